@@ -1,0 +1,47 @@
+# Everything about webim starts here. `make help` lists the targets.
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# One static program each: what is built here runs on any Linux of this processor.
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
+GOTEST  := go test -race -count=1
+
+.PHONY: help run build test test-long lint fuzz cover clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## build webim and serve on this machine only, for trying it out
+	$(GOBUILD) -o bin/webim ./cmd/webim
+	bin/webim serve --dev
+
+build: ## build bin/webim and bin/webim-bench
+	$(GOBUILD) -o bin/ ./cmd/...
+
+test: ## all tests, browser included, under the race detector: at most 10 minutes
+	@.ci/needs gcc chromium
+	$(GOTEST) -timeout 9m ./...
+
+test-long: ## the same tests at full size
+	@.ci/needs gcc chromium
+	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on:" $$files; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@.ci/fuzz $(FUZZTIME)
+
+cover: ## what the tests reach, in bin/coverage.html
+	@.ci/needs chromium
+	@mkdir -p bin
+	go test -count=1 -coverpkg=./... -coverprofile=bin/coverage.out ./...
+	go tool cover -html=bin/coverage.out -o bin/coverage.html
+	@go tool cover -func=bin/coverage.out | tail -n 1
+
+clean: ## remove what the other targets made
+	rm -rf bin
