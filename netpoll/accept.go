@@ -1,0 +1,256 @@
+package netpoll
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// acceptBatch connections are accepted a wake; a level-triggered listener
+	// is reported again, and the loop's readers are let through between.
+	acceptBatch = 64
+	// fdReserve descriptors are kept for standard streams, epoll, listeners,
+	// logs, name lookups, and for connections that are being refused.
+	fdReserve = 64
+	// maxRefusals connections over MaxConns are let in at a time to be told so.
+	maxRefusals = 24
+	// acceptPause is how long a listener rests that found no descriptor free.
+	acceptPause = 100 * time.Millisecond
+)
+
+// fdLimit is the soft limit of descriptors of this process.
+func fdLimit() int {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return 1024
+	}
+	return int(min(l.Cur, 1<<22))
+}
+
+// accept is the first step of the line: it takes what waits in the kernel's
+// queue, gives each a record and parks it. It runs on the first loop's
+// goroutine. The raw call saves the allocation of an address.
+func (s *Server) accept(ln *listener) {
+	for range acceptBatch {
+		var sa unix.RawSockaddrAny
+		size := uint32(unix.SizeofSockaddrAny)
+		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(ln.fd), uintptr(unsafe.Pointer(&sa)),
+			uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			addr, port := peer(&sa)
+			s.admit(ln, int(fd), addr, port, nil)
+		case unix.EINTR, unix.ECONNABORTED:
+		case unix.EAGAIN:
+			return
+		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+			s.pauseListener(ln, errno)
+			return
+		default:
+			// EBADF and EINVAL: closed meanwhile by Shutdown.
+			return
+		}
+	}
+}
+
+// pauseListener stops watching a listener that cannot be served: a
+// level-triggered one would spin. It returns by itself after a moment.
+func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
+	s.stats.acceptPauses.Add(1)
+	s.cfg.Logger.Warn("netpoll: cannot accept, listener rests", "err", errno, "addr", ln.addr.String(),
+		"hint", "raise the limit of open files (ulimit -n) or lower MaxConns")
+	s.loops[0].unpark(ln.fd)
+	ln.watched.Store(false)
+	s.After(acceptPause, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.state == serving && !ln.watched.Swap(true) {
+			if err := s.loops[0].watch(ln.fd, func() { s.accept(ln) }); err != nil {
+				s.cfg.Logger.Error("netpoll: listener lost", "err", err)
+			}
+		}
+	})
+}
+
+// admit makes a connection of a descriptor. head is what was already read of
+// it, when it comes back from net/http. A connection over a limit is let in
+// to be refused politely, as long as few are.
+func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
+	ip, refuse := s.addrs.enter(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
+	if s.open.Add(1) > int64(s.cfg.MaxConns) {
+		refuse = refuseFull
+	}
+	if refuse != "" && s.refusing.Add(1) > maxRefusals {
+		s.refusing.Add(-1)
+		s.open.Add(-1)
+		s.addrs.leave(ip, true)
+		s.stats.refused(refuseUnsaid)
+		unix.Close(fd)
+		return
+	}
+	if back == nil {
+		s.stats.accepted.Add(1)
+	}
+	r := s.slab.get()
+	now := s.clock.now.Load()
+	l := s.nextLoop()
+	r.fd, r.ip, r.port = int32(fd), ip, port
+	r.listener, r.loop, r.opened = uint16(ln.index), uint16(l), now
+	r.seen.Store(now)
+	r.sent.Store(now)
+	r.deadline = now + s.ticks.handshake
+	r.stage = stageHTTP
+	flags := fReadable
+	var x *extra
+	if refuse != "" {
+		x = &extra{refuse: refuse}
+	}
+	if back != nil && back.tls != nil {
+		x = &extra{tls: back.tls}
+		flags |= fTLS
+	} else if ln.tls != nil {
+		x = &extra{refuse: refuse, tls: newTLSState(s, ln)}
+		flags |= fTLS
+		r.stage = stageTLS
+	}
+	if x != nil {
+		r.extra = s.extras.put(x)
+		if x.tls != nil {
+			x.tls.owner(Conn{s, r, r.gen.Load() + 1})
+		}
+	}
+	if back != nil && len(back.head) > 0 {
+		r.input = s.inputs.put(&input{rest: back.head, ready: true, held: cap(back.head)})
+		s.unfinished.Add(int64(cap(back.head)))
+	}
+	r.flags.Store(flags)
+	r.mu.Lock()
+	r.gen.Add(1) // from here on the record is this connection's
+	r.mu.Unlock()
+	s.loops[l].wheel.arm(r, r.deadline)
+	if err := s.loops[l].park(s, r); err != nil {
+		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
+		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+	} else if back != nil {
+		s.wake(r)
+	}
+}
+
+// nextLoop deals connections out in turn.
+func (s *Server) nextLoop() int { return int(s.dealt.Add(1)) % len(s.loops) }
+
+// peer reads an address out of what accept4 wrote; Unix sockets have none.
+func peer(sa *unix.RawSockaddrAny) (netip.Addr, uint16) {
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		p := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrFrom4(p.Addr), p.Port<<8 | p.Port>>8
+	case unix.AF_INET6:
+		p := (*unix.RawSockaddrInet6)(unsafe.Pointer(sa))
+		return netip.AddrFrom16(p.Addr).Unmap(), p.Port<<8 | p.Port>>8
+	}
+	return netip.Addr{}, 0
+}
+
+// addrs counts connections by address. A record has the number of its entry
+// instead of 24 bytes of address; entries live while they are in use.
+type addrs struct {
+	mu      sync.RWMutex
+	byAddr  map[netip.Addr]uint32
+	entries []addrEntry
+	free    []uint32
+}
+
+type addrEntry struct {
+	addr       netip.Addr
+	conns      int
+	handshakes int // of conns, those that have not finished their handshake
+	tls        int // of those, TLS handshakes that have a goroutine
+}
+
+// enter counts a connection in. It says with what reason to refuse it, if an
+// address has too many; loopback and Unix sockets may have any number.
+func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, refuse refusal) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ip, ok := a.byAddr[addr]
+	if !ok {
+		if k := len(a.free); k > 0 {
+			ip, a.free = a.free[k-1], a.free[:k-1]
+		} else {
+			ip = uint32(len(a.entries))
+			a.entries = append(a.entries, addrEntry{})
+		}
+		a.entries[ip] = addrEntry{addr: addr}
+		a.byAddr[addr] = ip
+	}
+	e := &a.entries[ip]
+	e.conns++
+	e.handshakes++
+	if exempt(addr) {
+		return ip, ""
+	}
+	switch {
+	case maxConns > 0 && e.conns > maxConns:
+		return ip, refusePerIP
+	case maxHandshakes > 0 && e.handshakes > maxHandshakes:
+		return ip, refusePerIP
+	}
+	return ip, ""
+}
+
+func exempt(addr netip.Addr) bool { return !addr.IsValid() || addr.IsLoopback() }
+
+// opened notes that a connection's handshake is done.
+func (a *addrs) opened(ip uint32) {
+	a.mu.Lock()
+	a.entries[ip].handshakes--
+	a.mu.Unlock()
+}
+
+// leave counts a connection out; handshake: it had not finished it.
+func (a *addrs) leave(ip uint32, handshake bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := &a.entries[ip]
+	e.conns--
+	if handshake {
+		e.handshakes--
+	}
+	if e.conns == 0 {
+		delete(a.byAddr, e.addr)
+		*e = addrEntry{}
+		a.free = append(a.free, ip)
+	}
+}
+
+// tlsStart takes a place for a TLS handshake if the address has one left of
+// its share.
+func (a *addrs) tlsStart(ip uint32, share int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := &a.entries[ip]
+	if e.tls >= share && !exempt(e.addr) {
+		return false
+	}
+	e.tls++
+	return true
+}
+
+// tlsDone gives the place back. The connection is still counted in.
+func (a *addrs) tlsDone(ip uint32) {
+	a.mu.Lock()
+	a.entries[ip].tls--
+	a.mu.Unlock()
+}
+
+// addrPort returns a connection's peer.
+func (a *addrs) addrPort(ip uint32, port uint16) netip.AddrPort {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return netip.AddrPortFrom(a.entries[ip].addr, port)
+}

@@ -1,0 +1,233 @@
+package netpoll
+
+import (
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// A connection ends in three steps, and each happens in one place:
+//
+//	beginClose  anywhere: marks it, queues the Close frame or drops the queue
+//	closeTurn   on the turn: flush, shutdown(WR), read to the end of stream
+//	finish      on the turn, with the write bit: Del, close(fd), Handler.Close
+//
+// shutdown and reading to the end come before close because unread input
+// turns close into a reset, which would destroy the answer on its way.
+
+// wsPolicy is the Close code of who breaks our rules rather than the RFC's.
+const wsPolicy = ws.StatusPolicyViolation
+
+// closing says how a connection is to end.
+type closing struct {
+	cause  Cause
+	code   ws.StatusCode // told to the handler; in the frame too, if there is one
+	reason string
+	frame  bool   // send what is queued, then a Close frame
+	answer []byte // send this instead: an HTTP error
+	last   bool   // nothing the client may still say matters: shut down when all is sent
+}
+
+// extra is what few connections have besides: see record. refuse and tls are
+// set before the connection is parked; the rest is under the record's lock.
+type extra struct {
+	refuse refusal
+	tls    *tlsState
+	data   any
+	reason string
+}
+
+// extraLocked returns the connection's extra, made if need be.
+func (s *Server) extraLocked(r *record) *extra {
+	if x := s.extras.at(r.extra); x != nil {
+		return x
+	}
+	x := new(extra)
+	r.extra = s.extras.put(x)
+	return x
+}
+
+// beginClose begins a close, once; it reports whether this call did. It never
+// blocks and may be called from anywhere, with no lock held.
+func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
+	r.mu.Lock()
+	if r.gen.Load() != gen || r.w&wClosing != 0 {
+		r.mu.Unlock()
+		return false
+	}
+	r.w |= wClosing
+	r.cause, r.code = c.cause, c.code
+	if c.code == 0 {
+		r.code = ws.StatusAbnormalClosure
+	}
+	if c.reason != "" {
+		s.extraLocked(r).reason = c.reason
+	}
+	f := fClosing
+	if c.last {
+		f |= fLast
+	}
+	switch {
+	case r.w&wShut != 0:
+		f |= fLast
+	case c.frame:
+		b := encodeClose(c.code, c.reason)
+		s.appendLocked(s.outputLocked(r), b, b.b)
+	case c.answer != nil:
+		b := newBuffer(c.answer)
+		s.appendLocked(s.outputLocked(r), b, b.b)
+	default:
+		s.dropOutputLocked(r)
+		f |= fAbort
+	}
+	r.flags.Or(f)
+	r.mu.Unlock()
+	s.wake(r)
+	return true
+}
+
+// fail ends a connection that broke the protocol: RFC 6455, section 7.1.7.
+// What it may send now is read and thrown away.
+func (s *Server) fail(r *record, e *protocolError) {
+	s.beginClose(r, r.gen.Load(), closing{cause: e.cause, code: e.code, reason: e.reason, frame: true, last: true})
+}
+
+// closeTurn moves a closing connection on; it runs on the turn.
+func (s *Server) closeTurn(w *worker, r *record) (more bool) {
+	f := r.flags.Load()
+	if f&fAbort != 0 {
+		return s.finish(r)
+	}
+	if f&fArmed == 0 {
+		r.flags.Or(fArmed)
+		r.deadline = s.clock.now.Load() + s.ticks.close
+		s.wheelOf(r).armBy(r, r.deadline)
+	}
+	r.mu.Lock()
+	if r.w&wBit != 0 {
+		r.w |= wAgain
+		r.mu.Unlock()
+		return false
+	}
+	s.flushLocked(r)
+	sent := r.output == 0 && !s.tlsPending(r)
+	shut := sent && f&fLast != 0 && r.w&wShut == 0
+	if shut {
+		if f&fTLS != 0 {
+			s.extras.at(r.extra).tls.closeNotify(s, r)
+			sent = !s.tlsPending(r)
+		}
+		r.w |= wShut
+	}
+	gone := r.w&wShut != 0 && sent
+	fd := int(r.fd)
+	r.mu.Unlock()
+	if shut {
+		unix.Shutdown(fd, unix.SHUT_WR)
+	}
+	if gone {
+		r.stage = stageDrain
+	}
+	return s.readClosing(w, r)
+}
+
+// readClosing reads on behalf of a connection that is closing: while the
+// client's Close frame is awaited through the decoder, which throws messages
+// away; then raw to the end of stream.
+func (s *Server) readClosing(w *worker, r *record) (more bool) {
+	if r.stage == stageOpen && r.flags.Load()&fLast == 0 {
+		return s.readOpen(w, r)
+	}
+	for range 4 {
+		n, errno := s.read(int(r.fd), w.buf)
+		switch {
+		case n > 0:
+		case errno == unix.EAGAIN:
+			return false
+		default:
+			return s.finish(r)
+		}
+	}
+	return true
+}
+
+// expire gives up waiting for a closing connection.
+func (s *Server) expire(r *record) {
+	r.mu.Lock()
+	s.dropOutputLocked(r)
+	r.mu.Unlock()
+	r.flags.Or(fAbort)
+	s.wake(r)
+}
+
+// resets reports whether a cause ends with a reset, which frees what the
+// kernel still holds for a client that does not read.
+func resets(c Cause) bool { return c == Slow || c == PongTimeout || c == OutOfMemory }
+
+// finish ends a connection on its turn, unless somebody writes; then the
+// writer wakes the turn again.
+func (s *Server) finish(r *record) (more bool) {
+	r.mu.Lock()
+	if r.w&wBit != 0 {
+		r.w |= wAgain
+		r.mu.Unlock()
+		return false
+	}
+	r.w |= wBit | wDead | wClosing
+	s.dropOutputLocked(r)
+	cause, code, reason := r.cause, r.code, ""
+	x := s.extras.at(r.extra)
+	if x != nil {
+		reason = x.reason
+	}
+	r.mu.Unlock()
+	s.freeInput(r)
+	s.loops[r.loop].unpark(int(r.fd))
+	s.wheelOf(r).remove(r)
+	if resets(cause) {
+		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	unix.Close(int(r.fd))
+	if x != nil && x.tls != nil {
+		x.tls.end()
+	}
+	opened := r.flags.Load()&fOpen != 0
+	s.stats.closed[cause].Add(1)
+	s.leave(r, x, opened)
+	if opened {
+		s.stats.open.Add(-1)
+		s.closed(r, Closed{Cause: cause, Code: code, Reason: reason})
+	}
+	s.forget(r)
+	return false
+}
+
+// leave takes a connection out of what is counted.
+func (s *Server) leave(r *record, x *extra, opened bool) {
+	s.addrs.leave(r.ip, !opened)
+	if x != nil && x.refuse != "" {
+		s.refusing.Add(-1)
+	}
+	s.open.Add(-1)
+}
+
+// forget returns the record to the slab under a new generation; handles to the
+// connection end here. Nothing links the record any more: it is off the wheel,
+// and the ready list knows the turn, not the connection.
+func (s *Server) forget(r *record) {
+	r.mu.Lock()
+	s.extras.drop(r.extra)
+	r.gen.Add(1)
+	r.flags.Store(0)
+	r.w, r.cause, r.code = 0, causeNone, 0
+	r.output, r.extra, r.tag = 0, 0, 0
+	s.stats.bankLocked(r)
+	r.bytesOut, r.messagesOut = 0, 0
+	atomic.StoreUint64(&r.bytesIn, 0)
+	atomic.StoreUint64(&r.messagesIn, 0)
+	r.mu.Unlock()
+	r.input, r.pinged, r.controls, r.controlAt = 0, 0, 0, 0
+	r.stage = stageFree
+	s.slab.put(r)
+}

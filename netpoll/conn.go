@@ -1,0 +1,336 @@
+package netpoll
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// ID names a connection for as long as the server lives: the place of its
+// record below, that place's generation above. It is never used twice (until
+// 2^32 connections have had one place), and never zero.
+type ID uint64
+
+func makeID(index, gen uint32) ID { return ID(gen)<<32 | ID(index) }
+
+// record is all that an idle connection keeps: 128 bytes without a pointer, so
+// that the collector has nothing to look at, in chunks that never move. What
+// only few connections have at a time lies in the server's side tables, and
+// the record has the number.
+type record struct {
+	// Set before the connection is parked, good until finish.
+	index    uint32
+	fd       int32
+	ip       uint32 // in Server.addrs
+	port     uint16 // of the peer
+	listener uint16
+	loop     uint16
+	opened   uint32 // tick
+
+	gen   atomic.Uint32 // written under mu; odd: in use
+	turn  atomic.Uint32 // see turn.go; survives the connection
+	flags atomic.Uint32 // hints and states, set by anybody
+	seen  atomic.Uint32 // tick of the last byte received
+	sent  atomic.Uint32 // tick of the last byte taken by the socket
+
+	// Owned by who holds the turn.
+	input     uint32 // in Server.inputs; 0: none
+	pinged    uint32 // tick of the ping that has no answer
+	deadline  uint32 // tick of the handshake's or the close's end
+	controls  uint16 // control frames in the second of controlAt
+	controlAt uint16
+	stage     uint8
+
+	// Owned by the wheel's lock.
+	slot       wheelLink
+	bytesIn    uint64 // written by the turn's holder, atomically, read by Info
+	messagesIn uint64
+
+	// The write side, under mu.
+	mu          sync.Mutex
+	w           uint8 // w… bits
+	cause       Cause
+	code        ws.StatusCode
+	output      uint32 // in Server.outputs; 0: nothing is queued
+	extra       uint32 // in Server.extras; 0: none
+	bytesOut    uint64
+	messagesOut uint64
+	tag         uint64
+}
+
+// Bits of record.flags.
+const (
+	fReadable    uint32 = 1 << iota // an event said so, and no read has said otherwise
+	fHangup                         // an event said RDHUP, HUP or ERR: a short read is not the end
+	fWritable                       // output is to be flushed
+	fTimer                          // the wheel says that a deadline may have come
+	fPaused                         // Conn.Pause
+	fHeld                           // Conn.Later, done not yet called
+	fProtected                      // Conn.Protect
+	fBlocked                        // the socket refused output; written under mu
+	fClosing                        // beginClose has been here
+	fWater                          // a watermark was crossed
+	fOpen                           // Handler.Open has been called
+	fDeflate                        // permessage-deflate is on
+	fSmallWindow                    // and the client asked for a small window
+	fTLS
+	fFailed // a write failed for good
+	fPinged // a ping is out
+	fFirst  // the first heartbeat, which spreads the rest
+	fAbort  // closing: send nothing more
+	fLast   // closing: once all is sent, shut down
+	fArmed  // closing: the deadline is set
+)
+
+// Stages of a connection, in order.
+const (
+	stageFree  uint8 = iota
+	stageTLS         // collecting a ClientHello, then waiting for the handshake's goroutine
+	stageHTTP        // collecting the head of a request
+	stageOpen        // WebSocket
+	stageDrain       // nothing more will be sent: read to the end of stream
+)
+
+// Bits of record.w.
+const (
+	wBit     uint8 = 1 << iota // somebody writes
+	wAgain                     // somebody else wanted to
+	wCork                      // the turn's end will flush
+	wClosing                   // nothing more may be queued
+	wShut                      // nothing more can be written
+	wDead                      // finish has the write bit for good
+	wHigh                      // the queue went over HighWater
+)
+
+// Conn is a handle to a connection: a small value, safe to copy, to compare
+// and to use from any goroutine, at any time. After the connection's end every
+// method says so or does nothing; it never reaches another connection that got
+// the same descriptor.
+type Conn struct {
+	s   *Server
+	r   *record
+	gen uint32
+}
+
+// Info is what Conn.Info knows of a connection. Times have the resolution of
+// the wheel, 100 ms.
+type Info struct {
+	ID                      ID
+	FD                      int
+	Remote                  netip.AddrPort // zero for a Unix socket
+	Listener                int            // in the order of Listen
+	TLS                     bool
+	Deflate                 bool
+	Opened                  time.Time
+	LastReceive, LastSend   time.Time // when bytes last came, and were last taken by the socket
+	BytesIn, BytesOut       uint64    // on the socket
+	MessagesIn, MessagesOut uint64    // text and binary
+	Queued                  int       // bytes that the socket has refused
+}
+
+// ID returns the connection's id.
+func (c Conn) ID() ID { return makeID(c.r.index, c.gen) }
+
+// FD returns the file descriptor's number, for logs. Another connection may
+// have it later; use ID to tell connections apart.
+func (c Conn) FD() int { return int(c.r.fd) }
+
+// Server returns the server that the connection belongs to.
+func (c Conn) Server() *Server { return c.s }
+
+// lock locks the record if it is still this connection's.
+func (c Conn) lock() bool {
+	c.r.mu.Lock()
+	if c.r.gen.Load() != c.gen {
+		c.r.mu.Unlock()
+		return false
+	}
+	return true
+}
+
+// Exists reports whether the connection is open and not closing: Swoole's
+// exist and isEstablished. It may end the moment after.
+func (c Conn) Exists() bool {
+	return c.s != nil && c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == fOpen
+}
+
+// Info returns what is known of the connection; ok is false once it is gone.
+// Inside Handler.Close it still answers. Swoole's getClientInfo.
+func (c Conn) Info() (info Info, ok bool) {
+	if !c.lock() {
+		return Info{}, false
+	}
+	defer c.r.mu.Unlock()
+	r, f := c.r, c.r.flags.Load()
+	info = Info{
+		ID: c.ID(), FD: int(r.fd), Remote: c.s.addrs.addrPort(r.ip, r.port), Listener: int(r.listener),
+		TLS: f&fTLS != 0, Deflate: f&fDeflate != 0,
+		Opened: c.s.clock.time(r.opened), LastReceive: c.s.clock.time(r.seen.Load()), LastSend: c.s.clock.time(r.sent.Load()),
+		BytesIn: atomic.LoadUint64(&r.bytesIn), MessagesIn: atomic.LoadUint64(&r.messagesIn),
+		BytesOut: r.bytesOut, MessagesOut: r.messagesOut,
+	}
+	if o := c.s.outputs.at(r.output); o != nil {
+		info.Queued = o.size
+	}
+	return info, true
+}
+
+// Push sends a message: op is ws.OpText (data must be UTF-8) or ws.OpBinary.
+// data may be reused when Push returns. What the socket does not take is
+// queued; see Config.MaxQueue for the bound and the errors ErrSlow and
+// ErrQueueFull. From within the connection's own callbacks it is sent at the
+// end of the turn. Swoole's push.
+func (c Conn) Push(op ws.OpCode, data []byte) error {
+	f, err := NewFrame(op, data)
+	if err != nil {
+		return err
+	}
+	return c.PushFrame(f)
+}
+
+// PushFrame sends a frame that may be shared with other connections: it is
+// encoded, and compressed for those that negotiated it, once.
+func (c Conn) PushFrame(f *Frame) error {
+	if !c.Exists() {
+		return c.notOpen()
+	}
+	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
+	return c.s.push(c.r, c.gen, b, b.b, 1)
+}
+
+// Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat
+// needs none of it.
+func (c Conn) Ping(payload []byte) error {
+	if len(payload) > ws.MaxControlFramePayloadSize {
+		return ErrBadFrame
+	}
+	if !c.Exists() {
+		return c.notOpen()
+	}
+	b := encodeControl(ws.OpPing, payload)
+	return c.s.push(c.r, c.gen, b, b.b, 0)
+}
+
+func (c Conn) notOpen() error {
+	if c.s != nil && c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == 0 {
+		return ErrNotOpen
+	}
+	return ErrClosed
+}
+
+// Close sends what is queued, then a Close frame with the code and the reason
+// (cut to 123 bytes), and waits for the client's answer at most CloseTimeout.
+// It returns at once; Handler.Close tells the end, with cause ServerClosed.
+// Code 0 means 1000. A code that may not stand in a Close frame (RFC 6455,
+// section 7.4) is an error and closes nothing. Swoole's disconnect.
+func (c Conn) Close(code ws.StatusCode, reason string) error {
+	if code == 0 {
+		code = ws.StatusNormalClosure
+	}
+	if !sendableCode(code) {
+		return ErrBadFrame
+	}
+	return c.closeWith(ServerClosed, code, reason)
+}
+
+func (c Conn) closeWith(cause Cause, code ws.StatusCode, reason string) error {
+	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: cause, code: code, reason: reason, frame: true}) {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Variant says which encoding of a Frame this connection takes. It is fixed
+// once the connection is open.
+func (c Conn) Variant() Variant {
+	switch f := c.r.flags.Load(); {
+	case f&fSmallWindow != 0:
+		return DeflateSmall
+	case f&fDeflate != 0:
+		return Deflate
+	}
+	return Plain
+}
+
+// SetTag stores a number with the connection, which costs nothing; a room
+// layer keeps its member's place there. It reports whether the connection
+// still exists.
+func (c Conn) SetTag(tag uint64) bool {
+	if !c.lock() {
+		return false
+	}
+	c.r.tag = tag
+	c.r.mu.Unlock()
+	return true
+}
+
+// Tag returns the number that SetTag stored, or 0.
+func (c Conn) Tag() uint64 {
+	if !c.lock() {
+		return 0
+	}
+	defer c.r.mu.Unlock()
+	return c.r.tag
+}
+
+// SetData stores a value with the connection, nil to remove it; it costs some
+// 80 bytes while it is there. It reports whether the connection still exists.
+func (c Conn) SetData(v any) bool {
+	if !c.lock() {
+		return false
+	}
+	defer c.r.mu.Unlock()
+	if v != nil || c.r.extra != 0 {
+		c.s.extraLocked(c.r).data = v
+	}
+	return true
+}
+
+// Data returns the value that SetData stored; inside Handler.Close too.
+func (c Conn) Data() any {
+	if !c.lock() {
+		return nil
+	}
+	defer c.r.mu.Unlock()
+	if x := c.s.extras.at(c.r.extra); x != nil {
+		return x.data
+	}
+	return nil
+}
+
+// Pause stops reading: the kernel's buffer fills, then the client's. The
+// heartbeat cannot judge a connection meanwhile and leaves it alone.
+func (c Conn) Pause() { c.setFlag(fPaused, true) }
+
+// Resume goes on reading after Pause.
+func (c Conn) Resume() { c.setFlag(fPaused, false) }
+
+// Protect exempts the connection from the heartbeat, or ends that. Swoole's
+// protect.
+func (c Conn) Protect(on bool) { c.setFlag(fProtected, on) }
+
+func (c Conn) setFlag(bit uint32, on bool) {
+	if !c.lock() {
+		return
+	}
+	if on {
+		c.r.flags.Or(bit)
+	} else {
+		c.r.flags.And(^bit)
+	}
+	c.r.mu.Unlock()
+	if !on {
+		c.s.wake(c.r)
+	}
+}
+
+// Later, called in Handler.Open or Handler.Message, answers "later": no
+// further message of this connection is decoded until done is called, from any
+// goroutine, once or more often. No worker waits meanwhile.
+func (c Conn) Later() (done func()) {
+	c.setFlag(fHeld, true)
+	return sync.OnceFunc(func() { c.setFlag(fHeld, false) })
+}

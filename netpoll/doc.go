@@ -1,0 +1,74 @@
+// Package netpoll takes WebSocket connections from the kernel to messages and
+// back. It parks every connection on epoll; an idle one costs a record of 128
+// bytes, an entry in easygo's map and its callback: no goroutine, no buffer,
+// no timer. It knows nothing of rooms, users or JSON.
+//
+// Who knows Swoole's WebSocket\Server finds each of its events in [Handler]
+// and [Hooks] and each of its methods on [Conn] and [Server].
+//
+// # The line
+//
+//	accept ──► park ──► readable ──► decode ──► handler ──► queue ──► flush
+//
+// Data goes one way along it, and each step is a file:
+//
+//	step      file                      runs on
+//	accept    accept.go, listen.go      the loop's epoll goroutine
+//	park      poller.go                 the loop's epoll goroutine
+//	readable  poller.go (ready)         the loop's epoll goroutine
+//	turn      turn.go, conn.go          the workers share one ready list
+//	handshake http.go, upgrade.go       a worker that holds the turn
+//	          tls.go                    a goroutine while a TLS handshake lasts
+//	decode    read.go, message.go,      a worker that holds the turn
+//	          frame.go, deflate.go
+//	handler   Handler, Hooks            a worker that holds the turn
+//	queue     queue.go, encode.go,      any goroutine
+//	          log.go
+//	flush     flush.go                  whoever holds the write bit
+//	deadline  wheel.go                  judged on the turn; the wheel only
+//	                                    queues turns
+//	close     close.go                  begun anywhere, ended on the turn
+//
+// # Turns: the read side
+//
+// Whatever has work (a connection, a [Turn] of a user such as a shard of a
+// room) is on the ready list at most once: idle → queued → running →
+// running-again. Only the worker that runs a connection's turn touches its
+// read side, so the read side has no lock. A turn whose budget ran out goes
+// back to the list's tail, because no edge will tell of it again. Events are
+// hints: read(2) is the truth, and a stale event costs one empty read.
+//
+// All callbacks of a connection (open, message, full, drained, close) run on
+// its turn: one at a time, in order, on changing workers. A callback that
+// must wait calls [Conn.Later] and returns; nobody waits for anybody here.
+//
+// # The write bit
+//
+// Any goroutine may push. It appends a reference under the record's short
+// lock and tries the write bit; who finds it taken sets "again" and leaves,
+// and the holder looks again before it lets go. No lock is held over a system
+// call. "Blocked" is set before the write that may fail is made once more, so
+// the edge that announces room in the socket is never lost.
+//
+// # Closing
+//
+// Every close has one [Cause], begins in beginClose (marks; wakes the turn)
+// and ends in finish, on the turn, once the write bit is free: Del, close(2),
+// Handler.Close, record back to the slab with a new generation. So no
+// descriptor is closed under a writer and there is one Close per Open.
+//
+// # Who owns what
+//
+// The record of a connection (conn.go) holds no pointer and never moves. What
+// only few connections have at a time lies in side tables: the unfinished
+// input (owned by the turn), the unsent output (under the record's lock), and
+// the extra: user data, TLS, the reason of a close.
+//
+// # Lock order
+//
+//	record.mu  →  table.mu, wheel.mu, buffer counters
+//	slab.mu, addrs.mu, pool.mu, wheel.mu, tlsState.mu: leaves; nothing is taken under them
+//
+// No lock is held while a callback runs, except that none of these matter to
+// a callback: it may call every exported method.
+package netpoll

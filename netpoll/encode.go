@@ -1,0 +1,118 @@
+package netpoll
+
+import (
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// Variant names one of the encodings that a frame goes out in. A broadcast is
+// made once per variant in use, never once per client.
+type Variant uint8
+
+const (
+	// Plain is not compressed.
+	Plain Variant = iota
+	// Deflate is compressed with a window of 32 KiB.
+	Deflate
+	// DeflateSmall is compressed with a window of 256 bytes, for the rare
+	// client that asked for server_max_window_bits below 15.
+	DeflateSmall
+	// NumVariants is their number.
+	NumVariants
+)
+
+// buffer is bytes on their way out that several queues may refer to: an
+// encoded frame, or a segment of a log. It is immutable (a log appends behind
+// what others refer to). Only queues count their references, because only
+// what waits in a queue is held by a slow reader's doing; holders is how many
+// do, and while it is not zero the size counts once in the server's total.
+type buffer struct {
+	b       []byte
+	size    int // of the memory, for the total
+	holders atomic.Int32
+}
+
+func newBuffer(b []byte) *buffer { return &buffer{b: b, size: cap(b)} }
+
+// retain counts one more queue that holds the buffer.
+func (s *Server) retain(b *buffer) {
+	if b.holders.Add(1) == 1 {
+		if s.queued.Add(int64(b.size)) > s.cfg.MaxQueued {
+			s.evictor.Wake()
+		}
+	}
+}
+
+// release counts one less.
+func (s *Server) release(b *buffer) {
+	if b.holders.Add(-1) == 0 {
+		s.queued.Add(-int64(b.size))
+	}
+}
+
+// Frame is a text or binary message, encoded once for any number of
+// receivers. It is safe for concurrent use and needs no release.
+type Frame struct {
+	op       ws.OpCode
+	payload  []byte // the plain buffer's tail
+	plain    buffer
+	mu       sync.Mutex
+	deflated [NumVariants]*buffer
+}
+
+// NewFrame copies data into a frame. op is ws.OpText, then data must be UTF-8,
+// or ws.OpBinary; else ErrBadFrame.
+func NewFrame(op ws.OpCode, data []byte) (*Frame, error) {
+	if op != ws.OpBinary && (op != ws.OpText || !utf8.Valid(data)) {
+		return nil, ErrBadFrame
+	}
+	f := &Frame{op: op}
+	f.plain.size = headerLen(len(data)) + len(data)
+	f.plain.b = appendFrame(make([]byte, 0, f.plain.size), op, data)
+	f.payload = f.plain.b[len(f.plain.b)-len(data):]
+	return f, nil
+}
+
+// appendFrame appends an uncompressed frame.
+func appendFrame(dst []byte, op ws.OpCode, data []byte) []byte {
+	return append(appendHeader(dst, op, false, len(data)), data...)
+}
+
+// variant returns the frame's bytes for a connection, made on first demand. A
+// message under min bytes, or one that does not shrink, goes out plain: the
+// extension allows that for each message (RFC 7692, section 6).
+func (f *Frame) variant(v Variant, min int) *buffer {
+	if v == Plain || len(f.payload) < min {
+		return &f.plain
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deflated[v] == nil {
+		f.deflated[v] = &f.plain
+		if b := appendDeflated(nil, f.op, f.payload, v); b != nil {
+			f.deflated[v] = newBuffer(b)
+		}
+	}
+	return f.deflated[v]
+}
+
+// encodeControl makes a ping, pong or close frame of at most 125 bytes.
+func encodeControl(op ws.OpCode, payload []byte) *buffer {
+	return newBuffer(appendFrame(make([]byte, 0, 2+len(payload)), op, payload))
+}
+
+// encodeClose makes a Close frame; the reason is cut, at a whole character, to
+// the 123 bytes that there is room for.
+func encodeClose(code ws.StatusCode, reason string) *buffer {
+	if code == ws.StatusNoStatusRcvd {
+		return encodeControl(ws.OpClose, nil)
+	}
+	n, _ := validPrefix([]byte(reason[:min(len(reason), ws.MaxControlFramePayloadSize-2)]))
+	return encodeControl(ws.OpClose, ws.NewCloseFrameBody(code, reason[:n]))
+}
+
+// pingBuffer is the heartbeat's ping, the same for all.
+var pingBuffer = newBuffer(ws.CompiledPing)

@@ -1,0 +1,116 @@
+package netpoll
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gobwas/ws"
+)
+
+// Errors that pushing and closing return. All are final for the call, none is
+// worth logging by default: a connection may end at any time.
+var (
+	// ErrClosed: the connection is closed, closing, or its id belongs to an
+	// earlier connection.
+	ErrClosed = errors.New("netpoll: connection is closed")
+	// ErrNotOpen: the handshake is not finished, so no frame may be sent yet.
+	ErrNotOpen = errors.New("netpoll: connection is not open yet")
+	// ErrQueueFull: the write queue is at its limit and the policy is DropNewest.
+	ErrQueueFull = errors.New("netpoll: write queue is full, message dropped")
+	// ErrSlow: the write queue is at its limit; the connection is being closed.
+	ErrSlow = errors.New("netpoll: write queue is full, connection closed as slow")
+	// ErrBadFrame: a type other than text or binary, text that is not UTF-8, or
+	// a control payload over 125 bytes.
+	ErrBadFrame = errors.New("netpoll: frame is not allowed by RFC 6455")
+	// ErrServerClosed is what Serve returns after Shutdown or Close.
+	ErrServerClosed = errors.New("netpoll: server closed")
+)
+
+// Cause says who ended a connection and why. Every close has exactly one.
+type Cause uint8
+
+// The causes of a close. The first group is the client's doing, the second
+// the server's by will, the third the server's by rule.
+const (
+	causeNone Cause = iota
+
+	ClientClosed // the client sent a Close frame
+	ClientGone   // end of stream or reset without a Close frame
+
+	ServerClosed // Conn.Close
+	Shutdown     // the server shuts down (1001)
+
+	ProtocolError // RFC 6455 broken (1002)
+	BadText       // text that is not UTF-8 (1007)
+	TooBig        // message, fragments or inflated size over the limit (1009)
+	OutOfMemory   // the server's total of unfinished input or queued output is spent (1013)
+	ControlFlood  // too many ping, pong frames a second (1008)
+	Slow          // its queue was at the limit, or the socket took nothing for WriteTimeout
+	PongTimeout   // no traffic after a ping
+	Unfinished    // a message stayed unfinished for MessageTimeout (1008)
+	HandlerPanic  // a callback panicked (1011)
+
+	// Never opened: counted in Stats, told to no handler.
+	HandshakeTimeout // TCP + TLS + HTTP took longer than HandshakeTimeout
+	HandshakeFailed  // the client broke off, or TLS failed
+	Refused          // answered with an HTTP error
+	HandedToHTTP     // not an upgrade: net/http has it
+
+	numCauses
+)
+
+var causeNames = [numCauses]string{
+	"none", "client closed", "client gone", "server closed", "shutdown", "protocol error", "bad text", "too big",
+	"out of memory", "control flood", "slow", "pong timeout", "unfinished message", "handler panic",
+	"handshake timeout", "handshake failed", "refused", "handed to http",
+}
+
+// String returns the cause's name in lower case, for logs and metrics.
+func (c Cause) String() string {
+	if c < numCauses {
+		return causeNames[c]
+	}
+	return fmt.Sprintf("cause(%d)", uint8(c))
+}
+
+// ByClient reports whether the client ended the connection of its own will.
+func (c Cause) ByClient() bool { return c == ClientClosed || c == ClientGone }
+
+// A protocolError fails a connection: the code of the Close frame, the cause,
+// and a sentence for the reason.
+type protocolError struct {
+	cause  Cause
+	code   ws.StatusCode
+	reason string
+}
+
+func (e *protocolError) Error() string { return e.reason }
+
+func protoErr(reason string) *protocolError {
+	return &protocolError{ProtocolError, ws.StatusProtocolError, reason}
+}
+
+var (
+	errLengthTopBit   = protoErr("length has its top bit set")
+	errLengthLong     = protoErr("length is not in its shortest form")
+	errRSV            = protoErr("reserved bit set")
+	errUnmasked       = protoErr("frame from client is not masked")
+	errOpCode         = protoErr("reserved opcode")
+	errControlLong    = protoErr("control frame over 125 bytes")
+	errControlFrag    = protoErr("control frame is fragmented")
+	errContinuation   = protoErr("continuation without a message")
+	errInterleaved    = protoErr("new message inside a fragmented one")
+	errCloseLength    = protoErr("close frame of one byte")
+	errCloseCode      = protoErr("close code not allowed on the wire")
+	errDeflate        = &protocolError{BadText, ws.StatusInvalidFramePayloadData, "compressed data is damaged"}
+	errUTF8           = &protocolError{BadText, ws.StatusInvalidFramePayloadData, "text is not UTF-8"}
+	errCloseUTF8      = &protocolError{BadText, ws.StatusInvalidFramePayloadData, "close reason is not UTF-8"}
+	errTooBig         = &protocolError{TooBig, ws.StatusMessageTooBig, "message is over the limit"}
+	errTooManyPieces  = &protocolError{TooBig, ws.StatusMessageTooBig, "message has too many fragments"}
+	errInputMemory    = &protocolError{OutOfMemory, statusTryAgainLater, "server is out of memory for unfinished messages"}
+	errControlFlooded = &protocolError{ControlFlood, ws.StatusPolicyViolation, "too many control frames"}
+)
+
+// statusTryAgainLater is registered with IANA after RFC 6455, and in no
+// constant of gobwas/ws.
+const statusTryAgainLater ws.StatusCode = 1013

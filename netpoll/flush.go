@@ -1,0 +1,182 @@
+package netpoll
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// flushBudget is how many bytes one holder of the write bit writes before
+	// it lets others through.
+	flushBudget = 512 << 10
+	// maxIovecs references go into one write.
+	maxIovecs = 64
+)
+
+// write offers b to the socket. A raw call is right because the socket never
+// blocks: it saves telling the scheduler, 50 to 100 ns of some 8 µs.
+func (s *Server) write(fd int, b []byte) (int, unix.Errno) {
+	if c := s.cfg.WriteCap; c > 0 && len(b) > c {
+		b = b[:c]
+	}
+	if len(b) == 0 {
+		return 0, 0
+	}
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		switch errno {
+		case 0:
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// writev is write for several stretches at once.
+func (s *Server) writev(fd int, refs []ref) (int, unix.Errno) {
+	if len(refs) == 1 || s.cfg.WriteCap > 0 {
+		return s.write(fd, refs[0].b)
+	}
+	var iov [maxIovecs]unix.Iovec
+	for i := range refs {
+		iov[i].Base = &refs[i].b[0]
+		iov[i].SetLen(len(refs[i].b))
+	}
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov[0])), uintptr(len(refs)))
+		switch errno {
+		case 0:
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// flush writes what is queued, if nobody does so already.
+func (s *Server) flush(r *record, gen uint32) {
+	r.mu.Lock()
+	if r.gen.Load() != gen {
+		r.mu.Unlock()
+		return
+	}
+	if r.w&wBit != 0 {
+		r.w |= wAgain
+		r.mu.Unlock()
+		return
+	}
+	s.flushLocked(r)
+	r.mu.Unlock()
+}
+
+// flushLocked takes the write bit and writes until the queue is empty, the
+// socket is full or the budget is spent. The lock is released over each call.
+func (s *Server) flushLocked(r *record) {
+	if r.output == 0 && r.flags.Load()&fTLS == 0 {
+		return
+	}
+	r.w |= wBit
+	s.drainLocked(r)
+	s.endWriteLocked(r)
+}
+
+// unlockWriter ends a write made outside flushLocked: it goes on with what was
+// queued meanwhile, lets the bit go, and unlocks.
+func (s *Server) unlockWriter(r *record) {
+	if r.output != 0 {
+		s.drainLocked(r)
+	}
+	s.endWriteLocked(r)
+	r.mu.Unlock()
+}
+
+// endWriteLocked lets the write bit go. Pushes made meanwhile are written
+// already, for drainLocked looks at the queue until it is empty; but the turn
+// of a closing connection may have found the bit taken.
+func (s *Server) endWriteLocked(r *record) {
+	again := r.w&wAgain != 0
+	r.w &^= wBit | wAgain
+	if again && r.flags.Load()&fClosing != 0 {
+		s.wake(r)
+	}
+}
+
+// drainLocked is the writing itself, with the bit held.
+//
+// "Blocked" is set before the write that may fail is made once more: an edge
+// that came between the failure and the setting would mean nothing to ready,
+// and no other would come.
+func (s *Server) drainLocked(r *record) {
+	if r.flags.Load()&fTLS != 0 {
+		s.drainTLSLocked(r)
+		return
+	}
+	var batch [maxIovecs]ref
+	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
+	for budget := flushBudget; ; {
+		o := s.outputs.at(r.output)
+		if o == nil {
+			break
+		}
+		s.payPongLocked(o)
+		if len(o.refs) == 0 {
+			s.waterLocked(r, o)
+			s.freeOutputLocked(r, o)
+			break
+		}
+		if budget <= 0 {
+			// No edge will come for a socket that is not full.
+			r.flags.Or(fWritable)
+			s.wake(r)
+			return
+		}
+		refs := batch[:copy(batch[:], o.refs)]
+		r.mu.Unlock()
+		n, errno := s.writev(fd, refs)
+		r.mu.Lock()
+		if n > 0 {
+			r.bytesOut += uint64(n)
+			r.sent.Store(s.clock.now.Load())
+			budget -= n
+			if o = s.outputs.at(r.output); o == nil {
+				break // dropped meanwhile: the connection is closing
+			}
+			s.consumeLocked(o, n)
+			s.waterLocked(r, o)
+			continue
+		}
+		if errno == unix.EAGAIN && !retried {
+			retried = true
+			s.blockedLocked(r)
+			continue
+		}
+		s.failedLocked(r, errno)
+		return
+	}
+	r.flags.And(^fBlocked)
+}
+
+// blockedLocked marks the socket as full and sees that it is judged if it
+// stays so.
+func (s *Server) blockedLocked(r *record) {
+	if r.flags.Or(fBlocked)&fBlocked == 0 && s.cfg.WriteTimeout > 0 {
+		s.wheelOf(r).armBy(r, s.clock.now.Load()+s.ticks.write)
+	}
+}
+
+// failedLocked looks at a write that took nothing. A full socket is no
+// failure; any other error means that the client is gone, which the turn
+// reports: it may still have sent something that is to be read first.
+func (s *Server) failedLocked(r *record, errno unix.Errno) {
+	if errno == 0 || errno == unix.EAGAIN {
+		return
+	}
+	s.dropOutputLocked(r)
+	r.w |= wShut
+	r.flags.Or(fFailed | fReadable | fHangup)
+	s.wake(r)
+}

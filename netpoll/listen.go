@@ -1,0 +1,139 @@
+package netpoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// backlog is the kernel's queue of connections not yet accepted; it caps it
+// at net.core.somaxconn.
+const backlog = 4096
+
+// listener is a bound socket, watched by the first loop.
+type listener struct {
+	Listener
+	index int
+	fd    int
+	addr  net.Addr
+	http  *httpBridge // nil until Listen is done
+	tls   *tlsAcceptor
+	// watched is false while the listener waits for descriptors; see accept.
+	watched atomic.Bool
+}
+
+// bind makes the listening socket. Options that a connection should have are
+// set here, because accept4 hands them down and so costs nothing more.
+func bind(l Listener, sendBuffer int) (fd int, addr net.Addr, err error) {
+	network := l.Network
+	if network == "" {
+		network = "tcp"
+	}
+	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error {
+		var serr error
+		err := c.Control(func(fd uintptr) { serr = setOptions(int(fd), network, sendBuffer) })
+		return errors.Join(err, serr)
+	}}
+	ln, err := lc.Listen(context.Background(), network, l.Addr)
+	if err != nil {
+		return -1, nil, fmt.Errorf("netpoll: %w", err)
+	}
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	defer ln.Close()
+	// A descriptor of our own, because Go's poller has the other.
+	rc, err := ln.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, nil, fmt.Errorf("netpoll: %w", err)
+	}
+	fd = -1
+	cerr := rc.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(cerr, err); err == nil {
+		err = errors.Join(unix.SetNonblock(fd, true), unix.Listen(fd, backlog))
+	}
+	if err != nil {
+		return -1, nil, fmt.Errorf("netpoll: listening on %s: %w", l.Addr, err)
+	}
+	return fd, ln.Addr(), nil
+}
+
+func setOptions(fd int, network string, sendBuffer int) error {
+	var err error
+	if network != "unix" {
+		// Frames leave whole and coalesced already; Nagle would only delay them.
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if sendBuffer > 0 {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer))
+	}
+	return err
+}
+
+// Listen binds an address and starts accepting; it returns the address bound,
+// of use after port 0. It may be called several times, also while serving.
+func (s *Server) Listen(l Listener) (net.Addr, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	if l.Handler == nil {
+		l.Handler = s.handler
+	}
+	if l.HTTP == nil {
+		l.HTTP = s.cfg.HTTP
+	}
+	ln := &listener{Listener: l}
+	if l.TLS != nil {
+		ln.tls = newTLSAcceptor(s, l.TLS)
+	}
+	fd, addr, err := bind(l, s.cfg.SendBuffer)
+	if err != nil {
+		return nil, err
+	}
+	ln.fd, ln.addr = fd, addr
+	ln.http = newHTTPBridge(s, ln)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != serving {
+		unix.Close(fd)
+		ln.http.close()
+		return nil, ErrServerClosed
+	}
+	old := s.listeners()
+	ln.index = len(old)
+	lns := append(old[:len(old):len(old)], ln)
+	s.lns.Store(&lns)
+	ln.watched.Store(true)
+	if err := s.loops[0].watch(fd, func() { s.accept(ln) }); err != nil {
+		return nil, err
+	}
+	return addr, nil
+}
+
+func (s *Server) listeners() []*listener {
+	if p := s.lns.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// stopListening closes the listening sockets; connections stay.
+func (s *Server) stopListening() {
+	for _, ln := range s.listeners() {
+		if ln.fd < 0 {
+			continue
+		}
+		s.loops[0].unpark(ln.fd)
+		unix.Close(ln.fd)
+		ln.fd = -1
+		if ln.Network == "unix" {
+			os.Remove(ln.Addr)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package netpoll
+
+import "github.com/gobwas/ws"
+
+// Log is a stream of encoded frames that many connections are to get: the
+// room's side of a broadcast. A sweep takes all that is pending as one
+// contiguous Cut and offers it to each member with one write; a member whose
+// socket is full keeps a reference, not a copy.
+//
+// A position is a count of bytes since the log's beginning and always lies
+// between two frames. A Log is not safe for concurrent use: its owner (a
+// room) guards it. Cuts are, and outlive the log.
+type Log struct {
+	variant Variant
+	min     int // Config.DeflateMin
+	segs    []*segment
+	end     uint64 // position behind the last frame
+	size    int    // of the next segment
+}
+
+// segment is one piece of contiguous memory. Frames are appended behind what
+// cuts refer to, so nobody's bytes ever move or change.
+type segment struct {
+	buffer
+	base  uint64 // position of its first byte
+	marks []int  // boundaries of frames, markEvery bytes apart or less
+}
+
+const (
+	// MaxCut is the most bytes that one Cut holds, unless a single frame is
+	// larger: what one sweep writes to one member.
+	MaxCut    = 64 << 10
+	markEvery = MaxCut / 4
+	// Segments grow with the traffic, so that a busy log's cuts rarely end at
+	// a segment's end, and a quiet log holds little.
+	segMin = 512
+	segMax = 4 * MaxCut
+)
+
+// NewLog makes an empty log for the connections of one variant.
+func (s *Server) NewLog(v Variant) *Log {
+	return &Log{variant: v, min: s.cfg.DeflateMin, size: segMin}
+}
+
+// Append encodes a message, once for all who will get it. op is ws.OpText
+// (data must be UTF-8; it is not checked again) or ws.OpBinary. data may be
+// reused.
+func (l *Log) Append(op ws.OpCode, data []byte) {
+	var deflated []byte
+	if l.variant != Plain && len(data) >= l.min {
+		deflated = appendDeflated(nil, op, data, l.variant)
+	}
+	n := len(deflated)
+	if n == 0 {
+		n = headerLen(len(data)) + len(data)
+	}
+	seg := l.reserve(n)
+	if len(deflated) > 0 {
+		seg.b = append(seg.b, deflated...)
+	} else {
+		seg.b = appendFrame(seg.b, op, data)
+	}
+	l.end += uint64(n)
+	// The last mark follows the end while the stretch it ends stays short.
+	at, k := len(seg.b), len(seg.marks)
+	if k > 0 && at-seg.markBefore(k-1) <= markEvery {
+		seg.marks[k-1] = at
+		return
+	}
+	seg.marks = append(seg.marks, at)
+}
+
+// reserve returns the last segment, one with room for n more bytes.
+func (l *Log) reserve(n int) *segment {
+	if k := len(l.segs); k > 0 {
+		last := l.segs[k-1]
+		if cap(last.b)-len(last.b) >= n {
+			return last
+		}
+		l.size = min(2*l.size, segMax)
+	}
+	seg := &segment{base: l.end}
+	seg.size = max(l.size, n)
+	seg.b = make([]byte, 0, seg.size)
+	l.segs = append(l.segs, seg)
+	return seg
+}
+
+// markBefore is where the stretch that ends at mark i begins.
+func (seg *segment) markBefore(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return seg.marks[i-1]
+}
+
+// End is the position behind the last frame.
+func (l *Log) End() uint64 { return l.end }
+
+// Next returns the frames from a position on, as many as lie together in about
+// MaxCut bytes. The cut is empty if nothing is pending.
+func (l *Log) Next(from uint64) Cut {
+	for _, seg := range l.segs {
+		if from < seg.base || from >= seg.base+uint64(len(seg.b)) {
+			continue
+		}
+		at, to := int(from-seg.base), 0
+		for _, m := range seg.marks {
+			if m > at && (to == 0 || m-at <= MaxCut) {
+				to = m
+			}
+		}
+		b := seg.b[at:to:to]
+		return Cut{buf: &seg.buffer, b: b, from: from, messages: countFrames(b)}
+	}
+	return Cut{}
+}
+
+// Forget lets go of segments that lie wholly before a position, which all
+// cursors have passed; of all of them once nothing is pending, so that a quiet
+// log holds nothing but what slow connections refer to.
+func (l *Log) Forget(before uint64) {
+	n := 0
+	for n < len(l.segs) && l.segs[n].base+uint64(len(l.segs[n].b)) <= before {
+		n++
+	}
+	switch {
+	case n == len(l.segs):
+		if n == 1 && len(l.segs[0].b) < l.size/4 {
+			l.size = max(l.size/2, segMin)
+		}
+		l.segs = nil
+	case n > 0:
+		l.segs = append([]*segment(nil), l.segs[n:]...)
+	}
+}
+
+// A Cut is a stretch of whole frames of a log, contiguous in memory. It stays
+// good whatever becomes of the log.
+type Cut struct {
+	buf      *buffer
+	b        []byte
+	from     uint64
+	messages int
+}
+
+// Len is how many bytes the cut has; 0: nothing was pending.
+func (c Cut) Len() int { return len(c.b) }
+
+// Messages is how many frames the cut has.
+func (c Cut) Messages() int { return c.messages }
+
+// End is the position behind the cut.
+func (c Cut) End() uint64 { return c.from + uint64(len(c.b)) }
+
+// After returns the part of the cut that lies behind a position, which must be
+// between two frames: all of it, some, or nothing.
+func (c Cut) After(pos uint64) Cut {
+	switch {
+	case pos <= c.from:
+		return c
+	case pos >= c.End():
+		return Cut{}
+	}
+	c.b = c.b[pos-c.from:]
+	c.from = pos
+	c.messages = countFrames(c.b)
+	return c
+}
+
+// countFrames walks the headers of whole frames; 5 ns each, once a sweep.
+func countFrames(b []byte) (n int) {
+	for len(b) > 0 {
+		h, hn, err := parseHeader(b)
+		if err != nil || hn == 0 {
+			return n
+		}
+		b = b[hn+int(h.Length):]
+		n++
+	}
+	return n
+}
+
+// Offer gives the cut to a connection: with one write if its socket takes all
+// of it, else by reference for the rest. ErrClosed: it is gone. ErrSlow and
+// ErrQueueFull as for Push. Any goroutine may call it.
+func (s *Server) Offer(id ID, c Cut) error {
+	r, gen := s.record(id)
+	if r == nil {
+		return ErrClosed
+	}
+	return s.push(r, gen, c.buf, c.b, c.messages)
+}

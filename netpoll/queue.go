@@ -1,0 +1,262 @@
+package netpoll
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/gobwas/ws"
+)
+
+// output is what a connection's socket has refused, oldest first. It exists
+// only while there is something, in Server.outputs, under the record's lock.
+type output struct {
+	r    *record
+	refs []ref
+	size int    // bytes of refs, and of the pong owed
+	cut  bool   // part of refs[0] is written: nothing may come before its rest
+	pong []byte // owed, because it came while the socket was full; nil: none
+}
+
+// outputPool saves the allocations of connections that answer at the end of
+// their turn, which queue for a moment only.
+var outputPool = sync.Pool{New: func() any { return new(output) }}
+
+// ref is a stretch of a shared buffer that is still to be written.
+type ref struct {
+	buf *buffer
+	b   []byte
+}
+
+// push queues b, a part of buf made of whole frames, and writes what the
+// socket takes. It is the only way out for frames: Push, Offer, Ping and the
+// heartbeat end here. When nothing is queued and nobody writes, b goes to the
+// socket without being queued first.
+func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int) error {
+	r.mu.Lock()
+	if r.gen.Load() != gen || r.w&(wClosing|wShut) != 0 {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	if r.w&(wBit|wCork) != 0 || r.output != 0 || r.flags.Load()&fTLS != 0 {
+		err := s.enqueueLocked(r, buf, b, messages)
+		if err == nil && r.w&(wBit|wCork) == 0 && r.flags.Load()&fBlocked == 0 {
+			s.flushLocked(r)
+		}
+		r.mu.Unlock()
+		if err == ErrSlow {
+			s.beginClose(r, gen, closing{cause: Slow, code: wsPolicy, reason: "queue is full"})
+		}
+		return err
+	}
+	r.w |= wBit
+	r.messagesOut += uint64(messages)
+	fd := int(r.fd)
+	r.mu.Unlock()
+	n, errno := s.write(fd, b)
+	r.mu.Lock()
+	if n > 0 {
+		r.bytesOut += uint64(n)
+		r.sent.Store(s.clock.now.Load())
+	}
+	if n < len(b) {
+		s.frontLocked(r, ref{buf, b[n:]}, n > 0)
+		s.failedLocked(r, errno)
+	}
+	s.unlockWriter(r)
+	return nil
+}
+
+// enqueueLocked appends a reference, within the connection's bound. One
+// message may exceed it alone: then only its own size is owed.
+func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int) error {
+	o := s.outputLocked(r)
+	if o.size > 0 && o.size+len(b) > s.cfg.MaxQueue {
+		if s.cfg.Policy == DropNewest {
+			s.stats.dropped.Add(int64(max(1, messages)))
+			return ErrQueueFull
+		}
+		return ErrSlow
+	}
+	r.messagesOut += uint64(messages)
+	s.appendLocked(o, buf, b)
+	s.waterLocked(r, o)
+	return nil
+}
+
+func (s *Server) outputLocked(r *record) *output {
+	if o := s.outputs.at(r.output); o != nil {
+		return o
+	}
+	o := outputPool.Get().(*output)
+	o.r = r
+	r.output = s.outputs.put(o)
+	return o
+}
+
+// freeOutputLocked lets go of an output that is empty or given up.
+func (s *Server) freeOutputLocked(r *record, o *output) {
+	s.outputs.drop(r.output)
+	r.output = 0
+	refs := o.refs[:0]
+	if cap(refs) > maxIovecs {
+		refs = nil
+	}
+	*o = output{refs: refs}
+	outputPool.Put(o)
+}
+
+// appendLocked adds a reference at the end; one that goes on where the last
+// one ends, as a log's cuts do, only makes that one longer.
+func (s *Server) appendLocked(o *output, buf *buffer, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	o.size += len(b)
+	if k := len(o.refs); k > 0 {
+		if last := &o.refs[k-1]; last.buf == buf && follows(last.b, b) {
+			last.b = unsafe.Slice(&last.b[0], len(last.b)+len(b))
+			return
+		}
+	}
+	s.retain(buf)
+	o.refs = append(o.refs, ref{buf, b})
+}
+
+// follows reports whether b begins in memory where a ends; both are parts of
+// one buffer, neither is empty.
+func follows(a, b []byte) bool {
+	return uintptr(unsafe.Pointer(&a[0]))+uintptr(len(a)) == uintptr(unsafe.Pointer(&b[0]))
+}
+
+// frontLocked puts the rest of a write before all else.
+func (s *Server) frontLocked(r *record, rest ref, cut bool) {
+	o := s.outputLocked(r)
+	o.size += len(rest.b)
+	o.cut = cut
+	s.retain(rest.buf)
+	o.refs = append(o.refs, ref{})
+	copy(o.refs[1:], o.refs)
+	o.refs[0] = rest
+	s.waterLocked(r, o)
+}
+
+// consumeLocked takes n written bytes off the front.
+func (s *Server) consumeLocked(o *output, n int) {
+	o.size -= n
+	i := 0
+	for n > 0 {
+		q := &o.refs[i]
+		if n < len(q.b) {
+			q.b = q.b[n:]
+			o.cut = true
+			break
+		}
+		n -= len(q.b)
+		s.release(q.buf)
+		o.cut = false
+		i++
+	}
+	if i > 0 {
+		rest := copy(o.refs, o.refs[i:])
+		clear(o.refs[rest:])
+		o.refs = o.refs[:rest]
+	}
+}
+
+// dropOutputLocked forgets all that is queued.
+func (s *Server) dropOutputLocked(r *record) {
+	o := s.outputs.at(r.output)
+	if o == nil {
+		return
+	}
+	for _, q := range o.refs {
+		s.release(q.buf)
+	}
+	clear(o.refs)
+	s.freeOutputLocked(r, o)
+	r.flags.And(^fBlocked)
+}
+
+// pong answers a ping, on the turn. While the output is blocked one pong is
+// owed, and the latest ping is the one that is answered (RFC 6455, section
+// 5.5.3): pings faster than pongs drain make nothing grow.
+func (s *Server) pong(w *worker, r *record, payload []byte) {
+	r.mu.Lock()
+	if r.w&(wClosing|wShut) != 0 {
+		r.mu.Unlock()
+		return
+	}
+	w.control = appendFrame(w.control[:0], ws.OpPong, payload)
+	free := r.w&wBit == 0
+	if free && r.output == 0 && r.flags.Load()&fTLS == 0 {
+		r.w |= wBit
+		r.mu.Unlock()
+		s.writeFirst(r, w.control)
+		return
+	}
+	defer r.mu.Unlock()
+	o := s.outputLocked(r)
+	if free && r.flags.Load()&fBlocked == 0 {
+		b := newBuffer(append([]byte(nil), w.control...))
+		s.appendLocked(o, b, b.b) // goes out at the turn's end
+		return
+	}
+	o.size += len(w.control) - len(o.pong)
+	o.pong = append(o.pong[:0], w.control...)
+}
+
+// payPongLocked puts the pong owed behind the frame that is cut, or first.
+func (s *Server) payPongLocked(o *output) {
+	if len(o.pong) == 0 {
+		return
+	}
+	b := newBuffer(o.pong)
+	o.pong = nil
+	s.retain(b)
+	at := 0
+	if o.cut {
+		at = 1
+	}
+	o.refs = append(o.refs, ref{})
+	copy(o.refs[at+1:], o.refs[at:])
+	o.refs[at] = ref{b, b.b}
+}
+
+// waterLocked notes that a watermark was crossed; the handler is told on the
+// turn, where all its calls come from.
+func (s *Server) waterLocked(r *record, o *output) {
+	high := r.w&wHigh != 0
+	if !high && o.size > s.cfg.HighWater {
+		r.w |= wHigh
+	} else if high && o.size < s.cfg.LowWater {
+		r.w &^= wHigh
+	} else {
+		return
+	}
+	r.flags.Or(fWater)
+	s.wake(r)
+}
+
+// evict runs as a turn when all queues together hold too much: those with the
+// largest lag are closed until, by their count, it would be enough.
+func (s *Server) evict() (more bool) {
+	for s.queued.Load() > s.cfg.MaxQueued {
+		var worst *record
+		var gen uint32
+		lag := 0
+		for _, o := range s.outputs.all() {
+			r := o.r
+			r.mu.Lock()
+			if s.outputs.at(r.output) == o && r.w&wClosing == 0 && o.size > lag {
+				worst, gen, lag = r, r.gen.Load(), o.size
+			}
+			r.mu.Unlock()
+		}
+		if worst == nil {
+			return false
+		}
+		s.stats.evictions.Add(1)
+		s.beginClose(worst, gen, closing{cause: OutOfMemory, code: statusTryAgainLater, reason: "server is out of memory for queues"})
+	}
+	return false
+}

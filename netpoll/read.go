@@ -1,0 +1,347 @@
+package netpoll
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// readBudget is how many bytes a turn reads before it goes to the list's tail,
+// and messageBudget how many messages it hands to the handler.
+const (
+	readBudget    = 4 * readSize
+	messageBudget = 256
+)
+
+// input is what a connection has sent and could not be used yet. It exists
+// only while there is something, in Server.inputs, owned by the turn.
+type input struct {
+	rest    []byte  // bytes not eaten: an unfinished head, header or control frame
+	ready   bool    // rest may hold something whole: look before reading more
+	scanned int     // of an HTTP head, how much has been searched
+	lines   int     // of an HTTP head, how many
+	dec     decoder // the unfinished message
+	since   uint32  // tick when it began
+	held    int     // bytes counted in Server.unfinished
+}
+
+// read reads once; 0 bytes without an error is the end of stream.
+func (s *Server) read(fd int, b []byte) (int, unix.Errno) {
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		switch errno {
+		case 0:
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// turn does what there is to do for a connection: deadlines, output that was
+// blocked, input, its close. It reports whether there is more.
+func (w *worker) turn(r *record) (more bool) {
+	s := w.s
+	if r.gen.Load()&1 == 0 {
+		return false // a stale event of a connection that is gone
+	}
+	f := r.flags.Load()
+	if f&fTimer != 0 {
+		r.flags.And(^fTimer)
+		s.judge(r)
+	}
+	if f&fWritable != 0 {
+		r.flags.And(^fWritable)
+		s.flush(r, r.gen.Load())
+	}
+	if r.flags.Load()&fClosing == 0 {
+		switch r.stage {
+		case stageTLS:
+			more = s.readHello(w, r)
+		case stageHTTP:
+			more = s.readHead(w, r)
+		case stageOpen:
+			more = s.readOpen(w, r)
+		}
+		// A failed write is told here, once what came before it is read.
+		f = r.flags.Load()
+		if f&(fFailed|fClosing) == fFailed && (f&fReadable == 0 || s.stopped(r)) {
+			s.beginClose(r, r.gen.Load(), closing{cause: ClientGone})
+		}
+	}
+	if r.flags.Load()&fWater != 0 {
+		s.tellWater(r)
+	}
+	if r.flags.Load()&fClosing != 0 {
+		return s.closeTurn(w, r)
+	}
+	return more
+}
+
+// readOpen reads and decodes until the socket is empty, the budget is spent or
+// the connection is paused. What the handler pushes meanwhile leaves together
+// at the end.
+func (s *Server) readOpen(w *worker, r *record) (more bool) {
+	gen := r.gen.Load()
+	s.cork(r)
+	more = s.readMessages(w, r)
+	s.uncork(r, gen)
+	return more
+}
+
+func (s *Server) readMessages(w *worker, r *record) (more bool) {
+	messages := messageBudget
+	for budget := readBudget; budget > 0 && messages > 0; {
+		if s.stopped(r) {
+			return false
+		}
+		b := w.takeRest(s, r)
+		if len(b) == 0 || !w.ready {
+			n, end := s.fill(w, r, len(b))
+			if n == 0 {
+				w.keep(s, r, b)
+				if end {
+					s.gone(r)
+				}
+				return false
+			}
+			b = w.buf[:len(b)+n]
+			budget -= n
+		}
+		if !s.decode(w, r, b, &messages) {
+			return false
+		}
+	}
+	return true
+}
+
+// stopped reports whether reading must wait: for Resume or for done. Whoever
+// clears the flag wakes the turn, and fReadable still stands.
+func (s *Server) stopped(r *record) bool {
+	f := r.flags.Load()
+	return f&(fPaused|fHeld) != 0 && f&fClosing == 0
+}
+
+// fill reads into the worker's buffer behind the first at bytes. n is 0 when
+// the socket is empty, or, with end, at the end of stream.
+//
+// A short read means that the socket was empty, and saves the read that would
+// say so; but not once a hang-up was hinted at: then only EOF says so.
+func (s *Server) fill(w *worker, r *record, at int) (n int, end bool) {
+	if r.flags.Load()&fReadable == 0 {
+		return 0, false
+	}
+	// Cleared before the read: an event that comes during it sets it again.
+	f := r.flags.And(^fReadable)
+	n, errno := s.receive(w, r, w.buf[at:])
+	if n > 0 {
+		r.seen.Store(s.clock.now.Load())
+		if n == len(w.buf)-at || f&(fHangup|fTLS) != 0 {
+			r.flags.Or(fReadable)
+		}
+		return n, false
+	}
+	return 0, errno != unix.EAGAIN
+}
+
+// receive reads plain bytes, through TLS where there is one.
+func (s *Server) receive(w *worker, r *record, b []byte) (int, unix.Errno) {
+	var n int
+	var errno unix.Errno
+	if r.flags.Load()&fTLS != 0 {
+		n, errno = s.receiveTLS(w, r, b)
+	} else {
+		n, errno = s.read(int(r.fd), b)
+	}
+	if n > 0 {
+		atomic.AddUint64(&r.bytesIn, uint64(n))
+	}
+	return n, errno
+}
+
+// gone ends a connection whose stream has ended without a Close frame.
+func (s *Server) gone(r *record) {
+	if r.flags.Load()&fClosing != 0 {
+		r.flags.Or(fAbort)
+		return
+	}
+	// It may have closed its half only: answers to its last words leave first.
+	gen := r.gen.Load()
+	s.uncork(r, gen)
+	s.beginClose(r, gen, closing{cause: ClientGone})
+}
+
+// takeRest copies what was kept into the worker's buffer and readies the
+// worker's decoder.
+func (w *worker) takeRest(s *Server, r *record) []byte {
+	in := s.inputs.at(r.input)
+	if in == nil {
+		w.dec, w.ready, w.since = decoder{}, false, 0
+		return nil
+	}
+	w.dec, w.ready, w.since = in.dec, in.ready, in.since
+	return w.buf[:copy(w.buf, in.rest)]
+}
+
+// decode hands whole messages to the handler; it reports whether to go on.
+// What is left over is kept.
+func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
+	lim := limits{maxMessage: s.cfg.MaxMessage, maxFragments: s.cfg.MaxFragments, deflate: r.flags.Load()&fDeflate != 0}
+	began := w.dec.idle()
+	w.ready = false
+	for len(b) > 0 {
+		ev, n, err := w.dec.next(b, lim)
+		if err == nil && ev.compressed {
+			err = w.inflateEvent(&ev, s.cfg.MaxMessage)
+		}
+		if err != nil {
+			return s.broken(r, err)
+		}
+		b = b[n:]
+		if ev.op == 0 {
+			if n == 0 {
+				break
+			}
+			continue
+		}
+		began = true
+		*messages--
+		if err := s.deliver(w, r, ev); err != nil {
+			return s.broken(r, err)
+		}
+		if *messages == 0 || s.stopped(r) {
+			w.ready = len(b) > 0
+			break
+		}
+	}
+	if began && !w.dec.idle() {
+		w.since = s.clock.now.Load()
+	}
+	return w.keep(s, r, b)
+}
+
+// broken fails the connection. While it is closing already, what else the
+// client does wrong only ends the wait for its Close frame.
+func (s *Server) broken(r *record, err *protocolError) bool {
+	s.freeInput(r)
+	if r.flags.Load()&fClosing != 0 {
+		r.flags.Or(fLast)
+		s.wake(r)
+		return false
+	}
+	s.fail(r, err)
+	return false
+}
+
+// keep stores what a later turn needs, nothing if there is nothing, and counts
+// it. It reports false, and fails the connection, when the total of all is
+// spent.
+func (w *worker) keep(s *Server, r *record, rest []byte) bool {
+	if len(rest) == 0 && w.dec.idle() {
+		s.freeInput(r)
+		return true
+	}
+	in := s.inputs.at(r.input)
+	if in == nil {
+		in = new(input)
+		r.input = s.inputs.put(in)
+		if !w.dec.idle() && s.cfg.MessageTimeout > 0 {
+			s.wheelOf(r).armBy(r, w.since+s.ticks.message)
+		}
+	}
+	in.rest = append(in.rest[:0], rest...)
+	in.dec, in.ready, in.since = w.dec, w.ready, w.since
+	held := cap(in.rest) + cap(in.dec.body)
+	total := s.unfinished.Add(int64(held - in.held))
+	grew := held > in.held
+	in.held = held
+	if grew && total > s.cfg.MaxUnfinished {
+		return s.broken(r, errInputMemory)
+	}
+	return true
+}
+
+// freeInput forgets what was kept.
+func (s *Server) freeInput(r *record) {
+	in := s.inputs.at(r.input)
+	if in == nil {
+		return
+	}
+	s.unfinished.Add(-int64(in.held))
+	s.inputs.drop(r.input)
+	r.input = 0
+}
+
+// deliver gives one event to the handler, or answers it.
+func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
+	closing := r.flags.Load()&fClosing != 0
+	switch ev.op {
+	case ws.OpText, ws.OpBinary:
+		if !closing {
+			atomic.AddUint64(&r.messagesIn, 1)
+			s.message(r, ev.op, ev.data)
+		}
+		return nil
+	case ws.OpClose:
+		code, reason, err := checkClose(ev.data)
+		if err != nil {
+			return err
+		}
+		if closing {
+			r.flags.Or(fLast) // the answer to our Close
+			s.wake(r)
+			return nil
+		}
+		s.beginClose(r, r.gen.Load(), closingAnswer(code, string(reason)))
+		return nil
+	}
+	if closing {
+		return nil
+	}
+	if !s.controlAllowed(r) {
+		return errControlFlooded
+	}
+	if ev.op == ws.OpPing {
+		s.pong(w, r, ev.data)
+	} else {
+		s.ponged(r, ev.data)
+	}
+	return nil
+}
+
+// closingAnswer echoes the client's code (RFC 6455, section 5.5.1).
+func closingAnswer(code ws.StatusCode, reason string) closing {
+	return closing{cause: ClientClosed, code: code, reason: reason, frame: true, last: true}
+}
+
+// controlAllowed counts control frames by the second.
+func (s *Server) controlAllowed(r *record) bool {
+	if s.cfg.ControlRate < 0 {
+		return true
+	}
+	second := uint16(s.clock.now.Load() / s.ticks.second)
+	if second != r.controlAt {
+		r.controlAt, r.controls = second, 0
+	}
+	r.controls++
+	return int(r.controls) <= min(s.cfg.ControlRate, 1<<16-2)
+}
+
+// cork makes pushes wait for uncork, which writes them together.
+func (s *Server) cork(r *record) {
+	r.mu.Lock()
+	r.w |= wCork
+	r.mu.Unlock()
+}
+
+func (s *Server) uncork(r *record, gen uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.w &^= wCork
+	if r.gen.Load() == gen && r.w&wBit == 0 && r.output != 0 && r.flags.Load()&fBlocked == 0 {
+		s.flushLocked(r)
+	}
+}

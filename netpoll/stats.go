@@ -1,0 +1,124 @@
+package netpoll
+
+import (
+	mathbits "math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats is a snapshot of the server's counters; each number is exact, but they
+// are not read at one instant. Swoole's stats.
+type Stats struct {
+	Accepted     int64            // connections taken from the kernel
+	Refused      map[string]int64 // turned away before they opened, by reason
+	Opened       int64            // handshakes done
+	Open         int64            // open now
+	Handshaking  int64            // not open yet, now, refusals under way included
+	HTTP         int64            // with net/http, now
+	Closed       map[Cause]int64  // by cause
+	MessagesIn   int64            // text and binary messages, of open connections and closed ones
+	MessagesOut  int64            // as MessagesIn; one for each receiver
+	BytesIn      int64            // as MessagesIn, bytes on the socket
+	BytesOut     int64
+	Queued       int64         // bytes that queues hold now, shared frames once
+	Lagging      int           // connections whose socket has refused something, now
+	Unfinished   int64         // bytes of unfinished input, now
+	Evictions    int64         // connections closed because Queued was at its limit
+	Dropped      int64         // messages not queued under DropNewest
+	Panics       int64         // of callbacks
+	AcceptPauses int64         // times that no descriptor was free
+	Workers      int           // in all
+	WorkersBusy  int           // running a turn now
+	TurnP50      time.Duration // from queued to running; a power of two, at least
+	TurnP99      time.Duration
+}
+
+// counters are the server's, those that no record has.
+type counters struct {
+	accepted, opened, open, dropped, evictions, panics, acceptPauses atomic.Int64
+	closed                                                           [numCauses]atomic.Int64
+	// Of closed connections; open ones are added up from their records.
+	messagesIn, messagesOut, bytesIn, bytesOut atomic.Int64
+
+	mu       sync.Mutex
+	refusals map[refusal]int64
+}
+
+func (c *counters) refused(why refusal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refusals == nil {
+		c.refusals = map[refusal]int64{}
+	}
+	c.refusals[why]++
+}
+
+// Stats reads the counters. It walks all connections: some 10 ns each.
+func (s *Server) Stats() Stats {
+	c := &s.stats
+	st := Stats{
+		Accepted: c.accepted.Load(), Opened: c.opened.Load(), Open: c.open.Load(), HTTP: s.lent.Load(),
+		Refused: map[string]int64{}, Closed: map[Cause]int64{},
+		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),
+		Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
+		Workers: s.cfg.Workers, WorkersBusy: int(s.pool.busy.Load()), Lagging: s.outputs.len(),
+		TurnP50: s.pool.latency.quantile(0.50), TurnP99: s.pool.latency.quantile(0.99),
+	}
+	st.Handshaking = max(0, s.open.Load()-st.Open-st.HTTP)
+	for cause := range c.closed {
+		if n := c.closed[cause].Load(); n > 0 {
+			st.Closed[Cause(cause)] = n
+		}
+	}
+	c.mu.Lock()
+	for why, n := range c.refusals {
+		st.Refused[string(why)] = n
+	}
+	c.mu.Unlock()
+	for conn := range s.all() {
+		if !conn.lock() {
+			continue
+		}
+		r := conn.r
+		st.MessagesOut += int64(r.messagesOut)
+		st.BytesOut += int64(r.bytesOut)
+		st.MessagesIn += int64(atomic.LoadUint64(&r.messagesIn))
+		st.BytesIn += int64(atomic.LoadUint64(&r.bytesIn))
+		r.mu.Unlock()
+	}
+	return st
+}
+
+// bank adds a closing connection's traffic to the server's; r.mu is held.
+func (c *counters) bankLocked(r *record) {
+	c.messagesOut.Add(int64(r.messagesOut))
+	c.bytesOut.Add(int64(r.bytesOut))
+	c.messagesIn.Add(int64(atomic.LoadUint64(&r.messagesIn)))
+	c.bytesIn.Add(int64(atomic.LoadUint64(&r.bytesIn)))
+}
+
+// histogram counts durations by powers of two, in nanoseconds.
+type histogram struct{ buckets [64]atomic.Uint64 }
+
+func (h *histogram) observe(d time.Duration) {
+	h.buckets[mathbits.Len64(uint64(max(d, 0)))%64].Add(1)
+}
+
+// quantile returns the upper edge of the bucket that q falls into.
+func (h *histogram) quantile(q float64) time.Duration {
+	var n [64]uint64
+	var total uint64
+	for i := range h.buckets {
+		n[i] = h.buckets[i].Load()
+		total += n[i]
+	}
+	var sum uint64
+	for i, k := range n {
+		if sum += k; total > 0 && float64(sum) >= q*float64(total) {
+			return time.Duration(1) << i
+		}
+	}
+	return 0
+}

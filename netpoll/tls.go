@@ -1,0 +1,520 @@
+package netpoll
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TLS runs over memory. Ciphertext that the turn reads is fed in; ciphertext
+// that crypto/tls writes is appended to the connection's output and leaves by
+// the flush like everything else. After the handshake crypto/tls takes up a
+// read that found nothing; during it it cannot, so a handshake has a goroutine
+// while it lasts. It gets one only after a whole ClientHello, and a place among
+// few: who opens sockets and says nothing costs a parked record.
+
+// maxHello bounds a ClientHello; big ones, with post-quantum keys, have 2 KB.
+const maxHello = 16 << 10
+
+// tlsAcceptor hands out the places for handshakes of one listener.
+type tlsAcceptor struct{ cfg *tls.Config }
+
+func newTLSAcceptor(s *Server, cfg *tls.Config) *tlsAcceptor {
+	cfg = cfg.Clone()
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	cfg.NextProtos = []string{"http/1.1"} // an upgrade needs it
+	return &tlsAcceptor{cfg: cfg}
+}
+
+// tlsPlaces counts the handshakes under way in the server, and remembers who
+// waits for a place.
+type tlsPlaces struct {
+	mu      sync.Mutex
+	busy    int
+	waiting []Conn
+}
+
+// tlsState is a connection's TLS, and the net.Conn that crypto/tls sees.
+//
+// conn is set once. Everything else is under mu, which is a leaf.
+type tlsState struct {
+	conn *tls.Conn
+
+	mu        sync.Mutex
+	more      sync.Cond // in or ended has changed; the handshake waits for it
+	own       Conn      // whose output this is
+	in        []byte    // ciphertext that has arrived
+	out       []byte    // ciphertext to write
+	shaking   bool      // a goroutine does the handshake: Read waits
+	done      bool      // it has ended
+	failed    error     // how, if badly
+	waits     bool      // for a place
+	ended     bool      // no more ciphertext will arrive
+	lent      net.Conn  // net/http has the socket
+	accounted int       // bytes of out counted in Server.queued
+}
+
+func newTLSState(s *Server, ln *listener) *tlsState {
+	t := &tlsState{}
+	t.more.L = &t.mu
+	t.conn = tls.Server(t, ln.tls.cfg)
+	return t
+}
+
+func (t *tlsState) owner(c Conn) {
+	t.mu.Lock()
+	t.own = c
+	t.mu.Unlock()
+}
+
+// errNoCiphertext is a temporary net.Error, which crypto/tls does not remember.
+type errNoCiphertext struct{}
+
+func (errNoCiphertext) Error() string   { return "no ciphertext yet" }
+func (errNoCiphertext) Timeout() bool   { return true }
+func (errNoCiphertext) Temporary() bool { return true }
+
+// Read gives crypto/tls what has arrived.
+func (t *tlsState) Read(p []byte) (int, error) {
+	t.mu.Lock()
+	for {
+		switch {
+		case len(t.in) > 0:
+			n := copy(p, t.in)
+			if t.in = t.in[n:]; len(t.in) == 0 {
+				t.in = nil
+			}
+			t.mu.Unlock()
+			return n, nil
+		case t.lent != nil:
+			lent := t.lent
+			t.mu.Unlock()
+			return lent.Read(p)
+		case t.ended:
+			t.mu.Unlock()
+			return 0, io.EOF
+		case !t.shaking:
+			t.mu.Unlock()
+			return 0, errNoCiphertext{}
+		}
+		t.more.Wait()
+	}
+}
+
+// Write takes what crypto/tls sends; it never waits.
+func (t *tlsState) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	if lent := t.lent; lent != nil {
+		t.mu.Unlock()
+		return lent.Write(p)
+	}
+	t.out = append(t.out, p...)
+	own, shaking := t.own, t.shaking
+	t.accountLocked()
+	t.mu.Unlock()
+	if shaking {
+		own.s.flush(own.r, own.gen)
+	}
+	return len(p), nil
+}
+
+func (t *tlsState) accountLocked() {
+	t.own.s.queued.Add(int64(len(t.out) - t.accounted))
+	t.accounted = len(t.out)
+}
+
+// The rest of net.Conn, for crypto/tls and, while it has the connection, for
+// net/http.
+func (t *tlsState) Close() error {
+	if c := t.socket(); c != nil {
+		return c.Close()
+	}
+	return nil
+}
+func (t *tlsState) LocalAddr() net.Addr  { return addrOf(t.socket(), net.Conn.LocalAddr) }
+func (t *tlsState) RemoteAddr() net.Addr { return addrOf(t.socket(), net.Conn.RemoteAddr) }
+func (t *tlsState) SetDeadline(d time.Time) error {
+	return errors.Join(t.SetReadDeadline(d), t.SetWriteDeadline(d))
+}
+func (t *tlsState) SetReadDeadline(d time.Time) error {
+	if c := t.socket(); c != nil {
+		return c.SetReadDeadline(d)
+	}
+	return nil
+}
+func (t *tlsState) SetWriteDeadline(d time.Time) error {
+	if c := t.socket(); c != nil {
+		return c.SetWriteDeadline(d)
+	}
+	return nil
+}
+
+func (t *tlsState) socket() net.Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lent
+}
+
+func addrOf(c net.Conn, f func(net.Conn) net.Addr) net.Addr {
+	if c != nil {
+		return f(c)
+	}
+	return &net.TCPAddr{}
+}
+
+// lend passes reads and writes on to a socket, until takeBack.
+func (t *tlsState) lend(c net.Conn) {
+	t.mu.Lock()
+	out := t.out
+	t.lent, t.out = c, nil
+	t.accountLocked()
+	t.mu.Unlock()
+	c.Write(out)
+}
+
+func (t *tlsState) takeBack() {
+	t.mu.Lock()
+	t.lent = nil
+	t.mu.Unlock()
+}
+
+// feed adds ciphertext that has arrived.
+func (t *tlsState) feed(b []byte) {
+	t.mu.Lock()
+	t.in = append(t.in, b...)
+	t.mu.Unlock()
+	t.more.Signal()
+}
+
+// end tells crypto/tls that nothing more will come, and forgets what was to go.
+func (t *tlsState) end() {
+	t.mu.Lock()
+	t.ended = true
+	t.out = nil
+	t.accountLocked()
+	t.mu.Unlock()
+	t.more.Broadcast()
+}
+
+// readHello waits for a whole ClientHello, then for the handshake.
+func (s *Server) readHello(w *worker, r *record) (more bool) {
+	t := s.extras.at(r.extra).tls
+	t.mu.Lock()
+	shaking, done, failed, waits := t.shaking, t.done, t.failed, t.waits
+	pending := len(t.in)
+	t.mu.Unlock()
+	switch {
+	case done && failed != nil:
+		// The alert is in the output.
+		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
+		return false
+	case done:
+		r.stage = stageHTTP
+		r.flags.Or(fReadable)
+		return s.readHead(w, r)
+	case waits:
+		return s.startHandshake(r, t)
+	case pending > maxHello:
+		return false // the goroutine will wake us when it is done
+	}
+	w.needCipher()
+	n, errno := s.readRaw(r, w.cipher)
+	if n == 0 {
+		if errno != unix.EAGAIN {
+			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+		}
+		return false
+	}
+	t.feed(w.cipher[:n])
+	if shaking {
+		return true
+	}
+	t.mu.Lock()
+	whole, bad := wholeHello(t.in)
+	t.mu.Unlock()
+	switch {
+	case bad:
+		s.stats.refused(refuseNotHTTP)
+		s.plainOnTLS(r, t)
+		return false
+	case whole:
+		return s.startHandshake(r, t)
+	}
+	return true
+}
+
+// readRaw reads ciphertext, as long as there is some.
+func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
+	if r.flags.And(^fReadable)&fReadable == 0 {
+		return 0, unix.EAGAIN
+	}
+	n, errno := s.read(int(r.fd), b)
+	if n > 0 {
+		r.flags.Or(fReadable)
+		r.seen.Store(s.clock.now.Load())
+	}
+	return n, errno
+}
+
+// needCipher makes the worker's memory for ciphertext, when it first meets TLS.
+func (w *worker) needCipher() {
+	if w.cipher == nil {
+		w.cipher = make([]byte, 32<<10)
+	}
+}
+
+// wholeHello looks whether b holds a whole ClientHello (RFC 8446, section 4:
+// a handshake message of type 1 with a length of three bytes, in one or more
+// records of type 22). bad: it never will.
+func wholeHello(b []byte) (whole, bad bool) {
+	need, have := 4, 0
+	for len(b) >= 5 {
+		size := int(b[3])<<8 | int(b[4])
+		if b[0] != 22 || b[1] != 3 || size == 0 || size > 16<<10 {
+			return false, true
+		}
+		body := b[5:min(len(b), 5+size)]
+		if have == 0 && len(body) >= 4 {
+			if body[0] != 1 {
+				return false, true
+			}
+			need = 4 + (int(body[1])<<16 | int(body[2])<<8 | int(body[3]))
+		}
+		have += len(body)
+		if have >= need && have >= 4 {
+			return true, false
+		}
+		if need > maxHello || len(b) < 5+size {
+			return false, need > maxHello
+		}
+		b = b[5+size:]
+	}
+	return false, len(b) > 0 && b[0] != 22
+}
+
+// plainOnTLS answers who speaks HTTP to a port of TLS as net/http does.
+func (s *Server) plainOnTLS(r *record, t *tlsState) {
+	const answer = "HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+	t.mu.Lock()
+	t.out = append(t.out, answer...)
+	t.accountLocked()
+	t.mu.Unlock()
+	s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
+}
+
+// startHandshake starts the goroutine, or queues for a place. One address has
+// at most a quarter of the places.
+func (s *Server) startHandshake(r *record, t *tlsState) (more bool) {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.tlsStart(r.ip, max(1, s.cfg.MaxTLSHandshakes/4)) {
+		if !t.waits {
+			t.waits = true
+			p.waiting = append(p.waiting, t.own)
+		} else if !slices.Contains(p.waiting, t.own) {
+			p.waiting = append(p.waiting, t.own)
+		}
+		return false
+	}
+	p.busy++
+	t.waits, t.shaking = false, true
+	s.running.Add(1)
+	go s.handshake(t, t.own, r.ip)
+	return false
+}
+
+// handshake runs on a goroutine of its own. The wheel ends it, through end.
+func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
+	defer s.running.Done()
+	err := t.conn.HandshakeContext(context.Background())
+	t.mu.Lock()
+	t.shaking, t.done, t.failed = false, true, err
+	t.mu.Unlock()
+	if err != nil {
+		own.s.flush(own.r, own.gen)
+	}
+	s.handshakeDone(ip)
+	own.r.flags.Or(fReadable)
+	s.wake(own.r)
+}
+
+// handshakeDone gives a place back and wakes all who wait: the first that gets
+// it and is allowed it goes on, the others wait again. A waiting list has as
+// many entries as there are connections in their handshake.
+func (s *Server) handshakeDone(ip uint32) {
+	s.addrs.tlsDone(ip)
+	p := &s.places
+	p.mu.Lock()
+	p.busy--
+	var next []Conn
+	if n := min(len(p.waiting), 4); n > 0 {
+		next = slices.Clone(p.waiting[:n])
+		p.waiting = slices.Delete(p.waiting, 0, n)
+	}
+	p.mu.Unlock()
+	for _, c := range next {
+		s.wake(c.r)
+	}
+}
+
+// receiveTLS decrypts into b what has arrived.
+func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
+	t := s.extras.at(r.extra).tls
+	w.needCipher()
+	for {
+		n, err := t.conn.Read(b)
+		if n > 0 {
+			return n, 0
+		}
+		var none errNoCiphertext
+		if !errors.As(err, &none) {
+			return 0, 0 // close_notify, or broken beyond repair: the end
+		}
+		n, errno := s.read(int(r.fd), w.cipher)
+		if n == 0 {
+			if errno == unix.EAGAIN {
+				return 0, errno
+			}
+			t.mu.Lock()
+			t.ended = true
+			t.mu.Unlock()
+			return 0, errno
+		}
+		t.feed(w.cipher[:n])
+	}
+}
+
+// tlsPending reports whether ciphertext waits to be written; r.mu is held, or
+// the caller holds the turn.
+func (s *Server) tlsPending(r *record) bool {
+	if r.flags.Load()&fTLS == 0 {
+		return false
+	}
+	x := s.extras.at(r.extra)
+	x.tls.mu.Lock()
+	defer x.tls.mu.Unlock()
+	return len(x.tls.out) > 0
+}
+
+// encryptBudget is how much is encrypted ahead of what the socket takes.
+const encryptBudget = 64 << 10
+
+// drainTLSLocked is drainLocked for TLS: ciphertext first, and only when all of
+// it is written is more encrypted. Both happen under the write bit.
+func (s *Server) drainTLSLocked(r *record) {
+	t := s.extras.at(r.extra).tls
+	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
+	for budget := flushBudget; ; {
+		t.mu.Lock()
+		out := t.out
+		ready := t.done && t.failed == nil && t.lent == nil
+		t.mu.Unlock()
+		if len(out) == 0 {
+			if !ready || !s.encryptLocked(r, t) {
+				break
+			}
+			continue
+		}
+		if budget <= 0 {
+			r.flags.Or(fWritable)
+			s.wake(r)
+			return
+		}
+		r.mu.Unlock()
+		n, errno := s.write(fd, out)
+		r.mu.Lock()
+		if n > 0 {
+			r.bytesOut += uint64(n)
+			r.sent.Store(s.clock.now.Load())
+			budget -= n
+			t.wrote(n)
+			continue
+		}
+		if errno == unix.EAGAIN && !retried {
+			retried = true
+			s.blockedLocked(r)
+			continue
+		}
+		if errno != 0 && errno != unix.EAGAIN {
+			t.wrote(len(out))
+		}
+		s.failedLocked(r, errno)
+		return
+	}
+	r.flags.And(^fBlocked)
+}
+
+// wrote takes n bytes off the ciphertext.
+func (t *tlsState) wrote(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.out = t.out[min(n, len(t.out)):]; len(t.out) == 0 {
+		t.out = nil
+	}
+	t.accountLocked()
+}
+
+// encryptLocked turns some of the queue into ciphertext; false if there is
+// none. The lock is released meanwhile; the write bit is held.
+func (s *Server) encryptLocked(r *record, t *tlsState) bool {
+	o := s.outputs.at(r.output)
+	if o == nil {
+		return false
+	}
+	s.payPongLocked(o)
+	if len(o.refs) == 0 {
+		s.waterLocked(r, o)
+		s.freeOutputLocked(r, o)
+		return false
+	}
+	var batch [maxIovecs]ref
+	refs := batch[:copy(batch[:], o.refs)]
+	r.mu.Unlock()
+	done := 0
+	for _, q := range refs {
+		b := q.b[:min(len(q.b), encryptBudget-done)]
+		n, err := t.conn.Write(b)
+		done += n
+		if err != nil || done >= encryptBudget {
+			break
+		}
+	}
+	r.mu.Lock()
+	if o = s.outputs.at(r.output); o == nil {
+		return false
+	}
+	if done == 0 {
+		s.dropOutputLocked(r)
+		s.failedLocked(r, unix.EPIPE)
+		return false
+	}
+	s.consumeLocked(o, done)
+	s.waterLocked(r, o)
+	return true
+}
+
+// closeNotify says goodbye in TLS; r.mu is held and nobody writes.
+func (t *tlsState) closeNotify(s *Server, r *record) {
+	t.mu.Lock()
+	ready := t.done && t.failed == nil
+	t.mu.Unlock()
+	if !ready {
+		return
+	}
+	r.w |= wBit
+	r.mu.Unlock()
+	t.conn.CloseWrite()
+	r.mu.Lock()
+	s.drainLocked(r)
+	s.endWriteLocked(r)
+}

@@ -1,0 +1,228 @@
+package netpoll
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// States of a turn. Whatever has work is on the ready list at most once:
+//
+//	         wake                take              wake
+//	idle ───────────► queued ───────────► running ──────► again
+//	 ▲                  ▲                  │   │            │
+//	 │                  └── more, or done ─┼───┼────────────┘
+//	 └──────────── done, nothing new ──────┘   (more: budget ran out)
+//
+// Only the worker that took it moves it out of running and again; anybody may
+// wake it. Hence the list needs no bound of its own: it is bounded by what
+// exists.
+const (
+	turnIdle uint32 = iota
+	turnQueued
+	turnRunning
+	turnAgain
+)
+
+// wakeTurn notes that there is work; it reports whether the caller must put
+// the turn on the ready list.
+func wakeTurn(state *atomic.Uint32) bool {
+	for {
+		switch s := state.Load(); s {
+		case turnIdle:
+			if state.CompareAndSwap(s, turnQueued) {
+				return true
+			}
+		case turnRunning:
+			if state.CompareAndSwap(s, turnAgain) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// endTurn lets a running turn go; it reports whether the worker must put it
+// back at the list's tail.
+func endTurn(state *atomic.Uint32, more bool) bool {
+	if !more && state.CompareAndSwap(turnRunning, turnIdle) {
+		return false
+	}
+	state.Store(turnQueued)
+	return true
+}
+
+// Turn is a user's work that shares the workers with the connections, for
+// example a shard of a room. Its function never runs twice at once; a Wake
+// during a run leads to one more run. It must not block, and should return
+// true (more) after a millisecond or so of work, to let others through.
+type Turn struct {
+	state atomic.Uint32
+	s     *Server
+	run   func() (more bool)
+}
+
+// NewTurn makes a turn of the server's workers; it holds nothing until woken
+// and needs no end.
+func (s *Server) NewTurn(run func() (more bool)) *Turn { return &Turn{s: s, run: run} }
+
+// Wake queues the turn, unless it is queued already. It never blocks and may
+// be called from anywhere, the turn itself included.
+func (t *Turn) Wake() {
+	if wakeTurn(&t.state) {
+		t.s.pool.push(task{t: t})
+	}
+}
+
+// wake queues a connection's turn.
+func (s *Server) wake(r *record) {
+	if wakeTurn(&r.turn) {
+		s.pool.push(task{r: r})
+	}
+}
+
+// task is an entry of the ready list: a connection or a user's turn.
+type task struct {
+	r  *record
+	t  *Turn
+	at int64 // nanoseconds of the clock when it was queued; 0: not measured
+}
+
+// pool is the ready list and the workers that take from it, in order. The
+// list is a ring that grows to the most that was ever ready at once and is
+// let go when it has been empty.
+type pool struct {
+	clock   *clock
+	latency histogram // of tasks, from queued to taken
+	busy    atomic.Int32
+
+	mu     sync.Mutex
+	cond   sync.Cond
+	ring   []task // len is a power of two
+	head   int
+	n      int
+	pushed uint32
+	idle   int // workers that wait
+	closed bool
+}
+
+const ringMin = 1 << 10
+
+func newPool(c *clock) *pool {
+	p := &pool{clock: c, ring: make([]task, ringMin)}
+	p.cond.L = &p.mu
+	return p
+}
+
+func (p *pool) push(t task) {
+	p.mu.Lock()
+	// The clock costs 40 ns, so the latency is sampled.
+	if p.pushed++; p.pushed%16 == 0 {
+		t.at = p.clock.nanos()
+	}
+	if p.n == len(p.ring) {
+		p.resize(2 * len(p.ring))
+	}
+	p.ring[(p.head+p.n)&(len(p.ring)-1)] = t
+	p.n++
+	wake := p.idle > 0
+	p.mu.Unlock()
+	if wake {
+		p.cond.Signal()
+	}
+}
+
+func (p *pool) resize(size int) {
+	ring := make([]task, size)
+	for i := range p.n {
+		ring[i] = p.ring[(p.head+i)&(len(p.ring)-1)]
+	}
+	p.ring, p.head = ring, 0
+}
+
+// take waits for the next task; ok is false once the pool is closed.
+func (p *pool) take() (t task, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.n == 0 {
+		if p.closed {
+			return task{}, false
+		}
+		if len(p.ring) > ringMin {
+			p.resize(ringMin)
+		}
+		p.idle++
+		p.cond.Wait()
+		p.idle--
+	}
+	t = p.ring[p.head]
+	p.ring[p.head] = task{}
+	p.head = (p.head + 1) & (len(p.ring) - 1)
+	p.n--
+	return t, true
+}
+
+// close lets the workers go once the list is empty.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cond.Broadcast()
+}
+
+// worker is one goroutine of the pool and the scratch memory that it lends to
+// the connection whose turn it runs. Nothing in it outlives a turn.
+type worker struct {
+	s       *Server
+	buf     []byte // what was read, headers and payloads in place
+	cipher  []byte // TLS records as read, for connections with TLS
+	dec     decoder
+	inflate []byte
+	control []byte // a pong being encoded
+	request Request
+	answer  []byte // a handshake's
+	ready   bool   // see input
+	since   uint32 // see input
+}
+
+// readSize is a worker's read buffer: one read(2) takes at most so much.
+const readSize = 64 << 10
+
+func (w *worker) run() {
+	defer w.s.running.Done()
+	p := w.s.pool
+	for {
+		t, ok := p.take()
+		if !ok {
+			return
+		}
+		if t.at != 0 {
+			p.latency.observe(time.Duration(p.clock.nanos() - t.at))
+		}
+		p.busy.Add(1)
+		if t.r != nil {
+			t.r.turn.Store(turnRunning)
+			if endTurn(&t.r.turn, w.turn(t.r)) {
+				p.push(task{r: t.r})
+			}
+		} else {
+			t.t.state.Store(turnRunning)
+			if endTurn(&t.t.state, w.s.runUser(t.t)) {
+				p.push(task{t: t.t})
+			}
+		}
+		p.busy.Add(-1)
+	}
+}
+
+// runUser runs a user's turn; a panic is logged and ends this run only.
+func (s *Server) runUser(t *Turn) (more bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("turn", v)
+			more = false
+		}
+	}()
+	return t.run()
+}
