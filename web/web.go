@@ -1,0 +1,117 @@
+// Package web holds the pages that webim serves, embedded in the binary: plain
+// HTML, CSS and JavaScript, with no build step and no third-party request.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"time"
+)
+
+//go:embed static
+var static embed.FS
+
+// contentSecurityPolicy allows the page its own script, style, icon and socket,
+// and nothing else. 'self' in connect-src covers the WebSocket of the same host
+// and port (CSP 3). Trusted types make assigning a string to innerHTML and its
+// like an error, so a message cannot become markup even by a later mistake.
+const contentSecurityPolicy = "default-src 'none'; " +
+	"script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
+
+// A file is one embedded file, ready to be served.
+type file struct {
+	name, contentType, etag string
+	body                    []byte
+}
+
+// Handler returns the handler of the pages: the chat page at "/" and the files
+// that it names beside it. Every other path is 404, every method other than GET
+// and HEAD 405. It is safe for concurrent use.
+func Handler() http.Handler {
+	files := load()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		f, ok := files[r.URL.Path]
+		switch {
+		case !ok:
+			http.Error(w, "There is no such page: the chat is at /.", http.StatusNotFound)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "Use GET or HEAD.", http.StatusMethodNotAllowed)
+		default:
+			f.serve(w, r)
+		}
+	})
+}
+
+// secure sets the headers of every answer, errors included.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// serve lets the browser keep the file but ask each time: after an upgrade of
+// the server no page runs with yesterday's script.
+func (f file) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", f.etag)
+	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.body))
+}
+
+// load maps request paths to files; index.html is "/" only, so that the page has
+// one address. It panics if the embedded tree cannot be read, which the
+// compiler rules out.
+func load() map[string]file {
+	entries, err := fs.ReadDir(static, "static")
+	if err != nil {
+		panic(err)
+	}
+	files := make(map[string]file, len(entries))
+	for _, e := range entries {
+		body, err := static.ReadFile("static/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		files[requestPath(e.Name())] = file{
+			name:        e.Name(),
+			contentType: contentType(e.Name()),
+			etag:        fmt.Sprintf(`"%x"`, sha256.Sum256(body)),
+			body:        body,
+		}
+	}
+	return files
+}
+
+func requestPath(name string) string {
+	if name == "index.html" {
+		return "/"
+	}
+	return "/" + name
+}
+
+// contentType does not trust the machine: package mime would let
+// /etc/mime.types say what a script is, and nosniff would then block it.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	return "application/octet-stream"
+}

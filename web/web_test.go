@@ -1,0 +1,146 @@
+package web
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func get(t *testing.T, method, target string, header http.Header) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, target, nil)
+	for k, v := range header {
+		r.Header[k] = v
+	}
+	w := httptest.NewRecorder()
+	Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestHandler(t *testing.T) {
+	const html, js, css, svg = "text/html; charset=utf-8", "text/javascript; charset=utf-8", "text/css; charset=utf-8", "image/svg+xml"
+	const plain = "text/plain; charset=utf-8"
+	tests := []struct {
+		method, target string
+		status         int
+		contentType    string
+	}{
+		{"GET", "/", 200, html},
+		{"HEAD", "/", 200, html},
+		{"GET", "/?room=name", 200, html},
+		{"GET", "/app.js", 200, js},
+		{"GET", "/style.css", 200, css},
+		{"GET", "/favicon.svg", 200, svg},
+		{"GET", "/index.html", 404, plain},
+		{"GET", "/static/app.js", 404, plain},
+		{"GET", "/app.js/", 404, plain},
+		{"GET", "//", 404, plain},
+		{"GET", "/../web.go", 404, plain},
+		{"POST", "/", 405, plain},
+		{"PUT", "/app.js", 405, plain},
+		{"OPTIONS", "/", 405, plain},
+		{"POST", "/nothing", 404, plain},
+	}
+	for _, tt := range tests {
+		t.Run(tt.method+" "+tt.target, func(t *testing.T) {
+			r := get(t, tt.method, tt.target, nil)
+			if r.StatusCode != tt.status {
+				t.Errorf("status %d, want %d", r.StatusCode, tt.status)
+			}
+			if got := r.Header.Get("Content-Type"); got != tt.contentType {
+				t.Errorf("Content-Type %q, want %q", got, tt.contentType)
+			}
+			if got, want := r.Header.Get("Allow") == "GET, HEAD", tt.status == 405; got != want {
+				t.Errorf("Allow %q with status %d", r.Header.Get("Allow"), tt.status)
+			}
+			if empty := body(t, r) == ""; empty != (tt.method == "HEAD") {
+				t.Errorf("empty body: %v", empty)
+			}
+			checkSecurityHeaders(t, r.Header)
+		})
+	}
+}
+
+func checkSecurityHeaders(t *testing.T, h http.Header) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"X-Content-Type-Options":       "nosniff",
+		"Referrer-Policy":              "no-referrer",
+		"Cross-Origin-Resource-Policy": "same-origin",
+	} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s %q, want %q", name, got, want)
+		}
+	}
+	policy := h.Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'; ") {
+		t.Errorf("the policy does not start from nothing: %q", policy)
+	}
+	for _, loose := range []string{"unsafe", "*", "http:", "https:", "data:", "blob:", " ws:", " wss:"} {
+		if strings.Contains(policy, loose) {
+			t.Errorf("the policy allows %q: %q", loose, policy)
+		}
+	}
+}
+
+func TestRevalidation(t *testing.T) {
+	first := get(t, "GET", "/app.js", nil)
+	etag := first.Header.Get("ETag")
+	if etag == "" || first.Header.Get("Cache-Control") != "no-cache" {
+		t.Fatalf("ETag %q, Cache-Control %q", etag, first.Header.Get("Cache-Control"))
+	}
+	again := get(t, "GET", "/app.js", http.Header{"If-None-Match": {etag}})
+	if again.StatusCode != http.StatusNotModified || body(t, again) != "" {
+		t.Errorf("status %d for the tag just given, want 304 without a body", again.StatusCode)
+	}
+	checkSecurityHeaders(t, again.Header)
+	if other := get(t, "GET", "/style.css", nil).Header.Get("ETag"); other == etag {
+		t.Error("two files have one ETag")
+	}
+}
+
+// TestPageNeedsOnlyItself reads the page as the browser will under the policy:
+// everything it names is ours and served, and nothing is inline.
+func TestPageNeedsOnlyItself(t *testing.T) {
+	page := body(t, get(t, "GET", "/", nil))
+	names := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
+	if len(names) != 3 {
+		t.Errorf("the page names %d files, want script, style and icon", len(names))
+	}
+	for _, n := range names {
+		if r := get(t, "GET", "/"+n[1], nil); r.StatusCode != http.StatusOK {
+			t.Errorf("the page names %q, which answers %d", n[1], r.StatusCode)
+		}
+	}
+	for what, pattern := range map[string]string{
+		"a request elsewhere": `(?i)(https?:)?//`,
+		"an inline script":    `(?i)<script[^>]*>[^<]`,
+		"an inline style":     `(?i)<style|\sstyle=`,
+		"an inline handler":   `(?i)\son[a-z]+=`,
+	} {
+		if found := regexp.MustCompile(pattern).FindString(page); found != "" {
+			t.Errorf("the page has %s: %q", what, found)
+		}
+	}
+}
+
+// TestScriptMakesNoMarkup is a tripwire for a reviewer; the browser tests show
+// the behaviour.
+func TestScriptMakesNoMarkup(t *testing.T) {
+	script := body(t, get(t, "GET", "/app.js", nil))
+	if found := regexp.MustCompile(`innerHTML\s*[+=]|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`).FindString(script); found != "" {
+		t.Errorf("app.js uses %q: set textContent instead", found)
+	}
+}
