@@ -1,0 +1,44 @@
+// Package room says what messages mean: who is in which room, what a room
+// remembers, and how a message gets to everybody in it. It knows no
+// descriptor and no HTTP; [Hub] is the netpoll.Handler that joins the two.
+//
+// # The line
+//
+//	message ──► Hub ──► Engine ──► Room ──► shard ──► netpoll's queues
+//
+//	step     file              runs on
+//	dialect  hub.go, wire/     the worker that holds the connection's turn
+//	publish  engine.go,        the same worker, or any goroutine; the memory
+//	         memory.go         engine completes before Publish returns
+//	deliver  room.go           whoever the engine calls from
+//	sweep    sweep.go          a worker, as the shard's own turn
+//
+// The engine gives a message its place (epoch and offset) and remembers it;
+// a room, which exists while it has members on this node, gives it to them.
+// Nothing outside the engine assumes that all members are on this node.
+//
+// # Why a room sweeps
+//
+// On Linux a write of 128 bytes to one of thousands of sockets costs about 8
+// µs, and a write of 128 messages 9 µs. So a message is encoded once, into the
+// room's log, and the members are gone through in shards: each takes all that
+// is pending since its last sweep and writes it to each of its members with
+// one write. A quiet room's message leaves at once; a busy room's messages
+// that arrive during a sweep, or the pause after it, leave together in the
+// next. A shard does a batch a turn, which lets small rooms through.
+//
+// # Who owns what
+//
+// Hub.mu guards the names; Room.mu a room's logs, its members' places and its
+// shards' cursors. A member is a place in a shard, 16 bytes, and the number of
+// the place is the connection's tag: no other memory. Places do not move, so
+// joining and leaving are safe while a sweep runs: who joins is owed only what
+// comes behind the log's end at that moment, and who left is skipped.
+//
+// # Lock order
+//
+//	Hub.mu  →  Room.mu  →  netpoll
+//	Memory.mu  →  topic.mu  →  Room.mu
+//
+// Hub.mu and the memory engine's locks are never held together.
+package room

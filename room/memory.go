@@ -1,0 +1,276 @@
+package room
+
+import (
+	"container/list"
+	"crypto/rand"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits bound what the memory engine remembers; zero values mean the
+// defaults in the comments, negative ones "nothing" for MaxMessages.
+type Limits struct {
+	MaxMessages int           // of a room; 0: 100
+	MaxBytes    int           // of a room's messages; 0: 16 KiB
+	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
+	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without a message forgets first
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxMessages == 0 {
+		l.MaxMessages = 100
+	}
+	if l.MaxBytes == 0 {
+		l.MaxBytes = 16 << 10
+	}
+	if l.MaxAge == 0 {
+		l.MaxAge = 5 * time.Minute
+	}
+	if l.MaxTotal == 0 {
+		l.MaxTotal = 64 << 20
+	}
+	return l
+}
+
+// Memory is the engine of a single process. Several hubs may share it.
+type Memory struct {
+	limits Limits
+	now    func() time.Time
+	total  atomic.Int64 // bytes remembered
+
+	mu     sync.Mutex
+	topics map[string]*topic
+	recent *list.List // of *topic, the one touched longest ago first
+}
+
+// topic is what the engine knows of a room.
+type topic struct {
+	name  string
+	epoch string
+
+	// Under Memory.mu.
+	place   *list.Element
+	touched time.Time
+
+	mu      sync.Mutex
+	dead    bool // no longer in Memory.topics
+	offset  uint64
+	entries []Publication // oldest first
+	bytes   int
+	subs    []Subscriber
+}
+
+// entryCost is what a remembered message takes besides its data.
+const entryCost = 96
+
+// NewMemory makes a memory engine. Expire must be called now and then.
+func NewMemory(l Limits) *Memory {
+	return &Memory{limits: l.withDefaults(), now: time.Now, topics: map[string]*topic{}, recent: list.New()}
+}
+
+// lock returns a room's topic, made if need be, locked and marked as just
+// used.
+func (m *Memory) lock(room string) *topic {
+	for {
+		m.mu.Lock()
+		t := m.topics[room]
+		if t == nil {
+			t = &topic{name: room, epoch: rand.Text()[:8]}
+			m.topics[room] = t
+		}
+		t.touched = m.now()
+		if t.place == nil {
+			t.place = m.recent.PushBack(t)
+		} else {
+			m.recent.MoveToBack(t.place)
+		}
+		m.mu.Unlock()
+		t.mu.Lock()
+		if !t.dead {
+			return t
+		}
+		t.mu.Unlock()
+	}
+}
+
+// Publish implements Engine; done is called before it returns.
+func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
+	t := m.lock(room)
+	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: m.now()}
+	t.offset = p.Offset
+	if cost := entryCost + len(msg.Data); m.limits.MaxMessages > 0 && len(msg.Data) <= m.limits.MaxBytes {
+		p.Data = slices.Clone(msg.Data)
+		t.entries = append(t.entries, p)
+		t.bytes += cost
+		m.total.Add(int64(cost))
+	} else {
+		// Too large to remember. What is older must go too: a history has no
+		// holes, or a member could not tell what it missed.
+		m.forget(t, len(t.entries))
+	}
+	m.trim(t)
+	for _, s := range t.subs {
+		s.Deliver(p)
+	}
+	pos := Position{t.epoch, t.offset}
+	t.mu.Unlock()
+	if m.total.Load() > m.limits.MaxTotal {
+		m.shrink()
+	}
+	if done != nil {
+		done(pos, nil)
+	}
+}
+
+// trim forgets what is over a topic's bounds; t.mu is held.
+func (m *Memory) trim(t *topic) {
+	n, bytes, old := 0, t.bytes, m.now().Add(-m.limits.MaxAge)
+	for n < len(t.entries) {
+		left := len(t.entries) - n
+		if left <= m.limits.MaxMessages && bytes-left*entryCost <= m.limits.MaxBytes && !t.entries[n].Time.Before(old) {
+			break
+		}
+		bytes -= entryCost + len(t.entries[n].Data)
+		n++
+	}
+	m.forget(t, n)
+}
+
+// forget drops the n oldest entries; t.mu is held.
+func (m *Memory) forget(t *topic, n int) {
+	if n == 0 {
+		return
+	}
+	bytes := 0
+	for _, p := range t.entries[:n] {
+		bytes += entryCost + len(p.Data)
+	}
+	t.bytes -= bytes
+	m.total.Add(-int64(bytes))
+	clear(t.entries[:n])
+	if t.entries = t.entries[n:]; len(t.entries) == 0 {
+		t.entries = nil
+	}
+}
+
+// shrink makes the topics longest without use forget, until the total is met.
+func (m *Memory) shrink() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for e := m.recent.Front(); e != nil && m.total.Load() > m.limits.MaxTotal; e = e.Next() {
+		t := e.Value.(*topic)
+		t.mu.Lock()
+		m.forget(t, len(t.entries))
+		t.mu.Unlock()
+	}
+}
+
+// Subscribe implements Engine.
+func (m *Memory) Subscribe(room string, s Subscriber) {
+	t := m.lock(room)
+	t.subs = append(slices.Clip(t.subs), s)
+	t.mu.Unlock()
+}
+
+// Unsubscribe implements Engine. A room in which nothing was ever published is
+// forgotten at once; any other MaxAge later.
+func (m *Memory) Unsubscribe(room string, s Subscriber) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.topics[room]
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.subs, s); i >= 0 {
+		t.subs = slices.Concat(t.subs[:i], t.subs[i+1:])
+	}
+	if len(t.subs) > 0 {
+		return
+	}
+	t.subs = nil
+	if t.offset == 0 {
+		m.remove(t)
+		return
+	}
+	t.touched = m.now()
+	if t.place == nil {
+		t.place = m.recent.PushBack(t)
+	} else {
+		m.recent.MoveToBack(t.place)
+	}
+}
+
+// remove forgets a topic; m.mu and t.mu are held.
+func (m *Memory) remove(t *topic) {
+	m.forget(t, len(t.entries))
+	t.dead = true
+	delete(m.topics, t.name)
+	if t.place != nil {
+		m.recent.Remove(t.place)
+		t.place = nil
+	}
+}
+
+// Expire forgets messages older than MaxAge, and rooms without members that
+// were not used for so long; made anew, such a room has a new epoch. Call it
+// every second or so: it looks only at what is due.
+func (m *Memory) Expire() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.now().Add(-m.limits.MaxAge)
+	for e := m.recent.Front(); e != nil; e = m.recent.Front() {
+		t := e.Value.(*topic)
+		if !t.touched.Before(old) {
+			return
+		}
+		t.mu.Lock()
+		if len(t.subs) == 0 {
+			m.remove(t)
+		} else {
+			m.forget(t, len(t.entries))
+			m.recent.Remove(e)
+			t.place = nil
+		}
+		t.mu.Unlock()
+	}
+}
+
+// History implements Engine; done is called before it returns. Reading a room
+// that does not exist makes none.
+func (m *Memory) History(room string, since uint64, limit int, done func(History, error)) {
+	m.mu.Lock()
+	t := m.topics[room]
+	m.mu.Unlock()
+	var h History
+	if t != nil {
+		t.mu.Lock()
+		m.trim(t)
+		h.Top = Position{t.epoch, t.offset}
+		from, _ := slices.BinarySearchFunc(t.entries, since+1, func(p Publication, o uint64) int {
+			return int(int64(p.Offset - o))
+		})
+		h.Publications = slices.Clone(t.entries[from:])
+		t.mu.Unlock()
+	}
+	if limit > 0 && len(h.Publications) > limit {
+		h.Publications = h.Publications[:limit]
+	}
+	done(h, nil)
+}
+
+// MemoryStats is what the engine holds.
+type MemoryStats struct {
+	Topics int   // rooms that are remembered, with members or without
+	Bytes  int64 // of their histories
+}
+
+// Stats reads the engine's size.
+func (m *Memory) Stats() MemoryStats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return MemoryStats{Topics: len(m.topics), Bytes: m.total.Load()}
+}

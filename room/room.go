@@ -1,0 +1,181 @@
+package room
+
+import (
+	"sync"
+
+	"webim/netpoll"
+)
+
+// Room is the members of a room on this node and what is on its way to them.
+// It exists while it has members.
+type Room struct {
+	hub  *Hub
+	s    *netpoll.Server
+	name string
+	num  uint32
+
+	subscribed sync.Once
+
+	mu      sync.Mutex
+	ended   bool
+	members int
+	groups  [netpoll.NumVariants]*group
+	waiting []func() // senders that are not read until the sweeps have caught up
+}
+
+// group is the members that take one variant of the frames, with its log.
+// Guarded by Room.mu.
+type group struct {
+	log     *netpoll.Log
+	shards  []*shard
+	members int
+}
+
+// seat is a member's place: a shard of its variant's group, and a place there.
+type seat uint32
+
+func seatOf(shard, place int) seat { return seat(shard*shardLen + place) }
+func (s seat) shard() int          { return int(s) / shardLen }
+func (s seat) place() int          { return int(s) % shardLen }
+
+// tag packs a room's number and a seat into a connection's tag, never 0.
+func (s seat) tag(room uint32) uint64 { return uint64(room)<<32 | uint64(s+1) }
+
+func fromTag(tag uint64) (room uint32, s seat, ok bool) {
+	return uint32(tag >> 32), seat(uint32(tag)) - 1, tag != 0
+}
+
+// Name is the room's name.
+func (r *Room) Name() string { return r.name }
+
+// Len is how many members the room has on this node.
+func (r *Room) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members
+}
+
+// subscribe asks the engine for the room's publications, once; who joins
+// waits for that moment.
+func (r *Room) subscribe() {
+	r.subscribed.Do(func() { r.hub.engine.Subscribe(r.name, r) })
+}
+
+// join gives a connection a seat; false if the room has ended meanwhile. From
+// here on the member is owed what comes behind the log's end.
+func (r *Room) join(c netpoll.Conn) (seat, bool) {
+	v := c.Variant()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return 0, false
+	}
+	g := r.groups[v]
+	if g == nil {
+		g = &group{log: r.s.NewLog(v)}
+		r.groups[v] = g
+	}
+	r.members++
+	g.members++
+	for i, sh := range g.shards {
+		if place, ok := sh.seat(c.ID()); ok {
+			return seatOf(i, place), true
+		}
+	}
+	sh := newShard(r, g)
+	g.shards = append(g.shards, sh)
+	place, _ := sh.seat(c.ID())
+	return seatOf(len(g.shards)-1, place), true
+}
+
+// leave frees a seat; it reports whether the room is empty now.
+func (r *Room) leave(m Member) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := m.Conn.Variant()
+	g := r.groups[v]
+	if !g.shards[m.seat.shard()].unseat(m.seat.place(), m.Conn.ID()) {
+		return false
+	}
+	r.members--
+	if g.members--; g.members == 0 {
+		for _, sh := range g.shards {
+			sh.stopResting()
+		}
+		r.groups[v] = nil
+	}
+	return r.members == 0
+}
+
+// end marks an empty room as ended, so that nobody joins it any more.
+func (r *Room) end() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.members > 0 || r.ended {
+		return false
+	}
+	r.ended = true
+	return true
+}
+
+// Deliver implements Subscriber: the message is encoded once for each variant
+// in use, and the shards are woken that are not resting.
+func (r *Room) Deliver(p Publication) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, g := range r.groups {
+		if g == nil {
+			continue
+		}
+		g.log.Append(p.Op, p.Data)
+		for _, sh := range g.shards {
+			sh.wakeLocked()
+		}
+	}
+}
+
+// unsweptLocked is how many bytes the slowest shard has before it.
+func (r *Room) unsweptLocked() (n uint64) {
+	for _, g := range r.groups {
+		if g == nil {
+			continue
+		}
+		for _, sh := range g.shards {
+			n = max(n, g.log.End()-sh.cursor)
+		}
+	}
+	return n
+}
+
+// congested reports whether more waits to be swept than should.
+func (r *Room) congested() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept)
+}
+
+// holdSender stops reading a sender while the room is congested; the sweep
+// that catches up lets it go on.
+func (r *Room) holdSender(c netpoll.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept) {
+		r.waiting = append(r.waiting, c.Later())
+	}
+}
+
+// sweptLocked is called at each sweep's end: memory that all shards have
+// passed is let go, and senders that wait are read again.
+func (r *Room) sweptLocked(g *group) {
+	least := g.log.End()
+	for _, sh := range g.shards {
+		least = min(least, sh.cursor)
+	}
+	g.log.Forget(least)
+	if len(r.waiting) > 0 && r.unsweptLocked() <= uint64(r.hub.cfg.MaxUnswept/2) {
+		for _, done := range r.waiting {
+			done()
+		}
+		r.waiting = nil
+	}
+}

@@ -1,0 +1,167 @@
+package room
+
+import (
+	"time"
+
+	"webim/netpoll"
+)
+
+const (
+	// shardLen is how many members share a cursor and a turn: few enough that
+	// a room of a thousand keeps two workers busy.
+	shardLen = 512
+	// sweepBatch members are served a turn, a millisecond's work; then other
+	// rooms are let through.
+	sweepBatch = 128
+	// pauseFactor: after a sweep a shard rests so many times as long as it
+	// took, so that a busy room spends its time on large writes. A pause too
+	// short for a timer is none.
+	pauseFactor = 4
+	pauseLeast  = 500 * time.Microsecond
+)
+
+// place is a member of a shard: its connection, and the log's end when it
+// joined.
+type place struct {
+	id   netpoll.ID // 0: free
+	from uint64
+}
+
+// shard sweeps up to shardLen members of a room. It is a turn of the workers:
+// it never runs twice at once, and nothing waits for it.
+type shard struct {
+	room *Room
+	g    *group
+	turn *netpoll.Turn
+
+	// Under Room.mu.
+	places  []place
+	free    []uint16
+	cursor  uint64 // the log's position up to which all members were served
+	resting bool   // the timer will wake the turn
+	timer   *time.Timer
+
+	// Owned by the turn.
+	cut   netpoll.Cut // being swept; empty between sweeps
+	next  int         // place to be served next
+	spent time.Duration
+}
+
+func newShard(r *Room, g *group) *shard {
+	sh := &shard{room: r, g: g, cursor: g.log.End()}
+	sh.turn = r.s.NewTurn(sh.sweep)
+	return sh
+}
+
+// seat takes a free place; false if there is none. Room.mu is held.
+func (sh *shard) seat(id netpoll.ID) (int, bool) {
+	p := place{id, sh.g.log.End()}
+	if k := len(sh.free); k > 0 {
+		i := int(sh.free[k-1])
+		sh.free = sh.free[:k-1]
+		sh.places[i] = p
+		return i, true
+	}
+	if len(sh.places) == shardLen {
+		return 0, false
+	}
+	sh.places = append(sh.places, p)
+	return len(sh.places) - 1, true
+}
+
+// unseat frees a place; false if somebody else has it. Room.mu is held.
+func (sh *shard) unseat(i int, id netpoll.ID) bool {
+	if i >= len(sh.places) || sh.places[i].id != id {
+		return false
+	}
+	sh.places[i] = place{}
+	sh.free = append(sh.free, uint16(i))
+	return true
+}
+
+// wakeLocked queues the turn, unless the shard rests: then its timer will.
+func (sh *shard) wakeLocked() {
+	if !sh.resting {
+		sh.turn.Wake()
+	}
+}
+
+// sweep runs as the shard's turn: one batch of members gets what is pending.
+func (sh *shard) sweep() (more bool) {
+	began := time.Now()
+	if sh.cut.Len() == 0 && !sh.begin() {
+		return false
+	}
+	var batch [sweepBatch]place
+	n, last := sh.batch(&batch)
+	for _, p := range batch[:n] {
+		if cut := sh.cut.After(p.from); p.id != 0 && cut.Len() > 0 {
+			// An error is the connection's end, which Hub.Close will be told.
+			_ = sh.room.s.Offer(p.id, cut)
+		}
+	}
+	sh.spent += time.Since(began)
+	if !last {
+		return true
+	}
+	return sh.end()
+}
+
+// begin takes all that is pending; false if nothing is.
+func (sh *shard) begin() bool {
+	sh.room.mu.Lock()
+	defer sh.room.mu.Unlock()
+	sh.next, sh.spent = 0, 0
+	sh.cut = sh.g.log.Next(sh.cursor)
+	return sh.cut.Len() > 0
+}
+
+// batch copies the next members; last: there are no more. Those who sat down
+// since the sweep began are owed nothing of its cut, as their from says.
+func (sh *shard) batch(dst *[sweepBatch]place) (n int, last bool) {
+	sh.room.mu.Lock()
+	defer sh.room.mu.Unlock()
+	n = copy(dst[:], sh.places[sh.next:])
+	sh.next += n
+	return n, sh.next == len(sh.places)
+}
+
+// end moves the cursor on and begins the pause. There is none when a whole
+// cut more is pending: then the room cannot gain by waiting.
+func (sh *shard) end() (more bool) {
+	r := sh.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sh.cursor = sh.cut.End()
+	sh.cut = netpoll.Cut{}
+	r.sweptLocked(sh.g)
+	pending := sh.g.log.End() - sh.cursor
+	pause := min(pauseFactor*sh.spent, r.hub.cfg.MaxPause)
+	if pause < pauseLeast || pending >= netpoll.MaxCut {
+		return pending > 0
+	}
+	sh.resting = true
+	if sh.timer == nil {
+		sh.timer = time.AfterFunc(pause, sh.rested)
+	} else {
+		sh.timer.Reset(pause)
+	}
+	return false
+}
+
+// rested ends the pause.
+func (sh *shard) rested() {
+	sh.room.mu.Lock()
+	defer sh.room.mu.Unlock()
+	sh.resting = false
+	if sh.g.log.End() > sh.cursor {
+		sh.turn.Wake()
+	}
+}
+
+// stopResting ends a pause for good; Room.mu is held.
+func (sh *shard) stopResting() {
+	if sh.timer != nil {
+		sh.timer.Stop()
+	}
+}

@@ -1,0 +1,46 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Lobby is the room of the path "/".
+const Lobby = "lobby"
+
+// MaxRoomName is the most bytes that a room's name may have.
+const MaxRoomName = 255
+
+// RoomOf returns the room that an unescaped URL path names: what is behind its
+// first slash. Leading and trailing slashes beyond that are part of the name.
+func RoomOf(path string) (name string, err error) {
+	if path == "" || path == "/" {
+		return Lobby, nil
+	}
+	name = strings.TrimPrefix(path, "/")
+	return name, CheckRoomName(name)
+}
+
+// CheckRoomName says what is wrong with a room's name. A name is 1 to 255
+// bytes of UTF-8 without control characters, line separators or bidirectional
+// controls, which could make two names look alike or a log line lie.
+func CheckRoomName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("room name is empty")
+	case len(name) > MaxRoomName:
+		return fmt.Errorf("room name is %d bytes long, at most %d are allowed", len(name), MaxRoomName)
+	case !utf8.ValidString(name):
+		return errors.New("room name is not UTF-8")
+	case strings.ContainsFunc(name, forbidden):
+		return errors.New("room name has control characters")
+	}
+	return nil
+}
+
+func forbidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
