@@ -57,13 +57,7 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		return false
 	}
 	r.w |= wClosing
-	r.cause, r.code = c.cause, c.code
-	if c.code == 0 {
-		r.code = ws.StatusAbnormalClosure
-	}
-	if c.reason != "" {
-		s.extraLocked(r).reason = c.reason
-	}
+	r.cause, r.code = c.cause, ws.StatusAbnormalClosure
 	f := fClosing
 	if c.last {
 		f |= fLast
@@ -72,6 +66,10 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	case r.w&wShut != 0:
 		f |= fLast
 	case c.frame:
+		r.code = c.code
+		if c.reason != "" {
+			s.extraLocked(r).reason = c.reason
+		}
 		b := encodeClose(c.code, c.reason)
 		s.appendLocked(s.outputLocked(r), b, b.b)
 	case c.answer != nil:

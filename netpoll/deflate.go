@@ -36,9 +36,41 @@ var deflaters = [NumVariants]sync.Pool{
 	}},
 }
 
-var inflaters = sync.Pool{New: func() any {
-	return wsflate.NewReader(nil, func(r io.Reader) wsflate.Decompressor { return flate.NewReader(r) })
-}}
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+
+// deflateTail ends a message's stream: the bytes that the sender cut off, and
+// an empty last block, for a clean end of stream (RFC 7692, section 7.2.2).
+// wsflate.Reader would add it, but its ReadByte inserts a zero byte before.
+const deflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
+
+// tailed reads data, then deflateTail.
+type tailed struct {
+	data []byte
+	tail string
+}
+
+func (t *tailed) ReadByte() (b byte, err error) {
+	switch {
+	case len(t.data) > 0:
+		b, t.data = t.data[0], t.data[1:]
+	case len(t.tail) > 0:
+		b, t.tail = t.tail[0], t.tail[1:]
+	default:
+		return 0, io.EOF
+	}
+	return b, nil
+}
+
+func (t *tailed) Read(p []byte) (n int, err error) {
+	n = copy(p, t.data)
+	t.data = t.data[n:]
+	m := copy(p[n:], t.tail)
+	t.tail = t.tail[m:]
+	if n += m; n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
 
 // appendDeflated appends a compressed frame; nil if it would not be shorter.
 func appendDeflated(dst []byte, op ws.OpCode, data []byte, v Variant) []byte {
@@ -59,9 +91,9 @@ func appendDeflated(dst []byte, op ws.OpCode, data []byte, v Variant) []byte {
 // inflate appends what a compressed message inflates to, max bytes at most.
 // The bound holds while inflating: 60 KB may stand for 60 MB.
 func inflate(dst, data []byte, max int) ([]byte, *protocolError) {
-	r := inflaters.Get().(*wsflate.Reader)
+	r := inflaters.Get().(io.Reader)
 	defer inflaters.Put(r)
-	r.Reset(bytes.NewReader(data))
+	r.(flate.Resetter).Reset(&tailed{data, deflateTail}, nil)
 	for {
 		if len(dst) == cap(dst) {
 			dst = append(dst, 0)[:len(dst)]
@@ -109,7 +141,7 @@ type negotiation struct {
 
 func (n *negotiation) offer(o httphead.Option) (answer httphead.Option, err error) {
 	var p wsflate.Parameters
-	if n.accepted || string(o.Name) != wsflate.ExtensionName || duplicateParameter(o) || p.Parse(o) != nil {
+	if n.accepted || string(o.Name) != wsflate.ExtensionName || irregular(o) || p.Parse(o) != nil {
 		return httphead.Option{}, nil
 	}
 	n.accepted = true
@@ -123,15 +155,14 @@ func (n *negotiation) offer(o httphead.Option) (answer httphead.Option, err erro
 	return answer, nil
 }
 
-// duplicateParameter finds what wsflate's parser overlooks: httphead keeps the
-// last of two parameters of one name.
-func duplicateParameter(o httphead.Option) bool {
+// irregular finds what wsflate's parser overlooks: two parameters of one name,
+// of which httphead keeps the last, and numbers with a leading zero.
+func irregular(o httphead.Option) (bad bool) {
 	seen := map[string]bool{}
-	dup := false
-	o.Parameters.ForEach(func(k, _ []byte) bool {
-		dup = dup || seen[string(k)]
+	o.Parameters.ForEach(func(k, v []byte) bool {
+		bad = bad || seen[string(k)] || len(v) > 0 && v[0] == '0'
 		seen[string(k)] = true
-		return !dup
+		return !bad
 	})
-	return dup
+	return bad
 }

@@ -204,6 +204,9 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 func writeHead(head *bytes.Buffer, r *http.Request) {
 	head.WriteString(r.Method + " " + r.RequestURI + " " + r.Proto + "\r\nHost: " + r.Host + "\r\n")
 	r.Header.Write(head)
+	if len(r.TransferEncoding) > 0 {
+		head.WriteString("Transfer-Encoding: chunked\r\n") // net/http has taken it out
+	}
 	head.WriteString("\r\n")
 }
 

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -12,9 +13,10 @@ import (
 type output struct {
 	r    *record
 	refs []ref
-	size int    // bytes of refs, and of the pong owed
-	cut  bool   // part of refs[0] is written: nothing may come before its rest
-	pong []byte // owed, because it came while the socket was full; nil: none
+	size int     // bytes of refs, and of the pong owed
+	cut  bool    // part of refs[0] is written: nothing may come before its rest
+	pong []byte  // owed, because it came while the socket was full; nil: none
+	paid *buffer // a pong among refs of which nothing is written yet
 }
 
 // outputPool saves the allocations of connections that answer at the end of
@@ -44,7 +46,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 		}
 		r.mu.Unlock()
 		if err == ErrSlow {
-			s.beginClose(r, gen, closing{cause: Slow, code: wsPolicy, reason: "queue is full"})
+			s.beginClose(r, gen, closing{cause: Slow})
 		}
 		return err
 	}
@@ -134,9 +136,7 @@ func (s *Server) frontLocked(r *record, rest ref, cut bool) {
 	o.size += len(rest.b)
 	o.cut = cut
 	s.retain(rest.buf)
-	o.refs = append(o.refs, ref{})
-	copy(o.refs[1:], o.refs)
-	o.refs[0] = rest
+	o.refs = slices.Insert(o.refs, 0, rest)
 	s.waterLocked(r, o)
 }
 
@@ -146,6 +146,9 @@ func (s *Server) consumeLocked(o *output, n int) {
 	i := 0
 	for n > 0 {
 		q := &o.refs[i]
+		if q.buf == o.paid {
+			o.paid = nil
+		}
 		if n < len(q.b) {
 			q.b = q.b[n:]
 			o.cut = true
@@ -205,7 +208,8 @@ func (s *Server) pong(w *worker, r *record, payload []byte) {
 	o.pong = append(o.pong[:0], w.control...)
 }
 
-// payPongLocked puts the pong owed behind the frame that is cut, or first.
+// payPongLocked puts the pong owed behind the frame that is cut, or first; in
+// the place of the one before it, if nothing of that is written.
 func (s *Server) payPongLocked(o *output) {
 	if len(o.pong) == 0 {
 		return
@@ -217,9 +221,13 @@ func (s *Server) payPongLocked(o *output) {
 	if o.cut {
 		at = 1
 	}
-	o.refs = append(o.refs, ref{})
-	copy(o.refs[at+1:], o.refs[at:])
-	o.refs[at] = ref{b, b.b}
+	if o.paid != nil && at < len(o.refs) && o.refs[at].buf == o.paid {
+		o.size -= len(o.refs[at].b)
+		s.release(o.paid)
+	} else {
+		o.refs = slices.Insert(o.refs, at, ref{})
+	}
+	o.refs[at], o.paid = ref{b, b.b}, b
 }
 
 // waterLocked notes that a watermark was crossed; the handler is told on the
@@ -256,7 +264,7 @@ func (s *Server) evict() (more bool) {
 			return false
 		}
 		s.stats.evictions.Add(1)
-		s.beginClose(worst, gen, closing{cause: OutOfMemory, code: statusTryAgainLater, reason: "server is out of memory for queues"})
+		s.beginClose(worst, gen, closing{cause: OutOfMemory})
 	}
 	return false
 }

@@ -317,13 +317,14 @@ func (s *Server) Config() Config { return s.cfg }
 
 func (s *Server) wheelOf(r *record) *wheel { return &s.loops[r.loop].wheel }
 
-// firstPing is a random part of the ping interval, which spreads the pings of
-// clients that came together; in ticks.
-func (s *Server) firstPing(*record) uint32 {
+// firstPing is when a new connection gets its first ping, whatever its
+// traffic: half to one and a half ping intervals from now, which spreads the
+// pings of clients that came together evenly over the interval. In ticks.
+func (s *Server) firstPing() uint32 {
 	if s.cfg.PingInterval < 0 {
 		return s.ticks.idle
 	}
-	return 1 + rand.Uint32N(s.ticks.ping)
+	return s.ticks.ping/2 + 1 + rand.Uint32N(s.ticks.ping)
 }
 
 func (s *Server) handlerOf(r *record) Handler { return s.listeners()[r.listener].Handler }

@@ -212,7 +212,7 @@ func (s *Server) judgeOutput(r *record, now, f uint32) uint32 {
 	}
 	due := r.sent.Load() + s.ticks.write
 	if int32(now-due) >= 0 {
-		s.beginClose(r, r.gen.Load(), closing{cause: Slow, code: wsPolicy, reason: "socket takes nothing"})
+		s.beginClose(r, r.gen.Load(), closing{cause: Slow})
 		return 0
 	}
 	return due
@@ -248,7 +248,7 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 	if f&fPinged != 0 && int32(seen-r.pinged) < 0 {
 		due := r.pinged + s.ticks.pong
 		if int32(now-due) >= 0 {
-			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout, code: wsPolicy, reason: "no answer to ping"})
+			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
 			return 0
 		}
 		return due
