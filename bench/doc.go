@@ -1,0 +1,33 @@
+// Package bench is the load lab: it measures any WebSocket server that speaks the plain dialect, that is, where a
+// text frame that one client sends goes to all clients of its room, the sender included, and the room is the URL's path.
+//
+// # The line
+//
+//	dial ──► upgrade ──► park ──► read ──► walk ──► tally ──► report
+//
+//	dial     dial.go     non-blocking connect from one of several loopback addresses     a worker's thread
+//	upgrade  upgrade.go  write the request, read the answer, check it                     same
+//	park     worker.go   one edge-triggered epoll registration, once in a life            same
+//	read     worker.go   into one 256 KB buffer that all clients of a worker share        same
+//	walk     decoder.go  frame headers only; of a payload just its first 16 bytes         same
+//	tally    tally.go    latency, duplicates, order, losses; rounds.go for single shots   same
+//	send     sender.go   the open-loop schedule                                           a thread of its own
+//	report   report.go   conditions, figures, the guard's verdict                         the caller
+//
+// A [Fleet] is a set of clients spread over a few workers; everything of a client but its send side belongs to its worker, so
+// there are no locks in the line. A scenario ([Flood], [Idle], ...) drives a Fleet and fills a [Report].
+//
+// # What makes the figures honest
+//
+// Latency counts from the time at which a message was *meant* to be sent, which the schedule says and the clock never does:
+// a client or server that stalls cannot hide the messages it held up (no "coordinated omission"). Loss, duplication and
+// order are checked for every client and message, by numbers in the payload. The client shares no code with package netpoll, else
+// both would have the same mistakes. The [Guard] says when the client itself was the limit. The floor ([ServeFloor]) is the
+// physical limit to compare with: a loop of write(2) and nothing else.
+//
+// # Prices
+//
+// A received frame costs about 10 ns here besides the kernel's copy; a checked message takes one bit per client and message. A
+// client costs about 300 bytes and one fd. Scenario fields carry kong tags, so that a default is written once; the package
+// itself does not import kong, and a zero field means what its comment says, not the tag's default.
+package bench

@@ -1,0 +1,84 @@
+package bench
+
+import "math/bits"
+
+// Hist is a histogram of durations in nanoseconds with a precision of 1/64 (1.6 %): a plain array, so recording is an index and an increment,
+// about 2 ns, where HdrHistogram's general form takes ten times that; at 8 million a second that is the difference between 2 % and
+// 20 % of a core. The zero value is ready. It belongs to one goroutine.
+type Hist struct {
+	counts [(64 - subBits + 1) << subBits]uint64
+	total  uint64
+	max    int64
+}
+
+const subBits = 6 // buckets per octave: 2^subBits
+
+// Record counts one duration; below zero counts as zero.
+func (h *Hist) Record(ns int64) {
+	ns = max(ns, 0)
+	h.max = max(h.max, ns)
+	h.total++
+	h.counts[bucketOf(uint64(ns))]++
+}
+
+func bucketOf(v uint64) int {
+	if v < 1<<subBits {
+		return int(v)
+	}
+	shift := bits.Len64(v) - subBits - 1
+	return (shift+1)<<subBits + int(v>>shift) - 1<<subBits
+}
+
+// bucketTop is the largest duration that falls into bucket i.
+func bucketTop(i int) int64 {
+	if i < 1<<subBits {
+		return int64(i)
+	}
+	shift := i>>subBits - 1
+	return int64(i&(1<<subBits-1)+1<<subBits+1)<<shift - 1
+}
+
+// Merge adds what o holds.
+func (h *Hist) Merge(o *Hist) {
+	for i, n := range o.counts {
+		h.counts[i] += n
+	}
+	h.total += o.total
+	h.max = max(h.max, o.max)
+}
+
+// Count returns how many durations were recorded.
+func (h *Hist) Count() uint64 { return h.total }
+
+// Quantile returns the duration that the share q of all does not exceed, rounded up to its bucket's end but never above the maximum; zero when
+// nothing was recorded.
+func (h *Hist) Quantile(q float64) int64 {
+	if h.total == 0 {
+		return 0
+	}
+	want := min(max(uint64(q*float64(h.total)+0.999999), 1), h.total)
+	for i, n := range h.counts {
+		if n >= want {
+			return min(bucketTop(i), h.max)
+		}
+		want -= n
+	}
+	return h.max
+}
+
+// Latency is what a report says of a Hist, in milliseconds.
+type Latency struct {
+	P50  float64 `json:"p50_ms"`
+	P90  float64 `json:"p90_ms"`
+	P99  float64 `json:"p99_ms"`
+	P999 float64 `json:"p999_ms"`
+	Max  float64 `json:"max_ms"`
+}
+
+// Latency sums h up.
+func (h *Hist) Latency() Latency {
+	return Latency{ms(h.Quantile(.5)), ms(h.Quantile(.9)), ms(h.Quantile(.99)), ms(h.Quantile(.999)), ms(h.max)}
+}
+
+// ms turns nanoseconds into milliseconds.
+func ms(ns int64) float64 { return float64(ns) / 1e6 }

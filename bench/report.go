@@ -1,0 +1,188 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Schema names the form of a Report's JSON. Fields may be added under it; what is there keeps its name, meaning and unit.
+const Schema = "webim-bench/1"
+
+// OptionError says that a run cannot begin, because of what was asked for.
+type OptionError struct{ reason string }
+
+func (e *OptionError) Error() string { return e.reason }
+
+func badOption(format string, args ...any) error { return &OptionError{fmt.Sprintf(format, args...)} }
+
+// Report is what a run says. Exactly one of the results is set. Units are in the JSON names; zero where a thing was not measured, as CPU
+// and memory without a PID.
+type Report struct {
+	Schema      string     `json:"schema"`
+	Scenario    string     `json:"scenario"`
+	LimitedBy   []string   `json:"limited_by_client"` // the guard's reasons why the client was the limit; empty: it was not
+	Interrupted bool       `json:"interrupted"`       // Ctrl-C: the figures are of a part
+	Notes       []string   `json:"notes"`
+	Conditions  Conditions `json:"conditions"`
+
+	Idle   *IdleResult   `json:"idle,omitempty"`
+	Flood  []FloodResult `json:"flood,omitempty"`
+	Fanout *FanoutResult `json:"fanout,omitempty"`
+	Quiet  *QuietResult  `json:"quiet,omitempty"`
+	Pair   *PairResult   `json:"pair,omitempty"`
+	Storm  *StormResult  `json:"storm,omitempty"`
+	Slow   *SlowResult   `json:"slow,omitempty"`
+	Big    *BigResult    `json:"big,omitempty"`
+}
+
+// Conditions are what a figure means nothing without.
+type Conditions struct {
+	Time       time.Time `json:"time"`
+	Kernel     string    `json:"kernel"`
+	CPU        string    `json:"cpu"`
+	Cores      int       `json:"cores"`
+	Congestion string    `json:"congestion_control"`
+	Go         string    `json:"go"`
+	Commit     string    `json:"commit"`
+	URL        string    `json:"url"`
+	Server     string    `json:"server"` // its command line
+	ServerPID  int       `json:"server_pid"`
+	Options    any       `json:"options"` // the scenario's, as given
+}
+
+// newReport starts the report of a scenario and finds the server's process: Config.PID, else who listens on the port here.
+func newReport(cfg *Config, scenario string, options any) (*Report, process, error) {
+	t, err := parseTarget(cfg.URL)
+	if err != nil {
+		return nil, process{}, err
+	}
+	if cfg.PID == 0 && t.addr.Addr().IsLoopback() {
+		cfg.PID = listenerOf(t.addr.Port())
+	}
+	p, err := processTree(cfg.PID)
+	if err != nil {
+		return nil, p, err
+	}
+	r := &Report{Schema: Schema, Scenario: scenario, LimitedBy: []string{}, Notes: []string{}, Conditions: conditions()}
+	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
+	if p.known() {
+		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
+	} else {
+		r.note("the server's process is not known: no CPU or memory figures; give its --pid")
+	}
+	return r, p, nil
+}
+
+func conditions() Conditions {
+	c := Conditions{Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), Go: runtime.Version(), Commit: "unknown",
+		Congestion: firstOf("/proc/sys/net/ipv4/tcp_congestion_control")}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		c.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")
+	if _, rest, ok := bytes.Cut(cpuinfo, []byte("model name\t: ")); ok {
+		line, _, _ := bytes.Cut(rest, []byte("\n"))
+		c.CPU = string(line)
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				c.Commit = s.Value
+			}
+		}
+	}
+	return c
+}
+
+func firstOf(file string) string {
+	b, _ := os.ReadFile(file)
+	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
+}
+
+// note adds a remark.
+func (r *Report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// Limited reports whether the client was the limit, so that the figures say little about the server.
+func (r *Report) Limited() bool { return len(r.LimitedBy) > 0 }
+
+// WriteJSON writes the report for machines.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// WriteText writes the report for people: what is wrong with it first, then figures, notes, conditions.
+func (r *Report) WriteText(w io.Writer) error {
+	var b bytes.Buffer
+	for _, why := range r.LimitedBy {
+		fmt.Fprintf(&b, "THE CLIENT WAS THE LIMIT: %s\n", why)
+	}
+	if r.Interrupted {
+		fmt.Fprintln(&b, "INTERRUPTED: the figures are of what was done until then")
+	}
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range r.rows() {
+		fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
+	}
+	tw.Flush()
+	for _, n := range r.Notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	c := r.Conditions
+	fmt.Fprintf(&b, "%s %+v on %s (pid %d: %s)\n", r.Scenario, c.Options, c.URL, c.ServerPID, c.Server)
+	fmt.Fprintf(&b, "Linux %s, %d cores (%s), %s, %s, commit %s, %s\n", c.Kernel, c.Cores, c.CPU, c.Congestion, c.Go, c.Commit, c.Time.Format(time.RFC3339))
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// rows is the table: a head and a line for each figure or step.
+func (r *Report) rows() [][]string {
+	switch {
+	case r.Idle != nil:
+		return r.Idle.rows()
+	case r.Flood != nil:
+		return floodRows(r.Flood)
+	case r.Fanout != nil:
+		return r.Fanout.rows()
+	case r.Quiet != nil:
+		return r.Quiet.rows()
+	case r.Pair != nil:
+		return r.Pair.rows()
+	case r.Storm != nil:
+		return r.Storm.rows()
+	case r.Slow != nil:
+		return r.Slow.rows()
+	case r.Big != nil:
+		return r.Big.rows()
+	}
+	return nil
+}
+
+// cell writes a figure with as many decimals as its size deserves; "-" for what was not measured.
+func cell(v float64) string {
+	switch {
+	case v == 0:
+		return "-"
+	case v < 0.1 && v > -0.1:
+		return fmt.Sprintf("%.4f", v)
+	case v < 10 && v > -10:
+		return fmt.Sprintf("%.2f", v)
+	case v < 1000 && v > -1000:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}

@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Server is a server that we started ourselves.
+type Server struct {
+	cmd    *exec.Cmd
+	out    *tail
+	exited chan struct{}
+}
+
+// StartServer runs a command and waits until the URL's port answers; a command with shell characters goes through sh. The
+// server dies with us, whatever happens.
+func StartServer(ctx context.Context, command, url string) (*Server, error) {
+	t, err := parseTarget(url)
+	if err != nil {
+		return nil, err
+	}
+	if c, err := net.DialTimeout("tcp", t.addr.String(), time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("--cmd: something listens on %s already: stop it, or give its --pid instead", t.addr)
+	}
+	s, err := startProcess(splitCommand(command), nil)
+	if err != nil {
+		return nil, fmt.Errorf("--cmd %q: %w", command, err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if c, err := net.DialTimeout("tcp", t.addr.String(), time.Second); err == nil {
+			c.Close()
+			return s, nil
+		}
+		select {
+		case <-s.exited:
+			return nil, fmt.Errorf("--cmd %q ended before %s answered; it said: %s", command, t.addr, s.out)
+		case <-ctx.Done():
+			s.Stop()
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			s.Stop()
+			return nil, fmt.Errorf("--cmd %q does not listen on %s after 30 s; it said: %s", command, t.addr, s.out)
+		}
+	}
+}
+
+// splitCommand leaves the shell out where there is nothing for it to do: one process less in the tree.
+func splitCommand(command string) []string {
+	if strings.ContainsAny(command, "\"'`$&|;<>()*?[]{}~\\#=\n") {
+		return []string{"sh", "-c", command}
+	}
+	return strings.Fields(command)
+}
+
+// startProcess starts a child in a process group of its own. firstLine, if set, gets its first line of standard output.
+func startProcess(argv []string, firstLine chan<- string) (*Server, error) {
+	if len(argv) == 0 {
+		return nil, fmt.Errorf("the command is empty")
+	}
+	s := &Server{cmd: exec.Command(argv[0], argv[1:]...), out: &tail{first: firstLine}, exited: make(chan struct{})}
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = s.cmd.Wait() // how it ended does not matter: it is we who end it
+		close(s.exited)
+	}()
+	return s, nil
+}
+
+// PID returns the process to measure.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Stop asks the server and its children to end, and kills them after five seconds.
+func (s *Server) Stop() {
+	_ = syscall.Kill(-s.PID(), syscall.SIGTERM)
+	select {
+	case <-s.exited:
+	case <-time.After(5 * time.Second):
+	}
+	_ = syscall.Kill(-s.PID(), syscall.SIGKILL) // what is left of the group
+	<-s.exited
+}
+
+// tail keeps the last 4 KB that a child wrote.
+type tail struct {
+	mu    sync.Mutex
+	buf   []byte
+	first chan<- string
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if i := bytes.IndexByte(t.buf, '\n'); i >= 0 && t.first != nil {
+		t.first <- string(t.buf[:i])
+		t.first = nil
+	}
+	if len(t.buf) > 4<<10 {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-4<<10:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.buf))
+}

@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"sync/atomic"
+)
+
+// tally checks and counts what the clients of one worker receive of a flood: it is their sink. The worker owns it but for received.
+type tally struct {
+	schedule
+	hist       Hist
+	inWindow   int64 // received until the window's end
+	duplicates int64
+	reordered  int64 // came after a later message of the same sender
+	foreign    int64 // messages that are not of this run
+
+	received atomic.Int64 // each message and client once
+
+	// What an expected frame looks like, as words: a frame of a flood is recognised with two comparisons.
+	frame    int // its length; 0 if the header is too long for this
+	header   int
+	want     uint64
+	wantMask uint64
+	tag      uint64
+	modulo   uint64 // ^0/senders + 1
+}
+
+func newTally(s schedule, size int, tag uint64) *tally {
+	t := &tally{schedule: s, tag: tag, modulo: math.MaxUint64/uint64(s.senders) + 1}
+	h := appendHeader(nil, opText, size, nil)
+	if len(h) <= 8 {
+		var word [8]byte
+		t.header, t.frame = copy(word[:], h), len(h)+size
+		t.want, t.wantMask = binary.LittleEndian.Uint64(word[:]), math.MaxUint64>>(64-8*len(h))
+	}
+	return t
+}
+
+// watch prepares a client: a bit for each message, a number for each sender. It runs on the client's worker.
+func (t *tally) watch(c *client) {
+	words := (t.total + 63) / 64
+	if cap(c.seen) < words {
+		c.seen = make([]uint64, words)
+	}
+	if cap(c.last) < t.senders {
+		c.last = make([]uint32, t.senders)
+	}
+	c.seen, c.last, c.sink = c.seen[:words], c.last[:t.senders], t
+	clear(c.seen)
+	clear(c.last)
+}
+
+func (t *tally) data(c *client, b []byte, at int64) error {
+	before := t.hist.total
+	defer func() { t.received.Add(int64(t.hist.total - before)) }()
+	for len(b) > 0 {
+		if c.dec.idle() {
+			b = t.straight(c, b, at)
+			if len(b) == 0 {
+				return nil
+			}
+		}
+		ev, n, ok, err := c.dec.Next(b)
+		b = b[n:]
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+		case ev.Op >= opClose:
+			if err := c.control(ev); err != nil {
+				return err
+			}
+		default:
+			if seq, tag := stampOf(&ev.Head); tag == t.tag {
+				t.count(c, seq, at)
+			} else {
+				t.foreign++
+			}
+		}
+	}
+	return nil
+}
+
+// straight takes whole frames of the expected form off b; the first that is different, or cut, is for the decoder. This loop is what a flood
+// runs in: a frame is two loads, two comparisons and count.
+func (t *tally) straight(c *client, b []byte, at int64) []byte {
+	for t.frame > 0 && len(b) >= t.frame && binary.LittleEndian.Uint64(b)&t.wantMask == t.want &&
+		binary.LittleEndian.Uint64(b[t.header+8:]) == t.tag {
+		t.count(c, number(binary.LittleEndian.Uint64(b[t.header:])), at)
+		b = b[t.frame:]
+	}
+	return b
+}
+
+// count takes one message.
+func (t *tally) count(c *client, seq uint32, at int64) {
+	word, bit := int(seq>>6), uint64(1)<<(seq&63)
+	if word >= len(c.seen) {
+		t.foreign++
+		return
+	}
+	if c.seen[word]&bit != 0 {
+		t.duplicates++
+		return
+	}
+	c.seen[word] |= bit
+	from, _ := bits.Mul64(t.modulo*uint64(seq), uint64(t.senders)) // seq % senders without a division (Lemire, 2019)
+	if t.senders == 1 {
+		from = 0 // where modulo overflows
+	}
+	if seq < c.last[from] {
+		t.reordered++
+	} else {
+		c.last[from] = seq + 1
+	}
+	if at <= t.end {
+		t.inWindow++
+	}
+	t.hist.Record(at - t.due(seq))
+}

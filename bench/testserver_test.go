@@ -1,0 +1,208 @@
+package bench
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// chatServer is a room server of known behaviour, on goroutines and blocking sockets. The fields may be set before start.
+type chatServer struct {
+	// refuse says with which status the nth upgrade, from 0, is answered; zero: it is accepted.
+	refuse func(n int) int
+	// receive gets each message, numbered from 0 in the order of arrival, and returns what to send to every client of the room instead. The server's lock is held.
+	receive func(n int, payload []byte) [][]byte
+	// delay is for how long each message is kept.
+	delay time.Duration
+	// patience is how long a client may block a write; then it is cut.
+	patience time.Duration
+	// greet is sent right behind the answer to an upgrade.
+	greet []byte
+
+	url  string
+	ln   net.Listener
+	done sync.WaitGroup
+	due  chan delivery
+
+	mu       sync.Mutex
+	rooms    map[string]map[net.Conn]bool
+	upgrades int
+	messages int
+	pongs    int
+}
+
+// delivery is a message on its way.
+type delivery struct {
+	at      time.Time
+	room    string
+	payload [][]byte
+}
+
+// start serves until the test ends.
+func (s *chatServer) start(t testing.TB) *chatServer {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.url = "ws://" + ln.Addr().String() + "/"
+	return s.serve(t, ln)
+}
+
+// startTLS is start over TLS.
+func (s *chatServer) startTLS(t testing.TB) *chatServer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp4", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.url = "wss://" + ln.Addr().String() + "/"
+	return s.serve(t, ln)
+}
+
+func (s *chatServer) serve(t testing.TB, ln net.Listener) *chatServer {
+	s.ln, s.rooms, s.due = ln, map[string]map[net.Conn]bool{}, make(chan delivery, 1<<16)
+	var deliver sync.WaitGroup
+	deliver.Go(s.deliver)
+	s.done.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			s.done.Go(func() { s.client(c) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		s.mu.Lock()
+		for _, room := range s.rooms {
+			for c := range room {
+				c.Close()
+			}
+		}
+		s.mu.Unlock()
+		s.done.Wait()
+		close(s.due)
+		deliver.Wait()
+	})
+	return s
+}
+
+// client upgrades a connection and reads from it.
+func (s *chatServer) client(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReader(c)
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		return
+	}
+	room := req.URL.Path
+	s.mu.Lock()
+	n := s.upgrades
+	s.upgrades++
+	if s.refuse != nil && s.refuse(n) != 0 {
+		fmt.Fprintf(c, "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", s.refuse(n))
+		s.mu.Unlock()
+		return
+	}
+	answer := fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		acceptKey(req.Header.Get("Sec-WebSocket-Key")))
+	_, _ = c.Write(append(answer, s.greet...))
+	if s.rooms[room] == nil {
+		s.rooms[room] = map[net.Conn]bool{}
+	}
+	s.rooms[room][c] = true
+	s.mu.Unlock()
+	for s.frame(room, r) == nil {
+	}
+	s.mu.Lock()
+	delete(s.rooms[room], c)
+	s.mu.Unlock()
+}
+
+// frame serves one frame; our clients send whole messages only.
+func (s *chatServer) frame(room string, r *bufio.Reader) error {
+	head := make([]byte, 2, 14)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return err
+	}
+	head = head[:headerSize(head)]
+	if _, err := io.ReadFull(r, head[2:]); err != nil {
+		return err
+	}
+	h, err := parseHeader(head)
+	if err != nil || !h.masked {
+		return errMasking
+	}
+	payload := make([]byte, h.length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return err
+	}
+	xorMask(payload, h.mask, 0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch h.op {
+	case opText:
+		out := [][]byte{payload}
+		if s.receive != nil {
+			out = s.receive(s.messages, payload)
+		}
+		s.messages++
+		s.due <- delivery{time.Now().Add(s.delay), room, out}
+	case opPong:
+		s.pongs++
+	case opClose:
+		return io.EOF
+	}
+	return nil
+}
+
+// deliver sends what is due, in order.
+func (s *chatServer) deliver() {
+	for d := range s.due {
+		time.Sleep(time.Until(d.at)) // the behaviour under test
+		for _, payload := range d.payload {
+			s.broadcast(d.room, appendFrame(nil, opText, payload, nil))
+		}
+	}
+}
+
+func (s *chatServer) broadcast(room string, frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.rooms[room] {
+		if s.patience > 0 {
+			_ = c.SetWriteDeadline(time.Now().Add(s.patience))
+		}
+		if _, err := c.Write(frame); err != nil && s.patience > 0 {
+			_ = c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+			delete(s.rooms[room], c)
+		}
+	}
+}
+
+// seqIn is the number that a payload carries.
+func seqIn(payload []byte) int { return int(number(binary.LittleEndian.Uint64(payload))) }

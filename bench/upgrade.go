@@ -1,0 +1,82 @@
+package bench
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// maxAnswer bounds a handshake's answer, in bytes.
+const maxAnswer = 16 << 10
+
+// handshake is the client's side of RFC 6455, section 4.1. One key serves a whole fleet: it guards against caching proxies, not
+// attackers, and so checking an answer is a comparison instead of a SHA-1.
+type handshake struct {
+	host   string
+	header http.Header
+	key    string
+	accept []byte
+}
+
+func newHandshake(host string, header http.Header) *handshake {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // never fails, says its documentation
+	key := base64.StdEncoding.EncodeToString(nonce[:])
+	return &handshake{host: host, header: header, key: key, accept: []byte(acceptKey(key))}
+}
+
+// acceptKey is the answer to a key.
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// request returns the bytes to send for a path.
+func (h *handshake) request(path string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n", path, h.host, h.key)
+	_ = h.header.Write(&b) // a bytes.Buffer does not fail
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// refusal is an answer other than 101.
+type refusal struct{ status int }
+
+func (r refusal) Error() string { return "HTTP status " + strconv.Itoa(r.status) }
+
+var (
+	errAnswer = errors.New("the answer to the upgrade is not HTTP, or too long")
+	errAccept = errors.New("the answer lacks the right Sec-WebSocket-Accept")
+)
+
+// check reads an answer; n is its length, 0 while it is incomplete.
+func (h *handshake) check(b []byte) (n int, err error) {
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(b) > maxAnswer {
+			return 0, errAnswer
+		}
+		return 0, nil
+	}
+	if len(b) < 12 || !bytes.HasPrefix(b, []byte("HTTP/1.1 ")) {
+		return 0, errAnswer
+	}
+	status, err := strconv.Atoi(string(b[9:12]))
+	if err != nil {
+		return 0, errAnswer
+	}
+	if status != http.StatusSwitchingProtocols {
+		return 0, refusal{status}
+	}
+	if !bytes.Contains(b[:end], h.accept) {
+		return 0, errAccept
+	}
+	return end + 4, nil
+}

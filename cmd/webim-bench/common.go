@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"webim/bench"
+)
+
+// common are the flags of all scenarios.
+type common struct {
+	URL       string        `default:"ws://127.0.0.1:9501/" help:"The server; the path is the room." name:"url"`
+	TLS       bool          `help:"Take wss instead of ws; certificates are not checked." name:"tls"`
+	PID       int           `help:"The server's process, root of a tree; found by itself when the server listens here." name:"pid" xor:"server"`
+	Cmd       string        `help:"Start this server, wait until it answers, stop it at the end." name:"cmd" xor:"server"`
+	JSON      string        `help:"Write the report here too, for machines." name:"json" type:"path"`
+	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
+	Receivers int           `help:"Threads that read; 0: one, two for storm."`
+	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue."`
+	Sources   int           `default:"16" help:"Loopback addresses to connect from; -1 leaves it to the kernel."`
+	Timeout   time.Duration `default:"10s" help:"For a handshake, and for a message that does not come."`
+	Settle    time.Duration `default:"3s" help:"Pause before the server's memory is read."`
+}
+
+// scenario is one of package bench's.
+type scenario interface {
+	Run(ctx context.Context, cfg bench.Config) (*bench.Report, error)
+}
+
+// measure runs a scenario and writes its report.
+func (c common) measure(ctx context.Context, name string, s scenario) int {
+	cfg, err := c.config(name)
+	if err != nil {
+		return fail(err)
+	}
+	if err := raiseFiles(); err != nil {
+		return fail(err)
+	}
+	if c.Cmd != "" {
+		server, err := bench.StartServer(ctx, c.Cmd, cfg.URL)
+		if err != nil {
+			return fail(err)
+		}
+		defer server.Stop()
+		cfg.PID = server.PID()
+	}
+	bar := newBar()
+	cfg.Progress = bar.show
+	report, err := s.Run(ctx, cfg)
+	bar.end()
+	if report == nil {
+		return fail(err)
+	}
+	return c.publish(report, err)
+}
+
+// publish writes the report, whole or not, and chooses the exit code.
+func (c common) publish(r *bench.Report, err error) int {
+	if werr := r.WriteText(os.Stdout); werr != nil && err == nil {
+		err = werr
+	}
+	if c.JSON != "" {
+		if werr := writeJSON(c.JSON, r); werr != nil && err == nil {
+			err = fmt.Errorf("--json: %w", werr)
+		}
+	}
+	if err != nil {
+		return fail(err)
+	}
+	switch {
+	case r.Interrupted:
+		return exitInterrupted
+	case r.Limited():
+		return exitLimited
+	}
+	return 0
+}
+
+func writeJSON(name string, r *bench.Report) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := r.WriteJSON(f); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// config turns the flags into bench's Config.
+func (c common) config(scenario string) (bench.Config, error) {
+	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Sources: c.Sources, InFlight: c.InFlight,
+		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{}}
+	if c.TLS {
+		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
+	}
+	if strings.HasPrefix(cfg.URL, "wss://") && scenario != "idle" {
+		return cfg, &usageError{fmt.Errorf("%s does not work over TLS yet: only idle does", scenario)}
+	}
+	if c.Receivers < 0 || c.InFlight < 1 || c.Timeout <= 0 {
+		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --in-flight and --timeout must be above")}
+	}
+	for _, h := range c.Header {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok || strings.ContainsAny(h, "\r\n") {
+			return cfg, &usageError{fmt.Errorf("--header %q: write it as 'Name: value'", h)}
+		}
+		cfg.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return cfg, nil
+}
+
+// raiseFiles raises the soft limit of open files to the hard one: each client is a file.
+func raiseFiles() error {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return fmt.Errorf("the limit of open files: %w", err)
+	}
+	l.Cur = l.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return fmt.Errorf("raising the limit of open files to %d: %w", l.Max, err)
+	}
+	return nil
+}

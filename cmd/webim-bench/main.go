@@ -1,0 +1,111 @@
+// Command webim-bench measures WebSocket chat servers: memory, latency and CPU of any server that sends what comes in to the whole room.
+//
+//	webim-bench flood --url ws://127.0.0.1:9501/ --rate 300,1000,3000
+//	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
+//
+// It ends with 0; with 1 when it could not measure; with 2 for wrong flags; with 3 when the client was the limit, so that the
+// figures say little about the server; with 130 after Ctrl-C, when it has reported what there was. See package bench for what is measured and how.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"webim/bench"
+)
+
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitLimited     = 3
+	exitInterrupted = 130
+)
+
+// commands are what can be asked for.
+type commands struct {
+	common
+
+	Idle   bench.Idle   `cmd:"" help:"Memory per idle client (with --tls or a wss:// URL: over TLS), connects a second."`
+	Flood  bench.Flood  `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, server CPU."`
+	Fanout bench.Fanout `cmd:"" help:"One message to all, the next when all have it; against the floor."`
+	Quiet  bench.Quiet  `cmd:"" help:"Single messages into a quiet room; against the floor."`
+	Pair   bench.Pair   `cmd:"" help:"A room of two beside a flooded room."`
+	Storm  bench.Storm  `cmd:"" help:"All clients are cut at once and come back at once."`
+	Slow   bench.Slow   `cmd:"" help:"Some clients never read."`
+	Big    bench.Big    `cmd:"" help:"What one big message per client leaves behind."`
+	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var cli commands
+	parser, err := kong.New(&cli, kong.Name("webim-bench"),
+		kong.Description("Measures any WebSocket server that sends each text message to everybody in its room."))
+	if err != nil {
+		panic(err) // the struct above is wrong: a test would show
+	}
+	cmd, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "webim-bench: %v; see webim-bench --help\n", err)
+		return exitUsage
+	}
+	// Receivers and the sender sit in system calls most of the time; each keeps a P until the runtime takes it away.
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), cli.Receivers+4))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
+	if cmd.Command() == "floor" {
+		return fail(cli.Floor.serve(ctx))
+	}
+	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
+		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big}[cmd.Command()]
+	if !ok {
+		return fail(fmt.Errorf("%q is not a scenario", cmd.Command()))
+	}
+	return cli.measure(ctx, cmd.Command(), scenario)
+}
+
+// fail says what went wrong.
+func fail(err error) int {
+	if err == nil {
+		return 0
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "webim-bench: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintf(os.Stderr, "webim-bench: %v\n", err)
+	var flag *usageError
+	var option *bench.OptionError
+	if errors.As(err, &flag) || errors.As(err, &option) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a wrong flag.
+type usageError struct{ error }
+
+// floorCmd runs the floor server.
+type floorCmd struct {
+	Listen string `default:"127.0.0.1:9601" help:"IPv4 address and port; port 0 takes a free one."`
+}
+
+func (f floorCmd) serve(ctx context.Context) error {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
+	return bench.ServeFloor(ctx, f.Listen, func(a netip.AddrPort) {
+		fmt.Printf("the floor server listens on %s\n", a)
+	})
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// asProgram makes the test binary be the program.
+const asProgram = "WEBIM_BENCH_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// program runs the program and returns what it wrote and its exit code.
+func program(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &b, &b
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return b.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestWrongFlags(t *testing.T) {
+	cases := []struct{ args, says string }{
+		{"", "expected one of"},
+		{"nonsense", "nonsense"},
+		{"flood --rat 5", "--rat"},
+		{"flood --rate x", "x"},
+		{"flood --size 3", "--size 3"},
+		{"flood --senders 0", "--senders 0"},
+		{"flood --clients 0", "--clients"},
+		{"flood --url http://127.0.0.1/", "ws://"},
+		{"flood --tls", "only idle"},
+		{"flood --pid 1 --cmd x", "--pid"},
+		{"flood --pid 4194304", "no such process"},
+		{"flood --header nonsense", "Name: value"},
+		{"idle --clients 5,4", "rise"},
+		{"floor --listen nonsense", "--listen"},
+	}
+	for _, c := range cases {
+		out, code := program(t, strings.Fields(c.args)...)
+		if code != exitUsage || !strings.Contains(out, c.says) || strings.Count(strings.TrimSpace(out), "\n") != 0 {
+			t.Errorf("%q: exit %d, said %q; want %d and %q", c.args, code, out, exitUsage, c.says)
+		}
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	out, code := program(t, "flood", "--url", "ws://"+freePort(t)+"/", "--clients", "20")
+	if code != exitFailed || !strings.Contains(out, "connection refused") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// The whole program, with a server that it starts itself.
+func TestFloodOfTheFloor(t *testing.T) {
+	at, name := freePort(t), filepath.Join(t.TempDir(), "report.json")
+	out, code := program(t, "flood", "--url", "ws://"+at+"/", "--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at,
+		"--clients", "20", "--senders", "2", "--rate", "100", "--seconds", "0.3", "--json", name)
+	if code != 0 && code != exitLimited { // a machine that does much else may be the limit
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	if !strings.Contains(out, "600") || !strings.Contains(out, "Linux") {
+		t.Errorf("said %s", out)
+	}
+	b, err := os.ReadFile(name)
+	var r struct {
+		Schema string
+		Flood  []struct{ Lost int }
+	}
+	if err != nil || json.Unmarshal(b, &r) != nil || r.Schema == "" || len(r.Flood) != 1 || r.Flood[0].Lost != 0 {
+		t.Errorf("%v: %s", err, b)
+	}
+	if c, err := net.Dial("tcp", at); err == nil {
+		c.Close()
+		t.Error("the server still runs")
+	}
+}
+
+// Ctrl-C at any time ends the program and the server that it started.
+func TestInterrupted(t *testing.T) {
+	at := freePort(t)
+	cmd := exec.Command(os.Args[0], "flood", "--url", "ws://"+at+"/", "--clients", "20", "--seconds", "600",
+		"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) { // until the server is up
+		if c, err := net.Dial("tcp", at); err == nil {
+			c.Close()
+			break
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the exit code says it
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit %d", code)
+	}
+	if c, err := net.Dial("tcp", at); err == nil {
+		c.Close()
+		t.Error("the server still runs")
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
