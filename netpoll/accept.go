@@ -35,7 +35,13 @@ func fdLimit() int {
 // queue, gives each a record and parks it. It runs on the first loop's
 // goroutine. The raw call saves the allocation of an address.
 func (s *Server) accept(ln *listener) {
+	// Shutdown closes the listener under the same lock; accept4 does not block.
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
 	for range acceptBatch {
+		if ln.fd < 0 {
+			return
+		}
 		var sa unix.RawSockaddrAny
 		size := uint32(unix.SizeofSockaddrAny)
 		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(ln.fd), uintptr(unsafe.Pointer(&sa)),
@@ -51,7 +57,7 @@ func (s *Server) accept(ln *listener) {
 			s.pauseListener(ln, errno)
 			return
 		default:
-			// EBADF and EINVAL: closed meanwhile by Shutdown.
+			s.cfg.Logger.Error("netpoll: accepting failed", "err", errno, "addr", ln.addr.String())
 			return
 		}
 	}
@@ -97,14 +103,15 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	}
 	r := s.slab.get()
 	now := s.clock.now.Load()
-	l := s.nextLoop()
+	n := s.nextLoop()
+	l := s.loops[n]
 	r.fd, r.ip, r.port = int32(fd), ip, port
-	r.listener, r.loop, r.opened = uint16(ln.index), uint16(l), now
+	r.listener, r.loop, r.opened = uint16(ln.index), uint16(n), now
 	r.seen.Store(now)
 	r.sent.Store(now)
 	r.deadline = now + s.ticks.handshake
 	r.stage = stageHTTP
-	flags := fReadable
+	var flags uint32
 	var x *extra
 	if refuse != "" {
 		x = &extra{refuse: refuse}
@@ -113,7 +120,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		x = &extra{tls: back.tls}
 		flags |= fTLS
 	} else if ln.tls != nil {
-		x = &extra{refuse: refuse, tls: newTLSState(s, ln)}
+		x = &extra{refuse: refuse, tls: newTLSState(ln)}
 		flags |= fTLS
 		r.stage = stageTLS
 	}
@@ -128,14 +135,17 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		s.unfinished.Add(int64(cap(back.head)))
 	}
 	r.flags.Store(flags)
+	l.wheel.arm(r, r.deadline)
+	err := l.park(s, r)
+	// From here on the record is this connection's. An event that came since
+	// it was parked woke a turn that saw no connection yet.
 	r.mu.Lock()
-	r.gen.Add(1) // from here on the record is this connection's
+	gen := r.gen.Add(1)
 	r.mu.Unlock()
-	s.loops[l].wheel.arm(r, r.deadline)
-	if err := s.loops[l].park(s, r); err != nil {
+	if err != nil {
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
-		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
-	} else if back != nil {
+		s.beginClose(r, gen, closing{cause: HandshakeFailed})
+	} else if back != nil || r.flags.Load()&fReadable != 0 {
 		s.wake(r)
 	}
 }

@@ -85,7 +85,8 @@ const (
 	fArmed  // closing: the deadline is set
 )
 
-// Stages of a connection, in order.
+// Stages of a connection, in order. The PROXY protocol's header, when it comes,
+// is one more before stageTLS.
 const (
 	stageFree  uint8 = iota
 	stageTLS         // collecting a ClientHello, then waiting for the handshake's goroutine
@@ -131,18 +132,33 @@ type Info struct {
 	Queued                  int       // bytes that the socket has refused
 }
 
-// ID returns the connection's id.
-func (c Conn) ID() ID { return makeID(c.r.index, c.gen) }
+// ID returns the connection's id; 0 for the zero Conn.
+func (c Conn) ID() ID {
+	if c.r == nil {
+		return 0
+	}
+	return makeID(c.r.index, c.gen)
+}
 
 // FD returns the file descriptor's number, for logs. Another connection may
-// have it later; use ID to tell connections apart.
-func (c Conn) FD() int { return int(c.r.fd) }
+// have it later; use ID to tell connections apart. -1 once the connection is
+// gone; inside Handler.Close it still answers.
+func (c Conn) FD() int {
+	if !c.lock() {
+		return -1
+	}
+	defer c.r.mu.Unlock()
+	return int(c.r.fd)
+}
 
 // Server returns the server that the connection belongs to.
 func (c Conn) Server() *Server { return c.s }
 
 // lock locks the record if it is still this connection's.
 func (c Conn) lock() bool {
+	if c.r == nil {
+		return false
+	}
 	c.r.mu.Lock()
 	if c.r.gen.Load() != c.gen {
 		c.r.mu.Unlock()

@@ -262,6 +262,11 @@ func (s *Server) handOver(r *record, head []byte) {
 	ln := s.listeners()[r.listener]
 	fd := int(r.fd)
 	r.mu.Lock()
+	if r.w&wClosing != 0 { // the server is shutting down
+		r.mu.Unlock()
+		s.lent.Add(-1)
+		return
+	}
 	r.w |= wClosing | wDead
 	x := s.extras.at(r.extra)
 	r.mu.Unlock()

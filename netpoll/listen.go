@@ -2,10 +2,12 @@ package netpoll
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -20,10 +22,11 @@ const backlog = 4096
 type listener struct {
 	Listener
 	index int
-	fd    int
 	addr  net.Addr
-	http  *httpBridge // nil until Listen is done
-	tls   *tlsAcceptor
+	http  *httpBridge
+	tls   *tls.Config // nil: plain
+	mu    sync.Mutex  // accepting, and closing
+	fd    int         // -1: closed
 	// watched is false while the listener waits for descriptors; see accept.
 	watched atomic.Bool
 }
@@ -90,7 +93,7 @@ func (s *Server) Listen(l Listener) (net.Addr, error) {
 	}
 	ln := &listener{Listener: l}
 	if l.TLS != nil {
-		ln.tls = newTLSAcceptor(s, l.TLS)
+		ln.tls = tlsConfig(l.TLS)
 	}
 	fd, addr, err := bind(l, s.cfg.SendBuffer)
 	if err != nil {
@@ -126,12 +129,11 @@ func (s *Server) listeners() []*listener {
 // stopListening closes the listening sockets; connections stay.
 func (s *Server) stopListening() {
 	for _, ln := range s.listeners() {
-		if ln.fd < 0 {
-			continue
-		}
+		ln.mu.Lock()
 		s.loops[0].unpark(ln.fd)
 		unix.Close(ln.fd)
 		ln.fd = -1
+		ln.mu.Unlock()
 		if ln.Network == "unix" {
 			os.Remove(ln.Addr)
 		}

@@ -11,7 +11,6 @@ import (
 // output is what a connection's socket has refused, oldest first. It exists
 // only while there is something, in Server.outputs, under the record's lock.
 type output struct {
-	r    *record
 	refs []ref
 	size int     // bytes of refs, and of the pong owed
 	cut  bool    // part of refs[0] is written: nothing may come before its rest
@@ -90,7 +89,6 @@ func (s *Server) outputLocked(r *record) *output {
 		return o
 	}
 	o := outputPool.Get().(*output)
-	o.r = r
 	r.output = s.outputs.put(o)
 	return o
 }
@@ -246,25 +244,30 @@ func (s *Server) waterLocked(r *record, o *output) {
 }
 
 // evict runs as a turn when all queues together hold too much: those with the
-// largest lag are closed until, by their count, it would be enough.
+// largest lag are closed, one after the other, until it is enough.
 func (s *Server) evict() (more bool) {
-	for s.queued.Load() > s.cfg.MaxQueued {
-		var worst *record
-		var gen uint32
-		lag := 0
-		for _, o := range s.outputs.all() {
-			r := o.r
-			r.mu.Lock()
-			if s.outputs.at(r.output) == o && r.w&wClosing == 0 && o.size > lag {
-				worst, gen, lag = r, r.gen.Load(), o.size
-			}
-			r.mu.Unlock()
+	type lag struct {
+		c    Conn
+		size int
+	}
+	var lags []lag
+	for c := range s.all() {
+		if !c.lock() {
+			continue
 		}
-		if worst == nil {
-			return false
+		if o := s.outputs.at(c.r.output); o != nil && c.r.w&wClosing == 0 {
+			lags = append(lags, lag{c, o.size})
 		}
-		s.stats.evictions.Add(1)
-		s.beginClose(worst, gen, closing{cause: OutOfMemory})
+		c.r.mu.Unlock()
+	}
+	slices.SortFunc(lags, func(a, b lag) int { return b.size - a.size })
+	for _, l := range lags {
+		if s.queued.Load() <= s.cfg.MaxQueued {
+			break
+		}
+		if s.beginClose(l.c.r, l.c.gen, closing{cause: OutOfMemory}) {
+			s.stats.evictions.Add(1)
+		}
 	}
 	return false
 }

@@ -166,6 +166,7 @@ func (s *Server) receive(w *worker, r *record, b []byte) (int, unix.Errno) {
 func (s *Server) gone(r *record) {
 	if r.flags.Load()&fClosing != 0 {
 		r.flags.Or(fAbort)
+		s.wake(r)
 		return
 	}
 	// It may have closed its half only: answers to its last words leave first.

@@ -71,21 +71,6 @@ func (t *table[T]) len() int {
 	return int(t.n) - len(t.free)
 }
 
-// all returns the values at this moment, for the rare walk over all of them.
-func (t *table[T]) all() []*T {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var vs []*T
-	if p := t.slots.Load(); p != nil {
-		for _, v := range *p {
-			if v != nil {
-				vs = append(vs, v)
-			}
-		}
-	}
-	return vs
-}
-
 // chunkLen records of 128 bytes make a chunk of 32 KiB.
 const chunkLen = 256
 

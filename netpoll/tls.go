@@ -23,14 +23,12 @@ import (
 // maxHello bounds a ClientHello; big ones, with post-quantum keys, have 2 KB.
 const maxHello = 16 << 10
 
-// tlsAcceptor hands out the places for handshakes of one listener.
-type tlsAcceptor struct{ cfg *tls.Config }
-
-func newTLSAcceptor(s *Server, cfg *tls.Config) *tlsAcceptor {
+// tlsConfig is a listener's configuration as it is used.
+func tlsConfig(cfg *tls.Config) *tls.Config {
 	cfg = cfg.Clone()
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	cfg.NextProtos = []string{"http/1.1"} // an upgrade needs it
-	return &tlsAcceptor{cfg: cfg}
+	return cfg
 }
 
 // tlsPlaces counts the handshakes under way in the server, and remembers who
@@ -61,10 +59,10 @@ type tlsState struct {
 	accounted int       // bytes of out counted in Server.queued
 }
 
-func newTLSState(s *Server, ln *listener) *tlsState {
+func newTLSState(ln *listener) *tlsState {
 	t := &tlsState{}
 	t.more.L = &t.mu
-	t.conn = tls.Server(t, ln.tls.cfg)
+	t.conn = tls.Server(t, ln.tls)
 	return t
 }
 
@@ -318,10 +316,8 @@ func (s *Server) startHandshake(r *record, t *tlsState) (more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.tlsStart(r.ip, max(1, s.cfg.MaxTLSHandshakes/4)) {
-		if !t.waits {
-			t.waits = true
-			p.waiting = append(p.waiting, t.own)
-		} else if !slices.Contains(p.waiting, t.own) {
+		t.waits = true
+		if !slices.Contains(p.waiting, t.own) {
 			p.waiting = append(p.waiting, t.own)
 		}
 		return false
@@ -348,18 +344,20 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	s.wake(own.r)
 }
 
-// handshakeDone gives a place back and wakes all who wait: the first that gets
-// it and is allowed it goes on, the others wait again. A waiting list has as
-// many entries as there are connections in their handshake.
+// handshakeDone gives a place back and wakes who waited longest, one for each
+// place that is free. Who may not have it, because its address has its share,
+// queues again; a handshake under way will end and wake the next.
 func (s *Server) handshakeDone(ip uint32) {
 	s.addrs.tlsDone(ip)
 	p := &s.places
 	p.mu.Lock()
 	p.busy--
 	var next []Conn
-	if n := min(len(p.waiting), 4); n > 0 {
-		next = slices.Clone(p.waiting[:n])
-		p.waiting = slices.Delete(p.waiting, 0, n)
+	for len(p.waiting) > 0 && len(next) < s.cfg.MaxTLSHandshakes-p.busy {
+		if c := p.waiting[0]; c.r.gen.Load() == c.gen {
+			next = append(next, c)
+		}
+		p.waiting = p.waiting[1:]
 	}
 	p.mu.Unlock()
 	for _, c := range next {

@@ -312,6 +312,10 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		flags |= fSmallWindow
 	}
 	r.mu.Lock()
+	if r.w&wClosing != 0 { // the server is shutting down
+		r.mu.Unlock()
+		return false
+	}
 	if q.data != nil {
 		s.extraLocked(r).data = q.data
 	}

@@ -54,8 +54,6 @@ type wheel struct {
 	due  []*record // scratch of advance
 }
 
-func (w *wheel) link(r *record) *wheelLink { return &r.slot }
-
 // arm sets the record's deadline, earlier or later than before.
 func (w *wheel) arm(r *record, due uint32) {
 	w.mu.Lock()
@@ -140,7 +138,7 @@ func (w *wheel) advance(now uint32) {
 	w.due = w.due[:0]
 }
 
-// tick runs the wheel until stop is closed; the first wheel moves the clock.
+// run turns the wheel until stop is closed; the first wheel moves the clock.
 // easygo waits for events without a timeout, hence a goroutine of its own.
 func (w *wheel) run(moveClock bool, stop <-chan struct{}) {
 	defer w.s.running.Done()
@@ -178,7 +176,10 @@ func (s *Server) early(r *record, now uint32) (due uint32, ok bool) {
 func (s *Server) judge(r *record) {
 	now, f := s.clock.now.Load(), r.flags.Load()
 	switch {
-	case f&fClosing != 0 || r.stage == stageDrain:
+	case f&fClosing != 0:
+		if f&fArmed == 0 {
+			return // closeTurn will set the deadline
+		}
 		if int32(now-r.deadline) >= 0 {
 			s.expire(r)
 			return
