@@ -4,7 +4,7 @@
 // no timer. It knows nothing of rooms, users or JSON.
 //
 // Who knows Swoole's WebSocket\Server finds each of its events in [Handler]
-// and [Hooks] and each of its methods on [Conn] and [Server].
+// and [Funcs] and each of its methods on [Conn] and [Server].
 //
 // # The line
 //
@@ -13,21 +13,23 @@
 // Data goes one way along it, and each step is a file:
 //
 //	step      file                      runs on
-//	accept    accept.go, listen.go      the loop's epoll goroutine
+//	accept    listen.go, accept.go      the loop's epoll goroutine
 //	park      poller.go                 the loop's epoll goroutine
 //	readable  poller.go (ready)         the loop's epoll goroutine
-//	turn      turn.go, conn.go          the workers share one ready list
-//	handshake http.go, upgrade.go       a worker that holds the turn
-//	          tls.go                    a goroutine while a TLS handshake lasts
+//	turn      turn.go, record.go        the workers share one ready list
+//	handshake http.go, request.go,      a worker that holds the turn;
+//	          upgrade.go, refuse.go     in handshake.go (TLS) a goroutine
+//	          handshake.go, tls.go      while the handshake lasts
+//	          bridge.go                 net/http's goroutines
 //	decode    read.go, message.go,      a worker that holds the turn
 //	          frame.go, deflate.go
-//	handler   Handler, Hooks            a worker that holds the turn
-//	queue     queue.go, encode.go,      any goroutine
-//	          log.go
-//	flush     flush.go                  whoever holds the write bit
+//	handler   handler.go                a worker that holds the turn
+//	queue     conn.go, queue.go,        any goroutine
+//	          encode.go, log.go
+//	flush     flush.go, tls.go          whoever holds the write bit
 //	deadline  wheel.go                  judged on the turn; the wheel only
 //	                                    queues turns
-//	close     close.go                  begun anywhere, ended on the turn
+//	close     close.go, shutdown.go     begun anywhere, ended on the turn
 //
 // # Turns: the read side
 //
@@ -59,7 +61,7 @@
 //
 // # Who owns what
 //
-// The record of a connection (conn.go) holds no pointer and never moves. What
+// The record of a connection (record.go) holds no pointer and never moves. What
 // only few connections have at a time lies in side tables: the unfinished
 // input (owned by the turn), the unsent output (under the record's lock), and
 // the extra: user data, TLS, the reason of a close.
@@ -69,6 +71,5 @@
 //	record.mu  →  table.mu, wheel.mu, buffer counters
 //	slab.mu, addrs.mu, pool.mu, wheel.mu, tlsState.mu: leaves; nothing is taken under them
 //
-// No lock is held while a callback runs, except that none of these matter to
-// a callback: it may call every exported method.
+// No lock is held while a callback runs: it may call every exported method.
 package netpoll

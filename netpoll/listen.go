@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,22 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// A Listener is one address that a Server listens on.
+type Listener struct {
+	// Network is "tcp" (also "tcp4", "tcp6") or "unix"; empty: tcp.
+	Network string
+	// Addr is host:port, or the path of a Unix socket.
+	Addr string
+	// TLS makes it wss and https; nil: ws and http. Versions below 1.2 are
+	// refused whatever it says, and HTTP/2 is not offered. To change
+	// certificates while serving, set GetCertificate.
+	TLS *tls.Config
+	// Handler is told of its connections; nil: the Server's.
+	Handler Handler
+	// HTTP answers its other requests; nil: Config.HTTP.
+	HTTP http.Handler
+}
 
 // backlog is the kernel's queue of connections not yet accepted; it caps it
 // at net.core.somaxconn.

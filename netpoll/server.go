@@ -1,292 +1,204 @@
 package netpoll
 
 import (
-	"crypto/tls"
-	"log/slog"
-	"net/http"
-	"runtime"
+	"iter"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/gobwas/ws"
 )
 
-// Config holds the settings of a Server. The zero value works; each comment
-// gives the unit and what zero means. Negative numbers and durations mean
-// "none" where the comment says so. A Config is copied by New.
-type Config struct {
-	// Loops is how many epoll instances share the connections; 0: 1 for every
-	// two processors. Swoole's reactor_num.
-	Loops int
-	// Workers is how many goroutines run turns; 0: GOMAXPROCS. One suffices.
-	// Swoole's worker_num.
-	Workers int
+// Server is the event loop: listeners, loops, workers and connections. Make
+// one with New; all methods are safe for concurrent use.
+type Server struct {
+	cfg     Config
+	handler Handler
+	clock   clock
+	ticks   ticks
+	loops   []*loop
+	pool    *pool
+	evictor *Turn
 
-	// MaxConns bounds open connections, HTTP ones included; 0: the soft limit
-	// of file descriptors less a reserve of 64. Above it the client gets 503
-	// with Retry-After. Swoole's max_conn.
-	MaxConns int
-	// MaxConnsPerIP bounds the connections of one address; 0: 1024; negative:
-	// none. Loopback and Unix sockets are exempt. Above it: 503.
-	MaxConnsPerIP int
-	// MaxHandshakesPerIP bounds the connections of one address that have not
-	// finished their handshake; 0: 64; negative: none. Loopback is exempt.
-	MaxHandshakesPerIP int
-	// MaxTLSHandshakes bounds the TLS handshakes under way, each of which has
-	// a goroutine; 0: 256. One address gets at most a quarter (loopback: all).
-	// Others wait, under their HandshakeTimeout.
-	MaxTLSHandshakes int
-	// MaxHTTP bounds the connections that net/http has; 0: 1024. Above it: 503.
-	MaxHTTP int
+	slab    slab
+	inputs  table[input]
+	outputs table[output]
+	extras  table[extra]
+	addrs   addrs
+	places  tlsPlaces
 
-	// HandshakeTimeout is one deadline for TCP, TLS and HTTP head; 0: 10 s.
-	HandshakeTimeout time.Duration
-	// PingInterval: after so long without traffic from the client a ping is
-	// sent; 0: 25 s; negative: never. Swoole's heartbeat_check_interval.
-	PingInterval time.Duration
-	// PongTimeout: a client that sends nothing for so long after a ping is
-	// closed as PongTimeout; 0: 10 s. Swoole's heartbeat_idle_time is the sum.
-	PongTimeout time.Duration
-	// WriteTimeout: a socket that takes nothing for so long while output waits
-	// is closed as Slow; 0: 30 s; negative: never.
-	WriteTimeout time.Duration
-	// CloseTimeout bounds the closing handshake and the wait for the client's
-	// end of stream; 0: 5 s.
-	CloseTimeout time.Duration
-	// MessageTimeout bounds how long a message may stay unfinished; 0: 2 min;
-	// negative: no bound but the heartbeat.
-	MessageTimeout time.Duration
+	lns        atomic.Pointer[[]*listener]
+	open       atomic.Int64 // descriptors of clients, in handshakes and in net/http too
+	lent       atomic.Int64 // of these, those that net/http has
+	refusing   atomic.Int64 // of these, those let in to be refused
+	dealt      atomic.Uint32
+	unfinished atomic.Int64 // bytes of unfinished input
+	queued     atomic.Int64 // bytes that queues hold, shared ones once
+	stats      counters
 
-	// MaxMessage bounds the bytes of one incoming message, before and after
-	// inflating; 0: 1 MiB. Above it: 1009. Swoole's package_max_length.
-	MaxMessage int
-	// MaxFragments bounds the frames of one message, empty ones too; 0: 16 and
-	// one for every 64 bytes of MaxMessage. Above it: 1009.
-	MaxFragments int
-	// MaxUnfinished bounds the bytes of unfinished input of all connections
-	// together; 0: 128 MiB. Who wants more is closed as OutOfMemory.
-	MaxUnfinished int64
-	// ControlRate bounds ping and pong frames of one connection a second; 0:
-	// 1000. Above it: 1008. Negative: no bound.
-	ControlRate int
-
-	// MaxQueue bounds the bytes of one connection that its socket has refused;
-	// 0: 1 MiB. One message may exceed it if nothing else is queued. Swoole's
-	// socket_buffer_size.
-	MaxQueue int
-	// MaxQueued bounds the bytes held for all queues together, each shared
-	// frame counted once; 0: 256 MiB. At the bound the largest lag goes first.
-	MaxQueued int64
-	// Policy says what happens at MaxQueue; the zero value is CloseSlow.
-	Policy Policy
-	// HighWater and LowWater are the queue lengths in bytes at which
-	// Hooks.Full and Hooks.Drained are called; 0: 3/4 and 1/4 of MaxQueue.
-	// Swoole's buffer_high_watermark and buffer_low_watermark.
-	HighWater, LowWater int
-	// SendBuffer is SO_SNDBUF of each connection in bytes, the kernel's share
-	// of the queue; 0: 64 KiB; negative: the kernel's default, which grows to
-	// 4 MiB when a peer stalls.
-	SendBuffer int
-
-	// NoDeflate declines permessage-deflate. It is negotiated otherwise, never
-	// with context takeover, so that an idle connection keeps no window.
-	NoDeflate bool
-	// DeflateMin is the least size in bytes of an outgoing message that is
-	// compressed; 0: 256.
-	DeflateMin int
-
-	// Subprotocols are those that the server speaks, in no order: the client's
-	// preference decides. None of them asked for: none is chosen.
-	Subprotocols []string
-	// CheckOrigin judges the Origin header of a browser; nil: SameOrigin.
-	CheckOrigin func(*Request) bool
-	// HTTP answers what is not an upgrade, through net/http; nil: 404.
-	HTTP http.Handler
-	// Logger is told of panics and of trouble with sockets; nil: slog.Default.
-	Logger *slog.Logger
-
-	// WriteCap, for tests, makes every write call offer at most so many bytes
-	// to the kernel; 0: no cap.
-	WriteCap int
+	mu      sync.Mutex
+	state   int // none, serving, stopping, stopped
+	timers  map[*Timer]struct{}
+	stop    chan struct{} // ends the wheels
+	ended   chan struct{} // closed when all has ended
+	running sync.WaitGroup
 }
 
-// Policy says what becomes of a connection whose queue is at its limit.
-type Policy uint8
-
+// The states of a Server.
 const (
-	// CloseSlow closes the connection as Slow, without a Close frame if a
-	// frame has been cut, since nothing may follow half a frame.
-	CloseSlow Policy = iota
-	// DropNewest refuses the new message with ErrQueueFull.
-	DropNewest
+	idle = iota
+	serving
+	stopping
+	stopped
 )
 
-// withDefaults fills in what is zero.
-func (c Config) withDefaults() Config {
-	def := func(p *int, v int) {
-		if *p == 0 {
-			*p = v
+// ticks are the durations of Config on the server's clock.
+type ticks struct {
+	second, handshake, ping, pong, write, close, message, idle uint32
+}
+
+// New makes a server; h may be nil, for one that only answers HTTP. It starts
+// nothing: Listen does.
+func New(cfg Config, h Handler) *Server {
+	cfg = cfg.withDefaults()
+	if h == nil {
+		h = &Funcs{}
+	}
+	s := &Server{cfg: cfg, handler: h, stop: make(chan struct{}), ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
+	s.addrs.byAddr = map[netip.Addr]uint32{}
+	s.clock = clock{start: time.Now(), tick: cfg.tick()}
+	t := s.clock.ticks
+	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
+		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
+	s.pool = newPool(&s.clock)
+	s.evictor = s.NewTurn(s.evict)
+	return s
+}
+
+// tick is the wheel's step: 100 ms, less when a deadline is very short.
+func (c Config) tick() time.Duration {
+	tick := 100 * time.Millisecond
+	for _, d := range []time.Duration{c.HandshakeTimeout, c.PingInterval, c.PongTimeout, c.WriteTimeout, c.CloseTimeout, c.MessageTimeout} {
+		if d > 0 {
+			tick = min(tick, d/8)
 		}
 	}
-	dur := func(p *time.Duration, v time.Duration) {
-		if *p == 0 {
-			*p = v
+	return max(tick, time.Millisecond)
+}
+
+// start makes the loops and starts the workers, the first time.
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case serving:
+		return nil
+	case stopping, stopped:
+		return ErrServerClosed
+	}
+	for range s.cfg.Loops {
+		l, err := newLoop(s)
+		if err != nil {
+			s.closeLoops()
+			return err
+		}
+		s.loops = append(s.loops, l)
+	}
+	for i, l := range s.loops {
+		s.running.Add(1)
+		go l.wheel.run(i == 0, s.stop)
+	}
+	for range s.cfg.Workers {
+		s.running.Add(1)
+		w := &worker{s: s, buf: make([]byte, readSize)}
+		go w.run()
+	}
+	s.state = serving
+	return nil
+}
+
+func (s *Server) closeLoops() {
+	for _, l := range s.loops {
+		l.epoll.Close()
+	}
+}
+
+// ListenAndServe listens on a TCP address, as ":9501", and serves until the
+// server is shut down.
+func (s *Server) ListenAndServe(addr string) error {
+	if _, err := s.Listen(Listener{Addr: addr}); err != nil {
+		return err
+	}
+	return s.Serve()
+}
+
+// Serve waits until the server has been shut down and returns ErrServerClosed.
+// Connections are served from Listen on, whether or not anybody waits here.
+func (s *Server) Serve() error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	<-s.ended
+	return ErrServerClosed
+}
+
+// all walks the connections, in handshakes too.
+func (s *Server) all() iter.Seq[Conn] {
+	return func(yield func(Conn) bool) {
+		for i := range s.slab.len() {
+			r := s.slab.at(i)
+			if gen := r.gen.Load(); gen&1 == 1 && !yield(Conn{s, r, gen}) {
+				return
+			}
 		}
 	}
-	procs := runtime.GOMAXPROCS(0)
-	def(&c.Loops, max(1, procs/2))
-	def(&c.Workers, procs)
-	def(&c.MaxConns, max(16, fdLimit()-fdReserve))
-	def(&c.MaxConnsPerIP, 1024)
-	def(&c.MaxHandshakesPerIP, 64)
-	def(&c.MaxTLSHandshakes, 256)
-	def(&c.MaxHTTP, 1024)
-	dur(&c.HandshakeTimeout, 10*time.Second)
-	dur(&c.PingInterval, 25*time.Second)
-	dur(&c.PongTimeout, 10*time.Second)
-	dur(&c.WriteTimeout, 30*time.Second)
-	dur(&c.CloseTimeout, 5*time.Second)
-	dur(&c.MessageTimeout, 2*time.Minute)
-	def(&c.MaxMessage, 1<<20)
-	def(&c.MaxFragments, 16+c.MaxMessage/64)
-	def(&c.ControlRate, 1000)
-	def(&c.MaxQueue, 1<<20)
-	def(&c.HighWater, c.MaxQueue/4*3)
-	def(&c.LowWater, c.MaxQueue/4)
-	def(&c.SendBuffer, 64<<10)
-	def(&c.DeflateMin, 256)
-	if c.MaxUnfinished == 0 {
-		c.MaxUnfinished = 128 << 20
-	}
-	if c.MaxQueued == 0 {
-		c.MaxQueued = 256 << 20
-	}
-	if c.CheckOrigin == nil {
-		c.CheckOrigin = SameOrigin
-	}
-	if c.HTTP == nil {
-		c.HTTP = http.NotFoundHandler()
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	return c
 }
 
-// Handler is told of the life of WebSocket connections. Each connection's
-// calls come one at a time and in order, but those of different connections
-// come at once, from the workers: a handler guards what it shares. None may
-// block; see Conn.Later. A panic closes its connection with 1011.
-type Handler interface {
-	// Open: the handshake is done. r is good until Open returns. Swoole's open.
-	Open(c Conn, r *Request)
-	// Message brings a whole message; op is ws.OpText (then data is UTF-8) or
-	// ws.OpBinary. data is good until Message returns, and may be changed.
-	// Swoole's message.
-	Message(c Conn, op ws.OpCode, data []byte)
-	// Close comes exactly once per Open, after the socket is closed. c can
-	// still be asked for Info, FD and Data; pushing returns ErrClosed.
-	// Swoole's close.
-	Close(c Conn, why Closed)
-}
-
-// Hooks are what a Handler may have besides.
-type (
-	// Handshaker judges an upgrade before it is answered: it may refuse with
-	// Request.Refuse, add response headers, choose a subprotocol and set the
-	// connection's data. Swoole's handshake.
-	Handshaker interface{ Handshake(r *Request) }
-	// Fuller is told when a connection's queue has grown past HighWater.
-	// Swoole's bufferFull.
-	Fuller interface{ Full(c Conn) }
-	// Drainer is told when it has shrunk below LowWater after that. Swoole's
-	// bufferEmpty.
-	Drainer interface{ Drained(c Conn) }
-	// Ponger is told of pong frames; payload is good until it returns.
-	Ponger interface{ Pong(c Conn, payload []byte) }
-)
-
-// Funcs makes a Handler of functions; those that are nil do nothing.
-type Funcs struct {
-	OnHandshake func(r *Request)
-	OnOpen      func(c Conn, r *Request)
-	OnMessage   func(c Conn, op ws.OpCode, data []byte)
-	OnClose     func(c Conn, why Closed)
-	OnFull      func(c Conn)
-	OnDrained   func(c Conn)
-	OnPong      func(c Conn, payload []byte)
-}
-
-// Handshake calls OnHandshake.
-func (f *Funcs) Handshake(r *Request) {
-	if f.OnHandshake != nil {
-		f.OnHandshake(r)
+// Conns walks the open connections, in no order. One that opens or closes
+// meanwhile may or may not be seen. Swoole's connections.
+func (s *Server) Conns() iter.Seq[Conn] {
+	return func(yield func(Conn) bool) {
+		for c := range s.all() {
+			if c.Exists() && !yield(c) {
+				return
+			}
+		}
 	}
 }
 
-// Open calls OnOpen.
-func (f *Funcs) Open(c Conn, r *Request) {
-	if f.OnOpen != nil {
-		f.OnOpen(c, r)
+// Conn returns the connection with an id; ok is false if there is none.
+func (s *Server) Conn(id ID) (c Conn, ok bool) {
+	r, gen := s.record(id)
+	if r == nil {
+		return Conn{}, false
 	}
+	return Conn{s, r, gen}, true
 }
 
-// Message calls OnMessage.
-func (f *Funcs) Message(c Conn, op ws.OpCode, data []byte) {
-	if f.OnMessage != nil {
-		f.OnMessage(c, op, data)
+// record finds a record by id; nil if the connection is gone.
+func (s *Server) record(id ID) (*record, uint32) {
+	index, gen := uint32(id), uint32(id>>32)
+	if gen&1 == 0 || index >= s.slab.len() {
+		return nil, 0
 	}
-}
-
-// Close calls OnClose.
-func (f *Funcs) Close(c Conn, why Closed) {
-	if f.OnClose != nil {
-		f.OnClose(c, why)
+	r := s.slab.at(index)
+	if r.gen.Load() != gen {
+		return nil, 0
 	}
+	return r, gen
 }
 
-// Full calls OnFull.
-func (f *Funcs) Full(c Conn) {
-	if f.OnFull != nil {
-		f.OnFull(c)
+// Config returns the settings in force, defaults filled in.
+func (s *Server) Config() Config { return s.cfg }
+
+func (s *Server) wheelOf(r *record) *wheel { return &s.loops[r.loop].wheel }
+
+// firstPing is when a new connection gets its first ping, whatever its
+// traffic: half to one and a half ping intervals from now, which spreads the
+// pings of clients that came together evenly over the interval. In ticks.
+func (s *Server) firstPing() uint32 {
+	if s.cfg.PingInterval < 0 {
+		return s.ticks.idle
 	}
-}
-
-// Drained calls OnDrained.
-func (f *Funcs) Drained(c Conn) {
-	if f.OnDrained != nil {
-		f.OnDrained(c)
-	}
-}
-
-// Pong calls OnPong.
-func (f *Funcs) Pong(c Conn, payload []byte) {
-	if f.OnPong != nil {
-		f.OnPong(c, payload)
-	}
-}
-
-// Closed says how a connection ended.
-type Closed struct {
-	Cause Cause
-	// Code is what the Close frame said, the client's or ours: 1005 if it
-	// said nothing, 1006 if there was none.
-	Code ws.StatusCode
-	// Reason is the Close frame's text.
-	Reason string
-}
-
-// A Listener is one address that a Server listens on.
-type Listener struct {
-	// Network is "tcp" (also "tcp4", "tcp6") or "unix"; empty: tcp.
-	Network string
-	// Addr is host:port, or the path of a Unix socket.
-	Addr string
-	// TLS makes it wss and https; nil: ws and http. Versions below 1.2 are
-	// refused whatever it says, and HTTP/2 is not offered. To change
-	// certificates while serving, set GetCertificate.
-	TLS *tls.Config
-	// Handler is told of its connections; nil: the Server's.
-	Handler Handler
-	// HTTP answers its other requests; nil: Config.HTTP.
-	HTTP http.Handler
+	return s.ticks.ping/2 + 1 + rand.Uint32N(s.ticks.ping)
 }

@@ -1,0 +1,239 @@
+package netpoll
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// httpBridge lends connections to net/http and takes them back. One serves a
+// listener.
+type httpBridge struct {
+	s     *Server
+	ln    *listener
+	srv   *http.Server
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newHTTPBridge(s *Server, ln *listener) *httpBridge {
+	b := &httpBridge{s: s, ln: ln, conns: make(chan net.Conn), done: make(chan struct{})}
+	b.srv = &http.Server{
+		Handler:           http.HandlerFunc(b.serve),
+		ReadHeaderTimeout: s.cfg.HandshakeTimeout,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxHead,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, lentKey{}, c)
+		},
+	}
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		b.srv.Serve(b)
+	}()
+	return b
+}
+
+// Accept, Close and Addr make the bridge a net.Listener for http.Server.
+func (b *httpBridge) Accept() (net.Conn, error) {
+	select {
+	case c := <-b.conns:
+		return c, nil
+	case <-b.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (b *httpBridge) Close() error {
+	b.once.Do(func() { close(b.done) })
+	return nil
+}
+
+func (b *httpBridge) Addr() net.Addr { return b.ln.addr }
+
+func (b *httpBridge) close() { b.srv.Close() }
+
+type lentKey struct{}
+
+// serve answers a request, unless it is an upgrade on a connection that was
+// kept alive, as proxies do: that comes back to the loop.
+func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
+	c, _ := r.Context().Value(lentKey{}).(*lentConn)
+	if c != nil && c.tls != nil {
+		state := c.tls.conn.ConnectionState()
+		r.TLS = &state
+	}
+	if c == nil || !headerHasToken(r.Header["Upgrade"], "websocket") {
+		b.ln.HTTP.ServeHTTP(w, r)
+		return
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "upgrade is not possible on this connection", http.StatusInternalServerError)
+		return
+	}
+	var head bytes.Buffer
+	writeHead(&head, r)
+	behind, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	head.Write(behind)
+	c.comeBack(conn, head.Bytes())
+}
+
+// writeHead writes a request's head as it may have come.
+func writeHead(head *bytes.Buffer, r *http.Request) {
+	head.WriteString(r.Method + " " + r.RequestURI + " " + r.Proto + "\r\nHost: " + r.Host + "\r\n")
+	r.Header.Write(head)
+	if len(r.TransferEncoding) > 0 {
+		head.WriteString("Transfer-Encoding: chunked\r\n") // net/http has taken it out
+	}
+	head.WriteString("\r\n")
+}
+
+// lentConn is a connection while net/http has it. Its Read gives what was read
+// before first.
+type lentConn struct {
+	net.Conn // through TLS, if there is one
+	raw      net.Conn
+	b        *httpBridge
+	tls      *tlsState
+	ip       uint32
+	addr     netip.AddrPort
+	head     []byte
+	ended    atomic.Bool
+}
+
+func (c *lentConn) Read(p []byte) (int, error) {
+	if len(c.head) > 0 {
+		n := copy(p, c.head)
+		c.head = c.head[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// ReadFrom keeps sendfile for files.
+func (c *lentConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+// Close ends the connection, and its place among the counted ones.
+func (c *lentConn) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}
+
+func (c *lentConn) leave() {
+	if c.ended.Swap(true) {
+		return
+	}
+	s := c.b.s
+	s.lent.Add(-1)
+	s.addrs.leave(c.ip, false)
+	s.open.Add(-1)
+}
+
+// handOver takes a connection off epoll and gives it, with what was read of
+// it, to net/http. The record is free afterwards.
+func (s *Server) handOver(r *record, head []byte) {
+	if s.lent.Add(1) > int64(s.cfg.MaxHTTP) {
+		s.lent.Add(-1)
+		s.refuse(r, refuseHTTPFull.err())
+		return
+	}
+	ln := s.listeners()[r.listener]
+	fd := int(r.fd)
+	r.mu.Lock()
+	if r.w&wClosing != 0 { // the server is shutting down
+		r.mu.Unlock()
+		s.lent.Add(-1)
+		return
+	}
+	r.w |= wClosing | wDead
+	x := s.extras.at(r.extra)
+	r.mu.Unlock()
+	s.loops[r.loop].unpark(fd)
+	s.wheelOf(r).remove(r)
+	f := os.NewFile(uintptr(fd), "")
+	raw, err := net.FileConn(f) // a dup, which Go's own poller watches
+	f.Close()
+	s.addrs.opened(r.ip)
+	c := &lentConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.addrPort(r.ip, r.port), head: head}
+	if x != nil && x.tls != nil {
+		c.tls = x.tls
+		c.Conn = x.tls.conn
+	}
+	s.stats.closed[HandedToHTTP].Add(1)
+	s.forget(r)
+	if err != nil {
+		s.cfg.Logger.Error("netpoll: handing a connection to net/http", "err", err)
+		c.leave()
+		return
+	}
+	if c.tls != nil {
+		c.tls.lend(raw)
+	}
+	// Not on this worker: net/http accepts when it gets round to it.
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		select {
+		case ln.http.conns <- c:
+		case <-ln.http.done:
+			c.Close()
+		}
+	}()
+}
+
+// comeBack parks a connection that net/http has given up for an upgrade. head
+// is the request, and what came behind it.
+func (c *lentConn) comeBack(conn net.Conn, head []byte) {
+	s := c.b.s
+	conn.SetDeadline(time.Time{})
+	fd, err := dupFD(c.raw)
+	if c.tls != nil {
+		c.tls.takeBack()
+	}
+	c.raw.Close()
+	c.leave()
+	if err != nil {
+		s.cfg.Logger.Error("netpoll: taking a connection back from net/http", "err", err)
+		return
+	}
+	s.admit(c.b.ln, fd, c.addr.Addr(), c.addr.Port(), &comeback{head: head, tls: c.tls})
+}
+
+// comeback is what a connection brings from net/http.
+type comeback struct {
+	head []byte
+	tls  *tlsState
+}
+
+// dupFD makes a descriptor that Go's poller does not know; the socket is
+// non-blocking already.
+func dupFD(c net.Conn) (fd int, err error) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return -1, errors.New("not a socket")
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	cerr := rc.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(cerr, err)
+}

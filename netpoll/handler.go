@@ -1,0 +1,184 @@
+package netpoll
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/gobwas/ws"
+)
+
+// Handler is told of the life of WebSocket connections. Each connection's
+// calls come one at a time and in order, but those of different connections
+// come at once, from the workers: a handler guards what it shares. None may
+// block; see Conn.Later. A panic closes its connection with 1011.
+type Handler interface {
+	// Open: the handshake is done. r is good until Open returns. Swoole's open.
+	Open(c Conn, r *Request)
+	// Message brings a whole message; op is ws.OpText (then data is UTF-8) or
+	// ws.OpBinary. data is good until Message returns, and may be changed.
+	// Swoole's message.
+	Message(c Conn, op ws.OpCode, data []byte)
+	// Close comes exactly once per Open, after the socket is closed. c can
+	// still be asked for Info, FD and Data; pushing returns ErrClosed.
+	// Swoole's close.
+	Close(c Conn, why Closed)
+}
+
+// What a Handler may have besides.
+type (
+	// Handshaker judges an upgrade before it is answered: it may refuse with
+	// Request.Refuse, add response headers, choose a subprotocol and set the
+	// connection's data. Swoole's handshake.
+	Handshaker interface{ Handshake(r *Request) }
+	// Fuller is told when a connection's queue has grown past HighWater.
+	// Swoole's bufferFull.
+	Fuller interface{ Full(c Conn) }
+	// Drainer is told when it has shrunk below LowWater after that. Swoole's
+	// bufferEmpty.
+	Drainer interface{ Drained(c Conn) }
+	// Ponger is told of pong frames; payload is good until it returns.
+	Ponger interface{ Pong(c Conn, payload []byte) }
+)
+
+// Funcs makes a Handler of functions; those that are nil do nothing.
+type Funcs struct {
+	OnHandshake func(r *Request)
+	OnOpen      func(c Conn, r *Request)
+	OnMessage   func(c Conn, op ws.OpCode, data []byte)
+	OnClose     func(c Conn, why Closed)
+	OnFull      func(c Conn)
+	OnDrained   func(c Conn)
+	OnPong      func(c Conn, payload []byte)
+}
+
+// Handshake calls OnHandshake.
+func (f *Funcs) Handshake(r *Request) {
+	if f.OnHandshake != nil {
+		f.OnHandshake(r)
+	}
+}
+
+// Open calls OnOpen.
+func (f *Funcs) Open(c Conn, r *Request) {
+	if f.OnOpen != nil {
+		f.OnOpen(c, r)
+	}
+}
+
+// Message calls OnMessage.
+func (f *Funcs) Message(c Conn, op ws.OpCode, data []byte) {
+	if f.OnMessage != nil {
+		f.OnMessage(c, op, data)
+	}
+}
+
+// Close calls OnClose.
+func (f *Funcs) Close(c Conn, why Closed) {
+	if f.OnClose != nil {
+		f.OnClose(c, why)
+	}
+}
+
+// Full calls OnFull.
+func (f *Funcs) Full(c Conn) {
+	if f.OnFull != nil {
+		f.OnFull(c)
+	}
+}
+
+// Drained calls OnDrained.
+func (f *Funcs) Drained(c Conn) {
+	if f.OnDrained != nil {
+		f.OnDrained(c)
+	}
+}
+
+// Pong calls OnPong.
+func (f *Funcs) Pong(c Conn, payload []byte) {
+	if f.OnPong != nil {
+		f.OnPong(c, payload)
+	}
+}
+
+// Closed says how a connection ended.
+type Closed struct {
+	Cause Cause
+	// Code is what the Close frame said, the client's or ours: 1005 if it
+	// said nothing, 1006 if there was none.
+	Code ws.StatusCode
+	// Reason is the Close frame's text.
+	Reason string
+}
+
+func (s *Server) handlerOf(r *record) Handler { return s.listeners()[r.listener].Handler }
+
+func (s *Server) conn(r *record) Conn { return Conn{s, r, r.gen.Load()} }
+
+// The calls of the handler. Each recovers by itself: a panic closes the one
+// connection, and the worker goes on.
+
+func (s *Server) handshaking(q *Request) {
+	h, ok := s.handlerOf(q.r).(Handshaker)
+	if !ok {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("Handshake", v)
+			q.refused = &refusedError{why: refuseHandler, status: 500, text: "internal error"}
+		}
+	}()
+	h.Handshake(q)
+}
+
+func (s *Server) opening(r *record, q *Request) {
+	defer s.recovered(r, "Open")
+	s.handlerOf(r).Open(s.conn(r), q)
+}
+
+func (s *Server) message(r *record, op ws.OpCode, data []byte) {
+	defer s.recovered(r, "Message")
+	s.handlerOf(r).Message(s.conn(r), op, data)
+}
+
+func (s *Server) ponged(r *record, payload []byte) {
+	if h, ok := s.handlerOf(r).(Ponger); ok {
+		defer s.recovered(r, "Pong")
+		h.Pong(s.conn(r), payload)
+	}
+}
+
+// tellWater tells the handler that a watermark was crossed, as things stand.
+func (s *Server) tellWater(r *record) {
+	r.flags.And(^fWater)
+	if r.flags.Load()&(fOpen|fClosing) != fOpen {
+		return
+	}
+	r.mu.Lock()
+	high := r.w&wHigh != 0
+	r.mu.Unlock()
+	defer s.recovered(r, "Full or Drained")
+	h := s.handlerOf(r)
+	if f, ok := h.(Fuller); ok && high {
+		f.Full(s.conn(r))
+	} else if d, ok := h.(Drainer); ok && !high {
+		d.Drained(s.conn(r))
+	}
+}
+
+func (s *Server) closed(r *record, why Closed) {
+	defer s.recovered(r, "Close")
+	s.handlerOf(r).Close(s.conn(r), why)
+}
+
+func (s *Server) recovered(r *record, where string) {
+	if v := recover(); v != nil {
+		s.logPanic(where, v)
+		s.beginClose(r, r.gen.Load(), closing{cause: HandlerPanic, code: ws.StatusInternalServerError, reason: "internal error", frame: true})
+	}
+}
+
+func (s *Server) logPanic(where string, v any) {
+	s.stats.panics.Add(1)
+	s.cfg.Logger.Error("netpoll: panic in a callback", "callback", where, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+}

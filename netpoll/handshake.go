@@ -1,0 +1,193 @@
+package netpoll
+
+import (
+	"context"
+	"crypto/tls"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// TLS runs over memory. Ciphertext that the turn reads is fed in; ciphertext
+// that crypto/tls writes is appended to the connection's output and leaves by
+// the flush like everything else. After the handshake crypto/tls takes up a
+// read that found nothing; during it it cannot, so a handshake has a goroutine
+// while it lasts. It gets one only after a whole ClientHello, and a place among
+// few: who opens sockets and says nothing costs a parked record.
+
+// maxHello bounds a ClientHello; big ones, with post-quantum keys, have 2 KB.
+const maxHello = 16 << 10
+
+// tlsConfig is a listener's configuration as it is used.
+func tlsConfig(cfg *tls.Config) *tls.Config {
+	cfg = cfg.Clone()
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	cfg.NextProtos = []string{"http/1.1"} // an upgrade needs it
+	return cfg
+}
+
+// tlsPlaces counts the handshakes under way in the server, and remembers who
+// waits for a place.
+type tlsPlaces struct {
+	mu      sync.Mutex
+	busy    int
+	waiting []Conn
+}
+
+// readHello waits for a whole ClientHello, then for the handshake.
+func (s *Server) readHello(w *worker, r *record) (more bool) {
+	t := s.extras.at(r.extra).tls
+	t.mu.Lock()
+	shaking, done, failed, waits := t.shaking, t.done, t.failed, t.waits
+	pending := len(t.in)
+	t.mu.Unlock()
+	switch {
+	case done && failed != nil:
+		// The alert is in the output.
+		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
+		return false
+	case done:
+		r.stage = stageHTTP
+		r.flags.Or(fReadable)
+		return s.readHead(w, r)
+	case waits:
+		return s.startHandshake(r, t)
+	case pending > maxHello:
+		return false // the goroutine will wake us when it is done
+	}
+	w.needCipher()
+	n, errno := s.readRaw(r, w.cipher)
+	if n == 0 {
+		if errno != unix.EAGAIN {
+			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+		}
+		return false
+	}
+	t.feed(w.cipher[:n])
+	if shaking {
+		return true
+	}
+	t.mu.Lock()
+	whole, bad := wholeHello(t.in)
+	t.mu.Unlock()
+	switch {
+	case bad:
+		s.stats.refused(refuseNotHTTP)
+		s.plainOnTLS(r, t)
+		return false
+	case whole:
+		return s.startHandshake(r, t)
+	}
+	return true
+}
+
+// readRaw reads ciphertext, as long as there is some.
+func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
+	if r.flags.And(^fReadable)&fReadable == 0 {
+		return 0, unix.EAGAIN
+	}
+	n, errno := s.read(int(r.fd), b)
+	if n > 0 {
+		r.flags.Or(fReadable)
+		r.seen.Store(s.clock.now.Load())
+	}
+	return n, errno
+}
+
+// wholeHello looks whether b holds a whole ClientHello (RFC 8446, section 4:
+// a handshake message of type 1 with a length of three bytes, in one or more
+// records of type 22). bad: it never will.
+func wholeHello(b []byte) (whole, bad bool) {
+	need, have := 4, 0
+	for len(b) >= 5 {
+		size := int(b[3])<<8 | int(b[4])
+		if b[0] != 22 || b[1] != 3 || size == 0 || size > 16<<10 {
+			return false, true
+		}
+		body := b[5:min(len(b), 5+size)]
+		if have == 0 && len(body) >= 4 {
+			if body[0] != 1 {
+				return false, true
+			}
+			need = 4 + (int(body[1])<<16 | int(body[2])<<8 | int(body[3]))
+		}
+		have += len(body)
+		if have >= need && have >= 4 {
+			return true, false
+		}
+		if need > maxHello || len(b) < 5+size {
+			return false, need > maxHello
+		}
+		b = b[5+size:]
+	}
+	return false, len(b) > 0 && b[0] != 22
+}
+
+// plainOnTLS answers who speaks HTTP to a port of TLS as net/http does.
+func (s *Server) plainOnTLS(r *record, t *tlsState) {
+	const answer = "HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+	t.mu.Lock()
+	t.out = append(t.out, answer...)
+	t.accountLocked()
+	t.mu.Unlock()
+	s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
+}
+
+// startHandshake starts the goroutine, or queues for a place. One address has
+// at most a quarter of the places.
+func (s *Server) startHandshake(r *record, t *tlsState) (more bool) {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.tlsStart(r.ip, max(1, s.cfg.MaxTLSHandshakes/4)) {
+		t.waits = true
+		if !slices.Contains(p.waiting, t.own) {
+			p.waiting = append(p.waiting, t.own)
+		}
+		return false
+	}
+	p.busy++
+	t.waits, t.shaking = false, true
+	s.running.Add(1)
+	go s.handshake(t, t.own, r.ip)
+	return false
+}
+
+// handshake runs on a goroutine of its own. The wheel ends it, through end.
+func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
+	defer s.running.Done()
+	err := t.conn.HandshakeContext(context.Background())
+	t.mu.Lock()
+	t.shaking, t.done, t.failed = false, true, err
+	t.mu.Unlock()
+	if err != nil {
+		own.s.flush(own.r, own.gen)
+	}
+	s.handshakeDone(ip)
+	own.r.flags.Or(fReadable)
+	s.wake(own.r)
+}
+
+// handshakeDone gives a place back and wakes who waited longest, one for each
+// place that is free. Who may not have it, because its address has its share,
+// queues again; a handshake under way will end and wake the next.
+func (s *Server) handshakeDone(ip uint32) {
+	s.addrs.tlsDone(ip)
+	p := &s.places
+	p.mu.Lock()
+	p.busy--
+	var next []Conn
+	for len(p.waiting) > 0 && len(next) < s.cfg.MaxTLSHandshakes-p.busy {
+		if c := p.waiting[0]; c.r.gen.Load() == c.gen {
+			next = append(next, c)
+		}
+		p.waiting = p.waiting[1:]
+	}
+	p.mu.Unlock()
+	for _, c := range next {
+		s.wake(c.r)
+	}
+}

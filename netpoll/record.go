@@ -1,0 +1,105 @@
+package netpoll
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+)
+
+// ID names a connection for as long as the server lives: the place of its
+// record below, that place's generation above. It is never used twice (until
+// 2^32 connections have had one place), and never zero.
+type ID uint64
+
+func makeID(index, gen uint32) ID { return ID(gen)<<32 | ID(index) }
+
+// record is all that an idle connection keeps: 128 bytes without a pointer, so
+// that the collector has nothing to look at, in chunks that never move. What
+// only few connections have at a time lies in the server's side tables, and
+// the record has the number.
+type record struct {
+	// Set before the connection is parked, good until finish.
+	index    uint32
+	fd       int32
+	ip       uint32 // in Server.addrs
+	port     uint16 // of the peer
+	listener uint16
+	loop     uint16
+	opened   uint32 // tick
+
+	gen   atomic.Uint32 // written under mu; odd: in use
+	turn  atomic.Uint32 // see turn.go; survives the connection
+	flags atomic.Uint32 // hints and states, set by anybody
+	seen  atomic.Uint32 // tick of the last byte received
+	sent  atomic.Uint32 // tick of the last byte taken by the socket
+
+	// Owned by who holds the turn.
+	input     uint32 // in Server.inputs; 0: none
+	pinged    uint32 // tick of the ping that has no answer
+	deadline  uint32 // tick of the handshake's or the close's end
+	controls  uint16 // control frames in the second of controlAt
+	controlAt uint16
+	stage     uint8
+
+	// Owned by the wheel's lock.
+	slot       wheelLink
+	bytesIn    uint64 // written by the turn's holder, atomically, read by Info
+	messagesIn uint64
+
+	// The write side, under mu.
+	mu          sync.Mutex
+	w           uint8 // w… bits
+	cause       Cause
+	code        ws.StatusCode
+	output      uint32 // in Server.outputs; 0: nothing is queued
+	extra       uint32 // in Server.extras; 0: none
+	bytesOut    uint64
+	messagesOut uint64
+	tag         uint64
+}
+
+// Bits of record.flags.
+const (
+	fReadable    uint32 = 1 << iota // an event said so, and no read has said otherwise
+	fHangup                         // an event said RDHUP, HUP or ERR: a short read is not the end
+	fWritable                       // output is to be flushed
+	fTimer                          // the wheel says that a deadline may have come
+	fPaused                         // Conn.Pause
+	fHeld                           // Conn.Later, done not yet called
+	fProtected                      // Conn.Protect
+	fBlocked                        // the socket refused output; written under mu
+	fClosing                        // beginClose has been here
+	fWater                          // a watermark was crossed
+	fOpen                           // Handler.Open has been called
+	fDeflate                        // permessage-deflate is on
+	fSmallWindow                    // and the client asked for a small window
+	fTLS
+	fFailed // a write failed for good
+	fPinged // a ping is out
+	fFirst  // the first heartbeat, which spreads the rest
+	fAbort  // closing: send nothing more
+	fLast   // closing: once all is sent, shut down
+	fArmed  // closing: the deadline is set
+)
+
+// Stages of a connection, in order. The PROXY protocol's header, when it comes,
+// is one more before stageTLS.
+const (
+	stageFree  uint8 = iota
+	stageTLS         // collecting a ClientHello, then waiting for the handshake's goroutine
+	stageHTTP        // collecting the head of a request
+	stageOpen        // WebSocket
+	stageDrain       // nothing more will be sent: read to the end of stream
+)
+
+// Bits of record.w.
+const (
+	wBit     uint8 = 1 << iota // somebody writes
+	wAgain                     // somebody else wanted to
+	wCork                      // the turn's end will flush
+	wClosing                   // nothing more may be queued
+	wShut                      // nothing more can be written
+	wDead                      // finish has the write bit for good
+	wHigh                      // the queue went over HighWater
+)

@@ -1,0 +1,76 @@
+package netpoll
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// refusal is a reason to turn a connection away before it is open, as counted
+// in Stats.Refused.
+type refusal string
+
+const (
+	refuseNotHTTP   refusal = "not http"
+	refuseMalformed refusal = "malformed request"
+	refuseTooLarge  refusal = "head too large"
+	refuseMethod    refusal = "method"
+	refuseVersion   refusal = "websocket version"
+	refuseKey       refusal = "websocket key"
+	refuseOrigin    refusal = "origin"
+	refuseHandler   refusal = "handler"
+	refuseFull      refusal = "server full"
+	refusePerIP     refusal = "too many from address"
+	refuseHTTPFull  refusal = "too many http connections"
+	refuseUnsaid    refusal = "server full, closed unanswered"
+)
+
+// err is the answer to who comes at a limit.
+func (why refusal) err() *refusedError {
+	return &refusedError{why: why, status: http.StatusServiceUnavailable, text: "server is at its limit: " + string(why),
+		header: "Retry-After: 5\r\n"}
+}
+
+// A refusedError is an HTTP answer other than 101. Nothing that the client
+// sent is echoed in it.
+type refusedError struct {
+	why    refusal
+	status int
+	text   string
+	header string
+}
+
+func (e *refusedError) Error() string { return e.text }
+
+func malformed(text string) *refusedError {
+	return &refusedError{why: refuseMalformed, status: http.StatusBadRequest, text: text}
+}
+
+var (
+	errNotHTTP      = &refusedError{why: refuseNotHTTP, status: http.StatusBadRequest, text: "this is not an HTTP request; is it TLS on a plain port?"}
+	errHeadTooLarge = &refusedError{why: refuseTooLarge, status: http.StatusRequestHeaderFieldsTooLarge, text: "request head over 8 KB or 64 lines"}
+	errBareLF       = malformed("line ends with a bare LF")
+	errBadByte      = malformed("control character in the request head")
+	errRequestLine  = malformed("malformed request line")
+	errHeaderLine   = malformed("malformed header line")
+	errHost         = malformed("exactly one Host header is needed")
+	errHTTPVersion  = malformed("WebSocket needs HTTP/1.1")
+	errConnection   = malformed("Connection header must contain Upgrade")
+	errBody         = malformed("an upgrade must have no body")
+	errKey          = &refusedError{why: refuseKey, status: http.StatusBadRequest, text: "Sec-WebSocket-Key must be 16 bytes in base64, once"}
+	errMethod       = &refusedError{why: refuseMethod, status: http.StatusMethodNotAllowed, text: "WebSocket needs GET", header: "Allow: GET\r\n"}
+	errNoVersion    = &refusedError{why: refuseVersion, status: http.StatusBadRequest, text: "Sec-WebSocket-Version: 13 is missing",
+		header: "Sec-WebSocket-Version: 13\r\n"}
+	errVersion = &refusedError{why: refuseVersion, status: http.StatusUpgradeRequired, text: "only WebSocket version 13 is spoken",
+		header: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"}
+	errOrigin     = &refusedError{why: refuseOrigin, status: http.StatusForbidden, text: "origin is not allowed"}
+	errExtensions = malformed("malformed Sec-WebSocket-Protocol or Sec-WebSocket-Extensions header")
+)
+
+// refuse answers with an HTTP error and closes, so that the answer arrives.
+func (s *Server) refuse(r *record, e *refusedError) {
+	s.stats.refused(e.why)
+	body := e.text + "\n"
+	answer := fmt.Sprintf("HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"+
+		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%s", e.status, http.StatusText(e.status), e.header, len(body), body)
+	s.beginClose(r, r.gen.Load(), closing{cause: Refused, answer: []byte(answer), last: true})
+}

@@ -1,0 +1,227 @@
+package netpoll
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Request is the head of the request that asks for an upgrade. It is good
+// only while the callback runs that got it: copy what is to last.
+type Request struct {
+	s      *Server
+	r      *record
+	raw    []byte
+	method []byte
+	uri    []byte
+	proto  []byte
+	fields []field
+
+	refused     *refusedError
+	extra       []byte // header lines to add to the answer
+	subprotocol string
+	chosen      bool
+	data        any
+}
+
+type field struct{ name, value []byte }
+
+func (q *Request) reset(s *Server, r *record) {
+	*q = Request{s: s, r: r, fields: q.fields[:0], extra: q.extra[:0]}
+}
+
+// parse splits a head into its lines; scanHead has seen to the line ends.
+func (q *Request) parse(head []byte) *refusedError {
+	q.raw = head
+	line, rest, _ := bytes.Cut(head, crlf)
+	var ok1, ok2 bool
+	q.method, line, ok1 = bytes.Cut(line, space)
+	q.uri, q.proto, ok2 = bytes.Cut(line, space)
+	if !ok1 || !ok2 || len(q.uri) == 0 || !bytes.HasPrefix(q.proto, []byte("HTTP/")) || bytes.IndexByte(q.proto, ' ') >= 0 {
+		return errRequestLine
+	}
+	for {
+		line, rest, _ = bytes.Cut(rest, crlf)
+		if len(line) == 0 {
+			return nil
+		}
+		name, value, ok := bytes.Cut(line, colon)
+		if !ok || !isToken(name) {
+			return errHeaderLine // a folded line too: it begins with a space
+		}
+		q.fields = append(q.fields, field{name, bytes.Trim(value, " \t")})
+	}
+}
+
+var crlf, space, colon = []byte("\r\n"), []byte(" "), []byte(":")
+
+// isToken: RFC 9110, section 5.6.2.
+func isToken(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// get returns a header's first value and how often it is there.
+func (q *Request) get(name string) (value []byte, n int) {
+	for _, f := range q.fields {
+		if len(f.name) == len(name) && strings.EqualFold(string(f.name), name) {
+			if n++; n == 1 {
+				value = f.value
+			}
+		}
+	}
+	return value, n
+}
+
+// hasToken reports whether a comma-separated header has a token.
+func (q *Request) hasToken(name, token string) bool {
+	for _, f := range q.fields {
+		if strings.EqualFold(string(f.name), name) && headerHasToken([]string{string(f.value)}, token) {
+			return true
+		}
+	}
+	return false
+}
+
+func headerHasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (q *Request) isUpgrade() bool { return q.hasToken("Upgrade", "websocket") }
+
+// check says what is wrong with an upgrade: RFC 6455, section 4.2.1.
+func (q *Request) check() *refusedError {
+	_, hosts := q.get("Host")
+	version, versions := q.get("Sec-WebSocket-Version")
+	key, keys := q.get("Sec-WebSocket-Key")
+	_, lengths := q.get("Content-Length")
+	_, encodings := q.get("Transfer-Encoding")
+	switch {
+	case string(q.proto) != "HTTP/1.1":
+		return errHTTPVersion
+	case string(q.method) != http.MethodGet:
+		return errMethod
+	case hosts != 1:
+		return errHost
+	case lengths+encodings > 0 && !q.emptyBody():
+		return errBody
+	case !q.hasToken("Connection", "upgrade"):
+		return errConnection
+	case versions == 0:
+		return errNoVersion
+	case versions > 1 || string(version) != "13":
+		return errVersion
+	case keys != 1 || !validKey(key):
+		return errKey
+	}
+	if origin, n := q.get("Origin"); n > 1 || n == 1 && (len(origin) == 0 || !q.s.cfg.CheckOrigin(q)) {
+		return errOrigin
+	}
+	return nil
+}
+
+func (q *Request) emptyBody() bool {
+	length, n := q.get("Content-Length")
+	_, encodings := q.get("Transfer-Encoding")
+	return encodings == 0 && n == 1 && string(length) == "0"
+}
+
+func validKey(key []byte) bool {
+	var b [18]byte
+	n, err := base64.StdEncoding.Decode(b[:], key[:min(len(key), 24)])
+	return len(key) == 24 && err == nil && n == 16
+}
+
+// Path is the path of the URL, unescaped; "/" at least. ok is false if it is
+// malformed.
+func (q *Request) Path() (path string, ok bool) {
+	u, err := url.ParseRequestURI(string(q.uri))
+	if err != nil {
+		return "/", false
+	}
+	if u.Path == "" {
+		return "/", true
+	}
+	return u.Path, true
+}
+
+// Query returns the URL's parameters, those that are well-formed.
+func (q *Request) Query() url.Values {
+	_, query, _ := strings.Cut(string(q.uri), "?")
+	v, _ := url.ParseQuery(query)
+	return v
+}
+
+// Host is the Host header.
+func (q *Request) Host() string { return q.Header("Host") }
+
+// Origin is the Origin header, "" if there is none: then it is no browser.
+func (q *Request) Origin() string { return q.Header("Origin") }
+
+// Header returns a header's first value, "" if it is missing. Case of the name
+// does not matter.
+func (q *Request) Header(name string) string {
+	v, _ := q.get(name)
+	return string(v)
+}
+
+// Remote is the client's address, zero for a Unix socket.
+func (q *Request) Remote() netip.AddrPort { return q.s.addrs.addrPort(q.r.ip, q.r.port) }
+
+// TLS reports whether the connection is encrypted.
+func (q *Request) TLS() bool { return q.r.flags.Load()&fTLS != 0 }
+
+// Subprotocol is what was chosen; "" if none.
+func (q *Request) Subprotocol() string { return q.subprotocol }
+
+// Refuse, called in Handshake, answers with an HTTP error instead of 101.
+// status is 400 to 599; text goes to the client as plain text.
+func (q *Request) Refuse(status int, text string) {
+	q.refused = &refusedError{why: refuseHandler, status: status, text: text}
+}
+
+// AddHeader, called in Handshake, adds a header to the answer. A name or value
+// that could break the answer apart is an error.
+func (q *Request) AddHeader(name, value string) error {
+	if !isToken([]byte(name)) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("netpoll: header %q has characters that are not allowed", name)
+	}
+	q.extra = append(q.extra, name+": "+value+"\r\n"...)
+	return nil
+}
+
+// SetSubprotocol, called in Handshake, chooses the subprotocol, which the
+// client must have asked for; otherwise the first that it asked for and
+// Config.Subprotocols has is chosen.
+func (q *Request) SetSubprotocol(p string) { q.subprotocol, q.chosen = p, true }
+
+// SetData, called in Handshake, stores a value with the connection to be.
+func (q *Request) SetData(v any) { q.data = v }
+
+// SameOrigin accepts a page that was loaded from the host and port that the
+// request is for; it is the default of Config.CheckOrigin. The scheme is not
+// compared, because a proxy in front may end TLS. What it compares it compares
+// exactly: browsers send both in lower case.
+func SameOrigin(q *Request) bool {
+	scheme, host, ok := strings.Cut(q.Origin(), "://")
+	return ok && (scheme == "http" || scheme == "https") && host != "" && host == q.Host()
+}
+
+// AnyOrigin accepts every page, "null" too: any site that a user visits may
+// then speak to the server in the user's name.
+func AnyOrigin(*Request) bool { return true }
