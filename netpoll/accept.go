@@ -106,7 +106,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	n := s.nextLoop()
 	l := s.loops[n]
 	r.fd, r.ip, r.port = int32(fd), ip, port
-	r.listener, r.loop, r.opened = uint16(ln.index), uint16(n), now
+	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
 	r.seen.Store(now)
 	r.sent.Store(now)
 	r.deadline = now + s.ticks.handshake

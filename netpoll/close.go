@@ -225,7 +225,7 @@ func (s *Server) forget(r *record) {
 	atomic.StoreUint64(&r.bytesIn, 0)
 	atomic.StoreUint64(&r.messagesIn, 0)
 	r.mu.Unlock()
-	r.input, r.pinged, r.controls, r.controlAt = 0, 0, 0, 0
+	r.input, r.deadline, r.controls, r.controlAt = 0, 0, 0, 0
 	r.stage = stageFree
 	s.slab.put(r)
 }

@@ -76,7 +76,7 @@ type Config struct {
 	// Policy says what happens at MaxQueue; the zero value is CloseSlow.
 	Policy Policy
 	// HighWater and LowWater are the queue lengths in bytes at which
-	// Hooks.Full and Hooks.Drained are called; 0: 3/4 and 1/4 of MaxQueue.
+	// Fuller and Drainer are called; 0: 3/4 and 1/4 of MaxQueue.
 	// Swoole's buffer_high_watermark and buffer_low_watermark.
 	HighWater, LowWater int
 	// SendBuffer is SO_SNDBUF of each connection in bytes, the kernel's share
@@ -131,6 +131,7 @@ func (c Config) withDefaults() Config {
 	}
 	procs := runtime.GOMAXPROCS(0)
 	def(&c.Loops, max(1, procs/2))
+	c.Loops = min(c.Loops, 255)
 	def(&c.Workers, procs)
 	def(&c.MaxConns, max(16, fdLimit()-fdReserve))
 	def(&c.MaxConnsPerIP, 1024)

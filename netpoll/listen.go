@@ -126,7 +126,11 @@ func (s *Server) Listen(l Listener) (net.Addr, error) {
 		return nil, ErrServerClosed
 	}
 	old := s.listeners()
-	ln.index = len(old)
+	if ln.index = len(old); ln.index > 255 {
+		unix.Close(fd)
+		ln.http.close()
+		return nil, errors.New("netpoll: at most 256 listeners")
+	}
 	lns := append(old[:len(old):len(old)], ln)
 	s.lns.Store(&lns)
 	ln.watched.Store(true)

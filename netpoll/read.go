@@ -323,7 +323,7 @@ func (s *Server) controlAllowed(r *record) bool {
 	if s.cfg.ControlRate < 0 {
 		return true
 	}
-	second := uint16(s.clock.now.Load() / s.ticks.second)
+	second := uint8(s.clock.now.Load() / s.ticks.second)
 	if second != r.controlAt {
 		r.controlAt, r.controls = second, 0
 	}

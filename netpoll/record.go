@@ -3,6 +3,7 @@ package netpoll
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/gobwas/ws"
 )
@@ -24,8 +25,8 @@ type record struct {
 	fd       int32
 	ip       uint32 // in Server.addrs
 	port     uint16 // of the peer
-	listener uint16
-	loop     uint16
+	listener uint8
+	loop     uint8
 	opened   uint32 // tick
 
 	gen   atomic.Uint32 // written under mu; odd: in use
@@ -36,28 +37,32 @@ type record struct {
 
 	// Owned by who holds the turn.
 	input     uint32 // in Server.inputs; 0: none
-	pinged    uint32 // tick of the ping that has no answer
-	deadline  uint32 // tick of the handshake's or the close's end
+	deadline  uint32 // tick: end of the handshake or the close; when open, of the ping that has no answer
 	controls  uint16 // control frames in the second of controlAt
-	controlAt uint16
+	controlAt uint8
 	stage     uint8
 
-	// Owned by the wheel's lock.
-	slot       wheelLink
-	bytesIn    uint64 // written by the turn's holder, atomically, read by Info
-	messagesIn uint64
+	// The write side, under mu; so are the three behind it.
+	w      uint8 // w… bits
+	cause  Cause
+	code   ws.StatusCode
+	output uint32 // in Server.outputs; 0: nothing is queued
+	extra  uint32 // in Server.extras; 0: none
 
-	// The write side, under mu.
+	slot wheelLink // owned by the wheel's lock
+
 	mu          sync.Mutex
-	w           uint8 // w… bits
-	cause       Cause
-	code        ws.StatusCode
-	output      uint32 // in Server.outputs; 0: nothing is queued
-	extra       uint32 // in Server.extras; 0: none
 	bytesOut    uint64
 	messagesOut uint64
 	tag         uint64
+
+	// Written atomically by the turn's holder, read by Info.
+	bytesIn    uint64
+	messagesIn uint64
 }
+
+// A record that grows costs every idle client: this fails to compile then.
+const _ = uint(128 - unsafe.Sizeof(record{}))
 
 // Bits of record.flags.
 const (

@@ -246,8 +246,8 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 		return now + s.ticks.ping
 	}
 	seen := r.seen.Load()
-	if f&fPinged != 0 && int32(seen-r.pinged) < 0 {
-		due := r.pinged + s.ticks.pong
+	if f&fPinged != 0 && int32(seen-r.deadline) < 0 {
+		due := r.deadline + s.ticks.pong
 		if int32(now-due) >= 0 {
 			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
 			return 0
@@ -261,7 +261,7 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 	}
 	r.flags.And(^fFirst)
 	r.flags.Or(fPinged)
-	r.pinged = now
+	r.deadline = now
 	s.push(r, r.gen.Load(), pingBuffer, pingBuffer.b, 0)
 	return now + s.ticks.pong
 }
