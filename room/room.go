@@ -103,6 +103,7 @@ func (r *Room) leave(m Member) bool {
 			sh.stopResting()
 		}
 		r.groups[v] = nil
+		r.releaseLocked() // it may have been this group that was behind
 	}
 	return r.members == 0
 }
@@ -172,6 +173,11 @@ func (r *Room) sweptLocked(g *group) {
 		least = min(least, sh.cursor)
 	}
 	g.log.Forget(least)
+	r.releaseLocked()
+}
+
+// releaseLocked lets senders go on once the sweeps have caught up by half.
+func (r *Room) releaseLocked() {
 	if len(r.waiting) > 0 && r.unsweptLocked() <= uint64(r.hub.cfg.MaxUnswept/2) {
 		for _, done := range r.waiting {
 			done()
