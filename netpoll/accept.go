@@ -231,7 +231,12 @@ func (a *addrs) leave(ip uint32, handshake bool) {
 	if handshake {
 		e.handshakes--
 	}
-	if e.conns == 0 {
+	a.freeLocked(ip)
+}
+
+// freeLocked forgets an address that nothing refers to any more.
+func (a *addrs) freeLocked(ip uint32) {
+	if e := &a.entries[ip]; e.conns == 0 && e.tls == 0 {
 		delete(a.byAddr, e.addr)
 		*e = addrEntry{}
 		a.free = append(a.free, ip)
@@ -251,11 +256,12 @@ func (a *addrs) tlsStart(ip uint32, share int) bool {
 	return true
 }
 
-// tlsDone gives the place back. The connection is still counted in.
+// tlsDone gives the place back; the connection may have left before.
 func (a *addrs) tlsDone(ip uint32) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.entries[ip].tls--
-	a.mu.Unlock()
+	a.freeLocked(ip)
 }
 
 // addrPort returns a connection's peer.

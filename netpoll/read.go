@@ -342,7 +342,7 @@ func (s *Server) uncork(r *record, gen uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.w &^= wCork
-	if r.gen.Load() == gen && r.w&wBit == 0 && r.output != 0 && r.flags.Load()&fBlocked == 0 {
+	if r.gen.Load() == gen && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 && (r.output != 0 || s.tlsPending(r)) {
 		s.flushLocked(r)
 	}
 }
