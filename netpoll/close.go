@@ -22,7 +22,7 @@ const wsPolicy = ws.StatusPolicyViolation
 // closing says how a connection is to end.
 type closing struct {
 	cause  Cause
-	code   ws.StatusCode // told to the handler; in the frame too, if there is one
+	code   ws.StatusCode // of the frame; without one the handler is told 1006
 	reason string
 	frame  bool   // send what is queued, then a Close frame
 	answer []byte // send this instead: an HTTP error

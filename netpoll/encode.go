@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
@@ -110,6 +111,7 @@ func encodeClose(code ws.StatusCode, reason string) *buffer {
 	if code == ws.StatusNoStatusRcvd {
 		return encodeControl(ws.OpClose, nil)
 	}
+	reason = strings.ToValidUTF8(reason, "")
 	n, _ := validPrefix([]byte(reason[:min(len(reason), ws.MaxControlFramePayloadSize-2)]))
 	return encodeControl(ws.OpClose, ws.NewCloseFrameBody(code, reason[:n]))
 }
