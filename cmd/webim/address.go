@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"webim/netpoll"
+)
+
+// An address is where to listen: host:port, or a Unix socket as unix:/path.
+type address struct {
+	network string // of net.Listen
+	name    string // host:port or path
+}
+
+// parseAddress reads an address; the error says what to write instead.
+func parseAddress(text string) (address, error) {
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		if path == "" {
+			return address{}, errors.New("unix: has no path: write unix:/run/webim.sock")
+		}
+		return address{"unix", path}, nil
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return address{}, errors.New(strconv.Quote(text) + " is not an address: write host:port, as 127.0.0.1:9501, [::1]:9501 or :9501, or unix:/path")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return address{}, errors.New(strconv.Quote(text) + " has no port: write a number from 0 to 65535 behind the colon; 0 takes a free one")
+	} else {
+		port = strconv.FormatUint(n, 10)
+	}
+	return address{"tcp", net.JoinHostPort(host, port)}, nil
+}
+
+// local reports whether only this machine can reach the address.
+func (a address) local() bool {
+	if a.network == "unix" {
+		return true
+	}
+	host, _, _ := net.SplitHostPort(a.name)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// anyPort reports whether the kernel chooses the port.
+func (a address) anyPort() bool { return a.network == "tcp" && strings.HasSuffix(a.name, ":0") }
+
+// listener is the address as package netpoll takes it. localhost is taken for
+// 127.0.0.1, whatever /etc/hosts says.
+func (a address) listener() netpoll.Listener {
+	if port, ok := strings.CutPrefix(a.name, "localhost:"); ok && a.network == "tcp" {
+		a.name = "127.0.0.1:" + port
+	}
+	return netpoll.Listener{Network: a.network, Addr: a.name}
+}
+
+// clear removes the file of a Unix socket that nobody listens on any more: a
+// server that was killed leaves it behind.
+func (a address) clear() {
+	if a.network != "unix" {
+		return
+	}
+	if c, err := net.Dial("unix", a.name); err == nil {
+		_ = c.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		_ = os.Remove(a.name) // if that fails, so will listening, and says so
+	}
+}
+
+// cannotListen says what to do about it.
+func (a address) cannotListen(text string, err error) error {
+	hint := "choose another address"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "another program listens there, perhaps another webim: stop it, or choose another address"
+	case a.network == "unix":
+		hint = "choose a path in a folder that exists and that this user may write to"
+	case errors.Is(err, syscall.EACCES):
+		hint = "choose a port from 1024 up"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "this machine does not have that address: choose one that it has"
+	}
+	var sys syscall.Errno
+	if errors.As(err, &sys) {
+		err = sys
+	}
+	return fmt.Errorf("cannot listen on %s: %w; %s", text, err, hint)
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+
+	"webim/netpoll"
+)
+
+// check prints the effective configuration in YAML. As a file for --config it
+// makes the same configuration.
+func check(c *config, out io.Writer) error {
+	if c.TLSCert != "" {
+		if _, err := newCertificates(c.TLSCert, c.TLSKey); err != nil {
+			return usagef("the certificate cannot be used: %v.", err)
+		}
+	}
+	raiseFiles()
+	computed := netpoll.New(c.netpollConfig(), nil).Config()
+	w := bufio.NewWriter(out)
+	for _, s := range table {
+		fmt.Fprintf(w, "%s: %s # %s%s\n", s.key(), c.yaml(s), c.source(s), here(c, s, computed))
+	}
+	for _, name := range c.unknown {
+		fmt.Fprintf(w, "# %s names no setting and is ignored\n", name)
+	}
+	return w.Flush()
+}
+
+// yaml writes a value as YAML does.
+func (c *config) yaml(s *setting) string {
+	v := s.field(&c.settings)
+	switch {
+	case s.kind == "list":
+		text := "["
+		for i, item := range v.Interface().([]string) {
+			if i > 0 {
+				text += ", "
+			}
+			text += strconv.Quote(item)
+		}
+		return text + "]"
+	case s.kind == "text":
+		return strconv.Quote(v.String())
+	}
+	return s.format(v)
+}
+
+// here says what an auto value is on this machine.
+func here(c *config, s *setting, computed netpoll.Config) string {
+	v := s.field(&c.settings)
+	if s.format(v) != "auto" {
+		return ""
+	}
+	name := reflect.TypeFor[settings]().Field(s.index).Name
+	return ", here " + s.format(reflect.ValueOf(computed).FieldByName(name))
+}

@@ -1,0 +1,160 @@
+package main_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startTimeout is for the first line of a child: generous, since a race build
+// on two busy cores starts slowly.
+const startTimeout = 20 * time.Second
+
+// buildWebim builds the program that these tests run, with the race detector if
+// the test itself has it.
+func buildWebim(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "webim")
+	args := []string{"build", "-o", program}
+	if underRace() {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+func underRace() bool {
+	info, _ := debug.ReadBuildInfo()
+	for _, s := range info.Settings {
+		if s.Key == "-race" {
+			return s.Value == "true"
+		}
+	}
+	return false
+}
+
+// A child is the real program in a process of its own, so that it can be killed
+// as a machine that loses power kills it.
+type child struct {
+	t    *testing.T
+	url  string // of its page, as it printed it
+	host string // host:port of url
+
+	process *os.Process
+	exited  chan struct{}
+	output  transcript
+}
+
+// startWebim runs `webim serve --dev` on the address (port 0: any free one) and
+// returns when it has said where to point the browser. The test's end kills it.
+func startWebim(t *testing.T, program, listen string) *child {
+	t.Helper()
+	cmd := exec.Command(program, "serve", "--dev", "--listen", listen)
+	c := &child{t: t, exited: make(chan struct{})}
+	cmd.Stderr = &c.output
+	// The kernel kills the child if the test dies without its clean-up.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.process = cmd.Process
+	t.Cleanup(c.finish)
+
+	opened := make(chan string, 1)
+	go func() {
+		defer close(c.exited)
+		c.follow(stdout, opened)
+		_ = cmd.Wait() // a killed child has an error, and means it
+	}()
+	select {
+	case c.url = <-opened:
+	case <-c.exited:
+		t.Fatalf("webim ended instead of serving:\n%s", c.output.String())
+	case <-time.After(startTimeout):
+		t.Fatalf("webim did not say %q within %v, but:\n%s", openLine, startTimeout, c.output.String())
+	}
+	u, err := url.Parse(c.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.host = u.Host
+	return c
+}
+
+// openLine is what --dev prints on standard output when the listener is open.
+var openLine = regexp.MustCompile(`^webim: open (http://\S+/) in a browser$`)
+
+// follow copies the child's output to the transcript and reports the page's address.
+func (c *child) follow(stdout io.Reader, opened chan<- string) {
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		_, _ = c.output.Write([]byte(lines.Text() + "\n"))
+		if m := openLine.FindStringSubmatch(lines.Text()); m != nil {
+			select {
+			case opened <- m[1]:
+			default: // said twice; the first counts
+			}
+		}
+	}
+}
+
+// signal sends sig to the child; a child that is gone already is no error.
+func (c *child) signal(sig syscall.Signal) {
+	c.t.Helper()
+	if err := c.process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		c.t.Error(err)
+	}
+}
+
+// kill ends the child without a word to its clients.
+func (c *child) kill() {
+	c.t.Helper()
+	c.signal(syscall.SIGKILL)
+	<-c.exited
+}
+
+func (c *child) finish() {
+	c.kill()
+	out := c.output.String()
+	if strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic") {
+		c.t.Errorf("webim had a race or a panic")
+	}
+	if c.t.Failed() {
+		c.t.Logf("webim on %s said:\n%s", c.host, out)
+	}
+}
+
+// A transcript gathers what a child writes on both of its outputs.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (tr *transcript) Write(p []byte) (int, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.text.Write(p)
+}
+
+func (tr *transcript) String() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.text.String()
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"webim/netpoll"
+)
+
+// samples are three values that a setting may have, as all sources write them.
+func samples(s *setting) []string {
+	switch {
+	case strings.HasSuffix(s.name, "listen"):
+		return []string{"127.0.0.1:1", "127.0.0.1:2,[::1]:2", "unix:/3"}
+	case s.kind == "list":
+		return []string{"https://a.example", "https://b.example,null", "http://c.example:8080"}
+	case s.kind == "text":
+		return []string{"one", "two", "three"}
+	case s.kind == "bool":
+		return []string{"true", "false", "true"}
+	case s.kind == "oneof":
+		return []string{s.oneOf[0], s.oneOf[len(s.oneOf)-1], s.oneOf[0]}
+	case s.name == "history-age":
+		return []string{"1h", "1h1m", "1m30s"}
+	case s.kind == "time":
+		return []string{"123ms", "1s", "17ms"}
+	case s.name == "loops" || s.name == "workers":
+		return []string{"7", "8", "9"}
+	}
+	return []string{"4097", "4098", "4099"}
+}
+
+// merge is load without the judgement of what values mean together, with one
+// setting given by each source that has a text.
+func merge(t *testing.T, s *setting, file, env, flag string) *config {
+	t.Helper()
+	c := &config{origins: map[*setting]origin{}}
+	if file != "" {
+		if err := c.readFile(write(t, "webim.yaml", s.key()+": "+yamlOf(s, file)+"\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var environ []string
+	if env != "" {
+		environ = []string{s.env() + "=" + env, "PATH=/bin"}
+	}
+	if err := c.readEnv(environ); err != nil {
+		t.Fatal(err)
+	}
+	if flag != "" {
+		command, given := parseFlags(t, "--"+s.name+"="+flag)
+		c.readFlags(&command.Settings, given)
+	}
+	c.fillIn()
+	return c
+}
+
+func yamlOf(s *setting, text string) string {
+	if s.kind == "list" {
+		return `["` + strings.Join(strings.Split(text, ","), `", "`) + `"]`
+	}
+	return text
+}
+
+func parseFlags(t *testing.T, flags ...string) (*withSettings, map[string]bool) {
+	t.Helper()
+	var cli commands
+	var helped bool
+	ctx, err := newParser(&cli, os.Stdout, os.Stderr, &helped).Parse(append([]string{"check"}, flags...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cli.Check, givenFlags(ctx)
+}
+
+func write(t *testing.T, name, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestPrecedence gives every setting by every combination of sources: the flag
+// goes before the variable, the variable before the file.
+func TestPrecedence(t *testing.T) {
+	for _, s := range table {
+		t.Run(s.name, func(t *testing.T) {
+			v := samples(s)
+			for from := range 8 {
+				sources := []string{fromDefault, fromFile, fromEnv, fromFlag}
+				texts := make([]string, 3)
+				want, source := s.def, fromDefault
+				for i := range texts {
+					if from&(1<<i) != 0 {
+						texts[i], want, source = v[i], v[i], sources[i+1]
+					}
+				}
+				c := merge(t, s, texts[0], texts[1], texts[2])
+				if got := s.format(s.field(&c.settings)); got != want {
+					t.Errorf("file %q, env %q, flag %q: value %q, want %q", texts[0], texts[1], texts[2], got, want)
+				}
+				if got := c.source(s); got != source {
+					t.Errorf("file %q, env %q, flag %q: source %q, want %q", texts[0], texts[1], texts[2], got, source)
+				}
+			}
+		})
+	}
+}
+
+// TestTable looks for mistakes in the tags.
+func TestTable(t *testing.T) {
+	for i, s := range table {
+		field := reflect.TypeFor[settings]().Field(s.index)
+		if want := lookup(s.name, func(s *setting) string { return s.name }); want != s {
+			t.Errorf("two settings are named %s", s.name)
+		}
+		if squashed := strings.ReplaceAll(s.name, "-", ""); !strings.EqualFold(squashed, field.Name) {
+			t.Errorf("field %s is named %s", field.Name, s.name)
+		}
+		if !strings.HasSuffix(s.help, ".") || strings.TrimSpace(s.help) != s.help {
+			t.Errorf("%s: the help is no sentence: %q", s.name, s.help)
+		}
+		for _, text := range []string{s.def, cmp.Or(s.dev, s.def), s.min, s.max} {
+			v := reflect.New(field.Type).Elem()
+			if err := s.parse(text, v); err != nil && text != "" {
+				t.Errorf("%s: %q: %v", s.name, text, err)
+			}
+			if got := s.format(v); s.kind != "bool" && got != text && text != "" {
+				t.Errorf("%s: %q is printed as %q", s.name, text, got)
+			}
+		}
+		if i == 0 && s.name != "dev" {
+			t.Error("dev must be the first: others depend on it")
+		}
+	}
+}
+
+// TestDefaultsAreTheLibrarys: what package netpoll documents is what the
+// table and the help say.
+func TestDefaultsAreTheLibrarys(t *testing.T) {
+	c, err := load(&settings{}, nil, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := netpoll.New(c.netpollConfig(), nil).Config(), netpoll.New(netpoll.Config{}, nil).Config()
+	a, b := reflect.ValueOf(ours), reflect.ValueOf(theirs)
+	for i := range a.NumField() {
+		f := a.Type().Field(i)
+		if f.Type.Comparable() && f.Type.Kind() != reflect.Pointer && f.Type.Kind() != reflect.Interface && !a.Field(i).Equal(b.Field(i)) {
+			t.Errorf("%s is %v, the library's default %v", f.Name, a.Field(i), b.Field(i))
+		}
+	}
+}
+
+// TestEverySettingReachesItsLibrary changes one limit at a time.
+func TestEverySettingReachesItsLibrary(t *testing.T) {
+	configs := func(c *config) [2]string {
+		n := c.netpollConfig()
+		n.CheckOrigin = nil
+		return [2]string{fmt.Sprintf("%+v", n), fmt.Sprintf("%+v", c.roomConfig())}
+	}
+	standard := configs(merge(t, table[0], "", "", ""))
+	for _, s := range table {
+		group := reflect.TypeFor[settings]().Field(s.index).Tag.Get("group")
+		if group == "serving" {
+			continue
+		}
+		v := slices.DeleteFunc(samples(s), func(v string) bool { return v == s.def })[0]
+		changed := configs(merge(t, s, "", v, ""))
+		if limits := group == "limits"; (changed[0] != standard[0]) != limits || (changed[1] != standard[1]) == limits {
+			t.Errorf("--%s=%s does not reach the library, or the wrong one", s.name, v)
+		}
+	}
+}
+
+func TestAddressesGoTogether(t *testing.T) {
+	for _, c := range []struct {
+		flags          string
+		listen, secure string
+	}{
+		{"", ":9501", ""},
+		{"--dev", "127.0.0.1:9501", "127.0.0.1:9502"},
+		{"--dev --listen 127.0.0.1:0", "127.0.0.1:0", ""},
+		{"--dev --tls-listen [::1]:0", "", "[::1]:0"},
+		{"--dev --listen localhost:1 --listen unix:/a --tls-listen 127.1.2.3:0", "localhost:1,unix:/a", "127.1.2.3:0"},
+		{"--tls-cert c --tls-key k", ":9501", ":9502"},
+		{"--tls-cert c --tls-key k --tls-listen :443", "", ":443"},
+		{"--dev --tls-cert c --tls-key k", "127.0.0.1:9501", "127.0.0.1:9502"},
+		{"--listen :1,:2", ":1,:2", ""},
+	} {
+		command, given := parseFlags(t, strings.Fields(c.flags)...)
+		cfg, err := load(&command.Settings, given, nil, "")
+		if err != nil {
+			t.Errorf("%s: %v", c.flags, err)
+			continue
+		}
+		if l, s := strings.Join(cfg.Listen, ","), strings.Join(cfg.TLSListen, ","); l != c.listen || s != c.secure {
+			t.Errorf("%s: listens on %q and %q, want %q and %q", c.flags, l, s, c.listen, c.secure)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "1": 1, "1B": 1, "65536": 65536, "64KiB": 65536, "64 KiB": 65536, "1MiB": 1 << 20, "3GiB": 3 << 30, "1TiB": 1 << 40,
+		"8388607TiB": 8388607 << 40,
+	} {
+		if n, ok := parseSize(text); !ok || n != want {
+			t.Errorf("%q is %d, %v, want %d", text, n, ok, want)
+		}
+	}
+	for _, text := range []string{"", "KiB", "64KB", "64k", "1.5MiB", "1e6", "0x10", "1_000", "8388608TiB", "99999999999999999999", "64KiBKiB", "-"} {
+		if n, ok := parseSize(text); ok {
+			t.Errorf("%q is taken for %d", text, n)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// A pair is one line of the configuration file.
+type pair struct {
+	line int
+	key  string
+	text string // as setting.parse takes it
+	list bool
+}
+
+// parseYAML reads a file of one level: keys with plain values or lists of
+// them. What else YAML can do is an error, which begins with the line.
+func parseYAML(b []byte) ([]pair, error) {
+	file, err := parser.ParseBytes(b, 0)
+	if err != nil {
+		return nil, syntaxError(err)
+	}
+	if len(file.Docs) > 1 {
+		return nil, errors.New(": it has several documents: leave out the lines ---")
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return nil, nil
+	}
+	body := file.Docs[0].Body
+	if g, ok := body.(*ast.CommentGroupNode); ok && g != nil {
+		return nil, nil // nothing but comments
+	}
+	m, ok := body.(*ast.MappingNode)
+	if !ok {
+		return nil, fmt.Errorf(":%d: this is not a list of settings: write lines like max_conns: 1000", line(body))
+	}
+	seen := map[string]int{}
+	var pairs []pair
+	for _, v := range m.Values {
+		p := pair{line: line(v.Key), key: v.Key.GetToken().Value}
+		if first := seen[p.key]; first > 0 {
+			return nil, fmt.Errorf(":%d: %s is there twice, in line %d too: remove one", p.line, p.key, first)
+		}
+		seen[p.key] = p.line
+		if p.text, p.list, ok = plain(v.Value); !ok {
+			return nil, fmt.Errorf(":%d: %s needs a plain value or a list of them, as in %s: 10", p.line, p.key, p.key)
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
+}
+
+// plain returns a scalar's text, or a list's with commas.
+func plain(n ast.Node) (text string, list, ok bool) {
+	if seq, isList := n.(*ast.SequenceNode); isList {
+		items := make([]string, len(seq.Values))
+		for i, item := range seq.Values {
+			if items[i], ok = scalar(item); !ok || strings.Contains(items[i], ",") {
+				return "", true, false
+			}
+		}
+		return strings.Join(items, ","), true, true
+	}
+	text, ok = scalar(n)
+	return text, false, ok
+}
+
+func scalar(n ast.Node) (text string, ok bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode:
+		return n.GetToken().Value, true
+	case *ast.NullNode:
+		// The word itself: it is an origin.
+		return n.GetToken().Value, n.GetToken().Value == "null"
+	}
+	return "", false
+}
+
+func line(n ast.Node) int { return n.GetToken().Position.Line }
+
+// syntaxError makes one line of what the parser says in many.
+func syntaxError(err error) error {
+	var e yaml.Error
+	if errors.As(err, &e) && e.GetToken() != nil {
+		return fmt.Errorf(":%d: this is not YAML: %s", e.GetToken().Position.Line, e.GetMessage())
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(": this is not YAML: " + first)
+}
+
+// suggestion names the settings' key that was probably meant.
+func suggestion(key string) string {
+	key = strings.ReplaceAll(key, "-", "_")
+	best, least := "", 3
+	for _, s := range table {
+		if d := distance(key, s.key()); d < least {
+			best, least = s.key(), d
+		}
+	}
+	if best == "" {
+		return ": webim check lists all that there are."
+	}
+	return ": did you mean " + best + "?"
+}
+
+// distance counts the characters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := corner
+			if a[i] != b[j] {
+				cost++
+			}
+			corner = row[j+1]
+			row[j+1] = min(cost, row[j]+1, corner+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// After a burst the heap keeps garbage until the next collection, which on a
+// server of idle clients is minutes away, and for longer what a collection
+// freed but the kernel has not got back. The janitor collects once the burst
+// is over. Under steady load it does nothing: the collector is at work anyway.
+
+const (
+	// gcPercent bounds garbage to half of what lives; most of that is free of
+	// pointers, so that collections are cheap.
+	gcPercent = 50
+	// janitorInterval is how often the janitor looks, for some microseconds.
+	janitorInterval = 500 * time.Millisecond
+	// quietBytes allocated between two looks are no burst.
+	quietBytes = 64 << 10
+	// wasteMin is what is worth a collection; wastePart of the live heap too.
+	wasteMin  = 256 << 10
+	wastePart = 16
+	// janitorShare is how many times as long as it worked the janitor rests.
+	janitorShare = 50
+)
+
+// setGC makes the collector thrifty, unless the user has an opinion.
+func setGC() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
+// janitor returns memory to the kernel. Not safe for concurrent use.
+type janitor struct {
+	samples [4]metrics.Sample
+	allocs  uint64 // at the last look
+	next    time.Time
+	clean   func() // collects; tests have their own
+}
+
+func newJanitor() *janitor {
+	j := &janitor{clean: collect}
+	for i, name := range []string{
+		"/memory/classes/heap/objects:bytes", "/memory/classes/heap/free:bytes", "/gc/heap/live:bytes", "/gc/heap/allocs:bytes",
+	} {
+		j.samples[i].Name = name
+	}
+	return j
+}
+
+// look is called every janitorInterval.
+func (j *janitor) look() {
+	metrics.Read(j.samples[:])
+	objects, free := j.samples[0].Value.Uint64(), j.samples[1].Value.Uint64()
+	live, allocs := j.samples[2].Value.Uint64(), j.samples[3].Value.Uint64()
+	burst := allocs - j.allocs
+	j.allocs = allocs
+	if burst > quietBytes || objects+free < live+max(wasteMin, live/wastePart) {
+		return
+	}
+	start := time.Now()
+	if start.Before(j.next) {
+		return
+	}
+	j.clean()
+	j.next = time.Now().Add(janitorShare * time.Since(start))
+}
+
+// collect collects twice, since what lies in a sync.Pool survives once.
+func collect() {
+	runtime.GC()
+	debug.FreeOSMemory()
+}

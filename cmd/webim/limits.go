@@ -1,0 +1,57 @@
+package main
+
+import (
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"webim/netpoll"
+)
+
+// ownFiles is how many files the program has open besides its clients, at
+// least: standard streams, epoll, listeners.
+const ownFiles = 16
+
+// raiseFiles raises the soft limit of open files to the hard one, and returns
+// it: each client is a file. A failure leaves it as it is. The Go runtime
+// does this too, but as its own decision.
+func raiseFiles() (limit uint64) {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return 0
+	}
+	old := l.Cur
+	if l.Cur = l.Max; unix.Setrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return old
+	}
+	return l.Cur
+}
+
+// logFiles says how many clients the limit of open files makes.
+func logFiles(log *slog.Logger, limit uint64, clients int) {
+	log.Info("limit of open files", "files", limit, "clients", clients)
+	if uint64(clients)+ownFiles > limit {
+		log.Warn("max_conns is more than the limit of open files allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)",
+			"files", limit, "max_conns", clients)
+	}
+}
+
+// netpollConfig is the settings that package netpoll has.
+func (c *config) netpollConfig() netpoll.Config {
+	policy := netpoll.CloseSlow
+	if c.Policy == "drop-newest" {
+		policy = netpoll.DropNewest
+	}
+	return netpoll.Config{
+		Loops: c.Loops, Workers: c.Workers,
+		MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, MaxHandshakesPerIP: c.MaxHandshakesPerIP,
+		MaxTLSHandshakes: c.MaxTLSHandshakes, MaxHTTP: c.MaxHTTP,
+		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
+		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout, MessageTimeout: c.MessageTimeout,
+		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments, MaxUnfinished: int64(c.MaxUnfinished), ControlRate: c.ControlRate,
+		MaxQueue: c.MaxQueue, MaxQueued: int64(c.MaxQueued), Policy: policy,
+		HighWater: c.HighWater, LowWater: c.LowWater, SendBuffer: c.SendBuffer,
+		NoDeflate: !c.Deflate, DeflateMin: c.DeflateMin,
+		CheckOrigin: c.originRule(),
+	}
+}

@@ -1,0 +1,189 @@
+// Command webim is a chat server: rooms over WebSocket, and the page that
+// talks to them.
+//
+//	webim serve --dev       try it out on this machine
+//	webim serve             serve everybody
+//	webim check             say what the settings are, and whether they are right
+//
+// Every setting is a flag (--max-conns), an environment variable
+// (WEBIM_MAX_CONNS) and a key of the file given by --config (max_conns); the
+// flag goes before the variable, the variable before the file.
+//
+// It ends with 0 after SIGTERM or SIGINT; with 1 when it cannot serve; with 2
+// for wrong settings.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands are what can be asked for.
+type commands struct {
+	Serve   withSettings `cmd:"" help:"Serve until SIGTERM or SIGINT."`
+	Check   withSettings `cmd:"" help:"Judge the settings and print them, as a file for --config, with the source of each."`
+	Version struct{}     `cmd:"" help:"Print the version."`
+}
+
+// withSettings is a command with all settings as its flags.
+type withSettings struct {
+	Config   string   `short:"c" type:"text" placeholder:"FILE" group:"serving" help:"Settings in YAML: the flags' names with _ for -."`
+	Settings settings `embed:""`
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+
+// run is the program but for the process's exit.
+func run(args, environ []string, out, errs io.Writer) (code int) {
+	err := do(args, environ, out, errs)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(errs, "webim: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(errs, "webim: %v.\n", err)
+	return exitFailed
+}
+
+func do(args, environ []string, out, errs io.Writer) error {
+	var cli commands
+	var helped bool
+	parser := newParser(&cli, out, errs, &helped)
+	ctx, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	var value *valueError
+	if errors.As(err, &value) {
+		return usagef("%v.", err)
+	}
+	if err != nil {
+		return usagef("%v; webim --help lists the commands, webim serve --help the flags.", err)
+	}
+	var command *withSettings
+	switch ctx.Command() {
+	case "version":
+		fmt.Fprintln(out, "webim", version)
+		return nil
+	case "serve":
+		command = &cli.Serve
+	case "check":
+		command = &cli.Check
+	}
+	c, err := load(&command.Settings, givenFlags(ctx), environ, command.Config)
+	if err != nil {
+		return err
+	}
+	if ctx.Command() == "check" {
+		return check(c, out)
+	}
+	return serve(c, out, errs)
+}
+
+// givenFlags says which flags are on the command line.
+func givenFlags(ctx *kong.Context) map[string]bool {
+	given := map[string]bool{}
+	for _, p := range ctx.Path {
+		if p.Flag != nil {
+			given[p.Flag.Name] = true
+		}
+	}
+	return given
+}
+
+// newParser makes a parser of command lines that reads values as parse does.
+func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
+	options := []kong.Option{
+		kong.Name("webim"),
+		kong.Description("A chat server: rooms over WebSocket, and the page that talks to them."),
+		kong.Writers(out, errs),
+		kong.Exit(func(int) { *helped = true }),
+		kong.ValueFormatter(describe),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "serving", Title: "Serving:"},
+			{Key: "limits", Title: "Limits of connections:"},
+			{Key: "rooms", Title: "Limits of rooms:"},
+		}),
+	}
+	for _, k := range []kind{"count", "size", "time", "oneof", "list", "text"} {
+		options = append(options, kong.NamedMapper(string(k), k))
+	}
+	parser, err := kong.New(cli, options...)
+	if err != nil {
+		panic(err) // the struct is wrong: a test would show
+	}
+	return parser
+}
+
+// A valueError is a flag's value that is wrong by itself.
+type valueError struct{ error }
+
+// kind reads the flags of one type of setting: kong's Mapper.
+type kind string
+
+// Decode reads a flag's value. A list grows with each use of its flag.
+func (k kind) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	t := ctx.Scan.Peek()
+	text := t.String()
+	if t.IsEOL() || t.Type != kong.FlagValueToken && strings.HasPrefix(text, "-") {
+		return &valueError{errors.New("its value is missing")}
+	}
+	ctx.Scan.Pop()
+	switch k {
+	case "text": // --config too, which is no setting
+		target.SetString(text)
+		return nil
+	case "list":
+		target.Set(reflect.AppendSlice(target, reflect.ValueOf(fields(text))))
+		return nil
+	}
+	s := lookup(ctx.Value.Name, func(s *setting) string { return s.name })
+	if err := s.parse(text, target); err != nil {
+		return &valueError{err}
+	}
+	return nil
+}
+
+// PlaceHolder is what stands for the value in the help.
+func (k kind) PlaceHolder(f *kong.Flag) string {
+	if f.PlaceHolder != "" {
+		return f.PlaceHolder
+	}
+	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD"}[k]
+}
+
+// describe adds the default and the variable to a flag's help.
+func describe(v *kong.Value) string {
+	s := lookup(v.Name, func(s *setting) string { return s.name })
+	if s == nil {
+		return v.Help
+	}
+	text := v.Help
+	if s.def != "" && s.kind != "bool" {
+		text += " Default " + s.def
+		if s.dev != "" {
+			text += ", with --dev " + s.dev
+		}
+		text += "."
+	}
+	return strings.TrimSpace(text)
+}

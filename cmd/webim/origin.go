@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"webim/netpoll"
+)
+
+// Browsers say in the Origin header which page opens a connection. Other
+// programs send none, and are not asked.
+
+// originRule is netpoll.Config.CheckOrigin: pages that this server serves, and
+// those listed, exactly. With --dev pages of this machine besides, files too.
+func (c *config) originRule() func(*netpoll.Request) bool {
+	allowed, dev := slices.Clone(c.AllowOrigin), c.Dev
+	return func(q *netpoll.Request) bool {
+		origin := q.Origin()
+		return netpoll.SameOrigin(q) || slices.Contains(allowed, origin) || dev && fromHere(origin)
+	}
+}
+
+// fromHere reports whether an origin is a page of this machine: a server on
+// loopback, or null, which is what a page opened as a file has (as has a
+// sandboxed frame on any site: not a rule for production).
+func fromHere(origin string) bool {
+	if origin == "null" {
+		return true
+	}
+	scheme, host, _ := strings.Cut(origin, "://")
+	if scheme != "http" && scheme != "https" {
+		return false
+	}
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		if _, err := strconv.ParseUint(host[i+1:], 10, 16); err != nil {
+			return false
+		}
+		host = host[:i]
+	}
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback() && ip.Zone() == ""
+}
+
+// checkOrigin says why a listed origin can never match: browsers send scheme,
+// host and port only, in lower case, without the scheme's own port.
+func checkOrigin(text string) error {
+	if text == "null" {
+		return nil
+	}
+	if text == "*" {
+		return errors.New("* would let every site that a user visits speak in the user's name: list the origins that may")
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Hostname() == "" {
+		return fmt.Errorf("%q is not an origin: write scheme://host or scheme://host:port, as https://chat.example.com", text)
+	}
+	host := strings.ToLower(u.Host)
+	if p := u.Port(); u.Scheme == "http" && p == "80" || u.Scheme == "https" && p == "443" || p == "" {
+		host = strings.TrimSuffix(strings.TrimSuffix(host, p), ":")
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == '%' }) {
+		return fmt.Errorf("%q has characters that no browser sends: write the host in ASCII (punycode), without wildcards", text)
+	}
+	if want := strings.ToLower(u.Scheme) + "://" + host; text != want {
+		return fmt.Errorf("%q is not what browsers send: write %s", text, want)
+	}
+	return nil
+}

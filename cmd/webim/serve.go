@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/web"
+)
+
+// A program is a server with all that belongs to it.
+type program struct {
+	cfg    *config
+	log    *slog.Logger
+	server *netpoll.Server
+	health health
+	certs  *certificates // nil without TLS
+	plain  []net.Addr    // bound, in the order of --listen
+	secure []net.Addr
+}
+
+// serve runs the server until a signal ends it. It writes the page's address
+// to out and its log to errs.
+func serve(c *config, out, errs io.Writer) error {
+	// Asked for first, so that no signal is missed.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	setGC()
+	files := raiseFiles()
+	p := &program{cfg: c, log: c.newLogger(errs)}
+	slog.SetDefault(p.log)
+	if err := p.start(); err != nil {
+		return err
+	}
+	logFiles(p.log, files, p.server.Config().MaxConns)
+	p.greet(out)
+	collect() // what starting left behind
+
+	p.log.Info("shutting down", "signal", (<-signals).String(), "spread", c.ShutdownSpread, "timeout", c.ShutdownTimeout)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.stop()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case sig := <-signals:
+		return fmt.Errorf("a second signal (%v) ended it before all clients had left", sig)
+	}
+}
+
+// start wires the parts and opens the listeners.
+func (p *program) start() error {
+	hub := room.NewHub(p.cfg.roomConfig())
+	nc := p.cfg.netpollConfig()
+	nc.Logger = p.log
+	nc.HTTP = p.health.over(web.Handler())
+	p.server = netpoll.New(nc, handler(hub, p.log))
+	if err := p.listen(); err != nil {
+		_ = p.server.Close()
+		return err
+	}
+	hub.Start(p.server)
+	p.server.Tick(janitorInterval, newJanitor().look)
+	return nil
+}
+
+// listen opens all listeners.
+func (p *program) listen() (err error) {
+	for _, text := range p.cfg.Listen {
+		if p.plain, err = p.open(p.plain, text, false); err != nil {
+			return err
+		}
+	}
+	if len(p.cfg.TLSListen) == 0 {
+		return nil
+	}
+	if p.certs, err = newCertificates(p.cfg.TLSCert, p.cfg.TLSKey); err != nil {
+		return usagef("the certificate cannot be used: %v.", err)
+	}
+	for _, text := range p.cfg.TLSListen {
+		if p.secure, err = p.open(p.secure, text, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open opens one listener and appends its address.
+func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, error) {
+	a, err := parseAddress(text)
+	if err != nil {
+		return all, err
+	}
+	a.clear()
+	l := a.listener()
+	if secure {
+		l.TLS = p.certs.config()
+	}
+	addr, err := p.server.Listen(l)
+	if err != nil {
+		return all, a.cannotListen(text, err)
+	}
+	p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "tls", secure)
+	return append(all, addr), nil
+}
+
+// greet says where the page is, and who may use it.
+func (p *program) greet(out io.Writer) {
+	for _, name := range p.cfg.unknown {
+		p.log.Warn("this variable names no setting and is ignored", "name", name)
+	}
+	if !p.cfg.Dev {
+		p.log.Warn("there is no authentication: whoever can reach the port can read and write every room")
+		return
+	}
+	scheme, addrs := "http", p.plain
+	if len(addrs) == 0 {
+		scheme, addrs = "https", p.secure
+	}
+	if addr, ok := addrs[0].(*net.TCPAddr); ok {
+		fmt.Fprintf(out, "webim: open %s://%s/ in a browser\n", scheme, addr)
+	}
+}
+
+// stop ends the server politely, or at the deadline.
+func (p *program) stop() {
+	p.health.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := p.server.Shutdown(ctx, p.cfg.ShutdownSpread); err != nil {
+		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.cfg.ShutdownTimeout)
+	}
+	p.log.Info("ended")
+}

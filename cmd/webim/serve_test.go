@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	"go.uber.org/goleak"
+)
+
+// patience is the deadline of whatever a test waits for.
+const patience = 10 * time.Second
+
+// startProgram runs what `webim serve` runs, in this process. The test's end
+// stops it, and looks for goroutines that it left behind.
+func startProgram(t *testing.T, flags ...string) *program {
+	t.Helper()
+	running := goleak.IgnoreCurrent()
+	command, given := parseFlags(t, flags...)
+	c, err := load(&command.Settings, given, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{cfg: c, log: c.newLogger(io.Discard)}
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.stop()
+		goleak.VerifyNone(t, running)
+	})
+	return p
+}
+
+// A client is one WebSocket of a test.
+type client struct {
+	net.Conn
+	t *testing.T
+}
+
+// dial opens a WebSocket; status is that of a refusal.
+func dial(t *testing.T, network, addr, origin string, tlsConfig *tls.Config) (c *client, status int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	d := ws.Dialer{
+		NetDial: func(context.Context, string, string) (net.Conn, error) {
+			c, err := net.DialTimeout(network, addr, patience)
+			if err == nil && tlsConfig != nil {
+				c = tls.Client(c, tlsConfig)
+			}
+			return c, err
+		},
+	}
+	if origin != "" {
+		d.Header = ws.HandshakeHeaderHTTP{"Origin": {origin}}
+	}
+	conn, _, _, err := d.Dial(ctx, "ws://127.0.0.1/")
+	var refused ws.StatusError
+	switch {
+	case errors.As(err, &refused):
+		return nil, int(refused)
+	case err != nil:
+		t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	t.Cleanup(func() { _ = conn.Close() })
+	return &client{conn, t}, http.StatusSwitchingProtocols
+}
+
+// echo sends a text and waits until it comes back.
+func (c *client) echo(text string) {
+	c.t.Helper()
+	if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
+		c.t.Fatal(err)
+	}
+	if got, err := wsutil.ReadServerText(c); err != nil || string(got) != text {
+		c.t.Fatalf("sent %q, got %q, %v", text, got, err)
+	}
+}
+
+// TestOrigins asks the real server: with --dev any page of this machine may
+// connect, without it the same origin and what is listed.
+func TestOrigins(t *testing.T) {
+	dev := startProgram(t, "--dev", "--listen", "127.0.0.1:0")
+	strict := startProgram(t, "--listen", "127.0.0.1:0", "--allow-origin", "https://chat.example.com,null", "--allow-origin", "http://a.example:81")
+	plain := startProgram(t, "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
+	for _, c := range []struct {
+		origin             string
+		dev, strict, plain bool
+	}{
+		{"", true, true, true}, // no browser
+		{"http://127.0.0.1", true, true, true},
+		{"https://127.0.0.1", true, true, true}, // the scheme is not compared: a proxy may end TLS
+		{"http://127.0.0.1:1", true, false, false},
+		{"http://localhost:8080", true, false, false},
+		{"https://[::1]", true, false, false},
+		{"null", true, true, false},
+		{"https://chat.example.com", false, true, false},
+		{"http://a.example:81", false, true, false},
+		{"http://a.example", false, false, false},
+		{"http://chat.example.com", false, false, false},
+		{"https://chat.example.com:443", false, false, false},
+		{"https://CHAT.example.com", false, false, false},
+		{"https://chat.example.com.evil.example", false, false, false},
+		{"https://evil-chat.example.com", false, false, false},
+	} {
+		for _, s := range []struct {
+			name string
+			p    *program
+			want bool
+		}{{"dev", dev, c.dev}, {"strict", strict, c.strict}, {"plain", plain, c.plain}} {
+			want := http.StatusForbidden
+			if s.want {
+				want = http.StatusSwitchingProtocols
+			}
+			if conn, got := dial(t, "tcp", s.p.plain[0].String(), c.origin, nil); got != want {
+				t.Errorf("%s, origin %q: %d, want %d", s.name, c.origin, got, want)
+			} else if conn != nil {
+				conn.echo("hello")
+			}
+		}
+	}
+}
+
+// TestDevCertificate: it is good for this machine's names, and for no other.
+func TestDevCertificate(t *testing.T) {
+	p := startProgram(t, "--dev", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
+	leaf, err := x509.ParseCertificate(p.certs.current.Load().Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	addr := p.secure[0].String()
+	for _, name := range []string{"127.0.0.1", "::1", "localhost"} {
+		c, _ := dial(t, "tcp", addr, "https://127.0.0.1", &tls.Config{RootCAs: roots, ServerName: name})
+		c.echo(name)
+	}
+	_, err = tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, &tls.Config{RootCAs: roots, ServerName: "example.com"})
+	if err == nil {
+		t.Error("the certificate is good for example.com too")
+	}
+	// The two ports are one server: who writes on the one is read on the other.
+	plain, _ := dial(t, "tcp", p.plain[0].String(), "", nil)
+	secure, _ := dial(t, "tcp", addr, "", &tls.Config{RootCAs: roots, ServerName: "localhost"})
+	secure.echo("from wss")
+	if got, err := wsutil.ReadServerText(plain); err != nil || string(got) != "from wss" {
+		t.Errorf("on ws: %q, %v", got, err)
+	}
+}
+
+// writeCertificate makes a certificate in files, and returns its fingerprint:
+// its DER.
+func writeCertificate(t *testing.T, certFile, keyFile string) (der string) {
+	t.Helper()
+	cert, err := makeCertificate(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]}, keyFile: {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return string(cert.Certificate[0])
+}
+
+func TestCertificateReload(t *testing.T) {
+	certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	first := writeCertificate(t, certFile, keyFile)
+	p := startProgram(t, "--tls-cert", certFile, "--tls-key", keyFile, "--tls-listen", "127.0.0.1:0", "--shutdown-spread", "0s")
+	connect := func(want string) *client {
+		t.Helper()
+		var got string
+		c, _ := dial(t, "tcp", p.secure[0].String(), "", &tls.Config{
+			InsecureSkipVerify: true, // compared below
+			VerifyConnection: func(s tls.ConnectionState) error {
+				got = string(s.PeerCertificates[0].Raw)
+				return nil
+			},
+		})
+		if got != want {
+			t.Fatal("the server showed another certificate")
+		}
+		return c
+	}
+	old := connect(first)
+
+	second := writeCertificate(t, certFile, keyFile)
+	connect(first) // nobody has said reload
+	if err := p.certs.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	connect(second).echo("new")
+	if got, err := wsutil.ReadServerText(old); err != nil || string(got) != "new" { // all are in the lobby
+		t.Fatalf("who has the old certificate got %q, %v", got, err)
+	}
+
+	if err := os.WriteFile(keyFile, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.certs.Reload(); err == nil {
+		t.Error("a broken key was taken")
+	}
+	connect(second).echo("the good one stays")
+}
+
+// TestDebugLog: opens and closes are logged at debug level, and at no other is
+// anything between the server and the hub.
+func TestDebugLog(t *testing.T) {
+	var lines strings.Builder
+	c := &config{settings: settings{LogLevel: "debug", LogFormat: "json"}}
+	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHub); !ok {
+		t.Error("nothing logs opens at debug level")
+	}
+	c.LogLevel = "info"
+	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHub); ok {
+		t.Error("opens pass a logger at info level")
+	}
+}

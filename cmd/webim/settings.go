@@ -1,0 +1,128 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"time"
+)
+
+// settings are all that can be set. Each is one field, and its tags are the
+// one place that knows it: name is the flag (--max-conns), from which come the
+// environment variable (WEBIM_MAX_CONNS) and the key of the file (max_conns);
+// type says how it is written, see parse; def is the default and dev the one
+// of --dev; min and max bound it; words are words it may be instead of a
+// number: auto (webim computes it) and none (no bound, never).
+//
+// A word is stored as 0 (auto) or -1 (none), which is what package netpoll and
+// package room take for it.
+type settings struct {
+	Dev         bool     `name:"dev" type:"bool" def:"false" group:"serving" help:"For trying out: this machine only, any local page may connect, TLS with a certificate made at start."`
+	Listen      []string `name:"listen" type:"list" def:":9501" dev:"127.0.0.1:9501" placeholder:"ADDR" group:"serving" help:"Serve http and ws on host:port or unix:/path; repeatable. With it or --tls-listen given, nothing else is opened."`
+	TLSListen   []string `name:"tls-listen" type:"list" def:"" dev:"127.0.0.1:9502" placeholder:"ADDR" group:"serving" help:"Serve https and wss there; repeatable. Default :9502 if a certificate is given."`
+	TLSCert     string   `name:"tls-cert" type:"text" def:"" placeholder:"FILE" group:"serving" help:"Certificate chain in PEM; needs --tls-key."`
+	TLSKey      string   `name:"tls-key" type:"text" def:"" placeholder:"FILE" group:"serving" help:"Private key in PEM; needs --tls-cert."`
+	AllowOrigin []string `name:"allow-origin" type:"list" def:"" placeholder:"ORIGIN" group:"serving" help:"Pages of this origin may connect, besides those that webim itself serves; scheme://host[:port] or null; repeatable."`
+
+	ShutdownSpread  time.Duration `name:"shutdown-spread" type:"time" def:"2s" dev:"200ms" min:"0s" max:"1h" group:"serving" help:"Clients are sent away over this time when webim stops, so that they do not all come back at once."`
+	ShutdownTimeout time.Duration `name:"shutdown-timeout" type:"time" def:"10s" min:"1ms" max:"1h" group:"serving" help:"Who is still there after this time is cut."`
+	LogFormat       string        `name:"log-format" type:"oneof" def:"text" oneof:"text,json" group:"serving" help:"How log lines on standard error are written: text or json."`
+	LogLevel        string        `name:"log-level" type:"oneof" def:"info" oneof:"debug,info,warn,error" group:"serving" help:"Least level of log lines: debug, info, warn or error. Opens and closes are debug."`
+
+	Loops              int `name:"loops" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Epoll instances; auto: one for every two processors."`
+	Workers            int `name:"workers" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Goroutines that read, decode and deliver; auto: one for every processor."`
+	MaxConns           int `name:"max-conns" type:"count" def:"auto" words:"auto" min:"1" max:"4194304" group:"limits" help:"Connections at a time; auto: the limit of open files less 64. Above it: 503."`
+	MaxConnsPerIP      int `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address at a time; loopback has no bound. Above it: 503."`
+	MaxHandshakesPerIP int `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address; loopback has no bound. Above it: 503."`
+	MaxTLSHandshakes   int `name:"max-tls-handshakes" type:"count" def:"256" min:"1" max:"65536" group:"limits" help:"TLS handshakes at a time, one address at most a quarter; others wait."`
+	MaxHTTP            int `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets. Above it: 503."`
+
+	HandshakeTimeout time.Duration `name:"handshake-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"For TCP, TLS and HTTP together."`
+	PingInterval     time.Duration `name:"ping-interval" type:"time" def:"25s" words:"none" min:"1ms" max:"24h" group:"limits" help:"A client silent for so long is pinged."`
+	PongTimeout      time.Duration `name:"pong-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"A client silent for so long after a ping is closed."`
+	WriteTimeout     time.Duration `name:"write-timeout" type:"time" def:"30s" words:"none" min:"1ms" max:"24h" group:"limits" help:"A client that takes nothing for so long while something waits for it is closed as slow."`
+	CloseTimeout     time.Duration `name:"close-timeout" type:"time" def:"5s" min:"1ms" max:"24h" group:"limits" help:"For the closing handshake."`
+	MessageTimeout   time.Duration `name:"message-timeout" type:"time" def:"2m" words:"none" min:"1ms" max:"24h" group:"limits" help:"For an incoming message to be complete."`
+
+	MaxMessage    int `name:"max-message" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"limits" help:"Bytes of an incoming message, compressed or not. Above it: close code 1009."`
+	MaxFragments  int `name:"max-fragments" type:"count" def:"auto" words:"auto" min:"1" max:"1073741824" group:"limits" help:"Frames of an incoming message; auto: 16, and one for every 64 bytes of --max-message."`
+	MaxUnfinished int `name:"max-unfinished" type:"size" def:"128MiB" min:"1" max:"1TiB" group:"limits" help:"Bytes of unfinished incoming messages of all connections together."`
+	ControlRate   int `name:"control-rate" type:"count" def:"1000" words:"none" min:"1" max:"65535" group:"limits" help:"Pings and pongs of a connection a second. Above it: close code 1008."`
+
+	MaxQueue   int    `name:"max-queue" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"limits" help:"Bytes that may wait for a client that does not read; see --policy."`
+	MaxQueued  int    `name:"max-queued" type:"size" def:"256MiB" min:"1" max:"1TiB" group:"limits" help:"Bytes that may wait for all clients together, shared ones counted once; above it the slowest is closed."`
+	Policy     string `name:"policy" type:"oneof" def:"close-slow" oneof:"close-slow,drop-newest" group:"limits" help:"What happens at --max-queue: close-slow or drop-newest."`
+	HighWater  int    `name:"high-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Bytes waiting at which a connection counts as full; auto: 3/4 of --max-queue."`
+	LowWater   int    `name:"low-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Bytes waiting below which it no longer does; auto: 1/4 of --max-queue."`
+	SendBuffer int    `name:"send-buffer" type:"size" def:"64KiB" words:"none" min:"4KiB" max:"64MiB" group:"limits" help:"The kernel's share of what waits for a client (SO_SNDBUF); none: its default, which grows to 4 MiB."`
+	Deflate    bool   `name:"deflate" type:"bool" def:"true" negatable:"" group:"limits" help:"Compress for clients that ask for it."`
+	DeflateMin int    `name:"deflate-min" type:"size" def:"256" min:"1" max:"1GiB" group:"limits" help:"Smaller messages are not compressed."`
+
+	HistoryMessages int           `name:"history-messages" type:"count" def:"100" words:"none" min:"1" max:"1000000" group:"rooms" help:"Messages that a room remembers."`
+	HistoryBytes    int           `name:"history-bytes" type:"size" def:"16KiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of them."`
+	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h" group:"rooms" help:"How long it remembers them, and how long an empty room is kept."`
+	HistoryTotal    int           `name:"history-total" type:"size" def:"64MiB" min:"1" max:"1TiB" group:"rooms" help:"Bytes that all rooms remember together."`
+	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" min:"1" max:"4194304" group:"rooms" help:"Rooms with members at a time. Above it: 503."`
+	MaxMembers      int           `name:"max-members" type:"count" def:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Members of a room. Above it: 503."`
+	MaxUnswept      int           `name:"max-unswept" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of a room not yet offered to its members, at which its senders are no longer read."`
+	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"How long a busy room gathers messages at most, to send them together."`
+}
+
+// A setting is one row of the table that the fields of settings are.
+type setting struct {
+	index    int    // of the field
+	name     string // as a flag, without the dashes
+	kind     string // see parse
+	def, dev string
+	min, max string
+	words    []string
+	oneOf    []string
+	help     string
+}
+
+// key is the setting's name in the file.
+func (s *setting) key() string { return strings.ReplaceAll(s.name, "-", "_") }
+
+// env is the setting's name in the environment.
+func (s *setting) env() string { return "WEBIM_" + strings.ToUpper(s.key()) }
+
+// field is where a value of the setting is stored.
+func (s *setting) field(in *settings) reflect.Value { return reflect.ValueOf(in).Elem().Field(s.index) }
+
+// table has the settings in their order.
+var table = makeTable()
+
+func makeTable() []*setting {
+	t := reflect.TypeFor[settings]()
+	all := make([]*setting, t.NumField())
+	for i := range all {
+		tag := t.Field(i).Tag
+		all[i] = &setting{
+			index: i, name: tag.Get("name"), kind: tag.Get("type"), help: tag.Get("help"),
+			def: tag.Get("def"), dev: tag.Get("dev"), min: tag.Get("min"), max: tag.Get("max"),
+			words: fields(tag.Get("words")), oneOf: fields(tag.Get("oneof")),
+		}
+	}
+	return all
+}
+
+// lookup finds a setting by one of its names; nil if there is none.
+func lookup(name string, nameOf func(*setting) string) *setting {
+	for _, s := range table {
+		if nameOf(s) == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// fields splits a list at its commas; "" is the empty list.
+func fields(list string) []string {
+	if list == "" {
+		return nil
+	}
+	all := strings.Split(list, ",")
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return all
+}

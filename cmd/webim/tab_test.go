@@ -1,0 +1,228 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const (
+	chromium = "/usr/bin/chromium"
+
+	// screenshots is below bin, which git ignores.
+	screenshots = "../../bin/screenshots"
+
+	// waitTimeout is for one state of a page. It is long for a loaded machine
+	// and still shorter than the page's longest back-off of 30 s, so that a test
+	// that waits for "at once" cannot be answered by the next try.
+	waitTimeout = 20 * time.Second
+)
+
+// startChromium returns the context of a browser with a fresh profile, which
+// chromedp makes and removes.
+func startChromium(t *testing.T) context.Context {
+	t.Helper()
+	if _, err := os.Stat(chromium); err != nil {
+		t.Fatalf("the browser tests need Debian's Chromium at %s: run `make test` as root, which installs it, or `apt-get install chromium` yourself", chromium)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium),
+		chromedp.NoSandbox, // containers forbid the sandbox's namespaces
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+	)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	browser, kill := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		polite, cancel := context.WithTimeout(browser, waitTimeout)
+		defer cancel()
+		if err := chromedp.Cancel(polite); err != nil { // killed at once, it would leave files in /tmp
+			t.Errorf("closing Chromium: %v", err)
+		}
+		kill()
+	})
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("starting %s: %v", chromium, err)
+	}
+	return browser
+}
+
+// A tab is one user: a page in a window, with cookies and cache of its own. It
+// fails the test for every error or warning in its console, violations of the
+// Content-Security-Policy included.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	serverDown bool     // then the browser's lines about failed connections are expected
+	complaints []string // what the console showed and nobody expected
+}
+
+func openTab(t *testing.T, browser context.Context) *tab {
+	t.Helper()
+	p := &tab{t: t}
+	ctx, closeTab := chromedp.NewContext(browser,
+		chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	p.ctx = ctx
+	t.Cleanup(func() {
+		if t.Failed() {
+			p.screenshot("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
+		}
+		closeTab()
+		for _, c := range p.takeComplaints() {
+			t.Errorf("the page's console: %s", c)
+		}
+	})
+	if err := chromedp.Do(ctx); err != nil { // without a deadline: it binds the tab's life to ctx
+		t.Fatal(err)
+	}
+	p.do(chromedp.EmulateViewport(1000, 700))
+	return p
+}
+
+// listen gathers complaints. It runs on the goroutine that reads the browser's
+// events, in their order.
+func (p *tab) listen(event any) {
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		p.complain("exception", e.ExceptionDetails.Text, fmt.Sprint(e.ExceptionDetails.Exception))
+	case *runtime.EventConsoleAPICalled:
+		args, _ := json.Marshal(e.Args)
+		p.complain("console."+string(e.Type), string(args))
+	case *log.EventEntryAdded:
+		if e.Entry.Level != log.EntryLevelVerbose && e.Entry.Level != log.EntryLevelInfo {
+			p.complain(string(e.Entry.Source), e.Entry.Text, e.Entry.URL)
+		}
+	}
+}
+
+func (p *tab) complain(words ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := strings.Join(words, " ")
+	if p.serverDown && (strings.Contains(text, "WebSocket connection to ") || strings.Contains(text, "net::ERR_")) {
+		return // the second is the icon, which the browser fetches when it pleases
+	}
+	p.complaints = append(p.complaints, text)
+}
+
+func (p *tab) takeComplaints() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := p.complaints
+	p.complaints = nil
+	return taken
+}
+
+// expectServerDown says whether a failed connection is news.
+func (p *tab) expectServerDown(down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.serverDown = down
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// wait returns when the JavaScript condition holds. It looks again at each
+// change of the document; chromedp.Poll would need eval, which the policy forbids.
+func (p *tab) wait(condition string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`new Promise((done) => {
+		const look = () => {
+			if (!(`+condition+`)) return;
+			changes.disconnect();
+			done(true);
+		};
+		const changes = new MutationObserver(look);
+		changes.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+		look();
+	})`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.t.Fatalf("the page never came to %s: %v\nit shows:\n%s", condition, err, eval[string](p, `document.body.innerText`))
+	}
+}
+
+// eval returns the value of a JavaScript expression.
+func eval[T any](p *tab, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// beforePage runs the script in each document before the document's own.
+func (p *tab) beforePage(script string) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// enter puts the text into the box at once, as pasting does, and presses Enter.
+func (p *tab) enter(box chromedp.CSS, text string) {
+	p.t.Helper()
+	p.do(chromedp.Focus(box), insert(text), chromedp.KeyEvent(kb.Enter))
+}
+
+func insert(text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
+		return err
+	})
+}
+
+// screenshot keeps a picture for the eyes of whoever changes the page.
+func (p *tab) screenshot(name string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Logf("no screenshot %s: %v", name, err)
+		return
+	}
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// quote writes a string as JavaScript does.
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string always encodes
+	return string(b)
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What the words auto and none are stored as.
+const (
+	auto = 0
+	none = -1
+)
+
+// parse stores a value, as written in a flag, a variable or the file. Kinds:
+//
+//	bool   true, false, yes, no, on, off, 1, 0
+//	count  a whole number
+//	size   bytes: a whole number, alone or with B, KiB, MiB, GiB, TiB
+//	time   as Go writes durations: 10s, 1m30s, 250ms
+//	oneof  one of a few words
+//	list   several texts, with commas between them
+//	text   any text
+//
+// The error says what to write instead.
+func (s *setting) parse(text string, into reflect.Value) error {
+	text = strings.TrimSpace(text)
+	if slices.Contains(s.words, text) {
+		into.SetInt(map[string]int64{"auto": auto, "none": none}[text])
+		return nil
+	}
+	switch s.kind {
+	case "bool":
+		b, ok := parseBool(text)
+		if !ok {
+			return fmt.Errorf("%q is neither true nor false: write one of them", text)
+		}
+		into.SetBool(b)
+	case "oneof":
+		if !slices.Contains(s.oneOf, text) {
+			return fmt.Errorf("%q is not known: write %s", text, strings.Join(s.oneOf, " or "))
+		}
+		into.SetString(text)
+	case "list":
+		into.Set(reflect.ValueOf(fields(text)))
+	case "text":
+		into.SetString(text)
+	default:
+		n, ok := s.number(text)
+		if !ok {
+			return fmt.Errorf("%q is not %s", text, s.wanted())
+		}
+		low, _ := s.number(s.min)
+		high, _ := s.number(s.max)
+		if n < low || n > high {
+			return fmt.Errorf("%s is out of range: it must be %s to %s%s", text, s.min, s.max, s.orWords())
+		}
+		into.SetInt(n)
+	}
+	return nil
+}
+
+func parseBool(text string) (b, ok bool) {
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "1":
+		return true, true
+	case "false", "no", "off", "0":
+		return false, true
+	}
+	return false, false
+}
+
+// number reads a count, a size or a time, in nanoseconds.
+func (s *setting) number(text string) (n int64, ok bool) {
+	switch s.kind {
+	case "size":
+		return parseSize(text)
+	case "time":
+		d, err := time.ParseDuration(text)
+		return int64(d), err == nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+// units of sizes, the largest first.
+var units = []struct {
+	name  string
+	bytes int64
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+func parseSize(text string) (bytes int64, ok bool) {
+	unit := int64(1)
+	for _, u := range units {
+		if rest, found := strings.CutSuffix(text, u.name); found {
+			text, unit = strings.TrimSpace(rest), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n > math.MaxInt64/unit || n < math.MinInt64/unit {
+		return 0, false
+	}
+	return n * unit, true
+}
+
+// wanted says how a number is written.
+func (s *setting) wanted() string {
+	switch s.kind {
+	case "size":
+		return "a size: write bytes as 65536, 64KiB or 1MiB" + s.orWords()
+	case "time":
+		return "a duration: write it as 500ms, 10s or 1m30s" + s.orWords()
+	}
+	return "a whole number: write digits only" + s.orWords()
+}
+
+func (s *setting) orWords() string {
+	if len(s.words) == 0 {
+		return ""
+	}
+	return ", or " + strings.Join(s.words, " or ")
+}
+
+// format writes a value so that parse reads it again; a list's items by
+// themselves.
+func (s *setting) format(v reflect.Value) string {
+	switch {
+	case v.Kind() == reflect.String:
+		return v.String()
+	case v.Kind() == reflect.Bool:
+		return strconv.FormatBool(v.Bool())
+	case v.Kind() == reflect.Slice:
+		return strings.Join(v.Interface().([]string), ",")
+	case v.Int() == auto && slices.Contains(s.words, "auto"):
+		return "auto"
+	case v.Int() == none && slices.Contains(s.words, "none"):
+		return "none"
+	case s.kind == "size":
+		return formatSize(v.Int())
+	case s.kind == "time":
+		return formatTime(time.Duration(v.Int()))
+	}
+	return strconv.FormatInt(v.Int(), 10)
+}
+
+// formatSize uses the largest unit that leaves a whole number.
+func formatSize(n int64) string {
+	for _, u := range units[:len(units)-1] {
+		if n != 0 && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// formatTime is Duration.String without the zeros at its end: 5m, not 5m0s.
+func formatTime(d time.Duration) string {
+	text := d.String()
+	if rest, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = rest + "m"
+	}
+	if rest, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = rest + "h"
+	}
+	return text
+}
