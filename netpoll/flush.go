@@ -23,8 +23,13 @@ func (s *Server) write(fd int, b []byte) (int, unix.Errno) {
 	if len(b) == 0 {
 		return 0, 0
 	}
+	return rawIO(unix.SYS_WRITE, fd, unsafe.Pointer(&b[0]), len(b))
+}
+
+// rawIO makes a call that reads or writes n things at p.
+func rawIO(trap uintptr, fd int, p unsafe.Pointer, n int) (int, unix.Errno) {
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		n, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(p), uintptr(n))
 		switch errno {
 		case 0:
 			return int(n), 0
@@ -45,16 +50,7 @@ func (s *Server) writev(fd int, refs []ref) (int, unix.Errno) {
 		iov[i].Base = &refs[i].b[0]
 		iov[i].SetLen(len(refs[i].b))
 	}
-	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov[0])), uintptr(len(refs)))
-		switch errno {
-		case 0:
-			return int(n), 0
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
-	}
+	return rawIO(unix.SYS_WRITEV, fd, unsafe.Pointer(&iov[0]), len(refs))
 }
 
 // flush writes what is queued, if nobody does so already.

@@ -29,16 +29,7 @@ type input struct {
 
 // read reads once; 0 bytes without an error is the end of stream.
 func (s *Server) read(fd int, b []byte) (int, unix.Errno) {
-	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
-		switch errno {
-		case 0:
-			return int(n), 0
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
-	}
+	return rawIO(unix.SYS_READ, fd, unsafe.Pointer(&b[0]), len(b))
 }
 
 // turn does what there is to do for a connection: deadlines, output that was

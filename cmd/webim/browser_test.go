@@ -29,6 +29,7 @@ func TestBrowser(t *testing.T) {
 		test func(*testing.T, context.Context, string)
 	}{
 		{"TwoPagesChat", testTwoPagesChat},
+		{"OverTLS", testOverTLS},
 		{"Rooms", testRooms},
 		{"MarkupIsInert", testMarkupIsInert},
 		{"PolicyBites", testPolicyBites},
@@ -97,6 +98,16 @@ func testTwoPagesChat(t *testing.T, browser context.Context, program string) {
 	ann.screenshot("2-chat")
 	dark(ann)
 	ann.screenshot("3-chat-dark")
+}
+
+// testOverTLS: who came by https talks over wss with who came by http.
+func testOverTLS(t *testing.T, browser context.Context, program string) {
+	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
+	plain, secure := openChat(t, browser, "http://"+server.addrs[0]), openChat(t, browser, "https://"+server.addrs[1])
+	secure.enter(box, "from wss")
+	plain.wait(top("from wss"))
+	plain.enter(box, "from ws")
+	secure.wait(top("from ws"))
 }
 
 func dark(p *tab) {

@@ -55,6 +55,7 @@ type child struct {
 
 	process *os.Process
 	exited  chan struct{}
+	code    int // of the exit, once exited is closed; set by launch
 	output  transcript
 }
 

@@ -56,19 +56,24 @@ func newJanitor() *janitor {
 // look is called every janitorInterval.
 func (j *janitor) look() {
 	metrics.Read(j.samples[:])
-	objects, free := j.samples[0].Value.Uint64(), j.samples[1].Value.Uint64()
-	live, allocs := j.samples[2].Value.Uint64(), j.samples[3].Value.Uint64()
-	burst := allocs - j.allocs
-	j.allocs = allocs
-	if burst > quietBytes || objects+free < live+max(wasteMin, live/wastePart) {
-		return
+	var v [len(j.samples)]uint64
+	for i := range v {
+		v[i] = j.samples[i].Value.Uint64()
 	}
 	start := time.Now()
-	if start.Before(j.next) {
+	if !j.due(v[0]+v[1], v[2], v[3]) || start.Before(j.next) {
 		return
 	}
 	j.clean()
 	j.next = time.Now().Add(janitorShare * time.Since(start))
+}
+
+// due reports whether to collect: the kernel's bytes in the heap, those that
+// the last collection found alive, and all that were ever allocated.
+func (j *janitor) due(held, live, allocs uint64) bool {
+	burst := allocs - j.allocs
+	j.allocs = allocs
+	return burst <= quietBytes && held >= live+max(wasteMin, live/wastePart)
 }
 
 // collect collects twice, since what lies in a sync.Pool survives once.

@@ -1,41 +1,47 @@
 package main
 
 import (
-	"runtime/debug"
 	"testing"
 	"time"
 )
 
-var kept [][]byte
-
-// TestJanitor makes garbage that nobody collects.
-func TestJanitor(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	collect()
-	cleaned := 0
-	j := newJanitor()
-	j.clean = func() { cleaned++; collect() }
-	look := func(what string, want int) {
-		t.Helper()
-		if j.look(); cleaned != want {
-			t.Fatalf("%s: cleaned %d times, want %d", what, cleaned, want)
+func TestJanitorIsDue(t *testing.T) {
+	const kib, mib = 1 << 10, 1 << 20
+	var j janitor
+	for i, look := range []struct {
+		held, live, allocated uint64 // the last since the look before
+		want                  bool
+	}{
+		{2 * mib, 1 * mib, 9 * mib, false},               // the burst goes on
+		{2 * mib, 1 * mib, 10 * kib, true},               // it is over
+		{1 * mib, 1 * mib, 10 * kib, false},              // collected
+		{1*mib + 200*kib, 1 * mib, 10 * kib, false},      // not worth it
+		{1*mib + 256*kib, 1 * mib, 10 * kib, true},       // worth it now
+		{3 * mib, 1 * mib, 65 * kib, false},              // steady load: the collector is at work
+		{1024*mib + 60*mib, 1024 * mib, 10 * kib, false}, // a large heap: too little to gain
+		{1024*mib + 64*mib, 1024 * mib, 10 * kib, true},
+		{1 * mib, 2 * mib, 0, false}, // swept since the collection: less is held than was alive
+	} {
+		if got := j.due(look.held, look.live, j.allocs+look.allocated); got != look.want {
+			t.Errorf("look %d: %v, want %v", i, got, look.want)
 		}
-		j.next = time.Time{} // no rest: a slow machine's would be long
 	}
-	look("at start", 0)
-	look("nothing to do", 0)
-	for range 1000 {
-		kept = append(kept, make([]byte, 8<<10))
+}
+
+var garbage []byte
+
+// TestJanitorCleans makes garbage that nothing else collects soon.
+func TestJanitorCleans(t *testing.T) {
+	cleaned := false
+	j := newJanitor()
+	j.clean = func() { cleaned = true; collect() }
+	garbage = make([]byte, 64<<20)
+	garbage = nil
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !cleaned; <-tick.C {
+		if j.look(); time.Now().After(deadline) {
+			t.Fatalf("not cleaned within %v", patience)
+		}
 	}
-	kept = nil
-	look("in the burst", 0)
-	look("after the burst", 1)
-	look("nothing new", 1)
-	for range 1000 {
-		kept = append(kept, make([]byte, 8<<10))
-	}
-	look("again", 1)
-	look("live memory is left alone once it is known to live", 2)
-	look("it is", 2)
-	kept = nil
 }

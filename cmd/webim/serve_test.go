@@ -95,7 +95,7 @@ func (c *client) echo(text string) {
 // connect, without it the same origin and what is listed.
 func TestOrigins(t *testing.T) {
 	dev := startProgram(t, "--dev", "--listen", "127.0.0.1:0")
-	strict := startProgram(t, "--listen", "127.0.0.1:0", "--allow-origin", "https://chat.example.com,null", "--allow-origin", "http://a.example:81")
+	strict := startProgram(t, "--listen", "127.0.0.1:0", "--allow-origin", "https://chat.example.com,null", "--allow-origin", "http://a.example:81", "--shutdown-spread", "0s")
 	plain := startProgram(t, "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
 	for _, c := range []struct {
 		origin             string
