@@ -117,7 +117,10 @@ func (d *decoder) grow(n int) {
 	if need <= cap(d.body) {
 		return
 	}
-	c := max(need, min(2*need, len(d.body)+d.left))
+	c := 2 * need
+	if d.fin {
+		c = max(need, min(c, len(d.body)+d.left)) // no more can come
+	}
 	body := make([]byte, len(d.body), c)
 	copy(body, d.body)
 	d.body = body

@@ -62,7 +62,7 @@ func (s *Server) sayGoodbye(ctx context.Context, spread time.Duration) error {
 	for c := range s.all() {
 		all = append(all, c)
 	}
-	steps := max(1, int(spread/(5*time.Millisecond)))
+	steps := max(1, min(len(all), int(spread/(5*time.Millisecond))))
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
 	for i := range steps {

@@ -1,0 +1,109 @@
+package netpoll_test
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// Family 9: large messages, whole, in fragments and in chops, and many small
+// ones after each other.
+
+const kilo, mega = 1 << 10, 1 << 20
+
+// pattern is text of n bytes in which a part out of place shows.
+func pattern(n int) string { return allPatterns()[:n] }
+
+var allPatterns = sync.OnceValue(func() string {
+	b := make([]byte, 0, 17*mega)
+	for i := 0; len(b) < 16*mega; i++ {
+		b = append(strconv.AppendInt(b, int64(i), 10), ',')
+	}
+	return string(b)
+})
+
+func TestConformanceBig(t *testing.T) {
+	everySetting(t, func(t *testing.T, addr string, capped bool) {
+		sizes := []int{64 * kilo, 256 * kilo, mega, 4 * mega, 8 * mega, 16 * mega}
+		whole, chopped := 4*mega, mega
+		switch {
+		case capped && !long():
+			sizes, whole, chopped = sizes[:2], 64*kilo, 64*kilo
+		case capped:
+			sizes, whole = sizes[:3], mega
+		case !long():
+			sizes, whole, chopped = sizes[:4], mega, 128*kilo
+		}
+		if !capped {
+			t.Run("9.1 16 MB", func(t *testing.T) {
+				c := connect(t, addr)
+				go c.c.Write(frame(text, pattern(16*mega)))
+				c.expect(text, pattern(16*mega))
+				c.goodbye()
+			})
+		}
+		for kind, b0 := range []byte{text, bin} {
+			for _, n := range sizes {
+				t.Run(fmt.Sprintf("9.%d %d bytes", kind+1, n), func(t *testing.T) {
+					m := pattern(n)
+					c := connect(t, addr)
+					go c.c.Write(frame(b0, m)) // the echo may begin before the end
+					c.expect(b0, m)
+					c.goodbye()
+				})
+			}
+			for n := 64; n <= whole; n *= 4 {
+				t.Run(fmt.Sprintf("9.%d fragments of %d", kind+3, n), func(t *testing.T) { bigFragments(t, addr, b0, whole, n) })
+			}
+			for n := 64; n <= 2048; n *= 2 {
+				t.Run(fmt.Sprintf("9.%d chops of %d", kind+5, n), func(t *testing.T) {
+					m := pattern(chopped)
+					c := connect(t, addr)
+					c.chop(frame(b0, m), n)
+					c.expect(b0, m)
+					c.goodbye()
+				})
+			}
+			for _, n := range []int{0, 16, 64, 256, 1024, 4096} {
+				t.Run(fmt.Sprintf("9.%d one by one, %d bytes", kind+7, n), func(t *testing.T) { oneByOne(t, addr, b0, n, capped) })
+			}
+		}
+	})
+}
+
+func bigFragments(t *testing.T, addr string, b0 byte, size, n int) {
+	m := pattern(size)
+	var b bytes.Buffer
+	for _, f := range fragmented(b0, m, n) {
+		b.Write(frame(f.b0, f.payload))
+	}
+	c := connect(t, addr)
+	c.write(b.Bytes())
+	c.expect(b0, m)
+	c.goodbye()
+}
+
+func oneByOne(t *testing.T, addr string, b0 byte, size int, capped bool) {
+	count := 100
+	if long() && !capped {
+		count = 1000
+	}
+	c := connect(t, addr)
+	m := pattern(size)
+	for range count {
+		c.send(b0, m)
+		c.expect(b0, m)
+	}
+	// And all at once: the order is kept, and none is lost.
+	var b bytes.Buffer
+	for i := range count {
+		b.Write(frame(b0, fmt.Sprint(i, m)))
+	}
+	go c.c.Write(b.Bytes())
+	for i := range count {
+		c.expect(b0, fmt.Sprint(i, m))
+	}
+	c.goodbye()
+}

@@ -1,0 +1,171 @@
+package netpoll_test
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// Threats that send more than they should: pings, inflated bytes, silence.
+
+// While the output is blocked one pong is owed, the latest; no frame is cut
+// by it, and nothing grows.
+func TestThreatPingFloodBlocked(t *testing.T) {
+	w := newWitness()
+	big := pattern(64 << 10)
+	w.OnMessage = func(c netpoll.Conn, _ ws.OpCode, _ []byte) {
+		for i := range 64 {
+			_ = c.Push(ws.OpText, []byte(fmt.Sprint(i, big)))
+		}
+	}
+	_, addr := start(t, netpoll.Config{ControlRate: -1, MaxQueue: 16 << 20, SendBuffer: 4 << 10}, w)
+	c := connect(t, addr)
+	c.c.SetReadBuffer(64 << 10)
+	conn := receive(t, "open", w.opened)
+	c.send(text, "fill the socket")
+	blocked := func() int { info, _ := conn.Info(); return info.Queued }
+	eventually(t, "all is pushed, and the socket is full", func() bool {
+		info, _ := conn.Info()
+		return info.MessagesOut == 64 && settled(conn)
+	})
+	queued, read := blocked(), bytesIn(conn)
+	var b []byte
+	for i := range 5000 {
+		b = append(b, frame(ping, fmt.Sprint("ping ", i))...)
+	}
+	c.write(b)
+	eventually(t, "the pings are read", func() bool { return bytesIn(conn) == read+uint64(len(b)) })
+	if n := blocked(); n > queued+131 {
+		t.Errorf("5000 pings make the queue grow by %d bytes", n-queued)
+	}
+	for i, pongs := 0, 0; i < 64; {
+		b0, p, err := c.readFrame()
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case b0 == pong && string(p) == "ping 4999" && pongs == 0:
+			pongs++
+		case b0 == text && string(p) == fmt.Sprint(i, big):
+			if i++; i == 64 && pongs == 0 {
+				c.expect(pong, "ping 4999")
+			}
+		default:
+			t.Fatalf("message %d, pongs %d: frame %02x %s", i, pongs, b0, brief(string(p)))
+		}
+	}
+	c.send(ping, "and now")
+	c.expect(pong, "and now")
+	c.goodbye()
+}
+
+// settled reports whether the socket has taken nothing for a moment though
+// output waits.
+func settled(c netpoll.Conn) bool {
+	before, _ := c.Info()
+	for range 1000 {
+		runtime.Gosched()
+	}
+	after, _ := c.Info()
+	return before.Queued > 0 && before.BytesOut == after.BytesOut
+}
+
+func TestThreatControlFlood(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{ControlRate: 100}, w)
+	for _, op := range []byte{ping, pong} {
+		c := connect(t, addr)
+		var b []byte
+		for range 2000 {
+			b = append(b, frame(op, "x")...)
+		}
+		go c.c.Write(b)
+		for pongs := 0; ; pongs++ {
+			b0, p, err := c.readFrame()
+			if err == nil && b0 == pong && pongs < 1000 {
+				continue
+			}
+			if err != nil || b0 != closeOp || !strings.HasPrefix(string(p), closePayload(1008, "")) {
+				t.Fatalf("after %d pongs: frame %02x %q, %v; want Close 1008", pongs, b0, p, err)
+			}
+			break
+		}
+		c.c.Close()
+		w.expect(t, netpoll.ControlFlood, 1008)
+	}
+}
+
+// 60 KB that inflate to 60 MB.
+func TestThreatCompressionBomb(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{}, w)
+	mega := deflated(t, 9, strings.Repeat("\x00", 1<<20)) // its references go back 1
+	bomb := strings.Repeat(mega+"\x00\x00\xff\xff", 59) + mega
+	ways := map[string][]byte{"whole": frame(bin|rsv1, bomb)}
+	var pieces []byte
+	for _, f := range fragmented(bin|rsv1, bomb, 1000) {
+		pieces = append(pieces, frame(f.b0, f.payload)...)
+	}
+	ways["in fragments"] = pieces
+	for name, b := range ways {
+		t.Run(name, func(t *testing.T) {
+			c := connect(t, addr, "Sec-WebSocket-Extensions: permessage-deflate")
+			before := allocated()
+			c.write(b)
+			c.expectClose(tooBig)
+			w.expect(t, netpoll.TooBig, tooBig)
+			if n := allocated() - before; n > 16<<20 {
+				t.Errorf("%d bytes were allocated for a bomb at a limit of 1 MiB", n)
+			}
+		})
+	}
+	c := connect(t, addr, "Sec-WebSocket-Extensions: permessage-deflate")
+	c.send(bin|rsv1, mega) // what is just allowed
+	b0, p, err := c.readFrame()
+	if back, e := inflated(p); b0 != bin|rsv1 || err != nil || e != nil || len(back) != 1<<20 {
+		t.Fatalf("1 MiB of zeros: frame %02x of %d bytes, %v, %v", b0, len(p), err, e)
+	}
+	c.goodbye()
+}
+
+// A peer that vanishes: pinged, then closed, and the handler is told once.
+func TestThreatHalfOpenPeer(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{PingInterval: 200 * time.Millisecond, PongTimeout: 300 * time.Millisecond}, w)
+	gone, alive := connect(t, addr), connect(t, addr)
+	go func() {
+		for { // the client that is there answers
+			b0, p, err := alive.readFrame()
+			if err != nil {
+				return
+			}
+			if b0 == ping {
+				alive.c.Write(frame(pong, string(p)))
+			}
+		}
+	}()
+	b0, _, err := gone.readFrame()
+	if err != nil || b0 != ping {
+		t.Fatalf("frame %02x, %v; want a ping", b0, err)
+	}
+	gone.hurry()
+	if _, err := io.Copy(io.Discard, gone.br); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Fatal(err)
+	}
+	w.expect(t, netpoll.PongTimeout, ws.StatusAbnormalClosure)
+	first, second := receive(t, "open", w.opened), receive(t, "open", w.opened)
+	if first.Exists() == second.Exists() {
+		t.Error("want one of the two closed")
+	}
+	alive.c.Close()
+	w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
+	if len(w.closed) != 0 {
+		t.Errorf("closed again: %v", <-w.closed)
+	}
+}

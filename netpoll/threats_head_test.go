@@ -1,0 +1,168 @@
+package netpoll_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"webim/netpoll"
+)
+
+// Threats in how the bytes of a handshake come: too many, too slowly, with
+// frames right behind.
+
+// headOf is an upgrade's head of exactly so many bytes and header lines.
+func headOf(size, fields int) []byte {
+	var more []string
+	for len(more) < fields-5 {
+		more = append(more, fmt.Sprintf("X-%d: 1", len(more)))
+	}
+	if pad := size - len(upgrade(more...)); pad > 0 {
+		more[0] += strings.Repeat("1", pad)
+	}
+	return upgrade(more...)
+}
+
+func TestThreatLargeHead(t *testing.T) {
+	_, addr := start(t, netpoll.Config{}, echo())
+	for _, tt := range []struct {
+		name   string
+		head   []byte
+		status int
+	}{
+		{"8192 bytes", headOf(8192, 10), 101},
+		{"8193 bytes", headOf(8193, 10), 431},
+		{"64 lines", headOf(0, 64), 101},
+		{"65 lines", headOf(0, 65), 431},
+		{"a line without end", []byte("GET /" + strings.Repeat("x", 9000)), 431},
+		{"lines without end", bytes.Repeat([]byte("GET: /\r\n"), 70), 431},
+	} {
+		for _, chop := range []int{1 << 20, 1, 100} {
+			t.Run(fmt.Sprintf("%s in pieces of %d", tt.name, chop), func(t *testing.T) {
+				c := dial(t, addr)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					for b := tt.head; len(b) > 0; b = b[min(chop, len(b)):] {
+						if _, err := c.c.Write(b[:min(chop, len(b))]); err != nil {
+							return
+						}
+					}
+				}()
+				if r := c.response(); r.StatusCode != tt.status {
+					t.Errorf("%s, want %d", r.Status, tt.status)
+				}
+				<-done
+				if tt.status == 101 {
+					c.send(text, "through")
+					c.expect(text, "through")
+					c.goodbye()
+				} else {
+					c.expectEOF()
+				}
+				c.c.Close()
+			})
+		}
+	}
+}
+
+// One deadline for the whole handshake, whatever trickles in.
+func TestThreatSlowloris(t *testing.T) {
+	s, addr := start(t, netpoll.Config{HandshakeTimeout: 300 * time.Millisecond}, echo())
+	head := upgrade()
+	var slow []*client
+	for _, first := range []string{"", "G", string(head[:len(head)-1])} {
+		c := dial(t, addr)
+		c.write([]byte(first))
+		slow = append(slow, c)
+	}
+	trickle := dial(t, addr)
+	trickle.hurry()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	trickle.write([]byte("GET / HTTP/1.1\r\nX: "))
+	for {
+		<-tick.C
+		if _, err := trickle.c.Write([]byte("x")); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the slow head is still read")
+		} else if err != nil {
+			break
+		}
+	}
+	for i, c := range slow {
+		c.hurry()
+		if _, err := io.Copy(io.Discard, c.c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("client %d is still connected", i)
+		}
+	}
+	eventually(t, "all four are counted", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == 4 })
+}
+
+// Frames behind the handshake are not lost, however the bytes come.
+func TestThreatPipelined(t *testing.T) {
+	_, addr := start(t, netpoll.Config{}, echo())
+	head := upgrade()
+	b := append(append(append(bytes.Clone(head), frame(text, "one")...), frame(ping, "two")...), frame(bin, "three")...)
+	check := func(how string, pieces ...[]byte) {
+		c := dial(t, addr)
+		for _, p := range pieces {
+			c.write(p)
+		}
+		if r := c.response(); r.StatusCode != 101 {
+			t.Fatalf("%s: %s", how, r.Status)
+		}
+		// A pong may overtake what is queued, but not what was sent.
+		got := map[string]bool{}
+		for range 3 {
+			b0, p, err := c.readFrame()
+			if err != nil {
+				t.Fatalf("%s: %v", how, err)
+			}
+			got[fmt.Sprintf("%02x %s", b0, p)] = true
+		}
+		if !got["81 one"] || !got["8a two"] || !got["82 three"] {
+			t.Fatalf("%s: %v", how, got)
+		}
+		c.goodbye()
+	}
+	check("at once", b)
+	for cut := len(head) - 5; cut < len(b); cut++ {
+		check(fmt.Sprint("cut at ", cut), b[:cut], b[cut:])
+	}
+	large := pattern(300 << 10)
+	c := dial(t, addr)
+	go c.c.Write(append(append(bytes.Clone(head), frame(text, large)...), frame(text, "behind")...))
+	if r := c.response(); r.StatusCode != 101 {
+		t.Fatal(r.Status)
+	}
+	c.expect(text, large)
+	c.expect(text, "behind")
+	c.goodbye()
+	// An upgrade on a connection kept alive, frames right behind it.
+	c = dial(t, addr)
+	c.write([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost")))
+	if r := c.response(); r.StatusCode != 404 || r.Close {
+		t.Fatalf("%s, close %v", r.Status, r.Close)
+	}
+	c.write(b)
+	if r := c.response(); r.StatusCode != 101 {
+		t.Fatal(r.Status)
+	}
+	c.expect(text, "one")
+	c.expect(pong, "two")
+	c.expect(bin, "three")
+	c.goodbye()
+	// The same with a body that a proxy may have let through.
+	c = dial(t, addr)
+	c.write([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost")))
+	c.response()
+	c.write([]byte(strings.Replace(string(head), "\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n", 1) + "0\r\n\r\n"))
+	if r := c.response(); r.StatusCode != 400 {
+		t.Errorf("an upgrade with a chunked body: %s, want 400", r.Status)
+	}
+}

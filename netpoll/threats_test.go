@@ -1,0 +1,285 @@
+package netpoll_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// What clients will try, after ../shared/threats.md, once they are connected.
+// The handshake's threats are in threats_http_test.go.
+
+// witness is an echo handler that tells of the ends of connections.
+type witness struct {
+	netpoll.Funcs
+	opened chan netpoll.Conn
+	closed chan netpoll.Closed
+}
+
+func newWitness() *witness {
+	w := &witness{opened: make(chan netpoll.Conn, 1000), closed: make(chan netpoll.Closed, 1000)}
+	w.OnOpen = func(c netpoll.Conn, _ *netpoll.Request) { w.opened <- c }
+	w.OnMessage = func(c netpoll.Conn, op ws.OpCode, data []byte) { _ = c.Push(op, data) }
+	w.OnClose = func(_ netpoll.Conn, why netpoll.Closed) { w.closed <- why }
+	return w
+}
+
+func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("nothing heard of: %s", what)
+	}
+	return v
+}
+
+func (w *witness) expect(t *testing.T, cause netpoll.Cause, code ws.StatusCode) {
+	t.Helper()
+	if why := receive(t, "close", w.closed); why.Cause != cause || why.Code != code {
+		t.Fatalf("closed as %v, %d %q; want %v, %d", why.Cause, why.Code, why.Reason, cause, code)
+	}
+}
+
+// bytesIn is how much the server has read of a connection.
+func bytesIn(c netpoll.Conn) uint64 {
+	info, _ := c.Info()
+	return info.BytesIn
+}
+
+// allocated is how many bytes have been allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+func TestThreatLengths(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{}, w)
+	for _, tt := range []struct {
+		name   string
+		before []byte
+		length uint64
+		cause  netpoll.Cause
+		code   int
+	}{
+		{"top bit", nil, 1 << 63, netpoll.ProtocolError, protocolFailed},
+		{"all bits", nil, 1<<64 - 1, netpoll.ProtocolError, protocolFailed},
+		{"2^63-1", nil, 1<<63 - 1, netpoll.TooBig, tooBig},
+		{"2^63-1 behind a fragment", frame(partBin, "x"), 1<<63 - 1, netpoll.TooBig, tooBig},
+		{"2^63-14: the header would wrap it", nil, 1<<63 - 14, netpoll.TooBig, tooBig},
+		{"2^32", nil, 1 << 32, netpoll.TooBig, tooBig},
+		{"1 GB announced", nil, 1 << 30, netpoll.TooBig, tooBig},
+		{"a byte over the limit", nil, 1<<20 + 1, netpoll.TooBig, tooBig},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := connect(t, addr)
+			b0 := byte(bin)
+			if tt.before != nil {
+				b0 = cont
+			}
+			c.write(append(tt.before, frameHead(b0, tt.length)...))
+			c.expectClose(tt.code)
+			w.expect(t, tt.cause, ws.StatusCode(tt.code))
+		})
+	}
+}
+
+// A length alone makes nothing large, where it is within the limit.
+func TestThreatDeclaredLength(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{MaxMessage: 2 << 30}, w)
+	before := allocated()
+	var clients []*client
+	var conns []netpoll.Conn
+	for range 50 {
+		c := connect(t, addr)
+		conn := receive(t, "open", w.opened)
+		read := bytesIn(conn)
+		b := append(frameHead(bin, 1<<30), "some of it"...)
+		c.write(b)
+		eventually(t, "the header is read", func() bool { return bytesIn(conn) == read+uint64(len(b)) })
+		clients, conns = append(clients, c), append(conns, conn)
+	}
+	if n := allocated() - before; n > 64<<20 {
+		t.Errorf("%d bytes were allocated for 50 lengths of 1 GB", n)
+	}
+	for i := range clients {
+		if !conns[i].Exists() {
+			t.Error("a connection is closed that did nothing wrong")
+		}
+		clients[i].c.Close()
+		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
+	}
+}
+
+// All but the last byte of a large message, from everybody: the total is
+// bounded, and those within it are served.
+func TestThreatHalfMessages(t *testing.T) {
+	const size, bound = 200 << 10, 1 << 20
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{MaxUnfinished: bound}, w)
+	m := pattern(size)
+	f := frame(text, m)
+	var waiting []*client
+	refused := 0
+	for range 20 {
+		c := connect(t, addr)
+		conn := receive(t, "open", w.opened)
+		read := bytesIn(conn)
+		go c.c.Write(f[:len(f)-1])
+		eventually(t, "the half is read, or refused", func() bool {
+			return bytesIn(conn) == read+uint64(len(f)-1) || !conn.Exists()
+		})
+		if conn.Exists() {
+			waiting = append(waiting, c)
+			continue
+		}
+		refused++
+		c.expectClose(1013)
+		w.expect(t, netpoll.OutOfMemory, 1013)
+	}
+	if n := len(waiting); n < 2 || n*size > bound {
+		t.Fatalf("%d of 20 wait with %d bytes each; the bound is %d", n, size, bound)
+	}
+	for _, c := range waiting {
+		c.write(f[len(f)-1:])
+		c.expect(text, m)
+		c.goodbye()
+		w.expect(t, netpoll.ClientClosed, normal)
+	}
+	c := connect(t, addr) // and the memory is free again
+	c.write(f)
+	c.expect(text, m)
+	c.goodbye()
+}
+
+func TestThreatUnfinishedMessage(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{MessageTimeout: 300 * time.Millisecond}, w)
+	c := connect(t, addr)
+	c.send(partText, "to be continued")
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() { // more of it, for ever, does not help
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				if _, err := c.c.Write(frame(partCont, "x")); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	b0, p, err := c.readFrame()
+	close(stop)
+	<-done
+	if err != nil || b0 != closeOp || !strings.HasPrefix(string(p), closePayload(1008, "")) {
+		t.Fatalf("frame %02x %q, %v; want Close 1008", b0, p, err)
+	}
+	c.c.Close()
+	w.expect(t, netpoll.Unfinished, 1008)
+}
+
+// Last words and FIN in one go: both are seen, and the answers still arrive.
+func TestThreatHalfClose(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{}, w)
+	large := pattern(100 << 10)
+	for range 50 {
+		c := connect(t, addr)
+		c.write(append(frame(text, "last words"), frame(ping, "bye")...))
+		c.c.CloseWrite()
+		c.expect(text, "last words")
+		c.expect(pong, "bye")
+		c.expectEOF()
+		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
+
+		c = connect(t, addr)
+		c.write(append(frame(text, large), frame(closeOp, closePayload(1001, "off"))...))
+		c.c.CloseWrite()
+		c.closing = true
+		c.expect(text, large)
+		c.expectClose(1001)
+		w.expect(t, netpoll.ClientClosed, 1001)
+
+		c = dial(t, addr) // the whole life in one write
+		c.write(append(upgrade(), frame(text, "hello and bye")...))
+		c.c.CloseWrite()
+		if r := c.response(); r.StatusCode != 101 {
+			t.Fatal(r.Status)
+		}
+		c.expect(text, "hello and bye")
+		c.expectEOF()
+		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
+
+		c = connect(t, addr) // cut in the middle of a frame
+		c.write(frame(text, "never finished")[:10])
+		c.c.CloseWrite()
+		c.expectEOF()
+		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
+	}
+}
+
+// A client that ends while the server closes is let go at once, not when the
+// patience of the close ends.
+func TestThreatGoneWhileClosing(t *testing.T) {
+	w := newWitness()
+	_, addr := start(t, netpoll.Config{CloseTimeout: time.Hour}, w)
+	ends := map[string]func(c *client){
+		"end of stream": func(c *client) { c.c.CloseWrite() },
+		"closed":        func(c *client) { c.c.Close() },
+		"reset":         func(c *client) { c.c.SetLinger(0); c.c.Close() },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			for _, code := range []int{4000, protocolFailed} {
+				c := connect(t, addr)
+				conn := receive(t, "open", w.opened)
+				cause := netpoll.ServerClosed
+				if code == protocolFailed {
+					cause = netpoll.ProtocolError
+					c.send(0x83, "")
+				} else if err := conn.Close(4000, "go"); err != nil {
+					t.Fatal(err)
+				}
+				if b0, _, err := c.readFrame(); b0 != closeOp || err != nil {
+					t.Fatalf("frame %02x, %v; want Close", b0, err)
+				}
+				end(c)
+				w.expect(t, cause, ws.StatusCode(code))
+			}
+		})
+	}
+}
+
+func TestThreatFragments(t *testing.T) {
+	for name, cfg := range map[string]netpoll.Config{"by default": {}, "of 100": {MaxFragments: 100}} {
+		for _, payload := range []string{"", "x"} {
+			t.Run(fmt.Sprintf("%s, %d bytes each", name, len(payload)), func(t *testing.T) {
+				w := newWitness()
+				_, addr := start(t, cfg, w)
+				c := connect(t, addr)
+				b := frame(partBin, payload)
+				for range 20_000 {
+					b = append(b, frame(partCont, payload)...)
+				}
+				go c.c.Write(b)
+				c.expectClose(tooBig)
+				w.expect(t, netpoll.TooBig, tooBig)
+			})
+		}
+	}
+}
