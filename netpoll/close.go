@@ -123,6 +123,9 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	r.mu.Unlock()
 	if shut {
 		unix.Shutdown(fd, unix.SHUT_WR)
+		// All is said: what is left is to see the client's end of stream.
+		r.deadline = s.clock.now.Load() + s.ticks.linger
+		s.wheelOf(r).armBy(r, r.deadline)
 	}
 	if gone {
 		r.stage = stageDrain

@@ -46,8 +46,8 @@ type Config struct {
 	// WriteTimeout: a socket that takes nothing for so long while output waits
 	// is closed as Slow; 0: 30 s; negative: never.
 	WriteTimeout time.Duration
-	// CloseTimeout bounds the closing handshake and the wait for the client's
-	// end of stream; 0: 5 s.
+	// CloseTimeout bounds the closing handshake, 1 s of it the wait for the
+	// client's end of stream after that; 0: 5 s.
 	CloseTimeout time.Duration
 	// MessageTimeout bounds how long a message may stay unfinished; 0: 2 min;
 	// negative: no bound but the heartbeat.

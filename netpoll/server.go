@@ -54,7 +54,7 @@ const (
 
 // ticks are the durations of Config on the server's clock.
 type ticks struct {
-	second, handshake, ping, pong, write, close, message, idle uint32
+	second, handshake, ping, pong, write, close, linger, message, idle uint32
 }
 
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
@@ -69,7 +69,7 @@ func New(cfg Config, h Handler) *Server {
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}
 	t := s.clock.ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
-		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
+		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
 	s.pool = newPool(&s.clock)
 	s.evictor = s.NewTurn(s.evict)
 	return s

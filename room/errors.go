@@ -8,6 +8,11 @@ var (
 	ErrBusy = errors.New("room: room is busy, try again")
 	// ErrTooManyRooms: Config.MaxRooms rooms have members.
 	ErrTooManyRooms = errors.New("room: too many rooms")
+	// ErrRoomFull: Config.MaxMembers are in the room.
+	ErrRoomFull = errors.New("room: room is full")
 	// ErrClosed: the connection ended before it had joined.
 	ErrClosed = errors.New("room: connection is closed")
 )
+
+// errEnded: the room ended between being found and being joined.
+var errEnded = errors.New("room: room has ended")

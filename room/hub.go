@@ -100,7 +100,7 @@ func (h *Hub) admits(name string) error {
 	case r == nil && len(h.rooms) >= h.cfg.MaxRooms:
 		return ErrTooManyRooms
 	case r != nil && h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers:
-		return errors.New("room is full")
+		return ErrRoomFull
 	}
 	return nil
 }
@@ -166,14 +166,19 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		if err != nil {
 			return Member{}, err
 		}
-		if st, ok := r.join(c); ok {
-			m := Member{r, c, st}
-			if !c.SetTag(st.tag(r.num)) {
-				h.leave(m)
-				return Member{}, ErrClosed
-			}
-			return m, nil
+		st, err := r.join(c)
+		if err == errEnded {
+			continue
 		}
+		if err != nil {
+			return Member{}, err
+		}
+		m := Member{r, c, st}
+		if !c.SetTag(st.tag(r.num)) {
+			h.leave(m)
+			return Member{}, ErrClosed
+		}
+		return m, nil
 	}
 }
 

@@ -15,7 +15,7 @@ type Limits struct {
 	MaxMessages int           // of a room; 0: 100
 	MaxBytes    int           // of a room's messages; 0: 16 KiB
 	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
-	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without a message forgets first
+	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without use forgets first
 }
 
 func (l Limits) withDefaults() Limits {
@@ -62,8 +62,12 @@ type topic struct {
 	subs    []Subscriber
 }
 
-// entryCost is what a remembered message takes besides its data.
-const entryCost = 96
+// What a remembered message takes besides its data, and a topic besides its
+// messages: both count in the total, for clients can make them grow.
+const (
+	entryCost = 96
+	topicCost = 512
+)
 
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
@@ -79,6 +83,7 @@ func (m *Memory) lock(room string) *topic {
 		if t == nil {
 			t = &topic{name: room, epoch: rand.Text()[:8]}
 			m.topics[room] = t
+			m.total.Add(topicCost)
 		}
 		t.touched = m.now()
 		if t.place == nil {
@@ -159,12 +164,23 @@ func (m *Memory) forget(t *topic, n int) {
 func (m *Memory) shrink() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for e := m.recent.Front(); e != nil && m.total.Load() > m.limits.MaxTotal; e = e.Next() {
-		t := e.Value.(*topic)
-		t.mu.Lock()
-		m.forget(t, len(t.entries))
-		t.mu.Unlock()
+	for e := m.recent.Front(); e != nil && m.total.Load() > m.limits.MaxTotal; e = m.recent.Front() {
+		m.drop(e.Value.(*topic))
 	}
+}
+
+// drop makes a topic forget its messages; without members it goes itself.
+// m.mu is held.
+func (m *Memory) drop(t *topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.subs) == 0 {
+		m.remove(t)
+		return
+	}
+	m.forget(t, len(t.entries))
+	m.recent.Remove(t.place)
+	t.place = nil
 }
 
 // Subscribe implements Engine.
@@ -172,6 +188,9 @@ func (m *Memory) Subscribe(room string, s Subscriber) {
 	t := m.lock(room)
 	t.subs = append(slices.Clip(t.subs), s)
 	t.mu.Unlock()
+	if m.total.Load() > m.limits.MaxTotal {
+		m.shrink()
+	}
 }
 
 // Unsubscribe implements Engine. A room in which nothing was ever published is
@@ -209,6 +228,7 @@ func (m *Memory) remove(t *topic) {
 	m.forget(t, len(t.entries))
 	t.dead = true
 	delete(m.topics, t.name)
+	m.total.Add(-topicCost)
 	if t.place != nil {
 		m.recent.Remove(t.place)
 		t.place = nil
@@ -227,15 +247,7 @@ func (m *Memory) Expire() {
 		if !t.touched.Before(old) {
 			return
 		}
-		t.mu.Lock()
-		if len(t.subs) == 0 {
-			m.remove(t)
-		} else {
-			m.forget(t, len(t.entries))
-			m.recent.Remove(e)
-			t.place = nil
-		}
-		t.mu.Unlock()
+		m.drop(t)
 	}
 }
 
@@ -250,8 +262,11 @@ func (m *Memory) History(room string, since uint64, limit int, done func(History
 		t.mu.Lock()
 		m.trim(t)
 		h.Top = Position{t.epoch, t.offset}
-		from, _ := slices.BinarySearchFunc(t.entries, since+1, func(p Publication, o uint64) int {
-			return int(int64(p.Offset - o))
+		from, _ := slices.BinarySearchFunc(t.entries, since, func(p Publication, o uint64) int {
+			if p.Offset <= o {
+				return -1
+			}
+			return 1
 		})
 		h.Publications = slices.Clone(t.entries[from:])
 		t.mu.Unlock()
@@ -265,7 +280,7 @@ func (m *Memory) History(room string, since uint64, limit int, done func(History
 // MemoryStats is what the engine holds.
 type MemoryStats struct {
 	Topics int   // rooms that are remembered, with members or without
-	Bytes  int64 // of their histories
+	Bytes  int64 // that they and their histories take, by count
 }
 
 // Stats reads the engine's size.

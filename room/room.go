@@ -61,14 +61,17 @@ func (r *Room) subscribe() {
 	r.subscribed.Do(func() { r.hub.engine.Subscribe(r.name, r) })
 }
 
-// join gives a connection a seat; false if the room has ended meanwhile. From
-// here on the member is owed what comes behind the log's end.
-func (r *Room) join(c netpoll.Conn) (seat, bool) {
+// join gives a connection a seat, or errEnded, or ErrRoomFull. From here on the
+// member is owed what comes behind the log's end.
+func (r *Room) join(c netpoll.Conn) (seat, error) {
 	v := c.Variant()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
-		return 0, false
+		return 0, errEnded
+	}
+	if n := r.hub.cfg.MaxMembers; n > 0 && r.members >= n {
+		return 0, ErrRoomFull
 	}
 	g := r.groups[v]
 	if g == nil {
@@ -79,13 +82,13 @@ func (r *Room) join(c netpoll.Conn) (seat, bool) {
 	g.members++
 	for i, sh := range g.shards {
 		if place, ok := sh.seat(c.ID()); ok {
-			return seatOf(i, place), true
+			return seatOf(i, place), nil
 		}
 	}
 	sh := newShard(r, g)
 	g.shards = append(g.shards, sh)
 	place, _ := sh.seat(c.ID())
-	return seatOf(len(g.shards)-1, place), true
+	return seatOf(len(g.shards)-1, place), nil
 }
 
 // leave frees a seat; it reports whether the room is empty now.

@@ -1,0 +1,209 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestProgram runs the real program as its users do: in a process of its own,
+// with flags, variables and files, ended by signals.
+func TestProgram(t *testing.T) {
+	program := buildWebim(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, string)
+	}{
+		{"WrongSettings", testWrongSettings},
+		{"CannotServe", testCannotServe},
+		{"Check", testCheck},
+		{"Version", testVersion},
+		{"Health", testHealth},
+		{"Log", testLog},
+		{"UnixSocket", testUnixSocket},
+		{"Signals", testSignals},
+		{"SecondSignal", testSecondSignal},
+		{"AtTheLimit", testAtTheLimit},
+		{"OutOfFiles", testOutOfFiles},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, program) })
+	}
+}
+
+// ended is how a child ended.
+type ended struct {
+	out, errs string
+	code      int
+}
+
+// runWebim runs a child to its end. Its environment is vars alone (and what
+// spares it the race detector's second of sleep at the end).
+func runWebim(t *testing.T, program string, vars []string, args ...string) ended {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.Env = &out, &errs, append([]string{"GORACE=atexit_sleep_ms=0"}, vars...)
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("webim %s: %v, %v\n%s", strings.Join(args, " "), err, ctx.Err(), errs.String())
+	}
+	return ended{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+func tempFile(t *testing.T, name, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// testWrongSettings: one sentence that names the setting as its author wrote it
+// and says what to do; exit code 2; nothing on standard output.
+func testWrongSettings(t *testing.T, program string) {
+	for _, c := range []struct {
+		args string // FILE stands for the file
+		env  string
+		file string
+		want string
+	}{
+		{args: "", want: `expected one of "serve", "check", "version"; webim --help lists the commands, webim serve --help the flags.`},
+		{args: "sevre", want: `unexpected argument sevre, did you mean "serve"?; webim --help lists the commands, webim serve --help the flags.`},
+		{args: "serve --max-cons 3", want: `unknown flag --max-cons, did you mean "--max-conns"?; webim --help`},
+		{args: "serve extra", want: `unexpected argument extra; webim --help`},
+		{args: "serve --max-conns", want: `--max-conns: its value is missing.`},
+		{args: "serve --max-conns --dev", want: `--max-conns: its value is missing.`},
+		{args: "serve --max-conns many", want: `--max-conns: "many" is not a whole number: write digits only, or auto.`},
+		{args: "serve --max-conns 0", want: `--max-conns: 0 is out of range: it must be 1 to 4194304, or auto.`},
+		{args: "serve --max-message 64KB", want: `--max-message: "64KB" is not a size: write bytes as 65536, 64KiB or 1MiB.`},
+		{args: "serve --max-message 2GiB", want: `--max-message: 2GiB is out of range: it must be 1 to 1GiB.`},
+		{args: "serve --ping-interval 10", want: `--ping-interval: "10" is not a duration: write it as 500ms, 10s or 1m30s, or none.`},
+		{args: "serve --pong-timeout=-1s", want: `--pong-timeout: -1s is out of range: it must be 1ms to 24h.`},
+		{args: "serve --policy drop", want: `--policy: "drop" is not known: write close-slow or drop-newest.`},
+		{args: "serve --dev=perhaps", want: `--dev: bool value must be true, 1, yes, false, 0 or no but got "perhaps"; webim --help`},
+		{args: "serve", env: "WEBIM_DEFLATE=perhaps", want: `WEBIM_DEFLATE: "perhaps" is neither true nor false: write one of them.`},
+		{args: "serve", env: "WEBIM_MAX_QUEUE=1MB", want: `WEBIM_MAX_QUEUE: "1MB" is not a size: write bytes as 65536, 64KiB or 1MiB.`},
+		{args: "serve", env: "WEBIM_CONFIG=/nowhere", want: `the configuration file cannot be read: open /nowhere: no such file or directory.`},
+
+		{args: "serve --config FILE", file: "max_conns: 3\nmax_cons: 3", want: `FILE:2: there is no setting "max_cons": did you mean max_conns?`},
+		{args: "serve -c FILE", file: "max-conns: 3", want: `FILE:1: there is no setting "max-conns": did you mean max_conns?`},
+		{args: "serve -c FILE", file: "config: other", want: `FILE:1: there is no setting "config": webim check lists all that there are.`},
+		{args: "serve -c FILE", file: "loops: 1\n\nloops: 2", want: `FILE:3: this is not YAML: mapping key "loops" already defined at [1:1].`},
+		{args: "serve -c FILE", file: "listen: [", want: `FILE:1: this is not YAML: `},
+		{args: "serve -c FILE", file: "- loops", want: `FILE:1: this is not a list of settings: write lines like max_conns: 1000.`},
+		{args: "serve -c FILE", file: "loops: {a: 1}", want: `FILE:1: loops needs a plain value or a list of them, as in loops: 10.`},
+		{args: "serve -c FILE", file: "loops: &a 1", want: `FILE:1: loops needs a plain value or a list of them, as in loops: 10.`},
+		{args: "serve -c FILE", file: "loops:", want: `FILE:1: loops: "null" is not a whole number: write digits only, or auto.`},
+		{args: "serve -c FILE", file: "loops: [1, 2]", want: `FILE:1: loops takes one value, not a list.`},
+		{args: "serve -c FILE", file: "loops: 1\n---\nloops: 2", want: `FILE: it has several documents: leave out the lines ---.`},
+		{args: "serve -c FILE", file: "# ours\nmax_conns: 1e6", want: `FILE:2: max_conns: "1e6" is not a whole number: write digits only, or auto.`},
+
+		{args: "serve --tls-cert c.pem", want: `--tls-cert is given without a key: add --tls-key FILE.`},
+		{args: "serve", env: "WEBIM_TLS_KEY=k.pem", want: `WEBIM_TLS_KEY is given without a certificate: add --tls-cert FILE.`},
+		{args: "serve --tls-cert c.pem --tls-key k.pem --listen :0", want: `--tls-cert is of no use without an address: add --tls-listen ADDR.`},
+		{args: "serve --tls-cert /no/c.pem --tls-key k.pem --tls-listen 127.0.0.1:0", want: `the certificate cannot be used: open /no/c.pem: no such file or directory.`},
+		{args: "check --tls-cert /no/c.pem --tls-key k.pem", want: `the certificate cannot be used: open /no/c.pem: no such file or directory.`},
+		{args: "serve --tls-listen :0", want: `--tls-listen needs a certificate: add --tls-cert FILE and --tls-key FILE, or use --dev to try it out.`},
+		{args: "serve -c FILE", file: "listen: []", want: `there is nothing to listen on: add --listen ADDR.`},
+		{args: "serve --listen 9501", want: `--listen: "9501" is not an address: write host:port, as 127.0.0.1:9501, [::1]:9501 or :9501, or unix:/path.`},
+		{args: "serve --listen :http", want: `--listen: ":http" has no port: write a number from 0 to 65535 behind the colon; 0 takes a free one.`},
+		{args: "serve --listen unix:", want: `--listen: unix: has no path: write unix:/run/webim.sock.`},
+		{args: "serve --listen :9501,:9501", want: `--listen: :9501 is there twice: remove one.`},
+		{args: "serve --dev --listen :9501", want: `--listen: :9501 can be reached from other machines, and with --dev anybody may do anything: write 127.0.0.1 for the host, or leave out --dev.`},
+		{args: "serve --dev --listen 0.0.0.0:0", want: `--listen: 0.0.0.0:0 can be reached from other machines`},
+		{args: "serve --dev", env: "WEBIM_TLS_LISTEN=[::]:0", want: `WEBIM_TLS_LISTEN: [::]:0 can be reached from other machines`},
+		{args: "serve --allow-origin chat.example.com", want: `--allow-origin: "chat.example.com" is not an origin: write scheme://host or scheme://host:port, as https://chat.example.com.`},
+		{args: "serve --allow-origin https://chat.example.com/", want: `--allow-origin: "https://chat.example.com/" is not what browsers send: write https://chat.example.com.`},
+		{args: "serve --allow-origin *", want: `--allow-origin: * would let every site that a user visits speak in the user's name: list the origins that may.`},
+		{args: "serve --allow-origin null,null", want: `--allow-origin: null is there twice: remove one.`},
+		{args: "serve --high-water 2MiB", want: `--high-water is 2MiB, more than max_queue, which is 1MiB: lower the one or raise the other.`},
+		{args: "serve --shutdown-timeout 1s", want: `--shutdown-spread is 2s, more than shutdown_timeout, which is 1s: lower the one or raise the other.`},
+		{args: "serve --max-queue 1KiB --low-water 1000", want: `--low-water is 1000, more than high_water, which is 768: lower the one or raise the other.`},
+	} {
+		var vars []string
+		if c.env != "" {
+			vars = []string{c.env}
+		}
+		args := strings.Fields(c.args)
+		if c.file != "" {
+			path := tempFile(t, "webim.yaml", c.file)
+			args[len(args)-1], c.want = path, strings.Replace(c.want, "FILE", path, 1)
+		}
+		e := runWebim(t, program, vars, args...)
+		if e.code != 2 || e.out != "" || !strings.HasPrefix(e.errs, "webim: "+c.want) || strings.Count(e.errs, "\n") != 1 {
+			t.Errorf("webim %s, %s, %q:\nexit code %d, standard output %q and\n%swant 2, nothing and\nwebim: %s", c.args, c.env, c.file, e.code, e.out, e.errs, c.want)
+		}
+	}
+}
+
+// testCannotServe: right settings that this machine cannot do; exit code 1.
+func testCannotServe(t *testing.T, program string) {
+	first := launch(t, program, nil, "--listen", "127.0.0.1:0")
+	addr := first.addrs[0]
+	for _, c := range []struct{ args, want string }{
+		{"--dev --listen " + addr, "cannot listen on " + addr + ": address already in use; another program listens there, perhaps another webim: stop it, or choose another address."},
+		{"--listen 192.0.2.1:0", "cannot listen on 192.0.2.1:0: cannot assign requested address; this machine does not have that address: choose one that it has."},
+		{"--listen unix:/no/such/folder", "cannot listen on unix:/no/such/folder: no such file or directory; choose a path in a folder that exists and that this user may write to."},
+	} {
+		e := runWebim(t, program, nil, append([]string{"serve", "--log-level", "error"}, strings.Fields(c.args)...)...)
+		if e.code != 1 || e.out != "" || e.errs != "webim: "+c.want+"\n" {
+			t.Errorf("%s: exit code %d, standard output %q and\n%swant 1, nothing and\nwebim: %s", c.args, e.code, e.out, e.errs, c.want)
+		}
+	}
+	dial(t, "tcp", addr).echo("the first is unharmed")
+}
+
+var comments = regexp.MustCompile(` #.*`)
+
+// testCheck: what check prints is a file that makes the same configuration.
+func testCheck(t *testing.T, program string) {
+	file := tempFile(t, "webim.yaml", "max_conns: 100 # a few\npolicy: drop-newest\nallow_origin:\n  - https://a.example\n  - \"null\"\nmax_queue: 512KiB\nloops: 2\n")
+	for _, c := range []struct {
+		args, env []string
+		want      []string
+	}{
+		{want: []string{"dev: false # default", `listen: [":9501"] # default`, "tls_listen: [] # default", "shutdown_spread: 2s # default",
+			"max_members: none # default", "max_message: 1MiB # default", "message_timeout: 2m # default", "high_water: auto # default, here 768KiB"}},
+		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["127.0.0.1:9502"] # default`, "shutdown_spread: 200ms # default"}},
+		{args: []string{"--config", file, "--max-queue", "2MiB", "--no-deflate"}, env: []string{"WEBIM_LOOPS=3", "WEBIM_MAX_QUEUE=3MiB", "WEBIM_PORT=tcp://10.0.0.1:9501"},
+			want: []string{"max_conns: 100 # file", "policy: drop-newest # file", `allow_origin: ["https://a.example", "null"] # file`,
+				"max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# WEBIM_PORT names no setting and is ignored"}},
+		{env: []string{"WEBIM_CONFIG=" + file, "WEBIM_LISTEN=127.0.0.1:1,unix:/tmp/a \"b\".sock", "WEBIM_PING_INTERVAL=none", "WEBIM_LOOPS="},
+			want: []string{`listen: ["127.0.0.1:1", "unix:/tmp/a \"b\".sock"] # env`, "ping_interval: none # env", "loops: 2 # file"}},
+	} {
+		first := runWebim(t, program, c.env, append([]string{"check"}, c.args...)...)
+		if first.code != 0 || first.errs != "" {
+			t.Errorf("check %q %q: exit code %d, %s", c.args, c.env, first.code, first.errs)
+			continue
+		}
+		for _, line := range c.want {
+			if !strings.Contains("\n"+first.out, "\n"+line+"\n") {
+				t.Errorf("check %q %q: no line %q in\n%s", c.args, c.env, line, first.out)
+			}
+		}
+		again := runWebim(t, program, nil, "check", "--config", tempFile(t, "again.yaml", first.out))
+		settings, _, _ := strings.Cut(comments.ReplaceAllString(first.out, ""), "# WEBIM_")
+		if got := comments.ReplaceAllString(again.out, ""); got != settings || again.code != 0 {
+			t.Errorf("check %q %q printed\n%sand of this file\n%s%s", c.args, c.env, settings, got, again.errs)
+		}
+	}
+}
+
+func testVersion(t *testing.T, program string) {
+	if e := runWebim(t, program, nil, "version"); e != (ended{"webim dev\n", "", 0}) {
+		t.Errorf("%+v", e)
+	}
+	if e := runWebim(t, program, nil, "serve", "--help"); e.code != 0 || e.errs != "" || !strings.Contains(e.out, "--max-conns=N") {
+		t.Errorf("help: %+v", e)
+	}
+}

@@ -1,0 +1,215 @@
+package room
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// The path is the room, unescaped once; "/" is the lobby.
+func TestPathIsRoom(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	long := strings.Repeat("x", 255)
+	for _, c := range []struct{ path, room string }{
+		{"/", "lobby"},
+		{"/?name=x", "lobby"},
+		{"/lobby", "lobby"},
+		{"/a", "a"},
+		{"/a?b=c", "a"},
+		{"/a/", "a/"},
+		{"//", "/"},
+		{"//a", "/a"},
+		{"/a%2Fb", "a/b"},
+		{"/%61", "a"},
+		{"/%252F", "%2F"},
+		{"/a+b", "a+b"},
+		{"/%20", " "},
+		{"/%E6%97%A5%E6%9C%AC", "日本"},
+		{"/日本", "日本"},
+		{"/" + long, long},
+		{"/" + strings.Repeat("%C3%A9", 127), strings.Repeat("é", 127)},
+		{"http://elsewhere/b", "b"},
+		{"http://elsewhere", "lobby"},
+	} {
+		member := n.join(c.path, noDeflate)
+		if rooms := n.hub.Rooms(); len(rooms) != 1 || rooms[0].Name() != c.room || rooms[0].Len() != 1 {
+			t.Fatalf("%.40q leads to %d rooms, the first is %.40q", c.path, len(rooms), rooms[0].Name())
+		}
+		if err := member.send(ws.OpText, c.path); err != nil {
+			t.Fatal(err)
+		}
+		member.expect(t, ws.OpText, c.path)
+		member.leave(t)
+		eventually(t, "the room ends", func() bool { return len(n.hub.Rooms()) == 0 })
+	}
+}
+
+// Paths that can be no room get 400, and nothing is made of them.
+func TestBadPathsAreRefused(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	for _, path := range []string{
+		"/" + strings.Repeat("x", 256),
+		"/" + strings.Repeat("%C3%A9", 128),
+		"/%", "/%zz", "/%C3%",
+		"/%ff", "/%C0%AF", "/%ED%A0%80", "/\xff",
+		"/%00", "/a%00", "/%0d%0aX:%20y", "/%09", "/%1b[2J", "/%7f", "/%C2%85",
+		"/%E2%80%A8", "/%E2%80%AE", "/%D8%9C", "/%E2%81%A6",
+		"http://a b/", "no-slash", "",
+	} {
+		_, status, err := dial(new(net.Dialer), n.addr, path, noDeflate)
+		if err != nil || status != http.StatusBadRequest {
+			t.Errorf("%.40q: %d, %v; want 400", path, status, err)
+		}
+	}
+	if st := n.hub.Stats(); st != (Stats{}) {
+		t.Errorf("they left %+v", st)
+	}
+	if st := n.hub.Engine().(*Memory).Stats(); st != (MemoryStats{}) {
+		t.Errorf("the engine remembers %+v", st)
+	}
+}
+
+// What one member sends everybody gets, the sender too, as it was; and nobody
+// elsewhere.
+func TestRelay(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	room := []*client{n.join("/a", noDeflate), n.join("/a", deflate), n.join("/a", deflateSmall), n.join("/a?x", noDeflate)}
+	elsewhere := []*client{n.join("/", noDeflate), n.join("/A", noDeflate), n.join("/a/", noDeflate)}
+	for _, m := range []struct {
+		op      ws.OpCode
+		payload string
+	}{
+		{ws.OpText, "hello"},
+		{ws.OpText, ""},
+		{ws.OpBinary, ""},
+		{ws.OpBinary, "\x00\xff\xfe"},
+		{ws.OpText, "日本 🎉 <script>alert(1)</script>"},
+		{ws.OpText, strings.Repeat("again and ", 100)},
+		{ws.OpBinary, strings.Repeat("\x00\x01", 30_000)},
+		{ws.OpText, strings.Repeat("z", 300_000)},
+		{ws.OpText, "last"},
+	} {
+		for _, sender := range room {
+			if err := sender.send(m.op, m.payload); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range room {
+				c.expect(t, m.op, m.payload)
+			}
+		}
+	}
+	for _, c := range elsewhere {
+		if err := c.send(ws.OpText, "nothing before this"); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(t, ws.OpText, "nothing before this")
+	}
+	want := int64(len(room)*len(room)*9 + len(elsewhere))
+	eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
+}
+
+// A room ends with its last member and costs the hub nothing; the engine keeps
+// its history and its epoch for their time.
+func TestRoomEnds(t *testing.T) {
+	m, clock := newTestMemory(Limits{MaxAge: time.Hour})
+	n := start(t, Config{Engine: m}, netpoll.Config{})
+	epochs := map[string]bool{}
+	for round := range 3 {
+		members := []*client{n.join("/a", noDeflate), n.join("/a", deflate)}
+		quiet := n.join("/quiet", noDeflate)
+		if st := n.hub.Stats(); st.Rooms != 2 || st.Members != 3 {
+			t.Fatalf("%+v, want 2 rooms with 3 members", st)
+		}
+		for i := range 3 {
+			text := fmt.Sprint(round, i)
+			if err := members[0].send(ws.OpText, text); err != nil {
+				t.Fatal(err)
+			}
+			members[0].expect(t, ws.OpText, text)
+			members[1].expect(t, ws.OpText, text)
+		}
+		members[0].leave(t)
+		members[1].c.Close() // without a word
+		quiet.leave(t)
+		eventually(t, "the rooms end", func() bool { return n.hub.Stats() == Stats{} && len(n.hub.Rooms()) == 0 })
+		eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
+		h := history(t, m, "a", 0, 0)
+		want := 3
+		if round == 1 {
+			want = 6 // the room of round 0 was remembered
+		}
+		if len(h.Publications) != want || h.Top.Offset != uint64(want) {
+			t.Errorf("round %d: %d messages up to %v, want %d", round, len(h.Publications), h.Top, want)
+		}
+		epochs[h.Top.Epoch] = true
+		if round == 1 {
+			clock.advance(time.Hour + 1)
+			m.Expire()
+			if st := m.Stats(); st != (MemoryStats{}) {
+				t.Errorf("after its time the engine remembers %+v", st)
+			}
+		}
+	}
+	if len(epochs) != 2 {
+		t.Errorf("epochs %v, want one for rounds 0 and 1 and another for round 2", epochs)
+	}
+	if k := len(n.hub.byNum); k > 2 {
+		t.Errorf("%d numbers were used for 2 rooms at a time", k)
+	}
+}
+
+// Two servers with a hub each, on one engine, behave as one room.
+func TestTwoHubsOneEngine(t *testing.T) {
+	m := NewMemory(Limits{})
+	a := start(t, Config{Engine: m}, netpoll.Config{Workers: 1})
+	b := start(t, Config{Engine: m}, netpoll.Config{})
+	members := []*client{a.join("/x", noDeflate), b.join("/x", noDeflate), b.join("/x", deflate), a.join("/x", deflateSmall)}
+	other := b.join("/y", noDeflate)
+	const each = 50
+	for k := range each {
+		for i, c := range members {
+			if err := c.send(ws.OpText, fmt.Sprint(i, " ", k, strings.Repeat(" ", k*10))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var first []string
+	for i, c := range members {
+		var got []string
+		for range each * len(members) {
+			_, p, err := c.read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(p))
+		}
+		if i == 0 {
+			first = got
+		}
+		for k := range got {
+			if got[k] != first[k] {
+				t.Fatalf("member %d got %q as number %d, member 0 %q", i, got[k], k, first[k])
+			}
+		}
+	}
+	if err := a.say("y", "from the other hub"); err != nil {
+		t.Fatal(err)
+	}
+	other.expect(t, ws.OpText, "from the other hub")
+	// One hub's room ends, the other's goes on.
+	members[0].leave(t)
+	members[3].leave(t)
+	eventually(t, "hub a is empty", func() bool { return a.hub.Stats() == Stats{} })
+	if err := a.say("x", "to whom it concerns"); err != nil {
+		t.Fatal(err)
+	}
+	members[1].expect(t, ws.OpText, "to whom it concerns")
+	members[2].expect(t, ws.OpText, "to whom it concerns")
+}

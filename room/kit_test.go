@@ -1,0 +1,280 @@
+package room
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
+	"go.uber.org/goleak"
+
+	"webim/netpoll"
+)
+
+// The kit: a server with a hub that must leave nothing behind, and a client
+// that shares no code with netpoll.
+
+func TestMain(m *testing.M) {
+	// Go's own poller opens its descriptors with the first socket.
+	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+		ln.Close()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// patience is the deadline of whatever a test waits for.
+const patience = 10 * time.Second
+
+// long reports whether the tests are to run at full size.
+func long() bool { return os.Getenv("WEBIM_LONG") != "" }
+
+// eventually polls until cond holds.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// fds counts the descriptors of this process.
+func fds(t testing.TB) int {
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
+}
+
+// node is a server and its hub.
+type node struct {
+	t    testing.TB
+	hub  *Hub
+	s    *netpoll.Server
+	addr string
+}
+
+// start runs a node until the test ends, and then checks that no connection,
+// no room and no descriptor is left.
+func start(t testing.TB, rc Config, nc netpoll.Config) *node {
+	return startWith(t, NewHub(rc), nc, nil)
+}
+
+// startWith is start with a handler before the hub; nil: the hub itself.
+func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *node {
+	t.Helper()
+	if h == nil {
+		h = hub
+	}
+	before := fds(t)
+	if nc.PingInterval == 0 {
+		nc.PingInterval = -1 // frames are counted one by one
+	}
+	if nc.Logger == nil {
+		nc.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := netpoll.New(nc, h)
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.Start(s)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx, 0); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+		if st := hub.Stats(); st != (Stats{}) || len(hub.free) != len(hub.byNum) {
+			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.byNum)-len(hub.free), len(hub.byNum))
+		}
+		if n := s.Stats().Panics; n != 0 {
+			t.Errorf("%d callbacks panicked", n)
+		}
+		eventually(t, "all descriptors are closed", func() bool { return fds(t) <= before })
+	})
+	return &node{t, hub, s, addr.String()}
+}
+
+// room returns a room that must have members.
+func (n *node) room(name string) *Room {
+	n.t.Helper()
+	for _, r := range n.hub.Rooms() {
+		if r.Name() == name {
+			return r
+		}
+	}
+	n.t.Fatalf("there is no room %q", name)
+	return nil
+}
+
+// say publishes a text from the outside.
+func (n *node) say(room, text string) error {
+	var failed error
+	n.hub.Publish(room, Message{ws.OpText, []byte(text)}, func(_ Position, err error) { failed = err })
+	return failed
+}
+
+// client is a WebSocket client as plain as can be.
+type client struct {
+	c  net.Conn
+	br *bufio.Reader
+}
+
+// The extensions that a client may offer.
+const (
+	noDeflate    = ""
+	deflate      = "permessage-deflate"
+	deflateSmall = "permessage-deflate; server_max_window_bits=9"
+)
+
+// upgrade is the head of a handshake.
+func upgrade(path, extensions string) []byte {
+	if extensions != "" {
+		extensions = "Sec-WebSocket-Extensions: " + extensions + "\r\n"
+	}
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, extensions)
+}
+
+// dial connects and shakes hands, and returns the status too.
+func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
+	d.Timeout = patience
+	conn, err := d.Dial("tcp", addr)
+	if err != nil {
+		return nil, 0, err
+	}
+	c := &client{conn, bufio.NewReaderSize(conn, 4<<10)}
+	c.hurry()
+	if _, err := conn.Write(upgrade(path, extensions)); err != nil {
+		conn.Close()
+		return nil, 0, err
+	}
+	r, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		conn.Close()
+		return nil, 0, err
+	}
+	if r.StatusCode != http.StatusSwitchingProtocols {
+		_, err = io.Copy(io.Discard, r.Body)
+	} else if want := extensions != ""; strings.HasPrefix(r.Header.Get("Sec-WebSocket-Extensions"), deflate) != want {
+		err = fmt.Errorf("extensions: %q", r.Header.Get("Sec-WebSocket-Extensions"))
+	}
+	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
+		conn.Close()
+	}
+	return c, r.StatusCode, err
+}
+
+// join connects to a room, which must work.
+func (n *node) join(path, extensions string) *client {
+	n.t.Helper()
+	c, status, err := dial(new(net.Dialer), n.addr, path, extensions)
+	if err != nil || status != http.StatusSwitchingProtocols {
+		n.t.Fatalf("joining %s: %d, %v", path, status, err)
+	}
+	n.t.Cleanup(func() { c.c.Close() })
+	return c
+}
+
+// joinAll connects several clients at once; client i offers extensions(i).
+func (n *node) joinAll(count int, path string, extensions func(i int) string) []*client {
+	n.t.Helper()
+	all, errs := make([]*client, count), make([]error, count)
+	var wg sync.WaitGroup
+	for part := range 16 {
+		wg.Go(func() {
+			for i := part; i < count; i += 16 {
+				all[i], _, errs[i] = dial(new(net.Dialer), n.addr, path, extensions(i))
+			}
+		})
+	}
+	wg.Wait()
+	n.t.Cleanup(func() {
+		for _, c := range all {
+			if c != nil {
+				c.c.Close()
+			}
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		n.t.Fatal(err)
+	}
+	eventually(n.t, "all have joined", func() bool { return n.hub.Stats().Members >= count })
+	return all
+}
+
+func plain(int) string { return noDeflate }
+
+func (c *client) hurry() { c.c.SetDeadline(time.Now().Add(patience)) }
+
+// send writes a frame, masked as a client must.
+func (c *client) send(op ws.OpCode, payload string) error {
+	c.hurry()
+	return ws.WriteFrame(c.c, ws.MaskFrame(ws.NewFrame(op, true, []byte(payload))))
+}
+
+// read returns the next message or Close frame.
+func (c *client) read() (op ws.OpCode, payload []byte, err error) {
+	c.hurry()
+	f, err := ws.ReadFrame(c.br)
+	if err != nil {
+		return 0, nil, err
+	}
+	if f.Header.Masked || !f.Header.Fin {
+		return 0, nil, fmt.Errorf("bad header %+v", f.Header)
+	}
+	if f.Header.Rsv == ws.Rsv(true, false, false) {
+		f, err = wsflate.DecompressFrame(f)
+	}
+	return f.Header.OpCode, f.Payload, err
+}
+
+// expect reads a message and compares it.
+func (c *client) expect(t testing.TB, op ws.OpCode, payload string) {
+	t.Helper()
+	got, p, err := c.read()
+	if err != nil || got != op || string(p) != payload {
+		t.Fatalf("got %x %.60q (%d bytes), %v; want %x %.60q", got, p, len(p), err, op, payload)
+	}
+}
+
+// leave closes as a client should, and reads to the end.
+func (c *client) leave(t testing.TB) {
+	t.Helper()
+	if err := c.send(ws.OpClose, string(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		op, _, err := c.read()
+		if err != nil {
+			t.Fatalf("leaving: %v", err)
+		}
+		if op == ws.OpClose {
+			break
+		}
+	}
+	if _, err := c.br.ReadByte(); err != io.EOF {
+		t.Fatalf("behind the Close frame: %v", err)
+	}
+	c.c.Close()
+}

@@ -1,0 +1,106 @@
+package room
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// MaxRooms and MaxMembers are answered with 503, and again free when somebody
+// leaves.
+func TestRoomLimits(t *testing.T) {
+	n := start(t, Config{MaxRooms: 2, MaxMembers: 2}, netpoll.Config{})
+	refused := func(path string) {
+		t.Helper()
+		if _, status, err := dial(new(net.Dialer), n.addr, path, noDeflate); err != nil || status != http.StatusServiceUnavailable {
+			t.Fatalf("%s: %d, %v; want 503", path, status, err)
+		}
+	}
+	a1, _ := n.join("/a", noDeflate), n.join("/a", deflate)
+	refused("/a")
+	b1 := n.join("/b", noDeflate)
+	refused("/c")
+	n.join("/b", noDeflate)
+	refused("/b")
+	a1.leave(t)
+	eventually(t, "a has a place", func() bool { return n.room("a").Len() == 1 })
+	refused("/c")
+	n.join("/a", noDeflate)
+	if err := b1.send(ws.OpText, "still here"); err != nil {
+		t.Fatal(err)
+	}
+	b1.expect(t, ws.OpText, "still here")
+}
+
+// gate lets handshakes through in twos: both have been judged before either
+// joins.
+type gate struct {
+	*Hub
+	mu      sync.Mutex
+	waiting chan struct{}
+}
+
+func (g *gate) Handshake(r *netpoll.Request) {
+	g.Hub.Handshake(r)
+	g.mu.Lock()
+	second := g.waiting
+	if second == nil {
+		g.waiting = make(chan struct{})
+		first := g.waiting
+		g.mu.Unlock()
+		select {
+		case <-first:
+		case <-time.After(patience): // the other was refused
+		}
+		return
+	}
+	g.waiting = nil
+	g.mu.Unlock()
+	close(second)
+}
+
+// A limit holds for those that come at the same time, too.
+func TestRoomLimitsAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		cfg   Config
+		paths [2]string
+	}{
+		{"rooms", Config{MaxRooms: 1}, [2]string{"/a", "/b"}},
+		{"members", Config{MaxMembers: 1}, [2]string{"/a", "/a"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			hub := NewHub(c.cfg)
+			n := startWith(t, hub, netpoll.Config{Workers: 2}, &gate{Hub: hub})
+			var clients [2]*client
+			var wg sync.WaitGroup
+			for i, path := range c.paths {
+				wg.Go(func() { clients[i], _, _ = dial(new(net.Dialer), n.addr, path, noDeflate) })
+			}
+			wg.Wait()
+			got := map[string]int{}
+			for _, c := range clients {
+				_ = c.send(ws.OpText, "am I in?")
+				op, p, err := c.read()
+				switch {
+				case err == nil && op == ws.OpText:
+					got["in"]++
+				case err == nil && op == ws.OpClose && len(p) > 2 && p[0] == 1013>>8 && p[1] == 1013&0xff:
+					got["told to try later"]++
+				default:
+					t.Errorf("%x %q, %v", op, p, err)
+				}
+				c.c.Close()
+			}
+			if got["in"] != 1 || got["told to try later"] != 1 {
+				t.Errorf("%v; want one in, one told to try again later", got)
+			}
+		})
+	}
+}

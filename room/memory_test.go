@@ -1,0 +1,273 @@
+package room
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"pgregory.net/rapid"
+)
+
+// fakeTime is a clock that a test moves.
+type fakeTime struct{ nanos atomic.Int64 }
+
+func (f *fakeTime) now() time.Time          { return time.Unix(1_000_000, f.nanos.Load()) }
+func (f *fakeTime) advance(d time.Duration) { f.nanos.Add(int64(d)) }
+
+func newTestMemory(l Limits) (*Memory, *fakeTime) {
+	m, clock := NewMemory(l), new(fakeTime)
+	m.now = clock.now
+	return m, clock
+}
+
+// publish sends a message and sees that it is done once, with its place.
+func publish(t rapid.TB, m *Memory, room string, data []byte) Position {
+	t.Helper()
+	var pos Position
+	calls, sent := 0, bytes.Clone(data)
+	m.Publish(room, Message{ws.OpBinary, sent}, func(p Position, err error) {
+		if calls++; err != nil {
+			t.Fatalf("Publish: %v", err)
+		}
+		pos = p
+	})
+	clear(sent) // it may be reused now
+	if calls != 1 {
+		t.Fatalf("done was called %d times", calls)
+	}
+	return pos
+}
+
+func history(t rapid.TB, m *Memory, room string, since uint64, limit int) (h History) {
+	t.Helper()
+	calls := 0
+	m.History(room, since, limit, func(got History, err error) {
+		if calls++; err != nil {
+			t.Fatalf("History: %v", err)
+		}
+		h = got
+	})
+	if calls != 1 {
+		t.Fatalf("done was called %d times", calls)
+	}
+	return h
+}
+
+// same compares publications, data included.
+func same(a, b Publication) bool {
+	return a.Op == b.Op && a.Offset == b.Offset && a.Prev == b.Prev && a.Time.Equal(b.Time) && bytes.Equal(a.Data, b.Data)
+}
+
+// recorder is a subscriber that keeps a copy of all it gets.
+type recorder struct{ got []Publication }
+
+func (r *recorder) Deliver(p Publication) {
+	p.Data = bytes.Clone(p.Data)
+	r.got = append(r.got, p)
+}
+
+// At the total the room longest without use forgets first, and whole: what is
+// left of any history has no hole and ends with the newest message.
+func TestMemoryTotal(t *testing.T) {
+	data := make([]byte, 1000)
+	m, _ := newTestMemory(Limits{})
+	publish(t, m, "a", data)
+	first := m.Stats().Bytes
+	publish(t, m, "a", data)
+	total := 3 * m.Stats().Bytes // of three rooms with two messages each
+	if first < 1000 || total < 6000 {
+		t.Errorf("a message of 1000 bytes costs %d, six cost %d", first, total)
+	}
+
+	m, _ = newTestMemory(Limits{MaxTotal: total})
+	m.Subscribe("c", new(recorder))
+	for range 2 {
+		for _, room := range []string{"a", "b", "c"} {
+			publish(t, m, room, data)
+		}
+	}
+	remembers := func(room string, want int) {
+		t.Helper()
+		h := history(t, m, room, 0, 0)
+		if len(h.Publications) != want {
+			t.Errorf("%s remembers %d messages, want %d", room, len(h.Publications), want)
+		}
+		if want > 0 && h.Publications[want-1].Offset != h.Top.Offset {
+			t.Errorf("%s remembers up to %d of %d", room, h.Publications[want-1].Offset, h.Top.Offset)
+		}
+	}
+	if got := m.Stats().Bytes; got != total {
+		t.Errorf("%d bytes, want %d", got, total)
+	}
+	publish(t, m, "a", data) // now b is the oldest
+	remembers("a", 3)
+	remembers("b", 0)
+	remembers("c", 2)
+	epoch := history(t, m, "c", 0, 0).Top.Epoch
+	publish(t, m, "b", data)
+	publish(t, m, "b", data)
+	remembers("c", 0)
+	remembers("a", 3)
+	remembers("b", 2)
+	if top := history(t, m, "c", 0, 0).Top; top != (Position{epoch, 2}) {
+		t.Errorf("a room with members forgets messages, not its place: %v", top)
+	}
+	// A room that needs more than all together.
+	for range 10 {
+		publish(t, m, "d", data)
+		if got := m.Stats().Bytes; got > total {
+			t.Fatalf("%d bytes are over the total of %d", got, total)
+		}
+	}
+	remembers("a", 0)
+}
+
+// A client may go from room to room and say one word in each: what is
+// remembered of rooms is in the total too.
+func TestMemoryTopicsAreBounded(t *testing.T) {
+	const total = 1 << 20
+	m, _ := newTestMemory(Limits{MaxTotal: total})
+	for i := range 8000 {
+		s, name := new(recorder), fmt.Sprintf("%0250d", i)
+		m.Subscribe(name, s)
+		publish(t, m, name, nil)
+		m.Unsubscribe(name, s)
+	}
+	if n := m.Stats().Topics; n > total/200 {
+		t.Errorf("%d rooms are remembered, each with a name of 250 bytes, in a total of %d bytes", n, total)
+	}
+}
+
+// Every room is forgotten in the end, and then nothing is left of it.
+func TestMemoryForgetsAll(t *testing.T) {
+	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
+	subs := map[string]*recorder{}
+	for i := range 500 {
+		name := fmt.Sprint(i)
+		if i%2 == 0 {
+			subs[name] = new(recorder)
+			m.Subscribe(name, subs[name])
+		}
+		if i%5 != 0 {
+			publish(t, m, name, []byte("hello"))
+		}
+		clock.advance(time.Second / 10)
+	}
+	clock.advance(2 * time.Minute)
+	m.Expire()
+	if st := m.Stats(); st.Topics != len(subs) {
+		t.Errorf("%+v, want %d topics with members", st, len(subs))
+	}
+	for name := range subs {
+		if h := history(t, m, name, 0, 0); len(h.Publications) != 0 {
+			t.Errorf("%s remembers %d messages", name, len(h.Publications))
+		}
+	}
+	epoch := history(t, m, "2", 0, 0).Top
+	if pos := publish(t, m, "2", nil); pos.Epoch != epoch.Epoch || pos.Offset != 2 {
+		t.Errorf("with members the epoch goes on: %v, was %v", pos, epoch)
+	}
+	for name, s := range subs {
+		m.Unsubscribe(name, s)
+	}
+	clock.advance(time.Minute) // not more than MaxAge
+	m.Expire()
+	if st := m.Stats(); st.Topics != 200 {
+		t.Errorf("%d topics, want the 200 that had messages, for their time", st.Topics)
+	}
+	clock.advance(1)
+	m.Expire()
+	if st := m.Stats(); st != (MemoryStats{}) || len(m.topics) != 0 || m.recent.Len() != 0 {
+		t.Errorf("left behind: %+v, a list of %d", st, m.recent.Len())
+	}
+	if pos := publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {
+		t.Errorf("made anew at %v, was %v", pos, epoch)
+	}
+}
+
+// Offsets are clients' numbers: any of them must give what lies behind it.
+func TestMemoryHistoryBehindTheEnd(t *testing.T) {
+	m, _ := newTestMemory(Limits{})
+	publish(t, m, "a", nil)
+	for _, since := range []uint64{1, 2, math.MaxInt64, math.MaxInt64 + 1, math.MaxInt64 + 5, math.MaxUint64 - 1, math.MaxUint64} {
+		if h := history(t, m, "a", since, 0); len(h.Publications) != 0 {
+			t.Errorf("behind %d there are %d publications", since, len(h.Publications))
+		}
+	}
+}
+
+// exclusive is a subscriber that cannot be called twice at once.
+type exclusive struct {
+	recorder
+	inside  atomic.Bool
+	overlap atomic.Bool
+}
+
+func (e *exclusive) Deliver(p Publication) {
+	if e.inside.Swap(true) {
+		e.overlap.Store(true)
+	}
+	e.recorder.Deliver(p)
+	e.inside.Store(false)
+}
+
+// Many publish to one room at once, others to rooms that come and go and
+// expire: two hubs' subscribers get the same, in the order of offsets.
+func TestMemoryConcurrent(t *testing.T) {
+	const publishers, messages = 8, 300
+	m, clock := newTestMemory(Limits{MaxAge: time.Minute, MaxTotal: 20_000})
+	hubs := []*exclusive{{}, {}}
+	for _, h := range hubs {
+		m.Subscribe("a", h)
+	}
+	var wg sync.WaitGroup
+	var done [publishers]int
+	for i := range publishers {
+		wg.Go(func() {
+			for k := range messages {
+				m.Publish("a", Message{ws.OpText, fmt.Appendf(nil, "%d:%d", i, k)}, func(Position, error) { done[i]++ })
+				other, s := fmt.Sprint(k%7), new(recorder)
+				m.Subscribe(other, s)
+				m.Publish(other, Message{ws.OpText, nil}, nil)
+				m.History(other, 0, 3, func(History, error) {})
+				m.Unsubscribe(other, s)
+				if len(s.got) == 0 {
+					t.Error("a subscriber missed its own message")
+				}
+				if k%50 == 0 {
+					clock.advance(time.Minute)
+					m.Expire()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i, h := range hubs {
+		if h.overlap.Load() || len(h.got) != publishers*messages {
+			t.Errorf("hub %d: overlapping calls: %v; %d messages of %d", i, h.overlap.Load(), len(h.got), publishers*messages)
+		}
+		if !slices.EqualFunc(h.got, hubs[0].got, same) {
+			t.Errorf("hub %d got another sequence", i)
+		}
+	}
+	var next [publishers]int
+	for k, p := range hubs[0].got {
+		var i, n int
+		fmt.Sscanf(string(p.Data), "%d:%d", &i, &n)
+		if p.Offset != uint64(k+1) || p.Prev != uint64(k) || n != next[i] {
+			t.Fatalf("publication %d is %+v, a publisher's message %d, want %d", k, p, n, next[i])
+		}
+		next[i]++
+	}
+	for i, n := range done {
+		if n != messages {
+			t.Errorf("publisher %d was told %d times of %d", i, n, messages)
+		}
+	}
+}

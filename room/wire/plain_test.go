@@ -1,0 +1,155 @@
+package wire_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"webim/room/wire"
+)
+
+// The rooms that paths name. A path comes here unescaped, once: what still
+// looks like an escape is part of the name.
+func TestRoomOf(t *testing.T) {
+	long := strings.Repeat("x", wire.MaxRoomName)
+	wide := strings.Repeat("é", wire.MaxRoomName/2) // 254 bytes
+	for _, c := range []struct{ path, name string }{
+		{"", "lobby"},
+		{"/", "lobby"},
+		{"/lobby", "lobby"},
+		{"lobby", "lobby"},
+		{"/a", "a"},
+		{"/a/", "a/"},
+		{"//", "/"},
+		{"///", "//"},
+		{"//a", "/a"},
+		{"/a/b", "a/b"},
+		{"/a//b", "a//b"},
+		{"/.", "."},
+		{"/../x", "../x"}, // no file is opened by it
+		{"/ ", " "},
+		{"/%2F", "%2F"},
+		{"/%00", "%00"},
+		{"/a?b#c", "a?b#c"},
+		{"/<script>", "<script>"},
+		{"/été 日本 🎉", "été 日本 🎉"},
+		{"/Room", "Room"},
+		{"/ROOM", "ROOM"},
+		{"/e\u0301", "e\u0301"}, // not normalised: another room than é
+		{"/\u200d", "\u200d"},   // joins emoji
+		{"/\ufffd", "\ufffd"},   // the character, not a broken byte
+		{"/" + long, long},
+		{long, long},
+		{"/" + wide + "x", wide + "x"},
+	} {
+		name, err := wire.RoomOf(c.path)
+		if err != nil || name != c.name {
+			t.Errorf("RoomOf(%.40q) = %.40q, %v; want %.40q", c.path, name, err, c.name)
+		}
+	}
+}
+
+// badNames are the names that no room may have, and a word of what is said.
+var badNames = []struct{ name, says string }{
+	{strings.Repeat("x", wire.MaxRoomName+1), "256 bytes"},
+	{strings.Repeat("é", 128), "256 bytes"},
+	{strings.Repeat("x", 1<<20), "1048576 bytes"},
+	{"\xff", "UTF-8"},
+	{"a\xc3", "UTF-8"},            // cut off
+	{"\xc0\xaf", "UTF-8"},         // an overlong slash
+	{"\xed\xa0\x80", "UTF-8"},     // half a surrogate pair
+	{"\xf4\x90\x80\x80", "UTF-8"}, // beyond Unicode
+	{"\x00", "control"},
+	{"a\x00b", "control"},
+	{"\t", "control"},
+	{"a\r\nSet-Cookie: b", "control"},
+	{"\x1b[2J", "control"},
+	{"\x7f", "control"},
+	{"\u0080", "control"},
+	{"\u0085", "control"},
+	{"\u009b2J", "control"},
+	{"\u2028", "control"},
+	{"\u2029", "control"},
+	{"\u061c", "control"},
+	{"\u200e", "control"},
+	{"\u200f", "control"},
+	{"\u202a", "control"},
+	{"nice\u202egnp.exe", "control"},
+	{"\u2066", "control"},
+	{"\u2069", "control"},
+}
+
+func TestBadRoomNames(t *testing.T) {
+	for _, c := range badNames {
+		for _, path := range []string{"/" + c.name, c.name} {
+			if name, err := wire.RoomOf(path); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("RoomOf(%.40q) = %.40q, %v; want an error with %q", path, name, err, c.says)
+			}
+		}
+		err := wire.CheckRoomName(c.name)
+		if err == nil {
+			t.Errorf("CheckRoomName(%.40q): no error", c.name)
+			continue
+		}
+		// The text goes to the client, in an answer and in logs.
+		if len(err.Error()) > 120 || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("CheckRoomName(%.40q) says %q, which is not plain", c.name, err)
+		}
+	}
+	if err := wire.CheckRoomName(""); err == nil {
+		t.Error("the empty name is no error")
+	}
+}
+
+// Every byte, every control and each side of every range, against a list
+// written out by hand.
+func TestRoomNameCharacters(t *testing.T) {
+	bad := func(r rune) bool {
+		switch {
+		case r < 0x20, r >= 0x7f && r < 0xa0:
+			return true
+		case r == 0x61c, r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return true
+		}
+		return false
+	}
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		if r >= 0xd800 && r < 0xe000 {
+			continue // no characters
+		}
+		if err := wire.CheckRoomName(string(r)); (err != nil) != bad(r) {
+			t.Errorf("CheckRoomName(%U): %v", r, err)
+		}
+	}
+}
+
+func FuzzRoomOf(f *testing.F) {
+	for _, path := range []string{"", "/", "//", "/lobby", "/a/b/", "/%2f", "/日本", "*"} {
+		f.Add(path)
+	}
+	for _, c := range badNames {
+		f.Add("/" + c.name[:min(len(c.name), 512)])
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		name, err := wire.RoomOf(path)
+		if bad := wire.CheckRoomName(name); (bad != nil) != (err != nil) {
+			t.Fatalf("RoomOf(%q) says %v, CheckRoomName %v", path, err, bad)
+		}
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n\x00") || len(err.Error()) > 120 {
+				t.Fatalf("RoomOf(%q) says %q", path, err)
+			}
+			return
+		}
+		if len(name) == 0 || len(name) > wire.MaxRoomName || !utf8.ValidString(name) {
+			t.Fatalf("RoomOf(%q) = %q", path, name)
+		}
+		if path != "" && path != "/" && name != path && "/"+name != path {
+			t.Fatalf("RoomOf(%q) = %q: another name", path, name)
+		}
+		// A room's name, made a path again, names the room.
+		if again, err := wire.RoomOf("/" + name); err != nil || again != name {
+			t.Fatalf("RoomOf(%q) = %q, %v", "/"+name, again, err)
+		}
+	})
+}
