@@ -199,6 +199,7 @@ func (n *node) join(path, extensions string) *client {
 // joinAll connects several clients at once; client i offers extensions(i).
 func (n *node) joinAll(count int, path string, extensions func(i int) string) []*client {
 	n.t.Helper()
+	before := n.hub.Stats().Members
 	all, errs := make([]*client, count), make([]error, count)
 	var wg sync.WaitGroup
 	for part := range 16 {
@@ -219,7 +220,7 @@ func (n *node) joinAll(count int, path string, extensions func(i int) string) []
 	if err := errors.Join(errs...); err != nil {
 		n.t.Fatal(err)
 	}
-	eventually(n.t, "all have joined", func() bool { return n.hub.Stats().Members >= count })
+	eventually(n.t, "all have joined", func() bool { return n.hub.Stats().Members == before+count })
 	return all
 }
 

@@ -39,6 +39,7 @@ func setGC() {
 type janitor struct {
 	samples [4]metrics.Sample
 	allocs  uint64 // at the last look
+	dirty   bool   // there was a burst since the last collection
 	next    time.Time
 	clean   func() // collects; tests have their own
 }
@@ -61,7 +62,7 @@ func (j *janitor) look() {
 		v[i] = j.samples[i].Value.Uint64()
 	}
 	start := time.Now()
-	if !j.due(v[0]+v[1], v[2], v[3]) || start.Before(j.next) {
+	if start.Before(j.next) || !j.due(v[0]+v[1], v[2], v[3]) {
 		return
 	}
 	j.clean()
@@ -73,7 +74,15 @@ func (j *janitor) look() {
 func (j *janitor) due(held, live, allocs uint64) bool {
 	burst := allocs - j.allocs
 	j.allocs = allocs
-	return burst <= quietBytes && held >= live+max(wasteMin, live/wastePart)
+	if burst > quietBytes {
+		j.dirty = true
+		return false
+	}
+	// After a burst the last collection's word is not believed: what it found
+	// alive, as handshakes under way, may be garbage since.
+	due := j.dirty || held >= live+max(wasteMin, live/wastePart)
+	j.dirty = false
+	return due
 }
 
 // collect collects twice, since what lies in a sync.Pool survives once.
