@@ -87,7 +87,7 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 // to be refused politely, as long as few are.
 func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
 	ip, refuse := s.addrs.enter(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
-	if s.open.Add(1) > int64(s.cfg.MaxConns) {
+	if s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) {
 		refuse = refuseFull
 	}
 	if refuse != "" && s.refusing.Add(1) > maxRefusals {
@@ -117,7 +117,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		x = &extra{refuse: refuse}
 	}
 	if back != nil && back.tls != nil {
-		x = &extra{tls: back.tls}
+		x = &extra{refuse: refuse, tls: back.tls}
 		flags |= fTLS
 	} else if ln.tls != nil {
 		x = &extra{refuse: refuse, tls: newTLSState(ln)}
@@ -129,6 +129,13 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		if x.tls != nil {
 			x.tls.owner(Conn{s, r, r.gen.Load() + 1})
 		}
+	}
+	if back != nil {
+		flags |= fReadable // crypto/tls may hold more than the socket
+	}
+	if ln.Network == "unix" && s.cfg.SendBuffer > 0 {
+		// Unlike TCP, Unix sockets inherit nothing. A failure costs only memory.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
 	}
 	if back != nil && len(back.head) > 0 {
 		r.input = s.inputs.put(&input{rest: back.head, ready: true, held: cap(back.head)})

@@ -77,6 +77,9 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		s.appendLocked(s.outputLocked(r), b, b.b)
 	default:
 		s.dropOutputLocked(r)
+		if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+			x.tls.dropOut()
+		}
 		f |= fAbort
 	}
 	r.flags.Or(f)
@@ -190,8 +193,8 @@ func (s *Server) finish(r *record) (more bool) {
 		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	unix.Close(int(r.fd))
-	if x != nil && x.tls != nil {
-		x.tls.end()
+	if x != nil && x.tls != nil && x.tls.end() {
+		s.wakeWaiting()
 	}
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)

@@ -163,8 +163,11 @@ func (c Conn) closeWith(cause Cause, code ws.StatusCode, reason string) error {
 }
 
 // Variant says which encoding of a Frame this connection takes. It is fixed
-// once the connection is open.
+// once the connection is open, and Plain when it is gone.
 func (c Conn) Variant() Variant {
+	if c.r == nil || c.r.gen.Load() != c.gen {
+		return Plain
+	}
 	switch f := c.r.flags.Load(); {
 	case f&fSmallWindow != 0:
 		return DeflateSmall

@@ -157,6 +157,14 @@ func (s *Server) tellWater(r *record) {
 	r.mu.Lock()
 	high := r.w&wHigh != 0
 	r.mu.Unlock()
+	if high == (r.flags.Load()&fToldFull != 0) {
+		return // it went over and back since
+	}
+	if high {
+		r.flags.Or(fToldFull)
+	} else {
+		r.flags.And(^fToldFull)
+	}
 	defer s.recovered(r, "Full or Drained")
 	h := s.handlerOf(r)
 	if f, ok := h.(Fuller); ok && high {

@@ -87,10 +87,9 @@ func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
 	if r.flags.And(^fReadable)&fReadable == 0 {
 		return 0, unix.EAGAIN
 	}
-	n, errno := s.read(int(r.fd), b)
+	n, errno := s.readSocket(r, b)
 	if n > 0 {
 		r.flags.Or(fReadable)
-		r.seen.Store(s.clock.now.Load())
 	}
 	return n, errno
 }
@@ -171,17 +170,25 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	s.wake(own.r)
 }
 
-// handshakeDone gives a place back and wakes who waited longest, one for each
-// place that is free. Who may not have it, because its address has its share,
-// queues again; a handshake under way will end and wake the next.
+// handshakeDone gives a place back.
 func (s *Server) handshakeDone(ip uint32) {
 	s.addrs.tlsDone(ip)
+	s.places.mu.Lock()
+	s.places.busy--
+	s.places.mu.Unlock()
+	s.wakeWaiting()
+}
+
+// wakeWaiting wakes who waited longest, one for each place that is free. Who
+// may not have it, because its address has its share, queues again: then a
+// handshake is under way whose end wakes the next. Who ends before it could
+// take the place wakes the next in finish.
+func (s *Server) wakeWaiting() {
 	p := &s.places
 	p.mu.Lock()
-	p.busy--
 	var next []Conn
 	for len(p.waiting) > 0 && len(next) < s.cfg.MaxTLSHandshakes-p.busy {
-		if c := p.waiting[0]; c.r.gen.Load() == c.gen {
+		if c := p.waiting[0]; c.r.gen.Load() == c.gen && c.r.flags.Load()&fClosing == 0 {
 			next = append(next, c)
 		}
 		p.waiting = p.waiting[1:]

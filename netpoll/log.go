@@ -16,6 +16,7 @@ type Log struct {
 	segs    []*segment
 	end     uint64 // position behind the last frame
 	size    int    // of the next segment
+	calm    uint64 // the end when nothing was held last
 }
 
 // segment is one piece of contiguous memory. Frames are appended behind what
@@ -126,10 +127,10 @@ func (l *Log) Forget(before uint64) {
 	}
 	switch {
 	case n == len(l.segs):
-		if n == 1 && len(l.segs[0].b) < l.size/4 {
+		if l.end-l.calm < uint64(l.size/4) {
 			l.size = max(l.size/2, segMin)
 		}
-		l.segs = nil
+		l.segs, l.calm = nil, l.end
 	case n > 0:
 		l.segs = append([]*segment(nil), l.segs[n:]...)
 	}

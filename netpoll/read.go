@@ -129,7 +129,6 @@ func (s *Server) fill(w *worker, r *record, at int) (n int, end bool) {
 	f := r.flags.And(^fReadable)
 	n, errno := s.receive(w, r, w.buf[at:])
 	if n > 0 {
-		r.seen.Store(s.clock.now.Load())
 		if n == len(w.buf)-at || f&(fHangup|fTLS) != 0 {
 			r.flags.Or(fReadable)
 		}
@@ -140,15 +139,18 @@ func (s *Server) fill(w *worker, r *record, at int) (n int, end bool) {
 
 // receive reads plain bytes, through TLS where there is one.
 func (s *Server) receive(w *worker, r *record, b []byte) (int, unix.Errno) {
-	var n int
-	var errno unix.Errno
 	if r.flags.Load()&fTLS != 0 {
-		n, errno = s.receiveTLS(w, r, b)
-	} else {
-		n, errno = s.read(int(r.fd), b)
+		return s.receiveTLS(w, r, b)
 	}
+	return s.readSocket(r, b)
+}
+
+// readSocket reads once, and counts.
+func (s *Server) readSocket(r *record, b []byte) (int, unix.Errno) {
+	n, errno := s.read(int(r.fd), b)
 	if n > 0 {
 		atomic.AddUint64(&r.bytesIn, uint64(n))
+		r.seen.Store(s.clock.now.Load())
 	}
 	return n, errno
 }
@@ -240,9 +242,11 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	if in == nil {
 		in = new(input)
 		r.input = s.inputs.put(in)
-		if !w.dec.idle() && s.cfg.MessageTimeout > 0 {
-			s.wheelOf(r).armBy(r, w.since+s.ticks.message)
-		}
+	}
+	if w.dec.idle() {
+		r.flags.And(^fUnfinished)
+	} else if s.cfg.MessageTimeout > 0 && r.flags.Or(fUnfinished)&fUnfinished == 0 {
+		s.wheelOf(r).armBy(r, w.since+s.ticks.message)
 	}
 	in.rest = append(in.rest[:0], rest...)
 	in.dec, in.ready, in.since = w.dec, w.ready, w.since
@@ -265,6 +269,7 @@ func (s *Server) freeInput(r *record) {
 	s.unfinished.Add(-int64(in.held))
 	s.inputs.drop(r.input)
 	r.input = 0
+	r.flags.And(^fUnfinished)
 }
 
 // deliver gives one event to the handler, or answers it.

@@ -80,12 +80,14 @@ const (
 	fDeflate                        // permessage-deflate is on
 	fSmallWindow                    // and the client asked for a small window
 	fTLS
-	fFailed // a write failed for good
-	fPinged // a ping is out
-	fFirst  // the first heartbeat, which spreads the rest
-	fAbort  // closing: send nothing more
-	fLast   // closing: once all is sent, shut down
-	fArmed  // closing: the deadline is set
+	fFailed     // a write failed for good
+	fPinged     // a ping is out
+	fFirst      // the first heartbeat, which spreads the rest
+	fUnfinished // a message is, and its deadline is on the wheel
+	fToldFull   // the handler knows that the queue is full
+	fAbort      // closing: send nothing more
+	fLast       // closing: once all is sent, shut down
+	fArmed      // closing: the deadline is set
 )
 
 // Stages of a connection, in order. The PROXY protocol's header, when it comes,

@@ -45,17 +45,19 @@ func TestThreatPingFloodBlocked(t *testing.T) {
 	if n := blocked(); n > queued+131 {
 		t.Errorf("5000 pings make the queue grow by %d bytes", n-queued)
 	}
-	for i, pongs := 0, 0; i < 64; {
+	// Bytes count as read before their frames are decoded, so one earlier pong
+	// may slip out when we begin to take what waits; the last is the latest's.
+	last := ""
+	for i, pongs := 0, 0; i < 64 || last != "ping 4999"; {
 		b0, p, err := c.readFrame()
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case b0 == pong && string(p) == "ping 4999" && pongs == 0:
+		case b0 == pong && pongs < 2:
 			pongs++
+			last = string(p)
 		case b0 == text && string(p) == fmt.Sprint(i, big):
-			if i++; i == 64 && pongs == 0 {
-				c.expect(pong, "ping 4999")
-			}
+			i++
 		default:
 			t.Fatalf("message %d, pongs %d: frame %02x %s", i, pongs, b0, brief(string(p)))
 		}

@@ -164,13 +164,23 @@ func (t *tlsState) feed(b []byte) {
 }
 
 // end tells crypto/tls that nothing more will come, and forgets what was to go.
-func (t *tlsState) end() {
+// It reports whether the connection waited for a place.
+func (t *tlsState) end() (waited bool) {
+	t.dropOut()
 	t.mu.Lock()
 	t.ended = true
+	waited = t.waits
+	t.mu.Unlock()
+	t.more.Broadcast()
+	return waited
+}
+
+// dropOut forgets ciphertext that will not be written.
+func (t *tlsState) dropOut() {
+	t.mu.Lock()
 	t.out = nil
 	t.accountLocked()
 	t.mu.Unlock()
-	t.more.Broadcast()
 }
 
 // needCipher makes the worker's memory for ciphertext, when it first meets TLS.
@@ -193,7 +203,7 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 		if !errors.As(err, &none) {
 			return 0, 0 // close_notify, or broken beyond repair: the end
 		}
-		n, errno := s.read(int(r.fd), w.cipher)
+		n, errno := s.readSocket(r, w.cipher)
 		if n == 0 {
 			if errno == unix.EAGAIN {
 				return 0, errno

@@ -163,7 +163,7 @@ func (w *wheel) run(moveClock bool, stop <-chan struct{}) {
 // when its heartbeat is due next. It reads only atomics, so that a live
 // connection costs no turn.
 func (s *Server) early(r *record, now uint32) (due uint32, ok bool) {
-	const settled = fOpen | fClosing | fBlocked | fPinged | fFirst
+	const settled = fOpen | fClosing | fBlocked | fPinged | fFirst | fUnfinished
 	if s.cfg.PingInterval < 0 || r.flags.Load()&settled != fOpen {
 		return 0, false
 	}

@@ -153,9 +153,10 @@ func (h *Hub) Engine() Engine { return h.engine }
 
 // Member is a connection's membership of a room.
 type Member struct {
-	Room *Room
-	Conn netpoll.Conn
-	seat seat
+	Room    *Room
+	Conn    netpoll.Conn
+	variant netpoll.Variant
+	seat    seat
 }
 
 // Join makes a connection a member of a room, which is made if need be. It is
@@ -166,14 +167,15 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		if err != nil {
 			return Member{}, err
 		}
-		st, err := r.join(c)
+		v := c.Variant()
+		st, err := r.join(c, v)
 		if err == errEnded {
 			continue
 		}
 		if err != nil {
 			return Member{}, err
 		}
-		m := Member{r, c, st}
+		m := Member{r, c, v, st}
 		if !c.SetTag(st.tag(r.num)) {
 			h.leave(m)
 			return Member{}, ErrClosed
@@ -193,7 +195,7 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 	if int(num) >= len(h.byNum) || h.byNum[num] == nil {
 		return Member{}, false
 	}
-	return Member{h.byNum[num], c, st}, true
+	return Member{h.byNum[num], c, c.Variant(), st}, true
 }
 
 // room returns a room by name, made and subscribed if there is none.

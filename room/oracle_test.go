@@ -47,111 +47,119 @@ func (o *oracle) history(l Limits, now time.Time, since uint64, limit int) (h Hi
 // The engine against the oracle: any order of publishing, reading,
 // subscribing, leaving, waiting and expiring, in three rooms.
 func TestMemoryOracle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		l := Limits{
-			MaxMessages: rapid.SampledFrom([]int{-1, 1, 2, 5, 100}).Draw(t, "messages"),
-			MaxBytes:    rapid.SampledFrom([]int{1, 10, 50, 1 << 20}).Draw(t, "bytes"),
-			MaxAge:      time.Minute,
-			MaxTotal:    1 << 30,
+	times := 10 // of a hundred
+	if long() {
+		times = 500
+	}
+	for range times {
+		rapid.Check(t, checkMemory)
+	}
+}
+
+func checkMemory(t *rapid.T) {
+	l := Limits{
+		MaxMessages: rapid.SampledFrom([]int{-1, 1, 2, 5, 100}).Draw(t, "messages"),
+		MaxBytes:    rapid.SampledFrom([]int{1, 10, 50, 1 << 20}).Draw(t, "bytes"),
+		MaxAge:      time.Minute,
+		MaxTotal:    1 << 30,
+	}
+	m, clock := newTestMemory(l)
+	rooms, epochs := map[string]*oracle{}, map[string]bool{}
+	room := func(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "room") }
+	// use is what publishing and subscribing do to a room.
+	use := func(name string) *oracle {
+		o := rooms[name]
+		if o == nil {
+			o = &oracle{subs: map[*recorder][]Publication{}}
+			rooms[name] = o
 		}
-		m, clock := newTestMemory(l)
-		rooms, epochs := map[string]*oracle{}, map[string]bool{}
-		room := func(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "room") }
-		// use is what publishing and subscribing do to a room.
-		use := func(name string) *oracle {
-			o := rooms[name]
-			if o == nil {
-				o = &oracle{subs: map[*recorder][]Publication{}}
-				rooms[name] = o
+		o.used = clock.now()
+		return o
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"publish": func(t *rapid.T) {
+			name := room(t)
+			data := bytes.Repeat([]byte{byte(rapid.IntRange('a', 'z').Draw(t, "byte"))}, rapid.IntRange(0, 12).Draw(t, "size"))
+			o := use(name)
+			p := Publication{Message{ws.OpBinary, data}, uint64(len(o.all) + 1), uint64(len(o.all)), clock.now()}
+			pos := publish(t, m, name, data)
+			if o.epoch == "" {
+				if o.epoch = pos.Epoch; epochs[pos.Epoch] {
+					t.Fatalf("epoch %s comes back", pos.Epoch)
+				}
+				epochs[pos.Epoch] = true
 			}
-			o.used = clock.now()
-			return o
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"publish": func(t *rapid.T) {
-				name := room(t)
-				data := bytes.Repeat([]byte{byte(rapid.IntRange('a', 'z').Draw(t, "byte"))}, rapid.IntRange(0, 12).Draw(t, "size"))
-				o := use(name)
-				p := Publication{Message{ws.OpBinary, data}, uint64(len(o.all) + 1), uint64(len(o.all)), clock.now()}
-				pos := publish(t, m, name, data)
-				if o.epoch == "" {
-					if o.epoch = pos.Epoch; epochs[pos.Epoch] {
-						t.Fatalf("epoch %s comes back", pos.Epoch)
-					}
-					epochs[pos.Epoch] = true
+			if pos != (Position{o.epoch, p.Offset}) {
+				t.Fatalf("published at %v, want %v", pos, Position{o.epoch, p.Offset})
+			}
+			o.all = append(o.all, p)
+			for s := range o.subs {
+				o.subs[s] = append(o.subs[s], p)
+			}
+		},
+		"history": func(t *rapid.T) {
+			name, since, limit := room(t), rapid.Uint64Range(0, 12).Draw(t, "since"), rapid.IntRange(0, 5).Draw(t, "limit")
+			got, want := history(t, m, name, since, limit), History{}
+			if o := rooms[name]; o != nil {
+				if want = o.history(l, clock.now(), since, limit); o.epoch == "" {
+					o.epoch = got.Top.Epoch // told by History before the first message
+					epochs[o.epoch] = true
+					want.Top.Epoch = o.epoch
 				}
-				if pos != (Position{o.epoch, p.Offset}) {
-					t.Fatalf("published at %v, want %v", pos, Position{o.epoch, p.Offset})
+			}
+			if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, same) {
+				t.Fatalf("history of %s behind %d, at most %d:\n%v\nwant\n%v", name, since, limit, got, want)
+			}
+		},
+		"subscribe": func(t *rapid.T) {
+			name, s := room(t), new(recorder)
+			use(name).subs[s] = nil
+			m.Subscribe(name, s)
+		},
+		"unsubscribe": func(t *rapid.T) {
+			name := room(t)
+			o := rooms[name]
+			if o == nil || len(o.subs) == 0 {
+				m.Unsubscribe(name, new(recorder)) // of somebody unknown
+				if o != nil && len(o.all) > 0 {
+					o.used = clock.now()
 				}
-				o.all = append(o.all, p)
-				for s := range o.subs {
-					o.subs[s] = append(o.subs[s], p)
+				return
+			}
+			for s, owed := range o.subs {
+				m.Unsubscribe(name, s)
+				if !slices.EqualFunc(s.got, owed, same) {
+					t.Fatalf("delivered %v, want %v", s.got, owed)
 				}
-			},
-			"history": func(t *rapid.T) {
-				name, since, limit := room(t), rapid.Uint64Range(0, 12).Draw(t, "since"), rapid.IntRange(0, 5).Draw(t, "limit")
-				got, want := history(t, m, name, since, limit), History{}
-				if o := rooms[name]; o != nil {
-					if want = o.history(l, clock.now(), since, limit); o.epoch == "" {
-						o.epoch = got.Top.Epoch // told by History before the first message
-						epochs[o.epoch] = true
-						want.Top.Epoch = o.epoch
-					}
-				}
-				if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, same) {
-					t.Fatalf("history of %s behind %d, at most %d:\n%v\nwant\n%v", name, since, limit, got, want)
-				}
-			},
-			"subscribe": func(t *rapid.T) {
-				name, s := room(t), new(recorder)
-				use(name).subs[s] = nil
-				m.Subscribe(name, s)
-			},
-			"unsubscribe": func(t *rapid.T) {
-				name := room(t)
-				o := rooms[name]
-				if o == nil || len(o.subs) == 0 {
-					m.Unsubscribe(name, new(recorder)) // of somebody unknown
-					if o != nil && len(o.all) > 0 {
-						o.used = clock.now()
-					}
-					return
-				}
-				for s, owed := range o.subs {
-					m.Unsubscribe(name, s)
-					if !slices.EqualFunc(s.got, owed, same) {
-						t.Fatalf("delivered %v, want %v", s.got, owed)
-					}
-					delete(o.subs, s)
-					break
-				}
-				if len(o.subs) > 0 {
-					return
-				}
-				if o.used = clock.now(); len(o.all) == 0 {
+				delete(o.subs, s)
+				break
+			}
+			if len(o.subs) > 0 {
+				return
+			}
+			if o.used = clock.now(); len(o.all) == 0 {
+				delete(rooms, name)
+			}
+		},
+		"wait": func(t *rapid.T) {
+			clock.advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
+		},
+		"expire": func(t *rapid.T) {
+			m.Expire()
+			for name, o := range rooms {
+				if len(o.subs) == 0 && clock.now().Sub(o.used) > l.MaxAge {
 					delete(rooms, name)
 				}
-			},
-			"wait": func(t *rapid.T) {
-				clock.advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
-			},
-			"expire": func(t *rapid.T) {
-				m.Expire()
-				for name, o := range rooms {
-					if len(o.subs) == 0 && clock.now().Sub(o.used) > l.MaxAge {
-						delete(rooms, name)
-					}
-				}
-			},
-			"": func(t *rapid.T) {
-				st := m.Stats()
-				if st.Topics != len(rooms) {
-					t.Fatalf("%d topics, want %d", st.Topics, len(rooms))
-				}
-				if st.Topics == 0 && st.Bytes != 0 {
-					t.Fatalf("%d bytes of nothing", st.Bytes)
-				}
-			},
-		})
+			}
+		},
+		"": func(t *rapid.T) {
+			st := m.Stats()
+			if st.Topics != len(rooms) {
+				t.Fatalf("%d topics, want %d", st.Topics, len(rooms))
+			}
+			if st.Topics == 0 && st.Bytes != 0 {
+				t.Fatalf("%d bytes of nothing", st.Bytes)
+			}
+		},
 	})
 }

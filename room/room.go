@@ -63,8 +63,7 @@ func (r *Room) subscribe() {
 
 // join gives a connection a seat, or errEnded, or ErrRoomFull. From here on the
 // member is owed what comes behind the log's end.
-func (r *Room) join(c netpoll.Conn) (seat, error) {
-	v := c.Variant()
+func (r *Room) join(c netpoll.Conn, v netpoll.Variant) (seat, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -95,8 +94,7 @@ func (r *Room) join(c netpoll.Conn) (seat, error) {
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := m.Conn.Variant()
-	g := r.groups[v]
+	g := r.groups[m.variant]
 	if !g.shards[m.seat.shard()].unseat(m.seat.place(), m.Conn.ID()) {
 		return false
 	}
@@ -105,7 +103,7 @@ func (r *Room) leave(m Member) bool {
 		for _, sh := range g.shards {
 			sh.stopResting()
 		}
-		r.groups[v] = nil
+		r.groups[m.variant] = nil
 		r.releaseLocked() // it may have been this group that was behind
 	}
 	return r.members == 0

@@ -44,9 +44,10 @@ type shard struct {
 	timer   *time.Timer
 
 	// Owned by the turn.
-	cut   netpoll.Cut // being swept; empty between sweeps
-	next  int         // place to be served next
-	spent time.Duration
+	cut    netpoll.Cut // being swept; empty between sweeps
+	behind bool        // the cut is not all that was pending when it was taken
+	next   int         // place to be served next
+	spent  time.Duration
 }
 
 func newShard(r *Room, g *group) *shard {
@@ -115,6 +116,7 @@ func (sh *shard) begin() bool {
 	defer sh.room.mu.Unlock()
 	sh.next, sh.spent = 0, 0
 	sh.cut = sh.g.log.Next(sh.cursor)
+	sh.behind = sh.cut.End() < sh.g.log.End()
 	return sh.cut.Len() > 0
 }
 
@@ -128,8 +130,8 @@ func (sh *shard) batch(dst *[sweepBatch]place) (n int, last bool) {
 	return n, sh.next == len(sh.places)
 }
 
-// end moves the cursor on and begins the pause. There is none when a whole
-// cut more is pending: then the room cannot gain by waiting.
+// end moves the cursor on and begins the pause. There is none when the cut left
+// something over, or a whole one more is pending: then nothing is gained.
 func (sh *shard) end() (more bool) {
 	r := sh.room
 	r.mu.Lock()
@@ -139,7 +141,7 @@ func (sh *shard) end() (more bool) {
 	r.sweptLocked(sh.g)
 	pending := sh.g.log.End() - sh.cursor
 	pause := min(pauseFactor*sh.spent, r.hub.cfg.MaxPause)
-	if pause < pauseLeast || pending >= netpoll.MaxCut {
+	if pause < pauseLeast || sh.behind || pending >= netpoll.MaxCut {
 		return pending > 0
 	}
 	sh.resting = true

@@ -1,0 +1,230 @@
+package netpoll
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"pgregory.net/rapid"
+)
+
+// logModel is a Log beside a plain list of the messages in it.
+type logModel struct {
+	log      *Log
+	messages [][]byte
+	ops      []ws.OpCode
+	ends     []uint64 // position behind each message
+	cursors  []uint64 // always between two frames
+}
+
+func (m *logModel) pending() uint64 { return slices.Min(m.cursors) }
+
+// between reports how many messages lie before a position; -1: it is inside one.
+func (m *logModel) between(pos uint64) int {
+	if pos == 0 {
+		return 0
+	}
+	i, ok := slices.BinarySearch(m.ends, pos)
+	if !ok {
+		return -1
+	}
+	return i + 1
+}
+
+// check compares a cut with what it must be.
+func (m *logModel) check(t *rapid.T, from uint64, cut Cut) {
+	a, b := m.between(from), m.between(cut.End())
+	switch {
+	case a < 0 || b < 0:
+		t.Fatalf("cut %d–%d does not lie between frames", from, cut.End())
+	case b == a && a < len(m.messages):
+		t.Fatalf("an empty cut at %d of %d", from, m.log.End())
+	case cut.Messages() != b-a:
+		t.Fatalf("a cut of %d frames says %d", b-a, cut.Messages())
+	case cut.Len() > MaxCut && b-a > 1:
+		t.Fatalf("a cut of %d bytes has %d frames", cut.Len(), b-a)
+	case cut.Len() != len(cut.b) || cut.End() != from+uint64(cut.Len()):
+		t.Fatalf("cut of %d bytes from %d ends at %d", cut.Len(), from, cut.End())
+	}
+	m.compare(t, cut.b, a, b)
+}
+
+// compare reads the frames of a cut back, naively.
+func (m *logModel) compare(t *rapid.T, b []byte, from, to int) {
+	for i := from; i < to; i++ {
+		op, compressed := ws.OpCode(b[0]&15), b[0]&0x40 != 0
+		head := append([]byte{b[0] &^ 0x40}, b[1:min(len(b), 10)]...)
+		n, size := 0, 2
+		for ; size <= 10 && n == 0; size++ {
+			length, hn, _ := parseServerHeader(head[:min(size, len(head))])
+			if n = hn; n > 0 {
+				n += length
+				break
+			}
+		}
+		if n == 0 || n > len(b) {
+			t.Fatalf("message %d: % x is no frame", i, head)
+		}
+		payload := b[size:n]
+		if compressed {
+			payload, _ = inflate(nil, payload, 1<<24)
+		}
+		if op != m.ops[i] || compressed && (m.log.variant == Plain || len(m.messages[i]) < m.log.min) || !bytes.Equal(payload, m.messages[i]) {
+			t.Fatalf("message %d: %v %.40q (%d bytes), want %v %.40q (%d bytes)", i, op, payload, len(payload), m.ops[i], m.messages[i], len(m.messages[i]))
+		}
+		b = b[n:]
+	}
+	if len(b) > 0 {
+		t.Fatalf("%d bytes behind the frames of a cut", len(b))
+	}
+}
+
+func TestLog(t *testing.T) {
+	sizes := []int{0, 1, 125, 126, 255, 256, 1000, segMin, markEvery - 4, markEvery, MaxCut - 10, MaxCut, MaxCut + 1, segMax, 2*segMax + 5}
+	s := New(Config{}, nil)
+	for v := Plain; v < NumVariants; v++ {
+		t.Run(fmt.Sprint(v), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				m := &logModel{log: s.NewLog(v), cursors: make([]uint64, rapid.IntRange(1, 4).Draw(t, "cursors"))}
+				written, bound := 0, 1000
+				if v != Plain {
+					bound = 40 // compressing is slow under the race detector
+				}
+				var kept []Cut
+				var copies [][]byte
+				cursor := func(t *rapid.T) int { return rapid.IntRange(0, len(m.cursors)-1).Draw(t, "cursor") }
+				t.Repeat(map[string]func(*rapid.T){
+					"append": func(t *rapid.T) {
+						size := rapid.SampledFrom(sizes).Draw(t, "size")
+						for range rapid.SampledFrom([]int{1, 2, 30, 200}).Draw(t, "times") {
+							if len(m.messages) > bound || written > 2<<20 {
+								return
+							}
+							written += size
+							op := ws.OpText
+							if len(m.messages)%3 == 0 {
+								op = ws.OpBinary
+							}
+							data := []byte(strings.Repeat(fmt.Sprint(len(m.messages), "~"), size/2+1)[:size])
+							m.messages, m.ops = append(m.messages, bytes.Clone(data)), append(m.ops, op)
+							before := m.log.End()
+							m.log.Append(op, data)
+							clear(data) // it may be reused
+							if m.ends = append(m.ends, m.log.End()); m.log.End() <= before {
+								t.Fatal("the log's end stands still")
+							}
+						}
+					},
+					"next": func(t *rapid.T) {
+						i := cursor(t)
+						cut := m.log.Next(m.cursors[i])
+						if cut.Len() == 0 {
+							if m.cursors[i] != m.log.End() {
+								t.Fatalf("nothing pending at %d of %d", m.cursors[i], m.log.End())
+							}
+							return
+						}
+						m.check(t, m.cursors[i], cut)
+						m.cursors[i] = cut.End()
+						if len(kept) < 10 {
+							kept, copies = append(kept, cut), append(copies, bytes.Clone(cut.b))
+						}
+					},
+					"after": func(t *rapid.T) {
+						i := cursor(t)
+						cut := m.log.Next(m.cursors[i])
+						if cut.Len() == 0 {
+							return
+						}
+						a, b := m.between(m.cursors[i]), m.between(cut.End())
+						n := rapid.IntRange(max(0, a-2), min(b+2, len(m.ends))).Draw(t, "message")
+						var pos uint64
+						if n > 0 {
+							pos = m.ends[n-1]
+						}
+						switch rest := cut.After(pos); {
+						case n >= b && rest.Len() != 0:
+							t.Fatal("something behind the end of a cut")
+						case n >= b:
+						case n <= a && (rest.Len() != cut.Len() || rest.Messages() != cut.Messages()):
+							t.Fatal("less than all behind the beginning of a cut")
+						default:
+							m.check(t, max(pos, m.cursors[i]), rest)
+							if rest.End() != cut.End() || !bytes.HasSuffix(cut.b, rest.b) || rest.buf != cut.buf {
+								t.Fatal("the rest of a cut is not its rest")
+							}
+						}
+					},
+					"forget": func(t *rapid.T) { m.log.Forget(m.pending()) },
+					"join": func(t *rapid.T) { // at the end, as a member does
+						if len(m.cursors) < 8 {
+							m.cursors = append(m.cursors, m.log.End())
+						}
+					},
+					"leave": func(t *rapid.T) {
+						if i := cursor(t); len(m.cursors) > 1 {
+							m.cursors = slices.Delete(m.cursors, i, i+1)
+						}
+					},
+					"": func(t *rapid.T) {
+						for i := range kept {
+							if !bytes.Equal(kept[i].b, copies[i]) {
+								t.Fatalf("cut %d has changed behind its holder's back", i)
+							}
+						}
+					},
+				})
+				for i := range m.cursors { // everybody gets everything
+					for m.cursors[i] < m.log.End() {
+						cut := m.log.Next(m.cursors[i])
+						m.check(t, m.cursors[i], cut)
+						m.cursors[i] = cut.End()
+					}
+				}
+				if m.log.Forget(m.pending()); m.log.segs != nil {
+					t.Fatalf("a quiet log holds %d segments", len(m.log.segs))
+				}
+				if cut := m.log.Next(m.log.End()); cut.Len() != 0 {
+					t.Fatal("something is pending at the end")
+				}
+			})
+		})
+	}
+}
+
+// A busy log's cuts are large: few writes for many messages.
+func TestLogCutsAreLarge(t *testing.T) {
+	log := New(Config{}, nil).NewLog(Plain)
+	message := bytes.Repeat([]byte("x"), 128)
+	const messages = 10_000
+	for range messages {
+		log.Append(ws.OpText, message)
+	}
+	n := 0
+	for at := uint64(0); at < log.End(); n++ {
+		at = log.Next(at).End()
+	}
+	if least := int(log.End()/MaxCut) + 1; n > 2*least+8 {
+		t.Errorf("%d cuts for %d bytes; %d would do", n, log.End(), least)
+	}
+}
+
+// What a quiet log's next segment holds shrinks to what is said in it.
+func TestLogGrowsAndShrinks(t *testing.T) {
+	log := New(Config{}, nil).NewLog(Plain)
+	for range 10_000 {
+		log.Append(ws.OpText, []byte("a busy room"))
+	}
+	log.Forget(log.End())
+	busy := log.size
+	for range 20 {
+		log.Append(ws.OpText, []byte("a quiet one"))
+		log.Forget(log.End())
+	}
+	if busy <= segMin || log.size != segMin {
+		t.Errorf("segments of %d bytes when busy, then %d", busy, log.size)
+	}
+}

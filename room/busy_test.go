@@ -1,0 +1,155 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// meter is a hub that notes how much was unswept behind each message.
+type meter struct {
+	*Hub
+	peak atomic.Int64
+}
+
+func (m *meter) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
+	m.Hub.Message(c, op, data)
+	unswept := m.Stats().Unswept
+	for {
+		peak := m.peak.Load()
+		if unswept <= peak || m.peak.CompareAndSwap(peak, unswept) {
+			return
+		}
+	}
+}
+
+// Senders faster than the sweeps are not read meanwhile: what is unswept stays
+// at its bound, and nothing is lost.
+func TestSendersAreHeld(t *testing.T) {
+	const senders, each, size, bound = 3, 1500, 100, 1000
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
+			m := &meter{Hub: NewHub(Config{MaxUnswept: bound})}
+			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
+			members := n.joinAll(10, "/r", variants)
+			var wg sync.WaitGroup
+			for i, c := range members {
+				if i < senders {
+					wg.Go(func() {
+						var all []byte
+						for k := range each {
+							text := fmt.Appendf(nil, "%d %-*d", i, size-2, k)
+							all = append(all, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(text)))...)
+						}
+						if _, err := c.c.Write(all); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Go(func() {
+					var next [senders]int
+					for range senders * each {
+						_, p, err := c.read()
+						if err != nil {
+							t.Errorf("member %d, behind %v: %v", i, next, err)
+							return
+						}
+						var from, k int
+						if _, err := fmt.Sscan(string(p), &from, &k); err != nil || len(p) != size || k != next[from] {
+							t.Errorf("member %d got %q, want message %d of that sender", i, p, next[from])
+							return
+						}
+						next[from]++
+					}
+				})
+			}
+			wg.Wait()
+			// A frame of each sender may come on top.
+			if peak := m.peak.Load(); peak <= bound || peak > bound+senders*(size+2) {
+				t.Errorf("%d bytes were unswept at a time; want more than %d, and %d more at most", peak, bound, senders*(size+2))
+			}
+			eventually(t, "nobody waits", func() bool {
+				r := n.room("r")
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return len(r.waiting) == 0 && r.unsweptLocked() == 0
+			})
+		})
+	}
+}
+
+// While more waits to be swept than may, publishing from the outside is
+// refused and members are not read; then all goes on, and nothing is lost.
+func TestBusyRoom(t *testing.T) {
+	const bound, size = 2000, 100
+	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
+	members := n.joinAll(3, "/r", plain)
+	other := n.join("/other", noDeflate)
+	truth := new(exclusive)
+	n.hub.Engine().Subscribe("r", truth)
+	r := n.room("r")
+	release := holdSweeps(t, r)
+	k := 0
+	for ; n.say("r", sizes{size}.message(k+1)) == nil; k++ {
+		if k > bound/size {
+			t.Fatal("never busy")
+		}
+	}
+	if want := bound/(size+2) + 1; k != want {
+		t.Errorf("%d messages were taken, want %d", k, want)
+	}
+	if err := n.say("r", "x"); !errors.Is(err, ErrBusy) {
+		t.Errorf("publishing into a busy room: %v", err)
+	}
+	n.hub.Publish("r", Message{ws.OpText, nil}, nil) // done may be nil then, too
+	if got := n.hub.Stats().Unswept; got != int64(k*(size+2)) {
+		t.Errorf("%d bytes are unswept, want %d", got, k*(size+2))
+	}
+	// Each member's first message is taken, and then it is not read.
+	for i, c := range members {
+		var both []byte
+		for range 2 {
+			k++
+			both = append(both, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(sizes{size}.message(k)))))...)
+		}
+		if _, err := c.c.Write(both); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the sender waits", func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.waiting) == i+1
+		})
+	}
+	// Other rooms are not concerned.
+	if err := other.send(ws.OpText, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	other.expect(t, ws.OpText, "hello")
+	if got := n.s.Stats().MessagesIn; got != int64(len(members)+1) {
+		t.Errorf("%d messages were decoded, want one of each sender", got)
+	}
+	members[2].c.Close() // while it is held
+	release()
+	for i, c := range members[:2] {
+		for j := range k {
+			op, p, err := c.read()
+			if err != nil || op != ws.OpText || len(p) != size {
+				t.Fatalf("member %d, message %d: %x %.20q, %v", i, j, op, p, err)
+			}
+		}
+	}
+	eventually(t, "it has left", func() bool { return r.Len() == 2 })
+	eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
+	members[0].expect(t, ws.OpText, "again")
+	n.hub.Engine().Unsubscribe("r", truth)
+	if len(truth.got) != k+1 {
+		t.Errorf("%d publications, want %d", len(truth.got), k+1)
+	}
+}

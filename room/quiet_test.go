@@ -1,0 +1,78 @@
+package room
+
+import (
+	"runtime"
+	"testing"
+	"time"
+	"weak"
+
+	"webim/netpoll"
+)
+
+// Once its messages are swept a room's log holds nothing, in any variant, and
+// its engine only what its history may.
+func TestQuietRoomHoldsNothing(t *testing.T) {
+	n := start(t, Config{History: Limits{MaxMessages: -1}}, roomy(netpoll.Config{}))
+	members := n.joinAll(9, "/r", variants)
+	runs := make([]run, len(members))
+	for i := range runs {
+		runs[i].sizes = mixed
+	}
+	for k := range 30 {
+		n.lockstep("r", k+1, members, runs)
+	}
+	r := n.room("r")
+	holdSweeps(t, r)()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for v, g := range r.groups {
+		if g == nil || g.log.End() == 0 {
+			t.Fatalf("variant %d was not used", v)
+		}
+		for at := range g.log.End() {
+			if cut := g.log.Next(at); cut.Len() > 0 {
+				t.Errorf("variant %d: the log of %d bytes holds %d from %d on", v, g.log.End(), cut.Len(), at)
+				break
+			}
+		}
+	}
+	if st := n.hub.Engine().(*Memory).Stats(); st.Topics != 1 || st.Bytes > 1000 {
+		t.Errorf("without a history the engine holds %+v", st)
+	}
+}
+
+// A room that ends while it rests, with a sweep still to come, leaves neither
+// a timer nor memory behind.
+func TestRoomEndsWhileItRests(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Workers: 2})
+	var rooms []weak.Pointer[Room]
+	for range 10 {
+		members := []*client{n.join("/r", noDeflate), n.join("/r", deflate)}
+		r := n.room("r")
+		holdSweeps(t, r)
+		r.mu.Lock()
+		for _, g := range r.groups {
+			if g != nil {
+				g.shards[0].timer = time.AfterFunc(time.Hour, g.shards[0].rested)
+			}
+		}
+		r.mu.Unlock()
+		if err := n.say("r", "nobody gets this"); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range members {
+			c.leave(t)
+		}
+		rooms = append(rooms, weak.Make(r))
+	}
+	eventually(t, "the rooms are gone", func() bool { return n.hub.Stats() == Stats{} })
+	eventually(t, "their memory is free", func() bool {
+		runtime.GC()
+		for _, r := range rooms {
+			if r.Value() != nil {
+				return false
+			}
+		}
+		return true
+	})
+}

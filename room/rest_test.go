@@ -1,0 +1,225 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"webim/netpoll"
+)
+
+// holdSweeps lets a quiet room's shards rest until release is called.
+func holdSweeps(t testing.TB, r *Room) (release func()) {
+	t.Helper()
+	var shards []*shard
+	eventually(t, "the room is quiet", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		shards = nil
+		for _, g := range r.groups {
+			if g == nil {
+				continue
+			}
+			for _, sh := range g.shards {
+				if sh.resting || sh.cursor != g.log.End() {
+					return false
+				}
+				shards = append(shards, sh)
+			}
+		}
+		for _, sh := range shards {
+			sh.resting = true
+		}
+		return true
+	})
+	return func() {
+		for _, sh := range shards {
+			sh.rested()
+		}
+	}
+}
+
+// sweeps are the ends of a room's sweeps: the bytes that were pending at each,
+// and whether a rest followed.
+type sweeps struct {
+	mu      sync.Mutex
+	pending []uint64
+	rested  []bool
+}
+
+// watch counts the sweeps of a room that is quiet, from now on.
+func watch(r *Room) *sweeps {
+	w := new(sweeps)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, g := range r.groups {
+		if g == nil {
+			continue
+		}
+		for _, sh := range g.shards {
+			sh.turn = r.s.NewTurn(func() bool {
+				more := sh.sweep()
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				if sh.cut.Len() == 0 { // else a batch
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					w.pending = append(w.pending, g.log.End()-sh.cursor)
+					w.rested = append(w.rested, sh.resting)
+				}
+				return more
+			})
+		}
+	}
+	return w
+}
+
+func (w *sweeps) count() (n, rests int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, rest := range w.rested {
+		if rest {
+			rests++
+		}
+	}
+	return len(w.rested), rests
+}
+
+// packets is how many TCP segments with data a client has got: a write that
+// the socket takes makes one, of up to 64 KiB on loopback.
+func (c *client) packets(t testing.TB) int {
+	raw, err := c.c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info *unix.TCPInfo
+	err2 := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Data_segs_in)
+}
+
+// What is published while a room rests leaves together: a hundred messages in
+// one sweep and one write a member, once the log's segments have grown with the
+// traffic; two, when they lie on both sides of a segment's end.
+func TestRestGathers(t *testing.T) {
+	const messages, bursts = 100, 5
+	n := start(t, Config{}, netpoll.Config{Workers: 2})
+	members := n.joinAll(20, "/r", plain)
+	runs := make([]run, len(members))
+	for i := range runs {
+		runs[i].sizes = small
+	}
+	r := n.room("r")
+	for burst := range bursts {
+		release := holdSweeps(t, r)
+		w := watch(r)
+		before := n.s.Stats().MessagesOut
+		var packets []int
+		for _, c := range members {
+			packets = append(packets, c.packets(t))
+		}
+		last := (burst + 1) * messages
+		for k := burst*messages + 1; k <= last; k++ {
+			if err := n.say("r", small.message(k)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := n.join("/r", noDeflate) // is owed nothing of these
+		if got := n.s.Stats().MessagesOut; got != before {
+			t.Errorf("%d messages left while the room rested", got-before)
+		}
+		release()
+		for i, c := range members {
+			if err := runs[i].follow(c, last); err != nil {
+				t.Errorf("member %d: %v", i, err)
+			}
+			// Its socket buffer may wrap once, too.
+			if got := c.packets(t) - packets[i]; got > 3 && burst == bursts-1 {
+				t.Errorf("member %d got %d messages in %d packets", i, messages, got)
+			}
+		}
+		members, runs = append(members, late), append(runs, run{sizes: small})
+		if got, _ := w.count(); got > 8 || got > 2 && burst == bursts-1 {
+			t.Errorf("burst %d: %d messages took %d sweeps", burst, messages, got)
+		}
+	}
+	n.lockstep("r", bursts*messages+1, members, runs)
+}
+
+// What is more than one cut, or more than lies together, leaves in few sweeps,
+// and no rest comes between them: all of it was there when the first began.
+func TestBacklogIsSweptWithoutRest(t *testing.T) {
+	for _, messages := range []int{100, 600} {
+		t.Run(fmt.Sprint(messages, " messages"), func(t *testing.T) {
+			const size = 1000
+			n := start(t, Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{Workers: 1}))
+			members := n.joinAll(150, "/r", plain) // so many that a sweep is worth a rest
+			r := n.room("r")
+			release := holdSweeps(t, r)
+			w := watch(r)
+			for k := 1; k <= messages; k++ {
+				if err := n.say("r", sizes{size}.message(k)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			release()
+			var wg sync.WaitGroup
+			for i, c := range members {
+				wg.Go(func() {
+					got := run{sizes: sizes{size}}
+					if err := got.follow(c, messages); err != nil {
+						t.Errorf("member %d: %v", i, err)
+					}
+				})
+			}
+			wg.Wait()
+			eventually(t, "all is swept", func() bool { return n.hub.Stats().Unswept == 0 })
+			few := 8 + 2*messages*size/netpoll.MaxCut
+			if got, _ := w.count(); got > few {
+				t.Errorf("%d messages of %d bytes took %d sweeps, want %d at most", messages, size, got, few)
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for i, rested := range w.rested {
+				if rested && w.pending[i] > 0 {
+					t.Errorf("sweep %d of %d was followed by a rest with %d bytes pending", i, len(w.rested), w.pending[i])
+				}
+			}
+		})
+	}
+}
+
+// A sweep that took long is followed by a rest, and a message that comes then
+// is not forgotten; a negative MaxPause means no rest.
+func TestRestAfterSweep(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		pause time.Duration
+		rests bool
+	}{{"default", 0, true}, {"a long one", time.Hour, true}, {"none", -1, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			n := start(t, Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
+			members := n.joinAll(300, "/r", plain)
+			runs := make([]run, len(members))
+			for i := range runs {
+				runs[i].sizes = small
+			}
+			r := n.room("r")
+			holdSweeps(t, r)()
+			w := watch(r)
+			for k := 1; k <= 5; k++ {
+				n.lockstep("r", k, members, runs)
+			}
+			if got, rests := w.count(); (rests > 0) != c.rests {
+				t.Errorf("%d rests after %d sweeps", rests, got)
+			}
+		})
+	}
+}

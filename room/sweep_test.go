@@ -1,0 +1,148 @@
+package room
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// variants gives every third client each of the encodings.
+func variants(i int) string { return []string{noDeflate, deflate, deflateSmall}[i%3] }
+
+// roomy lets queues and rooms grow, for tests that read late.
+func roomy(c netpoll.Config) netpoll.Config {
+	c.MaxQueue, c.MaxQueued = 256<<20, 1<<30
+	return c
+}
+
+// Every member gets every message published after it joined, once, in order,
+// however the work is cut up. Half of the members join in the middle.
+func TestEverybodyGetsEverything(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		cfg               netpoll.Config
+		members, messages int
+		sizes             sizes
+		extensions        func(int) string
+		shards            int // of the variant with the most, at least
+	}{
+		{"one worker", netpoll.Config{Workers: 1, Loops: 1}, 40, 500, small, plain, 1},
+		{"two workers, two loops", netpoll.Config{Workers: 2, Loops: 2}, 40, 240, mixed, plain, 1},
+		{"three bytes a write", netpoll.Config{Workers: 2, WriteCap: 3}, 20, 100, small, variants, 1},
+		{"seven bytes a write", netpoll.Config{Workers: 1, WriteCap: 7}, 4, 20, mixed, plain, 1},
+		{"small socket buffers", netpoll.Config{Workers: 2, SendBuffer: 4096}, 20, 120, mixed, variants, 1},
+		{"deflate", netpoll.Config{Workers: 2, Loops: 2}, 60, 120, mixed, variants, 1},
+		{"deflate, one worker", netpoll.Config{Workers: 1}, 12, 120, mixed, variants, 1},
+		{"shards", netpoll.Config{Workers: 2, Loops: 2}, 1100, 60, small, plain, 3},
+		{"shards, one worker", netpoll.Config{Workers: 1}, 700, 60, small, func(i int) string { return variants(i % 7 / 6) }, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := start(t, Config{MaxUnswept: 1 << 30}, roomy(c.cfg))
+			var wg sync.WaitGroup
+			// gather makes members, who are owed all from message first on.
+			gather := func(count, first int) {
+				for i, member := range n.joinAll(count, "/r", c.extensions) {
+					wg.Go(func() {
+						r := run{sizes: c.sizes}
+						err := r.follow(member, c.messages)
+						if err == nil {
+							err = r.spans(first, c.messages)
+						}
+						if err != nil {
+							t.Errorf("member %d (%q): %v", i, c.extensions(i), err)
+							member.c.Close()
+						}
+					})
+				}
+			}
+			publish := func(from, to int) {
+				for k := from; k <= to; k++ {
+					if err := n.say("r", c.sizes.message(k)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			gather(c.members/2, 1)
+			publish(1, c.messages/2)
+			rest := c.members - c.members/2
+			gather(rest, c.messages/2+1)
+			publish(c.messages/2+1, c.messages)
+			wg.Wait()
+			r, most := n.room("r"), 0
+			r.mu.Lock()
+			for _, g := range r.groups {
+				if g != nil {
+					most = max(most, len(g.shards))
+				}
+			}
+			r.mu.Unlock()
+			if most < c.shards {
+				t.Errorf("the room has %d shards, the test needs %d", most, c.shards)
+			}
+			want := int64(c.members/2*c.messages + rest*(c.messages-c.messages/2))
+			eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
+		})
+	}
+}
+
+// Members that all talk at once: everybody sees one order, the engine's, in
+// which each one's messages keep theirs; in two rooms at a time.
+func TestOneOrderForAll(t *testing.T) {
+	const members, each = 12, 60
+	for _, workers := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
+			n := start(t, Config{}, roomy(netpoll.Config{Workers: workers, Loops: 2}))
+			for _, room := range []string{"a", "b"} {
+				truth := new(exclusive)
+				n.hub.Engine().Subscribe(room, truth)
+				var all [members][]string
+				var wg sync.WaitGroup
+				for i, c := range n.joinAll(members, "/"+room, variants) {
+					wg.Go(func() {
+						for k := range each {
+							text := fmt.Sprint(i, " ", k, strings.Repeat(" ", k%7*60))
+							if err := c.send(ws.OpText, text); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+					wg.Go(func() {
+						for range each * members {
+							_, p, err := c.read()
+							if err != nil {
+								t.Errorf("member %d: %v", i, err)
+								return
+							}
+							all[i] = append(all[i], string(p))
+						}
+						c.c.Close()
+					})
+				}
+				wg.Wait()
+				n.hub.Engine().Unsubscribe(room, truth)
+				if len(truth.got) != each*members {
+					t.Fatalf("%d publications, want %d", len(truth.got), each*members)
+				}
+				var next [members]int
+				for k, p := range truth.got {
+					var i, nth int
+					if fmt.Sscan(string(p.Data), &i, &nth); nth != next[i] {
+						t.Fatalf("member %d's message %d was published in the place of %d", i, nth, next[i])
+					}
+					next[i]++
+					for m := range all {
+						if k < len(all[m]) && all[m][k] != string(p.Data) {
+							t.Fatalf("member %d got %q as number %d, not %q", m, all[m][k], k, p.Data)
+						}
+					}
+				}
+				eventually(t, "the room ends", func() bool { return n.hub.Stats().Members == 0 })
+			}
+		})
+	}
+}
