@@ -72,9 +72,11 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		}
 		b := encodeClose(c.code, c.reason)
 		s.appendLocked(s.outputLocked(r), b, b.b)
-	case c.answer != nil:
+	case len(c.answer) > 0:
 		b := newBuffer(c.answer)
 		s.appendLocked(s.outputLocked(r), b, b.b)
+	case c.answer != nil:
+		// What there is to say is in TLS's output already.
 	default:
 		s.dropOutputLocked(r)
 		if x := s.extras.at(r.extra); x != nil && x.tls != nil {

@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -186,5 +187,52 @@ func TestStaleHandle(t *testing.T) {
 	}
 	if got := nextFrame(t, end); string(got) != "\x81\x04mine" {
 		t.Errorf("the new connection's client gets %q", got)
+	}
+}
+
+// Connections are counted by address, but for those of this machine.
+func TestAddrs(t *testing.T) {
+	a := addrs{byAddr: map[netip.Addr]uint32{}}
+	near, far, next := netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for range 20 {
+		for _, addr := range []netip.Addr{near, {}} {
+			if _, refuse := a.enter(addr, 3, 2); refuse != "" {
+				t.Errorf("%v is refused: %s", addr, refuse)
+			}
+		}
+	}
+	ip, refuse1 := a.enter(far, 3, 2)
+	_, refuse2 := a.enter(far, 3, 2)
+	_, refuse3 := a.enter(far, 3, 2) // a third handshake
+	a.leave(ip, true)
+	if refuse1 != "" || refuse2 != "" || refuse3 != refusePerIP {
+		t.Errorf("handshakes: %q %q %q", refuse1, refuse2, refuse3)
+	}
+	a.opened(ip)
+	a.opened(ip)
+	_, refuse1 = a.enter(far, 3, 2)
+	a.opened(ip)
+	_, refuse2 = a.enter(far, 3, 2)
+	a.leave(ip, true)
+	if refuse1 != "" || refuse2 != refusePerIP {
+		t.Errorf("connections: %q %q", refuse1, refuse2)
+	}
+	if other, refuse := a.enter(next, 3, 2); refuse != "" || other == ip {
+		t.Errorf("another address: %q", refuse)
+	}
+	if !a.tlsStart(ip, 1) || a.tlsStart(ip, 1) {
+		t.Error("an address has not exactly its share of TLS handshakes")
+	}
+	for range 3 {
+		a.leave(ip, false)
+	}
+	if got := a.addrPort(ip, 7); got != netip.AddrPortFrom(far, 7) {
+		t.Errorf("while its TLS handshake lasts the address is %v", got)
+	}
+	if a.tlsDone(ip); len(a.byAddr) != 3 || a.entries[ip] != (addrEntry{}) {
+		t.Errorf("an address that has left is remembered: %v", a.byAddr)
+	}
+	if again, _ := a.enter(far, 3, 2); again != ip {
+		t.Errorf("entry %d is taken, %d is free", again, ip)
 	}
 }

@@ -3,7 +3,6 @@ package netpoll_test
 import (
 	"bufio"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -159,7 +158,7 @@ func TestTLSGarbage(t *testing.T) {
 	c := dial(t, addr)
 	if _, err := over(t, c, c.c, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
-	} else if alert := tls.AlertError(70); !errors.As(err, &alert) {
+	} else if !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("TLS 1.1: %v; want the alert", err)
 	}
 	c.c.Close()
@@ -172,12 +171,12 @@ func TestTLSGarbage(t *testing.T) {
 // Large messages both ways through readers that are slow, in order and whole.
 func TestTLSLarge(t *testing.T) {
 	for _, writeCap := range []int{0, 1000} {
-		s, _ := start(t, netpoll.Config{WriteCap: writeCap, MaxQueue: 64 << 20, SendBuffer: 8 << 10}, echo())
+		s, _ := start(t, netpoll.Config{WriteCap: writeCap, MaxQueue: 64 << 20, SendBuffer: 16 << 10}, echo())
 		addr := secure(t, s)
 		var clients sync.WaitGroup
 		for i := range 4 {
 			p := connectPeer(t, addr, true)
-			p.c.SetReadBuffer(8 << 10)
+			p.c.SetReadBuffer(32 << 10)
 			clients.Go(func() {
 				sizes := []int{1, 1000, 16 << 10, 100_000, 1 << 20, 17, 300_000}
 				go func() {
@@ -196,7 +195,10 @@ func TestTLSLarge(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		eventually(t, "nothing is queued", func() bool { return s.Stats().Queued == 0 && s.Stats().Unfinished == 0 })
+		eventually(t, "all are closed", func() bool { return s.Stats().Open == 0 })
+		if st := s.Stats(); st.Queued != 0 || st.Unfinished != 0 {
+			t.Errorf("WriteCap %d: %d bytes are queued, %d unfinished at the end", writeCap, st.Queued, st.Unfinished)
+		}
 	}
 }
 

@@ -165,7 +165,35 @@ func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "only those who stay are members", func() bool { return n.hub.Stats().Members == stayers })
+			n.room("r").audit(t)
 			t.Logf("%d messages", last)
 		})
+	}
+}
+
+// audit sees that every place is either a member's or free.
+func (r *Room) audit(t *testing.T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for v, g := range r.groups {
+		if g == nil {
+			continue
+		}
+		taken := 0
+		for i, sh := range g.shards {
+			here := 0
+			for _, p := range sh.places {
+				if p.id != 0 {
+					here++
+				}
+			}
+			if here+len(sh.free) != len(sh.places) || len(sh.places) > shardLen {
+				t.Errorf("variant %d, shard %d: %d taken and %d free of %d places", v, i, here, len(sh.free), len(sh.places))
+			}
+			taken += here
+		}
+		if taken != g.members {
+			t.Errorf("variant %d: %d places are taken by %d members", v, taken, g.members)
+		}
 	}
 }

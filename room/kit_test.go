@@ -237,17 +237,22 @@ func (c *client) send(op ws.OpCode, payload string) error {
 // read returns the next message or Close frame.
 func (c *client) read() (op ws.OpCode, payload []byte, err error) {
 	c.hurry()
-	f, err := ws.ReadFrame(c.br)
+	h, err := ws.ReadHeader(c.br)
 	if err != nil {
 		return 0, nil, err
 	}
-	if f.Header.Masked || !f.Header.Fin {
-		return 0, nil, fmt.Errorf("bad header %+v", f.Header)
+	if h.Masked || !h.Fin || h.Length > 1<<24 {
+		return 0, nil, fmt.Errorf("bad header %+v", h)
 	}
-	if f.Header.Rsv == ws.Rsv(true, false, false) {
+	payload = make([]byte, h.Length)
+	if _, err := io.ReadFull(c.br, payload); err != nil {
+		return 0, nil, fmt.Errorf("in a frame of %d bytes: %w", h.Length, err)
+	}
+	f := ws.Frame{Header: h, Payload: payload}
+	if h.Rsv == ws.Rsv(true, false, false) {
 		f, err = wsflate.DecompressFrame(f)
 	}
-	return f.Header.OpCode, f.Payload, err
+	return h.OpCode, f.Payload, err
 }
 
 // expect reads a message and compares it.

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -46,9 +47,10 @@ func TestQuietRoomHoldsNothing(t *testing.T) {
 func TestRoomEndsWhileItRests(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{Workers: 2})
 	var rooms []weak.Pointer[Room]
-	for range 10 {
-		members := []*client{n.join("/r", noDeflate), n.join("/r", deflate)}
-		r := n.room("r")
+	for i := range 10 {
+		name := fmt.Sprint(i)
+		members := []*client{n.join("/"+name, noDeflate), n.join("/"+name, deflate)}
+		r := n.room(name)
 		holdSweeps(t, r)
 		r.mu.Lock()
 		for _, g := range r.groups {
@@ -57,7 +59,7 @@ func TestRoomEndsWhileItRests(t *testing.T) {
 			}
 		}
 		r.mu.Unlock()
-		if err := n.say("r", "nobody gets this"); err != nil {
+		if err := n.say(name, "nobody gets this"); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range members {

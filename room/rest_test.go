@@ -107,7 +107,7 @@ func (c *client) packets(t testing.TB) int {
 
 // What is published while a room rests leaves together: a hundred messages in
 // one sweep and one write a member, once the log's segments have grown with the
-// traffic; two, when they lie on both sides of a segment's end.
+// traffic.
 func TestRestGathers(t *testing.T) {
 	const messages, bursts = 100, 5
 	n := start(t, Config{}, netpoll.Config{Workers: 2})
@@ -140,13 +140,13 @@ func TestRestGathers(t *testing.T) {
 			if err := runs[i].follow(c, last); err != nil {
 				t.Errorf("member %d: %v", i, err)
 			}
-			// Its socket buffer may wrap once, too.
-			if got := c.packets(t) - packets[i]; got > 3 && burst == bursts-1 {
+			// Its socket buffer may wrap once.
+			if got := c.packets(t) - packets[i]; got > 2 && burst == bursts-1 {
 				t.Errorf("member %d got %d messages in %d packets", i, messages, got)
 			}
 		}
 		members, runs = append(members, late), append(runs, run{sizes: small})
-		if got, _ := w.count(); got > 8 || got > 2 && burst == bursts-1 {
+		if got, _ := w.count(); got > 8 || got != 1 && burst == bursts-1 {
 			t.Errorf("burst %d: %d messages took %d sweeps", burst, messages, got)
 		}
 	}
