@@ -10,6 +10,10 @@ var (
 	ErrTooManyRooms = errors.New("room: too many rooms")
 	// ErrRoomFull: Config.MaxMembers are in the room.
 	ErrRoomFull = errors.New("room: room is full")
+	// ErrJoined: the connection is a member of another room.
+	ErrJoined = errors.New("room: connection is in another room")
+	// ErrBadMessage: a type other than text or binary, or text that is not UTF-8.
+	ErrBadMessage = errors.New("room: message is neither UTF-8 text nor binary")
 	// ErrClosed: the connection ended before it had joined.
 	ErrClosed = errors.New("room: connection is closed")
 )

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -134,15 +135,25 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 
 // Publish sends a message to a room from the outside. done, which may be nil,
 // gets its place or an error: ErrBusy if the room has more to sweep than it
-// should. data may be reused when Publish returns.
+// should, ErrBadMessage, or what is wrong with the room's name. m.Data may be
+// reused when Publish returns.
 func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
+	if done == nil {
+		done = func(Position, error) {}
+	}
+	if err := wire.CheckRoomName(room); err != nil {
+		done(Position{}, err)
+		return
+	}
+	if m.Op != ws.OpBinary && (m.Op != ws.OpText || !utf8.Valid(m.Data)) {
+		done(Position{}, ErrBadMessage)
+		return
+	}
 	h.mu.RLock()
 	r := h.rooms[room]
 	h.mu.RUnlock()
 	if r != nil && r.congested() {
-		if done != nil {
-			done(Position{}, ErrBusy)
-		}
+		done(Position{}, ErrBusy)
 		return
 	}
 	h.engine.Publish(room, m, done)
@@ -160,8 +171,15 @@ type Member struct {
 }
 
 // Join makes a connection a member of a room, which is made if need be. It is
-// owed every message published after Join returns, and none from before.
+// owed every message published after Join returns, and none from before. A
+// connection has one room: ErrJoined if it is in another.
 func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
+	if m, ok := h.Member(c); ok {
+		if m.Room.name == name {
+			return m, nil
+		}
+		return Member{}, ErrJoined
+	}
 	for {
 		r, err := h.room(name, c.Server())
 		if err != nil {

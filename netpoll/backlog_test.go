@@ -1,0 +1,256 @@
+package netpoll
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// fill pushes until something waits, and returns what the client is to get.
+func fill(t *testing.T, c Conn) (sent int) {
+	t.Helper()
+	for lag(c) == 0 {
+		if err := c.Push(ws.OpBinary, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+	}
+	return sent
+}
+
+// Cuts that follow each other in memory are one reference.
+func TestQueueMergesCuts(t *testing.T) {
+	s := serve(t, Config{}, nil)
+	c, _ := join(t, s, 4096)
+	fill(t, c)
+	refs := func() int {
+		c.r.mu.Lock()
+		defer c.r.mu.Unlock()
+		return len(s.outputs.at(c.r.output).refs)
+	}
+	log, at := s.NewLog(Plain), uint64(0)
+	before := refs()
+	for i := range 20 {
+		log.Append(ws.OpText, []byte("twenty to a segment"))
+		cut := log.Next(at)
+		if err := s.Offer(c.ID(), cut); err != nil {
+			t.Fatal(err)
+		}
+		if at = cut.End(); refs() != before+1 {
+			t.Fatalf("%d references after cut %d, want %d", refs(), i, before+1)
+		}
+	}
+	cut := log.Next(0)
+	for range 2 { // the same again is no continuation
+		s.Offer(c.ID(), cut)
+	}
+	if refs() != before+3 {
+		t.Errorf("%d references after the same cut twice, want %d", refs(), before+3)
+	}
+}
+
+func TestQueuePolicy(t *testing.T) {
+	const maxQueue = 20_000
+	for _, tt := range []struct {
+		policy Policy
+		err    error
+	}{{CloseSlow, ErrSlow}, {DropNewest, ErrQueueFull}} {
+		t.Run(fmt.Sprint(tt.err), func(t *testing.T) {
+			closed := make(chan Closed, 10)
+			s := serve(t, Config{MaxQueue: maxQueue, Policy: tt.policy}, &Funcs{OnClose: func(_ Conn, why Closed) { closed <- why }})
+			c, end := join(t, s, 4096)
+			other, otherEnd := join(t, s, 4096)
+			taken := 0
+			var err error
+			for ; err == nil && taken < 100; taken++ {
+				err = c.Push(ws.OpText, message(0, taken, 1000))
+			}
+			if taken--; !errors.Is(err, tt.err) {
+				t.Fatalf("after %d messages: %v", taken, err)
+			}
+			if n := lag(c); tt.policy == DropNewest && (n > maxQueue || n < maxQueue-1100) {
+				t.Errorf("%d bytes wait at the limit of %d", n, maxQueue)
+			}
+			for range 10 {
+				if err := c.Push(ws.OpText, message(0, taken, 1000)); !errors.Is(err, tt.err) && !errors.Is(err, ErrClosed) {
+					t.Errorf("behind the limit: %v", err)
+				}
+			}
+			n := 0
+			for ; n < taken || tt.policy == CloseSlow; n++ {
+				_, payload, err := readFrame(end.br)
+				if err != nil && tt.policy == CloseSlow {
+					break
+				}
+				if err != nil || !bytes.Equal(payload, message(0, n, 1000)) {
+					t.Fatalf("message %d: %.40q, %v", n, payload, err)
+				}
+			}
+			if tt.policy == CloseSlow {
+				if why := <-closed; why.Cause != Slow || n >= taken {
+					t.Errorf("closed as %v after %d of %d messages", why, n, taken)
+				}
+			} else {
+				if err := c.Push(ws.OpText, []byte("again")); err != nil {
+					t.Errorf("once there is room: %v", err)
+				}
+				if got := nextFrame(t, end); string(got[2:]) != "again" {
+					t.Errorf("got %.40q", got)
+				}
+				if n := s.Stats().Dropped; n != 11 {
+					t.Errorf("%d dropped, want 11", n)
+				}
+			}
+			if err := other.Push(ws.OpText, []byte("hi")); err != nil || string(nextFrame(t, otherEnd)[2:]) != "hi" {
+				t.Error("another connection is not served")
+			}
+		})
+	}
+}
+
+// One message may exceed the limit if nothing waits before it: pushed from
+// outside, and from within the connection's turn.
+func TestQueueOverlarge(t *testing.T) {
+	big := bytes.Repeat([]byte("x"), 300_000)
+	pushed := make(chan error, 10)
+	s := serve(t, Config{MaxQueue: 1000, Policy: DropNewest}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, _ []byte) {
+		pushed <- c.Push(op, big)
+		pushed <- c.Push(op, []byte("second"))
+	}})
+	for _, within := range []bool{false, true} {
+		c, end := join(t, s, 4096)
+		if within {
+			end.Write(frame(0x81, "go"))
+		} else {
+			pushed <- c.Push(ws.OpText, big)
+			pushed <- c.Push(ws.OpText, []byte("second"))
+		}
+		if err := <-pushed; err != nil {
+			t.Errorf("within %v: %v", within, err)
+		}
+		if err := <-pushed; !errors.Is(err, ErrQueueFull) {
+			t.Errorf("within %v, behind it: %v", within, err)
+		}
+		if _, payload, err := readFrame(end.br); err != nil || !bytes.Equal(payload, big) {
+			t.Errorf("within %v: got %d bytes, %v", within, len(payload), err)
+		}
+	}
+}
+
+// The callbacks of the watermarks alternate, and never run beside another.
+func TestQueueWatermarks(t *testing.T) {
+	var busy atomic.Bool
+	var calls strings.Builder // on the turn only
+	var full, drained, beside atomic.Int64
+	alone := func(f func()) {
+		if busy.Swap(true) {
+			beside.Add(1)
+		}
+		f()
+		busy.Store(false)
+	}
+	s := serve(t, Config{MaxQueue: 1 << 20, HighWater: 20_000, LowWater: 5000, Workers: 2}, &Funcs{
+		OnFull:    func(Conn) { alone(func() { calls.WriteByte('F'); full.Add(1) }) },
+		OnDrained: func(Conn) { alone(func() { calls.WriteByte('D'); drained.Add(1) }) },
+		OnMessage: func(c Conn, op ws.OpCode, data []byte) {
+			alone(func() {
+				for range len(data) {
+					_ = c.Push(ws.OpBinary, make([]byte, 1000))
+				}
+			})
+		},
+	})
+	c, end := join(t, s, 4096)
+	for range 20 {
+		sent := 0
+		for ; lag(c) <= 20_000; sent++ {
+			if err := c.Push(ws.OpBinary, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		soon(t, "it is told that the queue is full", func() bool { return full.Load() == drained.Load()+1 })
+		for range sent {
+			nextFrame(t, end)
+		}
+		soon(t, "the queue is drained and it is told", func() bool { return full.Load() == drained.Load() })
+	}
+	// A burst within a turn crosses both marks before anybody can be told.
+	burst, rest := join(t, s, 1<<20)
+	for range 20 {
+		rest.Write(frame(0x81, strings.Repeat("x", 30)))
+		for range 30 {
+			nextFrame(t, rest)
+		}
+	}
+	soon(t, "the turns end", func() bool { return burst.r.turn.Load() == turnIdle && c.r.turn.Load() == turnIdle })
+	if text := calls.String(); strings.Contains(text, "FF") || strings.Contains(text, "DD") || text[0] != 'F' || full.Load() != drained.Load() {
+		t.Errorf("called in the order %s", text)
+	}
+	if n := beside.Load(); n > 0 {
+		t.Errorf("%d calls came beside another", n)
+	}
+}
+
+// At the total the largest lag goes first, and only as many as must.
+func TestQueueEviction(t *testing.T) {
+	closed := make(chan Conn, 10)
+	cause := make(chan Cause, 10)
+	s := serve(t, Config{MaxQueued: 200_000}, &Funcs{OnClose: func(c Conn, why Closed) { closed <- c; cause <- why.Cause }})
+	var conns []Conn
+	for _, size := range []int{40_000, 80_000, 60_000} {
+		c, _ := join(t, s, 4096)
+		if err := c.Push(ws.OpBinary, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	if n := s.queued.Load(); n < 180_000 || n > 180_100 || len(closed) != 0 {
+		t.Fatalf("%d bytes are held, %d connections closed", n, len(closed))
+	}
+	if err := conns[0].Push(ws.OpBinary, make([]byte, 25_000)); err != nil {
+		t.Fatal(err)
+	}
+	if c := <-closed; c != conns[1] {
+		t.Errorf("not the largest lag is closed")
+	}
+	if why := <-cause; why != OutOfMemory {
+		t.Errorf("closed as %v", why)
+	}
+	soon(t, "the memory is free", func() bool { return s.queued.Load() < 126_000 })
+	soon(t, "it is counted", func() bool { return s.Stats().Evictions > 0 })
+	if n := s.Stats().Evictions; n != 1 || !conns[0].Exists() || !conns[2].Exists() {
+		t.Errorf("%d evictions; the others exist: %v %v", n, conns[0].Exists(), conns[2].Exists())
+	}
+}
+
+// A shared frame counts once in the total, for as long as anybody waits for it.
+func TestQueueSharedFrame(t *testing.T) {
+	s := serve(t, Config{MaxQueued: 150_000}, nil)
+	f, _ := NewFrame(ws.OpBinary, make([]byte, 100_000))
+	var ends []*peerEnd
+	for range 10 {
+		c, end := join(t, s, 4096)
+		ends = append(ends, end)
+		if err := c.PushFrame(f); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.queued.Load(); n != int64(f.plain.size) || lag(c) < 50_000 {
+			t.Fatalf("%d bytes are held for %d receivers, this one's lag is %d", n, len(ends), lag(c))
+		}
+	}
+	for i, end := range ends {
+		if n := s.queued.Load(); n != int64(f.plain.size) {
+			t.Errorf("%d bytes are held while %d wait", n, len(ends)-i)
+		}
+		nextFrame(t, end)
+	}
+	soon(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
+	if n := s.Stats().Evictions; n != 0 {
+		t.Errorf("%d evictions", n)
+	}
+}

@@ -1,0 +1,243 @@
+package netpoll_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "%s %s %s tls=%v", r.Method, r.URL.Path, body, r.TLS != nil)
+})
+
+const getHello = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+func body(t *testing.T, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Requests on one connection, then an upgrade with frames right behind it:
+// the connection comes back to the loop, and nothing is lost.
+func TestUpgradeAfterKeepAlive(t *testing.T) {
+	for _, secured := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %v", secured), func(t *testing.T) {
+			w := newWitness()
+			s, addr := start(t, netpoll.Config{HTTP: hello}, w)
+			if secured {
+				addr = secure(t, s)
+			}
+			p := dialPeer(t, addr, secured)
+			for i := range 3 {
+				p.say([]byte(getHello))
+				if got := body(t, p.response()); got != fmt.Sprintf("GET /hello  tls=%v", secured) {
+					t.Errorf("answer %d: %s", i, got)
+				}
+			}
+			if st := s.Stats(); st.HTTP != 1 || st.Open != 0 {
+				t.Errorf("%d with net/http, %d open", st.HTTP, st.Open)
+			}
+			b := upgrade()
+			for i := range 80 {
+				b = append(b, frame(text, fmt.Sprint(i, strings.Repeat("x", 100)))...)
+			}
+			p.say(b)
+			if r := p.response(); r.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatal(r.Status)
+			}
+			for i := range 80 {
+				p.expect(text, fmt.Sprint(i, strings.Repeat("x", 100)))
+			}
+			c := receive(t, "open", w.opened)
+			if info, ok := c.Info(); !ok || info.TLS != secured || info.Remote.String() != p.c.LocalAddr().String() || s.Stats().HTTP != 0 {
+				t.Errorf("info %+v, %v; %d with net/http", info, ok, s.Stats().HTTP)
+			}
+			p.say(frame(closeOp, ""))
+			if got := p.rest(false); got != "close, eof" {
+				t.Errorf("at the end: %s", got)
+			}
+			p.c.Close()
+			w.expect(t, netpoll.ClientClosed, 1005)
+		})
+	}
+}
+
+// net/http's own client, kept alive, with bodies both ways.
+func TestHTTPClient(t *testing.T) {
+	big := strings.Repeat("0123456789abcdef", 1<<16)
+	s, addr := start(t, netpoll.Config{HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n, _ := io.Copy(io.Discard, r.Body); r.Method == http.MethodPost && n != int64(len(big)) {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		io.WriteString(w, big)
+	})}, nil)
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr, Timeout: patience}
+	for _, url := range []string{"http://" + addr, "https://" + secure(t, s)} {
+		for range 3 {
+			for _, do := range []func() (*http.Response, error){
+				func() (*http.Response, error) { return client.Get(url) },
+				func() (*http.Response, error) { return client.Post(url, "text/plain", strings.NewReader(big)) },
+			} {
+				r, err := do()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := body(t, r); got != big || r.StatusCode != http.StatusOK {
+					t.Errorf("%s: %s, %d bytes", url, r.Status, len(got))
+				}
+				r.Body.Close()
+			}
+		}
+	}
+	if n := s.Stats().Accepted; n != 2 {
+		t.Errorf("%d connections for requests that are kept alive on 2", n)
+	}
+}
+
+// Over MaxConns: 503 with Retry-After; one that leaves makes room, whether or
+// not those that were refused have gone.
+func TestMaxConnsRefusedDoNotCount(t *testing.T) {
+	w := newWitness()
+	s, addr := start(t, netpoll.Config{MaxConns: 1}, w)
+	first := connect(t, addr)
+	refused := dial(t, addr)
+	if r := refused.handshake(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+		t.Errorf("over the limit: %s, %v", r.Status, r.Header)
+	}
+	first.goodbye()
+	w.expect(t, netpoll.ClientClosed, 1000)
+	connect(t, addr).goodbye()
+	refused.c.Close()
+	if n := s.Stats().Refused["server full"]; n != 1 {
+		t.Errorf("refused: %v", s.Stats().Refused)
+	}
+}
+
+func TestMaxHTTP(t *testing.T) {
+	s, addr := start(t, netpoll.Config{MaxHTTP: 1, HTTP: hello}, echo())
+	first, second := dial(t, addr), dial(t, addr)
+	first.write([]byte(getHello))
+	first.response()
+	second.write([]byte(getHello))
+	if r := second.response(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+		t.Errorf("over the limit: %s", r.Status)
+	}
+	connect(t, addr).goodbye() // others are not concerned
+	first.c.Close()
+	eventually(t, "the first leaves", func() bool { return s.Stats().HTTP == 0 })
+	third := dial(t, addr)
+	third.write([]byte(getHello))
+	if r := third.response(); r.StatusCode != http.StatusOK {
+		t.Errorf("once there is room: %s", r.Status)
+	}
+}
+
+// The hook refuses, adds headers, chooses the subprotocol, sets data.
+func TestHandshakeHook(t *testing.T) {
+	type info struct{ data, path, sub string }
+	opened := make(chan info, 1)
+	_, addr := start(t, netpoll.Config{Subprotocols: []string{"b", "a"}}, &netpoll.Funcs{
+		OnHandshake: func(r *netpoll.Request) {
+			switch r.Header("X-Do") {
+			case "refuse":
+				r.Refuse(http.StatusPaymentRequired, "pay first")
+			case "choose":
+				r.SetSubprotocol("c")
+			case "panic":
+				panic("in Handshake")
+			}
+			if r.AddHeader("X-Bad", "a\r\nSet-Cookie: b") == nil || r.AddHeader("X Bad", "") == nil {
+				panic("a header breaks the answer apart")
+			}
+			_ = r.AddHeader("X-Good", "yes")
+			r.SetData("from " + r.Header("x-user"))
+		},
+		OnOpen: func(c netpoll.Conn, r *netpoll.Request) {
+			path, _ := r.Path()
+			opened <- info{fmt.Sprint(c.Data()), path, r.Subprotocol()}
+		},
+	})
+	c := dial(t, addr)
+	if r := c.handshake("X-Do: refuse"); r.StatusCode != http.StatusPaymentRequired || !strings.Contains(body(t, r), "pay first") {
+		t.Errorf("refused: %s", r.Status)
+	}
+	c.c.Close()
+	c = dial(t, addr)
+	if r := c.handshake("X-Do: panic"); r.StatusCode != http.StatusInternalServerError {
+		t.Errorf("panic: %s", r.Status)
+	}
+	c.c.Close()
+	for do, want := range map[string]string{"choose": "c", "nothing": "a"} {
+		c := dial(t, addr)
+		r := c.handshake("X-Do: "+do, "X-User: ann", "Sec-WebSocket-Protocol: z, a, b, c")
+		if r.StatusCode != http.StatusSwitchingProtocols || r.Header.Get("X-Good") != "yes" || r.Header.Get("Sec-WebSocket-Protocol") != want {
+			t.Errorf("%s: %s, %v", do, r.Status, r.Header)
+		}
+		if got := receive(t, "open", opened); got != (info{"from ann", "/", want}) {
+			t.Errorf("%s: %v", do, got)
+		}
+		c.goodbye()
+	}
+}
+
+// Several listeners, each with its own handler; one is a Unix socket.
+func TestListeners(t *testing.T) {
+	says := func(word string) netpoll.Handler {
+		return &netpoll.Funcs{OnOpen: func(c netpoll.Conn, r *netpoll.Request) {
+			info, _ := c.Info()
+			_ = c.Push(ws.OpText, fmt.Appendf(nil, "%s %d %v", word, info.Listener, r.Remote().IsValid()))
+		}}
+	}
+	s, first := start(t, netpoll.Config{}, says("first"))
+	second, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0", Handler: says("second"), HTTP: hello})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	if _, err := s.Listen(netpoll.Listener{Network: "unix", Addr: path, Handler: says("third"), HTTP: hello}); err != nil {
+		t.Fatal(err)
+	}
+	for addr, word := range map[string]string{first: "first 0 true", second.String(): "second 1 true"} {
+		c := connect(t, addr)
+		c.expect(text, word)
+		c.goodbye()
+	}
+	for _, request := range []string{getHello, string(upgrade())} {
+		u, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.SetDeadline(time.Now().Add(patience))
+		io.WriteString(u, request)
+		var got bytes.Buffer
+		want := map[bool]string{true: "GET /hello", false: "third 2 false"}[request == getHello]
+		for b := make([]byte, 1000); !strings.Contains(got.String(), want); {
+			n, err := u.Read(b)
+			if got.Write(b[:n]); err != nil {
+				t.Fatalf("%q, %v", got.String(), err)
+			}
+		}
+		u.Close()
+	}
+	if _, err := s.Listen(netpoll.Listener{Addr: second.String()}); err == nil {
+		t.Error("an address is bound twice")
+	}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package netpoll
+
+// raceEnabled tells tests that count allocations that the race detector runs.
+const raceEnabled = true
