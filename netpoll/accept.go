@@ -91,8 +91,8 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		refuse = refuseFull
 	}
 	if refuse != "" && s.refusing.Add(1) > maxRefusals {
-		s.refusing.Add(-1)
 		s.open.Add(-1)
+		s.refusing.Add(-1)
 		s.addrs.leave(ip, true)
 		s.stats.refused(refuseUnsaid)
 		unix.Close(fd)
@@ -151,6 +151,9 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	r.mu.Unlock()
 	if err != nil {
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
+		s.beginClose(r, gen, closing{cause: HandshakeFailed})
+	} else if s.stopping.Load() {
+		// It came back from net/http after Shutdown had looked round.
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
 	} else if back != nil || r.flags.Load()&fReadable != 0 {
 		s.wake(r)

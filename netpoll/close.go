@@ -36,6 +36,7 @@ type extra struct {
 	tls    *tlsState
 	data   any
 	reason string
+	held   int // calls of Later that are not done
 }
 
 // extraLocked returns the connection's extra, made if need be.
@@ -116,11 +117,12 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	s.flushLocked(r)
 	sent := r.output == 0 && !s.tlsPending(r)
 	shut := sent && f&fLast != 0 && r.w&wShut == 0
+	if shut && f&fTLS != 0 {
+		s.extras.at(r.extra).tls.closeNotify(s, r)
+		sent = !s.tlsPending(r)
+		shut = sent
+	}
 	if shut {
-		if f&fTLS != 0 {
-			s.extras.at(r.extra).tls.closeNotify(s, r)
-			sent = !s.tlsPending(r)
-		}
 		r.w |= wShut
 	}
 	gone := r.w&wShut != 0 && sent
@@ -191,7 +193,7 @@ func (s *Server) finish(r *record) (more bool) {
 	s.freeInput(r)
 	s.loops[r.loop].unpark(int(r.fd))
 	s.wheelOf(r).remove(r)
-	if resets(cause) {
+	if resets(cause) && r.flags.Load()&fAbort != 0 {
 		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	unix.Close(int(r.fd))
@@ -212,10 +214,10 @@ func (s *Server) finish(r *record) (more bool) {
 // leave takes a connection out of what is counted.
 func (s *Server) leave(r *record, x *extra, opened bool) {
 	s.addrs.leave(r.ip, !opened)
+	s.open.Add(-1) // first: see admit
 	if x != nil && x.refuse != "" {
 		s.refusing.Add(-1)
 	}
-	s.open.Add(-1)
 }
 
 // forget returns the record to the slab under a new generation; handles to the

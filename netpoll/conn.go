@@ -224,7 +224,8 @@ func (c Conn) Data() any {
 }
 
 // Pause stops reading: the kernel's buffer fills, then the client's. The
-// heartbeat cannot judge a connection meanwhile and leaves it alone.
+// heartbeat cannot judge a connection meanwhile and leaves it alone; the
+// client's end is noticed after Resume, or when a write fails.
 func (c Conn) Pause() { c.setFlag(fPaused, true) }
 
 // Resume goes on reading after Pause.
@@ -251,8 +252,28 @@ func (c Conn) setFlag(bit uint32, on bool) {
 
 // Later, called in Handler.Open or Handler.Message, answers "later": no
 // further message of this connection is decoded until done is called, from any
-// goroutine, once or more often. No worker waits meanwhile.
+// goroutine, once or more often. No worker waits meanwhile. Who calls Later
+// twice must call both. As with Pause, the client's end is not noticed before.
 func (c Conn) Later() (done func()) {
-	c.setFlag(fHeld, true)
-	return sync.OnceFunc(func() { c.setFlag(fHeld, false) })
+	if !c.lock() {
+		return func() {}
+	}
+	c.s.extraLocked(c.r).held++
+	c.r.flags.Or(fHeld)
+	c.r.mu.Unlock()
+	return sync.OnceFunc(c.release)
+}
+
+// release takes back one Later.
+func (c Conn) release() {
+	if !c.lock() {
+		return
+	}
+	x := c.s.extraLocked(c.r)
+	x.held--
+	if x.held == 0 {
+		c.r.flags.And(^fHeld)
+	}
+	c.r.mu.Unlock()
+	c.s.wake(c.r)
 }

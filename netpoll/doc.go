@@ -68,8 +68,10 @@
 //
 // # Lock order
 //
-//	record.mu  →  table.mu, wheel.mu, buffer counters
-//	slab.mu, addrs.mu, pool.mu, wheel.mu, tlsState.mu: leaves; nothing is taken under them
+//	record.mu  →  table.mu, wheel.mu, pool.mu
+//	tlsPlaces.mu  →  tlsState.mu  →  addrs.mu, pool.mu
+//	record.mu  →  tlsState.mu
+//	slab.mu, addrs.mu, pool.mu, wheel.mu, table.mu: leaves; nothing is taken under them
 //
 // No lock is held while a callback runs: it may call every exported method.
 package netpoll

@@ -53,8 +53,11 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		return s.readHead(w, r)
 	case waits:
 		return s.startHandshake(r, t)
+	case pending > maxHello && !shaking:
+		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+		return false
 	case pending > maxHello:
-		return false // the goroutine will wake us when it is done
+		return t.hungry() // else its Read will wake us
 	}
 	w.needCipher()
 	n, errno := s.readRaw(r, w.cipher)

@@ -40,6 +40,11 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 	}
 	if r.w&(wBit|wCork) != 0 || r.output != 0 || r.flags.Load()&fTLS != 0 {
 		err := s.enqueueLocked(r, buf, b, messages)
+		if err != nil && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 {
+			// Only the cork held it back: the socket has refused nothing yet.
+			s.flushLocked(r)
+			err = s.enqueueLocked(r, buf, b, messages)
+		}
 		if err == nil && r.w&(wBit|wCork) == 0 && r.flags.Load()&fBlocked == 0 {
 			s.flushLocked(r)
 		}

@@ -32,6 +32,7 @@ type Server struct {
 	lent       atomic.Int64 // of these, those that net/http has
 	refusing   atomic.Int64 // of these, those let in to be refused
 	dealt      atomic.Uint32
+	stopping   atomic.Bool  // Shutdown has begun
 	unfinished atomic.Int64 // bytes of unfinished input
 	queued     atomic.Int64 // bytes that queues hold, shared ones once
 	stats      counters

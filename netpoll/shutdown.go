@@ -32,6 +32,7 @@ func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	for t := range timers {
 		t.t.Stop()
 	}
+	s.stopping.Store(true)
 	s.stopListening()
 	for _, ln := range s.listeners() {
 		go ln.http.srv.Shutdown(ctx)

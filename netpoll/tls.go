@@ -27,6 +27,7 @@ type tlsState struct {
 	failed    error     // how, if badly
 	waits     bool      // for a place
 	ended     bool      // no more ciphertext will arrive
+	full      bool      // the turn has stopped reading: a handshake is slower
 	lent      net.Conn  // net/http has the socket
 	accounted int       // bytes of out counted in Server.queued
 }
@@ -74,8 +75,21 @@ func (t *tlsState) Read(p []byte) (int, error) {
 			t.mu.Unlock()
 			return 0, errNoCiphertext{}
 		}
+		if t.full {
+			t.full = false
+			t.own.s.wake(t.own.r)
+		}
 		t.more.Wait()
 	}
+}
+
+// hungry reports whether a handshake that had enough to read wants more; if
+// not, Read wakes the turn when it does.
+func (t *tlsState) hungry() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.full = len(t.in) > maxHello
+	return !t.full
 }
 
 // Write takes what crypto/tls sends; it never waits.
