@@ -128,7 +128,6 @@ type floodRun struct {
 	*sender
 	tallies []*tally // of each worker
 	done    chan struct{}
-	nap     time.Duration
 }
 
 // startFlood makes the clients of members tally, and starts the sender; the first clients of members send.
