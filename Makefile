@@ -23,10 +23,12 @@ build: ## build bin/webim and bin/webim-bench
 test: ## all tests, browser included, under the race detector: at most 10 minutes
 	@.ci/needs gcc chromium
 	$(GOTEST) -timeout 9m ./...
+	go test -count=1 -run Allocates ./netpoll
 
 test-long: ## the same tests at full size
 	@.ci/needs gcc chromium
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
+	go test -count=1 -run Allocates ./netpoll
 
 lint: ## gofmt, go vet, staticcheck
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on:" $$files; exit 1; }

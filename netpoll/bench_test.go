@@ -50,19 +50,6 @@ func answeredPing(t testing.TB) (once func()) {
 	}
 }
 
-func TestHotPathAllocates(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	for name, prepare := range map[string]func(testing.TB) func(){"delivery": delivery, "ping": answeredPing} {
-		once := prepare(t)
-		once()
-		if n := testing.AllocsPerRun(2000, once); n != 0 {
-			t.Errorf("%s: %v allocations", name, n)
-		}
-	}
-}
-
 func BenchmarkDeliver(b *testing.B) {
 	once := delivery(b)
 	b.ReportAllocs()

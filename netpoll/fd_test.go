@@ -95,7 +95,7 @@ func inheritable() (names []string) {
 func TestFDChild(t *testing.T) {
 	maxConns, err := strconv.Atoi(os.Getenv(childEnv))
 	if err != nil {
-		t.Skip("run by others")
+		return // nobody asked
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: childLimit, Max: childLimit}); err != nil {
 		t.Fatal(err)
