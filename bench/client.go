@@ -147,6 +147,20 @@ func (c *client) setSending(on bool) {
 	c.mu.Unlock()
 }
 
+// remember makes room for a bit for each of so many messages, and a number for each sender: all zero. It keeps what an earlier run allocated.
+func (c *client) remember(messages, senders int) {
+	words := (messages + 63) / 64
+	if cap(c.seen) < words {
+		c.seen = make([]uint64, words)
+	}
+	if cap(c.last) < senders {
+		c.last = make([]uint32, senders)
+	}
+	c.seen, c.last = c.seen[:words], c.last[:senders]
+	clear(c.seen)
+	clear(c.last)
+}
+
 // upgrade takes bytes of the handshake's answer and returns what follows it; done is false while it is incomplete.
 func (c *client) upgrade(h *handshake, b []byte) (rest []byte, done bool, err error) {
 	if len(c.answer) > 0 {

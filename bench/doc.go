@@ -14,6 +14,9 @@
 //	send     sender.go   the open-loop schedule                                           a thread of its own
 //	report   report.go   conditions, figures, the guard's verdict                         the caller
 //
+// Request-response is [Echo]: at a rate it is a flood in which each client is alone (answers, echo.go), else a loop on the worker (asker.go). [Rate] is floods,
+// faster and faster.
+//
 // A [Fleet] is a set of clients spread over a few workers; everything of a client but its send side belongs to its worker, so
 // there are no locks in the line. A scenario ([Flood], [Idle], ...) drives a Fleet and fills a [Report].
 //

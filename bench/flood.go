@@ -123,20 +123,29 @@ func (o Flood) step(ctx context.Context, f *Fleet, server process, rate float64,
 	return res, res.Usage.judge(run.lag.Quantile(.99), sum.hist.Quantile(.99))
 }
 
-// floodRun is a flood under way.
+// floodRun is a schedule under way: a flood's, or that of requests.
 type floodRun struct {
 	*sender
-	tallies []*tally // of each worker
-	done    chan struct{}
-	nap     time.Duration
+	counts []*counts // of each worker
+	done   chan struct{}
 }
 
 // startFlood makes the clients of members tally, and starts the sender; the first clients of members send.
 func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*client) *floodRun {
 	tag := newTag()
-	run := &floodRun{sender: newSender(s, members[:s.senders], size, tag), done: make(chan struct{})}
-	for range f.workers {
-		run.tallies = append(run.tallies, newTally(s, size, tag))
+	for _, w := range f.workers {
+		w.nap.Store(int64(nap))
+	}
+	return startRun(f, newSender(s, members[:s.senders], size, tag), members, func() checker { return newTally(s, size, tag) })
+}
+
+// startRun gives the clients of members a checker for each worker, and starts the sender.
+func startRun(f *Fleet, from *sender, members []*client, check func() checker) *floodRun {
+	run := &floodRun{sender: from, done: make(chan struct{})}
+	checkers := make([]checker, len(f.workers))
+	for i := range checkers {
+		checkers[i] = check()
+		run.counts = append(run.counts, checkers[i].sum())
 	}
 	in := make(map[*client]bool, len(members))
 	for _, c := range members {
@@ -144,12 +153,9 @@ func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*cl
 	}
 	f.each(func(c *client) {
 		if in[c] {
-			run.tallies[c.index%len(f.workers)].watch(c)
+			checkers[c.index%len(f.workers)].watch(c)
 		}
 	})
-	for _, w := range f.workers {
-		w.nap.Store(int64(nap))
-	}
 	go func() {
 		run.run()
 		close(run.done)
@@ -159,8 +165,8 @@ func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*cl
 
 // received returns the deliveries so far.
 func (r *floodRun) received() (n int64) {
-	for _, t := range r.tallies {
-		n += t.received.Load()
+	for _, c := range r.counts {
+		n += c.received.Load()
 	}
 	return n
 }
@@ -194,25 +200,21 @@ func (r *floodRun) wait(ctx context.Context, f *Fleet, clients int, grace time.D
 	<-r.done
 }
 
-// collect ends the tallying and returns the sum.
-func (r *floodRun) collect(f *Fleet) *tally {
-	rest := &ignore{}
-	f.each(func(c *client) {
-		if _, ok := c.sink.(*tally); ok {
-			c.sink = rest
-		}
-	})
-	sum := &tally{}
-	for i, t := range r.tallies {
+// collect ends the checking and returns the sum.
+func (r *floodRun) collect(f *Fleet) *counts {
+	f.rest()
+	sum := &counts{}
+	for i, c := range r.counts {
 		f.workers[i].nap.Store(0)
-		sum.hist.Merge(&t.hist)
-		sum.inWindow += t.inWindow
-		sum.duplicates += t.duplicates
-		sum.reordered += t.reordered
-		sum.foreign += t.foreign
-		sum.received.Add(t.received.Load())
+		sum.add(c)
 	}
 	return sum
+}
+
+// rest makes all clients ignore what comes; what the workers have counted is the caller's from then on.
+func (f *Fleet) rest() {
+	rest := &ignore{}
+	f.each(func(c *client) { c.sink = rest })
 }
 
 func floodRows(steps []FloodResult) [][]string {

@@ -43,6 +43,8 @@ type Report struct {
 	Storm  *StormResult  `json:"storm,omitempty"`
 	Slow   *SlowResult   `json:"slow,omitempty"`
 	Big    *BigResult    `json:"big,omitempty"`
+	Echo   *EchoResult   `json:"echo,omitempty"`
+	Rate   *RateResult   `json:"rate,omitempty"`
 }
 
 // Conditions are what a figure means nothing without.
@@ -168,6 +170,10 @@ func (r *Report) rows() [][]string {
 		return r.Slow.rows()
 	case r.Big != nil:
 		return r.Big.rows()
+	case r.Echo != nil:
+		return r.Echo.rows()
+	case r.Rate != nil:
+		return r.Rate.rows()
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type common struct {
 	JSON      string        `help:"Write the report here too, for machines." name:"json" type:"path"`
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
 	Receivers int           `help:"Threads that read; 0: one, two for storm."`
-	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue."`
+	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue." name:"handshakes"`
 	Sources   int           `default:"16" help:"Loopback addresses to connect from; -1 leaves it to the kernel."`
 	Timeout   time.Duration `default:"10s" help:"For a handshake, and for a message that does not come."`
 	Settle    time.Duration `default:"3s" help:"Pause before the server's memory is read."`
@@ -104,7 +104,7 @@ func (c common) config(scenario string) (bench.Config, error) {
 		return cfg, &usageError{fmt.Errorf("%s does not work over TLS yet: only idle does", scenario)}
 	}
 	if c.Receivers < 0 || c.InFlight < 1 || c.Timeout <= 0 {
-		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --in-flight and --timeout must be above")}
+		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --handshakes and --timeout must be above")}
 	}
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, ":")
