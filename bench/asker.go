@@ -28,9 +28,9 @@ type slot struct {
 	since  int64 // when it was sent; 0: nothing is under way
 }
 
-func newAsker(c *client, n *counts, inFlight, size int, end int64) *asker {
+func newAsker(c *client, n *counts, inFlight int, size Size, end int64) *asker {
 	a := &asker{counts: n, tag: newTag(), slots: make([]slot, inFlight), end: end}
-	a.request = newTemplate(size, a.tag, c.mask)
+	a.request = newTemplate(size, a.tag, c)
 	return a
 }
 

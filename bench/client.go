@@ -36,6 +36,7 @@ type client struct {
 	answer  []byte // of the handshake, while it is incomplete
 	dec     Decoder
 	sink    sink
+	terms   terms // what the handshake agreed on
 	stuck   bool  // does not read
 	err     error // why it is absent
 	endedAt int64
@@ -175,6 +176,9 @@ func (c *client) upgrade(h *handshake, b []byte) (rest []byte, done bool, err er
 		return nil, false, nil
 	}
 	c.answer = nil
+	if c.terms, err = h.agreed(b[:n]); err != nil {
+		return nil, false, err
+	}
 	return b[n:], true, nil
 }
 

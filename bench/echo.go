@@ -12,7 +12,7 @@ type Echo struct {
 	Rate     float64       `default:"0" help:"Requests a second of all clients together, sent on time whatever becomes of them; 0: as fast as it goes."`
 	InFlight int           `default:"1" help:"Without --rate: requests under way per client." name:"in-flight"`
 	Seconds  float64       `default:"4" help:"Length of the load."`
-	Size     int           `default:"128" help:"Payload in bytes, 16 at least."`
+	Size     Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	OnePath  bool          `help:"All clients take the path of --url: for echo servers that have one only." name:"one-path"`
 	Grace    time.Duration `default:"15s" help:"With --rate: how long to wait for what is under way when the load ends."`
 }
@@ -39,8 +39,8 @@ type EchoResult struct {
 
 func (o Echo) check() error {
 	switch {
-	case o.Size < MinSize:
-		return badOption("--size %d: give %d at least, the message carries its number", o.Size, MinSize)
+	case o.Size.check() != nil:
+		return o.Size.check()
 	case o.Rate < 0 || o.Seconds <= 0:
 		return badOption("--rate %g --seconds %g: give a rate of zero or more, and a time over zero", o.Rate, o.Seconds)
 	case o.Rate == 0 && (o.InFlight < 1 || o.InFlight > 1<<16):

@@ -9,7 +9,7 @@ import (
 )
 
 // asking is 200 requests of 10 clients in half a second.
-var asking = Echo{Clients: 10, Rate: 400, Seconds: .5, Size: 128, Grace: 10 * time.Second}
+var asking = Echo{Clients: 10, Rate: 400, Seconds: .5, Size: FixedSize(128), Grace: 10 * time.Second}
 
 // echo runs it against a server.
 func echo(t *testing.T, s *chatServer, o Echo, cfg Config) *Report {
@@ -24,7 +24,7 @@ func echo(t *testing.T, s *chatServer, o Echo, cfg Config) *Report {
 
 func TestEchoShowsDelay(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]Echo{"at a rate": asking, "closed": {Clients: 10, InFlight: 3, Seconds: .5, Size: 200}} {
+	for name, o := range map[string]Echo{"at a rate": asking, "closed": {Clients: 10, InFlight: 3, Seconds: .5, Size: FixedSize(200)}} {
 		res := echo(t, &chatServer{delay: 50 * time.Millisecond}, o, Config{}).Echo
 		if res.Latency.P50 < 50 || res.Lost+res.Duplicates+res.Reordered+res.Foreign != 0 || res.Answered != res.Sent || res.Answered == 0 {
 			t.Errorf("%s: %+v", name, res)
@@ -49,7 +49,7 @@ func TestEchoCountsLosses(t *testing.T) {
 	if res := echo(t, &chatServer{receive: drop}, o, Config{}).Echo; res.Sent != 200 || res.Lost != 2 {
 		t.Errorf("at a rate: %+v", res)
 	}
-	o = Echo{Clients: 4, InFlight: 8, Seconds: .4, Size: 16}
+	o = Echo{Clients: 4, InFlight: 8, Seconds: .4, Size: FixedSize(16)}
 	s := &chatServer{receive: drop}
 	res := echo(t, s, o, Config{Timeout: 300 * time.Millisecond}).Echo
 	if want := int64(s.messages+92) / 100; res.Lost < want || res.Sent != res.Answered+res.Lost || res.Sent != int64(s.messages) {
@@ -84,7 +84,7 @@ func TestEchoCountsDuplicatesReorderedAndForeign(t *testing.T) {
 		}
 		return [][]byte{p}
 	}}
-	r := echo(t, s, Echo{Clients: 5, InFlight: 4, Seconds: .2, Size: 16}, Config{})
+	r := echo(t, s, Echo{Clients: 5, InFlight: 4, Seconds: .2, Size: FixedSize(16)}, Config{})
 	if res := r.Echo; res.Lost != 0 || res.Duplicates != 5 || res.Reordered != 5 || res.Foreign != 5 || len(r.Notes) == 0 {
 		t.Errorf("%+v", res)
 	}
@@ -99,7 +99,7 @@ func TestEchoCountsDuplicatesReorderedAndForeign(t *testing.T) {
 func TestEchoInterruptedAndRefused(t *testing.T) {
 	t.Parallel()
 	s := (&chatServer{}).start(t)
-	for _, o := range []Echo{{Clients: 2, Rate: 100, Seconds: 60, Size: 16}, {Clients: 2, InFlight: 1, Seconds: 60, Size: 16}} {
+	for _, o := range []Echo{{Clients: 2, Rate: 100, Seconds: 60, Size: FixedSize(16)}, {Clients: 2, InFlight: 1, Seconds: 60, Size: FixedSize(16)}} {
 		ctx, cancel := context.WithCancel(context.Background())
 		r, err := o.Run(ctx, Config{URL: s.url, Progress: func(what string, done, _ int) {
 			if strings.HasPrefix(what, "echo") && done > 10 {
@@ -110,7 +110,7 @@ func TestEchoInterruptedAndRefused(t *testing.T) {
 			t.Errorf("%v %+v", err, r)
 		}
 	}
-	for _, o := range []Echo{{Clients: 1, Seconds: 1, Size: 3, InFlight: 1}, {Clients: 1, Seconds: 1, Size: 16}, {Clients: 1, InFlight: 1, Size: 16}, {InFlight: 1, Seconds: 1, Size: 16}} {
+	for _, o := range []Echo{{Clients: 1, Seconds: 1, Size: FixedSize(3), InFlight: 1}, {Clients: 1, Seconds: 1, Size: FixedSize(16)}, {Clients: 1, InFlight: 1, Size: FixedSize(16)}, {InFlight: 1, Seconds: 1, Size: FixedSize(16)}} {
 		if _, err := o.Run(context.Background(), Config{URL: s.url}); err == nil {
 			t.Errorf("%+v: no error", o)
 		}
@@ -124,7 +124,7 @@ func TestRateFindsTheLimit(t *testing.T) {
 		time.Sleep(2 * time.Millisecond) // the behaviour under test
 		return [][]byte{p}
 	}}).start(t)
-	o := Rate{Clients: 4, Senders: 2, From: 20, Upto: 4000, Factor: 5, Narrow: 1, Bound: 100 * time.Millisecond, Seconds: .6, Size: 16, Grace: 10 * time.Second}
+	o := Rate{Clients: 4, Senders: 2, From: 20, Upto: 4000, Factor: 5, Narrow: 1, Bound: 500 * time.Millisecond, Seconds: .6, Size: FixedSize(16), Grace: 10 * time.Second}
 	r, err := o.Run(context.Background(), Config{URL: s.url})
 	if err != nil {
 		t.Fatal(err)
@@ -132,11 +132,11 @@ func TestRateFindsTheLimit(t *testing.T) {
 	if res := r.Rate; res.Held < 20 || res.Held > 520 || res.Broke > 2500 || res.Broke <= res.Held || !strings.Contains(res.Why, "p99") || len(res.Steps) < 3 {
 		t.Errorf("%+v", res)
 	}
-	o.Upto, o.Seconds, o.Narrow = 40, .2, 0
+	o.Upto, o.Seconds, o.Narrow, o.Bound = 40, .2, 0, 10*time.Second
 	if r, err = o.Run(context.Background(), Config{URL: s.url}); err != nil || r.Rate.Held != 40 || r.Rate.Broke != 0 || len(r.Rate.Steps) != 2 {
 		t.Errorf("%v %+v", err, r.Rate)
 	}
-	if _, err := (Rate{Clients: 1, Senders: 1, From: 5, Upto: 1, Factor: 2, Bound: 1, Seconds: 1, Size: 16}).Run(context.Background(), Config{URL: s.url}); err == nil {
+	if _, err := (Rate{Clients: 1, Senders: 1, From: 5, Upto: 1, Factor: 2, Bound: 1, Seconds: 1, Size: FixedSize(16)}).Run(context.Background(), Config{URL: s.url}); err == nil {
 		t.Error("falling rates: no error")
 	}
 }

@@ -12,7 +12,7 @@ type Flood struct {
 	Senders int           `default:"20" help:"How many of them send."`
 	Rate    []float64     `default:"300" help:"Messages a second, of all senders together. Several rates are run one after another." name:"rate"`
 	Seconds float64       `default:"4" help:"Length of the load."`
-	Size    int           `default:"128" help:"Payload in bytes, 16 at least."`
+	Size    Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when the load ends; it ends earlier when nothing comes for 3 s."`
 	Nap     time.Duration `default:"0s" help:"Pause of the receivers after each round of reads: less CPU for the client, that much more latency."`
 }
@@ -73,8 +73,8 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 
 func (o Flood) check() error {
 	switch {
-	case o.Size < MinSize:
-		return badOption("--size %d: give %d at least, the message carries its number", o.Size, MinSize)
+	case o.Size.check() != nil:
+		return o.Size.check()
 	case o.Senders < 1 || o.Senders > o.Clients:
 		return badOption("--senders %d: give one at least and not more than --clients %d", o.Senders, o.Clients)
 	case o.Seconds <= 0 || len(o.Rate) == 0:
@@ -98,7 +98,19 @@ func (f *Fleet) mustOpen(ctx context.Context, r *Report) error {
 	if failed > 0 {
 		return fmt.Errorf("%d of %d clients could not connect: %v", failed, len(f.clients), f.Failures())
 	}
+	r.agreed(f)
 	return nil
+}
+
+// agreed notes what the handshakes agreed on.
+func (r *Report) agreed(f *Fleet) {
+	f.workers[0].do(func() {
+		t := f.clients[0].terms
+		r.Conditions.Subprotocol, r.Conditions.Compressed = t.protocol, t.packed
+	})
+	if f.cfg.Compress && !r.Conditions.Compressed {
+		r.note("the server did not take permessage-deflate: messages went uncompressed")
+	}
 }
 
 // step floods at one rate and waits for the rest.
@@ -131,7 +143,7 @@ type floodRun struct {
 }
 
 // startFlood makes the clients of members tally, and starts the sender; the first clients of members send.
-func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*client) *floodRun {
+func startFlood(f *Fleet, s schedule, size Size, nap time.Duration, members []*client) *floodRun {
 	tag := newTag()
 	for _, w := range f.workers {
 		w.nap.Store(int64(nap))

@@ -17,7 +17,7 @@ type Rate struct {
 	Narrow  int           `default:"3" help:"Steps between the last that held and the first that did not."`
 	Bound   time.Duration `default:"100ms" help:"What the 99th percentile of the latency must not exceed; nor may anything be lost, or come twice or in a wrong order."`
 	Seconds float64       `default:"4" help:"Length of each step."`
-	Size    int           `default:"128" help:"Payload in bytes, 16 at least."`
+	Size    Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a step ends."`
 }
 

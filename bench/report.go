@@ -60,6 +60,10 @@ type Conditions struct {
 	Server     string    `json:"server"` // its command line
 	ServerPID  int       `json:"server_pid"`
 	Options    any       `json:"options"` // the scenario's, as given
+
+	Origin      string `json:"origin,omitempty"`
+	Subprotocol string `json:"subprotocol,omitempty"` // the one that the server took
+	Compressed  bool   `json:"compressed,omitempty"`  // permessage-deflate was agreed on
 }
 
 // newReport starts the report of a scenario and finds the server's process: Config.PID, else who listens on the port here.
@@ -77,6 +81,7 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 	}
 	r := &Report{Schema: Schema, Scenario: scenario, LimitedBy: []string{}, Notes: []string{}, Conditions: conditions()}
 	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
+	r.Conditions.Origin = cfg.Origin
 	if p.known() {
 		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
 	} else {

@@ -58,7 +58,7 @@ type tally struct {
 	counts
 
 	// What an expected frame looks like, as words: a frame of a flood is recognised with two comparisons.
-	frame    int // its length; 0 if the header is too long for this
+	frame    int // its length; 0 if the header is too long for this, or sizes differ
 	header   int
 	want     uint64
 	wantMask uint64
@@ -66,12 +66,13 @@ type tally struct {
 	modulo   uint64 // ^0/senders + 1
 }
 
-func newTally(s schedule, size int, tag uint64) *tally {
+func newTally(s schedule, size Size, tag uint64) *tally {
 	t := &tally{schedule: s, tag: tag, modulo: math.MaxUint64/uint64(s.senders) + 1}
-	h := appendHeader(nil, opText, size, nil)
-	if len(h) <= 8 {
+	n, ok := size.fixed()
+	h := appendHeader(nil, opText, n, nil)
+	if ok && len(h) <= 8 {
 		var word [8]byte
-		t.header, t.frame = copy(word[:], h), len(h)+size
+		t.header, t.frame = copy(word[:], h), len(h)+n
 		t.want, t.wantMask = binary.LittleEndian.Uint64(word[:]), math.MaxUint64>>(64-8*len(h))
 	}
 	return t

@@ -27,6 +27,7 @@ type worker struct {
 
 	todo     []*client // to be dialed
 	inFlight int
+	inflater *inflater // of all its clients
 
 	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
 	// each of them, at the price of that much more latency in the figures. Any goroutine.
@@ -155,6 +156,12 @@ func (w *worker) take(c *client, b []byte) error {
 	rest, done, err := c.upgrade(w.fleet.shake, b)
 	if err != nil || !done {
 		return err
+	}
+	if c.terms.packed {
+		if w.inflater == nil {
+			w.inflater = newInflater()
+		}
+		c.dec.inflate = w.inflater
 	}
 	c.state.Store(open)
 	c.setSending(true)
