@@ -40,7 +40,8 @@ type client struct {
 	stuck   bool  // does not read
 	err     error // why it is absent
 	endedAt int64
-	code    int // of the server's close frame; 0 for none
+	due     int64 // when it was to come; 0: it is not one that comes and goes
+	code    int   // of the server's close frame; 0 for none
 
 	// The worker's, on a scenario's behalf.
 	seen  []uint64 // a bit for each message of the run that has come

@@ -18,6 +18,9 @@
 // Request-response is [Echo]: at a rate it is a flood in which each client is alone (answers, echo.go), else a loop on the worker (asker.go). [Rate] is floods,
 // faster and faster.
 //
+// [Churn] and [Soak] flood a room beside clients that come and go (comers.go); samples of the server's memory, files and CPU, and of the latency, are taken on
+// a goroutine of their own (sample.go), and say what drifts.
+//
 // A [Fleet] is a set of clients spread over a few workers; everything of a client but its send side belongs to its worker, so
 // there are no locks in the line. A scenario ([Flood], [Idle], ...) drives a Fleet and fills a [Report].
 //

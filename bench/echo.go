@@ -74,6 +74,7 @@ func (o Echo) Run(ctx context.Context, cfg Config) (*Report, error) {
 		return r, err
 	}
 	r.Echo = &EchoResult{Rate: o.Rate, Clients: f.Open()}
+	defer r.sample(f, server)()
 	guard, lost := watch(f, server), f.lost.Load()
 	lag := int64(0)
 	var sum *counts

@@ -57,6 +57,7 @@ type Fleet struct {
 	target  target
 	shake   *handshake
 	clients []*client
+	sampler *sampler // of the report; nil: nobody looks
 	workers []*worker
 
 	// Counters of the workers.

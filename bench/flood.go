@@ -53,6 +53,7 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer f.Close()
+	defer r.sample(f, server)()
 	r.Flood = []FloodResult{}
 	for _, rate := range o.Rate {
 		if err := f.mustOpen(ctx, r); err != nil {
@@ -168,6 +169,7 @@ func startRun(f *Fleet, from *sender, members []*client, check func() checker) *
 			checkers[c.index%len(f.workers)].watch(c)
 		}
 	})
+	f.sampler.follow(run)
 	go func() {
 		run.run()
 		close(run.done)

@@ -57,6 +57,7 @@ func (o Rate) Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	defer f.Close()
 	r.Rate = &RateResult{Bound: ms(int64(o.Bound)), Steps: []FloodResult{}}
+	defer r.sample(f, server)()
 	if err = o.climb(ctx, f, server, r); err == nil {
 		r.note("%s", r.Rate)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -45,6 +46,10 @@ type Report struct {
 	Big    *BigResult    `json:"big,omitempty"`
 	Echo   *EchoResult   `json:"echo,omitempty"`
 	Rate   *RateResult   `json:"rate,omitempty"`
+	Churn  *ChurnResult  `json:"churn,omitempty"`
+	Soak   *SoakResult   `json:"soak,omitempty"`
+
+	Samples []Sample `json:"samples,omitempty"` // over the time of the load, evenly; at most 480
 }
 
 // Conditions are what a figure means nothing without.
@@ -117,9 +122,13 @@ func firstOf(file string) string {
 	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
 }
 
-// note adds a remark.
+// note adds a remark, once; the parts of a long run repeat themselves, so there is an end to it.
 func (r *Report) note(format string, args ...any) {
-	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+	const most = 20
+	text := fmt.Sprintf(format, args...)
+	if len(r.Notes) < most && !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
+	}
 }
 
 // Limited reports whether the client was the limit, so that the figures say little about the server.
@@ -146,6 +155,12 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
 	}
 	tw.Flush()
+	for _, more := range r.more() {
+		for _, row := range more {
+			fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
+		}
+		tw.Flush()
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
@@ -179,6 +194,21 @@ func (r *Report) rows() [][]string {
 		return r.Echo.rows()
 	case r.Rate != nil:
 		return r.Rate.rows()
+	case r.Churn != nil:
+		return r.Churn.rows()
+	case r.Soak != nil:
+		return r.Soak.rows()
+	}
+	return nil
+}
+
+// more is further tables.
+func (r *Report) more() [][][]string {
+	switch {
+	case r.Churn != nil:
+		return [][][]string{r.Churn.Comers.rows(), r.Churn.Drift.rows()}
+	case r.Soak != nil:
+		return [][][]string{r.Soak.Comers.rows(), r.Soak.Drift.rows()}
 	}
 	return nil
 }

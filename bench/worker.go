@@ -28,6 +28,7 @@ type worker struct {
 	todo     []*client // to be dialed
 	inFlight int
 	inflater *inflater // of all its clients
+	shakes   Hist      // the handshakes of clients that come and go
 
 	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
 	// each of them, at the price of that much more latency in the figures. Any goroutine.
@@ -166,6 +167,9 @@ func (w *worker) take(c *client, b []byte) error {
 	c.state.Store(open)
 	c.setSending(true)
 	w.settle(nil)
+	if c.due != 0 {
+		w.shakes.Record(now() - c.due)
+	}
 	if len(rest) > 0 {
 		return c.sink.data(c, rest, now())
 	}
