@@ -11,7 +11,7 @@ import (
 // that once was big goes on costing.
 type Big struct {
 	Clients int           `default:"500" help:"Clients."`
-	Size    int           `default:"61440" help:"Payload in bytes."`
+	Size    Size          `default:"61440" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	After   time.Duration `default:"10s" help:"When to weigh the server again."`
 }
 
@@ -27,8 +27,8 @@ type BigResult struct {
 
 // Run measures.
 func (o Big) Run(ctx context.Context, cfg Config) (*Report, error) {
-	if o.Size < MinSize {
-		return nil, badOption("--size %d: give %d at least", o.Size, MinSize)
+	if err := o.Size.check(); err != nil {
+		return nil, err
 	}
 	r, server, err := newReport(&cfg, "big", o)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *echoSink) data(c *client, b []byte, _ int64) error {
 // echo sends from all clients and waits until as many messages have come, or nothing comes for the timeout.
 func (o Big) echo(ctx context.Context, f *Fleet, echoes *echoSink) error {
 	for _, c := range f.clients {
-		c.send(newTemplate(o.Size, echoes.tag, c.mask).number(uint32(c.index)))
+		c.send(newTemplate(o.Size, echoes.tag, c).number(uint32(c.index)))
 	}
 	last, since := int64(0), time.Now()
 	for {

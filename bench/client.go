@@ -36,10 +36,12 @@ type client struct {
 	answer  []byte // of the handshake, while it is incomplete
 	dec     Decoder
 	sink    sink
+	terms   terms // what the handshake agreed on
 	stuck   bool  // does not read
 	err     error // why it is absent
 	endedAt int64
-	code    int // of the server's close frame; 0 for none
+	due     int64 // when it was to come; 0: it is not one that comes and goes
+	code    int   // of the server's close frame; 0 for none
 
 	// The worker's, on a scenario's behalf.
 	seen  []uint64 // a bit for each message of the run that has come
@@ -147,6 +149,20 @@ func (c *client) setSending(on bool) {
 	c.mu.Unlock()
 }
 
+// remember makes room for a bit for each of so many messages, and a number for each sender: all zero. It keeps what an earlier run allocated.
+func (c *client) remember(messages, senders int) {
+	words := (messages + 63) / 64
+	if cap(c.seen) < words {
+		c.seen = make([]uint64, words)
+	}
+	if cap(c.last) < senders {
+		c.last = make([]uint32, senders)
+	}
+	c.seen, c.last = c.seen[:words], c.last[:senders]
+	clear(c.seen)
+	clear(c.last)
+}
+
 // upgrade takes bytes of the handshake's answer and returns what follows it; done is false while it is incomplete.
 func (c *client) upgrade(h *handshake, b []byte) (rest []byte, done bool, err error) {
 	if len(c.answer) > 0 {
@@ -161,6 +177,9 @@ func (c *client) upgrade(h *handshake, b []byte) (rest []byte, done bool, err er
 		return nil, false, nil
 	}
 	c.answer = nil
+	if c.terms, err = h.agreed(b[:n]); err != nil {
+		return nil, false, err
+	}
 	return b[n:], true, nil
 }
 

@@ -16,13 +16,17 @@ type Event struct {
 //
 //	head (carry holds what came of it) ──► body (left bytes to go) ──► head ...
 type Decoder struct {
-	carry []byte // an unfinished head: the header and the part of the payload that is kept
-	left  int    // payload bytes of the current frame still to come
-	body  bool   // between head and end of a frame
-	fin   bool   // the current frame ends its message
-	open  bool   // a fragmented message has begun
-	kept  int    // bytes in msg.Head
-	msg   Event  // the current message
+	inflate *inflater // of the worker; nil: compression was not agreed on
+
+	carry  []byte // an unfinished head: the header and the part of the payload that is kept
+	left   int    // payload bytes of the current frame still to come
+	body   bool   // between head and end of a frame
+	fin    bool   // the current frame ends its message
+	open   bool   // a fragmented message has begun
+	kept   int    // bytes in msg.Head
+	msg    Event  // the current message
+	zip    bool   // it is compressed
+	packed []byte // what came of it then
 }
 
 // idle reports whether the next byte begins a frame of a new message, so that a caller may look at the bytes himself.
@@ -49,6 +53,9 @@ func (d *Decoder) Next(b []byte) (ev Event, n int, ok bool, err error) {
 		}
 		skip := min(d.left, len(b)-n)
 		d.left -= skip
+		if d.zip {
+			d.packed = append(d.packed, b[n:n+skip]...)
+		}
 		n += skip
 		if d.left > 0 {
 			return Event{}, n, false, nil
@@ -56,7 +63,7 @@ func (d *Decoder) Next(b []byte) (ev Event, n int, ok bool, err error) {
 		d.body = false
 		if d.fin {
 			d.open = false
-			return d.msg, n, true, nil
+			return d.msg, n, true, d.unpack()
 		}
 	}
 }
@@ -121,11 +128,30 @@ func (d *Decoder) begin(h header, kept []byte) error {
 	if (h.op == opContinuation) != d.open {
 		return errSequence
 	}
+	if h.packed && d.inflate == nil {
+		return errReserved
+	}
 	if !d.open {
-		d.msg, d.kept = Event{Op: h.op}, 0
+		d.msg, d.kept, d.zip, d.packed = Event{Op: h.op}, 0, h.packed, d.packed[:0]
+	}
+	if d.zip {
+		d.packed = append(d.packed, kept...)
 	}
 	d.kept += copy(d.msg.Head[d.kept:], kept)
 	d.msg.Len += h.length
 	d.left, d.body, d.fin, d.open = h.length-len(kept), true, h.fin, true
 	return nil
+}
+
+// unpack replaces what a compressed message's bytes say by what is in them. Few clients wait for big messages at a time, so what one needed is not kept.
+func (d *Decoder) unpack() error {
+	if !d.zip {
+		return nil
+	}
+	d.zip = false
+	err := d.inflate.open(d.packed, &d.msg)
+	if cap(d.packed) > 4<<10 {
+		d.packed = nil
+	}
+	return err
 }

@@ -10,9 +10,16 @@
 //	park     worker.go   one edge-triggered epoll registration, once in a life            same
 //	read     worker.go   into one 256 KB buffer that all clients of a worker share        same
 //	walk     decoder.go  frame headers only; of a payload just its first 16 bytes         same
+//	inflate  deflate.go  what was compressed, once for all clients that got the same bytes    same
 //	tally    tally.go    latency, duplicates, order, losses; rounds.go for single shots   same
 //	send     sender.go   the open-loop schedule                                           a thread of its own
 //	report   report.go   conditions, figures, the guard's verdict                         the caller
+//
+// Request-response is [Echo]: at a rate it is a flood in which each client is alone (answers, echo.go), else a loop on the worker (asker.go). [Rate] is floods,
+// faster and faster.
+//
+// [Churn] and [Soak] flood a room beside clients that come and go (comers.go); samples of the server's memory, files and CPU, and of the latency, are taken on
+// a goroutine of their own (sample.go), and say what drifts.
 //
 // A [Fleet] is a set of clients spread over a few workers; everything of a client but its send side belongs to its worker, so
 // there are no locks in the line. A scenario ([Flood], [Idle], ...) drives a Fleet and fills a [Report].

@@ -7,10 +7,10 @@ import (
 
 // Fanout sends one message to all clients, and the next when all have it, to the server and to the floor in turns.
 type Fanout struct {
-	Clients int `default:"5000" help:"Clients in the room."`
-	Rounds  int `default:"30" help:"Messages to each of server and floor."`
-	Block   int `default:"3" help:"Messages in a row before the other's turn; server CPU is read at the end of each block."`
-	Size    int `default:"128" help:"Payload in bytes, 16 at least."`
+	Clients int  `default:"5000" help:"Clients in the room."`
+	Rounds  int  `default:"30" help:"Messages to each of server and floor."`
+	Block   int  `default:"3" help:"Messages in a row before the other's turn; server CPU is read at the end of each block."`
+	Size    Size `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
 // FanoutSide is what the server or the floor showed: each figure over the rounds, CPU over the blocks.

@@ -15,6 +15,9 @@ type Config struct {
 	URL       string        // ws:// or wss://; the path is the room
 	PID       int           // the server's process, root of a tree; 0: no CPU and memory figures
 	Header    http.Header   // more headers for the upgrade
+	Origin    string        // the Origin header, which browsers send and servers may insist on
+	Protocols []string      // subprotocols to offer; which one the server takes is in Report.Conditions
+	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
 	Sources   int           // loopback addresses to dial from; 0: 16; below zero: leave it to the kernel
 	InFlight  int           // handshakes under way at most; 0: 400, below the accept queue of 511 that many servers have
@@ -54,6 +57,7 @@ type Fleet struct {
 	target  target
 	shake   *handshake
 	clients []*client
+	sampler *sampler // of the report; nil: nobody looks
 	workers []*worker
 
 	// Counters of the workers.
@@ -78,7 +82,7 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	if n <= 0 {
 		return nil, badOption("%d clients: there must be one at least", n)
 	}
-	f := &Fleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg.Header), settled: make(chan struct{}, 1),
+	f := &Fleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg), settled: make(chan struct{}, 1),
 		requests: map[string][]byte{}, failures: map[string]int{}}
 	f.clients = make([]*client, n)
 	workers := make([]*worker, 0, receivers)

@@ -12,7 +12,7 @@ type Flood struct {
 	Senders int           `default:"20" help:"How many of them send."`
 	Rate    []float64     `default:"300" help:"Messages a second, of all senders together. Several rates are run one after another." name:"rate"`
 	Seconds float64       `default:"4" help:"Length of the load."`
-	Size    int           `default:"128" help:"Payload in bytes, 16 at least."`
+	Size    Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when the load ends; it ends earlier when nothing comes for 3 s."`
 	Nap     time.Duration `default:"0s" help:"Pause of the receivers after each round of reads: less CPU for the client, that much more latency."`
 }
@@ -53,6 +53,7 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer f.Close()
+	defer r.sample(f, server)()
 	r.Flood = []FloodResult{}
 	for _, rate := range o.Rate {
 		if err := f.mustOpen(ctx, r); err != nil {
@@ -73,8 +74,8 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 
 func (o Flood) check() error {
 	switch {
-	case o.Size < MinSize:
-		return badOption("--size %d: give %d at least, the message carries its number", o.Size, MinSize)
+	case o.Size.check() != nil:
+		return o.Size.check()
 	case o.Senders < 1 || o.Senders > o.Clients:
 		return badOption("--senders %d: give one at least and not more than --clients %d", o.Senders, o.Clients)
 	case o.Seconds <= 0 || len(o.Rate) == 0:
@@ -98,7 +99,19 @@ func (f *Fleet) mustOpen(ctx context.Context, r *Report) error {
 	if failed > 0 {
 		return fmt.Errorf("%d of %d clients could not connect: %v", failed, len(f.clients), f.Failures())
 	}
+	r.agreed(f)
 	return nil
+}
+
+// agreed notes what the handshakes agreed on.
+func (r *Report) agreed(f *Fleet) {
+	f.workers[0].do(func() {
+		t := f.clients[0].terms
+		r.Conditions.Subprotocol, r.Conditions.Compressed = t.protocol, t.packed
+	})
+	if f.cfg.Compress && !r.Conditions.Compressed {
+		r.note("the server did not take permessage-deflate: messages went uncompressed")
+	}
 }
 
 // step floods at one rate and waits for the rest.
@@ -123,19 +136,29 @@ func (o Flood) step(ctx context.Context, f *Fleet, server process, rate float64,
 	return res, res.Usage.judge(run.lag.Quantile(.99), sum.hist.Quantile(.99))
 }
 
-// floodRun is a flood under way.
+// floodRun is a schedule under way: a flood's, or that of requests.
 type floodRun struct {
 	*sender
-	tallies []*tally // of each worker
-	done    chan struct{}
+	counts []*counts // of each worker
+	done   chan struct{}
 }
 
 // startFlood makes the clients of members tally, and starts the sender; the first clients of members send.
-func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*client) *floodRun {
+func startFlood(f *Fleet, s schedule, size Size, nap time.Duration, members []*client) *floodRun {
 	tag := newTag()
-	run := &floodRun{sender: newSender(s, members[:s.senders], size, tag), done: make(chan struct{})}
-	for range f.workers {
-		run.tallies = append(run.tallies, newTally(s, size, tag))
+	for _, w := range f.workers {
+		w.nap.Store(int64(nap))
+	}
+	return startRun(f, newSender(s, members[:s.senders], size, tag), members, func() checker { return newTally(s, size, tag) })
+}
+
+// startRun gives the clients of members a checker for each worker, and starts the sender.
+func startRun(f *Fleet, from *sender, members []*client, check func() checker) *floodRun {
+	run := &floodRun{sender: from, done: make(chan struct{})}
+	checkers := make([]checker, len(f.workers))
+	for i := range checkers {
+		checkers[i] = check()
+		run.counts = append(run.counts, checkers[i].sum())
 	}
 	in := make(map[*client]bool, len(members))
 	for _, c := range members {
@@ -143,12 +166,10 @@ func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*cl
 	}
 	f.each(func(c *client) {
 		if in[c] {
-			run.tallies[c.index%len(f.workers)].watch(c)
+			checkers[c.index%len(f.workers)].watch(c)
 		}
 	})
-	for _, w := range f.workers {
-		w.nap.Store(int64(nap))
-	}
+	f.sampler.follow(run)
 	go func() {
 		run.run()
 		close(run.done)
@@ -158,8 +179,8 @@ func startFlood(f *Fleet, s schedule, size int, nap time.Duration, members []*cl
 
 // received returns the deliveries so far.
 func (r *floodRun) received() (n int64) {
-	for _, t := range r.tallies {
-		n += t.received.Load()
+	for _, c := range r.counts {
+		n += c.received.Load()
 	}
 	return n
 }
@@ -193,25 +214,21 @@ func (r *floodRun) wait(ctx context.Context, f *Fleet, clients int, grace time.D
 	<-r.done
 }
 
-// collect ends the tallying and returns the sum.
-func (r *floodRun) collect(f *Fleet) *tally {
-	rest := &ignore{}
-	f.each(func(c *client) {
-		if _, ok := c.sink.(*tally); ok {
-			c.sink = rest
-		}
-	})
-	sum := &tally{}
-	for i, t := range r.tallies {
+// collect ends the checking and returns the sum.
+func (r *floodRun) collect(f *Fleet) *counts {
+	f.rest()
+	sum := &counts{}
+	for i, c := range r.counts {
 		f.workers[i].nap.Store(0)
-		sum.hist.Merge(&t.hist)
-		sum.inWindow += t.inWindow
-		sum.duplicates += t.duplicates
-		sum.reordered += t.reordered
-		sum.foreign += t.foreign
-		sum.received.Add(t.received.Load())
+		sum.add(c)
 	}
 	return sum
+}
+
+// rest makes all clients ignore what comes; what the workers have counted is the caller's from then on.
+func (f *Fleet) rest() {
+	rest := &ignore{}
+	f.each(func(c *client) { c.sink = rest })
 }
 
 func floodRows(steps []FloodResult) [][]string {

@@ -10,7 +10,7 @@ import (
 )
 
 // small is a flood of 200 messages to 20 clients in half a second.
-var small = Flood{Clients: 20, Senders: 4, Rate: []float64{400}, Seconds: .5, Size: 128, Grace: 10 * time.Second}
+var small = Flood{Clients: 20, Senders: 4, Rate: []float64{400}, Seconds: .5, Size: FixedSize(128), Grace: 10 * time.Second}
 
 // one runs a flood of one step.
 func one(t *testing.T, s *chatServer, o Flood) FloodResult {
@@ -113,7 +113,7 @@ func TestFloodSizes(t *testing.T) {
 	t.Parallel()
 	s := (&chatServer{greet: appendFrame(nil, opPing, []byte("hello"), nil)}).start(t)
 	for _, size := range []int{MinSize, 125, 126, 5000, 70000} {
-		o := Flood{Clients: 5, Senders: 1, Rate: []float64{100}, Seconds: .1, Size: size, Grace: 10 * time.Second}
+		o := Flood{Clients: 5, Senders: 1, Rate: []float64{100}, Seconds: .1, Size: FixedSize(size), Grace: 10 * time.Second}
 		if res := one(t, s, o); res.Lost != 0 || res.Delivered != 50 || res.Foreign != 0 {
 			t.Errorf("size %d: %+v", size, res)
 		}
@@ -169,11 +169,11 @@ func TestFloodInterrupted(t *testing.T) {
 func TestFloodRefuses(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Flood{
-		"tiny":       {Clients: 1, Senders: 1, Rate: []float64{1}, Seconds: 1, Size: 15},
-		"no sender":  {Clients: 1, Rate: []float64{1}, Seconds: 1, Size: 16},
-		"no rate":    {Clients: 1, Senders: 1, Seconds: 1, Size: 16},
-		"rate zero":  {Clients: 1, Senders: 1, Rate: []float64{0}, Seconds: 1, Size: 16},
-		"no seconds": {Clients: 1, Senders: 1, Rate: []float64{1}, Size: 16},
+		"tiny":       {Clients: 1, Senders: 1, Rate: []float64{1}, Seconds: 1, Size: FixedSize(15)},
+		"no sender":  {Clients: 1, Rate: []float64{1}, Seconds: 1, Size: FixedSize(16)},
+		"no rate":    {Clients: 1, Senders: 1, Seconds: 1, Size: FixedSize(16)},
+		"rate zero":  {Clients: 1, Senders: 1, Rate: []float64{0}, Seconds: 1, Size: FixedSize(16)},
+		"no seconds": {Clients: 1, Senders: 1, Rate: []float64{1}, Size: FixedSize(16)},
 	} {
 		if _, err := o.Run(context.Background(), Config{URL: "ws://127.0.0.1:1/"}); err == nil {
 			t.Errorf("%s: no error", name)

@@ -167,7 +167,7 @@ func (s *floor) take(c *floorConn, b []byte) bool {
 	}
 	for c.up && len(b) >= headerSize(b) {
 		h, err := parseHeader(b)
-		if err != nil || !h.masked || h.length > 1<<20 {
+		if err != nil || !h.masked || h.packed || h.length > 1<<20 {
 			return false
 		}
 		if len(b) < h.size+h.length {

@@ -27,6 +27,7 @@ var (
 // header is a frame's header.
 type header struct {
 	fin    bool
+	packed bool // RSV1: the message is compressed
 	op     byte
 	masked bool
 	mask   [4]byte
@@ -56,10 +57,10 @@ func headerSize(p []byte) int {
 	return n
 }
 
-// parseHeader reads a header of which all headerSize(p) bytes are in p.
+// parseHeader reads a header of which all headerSize(p) bytes are in p. Whether h.packed was agreed on is for the caller to check.
 func parseHeader(p []byte) (header, error) {
-	h := header{fin: p[0]&0x80 != 0, op: p[0] & 0x0f, masked: p[1]&0x80 != 0, length: int(p[1] & 0x7f), size: headerSize(p)}
-	if p[0]&0x70 != 0 || h.op > opPong || (h.op > opBinary && h.op < opClose) {
+	h := header{fin: p[0]&0x80 != 0, packed: p[0]&rsv1 != 0, op: p[0] & 0x0f, masked: p[1]&0x80 != 0, length: int(p[1] & 0x7f), size: headerSize(p)}
+	if p[0]&0x30 != 0 || h.packed && h.op != opText && h.op != opBinary || h.op > opPong || (h.op > opBinary && h.op < opClose) {
 		return h, errReserved
 	}
 	if h.control() && (!h.fin || h.length > 125) {

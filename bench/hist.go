@@ -47,6 +47,14 @@ func (h *Hist) Merge(o *Hist) {
 	h.max = max(h.max, o.max)
 }
 
+// minus takes away what o holds, which h held too. The maximum stays: it may be of either part.
+func (h *Hist) minus(o *Hist) {
+	for i, n := range o.counts {
+		h.counts[i] -= n
+	}
+	h.total -= o.total
+}
+
 // Count returns how many durations were recorded.
 func (h *Hist) Count() uint64 { return h.total }
 

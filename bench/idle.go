@@ -61,6 +61,9 @@ func (o Idle) Run(ctx context.Context, cfg Config) (*Report, error) {
 		from = n
 	}
 	r.Idle.finish(crowd)
+	if f, ok := crowd.(*Fleet); ok {
+		r.agreed(f)
+	}
 	return r, nil
 }
 

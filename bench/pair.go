@@ -14,7 +14,7 @@ type Pair struct {
 	Rate    float64       `default:"1000" help:"Messages a second into the flooded room."`
 	Seconds float64       `default:"6" help:"Length of the flood."`
 	Every   time.Duration `default:"10ms" help:"Mean pause between the pair's messages, at random between half and one and a half of it."`
-	Size    int           `default:"128" help:"Payload in bytes, 16 at least."`
+	Size    Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
 // PairResult is the pair's round trips, from sending until both have the message, and the flood beside it.

@@ -31,7 +31,7 @@ func TestStampIsTextAndComesBack(t *testing.T) {
 func TestTemplate(t *testing.T) {
 	mask, tag := [4]byte{0xde, 0xad, 0xbe, 0xef}, newTag()
 	for _, size := range []int{16, 125, 126, 70000} {
-		tmpl := newTemplate(size, tag, mask)
+		tmpl := newTemplate(FixedSize(size), tag, &client{mask: mask})
 		for _, seq := range []uint32{0, 1, 1 << 31} {
 			b := slices.Clone(tmpl.number(seq))
 			h, err := parseHeader(b)
@@ -99,7 +99,7 @@ func TestScheduleDependsOnNothing(t *testing.T) {
 // The remainder without division is the remainder.
 func TestTallySenders(t *testing.T) {
 	for _, senders := range []int{1, 2, 3, 7, 20, 64, 1000} {
-		ta := newTally(newSchedule(now(), 1e6, .01, senders), 128, newTag())
+		ta := newTally(newSchedule(now(), 1e6, .01, senders), FixedSize(128), newTag())
 		c := &client{}
 		ta.watch(c)
 		for seq := range uint32(ta.total) {
@@ -127,7 +127,7 @@ func TestTallyEverySplit(t *testing.T) {
 	}
 	for i := 0; i <= len(b); i++ {
 		for j := i; j <= len(b); j += 7 {
-			ta, c := newTally(newSchedule(now(), 3, 1, 2), 130, tag), &client{}
+			ta, c := newTally(newSchedule(now(), 3, 1, 2), FixedSize(130), tag), &client{}
 			ta.watch(c)
 			for _, part := range [][]byte{b[:i], b[i:j], b[j:]} {
 				if err := ta.data(c, slices.Clone(part), now()); err != nil {
@@ -142,7 +142,7 @@ func TestTallyEverySplit(t *testing.T) {
 }
 
 func TestHandshakeAnswers(t *testing.T) {
-	h := newHandshake("host", nil)
+	h := newHandshake("host", Config{})
 	good := "HTTP/1.1 101 X\r\nSec-WebSocket-Accept: " + acceptKey(h.key) + "\r\n\r\n"
 	for i := range len(good) {
 		if n, err := h.check([]byte(good[:i])); n != 0 || err != nil {
@@ -201,7 +201,7 @@ func BenchmarkTally(b *testing.B) {
 	tag := newTag()
 	var buf []byte
 	payload := make([]byte, 128)
-	ta := newTally(newSchedule(now(), 8000, 4, 20), 128, tag)
+	ta := newTally(newSchedule(now(), 8000, 4, 20), FixedSize(128), tag)
 	for seq := range uint32(200) {
 		binary.LittleEndian.PutUint64(payload, letters(seq))
 		binary.LittleEndian.PutUint64(payload[8:], tag)

@@ -11,7 +11,7 @@ type Quiet struct {
 	Clients int           `default:"1000" help:"Clients in the room."`
 	Rounds  int           `default:"30" help:"Messages to each of server and floor."`
 	Every   time.Duration `default:"100ms" help:"Mean pause between messages; each is between half and one and a half of it, at random."`
-	Size    int           `default:"128" help:"Payload in bytes, 16 at least."`
+	Size    Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
 // QuietResult compares the two.

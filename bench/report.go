@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -43,6 +44,12 @@ type Report struct {
 	Storm  *StormResult  `json:"storm,omitempty"`
 	Slow   *SlowResult   `json:"slow,omitempty"`
 	Big    *BigResult    `json:"big,omitempty"`
+	Echo   *EchoResult   `json:"echo,omitempty"`
+	Rate   *RateResult   `json:"rate,omitempty"`
+	Churn  *ChurnResult  `json:"churn,omitempty"`
+	Soak   *SoakResult   `json:"soak,omitempty"`
+
+	Samples []Sample `json:"samples,omitempty"` // over the time of the load, evenly; at most 480
 }
 
 // Conditions are what a figure means nothing without.
@@ -58,6 +65,10 @@ type Conditions struct {
 	Server     string    `json:"server"` // its command line
 	ServerPID  int       `json:"server_pid"`
 	Options    any       `json:"options"` // the scenario's, as given
+
+	Origin      string `json:"origin,omitempty"`
+	Subprotocol string `json:"subprotocol,omitempty"` // the one that the server took
+	Compressed  bool   `json:"compressed,omitempty"`  // permessage-deflate was agreed on
 }
 
 // newReport starts the report of a scenario and finds the server's process: Config.PID, else who listens on the port here.
@@ -75,6 +86,7 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 	}
 	r := &Report{Schema: Schema, Scenario: scenario, LimitedBy: []string{}, Notes: []string{}, Conditions: conditions()}
 	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
+	r.Conditions.Origin = cfg.Origin
 	if p.known() {
 		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
 	} else {
@@ -110,9 +122,13 @@ func firstOf(file string) string {
 	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
 }
 
-// note adds a remark.
+// note adds a remark, once; the parts of a long run repeat themselves, so there is an end to it.
 func (r *Report) note(format string, args ...any) {
-	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+	const most = 20
+	text := fmt.Sprintf(format, args...)
+	if len(r.Notes) < most && !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
+	}
 }
 
 // Limited reports whether the client was the limit, so that the figures say little about the server.
@@ -139,6 +155,12 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
 	}
 	tw.Flush()
+	for _, more := range r.more() {
+		for _, row := range more {
+			fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
+		}
+		tw.Flush()
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
@@ -168,6 +190,25 @@ func (r *Report) rows() [][]string {
 		return r.Slow.rows()
 	case r.Big != nil:
 		return r.Big.rows()
+	case r.Echo != nil:
+		return r.Echo.rows()
+	case r.Rate != nil:
+		return r.Rate.rows()
+	case r.Churn != nil:
+		return r.Churn.rows()
+	case r.Soak != nil:
+		return r.Soak.rows()
+	}
+	return nil
+}
+
+// more is further tables.
+func (r *Report) more() [][][]string {
+	switch {
+	case r.Churn != nil:
+		return [][][]string{r.Churn.Comers.rows(), r.Churn.Drift.rows()}
+	case r.Soak != nil:
+		return [][][]string{r.Soak.Comers.rows(), r.Soak.Drift.rows()}
 	}
 	return nil
 }

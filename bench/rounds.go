@@ -14,7 +14,7 @@ import (
 type rounds struct {
 	fleet   *Fleet
 	server  process
-	size    int
+	size    Size
 	tag     uint64
 	sinks   []*roundSink // of each worker
 	current atomic.Uint32
@@ -51,7 +51,7 @@ func (s *roundSink) data(c *client, b []byte, at int64) error {
 }
 
 // newRounds makes the fleet's clients, which must be open, take part.
-func newRounds(f *Fleet, server process, size int) *rounds {
+func newRounds(f *Fleet, server process, size Size) *rounds {
 	r := &rounds{fleet: f, server: server, size: size, tag: newTag(), done: make(chan struct{}, 1)}
 	for range f.workers {
 		r.sinks = append(r.sinks, &roundSink{r: r})
@@ -78,7 +78,7 @@ func (r *rounds) shoot(ctx context.Context) (Round, error) {
 		}
 		from = f.clients[rand.IntN(len(f.clients))]
 	}
-	frame := newTemplate(r.size, r.tag, from.mask).number(seq)
+	frame := newTemplate(r.size, r.tag, from).number(seq)
 	r.missing.Store(int64(n))
 	start := now()
 	from.send(frame)
@@ -112,9 +112,9 @@ type duel struct {
 }
 
 // startDuel starts the floor server and connects both sides.
-func startDuel(ctx context.Context, cfg Config, server process, clients, size int, r *Report) (*duel, error) {
-	if size < MinSize {
-		return nil, badOption("--size %d: give %d at least, the message carries its number", size, MinSize)
+func startDuel(ctx context.Context, cfg Config, server process, clients int, size Size, r *Report) (*duel, error) {
+	if err := size.check(); err != nil {
+		return nil, err
 	}
 	d := &duel{}
 	argv := cfg.Floor

@@ -43,7 +43,7 @@ func TestIdleNotesRefusals(t *testing.T) {
 func TestFanoutAndQuiet(t *testing.T) {
 	t.Parallel()
 	s := (&chatServer{delay: 20 * time.Millisecond}).start(t)
-	r, err := Fanout{Clients: 30, Rounds: 5, Block: 2, Size: 128}.Run(context.Background(), quick(s))
+	r, err := Fanout{Clients: 30, Rounds: 5, Block: 2, Size: FixedSize(128)}.Run(context.Background(), quick(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestFanoutAndQuiet(t *testing.T) {
 	if f.Rounds != 5 || f.Server.Lost+f.Floor.Lost != 0 || f.Server.Last.Min < 20 || f.Floor.Last.Min <= 0 || f.CPURatio.Median <= 0 || len(f.Server.cpu) != 3 {
 		t.Errorf("%+v", f)
 	}
-	if r, err = (Quiet{Clients: 10, Rounds: 3, Size: 16, Every: time.Millisecond}).Run(context.Background(), quick(s)); err != nil {
+	if r, err = (Quiet{Clients: 10, Rounds: 3, Size: FixedSize(16), Every: time.Millisecond}).Run(context.Background(), quick(s)); err != nil {
 		t.Fatal(err)
 	}
 	if q := r.Quiet; q.Rounds != 3 || q.Server.Lost+q.Floor.Lost != 0 || q.Server.Median.Min < 20 || q.LastRatio.Median <= 0 {
@@ -69,7 +69,7 @@ func TestFanoutCountsLosses(t *testing.T) {
 	}}
 	cfg := quick(s.start(t))
 	cfg.Timeout = 300 * time.Millisecond
-	r, err := Fanout{Clients: 10, Rounds: 3, Block: 1, Size: 128}.Run(context.Background(), cfg)
+	r, err := Fanout{Clients: 10, Rounds: 3, Block: 1, Size: FixedSize(128)}.Run(context.Background(), cfg)
 	if err != nil || r.Fanout.Server.Lost != 10 || r.Fanout.Floor.Lost != 0 {
 		t.Fatalf("%v %+v", err, r.Fanout)
 	}
@@ -78,7 +78,7 @@ func TestFanoutCountsLosses(t *testing.T) {
 func TestPair(t *testing.T) {
 	t.Parallel()
 	s := (&chatServer{delay: 5 * time.Millisecond}).start(t)
-	r, err := Pair{Clients: 10, Senders: 2, Rate: 50, Seconds: .5, Every: time.Millisecond, Size: 128}.Run(context.Background(), quick(s))
+	r, err := Pair{Clients: 10, Senders: 2, Rate: 50, Seconds: .5, Every: time.Millisecond, Size: FixedSize(128)}.Run(context.Background(), quick(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,9 +109,9 @@ func TestSlow(t *testing.T) {
 	t.Parallel()
 	for _, patience := range []time.Duration{0, 100 * time.Millisecond} {
 		s := (&chatServer{patience: patience}).start(t)
-		o := Slow{Clients: 8, Stuck: 2, Senders: 2, Rate: 100, Size: 60000, Seconds: .5}
+		o := Slow{Clients: 8, Stuck: 2, Senders: 2, Rate: 100, Size: FixedSize(60000), Seconds: .5}
 		if patience == 0 {
-			o.Size = 100 // what the kernel holds for them: they are never slow
+			o.Size = FixedSize(100) // what the kernel holds for them: they are never slow
 		} else {
 			o.Rate = 200
 		}
@@ -132,7 +132,7 @@ func TestSlow(t *testing.T) {
 func TestBig(t *testing.T) {
 	t.Parallel()
 	s := (&chatServer{}).start(t)
-	r, err := Big{Clients: 20, Size: 61440, After: time.Millisecond}.Run(context.Background(), quick(s))
+	r, err := Big{Clients: 20, Size: FixedSize(61440), After: time.Millisecond}.Run(context.Background(), quick(s))
 	if err != nil || r.Big.Echoed != 20 || r.Big.Clients != 20 || r.Big.After <= 0 {
 		t.Errorf("%v %+v", err, r.Big)
 	}

@@ -41,10 +41,10 @@ type sender struct {
 	lag  Hist // how late the thread woke
 }
 
-func newSender(s schedule, from []*client, size int, tag uint64) *sender {
+func newSender(s schedule, from []*client, size Size, tag uint64) *sender {
 	sd := &sender{schedule: s, from: from}
 	for _, c := range from {
-		sd.templates = append(sd.templates, newTemplate(size, tag, c.mask))
+		sd.templates = append(sd.templates, newTemplate(size, tag, c))
 	}
 	return sd
 }
@@ -74,7 +74,7 @@ func (s *sender) run() {
 func (s *sender) unsent() int {
 	n := 0
 	for i, c := range s.from {
-		size := len(s.templates[i].frame)
+		size := s.templates[i].mean
 		n += (c.unsent() + size - 1) / size
 	}
 	return n

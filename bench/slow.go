@@ -13,7 +13,7 @@ type Slow struct {
 	Stuck   int     `default:"10" help:"How many of them never read."`
 	Senders int     `default:"20" help:"How many send."`
 	Rate    float64 `default:"100" help:"Messages a second."`
-	Size    int     `default:"4096" help:"Payload in bytes, 16 at least."`
+	Size    Size    `default:"4096" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	Seconds float64 `default:"20" help:"Length of each of the two loads."`
 }
 

@@ -40,28 +40,65 @@ func stampOf(head *[headBytes]byte) (seq uint32, tag uint64) {
 // newTag returns a tag for a run, as letters.
 func newTag() uint64 { return letters(rand.Uint32()) }
 
-// template is a client's masked text frame, made once: a message costs patching eight bytes of it.
+// template is a client's masked text frame, made once: a message costs patching eight bytes of it, and its header when sizes differ. A client
+// that compresses deflates each message anew.
 type template struct {
-	frame []byte
-	stamp int    // where the payload begins in frame
-	mask  uint64 // the mask, twice
+	size  Size
+	mean  int // bytes of a frame, about
+	mask  [4]byte
+	word  uint64 // the mask, twice
+	room  []byte // for the longest header, then the masked payload; plain if packed
+	frame []byte // the whole frame, if sizes are fixed
+	out   []byte // a packed message's frame
+	pack  bool
 }
 
-// newTemplate makes a frame of size bytes payload with the tag. The filling is random letters, so that a server that compresses does not win by it.
-func newTemplate(size int, tag uint64, mask [4]byte) *template {
-	payload := make([]byte, max(size, MinSize))
+// maxHeader is the length of a client's longest header.
+const maxHeader = 14
+
+// newTemplate makes a frame of the size with the tag, for an open client. The filling is random letters, so that compression finds a text and not a run of one byte.
+func newTemplate(size Size, tag uint64, c *client) *template {
+	t := &template{size: size, mask: c.mask, pack: c.terms.packed, room: make([]byte, maxHeader+max(size.max(), MinSize))}
+	payload := t.room[maxHeader:]
 	for i := range payload {
 		payload[i] = 'a' + byte(rand.IntN(26))
 	}
 	binary.LittleEndian.PutUint64(payload[8:], tag)
-	word := uint64(binary.LittleEndian.Uint32(mask[:]))
-	t := &template{frame: appendFrame(nil, opText, payload, &mask), mask: word | word<<32}
-	t.stamp = len(t.frame) - len(payload)
+	t.mean = maxHeader + (size.min()+size.max())/2
+	if t.pack {
+		return t
+	}
+	word := uint64(binary.LittleEndian.Uint32(c.mask[:]))
+	t.word = word | word<<32
+	xorMask(payload, c.mask, 0)
+	if n, ok := size.fixed(); ok {
+		t.frame = t.headed(max(n, MinSize))
+		t.mean = len(t.frame)
+	}
 	return t
 }
 
-// number puts seq into the frame and returns it; it is valid until the next call.
+// headed puts the header for a payload of n bytes before it. A shorter payload is a longer one's beginning, masked or not.
+func (t *template) headed(n int) []byte {
+	var h [maxHeader]byte
+	head := appendHeader(h[:0], opText, n, &t.mask)
+	from := maxHeader - len(head)
+	copy(t.room[from:], head)
+	return t.room[from : maxHeader+n]
+}
+
+// number returns the frame of message seq; it is valid until the next call.
 func (t *template) number(seq uint32) []byte {
-	binary.LittleEndian.PutUint64(t.frame[t.stamp:], letters(seq)^t.mask)
-	return t.frame
+	binary.LittleEndian.PutUint64(t.room[maxHeader:], letters(seq)^t.word)
+	if t.frame != nil {
+		return t.frame
+	}
+	n := t.size.of(seq)
+	if !t.pack {
+		return t.headed(n)
+	}
+	packed := appendDeflated(t.out[:0], t.room[maxHeader:maxHeader+n])
+	at := len(packed)
+	t.out = appendFrame(packed, opText|rsv1, packed[:at:at], &t.mask)
+	return t.out[at:]
 }

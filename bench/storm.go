@@ -47,6 +47,7 @@ func (o Storm) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := f.mustOpen(ctx, r); err != nil {
 		return r, err
 	}
+	defer r.sample(f, server)()
 	r.Storm = &StormResult{InFlight: cfg.inFlight()}
 	var seconds []float64
 	for i := range o.Rounds {

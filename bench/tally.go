@@ -7,9 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// tally checks and counts what the clients of one worker receive of a flood: it is their sink. The worker owns it but for received.
-type tally struct {
-	schedule
+// counts is what the clients of one worker have received. The worker owns it but for received.
+type counts struct {
 	hist       Hist
 	inWindow   int64 // received until the window's end
 	duplicates int64
@@ -17,9 +16,49 @@ type tally struct {
 	foreign    int64 // messages that are not of this run
 
 	received atomic.Int64 // each message and client once
+}
+
+// add takes what another worker has counted.
+func (n *counts) add(o *counts) {
+	n.hist.Merge(&o.hist)
+	n.inWindow += o.inWindow
+	n.duplicates += o.duplicates
+	n.reordered += o.reordered
+	n.foreign += o.foreign
+	n.received.Add(o.received.Load())
+}
+
+func (n *counts) sum() *counts { return n }
+
+// once notes that message i of words has come, and reports whether it had not before.
+func (n *counts) once(words []uint64, i uint32) bool {
+	word, bit := int(i>>6), uint64(1)<<(i&63)
+	if word >= len(words) {
+		n.foreign++
+		return false
+	}
+	if words[word]&bit != 0 {
+		n.duplicates++
+		return false
+	}
+	words[word] |= bit
+	return true
+}
+
+// checker is a sink that counts what comes of a schedule: one for each worker.
+type checker interface {
+	sink
+	watch(c *client) // prepares a client, on its worker
+	sum() *counts
+}
+
+// tally checks and counts what the clients of one worker receive of a flood: it is their sink.
+type tally struct {
+	schedule
+	counts
 
 	// What an expected frame looks like, as words: a frame of a flood is recognised with two comparisons.
-	frame    int // its length; 0 if the header is too long for this
+	frame    int // its length; 0 if the header is too long for this, or sizes differ
 	header   int
 	want     uint64
 	wantMask uint64
@@ -27,12 +66,13 @@ type tally struct {
 	modulo   uint64 // ^0/senders + 1
 }
 
-func newTally(s schedule, size int, tag uint64) *tally {
+func newTally(s schedule, size Size, tag uint64) *tally {
 	t := &tally{schedule: s, tag: tag, modulo: math.MaxUint64/uint64(s.senders) + 1}
-	h := appendHeader(nil, opText, size, nil)
-	if len(h) <= 8 {
+	n, ok := size.fixed()
+	h := appendHeader(nil, opText, n, nil)
+	if ok && len(h) <= 8 {
 		var word [8]byte
-		t.header, t.frame = copy(word[:], h), len(h)+size
+		t.header, t.frame = copy(word[:], h), len(h)+n
 		t.want, t.wantMask = binary.LittleEndian.Uint64(word[:]), math.MaxUint64>>(64-8*len(h))
 	}
 	return t
@@ -40,16 +80,8 @@ func newTally(s schedule, size int, tag uint64) *tally {
 
 // watch prepares a client: a bit for each message, a number for each sender. It runs on the client's worker.
 func (t *tally) watch(c *client) {
-	words := (t.total + 63) / 64
-	if cap(c.seen) < words {
-		c.seen = make([]uint64, words)
-	}
-	if cap(c.last) < t.senders {
-		c.last = make([]uint32, t.senders)
-	}
-	c.seen, c.last, c.sink = c.seen[:words], c.last[:t.senders], t
-	clear(c.seen)
-	clear(c.last)
+	c.remember(t.total, t.senders)
+	c.sink = t
 }
 
 func (t *tally) data(c *client, b []byte, at int64) error {
@@ -96,16 +128,9 @@ func (t *tally) straight(c *client, b []byte, at int64) []byte {
 
 // count takes one message.
 func (t *tally) count(c *client, seq uint32, at int64) {
-	word, bit := int(seq>>6), uint64(1)<<(seq&63)
-	if word >= len(c.seen) {
-		t.foreign++
+	if !t.once(c.seen, seq) {
 		return
 	}
-	if c.seen[word]&bit != 0 {
-		t.duplicates++
-		return
-	}
-	c.seen[word] |= bit
 	from, _ := bits.Mul64(t.modulo*uint64(seq), uint64(t.senders)) // seq % senders without a division (Lemire, 2019)
 	if t.senders == 1 {
 		from = 0 // where modulo overflows

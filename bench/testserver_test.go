@@ -2,6 +2,8 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +31,12 @@ type chatServer struct {
 	delay time.Duration
 	// patience is how long a client may block a write; then it is cut.
 	patience time.Duration
+	// deflate makes it agree to permessage-deflate; it takes no other messages then.
+	deflate bool
+	// terms are more headers of its answer, each with its line end.
+	terms string
+	// requests sees each upgrade.
+	requests func(*http.Request)
 	// greet is sent right behind the answer to an upgrade.
 	greet []byte
 
@@ -127,8 +136,15 @@ func (s *chatServer) client(c net.Conn) {
 		s.mu.Unlock()
 		return
 	}
-	answer := fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		acceptKey(req.Header.Get("Sec-WebSocket-Key")))
+	if s.requests != nil {
+		s.requests(req)
+	}
+	terms := s.terms
+	if s.deflate {
+		terms += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
+	}
+	answer := fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+		acceptKey(req.Header.Get("Sec-WebSocket-Key")), terms)
 	_, _ = c.Write(append(answer, s.greet...))
 	if s.rooms[room] == nil {
 		s.rooms[room] = map[net.Conn]bool{}
@@ -161,6 +177,15 @@ func (s *chatServer) frame(room string, r *bufio.Reader) error {
 		return err
 	}
 	xorMask(payload, h.mask, 0)
+	if !h.control() && h.packed != s.deflate {
+		return errReserved
+	}
+	if h.packed {
+		plain := flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader(deflateTail)))
+		if payload, err = io.ReadAll(plain); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch h.op {
@@ -184,9 +209,21 @@ func (s *chatServer) deliver() {
 	for d := range s.due {
 		time.Sleep(time.Until(d.at)) // the behaviour under test
 		for _, payload := range d.payload {
-			s.broadcast(d.room, appendFrame(nil, opText, payload, nil))
+			s.broadcast(d.room, s.frameOf(payload))
 		}
 	}
+}
+
+// frameOf is a message as it is sent. The standard library's compressor: the client's must not be its own judge.
+func (s *chatServer) frameOf(payload []byte) []byte {
+	if !s.deflate {
+		return appendFrame(nil, opText, payload, nil)
+	}
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, 6) // no error for a known level
+	_, _ = w.Write(payload)
+	_ = w.Flush()
+	return appendFrame(nil, opText|rsv1, bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff")), nil)
 }
 
 func (s *chatServer) broadcast(room string, frame []byte) {

@@ -28,7 +28,7 @@ type tlsFleet struct {
 }
 
 func newTLSFleet(cfg Config, t target, n int) *tlsFleet {
-	return &tlsFleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg.Header),
+	return &tlsFleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg),
 		// The server's certificate is usually one of its own making, and nothing secret is said.
 		config: &tls.Config{InsecureSkipVerify: true, ServerName: t.url.Hostname()},
 		conns:  make(map[net.Conn]bool, n), failures: map[string]int{}}

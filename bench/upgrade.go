@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"crypto/sha1"
@@ -8,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxAnswer bounds a handshake's answer, in bytes.
@@ -23,7 +27,20 @@ type handshake struct {
 	accept []byte
 }
 
-func newHandshake(host string, header http.Header) *handshake {
+func newHandshake(host string, cfg Config) *handshake {
+	header := cfg.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if cfg.Origin != "" {
+		header.Set("Origin", cfg.Origin)
+	}
+	if len(cfg.Protocols) > 0 {
+		header.Set("Sec-WebSocket-Protocol", strings.Join(cfg.Protocols, ", "))
+	}
+	if cfg.Compress {
+		header.Set("Sec-WebSocket-Extensions", deflateOffer)
+	}
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // never fails, says its documentation
 	key := base64.StdEncoding.EncodeToString(nonce[:])
@@ -52,8 +69,10 @@ type refusal struct{ status int }
 func (r refusal) Error() string { return "HTTP status " + strconv.Itoa(r.status) }
 
 var (
-	errAnswer = errors.New("the answer to the upgrade is not HTTP, or too long")
-	errAccept = errors.New("the answer lacks the right Sec-WebSocket-Accept")
+	errAnswer    = errors.New("the answer to the upgrade is not HTTP, or too long")
+	errExtension = errors.New("the answer names an extension that was not offered, or permessage-deflate with context takeover or a client's window, which was ruled out")
+	errProtocol  = errors.New("the answer names a subprotocol that was not offered")
+	errAccept    = errors.New("the answer lacks the right Sec-WebSocket-Accept")
 )
 
 // check reads an answer; n is its length, 0 while it is incomplete.
@@ -79,4 +98,36 @@ func (h *handshake) check(b []byte) (n int, err error) {
 		return 0, errAccept
 	}
 	return end + 4, nil
+}
+
+// terms are what a handshake agreed on.
+type terms struct {
+	packed   bool
+	protocol string
+}
+
+// agreed reads the terms from a whole good answer. A client must fail the connection when it is given what it did not offer (RFC 6455, section 4.1).
+func (h *handshake) agreed(answer []byte) (t terms, err error) {
+	_, fields, _ := bytes.Cut(answer, []byte("\r\n"))
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
+	if err != nil {
+		return t, errAnswer
+	}
+	if t.protocol = header.Get("Sec-WebSocket-Protocol"); t.protocol != "" {
+		offered := strings.Split(h.header.Get("Sec-WebSocket-Protocol"), ", ")
+		if !slices.Contains(offered, t.protocol) {
+			return t, errProtocol
+		}
+	}
+	extensions := strings.Join(header.Values("Sec-WebSocket-Extensions"), ",")
+	if extensions == "" {
+		return t, nil
+	}
+	parts := strings.Split(strings.ToLower(strings.ReplaceAll(extensions, " ", "")), ";")
+	if h.header.Get("Sec-WebSocket-Extensions") != deflateOffer || parts[0] != "permessage-deflate" || strings.Contains(extensions, ",") ||
+		!slices.Contains(parts, "server_no_context_takeover") || slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(p, "client_max_window_bits") }) {
+		return t, errExtension
+	}
+	t.packed = true
+	return t, nil
 }

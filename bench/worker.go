@@ -27,6 +27,8 @@ type worker struct {
 
 	todo     []*client // to be dialed
 	inFlight int
+	inflater *inflater // of all its clients
+	shakes   Hist      // the handshakes of clients that come and go
 
 	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
 	// each of them, at the price of that much more latency in the figures. Any goroutine.
@@ -156,9 +158,18 @@ func (w *worker) take(c *client, b []byte) error {
 	if err != nil || !done {
 		return err
 	}
+	if c.terms.packed {
+		if w.inflater == nil {
+			w.inflater = newInflater()
+		}
+		c.dec.inflate = w.inflater
+	}
 	c.state.Store(open)
 	c.setSending(true)
 	w.settle(nil)
+	if c.due != 0 {
+		w.shakes.Record(now() - c.due)
+	}
 	if len(rest) > 0 {
 		return c.sink.data(c, rest, now())
 	}

@@ -20,8 +20,11 @@ type common struct {
 	Cmd       string        `help:"Start this server, wait until it answers, stop it at the end." name:"cmd" xor:"server"`
 	JSON      string        `help:"Write the report here too, for machines." name:"json" type:"path"`
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
+	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
+	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
+	Compress  bool          `help:"Offer permessage-deflate; messages are deflated and inflated if the server takes it." name:"compress"`
 	Receivers int           `help:"Threads that read; 0: one, two for storm."`
-	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue."`
+	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue." name:"handshakes"`
 	Sources   int           `default:"16" help:"Loopback addresses to connect from; -1 leaves it to the kernel."`
 	Timeout   time.Duration `default:"10s" help:"For a handshake, and for a message that does not come."`
 	Settle    time.Duration `default:"3s" help:"Pause before the server's memory is read."`
@@ -96,15 +99,22 @@ func writeJSON(name string, r *bench.Report) error {
 // config turns the flags into bench's Config.
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Sources: c.Sources, InFlight: c.InFlight,
-		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{}}
+		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
+		Origin: c.Origin, Protocols: c.Protocol, Compress: c.Compress}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}
 	if strings.HasPrefix(cfg.URL, "wss://") && scenario != "idle" {
 		return cfg, &usageError{fmt.Errorf("%s does not work over TLS yet: only idle does", scenario)}
 	}
+	if strings.HasPrefix(cfg.URL, "wss://") && c.Compress {
+		return cfg, &usageError{fmt.Errorf("--compress does not work over TLS")}
+	}
+	if strings.ContainsAny(c.Origin+strings.Join(c.Protocol, ""), " ,\r\n") {
+		return cfg, &usageError{fmt.Errorf("--origin and --subprotocol must not hold spaces or line ends")}
+	}
 	if c.Receivers < 0 || c.InFlight < 1 || c.Timeout <= 0 {
-		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --in-flight and --timeout must be above")}
+		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --handshakes and --timeout must be above")}
 	}
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, ":")

@@ -42,6 +42,10 @@ type commands struct {
 	Storm  bench.Storm  `cmd:"" help:"All clients are cut at once and come back at once."`
 	Slow   bench.Slow   `cmd:"" help:"Some clients never read."`
 	Big    bench.Big    `cmd:"" help:"What one big message per client leaves behind."`
+	Echo   bench.Echo   `cmd:"" help:"Requests that come back, each client alone: at a fixed rate, or as fast as it goes."`
+	Rate   bench.Rate   `cmd:"" help:"Floods faster and faster until a bound of the latency breaks, and says where."`
+	Churn  bench.Churn  `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
+	Soak   bench.Soak   `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
 	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 }
 
@@ -68,7 +72,8 @@ func run(args []string) int {
 		return fail(cli.Floor.serve(ctx))
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
-		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big}[cmd.Command()]
+		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,
+		"echo": cli.Echo, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak}[cmd.Command()]
 	if !ok {
 		return fail(fmt.Errorf("%q is not a scenario", cmd.Command()))
 	}

@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Soak is a mix for hours: a room with a steady load, clients that come to it and go, and others that are only there. It looks for what grows.
+type Soak struct {
+	For     time.Duration `default:"1h" help:"How long."`
+	Clients int           `default:"500" help:"Clients in the room that stay, and are checked."`
+	Senders int           `default:"10" help:"How many of them send."`
+	Rate    float64       `default:"50" help:"Messages a second."`
+	Comers  float64       `default:"10" help:"Clients that come to the room a second."`
+	Stay    time.Duration `default:"10s" help:"And go after this time."`
+	Idle    int           `default:"500" help:"Clients in another room, where nothing happens."`
+	Size    Size          `default:"64-512:95,8192:5" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Segment time.Duration `default:"1m" help:"The load is checked in parts of this length."`
+	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a part ends."`
+}
+
+// SoakResult is all parts, and what drifted.
+type SoakResult struct {
+	Delivered  int64         `json:"deliveries"`
+	Lost       int64         `json:"lost"`
+	Duplicates int64         `json:"duplicates"`
+	Reordered  int64         `json:"reordered"`
+	Gone       int           `json:"gone"` // clients that were to stay
+	IdleGone   int           `json:"idle_gone"`
+	Segments   []FloodResult `json:"segments"`
+	Comers     ComersResult  `json:"comers"`
+	Drift      Drifts        `json:"drift"`
+}
+
+func (o Soak) flood(d time.Duration) Flood {
+	return Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: d.Seconds(), Size: o.Size, Grace: o.Grace}
+}
+
+func (o Soak) check() error {
+	if o.For <= 0 || o.Segment <= 0 || o.Idle < 0 {
+		return badOption("--for %s --segment %s --idle %d: give times over zero, and no number below", o.For, o.Segment, o.Idle)
+	}
+	if err := checkComers(o.Comers, o.Stay); err != nil {
+		return err
+	}
+	return o.flood(min(o.For, o.Segment)).check()
+}
+
+// Run measures.
+func (o Soak) Run(ctx context.Context, cfg Config) (*Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r, server, err := newReport(&cfg, "soak", o)
+	if err != nil {
+		return nil, err
+	}
+	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	idle, err := NewFleet(cfg, o.Idle+1, 1) // one more, so that zero is no special case
+	if err != nil {
+		return nil, err
+	}
+	defer idle.Close()
+	for _, c := range idle.clients {
+		c.path = "/soak-idle"
+	}
+	for _, f := range []*Fleet{idle, f} {
+		if err := f.mustOpen(ctx, r); err != nil {
+			return r, err
+		}
+	}
+	come, err := startComers(cfg, o.Comers, o.Stay)
+	if err != nil {
+		return r, err
+	}
+	sampled := r.sample(f, server)
+	r.Soak = &SoakResult{Segments: []FloodResult{}}
+	err = o.segments(ctx, f, server, r)
+	sampled()
+	r.Soak.Comers, r.Soak.Drift, r.Soak.IdleGone = come.end(), drifts(r.Samples), idle.Gone()
+	if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+		err = nil
+	}
+	return r, err
+}
+
+// segments floods until the time is over. Clients that the server closed come back between two parts.
+func (o Soak) segments(ctx context.Context, f *Fleet, server process, r *Report) error {
+	quiet := f.cfg
+	quiet.Progress = nil
+	show := f.cfg.Progress
+	f.cfg = quiet // the bar is of the whole time, below
+	defer func() { f.cfg.Progress = show }()
+	for start := time.Now(); ctx.Err() == nil; {
+		left := o.For - time.Since(start)
+		if left < o.Segment/10 && len(r.Soak.Segments) > 0 {
+			return nil
+		}
+		if show != nil {
+			show("soak, seconds", int(time.Since(start).Seconds()), int(o.For.Seconds()))
+		}
+		if err := f.mustOpen(ctx, r); err != nil {
+			return fmt.Errorf("after %s: %w", time.Since(start).Round(time.Second), err)
+		}
+		res, why := o.flood(max(min(left, o.Segment), o.Segment/10)).step(ctx, f, server, o.Rate, r)
+		r.Soak.take(res)
+		for _, w := range why {
+			r.LimitedBy = append(r.LimitedBy, fmt.Sprintf("in part %d %s", len(r.Soak.Segments), w))
+		}
+	}
+	return nil
+}
+
+func (r *SoakResult) take(s FloodResult) {
+	r.Segments = append(r.Segments, s)
+	r.Delivered += s.Delivered
+	r.Lost += s.Lost
+	r.Duplicates += s.Duplicates
+	r.Reordered += s.Reordered
+	r.Gone += s.Gone
+}
+
+func (r *SoakResult) rows() [][]string {
+	var p99, worst []float64
+	for _, s := range r.Segments {
+		p99, worst = append(p99, s.Latency.P99), append(worst, s.Latency.Max)
+	}
+	n := func(v any) string { return fmt.Sprint(v) }
+	return [][]string{{"parts", "deliveries", "lost", "dup", "reord", "gone", "idle gone", "p99 ms: median (min–max)", "max ms"},
+		{n(len(r.Segments)), n(r.Delivered), n(r.Lost), n(r.Duplicates), n(r.Reordered), n(r.Gone), n(r.IdleGone), spreadOf(p99).String(), cell(spreadOf(worst).Max)}}
+}
