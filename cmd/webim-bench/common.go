@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -19,6 +20,8 @@ type common struct {
 	PID       int           `help:"The server's process, root of a tree; found by itself when the server listens here." name:"pid" xor:"server"`
 	Cmd       string        `help:"Start this server, wait until it answers, stop it at the end." name:"cmd" xor:"server"`
 	JSON      string        `help:"Write the report here too, for machines." name:"json" type:"path"`
+	HTML      string        `help:"Write the report here too, as one page for people that loads nothing." name:"html" type:"path"`
+	Label     string        `help:"What to call the server in the report." name:"label"`
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
 	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
 	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
@@ -68,8 +71,14 @@ func (c common) publish(r *bench.Report, err error) int {
 		err = werr
 	}
 	if c.JSON != "" {
-		if werr := writeJSON(c.JSON, r); werr != nil && err == nil {
+		if werr := writeFile(c.JSON, r.WriteJSON); werr != nil && err == nil {
 			err = fmt.Errorf("--json: %w", werr)
+		}
+	}
+	if c.HTML != "" {
+		page := func(w io.Writer) error { return bench.WriteHTML(w, []*bench.Report{r}) }
+		if werr := writeFile(c.HTML, page); werr != nil && err == nil {
+			err = fmt.Errorf("--html: %w", werr)
 		}
 	}
 	if err != nil {
@@ -84,12 +93,12 @@ func (c common) publish(r *bench.Report, err error) int {
 	return 0
 }
 
-func writeJSON(name string, r *bench.Report) error {
+func writeFile(name string, write func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	if err := r.WriteJSON(f); err != nil {
+	if err := write(f); err != nil {
 		f.Close()
 		return err
 	}
@@ -100,7 +109,7 @@ func writeJSON(name string, r *bench.Report) error {
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Compress: c.Compress}
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Command: strings.Join(os.Args, " "), Compress: c.Compress}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}
