@@ -38,7 +38,7 @@
 //	samples             server memory, files, CPU and the latency over time, for scenarios with a load
 //
 // Units are in the names; a figure that was not measured is zero; percentiles come with a curve of {q, ms}. A file may hold several such objects one after the
-// other: repeated runs. What each result holds is said at its type, as [FloodResult].
+// other: repeated runs, of which [Compare] takes medians. What each result holds is said at its type, as [FloodResult].
 //
 // # What makes the figures honest
 //
