@@ -93,7 +93,7 @@ func TestSoakFindsLeaks(t *testing.T) {
 	if len(res.Segments) < 2 || res.Lost+res.Duplicates+res.Reordered != 0 || res.Delivered < 1000 || res.Gone+res.IdleGone != 0 || res.Comers.Came == 0 {
 		t.Errorf("%+v", res)
 	}
-	if d := res.Drift; d.FDs.Last-d.FDs.First < 30 || d.RSS.Last-d.RSS.First < 5e6 || d.RSS.PerHour < 1e9 {
+	if d := res.Drift; d.FDs.Last-d.FDs.First < 30 || d.RSS.Last-d.RSS.First < 5e6 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -120,13 +120,13 @@ func TestSoakRefusesAndIsInterrupted(t *testing.T) {
 func TestThinnedAndDrift(t *testing.T) {
 	var all []Sample
 	for i := range 12 {
-		all = append(all, Sample{At: float64(i), RSS: int64(100 * i), P99: float64(i % 2), CPU: float64(i % 2)})
+		all = append(all, Sample{At: float64(10 * i), RSS: int64(100 * i), P99: float64(i % 2), CPU: float64(i % 2)})
 	}
-	if d := drifts(all); d.RSS.PerHour != 100*3600 || d.RSS.First != 100 || d.FDs.PerHour != 0 {
+	if d := drifts(all); d.RSS.PerHour != 10*3600 || d.RSS.First != 100 || d.FDs.PerHour != 0 {
 		t.Errorf("%+v", d)
 	}
 	half := thinned(all)
-	if len(half) != 6 || half[5].At != 11 || half[0].P99 != 1 || half[0].CPU != .5 {
+	if len(half) != 6 || half[5].At != 110 || half[0].P99 != 1 || half[0].CPU != .5 {
 		t.Errorf("%+v", half)
 	}
 	if d := drifts(half[:2]); d != (Drifts{}) {

@@ -24,6 +24,22 @@
 // A [Fleet] is a set of clients spread over a few workers; everything of a client but its send side belongs to its worker, so
 // there are no locks in the line. A scenario ([Flood], [Idle], ...) drives a Fleet and fills a [Report].
 //
+// # The report
+//
+// A [Report] is text ([Report.WriteText]), JSON ([Report.WriteJSON]) or a page ([WriteHTML], page.go and chart.go). The JSON is one object:
+//
+//	schema              "webim-bench/1": under it fields may be added; what is there keeps name, meaning and unit
+//	scenario, label     what was run; what the user calls the server
+//	limited_by_client   reasons why the client was the limit; then the figures say little about the server
+//	interrupted, notes  the figures are of a part; remarks for people
+//	conditions          time, machine, kernel, congestion control, versions, server's and client's command lines, options (durations in
+//	                    nanoseconds), what the handshake agreed on
+//	idle, flood, ...    the results, under the scenario's name: exactly one
+//	samples             server memory, files, CPU and the latency over time, for scenarios with a load
+//
+// Units are in the names; a figure that was not measured is zero; percentiles come with a curve of {q, ms}. A file may hold several such objects one after the
+// other: repeated runs, of which [Compare] takes medians. What each result holds is said at its type, as [FloodResult].
+//
 // # What makes the figures honest
 //
 // Latency counts from the time at which a message was *meant* to be sent, which the schedule says and the clock never does:

@@ -17,6 +17,8 @@ type Config struct {
 	Header    http.Header   // more headers for the upgrade
 	Origin    string        // the Origin header, which browsers send and servers may insist on
 	Protocols []string      // subprotocols to offer; which one the server takes is in Report.Conditions
+	Label     string        // what to call the server in reports
+	Command   string        // that measures: a condition of the figures like others
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
 	Sources   int           // loopback addresses to dial from; 0: 16; below zero: leave it to the kernel

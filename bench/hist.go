@@ -1,6 +1,9 @@
 package bench
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // Hist is a histogram of durations in nanoseconds with a precision of 1/64 (1.6 %): a plain array, so recording is an index and an increment,
 // about 2 ns, where HdrHistogram's general form takes ten times that; at 8 million a second that is the difference between 2 % and
@@ -81,11 +84,31 @@ type Latency struct {
 	P99  float64 `json:"p99_ms"`
 	P999 float64 `json:"p999_ms"`
 	Max  float64 `json:"max_ms"`
+
+	Curve []CurvePoint `json:"curve,omitempty"` // the distribution, as far as the number of messages gives it a meaning
+}
+
+// CurvePoint is one percentile.
+type CurvePoint struct {
+	Q  float64 `json:"q"` // share of the messages, 0 to 1
+	MS float64 `json:"ms"`
 }
 
 // Latency sums h up.
 func (h *Hist) Latency() Latency {
-	return Latency{ms(h.Quantile(.5)), ms(h.Quantile(.9)), ms(h.Quantile(.99)), ms(h.Quantile(.999)), ms(h.max)}
+	return Latency{ms(h.Quantile(.5)), ms(h.Quantile(.9)), ms(h.Quantile(.99)), ms(h.Quantile(.999)), ms(h.max), h.curve()}
+}
+
+// curve has six points for each nine, up to the one message that was the slowest.
+func (h *Hist) curve() (points []CurvePoint) {
+	for n := 0.0; n <= 6; n += 1. / 6 {
+		left := math.Pow(10, -n)
+		if left*float64(h.total) < 1 {
+			break
+		}
+		points = append(points, CurvePoint{1 - left, ms(h.Quantile(1 - left))})
+	}
+	return points
 }
 
 // ms turns nanoseconds into milliseconds.

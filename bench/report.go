@@ -31,6 +31,7 @@ func badOption(format string, args ...any) error { return &OptionError{fmt.Sprin
 type Report struct {
 	Schema      string     `json:"schema"`
 	Scenario    string     `json:"scenario"`
+	Label       string     `json:"label,omitempty"`   // what the user calls the server
 	LimitedBy   []string   `json:"limited_by_client"` // the guard's reasons why the client was the limit; empty: it was not
 	Interrupted bool       `json:"interrupted"`       // Ctrl-C: the figures are of a part
 	Notes       []string   `json:"notes"`
@@ -64,7 +65,8 @@ type Conditions struct {
 	URL        string    `json:"url"`
 	Server     string    `json:"server"` // its command line
 	ServerPID  int       `json:"server_pid"`
-	Options    any       `json:"options"` // the scenario's, as given
+	Command    string    `json:"command,omitempty"` // that measured
+	Options    any       `json:"options"`           // the scenario's, as given
 
 	Origin      string `json:"origin,omitempty"`
 	Subprotocol string `json:"subprotocol,omitempty"` // the one that the server took
@@ -86,7 +88,7 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 	}
 	r := &Report{Schema: Schema, Scenario: scenario, LimitedBy: []string{}, Notes: []string{}, Conditions: conditions()}
 	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
-	r.Conditions.Origin = cfg.Origin
+	r.Conditions.Origin, r.Conditions.Command, r.Label = cfg.Origin, cfg.Command, cfg.Label
 	if p.known() {
 		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
 	} else {

@@ -130,7 +130,7 @@ func thinned(all []Sample) []Sample {
 type Drift struct {
 	First   float64 `json:"first"`
 	Last    float64 `json:"last"`
-	PerHour float64 `json:"per_hour"`
+	PerHour float64 `json:"per_hour"` // 0 for runs under a minute, of which it would say nothing
 }
 
 // Drifts is what may grow when it should not.
@@ -160,6 +160,9 @@ func driftOf(all []Sample, of func(Sample) float64) (d Drift) {
 	at := func(s Sample) float64 { return s.At }
 	first, last := all[:n], all[len(all)-n:]
 	d.First, d.Last = middle(first, of), middle(last, of)
+	if all[len(all)-1].At < 60 {
+		return d
+	}
 	d.PerHour = (d.Last - d.First) * 3600 / (middle(last, at) - middle(first, at))
 	return d
 }

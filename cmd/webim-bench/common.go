@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -19,6 +20,9 @@ type common struct {
 	PID       int           `help:"The server's process, root of a tree; found by itself when the server listens here." name:"pid" xor:"server"`
 	Cmd       string        `help:"Start this server, wait until it answers, stop it at the end." name:"cmd" xor:"server"`
 	JSON      string        `help:"Write the report here too, for machines." name:"json" type:"path"`
+	HTML      string        `help:"Write the report here too, as one page for people that loads nothing." name:"html" type:"path"`
+	Runs      int           `default:"1" help:"Run so often; --json gets one report after the other, for compare. A server of --cmd is started anew each time." name:"runs"`
+	Label     string        `help:"What to call the server in the report." name:"label"`
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
 	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
 	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
@@ -35,8 +39,8 @@ type scenario interface {
 	Run(ctx context.Context, cfg bench.Config) (*bench.Report, error)
 }
 
-// measure runs a scenario and writes its report.
-func (c common) measure(ctx context.Context, name string, s scenario) int {
+// measure runs a scenario, as often as asked for, and writes its reports. The exit code is of the worst run.
+func (c common) measure(ctx context.Context, name string, s scenario) (code int) {
 	cfg, err := c.config(name)
 	if err != nil {
 		return fail(err)
@@ -44,52 +48,91 @@ func (c common) measure(ctx context.Context, name string, s scenario) int {
 	if err := raiseFiles(); err != nil {
 		return fail(err)
 	}
+	var all []*bench.Report
+	for i := range c.Runs {
+		if c.Runs > 1 {
+			cfg.Label = strings.TrimSpace(fmt.Sprintf("%s run %d", c.Label, i+1))
+		}
+		r, end := c.once(ctx, cfg, s)
+		if r != nil {
+			all = append(all, r)
+		}
+		if end != 0 {
+			code = end
+		}
+		if end != 0 && end != exitLimited {
+			break // the next run would fare no better
+		}
+	}
+	if err := c.write(all); err != nil {
+		return fail(err)
+	}
+	return code
+}
+
+// once runs a scenario and shows its report, whole or not; it is nil if there is none.
+func (c common) once(ctx context.Context, cfg bench.Config, s scenario) (r *bench.Report, code int) {
 	if c.Cmd != "" {
 		server, err := bench.StartServer(ctx, c.Cmd, cfg.URL)
 		if err != nil {
-			return fail(err)
+			return nil, fail(err)
 		}
 		defer server.Stop()
 		cfg.PID = server.PID()
 	}
 	bar := newBar()
 	cfg.Progress = bar.show
-	report, err := s.Run(ctx, cfg)
+	r, err := s.Run(ctx, cfg)
 	bar.end()
-	if report == nil {
-		return fail(err)
+	if r == nil {
+		return nil, fail(err)
 	}
-	return c.publish(report, err)
-}
-
-// publish writes the report, whole or not, and chooses the exit code.
-func (c common) publish(r *bench.Report, err error) int {
 	if werr := r.WriteText(os.Stdout); werr != nil && err == nil {
 		err = werr
 	}
-	if c.JSON != "" {
-		if werr := writeJSON(c.JSON, r); werr != nil && err == nil {
-			err = fmt.Errorf("--json: %w", werr)
-		}
-	}
-	if err != nil {
-		return fail(err)
-	}
 	switch {
+	case err != nil:
+		return r, fail(err)
 	case r.Interrupted:
-		return exitInterrupted
+		return r, exitInterrupted
 	case r.Limited():
-		return exitLimited
+		return r, exitLimited
 	}
-	return 0
+	return r, 0
 }
 
-func writeJSON(name string, r *bench.Report) error {
+// write writes the reports to where the flags say.
+func (c common) write(all []*bench.Report) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if c.JSON != "" {
+		err := writeFile(c.JSON, func(w io.Writer) error {
+			for _, r := range all {
+				if err := r.WriteJSON(w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("--json: %w", err)
+		}
+	}
+	if c.HTML != "" {
+		if err := writeFile(c.HTML, func(w io.Writer) error { return bench.WriteHTML(w, all) }); err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+	}
+	return nil
+}
+
+func writeFile(name string, write func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	if err := r.WriteJSON(f); err != nil {
+	if err := write(f); err != nil {
 		f.Close()
 		return err
 	}
@@ -100,7 +143,7 @@ func writeJSON(name string, r *bench.Report) error {
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Compress: c.Compress}
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Command: strings.Join(os.Args, " "), Compress: c.Compress}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}
@@ -112,6 +155,9 @@ func (c common) config(scenario string) (bench.Config, error) {
 	}
 	if strings.ContainsAny(c.Origin+strings.Join(c.Protocol, ""), " ,\r\n") {
 		return cfg, &usageError{fmt.Errorf("--origin and --subprotocol must not hold spaces or line ends")}
+	}
+	if c.Runs < 1 {
+		return cfg, &usageError{fmt.Errorf("--runs %d: give one at least", c.Runs)}
 	}
 	if c.Receivers < 0 || c.InFlight < 1 || c.Timeout <= 0 {
 		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --handshakes and --timeout must be above")}

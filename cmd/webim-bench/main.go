@@ -3,7 +3,9 @@
 //	webim-bench flood --url ws://127.0.0.1:9501/ --rate 300,1000,3000
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
 //
-// It ends with 0; with 1 when it could not measure; with 2 for wrong flags; with 3 when the client was the limit, so that the
+//	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
+//
+// It ends with 0; with 1 when it could not measure, or when compare found something worse; with 2 for wrong flags; with 3 when the client was the limit, so that the
 // figures say little about the server; with 130 after Ctrl-C, when it has reported what there was. See package bench for what is measured and how.
 package main
 
@@ -47,6 +49,8 @@ type commands struct {
 	Churn  bench.Churn  `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
 	Soak   bench.Soak   `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
 	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
+
+	Compare compareCmd `cmd:"" help:"What got better or worse between two reports, beyond the noise of their runs; ends with 1 if anything is worse."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -70,6 +74,9 @@ func run(args []string) int {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	if cmd.Command() == "floor" {
 		return fail(cli.Floor.serve(ctx))
+	}
+	if c := cli.Compare; c.Before != "" {
+		return c.run(cli.HTML)
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,

@@ -47,6 +47,8 @@ func TestWrongFlags(t *testing.T) {
 		{"flood --url http://127.0.0.1/", "ws://"},
 		{"flood --tls", "only idle"},
 		{"idle --tls --compress", "TLS"},
+		{"flood --runs 0", "--runs"},
+		{"compare nosuch.json nosuch.json", "nosuch.json"},
 		{"flood --size 128:0", "weight"},
 		{"flood --size 64-", "64-1024"},
 		{"flood --size 8-100", "16 at least"},

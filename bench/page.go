@@ -1,0 +1,153 @@
+package bench
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	markup "html/template"
+	"io"
+	"math"
+	"slices"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = markup.Must(markup.New("page").Parse(pageText))
+
+// pageData is what page.html shows.
+type pageData struct {
+	Title   string
+	Reports []pageReport
+	Shared  []markup.HTML // charts that compare
+}
+
+type pageReport struct {
+	Name    string
+	Report  *Report
+	Tables  [][][]string
+	Charts  []markup.HTML // over time
+	Options string
+}
+
+// WriteHTML writes one self-contained page about reports: it loads nothing, and runs no scripts. Reports of one scenario are compared in the same charts.
+func WriteHTML(w io.Writer, reports []*Report) error {
+	if len(reports) == 0 {
+		return fmt.Errorf("there is no report to show")
+	}
+	d := pageData{Title: "webim-bench " + reports[0].Scenario, Shared: append(latencyCharts(reports), bars(reports)...)}
+	for _, r := range reports {
+		options, err := json.Marshal(r.Conditions.Options)
+		if err != nil {
+			return err
+		}
+		d.Reports = append(d.Reports, pageReport{r.name(), r, append([][][]string{r.rows()}, r.more()...), overTime(r.Samples), string(options)})
+	}
+	return page.Execute(w, d)
+}
+
+// latencyCharts are percentile plots of all reports. The scale gives each nine of a percentile the same room: the tail is what matters.
+func latencyCharts(reports []*Report) []markup.HTML {
+	var lines []line
+	least, most, nines := math.Inf(1), 0.0, 2.0
+	for _, r := range reports {
+		names, all := r.latencies()
+		for i, l := range all {
+			if len(l.Curve) == 0 {
+				continue
+			}
+			s := line{name: names[i]}
+			if len(reports) > 1 || s.name == "" {
+				s.name = cut(r.name(), 16) + " " + s.name
+			}
+			for _, p := range l.Curve {
+				s.x, s.y = append(s.x, ninesOf(p.Q)), append(s.y, p.MS)
+				least, most, nines = min(least, max(p.MS, 1e-3)), max(most, p.MS), max(nines, ninesOf(p.Q))
+			}
+			lines = append(lines, s)
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	x := axis{label: "percentile", to: nines * 1.02}
+	for i, text := range []string{"0", "90", "99", "99.9", "99.99", "99.999", "99.9999"} {
+		if float64(i) <= x.to {
+			x.ticks = append(x.ticks, tick{float64(i), text})
+		}
+	}
+	y := logarithmic("ms", least, most)
+	var charts []markup.HTML
+	for some := range slices.Chunk(lines, chartColours) {
+		charts = append(charts, lineChart("Latency by percentile, ms", x, y, some))
+	}
+	return charts
+}
+
+// ninesOf is 1 for 90 %, 2 for 99 %, and so on.
+func ninesOf(q float64) float64 { return -math.Log10(max(1-q, 1e-6)) }
+
+// bars compares each figure over cases and reports; what is alone, or zero everywhere, needs no chart.
+func bars(reports []*Report) []markup.HTML {
+	var order []string
+	groups := map[string][]bar{}
+	for i, r := range reports {
+		for _, f := range r.Figures() {
+			if groups[f.What] == nil {
+				order = append(order, f.What)
+			}
+			b := bar{name: f.Case, v: f.Value, min: f.Spread.Min, max: f.Spread.Max, colour: i}
+			if len(reports) > 1 {
+				b.name = fmt.Sprintf("%s %s", r.name(), f.Case)
+			}
+			groups[f.What] = append(groups[f.What], b)
+		}
+	}
+	var charts []markup.HTML
+	for _, what := range order {
+		g := groups[what]
+		if len(g) > 1 && slices.ContainsFunc(g, func(b bar) bool { return b.v != 0 }) {
+			charts = append(charts, barChart(what, g))
+		}
+	}
+	return charts
+}
+
+// overTime charts samples; a quantity that is zero throughout was not measured.
+func overTime(all []Sample) (charts []markup.HTML) {
+	if len(all) < 2 {
+		return nil
+	}
+	type series struct {
+		name string
+		of   func(Sample) float64
+	}
+	x := linear("seconds", all[len(all)-1].At)
+	x.to = max(all[len(all)-1].At, 1e-9) // no empty room at the right
+	x.ticks = slices.DeleteFunc(x.ticks, func(t tick) bool { return t.at > x.to })
+	for _, c := range []struct {
+		title string
+		of    []series
+	}{
+		{"Server memory (RSS), MB", []series{{"server", func(s Sample) float64 { return float64(s.RSS) / 1e6 }}}},
+		{"CPU, cores", []series{{"server", func(s Sample) float64 { return s.CPU }}, {"client", func(s Sample) float64 { return s.Client }}}},
+		{"Latency since the sample before, ms", []series{{"p50", func(s Sample) float64 { return s.P50 }}, {"p99", func(s Sample) float64 { return s.P99 }}}},
+		{"Messages received a second", []series{{"", func(s Sample) float64 { return s.PerSecond }}}},
+		{"Files open in the server", []series{{"", func(s Sample) float64 { return float64(s.FDs) }}}},
+	} {
+		most := 0.0
+		var lines []line
+		for _, s := range c.of {
+			l := line{name: s.name}
+			for _, v := range all {
+				l.x, l.y = append(l.x, v.At), append(l.y, s.of(v))
+				most = max(most, s.of(v))
+			}
+			lines = append(lines, l)
+		}
+		if most > 0 {
+			charts = append(charts, lineChart(c.title, x, linear("", most), lines))
+		}
+	}
+	return charts
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	chromium    = "/usr/bin/chromium"
+	screenshots = "../../bin/screenshots" // git ignores bin
+)
+
+// viewer is a browser that notes what a page complains of, and what it loads.
+type viewer struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu    sync.Mutex
+	heard []string
+}
+
+func newViewer(t *testing.T) *viewer {
+	t.Helper()
+	if _, err := os.Stat(chromium); err != nil {
+		t.Fatalf("this test needs Debian's Chromium at %s: apt-get install chromium", chromium)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	v := &viewer{t: t}
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithListener(v.listen))
+	v.ctx = ctx
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil { // killed at once, it would leave files in /tmp
+			t.Errorf("closing Chromium: %v", err)
+		}
+		cancel()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting %s: %v", chromium, err)
+	}
+	return v
+}
+
+// listen runs on the goroutine that reads the browser's events.
+func (v *viewer) listen(event any) {
+	var said any
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown, *runtime.EventConsoleAPICalled, *log.EventEntryAdded:
+		said = e
+	case *network.EventRequestWillBeSent:
+		if url := e.Request.URL; !strings.HasPrefix(url, "file:") && !strings.HasPrefix(url, "data:") {
+			said = "loads " + url
+		}
+	}
+	if said != nil {
+		text, _ := json.Marshal(said)
+		v.mu.Lock()
+		v.heard = append(v.heard, string(text))
+		v.mu.Unlock()
+	}
+}
+
+func (v *viewer) do(steps ...chromedp.Action[chromedp.Void]) {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// look opens the page as wide as a device, in light or dark, keeps a picture of it, and checks that it fits and says nothing wrong.
+func (v *viewer) look(file, name, scheme string, width int64) {
+	v.t.Helper()
+	v.do(chromedp.EmulateViewport(width, 900), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}), chromedp.Navigate("file://"+file))
+	type view struct {
+		Wide, Charts, Bad int
+		Back              string
+	}
+	ctx, cancel := context.WithTimeout(v.ctx, 20*time.Second)
+	defer cancel()
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[view](`({Wide: document.documentElement.scrollWidth, Charts: document.querySelectorAll("svg path.line, svg rect").length,
+		Bad: [...document.querySelectorAll("svg path, svg rect, svg text")].filter((e) => /NaN|Inf/.test(e.outerHTML)).length, Back: getComputedStyle(document.body).backgroundColor})`))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if light := got.Back == "rgb(255, 255, 255)"; got.Wide > int(width) || got.Charts == 0 || got.Bad != 0 || light != (scheme == "light") {
+		v.t.Errorf("%s at %d, %s: %+v", name, width, scheme, got)
+	}
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+"-"+scheme+".png"), png, 0o644); err != nil {
+		v.t.Fatal(err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.heard) > 0 {
+		v.t.Errorf("%s: %s", name, strings.Join(v.heard, "\n"))
+	}
+}
+
+// The page of a run, made by the whole program, as a phone and a desk show it.
+func TestPageOpens(t *testing.T) {
+	at, dir := freePort(t), t.TempDir()
+	args := func(scenario, flags string) []string {
+		return append(strings.Fields(scenario+" --url ws://"+at+"/ --html "+filepath.Join(dir, scenario+".html")+" "+flags),
+			"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at)
+	}
+	for _, run := range [][]string{
+		args("flood", "--clients 20 --senders 2 --rate 100,300 --seconds 1 --label <b>&quot;mine&quot;"),
+		args("churn", "--clients 20 --senders 2 --rate 100 --comers 20 --stay 100ms --seconds 1"),
+		args("fanout", "--clients 20 --rounds 6"),
+	} {
+		if out, code := program(t, run...); code != 0 && code != exitLimited {
+			t.Fatalf("%s: exit %d: %s", run[0], code, out)
+		}
+	}
+	v := newViewer(t)
+	for _, name := range []string{"flood", "churn", "fanout"} {
+		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "light", 1200)
+		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "dark", 390)
+	}
+}
