@@ -2,6 +2,7 @@
 //
 //	webim-bench flood --url ws://127.0.0.1:9501/ --rate 300,1000,3000
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
+//	webim-bench peers smoke
 //
 // It ends with 0; with 1 when it could not measure; with 2 for wrong flags; with 3 when the client was the limit, so that the
 // figures say little about the server; with 130 after Ctrl-C, when it has reported what there was. See package bench for what is measured and how.
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -43,6 +45,7 @@ type commands struct {
 	Slow   bench.Slow   `cmd:"" help:"Some clients never read."`
 	Big    bench.Big    `cmd:"" help:"What one big message per client leaves behind."`
 	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
+	Peers  peersCmd     `cmd:"" help:"The servers of others that webim is compared with: list, build, smoke."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -66,6 +69,9 @@ func run(args []string) int {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	if cmd.Command() == "floor" {
 		return fail(cli.Floor.serve(ctx))
+	}
+	if strings.HasPrefix(cmd.Command(), "peers ") {
+		return fail(cli.Peers.run(ctx, cmd.Command()))
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big}[cmd.Command()]
