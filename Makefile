@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build test test-long lint fuzz cover clean
+.PHONY: help run build peers test test-long lint fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ run: ## build webim and serve on this machine only, for trying it out
 
 build: ## build bin/webim and bin/webim-bench
 	$(GOBUILD) -o bin/ ./cmd/...
+
+peers: ## build the servers of others that webim is compared with, in bin/peers
+	$(GOBUILD) -o bin/ ./cmd/webim-bench
+	bin/webim-bench peers build
 
 test: ## all tests, browser included, under the race detector: at most 10 minutes
 	@.ci/needs gcc chromium
@@ -46,4 +50,4 @@ cover: ## what the tests reach, in bin/coverage.html
 	@go tool cover -func=bin/coverage.out | tail -n 1
 
 clean: ## remove what the other targets made
-	rm -rf bin
+	rm -rf bin bench/peers/node/node_modules

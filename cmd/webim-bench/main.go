@@ -2,6 +2,7 @@
 //
 //	webim-bench flood --url ws://127.0.0.1:9501/ --rate 300,1000,3000
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
+//	webim-bench peers smoke
 //
 //	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
 //
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -51,6 +53,7 @@ type commands struct {
 	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 
 	Compare compareCmd `cmd:"" help:"What got better or worse between two reports, beyond the noise of their runs; ends with 1 if anything is worse."`
+	Peers   peersCmd   `cmd:"" help:"The servers of others that webim is compared with: list, build, smoke."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -77,6 +80,9 @@ func run(args []string) int {
 	}
 	if c := cli.Compare; c.Before != "" {
 		return c.run(cli.HTML)
+	}
+	if strings.HasPrefix(cmd.Command(), "peers ") {
+		return fail(cli.Peers.run(ctx, cmd.Command()))
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,

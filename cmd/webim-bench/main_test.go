@@ -57,12 +57,21 @@ func TestWrongFlags(t *testing.T) {
 		{"flood --header nonsense", "Name: value"},
 		{"idle --clients 5,4", "rise"},
 		{"floor --listen nonsense", "--listen"},
+		{"peers", "expected one of"},
+		{"peers build nonsense", "gorilla"},
 	}
 	for _, c := range cases {
 		out, code := program(t, strings.Fields(c.args)...)
 		if code != exitUsage || !strings.Contains(out, c.says) || strings.Count(strings.TrimSpace(out), "\n") != 0 {
 			t.Errorf("%q: exit %d, said %q; want %d and %q", c.args, code, out, exitUsage, c.says)
 		}
+	}
+}
+
+func TestPeersList(t *testing.T) {
+	out, code := program(t, "peers", "list")
+	if code != 0 || !strings.Contains(out, "gorilla/websocket v1.5.3") || !strings.Contains(out, "swoole") {
+		t.Errorf("exit %d: %s", code, out)
 	}
 }
 

@@ -1,0 +1,214 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Peer is a chat server of others, to compare webim with. Its program is in bench/peers, a module of its own.
+type Peer struct {
+	Name    string
+	What    string // the library and its version, for reports
+	Dialect string // "plain": what comes in goes to all; or "centrifuge"
+
+	needs  []string                         // programs that must be installed
+	absent func(ctx context.Context) string // why it cannot run here in spite of them; "" if it can; may be nil
+	build  []string                         // run in bench/peers; nil: there is nothing to build
+	serve  []string                         // run in the repository; the address follows
+}
+
+// Peers are the servers that can be compared, in the order of reports.
+func Peers() []Peer {
+	return []Peer{
+		goPeer("gorilla", "gorilla/websocket v1.5.3, hub of its chat example"),
+		goPeer("coder", "coder/websocket v1.8.15, its chat example"),
+		goPeer("gws", "lxzan/gws v1.8.9, Broadcaster"),
+		goPeer("nbio", "lesismal/nbio v1.6.12, non-blocking"),
+		goPeer("greatws", "antlabs/greatws v0.2.2, event loop"),
+		goPeer("gnet", "panjf2000/gnet/v2 v2.10.0 with gobwas/ws v1.5.0"),
+		goPeer("epoll", "gobwas/ws v1.5.0 + mailru/easygo, after the article"),
+		{Name: "node", What: "Node's ws 8.23.0", Dialect: "plain", needs: []string{"node", "npm"},
+			build: []string{"npm", "--prefix", "node", "ci", "--no-audit", "--no-fund", "--loglevel", "error"},
+			serve: []string{"node", "bench/peers/node/server.js", "-listen"}},
+		{Name: "swoole", What: "PHP's Swoole", Dialect: "plain", needs: []string{"php"}, absent: noSwoole,
+			serve: []string{"php", "bench/peers/swoole/server.php", "-listen"}},
+	}
+}
+
+// goPeer is a program of the module bench/peers.
+func goPeer(name, what string) Peer {
+	return Peer{Name: name, What: what, Dialect: "plain", needs: []string{"go"},
+		build: []string{"go", "build", "-trimpath", "-o", "../../bin/peers/" + name, "./" + name},
+		serve: []string{"bin/peers/" + name, "-listen"}}
+}
+
+// noSwoole says whether PHP lacks Swoole.
+func noSwoole(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "php", "-m").Output()
+	if err != nil {
+		return fmt.Sprintf("php -m: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.EqualFold(strings.TrimSpace(line), "swoole") {
+			return ""
+		}
+	}
+	return "php -m does not list swoole: install it, as with pecl install swoole"
+}
+
+// FindPeers returns the peers with these names, or all if there are none.
+func FindPeers(names []string) ([]Peer, error) {
+	if len(names) == 0 {
+		return Peers(), nil
+	}
+	var found []Peer
+	for _, name := range names {
+		p, err := findPeer(name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+func findPeer(name string) (Peer, error) {
+	var known []string
+	for _, p := range Peers() {
+		if p.Name == name {
+			return p, nil
+		}
+		known = append(known, p.Name)
+	}
+	return Peer{}, badOption("there is no peer %q: take one of %s", name, strings.Join(known, ", "))
+}
+
+// Absent says why a peer cannot run on this machine; "" if it can.
+func (p Peer) Absent(ctx context.Context) string {
+	for _, program := range p.needs {
+		if _, err := exec.LookPath(program); err != nil {
+			return program + " is not installed"
+		}
+	}
+	if p.absent != nil {
+		return p.absent(ctx)
+	}
+	return ""
+}
+
+// Build makes a peer's program, in bin/peers of the repository at root. It may download what the peer is made of.
+func (p Peer) Build(ctx context.Context, root string) error {
+	if p.build == nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, p.build[0], p.build[1:]...)
+	cmd.Dir = filepath.Join(root, "bench", "peers")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("building %s: %s (in bench/peers): %w; it said: %s", p.Name, strings.Join(p.build, " "), err, lastLines(out))
+	}
+	return nil
+}
+
+// lastLines cuts a program's output to what an error has room for.
+func lastLines(b []byte) string { return strings.TrimSpace(string(b[max(0, len(b)-2<<10):])) }
+
+// Start runs a peer that has been built, on a free port, and returns its URL when it listens.
+func (p Peer) Start(ctx context.Context, root string) (*Server, string, error) {
+	argv, err := p.command(root)
+	if err != nil {
+		return nil, "", err
+	}
+	return startAnnounced(ctx, p.Name, append(argv, "127.0.0.1:0"))
+}
+
+// command makes the paths of serve absolute: a program's folder is not ours.
+func (p Peer) command(root string) ([]string, error) {
+	var argv []string
+	for _, arg := range p.serve {
+		if strings.Contains(arg, "/") {
+			arg = filepath.Join(root, arg)
+			if _, err := os.Stat(arg); err != nil {
+				return nil, fmt.Errorf("peer %s: %w; make peers builds it", p.Name, err)
+			}
+		}
+		argv = append(argv, arg)
+	}
+	return argv, nil
+}
+
+// startAnnounced starts a program whose first line ends with the address that it listens on.
+func startAnnounced(ctx context.Context, name string, argv []string) (*Server, string, error) {
+	line := make(chan string, 1)
+	s, err := startProcess(argv, line)
+	if err != nil {
+		return nil, "", fmt.Errorf("peer %s: %w", name, err)
+	}
+	timer := time.NewTimer(30 * time.Second)
+	defer timer.Stop()
+	select {
+	case first := <-line:
+		words := strings.Fields(first)
+		if len(words) > 0 {
+			if at, err := netip.ParseAddrPort(words[len(words)-1]); err == nil {
+				return s, "ws://" + at.String() + "/", nil
+			}
+		}
+		err = fmt.Errorf("peer %s: its first line must end with the address that it listens on; it said: %s", name, first)
+	case <-s.exited:
+		err = fmt.Errorf("peer %s ended at once; it said: %s", name, s.out)
+	case <-timer.C:
+		err = fmt.Errorf("peer %s does not say that it listens, for 30 s; it said: %s", name, s.out)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.Stop()
+	return nil, "", err
+}
+
+// Smoke starts a peer, and proves that it is a chat room: on any path, for any origin.
+func (p Peer) Smoke(ctx context.Context, root string) error {
+	if p.Dialect != "plain" {
+		return fmt.Errorf("peer %s: the smoke test does not speak the %s dialect", p.Name, p.Dialect)
+	}
+	s, url, err := p.Start(ctx, root)
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	smoke := Smoke{URL: url + "any/path", Header: map[string][]string{"Origin": {"http://elsewhere.example"}}}
+	if err := smoke.Run(ctx); err != nil {
+		if out := s.out.String(); out != "" && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("peer %s: %w; the server said: %s", p.Name, err, out)
+		}
+		return fmt.Errorf("peer %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// RepositoryRoot finds the folder above dir that has the peers' sources.
+func RepositoryRoot(dir string) (string, error) {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(at, "bench", "peers", "go.mod")); err == nil {
+			return at, nil
+		}
+		up := filepath.Dir(at)
+		if up == at {
+			return "", fmt.Errorf("neither %s nor a folder above it has bench/peers: run it inside of webim's repository", dir)
+		}
+		at = up
+	}
+}

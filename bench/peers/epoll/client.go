@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	"github.com/mailru/easygo/netpoll"
+
+	"webim/bench/peers/kit"
+)
+
+// reading is what a client waits for: one event, then silence until it is armed again.
+const reading = netpoll.EPOLLIN | netpoll.EPOLLRDHUP | netpoll.EPOLLONESHOT
+
+// buffers are for as long as a client is read from.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
+
+// client is one connection. Its socket is read by one worker at a time, because its events are one-shot, and written to by the one that
+// set writing.
+type client struct {
+	room *room
+	conn *net.TCPConn
+	fd   int
+
+	mu      sync.Mutex
+	closed  bool
+	out     net.Buffers // frames that wait
+	queued  int         // bytes, those under way included
+	writing bool
+}
+
+// join upgrades a connection and parks it.
+func (r *room) join(conn *net.TCPConn) {
+	_ = conn.SetDeadline(time.Now().Add(kit.Patience)) // if it fails, so does the upgrade
+	if _, err := ws.Upgrade(conn); err != nil {
+		conn.Close()
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	c := &client{room: r, conn: conn}
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { c.fd = int(fd) })
+	}
+	if err != nil {
+		conn.Close()
+		return
+	}
+	r.members.Add(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if err := r.poll.Add(c.fd, reading, func(netpoll.EpollEvent) { r.readers.schedule(c.receive) }); err != nil {
+		c.closeLocked()
+	}
+}
+
+// receive reads what is there and arms the client again; a hang-up shows as an error of the read.
+func (c *client) receive() {
+	err := c.read()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if err != nil || c.room.poll.Mod(c.fd, reading) != nil {
+		c.closeLocked()
+	}
+}
+
+func (c *client) read() error {
+	_ = c.conn.SetReadDeadline(time.Now().Add(kit.Patience)) // for half a frame
+	br := buffers.Get().(*bufio.Reader)
+	br.Reset(c.conn)
+	defer func() {
+		br.Reset(nil)
+		buffers.Put(br)
+	}()
+	for {
+		payload, op, err := c.message(br)
+		if err != nil {
+			return err
+		}
+		if payload != nil {
+			c.room.broadcast(ws.MustCompileFrame(ws.NewFrame(op, true, payload)))
+		}
+		if br.Buffered() == 0 {
+			return nil
+		}
+	}
+}
+
+// message reads one message, or answers one control frame and returns nil. wsutil.ReadClientData would wait for a message behind the control
+// frame, with a worker.
+func (c *client) message(br *bufio.Reader) ([]byte, ws.OpCode, error) {
+	control := wsutil.ControlFrameHandler(c.conn, ws.StateServerSide)
+	r := wsutil.Reader{Source: br, State: ws.StateServerSide, CheckUTF8: true, OnIntermediate: control, MaxFrameSize: kit.MaxMessage}
+	h, err := r.NextFrame()
+	if err != nil {
+		return nil, 0, err
+	}
+	if h.OpCode.IsControl() {
+		return nil, 0, control(h, &r)
+	}
+	payload := make([]byte, 0, h.Length)
+	if h.Fin {
+		payload = payload[:h.Length]
+		_, err = io.ReadFull(&r, payload)
+		if err == nil && h.Length == 0 {
+			err = r.Discard()
+		}
+		return payload, h.OpCode, err
+	}
+	payload, err = io.ReadAll(io.LimitReader(&r, kit.MaxMessage+1))
+	if err == nil && len(payload) > kit.MaxMessage {
+		err = errors.New("message too long")
+	}
+	return payload, h.OpCode, err
+}
+
+// send queues a frame, and finds a writer if there is none.
+func (c *client) send(frame []byte) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	if c.queued += len(frame); c.queued > kit.MaxQueue {
+		c.closeLocked()
+		c.mu.Unlock()
+		return
+	}
+	c.out = append(c.out, frame)
+	start := !c.writing
+	c.writing = true
+	c.mu.Unlock()
+	if start {
+		c.room.writers.schedule(c.drain)
+	}
+}
+
+// drain writes until nothing waits, all that waits in one system call.
+func (c *client) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && len(c.out) > 0 {
+		out := c.out
+		c.out = nil
+		c.mu.Unlock()
+		_ = c.conn.SetWriteDeadline(time.Now().Add(kit.Patience)) // if it fails, so does the write
+		n, err := out.WriteTo(c.conn)
+		c.mu.Lock()
+		c.queued -= int(n)
+		if err != nil && !c.closed {
+			c.closeLocked()
+		}
+	}
+	c.writing = false
+}
+
+// closeLocked ends a client. Del comes before Close: afterwards the number may be another's.
+func (c *client) closeLocked() {
+	c.closed, c.out = true, nil
+	_ = c.room.poll.Del(c.fd) // it may not have been added yet
+	c.conn.Close()
+	c.room.members.Remove(c)
+}

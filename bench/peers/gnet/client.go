@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/gobwas/ws"
+	"github.com/panjf2000/gnet/v2"
+
+	"webim/bench/peers/kit"
+)
+
+var (
+	errTooLong  = errors.New("header or message too long")
+	errProtocol = errors.New("not what a client may send")
+	errClosed   = errors.New("closed by the client")
+)
+
+// client is one connection. All of it belongs to its loop.
+type client struct {
+	conn     gnet.Conn
+	loop     *loop
+	at       int // its place in loop.clients
+	upgraded bool
+
+	op      ws.OpCode // of the fragmented message that is under way
+	partial []byte    // what has come of it
+}
+
+// upgrade answers the handshake once all of its header is there.
+func (c *client) upgrade() (done bool, err error) {
+	b, _ := c.conn.Peek(-1) // all there is; it does not fail
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(b) > 16<<10 {
+			return false, errTooLong
+		}
+		return false, nil
+	}
+	if _, err := (ws.Upgrader{}).Upgrade(struct {
+		io.Reader
+		io.Writer
+	}{bytes.NewReader(b[:end+4]), c.conn}); err != nil {
+		return false, err
+	}
+	c.upgraded = true
+	_, err = c.conn.Discard(end + 4)
+	return true, err
+}
+
+// read takes all frames that are whole, and gives each message, compiled to one frame.
+func (c *client) read(message func(frame []byte)) error {
+	for {
+		b, _ := c.conn.Peek(-1)
+		r := bytes.NewReader(b)
+		h, err := ws.ReadHeader(r)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
+		if err == nil {
+			err = ws.CheckHeader(h, ws.StateServerSide)
+		}
+		if err != nil {
+			return err
+		}
+		size := len(b) - r.Len()
+		if h.Length > kit.MaxMessage {
+			return errTooLong
+		}
+		if int64(r.Len()) < h.Length {
+			return nil
+		}
+		payload := bytes.Clone(b[size : size+int(h.Length)])
+		if _, err := c.conn.Discard(size + len(payload)); err != nil {
+			return err
+		}
+		ws.Cipher(payload, h.Mask, 0)
+		if err := c.frame(h, payload, message); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *client) frame(h ws.Header, payload []byte, message func([]byte)) error {
+	switch {
+	case h.OpCode == ws.OpPing:
+		_, err := c.conn.Write(ws.MustCompileFrame(ws.NewPongFrame(payload)))
+		return err
+	case h.OpCode == ws.OpClose:
+		_, _ = c.conn.Write(ws.MustCompileFrame(ws.NewCloseFrame(payload))) // it goes either way
+		return errClosed
+	case h.OpCode.IsControl():
+		return nil
+	case (h.OpCode == ws.OpContinuation) != (c.op != 0):
+		return errProtocol
+	case h.Fin && c.op == 0:
+		message(ws.MustCompileFrame(ws.NewFrame(h.OpCode, true, payload)))
+		return nil
+	}
+	if c.op == 0 {
+		c.op = h.OpCode
+	}
+	if c.partial = append(c.partial, payload...); len(c.partial) > kit.MaxMessage {
+		return errTooLong
+	}
+	if h.Fin {
+		message(ws.MustCompileFrame(ws.NewFrame(c.op, true, c.partial)))
+		c.op, c.partial = 0, nil
+	}
+	return nil
+}

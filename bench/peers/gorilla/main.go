@@ -1,0 +1,132 @@
+// Command gorilla is the chat room on gorilla/websocket: the hub of its chat example.
+//
+// The example's write pump joins waiting messages into one frame; here each message stays a frame, so it writes prepared messages instead.
+package main
+
+import (
+	"log"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"webim/bench/peers/kit"
+)
+
+// Times of the example.
+const (
+	writeWait  = 10 * time.Second
+	pongWait   = 60 * time.Second
+	pingPeriod = pongWait * 9 / 10
+)
+
+// upgrader shares write buffers: with prepared messages only pings need one.
+var upgrader = websocket.Upgrader{
+	ReadBufferSize: 1024, WriteBufferSize: 1024, WriteBufferPool: &sync.Pool{},
+	CheckOrigin: func(*http.Request) bool { return true },
+}
+
+func main() {
+	h := &hub{register: make(chan *client), unregister: make(chan *client), broadcast: make(chan *websocket.PreparedMessage, 64),
+		clients: map[*client]bool{}}
+	go h.run()
+	log.Fatal(http.Serve(kit.Listen(), http.HandlerFunc(h.serve)))
+}
+
+// hub owns the set of clients; all that happens to it comes through the channels.
+type hub struct {
+	register, unregister chan *client
+	broadcast            chan *websocket.PreparedMessage
+	clients              map[*client]bool // run's
+}
+
+func (h *hub) run() {
+	for {
+		select {
+		case c := <-h.register:
+			h.clients[c] = true
+		case c := <-h.unregister:
+			h.remove(c)
+		case m := <-h.broadcast:
+			for c := range h.clients {
+				select {
+				case c.send <- m:
+				default: // 256 messages wait: it is too slow
+					h.remove(c)
+				}
+			}
+		}
+	}
+}
+
+func (h *hub) remove(c *client) {
+	if h.clients[c] {
+		delete(h.clients, c)
+		close(c.send)
+	}
+}
+
+func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // Upgrade has answered
+	}
+	c := &client{hub: h, conn: conn, send: make(chan *websocket.PreparedMessage, 256)}
+	h.register <- c
+	go c.writePump()
+	go c.readPump() // not on this goroutine: its stack and its request would stay
+}
+
+// client is one connection, with a goroutine for each direction.
+type client struct {
+	hub  *hub
+	conn *websocket.Conn
+	send chan *websocket.PreparedMessage
+}
+
+func (c *client) readPump() {
+	defer func() {
+		c.hub.unregister <- c
+		c.conn.Close()
+	}()
+	c.conn.SetReadLimit(kit.MaxMessage)
+	extend := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(pongWait)) }
+	_ = extend("") // if it fails, so does the read
+	c.conn.SetPongHandler(extend)
+	for {
+		op, payload, err := c.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		m, err := websocket.NewPreparedMessage(op, payload)
+		if err != nil {
+			return
+		}
+		c.hub.broadcast <- m
+	}
+}
+
+func (c *client) writePump() {
+	ping := time.NewTicker(pingPeriod)
+	defer func() {
+		ping.Stop()
+		c.conn.Close()
+	}()
+	for {
+		select {
+		case m, ok := <-c.send:
+			if !ok {
+				return
+			}
+			_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // if it fails, so does the write
+			if err := c.conn.WritePreparedMessage(m); err != nil {
+				return
+			}
+		case <-ping.C:
+			if err := c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait)); err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package kit
+
+import (
+	"slices"
+	"sync"
+)
+
+// Members is a set that is walked far more often than it changes. The zero value is ready.
+type Members[T comparable] struct {
+	mu   sync.Mutex
+	at   map[T]int
+	list []T
+	snap []T // a copy of list, shared by walkers and never changed; nil once list has changed
+}
+
+// Add puts t in, unless it is there.
+func (m *Members[T]) Add(t T) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.at[t]; ok {
+		return
+	}
+	if m.at == nil {
+		m.at = map[T]int{}
+	}
+	m.at[t] = len(m.list)
+	m.list, m.snap = append(m.list, t), nil
+}
+
+// Remove takes t out, if it is there.
+func (m *Members[T]) Remove(t T) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, ok := m.at[t]
+	if !ok {
+		return
+	}
+	var zero T
+	last := len(m.list) - 1
+	m.list[i] = m.list[last]
+	m.at[m.list[i]] = i
+	m.list[last] = zero
+	m.list, m.snap = m.list[:last], nil
+	delete(m.at, t)
+}
+
+// Snapshot returns the members of now, for reading only. No lock is held while a caller walks them, because some libraries call back
+// (and so Remove) from inside a write.
+func (m *Members[T]) Snapshot() []T {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.snap == nil {
+		m.snap = slices.Clone(m.list)
+	}
+	return m.snap
+}

@@ -1,0 +1,55 @@
+// Command nbio is the chat room on lesismal/nbio in its non-blocking mode: a poller reads, a pool runs the handler, writes go straight to the
+// socket and what it does not take is kept, up to a bound.
+package main
+
+import (
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/lesismal/nbio/logging"
+	"github.com/lesismal/nbio/nbhttp"
+	"github.com/lesismal/nbio/nbhttp/websocket"
+
+	"webim/bench/peers/kit"
+)
+
+var members kit.Members[*websocket.Conn]
+
+func main() {
+	logging.SetLevel(logging.LevelNone)
+	ln := kit.Listen()
+	upgrader := newUpgrader()
+	engine := nbhttp.NewEngine(nbhttp.Config{
+		Network: "tcp", Addrs: []string{ln.Addr().String()},
+		Listen:                       func(string, string) (net.Listener, error) { return ln, nil },
+		IOMod:                        nbhttp.IOModNonBlocking,
+		MaxLoad:                      1_000_000, // connections; 10,000 by default
+		MaxWriteBufferSize:           kit.MaxQueue,
+		MaxWebsocketFramePayloadSize: kit.MaxMessage, // else it cuts messages of more than 32 kB into frames
+		ReleaseWebsocketPayload:      true,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = upgrader.Upgrade(w, r, nil) // it has answered
+		}),
+	})
+	upgrader.Engine = engine
+	if err := engine.Start(); err != nil {
+		log.Fatal(err)
+	}
+	select {}
+}
+
+func newUpgrader() *websocket.Upgrader {
+	u := websocket.NewUpgrader()
+	u.CheckOrigin = func(*http.Request) bool { return true }
+	u.KeepaliveTime = 0 // else whoever only listens is closed after two minutes
+	u.MessageLengthLimit = kit.MaxMessage
+	u.OnOpen(func(c *websocket.Conn) { members.Add(c) })
+	u.OnClose(func(c *websocket.Conn, _ error) { members.Remove(c) })
+	u.OnMessage(func(_ *websocket.Conn, op websocket.MessageType, data []byte) {
+		for _, c := range members.Snapshot() {
+			_ = c.WriteMessage(op, data) // nbio closes it
+		}
+	})
+	return u
+}

@@ -1,0 +1,29 @@
+// The chat room on Node's ws: the broadcast of its README. Node raises the limit of open files to the hard one by itself.
+'use strict';
+
+const { WebSocketServer, WebSocket } = require('ws');
+
+const MAX_MESSAGE = 1 << 20; // bytes
+const MAX_QUEUE = 4 << 20; // bytes that may wait for one client before it is cut
+
+const at = process.argv.indexOf('-listen');
+const [host, port] = (at > 0 ? process.argv[at + 1] : '127.0.0.1:0').split(':');
+
+const wss = new WebSocketServer({ host, port: Number(port), backlog: 4096, perMessageDeflate: false, maxPayload: MAX_MESSAGE });
+
+wss.on('listening', () => console.log(`listening on ${host}:${wss.address().port}`));
+wss.on('error', (err) => {
+  console.error(`${err.message}: give another -listen ADDRESS:PORT`);
+  process.exit(1);
+});
+
+wss.on('connection', (ws) => {
+  ws.on('error', () => ws.terminate());
+  ws.on('message', (data, isBinary) => {
+    for (const client of wss.clients) {
+      if (client.readyState !== WebSocket.OPEN) continue;
+      if (client.bufferedAmount > MAX_QUEUE) client.terminate();
+      else client.send(data, { binary: isBinary });
+    }
+  });
+});

@@ -1,0 +1,395 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// smokeSizes are around every change of a frame header's length, up to more than any socket takes at once.
+var smokeSizes = []int{30, 125, 126, 1000, 4096, 65535, 65536, 70000}
+
+// smokeBurst is how many small messages each client sends in a single write: a server that takes one frame per event loses the others.
+const smokeBurst = 20
+
+// Smoke proves that a server is a chat room: every client gets each message of every client, itself included, exactly once, in one frame, as it
+// was sent. Figures of a server that skips this work count for nothing.
+//
+//	join ──► one message each, in every size, text and binary ──► a burst ──► one leaves, one comes ──► once more
+type Smoke struct {
+	URL     string
+	Header  http.Header   // more headers for the upgrade
+	Clients int           // 0: 4; at least 3
+	Timeout time.Duration // for a step; 0: 10 s
+}
+
+// Run returns the first thing that is wrong, or nil.
+func (s Smoke) Run(ctx context.Context) error {
+	if s.Clients == 0 {
+		s.Clients = 4
+	}
+	if s.Clients < 3 {
+		return badOption("a smoke test needs 3 clients or more, not %d", s.Clients)
+	}
+	if s.Timeout == 0 {
+		s.Timeout = 10 * time.Second
+	}
+	t, err := parseTarget(s.URL)
+	if err != nil {
+		return err
+	}
+	if t.tls {
+		return badOption("--url %s: the smoke test does not speak TLS", s.URL)
+	}
+	r := &smokeRun{Smoke: s, target: t, sent: map[string]*smokeMessage{}, changed: make(chan struct{}, 1)}
+	defer r.end()
+	stop := context.AfterFunc(ctx, func() { r.fail(ctx.Err()) })
+	defer stop()
+	return r.all()
+}
+
+// smokeMessage is a message that was sent, and who has it.
+type smokeMessage struct {
+	op      byte
+	payload []byte
+	probe   bool // one of a client that may not have joined yet: it may miss others, and others it
+	got     map[*smokeClient]bool
+}
+
+func (m *smokeMessage) String() string {
+	kind := "text"
+	if m.op == opBinary {
+		kind = "binary"
+	}
+	return fmt.Sprintf("a %s message of %d bytes", kind, len(m.payload))
+}
+
+// smokeRun is a Smoke under way.
+type smokeRun struct {
+	Smoke
+	target  target
+	readers sync.WaitGroup
+	next    int // the number of the last message
+	dialed  int // how many clients there have been
+
+	mu      sync.Mutex
+	sent    map[string]*smokeMessage // by the mark that its payload begins with
+	clients []*smokeClient
+	err     error         // the first
+	changed chan struct{} // something above may have
+}
+
+// smokeClient is one connection, on a goroutine and blocking reads: there are few.
+type smokeClient struct {
+	conn net.Conn
+	r    *bufio.Reader
+	name int
+
+	leaving bool // set under the run's mu: its end is no error any more
+}
+
+func (r *smokeRun) all() error {
+	for range r.Clients {
+		if err := r.join(); err != nil {
+			return err
+		}
+	}
+	for _, size := range smokeSizes {
+		for _, op := range []byte{opText, opBinary} {
+			if err := r.volley(op, size, 1); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.volley(opText, smokeSizes[0], smokeBurst); err != nil {
+		return err
+	}
+	r.leave(r.clients[0])
+	if err := r.volley(opText, smokeSizes[0], 1); err != nil {
+		return fmt.Errorf("after one had left: %w", err)
+	}
+	if err := r.join(); err != nil {
+		return err
+	}
+	// The last messages come behind all others, so what would be doubled has been by now.
+	return r.volley(opBinary, smokeSizes[0], 1)
+}
+
+// join adds a client, and waits until it gets what it sends: the answer to an upgrade may come before a place in the room.
+func (r *smokeRun) join() error {
+	c, err := r.dial()
+	if err != nil {
+		return err
+	}
+	r.dialed++
+	c.name = r.dialed
+	r.mu.Lock()
+	r.clients = append(r.clients, c)
+	r.mu.Unlock()
+	r.readers.Go(func() { r.read(c) })
+	var last *smokeMessage
+	for deadline := time.Now().Add(r.Timeout); time.Now().Before(deadline); {
+		m, frame := r.message(opText, smokeSizes[0], true)
+		last = m
+		if err := r.write(c, frame); err != nil {
+			return err
+		}
+		err := r.wait(min(100*time.Millisecond, r.Timeout), func() error {
+			if !m.got[c] {
+				return errSmokeMissing
+			}
+			return nil
+		})
+		if !errors.Is(err, errSmokeMissing) {
+			return err
+		}
+	}
+	return fmt.Errorf("a client sent %s again and again for %v and never got one: is this a chat room that answers everybody, the sender too?",
+		last, r.Timeout)
+}
+
+// errSmokeMissing is a message that has not come yet.
+var errSmokeMissing = errors.New("missing")
+
+// volley lets every client send n messages at once, and waits until everybody has all.
+func (r *smokeRun) volley(op byte, size, n int) error {
+	var all []*smokeMessage
+	for _, c := range r.clients {
+		var frames []byte
+		for range n {
+			m, frame := r.message(op, size, false)
+			all = append(all, m)
+			frames = append(frames, frame...)
+		}
+		if err := r.write(c, frames); err != nil {
+			return err
+		}
+	}
+	return r.wait(r.Timeout, func() error {
+		for _, c := range r.clients {
+			for i, m := range all {
+				if !m.got[c] {
+					return fmt.Errorf("client %d did not get %s within %v (number %d of %d sent at once)", c.name, m, r.Timeout, i+1, len(all))
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// message makes the next message. Its mark is text, so that a text message stays one.
+func (r *smokeRun) message(op byte, size int, probe bool) (*smokeMessage, []byte) {
+	r.next++
+	payload := make([]byte, size)
+	random := rand.New(rand.NewPCG(uint64(r.next), uint64(size)))
+	for i := range payload {
+		payload[i] = byte(random.Uint32())
+		if op == opText {
+			payload[i] = ' ' + payload[i]%95
+		}
+	}
+	mark := smokeMark(r.next)
+	copy(payload, mark)
+	m := &smokeMessage{op: op, payload: payload, probe: probe, got: map[*smokeClient]bool{}}
+	r.mu.Lock()
+	r.sent[mark] = m
+	r.mu.Unlock()
+	mask := [4]byte{0x37, 0xfa, 0x21, 0x3d}
+	return m, appendFrame(nil, op, payload, &mask)
+}
+
+// smokeMark begins message n. It is 15 bytes long, and unlike other runs': somebody may be left in the room.
+func smokeMark(n int) string { return fmt.Sprintf("%07d-%07d", smokeRunID, n) }
+
+var smokeRunID = rand.IntN(1e7)
+
+// wait returns when ok, called under mu, returns nil, or with its last error after d.
+func (r *smokeRun) wait(d time.Duration, ok func() error) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for late := false; ; {
+		r.mu.Lock()
+		err := r.err
+		if err == nil {
+			if err = ok(); err == nil {
+				r.mu.Unlock()
+				return nil
+			}
+			if !late {
+				err = nil
+			}
+		}
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-r.changed:
+		case <-timer.C:
+			late = true
+		}
+	}
+}
+
+// fail keeps the first error, and wakes who waits.
+func (r *smokeRun) fail(err error) {
+	r.mu.Lock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.mu.Unlock()
+	r.wake()
+}
+
+func (r *smokeRun) wake() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// end closes all clients and waits for their readers.
+func (r *smokeRun) end() {
+	r.mu.Lock()
+	clients := r.clients
+	r.mu.Unlock()
+	for _, c := range clients {
+		r.leave(c)
+	}
+	r.readers.Wait()
+}
+
+// leave closes a client in the proper way, and does not wait for the answer.
+func (r *smokeRun) leave(c *smokeClient) {
+	r.mu.Lock()
+	c.leaving = true
+	rest := make([]*smokeClient, 0, len(r.clients))
+	for _, other := range r.clients {
+		if other != c {
+			rest = append(rest, other)
+		}
+	}
+	r.clients = rest
+	r.mu.Unlock()
+	mask := [4]byte{1, 2, 3, 4}
+	_ = r.write(c, appendFrame(nil, opClose, []byte{0x03, 0xe8}, &mask)) // it goes either way
+	_ = c.conn.Close()                                                   // same
+}
+
+func (r *smokeRun) write(c *smokeClient, b []byte) error {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the write
+	if _, err := c.conn.Write(b); err != nil {
+		return fmt.Errorf("client %d: %w", c.name, err)
+	}
+	return nil
+}
+
+// dial connects and upgrades a client.
+func (r *smokeRun) dial() (*smokeClient, error) {
+	conn, err := net.DialTimeout("tcp", r.target.addr.String(), r.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	h := newHandshake(r.target.url.Host, Config{Header: r.Header})
+	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the rest
+	if _, err := conn.Write(h.request(r.target.path())); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	br := bufio.NewReader(conn)
+	var answer []byte
+	for n := 0; n == 0; {
+		b, err := br.ReadByte()
+		if err == nil {
+			answer = append(answer, b)
+			n, err = h.check(answer)
+		}
+		if err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("the upgrade: %w", err)
+		}
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return &smokeClient{conn: conn, r: br}, nil
+}
+
+// read takes what comes until the client leaves.
+func (r *smokeRun) read(c *smokeClient) {
+	for {
+		h, payload, err := c.frame()
+		r.mu.Lock()
+		if c.leaving {
+			r.mu.Unlock()
+			return
+		}
+		if err == nil {
+			err = r.takeLocked(c, h, payload)
+		}
+		r.mu.Unlock()
+		if err == nil && h.op == opPing {
+			err = r.write(c, appendFrame(nil, opPong, payload, &[4]byte{1, 2, 3, 4}))
+		}
+		if err != nil {
+			r.fail(fmt.Errorf("client %d: %w", c.name, err))
+			return
+		}
+		r.wake()
+	}
+}
+
+// frame reads one frame.
+func (c *smokeClient) frame() (header, []byte, error) {
+	head := make([]byte, 2, 14)
+	if _, err := io.ReadFull(c.r, head); err != nil {
+		return header{}, nil, err
+	}
+	head = head[:headerSize(head)]
+	if _, err := io.ReadFull(c.r, head[2:]); err != nil {
+		return header{}, nil, err
+	}
+	h, err := parseHeader(head)
+	if err == nil && h.masked {
+		err = errMasking
+	}
+	if err == nil && h.length > 1<<20 {
+		err = fmt.Errorf("a frame of %d bytes, which nobody sent", h.length)
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	payload := make([]byte, h.length)
+	_, err = io.ReadFull(c.r, payload)
+	return h, payload, err
+}
+
+// takeLocked checks a frame against what was sent.
+func (r *smokeRun) takeLocked(c *smokeClient, h header, payload []byte) error {
+	switch {
+	case h.op == opClose:
+		return errors.New("the server closed it")
+	case h.control():
+		return nil
+	case !h.fin || h.op == opContinuation:
+		return fmt.Errorf("got a message in several frames (one of %d bytes): each message must stay a frame, because figures count frames", len(payload))
+	}
+	m := r.sent[string(payload[:min(len(payload), len(smokeMark(0)))])]
+	switch {
+	case m == nil:
+		return fmt.Errorf("got %d bytes that nobody sent: a greeting, or somebody else in the room?", len(payload))
+	case h.op != m.op:
+		return fmt.Errorf("got %s with opcode %d", m, h.op)
+	case string(payload) != string(m.payload):
+		return fmt.Errorf("got %s with other contents: %d bytes", m, len(payload))
+	case m.got[c]:
+		return fmt.Errorf("got %s twice", m)
+	}
+	m.got[c] = true
+	return nil
+}
