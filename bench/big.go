@@ -30,11 +30,7 @@ func (o Big) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := o.Size.check(); err != nil {
 		return nil, err
 	}
-	r, server, err := newReport(&cfg, "big", o)
-	if err != nil {
-		return nil, err
-	}
-	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	r, server, f, err := begin(&cfg, "big", o, o.Clients)
 	if err != nil {
 		return nil, err
 	}

@@ -36,11 +36,7 @@ func (o Churn) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := checkComers(o.Comers, o.Stay); err != nil {
 		return nil, err
 	}
-	r, server, err := newReport(&cfg, "churn", o)
-	if err != nil {
-		return nil, err
-	}
-	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	r, server, f, err := begin(&cfg, "churn", o, o.Clients)
 	if err != nil {
 		return nil, err
 	}

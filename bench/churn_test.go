@@ -102,9 +102,13 @@ func TestSoakRefusesAndIsInterrupted(t *testing.T) {
 	t.Parallel()
 	s := (&chatServer{}).start(t)
 	o := Soak{For: time.Hour, Segment: time.Minute, Clients: 2, Senders: 1, Rate: 100, Comers: 20, Stay: 50 * time.Millisecond, Size: FixedSize(16)}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the behaviour under test: it ends in the middle
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r, err := o.Run(ctx, Config{URL: s.url})
+	r, err := o.Run(ctx, Config{URL: s.url, Progress: func(what string, done, _ int) {
+		if strings.HasPrefix(what, "soak") && done > 0 {
+			cancel()
+		}
+	}})
 	if err != nil || !r.Interrupted || len(r.Soak.Segments) != 1 || r.Soak.Delivered == 0 {
 		t.Errorf("%v %+v", err, r)
 	}

@@ -56,11 +56,7 @@ func (o Echo) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	r, server, err := newReport(&cfg, "echo", o)
-	if err != nil {
-		return nil, err
-	}
-	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	r, server, f, err := begin(&cfg, "echo", o, o.Clients)
 	if err != nil {
 		return nil, err
 	}

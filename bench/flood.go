@@ -44,11 +44,7 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	r, server, err := newReport(&cfg, "flood", o)
-	if err != nil {
-		return nil, err
-	}
-	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	r, server, f, err := begin(&cfg, "flood", o, o.Clients)
 	if err != nil {
 		return nil, err
 	}

@@ -47,11 +47,7 @@ func (o Rate) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	r, server, err := newReport(&cfg, "rate", o)
-	if err != nil {
-		return nil, err
-	}
-	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	r, server, f, err := begin(&cfg, "rate", o, o.Clients)
 	if err != nil {
 		return nil, err
 	}

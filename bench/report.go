@@ -97,6 +97,16 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 	return r, p, nil
 }
 
+// begin starts the report of a scenario and makes its clients, all absent. Close the fleet.
+func begin(cfg *Config, scenario string, options any, clients int) (*Report, process, *Fleet, error) {
+	r, server, err := newReport(cfg, scenario, options)
+	if err != nil {
+		return nil, server, nil, err
+	}
+	f, err := NewFleet(*cfg, clients, cfg.Receivers)
+	return r, server, f, err
+}
+
 func conditions() Conditions {
 	c := Conditions{Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), Go: runtime.Version(), Commit: "unknown",
 		Congestion: firstOf("/proc/sys/net/ipv4/tcp_congestion_control")}
@@ -122,6 +132,20 @@ func conditions() Conditions {
 func firstOf(file string) string {
 	b, _ := os.ReadFile(file)
 	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
+}
+
+// Terms says what the handshake agreed on, if anything.
+func (c Conditions) Terms() (text string) {
+	if c.Compressed {
+		text += ", permessage-deflate"
+	}
+	if c.Subprotocol != "" {
+		text += ", subprotocol " + c.Subprotocol
+	}
+	if c.Origin != "" {
+		text += ", origin " + c.Origin
+	}
+	return text
 }
 
 // note adds a remark, once; the parts of a long run repeat themselves, so there is an end to it.
@@ -167,7 +191,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
 	c := r.Conditions
-	fmt.Fprintf(&b, "%s %+v on %s (pid %d: %s)\n", r.Scenario, c.Options, c.URL, c.ServerPID, c.Server)
+	fmt.Fprintf(&b, "%s %+v on %s%s (pid %d: %s)\n", r.Scenario, c.Options, c.URL, c.Terms(), c.ServerPID, c.Server)
 	fmt.Fprintf(&b, "Linux %s, %d cores (%s), %s, %s, commit %s, %s\n", c.Kernel, c.Cores, c.CPU, c.Congestion, c.Go, c.Commit, c.Time.Format(time.RFC3339))
 	_, err := w.Write(b.Bytes())
 	return err

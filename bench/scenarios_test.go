@@ -14,6 +14,7 @@ func quick(s *chatServer) Config {
 }
 
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]*chatServer{"ws": (&chatServer{}).start(t), "wss": (&chatServer{greet: appendFrame(nil, opPing, nil, nil)}).startTLS(t)} {
 		r, err := Idle{Clients: []int{20, 100}}.Run(context.Background(), quick(s))
 		if err != nil {

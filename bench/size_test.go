@@ -114,8 +114,8 @@ func TestFloodOfMixedSizesCompressedOrNot(t *testing.T) {
 			return [][]byte{p}
 		}}
 		o := small
-		o.Rate, o.Seconds = []float64{200}, .3
-		o.Size, _ = ParseSize("16:1,130:1,70000:1")
+		o.Rate, o.Seconds = []float64{200}, .3 // the numbers up to 59 have all three sizes
+		o.Size, _ = ParseSize("16:5,130:5,70000:1")
 		r, err := o.Run(context.Background(), Config{URL: s.start(t).url, Compress: true})
 		if err != nil {
 			t.Fatal(err)
@@ -142,7 +142,7 @@ func TestUpgradeTerms(t *testing.T) {
 	o := Flood{Clients: 1, Senders: 1, Rate: []float64{10}, Seconds: .1, Size: FixedSize(16)}
 	cfg := Config{URL: s.start(t).url, Origin: "https://example.org", Protocols: []string{"a", "b"}, Header: http.Header{"X-Mine": {"yes"}}}
 	r, err := o.Run(context.Background(), cfg)
-	if err != nil || r.Conditions.Subprotocol != "b" || r.Conditions.Origin != cfg.Origin {
+	if err != nil || r.Conditions.Subprotocol != "b" || r.Conditions.Terms() != ", subprotocol b, origin https://example.org" {
 		t.Fatalf("%v %+v", err, r)
 	}
 	if asked.Get("Origin") != cfg.Origin || asked.Get("Sec-WebSocket-Protocol") != "a, b" || asked.Get("X-Mine") != "yes" || asked.Get("Sec-WebSocket-Extensions") != "" {

@@ -52,11 +52,7 @@ func (o Soak) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	r, server, err := newReport(&cfg, "soak", o)
-	if err != nil {
-		return nil, err
-	}
-	f, err := NewFleet(cfg, o.Clients, cfg.Receivers)
+	r, server, f, err := begin(&cfg, "soak", o, o.Clients)
 	if err != nil {
 		return nil, err
 	}
@@ -91,18 +87,16 @@ func (o Soak) Run(ctx context.Context, cfg Config) (*Report, error) {
 
 // segments floods until the time is over. Clients that the server closed come back between two parts.
 func (o Soak) segments(ctx context.Context, f *Fleet, server process, r *Report) error {
-	quiet := f.cfg
-	quiet.Progress = nil
-	show := f.cfg.Progress
-	f.cfg = quiet // the bar is of the whole time, below
-	defer func() { f.cfg.Progress = show }()
-	for start := time.Now(); ctx.Err() == nil; {
+	start, show := time.Now(), f.cfg.Progress
+	f.cfg.Progress = func(string, int, int) { // whatever goes on, the bar is of the whole time
+		if show != nil {
+			show("soak, seconds", int(time.Since(start).Seconds()), int(o.For.Seconds()))
+		}
+	}
+	for ctx.Err() == nil {
 		left := o.For - time.Since(start)
 		if left < o.Segment/10 && len(r.Soak.Segments) > 0 {
 			return nil
-		}
-		if show != nil {
-			show("soak, seconds", int(time.Since(start).Seconds()), int(o.For.Seconds()))
 		}
 		if err := f.mustOpen(ctx, r); err != nil {
 			return fmt.Errorf("after %s: %w", time.Since(start).Round(time.Second), err)
