@@ -26,6 +26,7 @@ type closing struct {
 	reason string
 	frame  bool   // send what is queued, then a Close frame
 	answer []byte // send this instead: an HTTP error
+	trim   bool   // with frame: of what is queued, send only what is cut
 	last   bool   // nothing the client may still say matters: shut down when all is sent
 }
 
@@ -70,6 +71,9 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		r.code = c.code
 		if c.reason != "" {
 			s.extraLocked(r).reason = c.reason
+		}
+		if c.trim {
+			s.trimLocked(r)
 		}
 		b := encodeClose(c.code, c.reason)
 		s.appendLocked(s.outputLocked(r), b, b.b)

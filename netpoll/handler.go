@@ -38,6 +38,14 @@ type (
 	Drainer interface{ Drained(c Conn) }
 	// Ponger is told of pong frames; payload is good until it returns.
 	Ponger interface{ Pong(c Conn, payload []byte) }
+	// Coder chooses what the Close frame says when the server closes an open
+	// connection by itself, with cause Shutdown or Slow; code 0: 1001 for
+	// Shutdown, no frame for Slow. With a frame, a slow client's queue is let
+	// go but for a frame that is cut. It is called from any goroutine, and
+	// must not call back.
+	Coder interface {
+		CloseCode(c Conn, cause Cause) (code ws.StatusCode, reason string)
+	}
 )
 
 // Funcs makes a Handler of functions; those that are nil do nothing.
@@ -172,6 +180,18 @@ func (s *Server) tellWater(r *record) {
 	} else if d, ok := h.(Drainer); ok && !high {
 		d.Drained(s.conn(r))
 	}
+}
+
+// closeAs begins a close that the server decided on, with the code that the
+// handler gives it.
+func (s *Server) closeAs(r *record, gen uint32, c closing) {
+	if h, ok := s.handlerOf(r).(Coder); ok {
+		if code, reason := h.CloseCode(Conn{s, r, gen}, c.cause); code != 0 {
+			c.code, c.reason, c.frame = code, reason, true
+			c.trim = c.cause == Slow
+		}
+	}
+	s.beginClose(r, gen, c)
 }
 
 func (s *Server) closed(r *record, why Closed) {

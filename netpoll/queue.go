@@ -59,7 +59,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 		}
 		r.mu.Unlock()
 		if err == ErrSlow {
-			s.beginClose(r, gen, closing{cause: Slow})
+			s.closeAs(r, gen, closing{cause: Slow})
 		}
 		return err
 	}
@@ -191,6 +191,31 @@ func (s *Server) dropOutputLocked(r *record) {
 	clear(o.refs)
 	s.freeOutputLocked(r, o)
 	r.flags.And(^fBlocked)
+}
+
+// trimLocked forgets what is queued but for a frame that is cut, and for what a
+// write may just be taking.
+func (s *Server) trimLocked(r *record) {
+	o := s.outputs.at(r.output)
+	if o == nil {
+		return
+	}
+	keep := 0
+	if o.cut {
+		keep = 1
+	}
+	if r.w&wBit != 0 {
+		keep = maxIovecs
+	}
+	live := o.live()
+	for i := min(keep, len(live)); i < len(live); i++ {
+		o.size -= len(live[i].b)
+		s.release(live[i].buf)
+		live[i] = ref{}
+	}
+	o.refs = o.refs[:o.first+min(keep, len(live))]
+	o.size -= len(o.pong)
+	o.pong, o.paid = nil, nil
 }
 
 // pong answers a ping, on the turn. While the output is blocked one pong is

@@ -88,7 +88,16 @@ const (
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down
 	fArmed      // closing: the deadline is set
+	fBeat0      // see fBeat
+	fBeat1
+
+	// fBeat is the HeartbeatID.
+	fBeat     = fBeat0 | fBeat1
+	beatShift = 22
 )
+
+// Compile-time check of beatShift.
+var _ = [1]struct{}{}[fBeat0>>beatShift-1]
 
 // Stages of a connection, in order. The PROXY protocol's header, when it comes,
 // is one more before stageTLS.

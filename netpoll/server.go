@@ -20,6 +20,7 @@ type Server struct {
 	pool     *pool
 	evictor  *Turn // of queues
 	unburden *Turn // of unfinished input
+	beats    []beat
 
 	slab    slab
 	inputs  table[input]

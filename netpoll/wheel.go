@@ -163,7 +163,7 @@ func (w *wheel) run(moveClock bool, stop <-chan struct{}) {
 // when its heartbeat is due next. It reads only atomics, so that a live
 // connection costs no turn.
 func (s *Server) early(r *record, now uint32) (due uint32, ok bool) {
-	const settled = fOpen | fClosing | fBlocked | fPinged | fFirst | fUnfinished
+	const settled = fOpen | fClosing | fBlocked | fPinged | fFirst | fUnfinished | fBeat
 	if s.cfg.PingInterval < 0 || r.flags.Load()&settled != fOpen {
 		return 0, false
 	}
@@ -195,7 +195,7 @@ func (s *Server) judge(r *record) {
 		return
 	}
 	next := now + s.ticks.idle
-	for _, d := range [...]uint32{s.judgeOutput(r, now, f), s.judgeInput(r, now), s.heartbeat(r, now, f)} {
+	for _, d := range [...]uint32{s.judgeOutput(r, now, f), s.judgeInput(r, now), s.judgePeer(r, now, f)} {
 		if d != 0 && int32(d-next) < 0 {
 			next = d
 		}
@@ -213,7 +213,7 @@ func (s *Server) judgeOutput(r *record, now, f uint32) uint32 {
 	}
 	due := r.sent.Load() + s.ticks.write
 	if int32(now-due) >= 0 {
-		s.beginClose(r, r.gen.Load(), closing{cause: Slow})
+		s.closeAs(r, r.gen.Load(), closing{cause: Slow})
 		return 0
 	}
 	return due
@@ -231,6 +231,14 @@ func (s *Server) judgeInput(r *record, now uint32) uint32 {
 		return 0
 	}
 	return due
+}
+
+// judgePeer sees that the peer is there.
+func (s *Server) judgePeer(r *record, now, f uint32) uint32 {
+	if b := s.beatOf(f); b != nil {
+		return s.beat(r, b, now, f)
+	}
+	return s.heartbeat(r, now, f)
 }
 
 // heartbeat sends a ping after silence and closes whoever does not answer.
@@ -261,7 +269,7 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 		return due
 	}
 	r.flags.And(^fFirst)
-	if !s.ping(r) {
+	if !s.ping(r, pingBuffer) {
 		return now + s.ticks.ping
 	}
 	r.flags.Or(fPinged)
@@ -271,13 +279,13 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 
 // ping sends the heartbeat's ping, if the socket takes anything. It is not held
 // to MaxQueue: whoever is judged slow is so for what others sent him.
-func (s *Server) ping(r *record) bool {
+func (s *Server) ping(r *record, b *buffer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.w&(wClosing|wShut) != 0 || r.flags.Load()&fBlocked != 0 {
 		return false
 	}
-	s.appendLocked(s.outputLocked(r), pingBuffer, pingBuffer.b)
+	s.appendLocked(s.outputLocked(r), b, b.b)
 	if r.w&wBit == 0 {
 		s.flushLocked(r)
 	}

@@ -13,7 +13,7 @@ import (
 	"webim/netpoll"
 )
 
-var text128 = Message{ws.OpText, make([]byte, 128)}
+var text128 = Message{Op: ws.OpText, Data: make([]byte, 128)}
 
 // BenchmarkPublish is what a message costs its publisher: its place, and its
 // encoding into the log of a room that rests. Without a history no more than

@@ -107,7 +107,7 @@ func TestBusyRoom(t *testing.T) {
 	if err := n.say("r", "x"); !errors.Is(err, ErrBusy) {
 		t.Errorf("publishing into a busy room: %v", err)
 	}
-	n.hub.Publish("r", Message{ws.OpText, nil}, nil) // done may be nil then, too
+	n.hub.Publish("r", Message{Op: ws.OpText, Data: nil}, nil) // done may be nil then, too
 	if got := n.hub.Stats().Unswept; got != int64(k*(size+2)) {
 		t.Errorf("%d bytes are unswept, want %d", got, k*(size+2))
 	}

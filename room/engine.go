@@ -19,6 +19,7 @@ import (
 //     do not overlap.
 //   - done is called exactly once, from any goroutine, perhaps before the
 //     call returns; not before the publication has been accepted for good.
+//   - Members asks every subscriber, on every node, who is there.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
 //
@@ -34,18 +35,58 @@ type Engine interface {
 	// History reads what is remembered of a room behind an offset, oldest
 	// first, limit publications at most (0: all).
 	History(room string, since uint64, limit int, done func(History, error))
+	// Notify tells a room's subscribers that somebody came or went. That has
+	// no place and is not remembered.
+	Notify(room string, n Notice)
+	// Members gathers who is in a room, on all nodes.
+	Members(room string, done func([]Author, error))
 }
 
-// Subscriber takes a room's publications; see Engine. p.Data is good until
-// Deliver returns and must not be changed.
+// Subscriber takes what happens in a room on a node; see Engine. None of its
+// methods may block.
 type Subscriber interface {
+	// Deliver brings a publication; p.Data is good until it returns and must
+	// not be changed.
 	Deliver(p Publication)
+	// Noticed brings a notice.
+	Noticed(n Notice)
+	// Present lists the room's members on this node.
+	Present() []Author
 }
 
-// Message is what is published: a text (UTF-8) or binary message.
+// OpJSON marks a message's data as one JSON value that passed wire.Data: what
+// the centrifuge dialect publishes, but in rooms that are marked binary, where
+// it publishes ws.OpBinary as plain clients do.
+const OpJSON ws.OpCode = 0x10
+
+// Message is what is published.
 type Message struct {
-	Op   ws.OpCode
+	Op   ws.OpCode // ws.OpText (UTF-8) or ws.OpBinary, as a plain client says it, or OpJSON
 	Data []byte
+	From *Author           // nil: nobody that can be told
+	Tags map[string]string // of the server only; clients cannot set them
+	Keep *Retention        // nil: what the engine keeps by default
+}
+
+// Retention is how much a room remembers.
+type Retention struct {
+	Messages int           // at most; 0: none
+	Bytes    int           // of these
+	Age      time.Duration // of each
+}
+
+// Author is a connection as others see it. It must not be changed.
+type Author struct {
+	User     string // "" is anonymous
+	Client   string // unique among connections
+	ConnInfo []byte // JSON that the connection's token brought, or nil
+	ChanInfo []byte // JSON that the subscription's token brought, or nil
+}
+
+// Notice is a member that came or went.
+type Notice struct {
+	Left bool
+	Who  Author
 }
 
 // Position is a place in a room's stream of publications.

@@ -27,12 +27,74 @@ type Config struct {
 	// MaxUnswept bounds the bytes of a room that no sweep has taken yet; 0: 1
 	// MiB. Above it the room's senders are not read.
 	MaxUnswept int
+	// MaxRoomsPerConn bounds the rooms that one connection of the centrifuge
+	// dialect is in; 0: 128.
+	MaxRoomsPerConn int
+	// MaxCommands bounds the commands in one message; 0: 256. It should not be
+	// less than MaxRoomsPerConn: clients subscribe anew to all in one message.
+	MaxCommands int
+	// MaxPresence is the most members that a presence reply names; 0: 1000.
+	// Above it presence is not available, its counts are.
+	MaxPresence int
+	// PingInterval is how often a connection of the centrifuge dialect is
+	// pinged; 0: 25 s; negative: never. PongTimeout: one from whom nothing
+	// comes for so long after a ping is closed with 3012; 0: 8 s; negative:
+	// nobody waits.
+	PingInterval, PongTimeout time.Duration
+	// ConnectTimeout: a connection without a connect command for so long is
+	// closed with 3502; 0: 10 s.
+	ConnectTimeout time.Duration
+	// Anonymous lets connections in without a token.
+	Anonymous bool
+	// Options says what a room offers to the centrifuge dialect; nil: nothing
+	// but publications. What it returns must not be changed.
+	Options func(room string) *Options
+	// Version is what clients are told that they speak with.
+	Version string
 	// MaxPause bounds the pause after a sweep, in which a busy room's messages
 	// gather; 0: 25 ms; negative: no pause.
 	MaxPause time.Duration
 }
 
+// Options are what a room offers to the centrifuge dialect.
+type Options struct {
+	History      Retention // what the room remembers
+	Recoverable  bool      // members may recover what they missed, from the history
+	Recover      bool      // they need not ask for that
+	Presence     bool      // who is there may be asked
+	Notices      bool      // who comes and goes is told to members that ask for it
+	ForceNotices bool      // they need not ask for that
+	Binary       bool      // data is any bytes; JSON connections are refused
+}
+
+var noOptions = &Options{}
+
+func (c *Config) options(room string) *Options {
+	if c.Options != nil {
+		if o := c.Options(room); o != nil {
+			return o
+		}
+	}
+	return noOptions
+}
+
 func (c Config) withDefaults() Config {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	dur := func(p *time.Duration, v time.Duration) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&c.MaxRoomsPerConn, 128)
+	def(&c.MaxCommands, 256)
+	def(&c.MaxPresence, 1000)
+	dur(&c.PingInterval, 25*time.Second)
+	dur(&c.PongTimeout, 8*time.Second)
+	dur(&c.ConnectTimeout, 10*time.Second)
 	if c.Engine == nil {
 		c.Engine = NewMemory(c.History)
 	}
@@ -59,6 +121,10 @@ type Hub struct {
 	rooms map[string]*Room
 	byNum []*Room // by Room.num; a tag has the number
 	free  []uint32
+
+	beats   [2]netpoll.HeartbeatID // by wire.Encoding
+	errands errands
+	silent  silent
 }
 
 // NewHub makes a hub.
@@ -67,9 +133,12 @@ func NewHub(cfg Config) *Hub {
 	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}}
 }
 
-// Start begins what the hub does by itself on a server: it lets go of what has
-// expired. It ends with the server.
+// Start joins the hub with a server, before that listens. What the hub does by
+// itself ends with the server.
 func (h *Hub) Start(s *netpoll.Server) {
+	h.errands.turn = s.NewTurn(h.errands.run)
+	h.startHeartbeats(s)
+	s.Tick(time.Second, h.silent.look)
 	if m, ok := h.engine.(*Memory); ok {
 		s.Tick(time.Second, m.Expire)
 	}
@@ -80,6 +149,10 @@ func (h *Hub) Handshake(r *netpoll.Request) {
 	path, ok := r.Path()
 	if !ok {
 		r.Refuse(400, "malformed URL")
+		return
+	}
+	if path == ChatPath {
+		chooseEncoding(r)
 		return
 	}
 	name, err := wire.RoomOf(path)
@@ -109,6 +182,10 @@ func (h *Hub) admits(name string) error {
 // Open makes the connection a member of the room that its path names.
 func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 	path, _ := r.Path()
+	if path == ChatPath {
+		h.openSession(c, r)
+		return
+	}
 	name, _ := wire.RoomOf(path)
 	if _, err := h.Join(name, c); err != nil && !errors.Is(err, ErrClosed) {
 		c.Close(ws.StatusCode(1013), err.Error())
@@ -120,6 +197,9 @@ func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	m, ok := h.Member(c)
 	if !ok {
+		if s := sessionOf(c); s != nil {
+			s.message(op, data)
+		}
 		return
 	}
 	h.engine.Publish(m.Room.name, Message{Op: op, Data: data}, nil)
@@ -130,6 +210,8 @@ func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	if m, ok := h.Member(c); ok {
 		h.leave(m)
+	} else if s := sessionOf(c); s != nil {
+		s.close()
 	}
 }
 
@@ -149,14 +231,19 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 		done(Position{}, ErrBadMessage)
 		return
 	}
-	h.mu.RLock()
-	r := h.rooms[room]
-	h.mu.RUnlock()
-	if r != nil && r.congested() {
+	if h.congested(room) {
 		done(Position{}, ErrBusy)
 		return
 	}
 	h.engine.Publish(room, m, done)
+}
+
+// congested reports whether a room has more to sweep than it should.
+func (h *Hub) congested(room string) bool {
+	h.mu.RLock()
+	r := h.rooms[room]
+	h.mu.RUnlock()
+	return r != nil && r.congested()
 }
 
 // Engine returns the hub's engine.
@@ -164,10 +251,10 @@ func (h *Hub) Engine() Engine { return h.engine }
 
 // Member is a connection's membership of a room.
 type Member struct {
-	Room    *Room
-	Conn    netpoll.Conn
-	variant netpoll.Variant
-	seat    seat
+	Room *Room
+	Conn netpoll.Conn
+	kind kind
+	seat seat
 }
 
 // Join makes a connection a member of a room, which is made if need be. It is
@@ -185,15 +272,15 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		if err != nil {
 			return Member{}, err
 		}
-		v := c.Variant()
-		st, err := r.join(c, v)
+		k := kindOf(plainDialect, c.Variant(), false)
+		st, err := r.join(c, k)
 		if err == errEnded {
 			continue
 		}
 		if err != nil {
 			return Member{}, err
 		}
-		m := Member{r, c, v, st}
+		m := Member{r, c, k, st}
 		if !c.SetTag(st.tag(r.num)) {
 			h.leave(m)
 			return Member{}, ErrClosed
@@ -213,7 +300,7 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 	if int(num) >= len(h.byNum) || h.byNum[num] == nil {
 		return Member{}, false
 	}
-	return Member{h.byNum[num], c, c.Variant(), st}, true
+	return Member{h.byNum[num], c, kindOf(plainDialect, c.Variant(), false), st}, true
 }
 
 // room returns a room by name, made and subscribed if there is none.
@@ -252,10 +339,13 @@ func (h *Hub) room(name string, s *netpoll.Server) (*Room, error) {
 
 // leave ends a membership; the last one ends the room on this node.
 func (h *Hub) leave(m Member) {
-	r := m.Room
-	if !r.leave(m) {
-		return
+	if m.Room.leave(m) {
+		h.vacated(m.Room)
 	}
+}
+
+// vacated ends a room that nobody is in any more.
+func (h *Hub) vacated(r *Room) {
 	h.mu.Lock()
 	if !r.end() {
 		h.mu.Unlock()

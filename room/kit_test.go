@@ -88,11 +88,11 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		nc.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := netpoll.New(nc, h)
+	hub.Start(s)
 	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub.Start(s)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
@@ -130,7 +130,7 @@ func (n *node) room(name string) *Room {
 // say publishes a text from the outside.
 func (n *node) say(room, text string) error {
 	var failed error
-	n.hub.Publish(room, Message{ws.OpText, []byte(text)}, func(_ Position, err error) { failed = err })
+	n.hub.Publish(room, Message{Op: ws.OpText, Data: []byte(text)}, func(_ Position, err error) { failed = err })
 	return failed
 }
 

@@ -42,7 +42,8 @@ type Memory struct {
 
 	mu     sync.Mutex
 	topics map[string]*topic
-	recent *list.List // of *topic, the one touched longest ago first
+	recent *list.List    // of *topic, the one touched longest ago first
+	young  time.Duration // the least age of any topic
 }
 
 // topic is what the engine knows of a room.
@@ -53,11 +54,13 @@ type topic struct {
 	// Under Memory.mu.
 	place   *list.Element
 	touched time.Time
+	age     time.Duration // for which it is kept
 
 	mu      sync.Mutex
 	dead    bool // no longer in Memory.topics
 	offset  uint64
 	entries []Publication // oldest first
+	keep    Retention
 	bytes   int
 	subs    []Subscriber
 }
@@ -69,23 +72,41 @@ const (
 	topicCost = 512
 )
 
+// costOf is what a remembered message counts.
+func costOf(p Publication) int {
+	n := entryCost + len(p.Data)
+	if p.From != nil {
+		n += entryCost + len(p.From.User) + len(p.From.ConnInfo) + len(p.From.ChanInfo)
+	}
+	for k, v := range p.Tags {
+		n += entryCost + len(k) + len(v)
+	}
+	return n
+}
+
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
-	return &Memory{limits: l.withDefaults(), now: time.Now, topics: map[string]*topic{}, recent: list.New()}
+	l = l.withDefaults()
+	return &Memory{limits: l, now: time.Now, topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge}
 }
 
 // lock returns a room's topic, made if need be, locked and marked as just
 // used.
-func (m *Memory) lock(room string) *topic {
+func (m *Memory) lock(room string, keep *Retention) *topic {
 	for {
 		m.mu.Lock()
 		t := m.topics[room]
 		if t == nil {
-			t = &topic{name: room, epoch: rand.Text()[:8]}
+			t = &topic{name: room, epoch: rand.Text()[:8], age: m.limits.MaxAge,
+				keep: Retention{max(0, m.limits.MaxMessages), m.limits.MaxBytes, m.limits.MaxAge}}
 			m.topics[room] = t
 			m.total.Add(topicCost)
 		}
 		t.touched = m.now()
+		if keep != nil {
+			t.age = keep.Age
+			m.young = min(m.young, t.age)
+		}
 		if t.place == nil {
 			t.place = m.recent.PushBack(t)
 		} else {
@@ -94,6 +115,9 @@ func (m *Memory) lock(room string) *topic {
 		m.mu.Unlock()
 		t.mu.Lock()
 		if !t.dead {
+			if keep != nil {
+				t.keep = *keep
+			}
 			return t
 		}
 		t.mu.Unlock()
@@ -102,10 +126,10 @@ func (m *Memory) lock(room string) *topic {
 
 // Publish implements Engine; done is called before it returns.
 func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
-	t := m.lock(room)
+	t := m.lock(room, msg.Keep)
 	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: m.now()}
 	t.offset = p.Offset
-	if cost := entryCost + len(msg.Data); m.limits.MaxMessages > 0 && len(msg.Data) <= m.limits.MaxBytes {
+	if cost := costOf(p); t.keep.Messages > 0 && len(msg.Data) <= t.keep.Bytes {
 		p.Data = slices.Clone(msg.Data)
 		t.entries = append(t.entries, p)
 		t.bytes += cost
@@ -131,13 +155,13 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 
 // trim forgets what is over a topic's bounds; t.mu is held.
 func (m *Memory) trim(t *topic) {
-	n, bytes, old := 0, t.bytes, m.now().Add(-m.limits.MaxAge)
+	n, bytes, old := 0, t.bytes, m.now().Add(-t.keep.Age)
 	for n < len(t.entries) {
 		left := len(t.entries) - n
-		if left <= m.limits.MaxMessages && bytes-left*entryCost <= m.limits.MaxBytes && !t.entries[n].Time.Before(old) {
+		if left <= t.keep.Messages && bytes-left*entryCost <= t.keep.Bytes && !t.entries[n].Time.Before(old) {
 			break
 		}
-		bytes -= entryCost + len(t.entries[n].Data)
+		bytes -= costOf(t.entries[n])
 		n++
 	}
 	m.forget(t, n)
@@ -150,7 +174,7 @@ func (m *Memory) forget(t *topic, n int) {
 	}
 	bytes := 0
 	for _, p := range t.entries[:n] {
-		bytes += entryCost + len(p.Data)
+		bytes += costOf(p)
 	}
 	t.bytes -= bytes
 	m.total.Add(-int64(bytes))
@@ -185,7 +209,7 @@ func (m *Memory) drop(t *topic) {
 
 // Subscribe implements Engine.
 func (m *Memory) Subscribe(room string, s Subscriber) {
-	t := m.lock(room)
+	t := m.lock(room, nil)
 	t.subs = append(slices.Clip(t.subs), s)
 	t.mu.Unlock()
 	if m.total.Load() > m.limits.MaxTotal {
@@ -241,13 +265,16 @@ func (m *Memory) remove(t *topic) {
 func (m *Memory) Expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := m.now().Add(-m.limits.MaxAge)
-	for e := m.recent.Front(); e != nil; e = m.recent.Front() {
+	now := m.now()
+	var next *list.Element
+	for e := m.recent.Front(); e != nil; e = next {
+		next = e.Next()
 		t := e.Value.(*topic)
-		if !t.touched.Before(old) {
+		if idle := now.Sub(t.touched); idle <= m.young {
 			return
+		} else if idle > t.age {
+			m.drop(t)
 		}
-		m.drop(t)
 	}
 }
 
@@ -275,6 +302,35 @@ func (m *Memory) History(room string, since uint64, limit int, done func(History
 		h.Publications = h.Publications[:limit]
 	}
 	done(h, nil)
+}
+
+// Notify implements Engine.
+func (m *Memory) Notify(room string, n Notice) {
+	for _, s := range m.subscribers(room) {
+		s.Noticed(n)
+	}
+}
+
+// Members implements Engine; done is called before it returns.
+func (m *Memory) Members(room string, done func([]Author, error)) {
+	var all []Author
+	for _, s := range m.subscribers(room) {
+		all = append(all, s.Present()...)
+	}
+	done(all, nil)
+}
+
+// subscribers are those of a room now; the slice is never changed.
+func (m *Memory) subscribers(room string) []Subscriber {
+	m.mu.Lock()
+	t := m.topics[room]
+	m.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.subs
 }
 
 // MemoryStats is what the engine holds.

@@ -31,7 +31,7 @@ func publish(t rapid.TB, m *Memory, room string, data []byte) Position {
 	t.Helper()
 	var pos Position
 	calls, sent := 0, bytes.Clone(data)
-	m.Publish(room, Message{ws.OpBinary, sent}, func(p Position, err error) {
+	m.Publish(room, Message{Op: ws.OpBinary, Data: sent}, func(p Position, err error) {
 		if calls++; err != nil {
 			t.Fatalf("Publish: %v", err)
 		}
@@ -66,6 +66,9 @@ func same(a, b Publication) bool {
 
 // recorder is a subscriber that keeps a copy of all it gets.
 type recorder struct{ got []Publication }
+
+func (r *recorder) Noticed(Notice)    {}
+func (r *recorder) Present() []Author { return nil }
 
 func (r *recorder) Deliver(p Publication) {
 	p.Data = bytes.Clone(p.Data)
@@ -231,10 +234,10 @@ func TestMemoryConcurrent(t *testing.T) {
 	for i := range publishers {
 		wg.Go(func() {
 			for k := range messages {
-				m.Publish("a", Message{ws.OpText, fmt.Appendf(nil, "%d:%d", i, k)}, func(Position, error) { done[i]++ })
+				m.Publish("a", Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%d:%d", i, k)}, func(Position, error) { done[i]++ })
 				other, s := fmt.Sprint(k%7), new(recorder)
 				m.Subscribe(other, s)
-				m.Publish(other, Message{ws.OpText, nil}, nil)
+				m.Publish(other, Message{Op: ws.OpText, Data: nil}, nil)
 				m.History(other, 0, 3, func(History, error) {})
 				m.Unsubscribe(other, s)
 				if len(s.got) == 0 {

@@ -81,7 +81,7 @@ func checkMemory(t *rapid.T) {
 			name := room(t)
 			data := bytes.Repeat([]byte{byte(rapid.IntRange('a', 'z').Draw(t, "byte"))}, rapid.IntRange(0, 12).Draw(t, "size"))
 			o := use(name)
-			p := Publication{Message{ws.OpBinary, data}, uint64(len(o.all) + 1), uint64(len(o.all)), clock.now()}
+			p := Publication{Message: Message{Op: ws.OpBinary, Data: data}, Offset: uint64(len(o.all) + 1), Prev: uint64(len(o.all)), Time: clock.now()}
 			pos := publish(t, m, name, data)
 			if o.epoch == "" {
 				if o.epoch = pos.Epoch; epochs[pos.Epoch] {

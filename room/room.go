@@ -19,16 +19,12 @@ type Room struct {
 	mu      sync.Mutex
 	ended   bool
 	members int
-	groups  [netpoll.NumVariants]*group
+	groups  [numKinds]*group
 	waiting []func() // senders that are not read until the sweeps have caught up
-}
 
-// group is the members that take one variant of the frames, with its log.
-// Guarded by Room.mu.
-type group struct {
-	log     *netpoll.Log
-	shards  []*shard
-	members int
+	joining []*joining            // subscriptions under way
+	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
+	top     Position              // of the last publication that was delivered
 }
 
 // seat is a member's place: a shard of its variant's group, and a place there.
@@ -61,49 +57,71 @@ func (r *Room) subscribe() {
 	r.subscribed.Do(func() { r.hub.engine.Subscribe(r.name, r) })
 }
 
-// join gives a connection a seat, or errEnded, or ErrRoomFull. From here on the
-// member is owed what comes behind the log's end.
-func (r *Room) join(c netpoll.Conn, v netpoll.Variant) (seat, error) {
+// join gives a connection a seat, or errEnded, or ErrRoomFull.
+func (r *Room) join(c netpoll.Conn, k kind) (seat, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.enterLocked(); err != nil {
+		return 0, err
+	}
+	return r.sitLocked(c, k), nil
+}
+
+// enterLocked counts a member in, which keeps the room, or returns errEnded or
+// ErrRoomFull.
+func (r *Room) enterLocked() error {
 	if r.ended {
-		return 0, errEnded
+		return errEnded
 	}
 	if n := r.hub.cfg.MaxMembers; n > 0 && r.members >= n {
-		return 0, ErrRoomFull
-	}
-	g := r.groups[v]
-	if g == nil {
-		g = &group{log: r.s.NewLog(v)}
-		r.groups[v] = g
+		return ErrRoomFull
 	}
 	r.members++
+	return nil
+}
+
+// sitLocked gives a member that has entered a seat. From here on it is owed
+// what comes behind the log's end.
+func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
+	g := r.groups[k]
+	if g == nil {
+		g = &group{log: r.s.NewLog(k.variant())}
+		r.groups[k] = g
+	}
 	g.members++
 	for i, sh := range g.shards {
 		if place, ok := sh.seat(c.ID()); ok {
-			return seatOf(i, place), nil
+			return seatOf(i, place)
 		}
 	}
 	sh := newShard(r, g)
 	g.shards = append(g.shards, sh)
 	place, _ := sh.seat(c.ID())
-	return seatOf(len(g.shards)-1, place), nil
+	return seatOf(len(g.shards)-1, place)
 }
 
 // leave frees a seat; it reports whether the room is empty now.
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g := r.groups[m.variant]
-	if !g.shards[m.seat.shard()].unseat(m.seat.place(), m.Conn.ID()) {
+	g := r.groups[m.kind]
+	sh := g.shards[m.seat.shard()]
+	if !sh.unseat(m.seat.place(), m.Conn.ID()) {
 		return false
+	}
+	if sh.hasInHand(m.seat.place()) {
+		if r.leaving == nil {
+			r.leaving = map[netpoll.ID]*shard{}
+		}
+		r.leaving[m.Conn.ID()] = sh
+		sh.left = append(sh.left, m.Conn.ID())
 	}
 	r.members--
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
 			sh.stopResting()
 		}
-		r.groups[m.variant] = nil
+		r.groups[m.kind] = nil
 		r.releaseLocked() // it may have been this group that was behind
 	}
 	return r.members == 0
@@ -113,23 +131,45 @@ func (r *Room) leave(m Member) bool {
 func (r *Room) end() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.members > 0 || r.ended {
+	if r.members > 0 || r.ended || len(r.leaving) > 0 {
 		return false
 	}
 	r.ended = true
 	return true
 }
 
-// Deliver implements Subscriber: the message is encoded once for each variant
-// in use, and the shards are woken that are not resting.
+// Deliver implements Subscriber: the message is encoded once for each dialect
+// in use, and compressed once for each variant, and the shards are woken that
+// are not resting.
 func (r *Room) Deliver(p Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, g := range r.groups {
-		if g == nil {
+	r.top.Offset = p.Offset
+	r.catchLocked(p)
+	r.seatLocked()
+	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+}
+
+// Noticed implements Subscriber: members that asked for it learn who came or
+// went, in its place among the messages.
+func (r *Room) Noticed(n Notice) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.appendLocked(true, func(dialect int) encoded { return n.encode(r.name, dialect) })
+}
+
+// appendLocked puts a message into the groups' logs.
+func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) {
+	var all encodings
+	for k, g := range r.groups {
+		if g == nil || notice && !kind(k).notices() {
 			continue
 		}
-		g.log.Append(p.Op, p.Data)
+		e := all.get(kind(k).dialect(), encode)
+		if e.op == 0 {
+			continue
+		}
+		g.log.Append(e.op, e.data)
 		for _, sh := range g.shards {
 			sh.wakeLocked()
 		}

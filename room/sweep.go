@@ -42,8 +42,10 @@ type shard struct {
 	cursor  uint64 // the log's position up to which all members were served
 	resting bool   // the timer will wake the turn
 	timer   *time.Timer
+	inHand  int          // places[inHand:next] are being served, outside the lock
+	left    []netpoll.ID // of these, connections that have left the room since
 
-	// Owned by the turn.
+	// Owned by the turn; next is written under Room.mu.
 	cut    netpoll.Cut // being swept; empty between sweeps
 	behind bool        // the cut is not all that was pending when it was taken
 	next   int         // place to be served next
@@ -114,7 +116,7 @@ func (sh *shard) sweep() (more bool) {
 func (sh *shard) begin() bool {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
-	sh.next, sh.spent = 0, 0
+	sh.inHand, sh.next, sh.spent = 0, 0, 0
 	sh.cut = sh.g.log.Next(sh.cursor)
 	sh.behind = sh.cut.End() < sh.g.log.End()
 	return sh.cut.Len() > 0
@@ -125,9 +127,31 @@ func (sh *shard) begin() bool {
 func (sh *shard) batch(dst *[sweepBatch]place) (n int, last bool) {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
+	sh.servedLocked()
+	sh.inHand = sh.next
 	n = copy(dst[:], sh.places[sh.next:])
 	sh.next += n
 	return n, sh.next == len(sh.places)
+}
+
+// hasInHand reports whether a place is being served just now: what it is owed
+// may still be queued after its member has left. Room.mu is held.
+func (sh *shard) hasInHand(place int) bool { return place >= sh.inHand && place < sh.next }
+
+// servedLocked ends the serving of a batch: who left meanwhile may come again.
+func (sh *shard) servedLocked() {
+	sh.inHand = sh.next
+	if len(sh.left) == 0 {
+		return
+	}
+	for _, id := range sh.left {
+		delete(sh.room.leaving, id)
+	}
+	sh.left = nil
+	sh.room.seatLocked()
+	if r := sh.room; r.members == 0 {
+		r.hub.soon(func() { r.hub.vacated(r) })
+	}
 }
 
 // end moves the cursor on and begins the pause. There is none when the cut left
@@ -136,6 +160,8 @@ func (sh *shard) end() (more bool) {
 	r := sh.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	sh.servedLocked()
+	sh.inHand, sh.next = 0, 0
 	sh.cursor = sh.cut.End()
 	sh.cut = netpoll.Cut{}
 	r.sweptLocked(sh.g)

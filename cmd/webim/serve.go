@@ -66,11 +66,11 @@ func (p *program) start() error {
 	nc.Logger = p.log
 	nc.HTTP = p.health.over(web.Handler())
 	p.server = netpoll.New(nc, handler(hub, p.log))
+	hub.Start(p.server)
 	if err := p.listen(); err != nil {
 		_ = p.server.Close()
 		return err
 	}
-	hub.Start(p.server)
 	p.server.Tick(janitorInterval, newJanitor().look)
 	return nil
 }

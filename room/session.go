@@ -1,0 +1,198 @@
+package room
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// ChatPath is where connections speak the centrifuge dialect.
+const ChatPath = "/connection/websocket"
+
+// session is a connection that speaks the centrifuge dialect: what it is, and
+// which rooms it is in. It is the connection's data; its memory is what an idle
+// client costs besides the record.
+type session struct {
+	hub  *Hub
+	conn netpoll.Conn
+	id   [16]byte // the client id, as a UUID
+	enc  wire.Encoding
+
+	connected atomic.Bool
+	who       *identity // owned by the turn until connected, fixed then
+
+	mu   sync.Mutex // taken under Room.mu
+	subs []sub
+}
+
+// identity is who a connection is; anonymous ones share one.
+type identity struct {
+	user string
+	info []byte // JSON, or nil
+}
+
+var anonymous = &identity{}
+
+// newSession makes the session of a connection that has just opened.
+func newSession(h *Hub, c netpoll.Conn, enc wire.Encoding) *session {
+	s := &session{hub: h, conn: c, enc: enc, who: anonymous}
+	rand.Read(s.id[:]) // it never fails
+	s.id[6], s.id[8] = s.id[6]&0x0f|0x40, s.id[8]&0x3f|0x80
+	return s
+}
+
+// client is the session's id as others see it (RFC 9562, section 5.4).
+func (s *session) client() string {
+	var b [36]byte
+	hex.Encode(b[:8], s.id[:4])
+	hex.Encode(b[9:13], s.id[4:6])
+	hex.Encode(b[14:18], s.id[6:8])
+	hex.Encode(b[19:23], s.id[8:10])
+	hex.Encode(b[24:], s.id[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
+
+// author is the session as others see it.
+func (s *session) author() Author {
+	return Author{User: s.who.user, Client: s.client(), ConnInfo: s.who.info}
+}
+
+// authorOf is a connection as others see it; plain ones have no session, and
+// their own id.
+func authorOf(c netpoll.Conn) Author {
+	if s := sessionOf(c); s != nil {
+		return s.author()
+	}
+	return Author{Client: fmt.Sprintf("plain-%x", c.ID())}
+}
+
+// wireStatus is a code of the protocol as a WebSocket's.
+func wireStatus(c wire.DisconnectCode) ws.StatusCode { return ws.StatusCode(c) }
+
+// sessionOf is a connection's session, nil for plain ones.
+func sessionOf(c netpoll.Conn) *session {
+	s, _ := c.Data().(*session)
+	return s
+}
+
+// out gathers the replies to the commands of one message: they leave together.
+type out struct {
+	s *session
+	b []byte
+}
+
+// maxReply is how much is gathered before it leaves.
+const maxReply = 64 << 10
+
+// reply adds a reply or a push.
+func (o *out) reply(r *protocol.Reply) {
+	b, err := wire.Append(o.b, o.s.enc, r)
+	var code wire.ErrorCode
+	if errors.As(err, &code) && r.Id != 0 {
+		b, err = wire.Append(o.b, o.s.enc, code.Reply(r.Id))
+	}
+	if err == nil {
+		o.b = b
+	}
+	if len(o.b) > maxReply {
+		o.flush()
+	}
+}
+
+// flush sends what was gathered. An error is the connection's end, which
+// Hub.Close is told.
+func (o *out) flush() {
+	if len(o.b) > 0 {
+		_ = o.s.push(o.b)
+		o.b = o.b[:0]
+	}
+}
+
+// push sends one message; b may be reused.
+func (s *session) push(b []byte) error {
+	if s.enc == wire.Protobuf {
+		return s.conn.Push(ws.OpBinary, b)
+	}
+	return s.conn.Push(ws.OpText, b)
+}
+
+// disconnect closes the connection with a code of the protocol.
+func (s *session) disconnect(code wire.DisconnectCode) {
+	_ = s.conn.Close(ws.StatusCode(code), code.Text())
+}
+
+// outs are the buffers of replies.
+var outs = sync.Pool{New: func() any { return new(out) }}
+
+func takeOut(s *session) *out {
+	o := outs.Get().(*out)
+	o.s = s
+	return o
+}
+
+// give sends what was gathered and gives the buffer back.
+func (o *out) give() {
+	o.flush()
+	if cap(o.b) > 2*maxReply {
+		o.b = nil
+	}
+	*o = out{b: o.b[:0]}
+	outs.Put(o)
+}
+
+// message handles the commands of one WebSocket message. What takes its time
+// replies when it is done; the others need not wait.
+func (s *session) message(op ws.OpCode, data []byte) {
+	if (op == ws.OpBinary) != (s.enc == wire.Protobuf) {
+		s.disconnect(wire.DisconnectBadRequest)
+		return
+	}
+	commands, err := wire.Decode(s.enc, data, s.hub.cfg.MaxCommands)
+	if err != nil {
+		s.disconnect(wire.DisconnectBadRequest)
+		return
+	}
+	o := takeOut(s)
+	defer o.give()
+	for {
+		method, c, err := commands.Next()
+		if err == io.EOF {
+			return
+		}
+		if err == nil {
+			err = s.command(o, method, c)
+		}
+		var code wire.DisconnectCode
+		if errors.As(err, &code) {
+			o.flush()
+			s.disconnect(code)
+			return
+		}
+	}
+}
+
+// close ends what the session has.
+func (s *session) close() {
+	s.mu.Lock()
+	subs := s.subs
+	s.subs = nil
+	s.mu.Unlock()
+	for _, one := range subs {
+		s.leave(one)
+	}
+}
+
+// seconds is a duration as the protocol has it, rounded up.
+func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
