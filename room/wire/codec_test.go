@@ -1,0 +1,460 @@
+package wire_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+	"google.golang.org/protobuf/proto"
+
+	"webim/room/wire"
+)
+
+// taken is a command as Next gave it.
+type taken struct {
+	method  wire.Method
+	command *protocol.Command
+}
+
+// takeAll decodes a message to its end.
+func takeAll(encoding wire.Encoding, message []byte, limit int) (all []taken, err error) {
+	commands, err := wire.Decode(encoding, message, limit)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		method, command, err := commands.Next()
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		all = append(all, taken{method, command})
+	}
+}
+
+// takeOne decodes a message of one command.
+func takeOne(t *testing.T, encoding wire.Encoding, message []byte) (wire.Method, *protocol.Command, error) {
+	t.Helper()
+	all, err := takeAll(encoding, message, 1)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(all) != 1 {
+		t.Fatalf("%.80q: %d commands, want one", message, len(all))
+	}
+	return all[0].method, all[0].command, nil
+}
+
+// delimited is messages of Protobuf, each with its length before it.
+func delimited(messages ...string) (all []byte) {
+	for _, m := range messages {
+		all = binary.AppendUvarint(all, uint64(len(m)))
+		all = append(all, m...)
+	}
+	return all
+}
+
+func marshal(t testing.TB, m proto.Message) string {
+	t.Helper()
+	b, err := proto.Marshal(m) // the official library, not the module's own code
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// What is a message of how many commands, and what is none.
+func TestDecodeCutsMessages(t *testing.T) {
+	const ping = "\x02\x08\x01" // id 1, no request
+	long := strings.Repeat("\x80", 9)
+	for _, c := range []struct {
+		name     string
+		encoding wire.Encoding
+		message  string
+		methods  string
+		err      error
+	}{
+		{"pong", wire.JSON, "{}", "pong", nil},
+		{"pong with spaces", wire.JSON, " { } ", "pong", nil},
+		{"pong with an id of 0", wire.JSON, `{"id":0}`, "pong", nil},
+		{"null", wire.JSON, "null", "pong", nil},
+		{"pong, line end", wire.JSON, "{}\n", "pong", nil},
+		{"pong, CRLF", wire.JSON, "{}\r\n{}\r\n", "pong pong", nil},
+		{"blank lines", wire.JSON, "\n\n{}\n \n\t\r\n{}\n\n", "pong pong", nil},
+		{"empty", wire.JSON, "", "", wire.ErrEmpty},
+		{"only blank", wire.JSON, "\n \n", "", wire.ErrEmpty},
+		{"at the limit", wire.JSON, "{}\n{}\n\n{}", "pong pong pong", nil},
+		{"above the limit", wire.JSON, "{}\n{}\n{}\n{}", "", wire.ErrTooMany},
+		{"above the limit, the last is no JSON", wire.JSON, "{}\n{}\n{}\n!", "", wire.ErrTooMany},
+		{"two in a line", wire.JSON, "{}{}", "", wire.ErrMalformed},
+		{"two in a line, comma", wire.JSON, "{},{}", "", wire.ErrMalformed},
+		{"one in two lines", wire.JSON, "{\n}", "", wire.ErrMalformed},
+		{"the second is malformed", wire.JSON, "{}\n{]", "pong", wire.ErrMalformed},
+		{"array", wire.JSON, "[]", "", wire.ErrMalformed},
+		{"string", wire.JSON, `"{}"`, "", wire.ErrMalformed},
+		{"number", wire.JSON, "0", "", wire.ErrMalformed},
+		{"cut off", wire.JSON, `{"id":1,"ping":{}`, "", wire.ErrMalformed},
+		{"byte order mark", wire.JSON, "\ufeff{}", "", wire.ErrMalformed},
+		{"NUL", wire.JSON, "\x00", "", wire.ErrMalformed},
+		{"broken UTF-8", wire.JSON, "{\"id\":1,\"rpc\":{\"method\":\"\xff\"}}", "", wire.ErrMalformed},
+		{"broken UTF-8 in data", wire.JSON, "{\"id\":1,\"rpc\":{\"data\":\"\xff\"}}", "", wire.ErrMalformed},
+		{"control character", wire.JSON, "{\"id\":1,\"rpc\":{\"method\":\"a\tb\"}}", "", wire.ErrMalformed},
+		{"key twice", wire.JSON, `{"id":1,"ping":{},"ping":{}}`, "", wire.ErrMalformed},
+		{"id twice", wire.JSON, `{"id":1,"ping":{},"id":2}`, "", wire.ErrMalformed},
+		{"two requests", wire.JSON, `{"id":1,"ping":{},"rpc":{}}`, "", wire.ErrTwoRequests},
+		{"no id", wire.JSON, `{"ping":{}}`, "", wire.ErrNoID},
+		{"no id, send", wire.JSON, `{"send":{}}`, "send", nil},
+		{"id, send", wire.JSON, `{"id":1,"send":{}}`, "send", nil},
+		{"unknown", wire.JSON, `{"id":1,"fly":{"to":"Rome"}}`, "unknown", nil},
+		{"unknown, other letters", wire.JSON, `{"id":1,"PING":{}}`, "unknown", nil},
+		{"request is null", wire.JSON, `{"id":1,"ping":null}`, "unknown", nil},
+		{"the same id twice", wire.JSON, "{\"id\":1,\"ping\":{}}\n{\"id\":1,\"ping\":{}}", "ping ping", nil},
+		{"largest id", wire.JSON, `{"id":4294967295,"ping":{}}`, "ping", nil},
+		{"id too large", wire.JSON, `{"id":4294967296,"ping":{}}`, "", wire.ErrMalformed},
+		{"id below 0", wire.JSON, `{"id":-1,"ping":{}}`, "", wire.ErrMalformed},
+		{"id is a fraction", wire.JSON, `{"id":1.5,"ping":{}}`, "", wire.ErrMalformed},
+		{"id is text", wire.JSON, `{"id":"1","ping":{}}`, "", wire.ErrMalformed},
+
+		{"pong", wire.Protobuf, "\x00", "pong", nil},
+		{"pongs", wire.Protobuf, "\x00\x00\x00", "pong pong pong", nil},
+		{"pong with an id of 0", wire.Protobuf, "\x02\x08\x00", "pong", nil},
+		{"empty", wire.Protobuf, "", "", wire.ErrEmpty},
+		{"above the limit", wire.Protobuf, "\x00\x00\x00\x00", "", wire.ErrTooMany},
+		{"unknown", wire.Protobuf, ping, "unknown", nil},
+		{"unknown field", wire.Protobuf, "\x06\x08\x01\xa2\x06\x01a", "unknown", nil},
+		{"ping", wire.Protobuf, "\x04\x08\x01\x5a\x00", "ping", nil},
+		{"no id", wire.Protobuf, "\x02\x5a\x00", "", wire.ErrNoID},
+		{"send", wire.Protobuf, "\x02\x62\x00", "send", nil},
+		{"two requests", wire.Protobuf, "\x06\x08\x01\x5a\x00\x6a\x00", "", wire.ErrTwoRequests},
+		{"length cut off", wire.Protobuf, ping + "\x80", "", wire.ErrMalformed},
+		{"length overflows", wire.Protobuf, long + "\x02", "", wire.ErrMalformed},
+		{"length of 2^63", wire.Protobuf, long + "\x01", "", wire.ErrMalformed},
+		{"length of 2^64-1", wire.Protobuf, strings.Repeat("\xff", 9) + "\x01", "", wire.ErrMalformed},
+		{"length past the end", wire.Protobuf, "\x03\x08\x01", "", wire.ErrMalformed},
+		{"length of 1 GB, then nothing", wire.Protobuf, "\x80\x80\x80\x80\x04", "", wire.ErrMalformed},
+		{"the second goes past the end", wire.Protobuf, ping + "\x03\x08\x01", "", wire.ErrMalformed},
+		{"the second is malformed", wire.Protobuf, ping + "\x02\x08\x80", "unknown", wire.ErrMalformed},
+		{"field 0", wire.Protobuf, "\x02\x00\x00", "", wire.ErrMalformed},
+		{"wire type 7", wire.Protobuf, "\x02\x0f\x00", "", wire.ErrMalformed},
+		{"end of a group", wire.Protobuf, "\x01\x0c", "", wire.ErrMalformed},
+		{"broken UTF-8", wire.Protobuf, "\x07\x08\x01\x6a\x03\x12\x01\xff", "", wire.ErrMalformed},
+		{"JSON", wire.Protobuf, "{}", "", wire.ErrMalformed},
+	} {
+		t.Run(c.encoding.String()+" "+c.name, func(t *testing.T) {
+			all, err := takeAll(c.encoding, []byte(c.message), 3)
+			if !errors.Is(err, c.err) {
+				t.Errorf("error %v, want %v", err, c.err)
+			}
+			var methods []string
+			for _, one := range all {
+				methods = append(methods, one.method.String())
+				if (one.command == nil) != (one.method == wire.Pong) {
+					t.Errorf("%v with the command %v", one.method, one.command)
+				}
+			}
+			if got := strings.Join(methods, " "); got != c.methods {
+				t.Errorf("commands %q, want %q", got, c.methods)
+			}
+			var code wire.DisconnectCode
+			if c.err != nil && (!errors.As(err, &code) || code != wire.DisconnectBadRequest) {
+				t.Errorf("%v does not close with 3501", err)
+			}
+			if err != nil && (len(err.Error()) > 160 || strings.ContainsAny(err.Error(), "\r\n\x00")) {
+				t.Errorf("the error says %q", err)
+			}
+		})
+	}
+}
+
+// What is left after each command is a message itself: it may be put down and
+// decoded later, by another process.
+func TestRestIsAMessage(t *testing.T) {
+	for encoding, message := range map[wire.Encoding]string{
+		wire.JSON:     "\n{\"id\":1,\"ping\":{}}\n\n{\"id\":2,\"ping\":{}}\n{}\n{\"id\":3,\"ping\":{}}\n \n\n",
+		wire.Protobuf: "\x04\x08\x01\x5a\x00\x04\x08\x02\x5a\x00\x00\x04\x08\x03\x5a\x00",
+	} {
+		var ids []uint32
+		commands, err := wire.Decode(encoding, []byte(message), 4)
+		for rest := []byte(nil); err == nil; commands, err = wire.Decode(encoding, rest, 4) {
+			_, command, err := commands.Next()
+			if err != nil {
+				t.Fatal(encoding, err)
+			}
+			ids = append(ids, command.GetId())
+			rest = slices.Clone(commands.Rest())
+		}
+		if !errors.Is(err, wire.ErrEmpty) || !slices.Equal(ids, []uint32{1, 2, 0, 3}) {
+			t.Errorf("%v: ids %v, then %v", encoding, ids, err)
+		}
+	}
+}
+
+// After an error nothing of the message is handed out any more.
+func TestNothingFollowsAnError(t *testing.T) {
+	for encoding, message := range map[wire.Encoding]string{
+		wire.JSON:     "{]\n{}",
+		wire.Protobuf: "\x01\x0c\x00",
+	} {
+		commands, err := wire.Decode(encoding, []byte(message), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := commands.Next(); !errors.Is(err, wire.ErrMalformed) {
+			t.Error(err)
+		}
+		if method, _, err := commands.Next(); err != io.EOF || len(commands.Rest()) != 0 {
+			t.Errorf("%v: %v, %v after an error", encoding, method, err)
+		}
+	}
+}
+
+// A read buffer is used again at once: nothing of a command may change with it,
+// and decoding may not write to it.
+func TestCommandsDoNotAlias(t *testing.T) {
+	for encoding, message := range map[wire.Encoding][]byte{
+		wire.JSON: []byte(`{"id":1,"subscribe":{"channel":"a room with a name","token":"tökén\n","data":{"text":"hello"},"tf":{"op":"and","vals":["values"]}}}` +
+			"\n" + `{"id":2,"connect":{"subs":{"another room":{"epoch":"epoch"}},"headers":{"name":"value"}}}`),
+		wire.Protobuf: delimited(
+			marshal(t, &protocol.Command{Id: 1, Publish: &protocol.PublishRequest{Channel: "a room with a name", Data: []byte("\x00\xff data")}}),
+			marshal(t, &protocol.Command{Id: 2, Connect: &protocol.ConnectRequest{Token: "token", Subs: map[string]*protocol.SubscribeRequest{"room": {Epoch: "e"}}}})+
+				"\xa2\x06\x07unknown"),
+	} {
+		before := string(message)
+		all, err := takeAll(encoding, message, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(message) != before {
+			t.Errorf("%v: decoding changed the message", encoding)
+		}
+		again, _ := takeAll(encoding, []byte(before), 2)
+		for i := range message {
+			message[i] = '#'
+		}
+		for i := range all {
+			if !proto.Equal(all[i].command, again[i].command) {
+				t.Errorf("%v: the command changed with the message: %v, was %v", encoding, all[i].command, again[i].command)
+			}
+		}
+	}
+}
+
+// fields are the fields of every request, with a value that is right, and what
+// becomes of the command without it and with 256 bytes in it.
+var fields = []struct {
+	request, name, value string
+	without, long        error
+}{
+	{"connect", "token", `"t"`, nil, nil},
+	{"connect", "data", `{"guest":"ann"}`, nil, nil},
+	{"connect", "subs", `{"lobby":{"recover":true,"epoch":"e","offset":1}}`, nil, nil},
+	{"connect", "name", `"js"`, nil, wire.ErrBadRequest},
+	{"connect", "version", `"1"`, nil, wire.ErrBadRequest},
+	{"connect", "headers", `{"a":"b"}`, nil, nil},
+	{"connect", "flag", `1`, nil, nil},
+	{"connect", "dict", `"d"`, nil, wire.ErrBadRequest},
+	{"connect", "profile", `"p"`, nil, wire.ErrBadRequest},
+	{"refresh", "token", `"t"`, nil, nil},
+	{"subscribe", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"subscribe", "token", `"t"`, nil, nil},
+	{"subscribe", "recover", `true`, nil, nil},
+	{"subscribe", "epoch", `"e"`, nil, wire.ErrBadRequest},
+	{"subscribe", "offset", `18446744073709551615`, nil, nil},
+	{"subscribe", "data", `{}`, nil, nil},
+	{"subscribe", "positioned", `true`, nil, nil},
+	{"subscribe", "recoverable", `true`, nil, nil},
+	{"subscribe", "join_leave", `true`, nil, nil},
+	{"subscribe", "delta", `"fossil"`, nil, wire.ErrBadRequest},
+	{"subscribe", "flag", `1`, nil, nil},
+	{"subscribe", "type", `0`, nil, nil},
+	{"sub_refresh", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"sub_refresh", "token", `"t"`, nil, nil},
+	{"sub_refresh", "type", `0`, nil, nil},
+	{"unsubscribe", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"publish", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"publish", "data", `{"text":"hi"}`, nil, nil}, // judged by Data
+	{"publish", "type", `0`, nil, nil},
+	{"publish", "key", `"k"`, nil, wire.ErrBadRequest},
+	{"publish", "removed", `false`, nil, nil},
+	{"presence", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"presence_stats", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"history", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
+	{"history", "limit", `-1`, nil, nil},
+	{"history", "since", `{"offset":1,"epoch":"e"}`, nil, nil},
+	{"history", "reverse", `true`, nil, nil},
+	{"rpc", "data", `null`, nil, nil},
+	{"rpc", "method", `"rooms"`, nil, wire.ErrBadRequest},
+	{"send", "data", `1`, nil, nil},
+}
+
+// base is a whole request with every field of it, for the test to spoil one.
+func base(request string) map[string]json.RawMessage {
+	whole := make(map[string]json.RawMessage)
+	for _, f := range fields {
+		if f.request == request {
+			whole[f.name] = json.RawMessage(f.value)
+		}
+	}
+	return whole
+}
+
+// kind is what JSON a value is.
+func kind(value string) string {
+	switch value[0] {
+	case '"':
+		return "string"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	return "number"
+}
+
+// Every command with every field missing, null, of every wrong type and too
+// long. Data takes any JSON; null is nothing; a wrong type closes.
+func TestEveryField(t *testing.T) {
+	outcome := func(request string, whole map[string]json.RawMessage) error {
+		body, err := json.Marshal(map[string]any{"id": 7, request: whole})
+		if err != nil {
+			t.Fatal(err)
+		}
+		method, command, err := takeOne(t, wire.JSON, body)
+		if err != nil {
+			return err
+		}
+		if method.String() != request || command.Id != 7 {
+			t.Fatalf("%s is taken for %v of id %d", body, method, command.Id)
+		}
+		return wire.Check(method, command)
+	}
+	expect := func(want error, request, what string, whole map[string]json.RawMessage) {
+		t.Helper()
+		if err := outcome(request, whole); !errors.Is(err, want) {
+			t.Errorf("%s: %s: %v, want %v", request, what, err, want)
+		}
+	}
+	for _, f := range fields {
+		whole := base(f.request)
+		expect(nil, f.request, "whole", whole)
+
+		delete(whole, f.name)
+		expect(f.without, f.request, f.name+" missing", whole)
+
+		whole[f.name] = json.RawMessage("null")
+		expect(f.without, f.request, f.name+" null", whole)
+
+		for _, other := range []string{`"x"`, `{}`, `[]`, `true`, `7`} {
+			if f.name == "data" || kind(other) == kind(f.value) {
+				continue
+			}
+			whole[f.name] = json.RawMessage(other)
+			expect(wire.ErrMalformed, f.request, f.name+" of type "+kind(other), whole)
+		}
+		switch kind(f.value) {
+		case "string":
+			if whole[f.name] = json.RawMessage(`"` + strings.Repeat("x", wire.MaxRoomName) + `"`); f.long != nil {
+				expect(nil, f.request, f.name+" of 255 bytes", whole)
+			}
+			whole[f.name] = json.RawMessage(`"` + strings.Repeat("x", wire.MaxRoomName+1) + `"`)
+			expect(f.long, f.request, f.name+" of 256 bytes", whole)
+		case "number":
+			for _, bad := range []string{"1.5", "1e3", "99999999999999999999", "-99999999999999999999", "01", "+1", "0x1", "NaN"} {
+				line := fmt.Sprintf(`{"id":7,%q:{%q:%s}}`, f.request, f.name, bad)
+				if _, _, err := takeOne(t, wire.JSON, []byte(line)); !errors.Is(err, wire.ErrMalformed) && f.name != "data" {
+					t.Errorf("%s: %v", line, err)
+				}
+			}
+		}
+	}
+	for _, request := range []string{
+		"connect", "refresh", "subscribe", "sub_refresh", "unsubscribe", "publish", "presence",
+		"presence_stats", "history", "rpc", "send", "ping",
+	} {
+		for _, value := range []string{`"x"`, `[]`, `true`, `7`} {
+			line := fmt.Sprintf(`{"id":7,%q:%s}`, request, value)
+			if _, _, err := takeOne(t, wire.JSON, []byte(line)); !errors.Is(err, wire.ErrMalformed) {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+}
+
+// What a command may not say, and what it may.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		want error
+	}{
+		{`{"id":1,"fly":{}}`, wire.ErrMethodNotFound},
+		{`{"id":1,"ping":{}}`, nil},
+		{`{}`, nil},
+		{`{"id":1,"subscribe":{"channel":"a","type":1}}`, wire.ErrNotAvailable},
+		{`{"id":1,"subscribe":{"channel":"a","type":-1}}`, wire.ErrNotAvailable},
+		{`{"id":1,"subscribe":{"channel":"a","tf":{"key":"k","cmp":"eq","val":"v"}}}`, wire.ErrNotAvailable},
+		{`{"id":1,"subscribe":{"channel":"a","tf":{}}}`, wire.ErrNotAvailable},
+		{`{"id":1,"subscribe":{"channel":"a","tf":null}}`, nil},
+		{`{"id":1,"subscribe":{"channel":"a","flag":3,"delta":"fossil"}}`, nil},
+		{`{"id":1,"sub_refresh":{"channel":"a","type":1,"track":[{"items":[{"key":"k"}]}]}}`, wire.ErrNotAvailable},
+		{`{"id":1,"publish":{"channel":"a","type":1,"key":"k"}}`, wire.ErrNotAvailable},
+		{`{"id":1,"publish":{"channel":"a\nb"}}`, wire.ErrBadRequest},
+		{`{"id":1,"publish":{"channel":"\u0000"}}`, wire.ErrBadRequest},
+		{`{"id":1,"publish":{"channel":"` + strings.Repeat("é", 128) + `"}}`, wire.ErrBadRequest},
+		{`{"id":1,"publish":{"channel":"` + strings.Repeat("é", 127) + `"}}`, nil},
+		{`{"id":1,"connect":{}}`, nil},
+		{`{"id":1,"connect":{"flag":1,"dict":"x"}}`, nil},
+		{`{"id":1,"connect":{"subs":{"a":null}}}`, nil},
+		{`{"id":1,"connect":{"subs":{"":{}}}}`, wire.ErrBadRequest},
+		{`{"id":1,"connect":{"subs":{"a\u202eb":{}}}}`, wire.ErrBadRequest},
+		{`{"id":1,"connect":{"subs":{"a":{"epoch":"` + strings.Repeat("x", 256) + `"}}}}`, wire.ErrBadRequest},
+		{`{"id":1,"history":{"channel":"a","reverse":true}}`, nil},
+		{`{"id":1,"history":{"channel":"a","since":{}}}`, nil},
+		{`{"id":1,"history":{"channel":"a","reverse":true,"since":{}}}`, wire.ErrBadRequest},
+		{`{"id":1,"history":{"channel":"a","since":{"epoch":"` + strings.Repeat("x", 256) + `"}}}`, wire.ErrBadRequest},
+	} {
+		method, command, err := takeOne(t, wire.JSON, []byte(c.line))
+		if err != nil {
+			t.Errorf("%s: %v", c.line, err)
+			continue
+		}
+		if got := wire.Check(method, command); got != c.want {
+			t.Errorf("%.90s: %v, want %v", c.line, got, c.want)
+		}
+	}
+}
+
+// What is unknown in a command that is known is skipped: SDKs grow.
+func TestUnknownFieldsAreSkipped(t *testing.T) {
+	for encoding, message := range map[wire.Encoding]string{
+		wire.JSON:     `{"new":[{"a":[]}],"id":7,"publish":{"x":null,"channel":"lobby","y":{"channel":"other"},"data":1},"z":"\u0000"}`,
+		wire.Protobuf: string(delimited("\xa2\x06\x01a\x08\x07\x3a\x0e\x0a\x05lobby\xa2\x06\x01b\x12\x011")),
+	} {
+		method, command, err := takeOne(t, encoding, []byte(message))
+		if err != nil || method != wire.Publish || command.Id != 7 || command.Publish.Channel != "lobby" || string(command.Publish.Data) != "1" {
+			t.Errorf("%v: %v %v %v", encoding, method, command, err)
+		}
+	}
+}
+
+func TestMethodNames(t *testing.T) {
+	seen := map[string]bool{}
+	for m := wire.Unknown; m <= wire.Ping; m++ {
+		seen[m.String()] = true
+	}
+	if len(seen) != 14 || seen[""] || wire.Method(200).String() != "unknown" {
+		t.Errorf("names %v", slices.Sorted(maps.Keys(seen)))
+	}
+}

@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+
+	"github.com/centrifugal/protocol"
+)
+
+// Append appends a reply, or a push, which is a reply without an id, to the
+// WebSocket message dst: empty, or what Append returned before with the same
+// encoding. So several leave in one message. Neither the reply nor what it
+// refers to is changed or kept.
+//
+// A JSON message is always whole: a reply with data that is not one JSON value
+// is refused with ErrBadRequest and dst comes back as it was, for such data
+// could pretend to be other replies. What cannot be undone here is a raw
+// carriage return and great depth: see Data.
+func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
+	if encoding == JSON {
+		line, err := protocol.DefaultJsonReplyEncoder.Encode(r)
+		if err != nil {
+			return dst, ErrBadRequest
+		}
+		return Join(dst, JSON, line), nil
+	}
+	size := r.SizeCF()
+	out := binary.AppendUvarint(slices.Grow(dst, size+binary.MaxVarintLen32), uint64(size))
+	out = out[:len(out)+size]
+	if _, err := r.MarshalToSizedBufferCF(out[len(out)-size:]); err != nil {
+		return dst, ErrInternal
+	}
+	return out, nil
+}
+
+// Join appends a message that was encoded before to the WebSocket message dst,
+// as Append does. It is how frames that many receivers share are coalesced.
+func Join(dst []byte, encoding Encoding, message []byte) []byte {
+	if encoding == JSON && len(dst) > 0 {
+		dst = append(dst, '\n')
+	}
+	return append(dst, message...)
+}
+
+// AppendPing appends the server's ping: the empty reply.
+func AppendPing(dst []byte, encoding Encoding) []byte {
+	if encoding == JSON {
+		return Join(dst, JSON, []byte("{}"))
+	}
+	return append(dst, 0)
+}
+
+// AppendPublication appends the push of a publication in a room. It says the
+// same to every receiver: encode it once for each encoding in use and share the
+// bytes. It fails as Append does.
+func AppendPublication(dst []byte, encoding Encoding, room string, p *protocol.Publication) ([]byte, error) {
+	e := envelopes.Get().(*envelope)
+	e.push.Channel, e.push.Pub = room, p
+	dst, err := Append(dst, encoding, &e.reply)
+	e.push.Channel, e.push.Pub = "", nil
+	envelopes.Put(e)
+	return dst, err
+}
+
+// An envelope is what stands around a publication. The encoder's interface
+// makes it escape to the heap, so it is used again.
+type envelope struct {
+	reply protocol.Reply
+	push  protocol.Push
+}
+
+var envelopes = sync.Pool{New: func() any {
+	e := new(envelope)
+	e.reply.Push = &e.push
+	return e
+}}
