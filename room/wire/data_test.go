@@ -1,0 +1,144 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room/wire"
+)
+
+// nested is n arrays in each other.
+func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
+// What may be the data of a room, what it is then, and what may not.
+func TestData(t *testing.T) {
+	const bad = "!"
+	for _, c := range []struct{ data, want string }{
+		{`{}`, `{}`},
+		{`null`, `null`},
+		{`0`, `0`},
+		{`-1.5e+3`, `-1.5e+3`},
+		{`"a"`, `"a"`},
+		{` {"text" : "hi"} `, ` {"text" : "hi"} `}, // as it came
+		{`{"a":1,"a":2}`, `{"a":1,"a":2}`},
+		{`"\ud800"`, `"\ud800"`},
+		{"\"\u2028\"", "\"\u2028\""},
+		{"{\r\n  \"text\": \"a\\nb\"\r\n}\n", `{  "text": "a\nb"}`},
+		{"\n1\n", "1"},
+		{"[1,\r2]", "[1,2]"},
+		{nested(wire.MaxDepth), nested(wire.MaxDepth)},
+		{strings.Repeat(`{"a":`, wire.MaxDepth) + "1" + strings.Repeat("}", wire.MaxDepth), strings.Repeat(`{"a":`, wire.MaxDepth) + "1" + strings.Repeat("}", wire.MaxDepth)},
+		{`"` + strings.Repeat("[", 1000) + `\"[["`, `"` + strings.Repeat("[", 1000) + `\"[["`},
+		{"", bad},
+		{" ", bad},
+		{"\n", bad},
+		{"{", bad},
+		{"}", bad},
+		{"[1\n2]", bad},
+		{"1\n2", bad}, // without its line end it were another value
+		{"{}\n{}", bad},
+		{"{} {}", bad},
+		{`{"a":1},"b":2`, bad},
+		{"\"a\nb\"", bad},
+		{"\"a\\\nb\"", bad},
+		{"\"\x00\"", bad},
+		{"\"\xff\"", bad},
+		{"\"\xed\xa0\x80\"", bad},
+		{"\ufeff1", bad},
+		{"NaN", bad},
+		{"'a'", bad},
+		{"{a:1}", bad},
+		{"// a\n1", bad},
+		{nested(wire.MaxDepth + 1), bad},
+		{strings.Repeat("[", 1<<20), bad},
+		{strings.Repeat("]", 1<<20), bad},
+	} {
+		got, err := wire.Data(false, []byte(c.data))
+		if c.want == bad {
+			if !errors.Is(err, wire.ErrBadRequest) || got != nil {
+				t.Errorf("%.60q is taken, as %.60q, %v", c.data, got, err)
+			}
+		} else if err != nil || string(got) != c.want {
+			t.Errorf("%.60q: %.60q, %v; want %.60q", c.data, got, err, c.want)
+		}
+		// A binary room takes it as it is.
+		if got, err := wire.Data(true, []byte(c.data)); err != nil || string(got) != c.data {
+			t.Errorf("binary %.60q: %.60q, %v", c.data, got, err)
+		}
+	}
+}
+
+// Data that was let in never breaks a JSON message.
+func FuzzData(f *testing.F) {
+	for _, data := range []string{`{"text":"hi"}`, "[1,\n2]", "1\n2", `"\u0000"`, "\"\xff\"", nested(51), "{}\n{}"} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		line, err := wire.Data(false, data)
+		if err != nil {
+			return
+		}
+		var was, is any
+		if json.Unmarshal(data, &was) != nil || json.Unmarshal(line, &is) != nil {
+			t.Fatalf("%q became %q, which is no JSON", data, line)
+		}
+		a, _ := json.Marshal(was)
+		if b, _ := json.Marshal(is); string(a) != string(b) {
+			t.Fatalf("%q became %q, another value", data, line)
+		}
+		message, err := wire.AppendPublication(nil, wire.JSON, "a", &protocol.Publication{Data: line})
+		if err != nil || strings.ContainsAny(string(message), "\r\n") || !json.Valid(message) {
+			t.Fatalf("%q is published as %q, %v", data, message, err)
+		}
+		if text := wire.DataText(line); !utf8.Valid(text) {
+			t.Fatalf("%q is the text %q", line, text)
+		}
+	})
+}
+
+func TestAdmit(t *testing.T) {
+	for _, c := range []struct {
+		encoding wire.Encoding
+		binary   bool
+		want     error
+	}{
+		{wire.JSON, false, nil},
+		{wire.Protobuf, false, nil},
+		{wire.Protobuf, true, nil},
+		{wire.JSON, true, wire.DisconnectInappropriateProtocol},
+	} {
+		if err := wire.Admit(c.encoding, c.binary); err != c.want {
+			t.Errorf("%v, binary %v: %v, want %v", c.encoding, c.binary, err, c.want)
+		}
+	}
+}
+
+// Bytes of a binary room arrive as they were sent.
+func TestBinaryDataIsUntouched(t *testing.T) {
+	all := make([]byte, 512)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	line := marshal(t, &protocol.Command{Id: 1, Publish: &protocol.PublishRequest{Channel: "files", Data: all}})
+	_, command, err := takeOne(t, wire.Protobuf, delimited(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := wire.Data(true, command.Publish.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := wire.AppendPublication(nil, wire.Protobuf, "files", &protocol.Publication{Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	replies, err := readReplies(wire.Protobuf, message)
+	if err != nil || string(replies[0].Push.Pub.Data) != string(all) {
+		t.Errorf("%v, %v", replies, err)
+	}
+}
