@@ -35,6 +35,7 @@ func TestData(t *testing.T) {
 		{nested(wire.MaxDepth), nested(wire.MaxDepth)},
 		{strings.Repeat(`{"a":`, wire.MaxDepth) + "1" + strings.Repeat("}", wire.MaxDepth), strings.Repeat(`{"a":`, wire.MaxDepth) + "1" + strings.Repeat("}", wire.MaxDepth)},
 		{`"` + strings.Repeat("[", 1000) + `\"[["`, `"` + strings.Repeat("[", 1000) + `\"[["`},
+		{`"\"` + strings.Repeat("[", 1000) + `"`, `"\"` + strings.Repeat("[", 1000) + `"`},
 		{"", bad},
 		{" ", bad},
 		{"\n", bad},

@@ -55,7 +55,7 @@ func DataText(data []byte) []byte {
 		if key != "text" {
 			continue
 		}
-		if text = nil; json.Unmarshal(value, &text) != nil {
+		if json.Unmarshal(value, &text) != nil {
 			text = nil
 		}
 	}
