@@ -27,12 +27,12 @@ peers: ## build the servers of others that webim is compared with, in bin/peers
 test: ## all tests, browser included, under the race detector: at most 10 minutes
 	@.ci/needs gcc chromium
 	$(GOTEST) -timeout 9m ./...
-	go test -count=1 -run Allocates ./netpoll
+	go test -count=1 -run Allocates ./netpoll ./room/wire
 
 test-long: ## the same tests at full size
 	@.ci/needs gcc chromium
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
-	go test -count=1 -run Allocates ./netpoll
+	go test -count=1 -run Allocates ./netpoll ./room/wire
 
 lint: ## gofmt, go vet, staticcheck
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on:" $$files; exit 1; }

@@ -106,7 +106,8 @@ func TestDataBombs(t *testing.T) {
 				wire.DataText(line)
 			}
 		})
-		if cost > 16 {
+		if cost > 60 { // garbage: no more than the longest value is held
+
 			t.Errorf("%.20s: %.1f bytes a byte", data, cost)
 		}
 		t.Logf("%.20s: %.2f bytes each", data, cost)

@@ -15,8 +15,10 @@ import (
 type Encoding uint8
 
 const (
-	JSON     Encoding = iota // lines in text messages
-	Protobuf                 // length-delimited, in binary messages
+	// JSON is one command, reply or push a line, in text messages.
+	JSON Encoding = iota
+	// Protobuf is each of them with its length before it, in binary messages.
+	Protobuf
 )
 
 // The WebSocket subprotocols that clients ask for the encodings with. JSON is
@@ -37,8 +39,8 @@ func (e Encoding) String() string {
 // MaxHead is the most bytes of a command, less its publish, rpc or send: these
 // three carry data, which is kept as it came and bounded by the size of a
 // WebSocket message. All else is taken apart into structures, which may need
-// ninety times its bytes (a filter of nothing but `{}` is the worst): one such
-// command costs 6 MB at most, and for a moment. The 64 KB are what other
+// a hundred times its bytes (a filter of nothing but `{}` is the worst): one
+// such command costs 6.5 MB at most, and for a moment. The 64 KB are what other
 // servers of the protocol allow for a whole message.
 const MaxHead = 64 << 10
 

@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/centrifugal/protocol"
@@ -273,4 +276,23 @@ func TestAppendEscapes(t *testing.T) {
 	if err := json.Unmarshal(message, &r); err != nil || r.Push.Channel != evil || r.Push.Pub.Tags[evil] != evil || r.Push.Pub.Info.User != evil {
 		t.Errorf("%q is %v, %v", message, &r, err)
 	}
+}
+
+// Rooms encode at the same time, and no byte of one gets into another.
+func TestAppendPublicationAtTheSameTime(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		room := fmt.Sprint("room", i)
+		p := &protocol.Publication{Data: []byte(strconv.Quote(room)), Offset: uint64(i + 1)}
+		want := fmt.Sprintf(`{"push":{"channel":%q,"pub":{"data":%q,"offset":%d}}}`, room, room, i+1)
+		wg.Go(func() {
+			for range 500 {
+				if got, err := wire.AppendPublication(nil, wire.JSON, room, p); err != nil || string(got) != want {
+					t.Errorf("%s, %v; want %s", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

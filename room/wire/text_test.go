@@ -50,6 +50,9 @@ func TestDataText(t *testing.T) {
 		{`{"text":"hi"}`, "hi"},
 		{`{"text":""}`, ""},
 		{` { "text" : "hi" } `, "hi"},
+		{`{"text":"hi","a":"b"}`, "hi"},
+		{`{"text":"a\\"}`, "a\\"},
+		{`{"text":"été 日本 🎉"}`, "été 日本 🎉"},
 		{`{"a":[{"text":"no"}],"text":"hi","b":null}`, "hi"},
 		{`{"text":"a\nb\u00e9\ud83c\udf89"}`, "a\nbé🎉"},
 		{`{"text":"\ud800"}`, "\ufffd"},
@@ -68,8 +71,9 @@ func TestDataText(t *testing.T) {
 		{`"text"`, same},
 		{`1`, same},
 		{`null`, same},
-		{`{"text":"hi"`, same}, // never passed Data; no panic
+		{`{"text":"hi",`, same}, // this and what follows would not have passed Data
 		{`{"text"`, same},
+		{`{"text":`, same},
 		{``, same},
 	} {
 		want := c.text

@@ -1,0 +1,43 @@
+//go:build !race
+
+package wire_test
+
+import (
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room/wire"
+)
+
+// The allocations that the benchmarks show stay what they are. Not under the
+// race detector, where a sync.Pool forgets on purpose.
+func TestCodecAllocates(t *testing.T) {
+	publish := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "lobby", Data: text128}}
+	pub := &protocol.Publication{Data: text128, Offset: 1}
+	buf := make([]byte, 0, 1024)
+	decode := func(encoding wire.Encoding, message []byte) func() {
+		return func() {
+			commands, _ := wire.Decode(encoding, message, 1)
+			_, _, _ = commands.Next()
+		}
+	}
+	for _, c := range []struct {
+		name string
+		most float64
+		f    func()
+	}{
+		{"pong, JSON", 0, decode(wire.JSON, []byte("{}"))},
+		{"pong, Protobuf", 0, decode(wire.Protobuf, []byte{0})},
+		{"publish, JSON", 4, decode(wire.JSON, publish.AppendJSON(nil))},
+		{"publish, Protobuf", 4, decode(wire.Protobuf, delimited(marshal(t, publish)))},
+		{"publication, JSON", 1, func() { _, _ = wire.AppendPublication(buf, wire.JSON, "lobby", pub) }},
+		{"publication, Protobuf", 0, func() { _, _ = wire.AppendPublication(buf, wire.Protobuf, "lobby", pub) }},
+		{"ping", 0, func() { wire.AppendPing(buf, wire.JSON) }},
+		{"data", 0, func() { _, _ = wire.Data(false, text128) }},
+	} {
+		if got := testing.AllocsPerRun(100, c.f); got > c.most {
+			t.Errorf("%s: %.0f allocations, at most %.0f", c.name, got, c.most)
+		}
+	}
+}
