@@ -62,6 +62,9 @@ func (r *Report) Figures() []Figure {
 	switch {
 	case r.Idle != nil:
 		l.add("", "memory per client, bytes", r.Idle.PerClient)
+		if h := r.Idle.Hold; h != nil {
+			l.add("", "idle CPU per client, µs a second", h.CPU)
+		}
 		for _, s := range r.Idle.Steps {
 			l.more(fmt.Sprintf("%d clients", s.Clients), "connects a second", s.PerSec)
 		}

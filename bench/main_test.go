@@ -15,6 +15,12 @@ import (
 // floorVariable makes the test binary a floor server that listens on its value.
 const floorVariable = "WEBIM_BENCH_TEST_FLOOR"
 
+// workerVariable makes the test binary a worker process.
+const workerVariable = "WEBIM_BENCH_TEST_WORKER"
+
+// workerCommand is the command line of the test binary as that.
+func workerCommand() []string { return []string{"/usr/bin/env", workerVariable + "=1", os.Args[0]} }
+
 func TestMain(m *testing.M) {
 	if at := os.Getenv(floorVariable); at != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -22,6 +28,13 @@ func TestMain(m *testing.M) {
 		stop()
 		if err != nil {
 			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if os.Getenv(workerVariable) != "" {
+		if err := ServeWorker(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)

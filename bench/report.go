@@ -231,6 +231,8 @@ func (r *Report) rows() [][]string {
 // more is further tables.
 func (r *Report) more() [][][]string {
 	switch {
+	case r.Idle != nil && r.Idle.Hold != nil:
+		return [][][]string{r.Idle.Hold.rows()}
 	case r.Churn != nil:
 		return [][][]string{r.Churn.Comers.rows(), r.Churn.Drift.rows()}
 	case r.Soak != nil:

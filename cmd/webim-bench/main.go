@@ -52,6 +52,8 @@ type commands struct {
 	Soak   bench.Soak   `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
 	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 
+	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, which talks to it on standard input and output."`
+
 	Compare compareCmd `cmd:"" help:"What got better or worse between two reports, beyond the noise of their runs; ends with 1 if anything is worse."`
 	Peers   peersCmd   `cmd:"" help:"The servers of others that webim is compared with: list, build, smoke."`
 }
@@ -77,6 +79,9 @@ func run(args []string) int {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	if cmd.Command() == "floor" {
 		return fail(cli.Floor.serve(ctx))
+	}
+	if cmd.Command() == "worker" {
+		return fail(cli.Worker.serve())
 	}
 	if c := cli.Compare; c.Before != "" {
 		return c.run(cli.HTML)
@@ -113,6 +118,16 @@ func fail(err error) int {
 
 // usageError is a wrong flag.
 type usageError struct{ error }
+
+// workerCmd is a client process.
+type workerCmd struct{}
+
+func (workerCmd) serve() error {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
+	return bench.ServeWorker(os.Stdin, os.Stdout)
+}
 
 // floorCmd runs the floor server.
 type floorCmd struct {
