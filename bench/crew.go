@@ -102,17 +102,19 @@ func (m *mateProcess) pid() int { return m.cmd.Process.Pid }
 func (m *mateProcess) order(o order) (answer, error) {
 	a, err := m.call(o)
 	if errors.Is(err, errHome) {
-		<-m.exited
-		return a, fmt.Errorf("the worker process %d ended (%s) and took its %d clients with it%s", m.pid(), m.cmd.ProcessState, m.clients, m.lastWords())
+		return a, m.death()
 	}
 	return a, err
 }
 
-func (m *mateProcess) lastWords() string {
-	if text := m.said.String(); text != "" {
-		return "; it said: " + text
+// death says how the process ended, when it has.
+func (m *mateProcess) death() error {
+	<-m.exited
+	words := m.said.String()
+	if words != "" {
+		words = "; it said: " + words
 	}
-	return ""
+	return fmt.Errorf("the worker process %d ended (%s) and took its %d clients with it%s", m.pid(), m.cmd.ProcessState, m.clients, words)
 }
 
 // stop lets the process go home, and kills it when it does not within five seconds.
@@ -137,6 +139,12 @@ func (c *Crew) Close() {
 
 // all gives an order to each process at once and waits for all answers. When ctx ends, or one process fails, the others are told to give up what lasts.
 func (c *Crew) all(ctx context.Context, of func(k int, m *mateProcess) order) ([]answer, error) {
+	return c.some(ctx, len(c.mates), of)
+}
+
+// some is all, but for so many processes at a time.
+func (c *Crew) some(ctx context.Context, most int, of func(k int, m *mateProcess) order) ([]answer, error) {
+	slots := make(chan struct{}, max(most, 1))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -148,6 +156,8 @@ func (c *Crew) all(ctx context.Context, of func(k int, m *mateProcess) order) ([
 	var orders sync.WaitGroup
 	for k, m := range c.mates {
 		orders.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			if answers[k], errs[k] = m.order(of(k, m)); errs[k] != nil {
 				cancel()
 			}

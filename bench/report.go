@@ -37,18 +37,19 @@ type Report struct {
 	Notes       []string   `json:"notes"`
 	Conditions  Conditions `json:"conditions"`
 
-	Idle   *IdleResult   `json:"idle,omitempty"`
-	Flood  []FloodResult `json:"flood,omitempty"`
-	Fanout *FanoutResult `json:"fanout,omitempty"`
-	Quiet  *QuietResult  `json:"quiet,omitempty"`
-	Pair   *PairResult   `json:"pair,omitempty"`
-	Storm  *StormResult  `json:"storm,omitempty"`
-	Slow   *SlowResult   `json:"slow,omitempty"`
-	Big    *BigResult    `json:"big,omitempty"`
-	Echo   *EchoResult   `json:"echo,omitempty"`
-	Rate   *RateResult   `json:"rate,omitempty"`
-	Churn  *ChurnResult  `json:"churn,omitempty"`
-	Soak   *SoakResult   `json:"soak,omitempty"`
+	Idle    *IdleResult    `json:"idle,omitempty"`
+	Flood   []FloodResult  `json:"flood,omitempty"`
+	Fanout  *FanoutResult  `json:"fanout,omitempty"`
+	Quiet   *QuietResult   `json:"quiet,omitempty"`
+	Pair    *PairResult    `json:"pair,omitempty"`
+	Storm   *StormResult   `json:"storm,omitempty"`
+	Slow    *SlowResult    `json:"slow,omitempty"`
+	Big     *BigResult     `json:"big,omitempty"`
+	Echo    *EchoResult    `json:"echo,omitempty"`
+	Rate    *RateResult    `json:"rate,omitempty"`
+	Churn   *ChurnResult   `json:"churn,omitempty"`
+	Soak    *SoakResult    `json:"soak,omitempty"`
+	Million *MillionResult `json:"million,omitempty"`
 
 	Samples []Sample `json:"samples,omitempty"` // over the time of the load, evenly; at most 480
 }
@@ -224,6 +225,8 @@ func (r *Report) rows() [][]string {
 		return r.Churn.rows()
 	case r.Soak != nil:
 		return r.Soak.rows()
+	case r.Million != nil:
+		return r.Million.rows()
 	}
 	return nil
 }
@@ -233,6 +236,8 @@ func (r *Report) more() [][][]string {
 	switch {
 	case r.Idle != nil && r.Idle.Hold != nil:
 		return [][][]string{r.Idle.Hold.rows()}
+	case r.Million != nil:
+		return r.Million.tables()
 	case r.Churn != nil:
 		return [][][]string{r.Churn.Comers.rows(), r.Churn.Drift.rows()}
 	case r.Soak != nil:
