@@ -56,6 +56,7 @@ type commands struct {
 
 	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, which talks to it on standard input and output."`
 
+	Suite   suiteCmd   `cmd:"" help:"Compare webim with all peers that can run here, in every way that matters; ends with a page."`
 	Compare compareCmd `cmd:"" help:"What got better or worse between two reports, beyond the noise of their runs; ends with 1 if anything is worse."`
 	Peers   peersCmd   `cmd:"" help:"The servers of others that webim is compared with: list, build, smoke."`
 }
@@ -93,6 +94,13 @@ func run(args []string) int {
 	}
 	if cmd.Command() == "million" { // it starts its servers itself
 		cli.Million.Server, cli.Cmd = cli.Cmd, ""
+	}
+	if cmd.Command() == "suite" {
+		cfg, err := cli.config("suite")
+		if err != nil {
+			return fail(err)
+		}
+		return cli.Suite.run(ctx, cfg)
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,

@@ -57,6 +57,8 @@ func TestWrongFlags(t *testing.T) {
 		{"flood --header nonsense", "Name: value"},
 		{"idle --clients 5,4", "rise"},
 		{"floor --listen nonsense", "--listen"},
+		{"suite --repeat 0", "--repeat"},
+		{"suite --peers nonsense", "gorilla"},
 		{"storm --processes 2", "--processes"},
 		{"million --servers many", "auto"},
 		{"million --clients 100000000", "or take --clients"},
