@@ -18,6 +18,8 @@
 // Request-response is [Echo]: at a rate it is a flood in which each client is alone (answers, echo.go), else a loop on the worker (asker.go). [Rate] is floods,
 // faster and faster.
 //
+// [Suite] runs webim and its peers in turns and makes medians and ratios of what they gave (suite.go, suitetext.go).
+//
 // [Churn] and [Soak] flood a room beside clients that come and go (comers.go); samples of the server's memory, files and CPU, and of the latency, are taken on
 // a goroutine of their own (sample.go), and say what drifts.
 //

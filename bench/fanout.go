@@ -51,6 +51,7 @@ func (o Fanout) Run(ctx context.Context, cfg Config) (*Report, error) {
 	defer d.close()
 	res := &FanoutResult{}
 	r.Fanout = res
+	defer r.sample(d.loads[0], server)()
 	guard := watch(d.loads[0], server)
 	sides := [2]*FanoutSide{&res.Server, &res.Floor}
 	for done := 0; done < o.Rounds && err == nil; done += o.Block {

@@ -81,6 +81,9 @@ func (r *Report) Figures() []Figure {
 		l.latency("beside the flood", r.Pair.Beside)
 	case r.Storm != nil:
 		l.spread("", "all back, s", r.Storm.Seconds)
+		calm, storm := r.Storm.traffic()
+		l.spread("before the cut", "p99, ms", calm)
+		l.spread("until all are back", "p99, ms", storm)
 	case r.Slow != nil:
 		l.latency("without stuck clients", r.Slow.Without.Latency)
 		l.latency("with stuck clients", r.Slow.With.Latency)

@@ -18,6 +18,7 @@ type Config struct {
 	Origin    string        // the Origin header, which browsers send and servers may insist on
 	Protocols []string      // subprotocols to offer; which one the server takes is in Report.Conditions
 	Label     string        // what to call the server in reports
+	Version   string        // of the program that measures; empty or dev: the commit that it was built from, if that is known
 	Command   string        // that measures: a condition of the figures like others
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms

@@ -22,6 +22,10 @@ const workerVariable = "WEBIM_BENCH_TEST_WORKER"
 func workerCommand() []string { return []string{"/usr/bin/env", workerVariable + "=1", os.Args[0]} }
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "version" { // asked as webim is
+		fmt.Println("webim v0-test")
+		os.Exit(0)
+	}
 	if at := os.Getenv(floorVariable); at != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		err := ServeFloor(ctx, at, func(a netip.AddrPort) { fmt.Printf("listening on %s\n", a) })

@@ -57,6 +57,7 @@ func (o Pair) Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 	}
 	r.Pair = &PairResult{}
+	defer r.sample(crowd, server)()
 	return r, o.measure(ctx, r, flood, server, crowd, newRounds(two, server, o.Size, newTag()))
 }
 

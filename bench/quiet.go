@@ -33,6 +33,7 @@ func (o Quiet) Run(ctx context.Context, cfg Config) (*Report, error) {
 	defer d.close()
 	res := &FanoutResult{}
 	sides := [2]*FanoutSide{&res.Server, &res.Floor}
+	defer r.sample(d.loads[0], server)()
 	guard := watch(d.loads[0], server)
 	for i := range len(d.sides) * o.Rounds {
 		wait := o.Every/2 + time.Duration(rand.Int64N(int64(o.Every)+1))

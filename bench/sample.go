@@ -52,16 +52,20 @@ type watched interface {
 	sample(s *sampler)
 }
 
-// sample takes samples until the function that it returns is called, which puts them into the report. Call that before the clients are closed.
+// sample takes samples until the function that it returns is called, which adds them to the report. Call that before the clients are closed. A scenario whose
+// parts have other clients each samples every part.
 func (r *Report) sample(l watched, server process) (stop func()) {
-	s := &sampler{server: server, load: l, start: now(), stop: make(chan struct{}), done: make(chan struct{})}
-	s.at, s.cpu, s.client = s.start, server.cpu(), l.cpu()
+	if r.sampled == 0 {
+		r.sampled = now()
+	}
+	s := &sampler{server: server, load: l, start: r.sampled, stop: make(chan struct{}), done: make(chan struct{})}
+	s.at, s.cpu, s.client = now(), server.cpu(), l.cpu()
 	l.sample(s)
 	go s.loop()
 	return sync.OnceFunc(func() {
 		close(s.stop)
 		<-s.done
-		r.Samples = s.samples
+		r.Samples = append(r.Samples, s.samples...)
 	})
 }
 

@@ -73,6 +73,7 @@ func (o Slow) side(ctx context.Context, cfg Config, server process, r *Report, s
 	if err := f.mustOpen(ctx, r); err != nil {
 		return err
 	}
+	defer r.sample(f, server)()
 	readers := f.clients[:o.Clients-stuck]
 	f.each(func(c *client) { c.stuck = c.index >= len(readers) })
 	if pause(ctx, cfg, "letting the server settle", cfg.settle()) != nil {

@@ -50,14 +50,14 @@ func idleStage(counts ...int) stage {
 		[]string{"memory per client, bytes", fmt.Sprintf("%d clients: connects a second", counts[len(counts)-1])}}
 }
 
-func quickStages() []stage { return []stage{idleStage(500, 3000), floodStage(1000)} }
+func quickStages() []stage { return []stage{idleStage(500, 3000), floodStage(300)} }
 
 func fullStages() []stage {
 	return []stage{idleStage(1000, 5000),
 		{"fanout", Fanout{Clients: 1000, Rounds: 12, Block: 3, Size: FixedSize(128)}, 40 * time.Second,
 			[]string{"server: median client, ms", "server: last client, ms", "server: server CPU per delivery, µs", "CPU, times the floor's"}},
 		floodStage(300), floodStage(1000), floodStage(3000),
-		{"storm", Storm{Clients: 2000, Rounds: 3}, 60 * time.Second, []string{"all back, s"}},
+		{"storm", Storm{Clients: 2000, Rounds: 3, Stay: 50, Rate: 20, Size: FixedSize(128)}, 60 * time.Second, []string{"all back, s", "before the cut: p99, ms", "until all are back: p99, ms"}},
 		{"slow", Slow{Clients: 500, Stuck: 10, Senders: 20, Rate: 100, Size: FixedSize(4096), Seconds: 6}, 60 * time.Second,
 			[]string{"without stuck clients: p99, ms", "with stuck clients: p99, ms", "memory per stuck client, bytes"}}}
 }
@@ -238,6 +238,9 @@ func (o Suite) one(ctx context.Context, cfg Config, c contender, s stage, into *
 		into.Runs = append(into.Runs, r)
 		for _, why := range r.LimitedBy {
 			res.note("%s, %s: the client was the limit: %s", s.name, c.name, why)
+		}
+		for _, n := range r.Notes {
+			res.note("%s, %s: %s", s.name, c.name, n)
 		}
 	} else {
 		into.Runs = append(into.Runs, nil)

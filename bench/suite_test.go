@@ -160,7 +160,7 @@ func TestSuiteShowsFiguresThatExist(t *testing.T) {
 			side := FanoutSide{Median: one, Last: one, CPU: one}
 			r.Fanout = &FanoutResult{Server: side, Floor: side, CPURatio: one}
 		case Storm:
-			r.Storm = &StormResult{Seconds: one}
+			r.Storm = &StormResult{Seconds: one, Rounds: []StormRound{{Traffic: &StormTraffic{Calm: Latency{P99: 1}, Storm: Latency{P99: 1}}}}}
 		case Slow:
 			r.Slow = &SlowResult{PeakPerStuck: 1, Without: SlowSide{Latency: Latency{P99: 1}}, With: SlowSide{Latency: Latency{P99: 1}}}
 		}

@@ -71,7 +71,11 @@ func (s StageResult) rows() [][]string {
 			if q := ratio(of, s.Servers[0].figures(name)); q > 0 {
 				times = fmt.Sprintf("%.2f", q)
 			}
-			row = append(row, fmt.Sprintf("%s (%s–%s)", figure(x.Median), figure(x.Min), figure(x.Max)), times)
+			text := figure(x.Median)
+			if len(got) > 1 {
+				text = fmt.Sprintf("%s (%s–%s)", text, figure(x.Min), figure(x.Max))
+			}
+			row = append(row, text, times)
 		}
 		rows = append(rows, row)
 	}

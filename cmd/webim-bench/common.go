@@ -144,7 +144,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Command: strings.Join(os.Args, " "), Compress: c.Compress}
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: strings.Join(os.Args, " "), Compress: c.Compress}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}

@@ -27,6 +27,9 @@ import (
 	"webim/bench"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 // Exit codes.
 const (
 	exitFailed      = 1
