@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build peers test test-long lint fuzz cover clean
+.PHONY: help run build peers bench million test test-long lint fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,15 @@ build: ## build bin/webim and bin/webim-bench
 peers: ## build the servers of others that webim is compared with, in bin/peers
 	$(GOBUILD) -o bin/ ./cmd/webim-bench
 	bin/webim-bench peers build
+
+bench: build ## compare webim with its peers, in under 45 minutes; BENCH=quick: with five, in under 5
+	bin/webim-bench suite $(if $(filter quick,$(BENCH)),--quick)
+
+CLIENTS ?= 1000000
+
+million: build ## hold CLIENTS (1000000) idle clients on this machine: what each costs, in about 4 minutes
+	bin/webim-bench million --clients $(CLIENTS) --json bin/million.json --html bin/million.html
+	@echo "the report: bin/million.html"
 
 test: ## all tests, browser included, under the race detector: at most 10 minutes
 	@.ci/needs gcc chromium

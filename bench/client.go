@@ -92,6 +92,9 @@ func (c *client) events(b []byte, message func(Event)) error {
 func (c *client) control(ev Event) error {
 	switch ev.Op {
 	case opPing:
+		if c.w != nil { // none over TLS
+			c.w.pings++
+		}
 		c.send(appendFrame(nil, opPong, ev.Payload, &c.mask))
 	case opClose:
 		if len(ev.Payload) >= 2 {

@@ -18,9 +18,12 @@ type Config struct {
 	Origin    string        // the Origin header, which browsers send and servers may insist on
 	Protocols []string      // subprotocols to offer; which one the server takes is in Report.Conditions
 	Label     string        // what to call the server in reports
+	Version   string        // of the program that measures; empty or dev: the commit that it was built from, if that is known
 	Command   string        // that measures: a condition of the figures like others
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
+	Processes int           // that hold the clients; 0: this one, or as many as their open files ask for
+	Worker    []string      // command of such a process; empty: the program itself with "worker"
 	Sources   int           // loopback addresses to dial from; 0: 16; below zero: leave it to the kernel
 	InFlight  int           // handshakes under way at most; 0: 400, below the accept queue of 511 that many servers have
 	Timeout   time.Duration // for a handshake, and for a message that does not come; 0: 10 s
@@ -59,6 +62,7 @@ type Fleet struct {
 	target  target
 	shake   *handshake
 	clients []*client
+	first   int      // number of the first loopback address
 	sampler *sampler // of the report; nil: nobody looks
 	workers []*worker
 
@@ -211,6 +215,9 @@ func (f *Fleet) Close() {
 // Open returns how many clients are open.
 func (f *Fleet) Open() int { return int(f.openCount.Load()) }
 
+// Gone returns how many open clients the server has closed, or the network has.
+func (f *Fleet) Gone() int { return int(f.lost.Load()) }
+
 // Failures returns the handshakes that failed so far, by what went wrong.
 func (f *Fleet) Failures() map[string]int {
 	f.mu.Lock()
@@ -255,7 +262,28 @@ func (f *Fleet) each(do func(c *client)) {
 	}
 }
 
-// busy returns the CPU time of all workers' threads, and the largest of them, in nanoseconds.
+func (f *Fleet) size() int         { return len(f.clients) }
+func (f *Fleet) config() Config    { return f.cfg }
+func (f *Fleet) cpu() int64        { return ownCPU() }
+func (f *Fleet) sample(s *sampler) { f.sampler = s }
+
+// agreed returns what the first client's handshake agreed on.
+func (f *Fleet) agreed() (t terms, ok bool) {
+	f.workers[0].do(func() {
+		t, ok = f.clients[0].terms, f.clients[0].state.Load() == open
+	})
+	return t, ok
+}
+
+// pings returns how many the server has sent to all clients.
+func (f *Fleet) pings() (n int64) {
+	for _, w := range f.workers {
+		w.do(func() { n += w.pings })
+	}
+	return n
+}
+
+// busy returns the CPU time of each worker's thread, in nanoseconds.
 func (f *Fleet) busy() []int64 {
 	b := make([]int64, len(f.workers))
 	for i, w := range f.workers {

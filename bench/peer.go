@@ -128,7 +128,7 @@ func (p Peer) Start(ctx context.Context, root string) (*Server, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return startAnnounced(ctx, p.Name, append(argv, "127.0.0.1:0"))
+	return startAnnounced(ctx, "peer "+p.Name, append(argv, "127.0.0.1:0"))
 }
 
 // command makes the paths of serve absolute: a program's folder is not ours.
@@ -146,28 +146,27 @@ func (p Peer) command(root string) ([]string, error) {
 	return argv, nil
 }
 
-// startAnnounced starts a program whose first line ends with the address that it listens on.
+// startAnnounced starts a program whose first line on standard output names the address that it listens on, bare or as http://ADDRESS/; name is what to call it.
 func startAnnounced(ctx context.Context, name string, argv []string) (*Server, string, error) {
 	line := make(chan string, 1)
 	s, err := startProcess(argv, line)
 	if err != nil {
-		return nil, "", fmt.Errorf("peer %s: %w", name, err)
+		return nil, "", fmt.Errorf("%s: %w", name, err)
 	}
 	timer := time.NewTimer(30 * time.Second)
 	defer timer.Stop()
 	select {
 	case first := <-line:
-		words := strings.Fields(first)
-		if len(words) > 0 {
-			if at, err := netip.ParseAddrPort(words[len(words)-1]); err == nil {
+		for _, word := range strings.Fields(first) {
+			if at, err := netip.ParseAddrPort(strings.TrimSuffix(strings.TrimPrefix(word, "http://"), "/")); err == nil {
 				return s, "ws://" + at.String() + "/", nil
 			}
 		}
-		err = fmt.Errorf("peer %s: its first line must end with the address that it listens on; it said: %s", name, first)
+		err = fmt.Errorf("%s: its first line must name the address that it listens on; it said: %s", name, first)
 	case <-s.exited:
-		err = fmt.Errorf("peer %s ended at once; it said: %s", name, s.out)
+		err = fmt.Errorf("%s ended at once; it said: %s", name, s.out)
 	case <-timer.C:
-		err = fmt.Errorf("peer %s does not say that it listens, for 30 s; it said: %s", name, s.out)
+		err = fmt.Errorf("%s does not say that it listens, for 30 s; it said: %s", name, s.out)
 	case <-ctx.Done():
 		err = ctx.Err()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strings"
@@ -69,7 +70,7 @@ func startProcess(argv []string, firstLine chan<- string) (*Server, error) {
 		return nil, fmt.Errorf("the command is empty")
 	}
 	s := &Server{cmd: exec.Command(argv[0], argv[1:]...), out: &tail{first: firstLine}, exited: make(chan struct{})}
-	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out.later()
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -95,24 +96,43 @@ func (s *Server) Stop() {
 	<-s.exited
 }
 
-// tail keeps the last 4 KB that a child wrote.
+// tail keeps the last 4 KB that a child wrote, and passes on its first line of standard output.
 type tail struct {
 	mu    sync.Mutex
 	buf   []byte
-	first chan<- string
+	first chan<- string // nil: told, or nobody asked
+	line  []byte        // what there is of it
 }
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.buf = append(t.buf, b...)
-	if i := bytes.IndexByte(t.buf, '\n'); i >= 0 && t.first != nil {
-		t.first <- string(t.buf[:i])
-		t.first = nil
+	t.keep(b)
+	if t.first != nil {
+		t.line = append(t.line, b...)
+		if i := bytes.IndexByte(t.line, '\n'); i >= 0 || len(t.line) > 4<<10 {
+			t.first <- string(t.line[:max(i, 0)])
+			t.first, t.line = nil, nil
+		}
 	}
-	if len(t.buf) > 4<<10 {
+	return len(b), nil
+}
+
+func (t *tail) keep(b []byte) {
+	if t.buf = append(t.buf, b...); len(t.buf) > 4<<10 {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-4<<10:]...)
 	}
+}
+
+// later is t without an eye on the first line.
+func (t *tail) later() io.Writer { return laterLines{t} }
+
+type laterLines struct{ t *tail }
+
+func (l laterLines) Write(b []byte) (int, error) {
+	l.t.mu.Lock()
+	defer l.t.mu.Unlock()
+	l.t.keep(b)
 	return len(b), nil
 }
 

@@ -28,6 +28,7 @@ type worker struct {
 	todo     []*client // to be dialed
 	inFlight int
 	inflater *inflater // of all its clients
+	pings    int64     // that its clients got
 	shakes   Hist      // the handshakes of clients that come and go
 
 	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
