@@ -5,14 +5,12 @@ import (
 	"context"
 	"log"
 	"net/http"
+	"sync"
 
 	"github.com/coder/websocket"
 
 	"webim/bench/peers/kit"
 )
-
-// backlog is how many messages may wait for a client; the example has 16 and a publisher that waits for a rate limiter.
-const backlog = 256
 
 // message is shared by all who get it.
 type message struct {
@@ -20,10 +18,15 @@ type message struct {
 	data []byte
 }
 
-// subscriber is one connection: the request's goroutine reads, another writes.
+// subscriber is one connection: the request's goroutine reads, another writes. Where the example has a channel of 16 messages and a publisher that
+// waits for a rate limiter, here bytes are counted: a burst of small messages is no reason to cut anybody, and an idle client holds no channel of messages.
 type subscriber struct {
 	conn *websocket.Conn
-	msgs chan message
+	wake chan struct{} // something waits
+
+	mu      sync.Mutex
+	waiting []message
+	bytes   int // of them
 }
 
 // room is everybody.
@@ -39,7 +42,7 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return // Accept has answered
 	}
 	conn.SetReadLimit(kit.MaxMessage)
-	s := &subscriber{conn: conn, msgs: make(chan message, backlog)}
+	s := &subscriber{conn: conn, wake: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.members.Add(s)
@@ -58,13 +61,26 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // publish never waits: a subscriber that lags is closed, as in the example.
 func (r *room) publish(m message) {
 	for _, s := range r.members.Snapshot() {
-		select {
-		case s.msgs <- m:
-		default:
+		if !s.queue(m) {
 			r.members.Remove(s)
 			go s.conn.CloseNow()
 		}
 	}
+}
+
+// queue reports false when too much waits already.
+func (s *subscriber) queue(m message) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes+len(m.data) > kit.MaxQueue {
+		return false
+	}
+	s.waiting, s.bytes = append(s.waiting, m), s.bytes+len(m.data)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return true
 }
 
 func (s *subscriber) write(ctx context.Context) {
@@ -72,13 +88,30 @@ func (s *subscriber) write(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case m := <-s.msgs:
-			if err := s.send(ctx, m); err != nil {
+		case <-s.wake:
+			if err := s.drain(ctx); err != nil {
 				_ = s.conn.CloseNow() // ends the reader too
 				return
 			}
 		}
 	}
+}
+
+// drain sends what waits.
+func (s *subscriber) drain(ctx context.Context) error {
+	s.mu.Lock()
+	all := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, m := range all {
+		if err := s.send(ctx, m); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.bytes -= len(m.data)
+		s.mu.Unlock()
+	}
+	return nil
 }
 
 func (s *subscriber) send(ctx context.Context, m message) error {
