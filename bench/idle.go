@@ -81,6 +81,9 @@ func newCrowd(cfg Config, n int) (c crowd, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := cfg.checkDialect(t); err != nil {
+		return nil, nil, err
+	}
 	if t.tls {
 		f := newTLSFleet(cfg, t, n)
 		return f, f.Close, nil

@@ -133,7 +133,7 @@ func startDuel(ctx context.Context, cfg Config, server process, clients int, siz
 	for i, p := range []process{server, {pids: []int{child.PID()}}} {
 		side := cfg
 		if i == 1 {
-			side.URL = child.url
+			side.URL, side.Dialect, side.Channel = child.url, Plain, "" // it speaks nothing else
 		}
 		f, err := NewFleet(side, clients, side.Receivers)
 		if err == nil {
