@@ -5,7 +5,6 @@ import (
 	"context"
 	"log"
 	"net/http"
-	"sync"
 
 	"github.com/coder/websocket"
 
@@ -18,15 +17,11 @@ type message struct {
 	data []byte
 }
 
-// subscriber is one connection: the request's goroutine reads, another writes. Where the example has a channel of 16 messages and a publisher that
-// waits for a rate limiter, here bytes are counted: a burst of small messages is no reason to cut anybody, and an idle client holds no channel of messages.
+// subscriber is one connection: the request's goroutine reads, another writes. Where the example has a channel of 16 messages, and a publisher that
+// waits for a rate limiter, it has a queue of bytes.
 type subscriber struct {
 	conn *websocket.Conn
-	wake chan struct{} // something waits
-
-	mu      sync.Mutex
-	waiting []message
-	bytes   int // of them
+	msgs *kit.Queue[message]
 }
 
 // room is everybody.
@@ -42,7 +37,7 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return // Accept has answered
 	}
 	conn.SetReadLimit(kit.MaxMessage)
-	s := &subscriber{conn: conn, wake: make(chan struct{}, 1)}
+	s := &subscriber{conn: conn, msgs: kit.NewQueue[message]()}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.members.Add(s)
@@ -61,26 +56,11 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // publish never waits: a subscriber that lags is closed, as in the example.
 func (r *room) publish(m message) {
 	for _, s := range r.members.Snapshot() {
-		if !s.queue(m) {
+		if !s.msgs.Put(m, len(m.data)) {
 			r.members.Remove(s)
 			go s.conn.CloseNow()
 		}
 	}
-}
-
-// queue reports false when too much waits already.
-func (s *subscriber) queue(m message) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.bytes+len(m.data) > kit.MaxQueue {
-		return false
-	}
-	s.waiting, s.bytes = append(s.waiting, m), s.bytes+len(m.data)
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	return true
 }
 
 func (s *subscriber) write(ctx context.Context) {
@@ -88,7 +68,7 @@ func (s *subscriber) write(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.wake:
+		case <-s.msgs.Ready():
 			if err := s.drain(ctx); err != nil {
 				_ = s.conn.CloseNow() // ends the reader too
 				return
@@ -99,19 +79,15 @@ func (s *subscriber) write(ctx context.Context) {
 
 // drain sends what waits.
 func (s *subscriber) drain(ctx context.Context) error {
-	s.mu.Lock()
-	all := s.waiting
-	s.waiting = nil
-	s.mu.Unlock()
-	for _, m := range all {
+	for {
+		m, ok := s.msgs.Next()
+		if !ok {
+			return nil
+		}
 		if err := s.send(ctx, m); err != nil {
 			return err
 		}
-		s.mu.Lock()
-		s.bytes -= len(m.data)
-		s.mu.Unlock()
 	}
-	return nil
 }
 
 func (s *subscriber) send(ctx context.Context, m message) error {
