@@ -91,9 +91,7 @@ func (c Conn) Info() (info Info, ok bool) {
 		BytesIn: atomic.LoadUint64(&r.bytesIn), MessagesIn: atomic.LoadUint64(&r.messagesIn),
 		BytesOut: r.bytesOut, MessagesOut: r.messagesOut,
 	}
-	if o := c.s.outputs.at(r.output); o != nil {
-		info.Queued = o.size
-	}
+	info.Queued = c.s.lagLocked(r)
 	return info, true
 }
 

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBudget is how many bytes a turn reads before it goes to the list's tail,
-// and messageBudget how many messages it hands to the handler.
+// readBudget is how many bytes a turn reads from the socket before it goes to
+// the list's tail, and messageBudget how many messages it hands to the handler.
 const (
 	readBudget    = 4 * readSize
 	messageBudget = 256
@@ -24,7 +24,8 @@ type input struct {
 	lines   int     // of an HTTP head, how many
 	dec     decoder // the unfinished message
 	since   uint32  // tick when it began
-	held    int     // bytes counted in Server.unfinished
+	owner   Conn
+	held    atomic.Int64 // bytes counted in Server.unfinished
 }
 
 // read reads once; 0 bytes without an error is the end of stream.
@@ -85,7 +86,7 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 
 func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	messages := messageBudget
-	for budget := readBudget; budget > 0 && messages > 0; {
+	for end := r.bytesIn + readBudget; r.bytesIn < end && messages > 0; {
 		if s.stopped(r) {
 			return false
 		}
@@ -100,7 +101,6 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 				return false
 			}
 			b = w.buf[:len(b)+n]
-			budget -= n
 		}
 		if !s.decode(w, r, b, &messages) {
 			return false
@@ -201,7 +201,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 			}
 			continue
 		}
-		began = true
+		began = began || !ev.op.IsControl() // what comes between fragments begins no message
 		*messages--
 		if err := s.deliver(w, r, ev); err != nil {
 			return s.broken(r, err)
@@ -240,8 +240,7 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	}
 	in := s.inputs.at(r.input)
 	if in == nil {
-		in = new(input)
-		r.input = s.inputs.put(in)
+		in = s.newInput(r)
 	}
 	if w.dec.idle() {
 		r.flags.And(^fUnfinished)
@@ -250,26 +249,7 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	}
 	in.rest = append(in.rest[:0], rest...)
 	in.dec, in.ready, in.since = w.dec, w.ready, w.since
-	held := cap(in.rest) + cap(in.dec.body)
-	total := s.unfinished.Add(int64(held - in.held))
-	grew := held > in.held
-	in.held = held
-	if grew && total > s.cfg.MaxUnfinished {
-		return s.broken(r, errInputMemory)
-	}
-	return true
-}
-
-// freeInput forgets what was kept.
-func (s *Server) freeInput(r *record) {
-	in := s.inputs.at(r.input)
-	if in == nil {
-		return
-	}
-	s.unfinished.Add(-int64(in.held))
-	s.inputs.drop(r.input)
-	r.input = 0
-	r.flags.And(^fUnfinished)
+	return in.hold(s, cap(in.rest)+cap(in.dec.body)) || s.inputRefused(r)
 }
 
 // deliver gives one event to the handler, or answers it.
