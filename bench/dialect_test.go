@@ -36,8 +36,8 @@ var sessionStream = func() (in, want []byte) {
 	rest := `sh":{"channel":"a","pub":{"data":{"text":"` + stamp + `"}}}}`
 	in = append(append(in, 0x80|opContinuation, byte(len(rest))), rest...)
 	means(stamp)
-	text(`{"push":{"channel":"a","pub":{"data":{"text":"` + strings.Repeat(stamp, 300) + `"}}}}`)
-	means(strings.Repeat(stamp, 300))
+	text(`{"push":{"channel":"a","pub":{"data":{"text":"` + strings.Repeat(stamp, 130) + `"}}}}`)
+	means(strings.Repeat(stamp, 130))
 	text(`{"id":9,"publish":{}}`, `{"id":10,"error":{"code":111,"message":"slow down"}}`)
 	in = appendFrame(in, opClose, []byte{0x03, 0xe8}, nil)
 	want = appendFrame(want, opClose, []byte{0x03, 0xe8}, nil)
