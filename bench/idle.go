@@ -144,6 +144,9 @@ func newCrowd(cfg Config, n, first int) (crowd, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkDialect(t); err != nil {
+		return nil, err
+	}
 	if t.tls {
 		f := newTLSFleet(cfg, t, n)
 		f.first = first

@@ -179,7 +179,8 @@ func startDuel(ctx context.Context, cfg Config, server process, clients int, siz
 	}
 	child, err := startFloor(ctx, argv)
 	if err == nil {
-		d.child, cfg.URL = child, child.url
+		d.child = child
+		cfg.URL, cfg.Dialect, cfg.Channel = child.url, Plain, "" // it speaks nothing else
 		err = d.join(ctx, cfg, process{pids: []int{child.PID()}}, clients, size, r)
 	}
 	if err != nil {
