@@ -88,12 +88,13 @@ const (
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down
 	fArmed      // closing: the deadline is set
+	fAgain      // the handler wants the message once more: Conn.Again
 	fBeat0      // see fBeat
 	fBeat1
 
 	// fBeat is the HeartbeatID.
 	fBeat     = fBeat0 | fBeat1
-	beatShift = 22
+	beatShift = 23
 )
 
 // Compile-time check of beatShift.
