@@ -57,19 +57,7 @@ type Config struct {
 	MaxPause time.Duration
 }
 
-// Options are what a room offers to the centrifuge dialect.
-type Options struct {
-	History      Retention // what the room remembers
-	Recoverable  bool      // members may recover what they missed, from the history
-	Recover      bool      // they need not ask for that
-	Presence     bool      // who is there may be asked
-	Notices      bool      // who comes and goes is told to members that ask for it
-	ForceNotices bool      // they need not ask for that
-	Binary       bool      // data is any bytes; JSON connections are refused
-}
-
-var noOptions = &Options{}
-
+// options are what a room offers.
 func (c *Config) options(room string) *Options {
 	if c.Options != nil {
 		if o := c.Options(room); o != nil {

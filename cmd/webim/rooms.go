@@ -10,12 +10,21 @@ import (
 
 // roomConfig is the settings that package room has.
 func (c *config) roomConfig() room.Config {
-	return room.Config{
+	rc := room.Config{
 		History: room.Limits{
 			MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal),
 		},
 		MaxRooms: c.MaxRooms, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
+		Anonymous: c.Dev, Version: "webim " + version,
 	}
+	if c.Dev {
+		// An SDK is to work with `make run` as it is.
+		rc.Options = room.Patterns{{Match: "*", Options: room.Options{
+			History:     room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge},
+			Recoverable: true, Recover: true, Presence: true, Notices: true,
+		}}}.Options
+	}
+	return rc
 }
 
 // handler returns the hub itself, or, when debug lines are wanted, the hub

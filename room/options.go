@@ -1,0 +1,62 @@
+package room
+
+import "strings"
+
+// Options are what a room offers to the centrifuge dialect.
+type Options struct {
+	History      Retention // what the room remembers
+	Recoverable  bool      // members may recover what they missed, from the history
+	Recover      bool      // they need not ask for that
+	Presence     bool      // who is there may be asked
+	Notices      bool      // who comes and goes is told to members that ask for it
+	ForceNotices bool      // they need not ask for that
+	Binary       bool      // data is any bytes; JSON connections are refused
+}
+
+// noOptions are those of a room that nothing is said of.
+var noOptions = &Options{}
+
+// A Pattern says what the rooms are offered whose names match: a * stands for
+// any characters, also none.
+type Pattern struct {
+	Match   string
+	Options Options
+}
+
+// Patterns are tried in order; the first that matches decides. The zero value
+// matches nothing.
+type Patterns []Pattern
+
+// Options implements Config.Options.
+func (ps Patterns) Options(room string) *Options {
+	for i := range ps {
+		if match(ps[i].Match, room) {
+			return &ps[i].Options
+		}
+	}
+	return nil
+}
+
+// match reports whether a name has a pattern. The work is linear for one star
+// and never more than the product of the lengths.
+func match(pattern, name string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return name == pattern
+	}
+	if !strings.HasPrefix(name, head) {
+		return false
+	}
+	name = name[len(head):]
+	for {
+		part, more, star := strings.Cut(rest, "*")
+		if !star {
+			return strings.HasSuffix(name, part)
+		}
+		i := strings.Index(name, part) // the leftmost is as good as any
+		if i < 0 {
+			return false
+		}
+		name, rest = name[i+len(part):], more
+	}
+}
