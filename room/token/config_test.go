@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"encoding/pem"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -144,12 +143,5 @@ func TestConfig(t *testing.T) {
 		default:
 			v.Close()
 		}
-	}
-}
-
-// TestPointOffTheCurve: a public key that is none.
-func TestPointOffTheCurve(t *testing.T) {
-	if alg, err := algorithmOf(&ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}); err == nil {
-		t.Errorf("it is taken for %s", alg)
 	}
 }

@@ -197,10 +197,11 @@ func parseJWKS(body []byte) (keySet, error) {
 }
 
 // parseJWK reads one published key; ok is false for one that tokens are not
-// checked with. A secret is none: what is published is no secret.
+// checked with. A secret (kty oct) is none: what is published is no secret, and
+// algorithmOf knows only public keys.
 func parseJWK(raw json.RawMessage) (k key, ok bool) {
 	var m jwkset.JWKMarshal
-	if json.Unmarshal(raw, &m) != nil || m.KTY == jwkset.KtyOct || m.KID == "" || len(m.KID) > MaxName {
+	if json.Unmarshal(raw, &m) != nil || m.KID == "" || len(m.KID) > MaxName {
 		return key{}, false
 	}
 	if m.USE != "" && m.USE != jwkset.UseSig {

@@ -129,7 +129,9 @@ func TestJWKS(t *testing.T) {
 		"redirect":   func(w http.ResponseWriter) { w.Header().Set("Location", p.URL+"/x"); w.WriteHeader(302) },
 		"no JSON":    func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>") },
 		"no keys":    func(w http.ResponseWriter) { _, _ = io.WriteString(w, "{}") },
-		"too large":  func(w http.ResponseWriter) { _, _ = w.Write(make([]byte, maxJWKS+1)) },
+		"too large": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, setOf(jwkOf("one", rsaKey))+strings.Repeat(" ", maxJWKS))
+		},
 		"too many": func(w http.ResponseWriter) {
 			_, _ = io.WriteString(w, setOf(strings.Split(strings.Repeat("{} ", 256)+"{}", " ")...))
 		},
