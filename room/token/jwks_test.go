@@ -168,7 +168,7 @@ func TestJWKSLeavesOut(t *testing.T) {
 		"alg of secret": jwkOf("bad", rsaKey, "alg", "HS256"),
 		"no kid":        jwkOf("", rsaKey),
 		"other curve":   jwkOf("bad", ecKey, "crv", "P-384"),
-		"off the curve": jwkOf("bad", ecKey, "x", b64([]byte{1})),
+		"off the curve": jwkOf("bad", ecKey, "x", b64(bytes.Repeat([]byte{1}, 32))),
 		"small RSA":     jwkOf("bad", rsaKey, "n", b64([]byte{1, 2, 3})),
 		"half":          `{"kty":"RSA","kid":"bad"}`,
 		"kid a number":  `{"kty":"RSA","kid":1}`,

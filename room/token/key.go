@@ -143,7 +143,8 @@ func parsePublic(text []byte) (with any, alg string, err error) {
 	return with, alg, err
 }
 
-// algorithmOf says which algorithm a public key is bound to.
+// algorithmOf says which algorithm a public key is bound to. That a point is on
+// its curve, crypto/x509 and jwkset have checked.
 func algorithmOf(public any) (alg string, err error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
@@ -154,9 +155,6 @@ func algorithmOf(public any) (alg string, err error) {
 	case *ecdsa.PublicKey:
 		if k.Curve != elliptic.P256() {
 			return "", errors.New("it is on another curve than P-256, the one of ES256")
-		}
-		if _, err := k.ECDH(); err != nil {
-			return "", errors.New("its point is not on the curve")
 		}
 		return "ES256", nil
 	case ed25519.PublicKey:
