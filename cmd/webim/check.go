@@ -11,21 +11,32 @@ import (
 )
 
 // check prints the effective configuration in YAML. As a file for --config it
-// makes the same configuration.
+// makes the same configuration, but for secrets, which it does not print.
 func check(c *config, out io.Writer) error {
 	if c.TLSCert != "" {
 		if _, err := newCertificates(c.TLSCert, c.TLSKey); err != nil {
 			return usagef("the certificate cannot be used: %v.", err)
 		}
 	}
+	warnings, err := c.checkTokens()
+	if err != nil {
+		return err
+	}
 	raiseFiles()
 	computed := netpoll.New(c.netpollConfig(), nil).Config()
 	w := bufio.NewWriter(out)
 	for _, s := range table {
+		if s.kind == "secret" {
+			fmt.Fprintf(w, "# %s is not printed # %s\n", s.key(), c.source(s))
+			continue
+		}
 		fmt.Fprintf(w, "%s: %s # %s%s\n", s.key(), c.yaml(s), c.source(s), here(c, s, computed))
 	}
 	for _, name := range c.unknown {
 		fmt.Fprintf(w, "# %s names no setting and is ignored\n", name)
+	}
+	for _, warning := range warnings {
+		fmt.Fprintf(w, "# warning: %s\n", warning)
 	}
 	return w.Flush()
 }

@@ -66,15 +66,19 @@ func (c *config) set(s *setting, from origin, text string) error {
 }
 
 // readEnv reads the variables. An empty one counts as not there, since that is
-// all that a compose file can do. An unknown one is no error: for a service
+// all that a compose file can do, but for a secret: there it is a mistake that
+// must not open the server. An unknown one is no error: for a service
 // named webim, Kubernetes sets WEBIM_PORT and a dozen others.
 func (c *config) readEnv(environ []string) error {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "WEBIM_") || name == "WEBIM_CONFIG" || value == "" {
+		if !strings.HasPrefix(name, "WEBIM_") || name == "WEBIM_CONFIG" {
 			continue
 		}
 		s := lookup(name, (*setting).env)
+		if value == "" && (s == nil || s.kind != "secret") {
+			continue
+		}
 		if s == nil {
 			c.unknown = append(c.unknown, name)
 		} else if err := c.set(s, origin{fromEnv, name}, value); err != nil {
@@ -165,6 +169,9 @@ func (c *config) readFile(name string) error {
 		}
 		if p.list && s.kind != "list" {
 			return usagef("%s:%d: %s takes one value, not a list.", name, p.line, p.key)
+		}
+		if s.kind == "secret" && p.text == "null" {
+			p.text = "" // nothing behind the colon is no secret
 		}
 		place := fmt.Sprintf("%s:%d: %s", name, p.line, p.key)
 		if err := c.set(s, origin{fromFile, place}, p.text); err != nil {

@@ -4,6 +4,8 @@
 //	webim serve --dev       try it out on this machine
 //	webim serve             serve everybody
 //	webim check             say what the settings are, and whether they are right
+//	webim token make        make a token for a client
+//	webim token inspect     say what a token says, and whether it is good
 //
 // Every setting is a flag (--max-conns), an environment variable
 // (WEBIM_MAX_CONNS) and a key of the file given by --config (max_conns); the
@@ -35,9 +37,10 @@ const (
 
 // commands are what can be asked for.
 type commands struct {
-	Serve   withSettings `cmd:"" help:"Serve until SIGTERM or SIGINT."`
-	Check   withSettings `cmd:"" help:"Judge the settings and print them, as a file for --config, with the source of each."`
-	Version struct{}     `cmd:"" help:"Print the version."`
+	Serve   withSettings  `cmd:"" help:"Serve until SIGTERM or SIGINT."`
+	Check   withSettings  `cmd:"" help:"Judge the settings and print them, as a file for --config, with the source of each."`
+	Token   tokenCommands `cmd:"" help:"Make and inspect tokens."`
+	Version struct{}      `cmd:"" help:"Print the version."`
 }
 
 // withSettings is a command with all settings as its flags.
@@ -46,11 +49,11 @@ type withSettings struct {
 	Settings settings `embed:""`
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the program but for the process's exit.
-func run(args, environ []string, out, errs io.Writer) (code int) {
-	err := do(args, environ, out, errs)
+func run(args, environ []string, in io.Reader, out, errs io.Writer) (code int) {
+	err := do(args, environ, in, out, errs)
 	var usage *usageError
 	switch {
 	case err == nil:
@@ -63,7 +66,7 @@ func run(args, environ []string, out, errs io.Writer) (code int) {
 	return exitFailed
 }
 
-func do(args, environ []string, out, errs io.Writer) error {
+func do(args, environ []string, in io.Reader, out, errs io.Writer) error {
 	var cli commands
 	var helped bool
 	parser := newParser(&cli, out, errs, &helped)
@@ -87,6 +90,10 @@ func do(args, environ []string, out, errs io.Writer) error {
 		command = &cli.Serve
 	case "check":
 		command = &cli.Check
+	case "token make":
+		return cli.Token.Make.run(environ, out, errs)
+	default: // token inspect, with and without a token
+		return cli.Token.Inspect.run(environ, in, out)
 	}
 	c, err := load(&command.Settings, givenFlags(ctx), environ, command.Config)
 	if err != nil {
@@ -122,9 +129,10 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 			{Key: "serving", Title: "Serving:"},
 			{Key: "limits", Title: "Limits of connections:"},
 			{Key: "rooms", Title: "Limits of rooms:"},
+			{Key: "tokens", Title: "Tokens:"},
 		}),
 	}
-	for _, k := range []kind{"count", "size", "time", "oneof", "list", "text"} {
+	for _, k := range []kind{"count", "size", "time", "oneof", "list", "text", "secret"} {
 		options = append(options, kong.NamedMapper(string(k), k))
 	}
 	parser, err := kong.New(cli, options...)
@@ -149,7 +157,7 @@ func (k kind) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	ctx.Scan.Pop()
 	switch k {
-	case "text": // --config too, which is no setting
+	case "text", "secret": // --config too, which is no setting
 		target.SetString(text)
 		return nil
 	case "list":

@@ -77,7 +77,7 @@ func testWrongSettings(t *testing.T, program string) {
 		file string
 		want string
 	}{
-		{args: "", want: `expected one of "serve", "check", "version"; webim --help lists the commands, webim serve --help the flags.`},
+		{args: "", want: `expected one of "serve", "check", "token", "version"; webim --help lists the commands, webim serve --help the flags.`},
 		{args: "sevre", want: `unexpected argument sevre, did you mean "serve"?; webim --help lists the commands, webim serve --help the flags.`},
 		{args: "serve --max-cons 3", want: `unknown flag --max-cons, did you mean "--max-conns"?; webim --help`},
 		{args: "serve extra", want: `unexpected argument extra; webim --help`},
@@ -129,6 +129,29 @@ func testWrongSettings(t *testing.T, program string) {
 		{args: "serve --high-water 2MiB", want: `--high-water is 2MiB, more than max_queue, which is 1MiB: lower the one or raise the other.`},
 		{args: "serve --shutdown-timeout 1s", want: `--shutdown-spread is 2s, more than shutdown_timeout, which is 1s: lower the one or raise the other.`},
 		{args: "serve --max-queue 1KiB --low-water 1000", want: `--low-water is 1000, more than high_water, which is 768: lower the one or raise the other.`},
+
+		{args: "serve -c FILE", file: `token_secret: ""`, want: `FILE:1: token_secret is empty, so that anybody could make tokens: write at least 32 random bytes, as openssl rand -hex 32 prints.`},
+		{args: "serve --dev -c FILE", file: "token_secret:", want: `FILE:1: token_secret is empty, so that anybody could make tokens`},
+		{args: "serve", env: "WEBIM_TOKEN_SECRET=", want: `WEBIM_TOKEN_SECRET is empty, so that anybody could make tokens`},
+		{args: "serve --dev --token-secret=", want: `--token-secret is empty, so that anybody could make tokens`},
+		{args: "serve --token-secret secret", want: `--token-secret has 6 bytes and can be guessed from any token: write at least 32 random bytes, as openssl rand -hex 32 prints, or set insecure to try it out.`},
+		{args: "check --token-secret secret", want: `--token-secret has 6 bytes and can be guessed from any token`},
+		{args: "serve --token-secret-file /no/secret", want: `--token-secret-file: open /no/secret: no such file or directory.`},
+		{args: "serve --token-secret-file a=/dev/null", want: `--token-secret-file a=/dev/null is empty, so that anybody could make tokens`},
+		{args: "serve --token-public-key /dev/null", want: `--token-public-key /dev/null cannot be used: it is not PEM: a public key begins with -----BEGIN PUBLIC KEY-----.`},
+		{args: "serve --token-public-key /dev/zero", want: `--token-public-key: /dev/zero has more than 65536 bytes: it is no key.`},
+		{args: "serve --token-jwks http://id.example/keys", want: `the JWKS address is http, so that anybody on the way could replace the keys: write https.`},
+		{args: "serve --token-issuer us", want: `--token-issuer is of no use without a key: add --token-secret-file, --token-public-key or --token-jwks.`},
+		{args: "serve --token-audience us", want: `--token-audience is of no use without a key`},
+		{args: "serve --token-leeway 1h", want: `--token-leeway: 1h is out of range: it must be 0s to 10m.`},
+		{args: "token make", want: `missing flags: --user=ID; webim --help`},
+		{args: "token make --user u", want: `there is nothing to sign with: add --secret-file FILE or --key-file FILE, or a --config with a secret, or set WEBIM_TOKEN_SECRET.`},
+		{args: "token make --user u --exp=-1h", want: `--exp is -1h0m0s, so that the token would be over at once: write 1h, or 0s for one that is good for ever.`},
+		{args: "token make --user u --kid a", env: "WEBIM_TOKEN_SECRET=x", want: `the settings have no secret with the kid "a": add --secret-file FILE or --key-file FILE.`},
+		{args: "token make --user u --info {", env: "WEBIM_TOKEN_SECRET=x", want: `the info is not JSON.`},
+		{args: "token make --user u --alg none", env: "WEBIM_TOKEN_SECRET=x", want: `WEBIM_TOKEN_SECRET is a secret, which "none" is not for: write HS256, HS384 or HS512.`},
+		{args: "token make --user u --secret-file /dev/null", want: `--secret-file is empty, so that anybody could make tokens`},
+		{args: "token inspect a.b.c", env: "WEBIM_TOKEN_SECRET=x", want: `WEBIM_TOKEN_SECRET has 1 bytes and can be guessed`},
 	} {
 		var vars []string
 		if c.env != "" {

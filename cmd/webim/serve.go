@@ -61,6 +61,14 @@ func serve(c *config, out, errs io.Writer) error {
 
 // start wires the parts and opens the listeners.
 func (p *program) start() error {
+	// Clients bring no tokens yet; wrong settings of them stop the start all the same.
+	warnings, err := p.cfg.checkTokens()
+	if err != nil {
+		return err
+	}
+	for _, warning := range warnings {
+		p.log.Warn(warning)
+	}
 	hub := room.NewHub(p.cfg.roomConfig())
 	nc := p.cfg.netpollConfig()
 	nc.Logger = p.log

@@ -65,6 +65,16 @@ type settings struct {
 	MaxMembers      int           `name:"max-members" type:"count" def:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Members of a room. Above it: 503."`
 	MaxUnswept      int           `name:"max-unswept" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of a room not yet offered to its members, at which its senders are no longer read."`
 	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"How long a busy room gathers messages at most, to send them together."`
+
+	TokenSecret      string        `name:"token-secret" type:"secret" def:"" placeholder:"SECRET" group:"tokens" help:"HMAC secret of tokens (HS256, HS384, HS512), 32 bytes at least. Others on the machine see flags: better a variable, or --token-secret-file."`
+	TokenSecretFile  []string      `name:"token-secret-file" type:"list" def:"" placeholder:"[KID=]FILE" group:"tokens" help:"The same from a file, without its last line break; with KID= for the tokens of that kid; repeatable."`
+	TokenPublicKey   []string      `name:"token-public-key" type:"list" def:"" placeholder:"[KID=]FILE" group:"tokens" help:"Public key or certificate in PEM: RSA (RS256), ECDSA P-256 (ES256) or Ed25519 (EdDSA); with KID= for the tokens of that kid; repeatable."`
+	TokenJWKS        string        `name:"token-jwks" type:"text" def:"" placeholder:"URL" group:"tokens" help:"Where an identity provider publishes its keys (JSON Web Key Set); https."`
+	TokenJWKSRefresh time.Duration `name:"token-jwks-refresh" type:"time" def:"10m" min:"1s" max:"24h" group:"tokens" help:"How often they are fetched; sooner, but at most every 10s, when a token names an unknown one."`
+	TokenIssuer      string        `name:"token-issuer" type:"text" def:"" placeholder:"NAME" group:"tokens" help:"Tokens must be from there (iss)."`
+	TokenAudience    []string      `name:"token-audience" type:"list" def:"" placeholder:"NAME" group:"tokens" help:"Tokens must be for one of these (aud); repeatable."`
+	TokenLeeway      time.Duration `name:"token-leeway" type:"time" def:"0s" min:"0s" max:"10m" group:"tokens" help:"Clocks may differ by so much when a token's times (exp, nbf) are judged."`
+	Insecure         bool          `name:"insecure" type:"bool" def:"false" dev:"true" negatable:"" group:"tokens" help:"Start with a secret under 32 bytes, or a JWKS without https, all the same. Default false, with --dev true."`
 }
 
 // A setting is one row of the table that the fields of settings are.

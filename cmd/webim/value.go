@@ -25,9 +25,14 @@ const (
 //	oneof  one of a few words
 //	list   several texts, with commas between them
 //	text   any text
+//	secret any text as it is, spaces and all; webim check does not print it
 //
 // The error says what to write instead.
 func (s *setting) parse(text string, into reflect.Value) error {
+	if s.kind == "secret" {
+		into.SetString(text)
+		return nil
+	}
 	text = strings.TrimSpace(text)
 	if slices.Contains(s.words, text) {
 		into.SetInt(map[string]int64{"auto": auto, "none": none}[text])

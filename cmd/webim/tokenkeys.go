@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"webim/room/token"
+)
+
+// maxKeyFile is the most bytes of a file with a secret or a key.
+const maxKeyFile = 64 << 10
+
+// newVerifier makes the judge of tokens of the settings. Without any key it is
+// nil: there are no tokens then. The error is a usageError. Nothing is fetched
+// before its Start.
+func (c *config) newVerifier() (*token.Verifier, error) {
+	keys, err := c.tokenKeys()
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 && c.TokenJWKS == "" {
+		return nil, c.noKeys()
+	}
+	v, err := token.New(token.Config{
+		Keys: keys, JWKS: c.TokenJWKS, Refresh: c.TokenJWKSRefresh,
+		Issuer: c.TokenIssuer, Audience: c.TokenAudience, Leeway: c.TokenLeeway, Insecure: c.Insecure,
+	})
+	if err != nil {
+		return nil, usagef("%v.", err)
+	}
+	return v, nil
+}
+
+// checkTokens judges the settings of tokens. The warnings are sentences without
+// stops.
+func (c *config) checkTokens() (warnings []string, err error) {
+	v, err := c.newVerifier()
+	if v == nil {
+		return nil, err
+	}
+	defer v.Close()
+	return v.Warnings(), nil
+}
+
+// noKeys says which settings demand something of tokens where there can be
+// none: their author believes that somebody is kept out.
+func (c *config) noKeys() error {
+	key := "token_issuer"
+	switch {
+	case c.TokenIssuer != "":
+	case len(c.TokenAudience) > 0:
+		key = "token_audience"
+	default:
+		return nil
+	}
+	return usagef("%s is of no use without a key: add --token-secret-file, --token-public-key or --token-jwks.", c.place(key))
+}
+
+// tokenKeys reads the keys that the settings name. A secret that is given is
+// there even if it is empty, which token.New refuses.
+func (c *config) tokenKeys() ([]token.Key, error) {
+	var keys []token.Key
+	if _, given := c.origins[lookup("token_secret", (*setting).key)]; given {
+		keys = append(keys, token.Key{Name: c.place("token_secret"), Secret: []byte(c.TokenSecret)})
+	}
+	for _, text := range c.TokenSecretFile {
+		k, err := readKey(text)
+		if err != nil {
+			return nil, usagef("%s: %v.", c.place("token_secret_file"), err)
+		}
+		k.Name, k.Secret, k.PEM = c.place("token_secret_file")+" "+text, lastBreakCut(k.PEM), nil
+		keys = append(keys, k)
+	}
+	for _, text := range c.TokenPublicKey {
+		k, err := readKey(text)
+		if err != nil {
+			return nil, usagef("%s: %v.", c.place("token_public_key"), err)
+		}
+		k.Name = c.place("token_public_key") + " " + text
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// readKey reads the file of [KID=]FILE into PEM. What has a slash is no KID, so
+// that ./a=b is a file.
+func readKey(text string) (token.Key, error) {
+	id, path, ok := strings.Cut(text, "=")
+	if !ok || strings.Contains(id, "/") {
+		id, path = "", text
+	}
+	b, err := readKeyFile(path)
+	return token.Key{ID: id, PEM: b}, err
+}
+
+func readKeyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if len(b) > maxKeyFile {
+		err = fmt.Errorf("%s has more than %d bytes: it is no key", path, maxKeyFile)
+	}
+	return b, err
+}
+
+// lastBreakCut leaves out what editors and echo put behind a secret.
+func lastBreakCut(b []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+}

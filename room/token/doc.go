@@ -1,0 +1,35 @@
+// Package token turns a client's token into who it is and what it may do.
+//
+// A token is a JSON Web Token that the application's backend signs. There are
+// two sorts, in the claim shapes of Centrifugo: a connection token says who the
+// user is, a subscription token that one user may be in one room. Neither is
+// taken for the other.
+//
+//	config.go    keys, issuer, audience: what is trusted; New judges it
+//	key.go       one key, and the algorithms it is bound to
+//	verify.go    Connection, Subscription: the signature, then the times and names
+//	jwks.go      keys that an identity provider publishes, fetched in the background
+//	claims.go    the claims, read strictly
+//	identity.go  Identity, Subscription: what a verified token says
+//	grants.go    what it permits, by room
+//	revoked.go   tokens and users that are no longer good
+//	sign.go      making tokens
+//	errors.go    the three ways in which a token fails
+//
+// # What is believed
+//
+// Nothing in a token is believed before its signature is checked, but for two
+// names in its header: kid, which chooses among the keys that are configured,
+// and alg, which must be one that the chosen key is bound to. A token names no
+// key of its own: jku, x5u, jwk and x5c are ignored, crit is refused.
+//
+// The claims are read strictly: a claim that is there twice, that differs from a
+// known one only in case, or that is not of its type makes the token invalid,
+// since another reader might see another user in it.
+//
+// # Who waits
+//
+// Nobody: a verification is computation alone, so it may run on a worker. Only
+// if a token names a key that is not there, and there is a JWKS address, the
+// answer comes later, from another goroutine, when the keys have been fetched.
+package token

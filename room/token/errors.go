@@ -1,0 +1,43 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The ways in which a token fails; errors.Is tells them apart.
+var (
+	// ErrExpired: the token is right but for its time, which is over. The client
+	// should get a new one (error 109).
+	ErrExpired = errors.New("the token has expired")
+
+	// ErrInvalid: the token will never be good (close code 3500).
+	ErrInvalid = errors.New("the token is invalid")
+
+	// ErrUnavailable: the token cannot be judged now, because the keys of the
+	// JWKS address are not there. A temporary error: the client may try again.
+	ErrUnavailable = errors.New("the token cannot be judged now")
+
+	// ErrFull: Revoked has no room for another entry.
+	ErrFull = errors.New("too many revocations are in force: raise the limit, or let them end sooner")
+)
+
+// An Error says how a token fails and why.
+type Error struct {
+	Kind   error  // ErrExpired, ErrInvalid or ErrUnavailable
+	Reason string // for the log, not for the client; no part of it is the token's signature or claims
+}
+
+// Error is the kind and the reason, without a stop.
+func (e *Error) Error() string { return e.Kind.Error() + ": " + e.Reason }
+
+// Unwrap returns the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+func invalid(format string, args ...any) error {
+	return &Error{ErrInvalid, fmt.Sprintf(format, args...)}
+}
+
+func unavailable(format string, args ...any) error {
+	return &Error{ErrUnavailable, fmt.Sprintf(format, args...)}
+}

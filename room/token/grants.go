@@ -1,0 +1,126 @@
+package token
+
+import (
+	"slices"
+	"strings"
+)
+
+// An Action is something that a token's caps can permit in a room.
+type Action uint8
+
+// The actions, as caps names them.
+const (
+	Subscribe Action = 1 << iota // sub: join and read
+	Publish                      // pub: send
+	Presence                     // prs: see who is there
+	History                      // hst: read what was said
+)
+
+var actions = map[string]Action{"sub": Subscribe, "pub": Publish, "prs": Presence, "hst": History}
+
+// Grants are what a token permits, in addition to what the configuration does.
+// The zero value permits nothing. It is not changed after it is made.
+type Grants struct {
+	caps  []grant
+	roles []roleGrant
+}
+
+type grant struct {
+	rooms    []string
+	wildcard bool // rooms are patterns
+	allow    Action
+}
+
+type roleGrant struct {
+	role    string
+	pattern string // "*" is everywhere
+}
+
+// capClaim is one entry of caps.
+type capClaim struct {
+	Channels []string `json:"channels"`
+	Match    string   `json:"match"` // "" or wildcard
+	Allow    []string `json:"allow"`
+}
+
+// newGrants reads caps, and roles as "moderator", which is one in every room, or
+// "moderator@team-*", in those that match. An action that is not known permits
+// nothing: it may be another server's.
+func newGrants(caps []capClaim, roles []string) (Grants, error) {
+	var g Grants
+	for _, c := range caps {
+		if c.Match != "" && c.Match != "wildcard" {
+			return Grants{}, invalid(`its claim caps matches in a way that is not offered: write wildcard, or leave match out`)
+		}
+		e := grant{rooms: c.Channels, wildcard: c.Match == "wildcard"}
+		for _, name := range c.Allow {
+			e.allow |= actions[name]
+		}
+		g.caps = append(g.caps, e)
+	}
+	for _, text := range roles {
+		role, pattern, scoped := strings.Cut(text, "@")
+		if !scoped {
+			pattern = "*"
+		}
+		if role == "" || pattern == "" || checkName("", role) != nil {
+			return Grants{}, invalid(`its claim role has an entry that is no role: write moderator, or moderator@team-*`)
+		}
+		g.roles = append(g.roles, roleGrant{role, pattern})
+	}
+	return g, nil
+}
+
+// Allows reports whether caps permit all of the actions, a set, in a room; one
+// entry may permit some and another the rest.
+func (g Grants) Allows(all Action, room string) bool {
+	for _, c := range g.caps {
+		if all&c.allow != 0 && c.match(room) {
+			all &^= c.allow
+		}
+	}
+	return all == 0
+}
+
+func (c *grant) match(room string) bool {
+	if !c.wildcard {
+		return slices.Contains(c.rooms, room)
+	}
+	return slices.ContainsFunc(c.rooms, func(pattern string) bool { return Match(pattern, room) })
+}
+
+// Roles are the roles in a room, each once, in the token's order. What a role
+// may do is the configuration's.
+func (g Grants) Roles(room string) []string {
+	var all []string
+	for _, r := range g.roles {
+		if Match(r.pattern, room) && !slices.Contains(all, r.role) {
+			all = append(all, r.role)
+		}
+	}
+	return all
+}
+
+// Match reports whether a room's name is as a pattern says, where * stands for
+// any bytes, none too, and every other byte for itself. It takes at most
+// len(pattern) × len(name) steps.
+func Match(pattern, name string) bool {
+	p, n := 0, 0
+	star, mark := -1, 0 // the last *, and where its text ends so far
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, n
+			p++
+		case p < len(pattern) && pattern[p] == name[n]:
+			p++
+			n++
+		case star >= 0:
+			mark++
+			p, n = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

@@ -1,0 +1,235 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+)
+
+// jwks is the keys that one fixed address publishes. They are fetched on a
+// goroutine that lives as long as the fetch: at start, then every refresh,
+// sooner when a token names a key that is not there, but never twice within
+// retry. A failed fetch changes nothing: the old keys stay.
+type jwks struct {
+	url                     string
+	refresh, retry, timeout time.Duration
+	client                  *http.Client
+	report                  func(error)
+
+	set atomic.Pointer[keySet] // never nil
+
+	ctx    context.Context // done at close
+	cancel context.CancelFunc
+	ends   sync.WaitGroup // the fetch
+
+	mu       sync.Mutex
+	timer    *time.Timer // the next fetch; nil before the first
+	fetching bool
+	closed   bool
+	last     time.Time     // of the last fetch's end
+	waiting  []func(error) // told when the running fetch ends
+}
+
+func newJWKS(c Config) *jwks {
+	transport := c.Transport
+	if transport == nil {
+		own := http.DefaultTransport.(*http.Transport).Clone() // so that close ends no other's connections
+		own.MaxResponseHeaderBytes = 64 << 10
+		transport = own
+	}
+	report := c.Report
+	if report == nil {
+		report = func(error) {}
+	}
+	j := &jwks{
+		url: c.JWKS, report: report,
+		refresh: cmp.Or(c.Refresh, 10*time.Minute), retry: cmp.Or(c.Retry, 10*time.Second), timeout: cmp.Or(c.Timeout, 5*time.Second),
+		client: &http.Client{
+			Transport: transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return errors.New("it redirects, and only the configured address is trusted")
+			},
+		},
+	}
+	j.ctx, j.cancel = context.WithCancel(context.Background())
+	j.set.Store(&keySet{})
+	return j
+}
+
+// keys are those of the last fetch that brought any; nobody changes them.
+func (j *jwks) keys() keySet { return *j.set.Load() }
+
+// start begins the first fetch.
+func (j *jwks) start() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fetchLocked()
+}
+
+// wait calls done, from another goroutine, when a fetch has ended that began
+// after now or is running: with nil if it brought keys. If the last one is too
+// near or too many wait, it calls done at once, with an ErrUnavailable.
+func (j *jwks) wait(done func(error)) {
+	if err := j.enqueue(done); err != nil {
+		done(err)
+	}
+}
+
+func (j *jwks) enqueue(done func(error)) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.closed:
+		return unavailable("the verifier is closed")
+	case len(j.waiting) >= maxWaiting:
+		return unavailable("%d verifications wait for the JWKS already", maxWaiting)
+	case !j.fetching && !j.last.IsZero() && time.Since(j.last) < j.retry:
+		return unavailable("no key has its kid, and the JWKS was fetched less than %v ago", j.retry)
+	}
+	j.waiting = append(j.waiting, done)
+	j.fetchLocked()
+	return nil
+}
+
+// fetchLocked begins a fetch unless one runs.
+func (j *jwks) fetchLocked() {
+	if j.fetching || j.closed {
+		return
+	}
+	j.fetching = true
+	j.ends.Go(j.fetch)
+}
+
+// fetch gets the keys, arms the next fetch, and tells who waits.
+func (j *jwks) fetch() {
+	set, err := j.get()
+	if err == nil {
+		j.set.Store(&set)
+	} else if j.ctx.Err() == nil {
+		j.report(err)
+	}
+	j.mu.Lock()
+	waiting := j.waiting
+	j.waiting, j.fetching, j.last = nil, false, time.Now()
+	next := j.refresh
+	if err != nil {
+		next = min(j.retry, j.refresh)
+	}
+	switch {
+	case j.closed:
+	case j.timer == nil:
+		j.timer = time.AfterFunc(next, j.start)
+	default:
+		j.timer.Reset(next)
+	}
+	j.mu.Unlock()
+	if err != nil {
+		err = unavailable("the JWKS could not be fetched")
+	}
+	for _, done := range waiting {
+		done(err)
+	}
+}
+
+// get fetches the set once.
+func (j *jwks) get() (keySet, error) {
+	ctx, cancel := context.WithTimeout(j.ctx, j.timeout)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the JWKS cannot be asked for: %w", err)
+	}
+	q.Header.Set("Accept", "application/jwk-set+json, application/json")
+	r, err := j.client.Do(q)
+	if err != nil {
+		return nil, fmt.Errorf("the JWKS cannot be fetched: %w", err)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the JWKS cannot be fetched: %s answers with status %d", j.url, r.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxJWKS+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the JWKS cannot be read: %w", err)
+	case len(body) > maxJWKS:
+		return nil, fmt.Errorf("the JWKS is refused: it has more than %d bytes", maxJWKS)
+	}
+	return parseJWKS(body)
+}
+
+// parseJWKS takes the keys of a set that can check tokens. Others are left out,
+// since a provider may publish keys for other uses; a set without any is an
+// error, so that a provider's bad moment does not lock everybody out.
+func parseJWKS(body []byte) (keySet, error) {
+	var published struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &published); err != nil {
+		return nil, errors.New("the JWKS is refused: it is not a JSON object with keys")
+	}
+	if len(published.Keys) > maxKeys {
+		return nil, fmt.Errorf("the JWKS is refused: it has %d keys, more than %d", len(published.Keys), maxKeys)
+	}
+	set := keySet{}
+	for _, raw := range published.Keys {
+		k, ok := parseJWK(raw)
+		if !ok {
+			continue
+		}
+		if err := set.add(k); err != nil {
+			return nil, fmt.Errorf("the JWKS is refused: %w", err)
+		}
+	}
+	if len(set) == 0 {
+		return nil, errors.New("the JWKS is refused: none of its keys has a kid and is for RS256, ES256 or EdDSA")
+	}
+	return set, nil
+}
+
+// parseJWK reads one published key; ok is false for one that tokens are not
+// checked with. A secret (kty oct) is none: what is published is no secret, and
+// algorithmOf knows only public keys.
+func parseJWK(raw json.RawMessage) (k key, ok bool) {
+	var m jwkset.JWKMarshal
+	if json.Unmarshal(raw, &m) != nil || m.KID == "" || len(m.KID) > MaxName {
+		return key{}, false
+	}
+	if m.USE != "" && m.USE != jwkset.UseSig {
+		return key{}, false
+	}
+	// The bare key: its certificates are not asked for, nor where they are.
+	bare := jwkset.JWKMarshal{KTY: m.KTY, KID: m.KID, ALG: m.ALG, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E}
+	parsed, err := jwkset.NewJWKFromMarshal(bare, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	if err != nil {
+		return key{}, false
+	}
+	alg, err := algorithmOf(parsed.Key())
+	if err != nil || m.ALG != "" && string(m.ALG) != alg {
+		return key{}, false
+	}
+	return key{m.KID, []string{alg}, parsed.Key()}, true
+}
+
+// close ends the running fetch and the timer, and waits until all who wait
+// have been told.
+func (j *jwks) close() {
+	j.mu.Lock()
+	j.closed = true
+	if j.timer != nil {
+		j.timer.Stop()
+	}
+	j.mu.Unlock()
+	j.cancel()
+	j.ends.Wait()
+	j.client.CloseIdleConnections()
+}
