@@ -1,6 +1,6 @@
 package room
 
-import "strings"
+import "webim/room/token"
 
 // Options are what a room offers to the centrifuge dialect.
 type Options struct {
@@ -30,33 +30,9 @@ type Patterns []Pattern
 // Options implements Config.Options.
 func (ps Patterns) Options(room string) *Options {
 	for i := range ps {
-		if match(ps[i].Match, room) {
+		if token.Match(ps[i].Match, room) {
 			return &ps[i].Options
 		}
 	}
 	return nil
-}
-
-// match reports whether a name has a pattern. The work is linear for one star
-// and never more than the product of the lengths.
-func match(pattern, name string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return name == pattern
-	}
-	if !strings.HasPrefix(name, head) {
-		return false
-	}
-	name = name[len(head):]
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(name, part)
-		}
-		i := strings.Index(name, part) // the leftmost is as good as any
-		if i < 0 {
-			return false
-		}
-		name, rest = name[i+len(part):], more
-	}
 }
