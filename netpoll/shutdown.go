@@ -7,10 +7,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Shutdown stops accepting and closes every connection with 1001, spread
-// evenly over a time, then waits for what is queued to drain and for clients
-// to answer. When ctx ends, it closes the rest as they are and returns its
-// error. Swoole's shutdown.
+// Shutdown stops accepting and closes every connection with 1001, or as its
+// handler says (see Coder), spread evenly over a time, then waits for what is
+// queued to drain and for clients to answer. When ctx ends, it closes the rest
+// as they are and returns its error. Swoole's shutdown.
 func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	s.mu.Lock()
 	if s.state != serving {
@@ -69,7 +69,7 @@ func (s *Server) sayGoodbye(ctx context.Context, spread time.Duration) error {
 	for i := range steps {
 		for _, c := range all[len(all)*i/steps : len(all)*(i+1)/steps] {
 			if c.r.flags.Load()&fOpen != 0 {
-				c.closeWith(Shutdown, ws.StatusGoingAway, "server is shutting down")
+				s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: "server is shutting down", frame: true})
 			} else {
 				s.beginClose(c.r, c.gen, closing{cause: HandshakeFailed})
 			}

@@ -34,6 +34,12 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
 	switch method {
+	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats:
+		// These answer by themselves. What was gathered goes first: clients send
+		// connect and their subscriptions in one message, and expect that order.
+		o.flush()
+	}
+	switch method {
 	case wire.Connect:
 		return s.connect(o, c.Id, c.Connect)
 	case wire.Subscribe:

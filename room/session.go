@@ -130,7 +130,7 @@ func (s *session) push(b []byte) error {
 
 // disconnect closes the connection with a code of the protocol.
 func (s *session) disconnect(code wire.DisconnectCode) {
-	_ = s.conn.Close(ws.StatusCode(code), code.Text())
+	_ = s.conn.Close(wireStatus(code), code.Text())
 }
 
 // outs are the buffers of replies.
