@@ -211,6 +211,7 @@ func (m *Memory) drop(t *topic) {
 func (m *Memory) Subscribe(room string, s Subscriber) {
 	t := m.lock(room, nil)
 	t.subs = append(slices.Clip(t.subs), s)
+	s.Begun(Position{t.epoch, t.offset})
 	t.mu.Unlock()
 	if m.total.Load() > m.limits.MaxTotal {
 		m.shrink()

@@ -67,6 +67,7 @@ func same(a, b Publication) bool {
 // recorder is a subscriber that keeps a copy of all it gets.
 type recorder struct{ got []Publication }
 
+func (r *recorder) Begun(Position)    {}
 func (r *recorder) Noticed(Notice)    {}
 func (r *recorder) Present() []Author { return nil }
 

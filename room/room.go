@@ -24,7 +24,7 @@ type Room struct {
 
 	joining []*joining            // subscriptions under way
 	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
-	top     Position              // of the last publication that was delivered
+	top     Position              // of the last publication that was delivered; no epoch: not begun
 }
 
 // seat is a member's place: a shard of its variant's group, and a place there.
@@ -139,6 +139,14 @@ func (r *Room) end() bool {
 	return true
 }
 
+// Begun implements Subscriber.
+func (r *Room) Begun(at Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.top = at
+	r.seatLocked()
+}
+
 // Deliver implements Subscriber: the message is encoded once for each dialect
 // in use, and compressed once for each variant, and the shards are woken that
 // are not resting.
@@ -147,8 +155,8 @@ func (r *Room) Deliver(p Publication) {
 	defer r.mu.Unlock()
 	r.top.Offset = p.Offset
 	r.catchLocked(p)
-	r.seatLocked()
 	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+	r.seatLocked() // who is seated now has this one in its reply
 }
 
 // Noticed implements Subscriber: members that asked for it learn who came or
