@@ -311,3 +311,55 @@ func TestHistoryCommand(t *testing.T) {
 		k.expectError(t, wire.ErrBadRequest, &protocol.Command{History: &protocol.HistoryRequest{Channel: room, Limit: 1, Reverse: true, Since: at(0)}})
 	})
 }
+
+// The same while the engine's answers come late: who comes back before the
+// first subscription was made gets one seat, and who is gone gets none.
+func TestRapidSubscribingWithALateEngine(t *testing.T) {
+	memory := NewMemory(Limits{})
+	c := quietly(chatty())
+	c.Engine = newLate(t, memory, 1)
+	n := start(t, c, netpoll.Config{Workers: 2})
+	truth := n.talk(wire.JSON)
+	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	const pairs = 10
+	for round := range 20 {
+		k := n.talk(bothEncodings[round%2])
+		var all []*protocol.Command
+		for i := range pairs {
+			all = append(all, &protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: "r"}},
+				&protocol.Command{Id: uint32(200 + i), Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+		}
+		all = append(all, &protocol.Command{Id: 300, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+		if err := k.say(all...); err != nil {
+			t.Fatal(err)
+		}
+		if round%4 > 1 {
+			k.c.Close()
+			eventually(t, "it is gone", func() bool { return n.room("r").Len() == 1 })
+			continue
+		}
+		answered := map[uint32]bool{}
+		for len(answered) < len(all) {
+			r, err := k.next()
+			if err != nil || answered[r.Id] || r.Error != nil && (r.Error.Code != 100 || r.Id == 300) {
+				t.Fatalf("behind %v: %v, %v", answered, r, err)
+			}
+			answered[r.Id] = true
+		}
+		if got := n.room("r").Len(); got != 2 {
+			t.Errorf("%d members, want 2", got)
+		}
+		truth.publish(t, "r", "1")
+		if p := k.push(t); p.Pub == nil {
+			t.Errorf("got %v", p)
+		}
+		truth.publish(t, "r", "2")
+		if p := k.push(t); string(p.Pub.GetData()) != "2" {
+			t.Errorf("got %v, want the second publication", p)
+		}
+		k.leave(t)
+		eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
+	}
+	truth.leave(t)
+	eventually(t, "the room ends", func() bool { return n.hub.Stats().Rooms == 0 })
+}
