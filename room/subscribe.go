@@ -98,20 +98,27 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 	r.mu.Lock()
 	r.joining = append(r.joining, j)
 	r.mu.Unlock()
+	if !w.opts.Recoverable {
+		r.tellHistory(j, History{}, nil) // who cannot recover need not know
+		return r
+	}
 	from := ^uint64(0) // nothing: only the top is asked for
 	if w.since != nil {
 		from = w.since.Offset
 	}
-	s.hub.engine.History(w.room, from, 0, func(h History, err error) {
-		r.mu.Lock()
-		j.history, j.known = h, true
-		if err != nil {
-			j.err = wire.ErrInternal
-		}
-		r.seatLocked()
-		r.mu.Unlock()
-	})
+	s.hub.engine.History(w.room, from, 0, func(h History, err error) { r.tellHistory(j, h, err) })
 	return r
+}
+
+// tellHistory brings what the engine remembers.
+func (r *Room) tellHistory(j *joining, h History, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.history, j.known = h, true
+	if err != nil {
+		j.err = wire.ErrInternal
+	}
+	r.seatLocked()
 }
 
 // enter finds or makes the room, counts the session in, and notes it among the
@@ -209,7 +216,7 @@ func (g *latch) closed() bool { return g != nil && !g.open.Load() }
 func (r *Room) seatLocked() {
 	wait := r.joining[:0]
 	for _, j := range r.joining {
-		if j.known && r.top.Epoch != "" && r.top.Epoch != j.history.Top.Epoch {
+		if top := j.history.Top.Epoch; top != "" && r.top.Epoch != "" && top != r.top.Epoch {
 			j.err = wire.ErrInternal // the room has begun anew meanwhile; temporary
 		}
 		behind := r.top.Epoch == "" || r.top.Offset < j.history.Top.Offset
