@@ -42,10 +42,11 @@ type chatServer struct {
 	// greet is sent right behind the answer to an upgrade.
 	greet []byte
 
-	url  string
-	ln   net.Listener
-	done sync.WaitGroup
-	due  chan delivery
+	url    string
+	secure *tls.Config // of startTLS
+	ln     net.Listener
+	done   sync.WaitGroup
+	due    chan delivery
 
 	mu       sync.Mutex
 	rooms    map[string]map[net.Conn]bool
@@ -84,7 +85,8 @@ func (s *chatServer) startTLS(t testing.TB) *chatServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := tls.Listen("tcp4", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	s.secure = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	ln, err := tls.Listen("tcp4", "127.0.0.1:0", s.secure)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ type worker struct {
 
 	todo     []*client // to be dialed
 	inFlight int
+	plain    []byte    // what TLS has opened; nil without
 	inflater *inflater // of all its clients
 	pings    int64     // that its clients got
 	shakes   Hist      // the handshakes of clients that come and go
@@ -153,12 +154,17 @@ func (w *worker) read(c *client, hangup bool) {
 // take gives bytes that were read to whom they concern.
 func (w *worker) take(c *client, b []byte) error {
 	if c.state.Load() == open {
-		return c.sink.data(c, b, now())
+		return w.deliver(c, b)
 	}
 	rest, done, err := c.upgrade(w.fleet.shake, b)
 	if err != nil || !done {
 		return err
 	}
+	return w.opened(c, rest)
+}
+
+// opened begins the open life of a client, with what came right behind the answer.
+func (w *worker) opened(c *client, rest []byte) error {
 	if c.terms.packed {
 		if w.inflater == nil {
 			w.inflater = newInflater()
@@ -175,6 +181,20 @@ func (w *worker) take(c *client, b []byte) error {
 		return c.sink.data(c, rest, now())
 	}
 	return nil
+}
+
+// deliver gives an open client's bytes to its sink, opened if they are sealed.
+func (w *worker) deliver(c *client, b []byte) error {
+	at := now()
+	if c.tls == nil {
+		return c.sink.data(c, b, at)
+	}
+	if w.plain == nil {
+		w.plain = make([]byte, readBuffer)
+	}
+	err := c.tls.open(b, w.plain, func(plain []byte) error { return c.sink.data(c, plain, at) })
+	c.flush() // what crypto/tls has to answer
+	return err
 }
 
 // drop ends a client, by RST.

@@ -45,8 +45,6 @@ func TestWrongFlags(t *testing.T) {
 		{"flood --senders 0", "--senders 0"},
 		{"flood --clients 0", "--clients"},
 		{"flood --url http://127.0.0.1/", "ws://"},
-		{"flood --tls", "only idle"},
-		{"idle --tls --compress", "TLS"},
 		{"flood --runs 0", "--runs"},
 		{"compare nosuch.json nosuch.json", "nosuch.json"},
 		{"flood --size 128:0", "weight"},
