@@ -36,9 +36,10 @@ type client struct {
 	answer  []byte // of the handshake, while it is incomplete
 	dec     Decoder
 	sink    sink
-	terms   terms // what the handshake agreed on
-	stuck   bool  // does not read
-	err     error // why it is absent
+	session *session // in the Centrifuge dialect, behind the upgrade
+	terms   terms    // what the handshake agreed on
+	stuck   bool     // does not read
+	err     error    // why it is absent
 	endedAt int64
 	due     int64 // when it was to come; 0: it is not one that comes and goes
 	code    int   // of the server's close frame; 0 for none

@@ -47,6 +47,7 @@ func (w *worker) settle(err error) {
 // once: that saves a round through epoll.
 func (w *worker) dial(c *client) {
 	c.dec, c.answer, c.err, c.code, c.stuck = Decoder{}, nil, nil, 0, false
+	c.session = nil
 	c.gen++
 	c.state.Store(dialing)
 	if w.fleet.target.tls {

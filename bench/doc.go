@@ -1,5 +1,6 @@
 // Package bench is the load lab: it measures any WebSocket server that speaks the plain dialect, that is, where a
-// text frame that one client sends goes to all clients of its room, the sender included, and the room is the URL's path.
+// text frame that one client sends goes to all clients of its room, the sender included, and the room is the URL's path; or the Centrifuge protocol
+// (dialect.go), whose publications become such frames right behind the socket, so that no scenario knows of it.
 //
 // # The line
 //
@@ -12,6 +13,7 @@
 //	walk     decoder.go  frame headers only; of a payload just its first 16 bytes         same
 //	open     tls.go       records of TLS, if the URL is wss                               same
 //	inflate  deflate.go  what was compressed, once for all clients that got the same bytes    same
+//	dialect  dialect.go   replies and pushes, into plain frames; in the Centrifuge dialect only   same
 //	tally    tally.go    latency, duplicates, order, losses; rounds.go for single shots   same
 //	send     sender.go   the open-loop schedule                                           a thread of its own
 //	report   report.go   conditions, figures, the guard's verdict                         the caller

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -21,6 +22,8 @@ type Config struct {
 	Label     string        // what to call the server in reports
 	Version   string        // of the program that measures; empty or dev: the commit that it was built from, if that is known
 	Command   string        // that measures: a condition of the figures like others
+	Dialect   string        // Plain or Centrifuge; empty: Plain
+	Channel   string        // the room in the Centrifuge dialect; empty: lobby
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
 	Processes int           // that hold the clients; 0: this one, or as many as their open files ask for
@@ -93,6 +96,9 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	if n <= 0 {
 		return nil, badOption("%d clients: there must be one at least", n)
 	}
+	if err := cfg.checkDialect(t); err != nil {
+		return nil, err
+	}
 	f := &Fleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg), settled: make(chan struct{}, 1),
 		requests: map[string][]byte{}, failures: map[string]int{}}
 	// The server's certificate is usually one of its own making, and nothing secret is said.
@@ -101,7 +107,7 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	f.clients = make([]*client, n)
 	workers := make([]*worker, 0, receivers)
 	for i := range n {
-		c := &client{index: i, path: t.path(), sink: &ignore{}}
+		c := &client{index: i, path: cfg.room(t), sink: &ignore{}}
 		for j := range c.mask {
 			c.mask[j] = byte(rand.Uint32())
 		}
@@ -228,7 +234,7 @@ func (f *Fleet) Open() int { return int(f.openCount.Load()) }
 // Gone returns how many open clients the server has closed, or the network has.
 func (f *Fleet) Gone() int { return int(f.lost.Load()) }
 
-// Failures returns the handshakes that failed so far, by what went wrong.
+// Failures returns the handshakes that failed so far, by what went wrong, and the messages that the server refused.
 func (f *Fleet) Failures() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -245,8 +251,14 @@ func (f *Fleet) noteFailure(err error) {
 	f.mu.Unlock()
 }
 
-// request returns the handshake's bytes for a path.
-func (f *Fleet) request(path string) []byte {
+// refusedMessage begins what Failures says of messages, which are no handshakes.
+const refusedMessage = "a message was refused: "
+
+func (f *Fleet) noteRefusal(why string) { f.noteFailure(errors.New(refusedMessage + why)) }
+
+// request returns the handshake's bytes for a room.
+func (f *Fleet) request(room string) []byte {
+	path := f.cfg.endpoint(f.target, room)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.requests[path]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 )
 
 // Guard tells whether the client was the limit of a measurement, from what CPU time it took meanwhile.
@@ -72,6 +73,11 @@ func (u Usage) judge(lag, latency int64) (why []string) {
 func (g *Guard) remark(r *Report, u Usage) {
 	if u.Others > 0.15 {
 		r.note("other processes used %.2f cores meanwhile: the figures are worse than the server is", u.Others)
+	}
+	for what, n := range g.load.Failures() {
+		if why, ok := strings.CutPrefix(what, refusedMessage); ok {
+			r.note("the server refused %d messages, which count as lost: %s", n, why)
+		}
 	}
 	if !g.server.alive() {
 		r.note("the server's process %d has ended: the figures of CPU and memory mean nothing", r.Conditions.ServerPID)

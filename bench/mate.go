@@ -167,10 +167,7 @@ func (m *mate) arm(f *Fleet, o order) (a answer, err error) {
 
 func statOf(f *Fleet, run *floodRun) *stat {
 	s := &stat{Open: f.Open(), Gone: f.Gone(), Failures: f.Failures(), Pings: f.pings(), Busy: f.busy()}
-	for _, n := range s.Failures {
-		s.Ended += n
-	}
-	s.Ended += s.Open + s.Gone
+	s.Ended = int(f.failed.Load()) + s.Open + s.Gone
 	t, ok := f.agreed()
 	s.Protocol, s.Packed, s.Agreed = t.protocol, t.packed, ok
 	if run != nil {

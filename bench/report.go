@@ -71,6 +71,8 @@ type Conditions struct {
 	Command       string    `json:"command,omitempty"` // that measured
 	Options       any       `json:"options"`           // the scenario's, as given
 
+	Dialect     string `json:"dialect,omitempty"` // empty: plain
+	Channel     string `json:"channel,omitempty"` // the room, where it is not the path
 	Origin      string `json:"origin,omitempty"`
 	Subprotocol string `json:"subprotocol,omitempty"` // the one that the server took
 	Compressed  bool   `json:"compressed,omitempty"`  // permessage-deflate was agreed on
@@ -93,6 +95,9 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 	r.Conditions.Commit = cfg.commit()
 	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
 	r.Conditions.Origin, r.Conditions.Command, r.Label = cfg.Origin, cfg.Command, cfg.Label
+	if cfg.centrifuge() {
+		r.Conditions.Dialect, r.Conditions.Channel = cfg.Dialect, cfg.channel()
+	}
 	if p.known() {
 		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
 		r.Conditions.ServerVersion = p.version()
@@ -142,6 +147,9 @@ func (c Conditions) version() string {
 
 // Terms says what the handshake agreed on, if anything.
 func (c Conditions) Terms() (text string) {
+	if c.Dialect != "" {
+		text += ", " + c.Dialect + " channel " + c.Channel
+	}
 	if c.Compressed {
 		text += ", permessage-deflate"
 	}

@@ -183,7 +183,8 @@ func startDuel(ctx context.Context, cfg Config, server process, clients int, siz
 		if strings.HasPrefix(cfg.URL, "wss:") {
 			r.note("the floor is without TLS: the ratio to it says what chat and TLS cost together")
 		}
-		d.child, cfg.URL = child, child.url
+		d.child = child
+		cfg.URL, cfg.Dialect, cfg.Channel = child.url, Plain, "" // it speaks nothing else
 		err = d.join(ctx, cfg, process{pids: []int{child.PID()}}, clients, size, r)
 	}
 	if err != nil {

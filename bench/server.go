@@ -31,19 +31,24 @@ func StartServer(ctx context.Context, command, url string) (*Server, error) {
 		c.Close()
 		return nil, fmt.Errorf("--cmd: something listens on %s already: stop it, or give its --pid instead", t.addr)
 	}
-	s, err := startProcess(splitCommand(command), nil)
+	return startAnswering(ctx, fmt.Sprintf("--cmd %q", command), splitCommand(command), t.addr.String())
+}
+
+// startAnswering starts a program, which errors call name, and waits until addr answers.
+func startAnswering(ctx context.Context, name string, argv []string, addr string) (*Server, error) {
+	s, err := startProcess(argv, nil)
 	if err != nil {
-		return nil, fmt.Errorf("--cmd %q: %w", command, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		if c, err := net.DialTimeout("tcp", t.addr.String(), time.Second); err == nil {
+		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
 			c.Close()
 			return s, nil
 		}
 		select {
 		case <-s.exited:
-			return nil, fmt.Errorf("--cmd %q ended before %s answered; it said: %s", command, t.addr, s.out)
+			return nil, fmt.Errorf("%s ended before %s answered; it said: %s", name, addr, s.out)
 		case <-ctx.Done():
 			s.Stop()
 			return nil, ctx.Err()
@@ -51,7 +56,7 @@ func StartServer(ctx context.Context, command, url string) (*Server, error) {
 		}
 		if time.Now().After(deadline) {
 			s.Stop()
-			return nil, fmt.Errorf("--cmd %q does not listen on %s after 30 s; it said: %s", command, t.addr, s.out)
+			return nil, fmt.Errorf("%s does not listen on %s after 30 s; it said: %s", name, addr, s.out)
 		}
 	}
 }

@@ -65,6 +65,7 @@ func fullStages() []stage {
 // contender is a server in the comparison.
 type contender struct {
 	name, what string
+	dialect    string
 	prepare    func(ctx context.Context) error
 	start      func(ctx context.Context) (*Server, string, error)
 }
@@ -103,7 +104,7 @@ func (o Suite) Run(ctx context.Context, cfg Config, root string) (*Results, erro
 	}
 	all := []contender{o.webim(root)}
 	for _, p := range peers {
-		all = append(all, contender{p.Name, p.What, func(ctx context.Context) error { return prepare(ctx, p, root) },
+		all = append(all, contender{p.Name, p.What, p.Dialect, func(ctx context.Context) error { return prepare(ctx, p, root) },
 			func(ctx context.Context) (*Server, string, error) { return p.Start(ctx, root) }})
 	}
 	return o.compare(ctx, cfg, all)
@@ -125,7 +126,7 @@ func (o Suite) webim(root string) contender {
 	start := func(ctx context.Context) (*Server, string, error) {
 		return startAnnounced(ctx, "webim", []string{program, "serve", "--dev", "--listen", "127.0.0.1:0", "--log-level", "warn"})
 	}
-	return contender{"webim", "webim", func(ctx context.Context) error {
+	return contender{"webim", "webim", Plain, func(ctx context.Context) error {
 		s, url, err := start(ctx)
 		if err != nil {
 			return fmt.Errorf("%w; make build builds it", err)
@@ -226,6 +227,7 @@ func (o Suite) one(ctx context.Context, cfg Config, c contender, s stage, into *
 		return
 	}
 	began := time.Now()
+	cfg.Dialect = c.dialect
 	r, err := runOnce(ctx, cfg, c, s)
 	if ctx.Err() != nil {
 		return // half a run says nothing

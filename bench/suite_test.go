@@ -16,7 +16,7 @@ import (
 
 // floorAs is a floor server as a contender.
 func floorAs(name string) contender {
-	return contender{name, "the floor", func(context.Context) error { return nil }, func(ctx context.Context) (*Server, string, error) {
+	return contender{name, "the floor", Plain, func(context.Context) error { return nil }, func(ctx context.Context) (*Server, string, error) {
 		return startAnnounced(ctx, name, floorCommand("127.0.0.1:0"))
 	}}
 }

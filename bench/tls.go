@@ -210,7 +210,8 @@ func (w *worker) greeted(c *client, gen int32, g greeting, err error) {
 	c.mu.Lock()
 	c.tls = g.tls
 	c.mu.Unlock()
-	err = w.opened(c, g.rest)
+	c.state.Store(upgrading)
+	err = w.upgraded(c, g.rest)
 	if err == nil {
 		err = w.deliver(c, nil) // what crypto/tls holds that came with the answer; for what the socket holds epoll has an event
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -27,9 +28,10 @@ type worker struct {
 
 	todo     []*client // to be dialed
 	inFlight int
-	plain    []byte    // what TLS has opened; nil without
+	clear    []byte    // what TLS has opened; nil without
 	inflater *inflater // of all its clients
 	pings    int64     // that its clients got
+	plain    []byte    // what was read, in the plain dialect
 	shakes   Hist      // the handshakes of clients that come and go
 
 	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
@@ -153,46 +155,84 @@ func (w *worker) read(c *client, hangup bool) {
 
 // take gives bytes that were read to whom they concern.
 func (w *worker) take(c *client, b []byte) error {
-	if c.state.Load() == open {
+	if c.state.Load() == open || c.session != nil {
 		return w.deliver(c, b)
 	}
 	rest, done, err := c.upgrade(w.fleet.shake, b)
 	if err != nil || !done {
 		return err
 	}
-	return w.opened(c, rest)
+	return w.upgraded(c, rest)
 }
 
-// opened begins the open life of a client, with what came right behind the answer.
-func (w *worker) opened(c *client, rest []byte) error {
+// upgraded begins a client's life as a WebSocket, with what came right behind the answer.
+func (w *worker) upgraded(c *client, rest []byte) error {
 	if c.terms.packed {
 		if w.inflater == nil {
 			w.inflater = newInflater()
 		}
 		c.dec.inflate = w.inflater
 	}
-	c.state.Store(open)
 	c.setSending(true)
-	w.settle(nil)
-	if c.due != 0 {
-		w.shakes.Record(now() - c.due)
+	if w.fleet.cfg.centrifuge() {
+		c.session = newSession()
+		c.send(appendFrame(nil, opText, joinCommands(c.path), &c.mask))
+	} else {
+		w.opened(c)
 	}
 	if len(rest) > 0 {
-		return c.sink.data(c, rest, now())
+		return w.hear(c, rest, now())
 	}
 	return nil
 }
 
-// deliver gives an open client's bytes to its sink, opened if they are sealed.
+// opened counts a client that is in the room.
+func (w *worker) opened(c *client) {
+	c.state.Store(open)
+	w.settle(nil)
+	if c.due != 0 {
+		w.shakes.Record(now() - c.due)
+	}
+}
+
+// hear gives what came behind the handshake to the client's sink, in the plain dialect.
+func (w *worker) hear(c *client, b []byte, at int64) error {
+	if c.session == nil {
+		return c.sink.data(c, b, at)
+	}
+	plain, answer, err := c.session.take(w.plain[:0], b)
+	w.plain = plain
+	if len(answer) > 0 {
+		c.send(appendFrame(nil, opText, answer, &c.mask))
+	}
+	for _, why := range c.session.refused {
+		w.fleet.noteRefusal(why)
+	}
+	c.session.refused = c.session.refused[:0]
+	if c.session.joined && c.state.Load() != open {
+		w.opened(c)
+	}
+	if len(plain) > 0 {
+		if end := c.sink.data(c, plain, at); end != nil {
+			err = end
+		}
+	}
+	if err == errClosed && c.state.Load() != open {
+		return fmt.Errorf("closed by the server with code %d instead of a place in the room", c.code)
+	}
+	return err
+}
+
+// deliver gives a WebSocket's bytes to who hears them, opened if they are sealed.
 func (w *worker) deliver(c *client, b []byte) error {
 	at := now()
 	if c.tls == nil {
-		return c.sink.data(c, b, at)
+		return w.hear(c, b, at)
 	}
-	if w.plain == nil {
-		w.plain = make([]byte, readBuffer)
+	if w.clear == nil {
+		w.clear = make([]byte, readBuffer)
 	}
-	err := c.tls.open(b, w.plain, func(plain []byte) error { return c.sink.data(c, plain, at) })
+	err := c.tls.open(b, w.clear, func(plain []byte) error { return w.hear(c, plain, at) })
 	c.flush() // what crypto/tls has to answer
 	return err
 }

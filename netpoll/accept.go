@@ -138,8 +138,9 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
 	}
 	if back != nil && len(back.head) > 0 {
-		r.input = s.inputs.put(&input{rest: back.head, ready: true, held: cap(back.head)})
-		s.unfinished.Add(int64(cap(back.head)))
+		in := &input{rest: back.head, ready: true, owner: Conn{s, r, r.gen.Load() + 1}}
+		in.hold(s, cap(back.head)) // over the bound, its next step is refused
+		r.input = s.inputs.put(in)
 	}
 	r.flags.Store(flags)
 	l.wheel.arm(r, r.deadline)

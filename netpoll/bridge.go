@@ -181,16 +181,21 @@ func (s *Server) handOver(r *record, head []byte) {
 	s.forget(r)
 	if err != nil {
 		s.cfg.Logger.Error("netpoll: handing a connection to net/http", "err", err)
+		if c.tls != nil {
+			c.tls.end()
+		}
 		c.leave()
 		return
 	}
-	if c.tls != nil {
-		c.tls.lend(raw)
-	}
-	// Not on this worker: net/http accepts when it gets round to it.
+	// Not on this worker: net/http accepts when it gets round to it, and
+	// ciphertext that still waits goes out when the client takes it.
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
+		if c.tls != nil && c.tls.lend(raw, s.cfg.HandshakeTimeout) != nil {
+			c.Close()
+			return
+		}
 		select {
 		case ln.http.conns <- c:
 		case <-ln.http.done:

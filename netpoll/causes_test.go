@@ -46,7 +46,7 @@ var causeCases = []causeCase{
 	{"protocol error, no answer", netpoll.Config{CloseTimeout: 200 * time.Millisecond}, says(0x83, ""), true, "close 1002, eof", netpoll.ProtocolError, 1002},
 	{"bad text", netpoll.Config{}, says(text, "\xff"), false, "close 1007, eof", netpoll.BadText, 1007},
 	{"too big", netpoll.Config{MaxMessage: 100}, says(text, strings.Repeat("x", 101)), false, "close 1009, eof", netpoll.TooBig, 1009},
-	{"out of memory", netpoll.Config{MaxUnfinished: 1000}, func(p *peer) { p.say(append(frameHead(bin, 10_000), make([]byte, 5000)...)) }, false, "close 1013, eof", netpoll.OutOfMemory, 1013},
+	{"out of memory", netpoll.Config{MaxUnfinished: 64 << 10}, func(p *peer) { p.say(append(frameHead(bin, 200_000), make([]byte, 100_000)...)) }, false, "close 1013, eof", netpoll.OutOfMemory, 1013},
 	{"control flood", netpoll.Config{ControlRate: 10}, func(p *peer) { p.say(bytes.Repeat(frame(ping, ""), 100)) }, false, "close 1008, eof", netpoll.ControlFlood, 1008},
 	{"slow: queue", netpoll.Config{MaxQueue: 100_000}, says(text, "flood"), false, cutOff, netpoll.Slow, 1006},
 	{"slow: write timeout", netpoll.Config{WriteTimeout: 200 * time.Millisecond, MaxQueue: 64 << 20}, says(text, "flood"), false, cutOff, netpoll.Slow, 1006},

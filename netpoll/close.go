@@ -105,6 +105,12 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	}
 	if f&fArmed == 0 {
 		r.flags.Or(fArmed)
+		if f&fLast != 0 {
+			s.freeInput(r) // nobody will look at it
+			if f&fTLS != 0 {
+				s.extras.at(r.extra).tls.dropIn()
+			}
+		}
 		r.deadline = s.clock.now.Load() + s.ticks.close
 		s.wheelOf(r).armBy(r, r.deadline)
 	}

@@ -60,14 +60,17 @@ type Config struct {
 	// one for every 64 bytes of MaxMessage. Above it: 1009.
 	MaxFragments int
 	// MaxUnfinished bounds the bytes of unfinished input of all connections
-	// together; 0: 128 MiB. Who wants more is closed as OutOfMemory.
+	// together: heads of requests, messages, TLS records; 0: 128 MiB. At 7/8
+	// of it who holds most is closed as OutOfMemory, at all of it who wants
+	// more.
 	MaxUnfinished int64
 	// ControlRate bounds ping and pong frames of one connection a second; 0:
 	// 1000. Above it: 1008. Negative: no bound.
 	ControlRate int
 
 	// MaxQueue bounds the bytes of one connection that its socket has refused;
-	// 0: 1 MiB. One message may exceed it if nothing else is queued. Swoole's
+	// 0: 1 MiB. A frame that is queued by itself counts as 160 bytes more. One
+	// message may exceed it if nothing else is queued. Swoole's
 	// socket_buffer_size.
 	MaxQueue int
 	// MaxQueued bounds the bytes held for all queues together, each shared

@@ -91,9 +91,7 @@ func (c Conn) Info() (info Info, ok bool) {
 		BytesIn: atomic.LoadUint64(&r.bytesIn), MessagesIn: atomic.LoadUint64(&r.messagesIn),
 		BytesOut: r.bytesOut, MessagesOut: r.messagesOut,
 	}
-	if o := c.s.outputs.at(r.output); o != nil {
-		info.Queued = o.size
-	}
+	info.Queued = c.s.lagLocked(r)
 	return info, true
 }
 
@@ -262,6 +260,16 @@ func (c Conn) Later() (done func()) {
 	c.r.flags.Or(fHeld)
 	c.r.mu.Unlock()
 	return sync.OnceFunc(c.release)
+}
+
+// Again is Later for a message that cannot be handled yet: called within
+// Handler.Message, it has that message kept, and delivered once more when done
+// has been called, before anything behind it. What is kept counts in
+// Config.MaxUnfinished. Messages count once in Info and Stats.
+func (c Conn) Again() (done func()) {
+	done = c.Later()
+	c.setFlag(fAgain, true)
+	return done
 }
 
 // release takes back one Later.

@@ -22,7 +22,8 @@
 //	          handshake.go, tls.go      while the handshake lasts
 //	          bridge.go                 net/http's goroutines
 //	decode    read.go, message.go,      a worker that holds the turn
-//	          frame.go, deflate.go
+//	          frame.go, deflate.go,
+//	          unfinished.go
 //	handler   handler.go                a worker that holds the turn
 //	queue     conn.go, queue.go,        any goroutine
 //	          encode.go, log.go

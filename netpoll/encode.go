@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/gobwas/ws"
 )
@@ -36,21 +37,37 @@ type buffer struct {
 	holders atomic.Int32
 }
 
-func newBuffer(b []byte) *buffer { return &buffer{b: b, size: cap(b)} }
+// bufferCost is what a queued frame takes besides its bytes: the buffer, the
+// Frame that it is part of, and the reference.
+const bufferCost = 160
+
+func newBuffer(b []byte) *buffer { return &buffer{b: b, size: bufferCost + cap(b)} }
+
+// refSize is what the reference itself takes, in each queue.
+const refSize = int64(unsafe.Sizeof(ref{}))
 
 // retain counts one more queue that holds the buffer.
 func (s *Server) retain(b *buffer) {
+	n := refSize
 	if b.holders.Add(1) == 1 {
-		if s.queued.Add(int64(b.size)) > s.cfg.MaxQueued {
-			s.evictor.Wake()
-		}
+		n += int64(b.size)
 	}
+	s.hold(n)
 }
 
 // release counts one less.
 func (s *Server) release(b *buffer) {
+	n := refSize
 	if b.holders.Add(-1) == 0 {
-		s.queued.Add(-int64(b.size))
+		n += int64(b.size)
+	}
+	s.hold(-n)
+}
+
+// hold counts bytes that queues hold; at the bound the largest lag goes.
+func (s *Server) hold(n int64) {
+	if s.queued.Add(n) > s.cfg.MaxQueued && n > 0 {
+		s.evictor.Wake()
 	}
 }
 
@@ -71,8 +88,9 @@ func NewFrame(op ws.OpCode, data []byte) (*Frame, error) {
 		return nil, ErrBadFrame
 	}
 	f := &Frame{op: op}
-	f.plain.size = headerLen(len(data)) + len(data)
-	f.plain.b = appendFrame(make([]byte, 0, f.plain.size), op, data)
+	n := headerLen(len(data)) + len(data)
+	f.plain.size = bufferCost + n
+	f.plain.b = appendFrame(make([]byte, 0, n), op, data)
 	f.payload = f.plain.b[len(f.plain.b)-len(data):]
 	return f, nil
 }

@@ -12,6 +12,9 @@ const (
 	flushBudget = 512 << 10
 	// maxIovecs references go into one write.
 	maxIovecs = 64
+	// refWork bytes of the budget are what a reference costs at least: a
+	// queue of tiny frames is work too.
+	refWork = 64
 )
 
 // write offers b to the socket. A raw call is right because the socket never
@@ -91,12 +94,14 @@ func (s *Server) unlockWriter(r *record) {
 }
 
 // endWriteLocked lets the write bit go. Pushes made meanwhile are written
-// already, for drainLocked looks at the queue until it is empty; but the turn
-// of a closing connection may have found the bit taken.
+// already, for drainLocked looks at the queue until it is empty; but a turn may
+// have found the bit taken: that of a closing connection, or one that brought
+// the only edge which tells that a full socket has room again.
 func (s *Server) endWriteLocked(r *record) {
 	again := r.w&wAgain != 0
 	r.w &^= wBit | wAgain
-	if again && r.flags.Load()&fClosing != 0 {
+	if again {
+		r.flags.Or(fWritable)
 		s.wake(r)
 	}
 }
@@ -119,7 +124,7 @@ func (s *Server) drainLocked(r *record) {
 			break
 		}
 		s.payPongLocked(o)
-		if len(o.refs) == 0 {
+		if len(o.live()) == 0 {
 			s.waterLocked(r, o)
 			s.freeOutputLocked(r, o)
 			break
@@ -130,14 +135,14 @@ func (s *Server) drainLocked(r *record) {
 			s.wake(r)
 			return
 		}
-		refs := batch[:copy(batch[:], o.refs)]
+		refs := batch[:copy(batch[:], o.live())]
 		r.mu.Unlock()
 		n, errno := s.writev(fd, refs)
 		r.mu.Lock()
 		if n > 0 {
 			r.bytesOut += uint64(n)
 			r.sent.Store(s.clock.now.Load())
-			budget -= n
+			budget -= max(n, refWork*len(refs))
 			if o = s.outputs.at(r.output); o == nil {
 				break // dropped meanwhile: the connection is closing
 			}

@@ -56,14 +56,16 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 	case pending > maxHello && !shaking:
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 		return false
-	case pending > maxHello:
-		return t.hungry() // else its Read will wake us
+	case pending > maxHello && !t.hungry():
+		return false // its Read will wake us
 	}
 	w.needCipher()
 	n, errno := s.readRaw(r, w.cipher)
 	if n == 0 {
 		if errno != unix.EAGAIN {
 			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+		} else if !t.count() {
+			s.inputRefused(r)
 		}
 		return false
 	}
@@ -163,7 +165,7 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	defer s.running.Done()
 	err := t.conn.HandshakeContext(context.Background())
 	t.mu.Lock()
-	t.shaking, t.done, t.failed = false, true, err
+	t.shaking, t.done, t.failed, t.silent = false, true, err, 0
 	t.mu.Unlock()
 	if err != nil {
 		own.s.flush(own.r, own.gen)

@@ -12,9 +12,9 @@ const (
 // readHead collects the head of a request and answers it: an upgrade here,
 // anything else by net/http. What is behind the head is kept for what follows.
 func (s *Server) readHead(w *worker, r *record) (more bool) {
-	in := s.inputs.at(r.input)
-	for {
+	for stop := r.bytesIn + readBudget; r.bytesIn < stop; {
 		var b []byte
+		in := s.inputs.at(r.input)
 		if in != nil {
 			b = w.buf[:copy(w.buf, in.rest)]
 		}
@@ -40,23 +40,22 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		case end > 0:
 			s.freeInput(r)
 			return s.answerHead(w, r, b, end)
+		case !s.keepHead(r, b, scanned, lines):
+			return s.inputRefused(r)
 		}
-		in = s.keepHead(r, b, scanned, lines)
 	}
+	return true
 }
 
 // keepHead stores an unfinished head; it is bounded by maxHead, and counted.
-func (s *Server) keepHead(r *record, b []byte, scanned, lines int) *input {
+func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
 	in := s.inputs.at(r.input)
 	if in == nil {
-		in = new(input)
-		r.input = s.inputs.put(in)
+		in = s.newInput(r)
 	}
 	in.rest = append(in.rest[:0], b...)
 	in.ready, in.scanned, in.lines = false, scanned, lines
-	s.unfinished.Add(int64(cap(in.rest) - in.held))
-	in.held = cap(in.rest)
-	return in
+	return in.hold(s, cap(in.rest))
 }
 
 // scanHead looks for the empty line that ends a head, from where it left off:

@@ -81,8 +81,8 @@ func (l *Log) reserve(n int) *segment {
 		l.size = min(2*l.size, segMax)
 	}
 	seg := &segment{base: l.end}
-	seg.size = max(l.size, n)
-	seg.b = make([]byte, 0, seg.size)
+	seg.b = make([]byte, 0, max(l.size, n))
+	seg.size = bufferCost + cap(seg.b)
 	l.segs = append(l.segs, seg)
 	return seg
 }

@@ -11,12 +11,21 @@ import (
 // output is what a connection's socket has refused, oldest first. It exists
 // only while there is something, in Server.outputs, under the record's lock.
 type output struct {
-	refs []ref
-	size int     // bytes of refs, and of the pong owed
-	cut  bool    // part of refs[0] is written: nothing may come before its rest
-	pong []byte  // owed, because it came while the socket was full; nil: none
-	paid *buffer // a pong among refs of which nothing is written yet
+	refs  []ref
+	first int     // refs[:first] are written: a long queue is not moved at each write
+	size  int     // bytes of live refs, and of the pong owed
+	cut   bool    // part of the first ref is written: nothing may come before its rest
+	pong  []byte  // owed, because it came while the socket was full; nil: none
+	paid  *buffer // a pong among refs of which nothing is written yet
 }
+
+// live is what is still to be written.
+func (o *output) live() []ref { return o.refs[o.first:] }
+
+// cost is what the queue takes of MaxQueue. A frame that is queued by itself
+// costs memory besides its bytes, which a client that makes the server send
+// tiny ones could multiply by fifty.
+func (o *output) cost() int { return o.size + bufferCost*len(o.live()) }
 
 // outputPool saves the allocations of connections that answer at the end of
 // their turn, which queue for a moment only.
@@ -76,7 +85,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 // message may exceed it alone: then only its own size is owed.
 func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int) error {
 	o := s.outputLocked(r)
-	if o.size > 0 && o.size+len(b) > s.cfg.MaxQueue {
+	if o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue {
 		if s.cfg.Policy == DropNewest {
 			s.stats.dropped.Add(int64(max(1, messages)))
 			return ErrQueueFull
@@ -117,8 +126,8 @@ func (s *Server) appendLocked(o *output, buf *buffer, b []byte) {
 		return
 	}
 	o.size += len(b)
-	if k := len(o.refs); k > 0 {
-		if last := &o.refs[k-1]; last.buf == buf && follows(last.b, b) {
+	if live := o.live(); len(live) > 0 {
+		if last := &live[len(live)-1]; last.buf == buf && follows(last.b, b) {
 			last.b = unsafe.Slice(&last.b[0], len(last.b)+len(b))
 			return
 		}
@@ -139,14 +148,14 @@ func (s *Server) frontLocked(r *record, rest ref, cut bool) {
 	o.size += len(rest.b)
 	o.cut = cut
 	s.retain(rest.buf)
-	o.refs = slices.Insert(o.refs, 0, rest)
+	o.refs = slices.Insert(o.refs, o.first, rest)
 	s.waterLocked(r, o)
 }
 
 // consumeLocked takes n written bytes off the front.
 func (s *Server) consumeLocked(o *output, n int) {
 	o.size -= n
-	i := 0
+	i := o.first
 	for n > 0 {
 		q := &o.refs[i]
 		if q.buf == o.paid {
@@ -159,13 +168,14 @@ func (s *Server) consumeLocked(o *output, n int) {
 		}
 		n -= len(q.b)
 		s.release(q.buf)
+		*q = ref{}
 		o.cut = false
 		i++
 	}
-	if i > 0 {
-		rest := copy(o.refs, o.refs[i:])
+	if o.first = i; 2*o.first >= len(o.refs) {
+		rest := copy(o.refs, o.live())
 		clear(o.refs[rest:])
-		o.refs = o.refs[:rest]
+		o.refs, o.first = o.refs[:rest], 0
 	}
 }
 
@@ -175,7 +185,7 @@ func (s *Server) dropOutputLocked(r *record) {
 	if o == nil {
 		return
 	}
-	for _, q := range o.refs {
+	for _, q := range o.live() {
 		s.release(q.buf)
 	}
 	clear(o.refs)
@@ -220,9 +230,9 @@ func (s *Server) payPongLocked(o *output) {
 	b := newBuffer(o.pong)
 	o.pong = nil
 	s.retain(b)
-	at := 0
+	at := o.first
 	if o.cut {
-		at = 1
+		at++
 	}
 	if o.paid != nil && at < len(o.refs) && o.refs[at].buf == o.paid {
 		o.size -= len(o.refs[at].b)
@@ -237,15 +247,26 @@ func (s *Server) payPongLocked(o *output) {
 // turn, where all its calls come from.
 func (s *Server) waterLocked(r *record, o *output) {
 	high := r.w&wHigh != 0
-	if !high && o.size > s.cfg.HighWater {
+	if !high && o.cost() > s.cfg.HighWater {
 		r.w |= wHigh
-	} else if high && o.size < s.cfg.LowWater {
+	} else if high && o.cost() < s.cfg.LowWater {
 		r.w &^= wHigh
 	} else {
 		return
 	}
 	r.flags.Or(fWater)
 	s.wake(r)
+}
+
+// lagLocked is how many bytes wait to be written: frames, and ciphertext.
+func (s *Server) lagLocked(r *record) (n int) {
+	if o := s.outputs.at(r.output); o != nil {
+		n = o.size
+	}
+	if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+		n += x.tls.pending()
+	}
+	return n
 }
 
 // evict runs as a turn when all queues together hold too much: those with the
@@ -260,8 +281,8 @@ func (s *Server) evict() (more bool) {
 		if !c.lock() {
 			continue
 		}
-		if o := s.outputs.at(c.r.output); o != nil && c.r.w&wClosing == 0 {
-			lags = append(lags, lag{c, o.size})
+		if size := s.lagLocked(c.r); size > 0 && c.r.w&wClosing == 0 {
+			lags = append(lags, lag{c, size})
 		}
 		c.r.mu.Unlock()
 	}

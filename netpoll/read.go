@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"bytes"
 	"sync/atomic"
 	"unsafe"
 
@@ -8,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBudget is how many bytes a turn reads before it goes to the list's tail,
-// and messageBudget how many messages it hands to the handler.
+// readBudget is how many bytes a turn reads from the socket before it goes to
+// the list's tail, and messageBudget how many messages it hands to the handler.
 const (
 	readBudget    = 4 * readSize
 	messageBudget = 256
@@ -24,7 +25,9 @@ type input struct {
 	lines   int     // of an HTTP head, how many
 	dec     decoder // the unfinished message
 	since   uint32  // tick when it began
-	held    int     // bytes counted in Server.unfinished
+	again   event   // a message that the handler wants once more, before rest
+	owner   Conn
+	held    atomic.Int64 // bytes counted in Server.unfinished
 }
 
 // read reads once; 0 bytes without an error is the end of stream.
@@ -85,9 +88,15 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 
 func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	messages := messageBudget
-	for budget := readBudget; budget > 0 && messages > 0; {
+	for end := r.bytesIn + readBudget; r.bytesIn < end && messages > 0; {
 		if s.stopped(r) {
 			return false
+		}
+		if in := s.inputs.at(r.input); in != nil && in.again.op != 0 {
+			if messages--; !s.repeat(w, r, in) {
+				return false
+			}
+			continue
 		}
 		b := w.takeRest(s, r)
 		if len(b) == 0 || !w.ready {
@@ -100,7 +109,6 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 				return false
 			}
 			b = w.buf[:len(b)+n]
-			budget -= n
 		}
 		if !s.decode(w, r, b, &messages) {
 			return false
@@ -201,12 +209,12 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 			}
 			continue
 		}
-		began = true
+		began = began || !ev.op.IsControl() // what comes between fragments begins no message
 		*messages--
 		if err := s.deliver(w, r, ev); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages == 0 || s.stopped(r) {
+		if *messages == 0 || s.stopped(r) || w.again.op != 0 {
 			w.ready = len(b) > 0
 			break
 		}
@@ -234,14 +242,13 @@ func (s *Server) broken(r *record, err *protocolError) bool {
 // it. It reports false, and fails the connection, when the total of all is
 // spent.
 func (w *worker) keep(s *Server, r *record, rest []byte) bool {
-	if len(rest) == 0 && w.dec.idle() {
+	if len(rest) == 0 && w.dec.idle() && w.again.op == 0 {
 		s.freeInput(r)
 		return true
 	}
 	in := s.inputs.at(r.input)
 	if in == nil {
-		in = new(input)
-		r.input = s.inputs.put(in)
+		in = s.newInput(r)
 	}
 	if w.dec.idle() {
 		r.flags.And(^fUnfinished)
@@ -249,27 +256,24 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 		s.wheelOf(r).armBy(r, w.since+s.ticks.message)
 	}
 	in.rest = append(in.rest[:0], rest...)
-	in.dec, in.ready, in.since = w.dec, w.ready, w.since
-	held := cap(in.rest) + cap(in.dec.body)
-	total := s.unfinished.Add(int64(held - in.held))
-	grew := held > in.held
-	in.held = held
-	if grew && total > s.cfg.MaxUnfinished {
-		return s.broken(r, errInputMemory)
-	}
-	return true
+	in.dec, in.ready, in.since, in.again = w.dec, w.ready, w.since, w.again
+	w.again = event{}
+	return in.hold(s, cap(in.rest)+cap(in.dec.body)+cap(in.again.data)) || s.inputRefused(r)
 }
 
-// freeInput forgets what was kept.
-func (s *Server) freeInput(r *record) {
-	in := s.inputs.at(r.input)
-	if in == nil {
-		return
+// repeat hands over a message that the handler has put off with Again.
+func (s *Server) repeat(w *worker, r *record, in *input) bool {
+	ev := in.again
+	r.flags.And(^fAgain)
+	if r.flags.Load()&fClosing == 0 {
+		s.message(r, ev.op, ev.data)
 	}
-	s.unfinished.Add(-int64(in.held))
-	s.inputs.drop(r.input)
-	r.input = 0
-	r.flags.And(^fUnfinished)
+	if r.flags.Load()&fAgain != 0 {
+		return false
+	}
+	in.again = event{}
+	in.ready = len(in.rest) > 0
+	return in.hold(s, cap(in.rest)+cap(in.dec.body))
 }
 
 // deliver gives one event to the handler, or answers it.
@@ -280,6 +284,9 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
 			s.message(r, ev.op, ev.data)
+			if r.flags.Load()&fAgain != 0 {
+				w.again = event{op: ev.op, data: bytes.Clone(ev.data)}
+			}
 		}
 		return nil
 	case ws.OpClose:

@@ -12,13 +12,14 @@ import (
 // Server is the event loop: listeners, loops, workers and connections. Make
 // one with New; all methods are safe for concurrent use.
 type Server struct {
-	cfg     Config
-	handler Handler
-	clock   clock
-	ticks   ticks
-	loops   []*loop
-	pool    *pool
-	evictor *Turn
+	cfg      Config
+	handler  Handler
+	clock    clock
+	ticks    ticks
+	loops    []*loop
+	pool     *pool
+	evictor  *Turn // of queues
+	unburden *Turn // of unfinished input
 
 	slab    slab
 	inputs  table[input]
@@ -72,7 +73,7 @@ func New(cfg Config, h Handler) *Server {
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
 	s.pool = newPool(&s.clock)
-	s.evictor = s.NewTurn(s.evict)
+	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
 	return s
 }
 

@@ -63,7 +63,7 @@ func (s *Server) Stats() Stats {
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),
 		Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
-		Workers: s.cfg.Workers, WorkersBusy: int(s.pool.busy.Load()), Lagging: s.outputs.len(),
+		Workers: s.cfg.Workers, WorkersBusy: int(s.pool.busy.Load()),
 		TurnP50: s.pool.latency.quantile(0.50), TurnP99: s.pool.latency.quantile(0.99),
 	}
 	st.Handshaking = max(0, s.open.Load()-st.Open-st.HTTP)
@@ -86,6 +86,9 @@ func (s *Server) Stats() Stats {
 		st.BytesOut += int64(r.bytesOut)
 		st.MessagesIn += int64(atomic.LoadUint64(&r.messagesIn))
 		st.BytesIn += int64(atomic.LoadUint64(&r.bytesIn))
+		if r.flags.Load()&fBlocked != 0 {
+			st.Lagging++
+		}
 		r.mu.Unlock()
 	}
 	return st

@@ -64,6 +64,20 @@ func (t *table[T]) drop(i uint32) {
 	}
 }
 
+// each shows what is stored, under the table's lock; v may be in use by its
+// owner meanwhile.
+func (t *table[T]) each(f func(v *T)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.slots.Load(); p != nil {
+		for _, v := range *p {
+			if v != nil {
+				f(v)
+			}
+		}
+	}
+}
+
 // len is how many numbers are in use.
 func (t *table[T]) len() int {
 	t.mu.Lock()

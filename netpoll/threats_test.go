@@ -121,76 +121,97 @@ func TestThreatDeclaredLength(t *testing.T) {
 }
 
 // All but the last byte of a large message, from everybody: the total is
-// bounded, and those within it are served.
+// bounded, those within it are served, and whoever holds little is let be.
 func TestThreatHalfMessages(t *testing.T) {
 	const size, bound = 200 << 10, 1 << 20
 	w := newWitness()
-	_, addr := start(t, netpoll.Config{MaxUnfinished: bound}, w)
+	s, addr := start(t, netpoll.Config{MaxUnfinished: bound}, w)
+	modest := connect(t, addr)
+	receive(t, "open", w.opened)
+	little := frame(text, "modest")
+	modest.write(little[:8])
 	m := pattern(size)
 	f := frame(text, m)
-	var waiting []*client
-	refused := 0
+	type pair struct {
+		*client
+		conn netpoll.Conn
+	}
+	var all []pair
 	for range 20 {
-		c := connect(t, addr)
-		conn := receive(t, "open", w.opened)
-		read := bytesIn(conn)
+		c := pair{connect(t, addr), receive(t, "open", w.opened)}
+		all = append(all, c)
+		read := bytesIn(c.conn)
 		go c.c.Write(f[:len(f)-1])
 		eventually(t, "the half is read, or refused", func() bool {
-			return bytesIn(conn) == read+uint64(len(f)-1) || !conn.Exists()
+			if n := s.Stats().Unfinished; n > bound {
+				t.Fatalf("%d bytes are unfinished, the bound is %d", n, bound)
+			}
+			return bytesIn(c.conn) == read+uint64(len(f)-1) || !c.conn.Exists()
 		})
-		if conn.Exists() {
-			waiting = append(waiting, c)
+	}
+	eventually(t, "there is some room", func() bool { return s.Stats().Unfinished <= bound/8*7 })
+	served := 0
+	for _, c := range all {
+		if !c.conn.Exists() {
+			c.expectClose(1013)
+			w.expect(t, netpoll.OutOfMemory, 1013)
 			continue
 		}
-		refused++
-		c.expectClose(1013)
-		w.expect(t, netpoll.OutOfMemory, 1013)
-	}
-	if n := len(waiting); n < 2 || n*size > bound {
-		t.Fatalf("%d of 20 wait with %d bytes each; the bound is %d", n, size, bound)
-	}
-	for _, c := range waiting {
+		served++
 		c.write(f[len(f)-1:])
 		c.expect(text, m)
 		c.goodbye()
 		w.expect(t, netpoll.ClientClosed, normal)
 	}
+	if served < 2 || served*size > bound {
+		t.Errorf("%d of 20 were served with %d bytes each; the bound is %d", served, size, bound)
+	}
+	modest.write(little[8:])
+	modest.expect(text, "modest")
+	modest.goodbye()
+	w.expect(t, netpoll.ClientClosed, normal)
 	c := connect(t, addr) // and the memory is free again
 	c.write(f)
 	c.expect(text, m)
 	c.goodbye()
 }
 
+// A message that stays unfinished has one deadline: neither more of it, for
+// ever, nor control frames between its pieces put that off.
 func TestThreatUnfinishedMessage(t *testing.T) {
-	w := newWitness()
-	_, addr := start(t, netpoll.Config{MessageTimeout: 300 * time.Millisecond}, w)
-	c := connect(t, addr)
-	c.send(partText, "to be continued")
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	go func() { // more of it, for ever, does not help
-		defer close(done)
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				if _, err := c.c.Write(frame(partCont, "x")); err != nil {
-					return
+	for name, more := range map[string][]byte{"pieces": frame(partCont, "x"), "pongs": frame(pong, "")} {
+		t.Run(name, func(t *testing.T) {
+			w := newWitness()
+			_, addr := start(t, netpoll.Config{MessageTimeout: 300 * time.Millisecond}, w)
+			c := connect(t, addr)
+			c.send(partText, "to be continued")
+			stop := make(chan struct{})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				tick := time.NewTicker(20 * time.Millisecond)
+				defer tick.Stop()
+				for {
+					select {
+					case <-stop:
+						return
+					case <-tick.C:
+						if _, err := c.c.Write(more); err != nil {
+							return
+						}
+					}
 				}
+			}()
+			b0, p, err := c.readFrame()
+			close(stop)
+			<-done
+			if err != nil || b0 != closeOp || !strings.HasPrefix(string(p), closePayload(1008, "")) {
+				t.Fatalf("frame %02x %q, %v; want Close 1008", b0, p, err)
 			}
-		}
-	}()
-	b0, p, err := c.readFrame()
-	close(stop)
-	<-done
-	if err != nil || b0 != closeOp || !strings.HasPrefix(string(p), closePayload(1008, "")) {
-		t.Fatalf("frame %02x %q, %v; want Close 1008", b0, p, err)
+			c.c.Close()
+			w.expect(t, netpoll.Unfinished, 1008)
+		})
 	}
-	c.c.Close()
-	w.expect(t, netpoll.Unfinished, 1008)
 }
 
 // Last words and FIN in one go: both are seen, and the answers still arrive.

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -20,8 +21,14 @@ type tlsState struct {
 	mu        sync.Mutex
 	more      sync.Cond // in or ended has changed; the handshake waits for it
 	own       Conn      // whose output this is
-	in        []byte    // ciphertext that has arrived
+	in        []byte    // ciphertext that has arrived: whole records, then a part of one
+	sliced    bool      // in is the tail of more
+	record    int       // bytes of the record at in's head that crypto/tls has not got; 0: look
+	strange   bool      // net/http had it: where in's head lies in a record is not known
+	silent    int       // bytes of whole records since the last plaintext
+	held      int       // bytes counted in Server.unfinished
 	out       []byte    // ciphertext to write
+	over      bool      // the connection has ended: nothing may be written any more
 	shaking   bool      // a goroutine does the handshake: Read waits
 	done      bool      // it has ended
 	failed    error     // how, if badly
@@ -52,15 +59,19 @@ func (errNoCiphertext) Error() string   { return "no ciphertext yet" }
 func (errNoCiphertext) Timeout() bool   { return true }
 func (errNoCiphertext) Temporary() bool { return true }
 
-// Read gives crypto/tls what has arrived.
+// Read gives crypto/tls what has arrived, one whole record at a time: what is
+// unfinished stays here, where it is counted, and not in its buffers.
 func (t *tlsState) Read(p []byte) (int, error) {
 	t.mu.Lock()
 	for {
-		switch {
-		case len(t.in) > 0:
-			n := copy(p, t.in)
-			if t.in = t.in[n:]; len(t.in) == 0 {
-				t.in = nil
+		switch n := t.readable(); {
+		case n > 0:
+			n = copy(p, t.in[:n])
+			t.record = max(0, t.record-n)
+			t.silent += n
+			t.in, t.sliced = t.in[n:], true
+			if len(t.in) == 0 {
+				t.in, t.sliced = nil, false
 			}
 			t.mu.Unlock()
 			return n, nil
@@ -83,12 +94,38 @@ func (t *tlsState) Read(p []byte) (int, error) {
 	}
 }
 
+// maxRecord is the payload of the largest record that TLS allows (RFC 5246,
+// section 6.2.3). What claims to be larger is for crypto/tls to refuse.
+const maxRecord = 16<<10 + 2048
+
+// readable is how many bytes of in crypto/tls may have: those of one record
+// that has wholly arrived.
+func (t *tlsState) readable() int {
+	if t.lent != nil || t.strange {
+		return len(t.in)
+	}
+	if t.record == 0 {
+		if len(t.in) < 5 {
+			return 0
+		}
+		size := int(t.in[3])<<8 | int(t.in[4])
+		if size > maxRecord {
+			return len(t.in)
+		}
+		if len(t.in) < 5+size {
+			return 0
+		}
+		t.record = 5 + size
+	}
+	return t.record
+}
+
 // hungry reports whether a handshake that had enough to read wants more; if
 // not, Read wakes the turn when it does.
 func (t *tlsState) hungry() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.full = len(t.in) > maxHello
+	t.full = len(t.in) > maxHello && t.readable() > 0
 	return !t.full
 }
 
@@ -98,6 +135,10 @@ func (t *tlsState) Write(p []byte) (int, error) {
 	if lent := t.lent; lent != nil {
 		t.mu.Unlock()
 		return lent.Write(p)
+	}
+	if t.over {
+		t.mu.Unlock()
+		return 0, net.ErrClosed
 	}
 	t.out = append(t.out, p...)
 	own, shaking := t.own, t.shaking
@@ -109,9 +150,17 @@ func (t *tlsState) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// accountLocked counts the ciphertext that waits to be written.
 func (t *tlsState) accountLocked() {
-	t.own.s.queued.Add(int64(len(t.out) - t.accounted))
+	t.own.s.hold(int64(len(t.out) - t.accounted))
 	t.accounted = len(t.out)
+}
+
+// pending is how much ciphertext waits to be written.
+func (t *tlsState) pending() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.out)
 }
 
 // The rest of net.Conn, for crypto/tls and, while it has the connection, for
@@ -153,19 +202,26 @@ func addrOf(c net.Conn, f func(net.Conn) net.Addr) net.Addr {
 	return &net.TCPAddr{}
 }
 
-// lend passes reads and writes on to a socket, until takeBack.
-func (t *tlsState) lend(c net.Conn) {
+// lend passes reads and writes on to a socket, until takeBack; first of all
+// what waits to be written, which must be gone within the timeout.
+func (t *tlsState) lend(c net.Conn, timeout time.Duration) error {
 	t.mu.Lock()
 	out := t.out
 	t.lent, t.out = c, nil
 	t.accountLocked()
+	t.uncountLocked()
 	t.mu.Unlock()
-	c.Write(out)
+	if len(out) == 0 {
+		return nil
+	}
+	c.SetWriteDeadline(time.Now().Add(timeout))
+	_, err := c.Write(out)
+	return errors.Join(err, c.SetWriteDeadline(time.Time{}))
 }
 
 func (t *tlsState) takeBack() {
 	t.mu.Lock()
-	t.lent = nil
+	t.lent, t.strange = nil, true
 	t.mu.Unlock()
 }
 
@@ -177,16 +233,53 @@ func (t *tlsState) feed(b []byte) {
 	t.more.Signal()
 }
 
+// count tells the server how much unfinished input there is; it reports
+// whether that may be.
+func (t *tlsState) count() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sliced || cap(t.in) > 2*len(t.in) {
+		t.in, t.sliced = bytes.Clone(t.in), false // lets go of what was read
+	}
+	held := cap(t.in) + t.silent
+	grown := held - t.held
+	t.held = held
+	return t.own.s.keepMore(grown)
+}
+
+func (t *tlsState) uncountLocked() {
+	t.own.s.keepMore(-t.held)
+	t.held = 0
+}
+
+// spoke notes that plaintext came out of what was fed.
+func (t *tlsState) spoke() {
+	t.mu.Lock()
+	t.silent = 0
+	t.mu.Unlock()
+}
+
 // end tells crypto/tls that nothing more will come, and forgets what was to go.
 // It reports whether the connection waited for a place.
 func (t *tlsState) end() (waited bool) {
-	t.dropOut()
 	t.mu.Lock()
-	t.ended = true
+	t.ended, t.over = true, true
+	t.out = nil
+	t.accountLocked()
+	t.uncountLocked()
 	waited = t.waits
 	t.mu.Unlock()
 	t.more.Broadcast()
 	return waited
+}
+
+// dropIn forgets what has arrived; nothing more will be read.
+func (t *tlsState) dropIn() {
+	t.mu.Lock()
+	t.in, t.ended = nil, true
+	t.uncountLocked()
+	t.mu.Unlock()
+	t.more.Broadcast()
 }
 
 // dropOut forgets ciphertext that will not be written.
@@ -204,31 +297,46 @@ func (w *worker) needCipher() {
 	}
 }
 
+// silentReads reads without a byte of plaintext end a turn's share: what they
+// bring (key updates, parts of a record) is work too, and others wait.
+const silentReads = 4
+
 // receiveTLS decrypts into b what has arrived.
 func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 	t := s.extras.at(r.extra).tls
 	w.needCipher()
-	for {
+	for range silentReads {
 		n, err := t.conn.Read(b)
 		if n > 0 {
+			t.spoke()
 			return n, 0
 		}
 		var none errNoCiphertext
 		if !errors.As(err, &none) {
 			return 0, 0 // close_notify, or broken beyond repair: the end
 		}
+		if t.pending() > 2*encryptBudget {
+			// Only answers to key updates make so much that nobody queued:
+			// this client asks for them and does not read them.
+			s.beginClose(r, r.gen.Load(), closing{cause: Slow})
+			return 0, unix.EAGAIN
+		}
 		n, errno := s.readSocket(r, w.cipher)
 		if n == 0 {
-			if errno == unix.EAGAIN {
-				return 0, errno
+			if errno != unix.EAGAIN {
+				t.mu.Lock()
+				t.ended = true
+				t.mu.Unlock()
+			} else if !t.count() {
+				s.inputRefused(r)
 			}
-			t.mu.Lock()
-			t.ended = true
-			t.mu.Unlock()
 			return 0, errno
 		}
 		t.feed(w.cipher[:n])
 	}
+	r.flags.Or(fReadable)
+	s.wake(r)
+	return 0, unix.EAGAIN
 }
 
 // tlsPending reports whether ciphertext waits to be written; r.mu is held, or
@@ -237,10 +345,7 @@ func (s *Server) tlsPending(r *record) bool {
 	if r.flags.Load()&fTLS == 0 {
 		return false
 	}
-	x := s.extras.at(r.extra)
-	x.tls.mu.Lock()
-	defer x.tls.mu.Unlock()
-	return len(x.tls.out) > 0
+	return s.extras.at(r.extra).tls.pending() > 0
 }
 
 // encryptBudget is how much is encrypted ahead of what the socket takes.
@@ -309,13 +414,13 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 		return false
 	}
 	s.payPongLocked(o)
-	if len(o.refs) == 0 {
+	if len(o.live()) == 0 {
 		s.waterLocked(r, o)
 		s.freeOutputLocked(r, o)
 		return false
 	}
 	var batch [maxIovecs]ref
-	refs := batch[:copy(batch[:], o.refs)]
+	refs := batch[:copy(batch[:], o.live())]
 	r.mu.Unlock()
 	done := 0
 	for _, q := range refs {

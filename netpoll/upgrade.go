@@ -50,10 +50,11 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	s.opening(r, q)
 	s.writeFirst(r, answer)
 	if len(behind) > 0 {
-		in := &input{rest: bytes.Clone(behind), ready: true}
-		in.held = cap(in.rest)
-		s.unfinished.Add(int64(in.held))
-		r.input = s.inputs.put(in)
+		in := s.newInput(r)
+		in.rest, in.ready = bytes.Clone(behind), true
+		if !in.hold(s, cap(in.rest)) {
+			return s.inputRefused(r)
+		}
 	}
 	if r.flags.Load()&fClosing != 0 {
 		return false

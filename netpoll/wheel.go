@@ -240,8 +240,9 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 	if s.cfg.PingInterval < 0 {
 		return 0
 	}
-	if f&(fProtected|fPaused|fHeld) != 0 {
-		// What we do not read we cannot judge.
+	if f&(fProtected|fPaused|fHeld|fBlocked) != 0 {
+		// What we do not read we cannot judge; and a ping would wait behind
+		// what the socket refuses, which WriteTimeout judges.
 		r.flags.And(^fPinged)
 		return now + s.ticks.ping
 	}
@@ -260,8 +261,25 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 		return due
 	}
 	r.flags.And(^fFirst)
+	if !s.ping(r) {
+		return now + s.ticks.ping
+	}
 	r.flags.Or(fPinged)
 	r.deadline = now
-	s.push(r, r.gen.Load(), pingBuffer, pingBuffer.b, 0)
 	return now + s.ticks.pong
+}
+
+// ping sends the heartbeat's ping, if the socket takes anything. It is not held
+// to MaxQueue: whoever is judged slow is so for what others sent him.
+func (s *Server) ping(r *record) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.w&(wClosing|wShut) != 0 || r.flags.Load()&fBlocked != 0 {
+		return false
+	}
+	s.appendLocked(s.outputLocked(r), pingBuffer, pingBuffer.b)
+	if r.w&wBit == 0 {
+		s.flushLocked(r)
+	}
+	return true // who has the write bit looks at the queue again
 }

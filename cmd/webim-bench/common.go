@@ -25,6 +25,8 @@ type common struct {
 	Label     string        `help:"What to call the server in the report." name:"label"`
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
 	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
+	Dialect   string        `enum:"plain,centrifuge" default:"plain" help:"plain: what comes in goes to all, the path is the room. centrifuge: the Centrifuge protocol, version 2, in JSON, at /connection/websocket unless --url names a path." name:"dialect"`
+	Channel   string        `help:"The room in the centrifuge dialect; lobby if empty." name:"channel"`
 	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
 	Compress  bool          `help:"Offer permessage-deflate; messages are deflated and inflated if the server takes it." name:"compress"`
 	Processes int           `help:"Client processes, for idle, flood, fanout and quiet; 0: one, or as many as the limit of open files asks for." name:"processes"`
@@ -144,7 +146,8 @@ func writeFile(name string, write func(io.Writer) error) error {
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: strings.Join(os.Args, " "), Compress: c.Compress}
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: strings.Join(os.Args, " "), Compress: c.Compress,
+		Dialect: c.Dialect, Channel: c.Channel}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}

@@ -63,6 +63,10 @@ func TestWrongFlags(t *testing.T) {
 		{"million --clients 30 --servers 40", "to each server"},
 		{"peers", "expected one of"},
 		{"peers build nonsense", "gorilla"},
+		{"flood --dialect klingon", "centrifuge"},
+		{"flood --channel lobby", "--dialect centrifuge"},
+		{"flood --dialect centrifuge --compress", "--compress"},
+		{"flood --dialect centrifuge --subprotocol centrifuge-protobuf", "centrifuge-json"},
 	}
 	for _, c := range cases {
 		out, code := program(t, strings.Fields(c.args)...)
@@ -76,6 +80,15 @@ func TestPeersList(t *testing.T) {
 	out, code := program(t, "peers", "list")
 	if code != 0 || !strings.Contains(out, "gorilla/websocket v1.5.3") || !strings.Contains(out, "swoole") {
 		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// The two that are built quickest; WEBIM_LONG has all of them, in package bench.
+func TestPeersSmoke(t *testing.T) {
+	out, code := program(t, "peers", "smoke", "gws", "coder")
+	if code != 0 || strings.Count(out, "is a chat room\n") != 2 {
+		t.Errorf("exit %d: %s\nThe module bench/peers could not be built, or is wrong. What it imports is fetched the first time: if that failed, "+
+			"run make peers where Go's module proxy can be reached.", code, out)
 	}
 }
 
