@@ -97,7 +97,8 @@ type Config struct {
 	// Subprotocols are those that the server speaks, in no order: the client's
 	// preference decides. None of them asked for: none is chosen.
 	Subprotocols []string
-	// CheckOrigin judges the Origin header of a browser; nil: SameOrigin.
+	// CheckOrigin judges the Origin header of a browser; nil: SameOrigin. A
+	// panic refuses with 500.
 	CheckOrigin func(*Request) bool
 	// HTTP answers what is not an upgrade, through net/http; nil: 404.
 	HTTP http.Handler

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"slices"
 	"sync"
 
@@ -160,10 +161,14 @@ func (s *Server) startHandshake(r *record, t *tlsState) (more bool) {
 	return false
 }
 
+// errHandshakePanic: a callback of the tls.Config panicked.
+var errHandshakePanic = errors.New("netpoll: panic in a callback of the TLS handshake")
+
 // handshake runs on a goroutine of its own. The wheel ends it, through end.
 func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	defer s.running.Done()
-	err := t.conn.HandshakeContext(context.Background())
+	err := errHandshakePanic
+	s.guard("TLS handshake", func() { err = t.conn.HandshakeContext(context.Background()) })
 	t.mu.Lock()
 	t.shaking, t.done, t.failed, t.silent = false, true, err, 0
 	t.mu.Unlock()

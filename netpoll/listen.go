@@ -23,7 +23,8 @@ type Listener struct {
 	Addr string
 	// TLS makes it wss and https; nil: ws and http. Versions below 1.2 are
 	// refused whatever it says, and HTTP/2 is not offered. To change
-	// certificates while serving, set GetCertificate.
+	// certificates while serving, set GetCertificate. A panic of a callback
+	// fails the one handshake.
 	TLS *tls.Config
 	// Handler is told of its connections; nil: the Server's.
 	Handler Handler

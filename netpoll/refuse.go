@@ -62,6 +62,7 @@ var (
 		header: "Sec-WebSocket-Version: 13\r\n"}
 	errVersion = &refusedError{why: refuseVersion, status: http.StatusUpgradeRequired, text: "only WebSocket version 13 is spoken",
 		header: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"}
+	errInternal   = &refusedError{why: refuseHandler, status: http.StatusInternalServerError, text: "internal error"}
 	errOrigin     = &refusedError{why: refuseOrigin, status: http.StatusForbidden, text: "origin is not allowed"}
 	errExtensions = malformed("malformed Sec-WebSocket-Protocol or Sec-WebSocket-Extensions header")
 )

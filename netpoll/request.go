@@ -129,10 +129,13 @@ func (q *Request) check() *refusedError {
 	case keys != 1 || !validKey(key):
 		return errKey
 	}
-	if origin, n := q.get("Origin"); n > 1 || n == 1 && (len(origin) == 0 || !q.s.cfg.CheckOrigin(q)) {
+	switch origin, n := q.get("Origin"); {
+	case n == 0: // no browser
+		return nil
+	case n > 1 || len(origin) == 0:
 		return errOrigin
 	}
-	return nil
+	return q.s.originAllowed(q)
 }
 
 func (q *Request) emptyBody() bool {
