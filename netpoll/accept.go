@@ -154,8 +154,8 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
 	} else if s.stopping.Load() {
-		// It came back from net/http after Shutdown had looked round.
-		s.beginClose(r, gen, closing{cause: HandshakeFailed})
+		// Shutdown has looked round before it was there.
+		s.dismiss(Conn{s, r, gen})
 	} else if back != nil || r.flags.Load()&fReadable != 0 {
 		s.wake(r)
 	}

@@ -168,7 +168,9 @@ func (s *Server) Conns() iter.Seq[Conn] {
 	}
 }
 
-// Conn returns the connection with an id; ok is false if there is none.
+// Conn returns the connection with an id; ok is false if there is none. It may
+// be in its handshake still, which Exists tells: then pushing returns
+// ErrNotOpen, and Close breaks the handshake off.
 func (s *Server) Conn(id ID) (c Conn, ok bool) {
 	r, gen := s.record(id)
 	if r == nil {

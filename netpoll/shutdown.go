@@ -68,11 +68,7 @@ func (s *Server) sayGoodbye(ctx context.Context, spread time.Duration) error {
 	defer t.Stop()
 	for i := range steps {
 		for _, c := range all[len(all)*i/steps : len(all)*(i+1)/steps] {
-			if c.r.flags.Load()&fOpen != 0 {
-				c.closeWith(Shutdown, ws.StatusGoingAway, "server is shutting down")
-			} else {
-				s.beginClose(c.r, c.gen, closing{cause: HandshakeFailed})
-			}
+			s.dismiss(c)
 		}
 		if i == steps-1 {
 			break
@@ -84,6 +80,12 @@ func (s *Server) sayGoodbye(ctx context.Context, spread time.Duration) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// dismiss says goodbye to one connection: 1001 if it is open, 503 if it is to
+// be and that can be said.
+func (s *Server) dismiss(c Conn) {
+	s.beginClose(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
 }
 
 // awaitConns waits until no client has a descriptor.

@@ -38,11 +38,12 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	}
 	// The answer must come first on the wire, but Open first in time: who has
 	// read 101 must be in the room. So the write bit is held over Open, and
-	// what is pushed meanwhile is queued.
+	// what is pushed meanwhile is queued. With fOpen it is decided, under the
+	// lock, that a close says goodbye with a frame and not with an HTTP error.
 	r.w |= wBit
+	r.flags.Or(flags)
 	r.mu.Unlock()
 	r.stage = stageOpen
-	r.flags.Or(flags)
 	s.addrs.opened(r.ip)
 	s.stats.opened.Add(1)
 	s.stats.open.Add(1)
@@ -70,10 +71,15 @@ func (s *Server) writeFirst(r *record, b []byte) {
 		n, errno = s.write(int(r.fd), b)
 	}
 	r.mu.Lock()
-	r.bytesOut += uint64(n)
+	if n > 0 {
+		r.bytesOut += uint64(n)
+		r.sent.Store(s.clock.now.Load())
+	}
 	if n < len(b) && r.flags.Load()&fAbort == 0 {
+		// As if it were cut, even if nothing is written yet: a pong that is
+		// owed goes before all that is whole, and must not go before a 101.
 		rest := newBuffer(bytes.Clone(b[n:]))
-		s.frontLocked(r, ref{rest, rest.b}, n > 0)
+		s.frontLocked(r, ref{rest, rest.b}, true)
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
