@@ -61,7 +61,7 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		r.mu.Unlock()
 		return false
 	}
-	if c.frame && r.flags.Load()&fOpen == 0 {
+	if (c.frame || c.cause == Shutdown) && r.flags.Load()&fOpen == 0 {
 		c = s.earlyLocked(r, c.early)
 	}
 	if c.why != "" {

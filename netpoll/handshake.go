@@ -147,7 +147,7 @@ func (s *Server) startHandshake(r *record, t *tlsState) (more bool) {
 	defer p.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.tlsStart(r.ip, max(1, s.cfg.MaxTLSHandshakes/4)) {
+	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.take(r.ip, placeTLS, s.cfg.MaxTLSHandshakes) {
 		t.waits = true
 		if !slices.Contains(p.waiting, t.own) {
 			p.waiting = append(p.waiting, t.own)
@@ -182,7 +182,7 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 
 // handshakeDone gives a place back.
 func (s *Server) handshakeDone(ip uint32) {
-	s.addrs.tlsDone(ip)
+	s.addrs.giveBack(ip, placeTLS)
 	s.places.mu.Lock()
 	s.places.busy--
 	s.places.mu.Unlock()

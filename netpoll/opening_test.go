@@ -152,4 +152,3 @@ func TestShutdownWhileOpening(t *testing.T) {
 		}
 	}
 }
-

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"webim/netpoll"
 )
@@ -197,4 +198,24 @@ func TestThreatHeaderInjection(t *testing.T) {
 		}
 		c.c.Close()
 	}
+}
+
+// Clients over the limit that say nothing must not keep the few places of
+// those who are told so from others, however long a handshake may take.
+func TestThreatSilentRefused(t *testing.T) {
+	s, addr := start(t, netpoll.Config{MaxConns: 1, HandshakeTimeout: time.Hour}, echo())
+	first := connect(t, addr)
+	for range 24 {
+		dial(t, addr)
+	}
+	eventually(t, "all are there", func() bool { return s.Stats().Accepted == 25 })
+	eventually(t, "another is told that the server is full", func() bool {
+		c := dial(t, addr)
+		defer c.c.Close()
+		c.hurry()
+		c.c.Write(upgrade())
+		r, err := http.ReadResponse(c.br, nil)
+		return err == nil && r.StatusCode == http.StatusServiceUnavailable
+	})
+	first.goodbye()
 }
