@@ -230,7 +230,7 @@ func (s *Server) finish(r *record) (more bool) {
 	}
 	unix.Close(int(r.fd))
 	if x != nil && x.tls != nil && x.tls.end() {
-		s.wakeWaiting()
+		s.stopWaiting(x.tls)
 	}
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)

@@ -128,7 +128,9 @@ func (s *Server) handshaking(q *Request) {
 			q.refused = errInternal
 		}
 	}()
-	h.Handshake(q)
+	if h.Handshake(q); q.refused != nil {
+		q.refused.header = string(q.extra)
+	}
 }
 
 // originAllowed asks Config.CheckOrigin.

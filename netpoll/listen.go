@@ -133,9 +133,12 @@ func (s *Server) Listen(l Listener) (net.Addr, error) {
 		return nil, errors.New("netpoll: at most 256 listeners")
 	}
 	lns := append(old[:len(old):len(old)], ln)
-	s.lns.Store(&lns)
+	s.lns.Store(&lns) // first: a connection may come at once
 	ln.watched.Store(true)
 	if err := s.loops[0].watch(fd, func() { s.accept(ln) }); err != nil {
+		s.lns.Store(&old)
+		unix.Close(fd)
+		ln.http.close()
 		return nil, err
 	}
 	return addr, nil

@@ -31,6 +31,8 @@ func ask(t *testing.T, addr, raw string) *http.Response {
 		if r.Close {
 			c.expectEOF()
 		}
+	} else if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Accept") == "" {
+		t.Errorf("101 with %v", r.Header)
 	}
 	c.c.Close()
 	return r
@@ -56,6 +58,11 @@ func TestThreatProtocolConfusion(t *testing.T) {
 	}{
 		{"good", with("GET / HTTP/1.1"), 101},
 		{"names and tokens in any case", lines("GET / HTTP/1.1", "HOST: x", "upgrade: WebSocket", "CONNECTION: keep-alive, upgrade", "sec-websocket-version: 13", strings.ToLower(key[:17])+key[17:]), 101},
+		{"Upgrade to one of several", lines("GET / HTTP/1.1", good[0], "Upgrade: h2c, websocket", good[2], good[3], key), 101},
+		{"Upgrade to one of several, the first", lines("GET / HTTP/1.1", good[0], "Upgrade: WebSocket, foo/1", good[2], good[3], key), 101},
+		{"Upgrade in two lines", with("GET / HTTP/1.1", "Upgrade: foo"), 101},
+		{"Connection in two lines", with("GET / HTTP/1.1", "Connection: keep-alive"), 101},
+		{"Upgrade to others", lines("GET / HTTP/1.1", good[0], "Upgrade: websockets, foo", good[2], good[3], key), 404},
 		{"HTTP/1.0", with("GET / HTTP/1.0"), 400},
 		{"HTTP/2.0", with("GET / HTTP/2.0"), 400},
 		{"POST", with("POST / HTTP/1.1"), 405},
