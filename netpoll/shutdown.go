@@ -134,8 +134,13 @@ func (s *Server) sayGoodbye(spread time.Duration) {
 }
 
 // dismiss says goodbye to one connection: 1001 if it is open, 503 if it is to
-// be and that can be said.
+// be and that can be said; nothing once there is no time left, when killAll may
+// have been round already.
 func (s *Server) dismiss(c Conn) {
+	if s.hurried.Err() != nil {
+		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
+		return
+	}
 	s.beginClose(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
 }
 
