@@ -268,6 +268,16 @@ func (c Conn) Later() (done func()) {
 	return sync.OnceFunc(c.release)
 }
 
+// Again is Later for a message that cannot be handled yet: called within
+// Handler.Message, it has that message kept, and delivered once more when done
+// has been called, before anything behind it. What is kept counts in
+// Config.MaxUnfinished. Messages count once in Info and Stats.
+func (c Conn) Again() (done func()) {
+	done = c.Later()
+	c.setFlag(fAgain, true)
+	return done
+}
+
 // release takes back one Later.
 func (c Conn) release() {
 	if !c.lock() {

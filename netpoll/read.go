@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"bytes"
 	"sync/atomic"
 	"unsafe"
 
@@ -24,6 +25,7 @@ type input struct {
 	lines   int     // of an HTTP head, how many
 	dec     decoder // the unfinished message
 	since   uint32  // tick when it began
+	again   event   // a message that the handler wants once more, before rest
 	owner   Conn
 	held    atomic.Int64 // bytes counted in Server.unfinished
 }
@@ -89,6 +91,12 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	for end := r.bytesIn + readBudget; r.bytesIn < end && messages > 0; {
 		if s.stopped(r) {
 			return false
+		}
+		if in := s.inputs.at(r.input); in != nil && in.again.op != 0 {
+			if messages--; !s.repeat(w, r, in) {
+				return false
+			}
+			continue
 		}
 		b := w.takeRest(s, r)
 		if len(b) == 0 || !w.ready {
@@ -206,7 +214,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		if err := s.deliver(w, r, ev); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages == 0 || s.stopped(r) {
+		if *messages == 0 || s.stopped(r) || w.again.op != 0 {
 			w.ready = len(b) > 0
 			break
 		}
@@ -234,7 +242,7 @@ func (s *Server) broken(r *record, err *protocolError) bool {
 // it. It reports false, and fails the connection, when the total of all is
 // spent.
 func (w *worker) keep(s *Server, r *record, rest []byte) bool {
-	if len(rest) == 0 && w.dec.idle() {
+	if len(rest) == 0 && w.dec.idle() && w.again.op == 0 {
 		s.freeInput(r)
 		return true
 	}
@@ -248,8 +256,24 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 		s.wheelOf(r).armBy(r, w.since+s.ticks.message)
 	}
 	in.rest = append(in.rest[:0], rest...)
-	in.dec, in.ready, in.since = w.dec, w.ready, w.since
-	return in.hold(s, cap(in.rest)+cap(in.dec.body)) || s.inputRefused(r)
+	in.dec, in.ready, in.since, in.again = w.dec, w.ready, w.since, w.again
+	w.again = event{}
+	return in.hold(s, cap(in.rest)+cap(in.dec.body)+cap(in.again.data)) || s.inputRefused(r)
+}
+
+// repeat hands over a message that the handler has put off with Again.
+func (s *Server) repeat(w *worker, r *record, in *input) bool {
+	ev := in.again
+	r.flags.And(^fAgain)
+	if r.flags.Load()&fClosing == 0 {
+		s.message(r, ev.op, ev.data)
+	}
+	if r.flags.Load()&fAgain != 0 {
+		return false
+	}
+	in.again = event{}
+	in.ready = len(in.rest) > 0
+	return in.hold(s, cap(in.rest)+cap(in.dec.body))
 }
 
 // deliver gives one event to the handler, or answers it.
@@ -260,6 +284,9 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
 			s.message(r, ev.op, ev.data)
+			if r.flags.Load()&fAgain != 0 {
+				w.again = event{op: ev.op, data: bytes.Clone(ev.data)}
+			}
 		}
 		return nil
 	case ws.OpClose:

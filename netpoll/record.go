@@ -88,6 +88,7 @@ const (
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down
 	fArmed      // closing: the deadline is set
+	fAgain      // the handler wants the message once more: Conn.Again
 )
 
 // Stages of a connection, in order. The PROXY protocol's header, when it comes,

@@ -178,6 +178,7 @@ type worker struct {
 	buf     []byte // what was read, headers and payloads in place
 	cipher  []byte // TLS records as read, for connections with TLS
 	dec     decoder
+	again   event // see Conn.Again
 	inflate []byte
 	control []byte // a pong being encoded
 	request Request

@@ -25,7 +25,8 @@ type Config struct {
 	// server's. Above it a connection gets 503.
 	MaxMembers int
 	// MaxUnswept bounds the bytes of a room that no sweep has taken yet; 0: 1
-	// MiB. Above it the room's senders are not read.
+	// MiB. A message that does not fit waits with its sender, who is not read;
+	// one that is larger goes when nothing is before it.
 	MaxUnswept int
 	// MaxPause bounds the pause after a sweep, in which a busy room's messages
 	// gather; 0: 25 ms; negative: no pause.
@@ -123,8 +124,9 @@ func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	if !ok {
 		return
 	}
-	h.engine.Publish(m.Room.name, Message{Op: op, Data: data}, nil)
-	m.Room.holdSender(c)
+	if m.Room.admits(c, len(data)) {
+		h.engine.Publish(m.Room.name, Message{Op: op, Data: data}, nil)
+	}
 }
 
 // Close ends the connection's membership.

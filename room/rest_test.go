@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
@@ -222,4 +223,30 @@ func TestRestAfterSweep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A wake that was queued before the rest began does not end it.
+func TestRestOutlivesAnOldWake(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Workers: 1})
+	c := n.join("/r", noDeflate)
+	r := n.room("r")
+	release := holdSweeps(t, r)
+	if err := n.say("r", "patience"); err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	g := r.groups[netpoll.Plain]
+	sh := g.shards[0]
+	r.mu.Unlock()
+	sh.turn.Wake()
+	ran := make(chan struct{})
+	n.s.NewTurn(func() bool { close(ran); return false }).Wake()
+	<-ran // and so has the shard's turn: there is one worker
+	r.mu.Lock()
+	if sh.cursor == g.log.End() || sh.cut.Len() > 0 {
+		t.Error("it was swept while the shard rests")
+	}
+	r.mu.Unlock()
+	release()
+	c.expect(t, ws.OpText, "patience")
 }

@@ -20,7 +20,7 @@ type Room struct {
 	ended   bool
 	members int
 	groups  [netpoll.NumVariants]*group
-	waiting []func() // senders that are not read until the sweeps have caught up
+	senders senders
 }
 
 // group is the members that take one variant of the frames, with its log.
@@ -98,14 +98,15 @@ func (r *Room) leave(m Member) bool {
 	if !g.shards[m.seat.shard()].unseat(m.seat.place(), m.Conn.ID()) {
 		return false
 	}
+	r.senders.forget(m.Conn.ID())
 	r.members--
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
 			sh.stopResting()
 		}
 		r.groups[m.variant] = nil
-		r.releaseLocked() // it may have been this group that was behind
 	}
+	r.releaseLocked() // it may have been this group that was behind, or this sender
 	return r.members == 0
 }
 
@@ -156,16 +157,6 @@ func (r *Room) congested() bool {
 	return r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept)
 }
 
-// holdSender stops reading a sender while the room is congested; the sweep
-// that catches up lets it go on.
-func (r *Room) holdSender(c netpoll.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept) {
-		r.waiting = append(r.waiting, c.Later())
-	}
-}
-
 // sweptLocked is called at each sweep's end: memory that all shards have
 // passed is let go, and senders that wait are read again.
 func (r *Room) sweptLocked(g *group) {
@@ -175,14 +166,4 @@ func (r *Room) sweptLocked(g *group) {
 	}
 	g.log.Forget(least)
 	r.releaseLocked()
-}
-
-// releaseLocked lets senders go on once the sweeps have caught up by half.
-func (r *Room) releaseLocked() {
-	if len(r.waiting) > 0 && r.unsweptLocked() <= uint64(r.hub.cfg.MaxUnswept/2) {
-		for _, done := range r.waiting {
-			done()
-		}
-		r.waiting = nil
-	}
 }

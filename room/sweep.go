@@ -110,10 +110,14 @@ func (sh *shard) sweep() (more bool) {
 	return sh.end()
 }
 
-// begin takes all that is pending; false if nothing is.
+// begin takes all that is pending; false if nothing is, or the shard rests: it
+// was woken before that.
 func (sh *shard) begin() bool {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
+	if sh.resting {
+		return false
+	}
 	sh.next, sh.spent = 0, 0
 	sh.cut = sh.g.log.Next(sh.cursor)
 	sh.behind = sh.cut.End() < sh.g.log.End()
