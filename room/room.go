@@ -145,10 +145,10 @@ func (r *Room) end() bool {
 func (r *Room) Deliver(p Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.top.Offset = p.Offset
+	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+	r.top.Offset = p.Offset // who is seated from here on is owed what comes behind it
 	r.catchLocked(p)
 	r.seatLocked()
-	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
 }
 
 // Noticed implements Subscriber: members that asked for it learn who came or
