@@ -256,13 +256,17 @@ func (c Conn) Later() (done func()) {
 	if !c.lock() {
 		return func() {}
 	}
-	c.s.extraLocked(c.r).held++
-	c.r.flags.Or(fHeld)
+	c.holdLocked()
 	c.r.mu.Unlock()
 	return sync.OnceFunc(c.release)
 }
 
-// release takes back one Later.
+func (c Conn) holdLocked() {
+	c.s.extraLocked(c.r).held++
+	c.r.flags.Or(fHeld)
+}
+
+// release takes back one Later or Again.
 func (c Conn) release() {
 	if !c.lock() {
 		return

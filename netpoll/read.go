@@ -23,6 +23,7 @@ type input struct {
 	scanned int     // of an HTTP head, how much has been searched
 	lines   int     // of an HTTP head, how many
 	dec     decoder // the unfinished message
+	again   event   // a message to be delivered once more, before all else; op 0: none
 	since   uint32  // tick when it began
 	owner   Conn
 	held    atomic.Int64 // bytes counted in Server.unfinished
@@ -91,6 +92,12 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 			return false
 		}
 		b := w.takeRest(s, r)
+		if w.again.op != 0 {
+			if !s.redeliver(w, r, b, &messages) {
+				return false
+			}
+			continue
+		}
 		if len(b) == 0 || !w.ready {
 			n, end := s.fill(w, r, len(b))
 			if n == 0 {
@@ -173,10 +180,10 @@ func (s *Server) gone(r *record) {
 func (w *worker) takeRest(s *Server, r *record) []byte {
 	in := s.inputs.at(r.input)
 	if in == nil {
-		w.dec, w.ready, w.since = decoder{}, false, 0
+		w.dec, w.ready, w.since, w.again = decoder{}, false, 0, event{}
 		return nil
 	}
-	w.dec, w.ready, w.since = in.dec, in.ready, in.since
+	w.dec, w.ready, w.since, w.again = in.dec, in.ready, in.since, in.again
 	return w.buf[:copy(w.buf, in.rest)]
 }
 
@@ -206,7 +213,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		if err := s.deliver(w, r, ev); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages == 0 || s.stopped(r) {
+		if *messages == 0 || w.again.op != 0 || s.stopped(r) {
 			w.ready = len(b) > 0
 			break
 		}
@@ -234,7 +241,7 @@ func (s *Server) broken(r *record, err *protocolError) bool {
 // it. It reports false, and fails the connection, when the total of all is
 // spent.
 func (w *worker) keep(s *Server, r *record, rest []byte) bool {
-	if len(rest) == 0 && w.dec.idle() {
+	if len(rest) == 0 && w.dec.idle() && w.again.op == 0 {
 		s.freeInput(r)
 		return true
 	}
@@ -248,8 +255,9 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 		s.wheelOf(r).armBy(r, w.since+s.ticks.message)
 	}
 	in.rest = append(in.rest[:0], rest...)
-	in.dec, in.ready, in.since = w.dec, w.ready, w.since
-	return in.hold(s, cap(in.rest)+cap(in.dec.body)) || s.inputRefused(r)
+	in.dec, in.ready, in.since, in.again = w.dec, w.ready, w.since, w.again
+	w.again = event{}
+	return in.hold(s, cap(in.rest)+cap(in.dec.body)+cap(in.again.data)) || s.inputRefused(r)
 }
 
 // deliver gives one event to the handler, or answers it.
@@ -259,7 +267,7 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 	case ws.OpText, ws.OpBinary:
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
-			s.message(r, ev.op, ev.data)
+			w.message(r, ev)
 		}
 		return nil
 	case ws.OpClose:

@@ -184,6 +184,7 @@ type worker struct {
 	answer  []byte // a handshake's
 	ready   bool   // see input
 	since   uint32 // see input
+	again   event  // see input
 }
 
 // readSize is a worker's read buffer: one read(2) takes at most so much.
