@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -25,7 +26,9 @@ type Config struct {
 	// server's. Above it a connection gets 503.
 	MaxMembers int
 	// MaxUnswept bounds the bytes of a room that no sweep has taken yet; 0: 1
-	// MiB. Above it the room's senders are not read.
+	// MiB. A member whose message does not fit is not read until it does, in
+	// turn with the others; a message larger than MaxUnswept fits when nothing
+	// else is unswept.
 	MaxUnswept int
 	// MaxPause bounds the pause after a sweep, in which a busy room's messages
 	// gather; 0: 25 ms; negative: no pause.
@@ -59,6 +62,8 @@ type Hub struct {
 	rooms map[string]*Room
 	byNum []*Room // by Room.num; a tag has the number
 	free  []uint32
+
+	called atomic.Int64 // members of all rooms, see turnstile
 }
 
 // NewHub makes a hub.
@@ -70,6 +75,7 @@ func NewHub(cfg Config) *Hub {
 // Start begins what the hub does by itself on a server: it lets go of what has
 // expired. It ends with the server.
 func (h *Hub) Start(s *netpoll.Server) {
+	s.Tick(time.Second, h.recall)
 	if m, ok := h.engine.(*Memory); ok {
 		s.Tick(time.Second, m.Expire)
 	}
@@ -115,15 +121,19 @@ func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 	}
 }
 
-// Message publishes what a member sends. While its room has more to sweep than
-// it should, the sender is not read.
+// Message publishes what a member sends. A message that its room has no room
+// for comes again when there is; so whoever hands messages on to the hub does
+// so last, and once for each.
 func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	m, ok := h.Member(c)
 	if !ok {
 		return
 	}
-	h.engine.Publish(m.Room.name, Message{Op: op, Data: data}, nil)
-	m.Room.holdSender(c)
+	r, msg := m.Room, Message{Op: op, Data: data}
+	n := frameSize(msg)
+	if r.enter(c, n) {
+		h.engine.Publish(r.name, msg, func(Position, error) { r.entered(n) })
+	}
 }
 
 // Close ends the connection's membership.
@@ -134,8 +144,8 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 }
 
 // Publish sends a message to a room from the outside. done, which may be nil,
-// gets its place or an error: ErrBusy if the room has more to sweep than it
-// should, ErrBadMessage, or what is wrong with the room's name. m.Data may be
+// gets its place or an error: ErrBusy if the message does not fit below
+// MaxUnswept, or members wait for that, ErrBadMessage, or what is wrong with the room's name. m.Data may be
 // reused when Publish returns.
 func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	if done == nil {
@@ -152,11 +162,19 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	h.mu.RLock()
 	r := h.rooms[room]
 	h.mu.RUnlock()
-	if r != nil && r.congested() {
+	if r == nil {
+		h.engine.Publish(room, m, done)
+		return
+	}
+	n := frameSize(m)
+	if !r.tryEnter(n) {
 		done(Position{}, ErrBusy)
 		return
 	}
-	h.engine.Publish(room, m, done)
+	h.engine.Publish(room, m, func(p Position, err error) {
+		r.entered(n)
+		done(p, err)
+	})
 }
 
 // Engine returns the hub's engine.

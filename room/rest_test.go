@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
@@ -222,4 +223,24 @@ func TestRestAfterSweep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A wake that was queued before the rest began does not end it.
+func TestRestIsNotCutShort(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Workers: 1})
+	c := n.join("/r", noDeflate)
+	r := n.room("r")
+	release := holdSweeps(t, r)
+	if err := n.say("r", "while it rests"); err != nil {
+		t.Fatal(err)
+	}
+	r.groups[netpoll.Plain].shards[0].turn.Wake()
+	behind := make(chan bool)
+	n.s.NewTurn(func() bool { close(behind); return false }).Wake()
+	<-behind
+	if st := n.hub.Stats(); st.Unswept == 0 || n.s.Stats().MessagesOut != 0 {
+		t.Errorf("a sweep began: %+v", st)
+	}
+	release()
+	c.expect(t, ws.OpText, "while it rests")
 }

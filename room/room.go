@@ -20,7 +20,7 @@ type Room struct {
 	ended   bool
 	members int
 	groups  [netpoll.NumVariants]*group
-	waiting []func() // senders that are not read until the sweeps have caught up
+	turnstile
 }
 
 // group is the members that take one variant of the frames, with its log.
@@ -99,13 +99,14 @@ func (r *Room) leave(m Member) bool {
 		return false
 	}
 	r.members--
+	r.dropLocked(r.senders[m.Conn.ID()])
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
 			sh.stopResting()
 		}
 		r.groups[m.variant] = nil
-		r.releaseLocked() // it may have been this group that was behind
 	}
+	r.releaseLocked() // others may have waited for this member, or this group
 	return r.members == 0
 }
 
@@ -149,23 +150,6 @@ func (r *Room) unsweptLocked() (n uint64) {
 	return n
 }
 
-// congested reports whether more waits to be swept than should.
-func (r *Room) congested() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept)
-}
-
-// holdSender stops reading a sender while the room is congested; the sweep
-// that catches up lets it go on.
-func (r *Room) holdSender(c netpoll.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept) {
-		r.waiting = append(r.waiting, c.Later())
-	}
-}
-
 // sweptLocked is called at each sweep's end: memory that all shards have
 // passed is let go, and senders that wait are read again.
 func (r *Room) sweptLocked(g *group) {
@@ -175,14 +159,4 @@ func (r *Room) sweptLocked(g *group) {
 	}
 	g.log.Forget(least)
 	r.releaseLocked()
-}
-
-// releaseLocked lets senders go on once the sweeps have caught up by half.
-func (r *Room) releaseLocked() {
-	if len(r.waiting) > 0 && r.unsweptLocked() <= uint64(r.hub.cfg.MaxUnswept/2) {
-		for _, done := range r.waiting {
-			done()
-		}
-		r.waiting = nil
-	}
 }

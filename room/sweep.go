@@ -110,10 +110,15 @@ func (sh *shard) sweep() (more bool) {
 	return sh.end()
 }
 
-// begin takes all that is pending; false if nothing is.
+// begin takes all that is pending; false if nothing is, or if the shard rests:
+// a message that came during the last sweep may have woken the turn before its
+// end began the pause.
 func (sh *shard) begin() bool {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
+	if sh.resting {
+		return false
+	}
 	sh.next, sh.spent = 0, 0
 	sh.cut = sh.g.log.Next(sh.cursor)
 	sh.behind = sh.cut.End() < sh.g.log.End()
