@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build peers test test-long lint fuzz cover clean
+.PHONY: help run build peers bench million test test-long lint fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,15 @@ peers: ## build the servers of others that webim is compared with, in bin/peers
 	$(GOBUILD) -o bin/ ./cmd/webim-bench
 	bin/webim-bench peers build
 
+bench: build ## compare webim with its peers, in under 45 minutes; BENCH=quick: with five, in under 5
+	bin/webim-bench suite $(if $(filter quick,$(BENCH)),--quick)
+
+CLIENTS ?= 1000000
+
+million: build ## hold CLIENTS (1000000) idle clients on this machine: what each costs, in about 4 minutes
+	bin/webim-bench million --clients $(CLIENTS) --json bin/million.json --html bin/million.html
+	@echo "the report: bin/million.html"
+
 test: ## all tests, browser included, under the race detector: at most 10 minutes
 	@.ci/needs gcc chromium
 	$(GOTEST) -timeout 9m ./...
@@ -33,11 +42,12 @@ test-long: ## the same tests at full size
 	@.ci/needs gcc chromium
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
 	go test -count=1 -run Allocates ./netpoll
+	cd bench/peers && $(GOTEST) ./kit
 
 lint: ## gofmt, go vet, staticcheck
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on:" $$files; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
+	go vet ./... && cd bench/peers && go vet ./...
+	go run $(STATICCHECK) ./... && cd bench/peers && go run $(STATICCHECK) ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

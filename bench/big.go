@@ -42,6 +42,7 @@ func (o Big) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := f.mustOpen(ctx, r); err != nil {
 		return r, err
 	}
+	defer r.sample(f, server)()
 	res := &BigResult{Clients: f.Open()}
 	r.Big = res
 	if err = pause(ctx, cfg, "letting the server settle", cfg.settle()); err == nil {

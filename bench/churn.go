@@ -50,12 +50,12 @@ func (o Churn) Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	sampled := r.sample(f, server)
 	r.Churn = &ChurnResult{}
-	r.Churn.Stayers, r.LimitedBy = o.flood().step(ctx, f, server, o.Rate, r)
+	r.Churn.Stayers, r.LimitedBy, err = o.flood().step(ctx, f, server, o.Rate, r)
 	sampled()
 	r.Churn.Comers, r.Churn.Drift = come.end(), drifts(r.Samples)
 	r.LimitedBy = append([]string{}, r.LimitedBy...) // [] in JSON, not null
 	r.Interrupted = ctx.Err() != nil
-	return r, nil
+	return r, err
 }
 
 func (r *ChurnResult) rows() [][]string { return floodRows([]FloodResult{r.Stayers}) }

@@ -36,9 +36,10 @@ type client struct {
 	answer  []byte // of the handshake, while it is incomplete
 	dec     Decoder
 	sink    sink
-	terms   terms // what the handshake agreed on
-	stuck   bool  // does not read
-	err     error // why it is absent
+	session *session // in the Centrifuge dialect, behind the upgrade
+	terms   terms    // what the handshake agreed on
+	stuck   bool     // does not read
+	err     error    // why it is absent
 	endedAt int64
 	due     int64 // when it was to come; 0: it is not one that comes and goes
 	code    int   // of the server's close frame; 0 for none
@@ -92,6 +93,9 @@ func (c *client) events(b []byte, message func(Event)) error {
 func (c *client) control(ev Event) error {
 	switch ev.Op {
 	case opPing:
+		if c.w != nil { // none over TLS
+			c.w.pings++
+		}
 		c.send(appendFrame(nil, opPong, ev.Payload, &c.mask))
 	case opClose:
 		if len(ev.Payload) >= 2 {

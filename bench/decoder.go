@@ -8,7 +8,7 @@ type Event struct {
 	Op      byte            // of the message's first frame, or of the control frame
 	Len     int             // of the whole payload
 	Head    [headBytes]byte // its first bytes; zero beyond Len
-	Payload []byte          // of a control frame only; valid until the next call of Next
+	Payload []byte          // of a control frame, and of a message if the decoder keeps them; valid until the next call of Next
 }
 
 // Decoder cuts a server's byte stream into events without keeping payloads: it holds the head of an unfinished frame and counts the rest
@@ -17,6 +17,7 @@ type Event struct {
 //	head (carry holds what came of it) ──► body (left bytes to go) ──► head ...
 type Decoder struct {
 	inflate *inflater // of the worker; nil: compression was not agreed on
+	keep    bool      // whole payloads, not their beginnings only; not together with inflate
 
 	carry  []byte // an unfinished head: the header and the part of the payload that is kept
 	left   int    // payload bytes of the current frame still to come
@@ -26,7 +27,7 @@ type Decoder struct {
 	kept   int    // bytes in msg.Head
 	msg    Event  // the current message
 	zip    bool   // it is compressed
-	packed []byte // what came of it then
+	packed []byte // what came of it then, or if payloads are kept
 }
 
 // idle reports whether the next byte begins a frame of a new message, so that a caller may look at the bytes himself.
@@ -53,7 +54,7 @@ func (d *Decoder) Next(b []byte) (ev Event, n int, ok bool, err error) {
 		}
 		skip := min(d.left, len(b)-n)
 		d.left -= skip
-		if d.zip {
+		if d.zip || d.keep {
 			d.packed = append(d.packed, b[n:n+skip]...)
 		}
 		n += skip
@@ -63,7 +64,8 @@ func (d *Decoder) Next(b []byte) (ev Event, n int, ok bool, err error) {
 		d.body = false
 		if d.fin {
 			d.open = false
-			return d.msg, n, true, d.unpack()
+			err := d.unpack()
+			return d.msg, n, true, err
 		}
 	}
 }
@@ -134,7 +136,7 @@ func (d *Decoder) begin(h header, kept []byte) error {
 	if !d.open {
 		d.msg, d.kept, d.zip, d.packed = Event{Op: h.op}, 0, h.packed, d.packed[:0]
 	}
-	if d.zip {
+	if d.zip || d.keep {
 		d.packed = append(d.packed, kept...)
 	}
 	d.kept += copy(d.msg.Head[d.kept:], kept)
@@ -143,15 +145,23 @@ func (d *Decoder) begin(h header, kept []byte) error {
 	return nil
 }
 
-// unpack replaces what a compressed message's bytes say by what is in them. Few clients wait for big messages at a time, so what one needed is not kept.
+// unpack replaces what a compressed message's bytes say by what is in them.
 func (d *Decoder) unpack() error {
+	if d.keep {
+		d.msg.Payload = d.packed
+	}
 	if !d.zip {
 		return nil
 	}
 	d.zip = false
 	err := d.inflate.open(d.packed, &d.msg)
-	if cap(d.packed) > 4<<10 {
+	d.forget()
+	return err
+}
+
+// forget lets go of a big message that is complete: few clients wait for one at a time, so what one needed is not kept.
+func (d *Decoder) forget() {
+	if cap(d.packed) > 4<<10 && !d.open {
 		d.packed = nil
 	}
-	return err
 }

@@ -47,9 +47,10 @@ func (w *worker) settle(err error) {
 // once: that saves a round through epoll.
 func (w *worker) dial(c *client) {
 	c.dec, c.answer, c.err, c.code, c.stuck = Decoder{}, nil, nil, 0, false
+	c.session = nil
 	c.gen++
 	c.state.Store(dialing)
-	fd, err := dialSocket(w.fleet.target, c.index, w.fleet.cfg.sources())
+	fd, err := dialSocket(w.fleet.target, w.fleet.first, c.index, w.fleet.cfg.sources())
 	if err != nil {
 		c.state.Store(absent)
 		c.err, c.endedAt = err, now()
@@ -78,8 +79,8 @@ func (w *worker) connected(c *client) {
 	}
 }
 
-// dialSocket makes a non-blocking socket and begins to connect it.
-func dialSocket(t target, i, sources int) (int, error) {
+// dialSocket makes a non-blocking socket and begins to connect it, from the loopback address that is for client i.
+func dialSocket(t target, first, i, sources int) (int, error) {
 	family := unix.AF_INET
 	if !t.addr.Addr().Is4() {
 		family = unix.AF_INET6
@@ -89,7 +90,7 @@ func dialSocket(t target, i, sources int) (int, error) {
 		return -1, err
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if src, ok := t.source(i, sources); ok {
+	if src, ok := t.source(first, i, sources); ok {
 		// The port is chosen at connect, when the whole four-tuple is known; else bind would need a port that is free for every destination.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: src}); err != nil {

@@ -1,5 +1,6 @@
 // Package bench is the load lab: it measures any WebSocket server that speaks the plain dialect, that is, where a
-// text frame that one client sends goes to all clients of its room, the sender included, and the room is the URL's path.
+// text frame that one client sends goes to all clients of its room, the sender included, and the room is the URL's path; or the Centrifuge protocol
+// (dialect.go), whose publications become such frames right behind the socket, so that no scenario knows of it.
 //
 // # The line
 //
@@ -11,6 +12,7 @@
 //	read     worker.go   into one 256 KB buffer that all clients of a worker share        same
 //	walk     decoder.go  frame headers only; of a payload just its first 16 bytes         same
 //	inflate  deflate.go  what was compressed, once for all clients that got the same bytes    same
+//	dialect  dialect.go   replies and pushes, into plain frames; in the Centrifuge dialect only   same
 //	tally    tally.go    latency, duplicates, order, losses; rounds.go for single shots   same
 //	send     sender.go   the open-loop schedule                                           a thread of its own
 //	report   report.go   conditions, figures, the guard's verdict                         the caller
@@ -18,8 +20,14 @@
 // Request-response is [Echo]: at a rate it is a flood in which each client is alone (answers, echo.go), else a loop on the worker (asker.go). [Rate] is floods,
 // faster and faster.
 //
+// [Suite] runs webim and its peers in turns and makes medians and ratios of what they gave (suite.go, suitetext.go).
+//
 // [Churn] and [Soak] flood a room beside clients that come and go (comers.go); samples of the server's memory, files and CPU, and of the latency, are taken on
 // a goroutine of their own (sample.go), and say what drifts.
+//
+// More clients than one process has files are a [Crew]: the program starts itself again as worker processes (crew.go from outside, mate.go from within), which talk in gob
+// over pipes (pipe.go), each with a Fleet and loopback addresses of its own. They measure by one schedule and the machine's clock; histograms, counts
+// and CPU are merged (crewflood.go). [Idle], [Flood], [Fanout] and [Quiet] take either, as a load (load.go). [Million] has a server process beside each worker process.
 //
 // A [Fleet] is a set of clients spread over a few workers; everything of a client but its send side belongs to its worker, so
 // there are no locks in the line. A scenario ([Flood], [Idle], ...) drives a Fleet and fills a [Report].

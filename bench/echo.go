@@ -96,10 +96,10 @@ func (o Echo) open(ctx context.Context, f *Fleet, res *EchoResult) (*counts, int
 	tag := newTag()
 	run := startRun(f, newSender(s, f.clients, o.Size, tag), f.clients, func() checker { return &answers{schedule: s, tag: tag} })
 	run.wait(ctx, f, 1, o.Grace, fmt.Sprintf("echo at %g requests/s", o.Rate))
-	sum := run.collect(f)
-	res.Sent, res.Held = int64(run.sent), run.held
+	sum := run.collect()
+	res.Sent, res.Held = int64(sum.sent), sum.held
 	res.Lost = res.Sent - sum.received.Load()
-	return sum, run.lag.Quantile(.99)
+	return &sum.counts, sum.lag
 }
 
 func (r *EchoResult) finish(sum *counts, guard *Guard, seconds float64) {

@@ -51,11 +51,12 @@ func (o Fanout) Run(ctx context.Context, cfg Config) (*Report, error) {
 	defer d.close()
 	res := &FanoutResult{}
 	r.Fanout = res
-	guard := watch(d.fleets[0], server)
+	defer r.sample(d.loads[0], server)()
+	guard := watch(d.loads[0], server)
 	sides := [2]*FanoutSide{&res.Server, &res.Floor}
 	for done := 0; done < o.Rounds && err == nil; done += o.Block {
-		for i, s := range sides {
-			if err = s.block(ctx, d.sides[i], min(o.Block, o.Rounds-done)); err != nil {
+		for i, s := range d.sides {
+			if err = sides[i].block(ctx, s, min(o.Block, o.Rounds-done)); err != nil {
 				break
 			}
 		}
@@ -73,7 +74,7 @@ func (o Fanout) Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 // block is some rounds in a row; the CPU is read when the server rests.
-func (s *FanoutSide) block(ctx context.Context, r *rounds, n int) error {
+func (s *FanoutSide) block(ctx context.Context, r side, n int) error {
 	cpu, got := r.server.cpu(), 0
 	for range n {
 		round, err := r.shoot(ctx)
@@ -82,7 +83,7 @@ func (s *FanoutSide) block(ctx context.Context, r *rounds, n int) error {
 		}
 		s.rounds = append(s.rounds, round)
 		s.Lost += round.Lost
-		got += r.fleet.Open() - round.Lost
+		got += r.reach() - round.Lost
 	}
 	rest(r.server)
 	s.cpu = append(s.cpu, float64(r.server.cpu()-cpu)/1e3/float64(max(got, 1)))
@@ -104,14 +105,16 @@ func rest(p process) {
 func (r *FanoutResult) finish() {
 	r.Server.finish()
 	r.Floor.finish()
-	r.Rounds = min(len(r.Server.rounds), len(r.Floor.rounds))
+	if r.Rounds = len(r.Server.rounds); len(r.Floor.rounds) > 0 {
+		r.Rounds = min(r.Rounds, len(r.Floor.rounds))
+	}
 	var cpu, last []float64
 	for i := range min(len(r.Server.cpu), len(r.Floor.cpu)) {
 		if a, b := r.Server.cpu[i], r.Floor.cpu[i]; a > 0 && b > 0 {
 			cpu = append(cpu, a/b)
 		}
 	}
-	for i := range r.Rounds {
+	for i := range min(r.Rounds, len(r.Floor.rounds)) {
 		if b := r.Floor.rounds[i].Last; b > 0 {
 			last = append(last, r.Server.rounds[i].Last/b)
 		}

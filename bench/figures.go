@@ -62,6 +62,9 @@ func (r *Report) Figures() []Figure {
 	switch {
 	case r.Idle != nil:
 		l.add("", "memory per client, bytes", r.Idle.PerClient)
+		if h := r.Idle.Hold; h != nil {
+			l.add("", "idle CPU per client, µs a second", h.CPU)
+		}
 		for _, s := range r.Idle.Steps {
 			l.more(fmt.Sprintf("%d clients", s.Clients), "connects a second", s.PerSec)
 		}
@@ -78,6 +81,9 @@ func (r *Report) Figures() []Figure {
 		l.latency("beside the flood", r.Pair.Beside)
 	case r.Storm != nil:
 		l.spread("", "all back, s", r.Storm.Seconds)
+		calm, storm := r.Storm.traffic()
+		l.spread("before the cut", "p99, ms", calm)
+		l.spread("until all are back", "p99, ms", storm)
 	case r.Slow != nil:
 		l.latency("without stuck clients", r.Slow.Without.Latency)
 		l.latency("with stuck clients", r.Slow.With.Latency)
@@ -97,6 +103,8 @@ func (l *figureList) younger(r *Report) {
 		l.add("", "server CPU per answer, µs", r.Echo.CPU)
 		l.more("", "answers a second", r.Echo.PerSecond)
 		l.count("", "lost, doubled or reordered", r.Echo.Lost+r.Echo.Duplicates+r.Echo.Reordered)
+	case r.Million != nil:
+		l.million(*r.Million)
 	case r.Rate != nil:
 		l.more("", "rate within the bound, msg/s", r.Rate.Held)
 	case r.Churn != nil:
@@ -112,6 +120,21 @@ func (l *figureList) younger(r *Report) {
 		l.count("", "lost, doubled or reordered", r.Soak.Lost+r.Soak.Duplicates+r.Soak.Reordered)
 		l.add("", "memory growth, MB an hour", max(0, r.Soak.Drift.RSS.PerHour/1e6))
 	}
+}
+
+func (l *figureList) million(r MillionResult) {
+	n := float64(max(1, r.Clients))
+	l.more("", "clients", float64(r.Clients))
+	l.more("", "connects a second", r.PerSec)
+	l.add("server", "memory per client, bytes", float64(r.ServerFull-r.ServerEmpty)/n)
+	l.add("client", "memory per client, bytes", float64(r.ClientFull-r.ClientEmpty)/n)
+	l.add("kernel, both ends", "memory per client, bytes", float64(r.Kernel.Sum())/n)
+	if r.Hold != nil {
+		l.add("", "idle CPU per client, µs a second", r.Hold.CPU)
+	}
+	l.spread("one lobby after the other", "last client, ms", r.Last)
+	l.add("all lobbies at once", "last client, ms", r.AllLast)
+	l.count("", "lost", int64(r.Lost))
 }
 
 func (l *figureList) duel(r FanoutResult) {

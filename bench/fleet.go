@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -18,9 +19,14 @@ type Config struct {
 	Origin    string        // the Origin header, which browsers send and servers may insist on
 	Protocols []string      // subprotocols to offer; which one the server takes is in Report.Conditions
 	Label     string        // what to call the server in reports
+	Version   string        // of the program that measures; empty or dev: the commit that it was built from, if that is known
 	Command   string        // that measures: a condition of the figures like others
+	Dialect   string        // Plain or Centrifuge; empty: Plain
+	Channel   string        // the room in the Centrifuge dialect; empty: lobby
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
+	Processes int           // that hold the clients; 0: this one, or as many as their open files ask for
+	Worker    []string      // command of such a process; empty: the program itself with "worker"
 	Sources   int           // loopback addresses to dial from; 0: 16; below zero: leave it to the kernel
 	InFlight  int           // handshakes under way at most; 0: 400, below the accept queue of 511 that many servers have
 	Timeout   time.Duration // for a handshake, and for a message that does not come; 0: 10 s
@@ -59,6 +65,7 @@ type Fleet struct {
 	target  target
 	shake   *handshake
 	clients []*client
+	first   int      // number of the first loopback address
 	sampler *sampler // of the report; nil: nobody looks
 	workers []*worker
 
@@ -84,12 +91,15 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	if n <= 0 {
 		return nil, badOption("%d clients: there must be one at least", n)
 	}
+	if err := cfg.checkDialect(t); err != nil {
+		return nil, err
+	}
 	f := &Fleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg), settled: make(chan struct{}, 1),
 		requests: map[string][]byte{}, failures: map[string]int{}}
 	f.clients = make([]*client, n)
 	workers := make([]*worker, 0, receivers)
 	for i := range n {
-		c := &client{index: i, path: t.path(), sink: &ignore{}}
+		c := &client{index: i, path: cfg.room(t), sink: &ignore{}}
 		for j := range c.mask {
 			c.mask[j] = byte(rand.Uint32())
 		}
@@ -211,7 +221,10 @@ func (f *Fleet) Close() {
 // Open returns how many clients are open.
 func (f *Fleet) Open() int { return int(f.openCount.Load()) }
 
-// Failures returns the handshakes that failed so far, by what went wrong.
+// Gone returns how many open clients the server has closed, or the network has.
+func (f *Fleet) Gone() int { return int(f.lost.Load()) }
+
+// Failures returns the handshakes that failed so far, by what went wrong, and the messages that the server refused.
 func (f *Fleet) Failures() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -228,8 +241,14 @@ func (f *Fleet) noteFailure(err error) {
 	f.mu.Unlock()
 }
 
-// request returns the handshake's bytes for a path.
-func (f *Fleet) request(path string) []byte {
+// refusedMessage begins what Failures says of messages, which are no handshakes.
+const refusedMessage = "a message was refused: "
+
+func (f *Fleet) noteRefusal(why string) { f.noteFailure(errors.New(refusedMessage + why)) }
+
+// request returns the handshake's bytes for a room.
+func (f *Fleet) request(room string) []byte {
+	path := f.cfg.endpoint(f.target, room)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.requests[path]
@@ -255,7 +274,28 @@ func (f *Fleet) each(do func(c *client)) {
 	}
 }
 
-// busy returns the CPU time of all workers' threads, and the largest of them, in nanoseconds.
+func (f *Fleet) size() int         { return len(f.clients) }
+func (f *Fleet) config() Config    { return f.cfg }
+func (f *Fleet) cpu() int64        { return ownCPU() }
+func (f *Fleet) sample(s *sampler) { f.sampler = s }
+
+// agreed returns what the first client's handshake agreed on.
+func (f *Fleet) agreed() (t terms, ok bool) {
+	f.workers[0].do(func() {
+		t, ok = f.clients[0].terms, f.clients[0].state.Load() == open
+	})
+	return t, ok
+}
+
+// pings returns how many the server has sent to all clients.
+func (f *Fleet) pings() (n int64) {
+	for _, w := range f.workers {
+		w.do(func() { n += w.pings })
+	}
+	return n
+}
+
+// busy returns the CPU time of each worker's thread, in nanoseconds.
 func (f *Fleet) busy() []int64 {
 	b := make([]int64, len(f.workers))
 	for i, w := range f.workers {

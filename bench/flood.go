@@ -44,18 +44,22 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	r, server, f, err := begin(&cfg, "flood", o, o.Clients)
+	r, server, err := newReport(&cfg, "flood", o)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	defer r.sample(f, server)()
+	l, err := newLoad(cfg, o.Clients)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	defer r.sample(l, server)()
 	r.Flood = []FloodResult{}
 	for _, rate := range o.Rate {
-		if err := f.mustOpen(ctx, r); err != nil {
+		if err := mustOpen(ctx, l, r); err != nil {
 			return r, err
 		}
-		res, why := o.step(ctx, f, server, rate, r)
+		res, why, err := o.step(ctx, l, server, rate, r)
 		r.Flood = append(r.Flood, res)
 		for _, w := range why {
 			r.LimitedBy = append(r.LimitedBy, fmt.Sprintf("at %g msg/s %s", rate, w))
@@ -63,6 +67,9 @@ func (o Flood) Run(ctx context.Context, cfg Config) (*Report, error) {
 		if ctx.Err() != nil {
 			r.Interrupted = true
 			break
+		}
+		if err != nil {
+			return r, err
 		}
 	}
 	return r, nil
@@ -85,43 +92,24 @@ func (o Flood) check() error {
 	return nil
 }
 
-// mustOpen dials what is absent; a room that is not full would make the figures meaningless.
-func (f *Fleet) mustOpen(ctx context.Context, r *Report) error {
-	failed, err := f.Dial(ctx, 0, len(f.clients))
-	if err != nil {
-		r.Interrupted = true
-		return fmt.Errorf("interrupted while connecting: %w", err)
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d clients could not connect: %v", failed, len(f.clients), f.Failures())
-	}
-	r.agreed(f)
-	return nil
-}
-
-// agreed notes what the handshakes agreed on.
-func (r *Report) agreed(f *Fleet) {
-	f.workers[0].do(func() {
-		t := f.clients[0].terms
-		r.Conditions.Subprotocol, r.Conditions.Compressed = t.protocol, t.packed
-	})
-	if f.cfg.Compress && !r.Conditions.Compressed {
-		r.note("the server did not take permessage-deflate: messages went uncompressed")
-	}
-}
+// mustOpen is mustOpen for scenarios that need a Fleet.
+func (f *Fleet) mustOpen(ctx context.Context, r *Report) error { return mustOpen(ctx, f, r) }
 
 // step floods at one rate and waits for the rest.
-func (o Flood) step(ctx context.Context, f *Fleet, server process, rate float64, r *Report) (FloodResult, []string) {
-	res := FloodResult{Rate: rate, Clients: f.Open()}
-	s := newSchedule(now()+50e6, rate, o.Seconds, o.Senders)
-	run := startFlood(f, s, o.Size, o.Nap, f.clients)
-	guard, lost := watch(f, server), f.lost.Load()
-	run.wait(ctx, f, res.Clients, o.Grace, fmt.Sprintf("flood at %g msg/s", rate))
+func (o Flood) step(ctx context.Context, l load, server process, rate float64, r *Report) (res FloodResult, why []string, err error) {
+	res = FloodResult{Rate: rate, Clients: l.Open()}
+	s := newSchedule(now()+headStart(l), rate, o.Seconds, o.Senders)
+	guard, lost := watch(l, server), l.Gone()
+	run, err := l.flood(s, o.Size, o.Nap)
+	if err != nil {
+		return res, nil, err
+	}
+	await(ctx, run, s, res.Clients, o.Grace, func(got, want int) { l.config().progress(fmt.Sprintf("flood at %g msg/s", rate), got, want) })
 	res.Usage = guard.usage()
 	cpu := server.cpu() - guard.cpu
-	sum := run.collect(f)
-	res.Sent, res.Held, res.Unsent, res.Lag = run.sent, run.held, run.unsent(), ms(run.lag.Quantile(.99))
-	res.Gone = int(f.lost.Load() - lost)
+	sum := run.collect()
+	res.Sent, res.Held, res.Unsent, res.Lag = sum.sent, sum.held, sum.unsent, ms(sum.lag)
+	res.Gone = l.Gone() - lost
 	res.Expected, res.Delivered = int64(res.Sent)*int64(res.Clients), sum.received.Load()
 	res.Lost, res.InWindow = res.Expected-res.Delivered, sum.inWindow
 	res.Duplicates, res.Reordered, res.Foreign = sum.duplicates, sum.reordered, sum.foreign
@@ -129,28 +117,46 @@ func (o Flood) step(ctx context.Context, f *Fleet, server process, rate float64,
 	res.Latency = sum.hist.Latency()
 	res.CPU = float64(cpu) / 1e3 / float64(max(res.Delivered, 1))
 	guard.remark(r, res.Usage)
-	return res, res.Usage.judge(run.lag.Quantile(.99), sum.hist.Quantile(.99))
+	return res, res.Usage.judge(sum.lag, sum.hist.Quantile(.99)), faultOf(l)
+}
+
+// headStart is how long before its first message a flood is prepared, in nanoseconds: processes take longer to be told.
+func headStart(l load) int64 {
+	if _, here := l.(*Fleet); here {
+		return 50e6
+	}
+	return 1e9
 }
 
 // floodRun is a schedule under way: a flood's, or that of requests.
 type floodRun struct {
-	*sender
-	counts []*counts // of each worker
-	done   chan struct{}
+	*sender // without senders in a process that only receives
+	fleet   *Fleet
+	counts  []*counts // of each worker
+	done    chan struct{}
+}
+
+// flood makes all clients tally; the first of them send.
+func (f *Fleet) flood(s schedule, size Size, nap time.Duration) (flooding, error) {
+	return startFlood(f, s, size, nap, f.clients), nil
 }
 
 // startFlood makes the clients of members tally, and starts the sender; the first clients of members send.
 func startFlood(f *Fleet, s schedule, size Size, nap time.Duration, members []*client) *floodRun {
-	tag := newTag()
+	return startTagged(f, s, size, nap, newTag(), members, members[:s.senders])
+}
+
+// startTagged is startFlood with a tag that others know too, and senders that may be elsewhere.
+func startTagged(f *Fleet, s schedule, size Size, nap time.Duration, tag uint64, members, senders []*client) *floodRun {
 	for _, w := range f.workers {
 		w.nap.Store(int64(nap))
 	}
-	return startRun(f, newSender(s, members[:s.senders], size, tag), members, func() checker { return newTally(s, size, tag) })
+	return startRun(f, newSender(s, senders, size, tag), members, func() checker { return newTally(s, size, tag) })
 }
 
 // startRun gives the clients of members a checker for each worker, and starts the sender.
 func startRun(f *Fleet, from *sender, members []*client, check func() checker) *floodRun {
-	run := &floodRun{sender: from, done: make(chan struct{})}
+	run := &floodRun{sender: from, fleet: f, done: make(chan struct{})}
 	checkers := make([]checker, len(f.workers))
 	for i := range checkers {
 		checkers[i] = check()
@@ -167,8 +173,10 @@ func startRun(f *Fleet, from *sender, members []*client, check func() checker) *
 	})
 	f.sampler.follow(run)
 	go func() {
-		run.run()
-		close(run.done)
+		defer close(run.done)
+		if len(run.from) > 0 {
+			run.run()
+		}
 	}()
 	return run
 }
@@ -181,41 +189,23 @@ func (r *floodRun) received() (n int64) {
 	return n
 }
 
-// wait returns when all that was sent has come to all clients, or when the grace is over.
+// wait is await with progress.
 func (r *floodRun) wait(ctx context.Context, f *Fleet, clients int, grace time.Duration, what string) {
-	const quiet = 3 * time.Second
-	want := int64(r.total) * int64(clients)
-	last, since := int64(-1), time.Now()
-	for next := time.Now(); ; {
-		got := r.received()
-		if got != last || now() < r.end {
-			last, since = got, time.Now()
-		}
-		over := now() - r.end
-		if got >= want && over >= 0 || over > int64(grace) || over > 0 && time.Since(since) > quiet {
-			break
-		}
-		if time.Now().After(next) {
-			next = time.Now().Add(100 * time.Millisecond)
-			f.cfg.progress(what, int(got), int(want))
-		}
-		select {
-		case <-ctx.Done():
-			r.stop.Store(true)
-			<-r.done
-			return
-		case <-time.After(pollEvery):
-		}
-	}
+	await(ctx, r, r.schedule, clients, grace, func(got, want int) { f.cfg.progress(what, got, want) })
+}
+
+func (r *floodRun) halt() {
+	r.stop.Store(true)
 	<-r.done
 }
 
 // collect ends the checking and returns the sum.
-func (r *floodRun) collect(f *Fleet) *counts {
-	f.rest()
-	sum := &counts{}
+func (r *floodRun) collect() *counted {
+	r.halt()
+	r.fleet.rest()
+	sum := &counted{sent: r.sent, held: r.held, unsent: r.sender.unsent(), lag: r.lag.Quantile(.99)}
 	for i, c := range r.counts {
-		f.workers[i].nap.Store(0)
+		r.fleet.workers[i].nap.Store(0)
 		sum.add(c)
 	}
 	return sum

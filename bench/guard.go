@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 )
 
 // Guard tells whether the client was the limit of a measurement, from what CPU time it took meanwhile.
@@ -11,7 +12,7 @@ import (
 // It says so in three cases: a receiving thread had no pause; all cores were busy, and the client took more of them than the server or anybody else; or
 // messages left late because our own sending thread woke late, by much of what the latency says.
 type Guard struct {
-	fleet   *Fleet
+	load    load
 	server  process
 	at      int64
 	threads []int64
@@ -30,8 +31,8 @@ type Usage struct {
 }
 
 // watch starts a guard.
-func watch(f *Fleet, server process) *Guard {
-	return &Guard{f, server, now(), f.busy(), ownCPU(), server.cpu(), machineBusy()}
+func watch(l load, server process) *Guard {
+	return &Guard{l, server, now(), l.busy(), l.cpu(), server.cpu(), machineBusy()}
 }
 
 func ownCPU() int64 {
@@ -42,9 +43,12 @@ func ownCPU() int64 {
 // usage returns what was used since watch.
 func (g *Guard) usage() Usage {
 	wall := float64(max(now()-g.at, 1))
-	u := Usage{Seconds: wall / 1e9, Server: float64(g.server.cpu()-g.cpu) / wall, Client: float64(ownCPU()-g.client) / wall}
+	u := Usage{Seconds: wall / 1e9, Server: float64(g.server.cpu()-g.cpu) / wall, Client: float64(g.load.cpu()-g.client) / wall}
 	u.Others = max(0, float64(machineBusy()-g.machine)/wall-u.Server-u.Client)
-	for i, b := range g.fleet.busy() {
+	for i, b := range g.load.busy() {
+		if i >= len(g.threads) {
+			break
+		}
 		u.Thread = max(u.Thread, float64(b-g.threads[i])/wall)
 	}
 	return u
@@ -69,6 +73,11 @@ func (u Usage) judge(lag, latency int64) (why []string) {
 func (g *Guard) remark(r *Report, u Usage) {
 	if u.Others > 0.15 {
 		r.note("other processes used %.2f cores meanwhile: the figures are worse than the server is", u.Others)
+	}
+	for what, n := range g.load.Failures() {
+		if why, ok := strings.CutPrefix(what, refusedMessage); ok {
+			r.note("the server refused %d messages, which count as lost: %s", n, why)
+		}
 	}
 	if !g.server.alive() {
 		r.note("the server's process %d has ended: the figures of CPU and memory mean nothing", r.Conditions.ServerPID)

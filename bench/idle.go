@@ -6,15 +6,18 @@ import (
 	"time"
 )
 
-// Idle opens clients that do nothing, and weighs the server at two or more counts of them: the slope is what a client costs.
+// Idle opens clients that do nothing, and weighs the server and the kernel at two or more counts of them: the slope is what a client costs. Then it holds them for
+// a time and takes the CPU that their heartbeats cost.
 type Idle struct {
-	Clients []int `default:"1280,12000" help:"Counts at which the server is weighed, rising."`
+	Clients []int         `default:"1280,12000" help:"Counts at which the server is weighed, rising."`
+	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the server's ping interval. 0s: not at all."`
 }
 
 // IdleStep is the server at one count.
 type IdleStep struct {
 	Clients int     `json:"clients"`
 	PSS     int64   `json:"server_pss_bytes"`
+	Kernel  int64   `json:"kernel_bytes"`    // of the whole machine, more than before the first client
 	Seconds float64 `json:"connect_seconds"` // for those that came in this step
 	PerSec  float64 `json:"connects_per_s"`
 }
@@ -23,77 +26,139 @@ type IdleStep struct {
 type IdleResult struct {
 	Before    int64          `json:"server_pss_bytes_before"`
 	Steps     []IdleStep     `json:"steps"`
-	PerClient float64        `json:"bytes_per_client"` // between the first and the last step
-	Gone      int            `json:"gone"`             // clients that the server closed
+	PerClient float64        `json:"bytes_per_client"`        // between the first and the last step
+	Kernel    float64        `json:"kernel_bytes_per_client"` // as well; both ends of the connection, if both are on this machine
+	Gone      int            `json:"gone"`                    // clients that the server closed
 	Failures  map[string]int `json:"failures"`
-	Usage     Usage          `json:"usage"`
+	Hold      *IdleHold      `json:"hold,omitempty"`
+}
+
+// IdleHold is the time in which nothing happened but heartbeats.
+type IdleHold struct {
+	Seconds   float64 `json:"seconds"`
+	Clients   int     `json:"clients"`
+	Pings     int64   `json:"pings"`           // that clients got and answered
+	PingEvery float64 `json:"ping_interval_s"` // of a client, so counted; 0: no ping came
+	CPU       float64 `json:"server_cpu_us_per_client_and_s"`
+	Server    float64 `json:"server_cores"`
+	Client    float64 `json:"client_cores"`
 }
 
 // Run weighs the server.
 func (o Idle) Run(ctx context.Context, cfg Config) (*Report, error) {
-	for i, n := range o.Clients {
-		if n <= 0 || i > 0 && n <= o.Clients[i-1] {
-			return nil, badOption("--clients %v: give counts that rise", o.Clients)
-		}
-	}
-	if len(o.Clients) == 0 {
-		return nil, badOption("--clients: give one count at least")
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	r, server, err := newReport(&cfg, "idle", o)
 	if err != nil {
 		return nil, err
 	}
-	crowd, done, err := newCrowd(cfg, o.Clients[len(o.Clients)-1])
+	crowd, err := newCrowds(cfg, o.Clients[len(o.Clients)-1])
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer crowd.Close()
+	defer r.sample(crowd, server)()
 	r.Idle = &IdleResult{Before: server.pss()}
-	from := 0
-	for _, n := range o.Clients {
-		step, err := weigh(ctx, cfg, crowd, server, from, n)
-		if err != nil {
-			r.Interrupted = ctx.Err() != nil
-			r.Idle.finish(crowd)
-			return r, err
+	err = o.measure(ctx, cfg, crowd, server, r)
+	r.Idle.finish(crowd)
+	if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+		err = nil
+	}
+	if l, ok := crowd.(load); ok {
+		r.agreed(l)
+	}
+	return r, err
+}
+
+func (o Idle) check() error {
+	for i, n := range o.Clients {
+		if n <= 0 || i > 0 && n <= o.Clients[i-1] {
+			return badOption("--clients %v: give counts that rise", o.Clients)
 		}
+	}
+	if len(o.Clients) == 0 {
+		return badOption("--clients: give one count at least")
+	}
+	if o.Hold < 0 {
+		return badOption("--hold %s: give a time of zero or more", o.Hold)
+	}
+	return nil
+}
+
+// measure takes the steps, and then holds.
+func (o Idle) measure(ctx context.Context, cfg Config, c crowd, server process, r *Report) error {
+	from, kernel := 0, kernelNow()
+	for _, n := range o.Clients {
+		step, err := weigh(ctx, cfg, c, server, from, n)
+		if err != nil {
+			return err
+		}
+		step.Kernel = kernelNow().Sum() - kernel.Sum()
 		r.Idle.Steps = append(r.Idle.Steps, step)
 		from = n
 	}
-	r.Idle.finish(crowd)
-	if f, ok := crowd.(*Fleet); ok {
-		r.agreed(f)
+	if o.Hold > 0 {
+		hold, err := holdStill(ctx, cfg, c, server, o.Hold)
+		r.Idle.Hold = &hold
+		if hold.Pings == 0 && err == nil {
+			r.note("no ping came in %s: the idle CPU is without heartbeats; give a --hold longer than the server's ping interval", o.Hold)
+		}
+		return err
 	}
-	return r, nil
+	return faultOf(c)
+}
+
+// holdStill waits, and takes the CPU meanwhile.
+func holdStill(ctx context.Context, cfg Config, c crowd, server process, hold time.Duration) (h IdleHold, err error) {
+	pings, cpu, client, at := c.pings(), server.cpu(), c.cpu(), now()
+	err = pause(ctx, cfg, "holding them", hold)
+	h = IdleHold{Clients: c.Open(), Pings: c.pings() - pings, Seconds: float64(now()-at) / 1e9}
+	h.Server, h.Client = float64(server.cpu()-cpu)/1e9/h.Seconds, float64(c.cpu()-client)/1e9/h.Seconds
+	h.CPU = h.Server * 1e6 / float64(max(1, h.Clients))
+	if h.Pings > 0 {
+		h.PingEvery = h.Seconds * float64(h.Clients) / float64(h.Pings)
+	}
+	if err == nil {
+		err = faultOf(c)
+	}
+	return h, err
 }
 
 // crowd is clients that can only be there: a Fleet, or goroutines with TLS.
 type crowd interface {
-	Dial(ctx context.Context, from, to int) (failed int, err error)
+	Dial(ctx context.Context, from, to int) (failed int, err error) // those of [from, to) that are absent
 	Open() int
-	Failures() map[string]int
-	Gone() int
+	Failures() map[string]int // of handshakes, by what went wrong
+	Gone() int                // open clients that the server has closed, or the network has
+	Close()
+
+	pings() int64      // that came to all clients
+	cpu() int64        // of all processes of the client's side, in nanoseconds
+	sample(s *sampler) // show s every flood from now on; nil: nobody looks
 }
 
-// newCrowd makes n clients, of the kind that the URL asks for.
-func newCrowd(cfg Config, n int) (c crowd, done func(), err error) {
+// newCrowd makes n clients in this process, of the kind that the URL asks for; first is the number of their first loopback address.
+func newCrowd(cfg Config, n, first int) (crowd, error) {
 	t, err := parseTarget(cfg.URL)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if err := cfg.checkDialect(t); err != nil {
+		return nil, err
 	}
 	if t.tls {
 		f := newTLSFleet(cfg, t, n)
-		return f, f.Close, nil
+		f.first = first
+		return f, nil
 	}
 	f, err := NewFleet(cfg, n, cfg.Receivers)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return f, f.Close, nil
+	f.first = first
+	return f, nil
 }
-
-// Gone returns how many open clients the server has closed, or the network has.
-func (f *Fleet) Gone() int { return int(f.lost.Load()) }
 
 // weigh dials the clients [from, to), lets the server settle, and weighs it.
 func weigh(ctx context.Context, cfg Config, c crowd, server process, from, to int) (IdleStep, error) {
@@ -115,23 +180,37 @@ func (r *IdleResult) finish(c crowd) {
 	if n := len(r.Steps); n > 1 {
 		a, b := r.Steps[0], r.Steps[n-1]
 		r.PerClient = float64(b.PSS-a.PSS) / float64(max(1, b.Clients-a.Clients))
+		r.Kernel = float64(b.Kernel-a.Kernel) / float64(max(1, b.Clients-a.Clients))
 	}
 }
 
 func (r *IdleResult) rows() [][]string {
-	rows := [][]string{{"clients", "server PSS MB", "connects/s", "bytes/client", "failed", "closed by server"}, {"0", cell(float64(r.Before) / 1e6), "", "", "", ""}}
+	rows := [][]string{{"clients", "server PSS MB", "kernel MB", "connects/s", "bytes/client", "kernel bytes/client", "failed", "closed by server"},
+		{"0", cell(float64(r.Before) / 1e6), "", "", "", "", "", ""}}
 	for i, s := range r.Steps {
-		row := []string{fmt.Sprint(s.Clients), cell(float64(s.PSS) / 1e6), cell(s.PerSec), "", "", ""}
+		row := []string{fmt.Sprint(s.Clients), cell(float64(s.PSS) / 1e6), cell(float64(s.Kernel) / 1e6), cell(s.PerSec), "", "", "", ""}
 		if i == len(r.Steps)-1 {
 			failed := 0
 			for _, n := range r.Failures {
 				failed += n
 			}
-			row[3], row[4], row[5] = cell(r.PerClient), fmt.Sprint(failed), fmt.Sprint(r.Gone)
+			row[4], row[5], row[6], row[7] = cell(r.PerClient), cell(r.Kernel), fmt.Sprint(failed), fmt.Sprint(r.Gone)
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func (h *IdleHold) rows() [][]string {
+	if h == nil {
+		return nil
+	}
+	every := "none came"
+	if h.PingEvery > 0 {
+		every = fmt.Sprintf("%.1f s", h.PingEvery)
+	}
+	return [][]string{{"held s", "clients", "pings", "a client's ping every", "server µs/s and client", "server cores", "client cores"},
+		{cell(h.Seconds), fmt.Sprint(h.Clients), fmt.Sprint(h.Pings), every, cell(h.CPU), cell(h.Server), cell(h.Client)}}
 }
 
 // pause waits, with progress.

@@ -20,6 +20,11 @@ type pageData struct {
 	Title   string
 	Reports []pageReport
 	Shared  []markup.HTML // charts that compare
+
+	// Of a suite, which has no Reports here.
+	Stages     []pageStage
+	Notes      []string
+	Conditions *Conditions
 }
 
 type pageReport struct {

@@ -57,7 +57,8 @@ func (o Pair) Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 	}
 	r.Pair = &PairResult{}
-	return r, o.measure(ctx, r, flood, server, crowd, newRounds(two, server, o.Size))
+	defer r.sample(crowd, server)()
+	return r, o.measure(ctx, r, flood, server, crowd, newRounds(two, server, o.Size, newTag()))
 }
 
 // measure takes the pair's trips for a second alone, then beside the flood.
@@ -76,12 +77,13 @@ func (o Pair) measure(ctx context.Context, r *Report, flood Flood, server proces
 	window := time.AfterFunc(time.Duration(o.Seconds*float64(time.Second)), stop)
 	defer window.Stop()
 	var why []string
-	res.Flood, why = flood.step(ctx, crowd, server, o.Rate, r)
+	var err error
+	res.Flood, why, err = flood.step(ctx, crowd, server, o.Rate, r)
 	stop()
 	<-done
 	r.LimitedBy = append(r.LimitedBy, why...)
 	r.Interrupted = ctx.Err() != nil
-	return nil
+	return err
 }
 
 // trips sends one message after another until ctx ends.

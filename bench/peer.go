@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -16,12 +17,13 @@ import (
 type Peer struct {
 	Name    string
 	What    string // the library and its version, for reports
-	Dialect string // "plain": what comes in goes to all; or "centrifuge"
+	Dialect string // Plain or Centrifuge, for Config.Dialect
 
 	needs  []string                         // programs that must be installed
 	absent func(ctx context.Context) string // why it cannot run here in spite of them; "" if it can; may be nil
 	build  []string                         // run in bench/peers; nil: there is nothing to build
 	serve  []string                         // run in the repository; the address follows
+	listen func(port string) []string       // how its address is given, if it does not say itself which port it took; else nil
 }
 
 // Peers are the servers that can be compared, in the order of reports.
@@ -34,17 +36,22 @@ func Peers() []Peer {
 		goPeer("greatws", "antlabs/greatws v0.2.2, event loop"),
 		goPeer("gnet", "panjf2000/gnet/v2 v2.10.0 with gobwas/ws v1.5.0"),
 		goPeer("epoll", "gobwas/ws v1.5.0 + mailru/easygo, after the article"),
-		{Name: "node", What: "Node's ws 8.23.0", Dialect: "plain", needs: []string{"node", "npm"},
+		{Name: "node", What: "Node's ws 8.23.0", Dialect: Plain, needs: []string{"node", "npm"},
 			build: []string{"npm", "--prefix", "node", "ci", "--no-audit", "--no-fund", "--loglevel", "error"},
 			serve: []string{"node", "bench/peers/node/server.js", "-listen"}},
-		{Name: "swoole", What: "PHP's Swoole", Dialect: "plain", needs: []string{"php"}, absent: noSwoole,
+		{Name: "swoole", What: "PHP's Swoole", Dialect: Plain, needs: []string{"php"}, absent: noSwoole,
 			serve: []string{"php", "bench/peers/swoole/server.php", "-listen"}},
+		{Name: "centrifugo", What: "Centrifugo v5.4.9", Dialect: Centrifuge, needs: []string{"go"},
+			build: []string{"go", "build", "-C", "centrifugo", "-trimpath", "-ldflags", "-X github.com/centrifugal/centrifugo/v5/internal/build.Version=5.4.9",
+				"-o", "../../../bin/peers/centrifugo", "github.com/centrifugal/centrifugo/v5"},
+			serve:  []string{"bin/peers/centrifugo", "--config", "bench/peers/centrifugo/config.json"},
+			listen: func(port string) []string { return []string{"--address", "127.0.0.1", "--port", port} }},
 	}
 }
 
 // goPeer is a program of the module bench/peers.
 func goPeer(name, what string) Peer {
-	return Peer{Name: name, What: what, Dialect: "plain", needs: []string{"go"},
+	return Peer{Name: name, What: what, Dialect: Plain, needs: []string{"go"},
 		build: []string{"go", "build", "-trimpath", "-o", "../../bin/peers/" + name, "./" + name},
 		serve: []string{"bin/peers/" + name, "-listen"}}
 }
@@ -128,7 +135,23 @@ func (p Peer) Start(ctx context.Context, root string) (*Server, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return startAnnounced(ctx, p.Name, append(argv, "127.0.0.1:0"))
+	if p.listen != nil {
+		return p.startAt(ctx, argv)
+	}
+	return startAnnounced(ctx, "peer "+p.Name, append(argv, "127.0.0.1:0"))
+}
+
+// startAt starts a peer on a port that was free a moment ago.
+func (p Peer) startAt(ctx context.Context, argv []string) (*Server, string, error) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", fmt.Errorf("peer %s: %w", p.Name, err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	_, port, _ := net.SplitHostPort(addr) // a listener's address has a port
+	s, err := startAnswering(ctx, "peer "+p.Name, append(argv, p.listen(port)...), addr)
+	return s, "ws://" + addr + "/", err
 }
 
 // command makes the paths of serve absolute: a program's folder is not ours.
@@ -146,28 +169,27 @@ func (p Peer) command(root string) ([]string, error) {
 	return argv, nil
 }
 
-// startAnnounced starts a program whose first line ends with the address that it listens on.
+// startAnnounced starts a program whose first line on standard output names the address that it listens on, bare or as http://ADDRESS/; name is what to call it.
 func startAnnounced(ctx context.Context, name string, argv []string) (*Server, string, error) {
 	line := make(chan string, 1)
 	s, err := startProcess(argv, line)
 	if err != nil {
-		return nil, "", fmt.Errorf("peer %s: %w", name, err)
+		return nil, "", fmt.Errorf("%s: %w", name, err)
 	}
 	timer := time.NewTimer(30 * time.Second)
 	defer timer.Stop()
 	select {
 	case first := <-line:
-		words := strings.Fields(first)
-		if len(words) > 0 {
-			if at, err := netip.ParseAddrPort(words[len(words)-1]); err == nil {
+		for _, word := range strings.Fields(first) {
+			if at, err := netip.ParseAddrPort(strings.TrimSuffix(strings.TrimPrefix(word, "http://"), "/")); err == nil {
 				return s, "ws://" + at.String() + "/", nil
 			}
 		}
-		err = fmt.Errorf("peer %s: its first line must end with the address that it listens on; it said: %s", name, first)
+		err = fmt.Errorf("%s: its first line must name the address that it listens on; it said: %s", name, first)
 	case <-s.exited:
-		err = fmt.Errorf("peer %s ended at once; it said: %s", name, s.out)
+		err = fmt.Errorf("%s ended at once; it said: %s", name, s.out)
 	case <-timer.C:
-		err = fmt.Errorf("peer %s does not say that it listens, for 30 s; it said: %s", name, s.out)
+		err = fmt.Errorf("%s does not say that it listens, for 30 s; it said: %s", name, s.out)
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -177,15 +199,15 @@ func startAnnounced(ctx context.Context, name string, argv []string) (*Server, s
 
 // Smoke starts a peer, and proves that it is a chat room: on any path, for any origin.
 func (p Peer) Smoke(ctx context.Context, root string) error {
-	if p.Dialect != "plain" {
-		return fmt.Errorf("peer %s: the smoke test does not speak the %s dialect", p.Name, p.Dialect)
-	}
 	s, url, err := p.Start(ctx, root)
 	if err != nil {
 		return err
 	}
 	defer s.Stop()
-	smoke := Smoke{URL: url + "any/path", Header: map[string][]string{"Origin": {"http://elsewhere.example"}}}
+	if p.Dialect == Plain {
+		url += "any/path"
+	}
+	smoke := Smoke{URL: url, Dialect: p.Dialect, Header: map[string][]string{"Origin": {"http://elsewhere.example"}}}
 	if err := smoke.Run(ctx); err != nil {
 		if out := s.out.String(); out != "" && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("peer %s: %w; the server said: %s", p.Name, err, out)

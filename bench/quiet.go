@@ -33,16 +33,17 @@ func (o Quiet) Run(ctx context.Context, cfg Config) (*Report, error) {
 	defer d.close()
 	res := &FanoutResult{}
 	sides := [2]*FanoutSide{&res.Server, &res.Floor}
-	guard := watch(d.fleets[0], server)
-	for i := range 2 * o.Rounds {
+	defer r.sample(d.loads[0], server)()
+	guard := watch(d.loads[0], server)
+	for i := range len(d.sides) * o.Rounds {
 		wait := o.Every/2 + time.Duration(rand.Int64N(int64(o.Every)+1))
 		if pause(ctx, Config{}, "", wait) != nil {
 			break
 		}
-		if err = sides[i%2].block(ctx, d.sides[i%2], 1); err != nil {
+		if err = sides[i%len(d.sides)].block(ctx, d.sides[i%len(d.sides)], 1); err != nil {
 			break
 		}
-		cfg.progress("single messages", i+1, 2*o.Rounds)
+		cfg.progress("single messages", i+1, len(d.sides)*o.Rounds)
 	}
 	res.Usage = guard.usage()
 	guard.remark(r, res.Usage)

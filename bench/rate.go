@@ -66,9 +66,12 @@ func (o Rate) climb(ctx context.Context, f *Fleet, server process, r *Report) er
 		if err := f.mustOpen(ctx, r); err != nil { // after a step that broke, clients may be gone
 			return err
 		}
-		res, why := o.flood(rate).step(ctx, f, server, rate, r)
+		res, why, err := o.flood(rate).step(ctx, f, server, rate, r)
 		if r.Interrupted = ctx.Err() != nil; r.Interrupted {
 			return nil // half a step says nothing
+		}
+		if err != nil {
+			return err
 		}
 		r.Rate.take(res, why, r)
 		if r.Rate.Broke == 0 {

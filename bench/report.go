@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -37,37 +36,43 @@ type Report struct {
 	Notes       []string   `json:"notes"`
 	Conditions  Conditions `json:"conditions"`
 
-	Idle   *IdleResult   `json:"idle,omitempty"`
-	Flood  []FloodResult `json:"flood,omitempty"`
-	Fanout *FanoutResult `json:"fanout,omitempty"`
-	Quiet  *QuietResult  `json:"quiet,omitempty"`
-	Pair   *PairResult   `json:"pair,omitempty"`
-	Storm  *StormResult  `json:"storm,omitempty"`
-	Slow   *SlowResult   `json:"slow,omitempty"`
-	Big    *BigResult    `json:"big,omitempty"`
-	Echo   *EchoResult   `json:"echo,omitempty"`
-	Rate   *RateResult   `json:"rate,omitempty"`
-	Churn  *ChurnResult  `json:"churn,omitempty"`
-	Soak   *SoakResult   `json:"soak,omitempty"`
+	Idle    *IdleResult    `json:"idle,omitempty"`
+	Flood   []FloodResult  `json:"flood,omitempty"`
+	Fanout  *FanoutResult  `json:"fanout,omitempty"`
+	Quiet   *QuietResult   `json:"quiet,omitempty"`
+	Pair    *PairResult    `json:"pair,omitempty"`
+	Storm   *StormResult   `json:"storm,omitempty"`
+	Slow    *SlowResult    `json:"slow,omitempty"`
+	Big     *BigResult     `json:"big,omitempty"`
+	Echo    *EchoResult    `json:"echo,omitempty"`
+	Rate    *RateResult    `json:"rate,omitempty"`
+	Churn   *ChurnResult   `json:"churn,omitempty"`
+	Soak    *SoakResult    `json:"soak,omitempty"`
+	Million *MillionResult `json:"million,omitempty"`
 
-	Samples []Sample `json:"samples,omitempty"` // over the time of the load, evenly; at most 480
+	Samples []Sample `json:"samples,omitempty"` // over the time of the load, evenly in each of its parts; at most 480 of a part
+
+	sampled int64 // when the first part began, by now()
 }
 
 // Conditions are what a figure means nothing without.
 type Conditions struct {
-	Time       time.Time `json:"time"`
-	Kernel     string    `json:"kernel"`
-	CPU        string    `json:"cpu"`
-	Cores      int       `json:"cores"`
-	Congestion string    `json:"congestion_control"`
-	Go         string    `json:"go"`
-	Commit     string    `json:"commit"`
-	URL        string    `json:"url"`
-	Server     string    `json:"server"` // its command line
-	ServerPID  int       `json:"server_pid"`
-	Command    string    `json:"command,omitempty"` // that measured
-	Options    any       `json:"options"`           // the scenario's, as given
+	Time          time.Time `json:"time"`
+	Kernel        string    `json:"kernel"`
+	CPU           string    `json:"cpu"`
+	Cores         int       `json:"cores"`
+	Congestion    string    `json:"congestion_control"`
+	Go            string    `json:"go"`
+	Commit        string    `json:"commit"`
+	URL           string    `json:"url"`
+	Server        string    `json:"server"`                   // its command line
+	ServerVersion string    `json:"server_version,omitempty"` // what webim says itself, or what is written in a Go program
+	ServerPID     int       `json:"server_pid"`
+	Command       string    `json:"command,omitempty"` // that measured
+	Options       any       `json:"options"`           // the scenario's, as given
 
+	Dialect     string `json:"dialect,omitempty"` // empty: plain
+	Channel     string `json:"channel,omitempty"` // the room, where it is not the path
 	Origin      string `json:"origin,omitempty"`
 	Subprotocol string `json:"subprotocol,omitempty"` // the one that the server took
 	Compressed  bool   `json:"compressed,omitempty"`  // permessage-deflate was agreed on
@@ -87,10 +92,15 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 		return nil, p, err
 	}
 	r := &Report{Schema: Schema, Scenario: scenario, LimitedBy: []string{}, Notes: []string{}, Conditions: conditions()}
+	r.Conditions.Commit = cfg.commit()
 	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
 	r.Conditions.Origin, r.Conditions.Command, r.Label = cfg.Origin, cfg.Command, cfg.Label
+	if cfg.centrifuge() {
+		r.Conditions.Dialect, r.Conditions.Channel = cfg.Dialect, cfg.channel()
+	}
 	if p.known() {
 		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
+		r.Conditions.ServerVersion = p.version()
 	} else {
 		r.note("the server's process is not known: no CPU or memory figures; give its --pid")
 	}
@@ -108,7 +118,7 @@ func begin(cfg *Config, scenario string, options any, clients int) (*Report, pro
 }
 
 func conditions() Conditions {
-	c := Conditions{Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), Go: runtime.Version(), Commit: "unknown",
+	c := Conditions{Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), Go: runtime.Version(),
 		Congestion: firstOf("/proc/sys/net/ipv4/tcp_congestion_control")}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
@@ -119,13 +129,6 @@ func conditions() Conditions {
 		line, _, _ := bytes.Cut(rest, []byte("\n"))
 		c.CPU = string(line)
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				c.Commit = s.Value
-			}
-		}
-	}
 	return c
 }
 
@@ -134,8 +137,19 @@ func firstOf(file string) string {
 	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
 }
 
+// version is the server's, if it is known, to follow its command line.
+func (c Conditions) version() string {
+	if c.ServerVersion == "" {
+		return ""
+	}
+	return ", " + c.ServerVersion
+}
+
 // Terms says what the handshake agreed on, if anything.
 func (c Conditions) Terms() (text string) {
+	if c.Dialect != "" {
+		text += ", " + c.Dialect + " channel " + c.Channel
+	}
 	if c.Compressed {
 		text += ", permessage-deflate"
 	}
@@ -191,7 +205,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
 	c := r.Conditions
-	fmt.Fprintf(&b, "%s %+v on %s%s (pid %d: %s)\n", r.Scenario, c.Options, c.URL, c.Terms(), c.ServerPID, c.Server)
+	fmt.Fprintf(&b, "%s %+v on %s%s (pid %d: %s%s)\n", r.Scenario, c.Options, c.URL, c.Terms(), c.ServerPID, c.Server, c.version())
 	fmt.Fprintf(&b, "Linux %s, %d cores (%s), %s, %s, commit %s, %s\n", c.Kernel, c.Cores, c.CPU, c.Congestion, c.Go, c.Commit, c.Time.Format(time.RFC3339))
 	_, err := w.Write(b.Bytes())
 	return err
@@ -224,6 +238,8 @@ func (r *Report) rows() [][]string {
 		return r.Churn.rows()
 	case r.Soak != nil:
 		return r.Soak.rows()
+	case r.Million != nil:
+		return r.Million.rows()
 	}
 	return nil
 }
@@ -231,6 +247,14 @@ func (r *Report) rows() [][]string {
 // more is further tables.
 func (r *Report) more() [][][]string {
 	switch {
+	case r.Idle != nil && r.Idle.Hold != nil:
+		return [][][]string{r.Idle.Hold.rows()}
+	case r.Million != nil:
+		return r.Million.tables()
+	case r.Storm != nil:
+		if rows := r.Storm.trafficRows(); rows != nil {
+			return [][][]string{rows}
+		}
 	case r.Churn != nil:
 		return [][][]string{r.Churn.Comers.rows(), r.Churn.Drift.rows()}
 	case r.Soak != nil:

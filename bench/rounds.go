@@ -22,6 +22,12 @@ type rounds struct {
 	done    chan struct{}
 }
 
+// side is one of two that are compared, with its server.
+type side struct {
+	shooter
+	server process
+}
+
 // Round is one message's way to all clients, in milliseconds from its sending.
 type Round struct {
 	Median float64 `json:"median_ms"`
@@ -51,8 +57,8 @@ func (s *roundSink) data(c *client, b []byte, at int64) error {
 }
 
 // newRounds makes the fleet's clients, which must be open, take part.
-func newRounds(f *Fleet, server process, size Size) *rounds {
-	r := &rounds{fleet: f, server: server, size: size, tag: newTag(), done: make(chan struct{}, 1)}
+func newRounds(f *Fleet, server process, size Size, tag uint64) *rounds {
+	r := &rounds{fleet: f, server: server, size: size, tag: tag, done: make(chan struct{}, 1)}
 	for range f.workers {
 		r.sinks = append(r.sinks, &roundSink{r: r})
 	}
@@ -60,10 +66,31 @@ func newRounds(f *Fleet, server process, size Size) *rounds {
 	return r
 }
 
+// aim makes the fleet's clients take part in rounds.
+func (f *Fleet) aim(size Size, server process) (shooter, error) {
+	return newRounds(f, server, size, newTag()), nil
+}
+
+func (r *rounds) reach() int { return r.fleet.Open() }
+
 // shoot sends one message from a random client and waits until all have it.
 func (r *rounds) shoot(ctx context.Context) (Round, error) {
+	n := r.arm(r.current.Load() + 1)
+	start, err := r.fire()
+	if err != nil {
+		return Round{}, err
+	}
+	times, err := r.await(ctx)
+	if err != nil {
+		return Round{}, err
+	}
+	return roundOf(times, start, n), nil
+}
+
+// arm makes the clients that are there expect message seq, and returns how many these are.
+func (r *rounds) arm(seq uint32) int {
 	f, n := r.fleet, r.fleet.Open()
-	seq := r.current.Add(1) // first, so that what is late of a round that was given up counts nowhere
+	r.current.Store(seq) // first, so that what is late of a round that was given up counts nowhere
 	for i, w := range f.workers {
 		w.do(func() { r.sinks[i].times = slices.Grow(r.sinks[i].times[:0], n) })
 	}
@@ -71,31 +98,47 @@ func (r *rounds) shoot(ctx context.Context) (Round, error) {
 	case <-r.done: // of such a round
 	default:
 	}
+	r.missing.Store(int64(n))
+	return n
+}
+
+// fire sends the message from a random client, and returns when.
+func (r *rounds) fire() (start int64, err error) {
+	f := r.fleet
+	if f.Open() == 0 {
+		return 0, fmt.Errorf("the server has closed all clients")
+	}
 	from := f.clients[rand.IntN(len(f.clients))]
 	for from.state.Load() != open {
-		if n == 0 {
-			return Round{}, fmt.Errorf("the server has closed all clients")
+		if f.Open() == 0 {
+			return 0, fmt.Errorf("the server has closed all clients")
 		}
 		from = f.clients[rand.IntN(len(f.clients))]
 	}
-	frame := newTemplate(r.size, r.tag, from).number(seq)
-	r.missing.Store(int64(n))
-	start := now()
+	frame := newTemplate(r.size, r.tag, from).number(r.current.Load())
+	start = now()
 	from.send(frame)
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-		return Round{}, ctx.Err()
-	case <-time.After(f.cfg.timeout()):
-	}
-	return r.collect(start, n), nil
+	return start, nil
 }
 
-func (r *rounds) collect(start int64, n int) Round {
-	var times []int64
+// await returns when the message came to each client, when it has come to all or Config.Timeout is over.
+func (r *rounds) await(ctx context.Context) (times []int64, err error) {
+	if r.missing.Load() > 0 {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(r.fleet.cfg.timeout()):
+		}
+	}
 	for i, w := range r.fleet.workers {
 		w.do(func() { times = append(times, r.sinks[i].times...) })
 	}
+	return times, nil
+}
+
+// roundOf sums up when n clients got a message that was sent at start.
+func roundOf(times []int64, start int64, n int) Round {
 	if len(times) == 0 {
 		return Round{Lost: n}
 	}
@@ -106,54 +149,69 @@ func (r *rounds) collect(start int64, n int) Round {
 
 // duel is the target and the floor, with as many clients each, to be measured in turns.
 type duel struct {
-	sides  [2]*rounds // target, floor
-	child  *floorProcess
-	fleets []*Fleet
+	sides []side // target, floor
+	child *floorProcess
+	loads []load
 }
 
-// startDuel starts the floor server and connects both sides.
+// startDuel starts the floor server and connects both sides. The floor has one process, and so no more clients than this has files: without it for more.
 func startDuel(ctx context.Context, cfg Config, server process, clients int, size Size, r *Report) (*duel, error) {
 	if err := size.check(); err != nil {
 		return nil, err
 	}
 	d := &duel{}
+	if err := d.join(ctx, cfg, server, clients, size, r); err != nil {
+		d.close()
+		return nil, err
+	}
+	if clients > maxClients() {
+		r.note("the floor was left out: its one process has files for %d clients", maxClients())
+		return d, nil
+	}
 	argv := cfg.Floor
 	if len(argv) == 0 {
 		self, err := os.Executable()
 		if err != nil {
+			d.close()
 			return nil, err
 		}
 		argv = []string{self, "floor", "--listen", "127.0.0.1:0"}
 	}
 	child, err := startFloor(ctx, argv)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		d.child = child
+		cfg.URL, cfg.Dialect, cfg.Channel = child.url, Plain, "" // it speaks nothing else
+		err = d.join(ctx, cfg, process{pids: []int{child.PID()}}, clients, size, r)
 	}
-	d.child = child
-	for i, p := range []process{server, {pids: []int{child.PID()}}} {
-		side := cfg
-		if i == 1 {
-			side.URL = child.url
-		}
-		f, err := NewFleet(side, clients, side.Receivers)
-		if err == nil {
-			d.fleets = append(d.fleets, f)
-			err = f.mustOpen(ctx, r)
-		}
-		if err != nil {
-			d.close()
-			return nil, err
-		}
-		d.sides[i] = newRounds(f, p, size)
+	if err != nil {
+		d.close()
+		return nil, err
 	}
 	return d, nil
 }
 
-func (d *duel) close() {
-	for _, f := range d.fleets {
-		f.Close()
+// join connects one side.
+func (d *duel) join(ctx context.Context, cfg Config, server process, clients int, size Size, r *Report) error {
+	l, err := newLoad(cfg, clients)
+	if err != nil {
+		return err
 	}
-	d.child.Stop()
+	d.loads = append(d.loads, l)
+	if err := mustOpen(ctx, l, r); err != nil {
+		return err
+	}
+	s, err := l.aim(size, server)
+	d.sides = append(d.sides, side{s, server})
+	return err
+}
+
+func (d *duel) close() {
+	for _, l := range d.loads {
+		l.Close()
+	}
+	if d.child != nil {
+		d.child.Stop()
+	}
 }
 
 // median returns the middle of v, the lower one of two, and zero of none.

@@ -30,36 +30,47 @@ const (
 // sampler takes samples on a goroutine of its own.
 type sampler struct {
 	server     process
-	fleet      *Fleet
+	load       watched
 	start      int64
 	stop, done chan struct{}
 
 	mu  sync.Mutex // guards run
-	run *floodRun  // whose latency is sampled; nil: none
+	run flooding   // whose latency is sampled; nil: none
 
 	// The goroutine's.
 	samples     []Sample
 	at          int64
 	cpu, client int64
-	of          *floodRun
+	of          flooding
 	before      *Hist // of that run, at the sample before
 }
 
-// sample takes samples until the function that it returns is called, which puts them into the report. Call that before the fleet is closed.
-func (r *Report) sample(f *Fleet, server process) (stop func()) {
-	s := &sampler{server: server, fleet: f, start: now(), stop: make(chan struct{}), done: make(chan struct{})}
-	s.at, s.cpu, s.client = s.start, server.cpu(), ownCPU()
-	f.sampler = s
+// watched is clients as a sampler sees them.
+type watched interface {
+	Open() int
+	cpu() int64
+	sample(s *sampler)
+}
+
+// sample takes samples until the function that it returns is called, which adds them to the report. Call that before the clients are closed. A scenario whose
+// parts have other clients each samples every part.
+func (r *Report) sample(l watched, server process) (stop func()) {
+	if r.sampled == 0 {
+		r.sampled = now()
+	}
+	s := &sampler{server: server, load: l, start: r.sampled, stop: make(chan struct{}), done: make(chan struct{})}
+	s.at, s.cpu, s.client = now(), server.cpu(), l.cpu()
+	l.sample(s)
 	go s.loop()
 	return sync.OnceFunc(func() {
 		close(s.stop)
 		<-s.done
-		r.Samples = s.samples
+		r.Samples = append(r.Samples, s.samples...)
 	})
 }
 
 // follow makes the sampler look at a run's latency. A nil sampler does nothing.
-func (s *sampler) follow(run *floodRun) {
+func (s *sampler) follow(run flooding) {
 	if s != nil {
 		s.mu.Lock()
 		s.run = run
@@ -86,16 +97,16 @@ func (s *sampler) loop() {
 }
 
 func (s *sampler) take() {
-	at, cpu, client := now(), s.server.cpu(), ownCPU()
+	at, cpu, client := now(), s.server.cpu(), s.load.cpu()
 	wall := float64(at - s.at)
-	v := Sample{At: float64(at-s.start) / 1e9, RSS: s.server.rss(), FDs: s.server.fds(), Open: s.fleet.Open(),
+	v := Sample{At: float64(at-s.start) / 1e9, RSS: s.server.rss(), FDs: s.server.fds(), Open: s.load.Open(),
 		CPU: float64(cpu-s.cpu) / wall, Client: float64(client-s.client) / wall}
 	s.at, s.cpu, s.client = at, cpu, client
 	s.mu.Lock()
 	run := s.run
 	s.mu.Unlock()
 	if run != nil {
-		h := run.soFar(s.fleet)
+		h := run.soFar()
 		since := *h
 		if run == s.of {
 			since.minus(s.before)
@@ -107,9 +118,9 @@ func (s *sampler) take() {
 }
 
 // soFar returns the latencies that a run has recorded.
-func (r *floodRun) soFar(f *Fleet) *Hist {
+func (r *floodRun) soFar() *Hist {
 	h := &Hist{}
-	for i, w := range f.workers {
+	for i, w := range r.fleet.workers {
 		w.do(func() { h.Merge(&r.counts[i].hist) })
 	}
 	return h

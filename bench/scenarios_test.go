@@ -49,6 +49,9 @@ func TestFanoutAndQuiet(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := r.Fanout
+	if len(r.Samples) == 0 {
+		t.Error("no samples")
+	}
 	if f.Rounds != 5 || f.Server.Lost+f.Floor.Lost != 0 || f.Server.Last.Min < 20 || f.Floor.Last.Min <= 0 || f.CPURatio.Median <= 0 || len(f.Server.cpu) != 3 {
 		t.Errorf("%+v", f)
 	}
@@ -90,19 +93,25 @@ func TestPair(t *testing.T) {
 
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	s := (&chatServer{refuse: func(n int) int { // 100 come, 30 of those who come back are refused once
-		if n >= 100 && n < 130 {
+	s := (&chatServer{delay: 20 * time.Millisecond, refuse: func(n int) int { // 5 stay, 100 come, 30 of those who come back are refused once
+		if n >= 105 && n < 135 {
 			return 503
 		}
 		return 0
 	}}).start(t)
-	r, err := Storm{Clients: 100, Rounds: 1}.Run(context.Background(), quick(s))
+	r, err := Storm{Clients: 100, Rounds: 1, Stay: 5, Rate: 200, Size: FixedSize(128)}.Run(context.Background(), quick(s))
 	if err != nil {
 		t.Fatal(err)
 	}
 	st := r.Storm
 	if len(st.Rounds) != 1 || st.Rounds[0].Back != 100 || st.Rounds[0].Failed != 30 || st.Failures["HTTP status 503"] != 30 || st.Rounds[0].BackSeconds <= 0 {
 		t.Errorf("%+v", st)
+	}
+	if tr := st.Rounds[0].Traffic; tr == nil || tr.Calm.P50 < 20 || tr.Storm.P50 < 20 || tr.Sent == 0 || tr.Lost != 0 || tr.Gone != 0 {
+		t.Errorf("traffic: %+v", tr)
+	}
+	if r, err = (Storm{Clients: 10, Rounds: 1}).Run(context.Background(), quick(s)); err != nil || r.Storm.Rounds[0].Traffic != nil || len(r.more()) != 0 {
+		t.Errorf("without those who stay: %v %+v", err, r.Storm)
 	}
 }
 
@@ -121,6 +130,11 @@ func TestSlow(t *testing.T) {
 			t.Fatal(err)
 		}
 		res := r.Slow
+		for i := range r.Samples[1:] {
+			if r.Samples[i].At >= r.Samples[i+1].At {
+				t.Errorf("samples go back in time: %v", r.Samples)
+			}
+		}
 		if res.Without.Lost != 0 || res.With.Lost != 0 || res.Without.PSSPeak <= 0 || res.With.Gone != 0 {
 			t.Errorf("patience %s: %+v", patience, res)
 		}

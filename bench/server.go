@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strings"
@@ -30,19 +31,24 @@ func StartServer(ctx context.Context, command, url string) (*Server, error) {
 		c.Close()
 		return nil, fmt.Errorf("--cmd: something listens on %s already: stop it, or give its --pid instead", t.addr)
 	}
-	s, err := startProcess(splitCommand(command), nil)
+	return startAnswering(ctx, fmt.Sprintf("--cmd %q", command), splitCommand(command), t.addr.String())
+}
+
+// startAnswering starts a program, which errors call name, and waits until addr answers.
+func startAnswering(ctx context.Context, name string, argv []string, addr string) (*Server, error) {
+	s, err := startProcess(argv, nil)
 	if err != nil {
-		return nil, fmt.Errorf("--cmd %q: %w", command, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		if c, err := net.DialTimeout("tcp", t.addr.String(), time.Second); err == nil {
+		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
 			c.Close()
 			return s, nil
 		}
 		select {
 		case <-s.exited:
-			return nil, fmt.Errorf("--cmd %q ended before %s answered; it said: %s", command, t.addr, s.out)
+			return nil, fmt.Errorf("%s ended before %s answered; it said: %s", name, addr, s.out)
 		case <-ctx.Done():
 			s.Stop()
 			return nil, ctx.Err()
@@ -50,7 +56,7 @@ func StartServer(ctx context.Context, command, url string) (*Server, error) {
 		}
 		if time.Now().After(deadline) {
 			s.Stop()
-			return nil, fmt.Errorf("--cmd %q does not listen on %s after 30 s; it said: %s", command, t.addr, s.out)
+			return nil, fmt.Errorf("%s does not listen on %s after 30 s; it said: %s", name, addr, s.out)
 		}
 	}
 }
@@ -69,7 +75,7 @@ func startProcess(argv []string, firstLine chan<- string) (*Server, error) {
 		return nil, fmt.Errorf("the command is empty")
 	}
 	s := &Server{cmd: exec.Command(argv[0], argv[1:]...), out: &tail{first: firstLine}, exited: make(chan struct{})}
-	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out.later()
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -95,24 +101,43 @@ func (s *Server) Stop() {
 	<-s.exited
 }
 
-// tail keeps the last 4 KB that a child wrote.
+// tail keeps the last 4 KB that a child wrote, and passes on its first line of standard output.
 type tail struct {
 	mu    sync.Mutex
 	buf   []byte
-	first chan<- string
+	first chan<- string // nil: told, or nobody asked
+	line  []byte        // what there is of it
 }
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.buf = append(t.buf, b...)
-	if i := bytes.IndexByte(t.buf, '\n'); i >= 0 && t.first != nil {
-		t.first <- string(t.buf[:i])
-		t.first = nil
+	t.keep(b)
+	if t.first != nil {
+		t.line = append(t.line, b...)
+		if i := bytes.IndexByte(t.line, '\n'); i >= 0 || len(t.line) > 4<<10 {
+			t.first <- string(t.line[:max(i, 0)])
+			t.first, t.line = nil, nil
+		}
 	}
-	if len(t.buf) > 4<<10 {
+	return len(b), nil
+}
+
+func (t *tail) keep(b []byte) {
+	if t.buf = append(t.buf, b...); len(t.buf) > 4<<10 {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-4<<10:]...)
 	}
+}
+
+// later is t without an eye on the first line.
+func (t *tail) later() io.Writer { return laterLines{t} }
+
+type laterLines struct{ t *tail }
+
+func (l laterLines) Write(b []byte) (int, error) {
+	l.t.mu.Lock()
+	defer l.t.mu.Unlock()
+	l.t.keep(b)
 	return len(b), nil
 }
 

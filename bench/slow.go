@@ -73,6 +73,7 @@ func (o Slow) side(ctx context.Context, cfg Config, server process, r *Report, s
 	if err := f.mustOpen(ctx, r); err != nil {
 		return err
 	}
+	defer r.sample(f, server)()
 	readers := f.clients[:o.Clients-stuck]
 	f.each(func(c *client) { c.stuck = c.index >= len(readers) })
 	if pause(ctx, cfg, "letting the server settle", cfg.settle()) != nil {
@@ -87,11 +88,11 @@ func (o Slow) side(ctx context.Context, cfg Config, server process, r *Report, s
 	usage := guard.usage()
 	guard.remark(r, usage)
 	res.PSSPeak, res.PSSEnd = peak(), server.pss()
-	sum := run.collect(f)
-	res.Latency, res.Lost = sum.hist.Latency(), int64(run.sent)*int64(len(readers))-sum.received.Load()
+	sum := run.collect()
+	res.Latency, res.Lost = sum.hist.Latency(), int64(sum.sent)*int64(len(readers))-sum.received.Load()
 	f.each(func(c *client) { res.note(c, len(readers)) })
 	r.Interrupted = ctx.Err() != nil
-	r.LimitedBy = append(r.LimitedBy, usage.judge(run.lag.Quantile(.99), sum.hist.Quantile(.99))...)
+	r.LimitedBy = append(r.LimitedBy, usage.judge(sum.lag, sum.hist.Quantile(.99))...)
 	if stuck > 0 && !r.Interrupted {
 		r.Slow.fates(ctx, f, len(readers))
 	}

@@ -20,11 +20,12 @@ var smokeSizes = []int{30, 125, 126, 1000, 4096, 65535, 65536, 70000}
 const smokeBurst = 20
 
 // Smoke proves that a server is a chat room: every client gets each message of every client, itself included, exactly once, in one frame, as it
-// was sent. Figures of a server that skips this work count for nothing.
+// was sent (in the Centrifuge dialect, a publication stands for a frame). Figures of a server that skips this work count for nothing.
 //
-//	join ──► one message each, in every size, text and binary ──► a burst ──► one leaves, one comes ──► once more
+//	join ──► one message each, in every size, text and (plain only) binary ──► a burst ──► one leaves, one comes ──► once more
 type Smoke struct {
 	URL     string
+	Dialect string        // Plain or Centrifuge; empty: Plain
 	Header  http.Header   // more headers for the upgrade
 	Clients int           // 0: 4; at least 3
 	Timeout time.Duration // for a step; 0: 10 s
@@ -48,7 +49,11 @@ func (s Smoke) Run(ctx context.Context) error {
 	if t.tls {
 		return badOption("--url %s: the smoke test does not speak TLS", s.URL)
 	}
-	r := &smokeRun{Smoke: s, target: t, sent: map[string]*smokeMessage{}, changed: make(chan struct{}, 1)}
+	cfg := Config{Header: s.Header, Dialect: s.Dialect}
+	if err := cfg.checkDialect(t); err != nil {
+		return err
+	}
+	r := &smokeRun{Smoke: s, config: cfg, target: t, sent: map[string]*smokeMessage{}, changed: make(chan struct{}, 1)}
 	defer r.end()
 	stop := context.AfterFunc(ctx, func() { r.fail(ctx.Err()) })
 	defer stop()
@@ -74,6 +79,7 @@ func (m *smokeMessage) String() string {
 // smokeRun is a Smoke under way.
 type smokeRun struct {
 	Smoke
+	config  Config
 	target  target
 	readers sync.WaitGroup
 	next    int // the number of the last message
@@ -102,7 +108,7 @@ func (r *smokeRun) all() error {
 		}
 	}
 	for _, size := range smokeSizes {
-		for _, op := range []byte{opText, opBinary} {
+		for _, op := range r.ops() {
 			if err := r.volley(op, size, 1); err != nil {
 				return err
 			}
@@ -119,7 +125,8 @@ func (r *smokeRun) all() error {
 		return err
 	}
 	// The last messages come behind all others, so what would be doubled has been by now.
-	return r.volley(opBinary, smokeSizes[0], 1)
+	ops := r.ops()
+	return r.volley(ops[len(ops)-1], smokeSizes[0], 1)
 }
 
 // join adds a client, and waits until it gets what it sends: the answer to an upgrade may come before a place in the room.
@@ -201,8 +208,7 @@ func (r *smokeRun) message(op byte, size int, probe bool) (*smokeMessage, []byte
 	r.mu.Lock()
 	r.sent[mark] = m
 	r.mu.Unlock()
-	mask := [4]byte{0x37, 0xfa, 0x21, 0x3d}
-	return m, appendFrame(nil, op, payload, &mask)
+	return m, r.frame(op, payload)
 }
 
 // smokeMark begins message n. It is 15 bytes long, and unlike other runs': somebody may be left in the room.
@@ -278,9 +284,8 @@ func (r *smokeRun) leave(c *smokeClient) {
 	}
 	r.clients = rest
 	r.mu.Unlock()
-	mask := [4]byte{1, 2, 3, 4}
-	_ = r.write(c, appendFrame(nil, opClose, []byte{0x03, 0xe8}, &mask)) // it goes either way
-	_ = c.conn.Close()                                                   // same
+	_ = r.write(c, appendFrame(nil, opClose, []byte{0x03, 0xe8}, &smokeMask)) // it goes either way
+	_ = c.conn.Close()                                                        // same
 }
 
 func (r *smokeRun) write(c *smokeClient, b []byte) error {
@@ -297,9 +302,9 @@ func (r *smokeRun) dial() (*smokeClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := newHandshake(r.target.url.Host, Config{Header: r.Header})
+	h := newHandshake(r.target.url.Host, r.config)
 	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the rest
-	if _, err := conn.Write(h.request(r.target.path())); err != nil {
+	if _, err := conn.Write(h.request(r.config.endpoint(r.target, r.config.room(r.target)))); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -315,6 +320,10 @@ func (r *smokeRun) dial() (*smokeClient, error) {
 			conn.Close()
 			return nil, fmt.Errorf("the upgrade: %w", err)
 		}
+	}
+	if br, err = r.enter(conn, br); err != nil {
+		conn.Close()
+		return nil, err
 	}
 	_ = conn.SetDeadline(time.Time{})
 	return &smokeClient{conn: conn, r: br}, nil
@@ -334,7 +343,7 @@ func (r *smokeRun) read(c *smokeClient) {
 		}
 		r.mu.Unlock()
 		if err == nil && h.op == opPing {
-			err = r.write(c, appendFrame(nil, opPong, payload, &[4]byte{1, 2, 3, 4}))
+			err = r.write(c, appendFrame(nil, opPong, payload, &smokeMask))
 		}
 		if err != nil {
 			r.fail(fmt.Errorf("client %d: %w", c.name, err))

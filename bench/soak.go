@@ -101,10 +101,13 @@ func (o Soak) segments(ctx context.Context, f *Fleet, server process, r *Report)
 		if err := f.mustOpen(ctx, r); err != nil {
 			return fmt.Errorf("after %s: %w", time.Since(start).Round(time.Second), err)
 		}
-		res, why := o.flood(max(min(left, o.Segment), o.Segment/10)).step(ctx, f, server, o.Rate, r)
+		res, why, err := o.flood(max(min(left, o.Segment), o.Segment/10)).step(ctx, f, server, o.Rate, r)
 		r.Soak.take(res)
 		for _, w := range why {
 			r.LimitedBy = append(r.LimitedBy, fmt.Sprintf("in part %d %s", len(r.Soak.Segments), w))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -47,10 +47,11 @@ type template struct {
 	mean  int // bytes of a frame, about
 	mask  [4]byte
 	word  uint64 // the mask, twice
-	room  []byte // for the longest header, then the masked payload; plain if packed
+	room  []byte // for the longest header, then the masked payload; plain if packed or published
 	frame []byte // the whole frame, if sizes are fixed
-	out   []byte // a packed message's frame
+	out   []byte // a packed or published message's frame
 	pack  bool
+	quote string // the channel in JSON, in the Centrifuge dialect
 }
 
 // maxHeader is the length of a client's longest header.
@@ -65,6 +66,11 @@ func newTemplate(size Size, tag uint64, c *client) *template {
 	}
 	binary.LittleEndian.PutUint64(payload[8:], tag)
 	t.mean = maxHeader + (size.min()+size.max())/2
+	if c.session != nil {
+		t.quote = quotedChannel(c.path)
+		t.mean += len(appendPublish(nil, t.quote, 0, nil))
+		return t
+	}
 	if t.pack {
 		return t
 	}
@@ -93,12 +99,17 @@ func (t *template) number(seq uint32) []byte {
 	if t.frame != nil {
 		return t.frame
 	}
-	n := t.size.of(seq)
-	if !t.pack {
+	n := max(t.size.of(seq), MinSize)
+	message, op := t.out[:0], byte(opText)
+	switch payload := t.room[maxHeader : maxHeader+n]; {
+	case t.quote != "":
+		message = appendPublish(message, t.quote, seq, payload)
+	case t.pack:
+		message, op = appendDeflated(message, payload), opText|rsv1
+	default:
 		return t.headed(n)
 	}
-	packed := appendDeflated(t.out[:0], t.room[maxHeader:maxHeader+n])
-	at := len(packed)
-	t.out = appendFrame(packed, opText|rsv1, packed[:at:at], &t.mask)
+	at := len(message)
+	t.out = appendFrame(message, op, message[:at:at], &t.mask)
 	return t.out[at:]
 }

@@ -46,13 +46,13 @@ func (t target) path() string {
 	return "/"
 }
 
-// source returns the address that client i dials from, and whether one is to be bound: one of n loopback addresses beginning with 127.0.0.2, because
+// source returns the address that client i dials from, and whether one is to be bound: one of n loopback addresses beginning with the first after 127.0.0.2, because
 // one address has 28,000 ports at most, and the kernel searches long for the last of them.
-func (t target) source(i, n int) (addr [4]byte, ok bool) {
+func (t target) source(first, i, n int) (addr [4]byte, ok bool) {
 	ip := t.addr.Addr()
 	if !ip.Is4() || !ip.IsLoopback() || n <= 0 {
 		return addr, false
 	}
-	binary.BigEndian.PutUint32(addr[:], 0x7f000002+uint32(i%n))
+	binary.BigEndian.PutUint32(addr[:], 0x7f000002+uint32((first+i%n)%(1<<24-4)))
 	return addr, true
 }

@@ -37,6 +37,8 @@ type chatServer struct {
 	terms string
 	// requests sees each upgrade.
 	requests func(*http.Request)
+	// pulse is how often each client is pinged; 0: never.
+	pulse time.Duration
 	// greet is sent right behind the answer to an upgrade.
 	greet []byte
 
@@ -94,6 +96,10 @@ func (s *chatServer) serve(t testing.TB, ln net.Listener) *chatServer {
 	s.ln, s.rooms, s.due = ln, map[string]map[net.Conn]bool{}, make(chan delivery, 1<<16)
 	var deliver sync.WaitGroup
 	deliver.Go(s.deliver)
+	stop := make(chan struct{})
+	if s.pulse > 0 {
+		deliver.Go(func() { s.beat(stop) })
+	}
 	s.done.Go(func() {
 		for {
 			c, err := ln.Accept()
@@ -114,6 +120,7 @@ func (s *chatServer) serve(t testing.TB, ln net.Listener) *chatServer {
 		s.mu.Unlock()
 		s.done.Wait()
 		close(s.due)
+		close(stop)
 		deliver.Wait()
 	})
 	return s
@@ -127,6 +134,7 @@ func (s *chatServer) client(c net.Conn) {
 	if err != nil {
 		return
 	}
+	req.RemoteAddr = c.RemoteAddr().String()
 	room := req.URL.Path
 	s.mu.Lock()
 	n := s.upgrades
@@ -210,6 +218,24 @@ func (s *chatServer) deliver() {
 		time.Sleep(time.Until(d.at)) // the behaviour under test
 		for _, payload := range d.payload {
 			s.broadcast(d.room, s.frameOf(payload))
+		}
+	}
+}
+
+// beat pings all clients.
+func (s *chatServer) beat(stop chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(s.pulse):
+			s.mu.Lock()
+			for _, room := range s.rooms {
+				for c := range room {
+					_, _ = c.Write(appendFrame(nil, opPing, nil, nil))
+				}
+			}
+			s.mu.Unlock()
 		}
 	}
 }

@@ -18,13 +18,14 @@ type tlsFleet struct {
 	shake  *handshake
 	dialer net.Dialer
 	config *tls.Config
+	first  int // number of the first loopback address
 
-	open, lost atomic.Int64
-	mu         sync.Mutex // guards the rest
-	conns      map[net.Conn]bool
-	failures   map[string]int
-	closing    bool
-	readers    sync.WaitGroup
+	open, lost, pinged atomic.Int64
+	mu                 sync.Mutex // guards the rest
+	conns              map[net.Conn]bool
+	failures           map[string]int
+	closing            bool
+	readers            sync.WaitGroup
 }
 
 func newTLSFleet(cfg Config, t target, n int) *tlsFleet {
@@ -64,7 +65,7 @@ func (f *tlsFleet) connect(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.timeout())
 	defer cancel()
 	d := f.dialer
-	if src, ok := f.target.source(i, f.cfg.sources()); ok {
+	if src, ok := f.target.source(f.first, i, f.cfg.sources()); ok {
 		d.LocalAddr = &net.TCPAddr{IP: src[:]}
 	}
 	raw, err := d.DialContext(ctx, "tcp", f.target.addr.String())
@@ -135,6 +136,7 @@ func (f *tlsFleet) read(conn *tls.Conn, b []byte) {
 				return
 			}
 			if ok && ev.Op == opPing {
+				f.pinged.Add(1)
 				_, _ = conn.Write(appendFrame(nil, opPong, ev.Payload, &mask)) // a failure shows at the next read
 			}
 		}
@@ -173,6 +175,10 @@ func (f *tlsFleet) Close() {
 
 func (f *tlsFleet) Open() int { return int(f.open.Load()) }
 func (f *tlsFleet) Gone() int { return int(f.lost.Load()) }
+
+func (f *tlsFleet) pings() int64    { return f.pinged.Load() }
+func (f *tlsFleet) cpu() int64      { return ownCPU() }
+func (f *tlsFleet) sample(*sampler) {} // there are no floods over TLS
 
 func (f *tlsFleet) Failures() map[string]int {
 	f.mu.Lock()

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,8 @@ type worker struct {
 	todo     []*client // to be dialed
 	inFlight int
 	inflater *inflater // of all its clients
+	pings    int64     // that its clients got
+	plain    []byte    // what was read, in the plain dialect
 	shakes   Hist      // the handshakes of clients that come and go
 
 	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
@@ -151,8 +154,8 @@ func (w *worker) read(c *client, hangup bool) {
 
 // take gives bytes that were read to whom they concern.
 func (w *worker) take(c *client, b []byte) error {
-	if c.state.Load() == open {
-		return c.sink.data(c, b, now())
+	if c.state.Load() == open || c.session != nil {
+		return w.deliver(c, b)
 	}
 	rest, done, err := c.upgrade(w.fleet.shake, b)
 	if err != nil || !done {
@@ -164,16 +167,55 @@ func (w *worker) take(c *client, b []byte) error {
 		}
 		c.dec.inflate = w.inflater
 	}
-	c.state.Store(open)
 	c.setSending(true)
+	if w.fleet.cfg.centrifuge() {
+		c.session = newSession()
+		c.send(appendFrame(nil, opText, joinCommands(c.path), &c.mask))
+	} else {
+		w.opened(c)
+	}
+	if len(rest) > 0 {
+		return w.deliver(c, rest)
+	}
+	return nil
+}
+
+// opened counts a client that is in the room.
+func (w *worker) opened(c *client) {
+	c.state.Store(open)
 	w.settle(nil)
 	if c.due != 0 {
 		w.shakes.Record(now() - c.due)
 	}
-	if len(rest) > 0 {
-		return c.sink.data(c, rest, now())
+}
+
+// deliver gives what came behind the handshake to the client's sink, in the plain dialect.
+func (w *worker) deliver(c *client, b []byte) error {
+	at := now()
+	if c.session == nil {
+		return c.sink.data(c, b, at)
 	}
-	return nil
+	plain, answer, err := c.session.take(w.plain[:0], b)
+	w.plain = plain
+	if len(answer) > 0 {
+		c.send(appendFrame(nil, opText, answer, &c.mask))
+	}
+	for _, why := range c.session.refused {
+		w.fleet.noteRefusal(why)
+	}
+	c.session.refused = c.session.refused[:0]
+	if c.session.joined && c.state.Load() != open {
+		w.opened(c)
+	}
+	if len(plain) > 0 {
+		if end := c.sink.data(c, plain, at); end != nil {
+			err = end
+		}
+	}
+	if err == errClosed && c.state.Load() != open {
+		return fmt.Errorf("closed by the server with code %d instead of a place in the room", c.code)
+	}
+	return err
 }
 
 // drop ends a client, by RST.

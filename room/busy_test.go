@@ -110,7 +110,7 @@ func TestBusyRoom(t *testing.T) {
 	if got := n.hub.Stats().Unswept; got != int64(k*(size+2)) {
 		t.Errorf("%d bytes are unswept, want %d", got, k*(size+2))
 	}
-	// Each member's first message waits, and then it is not read.
+	// Each member waits with its first message, and is not read.
 	for i, c := range members {
 		var both []byte
 		for range 2 {
@@ -151,4 +151,35 @@ func TestBusyRoom(t *testing.T) {
 	if len(truth.got) != k+1 {
 		t.Errorf("%d publications, want %d", len(truth.got), k+1)
 	}
+}
+
+// Who leaves while it waits, or was just told to go on, holds nobody up.
+func TestHeldSendersLeave(t *testing.T) {
+	const bound, size = 2000, 100
+	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 2})
+	members := n.joinAll(6, "/r", plain)
+	r := n.room("r")
+	release := holdSweeps(t, r)
+	for n.say("r", sizes{size}.message(1)) == nil {
+	}
+	for i, c := range members[:5] {
+		if err := c.send(ws.OpText, sizes{size}.message(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "they wait", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.waiting.Len() == 5
+	})
+	for c := range n.s.Conns() { // the server sends some away meanwhile
+		if m, ok := n.hub.Member(c); ok && m.seat.place()%2 == 0 {
+			if err := c.Close(4000, "go"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	release()
+	n.idle("r")
+	eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
 }

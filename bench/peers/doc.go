@@ -1,5 +1,5 @@
 // Package peers holds nothing: it is the module of the programs that webim is compared with, one folder each. A module of its own keeps
-// what they import out of webim's go.mod.
+// what they import out of webim's go.mod; Centrifugo, which is a program and no library, has one more, in its folder.
 //
 // Each program is the same chat room: a text or binary message that a client sends goes to all clients of the server, the sender
 // included, in one frame; the path does not matter, and any Origin is welcome. Each is written as its library's own example or README does a
@@ -8,15 +8,16 @@
 // What they share, so that figures can be compared: no compression; messages of up to 1 MB; a client that stops reading is cut, either when
 // about 4 MB wait for it, or, where the library does not show what waits, when the kernel could deliver nothing for ten seconds.
 //
-//	gorilla  the hub of its chat example: three channels, prepared messages, a write pump for each client; pings every 54 s like the example
-//	coder    the chat example of its repository: a channel and a goroutine for each subscriber
-//	gws      Broadcaster over a goroutine a connection
-//	nbio     non-blocking mode: pollers, a task pool, a write buffer only for who is slow
-//	greatws  one event loop, parsing and callbacks in its task pool
-//	gnet     one event loop a core, gobwas/ws for frames; a message visits each loop once
-//	epoll    gobwas/ws, easygo's netpoll and goroutine pools, after the article "A million WebSockets and Go"
-//	node     Node's ws; one thread, as it is
-//	swoole   PHP's Swoole; one worker, because only then everybody hears everybody in its leaner mode
+//	gorilla     the hub of its chat example: three channels, prepared messages, a queue and a write pump for each client; pings every 54 s like the example
+//	coder       the chat example of its repository: a queue and a goroutine for each subscriber
+//	gws         Broadcaster over a goroutine a connection
+//	nbio        non-blocking mode: pollers, a task pool, a write buffer only for who is slow
+//	greatws     one event loop, parsing and callbacks in its task pool
+//	gnet        one event loop a core, gobwas/ws for frames; a message visits each loop once
+//	epoll       gobwas/ws, easygo's netpoll and goroutine pools, after the article "A million WebSockets and Go"
+//	node        Node's ws; one thread, as it is
+//	swoole      PHP's Swoole; one worker, because only then everybody hears everybody in its leaner mode
+//	centrifugo  Centrifugo as it is, with config.json, for the Centrifuge dialect; its buffers as small and its queues as long as the others'
 //
 // `webim-bench peers` lists, builds and proves them; bench/peer.go has the table.
 package peers

@@ -25,8 +25,11 @@ type common struct {
 	Label     string        `help:"What to call the server in the report." name:"label"`
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
 	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
+	Dialect   string        `enum:"plain,centrifuge" default:"plain" help:"plain: what comes in goes to all, the path is the room. centrifuge: the Centrifuge protocol, version 2, in JSON, at /connection/websocket unless --url names a path." name:"dialect"`
+	Channel   string        `help:"The room in the centrifuge dialect; lobby if empty." name:"channel"`
 	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
 	Compress  bool          `help:"Offer permessage-deflate; messages are deflated and inflated if the server takes it." name:"compress"`
+	Processes int           `help:"Client processes, for idle, flood, fanout and quiet; 0: one, or as many as the limit of open files asks for." name:"processes"`
 	Receivers int           `help:"Threads that read; 0: one, two for storm."`
 	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue." name:"handshakes"`
 	Sources   int           `default:"16" help:"Loopback addresses to connect from; -1 leaves it to the kernel."`
@@ -141,14 +144,18 @@ func writeFile(name string, write func(io.Writer) error) error {
 
 // config turns the flags into bench's Config.
 func (c common) config(scenario string) (bench.Config, error) {
-	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Sources: c.Sources, InFlight: c.InFlight,
+	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Command: strings.Join(os.Args, " "), Compress: c.Compress}
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: strings.Join(os.Args, " "), Compress: c.Compress,
+		Dialect: c.Dialect, Channel: c.Channel}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}
 	if strings.HasPrefix(cfg.URL, "wss://") && scenario != "idle" {
 		return cfg, &usageError{fmt.Errorf("%s does not work over TLS yet: only idle does", scenario)}
+	}
+	if several := map[string]bool{"idle": true, "flood": true, "fanout": true, "quiet": true}; c.Processes > 0 && !several[scenario] {
+		return cfg, &usageError{fmt.Errorf("--processes: %s has its clients in one process; idle, flood, fanout and quiet can have several", scenario)}
 	}
 	if strings.HasPrefix(cfg.URL, "wss://") && c.Compress {
 		return cfg, &usageError{fmt.Errorf("--compress does not work over TLS")}
@@ -159,8 +166,8 @@ func (c common) config(scenario string) (bench.Config, error) {
 	if c.Runs < 1 {
 		return cfg, &usageError{fmt.Errorf("--runs %d: give one at least", c.Runs)}
 	}
-	if c.Receivers < 0 || c.InFlight < 1 || c.Timeout <= 0 {
-		return cfg, &usageError{fmt.Errorf("--receivers must not be below zero, --handshakes and --timeout must be above")}
+	if c.Receivers < 0 || c.Processes < 0 || c.InFlight < 1 || c.Timeout <= 0 {
+		return cfg, &usageError{fmt.Errorf("--receivers and --processes must not be below zero, --handshakes and --timeout must be above")}
 	}
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, ":")

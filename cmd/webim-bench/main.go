@@ -3,6 +3,7 @@
 //	webim-bench flood --url ws://127.0.0.1:9501/ --rate 300,1000,3000
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
 //	webim-bench peers smoke
+//	webim-bench million --clients 100000
 //
 //	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
 //
@@ -26,6 +27,9 @@ import (
 	"webim/bench"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 // Exit codes.
 const (
 	exitFailed      = 1
@@ -38,20 +42,24 @@ const (
 type commands struct {
 	common
 
-	Idle   bench.Idle   `cmd:"" help:"Memory per idle client (with --tls or a wss:// URL: over TLS), connects a second."`
-	Flood  bench.Flood  `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, server CPU."`
-	Fanout bench.Fanout `cmd:"" help:"One message to all, the next when all have it; against the floor."`
-	Quiet  bench.Quiet  `cmd:"" help:"Single messages into a quiet room; against the floor."`
-	Pair   bench.Pair   `cmd:"" help:"A room of two beside a flooded room."`
-	Storm  bench.Storm  `cmd:"" help:"All clients are cut at once and come back at once."`
-	Slow   bench.Slow   `cmd:"" help:"Some clients never read."`
-	Big    bench.Big    `cmd:"" help:"What one big message per client leaves behind."`
-	Echo   bench.Echo   `cmd:"" help:"Requests that come back, each client alone: at a fixed rate, or as fast as it goes."`
-	Rate   bench.Rate   `cmd:"" help:"Floods faster and faster until a bound of the latency breaks, and says where."`
-	Churn  bench.Churn  `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
-	Soak   bench.Soak   `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
-	Floor  floorCmd     `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
+	Idle    bench.Idle    `cmd:"" help:"Memory per idle client (with --tls or a wss:// URL: over TLS), connects a second."`
+	Flood   bench.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, server CPU."`
+	Fanout  bench.Fanout  `cmd:"" help:"One message to all, the next when all have it; against the floor."`
+	Quiet   bench.Quiet   `cmd:"" help:"Single messages into a quiet room; against the floor."`
+	Pair    bench.Pair    `cmd:"" help:"A room of two beside a flooded room."`
+	Storm   bench.Storm   `cmd:"" help:"All clients are cut at once and come back at once."`
+	Slow    bench.Slow    `cmd:"" help:"Some clients never read."`
+	Big     bench.Big     `cmd:"" help:"What one big message per client leaves behind."`
+	Echo    bench.Echo    `cmd:"" help:"Requests that come back, each client alone: at a fixed rate, or as fast as it goes."`
+	Rate    bench.Rate    `cmd:"" help:"Floods faster and faster until a bound of the latency breaks, and says where."`
+	Churn   bench.Churn   `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
+	Soak    bench.Soak    `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
+	Million bench.Million `cmd:"" help:"As many idle clients as the machine has room for, over as many server processes (--cmd) as that takes: what each costs."`
+	Floor   floorCmd      `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 
+	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, which talks to it on standard input and output."`
+
+	Suite   suiteCmd   `cmd:"" help:"Compare webim with all peers that can run here, in every way that matters; ends with a page."`
 	Compare compareCmd `cmd:"" help:"What got better or worse between two reports, beyond the noise of their runs; ends with 1 if anything is worse."`
 	Peers   peersCmd   `cmd:"" help:"The servers of others that webim is compared with: list, build, smoke."`
 }
@@ -78,15 +86,28 @@ func run(args []string) int {
 	if cmd.Command() == "floor" {
 		return fail(cli.Floor.serve(ctx))
 	}
+	if cmd.Command() == "worker" {
+		return fail(cli.Worker.serve())
+	}
 	if c := cli.Compare; c.Before != "" {
 		return c.run(cli.HTML)
 	}
 	if strings.HasPrefix(cmd.Command(), "peers ") {
 		return fail(cli.Peers.run(ctx, cmd.Command()))
 	}
+	if cmd.Command() == "million" { // it starts its servers itself
+		cli.Million.Server, cli.Cmd = cli.Cmd, ""
+	}
+	if cmd.Command() == "suite" {
+		cfg, err := cli.config("suite")
+		if err != nil {
+			return fail(err)
+		}
+		return cli.Suite.run(ctx, cfg)
+	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,
-		"echo": cli.Echo, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak}[cmd.Command()]
+		"echo": cli.Echo, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[cmd.Command()]
 	if !ok {
 		return fail(fmt.Errorf("%q is not a scenario", cmd.Command()))
 	}
@@ -113,6 +134,16 @@ func fail(err error) int {
 
 // usageError is a wrong flag.
 type usageError struct{ error }
+
+// workerCmd is a client process.
+type workerCmd struct{}
+
+func (workerCmd) serve() error {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
+	return bench.ServeWorker(os.Stdin, os.Stdout)
+}
 
 // floorCmd runs the floor server.
 type floorCmd struct {

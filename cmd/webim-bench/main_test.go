@@ -57,8 +57,19 @@ func TestWrongFlags(t *testing.T) {
 		{"flood --header nonsense", "Name: value"},
 		{"idle --clients 5,4", "rise"},
 		{"floor --listen nonsense", "--listen"},
+		{"suite --repeat 0", "--repeat"},
+		{"suite --peers nonsense", "gorilla"},
+		{"storm --processes 2", "--processes"},
+		{"million --servers many", "auto"},
+		{"million --clients 100000000", "or take --clients"},
+		{"million --clients 30 --servers 40", "to each server"},
 		{"peers", "expected one of"},
 		{"peers build nonsense", "gorilla"},
+		{"flood --dialect klingon", "centrifuge"},
+		{"flood --channel lobby", "--dialect centrifuge"},
+		{"idle --dialect centrifuge --tls", "TLS"},
+		{"flood --dialect centrifuge --compress", "--compress"},
+		{"flood --dialect centrifuge --subprotocol centrifuge-protobuf", "centrifuge-json"},
 	}
 	for _, c := range cases {
 		out, code := program(t, strings.Fields(c.args)...)
@@ -72,6 +83,15 @@ func TestPeersList(t *testing.T) {
 	out, code := program(t, "peers", "list")
 	if code != 0 || !strings.Contains(out, "gorilla/websocket v1.5.3") || !strings.Contains(out, "swoole") {
 		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// The two that are built quickest; WEBIM_LONG has all of them, in package bench.
+func TestPeersSmoke(t *testing.T) {
+	out, code := program(t, "peers", "smoke", "gws", "coder")
+	if code != 0 || strings.Count(out, "is a chat room\n") != 2 {
+		t.Errorf("exit %d: %s\nThe module bench/peers could not be built, or is wrong. What it imports is fetched the first time: if that failed, "+
+			"run make peers where Go's module proxy can be reached.", code, out)
 	}
 }
 
@@ -104,6 +124,25 @@ func TestFloodOfTheFloor(t *testing.T) {
 	if c, err := net.Dial("tcp", at); err == nil {
 		c.Close()
 		t.Error("the server still runs")
+	}
+}
+
+// Worker processes are the program itself.
+func TestProcesses(t *testing.T) {
+	out, code := program(t, "flood", "--url", "ws://"+freePort(t)+"/", "--processes", "2", "--clients", "20")
+	if code != exitFailed || !strings.Contains(out, "connection refused") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	out, code = program(t, "million", "--clients", "60", "--servers", "2", "--hold", "0s", "--settle", "1ms",
+		"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen 127.0.0.1:0")
+	if code != 0 || !strings.Contains(out, "memory of 60 clients") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	cmd := exec.Command(os.Args[0], "worker")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Stdin = strings.NewReader("somebody tries it out\n")
+	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "only webim-bench itself") {
+		t.Errorf("%v: %s", err, said)
 	}
 }
 

@@ -44,7 +44,7 @@ func listPeers(ctx context.Context, w io.Writer) error {
 		if why := p.Absent(ctx); why != "" {
 			state = "cannot: " + why
 		}
-		if _, err := fmt.Fprintf(w, "%-8s %-52s %s\n", p.Name, p.What, state); err != nil {
+		if _, err := fmt.Fprintf(w, "%-10s %-52s %s\n", p.Name, p.What, state); err != nil {
 			return err
 		}
 	}
@@ -67,7 +67,7 @@ func (p peersPick) each(ctx context.Context, done string, do func(bench.Peer, co
 		why := peer.Absent(ctx)
 		switch {
 		case why != "" && len(p.Names) == 0:
-			fmt.Printf("%-8s left out: %s\n", peer.Name, why)
+			fmt.Printf("%-10s left out: %s\n", peer.Name, why)
 			continue
 		case why != "":
 			err = fmt.Errorf("cannot run here: %s", why)
@@ -79,10 +79,10 @@ func (p peersPick) each(ctx context.Context, done string, do func(bench.Peer, co
 		}
 		if err != nil {
 			failed++
-			fmt.Printf("%-8s failed: %v\n", peer.Name, err)
+			fmt.Printf("%-10s failed: %v\n", peer.Name, err)
 			continue
 		}
-		fmt.Printf("%-8s %s\n", peer.Name, done)
+		fmt.Printf("%-10s %s\n", peer.Name, done)
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d peers failed: see above", failed, len(peers))

@@ -11,19 +11,17 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// backlog is how many messages may wait for a client; the example has 16 and a publisher that waits for a rate limiter.
-const backlog = 256
-
 // message is shared by all who get it.
 type message struct {
 	op   websocket.MessageType
 	data []byte
 }
 
-// subscriber is one connection: the request's goroutine reads, another writes.
+// subscriber is one connection: the request's goroutine reads, another writes. Where the example has a channel of 16 messages, and a publisher that
+// waits for a rate limiter, it has a queue of bytes.
 type subscriber struct {
 	conn *websocket.Conn
-	msgs chan message
+	msgs *kit.Queue[message]
 }
 
 // room is everybody.
@@ -39,7 +37,7 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return // Accept has answered
 	}
 	conn.SetReadLimit(kit.MaxMessage)
-	s := &subscriber{conn: conn, msgs: make(chan message, backlog)}
+	s := &subscriber{conn: conn, msgs: kit.NewQueue[message]()}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.members.Add(s)
@@ -58,9 +56,7 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // publish never waits: a subscriber that lags is closed, as in the example.
 func (r *room) publish(m message) {
 	for _, s := range r.members.Snapshot() {
-		select {
-		case s.msgs <- m:
-		default:
+		if !s.msgs.Put(m, len(m.data)) {
 			r.members.Remove(s)
 			go s.conn.CloseNow()
 		}
@@ -72,11 +68,24 @@ func (s *subscriber) write(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case m := <-s.msgs:
-			if err := s.send(ctx, m); err != nil {
+		case <-s.msgs.Ready():
+			if err := s.drain(ctx); err != nil {
 				_ = s.conn.CloseNow() // ends the reader too
 				return
 			}
+		}
+	}
+}
+
+// drain sends what waits.
+func (s *subscriber) drain(ctx context.Context) error {
+	for {
+		m, ok := s.msgs.Next()
+		if !ok {
+			return nil
+		}
+		if err := s.send(ctx, m); err != nil {
+			return err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // Command gorilla is the chat room on gorilla/websocket: the hub of its chat example.
 //
-// The example's write pump joins waiting messages into one frame; here each message stays a frame, so it writes prepared messages instead.
+// The example's write pump joins waiting messages into one frame; here each message stays a frame, so it writes prepared messages instead. Its channel
+// of 256 messages a client is a queue of bytes: else a busy second at 1,000 messages empties the room.
 package main
 
 import (
@@ -28,16 +29,22 @@ var upgrader = websocket.Upgrader{
 }
 
 func main() {
-	h := &hub{register: make(chan *client), unregister: make(chan *client), broadcast: make(chan *websocket.PreparedMessage, 64),
+	h := &hub{register: make(chan *client), unregister: make(chan *client), broadcast: make(chan message, 64),
 		clients: map[*client]bool{}}
 	go h.run()
 	log.Fatal(http.Serve(kit.Listen(), http.HandlerFunc(h.serve)))
 }
 
+// message is shared by all who get it.
+type message struct {
+	*websocket.PreparedMessage
+	size int
+}
+
 // hub owns the set of clients; all that happens to it comes through the channels.
 type hub struct {
 	register, unregister chan *client
-	broadcast            chan *websocket.PreparedMessage
+	broadcast            chan message
 	clients              map[*client]bool // run's
 }
 
@@ -50,10 +57,8 @@ func (h *hub) run() {
 			h.remove(c)
 		case m := <-h.broadcast:
 			for c := range h.clients {
-				select {
-				case c.send <- m:
-				default: // 256 messages wait: it is too slow
-					h.remove(c)
+				if !c.send.Put(m, m.size) {
+					h.remove(c) // too slow
 				}
 			}
 		}
@@ -63,7 +68,8 @@ func (h *hub) run() {
 func (h *hub) remove(c *client) {
 	if h.clients[c] {
 		delete(h.clients, c)
-		close(c.send)
+		close(c.gone)
+		c.conn.Close() // ends a write that waits
 	}
 }
 
@@ -72,7 +78,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Upgrade has answered
 	}
-	c := &client{hub: h, conn: conn, send: make(chan *websocket.PreparedMessage, 256)}
+	c := &client{hub: h, conn: conn, send: kit.NewQueue[message](), gone: make(chan struct{})}
 	h.register <- c
 	go c.writePump()
 	go c.readPump() // not on this goroutine: its stack and its request would stay
@@ -82,7 +88,8 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 type client struct {
 	hub  *hub
 	conn *websocket.Conn
-	send chan *websocket.PreparedMessage
+	send *kit.Queue[message]
+	gone chan struct{} // closed by the hub
 }
 
 func (c *client) readPump() {
@@ -103,7 +110,7 @@ func (c *client) readPump() {
 		if err != nil {
 			return
 		}
-		c.hub.broadcast <- m
+		c.hub.broadcast <- message{m, len(payload)}
 	}
 }
 
@@ -115,18 +122,30 @@ func (c *client) writePump() {
 	}()
 	for {
 		select {
-		case m, ok := <-c.send:
-			if !ok {
-				return
-			}
-			_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // if it fails, so does the write
-			if err := c.conn.WritePreparedMessage(m); err != nil {
+		case <-c.gone:
+			return
+		case <-c.send.Ready():
+			if err := c.drain(); err != nil {
 				return
 			}
 		case <-ping.C:
 			if err := c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait)); err != nil {
 				return
 			}
+		}
+	}
+}
+
+// drain sends what waits.
+func (c *client) drain() error {
+	for {
+		m, ok := c.send.Next()
+		if !ok {
+			return nil
+		}
+		_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // if it fails, so does the write
+		if err := c.conn.WritePreparedMessage(m.PreparedMessage); err != nil {
+			return err
 		}
 	}
 }

@@ -51,3 +51,32 @@ func TestPatienceIsInherited(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestQueue(t *testing.T) {
+	q := NewQueue[int]()
+	if _, ok := q.Next(); ok {
+		t.Error("something in an empty queue")
+	}
+	const size = 128
+	n := 0
+	for q.Put(n, size) {
+		n++
+	}
+	if n != MaxQueue/size {
+		t.Errorf("%d messages of %d bytes fit", n, size)
+	}
+	<-q.Ready()
+	for i := range n {
+		if got, ok := q.Next(); !ok || got != i {
+			t.Fatalf("%d, %v instead of %d", got, ok, i)
+		}
+	}
+	if _, ok := q.Next(); ok || q.waiting != nil || q.bytes != 0 {
+		t.Errorf("left: %v, %d bytes", q.waiting, q.bytes)
+	}
+	q.Put(7, MaxQueue)
+	<-q.Ready()
+	if got, ok := q.Next(); !ok || got != 7 {
+		t.Error(got, ok)
+	}
+}

@@ -1,0 +1,235 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// channelServer is a server of the Centrifuge protocol in JSON of known behaviour, strict with what clients send. It pings whoever has subscribed at once,
+// in the frame of the reply, and takes no message before the pong.
+type channelServer struct {
+	// refuse returns the code of an error for a command, by its name, and the number of such commands before it; zero: it is accepted.
+	refuse func(name string, n int) int
+	// close is the code of a close frame instead of the reply to a subscription; zero: none.
+	close int
+	// kick takes the subscription away at the first message.
+	kick bool
+	// copies says how often message n goes out; nil: once.
+	copies func(n int) int
+	// delay is for how long each message is kept.
+	delay time.Duration
+	// push wraps data into a publication; nil: the usual form.
+	push func(channel string, data []byte) string
+	// silent asks for no pongs, and minds those that come.
+	silent bool
+
+	url      string
+	ln       net.Listener
+	done     sync.WaitGroup
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	channels map[string]map[net.Conn]bool
+	seen     map[string]int // commands by name
+	paths    map[string]int
+	wrong    []string // what clients must not do
+}
+
+func (s *channelServer) start(t testing.TB) *channelServer {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ln, s.url = ln, "ws://"+ln.Addr().String()+"/"
+	s.conns, s.channels, s.seen, s.paths = map[net.Conn]bool{}, map[string]map[net.Conn]bool{}, map[string]int{}, map[string]int{}
+	s.done.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			s.done.Go(func() { s.client(c) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		s.mu.Lock()
+		for c := range s.conns {
+			c.Close()
+		}
+		s.mu.Unlock()
+		s.done.Wait()
+		if len(s.wrong) > 0 {
+			t.Errorf("clients did wrong: %.500q", s.wrong)
+		}
+	})
+	return s
+}
+
+// guest is a connection's state.
+type guest struct {
+	net.Conn
+	connected, pinged, ponged bool
+	room                      string
+	ids                       map[uint32]bool
+}
+
+func (s *channelServer) client(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReader(c)
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	s.conns[c] = true
+	s.paths[req.URL.Path]++
+	fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(req.Header.Get("Sec-WebSocket-Key")))
+	s.mu.Unlock()
+	g := &guest{Conn: c, ids: map[uint32]bool{}}
+	for s.message(g, r) == nil {
+	}
+	s.mu.Lock()
+	delete(s.conns, c)
+	delete(s.channels[g.room], c)
+	s.mu.Unlock()
+}
+
+func (s *channelServer) message(g *guest, r *bufio.Reader) error {
+	head := make([]byte, 2, 14)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return err
+	}
+	head = head[:headerSize(head)]
+	if _, err := io.ReadFull(r, head[2:]); err != nil {
+		return err
+	}
+	h, err := parseHeader(head)
+	if err != nil || !h.masked {
+		return errMasking
+	}
+	payload := make([]byte, h.length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return err
+	}
+	xorMask(payload, h.mask, 0)
+	if h.op == opClose {
+		return io.EOF
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var replies []string
+	for _, line := range strings.Split(strings.TrimSuffix(string(payload), "\n"), "\n") {
+		reply, err := s.command(g, line)
+		if err != nil {
+			return err
+		}
+		replies = append(replies, reply...)
+	}
+	if len(replies) > 0 {
+		_, _ = g.Write(appendFrame(nil, opText, []byte(strings.Join(replies, "\n")), nil))
+	}
+	return nil
+}
+
+// command answers one command, under mu.
+func (s *channelServer) command(g *guest, line string) (replies []string, err error) {
+	if line == "{}" {
+		if !g.pinged || s.silent {
+			s.wrong = append(s.wrong, "a pong without need")
+		}
+		g.ponged = true
+		return nil, nil
+	}
+	var m struct {
+		ID                          uint32
+		Connect, Subscribe, Publish *struct {
+			Channel string
+			Data    json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(line), &m); err != nil || m.ID == 0 || g.ids[m.ID] {
+		s.wrong = append(s.wrong, fmt.Sprintf("%.200s: %v, or no new id", line, err))
+		return nil, io.EOF
+	}
+	g.ids[m.ID] = true
+	name, result, body := "connect", `{"client":"x","version":"fake","ping":25,"pong":`+fmt.Sprint(!s.silent)+`}`, m.Connect
+	if m.Subscribe != nil {
+		name, result, body = "subscribe", "{}", m.Subscribe
+	} else if m.Publish != nil {
+		name, result, body = "publish", "{}", m.Publish
+	}
+	if name == "subscribe" && !g.connected && s.seen["connect"] > 0 && s.refuse != nil {
+		return nil, nil // sent along with the connect that was refused
+	}
+	if body == nil || (name != "connect") != g.connected || name == "publish" && !s.silent && !g.ponged {
+		s.wrong = append(s.wrong, fmt.Sprintf("%.200s: out of turn", line))
+		return nil, io.EOF
+	}
+	n := s.seen[name]
+	s.seen[name]++
+	if s.refuse != nil && s.refuse(name, n) != 0 {
+		return []string{fmt.Sprintf(`{"id":%d,"error":{"code":%d,"message":"as told"}}`, m.ID, s.refuse(name, n))}, nil
+	}
+	replies = []string{fmt.Sprintf(`{"id":%d,"%s":%s}`, m.ID, name, result)}
+	switch name {
+	case "connect":
+		g.connected = true
+	case "subscribe":
+		if s.close != 0 {
+			_, _ = g.Write(appendFrame(nil, opClose, []byte{byte(s.close >> 8), byte(s.close)}, nil))
+			return nil, io.EOF
+		}
+		if s.channels[body.Channel] == nil {
+			s.channels[body.Channel] = map[net.Conn]bool{}
+		}
+		s.channels[body.Channel][g.Conn] = true
+		g.room, g.pinged = body.Channel, true
+		replies = append(replies, "{}", `{"push":{"channel":"`+g.room+`","join":{"info":{"client":"x"}}}}`)
+	case "publish":
+		s.publish(n, body.Channel, body.Data)
+		if s.kick {
+			replies = append(replies, `{"push":{"channel":"lobby","unsubscribe":{"code":2000,"reason":"kicked"}}}`)
+		}
+	}
+	return replies, nil
+}
+
+// publish sends message n to its channel, in one frame, later.
+func (s *channelServer) publish(n int, channel string, data []byte) {
+	push := `{"push":{"channel":"` + channel + `","pub":{"data":` + string(data) + `,"offset":` + fmt.Sprint(n) + `}}}`
+	if s.push != nil {
+		push = s.push(channel, data)
+	}
+	copies := 1
+	if s.copies != nil {
+		copies = s.copies(n)
+	}
+	text := strings.TrimSuffix(strings.Repeat(push+"\n", copies), "\n")
+	send := func() {
+		for c := range s.channels[channel] {
+			_, _ = c.Write(appendFrame(nil, opText, []byte(text), nil))
+		}
+	}
+	if copies == 0 {
+		return
+	}
+	if s.delay == 0 {
+		send()
+		return
+	}
+	s.done.Go(func() {
+		time.Sleep(s.delay) // the behaviour under test
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		send()
+	})
+}

@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+)
+
+// The smoke test in the Centrifuge dialect: what it sends becomes commands, what it gets becomes plain frames, and what is in between is the same test.
+
+// sessionReader reads a connection's bytes, in the plain dialect, and answers the server's pings. It is for one goroutine.
+type sessionReader struct {
+	conn    net.Conn // answers
+	src     *bufio.Reader
+	session *session
+	buf     []byte
+	plain   []byte // that nobody has read yet
+	err     error  // once plain is empty
+}
+
+func newSessionReader(conn net.Conn, src *bufio.Reader) *sessionReader {
+	return &sessionReader{conn: conn, src: src, session: newSession(), buf: make([]byte, 16<<10)}
+}
+
+func (s *sessionReader) Read(p []byte) (int, error) {
+	for len(s.plain) == 0 {
+		if err := s.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.plain)
+	s.plain = s.plain[n:]
+	return n, nil
+}
+
+// fill reads once. An error comes when what was before it has been read.
+func (s *sessionReader) fill() error {
+	if s.err != nil {
+		return s.err
+	}
+	n, err := s.src.Read(s.buf)
+	var answer []byte
+	if s.plain, answer, s.err = s.session.take(s.plain, s.buf[:n]); s.err == nil {
+		s.err = err
+	}
+	if len(answer) > 0 && s.err == nil {
+		_, s.err = s.conn.Write(appendFrame(nil, opText, answer, &smokeMask))
+	}
+	if len(s.plain) > 0 {
+		return nil
+	}
+	return s.err
+}
+
+// smokeMask is as good as any: a server must not care.
+var smokeMask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
+
+// frame is a message as a client sends it. In the Centrifuge dialect the payload must be text.
+func (r *smokeRun) frame(op byte, payload []byte) []byte {
+	if !r.config.centrifuge() {
+		return appendFrame(nil, op, payload, &smokeMask)
+	}
+	text, _ := json.Marshal(string(payload)) // no error for a string
+	command := appendPublish(nil, quotedChannel(r.config.room(r.target)), uint32(r.next), text[1:len(text)-1])
+	return appendFrame(nil, opText, command, &smokeMask)
+}
+
+// enter does what follows a connection's upgrade, and returns where plain frames are to be read.
+func (r *smokeRun) enter(conn net.Conn, br *bufio.Reader) (*bufio.Reader, error) {
+	if !r.config.centrifuge() {
+		return br, nil
+	}
+	if _, err := conn.Write(appendFrame(nil, opText, joinCommands(r.config.room(r.target)), &smokeMask)); err != nil {
+		return nil, err
+	}
+	s := newSessionReader(conn, br)
+	for !s.session.joined {
+		if err := s.fill(); err != nil {
+			return nil, fmt.Errorf("joining: %w", err)
+		}
+	}
+	return bufio.NewReader(s), nil
+}
+
+// ops are the kinds of messages that the dialect knows.
+func (r *smokeRun) ops() []byte {
+	if r.config.centrifuge() {
+		return []byte{opText}
+	}
+	return []byte{opText, opBinary}
+}

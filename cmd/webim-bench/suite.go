@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"webim/bench"
+)
+
+// suiteCmd compares webim with its peers.
+type suiteCmd struct {
+	bench.Suite `embed:""`
+	Out         string `default:"bin/bench" help:"Folder for the page report.html and the runs as JSON, for compare." type:"path"`
+}
+
+// run builds, compares and writes; it ends with the page's path.
+func (s suiteCmd) run(ctx context.Context, cfg bench.Config) int {
+	root, err := bench.RepositoryRoot(".")
+	if err != nil {
+		return fail(err)
+	}
+	if err := raiseFiles(); err != nil {
+		return fail(err)
+	}
+	if err := os.MkdirAll(s.Out, 0o755); err != nil {
+		return fail(fmt.Errorf("--out: %w", err))
+	}
+	bar, start := newBar(), time.Now()
+	cfg.Progress = bar.show
+	s.Log = func(line string) {
+		bar.end()
+		fmt.Printf("%6s  %s\n", time.Since(start).Round(time.Second), line)
+	}
+	res, err := s.Run(ctx, cfg, root)
+	bar.end()
+	if err != nil {
+		return fail(err)
+	}
+	page := filepath.Join(s.Out, "report.html")
+	if err = res.WriteText(os.Stdout); err == nil {
+		err = res.WriteRuns(s.Out)
+	}
+	if err == nil {
+		err = writeFile(page, res.WriteHTML)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	fmt.Printf("the report: %s\n", page)
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return 0
+}
