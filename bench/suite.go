@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -181,6 +182,7 @@ func (o Suite) compare(ctx context.Context, cfg Config, all []contender) (*Resul
 		res.Stages = append(res.Stages, r)
 	}
 	o.repeat(ctx, cfg, ready, stages, res)
+	res.disturbances()
 	res.Partial = res.Partial || ctx.Err() != nil
 	return res, nil
 }
@@ -242,7 +244,9 @@ func (o Suite) one(ctx context.Context, cfg Config, c contender, s stage, into *
 			res.note("%s, %s: the client was the limit: %s", s.name, c.name, why)
 		}
 		for _, n := range r.Notes {
-			res.note("%s, %s: %s", s.name, c.name, n)
+			if !strings.HasPrefix(n, othersBusy) { // of which there is one note for all
+				res.note("%s, %s: %s", s.name, c.name, n)
+			}
 		}
 	} else {
 		into.Runs = append(into.Runs, nil)
@@ -278,6 +282,27 @@ func failure(r *Report, err error, s stage) string {
 		}
 	}
 	return ""
+}
+
+// disturbances sums up in how many runs other processes were busy.
+func (r *Results) disturbances() {
+	disturbed, all := 0, 0
+	for _, s := range r.Stages {
+		for _, v := range s.Servers {
+			for _, run := range v.Runs {
+				if run == nil {
+					continue
+				}
+				all++
+				if slices.ContainsFunc(run.Notes, func(n string) bool { return strings.HasPrefix(n, othersBusy) }) {
+					disturbed++
+				}
+			}
+		}
+	}
+	if disturbed > 0 {
+		r.note("in %d of %d runs other processes were busy too: figures are worse than the servers are; ratios suffer less", disturbed, all)
+	}
 }
 
 func (o Suite) log(format string, args ...any) {

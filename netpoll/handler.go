@@ -125,10 +125,26 @@ func (s *Server) handshaking(q *Request) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic("Handshake", v)
-			q.refused = &refusedError{why: refuseHandler, status: 500, text: "internal error"}
+			q.refused = errInternal
 		}
 	}()
-	h.Handshake(q)
+	if h.Handshake(q); q.refused != nil {
+		q.refused.header = string(q.extra)
+	}
+}
+
+// originAllowed asks Config.CheckOrigin.
+func (s *Server) originAllowed(q *Request) (bad *refusedError) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("CheckOrigin", v)
+			bad = errInternal
+		}
+	}()
+	if !s.cfg.CheckOrigin(q) {
+		return errOrigin
+	}
+	return nil
 }
 
 func (s *Server) opening(r *record, q *Request) {
@@ -184,6 +200,16 @@ func (s *Server) recovered(r *record, where string) {
 		s.logPanic(where, v)
 		s.beginClose(r, r.gen.Load(), closing{cause: HandlerPanic, code: ws.StatusInternalServerError, reason: "internal error", frame: true})
 	}
+}
+
+// guard runs a function of the user's that belongs to no connection.
+func (s *Server) guard(where string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(where, v)
+		}
+	}()
+	f()
 }
 
 func (s *Server) logPanic(where string, v any) {

@@ -77,7 +77,7 @@ const (
 	fBlocked                        // the socket refused output; written under mu
 	fClosing                        // beginClose has been here
 	fWater                          // a watermark was crossed
-	fOpen                           // Handler.Open has been called
+	fOpen                           // upgraded: Handler.Open is being called, or has been; set under mu
 	fDeflate                        // permessage-deflate is on
 	fSmallWindow                    // and the client asked for a small window
 	fTLS

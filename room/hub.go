@@ -95,6 +95,7 @@ func (h *Hub) Handshake(r *netpoll.Request) {
 	}
 	if err := h.admits(name); err != nil {
 		r.Refuse(503, err.Error())
+		_ = r.AddHeader("Retry-After", "5")
 	}
 }
 
