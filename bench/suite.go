@@ -162,10 +162,10 @@ func (o Suite) compare(ctx context.Context, cfg Config, all []contender) (*Resul
 		}
 		if err != nil {
 			res.LeftOut = append(res.LeftOut, fmt.Sprintf("%s is left out: %v", c.name, err))
-			o.log("%-8s left out: %v", c.name, err)
+			o.log("%-10s left out: %v", c.name, err)
 			continue
 		}
-		o.log("%-8s is ready, and a chat room", c.name)
+		o.log("%-10s is ready, and a chat room", c.name)
 		ready = append(ready, c)
 	}
 	stages := o.stages
@@ -251,7 +251,7 @@ func (o Suite) one(ctx context.Context, cfg Config, c contender, s stage, into *
 	} else {
 		into.Runs = append(into.Runs, nil)
 	}
-	o.log("run %d  %-20s %-8s %5.1f s  %s", res.Runs, s.name, c.name, time.Since(began).Seconds(), what)
+	o.log("run %d  %-20s %-10s %5.1f s  %s", res.Runs, s.name, c.name, time.Since(began).Seconds(), what)
 }
 
 // runOnce starts the server, measures, and stops it, in the stage's time.
