@@ -41,7 +41,7 @@ type extra struct {
 	tls    *tlsState
 	data   any
 	reason string
-	held   int // calls of Later that are not done
+	held   int // calls of Later and Again that are not done
 }
 
 // extraLocked returns the connection's extra, made if need be.

@@ -262,23 +262,17 @@ func (c Conn) Later() (done func()) {
 	if !c.lock() {
 		return func() {}
 	}
-	c.s.extraLocked(c.r).held++
-	c.r.flags.Or(fHeld)
+	c.holdLocked()
 	c.r.mu.Unlock()
 	return sync.OnceFunc(c.release)
 }
 
-// Again is Later for a message that cannot be handled yet: called within
-// Handler.Message, it has that message kept, and delivered once more when done
-// has been called, before anything behind it. What is kept counts in
-// Config.MaxUnfinished. Messages count once in Info and Stats.
-func (c Conn) Again() (done func()) {
-	done = c.Later()
-	c.setFlag(fAgain, true)
-	return done
+func (c Conn) holdLocked() {
+	c.s.extraLocked(c.r).held++
+	c.r.flags.Or(fHeld)
 }
 
-// release takes back one Later.
+// release takes back one Later or Again.
 func (c Conn) release() {
 	if !c.lock() {
 		return

@@ -44,7 +44,8 @@
 //
 // All callbacks of a connection (open, message, full, drained, close) run on
 // its turn: one at a time, in order, on changing workers. A callback that
-// must wait calls [Conn.Later] and returns; nobody waits for anybody here.
+// must wait calls [Conn.Later], or [Conn.Again] for a message that it cannot
+// take yet, and returns; nobody waits for anybody here.
 //
 // # The write bit
 //

@@ -10,7 +10,7 @@ import (
 // Handler is told of the life of WebSocket connections. Each connection's
 // calls come one at a time and in order, but those of different connections
 // come at once, from the workers: a handler guards what it shares. None may
-// block; see Conn.Later. A panic closes its connection with 1011.
+// block; see Conn.Later and Conn.Again. A panic closes its connection with 1011.
 type Handler interface {
 	// Open: the handshake is done. r is good until Open returns. Swoole's open.
 	Open(c Conn, r *Request)
