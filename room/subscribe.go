@@ -135,7 +135,7 @@ func (s *session) enter(j *joining) (*Room, error) {
 		if err != nil {
 			return nil, wire.ErrLimitExceeded
 		}
-		switch err = r.enter(j); err {
+		switch err = r.admit(j); err {
 		case errEnded:
 			continue
 		case ErrRoomFull:
@@ -145,9 +145,9 @@ func (s *session) enter(j *joining) (*Room, error) {
 	}
 }
 
-// enter counts the session in and notes the room among its subscriptions, both
+// admit counts the session in and notes the room among its subscriptions, both
 // or none.
-func (r *Room) enter(j *joining) error {
+func (r *Room) admit(j *joining) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.enterLocked(); err != nil {
