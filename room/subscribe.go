@@ -30,6 +30,7 @@ type sub struct {
 	kind    kind
 	notices bool // others are told when it leaves
 	server  bool // the server made it
+	placed  bool // it relies on its place, see gap.go
 }
 
 // subToken is what the token of a subscription says.
@@ -56,6 +57,7 @@ type wanted struct {
 	notices bool      // it wants to know who comes and goes
 	since   *Position // recover from there; nil: not asked for
 	server  bool
+	placed  bool // it is told its place, and of gaps
 	info    []byte
 	expires time.Time
 	latch   *latch // wait there before taking the seat; nil: do not
@@ -160,7 +162,7 @@ func (r *Room) admit(j *joining) error {
 		r.quitLocked()
 		return err
 	}
-	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, token: newSubToken(j.info, j.expires)})
+	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.info, j.expires)})
 	return nil
 }
 
