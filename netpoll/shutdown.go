@@ -11,11 +11,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Shutdown stops accepting and closes every connection with 1001, spread
-// evenly over a time (who is in the handshake: with 503), then waits for what
-// is queued to drain and for clients to answer; for requests with net/http and
-// for connections that an http.Handler hijacked too. When ctx ends, it closes
-// the rest as they are and returns ctx's error. Swoole's shutdown.
+// Shutdown stops accepting and closes every connection with 1001, or as its
+// handler says (see Coder), spread evenly over a time (who is in the handshake:
+// with 503), then waits for what is queued to drain and for clients to answer;
+// for requests with net/http and for connections that an http.Handler hijacked
+// too. When ctx ends, it closes the rest as they are and returns ctx's error.
+// Swoole's shutdown.
 //
 // It may be called again meanwhile, by Close for example: whichever ctx ends
 // first hurries the one end that all calls wait for. Who was hurried by another
@@ -146,7 +147,7 @@ func (s *Server) dismiss(c Conn) {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		return
 	}
-	s.beginClose(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
+	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
 }
 
 // awaitConns waits until no client has a descriptor, or until hurry is closed.

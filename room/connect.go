@@ -200,7 +200,7 @@ func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
 	if k.err != nil {
-		s.close() // it may be in some of the rooms
+		s.leaveAll() // it may be in some of the rooms
 		return k.err
 	}
 	s.connected.Store(true)

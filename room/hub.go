@@ -224,6 +224,19 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	}
 }
 
+// CloseCode implements netpoll.Coder: the centrifuge dialect has codes of its
+// own, after which clients come back.
+func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, string) {
+	code := wire.DisconnectShutdown
+	if cause == netpoll.Slow {
+		code = wire.DisconnectSlow
+	}
+	if sessionOf(c) == nil {
+		return 0, ""
+	}
+	return wireStatus(code), code.Text()
+}
+
 // Publish sends a message to a room from the outside. done, which may be nil,
 // gets its place or an error: ErrBusy if the message does not fit below
 // MaxUnswept, or members wait for that, ErrBadMessage, or what is wrong with the room's name. m.Data may be

@@ -33,8 +33,9 @@ type session struct {
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
 
-	mu   sync.Mutex // taken under Room.mu
-	subs []sub
+	mu     sync.Mutex // taken under Room.mu
+	closed bool       // no room may be entered any more
+	subs   []sub
 }
 
 // identity is who a connection is: what its token says. Those without one
@@ -140,7 +141,7 @@ func (s *session) push(b []byte) error {
 
 // disconnect closes the connection with a code of the protocol.
 func (s *session) disconnect(code wire.DisconnectCode) {
-	_ = s.conn.Close(ws.StatusCode(code), code.Text())
+	_ = s.conn.Close(wireStatus(code), code.Text())
 }
 
 // outs are the buffers of replies.
@@ -218,8 +219,17 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	return false
 }
 
-// close ends what the session has.
+// close ends what the session has, for good: a subscription that is still to be
+// made, by whom its token had to wait for, is not.
 func (s *session) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.leaveAll()
+}
+
+// leaveAll ends all memberships.
+func (s *session) leaveAll() {
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = nil
