@@ -35,7 +35,7 @@ func TestSendersAreHeld(t *testing.T) {
 	const senders, each, size, bound = 3, 1500, 100, 1000
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			m := &meter{Hub: NewHub(Config{MaxUnswept: bound})}
+			m := &meter{Hub: NewHub(Config{MaxUnswept: bound}.open())}
 			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
 			members := n.joinAll(10, "/r", variants)
 			var wg sync.WaitGroup
@@ -159,7 +159,7 @@ func TestBusyRoom(t *testing.T) {
 // in each sender's order. One that is larger than the bound gets through too.
 func TestLargeSendersAreHeld(t *testing.T) {
 	const senders, each, size, bound, workers = 16, 3, 60_000, 100_000, 2
-	m := &meter{Hub: NewHub(Config{MaxUnswept: bound})}
+	m := &meter{Hub: NewHub(Config{MaxUnswept: bound}.open())}
 	n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
 	members := n.joinAll(senders, "/r", plain)
 	giant := sizes{2 * bound}.message(1)

@@ -199,6 +199,9 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
+	if k.err == nil {
+		k.err = s.enlist(k.who.User)
+	}
 	if k.err != nil {
 		s.close() // it may be in some of the rooms
 		return k.err

@@ -71,7 +71,22 @@ type node struct {
 // start runs a node until the test ends, and then checks that no connection,
 // no room and no descriptor is left.
 func start(t testing.TB, rc Config, nc netpoll.Config) *node {
-	return startWith(t, NewHub(rc), nc, nil)
+	return startWith(t, NewHub(rc.open()), nc, nil)
+}
+
+// open lets everybody do everything, as fast as they like, where a test says
+// nothing else: most are about delivery, and rights and rates have their own.
+func (c Config) open() Config {
+	if c.Tokens == nil && c.Options == nil {
+		c.Anonymous = true
+	}
+	if c.Options == nil {
+		c.Options = Patterns{{"*", Options{Rights: OpenRights()}}}.Options
+	}
+	if c.Rates == (Rates{}) {
+		c.Rates, c.UserRates = NoRates, NoRates
+	}
+	return c
 }
 
 // startWith is start with a handler before the hub; nil: the hub itself.
@@ -104,7 +119,7 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st != (Stats{}) || len(hub.free) != len(hub.byNum) {
+		if st := hub.Stats(); st.Rooms+st.Members+hub.counted() > 0 || st.Unswept > 0 || len(hub.free) != len(hub.byNum) {
 			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.byNum)-len(hub.free), len(hub.byNum))
 		}
 		if n := s.Stats().Panics; n != 0 {
@@ -113,6 +128,16 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		eventually(t, "all descriptors are closed", func() bool { return fds(t) <= before })
 	})
 	return &node{t, hub, s, addr.String()}
+}
+
+// counted is how many connections are counted to users.
+func (h *Hub) counted() (n int) {
+	h.accounts.mu.Lock()
+	defer h.accounts.mu.Unlock()
+	for _, a := range h.accounts.byUser {
+		n += a.conns
+	}
+	return n
 }
 
 // room returns a room that must have members.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -36,15 +37,16 @@ type sub struct {
 type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
+	grants  token.Grants
 }
 
 // newSubToken is nil if there is nothing to say.
-func newSubToken(info []byte, expires time.Time) *subToken {
+func newSubToken(info []byte, expires time.Time, grants token.Grants) *subToken {
 	switch {
 	case !expires.IsZero():
-		return &subToken{info, expires.Unix()}
-	case len(info) > 0:
-		return &subToken{info, 0}
+		return &subToken{info, expires.Unix(), grants}
+	case len(info) > 0 || !grants.None():
+		return &subToken{info, 0, grants}
 	}
 	return nil
 }
@@ -58,6 +60,7 @@ type wanted struct {
 	server  bool
 	info    []byte
 	expires time.Time
+	grants  token.Grants
 	latch   *latch // wait there before taking the seat; nil: do not
 }
 
@@ -117,7 +120,7 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 // enter finds or makes the room, counts the session in, and notes it among the
 // session's subscriptions. Errors are ErrorCodes.
 func (s *session) enter(w *wanted) (*Room, error) {
-	one := sub{joining: true, server: w.server, token: newSubToken(w.info, w.expires)}
+	one := sub{joining: true, server: w.server, token: newSubToken(w.info, w.expires, w.grants)}
 	for {
 		if err := s.mayEnter(w.room); err != nil {
 			return nil, err
