@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -184,6 +185,7 @@ type addrs struct {
 	byAddr  map[netip.Addr]uint32
 	entries []addrEntry
 	free    []uint32
+	proxies []netip.Prefix // Config.Exempt
 }
 
 type addrEntry struct {
@@ -194,7 +196,8 @@ type addrEntry struct {
 }
 
 // enter counts a connection in. It says with what reason to refuse it, if an
-// address has too many; loopback and Unix sockets may have any number.
+// address has too many; loopback, Unix sockets and proxies may have
+// any number.
 func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, refuse refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -212,7 +215,7 @@ func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, 
 	e := &a.entries[ip]
 	e.conns++
 	e.handshakes++
-	if exempt(addr) {
+	if a.exempt(addr) {
 		return ip, ""
 	}
 	switch {
@@ -224,7 +227,10 @@ func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, 
 	return ip, ""
 }
 
-func exempt(addr netip.Addr) bool { return !addr.IsValid() || addr.IsLoopback() }
+func (a *addrs) exempt(addr netip.Addr) bool {
+	return !addr.IsValid() || addr.IsLoopback() ||
+		slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
 
 // opened notes that a connection's handshake is done.
 func (a *addrs) opened(ip uint32) {
@@ -260,7 +266,7 @@ func (a *addrs) tlsStart(ip uint32, share int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := &a.entries[ip]
-	if e.tls >= share && !exempt(e.addr) {
+	if e.tls >= share && !a.exempt(e.addr) {
 		return false
 	}
 	e.tls++

@@ -68,7 +68,7 @@ func New(cfg Config, h Handler) *Server {
 		h = &Funcs{}
 	}
 	s := &Server{cfg: cfg, handler: h, stop: make(chan struct{}), ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
-	s.addrs.byAddr = map[netip.Addr]uint32{}
+	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}
 	t := s.clock.ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
