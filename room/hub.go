@@ -2,6 +2,7 @@ package room
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -25,8 +26,9 @@ type Config struct {
 	// server's. Above it a connection gets 503.
 	MaxMembers int
 	// MaxUnswept bounds the bytes of a room that no sweep has taken yet; 0: 1
-	// MiB. A message that does not fit waits with its sender, who is not read;
-	// one that is larger goes when nothing is before it.
+	// MiB. A member whose message does not fit is not read until it does, in
+	// turn with the others; a message larger than MaxUnswept fits when nothing
+	// else is unswept.
 	MaxUnswept int
 	// MaxRoomsPerConn bounds the rooms that one connection of the centrifuge
 	// dialect is in; 0: 128.
@@ -144,7 +146,8 @@ type Hub struct {
 	errands errands
 	due     deadlines
 
-	started  time.Time // the zero of the buckets' clock
+	called   atomic.Int64 // members of all rooms, see turnstile
+	started  time.Time    // the zero of the buckets' clock
 	accounts accounts
 	counters counters
 }
@@ -161,6 +164,7 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
+	s.Tick(time.Second, h.recall)
 	if m, ok := h.engine.(*Memory); ok {
 		s.Tick(time.Second, m.Expire)
 	}
@@ -211,6 +215,8 @@ func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 }
 
 // Message publishes what a member sends, or handles the commands of a session.
+// A message that its room has no room for comes again when there is; so whoever
+// hands messages on to the hub does so last, and once for each.
 func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	if m, ok := h.Member(c); ok {
 		h.plainMessage(m, op, data)
@@ -234,8 +240,8 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 }
 
 // Publish sends a message to a room from the outside. done, which may be nil,
-// gets its place or an error: ErrBusy if the room has more to sweep than it
-// should, ErrBadMessage, or what is wrong with the room's name. m.Data may be
+// gets its place or an error: ErrBusy if the message does not fit below
+// MaxUnswept, or members wait for that, ErrBadMessage, or what is wrong with the room's name. m.Data may be
 // reused when Publish returns.
 func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	if done == nil {
@@ -249,19 +255,27 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 		done(Position{}, ErrBadMessage)
 		return
 	}
-	if h.congested(room) {
-		done(Position{}, ErrBusy)
-		return
-	}
-	h.engine.Publish(room, m, done)
+	h.publish(room, m, done)
 }
 
-// congested reports whether a room has more to sweep than it should.
-func (h *Hub) congested(room string) bool {
+// publish sends a message that has been checked, or tells ErrBusy.
+func (h *Hub) publish(room string, m Message, done func(Position, error)) {
 	h.mu.RLock()
 	r := h.rooms[room]
 	h.mu.RUnlock()
-	return r != nil && r.congested()
+	if r == nil {
+		h.engine.Publish(room, m, done)
+		return
+	}
+	n := frameSize(m)
+	if !r.tryEnter(n) {
+		done(Position{}, ErrBusy)
+		return
+	}
+	h.engine.Publish(room, m, func(p Position, err error) {
+		r.entered(n)
+		done(p, err)
+	})
 }
 
 // Engine returns the hub's engine.

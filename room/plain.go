@@ -27,6 +27,9 @@ func (h *Hub) greet(r *netpoll.Request, room string) {
 	}
 	if status != 0 {
 		r.Refuse(status, text)
+		if status == http.StatusServiceUnavailable {
+			_ = r.AddHeader("Retry-After", "5")
+		}
 	} else if who != anonymous {
 		r.SetData(&plainConn{who: who})
 	}
@@ -106,7 +109,13 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		_ = h.denied()
 		return
 	}
-	if !m.Room.admits(m.Conn, len(data)) {
+	msg := Message{Op: op, Data: data}
+	if who.User != "" {
+		from := authorOf(m.Conn)
+		msg.From = &from
+	}
+	r, n := m.Room, frameSize(msg)
+	if !r.enter(m.Conn, n) {
 		return // it comes again
 	}
 	if !known && h.cfg.Rates.Send.N >= 0 {
@@ -114,18 +123,13 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		m.Conn.SetData(p)
 	}
 	if p != nil {
-		switch err := h.admit(&p.quota, classSend); {
-		case errors.Is(err, wire.DisconnectTooManyErrors):
-			m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
-			return
-		case err != nil:
+		if err := h.admit(&p.quota, classSend); err != nil {
+			r.entered(n)
+			if errors.Is(err, wire.DisconnectTooManyErrors) {
+				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
+			}
 			return
 		}
 	}
-	msg := Message{Op: op, Data: data}
-	if who.User != "" {
-		from := authorOf(m.Conn)
-		msg.From = &from
-	}
-	h.engine.Publish(m.Room.name, msg, nil)
+	h.engine.Publish(r.name, msg, func(Position, error) { r.entered(n) })
 }
