@@ -81,7 +81,7 @@ func (c Config) open() Config {
 		c.Anonymous = true
 	}
 	if c.Options == nil {
-		c.Options = Patterns{{"*", Options{Rights: OpenRights()}}}.Options
+		c.Options = Patterns{{"*", Options{History: Retention{100, 16 << 10, 5 * time.Minute}, Rights: OpenRights()}}}.Options
 	}
 	if c.Rates == (Rates{}) {
 		c.Rates, c.UserRates = NoRates, NoRates

@@ -26,7 +26,7 @@ type Rates struct {
 	Send   Rate // publishing, in the plain dialect too
 	Typing Rate // telling that one is about to
 	Read   Rate // history and presence
-	RPC    Rate // calls, messages to the server, and new tokens
+	RPC    Rate // calls, messages to the server, connecting and new tokens
 }
 
 // NoRates are no bounds at all.
@@ -72,7 +72,7 @@ func classOf(m wire.Method) class {
 		return classSend
 	case wire.History, wire.Presence, wire.PresenceStats:
 		return classRead
-	case wire.RPC, wire.Send, wire.Refresh, wire.SubRefresh:
+	case wire.RPC, wire.Send, wire.Connect, wire.Refresh, wire.SubRefresh:
 		return classRPC
 	}
 	return unlimited

@@ -110,6 +110,9 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		return
 	}
 	msg := Message{Op: op, Data: data}
+	if o := m.Room.opts; o != noOptions {
+		msg.Keep = &o.History // as what the other dialect says there
+	}
 	if who.User != "" {
 		from := authorOf(m.Conn)
 		msg.From = &from

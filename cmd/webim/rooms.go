@@ -25,7 +25,7 @@ func (c *config) roomConfig() room.Config {
 }
 
 // patterns are those of the file; behind them comes what --open says of all
-// other rooms, and --dev adds that an SDK works with them as it is.
+// other rooms; --dev adds all that an SDK may ask for.
 func (c *config) patterns() (ps room.Patterns) {
 	for i := range c.rooms {
 		ps = append(ps, c.rooms[i].pattern())
@@ -33,9 +33,11 @@ func (c *config) patterns() (ps room.Patterns) {
 	if !c.Open {
 		return ps
 	}
-	rest := room.Options{Rights: room.OpenRights()}
+	rest := room.Options{
+		History: room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge},
+		Rights:  room.OpenRights(),
+	}
 	if c.Dev {
-		rest.History = room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge}
 		rest.Recoverable, rest.Recover, rest.Presence, rest.Notices = true, true, true, true
 	}
 	return append(ps, room.Pattern{Match: "*", Options: rest})

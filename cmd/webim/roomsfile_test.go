@@ -38,7 +38,7 @@ func TestRoomsOfTheFile(t *testing.T) {
 		elsewhere room.Options
 	}{
 		{nil, false, room.Options{}},
-		{[]string{"--open"}, true, room.Options{Rights: room.OpenRights()}},
+		{[]string{"--open"}, true, room.Options{History: room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
 		{[]string{"--dev"}, true, room.Options{
 			History:     room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute},
 			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: room.OpenRights(),
