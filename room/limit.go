@@ -137,12 +137,8 @@ func (h *Hub) admit(m *quota, c class) error {
 		return nil
 	}
 	now := int64(time.Since(h.started))
-	mine := m.buckets[c]
-	if m.buckets[c].take(*h.cfg.Rates.byClass()[c], now) {
-		if m.account.take(c, *h.cfg.UserRates.byClass()[c], now) {
-			return nil
-		}
-		m.buckets[c] = mine
+	if m.buckets[c].take(*h.cfg.Rates.byClass()[c], now) && m.account.take(c, *h.cfg.UserRates.byClass()[c], now) {
+		return nil
 	}
 	h.counters.limited[c].Add(1)
 	if m.refusals.take(h.cfg.Refusals, now) {

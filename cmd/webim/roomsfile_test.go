@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -82,5 +83,31 @@ func TestAnonymousByTheFile(t *testing.T) {
 		if got := c.roomConfig().Anonymous; got != want {
 			t.Errorf("%s: anonymous %v, want %v", text, got, want)
 		}
+	}
+}
+
+// The program keeps to the file: who may be in the lobby, and who may not.
+func TestProgramKeepsToTheFile(t *testing.T) {
+	for allow, want := range map[string]int{
+		"- {match: lobby, allow: {join: anonymous, read: anonymous}}":                                                101,
+		"- {match: lobby, allow: {join: anonymous}}":                                                                 403, // without read
+		"- {match: lobb, allow: {join: anonymous, read: anonymous}}":                                                 403,
+		"- {match: lobby, allow: {join: user, read: user}}":                                                          401, // nobody comes without a token
+		"- {match: lobby, allow: {join: nobody}}\n  - {match: \"*\", allow: {join: anonymous, read: anonymous}}":     403, // the first decides
+		"- {match: \"l*y\", allow: {join: [anonymous], read: [member, anonymous]}}\n  - {match: \"*\", allow: {}}\n": 101,
+	} {
+		cfg, err := load(&settings{Listen: []string{"127.0.0.1:0"}}, map[string]bool{"listen": true}, nil, write(t, "webim.yaml", "rooms:\n  "+allow+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.ShutdownSpread = 0
+		p := &program{cfg: cfg, log: cfg.newLogger(io.Discard)}
+		if err := p.start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, got := dial(t, "tcp", p.plain[0].String(), "", nil); got != want {
+			t.Errorf("%s: %d, want %d", allow, got, want)
+		}
+		p.stop()
 	}
 }
