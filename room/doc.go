@@ -30,6 +30,10 @@
 //
 // # Who owns what
 //
+// Who may do what is in rights.go, how often in limit.go; both are judged for
+// each command, in command.go and, for the plain dialect, plain.go. Neither
+// needs memory for idle connections but a few numbers in the session.
+//
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
 // shards' cursors and its turnstile. A member is a place in a shard, 16 bytes, and the number of
 // the place is the connection's tag: no other memory. Places do not move, so
@@ -40,6 +44,7 @@
 //
 //	Hub.mu  →  Room.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
+//	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //
 // Hub.mu and the memory engine's locks are never held together.
 package room
