@@ -23,13 +23,18 @@ import (
 // gets ErrServerClosed.
 //
 // Called from a callback of a connection, a Turn or a tls.Config, which the end
-// waits for, it returns nil at once; ctx still holds. Serve tells of the end.
+// waits for, it returns nil at once. ctx's deadline still holds; that it is
+// canceled does not, for whoever made it cancels it on return. Serve tells of
+// the end.
 func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	s.beginShutdown(spread)
-	stop := context.AfterFunc(ctx, s.hasten)
 	if inCallback() {
+		if at, ok := ctx.Deadline(); ok {
+			time.AfterFunc(time.Until(at), s.hasten)
+		}
 		return nil
 	}
+	stop := context.AfterFunc(ctx, s.hasten)
 	<-s.ended
 	stop()
 	if s.cut {

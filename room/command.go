@@ -19,6 +19,9 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
+	if err := s.hub.admit(&s.quota, classOf(method)); err != nil {
+		return err
+	}
 	if err := wire.Check(method, c); err != nil {
 		return err
 	}
@@ -62,6 +65,13 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 
 func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if r.Token == "" { // one permits just that
+		for _, a := range []Action{ActJoin, ActRead} {
+			if err := s.may(a, r.Channel, opts); err != nil {
+				return err
+			}
+		}
+	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
@@ -86,7 +96,7 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 		w.since = &Position{r.Epoch, r.Offset}
 	}
 	if t != nil {
-		w.info, w.expires = t.Info, t.Expires
+		w.info, w.expires, w.grants = t.Info, t.Expires, t.Grants
 	}
 	s.subscribe(w, func(got subscribed, err error) {
 		res := got.result(w.placed, r.Recover, s.enc)
@@ -125,6 +135,9 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 
 func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if err := s.may(ActSend, r.Channel, opts); err != nil {
+		return err
+	}
 	data, err := wire.Data(opts.Binary, r.Data)
 	if err != nil {
 		return err
@@ -145,6 +158,9 @@ func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error
 
 func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if err := s.may(ActHistory, r.Channel, opts); err != nil {
+		return err
+	}
 	if opts.History.Messages == 0 {
 		return wire.ErrNotAvailable
 	}
@@ -169,6 +185,9 @@ func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error
 
 func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if err := s.may(ActPresence, r.Channel, opts); err != nil {
+		return err
+	}
 	if !opts.Presence {
 		return wire.ErrNotAvailable
 	}
@@ -188,7 +207,11 @@ func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) err
 }
 
 func (s *session) onPresenceStats(_ *out, id uint32, r *protocol.PresenceStatsRequest) error {
-	if !s.hub.cfg.options(r.Channel).Presence {
+	opts := s.hub.cfg.options(r.Channel)
+	if err := s.may(ActPresence, r.Channel, opts); err != nil {
+		return err
+	}
+	if !opts.Presence {
 		return wire.ErrNotAvailable
 	}
 	s.hub.engine.Members(r.Channel, func(all []Author, err error) {

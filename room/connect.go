@@ -77,6 +77,9 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if s.connected.Load() {
 		return false, wire.DisconnectBadRequest
 	}
+	if err := s.hub.admit(&s.quota, classOf(wire.Connect)); err != nil {
+		return false, err // after an expired token one may try again, but a token costs to judge
+	}
 	if err := wire.Check(wire.Connect, c); err != nil {
 		return false, err
 	}
@@ -200,6 +203,9 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
+	if k.err == nil {
+		k.err = s.enlist(k.who.User)
+	}
 	if k.err != nil {
 		s.leaveAll() // it may be in some of the rooms
 		return k.err

@@ -33,6 +33,10 @@
 //
 // # Who owns what
 //
+// Who may do what is in rights.go, how often in limit.go; both are judged for
+// each command, in command.go and, for the plain dialect, plain.go. Neither
+// needs memory for idle connections but a few numbers in the session.
+//
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
 // shards' cursors, its turnstile and the subscriptions under way. A member is a
 // place in a shard, 16 bytes. That of a plain client is its connection's tag: no
@@ -45,6 +49,7 @@
 //
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
+//	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //
 // Hub.mu and the memory engine's locks are never held together.
 package room

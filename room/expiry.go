@@ -169,7 +169,7 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.subs[i].token = newSubToken(t.Info, t.Expires)
+	s.subs[i].token = newSubToken(t.Info, t.Expires, t.Grants)
 	s.mu.Unlock()
 	s.expireIn(room, t.Expires)
 	return true

@@ -73,7 +73,22 @@ type node struct {
 // start runs a node until the test ends, and then checks that no connection,
 // no room and no descriptor is left.
 func start(t testing.TB, rc Config, nc netpoll.Config) *node {
-	return startWith(t, NewHub(rc), nc, nil)
+	return startWith(t, NewHub(rc.open()), nc, nil)
+}
+
+// open lets everybody do everything, as fast as they like, where a test says
+// nothing else: most are about delivery, and rights and rates have their own.
+func (c Config) open() Config {
+	if c.Tokens == nil && c.Options == nil {
+		c.Anonymous = true
+	}
+	if c.Options == nil {
+		c.Options = Patterns{{"*", Options{History: Retention{100, 16 << 10, 5 * time.Minute}, Rights: OpenRights()}}}.Options
+	}
+	if c.Rates == (Rates{}) {
+		c.Rates, c.UserRates = NoRates, NoRates
+	}
+	return c
 }
 
 // startWith is start with a handler before the hub; nil: the hub itself.
@@ -103,7 +118,7 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st != (Stats{}) || len(hub.free) != len(hub.byNum) {
+		if st := hub.Stats(); st.Rooms+st.Members+hub.counted() > 0 || st.Unswept > 0 || len(hub.free) != len(hub.byNum) {
 			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.byNum)-len(hub.free), len(hub.byNum))
 		}
 		if n := s.Stats().Panics; n != 0 {
@@ -122,6 +137,16 @@ func (n *node) stop() {
 	if err := n.s.Shutdown(ctx, 0); err != nil {
 		n.t.Errorf("Shutdown: %v", err)
 	}
+}
+
+// counted is how many connections are counted to users.
+func (h *Hub) counted() (n int) {
+	h.accounts.mu.Lock()
+	defer h.accounts.mu.Unlock()
+	for _, a := range h.accounts.byUser {
+		n += a.conns
+	}
+	return n
 }
 
 // room returns a room that must have members.

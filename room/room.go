@@ -13,6 +13,7 @@ type Room struct {
 	s    *netpoll.Server
 	name string
 	num  uint32
+	opts *Options
 
 	subscribed sync.Once
 

@@ -32,6 +32,7 @@ type session struct {
 
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
+	quota     quota                    // owned by the turn
 
 	mu     sync.Mutex // taken under Room.mu
 	closed bool       // no room may be entered any more
@@ -83,10 +84,14 @@ func (s *session) authorAs(one *sub) Author {
 // authorOf is a connection as others see it; plain ones have no session, and
 // their own id.
 func authorOf(c netpoll.Conn) Author {
-	if s := sessionOf(c); s != nil {
-		return s.author()
+	a := Author{Client: fmt.Sprintf("plain-%x", c.ID())}
+	switch d := c.Data().(type) {
+	case *session:
+		return d.author()
+	case *plainConn:
+		a.User, a.ConnInfo = d.who.User, d.who.Info
 	}
-	return Author{Client: fmt.Sprintf("plain-%x", c.ID())}
+	return a
 }
 
 // wireStatus is a code of the protocol as a WebSocket's.
@@ -237,6 +242,24 @@ func (s *session) leaveAll() {
 	for _, one := range subs {
 		s.leave(one)
 	}
+}
+
+// enlist counts the session to its user, if there is room for it.
+func (s *session) enlist(user string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed && !s.hub.enlist(&s.quota, user) {
+		return wire.DisconnectConnectionLimit
+	}
+	return nil
+}
+
+// end is for a connection that is closed.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.hub.discharge(&s.quota, s.who.Load().User)
 }
 
 // seconds is a duration as the protocol has it, rounded up.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -37,15 +38,16 @@ type sub struct {
 type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
+	grants  token.Grants
 }
 
 // newSubToken is nil if there is nothing to say.
-func newSubToken(info []byte, expires time.Time) *subToken {
+func newSubToken(info []byte, expires time.Time, grants token.Grants) *subToken {
 	switch {
 	case !expires.IsZero():
-		return &subToken{info, expires.Unix()}
-	case len(info) > 0:
-		return &subToken{info, 0}
+		return &subToken{info, expires.Unix(), grants}
+	case len(info) > 0 || !grants.None():
+		return &subToken{info, 0, grants}
 	}
 	return nil
 }
@@ -60,6 +62,7 @@ type wanted struct {
 	placed  bool // it is told its place, and of gaps
 	info    []byte
 	expires time.Time
+	grants  token.Grants
 	latch   *latch // wait there before taking the seat; nil: do not
 }
 
@@ -162,7 +165,7 @@ func (r *Room) admit(j *joining) error {
 		r.quitLocked()
 		return err
 	}
-	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.info, j.expires)})
+	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.info, j.expires, j.grants)})
 	return nil
 }
 
