@@ -105,8 +105,12 @@ func TestProgramKeepsToTheFile(t *testing.T) {
 		if err := p.start(); err != nil {
 			t.Fatal(err)
 		}
-		if _, got := dial(t, "tcp", p.plain[0].String(), "", nil); got != want {
+		c, got := dial(t, "tcp", p.plain[0].String(), "", nil)
+		if got != want {
 			t.Errorf("%s: %d, want %d", allow, got, want)
+		}
+		if c != nil {
+			_ = c.Close()
 		}
 		p.stop()
 	}
