@@ -143,6 +143,14 @@ func (a *addrs) take(ip uint32, p place, of int) bool {
 	return true
 }
 
+// mayTake reports whether take would succeed.
+func (a *addrs) mayTake(ip uint32, p place, of int) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	e := a.countLocked(ip)
+	return int(e.places[p]) < max(1, of/4) || a.exempt(e.addr)
+}
+
 // giveBack gives a place back.
 func (a *addrs) giveBack(ip uint32, p place) {
 	a.mu.Lock()

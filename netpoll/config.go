@@ -81,7 +81,8 @@ type Config struct {
 	// socket_buffer_size.
 	MaxQueue int
 	// MaxQueued bounds the bytes held for all queues together, each shared
-	// frame counted once; 0: 256 MiB. At the bound the largest lag goes first.
+	// frame counted once; 0: 256 MiB. At the bound goes first whose end frees
+	// most.
 	MaxQueued int64
 	// Policy says what happens at MaxQueue; the zero value is CloseSlow.
 	Policy Policy

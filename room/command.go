@@ -30,6 +30,12 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
 	switch method {
+	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats:
+		// These answer by themselves: what was gathered goes first, so that
+		// replies keep the order of the commands where nothing has to wait.
+		o.flush()
+	}
+	switch method {
 	case wire.Subscribe:
 		return s.onSubscribe(o, c.Id, c.Subscribe)
 	case wire.Unsubscribe:

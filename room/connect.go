@@ -206,7 +206,7 @@ func (k *connecting) reply(o *out) error {
 		k.err = s.enlist(k.who.User)
 	}
 	if k.err != nil {
-		s.close() // it may be in some of the rooms
+		s.leaveAll() // it may be in some of the rooms
 		return k.err
 	}
 	s.connected.Store(true)

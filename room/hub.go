@@ -233,10 +233,22 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	switch d := c.Data().(type) {
 	case *session:
 		d.close()
-		d.end()
 	case *plainConn:
 		h.discharge(&d.quota, d.who.User)
 	}
+}
+
+// CloseCode implements netpoll.Coder: the centrifuge dialect has codes of its
+// own, after which clients come back.
+func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, string) {
+	code := wire.DisconnectShutdown
+	if cause == netpoll.Slow {
+		code = wire.DisconnectSlow
+	}
+	if sessionOf(c) == nil {
+		return 0, ""
+	}
+	return wireStatus(code), code.Text()
 }
 
 // Publish sends a message to a room from the outside. done, which may be nil,

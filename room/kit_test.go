@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		ln.Close()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// The client library waits its timeout for replies that cannot come.
+		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }
 
 // patience is the deadline of whatever a test waits for.
@@ -110,12 +112,9 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
+	n := &node{t, hub, s, addr.String()}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
+		n.stop()
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
@@ -127,7 +126,17 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		}
 		eventually(t, "all descriptors are closed", func() bool { return fds(t) <= before })
 	})
-	return &node{t, hub, s, addr.String()}
+	return n
+}
+
+// stop shuts the server down; a second time does nothing.
+func (n *node) stop() {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := n.s.Shutdown(ctx, 0); err != nil {
+		n.t.Errorf("Shutdown: %v", err)
+	}
 }
 
 // counted is how many connections are counted to users.
@@ -173,16 +182,24 @@ const (
 )
 
 // upgrade is the head of a handshake.
-func upgrade(path, extensions string) []byte {
+func upgrade(path, extensions, subprotocol string) []byte {
+	if subprotocol != "" {
+		subprotocol = "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+	}
 	if extensions != "" {
 		extensions = "Sec-WebSocket-Extensions: " + extensions + "\r\n"
 	}
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, extensions)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s\r\n", path, extensions, subprotocol)
 }
 
 // dial connects and shakes hands, and returns the status too.
 func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
+	return dialAs(d, addr, path, extensions, "")
+}
+
+// dialAs is dial with a subprotocol, which the server must agree to.
+func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client, int, error) {
 	d.Timeout = patience
 	conn, err := d.Dial("tcp", addr)
 	if err != nil {
@@ -190,7 +207,7 @@ func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 	}
 	c := &client{conn, bufio.NewReaderSize(conn, 4<<10)}
 	c.hurry()
-	if _, err := conn.Write(upgrade(path, extensions)); err != nil {
+	if _, err := conn.Write(upgrade(path, extensions, subprotocol)); err != nil {
 		conn.Close()
 		return nil, 0, err
 	}
@@ -203,6 +220,8 @@ func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 		_, err = io.Copy(io.Discard, r.Body)
 	} else if want := extensions != ""; strings.HasPrefix(r.Header.Get("Sec-WebSocket-Extensions"), deflate) != want {
 		err = fmt.Errorf("extensions: %q", r.Header.Get("Sec-WebSocket-Extensions"))
+	} else if got := r.Header.Get("Sec-WebSocket-Protocol"); got != subprotocol {
+		err = fmt.Errorf("subprotocol %q, want %q", got, subprotocol)
 	}
 	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 		conn.Close()

@@ -25,7 +25,7 @@ type Room struct {
 
 	joining []*joining            // subscriptions under way
 	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
-	top     Position              // of the last publication that was delivered
+	top     Position              // of the last publication that was delivered; no epoch: not begun
 }
 
 // seat is a member's place: a shard of its variant's group, and a place there.
@@ -138,6 +138,14 @@ func (r *Room) end() bool {
 	}
 	r.ended = true
 	return true
+}
+
+// Begun implements Subscriber.
+func (r *Room) Begun(at Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.top = at
+	r.seatLocked()
 }
 
 // Deliver implements Subscriber: the message is encoded once for each dialect

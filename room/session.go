@@ -34,9 +34,9 @@ type session struct {
 	who       atomic.Pointer[identity] // a refresh changes it
 	quota     quota                    // owned by the turn
 
-	mu    sync.Mutex // taken under Room.mu
-	subs  []sub
-	ended bool
+	mu     sync.Mutex // taken under Room.mu
+	closed bool       // no room may be entered any more, and no user counted
+	subs   []sub
 }
 
 // identity is who a connection is: what its token says. Those without one
@@ -146,7 +146,7 @@ func (s *session) push(b []byte) error {
 
 // disconnect closes the connection with a code of the protocol.
 func (s *session) disconnect(code wire.DisconnectCode) {
-	_ = s.conn.Close(ws.StatusCode(code), code.Text())
+	_ = s.conn.Close(wireStatus(code), code.Text())
 }
 
 // outs are the buffers of replies.
@@ -224,8 +224,18 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	return false
 }
 
-// close ends what the session has.
+// close ends what the session has, for good: a subscription that is still to be
+// made, by whom its token had to wait for, is not.
 func (s *session) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.hub.discharge(&s.quota, s.who.Load().User)
+	s.mu.Unlock()
+	s.leaveAll()
+}
+
+// leaveAll ends all memberships.
+func (s *session) leaveAll() {
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = nil
@@ -239,18 +249,10 @@ func (s *session) close() {
 func (s *session) enlist(user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && !s.hub.enlist(&s.quota, user) {
+	if !s.closed && !s.hub.enlist(&s.quota, user) {
 		return wire.DisconnectConnectionLimit
 	}
 	return nil
-}
-
-// end is for a connection that is closed.
-func (s *session) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	s.hub.discharge(&s.quota, s.who.Load().User)
 }
 
 // seconds is a duration as the protocol has it, rounded up.
