@@ -91,7 +91,7 @@ func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) e
 // join makes the subscription that a command asks for; t is its token, or nil.
 func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription) {
 	w := &wanted{room: r.Channel, opts: opts, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
-	positioned := opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
+	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
 	if r.Recover && opts.Recoverable {
 		w.since = &Position{r.Epoch, r.Offset}
 	}
@@ -99,7 +99,7 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 		w.info, w.expires, w.grants = t.Info, t.Expires, t.Grants
 	}
 	s.subscribe(w, func(got subscribed, err error) {
-		res := got.result(positioned, r.Recover, s.enc)
+		res := got.result(w.placed, r.Recover, s.enc)
 		res.Expires, res.Ttl = ttl(w.expires)
 		s.expireIn(w.room, w.expires)
 		s.answer(id, err, &protocol.Reply{Subscribe: res})

@@ -159,6 +159,7 @@ func (k *connecting) join() {
 	k.left = 1 // this loop
 	for _, c := range k.who.Channels {
 		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
+		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
 		asked := k.req.Subs[c.Name]
 		if asked != nil && asked.Recover && w.opts.Recoverable {
@@ -168,7 +169,7 @@ func (k *connecting) join() {
 		k.left++
 		k.mu.Unlock()
 		r := s.subscribe(w, func(got subscribed, err error) {
-			res := got.result(w.opts.Recoverable, w.since != nil, s.enc)
+			res := got.result(w.placed, w.since != nil, s.enc)
 			res.Data = protocol.Raw(c.Data)
 			k.joined(c.Name, res, err)
 		})

@@ -11,12 +11,15 @@
 //	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory
 //	         memory.go         engine completes before Publish returns
-//	deliver  room.go           whoever the engine calls from
+//	deliver  room.go, gap.go   whoever the engine calls from
 //	sweep    sweep.go          a worker, as the shard's own turn
 //
 // The engine gives a message its place (epoch and offset) and remembers it;
 // a room, which exists while it has members on this node, gives it to them.
 // Nothing outside the engine assumes that all members are on this node.
+//
+// How a session comes to its seat, with what it missed and no more, is told in
+// subscribe.go; what becomes of it when the engine loses something, in gap.go.
 //
 // # Why a room sweeps
 //
@@ -35,14 +38,16 @@
 // needs memory for idle connections but a few numbers in the session.
 //
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
-// shards' cursors and its turnstile. A member is a place in a shard, 16 bytes, and the number of
-// the place is the connection's tag: no other memory. Places do not move, so
+// shards' cursors, its turnstile and the subscriptions under way. A member is a
+// place in a shard, 16 bytes. That of a plain client is its connection's tag: no
+// other memory; a session of the centrifuge dialect lists its own, under
+// session.mu. Places do not move, so
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.
 //
 // # Lock order
 //
-//	Hub.mu  →  Room.mu  →  netpoll
+//	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //

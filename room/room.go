@@ -25,6 +25,7 @@ type Room struct {
 
 	joining []*joining            // subscriptions under way
 	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
+	lost    []*session            // to be told of a gap, see gap.go
 	top     Position              // of the last publication that was delivered; no epoch: not begun
 }
 
@@ -105,6 +106,10 @@ func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.leaveLocked(m)
+}
+
+func (r *Room) leaveLocked(m Member) bool {
 	g := r.groups[m.kind]
 	sh := g.shards[m.seat.shard()]
 	if !sh.unseat(m.seat.place(), m.Conn.ID()) {
@@ -144,6 +149,9 @@ func (r *Room) end() bool {
 func (r *Room) Begun(at Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.top.Epoch != "" {
+		r.lostLocked()
+	}
 	r.top = at
 	r.seatLocked()
 }
@@ -154,6 +162,9 @@ func (r *Room) Begun(at Position) {
 func (r *Room) Deliver(p Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if p.Prev != r.top.Offset {
+		r.lostLocked()
+	}
 	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
 	r.top.Offset = p.Offset // who is seated from here on is owed what comes behind it
 	r.catchLocked(p)

@@ -31,6 +31,7 @@ type sub struct {
 	kind    kind
 	notices bool // others are told when it leaves
 	server  bool // the server made it
+	placed  bool // it relies on its place, see gap.go
 }
 
 // subToken is what the token of a subscription says.
@@ -58,6 +59,7 @@ type wanted struct {
 	notices bool      // it wants to know who comes and goes
 	since   *Position // recover from there; nil: not asked for
 	server  bool
+	placed  bool // it is told its place, and of gaps
 	info    []byte
 	expires time.Time
 	grants  token.Grants
@@ -163,7 +165,7 @@ func (r *Room) admit(j *joining) error {
 		r.quitLocked()
 		return err
 	}
-	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, token: newSubToken(j.info, j.expires, j.grants)})
+	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.info, j.expires, j.grants)})
 	return nil
 }
 
