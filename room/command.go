@@ -6,36 +6,27 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/room/token"
 	"webim/room/wire"
 )
 
-// command handles one command. The error is nil, an ErrorCode that was not
-// replied with yet, or a DisconnectCode.
+// command handles one command, but connect. The error is nil, an ErrorCode to
+// reply with, or a DisconnectCode.
 func (s *session) command(o *out, method wire.Method, c *protocol.Command) error {
 	if method == wire.Pong {
 		return nil // netpoll has seen that something came
 	}
-	if s.connected.Load() == (method == wire.Connect) {
-		return wire.DisconnectBadRequest // before connect, or connect again
+	if !s.connected.Load() {
+		return wire.DisconnectBadRequest
 	}
-	err := wire.Check(method, c)
-	if err == nil {
-		err = s.handle(o, method, c)
+	if err := wire.Check(method, c); err != nil {
+		return err
 	}
-	var code wire.ErrorCode
-	if errors.As(err, &code) {
-		if c.Id != 0 {
-			o.reply(code.Reply(c.Id))
-		}
-		return nil
-	}
-	return err
+	return s.handle(o, method, c)
 }
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
 	switch method {
-	case wire.Connect:
-		return s.connect(o, c.Id, c.Connect)
 	case wire.Subscribe:
 		return s.onSubscribe(o, c.Id, c.Subscribe)
 	case wire.Unsubscribe:
@@ -53,42 +44,57 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 		return nil
 	case wire.Send:
 		return nil // nobody listens: it is dropped, as the protocol has it
-	case wire.RPC, wire.Refresh, wire.SubRefresh:
+	case wire.Refresh:
+		return s.onRefresh(c.Id, c.Refresh)
+	case wire.SubRefresh:
+		return s.onSubRefresh(c.Id, c.SubRefresh)
+	case wire.RPC:
 		return wire.ErrNotAvailable
 	}
 	return wire.ErrMethodNotFound
 }
 
-// connect answers the first command.
-func (s *session) connect(o *out, id uint32, r *protocol.ConnectRequest) error {
-	if r.Token != "" || !s.hub.cfg.Anonymous {
-		return wire.DisconnectInvalidToken
-	}
-	s.connected.Store(true)
-	s.conn.SetHeartbeat(s.hub.beats[s.enc])
-	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version}
-	if every := s.hub.cfg.PingInterval; every > 0 {
-		res.Ping, res.Pong = seconds(every), s.hub.cfg.PongTimeout > 0
-	}
-	o.reply(&protocol.Reply{Id: id, Connect: res})
-	return nil
-}
-
-func (s *session) onSubscribe(o *out, id uint32, r *protocol.SubscribeRequest) error {
+func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	var since *Position
+	if r.Token == "" {
+		s.join(id, r, opts, nil)
+		return nil
+	}
+	return s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
+		if err != nil {
+			s.fail(id, err)
+			return
+		}
+		s.join(id, r, opts, t)
+	})
+}
+
+// join makes the subscription that a command asks for; t is its token, or nil.
+func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription) {
+	w := &wanted{room: r.Channel, opts: opts, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	positioned := opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
 	if r.Recover && opts.Recoverable {
-		since = &Position{r.Epoch, r.Offset}
+		w.since = &Position{r.Epoch, r.Offset}
 	}
-	notices := opts.Notices && (r.JoinLeave || opts.ForceNotices)
-	s.subscribe(r.Channel, opts, notices, since, func(got subscribed, err error) {
-		s.answer(id, err, &protocol.Reply{Subscribe: got.result(positioned, r.Recover, s.enc)})
+	if t != nil {
+		w.info, w.expires = t.Info, t.Expires
+	}
+	s.subscribe(w, func(got subscribed, err error) {
+		res := got.result(positioned, r.Recover, s.enc)
+		res.Expires, res.Ttl = ttl(w.expires)
+		s.expireIn(w.room, w.expires)
+		s.answer(id, err, &protocol.Reply{Subscribe: res})
 	})
-	return nil
+}
+
+// fail ends a command that had to wait with an ErrorCode or a DisconnectCode.
+func (s *session) fail(id uint32, err error) {
+	o := takeOut(s)
+	s.refused(o, &protocol.Command{Id: id}, err)
+	o.give()
 }
 
 // answer replies by itself, from any goroutine: with the error, if there is

@@ -1,11 +1,17 @@
 package room
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/centrifugal/protocol"
+
 	"webim/netpoll"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -28,7 +34,196 @@ func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
 	}
 	s := newSession(h, c, enc)
 	c.SetData(s)
-	h.silent.add(s, time.Now().Add(h.cfg.ConnectTimeout))
+	h.due.add(time.Now().Add(h.cfg.ConnectTimeout), s.mustConnect)
+}
+
+// connecting is a connect command that is being answered:
+//
+//	identify  the token is judged; its keys may have to be fetched
+//	join      the rooms that the server joins the connection to
+//	reply     all that in one reply; then the seats are taken
+//
+// The first two may have to wait. Then the connection is held, and what came
+// behind the command waits with it.
+type connecting struct {
+	s     *session
+	id    uint32
+	req   *protocol.ConnectRequest
+	who   *identity
+	latch latch
+
+	mu   sync.Mutex
+	left int // rooms that are not joined yet
+	subs map[string]*protocol.SubscribeResult
+	err  error
+
+	rooms []*Room // whose seats wait for the reply
+
+	state   atomic.Int32 // see connect
+	rest    []byte
+	release func()
+}
+
+// States of a connecting.
+const (
+	underWay int32 = iota
+	settled        // all is known
+	held           // the connection waits for that
+)
+
+// connect handles the first command; wait: the rest of the commands is handled
+// later.
+func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait bool, err error) {
+	if s.connected.Load() {
+		return false, wire.DisconnectBadRequest
+	}
+	if err := wire.Check(wire.Connect, c); err != nil {
+		return false, err
+	}
+	k := &connecting{s: s, id: c.Id, req: c.Connect}
+	k.identify()
+	if k.state.Load() == underWay {
+		k.rest, k.release = bytes.Clone(all.Rest()), s.conn.Later()
+		if k.state.CompareAndSwap(underWay, held) {
+			return true, nil
+		}
+		defer k.release()
+	}
+	return false, k.reply(o)
+}
+
+// settle notes that all is known.
+func (k *connecting) settle() {
+	if !k.state.CompareAndSwap(underWay, settled) {
+		k.s.hub.soon(k.resume)
+	}
+}
+
+// resume replies, and handles what waited.
+func (k *connecting) resume() {
+	s := k.s
+	o := takeOut(s)
+	defer k.release()
+	defer o.give()
+	if s.refused(o, &protocol.Command{Id: k.id}, k.reply(o)) || len(k.rest) == 0 {
+		return
+	}
+	if rest, err := wire.Decode(s.enc, k.rest, s.hub.cfg.MaxCommands); err == nil {
+		s.commands(o, &rest)
+	}
+}
+
+// identify judges the token.
+func (k *connecting) identify() {
+	h := k.s.hub
+	switch {
+	case k.req.Token == "" && h.cfg.Anonymous:
+		k.who = anonymous
+		k.join()
+	case k.req.Token == "" || h.cfg.Tokens == nil:
+		k.err = wire.DisconnectInvalidToken
+		k.settle()
+	default:
+		h.cfg.Tokens.Connection(k.req.Token, func(who *token.Identity, err error) {
+			if k.who, k.err = who, h.judge(who, err); k.err != nil {
+				k.settle()
+				return
+			}
+			k.join()
+		})
+	}
+}
+
+// judge says what a connection token's fault means on the wire.
+func (h *Hub) judge(who *token.Identity, err error) error {
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		return wire.ErrTokenExpired
+	case errors.Is(err, token.ErrUnavailable):
+		return wire.ErrInternal
+	case err != nil:
+		return wire.DisconnectInvalidToken
+	case h.cfg.Revoked != nil && h.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt):
+		return wire.DisconnectInvalidToken
+	}
+	return nil
+}
+
+// join joins the rooms that the token names.
+func (k *connecting) join() {
+	s := k.s
+	s.who.Store(k.who)
+	k.left = 1 // this loop
+	for _, c := range k.who.Channels {
+		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
+		w.notices = w.opts.ForceNotices
+		asked := k.req.Subs[c.Name]
+		if asked != nil && asked.Recover && w.opts.Recoverable {
+			w.since = &Position{asked.Epoch, asked.Offset}
+		}
+		k.mu.Lock()
+		k.left++
+		k.mu.Unlock()
+		r := s.subscribe(w, func(got subscribed, err error) {
+			res := got.result(w.opts.Recoverable, w.since != nil, s.enc)
+			res.Data = protocol.Raw(c.Data)
+			k.joined(c.Name, res, err)
+		})
+		if r != nil {
+			k.rooms = append(k.rooms, r)
+		}
+	}
+	k.joined("", nil, nil)
+}
+
+// joined notes one room; the last one settles it.
+func (k *connecting) joined(room string, res *protocol.SubscribeResult, err error) {
+	k.mu.Lock()
+	k.left--
+	last := k.left == 0
+	if err != nil {
+		k.err = err
+	} else if res != nil {
+		if k.subs == nil {
+			k.subs = map[string]*protocol.SubscribeResult{}
+		}
+		k.subs[room] = res
+	}
+	k.mu.Unlock()
+	if last {
+		k.settle()
+	}
+}
+
+// reply answers the command, and lets the rooms' messages through.
+func (k *connecting) reply(o *out) error {
+	s := k.s
+	defer k.seat()
+	if k.err != nil {
+		s.close() // it may be in some of the rooms
+		return k.err
+	}
+	s.connected.Store(true)
+	s.conn.SetHeartbeat(s.hub.beats[s.enc])
+	s.hub.expire(s, k.who.Expires)
+	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs}
+	res.Expires, res.Ttl = ttl(k.who.Expires)
+	if every := s.hub.cfg.PingInterval; every > 0 {
+		res.Ping, res.Pong = seconds(every), s.hub.cfg.PongTimeout > 0
+	}
+	o.reply(&protocol.Reply{Id: k.id, Connect: res})
+	o.flush()
+	return nil
+}
+
+// seat opens the latch.
+func (k *connecting) seat() {
+	k.latch.open.Store(true)
+	for _, r := range k.rooms {
+		r.mu.Lock()
+		r.seatLocked()
+		r.mu.Unlock()
+	}
 }
 
 // startHeartbeats makes the pings of the dialect: SDKs know no others, and
@@ -46,44 +241,6 @@ func (h *Hub) startHeartbeats(s *netpoll.Server) {
 		}
 		if err != nil {
 			panic(err) // only a wrong Config leads here
-		}
-	}
-}
-
-// silent are the sessions that have not connected yet, the oldest first: each
-// for the same time, so that the first is the first that is due.
-type silent struct {
-	mu    sync.Mutex
-	queue []quiet
-}
-
-type quiet struct {
-	s   *session
-	due time.Time
-}
-
-func (q *silent) add(s *session, due time.Time) {
-	q.mu.Lock()
-	q.queue = append(q.queue, quiet{s, due})
-	q.mu.Unlock()
-}
-
-// look closes who is due and still silent.
-func (q *silent) look() {
-	now := time.Now()
-	q.mu.Lock()
-	n := 0
-	for n < len(q.queue) && !q.queue[n].due.After(now) {
-		n++
-	}
-	due := q.queue[:n:n]
-	if q.queue = q.queue[n:]; len(q.queue) == 0 {
-		q.queue = nil
-	}
-	q.mu.Unlock()
-	for _, one := range due {
-		if !one.s.connected.Load() {
-			one.s.disconnect(wire.DisconnectStale)
 		}
 	}
 }

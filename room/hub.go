@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -47,6 +48,14 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// Anonymous lets connections in without a token.
 	Anonymous bool
+	// Tokens judges connection and subscription tokens; nil: none is good. The
+	// hub neither starts nor closes it.
+	Tokens *token.Verifier
+	// Revoked are tokens that are good no more; nil: none.
+	Revoked *token.Revoked
+	// ExpiredGrace is how long a connection or subscription outlives its token,
+	// for the new one to come; 0: 25 s.
+	ExpiredGrace time.Duration
 	// Options says what a room offers to the centrifuge dialect; nil: nothing
 	// but publications. What it returns must not be changed.
 	Options func(room string) *Options
@@ -84,6 +93,7 @@ func (c Config) withDefaults() Config {
 	dur(&c.PingInterval, 25*time.Second)
 	dur(&c.PongTimeout, 8*time.Second)
 	dur(&c.ConnectTimeout, 10*time.Second)
+	dur(&c.ExpiredGrace, 25*time.Second)
 	if c.Engine == nil {
 		c.Engine = NewMemory(c.History)
 	}
@@ -113,7 +123,7 @@ type Hub struct {
 
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
-	silent  silent
+	due     deadlines
 }
 
 // NewHub makes a hub.
@@ -127,7 +137,7 @@ func NewHub(cfg Config) *Hub {
 func (h *Hub) Start(s *netpoll.Server) {
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.startHeartbeats(s)
-	s.Tick(time.Second, h.silent.look)
+	s.Tick(time.Second, h.due.look)
 	if m, ok := h.engine.(*Memory); ok {
 		s.Tick(time.Second, m.Expire)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -30,23 +31,22 @@ type session struct {
 	enc  wire.Encoding
 
 	connected atomic.Bool
-	who       *identity // owned by the turn until connected, fixed then
+	who       atomic.Pointer[identity] // a refresh changes it
 
 	mu   sync.Mutex // taken under Room.mu
 	subs []sub
 }
 
-// identity is who a connection is; anonymous ones share one.
-type identity struct {
-	user string
-	info []byte // JSON, or nil
-}
+// identity is who a connection is: what its token says. Those without one
+// share theirs.
+type identity = token.Identity
 
 var anonymous = &identity{}
 
 // newSession makes the session of a connection that has just opened.
 func newSession(h *Hub, c netpoll.Conn, enc wire.Encoding) *session {
-	s := &session{hub: h, conn: c, enc: enc, who: anonymous}
+	s := &session{hub: h, conn: c, enc: enc}
+	s.who.Store(anonymous)
 	rand.Read(s.id[:]) // it never fails
 	s.id[6], s.id[8] = s.id[6]&0x0f|0x40, s.id[8]&0x3f|0x80
 	return s
@@ -66,7 +66,17 @@ func (s *session) client() string {
 
 // author is the session as others see it.
 func (s *session) author() Author {
-	return Author{User: s.who.user, Client: s.client(), ConnInfo: s.who.info}
+	who := s.who.Load()
+	return Author{User: who.User, Client: s.client(), ConnInfo: who.Info}
+}
+
+// authorAs is the session as a room sees it.
+func (s *session) authorAs(one *sub) Author {
+	a := s.author()
+	if one.token != nil {
+		a.ChanInfo = one.token.info
+	}
+	return a
 }
 
 // authorOf is a connection as others see it; plain ones have no session, and
@@ -166,21 +176,46 @@ func (s *session) message(op ws.OpCode, data []byte) {
 	}
 	o := takeOut(s)
 	defer o.give()
+	s.commands(o, &commands)
+}
+
+// commands handles one command after the other, until one must be waited for:
+// connect, without which the others mean nothing. Whoever waits calls commands
+// again with the rest.
+func (s *session) commands(o *out, all *wire.Commands) {
 	for {
-		method, c, err := commands.Next()
+		method, c, err := all.Next()
 		if err == io.EOF {
 			return
 		}
-		if err == nil {
+		if err == nil && method == wire.Connect {
+			var wait bool
+			if wait, err = s.connect(o, c, all); wait {
+				return
+			}
+		} else if err == nil {
 			err = s.command(o, method, c)
 		}
-		var code wire.DisconnectCode
-		if errors.As(err, &code) {
-			o.flush()
-			s.disconnect(code)
+		if s.refused(o, c, err) {
 			return
 		}
 	}
+}
+
+// refused tells the client what is wrong with a command; it reports whether
+// that ends the connection.
+func (s *session) refused(o *out, c *protocol.Command, err error) bool {
+	var disconnect wire.DisconnectCode
+	if errors.As(err, &disconnect) {
+		o.flush()
+		s.disconnect(disconnect)
+		return true
+	}
+	var code wire.ErrorCode
+	if errors.As(err, &code) && c.Id != 0 {
+		o.reply(code.Reply(c.Id))
+	}
+	return false
 }
 
 // close ends what the session has.

@@ -2,6 +2,8 @@ package room
 
 import (
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/centrifugal/protocol"
 
@@ -19,24 +21,55 @@ import (
 // delivered; the seat is owed what comes behind it. So nothing is lost, doubled
 // or out of order, however busy the room is and however late the history comes.
 
-// sub is a session's membership of a room, or one under way; 24 bytes.
+// sub is a session's membership of a room, or one under way; 32 bytes.
 type sub struct {
 	room    *Room
 	seat    seat
 	kind    kind
-	joining bool // under way: it has no seat yet
-	notices bool // others are told when it leaves
+	joining bool      // under way: it has no seat yet
+	notices bool      // others are told when it leaves
+	server  bool      // the server made it
+	token   *subToken // what a token said of it, or nil
+}
+
+// subToken is what the token of a subscription says.
+type subToken struct {
+	info    []byte // ChanInfo
+	expires int64  // unix seconds; 0: never
+}
+
+// newSubToken is nil if there is nothing to say.
+func newSubToken(info []byte, expires time.Time) *subToken {
+	switch {
+	case !expires.IsZero():
+		return &subToken{info, expires.Unix()}
+	case len(info) > 0:
+		return &subToken{info, 0}
+	}
+	return nil
+}
+
+// wanted is a subscription to be made.
+type wanted struct {
+	room    string
+	opts    *Options
+	notices bool      // it wants to know who comes and goes
+	since   *Position // recover from there; nil: not asked for
+	server  bool
+	info    []byte
+	expires time.Time
+	latch   *latch // wait there before taking the seat; nil: do not
 }
 
 // joining is a subscription under way. Under Room.mu.
 type joining struct {
-	s     *session
-	kind  kind
-	opts  *Options
-	since *Position // recover from there; nil: not asked for
-	done  func(subscribed)
+	*wanted
+	s    *session
+	kind kind
+	done func(subscribed)
 
-	caught  []Publication // delivered since it began
+	told    bool          // the outcome, while the latch is closed
+	caught  []Publication // delivered since it began, or since it was told
 	bytes   int           // of them
 	history History
 	known   bool // the history has come
@@ -52,23 +85,24 @@ type subscribed struct {
 
 // subscribe makes the session a member of a room. done is called once, perhaps
 // before subscribe returns; when there is no error the room's lock is held, and
-// what done pushes comes before anything that the room sends.
-func (s *session) subscribe(name string, opts *Options, notices bool, since *Position, done func(subscribed, error)) {
-	r, err := s.enter(name)
+// what done pushes comes before anything that the room sends. The room is nil
+// if it cannot be entered.
+func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
+	r, err := s.enter(w)
 	if err != nil {
 		done(subscribed{}, err)
-		return
+		return nil
 	}
-	j := &joining{s: s, opts: opts, since: since, kind: kindOf(dialectOf(s.enc), s.conn.Variant(), notices)}
+	j := &joining{wanted: w, s: s, kind: kindOf(dialectOf(s.enc), s.conn.Variant(), w.notices)}
 	j.done = func(o subscribed) { done(o, j.err) }
 	r.mu.Lock()
 	r.joining = append(r.joining, j)
 	r.mu.Unlock()
 	from := ^uint64(0) // nothing: only the top is asked for
-	if since != nil {
-		from = since.Offset
+	if w.since != nil {
+		from = w.since.Offset
 	}
-	s.hub.engine.History(name, from, 0, func(h History, err error) {
+	s.hub.engine.History(w.room, from, 0, func(h History, err error) {
 		r.mu.Lock()
 		j.history, j.known = h, true
 		if err != nil {
@@ -77,16 +111,18 @@ func (s *session) subscribe(name string, opts *Options, notices bool, since *Pos
 		r.seatLocked()
 		r.mu.Unlock()
 	})
+	return r
 }
 
 // enter finds or makes the room, counts the session in, and notes it among the
 // session's subscriptions. Errors are ErrorCodes.
-func (s *session) enter(name string) (*Room, error) {
+func (s *session) enter(w *wanted) (*Room, error) {
+	one := sub{joining: true, server: w.server, token: newSubToken(w.info, w.expires)}
 	for {
-		if err := s.mayEnter(name); err != nil {
+		if err := s.mayEnter(w.room); err != nil {
 			return nil, err
 		}
-		r, err := s.hub.room(name, s.conn.Server())
+		r, err := s.hub.room(w.room, s.conn.Server())
 		if err == nil {
 			r.mu.Lock()
 			err = r.enterLocked()
@@ -99,7 +135,8 @@ func (s *session) enter(name string) (*Room, error) {
 			return nil, wire.ErrLimitExceeded
 		}
 		s.mu.Lock()
-		s.subs = append(s.subs, sub{room: r, joining: true})
+		one.room = r
+		s.subs = append(s.subs, one)
 		s.mu.Unlock()
 		return r, nil
 	}
@@ -139,6 +176,12 @@ func (r *Room) catchLocked(p Publication) {
 	}
 }
 
+// A latch keeps subscriptions that are part of a connect reply from their seats
+// until that is queued. Nil is open.
+type latch struct{ open atomic.Bool }
+
+func (g *latch) closed() bool { return g != nil && !g.open.Load() }
+
 // seatLocked seats those who are joining and have what they need: the history,
 // all that it knows delivered here too, and no sweep that has them in hand from
 // the last time they were in the room.
@@ -146,9 +189,15 @@ func (r *Room) seatLocked() {
 	wait := r.joining[:0]
 	for _, j := range r.joining {
 		behind := j.err == nil && r.top.Epoch == j.history.Top.Epoch && r.top.Offset < j.history.Top.Offset
-		if !j.known || behind || r.leaving[j.s.conn.ID()] != nil {
+		switch {
+		case !j.known || behind || r.leaving[j.s.conn.ID()] != nil:
 			wait = append(wait, j)
-		} else {
+		case j.err == nil && j.latch.closed():
+			if !j.told {
+				r.tell(j)
+			}
+			wait = append(wait, j)
+		default:
 			r.seatJoining(j)
 		}
 	}
@@ -158,11 +207,18 @@ func (r *Room) seatLocked() {
 	}
 }
 
-// seatJoining ends a subscription's making.
-func (r *Room) seatJoining(j *joining) {
-	if top := j.history.Top; j.err == nil && r.top.Epoch != top.Epoch {
+// tell says how the subscription is made; what is published from here on comes
+// after that.
+func (r *Room) tell(j *joining) {
+	if top := j.history.Top; r.top.Epoch != top.Epoch {
 		r.top = Position{top.Epoch, max(r.top.Offset, top.Offset)}
 	}
+	j.done(j.outcome(r.top))
+	j.told, j.caught = true, nil
+}
+
+// seatJoining ends a subscription's making.
+func (r *Room) seatJoining(j *joining) {
 	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,14 +233,23 @@ func (r *Room) seatJoining(j *joining) {
 		if i >= 0 {
 			s.subs = slices.Delete(s.subs, i, i+1)
 		}
-		j.done(subscribed{})
+		if !j.told {
+			j.done(subscribed{})
+		}
 		return
 	}
-	j.done(j.outcome(r.top))
+	if !j.told {
+		r.tell(j)
+	}
+	for _, p := range j.caught { // while the latch was closed
+		if e := p.encode(r.name, j.kind.dialect()); e.op != 0 {
+			_ = s.conn.Push(e.op, e.data)
+		}
+	}
 	one := &s.subs[i]
 	one.kind, one.seat = j.kind, r.sitLocked(s.conn, j.kind)
 	if one.joining, one.notices = false, j.opts.Notices; one.notices {
-		r.hub.notify(r.name, Notice{Who: s.author()})
+		r.hub.notify(r.name, Notice{Who: s.authorAs(one)})
 	}
 }
 
@@ -251,6 +316,6 @@ func (s *session) leave(one sub) {
 	}
 	s.hub.leave(Member{one.room, s.conn, one.kind, one.seat})
 	if one.notices {
-		s.hub.notify(one.room.name, Notice{Left: true, Who: s.author()})
+		s.hub.notify(one.room.name, Notice{Left: true, Who: s.authorAs(&one)})
 	}
 }

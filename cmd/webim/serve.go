@@ -12,6 +12,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/token"
 	"webim/web"
 )
 
@@ -21,8 +22,9 @@ type program struct {
 	log    *slog.Logger
 	server *netpoll.Server
 	health health
-	certs  *certificates // nil without TLS
-	plain  []net.Addr    // bound, in the order of --listen
+	certs  *certificates   // nil without TLS
+	tokens *token.Verifier // nil without keys
+	plain  []net.Addr      // bound, in the order of --listen
 	secure []net.Addr
 }
 
@@ -61,15 +63,19 @@ func serve(c *config, out, errs io.Writer) error {
 
 // start wires the parts and opens the listeners.
 func (p *program) start() error {
-	// Clients bring no tokens yet; wrong settings of them stop the start all the same.
-	warnings, err := p.cfg.checkTokens()
-	if err != nil {
+	var err error
+	if p.tokens, err = p.cfg.newVerifier(); err != nil {
 		return err
 	}
-	for _, warning := range warnings {
-		p.log.Warn(warning)
+	rc := p.cfg.roomConfig()
+	if p.tokens != nil {
+		for _, warning := range p.tokens.Warnings() {
+			p.log.Warn(warning)
+		}
+		p.tokens.Start()
+		rc.Tokens, rc.Revoked = p.tokens, &token.Revoked{}
 	}
-	hub := room.NewHub(p.cfg.roomConfig())
+	hub := room.NewHub(rc)
 	nc := p.cfg.netpollConfig()
 	nc.Logger = p.log
 	nc.HTTP = p.health.over(web.Handler())
@@ -77,6 +83,7 @@ func (p *program) start() error {
 	hub.Start(p.server)
 	if err := p.listen(); err != nil {
 		_ = p.server.Close()
+		p.closeTokens()
 		return err
 	}
 	p.server.Tick(janitorInterval, newJanitor().look)
@@ -149,5 +156,12 @@ func (p *program) stop() {
 	if err := p.server.Shutdown(ctx, p.cfg.ShutdownSpread); err != nil {
 		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.cfg.ShutdownTimeout)
 	}
+	p.closeTokens()
 	p.log.Info("ended")
+}
+
+func (p *program) closeTokens() {
+	if p.tokens != nil {
+		p.tokens.Close()
+	}
 }

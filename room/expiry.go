@@ -1,0 +1,191 @@
+package room
+
+import (
+	"container/heap"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// deadlines are what sessions must have done by some time: connect, bring a new
+// token. They are looked at each second; an entry that has become untrue does
+// nothing, so none is ever taken out early. The zero value is ready.
+type deadlines struct {
+	mu   sync.Mutex
+	heap dueHeap
+}
+
+type due struct {
+	at time.Time
+	do func()
+}
+
+type dueHeap []due
+
+// Len implements heap.Interface, as the others.
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(due)) }
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last] = due{}
+	if *h = (*h)[:last]; last == 0 {
+		*h = nil // a crowd that came at once is over
+	}
+	return x
+}
+
+func (d *deadlines) add(at time.Time, do func()) {
+	d.mu.Lock()
+	heap.Push(&d.heap, due{at, do})
+	d.mu.Unlock()
+}
+
+// look does what is due.
+func (d *deadlines) look() {
+	now := time.Now()
+	for {
+		d.mu.Lock()
+		if len(d.heap) == 0 || d.heap[0].at.After(now) {
+			d.mu.Unlock()
+			return
+		}
+		first := heap.Pop(&d.heap).(due)
+		d.mu.Unlock()
+		first.do()
+	}
+}
+
+// mustConnect closes a session that has not connected in time.
+func (s *session) mustConnect() {
+	if !s.connected.Load() {
+		s.disconnect(wire.DisconnectStale)
+	}
+}
+
+// ttl is an expiry as the protocol has it.
+func ttl(at time.Time) (expires bool, seconds uint32) {
+	if at.IsZero() {
+		return false, 0
+	}
+	return true, uint32(max(1, time.Until(at)/time.Second))
+}
+
+// expire sees that a session ends with its token, unless a new one comes.
+func (h *Hub) expire(s *session, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	h.due.add(at.Add(h.cfg.ExpiredGrace), func() {
+		if s.who.Load().Expires.Equal(at) {
+			s.disconnect(wire.DisconnectExpired)
+		}
+	})
+}
+
+// onRefresh takes a new token for the connection, of the same user.
+func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
+	h := s.hub
+	if h.cfg.Tokens == nil {
+		return wire.ErrNotAvailable
+	}
+	h.cfg.Tokens.Connection(r.Token, func(who *token.Identity, err error) {
+		switch err = h.judge(who, err); {
+		case errors.Is(err, wire.ErrTokenExpired):
+			err = wire.DisconnectExpired
+		case err == nil && who.User != s.who.Load().User:
+			err = wire.DisconnectInvalidToken
+		}
+		if err != nil {
+			s.fail(id, err)
+			return
+		}
+		s.who.Store(who)
+		h.expire(s, who.Expires)
+		res := &protocol.RefreshResult{Client: s.client(), Version: h.cfg.Version}
+		res.Expires, res.Ttl = ttl(who.Expires)
+		s.answer(id, nil, &protocol.Reply{Refresh: res})
+	})
+	return nil
+}
+
+// subscription judges the token of a subscription; invalid is what to say of
+// one that is not good. Another's token ends the connection.
+func (s *session) subscription(text, room string, invalid error, done func(*token.Subscription, error)) error {
+	h := s.hub
+	if h.cfg.Tokens == nil {
+		return invalid
+	}
+	h.cfg.Tokens.Subscription(text, func(t *token.Subscription, err error) {
+		switch {
+		case errors.Is(err, token.ErrExpired):
+			err = wire.ErrTokenExpired
+		case errors.Is(err, token.ErrUnavailable):
+			err = wire.ErrInternal
+		case err != nil:
+			err = invalid
+		case t.User != s.who.Load().User || t.Client != "" && t.Client != s.client() || t.Channel != room:
+			err = wire.DisconnectInvalidToken
+		case h.cfg.Revoked != nil && h.cfg.Revoked.Check(t.User, t.ID, t.IssuedAt):
+			err = invalid
+		}
+		done(t, err)
+	})
+	return nil
+}
+
+// onSubRefresh takes a new token for a subscription.
+func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
+	return s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {
+		if err == nil && !s.renew(r.Channel, t) {
+			err = wire.ErrPermissionDenied // it is not in that room
+		}
+		if err != nil {
+			s.fail(id, err)
+			return
+		}
+		res := &protocol.SubRefreshResult{}
+		res.Expires, res.Ttl = ttl(t.Expires)
+		s.answer(id, nil, &protocol.Reply{SubRefresh: res})
+	})
+}
+
+// renew notes a subscription's new token.
+func (s *session) renew(room string, t *token.Subscription) bool {
+	s.mu.Lock()
+	i := s.find(room)
+	if i < 0 {
+		s.mu.Unlock()
+		return false
+	}
+	s.subs[i].token = newSubToken(t.Info, t.Expires)
+	s.mu.Unlock()
+	s.expireIn(room, t.Expires)
+	return true
+}
+
+// expireIn sees that a subscription ends with its token, unless a new one
+// comes: the client is told with 2501, and subscribes anew.
+func (s *session) expireIn(room string, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	s.hub.due.add(at.Add(s.hub.cfg.ExpiredGrace), func() {
+		s.mu.Lock()
+		over := slices.ContainsFunc(s.subs, func(one sub) bool {
+			return one.room.name == room && one.token != nil && one.token.expires == at.Unix()
+		})
+		s.mu.Unlock()
+		if over && s.unsubscribe(room) {
+			s.answer(0, nil, wire.UnsubscribeExpired.Push(room))
+		}
+	})
+}
