@@ -213,7 +213,7 @@ func (k *connecting) reply(o *out) error {
 	}
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
-	return nil
+	return s.hub.enrol(s)
 }
 
 // seat opens the latch.

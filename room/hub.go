@@ -1,10 +1,10 @@
 package room
 
 import (
+	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -121,6 +121,11 @@ type Hub struct {
 	byNum []*Room // by Room.num; a tag has the number
 	free  []uint32
 
+	server  *netpoll.Server
+	id      string // another one after each start
+	started time.Time
+	users   users
+
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
 	due     deadlines
@@ -129,12 +134,14 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}}
+	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, id: rand.Text(), users: users{byName: map[string]*session{}}}
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by
-// itself ends with the server.
+// itself ends with the server; Stop ends what its engine does.
 func (h *Hub) Start(s *netpoll.Server) {
+	h.server, h.started = s, time.Now()
+	h.engine.Enlist(h)
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
@@ -142,6 +149,9 @@ func (h *Hub) Start(s *netpoll.Server) {
 		s.Tick(time.Second, m.Expire)
 	}
 }
+
+// Stop takes the hub from its engine's nodes: no order reaches it any more.
+func (h *Hub) Stop() { h.engine.Dismiss(h) }
 
 // Handshake refuses connections to rooms that cannot be.
 func (h *Hub) Handshake(r *netpoll.Request) {
@@ -213,29 +223,6 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	} else if s := sessionOf(c); s != nil {
 		s.close()
 	}
-}
-
-// Publish sends a message to a room from the outside. done, which may be nil,
-// gets its place or an error: ErrBusy if the room has more to sweep than it
-// should, ErrBadMessage, or what is wrong with the room's name. m.Data may be
-// reused when Publish returns.
-func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
-	if done == nil {
-		done = func(Position, error) {}
-	}
-	if err := wire.CheckRoomName(room); err != nil {
-		done(Position{}, err)
-		return
-	}
-	if m.Op != ws.OpBinary && (m.Op != ws.OpText || !utf8.Valid(m.Data)) {
-		done(Position{}, ErrBadMessage)
-		return
-	}
-	if h.congested(room) {
-		done(Position{}, ErrBusy)
-		return
-	}
-	h.engine.Publish(room, m, done)
 }
 
 // congested reports whether a room has more to sweep than it should.

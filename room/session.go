@@ -33,8 +33,13 @@ type session struct {
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
 
-	mu   sync.Mutex // taken under Room.mu
-	subs []sub
+	mu     sync.Mutex // taken under Room.mu
+	subs   []sub
+	closed bool // no more of them
+
+	// Under users.mu.
+	place enrolment
+	peer  *session // another of the same user's
 }
 
 // identity is who a connection is: what its token says. Those without one
@@ -220,9 +225,10 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 
 // close ends what the session has.
 func (s *session) close() {
+	s.hub.users.remove(s)
 	s.mu.Lock()
 	subs := s.subs
-	s.subs = nil
+	s.subs, s.closed = nil, true
 	s.mu.Unlock()
 	for _, one := range subs {
 		s.leave(one)

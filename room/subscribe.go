@@ -134,26 +134,52 @@ func (s *session) enter(w *wanted) (*Room, error) {
 		if err != nil {
 			return nil, wire.ErrLimitExceeded
 		}
-		s.mu.Lock()
 		one.room = r
-		s.subs = append(s.subs, one)
-		s.mu.Unlock()
-		return r, nil
+		return r, s.note(one)
 	}
 }
 
-// mayEnter checks what the session itself has against another room. Only the
-// connection's turn adds subscriptions, so the answer stays good.
+// note adds a subscription whose room has counted the session in, unless
+// another goroutine was faster, or the session has ended.
+func (s *session) note(one sub) error {
+	r := one.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mayEnterLocked(r.name); err != nil {
+		r.outLocked()
+		return err
+	}
+	s.subs = append(s.subs, one)
+	return nil
+}
+
+// mayEnter checks what the session itself has against another room. The answer
+// is good until somebody else adds a subscription: the client, or an order.
 func (s *session) mayEnter(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.mayEnterLocked(name)
+}
+
+func (s *session) mayEnterLocked(name string) error {
 	switch {
+	case s.closed:
+		return wire.ErrInternal // nobody will read that
 	case s.find(name) >= 0:
 		return wire.ErrAlreadySubscribed
 	case len(s.subs) >= s.hub.cfg.MaxRoomsPerConn:
 		return wire.ErrLimitExceeded
 	}
 	return nil
+}
+
+// outLocked takes back what enterLocked counted.
+func (r *Room) outLocked() {
+	if r.members--; r.members == 0 {
+		r.hub.soon(func() { r.hub.vacated(r) })
+	}
 }
 
 // find is the place of a room among the session's subscriptions, or -1.
@@ -227,9 +253,7 @@ func (r *Room) seatJoining(j *joining) {
 		j.err = wire.ErrInternal
 	}
 	if j.err != nil {
-		if r.members--; r.members == 0 {
-			r.hub.soon(func() { r.hub.vacated(r) })
-		}
+		r.outLocked()
 		if i >= 0 {
 			s.subs = slices.Delete(s.subs, i, i+1)
 		}

@@ -1,0 +1,135 @@
+package room
+
+import (
+	"slices"
+	"sync"
+
+	"webim/room/wire"
+)
+
+// users knows the sessions that have connected, by their users. Those of one
+// user hang together: a session costs a pointer, a user an entry of the map,
+// and who is anonymous is only counted. Lock order: users.mu is the innermost.
+type users struct {
+	mu        sync.RWMutex
+	byName    map[string]*session // the first of each user
+	sessions  int                 // enrolled, anonymous ones too
+	anonymous int                 // of them
+}
+
+// enrolment is what users know of a session: it is enrolled once, and never
+// again after it was removed.
+type enrolment uint8
+
+const (
+	stranger enrolment = iota
+	enrolled           // orders reach it
+	removed
+)
+
+// enrol makes a session one that orders reach; its connect reply is queued. A
+// token that was revoked while it was connecting is found here: the revocation
+// comes before or after, and in either case one sees the other.
+func (h *Hub) enrol(s *session) error {
+	h.users.add(s)
+	who := s.who.Load()
+	if h.cfg.Revoked != nil && who != anonymous && h.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt) {
+		return wire.DisconnectInvalidToken
+	}
+	return nil
+}
+
+func (u *users) add(s *session) {
+	name := s.who.Load().User
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if s.place != stranger {
+		return // its connection has ended
+	}
+	s.place = enrolled
+	u.sessions++
+	if name == "" {
+		u.anonymous++
+		return
+	}
+	s.peer = u.byName[name]
+	u.byName[name] = s
+}
+
+// remove takes a session out, if it is there, for good. O(n) in the user's
+// connections.
+func (u *users) remove(s *session) {
+	name := s.who.Load().User
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	was := s.place
+	s.place = removed
+	if was != enrolled {
+		return
+	}
+	u.sessions--
+	if name == "" {
+		u.anonymous--
+		return
+	}
+	first := u.byName[name]
+	switch {
+	case first == s && s.peer == nil:
+		delete(u.byName, name)
+	case first == s:
+		u.byName[name] = s.peer
+	default:
+		for first.peer != s {
+			first = first.peer
+		}
+		first.peer = s.peer
+	}
+	s.peer = nil
+}
+
+// of lists a user's sessions.
+func (u *users) of(name string) (all []*session) {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for s := u.byName[name]; s != nil; s = s.peer {
+		all = append(all, s)
+	}
+	return all
+}
+
+// count tells how many sessions there are, how many of them are anonymous, and
+// how many different users the others are.
+func (u *users) count() (sessions, anonymous, named int) {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return u.sessions, u.anonymous, len(u.byName)
+}
+
+// all lists the enrolled sessions that pass a test. It walks all connections of
+// the server, some 100 ns each: what needs that is rare, and an index would
+// cost every idle client.
+func (h *Hub) all(test func(*session) bool) (all []*session) {
+	for c := range h.server.Conns() {
+		if s := sessionOf(c); s != nil && s.hub == h && test(s) {
+			all = append(all, s)
+		}
+	}
+	h.users.mu.RLock()
+	defer h.users.mu.RUnlock()
+	return slices.DeleteFunc(all, func(s *session) bool { return s.place != enrolled })
+}
+
+// targets lists the sessions that an order is for.
+func (h *Hub) targets(t Target) []*session {
+	match := func(s *session) bool {
+		client := s.client()
+		return (t.Client == "" || client == t.Client) && (t.Session == "" || client == t.Session) && !slices.Contains(t.Except, client)
+	}
+	switch {
+	case t.User != "":
+		return slices.DeleteFunc(h.users.of(t.User), func(s *session) bool { return !match(s) })
+	case t.Client != "" || t.Session != "":
+		return h.all(match)
+	}
+	return nil
+}
