@@ -71,20 +71,32 @@ func (h *Hub) Ordered(o Order) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		switch o.Act {
-		case ActSubscribe:
-			s.ordered(o)
-		case ActUnsubscribe:
-			s.expelled(o.Room)
-		case ActDisconnect:
-			_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
-		case ActRefresh:
-			s.refreshed(o)
-		case ActSend:
-			s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
-		}
+		s.obey(o)
 	}
 	return nil
+}
+
+// obey does what an order says. A session whose connect reply is not out yet is
+// about to have it, and nothing may come before that.
+func (s *session) obey(o Order) {
+	if !s.connected.Load() {
+		if !s.hub.users.gone(s) {
+			s.hub.soon(func() { s.obey(o) })
+		}
+		return
+	}
+	switch o.Act {
+	case ActSubscribe:
+		s.ordered(o)
+	case ActUnsubscribe:
+		s.expelled(o.Room)
+	case ActDisconnect:
+		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
+	case ActRefresh:
+		s.refreshed(o)
+	case ActSend:
+		s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
+	}
 }
 
 // ordered joins the session to a room, and tells it so before anything that the

@@ -27,7 +27,7 @@ const (
 	removed
 )
 
-// enrol makes a session one that orders reach; its connect reply is queued. A
+// enrol makes a session one that orders reach, just before its connect reply. A
 // token that was revoked while it was connecting is found here: the revocation
 // comes before or after, and in either case one sees the other.
 func (h *Hub) enrol(s *session) error {
@@ -103,6 +103,13 @@ func (u *users) count() (sessions, anonymous, named int) {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	return u.sessions, u.anonymous, len(u.byName)
+}
+
+// gone tells that a session has been removed.
+func (u *users) gone(s *session) bool {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return s.place == removed
 }
 
 // all lists the enrolled sessions that pass a test. It walks all connections of
