@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -355,4 +356,23 @@ func (c *client) recover(room string, since position) {
 	c.t.Helper()
 	c.command(&protocol.Command{Id: 3, Subscribe: &protocol.SubscribeRequest{
 		Channel: room, Recoverable: true, Recover: true, Epoch: since.Epoch, Offset: since.Offset}})
+}
+
+// say sends a text as a plain client does.
+func (c *client) say(text string) {
+	c.t.Helper()
+	if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// hubSubscribe gives an order without the API, as fast as can be.
+func (n *node) hubSubscribe(user, name string) {
+	done := make(chan error, 1)
+	n.hub.Command(room.Order{Act: room.ActSubscribe, To: room.Target{User: user}, Room: name}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		n.t.Error(err)
+	}
 }
