@@ -232,17 +232,26 @@ func TestOrdersInTheCrowd(t *testing.T) {
 			}
 		}
 	}()
+	var stay []*client
 	for i := range 60 {
 		c := n.chat("ann", []string{"", "centrifuge-protobuf"}[i%2])
 		for r := c.next(); r.Push == nil || r.Push.Subscribe == nil; r = c.next() {
 		}
 		if i%3 > 0 {
 			c.Close()
+		} else {
+			stay = append(stay, c)
 		}
 	}
 	close(stop)
 	<-done
 	n.ok("disconnect", `{"user":"ann"}`)
+	for _, c := range stay {
+		if got := c.closing(); got != "closed: 3503 force disconnect" {
+			t.Error(got)
+		}
+		c.Close()
+	}
 	eventually(t, "all are gone", func() bool {
 		return must[infoResult](n, "info", "{}").Nodes[0].NumClients == 0 && len(n.hub.Rooms()) == 0
 	})
