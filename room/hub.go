@@ -134,7 +134,7 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, id: rand.Text(), users: users{byName: map[string]*session{}}}
+	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, id: rand.Text(), users: users{byName: map[string][]*session{}}}
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by

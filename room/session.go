@@ -30,16 +30,14 @@ type session struct {
 	id   [16]byte // the client id, as a UUID
 	enc  wire.Encoding
 
+	place  enrolment // under users.mu
+	closed bool      // under mu: no more subscriptions
+
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
 
-	mu     sync.Mutex // taken under Room.mu
-	subs   []sub
-	closed bool // no more of them
-
-	// Under users.mu.
-	place enrolment
-	peer  *session // another of the same user's
+	mu   sync.Mutex // taken under Room.mu
+	subs []sub
 }
 
 // identity is who a connection is: what its token says. Those without one

@@ -7,14 +7,14 @@ import (
 	"webim/room/wire"
 )
 
-// users knows the sessions that have connected, by their users. Those of one
-// user hang together: a session costs a pointer, a user an entry of the map,
-// and who is anonymous is only counted. Lock order: users.mu is the innermost.
+// users knows the sessions that have connected, by their users. A user costs an
+// entry of the map, some 60 bytes, and a pointer for each connection; who is
+// anonymous is only counted. users.mu is the innermost lock.
 type users struct {
 	mu        sync.RWMutex
-	byName    map[string]*session // the first of each user
-	sessions  int                 // enrolled, anonymous ones too
-	anonymous int                 // of them
+	byName    map[string][]*session
+	sessions  int // enrolled, anonymous ones too
+	anonymous int // of them
 }
 
 // enrolment is what users know of a session: it is enrolled once, and never
@@ -52,8 +52,7 @@ func (u *users) add(s *session) {
 		u.anonymous++
 		return
 	}
-	s.peer = u.byName[name]
-	u.byName[name] = s
+	u.byName[name] = append(u.byName[name], s)
 }
 
 // remove takes a session out, if it is there, for good. O(n) in the user's
@@ -72,29 +71,19 @@ func (u *users) remove(s *session) {
 		u.anonymous--
 		return
 	}
-	first := u.byName[name]
-	switch {
-	case first == s && s.peer == nil:
+	left := slices.DeleteFunc(u.byName[name], func(other *session) bool { return other == s })
+	if len(left) == 0 {
 		delete(u.byName, name)
-	case first == s:
-		u.byName[name] = s.peer
-	default:
-		for first.peer != s {
-			first = first.peer
-		}
-		first.peer = s.peer
+	} else {
+		u.byName[name] = left
 	}
-	s.peer = nil
 }
 
-// of lists a user's sessions.
-func (u *users) of(name string) (all []*session) {
+// of lists a user's sessions; the slice is the caller's.
+func (u *users) of(name string) []*session {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
-	for s := u.byName[name]; s != nil; s = s.peer {
-		all = append(all, s)
-	}
-	return all
+	return slices.Clone(u.byName[name])
 }
 
 // count tells how many sessions there are, how many of them are anonymous, and
