@@ -51,8 +51,9 @@ type client struct {
 
 	// The send side, of whoever holds mu.
 	mu      sync.Mutex
-	sending bool   // fd may be written to
-	pending []byte // what the socket did not take
+	sending bool    // fd may be written to
+	pending []byte  // what the socket did not take
+	tls     *sealed // nil without TLS; its worker reads it without mu
 }
 
 // sink takes what a client's worker has read.
@@ -93,9 +94,7 @@ func (c *client) events(b []byte, message func(Event)) error {
 func (c *client) control(ev Event) error {
 	switch ev.Op {
 	case opPing:
-		if c.w != nil { // none over TLS
-			c.w.pings++
-		}
+		c.w.pings++
 		c.send(appendFrame(nil, opPong, ev.Payload, &c.mask))
 	case opClose:
 		if len(ev.Payload) >= 2 {
@@ -115,6 +114,9 @@ func (c *client) send(frame []byte) bool {
 	if !c.sending {
 		return false
 	}
+	if c.tls != nil {
+		frame = c.tls.seal(frame)
+	}
 	if len(c.pending) > 0 {
 		c.pending = append(c.pending, frame...)
 		return false
@@ -130,6 +132,9 @@ func (c *client) send(frame []byte) bool {
 func (c *client) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.sending && c.tls != nil {
+		c.pending = append(c.pending, c.tls.wire.take()...)
+	}
 	for c.sending && len(c.pending) > 0 {
 		n := rawWrite(c.fd, c.pending)
 		if n <= 0 {
@@ -150,6 +155,9 @@ func (c *client) unsent() int {
 func (c *client) setSending(on bool) {
 	c.mu.Lock()
 	c.sending, c.pending = on, nil
+	if !on {
+		c.tls = nil
+	}
 	c.mu.Unlock()
 }
 

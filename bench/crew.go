@@ -38,7 +38,11 @@ func NewCrew(cfg Config, n, processes int) (*Crew, error) {
 	if processes < 1 || n < processes {
 		return nil, badOption("%d clients in %d processes: give each process one client at least", n, processes)
 	}
-	if _, err := parseTarget(cfg.URL); err != nil {
+	t, err := parseTarget(cfg.URL)
+	if err == nil {
+		err = cfg.checkDialect(t)
+	}
+	if err != nil {
 		return nil, err
 	}
 	c := &Crew{cfg: cfg, clients: n}

@@ -50,6 +50,10 @@ func (w *worker) dial(c *client) {
 	c.session = nil
 	c.gen++
 	c.state.Store(dialing)
+	if w.fleet.target.tls {
+		w.dialTLS(c)
+		return
+	}
 	fd, err := dialSocket(w.fleet.target, w.fleet.first, c.index, w.fleet.cfg.sources())
 	if err != nil {
 		c.state.Store(absent)
@@ -58,12 +62,17 @@ func (w *worker) dial(c *client) {
 		return
 	}
 	c.fd = fd
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(c.index), Pad: c.gen}
-	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+	if err := w.park(c); err != nil {
 		w.drop(c, err)
 		return
 	}
 	w.connected(c)
+}
+
+// park registers a client's socket, once in its life.
+func (w *worker) park(c *client) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(c.index), Pad: c.gen}
+	return unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, c.fd, &ev)
 }
 
 // connected writes the upgrade request, if the connection stands. It is called again at EPOLLOUT until it does. The request is smaller than any empty

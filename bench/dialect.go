@@ -51,8 +51,6 @@ func (c Config) checkDialect(t target) error {
 		return badOption("--channel %q is for --dialect %s: in the plain dialect the path of --url is the room", c.Channel, Centrifuge)
 	case !c.centrifuge():
 		return nil
-	case t.tls:
-		return badOption("--dialect %s does not work over TLS: give a ws:// URL", Centrifuge)
 	case c.Compress:
 		return badOption("--dialect %s does not work with --compress: leave one of them out", Centrifuge)
 	case slices.ContainsFunc(c.Protocols, func(p string) bool { return p != "centrifuge-json" }):

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 // channelServer is a server of the Centrifuge protocol in JSON of known behaviour, strict with what clients send. It pings whoever has subscribed at once,
 // in the frame of the reply, and takes no message before the pong.
 type channelServer struct {
+	// secure, if set, makes it speak TLS.
+	secure *tls.Config
 	// refuse returns the code of an error for a command, by its name, and the number of such commands before it; zero: it is accepted.
 	refuse func(name string, n int) int
 	// close is the code of a close frame instead of the reply to a subscription; zero: none.
@@ -49,6 +52,10 @@ func (s *channelServer) start(t testing.TB) *channelServer {
 		t.Fatal(err)
 	}
 	s.ln, s.url = ln, "ws://"+ln.Addr().String()+"/"
+	if s.secure != nil {
+		ln, s.url = tls.NewListener(ln, s.secure), "wss://"+ln.Addr().String()+"/"
+		s.ln = ln
+	}
 	s.conns, s.channels, s.seen, s.paths = map[net.Conn]bool{}, map[string]map[net.Conn]bool{}, map[string]int{}, map[string]int{}
 	s.done.Go(func() {
 		for {

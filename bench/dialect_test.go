@@ -149,6 +149,24 @@ func TestCentrifugeFlood(t *testing.T) {
 	}
 }
 
+// The dialect over TLS, and in several processes.
+func TestCentrifugeElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{
+		"TLS":       {URL: (&channelServer{secure: ownCertificate(t)}).start(t).url},
+		"processes": {URL: (&channelServer{}).start(t).url, Processes: 3, Worker: workerCommand()},
+	} {
+		cfg.Dialect = Centrifuge
+		r, err := talking.Run(context.Background(), cfg)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if f := r.Flood[0]; f.Delivered != 500 || f.Lost+f.Duplicates+f.Foreign != 0 || f.Gone != 0 {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 // What a server loses, doubles or refuses is seen, and why.
 func TestCentrifugeFloodCounts(t *testing.T) {
 	t.Parallel()
@@ -249,7 +267,6 @@ func TestDialectOptions(t *testing.T) {
 		"unknown":     {URL: url, Dialect: "klingon"},
 		"channel":     {URL: url, Channel: "lobby"},
 		"compress":    {URL: url, Dialect: Centrifuge, Compress: true},
-		"tls":         {URL: "wss://127.0.0.1:1/", Dialect: Centrifuge},
 		"subprotocol": {URL: url, Dialect: Centrifuge, Protocols: []string{"centrifuge-protobuf"}},
 	} {
 		var option *OptionError

@@ -11,6 +11,7 @@
 //	park     worker.go   one edge-triggered epoll registration, once in a life            same
 //	read     worker.go   into one 256 KB buffer that all clients of a worker share        same
 //	walk     decoder.go  frame headers only; of a payload just its first 16 bytes         same
+//	open     tls.go       records of TLS, if the URL is wss                               same
 //	inflate  deflate.go  what was compressed, once for all clients that got the same bytes    same
 //	dialect  dialect.go   replies and pushes, into plain frames; in the Centrifuge dialect only   same
 //	tally    tally.go    latency, duplicates, order, losses; rounds.go for single shots   same

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -61,13 +62,17 @@ func orDefault[T comparable](v, def T) T {
 // Fleet is a set of clients of one server. Its methods are for one goroutine.
 type Fleet struct {
 	// Immutable.
-	cfg     Config
-	target  target
-	shake   *handshake
-	clients []*client
-	first   int      // number of the first loopback address
-	sampler *sampler // of the report; nil: nobody looks
-	workers []*worker
+	cfg      Config
+	target   target
+	shake    *handshake
+	clients  []*client
+	secure   *tls.Config     // for wss
+	greeting context.Context // of TLS handshakes
+	hush     func()          // ends them
+	greeters sync.WaitGroup  // their goroutines
+	first    int             // number of the first loopback address
+	sampler  *sampler        // of the report; nil: nobody looks
+	workers  []*worker
 
 	// Counters of the workers.
 	openCount atomic.Int64 // clients that are open
@@ -96,6 +101,9 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	}
 	f := &Fleet{cfg: cfg, target: t, shake: newHandshake(t.url.Host, cfg), settled: make(chan struct{}, 1),
 		requests: map[string][]byte{}, failures: map[string]int{}}
+	// The server's certificate is usually one of its own making, and nothing secret is said.
+	f.secure = &tls.Config{InsecureSkipVerify: true, ServerName: t.url.Hostname()}
+	f.greeting, f.hush = context.WithCancel(context.Background())
 	f.clients = make([]*client, n)
 	workers := make([]*worker, 0, receivers)
 	for i := range n {
@@ -213,6 +221,8 @@ func (f *Fleet) Reset() {
 func (f *Fleet) Close() {
 	f.Reset()
 	f.abandon(errReset)
+	f.hush()
+	f.greeters.Wait() // what they have to say is said before the workers end
 	for _, w := range f.workers {
 		w.stop()
 	}

@@ -69,10 +69,13 @@ func (u Usage) judge(lag, latency int64) (why []string) {
 	return why
 }
 
+// othersBusy begins the remark that others worked on the machine.
+const othersBusy = "other processes used"
+
 // remark notes what else spoils the figures.
 func (g *Guard) remark(r *Report, u Usage) {
 	if u.Others > 0.15 {
-		r.note("other processes used %.2f cores meanwhile: the figures are worse than the server is", u.Others)
+		r.note(othersBusy+" %.2f cores meanwhile: the figures are worse than the server is", u.Others)
 	}
 	for what, n := range g.load.Failures() {
 		if why, ok := strings.CutPrefix(what, refusedMessage); ok {

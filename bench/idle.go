@@ -53,21 +53,19 @@ func (o Idle) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	crowd, err := newCrowds(cfg, o.Clients[len(o.Clients)-1])
+	l, err := newLoad(cfg, o.Clients[len(o.Clients)-1])
 	if err != nil {
 		return nil, err
 	}
-	defer crowd.Close()
-	defer r.sample(crowd, server)()
+	defer l.Close()
+	defer r.sample(l, server)()
 	r.Idle = &IdleResult{Before: server.pss()}
-	err = o.measure(ctx, cfg, crowd, server, r)
-	r.Idle.finish(crowd)
+	err = o.measure(ctx, cfg, l, server, r)
+	r.Idle.finish(l)
 	if r.Interrupted = ctx.Err() != nil; r.Interrupted {
 		err = nil
 	}
-	if l, ok := crowd.(load); ok {
-		r.agreed(l)
-	}
+	r.agreed(l)
 	return r, err
 }
 
@@ -87,7 +85,7 @@ func (o Idle) check() error {
 }
 
 // measure takes the steps, and then holds.
-func (o Idle) measure(ctx context.Context, cfg Config, c crowd, server process, r *Report) error {
+func (o Idle) measure(ctx context.Context, cfg Config, c load, server process, r *Report) error {
 	from, kernel := 0, kernelNow()
 	for _, n := range o.Clients {
 		step, err := weigh(ctx, cfg, c, server, from, n)
@@ -110,7 +108,7 @@ func (o Idle) measure(ctx context.Context, cfg Config, c crowd, server process, 
 }
 
 // holdStill waits, and takes the CPU meanwhile.
-func holdStill(ctx context.Context, cfg Config, c crowd, server process, hold time.Duration) (h IdleHold, err error) {
+func holdStill(ctx context.Context, cfg Config, c load, server process, hold time.Duration) (h IdleHold, err error) {
 	pings, cpu, client, at := c.pings(), server.cpu(), c.cpu(), now()
 	err = pause(ctx, cfg, "holding them", hold)
 	h = IdleHold{Clients: c.Open(), Pings: c.pings() - pings, Seconds: float64(now()-at) / 1e9}
@@ -125,43 +123,8 @@ func holdStill(ctx context.Context, cfg Config, c crowd, server process, hold ti
 	return h, err
 }
 
-// crowd is clients that can only be there: a Fleet, or goroutines with TLS.
-type crowd interface {
-	Dial(ctx context.Context, from, to int) (failed int, err error) // those of [from, to) that are absent
-	Open() int
-	Failures() map[string]int // of handshakes, by what went wrong
-	Gone() int                // open clients that the server has closed, or the network has
-	Close()
-
-	pings() int64      // that came to all clients
-	cpu() int64        // of all processes of the client's side, in nanoseconds
-	sample(s *sampler) // show s every flood from now on; nil: nobody looks
-}
-
-// newCrowd makes n clients in this process, of the kind that the URL asks for; first is the number of their first loopback address.
-func newCrowd(cfg Config, n, first int) (crowd, error) {
-	t, err := parseTarget(cfg.URL)
-	if err != nil {
-		return nil, err
-	}
-	if err := cfg.checkDialect(t); err != nil {
-		return nil, err
-	}
-	if t.tls {
-		f := newTLSFleet(cfg, t, n)
-		f.first = first
-		return f, nil
-	}
-	f, err := NewFleet(cfg, n, cfg.Receivers)
-	if err != nil {
-		return nil, err
-	}
-	f.first = first
-	return f, nil
-}
-
 // weigh dials the clients [from, to), lets the server settle, and weighs it.
-func weigh(ctx context.Context, cfg Config, c crowd, server process, from, to int) (IdleStep, error) {
+func weigh(ctx context.Context, cfg Config, c load, server process, from, to int) (IdleStep, error) {
 	start := time.Now()
 	_, err := c.Dial(ctx, from, to)
 	took := time.Since(start).Seconds()
@@ -175,7 +138,7 @@ func weigh(ctx context.Context, cfg Config, c crowd, server process, from, to in
 	return IdleStep{Clients: c.Open(), PSS: server.pss(), Seconds: took, PerSec: float64(to-from) / took}, err
 }
 
-func (r *IdleResult) finish(c crowd) {
+func (r *IdleResult) finish(c load) {
 	r.Failures, r.Gone = c.Failures(), c.Gone()
 	if n := len(r.Steps); n > 1 {
 		a, b := r.Steps[0], r.Steps[n-1]

@@ -10,7 +10,15 @@ import (
 
 // load is clients that a scenario drives: a Fleet in this process, or a Crew of worker processes.
 type load interface {
-	crowd
+	Dial(ctx context.Context, from, to int) (failed int, err error) // those of [from, to) that are absent
+	Open() int
+	Failures() map[string]int // of handshakes, by what went wrong
+	Gone() int                // open clients that the server has closed, or the network has
+	Close()
+
+	pings() int64      // that came to all clients
+	cpu() int64        // of all processes of the client's side, in nanoseconds
+	sample(s *sampler) // show s every flood from now on; nil: nobody looks
 	size() int
 	agreed() (t terms, ok bool) // with the first client; ok is false when it is not known
 	busy() []int64              // CPU time of each thread that reads, in nanoseconds
@@ -68,14 +76,6 @@ func newLoad(cfg Config, n int) (load, error) {
 		return NewCrew(cfg, n, p)
 	}
 	return NewFleet(cfg, n, cfg.Receivers)
-}
-
-// newCrowds is newLoad for clients that can only be there, over TLS too.
-func newCrowds(cfg Config, n int) (crowd, error) {
-	if p := cfg.processesFor(n); p > 0 {
-		return NewCrew(cfg, n, p)
-	}
-	return newCrowd(cfg, n, 0)
 }
 
 // mustOpen dials what is absent; a room that is not full would make the figures meaningless.

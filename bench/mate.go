@@ -14,7 +14,7 @@ type mate struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex // guards what follows; not held while an order is carried out
-	crowd   crowd
+	fleet   *Fleet
 	clients int
 	run     *floodRun
 	rounds  *rounds
@@ -42,8 +42,8 @@ func ServeWorker(in io.Reader, out io.Writer) error {
 	if m.run != nil {
 		m.run.halt()
 	}
-	if m.crowd != nil {
-		m.crowd.Close()
+	if m.fleet != nil {
+		m.fleet.Close()
 	}
 	if err == io.EOF {
 		return nil
@@ -68,9 +68,9 @@ func (m *mate) carryOut(o order) (a answer, err error) {
 		return a, m.enlist(o.Enlist)
 	}
 	m.mu.Lock()
-	c, run, rounds := m.crowd, m.run, m.rounds
+	f, run, rounds := m.fleet, m.run, m.rounds
 	m.mu.Unlock()
-	if c == nil {
+	if f == nil {
 		return a, fmt.Errorf("an order before the first")
 	}
 	if needs := o.Do == doFire || o.Do == doAwait; needs && rounds == nil || o.Do > doFlood && o.Do < doArm && run == nil {
@@ -81,19 +81,14 @@ func (m *mate) carryOut(o order) (a answer, err error) {
 		if o.From < 0 || o.From > o.To || o.To > m.clients {
 			return a, fmt.Errorf("no such clients: %d to %d of %d", o.From, o.To, m.clients)
 		}
-		a.N, err = c.Dial(m.ctx, o.From, o.To)
+		a.N, err = f.Dial(m.ctx, o.From, o.To)
 	case doCancel:
 		m.cancel()
 	case doStat:
-		a.Stat = statOf(c, run)
-	case doFlood, doArm:
-		f, ok := c.(*Fleet)
-		if !ok {
-			return a, fmt.Errorf("clients over TLS can only be there")
-		}
-		if o.Do == doFlood {
-			return a, m.flood(f, o.Flood)
-		}
+		a.Stat = statOf(f, run)
+	case doFlood:
+		return a, m.flood(f, o.Flood)
+	case doArm:
 		return m.arm(f, o)
 	case doFire:
 		a.At, err = rounds.fire()
@@ -116,17 +111,18 @@ func (m *mate) enlist(e *enlistment) error {
 	if e == nil {
 		return fmt.Errorf("nothing to enlist for")
 	}
-	c, err := newCrowd(e.Config, e.Clients, e.FirstSource)
+	f, err := NewFleet(e.Config, e.Clients, e.Config.Receivers)
 	if err != nil {
 		return err
 	}
+	f.first = e.FirstSource
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.crowd != nil {
-		c.Close()
+	if m.fleet != nil {
+		f.Close()
 		return fmt.Errorf("this process has its clients already")
 	}
-	m.crowd, m.clients = c, e.Clients
+	m.fleet, m.clients = f, e.Clients
 	return nil
 }
 
@@ -169,17 +165,11 @@ func (m *mate) arm(f *Fleet, o order) (a answer, err error) {
 	return a, nil
 }
 
-func statOf(c crowd, run *floodRun) *stat {
-	s := &stat{Open: c.Open(), Gone: c.Gone(), Failures: c.Failures(), Pings: c.pings()}
-	for _, n := range s.Failures {
-		s.Ended += n
-	}
-	s.Ended += s.Open + s.Gone
-	if l, ok := c.(load); ok {
-		s.Busy = l.busy()
-		t, ok := l.agreed()
-		s.Protocol, s.Packed, s.Agreed = t.protocol, t.packed, ok
-	}
+func statOf(f *Fleet, run *floodRun) *stat {
+	s := &stat{Open: f.Open(), Gone: f.Gone(), Failures: f.Failures(), Pings: f.pings(), Busy: f.busy()}
+	s.Ended = int(f.failed.Load()) + s.Open + s.Gone
+	t, ok := f.agreed()
+	s.Protocol, s.Packed, s.Agreed = t.protocol, t.packed, ok
 	if run != nil {
 		s.Received = run.received()
 	}

@@ -144,6 +144,23 @@ func TestRoomFor(t *testing.T) {
 	}
 }
 
+// Servers log before they say where they listen, and say it in their own words.
+func TestAnnounced(t *testing.T) {
+	t.Parallel()
+	for says, want := range map[string]string{
+		"webim: open http://127.0.0.1:4321/ in a browser": "ws://127.0.0.1:4321/",
+		"listening on 127.0.0.1:4321":                     "ws://127.0.0.1:4321/",
+		"listening on [::1]:4321":                         "ws://[::1]:4321/",
+	} {
+		s, url, err := startAnnounced(context.Background(), "x", []string{"sh", "-c", `echo "limit of files 127.0.0.9:9" >&2; echo "$0"; exec sleep 600`, says})
+		if err != nil || url != want {
+			t.Errorf("%q: %s %v", says, url, err)
+			continue
+		}
+		s.Stop()
+	}
+}
+
 func TestAuto(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Auto{"auto": 0, "7": 7} {

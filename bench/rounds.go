@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -179,6 +180,9 @@ func startDuel(ctx context.Context, cfg Config, server process, clients int, siz
 	}
 	child, err := startFloor(ctx, argv)
 	if err == nil {
+		if strings.HasPrefix(cfg.URL, "wss:") {
+			r.note("the floor is without TLS: the ratio to it says what chat and TLS cost together")
+		}
 		d.child = child
 		cfg.URL, cfg.Dialect, cfg.Channel = child.url, Plain, "" // it speaks nothing else
 		err = d.join(ctx, cfg, process{pids: []int{child.PID()}}, clients, size, r)

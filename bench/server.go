@@ -21,7 +21,7 @@ type Server struct {
 }
 
 // StartServer runs a command and waits until the URL's port answers; a command with shell characters goes through sh. The
-// server dies with us, whatever happens.
+// server dies with us, whatever happens; behind a shell it survives only that we are killed by SIGKILL.
 func StartServer(ctx context.Context, command, url string) (*Server, error) {
 	t, err := parseTarget(url)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -161,10 +162,10 @@ func (o Suite) compare(ctx context.Context, cfg Config, all []contender) (*Resul
 		}
 		if err != nil {
 			res.LeftOut = append(res.LeftOut, fmt.Sprintf("%s is left out: %v", c.name, err))
-			o.log("%-8s left out: %v", c.name, err)
+			o.log("%-10s left out: %v", c.name, err)
 			continue
 		}
-		o.log("%-8s is ready, and a chat room", c.name)
+		o.log("%-10s is ready, and a chat room", c.name)
 		ready = append(ready, c)
 	}
 	stages := o.stages
@@ -181,6 +182,7 @@ func (o Suite) compare(ctx context.Context, cfg Config, all []contender) (*Resul
 		res.Stages = append(res.Stages, r)
 	}
 	o.repeat(ctx, cfg, ready, stages, res)
+	res.disturbances()
 	res.Partial = res.Partial || ctx.Err() != nil
 	return res, nil
 }
@@ -242,12 +244,14 @@ func (o Suite) one(ctx context.Context, cfg Config, c contender, s stage, into *
 			res.note("%s, %s: the client was the limit: %s", s.name, c.name, why)
 		}
 		for _, n := range r.Notes {
-			res.note("%s, %s: %s", s.name, c.name, n)
+			if !strings.HasPrefix(n, othersBusy) { // of which there is one note for all
+				res.note("%s, %s: %s", s.name, c.name, n)
+			}
 		}
 	} else {
 		into.Runs = append(into.Runs, nil)
 	}
-	o.log("run %d  %-20s %-8s %5.1f s  %s", res.Runs, s.name, c.name, time.Since(began).Seconds(), what)
+	o.log("run %d  %-20s %-10s %5.1f s  %s", res.Runs, s.name, c.name, time.Since(began).Seconds(), what)
 }
 
 // runOnce starts the server, measures, and stops it, in the stage's time.
@@ -278,6 +282,27 @@ func failure(r *Report, err error, s stage) string {
 		}
 	}
 	return ""
+}
+
+// disturbances sums up in how many runs other processes were busy.
+func (r *Results) disturbances() {
+	disturbed, all := 0, 0
+	for _, s := range r.Stages {
+		for _, v := range s.Servers {
+			for _, run := range v.Runs {
+				if run == nil {
+					continue
+				}
+				all++
+				if slices.ContainsFunc(run.Notes, func(n string) bool { return strings.HasPrefix(n, othersBusy) }) {
+					disturbed++
+				}
+			}
+		}
+	}
+	if disturbed > 0 {
+		r.note("in %d of %d runs other processes were busy too: figures are worse than the servers are; ratios suffer less", disturbed, all)
+	}
 }
 
 func (o Suite) log(format string, args ...any) {

@@ -42,10 +42,11 @@ type chatServer struct {
 	// greet is sent right behind the answer to an upgrade.
 	greet []byte
 
-	url  string
-	ln   net.Listener
-	done sync.WaitGroup
-	due  chan delivery
+	url    string
+	secure *tls.Config // of startTLS
+	ln     net.Listener
+	done   sync.WaitGroup
+	due    chan delivery
 
 	mu       sync.Mutex
 	rooms    map[string]map[net.Conn]bool
@@ -75,6 +76,18 @@ func (s *chatServer) start(t testing.TB) *chatServer {
 // startTLS is start over TLS.
 func (s *chatServer) startTLS(t testing.TB) *chatServer {
 	t.Helper()
+	s.secure = ownCertificate(t)
+	ln, err := tls.Listen("tcp4", "127.0.0.1:0", s.secure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.url = "wss://" + ln.Addr().String() + "/"
+	return s.serve(t, ln)
+}
+
+// ownCertificate is what a server needs that nobody has reason to trust.
+func ownCertificate(t testing.TB) *tls.Config {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -84,12 +97,7 @@ func (s *chatServer) startTLS(t testing.TB) *chatServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := tls.Listen("tcp4", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.url = "wss://" + ln.Addr().String() + "/"
-	return s.serve(t, ln)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
 func (s *chatServer) serve(t testing.TB, ln net.Listener) *chatServer {

@@ -28,6 +28,7 @@ type worker struct {
 
 	todo     []*client // to be dialed
 	inFlight int
+	clear    []byte    // what TLS has opened; nil without
 	inflater *inflater // of all its clients
 	pings    int64     // that its clients got
 	plain    []byte    // what was read, in the plain dialect
@@ -161,6 +162,11 @@ func (w *worker) take(c *client, b []byte) error {
 	if err != nil || !done {
 		return err
 	}
+	return w.upgraded(c, rest)
+}
+
+// upgraded begins a client's life as a WebSocket, with what came right behind the answer.
+func (w *worker) upgraded(c *client, rest []byte) error {
 	if c.terms.packed {
 		if w.inflater == nil {
 			w.inflater = newInflater()
@@ -175,7 +181,7 @@ func (w *worker) take(c *client, b []byte) error {
 		w.opened(c)
 	}
 	if len(rest) > 0 {
-		return w.deliver(c, rest)
+		return w.hear(c, rest, now())
 	}
 	return nil
 }
@@ -189,9 +195,8 @@ func (w *worker) opened(c *client) {
 	}
 }
 
-// deliver gives what came behind the handshake to the client's sink, in the plain dialect.
-func (w *worker) deliver(c *client, b []byte) error {
-	at := now()
+// hear gives what came behind the handshake to the client's sink, in the plain dialect.
+func (w *worker) hear(c *client, b []byte, at int64) error {
 	if c.session == nil {
 		return c.sink.data(c, b, at)
 	}
@@ -215,6 +220,20 @@ func (w *worker) deliver(c *client, b []byte) error {
 	if err == errClosed && c.state.Load() != open {
 		return fmt.Errorf("closed by the server with code %d instead of a place in the room", c.code)
 	}
+	return err
+}
+
+// deliver gives a WebSocket's bytes to who hears them, opened if they are sealed.
+func (w *worker) deliver(c *client, b []byte) error {
+	at := now()
+	if c.tls == nil {
+		return w.hear(c, b, at)
+	}
+	if w.clear == nil {
+		w.clear = make([]byte, readBuffer)
+	}
+	err := c.tls.open(b, w.clear, func(plain []byte) error { return w.hear(c, plain, at) })
+	c.flush() // what crypto/tls has to answer
 	return err
 }
 

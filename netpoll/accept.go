@@ -2,7 +2,6 @@ package netpoll
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -16,8 +15,11 @@ const (
 	// fdReserve descriptors are kept for standard streams, epoll, listeners,
 	// logs, name lookups, and for connections that are being refused.
 	fdReserve = 64
-	// maxRefusals connections over MaxConns are let in at a time to be told so.
-	maxRefusals = 24
+	// maxRefusals connections over a limit are let in at a time to be told so,
+	// and have refusalTimeout to ask: who says nothing keeps the place from
+	// others.
+	maxRefusals    = 24
+	refusalTimeout = 2 * time.Second
 	// acceptPause is how long a listener rests that found no descriptor free.
 	acceptPause = 100 * time.Millisecond
 )
@@ -87,8 +89,8 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 // to be refused politely, as long as few are.
 func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
 	ip, refuse := s.addrs.enter(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
-	if s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) {
-		refuse = refuseFull
+	if back == nil && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) {
+		refuse = refuseFull // one that comes back has kept its place
 	}
 	if refuse != "" && s.refusing.Add(1) > maxRefusals {
 		s.open.Add(-1)
@@ -115,6 +117,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	var x *extra
 	if refuse != "" {
 		x = &extra{refuse: refuse}
+		r.deadline = now + min(s.ticks.handshake, s.ticks.refusal)
 	}
 	if back != nil && back.tls != nil {
 		x = &extra{refuse: refuse, tls: back.tls}
@@ -154,8 +157,8 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
 	} else if s.stopping.Load() {
-		// It came back from net/http after Shutdown had looked round.
-		s.beginClose(r, gen, closing{cause: HandshakeFailed})
+		// Shutdown has looked round before it was there.
+		s.dismiss(Conn{s, r, gen})
 	} else if back != nil || r.flags.Load()&fReadable != 0 {
 		s.wake(r)
 	}
@@ -175,109 +178,4 @@ func peer(sa *unix.RawSockaddrAny) (netip.Addr, uint16) {
 		return netip.AddrFrom16(p.Addr).Unmap(), p.Port<<8 | p.Port>>8
 	}
 	return netip.Addr{}, 0
-}
-
-// addrs counts connections by address. A record has the number of its entry
-// instead of 24 bytes of address; entries live while they are in use.
-type addrs struct {
-	mu      sync.RWMutex
-	byAddr  map[netip.Addr]uint32
-	entries []addrEntry
-	free    []uint32
-}
-
-type addrEntry struct {
-	addr       netip.Addr
-	conns      int
-	handshakes int // of conns, those that have not finished their handshake
-	tls        int // of those, TLS handshakes that have a goroutine
-}
-
-// enter counts a connection in. It says with what reason to refuse it, if an
-// address has too many; loopback and Unix sockets may have any number.
-func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, refuse refusal) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	ip, ok := a.byAddr[addr]
-	if !ok {
-		if k := len(a.free); k > 0 {
-			ip, a.free = a.free[k-1], a.free[:k-1]
-		} else {
-			ip = uint32(len(a.entries))
-			a.entries = append(a.entries, addrEntry{})
-		}
-		a.entries[ip] = addrEntry{addr: addr}
-		a.byAddr[addr] = ip
-	}
-	e := &a.entries[ip]
-	e.conns++
-	e.handshakes++
-	if exempt(addr) {
-		return ip, ""
-	}
-	switch {
-	case maxConns > 0 && e.conns > maxConns:
-		return ip, refusePerIP
-	case maxHandshakes > 0 && e.handshakes > maxHandshakes:
-		return ip, refusePerIP
-	}
-	return ip, ""
-}
-
-func exempt(addr netip.Addr) bool { return !addr.IsValid() || addr.IsLoopback() }
-
-// opened notes that a connection's handshake is done.
-func (a *addrs) opened(ip uint32) {
-	a.mu.Lock()
-	a.entries[ip].handshakes--
-	a.mu.Unlock()
-}
-
-// leave counts a connection out; handshake: it had not finished it.
-func (a *addrs) leave(ip uint32, handshake bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	e := &a.entries[ip]
-	e.conns--
-	if handshake {
-		e.handshakes--
-	}
-	a.freeLocked(ip)
-}
-
-// freeLocked forgets an address that nothing refers to any more.
-func (a *addrs) freeLocked(ip uint32) {
-	if e := &a.entries[ip]; e.conns == 0 && e.tls == 0 {
-		delete(a.byAddr, e.addr)
-		*e = addrEntry{}
-		a.free = append(a.free, ip)
-	}
-}
-
-// tlsStart takes a place for a TLS handshake if the address has one left of
-// its share.
-func (a *addrs) tlsStart(ip uint32, share int) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	e := &a.entries[ip]
-	if e.tls >= share && !exempt(e.addr) {
-		return false
-	}
-	e.tls++
-	return true
-}
-
-// tlsDone gives the place back; the connection may have left before.
-func (a *addrs) tlsDone(ip uint32) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.entries[ip].tls--
-	a.freeLocked(ip)
-}
-
-// addrPort returns a connection's peer.
-func (a *addrs) addrPort(ip uint32, port uint16) netip.AddrPort {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return netip.AddrPortFrom(a.entries[ip].addr, port)
 }

@@ -2,121 +2,307 @@ package netpoll_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
 )
 
-// A message that the handler puts off comes again, before what is behind it,
-// however it came and however often; each is echoed once, in order.
+const offer = "Sec-WebSocket-Extensions: permessage-deflate"
+
+// shredded is a message in fragments of n bytes, with a ping behind the first.
+func shredded(b0 byte, payload string, n int) (b []byte) {
+	for i, f := range fragmented(b0, payload, n) {
+		if b = append(b, frame(f.b0, f.payload)...); i == 0 {
+			b = append(b, frame(ping, "between")...)
+		}
+	}
+	return b
+}
+
+// Each message is refused once or twice and comes again as it was, before what
+// is behind it: wherever it lay (in the worker's scratch, in the decoder, in
+// what it was inflated to), however it came, and whenever done is called.
 func TestAgain(t *testing.T) {
-	for _, secured := range []bool{false, true} {
-		t.Run(fmt.Sprintf("TLS %v", secured), func(t *testing.T) {
-			var tries atomic.Int64
-			var first string // of the calls, which come one at a time
-			h := &netpoll.Funcs{OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) {
-				if n := tries.Add(1); n%3 != 0 {
-					if n%3 == 1 {
-						first = string(data)
+	big := pattern(200_000)
+	var stream []byte
+	var want []string
+	for i, m := range []string{"whole", "", strings.Repeat("m", 3000), big, "é", pattern(70_000), "last"} {
+		stream = append(stream, frame(text, m)...)
+		stream = append(stream, shredded(text, m+"f", 1+len(m)/3)...)
+		stream = append(stream, frame(text|rsv1, deflated(t, 5, m+"z"))...)
+		stream = append(stream, shredded(text|rsv1, deflated(t, 5, m+"zf"), 1+len(m)/5)...)
+		want = append(want, m, m+"f", m+"z", m+"zf")
+		stream = append(stream, frame(ping, fmt.Sprint("behind ", i))...)
+	}
+	for _, piece := range []int{len(stream), 1000, 7001} {
+		for name, call := range map[string]func(done func()){
+			"at once":   func(done func()) { done() },
+			"elsewhere": func(done func()) { go done() },
+		} {
+			t.Run(fmt.Sprintf("in pieces of %d, done %s", piece, name), func(t *testing.T) {
+				var got []string // on the turn
+				refusals, ended := 0, make(chan []string, 1)
+				s, addr := start(t, netpoll.Config{Workers: 2}, &netpoll.Funcs{OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) {
+					if refusals++; refusals%5 == 1 || refusals%5 == 2 || refusals%5 == 4 {
+						done := c.Again()
+						call(done)
+						call(done)
+						return
 					}
-					done := c.Again()
-					if n%2 == 0 {
-						done() // at once
-					} else {
-						go done()
+					got = append(got, string(data))
+					clear(data) // which it may
+					if len(got) == len(want) {
+						ended <- slices.Clone(got)
 					}
-					data[0] ^= 0xff // it is ours until we return
-					return
+				}})
+				c := connect(t, addr, offer)
+				go c.chop(stream, piece)
+				if got := receive(t, "the last message", ended); !slices.Equal(got, want) {
+					for i := range got {
+						if got[i] != want[i] {
+							t.Errorf("message %d is %s, want %s", i, brief(got[i]), brief(want[i]))
+						}
+					}
 				}
-				if string(data) != first {
-					t.Errorf("the third time %s came, the first time %s", brief(string(data)), brief(first))
+				st := s.Stats()
+				if st.MessagesIn != int64(len(want)) {
+					t.Errorf("%d messages are counted, want %d", st.MessagesIn, len(want))
 				}
-				c.Push(op, data)
-			}}
-			s, addr := start(t, netpoll.Config{}, h)
-			if secured {
-				addr = secure(t, s)
-			}
-			p := dialPeer(t, addr, secured)
-			p.say(upgrade("Sec-WebSocket-Extensions: permessage-deflate"))
-			if r := p.response(); r.StatusCode != 101 {
-				t.Fatal(r.Status)
-			}
-			large := strings.Repeat("large ", 30_000)
-			var all []byte
-			var want []string
-			add := func(text string, frames ...[]byte) {
-				want = append(want, text)
-				for _, f := range frames {
-					all = append(all, f...)
+				pongs := 0
+				for pongs < len(want)/4*3 {
+					if b0, p, err := c.readFrame(); b0 != pong || err != nil {
+						t.Fatalf("frame %02x %s, %v", b0, brief(string(p)), err)
+					}
+					pongs++
 				}
+				eventually(t, "nothing is unfinished", func() bool { return s.Stats().Unfinished == 0 })
+				c.goodbye()
+			})
+		}
+	}
+}
+
+// refuser is a witness that refuses the message "not yet" until told.
+type refuser struct {
+	*witness
+	dones chan func()
+	calls atomic.Int32 // of Message with "not yet"
+	taken atomic.Bool
+}
+
+func newRefuser() *refuser {
+	r := &refuser{witness: newWitness(), dones: make(chan func(), 1000)}
+	echo := r.OnMessage
+	r.OnMessage = func(c netpoll.Conn, op ws.OpCode, data []byte) {
+		if strings.HasPrefix(string(data), "not yet") {
+			if r.calls.Add(1); !r.taken.Load() {
+				r.dones <- c.Again()
+				return
 			}
-			for i := range 20 {
-				small := fmt.Sprint("message ", i)
-				add(small, frame(text, small))
-				add("in pieces", frame(partText, "in "), frame(partCont, "pie"), frame(0x80, "ces"))
-				add(large, frame(text, large))
-				add("hello", frame(0xc1, "\xcaH\xcd\xc9\xc9\x07\x00")) // compressed
+		}
+		echo(c, op, data)
+	}
+	return r
+}
+
+// No worker waits, nothing behind is decoded, and what is kept is counted,
+// once, until it is delivered.
+func TestAgainHolds(t *testing.T) {
+	h := newRefuser()
+	s, addr := start(t, netpoll.Config{Workers: 1}, h)
+	held, other := connect(t, addr), connect(t, addr)
+	m := "not yet" + pattern(100_000)
+	held.write(append(shredded(text, m, 60_000), frame(text, "behind")...))
+	held.expect(pong, "between")
+	done := receive(t, "the message", h.dones)
+	other.send(text, "served")
+	other.expect(text, "served")
+	if st := s.Stats(); st.MessagesIn != 2 || st.Unfinished < int64(len(m)) || st.Unfinished > int64(2*len(m)+200) {
+		t.Errorf("while a message of %d bytes is kept, %d are counted and %d bytes unfinished", len(m), st.MessagesIn, st.Unfinished)
+	}
+	done() // and refused again
+	done = receive(t, "the message, once more", h.dones)
+	h.taken.Store(true)
+	done()
+	held.expect(text, m)
+	held.expect(text, "behind")
+	if n := h.calls.Load(); n != 3 {
+		t.Errorf("Message was called %d times", n)
+	}
+	eventually(t, "nothing is unfinished", func() bool { return s.Stats().Unfinished == 0 })
+	held.goodbye()
+	other.goodbye()
+}
+
+// A message that is kept waits for Resume and for every Later, too.
+func TestAgainWithPauseAndLater(t *testing.T) {
+	h := newRefuser()
+	inner, later := h.OnMessage, make(chan func(), 1)
+	h.OnMessage = func(c netpoll.Conn, op ws.OpCode, data []byte) {
+		if inner(c, op, data); !h.taken.Load() {
+			c.Pause()
+			later <- c.Later()
+		}
+	}
+	_, addr := start(t, netpoll.Config{Workers: 1}, h)
+	held, other := connect(t, addr), connect(t, addr)
+	conn := receive(t, "open", h.opened)
+	held.write(append(frame(text, "not yet"), frame(text, "behind")...))
+	again, release := receive(t, "the message", h.dones), receive(t, "later", later)
+	h.taken.Store(true)
+	for i, step := range []func(){again, conn.Resume, release} {
+		if n := h.calls.Load(); n != 1 {
+			t.Errorf("step %d: Message was called %d times", i, n)
+		}
+		step()
+		// A turn that step led to is done when the one worker serves this.
+		other.send(text, "served")
+		other.expect(text, "served")
+	}
+	held.expect(text, "not yet")
+	held.expect(text, "behind")
+	held.goodbye()
+	other.goodbye()
+}
+
+// Closing drops what is kept, and done is harmless then.
+func TestAgainClosed(t *testing.T) {
+	for _, doneFirst := range []bool{false, true} {
+		h := newRefuser()
+		s, addr := start(t, netpoll.Config{Workers: 1}, h)
+		p := connect(t, addr)
+		conn := receive(t, "open", h.opened)
+		p.write(append(frame(text, "not yet"+pattern(1000)), frame(text, "behind")...))
+		done := receive(t, "the message", h.dones)
+		conn.Close(4000, "enough")
+		if doneFirst {
+			done()
+		}
+		eventually(t, "it is dropped", func() bool { return s.Stats().Unfinished == 0 })
+		p.expectClose(4000)
+		h.expect(t, netpoll.ServerClosed, 4000)
+		done()
+		if n := h.calls.Load(); n != 1 {
+			t.Errorf("Message was called %d times", n)
+		}
+	}
+}
+
+// A panic closes, as any does: on the first try, behind Again, or on the second.
+func TestAgainPanic(t *testing.T) {
+	for _, at := range []int32{1, 2} {
+		h := newWitness()
+		calls := atomic.Int32{}
+		h.OnMessage = func(c netpoll.Conn, op ws.OpCode, data []byte) {
+			c.Again()()
+			if calls.Add(1) == at {
+				panic("told to")
 			}
-			go p.say(all)
-			for i, w := range want {
-				b0, got, err := p.readFrame()
-				if b0 == 0xc1 { // compressed, for it is large
-					var plain string
-					plain, err = inflated(got)
-					got = []byte(plain)
-				}
-				if err != nil || string(got) != w {
-					t.Fatalf("message %d is %s, %v; want %s", i, brief(string(got)), err, brief(w))
-				}
-			}
-			if st := s.Stats(); st.MessagesIn != int64(len(want)) || tries.Load() != 3*int64(len(want)) || st.Unfinished != 0 {
-				t.Errorf("%d messages in, %d tries, %d bytes unfinished", st.MessagesIn, tries.Load(), st.Unfinished)
-			}
-			p.c.Close()
+		}
+		s, addr := start(t, netpoll.Config{}, h)
+		p := connect(t, addr)
+		p.write(append(frame(text, "a"), frame(text, "b")...))
+		p.expectClose(1011)
+		h.expect(t, netpoll.HandlerPanic, 1011)
+		if n := calls.Load(); n != at {
+			t.Errorf("Message was called %d times, want %d", n, at)
+		}
+		eventually(t, "one message is counted, and nothing kept", func() bool {
+			st := s.Stats()
+			return st.MessagesIn == 1 && st.Unfinished == 0
 		})
 	}
 }
 
-// What is put off counts as unfinished input, and a close lets go of it.
-func TestAgainIsCounted(t *testing.T) {
-	const size, bound = 100_000, 1 << 20
-	w := newWitness()
-	w.OnMessage = func(c netpoll.Conn, _ ws.OpCode, _ []byte) { c.Again() } // and never done
-	s, addr := start(t, netpoll.Config{MaxUnfinished: bound}, w)
-	var conns []netpoll.Conn
-	for range 20 {
-		c := connect(t, addr)
-		conns = append(conns, receive(t, "open", w.opened))
-		c.write(frame(bin, strings.Repeat("x", size)))
-	}
-	eventually(t, "the bound holds", func() bool {
-		n := s.Stats().Unfinished
-		return n <= bound/8*7 && n >= bound/2 && s.Stats().Open <= bound/size
-	})
-	for _, c := range conns {
-		_ = c.Close(1000, "")
-	}
-	eventually(t, "nothing is held", func() bool { return s.Stats().Unfinished == 0 })
+// Out of place it is Later: the next message is not kept for it.
+func TestAgainOutOfPlace(t *testing.T) {
+	h := newWitness()
+	h.OnOpen = func(c netpoll.Conn, _ *netpoll.Request) { h.opened <- c; c.Again()() }
+	_, addr := start(t, netpoll.Config{}, h)
+	p := connect(t, addr)
+	p.send(text, "one")
+	p.expect(text, "one")
+	done := receive(t, "open", h.opened).Again()
+	done()
+	p.send(text, "two")
+	p.expect(text, "two")
+	p.goodbye()
 }
 
-// A panic on the second try closes the connection as any other does.
-func TestAgainPanics(t *testing.T) {
-	w := newWitness()
-	tries := 0
-	w.OnMessage = func(c netpoll.Conn, _ ws.OpCode, _ []byte) {
-		if tries++; tries == 2 {
-			panic("told to")
+// What is kept counts in MaxUnfinished: it is held to the bound, and who held
+// most is closed as out of memory.
+func TestAgainBounded(t *testing.T) {
+	const bound, size = 1 << 20, 100_000
+	h := newRefuser()
+	s, addr := start(t, netpoll.Config{MaxUnfinished: bound}, h)
+	m := frame(text, "not yet"+pattern(size))
+	for range 2 * bound / size {
+		connect(t, addr).write(m)
+		if n := s.Stats().Unfinished; n > bound+2*size {
+			t.Fatalf("%d bytes are kept, bound %d", n, bound)
 		}
-		c.Again()()
 	}
-	_, addr := start(t, netpoll.Config{}, w)
-	c := connect(t, addr)
-	c.send(text, "hello")
-	c.expectClose(1011)
-	w.expect(t, netpoll.HandlerPanic, 1011)
+	h.expect(t, netpoll.OutOfMemory, 1013)
+	eventually(t, "there is some room", func() bool { return s.Stats().Unfinished <= bound/8*7 })
+}
+
+// MessageTimeout is for what the client has not sent, not for what we keep.
+func TestAgainIsNotUnfinished(t *testing.T) {
+	h := newRefuser()
+	_, addr := start(t, netpoll.Config{MessageTimeout: 100 * time.Millisecond}, h)
+	p := connect(t, addr)
+	conn := receive(t, "open", h.opened)
+	b := frame(text, "behind")
+	p.write(shredded(text, "not yet", 3))
+	p.expect(pong, "between")
+	done := receive(t, "the message", h.dones)
+	p.write(b[:len(b)-1])
+	for range 3 { // each waits as long as the timeout is
+		late := connect(t, addr)
+		late.write(frame(0x01, "half a message"))
+		late.expectClose(1008)
+		h.expect(t, netpoll.Unfinished, 1008)
+	}
+	if !conn.Exists() {
+		t.Fatal("closed while its message was kept")
+	}
+	h.taken.Store(true)
+	done()
+	p.expect(text, "not yet")
+	p.write(b[len(b)-1:])
+	p.expect(text, "behind")
+	p.goodbye()
+}
+
+// It is the same over TLS, where more may be waiting in records.
+func TestAgainTLS(t *testing.T) {
+	const messages = 50
+	w := newWitness()
+	echo, calls := w.OnMessage, 0
+	w.OnMessage = func(c netpoll.Conn, op ws.OpCode, data []byte) {
+		if calls++; calls%2 == 1 {
+			go c.Again()()
+			return
+		}
+		echo(c, op, data)
+	}
+	s, _ := start(t, netpoll.Config{}, w)
+	p := connectPeer(t, secure(t, s), true)
+	message := func(i int) string { return fmt.Sprint(i, pattern(1000*i)) }
+	var b []byte
+	for i := range messages {
+		b = append(b, frame(text, message(i))...)
+	}
+	go p.say(b)
+	for i := range messages {
+		p.expect(text, message(i))
+	}
+	p.say(frame(closeOp, closePayload(1000, "")))
+	w.expect(t, netpoll.ClientClosed, 1000)
 }

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -93,6 +90,7 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 	writeHead(&head, r)
 	behind, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	head.Write(behind)
+	head.Write(c.head) // what net/http has not come to yet
 	c.comeBack(conn, head.Bytes())
 }
 
@@ -106,52 +104,10 @@ func writeHead(head *bytes.Buffer, r *http.Request) {
 	head.WriteString("\r\n")
 }
 
-// lentConn is a connection while net/http has it. Its Read gives what was read
-// before first.
-type lentConn struct {
-	net.Conn // through TLS, if there is one
-	raw      net.Conn
-	b        *httpBridge
-	tls      *tlsState
-	ip       uint32
-	addr     netip.AddrPort
-	head     []byte
-	ended    atomic.Bool
-}
-
-func (c *lentConn) Read(p []byte) (int, error) {
-	if len(c.head) > 0 {
-		n := copy(p, c.head)
-		c.head = c.head[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
-}
-
-// ReadFrom keeps sendfile for files.
-func (c *lentConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
-
-// Close ends the connection, and its place among the counted ones.
-func (c *lentConn) Close() error {
-	c.leave()
-	return c.Conn.Close()
-}
-
-func (c *lentConn) leave() {
-	if c.ended.Swap(true) {
-		return
-	}
-	s := c.b.s
-	s.lent.Add(-1)
-	s.addrs.leave(c.ip, false)
-	s.open.Add(-1)
-}
-
 // handOver takes a connection off epoll and gives it, with what was read of
 // it, to net/http. The record is free afterwards.
 func (s *Server) handOver(r *record, head []byte) {
-	if s.lent.Add(1) > int64(s.cfg.MaxHTTP) {
-		s.lent.Add(-1)
+	if !s.lendPlace(r) {
 		s.refuse(r, refuseHTTPFull.err())
 		return
 	}
@@ -160,7 +116,7 @@ func (s *Server) handOver(r *record, head []byte) {
 	r.mu.Lock()
 	if r.w&wClosing != 0 { // the server is shutting down
 		r.mu.Unlock()
-		s.lent.Add(-1)
+		s.lendPlaceBack(r.ip)
 		return
 	}
 	r.w |= wClosing | wDead
@@ -184,9 +140,12 @@ func (s *Server) handOver(r *record, head []byte) {
 		if c.tls != nil {
 			c.tls.end()
 		}
-		c.leave()
+		s.lendPlaceBack(c.ip)
+		s.addrs.leave(c.ip, false)
+		s.open.Add(-1)
 		return
 	}
+	s.lent.add(c)
 	// Not on this worker: net/http accepts when it gets round to it, and
 	// ciphertext that still waits goes out when the client takes it.
 	s.running.Add(1)
@@ -214,12 +173,19 @@ func (c *lentConn) comeBack(conn net.Conn, head []byte) {
 		c.tls.takeBack()
 	}
 	c.raw.Close()
-	c.leave()
-	if err != nil {
-		s.cfg.Logger.Error("netpoll: taking a connection back from net/http", "err", err)
+	switch mine := c.leave(); {
+	case mine && err == nil:
+		s.admit(c.b.ln, fd, c.addr.Addr(), c.addr.Port(), &comeback{head: head, tls: c.tls})
 		return
+	case mine:
+		s.open.Add(-1)
+		s.cfg.Logger.Error("netpoll: taking a connection back from net/http", "err", err)
+	case err == nil: // the server's end was quicker
+		unix.Close(fd)
 	}
-	s.admit(c.b.ln, fd, c.addr.Addr(), c.addr.Port(), &comeback{head: head, tls: c.tls})
+	if c.tls != nil {
+		c.tls.end()
+	}
 }
 
 // comeback is what a connection brings from net/http.

@@ -24,10 +24,14 @@ type closing struct {
 	cause  Cause
 	code   ws.StatusCode // of the frame; without one the handler is told 1006
 	reason string
-	frame  bool   // send what is queued, then a Close frame
-	answer []byte // send this instead: an HTTP error
-	trim   bool   // with frame: of what is queued, send only what is cut
-	last   bool   // nothing the client may still say matters: shut down when all is sent
+	frame  bool    // send what is queued, then a Close frame
+	answer []byte  // send this instead: an HTTP error
+	why    refusal // counted with it
+	trim   bool    // with frame: of what is queued, send only what is cut
+	last   bool    // nothing the client may still say matters: shut down when all is sent
+	// early is the answer to who is not open yet, and so can be sent no frame;
+	// nil: none.
+	early *refusedError
 }
 
 // extra is what few connections have besides: see record. refuse and tls are
@@ -37,7 +41,7 @@ type extra struct {
 	tls    *tlsState
 	data   any
 	reason string
-	held   int // calls of Later that are not done
+	held   int // calls of Later and Again that are not done
 }
 
 // extraLocked returns the connection's extra, made if need be.
@@ -57,6 +61,12 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	if r.gen.Load() != gen || r.w&wClosing != 0 {
 		r.mu.Unlock()
 		return false
+	}
+	if (c.frame || c.cause == Shutdown) && r.flags.Load()&fOpen == 0 {
+		c = s.earlyLocked(r, c.early)
+	}
+	if c.why != "" {
+		s.stats.refused(c.why)
 	}
 	r.w |= wClosing
 	r.cause, r.code = c.cause, ws.StatusAbnormalClosure
@@ -93,6 +103,22 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	r.mu.Unlock()
 	s.wake(r)
 	return true
+}
+
+// earlyLocked says how a connection ends that has not answered its upgrade:
+// with an HTTP error, unless there is none to say or TLS stands before it.
+func (s *Server) earlyLocked(r *record, e *refusedError) closing {
+	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.at(r.extra).tls.ready() {
+		return closing{cause: HandshakeFailed}
+	}
+	return e.closing()
+}
+
+// ready reports whether the handshake is done, and well.
+func (t *tlsState) ready() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done && t.failed == nil
 }
 
 // fail ends a connection that broke the protocol: RFC 6455, section 7.1.7.
@@ -208,26 +234,22 @@ func (s *Server) finish(r *record) (more bool) {
 	}
 	unix.Close(int(r.fd))
 	if x != nil && x.tls != nil && x.tls.end() {
-		s.wakeWaiting()
+		s.stopWaiting(x.tls)
 	}
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)
-	s.leave(r, x, opened)
-	if opened {
-		s.stats.open.Add(-1)
-		s.closed(r, Closed{Cause: cause, Code: code, Reason: reason})
-	}
-	s.forget(r)
-	return false
-}
-
-// leave takes a connection out of what is counted.
-func (s *Server) leave(r *record, x *extra, opened bool) {
-	s.addrs.leave(r.ip, !opened)
 	s.open.Add(-1) // first: see admit
 	if x != nil && x.refuse != "" {
 		s.refusing.Add(-1)
 	}
+	if opened {
+		s.stats.open.Add(-1)
+		s.closed(r, Closed{Cause: cause, Code: code, Reason: reason})
+	}
+	ip := r.ip
+	s.forget(r)
+	s.addrs.leave(ip, !opened) // last: Info shows the address until then
+	return false
 }
 
 // forget returns the record to the slab under a new generation; handles to the

@@ -23,7 +23,9 @@ type Config struct {
 	// with Retry-After. Swoole's max_conn.
 	MaxConns int
 	// MaxConnsPerIP bounds the connections of one address; 0: 1024; negative:
-	// none. Loopback and Unix sockets are exempt. Above it: 503.
+	// none. Loopback and Unix sockets are exempt. Above it: 503. Here and
+	// below, the addresses of an IPv6 /64 count as one: one client has them
+	// all.
 	MaxConnsPerIP int
 	// MaxHandshakesPerIP bounds the connections of one address that have not
 	// finished their handshake; 0: 64; negative: none. Loopback is exempt.
@@ -32,7 +34,8 @@ type Config struct {
 	// a goroutine; 0: 256. One address gets at most a quarter (loopback: all).
 	// Others wait, under their HandshakeTimeout.
 	MaxTLSHandshakes int
-	// MaxHTTP bounds the connections that net/http has; 0: 1024. Above it: 503.
+	// MaxHTTP bounds the connections that net/http has; 0: 1024. One address
+	// gets at most a quarter (loopback: all). Above it: 503.
 	MaxHTTP int
 
 	// HandshakeTimeout is one deadline for TCP, TLS and HTTP head; 0: 10 s.
@@ -97,7 +100,8 @@ type Config struct {
 	// Subprotocols are those that the server speaks, in no order: the client's
 	// preference decides. None of them asked for: none is chosen.
 	Subprotocols []string
-	// CheckOrigin judges the Origin header of a browser; nil: SameOrigin.
+	// CheckOrigin judges the Origin header of a browser; nil: SameOrigin. A
+	// panic refuses with 500.
 	CheckOrigin func(*Request) bool
 	// HTTP answers what is not an upgrade, through net/http; nil: 404.
 	HTTP http.Handler

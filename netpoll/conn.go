@@ -142,7 +142,9 @@ func (c Conn) notOpen() error {
 // (cut to 123 bytes), and waits for the client's answer at most CloseTimeout.
 // It returns at once; Handler.Close tells the end, with cause ServerClosed.
 // Code 0 means 1000. A code that may not stand in a Close frame (RFC 6455,
-// section 7.4) is an error and closes nothing. Swoole's disconnect.
+// section 7.4) is an error and closes nothing. A connection that is not open yet
+// can be sent no frame: it ends as HandshakeFailed, and no handler is told.
+// Swoole's disconnect.
 func (c Conn) Close(code ws.StatusCode, reason string) error {
 	if code == 0 {
 		code = ws.StatusNormalClosure
@@ -177,13 +179,17 @@ func (c Conn) Variant() Variant {
 
 // SetTag stores a number with the connection, which costs nothing; a room
 // layer keeps its member's place there. It reports whether the connection
-// still exists.
+// still exists; that is over when Handler.Close is called, which so sees every
+// tag that was ever stored.
 func (c Conn) SetTag(tag uint64) bool {
 	if !c.lock() {
 		return false
 	}
+	defer c.r.mu.Unlock()
+	if c.r.w&wDead != 0 {
+		return false
+	}
 	c.r.tag = tag
-	c.r.mu.Unlock()
 	return true
 }
 
@@ -256,23 +262,17 @@ func (c Conn) Later() (done func()) {
 	if !c.lock() {
 		return func() {}
 	}
-	c.s.extraLocked(c.r).held++
-	c.r.flags.Or(fHeld)
+	c.holdLocked()
 	c.r.mu.Unlock()
 	return sync.OnceFunc(c.release)
 }
 
-// Again is Later for a message that cannot be handled yet: called within
-// Handler.Message, it has that message kept, and delivered once more when done
-// has been called, before anything behind it. What is kept counts in
-// Config.MaxUnfinished. Messages count once in Info and Stats.
-func (c Conn) Again() (done func()) {
-	done = c.Later()
-	c.setFlag(fAgain, true)
-	return done
+func (c Conn) holdLocked() {
+	c.s.extraLocked(c.r).held++
+	c.r.flags.Or(fHeld)
 }
 
-// release takes back one Later.
+// release takes back one Later or Again.
 func (c Conn) release() {
 	if !c.lock() {
 		return

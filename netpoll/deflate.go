@@ -123,6 +123,7 @@ func (w *worker) inflateEvent(ev *event, max int) *protocolError {
 	if w.inflate = out; cap(out) > readSize {
 		w.inflate = nil
 	}
+	ev.own = w.inflate == nil
 	if ev.op == ws.OpText && !utf8.Valid(out) {
 		return errUTF8
 	}

@@ -13,14 +13,15 @@
 // Data goes one way along it, and each step is a file:
 //
 //	step      file                      runs on
-//	accept    listen.go, accept.go      the loop's epoll goroutine
+//	accept    listen.go, accept.go,     the loop's epoll goroutine
+//	          addrs.go
 //	park      poller.go                 the loop's epoll goroutine
 //	readable  poller.go (ready)         the loop's epoll goroutine
 //	turn      turn.go, record.go        the workers share one ready list
 //	handshake http.go, request.go,      a worker that holds the turn;
 //	          upgrade.go, refuse.go     in handshake.go (TLS) a goroutine
 //	          handshake.go, tls.go      while the handshake lasts
-//	          bridge.go                 net/http's goroutines
+//	          bridge.go, lent.go        net/http's goroutines
 //	decode    read.go, message.go,      a worker that holds the turn
 //	          frame.go, deflate.go,
 //	          unfinished.go
@@ -43,22 +44,25 @@
 //
 // All callbacks of a connection (open, message, full, drained, close) run on
 // its turn: one at a time, in order, on changing workers. A callback that
-// must wait calls [Conn.Later] and returns; nobody waits for anybody here.
+// must wait calls [Conn.Later], or [Conn.Again] for a message that it cannot
+// take yet, and returns; nobody waits for anybody here.
 //
 // # The write bit
 //
 // Any goroutine may push. It appends a reference under the record's short
 // lock and tries the write bit; who finds it taken sets "again" and leaves,
-// and the holder looks again before it lets go. No lock is held over a system
-// call. "Blocked" is set before the write that may fail is made once more, so
-// the edge that announces room in the socket is never lost.
+// and the holder looks again before it lets go. No record's lock is held over a
+// system call. "Blocked" is set before the write that may fail is made once
+// more, so the edge that announces room in the socket is never lost.
 //
 // # Closing
 //
 // Every close has one [Cause], begins in beginClose (marks; wakes the turn)
 // and ends in finish, on the turn, once the write bit is free: Del, close(2),
 // Handler.Close, record back to the slab with a new generation. So no
-// descriptor is closed under a writer and there is one Close per Open.
+// descriptor is closed under a writer and there is one Close per Open. Whether a
+// connection is open, and is sent a Close frame, or not, and is answered with an
+// HTTP error if at all, is decided under the record's lock, with fOpen.
 //
 // # Who owns what
 //
@@ -69,10 +73,19 @@
 //
 // # Lock order
 //
-//	record.mu  →  table.mu, wheel.mu, pool.mu
-//	tlsPlaces.mu  →  tlsState.mu  →  addrs.mu, pool.mu
-//	record.mu  →  tlsState.mu
-//	slab.mu, addrs.mu, pool.mu, wheel.mu, table.mu: leaves; nothing is taken under them
+//	listener.mu  →  Server.mu, record.mu, tlsState.mu, easygo's, the leaves
+//	Server.mu    →  easygo's, net/http's
+//	record.mu    →  tlsState.mu, the leaves
+//	tlsPlaces.mu →  tlsState.mu
+//	tlsState.mu  →  addrs.mu, pool.mu
+//	leaves, under which nothing is taken: slab.mu, addrs.mu, pool.mu,
+//	wheel.mu, table.mu, lentConns.mu, counters.mu, Frame.mu
 //
-// No lock is held while a callback runs: it may call every exported method.
+// No system call that reads or writes a connection is made under a lock. Those
+// that make and end descriptors are, none of which waits: accept4, epoll_ctl
+// and the close of what cannot be served under listener.mu, which only accept
+// and the shutdown take; epoll_ctl under Server.mu in Listen.
+//
+// No lock is held while a callback runs: it may call every exported method. The
+// Logger's handler is none: it must not call back.
 package netpoll

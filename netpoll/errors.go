@@ -22,7 +22,8 @@ var (
 	// ErrBadFrame: a type other than text or binary, text that is not UTF-8, or
 	// a control payload over 125 bytes.
 	ErrBadFrame = errors.New("netpoll: frame is not allowed by RFC 6455")
-	// ErrServerClosed is what Serve returns after Shutdown or Close.
+	// ErrServerClosed is what Serve returns after Shutdown or Close, and
+	// Shutdown when a Close cut it short.
 	ErrServerClosed = errors.New("netpoll: server closed")
 )
 

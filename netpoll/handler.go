@@ -10,7 +10,7 @@ import (
 // Handler is told of the life of WebSocket connections. Each connection's
 // calls come one at a time and in order, but those of different connections
 // come at once, from the workers: a handler guards what it shares. None may
-// block; see Conn.Later. A panic closes its connection with 1011.
+// block; see Conn.Later and Conn.Again. A panic closes its connection with 1011.
 type Handler interface {
 	// Open: the handshake is done. r is good until Open returns. Swoole's open.
 	Open(c Conn, r *Request)
@@ -133,10 +133,26 @@ func (s *Server) handshaking(q *Request) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic("Handshake", v)
-			q.refused = &refusedError{why: refuseHandler, status: 500, text: "internal error"}
+			q.refused = errInternal
 		}
 	}()
-	h.Handshake(q)
+	if h.Handshake(q); q.refused != nil {
+		q.refused.header = string(q.extra)
+	}
+}
+
+// originAllowed asks Config.CheckOrigin.
+func (s *Server) originAllowed(q *Request) (bad *refusedError) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("CheckOrigin", v)
+			bad = errInternal
+		}
+	}()
+	if !s.cfg.CheckOrigin(q) {
+		return errOrigin
+	}
+	return nil
 }
 
 func (s *Server) opening(r *record, q *Request) {
@@ -204,6 +220,16 @@ func (s *Server) recovered(r *record, where string) {
 		s.logPanic(where, v)
 		s.beginClose(r, r.gen.Load(), closing{cause: HandlerPanic, code: ws.StatusInternalServerError, reason: "internal error", frame: true})
 	}
+}
+
+// guard runs a function of the user's that belongs to no connection.
+func (s *Server) guard(where string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(where, v)
+		}
+	}()
+	f()
 }
 
 func (s *Server) logPanic(where string, v any) {

@@ -1,9 +1,10 @@
 package netpoll
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
-	"slices"
+	"errors"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -32,7 +33,22 @@ func tlsConfig(cfg *tls.Config) *tls.Config {
 type tlsPlaces struct {
 	mu      sync.Mutex
 	busy    int
-	waiting []Conn
+	waiting list.List // of *tlsState, who came first in front
+}
+
+// queueLocked puts a handshake at the end of those who wait, once.
+func (p *tlsPlaces) queueLocked(t *tlsState) {
+	if t.queued == nil {
+		t.queued = p.waiting.PushBack(t)
+	}
+}
+
+// unqueueLocked takes it out, wherever it is.
+func (p *tlsPlaces) unqueueLocked(t *tlsState) {
+	if t.queued != nil {
+		p.waiting.Remove(t.queued)
+		t.queued = nil
+	}
 }
 
 // readHello waits for a whole ClientHello, then for the handshake.
@@ -51,14 +67,15 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		r.stage = stageHTTP
 		r.flags.Or(fReadable)
 		return s.readHead(w, r)
-	case waits:
-		return s.startHandshake(r, t)
-	case pending > maxHello && !shaking:
+	case pending > maxHello && !shaking: // nobody says so much before he is answered
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 		return false
 	case pending > maxHello && !t.hungry():
 		return false // its Read will wake us
+	case waits:
+		s.startHandshake(r, t)
 	}
+	// Also while it waits or shakes: the client's end is to be seen.
 	w.needCipher()
 	n, errno := s.readRaw(r, w.cipher)
 	if n == 0 {
@@ -70,7 +87,7 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		return false
 	}
 	t.feed(w.cipher[:n])
-	if shaking {
+	if shaking || waits {
 		return true
 	}
 	t.mu.Lock()
@@ -82,7 +99,7 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		s.plainOnTLS(r, t)
 		return false
 	case whole:
-		return s.startHandshake(r, t)
+		s.startHandshake(r, t)
 	}
 	return true
 }
@@ -140,30 +157,32 @@ func (s *Server) plainOnTLS(r *record, t *tlsState) {
 
 // startHandshake starts the goroutine, or queues for a place. One address has
 // at most a quarter of the places.
-func (s *Server) startHandshake(r *record, t *tlsState) (more bool) {
+func (s *Server) startHandshake(r *record, t *tlsState) {
 	p := &s.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.tlsStart(r.ip, max(1, s.cfg.MaxTLSHandshakes/4)) {
+	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.take(r.ip, placeTLS, s.cfg.MaxTLSHandshakes) {
 		t.waits = true
-		if !slices.Contains(p.waiting, t.own) {
-			p.waiting = append(p.waiting, t.own)
-		}
-		return false
+		p.queueLocked(t)
+		return
 	}
+	p.unqueueLocked(t) // an event may have been quicker than its turn in the list
 	p.busy++
 	t.waits, t.shaking = false, true
 	s.running.Add(1)
 	go s.handshake(t, t.own, r.ip)
-	return false
 }
+
+// errHandshakePanic: a callback of the tls.Config panicked.
+var errHandshakePanic = errors.New("netpoll: panic in a callback of the TLS handshake")
 
 // handshake runs on a goroutine of its own. The wheel ends it, through end.
 func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	defer s.running.Done()
-	err := t.conn.HandshakeContext(context.Background())
+	err := errHandshakePanic
+	s.guard("TLS handshake", func() { err = t.conn.HandshakeContext(context.Background()) })
 	t.mu.Lock()
 	t.shaking, t.done, t.failed, t.silent = false, true, err, 0
 	t.mu.Unlock()
@@ -177,29 +196,39 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 
 // handshakeDone gives a place back.
 func (s *Server) handshakeDone(ip uint32) {
-	s.addrs.tlsDone(ip)
+	s.addrs.giveBack(ip, placeTLS)
 	s.places.mu.Lock()
 	s.places.busy--
 	s.places.mu.Unlock()
 	s.wakeWaiting()
 }
 
-// wakeWaiting wakes who waited longest, one for each place that is free. Who
-// may not have it, because its address has its share, queues again: then a
-// handshake is under way whose end wakes the next. Who ends before it could
-// take the place wakes the next in finish.
+// wakeWaiting wakes who waited longest, one for each place that is free. The
+// place is not theirs yet: who may not have it, because its address has its
+// share, queues again at the end, and the end of a handshake of that address
+// wakes the next; whose connection ends before it took the place leaves it to
+// the next in stopWaiting.
 func (s *Server) wakeWaiting() {
 	p := &s.places
 	p.mu.Lock()
 	var next []Conn
-	for len(p.waiting) > 0 && len(next) < s.cfg.MaxTLSHandshakes-p.busy {
-		if c := p.waiting[0]; c.r.gen.Load() == c.gen && c.r.flags.Load()&fClosing == 0 {
-			next = append(next, c)
-		}
-		p.waiting = p.waiting[1:]
+	for p.waiting.Len() > 0 && len(next) < s.cfg.MaxTLSHandshakes-p.busy {
+		t := p.waiting.Front().Value.(*tlsState)
+		p.unqueueLocked(t)
+		t.mu.Lock()
+		next = append(next, t.own)
+		t.mu.Unlock()
 	}
 	p.mu.Unlock()
 	for _, c := range next {
 		s.wake(c.r)
 	}
+}
+
+// stopWaiting ends the wait of a connection that ends.
+func (s *Server) stopWaiting(t *tlsState) {
+	s.places.mu.Lock()
+	s.places.unqueueLocked(t)
+	s.places.mu.Unlock()
+	s.wakeWaiting()
 }

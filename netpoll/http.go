@@ -15,10 +15,12 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 	for stop := r.bytesIn + readBudget; r.bytesIn < stop; {
 		var b []byte
 		in := s.inputs.at(r.input)
-		if in != nil {
-			b = w.buf[:copy(w.buf, in.rest)]
-		}
-		if in == nil || !in.ready {
+		if in != nil && in.ready {
+			b = in.rest // what comes back from net/http may be more than buf holds
+		} else {
+			if in != nil {
+				b = w.buf[:copy(w.buf, in.rest)]
+			}
 			n, end := s.fill(w, r, len(b))
 			if n == 0 {
 				if end {

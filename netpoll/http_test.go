@@ -161,11 +161,21 @@ func TestHandshakeHook(t *testing.T) {
 				r.Refuse(http.StatusPaymentRequired, "pay first")
 			case "choose":
 				r.SetSubprotocol("c")
+			case "refuse and say more":
+				_ = r.AddHeader("Retry-After", "7")
+				r.Refuse(http.StatusTooManyRequests, "later")
+				_ = r.AddHeader("X-Why", "because")
+			case "refuse with 200":
+				r.Refuse(http.StatusOK, "fine")
 			case "panic":
+				_ = r.AddHeader("Retry-After", "7")
 				panic("in Handshake")
 			}
 			if r.AddHeader("X-Bad", "a\r\nSet-Cookie: b") == nil || r.AddHeader("X Bad", "") == nil {
 				panic("a header breaks the answer apart")
+			}
+			if r.AddHeader("content-length", "0") == nil || r.AddHeader("Transfer-Encoding", "chunked") == nil || r.AddHeader("Connection", "close") == nil {
+				panic("a header says how long the answer is")
 			}
 			_ = r.AddHeader("X-Good", "yes")
 			r.SetData("from " + r.Header("x-user"))
@@ -181,8 +191,18 @@ func TestHandshakeHook(t *testing.T) {
 	}
 	c.c.Close()
 	c = dial(t, addr)
-	if r := c.handshake("X-Do: panic"); r.StatusCode != http.StatusInternalServerError {
-		t.Errorf("panic: %s", r.Status)
+	if r := c.handshake("X-Do: refuse and say more"); r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") != "7" || r.Header.Get("X-Why") != "because" {
+		t.Errorf("refused with headers: %s, %v", r.Status, r.Header)
+	}
+	c.c.Close()
+	c = dial(t, addr)
+	if r := c.handshake("X-Do: refuse with 200"); r.StatusCode != http.StatusInternalServerError {
+		t.Errorf("refused with 200: %s", r.Status)
+	}
+	c.c.Close()
+	c = dial(t, addr)
+	if r := c.handshake("X-Do: panic"); r.StatusCode != http.StatusInternalServerError || r.Header.Get("Retry-After") != "" {
+		t.Errorf("panic: %s, %v", r.Status, r.Header)
 	}
 	c.c.Close()
 	for do, want := range map[string]string{"choose": "c", "nothing": "a"} {

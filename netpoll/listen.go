@@ -23,7 +23,8 @@ type Listener struct {
 	Addr string
 	// TLS makes it wss and https; nil: ws and http. Versions below 1.2 are
 	// refused whatever it says, and HTTP/2 is not offered. To change
-	// certificates while serving, set GetCertificate.
+	// certificates while serving, set GetCertificate. A panic of a callback
+	// fails the one handshake.
 	TLS *tls.Config
 	// Handler is told of its connections; nil: the Server's.
 	Handler Handler
@@ -132,9 +133,12 @@ func (s *Server) Listen(l Listener) (net.Addr, error) {
 		return nil, errors.New("netpoll: at most 256 listeners")
 	}
 	lns := append(old[:len(old):len(old)], ln)
-	s.lns.Store(&lns)
+	s.lns.Store(&lns) // first: a connection may come at once
 	ln.watched.Store(true)
 	if err := s.loops[0].watch(fd, func() { s.accept(ln) }); err != nil {
+		s.lns.Store(&old)
+		unix.Close(fd)
+		ln.http.close()
 		return nil, err
 	}
 	return addr, nil

@@ -183,12 +183,15 @@ func countFrames(b []byte) (n int) {
 }
 
 // Offer gives the cut to a connection: with one write if its socket takes all
-// of it, else by reference for the rest. ErrClosed: it is gone. ErrSlow and
-// ErrQueueFull as for Push. Any goroutine may call it.
+// of it, else by reference for the rest. ErrClosed: it is gone. ErrNotOpen,
+// ErrSlow and ErrQueueFull as for Push. Any goroutine may call it.
 func (s *Server) Offer(id ID, c Cut) error {
 	r, gen := s.record(id)
 	if r == nil {
 		return ErrClosed
+	}
+	if to := (Conn{s, r, gen}); !to.Exists() {
+		return to.notOpen()
 	}
 	return s.push(r, gen, c.buf, c.b, c.messages)
 }

@@ -4,11 +4,12 @@ import "github.com/gobwas/ws"
 
 // An event is what the decoder cuts off the input: a whole message (text or
 // binary) or a control frame. The zero op means that more bytes are needed.
-// data lies in the input or in the decoder and is good until the next call.
+// data lies in the input or was the decoder's, and is good until the next call.
 type event struct {
 	op         ws.OpCode
 	compressed bool // data is still deflated, and text not yet checked
 	data       []byte
+	own        bool // nothing else uses data's memory: it may be kept
 }
 
 // limits bound what one message may be.
@@ -82,7 +83,7 @@ func (d *decoder) next(b []byte, lim limits) (ev event, n int, err *protocolErro
 	if !d.fin {
 		return event{}, n, nil
 	}
-	ev = event{d.op, d.compressed, d.body}
+	ev = event{d.op, d.compressed, d.body, true}
 	if d.op == ws.OpText && !d.compressed && d.checked != len(d.body) {
 		return event{}, n, errUTF8 // ends inside a sequence
 	}
@@ -141,7 +142,7 @@ func controlFrame(h ws.Header, b []byte, hn int) (event, int, *protocolError) {
 // wholeMessage is the common case: one frame, all there. Nothing is copied.
 func wholeMessage(h ws.Header, p []byte, hn int) (event, int, *protocolError) {
 	ws.Cipher(p, h.Mask, 0)
-	ev := event{h.OpCode, h.Rsv == rsv1, p[:len(p):len(p)]}
+	ev := event{h.OpCode, h.Rsv == rsv1, p[:len(p):len(p)], false}
 	if ev.op == ws.OpText && !ev.compressed {
 		if n, ok := validPrefix(p); !ok || n != len(p) {
 			return event{}, hn, errUTF8

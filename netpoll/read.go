@@ -1,7 +1,6 @@
 package netpoll
 
 import (
-	"bytes"
 	"sync/atomic"
 	"unsafe"
 
@@ -24,8 +23,8 @@ type input struct {
 	scanned int     // of an HTTP head, how much has been searched
 	lines   int     // of an HTTP head, how many
 	dec     decoder // the unfinished message
+	again   event   // a message to be delivered once more, before all else; op 0: none
 	since   uint32  // tick when it began
-	again   event   // a message that the handler wants once more, before rest
 	owner   Conn
 	held    atomic.Int64 // bytes counted in Server.unfinished
 }
@@ -92,13 +91,13 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 		if s.stopped(r) {
 			return false
 		}
-		if in := s.inputs.at(r.input); in != nil && in.again.op != 0 {
-			if messages--; !s.repeat(w, r, in) {
+		b := w.takeRest(s, r)
+		if w.again.op != 0 {
+			if !s.redeliver(w, r, b, &messages) {
 				return false
 			}
 			continue
 		}
-		b := w.takeRest(s, r)
 		if len(b) == 0 || !w.ready {
 			n, end := s.fill(w, r, len(b))
 			if n == 0 {
@@ -181,10 +180,10 @@ func (s *Server) gone(r *record) {
 func (w *worker) takeRest(s *Server, r *record) []byte {
 	in := s.inputs.at(r.input)
 	if in == nil {
-		w.dec, w.ready, w.since = decoder{}, false, 0
+		w.dec, w.ready, w.since, w.again = decoder{}, false, 0, event{}
 		return nil
 	}
-	w.dec, w.ready, w.since = in.dec, in.ready, in.since
+	w.dec, w.ready, w.since, w.again = in.dec, in.ready, in.since, in.again
 	return w.buf[:copy(w.buf, in.rest)]
 }
 
@@ -214,7 +213,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		if err := s.deliver(w, r, ev); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages == 0 || s.stopped(r) || w.again.op != 0 {
+		if *messages == 0 || w.again.op != 0 || s.stopped(r) {
 			w.ready = len(b) > 0
 			break
 		}
@@ -261,21 +260,6 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	return in.hold(s, cap(in.rest)+cap(in.dec.body)+cap(in.again.data)) || s.inputRefused(r)
 }
 
-// repeat hands over a message that the handler has put off with Again.
-func (s *Server) repeat(w *worker, r *record, in *input) bool {
-	ev := in.again
-	r.flags.And(^fAgain)
-	if r.flags.Load()&fClosing == 0 {
-		s.message(r, ev.op, ev.data)
-	}
-	if r.flags.Load()&fAgain != 0 {
-		return false
-	}
-	in.again = event{}
-	in.ready = len(in.rest) > 0
-	return in.hold(s, cap(in.rest)+cap(in.dec.body))
-}
-
 // deliver gives one event to the handler, or answers it.
 func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 	closing := r.flags.Load()&fClosing != 0
@@ -283,10 +267,7 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 	case ws.OpText, ws.OpBinary:
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
-			s.message(r, ev.op, ev.data)
-			if r.flags.Load()&fAgain != 0 {
-				w.again = event{op: ev.op, data: bytes.Clone(ev.data)}
-			}
+			w.message(r, ev)
 		}
 		return nil
 	case ws.OpClose:

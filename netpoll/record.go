@@ -71,12 +71,13 @@ const (
 	fWritable                       // output is to be flushed
 	fTimer                          // the wheel says that a deadline may have come
 	fPaused                         // Conn.Pause
-	fHeld                           // Conn.Later, done not yet called
+	fHeld                           // Conn.Later or Again, done not yet called
+	fAgain                          // Conn.Again: the message being delivered is to be kept
 	fProtected                      // Conn.Protect
 	fBlocked                        // the socket refused output; written under mu
 	fClosing                        // beginClose has been here
 	fWater                          // a watermark was crossed
-	fOpen                           // Handler.Open has been called
+	fOpen                           // upgraded: Handler.Open is being called, or has been; set under mu
 	fDeflate                        // permessage-deflate is on
 	fSmallWindow                    // and the client asked for a small window
 	fTLS
@@ -88,7 +89,6 @@ const (
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down
 	fArmed      // closing: the deadline is set
-	fAgain      // the handler wants the message once more: Conn.Again
 	fBeat0      // see fBeat
 	fBeat1
 

@@ -22,12 +22,16 @@ const (
 	refusePerIP     refusal = "too many from address"
 	refuseHTTPFull  refusal = "too many http connections"
 	refuseUnsaid    refusal = "server full, closed unanswered"
+	refuseStopping  refusal = "server is shutting down"
 )
 
 // err is the answer to who comes at a limit.
 func (why refusal) err() *refusedError {
-	return &refusedError{why: why, status: http.StatusServiceUnavailable, text: "server is at its limit: " + string(why),
-		header: "Retry-After: 5\r\n"}
+	return unavailable(why, "server is at its limit: "+string(why))
+}
+
+func unavailable(why refusal, text string) *refusedError {
+	return &refusedError{why: why, status: http.StatusServiceUnavailable, text: text, header: "Retry-After: 5\r\n"}
 }
 
 // A refusedError is an HTTP answer other than 101. Nothing that the client
@@ -62,15 +66,21 @@ var (
 		header: "Sec-WebSocket-Version: 13\r\n"}
 	errVersion = &refusedError{why: refuseVersion, status: http.StatusUpgradeRequired, text: "only WebSocket version 13 is spoken",
 		header: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"}
+	errInternal   = &refusedError{why: refuseHandler, status: http.StatusInternalServerError, text: "internal error"}
 	errOrigin     = &refusedError{why: refuseOrigin, status: http.StatusForbidden, text: "origin is not allowed"}
+	errStopping   = unavailable(refuseStopping, string(refuseStopping))
 	errExtensions = malformed("malformed Sec-WebSocket-Protocol or Sec-WebSocket-Extensions header")
 )
 
 // refuse answers with an HTTP error and closes, so that the answer arrives.
 func (s *Server) refuse(r *record, e *refusedError) {
-	s.stats.refused(e.why)
+	s.beginClose(r, r.gen.Load(), e.closing())
+}
+
+// closing is the close that gives the answer.
+func (e *refusedError) closing() closing {
 	body := e.text + "\n"
 	answer := fmt.Sprintf("HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"+
 		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%s", e.status, http.StatusText(e.status), e.header, len(body), body)
-	s.beginClose(r, r.gen.Load(), closing{cause: Refused, answer: []byte(answer), last: true})
+	return closing{cause: Refused, why: e.why, answer: []byte(answer), last: true}
 }

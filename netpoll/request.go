@@ -15,7 +15,7 @@ import (
 type Request struct {
 	s      *Server
 	r      *record
-	raw    []byte
+	asked  []byte // memory of essence
 	method []byte
 	uri    []byte
 	proto  []byte
@@ -31,12 +31,11 @@ type Request struct {
 type field struct{ name, value []byte }
 
 func (q *Request) reset(s *Server, r *record) {
-	*q = Request{s: s, r: r, fields: q.fields[:0], extra: q.extra[:0]}
+	*q = Request{s: s, r: r, fields: q.fields[:0], extra: q.extra[:0], asked: q.asked[:0]}
 }
 
 // parse splits a head into its lines; scanHead has seen to the line ends.
 func (q *Request) parse(head []byte) *refusedError {
-	q.raw = head
 	line, rest, _ := bytes.Cut(head, crlf)
 	var ok1, ok2 bool
 	q.method, line, ok1 = bytes.Cut(line, space)
@@ -129,10 +128,13 @@ func (q *Request) check() *refusedError {
 	case keys != 1 || !validKey(key):
 		return errKey
 	}
-	if origin, n := q.get("Origin"); n > 1 || n == 1 && (len(origin) == 0 || !q.s.cfg.CheckOrigin(q)) {
+	switch origin, n := q.get("Origin"); {
+	case n == 0: // no browser
+		return nil
+	case n > 1 || len(origin) == 0:
 		return errOrigin
 	}
-	return nil
+	return q.s.originAllowed(q)
 }
 
 func (q *Request) emptyBody() bool {
@@ -189,17 +191,26 @@ func (q *Request) TLS() bool { return q.r.flags.Load()&fTLS != 0 }
 // Subprotocol is what was chosen; "" if none.
 func (q *Request) Subprotocol() string { return q.subprotocol }
 
-// Refuse, called in Handshake, answers with an HTTP error instead of 101.
-// status is 400 to 599; text goes to the client as plain text.
+// Refuse, called in Handshake, answers with an HTTP error instead of 101, and
+// with the headers of AddHeader. text goes to the client as plain text. status
+// is 400 to 599; any other is the caller's mistake and becomes 500.
 func (q *Request) Refuse(status int, text string) {
+	if status < 400 || status > 599 {
+		status = http.StatusInternalServerError
+	}
 	q.refused = &refusedError{why: refuseHandler, status: status, text: text}
 }
 
-// AddHeader, called in Handshake, adds a header to the answer. A name or value
-// that could break the answer apart is an error.
+// AddHeader, called in Handshake, adds a header to the answer, be it 101 or
+// that of Refuse. A name or value that could break the answer apart is an error,
+// and so are the headers that say how the answer is to be read.
 func (q *Request) AddHeader(name, value string) error {
 	if !isToken([]byte(name)) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return fmt.Errorf("netpoll: header %q has characters that are not allowed", name)
+	}
+	switch http.CanonicalHeaderKey(name) {
+	case "Connection", "Content-Length", "Transfer-Encoding", "Upgrade", "Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol":
+		return fmt.Errorf("netpoll: header %q is the server's own", name)
 	}
 	q.extra = append(q.extra, name+": "+value+"\r\n"...)
 	return nil

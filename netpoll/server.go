@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"context"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -31,7 +32,7 @@ type Server struct {
 
 	lns        atomic.Pointer[[]*listener]
 	open       atomic.Int64 // descriptors of clients, in handshakes and in net/http too
-	lent       atomic.Int64 // of these, those that net/http has
+	lent       lentConns    // of these, those that net/http has
 	refusing   atomic.Int64 // of these, those let in to be refused
 	dealt      atomic.Uint32
 	stopping   atomic.Bool  // Shutdown has begun
@@ -42,7 +43,10 @@ type Server struct {
 	mu      sync.Mutex
 	state   int // none, serving, stopping, stopped
 	timers  map[*Timer]struct{}
-	stop    chan struct{} // ends the wheels
+	stop    chan struct{}   // ends the wheels
+	hurried context.Context // done when the shutdown is to be at once
+	hasten  context.CancelFunc
+	cut     bool          // connections were closed as they were; good once ended is closed
 	ended   chan struct{} // closed when all has ended
 	running sync.WaitGroup
 }
@@ -57,7 +61,7 @@ const (
 
 // ticks are the durations of Config on the server's clock.
 type ticks struct {
-	second, handshake, ping, pong, write, close, linger, message, idle uint32
+	second, handshake, refusal, ping, pong, write, close, linger, message, idle uint32
 }
 
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
@@ -69,9 +73,11 @@ func New(cfg Config, h Handler) *Server {
 	}
 	s := &Server{cfg: cfg, handler: h, stop: make(chan struct{}), ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
 	s.addrs.byAddr = map[netip.Addr]uint32{}
+	s.hurried, s.hasten = context.WithCancel(context.Background())
+	s.lent.conns = map[*lentConn]struct{}{}
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}
 	t := s.clock.ticks
-	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
+	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
 	s.pool = newPool(&s.clock)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
@@ -135,10 +141,11 @@ func (s *Server) ListenAndServe(addr string) error {
 	return s.Serve()
 }
 
-// Serve waits until the server has been shut down and returns ErrServerClosed.
-// Connections are served from Listen on, whether or not anybody waits here.
+// Serve waits until the server has been shut down, to the end, and returns
+// ErrServerClosed. Connections are served from Listen on, whether or not
+// anybody waits here.
 func (s *Server) Serve() error {
-	if err := s.start(); err != nil {
+	if err := s.start(); err != nil && err != ErrServerClosed {
 		return err
 	}
 	<-s.ended
@@ -169,7 +176,9 @@ func (s *Server) Conns() iter.Seq[Conn] {
 	}
 }
 
-// Conn returns the connection with an id; ok is false if there is none.
+// Conn returns the connection with an id; ok is false if there is none. It may
+// be in its handshake still, which Exists tells: then pushing returns
+// ErrNotOpen, and Close breaks the handshake off.
 func (s *Server) Conn(id ID) (c Conn, ok bool) {
 	r, gen := s.record(id)
 	if r == nil {

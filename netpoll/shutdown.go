@@ -1,114 +1,173 @@
 package netpoll
 
 import (
+	"cmp"
 	"context"
+	"reflect"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/gobwas/ws"
 )
 
 // Shutdown stops accepting and closes every connection with 1001, spread
-// evenly over a time, then waits for what is queued to drain and for clients
-// to answer. When ctx ends, it closes the rest as they are and returns its
-// error. Swoole's shutdown.
+// evenly over a time (who is in the handshake: with 503), then waits for what
+// is queued to drain and for clients to answer; for requests with net/http and
+// for connections that an http.Handler hijacked too. When ctx ends, it closes
+// the rest as they are and returns ctx's error. Swoole's shutdown.
+//
+// It may be called again meanwhile, by Close for example: whichever ctx ends
+// first hurries the one end that all calls wait for. Who was hurried by another
+// gets ErrServerClosed.
+//
+// Called from a callback of a connection, a Turn or a tls.Config, which the end
+// waits for, it returns nil at once; ctx still holds. Serve tells of the end.
 func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
-	s.mu.Lock()
-	if s.state != serving {
-		first := s.state == idle
-		if first {
-			s.state = stopped
-			close(s.ended)
-		}
-		s.mu.Unlock()
-		if !first {
-			<-s.ended
-		}
+	s.beginShutdown(spread)
+	stop := context.AfterFunc(ctx, s.hasten)
+	if inCallback() {
 		return nil
 	}
-	s.state = stopping
-	timers := s.timers
-	s.timers = nil
-	s.mu.Unlock()
-	for t := range timers {
-		t.t.Stop()
+	<-s.ended
+	stop()
+	if s.cut {
+		return cmp.Or(ctx.Err(), ErrServerClosed)
 	}
-	s.stopping.Store(true)
-	s.stopListening()
-	for _, ln := range s.listeners() {
-		go ln.http.srv.Shutdown(ctx)
-	}
-	err := s.sayGoodbye(ctx, spread)
-	if err == nil {
-		err = s.awaitConns(ctx)
-	}
-	if err != nil {
-		s.killAll()
-		s.awaitConns(context.Background())
-	}
-	s.halt()
-	return err
-}
-
-// Close ends the server at once: sockets are closed as they are.
-func (s *Server) Close() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	s.Shutdown(ctx, 0)
 	return nil
 }
 
-// sayGoodbye closes all connections, a few each millisecond.
-func (s *Server) sayGoodbye(ctx context.Context, spread time.Duration) error {
-	var all []Conn
-	for c := range s.all() {
-		all = append(all, c)
+// Close ends the server at once: sockets are closed as they are, also when
+// Shutdown is under way. It returns when all has ended; called from a callback,
+// see Shutdown, at once.
+func (s *Server) Close() error {
+	s.hasten()
+	s.beginShutdown(0)
+	if !inCallback() {
+		<-s.ended
 	}
+	return nil
+}
+
+// inCallback reports whether the caller is called by a goroutine that the end
+// of a server waits for. Goroutines have no names, but their stacks have.
+func inCallback() bool {
+	pcs := make([]uintptr, 64)
+	n := runtime.Callers(1, pcs)
+	for n == len(pcs) {
+		pcs = make([]uintptr, 2*len(pcs))
+		n = runtime.Callers(1, pcs)
+	}
+	frames := runtime.CallersFrames(pcs[:n])
+	for {
+		f, more := frames.Next()
+		if f.Function == workerFunc || f.Function == handshakeFunc {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// The names of the functions that such goroutines run.
+var workerFunc, handshakeFunc = funcName((*worker).run), funcName((*Server).handshake)
+
+func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
+
+// beginShutdown begins the end, once.
+func (s *Server) beginShutdown(spread time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case idle:
+		s.state = stopped
+		close(s.ended)
+	case serving:
+		s.state = stopping
+		for t := range s.timers {
+			t.t.Stop()
+		}
+		s.timers = nil
+		s.stopping.Store(true)
+		go s.end(spread)
+	}
+}
+
+// end is the shutdown itself, on a goroutine of its own.
+func (s *Server) end(spread time.Duration) {
+	s.stopListening()
+	for _, ln := range s.listeners() {
+		go ln.http.srv.Shutdown(s.hurried)
+	}
+	s.sayGoodbye(spread)
+	s.awaitConns(s.hurried.Done())
+	if s.open.Load() > 0 {
+		s.cut = true
+		s.killAll()
+		s.awaitConns(nil)
+	}
+	s.halt()
+}
+
+// sayGoodbye closes all connections, a few every 5 ms, unless it is hurried.
+func (s *Server) sayGoodbye(spread time.Duration) {
+	all := slices.Collect(s.all())
 	steps := max(1, min(len(all), int(spread/(5*time.Millisecond))))
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
 	for i := range steps {
+		if s.hurried.Err() != nil {
+			return
+		}
 		for _, c := range all[len(all)*i/steps : len(all)*(i+1)/steps] {
-			if c.r.flags.Load()&fOpen != 0 {
-				c.closeWith(Shutdown, ws.StatusGoingAway, "server is shutting down")
-			} else {
-				s.beginClose(c.r, c.gen, closing{cause: HandshakeFailed})
-			}
+			s.dismiss(c)
 		}
 		if i == steps-1 {
-			break
+			return
 		}
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-s.hurried.Done():
 		case <-t.C:
 		}
 	}
-	return ctx.Err()
 }
 
-// awaitConns waits until no client has a descriptor.
-func (s *Server) awaitConns(ctx context.Context) error {
+// dismiss says goodbye to one connection: 1001 if it is open, 503 if it is to
+// be and that can be said; nothing once there is no time left, when killAll may
+// have been round already.
+func (s *Server) dismiss(c Conn) {
+	if s.hurried.Err() != nil {
+		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
+		return
+	}
+	s.beginClose(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
+}
+
+// awaitConns waits until no client has a descriptor, or until hurry is closed.
+func (s *Server) awaitConns(hurry <-chan struct{}) {
 	t := time.NewTicker(2 * time.Millisecond)
 	defer t.Stop()
 	for s.open.Load() > 0 {
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-hurry:
+			return
 		case <-t.C:
 		}
 	}
-	return nil
 }
 
 // killAll closes what is left, without a word.
 func (s *Server) killAll() {
-	for _, ln := range s.listeners() {
-		ln.http.close()
-	}
 	for c := range s.all() {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		c.r.flags.Or(fAbort)
 		s.wake(c.r)
+	}
+	// After those that could still become such.
+	s.lent.killAll()
+	for _, ln := range s.listeners() {
+		ln.http.close()
 	}
 }
 
@@ -117,6 +176,7 @@ func (s *Server) halt() {
 	for _, ln := range s.listeners() {
 		ln.http.close()
 	}
+	s.hasten() // net/http's Shutdown looks round rarely
 	close(s.stop)
 	s.closeLoops()
 	s.pool.close()

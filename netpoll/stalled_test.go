@@ -109,3 +109,15 @@ func queueCost(c Conn) int {
 	}
 	return 0
 }
+
+// Pings come at their interval, however long the patience with their answers.
+func TestHeartbeatKeepsItsInterval(t *testing.T) {
+	s := serve(t, Config{PingInterval: 50 * time.Millisecond, PongTimeout: time.Hour}, nil)
+	_, end := join(t, s, 0)
+	for range 4 {
+		if f := nextFrame(t, end); f[0] != 0x89 {
+			t.Fatalf("got % x, want a ping", f)
+		}
+		end.Write([]byte{0x8a, 0x80, 1, 2, 3, 4})
+	}
+}

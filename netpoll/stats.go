@@ -58,7 +58,7 @@ func (c *counters) refused(why refusal) {
 func (s *Server) Stats() Stats {
 	c := &s.stats
 	st := Stats{
-		Accepted: c.accepted.Load(), Opened: c.opened.Load(), Open: c.open.Load(), HTTP: s.lent.Load(),
+		Accepted: c.accepted.Load(), Opened: c.opened.Load(), Open: c.open.Load(), HTTP: s.lent.n.Load(),
 		Refused: map[string]int64{}, Closed: map[Cause]int64{},
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),

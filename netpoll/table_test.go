@@ -220,7 +220,7 @@ func TestAddrs(t *testing.T) {
 	if other, refuse := a.enter(next, 3, 2); refuse != "" || other == ip {
 		t.Errorf("another address: %q", refuse)
 	}
-	if !a.tlsStart(ip, 1) || a.tlsStart(ip, 1) {
+	if !a.take(ip, placeTLS, 1) || a.take(ip, placeTLS, 1) {
 		t.Error("an address has not exactly its share of TLS handshakes")
 	}
 	for range 3 {
@@ -229,10 +229,44 @@ func TestAddrs(t *testing.T) {
 	if got := a.addrPort(ip, 7); got != netip.AddrPortFrom(far, 7) {
 		t.Errorf("while its TLS handshake lasts the address is %v", got)
 	}
-	if a.tlsDone(ip); len(a.byAddr) != 3 || a.entries[ip] != (addrEntry{}) {
+	if a.giveBack(ip, placeTLS); len(a.byAddr) != 4 || a.entries[ip] != (addrEntry{}) {
 		t.Errorf("an address that has left is remembered: %v", a.byAddr)
 	}
 	if again, _ := a.enter(far, 3, 2); again != ip {
 		t.Errorf("entry %d is taken, %d is free", again, ip)
+	}
+}
+
+// The addresses of a /64 are one client; each is still known as itself.
+func TestAddrsBlocks(t *testing.T) {
+	a := addrs{byAddr: map[netip.Addr]uint32{}}
+	var ips []uint32
+	for i, text := range []string{"2001:db8::", "2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8::1", "2001:db8:0:1::1"} {
+		addr := netip.MustParseAddr(text)
+		ip, refuse := a.enter(addr, 3, 0)
+		if (refuse != "") != (i == 3) {
+			t.Errorf("%d: %v: refused %q", i, addr, refuse)
+		}
+		if got := a.addrPort(ip, 1).Addr(); got != addr {
+			t.Errorf("%v is known as %v", addr, got)
+		}
+		ips = append(ips, ip)
+	}
+	if !a.take(ips[1], placeHTTP, 8) || !a.take(ips[2], placeHTTP, 8) || a.take(ips[0], placeHTTP, 8) || !a.take(ips[4], placeHTTP, 8) {
+		t.Error("a block has not exactly its share")
+	}
+	for _, i := range []int{1, 2, 4} {
+		a.giveBack(ips[i], placeHTTP)
+	}
+	for _, ip := range ips {
+		a.leave(ip, true)
+	}
+	if len(a.byAddr) != 0 || len(a.free) != len(a.entries) {
+		t.Errorf("left over: %v", a.byAddr)
+	}
+	for range 3 {
+		if _, refuse := a.enter(netip.IPv6Loopback(), 1, 1); refuse != "" {
+			t.Errorf("loopback: refused %q", refuse)
+		}
 	}
 }

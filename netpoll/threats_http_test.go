@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"webim/netpoll"
 )
@@ -30,6 +31,8 @@ func ask(t *testing.T, addr, raw string) *http.Response {
 		if r.Close {
 			c.expectEOF()
 		}
+	} else if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Accept") == "" {
+		t.Errorf("101 with %v", r.Header)
 	}
 	c.c.Close()
 	return r
@@ -55,6 +58,11 @@ func TestThreatProtocolConfusion(t *testing.T) {
 	}{
 		{"good", with("GET / HTTP/1.1"), 101},
 		{"names and tokens in any case", lines("GET / HTTP/1.1", "HOST: x", "upgrade: WebSocket", "CONNECTION: keep-alive, upgrade", "sec-websocket-version: 13", strings.ToLower(key[:17])+key[17:]), 101},
+		{"Upgrade to one of several", lines("GET / HTTP/1.1", good[0], "Upgrade: h2c, websocket", good[2], good[3], key), 101},
+		{"Upgrade to one of several, the first", lines("GET / HTTP/1.1", good[0], "Upgrade: WebSocket, foo/1", good[2], good[3], key), 101},
+		{"Upgrade in two lines", with("GET / HTTP/1.1", "Upgrade: foo"), 101},
+		{"Connection in two lines", with("GET / HTTP/1.1", "Connection: keep-alive"), 101},
+		{"Upgrade to others", lines("GET / HTTP/1.1", good[0], "Upgrade: websockets, foo", good[2], good[3], key), 404},
 		{"HTTP/1.0", with("GET / HTTP/1.0"), 400},
 		{"HTTP/2.0", with("GET / HTTP/2.0"), 400},
 		{"POST", with("POST / HTTP/1.1"), 405},
@@ -197,4 +205,24 @@ func TestThreatHeaderInjection(t *testing.T) {
 		}
 		c.c.Close()
 	}
+}
+
+// Clients over the limit that say nothing must not keep the few places of
+// those who are told so from others, however long a handshake may take.
+func TestThreatSilentRefused(t *testing.T) {
+	s, addr := start(t, netpoll.Config{MaxConns: 1, HandshakeTimeout: time.Hour}, echo())
+	first := connect(t, addr)
+	for range 24 {
+		dial(t, addr)
+	}
+	eventually(t, "all are there", func() bool { return s.Stats().Accepted == 25 })
+	eventually(t, "another is told that the server is full", func() bool {
+		c := dial(t, addr)
+		defer c.c.Close()
+		c.hurry()
+		c.c.Write(upgrade())
+		r, err := http.ReadResponse(c.br, nil)
+		return err == nil && r.StatusCode == http.StatusServiceUnavailable
+	})
+	first.goodbye()
 }

@@ -9,21 +9,24 @@ type Timer struct {
 }
 
 // After calls f once, after d, on a goroutine of its own, unless the timer is
-// stopped or the server shuts down. Swoole's after.
+// stopped or the server shuts down. A panic of f is logged and counted, and
+// ends nothing else. Swoole's after.
 func (s *Server) After(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
 	return t.arm(d, func() {
 		t.Stop()
-		f()
+		s.guard("After", f)
 	})
 }
 
 // Tick calls f every d until it is stopped or the server shuts down; one call
-// at a time: a call that takes longer than d delays the next. Swoole's tick.
+// at a time: a call that takes longer than d delays the next, and after one that
+// panics, which is logged and counted, the next one comes all the same. Swoole's
+// tick.
 func (s *Server) Tick(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
 	return t.arm(d, func() {
-		f()
+		s.guard("Tick", f)
 		t.s.mu.Lock()
 		defer t.s.mu.Unlock()
 		if _, ok := t.s.timers[t]; ok {

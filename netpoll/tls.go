@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"bytes"
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -14,9 +15,10 @@ import (
 
 // tlsState is a connection's TLS, and the net.Conn that crypto/tls sees.
 //
-// conn is set once. Everything else is under mu, which is a leaf.
+// conn is set once. Everything else but queued is under mu.
 type tlsState struct {
-	conn *tls.Conn
+	conn   *tls.Conn
+	queued *list.Element // among those who wait for a place; under tlsPlaces.mu
 
 	mu        sync.Mutex
 	more      sync.Cond // in or ended has changed; the handshake waits for it

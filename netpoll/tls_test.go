@@ -121,6 +121,32 @@ func TestTLSPlaces(t *testing.T) {
 	}
 }
 
+// Who breaks off while it waits for a place, or while its handshake is under
+// way, is not kept until the deadline.
+func TestTLSPlaceGivenUp(t *testing.T) {
+	s, _ := start(t, netpoll.Config{MaxTLSHandshakes: 1, HandshakeTimeout: time.Hour}, echo())
+	addr := secure(t, s)
+	var hello []byte
+	tls.Client(sink{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	first := dial(t, addr)
+	first.write(hello)
+	first.hurry()
+	if _, err := first.br.Peek(1); err != nil { // it has the place
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		c := dial(t, addr)
+		c.write(hello)
+		if i%2 == 0 { // seen before the end, or with it
+			eventually(t, "its hello is there", func() bool { return s.Stats().BytesIn >= int64((i+2)*len(hello)) })
+		}
+		c.c.Close()
+		eventually(t, "its end is seen", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == int64(i+1) })
+	}
+	first.c.Close()
+	connectPeer(t, addr, true).c.Close()
+}
+
 // sink takes what is written and answers nothing.
 type sink struct{ b *[]byte }
 

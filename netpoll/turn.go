@@ -178,13 +178,13 @@ type worker struct {
 	buf     []byte // what was read, headers and payloads in place
 	cipher  []byte // TLS records as read, for connections with TLS
 	dec     decoder
-	again   event // see Conn.Again
 	inflate []byte
 	control []byte // a pong being encoded
 	request Request
 	answer  []byte // a handshake's
 	ready   bool   // see input
 	since   uint32 // see input
+	again   event  // see input
 }
 
 // readSize is a worker's read buffer: one read(2) takes at most so much.

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"bytes"
 	"io"
+	"strings"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
@@ -38,11 +39,12 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	}
 	// The answer must come first on the wire, but Open first in time: who has
 	// read 101 must be in the room. So the write bit is held over Open, and
-	// what is pushed meanwhile is queued.
+	// what is pushed meanwhile is queued. With fOpen it is decided, under the
+	// lock, that a close says goodbye with a frame and not with an HTTP error.
 	r.w |= wBit
+	r.flags.Or(flags)
 	r.mu.Unlock()
 	r.stage = stageOpen
-	r.flags.Or(flags)
 	s.addrs.opened(r.ip)
 	s.stats.opened.Add(1)
 	s.stats.open.Add(1)
@@ -70,10 +72,15 @@ func (s *Server) writeFirst(r *record, b []byte) {
 		n, errno = s.write(int(r.fd), b)
 	}
 	r.mu.Lock()
-	r.bytesOut += uint64(n)
+	if n > 0 {
+		r.bytesOut += uint64(n)
+		r.sent.Store(s.clock.now.Load())
+	}
 	if n < len(b) && r.flags.Load()&fAbort == 0 {
+		// As if it were cut, even if nothing is written yet: a pong that is
+		// owed goes before all that is whole, and must not go before a 101.
 		rest := newBuffer(bytes.Clone(b[n:]))
-		s.frontLocked(r, ref{rest, rest.b}, n > 0)
+		s.frontLocked(r, ref{rest, rest.b}, true)
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
@@ -83,8 +90,7 @@ func (s *Server) writeFirst(r *record, b []byte) {
 // chooses among what the client offers.
 func (s *Server) negotiate(q *Request, answer []byte) ([]byte, negotiation, *refusedError) {
 	var n negotiation
-	s.handshaking(q)
-	if q.refused != nil {
+	if s.handshaking(q); q.refused != nil {
 		return nil, n, q.refused
 	}
 	u := ws.Upgrader{ReadBufferSize: maxHead, Protocol: func(p []byte) bool { return s.speaks(q, p) }}
@@ -94,13 +100,34 @@ func (s *Server) negotiate(q *Request, answer []byte) ([]byte, negotiation, *ref
 	if len(q.extra) > 0 {
 		u.Header = ws.HandshakeHeaderBytes(q.extra)
 	}
-	m := memory{in: q.raw, out: answer}
+	m := memory{in: q.essence(), out: answer}
 	hs, err := u.Upgrade(&m)
 	if err != nil {
 		return nil, n, errExtensions
 	}
 	q.subprotocol = hs.Protocol
 	return m.out, n, nil
+}
+
+// essence is the request as the Upgrader is to see it: what check has found
+// good in one form, and what is to be negotiated as it came. It would refuse an
+// Upgrade or a Connection header that names more than one thing (RFC 9110,
+// section 7.8: the server chooses).
+func (q *Request) essence() []byte {
+	key, _ := q.get("Sec-WebSocket-Key")
+	b := append(q.asked[:0], "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
+	b = append(append(b, key...), crlf...)
+	for _, f := range q.fields {
+		for _, name := range [...]string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
+			if strings.EqualFold(string(f.name), name) {
+				b = append(append(append(b, name...), ": "...), f.value...)
+				b = append(b, crlf...)
+			}
+		}
+	}
+	q.asked = append(b, crlf...)
+	return q.asked
 }
 
 // speaks reports whether a subprotocol that the client asked for is chosen.

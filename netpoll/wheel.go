@@ -274,7 +274,7 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 	}
 	r.flags.Or(fPinged)
 	r.deadline = now
-	return now + s.ticks.pong
+	return now + min(s.ticks.ping, s.ticks.pong)
 }
 
 // ping sends the heartbeat's ping, if the socket takes anything. It is not held

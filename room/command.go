@@ -123,15 +123,15 @@ func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error
 	if err != nil {
 		return err
 	}
-	if s.hub.congested(r.Channel) {
-		return wire.ErrTooManyRequests
-	}
 	who := s.author()
 	m := Message{Op: OpJSON, Data: data, From: &who, Keep: &opts.History}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
-	s.hub.engine.Publish(r.Channel, m, func(_ Position, err error) {
+	s.hub.publish(r.Channel, m, func(_ Position, err error) {
+		if err == ErrBusy {
+			err = wire.ErrTooManyRequests // temporary
+		}
 		s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}})
 	})
 	return nil

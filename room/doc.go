@@ -4,10 +4,11 @@
 //
 // # The line
 //
-//	message ──► Hub ──► Engine ──► Room ──► shard ──► netpoll's queues
+//	message ──► Hub ──► turnstile ──► Engine ──► Room ──► shard ──► netpoll's queues
 //
 //	step     file              runs on
 //	dialect  hub.go, wire/     the worker that holds the connection's turn
+//	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory
 //	         memory.go         engine completes before Publish returns
 //	deliver  room.go           whoever the engine calls from
@@ -32,8 +33,8 @@
 //
 // # Who owns what
 //
-// Hub.mu guards the names; Room.mu a room's logs, its members' places and its
-// shards' cursors. A member is a place in a shard, 16 bytes, and the number of
+// Hub.mu guards the names; Room.mu a room's logs, its members' places, its
+// shards' cursors and its turnstile. A member is a place in a shard, 16 bytes, and the number of
 // the place is the connection's tag: no other memory. Places do not move, so
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.

@@ -18,7 +18,8 @@ import (
 //     once, in the order of offsets, and none from before. Calls for one room
 //     do not overlap.
 //   - done is called exactly once, from any goroutine, perhaps before the
-//     call returns; not before the publication has been accepted for good.
+//     call returns; not before the publication has been accepted for good,
+//     and with no lock held under which Deliver is called.
 //   - Members asks every subscriber, on every node, who is there.
 //   - A message with a key is published once within the engine's window: again,
 //     it gets the first one's place, and nobody is told a second time.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -26,8 +27,9 @@ type Config struct {
 	// server's. Above it a connection gets 503.
 	MaxMembers int
 	// MaxUnswept bounds the bytes of a room that no sweep has taken yet; 0: 1
-	// MiB. A message that does not fit waits with its sender, who is not read;
-	// one that is larger goes when nothing is before it.
+	// MiB. A member whose message does not fit is not read until it does, in
+	// turn with the others; a message larger than MaxUnswept fits when nothing
+	// else is unswept.
 	MaxUnswept int
 	// MaxRoomsPerConn bounds the rooms that one connection of the centrifuge
 	// dialect is in; 0: 128.
@@ -129,6 +131,8 @@ type Hub struct {
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
 	due     deadlines
+
+	called atomic.Int64 // members of all rooms, see turnstile
 }
 
 // NewHub makes a hub.
@@ -145,6 +149,7 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
+	s.Tick(time.Second, h.recall)
 	if m, ok := h.engine.(*Memory); ok {
 		s.Tick(time.Second, m.Expire)
 	}
@@ -171,6 +176,7 @@ func (h *Hub) Handshake(r *netpoll.Request) {
 	}
 	if err := h.admits(name); err != nil {
 		r.Refuse(503, err.Error())
+		_ = r.AddHeader("Retry-After", "5")
 	}
 }
 
@@ -201,8 +207,9 @@ func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 	}
 }
 
-// Message publishes what a member sends. While its room has more to sweep than
-// it should, the sender is not read.
+// Message publishes what a member sends. A message that its room has no room
+// for comes again when there is; so whoever hands messages on to the hub does
+// so last, and once for each.
 func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	m, ok := h.Member(c)
 	if !ok {
@@ -211,8 +218,10 @@ func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 		}
 		return
 	}
-	if m.Room.admits(c, len(data)) {
-		h.engine.Publish(m.Room.name, Message{Op: op, Data: data}, nil)
+	r, msg := m.Room, Message{Op: op, Data: data}
+	n := frameSize(msg)
+	if r.enter(c, n) {
+		h.engine.Publish(r.name, msg, func(Position, error) { r.entered(n) })
 	}
 }
 
@@ -225,12 +234,24 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	}
 }
 
-// congested reports whether a room has more to sweep than it should.
-func (h *Hub) congested(room string) bool {
+// publish sends a message that has been checked, or tells ErrBusy.
+func (h *Hub) publish(room string, m Message, done func(Position, error)) {
 	h.mu.RLock()
 	r := h.rooms[room]
 	h.mu.RUnlock()
-	return r != nil && r.congested()
+	if r == nil {
+		h.engine.Publish(room, m, done)
+		return
+	}
+	n := frameSize(m)
+	if !r.tryEnter(n) {
+		done(Position{}, ErrBusy)
+		return
+	}
+	h.engine.Publish(room, m, func(p Position, err error) {
+		r.entered(n)
+		done(p, err)
+	})
 }
 
 // Engine returns the hub's engine.

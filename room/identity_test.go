@@ -58,6 +58,9 @@ func (c *client) say(t testing.TB, format string, args ...any) {
 func (c *client) reply(t testing.TB) string {
 	t.Helper()
 	op, p, err := c.read()
+	for err == nil && string(p) == "{}" { // a ping
+		op, p, err = c.read()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

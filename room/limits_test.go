@@ -22,8 +22,25 @@ func TestRoomLimits(t *testing.T) {
 			t.Fatalf("%s: %d, %v; want 503", path, status, err)
 		}
 	}
+	politely := func(path string) {
+		t.Helper()
+		q, err := http.NewRequest(http.MethodGet, "http://"+n.addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+		r, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+			t.Fatalf("%s: %s, %v; want 503 with Retry-After", path, r.Status, r.Header)
+		}
+	}
 	a1, _ := n.join("/a", noDeflate), n.join("/a", deflate)
 	refused("/a")
+	politely("/a")
 	b1 := n.join("/b", noDeflate)
 	refused("/c")
 	n.join("/b", noDeflate)

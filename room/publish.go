@@ -10,8 +10,8 @@ import (
 )
 
 // Publish sends a message to a room from the outside: no rights are judged.
-// done, which may be nil, gets its place or an error: ErrBusy if the room has
-// more to sweep than it should, ErrBadMessage, ErrKeyReused, or what is wrong
+// done, which may be nil, gets its place or an error: ErrBusy if the message
+// does not fit below MaxUnswept, or members wait for that, ErrBadMessage, ErrKeyReused, or what is wrong
 // with the room's name. m.Data may be reused when Publish returns. A nil m.Keep
 // is what the room's options say. It may be called from any goroutine, and so
 // may done.
@@ -41,14 +41,10 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 		done(Position{}, ErrBadMessage)
 		return
 	}
-	if h.congested(room) {
-		done(Position{}, ErrBusy)
-		return
-	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History
 	}
-	h.engine.Publish(room, m, done)
+	h.publish(room, m, done)
 }
 
 // Published is what became of one message of a broadcast.

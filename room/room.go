@@ -20,7 +20,7 @@ type Room struct {
 	ended   bool
 	members int
 	groups  [numKinds]*group
-	senders senders
+	turnstile
 
 	joining []*joining            // subscriptions under way
 	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
@@ -116,15 +116,15 @@ func (r *Room) leave(m Member) bool {
 		r.leaving[m.Conn.ID()] = sh
 		sh.left = append(sh.left, m.Conn.ID())
 	}
-	r.senders.forget(m.Conn.ID())
 	r.members--
+	r.dropLocked(r.senders[m.Conn.ID()])
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
 			sh.stopResting()
 		}
 		r.groups[m.kind] = nil
 	}
-	r.releaseLocked() // it may have been this group that was behind, or this sender
+	r.releaseLocked() // others may have waited for this member, or this group
 	return r.members == 0
 }
 
@@ -145,10 +145,10 @@ func (r *Room) end() bool {
 func (r *Room) Deliver(p Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.top.Offset = p.Offset
+	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+	r.top.Offset = p.Offset // who is seated from here on is owed what comes behind it
 	r.catchLocked(p)
 	r.seatLocked()
-	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
 }
 
 // Noticed implements Subscriber: members that asked for it learn who came or
@@ -188,13 +188,6 @@ func (r *Room) unsweptLocked() (n uint64) {
 		}
 	}
 	return n
-}
-
-// congested reports whether more waits to be swept than should.
-func (r *Room) congested() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.unsweptLocked() > uint64(r.hub.cfg.MaxUnswept)
 }
 
 // sweptLocked is called at each sweep's end: memory that all shards have

@@ -112,8 +112,9 @@ func (sh *shard) sweep() (more bool) {
 	return sh.end()
 }
 
-// begin takes all that is pending; false if nothing is, or the shard rests: it
-// was woken before that.
+// begin takes all that is pending; false if nothing is, or if the shard rests:
+// a message that came during the last sweep may have woken the turn before its
+// end began the pause.
 func (sh *shard) begin() bool {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()

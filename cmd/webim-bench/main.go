@@ -42,7 +42,7 @@ const (
 type commands struct {
 	common
 
-	Idle    bench.Idle    `cmd:"" help:"Memory per idle client (with --tls or a wss:// URL: over TLS), connects a second."`
+	Idle    bench.Idle    `cmd:"" help:"Memory per idle client of server and kernel, connects a second, CPU of heartbeats."`
 	Flood   bench.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, server CPU."`
 	Fanout  bench.Fanout  `cmd:"" help:"One message to all, the next when all have it; against the floor."`
 	Quiet   bench.Quiet   `cmd:"" help:"Single messages into a quiet room; against the floor."`

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -45,8 +46,6 @@ func TestWrongFlags(t *testing.T) {
 		{"flood --senders 0", "--senders 0"},
 		{"flood --clients 0", "--clients"},
 		{"flood --url http://127.0.0.1/", "ws://"},
-		{"flood --tls", "only idle"},
-		{"idle --tls --compress", "TLS"},
 		{"flood --runs 0", "--runs"},
 		{"compare nosuch.json nosuch.json", "nosuch.json"},
 		{"flood --size 128:0", "weight"},
@@ -67,7 +66,6 @@ func TestWrongFlags(t *testing.T) {
 		{"peers build nonsense", "gorilla"},
 		{"flood --dialect klingon", "centrifuge"},
 		{"flood --channel lobby", "--dialect centrifuge"},
-		{"idle --dialect centrifuge --tls", "TLS"},
 		{"flood --dialect centrifuge --compress", "--compress"},
 		{"flood --dialect centrifuge --subprotocol centrifuge-protobuf", "centrifuge-json"},
 	}
@@ -143,6 +141,43 @@ func TestProcesses(t *testing.T) {
 	cmd.Stdin = strings.NewReader("somebody tries it out\n")
 	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "only webim-bench itself") {
 		t.Errorf("%v: %s", err, said)
+	}
+}
+
+// Whatever ends the program, its servers and workers end too.
+func TestKilled(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "million", "--clients", "20", "--servers", "2", "--hold", "1h", "--settle", "1ms", "--cmd", os.Args[0]+" floor --listen 127.0.0.1:0")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var children []string
+	deadline := time.Now().Add(20 * time.Second)
+	for len(children) < 4 && time.Now().Before(deadline) {
+		children = nil
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+		for _, list := range lists {
+			b, _ := os.ReadFile(list)
+			children = append(children, strings.Fields(string(b))...)
+		}
+		time.Sleep(time.Millisecond) // polls
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // killed, as it should be
+	if len(children) != 4 {
+		t.Fatalf("children: %v", children)
+	}
+	for _, pid := range children {
+		for {
+			line, _ := os.ReadFile("/proc/" + pid + "/cmdline") // empty for the dead
+			if len(line) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("process %s is left: %q", pid, line)
+			}
+			time.Sleep(time.Millisecond) // polls
+		}
 	}
 }
 

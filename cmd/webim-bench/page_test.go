@@ -138,8 +138,20 @@ func TestPageOpens(t *testing.T) {
 			t.Fatalf("%s: exit %d: %s", run[0], code, out)
 		}
 	}
+	// The floor in webim's place; who is compared with it cannot run, or is built elsewhere.
+	webim := filepath.Join(dir, "webim")
+	if err := os.WriteFile(webim, []byte("#!/bin/sh\nexec "+os.Args[0]+" floor --listen 127.0.0.1:0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, code := program(t, "suite", "--quick", "--peers", "swoole", "--repeat", "1", "--settle", "1ms", "--webim", webim, "--out", filepath.Join(dir, "out"))
+	if code != 0 || !strings.Contains(out, "×webim") || !strings.Contains(out, "the report: "+dir) {
+		t.Fatalf("suite: exit %d: %s", code, out)
+	}
+	if err := os.Rename(filepath.Join(dir, "out", "report.html"), filepath.Join(dir, "suite.html")); err != nil {
+		t.Fatal(err)
+	}
 	v := newViewer(t)
-	for _, name := range []string{"flood", "churn", "fanout"} {
+	for _, name := range []string{"flood", "churn", "fanout", "suite"} {
 		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "light", 1200)
 		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "dark", 390)
 	}

@@ -31,10 +31,10 @@ type settings struct {
 	Loops              int `name:"loops" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Epoll instances; auto: one for every two processors."`
 	Workers            int `name:"workers" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Goroutines that read, decode and deliver; auto: one for every processor."`
 	MaxConns           int `name:"max-conns" type:"count" def:"auto" words:"auto" min:"1" max:"4194304" group:"limits" help:"Connections at a time; auto: the limit of open files less 64. Above it: 503."`
-	MaxConnsPerIP      int `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address at a time; loopback has no bound. Above it: 503."`
-	MaxHandshakesPerIP int `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address; loopback has no bound. Above it: 503."`
+	MaxConnsPerIP      int `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address (of IPv6: of one /64) at a time; loopback has no bound. Above it: 503."`
+	MaxHandshakesPerIP int `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address, as above; loopback has no bound. Above it: 503."`
 	MaxTLSHandshakes   int `name:"max-tls-handshakes" type:"count" def:"256" min:"1" max:"65536" group:"limits" help:"TLS handshakes at a time, one address at most a quarter; others wait."`
-	MaxHTTP            int `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets. Above it: 503."`
+	MaxHTTP            int `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets, one address at most a quarter. Above it: 503."`
 
 	HandshakeTimeout time.Duration `name:"handshake-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"For TCP, TLS and HTTP together."`
 	PingInterval     time.Duration `name:"ping-interval" type:"time" def:"25s" words:"none" min:"1ms" max:"24h" group:"limits" help:"A client silent for so long is pinged."`

@@ -1,0 +1,60 @@
+package netpoll
+
+import (
+	"bytes"
+	"sync"
+)
+
+// Again, called in Handler.Message, answers "not yet": the message counts as
+// not delivered. It is kept as it is when Message returns, and Message is
+// called with it once more after done was called, from any goroutine, once or
+// more often; before anything that the client sent behind it. Meanwhile the
+// connection is not read, as with Later, and no worker waits.
+//
+// A message that is kept counts in Config.MaxUnfinished, under which its
+// connection may be closed as OutOfMemory, but not in MessageTimeout. It is
+// gone if the connection closes first: done does nothing then. Called anywhere
+// else, Again is Later.
+func (c Conn) Again() (done func()) {
+	if !c.lock() {
+		return func() {}
+	}
+	c.holdLocked()
+	c.r.flags.Or(fAgain)
+	c.r.mu.Unlock()
+	return sync.OnceFunc(c.release)
+}
+
+// message gives a message to the handler, and keeps it if it is wanted again:
+// a copy, unless the memory is the message's own.
+func (w *worker) message(r *record, ev event) {
+	if r.flags.Load()&fAgain != 0 {
+		r.flags.And(^fAgain) // of an Again out of place
+	}
+	w.s.message(r, ev.op, ev.data)
+	f := r.flags.Load()
+	if f&fAgain == 0 {
+		return
+	}
+	r.flags.And(^fAgain)
+	if f&fClosing != 0 {
+		return // also after a panic
+	}
+	if !ev.own {
+		ev.data, ev.own = bytes.Clone(ev.data), true
+	}
+	w.again = ev
+}
+
+// redeliver is decode for a message that was kept: b, which came behind it,
+// waits. It counts among the turn's messages, or a handler that calls done at
+// once could keep the worker for ever.
+func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
+	ev := w.again
+	w.again = event{}
+	*messages--
+	if r.flags.Load()&fClosing == 0 {
+		w.message(r, ev)
+	}
+	return w.keep(s, r, b)
+}

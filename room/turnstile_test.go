@@ -1,0 +1,306 @@
+package room
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// word is what a sender sends: its number, the message's, and letters up to a
+// size.
+func word(sender, k, size int) string {
+	head := fmt.Sprintf("%d %d ", sender, k)
+	return head + strings.Repeat("x", max(0, size-len(head)))
+}
+
+// frameOf is a client's text frame.
+func frameOf(s string) []byte { return ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(s)))) }
+
+// held waits until a room keeps so many members waiting.
+func (n *node) held(count int) {
+	n.t.Helper()
+	eventually(n.t, fmt.Sprint(count, " members wait"), func() bool { return n.hub.Stats().Waiting == count })
+}
+
+// connOf is the server's end of a client.
+func (n *node) connOf(c *client) netpoll.Conn {
+	n.t.Helper()
+	for conn := range n.s.Conns() {
+		if info, ok := conn.Info(); ok && info.Remote.String() == c.c.LocalAddr().String() {
+			return conn
+		}
+	}
+	n.t.Fatal("the server does not have this client")
+	return netpoll.Conn{}
+}
+
+// idle checks that a room's turnstile has forgotten everything.
+func (n *node) idle(room string) {
+	n.t.Helper()
+	r := n.room(room)
+	eventually(n.t, "nobody waits or was called", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.takenLocked() == 0 && r.waiting.Len() == 0 && len(r.senders) == 0 && n.hub.called.Load() == 0
+	})
+}
+
+// 250 members with 400 KB each, at once: the room lets in what it may, and
+// netpoll holds and counts the others. Then all but one give up.
+func TestUnsweptIsBounded(t *testing.T) {
+	const senders, size = 250, 400_000
+	m := &meter{Hub: NewHub(Config{})}
+	n := startWith(t, m.Hub, netpoll.Config{Workers: 2}, m)
+	clients := n.joinAll(senders, "/r", plain)
+	r := n.room("r")
+	release := holdSweeps(t, r)
+	frame := frameOf(word(0, 0, size))
+	var wg sync.WaitGroup
+	for part := range 8 {
+		wg.Go(func() {
+			for i := part; i < senders; i += 8 {
+				clients[i].hurry()
+				if _, err := clients[i].c.Write(frame); err != nil {
+					t.Errorf("sender %d: %v", i, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	n.held(senders - 2)
+	if st := n.s.Stats(); st.MessagesIn != senders || st.Unfinished < (senders-2)*size {
+		t.Errorf("%d messages have come, %d bytes are unfinished", st.MessagesIn, st.Unfinished)
+	}
+	if peak, limit := m.peak.Load(), int64(m.cfg.MaxUnswept); peak < 2*size || peak > limit {
+		t.Errorf("%d bytes were unswept, bound %d", peak, limit)
+	}
+	for _, c := range clients[1:] {
+		c.c.Close()
+	}
+	release()
+	last := clients[0]
+	last.c.SetDeadline(time.Time{})
+	wg.Go(func() { io.Copy(io.Discard, last.br) }) // what came before their ends were seen
+	eventually(t, "one member is left", func() bool { return n.hub.Stats() == (Stats{Rooms: 1, Members: 1}) })
+	if peak, limit := m.peak.Load(), int64(m.cfg.MaxUnswept); peak > limit {
+		t.Errorf("%d bytes were unswept at the end, bound %d", peak, limit)
+	}
+	n.idle("r")
+	last.c.Close()
+	wg.Wait()
+}
+
+// Many senders that read, each with many messages of all sizes, some larger
+// than the bound: all is delivered once, in each sender's order, and what is
+// unswept stays at the bound, or is one message.
+func TestSendersTakeTurns(t *testing.T) {
+	senders, each := 25, 12
+	if long() {
+		senders = 250
+	}
+	const bound, largest = 20_000, 50_000
+	sizeOf := func(sender, k int) int { return []int{largest - 4, 10, 3000, 9000, 300, 19_000, 128}[(sender+k)%7] }
+	for _, workers := range []int{1, 2} {
+		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
+			m := &meter{Hub: NewHub(Config{MaxUnswept: bound})}
+			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
+			members := n.joinAll(senders, "/r", variants)
+			var wg sync.WaitGroup
+			for i, c := range members {
+				wg.Go(func() {
+					for k := range each {
+						if err := c.send(ws.OpText, word(i, k, sizeOf(i, k))); err != nil {
+							t.Errorf("sender %d, message %d: %v", i, k, err)
+						}
+					}
+				})
+				wg.Go(func() {
+					next := make([]int, senders)
+					for range senders * each {
+						_, p, err := c.read()
+						if err != nil {
+							t.Errorf("member %d, behind %v: %v", i, next, err)
+							return
+						}
+						var from, k int
+						if _, err := fmt.Sscan(string(p[:min(len(p), 20)]), &from, &k); err != nil || k != next[from] || string(p) != word(from, k, sizeOf(from, k)) {
+							t.Errorf("member %d got %.20q, want message %d of that sender", i, p, next[from])
+							return
+						}
+						next[from]++
+					}
+				})
+			}
+			wg.Wait()
+			if peak := m.peak.Load(); peak > largest {
+				t.Errorf("%d bytes were unswept at a time, want %d at most", peak, largest)
+			}
+			if got := n.s.Stats().MessagesIn; got != int64(senders*each) {
+				t.Errorf("%d messages are counted, want %d", got, senders*each)
+			}
+			n.idle("r")
+		})
+	}
+}
+
+// Who waits is let through in turn, as many as fit; what is larger than the
+// bound when nothing else is there, and nobody passes by it.
+func TestTurnstileOrder(t *testing.T) {
+	const bound = 1000
+	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
+	members := n.joinAll(9, "/r", plain)
+	release := holdSweeps(t, n.room("r"))
+	sizes := []int{300, 5000, 100, 800, 20, 1001, 10, 990, 1}
+	var want []string
+	for i, c := range members {
+		want = append(want, word(i, 0, sizes[i]))
+		if _, err := c.c.Write(frameOf(want[i])); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it has come", func() bool { return n.s.Stats().MessagesIn == int64(i+1) })
+		if i > 0 {
+			n.held(i)
+		}
+	}
+	if err := n.say("r", "x"); err != ErrBusy {
+		t.Errorf("publishing while members wait: %v", err)
+	}
+	release()
+	for i, c := range members {
+		for j, m := range want {
+			if _, p, err := c.read(); err != nil || string(p) != m {
+				t.Fatalf("member %d, message %d: %.20q, %v; want %.20q", i, j, p, err, m)
+			}
+		}
+	}
+	n.idle("r")
+}
+
+// Members that end, in whatever state, hold nobody up: while they wait, or
+// when they were called.
+func TestTurnstileEnds(t *testing.T) {
+	const bound = 1000
+	fill := word(0, 0, 900)
+	for _, c := range []struct {
+		name string
+		do   func(n *node, conns []netpoll.Conn, members []*client, release func())
+		want []int // senders whose message comes
+	}{
+		{"one that waits closes", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
+			conns[1].Close(4000, "")
+			release()
+		}, []int{2, 3}},
+		{"all that wait close", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
+			for _, c := range conns[1:] {
+				c.Close(4000, "")
+			}
+			release()
+		}, nil},
+		{"one that was called does not come", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
+			conns[1].Pause()
+			release()
+			eventually(n.t, "it is called", func() bool { return n.hub.called.Load() == 1 && n.hub.Stats().Waiting == 2 })
+			n.hub.recall()
+			n.hub.recall()
+			eventually(n.t, "the others have come", func() bool { return n.hub.Stats().Waiting == 0 })
+			conns[1].Resume()
+		}, []int{2, 3, 1}},
+		{"one that was called closes", func(n *node, conns []netpoll.Conn, members []*client, release func()) {
+			conns[1].Pause()
+			release()
+			eventually(n.t, "it is called", func() bool { return n.hub.called.Load() == 1 && n.hub.Stats().Waiting == 2 })
+			conns[1].Close(4000, "")
+			members[1].expect(n.t, ws.OpText, fill)
+			members[1].expect(n.t, ws.OpClose, string(ws.NewCloseFrameBody(4000, "")))
+			if err := members[1].send(ws.OpClose, string(ws.NewCloseFrameBody(4000, ""))); err != nil {
+				n.t.Fatal(err)
+			}
+			members[1].c.Close()
+			r := n.room("r")
+			eventually(n.t, "it has left", func() bool { return r.Len() == 4 })
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.senders[conns[1].ID()] != nil {
+				n.t.Error("it still holds its place")
+			}
+		}, []int{2, 3}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
+			reader := n.join("/r", noDeflate)
+			var members []*client
+			var conns []netpoll.Conn
+			for range 4 {
+				m := n.join("/r", noDeflate)
+				members, conns = append(members, m), append(conns, n.connOf(m))
+			}
+			release := holdSweeps(t, n.room("r"))
+			if err := n.say("r", fill); err != nil {
+				t.Fatal(err)
+			}
+			for i, m := range members[1:] {
+				if err := m.send(ws.OpText, word(i+1, 0, 950)); err != nil {
+					t.Fatal(err)
+				}
+				n.held(i + 1)
+			}
+			c.do(n, conns, members, release)
+			reader.expect(t, ws.OpText, fill)
+			for _, i := range c.want {
+				reader.expect(t, ws.OpText, word(i, 0, 950))
+			}
+			n.idle("r")
+		})
+	}
+}
+
+// The group that was behind ends, and the last member of a room while it waits.
+func TestTurnstileOutlivesGroups(t *testing.T) {
+	n := start(t, Config{MaxUnswept: 1000}, netpoll.Config{Workers: 1, DeflateMin: 5000})
+	members := []*client{n.join("/r", noDeflate), n.join("/r", noDeflate)}
+	behind := n.join("/r", deflate)
+	r := n.room("r")
+	holdSweeps(t, r)
+	fill := word(0, 0, 900)
+	if err := n.say("r", fill); err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range members {
+		if err := m.send(ws.OpText, word(1, i, 950)); err != nil {
+			t.Fatal(err)
+		}
+		n.held(i + 1)
+	}
+	r.groups[netpoll.Plain].shards[0].rested()
+	members[0].expect(t, ws.OpText, fill)
+	n.held(2) // for the other group
+	behind.leave(t)
+	for i := range members {
+		members[0].expect(t, ws.OpText, word(1, i, 950))
+	}
+	n.idle("r")
+
+	release := holdSweeps(t, r)
+	for range 2 {
+		if err := members[0].send(ws.OpText, fill); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.held(1)
+	for _, m := range members {
+		n.connOf(m).Close(4000, "")
+		m.c.Close()
+	}
+	eventually(t, "the room has ended", func() bool { return n.hub.Stats() == (Stats{}) })
+	release()
+	if r.waiting.Len() != 0 || len(r.senders) != 0 || r.reserved != 0 || r.admitted != 0 || n.hub.called.Load() != 0 {
+		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.waiting.Len(), len(r.senders), r.reserved, r.admitted)
+	}
+}
