@@ -101,19 +101,19 @@ func (p *program) handlers() (pages, inside http.Handler, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		inside = below(api.Prefix, server, inside)
+		inside = apiOver(server, inside)
 		if p.cfg.API {
-			pages = below(api.Prefix, server, pages)
+			pages = apiOver(server, pages)
 		}
 	}
 	return p.health.over(pages), p.health.over(inside), nil
 }
 
-// below has one handler for paths with a prefix, another for the rest.
-func below(prefix string, one, rest http.Handler) http.Handler {
+// apiOver has the API's paths answered by it, and the rest by another.
+func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, prefix) {
-			one.ServeHTTP(w, r)
+		if api.Serves(r.URL.Path) {
+			server.ServeHTTP(w, r)
 		} else {
 			rest.ServeHTTP(w, r)
 		}

@@ -44,7 +44,10 @@ type Config struct {
 // Prefix is where the methods are: that and the method's name.
 const Prefix = "/api/"
 
-// Handler answers requests to paths below Prefix. It may be called from any
+// Serves reports whether a path is the API's.
+func Serves(path string) bool { return path == linesPath || strings.HasPrefix(path, Prefix) }
+
+// Handler answers requests to the paths that it Serves. It may be called from any
 // goroutine.
 type Handler struct {
 	cfg  Config
@@ -79,6 +82,7 @@ func New(cfg Config) (*Handler, error) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, below := strings.CutPrefix(r.URL.Path, Prefix)
 	m, known := methods[name]
+	lines := r.URL.Path == linesPath
 	switch {
 	case !h.knowsHost(r.Host):
 		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)))
@@ -86,32 +90,40 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveDescription(w, r)
 	case !h.opens(r):
 		refuse(w, http.StatusUnauthorized, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key"))
-	case !below || !known:
+	case !lines && !(below && known):
 		refuse(w, http.StatusNotFound, coded(wire.ErrMethodNotFound, "there is no method "+quoted(name)))
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed, bad("send it with POST"))
 	default:
-		h.answer(w, r, m)
+		body, failed := h.read(w, r)
+		switch {
+		case !failed && lines:
+			h.lines(w, r, body)
+		case !failed:
+			h.answer(w, r, m, orEmpty(body))
+		}
 	}
 }
 
-// answer reads the body, calls the method and writes what comes of it.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, m *method) {
+// read reads the body; failed: it cannot, and has said so.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, failed bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		refuse(w, http.StatusRequestEntityTooLarge, bad("the body is too long"))
-		return
+		return nil, true
 	}
 	if err != nil {
 		refuse(w, http.StatusBadRequest, bad("the body did not arrive whole"))
-		return
+		return nil, true
 	}
-	if len(body) == 0 {
-		body = []byte("{}")
-	}
-	result, failed := h.call(r.Context(), m, body)
+	return body, false
+}
+
+// answer calls the method and writes what comes of it.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, m *method, body []byte) {
+	result, failed := h.call(r.Context(), m, body, strict)
 	switch {
 	case failed != nil:
 		write(w, http.StatusOK, failure{failed})
@@ -139,6 +151,10 @@ func write(w http.ResponseWriter, status int, answer any) {
 	if err != nil { // an engine has kept what is no JSON
 		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":100,"message":"internal server error"}}`)
 	}
+	writeBytes(w, status, b)
+}
+
+func writeBytes(w http.ResponseWriter, status int, b []byte) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")

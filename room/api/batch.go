@@ -71,7 +71,7 @@ func (h *Handler) reply(ctx context.Context, c map[string]jsontext.Value) map[st
 		m, known := methods[name]
 		if !known || m.bare { // a batch has no batches
 			out["error"] = coded(wire.ErrMethodNotFound, "there is no method "+quoted(name))
-		} else if result, failed := h.call(ctx, m, body); failed != nil {
+		} else if result, failed := h.call(ctx, m, body, strict); failed != nil {
 			out["error"] = failed
 		} else {
 			out[name] = result

@@ -125,8 +125,9 @@ type disconnectRequest struct {
 }
 
 type disconnect struct {
-	Code   uint32 `json:"code"`
-	Reason string `json:"reason"`
+	Code      uint32 `json:"code"`
+	Reason    string `json:"reason"`
+	Reconnect bool   `json:"reconnect"` // of older libraries, and has no effect: the code says it
 }
 
 func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {

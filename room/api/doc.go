@@ -19,6 +19,7 @@
 //	control.go  subscribe, unsubscribe, disconnect, refresh, revoke
 //	rooms.go    history, history_remove, presence, presence_stats, channels, info
 //	batch.go    batch
+//	lines.go    POST /api: the older form, {"method":…,"params":…} a line
 //	errors.go   what goes wrong, in Centrifugo's codes
 //	openapi.go  the description
 //
@@ -33,7 +34,8 @@
 //
 // A field that is not known, is there twice, differs in case or is not of its
 // type makes the request bad: a misspelt idempotency_key would otherwise be a
-// promise that is not kept. null is as good as nothing.
+// promise that is not kept. null is as good as nothing. Only the older form, POST
+// /api, is lenient with requests, as its client libraries need.
 //
 // # Idempotent sends
 //

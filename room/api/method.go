@@ -14,7 +14,7 @@ import (
 // A method is one thing that can be asked for.
 type method struct {
 	name string
-	call func(h *Handler, ctx context.Context, body []byte) (any, error)
+	call func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error)
 	bare bool // its result is the answer itself
 	note bool // it takes something from users: the log says so
 
@@ -48,13 +48,20 @@ func init() { // not above: batch looks methods up
 	}
 }
 
-// define makes a method of a function: its request is read strictly.
+// How a request is read. The older form has clients that send fields with
+// capital letters, or for nobody, as null: gocent does.
+var (
+	strict  = json.RejectUnknownMembers(true)
+	lenient = json.MatchCaseInsensitiveNames(true)
+)
+
+// define makes a method of a function.
 func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, error)) *method {
 	return &method{
 		name: name, request: reflect.TypeFor[Q](), result: reflect.TypeFor[R](),
-		call: func(h *Handler, ctx context.Context, body []byte) (any, error) {
+		call: func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
 			q := new(Q)
-			if err := json.Unmarshal(body, q, json.RejectUnknownMembers(true)); err != nil {
+			if err := json.Unmarshal(body, q, how); err != nil {
 				return nil, bad(fault(err))
 			}
 			return f(h, ctx, q)
@@ -84,10 +91,10 @@ func fault(err error) string {
 const maxNote = 1 << 10
 
 // call calls a method. No error that clients should not see gets out.
-func (h *Handler) call(ctx context.Context, m *method, body []byte) (any, *Error) {
+func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Options) (any, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 	defer cancel()
-	result, err := m.call(h, ctx, body)
+	result, err := m.call(h, ctx, body, how)
 	if err == nil {
 		if m.note {
 			h.cfg.Logger.Info("api", "method", m.name, "request", string(body[:min(len(body), maxNote)]))

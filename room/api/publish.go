@@ -92,8 +92,8 @@ type broadcastResult struct {
 }
 
 type publishResponse struct {
-	Error  *Error    `json:"error,omitempty"`
-	Result *position `json:"result,omitempty"`
+	Error  *Error    `json:"error,omitzero"`
+	Result *position `json:"result,omitzero"`
 }
 
 func (h *Handler) broadcast(ctx context.Context, q *broadcastRequest) (*broadcastResult, error) {

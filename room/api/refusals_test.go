@@ -49,7 +49,12 @@ func TestRefusals(t *testing.T) {
 		{"a method in capitals", "POST", "/api/Publish", "{}", nil, 404, 104},
 		{"none", "POST", "/api/", "{}", nil, 404, 104},
 		{"one below", "POST", "/api/publish/x", "{}", nil, 404, 104},
-		{"the old form", "POST", "/api", "{}", nil, 404, 104},
+		{"below the older form", "POST", "/apis", "{}", nil, 404, 104},
+		{"the older form without a key", "POST", "/api", "{}", set("X-Other", key), 401, 101},
+		{"the older form, GET", "GET", "/api", "", nil, 405, 107},
+		{"the older form, too long", "POST", "/api", long, nil, 413, 107},
+		{"the older form, empty", "POST", "/api", "", nil, 200, 107},
+		{"the older form, no method", "POST", "/api", "{}", nil, 200, 104},
 		{"GET", "GET", "/api/info", "", nil, 405, 107},
 		{"a preflight", "OPTIONS", "/api/info", "", nil, 405, 107},
 		{"localhost", "POST", "/api/info", "{}", host("localhost:9500"), 200, 0},
@@ -231,7 +236,7 @@ func TestTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, e := h.call(t.Context(), methods["publish"], []byte(`{"channel":"r","data":1}`)); e == nil || e.Code != 100 {
+	if _, e := h.call(t.Context(), methods["publish"], []byte(`{"channel":"r","data":1}`), strict); e == nil || e.Code != 100 {
 		t.Errorf("%v", e)
 	}
 }
