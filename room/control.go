@@ -29,7 +29,7 @@ const maxReason = 123
 // from any goroutine, and so may done.
 func (h *Hub) Command(o Order, done func(error)) {
 	err := o.check()
-	if err == nil && o.Act == ActRevoke && h.cfg.Revoked == nil {
+	if err == nil && o.Kind == OrderRevoke && h.cfg.Revoked == nil {
 		err = wire.ErrNotAvailable
 	}
 	if err != nil {
@@ -41,15 +41,15 @@ func (h *Hub) Command(o Order, done func(error)) {
 
 // check judges an order by itself, and puts its JSON in the form that is sent.
 func (o *Order) check() error {
-	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Act != ActRevoke || o.Token == "") {
+	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != OrderRevoke || o.Token == "") {
 		return ErrNoTarget
 	}
-	if o.Act == ActSubscribe || o.Act == ActUnsubscribe && o.Room != "" {
+	if o.Kind == OrderSubscribe || o.Kind == OrderUnsubscribe && o.Room != "" {
 		if err := wire.CheckRoomName(o.Room); err != nil {
 			return err
 		}
 	}
-	if o.Act == ActDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
+	if o.Kind == OrderDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
 		return ErrBadOrder
 	}
 	for _, field := range []*[]byte{&o.Info, &o.Data} {
@@ -67,7 +67,7 @@ func (o *Order) check() error {
 
 // Ordered implements Node.
 func (h *Hub) Ordered(o Order) error {
-	if o.Act == ActRevoke {
+	if o.Kind == OrderRevoke {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
@@ -85,16 +85,16 @@ func (s *session) obey(o Order) {
 		}
 		return
 	}
-	switch o.Act {
-	case ActSubscribe:
+	switch o.Kind {
+	case OrderSubscribe:
 		s.ordered(o)
-	case ActUnsubscribe:
+	case OrderUnsubscribe:
 		s.expelled(o.Room)
-	case ActDisconnect:
+	case OrderDisconnect:
 		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
-	case ActRefresh:
+	case OrderRefresh:
 		s.refreshed(o)
-	case ActSend:
+	case OrderSend:
 		s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
 	}
 }

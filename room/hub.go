@@ -138,13 +138,14 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, id: rand.Text(), users: users{byName: map[string][]*session{}}}
+	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, started: time.Now(),
+		id: rand.Text(), users: users{byName: map[string][]*session{}}}
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by
 // itself ends with the server; Stop ends what its engine does.
 func (h *Hub) Start(s *netpoll.Server) {
-	h.server, h.started = s, time.Now()
+	h.server = s
 	h.engine.Enlist(h)
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.startHeartbeats(s)

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Act says what an order is about.
-type Act uint8
+// OrderKind says what an order is about.
+type OrderKind uint8
 
 // The orders that nodes obey.
 const (
-	ActSubscribe   Act = iota + 1 // join the target's connections to a room
-	ActUnsubscribe                // take them out of it, or of all rooms
-	ActDisconnect                 // close them
-	ActRefresh                    // give them another time to end, or info
-	ActSend                       // push data to them, of no room
-	ActRevoke                     // a token is no longer good, or all of a user's
+	OrderSubscribe   OrderKind = iota + 1 // join the target's connections to a room
+	OrderUnsubscribe                      // take them out of it, or of all rooms
+	OrderDisconnect                       // close them
+	OrderRefresh                          // give them another time to end, or info
+	OrderSend                             // push data to them, of no room
+	OrderRevoke                           // a token is no longer good, or all of a user's
 )
 
 // Order is what all nodes must do, in a form that can be sent to them. Which of
-// the fields mean something depends on the act.
+// the fields mean something depends on its kind.
 type Order struct {
-	Act Act
-	To  Target
+	Kind OrderKind
+	To   Target
 
 	Room   string
 	Code   uint32 // of the disconnect
@@ -38,9 +38,9 @@ type Order struct {
 	Expires time.Time // of the subscription or the connection; zero: never
 	Expired bool      // the connection has ended
 
-	Token string    // ActRevoke: the token's id (jti); "": all of the target's user
-	Until time.Time // ActRevoke: for how long that must be remembered; zero: for ever
-	At    time.Time // ActRevoke: tokens that were issued until then
+	Token string    // OrderRevoke: the token's id (jti); "": all of the target's user
+	Until time.Time // OrderRevoke: for how long that must be remembered; zero: for ever
+	At    time.Time // OrderRevoke: tokens that were issued until then
 }
 
 // Override is what an order says of a subscription instead of the room's

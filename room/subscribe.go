@@ -148,7 +148,7 @@ func (s *session) note(one sub) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.mayEnterLocked(r.name); err != nil {
-		r.outLocked()
+		r.quitLocked()
 		return err
 	}
 	s.subs = append(s.subs, one)
@@ -175,8 +175,8 @@ func (s *session) mayEnterLocked(name string) error {
 	return nil
 }
 
-// outLocked takes back what enterLocked counted.
-func (r *Room) outLocked() {
+// quitLocked takes back what enterLocked counted.
+func (r *Room) quitLocked() {
 	if r.members--; r.members == 0 {
 		r.hub.soon(func() { r.hub.vacated(r) })
 	}
@@ -253,7 +253,7 @@ func (r *Room) seatJoining(j *joining) {
 		j.err = wire.ErrInternal
 	}
 	if j.err != nil {
-		r.outLocked()
+		r.quitLocked()
 		if i >= 0 {
 			s.subs = slices.Delete(s.subs, i, i+1)
 		}

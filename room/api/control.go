@@ -92,7 +92,7 @@ func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, e
 	if q.Channel == "" {
 		return nil, bad("channel is missing")
 	}
-	o := room.Order{Act: room.ActSubscribe, To: q.target.target(), Room: q.Channel, Expires: unix(q.ExpireAt)}
+	o := room.Order{Kind: room.OrderSubscribe, To: q.target.target(), Room: q.Channel, Expires: unix(q.ExpireAt)}
 	var err error
 	if o.Info, err = either("info", q.Info, q.B64Info); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ type unsubscribeRequest struct {
 }
 
 func (h *Handler) unsubscribe(ctx context.Context, q *unsubscribeRequest) (*empty, error) {
-	return h.command(ctx, room.Order{Act: room.ActUnsubscribe, To: q.target.target(), Room: q.Channel})
+	return h.command(ctx, room.Order{Kind: room.OrderUnsubscribe, To: q.target.target(), Room: q.Channel})
 }
 
 type disconnectRequest struct {
@@ -132,7 +132,7 @@ type disconnect struct {
 
 func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {
 	code := wire.DisconnectForceNoReconnect
-	o := room.Order{Act: room.ActDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
+	o := room.Order{Kind: room.OrderDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
 	o.To.Except = q.Whitelist
 	if q.Disconnect != nil {
 		o.Code, o.Reason = q.Disconnect.Code, q.Disconnect.Reason
@@ -148,7 +148,7 @@ type refreshRequest struct {
 }
 
 func (h *Handler) refresh(ctx context.Context, q *refreshRequest) (*empty, error) {
-	return h.command(ctx, room.Order{Act: room.ActRefresh, To: q.target.target(), Expired: q.Expired, Expires: unix(q.ExpireAt), Info: q.Info})
+	return h.command(ctx, room.Order{Kind: room.OrderRefresh, To: q.target.target(), Expired: q.Expired, Expires: unix(q.ExpireAt), Info: q.Info})
 }
 
 type revokeRequest struct {
@@ -171,5 +171,5 @@ func (h *Handler) revoke(ctx context.Context, q *revokeRequest) (*empty, error) 
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return h.command(ctx, room.Order{Act: room.ActRevoke, To: room.Target{User: q.User}, Token: q.UID, At: at, Until: unix(q.ExpireAt)})
+	return h.command(ctx, room.Order{Kind: room.OrderRevoke, To: room.Target{User: q.User}, Token: q.UID, At: at, Until: unix(q.ExpireAt)})
 }

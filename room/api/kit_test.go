@@ -371,7 +371,7 @@ func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 // hubSubscribe gives an order without the API, as fast as can be.
 func (n *node) hubSubscribe(user, name string) {
 	done := make(chan error, 1)
-	n.hub.Command(room.Order{Act: room.ActSubscribe, To: room.Target{User: user}, Room: name}, func(err error) { done <- err })
+	n.hub.Command(room.Order{Kind: room.OrderSubscribe, To: room.Target{User: user}, Room: name}, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		n.t.Error(err)
 	}

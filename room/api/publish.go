@@ -134,7 +134,7 @@ func (h *Handler) send(ctx context.Context, q *sendRequest) (*empty, error) {
 	if len(q.Data) == 0 {
 		return nil, bad("data is missing")
 	}
-	return h.command(ctx, room.Order{Act: room.ActSend, To: q.target.target(), Data: q.Data})
+	return h.command(ctx, room.Order{Kind: room.OrderSend, To: q.target.target(), Data: q.Data})
 }
 
 // jsonOf is a publication's data as JSON, or as bytes where it is none.
