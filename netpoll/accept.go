@@ -128,10 +128,10 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		r.stage = stageTLS
 	}
 	if x != nil {
-		r.extra = s.extras.put(x)
 		if x.tls != nil {
-			x.tls.owner(Conn{s, r, r.gen.Load() + 1})
+			x.tls.owner(Conn{s, r, r.gen.Load() + 1}) // first: unburdenTurn looks at all extras
 		}
+		r.extra = s.extras.put(x)
 	}
 	if back != nil {
 		flags |= fReadable // crypto/tls may hold more than the socket

@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -16,6 +17,7 @@ type addrs struct {
 	byAddr  map[netip.Addr]uint32
 	entries []addrEntry
 	free    []uint32
+	proxies []netip.Prefix // Config.Exempt
 }
 
 type addrEntry struct {
@@ -38,30 +40,34 @@ const (
 )
 
 // enter counts a connection in. It says with what reason to refuse it, if an
-// address has too many; loopback and Unix sockets may have any number.
+// address has too many; loopback, Unix sockets and
+// proxies may have any number.
 func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, refuse refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ip = a.entryLocked(addr)
-	block := a.entryLocked(blockOf(addr))
+	block := a.entryLocked(a.blockOf(addr))
 	a.entries[ip].block = block
 	a.holdLocked(ip)
 	e := &a.entries[block]
 	e.conns++
 	e.handshakes++
 	switch {
-	case exempt(addr):
+	case a.exempt(addr):
 	case maxConns > 0 && int(e.conns) > maxConns, maxHandshakes > 0 && int(e.handshakes) > maxHandshakes:
 		return ip, refusePerIP
 	}
 	return ip, ""
 }
 
-func exempt(addr netip.Addr) bool { return !addr.IsValid() || addr.IsLoopback() }
+func (a *addrs) exempt(addr netip.Addr) bool {
+	return !addr.IsValid() || addr.IsLoopback() ||
+		slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
 
 // blockOf is the address under which a client is counted.
-func blockOf(addr netip.Addr) netip.Addr {
-	if !addr.Is6() || exempt(addr) {
+func (a *addrs) blockOf(addr netip.Addr) netip.Addr {
+	if !addr.Is6() || a.exempt(addr) {
 		return addr
 	}
 	return netip.PrefixFrom(addr, 64).Masked().Addr()
@@ -129,12 +135,20 @@ func (a *addrs) take(ip uint32, p place, of int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.countLocked(ip)
-	if int(e.places[p]) >= max(1, of/4) && !exempt(e.addr) {
+	if int(e.places[p]) >= max(1, of/4) && !a.exempt(e.addr) {
 		return false
 	}
 	e.places[p]++
 	a.holdLocked(ip) // the connection may leave before
 	return true
+}
+
+// mayTake reports whether take would succeed.
+func (a *addrs) mayTake(ip uint32, p place, of int) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	e := a.countLocked(ip)
+	return int(e.places[p]) < max(1, of/4) || a.exempt(e.addr)
 }
 
 // giveBack gives a place back.

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 )
@@ -23,13 +24,16 @@ type Config struct {
 	// with Retry-After. Swoole's max_conn.
 	MaxConns int
 	// MaxConnsPerIP bounds the connections of one address; 0: 1024; negative:
-	// none. Loopback and Unix sockets are exempt. Above it: 503. Here and
-	// below, the addresses of an IPv6 /64 count as one: one client has them
+	// none. Loopback, Unix sockets and Exempt are exempt. Above it: 503. Here
+	// and below, the addresses of an IPv6 /64 count as one: one client has them
 	// all.
 	MaxConnsPerIP int
 	// MaxHandshakesPerIP bounds the connections of one address that have not
-	// finished their handshake; 0: 64; negative: none. Loopback is exempt.
+	// finished their handshake; 0: 64; negative: none. Exempt as above.
 	MaxHandshakesPerIP int
+	// Exempt are addresses that have no bound of their own: reverse proxies,
+	// behind which many clients are.
+	Exempt []netip.Prefix
 	// MaxTLSHandshakes bounds the TLS handshakes under way, each of which has
 	// a goroutine; 0: 256. One address gets at most a quarter (loopback: all).
 	// Others wait, under their HandshakeTimeout.
@@ -77,7 +81,8 @@ type Config struct {
 	// socket_buffer_size.
 	MaxQueue int
 	// MaxQueued bounds the bytes held for all queues together, each shared
-	// frame counted once; 0: 256 MiB. At the bound the largest lag goes first.
+	// frame counted once; 0: 256 MiB. At the bound goes first whose end frees
+	// most.
 	MaxQueued int64
 	// Policy says what happens at MaxQueue; the zero value is CloseSlow.
 	Policy Policy

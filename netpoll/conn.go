@@ -152,11 +152,7 @@ func (c Conn) Close(code ws.StatusCode, reason string) error {
 	if !sendableCode(code) {
 		return ErrBadFrame
 	}
-	return c.closeWith(ServerClosed, code, reason)
-}
-
-func (c Conn) closeWith(cause Cause, code ws.StatusCode, reason string) error {
-	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: cause, code: code, reason: reason, frame: true}) {
+	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: ServerClosed, code: code, reason: reason, frame: true}) {
 		return ErrClosed
 	}
 	return nil

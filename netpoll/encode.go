@@ -35,6 +35,7 @@ type buffer struct {
 	b       []byte
 	size    int // of the memory, for the total
 	holders atomic.Int32
+	home    atomic.Pointer[Server] // whose total the size counts in once: that of the first queue
 }
 
 // bufferCost is what a queued frame takes besides its bytes: the buffer, the
@@ -49,7 +50,9 @@ const refSize = int64(unsafe.Sizeof(ref{}))
 // retain counts one more queue that holds the buffer.
 func (s *Server) retain(b *buffer) {
 	n := refSize
-	if b.holders.Add(1) == 1 {
+	if b.home.CompareAndSwap(nil, s); b.home.Load() != s {
+		n += int64(b.size) // of another server: its counts say nothing here
+	} else if b.holders.Add(1) == 1 {
 		n += int64(b.size)
 	}
 	s.hold(n)
@@ -58,7 +61,7 @@ func (s *Server) retain(b *buffer) {
 // release counts one less.
 func (s *Server) release(b *buffer) {
 	n := refSize
-	if b.holders.Add(-1) == 0 {
+	if b.home.Load() != s || b.holders.Add(-1) == 0 {
 		n += int64(b.size)
 	}
 	s.hold(-n)

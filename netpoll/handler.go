@@ -201,7 +201,7 @@ func (s *Server) tellWater(r *record) {
 // closeAs begins a close that the server decided on, with the code that the
 // handler gives it.
 func (s *Server) closeAs(r *record, gen uint32, c closing) {
-	if h, ok := s.handlerOf(r).(Coder); ok {
+	if h, ok := s.handlerOf(r).(Coder); ok && r.flags.Load()&fOpen != 0 {
 		if code, reason := h.CloseCode(Conn{s, r, gen}, c.cause); code != 0 {
 			c.code, c.reason, c.frame = code, reason, true
 			c.trim = c.cause == Slow

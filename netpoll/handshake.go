@@ -79,9 +79,12 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 	w.needCipher()
 	n, errno := s.readRaw(r, w.cipher)
 	if n == 0 {
-		if errno != unix.EAGAIN {
+		switch {
+		case errno == 0 && shaking:
+			t.noMore() // it may have said all before, its request too
+		case errno != unix.EAGAIN:
 			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
-		} else if !t.count() {
+		case !t.count():
 			s.inputRefused(r)
 		}
 		return false
@@ -102,6 +105,14 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		s.startHandshake(r, t)
 	}
 	return true
+}
+
+// noMore notes the client's end of stream.
+func (t *tlsState) noMore() {
+	t.mu.Lock()
+	t.ended = true
+	t.mu.Unlock()
+	t.more.Broadcast()
 }
 
 // readRaw reads ciphertext, as long as there is some.
@@ -203,21 +214,23 @@ func (s *Server) handshakeDone(ip uint32) {
 	s.wakeWaiting()
 }
 
-// wakeWaiting wakes who waited longest, one for each place that is free. The
-// place is not theirs yet: who may not have it, because its address has its
-// share, queues again at the end, and the end of a handshake of that address
-// wakes the next; whose connection ends before it took the place leaves it to
-// the next in stopWaiting.
+// wakeWaiting wakes who waited longest, one for each place that is free, of
+// those whose address has not its share. The place is not theirs yet: whose
+// connection ends before it took it leaves it to the next in stopWaiting.
 func (s *Server) wakeWaiting() {
 	p := &s.places
 	p.mu.Lock()
 	var next []Conn
-	for p.waiting.Len() > 0 && len(next) < s.cfg.MaxTLSHandshakes-p.busy {
-		t := p.waiting.Front().Value.(*tlsState)
-		p.unqueueLocked(t)
+	for e := p.waiting.Front(); e != nil && len(next) < s.cfg.MaxTLSHandshakes-p.busy; {
+		t := e.Value.(*tlsState)
+		e = e.Next()
 		t.mu.Lock()
-		next = append(next, t.own)
+		own := t.own
 		t.mu.Unlock()
+		if s.addrs.mayTake(own.r.ip, placeTLS, s.cfg.MaxTLSHandshakes) {
+			p.unqueueLocked(t)
+			next = append(next, own)
+		}
 	}
 	p.mu.Unlock()
 	for _, c := range next {

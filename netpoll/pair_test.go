@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,8 +49,8 @@ type peerEnd struct {
 }
 
 // join opens a connection over a socketpair with a send buffer of so many
-// bytes (0: the kernel's default).
-func join(t testing.TB, s *Server, sendBuffer int) (Conn, *peerEnd) {
+// bytes (0: the kernel's default); headers go into the upgrade.
+func join(t testing.TB, s *Server, sendBuffer int, headers ...string) (Conn, *peerEnd) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -71,7 +72,7 @@ func join(t testing.TB, s *Server, sendBuffer int) (Conn, *peerEnd) {
 	end := &peerEnd{Conn: nc, br: bufio.NewReaderSize(nc, 64<<10)}
 	end.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(end, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", strings.Join(append(headers, ""), "\r\n"))
 	var answer bytes.Buffer
 	r, err := http.ReadResponse(bufio.NewReader(io.TeeReader(oneByte{end.br}, &answer)), nil)
 	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {

@@ -52,14 +52,21 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 		if err != nil && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 {
 			// Only the cork held it back: the socket has refused nothing yet.
 			s.flushLocked(r)
+			if r.w&(wClosing|wShut) != 0 { // begun while the lock was released
+				r.mu.Unlock()
+				return ErrClosed
+			}
 			err = s.enqueueLocked(r, buf, b, messages)
 		}
 		if err == nil && r.w&(wBit|wCork) == 0 && r.flags.Load()&fBlocked == 0 {
 			s.flushLocked(r)
 		}
 		r.mu.Unlock()
-		if err == ErrSlow {
+		switch err {
+		case ErrSlow:
 			s.closeAs(r, gen, closing{cause: Slow})
+		case ErrQueueFull:
+			s.stats.dropped.Add(int64(max(1, messages)))
 		}
 		return err
 	}
@@ -87,7 +94,6 @@ func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int) e
 	o := s.outputLocked(r)
 	if o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue {
 		if s.cfg.Policy == DropNewest {
-			s.stats.dropped.Add(int64(max(1, messages)))
 			return ErrQueueFull
 		}
 		return ErrSlow
@@ -283,6 +289,21 @@ func (s *Server) waterLocked(r *record, o *output) {
 	s.wake(r)
 }
 
+// weightLocked is about what would be free if the connection were not there: a
+// share of what others wait for too, and all that only it waits for. By its lag
+// alone who waits for what everybody is sent would go before who hoards.
+func (s *Server) weightLocked(r *record) (n int) {
+	if o := s.outputs.at(r.output); o != nil {
+		for _, q := range o.live() {
+			n += int(refSize) + q.buf.size/max(1, int(q.buf.holders.Load()))
+		}
+	}
+	if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+		n += x.tls.pending()
+	}
+	return n
+}
+
 // lagLocked is how many bytes wait to be written: frames, and ciphertext.
 func (s *Server) lagLocked(r *record) (n int) {
 	if o := s.outputs.at(r.output); o != nil {
@@ -294,8 +315,8 @@ func (s *Server) lagLocked(r *record) (n int) {
 	return n
 }
 
-// evict runs as a turn when all queues together hold too much: those with the
-// largest lag are closed, one after the other, until it is enough.
+// evict runs as a turn when all queues together hold too much: those that weigh
+// most are closed, one after the other, until it is enough.
 func (s *Server) evict() (more bool) {
 	type lag struct {
 		c    Conn
@@ -306,7 +327,7 @@ func (s *Server) evict() (more bool) {
 		if !c.lock() {
 			continue
 		}
-		if size := s.lagLocked(c.r); size > 0 && c.r.w&wClosing == 0 {
+		if size := s.weightLocked(c.r); size > 0 && c.r.w&wClosing == 0 {
 			lags = append(lags, lag{c, size})
 		}
 		c.r.mu.Unlock()

@@ -9,10 +9,13 @@ import (
 )
 
 // readBudget is how many bytes a turn reads from the socket before it goes to
-// the list's tail, and messageBudget how many messages it hands to the handler.
+// the list's tail, and messageBudget how many messages it hands to the handler;
+// a compressed one counts once more for each inflateWork bytes that it becomes,
+// which may be a thousand times what was read.
 const (
 	readBudget    = 4 * readSize
 	messageBudget = 256
+	inflateWork   = 4 << 10
 )
 
 // input is what a connection has sent and could not be used yet. It exists
@@ -197,6 +200,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		ev, n, err := w.dec.next(b, lim)
 		if err == nil && ev.compressed {
 			err = w.inflateEvent(&ev, s.cfg.MaxMessage)
+			*messages -= len(ev.data) / inflateWork
 		}
 		if err != nil {
 			return s.broken(r, err)
@@ -213,7 +217,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		if err := s.deliver(w, r, ev); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages == 0 || w.again.op != 0 || s.stopped(r) {
+		if *messages <= 0 || w.again.op != 0 || s.stopped(r) {
 			w.ready = len(b) > 0
 			break
 		}

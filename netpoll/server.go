@@ -72,7 +72,7 @@ func New(cfg Config, h Handler) *Server {
 		h = &Funcs{}
 	}
 	s := &Server{cfg: cfg, handler: h, stop: make(chan struct{}), ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
-	s.addrs.byAddr = map[netip.Addr]uint32{}
+	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
 	s.hurried, s.hasten = context.WithCancel(context.Background())
 	s.lent.conns = map[*lentConn]struct{}{}
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}

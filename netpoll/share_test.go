@@ -2,11 +2,19 @@ package netpoll
 
 import (
 	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,5 +78,145 @@ func TestHTTPShare(t *testing.T) {
 	soon(t, "its place is free", func() bool { return s.Stats().HTTP == 7 })
 	if got := get(t, from(t, s, "192.0.2.1")); got != 404 {
 		t.Errorf("once there is room: %d", got)
+	}
+}
+
+// selfSigned is a certificate for the tests.
+func selfSigned(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"h"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// clientHello is the first thing that a TLS client says.
+func clientHello(t testing.TB) []byte {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	said := make(chan []byte, 1)
+	go func() {
+		b := make([]byte, 16<<10)
+		n, _ := ours.Read(b)
+		said <- b[:n]
+		ours.Close()
+	}()
+	if err := tls.Client(theirs, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
+		t.Fatal("a handshake with nobody")
+	}
+	return <-said
+}
+
+// A place for a TLS handshake that is free goes to who waits and may have it,
+// though others wait longer whose address has its share.
+func TestTLSPlaceIsNotWasted(t *testing.T) {
+	s := serve(t, Config{MaxTLSHandshakes: 8}, nil)
+	s.listeners()[0].tls = tlsConfig(&tls.Config{Certificates: []tls.Certificate{selfSigned(t)}})
+	hello := clientHello(t)
+	open := func(addr string) net.Conn {
+		c := from(t, s, addr)
+		c.Write(hello)
+		return c
+	}
+	places := func() (busy, waiting int) {
+		s.places.mu.Lock()
+		defer s.places.mu.Unlock()
+		return s.places.busy, s.places.waiting.Len()
+	}
+	become := func(what string, busy, waiting int) {
+		t.Helper()
+		soon(t, what, func() bool { b, w := places(); return b == busy && w == waiting })
+	}
+	for range 2 {
+		open("192.0.2.1") // its share
+	}
+	first := open("192.0.2.2")
+	for i := range 5 {
+		open([]string{"192.0.2.2", "192.0.2.3", "192.0.2.4"}[(i+1)/2])
+	}
+	become("all places are taken", 8, 0)
+	for range 20 {
+		open("192.0.2.1")
+	}
+	become("twenty wait", 8, 20)
+	open("192.0.2.9")
+	become("one more waits", 8, 21)
+	first.Close()
+	become("it has the place", 8, 20)
+}
+
+// The usual way to write a shutdown, in a callback: that ctx is canceled on
+// return must not cut everybody off.
+func TestShutdownInCallbackSaysGoodbye(t *testing.T) {
+	s := serve(t, Config{}, nil)
+	_, end := join(t, s, 0)
+	var once sync.Once
+	s.NewTurn(func() bool {
+		once.Do(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			s.Shutdown(ctx, 0)
+		})
+		return false
+	}).Wake()
+	if f := nextFrame(t, end); f[0] != 0x88 {
+		t.Errorf("got % x, want a Close frame", f)
+	}
+	end.Write(framed(0x88, []byte{3, 233}))
+}
+
+// withheld keeps back what a client writes while it is told to.
+type withheld struct {
+	*net.TCPConn
+	hold bool
+	kept []byte
+}
+
+func (c *withheld) Write(b []byte) (int, error) {
+	if c.hold {
+		c.kept = append(c.kept, b...)
+		return len(b), nil
+	}
+	return c.TCPConn.Write(b)
+}
+
+func (c *withheld) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	c.hold = true // what follows the server's flight: Finished, and the request
+	return n, err
+}
+
+// The last of the handshake, a request and the end of the stream may come in
+// one go; the request is answered.
+func TestTLSHalfClose(t *testing.T) {
+	s := serve(t, Config{}, nil)
+	addr, err := s.Listen(Listener{Addr: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		w := &withheld{TCPConn: c.(*net.TCPConn)}
+		tc := tls.Client(w, &tls.Config{InsecureSkipVerify: true})
+		if err := tc.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(tc, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		w.TCPConn.Write(w.kept)
+		w.CloseWrite()
+		if r, err := http.ReadResponse(bufio.NewReader(tc), nil); err != nil || r.StatusCode != http.StatusNotFound {
+			t.Fatalf("no answer: %v", err)
+		}
+		c.Close()
 	}
 }

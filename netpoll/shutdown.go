@@ -11,24 +11,30 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Shutdown stops accepting and closes every connection with 1001, spread
-// evenly over a time (who is in the handshake: with 503), then waits for what
-// is queued to drain and for clients to answer; for requests with net/http and
-// for connections that an http.Handler hijacked too. When ctx ends, it closes
-// the rest as they are and returns ctx's error. Swoole's shutdown.
+// Shutdown stops accepting and closes every connection with 1001, or as its
+// handler says (see Coder), spread evenly over a time (who is in the handshake:
+// with 503), then waits for what is queued to drain and for clients to answer;
+// for requests with net/http and for connections that an http.Handler hijacked
+// too. When ctx ends, it closes the rest as they are and returns ctx's error.
+// Swoole's shutdown.
 //
 // It may be called again meanwhile, by Close for example: whichever ctx ends
 // first hurries the one end that all calls wait for. Who was hurried by another
 // gets ErrServerClosed.
 //
 // Called from a callback of a connection, a Turn or a tls.Config, which the end
-// waits for, it returns nil at once; ctx still holds. Serve tells of the end.
+// waits for, it returns nil at once. ctx's deadline still holds; that it is
+// canceled does not, for whoever made it cancels it on return. Serve tells of
+// the end.
 func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	s.beginShutdown(spread)
-	stop := context.AfterFunc(ctx, s.hasten)
 	if inCallback() {
+		if at, ok := ctx.Deadline(); ok {
+			time.AfterFunc(time.Until(at), s.hasten)
+		}
 		return nil
 	}
+	stop := context.AfterFunc(ctx, s.hasten)
 	<-s.ended
 	stop()
 	if s.cut {
@@ -141,7 +147,7 @@ func (s *Server) dismiss(c Conn) {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		return
 	}
-	s.beginClose(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
+	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
 }
 
 // awaitConns waits until no client has a descriptor, or until hurry is closed.

@@ -1,7 +1,9 @@
 package netpoll
 
 import (
+	"bytes"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,5 +121,185 @@ func TestHeartbeatKeepsItsInterval(t *testing.T) {
 			t.Fatalf("got % x, want a ping", f)
 		}
 		end.Write([]byte{0x8a, 0x80, 1, 2, 3, 4})
+	}
+}
+
+// framed is a client's frame; the mask is zero.
+func framed(b0 byte, payload []byte) []byte {
+	b := appendHeader(nil, ws.OpText, false, len(payload))
+	b[0], b[1] = b0, b[1]|0x80
+	return append(append(b, 0, 0, 0, 0), payload...)
+}
+
+// A frame that waits in queues of two servers counts in both, and both forget
+// it.
+func TestQueueFrameOfTwoServers(t *testing.T) {
+	f, err := NewFrame(ws.OpBinary, make([]byte, 100_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is at home in the first server
+		var servers []*Server
+		var ends []*peerEnd
+		var sent []int
+		for range 2 {
+			s := serve(t, Config{}, nil)
+			c, end := join(t, s, 4096)
+			sent = append(sent, fill(t, c)+1)
+			if err := c.PushFrame(f); err != nil {
+				t.Fatal(err)
+			}
+			servers, ends = append(servers, s), append(ends, end)
+		}
+		for i, s := range servers {
+			if n := s.queued.Load(); n < 100_000 {
+				t.Errorf("server %d counts %d bytes", i, n)
+			}
+			for range sent[i] {
+				nextFrame(t, ends[i])
+			}
+			soon(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
+		}
+	}
+}
+
+// A message that only the cork held back is not dropped, nor counted as such.
+func TestQueueCorkDropsNothing(t *testing.T) {
+	var failed atomic.Int64
+	s := serve(t, Config{Policy: DropNewest, MaxQueue: 5000}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, _ []byte) {
+		for range 20 {
+			if c.Push(op, make([]byte, 1000)) != nil {
+				failed.Add(1)
+			}
+		}
+	}})
+	_, end := join(t, s, 0)
+	end.Write(framed(0x82, []byte("x")))
+	for range 20 {
+		nextFrame(t, end)
+	}
+	if n := s.Stats().Dropped; n != 0 || failed.Load() != 0 {
+		t.Errorf("%d dropped, %d errors, and all arrived", n, failed.Load())
+	}
+}
+
+// The largest lag is what is held, not what is said: tiny frames are large.
+func TestQueueEvictsWhoHoldsMost(t *testing.T) {
+	closed := make(chan Conn, 10)
+	s := serve(t, Config{}, &Funcs{OnClose: func(c Conn, _ Closed) { closed <- c }})
+	tiny, _ := join(t, s, 4096)
+	fill(t, tiny)
+	for range 3000 {
+		if err := tiny.Push(ws.OpBinary, []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large, _ := join(t, s, 4096)
+	fill(t, large)
+	if err := large.Push(ws.OpBinary, make([]byte, 60_000)); err != nil || lag(large) < 2*lag(tiny) {
+		t.Fatalf("%v; their lags are %d and %d", err, lag(large), lag(tiny))
+	}
+	s.cfg.MaxQueued = s.queued.Load() - 1
+	s.evict()
+	if c := <-closed; c != tiny {
+		t.Error("closed is who holds less")
+	}
+	if !large.Exists() {
+		t.Error("closed are both")
+	}
+}
+
+// Nothing follows a Close frame: a push that had to flush first looks again
+// whether the connection was closed meanwhile.
+func TestQueueNothingFollowsClose(t *testing.T) {
+	started := make(chan Conn)
+	s := serve(t, Config{MaxQueue: 60_000, CloseTimeout: 300 * time.Millisecond, WriteCap: 500}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, _ []byte) {
+		for i := range 61 {
+			if i == 55 {
+				started <- c
+			}
+			_ = c.Push(op, make([]byte, 900))
+		}
+	}})
+	for range 200 {
+		_, end := join(t, s, 0)
+		end.Write(framed(0x82, []byte("x")))
+		c := <-started
+		if err := c.Close(1000, ""); err != nil {
+			t.Fatal(err)
+		}
+		closed := false
+		for {
+			head, _, err := readFrame(end.br)
+			if err != nil {
+				break
+			}
+			if closed {
+				t.Fatalf("frame %02x follows the Close frame", head[0])
+			}
+			if closed = head[0] == 0x88; closed {
+				end.Write(framed(0x88, []byte{3, 232}))
+			}
+		}
+		end.Close()
+	}
+}
+
+// What a message inflates to is work: a turn ends with it, and others are let
+// through.
+func TestTurnEndsWithWhatIsInflated(t *testing.T) {
+	var since, most int // owned by the only worker
+	done := make(chan struct{})
+	messages := 0
+	s := serve(t, Config{Workers: 1}, &Funcs{OnMessage: func(Conn, ws.OpCode, []byte) {
+		since++
+		most = max(most, since)
+		if messages++; messages == 200 {
+			close(done)
+		}
+	}})
+	var others *Turn
+	others = s.NewTurn(func() bool {
+		since = 0
+		return messages < 200
+	})
+	_, end := join(t, s, 0, "Sec-WebSocket-Extensions: permessage-deflate")
+	zeros := appendDeflated(nil, ws.OpBinary, make([]byte, s.cfg.MaxMessage), Deflate)
+	_, n, _ := parseHeader(zeros)
+	one := framed(0xc2, zeros[n:])
+	others.Wake()
+	go end.Write(bytes.Repeat(one, 200))
+	<-done
+	if most > 2 {
+		t.Errorf("%d messages of 1 MiB in one turn", most)
+	}
+}
+
+// Who waits for what everybody is sent holds little of it, however far behind:
+// who hoards goes first.
+func TestQueueEvictsHoarders(t *testing.T) {
+	closed := make(chan Conn, 100)
+	s := serve(t, Config{}, &Funcs{OnClose: func(c Conn, _ Closed) { closed <- c }})
+	f, err := NewFrame(ws.OpBinary, make([]byte, 500_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		c, _ := join(t, s, 4096)
+		if err := c.PushFrame(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hoarder, _ := join(t, s, 4096)
+	fill(t, hoarder)
+	for range 4 {
+		if err := hoarder.Push(ws.OpBinary, make([]byte, 50_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.cfg.MaxQueued = s.queued.Load() - 1
+	s.evict()
+	if c := <-closed; c != hoarder {
+		t.Errorf("closed is who waits for 500 KB that 19 others wait for too")
 	}
 }

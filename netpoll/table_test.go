@@ -192,10 +192,11 @@ func TestStaleHandle(t *testing.T) {
 
 // Connections are counted by address, but for those of this machine.
 func TestAddrs(t *testing.T) {
-	a := addrs{byAddr: map[netip.Addr]uint32{}}
+	a := addrs{byAddr: map[netip.Addr]uint32{}, proxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}
+	proxy := netip.MustParseAddr("198.51.100.7")
 	near, far, next := netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	for range 20 {
-		for _, addr := range []netip.Addr{near, {}} {
+		for _, addr := range []netip.Addr{near, {}, proxy} {
 			if _, refuse := a.enter(addr, 3, 2); refuse != "" {
 				t.Errorf("%v is refused: %s", addr, refuse)
 			}
@@ -229,7 +230,7 @@ func TestAddrs(t *testing.T) {
 	if got := a.addrPort(ip, 7); got != netip.AddrPortFrom(far, 7) {
 		t.Errorf("while its TLS handshake lasts the address is %v", got)
 	}
-	if a.giveBack(ip, placeTLS); len(a.byAddr) != 4 || a.entries[ip] != (addrEntry{}) {
+	if a.giveBack(ip, placeTLS); len(a.byAddr) != 5 || a.entries[ip] != (addrEntry{}) {
 		t.Errorf("an address that has left is remembered: %v", a.byAddr)
 	}
 	if again, _ := a.enter(far, 3, 2); again != ip {

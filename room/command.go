@@ -19,6 +19,9 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
+	if err := s.hub.admit(&s.quota, classOf(method)); err != nil {
+		return err
+	}
 	if err := wire.Check(method, c); err != nil {
 		return err
 	}
@@ -26,6 +29,12 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 }
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
+	switch method {
+	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats:
+		// These answer by themselves: what was gathered goes first, so that
+		// replies keep the order of the commands where nothing has to wait.
+		o.flush()
+	}
 	switch method {
 	case wire.Subscribe:
 		return s.onSubscribe(o, c.Id, c.Subscribe)
@@ -56,6 +65,13 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 
 func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if r.Token == "" { // one permits just that
+		for _, a := range []Action{ActJoin, ActRead} {
+			if err := s.may(a, r.Channel, opts); err != nil {
+				return err
+			}
+		}
+	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
@@ -75,15 +91,15 @@ func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) e
 // join makes the subscription that a command asks for; t is its token, or nil.
 func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription) {
 	w := &wanted{room: r.Channel, opts: opts, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
-	positioned := opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
+	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
 	if r.Recover && opts.Recoverable {
 		w.since = &Position{r.Epoch, r.Offset}
 	}
 	if t != nil {
-		w.info, w.expires = t.Info, t.Expires
+		w.info, w.expires, w.grants = t.Info, t.Expires, t.Grants
 	}
 	s.subscribe(w, func(got subscribed, err error) {
-		res := got.result(positioned, r.Recover, s.enc)
+		res := got.result(w.placed, r.Recover, s.enc)
 		res.Expires, res.Ttl = ttl(w.expires)
 		s.expireIn(w.room, w.expires)
 		s.answer(id, err, &protocol.Reply{Subscribe: res})
@@ -119,6 +135,9 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 
 func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if err := s.may(ActSend, r.Channel, opts); err != nil {
+		return err
+	}
 	data, err := wire.Data(opts.Binary, r.Data)
 	if err != nil {
 		return err
@@ -139,6 +158,9 @@ func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error
 
 func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
+	if err := s.may(ActHistory, r.Channel, opts); err != nil {
+		return err
+	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
@@ -159,6 +181,9 @@ func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error
 }
 
 func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) error {
+	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
+		return err
+	}
 	s.hub.Presence(r.Channel, func(all []Author, err error) {
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
@@ -170,6 +195,9 @@ func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) err
 }
 
 func (s *session) onPresenceStats(_ *out, id uint32, r *protocol.PresenceStatsRequest) error {
+	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
+		return err
+	}
 	s.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
 		s.answer(id, err, &protocol.Reply{PresenceStats: &protocol.PresenceStatsResult{
 			NumClients: uint32(clients), NumUsers: uint32(users)}})

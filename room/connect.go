@@ -77,6 +77,9 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if s.connected.Load() {
 		return false, wire.DisconnectBadRequest
 	}
+	if err := s.hub.admit(&s.quota, classOf(wire.Connect)); err != nil {
+		return false, err // after an expired token one may try again, but a token costs to judge
+	}
 	if err := wire.Check(wire.Connect, c); err != nil {
 		return false, err
 	}
@@ -156,6 +159,7 @@ func (k *connecting) join() {
 	k.left = 1 // this loop
 	for _, c := range k.who.Channels {
 		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
+		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
 		asked := k.req.Subs[c.Name]
 		if asked != nil && asked.Recover && w.opts.Recoverable {
@@ -165,7 +169,7 @@ func (k *connecting) join() {
 		k.left++
 		k.mu.Unlock()
 		r := s.subscribe(w, func(got subscribed, err error) {
-			res := got.result(w.opts.Recoverable, w.since != nil, s.enc)
+			res := got.result(w.placed, w.since != nil, s.enc)
 			res.Data = protocol.Raw(c.Data)
 			k.joined(c.Name, res, err)
 		})
@@ -199,8 +203,11 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
+	if k.err == nil {
+		k.err = s.enlist(k.who.User)
+	}
 	if k.err != nil {
-		s.close() // it may be in some of the rooms
+		s.leaveAll() // it may be in some of the rooms
 		return k.err
 	}
 	if err := s.hub.enrol(s); err != nil {

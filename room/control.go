@@ -73,7 +73,30 @@ func (h *Hub) Ordered(o Order) error {
 	for _, s := range h.targets(o.To) {
 		s.obey(o)
 	}
+	if o.Kind == OrderDisconnect && (o.To.User == "" || h.bearers.Load() > 0) {
+		h.closePlain(wire.DisconnectCode(o.Code), o.Reason, func(a Author, _ *identity) bool {
+			return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
+		})
+	}
 	return nil
+}
+
+// closePlain closes the plain connections that a test picks: they can be sent
+// away, as others, and told nothing else. It walks all connections, as all does,
+// which is for nothing where no plain connection has a token.
+func (h *Hub) closePlain(code wire.DisconnectCode, reason string, test func(Author, *identity) bool) {
+	for c := range h.server.Conns() {
+		if c.Tag() == 0 {
+			continue // not of that dialect, or not open yet
+		}
+		who := anonymous
+		if p, ok := c.Data().(*plainConn); ok {
+			who = p.who
+		}
+		if test(authorOf(c), who) {
+			_ = c.Close(wireStatus(code), reason)
+		}
+	}
 }
 
 // obey does what an order says. A session whose connect reply is not out yet is
@@ -106,7 +129,7 @@ func (s *session) ordered(o Order) {
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
 	}
-	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, info: o.Info, expires: o.Expires}
+	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires}
 	if !opts.Recoverable {
 		w.since = nil
 	}
@@ -205,6 +228,16 @@ func (h *Hub) revoke(o Order) error {
 	for _, s := range bad {
 		s.disconnect(wire.DisconnectInvalidToken)
 	}
+	if h.bearers.Load() == 0 {
+		return err
+	}
+	code := wire.DisconnectInvalidToken
+	h.closePlain(code, code.Text(), func(_ Author, who *identity) bool {
+		if o.Token != "" {
+			return who.ID == o.Token
+		}
+		return who.User == o.To.User && !who.IssuedAt.After(o.At)
+	})
 	return err
 }
 

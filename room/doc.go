@@ -11,7 +11,7 @@
 //	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory
 //	         memory.go         engine completes before Publish returns
-//	deliver  room.go           whoever the engine calls from
+//	deliver  room.go, gap.go   whoever the engine calls from
 //	sweep    sweep.go          a worker, as the shard's own turn
 //	order    order.go,         any goroutine: what a backend wants done with a
 //	         control.go,       user's connections goes to all nodes by the engine,
@@ -20,6 +20,9 @@
 // The engine gives a message its place (epoch and offset) and remembers it;
 // a room, which exists while it has members on this node, gives it to them.
 // Nothing outside the engine assumes that all members are on this node.
+//
+// How a session comes to its seat, with what it missed and no more, is told in
+// subscribe.go; what becomes of it when the engine loses something, in gap.go.
 //
 // # Why a room sweeps
 //
@@ -33,16 +36,23 @@
 //
 // # Who owns what
 //
+// Who may do what is in rights.go, how often in limit.go; both are judged for
+// each command, in command.go and, for the plain dialect, plain.go. Neither
+// needs memory for idle connections but a few numbers in the session.
+//
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
-// shards' cursors and its turnstile. A member is a place in a shard, 16 bytes, and the number of
-// the place is the connection's tag: no other memory. Places do not move, so
+// shards' cursors, its turnstile and the subscriptions under way. A member is a
+// place in a shard, 16 bytes. That of a plain client is its connection's tag: no
+// other memory; a session of the centrifuge dialect lists its own, under
+// session.mu. Places do not move, so
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.
 //
 // # Lock order
 //
-//	Hub.mu  →  Room.mu  →  netpoll
-//	Memory.mu  →  topic.mu  →  Room.mu  →  session.mu
+//	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
+//	Memory.mu  →  topic.mu  →  Room.mu
+//	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //	topic.mu  →  keys.mu
 //
 // users.mu, nodes.mu and keys.mu are innermost: nothing is locked under them.

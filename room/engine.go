@@ -14,8 +14,10 @@ import (
 //   - Offsets of a room grow by every publication, not necessarily by one, as
 //     long as its epoch lasts; each publication names its predecessor. An
 //     epoch never comes back.
-//   - A subscriber gets every publication made after Subscribe returned,
-//     once, in the order of offsets, and none from before. Calls for one room
+//   - A subscriber is told once, with Begun, where its publications begin: it
+//     gets every one behind that position, once, in the order of offsets.
+//     Those made after Subscribe returned are among them. An engine that has
+//     lost some calls Begun again, and goes on from there. Calls for one room
 //     do not overlap.
 //   - done is called exactly once, from any goroutine, perhaps before the
 //     call returns; not before the publication has been accepted for good,
@@ -45,7 +47,8 @@ type Engine interface {
 	// Members gathers who is in a room, on all nodes.
 	Members(room string, done func([]Author, error))
 	// RemoveHistory forgets what is remembered of a room and begins a new
-	// epoch; offsets go on. Of a room that is not known nothing is made.
+	// epoch, of which subscribers are told with Begun; offsets go on. Of a room
+	// that is not known nothing is made.
 	RemoveHistory(room string, done func(error))
 	// Enlist makes a node one that orders and surveys reach.
 	Enlist(n Node)
@@ -69,6 +72,8 @@ type Node interface {
 // Subscriber takes what happens in a room on a node; see Engine. None of its
 // methods may block.
 type Subscriber interface {
+	// Begun tells where the publications to come begin.
+	Begun(at Position)
 	// Deliver brings a publication; p.Data is good until it returns and must
 	// not be changed.
 	Deliver(p Publication)

@@ -144,6 +144,9 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 
 // onSubRefresh takes a new token for a subscription.
 func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
+	if s.hub.cfg.Tokens == nil {
+		return wire.ErrNotAvailable
+	}
 	return s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {
 		if err == nil && !s.renew(r.Channel, t) {
 			err = wire.ErrPermissionDenied // it is not in that room
@@ -166,7 +169,7 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.subs[i].token = newSubToken(t.Info, t.Expires)
+	s.subs[i].token = newSubToken(t.Info, t.Expires, t.Grants)
 	s.mu.Unlock()
 	s.expireIn(room, t.Expires)
 	return true

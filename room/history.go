@@ -56,7 +56,8 @@ func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
 }
 
 // RemoveHistory makes a room forget its history, and begins a new epoch: who
-// comes back from before is told that it could not recover. The error is a
+// comes back from before is told that it could not recover, and so is, with 2500
+// or 3010, who is there and relies on its place. The error is a
 // wire.ErrorCode: ErrNotAvailable if the room remembers nothing anyway.
 func (h *Hub) RemoveHistory(room string, done func(error)) {
 	if h.cfg.options(room).History.Messages <= 0 {

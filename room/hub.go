@@ -2,7 +2,6 @@ package room
 
 import (
 	"crypto/rand"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,8 +47,23 @@ type Config struct {
 	// ConnectTimeout: a connection without a connect command for so long is
 	// closed with 3502; 0: 10 s.
 	ConnectTimeout time.Duration
-	// Anonymous lets connections in without a token.
+	// Anonymous lets connections in without a token. What they may do there is
+	// said by Options.
 	Anonymous bool
+	// MaxConnsPerUser bounds the connections of one user; 0: 128; negative:
+	// none. Above it: 3504, in the plain dialect 429. Users without a name are
+	// bounded by their address alone.
+	MaxConnsPerUser int
+	// Rates bound the commands of one connection, UserRates those of all
+	// connections of a user; zero ones are those of DefaultRates and
+	// DefaultUserRates; NoRates: no bounds. Above them: the temporary error 111;
+	// in the plain dialect the message is lost. Rates.Join and UserRates.Join
+	// are at least MaxRoomsPerConn at once.
+	Rates, UserRates Rates
+	// Refusals bounds how often a connection is refused so; zero:
+	// DefaultRefusals. Above it, it is cut with 3509, in the plain dialect with
+	// 1008.
+	Refusals Rate
 	// Tokens judges connection and subscription tokens; nil: none is good. The
 	// hub neither starts nor closes it.
 	Tokens *token.Verifier
@@ -58,8 +72,9 @@ type Config struct {
 	// ExpiredGrace is how long a connection or subscription outlives its token,
 	// for the new one to come; 0: 25 s.
 	ExpiredGrace time.Duration
-	// Options says what a room offers to the centrifuge dialect; nil: nothing
-	// but publications. What it returns must not be changed.
+	// Options says what a room offers, and who may do what there; nil: nothing
+	// but publications, and only what tokens permit. What it returns must not be
+	// changed, and be the same for a name each time.
 	Options func(room string) *Options
 	// Version is what clients are told that they speak with.
 	Version string
@@ -92,6 +107,10 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxRoomsPerConn, 128)
 	def(&c.MaxCommands, 256)
 	def(&c.MaxPresence, 1000)
+	def(&c.MaxConnsPerUser, 128)
+	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)
+	c.UserRates = c.UserRates.withDefaults(DefaultUserRates, c.MaxRoomsPerConn)
+	c.Refusals = c.Refusals.withDefault(DefaultRefusals)
 	dur(&c.PingInterval, 25*time.Second)
 	dur(&c.PongTimeout, 8*time.Second)
 	dur(&c.ConnectTimeout, 10*time.Second)
@@ -125,14 +144,17 @@ type Hub struct {
 
 	server  *netpoll.Server
 	id      string // another one after each start
-	started time.Time
 	users   users
+	bearers atomic.Int64 // plain connections that came with a token
 
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
 	due     deadlines
 
-	called atomic.Int64 // members of all rooms, see turnstile
+	called   atomic.Int64 // members of all rooms, see turnstile
+	started  time.Time    // the zero of the buckets' clock, and of the uptime
+	accounts accounts
+	counters counters
 }
 
 // NewHub makes a hub.
@@ -175,10 +197,7 @@ func (h *Hub) Handshake(r *netpoll.Request) {
 		r.Refuse(400, err.Error())
 		return
 	}
-	if err := h.admits(name); err != nil {
-		r.Refuse(503, err.Error())
-		_ = r.AddHeader("Retry-After", "5")
-	}
+	h.greet(r, name)
 }
 
 // admits says early, and politely, what join would say too late.
@@ -203,26 +222,17 @@ func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 		return
 	}
 	name, _ := wire.RoomOf(path)
-	if _, err := h.Join(name, c); err != nil && !errors.Is(err, ErrClosed) {
-		c.Close(ws.StatusCode(1013), err.Error())
-	}
+	h.openPlain(c, name)
 }
 
-// Message publishes what a member sends. A message that its room has no room
-// for comes again when there is; so whoever hands messages on to the hub does
-// so last, and once for each.
+// Message publishes what a member sends, or handles the commands of a session.
+// A message that its room has no room for comes again when there is; so whoever
+// hands messages on to the hub does so last, and once for each.
 func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
-	m, ok := h.Member(c)
-	if !ok {
-		if s := sessionOf(c); s != nil {
-			s.message(op, data)
-		}
-		return
-	}
-	r, msg := m.Room, Message{Op: op, Data: data}
-	n := frameSize(msg)
-	if r.enter(c, n) {
-		h.engine.Publish(r.name, msg, func(Position, error) { r.entered(n) })
+	if m, ok := h.Member(c); ok {
+		h.plainMessage(m, op, data)
+	} else if s := sessionOf(c); s != nil {
+		s.message(op, data)
 	}
 }
 
@@ -230,9 +240,30 @@ func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	if m, ok := h.Member(c); ok {
 		h.leave(m)
-	} else if s := sessionOf(c); s != nil {
-		s.close()
 	}
+	switch d := c.Data().(type) {
+	case *session:
+		d.close()
+		d.end()
+	case *plainConn:
+		h.discharge(&d.quota, d.who.User)
+		if d.who != anonymous {
+			h.bearers.Add(-1)
+		}
+	}
+}
+
+// CloseCode implements netpoll.Coder: the centrifuge dialect has codes of its
+// own, after which clients come back.
+func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, string) {
+	code := wire.DisconnectShutdown
+	if cause == netpoll.Slow {
+		code = wire.DisconnectSlow
+	}
+	if sessionOf(c) == nil {
+		return 0, ""
+	}
+	return wireStatus(code), code.Text()
 }
 
 // publish sends a message that has been checked, or tells ErrBusy.
@@ -332,7 +363,7 @@ func (h *Hub) room(name string, s *netpoll.Server) (*Room, error) {
 		h.mu.Unlock()
 		return nil, ErrTooManyRooms
 	}
-	r = &Room{hub: h, s: s, name: name}
+	r = &Room{hub: h, s: s, name: name, opts: h.cfg.options(name)}
 	if k := len(h.free); k > 0 {
 		r.num, h.free = h.free[k-1], h.free[:k-1]
 		h.byNum[r.num] = r

@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		ln.Close()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// The client library waits its timeout for replies that cannot come.
+		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }
 
 // patience is the deadline of whatever a test waits for.
@@ -71,7 +73,22 @@ type node struct {
 // start runs a node until the test ends, and then checks that no connection,
 // no room and no descriptor is left.
 func start(t testing.TB, rc Config, nc netpoll.Config) *node {
-	return startWith(t, NewHub(rc), nc, nil)
+	return startWith(t, NewHub(rc.open()), nc, nil)
+}
+
+// open lets everybody do everything, as fast as they like, where a test says
+// nothing else: most are about delivery, and rights and rates have their own.
+func (c Config) open() Config {
+	if c.Tokens == nil && c.Options == nil {
+		c.Anonymous = true
+	}
+	if c.Options == nil {
+		c.Options = Patterns{{"*", Options{History: Retention{100, 16 << 10, 5 * time.Minute}, Rights: OpenRights()}}}.Options
+	}
+	if c.Rates == (Rates{}) {
+		c.Rates, c.UserRates = NoRates, NoRates
+	}
+	return c
 }
 
 // startWith is start with a handler before the hub; nil: the hub itself.
@@ -95,16 +112,13 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
+	n := &node{t, hub, s, addr.String()}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
+		n.stop()
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st != (Stats{}) || len(hub.free) != len(hub.byNum) {
+		if st := hub.Stats(); st.Rooms+st.Members+hub.counted() > 0 || st.Unswept > 0 || len(hub.free) != len(hub.byNum) {
 			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.byNum)-len(hub.free), len(hub.byNum))
 		}
 		if n := s.Stats().Panics; n != 0 {
@@ -112,7 +126,27 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		}
 		eventually(t, "all descriptors are closed", func() bool { return fds(t) <= before })
 	})
-	return &node{t, hub, s, addr.String()}
+	return n
+}
+
+// stop shuts the server down; a second time does nothing.
+func (n *node) stop() {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := n.s.Shutdown(ctx, 0); err != nil {
+		n.t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// counted is how many connections are counted to users.
+func (h *Hub) counted() (n int) {
+	h.accounts.mu.Lock()
+	defer h.accounts.mu.Unlock()
+	for _, a := range h.accounts.byUser {
+		n += a.conns
+	}
+	return n
 }
 
 // room returns a room that must have members.
@@ -148,16 +182,24 @@ const (
 )
 
 // upgrade is the head of a handshake.
-func upgrade(path, extensions string) []byte {
+func upgrade(path, extensions, subprotocol string) []byte {
+	if subprotocol != "" {
+		subprotocol = "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+	}
 	if extensions != "" {
 		extensions = "Sec-WebSocket-Extensions: " + extensions + "\r\n"
 	}
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, extensions)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s\r\n", path, extensions, subprotocol)
 }
 
 // dial connects and shakes hands, and returns the status too.
 func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
+	return dialAs(d, addr, path, extensions, "")
+}
+
+// dialAs is dial with a subprotocol, which the server must agree to.
+func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client, int, error) {
 	d.Timeout = patience
 	conn, err := d.Dial("tcp", addr)
 	if err != nil {
@@ -165,7 +207,7 @@ func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 	}
 	c := &client{conn, bufio.NewReaderSize(conn, 4<<10)}
 	c.hurry()
-	if _, err := conn.Write(upgrade(path, extensions)); err != nil {
+	if _, err := conn.Write(upgrade(path, extensions, subprotocol)); err != nil {
 		conn.Close()
 		return nil, 0, err
 	}
@@ -178,6 +220,8 @@ func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 		_, err = io.Copy(io.Discard, r.Body)
 	} else if want := extensions != ""; strings.HasPrefix(r.Header.Get("Sec-WebSocket-Extensions"), deflate) != want {
 		err = fmt.Errorf("extensions: %q", r.Header.Get("Sec-WebSocket-Extensions"))
+	} else if got := r.Header.Get("Sec-WebSocket-Protocol"); got != subprotocol {
+		err = fmt.Errorf("subprotocol %q, want %q", got, subprotocol)
 	}
 	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 		conn.Close()

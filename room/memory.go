@@ -68,6 +68,7 @@ type topic struct {
 
 	mu      sync.Mutex
 	dead    bool // no longer in Memory.topics
+	told    bool // somebody may know the epoch
 	offset  uint64
 	entries []Publication // oldest first
 	keep    Retention
@@ -240,14 +241,16 @@ func (m *Memory) drop(t *topic) {
 func (m *Memory) Subscribe(room string, s Subscriber) {
 	t := m.lock(room, nil)
 	t.subs = append(slices.Clip(t.subs), s)
+	s.Begun(Position{t.epoch, t.offset})
 	t.mu.Unlock()
 	if m.total.Load() > m.limits.MaxTotal {
 		m.shrink()
 	}
 }
 
-// Unsubscribe implements Engine. A room in which nothing was ever published is
-// forgotten at once; any other MaxAge later.
+// Unsubscribe implements Engine. A room of which nobody can know anything, for
+// nothing was ever published and no history asked for, is forgotten at once; any
+// other MaxAge later.
 func (m *Memory) Unsubscribe(room string, s Subscriber) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -264,7 +267,7 @@ func (m *Memory) Unsubscribe(room string, s Subscriber) {
 		return
 	}
 	t.subs = nil
-	if t.offset == 0 {
+	if t.offset == 0 && !t.told {
 		m.remove(t)
 		return
 	}
@@ -318,6 +321,7 @@ func (m *Memory) History(room string, since uint64, limit int, done func(History
 	if t != nil {
 		t.mu.Lock()
 		m.trim(t)
+		t.told = true
 		h.Top = Position{t.epoch, t.offset}
 		from, _ := slices.BinarySearchFunc(t.entries, since, func(p Publication, o uint64) int {
 			if p.Offset <= o {
@@ -343,6 +347,9 @@ func (m *Memory) RemoveHistory(room string, done func(error)) {
 		t.mu.Lock()
 		m.forget(t, len(t.entries))
 		t.epoch = newEpoch()
+		for _, s := range t.subs {
+			s.Begun(Position{t.epoch, t.offset})
+		}
 		t.mu.Unlock()
 	}
 	done(nil)

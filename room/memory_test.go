@@ -67,6 +67,7 @@ func same(a, b Publication) bool {
 // recorder is a subscriber that keeps a copy of all it gets.
 type recorder struct{ got []Publication }
 
+func (r *recorder) Begun(Position)    {}
 func (r *recorder) Noticed(Notice)    {}
 func (r *recorder) Present() []Author { return nil }
 
@@ -168,6 +169,9 @@ func TestMemoryForgetsAll(t *testing.T) {
 		t.Errorf("%+v, want %d topics with members", st, len(subs))
 	}
 	for name := range subs {
+		if m.topics[name].offset == 0 {
+			continue // nobody asks: nothing is known of it
+		}
 		if h := history(t, m, name, 0, 0); len(h.Publications) != 0 {
 			t.Errorf("%s remembers %d messages", name, len(h.Publications))
 		}
@@ -191,6 +195,26 @@ func TestMemoryForgetsAll(t *testing.T) {
 	}
 	if pos := publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {
 		t.Errorf("made anew at %v, was %v", pos, epoch)
+	}
+}
+
+// Who asked for the history of a room in which nothing was said knows its
+// epoch, and may come back with it.
+func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
+	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
+	s := new(recorder)
+	m.Subscribe("a", s)
+	epoch := history(t, m, "a", 0, 0).Top.Epoch
+	m.Unsubscribe("a", s)
+	clock.advance(time.Minute)
+	m.Expire()
+	if again := history(t, m, "a", 0, 0).Top.Epoch; epoch == "" || again != epoch {
+		t.Errorf("the epoch was %q and is %q", epoch, again)
+	}
+	clock.advance(time.Minute + 1)
+	m.Expire()
+	if st := m.Stats(); st != (MemoryStats{}) {
+		t.Errorf("left behind: %+v", st)
 	}
 }
 

@@ -2,7 +2,7 @@ package room
 
 import "webim/room/token"
 
-// Options are what a room offers to the centrifuge dialect.
+// Options are what a room offers to the centrifuge dialect, and to whom.
 type Options struct {
 	History      Retention // what the room remembers
 	Recoverable  bool      // members may recover what they missed, from the history
@@ -11,6 +11,7 @@ type Options struct {
 	Notices      bool      // who comes and goes is told to members that ask for it
 	ForceNotices bool      // they need not ask for that
 	Binary       bool      // data is any bytes; JSON connections are refused
+	Rights       Rights    // who may do what, in the plain dialect too
 }
 
 // noOptions are those of a room that nothing is said of.

@@ -121,7 +121,7 @@ func checkMemory(t *rapid.T) {
 			o := rooms[name]
 			if o == nil || len(o.subs) == 0 {
 				m.Unsubscribe(name, new(recorder)) // of somebody unknown
-				if o != nil && len(o.all) > 0 {
+				if o != nil && o.epoch != "" {
 					o.used = clock.now()
 				}
 				return
@@ -137,7 +137,7 @@ func checkMemory(t *rapid.T) {
 			if len(o.subs) > 0 {
 				return
 			}
-			if o.used = clock.now(); len(o.all) == 0 {
+			if o.used = clock.now(); o.epoch == "" {
 				delete(rooms, name)
 			}
 		},

@@ -52,7 +52,7 @@ type Override struct {
 }
 
 // Target says whom an order is for: connections of the centrifuge dialect that
-// have connected.
+// have connected, and, to be closed, plain ones too.
 type Target struct {
 	User    string   // all of this user's; "" only together with Client or Session
 	Client  string   // of these only the one with this client id

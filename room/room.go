@@ -13,6 +13,7 @@ type Room struct {
 	s    *netpoll.Server
 	name string
 	num  uint32
+	opts *Options
 
 	subscribed sync.Once
 
@@ -24,7 +25,8 @@ type Room struct {
 
 	joining []*joining            // subscriptions under way
 	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
-	top     Position              // of the last publication that was delivered
+	lost    []*session            // to be told of a gap, see gap.go
+	top     Position              // of the last publication that was delivered; no epoch: not begun
 }
 
 // seat is a member's place: a shard of its variant's group, and a place there.
@@ -104,6 +106,10 @@ func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.leaveLocked(m)
+}
+
+func (r *Room) leaveLocked(m Member) bool {
 	g := r.groups[m.kind]
 	sh := g.shards[m.seat.shard()]
 	if !sh.unseat(m.seat.place(), m.Conn.ID()) {
@@ -139,12 +145,26 @@ func (r *Room) end() bool {
 	return true
 }
 
+// Begun implements Subscriber.
+func (r *Room) Begun(at Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.top.Epoch != "" {
+		r.lostLocked()
+	}
+	r.top = at
+	r.seatLocked()
+}
+
 // Deliver implements Subscriber: the message is encoded once for each dialect
 // in use, and compressed once for each variant, and the shards are woken that
 // are not resting.
 func (r *Room) Deliver(p Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if p.Prev != r.top.Offset {
+		r.lostLocked()
+	}
 	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
 	r.top.Offset = p.Offset // who is seated from here on is owed what comes behind it
 	r.catchLocked(p)

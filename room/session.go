@@ -30,14 +30,15 @@ type session struct {
 	id   [16]byte // the client id, as a UUID
 	enc  wire.Encoding
 
-	place  enrolment // under users.mu
-	closed bool      // under mu: no more subscriptions
+	place enrolment // under users.mu
 
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
+	quota     quota                    // owned by the turn
 
-	mu   sync.Mutex // taken under Room.mu
-	subs []sub
+	mu     sync.Mutex // taken under Room.mu
+	closed bool       // no room may be entered any more
+	subs   []sub
 }
 
 // identity is who a connection is: what its token says. Those without one
@@ -85,10 +86,14 @@ func (s *session) authorAs(one *sub) Author {
 // authorOf is a connection as others see it; plain ones have no session, and
 // their own id.
 func authorOf(c netpoll.Conn) Author {
-	if s := sessionOf(c); s != nil {
-		return s.author()
+	a := Author{Client: fmt.Sprintf("plain-%x", c.ID())}
+	switch d := c.Data().(type) {
+	case *session:
+		return d.author()
+	case *plainConn:
+		a.User, a.ConnInfo = d.who.User, d.who.Info
 	}
-	return Author{Client: fmt.Sprintf("plain-%x", c.ID())}
+	return a
 }
 
 // wireStatus is a code of the protocol as a WebSocket's.
@@ -143,7 +148,7 @@ func (s *session) push(b []byte) error {
 
 // disconnect closes the connection with a code of the protocol.
 func (s *session) disconnect(code wire.DisconnectCode) {
-	_ = s.conn.Close(ws.StatusCode(code), code.Text())
+	_ = s.conn.Close(wireStatus(code), code.Text())
 }
 
 // outs are the buffers of replies.
@@ -221,16 +226,43 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	return false
 }
 
-// close ends what the session has.
+// close ends what the session has, for good: a subscription that is still to be
+// made, by whom its token had to wait for, is not.
 func (s *session) close() {
 	s.hub.users.remove(s)
 	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.leaveAll()
+}
+
+// leaveAll ends all memberships.
+func (s *session) leaveAll() {
+	s.mu.Lock()
 	subs := s.subs
-	s.subs, s.closed = nil, true
+	s.subs = nil
 	s.mu.Unlock()
 	for _, one := range subs {
 		s.leave(one)
 	}
+}
+
+// enlist counts the session to its user, if there is room for it.
+func (s *session) enlist(user string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed && !s.hub.enlist(&s.quota, user) {
+		return wire.DisconnectConnectionLimit
+	}
+	return nil
+}
+
+// end is for a connection that is closed.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.hub.discharge(&s.quota, s.who.Load().User)
 }
 
 // seconds is a duration as the protocol has it, rounded up.

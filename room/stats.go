@@ -1,16 +1,31 @@
 package room
 
-// Stats is what a hub holds now.
+// Stats is what a hub holds now, and what it has refused since its start.
 type Stats struct {
 	Rooms   int // with members
 	Members int
 	Unswept int64 // bytes published that the slowest shards have not taken, of all rooms
 	Waiting int   // members whose message waits to be let in, and which are not read
+
+	Users    int     // with a name
+	Denied   int64   // commands, handshakes and messages that the rights forbid
+	TooFast  TooFast // commands and messages above their Rate
+	Cut      int64   // connections closed since that went on
+	OverUser int64   // connections refused by MaxConnsPerUser
 }
+
+// TooFast counts what was refused by class; see Rates.
+type TooFast struct{ Join, Send, Typing, Read, RPC int64 }
 
 // Stats adds up all rooms.
 func (h *Hub) Stats() Stats {
-	var st Stats
+	c := &h.counters
+	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load()}
+	st.TooFast = TooFast{c.limited[classJoin].Load(), c.limited[classSend].Load(), c.limited[classTyping].Load(),
+		c.limited[classRead].Load(), c.limited[classRPC].Load()}
+	h.accounts.mu.Lock()
+	st.Users = len(h.accounts.byUser)
+	h.accounts.mu.Unlock()
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
 		st.Rooms++

@@ -7,6 +7,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -24,27 +25,29 @@ import (
 // sub is a session's membership of a room, or one under way; 32 bytes.
 type sub struct {
 	room    *Room
+	joining *joining  // while it is under way: it has no seat yet
+	token   *subToken // what a token said of it, or nil
 	seat    seat
 	kind    kind
-	joining bool      // under way: it has no seat yet
-	notices bool      // others are told when it leaves
-	server  bool      // the server made it
-	token   *subToken // what a token said of it, or nil
+	notices bool // others are told when it leaves
+	server  bool // the server made it
+	placed  bool // it relies on its place, see gap.go
 }
 
 // subToken is what the token of a subscription says.
 type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
+	grants  token.Grants
 }
 
 // newSubToken is nil if there is nothing to say.
-func newSubToken(info []byte, expires time.Time) *subToken {
+func newSubToken(info []byte, expires time.Time, grants token.Grants) *subToken {
 	switch {
 	case !expires.IsZero():
-		return &subToken{info, expires.Unix()}
-	case len(info) > 0:
-		return &subToken{info, 0}
+		return &subToken{info, expires.Unix(), grants}
+	case len(info) > 0 || !grants.None():
+		return &subToken{info, 0, grants}
 	}
 	return nil
 }
@@ -56,8 +59,10 @@ type wanted struct {
 	notices bool      // it wants to know who comes and goes
 	since   *Position // recover from there; nil: not asked for
 	server  bool
+	placed  bool // it is told its place, and of gaps
 	info    []byte
 	expires time.Time
+	grants  token.Grants
 	latch   *latch // wait there before taking the seat; nil: do not
 }
 
@@ -88,98 +93,100 @@ type subscribed struct {
 // what done pushes comes before anything that the room sends. The room is nil
 // if it cannot be entered.
 func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
-	r, err := s.enter(w)
+	j := &joining{wanted: w, s: s, kind: kindOf(dialectOf(s.enc), s.conn.Variant(), w.notices)}
+	j.done = func(o subscribed) { done(o, j.err) }
+	r, err := s.enter(j)
 	if err != nil {
 		done(subscribed{}, err)
 		return nil
 	}
-	j := &joining{wanted: w, s: s, kind: kindOf(dialectOf(s.enc), s.conn.Variant(), w.notices)}
-	j.done = func(o subscribed) { done(o, j.err) }
 	r.mu.Lock()
 	r.joining = append(r.joining, j)
 	r.mu.Unlock()
+	if !w.opts.Recoverable {
+		r.tellHistory(j, History{}, nil) // who cannot recover need not know
+		return r
+	}
 	from := ^uint64(0) // nothing: only the top is asked for
 	if w.since != nil {
 		from = w.since.Offset
 	}
-	s.hub.engine.History(w.room, from, 0, func(h History, err error) {
-		r.mu.Lock()
-		j.history, j.known = h, true
-		if err != nil {
-			j.err = wire.ErrInternal
-		}
-		r.seatLocked()
-		r.mu.Unlock()
-	})
+	s.hub.engine.History(w.room, from, 0, func(h History, err error) { r.tellHistory(j, h, err) })
 	return r
+}
+
+// tellHistory brings what the engine remembers.
+func (r *Room) tellHistory(j *joining, h History, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.history, j.known = h, true
+	if err != nil {
+		j.err = wire.ErrInternal
+	}
+	r.seatLocked()
 }
 
 // enter finds or makes the room, counts the session in, and notes it among the
 // session's subscriptions. Errors are ErrorCodes.
-func (s *session) enter(w *wanted) (*Room, error) {
-	one := sub{joining: true, server: w.server, token: newSubToken(w.info, w.expires)}
+func (s *session) enter(j *joining) (*Room, error) {
 	for {
-		if err := s.mayEnter(w.room); err != nil {
-			return nil, err
+		s.mu.Lock()
+		err := s.mayEnterLocked(j.room)
+		s.mu.Unlock()
+		if err != nil {
+			return nil, err // before a room is made for nothing
 		}
-		r, err := s.hub.room(w.room, s.conn.Server())
-		if err == nil {
-			r.mu.Lock()
-			err = r.enterLocked()
-			r.mu.Unlock()
-		}
-		if err == errEnded {
-			continue
-		}
+		r, err := s.hub.room(j.room, s.conn.Server())
 		if err != nil {
 			return nil, wire.ErrLimitExceeded
 		}
-		one.room = r
-		return r, s.note(one)
+		switch err = r.admit(j); err {
+		case errEnded:
+			continue
+		case ErrRoomFull:
+			return nil, wire.ErrLimitExceeded
+		}
+		return r, err
 	}
 }
 
-// note adds a subscription whose room has counted the session in, unless
-// another goroutine was faster, or the session has ended.
-func (s *session) note(one sub) error {
-	r := one.room
+// admit counts the session in and notes the room among its subscriptions, both
+// or none.
+func (r *Room) admit(j *joining) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.enterLocked(); err != nil {
+		return err
+	}
+	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.mayEnterLocked(r.name); err != nil {
+	if err := s.mayEnterLocked(j.room); err != nil {
 		r.quitLocked()
 		return err
 	}
-	s.subs = append(s.subs, one)
+	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.info, j.expires, j.grants)})
 	return nil
 }
 
-// mayEnter checks what the session itself has against another room. The answer
-// is good until somebody else adds a subscription: the client, or an order.
-func (s *session) mayEnter(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mayEnterLocked(name)
+// quitLocked takes back what enterLocked did. Room.mu is held.
+func (r *Room) quitLocked() {
+	if r.members--; r.members == 0 {
+		r.hub.soon(func() { r.hub.vacated(r) })
+	}
 }
 
+// mayEnterLocked checks what the session itself has against another room.
 func (s *session) mayEnterLocked(name string) error {
 	switch {
 	case s.closed:
-		return wire.ErrInternal // nobody will read that
+		return wire.ErrInternal
 	case s.find(name) >= 0:
 		return wire.ErrAlreadySubscribed
 	case len(s.subs) >= s.hub.cfg.MaxRoomsPerConn:
 		return wire.ErrLimitExceeded
 	}
 	return nil
-}
-
-// quitLocked takes back what enterLocked counted.
-func (r *Room) quitLocked() {
-	if r.members--; r.members == 0 {
-		r.hub.soon(func() { r.hub.vacated(r) })
-	}
 }
 
 // find is the place of a room among the session's subscriptions, or -1.
@@ -214,9 +221,12 @@ func (g *latch) closed() bool { return g != nil && !g.open.Load() }
 func (r *Room) seatLocked() {
 	wait := r.joining[:0]
 	for _, j := range r.joining {
-		behind := j.err == nil && r.top.Epoch == j.history.Top.Epoch && r.top.Offset < j.history.Top.Offset
+		if top := j.history.Top.Epoch; top != "" && r.top.Epoch != "" && top != r.top.Epoch {
+			j.err = wire.ErrInternal // the room has begun anew meanwhile; temporary
+		}
+		behind := r.top.Epoch == "" || r.top.Offset < j.history.Top.Offset
 		switch {
-		case !j.known || behind || r.leaving[j.s.conn.ID()] != nil:
+		case j.err == nil && (!j.known || behind || r.leaving[j.s.conn.ID()] != nil):
 			wait = append(wait, j)
 		case j.err == nil && j.latch.closed():
 			if !j.told {
@@ -236,11 +246,8 @@ func (r *Room) seatLocked() {
 // tell says how the subscription is made; what is published from here on comes
 // after that.
 func (r *Room) tell(j *joining) {
-	if top := j.history.Top; r.top.Epoch != top.Epoch {
-		r.top = Position{top.Epoch, max(r.top.Offset, top.Offset)}
-	}
 	j.done(j.outcome(r.top))
-	j.told, j.caught = true, nil
+	j.told, j.caught, j.bytes = true, nil, 0
 }
 
 // seatJoining ends a subscription's making.
@@ -248,8 +255,9 @@ func (r *Room) seatJoining(j *joining) {
 	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.find(r.name)
-	if i < 0 { // it closed or unsubscribed meanwhile
+	// It may have left meanwhile, and be coming again: then that is another's.
+	i := slices.IndexFunc(s.subs, func(one sub) bool { return one.joining == j })
+	if i < 0 && j.err == nil {
 		j.err = wire.ErrInternal
 	}
 	if j.err != nil {
@@ -259,6 +267,8 @@ func (r *Room) seatJoining(j *joining) {
 		}
 		if !j.told {
 			j.done(subscribed{})
+		} else if i >= 0 {
+			s.disconnect(wire.DisconnectInsufficientState) // what it was told is true no more
 		}
 		return
 	}
@@ -272,7 +282,7 @@ func (r *Room) seatJoining(j *joining) {
 	}
 	one := &s.subs[i]
 	one.kind, one.seat = j.kind, r.sitLocked(s.conn, j.kind)
-	if one.joining, one.notices = false, j.opts.Notices; one.notices {
+	if one.joining, one.notices = nil, j.opts.Notices; one.notices {
 		r.hub.notify(r.name, Notice{Who: s.authorAs(one)})
 	}
 }
@@ -335,11 +345,21 @@ func (s *session) unsubscribe(name string) bool {
 // leave gives back the seat of a subscription that is no longer the session's.
 // Others learn of it where the room's options say so.
 func (s *session) leave(one sub) {
-	if one.joining {
-		return // whoever makes it will find it gone
+	if one.joining != nil {
+		one.room.abandon(one.joining)
+		return
 	}
 	s.hub.leave(Member{one.room, s.conn, one.kind, one.seat})
 	if one.notices {
 		s.hub.notify(one.room.name, Notice{Left: true, Who: s.authorAs(&one)})
 	}
+}
+
+// abandon ends the making of a subscription that its session has given up: it
+// holds neither its place nor what it caught until the engine answers.
+func (r *Room) abandon(j *joining) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.err = wire.ErrInternal
+	r.seatLocked()
 }

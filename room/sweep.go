@@ -153,6 +153,7 @@ func (sh *shard) servedLocked() {
 		delete(sh.room.leaving, id)
 	}
 	sh.left = nil
+	sh.room.tellLostLocked()
 	sh.room.seatLocked()
 	if r := sh.room; r.members == 0 {
 		r.hub.soon(func() { r.hub.vacated(r) })

@@ -32,11 +32,15 @@ const (
 // comes before or after, and in either case one sees the other.
 func (h *Hub) enrol(s *session) error {
 	h.users.add(s)
-	who := s.who.Load()
-	if h.cfg.Revoked != nil && who != anonymous && h.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt) {
+	if h.revoked(s.who.Load()) {
 		return wire.DisconnectInvalidToken
 	}
 	return nil
+}
+
+// revoked reports whether somebody's token is good no more.
+func (h *Hub) revoked(who *identity) bool {
+	return h.cfg.Revoked != nil && who != anonymous && h.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt)
 }
 
 func (u *users) add(s *session) {
@@ -117,15 +121,16 @@ func (h *Hub) all(test func(*session) bool) (all []*session) {
 
 // targets lists the sessions that an order is for.
 func (h *Hub) targets(t Target) []*session {
-	match := func(s *session) bool {
-		client := s.client()
-		return (t.Client == "" || client == t.Client) && (t.Session == "" || client == t.Session) && !slices.Contains(t.Except, client)
-	}
 	switch {
 	case t.User != "":
-		return slices.DeleteFunc(h.users.of(t.User), func(s *session) bool { return !match(s) })
+		return slices.DeleteFunc(h.users.of(t.User), func(s *session) bool { return !t.names(s.client()) })
 	case t.Client != "" || t.Session != "":
-		return h.all(match)
+		return h.all(func(s *session) bool { return t.names(s.client()) })
 	}
 	return nil
+}
+
+// names reports whether a client id is among those that are meant.
+func (t *Target) names(client string) bool {
+	return (t.Client == "" || client == t.Client) && (t.Session == "" || client == t.Session) && !slices.Contains(t.Except, client)
 }

@@ -62,7 +62,7 @@ func TestServerAPI(t *testing.T) {
 		{"--dev --listen 127.0.0.1:0 --internal 127.0.0.1:0", 404, 401, 200}, // its key is another
 	} {
 		t.Run(c.flags, func(t *testing.T) {
-			p := startProgram(t, append(strings.Fields(c.flags), "--shutdown-spread", "0s")...)
+			p := startProgram(t, append(strings.Fields(c.flags), "--open", "--shutdown-spread", "0s")...)
 			reader, _ := dial(t, "tcp", p.plain[0].String(), "", nil)
 			reader.echo("joined")
 			for _, key := range []string{one, two} {

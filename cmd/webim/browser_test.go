@@ -40,6 +40,7 @@ func TestBrowser(t *testing.T) {
 		{"BackOff", testBackOff},
 		{"FinalClose", testFinalClose},
 		{"OriginalPage", testOriginalPage},
+		{"SDK", testSDK},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, browser, program) })
 	}

@@ -35,6 +35,7 @@ func check(c *config, out io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s: %s # %s%s\n", s.key(), c.yaml(s), c.source(s), here(c, s, computed))
 	}
+	writeRooms(w, c.rooms)
 	for _, name := range c.unknown {
 		fmt.Fprintf(w, "# %s names no setting and is ignored\n", name)
 	}
@@ -45,8 +46,9 @@ func check(c *config, out io.Writer) error {
 }
 
 // yaml writes a value as YAML does.
-func (c *config) yaml(s *setting) string {
-	v := s.field(&c.settings)
+func (c *config) yaml(s *setting) string { return s.yaml(s.field(&c.settings)) }
+
+func (s *setting) yaml(v reflect.Value) string {
 	switch {
 	case s.kind == "list":
 		text := "["

@@ -19,7 +19,8 @@ const (
 type config struct {
 	settings
 	origins map[*setting]origin
-	unknown []string // variables WEBIM_… that name no setting
+	rooms   []roomSettings // of the file
+	unknown []string       // variables WEBIM_… that name no setting
 }
 
 // An origin is where a value comes from.
@@ -167,6 +168,12 @@ func (c *config) readFile(name string) error {
 		return usagef("%s%v.", name, err)
 	}
 	for _, p := range pairs {
+		if p.key == "rooms" {
+			if c.rooms, err = readRooms(p.node); err != nil {
+				return usagef("%s%s", name, sentence(err))
+			}
+			continue
+		}
 		s := lookup(p.key, (*setting).key)
 		if s == nil {
 			return usagef("%s:%d: there is no setting %q%s", name, p.line, p.key, suggestion(p.key))

@@ -16,10 +16,12 @@ type pair struct {
 	key  string
 	text string // as setting.parse takes it
 	list bool
+	node ast.Node // of rooms
 }
 
 // parseYAML reads a file of one level: keys with plain values or lists of
-// them. What else YAML can do is an error, which begins with the line.
+// them; only rooms goes deeper, see rooms.go. What else YAML can do is an error,
+// which begins with the line.
 func parseYAML(b []byte) ([]pair, error) {
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -47,7 +49,9 @@ func parseYAML(b []byte) ([]pair, error) {
 			return nil, fmt.Errorf(":%d: %s is there twice, in line %d too: remove one", p.line, p.key, first)
 		}
 		seen[p.key] = p.line
-		if p.text, p.list, ok = plain(v.Value); !ok {
+		if p.key == "rooms" {
+			p.node = v.Value
+		} else if p.text, p.list, ok = plain(v.Value); !ok && lookup(p.key, (*setting).key) != nil {
 			return nil, fmt.Errorf(":%d: %s needs a plain value or a list of them, as in %s: 10", p.line, p.key, p.key)
 		}
 		pairs = append(pairs, p)
@@ -97,17 +101,26 @@ func syntaxError(err error) error {
 
 // suggestion names the settings' key that was probably meant.
 func suggestion(key string) string {
-	key = strings.ReplaceAll(key, "-", "_")
-	best, least := "", 3
+	names := []string{"rooms"}
 	for _, s := range table {
-		if d := distance(key, s.key()); d < least {
-			best, least = s.key(), d
+		names = append(names, s.key())
+	}
+	if best := nearest(key, names); best != "" {
+		return ": did you mean " + best + "?"
+	}
+	return ": webim check lists all that there are."
+}
+
+// nearest is the name that was probably meant, or "".
+func nearest(key string, names []string) (best string) {
+	key = strings.ReplaceAll(key, "-", "_")
+	least := 3
+	for _, name := range names {
+		if d := distance(key, name); d < least {
+			best, least = name, d
 		}
 	}
-	if best == "" {
-		return ": webim check lists all that there are."
-	}
-	return ": did you mean " + best + "?"
+	return best
 }
 
 // distance counts the characters to insert, delete or replace.

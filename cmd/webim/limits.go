@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -53,5 +55,28 @@ func (c *config) netpollConfig() netpoll.Config {
 		HighWater: c.HighWater, LowWater: c.LowWater, SendBuffer: c.SendBuffer,
 		NoDeflate: !c.Deflate, DeflateMin: c.DeflateMin,
 		CheckOrigin: c.originRule(),
+		Exempt:      c.proxies(),
 	}
+}
+
+// proxies are the addresses of --proxy.
+func (c *config) proxies() (all []netip.Prefix) {
+	for _, text := range c.Proxy {
+		if p, err := parsePrefix(text); err == nil { // else validate has said so
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// parsePrefix reads a network, or one address as a network of its own.
+func parsePrefix(text string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(text)
+	if addr, err2 := netip.ParseAddr(text); err2 == nil {
+		p, err = addr.WithZone("").Prefix(addr.BitLen())
+	}
+	if err != nil {
+		return p, fmt.Errorf("%q is neither an address nor a network: write it as 10.0.0.1 or 10.0.0.0/8", text)
+	}
+	return p.Masked(), nil
 }

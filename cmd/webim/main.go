@@ -130,10 +130,11 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 			{Key: "api", Title: "Server API:"},
 			{Key: "limits", Title: "Limits of connections:"},
 			{Key: "rooms", Title: "Limits of rooms:"},
+			{Key: "rights", Title: "Rights, and limits of users:"},
 			{Key: "tokens", Title: "Tokens:"},
 		}),
 	}
-	for _, k := range []kind{"count", "size", "time", "oneof", "list", "text", "secret"} {
+	for _, k := range []kind{"count", "size", "time", "oneof", "list", "rate", "text", "secret"} {
 		options = append(options, kong.NamedMapper(string(k), k))
 	}
 	parser, err := kong.New(cli, options...)
@@ -177,7 +178,7 @@ func (k kind) PlaceHolder(f *kong.Flag) string {
 	if f.PlaceHolder != "" {
 		return f.PlaceHolder
 	}
-	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD"}[k]
+	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD", "rate": "N/TIME"}[k]
 }
 
 // describe adds the default and the variable to a flag's help.

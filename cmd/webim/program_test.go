@@ -108,6 +108,31 @@ func testWrongSettings(t *testing.T, program string) {
 		{args: "serve -c FILE", file: "loops: 1\n---\nloops: 2", want: `FILE: it has several documents: leave out the lines ---.`},
 		{args: "serve -c FILE", file: "# ours\nmax_conns: 1e6", want: `FILE:2: max_conns: "1e6" is not a whole number: write digits only, or auto.`},
 
+		{args: "serve --rate-send 10", want: `--rate-send: "10" is not a rate: write how often in which time, as 50/10s or 1000/1m, or none.`},
+		{args: "serve --proxy proxy.example", want: `--proxy: "proxy.example" is neither an address nor a network: write it as 10.0.0.1 or 10.0.0.0/8.`},
+		{args: "serve --max-rooms-per-conn 300", want: `--max-rooms-per-conn is 300, more than max_commands, which is 256: lower the one or raise the other.`},
+		{args: "serve --rate-join 100/1m", want: `--rate-join lets 100 rooms be joined at once, and max_rooms_per_conn is 128: raise the one or lower the other.`},
+
+		{args: "serve -c FILE", file: "rooms: all", want: `FILE:1: rooms is a list: begin each entry with - match: and a pattern, as - match: "team-*".`},
+		{args: "serve -c FILE", file: "rooms:\n  - team", want: `FILE:2: an entry of rooms begins with match: and a pattern, as - match: "team-*".`},
+		{args: "serve -c FILE", file: "room:\n  - match: a", want: `FILE:1: there is no setting "room": did you mean rooms?`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    histroy: 10", want: `FILE:3: rooms have no setting "histroy": did you mean history?`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    colour: red", want: `FILE:3: rooms have no setting "colour": write one of match, history, `},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    history: [1]", want: `FILE:3: history takes one plain value.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    history: many", want: `FILE:3: history: "many" is not a whole number: write digits only, or none.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    match: b", want: `FILE:3: this is not YAML: mapping key "match" already defined at [2:5].`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n  - history: 10", want: `FILE:3: this entry of rooms matches nothing: add match: and a pattern, as match: "team-*".`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n  - match: b\n  - match: a", want: `FILE:4: rooms has "a" twice, and only the first counts: remove one.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    recover: true", want: `FILE:2: recover needs something to recover from: add history: 100, or leave recover out.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    force_join_leave: true", want: `FILE:2: force_join_leave needs join_leave: add join_leave: true.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    history: 1\n    history_bytes: 1GiB", want: `rooms: history_bytes of "a" is 1GiB, more than history_total, which is 64MiB: lower the one or raise the other.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    allow: everybody", want: `FILE:3: allow says for each action who may: write it as allow: {join: user, send: [member, moderator]}.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    allow:\n      sned: user", want: `FILE:4: allow has no action "sned": did you mean send?`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    allow:\n      send: users", want: `FILE:4: send: there is no role "users": did you mean user?`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    allow: {send: []}", want: `FILE:3: send: the list is empty: write nobody if that is meant.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    allow: {send: [user, nobody]}", want: `FILE:3: send: nobody cannot be combined with other roles.`},
+		{args: "serve -c FILE", file: "rooms:\n  - match: a\n    allow: {send: {user: true}}", want: `FILE:3: send takes a role or a list of them, as send: user.`},
+
 		{args: "serve --tls-cert c.pem", want: `--tls-cert is given without a key: add --tls-key FILE.`},
 		{args: "serve", env: "WEBIM_TLS_KEY=k.pem", want: `WEBIM_TLS_KEY is given without a certificate: add --tls-cert FILE.`},
 		{args: "serve --tls-cert c.pem --tls-key k.pem --listen :0", want: `--tls-cert is of no use without an address: add --tls-listen ADDR.`},
@@ -187,7 +212,7 @@ func testWrongSettings(t *testing.T, program string) {
 
 // testCannotServe: right settings that this machine cannot do; exit code 1.
 func testCannotServe(t *testing.T, program string) {
-	first := launch(t, program, nil, "--listen", "127.0.0.1:0")
+	first := launch(t, program, nil, "--open", "--listen", "127.0.0.1:0")
 	addr := first.addrs[0]
 	for _, c := range []struct{ args, want string }{
 		{"--dev --listen " + addr, "cannot listen on " + addr + ": address already in use; another program listens there, perhaps another webim: stop it, or choose another address."},
@@ -208,6 +233,18 @@ var comments = regexp.MustCompile(` #.*`)
 // testCheck: what check prints is a file that makes the same configuration.
 func testCheck(t *testing.T, program string) {
 	file := tempFile(t, "webim.yaml", "max_conns: 100 # a few\npolicy: drop-newest\nallow_origin:\n  - https://a.example\n  - \"null\"\nmax_queue: 512KiB\nloops: 2\n")
+	rooms := tempFile(t, "rooms.yaml", `rooms:
+  - match: "team-*" # first
+    history: 1000
+    history_age: 1h
+    recover: true
+    allow:
+      join: user
+      read: [user]
+      send: [member, moderator]
+      ban: nobody
+  - {match: 7, binary: true}
+`)
 	for _, c := range []struct {
 		args, env []string
 		want      []string
@@ -217,7 +254,9 @@ func testCheck(t *testing.T, program string) {
 		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["127.0.0.1:9502"] # default`, `internal: "127.0.0.1:9500" # default`, "# api_key is not printed # default", "shutdown_spread: 200ms # default"}},
 		{args: []string{"--config", file, "--max-queue", "2MiB", "--no-deflate"}, env: []string{"WEBIM_LOOPS=3", "WEBIM_MAX_QUEUE=3MiB", "WEBIM_PORT=tcp://10.0.0.1:9501"},
 			want: []string{"max_conns: 100 # file", "policy: drop-newest # file", `allow_origin: ["https://a.example", "null"] # file`,
-				"max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# WEBIM_PORT names no setting and is ignored"}},
+				"rooms: [] # default", "max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# WEBIM_PORT names no setting and is ignored"}},
+		{args: []string{"--config", rooms}, want: []string{"rooms: # file", `  - match: "team-*"`, "    history: 1000", "    history_bytes: 1MiB",
+			"    recover: true", "    allow: {join: [user], read: [user], send: [member, moderator], ban: [nobody]}", `  - match: "7"`, "    history: none", "    binary: true", "    allow: {}"}},
 		{env: []string{"WEBIM_CONFIG=" + file, "WEBIM_LISTEN=127.0.0.1:1,unix:/tmp/a \"b\".sock", "WEBIM_PING_INTERVAL=none", "WEBIM_LOOPS="},
 			want: []string{`listen: ["127.0.0.1:1", "unix:/tmp/a \"b\".sock"] # env`, "ping_interval: none # env", "loops: 2 # file"}},
 	} {

@@ -10,22 +10,41 @@ import (
 
 // roomConfig is the settings that package room has.
 func (c *config) roomConfig() room.Config {
-	rc := room.Config{
+	return room.Config{
 		History: room.Limits{
 			MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal),
 		},
 		MaxRooms: c.MaxRooms, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
-		Anonymous: c.Dev, Version: "webim " + version,
+		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxPresence: c.MaxPresence,
+		Rates:     room.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC},
+		UserRates: room.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC},
+		Refusals:  c.MaxRefusals,
+		Anonymous: c.anonymous(), Version: "webim " + version,
+		Options: c.patterns().Options,
+	}
+}
+
+// patterns are those of the file; behind them comes what --open says of all
+// other rooms; --dev adds all that an SDK may ask for.
+func (c *config) patterns() (ps room.Patterns) {
+	for i := range c.rooms {
+		ps = append(ps, c.rooms[i].pattern())
+	}
+	if !c.Open {
+		return ps
+	}
+	rest := room.Options{
+		History: room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge},
+		Rights:  room.OpenRights(),
 	}
 	if c.Dev {
-		// An SDK is to work with `make run` as it is.
-		rc.Options = room.Patterns{{Match: "*", Options: room.Options{
-			History:     room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge},
-			Recoverable: true, Recover: true, Presence: true, Notices: true,
-		}}}.Options
+		rest.Recoverable, rest.Recover, rest.Presence, rest.Notices = true, true, true, true
 	}
-	return rc
+	return append(ps, room.Pattern{Match: "*", Options: rest})
 }
+
+// anonymous: who has no token is let in only where there is something to do.
+func (c *config) anonymous() bool { return c.patterns().Allow(room.RoleAnonymous) }
 
 // handler returns the hub itself, or, when debug lines are wanted, the hub
 // behind one that logs: otherwise nobody pays for it.

@@ -150,7 +150,12 @@ func (p *program) greet(out io.Writer) {
 		p.log.Warn("this variable names no setting and is ignored", "name", name)
 	}
 	if !p.cfg.Dev {
-		p.log.Warn("there is no authentication: whoever can reach the port can read and write every room")
+		switch {
+		case p.cfg.Open:
+			p.log.Warn("open is set: whoever can reach the port can read and write every room that the section rooms does not name")
+		case p.tokens == nil && !p.cfg.anonymous():
+			p.log.Warn("nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one")
+		}
 		return
 	}
 	scheme, addrs := "http", p.plain

@@ -95,8 +95,8 @@ func (c *client) echo(text string) {
 // connect, without it the same origin and what is listed.
 func TestOrigins(t *testing.T) {
 	dev := startProgram(t, "--dev", "--listen", "127.0.0.1:0")
-	strict := startProgram(t, "--listen", "127.0.0.1:0", "--allow-origin", "https://chat.example.com,null", "--allow-origin", "http://a.example:81", "--shutdown-spread", "0s")
-	plain := startProgram(t, "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
+	strict := startProgram(t, "--open", "--listen", "127.0.0.1:0", "--allow-origin", "https://chat.example.com,null", "--allow-origin", "http://a.example:81", "--shutdown-spread", "0s")
+	plain := startProgram(t, "--open", "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
 	for _, c := range []struct {
 		origin             string
 		dev, strict, plain bool
@@ -187,7 +187,7 @@ func writeCertificate(t *testing.T, certFile, keyFile string) (der string) {
 func TestCertificateReload(t *testing.T) {
 	certFile, keyFile := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 	first := writeCertificate(t, certFile, keyFile)
-	p := startProgram(t, "--tls-cert", certFile, "--tls-key", keyFile, "--tls-listen", "127.0.0.1:0", "--shutdown-spread", "0s")
+	p := startProgram(t, "--open", "--tls-cert", certFile, "--tls-key", keyFile, "--tls-listen", "127.0.0.1:0", "--shutdown-spread", "0s")
 	connect := func(want string) *client {
 		t.Helper()
 		var got string

@@ -26,11 +26,15 @@ func testHealth(t *testing.T, program string) {
 
 // testLog: what the operator is told.
 func testLog(t *testing.T, program string) {
-	r := launch(t, program, []string{"env", "WEBIM_SERVICE_HOST=10.0.0.1"}, "--listen", "127.0.0.1:0", "--max-conns", "5", "--log-level", "debug")
+	r := launch(t, program, []string{"env", "WEBIM_SERVICE_HOST=10.0.0.1"}, "--open", "--listen", "127.0.0.1:0", "--max-conns", "5", "--log-level", "debug")
 	if line := r.awaitLog("limit of open files"); line["clients"] != 5.0 || line["files"].(float64) < 16 {
 		t.Errorf("%v", line)
 	}
-	if line := r.awaitLog("there is no authentication: whoever can reach the port can read and write every room"); line["level"] != "WARN" {
+	if line := r.awaitLog("open is set: whoever can reach the port can read and write every room that the section rooms does not name"); line["level"] != "WARN" {
+		t.Errorf("%v", line)
+	}
+	closed := launch(t, program, nil, "--listen", "127.0.0.1:0")
+	if line := closed.awaitLog("nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one"); line["level"] != "WARN" {
 		t.Errorf("%v", line)
 	}
 	if line := r.awaitLog("this variable names no setting and is ignored"); line["name"] != "WEBIM_SERVICE_HOST" {

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"webim/room"
 )
 
 // settings are all that can be set. Each is one field, and its tags are the
@@ -34,13 +36,14 @@ type settings struct {
 	LogFormat       string        `name:"log-format" type:"oneof" def:"text" oneof:"text,json" group:"serving" help:"How log lines on standard error are written: text or json."`
 	LogLevel        string        `name:"log-level" type:"oneof" def:"info" oneof:"debug,info,warn,error" group:"serving" help:"Least level of log lines: debug, info, warn or error. Opens and closes are debug."`
 
-	Loops              int `name:"loops" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Epoll instances; auto: one for every two processors."`
-	Workers            int `name:"workers" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Goroutines that read, decode and deliver; auto: one for every processor."`
-	MaxConns           int `name:"max-conns" type:"count" def:"auto" words:"auto" min:"1" max:"4194304" group:"limits" help:"Connections at a time; auto: the limit of open files less 64. Above it: 503."`
-	MaxConnsPerIP      int `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address (of IPv6: of one /64) at a time; loopback has no bound. Above it: 503."`
-	MaxHandshakesPerIP int `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address, as above; loopback has no bound. Above it: 503."`
-	MaxTLSHandshakes   int `name:"max-tls-handshakes" type:"count" def:"256" min:"1" max:"65536" group:"limits" help:"TLS handshakes at a time, one address at most a quarter; others wait."`
-	MaxHTTP            int `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets, one address at most a quarter. Above it: 503."`
+	Loops              int      `name:"loops" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Epoll instances; auto: one for every two processors."`
+	Workers            int      `name:"workers" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Goroutines that read, decode and deliver; auto: one for every processor."`
+	MaxConns           int      `name:"max-conns" type:"count" def:"auto" words:"auto" min:"1" max:"4194304" group:"limits" help:"Connections at a time; auto: the limit of open files less 64. Above it: 503."`
+	MaxConnsPerIP      int      `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address (of IPv6: of one /64) at a time; loopback has no bound. Above it: 503."`
+	MaxHandshakesPerIP int      `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address, as above; loopback has no bound. Above it: 503."`
+	Proxy              []string `name:"proxy" type:"list" def:"" placeholder:"ADDRESS" group:"limits" help:"An address, or a network as 10.0.0.0/8, of a reverse proxy: it has no bound of its own, as loopback; repeatable."`
+	MaxTLSHandshakes   int      `name:"max-tls-handshakes" type:"count" def:"256" min:"1" max:"65536" group:"limits" help:"TLS handshakes at a time, one address at most a quarter; others wait."`
+	MaxHTTP            int      `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets, one address at most a quarter. Above it: 503."`
 
 	HandshakeTimeout time.Duration `name:"handshake-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"For TCP, TLS and HTTP together."`
 	PingInterval     time.Duration `name:"ping-interval" type:"time" def:"25s" words:"none" min:"1ms" max:"24h" group:"limits" help:"A client silent for so long is pinged."`
@@ -72,6 +75,23 @@ type settings struct {
 	MaxUnswept      int           `name:"max-unswept" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of a room not yet offered to its members, at which its senders are no longer read."`
 	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"How long a busy room gathers messages at most, to send them together."`
 
+	Open            bool      `name:"open" type:"bool" def:"false" dev:"true" negatable:"" group:"rights" help:"Anybody, without a token too, may talk in the rooms that the file's section rooms does not name. Default false, with --dev true."`
+	MaxConnsPerUser int       `name:"max-conns-per-user" type:"count" def:"128" dev:"none" words:"none" min:"1" max:"4194304" group:"rights" help:"Connections of one user at a time. Above it: close code 3504, or 429."`
+	MaxRoomsPerConn int       `name:"max-rooms-per-conn" type:"count" def:"128" min:"1" max:"1048576" group:"rights" help:"Rooms that one connection is in. Above it: error 106."`
+	MaxCommands     int       `name:"max-commands" type:"count" def:"256" min:"1" max:"1048576" group:"rights" help:"Commands in one message. Above it: close code 3501."`
+	MaxPresence     int       `name:"max-presence" type:"count" def:"1000" min:"1" max:"1048576" group:"rights" help:"Members of a room above which presence only counts them: error 108."`
+	RateJoin        room.Rate `name:"rate-join" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may join a room: so many at once, and all of them again after that time. Above it: error 111."`
+	RateSend        room.Rate `name:"rate-send" type:"rate" def:"50/10s" dev:"none" words:"none" group:"rights" help:"How often it may send."`
+	RateTyping      room.Rate `name:"rate-typing" type:"rate" def:"30/10s" dev:"none" words:"none" group:"rights" help:"How often it may tell that it is about to."`
+	RateRead        room.Rate `name:"rate-read" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often it may ask for history or presence."`
+	RateRPC         room.Rate `name:"rate-rpc" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"How often it may call, or bring a new token."`
+	UserRateJoin    room.Rate `name:"user-rate-join" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"As --rate-join, for all connections of a user together; so the next four."`
+	UserRateSend    room.Rate `name:"user-rate-send" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"See --rate-send."`
+	UserRateTyping  room.Rate `name:"user-rate-typing" type:"rate" def:"60/10s" dev:"none" words:"none" group:"rights" help:"See --rate-typing."`
+	UserRateRead    room.Rate `name:"user-rate-read" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"See --rate-read."`
+	UserRateRPC     room.Rate `name:"user-rate-rpc" type:"rate" def:"400/10s" dev:"none" words:"none" group:"rights" help:"See --rate-rpc."`
+	MaxRefusals     room.Rate `name:"max-refusals" type:"rate" def:"256/1m" words:"none" group:"rights" help:"How often a connection may be too fast before it is cut with close code 3509, or 1008."`
+
 	TokenSecret      string        `name:"token-secret" type:"secret" def:"" placeholder:"SECRET" group:"tokens" help:"HMAC secret of tokens (HS256, HS384, HS512), 32 bytes at least. Others on the machine see flags: better a variable, or --token-secret-file."`
 	TokenSecretFile  []string      `name:"token-secret-file" type:"list" def:"" placeholder:"[KID=]FILE" group:"tokens" help:"The same from a file, without its last line break; with KID= for the tokens of that kid; repeatable."`
 	TokenPublicKey   []string      `name:"token-public-key" type:"list" def:"" placeholder:"[KID=]FILE" group:"tokens" help:"Public key or certificate in PEM: RSA (RS256), ECDSA P-256 (ES256) or Ed25519 (EdDSA); with KID= for the tokens of that kid; repeatable."`
@@ -101,14 +121,14 @@ func (s *setting) key() string { return strings.ReplaceAll(s.name, "-", "_") }
 // env is the setting's name in the environment.
 func (s *setting) env() string { return "WEBIM_" + strings.ToUpper(s.key()) }
 
-// field is where a value of the setting is stored.
-func (s *setting) field(in *settings) reflect.Value { return reflect.ValueOf(in).Elem().Field(s.index) }
+// field is where a value of the setting is stored; in points to the struct that
+// the table was made of.
+func (s *setting) field(in any) reflect.Value { return reflect.ValueOf(in).Elem().Field(s.index) }
 
 // table has the settings in their order.
-var table = makeTable()
+var table = makeTable(reflect.TypeFor[settings]())
 
-func makeTable() []*setting {
-	t := reflect.TypeFor[settings]()
+func makeTable(t reflect.Type) []*setting {
 	all := make([]*setting, t.NumField())
 	for i := range all {
 		tag := t.Field(i).Tag
@@ -123,6 +143,10 @@ func makeTable() []*setting {
 
 // lookup finds a setting by one of its names; nil if there is none.
 func lookup(name string, nameOf func(*setting) string) *setting {
+	return lookupIn(table, name, nameOf)
+}
+
+func lookupIn(table []*setting, name string, nameOf func(*setting) string) *setting {
 	for _, s := range table {
 		if nameOf(s) == name {
 			return s

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+
+	"webim/room"
 )
 
 // validate judges what values mean together.
@@ -19,10 +21,43 @@ func (c *config) validate() error {
 			return usagef("%s: %s is there twice: remove one.", c.place("allow_origin"), text)
 		}
 	}
+	for _, text := range c.Proxy {
+		if _, err := parsePrefix(text); err != nil {
+			return usagef("%s: %v.", c.place("proxy"), err)
+		}
+	}
 	if err := c.validateAPI(); err != nil {
 		return err
 	}
-	return c.validateLimits()
+	if err := c.validateLimits(); err != nil {
+		return err
+	}
+	return c.validateRights()
+}
+
+// validateRights: a client that comes back joins all its rooms at once, in one
+// message, and must not be too fast.
+func (c *config) validateRights() error {
+	if c.MaxRoomsPerConn > c.MaxCommands {
+		return usagef("%s is %d, more than max_commands, which is %d: lower the one or raise the other.",
+			c.place("max_rooms_per_conn"), c.MaxRoomsPerConn, c.MaxCommands)
+	}
+	for _, r := range c.rooms {
+		if r.History > 0 && r.HistoryBytes > c.HistoryTotal {
+			return usagef("rooms: history_bytes of %q is %s, more than history_total, which is %s: lower the one or raise the other.",
+				r.Match, formatSize(int64(r.HistoryBytes)), formatSize(int64(c.HistoryTotal)))
+		}
+	}
+	for _, r := range []struct {
+		key  string
+		rate room.Rate
+	}{{"rate_join", c.RateJoin}, {"user_rate_join", c.UserRateJoin}} {
+		if r.rate.N >= 0 && r.rate.N < c.MaxRoomsPerConn {
+			return usagef("%s lets %d rooms be joined at once, and max_rooms_per_conn is %d: raise the one or lower the other.",
+				c.place(r.key), r.rate.N, c.MaxRoomsPerConn)
+		}
+	}
+	return nil
 }
 
 func (c *config) validateAddresses() error {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"webim/room"
 )
 
 // What the words auto and none are stored as.
@@ -23,6 +25,7 @@ const (
 //	size   bytes: a whole number, alone or with B, KiB, MiB, GiB, TiB
 //	time   as Go writes durations: 10s, 1m30s, 250ms
 //	oneof  one of a few words
+//	rate   a count, a slash and a time: 50/10s
 //	list   several texts, with commas between them
 //	text   any text
 //	secret any text as it is, spaces and all; webim check does not print it
@@ -35,6 +38,10 @@ func (s *setting) parse(text string, into reflect.Value) error {
 	}
 	text = strings.TrimSpace(text)
 	if slices.Contains(s.words, text) {
+		if s.kind == "rate" {
+			into.Set(reflect.ValueOf(room.Unlimited))
+			return nil
+		}
 		into.SetInt(map[string]int64{"auto": auto, "none": none}[text])
 		return nil
 	}
@@ -54,6 +61,12 @@ func (s *setting) parse(text string, into reflect.Value) error {
 		into.Set(reflect.ValueOf(fields(text)))
 	case "text":
 		into.SetString(text)
+	case "rate":
+		rate, ok := parseRate(text)
+		if !ok {
+			return fmt.Errorf("%q is not a rate: write how often in which time, as 50/10s or 1000/1m%s", text, s.orWords())
+		}
+		into.Set(reflect.ValueOf(rate))
 	default:
 		n, ok := s.number(text)
 		if !ok {
@@ -90,6 +103,14 @@ func (s *setting) number(text string) (n int64, ok bool) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
+}
+
+// parseRate reads a Rate that lets something through, and ends.
+func parseRate(text string) (room.Rate, bool) {
+	count, per, _ := strings.Cut(text, "/")
+	n, err := strconv.Atoi(count)
+	d, err2 := time.ParseDuration(per)
+	return room.Rate{N: n, Per: d}, err == nil && err2 == nil && n > 0 && n <= 1e6 && d >= time.Millisecond && d <= 24*time.Hour
 }
 
 // units of sizes, the largest first.
@@ -135,6 +156,12 @@ func (s *setting) orWords() string {
 // themselves.
 func (s *setting) format(v reflect.Value) string {
 	switch {
+	case s.kind == "rate":
+		rate := v.Interface().(room.Rate)
+		if rate.N < 0 {
+			return "none"
+		}
+		return strconv.Itoa(rate.N) + "/" + formatTime(rate.Per)
 	case v.Kind() == reflect.String:
 		return v.String()
 	case v.Kind() == reflect.Bool:

@@ -204,6 +204,37 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// Plain connections are sent away as others are: by user, by client, and when
+// their token is revoked.
+func TestPlainConnections(t *testing.T) {
+	n := start(t, nil)
+	join := func(claims token.Claims) *client {
+		text, err := n.sign.Sign(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := must[infoResult](n, "info", "").Nodes[0].NumClients
+		c := n.dial("/r?token="+text, "")
+		eventually(t, "it has joined", func() bool { return must[infoResult](n, "info", "").Nodes[0].NumClients > before })
+		return c
+	}
+	ann, bob, one, guest := join(token.Claims{User: "ann"}), join(token.Claims{User: "bob"}), join(token.Claims{User: "eve", ID: "one"}), n.plain("alone")
+	for id := range must[presenceResult](n, "presence", `{"channel":"alone"}`).Presence {
+		n.ok("disconnect", `{"client":%q}`, id)
+	}
+	n.ok("disconnect", `{"user":"ann","disconnect":{"code":4000,"reason":"go"}}`)
+	n.ok("revoke", `{"user":"bob"}`)
+	n.ok("revoke", `{"uid":"one"}`)
+	for _, c := range []struct {
+		*client
+		want string
+	}{{guest, "closed: 3503 force disconnect"}, {ann, "closed: 4000 go"}, {bob, "closed: 3500 invalid token"}, {one, "closed: 3500 invalid token"}} {
+		if got := c.closing(); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
 // refused connects with a token, which must not work, and says how it ended.
 func (n *node) refused(claims token.Claims) string {
 	n.t.Helper()

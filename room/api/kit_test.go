@@ -46,11 +46,12 @@ type node struct {
 
 // rooms are those of the tests.
 var rooms = room.Patterns{
-	{Match: "bare*", Options: room.Options{}},
-	{Match: "bin*", Options: room.Options{Binary: true, History: room.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}}},
+	{Match: "bare*", Options: room.Options{Rights: room.OpenRights()}},
+	{Match: "closed*", Options: room.Options{Presence: true}},
+	{Match: "bin*", Options: room.Options{Rights: room.OpenRights(), Binary: true, History: room.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}}},
 	{Match: "*", Options: room.Options{
 		History:     room.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour},
-		Recoverable: true, Presence: true, Notices: true}},
+		Recoverable: true, Presence: true, Notices: true, Rights: room.OpenRights()}},
 }
 
 // start runs a node until the test ends. The engine is nil for one of its own.
@@ -92,7 +93,7 @@ func start(t *testing.T, engine room.Engine) *node {
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st != (room.Stats{}) {
+		if st := hub.Stats(); st.Rooms+st.Members+st.Waiting > 0 || st.Unswept > 0 {
 			t.Errorf("left in the hub: %+v", st)
 		}
 		if n := s.Stats().Panics; n != 0 {

@@ -64,7 +64,7 @@ func TestGocent(t *testing.T) {
 	if len(h.Publications) != 1 || string(h.Publications[0].Data) != `{"text":"hi"}` || h.Epoch != at.Epoch {
 		t.Errorf("%+v", h)
 	}
-	check(lib.HistoryRemove(ctx, room))
+	check(lib.HistoryRemove(ctx, "s"))
 	who, err := lib.Presence(ctx, room)
 	check(err)
 	if who.Presence[c.id].User != "ann" {

@@ -79,6 +79,33 @@ func TestHistoryRemove(t *testing.T) {
 	}
 }
 
+// Who relies on its place learns of that at once, and comes back.
+func TestHistoryRemoveTold(t *testing.T) {
+	n := start(t, nil)
+	js, server, pb := n.chat("ann", ""), n.chat("bob", "centrifuge-protobuf"), n.chat("eve", "centrifuge-protobuf")
+	for _, c := range []*client{js, pb} {
+		c.recover("r", position{})
+		if r := c.next(); r.Subscribe == nil || !r.Subscribe.Recoverable {
+			t.Fatalf("%+v", r)
+		}
+	}
+	n.ok("subscribe", `{"channel":"r","user":"bob"}`)
+	server.next()
+	n.ok("history_remove", `{"channel":"r"}`)
+	for _, c := range []*client{js, pb} {
+		if r := c.next(); r.Push == nil || r.Push.Unsubscribe == nil || r.Push.Unsubscribe.Code != 2500 {
+			t.Errorf("%+v", r)
+		}
+		c.subscribe("r")
+	}
+	if got := server.closing(); got != "closed: 3010 insufficient state" {
+		t.Error(got)
+	}
+	must[position](n, "publish", `{"channel":"r","data":1}`)
+	js.pub("r")
+	pb.pub("r")
+}
+
 func TestPresence(t *testing.T) {
 	n := start(t, nil)
 	if got := must[presenceResult](n, "presence", `{"channel":"r"}`).Presence; len(got) != 0 {

@@ -101,6 +101,19 @@ func (g Grants) Roles(room string) []string {
 	return all
 }
 
+// Has reports whether a role is there in a room. It does not allocate.
+func (g *Grants) Has(role, room string) bool {
+	for i := range g.roles {
+		if g.roles[i].role == role && Match(g.roles[i].pattern, room) {
+			return true
+		}
+	}
+	return false
+}
+
+// None reports whether nothing is permitted at all.
+func (g *Grants) None() bool { return len(g.caps)+len(g.roles) == 0 }
+
 // Match reports whether a room's name is as a pattern says, where * stands for
 // any bytes, none too, and every other byte for itself. It takes at most
 // len(pattern) × len(name) steps.

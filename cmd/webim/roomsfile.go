@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"webim/room"
+)
+
+// roomSettings are one entry of the file's section rooms: what is offered in
+// the rooms whose names match, and to whom. The first entry that matches a name
+// decides. The tags are those of settings.
+//
+//	rooms:
+//	  - match: "team-*"
+//	    history: 1000
+//	    recover: true
+//	    allow: {join: user, read: user, send: [member, moderator]}
+type roomSettings struct {
+	Match          string        `name:"match" type:"text" def:""`
+	History        int           `name:"history" type:"count" def:"none" words:"none" min:"1" max:"1000000"`
+	HistoryBytes   int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB"`
+	HistoryAge     time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h"`
+	Recover        bool          `name:"recover" type:"bool" def:"false"`
+	Presence       bool          `name:"presence" type:"bool" def:"false"`
+	JoinLeave      bool          `name:"join-leave" type:"bool" def:"false"`
+	ForceJoinLeave bool          `name:"force-join-leave" type:"bool" def:"false"`
+	Binary         bool          `name:"binary" type:"bool" def:"false"`
+
+	Allow room.Rights `name:"allow" type:"rights"`
+}
+
+// roomTable has what can be set of rooms; allow is the last.
+var roomTable = makeTable(reflect.TypeFor[roomSettings]())
+
+// readRooms reads the section. Errors begin with the line.
+func readRooms(n ast.Node) ([]roomSettings, error) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return nil, fmt.Errorf(":%d: rooms is a list: begin each entry with - match: and a pattern, as - match: \"team-*\"", line(n))
+	}
+	all := make([]roomSettings, len(list.Values))
+	for i, item := range list.Values {
+		m, ok := item.(*ast.MappingNode)
+		if !ok {
+			return nil, fmt.Errorf(":%d: an entry of rooms begins with match: and a pattern, as - match: \"team-*\"", line(item))
+		}
+		if err := all[i].read(m); err != nil {
+			return nil, err
+		}
+		same := func(r roomSettings) bool { return r.Match == all[i].Match }
+		if slices.ContainsFunc(all[:i], same) {
+			return nil, fmt.Errorf(":%d: rooms has %q twice, and only the first counts: remove one", line(item), all[i].Match)
+		}
+	}
+	return all, nil
+}
+
+// read reads one entry.
+func (r *roomSettings) read(m *ast.MappingNode) error {
+	for _, s := range roomTable {
+		if s.kind != "rights" {
+			if err := s.parse(s.def, s.field(r)); err != nil {
+				panic(fmt.Sprintf("default of %s: %v", s.name, err)) // the table is wrong: a test would show
+			}
+		}
+	}
+	for _, v := range m.Values {
+		at, key := line(v.Key), v.Key.GetToken().Value
+		s := lookupIn(roomTable, key, (*setting).key)
+		if s == nil {
+			return fmt.Errorf(":%d: rooms have no setting %q: %s", at, key, oneOf(key, roomKeys()))
+		}
+		if s.kind == "rights" {
+			if err := readRights(&r.Allow, v.Value); err != nil {
+				return err
+			}
+			continue
+		}
+		text, ok := scalar(v.Value)
+		if !ok {
+			return fmt.Errorf(":%d: %s takes one plain value", at, key)
+		}
+		if err := s.parse(text, s.field(r)); err != nil {
+			return fmt.Errorf(":%d: %s: %w", at, key, err)
+		}
+	}
+	if err := r.check(); err != nil {
+		return fmt.Errorf(":%d: %w", line(m.Values[0].Key), err)
+	}
+	return nil
+}
+
+// check judges what the values mean together.
+func (r *roomSettings) check() error {
+	switch {
+	case r.Match == "":
+		return fmt.Errorf("this entry of rooms matches nothing: add match: and a pattern, as match: \"team-*\"")
+	case len(r.Match) > maxPattern:
+		return fmt.Errorf("match has %d bytes, and no name has more than %d", len(r.Match), maxPattern)
+	case r.Recover && r.History == none:
+		return fmt.Errorf("recover needs something to recover from: add history: 100, or leave recover out")
+	case r.ForceJoinLeave && !r.JoinLeave:
+		return fmt.Errorf("force_join_leave needs join_leave: add join_leave: true")
+	}
+	return nil
+}
+
+// maxPattern is the most bytes of a pattern: a name has 255, and stars may be
+// between.
+const maxPattern = 511
+
+// readRights reads allow: actions, and for each a role or a list of them.
+func readRights(into *room.Rights, n ast.Node) error {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		return fmt.Errorf(":%d: allow says for each action who may: write it as allow: {join: user, send: [member, moderator]}", line(n))
+	}
+	for _, v := range m.Values {
+		at, name := line(v.Key), v.Key.GetToken().Value
+		action, ok := room.ParseAction(name)
+		if !ok {
+			return fmt.Errorf(":%d: allow has no action %q: %s", at, name, oneOf(name, room.Actions()))
+		}
+		text, _, ok := plain(v.Value)
+		if !ok {
+			return fmt.Errorf(":%d: %s takes a role or a list of them, as %s: user", at, name, name)
+		}
+		roles, err := parseRoles(text)
+		if err != nil {
+			return fmt.Errorf(":%d: %s: %w", at, name, err)
+		}
+		into[action] = roles
+	}
+	return nil
+}
+
+func parseRoles(text string) (all room.Roles, err error) {
+	for _, name := range fields(text) {
+		role, ok := room.ParseRole(name)
+		if !ok {
+			return 0, fmt.Errorf("there is no role %q: %s", name, oneOf(name, room.RoleNames()))
+		}
+		all |= role
+	}
+	switch {
+	case all == 0:
+		return 0, fmt.Errorf("the list is empty: write nobody if that is meant")
+	case all&room.RoleNobody != 0 && all != room.RoleNobody:
+		return 0, fmt.Errorf("nobody cannot be combined with other roles")
+	}
+	return all, nil
+}
+
+func roomKeys() (names []string) {
+	for _, s := range roomTable {
+		names = append(names, s.key())
+	}
+	return names
+}
+
+// sentence ends what is wrong, and is no question yet, with a stop.
+func sentence(err error) string {
+	if text := err.Error(); strings.HasSuffix(text, "?") {
+		return text
+	}
+	return err.Error() + "."
+}
+
+// oneOf says what to write instead.
+func oneOf(name string, names []string) string {
+	if best := nearest(name, names); best != "" {
+		return "did you mean " + best + "?"
+	}
+	return "write one of " + strings.Join(names, ", ")
+}
+
+// pattern is the entry as package room takes it.
+func (r *roomSettings) pattern() room.Pattern {
+	o := room.Options{
+		Recoverable: r.Recover, Recover: r.Recover, Presence: r.Presence,
+		Notices: r.JoinLeave, ForceNotices: r.ForceJoinLeave, Binary: r.Binary, Rights: r.Allow,
+	}
+	if r.History > 0 {
+		o.History = room.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}
+	}
+	return room.Pattern{Match: r.Match, Options: o}
+}
+
+// writeRooms writes the section so that readRooms reads it again.
+func writeRooms(w io.Writer, all []roomSettings) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "rooms: [] # default")
+		return
+	}
+	fmt.Fprintln(w, "rooms: # file")
+	for i := range all {
+		mark := "-"
+		for _, s := range roomTable {
+			if v := s.field(&all[i]); s.kind != "rights" {
+				fmt.Fprintf(w, "  %s %s: %s\n", mark, s.key(), s.yaml(v))
+				mark = " "
+			}
+		}
+		fmt.Fprintf(w, "    allow: {%s}\n", rightsText(all[i].Allow))
+	}
+}
+
+func rightsText(r room.Rights) string {
+	var all []string
+	for a, roles := range r {
+		if roles != 0 {
+			all = append(all, fmt.Sprintf("%s: [%s]", room.Action(a), strings.ReplaceAll(roles.String(), ",", ", ")))
+		}
+	}
+	return strings.Join(all, ", ")
+}

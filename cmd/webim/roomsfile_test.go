@@ -1,0 +1,117 @@
+package main
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"webim/room"
+)
+
+// What the file says of rooms is what package room is told, in the file's
+// order; --open comes behind it.
+func TestRoomsOfTheFile(t *testing.T) {
+	file := write(t, "webim.yaml", `rooms:
+  - match: "team-*"
+    history: 1000
+    history_bytes: 64KiB
+    history_age: 1h
+    recover: true
+    presence: true
+    join_leave: true
+    force_join_leave: true
+    allow:
+      join: user
+      read: [user]
+      send: [member, moderator]
+      edit_own: nobody
+  - match: blobs
+    binary: true
+`)
+	team := room.Options{
+		History:     room.Retention{Messages: 1000, Bytes: 64 << 10, Age: time.Hour},
+		Recoverable: true, Recover: true, Presence: true, Notices: true, ForceNotices: true,
+		Rights: room.Rights{room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleMember | room.RoleModerator, room.ActEditOwn: room.RoleNobody},
+	}
+	for _, c := range []struct {
+		flags     []string
+		anonymous bool
+		elsewhere room.Options
+	}{
+		{nil, false, room.Options{}},
+		{[]string{"--open"}, true, room.Options{History: room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
+		{[]string{"--dev"}, true, room.Options{
+			History:     room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute},
+			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: room.OpenRights(),
+		}},
+		{[]string{"--dev", "--no-open"}, false, room.Options{}},
+	} {
+		command, given := parseFlags(t, c.flags...)
+		cfg, err := load(&command.Settings, given, nil, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rc := cfg.roomConfig()
+		if rc.Anonymous != c.anonymous {
+			t.Errorf("%q: anonymous %v, want %v", c.flags, rc.Anonymous, c.anonymous)
+		}
+		for name, want := range map[string]room.Options{"team-a": team, "blobs": {Binary: true}, "lobby": c.elsewhere} {
+			got := rc.Options(name)
+			if got == nil {
+				got = &room.Options{}
+			}
+			if *got != want {
+				t.Errorf("%q: room %s has\n%+v, want\n%+v", c.flags, name, *got, want)
+			}
+		}
+	}
+}
+
+// An anonymous client is let in where the file lets it do anything.
+func TestAnonymousByTheFile(t *testing.T) {
+	for text, want := range map[string]bool{
+		"allow: {join: anonymous}":         true,
+		"allow: {history: [anonymous]}":    true,
+		"allow: {join: [user, moderator]}": false,
+		"allow: {join: nobody}":            false,
+		"presence: true":                   false,
+	} {
+		c, err := load(&settings{}, nil, nil, write(t, "webim.yaml", "rooms:\n  - match: a\n    "+text+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.roomConfig().Anonymous; got != want {
+			t.Errorf("%s: anonymous %v, want %v", text, got, want)
+		}
+	}
+}
+
+// The program keeps to the file: who may be in the lobby, and who may not.
+func TestProgramKeepsToTheFile(t *testing.T) {
+	for allow, want := range map[string]int{
+		"- {match: lobby, allow: {join: anonymous, read: anonymous}}":                                                101,
+		"- {match: lobby, allow: {join: anonymous}}":                                                                 403, // without read
+		"- {match: lobb, allow: {join: anonymous, read: anonymous}}":                                                 403,
+		"- {match: lobby, allow: {join: user, read: user}}":                                                          401, // nobody comes without a token
+		"- {match: lobby, allow: {join: nobody}}\n  - {match: \"*\", allow: {join: anonymous, read: anonymous}}":     403, // the first decides
+		"- {match: \"l*y\", allow: {join: [anonymous], read: [member, anonymous]}}\n  - {match: \"*\", allow: {}}\n": 101,
+	} {
+		cfg, err := load(&settings{Listen: []string{"127.0.0.1:0"}}, map[string]bool{"listen": true}, nil, write(t, "webim.yaml", "rooms:\n  "+allow+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.ShutdownSpread = 0
+		p := &program{cfg: cfg, log: cfg.newLogger(io.Discard)}
+		if err := p.start(); err != nil {
+			t.Fatal(err)
+		}
+		c, got := dial(t, "tcp", p.plain[0].String(), "", nil)
+		if got != want {
+			t.Errorf("%s: %d, want %d", allow, got, want)
+		}
+		if c != nil {
+			_ = c.Close()
+		}
+		p.stop()
+	}
+}

@@ -1,0 +1,277 @@
+package room
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/golang-jwt/jwt/v5"
+	"pgregory.net/rapid"
+
+	"webim/netpoll"
+)
+
+// slow lets a few things through and then, for the time of a test, nothing.
+func slow(n int) Rate { return Rate{n, time.Hour} }
+
+// A bucket against an oracle that keeps tokens, as fractions.
+func TestBucket(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := Rate{rapid.IntRange(1, 50).Draw(t, "n"), time.Duration(rapid.IntRange(1, 1000).Draw(t, "ms")) * time.Millisecond}
+		var b bucket
+		now, tokens := int64(0), int64(r.N)*int64(r.Per) // of which one is r.Per
+		step := int64(r.Per) / int64(r.N)
+		for _, wait := range rapid.SliceOfN(rapid.Int64Range(0, 3*step), 1, 200).Draw(t, "waits") {
+			now += wait
+			tokens = min(tokens+wait*int64(r.N), int64(r.N)*int64(r.Per))
+			// A division that leaves a rest makes the bucket faster, by a
+			// nanosecond each: at the edge both answers are right.
+			rest := int64(r.N) * int64(r.N) * 200
+			got := b.take(r, now)
+			if got && tokens < int64(r.Per)-rest || !got && tokens >= int64(r.Per)+rest {
+				t.Fatalf("%v at %d with %d of %d: %v", r, now, tokens, r.Per, got)
+			}
+			if got {
+				tokens -= int64(r.Per)
+			}
+		}
+	})
+	var b bucket
+	for range 1000 {
+		if !b.take(Unlimited, 0) {
+			t.Fatal("no bound refuses")
+		}
+	}
+}
+
+// Joining is bounded by no less than the rooms of a connection.
+func TestJoinRateFitsRooms(t *testing.T) {
+	for rooms, want := range map[int]int{0: 256, 100: 256, 300: 300} {
+		if c := (Config{MaxRoomsPerConn: rooms}).withDefaults(); c.Rates.Join != (Rate{want, time.Minute}) {
+			t.Errorf("%d rooms: %+v", rooms, c.Rates.Join)
+		}
+	}
+	c := Config{Rates: Rates{Join: Rate{1, time.Second}, Send: Rate{N: 3}, RPC: Unlimited}, UserRates: NoRates}.withDefaults()
+	if c.Rates.Join.N != 128 || c.Rates.Send != (Rate{3, 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
+		t.Errorf("%+v, %+v", c.Rates, c.UserRates)
+	}
+}
+
+// A client that comes back joins all its rooms at once, as SDKs do, again and
+// again; with all bounds at their defaults.
+func TestHonestClientIsNotTooFast(t *testing.T) {
+	v, _ := tokens(t)
+	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true}}}
+	n := startWith(t, NewHub(Config{Tokens: v, Anonymous: true, Options: rooms.Options}), netpoll.Config{}, nil)
+	var all []string
+	for i := range 128 {
+		all = append(all, fmt.Sprintf(`"subscribe":{"channel":"r%d"}`, i))
+	}
+	want := make([]int, len(all))
+	for _, tok := range []string{"", forge(t, jwt.MapClaims{"sub": "ann"})} {
+		for range 5 {
+			c := n.chat()
+			c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, tok))
+			if got := c.commands(t, all...); !slices.Equal(got, want) {
+				t.Fatalf("token %.5q: %v", tok, got)
+			}
+			if got := c.commands(t, `"presence":{"channel":"r0"}`, `"publish":{"channel":"r0","data":1}`); got[0]+got[1] != 0 {
+				t.Fatal(got)
+			}
+			c.c.Close()
+		}
+	}
+	if st := n.hub.Stats(); st.TooFast != (TooFast{}) || st.Cut != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Each command counts in its class, and only there.
+func TestClasses(t *testing.T) {
+	one := Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2)}
+	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, History: Retention{10, 1000, time.Hour}}}}
+	cfg := Config{Anonymous: true, Options: rooms.Options, Rates: one, MaxRoomsPerConn: 2}
+	for _, c := range []struct {
+		command string
+		want    string
+		refused func(TooFast) int64
+	}{
+		{`"subscribe":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Join }},
+		{`"publish":{"channel":"r%d","data":1}`, "[0 0 111]", func(f TooFast) int64 { return f.Send }},
+		{`"history":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
+		{`"presence":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
+		{`"presence_stats":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
+		{`"rpc":{"method":"m%d"}`, "[108 111 111]", func(f TooFast) int64 { return f.RPC - 1 }}, // connecting was one too
+		{`"unsubscribe":{"channel":"r%d"}`, "[0 0 0]", func(TooFast) int64 { return 1 }},
+		{`"ping":{},"x":%d`, "[0 0 0]", func(TooFast) int64 { return 1 }},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			n := start(t, cfg, netpoll.Config{})
+			cl := n.chat()
+			cl.commands(t, `"connect":{}`)
+			var all []string
+			for i := range 3 {
+				all = append(all, fmt.Sprintf(c.command, i))
+			}
+			if got := fmt.Sprint(cl.commands(t, all...)); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			if st := n.hub.Stats(); c.refused(st.TooFast) != 1 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// A flood is refused, told, and then cut; its neighbours notice nothing.
+func TestFloodIsCut(t *testing.T) {
+	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
+	n := start(t, Config{Anonymous: true, Options: rooms.Options, Rates: Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
+	neighbour, flood := n.chat(), n.chat()
+	neighbour.commands(t, `"connect":{}`, `"subscribe":{"channel":"r"}`)
+	flood.commands(t, `"connect":{}`)
+	publish := slices.Repeat([]string{`"publish":{"channel":"r","data":"x"}`}, 15)
+	want := append(make([]int, 5), slices.Repeat([]int{111}, 10)...)
+	if got := flood.commands(t, publish...); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for range 5 {
+		got := neighbour.reply(t)
+		for line := range strings.SplitSeq(got, "\n") {
+			if field(t, line, "push", "pub", "data") != "x" {
+				t.Errorf("the neighbour got %s", line)
+			}
+		}
+		if n := strings.Count(got, "\n") + 1; n == 5 {
+			break
+		}
+	}
+	flood.say(t, `{"id":1,"publish":{"channel":"r","data":"x"}}`)
+	if got := flood.reply(t); got != "close 3509" {
+		t.Errorf("the sixteenth: %s", got)
+	}
+	if got := neighbour.commands(t, `"ping":{}`, `"publish":{"channel":"r","data":"mine"}`); got[0]+got[1] != 0 {
+		t.Errorf("the neighbour: %v", got)
+	}
+	if st := n.hub.Stats(); st.TooFast.Send != 11 || st.Cut != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// The same in the plain dialect, where nothing can be told but by the close.
+func TestPlainFloodIsCut(t *testing.T) {
+	n := start(t, Config{Rates: Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
+	neighbour, flood := n.join("/r", noDeflate), n.join("/r", noDeflate)
+	eventually(t, "both are there", func() bool { return n.hub.Stats().Members == 2 })
+	for i := range 16 {
+		if err := flood.send(ws.OpText, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		neighbour.expect(t, ws.OpText, fmt.Sprint(i))
+	}
+	for i := range 6 { // the close overtakes what no sweep has taken
+		got := flood.reply(t)
+		if got == "close 1008" {
+			break
+		}
+		if got != fmt.Sprint(i) {
+			t.Fatalf("got %q for message %d", got, i)
+		}
+	}
+	eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 1 })
+	if err := neighbour.send(ws.OpText, "still here"); err != nil {
+		t.Fatal(err)
+	}
+	neighbour.expect(t, ws.OpText, "still here")
+}
+
+// The connections of a user share, in both dialects, and coming back gains
+// nothing; other users have their own.
+func TestUserRates(t *testing.T) {
+	v, _ := tokens(t)
+	rooms := Patterns{{"*", Options{Rights: OpenRights(), History: Retention{10, 1000, time.Hour}}}}
+	n := start(t, Config{Tokens: v, Options: rooms.Options, Rates: DefaultRates, UserRates: Rates{Send: slow(4)}}, netpoll.Config{})
+	open := func(user string) *client {
+		c := n.chat()
+		c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": user})))
+		return c
+	}
+	const publish = `"publish":{"channel":"r","data":1}`
+	a, b := open("ann"), open("ann")
+	if got := fmt.Sprint(a.commands(t, publish), b.commands(t, publish, publish)); got != "[0] [0 0]" {
+		t.Error(got)
+	}
+	if got := n.plainLetters(t, "r", forge(t, jwt.MapClaims{"sub": "ann"})); got != "jm" {
+		t.Errorf("the fourth, in the plain dialect: %s", got)
+	}
+	if got := n.plainLetters(t, "r", forge(t, jwt.MapClaims{"sub": "ann"})); got != "j-" {
+		t.Errorf("the fifth, in the plain dialect: %s", got)
+	}
+	if got := fmt.Sprint(a.commands(t, publish), b.commands(t, publish), open("bob").commands(t, publish)); got != "[111] [111] [0]" {
+		t.Error(got)
+	}
+	a.leave(t)
+	b.leave(t)
+	eventually(t, "they have left", func() bool { return n.hub.counted() <= 1 })
+	if got := open("ann").commands(t, publish); got[0] != 111 {
+		t.Errorf("coming back: %v", got)
+	}
+}
+
+// An account is forgotten once nobody is there and its buckets are full.
+func TestAccountsEnd(t *testing.T) {
+	v, _ := tokens(t)
+	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
+	rate := Rate{100, 500 * time.Millisecond}
+	n := start(t, Config{Tokens: v, Options: rooms.Options, Rates: DefaultRates, UserRates: Rates{Send: rate, RPC: rate}}, netpoll.Config{})
+	for i := range 3 {
+		c := n.chat()
+		c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": "ann"})), `"publish":{"channel":"r","data":1}`)
+		if got := n.hub.Stats().Users; got != 1 {
+			t.Errorf("%d users in round %d", got, i)
+		}
+		c.leave(t)
+	}
+	eventually(t, "the account is forgotten", func() bool { return n.hub.Stats().Users == 0 })
+}
+
+// A user has so many connections, of both dialects together.
+func TestMaxConnsPerUser(t *testing.T) {
+	v, _ := tokens(t)
+	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
+	n := start(t, Config{Tokens: v, Anonymous: true, Options: rooms.Options, MaxConnsPerUser: 2}, netpoll.Config{})
+	tok := forge(t, jwt.MapClaims{"sub": "ann"})
+	connect := func(tok string) (*client, string) {
+		c := n.chat()
+		c.say(t, `{"id":1,"connect":{"token":%q}}`, tok)
+		return c, c.reply(t)
+	}
+	first, _ := connect(tok)
+	n.join("/r?token="+tok, noDeflate)
+	eventually(t, "both count", func() bool { return n.hub.counted() == 2 })
+	if _, got := connect(tok); got != "close 3504" {
+		t.Errorf("the third: %s", got)
+	}
+	if _, status, err := dial(new(net.Dialer), n.addr, "/r?token="+tok, noDeflate); err != nil || status != 429 {
+		t.Errorf("the third, plain: %d, %v", status, err)
+	}
+	for range 3 {
+		if _, got := connect(""); strings.HasPrefix(got, "close") {
+			t.Errorf("anonymous: %s", got)
+		}
+	}
+	if st := n.hub.Stats(); st.OverUser != 2 || st.Users != 1 {
+		t.Errorf("%+v", st)
+	}
+	first.leave(t)
+	eventually(t, "one has left", func() bool { return n.hub.counted() == 1 })
+	if _, got := connect(tok); strings.HasPrefix(got, "close") {
+		t.Errorf("in the place of one that left: %s", got)
+	}
+}

@@ -1,0 +1,123 @@
+package room
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// pinging is chatty with pings as fast as they may come.
+func pinging(interval, pong time.Duration) Config {
+	c := chatty()
+	c.PingInterval, c.PongTimeout = interval, pong
+	return c
+}
+
+// Pings are the dialect's own, {} or a zero byte, and come every interval
+// whatever else flows; nobody gets a WebSocket ping.
+func TestPingsComeWhateverFlows(t *testing.T) {
+	n := start(t, pinging(100*time.Millisecond, -1), netpoll.Config{PingInterval: 100 * time.Millisecond})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		silent := n.talk(enc)
+		want := map[wire.Encoding]string{wire.JSON: "{}", wire.Protobuf: "\x00"}[enc]
+		for range 3 {
+			silent.expect(t, map[wire.Encoding]ws.OpCode{wire.JSON: ws.OpText, wire.Protobuf: ws.OpBinary}[enc], want)
+		}
+		busy := n.talk(enc)
+		busy.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		said := 0
+		for ; busy.pings < 4; said++ {
+			busy.publish(t, "r", fmt.Sprint(said))
+			busy.behind = nil
+		}
+		if said < 4 {
+			t.Error("nothing flowed")
+		}
+		silent.c.Close()
+		busy.c.Close()
+	})
+}
+
+// Who does not answer a ping is closed with 3012; who answers, or says anything
+// else, is not.
+func TestNoPong(t *testing.T) {
+	n := start(t, pinging(1200*time.Millisecond, time.Second), netpoll.Config{})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		good, mute := n.talk(enc), n.talk(enc)
+		answers := make(chan error, 1)
+		go func() {
+			for good.pings < 3 {
+				if err := good.frame(); err != nil {
+					answers <- err
+					return
+				}
+			}
+			answers <- nil
+		}()
+		mute.mute = true
+		mute.expectClose(t, wire.DisconnectNoPong)
+		if mute.pings != 1 {
+			t.Errorf("%d pings before the close, want the one that had no answer", mute.pings)
+		}
+		if err := <-answers; err != nil {
+			t.Errorf("who answers: %v", err)
+		}
+		good.c.Close()
+	})
+}
+
+// Who reads slower than its room speaks is told so, once it reads: what was cut
+// is finished, what was queued is dropped.
+func TestSlowIsTold(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{SendBuffer: 4096, MaxQueue: 32 << 10})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		slow, other := n.talk(enc), n.talk(enc)
+		eventually(t, "these two are there", func() bool { return n.existing() == 2 })
+		if err := slow.c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		before := n.s.Stats().Closed[netpoll.Slow]
+		slow.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		data := `"` + strings.Repeat("x", 8000) + `"`
+		for i := 0; n.existing() == 2; i++ {
+			if i > 5000 {
+				t.Fatal("nobody is slow")
+			}
+			other.publish(t, "r", data)
+		}
+		for offset := uint64(0); ; {
+			r, err := slow.next()
+			if err != nil {
+				if end, ok := err.(closedWith); !ok || end.code != 3008 || end.reason != "slow" {
+					t.Errorf("behind offset %d: %v", offset, err)
+				}
+				break
+			}
+			if r.Push == nil || offset > 0 && r.Push.Pub.GetOffset() != offset+1 {
+				t.Fatalf("behind offset %d: %v", offset, r)
+			}
+			offset = r.Push.Pub.Offset
+		}
+		slow.c.Close()
+		other.c.Close()
+		eventually(t, "it is counted", func() bool { return n.s.Stats().Closed[netpoll.Slow] == before+1 })
+	})
+}
+
+// existing is how many connections are open and not closing.
+func (n *node) existing() (count int) {
+	for c := range n.s.Conns() {
+		if c.Exists() {
+			count++
+		}
+	}
+	return count
+}

@@ -1,0 +1,142 @@
+package room
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// plainConn is a connection of the plain dialect that has a token, or has sent
+// something. The others have no memory but their seat.
+type plainConn struct {
+	who   *identity
+	quota quota // owned by the turn
+}
+
+// greet judges a handshake of the plain dialect: the rights go first, so that
+// who may not be in a room learns nothing of it.
+func (h *Hub) greet(r *netpoll.Request, room string) {
+	who, status, text := h.bearer(r.Query().Get("token"))
+	if status == 0 {
+		status, text = h.judgePlain(who, room)
+	}
+	if status != 0 {
+		r.Refuse(status, text)
+		if status == http.StatusServiceUnavailable {
+			_ = r.AddHeader("Retry-After", "5")
+		}
+	} else if who != anonymous {
+		r.SetData(&plainConn{who: who})
+	}
+}
+
+// bearer is who has a token; or an HTTP status, and why.
+func (h *Hub) bearer(text string) (who *identity, status int, why string) {
+	switch {
+	case text == "" && h.cfg.Anonymous:
+		return anonymous, 0, ""
+	case text == "" || h.cfg.Tokens == nil:
+		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
+	}
+	type verdict struct {
+		who *identity
+		err error
+	}
+	answer := make(chan verdict, 1)
+	h.cfg.Tokens.Connection(text, func(who *token.Identity, err error) { answer <- verdict{who, h.judge(who, err)} })
+	select {
+	case v := <-answer:
+		switch {
+		case errors.Is(v.err, wire.ErrTokenExpired):
+			return nil, http.StatusUnauthorized, "the token has expired"
+		case errors.Is(v.err, wire.ErrInternal):
+			return nil, http.StatusServiceUnavailable, "the token cannot be judged now, try again"
+		case v.err != nil:
+			return nil, http.StatusUnauthorized, "the token is not good"
+		}
+		return v.who, 0, ""
+	default: // its key is being fetched, and a handshake cannot wait for that
+		return nil, http.StatusServiceUnavailable, "the token cannot be judged yet, try again"
+	}
+}
+
+// judgePlain is an HTTP status and why, or 0.
+func (h *Hub) judgePlain(who *identity, room string) (status int, why string) {
+	if !h.Allows(who, ActJoin, room) || !h.Allows(who, ActRead, room) {
+		_ = h.denied()
+		return http.StatusForbidden, "this room is not open to you"
+	}
+	if who.User != "" && h.isFull(who.User) {
+		return http.StatusTooManyRequests, "too many connections of this user"
+	}
+	if err := h.admits(room); err != nil {
+		return http.StatusServiceUnavailable, err.Error()
+	}
+	return 0, ""
+}
+
+// openPlain makes the connection a member of its room.
+func (h *Hub) openPlain(c netpoll.Conn, room string) {
+	p, named := c.Data().(*plainConn)
+	if named {
+		h.bearers.Add(1)
+		if !h.enlist(&p.quota, p.who.User) {
+			c.Close(ws.StatusCode(1013), "too many connections of this user")
+			return
+		}
+		if at := p.who.Expires; !at.IsZero() {
+			h.due.add(at, func() { _ = c.Close(ws.StatusPolicyViolation, "the token has expired") })
+		}
+	}
+	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {
+		c.Close(ws.StatusCode(1013), err.Error())
+	} else if named && h.revoked(p.who) { // since the handshake: see enrol
+		c.Close(wireStatus(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
+	}
+}
+
+// plainMessage publishes what a member sends. While its room has more to sweep
+// than it should, the sender is not read. What the member may not send, or sends
+// too fast, is lost: the dialect has no way to say so.
+func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
+	p, known := m.Conn.Data().(*plainConn)
+	who := anonymous
+	if known {
+		who = p.who
+	}
+	if !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
+		_ = h.denied()
+		return
+	}
+	msg := Message{Op: op, Data: data}
+	if o := m.Room.opts; o != noOptions {
+		msg.Keep = &o.History // as what the other dialect says there
+	}
+	if who.User != "" {
+		from := authorOf(m.Conn)
+		msg.From = &from
+	}
+	r, n := m.Room, frameSize(msg)
+	if !r.enter(m.Conn, n) {
+		return // it comes again
+	}
+	if !known && h.cfg.Rates.Send.N >= 0 {
+		p = &plainConn{who: who}
+		m.Conn.SetData(p)
+	}
+	if p != nil {
+		if err := h.admit(&p.quota, classSend); err != nil {
+			r.entered(n)
+			if errors.Is(err, wire.DisconnectTooManyErrors) {
+				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
+			}
+			return
+		}
+	}
+	h.engine.Publish(r.name, msg, func(Position, error) { r.entered(n) })
+}

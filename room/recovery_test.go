@@ -1,0 +1,424 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// news is a publication as a client sees it.
+type news struct {
+	offset uint64
+	data   string
+}
+
+func newsOf(all []*protocol.Publication) (some []news) {
+	for _, p := range all {
+		some = append(some, news{p.Offset, string(p.Data)})
+	}
+	return some
+}
+
+// stay is one subscription of a client, from its reply to the cut.
+type stay struct {
+	since *Position // it asked to recover from there
+	at    Position  // that the reply told
+	again bool      // recovered, as the reply told
+	reply []news
+	live  []news // pushed behind the reply
+}
+
+// wanderer is a client that is cut off again and again.
+type wanderer struct {
+	nodes []*node
+	rnd   *rand.Rand
+	k     *talker
+	stays []stay
+	gaps  int // that it was told of
+}
+
+// last is where the client stands.
+func (s *stay) last() Position {
+	if n := len(s.live); n > 0 {
+		return Position{s.at.Epoch, s.live[n-1].offset}
+	}
+	return s.at
+}
+
+// wander makes some stays, with a cut between each and the next.
+func (w *wanderer) wander(stays int) error {
+	for range stays {
+		if err := w.arrive(); err != nil {
+			return fmt.Errorf("stay %d: %w", len(w.stays)+1, err)
+		}
+		if err := w.listen(w.rnd.IntN(25)); err != nil {
+			return fmt.Errorf("stay %d: %w", len(w.stays), err)
+		}
+		w.cut()
+	}
+	return nil
+}
+
+// arrive subscribes, on a new connection if the last was cut.
+func (w *wanderer) arrive() error {
+	s := stay{}
+	r := &protocol.SubscribeRequest{Channel: "r", Recoverable: true}
+	if n := len(w.stays); n > 0 && w.rnd.IntN(20) > 0 {
+		at := w.stays[n-1].last()
+		s.since = &at
+		r.Recover, r.Epoch, r.Offset = true, at.Epoch, at.Offset
+	}
+	if w.k == nil {
+		extensions := variants(max(0, w.rnd.IntN(6)-3))
+		k, err := dialTalker(new(net.Dialer), w.nodes[w.rnd.IntN(len(w.nodes))].addr, bothEncodings[w.rnd.IntN(2)], extensions)
+		if err != nil {
+			return err
+		}
+		w.k = k
+		if r, err := k.try(&protocol.Command{Connect: &protocol.ConnectRequest{}}); err != nil || r.Connect == nil {
+			return fmt.Errorf("connecting: %v, %w", r, err)
+		}
+	}
+	w.k.id++
+	if err := w.k.say(&protocol.Command{Id: w.k.id, Subscribe: r}); err != nil {
+		return err
+	}
+	for { // what comes before the reply is of the stay before
+		got, err := w.k.next()
+		switch {
+		case err != nil:
+			return fmt.Errorf("subscribing: %w", err)
+		case got.Id != w.k.id:
+			continue
+		case got.Subscribe == nil:
+			return fmt.Errorf("subscribing: %v", got)
+		}
+		res := got.Subscribe
+		s.at, s.again, s.reply = Position{res.Epoch, res.Offset}, res.Recovered, newsOf(res.Publications)
+		if res.WasRecovering != (s.since != nil) || !res.Recoverable {
+			return fmt.Errorf("subscribing, %v: %v", s.since, res)
+		}
+		w.stays = append(w.stays, s)
+		return nil
+	}
+}
+
+// listen takes some publications.
+func (w *wanderer) listen(count int) error {
+	s := &w.stays[len(w.stays)-1]
+	for range count {
+		r, err := w.k.next()
+		if err != nil {
+			return fmt.Errorf("behind %v: %w", s.last(), err)
+		}
+		if r.Push != nil && r.Push.Unsubscribe.GetCode() == 2500 {
+			w.gaps++ // it subscribes anew, as a library does
+			return nil
+		}
+		if r.Push == nil || r.Push.Pub == nil {
+			return fmt.Errorf("behind %v: %v", s.last(), r)
+		}
+		s.live = append(s.live, news{r.Push.Pub.Offset, string(r.Push.Pub.Data)})
+	}
+	return nil
+}
+
+// cut ends a stay in one of the ways in which they end.
+func (w *wanderer) cut() {
+	switch w.rnd.IntN(5) {
+	case 0:
+		w.k.c.(*net.TCPConn).SetLinger(0)
+	case 1, 2: // it stays connected
+		if w.k.say(&protocol.Command{Id: 1 << 30, Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}}) == nil {
+			return
+		}
+	}
+	w.k.c.Close()
+	w.k = nil
+}
+
+// truth is what was published, in its order.
+type truth struct {
+	epoch string
+	all   []news
+	place map[uint64]int // of an offset; that of 0 is -1
+}
+
+func truthOf(epoch string, published []Publication) *truth {
+	tr := &truth{epoch: epoch, place: map[uint64]int{0: -1}}
+	for i, p := range published {
+		pub, _ := p.push(wire.JSON)
+		tr.all = append(tr.all, news{p.Offset, string(pub.Data)})
+		tr.place[p.Offset] = i
+	}
+	return tr
+}
+
+// judge says what is wrong with what a client got: a gap, a double, an order
+// that is another's, or a loss that it was not told of, or told without need.
+func (tr *truth) judge(stays []stay, remembered int) error {
+	for i, s := range stays {
+		at, ok := tr.place[s.at.Offset]
+		if !ok || s.at.Epoch != tr.epoch {
+			return fmt.Errorf("stay %d begins at %v, which is no place", i, s.at)
+		}
+		if s.since != nil {
+			from := tr.place[s.since.Offset]
+			want := tr.all[from+1 : at+1]
+			if !s.again {
+				if len(want) <= remembered {
+					return fmt.Errorf("stay %d: %d publications were missed, and not recovered", i, len(want))
+				}
+				want = nil
+			}
+			if !slices.Equal(s.reply, want) {
+				return fmt.Errorf("stay %d recovers from %v to %v with\n%v, want\n%v", i, s.since, s.at, s.reply, want)
+			}
+		} else if s.again || len(s.reply) > 0 {
+			return fmt.Errorf("stay %d recovered unasked", i)
+		}
+		if rest := tr.all[at+1:]; len(s.live) > len(rest) || !slices.Equal(s.live, rest[:len(s.live)]) {
+			return fmt.Errorf("stay %d begins at %v and gets\n%v", i, s.at, s.live)
+		}
+	}
+	return nil
+}
+
+// chatter is what makes a room busy: talkers of both encodings and, where
+// nothing is lost, a plain client, each as fast as it is answered.
+func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	over := func() bool {
+		select {
+		case <-stop:
+			return true
+		default:
+			return false
+		}
+	}
+	for i, enc := range bothEncodings {
+		k := nodes[i%len(nodes)].talk(enc)
+		wg.Go(func() {
+			for j := 0; !over(); j++ {
+				r, err := k.try(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, j)}})
+				if err != nil || r.Publish == nil && !r.Error.GetTemporary() {
+					t.Errorf("publishing: %v, %v", r, err)
+					return
+				}
+			}
+		})
+	}
+	if lossy {
+		return &wg
+	}
+	old := nodes[len(nodes)-1].join("/r", noDeflate)
+	wg.Go(func() {
+		for j := 0; !over(); j++ {
+			mine := fmt.Sprint("plain ", j)
+			if err := old.send(ws.OpText, mine); err != nil {
+				t.Error(err)
+				return
+			}
+			for got := ""; got != mine; {
+				_, p, err := old.read()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got = string(p)
+			}
+		}
+	})
+	return &wg
+}
+
+// cuts has clients cut off while a room is busy, and returns what each got and
+// what there was to get.
+func cuts(t *testing.T, nodes []*node, memory *Memory, lossy bool, count int, seed uint64) (stays [][]stay, gaps int, tr *truth) {
+	t.Helper()
+	heard := new(exclusive)
+	memory.Subscribe("r", heard)
+	stop := make(chan struct{})
+	talking := chatter(t, nodes, lossy, stop)
+	const clients = 10
+	all := make([]*wanderer, clients)
+	var wg sync.WaitGroup
+	for i := range all {
+		w := &wanderer{nodes: nodes, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
+		all[i] = w
+		wg.Go(func() {
+			if err := w.wander(count/clients + 1); err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+			if w.k != nil {
+				w.k.c.Close()
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	talking.Wait()
+	memory.Unsubscribe("r", heard)
+	for _, w := range all {
+		stays = append(stays, w.stays)
+		gaps += w.gaps
+	}
+	return stays, gaps, truthOf(history(t, memory, "r", ^uint64(0), 0).Top.Epoch, heard.got)
+}
+
+// remembered is little enough that some clients come too late.
+const remembered = 60
+
+func cutConfig(e Engine) Config {
+	return Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Options: Patterns{
+		{Match: "*", Options: Options{History: Retention{remembered, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}},
+	}.Options}
+}
+
+// Clients are cut off at random while their room is busy, on one node or two,
+// with an engine that answers at once or late: what each gets is all that was
+// published, in order, once; or it is told that it missed some.
+func TestRecoveryUnderLoad(t *testing.T) {
+	count := 300
+	if long() {
+		count = 2000
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	for _, c := range []struct {
+		nodes int
+		late  bool
+	}{{1, false}, {2, false}, {1, true}, {2, true}} {
+		t.Run(fmt.Sprintf("%d nodes, late %v", c.nodes, c.late), func(t *testing.T) {
+			memory := NewMemory(Limits{})
+			var e Engine = memory
+			if c.late {
+				e = newLate(t, memory, seed)
+			}
+			var nodes []*node
+			for range c.nodes {
+				nodes = append(nodes, start(t, cutConfig(e), roomy(netpoll.Config{Workers: 2})))
+			}
+			stays, gaps, tr := cuts(t, nodes, memory, false, count, seed)
+			if gaps > 0 {
+				t.Errorf("told of %d gaps where nothing was lost", gaps)
+			}
+			asked, recovered, got := 0, 0, 0
+			for i, some := range stays {
+				if err := tr.judge(some, remembered); err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
+				for _, s := range some {
+					if s.since != nil {
+						asked++
+					}
+					if s.again {
+						recovered++
+					}
+					got += len(s.live) + len(s.reply)
+				}
+			}
+			t.Logf("%d published; %d recoveries of %d asked for; %d publications", len(tr.all), recovered, asked, got)
+			if recovered < asked/10 || recovered == 0 {
+				t.Error("too few recoveries to tell anything")
+			}
+			for _, n := range nodes {
+				eventually(t, "only who talks is left", func() bool { return n.hub.Stats().Members <= 1 })
+				for _, r := range n.hub.Rooms() {
+					r.audit(t)
+				}
+			}
+		})
+	}
+}
+
+// The checker sees every fault that recovery could make.
+func TestRecoveryCheckerSeesFaults(t *testing.T) {
+	var published []Publication
+	for i := range 40 {
+		published = append(published, Publication{Message: Message{Op: OpJSON, Data: fmt.Append(nil, i)}, Offset: uint64(3*i + 1)})
+	}
+	tr := truthOf("e", published)
+	at := func(i int) Position { return Position{"e", tr.all[i].offset} }
+	good := func() []stay {
+		from := at(9)
+		return []stay{
+			{at: at(4), live: slices.Clone(tr.all[5:10])},
+			{since: &from, at: at(14), again: true, reply: slices.Clone(tr.all[10:15]), live: slices.Clone(tr.all[15:25])},
+		}
+	}
+	for name, fault := range map[string]func(s []stay){
+		"a gap":                   func(s []stay) { s[1].live = slices.Delete(s[1].live, 3, 4) },
+		"a gap behind the reply":  func(s []stay) { s[1].live = s[1].live[1:] },
+		"a double":                func(s []stay) { s[1].live = slices.Insert(s[1].live, 3, s[1].live[3]) },
+		"the reply's last again":  func(s []stay) { s[1].live = slices.Insert(s[1].live, 0, s[1].reply[4]) },
+		"swapped":                 func(s []stay) { s[0].live[1], s[0].live[2] = s[0].live[2], s[0].live[1] },
+		"not recovered":           func(s []stay) { s[1].again, s[1].reply = false, nil },
+		"recovered without all":   func(s []stay) { s[1].reply = s[1].reply[1:] },
+		"recovered with one more": func(s []stay) { s[1].reply = append(s[1].reply, tr.all[15]) },
+		"other data":              func(s []stay) { s[0].live[2].data = "x" },
+		"another epoch":           func(s []stay) { s[1].at.Epoch = "f" },
+		"no such offset":          func(s []stay) { s[1].at.Offset++ },
+	} {
+		s := good()
+		if err := tr.judge(s, remembered); err != nil {
+			t.Fatal(err)
+		}
+		if fault(s); tr.judge(s, remembered) == nil {
+			t.Errorf("%s: not seen", name)
+		}
+	}
+}
+
+// What an engine loses, or says twice, is noticed: those who rely on their place
+// are told, come again and have it all. What it hides is seen by the checker.
+func TestRecoveryFromAnEnginesFaults(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault func(p *Publication) int
+		seen  bool
+	}{
+		{"lost", everyFiftieth(func(*Publication) int { return 0 }), false},
+		{"twice", everyFiftieth(func(*Publication) int { return 2 }), false},
+		{"other data", everyFiftieth(func(p *Publication) int { p.Data = []byte("0"); return 1 }), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			memory := NewMemory(Limits{})
+			e := newLate(t, memory, 1)
+			e.fault = c.fault
+			stays, gaps, tr := cuts(t, []*node{start(t, cutConfig(e), roomy(netpoll.Config{}))}, memory, true, 300, 1)
+			var err error
+			for _, some := range stays {
+				err = errors.Join(err, tr.judge(some, -1)) // what is lost while a client joins, it cannot recover
+			}
+			if (err != nil) != c.seen {
+				t.Errorf("the checker says: %v", err)
+			}
+			if (gaps > 0) == c.seen {
+				t.Errorf("%d gaps were told", gaps)
+			}
+		})
+	}
+}
+
+func everyFiftieth(f func(p *Publication) int) func(p *Publication) int {
+	var n atomic.Int64
+	return func(p *Publication) int {
+		if n.Add(1)%50 == 0 {
+			return f(p)
+		}
+		return 1
+	}
+}

@@ -1,0 +1,322 @@
+package room
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/golang-jwt/jwt/v5"
+
+	"webim/netpoll"
+	"webim/room/token"
+)
+
+// forge signs any claims.
+func forge(t testing.TB, claims jwt.MapClaims) string {
+	t.Helper()
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// rightsRooms are the rooms of the table.
+var rightsRooms = map[string]Rights{
+	"open": OpenRights(),
+	"users": {ActJoin: RoleUser, ActRead: RoleUser, ActSend: RoleUser, ActTyping: RoleUser, ActHistory: RoleMember, ActPresence: RoleMember,
+		ActEditOwn: RoleUser, ActDeleteOwn: RoleUser, ActKick: RoleAdmin},
+	"team":   {ActJoin: RoleUser, ActRead: RoleUser, ActSend: RoleMember, ActPresence: RoleMember | RoleModerator},
+	"news":   {ActJoin: RoleAnonymous, ActRead: RoleAnonymous, ActSend: RoleNobody, ActHistory: RoleModerator, ActPresence: RoleNobody},
+	"closed": {},
+}
+
+// rightsClaims are those of the table, but their rooms; anonymous has none.
+var rightsClaims = map[string]jwt.MapClaims{
+	"anonymous": {},
+	"user":      {"sub": "ann"},
+	"elsewhere": {"sub": "ann", "roles": []string{"admin@other-*", "owner"}},
+	"caps":      {"sub": "ann", "caps": []any{map[string]any{"channels": []string{"*"}, "match": "wildcard", "allow": []string{"sub", "pub"}}}},
+	"moderator": {"sub": "ann", "roles": []string{"moderator"}},
+	"admin":     {"sub": "ann", "roles": []string{"admin@*"}},
+}
+
+// The whole table, written out. outside and inside are the commands that
+// connections of the centrifuge dialect may give when they are not in the room
+// and when they are: s subscribe, p publish, h history, r presence and
+// presence_stats. plain: j the handshake, m a message. actions are all in their
+// order, for one outside: join read history presence, send typing edit_own
+// delete_own, delete_any mute kick ban, manage.
+var rightsTable = []struct{ room, who, outside, inside, plain, actions string }{
+	{"open", "anonymous", "sphr", "sphr", "jm", "xxxx xxxx ---- -"},
+	{"open", "user", "sphr", "sphr", "jm", "xxxx xxxx ---- -"},
+	{"open", "elsewhere", "sphr", "sphr", "jm", "xxxx xxxx ---- -"},
+	{"open", "caps", "sphr", "sphr", "jm", "xxxx xxxx ---- -"},
+	{"open", "moderator", "sphr", "sphr", "jm", "xxxx xxxx xxxx -"},
+	{"open", "admin", "sphr", "sphr", "jm", "xxxx xxxx xxxx x"},
+
+	{"users", "anonymous", "----", "--hr", "--", "---- ---- ---- -"},
+	{"users", "user", "sp--", "sphr", "jm", "xx-- xxxx ---- -"},
+	{"users", "elsewhere", "sp--", "sphr", "jm", "xx-- xxxx ---- -"},
+	{"users", "caps", "sp--", "sphr", "jm", "xx-- xxxx ---- -"},
+	{"users", "moderator", "sp--", "sphr", "jm", "xx-- xxxx xx-x -"},
+	{"users", "admin", "sp--", "sphr", "jm", "xx-- xxxx xxxx x"},
+
+	{"team", "anonymous", "----", "-p-r", "--", "---- ---- ---- -"},
+	{"team", "user", "s---", "sp-r", "jm", "xx-- ---- ---- -"},
+	{"team", "elsewhere", "s---", "sp-r", "jm", "xx-- ---- ---- -"},
+	{"team", "caps", "sp--", "sp-r", "jm", "xx-- xx-- ---- -"},
+	{"team", "moderator", "s-hr", "sphr", "jm", "xxxx -xxx xxxx -"},
+	{"team", "admin", "s-hr", "sphr", "jm", "xxxx -xxx xxxx x"},
+
+	{"news", "anonymous", "s---", "s---", "j-", "xx-- ---- ---- -"},
+	{"news", "user", "s---", "s---", "j-", "xx-- ---- ---- -"},
+	{"news", "elsewhere", "s---", "s---", "j-", "xx-- ---- ---- -"},
+	{"news", "caps", "sp--", "sp--", "jm", "xx-- xx-- ---- -"},
+	{"news", "moderator", "s-h-", "s-h-", "j-", "xxx- -xxx xxxx -"},
+	{"news", "admin", "s-h-", "s-h-", "j-", "xxx- -xxx xxxx x"},
+
+	{"closed", "anonymous", "----", "----", "--", "---- ---- ---- -"},
+	{"closed", "user", "----", "----", "--", "---- ---- ---- -"},
+	{"closed", "elsewhere", "----", "----", "--", "---- ---- ---- -"},
+	{"closed", "caps", "sp--", "sp--", "jm", "xx-- xx-- ---- -"},
+	{"closed", "moderator", "sphr", "sphr", "jm", "xxxx xxxx xxxx -"},
+	{"closed", "admin", "sphr", "sphr", "jm", "xxxx xxxx xxxx x"},
+}
+
+// commands sends commands in one message, with ids from 1, and returns the
+// error codes of the replies; 0: none.
+func (c *client) commands(t testing.TB, all ...string) []int {
+	t.Helper()
+	var b strings.Builder
+	for i, text := range all {
+		fmt.Fprintf(&b, "{\"id\":%d,%s}\n", i+1, text)
+	}
+	c.say(t, "%s", strings.TrimSpace(b.String()))
+	codes := make([]int, len(all))
+	for left := len(all); left > 0; {
+		message := c.reply(t)
+		for line := range strings.SplitSeq(message, "\n") {
+			var r struct {
+				ID    int `json:"id"`
+				Error struct{ Code int }
+			}
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatalf("%v: %s", err, message)
+			}
+			if r.ID > 0 {
+				codes[r.ID-1] = r.Error.Code
+				left--
+			}
+		}
+	}
+	return codes
+}
+
+// letters are the commands of the table with what they got; in: subscribing
+// again is refused as such.
+func (c *client) letters(t testing.TB, room string, in bool) string {
+	t.Helper()
+	ch := fmt.Sprintf(`"channel":%q`, room)
+	codes := c.commands(t, `"publish":{`+ch+`,"data":1}`, `"history":{`+ch+`}`, `"presence":{`+ch+`}`, `"presence_stats":{`+ch+`}`,
+		`"rpc":{"method":"x"}`, `"ping":{}`, `"subscribe":{`+ch+`}`, `"unsubscribe":{`+ch+`}`)
+	if codes[4] != 108 || codes[5] != 0 || codes[7] != 0 || codes[2] != codes[3] {
+		t.Errorf("an unknown rpc %d, ping %d, unsubscribe %d; presence %d, its counts %d", codes[4], codes[5], codes[7], codes[2], codes[3])
+	}
+	allowed := 0
+	if in {
+		allowed = 105
+	}
+	return letter(t, "s", codes[6], allowed) + letter(t, "p", codes[0], 0) + letter(t, "h", codes[1], 0) + letter(t, "r", codes[2], 0)
+}
+
+func letter(t testing.TB, name string, code, allowed int) string {
+	t.Helper()
+	switch code {
+	case allowed:
+		return name
+	case 103:
+		return "-"
+	}
+	t.Errorf("%s: error %d", name, code)
+	return "?"
+}
+
+// plainLetters are those of the plain dialect.
+func (n *node) plainLetters(t testing.TB, room, tok string) string {
+	t.Helper()
+	path := "/" + room
+	if tok != "" {
+		path += "?token=" + tok
+	}
+	c, status, err := dial(new(net.Dialer), n.addr, path, noDeflate)
+	if err != nil || status != http.StatusSwitchingProtocols {
+		if status != http.StatusForbidden {
+			t.Errorf("the handshake: %d, %v", status, err)
+		}
+		return "--"
+	}
+	defer c.c.Close()
+	const text = "said plainly"
+	before := n.count(room, text)
+	if err := c.send(ws.OpText, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.send(ws.OpPing, ""); err != nil {
+		t.Fatal(err)
+	}
+	for op := ws.OpText; op != ws.OpPong; { // behind the message
+		if op, _, err = c.read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.count(room, text) > before {
+		return "jm"
+	}
+	return "j-"
+}
+
+// count is how often a room's history has a text.
+func (n *node) count(room, text string) (count int) {
+	n.hub.Engine().History(room, 0, 0, func(h History, _ error) {
+		for _, p := range h.Publications {
+			if string(p.Data) == text {
+				count++
+			}
+		}
+	})
+	return count
+}
+
+func TestRightsTable(t *testing.T) {
+	v, _ := tokens(t)
+	var rooms Patterns
+	for name, rights := range rightsRooms {
+		rooms = append(rooms, Pattern{name, Options{History: Retention{1000, 1 << 20, time.Hour}, Presence: true, Rights: rights}})
+	}
+	n := start(t, Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, MaxConnsPerUser: -1}, netpoll.Config{})
+	seen := map[string]bool{}
+	for _, row := range rightsTable {
+		seen[row.room+" "+row.who] = true
+		t.Run(row.room+"/"+row.who, func(t *testing.T) {
+			base := jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix()}
+			for name, claim := range rightsClaims[row.who] {
+				base[name] = claim
+			}
+			outside := ""
+			if row.who != "anonymous" {
+				outside = forge(t, base)
+			}
+			base["channels"] = []string{row.room}
+			inside := forge(t, base)
+
+			c := n.chat()
+			c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, outside))
+			if got := c.letters(t, row.room, false); got != row.outside {
+				t.Errorf("outside %s, want %s", got, row.outside)
+			}
+			c = n.chat()
+			c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, inside))
+			if got := c.letters(t, row.room, true); got != row.inside {
+				t.Errorf("inside %s, want %s", got, row.inside)
+			}
+			if got := n.plainLetters(t, row.room, outside); got != row.plain {
+				t.Errorf("plain %s, want %s", got, row.plain)
+			}
+			who := anonymous
+			if outside != "" {
+				v.Connection(outside, func(id *token.Identity, _ error) { who = id })
+			}
+			actions := ""
+			for a := range numActions {
+				if a > 0 && a%4 == 0 {
+					actions += " "
+				}
+				if n.hub.Allows(who, a, row.room) {
+					actions += "x"
+				} else {
+					actions += "-"
+				}
+			}
+			if actions != row.actions {
+				t.Errorf("actions %s, want %s", actions, row.actions)
+			}
+		})
+	}
+	for name := range rightsRooms {
+		for who := range rightsClaims {
+			if !seen[name+" "+who] {
+				t.Errorf("the table has no row of %s in %s", who, name)
+			}
+		}
+	}
+	if st := n.hub.Stats(); st.Denied == 0 || st.TooFast != (TooFast{}) {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Nobody has said anything of rooms: then nobody may be in one.
+func TestNothingIsOpenByDefault(t *testing.T) {
+	v, _ := tokens(t)
+	n := startWith(t, NewHub(Config{Tokens: v}), netpoll.Config{}, nil)
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{}}`)
+	if got := c.reply(t); got != "close 3500" {
+		t.Errorf("without a token: %s", got)
+	}
+	user := forge(t, jwt.MapClaims{"sub": "ann"})
+	c = n.chat()
+	c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, user))
+	if got := c.letters(t, "r", false); got != "----" {
+		t.Errorf("a user may %s", got)
+	}
+	for query, want := range map[string]int{"": 401, "?token=x": 401, "?token=" + user: 403,
+		"?token=" + forge(t, jwt.MapClaims{"sub": "ann", "exp": 1}): 401} {
+		if _, status, err := dial(new(net.Dialer), n.addr, "/r"+query, noDeflate); err != nil || status != want {
+			t.Errorf("plain, %.10s: %d, %v; want %d", query, status, err, want)
+		}
+	}
+}
+
+// What a subscription's token permits is for that room, while one is there.
+func TestSubscriptionTokenPermits(t *testing.T) {
+	v, _ := tokens(t)
+	n := startWith(t, NewHub(Config{Tokens: v}), netpoll.Config{}, nil)
+	c := n.chat()
+	c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": "ann"})))
+	sub := forge(t, jwt.MapClaims{"sub": "ann", "channel": "r", "allow": []string{"pub"}})
+	codes := c.commands(t, `"publish":{"channel":"r","data":1}`,
+		fmt.Sprintf(`"subscribe":{"channel":"r","token":%q}`, sub), `"publish":{"channel":"r","data":2}`, `"history":{"channel":"r"}`,
+		`"publish":{"channel":"q","data":3}`, `"unsubscribe":{"channel":"r"}`, `"publish":{"channel":"r","data":4}`)
+	if got, want := fmt.Sprint(codes), "[103 0 0 103 103 0 103]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A plain client's token runs out, and with it the connection.
+func TestPlainTokenRunsOut(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v}, netpoll.Config{})
+	c := n.join("/r?token="+sign(token.Claims{User: "ann"}, 2*time.Second), noDeflate)
+	if got := c.reply(t); got != "close 1008" {
+		t.Error(got)
+	}
+}
+
+// Judging does not allocate.
+func TestAllowsAllocatesNothing(t *testing.T) {
+	v, _ := tokens(t)
+	h := NewHub(Config{Options: Patterns{{"team-*", Options{}}}.Options})
+	var who *token.Identity
+	v.Connection(forge(t, rightsClaims["caps"]), func(id *token.Identity, _ error) { who = id })
+	for _, room := range []string{"team-a", "other"} {
+		if n := testing.AllocsPerRun(100, func() { h.Allows(who, ActSend, room); h.Allows(who, ActBan, room) }); n != 0 {
+			t.Errorf("%v allocations in %s", n, room)
+		}
+	}
+}

@@ -1,0 +1,365 @@
+package room
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// A room is one room in both dialects, and in both encodings.
+func TestOneRoomInAllDialects(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	old := n.join("/tea", noDeflate)
+	var talkers []*talker
+	for _, enc := range bothEncodings {
+		k := n.talk(enc)
+		k.subscribe(t, &protocol.SubscribeRequest{Channel: "tea"})
+		talkers = append(talkers, k)
+	}
+	for i, c := range []struct {
+		name  string
+		say   func()
+		data  string // as the centrifuge dialect gets it
+		plain string
+	}{
+		{"text", func() { old.send(ws.OpText, "hi <b>\"&\"</b>\n") }, `{"text":"hi <b>\"&\"</b>\n"}`, "hi <b>\"&\"</b>\n"},
+		{"JSON's text", func() { talkers[0].publish(t, "tea", `{"text":"one"}`) }, `{"text":"one"}`, "one"},
+		{"Protobuf's text", func() { talkers[1].publish(t, "tea", `{"x":1,"text":"two"}`) }, `{"x":1,"text":"two"}`, "two"},
+		{"no text", func() { talkers[1].publish(t, "tea", `[1,2]`) }, `[1,2]`, "[1,2]"},
+		{"line ends", func() { talkers[1].publish(t, "tea", "[1,\r\n2]") }, `[1,2]`, "[1,2]"},
+		{"from outside", func() { n.say("tea", "out") }, `{"text":"out"}`, "out"},
+	} {
+		c.say()
+		old.expect(t, ws.OpText, c.plain)
+		for _, k := range talkers {
+			p := k.push(t)
+			if p.Channel != "tea" || string(p.Pub.GetData()) != c.data || p.Pub.Offset != uint64(i+1) || p.Pub.Time == 0 {
+				t.Errorf("%s: %v gets %v", c.name, k.enc, p)
+			}
+			if from := p.Pub.Info.GetClient(); (from != "") != (0 < i && i < 5) {
+				t.Errorf("%s: from %q", c.name, from)
+			}
+		}
+	}
+	// Bytes can be said in Protobuf only: JSON connections are not told.
+	if err := old.send(ws.OpBinary, "\x00\xff"); err != nil {
+		t.Fatal(err)
+	}
+	old.expect(t, ws.OpBinary, "\x00\xff")
+	if p := talkers[1].push(t); string(p.Pub.GetData()) != "\x00\xff" {
+		t.Errorf("Protobuf gets %v", p)
+	}
+	talkers[0].publish(t, "tea", `"end"`)
+	if p := talkers[0].push(t); string(p.Pub.GetData()) != `"end"` || p.Pub.Offset != 8 {
+		t.Errorf("JSON gets %v", p)
+	}
+}
+
+// A room that is marked binary takes any bytes, and gives them back as they are.
+func TestBinaryRoom(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	k, old := n.talk(wire.Protobuf), n.join("/bin:x", noDeflate)
+	k.subscribe(t, &protocol.SubscribeRequest{Channel: "bin:x"})
+	data := make([]byte, 256)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	k.publish(t, "bin:x", string(data))
+	old.expect(t, ws.OpBinary, string(data))
+	if p := k.push(t); string(p.Pub.GetData()) != string(data) {
+		t.Errorf("got %q", p.Pub.GetData())
+	}
+	h := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "bin:x", Limit: -1}}).History
+	if len(h.GetPublications()) != 1 || string(h.Publications[0].Data) != string(data) {
+		t.Errorf("history: %v", h)
+	}
+}
+
+// Data is one JSON value, whatever the encoding of who sends it.
+func TestDataIsChecked(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	k := n.talk(wire.Protobuf)
+	for _, data := range []string{"", "{", "hello", "{}{}", "1\n{\"id\":1}", "\xff", "\"\xff\"", "nul", strings.Repeat("[", 60) + strings.Repeat("]", 60)} {
+		k.expectError(t, wire.ErrBadRequest, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}})
+	}
+	k.publish(t, "r", " {\"a\": [1]}\n")
+}
+
+// What a room does not offer, or a name that is none, is refused, and the
+// connection goes on.
+func TestRefusedCommands(t *testing.T) {
+	c := quietly(chatty())
+	c.MaxRoomsPerConn, c.MaxPresence = 3, 1
+	n := start(t, c, netpoll.Config{})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		k := n.talk(enc)
+		long := strings.Repeat("x", 256)
+		k.expectError(t, 107, &protocol.Command{Subscribe: &protocol.SubscribeRequest{}})
+		k.expectError(t, 107, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: long}})
+		k.expectError(t, 107, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "a\nb", Data: []byte("1")}})
+		k.expectError(t, 108, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r", Type: 1}})
+		k.expectError(t, 108, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r", Tf: &protocol.FilterNode{}}})
+		k.expectError(t, 108, &protocol.Command{History: &protocol.HistoryRequest{Channel: "bare:1"}})
+		k.expectError(t, 108, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: "bare:1"}})
+		k.expectError(t, 108, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "bare:1"}})
+		for _, room := range []string{"1", "2", "3"} {
+			if res := k.subscribe(t, &protocol.SubscribeRequest{Channel: room, Delta: "fossil", Flag: 7}); res.Delta {
+				t.Error("delta was agreed to")
+			}
+			k.expectError(t, wire.ErrAlreadySubscribed, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: room}})
+		}
+		k.expectError(t, wire.ErrLimitExceeded, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "4"}})
+		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "2"}})
+		k.subscribe(t, &protocol.SubscribeRequest{Channel: "4"})
+		other := n.talk(enc)
+		other.subscribe(t, &protocol.SubscribeRequest{Channel: "4"})
+		k.expectError(t, wire.ErrNotAvailable, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: "4"}}) // too many to name
+		if r := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "4"}}).PresenceStats; r.GetNumClients() != 2 {
+			t.Errorf("counts: %v", r)
+		}
+		k.leave(t)
+		other.leave(t)
+	})
+}
+
+// All rooms that a connection may have are entered in one message.
+func TestHundredRoomsInOneMessage(t *testing.T) {
+	const rooms = 100
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		k := n.open(enc)
+		all := []*protocol.Command{{Id: 1, Connect: &protocol.ConnectRequest{}}}
+		for i := range rooms {
+			all = append(all, &protocol.Command{Id: uint32(i + 2), Subscribe: &protocol.SubscribeRequest{Channel: fmt.Sprint("room ", i), Recoverable: true}})
+		}
+		if err := k.say(all...); err != nil {
+			t.Fatal(err)
+		}
+		for i := range rooms + 1 {
+			if r, err := k.next(); err != nil || r.Id != uint32(i+1) || r.Error != nil {
+				t.Fatalf("reply %d: %v, %v", i, r, err)
+			}
+		}
+		for i := range rooms {
+			if err := n.say(fmt.Sprint("room ", i), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := map[string]bool{}
+		for range rooms {
+			got[k.push(t).Channel] = true
+		}
+		if len(got) != rooms {
+			t.Errorf("publications of %d rooms", len(got))
+		}
+		k.leave(t)
+		eventually(t, "the rooms end", func() bool { return n.hub.Stats().Rooms == 0 })
+	})
+}
+
+// Who comes and goes is told, in order, to members that asked for it, and
+// presence is exact at once.
+func TestNoticesAndPresence(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		room := "r " + enc.String()
+		watcher, deaf := n.talk(enc), n.talk(enc)
+		watcher.subscribe(t, &protocol.SubscribeRequest{Channel: room, JoinLeave: true})
+		deaf.subscribe(t, &protocol.SubscribeRequest{Channel: room})
+		own, second := watcher.push(t), watcher.push(t)
+		if own.Join == nil || second.Join == nil {
+			t.Fatalf("got %v and %v, want who came", own, second)
+		}
+		old := n.join("/"+room[:1]+"%20"+room[2:], noDeflate)
+		eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
+		k := n.talk(enc)
+		for range 10 {
+			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
+			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 4 || got.NumUsers != 1 {
+				t.Errorf("counts: %v", got)
+			}
+			all := k.ask(t, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: room}}).Presence.GetPresence()
+			if len(all) != 4 || all[own.Join.Info.Client] == nil || all[second.Join.Info.Client] == nil {
+				t.Errorf("presence: %v", all)
+			}
+			in := watcher.push(t)
+			k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
+			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 3 {
+				t.Errorf("counts after leaving: %v", got)
+			}
+			out := watcher.push(t)
+			if in.Join == nil || out.Leave == nil || all[in.Join.Info.Client] == nil || in.Join.Info.Client != out.Leave.Info.Client {
+				t.Errorf("got %v and %v, want who came and went", in, out)
+			}
+		}
+		deaf.c.Close() // cut off: it leaves too
+		if p := watcher.push(t); p.Leave.GetInfo().GetClient() != second.Join.Info.Client {
+			t.Errorf("got %v, want that the other left", p)
+		}
+		if len(k.behind)+len(deaf.behind) > 0 {
+			t.Errorf("who did not ask was told: %v, %v", k.behind, deaf.behind)
+		}
+		old.leave(t)
+		watcher.leave(t)
+		k.leave(t)
+	})
+}
+
+// Ten pairs of subscribe and unsubscribe, as fast as they go, leave nothing
+// behind; so do ten with a last subscribe, but one membership.
+func TestRapidSubscribing(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{Workers: 2})
+	truth := n.talk(wire.JSON)
+	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		for _, stays := range []bool{false, true} {
+			k := n.talk(enc)
+			var all []*protocol.Command
+			for range 10 {
+				all = append(all, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r"}}, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+			}
+			if stays {
+				all = append(all, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+			}
+			for i, c := range all {
+				c.Id = uint32(100 + i)
+				if err := k.say(c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range all {
+				if r, err := k.next(); err != nil || r.Id != uint32(100+i) || r.Error != nil {
+					t.Fatalf("reply %d: %v, %v", i, r, err)
+				}
+			}
+			want := uint32(1)
+			if stays {
+				want = 2
+			}
+			got := truth.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}}).PresenceStats
+			if got.GetNumClients() != want || n.room("r").Len() != int(want) {
+				t.Errorf("%v, %d members; want %d", got, n.room("r").Len(), want)
+			}
+			truth.publish(t, "r", "1")
+			if stays {
+				k.push(t)
+			}
+			if r := k.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil || len(k.behind) > 0 {
+				t.Errorf("got %v, and besides %v", r, k.behind)
+			}
+			k.leave(t)
+			eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
+		}
+	})
+}
+
+// History: how many, behind what, in which direction.
+func TestHistoryCommand(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		k, room := n.talk(enc), "h "+enc.String()
+		for i := range 5 {
+			k.publish(t, room, fmt.Sprint(i+1))
+		}
+		ask := func(r *protocol.HistoryRequest) *protocol.HistoryResult {
+			t.Helper()
+			r.Channel = room
+			return k.ask(t, &protocol.Command{History: r}).History
+		}
+		epoch := ask(&protocol.HistoryRequest{}).GetEpoch()
+		at := func(offset uint64) *protocol.StreamPosition {
+			return &protocol.StreamPosition{Epoch: epoch, Offset: offset}
+		}
+		for _, c := range []struct {
+			ask  *protocol.HistoryRequest
+			want []uint64
+		}{
+			{&protocol.HistoryRequest{}, nil},
+			{&protocol.HistoryRequest{Limit: -1}, []uint64{1, 2, 3, 4, 5}},
+			{&protocol.HistoryRequest{Limit: 2}, []uint64{1, 2}},
+			{&protocol.HistoryRequest{Limit: 9}, []uint64{1, 2, 3, 4, 5}},
+			{&protocol.HistoryRequest{Limit: -1, Reverse: true}, []uint64{5, 4, 3, 2, 1}},
+			{&protocol.HistoryRequest{Limit: 2, Reverse: true}, []uint64{5, 4}},
+			{&protocol.HistoryRequest{Limit: -1, Since: at(3)}, []uint64{4, 5}},
+			{&protocol.HistoryRequest{Limit: 1, Since: at(3)}, []uint64{4}},
+			{&protocol.HistoryRequest{Limit: -1, Since: at(0)}, []uint64{1, 2, 3, 4, 5}},
+			{&protocol.HistoryRequest{Limit: -1, Since: at(5)}, nil},
+			{&protocol.HistoryRequest{Limit: -1, Since: at(9)}, nil},
+			{&protocol.HistoryRequest{Limit: -1, Since: at(3), Reverse: true}, []uint64{2, 1}},
+			{&protocol.HistoryRequest{Limit: 1, Since: at(5), Reverse: true}, []uint64{4}},
+			{&protocol.HistoryRequest{Limit: 0, Since: at(3)}, nil},
+		} {
+			h := ask(c.ask)
+			var got []uint64
+			for _, p := range h.GetPublications() {
+				if got = append(got, p.Offset); string(p.Data) != fmt.Sprint(p.Offset) || p.Time == 0 || p.Info.GetClient() == "" {
+					t.Errorf("%v: %v", c.ask, p)
+				}
+			}
+			if !slices.Equal(got, c.want) || h.GetOffset() != 5 || h.Epoch == "" || h.Epoch != epoch {
+				t.Errorf("%v: %v, want %v", c.ask, h, c.want)
+			}
+		}
+		k.expectError(t, wire.ErrUnrecoverablePosition, &protocol.Command{History: &protocol.HistoryRequest{Channel: room, Limit: 1, Since: &protocol.StreamPosition{Epoch: "another", Offset: 1}}})
+		k.expectError(t, wire.ErrBadRequest, &protocol.Command{History: &protocol.HistoryRequest{Channel: room, Limit: 1, Reverse: true, Since: at(0)}})
+	})
+}
+
+// The same while the engine's answers come late: who comes back before the
+// first subscription was made gets one seat, and who is gone gets none.
+func TestRapidSubscribingWithALateEngine(t *testing.T) {
+	memory := NewMemory(Limits{})
+	c := quietly(chatty())
+	c.Engine = newLate(t, memory, 1)
+	n := start(t, c, netpoll.Config{Workers: 2})
+	truth := n.talk(wire.JSON)
+	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	const pairs = 10
+	for round := range 20 {
+		k := n.talk(bothEncodings[round%2])
+		var all []*protocol.Command
+		for i := range pairs {
+			all = append(all, &protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: "r"}},
+				&protocol.Command{Id: uint32(200 + i), Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+		}
+		all = append(all, &protocol.Command{Id: 300, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+		if err := k.say(all...); err != nil {
+			t.Fatal(err)
+		}
+		if round%4 > 1 {
+			k.c.Close()
+			eventually(t, "it is gone", func() bool { return n.room("r").Len() == 1 })
+			continue
+		}
+		answered := map[uint32]bool{}
+		for len(answered) < len(all) {
+			r, err := k.next()
+			if err != nil || answered[r.Id] || r.Error != nil && (r.Error.Code != 100 || r.Id == 300) {
+				t.Fatalf("behind %v: %v, %v", answered, r, err)
+			}
+			answered[r.Id] = true
+		}
+		if got := n.room("r").Len(); got != 2 {
+			t.Errorf("%d members, want 2", got)
+		}
+		truth.publish(t, "r", "1")
+		if p := k.push(t); p.Pub == nil {
+			t.Errorf("got %v", p)
+		}
+		truth.publish(t, "r", "2")
+		if p := k.push(t); string(p.Pub.GetData()) != "2" {
+			t.Errorf("got %v, want the second publication", p)
+		}
+		k.leave(t)
+		eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
+	}
+	truth.leave(t)
+	eventually(t, "the room ends", func() bool { return n.hub.Stats().Rooms == 0 })
+}
