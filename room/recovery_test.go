@@ -282,8 +282,8 @@ func cuts(t *testing.T, nodes []*node, memory *Memory, lossy bool, count int, se
 const remembered = 60
 
 func cutConfig(e Engine) Config {
-	return Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Options: Patterns{
-		{Match: "*", Options: Options{History: Retention{remembered, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}},
+	return Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Rates: NoRates, UserRates: NoRates, Options: Patterns{
+		{Match: "*", Options: Options{Rights: OpenRights(), History: Retention{remembered, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}},
 	}.Options}
 }
 

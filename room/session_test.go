@@ -177,7 +177,7 @@ func TestConnectReply(t *testing.T) {
 	if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect; r.Ping != 25 || r.Pong {
 		t.Errorf("without a pong timeout: %v", r)
 	}
-	strict := start(t, Config{}, netpoll.Config{}).open(wire.JSON)
+	strict := start(t, Config{Options: chatty().Options}, netpoll.Config{}).open(wire.JSON)
 	if err := strict.raw(`{"id":1,"connect":{}}`); err != nil {
 		t.Fatal(err)
 	}

@@ -69,11 +69,11 @@ func (n *node) talk(enc wire.Encoding) *talker {
 
 // chatty are settings in which everything is offered to everybody.
 func chatty() Config {
-	return Config{Anonymous: true, Options: Patterns{
-		{Match: "bin:*", Options: Options{Binary: true, History: Retention{100, 1 << 20, time.Minute}, Recoverable: true}},
-		{Match: "bare:*"},
-		{Match: "*", Options: Options{History: Retention{100, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}},
-	}.Options}
+	open := Options{Rights: OpenRights(), History: Retention{100, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}
+	binary, bare := open, Options{Rights: open.Rights}
+	binary.Binary, binary.Presence, binary.Notices = true, false, false
+	return Config{Anonymous: true, Rates: NoRates, UserRates: NoRates,
+		Options: Patterns{{"bin:*", binary}, {"bare:*", bare}, {"*", open}}.Options}
 }
 
 // say sends commands in one message.
