@@ -161,17 +161,14 @@ func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error
 	if err := s.may(ActHistory, r.Channel, opts); err != nil {
 		return err
 	}
-	if opts.History.Messages == 0 {
-		return wire.ErrNotAvailable
-	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	q := historyQuery{limit: int(r.Limit), reverse: r.Reverse}
+	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse}
 	if r.Since != nil {
-		q.since = &Position{r.Since.Epoch, r.Since.Offset}
+		q.Since = &Position{r.Since.Epoch, r.Since.Offset}
 	}
-	s.hub.history(r.Channel, q, func(h History, err error) {
+	s.hub.History(r.Channel, q, func(h History, err error) {
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset}
 		for _, p := range h.Publications {
 			if pub, ok := p.push(s.enc); ok {
@@ -184,22 +181,13 @@ func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error
 }
 
 func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) error {
-	opts := s.hub.cfg.options(r.Channel)
-	if err := s.may(ActPresence, r.Channel, opts); err != nil {
+	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
 		return err
 	}
-	if !opts.Presence {
-		return wire.ErrNotAvailable
-	}
-	s.hub.engine.Members(r.Channel, func(all []Author, err error) {
-		if len(all) > s.hub.cfg.MaxPresence {
-			err = wire.ErrNotAvailable // too many to name: presence_stats counts them
-		}
+	s.hub.Presence(r.Channel, func(all []Author, err error) {
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
-		if err == nil {
-			for _, a := range all {
-				res.Presence[a.Client] = a.info()
-			}
+		for _, a := range all {
+			res.Presence[a.Client] = a.info()
 		}
 		s.answer(id, err, &protocol.Reply{Presence: res})
 	})
@@ -207,20 +195,12 @@ func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) err
 }
 
 func (s *session) onPresenceStats(_ *out, id uint32, r *protocol.PresenceStatsRequest) error {
-	opts := s.hub.cfg.options(r.Channel)
-	if err := s.may(ActPresence, r.Channel, opts); err != nil {
+	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
 		return err
 	}
-	if !opts.Presence {
-		return wire.ErrNotAvailable
-	}
-	s.hub.engine.Members(r.Channel, func(all []Author, err error) {
-		users := map[string]bool{}
-		for _, a := range all {
-			users[a.User] = true
-		}
+	s.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
 		s.answer(id, err, &protocol.Reply{PresenceStats: &protocol.PresenceStatsResult{
-			NumClients: uint32(len(all)), NumUsers: uint32(len(users))}})
+			NumClients: uint32(clients), NumUsers: uint32(users)}})
 	})
 	return nil
 }

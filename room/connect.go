@@ -210,7 +210,10 @@ func (k *connecting) reply(o *out) error {
 		s.leaveAll() // it may be in some of the rooms
 		return k.err
 	}
-	s.connected.Store(true)
+	if err := s.hub.enrol(s); err != nil {
+		s.close()
+		return err
+	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
 	s.hub.expire(s, k.who.Expires)
 	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs}
@@ -220,6 +223,7 @@ func (k *connecting) reply(o *out) error {
 	}
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
+	s.connected.Store(true) // orders wait for that
 	return nil
 }
 

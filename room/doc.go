@@ -13,6 +13,9 @@
 //	         memory.go         engine completes before Publish returns
 //	deliver  room.go, gap.go   whoever the engine calls from
 //	sweep    sweep.go          a worker, as the shard's own turn
+//	order    order.go,         any goroutine: what a backend wants done with a
+//	         control.go,       user's connections goes to all nodes by the engine,
+//	         users.go          and each obeys for those that it has
 //
 // The engine gives a message its place (epoch and offset) and remembers it;
 // a room, which exists while it has members on this node, gives it to them.
@@ -50,6 +53,8 @@
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
+//	topic.mu  →  keys.mu
 //
+// users.mu, nodes.mu and keys.mu are innermost: nothing is locked under them.
 // Hub.mu and the memory engine's locks are never held together.
 package room

@@ -23,6 +23,9 @@ import (
 //     call returns; not before the publication has been accepted for good,
 //     and with no lock held under which Deliver is called.
 //   - Members asks every subscriber, on every node, who is there.
+//   - A message with a key is published once within the engine's window: again,
+//     it gets the first one's place, and nobody is told a second time.
+//   - An order reaches every node that is enlisted then, once.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
 //
@@ -43,6 +46,27 @@ type Engine interface {
 	Notify(room string, n Notice)
 	// Members gathers who is in a room, on all nodes.
 	Members(room string, done func([]Author, error))
+	// RemoveHistory forgets what is remembered of a room and begins a new
+	// epoch, of which subscribers are told with Begun; offsets go on. Of a room
+	// that is not known nothing is made.
+	RemoveHistory(room string, done func(error))
+	// Enlist makes a node one that orders and surveys reach.
+	Enlist(n Node)
+	// Dismiss ends that; a call under way may still come.
+	Dismiss(n Node)
+	// Order brings an order to every node. The error says what a node, or the
+	// way to it, had against it; others may have obeyed.
+	Order(o Order, done func(error))
+	// Survey asks every node what it holds.
+	Survey(q Question, done func([]Census, error))
+}
+
+// Node is a hub as the engine knows it. None of its methods may block.
+type Node interface {
+	// Ordered obeys an order, as far as it concerns this node.
+	Ordered(o Order) error
+	// Surveyed answers a question.
+	Surveyed(q Question) Census
 }
 
 // Subscriber takes what happens in a room on a node; see Engine. None of its
@@ -71,6 +95,15 @@ type Message struct {
 	From *Author           // nil: nobody that can be told
 	Tags map[string]string // of the server only; clients cannot set them
 	Keep *Retention        // nil: what the engine keeps by default
+
+	// Key, if there is one, makes sending it again harmless: within the
+	// engine's window a message of the room with the same key and the same
+	// content is the same message, and one with other content ErrKeyReused.
+	// Whose keys they are is a part of them: see Hub.Publish.
+	Key string
+	// Skip keeps the message out of the history. Its place stays there, so that
+	// members can still tell whether they missed another.
+	Skip bool
 }
 
 // Retention is how much a room remembers.

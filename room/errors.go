@@ -14,6 +14,9 @@ var (
 	ErrJoined = errors.New("room: connection is in another room")
 	// ErrBadMessage: a type other than text or binary, or text that is not UTF-8.
 	ErrBadMessage = errors.New("room: message is neither UTF-8 text nor binary")
+	// ErrKeyReused: a message with the same key and other content was published
+	// to the room not long ago.
+	ErrKeyReused = errors.New("room: the idempotency key belongs to another message")
 	// ErrClosed: the connection ended before it had joined.
 	ErrClosed = errors.New("room: connection is closed")
 )

@@ -118,6 +118,8 @@ func (p Publication) push(e wire.Encoding) (*protocol.Publication, bool) {
 		pub.Info = p.From.info()
 	}
 	switch {
+	case p.Skip && p.Op == 0:
+		return nil, false // only its place is remembered
 	case p.Op == ws.OpText:
 		data, err := wire.TextData(p.Data)
 		if err != nil {

@@ -3,72 +3,66 @@ package room
 import (
 	"slices"
 
-	"webim/netpoll"
 	"webim/room/wire"
 )
 
-// historyQuery is what a history command asks for.
-type historyQuery struct {
-	since   *Position // publications behind it; in reverse, before it
-	limit   int       // 0: only the top; negative: all
-	reverse bool      // the newest first
+// HistoryQuery is what is asked of a room's history.
+type HistoryQuery struct {
+	Since   *Position // publications behind it; in reverse, before it
+	Limit   int       // 0: only the top; negative: all
+	Reverse bool      // the newest first
 }
 
-// history reads a room's history. The error is an ErrorCode:
-// ErrUnrecoverablePosition if since is of another epoch.
-func (h *Hub) history(room string, q historyQuery, done func(History, error)) {
+// History reads what a room remembers. The error is a wire.ErrorCode:
+// ErrNotAvailable if the room remembers nothing, ErrUnrecoverablePosition if
+// q.Since is of another epoch. What done gets must not be changed.
+func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
+	if h.cfg.options(room).History.Messages <= 0 {
+		done(History{}, wire.ErrNotAvailable)
+		return
+	}
 	from := uint64(0)
 	switch {
-	case q.limit == 0:
+	case q.Limit == 0:
 		from = ^uint64(0)
-	case q.since != nil && !q.reverse:
-		from = q.since.Offset
+	case q.Since != nil && !q.Reverse:
+		from = q.Since.Offset
 	}
 	h.engine.History(room, from, 0, func(got History, err error) {
 		switch {
 		case err != nil:
 			done(History{}, wire.ErrInternal)
 			return
-		case q.since != nil && q.since.Epoch != "" && q.since.Epoch != got.Top.Epoch:
+		case q.Since != nil && q.Since.Epoch != "" && q.Since.Epoch != got.Top.Epoch:
 			done(History{}, wire.ErrUnrecoverablePosition)
 			return
 		}
-		if q.reverse {
+		skipped := func(p Publication) bool { return p.Skip }
+		if slices.ContainsFunc(got.Publications, skipped) {
+			got.Publications = slices.DeleteFunc(slices.Clone(got.Publications), skipped)
+		}
+		if q.Reverse {
 			got.Publications = slices.Clone(got.Publications)
 			slices.Reverse(got.Publications)
-			if q.since != nil {
-				got.Publications = slices.DeleteFunc(got.Publications, func(p Publication) bool { return p.Offset >= q.since.Offset })
+			if q.Since != nil {
+				got.Publications = slices.DeleteFunc(got.Publications, func(p Publication) bool { return p.Offset >= q.Since.Offset })
 			}
 		}
-		if q.limit >= 0 && len(got.Publications) > q.limit {
-			got.Publications = got.Publications[:q.limit]
+		if q.Limit >= 0 && len(got.Publications) > q.Limit {
+			got.Publications = got.Publications[:q.Limit]
 		}
 		done(got, nil)
 	})
 }
 
-// Present implements Subscriber.
-func (r *Room) Present() []Author {
-	var ids []netpoll.ID
-	r.mu.Lock()
-	for _, g := range r.groups {
-		if g == nil {
-			continue
-		}
-		for _, sh := range g.shards {
-			for _, p := range sh.places {
-				if p.id != 0 {
-					ids = append(ids, p.id)
-				}
-			}
-		}
+// RemoveHistory makes a room forget its history, and begins a new epoch: who
+// comes back from before is told that it could not recover, and so is, with 2500
+// or 3010, who is there and relies on its place. The error is a
+// wire.ErrorCode: ErrNotAvailable if the room remembers nothing anyway.
+func (h *Hub) RemoveHistory(room string, done func(error)) {
+	if h.cfg.options(room).History.Messages <= 0 {
+		done(wire.ErrNotAvailable)
+		return
 	}
-	r.mu.Unlock()
-	all := make([]Author, 0, len(ids))
-	for _, id := range ids {
-		if c, ok := r.s.Conn(id); ok {
-			all = append(all, authorOf(c))
-		}
-	}
-	return all
+	h.engine.RemoveHistory(room, done)
 }

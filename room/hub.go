@@ -1,10 +1,10 @@
 package room
 
 import (
+	"crypto/rand"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -142,12 +142,17 @@ type Hub struct {
 	byNum []*Room // by Room.num; a tag has the number
 	free  []uint32
 
+	server  *netpoll.Server
+	id      string // another one after each start
+	users   users
+	bearers atomic.Int64 // plain connections that came with a token
+
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
 	due     deadlines
 
 	called   atomic.Int64 // members of all rooms, see turnstile
-	started  time.Time    // the zero of the buckets' clock
+	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
 	counters counters
 }
@@ -155,12 +160,15 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, started: time.Now()}
+	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, started: time.Now(),
+		id: rand.Text(), users: users{byName: map[string][]*session{}}}
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by
-// itself ends with the server.
+// itself ends with the server; Stop ends what its engine does.
 func (h *Hub) Start(s *netpoll.Server) {
+	h.server = s
+	h.engine.Enlist(h)
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
@@ -169,6 +177,9 @@ func (h *Hub) Start(s *netpoll.Server) {
 		s.Tick(time.Second, m.Expire)
 	}
 }
+
+// Stop takes the hub from its engine's nodes: no order reaches it any more.
+func (h *Hub) Stop() { h.engine.Dismiss(h) }
 
 // Handshake refuses connections to rooms that cannot be.
 func (h *Hub) Handshake(r *netpoll.Request) {
@@ -235,6 +246,9 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 		d.close()
 	case *plainConn:
 		h.discharge(&d.quota, d.who.User)
+		if d.who != anonymous {
+			h.bearers.Add(-1)
+		}
 	}
 }
 
@@ -249,25 +263,6 @@ func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, str
 		return 0, ""
 	}
 	return wireStatus(code), code.Text()
-}
-
-// Publish sends a message to a room from the outside. done, which may be nil,
-// gets its place or an error: ErrBusy if the message does not fit below
-// MaxUnswept, or members wait for that, ErrBadMessage, or what is wrong with the room's name. m.Data may be
-// reused when Publish returns.
-func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
-	if done == nil {
-		done = func(Position, error) {}
-	}
-	if err := wire.CheckRoomName(room); err != nil {
-		done(Position{}, err)
-		return
-	}
-	if m.Op != ws.OpBinary && (m.Op != ws.OpText || !utf8.Valid(m.Data)) {
-		done(Position{}, ErrBadMessage)
-		return
-	}
-	h.publish(room, m, done)
 }
 
 // publish sends a message that has been checked, or tells ErrBusy.

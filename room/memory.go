@@ -16,6 +16,8 @@ type Limits struct {
 	MaxBytes    int           // of a room's messages; 0: 16 KiB
 	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
 	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without use forgets first
+	KeyWindow   time.Duration // for which a message's key is remembered; 0: 5 min
+	MaxKeys     int           // keys remembered, some 300 bytes each; 0: 65,536. Above it the oldest is forgotten
 }
 
 func (l Limits) withDefaults() Limits {
@@ -31,6 +33,12 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxTotal == 0 {
 		l.MaxTotal = 64 << 20
 	}
+	if l.KeyWindow == 0 {
+		l.KeyWindow = 5 * time.Minute
+	}
+	if l.MaxKeys == 0 {
+		l.MaxKeys = 65_536
+	}
 	return l
 }
 
@@ -39,6 +47,8 @@ type Memory struct {
 	limits Limits
 	now    func() time.Time
 	total  atomic.Int64 // bytes remembered
+	keys   keys
+	nodes  nodes
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -88,8 +98,11 @@ func costOf(p Publication) int {
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
 	l = l.withDefaults()
-	return &Memory{limits: l, now: time.Now, topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge}
+	return &Memory{limits: l, now: time.Now, topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge,
+		keys: newKeys(l.KeyWindow, l.MaxKeys)}
 }
+
+func newEpoch() string { return rand.Text()[:8] }
 
 // lock returns a room's topic, made if need be, locked and marked as just
 // used.
@@ -98,7 +111,7 @@ func (m *Memory) lock(room string, keep *Retention) *topic {
 		m.mu.Lock()
 		t := m.topics[room]
 		if t == nil {
-			t = &topic{name: room, epoch: rand.Text()[:8], age: m.limits.MaxAge,
+			t = &topic{name: room, epoch: newEpoch(), age: m.limits.MaxAge,
 				keep: Retention{max(0, m.limits.MaxMessages), m.limits.MaxBytes, m.limits.MaxAge}}
 			m.topics[room] = t
 			m.total.Add(topicCost)
@@ -128,11 +141,24 @@ func (m *Memory) lock(room string, keep *Retention) *topic {
 // Publish implements Engine; done is called before it returns.
 func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 	t := m.lock(room, msg.Keep)
+	if msg.Key != "" {
+		if pos, known, err := m.keys.find(room, msg, m.now()); known {
+			t.mu.Unlock()
+			if done != nil {
+				done(pos, err)
+			}
+			return
+		}
+	}
 	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: m.now()}
 	t.offset = p.Offset
-	if cost := costOf(p); t.keep.Messages > 0 && len(msg.Data) <= t.keep.Bytes {
-		p.Data = slices.Clone(msg.Data)
-		t.entries = append(t.entries, p)
+	entry := p
+	if msg.Skip {
+		entry.Message = Message{Skip: true}
+	}
+	if cost := costOf(entry); t.keep.Messages > 0 && len(entry.Data) <= t.keep.Bytes {
+		entry.Data = slices.Clone(entry.Data)
+		t.entries = append(t.entries, entry)
 		t.bytes += cost
 		m.total.Add(int64(cost))
 	} else {
@@ -145,6 +171,9 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 		s.Deliver(p)
 	}
 	pos := Position{t.epoch, t.offset}
+	if msg.Key != "" {
+		m.keys.add(room, msg, pos, m.now())
+	}
 	t.mu.Unlock()
 	if m.total.Load() > m.limits.MaxTotal {
 		m.shrink()
@@ -266,6 +295,7 @@ func (m *Memory) remove(t *topic) {
 // were not used for so long; made anew, such a room has a new epoch. Call it
 // every second or so: it looks only at what is due.
 func (m *Memory) Expire() {
+	m.keys.expire(m.now())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
@@ -306,6 +336,23 @@ func (m *Memory) History(room string, since uint64, limit int, done func(History
 		h.Publications = h.Publications[:limit]
 	}
 	done(h, nil)
+}
+
+// RemoveHistory implements Engine; done is called before it returns.
+func (m *Memory) RemoveHistory(room string, done func(error)) {
+	m.mu.Lock()
+	t := m.topics[room]
+	m.mu.Unlock()
+	if t != nil {
+		t.mu.Lock()
+		m.forget(t, len(t.entries))
+		t.epoch = newEpoch()
+		for _, s := range t.subs {
+			s.Begun(Position{t.epoch, t.offset})
+		}
+		t.mu.Unlock()
+	}
+	done(nil)
 }
 
 // Notify implements Engine.

@@ -82,7 +82,9 @@ func (h *Hub) judgePlain(who *identity, room string) (status int, why string) {
 
 // openPlain makes the connection a member of its room.
 func (h *Hub) openPlain(c netpoll.Conn, room string) {
-	if p, ok := c.Data().(*plainConn); ok {
+	p, named := c.Data().(*plainConn)
+	if named {
+		h.bearers.Add(1)
 		if !h.enlist(&p.quota, p.who.User) {
 			c.Close(ws.StatusCode(1013), "too many connections of this user")
 			return
@@ -93,6 +95,8 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 	}
 	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {
 		c.Close(ws.StatusCode(1013), err.Error())
+	} else if named && h.revoked(p.who) { // since the handshake: see enrol
+		c.Close(wireStatus(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
 	}
 }
 

@@ -30,6 +30,8 @@ type session struct {
 	id   [16]byte // the client id, as a UUID
 	enc  wire.Encoding
 
+	place enrolment // under users.mu
+
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
 	quota     quota                    // owned by the turn
@@ -227,6 +229,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 // close ends what the session has, for good: a subscription that is still to be
 // made, by whom its token had to wait for, is not.
 func (s *session) close() {
+	s.hub.users.remove(s)
 	s.mu.Lock()
 	s.closed = true
 	s.hub.discharge(&s.quota, s.who.Load().User)

@@ -22,6 +22,9 @@ func check(c *config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if _, err := c.apiKeys(); err != nil {
+		return err
+	}
 	raiseFiles()
 	computed := netpoll.New(c.netpollConfig(), nil).Config()
 	w := bufio.NewWriter(out)

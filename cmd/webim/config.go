@@ -126,6 +126,10 @@ func (c *config) fillIn() {
 	}
 	_, plain := c.origins[lookup("listen", (*setting).key)]
 	_, secure := c.origins[lookup("tls_listen", (*setting).key)]
+	_, internal := c.origins[lookup("internal", (*setting).key)]
+	if (plain || secure) && !internal {
+		c.Internal = ""
+	}
 	switch {
 	case plain && !secure:
 		c.TLSListen = nil

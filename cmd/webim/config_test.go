@@ -174,7 +174,7 @@ func TestEverySettingReachesItsLibrary(t *testing.T) {
 	standard := configs(merge(t, table[0], "", "", ""))
 	for _, s := range table {
 		group := reflect.TypeFor[settings]().Field(s.index).Tag.Get("group")
-		if group == "serving" || group == "tokens" { // for tokens see TestTokenSettings
+		if group == "serving" || group == "api" || group == "tokens" { // see TestServerAPI, TestTokenSettings
 			continue
 		}
 		v := slices.DeleteFunc(samples(s), func(v string) bool { return v == s.def })[0]
@@ -187,18 +187,19 @@ func TestEverySettingReachesItsLibrary(t *testing.T) {
 
 func TestAddressesGoTogether(t *testing.T) {
 	for _, c := range []struct {
-		flags          string
-		listen, secure string
+		flags                    string
+		listen, secure, internal string
 	}{
-		{"", ":9501", ""},
-		{"--dev", "127.0.0.1:9501", "127.0.0.1:9502"},
-		{"--dev --listen 127.0.0.1:0", "127.0.0.1:0", ""},
-		{"--dev --tls-listen [::1]:0", "", "[::1]:0"},
-		{"--dev --listen localhost:1 --listen unix:/a --tls-listen 127.1.2.3:0", "localhost:1,unix:/a", "127.1.2.3:0"},
-		{"--tls-cert c --tls-key k", ":9501", ":9502"},
-		{"--tls-cert c --tls-key k --tls-listen :443", "", ":443"},
-		{"--dev --tls-cert c --tls-key k", "127.0.0.1:9501", "127.0.0.1:9502"},
-		{"--listen :1,:2", ":1,:2", ""},
+		{"", ":9501", "", ""},
+		{"--dev", "127.0.0.1:9501", "127.0.0.1:9502", "127.0.0.1:9500"},
+		{"--dev --listen 127.0.0.1:0", "127.0.0.1:0", "", ""},
+		{"--dev --tls-listen [::1]:0", "", "[::1]:0", ""},
+		{"--dev --internal localhost:1", "127.0.0.1:9501", "127.0.0.1:9502", "localhost:1"},
+		{"--dev --listen localhost:1 --listen unix:/a --tls-listen 127.1.2.3:0", "localhost:1,unix:/a", "127.1.2.3:0", ""},
+		{"--tls-cert c --tls-key k", ":9501", ":9502", ""},
+		{"--tls-cert c --tls-key k --tls-listen :443", "", ":443", ""},
+		{"--dev --tls-cert c --tls-key k", "127.0.0.1:9501", "127.0.0.1:9502", "127.0.0.1:9500"},
+		{"--listen :1,:2 --internal unix:/a", ":1,:2", "", "unix:/a"},
 	} {
 		command, given := parseFlags(t, strings.Fields(c.flags)...)
 		cfg, err := load(&command.Settings, given, nil, "")
@@ -206,8 +207,8 @@ func TestAddressesGoTogether(t *testing.T) {
 			t.Errorf("%s: %v", c.flags, err)
 			continue
 		}
-		if l, s := strings.Join(cfg.Listen, ","), strings.Join(cfg.TLSListen, ","); l != c.listen || s != c.secure {
-			t.Errorf("%s: listens on %q and %q, want %q and %q", c.flags, l, s, c.listen, c.secure)
+		if l, s := strings.Join(cfg.Listen, ","), strings.Join(cfg.TLSListen, ","); l != c.listen || s != c.secure || cfg.Internal != c.internal {
+			t.Errorf("%s: listens on %q, %q and %q, want %q, %q and %q", c.flags, l, s, cfg.Internal, c.listen, c.secure, c.internal)
 		}
 	}
 }

@@ -127,6 +127,7 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "serving", Title: "Serving:"},
+			{Key: "api", Title: "Server API:"},
 			{Key: "limits", Title: "Limits of connections:"},
 			{Key: "rooms", Title: "Limits of rooms:"},
 			{Key: "rights", Title: "Rights, and limits of users:"},

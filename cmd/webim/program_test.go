@@ -169,6 +169,22 @@ func testWrongSettings(t *testing.T, program string) {
 		{args: "serve --token-issuer us", want: `--token-issuer is of no use without a key: add --token-secret-file, --token-public-key or --token-jwks.`},
 		{args: "serve --token-audience us", want: `--token-audience is of no use without a key`},
 		{args: "serve --token-leeway 1h", want: `--token-leeway: 1h is out of range: it must be 0s to 10m.`},
+
+		{args: "serve --api", want: `--api needs a key: add --api-key-file FILE.`},
+		{args: "serve --internal 9500", want: `--internal: "9500" is not an address: write host:port`},
+		{args: "serve --internal :9501", want: `--internal: :9501 is there twice: remove one.`},
+		{args: "serve --dev --internal :0", want: `--internal: :0 can be reached from other machines, and with --dev anybody may do anything`},
+		{args: "serve --api-key 0123456789abcdef", want: `--api-key is of no use where nobody can ask: add --internal 127.0.0.1:9500, or --api.`},
+		{args: "serve --api-key-file /no/key", want: `--api-key-file is of no use where nobody can ask`},
+		{args: "serve --api-host chat.example.com", want: `--api-host is of no use where nobody can ask`},
+		{args: "serve --dev --api-host chat.example.com:80", want: `--api-host: "chat.example.com:80" is no name: write one as chat.example.com, without a port.`},
+		{args: "serve --api", env: "WEBIM_API_KEY=", want: `WEBIM_API_KEY is empty, so that anybody could ask for anything: write at least 16 random bytes, as openssl rand -hex 16 prints.`},
+		{args: "serve --dev --api-key=", want: `--api-key is empty, so that anybody could ask for anything`},
+		{args: "serve --api --api-key short", want: `--api-key has 5 bytes and can be guessed: write at least 16 random bytes, as openssl rand -hex 16 prints, or set insecure to try it out.`},
+		{args: "check --api --api-key short", want: `--api-key has 5 bytes and can be guessed`},
+		{args: "serve --api --api-key-file /no/key", want: `--api-key-file: open /no/key: no such file or directory.`},
+		{args: "serve --dev --api-key-file /dev/null", want: `--api-key-file /dev/null is empty, so that anybody could ask for anything`},
+		{args: "serve --api", env: "WEBIM_API_KEY=0123456789abcdef ", want: `WEBIM_API_KEY has characters that no header can carry, or spaces around it`},
 		{args: "token make", want: `missing flags: --user=ID; webim --help`},
 		{args: "token make --user u", want: `there is nothing to sign with: add --secret-file FILE or --key-file FILE, or a --config with a secret, or set WEBIM_TOKEN_SECRET.`},
 		{args: "token make --user u --exp=-1h", want: `--exp is -1h0m0s, so that the token would be over at once: write 1h, or 0s for one that is good for ever.`},
@@ -201,6 +217,7 @@ func testCannotServe(t *testing.T, program string) {
 	for _, c := range []struct{ args, want string }{
 		{"--dev --listen " + addr, "cannot listen on " + addr + ": address already in use; another program listens there, perhaps another webim: stop it, or choose another address."},
 		{"--listen 192.0.2.1:0", "cannot listen on 192.0.2.1:0: cannot assign requested address; this machine does not have that address: choose one that it has."},
+		{"--dev --listen 127.0.0.1:0 --internal " + addr, "cannot listen on " + addr + ": address already in use; another program listens there, perhaps another webim: stop it, or choose another address."},
 		{"--listen unix:/no/such/folder", "cannot listen on unix:/no/such/folder: no such file or directory; choose a path in a folder that exists and that this user may write to."},
 	} {
 		e := runWebim(t, program, nil, append([]string{"serve", "--log-level", "error"}, strings.Fields(c.args)...)...)
@@ -234,7 +251,7 @@ func testCheck(t *testing.T, program string) {
 	}{
 		{want: []string{"dev: false # default", `listen: [":9501"] # default`, "tls_listen: [] # default", "shutdown_spread: 2s # default",
 			"max_members: none # default", "max_message: 1MiB # default", "message_timeout: 2m # default", "high_water: auto # default, here 768KiB"}},
-		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["127.0.0.1:9502"] # default`, "shutdown_spread: 200ms # default"}},
+		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["127.0.0.1:9502"] # default`, `internal: "127.0.0.1:9500" # default`, "# api_key is not printed # default", "shutdown_spread: 200ms # default"}},
 		{args: []string{"--config", file, "--max-queue", "2MiB", "--no-deflate"}, env: []string{"WEBIM_LOOPS=3", "WEBIM_MAX_QUEUE=3MiB", "WEBIM_PORT=tcp://10.0.0.1:9501"},
 			want: []string{"max_conns: 100 # file", "policy: drop-newest # file", `allow_origin: ["https://a.example", "null"] # file`,
 				"rooms: [] # default", "max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# WEBIM_PORT names no setting and is ignored"}},

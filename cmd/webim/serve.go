@@ -13,7 +13,6 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/token"
-	"webim/web"
 )
 
 // A program is a server with all that belongs to it.
@@ -24,7 +23,10 @@ type program struct {
 	health health
 	certs  *certificates   // nil without TLS
 	tokens *token.Verifier // nil without keys
-	plain  []net.Addr      // bound, in the order of --listen
+	hub    *room.Hub
+	keys   []string   // of the API
+	inner  *internal  // nil without --internal
+	plain  []net.Addr // bound, in the order of --listen
 	secure []net.Addr
 }
 
@@ -64,6 +66,9 @@ func serve(c *config, out, errs io.Writer) error {
 // start wires the parts and opens the listeners.
 func (p *program) start() error {
 	var err error
+	if p.keys, err = p.cfg.apiKeys(); err != nil {
+		return err
+	}
 	if p.tokens, err = p.cfg.newVerifier(); err != nil {
 		return err
 	}
@@ -75,14 +80,23 @@ func (p *program) start() error {
 		p.tokens.Start()
 		rc.Tokens, rc.Revoked = p.tokens, &token.Revoked{}
 	}
-	hub := room.NewHub(rc)
+	p.hub = room.NewHub(rc)
+	pages, inside, err := p.handlers()
+	if err != nil {
+		p.closeTokens()
+		return err
+	}
 	nc := p.cfg.netpollConfig()
 	nc.Logger = p.log
-	nc.HTTP = p.health.over(web.Handler())
-	p.server = netpoll.New(nc, handler(hub, p.log))
-	hub.Start(p.server)
-	if err := p.listen(); err != nil {
+	nc.HTTP = pages
+	p.server = netpoll.New(nc, handler(p.hub, p.log))
+	p.hub.Start(p.server)
+	if err = p.listen(); err == nil && p.cfg.Internal != "" {
+		p.inner, err = p.openInternal(inside)
+	}
+	if err != nil {
 		_ = p.server.Close()
+		p.hub.Stop()
 		p.closeTokens()
 		return err
 	}
@@ -151,6 +165,7 @@ func (p *program) greet(out io.Writer) {
 	if addr, ok := addrs[0].(*net.TCPAddr); ok {
 		fmt.Fprintf(out, "webim: open %s://%s/ in a browser\n", scheme, addr)
 	}
+	p.greetAPI(out)
 }
 
 // stop ends the server politely, or at the deadline.
@@ -161,6 +176,8 @@ func (p *program) stop() {
 	if err := p.server.Shutdown(ctx, p.cfg.ShutdownSpread); err != nil {
 		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.cfg.ShutdownTimeout)
 	}
+	p.inner.close(ctx)
+	p.hub.Stop()
 	p.closeTokens()
 	p.log.Info("ended")
 }

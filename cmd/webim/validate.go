@@ -26,6 +26,9 @@ func (c *config) validate() error {
 			return usagef("%s: %v.", c.place("proxy"), err)
 		}
 	}
+	if err := c.validateAPI(); err != nil {
+		return err
+	}
 	if err := c.validateLimits(); err != nil {
 		return err
 	}
@@ -71,8 +74,8 @@ func (c *config) validateAddresses() error {
 		return usagef("there is nothing to listen on: add --listen ADDR.")
 	}
 	seen := map[string]bool{}
-	for _, key := range []string{"listen", "tls_listen"} {
-		for _, text := range lookup(key, (*setting).key).field(&c.settings).Interface().([]string) {
+	for _, key := range []string{"listen", "tls_listen", "internal"} {
+		for _, text := range c.addresses(key) {
 			a, err := parseAddress(text)
 			if err == nil && c.Dev && !a.local() {
 				err = errors.New(text + " can be reached from other machines, and with --dev anybody may do anything: " +
@@ -85,6 +88,19 @@ func (c *config) validateAddresses() error {
 				return usagef("%s: %v.", c.place(key), err)
 			}
 			seen[a.name] = true
+		}
+	}
+	return nil
+}
+
+// addresses are those of a setting.
+func (c *config) addresses(key string) []string {
+	switch v := lookup(key, (*setting).key).field(&c.settings).Interface().(type) {
+	case []string:
+		return v
+	case string:
+		if v != "" {
+			return []string{v}
 		}
 	}
 	return nil

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// Config holds the settings of a Handler. Hub and Keys must be there.
+type Config struct {
+	Hub *room.Hub
+	// Keys are those that open the API; none of them may be empty.
+	Keys []string
+	// Hosts are the names, without ports, that requests may be for; localhost
+	// and addresses of IP always may.
+	Hosts []string
+	// MaxBody bounds the bytes of a request's body; 0: 4 MiB.
+	MaxBody int64
+	// MaxChannels bounds the rooms of a broadcast; 0: 1000.
+	MaxChannels int
+	// MaxCommands bounds the commands of a batch; 0: 1000.
+	MaxCommands int
+	// Timeout bounds the wait for the engine's answer; 0: 10 s.
+	Timeout time.Duration
+	// Logger gets what clients are not told, and a line for each action that
+	// takes something from users; nil: slog.Default().
+	Logger *slog.Logger
+}
+
+// Prefix is where the methods are: that and the method's name.
+const Prefix = "/api/"
+
+// Serves reports whether a path is the API's.
+func Serves(path string) bool { return path == linesPath || strings.HasPrefix(path, Prefix) }
+
+// Handler answers requests to the paths that it Serves. It may be called from any
+// goroutine.
+type Handler struct {
+	cfg  Config
+	keys [][sha256.Size]byte
+}
+
+// New makes a Handler. The error says which setting is wrong.
+func New(cfg Config) (*Handler, error) {
+	if cfg.Hub == nil {
+		return nil, errors.New("api: there is no hub")
+	}
+	if len(cfg.Keys) == 0 {
+		return nil, errors.New("api: there is no key, and without one anybody could do anything")
+	}
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, 4<<20)
+	cfg.MaxChannels = cmp.Or(cfg.MaxChannels, 1000)
+	cfg.MaxCommands = cmp.Or(cfg.MaxCommands, 1000)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	h := &Handler{cfg: cfg}
+	for _, key := range cfg.Keys {
+		if key == "" {
+			return nil, errors.New("api: a key is empty, and would let in who has none")
+		}
+		h.keys = append(h.keys, sha256.Sum256([]byte(key)))
+	}
+	return h, nil
+}
+
+// ServeHTTP answers a request. What is wrong with the request itself is said by
+// the status; what is wrong with what it asks for is said with status 200.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name, below := strings.CutPrefix(r.URL.Path, Prefix)
+	m, known := methods[name]
+	lines := r.URL.Path == linesPath
+	switch {
+	case !h.knowsHost(r.Host):
+		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)))
+	case below && name == descriptionName:
+		serveDescription(w, r)
+	case !h.opens(r):
+		refuse(w, http.StatusUnauthorized, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key"))
+	case !lines && !(below && known):
+		refuse(w, http.StatusNotFound, coded(wire.ErrMethodNotFound, "there is no method "+quoted(name)))
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(w, http.StatusMethodNotAllowed, bad("send it with POST"))
+	default:
+		body, failed := h.read(w, r)
+		switch {
+		case !failed && lines:
+			h.lines(w, r, body)
+		case !failed:
+			h.answer(w, r, m, orEmpty(body))
+		}
+	}
+}
+
+// read reads the body; failed: it cannot, and has said so.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, failed bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		refuse(w, http.StatusRequestEntityTooLarge, bad("the body is too long"))
+		return nil, true
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, bad("the body did not arrive whole"))
+		return nil, true
+	}
+	return body, false
+}
+
+// answer calls the method and writes what comes of it.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, m *method, body []byte) {
+	result, failed := h.call(r.Context(), m, body, strict)
+	switch {
+	case failed != nil:
+		write(w, http.StatusOK, failure{failed})
+	case m.bare:
+		write(w, http.StatusOK, result)
+	default:
+		write(w, http.StatusOK, success{result})
+	}
+}
+
+// success and failure are the two forms of an answer.
+type success struct {
+	Result any `json:"result"`
+}
+
+type failure struct {
+	Error *Error `json:"error"`
+}
+
+func refuse(w http.ResponseWriter, status int, e *Error) { write(w, status, failure{e}) }
+
+// write writes an answer. An error is the client's end.
+func write(w http.ResponseWriter, status int, answer any) {
+	b, err := json.Marshal(answer, json.Deterministic(true))
+	if err != nil { // an engine has kept what is no JSON
+		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":100,"message":"internal server error"}}`)
+	}
+	writeBytes(w, status, b)
+}
+
+func writeBytes(w http.ResponseWriter, status int, b []byte) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+// opens reports whether the request has one of the keys. How long that takes
+// tells nothing of them: sums are compared, and all of them.
+func (h *Handler) opens(r *http.Request) bool {
+	key := r.Header.Get("X-API-Key")
+	if key == "" {
+		scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "apikey") {
+			return false
+		}
+		key = strings.TrimSpace(rest)
+	}
+	sum, found := sha256.Sum256([]byte(key)), 0
+	for _, good := range h.keys {
+		found |= subtle.ConstantTimeCompare(sum[:], good[:])
+	}
+	return found == 1
+}
+
+// knowsHost tells whether a request is for this server, and not for a name that
+// somebody has pointed at it.
+func (h *Handler) knowsHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if _, err := netip.ParseAddr(host); err == nil || strings.EqualFold(host, "localhost") {
+		return true
+	}
+	return slices.ContainsFunc(h.cfg.Hosts, func(good string) bool { return strings.EqualFold(host, good) })
+}

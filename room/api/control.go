@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// target says whose connections are meant: all of the user's, or one.
+type target struct {
+	User    string `json:"user"`
+	Client  string `json:"client"`
+	Session string `json:"session"`
+}
+
+func (t target) target() room.Target {
+	return room.Target{User: t.User, Client: t.Client, Session: t.Session}
+}
+
+// command gives an order, and says no more than that it was given.
+func (h *Handler) command(ctx context.Context, o room.Order) (*empty, error) {
+	if err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.Command(o, done) }); err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
+}
+
+// unix is a time in seconds; 0 is never.
+func unix(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+type subscribeRequest struct {
+	Channel      string `json:"channel"`
+	target       `json:",inline"`
+	ExpireAt     int64          `json:"expire_at"`
+	Info         jsontext.Value `json:"info"`
+	B64Info      []byte         `json:"b64info"`
+	Data         jsontext.Value `json:"data"`
+	B64Data      []byte         `json:"b64data"`
+	RecoverSince *position      `json:"recover_since"`
+	Override     *override      `json:"override"`
+}
+
+type override struct {
+	Presence           *flag `json:"presence"`
+	JoinLeave          *flag `json:"join_leave"`
+	ForceRecovery      *flag `json:"force_recovery"`
+	ForcePositioning   *flag `json:"force_positioning"`
+	ForcePushJoinLeave *flag `json:"force_push_join_leave"`
+}
+
+type flag struct {
+	Value bool `json:"value"`
+}
+
+// value is a flag as room has it.
+func (f *flag) value() *bool {
+	if f == nil {
+		return nil
+	}
+	return &f.Value
+}
+
+// override is what room can override. Presence is the room's, not a member's,
+// and who knows its position may recover, and the other way round.
+func (v *override) override() (room.Override, error) {
+	if v == nil {
+		return room.Override{}, nil
+	}
+	if v.Presence != nil {
+		return room.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: it is of the room")
+	}
+	o := room.Override{Notices: v.JoinLeave.value(), ForceNotices: v.ForcePushJoinLeave.value(), Recoverable: v.ForceRecovery.value()}
+	if p := v.ForcePositioning; p != nil {
+		if v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
+			return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together")
+		}
+		o.Recoverable = p.value()
+	}
+	return o, nil
+}
+
+func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, error) {
+	if q.Channel == "" {
+		return nil, bad("channel is missing")
+	}
+	o := room.Order{Kind: room.OrderSubscribe, To: q.target.target(), Room: q.Channel, Expires: unix(q.ExpireAt)}
+	var err error
+	if o.Info, err = either("info", q.Info, q.B64Info); err != nil {
+		return nil, err
+	}
+	if o.Data, err = either("data", q.Data, q.B64Data); err != nil {
+		return nil, err
+	}
+	if o.Override, err = q.Override.override(); err != nil {
+		return nil, err
+	}
+	if q.RecoverSince != nil {
+		o.Since = &room.Position{Epoch: q.RecoverSince.Epoch, Offset: q.RecoverSince.Offset}
+	}
+	return h.command(ctx, o)
+}
+
+type unsubscribeRequest struct {
+	Channel string `json:"channel"`
+	target  `json:",inline"`
+}
+
+func (h *Handler) unsubscribe(ctx context.Context, q *unsubscribeRequest) (*empty, error) {
+	return h.command(ctx, room.Order{Kind: room.OrderUnsubscribe, To: q.target.target(), Room: q.Channel})
+}
+
+type disconnectRequest struct {
+	target     `json:",inline"`
+	Disconnect *disconnect `json:"disconnect"`
+	Whitelist  []string    `json:"whitelist"`
+}
+
+type disconnect struct {
+	Code      uint32 `json:"code"`
+	Reason    string `json:"reason"`
+	Reconnect bool   `json:"reconnect"` // of older libraries, and has no effect: the code says it
+}
+
+func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {
+	code := wire.DisconnectForceNoReconnect
+	o := room.Order{Kind: room.OrderDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
+	o.To.Except = q.Whitelist
+	if q.Disconnect != nil {
+		o.Code, o.Reason = q.Disconnect.Code, q.Disconnect.Reason
+	}
+	return h.command(ctx, o)
+}
+
+type refreshRequest struct {
+	target   `json:",inline"`
+	Expired  bool           `json:"expired"`
+	ExpireAt int64          `json:"expire_at"`
+	Info     jsontext.Value `json:"info"`
+}
+
+func (h *Handler) refresh(ctx context.Context, q *refreshRequest) (*empty, error) {
+	return h.command(ctx, room.Order{Kind: room.OrderRefresh, To: q.target.target(), Expired: q.Expired, Expires: unix(q.ExpireAt), Info: q.Info})
+}
+
+type revokeRequest struct {
+	User         string `json:"user"`
+	UID          string `json:"uid"`
+	IssuedBefore int64  `json:"issued_before"`
+	ExpireAt     int64  `json:"expire_at"`
+}
+
+// revoke makes one token bad, or all of a user's that were issued until a time,
+// and closes who came with them.
+func (h *Handler) revoke(ctx context.Context, q *revokeRequest) (*empty, error) {
+	switch {
+	case (q.User == "") == (q.UID == ""):
+		return nil, bad("name either the user or the uid of a token")
+	case q.UID != "" && q.IssuedBefore != 0:
+		return nil, bad("issued_before goes with user, not with uid")
+	}
+	at := unix(q.IssuedBefore)
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return h.command(ctx, room.Order{Kind: room.OrderRevoke, To: room.Target{User: q.User}, Token: q.UID, At: at, Until: unix(q.ExpireAt)})
+}

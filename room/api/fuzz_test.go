@@ -1,0 +1,41 @@
+package api
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/token"
+)
+
+// FuzzCall: whatever the body, the answer is JSON, and an error is one that is
+// described.
+func FuzzCall(f *testing.F) {
+	for _, c := range errorCases() {
+		f.Add(c.method, []byte(c.body))
+	}
+	f.Add("batch", []byte(`{"commands":[{"id":1,"publish":{"channel":"r","data":{}}},{"info":{}}],"parallel":true}`))
+	hub := room.NewHub(room.Config{Options: rooms.Options, Revoked: &token.Revoked{Max: 10}})
+	h, err := New(Config{Hub: hub, Keys: []string{key}, MaxCommands: 5, MaxChannels: 5})
+	if err != nil {
+		f.Fatal(err)
+	}
+	codes := []uint32{104, 106, 107, 108, 111, 112, 113}
+	f.Fuzz(func(t *testing.T, name string, body []byte) {
+		m := methods[name]
+		if m == nil || name != "batch" && m.note { // what is noted is logged, each time
+			return
+		}
+		for _, how := range []json.Options{strict, lenient} {
+			result, failed := h.call(t.Context(), m, body, how)
+			if failed != nil && !slices.Contains(codes, failed.Code) {
+				t.Fatalf("%v", failed)
+			}
+			if _, err := json.Marshal(result); err != nil {
+				t.Fatalf("%v: %+v", err, result)
+			}
+		}
+	})
+}

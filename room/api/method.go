@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"webim/room/wire"
+)
+
+// A method is one thing that can be asked for.
+type method struct {
+	name string
+	call func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error)
+	bare bool // its result is the answer itself
+	note bool // it takes something from users: the log says so
+
+	request, result reflect.Type // for the description's test
+}
+
+// methods are all of them, by name. Bans, mutes and kicks belong here when
+// package room knows them.
+var methods map[string]*method
+
+func init() { // not above: batch looks methods up
+	methods = map[string]*method{}
+	for _, m := range []*method{
+		define("publish", (*Handler).publish),
+		define("broadcast", (*Handler).broadcast),
+		define("send", (*Handler).send),
+		define("subscribe", (*Handler).subscribe),
+		define("unsubscribe", (*Handler).unsubscribe),
+		noted(define("disconnect", (*Handler).disconnect)),
+		define("refresh", (*Handler).refresh),
+		noted(define("revoke", (*Handler).revoke)),
+		define("history", (*Handler).history),
+		noted(define("history_remove", (*Handler).historyRemove)),
+		define("presence", (*Handler).presence),
+		define("presence_stats", (*Handler).presenceStats),
+		define("channels", (*Handler).channels),
+		define("info", (*Handler).info),
+		bare(define("batch", (*Handler).batch)),
+	} {
+		methods[m.name] = m
+	}
+}
+
+// How a request is read. The older form has clients that send fields with
+// capital letters, or for nobody, as null: gocent does.
+var (
+	strict  = json.RejectUnknownMembers(true)
+	lenient = json.MatchCaseInsensitiveNames(true)
+)
+
+// define makes a method of a function.
+func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, error)) *method {
+	return &method{
+		name: name, request: reflect.TypeFor[Q](), result: reflect.TypeFor[R](),
+		call: func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
+			q := new(Q)
+			if err := json.Unmarshal(body, q, how); err != nil {
+				return nil, bad(fault(err))
+			}
+			return f(h, ctx, q)
+		},
+	}
+}
+
+func noted(m *method) *method { m.note = true; return m }
+func bare(m *method) *method  { m.bare = true; return m }
+
+// fault says what is wrong with a body, in a client's words.
+func fault(err error) string {
+	var wrong *json.SemanticError
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &wrong) && errors.Is(err, json.ErrUnknownName):
+		return "there is no field " + quoted(string(wrong.JSONPointer))
+	case errors.As(err, &wrong):
+		return "the value of " + quoted(string(wrong.JSONPointer)) + " is not of its type"
+	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
+		return "the field " + quoted(string(syntax.JSONPointer)) + " is there twice"
+	}
+	return "the body is not JSON"
+}
+
+// maxNote is the most of a request that the log keeps, in bytes.
+const maxNote = 1 << 10
+
+// call calls a method. No error that clients should not see gets out.
+func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Options) (any, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
+	defer cancel()
+	result, err := m.call(h, ctx, body, how)
+	if err == nil {
+		if m.note {
+			h.cfg.Logger.Info("api", "method", m.name, "request", string(body[:min(len(body), maxNote)]))
+		}
+		return result, nil
+	}
+	e := errorOf(err)
+	if e.Code == uint32(wire.ErrInternal) {
+		h.cfg.Logger.Error("api", "method", m.name, "err", err)
+	}
+	return nil, e
+}
+
+// wait calls what is answered later, and waits for the answer.
+func wait[T any](ctx context.Context, start func(done func(T, error))) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	come := make(chan answer, 1)
+	start(func(value T, err error) { come <- answer{value, err} })
+	select {
+	case a := <-come:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// waitFor is wait where there is nothing but an error.
+func waitFor(ctx context.Context, start func(done func(error))) error {
+	_, err := wait(ctx, func(done func(empty, error)) {
+		start(func(err error) { done(empty{}, err) })
+	})
+	return err
+}
+
+// empty is a result that says no more than that all is well.
+type empty struct{}

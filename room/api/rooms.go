@@ -1,0 +1,202 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// roomRequest is what asks for nothing but a room.
+type roomRequest struct {
+	Channel string `json:"channel"`
+}
+
+func (q roomRequest) check() error {
+	if q.Channel == "" {
+		return bad("channel is missing")
+	}
+	return wire.CheckRoomName(q.Channel)
+}
+
+type historyRequest struct {
+	Channel string    `json:"channel"`
+	Limit   int32     `json:"limit"`
+	Since   *position `json:"since"`
+	Reverse bool      `json:"reverse"`
+}
+
+type historyResult struct {
+	Publications []publication `json:"publications"`
+	Epoch        string        `json:"epoch"`
+	Offset       uint64        `json:"offset"`
+}
+
+type publication struct {
+	Data    jsontext.Value    `json:"data,omitzero"`
+	B64Data []byte            `json:"b64data,omitempty"` // of rooms that are marked binary
+	Info    *clientInfo       `json:"info,omitzero"`
+	Offset  uint64            `json:"offset"`
+	Tags    map[string]string `json:"tags,omitempty"`
+	Time    int64             `json:"time"` // milliseconds since 1970
+}
+
+type clientInfo struct {
+	User     string         `json:"user"`
+	Client   string         `json:"client"`
+	ConnInfo jsontext.Value `json:"conn_info,omitzero"`
+	ChanInfo jsontext.Value `json:"chan_info,omitzero"`
+}
+
+// infoOf is an author; nil is nobody.
+func infoOf(a *room.Author) *clientInfo {
+	if a == nil {
+		return nil
+	}
+	return &clientInfo{User: a.User, Client: a.Client, ConnInfo: valid(a.ConnInfo), ChanInfo: valid(a.ChanInfo)}
+}
+
+// valid is JSON that a token brought, which may be no JSON: then it is null.
+func valid(b []byte) jsontext.Value {
+	v := jsontext.Value(b)
+	if len(b) > 0 && !v.IsValid() {
+		return jsontext.Value("null")
+	}
+	return v
+}
+
+func (h *Handler) history(ctx context.Context, q *historyRequest) (*historyResult, error) {
+	if err := (roomRequest{q.Channel}).check(); err != nil {
+		return nil, err
+	}
+	ask := room.HistoryQuery{Limit: int(q.Limit), Reverse: q.Reverse}
+	if q.Since != nil {
+		ask.Since = &room.Position{Epoch: q.Since.Epoch, Offset: q.Since.Offset}
+	}
+	got, err := wait(ctx, func(done func(room.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
+	if err != nil {
+		return nil, err
+	}
+	res := &historyResult{Publications: make([]publication, len(got.Publications)), Epoch: got.Top.Epoch, Offset: got.Top.Offset}
+	for i, p := range got.Publications {
+		out := &res.Publications[i]
+		*out = publication{Info: infoOf(p.From), Offset: p.Offset, Tags: p.Tags, Time: p.Time.UnixMilli()}
+		out.Data, out.B64Data = jsonOf(p)
+	}
+	return res, nil
+}
+
+func (h *Handler) historyRemove(ctx context.Context, q *roomRequest) (*empty, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.RemoveHistory(q.Channel, done) })
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
+}
+
+type presenceResult struct {
+	Presence map[string]*clientInfo `json:"presence"`
+}
+
+func (h *Handler) presence(ctx context.Context, q *roomRequest) (*presenceResult, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	all, err := wait(ctx, func(done func([]room.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
+	if err != nil {
+		return nil, err
+	}
+	res := &presenceResult{Presence: make(map[string]*clientInfo, len(all))}
+	for _, a := range all {
+		res.Presence[a.Client] = infoOf(&a)
+	}
+	return res, nil
+}
+
+type presenceStatsResult struct {
+	NumClients int `json:"num_clients"`
+	NumUsers   int `json:"num_users"`
+}
+
+func (h *Handler) presenceStats(ctx context.Context, q *roomRequest) (*presenceStatsResult, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	return wait(ctx, func(done func(*presenceStatsResult, error)) {
+		h.cfg.Hub.PresenceStats(q.Channel, func(clients, users int, err error) {
+			done(&presenceStatsResult{clients, users}, err)
+		})
+	})
+}
+
+type channelsRequest struct {
+	Pattern string `json:"pattern"`
+}
+
+type channelsResult struct {
+	Channels map[string]channelInfo `json:"channels"`
+}
+
+type channelInfo struct {
+	NumClients int `json:"num_clients"`
+}
+
+// channels lists the rooms that have members, on all nodes.
+func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsResult, error) {
+	pattern := q.Pattern
+	if pattern == "" {
+		pattern = "*"
+	}
+	all, err := h.survey(ctx, room.Question{Rooms: pattern})
+	if err != nil {
+		return nil, err
+	}
+	res := &channelsResult{Channels: map[string]channelInfo{}}
+	for _, node := range all {
+		for name, n := range node.Rooms {
+			res.Channels[name] = channelInfo{res.Channels[name].NumClients + n}
+		}
+	}
+	return res, nil
+}
+
+type infoResult struct {
+	Nodes []nodeResult `json:"nodes"`
+}
+
+type nodeResult struct {
+	UID         string `json:"uid"`
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	NumClients  int    `json:"num_clients"`
+	NumUsers    int    `json:"num_users"`
+	NumChannels int    `json:"num_channels"`
+	NumSubs     int    `json:"num_subs"`
+	Uptime      int64  `json:"uptime"` // seconds
+}
+
+// info counts what each node holds.
+func (h *Handler) info(ctx context.Context, _ *empty) (*infoResult, error) {
+	all, err := h.survey(ctx, room.Question{})
+	if err != nil {
+		return nil, err
+	}
+	res := &infoResult{Nodes: make([]nodeResult, len(all))}
+	for i, c := range all {
+		res.Nodes[i] = nodeResult{
+			UID: c.Node, Name: c.Node, Version: c.Version, NumClients: c.Clients, NumUsers: c.Users,
+			NumChannels: c.Channels, NumSubs: c.Members, Uptime: int64(c.Uptime / time.Second),
+		}
+	}
+	return res, nil
+}
+
+func (h *Handler) survey(ctx context.Context, q room.Question) ([]room.Census, error) {
+	return wait(ctx, func(done func([]room.Census, error)) { h.cfg.Hub.Survey(q, done) })
+}

@@ -1,0 +1,279 @@
+package room
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// ErrNoTarget: an order for nobody in particular.
+var ErrNoTarget = errors.New("room: name the user or the client that is meant")
+
+// ErrBadOrder: a disconnect code that is not from 3000 to 4999, a reason over
+// 123 bytes, or info or data that is not one JSON value.
+var ErrBadOrder = errors.New("room: the code, the reason, the info or the data cannot be said to a client")
+
+// maxReason is what a close frame has room for.
+const maxReason = 123
+
+// Command gives an order to all nodes. done gets what is wrong with the order,
+// ErrNoTarget, ErrBadOrder or the room's name, or what went wrong with it. That
+// nobody is there whom it is for is no error, nor is a connection that cannot
+// be joined to a room because it is there, or has too many. It may be called
+// from any goroutine, and so may done.
+func (h *Hub) Command(o Order, done func(error)) {
+	err := o.check()
+	if err == nil && o.Kind == OrderRevoke && h.cfg.Revoked == nil {
+		err = wire.ErrNotAvailable
+	}
+	if err != nil {
+		done(err)
+		return
+	}
+	h.engine.Order(o, done)
+}
+
+// check judges an order by itself, and puts its JSON in the form that is sent.
+func (o *Order) check() error {
+	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != OrderRevoke || o.Token == "") {
+		return ErrNoTarget
+	}
+	if o.Kind == OrderSubscribe || o.Kind == OrderUnsubscribe && o.Room != "" {
+		if err := wire.CheckRoomName(o.Room); err != nil {
+			return err
+		}
+	}
+	if o.Kind == OrderDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
+		return ErrBadOrder
+	}
+	for _, field := range []*[]byte{&o.Info, &o.Data} {
+		if *field == nil {
+			continue
+		}
+		data, err := wire.Data(false, *field)
+		if err != nil {
+			return ErrBadOrder
+		}
+		*field = data
+	}
+	return nil
+}
+
+// Ordered implements Node.
+func (h *Hub) Ordered(o Order) error {
+	if o.Kind == OrderRevoke {
+		return h.revoke(o)
+	}
+	for _, s := range h.targets(o.To) {
+		s.obey(o)
+	}
+	if o.Kind == OrderDisconnect && (o.To.User == "" || h.bearers.Load() > 0) {
+		h.closePlain(wire.DisconnectCode(o.Code), o.Reason, func(a Author, _ *identity) bool {
+			return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
+		})
+	}
+	return nil
+}
+
+// closePlain closes the plain connections that a test picks: they can be sent
+// away, as others, and told nothing else. It walks all connections, as all does,
+// which is for nothing where no plain connection has a token.
+func (h *Hub) closePlain(code wire.DisconnectCode, reason string, test func(Author, *identity) bool) {
+	for c := range h.server.Conns() {
+		if c.Tag() == 0 {
+			continue // not of that dialect, or not open yet
+		}
+		who := anonymous
+		if p, ok := c.Data().(*plainConn); ok {
+			who = p.who
+		}
+		if test(authorOf(c), who) {
+			_ = c.Close(wireStatus(code), reason)
+		}
+	}
+}
+
+// obey does what an order says. A session whose connect reply is not out yet is
+// about to have it, and nothing may come before that.
+func (s *session) obey(o Order) {
+	if !s.connected.Load() {
+		if !s.hub.users.gone(s) {
+			s.hub.soon(func() { s.obey(o) })
+		}
+		return
+	}
+	switch o.Kind {
+	case OrderSubscribe:
+		s.ordered(o)
+	case OrderUnsubscribe:
+		s.expelled(o.Room)
+	case OrderDisconnect:
+		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
+	case OrderRefresh:
+		s.refreshed(o)
+	case OrderSend:
+		s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
+	}
+}
+
+// ordered joins the session to a room, and tells it so before anything that the
+// room says.
+func (s *session) ordered(o Order) {
+	opts := o.Override.of(s.hub.cfg.options(o.Room))
+	if wire.Admit(s.enc, opts.Binary) != nil {
+		return // it could not be told what is said there
+	}
+	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires}
+	if !opts.Recoverable {
+		w.since = nil
+	}
+	s.subscribe(w, func(got subscribed, err error) {
+		if err != nil {
+			return
+		}
+		push := &protocol.Subscribe{Data: o.Data}
+		if opts.Recoverable {
+			push.Recoverable, push.Positioned = true, true
+			push.Epoch, push.Offset = got.top.Epoch, got.top.Offset
+		}
+		reply := takeOut(s)
+		defer reply.give()
+		reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Subscribe: push}})
+		for _, p := range got.missed {
+			if pub, ok := p.push(s.enc); ok {
+				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
+			}
+		}
+		s.expireIn(o.Room, o.Expires)
+	})
+}
+
+// of are a room's options as a subscription has them.
+func (v Override) of(opts *Options) *Options {
+	if v == (Override{}) {
+		return opts
+	}
+	o := *opts
+	for _, one := range []struct{ from, to *bool }{
+		{v.Notices, &o.Notices}, {v.ForceNotices, &o.ForceNotices}, {v.Recoverable, &o.Recoverable},
+	} {
+		if one.from != nil {
+			*one.to = *one.from
+		}
+	}
+	return &o
+}
+
+// expelled takes the session out of a room, or of all, and tells it so.
+func (s *session) expelled(room string) {
+	rooms := []string{room}
+	if room == "" {
+		s.mu.Lock()
+		rooms = rooms[:0]
+		for _, one := range s.subs {
+			rooms = append(rooms, one.room.name)
+		}
+		s.mu.Unlock()
+	}
+	for _, name := range rooms {
+		if s.unsubscribe(name) {
+			s.answer(0, nil, wire.UnsubscribeServer.Push(name))
+		}
+	}
+}
+
+// refreshed changes when the session ends, or what is shown of it.
+func (s *session) refreshed(o Order) {
+	if o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()) {
+		s.disconnect(wire.DisconnectExpired)
+		return
+	}
+	for {
+		old := s.who.Load()
+		who := *old
+		who.Expires = o.Expires
+		if o.Info != nil {
+			who.Info = o.Info
+		}
+		if s.who.CompareAndSwap(old, &who) {
+			break
+		}
+	}
+	s.hub.expire(s, o.Expires)
+	push := &protocol.Refresh{}
+	push.Expires, push.Ttl = ttl(o.Expires)
+	s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Refresh: push}})
+}
+
+// revoke notes that tokens are no longer good, and closes who came with them.
+func (h *Hub) revoke(o Order) error {
+	if h.cfg.Revoked == nil {
+		return wire.ErrNotAvailable
+	}
+	var err error
+	var bad []*session
+	if o.Token != "" {
+		err = h.cfg.Revoked.RevokeID(o.Token, o.Until)
+		bad = h.all(func(s *session) bool { return s.who.Load().ID == o.Token })
+	} else {
+		err = h.cfg.Revoked.RevokeUser(o.To.User, o.At, o.Until)
+		bad = slices.DeleteFunc(h.users.of(o.To.User), func(s *session) bool { return s.who.Load().IssuedAt.After(o.At) })
+	}
+	for _, s := range bad {
+		s.disconnect(wire.DisconnectInvalidToken)
+	}
+	if h.bearers.Load() == 0 {
+		return err
+	}
+	code := wire.DisconnectInvalidToken
+	h.closePlain(code, code.Text(), func(_ Author, who *identity) bool {
+		if o.Token != "" {
+			return who.ID == o.Token
+		}
+		return who.User == o.To.User && !who.IssuedAt.After(o.At)
+	})
+	return err
+}
+
+// Survey asks all nodes what they hold. The error is a wire.ErrorCode.
+func (h *Hub) Survey(q Question, done func([]Census, error)) {
+	h.engine.Survey(q, func(all []Census, err error) {
+		if err != nil {
+			err = wire.ErrInternal
+		}
+		done(all, err)
+	})
+}
+
+// Surveyed implements Node.
+func (h *Hub) Surveyed(q Question) Census {
+	sessions, anonymous, named := h.users.count()
+	c := Census{Node: h.id, Version: h.cfg.Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
+	plain := 0
+	for _, r := range h.Rooms() {
+		r.mu.Lock()
+		members := r.members
+		for v := range netpoll.NumVariants {
+			if g := r.groups[kindOf(plainDialect, v, false)]; g != nil {
+				plain += g.members
+			}
+		}
+		r.mu.Unlock()
+		c.Channels++
+		c.Members += members
+		if q.Rooms != "" && token.Match(q.Rooms, r.name) {
+			c.Rooms[r.name] = members
+		}
+	}
+	c.Clients += plain
+	if plain+anonymous > 0 {
+		c.Users++
+	}
+	return c
+}

@@ -1,0 +1,80 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// A key is good for its window, in its room, for its content; the oldest is
+// forgotten when there are too many.
+func TestKeys(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(Limits{KeyWindow: time.Minute, MaxKeys: 3})
+	m.now = func() time.Time { return now }
+	publish := func(room, key, data string) (uint64, error) {
+		var pos Position
+		var failed error
+		m.Publish(room, Message{Op: ws.OpText, Data: []byte(data), Key: key}, func(p Position, err error) { pos, failed = p, err })
+		return pos.Offset, failed
+	}
+	for i, c := range []struct {
+		after           time.Duration
+		room, key, data string
+		want            uint64 // 0: refused
+	}{
+		{0, "a", "k", "x", 1},
+		{0, "a", "k", "x", 1},
+		{0, "a", "k", "y", 0},
+		{0, "a", "", "x", 2}, // no key at all
+		{0, "a", "", "x", 3},
+		{0, "b", "k", "y", 1},
+		{59 * time.Second, "a", "k", "x", 1},
+		{time.Second, "a", "k", "y", 4}, // the window is over
+		{0, "a", "l", "x", 5},
+		{0, "a", "m", "x", 6},
+		{0, "a", "l", "x", 5},
+		{0, "a", "n", "x", 7}, // k is forgotten
+		{0, "a", "l", "x", 5},
+		{0, "a", "k", "z", 8},
+		{0, "a", "l", "x", 9}, // and now l is
+	} {
+		now = now.Add(c.after)
+		got, err := publish(c.room, c.key, c.data)
+		if got != c.want || (c.want == 0) != errors.Is(err, ErrKeyReused) {
+			t.Errorf("%d: %+v: %d, %v", i, c, got, err)
+		}
+	}
+	now = now.Add(time.Hour)
+	m.Expire()
+	if len(m.keys.known)+len(m.keys.queue) != 0 {
+		t.Errorf("%d and %d are left", len(m.keys.known), len(m.keys.queue))
+	}
+}
+
+// The place of what skips the history is remembered, and counts as little as it
+// weighs; a history that is removed weighs nothing.
+func TestMemoryOfWhatIsNotKept(t *testing.T) {
+	m := NewMemory(Limits{})
+	for i := range 10 {
+		m.Publish("r", Message{Op: ws.OpText, Data: fmt.Append(nil, i), Skip: i%2 == 1, Tags: map[string]string{"a": "b"}}, nil)
+	}
+	var h History
+	m.History("r", 0, 0, func(got History, _ error) { h = got })
+	if len(h.Publications) != 10 {
+		t.Fatalf("%d are remembered", len(h.Publications))
+	}
+	for i, p := range h.Publications {
+		if p.Prev != uint64(i) || p.Skip != (i%2 == 1) || p.Skip && (p.Data != nil || p.Tags != nil) {
+			t.Errorf("%d: %+v", i, p)
+		}
+	}
+	before := m.Stats().Bytes
+	m.RemoveHistory("r", func(error) {})
+	if left := m.Stats().Bytes; left != topicCost || before <= left {
+		t.Errorf("%d bytes of %d are left", left, before)
+	}
+}

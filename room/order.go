@@ -1,0 +1,126 @@
+package room
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// OrderKind says what an order is about.
+type OrderKind uint8
+
+// The orders that nodes obey.
+const (
+	OrderSubscribe   OrderKind = iota + 1 // join the target's connections to a room
+	OrderUnsubscribe                      // take them out of it, or of all rooms
+	OrderDisconnect                       // close them
+	OrderRefresh                          // give them another time to end, or info
+	OrderSend                             // push data to them, of no room
+	OrderRevoke                           // a token is no longer good, or all of a user's
+)
+
+// Order is what all nodes must do, in a form that can be sent to them. Which of
+// the fields mean something depends on its kind.
+type Order struct {
+	Kind OrderKind
+	To   Target
+
+	Room   string
+	Code   uint32 // of the disconnect
+	Reason string
+	Since  *Position // recover from there
+	Info   []byte    // of the subscription or the connection; nil: as it is
+	Data   []byte    // for the client, with the subscription or by itself
+
+	Override Override
+
+	Expires time.Time // of the subscription or the connection; zero: never
+	Expired bool      // the connection has ended
+
+	Token string    // OrderRevoke: the token's id (jti); "": all of the target's user
+	Until time.Time // OrderRevoke: for how long that must be remembered; zero: for ever
+	At    time.Time // OrderRevoke: tokens that were issued until then
+}
+
+// Override is what an order says of a subscription instead of the room's
+// options; nil leaves it to them.
+type Override struct {
+	Notices      *bool // others are told when it comes and goes
+	ForceNotices *bool // it is told who comes and goes
+	Recoverable  *bool // it may recover, and knows its position
+}
+
+// Target says whom an order is for: connections of the centrifuge dialect that
+// have connected, and, to be closed, plain ones too.
+type Target struct {
+	User    string   // all of this user's; "" only together with Client or Session
+	Client  string   // of these only the one with this client id
+	Session string   // the same: a connection has no other session id than its client id
+	Except  []string // but not the ones with these client ids
+}
+
+// Question is what nodes are asked.
+type Question struct {
+	// Rooms wants the rooms that have members and whose names match, with * for
+	// any characters; "": no rooms.
+	Rooms string
+}
+
+// Census is what a node says of itself.
+type Census struct {
+	Node     string // its id, another one after each start
+	Version  string
+	Uptime   time.Duration
+	Clients  int            // connections, of both dialects
+	Users    int            // different ones of them; all who are anonymous are one
+	Channels int            // rooms with members
+	Members  int            // memberships of them
+	Rooms    map[string]int // members by room, of those that were asked for
+}
+
+// nodes are those of the memory engine.
+type nodes struct {
+	mu  sync.Mutex
+	all []Node // never changed, but replaced
+}
+
+func (n *nodes) list() []Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.all
+}
+
+// Enlist implements Engine.
+func (m *Memory) Enlist(n Node) {
+	m.nodes.mu.Lock()
+	defer m.nodes.mu.Unlock()
+	if !slices.Contains(m.nodes.all, n) {
+		m.nodes.all = append(slices.Clip(m.nodes.all), n)
+	}
+}
+
+// Dismiss implements Engine.
+func (m *Memory) Dismiss(n Node) {
+	m.nodes.mu.Lock()
+	defer m.nodes.mu.Unlock()
+	m.nodes.all = slices.DeleteFunc(slices.Clone(m.nodes.all), func(other Node) bool { return other == n })
+}
+
+// Order implements Engine; done is called before it returns.
+func (m *Memory) Order(o Order, done func(error)) {
+	var errs []error
+	for _, n := range m.nodes.list() {
+		errs = append(errs, n.Ordered(o))
+	}
+	done(errors.Join(errs...))
+}
+
+// Survey implements Engine; done is called before it returns.
+func (m *Memory) Survey(q Question, done func([]Census, error)) {
+	var all []Census
+	for _, n := range m.nodes.list() {
+		all = append(all, n.Surveyed(q))
+	}
+	done(all, nil)
+}

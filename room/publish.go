@@ -1,0 +1,86 @@
+package room
+
+import (
+	"sync"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"webim/room/wire"
+)
+
+// Publish sends a message to a room from the outside: no rights are judged.
+// done, which may be nil, gets its place or an error: ErrBusy if the message
+// does not fit below MaxUnswept, or members wait for that, ErrBadMessage, ErrKeyReused, or what is wrong
+// with the room's name. m.Data may be reused when Publish returns. A nil m.Keep
+// is what the room's options say. It may be called from any goroutine, and so
+// may done.
+//
+// m.Key is one of all who publish with keys to that room: whose it is must be a
+// part of it, or one sender would get another's answer.
+func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
+	if done == nil {
+		done = func(Position, error) {}
+	}
+	if err := wire.CheckRoomName(room); err != nil {
+		done(Position{}, err)
+		return
+	}
+	if m.Op == OpJSON && h.cfg.options(room).Binary {
+		m.Op = ws.OpBinary // JSON is bytes, too
+	}
+	switch {
+	case m.Op == OpJSON:
+		data, err := wire.Data(false, m.Data)
+		if err != nil {
+			done(Position{}, ErrBadMessage)
+			return
+		}
+		m.Data = data
+	case m.Op != ws.OpBinary && (m.Op != ws.OpText || !utf8.Valid(m.Data)):
+		done(Position{}, ErrBadMessage)
+		return
+	}
+	if m.Keep == nil && h.cfg.Options != nil {
+		m.Keep = &h.cfg.options(room).History
+	}
+	h.publish(room, m, done)
+}
+
+// Published is what became of one message of a broadcast.
+type Published struct {
+	Position Position
+	Err      error
+}
+
+// Broadcast publishes a message to several rooms. done gets what became of it
+// in each, in their order; see Publish.
+func (h *Hub) Broadcast(rooms []string, m Message, done func([]Published)) {
+	var mu sync.Mutex
+	all, left := make([]Published, len(rooms)), len(rooms)
+	if left == 0 {
+		done(all)
+	}
+	for i, room := range rooms {
+		h.Publish(room, m, func(pos Position, err error) {
+			mu.Lock()
+			all[i] = Published{pos, err}
+			left--
+			last := left == 0
+			mu.Unlock()
+			if last {
+				done(all)
+			}
+		})
+	}
+}
+
+// JSON is the message as JSON data: a plain client's text T is {"text":T}; false
+// if it is bytes. The data is good for as long as the publication is.
+func (p Publication) JSON() (data []byte, ok bool) {
+	pub, ok := p.push(wire.JSON)
+	if !ok {
+		return nil, false
+	}
+	return pub.Data, true
+}
