@@ -1,0 +1,124 @@
+package room
+
+import (
+	"time"
+
+	"webim/room/token"
+)
+
+// Config holds the settings of a Hub. The zero value works.
+type Config struct {
+	// Engine gives messages their places; nil: a memory engine of its own.
+	Engine Engine
+	// History bounds that memory engine.
+	History Limits
+	// MaxRooms bounds the rooms that have members; 0: 100,000. Above it a
+	// connection gets 503.
+	MaxRooms int
+	// MaxMembers bounds the members of one room; 0: no bound but the
+	// server's. Above it a connection gets 503.
+	MaxMembers int
+	// MaxUnswept bounds the bytes of a room that no sweep has taken yet; 0: 1
+	// MiB. A member whose message does not fit is not read until it does, in
+	// turn with the others; a message larger than MaxUnswept fits when nothing
+	// else is unswept.
+	MaxUnswept int
+	// MaxRoomsPerConn bounds the rooms that one connection of the centrifuge
+	// dialect is in; 0: 128.
+	MaxRoomsPerConn int
+	// MaxCommands bounds the commands in one message; 0: 256. It should not be
+	// less than MaxRoomsPerConn: clients subscribe anew to all in one message.
+	MaxCommands int
+	// MaxPresence is the most members that a presence reply names; 0: 1000.
+	// Above it presence is not available, its counts are.
+	MaxPresence int
+	// PingInterval is how often a connection of the centrifuge dialect is
+	// pinged; 0: 25 s; negative: never. PongTimeout: one from whom nothing
+	// comes for so long after a ping is closed with 3012; 0: 8 s; negative:
+	// nobody waits.
+	PingInterval, PongTimeout time.Duration
+	// ConnectTimeout: a connection without a connect command for so long is
+	// closed with 3502; 0: 10 s.
+	ConnectTimeout time.Duration
+	// Anonymous lets connections in without a token. What they may do there is
+	// said by Options.
+	Anonymous bool
+	// MaxConnsPerUser bounds the connections of one user; 0: 128; negative:
+	// none. Above it: 3504, in the plain dialect 429. Users without a name are
+	// bounded by their address alone.
+	MaxConnsPerUser int
+	// Rates bound the commands of one connection, UserRates those of all
+	// connections of a user; zero ones are those of DefaultRates and
+	// DefaultUserRates; NoRates: no bounds. Above them: the temporary error 111;
+	// in the plain dialect the message is lost. Rates.Join and UserRates.Join
+	// are at least MaxRoomsPerConn at once.
+	Rates, UserRates Rates
+	// Refusals bounds how often a connection is refused so; zero:
+	// DefaultRefusals. Above it, it is cut with 3509, in the plain dialect with
+	// 1008.
+	Refusals Rate
+	// Tokens judges connection and subscription tokens; nil: none is good. The
+	// hub neither starts nor closes it.
+	Tokens *token.Verifier
+	// Revoked are tokens that are good no more; nil: none.
+	Revoked *token.Revoked
+	// ExpiredGrace is how long a connection or subscription outlives its token,
+	// for the new one to come; 0: 25 s.
+	ExpiredGrace time.Duration
+	// Options says what a room offers, and who may do what there; nil: nothing
+	// but publications, and only what tokens permit. What it returns must not be
+	// changed, and be the same for a name each time.
+	Options func(room string) *Options
+	// Version is what clients are told that they speak with.
+	Version string
+	// MaxPause bounds the pause after a sweep, in which a busy room's messages
+	// gather; 0: 25 ms; negative: no pause.
+	MaxPause time.Duration
+}
+
+// options are what a room offers.
+func (c *Config) options(room string) *Options {
+	if c.Options != nil {
+		if o := c.Options(room); o != nil {
+			return o
+		}
+	}
+	return noOptions
+}
+
+func (c Config) withDefaults() Config {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	dur := func(p *time.Duration, v time.Duration) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&c.MaxRoomsPerConn, 128)
+	def(&c.MaxCommands, 256)
+	def(&c.MaxPresence, 1000)
+	def(&c.MaxConnsPerUser, 128)
+	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)
+	c.UserRates = c.UserRates.withDefaults(DefaultUserRates, c.MaxRoomsPerConn)
+	c.Refusals = c.Refusals.withDefault(DefaultRefusals)
+	dur(&c.PingInterval, 25*time.Second)
+	dur(&c.PongTimeout, 8*time.Second)
+	dur(&c.ConnectTimeout, 10*time.Second)
+	dur(&c.ExpiredGrace, 25*time.Second)
+	if c.Engine == nil {
+		c.Engine = NewMemory(c.History)
+	}
+	if c.MaxRooms == 0 {
+		c.MaxRooms = 100_000
+	}
+	if c.MaxUnswept == 0 {
+		c.MaxUnswept = 1 << 20
+	}
+	if c.MaxPause == 0 {
+		c.MaxPause = 25 * time.Millisecond
+	}
+	return c
+}

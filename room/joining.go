@@ -1,0 +1,158 @@
+package room
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"webim/room/wire"
+)
+
+// joining is a subscription under way. Under Room.mu.
+type joining struct {
+	*wanted
+	s    *session
+	kind kind
+	done func(subscribed)
+
+	told    bool          // the outcome, while the latch is closed
+	caught  []Publication // delivered since it began, or since it was told
+	bytes   int           // of them
+	history History
+	known   bool // the history has come
+	err     error
+}
+
+// subscribed is how a subscription was made.
+type subscribed struct {
+	top       Position
+	recovered bool
+	missed    []Publication
+}
+
+// tellHistory brings what the engine remembers.
+func (r *Room) tellHistory(j *joining, h History, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.history, j.known = h, true
+	if err != nil {
+		j.err = wire.ErrInternal
+	}
+	r.seatLocked()
+}
+
+// catchLocked keeps a publication for those who are joining.
+func (r *Room) catchLocked(p Publication) {
+	if len(r.joining) == 0 {
+		return
+	}
+	p.Data = slices.Clone(p.Data)
+	for _, j := range r.joining {
+		if j.bytes += len(p.Data); j.bytes > r.hub.cfg.MaxUnswept {
+			j.caught, j.err = nil, wire.ErrInternal // a temporary error: the history comes too slowly
+			continue
+		}
+		j.caught = append(j.caught, p)
+	}
+}
+
+// A latch keeps subscriptions that are part of a connect reply from their seats
+// until that is queued. Nil is open.
+type latch struct{ open atomic.Bool }
+
+func (g *latch) closed() bool { return g != nil && !g.open.Load() }
+
+// seatLocked seats those who are joining and have what they need: the history,
+// all that it knows delivered here too, and no sweep that has them in hand from
+// the last time they were in the room.
+func (r *Room) seatLocked() {
+	wait := r.joining[:0]
+	for _, j := range r.joining {
+		if top := j.history.Top.Epoch; top != "" && r.top.Epoch != "" && top != r.top.Epoch {
+			j.err = wire.ErrInternal // the room has begun anew meanwhile; temporary
+		}
+		behind := r.top.Epoch == "" || r.top.Offset < j.history.Top.Offset
+		switch {
+		case j.err == nil && (!j.known || behind || r.leaving[j.s.conn.ID()] != nil):
+			wait = append(wait, j)
+		case j.err == nil && j.latch.closed():
+			if !j.told {
+				r.tell(j)
+			}
+			wait = append(wait, j)
+		default:
+			r.seatJoining(j)
+		}
+	}
+	clear(r.joining[len(wait):])
+	if r.joining = wait; len(wait) == 0 {
+		r.joining = nil
+	}
+}
+
+// tell says how the subscription is made; what is published from here on comes
+// after that.
+func (r *Room) tell(j *joining) {
+	j.done(j.outcome(r.top))
+	j.told, j.caught, j.bytes = true, nil, 0
+}
+
+// seatJoining ends a subscription's making.
+func (r *Room) seatJoining(j *joining) {
+	s := j.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// It may have left meanwhile, and be coming again: then that is another's.
+	i := slices.IndexFunc(s.subs, func(one sub) bool { return one.joining == j })
+	if i < 0 && j.err == nil {
+		j.err = wire.ErrInternal
+	}
+	if j.err != nil {
+		r.quitLocked()
+		if i >= 0 {
+			s.subs = slices.Delete(s.subs, i, i+1)
+		}
+		if !j.told {
+			j.done(subscribed{})
+		} else if i >= 0 {
+			s.disconnect(wire.DisconnectInsufficientState) // what it was told is true no more
+		}
+		return
+	}
+	if !j.told {
+		r.tell(j)
+	}
+	for _, p := range j.caught { // while the latch was closed
+		if e := p.encode(r.name, j.kind.dialect()); e.op != 0 {
+			_ = s.conn.Push(e.op, e.data)
+		}
+	}
+	one := &s.subs[i]
+	one.kind, one.seat = j.kind, r.sitLocked(s.conn, j.kind)
+	if one.joining, one.notices = nil, j.opts.Notices; one.notices {
+		r.hub.notify(r.name, Notice{Who: s.authorAs(one)})
+	}
+}
+
+// outcome puts the history and what was caught together. What cannot be proven
+// to be all that was missed is not recovered.
+func (j *joining) outcome(top Position) subscribed {
+	out := subscribed{top: top}
+	if j.since == nil || j.since.Epoch != top.Epoch || j.since.Offset > top.Offset {
+		return out
+	}
+	last := j.since.Offset
+	for _, p := range slices.Concat(j.history.Publications, j.caught) {
+		if p.Offset <= last {
+			continue // in both
+		}
+		if p.Prev != last {
+			return subscribed{top: top} // what was between is forgotten
+		}
+		out.missed = append(out.missed, p)
+		last = p.Offset
+	}
+	if out.recovered = last == top.Offset; !out.recovered {
+		out.missed = nil
+	}
+	return out
+}

@@ -1,0 +1,144 @@
+package room
+
+import (
+	"container/list"
+	"time"
+)
+
+// Limits bound what the memory engine remembers; zero values mean the
+// defaults in the comments, negative ones "nothing" for MaxMessages.
+type Limits struct {
+	MaxMessages int           // of a room; 0: 100
+	MaxBytes    int           // of a room's messages; 0: 16 KiB
+	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
+	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without use forgets first
+	KeyWindow   time.Duration // for which a message's key is remembered; 0: 5 min
+	MaxKeys     int           // keys remembered, some 300 bytes each; 0: 65,536. Above it the oldest is forgotten
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxMessages == 0 {
+		l.MaxMessages = 100
+	}
+	if l.MaxBytes == 0 {
+		l.MaxBytes = 16 << 10
+	}
+	if l.MaxAge == 0 {
+		l.MaxAge = 5 * time.Minute
+	}
+	if l.MaxTotal == 0 {
+		l.MaxTotal = 64 << 20
+	}
+	if l.KeyWindow == 0 {
+		l.KeyWindow = 5 * time.Minute
+	}
+	if l.MaxKeys == 0 {
+		l.MaxKeys = 65_536
+	}
+	return l
+}
+
+// What a remembered message takes besides its data, and a topic besides its
+// messages: both count in the total, for clients can make them grow.
+const (
+	entryCost = 96
+	topicCost = 512
+)
+
+// costOf is what a remembered message counts.
+func costOf(p Publication) int {
+	n := entryCost + len(p.Data)
+	if p.From != nil {
+		n += entryCost + len(p.From.User) + len(p.From.ConnInfo) + len(p.From.ChanInfo)
+	}
+	for k, v := range p.Tags {
+		n += entryCost + len(k) + len(v)
+	}
+	return n
+}
+
+// trim forgets what is over a topic's bounds; t.mu is held.
+func (m *Memory) trim(t *topic) {
+	n, bytes, old := 0, t.bytes, m.now().Add(-t.keep.Age)
+	for n < len(t.entries) {
+		left := len(t.entries) - n
+		if left <= t.keep.Messages && bytes-left*entryCost <= t.keep.Bytes && !t.entries[n].Time.Before(old) {
+			break
+		}
+		bytes -= costOf(t.entries[n])
+		n++
+	}
+	m.forget(t, n)
+}
+
+// forget drops the n oldest entries; t.mu is held.
+func (m *Memory) forget(t *topic, n int) {
+	if n == 0 {
+		return
+	}
+	bytes := 0
+	for _, p := range t.entries[:n] {
+		bytes += costOf(p)
+	}
+	t.bytes -= bytes
+	m.total.Add(-int64(bytes))
+	clear(t.entries[:n])
+	if t.entries = t.entries[n:]; len(t.entries) == 0 {
+		t.entries = nil
+	}
+}
+
+// shrink makes the topics longest without use forget, until the total is met.
+func (m *Memory) shrink() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for e := m.recent.Front(); e != nil && m.total.Load() > m.limits.MaxTotal; e = m.recent.Front() {
+		m.drop(e.Value.(*topic))
+	}
+}
+
+// drop makes a topic forget its messages; without members it goes itself.
+// m.mu is held.
+func (m *Memory) drop(t *topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.subs) == 0 {
+		m.remove(t)
+		return
+	}
+	m.forget(t, len(t.entries))
+	m.recent.Remove(t.place)
+	t.place = nil
+}
+
+// remove forgets a topic; m.mu and t.mu are held.
+func (m *Memory) remove(t *topic) {
+	m.forget(t, len(t.entries))
+	t.dead = true
+	delete(m.topics, t.name)
+	m.total.Add(-topicCost)
+	if t.place != nil {
+		m.recent.Remove(t.place)
+		t.place = nil
+	}
+}
+
+// Expire forgets messages older than MaxAge, and rooms without members that
+// were not used for so long; made anew, such a room has a new epoch. Call it
+// every second or so: it looks only at what is due.
+func (m *Memory) Expire() {
+	m.keys.expire(m.now())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	var next *list.Element
+	for e := m.recent.Front(); e != nil; e = next {
+		next = e.Next()
+		t := e.Value.(*topic)
+		if idle := now.Sub(t.touched); idle <= m.young {
+			return
+		} else if idle > t.age {
+			m.drop(t)
+		}
+	}
+}
