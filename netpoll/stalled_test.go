@@ -258,8 +258,7 @@ func TestTurnEndsWithWhatIsInflated(t *testing.T) {
 			close(done)
 		}
 	}})
-	var others *Turn
-	others = s.NewTurn(func() bool {
+	others := s.NewTurn(func() bool {
 		since = 0
 		return messages < 200
 	})

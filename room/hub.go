@@ -244,7 +244,6 @@ func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
 	switch d := c.Data().(type) {
 	case *session:
 		d.close()
-		d.end()
 	case *plainConn:
 		h.discharge(&d.quota, d.who.User)
 		if d.who != anonymous {

@@ -37,7 +37,7 @@ type session struct {
 	quota     quota                    // owned by the turn
 
 	mu     sync.Mutex // taken under Room.mu
-	closed bool       // no room may be entered any more
+	closed bool       // no room may be entered any more, and no user counted
 	subs   []sub
 }
 
@@ -232,6 +232,7 @@ func (s *session) close() {
 	s.hub.users.remove(s)
 	s.mu.Lock()
 	s.closed = true
+	s.hub.discharge(&s.quota, s.who.Load().User)
 	s.mu.Unlock()
 	s.leaveAll()
 }
@@ -255,14 +256,6 @@ func (s *session) enlist(user string) error {
 		return wire.DisconnectConnectionLimit
 	}
 	return nil
-}
-
-// end is for a connection that is closed.
-func (s *session) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	s.hub.discharge(&s.quota, s.who.Load().User)
 }
 
 // seconds is a duration as the protocol has it, rounded up.
