@@ -13,7 +13,8 @@ import (
 // Once its messages are swept a room's log holds nothing, in any variant, and
 // its engine only what its history may.
 func TestQuietRoomHoldsNothing(t *testing.T) {
-	n := start(t, Config{History: Limits{MaxMessages: -1}}, roomy(netpoll.Config{}))
+	silent := Patterns{{"*", Options{Rights: OpenRights()}}} // and no history
+	n := start(t, Config{History: Limits{MaxMessages: -1}, Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
 	members := n.joinAll(9, "/r", variants)
 	runs := make([]run, len(members))
 	for i := range runs {
