@@ -27,9 +27,15 @@ const patience = 10 * time.Second
 // stops it, and looks for goroutines that it left behind.
 func startProgram(t *testing.T, flags ...string) *program {
 	t.Helper()
+	return startProgramOf(t, "", flags...)
+}
+
+// startProgramOf is startProgram with a file of settings.
+func startProgramOf(t *testing.T, file string, flags ...string) *program {
+	t.Helper()
 	running := goleak.IgnoreCurrent()
 	command, given := parseFlags(t, flags...)
-	c, err := load(&command.Settings, given, nil, "")
+	c, err := load(&command.Settings, given, nil, file)
 	if err != nil {
 		t.Fatal(err)
 	}
