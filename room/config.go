@@ -60,6 +60,8 @@ type Config struct {
 	// Tokens judges connection and subscription tokens; nil: none is good. The
 	// hub neither starts nor closes it.
 	Tokens *token.Verifier
+	// Guests lets anonymous connections say a name; nil: they have none.
+	Guests *Guests
 	// Revoked are tokens that are good no more; nil: none.
 	Revoked *token.Revoked
 	// ExpiredGrace is how long a connection or subscription outlives its token,

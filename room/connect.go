@@ -50,6 +50,7 @@ type connecting struct {
 	id    uint32
 	req   *protocol.ConnectRequest
 	who   *identity
+	data  protocol.Raw // of the reply
 	latch latch
 
 	mu   sync.Mutex
@@ -122,12 +123,23 @@ func (k *connecting) identify() {
 	switch {
 	case k.req.Token == "" && h.cfg.Anonymous:
 		k.who = anonymous
+		if h.cfg.Guests != nil {
+			who, data, err := h.cfg.Guests.welcome(k.req.Data)
+			if err != nil {
+				k.err = err
+				k.settle()
+				return
+			}
+			if who != nil {
+				k.who, k.data = who, data
+			}
+		}
 		k.join()
-	case k.req.Token == "" || h.cfg.Tokens == nil:
+	case k.req.Token == "" || !h.takesTokens():
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 	default:
-		h.cfg.Tokens.Connection(k.req.Token, func(who *token.Identity, err error) {
+		h.verify(k.req.Token, func(who *token.Identity, err error) {
 			if k.who, k.err = who, h.judge(who, err); k.err != nil {
 				k.settle()
 				return
@@ -216,7 +228,7 @@ func (k *connecting) reply(o *out) error {
 	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
 	s.hub.expire(s, k.who.Expires)
-	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs}
+	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs, Data: k.data}
 	res.Expires, res.Ttl = ttl(k.who.Expires)
 	if every := s.hub.cfg.PingInterval; every > 0 {
 		res.Ping, res.Pong = seconds(every), s.hub.cfg.PongTimeout > 0

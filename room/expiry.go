@@ -94,10 +94,10 @@ func (h *Hub) expire(s *session, at time.Time) {
 // onRefresh takes a new token for the connection, of the same user.
 func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 	h := s.hub
-	if h.cfg.Tokens == nil {
+	if !h.takesTokens() {
 		return wire.ErrNotAvailable
 	}
-	h.cfg.Tokens.Connection(r.Token, func(who *token.Identity, err error) {
+	h.verify(r.Token, func(who *token.Identity, err error) {
 		switch err = h.judge(who, err); {
 		case errors.Is(err, wire.ErrTokenExpired):
 			err = wire.DisconnectExpired

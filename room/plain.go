@@ -40,7 +40,7 @@ func (h *Hub) bearer(text string) (who *identity, status int, why string) {
 	switch {
 	case text == "" && h.cfg.Anonymous:
 		return anonymous, 0, ""
-	case text == "" || h.cfg.Tokens == nil:
+	case text == "" || !h.takesTokens():
 		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
 	}
 	type verdict struct {
@@ -48,7 +48,7 @@ func (h *Hub) bearer(text string) (who *identity, status int, why string) {
 		err error
 	}
 	answer := make(chan verdict, 1)
-	h.cfg.Tokens.Connection(text, func(who *token.Identity, err error) { answer <- verdict{who, h.judge(who, err)} })
+	h.verify(text, func(who *token.Identity, err error) { answer <- verdict{who, h.judge(who, err)} })
 	select {
 	case v := <-answer:
 		switch {

@@ -78,7 +78,14 @@ func (p *program) start() error {
 			p.log.Warn(warning)
 		}
 		p.tokens.Start()
-		rc.Tokens, rc.Revoked = p.tokens, &token.Revoked{}
+		rc.Tokens = p.tokens
+	}
+	rc.Revoked = &token.Revoked{}
+	if rc.Anonymous {
+		if rc.Guests, err = p.cfg.guests(); err != nil {
+			p.closeTokens()
+			return err
+		}
 	}
 	p.hub = room.NewHub(rc)
 	pages, inside, err := p.handlers()

@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"webim/room"
 	"webim/room/token"
 )
 
@@ -83,6 +87,26 @@ func (c *config) tokenKeys() ([]token.Key, error) {
 		keys = append(keys, k)
 	}
 	return keys, nil
+}
+
+// guests makes the judge of guests' tokens. Its key is made of the first secret,
+// so that guests outlive the process; without one it is made at start.
+func (c *config) guests() (*room.Guests, error) {
+	keys, err := c.tokenKeys()
+	if err != nil {
+		return nil, err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret) // it never fails
+	for _, k := range keys {
+		if len(k.Secret) > 0 {
+			mac := hmac.New(sha256.New, k.Secret)
+			mac.Write([]byte("webim guests"))
+			secret = mac.Sum(nil)
+			break
+		}
+	}
+	return room.NewGuests(secret)
 }
 
 // readKey reads the file of [KID=]FILE into PEM. What has a slash is no KID, so

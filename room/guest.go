@@ -1,0 +1,103 @@
+package room
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// Guests are anonymous connections that say their name: {"guest":"NAME"} as the
+// data of connect. Each gets an id of its own, and a token in the reply's data
+// with which it is the same guest after a reload: {"user":ID,"token":TOKEN}.
+// Its rights are those of everybody; the name is for others to see.
+type Guests struct {
+	signer   *token.Signer
+	verifier *token.Verifier
+}
+
+const (
+	// guestPrefix begins a guest's user id, and that of nobody else: a token of
+	// the application's with such a user is not good.
+	guestPrefix = "guest:"
+	// guestTime is how long a guest's token is good.
+	guestTime = 30 * 24 * time.Hour
+	guestKey  = "webim-guest"
+)
+
+// NewGuests makes the judge of guests' tokens from a secret of 32 bytes or
+// more, which should outlive the process if the guests are to.
+func NewGuests(secret []byte) (*Guests, error) {
+	k := token.Key{ID: guestKey, Secret: secret}
+	v, err := token.New(token.Config{Keys: []token.Key{k}})
+	if err != nil {
+		return nil, err
+	}
+	s, err := token.NewSigner(k)
+	return &Guests{s, v}, err
+}
+
+func isGuest(user string) bool { return strings.HasPrefix(user, guestPrefix) }
+
+// welcome makes a guest of who says a name in the data of connect. Nil without
+// an error: it says none.
+func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err error) {
+	var said struct {
+		Guest *string `json:"guest"`
+	}
+	if len(data) == 0 || json.Unmarshal(data, &said) != nil || said.Guest == nil {
+		return nil, nil, nil
+	}
+	name := strings.TrimSpace(*said.Guest)
+	if wire.CheckRoomName(name) != nil { // names of people may have no controls either
+		return nil, nil, wire.ErrBadRequest
+	}
+	info, err := json.Marshal(map[string]string{"name": name})
+	if err != nil {
+		return nil, nil, wire.ErrInternal
+	}
+	who = &identity{User: guestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
+	text, err := g.signer.Sign(token.Claims{User: who.User, Info: info, Expires: time.Now().Add(guestTime).Unix()})
+	if err != nil {
+		return nil, nil, wire.ErrInternal
+	}
+	reply, err = json.Marshal(map[string]string{"user": who.User, "token": text})
+	if err != nil {
+		return nil, nil, wire.ErrInternal
+	}
+	return who, reply, nil
+}
+
+// takesTokens reports whether any token can be good.
+func (h *Hub) takesTokens() bool { return h.cfg.Tokens != nil || h.cfg.Guests != nil }
+
+// verify judges a connection token, a guest's or the application's.
+func (h *Hub) verify(text string, done func(*identity, error)) {
+	if g := h.cfg.Guests; g != nil {
+		ours := false
+		g.verifier.Connection(text, func(who *identity, err error) { // at once: no key is fetched
+			if ours = err == nil && isGuest(who.User) || errors.Is(err, token.ErrExpired); ours {
+				done(who, err)
+			}
+		})
+		if ours {
+			return
+		}
+	}
+	if h.cfg.Tokens == nil {
+		done(nil, token.ErrInvalid)
+		return
+	}
+	h.cfg.Tokens.Connection(text, func(who *identity, err error) {
+		if err == nil && isGuest(who.User) {
+			who, err = nil, token.ErrInvalid
+		}
+		done(who, err)
+	})
+}
