@@ -67,6 +67,10 @@ type Config struct {
 	// ExpiredGrace is how long a connection or subscription outlives its token,
 	// for the new one to come; 0: 25 s.
 	ExpiredGrace time.Duration
+	// LeaveLinger is how long members are not told that somebody left, in case
+	// that it comes back at once: then they are told nothing; 0: 1 s; negative:
+	// none. Presence knows at once.
+	LeaveLinger time.Duration
 	// Options says what a room offers, and who may do what there; nil: nothing
 	// but publications, and only what tokens permit. What it returns must not be
 	// changed, and be the same for a name each time.
@@ -109,6 +113,7 @@ func (c Config) withDefaults() Config {
 	dur(&c.PingInterval, 25*time.Second)
 	dur(&c.PongTimeout, 8*time.Second)
 	dur(&c.ConnectTimeout, 10*time.Second)
+	dur(&c.LeaveLinger, time.Second)
 	dur(&c.ExpiredGrace, 25*time.Second)
 	if c.Engine == nil {
 		c.Engine = NewMemory(c.History)

@@ -295,8 +295,3 @@ func (e *errands) run() (more bool) {
 	}
 	return false
 }
-
-// notify tells a room, on all nodes, that somebody came or went.
-func (h *Hub) notify(room string, n Notice) {
-	h.soon(func() { h.engine.Notify(room, n) })
-}

@@ -32,6 +32,7 @@ type Hub struct {
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
 	due     deadlines
+	lingers lingers
 
 	called   atomic.Int64 // members of all rooms, see turnstile
 	started  time.Time    // the zero of the buckets' clock, and of the uptime

@@ -65,7 +65,7 @@ func (r *Room) Present() []Author {
 	all := make([]Author, 0, len(ids))
 	for _, id := range ids {
 		if c, ok := r.s.Conn(id); ok {
-			all = append(all, authorOf(c))
+			all = append(all, authorIn(c, r.name))
 		}
 	}
 	return all

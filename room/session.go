@@ -96,6 +96,20 @@ func authorOf(c netpoll.Conn) Author {
 	return a
 }
 
+// authorIn is a connection as the members of a room see it.
+func authorIn(c netpoll.Conn, room string) Author {
+	s := sessionOf(c)
+	if s == nil {
+		return authorOf(c)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(room); i >= 0 {
+		return s.authorAs(&s.subs[i])
+	}
+	return s.author()
+}
+
 // wireStatus is a code of the protocol as a WebSocket's.
 func wireStatus(c wire.DisconnectCode) ws.StatusCode { return ws.StatusCode(c) }
 
