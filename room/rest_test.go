@@ -198,13 +198,15 @@ func TestBacklogIsSweptWithoutRest(t *testing.T) {
 }
 
 // A sweep that took long is followed by a rest, and a message that comes then
-// is not forgotten; a negative MaxPause means no rest.
+// is not forgotten; a negative MaxPause means no rest, and a message that came
+// alone is followed by none.
 func TestRestAfterSweep(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		pause time.Duration
+		burst int
 		rests bool
-	}{{"default", 0, true}, {"a long one", time.Hour, true}, {"none", -1, false}} {
+	}{{"default", 0, 2, true}, {"a long one", time.Hour, 2, true}, {"none", -1, 2, false}, {"alone", 0, 1, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			n := start(t, Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
 			members := n.joinAll(300, "/r", plain)
@@ -215,8 +217,22 @@ func TestRestAfterSweep(t *testing.T) {
 			r := n.room("r")
 			holdSweeps(t, r)()
 			w := watch(r)
-			for k := 1; k <= 5; k++ {
-				n.lockstep("r", k, members, runs)
+			for k := c.burst; k <= 5*c.burst; k += c.burst {
+				release := holdSweeps(t, r)
+				for i := 1; i < c.burst; i++ {
+					if err := n.say("r", small.message(k-c.burst+i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := n.say("r", small.message(k)); err != nil {
+					t.Fatal(err)
+				}
+				release()
+				for i, m := range members {
+					if err := runs[i].follow(m, k); err != nil {
+						t.Fatalf("member %d: %v", i, err)
+					}
+				}
 			}
 			if got, rests := w.count(); (rests > 0) != c.rests {
 				t.Errorf("%d rests after %d sweeps", rests, got)

@@ -161,7 +161,9 @@ func (sh *shard) servedLocked() {
 }
 
 // end moves the cursor on and begins the pause. There is none when the cut left
-// something over, or a whole one more is pending: then nothing is gained.
+// something over, or a whole one more is pending: then nothing is gained. Nor
+// after a lone message behind which none came: who sends the next one when all
+// have the last would wait 25 ms each time.
 func (sh *shard) end() (more bool) {
 	r := sh.room
 	r.mu.Lock()
@@ -169,11 +171,13 @@ func (sh *shard) end() (more bool) {
 	sh.servedLocked()
 	sh.inHand, sh.next = 0, 0
 	sh.cursor = sh.cut.End()
+	lone := sh.cut.Messages() == 1
 	sh.cut = netpoll.Cut{}
 	r.sweptLocked(sh.g)
 	pending := sh.g.log.End() - sh.cursor
+	lone = lone && pending == 0
 	pause := min(pauseFactor*sh.spent, r.hub.cfg.MaxPause)
-	if pause < pauseLeast || sh.behind || pending >= netpoll.MaxCut {
+	if pause < pauseLeast || sh.behind || lone || pending >= netpoll.MaxCut {
 		return pending > 0
 	}
 	sh.resting = true
