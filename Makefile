@@ -29,7 +29,7 @@ bench: build ## compare webim with its peers, in under 45 minutes; BENCH=quick: 
 
 CLIENTS ?= 1000000
 
-million: build ## hold CLIENTS (1000000) idle clients on this machine: what each costs, in about 4 minutes
+million: build ## hold CLIENTS (1000000) idle clients on this machine: what each costs, in about 12 minutes
 	bin/webim-bench million --clients $(CLIENTS) --json bin/million.json --html bin/million.html
 	@echo "the report: bin/million.html"
 
