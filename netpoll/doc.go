@@ -27,9 +27,10 @@
 //	          unfinished.go
 //	handler   handler.go                a worker that holds the turn
 //	queue     conn.go, queue.go,        any goroutine
-//	          encode.go, log.go
-//	flush     flush.go, tls.go          whoever holds the write bit
-//	deadline  wheel.go                  judged on the turn; the wheel only
+//	          encode.go, log.go,
+//	          evict.go
+//	flush     flush.go, cipher.go       whoever holds the write bit
+//	deadline  wheel.go, heartbeat.go    judged on the turn; the wheel only
 //	                                    queues turns
 //	close     close.go, shutdown.go     begun anywhere, ended on the turn
 //

@@ -1,0 +1,178 @@
+package netpoll
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// needCipher makes the worker's memory for ciphertext, when it first meets TLS.
+func (w *worker) needCipher() {
+	if w.cipher == nil {
+		w.cipher = make([]byte, 32<<10)
+	}
+}
+
+// silentReads reads without a byte of plaintext end a turn's share: what they
+// bring (key updates, parts of a record) is work too, and others wait.
+const silentReads = 4
+
+// receiveTLS decrypts into b what has arrived.
+func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
+	t := s.extras.at(r.extra).tls
+	w.needCipher()
+	for range silentReads {
+		n, err := t.conn.Read(b)
+		if n > 0 {
+			t.spoke()
+			return n, 0
+		}
+		var none errNoCiphertext
+		if !errors.As(err, &none) {
+			return 0, 0 // close_notify, or broken beyond repair: the end
+		}
+		if t.pending() > 2*encryptBudget {
+			// Only answers to key updates make so much that nobody queued:
+			// this client asks for them and does not read them.
+			s.beginClose(r, r.gen.Load(), closing{cause: Slow})
+			return 0, unix.EAGAIN
+		}
+		n, errno := s.readSocket(r, w.cipher)
+		if n == 0 {
+			if errno != unix.EAGAIN {
+				t.mu.Lock()
+				t.ended = true
+				t.mu.Unlock()
+			} else if !t.count() {
+				s.inputRefused(r)
+			}
+			return 0, errno
+		}
+		t.feed(w.cipher[:n])
+	}
+	r.flags.Or(fReadable)
+	s.wake(r)
+	return 0, unix.EAGAIN
+}
+
+// tlsPending reports whether ciphertext waits to be written; r.mu is held, or
+// the caller holds the turn.
+func (s *Server) tlsPending(r *record) bool {
+	if r.flags.Load()&fTLS == 0 {
+		return false
+	}
+	return s.extras.at(r.extra).tls.pending() > 0
+}
+
+// encryptBudget is how much is encrypted ahead of what the socket takes.
+const encryptBudget = 64 << 10
+
+// drainTLSLocked is drainLocked for TLS: ciphertext first, and only when all of
+// it is written is more encrypted. Both happen under the write bit.
+func (s *Server) drainTLSLocked(r *record) {
+	t := s.extras.at(r.extra).tls
+	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
+	for budget := flushBudget; ; {
+		t.mu.Lock()
+		out := t.out
+		ready := t.done && t.failed == nil && t.lent == nil
+		t.mu.Unlock()
+		if len(out) == 0 {
+			if !ready || !s.encryptLocked(r, t) {
+				break
+			}
+			continue
+		}
+		if budget <= 0 {
+			r.flags.Or(fWritable)
+			s.wake(r)
+			return
+		}
+		r.mu.Unlock()
+		n, errno := s.write(fd, out)
+		r.mu.Lock()
+		if n > 0 {
+			r.bytesOut += uint64(n)
+			r.sent.Store(s.clock.now.Load())
+			budget -= n
+			t.wrote(n)
+			continue
+		}
+		if errno == unix.EAGAIN && !retried {
+			retried = true
+			s.blockedLocked(r)
+			continue
+		}
+		if errno != 0 && errno != unix.EAGAIN {
+			t.wrote(len(out))
+		}
+		s.failedLocked(r, errno)
+		return
+	}
+	r.flags.And(^fBlocked)
+}
+
+// wrote takes n bytes off the ciphertext.
+func (t *tlsState) wrote(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.out = t.out[min(n, len(t.out)):]; len(t.out) == 0 {
+		t.out = nil
+	}
+	t.accountLocked()
+}
+
+// encryptLocked turns some of the queue into ciphertext; false if there is
+// none. The lock is released meanwhile; the write bit is held.
+func (s *Server) encryptLocked(r *record, t *tlsState) bool {
+	o := s.outputs.at(r.output)
+	if o == nil {
+		return false
+	}
+	s.payPongLocked(o)
+	if len(o.live()) == 0 {
+		s.waterLocked(r, o)
+		s.freeOutputLocked(r, o)
+		return false
+	}
+	var batch [maxIovecs]ref
+	refs := batch[:copy(batch[:], o.live())]
+	r.mu.Unlock()
+	done := 0
+	for _, q := range refs {
+		b := q.b[:min(len(q.b), encryptBudget-done)]
+		n, err := t.conn.Write(b)
+		done += n
+		if err != nil || done >= encryptBudget {
+			break
+		}
+	}
+	r.mu.Lock()
+	if o = s.outputs.at(r.output); o == nil {
+		return false
+	}
+	if done == 0 {
+		s.dropOutputLocked(r)
+		s.failedLocked(r, unix.EPIPE)
+		return false
+	}
+	s.consumeLocked(o, done)
+	s.waterLocked(r, o)
+	return true
+}
+
+// closeNotify says goodbye in TLS; r.mu is held and nobody writes.
+func (t *tlsState) closeNotify(s *Server, r *record) {
+	t.mu.Lock()
+	ready := t.done && t.failed == nil
+	t.mu.Unlock()
+	if !ready {
+		return
+	}
+	r.w |= wBit
+	r.mu.Unlock()
+	t.conn.CloseWrite()
+	r.mu.Lock()
+	s.drainLocked(r)
+	s.endWriteLocked(r)
+}

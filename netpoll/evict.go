@@ -1,0 +1,60 @@
+package netpoll
+
+import (
+	"slices"
+)
+
+// weightLocked is about what would be free if the connection were not there: a
+// share of what others wait for too, and all that only it waits for. By its lag
+// alone who waits for what everybody is sent would go before who hoards.
+func (s *Server) weightLocked(r *record) (n int) {
+	if o := s.outputs.at(r.output); o != nil {
+		for _, q := range o.live() {
+			n += int(refSize) + q.buf.size/max(1, int(q.buf.holders.Load()))
+		}
+	}
+	if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+		n += x.tls.pending()
+	}
+	return n
+}
+
+// lagLocked is how many bytes wait to be written: frames, and ciphertext.
+func (s *Server) lagLocked(r *record) (n int) {
+	if o := s.outputs.at(r.output); o != nil {
+		n = o.size
+	}
+	if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+		n += x.tls.pending()
+	}
+	return n
+}
+
+// evict runs as a turn when all queues together hold too much: those that weigh
+// most are closed, one after the other, until it is enough.
+func (s *Server) evict() (more bool) {
+	type lag struct {
+		c    Conn
+		size int
+	}
+	var lags []lag
+	for c := range s.all() {
+		if !c.lock() {
+			continue
+		}
+		if size := s.weightLocked(c.r); size > 0 && c.r.w&wClosing == 0 {
+			lags = append(lags, lag{c, size})
+		}
+		c.r.mu.Unlock()
+	}
+	slices.SortFunc(lags, func(a, b lag) int { return b.size - a.size })
+	for _, l := range lags {
+		if s.queued.Load() <= s.cfg.MaxQueued {
+			break
+		}
+		if s.beginClose(l.c.r, l.c.gen, closing{cause: OutOfMemory}) {
+			s.stats.evictions.Add(1)
+		}
+	}
+	return false
+}
