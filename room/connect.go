@@ -227,7 +227,7 @@ func (k *connecting) reply(o *out) error {
 		return err
 	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
-	s.hub.expire(s, k.who.Expires)
+	s.lookBy(k.who.Expires)
 	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs, Data: k.data}
 	res.Expires, res.Ttl = ttl(k.who.Expires)
 	if every := s.hub.cfg.PingInterval; every > 0 {

@@ -150,7 +150,7 @@ func (s *session) ordered(o Order) {
 				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
 			}
 		}
-		s.expireIn(o.Room, o.Expires)
+		s.lookBy(o.Expires)
 	})
 }
 
@@ -205,7 +205,7 @@ func (s *session) refreshed(o Order) {
 			break
 		}
 	}
-	s.hub.expire(s, o.Expires)
+	s.lookBy(o.Expires)
 	push := &protocol.Refresh{}
 	push.Expires, push.Ttl = ttl(o.Expires)
 	s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Refresh: push}})

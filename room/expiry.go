@@ -3,7 +3,6 @@ package room
 import (
 	"container/heap"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -79,16 +78,74 @@ func ttl(at time.Time) (expires bool, seconds uint32) {
 	return true, uint32(max(1, time.Until(at)/time.Second))
 }
 
-// expire sees that a session ends with its token, unless a new one comes.
-func (h *Hub) expire(s *session, at time.Time) {
+// lookAgain is how far ahead an expiry is put on the list at most. A token may be
+// good for a year, and its connection for a second: what a client that comes
+// and goes leaves on the list is gone after this time.
+const lookAgain = 10 * time.Second
+
+// lookBy sees that the session is looked at when a token of it runs out, at or
+// before the time given, less the grace. It takes no lock of the session's.
+func (s *session) lookBy(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	h.due.add(at.Add(h.cfg.ExpiredGrace), func() {
-		if s.who.Load().Expires.Equal(at) {
-			s.disconnect(wire.DisconnectExpired)
+	at = soonest(at.Add(s.hub.cfg.ExpiredGrace))
+	n := at.UnixNano()
+	for {
+		old := s.nextLook.Load()
+		if old != 0 && old <= n {
+			return
+		}
+		if s.nextLook.CompareAndSwap(old, n) {
+			break
+		}
+	}
+	s.hub.due.add(at, func() {
+		if s.nextLook.CompareAndSwap(n, 0) { // else an earlier look has taken its place
+			s.look()
 		}
 	})
+}
+
+func soonest(at time.Time) time.Time {
+	if next := time.Now().Add(lookAgain); at.After(next) {
+		return next
+	}
+	return at
+}
+
+// look ends what has run out: the connection, or subscriptions, of which the
+// client is told with 2501, so that it subscribes anew.
+func (s *session) look() {
+	grace, now := s.hub.cfg.ExpiredGrace, time.Now()
+	next := s.who.Load().Expires
+	if !next.IsZero() && !now.Before(next.Add(grace)) {
+		s.disconnect(wire.DisconnectExpired)
+		return
+	}
+	var over []string
+	s.mu.Lock()
+	if s.closed {
+		next = time.Time{} // it has no subs either
+	}
+	for _, one := range s.subs {
+		if one.token == nil || one.token.expires == 0 {
+			continue
+		}
+		at := time.Unix(one.token.expires, 0)
+		if !now.Before(at.Add(grace)) {
+			over = append(over, one.room.name)
+		} else if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	s.mu.Unlock()
+	for _, room := range over {
+		if s.unsubscribe(room) {
+			s.answer(0, nil, wire.UnsubscribeExpired.Push(room))
+		}
+	}
+	s.lookBy(next)
 }
 
 // onRefresh takes a new token for the connection, of the same user.
@@ -109,7 +166,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			return
 		}
 		s.who.Store(who)
-		h.expire(s, who.Expires)
+		s.lookBy(who.Expires)
 		res := &protocol.RefreshResult{Client: s.client(), Version: h.cfg.Version}
 		res.Expires, res.Ttl = ttl(who.Expires)
 		s.answer(id, nil, &protocol.Reply{Refresh: res})
@@ -171,24 +228,6 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 	}
 	s.subs[i].token = newSubToken(t.Info, t.Expires, t.Grants)
 	s.mu.Unlock()
-	s.expireIn(room, t.Expires)
+	s.lookBy(t.Expires)
 	return true
-}
-
-// expireIn sees that a subscription ends with its token, unless a new one
-// comes: the client is told with 2501, and subscribes anew.
-func (s *session) expireIn(room string, at time.Time) {
-	if at.IsZero() {
-		return
-	}
-	s.hub.due.add(at.Add(s.hub.cfg.ExpiredGrace), func() {
-		s.mu.Lock()
-		over := slices.ContainsFunc(s.subs, func(one sub) bool {
-			return one.room.name == room && one.token != nil && one.token.expires == at.Unix()
-		})
-		s.mu.Unlock()
-		if over && s.unsubscribe(room) {
-			s.answer(0, nil, wire.UnsubscribeExpired.Push(room))
-		}
-	})
 }

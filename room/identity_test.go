@@ -293,3 +293,30 @@ func TestConnectWaitsForKeys(t *testing.T) {
 	keys.Close()
 	close(asked)
 }
+
+// However often tokens that are good for a year are brought, the list of
+// deadlines does not grow with them.
+func TestTokensLeaveNoDeadlines(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, ConnectTimeout: time.Hour, PingInterval: -1}, netpoll.Config{})
+	tok := sign(token.Claims{User: "ann"}, 365*24*time.Hour)
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{"token":%q}}`, tok)
+	c.reply(t)
+	for i := range 100 {
+		c.say(t, `{"id":%d,"refresh":{"token":%q}}`, i+2, sign(token.Claims{User: "ann"}, 365*24*time.Hour+time.Duration(i)*time.Minute))
+		if got := c.reply(t); field(t, got, "refresh", "expires") != true {
+			t.Fatal(got)
+		}
+	}
+	n.hub.due.mu.Lock()
+	defer n.hub.due.mu.Unlock()
+	if k := len(n.hub.due.heap); k > 3 {
+		t.Errorf("%d deadlines for one connection", k)
+	}
+	for _, one := range n.hub.due.heap {
+		if ahead := time.Until(one.at); ahead > lookAgain && ahead < 50*time.Minute {
+			t.Errorf("a deadline in %v", ahead)
+		}
+	}
+}

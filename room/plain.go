@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -80,6 +81,20 @@ func (h *Hub) judgePlain(who *identity, room string) (status int, why string) {
 	return 0, ""
 }
 
+// expirePlain closes a plain connection when its token has run out; see
+// lookAgain.
+func (h *Hub) expirePlain(c netpoll.Conn, at time.Time) {
+	h.due.add(soonest(at), func() {
+		switch {
+		case !c.Exists():
+		case time.Now().Before(at):
+			h.expirePlain(c, at)
+		default:
+			_ = c.Close(ws.StatusPolicyViolation, "the token has expired")
+		}
+	})
+}
+
 // openPlain makes the connection a member of its room.
 func (h *Hub) openPlain(c netpoll.Conn, room string) {
 	p, named := c.Data().(*plainConn)
@@ -90,7 +105,7 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 			return
 		}
 		if at := p.who.Expires; !at.IsZero() {
-			h.due.add(at, func() { _ = c.Close(ws.StatusPolicyViolation, "the token has expired") })
+			h.expirePlain(c, at)
 		}
 	}
 	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {

@@ -35,6 +35,7 @@ type session struct {
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
 	quota     quota                    // owned by the turn
+	nextLook  atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
 
 	mu     sync.Mutex // taken under Room.mu
 	closed bool       // no room may be entered any more, and no user counted
