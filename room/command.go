@@ -101,7 +101,9 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 	s.subscribe(w, func(got subscribed, err error) {
 		res := got.result(w.placed, r.Recover, s.enc)
 		res.Expires, res.Ttl = ttl(w.expires)
-		s.lookBy(w.expires)
+		if err == nil {
+			s.lookBy(w.expires)
+		}
 		s.answer(id, err, &protocol.Reply{Subscribe: res})
 	})
 }

@@ -166,6 +166,10 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			return
 		}
 		s.who.Store(who)
+		if h.revoked(who) { // since it was judged; whoever revoked it saw the old one
+			s.fail(id, wire.DisconnectInvalidToken)
+			return
+		}
 		s.lookBy(who.Expires)
 		res := &protocol.RefreshResult{Client: s.client(), Version: h.cfg.Version}
 		res.Expires, res.Ttl = ttl(who.Expires)
