@@ -196,23 +196,11 @@ func (c *Crew) fault() error {
 func (c *Crew) Dial(ctx context.Context, from, to int) (failed int, err error) {
 	n := len(c.mates)
 	before := c.total().Ended
-	done := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(200 * time.Millisecond):
-				c.cfg.progress("connecting", c.total().Ended-before, to-from)
-			}
-		}
-	})
+	stop := keepShowing(func() { c.cfg.progress("connecting", c.total().Ended-before, to-from) })
 	answers, err := c.all(ctx, func(k int, _ *mateProcess) order {
 		return order{Do: doDial, From: upTo(from, k, n), To: upTo(to, k, n)}
 	})
-	close(done)
-	watching.Wait()
+	stop()
 	for _, a := range answers {
 		failed += a.N
 	}

@@ -111,23 +111,10 @@ func (s *channelServer) client(c net.Conn) {
 }
 
 func (s *channelServer) message(g *guest, r *bufio.Reader) error {
-	head := make([]byte, 2, 14)
-	if _, err := io.ReadFull(r, head); err != nil {
+	h, payload, err := readClientFrame(r)
+	if err != nil {
 		return err
 	}
-	head = head[:headerSize(head)]
-	if _, err := io.ReadFull(r, head[2:]); err != nil {
-		return err
-	}
-	h, err := parseHeader(head)
-	if err != nil || !h.masked {
-		return errMasking
-	}
-	payload := make([]byte, h.length)
-	if _, err := io.ReadFull(r, payload); err != nil {
-		return err
-	}
-	xorMask(payload, h.mask, 0)
 	if h.op == opClose {
 		return io.EOF
 	}

@@ -51,6 +51,26 @@ func (c Config) progress(what string, done, total int) {
 	}
 }
 
+// keepShowing shows how far something is, now and then, until stop has returned.
+func keepShowing(show func()) (stop func()) {
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(200 * time.Millisecond):
+				show()
+			}
+		}
+	})
+	return func() {
+		close(done)
+		watching.Wait()
+	}
+}
+
 func orDefault[T comparable](v, def T) T {
 	var zero T
 	if v == zero {

@@ -169,23 +169,11 @@ func (m *crowdOfMany) measure(ctx context.Context) error {
 
 // connect dials, in as many processes at a time as there are processors: each has a server beside it that works as hard.
 func (m *crowdOfMany) connect(ctx context.Context) error {
-	done := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(200 * time.Millisecond):
-				m.cfg.progress("connecting", m.crew.Open(), m.Clients)
-			}
-		}
-	})
+	stop := keepShowing(func() { m.cfg.progress("connecting", m.crew.Open(), m.Clients) })
 	_, err := m.crew.some(ctx, runtime.NumCPU(), func(_ int, mate *mateProcess) order {
 		return order{Do: doDial, To: mate.clients}
 	})
-	close(done)
-	watching.Wait()
+	stop()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -174,25 +174,33 @@ func (s *chatServer) client(c net.Conn) {
 	s.mu.Unlock()
 }
 
-// frame serves one frame; our clients send whole messages only.
-func (s *chatServer) frame(room string, r *bufio.Reader) error {
+// readClientFrame reads one frame, which must be masked.
+func readClientFrame(r io.Reader) (h header, payload []byte, err error) {
 	head := make([]byte, 2, 14)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return err
+	if _, err = io.ReadFull(r, head); err != nil {
+		return h, nil, err
 	}
 	head = head[:headerSize(head)]
-	if _, err := io.ReadFull(r, head[2:]); err != nil {
-		return err
+	if _, err = io.ReadFull(r, head[2:]); err != nil {
+		return h, nil, err
 	}
-	h, err := parseHeader(head)
-	if err != nil || !h.masked {
-		return errMasking
+	if h, err = parseHeader(head); err != nil || !h.masked {
+		return h, nil, errMasking
 	}
-	payload := make([]byte, h.length)
-	if _, err := io.ReadFull(r, payload); err != nil {
-		return err
+	payload = make([]byte, h.length)
+	if _, err = io.ReadFull(r, payload); err != nil {
+		return h, nil, err
 	}
 	xorMask(payload, h.mask, 0)
+	return h, payload, nil
+}
+
+// frame serves one frame; our clients send whole messages only.
+func (s *chatServer) frame(room string, r *bufio.Reader) error {
+	h, payload, err := readClientFrame(r)
+	if err != nil {
+		return err
+	}
 	if !h.control() && h.packed != s.deflate {
 		return errReserved
 	}

@@ -103,11 +103,38 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	if back == nil {
 		s.stats.accepted.Add(1)
 	}
+	if ln.Network == "unix" && s.cfg.SendBuffer > 0 {
+		// Unlike TCP, Unix sockets inherit nothing. A failure costs only memory.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
+	}
 	r := s.slab.get()
+	r.fd, r.ip, r.port = int32(fd), ip, port
+	s.furnish(r, ln, refuse, back)
+	l := s.loops[r.loop]
+	l.wheel.arm(r, r.deadline)
+	err := l.park(s, r)
+	// From here on the record is this connection's. An event that came since
+	// it was parked woke a turn that saw no connection yet.
+	r.mu.Lock()
+	gen := r.gen.Add(1)
+	r.mu.Unlock()
+	if err != nil {
+		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
+		s.beginClose(r, gen, closing{cause: HandshakeFailed})
+	} else if s.stopping.Load() {
+		// Shutdown has looked round before it was there.
+		s.dismiss(Conn{s, r, gen})
+	} else if back != nil || r.flags.Load()&fReadable != 0 {
+		s.wake(r)
+	}
+}
+
+// furnish gives a record all that its connection begins with, before it is
+// parked: its loop, its first deadline and stage, TLS, and what it brings.
+func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback) {
+	own := Conn{s, r, r.gen.Load() + 1} // what it will be
 	now := s.clock.now.Load()
 	n := s.nextLoop()
-	l := s.loops[n]
-	r.fd, r.ip, r.port = int32(fd), ip, port
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
 	r.seen.Store(now)
 	r.sent.Store(now)
@@ -129,39 +156,19 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	}
 	if x != nil {
 		if x.tls != nil {
-			x.tls.owner(Conn{s, r, r.gen.Load() + 1}) // first: unburdenTurn looks at all extras
+			x.tls.owner(own) // first: unburdenTurn looks at all extras
 		}
 		r.extra = s.extras.put(x)
 	}
 	if back != nil {
 		flags |= fReadable // crypto/tls may hold more than the socket
 	}
-	if ln.Network == "unix" && s.cfg.SendBuffer > 0 {
-		// Unlike TCP, Unix sockets inherit nothing. A failure costs only memory.
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
-	}
 	if back != nil && len(back.head) > 0 {
-		in := &input{rest: back.head, ready: true, owner: Conn{s, r, r.gen.Load() + 1}}
+		in := &input{rest: back.head, ready: true, owner: own}
 		in.hold(s, cap(back.head)) // over the bound, its next step is refused
 		r.input = s.inputs.put(in)
 	}
 	r.flags.Store(flags)
-	l.wheel.arm(r, r.deadline)
-	err := l.park(s, r)
-	// From here on the record is this connection's. An event that came since
-	// it was parked woke a turn that saw no connection yet.
-	r.mu.Lock()
-	gen := r.gen.Add(1)
-	r.mu.Unlock()
-	if err != nil {
-		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
-		s.beginClose(r, gen, closing{cause: HandshakeFailed})
-	} else if s.stopping.Load() {
-		// Shutdown has looked round before it was there.
-		s.dismiss(Conn{s, r, gen})
-	} else if back != nil || r.flags.Load()&fReadable != 0 {
-		s.wake(r)
-	}
 }
 
 // nextLoop deals connections out in turn.

@@ -124,7 +124,7 @@ func (t *tlsState) ready() bool {
 // fail ends a connection that broke the protocol: RFC 6455, section 7.1.7.
 // What it may send now is read and thrown away.
 func (s *Server) fail(r *record, e *protocolError) {
-	s.beginClose(r, r.gen.Load(), closing{cause: e.cause, code: e.code, reason: e.reason, frame: true, last: true})
+	s.beginClose(r, r.gen.Load(), e.closing())
 }
 
 // closeTurn moves a closing connection on; it runs on the turn.

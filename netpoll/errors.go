@@ -87,6 +87,12 @@ type protocolError struct {
 
 func (e *protocolError) Error() string { return e.reason }
 
+// closing is how such a connection ends: with a frame, behind which nothing
+// that the client may still say matters.
+func (e *protocolError) closing() closing {
+	return closing{cause: e.cause, code: e.code, reason: e.reason, frame: true, last: true}
+}
+
 func protoErr(reason string) *protocolError {
 	return &protocolError{ProtocolError, ws.StatusProtocolError, reason}
 }

@@ -37,17 +37,17 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 	}
 	switch method {
 	case wire.Subscribe:
-		return s.onSubscribe(o, c.Id, c.Subscribe)
+		return s.onSubscribe(c.Id, c.Subscribe)
 	case wire.Unsubscribe:
 		return s.onUnsubscribe(o, c.Id, c.Unsubscribe)
 	case wire.Publish:
-		return s.onPublish(o, c.Id, c.Publish)
+		return s.onPublish(c.Id, c.Publish)
 	case wire.History:
-		return s.onHistory(o, c.Id, c.History)
+		return s.onHistory(c.Id, c.History)
 	case wire.Presence:
-		return s.onPresence(o, c.Id, c.Presence)
+		return s.onPresence(c.Id, c.Presence)
 	case wire.PresenceStats:
-		return s.onPresenceStats(o, c.Id, c.PresenceStats)
+		return s.onPresenceStats(c.Id, c.PresenceStats)
 	case wire.Ping:
 		o.reply(&protocol.Reply{Id: c.Id, Ping: &protocol.PingResult{}})
 		return nil
@@ -63,7 +63,7 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 	return wire.ErrMethodNotFound
 }
 
-func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) error {
+func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
 	if r.Token == "" { // one permits just that
 		for _, a := range []Action{ActJoin, ActRead} {
@@ -92,7 +92,7 @@ func (s *session) onSubscribe(_ *out, id uint32, r *protocol.SubscribeRequest) e
 func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription) {
 	w := &wanted{room: r.Channel, opts: opts, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
-	if r.Recover && opts.Recoverable {
+	if r.Recover {
 		w.since = &Position{r.Epoch, r.Offset}
 	}
 	if t != nil {
@@ -135,7 +135,7 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 	return nil
 }
 
-func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error {
+func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
 	if err := s.may(ActSend, r.Channel, opts); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (s *session) onPublish(o *out, id uint32, r *protocol.PublishRequest) error
 	return nil
 }
 
-func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error {
+func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
 	if err := s.may(ActHistory, r.Channel, opts); err != nil {
 		return err
@@ -182,7 +182,7 @@ func (s *session) onHistory(_ *out, id uint32, r *protocol.HistoryRequest) error
 	return nil
 }
 
-func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) error {
+func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *session) onPresence(_ *out, id uint32, r *protocol.PresenceRequest) err
 	return nil
 }
 
-func (s *session) onPresenceStats(_ *out, id uint32, r *protocol.PresenceStatsRequest) error {
+func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) error {
 	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
 		return err
 	}

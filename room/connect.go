@@ -158,7 +158,7 @@ func (h *Hub) judge(who *token.Identity, err error) error {
 		return wire.ErrInternal
 	case err != nil:
 		return wire.DisconnectInvalidToken
-	case h.cfg.Revoked != nil && h.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt):
+	case h.revoked(who):
 		return wire.DisconnectInvalidToken
 	}
 	return nil
@@ -173,8 +173,7 @@ func (k *connecting) join() {
 		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
-		asked := k.req.Subs[c.Name]
-		if asked != nil && asked.Recover && w.opts.Recoverable {
+		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover {
 			w.since = &Position{asked.Epoch, asked.Offset}
 		}
 		k.mu.Lock()

@@ -130,9 +130,6 @@ func (s *session) ordered(o Order) {
 		return // it could not be told what is said there
 	}
 	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires}
-	if !opts.Recoverable {
-		w.since = nil
-	}
 	s.subscribe(w, func(got subscribed, err error) {
 		if err != nil {
 			return

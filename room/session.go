@@ -155,10 +155,8 @@ func (o *out) flush() {
 
 // push sends one message; b may be reused.
 func (s *session) push(b []byte) error {
-	if s.enc == wire.Protobuf {
-		return s.conn.Push(ws.OpBinary, b)
-	}
-	return s.conn.Push(ws.OpText, b)
+	e := framed(dialectOf(s.enc), b)
+	return s.conn.Push(e.op, e.data)
 }
 
 // disconnect closes the connection with a code of the protocol.

@@ -81,6 +81,7 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 	r.joining = append(r.joining, j)
 	r.mu.Unlock()
 	if !w.opts.Recoverable {
+		w.since = nil
 		r.tellHistory(j, History{}, nil) // who cannot recover need not know
 		return r
 	}

@@ -69,7 +69,11 @@ func (p *program) start() error {
 	if p.keys, err = p.cfg.apiKeys(); err != nil {
 		return err
 	}
-	if p.tokens, err = p.cfg.newVerifier(); err != nil {
+	keys, err := p.cfg.tokenKeys()
+	if err != nil {
+		return err
+	}
+	if p.tokens, err = p.cfg.verifierOf(keys); err != nil {
 		return err
 	}
 	rc := p.cfg.roomConfig()
@@ -82,7 +86,7 @@ func (p *program) start() error {
 	}
 	rc.Revoked = &token.Revoked{}
 	if rc.Anonymous {
-		if rc.Guests, err = p.cfg.guests(); err != nil {
+		if rc.Guests, err = guestsOf(keys); err != nil {
 			p.closeTokens()
 			return err
 		}

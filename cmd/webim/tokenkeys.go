@@ -25,6 +25,11 @@ func (c *config) newVerifier() (*token.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.verifierOf(keys)
+}
+
+// verifierOf is newVerifier with the keys that tokenKeys has read.
+func (c *config) verifierOf(keys []token.Key) (*token.Verifier, error) {
 	if len(keys) == 0 && c.TokenJWKS == "" {
 		return nil, c.noKeys()
 	}
@@ -89,13 +94,9 @@ func (c *config) tokenKeys() ([]token.Key, error) {
 	return keys, nil
 }
 
-// guests makes the judge of guests' tokens. Its key is made of the first secret,
+// guestsOf makes the judge of guests' tokens. Its key is made of the first secret,
 // so that guests outlive the process; without one it is made at start.
-func (c *config) guests() (*room.Guests, error) {
-	keys, err := c.tokenKeys()
-	if err != nil {
-		return nil, err
-	}
+func guestsOf(keys []token.Key) (*room.Guests, error) {
 	secret := make([]byte, 32)
 	rand.Read(secret) // it never fails
 	for _, k := range keys {

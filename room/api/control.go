@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -40,50 +41,38 @@ func unix(seconds int64) time.Time {
 type subscribeRequest struct {
 	Channel      string `json:"channel"`
 	target       `json:",inline"`
-	ExpireAt     int64          `json:"expire_at"`
-	Info         jsontext.Value `json:"info"`
-	B64Info      []byte         `json:"b64info"`
-	Data         jsontext.Value `json:"data"`
-	B64Data      []byte         `json:"b64data"`
-	RecoverSince *position      `json:"recover_since"`
-	Override     *override      `json:"override"`
+	ExpireAt     int64           `json:"expire_at"`
+	Info         jsontext.Value  `json:"info"`
+	B64Info      []byte          `json:"b64info"`
+	Data         jsontext.Value  `json:"data"`
+	B64Data      []byte          `json:"b64data"`
+	RecoverSince *position       `json:"recover_since"`
+	Override     *token.Override `json:"override"`
 }
 
-type override struct {
-	Presence           *flag `json:"presence"`
-	JoinLeave          *flag `json:"join_leave"`
-	ForceRecovery      *flag `json:"force_recovery"`
-	ForcePositioning   *flag `json:"force_positioning"`
-	ForcePushJoinLeave *flag `json:"force_push_join_leave"`
-}
-
-type flag struct {
-	Value bool `json:"value"`
-}
-
-// value is a flag as room has it.
-func (f *flag) value() *bool {
+// valueOf is a flag as room has it.
+func valueOf(f *token.Flag) *bool {
 	if f == nil {
 		return nil
 	}
 	return &f.Value
 }
 
-// override is what room can override. Presence is the room's, not a member's,
+// overrideOf is what room can override. Presence is the room's, not a member's,
 // and who knows its position may recover, and the other way round.
-func (v *override) override() (room.Override, error) {
+func overrideOf(v *token.Override) (room.Override, error) {
 	if v == nil {
 		return room.Override{}, nil
 	}
 	if v.Presence != nil {
 		return room.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: it is of the room")
 	}
-	o := room.Override{Notices: v.JoinLeave.value(), ForceNotices: v.ForcePushJoinLeave.value(), Recoverable: v.ForceRecovery.value()}
+	o := room.Override{Notices: valueOf(v.JoinLeave), ForceNotices: valueOf(v.ForcePushJoinLeave), Recoverable: valueOf(v.ForceRecovery)}
 	if p := v.ForcePositioning; p != nil {
 		if v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
 			return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together")
 		}
-		o.Recoverable = p.value()
+		o.Recoverable = valueOf(p)
 	}
 	return o, nil
 }
@@ -100,7 +89,7 @@ func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, e
 	if o.Data, err = either("data", q.Data, q.B64Data); err != nil {
 		return nil, err
 	}
-	if o.Override, err = q.Override.override(); err != nil {
+	if o.Override, err = overrideOf(q.Override); err != nil {
 		return nil, err
 	}
 	if q.RecoverSince != nil {
