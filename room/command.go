@@ -19,7 +19,7 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
-	if err := s.hub.admit(&s.quota, classOf(method)); err != nil {
+	if err := s.hub.admit(&s.quota, classOfCommand(method, c)); err != nil {
 		return err
 	}
 	if err := wire.Check(method, c); err != nil {
@@ -30,7 +30,7 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
 	switch method {
-	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats:
+	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats, wire.RPC:
 		// These answer by themselves: what was gathered goes first, so that
 		// replies keep the order of the commands where nothing has to wait.
 		o.flush()
@@ -58,7 +58,7 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 	case wire.SubRefresh:
 		return s.onSubRefresh(c.Id, c.SubRefresh)
 	case wire.RPC:
-		return wire.ErrNotAvailable
+		return s.onRPC(c.Id, c.Rpc)
 	}
 	return wire.ErrMethodNotFound
 }
@@ -75,22 +75,36 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	if r.Token == "" {
-		s.join(id, r, opts, nil)
+	if r.Token == "" && IsRoster(r.Channel) {
+		s.onRoster(r.Channel, func(roles Roles, err error) {
+			if err != nil {
+				s.fail(id, err)
+				return
+			}
+			s.join(id, r, opts, nil, roles)
+		})
 		return nil
+	}
+	if r.Token == "" {
+		s.join(id, r, opts, nil, 0)
+		return nil
+	}
+	if r.Channel[0] == nameMark && !s.admitted(ActJoin, r.Channel) {
+		return s.hub.denied()
 	}
 	return s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return
 		}
-		s.join(id, r, opts, t)
+		s.join(id, r, opts, t, 0)
 	})
 }
 
-// join makes the subscription that a command asks for; t is its token, or nil.
-func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription) {
-	w := &wanted{room: r.Channel, opts: opts, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
+// join makes the subscription that a command asks for; t is its token, or nil,
+// roles what the room's roster adds.
+func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles) {
+	w := &wanted{room: r.Channel, opts: opts, roles: roles, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
 	if r.Recover {
 		w.since = &Position{r.Epoch, r.Offset}
@@ -103,25 +117,30 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 		res.Expires, res.Ttl = ttl(w.expires)
 		if err == nil {
 			s.lookBy(w.expires)
+			if t == nil && IsRoster(w.room) {
+				s.stillOnRoster(w.room)
+			}
 		}
 		s.answer(id, err, &protocol.Reply{Subscribe: res})
 	})
 }
 
-// fail ends a command that had to wait with an ErrorCode or a DisconnectCode.
+// fail ends a command that had to wait: with a DisconnectCode, an ErrorCode, or
+// ErrInternal for any other error.
 func (s *session) fail(id uint32, err error) {
-	o := takeOut(s)
-	s.refused(o, &protocol.Command{Id: id}, err)
-	o.give()
+	var end wire.DisconnectCode
+	if errors.As(err, &end) {
+		s.disconnect(end)
+		return
+	}
+	s.answer(id, err, nil)
 }
 
 // answer replies by itself, from any goroutine: with the error, if there is
 // one.
 func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	if err != nil {
-		code := wire.ErrInternal
-		errors.As(err, &code)
-		r = code.Reply(id)
+		r = wire.ErrorReply(id, err)
 	}
 	r.Id = id
 	o := takeOut(s)

@@ -71,6 +71,11 @@ type Config struct {
 	// that it comes back at once: then they are told nothing; 0: 1 s; negative:
 	// none. Presence knows at once.
 	LeaveLinger time.Duration
+	// Calls answers RPCs; nil: none is known.
+	Calls Caller
+	// Personal joins each connection that has a user to the user's own room,
+	// PersonalRoom, as it connects.
+	Personal bool
 	// Options says what a room offers, and who may do what there; nil: nothing
 	// but publications, and only what tokens permit. What it returns must not be
 	// changed, and be the same for a name each time.

@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,7 +170,7 @@ func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
 	k.left = 1 // this loop
-	for _, c := range k.who.Channels {
+	for _, c := range s.hub.channels(k.who) {
 		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
@@ -189,6 +190,18 @@ func (k *connecting) join() {
 		}
 	}
 	k.joined("", nil, nil)
+}
+
+// channels are the rooms that the server joins a connection to: those of its
+// token, and its user's own, of which clients that do not expect it learn
+// nothing but its name.
+func (h *Hub) channels(who *identity) []token.Channel {
+	own := PersonalRoom(who.User)
+	if !h.cfg.Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.cfg.options(own).Binary ||
+		slices.ContainsFunc(who.Channels, func(c token.Channel) bool { return c.Name == own }) {
+		return who.Channels
+	}
+	return append(slices.Clip(who.Channels), token.Channel{Name: own})
 }
 
 // joined notes one room; the last one settles it.

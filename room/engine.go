@@ -31,6 +31,7 @@ import (
 //
 // All methods are safe for concurrent use and do not block.
 type Engine interface {
+	State
 	// Publish appends a message to a room. m.Data may be reused when Publish
 	// returns. done may be nil.
 	Publish(room string, m Message, done func(Position, error))
@@ -50,6 +51,9 @@ type Engine interface {
 	// epoch, of which subscribers are told with Begun; offsets go on. Of a room
 	// that is not known nothing is made.
 	RemoveHistory(room string, done func(error))
+	// Redact takes the data from publications that are remembered, and leaves
+	// their places, authors and times: see Publication.Redacted. Nobody is told.
+	Redact(room string, offsets []uint64, done func(error))
 	// Enlist makes a node one that orders and surveys reach.
 	Enlist(n Node)
 	// Dismiss ends that; a call under way may still come.
@@ -139,6 +143,24 @@ type Publication struct {
 	Offset uint64
 	Prev   uint64 // offset of the publication before it in the room; 0: none
 	Time   time.Time
+}
+
+// tagRedacted marks a publication whose data was taken back.
+const tagRedacted = "redacted"
+
+// Redacted reports whether the publication's data was taken back: it is {} now,
+// and of its tags only those are left that say what event it was, and of what.
+func (p Publication) Redacted() bool { return p.Tags[tagRedacted] != "" }
+
+func (p Publication) redacted() Publication {
+	tags := map[string]string{tagRedacted: "true"}
+	for _, name := range []string{"event", "of"} {
+		if v, ok := p.Tags[name]; ok {
+			tags[name] = v
+		}
+	}
+	p.Message = Message{Op: OpJSON, Data: []byte("{}"), From: p.From, Tags: tags}
+	return p
 }
 
 // History is what a room remembers. Publications must not be changed.

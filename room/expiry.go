@@ -230,7 +230,11 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.subs[i].token = newSubToken(t.Info, t.Expires, t.Grants)
+	w := &wanted{info: t.Info, expires: t.Expires, grants: t.Grants}
+	if old := s.subs[i].token; old != nil {
+		w.roles = old.roles
+	}
+	s.subs[i].token = newSubToken(w)
 	s.mu.Unlock()
 	s.lookBy(t.Expires)
 	return true

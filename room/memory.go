@@ -16,6 +16,7 @@ type Memory struct {
 	total  atomic.Int64 // bytes remembered
 	keys   keys
 	nodes  nodes
+	*facts // its State
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -46,8 +47,10 @@ type topic struct {
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
 	l = l.withDefaults()
-	return &Memory{limits: l, now: time.Now, topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge,
+	m := &Memory{limits: l, now: time.Now, topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge,
 		keys: newKeys(l.KeyWindow, l.MaxKeys)}
+	m.facts = newFacts(l.MaxState, func() time.Time { return m.now() })
+	return m
 }
 
 func newEpoch() string { return rand.Text()[:8] }
@@ -217,6 +220,33 @@ func (m *Memory) RemoveHistory(room string, done func(error)) {
 	done(nil)
 }
 
+// Redact implements Engine; done is called before it returns.
+func (m *Memory) Redact(room string, offsets []uint64, done func(error)) {
+	m.mu.Lock()
+	t := m.topics[room]
+	m.mu.Unlock()
+	if t != nil {
+		t.mu.Lock()
+		m.redact(t, offsets)
+		t.mu.Unlock()
+	}
+	done(nil)
+}
+
+// redact replaces entries, for others may hold the old slice's elements; t.mu is
+// held.
+func (m *Memory) redact(t *topic, offsets []uint64) {
+	t.entries = slices.Clone(t.entries)
+	for i := range t.entries {
+		if p := &t.entries[i]; slices.Contains(offsets, p.Offset) && !p.Skip {
+			cost := costOf(*p)
+			*p = p.redacted()
+			t.bytes += costOf(*p) - cost
+			m.total.Add(int64(costOf(*p) - cost))
+		}
+	}
+}
+
 // Notify implements Engine.
 func (m *Memory) Notify(room string, n Notice) {
 	for _, s := range m.subscribers(room) {
@@ -250,11 +280,12 @@ func (m *Memory) subscribers(room string) []Subscriber {
 type MemoryStats struct {
 	Topics int   // rooms that are remembered, with members or without
 	Bytes  int64 // that they and their histories take, by count
+	State  int64 // bytes that the entries of its State take, by count
 }
 
 // Stats reads the engine's size.
 func (m *Memory) Stats() MemoryStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return MemoryStats{Topics: len(m.topics), Bytes: m.total.Load()}
+	return MemoryStats{Topics: len(m.topics), Bytes: m.total.Load(), State: m.size()}
 }

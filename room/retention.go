@@ -12,6 +12,7 @@ type Limits struct {
 	MaxBytes    int           // of a room's messages; 0: 16 KiB
 	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
 	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without use forgets first
+	MaxState    int64         // bytes of all entries of the State together; 0: 64 MiB. Above it nothing more is written
 	KeyWindow   time.Duration // for which a message's key is remembered; 0: 5 min
 	MaxKeys     int           // keys remembered, some 300 bytes each; 0: 65,536. Above it the oldest is forgotten
 }
@@ -28,6 +29,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxTotal == 0 {
 		l.MaxTotal = 64 << 20
+	}
+	if l.MaxState == 0 {
+		l.MaxState = 64 << 20
 	}
 	if l.KeyWindow == 0 {
 		l.KeyWindow = 5 * time.Minute
@@ -128,6 +132,7 @@ func (m *Memory) remove(t *topic) {
 // every second or so: it looks only at what is due.
 func (m *Memory) Expire() {
 	m.keys.expire(m.now())
+	m.expire()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"strings"
 
 	"webim/room/token"
@@ -167,6 +168,9 @@ func granted(g *token.Grants, a Action, room string) bool {
 // Allows reports whether somebody who is not in the room may do something
 // there, by the configuration or the token. It does not allocate.
 func (h *Hub) Allows(who *token.Identity, a Action, room string) bool {
+	if isPrivate(room) && (who.User == "" || !slices.Contains(UsersOf(room), who.User)) {
+		return false
+	}
 	return h.allows(who, 0, a, room, h.cfg.options(room))
 }
 
@@ -180,14 +184,23 @@ func (h *Hub) allows(who *token.Identity, further Roles, a Action, room string, 
 // also one whose joining is under way.
 func (s *session) may(a Action, room string, o *Options) error {
 	who := s.who.Load()
+	if isPrivate(room) && !s.admitted(a, room) {
+		return s.hub.denied()
+	}
 	if s.hub.allows(who, 0, a, room, o) {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.find(room)
-	if i >= 0 && (s.hub.allows(who, RoleMember, a, room, o) || s.subs[i].token != nil && granted(&s.subs[i].token.grants, a, room)) {
-		return nil
+	if i >= 0 {
+		t := s.subs[i].token
+		if t == nil {
+			t = &subToken{}
+		}
+		if s.hub.allows(who, RoleMember|t.roles, a, room, o) || granted(&t.grants, a, room) {
+			return nil
+		}
 	}
 	return s.hub.denied()
 }

@@ -234,7 +234,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	}
 	var code wire.ErrorCode
 	if errors.As(err, &code) && c.Id != 0 {
-		o.reply(code.Reply(c.Id))
+		o.reply(wire.ErrorReply(c.Id, err))
 	}
 	return false
 }

@@ -33,22 +33,24 @@ type sub struct {
 	placed  bool // it relies on its place, see gap.go
 }
 
-// subToken is what the token of a subscription says.
+// subToken is what the token of a subscription, or the room's roster, says.
 type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
 	grants  token.Grants
+	roles   Roles // of the roster
 }
 
 // newSubToken is nil if there is nothing to say.
-func newSubToken(info []byte, expires time.Time, grants token.Grants) *subToken {
-	switch {
-	case !expires.IsZero():
-		return &subToken{info, expires.Unix(), grants}
-	case len(info) > 0 || !grants.None():
-		return &subToken{info, 0, grants}
+func newSubToken(w *wanted) *subToken {
+	t := &subToken{info: w.info, grants: w.grants, roles: w.roles}
+	if !w.expires.IsZero() {
+		t.expires = w.expires.Unix()
 	}
-	return nil
+	if len(t.info) == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 {
+		return nil
+	}
+	return t
 }
 
 // wanted is a subscription to be made.
@@ -62,6 +64,7 @@ type wanted struct {
 	info    []byte
 	expires time.Time
 	grants  token.Grants
+	roles   Roles  // of the roster
 	latch   *latch // wait there before taking the seat; nil: do not
 }
 
@@ -132,7 +135,7 @@ func (r *Room) admit(j *joining) error {
 		r.quitLocked()
 		return err
 	}
-	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.info, j.expires, j.grants)})
+	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.wanted)})
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/chat"
 )
 
 // roomConfig is the settings that package room has.
@@ -20,6 +21,7 @@ func (c *config) roomConfig() room.Config {
 		UserRates: room.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC},
 		Refusals:  c.MaxRefusals,
 		Anonymous: c.anonymous(), Version: "webim " + version,
+		Calls: chat.New(chat.Config{}), Personal: true,
 		Options: c.patterns().Options,
 	}
 }

@@ -69,7 +69,7 @@ func (h *Handler) readLines(body []byte) (all []lineCommand, failed *Error) {
 		case errors.Is(err, io.EOF):
 			return nil, bad("there is no command")
 		case err != nil:
-			return nil, bad(fault(err))
+			return nil, bad(wire.Fault(err))
 		case len(all) == h.cfg.MaxCommands:
 			return nil, bad("there are more than " + strconv.Itoa(h.cfg.MaxCommands) + " commands")
 		}

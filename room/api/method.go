@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"errors"
 	"reflect"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room/wire"
 )
@@ -62,7 +60,7 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 		call: func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
 			q := new(Q)
 			if err := json.Unmarshal(body, q, how); err != nil {
-				return nil, bad(fault(err))
+				return nil, bad(wire.Fault(err))
 			}
 			return f(h, ctx, q)
 		},
@@ -71,21 +69,6 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 
 func noted(m *method) *method { m.note = true; return m }
 func bare(m *method) *method  { m.bare = true; return m }
-
-// fault says what is wrong with a body, in a client's words.
-func fault(err error) string {
-	var wrong *json.SemanticError
-	var syntax *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &wrong) && errors.Is(err, json.ErrUnknownName):
-		return "there is no field " + quoted(string(wrong.JSONPointer))
-	case errors.As(err, &wrong):
-		return "the value of " + quoted(string(wrong.JSONPointer)) + " is not of its type"
-	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return "the field " + quoted(string(syntax.JSONPointer)) + " is there twice"
-	}
-	return "the body is not JSON"
-}
 
 // maxNote is the most of a request that the log keeps, in bytes.
 const maxNote = 1 << 10

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/centrifugal/protocol"
@@ -32,6 +33,17 @@ const (
 	ErrExpired               ErrorCode = 110 // expired without a token having been involved
 	ErrTooManyRequests       ErrorCode = 111 // too fast; temporary
 	ErrUnrecoverablePosition ErrorCode = 112 // the history does not reach back to that position
+	ErrConflict              ErrorCode = 113 // the id of a message, or the name of a room, belongs to another
+)
+
+// Our own error codes, of the calls of package chat and of publishing.
+const (
+	ErrMuted     ErrorCode = 440 // may say nothing there, for some time
+	ErrSlowMode  ErrorCode = 441 // the room takes a message of each user only so often; temporary
+	ErrLocked    ErrorCode = 442 // nobody but moderators may say anything there now
+	ErrBanned    ErrorCode = 443 // may not be there, for some time
+	ErrNoMessage ErrorCode = 444 // there is no such message, or no longer
+	ErrText      ErrorCode = 445 // the text is too long, or has control characters
 )
 
 var errorTexts = map[ErrorCode]string{
@@ -48,6 +60,13 @@ var errorTexts = map[ErrorCode]string{
 	ErrExpired:               "expired",
 	ErrTooManyRequests:       "too many requests",
 	ErrUnrecoverablePosition: "unrecoverable position",
+	ErrConflict:              "conflict",
+	ErrMuted:                 "muted",
+	ErrSlowMode:              "slow mode",
+	ErrLocked:                "locked",
+	ErrBanned:                "banned",
+	ErrNoMessage:             "no such message",
+	ErrText:                  "text not allowed",
 }
 
 // Text is the message that goes with the code in the reply; for a code that is
@@ -58,11 +77,39 @@ func (c ErrorCode) Text() string { return textOf(errorTexts, c, "error") }
 func (c ErrorCode) Error() string { return fmt.Sprintf("%d: %s", uint32(c), c.Text()) }
 
 // Temporary tells whether the same command may succeed a little later.
-func (c ErrorCode) Temporary() bool { return c == ErrInternal || c == ErrTooManyRequests }
+func (c ErrorCode) Temporary() bool {
+	return c == ErrInternal || c == ErrTooManyRequests || c == ErrSlowMode
+}
 
 // Reply is the error reply to the command with that id.
 func (c ErrorCode) Reply(id uint32) *protocol.Reply {
 	return &protocol.Reply{Id: id, Error: &protocol.Error{Code: uint32(c), Message: c.Text(), Temporary: c.Temporary()}}
+}
+
+// explained is an ErrorCode with a sentence of its own.
+type explained struct {
+	code ErrorCode
+	text string
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.code }
+
+// Explain is an error that wraps a code and says more than its text: what was
+// wrong, and what to do. The sentence is for whoever sent the command.
+func Explain(code ErrorCode, sentence string) error { return &explained{code, sentence} }
+
+// ErrorReply is the error reply to the command with that id: with the ErrorCode
+// that err wraps, else ErrInternal, of which nothing more is told.
+func ErrorReply(id uint32, err error) *protocol.Reply {
+	code := ErrInternal
+	errors.As(err, &code)
+	r := code.Reply(id)
+	var more *explained
+	if errors.As(err, &more) {
+		r.Error.Message = more.text
+	}
+	return r
 }
 
 // DisconnectCode is the code of the close frame that ends a connection; its
@@ -99,6 +146,7 @@ const (
 	DisconnectPermissionDenied      DisconnectCode = 3507
 	DisconnectNotAvailable          DisconnectCode = 3508 // as error 108, for what gets no reply
 	DisconnectTooManyErrors         DisconnectCode = 3509
+	DisconnectBanned                DisconnectCode = 4503 // our own: the user or the address is banned
 )
 
 var disconnectTexts = map[DisconnectCode]string{
@@ -123,6 +171,7 @@ var disconnectTexts = map[DisconnectCode]string{
 	DisconnectPermissionDenied:      "permission denied",
 	DisconnectNotAvailable:          "not available",
 	DisconnectTooManyErrors:         "too many errors",
+	DisconnectBanned:                "banned",
 }
 
 // Text is the reason of the close frame; for a code that is not in the lists

@@ -1,0 +1,85 @@
+package room
+
+import (
+	"github.com/centrifugal/protocol"
+
+	"webim/room/wire"
+)
+
+// Caller answers RPCs.
+type Caller interface {
+	// Call answers a call, at once or later, by c.Done, once; or reports that it
+	// knows no such method. It runs on a worker, and must not block.
+	Call(c *Call) (known bool)
+}
+
+// Call is an RPC of a connection that has connected.
+type Call struct {
+	Hub    *Hub
+	Method string
+	Data   []byte // good until Call returns; any bytes
+
+	s  *session
+	id uint32
+}
+
+// Author is who calls, as others see it.
+func (c *Call) Author() Author { return c.s.author() }
+
+// May judges an action as if it were a command: nil, or an error for Done.
+func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.cfg.options(room)) }
+
+// MayEverywhere judges an action that is bound to no room: what a token's role
+// in all rooms permits.
+func (c *Call) MayEverywhere(a Action) error {
+	if !c.Hub.allows(c.s.who.Load(), 0, a, "", noOptions) {
+		return c.Hub.denied()
+	}
+	return nil
+}
+
+// In reports whether the connection is in a room now.
+func (c *Call) In(room string) bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.find(room) >= 0
+}
+
+// Done answers: with JSON data, or an error: a wire.ErrorCode, one with a
+// sentence by wire.Explain, or a wire.DisconnectCode. It may be called from any
+// goroutine, with any lock held.
+func (c *Call) Done(data []byte, err error) {
+	if err != nil {
+		c.s.fail(c.id, err)
+		return
+	}
+	c.s.answer(c.id, nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: data}})
+}
+
+func (s *session) onRPC(id uint32, r *protocol.RPCRequest) error {
+	if calls := s.hub.cfg.Calls; calls != nil {
+		c := &Call{Hub: s.hub, Method: r.Method, Data: r.Data, s: s, id: id}
+		if calls.Call(c) {
+			return nil
+		}
+	}
+	return wire.ErrNotAvailable
+}
+
+// callClasses are the classes of the calls of package chat; others are classRPC.
+var callClasses = map[string]class{
+	"send": classSend, "edit": classSend, "delete": classSend, "react": classSend,
+	"typing": classTyping, "mark": classTyping,
+	"messages": classRead, "rooms": classRead, "room.info": classRead, "members": classRead, "marks": classRead,
+	"room.join": classJoin,
+}
+
+// classOfCommand is classOf, which knows no calls.
+func classOfCommand(m wire.Method, c *protocol.Command) class {
+	if m == wire.RPC {
+		if class, ok := callClasses[c.Rpc.GetMethod()]; ok {
+			return class
+		}
+	}
+	return classOf(m)
+}

@@ -1,0 +1,265 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/centrifuge-go"
+	"go.uber.org/goleak"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+func TestMain(m *testing.M) {
+	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+		ln.Close() // Go's own poller opens its descriptors with the first socket
+	}
+	goleak.VerifyTestMain(m,
+		// The client library waits its timeout for replies that cannot come.
+		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
+}
+
+// patience is the deadline of whatever a test waits for.
+const patience = 10 * time.Second
+
+const secret = "a secret of thirty-two bytes or more"
+
+// house is a server with the calls of this package.
+type house struct {
+	t      *testing.T
+	hub    *room.Hub
+	addr   string
+	signer *token.Signer
+}
+
+// build starts a server until the test ends. What the configuration leaves open
+// is as in a chat where everybody may talk, as fast as they like, and moderators
+// are named by their tokens.
+func build(t *testing.T, rc room.Config, cc Config) *house {
+	t.Helper()
+	key := token.Key{Secret: []byte(secret)}
+	verifier, err := token.New(token.Config{Keys: []token.Key{key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(verifier.Close)
+	signer, err := token.NewSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc.Tokens, rc.Anonymous, rc.Calls, rc.Personal = verifier, true, New(cc), true
+	if rc.Options == nil {
+		rc.Options = room.Patterns{{Match: "*", Options: talkative()}}.Options
+	}
+	if rc.Rates == (room.Rates{}) {
+		rc.Rates, rc.UserRates = room.NoRates, room.NoRates
+	}
+	h := &house{t: t, hub: room.NewHub(rc), signer: signer}
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, h.hub)
+	h.hub.Start(s)
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr = addr.String()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx, 0); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		h.hub.Stop()
+		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+		if n := s.Stats().Panics; n != 0 {
+			t.Errorf("%d callbacks panicked", n)
+		}
+	})
+	return h
+}
+
+// talkative are the options of a room where everybody may talk.
+func talkative() room.Options {
+	return room.Options{
+		History:     room.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour},
+		Recoverable: true, Recover: true, Presence: true, Rights: room.OpenRights(),
+	}
+}
+
+// person is a user with one connection, by the protocol's own client library.
+type person struct {
+	*centrifuge.Client
+	h      *house
+	name   string
+	events chan string // "ROOM: " and what show makes of publications; "disconnected CODE REASON"; "left ROOM CODE"
+
+	mu   sync.Mutex
+	subs map[string]*centrifuge.Subscription
+}
+
+// come connects a user, in JSON; "" is anonymous. Roles are those of the token.
+func (h *house) come(name string, roles ...string) *person {
+	h.t.Helper()
+	return h.comeAs(wire.JSON, name, roles...)
+}
+
+func (h *house) comeAs(enc wire.Encoding, name string, roles ...string) *person {
+	h.t.Helper()
+	c := centrifuge.Config{ReadTimeout: patience, WriteTimeout: patience, HandshakeTimeout: patience,
+		MinReconnectDelay: time.Millisecond, MaxReconnectDelay: 20 * time.Millisecond}
+	if name != "" {
+		text, err := h.signer.Sign(token.Claims{User: name, Roles: roles, Info: json.RawMessage(fmt.Sprintf(`{"name":%q}`, strings.ToUpper(name)))})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		c.Token = text
+	}
+	p := &person{h: h, name: name, events: make(chan string, 1000), subs: map[string]*centrifuge.Subscription{}}
+	if url := "ws://" + h.addr + room.ChatPath; enc == wire.Protobuf {
+		p.Client = centrifuge.NewProtobufClient(url, c)
+	} else {
+		p.Client = centrifuge.NewJsonClient(url, c)
+	}
+	p.OnConnected(func(centrifuge.ConnectedEvent) { p.events <- "connected" })
+	p.OnDisconnected(func(e centrifuge.DisconnectedEvent) { p.events <- fmt.Sprintf("disconnected %d %s", e.Code, e.Reason) })
+	p.OnPublication(func(e centrifuge.ServerPublicationEvent) { p.events <- e.Channel + ": " + show(e.Publication) })
+	h.t.Cleanup(p.Close)
+	if err := p.Connect(); err != nil {
+		h.t.Fatal(err)
+	}
+	p.expect("connected")
+	return p
+}
+
+// show is a publication as tests write it: offset, author, data, and the tags in
+// their order.
+func show(p centrifuge.Publication) string {
+	var b strings.Builder
+	if p.Offset != 0 {
+		fmt.Fprint(&b, p.Offset, " ")
+	}
+	if p.Info != nil {
+		b.WriteString(p.Info.User + " ")
+	}
+	b.Write(p.Data)
+	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
+		b.WriteString(" " + name + "=" + p.Tags[name])
+	}
+	return b.String()
+}
+
+// expect waits for what the person is told next, in that order.
+func (p *person) expect(want ...string) {
+	p.h.t.Helper()
+	for _, one := range want {
+		if got := p.next(); got != one {
+			p.h.t.Fatalf("%s is told %q, want %q", p.name, got, one)
+		}
+	}
+}
+
+// next is what the person is told next.
+func (p *person) next() string {
+	p.h.t.Helper()
+	select {
+	case got := <-p.events:
+		return got
+	case <-time.After(patience):
+		p.h.t.Fatalf("%s is told nothing within %v", p.name, patience)
+		return ""
+	}
+}
+
+// join subscribes to a room; what is said there is told as "ROOM: …".
+func (p *person) join(name string) {
+	p.h.t.Helper()
+	if err := p.tryJoin(name); err != "" {
+		p.h.t.Fatalf("%s cannot join %s: %s", p.name, name, err)
+	}
+}
+
+// tryJoin is "", or the error: "103 permission denied".
+func (p *person) tryJoin(name string) string {
+	p.h.t.Helper()
+	sub, err := p.NewSubscription(name)
+	if err != nil {
+		p.h.t.Fatal(err)
+	}
+	outcome := make(chan string, 10)
+	sub.OnSubscribed(func(centrifuge.SubscribedEvent) { outcome <- "" })
+	sub.OnError(func(e centrifuge.SubscriptionErrorEvent) { outcome <- problem(e.Error) })
+	sub.OnUnsubscribed(func(e centrifuge.UnsubscribedEvent) {
+		outcome <- fmt.Sprint(e.Code, " ", e.Reason)
+		p.events <- fmt.Sprintf("left %s %d", name, e.Code)
+	})
+	sub.OnPublication(func(e centrifuge.PublicationEvent) { p.events <- name + ": " + show(e.Publication) })
+	if err := sub.Subscribe(); err != nil {
+		p.h.t.Fatal(err)
+	}
+	p.mu.Lock()
+	p.subs[name] = sub
+	p.mu.Unlock()
+	select {
+	case got := <-outcome:
+		return got
+	case <-time.After(patience):
+		p.h.t.Fatalf("%s gets no answer from %s within %v", p.name, name, patience)
+		return ""
+	}
+}
+
+// problem is an error of the library as "CODE message".
+func problem(err error) string {
+	var e *centrifuge.Error
+	if errors.As(err, &e) {
+		return fmt.Sprint(e.Code, " ", e.Message)
+	}
+	return err.Error()
+}
+
+// call makes a call; the error is as problem has it, "" for none.
+func (p *person) call(method, data string) (result, fault string) {
+	p.h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := p.RPC(ctx, method, []byte(data))
+	if err != nil {
+		return "", problem(err)
+	}
+	return string(r.Data), ""
+}
+
+// must makes a call that succeeds.
+func (p *person) must(method, data string) string {
+	p.h.t.Helper()
+	result, fault := p.call(method, data)
+	if fault != "" {
+		p.h.t.Fatalf("%s %s: %s", method, data, fault)
+	}
+	return result
+}
+
+// refused makes a call that fails with a code.
+func (p *person) refused(code wire.ErrorCode, method, data string) {
+	p.h.t.Helper()
+	result, fault := p.call(method, data)
+	if !strings.HasPrefix(fault, fmt.Sprint(uint32(code), " ")) {
+		p.h.t.Fatalf("%s %s: result %s, error %q, want error %d", method, data, result, fault, code)
+	}
+}

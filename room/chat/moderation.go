@@ -1,0 +1,4 @@
+package chat
+
+// moderationMethods are the calls of moderators.
+var moderationMethods = map[string]method{}

@@ -1,0 +1,47 @@
+package chat
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+func TestUnknownCall(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	h.come("alice").refused(wire.ErrNotAvailable, "nothing", `{}`)
+}
+
+// TestPrivateRooms: whose rooms they are stands in their names, or in the roster.
+func TestPrivateRooms(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	owner, err := json.Marshal(room.Roster{Role: room.OwnerRole, Since: time.Now().UnixMilli()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: room.TableMember, Of: "$club", Name: "alice"}, Value: owner}, func(uint64, error) {})
+	people := map[string]*person{"": h.come(""), "alice": h.come("alice"), "bob": h.come("bob"), "carol": h.come("carol", "admin")}
+	for _, c := range []struct{ room, who, want string }{
+		{"#alice,bob", "alice", ""},
+		{"#alice,bob", "bob", ""},
+		{"#alice,bob", "carol", "103 permission denied"}, // an admin, too
+		{"#alice,bob", "", "103 permission denied"},
+		{"#bob,alice", "alice", "103 permission denied"}, // not the name of that room
+		{"#alice,bob,carol", "alice", "103 permission denied"},
+		{"#", "", "103 permission denied"},
+		{"#,bob", "bob", "103 permission denied"},
+		{"#alice", "bob", "103 permission denied"},
+		{"#%2Calice", "alice", "103 permission denied"},
+		{"$club", "alice", ""},
+		{"$club", "bob", "103 permission denied"},
+		{"$club", "carol", ""},
+		{"$club", "", "103 permission denied"},
+		{"$", "bob", "103 permission denied"},
+	} {
+		if got := people[c.who].tryJoin(c.room); got != c.want && !(c.want != "" && got[:3] == c.want[:3]) {
+			t.Errorf("%q joins %s: %q, want %q", c.who, c.room, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package chat
+
+// talkMethods are the calls of what people say.
+var talkMethods = map[string]method{}

@@ -1,0 +1,203 @@
+package room
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// put writes, and returns the new version.
+func put(t testing.TB, s State, e Entry) (version uint64, err error) {
+	t.Helper()
+	called := 0
+	s.Put(e, func(v uint64, e error) { version, err = v, e; called++ })
+	if called != 1 {
+		t.Fatalf("done was called %d times", called)
+	}
+	return version, err
+}
+
+func get(s State, k Key) (e Entry) {
+	s.Get(k, func(got Entry, _ error) { e = got })
+	return e
+}
+
+func namesOf(s State, table, of, after string, limit int) (names string) {
+	s.List(table, of, after, limit, func(all []Entry, _ error) {
+		for _, e := range all {
+			names += e.Name + " "
+		}
+	})
+	return strings.TrimSpace(names)
+}
+
+func TestStateVersions(t *testing.T) {
+	m := NewMemory(Limits{})
+	k := Key{"mark", "lobby", "alice"}
+	if e := get(m, k); e.Version != 0 {
+		t.Fatalf("an entry that nobody wrote: %+v", e)
+	}
+	first, err := put(t, m, Entry{Key: k, Value: []byte("1")})
+	if err != nil || first == 0 {
+		t.Fatal(first, err)
+	}
+	if _, err := put(t, m, Entry{Key: k, Value: []byte("2")}); err != ErrVersion {
+		t.Errorf("making what is there: %v", err)
+	}
+	second, err := put(t, m, Entry{Key: k, Value: []byte("2"), Version: first})
+	if err != nil || second == first {
+		t.Fatal(second, err)
+	}
+	if _, err := put(t, m, Entry{Key: k, Value: []byte("3"), Version: first}); err != ErrVersion {
+		t.Errorf("writing with an old version: %v", err)
+	}
+	if e := get(m, k); string(e.Value) != "2" || e.Version != second {
+		t.Errorf("after a refused write: %+v", e)
+	}
+	m.Delete(k, first, func(err error) {
+		if err != ErrVersion {
+			t.Errorf("deleting an old version: %v", err)
+		}
+	})
+	m.Delete(k, AnyVersion, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	third, err := put(t, m, Entry{Key: k, Value: []byte("4")})
+	if err != nil || third == first || third == second {
+		t.Errorf("a version came back: %d after %d and %d, %v", third, first, second, err)
+	}
+}
+
+func TestStateLists(t *testing.T) {
+	m := NewMemory(Limits{})
+	for _, name := range []string{"bob", "alice", "dave", "carol"} {
+		put(t, m, Entry{Key: Key{"member", "lobby", name}, Value: []byte("{}")})
+	}
+	put(t, m, Entry{Key: Key{"member", "other", "eve"}, Value: []byte("{}")})
+	for _, c := range []struct {
+		after string
+		limit int
+		want  string
+	}{{"", 10, "alice bob carol dave"}, {"", 2, "alice bob"}, {"bob", 10, "carol dave"}, {"bz", 1, "carol"}, {"dave", 5, ""}} {
+		if got := namesOf(m, "member", "lobby", c.after, c.limit); got != c.want {
+			t.Errorf("after %q, %d: %q, want %q", c.after, c.limit, got, c.want)
+		}
+	}
+}
+
+func TestStateEnds(t *testing.T) {
+	m := NewMemory(Limits{})
+	now := time.Unix(1000, 0)
+	m.now = func() time.Time { return now }
+	var told []string
+	stop := m.Watch("mute", func(e Entry) { told = append(told, e.Name+"="+string(e.Value)) })
+	k := Key{"mute", "lobby", "bob"}
+	put(t, m, Entry{Key: k, Value: []byte("x"), Expires: now.Add(time.Minute)})
+	put(t, m, Entry{Key: Key{"mute", "lobby", "eve"}, Value: []byte("y")})
+	now = now.Add(time.Minute)
+	if e := get(m, k); e.Version != 0 {
+		t.Errorf("an entry outlived its end: %+v", e)
+	}
+	put(t, m, Entry{Key: k, Value: []byte("z"), Expires: now.Add(time.Second)})
+	now = now.Add(time.Second)
+	m.Expire()
+	stop()
+	put(t, m, Entry{Key: k, Value: []byte("unseen")})
+	if got, want := strings.Join(told, " "), "bob=x eve=y bob= bob=z bob="; got != want {
+		t.Errorf("the watcher was told %q, want %q", got, want)
+	}
+	m.Watch("mute", func(e Entry) { told = append(told, e.Name) })
+	if len(told) != 7 {
+		t.Errorf("a new watcher was told %q, not the two entries", told[5:])
+	}
+}
+
+// TestStateBounded fills the engine; what is refused must cost nothing, and what
+// is removed must make room.
+func TestStateBounded(t *testing.T) {
+	m := NewMemory(Limits{MaxState: 10_000})
+	n := 0
+	for ; ; n++ {
+		if _, err := put(t, m, Entry{Key: Key{"mine", "alice", fmt.Sprint(n)}, Value: make([]byte, 100)}); err == ErrStateFull {
+			break
+		} else if err != nil || n > 100 {
+			t.Fatal(n, err)
+		}
+	}
+	if size := m.Stats().State; size > 10_000 {
+		t.Errorf("%d bytes are kept", size)
+	}
+	k := Key{"mine", "alice", "0"}
+	m.Delete(k, AnyVersion, func(error) {})
+	if _, err := put(t, m, Entry{Key: k, Value: make([]byte, 100)}); err != nil {
+		t.Errorf("after a deletion: %v", err)
+	}
+	for i := range n {
+		m.Delete(Key{"mine", "alice", fmt.Sprint(i)}, AnyVersion, func(error) {})
+	}
+	if size := m.Stats().State; size != 0 || len(m.tables["mine"]) != 0 {
+		t.Errorf("an empty state has %d bytes and %d groups", size, len(m.tables["mine"]))
+	}
+}
+
+// TestStateAgainstMap compares the state with a plain map.
+func TestStateAgainstMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := NewMemory(Limits{})
+		now := time.Unix(1000, 0)
+		m.now = func() time.Time { return now }
+		type value struct {
+			text string
+			end  time.Time
+		}
+		oracle, watched := map[Key]value{}, map[Key]string{}
+		m.Watch("t", func(e Entry) {
+			if watched[e.Key] = string(e.Value); e.Value == nil {
+				delete(watched, e.Key)
+			}
+		})
+		key := rapid.Custom(func(t *rapid.T) Key {
+			return Key{"t", rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "of"), rapid.SampledFrom([]string{"", "x", "y", "z"}).Draw(t, "name")}
+		})
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			k := key.Draw(t, "key")
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0:
+				v := value{text: rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value")}
+				if rapid.Bool().Draw(t, "ends") {
+					v.end = now.Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "in")) * time.Second)
+				}
+				m.Put(Entry{Key: k, Value: []byte(v.text), Version: AnyVersion, Expires: v.end}, func(uint64, error) {})
+				oracle[k] = v
+			case 1:
+				m.Delete(k, AnyVersion, func(error) {})
+				delete(oracle, k)
+			case 2:
+				now = now.Add(time.Second)
+			case 3:
+				m.Expire()
+			}
+			for k, v := range oracle {
+				if !v.end.IsZero() && !v.end.After(now) {
+					delete(oracle, k)
+				}
+			}
+			for _, of := range []string{"", "a", "b"} {
+				for _, name := range []string{"", "x", "y", "z"} {
+					k := Key{"t", of, name}
+					if got := string(get(m, k).Value); got != oracle[k].text {
+						t.Fatalf("%v is %q, want %q", k, got, oracle[k].text)
+					}
+				}
+			}
+			if len(watched) != len(oracle) {
+				t.Fatalf("the watcher knows %v, there is %v", watched, oracle)
+			}
+		}
+	})
+}
