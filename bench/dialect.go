@@ -95,6 +95,7 @@ type session struct {
 	dec    Decoder
 	joined bool // subscribed
 	pong   bool // the server wants its pings answered
+	pings  int64
 
 	// before is what a publication of the room begins with, up to its text, as the first one showed. A server encodes alike what is alike, so
 	// those that follow need no JSON decoder: the same bytes before it put a parser into the same state.
@@ -189,6 +190,7 @@ func (s *session) line(out, answer, line []byte) ([]byte, []byte, error) {
 		out = appendFrame(out, opText, []byte(text), nil)
 	case r.Push != nil: // somebody joined or left
 	case r.ID == 0:
+		s.pings++
 		if s.pong {
 			answer = append(answer, "{}\n"...)
 		}

@@ -200,7 +200,9 @@ func (w *worker) hear(c *client, b []byte, at int64) error {
 	if c.session == nil {
 		return c.sink.data(c, b, at)
 	}
+	pings := c.session.pings
 	plain, answer, err := c.session.take(w.plain[:0], b)
+	w.pings += c.session.pings - pings
 	w.plain = plain
 	if len(answer) > 0 {
 		c.send(appendFrame(nil, opText, answer, &c.mask))

@@ -111,7 +111,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	r.fd, r.ip, r.port = int32(fd), ip, port
 	s.furnish(r, ln, refuse, back)
 	l := s.loops[r.loop]
-	l.wheel.arm(r, r.deadline)
+	l.wheel.arm(r, r.deadline.Load())
 	err := l.park(s, r)
 	// From here on the record is this connection's. An event that came since
 	// it was parked woke a turn that saw no connection yet.
@@ -138,13 +138,13 @@ func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
 	r.seen.Store(now)
 	r.sent.Store(now)
-	r.deadline = now + s.ticks.handshake
+	r.deadline.Store(now + s.ticks.handshake)
 	r.stage = stageHTTP
 	var flags uint32
 	var x *extra
 	if refuse != "" {
 		x = &extra{refuse: refuse}
-		r.deadline = now + min(s.ticks.handshake, s.ticks.refusal)
+		r.deadline.Store(now + min(s.ticks.handshake, s.ticks.refusal))
 	}
 	if back != nil && back.tls != nil {
 		x = &extra{refuse: refuse, tls: back.tls}

@@ -141,8 +141,8 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 				s.extras.at(r.extra).tls.dropIn()
 			}
 		}
-		r.deadline = s.clock.now.Load() + s.ticks.close
-		s.wheelOf(r).armBy(r, r.deadline)
+		r.deadline.Store(s.clock.now.Load() + s.ticks.close)
+		s.wheelOf(r).armBy(r, r.deadline.Load())
 	}
 	r.mu.Lock()
 	if r.w&wBit != 0 {
@@ -167,8 +167,8 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	if shut {
 		unix.Shutdown(fd, unix.SHUT_WR)
 		// All is said: what is left is to see the client's end of stream.
-		r.deadline = s.clock.now.Load() + s.ticks.linger
-		s.wheelOf(r).armBy(r, r.deadline)
+		r.deadline.Store(s.clock.now.Load() + s.ticks.linger)
+		s.wheelOf(r).armBy(r, r.deadline.Load())
 	}
 	if gone {
 		r.stage = stageDrain
@@ -267,7 +267,8 @@ func (s *Server) forget(r *record) {
 	atomic.StoreUint64(&r.bytesIn, 0)
 	atomic.StoreUint64(&r.messagesIn, 0)
 	r.mu.Unlock()
-	r.input, r.deadline, r.controls, r.controlAt = 0, 0, 0, 0
+	r.input, r.controls, r.controlAt = 0, 0, 0
+	r.deadline.Store(0)
 	r.stage = stageFree
 	s.slab.put(r)
 }

@@ -74,9 +74,10 @@ func (c Conn) SetHeartbeat(id HeartbeatID) {
 	if id > 0 {
 		// deadline is when the last ping was sent: somewhere in the past.
 		now, b := c.s.clock.now.Load(), &c.s.beats[id-1]
-		c.r.deadline = now + 1 + rand.Uint32N(b.interval) - b.interval
+		first := together(now + beatGrain + rand.Uint32N(b.interval))
+		c.r.deadline.Store(first - b.interval)
 		c.r.flags.And(^fFirst)
-		c.s.wheelOf(c.r).armBy(c.r, c.r.deadline+b.interval)
+		c.s.wheelOf(c.r).armBy(c.r, first)
 	}
 }
 
@@ -94,8 +95,8 @@ func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
 	if f&(fProtected|fPaused|fHeld|fBlocked) != 0 {
 		r.flags.And(^fPinged)
 	} else if f&fPinged != 0 {
-		if int32(r.seen.Load()-r.deadline) < 0 {
-			due := r.deadline + b.timeout
+		if int32(r.seen.Load()-r.deadline.Load()) < 0 {
+			due := r.deadline.Load() + b.timeout
 			if int32(now-due) >= 0 {
 				s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout, code: b.Code, reason: b.Reason, frame: true, last: true})
 				return 0
@@ -104,14 +105,36 @@ func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
 		}
 		r.flags.And(^fPinged)
 	}
-	if due := r.deadline + b.interval; int32(now-due) < 0 {
+	if due := together(r.deadline.Load() + b.interval); int32(now-due) < 0 {
 		return due
 	}
-	r.deadline = now
+	r.deadline.Store(now)
 	frame := b.Frame.variant(s.conn(r).Variant(), s.cfg.DeflateMin)
 	if !s.ping(r, frame) || b.timeout == 0 {
-		return now + b.interval
+		return together(now + b.interval)
 	}
 	r.flags.Or(fPinged)
 	return now + b.timeout
 }
+
+// early is Server.early for a connection with a heartbeat: whose ping has been
+// answered need not be looked at before the next is due.
+func (b *beat) early(r *record, f, now uint32) (due uint32, ok bool) {
+	const settled = fOpen | fClosing | fBlocked | fFirst | fUnfinished | fProtected | fPaused | fHeld
+	sent := r.deadline.Load()
+	if f&settled != fOpen || f&fPinged != 0 && int32(r.seen.Load()-sent) < 0 {
+		return 0, false
+	}
+	due = together(sent + b.interval)
+	return due, int32(due-now) > 0
+}
+
+// beatGrain is the ticks that beats are sent in common.
+const beatGrain = 4
+
+// together is the moment before that at which beats leave. Most of what an idle
+// client costs is not its ping but that somebody wakes up for it: so those of
+// 400 ms leave together, are answered together, and whose answer has come by
+// then gets no turn to look for it. Measured with 15,000 clients and a ping
+// every 25 s: 0.91 µs a second and client, from 2.27.
+func together(tick uint32) uint32 { return tick - tick%beatGrain }

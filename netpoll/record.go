@@ -36,9 +36,9 @@ type record struct {
 	sent  atomic.Uint32 // tick of the last byte taken by the socket
 
 	// Owned by who holds the turn.
-	input     uint32 // in Server.inputs; 0: none
-	deadline  uint32 // tick: end of the handshake or the close; when open, of the ping that has no answer
-	controls  uint16 // control frames in the second of controlAt
+	input     uint32        // in Server.inputs; 0: none
+	deadline  atomic.Uint32 // tick: end of the handshake or the close; when open, of the ping that has no answer
+	controls  uint16        // control frames in the second of controlAt
 	controlAt uint8
 	stage     uint8
 

@@ -117,6 +117,29 @@ func newPool(c *clock) *pool {
 
 func (p *pool) push(t task) {
 	p.mu.Lock()
+	p.pushLocked(t)
+	wake := p.idle > 0
+	p.mu.Unlock()
+	if wake {
+		p.cond.Signal()
+	}
+}
+
+// pushAll puts tasks on the list's tail, and wakes one worker: whoever takes one
+// and leaves others wakes the next.
+func (p *pool) pushAll(tasks []task) {
+	if len(tasks) == 0 {
+		return
+	}
+	p.mu.Lock()
+	for _, t := range tasks {
+		p.pushLocked(t)
+	}
+	p.mu.Unlock()
+	p.cond.Signal()
+}
+
+func (p *pool) pushLocked(t task) {
 	// The clock costs 40 ns, so the latency is sampled.
 	if p.pushed++; p.pushed%16 == 0 {
 		t.at = p.clock.nanos()
@@ -126,11 +149,6 @@ func (p *pool) push(t task) {
 	}
 	p.ring[(p.head+p.n)&(len(p.ring)-1)] = t
 	p.n++
-	wake := p.idle > 0
-	p.mu.Unlock()
-	if wake {
-		p.cond.Signal()
-	}
 }
 
 func (p *pool) resize(size int) {
@@ -160,8 +178,15 @@ func (p *pool) take() (t task, ok bool) {
 	p.ring[p.head] = task{}
 	p.head = (p.head + 1) & (len(p.ring) - 1)
 	p.n--
+	if p.n > crowd && p.idle > 0 {
+		p.cond.Signal()
+	}
 	return t, true
 }
+
+// crowd is how many tasks of pushAll one worker does alone: to wake another one
+// costs more than a few of them.
+const crowd = 32
 
 // close lets the workers go once the list is empty.
 func (p *pool) close() {

@@ -47,11 +47,12 @@ const wheelSlots = 512
 //
 // It only queues turns: deadlines are judged by Server.judge on the turn.
 type wheel struct {
-	s    *Server
-	mu   sync.Mutex
-	at   uint32 // the last tick that was handled
-	head [wheelSlots]int32
-	due  []*record // scratch of advance
+	s     *Server
+	mu    sync.Mutex
+	at    uint32 // the last tick that was handled
+	head  [wheelSlots]int32
+	due   []*record // scratch of advance, as tasks
+	tasks []task
 }
 
 // arm sets the record's deadline, earlier or later than before.
@@ -132,10 +133,15 @@ func (w *wheel) advance(now uint32) {
 	w.mu.Unlock()
 	for i, r := range w.due {
 		r.flags.Or(fTimer)
-		w.s.wake(r)
+		if wakeTurn(&r.turn) {
+			w.tasks = append(w.tasks, task{r: r})
+		}
 		w.due[i] = nil
 	}
 	w.due = w.due[:0]
+	w.s.pool.pushAll(w.tasks)
+	clear(w.tasks)
+	w.tasks = w.tasks[:0]
 }
 
 // run turns the wheel until stop is closed; the first wheel moves the clock.
@@ -163,8 +169,12 @@ func (w *wheel) run(moveClock bool, stop <-chan struct{}) {
 // when its heartbeat is due next. It reads only atomics, so that a live
 // connection costs no turn.
 func (s *Server) early(r *record, now uint32) (due uint32, ok bool) {
-	const settled = fOpen | fClosing | fBlocked | fPinged | fFirst | fUnfinished | fBeat
-	if s.cfg.PingInterval < 0 || r.flags.Load()&settled != fOpen {
+	const settled = fOpen | fClosing | fBlocked | fPinged | fFirst | fUnfinished
+	f := r.flags.Load()
+	if b := s.beatOf(f); b != nil {
+		return b.early(r, f, now)
+	}
+	if s.cfg.PingInterval < 0 || f&settled != fOpen {
 		return 0, false
 	}
 	due = r.seen.Load() + s.ticks.ping
@@ -180,18 +190,18 @@ func (s *Server) judge(r *record) {
 		if f&fArmed == 0 {
 			return // closeTurn will set the deadline
 		}
-		if int32(now-r.deadline) >= 0 {
+		if int32(now-r.deadline.Load()) >= 0 {
 			s.expire(r)
 			return
 		}
-		s.wheelOf(r).arm(r, r.deadline)
+		s.wheelOf(r).arm(r, r.deadline.Load())
 		return
 	case r.stage != stageOpen:
-		if int32(now-r.deadline) >= 0 {
+		if int32(now-r.deadline.Load()) >= 0 {
 			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeTimeout})
 			return
 		}
-		s.wheelOf(r).arm(r, r.deadline)
+		s.wheelOf(r).arm(r, r.deadline.Load())
 		return
 	}
 	next := now + s.ticks.idle
@@ -255,8 +265,8 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 		return now + s.ticks.ping
 	}
 	seen := r.seen.Load()
-	if f&fPinged != 0 && int32(seen-r.deadline) < 0 {
-		due := r.deadline + s.ticks.pong
+	if f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
+		due := r.deadline.Load() + s.ticks.pong
 		if int32(now-due) >= 0 {
 			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
 			return 0
@@ -273,7 +283,7 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 		return now + s.ticks.ping
 	}
 	r.flags.Or(fPinged)
-	r.deadline = now
+	r.deadline.Store(now)
 	return now + min(s.ticks.ping, s.ticks.pong)
 }
 

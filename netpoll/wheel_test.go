@@ -194,3 +194,37 @@ func TestWheelIsLazy(t *testing.T) {
 		t.Errorf("silent since %d, its turn comes at %d, want %d", quiet, m.w.at, quiet+modelPing)
 	}
 }
+
+// A heartbeat whose ping was answered needs no turn before the next.
+func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
+	m := newWheelModel(0, 1)
+	r := m.recs[0]
+	m.s.beats = []beat{{interval: 250, timeout: 80}}
+	sent := uint32(100)
+	for _, c := range []struct {
+		name  string
+		flags uint32
+		seen  uint32
+		due   uint32
+		ok    bool
+	}{
+		{"answered", fPinged, sent, 350 - 350%beatGrain, true},
+		{"not answered", fPinged, sent - 1, 0, false},
+		{"not pinged", 0, 0, 350 - 350%beatGrain, true},
+		{"blocked", fBlocked, sent, 0, false},
+		{"paused", fPaused, sent, 0, false},
+		{"with half a message", fUnfinished, sent, 0, false},
+		{"closing", fClosing, sent, 0, false},
+	} {
+		r.flags.Store(fOpen | fBeat0 | c.flags)
+		r.seen.Store(c.seen)
+		r.deadline.Store(sent)
+		due, ok := m.s.early(r, sent+80)
+		if ok != c.ok || ok && due != c.due {
+			t.Errorf("%s: %d, %v; want %d, %v", c.name, due, ok, c.due, c.ok)
+		}
+		if _, ok := m.s.early(r, sent+250); ok {
+			t.Errorf("%s: the next ping is not due after its interval", c.name)
+		}
+	}
+}
