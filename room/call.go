@@ -45,6 +45,25 @@ func (c *Call) In(room string) bool {
 	return c.s.find(room) >= 0
 }
 
+// Publish says something for the caller, whose rights have been judged. done gets
+// an error for Done. It may be called from any goroutine.
+func (c *Call) Publish(what Saying, done func(Position, error)) { c.s.say(what, done) }
+
+// MayTalk judges what a mute or the room's settings have against the caller, who
+// may send there by the rights: nil, or an error for Done.
+func (c *Call) MayTalk(room string) error { return c.s.mayTalk(room, false) }
+
+// Audit leaves a line in the audit log of what the caller did.
+func (c *Call) Audit(a Audit) {
+	a.By = c.s.who.Load().User
+	c.Hub.Audited(a)
+}
+
+// Typing tells the others in a room that the caller is about to say something.
+func (c *Call) Typing(room string) {
+	c.Hub.engine.Notify(room, Notice{Typing: true, Who: c.s.author()})
+}
+
 // Done answers: with JSON data, or an error: a wire.ErrorCode, one with a
 // sentence by wire.Explain, or a wire.DisconnectCode. It may be called from any
 // goroutine, with any lock held.

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/centrifugal/protocol"
-	"github.com/gobwas/ws"
 
 	"webim/room/token"
 	"webim/room/wire"
@@ -159,19 +158,7 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 	if err := s.may(ActSend, r.Channel, opts); err != nil {
 		return err
 	}
-	data, err := wire.Data(opts.Binary, r.Data)
-	if err != nil {
-		return err
-	}
-	who := s.author()
-	m := Message{Op: OpJSON, Data: data, From: &who, Keep: &opts.History}
-	if opts.Binary {
-		m.Op = ws.OpBinary
-	}
-	s.hub.publish(r.Channel, m, func(_ Position, err error) {
-		if err == ErrBusy {
-			err = wire.ErrTooManyRequests // temporary
-		}
+	s.say(Saying{Room: r.Channel, Data: r.Data}, func(_ Position, err error) {
 		s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}})
 	})
 	return nil

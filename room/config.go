@@ -1,6 +1,7 @@
 package room
 
 import (
+	"log/slog"
 	"time"
 
 	"webim/room/token"
@@ -71,6 +72,15 @@ type Config struct {
 	// that it comes back at once: then they are told nothing; 0: 1 s; negative:
 	// none. Presence knows at once.
 	LeaveLinger time.Duration
+	// Audit gets a line for each thing that moderators, and the server API, do to
+	// users; nil: nobody does.
+	Audit *slog.Logger
+	// Text bounds what people say; the zero value: the defaults.
+	Text TextLimits
+	// Said is told of each message that a connection of this node has published,
+	// in either dialect; nil: nobody is. It is called by workers, with no lock
+	// held, and must not block.
+	Said func(h *Hub, room string, at Position, m Message)
 	// Calls answers RPCs; nil: none is known.
 	Calls Caller
 	// Personal joins each connection that has a user to the user's own room,
@@ -114,6 +124,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxConnsPerUser, 128)
 	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)
 	c.UserRates = c.UserRates.withDefaults(DefaultUserRates, c.MaxRoomsPerConn)
+	c.Text = c.Text.withDefaults()
 	c.Refusals = c.Refusals.withDefault(DefaultRefusals)
 	dur(&c.PingInterval, 25*time.Second)
 	dur(&c.PongTimeout, 8*time.Second)

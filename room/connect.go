@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -170,7 +171,7 @@ func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
 	k.left = 1 // this loop
-	for _, c := range s.hub.channels(k.who) {
+	for _, c := range s.hub.channels(k.who, addressOf(s.conn)) {
 		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
@@ -193,15 +194,20 @@ func (k *connecting) join() {
 }
 
 // channels are the rooms that the server joins a connection to: those of its
-// token, and its user's own, of which clients that do not expect it learn
+// token where it is not banned, and its user's own, of which clients that do not expect it learn
 // nothing but its name.
-func (h *Hub) channels(who *identity) []token.Channel {
+func (h *Hub) channels(who *identity, addr netip.Addr) []token.Channel {
+	all := who.Channels
+	banned := func(c token.Channel) bool { return h.isBanned(c.Name, who.User, addr) }
+	if slices.ContainsFunc(all, banned) {
+		all = slices.DeleteFunc(slices.Clone(all), banned)
+	}
 	own := PersonalRoom(who.User)
 	if !h.cfg.Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.cfg.options(own).Binary ||
-		slices.ContainsFunc(who.Channels, func(c token.Channel) bool { return c.Name == own }) {
-		return who.Channels
+		slices.ContainsFunc(all, func(c token.Channel) bool { return c.Name == own }) {
+		return all
 	}
-	return append(slices.Clip(who.Channels), token.Channel{Name: own})
+	return append(slices.Clip(all), token.Channel{Name: own})
 }
 
 // joined notes one room; the last one settles it.
@@ -237,6 +243,11 @@ func (k *connecting) reply(o *out) error {
 	if err := s.hub.enrol(s); err != nil {
 		s.close()
 		return err
+	}
+	for name := range k.subs {
+		if s.notBanned(name) != nil { // since it was joined; from now on a ban finds it
+			s.hub.soon(func() { s.expelled(name) })
+		}
 	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
 	s.lookBy(k.who.Expires)

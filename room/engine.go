@@ -42,8 +42,8 @@ type Engine interface {
 	// History reads what is remembered of a room behind an offset, oldest
 	// first, limit publications at most (0: all).
 	History(room string, since uint64, limit int, done func(History, error))
-	// Notify tells a room's subscribers that somebody came or went. That has
-	// no place and is not remembered.
+	// Notify tells a room's subscribers that somebody came or went, or types.
+	// That has no place and is not remembered.
 	Notify(room string, n Notice)
 	// Members gathers who is in a room, on all nodes.
 	Members(room string, done func([]Author, error))
@@ -125,10 +125,11 @@ type Author struct {
 	ChanInfo []byte // JSON that the subscription's token brought, or nil
 }
 
-// Notice is a member that came or went.
+// Notice is a member that came or went, or one that types.
 type Notice struct {
-	Left bool
-	Who  Author
+	Left   bool
+	Typing bool
+	Who    Author
 }
 
 // Position is a place in a room's stream of publications.
@@ -145,8 +146,14 @@ type Publication struct {
 	Time   time.Time
 }
 
-// tagRedacted marks a publication whose data was taken back.
-const tagRedacted = "redacted"
+// Tags of publications that have a meaning here; see package chat for all.
+const (
+	TagEvent    = "event"    // what it is, if not a message
+	TagOf       = "of"       // the offset of the publication that it is about
+	tagRedacted = "redacted" // its data was taken back
+
+	EventEdit = "edit" // says what the publication it is about says from now on
+)
 
 // Redacted reports whether the publication's data was taken back: it is {} now,
 // and of its tags only those are left that say what event it was, and of what.
@@ -154,7 +161,7 @@ func (p Publication) Redacted() bool { return p.Tags[tagRedacted] != "" }
 
 func (p Publication) redacted() Publication {
 	tags := map[string]string{tagRedacted: "true"}
-	for _, name := range []string{"event", "of"} {
+	for _, name := range []string{TagEvent, TagOf} {
 		if v, ok := p.Tags[name]; ok {
 			tags[name] = v
 		}

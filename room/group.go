@@ -102,8 +102,12 @@ func (p Publication) encode(room string, dialect int) encoded {
 }
 
 // plain is what plain clients get: what a plain client said as it was, and of
-// JSON data its text.
+// JSON data its text. Of the server's events they could make nothing, but that
+// the text of an edit is the new one.
 func (p Publication) plain() encoded {
+	if event := p.Tags[TagEvent]; event != "" && event != EventEdit {
+		return encoded{}
+	}
 	if p.Op != OpJSON {
 		return encoded{p.Op, p.Data}
 	}

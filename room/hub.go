@@ -34,6 +34,9 @@ type Hub struct {
 	due     deadlines
 	lingers lingers
 
+	sanctions sanctions
+	unwatch   func()
+
 	called   atomic.Int64 // members of all rooms, see turnstile
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
@@ -51,8 +54,9 @@ func NewHub(cfg Config) *Hub {
 // itself ends with the server; Stop ends what its engine does.
 func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
-	h.engine.Enlist(h)
 	h.errands.turn = s.NewTurn(h.errands.run)
+	h.unwatch = h.watchSanctions()
+	h.engine.Enlist(h)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
 	s.Tick(time.Second, h.recall)
@@ -62,7 +66,10 @@ func (h *Hub) Start(s *netpoll.Server) {
 }
 
 // Stop takes the hub from its engine's nodes: no order reaches it any more.
-func (h *Hub) Stop() { h.engine.Dismiss(h) }
+func (h *Hub) Stop() {
+	h.engine.Dismiss(h)
+	h.unwatch()
+}
 
 // Handshake refuses connections to rooms that cannot be.
 func (h *Hub) Handshake(r *netpoll.Request) {

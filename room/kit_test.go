@@ -88,6 +88,9 @@ func (c Config) open() Config {
 	if c.Rates == (Rates{}) {
 		c.Rates, c.UserRates = NoRates, NoRates
 	}
+	if c.Text == (TextLimits{}) {
+		c.Text = TextLimits{-1, -1}
+	}
 	return c
 }
 

@@ -1,8 +1,11 @@
 package room
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -24,7 +27,7 @@ type plainConn struct {
 func (h *Hub) greet(r *netpoll.Request, room string) {
 	who, status, text := h.bearer(r.Query().Get("token"))
 	if status == 0 {
-		status, text = h.judgePlain(who, room)
+		status, text = h.judgePlain(who, room, r.Remote().Addr().Unmap())
 	}
 	if status != 0 {
 		r.Refuse(status, text)
@@ -67,10 +70,13 @@ func (h *Hub) bearer(text string) (who *identity, status int, why string) {
 }
 
 // judgePlain is an HTTP status and why, or 0.
-func (h *Hub) judgePlain(who *identity, room string) (status int, why string) {
+func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status int, why string) {
 	if !h.Allows(who, ActJoin, room) || !h.Allows(who, ActRead, room) {
 		_ = h.denied()
 		return http.StatusForbidden, "this room is not open to you"
+	}
+	if h.isBanned(room, who.User, addr) {
+		return http.StatusForbidden, "you are banned"
 	}
 	if who.User != "" && h.isFull(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
@@ -110,6 +116,8 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 	}
 	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {
 		c.Close(ws.StatusCode(1013), err.Error())
+	} else if h.isBanned(room, authorOf(c).User, addressOf(c)) {
+		c.Close(wireStatus(wire.DisconnectBanned), wire.DisconnectBanned.Text())
 	} else if named && h.revoked(p.who) { // since the handshake: see enrol
 		c.Close(wireStatus(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
 	}
@@ -126,6 +134,14 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	}
 	if !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
 		_ = h.denied()
+		return
+	}
+	if h.mayTalk(m.Room.name, who.User, cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())), func() bool {
+		return h.allows(who, RoleMember, ActMute, m.Room.name, m.Room.opts)
+	}, true) != nil {
+		return
+	}
+	if op == ws.OpText && h.cfg.Text.check(data) != nil {
 		return
 	}
 	msg := Message{Op: op, Data: data}
@@ -153,5 +169,10 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 			return
 		}
 	}
-	h.engine.Publish(r.name, msg, func(Position, error) { r.entered(n) })
+	h.engine.Publish(r.name, msg, func(pos Position, err error) {
+		r.entered(n)
+		if err == nil {
+			h.said(r.name, pos, msg)
+		}
+	})
 }

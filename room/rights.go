@@ -183,12 +183,24 @@ func (h *Hub) allows(who *token.Identity, further Roles, a Action, room string, 
 // may judges one command of a session: nil, or ErrPermissionDenied. A member is
 // also one whose joining is under way.
 func (s *session) may(a Action, room string, o *Options) error {
+	if s.mayBy(a, room, o) {
+		return nil
+	}
+	return s.hub.denied()
+}
+
+// allowed is may for what is no command of its own.
+func (s *session) allowed(a Action, room string) bool {
+	return s.mayBy(a, room, s.hub.cfg.options(room))
+}
+
+func (s *session) mayBy(a Action, room string, o *Options) bool {
 	who := s.who.Load()
 	if isPrivate(room) && !s.admitted(a, room) {
-		return s.hub.denied()
+		return false
 	}
 	if s.hub.allows(who, 0, a, room, o) {
-		return nil
+		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,8 +211,8 @@ func (s *session) may(a Action, room string, o *Options) error {
 			t = &subToken{}
 		}
 		if s.hub.allows(who, RoleMember|t.roles, a, room, o) || granted(&t.grants, a, room) {
-			return nil
+			return true
 		}
 	}
-	return s.hub.denied()
+	return false
 }

@@ -174,6 +174,10 @@ func (r *Room) Deliver(p Publication) {
 // Noticed implements Subscriber: members that asked for it learn who came or
 // went, in its place among the messages.
 func (r *Room) Noticed(n Notice) {
+	if n.Typing {
+		r.typing(n)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.appendLocked(true, func(dialect int) encoded { return n.encode(r.name, dialect) })

@@ -82,6 +82,12 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 	}
 	r.mu.Lock()
 	r.joining = append(r.joining, j)
+	if err := s.notBanned(w.room); err != nil { // only now: a ban that comes later finds it among the subscriptions
+		j.err = err
+		r.seatLocked()
+		r.mu.Unlock()
+		return nil
+	}
 	r.mu.Unlock()
 	if !w.opts.Recoverable {
 		w.since = nil

@@ -28,12 +28,16 @@ const (
 )
 
 // enrol makes a session one that orders reach, just before its connect reply. A
-// token that was revoked while it was connecting is found here: the revocation
-// comes before or after, and in either case one sees the other.
+// token that was revoked, or a user who was banned, while it was connecting is
+// found here: that comes before or after, and in either case one sees the other.
 func (h *Hub) enrol(s *session) error {
 	h.users.add(s)
-	if h.revoked(s.who.Load()) {
+	who := s.who.Load()
+	switch {
+	case h.revoked(who):
 		return wire.DisconnectInvalidToken
+	case h.isBanned("", who.User, addressOf(s.conn)):
+		return wire.DisconnectBanned
 	}
 	return nil
 }

@@ -1,4 +1,166 @@
 package chat
 
+import (
+	"time"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
 // moderationMethods are the calls of moderators.
-var moderationMethods = map[string]method{}
+var moderationMethods = map[string]method{
+	"kick":      define((*Chat).kick),
+	"ban":       define((*Chat).ban),
+	"unban":     define((*Chat).unban),
+	"mute":      define((*Chat).mute),
+	"unmute":    define((*Chat).unmute),
+	"sanctions": define((*Chat).sanctions),
+}
+
+type sanctionRequest struct {
+	Room    string `json:"room"`
+	User    string `json:"user"`
+	IP      string `json:"ip"`
+	Seconds int64  `json:"seconds"`
+	Reason  string `json:"reason"`
+}
+
+// maxSeconds is a hundred years: longer is for ever, which is 0.
+const maxSeconds = 100 * 366 * 24 * 3600
+
+// sanction judges a call, and makes the sanction that it asks for.
+func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string) (s room.Sanction, err error) {
+	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
+	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason}
+	switch {
+	case q.IP != "" && table == room.TableBan:
+		s.Table, s.Who = room.TableBanIP, q.IP
+	case q.IP != "":
+		return s, bad("ip is for bans")
+	}
+	switch {
+	case (q.User == "") == (q.IP == ""):
+		return s, bad("name a user, or for a ban an ip")
+	case q.Seconds < 0 || q.Seconds > maxSeconds:
+		return s, bad("seconds is 0, for ever, or a number up to a hundred years")
+	case q.User == s.By && s.By != "":
+		return s, bad("that is you")
+	}
+	if q.Seconds > 0 {
+		s.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second)
+	}
+	if q.Room == "" {
+		return s, call.MayEverywhere(a)
+	}
+	return s, may(call, a, q.Room)
+}
+
+// moderate does what a call asks for, unless it is against an owner of the room:
+// those are above its moderators.
+func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, do func(room.Sanction, *room.Author, func(error))) {
+	s, err := q.sanction(call, a, table)
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	author := call.Author()
+	act := func() { do(s, &author, func(err error) { answer(call, empty{}, err) }) }
+	if !room.IsRoster(s.Room) {
+		act()
+		return
+	}
+	room.RosterOf(call.Hub.Engine(), s.Room, s.Who, func(r room.Roster, ok bool, err error) {
+		switch {
+		case err != nil:
+			call.Done(nil, wire.ErrInternal)
+		case ok && r.Role == room.OwnerRole:
+			call.Done(nil, wire.Explain(wire.ErrPermissionDenied, "permission denied: the room is this user's"))
+		default:
+			act()
+		}
+	})
+}
+
+func (c *Chat) kick(call *room.Call, q *sanctionRequest) {
+	moderate(call, q, room.ActKick, "", call.Hub.Kick)
+}
+
+func (c *Chat) ban(call *room.Call, q *sanctionRequest) {
+	moderate(call, q, room.ActBan, room.TableBan, call.Hub.Impose)
+}
+
+func (c *Chat) unban(call *room.Call, q *sanctionRequest) {
+	moderate(call, q, room.ActBan, room.TableBan, call.Hub.Lift)
+}
+
+func (c *Chat) mute(call *room.Call, q *sanctionRequest) {
+	moderate(call, q, room.ActMute, room.TableMute, call.Hub.Impose)
+}
+
+func (c *Chat) unmute(call *room.Call, q *sanctionRequest) {
+	moderate(call, q, room.ActMute, room.TableMute, call.Hub.Lift)
+}
+
+type sanctionsRequest struct {
+	Room string `json:"room"`
+}
+
+type sanctionsResult struct {
+	Bans  []sanctionEntry `json:"bans"`
+	Mutes []sanctionEntry `json:"mutes"`
+}
+
+type sanctionEntry struct {
+	User   string `json:"user,omitempty"`
+	IP     string `json:"ip,omitempty"`
+	Until  int64  `json:"until,omitzero"` // unix seconds
+	By     string `json:"by"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// maxSanctions is how many of a kind are listed.
+const maxSanctions = 1000
+
+func (c *Chat) sanctions(call *room.Call, q *sanctionsRequest) {
+	var err error
+	for _, a := range []room.Action{room.ActBan, room.ActMute} {
+		if err == nil && q.Room == "" {
+			err = call.MayEverywhere(a)
+		} else if err == nil {
+			err = may(call, a, q.Room)
+		}
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	res := sanctionsResult{Bans: []sanctionEntry{}, Mutes: []sanctionEntry{}}
+	list := func(table string, into *[]sanctionEntry, then func()) {
+		call.Hub.Sanctions(table, q.Room, "", maxSanctions, func(all []room.Sanction, err error) {
+			if err != nil {
+				call.Done(nil, err)
+				return
+			}
+			for _, s := range all {
+				*into = append(*into, entryOf(s))
+			}
+			then()
+		})
+	}
+	list(room.TableBan, &res.Bans, func() {
+		list(room.TableBanIP, &res.Bans, func() {
+			list(room.TableMute, &res.Mutes, func() { answer(call, res, nil) })
+		})
+	})
+}
+
+func entryOf(s room.Sanction) sanctionEntry {
+	e := sanctionEntry{User: s.Who, By: s.By, Reason: s.Reason}
+	if s.Table == room.TableBanIP {
+		e.User, e.IP = "", s.Who
+	}
+	if !s.Until.IsZero() {
+		e.Until = s.Until.Unix()
+	}
+	return e
+}

@@ -1,4 +1,184 @@
 package chat
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rivo/uniseg"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
 // talkMethods are the calls of what people say.
-var talkMethods = map[string]method{}
+var talkMethods = map[string]method{
+	"send":     define((*Chat).send),
+	"edit":     define((*Chat).edit),
+	"delete":   define((*Chat).delete),
+	"react":    define((*Chat).react),
+	"typing":   define((*Chat).typing),
+	"messages": define((*Chat).messages),
+}
+
+// Events and tags, besides those of package room.
+const (
+	eventDelete  = "delete"
+	eventReact   = "react"
+	eventUnreact = "unreact"
+
+	tagID    = "id"
+	tagReply = "reply"
+	tagEmoji = "emoji"
+)
+
+// noData is the data of an event that has none.
+var noData = []byte("{}")
+
+// number is an offset as tags have it.
+func number(offset uint64) string { return strconv.FormatUint(offset, 10) }
+
+type sendRequest struct {
+	Room  string         `json:"room"`
+	ID    *string        `json:"id"`
+	Data  jsontext.Value `json:"data"`
+	Reply uint64         `json:"reply"`
+}
+
+type sendResult struct {
+	Offset uint64 `json:"offset"`
+	Epoch  string `json:"epoch"`
+}
+
+// maxID is the most bytes of an id that a client gives a message.
+const maxID = 64
+
+func (c *Chat) send(call *room.Call, q *sendRequest) {
+	if err := may(call, room.ActSend, q.Room); err != nil {
+		call.Done(nil, err)
+		return
+	}
+	what := room.Saying{Room: q.Room, Data: q.Data}
+	if q.ID != nil {
+		if err := checkID(*q.ID); err != nil {
+			call.Done(nil, err)
+			return
+		}
+		what.Tags = map[string]string{tagID: *q.ID}
+		what.Key = "send " + owner(call.Author()) + " " + *q.ID
+	}
+	say := func() {
+		call.Publish(what, func(pos room.Position, err error) {
+			answer(call, sendResult{pos.Offset, pos.Epoch}, err)
+		})
+	}
+	if q.Reply == 0 {
+		say()
+		return
+	}
+	find(call.Hub, q.Room, q.Reply, func(_ *found, err error) {
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		if what.Tags == nil {
+			what.Tags = map[string]string{}
+		}
+		what.Tags[tagReply] = number(q.Reply)
+		say()
+	})
+}
+
+func checkID(id string) error {
+	if id == "" || len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
+		return wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: id is 1 to %d bytes without control characters", maxID))
+	}
+	return nil
+}
+
+// owner tells whose something is: a user's, or, without a name, a connection's.
+// No two have the same.
+func owner(a room.Author) string {
+	if a.User != "" {
+		return "user " + a.User
+	}
+	return "client " + a.Client
+}
+
+// may judges an action in a room whose name a client says.
+func may(call *room.Call, a room.Action, name string) error {
+	if err := wire.CheckRoomName(name); err != nil {
+		return wire.Explain(wire.ErrBadRequest, "bad request: "+err.Error())
+	}
+	return call.May(a, name)
+}
+
+type typingRequest struct {
+	Room string `json:"room"`
+}
+
+func (c *Chat) typing(call *room.Call, q *typingRequest) {
+	err := may(call, room.ActTyping, q.Room)
+	if err == nil {
+		err = call.MayTalk(q.Room)
+	}
+	if err == nil {
+		call.Typing(q.Room)
+	}
+	answer(call, empty{}, err)
+}
+
+type reactRequest struct {
+	Room   string `json:"room"`
+	Offset uint64 `json:"offset"`
+	Emoji  string `json:"emoji"`
+	Remove bool   `json:"remove"`
+}
+
+// maxReactions is how many different reactions a message has at most.
+const maxReactions = 32
+
+func (c *Chat) react(call *room.Call, q *reactRequest) {
+	if err := may(call, room.ActSend, q.Room); err != nil {
+		call.Done(nil, err)
+		return
+	}
+	if !isEmoji(q.Emoji) {
+		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: emoji is one of them, and nothing else"))
+		return
+	}
+	find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
+		switch {
+		case err != nil:
+			call.Done(nil, err)
+			return
+		case f.reacted(q.Emoji, owner(call.Author())) == !q.Remove:
+			answer(call, empty{}, nil) // it is so already
+			return
+		case !q.Remove && f.different(q.Emoji) > maxReactions:
+			call.Done(nil, wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: a message has at most %d different reactions", maxReactions)))
+			return
+		}
+		event := eventReact
+		if q.Remove {
+			event = eventUnreact
+		}
+		call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
+			Tags: map[string]string{room.TagEvent: event, room.TagOf: number(q.Offset), tagEmoji: q.Emoji}},
+			func(_ room.Position, err error) { answer(call, empty{}, err) })
+	})
+}
+
+// isEmoji tells whether a text is one character as people see it, and a picture
+// rather than a letter.
+func isEmoji(s string) bool {
+	const most, keycap = 32, '\u20e3'
+	if s == "" || len(s) > most || uniseg.GraphemeClusterCount(s) != 1 || strings.ContainsFunc(s, unicode.IsControl) {
+		return false
+	}
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return r == keycap || r != unicode.ReplacementChar && unicode.In(r, unicode.So, unicode.Sm)
+	})
+}

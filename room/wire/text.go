@@ -28,39 +28,51 @@ type textual struct {
 	Text string `json:"text"`
 }
 
-// DataText is what a plain client sees of data that passed Data: its text,
-// where it is an object with a string of that name (as JavaScript finds it: the
-// exact name, and the last of several), else the JSON itself. It is valid UTF-8;
-// half a surrogate pair becomes U+FFFD. It may be a part of data.
+// DataText is what a plain client sees of data that passed Data: its text, else
+// the JSON itself. It may be a part of data.
 func DataText(data []byte) []byte {
+	if text, ok := TextOf(data); ok {
+		return text
+	}
+	return data
+}
+
+// TextOf is the text in data that passed Data, where that is an object with a
+// string of that name (as JavaScript finds it: the exact name, and the last of
+// several). It is valid UTF-8; half a surrogate pair becomes U+FFFD. It may be a
+// part of data.
+func TextOf(data []byte) (text []byte, ok bool) {
 	// Nearly all that is said comes in just this form.
 	if rest, ok := bytes.CutPrefix(data, []byte(`{"text":"`)); ok {
 		if text, ok := bytes.CutSuffix(rest, []byte(`"}`)); ok && !bytes.ContainsAny(text, `"\`) {
-			return text
+			return text, true
 		}
+	}
+	if !bytes.Contains(data, []byte("text")) && !bytes.Contains(data, []byte(`\u`)) {
+		return nil, false
 	}
 	// By token, for a struct would take "Text" and "TEXT" too, and a map would
 	// hold all that the object has.
 	d := json.NewDecoder(bytes.NewReader(data))
 	if first, _ := d.Token(); first != json.Delim('{') {
-		return data
+		return nil, false
 	}
 	var value json.RawMessage
-	var text *string // stays nil at null
+	var last *string // stays nil at null
 	for d.More() {
 		key, err := d.Token()
 		if err != nil || d.Decode(&value) != nil {
-			return data
+			return nil, false
 		}
 		if key != "text" {
 			continue
 		}
-		if json.Unmarshal(value, &text) != nil {
-			text = nil
+		if json.Unmarshal(value, &last) != nil {
+			last = nil
 		}
 	}
-	if text == nil {
-		return data
+	if last == nil {
+		return nil, false
 	}
-	return []byte(*text)
+	return []byte(*last), true
 }

@@ -1,0 +1,137 @@
+package chat
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"webim/room"
+)
+
+// Message is a message as it stands after all that was done to it.
+type Message struct {
+	Offset    uint64         `json:"offset"`
+	Data      jsontext.Value `json:"data"` // {} if it is taken back
+	Info      *Info          `json:"info,omitempty"`
+	Time      int64          `json:"time"` // unix milliseconds
+	ID        string         `json:"id,omitempty"`
+	Reply     uint64         `json:"reply,omitzero"`
+	Edited    int64          `json:"edited,omitzero"` // unix milliseconds; 0: never
+	Deleted   bool           `json:"deleted,omitzero"`
+	Reactions []Reaction     `json:"reactions,omitempty"` // the first one first
+
+	from  *room.Author
+	order []string                   // emojis as they came
+	by    map[string]map[string]bool // owners, by emoji
+}
+
+// Info is an author, as in the protocol.
+type Info struct {
+	User     string         `json:"user"`
+	Client   string         `json:"client"`
+	ConnInfo jsontext.Value `json:"conn_info,omitempty"`
+	ChanInfo jsontext.Value `json:"chan_info,omitempty"`
+}
+
+// Reaction is what some find of a message.
+type Reaction struct {
+	Emoji string   `json:"emoji"`
+	Users []string `json:"users"` // maxNamed of them at most, in order; who has no name is only counted
+	Count int      `json:"count"`
+}
+
+// maxNamed is how many users a reaction names.
+const maxNamed = 20
+
+// Fold makes messages of a room's publications, which are in order, the oldest
+// first: what is done to a message comes behind it. What is about a message that
+// is not there, because it is forgotten, is nothing; so is what is done to one
+// that was taken back, and an edit by another than the author, which the server
+// never publishes. Neither the publications nor their data are changed; the
+// messages share them.
+func Fold(all []room.Publication) []*Message {
+	var out []*Message
+	at := map[uint64]*Message{}
+	for _, p := range all {
+		if isMessage(p) {
+			if m := newMessage(p); m != nil {
+				out, at[p.Offset] = append(out, m), m
+			}
+			continue
+		}
+		of, err := strconv.ParseUint(p.Tags[room.TagOf], 10, 64)
+		if m := at[of]; err == nil && m != nil && !m.Deleted {
+			m.apply(p)
+		}
+	}
+	for _, m := range out {
+		m.sum()
+	}
+	return out
+}
+
+// newMessage is nil for bytes, which JSON cannot say.
+func newMessage(p room.Publication) *Message {
+	data, ok := p.JSON()
+	if !ok {
+		return nil
+	}
+	m := &Message{Offset: p.Offset, Data: data, Time: p.Time.UnixMilli(), ID: p.Tags[tagID], Deleted: p.Redacted(), from: p.From}
+	m.Reply, _ = strconv.ParseUint(p.Tags[tagReply], 10, 64)
+	if p.From != nil {
+		m.Info = &Info{p.From.User, p.From.Client, p.From.ConnInfo, p.From.ChanInfo}
+	}
+	return m
+}
+
+// apply does to the message what an event says.
+func (m *Message) apply(p room.Publication) {
+	switch p.Tags[room.TagEvent] {
+	case room.EventEdit:
+		if data, ok := p.JSON(); ok && !p.Redacted() && p.From != nil && m.from != nil && owner(*p.From) == owner(*m.from) {
+			m.Data, m.Edited = data, p.Time.UnixMilli()
+		}
+	case eventDelete:
+		m.Deleted, m.Data, m.Edited, m.by, m.order = true, noData, 0, nil, nil
+	case eventReact, eventUnreact:
+		m.reaction(p)
+	}
+}
+
+func (m *Message) reaction(p room.Publication) {
+	if p.From == nil {
+		return
+	}
+	emoji, who := p.Tags[tagEmoji], owner(*p.From)
+	if p.Tags[room.TagEvent] == eventUnreact {
+		if delete(m.by[emoji], who); len(m.by[emoji]) == 0 {
+			delete(m.by, emoji)
+			m.order = slices.DeleteFunc(m.order, func(e string) bool { return e == emoji })
+		}
+		return
+	}
+	if m.by[emoji] == nil {
+		if m.by == nil {
+			m.by = map[string]map[string]bool{}
+		}
+		m.by[emoji] = map[string]bool{}
+		m.order = append(m.order, emoji)
+	}
+	m.by[emoji][who] = true
+}
+
+// sum puts the reactions in the form that clients get.
+func (m *Message) sum() {
+	for _, emoji := range m.order {
+		r := Reaction{Emoji: emoji, Count: len(m.by[emoji]), Users: []string{}}
+		for who := range m.by[emoji] {
+			if user, ok := userOf(who); ok {
+				r.Users = append(r.Users, user)
+			}
+		}
+		slices.Sort(r.Users)
+		r.Users = r.Users[:min(len(r.Users), maxNamed)]
+		m.Reactions = append(m.Reactions, r)
+	}
+}

@@ -1,0 +1,72 @@
+package chat
+
+import (
+	"slices"
+	"strings"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// userOf is owner's inverse, for those that have a name.
+func userOf(owner string) (user string, ok bool) { return strings.CutPrefix(owner, "user ") }
+
+type messagesRequest struct {
+	Room   string  `json:"room"`
+	Limit  *int    `json:"limit"`
+	Before *uint64 `json:"before"`
+	After  *uint64 `json:"after"`
+}
+
+type messagesResult struct {
+	Messages []*Message `json:"messages"`
+	Offset   uint64     `json:"offset"`
+	Epoch    string     `json:"epoch"`
+	More     bool       `json:"more"` // older ones, or with after, newer ones
+}
+
+const (
+	defaultMessages = 50
+	maxMessages     = 200
+)
+
+// messages folds the whole history for a page of it: what is done to a message
+// may stand anywhere behind it. That is some 200 ns a publication, which the
+// room's retention and the class of reading calls bound.
+func (c *Chat) messages(call *room.Call, q *messagesRequest) {
+	if err := may(call, room.ActHistory, q.Room); err != nil {
+		call.Done(nil, err)
+		return
+	}
+	limit := defaultMessages
+	if q.Limit != nil {
+		limit = *q.Limit
+	}
+	if limit < 1 || limit > maxMessages || q.Before != nil && q.After != nil {
+		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 200, and before and after do not go together"))
+		return
+	}
+	call.Hub.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+		page, more := cut(Fold(got.Publications), q, limit)
+		answer(call, messagesResult{page, got.Top.Offset, got.Top.Epoch, more}, err)
+	})
+}
+
+// cut takes a page of messages: those after an offset, or the last before one.
+func cut(all []*Message, q *messagesRequest, limit int) (page []*Message, more bool) {
+	if q.After != nil {
+		from := slices.IndexFunc(all, func(m *Message) bool { return m.Offset > *q.After })
+		if from < 0 {
+			return []*Message{}, false
+		}
+		page = all[from:]
+		return page[:min(limit, len(page))], len(page) > limit
+	}
+	if q.Before != nil {
+		if to := slices.IndexFunc(all, func(m *Message) bool { return m.Offset >= *q.Before }); to >= 0 {
+			all = all[:to]
+		}
+	}
+	from := max(0, len(all)-limit)
+	return slices.Concat([]*Message{}, all[from:]), from > 0
+}

@@ -1,0 +1,199 @@
+package room
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode"
+
+	"webim/room/wire"
+)
+
+// Sanction is a ban or a mute.
+type Sanction struct {
+	Table  string    // TableBan, TableBanIP or TableMute
+	Room   string    // "": everywhere
+	Who    string    // user, or the network, as ParseNetwork has it
+	Until  time.Time // zero: until it is lifted
+	By     string    // the user who imposed it; "": a backend
+	Reason string    // at most MaxReason bytes without controls
+	At     time.Time
+}
+
+// MaxReason is the most bytes of a sanction's reason.
+const MaxReason = 200
+
+// sanctionValue is a sanction's entry.
+type sanctionValue struct {
+	By     string `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	At     int64  `json:"at"` // unix seconds
+}
+
+// actionOf names what is done, in the audit log and as the event in the room.
+var actionOf = map[string][2]string{ // imposed, lifted
+	TableBan: {"ban", "unban"}, TableBanIP: {"ban", "unban"}, TableMute: {"mute", "unmute"},
+}
+
+// check is what is wrong with a sanction, in a sentence.
+func (s *Sanction) check() error {
+	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
+	if s.Room != "" {
+		if err := wire.CheckRoomName(s.Room); err != nil {
+			return bad(err.Error())
+		}
+	}
+	switch {
+	case s.Who == "":
+		return bad("user is missing")
+	case len(s.Who) > wire.MaxRoomName:
+		return bad("user is too long")
+	case len(s.Reason) > MaxReason:
+		return bad("reason is over " + strconv.Itoa(MaxReason) + " bytes")
+	}
+	for _, r := range s.Reason {
+		if unicode.IsControl(r) {
+			return bad("reason has control characters")
+		}
+	}
+	if s.Table == TableBanIP {
+		net, err := ParseNetwork(s.Who)
+		if err != nil {
+			return bad(err.Error())
+		}
+		s.Who = net.String()
+	}
+	return nil
+}
+
+// Impose bans or mutes. Existing connections of who is banned end at once, with
+// 4503, or leave the room. by, which may be nil, is who is shown as the author of
+// the room's event. Errors are wire.ErrorCodes. It may be called from any
+// goroutine.
+func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
+	if err := s.check(); err != nil {
+		done(err)
+		return
+	}
+	value, err := json.Marshal(sanctionValue{s.By, s.Reason, time.Now().Unix()})
+	if err != nil {
+		done(wire.ErrInternal)
+		return
+	}
+	h.engine.Put(Entry{Key: Key{s.Table, s.Room, s.Who}, Value: value, Version: AnyVersion, Expires: s.Until}, func(_ uint64, err error) {
+		if err != nil {
+			done(stateError(err))
+			return
+		}
+		h.moderated(Audit{Action: actionOf[s.Table][0], By: s.By, Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Table != TableBanIP, by)
+		if s.Table == TableBan && s.Room != "" {
+			h.engine.Delete(Key{TableMember, s.Room, s.Who}, AnyVersion, func(error) {}) // its list is mended when it is read
+		}
+		done(nil)
+	})
+}
+
+// Lift takes a sanction back: one that is not there, too.
+func (h *Hub) Lift(s Sanction, by *Author, done func(error)) {
+	if err := s.check(); err != nil {
+		done(err)
+		return
+	}
+	h.engine.Delete(Key{s.Table, s.Room, s.Who}, AnyVersion, func(err error) {
+		if err != nil {
+			done(stateError(err))
+			return
+		}
+		h.moderated(Audit{Action: actionOf[s.Table][1], By: s.By, Room: s.Room, Target: s.Who}, s.Table != TableBanIP, by)
+		done(nil)
+	})
+}
+
+// Kick takes a user's connections out of a room, which they may join again, or,
+// without one, closes them for good, with 3503.
+func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
+	if err := s.check(); err != nil {
+		done(err)
+		return
+	}
+	o := Order{Kind: OrderUnsubscribe, To: Target{User: s.Who}, Room: s.Room}
+	if s.Room == "" {
+		end := wire.DisconnectForceNoReconnect
+		o = Order{Kind: OrderDisconnect, To: Target{User: s.Who}, Code: uint32(end), Reason: end.Text()}
+	}
+	h.Command(o, func(err error) {
+		if err == nil {
+			h.moderated(Audit{Action: "kick", By: s.By, Room: s.Room, Target: s.Who, Reason: s.Reason}, true, by)
+		}
+		done(err)
+	})
+}
+
+// Sanctions lists those of a table and a room, or those everywhere, in the order
+// of whom they are for.
+func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sanction, error)) {
+	h.engine.List(table, room, after, limit, func(all []Entry, err error) {
+		if err != nil {
+			done(nil, stateError(err))
+			return
+		}
+		out := make([]Sanction, 0, len(all))
+		for _, e := range all {
+			var v sanctionValue
+			_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
+			out = append(out, Sanction{table, room, e.Name, e.Expires, v.By, v.Reason, time.Unix(v.At, 0)})
+		}
+		done(out, nil)
+	})
+}
+
+// stateError is an error of the engine's State as clients are told it.
+func stateError(err error) error {
+	switch err {
+	case nil:
+		return nil
+	case ErrStateFull:
+		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server keeps as many facts as it may")
+	}
+	return wire.ErrInternal
+}
+
+// Audit is a line of the audit log: what somebody did to somebody else.
+type Audit struct {
+	Action string
+	By     string // the user; "": a backend
+	Room   string // "": everywhere
+	Target string // user, network, or a message's offset
+	Until  time.Time
+	Reason string
+}
+
+// Audited leaves a line in the audit log.
+func (h *Hub) Audited(a Audit) {
+	log := h.cfg.Audit
+	if log == nil {
+		return
+	}
+	attrs := []any{"action", a.Action, "by", a.By, "room", a.Room, "target", a.Target}
+	if !a.Until.IsZero() {
+		attrs = append(attrs, "until", a.Until.UTC().Format(time.RFC3339))
+	}
+	if a.Reason != "" {
+		attrs = append(attrs, "reason", a.Reason)
+	}
+	log.Info("audit", attrs...)
+}
+
+// moderated leaves the line and, in a room, the event; of networks the room is
+// told nothing.
+func (h *Hub) moderated(a Audit, tell bool, by *Author) {
+	h.Audited(a)
+	if a.Room == "" || !tell {
+		return
+	}
+	tags := map[string]string{TagEvent: a.Action, "user": a.Target}
+	if !a.Until.IsZero() {
+		tags["until"] = strconv.FormatInt(a.Until.Unix(), 10)
+	}
+	h.Publish(a.Room, Message{Op: OpJSON, Data: []byte("{}"), From: by, Tags: tags}, nil)
+}

@@ -1,0 +1,74 @@
+package room
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+
+	"webim/room/wire"
+)
+
+// TextLimits bound the texts that people send: what stands as "text" in data,
+// and the plain dialect's messages. Negative: no limit.
+type TextLimits struct {
+	Bytes     int // of UTF-8; 0: 16 KiB
+	Graphemes int // characters as people count them; 0: 4,000
+}
+
+func (l TextLimits) withDefaults() TextLimits {
+	if l.Bytes == 0 {
+		l.Bytes = 16 << 10
+	}
+	if l.Graphemes == 0 {
+		l.Graphemes = 4000
+	}
+	return l
+}
+
+// check says what is wrong with a text, in a sentence for its author: too many
+// bytes or graphemes, or a control character other than tab and line ends. A
+// text is not counted where its bytes are few enough: that costs 100 ns a
+// character.
+func (l TextLimits) check(text []byte) error {
+	switch {
+	case l.Bytes >= 0 && len(text) > l.Bytes:
+		return wire.Explain(wire.ErrText, fmt.Sprintf("the text has %d bytes, and %d are allowed: shorten it", len(text), l.Bytes))
+	case hasControls(text):
+		return wire.Explain(wire.ErrText, "the text has control characters: remove them")
+	case l.Graphemes >= 0 && len(text) > l.Graphemes:
+		if n := uniseg.GraphemeClusterCount(string(text)); n > l.Graphemes {
+			return wire.Explain(wire.ErrText, fmt.Sprintf("the text has %d characters, and %d are allowed: shorten it", n, l.Graphemes))
+		}
+	}
+	return nil
+}
+
+// checkData is check for data that passed wire.Data; what has no text passes.
+func (l TextLimits) checkData(data []byte) error {
+	text, ok := wire.TextOf(data)
+	if !ok {
+		return nil
+	}
+	return l.check(text)
+}
+
+func hasControls(text []byte) bool {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if (c < ' ' || c == 0x7f) && c != '\n' && c != '\t' && c != '\r' {
+				return true
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		if unicode.IsControl(r) {
+			return true
+		}
+		i += n
+	}
+	return false
+}
