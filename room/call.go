@@ -38,6 +38,15 @@ func (c *Call) MayEverywhere(a Action) error {
 	return nil
 }
 
+// Can is May for what is only to be known: a refusal is not counted.
+func (c *Call) Can(a Action, room string) bool { return c.s.allowed(a, room) }
+
+// Allows reports whether the caller could do something in a room as a member of
+// it, by the rights alone.
+func (c *Call) Allows(a Action, room string) bool {
+	return c.Hub.allows(c.s.who.Load(), RoleMember, a, room, c.Hub.cfg.options(room))
+}
+
 // In reports whether the connection is in a room now.
 func (c *Call) In(room string) bool {
 	c.s.mu.Lock()

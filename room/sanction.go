@@ -176,6 +176,13 @@ func (h *Hub) isBanned(room, user string, addr netip.Addr) bool {
 	return false
 }
 
+// Banned tells whether a user may not be in a room, or anywhere.
+func (h *Hub) Banned(room, user string) bool { return h.isBanned(room, user, netip.Addr{}) }
+
+// Muted tells whether a user may say nothing in a room, or anywhere, and until
+// when: zero: until that is lifted.
+func (h *Hub) Muted(room, user string) (until time.Time, is bool) { return h.isMuted(room, user) }
+
 // isMuted tells whether a user may say nothing in a room, and until when.
 func (h *Hub) isMuted(room, user string) (until time.Time, is bool) {
 	s := &h.sanctions

@@ -21,7 +21,7 @@ func (c *config) roomConfig() room.Config {
 		UserRates: room.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC},
 		Refusals:  c.MaxRefusals,
 		Anonymous: c.anonymous(), Version: "webim " + version,
-		Calls: chat.New(chat.Config{}), Personal: true,
+		Calls: chat.New(chat.Config{}), Said: chat.Said, Personal: true,
 		Options: c.patterns().Options,
 	}
 }

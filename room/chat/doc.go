@@ -98,11 +98,100 @@
 //
 // # Examples
 //
-// Users are alice, bob and, a moderator, carol, all in the room lobby. A line with
-// → is a call, ← its result or error, ! what everybody in the room gets; … stands
-// for anything.
+// Users are alice, bob and, a moderator everywhere, carol, all in the room lobby.
+// A line with → is a call and ← its result, or error; ! is what everybody in the
+// room gets, and a name with ! what only that user gets. … stands for anything.
+//
+// A message, and the same again, which is not said twice:
 //
 //	alice → send {"room":"lobby","id":"a-1","data":{"text":"hello"}}
 //	! 1 alice {"text":"hello"} id=a-1
 //	← {"offset":1,"epoch":"…"}
+//	alice → send {"room":"lobby","id":"a-1","data":{"text":"hello"}}
+//	← {"offset":1,"epoch":"…"}
+//	alice → send {"room":"lobby","id":"a-1","data":{"text":"other"}}
+//	← error 113
+//
+// An answer, a reaction, an edit:
+//
+//	bob → send {"room":"lobby","data":{"text":"hi"},"reply":1}
+//	! 2 bob {"text":"hi"} reply=1
+//	← {"offset":2,"epoch":"…"}
+//	alice → react {"room":"lobby","offset":2,"emoji":"👍"}
+//	! 3 alice {} emoji=👍 event=react of=2
+//	← {}
+//	bob → edit {"room":"lobby","offset":2,"data":{"text":"hi there"}}
+//	! 4 bob {"text":"hi there"} event=edit of=2
+//	← {"offset":4}
+//	alice → edit {"room":"lobby","offset":2,"data":{"text":"mine"}}
+//	← error 103
+//	alice → messages {"room":"lobby","after":1}
+//	← {"messages":[{"offset":2,"data":{"text":"hi there"},"info":{"user":"bob",…},"time":…,"reply":1,"edited":…,"reactions":[{"emoji":"👍","users":["alice"],"count":1}]}],"offset":4,"epoch":"…","more":false}
+//
+// Taking back, and what is left of it:
+//
+//	carol → delete {"room":"lobby","offset":2}
+//	! 5 carol {} event=delete of=2
+//	← {}
+//	bob → messages {"room":"lobby","after":1}
+//	← {"messages":[{"offset":2,"data":{},"info":{"user":"bob",…},"time":…,"deleted":true}],"offset":5,"epoch":"…","more":false}
+//	bob → edit {"room":"lobby","offset":2,"data":{"text":"again"}}
+//	← error 444
+//
+// Somebody is about to say something; who does is not told:
+//
+//	bob → typing {"room":"lobby"}
+//	alice ! lobby: bob {} event=typing
+//	carol ! lobby: bob {} event=typing
+//	← {}
+//
+// Rooms of one's own:
+//
+//	alice → room.create {"title":"Two of us","users":["bob"]}
+//	alice ! #alice: 1 {} event=rooms room=$…
+//	bob ! #bob: 1 {"title":"Two of us"} by=alice event=invite room=$…
+//	← {"room":"$…"}
+//	alice → room.create {"room":"lobby","title":"The lobby"}
+//	alice ! #alice: 2 {} event=rooms room=lobby
+//	← {"room":"lobby"}
+//	bob → room.create {"room":"lobby","title":"Mine"}
+//	← error 113
+//	bob → room.join {"room":"lobby"}
+//	bob ! #bob: 2 {} event=rooms room=lobby
+//	! 6 bob {} event=join user=bob
+//	← {}
+//	bob → room.direct {"user":"alice"}
+//	bob ! #bob: 3 {} event=rooms room=#alice,bob
+//	← {"room":"#alice,bob"}
+//	bob → send {"room":"#alice,bob","data":{"text":"psst"}}
+//	alice ! #alice: 3 {} by=bob event=message offset=1 room=#alice,bob
+//	← {"offset":1,"epoch":"…"}
+//	alice → rooms {}
+//	← {"rooms":[{"room":"#alice,bob","kind":"direct","title":"","unread":1,"read":0,"last":{"offset":1,"data":{"text":"psst"},…}},{"room":"$…","kind":"private","title":"Two of us","unread":0,"read":0,"role":"owner"},{"room":"lobby","kind":"public","title":"The lobby","unread":…,"read":0,"last":…}],"more":false}
+//
+// What was read:
+//
+//	bob → mark {"room":"lobby","read":2}
+//	bob ! #bob: 4 {} event=mark read=2 room=lobby
+//	! 7 bob {} delivered=2 event=mark read=2
+//	← {"read":2,"delivered":2}
+//	alice → marks {"room":"lobby"}
+//	← {"marks":[{"user":"bob","read":2,"delivered":2}]}
+//
+// Moderation:
+//
+//	bob → mute {"room":"lobby","user":"alice"}
+//	← error 103
+//	carol → mute {"room":"lobby","user":"alice","reason":"shouting"}
+//	! 8 carol {} event=mute user=alice
+//	← {}
+//	alice → send {"room":"lobby","data":{"text":"LOUD"}}
+//	← error 440
+//	carol → sanctions {"room":"lobby"}
+//	← {"bans":[],"mutes":[{"user":"alice","by":"carol","reason":"shouting"}]}
+//	carol → unmute {"room":"lobby","user":"alice"}
+//	! 9 carol {} event=unmute user=alice
+//	← {}
+//	carol → room.set {"room":"lobby","locked":true}
+//	← error 103
 package chat

@@ -60,7 +60,7 @@ func build(t *testing.T, rc room.Config, cc Config) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rc.Tokens, rc.Anonymous, rc.Calls, rc.Personal = verifier, true, New(cc), true
+	rc.Tokens, rc.Anonymous, rc.Calls, rc.Said, rc.Personal = verifier, true, New(cc), Said, true
 	if rc.Options == nil {
 		rc.Options = room.Patterns{{Match: "*", Options: talkative()}}.Options
 	}

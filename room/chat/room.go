@@ -1,4 +1,197 @@
 package chat
 
+import (
+	"fmt"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/rivo/uniseg"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
 // roomMethods are the calls of rooms, and of who belongs to them.
-var roomMethods = map[string]method{}
+var roomMethods = map[string]method{
+	"rooms":       define((*Chat).rooms),
+	"room.create": define((*Chat).create),
+	"room.direct": define((*Chat).direct),
+	"room.join":   define((*Chat).join),
+	"room.leave":  define((*Chat).leave),
+	"room.invite": define((*Chat).invite),
+	"room.set":    define((*Chat).set),
+	"room.info":   define((*Chat).info),
+	"members":     define((*Chat).members),
+	"mark":        define((*Chat).mark),
+	"marks":       define((*Chat).marks),
+}
+
+// Events of rooms.
+const (
+	eventRoom   = "room"
+	eventJoin   = "join"
+	eventLeave  = "leave"
+	eventInvite = "invite"
+	eventRooms  = "rooms"
+	eventMark   = "mark"
+	eventMsg    = "message"
+
+	tagRoom   = "room"
+	tagUser   = "user"
+	tagBy     = "by"
+	tagOffset = "offset"
+)
+
+// Kinds of rooms.
+const (
+	kindPublic  = "public"
+	kindPrivate = "private"
+	kindDirect  = "direct"
+)
+
+func kindOf(name string) string {
+	switch {
+	case room.IsRoster(name):
+		return kindPrivate
+	case room.IsDirect(name):
+		return kindDirect
+	}
+	return kindPublic
+}
+
+// named is the caller's user, or an error: who has no name has no list of rooms.
+func named(call *room.Call) (string, error) {
+	if user := call.Author().User; user != "" {
+		return user, nil
+	}
+	return "", wire.Explain(wire.ErrUnauthorized, "unauthorized: this needs a user, and you came without a token")
+}
+
+type setRequest struct {
+	Room   string  `json:"room"`
+	Title  *string `json:"title"`
+	Locked *bool   `json:"locked"`
+	Slow   *int    `json:"slow"`
+}
+
+const (
+	maxTitle = 200   // bytes
+	maxChars = 100   // of them, graphemes
+	maxSlow  = 86400 // seconds
+)
+
+func checkTitle(title string) error {
+	for _, r := range title {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+			return wire.Explain(wire.ErrText, "the title has control characters: remove them")
+		}
+	}
+	if len(title) > maxTitle || uniseg.GraphemeClusterCount(title) > maxChars {
+		return wire.Explain(wire.ErrText, fmt.Sprintf("the title is too long: %d characters and %d bytes are allowed", maxChars, maxTitle))
+	}
+	return nil
+}
+
+// set changes how a room is set, and tells it.
+func (c *Chat) set(call *room.Call, q *setRequest) {
+	err := may(call, room.ActManage, q.Room)
+	switch {
+	case err != nil:
+	case q.Title != nil:
+		err = checkTitle(*q.Title)
+	case q.Locked == nil && q.Slow == nil:
+		err = wire.Explain(wire.ErrBadRequest, "bad request: say what is to be set: title, locked or slow")
+	}
+	if err == nil && q.Slow != nil && (*q.Slow < 0 || *q.Slow > maxSlow) {
+		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: slow is 0 to %d seconds", maxSlow))
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	var now room.Settings
+	change(call.Hub.Engine(), room.Key{Table: room.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
+		if q.Title != nil {
+			s.Title = *q.Title
+		}
+		if q.Locked != nil {
+			s.Locked = *q.Locked
+		}
+		if q.Slow != nil {
+			s.Slow = *q.Slow
+		}
+		now = *s
+		return true
+	}, func(err error) {
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		call.Audit(room.Audit{Action: "set", Room: q.Room, Reason: fmt.Sprintf("title %q, locked %v, slow %d", now.Title, now.Locked, now.Slow)})
+		data, err := json.Marshal(view{now.Title, now.Locked, now.Slow})
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, Tags: map[string]string{room.TagEvent: eventRoom}},
+			func(_ room.Position, err error) { answer(call, empty{}, err) })
+	})
+}
+
+// view is what everybody in a room sees of its settings.
+type view struct {
+	Title  string `json:"title"`
+	Locked bool   `json:"locked"`
+	Slow   int    `json:"slow"`
+}
+
+type infoRequest struct {
+	Room string `json:"room"`
+}
+
+type infoResult struct {
+	Room string `json:"room"`
+	Kind string `json:"kind"`
+	view
+	May   []string `json:"may"`
+	Muted *int64   `json:"muted,omitempty"` // until, in unix seconds; 0: no end
+	Role  string   `json:"role,omitempty"`
+	Owner string   `json:"owner,omitempty"`
+}
+
+// info tells what the caller may do in a room, and how it is set.
+func (c *Chat) info(call *room.Call, q *infoRequest) {
+	if err := may(call, room.ActJoin, q.Room); err != nil {
+		call.Done(nil, err)
+		return
+	}
+	user := call.Author().User
+	res := infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}}
+	for _, name := range room.Actions() {
+		if a, _ := room.ParseAction(name); call.Can(a, q.Room) {
+			res.May = append(res.May, name)
+		}
+	}
+	if until, is := call.Hub.Muted(q.Room, user); is {
+		at := int64(0)
+		if !until.IsZero() {
+			at = until.Unix()
+		}
+		res.Muted = &at
+	}
+	e := call.Hub.Engine()
+	room.RosterOf(e, q.Room, user, func(r room.Roster, listed bool, err error) {
+		if err == nil && kindOf(q.Room) == kindPrivate && !listed && !call.In(q.Room) {
+			err = wire.ErrPermissionDenied // joining is judged by the roster there
+		}
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		res.Role = r.Role
+		room.SettingsOf(e, q.Room, func(s room.Settings, _ uint64, err error) {
+			res.view = view{s.Title, s.Locked, s.Slow}
+			answer(call, res, err)
+		})
+	})
+}

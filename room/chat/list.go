@@ -1,0 +1,186 @@
+package chat
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+type roomsRequest struct {
+	After string `json:"after"`
+	Limit *int   `json:"limit"`
+}
+
+type roomsResult struct {
+	Rooms []*listed `json:"rooms"`
+	More  bool      `json:"more"`
+}
+
+// listed is a room as its owner of a list sees it.
+type listed struct {
+	Room   string   `json:"room"`
+	Kind   string   `json:"kind"`
+	Title  string   `json:"title"`
+	Unread int      `json:"unread"` // messages of others behind the mark, maxUnread at most
+	Read   uint64   `json:"read"`
+	Last   *Message `json:"last,omitempty"`
+	Role   string   `json:"role,omitempty"`
+}
+
+const (
+	defaultRooms = 50
+	maxRooms     = 100
+	maxUnread    = 1000
+)
+
+// rooms tells the caller's list. Each room's history is folded for it, which the
+// page's size bounds.
+func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
+	user, err := named(call)
+	limit := defaultRooms
+	if q.Limit != nil {
+		limit = *q.Limit
+	}
+	if err == nil && (limit < 1 || limit > maxRooms) {
+		err = wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 100")
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	e := call.Hub.Engine()
+	e.List(room.TableMine, user, q.After, limit+1, func(all []room.Entry, err error) {
+		if err != nil {
+			call.Done(nil, wire.ErrInternal)
+			return
+		}
+		res := roomsResult{Rooms: []*listed{}, More: len(all) > limit}
+		each(all[:min(len(all), limit)], func(entry room.Entry, done func(error)) {
+			look(call, user, entry.Name, func(l *listed, err error) {
+				if l != nil {
+					res.Rooms = append(res.Rooms, l)
+				}
+				done(err)
+			})
+		}, func(err error) { answer(call, res, err) })
+	})
+}
+
+// look gathers what a user's list says of a room; nil: the user is not on its
+// roster, and the list is mended.
+func look(call *room.Call, user, name string, done func(*listed, error)) {
+	e := call.Hub.Engine()
+	l := &listed{Room: name, Kind: kindOf(name)}
+	room.RosterOf(e, name, user, func(r room.Roster, there bool, err error) {
+		if err != nil || !there || call.Hub.Banned(name, user) {
+			e.Delete(room.Key{Table: room.TableMine, Of: user, Name: name}, room.AnyVersion, func(error) { done(nil, err) })
+			return
+		}
+		l.Role = r.Role
+		room.SettingsOf(e, name, func(s room.Settings, _ uint64, err error) {
+			if err != nil {
+				done(nil, err)
+				return
+			}
+			l.Title = s.Title
+			e.Get(room.Key{Table: room.TableMark, Of: name, Name: user}, func(entry room.Entry, err error) {
+				var m mark
+				if err == nil && entry.Version != 0 {
+					err = json.Unmarshal(entry.Value, &m)
+				}
+				if err != nil {
+					done(nil, err)
+					return
+				}
+				l.Read = m.Read
+				l.count(call, user, func(err error) { done(l, err) })
+			})
+		})
+	})
+}
+
+// count finds the last message, and how many are unread. Who may not ask for the
+// history is told of neither.
+func (l *listed) count(call *room.Call, user string, done func(error)) {
+	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && !call.Allows(room.ActHistory, l.Room) {
+		done(nil)
+		return
+	}
+	call.Hub.History(l.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+		if err == wire.ErrNotAvailable {
+			done(nil) // it remembers nothing
+			return
+		}
+		for _, m := range Fold(got.Publications) {
+			l.Last = m
+			if m.Offset > l.Read && !m.Deleted && (m.Info == nil || m.Info.User != user) && l.Unread < maxUnread {
+				l.Unread++
+			}
+		}
+		done(err)
+	})
+}
+
+type membersRequest struct {
+	Room string `json:"room"`
+}
+
+type membersResult struct {
+	Members []*member `json:"members"`
+	More    bool      `json:"more"` // there are others, who are not named
+}
+
+type member struct {
+	User   string         `json:"user"`
+	Info   jsontext.Value `json:"info,omitempty"` // what a token says of the user
+	Online bool           `json:"online"`
+	Role   string         `json:"role,omitempty"`
+}
+
+// members tells who belongs to a room and who is there: the roster, and of a
+// public room those that are there without being on it.
+func (c *Chat) members(call *room.Call, q *membersRequest) {
+	if err := may(call, room.ActPresence, q.Room); err != nil {
+		call.Done(nil, err)
+		return
+	}
+	call.Hub.Presence(q.Room, func(here []room.Author, err error) {
+		if err != nil && err != wire.ErrNotAvailable { // too many, or not offered: then the roster alone
+			call.Done(nil, err)
+			return
+		}
+		call.Hub.Engine().List(room.TableMember, q.Room, "", maxMembers+1, func(all []room.Entry, err error) {
+			if err != nil {
+				call.Done(nil, wire.ErrInternal)
+				return
+			}
+			res := membersResult{Members: []*member{}}
+			by := map[string]*member{}
+			add := func(user string) *member {
+				if by[user] == nil {
+					by[user] = &member{User: user}
+					res.Members = append(res.Members, by[user])
+				}
+				return by[user]
+			}
+			for _, e := range all {
+				var r room.Roster
+				_ = json.Unmarshal(e.Value, &r)
+				add(e.Name).Role = r.Role
+			}
+			for _, a := range here {
+				m := add(a.User)
+				m.Online, m.Info = true, a.ConnInfo
+			}
+			if res.More = len(res.Members) > maxMembers; res.More {
+				res.Members = res.Members[:maxMembers]
+			}
+			answer(call, res, nil)
+		})
+	})
+}
+
+// maxMembers is the most users that members names.
+const maxMembers = 1000

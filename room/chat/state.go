@@ -1,0 +1,75 @@
+package chat
+
+import (
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// maxTries is how often an entry is read again that somebody else has changed
+// meanwhile.
+const maxTries = 16
+
+// change reads an entry, has f change what it says, and writes it, again if
+// somebody else was faster. f gets the zero value if there is none, and may be
+// called more than once; false: there is nothing to change. Errors are for
+// call.Done.
+func change[T any](e room.Engine, k room.Key, f func(v *T, there bool) bool, done func(error)) {
+	try(e, k, f, done, maxTries)
+}
+
+func try[T any](e room.Engine, k room.Key, f func(*T, bool) bool, done func(error), left int) {
+	e.Get(k, func(entry room.Entry, err error) {
+		var v T
+		if err == nil && entry.Version != 0 {
+			err = json.Unmarshal(entry.Value, &v)
+		}
+		if err != nil {
+			done(wire.ErrInternal)
+			return
+		}
+		if !f(&v, entry.Version != 0) {
+			done(nil)
+			return
+		}
+		if entry.Value, err = json.Marshal(v); err != nil {
+			done(wire.ErrInternal)
+			return
+		}
+		e.Put(entry, func(_ uint64, err error) {
+			if err == room.ErrVersion && left > 1 {
+				try(e, k, f, done, left-1)
+				return
+			}
+			done(stateError(err))
+		})
+	})
+}
+
+// stateError is an error of the engine's State as callers are told it.
+func stateError(err error) error {
+	switch err {
+	case nil:
+		return nil
+	case room.ErrStateFull:
+		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server keeps as many facts as it may")
+	}
+	return wire.ErrInternal
+}
+
+// each calls f for one of all after the other, f's done being called; the first
+// error ends it. None of that needs a goroutine.
+func each[T any](all []T, f func(T, func(error)), done func(error)) {
+	if len(all) == 0 {
+		done(nil)
+		return
+	}
+	f(all[0], func(err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		each(all[1:], f, done)
+	})
+}
