@@ -52,12 +52,14 @@ func runExamples(t *testing.T, enc wire.Encoding, examples string) {
 			ran++
 		case name == "!":
 			for _, p := range all {
-				if got := p.next(); !matches("lobby: "+rest, got) {
+				if got := p.nextIn("lobby"); !matches("lobby: "+rest, got) {
 					t.Errorf("%s\n %s gets %s", line, p.name, got)
 				}
 			}
 		case strings.HasPrefix(rest, "! "):
-			if got := people[name].next(); !matches(strings.TrimPrefix(rest, "! "), got) {
+			want := strings.TrimPrefix(rest, "! ")
+			where, _, _ := strings.Cut(want, ":")
+			if got := people[name].nextIn(where); !matches(want, got) {
 				t.Errorf("%s\n %s gets %s", line, name, got)
 			}
 		default:
@@ -68,8 +70,8 @@ func runExamples(t *testing.T, enc wire.Encoding, examples string) {
 		t.Errorf("only %d examples were run", ran)
 	}
 	for _, p := range all {
-		if len(p.events) > 0 {
-			t.Errorf("%s gets besides: %s", p.name, <-p.events)
+		if len(p.events)+len(p.stash) > 0 {
+			t.Errorf("%s gets besides: %s, and %d more", p.name, p.stash, len(p.events))
 		}
 	}
 }

@@ -109,6 +109,8 @@ type person struct {
 	name   string
 	events chan string // "ROOM: " and what show makes of publications; "disconnected CODE REASON"; "left ROOM CODE"
 
+	stash  []string // that came before what nextIn was asked for
+
 	mu   sync.Mutex
 	subs map[string]*centrifuge.Subscription
 }
@@ -183,6 +185,23 @@ func (p *person) next() string {
 	case <-time.After(patience):
 		p.h.t.Fatalf("%s is told nothing within %v", p.name, patience)
 		return ""
+	}
+}
+
+// nextIn is what the person is told next in a room: rooms do not wait for each
+// other.
+func (p *person) nextIn(name string) string {
+	p.h.t.Helper()
+	in := func(event string) bool { return strings.HasPrefix(event, name+": ") }
+	for i := 0; ; i++ {
+		if i == len(p.stash) {
+			p.stash = append(p.stash, p.next())
+		}
+		if in(p.stash[i]) {
+			event := p.stash[i]
+			p.stash = slices.Delete(p.stash, i, i+1)
+			return event
+		}
 	}
 }
 
