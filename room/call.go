@@ -32,7 +32,7 @@ func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.
 // MayEverywhere judges an action that is bound to no room: what a token's role
 // in all rooms permits.
 func (c *Call) MayEverywhere(a Action) error {
-	if !c.Hub.allows(c.s.who.Load(), 0, a, "", noOptions) {
+	if !c.Hub.AllowsEverywhere(c.s.who.Load(), a) {
 		return c.Hub.denied()
 	}
 	return nil

@@ -77,6 +77,22 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 // takesTokens reports whether any token can be good.
 func (h *Hub) takesTokens() bool { return h.cfg.Tokens != nil || h.cfg.Guests != nil }
 
+// Identify judges a connection token, as connecting with it would: it must be
+// good, not revoked, and its user not banned. done may be called later, from any
+// goroutine.
+func (h *Hub) Identify(text string, done func(*token.Identity, error)) {
+	if !h.takesTokens() {
+		done(nil, token.ErrInvalid)
+		return
+	}
+	h.verify(text, func(who *token.Identity, err error) {
+		if err = h.judge(who, err); err == nil && h.Banned("", who.User) {
+			err = wire.DisconnectBanned
+		}
+		done(who, err)
+	})
+}
+
 // verify judges a connection token, a guest's or the application's.
 func (h *Hub) verify(text string, done func(*identity, error)) {
 	if g := h.cfg.Guests; g != nil {

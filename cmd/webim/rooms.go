@@ -21,7 +21,8 @@ func (c *config) roomConfig() room.Config {
 		UserRates: room.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC},
 		Refusals:  c.MaxRefusals,
 		Anonymous: c.anonymous(), Version: "webim " + version,
-		Calls: chat.New(chat.Config{}), Said: chat.Said, Personal: true,
+		Calls: chat.New(chat.Config{}), Said: chat.Said, Personal: c.Personal,
+		Text:    room.TextLimits{Bytes: c.MaxText, Graphemes: c.MaxGraphemes},
 		Options: c.patterns().Options,
 	}
 }

@@ -84,7 +84,7 @@ func (p *program) start() error {
 		p.tokens.Start()
 		rc.Tokens = p.tokens
 	}
-	rc.Revoked = &token.Revoked{}
+	rc.Revoked, rc.Audit = &token.Revoked{}, p.log
 	if rc.Anonymous {
 		if rc.Guests, err = guestsOf(keys); err != nil {
 			p.closeTokens()

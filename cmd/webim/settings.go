@@ -80,6 +80,9 @@ type settings struct {
 	MaxRoomsPerConn int       `name:"max-rooms-per-conn" type:"count" def:"128" min:"1" max:"1048576" group:"rights" help:"Rooms that one connection is in. Above it: error 106."`
 	MaxCommands     int       `name:"max-commands" type:"count" def:"256" min:"1" max:"1048576" group:"rights" help:"Commands in one message. Above it: close code 3501."`
 	MaxPresence     int       `name:"max-presence" type:"count" def:"1000" min:"1" max:"1048576" group:"rights" help:"Members of a room above which presence only counts them: error 108."`
+	MaxText         int       `name:"max-text" type:"size" def:"16KiB" dev:"none" words:"none" min:"1" max:"1GiB" group:"rights" help:"Bytes of a text that people send. Above it: error 445; in the plain dialect it is lost."`
+	MaxGraphemes    int       `name:"max-graphemes" type:"count" def:"4000" dev:"none" words:"none" min:"1" max:"1073741824" group:"rights" help:"Characters of it, as people count them."`
+	Personal        bool      `name:"personal" type:"bool" def:"true" negatable:"" group:"rights" help:"Each connection with a user is joined to the user's own room, where the server puts invitations and what is unread."`
 	RateJoin        room.Rate `name:"rate-join" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may join a room: so many at once, and all of them again after that time. Above it: error 111."`
 	RateSend        room.Rate `name:"rate-send" type:"rate" def:"50/10s" dev:"none" words:"none" group:"rights" help:"How often it may send."`
 	RateTyping      room.Rate `name:"rate-typing" type:"rate" def:"30/10s" dev:"none" words:"none" group:"rights" help:"How often it may tell that it is about to."`

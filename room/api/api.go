@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"io"
 	"log/slog"
@@ -86,10 +85,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !h.knowsHost(r.Host):
 		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)))
+		return
 	case below && name == descriptionName:
 		serveDescription(w, r)
-	case !h.opens(r):
-		refuse(w, http.StatusUnauthorized, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key"))
+		return
+	}
+	r, refused := h.admit(r, m)
+	switch {
+	case refused != nil && refused.Code == uint32(wire.ErrPermissionDenied):
+		refuse(w, http.StatusForbidden, refused)
+	case refused != nil:
+		refuse(w, http.StatusUnauthorized, refused)
 	case !lines && !(below && known):
 		refuse(w, http.StatusNotFound, coded(wire.ErrMethodNotFound, "there is no method "+quoted(name)))
 	case r.Method != http.MethodPost:
@@ -161,24 +167,6 @@ func writeBytes(w http.ResponseWriter, status int, b []byte) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
-}
-
-// opens reports whether the request has one of the keys. How long that takes
-// tells nothing of them: sums are compared, and all of them.
-func (h *Handler) opens(r *http.Request) bool {
-	key := r.Header.Get("X-API-Key")
-	if key == "" {
-		scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "apikey") {
-			return false
-		}
-		key = strings.TrimSpace(rest)
-	}
-	sum, found := sha256.Sum256([]byte(key)), 0
-	for _, good := range h.keys {
-		found |= subtle.ConstantTimeCompare(sum[:], good[:])
-	}
-	return found == 1
 }
 
 // knowsHost tells whether a request is for this server, and not for a name that

@@ -66,7 +66,8 @@ func errorOf(err error) *Error {
 	case errors.Is(err, token.ErrFull):
 		return coded(wire.ErrLimitExceeded, "too many revocations are in force")
 	case errors.As(err, &code):
-		return coded(code, "")
+		e := wire.ErrorReply(0, err).Error
+		return &Error{e.Code, e.Message}
 	}
 	return coded(wire.ErrInternal, "")
 }

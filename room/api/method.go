@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/room"
 	"webim/room/wire"
 )
 
@@ -16,11 +17,15 @@ type method struct {
 	bare bool // its result is the answer itself
 	note bool // it takes something from users: the log says so
 
+	needs room.Action // of a moderator's token, in all rooms; noAction: a key
+
 	request, result reflect.Type // for the description's test
 }
 
-// methods are all of them, by name. Bans, mutes and kicks belong here when
-// package room knows them.
+// noAction opens a method to nobody but who has a key.
+const noAction room.Action = 255
+
+// methods are all of them, by name.
 var methods map[string]*method
 
 func init() { // not above: batch looks methods up
@@ -31,15 +36,21 @@ func init() { // not above: batch looks methods up
 		define("send", (*Handler).send),
 		define("subscribe", (*Handler).subscribe),
 		define("unsubscribe", (*Handler).unsubscribe),
-		noted(define("disconnect", (*Handler).disconnect)),
+		noted(needs(room.ActKick, define("disconnect", (*Handler).disconnect))),
 		define("refresh", (*Handler).refresh),
 		noted(define("revoke", (*Handler).revoke)),
-		define("history", (*Handler).history),
-		noted(define("history_remove", (*Handler).historyRemove)),
-		define("presence", (*Handler).presence),
-		define("presence_stats", (*Handler).presenceStats),
-		define("channels", (*Handler).channels),
-		define("info", (*Handler).info),
+		needs(room.ActHistory, define("history", (*Handler).history)),
+		noted(needs(room.ActManage, define("history_remove", (*Handler).historyRemove))),
+		needs(room.ActPresence, define("presence", (*Handler).presence)),
+		needs(room.ActPresence, define("presence_stats", (*Handler).presenceStats)),
+		needs(room.ActKick, define("channels", (*Handler).channels)),
+		needs(room.ActKick, define("info", (*Handler).info)),
+		needs(room.ActBan, define("ban", (*Handler).ban)),
+		needs(room.ActBan, define("unban", (*Handler).unban)),
+		needs(room.ActMute, define("mute", (*Handler).mute)),
+		needs(room.ActMute, define("unmute", (*Handler).unmute)),
+		needs(room.ActKick, define("kick", (*Handler).kick)),
+		needs(room.ActBan, define("sanctions", (*Handler).sanctions)),
 		bare(define("batch", (*Handler).batch)),
 	} {
 		methods[m.name] = m
@@ -56,7 +67,7 @@ var (
 // define makes a method of a function.
 func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, error)) *method {
 	return &method{
-		name: name, request: reflect.TypeFor[Q](), result: reflect.TypeFor[R](),
+		name: name, needs: noAction, request: reflect.TypeFor[Q](), result: reflect.TypeFor[R](),
 		call: func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
 			q := new(Q)
 			if err := json.Unmarshal(body, q, how); err != nil {
@@ -66,6 +77,8 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 		},
 	}
 }
+
+func needs(a room.Action, m *method) *method { m.needs = a; return m }
 
 func noted(m *method) *method { m.note = true; return m }
 func bare(m *method) *method  { m.bare = true; return m }
@@ -80,7 +93,7 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 	result, err := m.call(h, ctx, body, how)
 	if err == nil {
 		if m.note {
-			h.cfg.Logger.Info("api", "method", m.name, "request", string(body[:min(len(body), maxNote)]))
+			h.cfg.Logger.Info("api", "method", m.name, "by", callerOf(ctx), "request", string(body[:min(len(body), maxNote)]))
 		}
 		return result, nil
 	}

@@ -109,7 +109,7 @@ type person struct {
 	name   string
 	events chan string // "ROOM: " and what show makes of publications; "disconnected CODE REASON"; "left ROOM CODE"
 
-	stash  []string // that came before what nextIn was asked for
+	stash []string // that came before what nextIn was asked for
 
 	mu   sync.Mutex
 	subs map[string]*centrifuge.Subscription

@@ -1,0 +1,115 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"webim/room"
+)
+
+type sanctionRequest struct {
+	Channel string `json:"channel"` // none: everywhere
+	User    string `json:"user"`
+	IP      string `json:"ip"`
+	Seconds int64  `json:"seconds"` // 0: until it is lifted
+	Reason  string `json:"reason"`
+}
+
+// sanction is what a request asks for; table is that of users.
+func (q *sanctionRequest) sanction(ctx context.Context, table string) (s room.Sanction, err error) {
+	const most = 100 * 366 * 24 * 3600
+	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: callerOf(ctx), Reason: q.Reason}
+	switch {
+	case q.IP != "" && table != room.TableBan:
+		return s, bad("ip is for bans")
+	case (q.User == "") == (q.IP == ""):
+		return s, bad("name a user, or for a ban an ip")
+	case q.Seconds < 0 || q.Seconds > most:
+		return s, bad("seconds is 0, for ever, or a number up to a hundred years")
+	case q.IP != "":
+		s.Table, s.Who = room.TableBanIP, q.IP
+	}
+	if q.Seconds > 0 {
+		s.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second)
+	}
+	return s, nil
+}
+
+// impose does one thing of package room to whom a request names.
+func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(room.Sanction, *room.Author, func(error))) (*empty, error) {
+	s, err := q.sanction(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	if err := waitFor(ctx, func(done func(error)) { do(s, authorOf(ctx), done) }); err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
+}
+
+func (h *Handler) ban(ctx context.Context, q *sanctionRequest) (*empty, error) {
+	return h.impose(ctx, q, room.TableBan, h.cfg.Hub.Impose)
+}
+
+func (h *Handler) unban(ctx context.Context, q *sanctionRequest) (*empty, error) {
+	return h.impose(ctx, q, room.TableBan, h.cfg.Hub.Lift)
+}
+
+func (h *Handler) mute(ctx context.Context, q *sanctionRequest) (*empty, error) {
+	return h.impose(ctx, q, room.TableMute, h.cfg.Hub.Impose)
+}
+
+func (h *Handler) unmute(ctx context.Context, q *sanctionRequest) (*empty, error) {
+	return h.impose(ctx, q, room.TableMute, h.cfg.Hub.Lift)
+}
+
+func (h *Handler) kick(ctx context.Context, q *sanctionRequest) (*empty, error) {
+	return h.impose(ctx, q, "", h.cfg.Hub.Kick)
+}
+
+type sanctionsRequest struct {
+	Channel string `json:"channel"` // none: those everywhere
+}
+
+type sanctionsResult struct {
+	Bans  []sanction `json:"bans"`
+	Mutes []sanction `json:"mutes"`
+}
+
+type sanction struct {
+	User   string `json:"user,omitzero"`
+	IP     string `json:"ip,omitzero"`
+	Until  int64  `json:"until,omitzero"` // seconds since 1970
+	By     string `json:"by"`
+	Reason string `json:"reason,omitzero"`
+	At     int64  `json:"at"` // seconds since 1970
+}
+
+// maxSanctions is how many of a kind are listed.
+const maxSanctions = 1000
+
+func (h *Handler) sanctions(ctx context.Context, q *sanctionsRequest) (*sanctionsResult, error) {
+	res := &sanctionsResult{Bans: []sanction{}, Mutes: []sanction{}}
+	for _, one := range []struct {
+		table string
+		into  *[]sanction
+	}{{room.TableBan, &res.Bans}, {room.TableBanIP, &res.Bans}, {room.TableMute, &res.Mutes}} {
+		all, err := wait(ctx, func(done func([]room.Sanction, error)) {
+			h.cfg.Hub.Sanctions(one.table, q.Channel, "", maxSanctions, done)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range all {
+			v := sanction{User: s.Who, By: s.By, Reason: s.Reason, At: s.At.Unix()}
+			if one.table == room.TableBanIP {
+				v.User, v.IP = "", s.Who
+			}
+			if !s.Until.IsZero() {
+				v.Until = s.Until.Unix()
+			}
+			*one.into = append(*one.into, v)
+		}
+	}
+	return res, nil
+}

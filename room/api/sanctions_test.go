@@ -1,0 +1,119 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"webim/room/token"
+)
+
+func TestBanMuteKick(t *testing.T) {
+	n := start(t, nil)
+	alice, bob := n.chat("alice", ""), n.chat("bob", "")
+	alice.subscribe("r")
+	bob.subscribe("r")
+
+	n.ok("mute", `{"channel":"r","user":"bob","seconds":60,"reason":"noise"}`)
+	if p := alice.pub("r"); p.Tags["event"] != "mute" || p.Tags["user"] != "bob" || p.Tags["until"] == "" || p.Info != nil {
+		t.Errorf("the room is told %+v", p)
+	}
+	got := must[sanctionsResult](n, "sanctions", `{"channel":"r"}`)
+	if len(got.Bans) != 0 || len(got.Mutes) != 1 || got.Mutes[0].User != "bob" || got.Mutes[0].Reason != "noise" || got.Mutes[0].By != "" || got.Mutes[0].Until <= time.Now().Unix() {
+		t.Errorf("sanctions: %+v", got)
+	}
+	n.ok("unmute", `{"channel":"r","user":"bob"}`)
+	n.ok("kick", `{"channel":"r","user":"bob"}`)
+	n.ok("ban", `{"user":"bob"}`)
+	if got := bob.closing(); got != "closed: 4503 banned" {
+		t.Errorf("bob is closed with %q", got)
+	}
+	n.ok("ban", `{"ip":"192.0.2.7"}`)
+	n.ok("ban", `{"channel":"r","ip":"2001:db8:1:2:3::4"}`)
+	all := must[sanctionsResult](n, "sanctions", `{}`)
+	if len(all.Bans) != 2 || all.Bans[0].User != "bob" || all.Bans[1].IP != "192.0.2.7/32" {
+		t.Errorf("sanctions everywhere: %+v", all)
+	}
+	if here := must[sanctionsResult](n, "sanctions", `{"channel":"r"}`); len(here.Bans) != 1 || here.Bans[0].IP != "2001:db8:1:2::/64" {
+		t.Errorf("sanctions of the room: %+v", here)
+	}
+	n.ok("kick", `{"user":"alice"}`)
+	if got := alice.closing(); got != "closed: 3503 force disconnect" {
+		t.Errorf("alice is closed with %q", got)
+	}
+	n.ok("unban", `{"user":"bob"}`)
+	n.chat("bob", "")
+}
+
+func TestSanctionsThatAreNone(t *testing.T) {
+	n := start(t, nil)
+	for _, c := range []struct{ method, body, want string }{
+		{"ban", `{}`, "name a user"},
+		{"ban", `{"user":"a","ip":"192.0.2.7"}`, "name a user"},
+		{"mute", `{"ip":"192.0.2.7"}`, "ip is for bans"},
+		{"ban", `{"ip":"everybody"}`, "ip is an address"},
+		{"ban", `{"ip":"0.0.0.0/0"}`, "too large a network"},
+		{"ban", `{"ip":"2000::/16"}`, "too large a network"},
+		{"ban", `{"ip":"::ffff:192.0.2.0/120"}`, "ip is an address"},
+		{"ban", `{"user":"a","seconds":-1}`, "seconds"},
+		{"ban", `{"user":"a","seconds":9223372036854775807}`, "seconds"},
+		{"ban", `{"user":"a","channel":"\u0001"}`, "control characters"},
+		{"ban", `{"user":"a","reason":"\u0007"}`, "control characters"},
+		{"ban", fmt.Sprintf(`{"user":"a","reason":%q}`, strings.Repeat("x", 201)), "200 bytes"},
+		{"kick", `{"channel":"r"}`, "name a user"},
+	} {
+		if got := n.call(c.method, "%s", c.body); !strings.Contains(got, `"code":107`) || !strings.Contains(got, c.want) {
+			t.Errorf("%s %s: %s", c.method, c.body, got)
+		}
+	}
+}
+
+// TestModeratorsToken: who moderates all rooms may do over HTTP what the role may,
+// and nobody else, and nothing else.
+func TestModeratorsToken(t *testing.T) {
+	n := start(t, nil)
+	now := time.Now().Unix()
+	tokens := map[string]token.Claims{
+		"user":          {User: "u"},
+		"moderator":     {User: "m", Roles: []string{"moderator"}},
+		"of one room":   {User: "o", Roles: []string{"moderator@r"}},
+		"admin":         {User: "a", Roles: []string{"admin"}},
+		"expired admin": {User: "a", Roles: []string{"admin"}, Expires: now - 100},
+		"banned admin":  {User: "b", Roles: []string{"admin"}},
+		"revoked admin": {User: "r", Roles: []string{"admin"}, ID: "gone"},
+	}
+	n.ok("ban", `{"user":"b"}`)
+	n.ok("revoke", `{"uid":"gone"}`)
+	const ok, no, bad = 200, 403, 401
+	for _, c := range []struct {
+		who  string
+		want map[string]int
+	}{
+		{"user", map[string]int{"ban": no, "info": no, "publish": no}},
+		{"of one room", map[string]int{"ban": no, "kick": no, "sanctions": no}},
+		{"moderator", map[string]int{
+			"ban": ok, "unban": ok, "mute": ok, "unmute": ok, "kick": ok, "sanctions": ok, "disconnect": ok, "presence": ok,
+			"presence_stats": ok, "channels": ok, "info": ok, "history": ok,
+			"history_remove": no, "publish": no, "broadcast": no, "send": no, "subscribe": no, "unsubscribe": no, "refresh": no, "revoke": no, "batch": no, "nothing": no}},
+		{"admin", map[string]int{"ban": ok, "history_remove": ok, "publish": no, "revoke": no, "batch": no}},
+		{"expired admin", map[string]int{"info": bad}},
+		{"banned admin", map[string]int{"info": bad}},
+		{"revoked admin", map[string]int{"info": bad}},
+	} {
+		text, err := n.sign.Sign(tokens[c.who])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for method, want := range c.want {
+			status, body := n.ask(http.MethodPost, Prefix+method, `{"channel":"r","user":"x"}`, func(r *http.Request) {
+				r.Header.Del("X-API-Key")
+				r.Header.Set("Authorization", "Bearer "+text)
+			})
+			if status != want {
+				t.Errorf("%s asks for %s: %d %s, want %d", c.who, method, status, body, want)
+			}
+		}
+	}
+}

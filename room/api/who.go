@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+
+	"webim/room"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// A request is let in by a key, which opens everything, or by the token of a
+// moderator of all rooms, which opens what its role may do in any.
+
+// caller is the context's key of who asks, where that is a user.
+type caller struct{}
+
+// callerOf is the user who asks; "" is a backend, with a key.
+func callerOf(ctx context.Context) string {
+	if who, ok := ctx.Value(caller{}).(*token.Identity); ok {
+		return who.User
+	}
+	return ""
+}
+
+// authorOf is who asks as rooms see it; nil is a backend.
+func authorOf(ctx context.Context) *room.Author {
+	who, ok := ctx.Value(caller{}).(*token.Identity)
+	if !ok {
+		return nil
+	}
+	return &room.Author{User: who.User, ConnInfo: who.Info}
+}
+
+// admit judges who asks for a method. The error says what to do; nil: the request
+// goes on, with a context that knows the caller. m is nil for what takes a key.
+func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
+	if h.opens(r) {
+		return r, nil
+	}
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return r, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key")
+	}
+	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(strings.TrimSpace(text), done) })
+	switch {
+	case err != nil:
+		return r, coded(wire.ErrUnauthorized, "the token is not good")
+	case m == nil || m.needs == noAction || !h.cfg.Hub.AllowsEverywhere(who, m.needs):
+		return r, coded(wire.ErrPermissionDenied, "this takes the API key, or the token of one who may do it in all rooms")
+	}
+	return r.WithContext(context.WithValue(r.Context(), caller{}, who)), nil
+}
+
+// opens reports whether the request has one of the keys. How long that takes
+// tells nothing of them: sums are compared, and all of them.
+func (h *Handler) opens(r *http.Request) bool {
+	key := r.Header.Get("X-API-Key")
+	if key == "" {
+		scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "apikey") {
+			return false
+		}
+		key = strings.TrimSpace(rest)
+	}
+	sum, found := sha256.Sum256([]byte(key)), 0
+	for _, good := range h.keys {
+		found |= subtle.ConstantTimeCompare(sum[:], good[:])
+	}
+	return found == 1
+}
