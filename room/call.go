@@ -91,6 +91,10 @@ func (s *session) onRPC(id uint32, r *protocol.RPCRequest) error {
 			return nil
 		}
 	}
+	if s.hub.asks(HookRPC, "") {
+		s.rpcBy(id, r)
+		return nil
+	}
 	return wire.ErrNotAvailable
 }
 

@@ -64,32 +64,18 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 
 func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
-	if r.Token == "" { // one permits just that
-		for _, a := range []Action{ActJoin, ActRead} {
-			if err := s.may(a, r.Channel, opts); err != nil {
-				return err
-			}
-		}
+	if r.Channel[0] == nameMark && !s.admitted(ActJoin, r.Channel) {
+		return s.hub.denied()
+	}
+	switch {
+	case r.Token == "" && s.hub.asks(HookSubscribe, r.Channel):
+		s.subscribeBy(id, r, opts)
+		return nil
+	case r.Token == "":
+		return s.subscribeByRights(id, r, opts)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
-	}
-	if r.Token == "" && IsRoster(r.Channel) {
-		s.onRoster(r.Channel, func(roles Roles, err error) {
-			if err != nil {
-				s.fail(id, err)
-				return
-			}
-			s.join(id, r, opts, nil, roles)
-		})
-		return nil
-	}
-	if r.Token == "" {
-		s.join(id, r, opts, nil, 0)
-		return nil
-	}
-	if r.Channel[0] == nameMark && !s.admitted(ActJoin, r.Channel) {
-		return s.hub.denied()
 	}
 	return s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
 		if err != nil {
@@ -100,9 +86,42 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	})
 }
 
-// join makes the subscription that a command asks for; t is its token, or nil,
-// roles what the room's roster adds.
+// subscribeByRights judges a subscribe command by the rights and, in a private
+// room, by the roster.
+func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *Options) error {
+	for _, a := range []Action{ActJoin, ActRead} {
+		if err := s.may(a, r.Channel, opts); err != nil {
+			return err
+		}
+	}
+	if err := wire.Admit(s.enc, opts.Binary); err != nil {
+		return err
+	}
+	if !IsRoster(r.Channel) {
+		s.join(id, r, opts, nil, 0)
+		return nil
+	}
+	s.onRoster(r.Channel, func(roles Roles, err error) {
+		if err != nil {
+			s.fail(id, err)
+			return
+		}
+		s.join(id, r, opts, nil, roles)
+	})
+	return nil
+}
+
+// join is joinWith without data for the client.
 func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles) {
+	s.joinWith(id, r, opts, t, roles, nil)
+}
+
+// joinWith makes the subscription that a command asks for; t is its token, or nil,
+// roles what the room's roster adds, data what the client is told with it.
+func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles, data []byte) {
+	if t != nil {
+		opts = OverrideOf(t.Override).of(opts)
+	}
 	w := &wanted{room: r.Channel, opts: opts, roles: roles, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
 	if r.Recover {
@@ -114,6 +133,7 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 	s.subscribe(w, func(got subscribed, err error) {
 		res := got.result(w.placed, r.Recover, s.enc)
 		res.Expires, res.Ttl = ttl(w.expires)
+		res.Data = data
 		if err == nil {
 			s.lookBy(w.expires)
 			if t == nil && IsRoster(w.room) {
@@ -129,7 +149,7 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 func (s *session) fail(id uint32, err error) {
 	var end wire.DisconnectCode
 	if errors.As(err, &end) {
-		s.disconnect(end)
+		s.end(err)
 		return
 	}
 	s.answer(id, err, nil)
@@ -154,14 +174,25 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	opts := s.hub.cfg.options(r.Channel)
-	if err := s.may(ActSend, r.Channel, opts); err != nil {
+	if isPrivate(r.Channel) && !s.admitted(ActSend, r.Channel) {
+		return s.hub.denied()
+	}
+	if s.hub.asks(HookPublish, r.Channel) {
+		s.publishBy(id, r)
+		return nil
+	}
+	if err := s.may(ActSend, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
 		return err
 	}
-	s.say(Saying{Room: r.Channel, Data: r.Data}, func(_ Position, err error) {
+	s.publish(id, Saying{Room: r.Channel, Data: r.Data})
+	return nil
+}
+
+// publish says something, and replies.
+func (s *session) publish(id uint32, what Saying) {
+	s.say(what, func(_ Position, err error) {
 		s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}})
 	})
-	return nil
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {

@@ -81,6 +81,8 @@ type Config struct {
 	// in either dialect; nil: nobody is. It is called by workers, with no lock
 	// held, and must not block.
 	Said func(h *Hub, room string, at Position, m Message)
+	// Backend is asked where an application wants to decide itself; nil: nobody is.
+	Backend Backend
 	// Calls answers RPCs; nil: none is known.
 	Calls Caller
 	// Personal joins each connection that has a user to the user's own room,

@@ -35,6 +35,7 @@ func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
 		enc = wire.Protobuf
 	}
 	s := newSession(h, c, enc)
+	s.listenFor(r)
 	c.SetData(s)
 	h.due.add(time.Now().Add(h.cfg.ConnectTimeout), s.mustConnect)
 }
@@ -123,21 +124,11 @@ func (k *connecting) resume() {
 func (k *connecting) identify() {
 	h := k.s.hub
 	switch {
-	case k.req.Token == "" && h.cfg.Anonymous:
-		k.who = anonymous
-		if h.cfg.Guests != nil {
-			who, data, err := h.cfg.Guests.welcome(k.req.Data)
-			if err != nil {
-				k.err = err
-				k.settle()
-				return
-			}
-			if who != nil {
-				k.who, k.data = who, data
-			}
-		}
-		k.join()
-	case k.req.Token == "" || !h.takesTokens():
+	case k.req.Token == "" && h.asks(HookConnect, ""):
+		k.connectBy()
+	case k.req.Token == "":
+		k.withoutToken()
+	case !h.takesTokens():
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 	default:
@@ -149,6 +140,29 @@ func (k *connecting) identify() {
 			k.join()
 		})
 	}
+}
+
+// withoutToken lets in who has none, where that is allowed.
+func (k *connecting) withoutToken() {
+	h := k.s.hub
+	if !h.cfg.Anonymous {
+		k.err = wire.DisconnectInvalidToken
+		k.settle()
+		return
+	}
+	k.who = anonymous
+	if h.cfg.Guests != nil {
+		who, data, err := h.cfg.Guests.welcome(k.req.Data)
+		if err != nil {
+			k.err = err
+			k.settle()
+			return
+		}
+		if who != nil {
+			k.who, k.data = who, data
+		}
+	}
+	k.join()
 }
 
 // judge says what a connection token's fault means on the wire.
@@ -172,7 +186,8 @@ func (k *connecting) join() {
 	s.who.Store(k.who)
 	k.left = 1 // this loop
 	for _, c := range s.hub.channels(k.who, addressOf(s.conn)) {
-		w := &wanted{room: c.Name, opts: s.hub.cfg.options(c.Name), server: true, info: c.Info, latch: &k.latch}
+		opts := OverrideOf(c.Override).of(s.hub.cfg.options(c.Name))
+		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
 		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover {

@@ -151,6 +151,23 @@ func (s *session) ordered(o Order) {
 	})
 }
 
+// OverrideOf is what a token, or a backend, says of a subscription. Presence is the
+// room's, and no member's; who knows its position may recover, and the other way
+// round.
+func OverrideOf(v token.Override) Override {
+	value := func(f *token.Flag) *bool {
+		if f == nil {
+			return nil
+		}
+		return &f.Value
+	}
+	o := Override{Notices: value(v.JoinLeave), ForceNotices: value(v.ForcePushJoinLeave), Recoverable: value(v.ForceRecovery)}
+	if o.Recoverable == nil {
+		o.Recoverable = value(v.ForcePositioning)
+	}
+	return o
+}
+
 // of are a room's options as a subscription has them.
 func (v Override) of(opts *Options) *Options {
 	if v == (Override{}) {

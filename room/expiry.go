@@ -120,8 +120,11 @@ func (s *session) look() {
 	grace, now := s.hub.cfg.ExpiredGrace, time.Now()
 	next := s.who.Load().Expires
 	if !next.IsZero() && !now.Before(next.Add(grace)) {
-		s.disconnect(wire.DisconnectExpired)
-		return
+		if !s.refreshBy() {
+			s.disconnect(wire.DisconnectExpired)
+			return
+		}
+		next = time.Time{} // the answer says
 	}
 	var over []string
 	s.mu.Lock()

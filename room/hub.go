@@ -127,7 +127,10 @@ func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 }
 
 // Close ends the connection's membership.
-func (h *Hub) Close(c netpoll.Conn, _ netpoll.Closed) {
+func (h *Hub) Close(c netpoll.Conn, why netpoll.Closed) {
+	if h.asks(HookDisconnect, "") {
+		h.tellDeparture(c, why)
+	}
 	if m, ok := h.Member(c); ok {
 		h.leave(m)
 	}

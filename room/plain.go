@@ -75,6 +75,9 @@ func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status in
 		_ = h.denied()
 		return http.StatusForbidden, "this room is not open to you"
 	}
+	if h.asks(HookSubscribe, room) || who == anonymous && h.asks(HookConnect, "") {
+		return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
+	}
 	if h.isBanned(room, who.User, addr) {
 		return http.StatusForbidden, "you are banned"
 	}
@@ -132,7 +135,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	if known {
 		who = p.who
 	}
-	if !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
+	if h.asks(HookPublish, m.Room.name) || !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
 		_ = h.denied()
 		return
 	}

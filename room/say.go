@@ -12,6 +12,7 @@ type Saying struct {
 	Data []byte
 	Tags map[string]string // of the server, which vouches for them
 	Key  string            // see Message.Key; whose it is must be a part of it
+	Skip bool              // see Message.Skip
 	// Event: it is no message of its own but something about others: slow mode
 	// lets it pass.
 	Event bool
@@ -40,7 +41,7 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		return
 	}
 	who := s.author()
-	m := Message{Op: OpJSON, Data: data, From: &who, Tags: what.Tags, Key: what.Key, Keep: &opts.History}
+	m := Message{Op: OpJSON, Data: data, From: &who, Tags: what.Tags, Key: what.Key, Skip: what.Skip, Keep: &opts.History}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}

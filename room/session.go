@@ -35,6 +35,7 @@ type session struct {
 	connected atomic.Bool
 	who       atomic.Pointer[identity] // a refresh changes it
 	quota     quota                    // owned by the turn
+	asking    *asking                  // nil without a backend
 	nextLook  atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
 
 	mu     sync.Mutex // taken under Room.mu
@@ -159,6 +160,13 @@ func (s *session) push(b []byte) error {
 	return s.conn.Push(e.op, e.data)
 }
 
+// end closes the connection with the DisconnectCode that an error wraps, and the
+// reason that it gives.
+func (s *session) end(err error) {
+	code, reason := wire.Ending(err)
+	_ = s.conn.Close(wireStatus(code), reason)
+}
+
 // disconnect closes the connection with a code of the protocol.
 func (s *session) disconnect(code wire.DisconnectCode) {
 	_ = s.conn.Close(wireStatus(code), code.Text())
@@ -229,7 +237,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	var disconnect wire.DisconnectCode
 	if errors.As(err, &disconnect) {
 		o.flush()
-		s.disconnect(disconnect)
+		s.end(err)
 		return true
 	}
 	var code wire.ErrorCode

@@ -131,6 +131,7 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 			{Key: "limits", Title: "Limits of connections:"},
 			{Key: "rooms", Title: "Limits of rooms:"},
 			{Key: "rights", Title: "Rights, and limits of users:"},
+			{Key: "hooks", Title: "Hooks:"},
 			{Key: "tokens", Title: "Tokens:"},
 		}),
 	}

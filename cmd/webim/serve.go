@@ -12,6 +12,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/api"
 	"webim/room/token"
 )
 
@@ -24,6 +25,7 @@ type program struct {
 	certs  *certificates   // nil without TLS
 	tokens *token.Verifier // nil without keys
 	hub    *room.Hub
+	hooks  *api.Hooks // nil without a backend to ask
 	keys   []string   // of the API
 	inner  *internal  // nil without --internal
 	plain  []net.Addr // bound, in the order of --listen
@@ -91,9 +93,17 @@ func (p *program) start() error {
 			return err
 		}
 	}
+	if p.hooks, err = p.hooksOf(); err != nil {
+		p.closeTokens()
+		return err
+	}
+	if p.hooks != nil {
+		rc.Backend = p.hooks
+	}
 	p.hub = room.NewHub(rc)
 	pages, inside, err := p.handlers()
 	if err != nil {
+		p.closeHooks()
 		p.closeTokens()
 		return err
 	}
@@ -108,6 +118,7 @@ func (p *program) start() error {
 	if err != nil {
 		_ = p.server.Close()
 		p.hub.Stop()
+		p.closeHooks()
 		p.closeTokens()
 		return err
 	}
@@ -164,7 +175,7 @@ func (p *program) greet(out io.Writer) {
 		switch {
 		case p.cfg.Open:
 			p.log.Warn("open is set: whoever can reach the port can read and write every room that the section rooms does not name")
-		case p.tokens == nil && !p.cfg.anonymous():
+		case p.tokens == nil && !p.cfg.anonymous() && p.cfg.HookConnect == "":
 			p.log.Warn("nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one")
 		}
 		return
@@ -189,6 +200,7 @@ func (p *program) stop() {
 	}
 	p.inner.close(ctx)
 	p.hub.Stop()
+	p.closeHooks()
 	p.closeTokens()
 	p.log.Info("ended")
 }

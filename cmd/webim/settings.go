@@ -95,6 +95,20 @@ type settings struct {
 	UserRateRPC     room.Rate `name:"user-rate-rpc" type:"rate" def:"400/10s" dev:"none" words:"none" group:"rights" help:"See --rate-rpc."`
 	MaxRefusals     room.Rate `name:"max-refusals" type:"rate" def:"256/1m" words:"none" group:"rights" help:"How often a connection may be too fast before it is cut with close code 3509, or 1008."`
 
+	HookConnect     string        `name:"hook-connect" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this address who a client without a token is; in the shape of Centrifugo's proxies, as the next four."`
+	HookRefresh     string        `name:"hook-refresh" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this one whether a client that --hook-connect let in is still good, when its time has come."`
+	HookSubscribe   string        `name:"hook-subscribe" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this one whether a client may join a room, in place of the file's section rooms."`
+	HookPublish     string        `name:"hook-publish" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this one whether a client may say something, or what it says instead."`
+	HookRPC         string        `name:"hook-rpc" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Have this one answer calls that webim does not know."`
+	HookDisconnect  string        `name:"hook-disconnect" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Tell this one which clients have gone, and why."`
+	HookRooms       []string      `name:"hook-rooms" type:"list" def:"" placeholder:"PATTERN" group:"hooks" help:"Ask --hook-subscribe and --hook-publish for these rooms only, as team-*; repeatable."`
+	HookOpen        []string      `name:"hook-open" type:"list" def:"" placeholder:"HOOK" group:"hooks" help:"When connect, subscribe, publish or rpc is not answered, go on as if there were no such hook; else the client is told to try again. Repeatable."`
+	HookTimeout     time.Duration `name:"hook-timeout" type:"time" def:"1s" min:"1ms" max:"1m" group:"hooks" help:"For an answer."`
+	HookConcurrency int           `name:"hook-concurrency" type:"count" def:"256" min:"1" max:"65536" group:"hooks" help:"Requests under way; one above that is not answered."`
+	HookHeaders     []string      `name:"hook-header" type:"list" def:"" placeholder:"NAME" group:"hooks" help:"Pass this header of the client's handshake on, as Cookie; repeatable."`
+	HookSecret      string        `name:"hook-secret" type:"secret" def:"" placeholder:"SECRET" group:"hooks" help:"Sign what the hooks send with it (X-Webim-Signature); 32 bytes at least. Others on the machine see flags: better a variable, or --hook-secret-file."`
+	HookSecretFile  string        `name:"hook-secret-file" type:"text" def:"" placeholder:"FILE" group:"hooks" help:"The same from a file, without its last line break."`
+
 	TokenSecret      string        `name:"token-secret" type:"secret" def:"" placeholder:"SECRET" group:"tokens" help:"HMAC secret of tokens (HS256, HS384, HS512), 32 bytes at least. Others on the machine see flags: better a variable, or --token-secret-file."`
 	TokenSecretFile  []string      `name:"token-secret-file" type:"list" def:"" placeholder:"[KID=]FILE" group:"tokens" help:"The same from a file, without its last line break; with KID= for the tokens of that kid; repeatable."`
 	TokenPublicKey   []string      `name:"token-public-key" type:"list" def:"" placeholder:"[KID=]FILE" group:"tokens" help:"Public key or certificate in PEM: RSA (RS256), ECDSA P-256 (ES256) or Ed25519 (EdDSA); with KID= for the tokens of that kid; repeatable."`

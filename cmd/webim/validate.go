@@ -29,6 +29,9 @@ func (c *config) validate() error {
 	if err := c.validateAPI(); err != nil {
 		return err
 	}
+	if err := c.validateHooks(); err != nil {
+		return err
+	}
 	if err := c.validateLimits(); err != nil {
 		return err
 	}

@@ -50,16 +50,7 @@ type subscribeRequest struct {
 	Override     *token.Override `json:"override"`
 }
 
-// valueOf is a flag as room has it.
-func valueOf(f *token.Flag) *bool {
-	if f == nil {
-		return nil
-	}
-	return &f.Value
-}
-
-// overrideOf is what room can override. Presence is the room's, not a member's,
-// and who knows its position may recover, and the other way round.
+// overrideOf is room.OverrideOf, which passes over what it cannot do.
 func overrideOf(v *token.Override) (room.Override, error) {
 	if v == nil {
 		return room.Override{}, nil
@@ -67,14 +58,10 @@ func overrideOf(v *token.Override) (room.Override, error) {
 	if v.Presence != nil {
 		return room.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: it is of the room")
 	}
-	o := room.Override{Notices: valueOf(v.JoinLeave), ForceNotices: valueOf(v.ForcePushJoinLeave), Recoverable: valueOf(v.ForceRecovery)}
-	if p := v.ForcePositioning; p != nil {
-		if v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
-			return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together")
-		}
-		o.Recoverable = valueOf(p)
+	if p := v.ForcePositioning; p != nil && v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
+		return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together")
 	}
-	return o, nil
+	return room.OverrideOf(*v), nil
 }
 
 func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, error) {

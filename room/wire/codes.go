@@ -86,9 +86,9 @@ func (c ErrorCode) Reply(id uint32) *protocol.Reply {
 	return &protocol.Reply{Id: id, Error: &protocol.Error{Code: uint32(c), Message: c.Text(), Temporary: c.Temporary()}}
 }
 
-// explained is an ErrorCode with a sentence of its own.
+// explained is a code with a sentence of its own.
 type explained struct {
-	code ErrorCode
+	code error
 	text string
 }
 
@@ -98,6 +98,22 @@ func (e *explained) Unwrap() error { return e.code }
 // Explain is an error that wraps a code and says more than its text: what was
 // wrong, and what to do. The sentence is for whoever sent the command.
 func Explain(code ErrorCode, sentence string) error { return &explained{code, sentence} }
+
+// ExplainEnd is Explain for the end of a connection: the sentence is the reason of
+// the close frame, of which 123 bytes are sent.
+func ExplainEnd(code DisconnectCode, reason string) error { return &explained{code, reason} }
+
+// Ending is the code that err wraps, or DisconnectServerError, and the reason of
+// the close frame.
+func Ending(err error) (DisconnectCode, string) {
+	code := DisconnectServerError
+	errors.As(err, &code)
+	var more *explained
+	if errors.As(err, &more) {
+		return code, more.text
+	}
+	return code, code.Text()
+}
 
 // ErrorReply is the error reply to the command with that id: with the ErrorCode
 // that err wraps, else ErrInternal, of which nothing more is told.

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"webim/room"
+	"webim/room/api"
+)
+
+// hookKeys are the settings of the hooks' addresses.
+var hookKeys = [room.NumHooks]string{"hook_connect", "hook_refresh", "hook_subscribe", "hook_publish", "hook_rpc", "hook_disconnect"}
+
+// hookURLs are the hooks' addresses, in their order.
+func (c *config) hookURLs() [room.NumHooks]string {
+	return [room.NumHooks]string{c.HookConnect, c.HookRefresh, c.HookSubscribe, c.HookPublish, c.HookRPC, c.HookDisconnect}
+}
+
+// hooked reports whether a backend is to be asked, or told, anything.
+func (c *config) hooked() bool { return c.hookURLs() != [room.NumHooks]string{} }
+
+// validateHooks judges the settings of the hooks but for their files.
+func (c *config) validateHooks() error {
+	for i, text := range c.hookURLs() {
+		if text == "" {
+			continue
+		}
+		if err := c.checkHookURL(text); err != nil {
+			return usagef("%s: %v.", c.place(hookKeys[i]), err)
+		}
+	}
+	if c.HookRefresh != "" && c.HookConnect == "" {
+		return usagef("%s is of no use without --hook-connect: only who that lets in is asked for again.", c.place("hook_refresh"))
+	}
+	for _, name := range c.HookOpen {
+		if !slices.Contains([]string{"connect", "subscribe", "publish", "rpc"}, name) {
+			return usagef("%s: %q is none of connect, subscribe, publish and rpc.", c.place("hook_open"), name)
+		}
+	}
+	for _, name := range c.HookHeaders {
+		if !isHeaderName(name) || strings.EqualFold(name, "Host") || strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, api.SignatureHeader) {
+			return usagef("%s: %q is no header that can be passed on.", c.place("hook_header"), name)
+		}
+	}
+	return nil
+}
+
+// isHeaderName tells whether a name is a token, as headers' are (RFC 9110, section
+// 5.6.2).
+func isHeaderName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// checkHookURL: what users say, and who they are, does not go over a network in
+// the clear.
+func (c *config) checkHookURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is no address: write it as https://backend.example.com/webim/connect", text)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "https" || c.Insecure || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%s would send in the clear what users say: write https, or set insecure to try it out", text)
+}
+
+// hooksOf makes the hooks that the settings ask for; nil: none.
+func (p *program) hooksOf() (*api.Hooks, error) {
+	c := p.cfg
+	if !c.hooked() {
+		return nil, nil
+	}
+	secret, err := c.hookSecret()
+	if err != nil {
+		return nil, err
+	}
+	hc := api.HooksConfig{URLs: c.hookURLs(), Rooms: c.HookRooms, Timeout: c.HookTimeout, Secret: secret, Concurrency: c.HookConcurrency, Logger: p.log}
+	for _, name := range c.HookHeaders {
+		hc.Headers = append(hc.Headers, http.CanonicalHeaderKey(name))
+	}
+	for k := range room.NumHooks {
+		hc.Open[k] = slices.Contains(c.HookOpen, k.String())
+	}
+	return api.NewHooks(hc), nil
+}
+
+// minHookSecret is the least length of a secret that nobody guesses, in bytes.
+const minHookSecret = 32
+
+func (c *config) hookSecret() (string, error) {
+	secret, place := c.HookSecret, "hook_secret"
+	if c.HookSecretFile != "" {
+		b, err := readKeyFile(c.HookSecretFile)
+		if err != nil {
+			return "", usagef("%s: %v.", c.place("hook_secret_file"), err)
+		}
+		secret, place = string(lastBreakCut(b)), "hook_secret_file"
+	}
+	_, given := c.origins[lookup("hook_secret", (*setting).key)]
+	if (given || c.HookSecretFile != "") && len(secret) < minHookSecret && !c.Insecure {
+		return "", usagef("%s has %d bytes and can be guessed: write at least 32 random bytes, as openssl rand -hex 32 prints, or set insecure to try it out.", c.place(place), len(secret))
+	}
+	return secret, nil
+}
+
+// closeHooks lets what is to be told leave, for a moment.
+func (p *program) closeHooks() {
+	if p.hooks != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		p.hooks.Close(ctx)
+	}
+}

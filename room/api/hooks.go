@@ -1,0 +1,211 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// HooksConfig holds the settings of Hooks.
+type HooksConfig struct {
+	// URLs are where the backend is asked; "": it is not.
+	URLs [room.NumHooks]string
+	// Rooms are patterns of those for which HookSubscribe and HookPublish ask;
+	// none: all.
+	Rooms []string
+	// Open are the hooks without which things go on as if there were none, when
+	// the backend does not answer; the others then refuse, for a while.
+	Open [room.NumHooks]bool
+	// Timeout bounds an answer; 0: 1 s.
+	Timeout time.Duration
+	// Secret signs all requests; "": none is signed.
+	Secret string
+	// Headers of the handshake that questions have.
+	Headers []string
+	// Concurrency bounds the requests under way; 0: 256. A question beyond that
+	// is not answered.
+	Concurrency int
+	// MaxAnswer bounds the bytes of an answer; 0: 1 MiB.
+	MaxAnswer int64
+	// MaxNotices bounds the notices that wait; 0: 10,000. Those beyond are
+	// dropped, and counted.
+	MaxNotices int
+	// Logger gets what went wrong; nil: slog.Default().
+	Logger *slog.Logger
+}
+
+// Hooks ask an application's backend over HTTP; they are a room.Backend. Close
+// ends them.
+type Hooks struct {
+	cfg    HooksConfig
+	client *http.Client
+	places chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	notices chan room.Departure
+	closing chan struct{}
+	dropped atomic.Int64
+}
+
+// NewHooks makes hooks, whose notices leave in the background until Close.
+func NewHooks(cfg HooksConfig) *Hooks {
+	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
+	cfg.Concurrency = cmp.Or(cfg.Concurrency, 256)
+	cfg.MaxAnswer = cmp.Or(cfg.MaxAnswer, 1<<20)
+	cfg.MaxNotices = cmp.Or(cfg.MaxNotices, 10_000)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	h := &Hooks{cfg: cfg, places: make(chan struct{}, cfg.Concurrency), notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.client = &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
+			DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout},
+		// A redirect could lead the users' data, and the signature, elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if cfg.URLs[room.HookDisconnect] != "" {
+		h.wg.Go(h.deliver)
+	}
+	return h
+}
+
+// Close sends the notices that wait, until ctx ends, and then ends what is under
+// way. Call it once, when nobody asks any more.
+func (h *Hooks) Close(ctx context.Context) {
+	close(h.closing)
+	stop := context.AfterFunc(ctx, h.cancel)
+	h.wg.Wait()
+	stop()
+	h.cancel()
+	h.client.CloseIdleConnections()
+}
+
+// Asks implements room.Backend.
+func (h *Hooks) Asks(k room.Hook, name string) bool {
+	if h.cfg.URLs[k] == "" {
+		return false
+	}
+	if k != room.HookSubscribe && k != room.HookPublish || len(h.cfg.Rooms) == 0 {
+		return true
+	}
+	for _, pattern := range h.cfg.Rooms {
+		if token.Match(pattern, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Headers implements room.Backend.
+func (h *Hooks) Headers() []string { return h.cfg.Headers }
+
+// Ask implements room.Backend.
+func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
+	select {
+	case h.places <- struct{}{}:
+	default:
+		h.wg.Go(func() { done(h.without(q.Hook, errors.New("as many requests as may are under way"))) })
+		return
+	}
+	h.wg.Go(func() {
+		a, err := h.exchange(q)
+		<-h.places
+		done(a, err)
+	})
+}
+
+// without is the answer where there is none: by the hook's policy.
+func (h *Hooks) without(k room.Hook, why error) (room.Answer, error) {
+	h.cfg.Logger.Warn("hook", "hook", k.String(), "err", why)
+	if h.cfg.Open[k] {
+		return room.Answer{}, room.ErrNoAnswer
+	}
+	return room.Answer{}, wire.ErrInternal // temporary: SDKs try again
+}
+
+// exchange asks one question, and judges what comes back.
+func (h *Hooks) exchange(q room.Inquiry) (room.Answer, error) {
+	body, err := json.Marshal(questionOf(&q))
+	if err != nil {
+		return h.without(q.Hook, err)
+	}
+	ctx, cancel := context.WithTimeout(h.ctx, h.cfg.Timeout)
+	defer cancel()
+	b, err := h.post(ctx, q.Hook, q.Header, body)
+	if err != nil {
+		return h.without(q.Hook, err)
+	}
+	var r hookReply
+	if err := json.Unmarshal(b, &r); err != nil {
+		return h.without(q.Hook, fmt.Errorf("the answer cannot be read: %w", err))
+	}
+	a, err := r.answer(q.Hook)
+	var wrong *answerError
+	if errors.As(err, &wrong) {
+		return h.without(q.Hook, err)
+	}
+	return a, err
+}
+
+// post sends a body and returns the answer's.
+func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.URLs[k], bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", "application/json")
+	h.sign(r, body, time.Now())
+	res, err := h.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, h.cfg.MaxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(b)) > h.cfg.MaxAnswer:
+		return nil, fmt.Errorf("the answer is over %d bytes", h.cfg.MaxAnswer)
+	case res.StatusCode < 200 || res.StatusCode > 299:
+		return nil, fmt.Errorf("status %d", res.StatusCode)
+	}
+	return b, nil
+}
+
+// SignatureHeader has "t=UNIX,v1=HEX": HEX is the HMAC-SHA256, with the secret, of
+// UNIX, a dot and the body. A receiver compares it, and refuses what is older than
+// a few minutes.
+const SignatureHeader = "X-Webim-Signature"
+
+func (h *Hooks) sign(r *http.Request, body []byte, now time.Time) {
+	if h.cfg.Secret == "" {
+		return
+	}
+	at := strconv.FormatInt(now.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(h.cfg.Secret))
+	mac.Write([]byte(at + "."))
+	mac.Write(body)
+	r.Header.Set(SignatureHeader, "t="+at+",v1="+hex.EncodeToString(mac.Sum(nil)))
+}

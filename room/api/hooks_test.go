@@ -1,0 +1,487 @@
+package api
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/wire"
+)
+
+// backend is an application's: what it was asked, and what it answers.
+type backend struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[string]func(w http.ResponseWriter, body string)
+	asked   chan string // "path body"
+	header  chan http.Header
+}
+
+func newBackend(t *testing.T) *backend {
+	b := &backend{answers: map[string]func(http.ResponseWriter, string){}, asked: make(chan string, 1000), header: make(chan http.Header, 1000)}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost {
+			t.Errorf("%s, %v", r.Method, err)
+		}
+		b.asked <- r.URL.Path + " " + string(body)
+		b.header <- r.Header
+		b.mu.Lock()
+		f := b.answers[r.URL.Path]
+		b.mu.Unlock()
+		if f == nil {
+			t.Errorf("%s is asked", r.URL.Path)
+			return
+		}
+		f(w, string(body))
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+// on says what a path answers.
+func (b *backend) on(path, answer string) {
+	b.do(path, func(w http.ResponseWriter, _ string) { io.WriteString(w, answer) })
+}
+
+func (b *backend) do(path string, f func(http.ResponseWriter, string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers[path] = f
+}
+
+// next is what was asked next, without what differs from run to run.
+func (b *backend) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case got := <-b.asked:
+		path, body, _ := strings.Cut(got, " ")
+		var m map[string]any
+		if err := json.Unmarshal([]byte(body), &m); err != nil {
+			t.Fatalf("asked with %q: %v", body, err)
+		}
+		for _, name := range []string{"client", "at"} {
+			delete(m, name)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path + " " + string(text)
+	case <-time.After(patience):
+		t.Fatal("nothing is asked")
+		return ""
+	}
+}
+
+// startHooked runs a hub that asks the backend, in closed rooms where nobody may
+// do anything but by its word.
+func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
+	t.Helper()
+	hc.Logger = slog.New(slog.DiscardHandler)
+	hooks := NewHooks(hc)
+	rc.Backend = hooks
+	if rc.Options == nil {
+		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options
+	}
+	hub := room.NewHub(rc)
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
+	hub.Start(s)
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		hub.Stop()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx, 0); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+		hooks.Close(ctx)
+		if n := s.Stats().Panics; n != 0 {
+			t.Errorf("%d callbacks panicked", n)
+		}
+	})
+	return &node{t: t, hub: hub, ws: addr.String()}
+}
+
+func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
+	for _, k := range hooks {
+		all[k] = base + "/" + k.String()
+	}
+	return all
+}
+
+// come connects without a token and returns the reply.
+func (n *node) come(encoding string, r *protocol.ConnectRequest) (*client, *protocol.Reply) {
+	n.t.Helper()
+	c := n.dial(room.ChatPath, encoding)
+	c.command(&protocol.Command{Id: 1, Connect: r})
+	reply, closed := c.read()
+	if closed != "" {
+		return c, &protocol.Reply{Error: &protocol.Error{Message: closed}}
+	}
+	return c, reply
+}
+
+func TestHookConnect(t *testing.T) {
+	b := newBackend(t)
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect), Timeout: patience}, room.Config{})
+	for _, c := range []struct{ name, answer, want string }{
+		{"yes", `{"result":{"user":"42","info":{"name":"N"},"data":{"hello":1},"channels":["news"],"subs":{"extra":{"data":{"x":1}}}}}`,
+			`connect {"hello":1} extra={"x":1} news=`},
+		{"yes, without a name", `{"result":{"user":""}}`, `connect `},
+		{"no", `{"error":{"code":1000,"message":"not you"}}`, `error 1000 not you`},
+		{"never", `{"disconnect":{"code":4500,"reason":"go away"}}`, `closed: 4500 go away`},
+		{"a guest, which nobody else can make", `{"result":{"user":"guest:x"}}`, `closed: 3500 invalid token`},
+		{"nothing", `{}`, `error 100 internal server error`},
+		{"garbage", `<html>`, `error 100 internal server error`},
+		{"no user", `{"result":{"user":7}}`, `error 100 internal server error`},
+		{"a bad disconnect", `{"disconnect":{"code":1000}}`, `error 100 internal server error`},
+		{"a bad error", `{"error":{}}`, `error 100 internal server error`},
+		{"a bad channel", `{"result":{"user":"42","channels":["\u0000"]}}`, `error 100 internal server error`},
+	} {
+		for _, encoding := range []string{wire.SubprotocolJSON, wire.SubprotocolProtobuf} {
+			b.on("/connect", c.answer)
+			_, r := n.come(encoding, &protocol.ConnectRequest{Name: "js", Version: "1", Data: []byte(`{"a":1}`)})
+			kind := map[string]string{wire.SubprotocolJSON: `"encoding":"json","name":"js","protocol":"json"`, wire.SubprotocolProtobuf: `"encoding":"binary","name":"js","protocol":"protobuf"`}
+			if got, want := b.next(t), `/connect {"data":{"a":1},`+kind[encoding]+`,"transport":"websocket","version":"1"}`; got != want {
+				t.Errorf("%s: asked %s, want %s", c.name, got, want)
+			}
+			if got := told(r); got != c.want {
+				t.Errorf("%s: told %s, want %s", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// told is a reply to connect as the table above has it.
+func told(r *protocol.Reply) string {
+	switch {
+	case r.Error != nil && r.Error.Code == 0:
+		return r.Error.Message
+	case r.Error != nil:
+		return fmt.Sprint("error ", r.Error.Code, " ", r.Error.Message)
+	}
+	s := "connect " + string(r.Connect.Data)
+	for _, name := range []string{"extra", "news"} {
+		if sub := r.Connect.Subs[name]; sub != nil {
+			s += " " + name + "=" + string(sub.Data)
+		}
+	}
+	return s
+}
+
+// TestHookSilence: a backend that does not answer, in all its ways, keeps clients
+// out for a while, or, where it is set so, is as good as none.
+func TestHookSilence(t *testing.T) {
+	b := newBackend(t)
+	elsewhere := newBackend(t)
+	hold := make(chan struct{})
+	t.Cleanup(func() { close(hold) })
+	for _, c := range []struct {
+		name string
+		do   func(w http.ResponseWriter, body string)
+	}{
+		{"status 500", func(w http.ResponseWriter, _ string) {
+			w.WriteHeader(500)
+			io.WriteString(w, `{"result":{"user":"42"}}`)
+		}},
+		{"a redirect", func(w http.ResponseWriter, _ string) {
+			w.Header().Set("Location", elsewhere.URL+"/connect")
+			w.WriteHeader(307)
+		}},
+		{"an endless answer", func(w http.ResponseWriter, _ string) {
+			io.WriteString(w, `{"result":{"user":"`+strings.Repeat("x", 2<<20)+`"}}`)
+		}},
+		{"a cut", func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }},
+		{"no end", func(http.ResponseWriter, string) { <-hold }},
+	} {
+		for _, open := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, " open ", open), func(t *testing.T) {
+				hc := HooksConfig{URLs: urls(b.URL, room.HookConnect), Timeout: 200 * time.Millisecond}
+				hc.Open[room.HookConnect] = open
+				n := startHooked(t, hc, room.Config{Anonymous: true})
+				b.do("/connect", c.do)
+				_, r := n.come("", &protocol.ConnectRequest{})
+				want := "error 100 internal server error"
+				if open {
+					want = "connect "
+				}
+				if got := told(r); got != want || !open && !r.Error.Temporary {
+					t.Errorf("told %s, want %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+func TestHookSubscribeAndPublish(t *testing.T) {
+	b := newBackend(t)
+	b.on("/connect", `{"result":{"user":"42","meta":{"m":1}}}`)
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe, room.HookPublish), Rooms: []string{"hooked*"}, Timeout: patience}, room.Config{})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	b.next(t)
+	ask := func(cmd *protocol.Command) *protocol.Reply {
+		t.Helper()
+		c.command(cmd)
+		for {
+			if r := c.next(); r.Id == cmd.Id {
+				return r
+			}
+		}
+	}
+	subscribe := func(id uint32, name string) *protocol.Reply {
+		t.Helper()
+		return ask(&protocol.Command{Id: id, Subscribe: &protocol.SubscribeRequest{Channel: name, Data: []byte(`{"d":1}`)}})
+	}
+	// A room that no hook is for is judged by the rights, which give nothing.
+	if r := subscribe(2, "other"); r.Error == nil || r.Error.Code != 103 {
+		t.Errorf("another room: %v", r)
+	}
+	b.on("/subscribe", `{"error":{"code":777,"message":"no"}}`)
+	if r := subscribe(3, "hooked"); r.Error == nil || r.Error.Code != 777 || r.Error.Message != "no" {
+		t.Errorf("refused: %v", r)
+	}
+	if got, want := b.next(t), `/subscribe {"channel":"hooked","data":{"d":1},"encoding":"json","meta":{"m":1},"protocol":"json","transport":"websocket","user":"42"}`; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	b.on("/subscribe", `{"result":{"data":{"welcome":1},"info":{"color":"red"}}}`)
+	if r := subscribe(4, "hooked"); r.Error != nil || string(r.Subscribe.Data) != `{"welcome":1}` {
+		t.Errorf("permitted: %v", r)
+	}
+	b.next(t)
+	if r := subscribe(5, "#41"); r.Error == nil || r.Error.Code != 103 {
+		t.Errorf("somebody else's own room: %v", r)
+	}
+
+	publish := func(id uint32, data string) *protocol.Reply {
+		t.Helper()
+		return ask(&protocol.Command{Id: id, Publish: &protocol.PublishRequest{Channel: "hooked", Data: []byte(data)}})
+	}
+	b.on("/publish", `{"result":{"data":{"text":"censored"}}}`)
+	if r := publish(6, `{"text":"rude"}`); r.Error != nil {
+		t.Errorf("replaced: %v", r)
+	}
+	if got, want := b.next(t), `/publish {"channel":"hooked","data":{"text":"rude"},"encoding":"json","meta":{"m":1},"protocol":"json","transport":"websocket","user":"42"}`; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	b.on("/publish", `{"error":{"code":500,"message":"no"}}`)
+	if r := publish(7, `{"text":"rude"}`); r.Error == nil || r.Error.Code != 500 {
+		t.Errorf("refused: %v", r)
+	}
+	// What a hook permits, a mute still forbids.
+	done := make(chan error, 1)
+	n.hub.Impose(room.Sanction{Table: room.TableMute, Room: "hooked", Who: "42"}, nil, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	b.on("/publish", `{"result":{}}`)
+	if r := publish(8, `{"text":"still here"}`); r.Error == nil || r.Error.Code != uint32(wire.ErrMuted) {
+		t.Errorf("muted: %v", r)
+	}
+	var texts []string
+	n.hub.History("hooked", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
+		for _, p := range h.Publications {
+			texts = append(texts, string(p.Data))
+		}
+	})
+	if got := strings.Join(texts, " "); got != `{"text":"censored"} {}` { // and the mute's event
+		t.Errorf("the room has %s", got)
+	}
+	b.on("/subscribe", `{"disconnect":{"code":4501,"reason":"enough"}}`)
+	c.command(&protocol.Command{Id: 9, Subscribe: &protocol.SubscribeRequest{Channel: "hooked2"}})
+	if got := c.closing(); got != "closed: 4501 enough" {
+		t.Errorf("sent away: %s", got)
+	}
+}
+
+// TestHooksKeepOrder: what a client says comes in the order in which it was said,
+// however late each answer is; and nobody else waits for that.
+func TestHooksKeepOrder(t *testing.T) {
+	b := newBackend(t)
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookPublish), Timeout: patience},
+		room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{{Match: "*", Options: room.Options{
+			Rights: room.OpenRights(), History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
+	hold := make(chan struct{})
+	b.do("/publish", func(w http.ResponseWriter, body string) {
+		if strings.Contains(body, `"n":0,`) {
+			<-hold
+		}
+		io.WriteString(w, `{}`)
+	})
+	slow, _ := n.come("", &protocol.ConnectRequest{})
+	const count = 50
+	var commands []*protocol.Command
+	for i := range count {
+		commands = append(commands, &protocol.Command{Id: uint32(i + 2), Publish: &protocol.PublishRequest{Channel: "r", Data: fmt.Appendf(nil, `{"n":%d,"by":"slow"}`, i)}})
+	}
+	for _, cmd := range commands[:count/2] {
+		slow.command(cmd)
+	}
+	b.next(t) // the first is being asked about, and not answered
+	other, _ := n.come("", &protocol.ConnectRequest{})
+	other.command(&protocol.Command{Id: 2, Publish: &protocol.PublishRequest{Channel: "other", Data: []byte(`{}`)}})
+	if r := other.next(); r.Id != 2 || r.Error != nil {
+		t.Errorf("another client: %v", r)
+	}
+	for _, cmd := range commands[count/2:] {
+		slow.command(cmd)
+	}
+	close(hold)
+	for i := range count {
+		if r := slow.next(); r.Id != uint32(i+2) || r.Error != nil {
+			t.Fatalf("reply %d: %v", i, r)
+		}
+	}
+	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
+		for i, p := range h.Publications {
+			if !strings.HasPrefix(string(p.Data), fmt.Sprintf(`{"n":%d,`, i)) {
+				t.Fatalf("message %d is %s", i, p.Data)
+			}
+		}
+		if len(h.Publications) != count {
+			t.Errorf("%d messages", len(h.Publications))
+		}
+	})
+}
+
+func TestHookRPC(t *testing.T) {
+	b := newBackend(t)
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookRPC), Timeout: patience}, room.Config{Anonymous: true})
+	for _, encoding := range []string{wire.SubprotocolJSON, wire.SubprotocolProtobuf} {
+		c, _ := n.come(encoding, &protocol.ConnectRequest{})
+		b.on("/rpc", `{"result":{"data":{"sum":3}}}`)
+		c.command(&protocol.Command{Id: 2, Rpc: &protocol.RPCRequest{Method: "add", Data: []byte(`[1,2]`)}})
+		if r := c.next(); r.Rpc == nil || string(r.Rpc.Data) != `{"sum":3}` {
+			t.Errorf("%s: %v", encoding, r)
+		}
+		if got := b.next(t); !strings.Contains(got, `"data":[1,2]`) || !strings.Contains(got, `"method":"add"`) {
+			t.Errorf("asked %s", got)
+		}
+		b.on("/rpc", `{"error":{"code":404,"message":"what?"}}`)
+		c.command(&protocol.Command{Id: 3, Rpc: &protocol.RPCRequest{Method: "none"}})
+		if r := c.next(); r.Error == nil || r.Error.Code != 404 || r.Error.Message != "what?" {
+			t.Errorf("%s: %v", encoding, r)
+		}
+		b.next(t)
+	}
+}
+
+// TestHookRefresh: whom the backend let in for a time is asked for again.
+func TestHookRefresh(t *testing.T) {
+	b := newBackend(t)
+	b.do("/connect", func(w http.ResponseWriter, _ string) {
+		fmt.Fprintf(w, `{"result":{"user":"42","expire_at":%d}}`, time.Now().Unix()+1)
+	})
+	b.do("/refresh", func(w http.ResponseWriter, _ string) {
+		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+1)
+		b.on("/refresh", `{"result":{"expired":true}}`)
+	})
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{ExpiredGrace: time.Nanosecond})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	b.next(t)
+	want := `/refresh {"encoding":"json","protocol":"json","transport":"websocket","user":"42"}`
+	if got := b.next(t); got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	if r := c.next(); r.Push == nil || r.Push.Refresh == nil || !r.Push.Refresh.Expires {
+		t.Errorf("told %v", r)
+	}
+	if got := b.next(t); got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	if got := c.closing(); got != "closed: 3005 connection expired" {
+		t.Errorf("expired: %s", got)
+	}
+}
+
+// TestHookDisconnect: each end is told once, signed, and again if need be.
+func TestHookDisconnect(t *testing.T) {
+	b := newBackend(t)
+	const secret = "a secret that the backend knows, too"
+	tries := 0
+	b.do("/disconnect", func(w http.ResponseWriter, _ string) {
+		if tries++; tries == 1 {
+			w.WriteHeader(503)
+		}
+	})
+	hc := HooksConfig{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Secret: secret}
+	n := startHooked(t, hc, room.Config{Anonymous: true, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	c.subscribe("r")
+	n.hub.Command(room.Order{Kind: room.OrderDisconnect, To: room.Target{Client: clientOf(n)}, Code: 4600, Reason: "over"}, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	const want = `/disconnect {"channels":["r"],"code":4600,"reason":"over","transport":"websocket","user":""}`
+	for range 2 {
+		raw := <-b.asked
+		b.asked <- raw
+		_, body, _ := strings.Cut(raw, " ")
+		if got := b.next(t); got != want {
+			t.Errorf("told %s, want %s", got, want)
+		}
+		signature := (<-b.header).Get(SignatureHeader)
+		at, sum, _ := strings.Cut(strings.TrimPrefix(signature, "t="), ",v1=")
+		mac := hmac.New(sha256.New, []byte(secret))
+		io.WriteString(mac, at+"."+body)
+		if sum != hex.EncodeToString(mac.Sum(nil)) {
+			t.Errorf("signature %q", signature)
+		}
+	}
+}
+
+// clientOf is the id of the only one in the room r.
+func clientOf(n *node) (id string) {
+	n.hub.Engine().Members("r", func(all []room.Author, _ error) { id = all[0].Client })
+	return id
+}
+
+// TestHooksAndPlain: the plain dialect is not let in where it could not wait for
+// an answer.
+func TestHooksAndPlain(t *testing.T) {
+	b := newBackend(t)
+	open := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookSubscribe), Rooms: []string{"hooked"}}, room.Config{Anonymous: true, Options: open})
+	for path, want := range map[string]int{"/hooked": 403, "/other": 101} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+n.ws+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+			r.Header.Set(name, value)
+		}
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
+		}
+	}
+}

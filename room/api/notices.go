@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+)
+
+// notice tells a backend that a connection is gone.
+type notice struct {
+	Client    string   `json:"client"`
+	Transport string   `json:"transport"`
+	User      string   `json:"user"`
+	Channels  []string `json:"channels"` // that it was in at the end
+	Code      uint32   `json:"code"`     // of the close frame; 1006: there was none
+	Reason    string   `json:"reason"`
+	At        int64    `json:"at"` // unix milliseconds
+}
+
+// Notices are sent one at a time, so that a backend gets them in their order; a
+// backend that does not take one is tried again so often, after these pauses.
+var noticePauses = []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second}
+
+// Left implements room.Backend.
+func (h *Hooks) Left(d room.Departure) {
+	select {
+	case h.notices <- d:
+	default:
+		if n := h.dropped.Add(1); n&(n-1) == 0 {
+			h.cfg.Logger.Warn("notices of disconnects are dropped: the backend takes them too slowly", "dropped", n)
+		}
+	}
+}
+
+// Dropped is how many notices nobody got.
+func (h *Hooks) Dropped() int64 { return h.dropped.Load() }
+
+// deliver sends the notices until Close.
+func (h *Hooks) deliver() {
+	for {
+		select {
+		case d := <-h.notices:
+			h.notify(d)
+		case <-h.ctx.Done():
+			return
+		case <-h.closing:
+			for len(h.notices) > 0 && h.ctx.Err() == nil {
+				h.notify(<-h.notices)
+			}
+			return
+		}
+	}
+}
+
+func (h *Hooks) notify(d room.Departure) {
+	rooms := d.Rooms
+	if rooms == nil {
+		rooms = []string{}
+	}
+	body, err := json.Marshal(notice{d.Client, "websocket", d.User, rooms, d.Code, d.Reason, d.At.UnixMilli()})
+	for try := 0; err == nil; try++ {
+		ctx, cancel := context.WithTimeout(h.ctx, h.cfg.Timeout)
+		_, failed := h.post(ctx, room.HookDisconnect, nil, body)
+		cancel()
+		if failed == nil {
+			return
+		}
+		if try == len(noticePauses) {
+			err = failed
+			break
+		}
+		pause := time.NewTimer(noticePauses[try])
+		select {
+		case <-pause.C:
+		case <-h.ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+	h.dropped.Add(1)
+	h.cfg.Logger.Warn("a notice of a disconnect is dropped", "client", d.Client, "err", err)
+}
