@@ -185,6 +185,10 @@ func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
 	k.left = 1 // this loop
+	if s.hub.isBanned("", k.who.User, addressOf(s.conn)) {
+		k.joined("", nil, wire.DisconnectBanned)
+		return
+	}
 	for _, c := range s.hub.channels(k.who, addressOf(s.conn)) {
 		opts := OverrideOf(c.Override).of(s.hub.cfg.options(c.Name))
 		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch}
@@ -230,9 +234,11 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 	k.mu.Lock()
 	k.left--
 	last := k.left == 0
-	if err != nil {
+	switch {
+	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by enrol
+	case err != nil:
 		k.err = err
-	} else if res != nil {
+	case res != nil:
 		if k.subs == nil {
 			k.subs = map[string]*protocol.SubscribeResult{}
 		}

@@ -123,6 +123,14 @@ func (h *house) come(name string, roles ...string) *person {
 
 func (h *house) comeAs(enc wire.Encoding, name string, roles ...string) *person {
 	h.t.Helper()
+	p := h.start(enc, name, roles...)
+	p.expect("connected")
+	return p
+}
+
+// start is come for who may not be let in.
+func (h *house) start(enc wire.Encoding, name string, roles ...string) *person {
+	h.t.Helper()
 	c := centrifuge.Config{ReadTimeout: patience, WriteTimeout: patience, HandshakeTimeout: patience,
 		MinReconnectDelay: time.Millisecond, MaxReconnectDelay: 20 * time.Millisecond}
 	if name != "" {
@@ -145,7 +153,6 @@ func (h *house) comeAs(enc wire.Encoding, name string, roles ...string) *person 
 	if err := p.Connect(); err != nil {
 		h.t.Fatal(err)
 	}
-	p.expect("connected")
 	return p
 }
 

@@ -1,0 +1,402 @@
+package chat
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/centrifuge-go"
+
+	"webim/room"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// TestWhoModerates: every role, every call, in a room and everywhere.
+func TestWhoModerates(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	people := map[string]*person{
+		"nobody":            h.come(""),
+		"user":              h.come("user"),
+		"moderator":         h.come("mod", "moderator"),
+		"moderator of room": h.come("here", "moderator@lobby"),
+		"admin of room":     h.come("adm", "admin@lobby"),
+		"admin":             h.come("root", "admin"),
+	}
+	for _, p := range people {
+		p.join("lobby")
+	}
+	const no, ok = 103, 0
+	for _, c := range []struct {
+		who               string
+		calls             []string
+		inRoom, elsewhere wire.ErrorCode
+		everywhere        wire.ErrorCode
+	}{
+		{"nobody", []string{"kick", "ban", "unban", "mute", "unmute", "sanctions"}, no, no, no},
+		{"user", []string{"kick", "ban", "unban", "mute", "unmute", "sanctions"}, no, no, no},
+		{"moderator of room", []string{"kick", "ban", "unban", "mute", "unmute", "sanctions"}, ok, no, no},
+		{"admin of room", []string{"kick", "ban", "unban", "mute", "unmute", "sanctions"}, ok, no, no},
+		{"moderator", []string{"kick", "ban", "unban", "mute", "unmute", "sanctions"}, ok, ok, ok},
+		{"admin", []string{"kick", "ban", "unban", "mute", "unmute", "sanctions"}, ok, ok, ok},
+		{"nobody", []string{"room.set"}, no, no, 107},
+		{"user", []string{"room.set"}, no, no, 107},
+		{"moderator of room", []string{"room.set"}, no, no, 107},
+		{"moderator", []string{"room.set"}, no, no, 107},
+		{"admin of room", []string{"room.set"}, ok, no, 107},
+		{"admin", []string{"room.set"}, ok, ok, 107},
+	} {
+		for _, call := range c.calls {
+			for _, where := range []struct {
+				room string
+				want wire.ErrorCode
+			}{{`"room":"lobby"`, c.inRoom}, {`"room":"other"`, c.elsewhere}, {"", c.everywhere}} {
+				fields := []string{`"user":"victim"`}
+				switch call {
+				case "sanctions":
+					fields = nil
+				case "room.set":
+					fields = []string{`"title":"T"`}
+				}
+				if where.room != "" {
+					fields = append(fields, where.room)
+				}
+				_, fault := people[c.who].call(call, "{"+strings.Join(fields, ",")+"}")
+				code := wire.ErrorCode(0)
+				fmt.Sscan(fault, &code)
+				if code != where.want {
+					t.Errorf("%s: %s in %q: %q, want %d", c.who, call, where.room, fault, where.want)
+				}
+			}
+		}
+	}
+}
+
+func TestModerationCallsThatAreNone(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	root := h.come("root", "admin")
+	for _, c := range []struct{ call, data, want string }{
+		{"ban", `{}`, "name a user"},
+		{"ban", `{"room":"lobby","user":"a","ip":"192.0.2.1"}`, "name a user"},
+		{"mute", `{"room":"lobby","ip":"192.0.2.1"}`, "ip is for bans"},
+		{"ban", `{"ip":"nonsense"}`, "ip is an address"},
+		{"ban", `{"user":"root"}`, "that is you"},
+		{"ban", `{"user":"a","seconds":-1}`, "seconds"},
+		{"ban", `{"user":"a","who":1}`, `no field "/who"`},
+		{"ban", `{"user":7}`, `"/user" is not of its type`},
+		{"ban", `[]`, "not of its type"},
+		{"ban", `{"room":"` + strings.Repeat("x", 256) + `","user":"a"}`, "room name is 256 bytes long"},
+		{"room.set", `{"room":"lobby"}`, "say what is to be set"},
+		{"room.set", `{"room":"lobby","slow":-1}`, "slow is 0"},
+		{"room.set", `{"room":"lobby","title":"a\u0000"}`, "control characters"},
+	} {
+		if _, fault := root.call(c.call, c.data); !strings.Contains(fault, c.want) {
+			t.Errorf("%s %s: %q, want %q", c.call, c.data, fault, c.want)
+		}
+	}
+}
+
+// TestRoomBan: who is banned in a room leaves it, and does not come back before
+// the ban ends.
+func TestRoomBan(t *testing.T) {
+	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
+		t.Run(enc.String(), func(t *testing.T) {
+			h := build(t, room.Config{}, Config{})
+			mod, bob := h.comeAs(enc, "mod", "moderator"), h.comeAs(enc, "bob")
+			mod.join("lobby")
+			bob.join("lobby")
+			mod.must("ban", `{"room":"lobby","user":"bob","reason":"spam"}`)
+			for strings.HasPrefix(bob.next(), "lobby: ") {
+			}
+			bob.stash = nil
+			if got := bob.tryJoinAgain("lobby"); !strings.HasPrefix(got, "443 ") {
+				t.Errorf("banned, and joining: %q", got)
+			}
+			bob.join("other")
+			bob.refused(wire.ErrPermissionDenied, "kick", `{"room":"lobby","user":"mod"}`)
+			mod.must("unban", `{"room":"lobby","user":"bob"}`)
+			if got := bob.tryJoinAgain("lobby"); got != "" {
+				t.Errorf("after the ban: %q", got)
+			}
+		})
+	}
+}
+
+// tryJoinAgain is tryJoin for a room that was joined before.
+func (p *person) tryJoinAgain(name string) string {
+	p.h.t.Helper()
+	p.mu.Lock()
+	sub := p.subs[name]
+	p.mu.Unlock()
+	eventually(p.h.t, "the old subscription is over", func() bool { return sub.State() == centrifuge.SubStateUnsubscribed })
+	if err := p.RemoveSubscription(sub); err != nil {
+		p.h.t.Fatal(err)
+	}
+	return p.tryJoin(name)
+}
+
+// TestBanEverywhere: all connections of the user end at once, on every node, and
+// none comes in, by token or by guest's.
+func TestBanEverywhere(t *testing.T) {
+	engine := room.NewMemory(room.Limits{})
+	one, other := build(t, room.Config{Engine: engine}, Config{}), build(t, room.Config{Engine: engine}, Config{})
+	mod := one.come("mod", "moderator")
+	bobs := []*person{one.come("bob"), one.comeAs(wire.Protobuf, "bob"), other.come("bob")}
+	alice := other.come("alice")
+	mod.must("ban", `{"user":"bob","seconds":3600}`)
+	for _, bob := range bobs {
+		bob.expect("disconnected 4503 banned")
+	}
+	late := other.start(wire.JSON, "bob")
+	late.expect("disconnected 4503 banned")
+	if !strings.Contains(mod.must("sanctions", `{}`), `{"user":"bob","until":`) {
+		t.Error("the ban is not listed")
+	}
+	mod.must("unban", `{"user":"bob"}`)
+	one.come("bob")
+	alice.must("rooms", `{}`) // she was not disturbed
+}
+
+// TestBanByAddress closes who comes from a network, in both dialects. All tests
+// come from loopback.
+func TestBanByAddress(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	bob, nobody := h.come("bob"), h.come("")
+	done := make(chan error, 1)
+	ban := room.Sanction{Table: room.TableBanIP, Who: "127.0.0.1"}
+	h.hub.Impose(ban, nil, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	bob.expect("disconnected 4503 banned")
+	nobody.expect("disconnected 4503 banned")
+	h.start(wire.Protobuf, "alice").expect("disconnected 4503 banned")
+	h.hub.Lift(ban, nil, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	h.come("bob")
+}
+
+// TestBanOfWhoComesIn: however a ban and a connection meet, nobody stays.
+func TestBanOfWhoComesIn(t *testing.T) {
+	h := build(t, room.Config{MaxConnsPerUser: -1}, Config{})
+	for round := range 60 {
+		user := fmt.Sprint("user", round)
+		var wg sync.WaitGroup
+		p := h.start(wire.JSON, user)
+		wg.Go(func() {
+			h.hub.Impose(room.Sanction{Table: room.TableBan, Who: user}, nil, func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		})
+		wg.Wait()
+		for {
+			if got := p.next(); got == "disconnected 4503 banned" {
+				break
+			} else if got != "connected" {
+				t.Fatalf("round %d: %s", round, got)
+			}
+		}
+	}
+}
+
+// TestRoomBanOfWhoJoins is the same with a room.
+func TestRoomBanOfWhoJoins(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	p := h.come("bob")
+	for round := range 60 {
+		name := fmt.Sprint("room", round)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			h.hub.Impose(room.Sanction{Table: room.TableBan, Room: name, Who: "bob"}, nil, func(error) {})
+		})
+		p.tryJoin(name)
+		wg.Wait()
+		eventually(t, "nobody is in "+name, func() (gone bool) {
+			h.hub.Engine().Members(name, func(all []room.Author, _ error) { gone = len(all) == 0 })
+			return gone
+		})
+	}
+}
+
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// TestBannedRoomOfAToken: a room that a token joins to is left out, and the
+// connection is let in.
+func TestBannedRoomOfAToken(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	h.hub.Impose(room.Sanction{Table: room.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
+	text, err := h.signer.Sign(token.Claims{User: "bob", Channels: []string{"news", "weather"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := centrifuge.NewJsonClient("ws://"+h.addr+room.ChatPath, centrifuge.Config{Token: text})
+	t.Cleanup(c.Close)
+	joined := make(chan string, 10)
+	c.OnSubscribed(func(e centrifuge.ServerSubscribedEvent) { joined <- e.Channel })
+	c.OnConnected(func(centrifuge.ConnectedEvent) { joined <- "connected" })
+	if err := c.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for range 3 {
+		select {
+		case name := <-joined:
+			got[name] = true
+		case <-time.After(patience):
+			t.Fatalf("told only %v", got)
+		}
+	}
+	if got["news"] || !got["weather"] || !got["#bob"] || !got["connected"] {
+		t.Errorf("told %v", got)
+	}
+}
+
+// TestMuteLockSlow: what keeps people from speaking, and whom it does not, in all
+// ways to speak.
+func TestMuteLockSlow(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	root, bob := h.come("root", "admin"), h.come("bob")
+	for _, p := range []*person{root, bob} {
+		p.join("lobby")
+	}
+	bob.must("send", `{"room":"lobby","data":{"text":"first"}}`)
+	ways := map[string]string{
+		"send":   `{"room":"lobby","data":{"text":"x"}}`,
+		"edit":   `{"room":"lobby","offset":1,"data":{"text":"y"}}`,
+		"react":  `{"room":"lobby","offset":1,"emoji":"👍"}`,
+		"typing": `{"room":"lobby"}`,
+	}
+	all := func(code wire.ErrorCode) {
+		t.Helper()
+		for call, data := range ways {
+			bob.refused(code, call, data)
+		}
+		if _, err := bob.Publish(t.Context(), "lobby", []byte(`{"text":"raw"}`)); err == nil || !strings.HasPrefix(problem(err), fmt.Sprint(uint32(code))) {
+			t.Errorf("raw publish: %v, want %d", err, code)
+		}
+	}
+	root.must("mute", `{"room":"lobby","user":"bob","seconds":60}`)
+	all(wire.ErrMuted)
+	bob.must("send", `{"room":"other","data":{"text":"elsewhere"}}`)
+	root.must("unmute", `{"room":"lobby","user":"bob"}`)
+	root.must("mute", `{"user":"bob"}`)
+	bob.refused(wire.ErrMuted, "send", `{"room":"other","data":{"text":"elsewhere"}}`)
+	root.must("unmute", `{"user":"bob"}`)
+	root.must("room.set", `{"room":"lobby","locked":true}`)
+	all(wire.ErrLocked)
+	root.must("send", `{"room":"lobby","data":{"text":"quiet, please"}}`)
+	root.must("room.set", `{"room":"lobby","locked":false,"slow":3600}`)
+	bob.must("send", `{"room":"lobby","data":{"text":"one"}}`)
+	bob.refused(wire.ErrSlowMode, "send", `{"room":"lobby","data":{"text":"two"}}`)
+	bob.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
+	root.must("send", `{"room":"lobby","data":{"text":"as often"}}`)
+	root.must("send", `{"room":"lobby","data":{"text":"as I like"}}`)
+	if got := bob.must("room.info", `{"room":"lobby"}`); !strings.Contains(got, `"locked":false,"slow":3600`) {
+		t.Errorf("room.info: %s", got)
+	}
+	bob.must("delete", `{"room":"lobby","offset":1}`)
+}
+
+// TestMuteEnds: with its time.
+func TestMuteEnds(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	bob := h.come("bob")
+	h.hub.Impose(room.Sanction{Table: room.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
+	eventually(t, "bob may speak again", func() bool {
+		_, fault := bob.call("send", `{"room":"lobby","data":{"text":"x"}}`)
+		return fault == ""
+	})
+}
+
+// TestOwnersAreAbove: a private room's owner is not to be sanctioned there.
+func TestOwnersAreAbove(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, bob, root := h.come("alice"), h.come("bob"), h.come("root", "admin")
+	name := strings.TrimSuffix(strings.TrimPrefix(alice.must("room.create", `{"title":"Club","users":["bob"]}`), `{"room":"`), `"}`)
+	alice.join(name)
+	bob.join(name)
+	root.join(name)
+	bob.refused(wire.ErrPermissionDenied, "kick", fmt.Sprintf(`{"room":%q,"user":"alice"}`, name))
+	root.refused(wire.ErrPermissionDenied, "ban", fmt.Sprintf(`{"room":%q,"user":"alice"}`, name))
+	alice.must("ban", fmt.Sprintf(`{"room":%q,"user":"bob"}`, name))
+	eventually(t, "bob is out", func() (out bool) {
+		room.RosterOf(h.hub.Engine(), name, "bob", func(_ room.Roster, ok bool, _ error) { out = !ok })
+		return out
+	})
+	if got := bob.tryJoinAgain(name); !strings.HasPrefix(got, "443 ") && !strings.HasPrefix(got, "103 ") {
+		t.Errorf("bob joins again: %q", got)
+	}
+	if got := bob.must("rooms", `{}`); got != `{"rooms":[],"more":false}` {
+		t.Errorf("bob's list: %s", got)
+	}
+}
+
+func TestKick(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	mod, bob := h.come("mod", "moderator"), h.come("bob")
+	bob.join("lobby")
+	mod.must("kick", `{"room":"lobby","user":"bob"}`)
+	for got := ""; got != "left lobby 2000"; got = bob.next() {
+	}
+	mod.must("kick", `{"user":"bob"}`)
+	for got := ""; got != "disconnected 3503 force disconnect"; got = bob.next() {
+	}
+	h.come("bob") // it is no ban
+}
+
+// TestAuditLog: every action leaves a line.
+func TestAuditLog(t *testing.T) {
+	var log lockedBuffer
+	h := build(t, room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))}, Config{})
+	root, bob := h.come("root", "admin"), h.come("bob")
+	bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
+	for _, c := range []struct{ call, data, want string }{
+		{"mute", `{"room":"lobby","user":"b\nob","reason":"r"}`, `msg=audit action=mute by=root room=lobby target="b\nob" reason=r`},
+		{"unmute", `{"room":"lobby","user":"bob"}`, `action=unmute by=root room=lobby target=bob`},
+		{"ban", `{"ip":"192.0.2.0/24"}`, `action=ban by=root room="" target=192.0.2.0/24`},
+		{"unban", `{"user":"bob"}`, `action=unban by=root room="" target=bob`},
+		{"kick", `{"room":"lobby","user":"bob"}`, `action=kick by=root room=lobby target=bob`},
+		{"delete", `{"room":"lobby","offset":1}`, `action=delete by=root room=lobby target=1`},
+		{"room.set", `{"room":"lobby","locked":true}`, `action=set by=root room=lobby`},
+	} {
+		root.must(c.call, c.data)
+		if got := log.take(); !strings.Contains(got, c.want) || strings.Count(got, "\n") != 1 {
+			t.Errorf("%s: %q, want %q", c.call, got, c.want)
+		}
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
