@@ -179,6 +179,6 @@ func isEmoji(s string) bool {
 		return false
 	}
 	return strings.ContainsFunc(s, func(r rune) bool {
-		return r == keycap || r != unicode.ReplacementChar && unicode.In(r, unicode.So, unicode.Sm)
+		return r == keycap || r > unicode.MaxASCII && r != unicode.ReplacementChar && unicode.In(r, unicode.So, unicode.Sm)
 	})
 }

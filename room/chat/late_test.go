@@ -1,0 +1,156 @@
+package chat
+
+import (
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// lateEngine lets a test do something just before the engine does.
+type lateEngine struct {
+	room.Engine
+	f atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
+}
+
+func late(f func(string, func())) *lateEngine {
+	e := &lateEngine{Engine: room.NewMemory(room.Limits{})}
+	e.set(f)
+	return e
+}
+
+func (e *lateEngine) set(f func(string, func())) { e.f.Store(&f) }
+
+func (e *lateEngine) before(what string, then func()) {
+	if f := e.f.Load(); *f != nil {
+		(*f)(what, then)
+		return
+	}
+	then()
+}
+
+func (e *lateEngine) Publish(name string, m room.Message, done func(room.Position, error)) {
+	m.Data = append([]byte(nil), m.Data...)
+	e.before("publish "+m.Tags[room.TagEvent], func() { e.Engine.Publish(name, m, done) })
+}
+
+func (e *lateEngine) History(name string, since uint64, limit int, done func(room.History, error)) {
+	e.before("history "+name, func() { e.Engine.History(name, since, limit, done) })
+}
+
+func (e *lateEngine) Get(k room.Key, done func(room.Entry, error)) {
+	e.before("get "+k.Table, func() { e.Engine.Get(k, done) })
+}
+
+// once has f done before the first such thing, and nothing before others.
+func once(what string, f func()) func(string, func()) {
+	first := make(chan struct{}, 1)
+	first <- struct{}{}
+	return func(is string, then func()) {
+		if is == what {
+			select {
+			case <-first:
+				go func() { f(); then() }()
+				return
+			default:
+			}
+		}
+		then()
+	}
+}
+
+// TestBanWhileConnecting: the engine answers late, and the ban comes meanwhile.
+func TestBanWhileConnecting(t *testing.T) {
+	e := late(nil)
+	e.set(once("history #bob", func() {
+		e.Engine.Put(room.Entry{Key: room.Key{Table: room.TableBan, Name: "bob"}, Value: []byte("{}")}, func(uint64, error) {})
+	}))
+	h := build(t, room.Config{Engine: e}, Config{})
+	h.start(wire.JSON, "bob").expect("disconnected 4503 banned")
+}
+
+// TestDeletionBeforeAnEdit: the message is taken back when its edit is on the way.
+func TestDeletionBeforeAnEdit(t *testing.T) {
+	e := late(nil)
+	h := build(t, room.Config{Engine: e}, Config{})
+	one, other := h.come("alice"), h.come("alice")
+	one.must("send", `{"room":"lobby","data":{"text":"secret"}}`)
+	e.set(once("publish edit", func() { other.must("delete", `{"room":"lobby","offset":1}`) }))
+	one.refused(wire.ErrNoMessage, "edit", `{"room":"lobby","offset":1,"data":{"text":"secret, too"}}`)
+	if got := strings.Join(h.texts("lobby"), " "); got != "{} {} {}" {
+		t.Errorf("the history has %s", got)
+	}
+}
+
+// TestStruckWhileJoining: who is taken from a roster while joining does not stay.
+func TestStruckWhileJoining(t *testing.T) {
+	e := late(nil)
+	h := build(t, room.Config{Engine: e}, Config{})
+	h.enter("$club", "bob", "")
+	bob := h.come("bob")
+	e.set(once("history $club", func() {
+		e.Engine.Delete(room.Key{Table: room.TableMember, Of: "$club", Name: "bob"}, room.AnyVersion, func(error) {})
+	}))
+	bob.tryJoin("$club")
+	for got := ""; got != "left $club 2000"; got = bob.next() {
+	}
+}
+
+// enter puts a user on a roster.
+func (h *house) enter(name, user, role string) {
+	h.t.Helper()
+	value, err := json.Marshal(room.Roster{Role: role, Since: time.Now().UnixMilli()})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: room.TableMember, Of: name, Name: user}, Value: value}, func(_ uint64, err error) {
+		if err != nil {
+			h.t.Error(err)
+		}
+	})
+}
+
+// TestPrivateRoomsAreClosed to all calls of who is not there now, be it on the
+// roster.
+func TestPrivateRoomsAreClosed(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	h.enter("$club", "alice", room.OwnerRole)
+	h.enter("$club", "bob", "")
+	alice, bob, eve, root := h.come("alice"), h.come("bob"), h.come("eve"), h.come("root", "moderator")
+	alice.join("$club")
+	alice.must("send", `{"room":"$club","data":{"text":"x"}}`)
+	calls := map[string]string{
+		"send": `"data":{}`, "edit": `"offset":1,"data":{}`, "delete": `"offset":1`, "react": `"offset":1,"emoji":"👍"`, "typing": ``, "messages": ``,
+		"mark": `"read":1`, "marks": ``, "members": ``, "room.invite": `"user":"eve"`, "room.set": `"title":"T"`,
+		"kick": `"user":"alice"`, "ban": `"user":"alice"`, "mute": `"user":"alice"`, "sanctions": ``,
+	}
+	for call, fields := range calls {
+		data := strings.TrimSuffix(`{"room":"$club",`+fields, ",") + "}"
+		for _, p := range []*person{bob, eve, root} {
+			p.refused(wire.ErrPermissionDenied, call, data)
+		}
+	}
+	for _, p := range []*person{bob, eve, root} {
+		if _, err := p.Publish(t.Context(), "$club", []byte("{}")); err == nil || !strings.HasPrefix(problem(err), "103 ") {
+			t.Errorf("%s publishes: %v", p.name, err)
+		}
+		if _, err := p.Presence(t.Context(), "$club"); err == nil || !strings.HasPrefix(problem(err), "103 ") {
+			t.Errorf("%s asks who is there: %v", p.name, err)
+		}
+	}
+	for _, p := range []*person{eve, root} {
+		p.refused(wire.ErrPermissionDenied, "room.join", `{"room":"$club"}`)
+		p.refused(wire.ErrPermissionDenied, "room.info", `{"room":"$club"}`)
+	}
+	bob.must("room.info", `{"room":"$club"}`)
+	bob.join("$club")
+	bob.must("send", `{"room":"$club","data":{"text":"y"}}`)
+	bob.refused(wire.ErrPermissionDenied, "room.set", `{"room":"$club","title":"T"}`)
+	if got := h.texts("$club"); len(got) != 2 {
+		t.Errorf("the room has %q", got)
+	}
+}

@@ -1,0 +1,382 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// texts are the data of all that a room remembers, raw.
+func (h *house) texts(name string) (all []string) {
+	h.hub.Engine().History(name, 0, 0, func(got room.History, _ error) {
+		for _, p := range got.Publications {
+			all = append(all, string(p.Data))
+		}
+	})
+	return all
+}
+
+// TestSendIsIdempotent: per user, or per connection for who has no name.
+func TestSendIsIdempotent(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, again, bob, nobody, other := h.come("alice"), h.comeAs(wire.Protobuf, "alice"), h.come("bob"), h.come(""), h.come("")
+	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
+	first := alice.must("send", message)
+	if got := again.must("send", message); got != first {
+		t.Errorf("from her other device: %s, and not %s", got, first)
+	}
+	again.refused(wire.ErrConflict, "send", `{"room":"lobby","id":"1","data":{"text":"y"}}`)
+	seen := map[string]bool{first: true}
+	for _, p := range []*person{bob, nobody, other} {
+		got := p.must("send", message)
+		if seen[got] {
+			t.Errorf("%q gets another's answer: %s", p.name, got)
+		}
+		seen[got] = true
+	}
+	if got := h.texts("lobby"); len(got) != 4 {
+		t.Errorf("the room has %q", got)
+	}
+	for _, id := range []string{"", strings.Repeat("x", 65), "a\\u0000"} {
+		alice.refused(wire.ErrBadRequest, "send", `{"room":"lobby","id":"`+id+`","data":{}}`)
+	}
+	// Data that is no JSON cannot come this way; none at all is refused.
+	alice.refused(wire.ErrBadRequest, "send", `{"room":"lobby"}`)
+}
+
+// TestDeletedTextIsGone from everything that a client can ask for.
+func TestDeletedTextIsGone(t *testing.T) {
+	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
+		t.Run(enc.String(), func(t *testing.T) {
+			h := build(t, room.Config{}, Config{})
+			alice, bob, carol := h.comeAs(enc, "alice"), h.comeAs(enc, "bob"), h.comeAs(enc, "carol")
+			carol.join("lobby")
+			if err := carol.Disconnect(); err != nil {
+				t.Fatal(err)
+			}
+			alice.must("send", `{"room":"lobby","id":"m","data":{"text":"secret one"}}`)
+			bob.must("send", `{"room":"lobby","data":{"text":"between"}}`)
+			alice.must("edit", `{"room":"lobby","offset":1,"data":{"text":"secret two"}}`)
+			bob.refused(wire.ErrPermissionDenied, "delete", `{"room":"lobby","offset":1}`)
+			alice.must("delete", `{"room":"lobby","offset":1}`)
+			alice.must("delete", `{"room":"lobby","offset":1}`) // twice is once
+			alice.refused(wire.ErrNoMessage, "react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
+			alice.refused(wire.ErrNoMessage, "send", `{"room":"lobby","reply":1,"data":{}}`)
+			alice.refused(wire.ErrNoMessage, "delete", `{"room":"lobby","offset":3}`) // an event is no message
+			alice.refused(wire.ErrNoMessage, "delete", `{"room":"lobby","offset":99}`)
+			if got, want := strings.Join(h.texts("lobby"), " "), `{} {"text":"between"} {} {}`; got != want {
+				t.Errorf("the history has %s, want %s", got, want)
+			}
+			got := bob.must("messages", `{"room":"lobby"}`)
+			if strings.Contains(got, "secret") || !strings.Contains(got, `"deleted":true`) {
+				t.Errorf("messages: %s", got)
+			}
+			if err := carol.Connect(); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{`1 alice {} redacted=true`, `2 bob {"text":"between"}`, `3 alice {} event=edit of=1 redacted=true`, `4 alice {} event=delete of=1`} {
+				if got := carol.nextIn("lobby"); got != "lobby: "+want {
+					t.Errorf("recovered %s, want %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestEditMeetsDeletion: however they meet, no text of a message that was taken
+// back stays.
+func TestEditMeetsDeletion(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	one, other := h.come("alice"), h.come("alice")
+	for round := range 200 {
+		var pos sendResult
+		if err := json.Unmarshal([]byte(one.must("send", `{"room":"lobby","data":{"text":"secret"}}`)), &pos); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			one.call("edit", fmt.Sprintf(`{"room":"lobby","offset":%d,"data":{"text":"secret %d"}}`, pos.Offset, round))
+		})
+		wg.Go(func() { other.must("delete", fmt.Sprintf(`{"room":"lobby","offset":%d}`, pos.Offset)) })
+		wg.Wait()
+		if all := strings.Join(h.texts("lobby"), " "); strings.Contains(all, "secret") {
+			t.Fatalf("round %d: the history has %s", round, all)
+		}
+	}
+}
+
+func TestReactions(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	alice.join("lobby")
+	alice.must("send", `{"room":"lobby","data":{"text":"x"}}`)
+	react := func(p *person, emoji string, remove bool) {
+		t.Helper()
+		p.must("react", fmt.Sprintf(`{"room":"lobby","offset":1,"emoji":%q,"remove":%v}`, emoji, remove))
+	}
+	react(alice, "👍", false)
+	react(alice, "👍", false) // no event
+	react(bob, "👍", false)
+	react(bob, "❤️", false)
+	react(alice, "👍", true)
+	react(alice, "👍", true)
+	alice.expect(`lobby: 1 alice {"text":"x"}`,
+		`lobby: 2 alice {} emoji=👍 event=react of=1`, `lobby: 3 bob {} emoji=👍 event=react of=1`,
+		`lobby: 4 bob {} emoji=❤️ event=react of=1`, `lobby: 5 alice {} emoji=👍 event=unreact of=1`)
+	got := alice.must("messages", `{"room":"lobby"}`)
+	if !strings.Contains(got, `"reactions":[{"emoji":"👍","users":["bob"],"count":1},{"emoji":"❤️","users":["bob"],"count":1}]`) {
+		t.Errorf("messages: %s", got)
+	}
+	for _, emoji := range []string{"", "a", "ab", "👍👍", "1", "👍x", "\\u0000", strings.Repeat("👨‍", 9) + "👧", "<", " "} {
+		alice.refused(wire.ErrBadRequest, "react", `{"room":"lobby","offset":1,"emoji":"`+emoji+`"}`)
+	}
+	for _, emoji := range []string{"🇨🇳", "👨‍👩‍👧", "1️⃣", "✅", "👋🏽", "☺"} {
+		react(alice, emoji, false)
+	}
+	for i := range maxReactions {
+		_, fault := bob.call("react", fmt.Sprintf(`{"room":"lobby","offset":1,"emoji":%q}`, string(rune(0x1F400+i))))
+		if over := i >= maxReactions-8; over != strings.HasPrefix(fault, "106 ") {
+			t.Fatalf("reaction %d besides 8 others: %q", i, fault)
+		}
+	}
+}
+
+// TestTyping reaches the others, in both encodings, and is nowhere remembered.
+func TestTyping(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, bob, carol := h.come("alice"), h.comeAs(wire.Protobuf, "bob"), h.come("carol")
+	for _, p := range []*person{alice, bob} {
+		p.join("lobby")
+	}
+	alice.must("typing", `{"room":"lobby"}`)
+	bob.expect(`lobby: alice {} event=typing`)
+	bob.must("typing", `{"room":"lobby"}`)
+	alice.expect(`lobby: bob {} event=typing`)
+	carol.must("typing", `{"room":"lobby"}`) // she may send there without being in
+	alice.expect(`lobby: carol {} event=typing`)
+	bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
+	alice.expect(`lobby: 1 bob {"text":"x"}`)
+	if got := h.texts("lobby"); len(got) != 1 {
+		t.Errorf("remembered: %q", got)
+	}
+	if alice.refused(wire.ErrPermissionDenied, "typing", `{"room":"#bob"}`); len(alice.events) > 0 {
+		t.Errorf("alice is told %s", <-alice.events)
+	}
+}
+
+// TestMessagesPages goes through a room page by page, either way.
+func TestMessagesPages(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice := h.come("alice")
+	var offsets []uint64
+	for i := range 25 {
+		var pos sendResult
+		if err := json.Unmarshal([]byte(alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))), &pos); err != nil {
+			t.Fatal(err)
+		}
+		offsets = append(offsets, pos.Offset)
+		if i%3 == 0 {
+			alice.must("react", fmt.Sprintf(`{"room":"lobby","offset":%d,"emoji":"👍"}`, pos.Offset))
+		}
+	}
+	page := func(data string) (all []uint64, more bool) {
+		t.Helper()
+		var res struct {
+			Messages []struct{ Offset uint64 }
+			More     bool
+		}
+		if err := json.Unmarshal([]byte(alice.must("messages", data)), &res); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range res.Messages {
+			all = append(all, m.Offset)
+		}
+		return all, res.More
+	}
+	var back []uint64
+	all, more := page(`{"room":"lobby","limit":7}`)
+	for back = all; more; back = append(all, back...) {
+		all, more = page(fmt.Sprintf(`{"room":"lobby","limit":7,"before":%d}`, back[0]))
+	}
+	if fmt.Sprint(back) != fmt.Sprint(offsets) {
+		t.Errorf("backwards: %v, want %v", back, offsets)
+	}
+	var on []uint64
+	for more = true; more; on = append(on, all...) {
+		last := uint64(0)
+		if len(on) > 0 {
+			last = on[len(on)-1]
+		}
+		all, more = page(fmt.Sprintf(`{"room":"lobby","limit":7,"after":%d}`, last))
+	}
+	if fmt.Sprint(on) != fmt.Sprint(offsets) {
+		t.Errorf("onwards: %v, want %v", on, offsets)
+	}
+	if all, more := page(`{"room":"lobby","after":1000}`); len(all) > 0 || more {
+		t.Errorf("behind the end: %v, %v", all, more)
+	}
+	if all, more := page(`{"room":"lobby","before":1}`); len(all) > 0 || more {
+		t.Errorf("before the beginning: %v, %v", all, more)
+	}
+	for _, data := range []string{`{"room":"lobby","limit":0}`, `{"room":"lobby","limit":201}`, `{"room":"lobby","before":1,"after":1}`, `{}`} {
+		alice.refused(wire.ErrBadRequest, "messages", data)
+	}
+}
+
+// TestTextLimits: in all ways to say a text.
+func TestTextLimits(t *testing.T) {
+	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100, Graphemes: 10}}, Config{})
+	alice := h.come("alice")
+	alice.must("send", `{"room":"lobby","data":{"text":"ok"}}`)
+	for _, c := range []struct {
+		data string
+		ok   bool
+	}{
+		{`{"text":"0123456789"}`, true},
+		{`{"text":"01234567890"}`, false},
+		{`{"text":"👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧"}`, true},       // 5 of 18 bytes
+		{`{"text":"👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧"}`, false}, // 108 bytes
+		{`{"text":"éééééééééé"}`, true},
+		{`{"text":"ééééééééééé"}`, false},
+		{`{"text":"a\nb\tc\r"}`, true},
+		{`{"text":"a\u0000b"}`, false},
+		{`{"text":"a\u001bb"}`, false},
+		{`{"text":"a\u0085b"}`, false},
+		{`{"\u0074ext":"01234567890"}`, false},
+		{`{"text":"x","text":"01234567890"}`, false},
+		{`{"text":7,"other":"01234567890"}`, true},
+		{`["01234567890"]`, true},
+		{`"text 01234567890"`, true},
+		{`{"a":{"text":"01234567890"}}`, true},
+	} {
+		for way, try := range map[string]func() string{
+			"send": func() string {
+				_, fault := alice.call("send", `{"room":"lobby","data":`+c.data+`}`)
+				return fault
+			},
+			"edit": func() string {
+				_, fault := alice.call("edit", `{"room":"lobby","offset":1,"data":`+c.data+`}`)
+				return fault
+			},
+			"publish": func() string {
+				if _, err := alice.Publish(t.Context(), "lobby", []byte(c.data)); err != nil {
+					return problem(err)
+				}
+				return ""
+			},
+		} {
+			if fault := try(); c.ok && fault != "" || !c.ok && !strings.HasPrefix(fault, "445 ") && !strings.HasPrefix(fault, "107 ") {
+				t.Errorf("%s %s: %q", way, c.data, fault)
+			}
+		}
+	}
+}
+
+// naive is Fold as one would write it who never heard of its maps: for each
+// message it goes through all that follows.
+func naive(all []room.Publication) (out []string) {
+	for i, p := range all {
+		if p.Tags["event"] != "" {
+			continue
+		}
+		data, gone := string(p.Data), p.Tags["redacted"] != ""
+		type one struct{ emoji, who string }
+		var reactions []one
+		has := func(r one) int {
+			for i := range reactions {
+				if reactions[i] == r {
+					return i
+				}
+			}
+			return -1
+		}
+		for _, q := range all[i+1:] {
+			if q.Tags["of"] != fmt.Sprint(p.Offset) || gone {
+				continue
+			}
+			r := one{q.Tags["emoji"], q.From.User}
+			switch at := has(r); q.Tags["event"] {
+			case "edit":
+				if q.From.User == p.From.User && q.Tags["redacted"] == "" {
+					data = string(q.Data)
+				}
+			case "delete":
+				gone, data, reactions = true, "{}", nil
+			case "react":
+				if at < 0 {
+					reactions = append(reactions, r)
+				}
+			case "unreact":
+				if at >= 0 {
+					reactions = append(reactions[:at], reactions[at+1:]...)
+				}
+			}
+		}
+		counts := map[string]int{}
+		for _, r := range reactions {
+			counts[r.emoji]++
+		}
+		out = append(out, fmt.Sprint(p.Offset, data, gone, counts))
+	}
+	return out
+}
+
+func TestFoldAgainstNaive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []room.Publication
+		users := []string{"alice", "bob", "carol"}
+		for i := range rapid.IntRange(0, 40).Draw(t, "length") {
+			user := rapid.SampledFrom(users).Draw(t, "user")
+			p := room.Publication{Message: room.Message{Op: room.OpJSON, Data: fmt.Appendf(nil, `{"n":%d}`, i), From: &room.Author{User: user}}, Offset: uint64(2*i + 1)}
+			if event := rapid.SampledFrom([]string{"", "", "edit", "delete", "react", "react", "unreact", "mark"}).Draw(t, "event"); event != "" {
+				p.Tags = map[string]string{"event": event, "of": fmt.Sprint(rapid.IntRange(0, 2*i+3).Draw(t, "of"))}
+				if strings.HasSuffix(event, "react") {
+					p.Tags["emoji"] = rapid.SampledFrom([]string{"👍", "❤️"}).Draw(t, "emoji")
+				}
+			}
+			if rapid.IntRange(0, 9).Draw(t, "redacted") == 0 {
+				if p.Tags == nil {
+					p.Tags = map[string]string{}
+				}
+				p.Tags["redacted"], p.Data = "true", []byte("{}")
+			}
+			all = append(all, p)
+		}
+		all = all[rapid.IntRange(0, len(all)).Draw(t, "forgotten"):]
+		var got []string
+		for _, m := range Fold(all) {
+			counts := map[string]int{}
+			for _, r := range m.Reactions {
+				counts[r.Emoji] = r.Count
+			}
+			got = append(got, fmt.Sprint(m.Offset, string(m.Data), m.Deleted, counts))
+		}
+		if want := naive(all); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("folded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestRateOfCalls: typing, sending and reading have rates of their own.
+func TestRateOfCalls(t *testing.T) {
+	few := room.Rate{N: 2, Per: time.Hour}
+	h := build(t, room.Config{Rates: room.Rates{Send: few, Typing: few, Read: few, RPC: few, Join: few}}, Config{})
+	alice := h.come("alice")
+	for call, data := range map[string]string{
+		"send":     `{"room":"lobby","data":{"text":"x"}}`,
+		"typing":   `{"room":"lobby"}`,
+		"messages": `{"room":"lobby"}`,
+	} {
+		alice.must(call, data)
+		alice.must(call, data)
+		alice.refused(wire.ErrTooManyRequests, call, data)
+	}
+}
