@@ -52,6 +52,8 @@ func (s *Server) evict() (more bool) {
 		if s.queued.Load() <= s.cfg.MaxQueued {
 			break
 		}
+		// Without a Close frame, whatever the handler's codes: it would wait behind a
+		// frame that is cut, which who does not read never takes, and hold memory.
 		if s.beginClose(l.c.r, l.c.gen, closing{cause: OutOfMemory}) {
 			s.stats.evictions.Add(1)
 		}

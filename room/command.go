@@ -128,7 +128,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 		w.since = &Position{r.Epoch, r.Offset}
 	}
 	if t != nil {
-		w.info, w.expires, w.grants = t.Info, t.Expires, t.Grants
+		w.info, w.expires, w.grants, w.id = t.Info, t.Expires, t.Grants, t.ID
 	}
 	s.subscribe(w, func(got subscribed, err error) {
 		res := got.result(w.placed, r.Recover, s.enc)

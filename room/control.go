@@ -235,6 +235,11 @@ func (h *Hub) revoke(o Order) error {
 	if o.Token != "" {
 		err = h.cfg.Revoked.RevokeID(o.Token, o.Until)
 		bad = h.all(func(s *session) bool { return s.who.Load().ID == o.Token })
+		for _, s := range h.all(func(s *session) bool { return len(s.roomsBy(o.Token)) > 0 }) {
+			for _, room := range s.roomsBy(o.Token) {
+				s.expelled(room)
+			}
+		}
 	} else {
 		err = h.cfg.Revoked.RevokeUser(o.To.User, o.At, o.Until)
 		bad = slices.DeleteFunc(h.users.of(o.To.User), func(s *session) bool { return s.who.Load().IssuedAt.After(o.At) })
@@ -253,6 +258,18 @@ func (h *Hub) revoke(o Order) error {
 		return who.User == o.To.User && !who.IssuedAt.After(o.At)
 	})
 	return err
+}
+
+// roomsBy are those that the session is in by a subscription token.
+func (s *session) roomsBy(token string) (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.subs {
+		if one.token != nil && one.token.id == token {
+			all = append(all, one.room.name)
+		}
+	}
+	return all
 }
 
 // Survey asks all nodes what they hold. The error is a wire.ErrorCode.

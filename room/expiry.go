@@ -233,7 +233,7 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	w := &wanted{info: t.Info, expires: t.Expires, grants: t.Grants}
+	w := &wanted{info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID}
 	if old := s.subs[i].token; old != nil {
 		w.roles = old.roles
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
 	"webim/room/token"
@@ -251,6 +252,82 @@ func TestSubscriptionToken(t *testing.T) {
 	if got := c.reply(t); field(t, got, "error", "code") != 103.0 {
 		t.Errorf("a new token, too late: %s", got)
 	}
+}
+
+// A subscription ends when its token is revoked, and the others stay.
+func TestRevokedSubscriptionToken(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "ann"}, 0))
+	c.reply(t)
+	for i, room := range []string{"r", "q"} {
+		c.say(t, `{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, sign(token.Claims{User: "ann", Channel: room, ID: "of-" + room}, time.Hour))
+		c.reply(t)
+	}
+	n.hub.Command(Order{Kind: OrderRevoke, Token: "of-r"}, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if got := c.reply(t); field(t, got, "push", "channel") != "r" || field(t, got, "push", "unsubscribe", "code") != 2000.0 {
+		t.Errorf("told %s", got)
+	}
+	c.say(t, `{"id":4,"subscribe":{"channel":"r","token":%q}}`, sign(token.Claims{User: "ann", Channel: "r", ID: "of-r"}, time.Hour))
+	if got := c.reply(t); field(t, got, "error", "code") != 103.0 {
+		t.Errorf("again: %s", got)
+	}
+	if err := n.hub.present("q"); err != 1 {
+		t.Errorf("%d are in the other room", err)
+	}
+}
+
+// What tokens say of a subscription instead of the room's options.
+func TestOverridesOfTokens(t *testing.T) {
+	v, _ := tokens(t)
+	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{History: Retention{10, 1 << 10, time.Hour}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	on := &token.Flag{Value: true}
+	for _, c := range []struct {
+		override token.Override
+		want     bool
+	}{{token.Override{}, false}, {token.Override{ForceRecovery: on}, true}, {token.Override{ForcePositioning: on}, true}, {token.Override{JoinLeave: on}, false}} {
+		if got := OverrideOf(c.override).of(n.hub.cfg.options("r")).Recoverable; got != c.want {
+			t.Errorf("%+v: recoverable %v", c.override, got)
+		}
+	}
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{"token":%q}}`, signed(t, `{"sub":"ann","subs":{"r":{"override":{"force_recovery":{"value":true}}},"q":{}}}`))
+	got := c.reply(t)
+	if field(t, got, "connect", "subs", "r", "recoverable") != true || field(t, got, "connect", "subs", "q", "recoverable") != nil {
+		t.Errorf("connect: %s", got)
+	}
+	d := n.chat()
+	d.say(t, `{"id":1,"connect":{"token":%q}}`, signed(t, `{"sub":"ann"}`))
+	d.reply(t)
+	d.say(t, `{"id":2,"subscribe":{"channel":"r","recoverable":true,"token":%q}}`, signed(t, `{"sub":"ann","channel":"r","override":{"force_recovery":{"value":true}}}`))
+	if got := d.reply(t); field(t, got, "subscribe", "recoverable") != true {
+		t.Errorf("subscribe: %s", got)
+	}
+}
+
+// present counts who is in a room, by the engine.
+func (h *Hub) present(room string) (n int) {
+	h.engine.Members(room, func(all []Author, _ error) { n = len(all) })
+	return n
+}
+
+// signed is a token with those claims, as they are.
+func signed(t *testing.T, claims string) string {
+	t.Helper()
+	var m jwt.MapClaims
+	if err := json.Unmarshal([]byte(claims), &m); err != nil {
+		t.Fatal(err)
+	}
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, m).SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // While the key of a connect command is fetched, the commands behind it wait,

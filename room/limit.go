@@ -123,11 +123,13 @@ func (b *bucket) take(r Rate, now int64) bool {
 // buckets are one for each class.
 type buckets [numClasses]bucket
 
-// A quota is what a connection has left of its rates; its turn owns it.
+// A quota is what a connection has left of its rates. Its turn owns it, or who
+// handles what a held connection has sent; the account is taken from it when the
+// connection is closed, which may be meanwhile.
 type quota struct {
 	buckets  buckets
 	refusals bucket
-	account  *account // of its user; nil without a name
+	account  atomic.Pointer[account] // of its user; nil without a name
 }
 
 // admit judges a command: nil, ErrTooManyRequests, or, when that goes on,
@@ -137,7 +139,7 @@ func (h *Hub) admit(m *quota, c class) error {
 		return nil
 	}
 	now := int64(time.Since(h.started))
-	if m.buckets[c].take(*h.cfg.Rates.byClass()[c], now) && m.account.take(c, *h.cfg.UserRates.byClass()[c], now) {
+	if m.buckets[c].take(*h.cfg.Rates.byClass()[c], now) && m.account.Load().take(c, *h.cfg.UserRates.byClass()[c], now) {
 		return nil
 	}
 	h.counters.limited[c].Add(1)
@@ -208,7 +210,7 @@ func (h *Hub) enlist(m *quota, user string) bool {
 		return false
 	}
 	a.conns++
-	m.account = a
+	m.account.Store(a)
 	return true
 }
 
@@ -230,11 +232,10 @@ func (h *Hub) isFull(user string) bool {
 
 // discharge is enlist's end; once or more often.
 func (h *Hub) discharge(m *quota, user string) {
-	a := m.account
+	a := m.account.Swap(nil)
 	if a == nil {
 		return
 	}
-	m.account = nil
 	all := &h.accounts
 	all.mu.Lock()
 	defer all.mu.Unlock()

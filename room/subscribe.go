@@ -38,16 +38,17 @@ type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
 	grants  token.Grants
-	roles   Roles // of the roster
+	roles   Roles  // of the roster
+	id      string // of the token, by which it is revoked
 }
 
 // newSubToken is nil if there is nothing to say.
 func newSubToken(w *wanted) *subToken {
-	t := &subToken{info: w.info, grants: w.grants, roles: w.roles}
+	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id}
 	if !w.expires.IsZero() {
 		t.expires = w.expires.Unix()
 	}
-	if len(t.info) == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 {
+	if len(t.info) == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 && t.id == "" {
 		return nil
 	}
 	return t
@@ -65,6 +66,7 @@ type wanted struct {
 	expires time.Time
 	grants  token.Grants
 	roles   Roles  // of the roster
+	id      string // of its token
 	latch   *latch // wait there before taking the seat; nil: do not
 }
 
