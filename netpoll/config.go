@@ -32,7 +32,9 @@ type Config struct {
 	// finished their handshake; 0: 64; negative: none. Exempt as above.
 	MaxHandshakesPerIP int
 	// Exempt are addresses that have no bound of their own: reverse proxies,
-	// behind which many clients are.
+	// behind which many clients are. A WebSocket that comes from one counts for
+	// the last address in its X-Forwarded-For that is not Exempt itself, if there
+	// is one; of others that header is not read.
 	Exempt []netip.Prefix
 	// MaxTLSHandshakes bounds the TLS handshakes under way, each of which has
 	// a goroutine; 0: 256. One address gets at most a quarter (loopback: all).

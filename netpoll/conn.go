@@ -24,7 +24,7 @@ type Conn struct {
 type Info struct {
 	ID                      ID
 	FD                      int
-	Remote                  netip.AddrPort // zero for a Unix socket
+	Remote                  netip.AddrPort // zero for a Unix socket; see Request.Remote
 	Listener                int            // in the order of Listen
 	TLS                     bool
 	Deflate                 bool

@@ -80,6 +80,16 @@ func (q *Request) get(name string) (value []byte, n int) {
 	return value, n
 }
 
+// all are the values of a header's lines, in their order.
+func (q *Request) all(name string) (values []string) {
+	for _, f := range q.fields {
+		if strings.EqualFold(string(f.name), name) {
+			values = append(values, string(f.value))
+		}
+	}
+	return values
+}
+
 // hasToken reports whether a comma-separated header has a token.
 func (q *Request) hasToken(name, token string) bool {
 	for _, f := range q.fields {
@@ -182,7 +192,8 @@ func (q *Request) Header(name string) string {
 	return string(v)
 }
 
-// Remote is the client's address, zero for a Unix socket.
+// Remote is the client's address, zero for a Unix socket. Behind a proxy that
+// Config.Exempt lists it is what the proxy says (X-Forwarded-For), with port 0.
 func (q *Request) Remote() netip.AddrPort { return q.s.addrs.addrPort(q.r.ip, q.r.port) }
 
 // TLS reports whether the connection is encrypted.

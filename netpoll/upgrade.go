@@ -16,6 +16,10 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		s.refuse(r, bad)
 		return false
 	}
+	if bad := s.forwarded(r, q); bad != nil {
+		s.refuse(r, bad)
+		return false
+	}
 	answer, n, bad := s.negotiate(q, w.answer[:0])
 	if bad != nil {
 		s.refuse(r, bad)

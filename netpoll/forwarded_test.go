@@ -1,0 +1,115 @@
+package netpoll_test
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"webim/netpoll"
+)
+
+// comesFrom makes a handshake with header lines and returns the status, and where
+// the server thinks that it comes from.
+func comesFrom(t *testing.T, addr string, seen chan string, lines ...string) (c *client, status int, remote string) {
+	t.Helper()
+	c = dial(t, addr)
+	head := strings.TrimSuffix(string(upgrade()), "\r\n")
+	for _, line := range lines {
+		head += line + "\r\n"
+	}
+	if _, err := c.c.Write([]byte(head + "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	status = c.response().StatusCode
+	if status == http.StatusSwitchingProtocols {
+		remote = <-seen
+	}
+	return c, status, remote
+}
+
+func seenBy() (netpoll.Handler, chan string) {
+	seen := make(chan string, 100)
+	return &netpoll.Funcs{OnOpen: func(c netpoll.Conn, r *netpoll.Request) {
+		info, _ := c.Info()
+		if info.Remote != r.Remote() {
+			seen <- "two addresses"
+			return
+		}
+		seen <- r.Remote().Addr().String()
+	}}, seen
+}
+
+// TestForwarded: whom a listed proxy names is the client, and nobody else.
+func TestForwarded(t *testing.T) {
+	h, seen := seenBy()
+	_, addr := start(t, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}}, h)
+	for _, c := range []struct {
+		name, want string
+		lines      []string
+	}{
+		{"none", "127.0.0.1", nil},
+		{"one", "192.0.2.7", []string{"X-Forwarded-For: 192.0.2.7"}},
+		{"a chain", "192.0.2.7", []string{"X-Forwarded-For: 192.0.2.7, 10.0.0.1,10.0.0.2"}},
+		{"made up by the client", "192.0.2.7", []string{"X-Forwarded-For: 198.51.100.1, 192.0.2.7"}},
+		{"made up as a proxy's", "192.0.2.7", []string{"X-Forwarded-For: 198.51.100.1, 10.0.0.9, 192.0.2.7, 10.0.0.1"}},
+		{"two lines", "192.0.2.7", []string{"X-Forwarded-For: 198.51.100.1", "x-forwarded-for: 192.0.2.7"}},
+		{"garbage on the left", "192.0.2.7", []string{"X-Forwarded-For: <script>, 192.0.2.7"}},
+		{"garbage on the right", "127.0.0.1", []string{"X-Forwarded-For: 192.0.2.7, unknown"}},
+		{"empty", "127.0.0.1", []string{"X-Forwarded-For:"}},
+		{"only proxies", "127.0.0.1", []string{"X-Forwarded-For: 10.0.0.1, 10.0.0.2"}},
+		{"IPv6", "2001:db8::7", []string{"X-Forwarded-For: 2001:db8::7"}},
+		{"IPv6 in brackets with a port", "2001:db8::7", []string{"X-Forwarded-For: [2001:db8::7]:1234"}},
+		{"with a port", "192.0.2.7", []string{"X-Forwarded-For: 192.0.2.7:1234"}},
+		{"IPv4 in IPv6", "192.0.2.7", []string{"X-Forwarded-For: ::ffff:192.0.2.7"}},
+		{"another header", "127.0.0.1", []string{"X-Real-IP: 192.0.2.7", "Forwarded: for=192.0.2.7"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cl, status, remote := comesFrom(t, addr, seen, c.lines...)
+			if status != http.StatusSwitchingProtocols || remote != c.want {
+				t.Errorf("status %d, from %s, want %s", status, remote, c.want)
+			}
+			cl.c.Close()
+		})
+	}
+}
+
+// TestForwardedByAnybody is not believed: loopback is no proxy unless listed.
+func TestForwardedByAnybody(t *testing.T) {
+	h, seen := seenBy()
+	_, addr := start(t, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, h)
+	cl, _, remote := comesFrom(t, addr, seen, "X-Forwarded-For: 192.0.2.7")
+	if remote != "127.0.0.1" {
+		t.Errorf("from %s", remote)
+	}
+	cl.c.Close()
+}
+
+// TestForwardedIsCounted: a client behind a proxy has the bound of its address,
+// the proxy none, and who leaves makes room.
+func TestForwardedIsCounted(t *testing.T) {
+	h, seen := seenBy()
+	_, addr := start(t, netpoll.Config{MaxConnsPerIP: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, h)
+	const from = "X-Forwarded-For: "
+	var first *client
+	for range 2 {
+		cl, status, _ := comesFrom(t, addr, seen, from+"192.0.2.7")
+		if status != http.StatusSwitchingProtocols {
+			t.Fatalf("status %d", status)
+		}
+		first = cl
+	}
+	if _, status, _ := comesFrom(t, addr, seen, from+"192.0.2.7"); status != http.StatusServiceUnavailable {
+		t.Errorf("the third: status %d", status)
+	}
+	for _, other := range []string{from + "192.0.2.8", "X-Other: x", "X-Other: x", "X-Other: x"} {
+		if _, status, _ := comesFrom(t, addr, seen, other); status != http.StatusSwitchingProtocols {
+			t.Errorf("%s: status %d", other, status)
+		}
+	}
+	first.c.Close()
+	eventually(t, "there is room for another", func() bool {
+		_, status, _ := comesFrom(t, addr, seen, from+"192.0.2.7")
+		return status == http.StatusSwitchingProtocols
+	})
+}
