@@ -24,14 +24,15 @@ func (s *Server) forwarded(r *record, q *Request) *refusedError {
 		return nil
 	}
 	ip, refuse := s.addrs.enter(client, s.cfg.MaxConnsPerIP, -1)
+	if refuse != "" { // it takes none of the client's places while it is sent away
+		s.addrs.leave(ip, true)
+		return refuse.err()
+	}
 	r.mu.Lock()
 	old := r.ip
 	r.ip, r.port = ip, 0
 	r.mu.Unlock()
 	s.addrs.leave(old, true)
-	if refuse != "" {
-		return refuse.err()
-	}
 	return nil
 }
 
