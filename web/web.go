@@ -4,12 +4,14 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -31,8 +33,8 @@ type file struct {
 	body                    []byte
 }
 
-// Handler returns the handler of the pages: the chat page at "/" and the files
-// that it names beside it. Every other path is 404, every method other than GET
+// Handler returns the handler of the pages: the chat page at "/", the
+// simple one of the plain dialect at "/classic", and the files that they name. Every other path is 404, every method other than GET
 // and HEAD 405. It is safe for concurrent use.
 func Handler() http.Handler {
 	files := load()
@@ -69,33 +71,33 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.body))
 }
 
-// load maps request paths to files; index.html is "/" only, so that the page has
-// one address. It panics if the embedded tree cannot be read, which the
-// compiler rules out.
+// load maps request paths to files; a folder's index.html is at the folder's name
+// only, so that a page has one address. It panics if the embedded tree cannot be
+// read, which the compiler rules out.
 func load() map[string]file {
-	entries, err := fs.ReadDir(static, "static")
-	if err != nil {
-		panic(err)
-	}
-	files := make(map[string]file, len(entries))
-	for _, e := range entries {
-		body, err := static.ReadFile("static/" + e.Name())
-		if err != nil {
-			panic(err)
+	files := map[string]file{}
+	err := fs.WalkDir(static, "static", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
 		}
-		files[requestPath(e.Name())] = file{
+		body, err := static.ReadFile(name)
+		files[requestPath(strings.TrimPrefix(name, "static/"))] = file{
 			name:        e.Name(),
 			contentType: contentType(e.Name()),
 			etag:        fmt.Sprintf(`"%x"`, sha256.Sum256(body)),
 			body:        body,
 		}
+		return err
+	})
+	if err != nil {
+		panic(err)
 	}
 	return files
 }
 
 func requestPath(name string) string {
-	if name == "index.html" {
-		return "/"
+	if page, ok := strings.CutSuffix("/"+name, "/index.html"); ok {
+		return cmp.Or(page, "/")
 	}
 	return "/" + name
 }

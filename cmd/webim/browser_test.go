@@ -46,20 +46,30 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// What a test looks for on our page, as JavaScript.
+// What a test looks for on our simple page, as JavaScript.
 const (
 	connected    = `document.body.dataset.state === 'connected'`
 	reconnecting = `document.body.dataset.state === 'reconnecting'`
 	box          = chromedp.CSS("#text")
 )
 
-// openChat opens our page and waits for its connection.
+// openChat opens our simple page and waits for its connection.
 func openChat(t *testing.T, browser context.Context, url string) *tab {
 	t.Helper()
 	p := openTab(t, browser)
-	p.do(chromedp.Navigate(url))
+	p.do(chromedp.Navigate(classic(url)))
 	p.wait(connected)
 	return p
+}
+
+// classic is the simple page's address on a server, with the query of url.
+func classic(url string) string {
+	base, query, _ := strings.Cut(url, "?")
+	url = strings.TrimSuffix(base, "/") + "/classic"
+	if query != "" {
+		url += "?" + query
+	}
+	return url
 }
 
 // top is true when the newest entry on our page has this text.
@@ -303,7 +313,7 @@ func testBackOff(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openTab(t, browser)
 	p.beforePage(`window.luck = 1; Math.random = () => window.luck`)
-	p.do(chromedp.Navigate(server.url))
+	p.do(chromedp.Navigate(classic(server.url)))
 	p.wait(connected)
 	p.expectServerDown(true)
 	server.kill()
@@ -353,7 +363,7 @@ func testFinalClose(t *testing.T, browser context.Context, _ string) {
 	t.Cleanup(server.Close)
 
 	p := openTab(t, browser)
-	p.do(chromedp.Navigate(server.URL))
+	p.do(chromedp.Navigate(classic(server.URL)))
 	const final = `document.body.dataset.state === 'disconnected' && document.querySelector('#progress').textContent === ''`
 	p.wait(final)
 	if got, want := eval[string](p, `document.querySelector('#fault').textContent`), "Disconnected by the server: <b>banned</b> (code 4500)."; got != want {

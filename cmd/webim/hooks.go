@@ -45,7 +45,7 @@ func (c *config) validateHooks() error {
 	}
 	for _, name := range c.HookHeaders {
 		if !isHeaderName(name) || strings.EqualFold(name, "Host") || strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, api.SignatureHeader) {
-			return usagef("%s: %q is no header that can be passed on.", c.place("hook_header"), name)
+			return usagef("%s: %q is no header that can be passed on.", c.place("hook_headers"), name)
 		}
 	}
 	return nil

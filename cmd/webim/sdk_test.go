@@ -17,7 +17,8 @@ import (
 )
 
 // library is the npm package "centrifuge" 5.8.0 (npm pack centrifuge@5.8.0), as
-// its makers distribute it: two files of its folder dist, and its licence.
+// its makers distribute it: a file of its folder dist, and its licence. The other
+// file is the one that the chat page has, in package web.
 const library = "testdata/centrifuge-5.8.0"
 
 // testSDK has the clients' own library for browsers talk with webim.
@@ -27,7 +28,11 @@ func testSDK(t *testing.T, browser context.Context, program string) {
 			http.ServeFile(w, r, "testdata/sdk.html")
 			return
 		}
-		http.ServeFileFS(w, r, os.DirFS(library), r.URL.Path)
+		folder := os.DirFS(library)
+		if r.URL.Path == "/centrifuge.js" {
+			folder = os.DirFS("../../web/static/vendor/centrifuge-5.8.0")
+		}
+		http.ServeFileFS(w, r, folder, r.URL.Path)
 	}))
 	defer pages.Close()
 	for _, protocol := range []string{"json", "protobuf"} {

@@ -66,9 +66,9 @@ type settings struct {
 	Deflate    bool   `name:"deflate" type:"bool" def:"true" negatable:"" group:"limits" help:"Compress for clients that ask for it."`
 	DeflateMin int    `name:"deflate-min" type:"size" def:"256" min:"1" max:"1GiB" group:"limits" help:"Smaller messages are not compressed."`
 
-	HistoryMessages int           `name:"history-messages" type:"count" def:"100" words:"none" min:"1" max:"1000000" group:"rooms" help:"Messages that a room remembers."`
-	HistoryBytes    int           `name:"history-bytes" type:"size" def:"16KiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of them."`
-	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h" group:"rooms" help:"How long it remembers them, and how long an empty room is kept."`
+	HistoryMessages int           `name:"history-messages" type:"count" def:"100" dev:"1000" words:"none" min:"1" max:"1000000" group:"rooms" help:"Messages that a room remembers."`
+	HistoryBytes    int           `name:"history-bytes" type:"size" def:"16KiB" dev:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of them."`
+	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" dev:"24h" min:"1s" max:"8760h" group:"rooms" help:"How long it remembers them, and how long an empty room is kept."`
 	HistoryTotal    int           `name:"history-total" type:"size" def:"64MiB" min:"1" max:"1TiB" group:"rooms" help:"Bytes that all rooms remember together."`
 	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" min:"1" max:"4194304" group:"rooms" help:"Rooms with members at a time. Above it: 503."`
 	MaxMembers      int           `name:"max-members" type:"count" def:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Members of a room. Above it: 503."`
@@ -105,7 +105,7 @@ type settings struct {
 	HookOpen        []string      `name:"hook-open" type:"list" def:"" placeholder:"HOOK" group:"hooks" help:"When connect, subscribe, publish or rpc is not answered, go on as if there were no such hook; else the client is told to try again. Repeatable."`
 	HookTimeout     time.Duration `name:"hook-timeout" type:"time" def:"1s" min:"1ms" max:"1m" group:"hooks" help:"For an answer."`
 	HookConcurrency int           `name:"hook-concurrency" type:"count" def:"256" min:"1" max:"65536" group:"hooks" help:"Requests under way; one above that is not answered."`
-	HookHeaders     []string      `name:"hook-header" type:"list" def:"" placeholder:"NAME" group:"hooks" help:"Pass this header of the client's handshake on, as Cookie; repeatable."`
+	HookHeaders     []string      `name:"hook-headers" type:"list" def:"" placeholder:"NAME" group:"hooks" help:"Pass this header of the client's handshake on, as Cookie; repeatable."`
 	HookSecret      string        `name:"hook-secret" type:"secret" def:"" placeholder:"SECRET" group:"hooks" help:"Sign what the hooks send with it (X-Webim-Signature); 32 bytes at least. Others on the machine see flags: better a variable, or --hook-secret-file."`
 	HookSecretFile  string        `name:"hook-secret-file" type:"text" def:"" placeholder:"FILE" group:"hooks" help:"The same from a file, without its last line break."`
 

@@ -1,138 +1,252 @@
-// The chat page, in the plain dialect: the path is the room, and what one
-// sends comes back to everybody in it, the sender included. Text is only ever
-// set as textContent, so a message can never become markup.
+// The page: it puts the pieces together. What it knows of webim it knows by
+// chat.js.
 
-const KEPT = 200; // messages in the page; the oldest leave
-const SHOWN = 20_000; // characters of one message; a megabyte would freeze the page
-const BASE = 500, CAP = 30_000; // of the back-off, in milliseconds
-const PATIENCE = 10_000; // for one try; the browser's own limit is minutes
-const STABLE = 5_000; // a connection this old was a good one: the back-off starts anew
-const BACKLOG = 1 << 20; // bytes the browser may hold that the network has not taken
+import { $, el, say } from './dom.js';
+import * as i18n from './i18n.js';
+import { Chat, nameOf } from './chat.js';
+import * as connection from './connection.js';
+import { RoomList } from './rooms.js';
+import { MessageList, textOf } from './messages.js';
+import { MemberList } from './members.js';
+import { Composer } from './composer.js';
+import { ask, failed, menu, toast } from './menu.js';
 
-const $ = (id) => document.getElementById(id);
-const input = $('text');
+const { t } = i18n;
+const EMOJIS = ['👍', '❤️', '😂', '😮', '😢', '🎉'];
 
-const url = socketURL();
-const unconfirmed = []; // sent, but not yet come back
-let socket;
-let attempt = 0; // tries since the last good connection
-let timer = 0; // of the next try; 0 when none is planned
+let chat, rooms, room, info = { may: [] };
 
-// The page at / is in the lobby, /?room=name in the room "name". The path is
-// set, not parsed, so that no name can lead to another host.
-function socketURL() {
-  const url = new URL(location.origin);
-  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  url.pathname = (new URLSearchParams(location.search).get('room') ?? '')
-    .split('/').map(encodeURIComponent).join('/');
-  return url;
-}
-
-function connect() {
-  clearTimeout(timer);
-  timer = 0;
-  if (attempt > 0) show('reconnecting', `trying now, attempt ${attempt}`);
-  else show('connecting');
-
-  const ws = socket = new WebSocket(url);
-  const impatience = setTimeout(() => ws.close(), PATIENCE);
-  let opened = 0;
-  ws.onopen = () => {
-    clearTimeout(impatience);
-    opened = performance.now();
-    show('connected');
-    fault('');
-    notice('');
-  };
-  ws.onmessage = ({ data }) => receive(data);
-  ws.onclose = (event) => {
-    clearTimeout(impatience);
-    giveBack();
-    if (opened && performance.now() - opened > STABLE) attempt = 0;
-    fault(why(event, opened > 0));
-    if (isFinal(event.code)) show('disconnected', '', true);
-    else retryLater();
-  };
-}
-
-// Full jitter: a thousand pages that lost their server together do not come
-// back together.
-function retryLater() {
-  const due = performance.now() + Math.random() * Math.min(CAP, BASE * 2 ** attempt);
-  attempt++;
-  const tick = () => {
-    const left = due - performance.now();
-    if (left <= 0) return connect();
-    show('reconnecting', `next try in ${Math.ceil(left / 1000)} s, attempt ${attempt}`, true);
-    timer = setTimeout(tick, left % 1000 || 1000);
-  };
-  tick();
-}
-
-// By the convention of Centrifuge, these codes say that a retry cannot help.
-function isFinal(code) {
-  return (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000);
-}
-
-function why({ code, reason }, opened) {
-  if (code !== 1006) return `Disconnected by the server: ${reason || 'no reason given'} (code ${code}).`;
-  return opened ? 'Disconnected: the connection was lost.' : 'Disconnected: the server cannot be reached.';
-}
-
-function show(state, progress = '', mayRetry = false) {
-  document.body.dataset.state = state;
-  const text = state[0].toUpperCase() + state.slice(1);
-  // Written only when it changes: a screen reader says it each time.
-  if ($('state').textContent !== text) $('state').textContent = text;
-  $('progress').textContent = progress;
-  $('retry').hidden = !mayRetry;
-}
-
-function fault(text) { $('fault').textContent = text; } // of the connection
-function notice(text) { $('notice').textContent = text; } // of the text in the box
-
-function receive(data) {
-  if (typeof data !== 'string') return add('binary', 'new message:', `[binary, ${data.size} bytes]`);
-  // Somebody else's equal text may confirm ours too early: the dialect has no ids.
-  const mine = unconfirmed.indexOf(data);
-  if (mine >= 0) unconfirmed.splice(mine, 1);
-  add(mine >= 0 ? 'mine' : 'theirs', 'new message:', data);
-}
-
-// What was sent but did not come back may have been lost: say so, and keep the text.
-function giveBack() {
-  for (const text of unconfirmed.splice(0)) add('lost', 'perhaps not sent:', text);
-}
-
-function add(kind, label, text) {
-  const item = document.createElement('p');
-  item.className = kind;
-  const name = document.createElement('span');
-  name.textContent = label;
-  const body = document.createElement('bdi'); // isolated: its direction ends with it
-  body.textContent = text.length <= SHOWN ? text
-    : `${text.slice(0, SHOWN)} … [${text.length - SHOWN} more characters]`;
-  item.append(name, ' ', body);
-  $('log').prepend(item);
-  while ($('log').childElementCount > KEPT) $('log').lastElementChild.remove();
-}
-
-$('composer').addEventListener('submit', (event) => {
-  event.preventDefault();
-  input.focus();
-  const text = input.value;
-  if (text === '') return;
-  if (socket.readyState !== WebSocket.OPEN) return notice('Not sent: there is no connection. Your text stays here.');
-  if (socket.bufferedAmount > BACKLOG) return notice('Not sent: the connection is too slow just now. Your text stays here.');
-  socket.send(text);
-  unconfirmed.push(text);
-  input.value = '';
-  notice('');
+const list = new MessageList({
+  menu: messageMenu,
+  react: (m, emoji, remove) => room.react(m.offset, emoji, remove).catch(failed),
+  retry: (id) => room.retry(id),
+  discard: (id) => room.discard(id),
+  seen: (offset) => room.read(offset),
 });
-$('retry').addEventListener('click', () => { input.focus(); connect(); });
-addEventListener('online', () => { if (timer) connect(); });
+const members = new MemberList({ menu: memberMenu, learn: (who) => rooms.learn(who) && rooms.render() });
+const composer = new Composer({
+  send: (text, { reply, edit }) => (edit ? room.edit(edit.offset, text).catch(failed) : room.send(text, reply?.offset)),
+  type: () => room.type(),
+  editLast: () => { const m = room.messages.findLast((one) => one.info?.user === chat.user && chat.user && !one.deleted); if (m) composer.edit(m); },
+});
+const may = (action) => info.may.includes(action);
 
-const room = decodeURIComponent(url.pathname.slice(1)) || 'lobby';
-$('room').textContent = room;
-document.title = `${room} · webim`;
-connect();
+// In and out.
+
+const store = {
+  get: () => { try { return JSON.parse(localStorage.getItem('webim.identity')) ?? {}; } catch { return {}; } },
+  set: (identity) => localStorage.setItem('webim.identity', JSON.stringify(identity)),
+  clear: () => localStorage.removeItem('webim.identity'),
+};
+
+$('entry').addEventListener('submit', (e) => {
+  e.preventDefault();
+  const token = $('token').value.trim();
+  enter(token ? { token } : { name: $('name').value.trim() });
+});
+$('token').addEventListener('input', () => { $('name').required = !$('token').value.trim(); });
+$('sign-out').addEventListener('click', () => { store.clear(); location.assign(location.pathname); });
+
+async function enter({ token, name }) {
+  $('entry-fault').textContent = '';
+  chat = new Chat({ token, guest: name });
+  connection.watch(chat);
+  chat.addEventListener('state', () => chat.state === 'connected' && store.set({ token: chat.token, name }));
+  rooms = new RoomList(chat, choose, heading);
+  chat.addEventListener('invite', ({ detail }) => toast(t('invited', { by: rooms.nameOf(detail.by), title: detail.title || detail.room })));
+  try {
+    await chat.connect();
+  } catch (e) {
+    if (chat.reason?.code === 3500) store.clear();
+    $('entry-fault').textContent = $('state').textContent || e.message;
+    return;
+  }
+  $('entry').hidden = true;
+  $('room').hidden = $('room-menu').hidden = false;
+  document.body.dataset.in = '';
+  $('me').textContent = t('you', { name: name || rooms.nameOf(chat.user) });
+  choose(new URLSearchParams(location.search).get('room') || 'lobby');
+}
+
+// Rooms.
+
+async function choose(name) {
+  document.body.dataset.view = 'room';
+  if (room?.name === name) return void $('text').focus();
+  let mine;
+  try {
+    mine = chat.open(name);
+  } catch (e) {
+    return failed(e); // the library has no room for some names, as __proto__
+  }
+  room?.close();
+  room = mine;
+  info = { may: [] };
+  composer.end();
+  say($('banner'), '');
+  room.addEventListener('change', changed);
+  room.addEventListener('members', () => members.refresh());
+  room.addEventListener('settings', learn);
+  room.addEventListener('gap', () => toast(t('gap')));
+  room.addEventListener('left', ({ detail }) => { composer.allow(false); say($('banner'), t('leftRoom', { reason: detail.reason })); rooms.refresh(); });
+  history.replaceState(null, '', name === 'lobby' ? location.pathname : `?room=${encodeURIComponent(name)}`);
+  list.show(room, chat);
+  members.show(room);
+  rooms.select(name);
+  heading();
+  $('text').focus();
+  if (chat.user && rooms.kindOf(name) === 'public') await chat.join(name).catch(() => {}); // so that it stays in the list
+  if (room === mine) learn();
+}
+
+function heading() { if (room) say($('heading'), rooms.titleOf(room.name)); }
+
+let newest = 0;
+function changed(e) {
+  if (e.target !== room) return;
+  for (const m of room.messages) rooms.learn(m.info);
+  list.render();
+  const names = [...room.typing.values()].map((n) => n || t('anonymous'));
+  say($('typing'), names.length ? t('typing', { names }) : '');
+  const last = room.messages.at(-1);
+  if (room.atEnd && last && last.offset > newest && last.info?.user !== chat.user && newest)
+    $('news').textContent = t('newMessage', { name: nameOf(last.info) || t('anonymous'), text: textOf(last.data) });
+  if (last) newest = last.offset;
+}
+
+// What one may do here, and how the room is set.
+async function learn() {
+  const of = room;
+  try {
+    const got = await of.info();
+    if (of !== room) return;
+    info = got;
+  } catch (e) {
+    if (of === room) say($('banner'), e.code ? t('noEntry', { reason: e.message }) : '');
+    return;
+  }
+  const muted = info.muted !== undefined, closed = info.locked && !may('mute');
+  say($('banner'), muted ? t('muted') : info.locked ? t('locked') : info.slow ? t('slowMode', { s: info.slow }) : '');
+  composer.allow(may('send') && !muted && !closed, $('banner').textContent);
+  rooms.refresh();
+  heading();
+}
+
+// Menus.
+
+function messageMenu(m, button) {
+  const mine = m.info?.user ? m.info.user === chat.user : false;
+  menu(button, [
+    may('send') && { emojis: EMOJIS, act: (emoji) => room.react(m.offset, emoji).catch(failed) },
+    may('send') && { label: t('reply'), act: () => composer.reply(m) },
+    mine && may('edit_own') && { label: t('edit'), act: () => composer.edit(m) },
+    { label: t('copy'), act: () => navigator.clipboard?.writeText(textOf(m.data)) },
+    (mine ? may('delete_own') || may('delete_any') : may('delete_any')) && {
+      label: t('delete'), danger: true,
+      act: async () => { if (await ask(t('confirmDelete'), [], { ok: t('delete'), danger: true })) room.remove(m.offset).catch(failed); },
+    },
+    ...(mine || !m.info?.user ? [] : moderation(m.info.user, nameOf(m.info))),
+  ]);
+}
+
+function memberMenu(m, name, button) {
+  const items = m.user === chat.user ? [] : [
+    chat.user && { label: t('message'), act: () => chat.direct(m.user).then((r) => choose(r.room)).catch(failed) },
+    ...moderation(m.user, name),
+  ];
+  if (items.some(Boolean)) menu(button, items);
+}
+
+function moderation(user, name) {
+  const sanction = async (title, call) => {
+    const values = await ask(title, [{ name: 'minutes', label: t('minutes'), type: 'number', min: 0, value: '60' }, { name: 'reason', label: t('reason') }], { danger: true });
+    if (values) call(room.name, user, { seconds: Math.round(values.minutes * 60), reason: values.reason || undefined }).catch(failed);
+  };
+  return [
+    may('mute') && { label: t('mute'), act: () => sanction(`${t('mute')}: ${name}`, chat.mute.bind(chat)) },
+    may('kick') && { label: t('kick'), act: async () => { if (await ask(t('confirmKick', { name }), [], { danger: true })) chat.kick(room.name, user).catch(failed); } },
+    may('ban') && { label: t('ban'), danger: true, act: () => sanction(`${t('ban')}: ${name}`, chat.ban.bind(chat)) },
+  ];
+}
+
+$('room-menu').addEventListener('click', (e) => {
+  const set = (values) => room.set(values).catch(failed);
+  const question = async (title, field, act) => {
+    const values = await ask(title, [field]);
+    if (values) act(values[field.name]);
+  };
+  const items = [
+    chat.user && !room.name.startsWith('#') && (rooms.kindOf(room.name) === 'public' || may('manage')) && {
+      label: t('invite'), act: () => question(t('invite'), { name: 'user', label: t('user'), required: true }, (user) => chat.invite(room.name, user).catch(failed)),
+    },
+    may('manage') && { label: t('rename'), act: () => question(t('rename'), { name: 'title', label: t('title'), value: info.title, maxlength: 100 }, (title) => set({ title })) },
+    may('manage') && { label: info.locked ? t('unlock') : t('lock'), act: () => set({ locked: !info.locked }) },
+    may('manage') && { label: t('slow'), act: () => question(t('slow'), { name: 'slow', label: t('seconds'), type: 'number', min: 0, value: String(info.slow) }, (slow) => set({ slow: +slow })) },
+    may('ban') && may('mute') && { label: t('sanctions'), act: showSanctions },
+    room.name !== 'lobby' && { label: t('leave'), danger: true, act: leave },
+  ];
+  if (items.some(Boolean)) menu(e.currentTarget, items);
+});
+
+async function showSanctions() {
+  const of = room;
+  try {
+    const { bans, mutes } = await chat.sanctions(of.name);
+    const row = (s, lift, label) => {
+      const node = el('li', {}, el('bdi', {}, s.ip ?? rooms.nameOf(s.user)), ` · ${label}${s.reason ? ` · ${s.reason}` : ''} `,
+        el('button', { type: 'button', onclick: () => lift(of.name, s.user).then(() => node.remove(), failed) }, t('lift')));
+      return node;
+    };
+    const all = [...bans.filter((b) => b.user).map((b) => row(b, chat.unban.bind(chat), t('ban'))), ...mutes.map((m) => row(m, chat.unmute.bind(chat), t('mute')))];
+    ask(t('sanctions'), [], { body: el('ul', { class: 'sanctions' }, ...(all.length ? all : [el('li', {}, t('none'))])) });
+  } catch (e) {
+    failed(e);
+  }
+}
+
+async function leave() {
+  if (!await ask(t('confirmLeave'), [], { ok: t('leave'), danger: true })) return;
+  const name = room.name;
+  await choose('lobby');
+  await chat.leave(name).catch(failed);
+  rooms.refresh();
+}
+
+$('add').addEventListener('click', (e) => {
+  const create = async (title, fields, act) => {
+    const values = await ask(title, fields);
+    if (values) act(values).then((r) => { rooms.refresh(); choose(r.room); }).catch(failed);
+  };
+  menu(e.currentTarget, [
+    chat.user && { label: t('newDirect'), act: () => create(t('newDirect'), [{ name: 'user', label: t('user'), required: true }], ({ user }) => chat.direct(user)) },
+    chat.user && { label: t('newRoom'), act: () => create(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users') }],
+      ({ title, users }) => chat.create(title, { users: users.split(',').map((u) => u.trim()).filter(Boolean) })) },
+    chat.user && { label: t('newPublic'), act: () => create(t('newPublic'), [{ name: 'room', label: t('roomName'), required: true }, { name: 'title', label: t('title'), required: true, maxlength: 100 }],
+      ({ room: name, title }) => chat.create(title, { room: name })) },
+    { label: t('joinRoom'), act: () => create(t('joinRoom'), [{ name: 'room', label: t('roomName'), required: true }], async ({ room: name }) => ({ room: name })) },
+  ]);
+});
+
+// On narrow screens one thing at a time is shown.
+const toggle = (view) => { document.body.dataset.view = document.body.dataset.view === view ? 'room' : view; };
+$('show-rooms').addEventListener('click', () => toggle('rooms'));
+$('show-members').addEventListener('click', () => toggle('members'));
+addEventListener('keydown', (e) => { if (e.key === 'Escape') document.body.dataset.view = 'room'; });
+document.addEventListener('visibilitychange', () => rooms?.render());
+
+i18n.start($('language'));
+i18n.changed.addEventListener('change', () => {
+  connection.show();
+  if (!room) return;
+  rooms.render();
+  list.forget();
+  list.render();
+  members.forget();
+  heading();
+  $('me').textContent = t('you', { name: store.get().name || rooms.nameOf(chat.user) });
+  learn();
+});
+
+const known = store.get();
+if (known.token || known.name) enter(known);
+else $('name').focus();

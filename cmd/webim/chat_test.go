@@ -1,0 +1,605 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"webim/room/token"
+)
+
+// TestChatPage uses the chat page as people do, in a real Chromium.
+func TestChatPage(t *testing.T) {
+	browser := startChromium(t)
+	program := buildWebim(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, context.Context, string)
+	}{
+		{"TwoTalk", testTwoTalk},
+		{"RoomsOfOnesOwn", testRoomsOfOnesOwn},
+		{"BothPagesInOneRoom", testBothPagesInOneRoom},
+		{"HostileTexts", testHostileTexts},
+		{"ServerIsKilled", testChatServerIsKilled},
+		{"OfflineAndOnline", testOfflineAndOnline},
+		{"TenThousandMessages", testTenThousandMessages},
+		{"Moderator", testModerator},
+		{"KeyboardOnly", testKeyboardOnly},
+		{"Accessible", testAccessible},
+		{"PhoneAndChinese", testPhoneAndChinese},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, browser, program) })
+	}
+}
+
+const text = chromedp.CSS("#text")
+
+// come opens the chat page and comes in as a guest.
+func come(t *testing.T, browser context.Context, url, name string) *tab {
+	t.Helper()
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate(url))
+	p.wait(`document.querySelector('#name').checkVisibility()`)
+	p.enter(chromedp.CSS("#name"), name)
+	p.isIn()
+	return p
+}
+
+// isIn waits until the room is there, and who one is.
+func (p *tab) isIn() {
+	p.t.Helper()
+	p.wait(`document.body.dataset.state === 'connected' && !document.querySelector('#room').hidden && !document.querySelector('#text').disabled && document.querySelector('#log .note')?.textContent !== 'Loading …'`)
+}
+
+// bodies are the texts of the messages that the page shows, as JavaScript.
+const bodies = `[...document.querySelectorAll('#log .message .body')].map((n) => n.textContent)`
+
+// shows waits until the last message has a text.
+func (p *tab) shows(last string) {
+	p.t.Helper()
+	p.wait(bodies + `.at(-1) === ` + quote(last))
+}
+
+// settled waits until nothing is on its way.
+func (p *tab) settled() {
+	p.t.Helper()
+	p.wait(`!document.querySelector('#log .sending, #log .failed')`)
+}
+
+// choose opens the actions of the last message with a text, and takes one.
+func (p *tab) choose(of, action string) {
+	p.t.Helper()
+	button := `[...document.querySelectorAll('#log .message')].findLast((n) => n.querySelector('.body').textContent === ` + quote(of) + `)?.querySelector('.actions')`
+	p.wait(button + ` != null`)
+	eval[bool](p, `(`+button+`.click(), true)`)
+	p.pick(action)
+}
+
+// pick takes an entry of the menu that is open.
+func (p *tab) pick(action string) {
+	p.t.Helper()
+	item := `[...document.querySelectorAll('[role=menuitem]')].find((n) => n.textContent === ` + quote(action) + `)`
+	p.wait(item + ` !== undefined`)
+	eval[bool](p, `(`+item+`.click(), true)`)
+}
+
+// confirm ends the dialog that is open, after its fields were filled in.
+func (p *tab) confirm(fields map[string]string) {
+	p.t.Helper()
+	p.wait(`document.querySelector('dialog[open]') !== null`)
+	for name, value := range fields {
+		eval[bool](p, `(document.querySelector('dialog [name=`+name+`]').value = `+quote(value)+`, true)`)
+	}
+	eval[bool](p, `(document.querySelector('dialog [value=ok]').click(), true)`)
+	p.wait(`document.querySelector('dialog') === null`)
+}
+
+func testTwoTalk(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	first := openTab(t, browser)
+	first.do(chromedp.Navigate(server.url))
+	first.wait(`document.querySelector('#entry').checkVisibility()`)
+	first.screenshot("chat-1-entry")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	ann.wait(`[...document.querySelectorAll('#member-list .title')].map((n) => n.textContent).join() === 'Ann,Bob'`)
+
+	bob.do(chromedp.SendKeys(text, "Hel"))
+	ann.wait(`document.querySelector('#typing').textContent === 'Bob is typing …'`)
+	bob.do(chromedp.SendKeys(text, "lo"+kb.Enter))
+	for _, p := range []*tab{ann, bob} {
+		p.shows("Hello")
+	}
+	ann.wait(`document.querySelector('#typing').textContent === ''`)
+	if got := eval[string](ann, `document.querySelector('#log .author').textContent`); got != "Bob" {
+		t.Errorf("the author is %q", got)
+	}
+	bob.wait(`document.querySelector('#log .mine .progress').textContent === 'Read'`)
+
+	ann.choose("Hello", "Reply")
+	ann.do(chromedp.SendKeys(text, "Hi, Bob. See https://example.com/a?b=c."+kb.Enter))
+	bob.shows("Hi, Bob. See https://example.com/a?b=c.")
+	bob.wait(`document.querySelector('#log .quote').textContent === 'Bob: Hello'`)
+	if got := eval[string](bob, `(() => { const a = document.querySelector('#log .body a'); return [a.href, a.rel, a.textContent].join(' '); })()`); got != "https://example.com/a?b=c noopener noreferrer nofollow https://example.com/a?b=c" {
+		t.Errorf("the link is %s", got)
+	}
+	bob.choose("Hi, Bob. See https://example.com/a?b=c.", "👍")
+	ann.wait(`document.querySelector('#log .chip')?.textContent === '👍 1'`)
+	eval[bool](ann, `(document.querySelector('#log .chip').click(), true)`)
+	bob.wait(`document.querySelector('#log .chip')?.textContent === '👍 2'`)
+	eval[bool](ann, `(document.querySelector('#log .chip').click(), true)`)
+	bob.wait(`document.querySelector('#log .chip')?.textContent === '👍 1'`)
+
+	bob.choose("Hello", "Edit")
+	if got := eval[string](bob, `document.querySelector('#text').value`); got != "Hello" {
+		t.Errorf("to be edited: %q", got)
+	}
+	bob.do(chromedp.SendKeys(text, ", Ann"+kb.Enter))
+	ann.wait(bodies + `[0] === 'Hello, Ann'`)
+	ann.wait(`document.querySelector('#log .edited').textContent === 'edited'`)
+
+	// A new line is Shift and Enter; Enter in the middle of a composition is not sent.
+	bob.do(chromedp.SendKeys(text, "two"))
+	eval[bool](bob, `(document.querySelector('#text').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, cancelable: true, bubbles: true})), true)`)
+	bob.do(chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(8)), chromedp.SendKeys(text, "lines"+kb.Enter))
+	ann.shows("two\nlines")
+	bob.choose("two\nlines", "Delete")
+	bob.confirm(nil)
+	ann.shows("This message was deleted.")
+	ann.choose("Hello, Ann", "Reply") // of somebody else: no edit, no delete
+	eval[bool](ann, `(document.querySelectorAll('#log .message')[0].querySelector('.actions').click(), true)`)
+	if got := eval[string](ann, `[...document.querySelectorAll('[role=menuitem]')].map((n) => n.textContent).join()`); strings.Contains(got, "Edit") || strings.Contains(got, "Delete") || strings.Contains(got, "Ban") {
+		t.Errorf("what Ann may do: %s", got)
+	}
+	ann.screenshot("chat-2-menu")
+	ann.do(chromedp.KeyEvent(kb.Escape))
+	ann.screenshot("chat-3-talk")
+	dark(bob)
+	bob.screenshot("chat-4-talk-dark")
+	ann.do(chromedp.Reload()) // the same guest, by her token
+	ann.isIn()
+	ann.wait(bodies + `[0] === 'Hello, Ann'`)
+	ann.wait(`document.querySelectorAll('#log .mine').length === 1`)
+}
+
+func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	titles := `[...document.querySelectorAll('#room-list .title')].map((n) => n.textContent)`
+	ann.do(chromedp.Click(chromedp.CSS("#add")))
+	ann.pick("New public room")
+	ann.confirm(map[string]string{"room": "tea", "title": "Tea & talk"})
+	ann.wait(titles + `.join() === 'Lobby,Tea & talk'`)
+	ann.wait(`document.querySelector('#heading').textContent === 'Tea & talk'`)
+	ann.enter(text, "in the tea room")
+	bob.do(chromedp.Click(chromedp.CSS("#add")))
+	bob.pick("Join a room by name")
+	bob.confirm(map[string]string{"room": "tea"})
+	bob.shows("in the tea room")
+
+	// Bob writes to Ann alone, while she looks at another room.
+	bob.wait(`[...document.querySelectorAll('#member-list .title')].some((n) => n.textContent === 'Ann')`)
+	eval[bool](bob, `([...document.querySelectorAll('#member-list button')].find((b) => b.textContent.includes('Ann')).click(), true)`)
+	bob.pick("Message")
+	bob.wait(`document.querySelector('#heading').textContent === 'Ann'`)
+	bob.isIn()
+	bob.enter(text, "only for you")
+	ann.wait(titles + `.includes('Bob')`)
+	ann.wait(`document.querySelector('#room-list .badge')?.textContent === '1' && document.title.startsWith('(1) ')`)
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Bob')).click(), true)`)
+	ann.shows("only for you")
+	bob.wait(`document.querySelector('#log .mine .progress')?.textContent === 'Read'`)
+	ann.wait(`document.querySelector('#room-list .badge') === null`)
+	ann.screenshot("chat-5-rooms")
+
+	// A private room, by invitation.
+	bobID := eval[string](bob, `JSON.parse(atob(JSON.parse(localStorage.getItem('webim.identity')).token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).sub`)
+	ann.do(chromedp.Click(chromedp.CSS("#add")))
+	ann.pick("New private room")
+	ann.confirm(map[string]string{"title": "The two of us", "users": bobID})
+	ann.wait(`document.querySelector('#heading').textContent === 'The two of us'`)
+	bob.wait(`document.querySelector('.toast')?.textContent.includes('The two of us')`)
+	bob.wait(titles + `.includes('The two of us')`)
+	eval[bool](bob, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('The two of us')).click(), true)`)
+	bob.isIn()
+	bob.enter(text, "thanks")
+	ann.shows("thanks")
+	bob.do(chromedp.Click(chromedp.CSS("#room-menu")))
+	bob.pick("Leave this room")
+	bob.confirm(nil)
+	bob.wait(`!` + titles + `.includes('The two of us')`)
+}
+
+// testBothPagesInOneRoom: what the simple page says is read on the chat page, and
+// the other way round; its marks and reactions are not.
+func testBothPagesInOneRoom(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	chat, simple := come(t, browser, server.url, "Ann"), openChat(t, browser, server.url)
+	simple.enter(box, "from the simple page")
+	chat.shows("from the simple page")
+	chat.choose("from the simple page", "👍")
+	chat.wait(`document.querySelector('#log .chip') !== null`)
+	chat.enter(text, "from the chat page")
+	simple.wait(top("from the chat page"))
+	if n := eval[int](simple, `document.querySelector('#log').childElementCount`); n != 2 {
+		t.Errorf("the simple page shows %d messages", n)
+	}
+}
+
+// hostile are texts that must be texts.
+var hostile = []string{
+	`<script>document.title='owned'</script>`,
+	`<img src=x onerror="document.title='owned'">`,
+	`"><svg/onload=document.title='owned'>`,
+	`javascript:document.title='owned'`,
+	`[x](javascript:document.title='owned')`,
+	`http://a" onmouseover="document.title='owned'`,
+	`https://user:pass@example.com/`,
+	`&lt;b&gt;&#x3c;`,
+	"a\u202ebc\u2066d",
+	"{{constructor.constructor('document.title=`owned`')()}}",
+	strings.Repeat("W", 3000),
+	strings.Repeat("خ", 300) + "abc",
+	"Z̷̢̛̰a̸̧l̵g̶o̴" + strings.Repeat("\u0301", 60),
+	"👨‍👩‍👧🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+	"__proto__", "constructor", "toString",
+}
+
+func testHostileTexts(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url, `<b>Ann</b>"'`)
+	bob := come(t, browser, server.url, "Bob")
+	for _, s := range hostile {
+		ann.enter(text, s)
+		bob.shows(s)
+	}
+	bob.choose(hostile[1], "Reply")
+	bob.enter(text, "quoting")
+	ann.shows("quoting")
+	for _, s := range []string{`<img src=x onerror=alert(1)>`, `#` + strings.Repeat("x", 40), `__proto__`} {
+		bob.do(chromedp.Click(chromedp.CSS("#add")))
+		bob.pick("Join a room by name")
+		bob.confirm(map[string]string{"room": s})
+		bob.wait(`document.querySelector('#heading').textContent === ` + quote(s) + ` || document.querySelector('#banner').textContent !== '' || document.querySelector('.toast') !== null`)
+	}
+	for _, p := range []*tab{ann, bob} {
+		if eval[bool](p, `document.title.includes('owned') || document.querySelector('main script, main img, main svg, nav b, nav img:not([src="favicon.svg"])') !== null`) {
+			t.Error("a text became markup")
+		}
+		if links := eval[string](p, `[...document.querySelectorAll('#log a')].map((a) => a.protocol).join()`); strings.Trim(links, "https:,") != "" {
+			t.Errorf("links to %s", links)
+		}
+		if wide := eval[bool](p, `document.documentElement.scrollWidth > innerWidth || document.querySelector('#log').scrollWidth > document.querySelector('#log').clientWidth`); wide {
+			t.Error("a long word breaks the layout")
+		}
+	}
+	ann.screenshot("chat-6-hostile")
+}
+
+func testChatServerIsKilled(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	ann.enter(text, "before")
+	bob.shows("before")
+	for _, p := range []*tab{ann, bob} {
+		p.expectServerDown(true)
+	}
+	server.kill()
+	for _, p := range []*tab{ann, bob} {
+		p.wait(`document.body.dataset.state === 'waiting' && /^Reconnecting/.test(document.querySelector('#state').textContent)`)
+	}
+	for i := range 3 {
+		ann.enter(text, fmt.Sprint("meanwhile ", i))
+	}
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 3`)
+	ann.screenshot("chat-7-reconnecting")
+	startWebim(t, program, server.host)
+	for _, p := range []*tab{ann, bob} {
+		eval[bool](p, `(document.querySelector('#retry').click(), true)`)
+		p.wait(`document.body.dataset.state === 'connected'`)
+		p.expectServerDown(false)
+	}
+	// The server has forgotten all: that is said, and what was written meanwhile is
+	// there, in order, once.
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'meanwhile 0,meanwhile 1,meanwhile 2'`)
+	}
+	ann.settled()
+	bob.wait(`[...document.querySelectorAll('.toast')].some((n) => n.textContent.startsWith('Some messages could not be recovered'))`)
+}
+
+func testOfflineAndOnline(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	ann.enter(text, "one")
+	bob.shows("one")
+	offline := func(p *tab, off bool) {
+		p.t.Helper()
+		p.expectServerDown(off)
+		p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
+			return err
+		}))
+	}
+	offline(ann, true)
+	ann.wait(`document.querySelector('#state').textContent.startsWith('Offline')`)
+	bob.enter(text, "two")
+	ann.enter(text, "written offline")
+	offline(ann, false)
+	ann.isIn()
+	// Recovered: nothing is missing, doubled or out of order, and no gap is told.
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'one,two,written offline'`)
+	}
+	if eval[bool](ann, `document.querySelector('.toast') !== null`) {
+		t.Error("a gap is told, and there was none")
+	}
+}
+
+func testTenThousandMessages(t *testing.T, browser context.Context, program string) {
+	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--history-messages", "10000", "--history-bytes", "4MiB", "--api", "--api-key", "a key of the tests")
+	const count = 10_000
+	for from := 0; from < count; from += 500 {
+		var b strings.Builder
+		b.WriteString(`{"commands":[`)
+		for i := from; i < from+500; i++ {
+			if i > from {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `{"publish":{"channel":"lobby","data":{"text":"message %d"}}}`, i)
+		}
+		b.WriteString(`]}`)
+		r, err := http.NewRequest(http.MethodPost, "http://"+server.addrs[0]+"/api/batch", strings.NewReader(b.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-API-Key", "a key of the tests")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 200 {
+			t.Fatal(res.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	p := come(t, browser, "http://"+server.addrs[0]+"/", "Ann")
+	p.shows(fmt.Sprint("message ", count-1))
+	nodes := func() int { return eval[int](p, `document.querySelectorAll('#log .message').length`) }
+	// Up through some pages: the message that is in sight stays where it is.
+	for page := range 8 {
+		first := eval[string](p, bodies+`[0]`)
+		moved := eval[float64](p, `new Promise((done) => {
+			const log = document.querySelector('#log');
+			const node = log.querySelector('.message');
+			log.scrollTop = 0;
+			const before = node.getBoundingClientRect().top;
+			const changes = new MutationObserver(() => {
+				if (log.querySelector('.message').dataset.offset === node.dataset.offset) return;
+				changes.disconnect();
+				requestAnimationFrame(() => done(Math.abs(log.querySelector('[data-offset="' + node.dataset.offset + '"]').getBoundingClientRect().top - before)));
+			});
+			changes.observe(log, { childList: true });
+			log.dispatchEvent(new Event('scroll'));
+		})`)
+		if moved > 2 {
+			t.Errorf("page %d: the message jumped by %v pixels", page, moved)
+		}
+		p.wait(bodies + `[0] !== ` + quote(first))
+		if n := nodes(); n > 200 {
+			t.Fatalf("%d message nodes", n)
+		}
+	}
+	all := eval[[]string](p, bodies)
+	for i, s := range all {
+		if s != fmt.Sprint("message ", atoi(t, all[0])+i) {
+			t.Fatalf("message %d of the page is %q behind %q", i, s, all[0])
+		}
+	}
+	p.wait(`!document.querySelector('#newest').hidden`)
+	p.screenshot("chat-8-history")
+	p.do(chromedp.Click(chromedp.CSS("#newest")))
+	p.shows(fmt.Sprint("message ", count-1))
+	p.enter(text, "at the end")
+	p.shows("at the end")
+	if n := nodes(); n > 200 {
+		t.Errorf("%d message nodes", n)
+	}
+}
+
+func atoi(t *testing.T, s string) (n int) {
+	t.Helper()
+	if _, err := fmt.Sscanf(s, "message %d", &n); err != nil {
+		t.Fatal(s, err)
+	}
+	return n
+}
+
+// testModerator: one who came with a token mutes, and bans, a guest.
+func testModerator(t *testing.T, browser context.Context, program string) {
+	const secret = "a secret of thirty-two bytes or more"
+	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", secret)
+	signer, err := token.NewSigner(token.Key{Secret: []byte(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwt, err := signer.Sign(token.Claims{User: "carol", Roles: []string{"admin"}, Info: []byte(`{"name":"Carol"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	carol := openTab(t, browser)
+	carol.do(chromedp.Navigate("http://" + server.addrs[0] + "/"))
+	carol.wait(`document.querySelector('#entry').checkVisibility()`)
+	eval[bool](carol, `(document.querySelector('details').open = true, true)`)
+	carol.do(chromedp.Focus(chromedp.CSS("#token")), insert(jwt), chromedp.KeyEvent(kb.Enter))
+	carol.isIn()
+	bob := come(t, browser, "http://"+server.addrs[0]+"/", "Bob")
+	bob.enter(text, "rude words")
+	carol.shows("rude words")
+	carol.choose("rude words", "Delete")
+	carol.confirm(nil)
+	bob.shows("This message was deleted.")
+	bob.enter(text, "more of them")
+	carol.shows("more of them")
+	carol.choose("more of them", "Mute here")
+	carol.confirm(map[string]string{"minutes": "60", "reason": "rude"})
+	bob.wait(`document.querySelector('#banner').textContent === 'You are muted here.' && document.querySelector('#text').disabled`)
+	carol.do(chromedp.Click(chromedp.CSS("#room-menu")))
+	carol.pick("Lock the room")
+	carol.wait(`document.querySelector('#banner').textContent === 'This room is locked.' && !document.querySelector('#text').disabled`)
+	carol.do(chromedp.Click(chromedp.CSS("#room-menu")))
+	carol.pick("Bans and mutes")
+	carol.wait(`document.querySelector('dialog .sanctions')?.textContent.includes('rude')`)
+	carol.screenshot("chat-9-moderator")
+	carol.do(chromedp.KeyEvent(kb.Escape))
+	carol.wait(`document.querySelector('dialog') === null`)
+	carol.choose("more of them", "Ban from the room")
+	carol.confirm(map[string]string{"minutes": "0"})
+	bob.wait(`document.querySelector('#banner').textContent.startsWith('You are not in this room any more')`)
+	bob.screenshot("chat-10-banned")
+}
+
+// testKeyboardOnly comes in, talks, answers and leaves without a pointer.
+func testKeyboardOnly(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate(server.url))
+	p.wait(`document.activeElement.id === 'name'`)
+	p.do(insert("Ann"), chromedp.KeyEvent(kb.Enter))
+	p.isIn()
+	p.wait(`document.activeElement.id === 'text'`)
+	p.do(insert("first"), chromedp.KeyEvent(kb.Enter))
+	p.shows("first")
+	p.settled()
+	if left := eval[string](p, `document.querySelector('#text').value`); left != "" {
+		t.Errorf("%q is left in the box", left)
+	}
+	p.do(insert("second"), chromedp.KeyEvent(kb.Enter))
+	p.shows("second")
+	p.settled()
+	press := func(keys ...string) {
+		for _, k := range keys {
+			p.do(chromedp.KeyEvent(k))
+		}
+	}
+	// Back to the log, up to the first message, its actions, edit.
+	p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(8)))
+	p.wait(`document.activeElement.id === 'log'`)
+	press(kb.ArrowUp, kb.ArrowUp)
+	p.wait(`document.activeElement.querySelector('.body')?.textContent === 'first'`)
+	press(kb.Enter)
+	p.wait(`document.activeElement.getAttribute('role') === 'menuitem'`)
+	for !eval[bool](p, `document.activeElement.textContent === 'Edit'`) {
+		press(kb.ArrowDown)
+	}
+	press(kb.Enter)
+	p.wait(`document.activeElement.id === 'text' && document.querySelector('#text').value === 'first'`)
+	p.do(insert(", edited"))
+	press(kb.Enter)
+	p.wait(bodies + `[0] === 'first, edited'`)
+	// The last of one's own by the arrow, and out of it.
+	press(kb.ArrowUp)
+	p.wait(`document.querySelector('#text').value === 'second'`)
+	press(kb.Escape)
+	p.wait(`document.querySelector('#text').value === '' && document.querySelector('#context').hidden`)
+	// Every stop of Tab can be seen to be one.
+	stops := map[string]bool{}
+	for range 30 {
+		press(kb.Tab)
+		stops[eval[string](p, `document.activeElement.id || document.activeElement.className || document.activeElement.localName`)] = true
+		if !eval[bool](p, `document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== 'none'`) {
+			t.Errorf("the focus cannot be seen on %s", eval[string](p, `document.activeElement.outerHTML.slice(0, 200)`))
+		}
+	}
+	for _, id := range []string{"skip", "language", "room-menu", "add", "sign-out", "log", "text", "send"} {
+		if !stops[id] {
+			t.Errorf("Tab never comes to %s, but to %v", id, stops)
+		}
+	}
+}
+
+// testAccessible has axe-core judge the main states, light and dark.
+func testAccessible(t *testing.T, browser context.Context, program string) {
+	axe, err := os.ReadFile("testdata/axe-core-4.14.1/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startWebim(t, program, "127.0.0.1:0")
+	judge := func(p *tab, state string) {
+		t.Helper()
+		p.do(chromedp.Evaluate[chromedp.Void](string(axe) + `;void 0`))
+		found := eval[[]string](p, `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+			.then((r) => r.violations.map((v) => v.id + ': ' + v.help + ' ' + v.nodes.map((n) => n.html).join(' | ').slice(0, 400)))`)
+		for _, one := range found {
+			t.Errorf("%s: %s", state, one)
+		}
+	}
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate(server.url))
+	p.wait(`document.querySelector('#entry').checkVisibility()`)
+	judge(p, "entry")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	ann.enter(text, "Hello https://example.com")
+	bob.shows("Hello https://example.com")
+	bob.choose("Hello https://example.com", "👍")
+	bob.choose("Hello https://example.com", "Reply")
+	bob.enter(text, "Hi")
+	ann.shows("Hi")
+	for _, mode := range []string{"light", "dark"} {
+		if mode == "dark" {
+			dark(ann)
+			dark(bob)
+		}
+		judge(ann, mode+" chat")
+		eval[bool](bob, `(document.querySelector('#log .actions').click(), true)`)
+		bob.wait(`document.querySelector('[role=menu]') !== null`)
+		judge(bob, mode+" menu")
+		bob.do(chromedp.KeyEvent(kb.Escape))
+		bob.do(chromedp.Click(chromedp.CSS("#add")))
+		bob.pick("New private room")
+		bob.wait(`document.querySelector('dialog[open]') !== null`)
+		judge(bob, mode+" dialog")
+		bob.do(chromedp.KeyEvent(kb.Escape))
+		bob.wait(`document.querySelector('dialog') === null`)
+	}
+	// New messages are told to who cannot see them.
+	bob.enter(text, "news")
+	ann.wait(`document.querySelector('#news').textContent === 'Bob: news'`)
+}
+
+func testPhoneAndChinese(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	p := openTab(t, browser)
+	phone(p)
+	p.do(chromedp.Navigate(server.url))
+	p.wait(`document.querySelector('#entry').checkVisibility()`)
+	eval[bool](p, `(document.querySelector('#language').value = 'zh', document.querySelector('#language').dispatchEvent(new Event('change')), true)`)
+	p.wait(`document.documentElement.lang === 'zh-CN' && document.querySelector('#entry h2').textContent === '进入聊天'`)
+	p.screenshot("chat-11-phone-entry")
+	p.do(chromedp.Focus(chromedp.CSS("#name")), insert("小明"), chromedp.KeyEvent(kb.Enter))
+	p.wait(`document.body.dataset.state === 'connected' && !document.querySelector('#room').hidden && document.querySelector('#log .note')?.textContent === '这里还没有人说话。'`)
+	p.enter(text, "大家好！👋")
+	p.shows("大家好！👋")
+	p.settled()
+	p.wait(`document.querySelector('#state').textContent === '已连接'`)
+	if eval[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
+		t.Error("the page is wider than the phone")
+	}
+	for _, id := range []string{"show-rooms", "show-members", "room-menu", "send"} {
+		if size := eval[[]float64](p, `(() => { const r = document.getElementById('`+id+`').getBoundingClientRect(); return [r.width, r.height]; })()`); size[0] < 24 || size[1] < 24 {
+			t.Errorf("%s is %v pixels large: too small for a finger", id, size)
+		}
+	}
+	p.screenshot("chat-12-phone")
+	eval[bool](p, `(document.querySelector('#show-rooms').click(), true)`)
+	p.wait(`document.querySelector('nav').checkVisibility()`)
+	p.screenshot("chat-13-phone-rooms")
+}

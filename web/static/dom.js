@@ -1,0 +1,35 @@
+// Small helpers for the document. Text is only ever set as textContent, so that
+// nothing that somebody says can become markup.
+
+export const $ = (id) => document.getElementById(id);
+
+/** Makes an element: el('button', { class: 'x', onclick: f, 'aria-label': 'y' }, 'text', child). */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === false) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.filter((c) => c !== undefined && c !== null && c !== false && c !== ''));
+  return node;
+}
+
+/** Makes node's children those, touching only what differs: focus and scroll stay. */
+export function reconcile(node, children) {
+  let at = node.firstChild;
+  for (const child of children) {
+    if (child === at) at = at.nextSibling;
+    else node.insertBefore(child, at);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+/** Writes text only when it changes: a screen reader says it each time. */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

@@ -1,0 +1,65 @@
+// Messages out of publications, as webim's call "messages" makes them on the
+// server: what is done to a message comes behind it in the room's stream.
+
+/** A piece of a room's messages, in the order of their offsets. */
+export class Fold {
+  #all = new Map(); // offset → message, oldest first
+
+  constructor(messages = []) {
+    this.after(messages);
+  }
+
+  get size() { return this.#all.size; }
+  has(offset) { return this.#all.has(offset); }
+  list() { return [...this.#all.values()]; }
+
+  /** Adds a page that comes before all that is there. */
+  before(messages) { this.#all = new Map([...messages.map((m) => [m.offset, m]), ...this.#all]); }
+
+  /** Adds a page that comes behind it. */
+  after(messages) { for (const m of messages) this.#all.set(m.offset, m); }
+
+  keepFirst(n) { this.#all = new Map([...this.#all].slice(0, n)); }
+  keepLast(n) { this.#all = new Map([...this.#all].slice(-n)); }
+
+  /** Does what a publication says. What is about a message that is not there is nothing. */
+  apply({ offset, data, info, tags = {}, time }) {
+    if (!tags.event) {
+      if (!this.#all.has(offset)) this.#all.set(offset, {
+        offset, data, time, info: info && { user: info.user, client: info.client, conn_info: info.connInfo },
+        id: tags.id, reply: tags.reply ? +tags.reply : undefined, deleted: tags.redacted ? true : undefined,
+      });
+      return;
+    }
+    const m = this.#all.get(+tags.of);
+    if (!m || m.deleted) return;
+    // A new object, so that a view sees that it is another one.
+    const next = { ...m };
+    switch (tags.event) {
+      case 'edit':
+        if (tags.redacted || ownerOf(info) !== ownerOf(m.info)) return;
+        Object.assign(next, { data, edited: time });
+        break;
+      case 'delete':
+        Object.assign(next, { data: {}, deleted: true, edited: undefined, reactions: undefined });
+        break;
+      case 'react': case 'unreact':
+        next.reactions = reacted(m.reactions ?? [], tags.emoji, info?.user ?? '', tags.event === 'react');
+        break;
+      default:
+        return;
+    }
+    this.#all.set(m.offset, next);
+  }
+}
+
+const ownerOf = (info) => info?.user || info?.client;
+
+// Who has no name is only counted.
+function reacted(all, emoji, user, on) {
+  const old = all.find((r) => r.emoji === emoji) ?? { emoji, users: [], count: 0 };
+  if (user && old.users.includes(user) === on) return all;
+  const one = { emoji, count: old.count + (on ? 1 : -1), users: on ? [...old.users, ...(user ? [user] : [])] : old.users.filter((u) => u !== user) };
+  if (one.count <= 0) return all.filter((r) => r.emoji !== emoji);
+  return all.some((r) => r.emoji === emoji) ? all.map((r) => (r.emoji === emoji ? one : r)) : [...all, one];
+}

@@ -1,0 +1,65 @@
+// Who is in the room.
+
+import { $, el, reconcile } from './dom.js';
+import { t } from './i18n.js';
+
+export class MemberList {
+  #room; #menu; #timer = 0; #nodes = new Map(); #learn;
+  all = [];
+
+  /** menu(member, button) opens what can be done; learn(info) hears of names. */
+  constructor({ menu, learn }) {
+    this.#menu = menu;
+    this.#learn = learn;
+  }
+
+  show(room) {
+    this.#room = room;
+    this.all = [];
+    this.forget();
+    this.refresh();
+  }
+
+  forget() {
+    this.#nodes.clear();
+    $('member-list').replaceChildren();
+    this.#render();
+  }
+
+  refresh() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#load(), 200);
+  }
+
+  async #load() {
+    const room = this.#room;
+    try {
+      const { members } = await room.members();
+      if (room !== this.#room) return;
+      this.all = members;
+      for (const m of members) this.#learn({ user: m.user, conn_info: m.info });
+      this.#render();
+    } catch { /* not to be seen here, or asked again when it is connected */ }
+  }
+
+  #render() {
+    const online = this.all.filter((m) => m.online).length;
+    $('subheading').textContent = online ? t('people', { n: online }) : '';
+    const name = (m) => (typeof m.info?.name === 'string' && m.info.name) || m.user || t('anonymous');
+    const all = this.all.toSorted((a, b) => b.online - a.online || name(a).localeCompare(name(b)));
+    reconcile($('member-list'), all.map((m) => this.#item(m, name(m))));
+  }
+
+  #item(m, name) {
+    const look = JSON.stringify([name, m.online, m.role]);
+    const old = this.#nodes.get(m.user);
+    if (old?.look === look) return old.node;
+    const node = el('li', {},
+      el('button', { type: 'button', 'aria-haspopup': 'menu', disabled: !m.user, onclick: (e) => this.#menu(m, name, e.currentTarget) },
+        el('span', { class: `dot ${m.online ? 'online' : ''}`, role: 'img', 'aria-label': m.online ? t('online') : t('away') }),
+        el('bdi', { class: 'title' }, name),
+        m.role === 'owner' && el('span', { class: 'role' }, t('owner'))));
+    this.#nodes.set(m.user, { look, node });
+    return node;
+  }
+}

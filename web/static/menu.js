@@ -1,0 +1,93 @@
+// Menus and questions, for keyboard and pointer alike.
+
+import { el } from './dom.js';
+import { t } from './i18n.js';
+
+let open; // the menu of now: {menu, from}
+
+/** Opens a menu at a button. items: {label, act, danger} or {emojis: [...], act}. */
+export function menu(from, items) {
+  close();
+  const entry = (label, act, props = {}) => el('button', {
+    type: 'button', role: 'menuitem', tabindex: '-1', ...props,
+    onclick: () => { close(); act(); },
+  }, label);
+  const node = el('div', { role: 'menu', class: 'menu', 'aria-label': from.getAttribute('aria-label') ?? from.textContent });
+  for (const i of items) {
+    if (!i) continue;
+    if (i.emojis) node.append(el('div', { class: 'emojis', role: 'group', 'aria-label': t('react') }, ...i.emojis.map((e) => entry(e, () => i.act(e), { 'aria-label': `${t('react')} ${e}` }))));
+    else node.append(entry(i.label, i.act, { class: i.danger && 'danger' }));
+  }
+  (from.closest('header, nav, main, aside') ?? document.body).append(node); // in its landmark
+  from.setAttribute('aria-expanded', 'true');
+  open = { node, from };
+  place(node, from);
+  node.querySelector('[role=menuitem]')?.focus();
+  node.addEventListener('keydown', move);
+  node.addEventListener('focusout', (e) => { if (e.relatedTarget && !node.contains(e.relatedTarget)) close(false); });
+}
+
+function place(node, from) {
+  const at = from.getBoundingClientRect(), size = node.getBoundingClientRect();
+  node.style.left = `${Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8))}px`;
+  node.style.top = `${at.bottom + size.height + 8 < innerHeight ? at.bottom + 4 : Math.max(8, at.top - size.height - 4)}px`;
+}
+
+function move(e) {
+  const all = [...open.node.querySelectorAll('[role=menuitem]')], at = all.indexOf(document.activeElement);
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[e.key];
+  if (step) all[(at + step + all.length) % all.length].focus();
+  else if (e.key === 'Home') all[0].focus();
+  else if (e.key === 'End') all.at(-1).focus();
+  else if (e.key === 'Escape' || e.key === 'Tab') close();
+  else return;
+  e.preventDefault();
+  e.stopPropagation();
+}
+
+/** Closes the menu, if one is open. */
+export function close(focus = true) {
+  if (!open) return;
+  const { node, from } = open;
+  open = undefined;
+  node.remove();
+  from.removeAttribute('aria-expanded');
+  if (focus && from.isConnected) from.focus();
+}
+
+addEventListener('pointerdown', (e) => { if (open && !open.node.contains(e.target)) close(false); });
+addEventListener('resize', () => close(false));
+
+/**
+ * Asks in a dialog. fields: {name, label, value, type, required}. Resolves to the
+ * values by name, or to null.
+ */
+export function ask(title, fields = [], { ok = t('ok'), danger, body } = {}) {
+  return new Promise((done) => {
+    const id = `ask-${Math.random().toString(36).slice(2)}`;
+    const inputs = fields.map((f) => el('input', { id: `${id}-${f.name}`, name: f.name, type: f.type ?? 'text', required: f.required, min: f.min, maxlength: f.maxlength ?? 200, autocomplete: 'off', value: f.value ?? '' }));
+    const dialog = el('dialog', { 'aria-labelledby': `${id}-title` },
+      el('form', { method: 'dialog' },
+        el('h2', { id: `${id}-title` }, title),
+        body,
+        ...fields.flatMap((f, i) => [el('label', { for: inputs[i].id }, f.label), inputs[i]]),
+        el('div', { class: 'buttons' },
+          el('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')),
+          el('button', { value: 'ok', class: danger ? 'danger' : 'primary' }, ok))));
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      done(dialog.returnValue === 'ok' ? Object.fromEntries(inputs.map((i) => [i.name, i.value.trim()])) : null);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** Tells something for a few seconds, to be seen and heard. */
+export function toast(text) {
+  const node = el('p', { class: 'toast', role: 'alert' }, text);
+  document.body.append(node);
+  setTimeout(() => node.remove(), 8000);
+}
+
+export const failed = (e) => toast(t('failedCall', { why: e.message }));

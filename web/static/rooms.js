@@ -1,0 +1,100 @@
+// The list of rooms: one's own, and always the lobby.
+
+import { $, el, reconcile } from './dom.js';
+import { t } from './i18n.js';
+import { nameOf, otherOf } from './chat.js';
+import { short, textOf } from './messages.js';
+
+const LOBBY = 'lobby';
+
+export class RoomList {
+  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #timer = 0; #loading = false; #again = false;
+
+  /** choose(room) opens one; rendered() hears of every change, titles too. */
+  constructor(chat, choose, rendered) {
+    this.#chat = chat;
+    this.#rendered = rendered;
+    this.#choose = choose;
+    chat.addEventListener('rooms', () => this.refresh());
+  }
+
+  /** What to call a room. */
+  titleOf(room) {
+    const one = this.#all.find((r) => r.room === room);
+    const other = otherOf(room, this.#chat.user);
+    if (other) return this.nameOf(other);
+    return one?.title || (room === LOBBY ? t('lobby') : room.startsWith('$') ? t('private') : room);
+  }
+
+  kindOf(room) { return room.startsWith('#') ? 'direct' : room.startsWith('$') ? 'private' : 'public'; }
+
+  /** What to call a user, as far as it is known. */
+  nameOf(user) { return this.#names.get(user) ?? user.replace(/^guest:(.{4}).*/, `${t('guest')} $1`); }
+
+  /** Learns what an author is called. */
+  learn(info) {
+    const name = nameOf(info);
+    if (info?.user && name !== this.#names.get(info.user)) {
+      this.#names.set(info.user, name);
+      return true;
+    }
+  }
+
+  get unread() { return this.#all.reduce((n, r) => n + (r.room === this.#current && !document.hidden ? 0 : r.unread), 0); }
+
+  select(room) {
+    this.#current = room;
+    this.render();
+  }
+
+  /** Asks the server anew, soon: several reasons at once are one. */
+  refresh() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#load(), 150);
+  }
+
+  async #load() {
+    if (this.#loading) return void (this.#again = true);
+    this.#loading = true;
+    try {
+      this.#all = this.#chat.user ? await this.#chat.list() : [];
+      for (const r of this.#all) this.learn(r.last?.info);
+      this.render();
+    } catch { /* the next connection asks again */ }
+    this.#loading = false;
+    if (this.#again) {
+      this.#again = false;
+      this.refresh();
+    }
+  }
+
+  render() {
+    const all = [...this.#all];
+    for (const name of new Set([LOBBY, this.#current])) if (!all.some((r) => r.room === name)) all.unshift({ room: name, unread: 0 });
+    all.sort((a, b) => (b.room === LOBBY) - (a.room === LOBBY) || (b.last?.time ?? 0) - (a.last?.time ?? 0) || a.room.localeCompare(b.room));
+    reconcile($('room-list'), all.map((r) => this.#item(r)));
+    const n = this.unread;
+    document.title = `${n ? `(${n}) ` : ''}${this.titleOf(this.#current)} · webim`;
+    this.#rendered();
+  }
+
+  #item(r) {
+    const title = this.titleOf(r.room), here = r.room === this.#current;
+    const unread = here && !document.hidden ? 0 : r.unread;
+    const last = r.last && !r.last.deleted ? `${nameOf(r.last.info) || t('anonymous')}: ${short(textOf(r.last.data), 40)}` : '';
+    const look = JSON.stringify([title, here, unread, last]);
+    const old = this.#nodes.get(r.room);
+    if (old?.look === look) return old.node;
+    const button = old?.button ?? el('button', { type: 'button', onclick: () => this.#choose(r.room) });
+    if (here) button.setAttribute('aria-current', 'page');
+    else button.removeAttribute('aria-current');
+    button.replaceChildren(
+      el('span', { class: `sign ${this.kindOf(r.room)}`, 'aria-hidden': 'true' }, { direct: '@', private: '🔒', public: '#' }[this.kindOf(r.room)]),
+      el('bdi', { class: 'title' }, title),
+      ...(unread ? [el('span', { class: 'badge', 'aria-label': t('unread', { n: unread }) }, unread > 99 ? '99+' : String(unread))] : []),
+      ...(last ? [el('bdi', { class: 'last' }, last)] : []));
+    const node = old?.node ?? el('li', {}, button);
+    this.#nodes.set(r.room, { look, node, button });
+    return node;
+  }
+}
