@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws/wsutil"
+	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/token"
 )
 
@@ -79,14 +80,10 @@ func TestSlowest(t *testing.T) {
 	slow, id := n.chat(ann, "r")
 	_ = slow.Conn.(interface{ SetReadBuffer(int) error }).SetReadBuffer(4096)
 	n.dial(n.addr, "/other")
-	talker := n.dial(n.addr, "/r")
 	w, _ := n.watch()
 	var m message
-	for text := strings.Repeat("x", 32<<10); len(m.Slowest) == 0; {
-		talker.say("%s", text)
-		if _, err := wsutil.ReadServerText(talker); err != nil {
-			t.Fatal(err)
-		}
+	for text := []byte(strings.Repeat("x", 32<<10)); len(m.Slowest) == 0; {
+		n.hub.Publish("r", room.Message{Op: ws.OpText, Data: text}, func(_ room.Position, err error) { n.must(err) })
 		m = w.next("figures", func(m message) bool { return m.Now != nil })
 	}
 	c := m.Slowest[0]
