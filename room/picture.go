@@ -156,7 +156,7 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 		return Client{}, false
 	}
 	who := authorOf(c)
-	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: info.Remote, TLS: info.TLS,
+	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: netip.AddrPortFrom(addressOf(c), info.Remote.Port()), TLS: info.TLS,
 		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
 	if s := sessionOf(c); s != nil {
 		seen.Dialect = s.enc.String()
