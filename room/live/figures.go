@@ -34,7 +34,7 @@ type Figures struct {
 
 	Memory  int64   `json:"memory"`   // resident set, bytes; 0: not known
 	Heap    int64   `json:"heap"`     // objects of the Go heap, bytes, garbage not yet collected included
-	PerConn float64 `json:"per_conn"` // heap by connections; 0: there are none
+	PerConn float64 `json:"per_conn"` // the resident set by connections, all included; 0: there are none, or it is not known
 
 	Busy       int `json:"busy"` // workers that run a turn at this moment
 	Workers    int `json:"workers"`
@@ -85,7 +85,7 @@ func (x *Figures) memory() {
 	x.Heap, x.Goroutines = int64(of[0].Value.Uint64()), int(of[1].Value.Uint64())
 	x.Memory = resident()
 	if x.Connections > 0 {
-		x.PerConn = rounded(float64(x.Heap) / float64(x.Connections))
+		x.PerConn = rounded(float64(x.Memory) / float64(x.Connections))
 	}
 }
 

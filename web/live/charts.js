@@ -3,28 +3,33 @@
 
 import uPlot from './vendor/uPlot-1.6.32/uPlot.esm.js';
 import { t } from './lang.js';
-import { count, rate, bytes, millis, clock } from './format.js';
+import { count, rate, bytes, millis, clock, tick } from './format.js';
 
 const KEPT = 600; // figures
 const LEAST = 60; // seconds that the charts span at first
 const HEIGHT = 110;
 
+// Steps between the lines of a chart: whole numbers, or whole binary units.
+const whole = [1, 2, 5].flatMap((n) => Array.from({ length: 10 }, (_, e) => n * 10 ** e)).sort((a, b) => a - b);
+const binary = Array.from({ length: 45 }, (_, e) => 2 ** e);
+
 // since is what a counter has grown by, a figure before.
 const since = (of) => (f, before) => before ? Math.max(0, of(f) - of(before)) : 0;
 
-// Each chart: its lines, how their values are written, and what else there is to say.
+// Each chart: its lines, how their values are written, the steps of its scale and the
+// least that it spans, and what else there is to say.
 const CHARTS = [
-  { name: 'connections', format: count, lines: [{ of: (f) => f.connections }],
+  { name: 'connections', format: count, steps: whole, least: 4, lines: [{ of: (f) => f.connections }],
     more: (f) => t('inRooms', { members: count(f.members), rooms: count(f.rooms) }) },
-  { name: 'messages', format: rate, unit: 'perSecond', lines: [{ name: 'in', of: (f) => f.in }, { name: 'out', of: (f) => f.out }] },
-  { name: 'delivered', format: rate, unit: 'perSecond', lines: [{ of: (f) => f.delivered }] },
-  { name: 'written', format: millis, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
-  { name: 'queued', format: bytes, lines: [{ of: (f) => f.queued }], more: (f) => t('lagging', { n: count(f.lagging) }) },
-  { name: 'evicted', format: count, unit: 'thisSecond', lines: [{ of: since((f) => f.evicted + f.slow) }],
+  { name: 'messages', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ name: 'in', of: (f) => f.in }, { name: 'out', of: (f) => f.out }] },
+  { name: 'delivered', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.delivered }] },
+  { name: 'written', format: millis, least: 1, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
+  { name: 'queued', format: bytes, steps: binary, least: 1024, lines: [{ of: (f) => f.queued }], more: (f) => t('lagging', { n: count(f.lagging) }) },
+  { name: 'evicted', format: count, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: since((f) => f.evicted + f.slow) }],
     more: (f) => t('evictedAll', { slow: count(f.slow), evicted: count(f.evicted) }) },
-  { name: 'memory', format: bytes, unit: 'perConnection', lines: [{ of: (f) => f.per_conn }],
+  { name: 'memory', format: bytes, unit: 'perConnection', steps: binary, least: 1024, lines: [{ of: (f) => f.per_conn || null }],
     more: (f) => t('memoryAll', { heap: bytes(f.heap), rss: bytes(f.memory) }) },
-  { name: 'busy', format: count, lines: [{ of: (f) => f.busy }],
+  { name: 'busy', format: count, steps: whole, least: 2, lines: [{ of: (f) => f.busy }],
     more: (f) => t('workers', { workers: count(f.workers), goroutines: count(f.goroutines) }) },
 ];
 
@@ -92,6 +97,10 @@ class Card {
     this.figure = document.createElement('figure');
     this.figure.dataset.chart = chart.name;
     this.title = document.createElement('figcaption');
+    this.subject = document.createElement('span');
+    this.unit = document.createElement('span');
+    this.unit.className = 'label';
+    this.title.append(this.subject, ' ', this.unit);
     this.values = chart.lines.map((line, i) => {
       const value = document.createElement('span');
       value.className = 'value line' + i;
@@ -103,9 +112,7 @@ class Card {
     });
     const big = document.createElement('p');
     big.className = 'values';
-    this.unit = document.createElement('span');
-    this.unit.className = 'label';
-    big.append(...this.values, this.unit);
+    big.append(...this.values);
     this.more = document.createElement('p');
     this.more.className = 'note';
     this.place = document.createElement('div');
@@ -119,22 +126,28 @@ class Card {
   options(point) {
     const axis = { stroke: () => css('--faint'), font: '11px system-ui, sans-serif', ticks: { show: false } };
     return {
-      width: 240, height: HEIGHT, legend: { show: false }, padding: [8, 4, 0, 0],
+      width: 240, height: HEIGHT, legend: { show: false }, padding: [8, 26, 0, 0],
       cursor: { sync: { key: 'live' }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
       hooks: { setCursor: [(u) => point(u.cursor.idx ?? null)] },
       scales: {
-        x: { time: true, range: (u, min, max) => [Math.min(min, max - LEAST), max] },
-        y: { range: (u, min, max) => [0, max > 0 ? max * 1.1 : 1] },
+        x: { time: true, range: (u) => this.span(u.data[0]) },
+        y: { range: (u, min, max) => [0, Math.max(this.chart.least, max * 1.1)] },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 18, gap: 2, space: 70, values: (u, ticks) => ticks.map((s) => clock(s * 1000)) },
-        { ...axis, grid: { stroke: () => css('--line'), width: 1 }, size: 58, gap: 4, space: 28, values: (u, ticks) => ticks.map((v) => this.chart.format(v)) },
+        { ...axis, grid: { show: false }, size: 18, gap: 2, space: 64, values: (u, ticks) => ticks.map((s) => tick(s * 1000)) },
+        { ...axis, grid: { stroke: () => css('--line'), width: 1 }, size: 58, gap: 4, space: 28, ...(this.chart.steps && { incrs: this.chart.steps }), values: (u, ticks) => ticks.map((v) => this.chart.format(v)) },
       ],
       series: [{}, ...this.chart.lines.map((_, i) => ({
         stroke: () => css('--line' + i), width: 1.5, points: { show: false }, spanGaps: true,
         fill: i === 0 && this.chart.lines.length === 1 ? () => css('--area') : undefined,
       }))],
     };
+  }
+
+  // span is the time that the chart shows.
+  span(times) {
+    const last = times.at(-1) ?? Date.now() / 1000;
+    return [Math.min(times[0] ?? last, last - LEAST), last];
   }
 
   fit() {
@@ -152,7 +165,7 @@ class Card {
   }
 
   translate() {
-    this.title.textContent = t('chart_' + this.chart.name);
+    this.subject.textContent = t('chart_' + this.chart.name);
     this.unit.textContent = this.chart.unit ? t(this.chart.unit) : '';
     this.chart.lines.forEach((line, i) => { this.values[i].label.textContent = line.name ? t(line.name) : ''; });
     this.plot.redraw(false, true);

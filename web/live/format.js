@@ -23,8 +23,9 @@ export const rate = (n) => n < 100
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-// bytes keeps three digits.
+// bytes keeps three digits; null is none.
 export function bytes(n) {
+  if (n == null) return '–';
   let unit = 0;
   while (n >= 1024 && unit < UNITS.length - 1) {
     n /= 1024;
@@ -51,6 +52,10 @@ export function ago(at, now) {
   }
   return format.format(-seconds, 'second');
 }
+
+// tick is a moment on a scale.
+const ticks = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+export const tick = (at) => ticks.format(at);
 
 // clock is a moment of today, or with its date.
 export const clock = (at) => new Intl.DateTimeFormat(language(), { timeStyle: 'medium' }).format(at);

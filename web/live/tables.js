@@ -41,7 +41,7 @@ export function table(place, columns, emptyText) {
     return { tr, update: (item) => columns.forEach((c, i) => c.make ? cells[i].update?.(item) : setText(cells[i], c.text(item), c.title?.(item))) };
   }
 
-  return {
+  const made = {
     show(items, keyOf) {
       if (items.length === 0) {
         if (body) this.clear();
@@ -73,6 +73,8 @@ export function table(place, columns, emptyText) {
       place.append(p);
     },
   };
+  made.clear();
+  return made;
 }
 
 function setText(cell, text, title) {
