@@ -146,6 +146,25 @@ func TestTooManyWatchers(t *testing.T) {
 	_ = one.Close()
 }
 
+// Of those who shake hands at the same moment no more are let in than there may be.
+func TestTooManyAtOnce(t *testing.T) {
+	n := start(t, Config{MaxWatchers: 1}, netpoll.Config{}, netpoll.Config{})
+	// A server that does not ask Handshake is as one that asked it just before.
+	s := netpoll.New(netpoll.Config{PingInterval: -1}, &netpoll.Funcs{OnOpen: n.feed.Open, OnMessage: n.feed.Message, OnClose: n.feed.Close})
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	n.must(err)
+	defer s.Close()
+	first := n.dial(addr.String(), FeedPath)
+	eventually(t, "one waits", n.feed.crowded)
+	if got := n.dial(addr.String(), FeedPath).closed(); got != CodeFull {
+		t.Errorf("closed with %d", got)
+	}
+	first.say(`{"key":%q}`, key)
+	if m := first.read(); m.Hello == nil {
+		t.Errorf("the first one: %+v", m)
+	}
+}
+
 // A watcher that reads nothing is closed, and the other one does not notice.
 func TestWatcherThatDoesNotRead(t *testing.T) {
 	n := start(t, Config{Every: time.Millisecond}, netpoll.Config{}, netpoll.Config{SendBuffer: 4096, MaxQueue: 16 << 10, WriteTimeout: -1})

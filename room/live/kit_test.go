@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -114,8 +115,11 @@ func (n *node) token(c token.Claims) string {
 // client is a WebSocket of either server.
 type client struct {
 	net.Conn
-	t *testing.T
+	from io.Reader
+	t    *testing.T
 }
+
+func (c *client) Read(p []byte) (int, error) { return c.from.Read(p) }
 
 // dialTo opens a WebSocket; status is that of a refusal.
 func (n *node) dialTo(addr, path string, header http.Header) (c *client, status int) {
@@ -127,7 +131,7 @@ func (n *node) dialTo(addr, path string, header http.Header) (c *client, status 
 		d.Host = host
 		header.Del("Host")
 	}
-	conn, _, _, err := d.Dial(ctx, "ws://"+addr+path)
+	conn, early, _, err := d.Dial(ctx, "ws://"+addr+path)
 	var refused ws.StatusError
 	if errors.As(err, &refused) {
 		return nil, int(refused)
@@ -135,7 +139,11 @@ func (n *node) dialTo(addr, path string, header http.Header) (c *client, status 
 	n.must(err)
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	n.t.Cleanup(func() { _ = conn.Close() })
-	return &client{conn, n.t}, http.StatusSwitchingProtocols
+	c = &client{conn, conn, n.t}
+	if early != nil { // frames that came with the answer
+		c.from = early
+	}
+	return c, http.StatusSwitchingProtocols
 }
 
 func (n *node) dial(addr, path string) *client {
