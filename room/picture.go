@@ -61,10 +61,10 @@ func (h *Hub) eachRoom() iter.Seq[*Room] {
 
 // Client is a connection as those who run the server see it.
 type Client struct {
-	Client   string // its id, as others see it
-	User     string // "": it has no name
-	Dialect  string // plain, json or protobuf
-	Remote   netip.AddrPort
+	Client   string         // its id, as others see it
+	User     string         // "": it has no name
+	Dialect  string         // plain, json or protobuf
+	Remote   netip.AddrPort // behind a listed proxy with port 0; zero for a Unix socket
 	TLS      bool
 	Opened   time.Time
 	LastSend time.Time // when its socket last took something
@@ -156,7 +156,7 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 		return Client{}, false
 	}
 	who := authorOf(c)
-	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: netip.AddrPortFrom(addressOf(c), info.Remote.Port()), TLS: info.TLS,
+	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: info.Remote, TLS: info.TLS,
 		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
 	if s := sessionOf(c); s != nil {
 		seen.Dialect = s.enc.String()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/netip"
 
 	"webim/netpoll"
 )
@@ -17,22 +16,21 @@ type internal struct {
 }
 
 // The bounds of the internal listener: few ask there, from few addresses, so that
-// no address has a bound of its own.
+// an address has no bound of its own but that it leaves some of the connections to
+// others.
 const (
 	internalConns   = 256
-	internalHTTP    = 192 // of them; the others can watch
+	internalHTTP    = 192 // of them, of one address; netpoll gives one a quarter
 	internalMessage = 16 << 10
 	internalQueued  = 64 << 20
 )
-
-var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
 // newInternal makes the server; it does not listen yet.
 func (p *program) newInternal(h http.Handler) *internal {
 	c := p.cfg
 	nc := netpoll.Config{
 		Loops: 1, Workers: 2,
-		MaxConns: internalConns, MaxHTTP: internalHTTP, Exempt: everywhere,
+		MaxConns: internalConns, MaxConnsPerIP: -1, MaxHandshakesPerIP: -1, MaxHTTP: 4 * internalHTTP, Exempt: c.proxies(),
 		MaxMessage: internalMessage, MaxUnfinished: internalConns * internalMessage, MaxQueued: internalQueued,
 		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
 		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout,

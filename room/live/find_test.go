@@ -2,6 +2,8 @@ package live
 
 import (
 	"fmt"
+	"net/http"
+	"net/netip"
 	"testing"
 
 	"webim/netpoll"
@@ -25,7 +27,7 @@ func TestFind(t *testing.T) {
 	}
 	byAddress := map[string]clientJSON{}
 	for _, c := range m.Found.Connections {
-		if c.User != "ann" || c.Opened <= 0 || c.Queued != 0 {
+		if c.User != "ann" || c.IP != "127.0.0.1" || c.Opened <= 0 || c.Queued != 0 {
 			t.Errorf("%+v", c)
 		}
 		byAddress[c.Address] = c
@@ -65,6 +67,18 @@ func TestFind(t *testing.T) {
 		if got := w.closed(); got != CodeBadRequest {
 			t.Errorf("%s: closed with %d", bad, got)
 		}
+	}
+}
+
+// Who comes by a listed proxy is shown where it is itself, without a port.
+func TestFindBehindProxy(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, netpoll.Config{})
+	ann := n.token(token.Claims{User: "ann"})
+	n.dialTo(n.addr, "/lobby?token="+ann, http.Header{"X-Forwarded-For": {"2001:db8::7"}})
+	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	w, _ := n.watch()
+	if m := w.find(`{"user":"ann"}`); m.Found.All != 1 || m.Found.Connections[0].IP != "2001:db8::7" || m.Found.Connections[0].Address != "2001:db8::7" {
+		t.Errorf("%+v", m.Found)
 	}
 }
 

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -107,7 +108,8 @@ type clientJSON struct {
 	Client  string   `json:"client"`
 	User    string   `json:"user"`
 	Dialect string   `json:"dialect"`
-	Address string   `json:"address"`
+	Address string   `json:"address"` // with the port, if that is known; "": a Unix socket
+	IP      string   `json:"ip"`
 	TLS     bool     `json:"tls"`
 	Opened  int64    `json:"opened"`
 	Took    int64    `json:"took"` // when its socket last took something
@@ -119,9 +121,12 @@ type clientJSON struct {
 func clientsJSON(all []room.Client) []clientJSON {
 	list := make([]clientJSON, len(all))
 	for i, c := range all {
-		list[i] = clientJSON{c.Client, c.User, c.Dialect, "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued, c.Rooms, c.InRooms}
-		if c.Remote.IsValid() { // else it came over a Unix socket
-			list[i].Address = c.Remote.String()
+		list[i] = clientJSON{c.Client, c.User, c.Dialect, "", "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued, c.Rooms, c.InRooms}
+		if ip := c.Remote.Addr().Unmap(); ip.IsValid() {
+			list[i].IP, list[i].Address = ip.String(), ip.String()
+			if port := c.Remote.Port(); port != 0 { // that of who is behind a proxy is not known
+				list[i].Address = netip.AddrPortFrom(ip, port).String()
+			}
 		}
 	}
 	return list

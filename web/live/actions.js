@@ -4,15 +4,12 @@ import { t } from './lang.js';
 
 const $ = (id) => document.getElementById(id);
 
-// ipOf is an address without its port.
-const ipOf = (address) => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-
 // Each action says whom it is for, "" if nobody, and what it asks of the API.
 const ACTIONS = [
   { method: 'disconnect', target: (c) => c.client, body: (c) => ({ client: c.client }) },
   { method: 'kick', target: (c) => c.user, body: (c) => ({ user: c.user }) },
-  { method: 'ban', target: (c) => c.user || ipOf(c.address),
-    body: (c, seconds, reason) => ({ ...(c.user ? { user: c.user } : { ip: ipOf(c.address) }), seconds, reason }) },
+  { method: 'ban', target: (c) => c.user || c.ip,
+    body: (c, seconds, reason) => ({ ...(c.user ? { user: c.user } : { ip: c.ip }), seconds, reason }) },
 ];
 
 export class Actions {
