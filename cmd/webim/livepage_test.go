@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/gobwas/ws/wsutil"
 
@@ -125,6 +127,8 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 	p.screenshot("live-2-desktop")
 	dark(p)
 	p.screenshot("live-3-dark")
+	p.hover(`[data-chart=messages] .u-over`) // all charts tell of the moment under the pointer
+	p.wait(`document.querySelector('#moment').textContent.startsWith('at ')`)
 	p.do(chromedp.Click(chromedp.CSS("#language")))
 	p.wait(`document.querySelector('#figures-h').textContent === '本节点每秒数据' && document.documentElement.lang === 'zh-CN'`)
 	phone(p)
@@ -136,6 +140,21 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 	close(done)
 	<-stopped
 	p.wait(number("delivered", 0) + ` === '0'`)
+}
+
+// hover moves the pointer into the right part of an element.
+func (p *tab) hover(selector string) {
+	p.t.Helper()
+	at := eval[[]float64](p, `(() => {
+		const b = document.querySelector(`+quote(selector)+`).getBoundingClientRect();
+		return [b.right - 5, b.top + 30];
+	})()`)
+	for i := range 2 { // the first move is the pointer's coming
+		p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := cdp.Call(ctx, t, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: at[0] - float64(i), Y: at[1]})
+			return err
+		}))
+	}
 }
 
 // find looks for somebody and waits until there are so many.

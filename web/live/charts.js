@@ -17,13 +17,14 @@ const binary = Array.from({ length: 45 }, (_, e) => 2 ** e);
 const since = (of) => (f, before) => before ? Math.max(0, of(f) - of(before)) : 0;
 
 // Each chart: its lines, how their values are written, the steps of its scale and the
-// least that it spans, and what else there is to say.
+// least that it spans, whether one value alone is to be seen (dots), and what else
+// there is to say.
 const CHARTS = [
   { name: 'connections', format: count, steps: whole, least: 4, lines: [{ of: (f) => f.connections }],
     more: (f) => t('inRooms', { members: count(f.members), rooms: count(f.rooms) }) },
   { name: 'messages', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ name: 'in', of: (f) => f.in }, { name: 'out', of: (f) => f.out }] },
   { name: 'delivered', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.delivered }] },
-  { name: 'written', format: millis, least: 1, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
+  { name: 'written', format: millis, dots: true, least: 1, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
   { name: 'queued', format: bytes, steps: binary, least: 1024, lines: [{ of: (f) => f.queued }], more: (f) => t('lagging', { n: count(f.lagging) }) },
   { name: 'evicted', format: count, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: since((f) => f.evicted + f.slow) }],
     more: (f) => t('evictedAll', { slow: count(f.slow), evicted: count(f.evicted) }) },
@@ -138,7 +139,7 @@ class Card {
         { ...axis, grid: { stroke: () => css('--line'), width: 1 }, size: 58, gap: 4, space: 28, ...(this.chart.steps && { incrs: this.chart.steps }), values: (u, ticks) => ticks.map((v) => this.chart.format(v)) },
       ],
       series: [{}, ...this.chart.lines.map((_, i) => ({
-        stroke: () => css('--line' + i), width: 1.5, points: { show: false }, spanGaps: true,
+        stroke: () => css('--line' + i), width: 1.5, points: { show: Boolean(this.chart.dots), size: 4 }, spanGaps: true,
         fill: i === 0 && this.chart.lines.length === 1 ? () => css('--area') : undefined,
       }))],
     };
