@@ -188,8 +188,8 @@ func TestWatchersLeaveLast(t *testing.T) {
 		p.stop()
 	}()
 	// The client does not answer the Close frame, so that there is time to look.
-	if f, err := ws.ReadFrame(reader); err != nil || f.Header.OpCode != ws.OpClose {
-		t.Errorf("the client is told %+v, %v", f, err)
+	if h, err := ws.ReadHeader(reader); err != nil || h.OpCode != ws.OpClose {
+		t.Errorf("the client is told %+v, %v", h, err)
 	}
 	if status, body := ask(t, p.inner.addr, "GET", "/health", "", ""); status != 503 {
 		t.Errorf("/health while the clients leave: %d %q", status, body)
