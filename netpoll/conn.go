@@ -95,6 +95,16 @@ func (c Conn) Info() (info Info, ok bool) {
 	return info, true
 }
 
+// Queued is how many bytes the connection's socket has refused, as in Info, for
+// who asks many.
+func (c Conn) Queued() int {
+	if !c.lock() {
+		return 0
+	}
+	defer c.r.mu.Unlock()
+	return c.s.lagLocked(c.r)
+}
+
 // Push sends a message: op is ws.OpText (data must be UTF-8) or ws.OpBinary.
 // data may be reused when Push returns. What the socket does not take is
 // queued; see Config.MaxQueue for the bound and the errors ErrSlow and

@@ -85,16 +85,16 @@ func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointe
 func (s *Server) beginShutdown(spread time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for t := range s.timers {
+		t.t.Stop()
+	}
+	s.timers = nil // none starts any more
 	switch s.state {
 	case idle:
 		s.state = stopped
 		close(s.ended)
 	case serving:
 		s.state = stopping
-		for t := range s.timers {
-			t.t.Stop()
-		}
-		s.timers = nil
 		s.stopping.Store(true)
 		go s.end(spread)
 	}

@@ -1,7 +1,6 @@
 package netpoll
 
 import (
-	mathbits "math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +29,7 @@ type Stats struct {
 	AcceptPauses int64         // times that no descriptor was free
 	Workers      int           // in all
 	WorkersBusy  int           // running a turn now
-	TurnP50      time.Duration // from queued to running; a power of two, at least
+	TurnP50      time.Duration // from queued to running; see Counts.Quantile
 	TurnP99      time.Duration
 }
 
@@ -64,8 +63,9 @@ func (s *Server) Stats() Stats {
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),
 		Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
 		Workers: s.cfg.Workers, WorkersBusy: int(s.pool.busy.Load()),
-		TurnP50: s.pool.latency.quantile(0.50), TurnP99: s.pool.latency.quantile(0.99),
 	}
+	turns := s.pool.latency.Counts()
+	st.TurnP50, st.TurnP99 = turns.Quantile(0.50), turns.Quantile(0.99)
 	st.Handshaking = max(0, s.open.Load()-st.Open-st.HTTP)
 	for cause := range c.closed {
 		if n := c.closed[cause].Load(); n > 0 {
@@ -100,28 +100,4 @@ func (c *counters) bankLocked(r *record) {
 	c.bytesOut.Add(int64(r.bytesOut))
 	c.messagesIn.Add(int64(atomic.LoadUint64(&r.messagesIn)))
 	c.bytesIn.Add(int64(atomic.LoadUint64(&r.bytesIn)))
-}
-
-// histogram counts durations by powers of two, in nanoseconds.
-type histogram struct{ buckets [64]atomic.Uint64 }
-
-func (h *histogram) observe(d time.Duration) {
-	h.buckets[mathbits.Len64(uint64(max(d, 0)))%64].Add(1)
-}
-
-// quantile returns the upper edge of the bucket that q falls into.
-func (h *histogram) quantile(q float64) time.Duration {
-	var n [64]uint64
-	var total uint64
-	for i := range h.buckets {
-		n[i] = h.buckets[i].Load()
-		total += n[i]
-	}
-	var sum uint64
-	for i, k := range n {
-		if sum += k; total > 0 && float64(sum) >= q*float64(total) {
-			return time.Duration(1) << i
-		}
-	}
-	return 0
 }

@@ -94,7 +94,7 @@ type task struct {
 // let go when it has been empty.
 type pool struct {
 	clock   *clock
-	latency histogram // of tasks, from queued to taken
+	latency Histogram // of tasks, from queued to taken
 	busy    atomic.Int32
 
 	mu     sync.Mutex
@@ -224,7 +224,7 @@ func (w *worker) run() {
 			return
 		}
 		if t.at != 0 {
-			p.latency.observe(time.Duration(p.clock.nanos() - t.at))
+			p.latency.Observe(time.Duration(p.clock.nanos() - t.at))
 		}
 		p.busy.Add(1)
 		if t.r != nil {

@@ -308,3 +308,6 @@ func (h *Hub) Surveyed(q Question) Census {
 	}
 	return c
 }
+
+// Node is the name of this node, another one after each start.
+func (h *Hub) Node() string { return h.id }

@@ -41,6 +41,8 @@ type Hub struct {
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
 	counters counters
+
+	deliveries deliveries
 }
 
 // NewHub makes a hub.

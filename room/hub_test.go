@@ -68,7 +68,7 @@ func TestBadPathsAreRefused(t *testing.T) {
 			t.Errorf("%.40q: %d, %v; want 400", path, status, err)
 		}
 	}
-	if st := n.hub.Stats(); st != (Stats{}) {
+	if st := n.holds(); st != (Stats{}) {
 		t.Errorf("they left %+v", st)
 	}
 	if st := n.hub.Engine().(*Memory).Stats(); st != (MemoryStats{}) {
@@ -138,7 +138,7 @@ func TestRoomEnds(t *testing.T) {
 		members[0].leave(t)
 		members[1].c.Close() // without a word
 		quiet.leave(t)
-		eventually(t, "the rooms end", func() bool { return n.hub.Stats() == Stats{} && len(n.hub.Rooms()) == 0 })
+		eventually(t, "the rooms end", func() bool { return n.holds() == Stats{} && len(n.hub.Rooms()) == 0 })
 		eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
 		h := history(t, m, "a", 0, 0)
 		want := 3
@@ -206,7 +206,7 @@ func TestTwoHubsOneEngine(t *testing.T) {
 	// One hub's room ends, the other's goes on.
 	members[0].leave(t)
 	members[3].leave(t)
-	eventually(t, "hub a is empty", func() bool { return a.hub.Stats() == Stats{} })
+	eventually(t, "hub a is empty", func() bool { return a.holds() == Stats{} })
 	if err := a.say("x", "to whom it concerns"); err != nil {
 		t.Fatal(err)
 	}

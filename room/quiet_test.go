@@ -68,7 +68,7 @@ func TestRoomEndsWhileItRests(t *testing.T) {
 		}
 		rooms = append(rooms, weak.Make(r))
 	}
-	eventually(t, "the rooms are gone", func() bool { return n.hub.Stats() == Stats{} })
+	eventually(t, "the rooms are gone", func() bool { return n.holds() == Stats{} })
 	eventually(t, "their memory is free", func() bool {
 		runtime.GC()
 		for _, r := range rooms {

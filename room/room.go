@@ -186,6 +186,7 @@ func (r *Room) Noticed(n Notice) {
 // appendLocked puts a message into the groups' logs.
 func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) {
 	var all encodings
+	var now int64 // read once, and only if a shard has nothing else before it
 	for k, g := range r.groups {
 		if g == nil || notice && !kind(k).notices() {
 			continue
@@ -196,6 +197,7 @@ func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) {
 		}
 		g.log.Append(e.op, e.data)
 		for _, sh := range g.shards {
+			sh.cameLocked(&now)
 			sh.wakeLocked()
 		}
 	}

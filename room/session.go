@@ -85,10 +85,13 @@ func (s *session) authorAs(one *sub) Author {
 	return a
 }
 
+// plainPrefix begins the client ids of plain connections.
+const plainPrefix = "plain-"
+
 // authorOf is a connection as others see it; plain ones have no session, and
 // their own id.
 func authorOf(c netpoll.Conn) Author {
-	a := Author{Client: fmt.Sprintf("plain-%x", c.ID())}
+	a := Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}
 	switch d := c.Data().(type) {
 	case *session:
 		return d.author()

@@ -1,6 +1,8 @@
 package room
 
-// Stats is what a hub holds now, and what it has refused since its start.
+import "webim/netpoll"
+
+// Stats is what a hub holds now, and what it has refused and done since its start.
 type Stats struct {
 	Rooms   int // with members
 	Members int
@@ -12,6 +14,9 @@ type Stats struct {
 	TooFast  TooFast // commands and messages above their Rate
 	Cut      int64   // connections closed since that went on
 	OverUser int64   // connections refused by MaxConnsPerUser
+
+	Delivered int64          // messages, each counted once for each member that was offered it
+	Written   netpoll.Counts // of each sweep's oldest message: from the room's log until the last member was offered it
 }
 
 // TooFast counts what was refused by class; see Rates.
@@ -20,13 +25,14 @@ type TooFast struct{ Join, Send, Typing, Read, RPC int64 }
 // Stats adds up all rooms.
 func (h *Hub) Stats() Stats {
 	c := &h.counters
-	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load()}
+	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load(),
+		Delivered: h.deliveries.given.Load(), Written: h.deliveries.took.Counts()}
 	st.TooFast = TooFast{c.limited[classJoin].Load(), c.limited[classSend].Load(), c.limited[classTyping].Load(),
 		c.limited[classRead].Load(), c.limited[classRPC].Load()}
 	h.accounts.mu.Lock()
 	st.Users = len(h.accounts.byUser)
 	h.accounts.mu.Unlock()
-	for _, r := range h.Rooms() {
+	for r := range h.eachRoom() {
 		r.mu.Lock()
 		st.Rooms++
 		st.Members += r.members

@@ -42,6 +42,7 @@ type shard struct {
 	cursor  uint64 // the log's position up to which all members were served
 	resting bool   // the timer will wake the turn
 	timer   *time.Timer
+	since   int64        // when the oldest message came that no cut has, see written.go; 0: there is none
 	inHand  int          // places[inHand:next] are being served, outside the lock
 	left    []netpoll.ID // of these, connections that have left the room since
 
@@ -50,6 +51,8 @@ type shard struct {
 	behind bool        // the cut is not all that was pending when it was taken
 	next   int         // place to be served next
 	spent  time.Duration
+	oldest int64 // when the oldest message of the cut came
+	given  int64 // messages of the cut times members that were offered them
 }
 
 func newShard(r *Room, g *group) *shard {
@@ -94,7 +97,7 @@ func (sh *shard) wakeLocked() {
 // sweep runs as the shard's turn: one batch of members gets what is pending.
 func (sh *shard) sweep() (more bool) {
 	began := time.Now()
-	if sh.cut.Len() == 0 && !sh.begin() {
+	if sh.cut.Len() == 0 && !sh.begin(began) {
 		return false
 	}
 	var batch [sweepBatch]place
@@ -103,19 +106,22 @@ func (sh *shard) sweep() (more bool) {
 		if cut := sh.cut.After(p.from); p.id != 0 && cut.Len() > 0 {
 			// An error is the connection's end, which Hub.Close will be told.
 			_ = sh.room.s.Offer(p.id, cut)
+			sh.given += int64(cut.Messages())
 		}
 	}
-	sh.spent += time.Since(began)
+	now := time.Now()
+	sh.spent += now.Sub(began)
 	if !last {
 		return true
 	}
+	sh.written(now)
 	return sh.end()
 }
 
 // begin takes all that is pending; false if nothing is, or if the shard rests:
 // a message that came during the last sweep may have woken the turn before its
 // end began the pause.
-func (sh *shard) begin() bool {
+func (sh *shard) begin(now time.Time) bool {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
 	if sh.resting {
@@ -123,8 +129,12 @@ func (sh *shard) begin() bool {
 	}
 	sh.inHand, sh.next, sh.spent = 0, 0, 0
 	sh.cut = sh.g.log.Next(sh.cursor)
+	if sh.cut.Len() == 0 {
+		return false
+	}
 	sh.behind = sh.cut.End() < sh.g.log.End()
-	return sh.cut.Len() > 0
+	sh.takenLocked(now)
+	return true
 }
 
 // batch copies the next members; last: there are no more. Those who sat down

@@ -93,7 +93,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 	last := clients[0]
 	last.c.SetDeadline(time.Time{})
 	wg.Go(func() { io.Copy(io.Discard, last.br) }) // what came before their ends were seen
-	eventually(t, "one member is left", func() bool { return n.hub.Stats() == (Stats{Rooms: 1, Members: 1}) })
+	eventually(t, "one member is left", func() bool { return n.holds() == (Stats{Rooms: 1, Members: 1}) })
 	if peak, limit := m.peak.Load(), int64(m.cfg.MaxUnswept); peak > limit {
 		t.Errorf("%d bytes were unswept at the end, bound %d", peak, limit)
 	}
@@ -303,7 +303,7 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 		n.connOf(m).Close(4000, "")
 		m.c.Close()
 	}
-	eventually(t, "the room has ended", func() bool { return n.hub.Stats() == (Stats{}) })
+	eventually(t, "the room has ended", func() bool { return n.holds() == (Stats{}) })
 	release()
 	if r.waiting.Len() != 0 || len(r.senders) != 0 || r.reserved != 0 || r.admitted != 0 || n.hub.called.Load() != 0 {
 		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.waiting.Len(), len(r.senders), r.reserved, r.admitted)

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"webim/room/api"
 	"webim/web"
@@ -96,6 +93,15 @@ func (c *config) checkAPIKey(place, key string) error {
 // handlers answer what is no WebSocket: where clients connect, and inside.
 func (p *program) handlers() (pages, inside http.Handler, err error) {
 	pages, inside = web.Handler(), http.NotFoundHandler()
+	if err := p.newFeed(); err != nil {
+		return nil, nil, err
+	}
+	if p.feed != nil {
+		inside = p.liveOver(inside)
+		if p.cfg.Dev {
+			pages = p.liveOver(pages)
+		}
+	}
 	if len(p.keys) > 0 {
 		server, err := api.New(api.Config{Hub: p.hub, Keys: p.keys, Hosts: p.cfg.APIHost, Logger: p.log})
 		if err != nil {
@@ -120,71 +126,55 @@ func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 	})
 }
 
-// internal is the listener that is not for the world: plain net/http, since few
-// ask there.
-type internal struct {
-	addr   net.Addr
-	server *http.Server
-	served chan struct{}
-}
-
-// openInternal opens it.
-func (p *program) openInternal(h http.Handler) (*internal, error) {
-	a, err := parseAddress(p.cfg.Internal)
-	if err != nil {
-		return nil, err
-	}
-	a.clear()
-	l := a.listener()
-	ln, err := net.Listen(l.Network, l.Addr)
-	if err != nil {
-		return nil, a.cannotListen(p.cfg.Internal, err)
-	}
-	in := &internal{addr: ln.Addr(), served: make(chan struct{}), server: &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
-		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
-	}}
-	go func() {
-		defer close(in.served)
-		if err := in.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			p.log.Error("the internal listener failed", "addr", in.addr.String(), "err", err)
-		}
-	}()
-	if !a.local() {
-		p.log.Warn("the internal address can be reached from other machines: see that only yours can", "addr", in.addr.String())
-	}
-	p.log.Info("listening", "addr", in.addr.String(), "network", in.addr.Network(), "internal", true)
-	return in, nil
-}
-
-// close ends it, after the clients: until then a balancer may still ask.
-func (in *internal) close(ctx context.Context) {
-	if in == nil {
-		return
-	}
-	if in.server.Shutdown(ctx) != nil {
-		_ = in.server.Close()
-	}
-	<-in.served
-}
-
-// greetAPI says, with --dev, where the API is, and the key that was made.
+// greetAPI says, with --dev, where the API and the live picture are, and the key
+// that was made.
 func (p *program) greetAPI(out io.Writer) {
-	base := ""
-	if p.inner != nil {
-		if addr, ok := p.inner.addr.(*net.TCPAddr); ok {
-			base = "http://" + addr.String()
-		}
-	} else if i := slices.IndexFunc(p.plain, func(a net.Addr) bool { return a.Network() == "tcp" }); i >= 0 && p.cfg.API {
-		base = "http://" + p.plain[i].String()
+	key := ""
+	if !p.cfg.apiKeyGiven() && len(p.cfg.APIKeyFile) == 0 {
+		key = p.keys[0]
 	}
-	if base == "" {
+	inside, outside := p.bases()
+	base := inside
+	if base == "" && p.cfg.API {
+		base = outside
+	}
+	if base != "" {
+		fmt.Fprintf(out, "webim: the server API is at %s%s", base, api.Prefix)
+		if key != "" {
+			fmt.Fprintf(out, ", its key is %s", key)
+		}
+		fmt.Fprintln(out)
+	}
+	picture := cmp.Or(inside, outside) // inside one can also act
+	if picture == "" {
 		return
 	}
-	fmt.Fprintf(out, "webim: the server API is at %s%s", base, api.Prefix)
-	if !p.cfg.apiKeyGiven() && len(p.cfg.APIKeyFile) == 0 {
-		fmt.Fprintf(out, ", its key is %s", p.keys[0])
+	fmt.Fprintf(out, "webim: the live picture is at %s%s", picture, livePrefix)
+	switch {
+	case key != "" && base == "":
+		fmt.Fprintf(out, ", its key is %s", key)
+	case key != "":
+		fmt.Fprint(out, ", with the same key")
 	}
 	fmt.Fprintln(out)
+}
+
+// bases are the addresses of the internal listener and of where clients connect, as
+// URLs without paths; "" where there is none that a browser can open.
+func (p *program) bases() (inside, outside string) {
+	if p.inner != nil {
+		if addr, ok := p.inner.addr.(*net.TCPAddr); ok {
+			inside = "http://" + addr.String()
+		}
+	}
+	for _, of := range []struct {
+		scheme string
+		addrs  []net.Addr
+	}{{"http", p.plain}, {"https", p.secure}} {
+		i := slices.IndexFunc(of.addrs, func(a net.Addr) bool { return a.Network() == "tcp" })
+		if i >= 0 && outside == "" {
+			outside = of.scheme + "://" + of.addrs[i].String()
+		}
+	}
+	return inside, outside
 }

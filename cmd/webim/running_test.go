@@ -103,10 +103,15 @@ type socket struct {
 // tryDial opens a WebSocket. A refusal is a ws.StatusError.
 func tryDial(t *testing.T, network, addr string) (*socket, error) {
 	t.Helper()
+	return tryDialPath(t, network, addr, "/"+t.Name())
+}
+
+func tryDialPath(t *testing.T, network, addr, path string) (*socket, error) {
+	t.Helper()
 	d := ws.Dialer{Timeout: startTimeout, NetDial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}
-	conn, _, _, err := d.Dial(t.Context(), "ws://127.0.0.1/"+t.Name())
+	conn, _, _, err := d.Dial(t.Context(), "ws://127.0.0.1"+path)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/api"
+	"webim/room/live"
 	"webim/room/token"
 )
 
@@ -27,6 +28,8 @@ type program struct {
 	hub    *room.Hub
 	hooks  *api.Hooks // nil without a backend to ask
 	keys   []string   // of the API
+	guard  *api.Guard // of the live picture
+	feed   *live.Feed // nil if nobody could watch
 	inner  *internal  // nil without --internal
 	plain  []net.Addr // bound, in the order of --listen
 	secure []net.Addr
@@ -110,13 +113,24 @@ func (p *program) start() error {
 	nc := p.cfg.netpollConfig()
 	nc.Logger = p.log
 	nc.HTTP = pages
-	p.server = netpoll.New(nc, handler(p.hub, p.log))
+	h := handler(p.hub, p.log)
+	if p.feed != nil && p.cfg.Dev {
+		h = &liveHub{p.hub, h, p.feed}
+	}
+	p.server = netpoll.New(nc, h)
 	p.hub.Start(p.server)
-	if err = p.listen(); err == nil && p.cfg.Internal != "" {
-		p.inner, err = p.openInternal(inside)
+	if p.cfg.Internal != "" {
+		p.inner = p.newInternal(inside)
+	}
+	p.startFeed()
+	if err = p.listen(); err == nil && p.inner != nil {
+		err = p.openInternal()
 	}
 	if err != nil {
 		_ = p.server.Close()
+		if p.inner != nil {
+			_ = p.inner.server.Close()
+		}
 		p.hub.Stop()
 		p.closeHooks()
 		p.closeTokens()

@@ -25,7 +25,7 @@ type settings struct {
 	TLSKey      string   `name:"tls-key" type:"text" def:"" placeholder:"FILE" group:"serving" help:"Private key in PEM; needs --tls-cert."`
 	AllowOrigin []string `name:"allow-origin" type:"list" def:"" placeholder:"ORIGIN" group:"serving" help:"Pages of this origin may connect, besides those that webim itself serves; scheme://host[:port] or null; repeatable."`
 
-	Internal   string   `name:"internal" type:"text" def:"" dev:"127.0.0.1:9500" placeholder:"ADDR" group:"api" help:"Serve the API and /health there, on host:port or unix:/path, and nothing else: not for the world. Default none; with --dev 127.0.0.1:9500, unless --listen or --tls-listen is given."`
+	Internal   string   `name:"internal" type:"text" def:"" dev:"127.0.0.1:9500" placeholder:"ADDR" group:"api" help:"Serve the API, the live picture (/live) and /health there, on host:port or unix:/path, and nothing else: not for the world. Default none; with --dev 127.0.0.1:9500, unless --listen or --tls-listen is given."`
 	API        bool     `name:"api" type:"bool" def:"false" negatable:"" group:"api" help:"Serve the API where clients connect, too."`
 	APIKey     string   `name:"api-key" type:"secret" def:"" placeholder:"KEY" group:"api" help:"Opens the API; 16 bytes at least. Others on the machine see flags: better a variable, or --api-key-file. With --dev one is made at start."`
 	APIKeyFile []string `name:"api-key-file" type:"list" def:"" placeholder:"FILE" group:"api" help:"The same from a file, without its last line break; repeatable: each opens it."`

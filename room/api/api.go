@@ -2,13 +2,11 @@ package api
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +47,8 @@ func Serves(path string) bool { return path == linesPath || strings.HasPrefix(pa
 // Handler answers requests to the paths that it Serves. It may be called from any
 // goroutine.
 type Handler struct {
-	cfg  Config
-	keys [][sha256.Size]byte
+	cfg   Config
+	guard *Guard
 }
 
 // New makes a Handler. The error says which setting is wrong.
@@ -66,15 +64,15 @@ func New(cfg Config) (*Handler, error) {
 	cfg.MaxCommands = cmp.Or(cfg.MaxCommands, 1000)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	h := &Handler{cfg: cfg}
-	for _, key := range cfg.Keys {
-		if key == "" {
-			return nil, errors.New("api: a key is empty, and would let in who has none")
-		}
-		h.keys = append(h.keys, sha256.Sum256([]byte(key)))
+	guard, err := NewGuard(cfg.Keys, cfg.Hosts)
+	if err != nil {
+		return nil, err
 	}
-	return h, nil
+	return &Handler{cfg, guard}, nil
 }
+
+// Methods are the names of all methods, sorted.
+func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
 // ServeHTTP answers a request. What is wrong with the request itself is said by
 // the status; what is wrong with what it asks for is said with status 200.
@@ -83,7 +81,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m, known := methods[name]
 	lines := r.URL.Path == linesPath
 	switch {
-	case !h.knowsHost(r.Host):
+	case !h.guard.KnowsHost(r.Host):
 		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)))
 		return
 	case below && name == descriptionName:
@@ -167,17 +165,4 @@ func writeBytes(w http.ResponseWriter, status int, b []byte) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
-}
-
-// knowsHost tells whether a request is for this server, and not for a name that
-// somebody has pointed at it.
-func (h *Handler) knowsHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if _, err := netip.ParseAddr(host); err == nil || strings.EqualFold(host, "localhost") {
-		return true
-	}
-	return slices.ContainsFunc(h.cfg.Hosts, func(good string) bool { return strings.EqualFold(host, good) })
 }

@@ -13,7 +13,8 @@
 // Every field, method and error is in openapi.json, which GET
 // /api/openapi.json serves; a test compares it with the handlers.
 //
-//	api.go      Config, Handler: who may ask, and how much
+//	api.go      Config, Handler: what is asked, and how much
+//	guard.go    Guard: whose key is good, and which names are ours
 //	method.go   the table of methods; from bytes to a call and back
 //	publish.go  publish, broadcast, send
 //	control.go  subscribe, unsubscribe, disconnect, refresh, revoke

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"webim/netpoll"
+)
+
+// internal is the listener that is not for the world. It is a server of its own, so
+// that it answers when the clients' one is full, or busy, or has gone.
+type internal struct {
+	addr   net.Addr
+	server *netpoll.Server
+}
+
+// The bounds of the internal listener: few ask there, from few addresses, so that
+// an address has no bound of its own but that it leaves some of the connections to
+// others.
+const (
+	internalConns   = 256
+	internalHTTP    = 192 // of them, of one address; netpoll gives one a quarter
+	internalMessage = 16 << 10
+	internalQueued  = 64 << 20
+)
+
+// newInternal makes the server; it does not listen yet.
+func (p *program) newInternal(h http.Handler) *internal {
+	c := p.cfg
+	nc := netpoll.Config{
+		Loops: 1, Workers: 2,
+		MaxConns: internalConns, MaxConnsPerIP: -1, MaxHandshakesPerIP: -1, MaxHTTP: 4 * internalHTTP, Exempt: c.proxies(),
+		MaxMessage: internalMessage, MaxUnfinished: internalConns * internalMessage, MaxQueued: internalQueued,
+		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
+		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout,
+		HTTP: h, Logger: p.log,
+	}
+	if p.feed == nil {
+		return &internal{server: netpoll.New(nc, noSockets)}
+	}
+	return &internal{server: netpoll.New(nc, p.feed)}
+}
+
+// noSockets refuses WebSockets.
+var noSockets = &netpoll.Funcs{OnHandshake: func(r *netpoll.Request) { r.Refuse(http.StatusNotFound, "there are no WebSockets here") }}
+
+// openInternal opens the listener.
+func (p *program) openInternal() error {
+	a, err := parseAddress(p.cfg.Internal)
+	if err != nil {
+		return err
+	}
+	a.clear()
+	in := p.inner
+	if in.addr, err = in.server.Listen(a.listener()); err != nil {
+		return a.cannotListen(p.cfg.Internal, err)
+	}
+	if !a.local() {
+		p.log.Warn("the internal address can be reached from other machines: see that only yours can", "addr", in.addr.String())
+	}
+	p.log.Info("listening", "addr", in.addr.String(), "network", in.addr.Network(), "internal", true)
+	return nil
+}
+
+// close ends it, after the clients: until then a balancer may still ask, and
+// somebody watch how they leave.
+func (in *internal) close(ctx context.Context) {
+	if in != nil {
+		_ = in.server.Shutdown(ctx, 0) // who is still there when ctx ends is cut
+	}
+}

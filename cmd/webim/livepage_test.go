@@ -1,0 +1,279 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/gobwas/ws/wsutil"
+
+	"webim/room/token"
+)
+
+// TestLivePage opens the live picture in a real Chromium, at the real program.
+func TestLivePage(t *testing.T) {
+	browser := startChromium(t)
+	program := buildWebim(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, context.Context, *running)
+	}{
+		{"Key", testLiveKey},
+		{"NumbersMove", testLiveNumbersMove},
+		{"Disconnect", testLiveDisconnect},
+		{"BanByToken", testLiveBanByToken},
+		{"Hostile", testLiveHostile},
+		{"Outside", testLiveOutside},
+		{"ServerRestarts", testLiveServerRestarts},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			r := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--api-key", liveKey, "--token-secret", liveSecret)
+			part.test(t, browser, r)
+		})
+	}
+}
+
+const (
+	liveKey    = "0123456789abcdef"
+	liveSecret = "a secret of thirty-two bytes or more"
+
+	liveState = `document.body.dataset.state === 'live'`
+	// drawn: the charts have figures, and paint them.
+	drawn = `document.querySelectorAll('figure').length === 8 && document.querySelector('[data-chart=connections] strong').textContent !== '–'`
+)
+
+// openLive opens the picture and enters with the key.
+func openLive(t *testing.T, browser context.Context, addr, key string) *tab {
+	t.Helper()
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate("http://" + addr + "/live"))
+	p.wait(`document.activeElement.id === 'key'`)
+	p.enter("#key", key)
+	p.wait(liveState + ` && ` + drawn)
+	return p
+}
+
+// number is what a chart shows in large type.
+func number(chart string, line int) string {
+	return fmt.Sprintf(`document.querySelector('[data-chart=%s] .line%d strong').textContent`, chart, line)
+}
+
+func testLiveKey(t *testing.T, browser context.Context, r *running) {
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate("http://" + r.addrs[1] + "/live"))
+	p.wait(`!document.querySelector('#enter').hidden && document.querySelector('#picture').hidden`)
+	p.screenshot("live-1-key")
+	p.enter("#key", "a wrong key of some length")
+	p.wait(`document.querySelector('#denied').textContent.includes('does not open')`)
+	if kept := eval[int](p, `sessionStorage.length + localStorage.length`); kept != 0 {
+		t.Error("a wrong key is kept")
+	}
+	p.enter("#key", liveKey)
+	p.wait(liveState + ` && ` + drawn)
+	if !eval[bool](p, `document.querySelector('#key').value === '' && location.href.endsWith('/live/') && localStorage.length === 0 && document.cookie === ''`) {
+		t.Error("the key is somewhere where it should not be")
+	}
+	p.do(chromedp.Reload()) // the tab knows the key
+	p.wait(liveState + ` && ` + drawn)
+	p.do(chromedp.Click(chromedp.CSS("#leave")))
+	p.wait(`document.querySelector('#picture').hidden && document.activeElement.id === 'key'`)
+	if kept := eval[int](p, `sessionStorage.length`); kept != 0 {
+		t.Error("the key is kept after leaving")
+	}
+}
+
+func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
+	p := openLive(t, browser, r.addrs[1], liveKey)
+	var all []*socket
+	for range 3 {
+		all = append(all, dial(t, "tcp", r.addrs[0]))
+	}
+	p.wait(number("connections", 0) + ` === '3' && document.querySelector('#largest td').textContent !== ''`)
+	if got := eval[string](p, `[...document.querySelectorAll('#largest tbody tr')].map((r) => r.innerText.replace(/\s+/g, ' ')).join('|')`); !strings.Contains(got, "3") {
+		t.Errorf("the largest rooms: %q", got)
+	}
+	done := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, s := range all {
+				_ = wsutil.WriteClientText(s, []byte("hello"))
+			}
+			for _, s := range all {
+				for range all {
+					_, _ = wsutil.ReadServerText(s)
+				}
+			}
+		}
+	}()
+	p.wait(`!['0', '–'].includes(` + number("messages", 0) + `) && !['0', '–'].includes(` + number("delivered", 0) + `) && /[µm]s$/.test(` + number("written", 1) + `)`)
+	p.wait(`window.seen ??= new Set(), window.seen.add(document.querySelector('#moment').textContent), window.seen.size >= 6`)
+	// What is painted is not the background alone.
+	if painted := eval[int](p, `[...document.querySelectorAll('figure canvas')].filter((c) =>
+		new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size > 8).length`); painted != 8 {
+		t.Errorf("%d of 8 charts are painted", painted)
+	}
+	p.do(chromedp.EmulateViewport(1280, 1100))
+	p.screenshot("live-2-desktop")
+	dark(p)
+	p.screenshot("live-3-dark")
+	p.hover(`[data-chart=messages] .u-over`) // all charts tell of the moment under the pointer
+	p.wait(`document.querySelector('#moment').textContent.startsWith('at ')`)
+	p.do(chromedp.Click(chromedp.CSS("#language")))
+	p.wait(`document.querySelector('#figures-h').textContent === '本节点每秒数据' && document.documentElement.lang === 'zh-CN'`)
+	phone(p)
+	p.wait(`document.querySelector('.uplot').getBoundingClientRect().width <= innerWidth`)
+	if !eval[bool](p, `document.documentElement.scrollWidth <= innerWidth`) {
+		t.Error("on a phone the page is wider than the window")
+	}
+	p.screenshot("live-4-phone-zh")
+	close(done)
+	<-stopped
+	p.wait(number("delivered", 0) + ` === '0'`)
+}
+
+// hover moves the pointer into the right part of an element.
+func (p *tab) hover(selector string) {
+	p.t.Helper()
+	at := eval[[]float64](p, `(() => {
+		const b = document.querySelector(`+quote(selector)+`).getBoundingClientRect();
+		return [b.right - 5, b.top + 30];
+	})()`)
+	for i := range 2 { // the first move is the pointer's coming
+		p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := cdp.Call(ctx, t, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: at[0] - float64(i), Y: at[1]})
+			return err
+		}))
+	}
+}
+
+// find looks for somebody and waits until there are so many.
+func (p *tab) find(who, by string, want int) {
+	p.t.Helper()
+	p.do(chromedp.SetValue(chromedp.CSS("#by"), by), chromedp.SetValue(chromedp.CSS("#who"), who), chromedp.Focus(chromedp.CSS("#who")))
+	eval[bool](p, `document.querySelector('#find').requestSubmit(), true`)
+	p.wait(fmt.Sprintf(`document.querySelector('#found').textContent !== '' && document.querySelectorAll('#results tbody tr').length === %d`, want))
+}
+
+func testLiveDisconnect(t *testing.T, browser context.Context, r *running) {
+	signer, err := token.NewSigner(token.Key{Secret: []byte(liveSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann, err := signer.Sign(token.Claims{User: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := dialPath(t, r.addrs[0], "/tea?token="+ann), dialPath(t, r.addrs[0], "/lobby?token="+ann)
+	p := openLive(t, browser, r.addrs[1], liveKey)
+	p.find("ann", "user", 2)
+	p.screenshot("live-5-found")
+	row := fmt.Sprintf(`[...document.querySelectorAll('#results tr')].find((r) => r.textContent.includes(%s))`, quote(one.LocalAddr().String()))
+	eval[bool](p, row+`.querySelector('[data-action=disconnect]').click(), true`)
+	p.wait(`document.querySelector('#ask').open`)
+	p.screenshot("live-6-ask")
+	p.do(chromedp.Click(chromedp.CSS("#ask-no")))
+	p.wait(`!document.querySelector('#ask').open`)
+	two.echo("nothing was done")
+	eval[bool](p, row+`.querySelector('[data-action=disconnect]').click(), true`)
+	p.do(chromedp.Click(chromedp.CSS("#ask-yes")))
+	if code := one.awaitClose(); code != 3503 {
+		t.Errorf("closed with %d", code)
+	}
+	p.wait(`document.querySelector('#outcome').textContent.endsWith('done.') && document.querySelectorAll('#results tbody tr').length === 1`)
+	two.echo("still here")
+	p.find("nobody", "user", 0)
+}
+
+// A moderator comes with a token, and bans.
+func testLiveBanByToken(t *testing.T, browser context.Context, r *running) {
+	signer, err := token.NewSigner(token.Key{Secret: []byte(liveSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(c token.Claims) string {
+		text, err := signer.Sign(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	eve := dialPath(t, r.addrs[0], "/lobby?token="+sign(token.Claims{User: "eve"}))
+	p := openLive(t, browser, r.addrs[1], sign(token.Claims{User: "mod", Roles: []string{"moderator"}}))
+	p.find("eve", "user", 1)
+	p.do(chromedp.Click(chromedp.CSS("#results [data-action=ban]")), chromedp.SetValue(chromedp.CSS("#ask-for"), "600"), chromedp.SetValue(chromedp.CSS("#ask-reason"), "spam"))
+	p.screenshot("live-7-ban")
+	p.do(chromedp.Click(chromedp.CSS("#ask-yes")))
+	if code := eve.awaitClose(); code != 4503 {
+		t.Errorf("closed with %d", code)
+	}
+	p.wait(`document.querySelector('#outcome').textContent.endsWith('done.')`)
+	if line := r.awaitLog("audit"); line["by"] != "mod" {
+		t.Errorf("the audit log: %v", line)
+	}
+}
+
+// Names that look like markup are text.
+func testLiveHostile(t *testing.T, browser context.Context, r *running) {
+	signer, err := token.NewSigner(token.Key{Secret: []byte(liveSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{`<img src=x onerror="window.harmed=1">`, `"><script>window.harmed=1</script>`, `__proto__`, `{target}`} {
+		text, err := signer.Sign(token.Claims{User: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dialPath(t, r.addrs[0], "/lobby?token="+text)
+		p := openLive(t, browser, r.addrs[1], liveKey)
+		p.find(name, "user", 1)
+		if got := eval[string](p, `document.querySelector('#results td').textContent`); got != name {
+			t.Errorf("%q is shown as %q", name, got)
+		}
+		if eval[bool](p, `'harmed' in window`) {
+			t.Errorf("%q ran", name)
+		}
+	}
+}
+
+// Where clients connect the page is there with --dev, and says what it cannot do.
+func testLiveOutside(t *testing.T, browser context.Context, r *running) {
+	s := dial(t, "tcp", r.addrs[0])
+	s.echo("hello")
+	p := openLive(t, browser, r.addrs[0], liveKey)
+	p.wait(number("connections", 0) + ` === '2'`) // the picture's own is one
+	if n := eval[int](p, `document.querySelectorAll('[data-action]').length`); n != 0 {
+		t.Errorf("there are %d buttons for an API that is not there", n)
+	}
+}
+
+func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
+	p := openLive(t, browser, r.addrs[1], liveKey)
+	p.expectServerDown(true)
+	r.kill()
+	p.wait(`document.body.dataset.state === 'waiting' && document.querySelector('#status').textContent !== ''`)
+	p.screenshot("live-8-down")
+	launch(t, buildWebim(t), nil, "--dev", "--listen", "127.0.0.1:0", "--internal", r.addrs[1], "--api-key", liveKey)
+	p.wait(liveState + ` && ` + drawn)
+	p.expectServerDown(false)
+}
+
+// dialPath opens a WebSocket at a path.
+func dialPath(t *testing.T, addr, path string) *socket {
+	t.Helper()
+	s, err := tryDialPath(t, "tcp", addr, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,51 @@
+package netpoll
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// Each duration lies in the bucket whose top is the next above it, by a fourth of
+// it at most.
+func TestHistogramBuckets(t *testing.T) {
+	for _, d := range []time.Duration{-1, 0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 100, time.Microsecond, time.Millisecond,
+		time.Second - 1, time.Second, time.Hour, math.MaxInt64 - 1, math.MaxInt64} {
+		i := bucketOf(d)
+		if top := bucketTop(i); top < d || top-max(d, 0) > d/4+1 {
+			t.Errorf("%d ns: bucket %d ends at %d", d, i, top)
+		}
+		if i > 0 && bucketTop(i-1) >= max(d, 0) {
+			t.Errorf("%d ns: bucket %d ends at %d already", d, i-1, bucketTop(i-1))
+		}
+	}
+	if last := bucketOf(math.MaxInt64); last != histogramBuckets-1 {
+		t.Errorf("the last bucket is %d", last)
+	}
+}
+
+func TestHistogramQuantiles(t *testing.T) {
+	var h Histogram
+	c := h.Counts()
+	if c.Quantile(0.5) != 0 || c.Total() != 0 {
+		t.Errorf("empty: %v", c.Quantile(0.5))
+	}
+	for i := range 1000 {
+		h.Observe(time.Duration(i+1) * time.Millisecond)
+	}
+	c = h.Counts()
+	for _, w := range []struct {
+		q    float64
+		want time.Duration
+	}{{0, time.Millisecond}, {0.5, 500 * time.Millisecond}, {0.99, 990 * time.Millisecond}, {1, time.Second}} {
+		if got := c.Quantile(w.q); got < w.want || got > w.want+w.want/4+1 {
+			t.Errorf("q %v: %v, want %v or a little above", w.q, got, w.want)
+		}
+	}
+	before := c
+	h.Observe(5 * time.Second)
+	c = h.Counts().Since(before)
+	if got := c.Quantile(0.01); c.Total() != 1 || got < 5*time.Second || got > 6250*time.Millisecond {
+		t.Errorf("since then: %v of %d", got, c.Total())
+	}
+}

@@ -1,0 +1,38 @@
+// Package live is the live picture of a node: what it holds and does just now, once
+// a second, for those who run it, and where a user's connections are. The page is
+// web/live; here is what feeds it.
+//
+//	feed.go    Feed: the netpoll.Handler; who watches
+//	enter.go   the first message: who may watch
+//	find.go    where is a user, or a connection
+//	figures.go what is seen in a second
+//	wire.go    what goes over the socket
+//
+// # The socket
+//
+// At FeedPath, in JSON, one text message each. A watcher says who it is, by a key of
+// the server API or by the token of a moderator or admin in all rooms; browsers can
+// set no header, and what is in an address is logged:
+//
+//	→ {"key":"…"}   or   {"token":"…"}
+//	← {"hello":{"node":"…","version":"webim 1.0","every":1000,"methods":["disconnect",…]}}
+//	← {"past":[figures,…]}             the last ten minutes, as far as somebody watched; the oldest first
+//	← {"now":figures,"largest":[room,…],"slowest":[connection,…]}       each second
+//	→ {"find":{"user":"ann"}}   or   {"find":{"client":"5b0c…"}}
+//	← {"found":{"user":"ann","client":"","all":2,"connections":[connection,…]}}
+//
+// Who says nothing in time, says it wrong, or may not watch any more (its token ran
+// out or was revoked) is closed, with one of the Codes.
+//
+// The names of methods are those of the server API that can be called where the page
+// was loaded from; what is to be done to somebody is done by that. Figures are of
+// this node alone.
+//
+// # What it costs
+//
+// Nothing while nobody watches. Then, once a second and on no worker, a walk over
+// the connections and one over the rooms, some 100 ns for each; the message is
+// encoded once for all watchers. A watcher that does not read is closed as any slow
+// client is. Bounds: Config.MaxWatchers, those that have not said who they are
+// apart; Config.Past figures are kept; one find at a time.
+package live

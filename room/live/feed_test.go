@@ -1,0 +1,235 @@
+package live
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/token"
+)
+
+// Whoever has a key or an operator's token may watch, and nobody else.
+func TestWhoMayWatch(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
+	now := time.Now()
+	bearer := func(c token.Claims) string { return `{"token":"` + n.token(c) + `"}` }
+	for name, c := range map[string]struct {
+		say  string
+		want ws.StatusCode // 0: in
+	}{
+		"a key":                      {`{"key":"` + key + `"}`, 0},
+		"another key":                {`{"key":"another key"}`, 0},
+		"a wrong key":                {`{"key":"a key"}`, CodeDenied},
+		"a key and more":             {`{"key":"` + key + `!"}`, CodeDenied},
+		"an empty key":               {`{"key":""}`, CodeDenied},
+		"an admin":                   {bearer(token.Claims{User: "ann", Roles: []string{"admin"}}), 0},
+		"a moderator":                {bearer(token.Claims{User: "ann", Roles: []string{"moderator"}, Expires: now.Add(time.Hour).Unix()}), 0},
+		"a moderator of some rooms":  {bearer(token.Claims{User: "ann", Roles: []string{"moderator@team-*"}}), CodeDenied},
+		"another role":               {bearer(token.Claims{User: "ann", Roles: []string{"boss"}}), CodeDenied},
+		"a user":                     {bearer(token.Claims{User: "ann"}), CodeDenied},
+		"a moderator of yesterday":   {bearer(token.Claims{User: "ann", Roles: []string{"moderator"}, Expires: now.Add(-time.Hour).Unix()}), CodeDenied},
+		"a key as a token":           {`{"token":"` + key + `"}`, CodeDenied},
+		"an empty token":             {`{"token":""}`, CodeDenied},
+		"a subscription's token":     {bearer(token.Claims{User: "ann", Roles: []string{"admin"}, Channel: "lobby"}), CodeDenied},
+		"a quest":                    {`{"find":{"user":"ann"}}`, CodeBadRequest},
+		"both":                       {`{"key":"` + key + `","token":"x"}`, CodeBadRequest},
+		"a key and a quest":          {`{"key":"` + key + `","find":{"user":"ann"}}`, CodeBadRequest},
+		"a key twice":                {`{"key":"x","key":"` + key + `"}`, CodeBadRequest},
+		"a key of another type":      {`{"key":["` + key + `"]}`, CodeBadRequest},
+		"null":                       {`{"key":null}`, CodeBadRequest},
+		"nothing":                    {`{}`, CodeBadRequest},
+		"no JSON":                    {key, CodeBadRequest},
+		"a field that nobody knows":  {`{"key":"` + key + `","as":"root"}`, CodeBadRequest},
+		"more than any token may be": {`{"token":"` + strings.Repeat("x", maxRequest) + `"}`, CodeBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := n.dial(n.feeds, FeedPath)
+			w.t = t
+			w.say("%s", c.say)
+			if c.want != 0 {
+				if got := w.closed(); got != c.want {
+					t.Errorf("closed with %d, want %d", got, c.want)
+				}
+				return
+			}
+			if m := w.read(); m.Hello == nil || m.Hello.Node != n.hub.Node() || m.Hello.Version != "test" || m.Hello.Every != 10 || m.Hello.Methods == nil {
+				t.Errorf("greeted with %+v", m.Hello)
+			}
+			w.next("figures", func(m message) bool { return m.Now != nil })
+			w.say(`{"key":%q}`, key) // once is enough
+			if got := w.closed(); got != CodeBadRequest {
+				t.Errorf("closed with %d", got)
+			}
+		})
+	}
+	w := n.dial(n.feeds, FeedPath)
+	n.must(wsutil.WriteClientBinary(w, []byte(`{"key":"`+key+`"}`)))
+	if got := w.closed(); got != CodeBadRequest {
+		t.Errorf("bytes: closed with %d", got)
+	}
+}
+
+// Pages of other sites get nowhere, by whatever name they ask.
+func TestHandshakes(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{CheckOrigin: netpoll.AnyOrigin})
+	for _, c := range []struct {
+		path, host, origin string
+		want               int
+	}{
+		{FeedPath, "", "", 101},
+		{FeedPath, "", "http://" + n.feeds, 101},
+		{FeedPath, "localhost:9500", "http://localhost:9500", 101},
+		{FeedPath, "inside.example.com", "https://inside.example.com", 101},
+		{FeedPath, "evil.example", "", 421},
+		{FeedPath, "evil.example", "http://evil.example", 421},
+		{FeedPath, "inside.example.com.evil.example", "", 421},
+		{FeedPath, "127.0.0.1.evil.example", "", 421},
+		{FeedPath, "", "http://evil.example", 403},
+		{FeedPath, "", "http://" + n.feeds + ".evil.example", 403},
+		{FeedPath, "", "null", 403},
+		{FeedPath, "localhost:9500", "http://localhost:9501", 403},
+		{"/", "", "", 404},
+		{"/live/feed/", "", "", 404},
+		{"/live", "", "", 404},
+		{"/connection/websocket", "", "", 404},
+	} {
+		header := http.Header{}
+		if c.host != "" {
+			header.Set("Host", c.host)
+		}
+		if c.origin != "" {
+			header.Set("Origin", c.origin)
+		}
+		if _, got := n.dialTo(n.feeds, c.path, header); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
+
+// Who does not say who it is, is closed; who has said so is not.
+func TestLate(t *testing.T) {
+	n := start(t, Config{Timeout: 50 * time.Millisecond}, netpoll.Config{}, netpoll.Config{})
+	w, _ := n.watch()
+	if got := n.dial(n.feeds, FeedPath).closed(); got != CodeLate {
+		t.Errorf("closed with %d", got)
+	}
+	for range 10 {
+		w.read()
+	}
+}
+
+// The bound is on watchers, and on those who are about to be, each apart: the latter
+// need no key.
+func TestTooManyWatchers(t *testing.T) {
+	n := start(t, Config{MaxWatchers: 2}, netpoll.Config{}, netpoll.Config{})
+	one, _ := n.watch()
+	n.watch()
+	third := n.dial(n.feeds, FeedPath)
+	third.say(`{"key":%q}`, key)
+	if got := third.closed(); got != CodeFull {
+		t.Errorf("the third one: closed with %d", got)
+	}
+	eventually(t, "nobody waits", func() bool { return !n.feed.crowded() })
+	n.dial(n.feeds, FeedPath)
+	n.dial(n.feeds, FeedPath)
+	eventually(t, "two wait", n.feed.crowded)
+	if _, status := n.dialTo(n.feeds, FeedPath, nil); status != 503 {
+		t.Errorf("the third one that waits: %d", status)
+	}
+	one.read()
+	_ = one.Close()
+}
+
+// Of those who shake hands at the same moment no more are let in than there may be.
+func TestTooManyAtOnce(t *testing.T) {
+	n := start(t, Config{MaxWatchers: 1}, netpoll.Config{}, netpoll.Config{})
+	// A server that does not ask Handshake is as one that asked it just before.
+	s := netpoll.New(netpoll.Config{PingInterval: -1}, &netpoll.Funcs{OnOpen: n.feed.Open, OnMessage: n.feed.Message, OnClose: n.feed.Close})
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	n.must(err)
+	defer s.Close()
+	first := n.dial(addr.String(), FeedPath)
+	eventually(t, "one waits", n.feed.crowded)
+	if got := n.dial(addr.String(), FeedPath).closed(); got != CodeFull {
+		t.Errorf("closed with %d", got)
+	}
+	first.say(`{"key":%q}`, key)
+	if m := first.read(); m.Hello == nil {
+		t.Errorf("the first one: %+v", m)
+	}
+}
+
+// A watcher that reads nothing is closed, and the other one does not notice.
+func TestWatcherThatDoesNotRead(t *testing.T) {
+	n := start(t, Config{Every: time.Millisecond}, netpoll.Config{}, netpoll.Config{SendBuffer: 4096, MaxQueue: 16 << 10, WriteTimeout: -1})
+	_ = n.dial(n.addr, "/"+strings.Repeat("a long room's name ", 6))
+	reader, _ := n.watch()
+	stuck, _ := n.watch()
+	_ = stuck.Conn.(interface{ SetReadBuffer(int) error }).SetReadBuffer(4096)
+	for n.inner.Stats().Closed[netpoll.Slow] == 0 {
+		reader.read()
+	}
+	first := reader.next("figures", func(m message) bool { return m.Now != nil })
+	reader.next("figures of later", func(m message) bool { return m.Now != nil && m.Now.At > first.Now.At })
+}
+
+// Who comes later sees the past of this watch; when all have left it is forgotten,
+// and nothing is read any more.
+func TestPast(t *testing.T) {
+	n := start(t, Config{Past: 5}, netpoll.Config{}, netpoll.Config{})
+	one, past := n.watch()
+	if len(past) != 0 {
+		t.Errorf("nobody watched, and there is a past of %d", len(past))
+	}
+	var seen []int64
+	for len(seen) < 8 {
+		if m := one.read(); m.Now != nil {
+			seen = append(seen, m.Now.At)
+		}
+	}
+	two, past := n.watch()
+	if len(past) != 5 {
+		t.Fatalf("the past has %d figures, want the last 5", len(past))
+	}
+	if past[0].At < seen[2] {
+		t.Errorf("the past begins at %d, and the figures were %v", past[0].At, seen)
+	}
+	if m := two.next("figures", func(m message) bool { return m.Now != nil }); m.Now.At <= past[4].At {
+		t.Errorf("after %d comes %d", past[4].At, m.Now.At)
+	}
+	_, _ = one.Close(), two.Close()
+	eventually(t, "the past is forgotten", func() bool {
+		n.feed.mu.Lock()
+		defer n.feed.mu.Unlock()
+		return len(n.feed.watchers) == 0 && n.feed.past == nil
+	})
+}
+
+// A token that is revoked, or runs out, ends the watching.
+func TestTokenEnds(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
+	for name, end := range map[string]func(){
+		"revoked": func() {
+			n.hub.Command(room.Order{Kind: room.OrderRevoke, Token: "jti-revoked", Until: time.Now().Add(time.Hour)}, func(err error) { n.must(err) })
+		},
+		"expired": func() {},
+	} {
+		c := token.Claims{User: "ann", Roles: []string{"moderator"}, ID: "jti-" + name}
+		if name == "expired" {
+			c.Expires = time.Now().Add(2 * time.Second).Unix()
+		}
+		w := n.dial(n.feeds, FeedPath)
+		w.say(`{"token":%q}`, n.token(c))
+		w.next("figures", func(m message) bool { return m.Now != nil })
+		end()
+		if got := w.closed(); got != CodeEnded {
+			t.Errorf("%s: closed with %d", name, got)
+		}
+	}
+}

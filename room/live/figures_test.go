@@ -1,0 +1,99 @@
+package live
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/token"
+)
+
+// The figures of a known load: so many clients, so many messages.
+func TestFigures(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Workers: 3}, netpoll.Config{})
+	const members, messages = 6, 50
+	var all []*client
+	for range members {
+		all = append(all, n.dial(n.addr, "/big"))
+	}
+	n.dial(n.addr, "/small")
+	eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == members+1 })
+	w, _ := n.watch()
+	before := w.next("figures", func(m message) bool { return m.Now != nil })
+	x := before.Now
+	if x.Connections != members+1 || x.Rooms != 2 || x.Members != members+1 || x.Workers != 3 || x.Delivered != 0 || x.P50 != nil || x.P99 != nil {
+		t.Errorf("at rest: %+v", *x)
+	}
+	if x.Heap <= 0 || x.Memory <= 0 || x.Goroutines <= 0 || math.Abs(x.PerConn-float64(x.Memory)/(members+1)) > 0.1 {
+		t.Errorf("memory: %+v", *x)
+	}
+	want := []roomJSON{{"big", members, 0}, {"small", 1, 0}}
+	if fmt.Sprint(before.Largest) != fmt.Sprint(want) {
+		t.Errorf("the largest rooms: %v", before.Largest)
+	}
+	for i := range messages {
+		all[i%members].say("message %d", i)
+	}
+	var in, out, delivered, most float64
+	at := x.At
+	w.next("all is counted", func(m message) bool {
+		if m.Now == nil {
+			return false
+		}
+		seconds := float64(m.Now.At-at) / 1000
+		at = m.Now.At
+		in, out, delivered = in+m.Now.In*seconds, out+m.Now.Out*seconds, delivered+m.Now.Delivered*seconds
+		if m.Now.P99 != nil {
+			most = max(most, *m.Now.P99)
+			if m.Now.P50 == nil || *m.Now.P50 > *m.Now.P99 || *m.Now.P50 <= 0 {
+				t.Errorf("p50 %v, p99 %v", m.Now.P50, *m.Now.P99)
+			}
+		}
+		return m.Now.Delivered == 0 && delivered > 0.8*members*messages // times are in milliseconds: a tenth of Every
+	})
+	for _, sum := range []struct {
+		name      string
+		got, want float64
+	}{{"in", in, messages}, {"out", out, members * messages}, {"delivered", delivered, members * messages}} {
+		if math.Abs(sum.got-sum.want) > 0.2*sum.want {
+			t.Errorf("%s: %v in all, want %v", sum.name, sum.got, sum.want)
+		}
+	}
+	if most <= 0 || most > float64(patience/time.Millisecond) {
+		t.Errorf("p99 at most %v ms", most)
+	}
+	if st := n.hub.Stats(); st.Delivered != members*messages {
+		t.Errorf("%d deliveries", st.Delivered)
+	}
+}
+
+// Who does not read is shown as such, by name, and for how long.
+func TestSlowest(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{SendBuffer: 4096, WriteTimeout: -1}, netpoll.Config{})
+	ann := n.token(token.Claims{User: "ann"})
+	slow, id := n.chat(ann, "r")
+	_ = slow.Conn.(interface{ SetReadBuffer(int) error }).SetReadBuffer(4096)
+	n.dial(n.addr, "/other")
+	w, _ := n.watch()
+	var m message
+	for text := []byte(strings.Repeat("x", 32<<10)); len(m.Slowest) == 0; {
+		n.hub.Publish("r", room.Message{Op: ws.OpText, Data: text}, func(_ room.Position, err error) { n.must(err) })
+		m = w.next("figures", func(m message) bool { return m.Now != nil })
+	}
+	c := m.Slowest[0]
+	if len(m.Slowest) != 1 || c.Client != id || c.User != "ann" || c.Queued <= 0 || c.Dialect != "json" || c.Address != slow.LocalAddr().String() ||
+		c.Took < c.Opened || c.InRooms != 1 || c.Rooms[0] != "r" {
+		t.Errorf("the slowest: %+v", m.Slowest)
+	}
+	if m.Now.Lagging != 1 || m.Now.Queued <= 0 {
+		t.Errorf("figures: %+v", *m.Now)
+	}
+	_ = slow.Close()
+	w.next("nobody is slow", func(m message) bool { return m.Now != nil && m.Now.Lagging == 0 && len(m.Slowest) == 0 })
+}

@@ -1,0 +1,279 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	"go.uber.org/goleak"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/api"
+	"webim/room/token"
+)
+
+// The kit: a node with a feed on a server of its own, and clients of both.
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	patience = 10 * time.Second // the deadline of whatever a test waits for
+	key      = "the API's key of many bytes"
+)
+
+var secret = token.Key{Secret: []byte("a secret of thirty-two bytes or more")}
+
+type node struct {
+	t     *testing.T
+	hub   *room.Hub
+	feed  *Feed
+	main  *netpoll.Server
+	inner *netpoll.Server
+	addr  string // of main
+	feeds string // address of inner
+	sign  *token.Signer
+}
+
+// start runs a node until the test ends. Figures come fast unless the test says
+// otherwise.
+func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
+	t.Helper()
+	n := &node{t: t}
+	v, err := token.New(token.Config{Keys: []token.Key{secret}})
+	n.must(err)
+	n.sign, err = token.NewSigner(secret)
+	n.must(err)
+	rights := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}
+	n.hub = room.NewHub(room.Config{Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates})
+	if fc.Every == 0 {
+		fc.Every = 10 * time.Millisecond
+	}
+	fc.Hub, fc.Version, fc.Logger = n.hub, "test", slog.New(slog.DiscardHandler)
+	fc.Guard, err = api.NewGuard([]string{"another key", key}, []string{"inside.example.com"})
+	n.must(err)
+	n.feed, err = New(fc)
+	n.must(err)
+	nc.PingInterval, inner.PingInterval = -1, -1
+	nc.Logger, inner.Logger = fc.Logger, fc.Logger
+	n.main, n.inner = netpoll.New(nc, n.hub), netpoll.New(inner, n.feed)
+	n.hub.Start(n.main)
+	n.feed.Start(n.main, n.inner)
+	for _, s := range []struct {
+		server *netpoll.Server
+		addr   *string
+	}{{n.main, &n.addr}, {n.inner, &n.feeds}} {
+		addr, err := s.server.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+		n.must(err)
+		*s.addr = addr.String()
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		for _, s := range []*netpoll.Server{n.main, n.inner} {
+			if err := s.Shutdown(ctx, 0); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+			if n := s.Stats().Panics; n != 0 {
+				t.Errorf("%d callbacks panicked", n)
+			}
+		}
+		n.hub.Stop()
+		v.Close()
+		if len(n.feed.watchers)+n.feed.waiting != 0 {
+			t.Errorf("%d watch and %d wait when all is over", len(n.feed.watchers), n.feed.waiting)
+		}
+	})
+	return n
+}
+
+func (n *node) must(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// token is one with these claims.
+func (n *node) token(c token.Claims) string {
+	n.t.Helper()
+	text, err := n.sign.Sign(c)
+	n.must(err)
+	return text
+}
+
+// client is a WebSocket of either server.
+type client struct {
+	net.Conn
+	from io.Reader
+	t    *testing.T
+}
+
+func (c *client) Read(p []byte) (int, error) { return c.from.Read(p) }
+
+// dialTo opens a WebSocket; status is that of a refusal.
+func (n *node) dialTo(addr, path string, header http.Header) (c *client, status int) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}
+	if host := header.Get("Host"); host != "" {
+		d.Host = host
+		header.Del("Host")
+	}
+	conn, early, _, err := d.Dial(ctx, "ws://"+addr+path)
+	var refused ws.StatusError
+	if errors.As(err, &refused) {
+		return nil, int(refused)
+	}
+	n.must(err)
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	n.t.Cleanup(func() { _ = conn.Close() })
+	c = &client{conn, conn, n.t}
+	if early != nil { // frames that came with the answer
+		c.from = early
+	}
+	return c, http.StatusSwitchingProtocols
+}
+
+func (n *node) dial(addr, path string) *client {
+	n.t.Helper()
+	c, status := n.dialTo(addr, path, nil)
+	if c == nil {
+		n.t.Fatalf("%s: status %d", path, status)
+	}
+	return c
+}
+
+// watch makes a watcher, and returns what it was told of the past.
+func (n *node) watch() (*client, []Figures) {
+	n.t.Helper()
+	c := n.dial(n.feeds, FeedPath)
+	c.say(`{"key":%q}`, key)
+	if greeting := c.read(); greeting.Hello == nil {
+		n.t.Fatalf("greeted with %+v", greeting)
+	}
+	past := c.read()
+	if past.Past == nil {
+		n.t.Fatalf("the past is %+v", past)
+	}
+	return c, *past.Past
+}
+
+func (c *client) say(format string, args ...any) {
+	c.t.Helper()
+	if err := wsutil.WriteClientText(c, fmt.Appendf(nil, format, args...)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// message is any that the feed sends.
+type message struct {
+	Hello   *hello
+	Past    *[]Figures
+	Now     *Figures
+	Largest []roomJSON
+	Slowest []clientJSON
+	Found   *struct {
+		User, Client string
+		All          int
+		Connections  []clientJSON
+	}
+}
+
+func (c *client) read() (m message) {
+	c.t.Helper()
+	b, err := wsutil.ReadServerText(c)
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err != nil {
+		c.t.Fatalf("%v, %s", err, b)
+	}
+	return m
+}
+
+// next reads until a message holds.
+func (c *client) next(what string, holds func(message) bool) message {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if m := c.read(); holds(m) {
+			return m
+		}
+	}
+	c.t.Fatalf("not within %v: %s", patience, what)
+	return message{}
+}
+
+// find asks, and reads the answer.
+func (c *client) find(quest string) message {
+	c.t.Helper()
+	c.say(`{"find":%s}`, quest)
+	return c.next("an answer", func(m message) bool { return m.Found != nil })
+}
+
+// closed reads to the Close frame and returns its code.
+func (c *client) closed() ws.StatusCode {
+	c.t.Helper()
+	for {
+		_, _, err := wsutil.ReadServerData(c)
+		var end wsutil.ClosedError
+		if errors.As(err, &end) {
+			_ = c.Close()
+			return end.Code
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// chat connects in the centrifuge dialect, joins a room, and returns the client id.
+func (n *node) chat(token, room string) (*client, string) {
+	n.t.Helper()
+	c := n.dial(n.addr, room2path)
+	c.say(`{"id":1,"connect":{"token":%q}}`+"\n"+`{"id":2,"subscribe":{"channel":%q}}`, token, room)
+	var id string
+	for seen := ""; !strings.Contains(seen, `"subscribe":{`); {
+		b, err := wsutil.ReadServerText(c)
+		n.must(err)
+		for line := range strings.Lines(string(b)) {
+			var reply struct {
+				Connect *struct{ Client string }
+				Error   any
+			}
+			if err := json.Unmarshal([]byte(line), &reply); err != nil || reply.Error != nil {
+				n.t.Fatalf("%v, %s", err, line)
+			}
+			if reply.Connect != nil {
+				id = reply.Connect.Client
+			}
+		}
+		seen += string(b)
+	}
+	return c, id
+}
+
+const room2path = room.ChatPath
+
+// eventually polls until cond holds.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}

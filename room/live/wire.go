@@ -1,0 +1,145 @@
+package live
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/token"
+)
+
+// FeedPath is where the socket is; a server may have others elsewhere.
+const FeedPath = "/live/feed"
+
+// Codes that a watcher is closed with.
+const (
+	CodeBadRequest ws.StatusCode = 4400 // what it said is not understood
+	CodeDenied     ws.StatusCode = 4401 // neither a key nor a token that opens the picture
+	CodeEnded      ws.StatusCode = 4403 // its token has run out, or is good no more
+	CodeLate       ws.StatusCode = 4408 // it did not say in time who it is
+	CodeFull       ws.StatusCode = 4429 // there are as many as there may be
+)
+
+// maxRequest is the most bytes of what a watcher says: a token and its field.
+const maxRequest = token.MaxToken + 64
+
+// request is what a watcher may say: one of these.
+type request struct {
+	Key   *string `json:"key"`
+	Token *string `json:"token"`
+	Find  *quest  `json:"find"`
+}
+
+// quest is whom to look for: one of the two.
+type quest struct {
+	User   string `json:"user"`
+	Client string `json:"client"`
+}
+
+// parse reads a request; false: it is none.
+func parse(op ws.OpCode, data []byte) (q request, ok bool) {
+	if op != ws.OpText || len(data) > maxRequest || json.Unmarshal(data, &q, json.RejectUnknownMembers(true)) != nil {
+		return request{}, false
+	}
+	said := 0
+	for _, there := range []bool{q.Key != nil, q.Token != nil, q.Find != nil} {
+		if there {
+			said++
+		}
+	}
+	return q, said == 1 && (q.Find == nil || (q.Find.User == "") != (q.Find.Client == ""))
+}
+
+// helloMessage greets who may watch.
+type helloMessage struct {
+	Hello hello `json:"hello"`
+}
+
+type hello struct {
+	Node    string   `json:"node"`
+	Version string   `json:"version"`
+	Every   int64    `json:"every"` // milliseconds between two figures
+	Methods []string `json:"methods"`
+}
+
+// pastMessage is what others have seen.
+type pastMessage struct {
+	Past []Figures `json:"past"`
+}
+
+// nowMessage is one second.
+type nowMessage struct {
+	Now     Figures      `json:"now"`
+	Largest []roomJSON   `json:"largest"`
+	Slowest []clientJSON `json:"slowest"`
+}
+
+// foundMessage answers a quest.
+type foundMessage struct {
+	Found found `json:"found"`
+}
+
+type found struct {
+	quest
+	All         int          `json:"all"`
+	Connections []clientJSON `json:"connections"`
+}
+
+type roomJSON struct {
+	Name    string `json:"name"`
+	Members int    `json:"members"`
+	Unswept int64  `json:"unswept"`
+}
+
+func roomsJSON(all []room.RoomSize) []roomJSON {
+	list := make([]roomJSON, len(all))
+	for i, r := range all {
+		list[i] = roomJSON(r)
+	}
+	return list
+}
+
+// clientJSON is a room.Client; times in unix milliseconds.
+type clientJSON struct {
+	Client  string   `json:"client"`
+	User    string   `json:"user"`
+	Dialect string   `json:"dialect"`
+	Address string   `json:"address"` // with the port, if that is known; "": a Unix socket
+	IP      string   `json:"ip"`
+	TLS     bool     `json:"tls"`
+	Opened  int64    `json:"opened"`
+	Took    int64    `json:"took"` // when its socket last took something
+	Queued  int      `json:"queued"`
+	Rooms   []string `json:"rooms"`
+	InRooms int      `json:"in_rooms"`
+}
+
+func clientsJSON(all []room.Client) []clientJSON {
+	list := make([]clientJSON, len(all))
+	for i, c := range all {
+		list[i] = clientJSON{c.Client, c.User, c.Dialect, "", "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued, c.Rooms, c.InRooms}
+		if ip := c.Remote.Addr().Unmap(); ip.IsValid() {
+			list[i].IP, list[i].Address = ip.String(), ip.String()
+			if port := c.Remote.Port(); port != 0 { // that of who is behind a proxy is not known
+				list[i].Address = netip.AddrPortFrom(ip, port).String()
+			}
+		}
+	}
+	return list
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+// frame encodes a message, once for all who get it. A name that is no UTF-8 is sent
+// with replacements.
+func frame(message any) (*netpoll.Frame, error) {
+	b, err := json.Marshal(message, lossy)
+	if err != nil {
+		return nil, err
+	}
+	return netpoll.NewFrame(ws.OpText, b)
+}

@@ -1,0 +1,187 @@
+package room
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"webim/netpoll"
+)
+
+// What those who run the server look at, of this node alone. Each function walks
+// what there is, connections at some 50 ns and rooms at less, holding no lock of
+// the hub over the walk: not for workers, nor for more than about once a second.
+
+// RoomSize is how large a room is on this node.
+type RoomSize struct {
+	Name    string
+	Members int
+	Unswept int64 // bytes published that its slowest shard has not taken
+}
+
+// Largest are the n rooms with the most members, the largest first.
+func (h *Hub) Largest(n int) []RoomSize {
+	most := ranking[RoomSize]{n: n, order: func(a, b RoomSize) int {
+		return cmp.Or(cmp.Compare(b.Members, a.Members), strings.Compare(a.Name, b.Name))
+	}}
+	for r := range h.eachRoom() {
+		r.mu.Lock()
+		size := RoomSize{r.name, r.members, int64(r.unsweptLocked())}
+		r.mu.Unlock()
+		most.add(size)
+	}
+	return most.best
+}
+
+// roomsAtOnce is how many rooms are listed under Hub.mu at a time: 10 µs.
+const roomsAtOnce = 1024
+
+// eachRoom walks the rooms, with no lock held. One that is made or ends meanwhile
+// may or may not be seen.
+func (h *Hub) eachRoom() iter.Seq[*Room] {
+	return func(yield func(*Room) bool) {
+		var some [roomsAtOnce]*Room
+		for at, end := 0, 1; at < end; at += roomsAtOnce {
+			h.mu.RLock()
+			end = len(h.byNum)
+			n := copy(some[:], h.byNum[min(at, end):])
+			h.mu.RUnlock()
+			for _, r := range some[:n] {
+				if r != nil && !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Client is a connection as those who run the server see it.
+type Client struct {
+	Client   string         // its id, as others see it
+	User     string         // "": it has no name
+	Dialect  string         // plain, json or protobuf
+	Remote   netip.AddrPort // behind a listed proxy with port 0; zero for a Unix socket
+	TLS      bool
+	Opened   time.Time
+	LastSend time.Time // when its socket last took something
+	Queued   int       // bytes that its socket has refused
+	Rooms    []string  // in order; at most MaxRoomsListed
+	InRooms  int       // how many there are
+}
+
+// MaxRoomsListed is how many rooms of a Client are named.
+const MaxRoomsListed = 50
+
+// Slowest are the n connections that most bytes wait for, the worst first; those
+// for which nothing waits are not among them.
+func (h *Hub) Slowest(n int) []Client {
+	type lag struct {
+		c      netpoll.Conn
+		queued int
+	}
+	most := ranking[lag]{n: n, order: func(a, b lag) int {
+		return cmp.Or(cmp.Compare(b.queued, a.queued), cmp.Compare(a.c.ID(), b.c.ID()))
+	}}
+	for c := range h.server.Conns() {
+		if queued := c.Queued(); queued > 0 && h.owns(c) {
+			most.add(lag{c, queued})
+		}
+	}
+	all := make([]Client, 0, len(most.best))
+	for _, one := range most.best {
+		if seen, ok := h.client(one.c); ok {
+			all = append(all, seen)
+		}
+	}
+	return all
+}
+
+// Find tells where a user's connections are, or where the connection with a client
+// id is: n of them at most, those that opened first, and how many there are. One
+// that matches neither, as "" does, is not found.
+func (h *Hub) Find(user, client string, n int) (found []Client, all int) {
+	first := ranking[Client]{n: n, order: func(a, b Client) int {
+		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Client, b.Client))
+	}}
+	for c := range h.named(user, client) {
+		if seen, ok := h.client(c); ok {
+			first.add(seen)
+			all++
+		}
+	}
+	return first.best, all
+}
+
+// named walks the connections with a user's name or a client id.
+func (h *Hub) named(user, client string) iter.Seq[netpoll.Conn] {
+	return func(yield func(netpoll.Conn) bool) {
+		if number, ok := strings.CutPrefix(client, plainPrefix); ok && user == "" {
+			id, err := strconv.ParseUint(number, 16, 64)
+			if c, ok := h.server.Conn(netpoll.ID(id)); err == nil && ok && c.Tag() != 0 {
+				yield(c)
+			}
+			return
+		}
+		for c := range h.server.Conns() {
+			switch d := c.Data().(type) {
+			case *session:
+				if user != "" && d.who.Load().User != user || user == "" && (client == "" || d.client() != client) {
+					continue
+				}
+			case *plainConn:
+				if user == "" || d.who.User != user {
+					continue
+				}
+			default:
+				continue
+			}
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// owns reports whether a connection is one of the hub's: its server may have others.
+func (h *Hub) owns(c netpoll.Conn) bool { return c.Tag() != 0 || sessionOf(c) != nil }
+
+// client is what there is to see of a connection.
+func (h *Hub) client(c netpoll.Conn) (Client, bool) {
+	info, ok := c.Info()
+	if !ok || !h.owns(c) {
+		return Client{}, false
+	}
+	who := authorOf(c)
+	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: info.Remote, TLS: info.TLS,
+		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
+	if s := sessionOf(c); s != nil {
+		seen.Dialect = s.enc.String()
+		seen.Rooms = s.rooms()
+	} else if m, ok := h.Member(c); ok {
+		seen.Rooms = []string{m.Room.name}
+	}
+	slices.Sort(seen.Rooms)
+	seen.InRooms = len(seen.Rooms)
+	seen.Rooms = seen.Rooms[:min(seen.InRooms, MaxRoomsListed)]
+	return seen, true
+}
+
+// ranking keeps the n best of many.
+type ranking[T any] struct {
+	n     int
+	order func(a, b T) int // below 0: a is better
+	best  []T              // in order
+}
+
+func (k *ranking[T]) add(one T) {
+	if len(k.best) == k.n && (k.n == 0 || k.order(k.best[k.n-1], one) <= 0) {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(k.best, one, k.order)
+	k.best = slices.Insert(k.best, at, one)
+	k.best = k.best[:min(len(k.best), k.n)]
+}

@@ -1,0 +1,77 @@
+package room
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// holds is what the hub holds: Stats without what it has done.
+func (n *node) holds() Stats {
+	st := n.hub.Stats()
+	st.Delivered, st.Written = 0, netpoll.Counts{}
+	return st
+}
+
+// Each message is counted once for each member that was given it, and each sweep
+// is measured.
+func TestDeliveriesAreCounted(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Workers: 2})
+	const members, messages = 5, 40
+	all := n.joinAll(members, "/r", plain)
+	for i := range messages {
+		if err := n.say("r", fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range all {
+		for i := range messages {
+			c.expect(t, ws.OpText, fmt.Sprint(i))
+		}
+	}
+	eventually(t, "all sweeps have ended", func() bool { return n.hub.Stats().Delivered == members*messages })
+	st := n.hub.Stats()
+	if total := st.Written.Total(); total < 1 || total > messages {
+		t.Errorf("%d sweeps of %d messages", total, messages)
+	}
+	if low, high := st.Written.Quantile(0), st.Written.Quantile(1); low <= 0 || high > patience {
+		t.Errorf("sweeps took from %v to %v", low, high)
+	}
+	late := n.join("/r", noDeflate) // is owed nothing of what came before, and nothing of it is counted
+	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == members+1 })
+	if err := n.say("r", "to all"); err != nil {
+		t.Fatal(err)
+	}
+	late.expect(t, ws.OpText, "to all")
+	eventually(t, "the last sweep has ended", func() bool { return n.hub.Stats().Delivered == members*messages+members+1 })
+}
+
+// What a cut leaves over has not waited as long as the oldest message, and not as
+// short as if it had come just now.
+func TestWaitOfWhatIsLeftOver(t *testing.T) {
+	n := start(t, Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{}))
+	n.join("/r", noDeflate)
+	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	r := n.room("r")
+	r.mu.Lock()
+	sh := r.groups[kindOf(plainDialect, netpoll.Plain, false)].shards[0]
+	for range 4 {
+		sh.g.log.Append(ws.OpBinary, make([]byte, netpoll.MaxCut-4)) // a cut each
+	}
+	sh.since = 1000
+	hub := r.hub
+	r.mu.Unlock()
+	for _, want := range []struct{ oldest, since int64 }{{1000, 2000}, {2000, 3000}, {3000, 4000}, {4000, 0}} {
+		if !sh.begin(hub.started.Add(5000)) {
+			t.Fatal("nothing is pending")
+		}
+		if sh.oldest != want.oldest || sh.since != want.since {
+			t.Errorf("the oldest of the cut came at %d, of the rest at %d; want %+v", sh.oldest, sh.since, want)
+		}
+		sh.batch(new([sweepBatch]place))
+		sh.end()
+	}
+}

@@ -1,0 +1,86 @@
+// What can be done to somebody: by the server API, with the key that watches.
+
+import { t } from './lang.js';
+
+const $ = (id) => document.getElementById(id);
+
+// Each action says whom it is for, "" if nobody, and what it asks of the API.
+const ACTIONS = [
+  { method: 'disconnect', target: (c) => c.client, body: (c) => ({ client: c.client }) },
+  { method: 'kick', target: (c) => c.user, body: (c) => ({ user: c.user }) },
+  { method: 'ban', target: (c) => c.user || c.ip,
+    body: (c, seconds, reason) => ({ ...(c.user ? { user: c.user } : { ip: c.ip }), seconds, reason }) },
+];
+
+export class Actions {
+  #key = ''; #methods = []; #tell;
+
+  // tell is called with what came of an action: a text, and whether it failed.
+  constructor(tell) {
+    this.#tell = tell;
+    $('ask-no').addEventListener('click', () => $('ask').close('no'));
+  }
+
+  // use says which key opens the API, and which methods there are.
+  use(key, methods) {
+    this.#key = key;
+    this.#methods = methods;
+  }
+
+  // buttons makes those for one connection.
+  buttons(connection) {
+    const group = document.createElement('div');
+    group.className = 'actions';
+    for (const action of ACTIONS) {
+      const target = action.target(connection);
+      if (!target || !this.#methods.includes(action.method)) continue;
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.className = 'quiet';
+      button.dataset.action = action.method;
+      button.textContent = t(action.method);
+      button.setAttribute('aria-label', t('toWhom', { action: t(action.method), target }));
+      button.addEventListener('click', () => this.#ask(action, connection, target));
+      group.append(button);
+    }
+    if (!group.hasChildNodes()) group.textContent = this.#methods.length ? '–' : t('elsewhere');
+    return group;
+  }
+
+  // ask has the action confirmed, in a dialog that gives the focus back.
+  #ask(action, connection, target) {
+    const dialog = $('ask');
+    $('ask-h').textContent = t('ask_' + action.method, { target });
+    $('ask-what').textContent = t('what_' + action.method);
+    $('ask-ban').hidden = action.method !== 'ban';
+    $('ask-yes').textContent = t(action.method);
+    $('ask-reason').value = '';
+    dialog.returnValue = 'no';
+    dialog.onclose = () => {
+      if (dialog.returnValue !== 'yes') return;
+      this.#do(action, target, action.body(connection, Number($('ask-for').value), $('ask-reason').value.trim()));
+    };
+    dialog.showModal();
+  }
+
+  async #do(action, target, body) {
+    const said = { action: t(action.method), target };
+    try {
+      const answer = await fetch('/api/' + action.method, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...this.#credentials() },
+        body: JSON.stringify(body),
+      });
+      const { error } = await answer.json();
+      if (error) this.#tell(t('failed', { ...said, why: error.message }), true);
+      else this.#tell(t('done', said), false);
+    } catch {
+      this.#tell(t('failed', { ...said, why: t('noAnswer') }), true);
+    }
+  }
+
+  // credentials are as in the feed: a token has three parts.
+  #credentials() {
+    return this.#key.split('.').length === 3 ? { Authorization: 'Bearer ' + this.#key } : { 'X-API-Key': this.#key };
+  }
+}

@@ -1,0 +1,92 @@
+// The feed's socket: says who watches, and comes back when it was cut. What it says
+// and hears is told in room/live/doc.go.
+
+const REFUSED = { 4401: 'denied', 4403: 'ended' }; // to come back would be of no use
+const FIRST_WAIT = 1; // seconds
+const LONGEST_WAIT = 15;
+const PATIENCE = 10_000; // milliseconds without a figure until the socket counts as dead
+
+// isToken tells a token (three parts of base64url) from a key.
+const isToken = (key) => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(key);
+
+export class Feed {
+  #url; #key; #on; #socket = null; #timer = 0; #silence = 0; #wait = FIRST_WAIT; #every = 1000; #closed = false;
+
+  // on has a function for each thing that happens: connecting(), waiting(seconds),
+  // hello(h), past(figures), now(message), found(answer), refused(reason).
+  constructor(url, key, on) {
+    this.#url = new URL(url);
+    this.#url.protocol = this.#url.protocol.replace('http', 'ws');
+    this.#key = key;
+    this.#on = on;
+    this.#open();
+  }
+
+  // find asks for {user} or {client}; the answer comes as found.
+  find(quest) { this.#say({ find: quest }); }
+
+  // close ends it; nothing more is told.
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
+    this.#socket?.close();
+  }
+
+  #say(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #open() {
+    this.#on.connecting();
+    const socket = this.#socket = new WebSocket(this.#url);
+    socket.onopen = () => {
+      this.#say(isToken(this.#key) ? { token: this.#key } : { key: this.#key });
+      this.#listen();
+    };
+    socket.onmessage = (e) => this.#closed || this.#hear(JSON.parse(e.data));
+    socket.onclose = (e) => this.#lost(e.code);
+  }
+
+  #hear(m) {
+    this.#listen();
+    if (m.hello) {
+      this.#wait = FIRST_WAIT;
+      this.#every = m.hello.every;
+      this.#on.hello(m.hello);
+    }
+    if (m.past) this.#on.past(m.past);
+    if (m.now) this.#on.now(m);
+    if (m.found) this.#on.found(m.found);
+  }
+
+  // listen notices a socket that has died without a word.
+  #listen() {
+    clearTimeout(this.#silence);
+    const socket = this.#socket;
+    this.#silence = setTimeout(() => {
+      if (socket !== this.#socket || this.#closed) return;
+      socket.onclose = null;
+      socket.close();
+      this.#lost(1006);
+    }, PATIENCE + 3 * this.#every);
+  }
+
+  #lost(code) {
+    clearTimeout(this.#silence);
+    if (this.#closed) return;
+    if (REFUSED[code]) {
+      this.#closed = true;
+      this.#on.refused(REFUSED[code]);
+      return;
+    }
+    this.#countdown(Math.ceil(this.#wait * (0.5 + Math.random() / 2)));
+    this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
+  }
+
+  #countdown(seconds) {
+    if (seconds <= 0) return this.#open();
+    this.#on.waiting(seconds);
+    this.#timer = setTimeout(() => this.#countdown(seconds - 1), 1000);
+  }
+}

@@ -1,0 +1,90 @@
+// All words of the page, in both languages.
+
+const STORED = 'webim.language';
+
+const words = {
+  en: {
+    other: '中文', title: 'live', leave: 'Leave', watch: 'Watch',
+    enterTitle: 'Who is watching?', keyLabel: 'A key of the server API, or a moderator’s token', keyNote: 'It stays in this tab until it is closed.',
+    refused_denied: 'This key or token does not open the picture.', refused_ended: 'The token has run out, or is good no more.',
+    state_connecting: 'Connecting …', state_waiting: 'No connection; next try in {seconds} s', state_live: 'Live · {version} · node {node}',
+    figures: 'This node, second by second', noFigures: 'The first figures come in two seconds.', upTo: 'until {time}', atMoment: 'at {time}',
+    chart_connections: 'Connections', inRooms: 'rooms: {rooms}, members: {members}',
+    chart_messages: 'Messages', in: 'in', out: 'out', perSecond: 'a second',
+    chart_delivered: 'Deliveries',
+    chart_written: 'From publish to written', p50: 'p50', p99: 'p99',
+    chart_queued: 'Waiting for slow sockets', lagging: 'connections that lag: {n}',
+    chart_evicted: 'Closed for not reading', evictedAll: 'since the start: {slow} too slow, {evicted} evicted',
+    chart_memory: 'Resident memory', perConnection: 'a connection', memoryAll: 'in all {rss}, of it Go heap {heap}',
+    chart_busy: 'Workers busy', workers: 'of {workers}; {goroutines} goroutines',
+    findTitle: 'Find somebody', findLabel: 'User, or the id of a connection', by: 'What it is', byUser: 'user', byClient: 'connection', find: 'Find',
+    foundNone: 'Nobody of that name is connected to this node.', foundOne: 'One connection.', foundAll: '{all} connections.', foundSome: 'The first {n} of {all} connections.',
+    slowest: 'The slowest clients', nobodySlow: 'Nobody: all sockets take what is sent.', largest: 'The largest rooms', noRooms: 'Nobody is in a room.',
+    col_user: 'User', col_client: 'Connection', col_address: 'Address', col_dialect: 'Dialect', col_rooms: 'Rooms', col_opened: 'Since', col_queued: 'Waiting',
+    col_took: 'Last took', col_actions: 'Actions', col_room: 'Room', col_members: 'Members', col_unswept: 'Not yet sent',
+    nameless: '(no name)', unixSocket: 'Unix socket', andMore: '{names} and {n} more',
+    disconnect: 'Disconnect', kick: 'Kick', ban: 'Ban', toWhom: '{action}: {target}', elsewhere: 'not from this address',
+    ask_disconnect: 'Disconnect {target}?', what_disconnect: 'This one connection is closed for good. Its user may connect again by hand.',
+    ask_kick: 'Kick {target}?', what_kick: 'All connections of the user are closed, on all nodes.',
+    ask_ban: 'Ban {target}?', what_ban: 'All connections are closed, on all nodes, and no new one is let in until the ban ends.',
+    howLong: 'For how long', tenMinutes: 'ten minutes', anHour: 'an hour', aDay: 'a day', aWeek: 'a week', forEver: 'until it is lifted',
+    reason: 'Reason, which the user may see', cancel: 'Cancel',
+    done: '{action}: {target}: done.', failed: '{action}: {target}: {why}', noAnswer: 'the server did not answer',
+  },
+  zh: {
+    other: 'English', title: '实时', leave: '退出', watch: '查看',
+    enterTitle: '请验证身份', keyLabel: '服务器 API 密钥，或管理员令牌', keyNote: '仅保存在此标签页中，关闭后即清除。',
+    refused_denied: '该密钥或令牌无权查看。', refused_ended: '令牌已过期或已失效。',
+    state_connecting: '正在连接…', state_waiting: '连接已断开，{seconds} 秒后重试', state_live: '实时 · {version} · 节点 {node}',
+    figures: '本节点每秒数据', noFigures: '两秒后显示首批数据。', upTo: '截至 {time}', atMoment: '{time} 时',
+    chart_connections: '连接数', inRooms: '{rooms} 个房间，{members} 个成员',
+    chart_messages: '消息', in: '收', out: '发', perSecond: '每秒',
+    chart_delivered: '投递',
+    chart_written: '从发布到写出', p50: 'p50', p99: 'p99',
+    chart_queued: '等待慢客户端', lagging: '{n} 个连接滞后',
+    chart_evicted: '因不读取而关闭', evictedAll: '启动以来：过慢 {slow}，驱逐 {evicted}',
+    chart_memory: '常驻内存', perConnection: '每连接', memoryAll: '共 {rss}，其中 Go 堆 {heap}',
+    chart_busy: '忙碌的工作协程', workers: '共 {workers} 个；goroutine {goroutines} 个',
+    findTitle: '查找', findLabel: '用户，或连接 ID', by: '类型', byUser: '用户', byClient: '连接', find: '查找',
+    foundNone: '本节点上没有该用户或连接。', foundOne: '1 个连接。', foundAll: '{all} 个连接。', foundSome: '共 {all} 个连接，显示前 {n} 个。',
+    slowest: '最慢的客户端', nobodySlow: '没有：所有客户端都及时接收。', largest: '最大的房间', noRooms: '没有人在房间里。',
+    col_user: '用户', col_client: '连接', col_address: '地址', col_dialect: '协议', col_rooms: '房间', col_opened: '接入', col_queued: '等待',
+    col_took: '上次接收', col_actions: '操作', col_room: '房间', col_members: '成员', col_unswept: '未发送',
+    nameless: '（匿名）', unixSocket: 'Unix 套接字', andMore: '{names} 等，另有 {n} 个',
+    disconnect: '断开', kick: '踢出', ban: '封禁', toWhom: '{action}：{target}', elsewhere: '此地址不可操作',
+    ask_disconnect: '断开 {target}？', what_disconnect: '仅关闭这一个连接，客户端不会自动重连；用户可手动重新连接。',
+    ask_kick: '踢出 {target}？', what_kick: '关闭该用户在所有节点上的全部连接。',
+    ask_ban: '封禁 {target}？', what_ban: '关闭其在所有节点上的全部连接，封禁结束前不得再连接。',
+    howLong: '时长', tenMinutes: '十分钟', anHour: '一小时', aDay: '一天', aWeek: '一周', forEver: '直到解除',
+    reason: '原因（用户可能看到）', cancel: '取消',
+    done: '{action}：{target}：完成。', failed: '{action}：{target}：{why}', noAnswer: '服务器没有响应',
+  },
+};
+
+let current = stored() ?? (navigator.language.startsWith('zh') ? 'zh' : 'en');
+
+function stored() {
+  const kept = localStorage.getItem(STORED);
+  return Object.hasOwn(words, kept) ? kept : null;
+}
+
+// language is that of now, as browsers name it.
+export const language = () => current;
+
+// t is a text, with its {names} filled in.
+export const t = (name, values = {}) => (words[current][name] ?? name).replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '');
+
+export function toggleLanguage() {
+  current = current === 'en' ? 'zh' : 'en';
+  localStorage.setItem(STORED, current);
+}
+
+// translate writes the words of the document itself: data-t is a text, data-l a label.
+export function translate() {
+  document.documentElement.lang = current === 'zh' ? 'zh-CN' : 'en';
+  for (const e of document.querySelectorAll('[data-t]')) e.textContent = t(e.dataset.t);
+  for (const e of document.querySelectorAll('[data-l]')) e.ariaLabel = t(e.dataset.l);
+  const button = document.getElementById('language');
+  button.textContent = t('other');
+  button.lang = current === 'zh' ? 'en' : 'zh-CN';
+}

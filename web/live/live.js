@@ -1,0 +1,139 @@
+// The page of the live picture: asks for a key, opens the feed, and shows what comes.
+
+import { Feed } from './feed.js';
+import { Charts } from './charts.js';
+import { table, connectionColumns, roomColumns } from './tables.js';
+import { Actions } from './actions.js';
+import { t, translate, toggleLanguage } from './lang.js';
+
+const $ = (id) => document.getElementById(id);
+const STORED = 'webim.live.key'; // in sessionStorage: gone with the tab
+
+const charts = new Charts($('charts'), $('moment'));
+const actions = new Actions((text, failed) => {
+  $('outcome').textContent = text;
+  $('outcome').classList.toggle('failed', failed);
+  lookAgain();
+});
+const slowest = table($('slowest'), connectionColumns(actions), 'nobodySlow');
+const largest = table($('largest'), roomColumns(), 'noRooms');
+const results = table($('results'), connectionColumns(actions, true), null);
+
+let feed = null;
+let hello = null;
+let latest = null; // the last second, for when the language changes
+let answer = null;
+let quest = null; // what was last looked for
+let state = ['out', {}];
+
+// setState shows how the connection is.
+function setState(name, values = {}) {
+  state = [name, values];
+  document.body.dataset.state = name;
+  $('status').textContent = name === 'out' ? '' : t('state_' + name, { ...values, node: hello?.node.slice(0, 6) ?? '', version: hello?.version ?? '' });
+}
+
+// show switches between the form and the picture.
+function show(picture) {
+  $('enter').hidden = picture;
+  $('picture').hidden = $('leave').hidden = !picture;
+}
+
+function showNow() {
+  if (!latest) return;
+  slowest.show(latest.slowest, (c) => c.client);
+  largest.show(latest.largest, (r) => r.name);
+}
+
+function showFound() {
+  if (!answer) return;
+  $('found').textContent = answer.all > answer.connections.length
+    ? t('foundSome', { n: answer.connections.length, all: answer.all })
+    : t(answer.all === 0 ? 'foundNone' : answer.all === 1 ? 'foundOne' : 'foundAll', { all: answer.all });
+  results.show(answer.connections, (c) => c.client);
+}
+
+// lookAgain refreshes what was found, after something was done to it.
+function lookAgain() {
+  if (quest && feed) feed.find(quest);
+}
+
+function watch(key) {
+  sessionStorage.setItem(STORED, key);
+  feed?.close();
+  feed = new Feed(new URL('feed', location.href), key, {
+    connecting: () => setState('connecting'),
+    waiting: (seconds) => setState('waiting', { seconds }),
+    hello(h) {
+      hello = h;
+      actions.use(key, h.methods);
+      $('denied').textContent = '';
+      setState('live');
+      if ($('picture').hidden) {
+        show(true);
+        charts.fit();
+        $('figures-h').scrollIntoView({ block: 'nearest' });
+      }
+    },
+    past: (figures) => charts.replace(figures),
+    now(m) {
+      latest = m;
+      charts.add(m.now);
+      showNow();
+    },
+    found(f) {
+      answer = f;
+      showFound();
+    },
+    refused(reason) {
+      leave();
+      $('denied').textContent = t('refused_' + reason);
+    },
+  });
+}
+
+function leave() {
+  sessionStorage.removeItem(STORED);
+  feed?.close();
+  feed = hello = latest = answer = quest = null;
+  actions.use('', []);
+  charts.replace([]);
+  for (const each of [slowest, largest, results]) each.clear();
+  $('found').textContent = $('outcome').textContent = $('denied').textContent = '';
+  setState('out');
+  show(false);
+  $('key').focus();
+}
+
+$('enter').addEventListener('submit', (e) => {
+  e.preventDefault();
+  const key = $('key').value.trim();
+  $('key').value = ''; // the form does not keep it
+  if (key) watch(key);
+});
+$('leave').addEventListener('click', leave);
+$('find').addEventListener('submit', (e) => {
+  e.preventDefault();
+  const who = $('who').value.trim();
+  if (!who || !feed) return;
+  quest = { [$('by').value]: who };
+  feed.find(quest);
+});
+$('language').addEventListener('click', () => {
+  toggleLanguage();
+  translate();
+  setState(...state);
+  charts.translate();
+  for (const each of [slowest, largest, results]) each.clear();
+  showNow();
+  showFound();
+});
+
+translate();
+charts.translate();
+const kept = sessionStorage.getItem(STORED);
+if (kept) watch(kept);
+else {
+  show(false);
+  $('key').focus();
+}

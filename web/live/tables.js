@@ -1,0 +1,111 @@
+// Tables that change each second: rows are kept by their key, so that a button that
+// has the focus, or is about to be pressed, stays.
+
+import { t } from './lang.js';
+import { count, bytes, ago, moment } from './format.js';
+
+// A column is {name, text(item), title?(item), number?, code?} or {name, make(item)},
+// which is called once for a row and returns an element with update(item).
+
+export function table(place, columns, emptyText) {
+  let rows = new Map();
+  let body = null;
+
+  function build() {
+    const all = document.createElement('table');
+    const head = all.createTHead().insertRow();
+    for (const c of columns) {
+      const th = document.createElement('th');
+      th.scope = 'col';
+      th.textContent = t('col_' + c.name);
+      if (c.number) th.className = 'number';
+      head.append(th);
+    }
+    body = all.createTBody();
+    place.replaceChildren(all);
+    rows = new Map();
+  }
+
+  function makeRow(item) {
+    const tr = document.createElement('tr');
+    const cells = columns.map((c) => {
+      const td = tr.insertCell();
+      td.dataset.label = t('col_' + c.name);
+      if (c.number) td.className = 'number';
+      if (c.code) td.className = 'code';
+      if (!c.make) return td;
+      const made = c.make(item);
+      td.append(made);
+      return made;
+    });
+    return { tr, update: (item) => columns.forEach((c, i) => c.make ? cells[i].update?.(item) : setText(cells[i], c.text(item), c.title?.(item))) };
+  }
+
+  const made = {
+    show(items, keyOf) {
+      if (items.length === 0) {
+        if (body) this.clear();
+        return;
+      }
+      if (!body) build();
+      const left = new Map(rows);
+      items.forEach((item, i) => {
+        const key = keyOf(item);
+        left.delete(key);
+        if (!rows.has(key)) rows.set(key, makeRow(item));
+        const { tr, update } = rows.get(key);
+        update(item);
+        if (body.rows[i] !== tr) body.insertBefore(tr, body.rows[i] ?? null);
+      });
+      for (const [key, { tr }] of left) {
+        tr.remove();
+        rows.delete(key);
+      }
+    },
+    clear() {
+      body = null;
+      rows = new Map();
+      place.replaceChildren();
+      if (!emptyText) return;
+      const p = document.createElement('p');
+      p.className = 'note';
+      p.textContent = t(emptyText);
+      place.append(p);
+    },
+  };
+  made.clear();
+  return made;
+}
+
+function setText(cell, text, title) {
+  if (cell.textContent !== text) cell.textContent = text;
+  if (title && cell.title !== title) cell.title = title;
+}
+
+// connectionColumns shows connections; where they are, if there is room for it.
+export function connectionColumns(actions, where = false) {
+  const all = [
+    { name: 'user', text: (c) => c.user || t('nameless') },
+    { name: 'client', text: (c) => c.client, code: true },
+    { name: 'address', text: (c) => c.address || t('unixSocket'), code: true },
+    { name: 'dialect', text: (c) => c.dialect + (c.tls ? ' · TLS' : '') },
+    { name: 'opened', text: (c) => ago(c.opened, Date.now()), title: (c) => moment(c.opened) },
+    { name: 'queued', text: (c) => bytes(c.queued), number: true },
+    { name: 'took', text: (c) => ago(c.took, Date.now()), title: (c) => moment(c.took) },
+  ];
+  if (where) all.splice(4, 0, { name: 'rooms', text: (c) => roomNames(c) });
+  all.push({ name: 'actions', make: (c) => actions.buttons(c) });
+  return all;
+}
+
+function roomNames(c) {
+  if (c.in_rooms === 0) return '–';
+  const names = c.rooms.join(', ');
+  return c.in_rooms > c.rooms.length ? t('andMore', { names, n: c.in_rooms - c.rooms.length }) : names;
+}
+
+export const roomColumns = () => [
+  { name: 'room', text: (r) => r.name },
+  { name: 'members', text: (r) => count(r.members), number: true },
+  { name: 'unswept', text: (r) => bytes(r.unswept), number: true },
+];
