@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build peers bench million test test-long lint fuzz cover clean
+.PHONY: help run build peers bench million test test-long lint fuzz cover vendor clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ cover: ## what the tests reach, in bin/coverage.html
 	go test -count=1 -coverpkg=./... -coverprofile=bin/coverage.out ./...
 	go tool cover -html=bin/coverage.out -o bin/coverage.html
 	@go tool cover -func=bin/coverage.out | tail -n 1
+
+vendor: ## fetch again what the pages carry of others, and say what has changed
+	@.ci/vendor
 
 clean: ## remove what the other targets made
 	rm -rf bin bench/peers/node/node_modules

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
@@ -25,11 +24,14 @@ func TestChatPage(t *testing.T) {
 		test func(*testing.T, context.Context, string)
 	}{
 		{"TwoTalk", testTwoTalk},
+		{"ThreeTalk", testThreeTalk},
 		{"RoomsOfOnesOwn", testRoomsOfOnesOwn},
 		{"BothPagesInOneRoom", testBothPagesInOneRoom},
 		{"HostileTexts", testHostileTexts},
 		{"ServerIsKilled", testChatServerIsKilled},
 		{"OfflineAndOnline", testOfflineAndOnline},
+		{"UnsentOutlivesThePage", testUnsentOutlivesThePage},
+		{"GuestOfAnotherTime", testGuestOfAnotherTime},
 		{"TenThousandMessages", testTenThousandMessages},
 		{"Moderator", testModerator},
 		{"KeyboardOnly", testKeyboardOnly},
@@ -169,6 +171,56 @@ func testTwoTalk(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.querySelectorAll('#log .mine').length === 1`)
 }
 
+// testThreeTalk is the README's picture.
+func testThreeTalk(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann, bob, fang := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob"), come(t, browser, server.url, "王芳")
+	say := func(p *tab, words string) {
+		t.Helper()
+		p.enter(text, words)
+		for _, p := range []*tab{ann, bob, fang} {
+			p.shows(words)
+		}
+	}
+	say(bob, "The new server is up: a million parked connections, and it hums 🎉")
+	say(fang, "真快！那台机器有多大？")
+	fang.choose("The new server is up: a million parked connections, and it hums 🎉", "🎉")
+	say(bob, "Two cores. The figures are at https://example.com/report")
+	ann.choose("Two cores. The figures are at https://example.com/report", "Reply")
+	say(ann, "Lovely. I will read it on the train.")
+	bob.choose("Lovely. I will read it on the train.", "👍")
+	ann.choose("The new server is up: a million parked connections, and it hums 🎉", "🎉")
+	ann.wait(`[...document.querySelectorAll('#log .chip')].map((n) => n.textContent).join() === '🎉 2,👍 1'`)
+	for _, room := range [][2]string{{"tea", "Tea room"}, {"bench", "Benchmarks"}} {
+		fang.do(chromedp.Click(chromedp.CSS("#add")))
+		fang.pick("New public room")
+		fang.confirm(map[string]string{"room": room[0], "title": room[1]})
+		fang.wait(`document.querySelector('#heading').textContent === ` + quote(room[1]))
+		fang.isIn()
+		fang.enter(text, "茶好了")
+		ann.do(chromedp.Click(chromedp.CSS("#add")))
+		ann.pick("Join a room by name")
+		ann.confirm(map[string]string{"room": room[0]})
+		ann.shows("茶好了")
+	}
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	ann.isIn()
+	fang.wait(`[...document.querySelectorAll('#member-list .title')].some((n) => n.textContent === '王芳')`)
+	eval[bool](fang, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	fang.isIn()
+	fang.wait(`[...document.querySelectorAll('#member-list .title')].some((n) => n.textContent === 'Ann')`)
+	eval[bool](fang, `([...document.querySelectorAll('#member-list button')].find((b) => b.textContent.includes('Ann')).click(), true)`)
+	fang.pick("Message")
+	fang.wait(`document.querySelector('#heading').textContent === 'Ann'`)
+	fang.isIn()
+	fang.enter(text, "要我给你带一份吗？")
+	ann.wait(`document.querySelector('#room-list .badge')?.textContent === '1'`)
+	bob.do(chromedp.SendKeys(text, "And"))
+	ann.wait(`document.querySelector('#typing').textContent === 'Bob is typing …'`)
+	ann.do(chromedp.EmulateViewport(1100, 680))
+	ann.screenshot("chat-0-readme")
+}
+
 func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
@@ -197,6 +249,7 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	ann.shows("only for you")
 	bob.wait(`document.querySelector('#log .mine .progress')?.textContent === 'Read'`)
 	ann.wait(`document.querySelector('#room-list .badge') === null`)
+	ann.wait(`[...document.querySelectorAll('#member-list .title')].map((n) => n.textContent).join() === 'Ann,Bob'`)
 	ann.screenshot("chat-5-rooms")
 
 	// A private room, by invitation.
@@ -317,23 +370,34 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 
 func testOfflineAndOnline(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
-	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	road := newRelay(t, server.host)
+	ann, bob := come(t, browser, "http://"+road.addr+"/", "Ann"), come(t, browser, server.url, "Bob")
 	ann.enter(text, "one")
 	bob.shows("one")
+	// The browser's own emulation leaves WebSockets alone, so the way is cut, too.
 	offline := func(p *tab, off bool) {
 		p.t.Helper()
-		p.expectServerDown(off)
+		p.expectServerDown(true)
+		if off {
+			road.cut()
+		} else {
+			road.mend("")
+		}
 		p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 			_, err := cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
 			return err
 		}))
+		if !off {
+			p.isIn()
+			p.expectServerDown(false)
+		}
 	}
 	offline(ann, true)
 	ann.wait(`document.querySelector('#state').textContent.startsWith('Offline')`)
 	bob.enter(text, "two")
 	ann.enter(text, "written offline")
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 1`)
 	offline(ann, false)
-	ann.isIn()
 	// Recovered: nothing is missing, doubled or out of order, and no gap is told.
 	for _, p := range []*tab{ann, bob} {
 		p.wait(bodies + `.join() === 'one,two,written offline'`)
@@ -341,6 +405,66 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 	if eval[bool](ann, `document.querySelector('.toast') !== null`) {
 		t.Error("a gap is told, and there was none")
 	}
+
+	// What was written offline is sent from another room, and after a reload, too.
+	ann.do(chromedp.Click(chromedp.CSS("#add")))
+	ann.pick("New public room")
+	ann.confirm(map[string]string{"room": "tea", "title": "Tea"})
+	ann.wait(`document.querySelector('#heading').textContent === 'Tea'`)
+	ann.isIn()
+	offline(ann, true)
+	ann.wait(`document.querySelector('#state').textContent.startsWith('Offline')`)
+	ann.enter(text, "in the tea room")
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 1`)
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	ann.wait(`document.querySelector('#heading').textContent === 'Lobby' && !document.querySelector('#log .sending')`)
+	offline(ann, false)
+	bob.do(chromedp.Click(chromedp.CSS("#add")))
+	bob.pick("Join a room by name")
+	bob.confirm(map[string]string{"room": "tea"})
+	bob.shows("in the tea room")
+}
+
+// testUnsentOutlivesThePage: a page is reloaded, or a browser throws away a
+// background tab, before all is sent.
+func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program string) {
+	dev := func(listen string) *running {
+		return launch(t, program, nil, "--dev", "--listen", listen, "--token-secret", "a secret of thirty-two bytes or more")
+	}
+	server := dev("127.0.0.1:0")
+	url := "http://" + server.addrs[0] + "/"
+	ann := come(t, browser, url, "Ann")
+	ann.expectServerDown(true)
+	server.kill()
+	ann.wait(`document.body.dataset.state === 'waiting'`)
+	ann.enter(text, "one")
+	ann.enter(text, "two")
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 2`)
+	dev(server.addrs[0])
+	ann.do(chromedp.Reload())
+	ann.isIn()
+	ann.expectServerDown(false)
+	bob := come(t, browser, url, "Bob")
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'one,two'`)
+	}
+	ann.settled()
+	ann.wait(`sessionStorage.getItem('webim.outbox') === null && document.querySelectorAll('#log .mine').length === 2`)
+}
+
+// testGuestOfAnotherTime: a guest whose token is worth nothing any more comes in
+// by the same name, without being asked.
+func testGuestOfAnotherTime(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url, "Ann")
+	ann.do(chromedp.Navigate("about:blank"))
+	server.kill()
+	ann.do(chromedp.Navigate(startWebim(t, program, server.host).url))
+	ann.isIn()
+	ann.wait(`document.querySelector('#me').textContent === 'You are Ann'`)
+	ann.enter(text, "here again")
+	ann.shows("here again")
+	ann.settled()
 }
 
 func testTenThousandMessages(t *testing.T, browser context.Context, program string) {
@@ -410,6 +534,21 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 	p.shows(fmt.Sprint("message ", count-1))
 	p.enter(text, "at the end")
 	p.shows("at the end")
+	// Who answers an old message is back at the end, and what is answered is
+	// quoted for all, loaded or not.
+	for range 6 {
+		first := eval[string](p, bodies+`[0]`)
+		eval[bool](p, `(document.querySelector('#log').scrollTop = 0, true)`)
+		p.wait(bodies + `[0] !== ` + quote(first))
+	}
+	old := eval[string](p, bodies+`[0]`)
+	p.choose(old, "Reply")
+	p.enter(text, "an answer")
+	q := come(t, browser, "http://"+server.addrs[0]+"/", "Bob")
+	for _, p := range []*tab{p, q} {
+		p.shows("an answer")
+		p.wait(`document.querySelector('#log .quote')?.textContent.endsWith(` + quote(": "+old) + `)`)
+	}
 	if n := nodes(); n > 200 {
 		t.Errorf("%d message nodes", n)
 	}
@@ -528,24 +667,11 @@ func testKeyboardOnly(t *testing.T, browser context.Context, program string) {
 
 // testAccessible has axe-core judge the main states, light and dark.
 func testAccessible(t *testing.T, browser context.Context, program string) {
-	axe, err := os.ReadFile("testdata/axe-core-4.14.1/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := startWebim(t, program, "127.0.0.1:0")
-	judge := func(p *tab, state string) {
-		t.Helper()
-		p.do(chromedp.Evaluate[chromedp.Void](string(axe) + `;void 0`))
-		found := eval[[]string](p, `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-			.then((r) => r.violations.map((v) => v.id + ': ' + v.help + ' ' + v.nodes.map((n) => n.html).join(' | ').slice(0, 400)))`)
-		for _, one := range found {
-			t.Errorf("%s: %s", state, one)
-		}
-	}
 	p := openTab(t, browser)
 	p.do(chromedp.Navigate(server.url))
 	p.wait(`document.querySelector('#entry').checkVisibility()`)
-	judge(p, "entry")
+	p.judge("entry")
 	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
 	ann.enter(text, "Hello https://example.com")
 	bob.shows("Hello https://example.com")
@@ -558,21 +684,33 @@ func testAccessible(t *testing.T, browser context.Context, program string) {
 			dark(ann)
 			dark(bob)
 		}
-		judge(ann, mode+" chat")
+		ann.judge(mode + " chat")
 		eval[bool](bob, `(document.querySelector('#log .actions').click(), true)`)
 		bob.wait(`document.querySelector('[role=menu]') !== null`)
-		judge(bob, mode+" menu")
+		bob.judge(mode + " menu")
 		bob.do(chromedp.KeyEvent(kb.Escape))
 		bob.do(chromedp.Click(chromedp.CSS("#add")))
 		bob.pick("New private room")
 		bob.wait(`document.querySelector('dialog[open]') !== null`)
-		judge(bob, mode+" dialog")
+		bob.judge(mode + " dialog")
 		bob.do(chromedp.KeyEvent(kb.Escape))
 		bob.wait(`document.querySelector('dialog') === null`)
 	}
-	// New messages are told to who cannot see them.
+	simple := openChat(t, browser, server.url)
+	simple.judge("the simple page")
+	// New messages are told to who cannot see them, in each room that is opened.
 	bob.enter(text, "news")
 	ann.wait(`document.querySelector('#news').textContent === 'Bob: news'`)
+	for _, p := range []*tab{ann, bob} {
+		p.do(chromedp.Click(chromedp.CSS("#add")))
+		p.pick("Join a room by name")
+		p.confirm(map[string]string{"room": "tea"})
+		p.wait(`document.querySelector('#heading').textContent === 'tea'`)
+		p.isIn()
+	}
+	ann.enter(text, "own words are not news")
+	bob.enter(text, "the first here")
+	ann.wait(`document.querySelector('#news').textContent === 'Bob: the first here'`)
 }
 
 func testPhoneAndChinese(t *testing.T, browser context.Context, program string) {

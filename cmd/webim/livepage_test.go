@@ -67,6 +67,7 @@ func testLiveKey(t *testing.T, browser context.Context, r *running) {
 	p.do(chromedp.Navigate("http://" + r.addrs[1] + "/live"))
 	p.wait(`!document.querySelector('#enter').hidden && document.querySelector('#picture').hidden`)
 	p.screenshot("live-1-key")
+	p.judge("live-1-key")
 	p.enter("#key", "a wrong key of some length")
 	p.wait(`document.querySelector('#denied').textContent.includes('does not open')`)
 	if kept := eval[int](p, `sessionStorage.length + localStorage.length`); kept != 0 {
@@ -125,8 +126,10 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 	}
 	p.do(chromedp.EmulateViewport(1280, 1100))
 	p.screenshot("live-2-desktop")
+	p.judge("live-2-desktop")
 	dark(p)
 	p.screenshot("live-3-dark")
+	p.judge("live-3-dark")
 	p.hover(`[data-chart=messages] .u-over`) // all charts tell of the moment under the pointer
 	p.wait(`document.querySelector('#moment').textContent.startsWith('at ')`)
 	p.do(chromedp.Click(chromedp.CSS("#language")))
@@ -178,10 +181,12 @@ func testLiveDisconnect(t *testing.T, browser context.Context, r *running) {
 	p := openLive(t, browser, r.addrs[1], liveKey)
 	p.find("ann", "user", 2)
 	p.screenshot("live-5-found")
+	p.judge("live-5-found")
 	row := fmt.Sprintf(`[...document.querySelectorAll('#results tr')].find((r) => r.textContent.includes(%s))`, quote(one.LocalAddr().String()))
 	eval[bool](p, row+`.querySelector('[data-action=disconnect]').click(), true`)
 	p.wait(`document.querySelector('#ask').open`)
 	p.screenshot("live-6-ask")
+	p.judge("live-6-ask")
 	p.do(chromedp.Click(chromedp.CSS("#ask-no")))
 	p.wait(`!document.querySelector('#ask').open`)
 	two.echo("nothing was done")
@@ -213,6 +218,7 @@ func testLiveBanByToken(t *testing.T, browser context.Context, r *running) {
 	p.find("eve", "user", 1)
 	p.do(chromedp.Click(chromedp.CSS("#results [data-action=ban]")), chromedp.SetValue(chromedp.CSS("#ask-for"), "600"), chromedp.SetValue(chromedp.CSS("#ask-reason"), "spam"))
 	p.screenshot("live-7-ban")
+	p.judge("live-7-ban")
 	p.do(chromedp.Click(chromedp.CSS("#ask-yes")))
 	if code := eve.awaitClose(); code != 4503 {
 		t.Errorf("closed with %d", code)

@@ -41,7 +41,7 @@ func TestRoomsOfTheFile(t *testing.T) {
 		{nil, false, room.Options{}},
 		{[]string{"--open"}, true, room.Options{History: room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
 		{[]string{"--dev"}, true, room.Options{
-			History:     room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute},
+			History:     room.Retention{Messages: 1000, Bytes: 1 << 20, Age: 24 * time.Hour},
 			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: room.OpenRights(),
 		}},
 		{[]string{"--dev", "--no-open"}, false, room.Options{}},

@@ -63,7 +63,8 @@
 //	             Marks only grow. In rooms with a roster of up to 100 others see them, as events.
 //	marks        {room}                            {marks: [{user, read, delivered}]}
 //	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more}
-//	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest.
+//	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest;
+//	             or with offsets: [offset], 200 at most, these, as far as they are there.
 //	             message: {offset, data, info?, time, id?, reply?, edited?, deleted?, reactions?: [{emoji, users, count}]}
 //	             time and edited in unix milliseconds; users: at most 20 of those that count.
 //

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,8 @@ type messagesRequest struct {
 	Limit  *int    `json:"limit"`
 	Before *uint64 `json:"before"`
 	After  *uint64 `json:"after"`
+
+	Offsets []uint64 `json:"offsets"` // these and no others, as far as they are there
 }
 
 type messagesResult struct {
@@ -42,8 +45,14 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 	if q.Limit != nil {
 		limit = *q.Limit
 	}
-	if limit < 1 || limit > maxMessages || q.Before != nil && q.After != nil {
-		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 200, and before and after do not go together"))
+	ways := 0
+	for _, given := range []bool{q.Before != nil, q.After != nil, q.Offsets != nil} {
+		if given {
+			ways++
+		}
+	}
+	if limit < 1 || limit > maxMessages || ways > 1 || len(q.Offsets) > maxMessages {
+		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 200, offsets are 200 at most, and before, after and offsets do not go together"))
 		return
 	}
 	call.Hub.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
@@ -52,8 +61,19 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 	})
 }
 
-// cut takes a page of messages: those after an offset, or the last before one.
+// cut takes a page of messages: those after an offset, the last before one, or the
+// ones asked for.
 func cut(all []*Message, q *messagesRequest, limit int) (page []*Message, more bool) {
+	if q.Offsets != nil {
+		slices.Sort(q.Offsets)
+		page = []*Message{}
+		for _, offset := range slices.Compact(q.Offsets) {
+			if at, ok := slices.BinarySearchFunc(all, offset, func(m *Message, offset uint64) int { return cmp.Compare(m.Offset, offset) }); ok {
+				page = append(page, all[at])
+			}
+		}
+		return page, false
+	}
 	if q.After != nil {
 		from := slices.IndexFunc(all, func(m *Message) bool { return m.Offset > *q.After })
 		if from < 0 {

@@ -3,6 +3,7 @@ package chat
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -226,7 +227,14 @@ func TestMessagesPages(t *testing.T) {
 	if all, more := page(`{"room":"lobby","before":1}`); len(all) > 0 || more {
 		t.Errorf("before the beginning: %v, %v", all, more)
 	}
-	for _, data := range []string{`{"room":"lobby","limit":0}`, `{"room":"lobby","limit":201}`, `{"room":"lobby","before":1,"after":1}`, `{}`} {
+	some := fmt.Sprintf(`[%d,1000000,%d,%d,%d]`, offsets[20], offsets[3], offsets[20], offsets[3]+1) // the last is a reaction
+	if all, more := page(`{"room":"lobby","offsets":` + some + `}`); !slices.Equal(all, []uint64{offsets[3], offsets[20]}) || more {
+		t.Errorf("those at %s: %v, %v", some, all, more)
+	}
+	if all, more := page(`{"room":"lobby","offsets":[]}`); len(all) > 0 || more {
+		t.Errorf("none: %v, %v", all, more)
+	}
+	for _, data := range []string{`{"room":"lobby","limit":0}`, `{"room":"lobby","limit":201}`, `{"room":"lobby","before":1,"after":1}`, `{"room":"lobby","before":1,"offsets":[1]}`, `{"room":"lobby","offsets":[` + strings.Repeat("1,", 200) + `1]}`, `{"room":"lobby","offsets":[-1]}`, `{}`} {
 		alice.refused(wire.ErrBadRequest, "messages", data)
 	}
 }

@@ -23,9 +23,13 @@ const list = new MessageList({
   discard: (id) => room.discard(id),
   seen: (offset) => room.read(offset),
 });
-const members = new MemberList({ menu: memberMenu, learn: (who) => rooms.learn(who) && rooms.render() });
+const members = new MemberList({ menu: memberMenu, learn: (who) => rooms.learn(who) && rooms.render(), nameOf: (user) => rooms.nameOf(user) });
 const composer = new Composer({
-  send: (text, { reply, edit }) => (edit ? room.edit(edit.offset, text).catch(failed) : room.send(text, reply?.offset)),
+  send: (text, { reply, edit }) => {
+    if (edit) return void room.edit(edit.offset, text).catch(failed);
+    room.send(text, reply?.offset);
+    list.toNewest();
+  },
   type: () => room.type(),
   editLast: () => { const m = room.messages.findLast((one) => one.info?.user === chat.user && chat.user && !one.deleted); if (m) composer.edit(m); },
 });
@@ -49,7 +53,7 @@ $('sign-out').addEventListener('click', () => { store.clear(); location.assign(l
 
 async function enter({ token, name }) {
   $('entry-fault').textContent = '';
-  chat = new Chat({ token, guest: name });
+  chat = new Chat({ token, guest: name, storage: sessionStorage });
   connection.watch(chat);
   chat.addEventListener('state', () => chat.state === 'connected' && store.set({ token: chat.token, name }));
   rooms = new RoomList(chat, choose, heading);
@@ -82,6 +86,7 @@ async function choose(name) {
   room?.close();
   room = mine;
   info = { may: [] };
+  newest = undefined;
   composer.end();
   say($('banner'), '');
   room.addEventListener('change', changed);
@@ -101,7 +106,7 @@ async function choose(name) {
 
 function heading() { if (room) say($('heading'), rooms.titleOf(room.name)); }
 
-let newest = 0;
+let newest; // what was read aloud, or stood there when the room was opened
 function changed(e) {
   if (e.target !== room) return;
   for (const m of room.messages) rooms.learn(m.info);
@@ -109,9 +114,10 @@ function changed(e) {
   const names = [...room.typing.values()].map((n) => n || t('anonymous'));
   say($('typing'), names.length ? t('typing', { names }) : '');
   const last = room.messages.at(-1);
-  if (room.atEnd && last && last.offset > newest && last.info?.user !== chat.user && newest)
+  if (room.atEnd && newest < last?.offset && last.info?.user !== chat.user)
     $('news').textContent = t('newMessage', { name: nameOf(last.info) || t('anonymous'), text: textOf(last.data) });
-  if (last) newest = last.offset;
+  if (room.loaded) newest = last?.offset ?? 0;
+  if (room.atEnd) rooms.note(room.name, last);
 }
 
 // What one may do here, and how the room is set.

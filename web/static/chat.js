@@ -14,6 +14,7 @@
 // ChatError, whose code is the protocol's or webim's.
 
 import { Fold } from './fold.js';
+import { Outbox } from './outbox.js';
 
 /** What went wrong with a call: code, as in the protocol (100–113) or webim's own (440–445), and a sentence. */
 export class ChatError extends Error {
@@ -45,7 +46,9 @@ export class Chat extends EventTarget {
   token = '';
   #client;
   #guest = '';
+  #storage;
   #rooms = new Map(); // open ones, by name
+  #outboxes = new Map(); // of rooms that something was said in, open or not
 
   /**
    * @param {object} o
@@ -53,9 +56,11 @@ export class Chat extends EventTarget {
    * @param {string} [o.token] who one is
    * @param {string} [o.guest] else, or when the token is good no more, the name of a guest
    * @param {() => Promise<string>} [o.getToken] a new token, when the old one has run out
+   * @param {Storage} [o.storage] where what is not sent yet outlives the page, as sessionStorage
    */
-  constructor({ url = ownURL(), token = '', guest = '', getToken } = {}) {
+  constructor({ url = ownURL(), token = '', guest = '', getToken, storage } = {}) {
     super();
+    this.#storage = storage;
     this.token = token;
     this.#guest = guest;
     this.user = token ? userOf(token) : '';
@@ -80,7 +85,7 @@ export class Chat extends EventTarget {
   /** Connects; resolves when that is done for the first time, rejects when it never will be. */
   connect() {
     this.#client.connect();
-    return this.#client.ready().catch((e) => { throw asError(this.reason ?? e); });
+    return this.ready();
   }
 
   /** Tries again at once, for who does not want to wait; also after an end. */
@@ -102,8 +107,17 @@ export class Chat extends EventTarget {
     }
   }
 
-  /** Resolves when there is a connection. */
-  ready() { return this.#client.ready().catch((e) => { throw asError(e); }); }
+  /** Resolves when there is a connection, rejects when there will be none. */
+  async ready() {
+    for (;;) {
+      try {
+        return await this.#client.ready();
+      } catch (e) {
+        if (this.state === 'ended') throw asError(this.reason ?? e);
+        await new Promise((done) => setTimeout(done)); // it comes in anew
+      }
+    }
+  }
 
   /** The rooms of one's list: {room, kind, title, unread, read, last, role}. */
   async list() {
@@ -133,9 +147,42 @@ export class Chat extends EventTarget {
   open(name) {
     const old = this.#rooms.get(name);
     if (old) return old;
-    const room = new Room(this, this.#client, name, () => this.#rooms.delete(name));
+    const room = new Room(this, this.#client, name, this.#outbox(name), () => this.#rooms.delete(name));
     this.#rooms.set(name, room);
     return room;
+  }
+
+  #outbox(room) {
+    let box = this.#outboxes.get(room);
+    if (!box) {
+      box = new Outbox((m) => this.#deliver(room, m));
+      box.addEventListener('change', () => this.#save());
+      this.#outboxes.set(room, box);
+    }
+    return box;
+  }
+
+  async #deliver(room, { id, text, reply }) {
+    try {
+      await this.ready();
+      return (await this.call('send', { room, id, data: { text }, ...(reply && { reply }) })).offset;
+    } catch (e) {
+      if (this.state === 'ended') e.temporary = false;
+      throw e;
+    }
+  }
+
+  #save() {
+    const rooms = [...this.#outboxes].map(([room, box]) => [room, box.all.filter((m) => m.state !== 'sent').map(({ id, text, reply, time }) => ({ id, text, reply, time }))]).filter(([, all]) => all.length);
+    if (rooms.length) this.#storage?.setItem(SAVED, JSON.stringify({ user: this.user, rooms }));
+    else this.#storage?.removeItem(SAVED);
+  }
+
+  // What the page before this one, in the same tab, could not send.
+  #restore() {
+    const { user, rooms } = JSON.parse(this.#storage?.getItem(SAVED) ?? '{}');
+    this.#storage?.removeItem(SAVED);
+    if (user && user === this.user) for (const [room, all] of rooms) this.#outbox(room).restore(all);
   }
 
   #connected(c) {
@@ -145,11 +192,12 @@ export class Chat extends EventTarget {
       this.#client.setToken(this.token);
     }
     this.#become('connected');
+    if (!this.#outboxes.size) this.#restore();
     this.#tell('rooms');
   }
 
   #ended({ code, reason }) {
-    if (code === 3500 && this.token && this.#guest) { // a guest whom the server knows no more comes in as a new one
+    if ((code === 3500 || code === UNAUTHORIZED) && this.token && this.#guest) { // a guest whom the server knows no more comes in as a new one
       this.token = this.user = '';
       this.#client.setToken('');
       this.#client.setData({ guest: this.#guest });
@@ -177,6 +225,10 @@ export class Chat extends EventTarget {
   #tell(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }
 
+// The library's own code for a token that has run out, and nobody to give a new one.
+const UNAUTHORIZED = 1;
+const SAVED = 'webim.outbox';
+
 /** How many messages a Room keeps, and a page of them. */
 export const KEPT = 200, PAGE = 50;
 
@@ -190,8 +242,6 @@ export const KEPT = 200, PAGE = 50;
 export class Room extends EventTarget {
   /** the messages that are kept, oldest first; at most KEPT, and always in one piece */
   messages = [];
-  /** one's own that are on their way: {id, text, reply, state: 'sending'|'failed', error} */
-  outbox = [];
   /** whether older ones than messages[0] exist, and whether the newest are kept */
   more = false;
   atEnd = true;
@@ -201,14 +251,17 @@ export class Room extends EventTarget {
   marks = new Map();
   loaded = false;
   error = null;
-  #chat; #client; #sub; #forget; #fold = new Fold(); #sending = false; #typed = 0; #timers = new Map(); #read = 0; #closed = false; #early = [];
+  #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = 0; #timers = new Map(); #read = 0; #closed = false; #early = [];
 
-  constructor(chat, client, name, forget) {
+  constructor(chat, client, name, outbox, forget) {
     super();
     this.name = name;
     this.#chat = chat;
     this.#client = client;
+    this.#outbox = outbox;
     this.#forget = forget;
+    outbox.waits = (m) => this.atEnd && !this.#fold.has(m.offset);
+    outbox.addEventListener('change', this.#sent);
     this.#sub = client.newSubscription(name, { joinLeave: true, recoverable: true });
     this.#sub
       .on('publication', (p) => this.#publication(p))
@@ -223,6 +276,8 @@ export class Room extends EventTarget {
   /** Leaves the room on this connection; it stays in the list. */
   close() {
     this.#closed = true;
+    this.#outbox.removeEventListener('change', this.#sent);
+    this.#outbox.waits = () => false;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#sub.unsubscribe();
     this.#client.removeSubscription(this.#sub);
@@ -237,55 +292,17 @@ export class Room extends EventTarget {
   remove(offset) { return this.call('delete', { offset }); }
   react(offset, emoji, remove = false) { return this.call('react', { offset, emoji, remove }); }
 
-  /** Says something: it stands in outbox until it has its place. Never rejects. */
+  /** One's own that are on their way: {id, text, reply, time, state: 'sending'|'sent'|'failed', error}. */
+  get outbox() { return this.#outbox.all; }
+
+  /** Says something: it stands in outbox until it has its place, also when the room is closed meanwhile. Never rejects. */
   send(text, reply) {
-    this.outbox.push({ id: crypto.randomUUID(), text, reply, time: Date.now(), state: 'sending' });
-    this.#tell('change');
-    this.#flush();
+    this.#typed = 0; // what is written next is news
+    this.#outbox.add(text, reply);
   }
-
-  /** Tries a failed one again; the same id makes sure that it is not said twice. */
-  retry(id) {
-    const one = this.outbox.find((m) => m.id === id);
-    if (!one) return;
-    one.state = 'sending';
-    this.#tell('change');
-    this.#flush();
-  }
-
-  discard(id) {
-    this.outbox = this.outbox.filter((m) => m.id !== id);
-    this.#tell('change');
-  }
-
-  // In order, one at a time, for as long as it takes.
-  async #flush() {
-    if (this.#sending) return;
-    this.#sending = true;
-    for (let one; (one = this.outbox.find((m) => m.state === 'sending')) && !this.#closed;) {
-      try {
-        await this.#chat.ready();
-        const place = await this.call('send', { id: one.id, data: { text: one.text }, ...(one.reply && { reply: one.reply }) });
-        one.offset = place.offset;
-        one.state = 'sent';
-        this.#settle();
-      } catch (e) {
-        if (this.#chat.state === 'ended' || !e.temporary && e.code) {
-          one.state = 'failed';
-          one.error = e;
-        } else {
-          await new Promise((done) => setTimeout(done, 1000));
-        }
-      }
-      this.#tell('change');
-    }
-    this.#sending = false;
-  }
-
-  // A sent one goes when the room has it; or when it could not show it anyway.
-  #settle() {
-    this.outbox = this.outbox.filter((m) => m.state !== 'sent' || this.atEnd && !this.#fold.has(m.offset));
-  }
+  retry(id) { this.#outbox.retry(id); }
+  discard(id) { this.#outbox.discard(id); }
+  #sent = () => this.#tell('change');
 
   /** Tells the others that one writes, at most every three seconds. */
   type() {
@@ -352,7 +369,7 @@ export class Room extends EventTarget {
     this.error = null;
     for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: Date.now() });
     await this.#loadMarks();
-    this.#settle();
+    this.#outbox.settle();
     this.#show();
   }
 
@@ -397,12 +414,14 @@ export class Room extends EventTarget {
     if (!this.loaded) return void this.#early.push(p);
     if (info) this.#stopTyping(info.user);
     if (!tags.event && !this.atEnd) return this.#tell('change'); // it comes with newer()
-    this.#fold.apply({ ...p, time: Date.now() });
+    p = { ...p, time: Date.now() };
+    this.#fold.apply(p);
+    if (tags.event) this.#quoted.apply(p);
     if (this.#fold.size > KEPT) {
       this.#fold.keepLast(KEPT);
       this.more = true;
     }
-    this.outbox = this.outbox.filter((m) => m.id !== tags.id || info?.user !== this.#chat.user);
+    if (tags.id && info?.user === this.#chat.user) this.#outbox.discard(tags.id);
     if (!tags.event && info?.user !== this.#chat.user && globalThis.document?.hidden && this.#chat.user)
       this.call('mark', { delivered: p.offset }).catch(() => {});
     this.#show();
@@ -426,16 +445,36 @@ export class Room extends EventTarget {
   #show() {
     this.messages = this.#fold.list();
     this.#tell('change');
+    this.#quote();
+  }
+
+  /** A message that another one answers; undefined: it is forgotten, or not here yet. */
+  quoted(offset) { return this.#fold.get(offset) ?? this.#quoted.get(offset); }
+
+  // Gets what is answered and not among the messages.
+  async #quote() {
+    const missing = [...new Set(this.messages.map((m) => m.reply).filter((at) => at && !this.#asked.has(at) && !this.#fold.has(at)))];
+    if (!missing.length) return;
+    for (const at of missing) this.#asked.add(at);
+    try {
+      const { messages } = await this.call('messages', { offsets: missing });
+      this.#quoted.after(messages);
+      if (messages.length) this.#tell('change');
+    } catch {
+      for (const at of missing) this.#asked.delete(at);
+    }
   }
 
   #tell(type, detail) { if (!this.#closed) this.dispatchEvent(new CustomEvent(type, { detail })); }
 }
 
 /** What to call an author: the name that the token brought, else the user's id. */
-export function nameOf(info) {
-  if (!info) return '';
-  const name = info.conn_info?.name ?? info.connInfo?.name;
-  return typeof name === 'string' && name ? name : info.user || '';
+export function nameOf(info) { return givenName(info) || info?.user || ''; }
+
+/** The name that an author's token brought; '' for none. */
+export function givenName(info) {
+  const name = info?.conn_info?.name ?? info?.connInfo?.name;
+  return typeof name === 'string' ? name : '';
 }
 
 const escape = (user) => user.replaceAll('%', '%25').replaceAll(',', '%2C').replaceAll('#', '%23');

@@ -10,6 +10,7 @@ export class Fold {
   }
 
   get size() { return this.#all.size; }
+  get(offset) { return this.#all.get(offset); }
   has(offset) { return this.#all.has(offset); }
   list() { return [...this.#all.values()]; }
 

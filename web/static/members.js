@@ -2,13 +2,15 @@
 
 import { $, el, reconcile } from './dom.js';
 import { t } from './i18n.js';
+import { givenName } from './chat.js';
 
 export class MemberList {
-  #room; #menu; #timer = 0; #nodes = new Map(); #learn;
+  #room; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
   all = [];
 
-  /** menu(member, button) opens what can be done; learn(info) hears of names. */
-  constructor({ menu, learn }) {
+  /** menu(member, button) opens what can be done; learn(info) hears of names, nameOf(user) tells them. */
+  constructor({ menu, learn, nameOf }) {
+    this.#nameOf = nameOf;
     this.#menu = menu;
     this.#learn = learn;
   }
@@ -45,7 +47,7 @@ export class MemberList {
   #render() {
     const online = this.all.filter((m) => m.online).length;
     $('subheading').textContent = online ? t('people', { n: online }) : '';
-    const name = (m) => (typeof m.info?.name === 'string' && m.info.name) || m.user || t('anonymous');
+    const name = (m) => givenName({ conn_info: m.info }) || (m.user ? this.#nameOf(m.user) : t('anonymous'));
     const all = this.all.toSorted((a, b) => b.online - a.online || name(a).localeCompare(name(b)));
     reconcile($('member-list'), all.map((m) => this.#item(m, name(m))));
   }

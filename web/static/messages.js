@@ -61,13 +61,14 @@ export class MessageList {
         last = undefined;
       }
       const follows = last && sameAuthor(last, m, this.#me) && m.time - last.time < 5 * 60_000 && !m.reply;
+      const quoted = m.reply ? room.quoted(m.reply) : undefined;
       const progress = m.state ?? (this.#mine(m) ? room.progress(m.offset) : '');
       let old = this.#nodes.get(key);
-      if (!old || old.message !== m || old.follows !== follows || old.progress !== progress || old.state !== m.state) {
-        const node = this.#item(m, follows, progress);
+      if (!old || old.message !== m || old.quoted !== quoted || old.follows !== follows || old.progress !== progress || old.state !== m.state) {
+        const node = this.#item(m, follows, progress, quoted);
         if (old && old.node === this.#active) this.#activate(node);
         if (old?.node.contains(document.activeElement)) queueMicrotask(() => node.focus());
-        old = { message: m, node, follows, progress, state: m.state };
+        old = { message: m, node, quoted, follows, progress, state: m.state };
         this.#nodes.set(key, old);
       }
       kept.add(key);
@@ -103,7 +104,7 @@ export class MessageList {
 
   #mine(m) { return !m.info || m.info.user !== '' && m.info.user === this.#me; }
 
-  #item(m, follows, progress) {
+  #item(m, follows, progress, quoted) {
     const mine = m.state ? true : this.#mine(m) && Boolean(m.info);
     const name = m.state ? '' : nameOf(m.info) || t('anonymous');
     const text = m.state ? m.text : m.deleted ? t('deleted') : textOf(m.data);
@@ -113,7 +114,7 @@ export class MessageList {
     head.append(el('time', { datetime: new Date(m.time).toISOString() }, clock(m.time)));
     if (m.edited) head.append(' ', el('span', { class: 'edited' }, t('edited')));
     node.append(head);
-    if (m.reply) node.append(this.#quote(m.reply));
+    if (m.reply) node.append(quote(quoted));
     node.append(el('p', { class: 'body', dir: 'auto' }, ...(m.deleted ? [text] : linked(text))));
     if (m.reactions?.length) node.append(el('div', { class: 'reactions' }, ...m.reactions.map((r) => this.#chip(m, r))));
     if (m.state === 'failed') node.append(el('p', { class: 'fault' }, t('failed', { why: m.error?.message ?? '' }), ' ',
@@ -122,11 +123,6 @@ export class MessageList {
     else if (mine && !m.deleted) node.append(el('span', { class: `progress ${progress}` }, t(progress || 'sent')));
     if (!m.state && !m.deleted) node.append(el('button', { type: 'button', class: 'icon actions', tabindex: '-1', 'aria-haspopup': 'menu', 'aria-label': t('more', { name: name || t('nobody') }), onclick: (e) => this.#actions.menu(m, e.currentTarget) }, '⋯'));
     return node;
-  }
-
-  #quote(offset) {
-    const of = this.#room.messages.find((m) => m.offset === offset);
-    return el('blockquote', { class: 'quote' }, el('bdi', {}, of ? `${nameOf(of.info) || t('anonymous')}: ${of.deleted ? t('deleted') : short(textOf(of.data))}` : t('gone')));
   }
 
   #chip(m, r) {
@@ -205,6 +201,8 @@ export class MessageList {
     to.scrollIntoView({ block: 'nearest' });
   }
 }
+
+const quote = (of) => el('blockquote', { class: 'quote' }, el('bdi', {}, of ? `${nameOf(of.info) || t('anonymous')}: ${of.deleted ? t('deleted') : short(textOf(of.data))}` : t('gone')));
 
 /** A message's text; what has none is shown as JSON. */
 export function textOf(data) {

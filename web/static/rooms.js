@@ -2,7 +2,7 @@
 
 import { $, el, reconcile } from './dom.js';
 import { t } from './i18n.js';
-import { nameOf, otherOf } from './chat.js';
+import { givenName, nameOf, otherOf } from './chat.js';
 import { short, textOf } from './messages.js';
 
 const LOBBY = 'lobby';
@@ -33,14 +33,22 @@ export class RoomList {
 
   /** Learns what an author is called. */
   learn(info) {
-    const name = nameOf(info);
-    if (info?.user && name !== this.#names.get(info.user)) {
+    const name = givenName(info);
+    if (info?.user && name && name !== this.#names.get(info.user)) {
       this.#names.set(info.user, name);
       return true;
     }
   }
 
   get unread() { return this.#all.reduce((n, r) => n + (r.room === this.#current && !document.hidden ? 0 : r.unread), 0); }
+
+  /** Hears of the last message of a room that is open, which the server tells nothing of. */
+  note(room, last) {
+    const one = this.#all.find((r) => r.room === room);
+    if (!one || !last || one.last === last) return;
+    Object.assign(one, { last, unread: 0 });
+    this.render();
+  }
 
   select(room) {
     this.#current = room;

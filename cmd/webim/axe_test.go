@@ -1,0 +1,23 @@
+package main_test
+
+import (
+	"os"
+
+	"github.com/chromedp/chromedp"
+)
+
+// judge fails the test for each violation of WCAG 2.2 AA that axe-core finds in
+// the page as it is now.
+func (p *tab) judge(state string) {
+	p.t.Helper()
+	axe, err := os.ReadFile("testdata/axe-core-4.14.1/axe.min.js")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.do(chromedp.Evaluate[chromedp.Void](string(axe) + `;void 0`))
+	found := eval[[]string](p, `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+		.then((r) => r.violations.map((v) => v.id + ': ' + v.help + ' ' + v.nodes.map((n) => n.html).join(' | ').slice(0, 400)))`)
+	for _, one := range found {
+		p.t.Errorf("%s: %s", state, one)
+	}
+}

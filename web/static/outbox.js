@@ -1,0 +1,72 @@
+// What one has said and the server has not got yet.
+
+/**
+ * The messages for one room that are on their way. It outlives the Room that
+ * shows it: what was written offline is sent when there is a connection, whatever
+ * is looked at then.
+ *
+ * Event: 'change'.
+ */
+export class Outbox extends EventTarget {
+  /** {id, text, reply, time, state: 'sending'|'sent'|'failed', error, offset}, the first one first */
+  all = [];
+  /** whether a sent one is still to be shown here; who shows the room sets it */
+  waits = () => false;
+  #deliver; #busy = false;
+
+  /** deliver(message) resolves to its offset, or rejects: with .temporary it is tried again, else it has failed. */
+  constructor(deliver) {
+    super();
+    this.#deliver = deliver;
+  }
+
+  add(text, reply) { this.restore([{ id: crypto.randomUUID(), text, reply, time: Date.now() }]); }
+
+  /** Takes up what another page has left. */
+  restore(messages) {
+    this.all.push(...messages.map((m) => ({ ...m, state: 'sending' })));
+    this.#changed();
+    this.#flush();
+  }
+
+  /** Tries a failed one again; the same id makes sure that it is not said twice. */
+  retry(id) {
+    const one = this.all.find((m) => m.id === id);
+    if (!one) return;
+    one.state = 'sending';
+    this.#changed();
+    this.#flush();
+  }
+
+  discard(id) {
+    this.all = this.all.filter((m) => m.id !== id);
+    this.#changed();
+  }
+
+  /** Forgets those that are sent and not waited for. */
+  settle() { this.all = this.all.filter((m) => m.state !== 'sent' || this.waits(m)); }
+
+  // In order, one at a time, for as long as it takes.
+  async #flush() {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let one; (one = this.all.find((m) => m.state === 'sending'));) {
+      try {
+        one.offset = await this.#deliver(one);
+        one.state = 'sent';
+        this.settle();
+      } catch (e) {
+        if (e.temporary) {
+          await new Promise((done) => setTimeout(done, 1000));
+        } else {
+          one.state = 'failed';
+          one.error = e;
+        }
+      }
+      this.#changed();
+    }
+    this.#busy = false;
+  }
+
+  #changed() { this.dispatchEvent(new CustomEvent('change')); }
+}
