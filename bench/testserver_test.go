@@ -62,6 +62,13 @@ type delivery struct {
 	payload [][]byte
 }
 
+// counted is how many messages and pongs have come.
+func (s *chatServer) counted() (messages, pongs int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.messages, s.pongs
+}
+
 // start serves until the test ends.
 func (s *chatServer) start(t testing.TB) *chatServer {
 	t.Helper()

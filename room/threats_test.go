@@ -42,7 +42,7 @@ func broken(name, fields string) (all []string) {
 		fmt.Sprintf(`{"id":4294967296,%q:%s}`, name, fields), fmt.Sprintf(`{"id":2,%q:%s,"ping":{}}`, name, fields))
 	deep := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
 	for _, value := range []string{`null`, `7`, `-1`, `1e999`, `""`, `"x"`, `{}`, `[]`, `true`, `18446744073709551616`, `"` + strings.Repeat("x", 300) + `"`,
-		`"\u0000"`, `"\ud800"`, `"a\r\nX: y"`, "\"\xff\"", deep, `"‮"`} {
+		`"\u0000"`, `"\ud800"`, `"a\r\nX: y"`, "\"\xff\"", deep, "\"\u202e\""} {
 		i := 0
 		for {
 			at := strings.Index(fields[i:], `":`)
