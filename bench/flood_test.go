@@ -118,8 +118,6 @@ func TestFloodSizes(t *testing.T) {
 			t.Errorf("size %d: %+v", size, res)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, pongs := s.counted(); pongs == 0 {
 		t.Error("pings are not answered")
 	}

@@ -326,7 +326,7 @@ func testHostileTexts(t *testing.T, browser context.Context, program string) {
 		if eval[bool](p, `document.title.includes('owned') || document.querySelector('main script, main img, main svg, nav b, nav img:not([src="favicon.svg"])') !== null`) {
 			t.Error("a text became markup")
 		}
-		if links := eval[string](p, `[...document.querySelectorAll('#log a')].map((a) => a.protocol).filter((one) => one !== 'https:').join()`); links != "" {
+		if links := eval[string](p, `[...document.querySelectorAll('#log a')].map((a) => a.protocol).filter((one) => !['http:', 'https:'].includes(one)).join()`); links != "" {
 			t.Errorf("links to %s", links)
 		}
 		if wide := eval[bool](p, `document.documentElement.scrollWidth > innerWidth || document.querySelector('#log').scrollWidth > document.querySelector('#log').clientWidth`); wide {
