@@ -8,6 +8,9 @@
 //
 //	step     file              runs on
 //	dialect  hub.go, wire/     the worker that holds the connection's turn
+//	judge    command.go,       the same worker; say.go puts together what a
+//	         plain.go, say.go, message has to pass. What a backend decides
+//	         backend.go        (backend.go) is gone on with by its answer
 //	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory
 //	         memory.go         engine completes before Publish returns
@@ -16,6 +19,8 @@
 //	order    order.go,         any goroutine: what a backend wants done with a
 //	         control.go,       user's connections goes to all nodes by the engine,
 //	         users.go          and each obeys for those that it has
+//	call     call.go           the worker, or whoever answers; package room/chat
+//	                           is the one that answers ours
 //
 // The engine gives a message its place (epoch and offset) and remembers it;
 // a room, which exists while it has members on this node, gives it to them.
@@ -40,7 +45,14 @@
 //
 // Who may do what is in rights.go, how often in limit.go; both are judged for
 // each command, in command.go and, for the plain dialect, plain.go. Neither
-// needs memory for idle connections but a few numbers in the session.
+// needs memory for idle connections but a few numbers in the session. Rooms that
+// are private by their names are in private.go.
+//
+// What is to be known longer than a connection lives (rosters, marks, how a room is
+// set, bans and mutes) are small entries of the engine's State (state.go; facts.go
+// is the memory engine's). Of them sanction.go keeps the bans and mutes at hand in
+// each hub, by watching, so that a message waits for none of it; moderate.go is
+// the way to impose and lift them.
 //
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
 // shards' cursors, its turnstile and the subscriptions under way. A member is a
@@ -57,6 +69,7 @@
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //	topic.mu  →  keys.mu
 //
-// users.mu, nodes.mu and keys.mu are innermost: nothing is locked under them.
+// users.mu, nodes.mu, keys.mu and sanctions.mu are innermost: nothing is locked
+// under them; under facts.mu only what watchers lock, which is sanctions.mu.
 // Hub.mu and the memory engine's locks are never held together.
 package room

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+)
+
+func TestHookSettings(t *testing.T) {
+	short, long := write(t, "short", "a secret"), write(t, "long", longSecret)
+	judge := func(flags string) error {
+		t.Helper()
+		command, given := parseFlags(t, strings.Fields(flags)...)
+		c, err := load(&command.Settings, given, nil, "")
+		if err == nil {
+			_, err = c.hookSecret()
+		}
+		return err
+	}
+	for _, c := range []struct{ flags, want string }{
+		{"--hook-connect https://backend.example/connect --hook-refresh https://backend.example/refresh", ""},
+		{"--hook-connect http://127.0.0.1:1/ --hook-subscribe http://[::1]:1/ --hook-publish http://localhost/", ""},
+		{"--hook-connect http://backend.example/", "--hook-connect: http://backend.example/ would send in the clear what users say"},
+		{"--hook-connect http://backend.example/ --insecure", ""},
+		{"--hook-publish backend.example/publish", `--hook-publish: "backend.example/publish" is no address`},
+		{"--hook-rpc ftp://backend.example/", "is no address"},
+		{"--hook-rpc https://user:pass@backend.example/", "is no address"},
+		{"--hook-rpc https://backend.example/#part", "is no address"},
+		{"--hook-disconnect https://", "is no address"},
+		{"--hook-refresh https://backend.example/", "--hook-refresh is of no use without --hook-connect"},
+		{"--hook-rpc https://backend.example/ --hook-open rpc --hook-open connect", ""},
+		{"--hook-rpc https://backend.example/ --hook-open all", `--hook-open: "all" is none of connect, subscribe, publish and rpc`},
+		{"--hook-rpc https://backend.example/ --hook-open refresh", "is none of"},
+		{"--hook-headers Cookie --hook-headers X-Request-Id", ""},
+		{"--hook-headers Host", `--hook-headers: "Host" is no header that can be passed on`},
+		{"--hook-headers content-length", "is no header"},
+		{"--hook-headers x-webim-signature", "is no header"},
+		{"--hook-headers a:b", "is no header"},
+		{"--hook-secret short", "--hook-secret has 5 bytes and can be guessed"},
+		{"--hook-secret-file " + short, "--hook-secret-file has 8 bytes and can be guessed"},
+		{"--hook-secret short --insecure", ""},
+		{"--hook-secret-file " + long, ""},
+		{"--hook-secret-file " + long + ".none", "no such file"},
+	} {
+		if err := judge(c.flags); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.flags, err, c.want)
+		}
+	}
+}
+
+// TestHooks: the program asks an application's backend who comes, and tells it who
+// goes, both signed.
+func TestHooks(t *testing.T) {
+	type request struct {
+		path, signature, cookie string
+		body                    []byte
+	}
+	asked := make(chan request, 10)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked <- request{r.URL.Path, r.Header.Get("X-Webim-Signature"), r.Header.Get("Cookie"), body}
+		answer := `{"result":{}}`
+		switch {
+		case r.URL.Path == "/connect":
+			answer = `{"result":{"user":"anna"}}`
+		case strings.Contains(string(body), "secret"):
+			answer = `{"error":{"code":403,"message":"not that"}}`
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(backend.Close)
+	p := startProgram(t, "--listen", "127.0.0.1:0", "--open", "--hook-connect", backend.URL+"/connect", "--hook-publish", backend.URL+"/publish",
+		"--hook-disconnect", backend.URL+"/gone", "--hook-headers", "Cookie", "--hook-secret", longSecret, "--shutdown-spread", "0s", "--no-personal")
+	header := http.Header{"Cookie": {"session=7"}}
+	conn, _, _, err := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}.Dial(t.Context(), "ws://"+p.plain[0].String()+"/connection/websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	say := func(command, want string) {
+		t.Helper()
+		if err := wsutil.WriteClientText(conn, []byte(command)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			text, err := wsutil.ReadServerText(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(text)) {
+				if !strings.Contains(line, `"id":`) {
+					continue // a push, or a ping
+				}
+				if !strings.Contains(line, want) {
+					t.Errorf("%s: %s, want %s", command, line, want)
+				}
+				return
+			}
+		}
+	}
+	heard := func(path, want string) {
+		t.Helper()
+		r := <-asked
+		if r.path != path || !strings.Contains(string(r.body), want) {
+			t.Errorf("asked at %s: %s, want %s, %s", r.path, r.body, path, want)
+		}
+		at, sum, _ := strings.Cut(strings.TrimPrefix(r.signature, "t="), ",v1=")
+		mac := hmac.New(sha256.New, []byte(longSecret))
+		mac.Write([]byte(at + "." + string(r.body)))
+		if hex.EncodeToString(mac.Sum(nil)) != sum {
+			t.Errorf("%s: the signature is %q", path, r.signature)
+		}
+		if (r.cookie == "session=7") != (path != "/gone") {
+			t.Errorf("%s: the cookie is %q", path, r.cookie)
+		}
+		if !json.Valid(r.body) {
+			t.Errorf("%s: no JSON: %s", path, r.body)
+		}
+	}
+	say(`{"id":1,"connect":{}}`, `"client":`)
+	heard("/connect", `"transport":"websocket"`)
+	say(`{"id":2,"subscribe":{"channel":"tea"}}`, `"subscribe":`)
+	say(`{"id":3,"publish":{"channel":"tea","data":{"text":"hello"}}}`, `"publish":`)
+	heard("/publish", `"user":"anna"`)
+	say(`{"id":4,"publish":{"channel":"tea","data":{"text":"a secret"}}}`, `"code":403`)
+	heard("/publish", `"channel":"tea"`)
+	conn.Close()
+	heard("/gone", `"user":"anna"`)
+}

@@ -1,0 +1,138 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"webim/room"
+)
+
+// talkRooms are the rooms of the table.
+var talkRooms = room.Patterns{
+	{Match: "open", Options: withRights(room.OpenRights())},
+	{Match: "users", Options: withRights(room.Rights{
+		room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleUser, room.ActTyping: room.RoleUser,
+		room.ActHistory: room.RoleMember, room.ActPresence: room.RoleMember, room.ActEditOwn: room.RoleUser, room.ActDeleteOwn: room.RoleUser,
+	})},
+	{Match: "news", Options: withRights(room.Rights{
+		room.ActJoin: room.RoleAnonymous, room.ActRead: room.RoleAnonymous, room.ActSend: room.RoleNobody,
+		room.ActHistory: room.RoleModerator, room.ActPresence: room.RoleNobody,
+	})},
+	{Match: "closed", Options: withRights(room.Rights{})},
+}
+
+func withRights(r room.Rights) room.Options {
+	o := talkative()
+	o.Rights = r
+	return o
+}
+
+// The whole table of the calls that talk, written out: s send, t typing, r react,
+// k mark, e edit one's own and E another's, d delete one's own and D another's, m
+// messages, M marks, p members, i room.info; by who is not in the room, and by who
+// is. Marks need a name; nobody edits what others say. What moderates is in
+// TestWhoModerates.
+var talkTable = []struct{ room, who, outside, inside string }{
+	{"open", "", "stredmMpi", "stredmMpi"},
+	{"open", "user", "strkedmMpi", "strkedmMpi"},
+	{"open", "moderator", "strkedDmMpi", "strkedDmMpi"},
+	{"open", "moderator@elsewhere", "strkedmMpi", "strkedmMpi"},
+	{"open", "admin", "strkedDmMpi", "strkedDmMpi"},
+	{"users", "", "", ""},
+	{"users", "user", "strkedi", "strkedmMpi"},
+	{"users", "moderator", "strkedDi", "strkedDmMpi"},
+	{"users", "moderator@elsewhere", "strkedi", "strkedmMpi"},
+	{"users", "admin", "strkedDi", "strkedDmMpi"},
+	{"news", "", "i", "i"},
+	{"news", "user", "ki", "ki"},
+	{"news", "moderator", "tkedDmMi", "tkedDmMi"},
+	{"news", "moderator@elsewhere", "ki", "ki"},
+	{"news", "admin", "tkedDmMi", "tkedDmMi"},
+	{"closed", "", "", ""},
+	{"closed", "user", "", ""},
+	{"closed", "moderator", "strkedDmMpi", "strkedDmMpi"},
+	{"closed", "moderator@elsewhere", "", ""},
+	{"closed", "admin", "strkedDmMpi", "strkedDmMpi"},
+}
+
+func TestTalkRightsTable(t *testing.T) {
+	h := build(t, room.Config{Options: talkRooms.Options}, Config{})
+	for i, row := range talkTable {
+		name, roles := fmt.Sprintf("u%d", i), []string{row.who}
+		if row.who == "" {
+			name, roles = "", nil
+		} else if row.who == "user" {
+			roles = nil
+		}
+		p := h.come(name, roles...)
+		if got := p.letters(row.room); got != row.outside {
+			t.Errorf("%s of %q outside: %s, want %s", row.room, row.who, got, row.outside)
+		}
+		if fault := p.tryJoin(row.room); (fault == "") != (row.outside != "") {
+			t.Errorf("%s of %q: joining says %q", row.room, row.who, fault)
+		}
+		if got := p.letters(row.room); got != row.inside {
+			t.Errorf("%s of %q inside: %s, want %s", row.room, row.who, got, row.inside)
+		}
+	}
+}
+
+// letters makes every call that talks, and names those that are not refused.
+func (p *person) letters(name string) (got string) {
+	p.h.t.Helper()
+	did := func(letter, method, data string) {
+		p.h.t.Helper()
+		switch _, fault := p.call(method, data); {
+		case fault == "":
+			got += letter
+		case !strings.HasPrefix(fault, "103 ") && (p.name != "" || !strings.HasPrefix(fault, "101 ")):
+			p.h.t.Errorf("%s %s: %s", method, data, fault)
+		}
+	}
+	in := fmt.Sprintf(`{"room":%q`, name)
+	did("s", "send", in+`,"data":{"text":"x"}}`)
+	did("t", "typing", in+`}`)
+	did("r", "react", fmt.Sprintf(`%s,"offset":%d,"emoji":"👍"}`, in, p.h.plant(name, "zoe")))
+	did("k", "mark", in+`,"read":1}`)
+	did("e", "edit", fmt.Sprintf(`%s,"offset":%d,"data":{"text":"y"}}`, in, p.own(name)))
+	did("E", "edit", fmt.Sprintf(`%s,"offset":%d,"data":{"text":"y"}}`, in, p.h.plant(name, "zoe")))
+	did("d", "delete", fmt.Sprintf(`%s,"offset":%d}`, in, p.own(name)))
+	did("D", "delete", fmt.Sprintf(`%s,"offset":%d}`, in, p.h.plant(name, "zoe")))
+	did("m", "messages", in+`}`)
+	did("M", "marks", in+`}`)
+	did("p", "members", in+`}`)
+	did("i", "room.info", in+`}`)
+	return got
+}
+
+// own is the offset of a message of the person's. Who has no name must say it on
+// that connection; where that is not allowed it is another's.
+func (p *person) own(name string) uint64 {
+	p.h.t.Helper()
+	if p.name != "" {
+		return p.h.plant(name, p.name)
+	}
+	result, fault := p.call("send", fmt.Sprintf(`{"room":%q,"data":{"text":"mine"}}`, name))
+	if fault != "" {
+		return p.h.plant(name, "zoe")
+	}
+	var pos sendResult
+	if err := json.Unmarshal([]byte(result), &pos); err != nil {
+		p.h.t.Fatal(err)
+	}
+	return pos.Offset
+}
+
+// plant says something for a user, who need not be there.
+func (h *house) plant(name, user string) (offset uint64) {
+	h.t.Helper()
+	done := make(chan error, 1)
+	m := room.Message{Op: room.OpJSON, Data: []byte(`{"text":"planted"}`), From: &room.Author{User: user, Client: "client-of-" + user}}
+	h.hub.Publish(name, m, func(pos room.Position, err error) { offset = pos.Offset; done <- err })
+	if err := <-done; err != nil {
+		h.t.Fatal(err)
+	}
+	return offset
+}
