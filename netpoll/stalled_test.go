@@ -19,6 +19,16 @@ func TestQueueEdgeFindsBitTaken(t *testing.T) {
 	c.r.mu.Lock()
 	c.r.w |= wBit // a write is under way that the full socket will refuse
 	c.r.mu.Unlock()
+	ended := false
+	endWrite := func() {
+		c.r.mu.Lock()
+		defer c.r.mu.Unlock()
+		if !ended {
+			s.endWriteLocked(c.r)
+		}
+		ended = true
+	}
+	defer endWrite() // else the server waits for it for ever
 	read := 0
 	for read < n/2 { // there is room: the edge comes
 		nextFrame(t, end)
@@ -33,9 +43,7 @@ func TestQueueEdgeFindsBitTaken(t *testing.T) {
 		defer c.r.mu.Unlock()
 		return c.r.w&wAgain != 0
 	})
-	c.r.mu.Lock()
-	s.endWriteLocked(c.r)
-	c.r.mu.Unlock()
+	endWrite()
 	for ; read < n; read++ {
 		nextFrame(t, end)
 	}
