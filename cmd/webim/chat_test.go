@@ -580,6 +580,7 @@ func testModerator(t *testing.T, browser context.Context, program string) {
 	eval[bool](carol, `(document.querySelector('details').open = true, true)`)
 	carol.do(chromedp.Focus(chromedp.CSS("#token")), insert(jwt), chromedp.KeyEvent(kb.Enter))
 	carol.isIn()
+	carol.wait(`document.querySelector('#me').textContent === 'You are Carol'`)
 	bob := come(t, browser, "http://"+server.addrs[0]+"/", "Bob")
 	bob.enter(text, "rude words")
 	carol.shows("rude words")
@@ -740,4 +741,13 @@ func testPhoneAndChinese(t *testing.T, browser context.Context, program string) 
 	eval[bool](p, `(document.querySelector('#show-rooms').click(), true)`)
 	p.wait(`document.querySelector('nav').checkVisibility()`)
 	p.screenshot("chat-13-phone-rooms")
+	for _, width := range []int64{320, 768, 1024, 1600} {
+		p.do(chromedp.EmulateViewport(width, 800))
+		if eval[bool](p, `document.documentElement.scrollWidth > innerWidth || !document.querySelector('#text').checkVisibility()`) {
+			t.Errorf("at %d pixels the page is too wide, or has no box to write in", width)
+		}
+		if width == 768 {
+			p.screenshot("chat-14-tablet")
+		}
+	}
 }

@@ -68,7 +68,6 @@ async function enter({ token, name }) {
   $('entry').hidden = true;
   $('room').hidden = $('room-menu').hidden = false;
   document.body.dataset.in = '';
-  $('me').textContent = t('you', { name: name || rooms.nameOf(chat.user) });
   choose(new URLSearchParams(location.search).get('room') || 'lobby');
 }
 
@@ -104,7 +103,11 @@ async function choose(name) {
   if (room === mine) learn();
 }
 
-function heading() { if (room) say($('heading'), rooms.titleOf(room.name)); }
+function heading() {
+  if (!room) return;
+  say($('heading'), rooms.titleOf(room.name));
+  say($('me'), t('you', { name: store.get().name || rooms.nameOf(chat.user) || t('anonymous') }));
+}
 
 let newest; // what was read aloud, or stood there when the room was opened
 function changed(e) {
@@ -249,7 +252,6 @@ i18n.changed.addEventListener('change', () => {
   list.render();
   members.forget();
   heading();
-  $('me').textContent = t('you', { name: store.get().name || rooms.nameOf(chat.user) });
   learn();
 });
 
