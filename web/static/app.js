@@ -149,7 +149,7 @@ function messageMenu(m, button) {
     may('send') && { emojis: EMOJIS, act: (emoji) => room.react(m.offset, emoji).catch(failed) },
     may('send') && { label: t('reply'), act: () => composer.reply(m) },
     mine && may('edit_own') && { label: t('edit'), act: () => composer.edit(m) },
-    { label: t('copy'), act: () => navigator.clipboard?.writeText(textOf(m.data)) },
+    navigator.clipboard && { label: t('copy'), act: () => navigator.clipboard.writeText(textOf(m.data)) },
     (mine ? may('delete_own') || may('delete_any') : may('delete_any')) && {
       label: t('delete'), danger: true,
       act: async () => { if (await ask(t('confirmDelete'), [], { ok: t('delete'), danger: true })) room.remove(m.offset).catch(failed); },

@@ -20,7 +20,7 @@ export class Outbox extends EventTarget {
     this.#deliver = deliver;
   }
 
-  add(text, reply) { this.restore([{ id: crypto.randomUUID(), text, reply, time: Date.now() }]); }
+  add(text, reply) { this.restore([{ id: newID(), text, reply, time: Date.now() }]); }
 
   /** Takes up what another page has left. */
   restore(messages) {
@@ -70,3 +70,6 @@ export class Outbox extends EventTarget {
 
   #changed() { this.dispatchEvent(new CustomEvent('change')); }
 }
+
+// crypto.randomUUID is there over https only, and on localhost.
+const newID = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
