@@ -1,0 +1,22 @@
+// What people and their rooms are called.
+
+/** What to call an author: the name that the token brought, else the user's id. */
+export function nameOf(info) { return givenName(info) || info?.user || ''; }
+
+/** The name that an author's token brought; '' for none. */
+export function givenName(info) {
+  const name = info?.conn_info?.name ?? info?.connInfo?.name;
+  return typeof name === 'string' ? name : '';
+}
+
+const escape = (user) => user.replaceAll('%', '%25').replaceAll(',', '%2C').replaceAll('#', '%23');
+const unescape = (part) => part.replaceAll('%23', '#').replaceAll('%2C', ',').replaceAll('%25', '%');
+
+/** The name of a user's own room. */
+export const personalRoom = (user) => '#' + escape(user);
+
+/** Of a room between two: the other one. */
+export function otherOf(room, user) {
+  if (!room.startsWith('#')) return '';
+  return room.slice(1).split(',').map(unescape).find((one) => one !== user) ?? '';
+}

@@ -1,0 +1,244 @@
+// A room: its messages, kept up to date, and what one does there.
+
+import { asError } from './errors.js';
+import { Fold } from './fold.js';
+import { nameOf } from './names.js';
+
+/** How many messages a Room keeps, and a page of them. */
+export const KEPT = 200, PAGE = 50;
+
+/**
+ * A room that is open.
+ *
+ * Events: 'change' when messages, outbox, typing or marks have; 'gap' when
+ * something was missed and the room was loaded anew; 'members'; 'settings'; 'left'
+ * with detail {code, reason} when one is not in the room any more.
+ */
+export class Room extends EventTarget {
+  /** the messages that are kept, oldest first; at most KEPT, and always in one piece */
+  messages = [];
+  /** whether older ones than messages[0] exist, and whether the newest are kept */
+  more = false;
+  atEnd = true;
+  /** who is about to say something: user → name */
+  typing = new Map();
+  /** of others: user → {read, delivered} */
+  marks = new Map();
+  loaded = false;
+  error = null;
+  #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = 0; #timers = new Map(); #read = 0; #closed = false; #early = [];
+
+  constructor(chat, client, name, outbox, forget) {
+    super();
+    this.name = name;
+    this.#chat = chat;
+    this.#client = client;
+    this.#outbox = outbox;
+    this.#forget = forget;
+    outbox.waits = (m) => this.atEnd && !this.#fold.has(m.offset);
+    outbox.addEventListener('change', this.#sent);
+    this.#sub = client.newSubscription(name, { joinLeave: true, recoverable: true });
+    this.#sub
+      .on('publication', (p) => this.#publication(p))
+      .on('join', () => this.#tell('members'))
+      .on('leave', () => this.#tell('members'))
+      .on('error', (e) => { this.error = asError(e.error); this.#tell('change'); })
+      .on('unsubscribed', (c) => { if (!this.#closed && c.code !== 0) { this.error = asError(c); this.#tell('left', { code: c.code, reason: c.reason }); } })
+      .on('subscribed', (c) => this.#subscribed(c));
+    this.#sub.subscribe();
+  }
+
+  /** Leaves the room on this connection; it stays in the list. */
+  close() {
+    this.#closed = true;
+    this.#outbox.removeEventListener('change', this.#sent);
+    this.#outbox.waits = () => false;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#sub.unsubscribe();
+    this.#client.removeSubscription(this.#sub);
+    this.#forget();
+  }
+
+  call(method, data = {}) { return this.#chat.call(method, { room: this.name, ...data }); }
+  info() { return this.call('room.info'); }
+  members() { return this.call('members'); }
+  set(settings) { return this.call('room.set', settings); }
+  edit(offset, text) { return this.call('edit', { offset, data: { text } }); }
+  remove(offset) { return this.call('delete', { offset }); }
+  react(offset, emoji, remove = false) { return this.call('react', { offset, emoji, remove }); }
+
+  /** One's own that are on their way: {id, text, reply, time, state: 'sending'|'sent'|'failed', error}. */
+  get outbox() { return this.#outbox.all; }
+
+  /** Says something: it stands in outbox until it has its place, also when the room is closed meanwhile. Never rejects. */
+  send(text, reply) {
+    this.#typed = 0; // what is written next is news
+    this.#outbox.add(text, reply);
+  }
+  retry(id) { this.#outbox.retry(id); }
+  discard(id) { this.#outbox.discard(id); }
+  #sent = () => this.#tell('change');
+
+  /** Tells the others that one writes, at most every three seconds. */
+  type() {
+    const now = Date.now();
+    if (now - this.#typed < 3000 || this.#chat.state !== 'connected') return;
+    this.#typed = now;
+    this.call('typing').catch(() => {});
+  }
+
+  /** Notes that all up to an offset was read. */
+  read(offset) {
+    if (offset <= this.#read || !this.#chat.user) return;
+    this.#read = offset;
+    this.call('mark', { read: offset }).catch(() => { this.#read = 0; });
+  }
+
+  /** 'sent' | 'delivered' | 'read': how far a message of one's own has come. */
+  progress(offset) {
+    let best = 'sent';
+    for (const [user, m] of this.marks) {
+      if (user === this.#chat.user) continue;
+      if (m.read >= offset) return 'read';
+      if (m.delivered >= offset) best = 'delivered';
+    }
+    return best;
+  }
+
+  /** Loads the page before what is kept; resolves to whether there was one. */
+  async older() {
+    if (!this.more || !this.messages.length) return false;
+    const page = await this.call('messages', { before: this.messages[0].offset, limit: PAGE });
+    this.#fold.before(page.messages);
+    this.more = page.more;
+    if (this.#fold.size > KEPT) {
+      this.#fold.keepFirst(KEPT);
+      this.atEnd = false;
+    }
+    this.#show();
+    return true;
+  }
+
+  /** Loads the page behind it, where that is not the end. */
+  async newer() {
+    if (this.atEnd || !this.messages.length) return false;
+    const page = await this.call('messages', { after: this.messages.at(-1).offset, limit: PAGE });
+    this.#fold.after(page.messages);
+    this.atEnd = !page.more;
+    if (this.#fold.size > KEPT) {
+      this.#fold.keepLast(KEPT);
+      this.more = true;
+    }
+    this.#show();
+    return true;
+  }
+
+  /** Loads the newest ones instead of what is kept. */
+  async newest() {
+    const page = await this.call('messages', { limit: PAGE });
+    const early = this.#early;
+    this.#early = [];
+    this.#fold = new Fold(page.messages);
+    this.more = page.more;
+    this.atEnd = this.loaded = true;
+    this.error = null;
+    for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: Date.now() });
+    await this.#loadMarks();
+    this.#outbox.settle();
+    this.#show();
+  }
+
+  async #loadMarks() {
+    const { marks } = await this.call('marks').catch(() => ({ marks: [] }));
+    for (const { user, read, delivered } of marks) this.marks.set(user, { read, delivered });
+  }
+
+  async #subscribed(c) {
+    const gap = c.wasRecovering && !c.recovered;
+    if (this.loaded && !gap) { // what was missed comes as publications, in which the library leaves out the time
+      if (c.wasRecovering && this.atEnd && this.messages.length) this.#again(this.messages.at(-1).offset);
+      return;
+    }
+    try {
+      await this.newest();
+      if (gap) this.#tell('gap');
+    } catch (e) {
+      this.error = e;
+      this.#tell('change');
+    }
+    this.#tell('members');
+  }
+
+  async #again(offset) {
+    const page = await this.call('messages', { after: offset, limit: KEPT }).catch(() => ({ messages: [] }));
+    this.#fold.after(page.messages.filter((m) => this.#fold.has(m.offset)));
+    this.#show();
+  }
+
+  #publication(p) {
+    const { tags = {}, info } = p;
+    switch (tags.event) {
+      case 'typing': return this.#types(info);
+      case 'mark':
+        if (info) this.marks.set(info.user, { read: +tags.read, delivered: +tags.delivered });
+        return this.#tell('change');
+      case 'join': case 'leave': return this.#tell('members');
+      case 'room': return this.#tell('settings', p.data);
+      case 'kick': case 'ban': case 'unban': case 'mute': case 'unmute': return this.#tell('settings');
+    }
+    if (!this.loaded) return void this.#early.push(p);
+    if (info) this.#stopTyping(info.user);
+    if (!tags.event && !this.atEnd) return this.#tell('change'); // it comes with newer()
+    p = { ...p, time: Date.now() };
+    this.#fold.apply(p);
+    if (tags.event) this.#quoted.apply(p);
+    if (this.#fold.size > KEPT) {
+      this.#fold.keepLast(KEPT);
+      this.more = true;
+    }
+    if (tags.id && info?.user === this.#chat.user) this.#outbox.discard(tags.id);
+    if (!tags.event && info?.user !== this.#chat.user && globalThis.document?.hidden && this.#chat.user)
+      this.call('mark', { delivered: p.offset }).catch(() => {});
+    this.#show();
+  }
+
+  #types(info) {
+    if (!info || info.user === this.#chat.user && info.user) return;
+    const key = info.user || info.client;
+    this.typing.set(key, nameOf(info));
+    clearTimeout(this.#timers.get(key));
+    this.#timers.set(key, setTimeout(() => this.#stopTyping(key), 5000));
+    this.#tell('change');
+  }
+
+  #stopTyping(key) {
+    clearTimeout(this.#timers.get(key));
+    this.#timers.delete(key);
+    if (this.typing.delete(key)) this.#tell('change');
+  }
+
+  #show() {
+    this.messages = this.#fold.list();
+    this.#tell('change');
+    this.#quote();
+  }
+
+  /** A message that another one answers; undefined: it is forgotten, or not here yet. */
+  quoted(offset) { return this.#fold.get(offset) ?? this.#quoted.get(offset); }
+
+  // Gets what is answered and not among the messages.
+  async #quote() {
+    const missing = [...new Set(this.messages.map((m) => m.reply).filter((at) => at && !this.#asked.has(at) && !this.#fold.has(at)))];
+    if (!missing.length) return;
+    for (const at of missing) this.#asked.add(at);
+    try {
+      const { messages } = await this.call('messages', { offsets: missing });
+      this.#quoted.after(messages);
+      if (messages.length) this.#tell('change');
+    } catch {
+      for (const at of missing) this.#asked.delete(at);
+    }
+  }
+
+  #tell(type, detail) { if (!this.#closed) this.dispatchEvent(new CustomEvent(type, { detail })); }
+}
