@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,6 +33,8 @@ func TestChatPage(t *testing.T) {
 		{"OfflineAndOnline", testOfflineAndOnline},
 		{"UnsentOutlivesThePage", testUnsentOutlivesThePage},
 		{"GuestOfAnotherTime", testGuestOfAnotherTime},
+		{"Kicked", testKicked},
+		{"InTheBackground", testInTheBackground},
 		{"TenThousandMessages", testTenThousandMessages},
 		{"Moderator", testModerator},
 		{"KeyboardOnly", testKeyboardOnly},
@@ -298,7 +301,7 @@ var hostile = []string{
 	`&lt;b&gt;&#x3c;`,
 	"a\u202ebc\u2066d",
 	"{{constructor.constructor('document.title=`owned`')()}}",
-	strings.Repeat("W", 3000),
+	strings.Repeat("W", 4096),
 	strings.Repeat("خ", 300) + "abc",
 	"Z̷̢̛̰a̸̧l̵g̶o̴" + strings.Repeat("\u0301", 60),
 	"👨‍👩‍👧🏴󠁧󠁢󠁳󠁣󠁴󠁿",
@@ -467,6 +470,65 @@ func testGuestOfAnotherTime(t *testing.T, browser context.Context, program strin
 	ann.settled()
 }
 
+// callAPI is a backend's call.
+func callAPI(t *testing.T, server *running, method, body string) {
+	t.Helper()
+	defer http.DefaultClient.CloseIdleConnections()
+	r, err := http.NewRequest(http.MethodPost, "http://"+server.addrs[0]+"/api/"+method, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-API-Key", "a key of the tests")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if answer, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || strings.Contains(string(answer), `"error"`) {
+		t.Fatal(res.Status, string(answer), err)
+	}
+}
+
+// testKicked: who is sent out sees why; what fails then is tried again by hand,
+// and said once.
+func testKicked(t *testing.T, browser context.Context, program string) {
+	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--api", "--api-key", "a key of the tests")
+	url := "http://" + server.addrs[0] + "/"
+	ann, bob := come(t, browser, url, "Ann"), come(t, browser, url, "Bob")
+	ann.enter(text, "one")
+	bob.shows("one")
+	id := eval[string](ann, `JSON.parse(atob(JSON.parse(localStorage.getItem('webim.identity')).token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).sub`)
+	callAPI(t, server, "disconnect", `{"user":`+quote(id)+`,"disconnect":{"code":3503,"reason":"force disconnect"}}`)
+	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
+	ann.enter(text, "two")
+	ann.wait(`document.querySelectorAll('#log .message.failed').length === 1`)
+	ann.screenshot("chat-15-kicked")
+	ann.judge("kicked")
+	ann.do(chromedp.Click(chromedp.CSS("#retry")))
+	ann.isIn()
+	eval[bool](ann, `([...document.querySelectorAll('#log .failed button')].find((b) => b.textContent === 'Try again').click(), true)`)
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'one,two'`)
+	}
+	ann.settled()
+}
+
+// testInTheBackground: a page that is not looked at tells that it has got a
+// message, and that it was read when it is looked at again.
+func testInTheBackground(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	hide := func(hidden bool) {
+		eval[bool](bob, fmt.Sprintf(`(Object.defineProperty(document, 'hidden', {value: %v, configurable: true}), document.dispatchEvent(new Event('visibilitychange')), true)`, hidden))
+	}
+	hide(true)
+	ann.enter(text, "are you there?")
+	bob.shows("are you there?")
+	ann.wait(`document.querySelector('#log .mine .progress').textContent === 'Delivered'`)
+	hide(false)
+	ann.wait(`document.querySelector('#log .mine .progress').textContent === 'Read'`)
+}
+
 func testTenThousandMessages(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--history-messages", "10000", "--history-bytes", "4MiB", "--api", "--api-key", "a key of the tests")
 	const count = 10_000
@@ -480,21 +542,8 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 			fmt.Fprintf(&b, `{"publish":{"channel":"lobby","data":{"text":"message %d"}}}`, i)
 		}
 		b.WriteString(`]}`)
-		r, err := http.NewRequest(http.MethodPost, "http://"+server.addrs[0]+"/api/batch", strings.NewReader(b.String()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("X-API-Key", "a key of the tests")
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != 200 {
-			t.Fatal(res.Status)
-		}
+		callAPI(t, server, "batch", b.String())
 	}
-	http.DefaultClient.CloseIdleConnections()
 	p := come(t, browser, "http://"+server.addrs[0]+"/", "Ann")
 	p.shows(fmt.Sprint("message ", count-1))
 	nodes := func() int { return eval[int](p, `document.querySelectorAll('#log .message').length`) }
@@ -538,7 +587,8 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 	// quoted for all, loaded or not.
 	for range 6 {
 		first := eval[string](p, bodies+`[0]`)
-		eval[bool](p, `(document.querySelector('#log').scrollTop = 0, true)`)
+		// The event at once: a message that comes before it would bring the end back.
+		eval[bool](p, `(document.querySelector('#log').scrollTop = 0, document.querySelector('#log').dispatchEvent(new Event('scroll')), true)`)
 		p.wait(bodies + `[0] !== ` + quote(first))
 	}
 	old := eval[string](p, bodies+`[0]`)
