@@ -335,7 +335,8 @@ func TestRapidSubscribingWithALateEngine(t *testing.T) {
 		}
 		if round%4 > 1 {
 			k.c.Close()
-			eventually(t, "it is gone", func() bool { return n.room("r").Len() == 1 })
+			// Both: before its commands are read it is not a member yet.
+			eventually(t, "it is gone", func() bool { return n.s.Stats().Open == 1 && n.room("r").Len() == 1 })
 			continue
 		}
 		answered := map[uint32]bool{}

@@ -501,7 +501,7 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	callAPI(t, server, "disconnect", `{"user":`+quote(id)+`,"disconnect":{"code":3503,"reason":"force disconnect"}}`)
 	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
 	ann.enter(text, "two")
-	ann.wait(`document.querySelectorAll('#log .message.failed').length === 1`)
+	ann.wait(`document.querySelector('#log .message.failed .fault')?.firstChild.data.startsWith('Not sent: force disconnect')`)
 	ann.screenshot("chat-15-kicked")
 	ann.judge("kicked")
 	ann.do(chromedp.Click(chromedp.CSS("#retry")))

@@ -10,4 +10,4 @@ export class ChatError extends Error {
 }
 
 /** Of an error of the library's. */
-export const asError = (e) => new ChatError(e?.code ?? 0, e?.message ?? String(e), e?.temporary || !e?.code || e.code < 100);
+export const asError = (e) => new ChatError(e?.code ?? 0, e?.message ?? e?.reason ?? String(e), e?.temporary || !e?.code || e.code < 100);
