@@ -73,27 +73,35 @@ func (h *Hub) Ordered(o Order) error {
 	for _, s := range h.targets(o.To) {
 		s.obey(o)
 	}
-	if o.Kind == OrderDisconnect && (o.To.User == "" || h.bearers.Load() > 0) {
-		h.closePlain(wire.DisconnectCode(o.Code), o.Reason, func(a Author, _ *identity) bool {
-			return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
-		})
+	if o.To.User == "" || h.bearers.Load() > 0 {
+		h.orderedPlain(o)
 	}
 	return nil
 }
 
-// closePlain closes the plain connections that a test picks: they can be sent
-// away, as others, and told nothing else. It walks all connections, as all does,
-// which is for nothing where no plain connection has a token.
-func (h *Hub) closePlain(code wire.DisconnectCode, reason string, test func(Author, *identity) bool) {
+// orderedPlain is Ordered for plain connections, which can only be sent away: who
+// is to leave the room that it is in, too.
+func (h *Hub) orderedPlain(o Order) {
+	meant := func(c netpoll.Conn) bool {
+		a := authorOf(c)
+		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
+	}
+	switch o.Kind {
+	case OrderDisconnect:
+		h.closePlain("", wire.DisconnectCode(o.Code), o.Reason, meant)
+	case OrderUnsubscribe:
+		end := wire.DisconnectForceNoReconnect
+		h.closePlain(o.Room, end, end.Text(), meant)
+	}
+}
+
+// closePlain closes the plain connections of a room, or of all, that a test picks.
+// It walks all connections, as all does, which is for nothing where no plain
+// connection has a token.
+func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, test func(netpoll.Conn) bool) {
 	for c := range h.server.Conns() {
-		if c.Tag() == 0 {
-			continue // not of that dialect, or not open yet
-		}
-		who := anonymous
-		if p, ok := c.Data().(*plainConn); ok {
-			who = p.who
-		}
-		if test(authorOf(c), who) {
+		m, open := h.Member(c)
+		if open && (room == "" || m.Room.name == room) && test(c) {
 			_ = c.Close(wireStatus(code), reason)
 		}
 	}
@@ -251,11 +259,12 @@ func (h *Hub) revoke(o Order) error {
 		return err
 	}
 	code := wire.DisconnectInvalidToken
-	h.closePlain(code, code.Text(), func(_ Author, who *identity) bool {
-		if o.Token != "" {
-			return who.ID == o.Token
+	h.closePlain("", code, code.Text(), func(c netpoll.Conn) bool {
+		p, named := c.Data().(*plainConn)
+		if !named || o.Token != "" {
+			return named && p.who.ID == o.Token
 		}
-		return who.User == o.To.User && !who.IssuedAt.After(o.At)
+		return p.who.User == o.To.User && !p.who.IssuedAt.After(o.At)
 	})
 	return err
 }

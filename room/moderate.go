@@ -3,8 +3,10 @@ package room
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"webim/room/wire"
 )
@@ -48,13 +50,12 @@ func (s *Sanction) check() error {
 		return bad("user is missing")
 	case len(s.Who) > wire.MaxRoomName:
 		return bad("user is too long")
+	case !printable(s.Who):
+		return bad("user has control characters or is not UTF-8")
 	case len(s.Reason) > MaxReason:
 		return bad("reason is over " + strconv.Itoa(MaxReason) + " bytes")
-	}
-	for _, r := range s.Reason {
-		if unicode.IsControl(r) {
-			return bad("reason has control characters")
-		}
+	case !printable(s.Reason):
+		return bad("reason has control characters or is not UTF-8")
 	}
 	if s.Table == TableBanIP {
 		net, err := ParseNetwork(s.Who)
@@ -64,6 +65,11 @@ func (s *Sanction) check() error {
 		s.Who = net.String()
 	}
 	return nil
+}
+
+// printable tells whether a text may stand in a line of the log, and in tags.
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // Impose bans or mutes. Existing connections of who is banned end at once, with

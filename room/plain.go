@@ -139,14 +139,6 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		_ = h.denied()
 		return
 	}
-	if h.mayTalk(m.Room.name, who.User, cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())), func() bool {
-		return h.allows(who, RoleMember, ActMute, m.Room.name, m.Room.opts)
-	}, true) != nil {
-		return
-	}
-	if op == ws.OpText && h.cfg.Text.check(data) != nil {
-		return
-	}
 	msg := Message{Op: op, Data: data}
 	if o := m.Room.opts; o != noOptions {
 		msg.Keep = &o.History // as what the other dialect says there
@@ -163,14 +155,9 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		p = &plainConn{who: who}
 		m.Conn.SetData(p)
 	}
-	if p != nil {
-		if err := h.admit(&p.quota, classSend); err != nil {
-			r.entered(n)
-			if errors.Is(err, wire.DisconnectTooManyErrors) {
-				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
-			}
-			return
-		}
+	if !h.plainPasses(m, who, p, op, data) {
+		r.entered(n)
+		return
 	}
 	h.engine.Publish(r.name, msg, func(pos Position, err error) {
 		r.entered(n)
@@ -178,4 +165,24 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 			h.said(r.name, pos, msg)
 		}
 	})
+}
+
+// plainPasses judges a message by the rates, by its text and by what mutes and the
+// room's settings have against it: the cheap things first, and what counts only
+// when the message will not come again.
+func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, op ws.OpCode, data []byte) bool {
+	if p != nil {
+		if err := h.admit(&p.quota, classSend); err != nil {
+			if errors.Is(err, wire.DisconnectTooManyErrors) {
+				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
+			}
+			return false
+		}
+	}
+	if op == ws.OpText && h.cfg.Text.check(data) != nil {
+		return false
+	}
+	r := m.Room
+	moderates := func() bool { return h.allows(who, RoleMember, ActMute, r.name, r.opts) }
+	return h.mayTalk(Saying{Room: r.name}, who.User, cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())), moderates) == nil
 }

@@ -186,9 +186,12 @@ func (h *Hub) allows(who *token.Identity, further Roles, a Action, room string, 
 	return o.Rights.Allows(further|rolesOf(who, room), a) || granted(&who.Grants, a, room)
 }
 
-// may judges one command of a session: nil, or ErrPermissionDenied. A member is
-// also one whose joining is under way.
+// may judges one command of a session: nil, ErrBanned or ErrPermissionDenied. A
+// member is also one whose joining is under way.
 func (s *session) may(a Action, room string, o *Options) error {
+	if err := s.notBanned(room); err != nil {
+		return err // many may talk where they are not: taking them out is not all
+	}
 	if s.mayBy(a, room, o) {
 		return nil
 	}
@@ -197,7 +200,7 @@ func (s *session) may(a Action, room string, o *Options) error {
 
 // allowed is may for what is no command of its own.
 func (s *session) allowed(a Action, room string) bool {
-	return s.mayBy(a, room, s.hub.cfg.options(room))
+	return s.notBanned(room) == nil && s.mayBy(a, room, s.hub.cfg.options(room))
 }
 
 func (s *session) mayBy(a Action, room string, o *Options) bool {

@@ -27,24 +27,34 @@ type sanctions struct {
 	networks map[networkWhere]bool
 	lengths  map[int]int // how many networks have that length
 	paces    map[string]pace
-	next     map[whoWhere]time.Time // when somebody may say the next in a slow room
+	spoke    map[whoWhere]spoken // who said the last when in a slow room
 }
 
 type whoWhere struct{ room, who string }
+
+type spoken struct {
+	at  time.Time
+	key string // of the message: its sender may try it again
+}
 
 type networkWhere struct {
 	room string
 	net  netip.Prefix
 }
 
-// maxPaced is how many users of slow rooms are remembered before those are
-// forgotten that may speak again.
+// maxPaced is how many users of slow rooms are remembered, some 200 bytes each.
+// Then those are forgotten that may speak again, and, if they are few, all: who
+// floods a slow room from ever new connections gains that others wait less.
 const maxPaced = 10_000
+
+// retryTime is how long a message may be tried again that slow mode has let pass:
+// as long as engines know its key, or it would be said twice.
+const retryTime = 5 * time.Minute
 
 func (h *Hub) watchSanctions() (stop func()) {
 	s := &h.sanctions
 	s.bans, s.mutes, s.networks = map[whoWhere]bool{}, map[whoWhere]time.Time{}, map[networkWhere]bool{}
-	s.lengths, s.paces, s.next = map[int]int{}, map[string]pace{}, map[whoWhere]time.Time{}
+	s.lengths, s.paces, s.spoke = map[int]int{}, map[string]pace{}, map[whoWhere]spoken{}
 	stops := []func(){
 		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
 		h.engine.Watch(TableMute, h.toldMute), h.engine.Watch(TableRoom, h.toldRoom),
@@ -97,7 +107,7 @@ func (h *Hub) toldBanIP(e Entry) {
 		for _, one := range h.all(func(s *session) bool { return inside(s.conn) }) {
 			one.removeFrom(e.Of)
 		}
-		h.closePlainIn(e.Of, inside)
+		h.banPlain(e.Of, inside)
 	})
 }
 
@@ -129,7 +139,7 @@ func (h *Hub) remove(room string, all []*session, plain func(Author) bool) {
 		s.removeFrom(room)
 	}
 	if h.bearers.Load() > 0 {
-		h.closePlainIn(room, func(c netpoll.Conn) bool { return plain(authorOf(c)) })
+		h.banPlain(room, func(c netpoll.Conn) bool { return plain(authorOf(c)) })
 	}
 }
 
@@ -141,21 +151,14 @@ func (s *session) removeFrom(room string) {
 	s.expelled(room)
 }
 
-// closePlainIn closes plain connections: they are in one room, and can only be
-// sent away.
-func (h *Hub) closePlainIn(room string, test func(netpoll.Conn) bool) {
-	for c := range h.server.Conns() {
-		m, ok := h.Member(c)
-		if ok && (room == "" || m.Room.name == room) && test(c) {
-			_ = c.Close(wireStatus(wire.DisconnectBanned), wire.DisconnectBanned.Text())
-		}
-	}
+func (h *Hub) banPlain(room string, test func(netpoll.Conn) bool) {
+	h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), test)
 }
 
 // addressOf is where a connection comes from.
 func addressOf(c netpoll.Conn) netip.Addr {
 	info, _ := c.Info()
-	return info.Remote.Addr().Unmap()
+	return info.Remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
 }
 
 // isBanned tells whether a user, or who comes from an address, may not be in a
@@ -196,12 +199,11 @@ func (h *Hub) isMuted(room, user string) (until time.Time, is bool) {
 	return time.Time{}, false
 }
 
-// mayTalk judges what sanctions and the room's settings have against somebody who
-// may send there by the rights; moderates: it may mute others. message: a message
-// of its own, which slow mode counts. who tells users apart, and connections
-// without one.
-func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message bool) error {
-	if until, is := h.isMuted(room, user); is {
+// mayTalk judges what mutes and the room's settings have against somebody who may
+// send there by the rights; moderates: it may mute others. who tells users apart,
+// and connections without one.
+func (h *Hub) mayTalk(what Saying, user, who string, moderates func() bool) error {
+	if until, is := h.isMuted(what.Room, user); is {
 		text := "you are muted here"
 		if !until.IsZero() {
 			text += " until " + until.UTC().Format(time.RFC3339)
@@ -210,47 +212,59 @@ func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message boo
 	}
 	s := &h.sanctions
 	s.mu.RLock()
-	p, special := s.paces[room]
+	p, special := s.paces[what.Room]
 	s.mu.RUnlock()
 	switch {
 	case !special || moderates():
 		return nil
 	case p.locked:
 		return wire.Explain(wire.ErrLocked, "the room is locked")
-	case p.slow > 0 && message:
-		return s.slow(whoWhere{room, who}, p.slow)
+	case p.slow > 0 && !what.Event:
+		return s.slow(whoWhere{what.Room, who}, p.slow, what.Key)
 	}
 	return nil
 }
 
 // slow counts a message in slow mode. Each node counts for itself.
-func (s *sanctions) slow(k whoWhere, every time.Duration) error {
+func (s *sanctions) slow(k whoWhere, every time.Duration, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if wait := s.next[k].Sub(now); wait > 0 {
+	last := s.spoke[k]
+	if key != "" && key == last.key && now.Sub(last.at) < min(every, retryTime) {
+		return nil
+	}
+	if wait := last.at.Add(every).Sub(now); wait > 0 {
 		return wire.Explain(wire.ErrSlowMode, "slow mode: wait "+wait.Round(time.Second).String())
 	}
-	if len(s.next) >= maxPaced {
-		for k, at := range s.next {
-			if !at.After(now) {
-				delete(s.next, k)
-			}
-		}
+	if len(s.spoke) >= maxPaced {
+		s.forgetLocked(now)
 	}
-	s.next[k] = now.Add(every)
+	s.spoke[k] = spoken{now, key}
 	return nil
 }
 
+// forgetLocked makes room for half of maxPaced at least, so that a message costs
+// two entries' looking at.
+func (s *sanctions) forgetLocked(now time.Time) {
+	for k, last := range s.spoke {
+		if now.Sub(last.at) >= s.paces[k.room].slow {
+			delete(s.spoke, k)
+		}
+	}
+	if len(s.spoke) > maxPaced/2 {
+		clear(s.spoke)
+	}
+}
+
 // mayTalk judges a session's message, or another saying, in a room.
-func (s *session) mayTalk(room string, message bool) error {
+func (s *session) mayTalk(what Saying) error {
 	user := s.who.Load().User
 	who := user
 	if who == "" {
 		who = "\x00" + s.client() // no user is called so
 	}
-	moderates := func() bool { return s.allowed(ActMute, room) }
-	return s.hub.mayTalk(room, user, who, moderates, message)
+	return s.hub.mayTalk(what, user, who, func() bool { return s.allowed(ActMute, what.Room) })
 }
 
 // notBanned judges whether a session may be in a room.

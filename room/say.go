@@ -26,15 +26,15 @@ type Saying struct {
 func (s *session) say(what Saying, done func(Position, error)) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
-	if !what.Always {
-		if err := s.mayTalk(what.Room, !what.Event); err != nil {
-			done(Position{}, err)
-			return
-		}
-	}
 	data, err := wire.Data(opts.Binary, what.Data)
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.checkData(data)
+	}
+	if err == nil {
+		err = s.notBanned(what.Room) // a backend's yes does not lift a ban
+	}
+	if err == nil && !what.Always { // last, for slow mode counts what passes
+		err = s.mayTalk(what)
 	}
 	if err != nil {
 		done(Position{}, err)

@@ -117,7 +117,7 @@ func TestRoomBan(t *testing.T) {
 				t.Errorf("banned, and joining: %q", got)
 			}
 			bob.join("other")
-			bob.refused(wire.ErrPermissionDenied, "kick", `{"room":"lobby","user":"mod"}`)
+			bob.refused(wire.ErrBanned, "kick", `{"room":"lobby","user":"mod"}`)
 			mod.must("unban", `{"room":"lobby","user":"bob"}`)
 			if got := bob.tryJoinAgain("lobby"); got != "" {
 				t.Errorf("after the ban: %q", got)
@@ -368,7 +368,7 @@ func TestAuditLog(t *testing.T) {
 	root, bob := h.come("root", "admin"), h.come("bob")
 	bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
 	for _, c := range []struct{ call, data, want string }{
-		{"mute", `{"room":"lobby","user":"b\nob","reason":"r"}`, `msg=audit action=mute by=root room=lobby target="b\nob" reason=r`},
+		{"mute", `{"room":"lobby","user":"b\" by=\u202e","reason":"r"}`, `msg=audit action=mute by=root room=lobby target="b\" by=\u202e" reason=r`},
 		{"unmute", `{"room":"lobby","user":"bob"}`, `action=unmute by=root room=lobby target=bob`},
 		{"ban", `{"ip":"192.0.2.0/24"}`, `action=ban by=root room="" target=192.0.2.0/24`},
 		{"unban", `{"user":"bob"}`, `action=unban by=root room="" target=bob`},

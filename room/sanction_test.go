@@ -1,0 +1,219 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// sanctioned does one of Impose, Lift and Kick, which must work.
+func sanctioned(t testing.TB, do func(Sanction, *Author, func(error)), s Sanction) {
+	t.Helper()
+	do(s, nil, func(err error) {
+		if err != nil {
+			t.Fatalf("%+v: %v", s, err)
+		}
+	})
+}
+
+// set writes how a room is set.
+func (n *node) set(room, settings string) {
+	n.t.Helper()
+	n.hub.Engine().Put(Entry{Key: Key{Table: TableRoom, Of: room}, Value: []byte(settings), Version: AnyVersion}, func(_ uint64, err error) {
+		if err != nil {
+			n.t.Fatal(err)
+		}
+	})
+}
+
+// TestPlainIsSanctioned: mutes, locks and slow mode hold in the plain dialect, and
+// what a user said in the other counts. What may not be said is lost.
+func TestPlainIsSanctioned(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, Anonymous: true, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	bob := sign(token.Claims{User: "bob"}, time.Hour)
+	plain, other, nobody := n.join("/r?token="+bob, noDeflate), n.join("/r?token="+bob, noDeflate), n.join("/r", noDeflate)
+	said := func(c *client, text string) {
+		t.Helper()
+		if err := c.send(ws.OpText, text); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*client{plain, other, nobody} {
+			c.expect(t, ws.OpText, text)
+		}
+	}
+	lost := func(c *client, text string) {
+		t.Helper()
+		if err := errors.Join(c.send(ws.OpText, text), c.send(ws.OpPing, text)); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(t, ws.OpPong, text) // by now it has been judged
+	}
+	said(plain, "first")
+	mute := Sanction{Table: TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
+	sanctioned(t, n.hub.Impose, mute)
+	lost(plain, "muted")
+	lost(other, "muted")
+	said(nobody, "others are not")
+	sanctioned(t, n.hub.Lift, mute)
+	n.set("r", `{"locked":true}`)
+	lost(plain, "locked")
+	lost(nobody, "locked")
+	n.set("r", `{"slow":3600}`)
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{"token":%q}}`, bob)
+	c.reply(t)
+	c.say(t, `{"id":2,"publish":{"channel":"r","data":{"text":"in the other dialect"}}}`)
+	if got := c.reply(t); got != `{"id":2,"publish":{}}` {
+		t.Fatal(got)
+	}
+	for _, c := range []*client{plain, other, nobody} {
+		c.expect(t, ws.OpText, "in the other dialect")
+	}
+	lost(plain, "too soon")
+	lost(other, "too soon")
+	c.say(t, `{"id":3,"publish":{"channel":"r","data":{"text":"too soon"}}}`)
+	if got := field(t, c.reply(t), "error", "code"); got != 441.0 {
+		t.Errorf("on another connection, in the other dialect: %v", got)
+	}
+	n.set("r", `{}`)
+	said(plain, "last") // nothing was said in between
+}
+
+// TestKickFromPlainRoom: who speaks the plain dialect in a room cannot be taken
+// out of it but by being sent away; others stay.
+func TestKickFromPlainRoom(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	join := func(user, room string) *client {
+		return n.join("/"+room+"?token="+sign(token.Claims{User: user}, time.Hour), noDeflate)
+	}
+	here, elsewhere, ann := join("bob", "r"), join("bob", "other"), join("ann", "r")
+	sanctioned(t, n.hub.Kick, Sanction{Room: "r", Who: "bob"})
+	if got := here.reply(t); got != "close 3503" {
+		t.Errorf("in the room: %s", got)
+	}
+	n.say("other", "stays")
+	elsewhere.expect(t, ws.OpText, "stays")
+	n.say("r", "stays")
+	ann.expect(t, ws.OpText, "stays")
+	join("bob", "r") // it is no ban
+	sanctioned(t, n.hub.Kick, Sanction{Who: "bob"})
+	if got := elsewhere.reply(t); got != "close 3503" {
+		t.Errorf("from everywhere: %s", got)
+	}
+}
+
+// TestSlowMode: what is refused does not count, who tries again what was let pass
+// is not too soon, and the room's present pace holds for what was said before.
+func TestSlowMode(t *testing.T) {
+	n := start(t, Config{Text: TextLimits{Bytes: 5}}, netpoll.Config{})
+	n.set("r", `{"slow":3600}`)
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{}}`)
+	c.reply(t)
+	id := 1
+	publish := func(text string, want any) {
+		t.Helper()
+		id++
+		c.say(t, `{"id":%d,"publish":{"channel":"r","data":{"text":%q}}}`, id, text)
+		if got := field(t, c.reply(t), "error", "code"); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	publish("too long", 445.0)
+	publish("one", nil)
+	publish("two", 441.0)
+	n.set("r", `{"slow":1}`)
+	eventually(t, "the shorter pace holds", func() bool {
+		id++
+		c.say(t, `{"id":%d,"publish":{"channel":"r","data":{"text":"x"}}}`, id)
+		return field(t, c.reply(t), "error") == nil
+	})
+}
+
+// TestSlowModeByItself is about what sanctions remember of it.
+func TestSlowModeByItself(t *testing.T) {
+	s := &sanctions{paces: map[string]pace{"r": {slow: time.Hour}}, spoke: map[whoWhere]spoken{}}
+	ann := whoWhere{"r", "ann"}
+	for _, c := range []struct {
+		key string
+		ago time.Duration // when the last was said
+		ok  bool
+	}{
+		{"k", 0, true}, {"k", time.Minute, true}, {"", time.Minute, false}, {"l", time.Minute, false},
+		{"k", 2 * retryTime, false}, // the engine may have forgotten it
+		{"k", time.Hour, true},
+		{"", 2 * time.Hour, true}, {"", time.Minute, false}, // no key is not the same key
+	} {
+		if last, known := s.spoke[ann]; known {
+			last.at = time.Now().Add(-c.ago)
+			s.spoke[ann] = last
+		}
+		if err := s.slow(ann, time.Hour, c.key); (err == nil) != c.ok {
+			t.Errorf("%q after %v: %v", c.key, c.ago, err)
+		}
+	}
+	for i := range 3 * maxPaced {
+		if err := s.slow(whoWhere{"r", fmt.Sprint(i)}, time.Hour, ""); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.spoke) > maxPaced {
+			t.Fatalf("%d are remembered", len(s.spoke))
+		}
+	}
+}
+
+func TestParseNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "192.0.2.77/24": "192.0.2.0/24", "10.1.2.3/8": "10.0.0.0/8",
+		"::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8::1": "2001:db8::/64", "2001:db8::1/128": "2001:db8::1/128",
+		"2001:db8:1::/48": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/64",
+		"": "", "x": "", "192.0.2.0/": "", "192.0.2.0/33": "", "192.0.2.0/7": "", "0.0.0.0/0": "", "::/0": "", "2001:db8::/31": "",
+		"::ffff:0:0/96": "", "::ffff:192.0.2.0/120": "", "fe80::%eth0/64": "", "192.0.2.0/024": "", "192.0.2": "", " 192.0.2.7": "",
+	} {
+		net, err := ParseNetwork(text)
+		if (err == nil) != (want != "") || err == nil && net.String() != want {
+			t.Errorf("%q: %v, %v; want %q", text, net, err, want)
+		}
+	}
+}
+
+// TestBannedAddresses: a network has all ways to write an address in it, and no
+// other's.
+func TestBannedAddresses(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	for _, net := range []string{"192.0.2.0/24", "198.51.100.7", "2001:db8:0:1::99", "fe80::1"} {
+		sanctioned(t, n.hub.Impose, Sanction{Table: TableBanIP, Who: net})
+	}
+	for addr, want := range map[string]bool{
+		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
+		"2001:db8:0:1:ffff::": true, "2001:db8:0:2::": false, "fe80::2%eth0": true, "::1": false,
+	} {
+		if got := n.hub.isBanned("r", "", netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s is banned: %v", addr, got)
+		}
+	}
+}
+
+func TestSanctionsThatAreNone(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	for _, s := range []Sanction{
+		{Table: TableBan}, {Table: TableBan, Who: "a\nb"}, {Table: TableBan, Who: "a\xff"}, {Table: TableBan, Who: "a", Reason: "r\x00"},
+		{Table: TableBan, Who: "a", Room: "r\u202e"}, {Table: TableBanIP, Who: "a"},
+	} {
+		n.hub.Impose(s, nil, func(err error) {
+			if !errors.Is(err, wire.ErrBadRequest) {
+				t.Errorf("%+q: %v", s, err)
+			}
+		})
+	}
+}
