@@ -2,14 +2,13 @@ package room
 
 import (
 	"container/heap"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 )
 
 // facts are the State of the memory engine: what is written is gone with the
-// process. Two indices, by table and by Of, lead to the entries.
+// process. Two indices, by table and by Of, lead to the groups of entries.
 type facts struct {
 	most int64
 	now  func() time.Time
@@ -17,7 +16,7 @@ type facts struct {
 	mu       sync.Mutex // innermost but for what watchers lock
 	version  uint64
 	bytes    int64
-	tables   map[string]map[string]map[string]*fact
+	tables   map[string]map[string]*factGroup
 	watchers map[string][]*func(Entry)
 	ends     endings
 }
@@ -28,19 +27,47 @@ type fact struct {
 	at int // its place among the endings, or -1
 }
 
+// factGroup is the entries of a table that have the same Of. Their names are kept in
+// order, for lists are read at each message: writing costs moving 16 bytes for
+// each name behind, 10 µs in a room of ten thousand.
+type factGroup struct {
+	byName map[string]*fact
+	names  []string
+}
+
 // factCost is what an entry takes besides its strings, as measured: three maps'
 // share and the record.
 const factCost = 256
 
+// reserve is the part of the bound that is kept for the bans and mutes of
+// moderators: who fills the rest must not be safe from them.
+const reserve = 8
+
+// isGuarded: what people do with rooms of their own is not.
+func isGuarded(k Key) bool {
+	return (k.Table == TableBan || k.Table == TableBanIP || k.Table == TableMute) && !IsRoster(k.Of)
+}
+
+func (s *facts) mostOf(k Key) int64 {
+	if isGuarded(k) {
+		return s.most
+	}
+	return s.most - s.most/reserve
+}
+
 func (f *fact) cost() int64 { return factCost + int64(len(f.Of)+len(f.Name)+len(f.Value)) }
 
 func newFacts(most int64, now func() time.Time) *facts {
-	return &facts{most: most, now: now, tables: map[string]map[string]map[string]*fact{}, watchers: map[string][]*func(Entry){}}
+	return &facts{most: most, now: now, tables: map[string]map[string]*factGroup{}, watchers: map[string][]*func(Entry){}}
 }
 
 // findLocked is nil for what has ended, too.
 func (s *facts) findLocked(k Key) *fact {
-	f := s.tables[k.Table][k.Of][k.Name]
+	g := s.tables[k.Table][k.Of]
+	if g == nil {
+		return nil
+	}
+	f := g.byName[k.Name]
 	if f != nil && !f.Expires.IsZero() && !f.Expires.After(s.now()) {
 		s.removeLocked(f)
 		return nil
@@ -79,7 +106,7 @@ func (s *facts) put(e Entry) (uint64, error) {
 	if old != nil {
 		grown -= old.cost()
 	}
-	if grown > 0 && s.bytes+grown > s.most {
+	if grown > 0 && s.bytes+grown > s.mostOf(e.Key) {
 		return 0, ErrStateFull
 	}
 	if old != nil {
@@ -117,14 +144,17 @@ func (s *facts) Delete(k Key, version uint64, done func(error)) {
 // List implements State.
 func (s *facts) List(table, of, after string, limit int, done func([]Entry, error)) {
 	s.mu.Lock()
-	group := s.tables[table][of]
 	var all []Entry
-	for _, name := range slices.Sorted(maps.Keys(group)) {
-		if len(all) == limit {
-			break
+	if g := s.tables[table][of]; g != nil {
+		i, found := slices.BinarySearch(g.names, after)
+		if found {
+			i++
 		}
-		if f := s.findLocked(Key{table, of, name}); name > after && f != nil {
-			all = append(all, f.Entry)
+		for i < len(g.names) && len(all) < limit {
+			if f := s.findLocked(Key{table, of, g.names[i]}); f != nil { // else it has ended, and the next is in its place
+				all = append(all, f.Entry)
+				i++
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -136,8 +166,8 @@ func (s *facts) Watch(table string, f func(Entry)) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watchers[table] = append(slices.Clip(s.watchers[table]), &f)
-	for _, group := range s.tables[table] {
-		for _, one := range group {
+	for _, g := range s.tables[table] {
+		for _, one := range g.byName {
 			f(one.Entry)
 		}
 	}
@@ -157,13 +187,16 @@ func (s *facts) tellLocked(e Entry) {
 func (s *facts) keepLocked(f *fact) {
 	table := s.tables[f.Table]
 	if table == nil {
-		table = map[string]map[string]*fact{}
+		table = map[string]*factGroup{}
 		s.tables[f.Table] = table
 	}
-	if table[f.Of] == nil {
-		table[f.Of] = map[string]*fact{}
+	g := table[f.Of]
+	if g == nil {
+		g = &factGroup{byName: map[string]*fact{}}
+		table[f.Of] = g
 	}
-	table[f.Of][f.Name] = f
+	i, _ := slices.BinarySearch(g.names, f.Name)
+	g.byName[f.Name], g.names = f, slices.Insert(g.names, i, f.Name)
 	s.bytes += f.cost()
 	if !f.Expires.IsZero() {
 		heap.Push(&s.ends, f)
@@ -172,10 +205,11 @@ func (s *facts) keepLocked(f *fact) {
 
 // dropLocked takes an entry out; what held nothing else goes with it.
 func (s *facts) dropLocked(f *fact) {
-	table := s.tables[f.Table]
-	delete(table[f.Of], f.Name)
-	if len(table[f.Of]) == 0 {
-		delete(table, f.Of)
+	g := s.tables[f.Table][f.Of]
+	delete(g.byName, f.Name)
+	i, _ := slices.BinarySearch(g.names, f.Name)
+	if g.names = slices.Delete(g.names, i, i+1); len(g.names) == 0 {
+		delete(s.tables[f.Table], f.Of)
 	}
 	s.bytes -= f.cost()
 	if f.at >= 0 {

@@ -12,7 +12,7 @@ type Limits struct {
 	MaxBytes    int           // of a room's messages; 0: 16 KiB
 	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
 	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without use forgets first
-	MaxState    int64         // bytes of all entries of the State together; 0: 64 MiB. Above it nothing more is written
+	MaxState    int64         // bytes of all entries of the State together; 0: 64 MiB. Above it nothing more is written; the last eighth is for bans and mutes
 	KeyWindow   time.Duration // for which a message's key is remembered; 0: 5 min
 	MaxKeys     int           // keys remembered, some 300 bytes each; 0: 65,536. Above it the oldest is forgotten
 }

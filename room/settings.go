@@ -10,7 +10,7 @@ type Settings struct {
 	Title  string `json:"title,omitempty"`
 	Locked bool   `json:"locked,omitempty"` // only who may mute there may say anything
 	Slow   int    `json:"slow,omitempty"`   // seconds between two messages of a user; 0: none
-	By     string `json:"by,omitempty"`     // who made the room
+	By     string `json:"by,omitempty"`     // who made the room; "": a manager has set it since
 }
 
 // SettingsOf reads a room's settings and their version, 0 if it has none.

@@ -18,6 +18,8 @@ import (
 //     whoever reads after that, on any node, finds it or a later one.
 //   - A watcher is told all entries of its table, and then each change, once, in
 //     the order in which they were made; on the node that made it, before done.
+//   - Whatever fills the engine, there is room left for the bans and mutes that
+//     moderators impose elsewhere than in rooms of users' own.
 //   - An entry with an end is gone when that has passed, a little later at most.
 //
 // done is called exactly once, from any goroutine, perhaps before the call
@@ -65,7 +67,7 @@ const (
 	TableRoom   = "room"   // Of: room, Name: "": how it is set
 	TableMember = "member" // Of: room, Name: user
 	TableMine   = "mine"   // Of: user, Name: room; the same memberships from the other side
-	TableMark   = "mark"   // Of: room, Name: user: what the user got and read there
+	TableMark   = "mark"   // Of: user, Name: room: what the user got and read there
 	TableBan    = "ban"    // Of: room, or "" for all; Name: user
 	TableBanIP  = "banip"  // Of: room, or "" for all; Name: prefix
 	TableMute   = "mute"   // Of: room, or "" for all; Name: user

@@ -145,6 +145,37 @@ func TestStateBounded(t *testing.T) {
 	}
 }
 
+// TestStateKeepsRoomForSanctions: whoever fills the state is not safe from
+// moderators by that; what owners do in rooms of their own has no part in it.
+func TestStateKeepsRoomForSanctions(t *testing.T) {
+	m := NewMemory(Limits{MaxState: 20_000})
+	fill := func(table, of string) (n int) {
+		for ; ; n++ {
+			if _, err := put(t, m, Entry{Key: Key{table, of, fmt.Sprint(n)}, Value: []byte("{}")}); err == ErrStateFull {
+				return n
+			} else if err != nil || n > 100 {
+				t.Fatal(n, err)
+			}
+		}
+	}
+	if n := fill(TableBan, "$of my own"); n == 0 {
+		t.Fatal("nothing fits")
+	}
+	for _, k := range []Key{{TableMark, "ann", "r"}, {TableMute, "$of my own", "bob"}, {TableRoom, "r", ""}} {
+		if _, err := put(t, m, Entry{Key: k, Value: []byte("{}")}); err != ErrStateFull {
+			t.Errorf("%v: %v", k, err)
+		}
+	}
+	for _, k := range []Key{{TableBan, "", "bob"}, {TableMute, "lobby", "bob"}, {TableBanIP, "", "192.0.2.0/24"}} {
+		if _, err := put(t, m, Entry{Key: k, Value: []byte("{}")}); err != nil {
+			t.Errorf("%v: %v", k, err)
+		}
+	}
+	if n := fill(TableBan, ""); n == 0 || m.Stats().State > 20_000 {
+		t.Errorf("%d more bans, %d bytes in all", n, m.Stats().State)
+	}
+}
+
 // TestStateAgainstMap compares the state with a plain map.
 func TestStateAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -194,8 +225,24 @@ func TestStateAgainstMap(t *testing.T) {
 						t.Fatalf("%v is %q, want %q", k, got, oracle[k].text)
 					}
 				}
+				after, limit := key.Draw(t, "after").Name, rapid.IntRange(0, 4).Draw(t, "limit")
+				var want []string
+				for _, name := range []string{"", "x", "y", "z"} {
+					if _, there := oracle[Key{"t", of, name}]; there && name > after && len(want) < limit {
+						want = append(want, name)
+					}
+				}
+				if got := namesOf(m, "t", of, after, limit); got != strings.Join(want, " ") {
+					t.Fatalf("%d of %q after %q: %q, want %q", limit, of, after, got, want)
+				}
 			}
-			if len(watched) != len(oracle) {
+			entries := 0
+			for _, g := range m.tables["t"] {
+				if entries += len(g.names); len(g.names) != len(g.byName) || len(g.names) == 0 {
+					t.Fatalf("a group has the names %q of %d entries", g.names, len(g.byName))
+				}
+			}
+			if len(watched) != len(oracle) || entries != len(oracle) {
 				t.Fatalf("the watcher knows %v, there is %v", watched, oracle)
 			}
 		}

@@ -74,8 +74,12 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 	e := call.Hub.Engine()
 	l := &listed{Room: name, Kind: kindOf(name)}
 	room.RosterOf(e, name, user, func(r room.Roster, there bool, err error) {
-		if err != nil || !there || call.Hub.Banned(name, user) {
-			e.Delete(room.Key{Table: room.TableMine, Of: user, Name: name}, room.AnyVersion, func(error) { done(nil, err) })
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		if !there || call.Hub.Banned(name, user) {
+			e.Delete(room.Key{Table: room.TableMine, Of: user, Name: name}, room.AnyVersion, func(err error) { done(nil, err) })
 			return
 		}
 		l.Role = r.Role
@@ -85,25 +89,20 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 				return
 			}
 			l.Title = s.Title
-			e.Get(room.Key{Table: room.TableMark, Of: name, Name: user}, func(entry room.Entry, err error) {
-				var m mark
-				if err == nil && entry.Version != 0 {
-					err = json.Unmarshal(entry.Value, &m)
-				}
+			markOf(e, name, user, func(m markEntry, err error) {
 				if err != nil {
 					done(nil, err)
 					return
 				}
-				l.Read = m.Read
-				l.count(call, user, func(err error) { done(l, err) })
+				l.count(call, user, m, func(err error) { done(l, err) })
 			})
 		})
 	})
 }
 
-// count finds the last message, and how many are unread. Who may not ask for the
-// history is told of neither.
-func (l *listed) count(call *room.Call, user string, done func(error)) {
+// count finds the last message, and how many are unread behind the mark. Who may
+// not ask for the history is told of none of them.
+func (l *listed) count(call *room.Call, user string, read markEntry, done func(error)) {
 	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && !call.Allows(room.ActHistory, l.Room) {
 		done(nil)
 		return
@@ -113,6 +112,7 @@ func (l *listed) count(call *room.Call, user string, done func(error)) {
 			done(nil) // it remembers nothing
 			return
 		}
+		l.Read = read.in(got.Top.Epoch).Read
 		for _, m := range Fold(got.Publications) {
 			l.Last = m
 			if m.Offset > l.Read && !m.Deleted && (m.Info == nil || m.Info.User != user) && l.Unread < maxUnread {

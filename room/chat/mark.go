@@ -1,7 +1,7 @@
 package chat
 
 import (
-	"slices"
+	"errors"
 
 	"github.com/go-json-experiment/json"
 
@@ -9,10 +9,41 @@ import (
 	"webim/room/wire"
 )
 
-// mark is what a user got and read of a room: an entry of TableMark.
+// mark is what a user got and read of a room.
 type mark struct {
 	Read      uint64 `json:"read"`
 	Delivered uint64 `json:"delivered"`
+}
+
+// markEntry is a mark as TableMark has it: its offsets are those of an epoch, and
+// in another one nothing is read yet.
+type markEntry struct {
+	mark
+	Epoch string `json:"epoch"`
+}
+
+// in is the mark in an epoch.
+func (m markEntry) in(epoch string) mark {
+	if m.Epoch != epoch {
+		return mark{}
+	}
+	return m.mark
+}
+
+// markOf reads a user's mark; the zero value if there is none.
+func markOf(e room.Engine, name, user string, done func(markEntry, error)) {
+	e.Get(markKey(name, user), func(entry room.Entry, err error) {
+		var m markEntry
+		if err == nil && entry.Version != 0 {
+			err = json.Unmarshal(entry.Value, &m)
+		}
+		done(m, err)
+	})
+}
+
+// markKey: a user's marks are together, so that they can be counted.
+func markKey(name, user string) room.Key {
+	return room.Key{Table: room.TableMark, Of: user, Name: name}
 }
 
 type markRequest struct {
@@ -20,6 +51,10 @@ type markRequest struct {
 	Read      uint64 `json:"read"`
 	Delivered uint64 `json:"delivered"`
 }
+
+// maxMarks is how many marks a user has at most: of the rooms in her list, and of as
+// many others.
+const maxMarks = 2 * maxMine
 
 // maxMarked is the most users on a room's roster that see each other's marks.
 const maxMarked = 100
@@ -38,26 +73,43 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 		call.Done(nil, err)
 		return
 	}
-	h := call.Hub
-	h.Engine().History(q.Room, ^uint64(0), 0, func(top room.History, err error) {
+	e := call.Hub.Engine()
+	e.History(q.Room, ^uint64(0), 0, func(top room.History, err error) {
 		if err != nil {
 			call.Done(nil, wire.ErrInternal)
 			return
 		}
-		var now mark
-		changed := false
-		change(h.Engine(), room.Key{Table: room.TableMark, Of: q.Room, Name: user}, func(m *mark, _ bool) bool {
-			old := *m
-			m.Read = min(max(m.Read, q.Read), top.Top.Offset)
-			m.Delivered = min(max(m.Delivered, q.Delivered, m.Read), top.Top.Offset)
-			now, changed = *m, *m != old
-			return changed
-		}, func(err error) {
-			if err == nil && changed {
-				c.marked(call, q.Room, user, now)
+		markOf(e, q.Room, user, func(old markEntry, err error) {
+			if err != nil || old != (markEntry{}) {
+				c.grow(call, q, user, top.Top, err)
+				return
 			}
-			answer(call, now, err)
+			capped(e, room.TableMark, user, maxMarks, "you have marked as many rooms as you may: leave one", func(err error) {
+				c.grow(call, q, user, top.Top, err)
+			})
 		})
+	})
+}
+
+// grow raises a mark, unless err says that it may not be.
+func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Position, err error) {
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	var now mark
+	changed := false
+	change(call.Hub.Engine(), markKey(q.Room, user), func(m *markEntry, _ bool) bool {
+		old := m.in(top.Epoch)
+		now = mark{Read: min(max(old.Read, q.Read), top.Offset)}
+		now.Delivered = min(max(old.Delivered, q.Delivered, now.Read), top.Offset)
+		*m, changed = markEntry{now, top.Epoch}, now != old
+		return changed
+	}, func(err error) {
+		if err == nil && changed {
+			c.marked(call, q.Room, user, now)
+		}
+		answer(call, now, err)
 	})
 }
 
@@ -96,20 +148,20 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 	}
 	e := call.Hub.Engine()
 	e.List(room.TableMember, q.Room, "", maxMarked+1, func(members []room.Entry, err error) {
+		res := marksResult{[]userMark{}}
 		if err != nil || len(members) > maxMarked {
-			answer(call, marksResult{[]userMark{}}, err)
+			answer(call, res, err)
 			return
 		}
-		e.List(room.TableMark, q.Room, "", maxRoster, func(all []room.Entry, err error) {
-			res := marksResult{[]userMark{}}
-			for _, entry := range all {
-				m := userMark{User: entry.Name}
-				there := slices.ContainsFunc(members, func(e room.Entry) bool { return e.Name == entry.Name })
-				if there && json.Unmarshal(entry.Value, &m.mark) == nil {
-					res.Marks = append(res.Marks, m)
-				}
-			}
-			answer(call, res, err)
+		e.History(q.Room, ^uint64(0), 0, func(top room.History, err error) {
+			each(members, func(member room.Entry, done func(error)) {
+				markOf(e, q.Room, member.Name, func(m markEntry, err error) {
+					if now := m.in(top.Top.Epoch); now != (mark{}) {
+						res.Marks = append(res.Marks, userMark{member.Name, now})
+					}
+					done(err)
+				})
+			}, func(failed error) { answer(call, res, errors.Join(err, failed)) })
 		})
 	})
 }

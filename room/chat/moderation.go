@@ -81,12 +81,29 @@ func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, 
 	})
 }
 
+// imposer is Hub.Impose with a cap where whoever made a room imposes.
+func imposer(call *room.Call) func(room.Sanction, *room.Author, func(error)) {
+	return func(s room.Sanction, by *room.Author, done func(error)) {
+		if !room.IsRoster(s.Room) {
+			call.Hub.Impose(s, by, done)
+			return
+		}
+		capped(call.Hub.Engine(), s.Table, s.Room, maxSanctions, "the room has as many bans or mutes as may be: lift some", func(err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			call.Hub.Impose(s, by, done)
+		})
+	}
+}
+
 func (c *Chat) kick(call *room.Call, q *sanctionRequest) {
 	moderate(call, q, room.ActKick, "", call.Hub.Kick)
 }
 
 func (c *Chat) ban(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActBan, room.TableBan, call.Hub.Impose)
+	moderate(call, q, room.ActBan, room.TableBan, imposer(call))
 }
 
 func (c *Chat) unban(call *room.Call, q *sanctionRequest) {
@@ -94,7 +111,7 @@ func (c *Chat) unban(call *room.Call, q *sanctionRequest) {
 }
 
 func (c *Chat) mute(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActMute, room.TableMute, call.Hub.Impose)
+	moderate(call, q, room.ActMute, room.TableMute, imposer(call))
 }
 
 func (c *Chat) unmute(call *room.Call, q *sanctionRequest) {
@@ -118,7 +135,7 @@ type sanctionEntry struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// maxSanctions is how many of a kind are listed.
+// maxSanctions is how many of a kind are listed, and how many a private room has.
 const maxSanctions = 1000
 
 func (c *Chat) sanctions(call *room.Call, q *sanctionsRequest) {

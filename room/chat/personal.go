@@ -29,13 +29,17 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 	}
 	notice := map[string]string{room.TagEvent: eventMsg, tagRoom: name, tagOffset: number(at.Offset), tagBy: m.From.User}
 	if room.IsDirect(name) {
-		for _, user := range room.UsersOf(name) {
-			enroll(h.Engine(), name, user, "", func(bool, error) {
-				if user != m.From.User {
-					tell(h, user, notice, nil)
-				}
-			})
+		other := room.UsersOf(name)[0]
+		if other == m.From.User {
+			other = room.UsersOf(name)[1]
 		}
+		enroll(h.Engine(), name, m.From.User, "", maxMine, func(_ bool, err error) {
+			if err != nil {
+				tell(h, other, notice, nil) // who cannot list it does not fill the other's list
+				return
+			}
+			enroll(h.Engine(), name, other, "", maxGiven, func(bool, error) { tell(h, other, notice, nil) })
+		})
 		return
 	}
 	h.Engine().List(room.TableMember, name, "", maxNotified+1, func(all []room.Entry, err error) {

@@ -120,6 +120,7 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 		if q.Slow != nil {
 			s.Slow = *q.Slow
 		}
+		s.By = "" // from now on it is the manager's
 		now = *s
 		return true
 	}, func(err error) {
@@ -156,7 +157,6 @@ type infoResult struct {
 	May   []string `json:"may"`
 	Muted *int64   `json:"muted,omitempty"` // until, in unix seconds; 0: no end
 	Role  string   `json:"role,omitempty"`
-	Owner string   `json:"owner,omitempty"`
 }
 
 // info tells what the caller may do in a room, and how it is set.

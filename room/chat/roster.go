@@ -21,9 +21,10 @@ import (
 
 // Caps of what belonging takes.
 const (
-	maxMine    = 1000   // rooms in a user's list
-	maxRoster  = 10_000 // users on a room's roster
-	maxInvited = 50     // users of one call
+	maxMine    = 1000        // rooms in a user's list
+	maxGiven   = maxMine / 2 // of them, as far as others put her there: the rest stays for what she wants
+	maxRoster  = 10_000      // users on a room's roster
+	maxInvited = 50          // users of one call
 )
 
 // mine is an entry of TableMine.
@@ -31,25 +32,32 @@ type mine struct {
 	Since int64 `json:"since"` // unix milliseconds
 }
 
-// enroll puts a user on a room's roster and the room in the user's list. new: it
-// was not there.
-func enroll(e room.Engine, name, user, role string, done func(new bool, err error)) {
-	capped(e, room.TableMine, user, maxMine, "you have as many rooms as you may: leave one", func(err error) {
-		if err != nil {
-			done(false, err)
+// enroll puts a user on a room's roster and the room in the user's list, of which
+// most is the cap. new: it was not there.
+func enroll(e room.Engine, name, user, role string, most int, done func(new bool, err error)) {
+	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
+		if err != nil || there {
+			write(e, name, user, role, err, done)
 			return
 		}
-		capped(e, room.TableMember, name, maxRoster, "the room has as many members as it may", func(err error) {
+		capped(e, room.TableMine, user, most, "the user has as many rooms as may be: leave one", func(err error) {
 			if err != nil {
 				done(false, err)
 				return
 			}
-			write(e, name, user, role, done)
+			capped(e, room.TableMember, name, maxRoster, "the room has as many members as it may", func(err error) {
+				write(e, name, user, role, err, done)
+			})
 		})
 	})
 }
 
-func write(e room.Engine, name, user, role string, done func(new bool, err error)) {
+// write is enroll without its caps, unless err has come before.
+func write(e room.Engine, name, user, role string, err error, done func(new bool, err error)) {
+	if err != nil {
+		done(false, err)
+		return
+	}
 	now, isNew := time.Now().UnixMilli(), false
 	change(e, room.Key{Table: room.TableMember, Of: name, Name: user}, func(r *room.Roster, there bool) bool {
 		if isNew = !there; isNew {
@@ -83,14 +91,15 @@ func capped(e room.Engine, table, of string, most int, text string, done func(er
 	})
 }
 
-// strike is enroll's inverse.
+// strike is enroll's inverse; what the user had read is forgotten, too.
 func strike(e room.Engine, name, user string, done func(error)) {
 	e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(err error) {
 		if err != nil {
 			done(stateError(err))
 			return
 		}
-		e.Delete(room.Key{Table: room.TableMine, Of: user, Name: name}, room.AnyVersion, func(err error) { done(stateError(err)) })
+		rest := []room.Key{{Table: room.TableMine, Of: user, Name: name}, markKey(name, user)}
+		each(rest, func(k room.Key, done func(error)) { e.Delete(k, room.AnyVersion, done) }, func(err error) { done(stateError(err)) })
 	})
 }
 
@@ -153,7 +162,7 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 			call.Done(nil, stateError(err))
 			return
 		}
-		enroll(e, name, user, role, func(_ bool, err error) {
+		enroll(e, name, user, role, maxMine, func(_ bool, err error) {
 			if err != nil {
 				e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(error) { call.Done(nil, err) })
 				return
@@ -199,7 +208,7 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 			call.Done(nil, wire.ErrPermissionDenied)
 			return
 		}
-		enroll(e, q.Room, user, "", func(isNew bool, err error) {
+		enroll(e, q.Room, user, "", maxMine, func(isNew bool, err error) {
 			if err != nil || !isNew {
 				answer(call, empty{}, err)
 				return
@@ -244,30 +253,75 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 	tell(h, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 	happened(call, name, eventLeave, user, func(error) {
 		if kindOf(name) != kindPrivate {
-			done(nil)
+			succeed(h.Engine(), name, was, done)
 			return
 		}
 		h.Command(room.Order{Kind: room.OrderUnsubscribe, To: room.Target{User: user}, Room: name}, func(err error) {
-			if err != nil || was.Role != room.OwnerRole {
+			if err != nil {
 				done(err)
 				return
 			}
-			inherit(h.Engine(), name, done)
+			succeed(h.Engine(), name, was, done)
 		})
+	})
+}
+
+// succeed sees what becomes of a room that somebody has left: forgotten without
+// members, and inherited without an owner.
+func succeed(e room.Engine, name string, was room.Roster, done func(error)) {
+	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
+		switch {
+		case err != nil:
+			done(wire.ErrInternal)
+		case len(some) == 0:
+			forget(e, name, done)
+		case was.Role == room.OwnerRole:
+			inherit(e, name, done)
+		default:
+			done(nil)
+		}
+	})
+}
+
+// forget removes what is known of a room that is in nobody's list: of a private one
+// all, of a public one what is left of its making, unless a manager has set it. Its
+// bans and mutes are not its members'.
+func forget(e room.Engine, name string, done func(error)) {
+	if kindOf(name) == kindPrivate {
+		each([]string{room.TableBan, room.TableBanIP, room.TableMute}, func(table string, done func(error)) {
+			clear(e, table, name, done)
+		}, func(err error) {
+			if err != nil {
+				done(stateError(err))
+				return
+			}
+			e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(err error) { done(stateError(err)) })
+		})
+		return
+	}
+	room.SettingsOf(e, name, func(s room.Settings, version uint64, err error) {
+		if err != nil || s.By == "" {
+			done(stateError(err))
+			return
+		}
+		e.Delete(room.Key{Table: room.TableRoom, Of: name}, version, func(error) { done(nil) }) // who was faster wants it
+	})
+}
+
+// clear removes all of a table that have the same Of.
+func clear(e room.Engine, table, of string, done func(error)) {
+	e.List(table, of, "", maxRoster, func(all []room.Entry, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		each(all, func(entry room.Entry, done func(error)) { e.Delete(entry.Key, room.AnyVersion, done) }, done)
 	})
 }
 
 // inherit gives a room without an owner to who is on its roster longest.
 func inherit(e room.Engine, name string, done func(error)) {
 	e.List(room.TableMember, name, "", maxRoster, func(all []room.Entry, err error) {
-		if err != nil {
-			done(wire.ErrInternal)
-			return
-		}
-		if len(all) == 0 {
-			e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(err error) { done(stateError(err)) })
-			return
-		}
 		heir, since := "", int64(0)
 		for _, entry := range all {
 			var r room.Roster
@@ -281,6 +335,10 @@ func inherit(e room.Engine, name string, done func(error)) {
 			if heir == "" || r.Since < since {
 				heir, since = entry.Name, r.Since
 			}
+		}
+		if err != nil || heir == "" {
+			done(stateError(err))
+			return
 		}
 		change(e, room.Key{Table: room.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
 			r.Role = room.OwnerRole
@@ -342,7 +400,7 @@ func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, do
 			done(nil)
 			return
 		}
-		enroll(h.Engine(), name, user, "", func(isNew bool, err error) {
+		enroll(h.Engine(), name, user, "", maxGiven, func(isNew bool, err error) {
 			if err != nil || !isNew {
 				done(err)
 				return
@@ -375,7 +433,7 @@ func (c *Chat) direct(call *room.Call, q *directRequest) {
 		call.Done(nil, err)
 		return
 	}
-	enroll(call.Hub.Engine(), name, user, "", func(isNew bool, err error) {
+	enroll(call.Hub.Engine(), name, user, "", maxMine, func(isNew bool, err error) {
 		if err == nil && isNew {
 			tell(call.Hub, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 		}

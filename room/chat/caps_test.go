@@ -1,0 +1,184 @@
+package chat
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// fact writes an entry of the state.
+func (h *house) fact(table, of, name string) {
+	h.t.Helper()
+	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: table, Of: of, Name: name}, Value: []byte("{}"), Version: room.AnyVersion}, func(_ uint64, err error) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+	})
+}
+
+// TestMarksAreOfTheirEpoch: when a room was forgotten and begins anew, what was
+// read before is no mark of what is said now.
+func TestMarksAreOfTheirEpoch(t *testing.T) {
+	engine := room.NewMemory(room.Limits{MaxTotal: 64 << 10})
+	h := build(t, room.Config{Engine: engine, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	for range 5 {
+		bob.must("send", `{"room":"#alice,bob","data":{"text":"old"}}`)
+	}
+	if got := alice.must("mark", `{"room":"#alice,bob","read":5}`); got != `{"read":5,"delivered":5}` {
+		t.Fatal(got)
+	}
+	bob.must("send", `{"room":"other","data":{"text":"`+strings.Repeat("x", 64<<10)+`"}}`) // more than the engine remembers
+	engine.History("#alice,bob", 0, 0, func(got room.History, _ error) {
+		if got.Top.Epoch != "" {
+			t.Fatal("the room is not forgotten")
+		}
+	})
+	bob.must("send", `{"room":"#alice,bob","data":{"text":"new"}}`)
+	if got := alice.must("marks", `{"room":"#alice,bob"}`); got != `{"marks":[]}` {
+		t.Errorf("marks: %s", got)
+	}
+	if got := alice.list(); fmt.Sprint(got) != `[# direct 1 0 {"text":"new"}]` {
+		t.Errorf("alice has read what she never saw: %q", got)
+	}
+	if got := alice.must("mark", `{"room":"#alice,bob","read":1}`); got != `{"read":1,"delivered":1}` {
+		t.Errorf("mark: %s", got)
+	}
+}
+
+// TestNothingIsLeftOfRooms: who makes rooms, talks in them and leaves them leaves
+// nothing behind in the state.
+func TestNothingIsLeftOfRooms(t *testing.T) {
+	engine := room.NewMemory(room.Limits{})
+	h := build(t, room.Config{Engine: engine}, Config{})
+	alice, root := h.come("alice"), h.come("root", "admin")
+	name := alice.create("Club", "bob")
+	for _, call := range []string{
+		`send {"room":%q,"data":{"text":"x"}}`, `mark {"room":%q,"read":1}`, `ban {"room":%q,"user":"bob"}`,
+		`ban {"room":%q,"ip":"192.0.2.1"}`, `mute {"room":%q,"user":"eve"}`, `room.leave {"room":%q}`,
+	} {
+		if call[:4] == "send" {
+			alice.join(name)
+		}
+		method, data, _ := strings.Cut(fmt.Sprintf(call, name), " ")
+		alice.must(method, data)
+	}
+	for _, data := range []string{`{"room":"mine"}`, `{"room":"kept"}`} {
+		alice.must("room.create", strings.TrimSuffix(data, "}")+`,"title":"T"}`)
+		alice.must("send", strings.TrimSuffix(data, "}")+`,"data":{"text":"x"}}`)
+		alice.must("mark", strings.TrimSuffix(data, "}")+`,"read":3}`)
+	}
+	root.must("room.set", `{"room":"kept","slow":5}`)
+	alice.must("room.leave", `{"room":"mine"}`)
+	alice.must("room.leave", `{"room":"kept"}`)
+	if got := alice.must("room.info", `{"room":"kept"}`); !strings.Contains(got, `"title":"T","locked":false,"slow":5`) {
+		t.Errorf("what a manager has set: %s", got)
+	}
+	kept := room.Entry{Key: room.Key{Table: room.TableRoom, Of: "kept"}}
+	// Bob's own list is mended when he reads it.
+	h.come("bob").expectList()
+	engine.Delete(kept.Key, room.AnyVersion, func(error) {})
+	if n := engine.Stats().State; n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}
+
+// TestOthersFillNoList: strangers cannot keep a user from the rooms that she wants.
+func TestOthersFillNoList(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	for i := range maxGiven {
+		h.fact(room.TableMine, "bob", fmt.Sprint("r", i))
+	}
+	name := alice.create("Club")
+	alice.join(name)
+	alice.refused(wire.ErrLimitExceeded, "room.invite", fmt.Sprintf(`{"room":%q,"user":"bob"}`, name))
+	alice.must("send", `{"room":"#alice,bob","data":{"text":"hi"}}`)
+	if got := bob.nextIn("#bob"); !strings.Contains(got, "event=message") {
+		t.Errorf("bob is told %s", got)
+	}
+	room.RosterOf(h.hub.Engine(), "#alice,bob", "bob", func(_ room.Roster, there bool, _ error) {
+		if there {
+			t.Error("the message made its room one of bob's")
+		}
+	})
+	bob.must("room.join", `{"room":"lobby"}`)
+	bob.must("room.direct", `{"user":"alice"}`)
+	for i := range maxMine {
+		h.fact(room.TableMine, "alice", fmt.Sprint("r", i))
+	}
+	alice.must("send", `{"room":"#alice,carol","data":{"text":"hi"}}`)
+	room.RosterOf(h.hub.Engine(), "#alice,carol", "carol", func(_ room.Roster, there bool, _ error) {
+		if there {
+			t.Error("who has no place left in her list fills others'")
+		}
+	})
+}
+
+// TestMarksAndSanctionsAreCapped: what a user can write without a place in a list.
+func TestMarksAndSanctionsAreCapped(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, root := h.come("alice"), h.come("root", "admin")
+	for i := range maxMarks - 1 {
+		h.fact(room.TableMark, "alice", fmt.Sprint("r", i))
+	}
+	for _, name := range []string{"last", "one more"} {
+		alice.must("send", fmt.Sprintf(`{"room":%q,"data":{"text":"x"}}`, name))
+	}
+	alice.must("mark", `{"room":"last","read":1}`)
+	alice.refused(wire.ErrLimitExceeded, "mark", `{"room":"one more","read":1}`)
+	alice.must("send", `{"room":"last","data":{"text":"y"}}`)
+	alice.must("mark", `{"room":"last","read":2}`) // there is a place for it
+
+	name := alice.create("Club")
+	alice.join(name)
+	for i := range maxSanctions {
+		for _, table := range []string{room.TableBan, room.TableBanIP, room.TableMute} {
+			for _, of := range []string{name, "lobby"} {
+				h.fact(table, of, fmt.Sprintf("192.0.%d.%d/32", i/256, i%256))
+			}
+		}
+	}
+	for call, data := range map[string]string{"ban": `{"room":%q,"user":"bob"}`, "mute": `{"room":%q,"user":"bob"}`} {
+		alice.refused(wire.ErrLimitExceeded, call, fmt.Sprintf(data, name))
+		root.must(call, fmt.Sprintf(data, "lobby")) // moderators are trusted with more
+	}
+	alice.refused(wire.ErrLimitExceeded, "ban", fmt.Sprintf(`{"room":%q,"ip":"198.51.100.1"}`, name))
+	alice.must("unban", fmt.Sprintf(`{"room":%q,"ip":"192.0.0.1"}`, name))
+	alice.must("ban", fmt.Sprintf(`{"room":%q,"ip":"198.51.100.1"}`, name))
+}
+
+// brokenGet is an engine that cannot read some entries.
+type brokenGet struct {
+	room.Engine
+	broken atomic.Bool
+}
+
+func (e *brokenGet) Get(k room.Key, done func(room.Entry, error)) {
+	if e.broken.Load() && k.Table == room.TableMember {
+		done(room.Entry{}, errors.New("broken"))
+		return
+	}
+	e.Engine.Get(k, done)
+}
+
+// TestListsSurviveTheEngine: an error is not taken for being on no roster.
+func TestListsSurviveTheEngine(t *testing.T) {
+	engine := &brokenGet{Engine: room.NewMemory(room.Limits{})}
+	h := build(t, room.Config{Engine: engine}, Config{})
+	alice := h.come("alice")
+	alice.must("room.join", `{"room":"lobby"}`)
+	engine.broken.Store(true)
+	alice.refused(wire.ErrInternal, "rooms", `{}`)
+	engine.broken.Store(false)
+	var res struct{ Rooms []json.RawMessage }
+	if err := json.Unmarshal([]byte(alice.must("rooms", `{}`)), &res); err != nil || len(res.Rooms) != 1 {
+		t.Errorf("her list is %q, %v", res.Rooms, err)
+	}
+}
