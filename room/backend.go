@@ -218,25 +218,34 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 }
 
 // publishBy asks the backend whether the session may say something, or what it
-// says instead; without an answer the rights say it. The order of what a client
-// says is kept.
+// says instead; without an answer the rights say it.
 func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
-	room, data := r.Channel, append([]byte(nil), r.Data...)
+	what := Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
+	s.judgeBy(what, func() error { return s.may(ActSend, what.Room, s.hub.cfg.options(what.Room)) }, func(what Saying, err error) {
+		if err != nil {
+			s.fail(id, err)
+			return
+		}
+		s.publish(id, what)
+	})
+}
+
+// judgeBy has the backend judge what the session wants to say, or, without an
+// answer, rights. then gets what to say. The order of what a client says is kept:
+// it is called in the session's turn.
+func (s *session) judgeBy(what Saying, rights func() error, then func(Saying, error)) {
 	s.inOrder(func(next func()) {
-		s.ask(Inquiry{Hook: HookPublish, Room: room, Data: data}, func(a Answer, err error) {
+		s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {
 			s.hub.soon(func() {
 				defer next()
 				if err == ErrNoAnswer {
-					err = s.may(ActSend, room, s.hub.cfg.options(room))
+					err = rights()
 				}
-				if err != nil {
-					s.fail(id, err)
-					return
+				if err == nil && a.Data != nil {
+					what.Data = a.Data
 				}
-				if a.Data != nil {
-					data = a.Data
-				}
-				s.publish(id, Saying{Room: room, Data: data, Skip: a.Skip})
+				what.Skip = what.Skip || a.Skip
+				then(what, err)
 			})
 		})
 	})

@@ -98,7 +98,7 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 	hooks := NewHooks(hc)
 	rc.Backend = hooks
 	if rc.Options == nil {
-		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options
+		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
 	}
 	hub := room.NewHub(rc)
 	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
@@ -126,6 +126,9 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 	})
 	return &node{t: t, hub: hub, ws: addr.String()}
 }
+
+// retention is what the rooms of these tests remember.
+var retention = room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
 
 func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
 	for _, k := range hooks {
