@@ -157,6 +157,8 @@ func TestHookConnect(t *testing.T) {
 			`connect {"hello":1} extra={"x":1} news=`},
 		{"yes, without a name", `{"result":{"user":""}}`, `connect `},
 		{"no", `{"error":{"code":1000,"message":"not you"}}`, `error 1000 not you`},
+		{"no, without words", `{"error":{"code":103}}`, `error 103 permission denied`},
+		{"not now", `{"error":{"code":1000,"message":"not yet","temporary":true}}`, `error 1000 not yet, try again`},
 		{"never", `{"disconnect":{"code":4500,"reason":"go away"}}`, `closed: 4500 go away`},
 		{"a guest, which nobody else can make", `{"result":{"user":"guest:x"}}`, `closed: 3500 invalid token`},
 		{"nothing", `{}`, `error 100 internal server error`},
@@ -169,11 +171,15 @@ func TestHookConnect(t *testing.T) {
 		for _, encoding := range []string{wire.SubprotocolJSON, wire.SubprotocolProtobuf} {
 			b.on("/connect", c.answer)
 			_, r := n.come(encoding, &protocol.ConnectRequest{Name: "js", Version: "1", Data: []byte(`{"a":1}`)})
-			kind := map[string]string{wire.SubprotocolJSON: `"encoding":"json","name":"js","protocol":"json"`, wire.SubprotocolProtobuf: `"encoding":"binary","name":"js","protocol":"protobuf"`}
+			kind := map[string]string{wire.SubprotocolJSON: `"encoding":"json","name":"js","protocol":"json"`, wire.SubprotocolProtobuf: `"encoding":"json","name":"js","protocol":"protobuf"`}
 			if got, want := b.next(t), `/connect {"data":{"a":1},`+kind[encoding]+`,"transport":"websocket","version":"1"}`; got != want {
 				t.Errorf("%s: asked %s, want %s", c.name, got, want)
 			}
-			if got := told(r); got != c.want {
+			got := told(r)
+			if r.Error != nil && r.Error.Temporary && r.Error.Code != 100 {
+				got += ", try again"
+			}
+			if got != c.want {
 				t.Errorf("%s: told %s, want %s", c.name, got, c.want)
 			}
 		}
@@ -390,6 +396,16 @@ func TestHookRPC(t *testing.T) {
 			t.Errorf("%s: %v", encoding, r)
 		}
 		b.next(t)
+	}
+	// What is no JSON, as Protobuf may bring, goes in base64, and comes back so.
+	c, _ := n.come(wire.SubprotocolProtobuf, &protocol.ConnectRequest{})
+	b.on("/rpc", `{"result":{"b64data":"WzFd"}}`)
+	c.command(&protocol.Command{Id: 2, Rpc: &protocol.RPCRequest{Method: "add", Data: []byte{0, 255}}})
+	if r := c.next(); r.Rpc == nil || string(r.Rpc.Data) != `[1]` {
+		t.Errorf("bytes: %v", r)
+	}
+	if got, want := b.next(t), `/rpc {"b64data":"AP8=","encoding":"binary","method":"add","protocol":"protobuf","transport":"websocket"}`; got != want {
+		t.Errorf("asked %s, want %s", got, want)
 	}
 }
 
