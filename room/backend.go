@@ -77,7 +77,7 @@ type Inquiry struct {
 type Answer struct {
 	User     string
 	Expires  time.Time // of the connection, or the subscription; zero: never
-	Expired  bool      // HookRefresh: the connection has ended
+	Expired  bool      // that time has come, or, HookRefresh, the connection has ended
 	Info     []byte    // shown to others: of the connection, or the subscription
 	Meta     []byte
 	Data     []byte // for the client; of HookPublish: instead of what it said; nil: none
@@ -103,7 +103,15 @@ type asking struct {
 	mu    sync.Mutex
 	queue []func(next func()) // what has to keep the order of its commands
 	done  func()              // reads the connection again; nil: it is read
+
+	underWay int      // questions
+	waiting  []func() // more of them
+	release  func()   // as done, when none waits any more
 }
+
+// maxAsked is how many questions of one connection are under way: else one that
+// joins all its rooms at once would take the places of all others.
+const maxAsked = 16
 
 // asks reports whether the backend is to be asked.
 func (h *Hub) asks(k Hook, room string) bool {
@@ -124,11 +132,57 @@ func (s *session) listenFor(r *netpoll.Request) {
 	}
 }
 
-// ask asks the backend for the session.
+// ask asks the backend for the session, now or when it has had answers. done is
+// not called if the connection is gone before.
 func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	who := s.who.Load()
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.client(), s.enc, s.asking.header, who.User, who.Meta
-	s.hub.cfg.Backend.Ask(q, done)
+	ask := func() {
+		s.hub.cfg.Backend.Ask(q, func(a Answer, err error) {
+			s.answered()
+			done(a, err)
+		})
+	}
+	a := s.asking
+	a.mu.Lock()
+	if a.underWay == maxAsked {
+		a.waiting = append(a.waiting, ask)
+		if a.release == nil {
+			a.release = s.conn.Later() // so what waits is no more than one message's commands
+		}
+		a.mu.Unlock()
+		return
+	}
+	a.underWay++
+	a.mu.Unlock()
+	ask()
+}
+
+// answered lets the next question go.
+func (s *session) answered() {
+	a := s.asking
+	var ask, release func()
+	a.mu.Lock()
+	if !s.conn.Exists() {
+		a.waiting = nil // nobody would hear of it
+	}
+	if len(a.waiting) > 0 {
+		ask = a.waiting[0]
+		a.waiting[0] = nil
+		a.waiting = a.waiting[1:]
+	} else {
+		a.underWay--
+	}
+	if len(a.waiting) == 0 {
+		release, a.release = a.release, nil
+	}
+	a.mu.Unlock()
+	if release != nil {
+		release()
+	}
+	if ask != nil {
+		ask()
+	}
 }
 
 // inOrder has f run when those before it have called next. Meanwhile the
@@ -175,6 +229,8 @@ func (k *connecting) connectBy() {
 					return
 				case err != nil:
 					k.err = err
+				case a.Expired:
+					k.err = wire.ErrExpired
 				case isGuest(a.User):
 					k.err = wire.DisconnectInvalidToken // that is nobody but guests
 				default:
@@ -207,6 +263,8 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 				}
 			case err != nil:
 				s.fail(id, err)
+			case a.Expired:
+				s.fail(id, wire.ErrExpired)
 			case wire.Admit(s.enc, opts.Binary) != nil:
 				s.disconnect(wire.DisconnectInappropriateProtocol)
 			default:
@@ -218,25 +276,34 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 }
 
 // publishBy asks the backend whether the session may say something, or what it
-// says instead; without an answer the rights say it. The order of what a client
-// says is kept.
+// says instead; without an answer the rights say it.
 func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
-	room, data := r.Channel, append([]byte(nil), r.Data...)
+	what := Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
+	s.judgeBy(what, func() error { return s.may(ActSend, what.Room, s.hub.cfg.options(what.Room)) }, func(what Saying, err error) {
+		if err != nil {
+			s.fail(id, err)
+			return
+		}
+		s.publish(id, what)
+	})
+}
+
+// judgeBy has the backend judge what the session wants to say, or, without an
+// answer, rights. then gets what to say. The order of what a client says is kept:
+// it is called in the session's turn.
+func (s *session) judgeBy(what Saying, rights func() error, then func(Saying, error)) {
 	s.inOrder(func(next func()) {
-		s.ask(Inquiry{Hook: HookPublish, Room: room, Data: data}, func(a Answer, err error) {
+		s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {
 			s.hub.soon(func() {
 				defer next()
 				if err == ErrNoAnswer {
-					err = s.may(ActSend, room, s.hub.cfg.options(room))
+					err = rights()
 				}
-				if err != nil {
-					s.fail(id, err)
-					return
+				if err == nil && a.Data != nil {
+					what.Data = a.Data
 				}
-				if a.Data != nil {
-					data = a.Data
-				}
-				s.publish(id, Saying{Room: room, Data: data, Skip: a.Skip})
+				what.Skip = what.Skip || a.Skip
+				then(what, err)
 			})
 		})
 	})

@@ -38,8 +38,14 @@ func (c *Call) MayEverywhere(a Action) error {
 	return nil
 }
 
-// Can is May for what is only to be known: a refusal is not counted.
-func (c *Call) Can(a Action, room string) bool { return c.s.allowed(a, room) }
+// Can is May for what is only to be known: a refusal is not counted. What the
+// backend will say is not known: it may be.
+func (c *Call) Can(a Action, room string) bool {
+	if a == ActSend && c.Hub.asks(HookPublish, room) {
+		return !isPrivate(room) || c.s.admitted(a, room)
+	}
+	return c.s.allowed(a, room)
+}
 
 // Allows reports whether the caller could do something in a room as a member of
 // it, by the rights alone.
@@ -52,6 +58,25 @@ func (c *Call) In(room string) bool {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	return c.s.find(room) >= 0
+}
+
+// Judge judges what the caller wants to say in a room, which takes an action: as
+// the command publish, by the rights or, where it is asked, the application's
+// backend, which may have something else said. then gets what to Publish, or an
+// error for Done. Judge is called before Call returns; then may run later.
+func (c *Call) Judge(a Action, what Saying, then func(Saying, error)) {
+	rights := func() error { return c.May(a, what.Room) }
+	if !c.Hub.asks(HookPublish, what.Room) {
+		then(what, rights())
+		return
+	}
+	if a != ActSend || isPrivate(what.Room) && !c.s.admitted(a, what.Room) { // the backend stands for the right to send, and no other
+		if err := rights(); err != nil {
+			then(what, err)
+			return
+		}
+	}
+	c.s.judgeBy(what, rights, then)
 }
 
 // Publish says something for the caller, whose rights have been judged. done gets

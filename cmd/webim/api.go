@@ -19,7 +19,7 @@ const minAPIKey = 16
 
 // validateAPI judges the settings of the API but for its files.
 func (c *config) validateAPI() error {
-	given := c.apiKeyGiven() || len(c.APIKeyFile) > 0
+	given := c.given("api_key") || len(c.APIKeyFile) > 0
 	switch {
 	case c.API && !given && !c.Dev:
 		return usagef("%s needs a key: add --api-key-file FILE.", c.place("api"))
@@ -36,14 +36,8 @@ func (c *config) validateAPI() error {
 	return nil
 }
 
-// apiKeyGiven reports whether api_key is set, be it to nothing.
-func (c *config) apiKeyGiven() bool {
-	_, given := c.origins[lookup("api_key", (*setting).key)]
-	return given
-}
-
 func (c *config) whichKey() string {
-	if c.apiKeyGiven() {
+	if c.given("api_key") {
 		return "api_key"
 	}
 	return "api_key_file"
@@ -53,7 +47,7 @@ func (c *config) whichKey() string {
 // --dev and none named one is made. The error is a usageError.
 func (c *config) apiKeys() ([]string, error) {
 	var keys []string
-	if c.apiKeyGiven() {
+	if c.given("api_key") {
 		if err := c.checkAPIKey(c.place("api_key"), c.APIKey); err != nil {
 			return nil, err
 		}
@@ -130,7 +124,7 @@ func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 // that was made.
 func (p *program) greetAPI(out io.Writer) {
 	key := ""
-	if !p.cfg.apiKeyGiven() && len(p.cfg.APIKeyFile) == 0 {
+	if !p.cfg.given("api_key") && len(p.cfg.APIKeyFile) == 0 {
 		key = p.keys[0]
 	}
 	inside, outside := p.bases()

@@ -25,6 +25,10 @@ func check(c *config, out io.Writer) error {
 	if _, err := c.apiKeys(); err != nil {
 		return err
 	}
+	if _, err := c.hookSecret(); err != nil {
+		return err
+	}
+	warnings = append(warnings, c.hookWarnings()...)
 	raiseFiles()
 	computed := netpoll.New(c.netpollConfig(), nil).Config()
 	w := bufio.NewWriter(out)

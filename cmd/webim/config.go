@@ -124,10 +124,8 @@ func (c *config) fillIn() {
 			panic(fmt.Sprintf("default of %s: %v", s.name, err)) // the table is wrong: a test would show
 		}
 	}
-	_, plain := c.origins[lookup("listen", (*setting).key)]
-	_, secure := c.origins[lookup("tls_listen", (*setting).key)]
-	_, internal := c.origins[lookup("internal", (*setting).key)]
-	if (plain || secure) && !internal {
+	plain, secure := c.given("listen"), c.given("tls_listen")
+	if (plain || secure) && !c.given("internal") {
 		c.Internal = ""
 	}
 	switch {
@@ -146,6 +144,12 @@ func (c *config) source(s *setting) string {
 		return o.source
 	}
 	return fromDefault
+}
+
+// given reports whether a setting is set, be it to nothing.
+func (c *config) given(key string) bool {
+	_, given := c.origins[lookup(key, (*setting).key)]
+	return given
 }
 
 // place names a setting as its author wrote it.

@@ -44,12 +44,20 @@ func (c *config) validateHooks() error {
 		}
 	}
 	for _, name := range c.HookHeaders {
-		if !isHeaderName(name) || strings.EqualFold(name, "Host") || strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, api.SignatureHeader) {
+		if !isHeaderName(name) || slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
 			return usagef("%s: %q is no header that can be passed on.", c.place("hook_headers"), name)
 		}
 	}
+	if c.given("hook_secret") && c.HookSecretFile != "" {
+		return usagef("%s is there, and %s too: remove one.", c.place("hook_secret"), c.place("hook_secret_file"))
+	}
 	return nil
 }
+
+// ownHeaders are those that a request to a hook has of its own, or that are about
+// its connection and not the client's.
+var ownHeaders = []string{"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
+	"Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", api.SignatureHeader}
 
 // isHeaderName tells whether a name is a token, as headers' are (RFC 9110, section
 // 5.6.2).
@@ -82,6 +90,9 @@ func (p *program) hooksOf() (*api.Hooks, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, warning := range c.hookWarnings() {
+		p.log.Warn(warning)
+	}
 	hc := api.HooksConfig{URLs: c.hookURLs(), Rooms: c.HookRooms, Timeout: c.HookTimeout, Secret: secret, Concurrency: c.HookConcurrency, Logger: p.log}
 	for _, name := range c.HookHeaders {
 		hc.Headers = append(hc.Headers, http.CanonicalHeaderKey(name))
@@ -95,20 +106,36 @@ func (p *program) hooksOf() (*api.Hooks, error) {
 // minHookSecret is the least length of a secret that nobody guesses, in bytes.
 const minHookSecret = 32
 
+// hookSecret is what the hooks' requests are signed with; "": none is given. The
+// error is a usageError.
 func (c *config) hookSecret() (string, error) {
 	secret, place := c.HookSecret, "hook_secret"
-	if c.HookSecretFile != "" {
+	switch {
+	case c.HookSecretFile != "":
 		b, err := readKeyFile(c.HookSecretFile)
 		if err != nil {
 			return "", usagef("%s: %v.", c.place("hook_secret_file"), err)
 		}
 		secret, place = string(lastBreakCut(b)), "hook_secret_file"
+	case !c.given("hook_secret"):
+		return "", nil
 	}
-	_, given := c.origins[lookup("hook_secret", (*setting).key)]
-	if (given || c.HookSecretFile != "") && len(secret) < minHookSecret && !c.Insecure {
-		return "", usagef("%s has %d bytes and can be guessed: write at least 32 random bytes, as openssl rand -hex 32 prints, or set insecure to try it out.", c.place(place), len(secret))
+	const advice = "write at least 32 random bytes, as openssl rand -hex 32 prints"
+	switch {
+	case secret == "":
+		return "", usagef("%s is empty, so that nothing would be signed: %s.", c.place(place), advice)
+	case len(secret) < minHookSecret && !c.Insecure:
+		return "", usagef("%s has %d bytes and can be guessed: %s, or set insecure to try it out.", c.place(place), len(secret), advice)
 	}
 	return secret, nil
+}
+
+// hookWarnings are sentences without stops.
+func (c *config) hookWarnings() []string {
+	if !c.hooked() || c.given("hook_secret") || c.HookSecretFile != "" {
+		return nil
+	}
+	return []string{"the hooks' requests are not signed, so that whoever reaches the backend can pretend to be this server: add --hook-secret-file FILE"}
 }
 
 // closeHooks lets what is to be told leave, for a moment.

@@ -16,7 +16,7 @@ import (
 )
 
 func TestHookSettings(t *testing.T) {
-	short, long := write(t, "short", "a secret"), write(t, "long", longSecret)
+	short, long, empty := write(t, "short", "a secret"), write(t, "long", longSecret), write(t, "empty", "\n")
 	judge := func(flags string) error {
 		t.Helper()
 		command, given := parseFlags(t, strings.Fields(flags)...)
@@ -45,14 +45,37 @@ func TestHookSettings(t *testing.T) {
 		{"--hook-headers content-length", "is no header"},
 		{"--hook-headers x-webim-signature", "is no header"},
 		{"--hook-headers a:b", "is no header"},
+		{"--hook-headers connection", "is no header"},
+		{"--hook-headers Content-Type", "is no header"},
+		{"--hook-headers transfer-encoding", "is no header"},
 		{"--hook-secret short", "--hook-secret has 5 bytes and can be guessed"},
 		{"--hook-secret-file " + short, "--hook-secret-file has 8 bytes and can be guessed"},
 		{"--hook-secret short --insecure", ""},
+		{"--hook-secret= --insecure", "--hook-secret is empty, so that nothing would be signed"},
+		{"--hook-secret-file " + empty + " --insecure", "--hook-secret-file is empty, so that nothing would be signed"},
+		{"--hook-secret short --hook-secret-file " + long, "--hook-secret is there, and --hook-secret-file too"},
 		{"--hook-secret-file " + long, ""},
 		{"--hook-secret-file " + long + ".none", "no such file"},
 	} {
 		if err := judge(c.flags); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.flags, err, c.want)
+		}
+	}
+}
+
+// TestCheckJudgesHooks as serve does, files too.
+func TestCheckJudgesHooks(t *testing.T) {
+	short, long := write(t, "short", "a secret"), write(t, "long", longSecret)
+	for flags, want := range map[string]string{
+		"--hook-rpc http://localhost/":                                      "\n# warning: the hooks' requests are not signed",
+		"--hook-rpc http://localhost/ --hook-secret-file " + short:          "webim: --hook-secret-file has 8 bytes and can be guessed",
+		"--hook-rpc http://localhost/ --hook-secret-file " + long + ".none": "no such file",
+		"--hook-rpc http://localhost/ --hook-secret-file " + long:           "\nhook_rpc: \"http://localhost/\" # flag\n",
+	} {
+		code, out, errs := webim("", nil, append([]string{"check"}, strings.Fields(flags)...)...)
+		bad := strings.HasPrefix(want, "webim") || strings.HasPrefix(want, "no such")
+		if !strings.Contains(out+errs, want) || (code == exitUsage) != bad || strings.Contains(out, "not signed") != strings.Contains(want, "not signed") {
+			t.Errorf("%s: %d, no %q in\n%s%s", flags, code, want, out, errs)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (c *config) noKeys() error {
 // there even if it is empty, which token.New refuses.
 func (c *config) tokenKeys() ([]token.Key, error) {
 	var keys []token.Key
-	if _, given := c.origins[lookup("token_secret", (*setting).key)]; given {
+	if c.given("token_secret") {
 		keys = append(keys, token.Key{Name: c.place("token_secret"), Secret: []byte(c.TokenSecret)})
 	}
 	for _, text := range c.TokenSecretFile {

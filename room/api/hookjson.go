@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"time"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ type question struct {
 	Client    string `json:"client"`
 	Transport string `json:"transport"`
 	Protocol  string `json:"protocol"`
-	Encoding  string `json:"encoding"`
+	Encoding  string `json:"encoding"` // "json", or "binary" where there is b64data
 
 	User     string         `json:"user,omitzero"`
 	Channel  string         `json:"channel,omitzero"`
@@ -34,13 +35,10 @@ type question struct {
 func questionOf(q *room.Inquiry) *question {
 	v := &question{Client: q.Client, Transport: "websocket", Protocol: q.Encoding.String(), Encoding: "json",
 		User: q.User, Channel: q.Room, Method: q.Method, Name: q.Name, Version: q.Version, Channels: q.Channels, Meta: jsontext.Value(q.Meta)}
-	if q.Encoding == wire.Protobuf {
-		v.Encoding = "binary"
-	}
 	if data, err := wire.Data(false, q.Data); err == nil {
 		v.Data = data
 	} else if len(q.Data) > 0 {
-		v.B64Data = base64.StdEncoding.EncodeToString(q.Data)
+		v.Encoding, v.B64Data = "binary", base64.StdEncoding.EncodeToString(q.Data)
 	}
 	return v
 }
@@ -101,7 +99,12 @@ func (r *hookReply) answer(k room.Hook) (a room.Answer, err error) {
 		if r.Error.Code == 0 {
 			return a, &answerError{"the error code is 0"}
 		}
-		return a, wire.Explain(wire.ErrorCode(r.Error.Code), r.Error.Message)
+		code := wire.ErrorCode(r.Error.Code)
+		explain := wire.Explain
+		if r.Error.Temporary {
+			explain = wire.Again
+		}
+		return a, explain(code, cmp.Or(r.Error.Message, code.Text()))
 	case r.Result == nil:
 		if k == room.HookConnect || k == room.HookRPC {
 			return a, &answerError{"there is neither result nor error nor disconnect"}

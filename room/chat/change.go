@@ -93,25 +93,27 @@ type editResult struct {
 // stay. So the message is looked for again when the edit has its place; either
 // the deletion sees the edit, or the edit the deletion.
 func (c *Chat) edit(call *room.Call, q *editRequest) {
-	if err := may(call, room.ActEditOwn, q.Room); err != nil {
-		call.Done(nil, err)
-		return
-	}
-	find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
-		if err == nil && !f.owns(call.Author()) {
-			err = wire.ErrPermissionDenied
-		}
+	edit := room.Saying{Room: q.Room, Data: q.Data, Event: true, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
+	judge(call, room.ActEditOwn, edit, func(edit room.Saying, err error) {
 		if err != nil {
 			call.Done(nil, err)
 			return
 		}
-		edit := room.Saying{Room: q.Room, Data: q.Data, Event: true, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
-		call.Publish(edit, func(pos room.Position, err error) {
+		find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
+			if err == nil && !f.owns(call.Author()) {
+				err = wire.ErrPermissionDenied
+			}
 			if err != nil {
 				call.Done(nil, err)
 				return
 			}
-			c.confirm(call, q, pos)
+			call.Publish(edit, func(pos room.Position, err error) {
+				if err != nil {
+					call.Done(nil, err)
+					return
+				}
+				c.confirm(call, q, pos)
+			})
 		})
 	})
 }

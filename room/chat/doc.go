@@ -50,7 +50,8 @@
 //
 // The data of a call and of its result are JSON objects. A field that is not
 // known, or not of its type, is error 107, with a sentence that names it. Each
-// call is judged by the rights as the command that it resembles.
+// call is judged by the rights as the command that it resembles; what send and
+// edit say, by the application's backend too, where that is asked about publish.
 //
 //	send         {room, data, id?, reply?}         {offset, epoch}
 //	             id: 1 to 64 bytes. The same id of the same user with the same data within 5 minutes is

@@ -56,10 +56,6 @@ type sendResult struct {
 const maxID = 64
 
 func (c *Chat) send(call *room.Call, q *sendRequest) {
-	if err := may(call, room.ActSend, q.Room); err != nil {
-		call.Done(nil, err)
-		return
-	}
 	what := room.Saying{Room: q.Room, Data: q.Data}
 	if q.ID != nil {
 		if err := checkID(*q.ID); err != nil {
@@ -69,16 +65,28 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 		what.Tags = map[string]string{tagID: *q.ID}
 		what.Key = "send " + owner(call.Author()) + " " + *q.ID
 	}
-	say := func() {
-		call.Publish(what, func(pos room.Position, err error) {
-			answer(call, sendResult{pos.Offset, pos.Epoch}, err)
-		})
-	}
-	if q.Reply == 0 {
-		say()
-		return
-	}
-	find(call.Hub, q.Room, q.Reply, func(_ *found, err error) {
+	judge(call, room.ActSend, what, func(what room.Saying, err error) {
+		switch {
+		case err != nil:
+			call.Done(nil, err)
+		case q.Reply == 0:
+			say(call, what)
+		default:
+			reply(call, q.Reply, what)
+		}
+	})
+}
+
+// say publishes a message, and answers with its place.
+func say(call *room.Call, what room.Saying) {
+	call.Publish(what, func(pos room.Position, err error) {
+		answer(call, sendResult{pos.Offset, pos.Epoch}, err)
+	})
+}
+
+// reply is say of a message that answers another, which must still stand.
+func reply(call *room.Call, to uint64, what room.Saying) {
+	find(call.Hub, what.Room, to, func(_ *found, err error) {
 		if err != nil {
 			call.Done(nil, err)
 			return
@@ -86,8 +94,8 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 		if what.Tags == nil {
 			what.Tags = map[string]string{}
 		}
-		what.Tags[tagReply] = number(q.Reply)
-		say()
+		what.Tags[tagReply] = number(to)
+		say(call, what)
 	})
 }
 
@@ -109,10 +117,26 @@ func owner(a room.Author) string {
 
 // may judges an action in a room whose name a client says.
 func may(call *room.Call, a room.Action, name string) error {
+	if err := checkRoom(name); err != nil {
+		return err
+	}
+	return call.May(a, name)
+}
+
+// judge is may for what is to be said; see room.Call.Judge.
+func judge(call *room.Call, a room.Action, what room.Saying, then func(room.Saying, error)) {
+	if err := checkRoom(what.Room); err != nil {
+		then(what, err)
+		return
+	}
+	call.Judge(a, what, then)
+}
+
+func checkRoom(name string) error {
 	if err := wire.CheckRoomName(name); err != nil {
 		return wire.Explain(wire.ErrBadRequest, "bad request: "+err.Error())
 	}
-	return call.May(a, name)
+	return nil
 }
 
 type typingRequest struct {

@@ -88,8 +88,9 @@ func (c ErrorCode) Reply(id uint32) *protocol.Reply {
 
 // explained is a code with a sentence of its own.
 type explained struct {
-	code error
-	text string
+	code  error
+	text  string
+	again bool // see Again
 }
 
 func (e *explained) Error() string { return e.text }
@@ -97,11 +98,17 @@ func (e *explained) Unwrap() error { return e.code }
 
 // Explain is an error that wraps a code and says more than its text: what was
 // wrong, and what to do. The sentence is for whoever sent the command.
-func Explain(code ErrorCode, sentence string) error { return &explained{code, sentence} }
+func Explain(code ErrorCode, sentence string) error { return &explained{code: code, text: sentence} }
+
+// Again is Explain for what may succeed a little later, although the code is not
+// Temporary.
+func Again(code ErrorCode, sentence string) error { return &explained{code, sentence, true} }
 
 // ExplainEnd is Explain for the end of a connection: the sentence is the reason of
 // the close frame, of which 123 bytes are sent.
-func ExplainEnd(code DisconnectCode, reason string) error { return &explained{code, reason} }
+func ExplainEnd(code DisconnectCode, reason string) error {
+	return &explained{code: code, text: reason}
+}
 
 // Ending is the code that err wraps, or DisconnectServerError, and the reason of
 // the close frame.
@@ -123,7 +130,7 @@ func ErrorReply(id uint32, err error) *protocol.Reply {
 	r := code.Reply(id)
 	var more *explained
 	if errors.As(err, &more) {
-		r.Error.Message = more.text
+		r.Error.Message, r.Error.Temporary = more.text, more.again || r.Error.Temporary
 	}
 	return r
 }

@@ -1,0 +1,100 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room"
+	"webim/room/chat"
+)
+
+// TestHookPublishAndCalls: what people say by a call, or say anew, is the
+// backend's to judge as what they publish, which stands for the right to send and
+// for no other.
+func TestHookPublishAndCalls(t *testing.T) {
+	b := newBackend(t)
+	b.on("/connect", `{"result":{"user":"42"}}`)
+	rights := room.OpenRights()
+	rights[room.ActSend] = room.RoleNobody
+	sealed := room.OpenRights()
+	sealed[room.ActSend], sealed[room.ActEditOwn] = room.RoleNobody, room.RoleNobody
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+		room.Config{Calls: chat.New(chat.Config{}), Options: room.Patterns{
+			{Match: "sealed", Options: room.Options{Rights: sealed, History: retention}},
+			{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	b.next(t)
+	id := uint32(1)
+	call := func(method, format string, args ...any) string {
+		t.Helper()
+		id++
+		c.command(&protocol.Command{Id: id, Rpc: &protocol.RPCRequest{Method: method, Data: fmt.Appendf(nil, format, args...)}})
+		r := c.next()
+		switch {
+		case r.Id != id:
+			t.Fatalf("%s: %v", method, r)
+		case r.Error != nil:
+			return fmt.Sprint(r.Error.Code)
+		}
+		return string(r.Rpc.Data)
+	}
+	asked := func(data string) {
+		t.Helper()
+		if got := b.next(t); !strings.HasPrefix(got, `/publish {"channel":"r","data":`+data+`,`) {
+			t.Errorf("asked %s", got)
+		}
+	}
+	b.on("/publish", `{"result":{"data":{"text":"mild"}}}`)
+	var sent position
+	if got := call("send", `{"room":"r","id":"1","data":{"text":"rude"}}`); json.Unmarshal([]byte(got), &sent) != nil || sent.Offset == 0 {
+		t.Fatalf("sent: %s", got)
+	}
+	asked(`{"text":"rude"}`)
+	b.on("/publish", `{"error":{"code":1001,"message":"no"}}`)
+	for method, request := range map[string]string{
+		"send": `{"room":"r","data":{"text":"rude"}}`,
+		"edit": fmt.Sprintf(`{"room":"r","offset":%d,"data":{"text":"rude"}}`, sent.Offset),
+	} {
+		if got := call(method, "%s", request); got != "1001" {
+			t.Errorf("%s: %s", method, got)
+		}
+		asked(`{"text":"rude"}`)
+	}
+	b.on("/publish", `{}`)
+	if got := call("send", `{"room":"r","reply":%d,"data":{"text":"why"}}`, sent.Offset); !strings.HasPrefix(got, "{") {
+		t.Errorf("answered: %s", got)
+	}
+	asked(`{"text":"why"}`)
+	b.on("/publish", `{"result":{"data":{"text":"better"}}}`)
+	if got := call("edit", `{"room":"r","offset":%d,"data":{"text":"worse"}}`, sent.Offset); !strings.HasPrefix(got, "{") {
+		t.Errorf("edited: %s", got)
+	}
+	asked(`{"text":"worse"}`)
+	// Where the rights alone decide, they do: reactions, and edits that they forbid.
+	b.on("/publish", `{}`)
+	if got := call("react", `{"room":"r","offset":%d,"emoji":"👍"}`, sent.Offset); got != "103" {
+		t.Errorf("reacted: %s", got)
+	}
+	if got := call("edit", `{"room":"sealed","offset":1,"data":{}}`); got != "103" {
+		t.Errorf("edited what is sealed: %s", got)
+	}
+	if got := call("send", `{"room":"#41","data":{}}`); got != "103" {
+		t.Errorf("sent to somebody's own room: %s", got)
+	}
+	if len(b.asked) > 0 {
+		t.Errorf("asked %s", <-b.asked)
+	}
+	var texts []string
+	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
+		for _, p := range h.Publications {
+			texts = append(texts, string(p.Data))
+		}
+	})
+	if got, want := strings.Join(texts, " "), `{"text":"mild"} {"text":"why"} {"text":"better"}`; got != want {
+		t.Errorf("the room has %s, want %s", got, want)
+	}
+}
