@@ -19,6 +19,19 @@ type Histogram struct {
 // Observe counts a duration; one below zero counts as zero.
 func (h *Histogram) Observe(d time.Duration) { h.buckets[bucketOf(d)].Add(1) }
 
+// Spread counts n durations that lie evenly between two: one step for each bucket
+// that they reach.
+func (h *Histogram) Spread(least, most time.Duration, n uint64) {
+	least = max(least, 0)
+	last, counted := bucketOf(most), uint64(0)
+	for i := bucketOf(least); i < last; i++ {
+		below := uint64(float64(n)*float64(bucketTop(i)+1-least)/float64(most-least) + 0.5)
+		h.buckets[i].Add(below - counted)
+		counted = below
+	}
+	h.buckets[last].Add(n - counted)
+}
+
 // Counts reads the histogram; what is observed meanwhile may or may not be there.
 func (h *Histogram) Counts() (c Counts) {
 	for i := range h.buckets {

@@ -24,6 +24,33 @@ func TestHistogramBuckets(t *testing.T) {
 	}
 }
 
+// What is spread is all counted, and lies as evenly as the buckets tell.
+func TestHistogramSpread(t *testing.T) {
+	for _, c := range []struct {
+		least, most time.Duration
+		n           uint64
+		p50         time.Duration
+	}{
+		{time.Millisecond, 100 * time.Millisecond, 1000, 50 * time.Millisecond},
+		{0, time.Second, 7, 500 * time.Millisecond},
+		{time.Second, time.Second, 3, time.Second},
+		{-time.Second, 0, 5, 0},
+		{time.Second, time.Millisecond, 5, time.Millisecond},
+		{1, math.MaxInt64, 1 << 40, math.MaxInt64 / 2},
+		{1, time.Hour, 0, 0},
+	} {
+		var h Histogram
+		h.Spread(c.least, c.most, c.n)
+		got := h.Counts()
+		if got.Total() != c.n {
+			t.Errorf("%+v: %d are counted", c, got.Total())
+		}
+		if p50 := got.Quantile(0.5); p50 < c.p50-c.p50/4 || p50-c.p50 > c.p50/4+1 {
+			t.Errorf("%+v: half are below %v", c, p50)
+		}
+	}
+}
+
 func TestHistogramQuantiles(t *testing.T) {
 	var h Histogram
 	c := h.Counts()

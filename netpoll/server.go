@@ -79,7 +79,7 @@ func New(cfg Config, h Handler) *Server {
 	t := s.clock.ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
-	s.pool = newPool(&s.clock)
+	s.pool = newPool(&s.clock, s.cfg.Workers)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
 	return s
 }

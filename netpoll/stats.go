@@ -28,7 +28,8 @@ type Stats struct {
 	Panics       int64         // of callbacks
 	AcceptPauses int64         // times that no descriptor was free
 	Workers      int           // in all
-	WorkersBusy  int           // running a turn now
+	WorkersBusy  int           // not waiting for one, now
+	Worked       time.Duration // that they were busy, all added up
 	TurnP50      time.Duration // from queued to running; see Counts.Quantile
 	TurnP99      time.Duration
 }
@@ -62,8 +63,9 @@ func (s *Server) Stats() Stats {
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),
 		Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
-		Workers: s.cfg.Workers, WorkersBusy: int(s.pool.busy.Load()),
+		Workers: s.cfg.Workers,
 	}
+	st.WorkersBusy, st.Worked = s.pool.use()
 	turns := s.pool.latency.Counts()
 	st.TurnP50, st.TurnP99 = turns.Quantile(0.50), turns.Quantile(0.99)
 	st.Handshaking = max(0, s.open.Load()-st.Open-st.HTTP)

@@ -95,7 +95,7 @@ type task struct {
 type pool struct {
 	clock   *clock
 	latency Histogram // of tasks, from queued to taken
-	busy    atomic.Int32
+	workers int
 
 	mu     sync.Mutex
 	cond   sync.Cond
@@ -103,14 +103,16 @@ type pool struct {
 	head   int
 	n      int
 	pushed uint32
-	idle   int // workers that wait
+	idle   int // workers that wait, or have left
 	closed bool
+
+	worked, counted int64 // nanoseconds that workers were not idle, added up until then
 }
 
 const ringMin = 1 << 10
 
-func newPool(c *clock) *pool {
-	p := &pool{clock: c, ring: make([]task, ringMin)}
+func newPool(c *clock, workers int) *pool {
+	p := &pool{clock: c, workers: workers, ring: make([]task, ringMin), counted: c.nanos()}
 	p.cond.L = &p.mu
 	return p
 }
@@ -165,14 +167,15 @@ func (p *pool) take() (t task, ok bool) {
 	defer p.mu.Unlock()
 	for p.n == 0 {
 		if p.closed {
+			p.idleLocked(1)
 			return task{}, false
 		}
 		if len(p.ring) > ringMin {
 			p.resize(ringMin)
 		}
-		p.idle++
+		p.idleLocked(1)
 		p.cond.Wait()
-		p.idle--
+		p.idleLocked(-1)
 	}
 	t = p.ring[p.head]
 	p.ring[p.head] = task{}
@@ -182,6 +185,23 @@ func (p *pool) take() (t task, ok bool) {
 		p.cond.Signal()
 	}
 	return t, true
+}
+
+// idleLocked notes that so many workers more are idle. It reads the clock, which a
+// worker that found nothing to do can afford; those that go on do not.
+func (p *pool) idleLocked(more int) {
+	now := p.clock.nanos()
+	p.worked += int64(p.workers-p.idle) * (now - p.counted)
+	p.counted = now
+	p.idle += more
+}
+
+// use is how many workers are busy, and for how long they all were until now.
+func (p *pool) use() (busy int, worked time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idleLocked(0)
+	return p.workers - p.idle, time.Duration(p.worked)
 }
 
 // crowd is how many tasks of pushAll one worker does alone: to wake another one
@@ -226,7 +246,6 @@ func (w *worker) run() {
 		if t.at != 0 {
 			p.latency.Observe(time.Duration(p.clock.nanos() - t.at))
 		}
-		p.busy.Add(1)
 		if t.r != nil {
 			t.r.turn.Store(turnRunning)
 			if endTurn(&t.r.turn, w.turn(t.r)) {
@@ -238,7 +257,6 @@ func (w *worker) run() {
 				p.push(task{t: t.t})
 			}
 		}
-		p.busy.Add(-1)
 	}
 }
 

@@ -154,15 +154,41 @@ func script(t *testing.T, names string, plan func(wake func(name byte), name byt
 			return plan(wake, name, runs[name])
 		})
 	}
-	gate := make(chan bool)
-	s.NewTurn(func() bool { <-gate; return false }).Wake()
-	soon(t, "the worker waits at the gate", func() bool { return s.pool.busy.Load() == 1 })
+	there, gate := make(chan bool), make(chan bool)
+	s.NewTurn(func() bool { close(there); <-gate; return false }).Wake()
+	<-there
 	for _, name := range []byte(first) {
 		wake(name)
 	}
 	close(gate)
 	finish()
 	return order.String()
+}
+
+// The time that workers are busy is known, whether they are so still or not.
+func TestWorked(t *testing.T) {
+	s, finish := crew(Config{Workers: 2})
+	soon(t, "both wait", func() bool { return s.Stats().WorkersBusy == 0 })
+	before := s.Stats().Worked
+	began := time.Now()
+	there, gate, left := make(chan time.Time), make(chan bool), make(chan time.Time, 1)
+	s.NewTurn(func() bool { there <- time.Now(); <-gate; left <- time.Now(); return false }).Wake()
+	came := <-there
+	soon(t, "a millisecond is over", func() bool { return time.Since(came) > time.Millisecond })
+	if st := s.Stats(); st.WorkersBusy != 1 || st.Worked-before < time.Millisecond {
+		t.Errorf("one works: %d are busy, for %v", st.WorkersBusy, st.Worked-before)
+	}
+	close(gate)
+	least := (<-left).Sub(came)
+	soon(t, "it waits again", func() bool { return s.Stats().WorkersBusy == 0 })
+	worked := s.Stats().Worked - before
+	if most := time.Since(began); worked < least || worked > most {
+		t.Errorf("one worked for %v to %v: %v", least, most, worked)
+	}
+	if again := s.Stats().Worked - before; again != worked {
+		t.Errorf("while both wait it goes on from %v to %v", worked, again)
+	}
+	finish()
 }
 
 func TestTurnOrder(t *testing.T) {
@@ -210,7 +236,7 @@ func TestTurnOrder(t *testing.T) {
 // The ring beside a slice, over its growth and round its end.
 func TestPoolRing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := newPool(&clock{start: time.Now(), tick: time.Millisecond})
+		p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 1)
 		var model []*Turn
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			for range rapid.SampledFrom([]int{0, 1, 7, ringMin / 2, ringMin - 1, ringMin + 1}).Draw(t, "pushes") {

@@ -16,7 +16,7 @@ type Stats struct {
 	OverUser int64   // connections refused by MaxConnsPerUser
 
 	Delivered int64          // messages, each counted once for each member that was offered it
-	Written   netpoll.Counts // of each sweep's oldest message: from the room's log until the last member was offered it
+	Written   netpoll.Counts // of these: from the room's log until the sweep's last member was offered them; see written.go
 }
 
 // TooFast counts what was refused by class; see Rates.

@@ -52,6 +52,7 @@ type shard struct {
 	next   int         // place to be served next
 	spent  time.Duration
 	oldest int64 // when the oldest message of the cut came
+	newest int64 // and the newest, about
 	given  int64 // messages of the cut times members that were offered them
 }
 

@@ -8,14 +8,16 @@ import (
 )
 
 // How long messages take from a room's log until the last of a shard's members was
-// offered them is measured once a sweep, by its oldest message: no delivery took
-// longer. That costs one reading of the clock a sweep, by the publisher that finds
-// a shard with nothing before it, and none a member.
+// offered them is reckoned once a sweep: when its oldest message came is known, and
+// the others are taken to have come evenly from then on until it began. Each counts
+// once for each member, so that a large room is not hidden behind many small ones.
+// That costs one reading of the clock a sweep, by the publisher that finds a shard
+// with nothing before it, some additions at its end, and nothing a member.
 
 // deliveries are what the sweeps of a hub have done.
 type deliveries struct {
 	given atomic.Int64      // messages times members that were offered them
-	took  netpoll.Histogram // of sweeps: how long their oldest message took
+	took  netpoll.Histogram // of these: from the log until the sweep's end
 }
 
 // clock is the time on the hub's own clock, in nanoseconds; never 0.
@@ -34,20 +36,24 @@ func (sh *shard) cameLocked(now *int64) {
 }
 
 // takenLocked notes that a cut was taken. What it left over is taken to have come
-// evenly since the oldest message did. Room.mu is held.
+// evenly with the rest since the oldest message did. Room.mu is held.
 func (sh *shard) takenLocked(now time.Time) {
-	sh.oldest, sh.given = sh.since, 0
-	if !sh.behind {
-		sh.since = 0
-		return
+	until := sh.room.hub.clock(now)
+	if sh.behind {
+		part := float64(sh.cut.Len()) / float64(sh.g.log.End()-sh.cursor)
+		until = sh.since + int64(part*float64(until-sh.since))
 	}
-	part := float64(sh.cut.Len()) / float64(sh.g.log.End()-sh.cursor)
-	sh.since += int64(part * float64(sh.room.hub.clock(now)-sh.since))
+	n := int64(sh.cut.Messages())
+	sh.oldest, sh.newest, sh.given = sh.since, sh.since+(until-sh.since)/n*(n-1), 0
+	sh.since = 0
+	if sh.behind {
+		sh.since = until
+	}
 }
 
 // written notes that all members have been offered the cut.
 func (sh *shard) written(now time.Time) {
-	h := sh.room.hub
-	h.deliveries.given.Add(sh.given)
-	h.deliveries.took.Observe(time.Duration(h.clock(now) - sh.oldest))
+	d, end := &sh.room.hub.deliveries, sh.room.hub.clock(now)
+	d.given.Add(sh.given)
+	d.took.Spread(time.Duration(end-sh.newest), time.Duration(end-sh.oldest), uint64(sh.given))
 }

@@ -16,8 +16,8 @@ func (n *node) holds() Stats {
 	return st
 }
 
-// Each message is counted once for each member that was given it, and each sweep
-// is measured.
+// Each message is counted once for each member that was given it, and so is how long
+// that took.
 func TestDeliveriesAreCounted(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{Workers: 2})
 	const members, messages = 5, 40
@@ -34,11 +34,11 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	}
 	eventually(t, "all sweeps have ended", func() bool { return n.hub.Stats().Delivered == members*messages })
 	st := n.hub.Stats()
-	if total := st.Written.Total(); total < 1 || total > messages {
-		t.Errorf("%d sweeps of %d messages", total, messages)
+	if total := st.Written.Total(); total != members*messages {
+		t.Errorf("%d deliveries were measured of %d", total, members*messages)
 	}
 	if low, high := st.Written.Quantile(0), st.Written.Quantile(1); low <= 0 || high > patience {
-		t.Errorf("sweeps took from %v to %v", low, high)
+		t.Errorf("deliveries took from %v to %v", low, high)
 	}
 	late := n.join("/r", noDeflate) // is owed nothing of what came before, and nothing of it is counted
 	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == members+1 })
@@ -47,6 +47,35 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	}
 	late.expect(t, ws.OpText, "to all")
 	eventually(t, "the last sweep has ended", func() bool { return n.hub.Stats().Delivered == members*messages+members+1 })
+}
+
+// The messages of a cut came evenly from the oldest on: the one that is alone is the
+// oldest, and of four the newest came when three parts of the time were over.
+func TestWaitOfTheNewest(t *testing.T) {
+	n := start(t, Config{}, roomy(netpoll.Config{}))
+	n.join("/r", noDeflate)
+	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	r := n.room("r")
+	sh := r.groups[kindOf(plainDialect, netpoll.Plain, false)].shards[0]
+	for _, c := range []struct {
+		messages int
+		newest   int64
+	}{{1, 1000}, {2, 3000}, {4, 4000}} {
+		r.mu.Lock()
+		for range c.messages {
+			sh.g.log.Append(ws.OpText, []byte("hello"))
+		}
+		sh.since = 1000
+		r.mu.Unlock()
+		if !sh.begin(r.hub.started.Add(5000)) {
+			t.Fatal("nothing is pending")
+		}
+		if sh.oldest != 1000 || sh.newest != c.newest || sh.since != 0 {
+			t.Errorf("of %d the oldest came at %d, the newest at %d", c.messages, sh.oldest, sh.newest)
+		}
+		sh.batch(new([sweepBatch]place))
+		sh.end()
+	}
 }
 
 // What a cut leaves over has not waited as long as the oldest message, and not as

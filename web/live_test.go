@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -88,5 +89,35 @@ func TestLiveNeedsOnlyItself(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// What is said in one language is said in the other, with the same values.
+func TestLiveLanguagesHaveTheSameStrings(t *testing.T) {
+	b, err := livePage.ReadFile("live/lang.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	en, zh, _ := strings.Cut(string(b), "\n  zh: {")
+	words := func(text string) map[string]string {
+		all := map[string]string{}
+		for _, m := range regexp.MustCompile(`(?m)(?:^    |, )(\w+): '([^']*)'`).FindAllStringSubmatch(text, -1) {
+			values := regexp.MustCompile(`\{\w+\}`).FindAllString(m[2], -1)
+			slices.Sort(values)
+			all[m[1]] = strings.Join(values, "")
+		}
+		return all
+	}
+	said, other := words(en), words(zh)
+	if len(said) < 80 {
+		t.Errorf("only %d strings", len(said))
+	}
+	for key := range said {
+		if values, there := other[key]; !there || values != said[key] {
+			t.Errorf("%s: %q in English, %q (%v) in Chinese", key, said[key], values, there)
+		}
+	}
+	if len(other) != len(said) {
+		t.Errorf("%d strings in Chinese, %d in English", len(other), len(said))
 	}
 }

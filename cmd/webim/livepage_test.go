@@ -9,6 +9,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/gobwas/ws/wsutil"
 
 	"webim/room/token"
@@ -23,6 +24,7 @@ func TestLivePage(t *testing.T) {
 		test func(*testing.T, context.Context, *running)
 	}{
 		{"Key", testLiveKey},
+		{"Parts", testLiveParts},
 		{"NumbersMove", testLiveNumbersMove},
 		{"Disconnect", testLiveDisconnect},
 		{"BanByToken", testLiveBanByToken},
@@ -38,7 +40,7 @@ func TestLivePage(t *testing.T) {
 }
 
 const (
-	liveKey    = "0123456789abcdef"
+	liveKey    = "a.key.of-three-parts" // as a token has
 	liveSecret = "a secret of thirty-two bytes or more"
 
 	liveState = `document.body.dataset.state === 'live'`
@@ -117,7 +119,7 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 			}
 		}
 	}()
-	p.wait(`!['0', '–'].includes(` + number("messages", 0) + `) && !['0', '–'].includes(` + number("delivered", 0) + `) && /[µm]s$/.test(` + number("written", 1) + `)`)
+	p.wait(`!['0', '–'].includes(` + number("in", 0) + `) && !['0', '–'].includes(` + number("out", 0) + `) && !['0', '–'].includes(` + number("out", 1) + `) && /[µm]s$/.test(` + number("written", 1) + `)`)
 	p.wait(`window.seen ??= new Set(), window.seen.add(document.querySelector('#moment').textContent), window.seen.size >= 6`)
 	// What is painted is not the background alone.
 	if painted := eval[int](p, `[...document.querySelectorAll('figure canvas')].filter((c) =>
@@ -130,7 +132,7 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 	dark(p)
 	p.screenshot("live-3-dark")
 	p.judge("live-3-dark")
-	p.hover(`[data-chart=messages] .u-over`) // all charts tell of the moment under the pointer
+	p.hover(`[data-chart=in] .u-over`) // all charts tell of the moment under the pointer
 	p.wait(`document.querySelector('#moment').textContent.startsWith('at ')`)
 	p.do(chromedp.Click(chromedp.CSS("#language")))
 	p.wait(`document.querySelector('#figures-h').textContent === '本节点每秒数据' && document.documentElement.lang === 'zh-CN'`)
@@ -142,7 +144,7 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 	p.screenshot("live-4-phone-zh")
 	close(done)
 	<-stopped
-	p.wait(number("delivered", 0) + ` === '0'`)
+	p.wait(number("out", 1) + ` === '0'`)
 }
 
 // hover moves the pointer into the right part of an element.
@@ -263,15 +265,108 @@ func testLiveOutside(t *testing.T, browser context.Context, r *running) {
 	}
 }
 
+// What was seen before a restart stays, and the keys go there; the seconds until the
+// next try are not told, or screen readers would say each.
 func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
 	p := openLive(t, browser, r.addrs[1], liveKey)
+	first := p.oldest()
 	p.expectServerDown(true)
 	r.kill()
-	p.wait(`document.body.dataset.state === 'waiting' && document.querySelector('#status').textContent !== ''`)
+	p.wait(`document.body.dataset.state === 'waiting' && /\d/.test(document.querySelector('#retry').textContent)`)
+	if said := eval[string](p, `document.querySelector('#status').textContent`); said != "No connection" {
+		t.Errorf("said while it waits: %q", said)
+	}
 	p.screenshot("live-8-down")
 	launch(t, buildWebim(t), nil, "--dev", "--listen", "127.0.0.1:0", "--internal", r.addrs[1], "--api-key", liveKey)
-	p.wait(liveState + ` && ` + drawn)
+	p.wait(liveState + ` && ` + drawn + ` && document.querySelector('#retry').textContent === ''`)
 	p.expectServerDown(false)
+	if now := p.oldest(); now != first {
+		t.Errorf("the charts began with %q, and after a restart with %q", first, now)
+	}
+	p.do(chromedp.KeyEvent(kb.Escape))
+	p.wait(`document.querySelector('#told').textContent === '' && document.querySelector('#moment').textContent.startsWith('until ')`)
+}
+
+// oldest has the keys choose the first moment of the charts, and is what is told of it.
+func (p *tab) oldest() string {
+	p.t.Helper()
+	p.do(chromedp.Focus(chromedp.CSS("#charts")), chromedp.KeyEvent(kb.Home))
+	p.wait(`/^at [\d:]+; Connections \d.*; Workers busy/.test(document.querySelector('#told').textContent)`)
+	return eval[string](p, `document.querySelector('#told').textContent`)
+}
+
+// The page's parts with what a server does rarely, or never when it should.
+func testLiveParts(t *testing.T, browser context.Context, r *running) {
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate("http://" + r.addrs[1] + "/live"))
+	p.wait(`document.activeElement.id === 'key'`)
+	for _, part := range []struct{ what, script, want string }{
+		{"a row that moves keeps the focus, and one that goes leaves it at the heading", `
+			const { table } = await import('/live/tables.js');
+			document.querySelector('#picture').hidden = false;
+			const rows = table(document.querySelector('#results'), [{ name: 'actions', make: (item) => {
+				const b = document.createElement('button');
+				b.textContent = item;
+				return b;
+			} }], null);
+			const focused = () => document.activeElement.textContent;
+			rows.show(['one', 'two'], 0, (item) => item);
+			document.querySelector('#results tr:last-child button').focus();
+			const said = [focused()];
+			for (const items of [['two', 'one'], ['three', 'one', 'two'], ['three'], []]) {
+				rows.show(items, 0, (item) => item);
+				said.push(focused());
+			}
+			rows.show(['four'], 0, (item) => item);
+			document.querySelector('#results button').focus();
+			rows.show([], 0, (item) => item);
+			said.push(focused());
+			return said.join()`, "two,two,two,Find somebody,Find somebody,Find somebody"},
+		{"the charts go on when the clock is set back, and draw nothing where nothing was seen", `
+			const { Charts } = await import('/live/charts.js');
+			const [place, moment, told] = ['div', 'p', 'p'].map((name) => document.querySelector('main').appendChild(document.createElement(name)));
+			const charts = new Charts(place, moment, told);
+			charts.translate();
+			const start = new Date(2026, 0, 1, 12).getTime();
+			const figure = (second, connections) => ({ at: start + 1000 * second, connections, rooms: 0, members: 0, in: 0, out: 0, delivered: 0, p50: null, p99: null,
+				queued: 0, lagging: 0, evicted: 10 * second, slow: 0, memory: 0, heap: 0, per_conn: 0, busy: 0.25, workers: 2, goroutines: 1 });
+			const value = (chart) => place.querySelector('[data-chart=' + chart + '] strong').textContent;
+			const seen = () => [moment.textContent.slice(-8), value('connections'), value('evicted')].join(' ');
+			const said = [];
+			charts.add([figure(0, 1), figure(1, 2), figure(2, 3)]);
+			said.push(seen());
+			charts.add([figure(1, 4)]);
+			said.push(seen());
+			charts.add([figure(9, 5)]);
+			said.push(seen());
+			for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'End']) {
+				place.dispatchEvent(new KeyboardEvent('keydown', { key }));
+				said.push(seen());
+			}
+			return said.join(', ')`, "12:00:02 3 10, 12:00:01 4 10, 12:00:09 5 0, 12:00:01 4 10, 12:00:00 1 0, 12:00:00 1 0, 12:00:09 5 0"},
+		{"who cannot watch because too many do is told so", `
+			const { Feed } = await import('/live/feed.js');
+			const real = window.WebSocket;
+			window.WebSocket = class { constructor() { queueMicrotask(() => this.onclose({ code: 4429 })); } };
+			const said = await new Promise((done) => new Feed(location.href, 'key', { connecting() {}, waiting: (seconds, full) => done([seconds, full]) }));
+			window.WebSocket = real;
+			return said.join()`, "1,true"},
+		{"who bans somebody without a name is told that it is the address", `
+			const { Actions } = await import('/live/actions.js');
+			const actions = new Actions(() => {});
+			actions.use('key', ['ban']);
+			const said = [];
+			for (const user of ['', 'eve']) {
+				actions.buttons({ client: 'c', user, ip: '192.0.2.1' }).firstChild.click();
+				said.push(document.querySelector('#ask-h').textContent, document.querySelector('#ask-what').textContent.includes('address'));
+				document.querySelector('#ask').close('no');
+			}
+			return said.join()`, "Ban 192.0.2.1?,true,Ban eve?,false"},
+	} {
+		if got := eval[string](p, `(async () => {`+part.script+`})()`); got != part.want {
+			t.Errorf("%s: %s, want %s", part.what, got, part.want)
+		}
+	}
 }
 
 // dialPath opens a WebSocket at a path.

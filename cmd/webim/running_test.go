@@ -132,6 +132,7 @@ func dial(t *testing.T, network, addr string) *socket {
 // echo sends a text and reads until it comes back.
 func (s *socket) echo(text string) {
 	s.t.Helper()
+	_ = s.SetDeadline(time.Now().Add(startTimeout)) // of this: other steps of the test may have taken long
 	err := wsutil.WriteClientText(s, []byte(text))
 	for err == nil {
 		var got []byte
@@ -146,6 +147,7 @@ func (s *socket) echo(text string) {
 // nobody), closes, and returns its code.
 func (s *socket) awaitClose() ws.StatusCode {
 	s.t.Helper()
+	_ = s.SetDeadline(time.Now().Add(startTimeout))
 	for {
 		_, _, err := wsutil.ReadServerData(s) // it answers pings and the Close frame
 		var closed wsutil.ClosedError

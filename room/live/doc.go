@@ -19,7 +19,7 @@
 //	← {"past":[figures,…]}             the last ten minutes, as far as somebody watched; the oldest first
 //	← {"now":figures,"largest":[room,…],"slowest":[connection,…]}       each second
 //	→ {"find":{"user":"ann"}}   or   {"find":{"client":"5b0c…"}}
-//	← {"found":{"user":"ann","client":"","all":2,"connections":[connection,…]}}
+//	← {"found":{"user":"ann","client":"","at":1764201600000,"all":2,"connections":[connection,…]}}
 //
 // Who says nothing in time, says it wrong, or may not watch any more (its token ran
 // out or was revoked) is closed, with one of the Codes.
@@ -31,8 +31,9 @@
 // # What it costs
 //
 // Nothing while nobody watches. Then, once a second and on no worker, a walk over
-// the connections and one over the rooms, some 100 ns for each; the message is
-// encoded once for all watchers. A watcher that does not read is closed as any slow
+// the connections and two over the rooms, some 100 ns for each (3 ms of CPU a second
+// with 10,000 connections in 1,000 rooms, of which each is locked for itself); the
+// message is encoded once for all watchers. A watcher that does not read is closed as any slow
 // client is. Bounds: Config.MaxWatchers, those that have not said who they are
 // apart; Config.Past figures are kept; one find at a time.
 package live

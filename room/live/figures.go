@@ -22,8 +22,8 @@ type Figures struct {
 	Out         float64 `json:"out"`       // messages to clients a second, replies included
 	Delivered   float64 `json:"delivered"` // messages of rooms a second, one for each member
 
-	// From a room's log until the last member of a shard was offered it, the
-	// longest wait of each sweep; milliseconds, null if there was no sweep.
+	// Of the delivered: from the room's log until they were written to all whom the
+	// same sweep serves; milliseconds, null if there were none.
 	P50 *float64 `json:"p50"`
 	P99 *float64 `json:"p99"`
 
@@ -36,9 +36,9 @@ type Figures struct {
 	Heap    int64   `json:"heap"`     // objects of the Go heap, bytes, garbage not yet collected included
 	PerConn float64 `json:"per_conn"` // the resident set by connections, all included; 0: there are none, or it is not known
 
-	Busy       int `json:"busy"` // workers that run a turn at this moment
-	Workers    int `json:"workers"`
-	Goroutines int `json:"goroutines"`
+	Busy       float64 `json:"busy"` // workers, on an average of the second
+	Workers    int     `json:"workers"`
+	Goroutines int     `json:"goroutines"`
 }
 
 // reading is what the counters show at a time.
@@ -62,7 +62,7 @@ func (r *reading) figures(before *reading) Figures {
 		In: rate(s.MessagesIn, before.server.MessagesIn), Out: rate(s.MessagesOut, before.server.MessagesOut),
 		Delivered: rate(h.Delivered, before.hub.Delivered),
 		Queued:    s.Queued, Lagging: s.Lagging, Evicted: s.Evictions, Slow: s.Closed[netpoll.Slow],
-		Busy: s.WorkersBusy, Workers: s.Workers,
+		Busy: rounded(100*(s.Worked-before.server.Worked).Seconds()/seconds) / 100, Workers: s.Workers,
 	}
 	if took := h.Written.Since(before.hub.Written); took.Total() > 0 {
 		ms := func(q float64) *float64 {

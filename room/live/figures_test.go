@@ -40,7 +40,7 @@ func TestFigures(t *testing.T) {
 	for i := range messages {
 		all[i%members].say("message %d", i)
 	}
-	var in, out, delivered, most float64
+	var in, out, delivered, most, busy float64
 	at := x.At
 	w.next("all is counted", func(m message) bool {
 		if m.Now == nil {
@@ -49,6 +49,10 @@ func TestFigures(t *testing.T) {
 		seconds := float64(m.Now.At-at) / 1000
 		at = m.Now.At
 		in, out, delivered = in+m.Now.In*seconds, out+m.Now.Out*seconds, delivered+m.Now.Delivered*seconds
+		busy += m.Now.Busy
+		if m.Now.Busy > 3 {
+			t.Errorf("%v of 3 workers are busy", m.Now.Busy)
+		}
 		if m.Now.P99 != nil {
 			most = max(most, *m.Now.P99)
 			if m.Now.P50 == nil || *m.Now.P50 > *m.Now.P99 || *m.Now.P50 <= 0 {
@@ -64,6 +68,9 @@ func TestFigures(t *testing.T) {
 		if math.Abs(sum.got-sum.want) > 0.2*sum.want {
 			t.Errorf("%s: %v in all, want %v", sum.name, sum.got, sum.want)
 		}
+	}
+	if busy <= 0 {
+		t.Error("nobody was busy with it")
 	}
 	if most <= 0 || most > float64(patience/time.Millisecond) {
 		t.Errorf("p99 at most %v ms", most)

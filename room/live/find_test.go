@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"testing"
+	"time"
 
 	"webim/netpoll"
 	"webim/room/token"
@@ -24,6 +25,9 @@ func TestFind(t *testing.T) {
 	m := w.find(`{"user":"ann"}`)
 	if m.Found.User != "ann" || m.Found.All != 2 || len(m.Found.Connections) != 2 {
 		t.Fatalf("ann: %+v", m.Found)
+	}
+	if at := time.UnixMilli(m.Found.At); time.Since(at) > patience {
+		t.Errorf("this was so at %v", at)
 	}
 	byAddress := map[string]clientJSON{}
 	for _, c := range m.Found.Connections {

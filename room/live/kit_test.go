@@ -186,6 +186,7 @@ type message struct {
 	Slowest []clientJSON
 	Found   *struct {
 		User, Client string
+		At           int64
 		All          int
 		Connections  []clientJSON
 	}

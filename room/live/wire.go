@@ -85,6 +85,7 @@ type foundMessage struct {
 
 type found struct {
 	quest
+	At          int64        `json:"at"` // unix milliseconds
 	All         int          `json:"all"`
 	Connections []clientJSON `json:"connections"`
 }

@@ -1,5 +1,6 @@
 // What can be done to somebody: by the server API, with the key that watches.
 
+import { isToken } from './feed.js';
 import { t } from './lang.js';
 
 const $ = (id) => document.getElementById(id);
@@ -51,7 +52,7 @@ export class Actions {
   #ask(action, connection, target) {
     const dialog = $('ask');
     $('ask-h').textContent = t('ask_' + action.method, { target });
-    $('ask-what').textContent = t('what_' + action.method);
+    $('ask-what').textContent = t(action.method === 'ban' && !connection.user ? 'what_banAddress' : 'what_' + action.method);
     $('ask-ban').hidden = action.method !== 'ban';
     $('ask-yes').textContent = t(action.method);
     $('ask-reason').value = '';
@@ -79,8 +80,7 @@ export class Actions {
     }
   }
 
-  // credentials are as in the feed: a token has three parts.
   #credentials() {
-    return this.#key.split('.').length === 3 ? { Authorization: 'Bearer ' + this.#key } : { 'X-API-Key': this.#key };
+    return isToken(this.#key) ? { Authorization: 'Bearer ' + this.#key } : { 'X-API-Key': this.#key };
   }
 }

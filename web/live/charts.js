@@ -1,63 +1,81 @@
 // The small charts: each shows one or two figures over the last ten minutes, and in
-// large type those of now, or of the moment under the pointer.
+// large type those of now, or of the moment under the pointer or chosen by the keys.
 
 import uPlot from './vendor/uPlot-1.6.32/uPlot.esm.js';
 import { t } from './lang.js';
-import { count, rate, bytes, millis, clock, tick } from './format.js';
+import { count, rate, share, bytes, millis, clock } from './format.js';
 
 const KEPT = 600; // figures
 const LEAST = 60; // seconds that the charts span at first
-const HEIGHT = 110;
+const HEIGHT = 120;
+const GAP = 3000; // milliseconds without a figure: nobody knows what was meanwhile
 
 // Steps between the lines of a chart: whole numbers, or whole binary units.
 const whole = [1, 2, 5].flatMap((n) => Array.from({ length: 10 }, (_, e) => n * 10 ** e)).sort((a, b) => a - b);
 const binary = Array.from({ length: 45 }, (_, e) => 2 ** e);
 
 // since is what a counter has grown by, a figure before.
-const since = (of) => (f, before) => before ? Math.max(0, of(f) - of(before)) : 0;
+const since = (of) => (f, before) => before && !before.gap ? Math.max(0, of(f) - of(before)) : 0;
+
+// lone finds the values with none on either side, which no line shows.
+const lone = (u, series) => {
+  const values = u.data[series];
+  return values.flatMap((v, i) => v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []);
+};
 
 // Each chart: its lines, how their values are written, the steps of its scale and the
-// least that it spans, whether one value alone is to be seen (dots), and what else
-// there is to say.
+// least that it spans, and what else there is to say.
 const CHARTS = [
   { name: 'connections', format: count, steps: whole, least: 4, lines: [{ of: (f) => f.connections }],
     more: (f) => t('inRooms', { members: count(f.members), rooms: count(f.rooms) }) },
-  { name: 'messages', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ name: 'in', of: (f) => f.in }, { name: 'out', of: (f) => f.out }] },
-  { name: 'delivered', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.delivered }] },
-  { name: 'written', format: millis, dots: true, least: 1, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
+  { name: 'in', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.in }] },
+  { name: 'out', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.out }, { name: 'delivered', of: (f) => f.delivered }] },
+  { name: 'written', format: millis, least: 1, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
   { name: 'queued', format: bytes, steps: binary, least: 1024, lines: [{ of: (f) => f.queued }], more: (f) => t('lagging', { n: count(f.lagging) }) },
   { name: 'evicted', format: count, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: since((f) => f.evicted + f.slow) }],
     more: (f) => t('evictedAll', { slow: count(f.slow), evicted: count(f.evicted) }) },
   { name: 'memory', format: bytes, unit: 'perConnection', steps: binary, least: 1024, lines: [{ of: (f) => f.per_conn || null }],
     more: (f) => t('memoryAll', { heap: bytes(f.heap), rss: bytes(f.memory) }) },
-  { name: 'busy', format: count, steps: whole, least: 2, lines: [{ of: (f) => f.busy }],
+  { name: 'busy', format: share, steps: whole, least: 2, lines: [{ of: (f) => f.busy }],
     more: (f) => t('workers', { workers: count(f.workers), goroutines: count(f.goroutines) }) },
 ];
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Charts {
-  #figures = []; #cards = []; #moment; #at = null; // the index under the pointer
+  #figures = []; // the oldest first; where {gap} stands for one, none came
+  #cards = []; #moment; #told;
+  #at = null; // the index under the pointer
+  #chosen = null; // the moment chosen by the keys
 
-  constructor(place, moment) {
+  // moment says which moment is shown, told all figures of one that the keys chose.
+  constructor(place, moment, told) {
     this.#moment = moment;
+    this.#told = told;
+    place.addEventListener('keydown', (e) => this.#key(e));
+    place.addEventListener('blur', () => this.#choose(null));
     for (const chart of CHARTS) this.#cards.push(new Card(chart, place, (at) => this.#point(at)));
     new ResizeObserver(() => this.fit()).observe(place);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#cards.forEach((c) => c.plot.redraw(false)));
     document.addEventListener('visibilitychange', () => this.#draw());
   }
 
-  // replace shows these figures instead of what was there.
-  replace(figures) {
-    this.#figures = figures.slice(-KEPT);
+  // clear forgets what there was.
+  clear() {
+    this.#figures = [];
     this.#draw();
   }
 
-  // add shows one second more.
-  add(figure) {
-    if (figure.at <= (this.#figures.at(-1)?.at ?? 0)) return;
-    this.#figures.push(figure);
-    if (this.#figures.length > KEPT) this.#figures.shift();
+  // add shows figures that follow what is there. What is there and no older is known
+  // to the server too, or is of a clock that was set back since.
+  add(figures) {
+    for (const f of figures) {
+      while (this.#figures.at(-1)?.at >= f.at) this.#figures.pop();
+      const last = this.#figures.at(-1);
+      if (last && f.at - last.at > GAP) this.#figures.push({ at: last.at + 1, gap: true });
+      this.#figures.push(f);
+    }
+    this.#figures = this.#figures.slice(-KEPT);
     this.#draw();
   }
 
@@ -74,6 +92,7 @@ export class Charts {
     if (document.hidden) return; // it is drawn when somebody looks
     const times = this.#figures.map((f) => f.at / 1000);
     for (const c of this.#cards) c.draw(times, this.#figures);
+    if (this.#chosen != null) this.#mark();
     this.#words();
   }
 
@@ -83,8 +102,32 @@ export class Charts {
     this.#words();
   }
 
+  // key moves through time.
+  #key(e) {
+    const seen = this.#figures.filter((f) => !f.gap).map((f) => f.at);
+    const now = this.#chosen == null ? seen.length - 1 : seen.findLastIndex((at) => at <= this.#chosen);
+    const next = { ArrowLeft: now - 1, ArrowRight: now + 1, PageUp: now - 10, PageDown: now + 10, Home: 0, End: seen.length - 1, Escape: -1 }[e.key];
+    if (next === undefined || seen.length === 0) return;
+    e.preventDefault();
+    this.#choose(e.key === 'Escape' ? null : seen[Math.max(0, Math.min(next, seen.length - 1))]);
+    if (this.#chosen != null) this.#told.textContent = [this.#moment.textContent, ...this.#cards.map((c) => c.told())].join('; ');
+  }
+
+  #choose(at) {
+    if (at === this.#chosen) return;
+    this.#chosen = at;
+    this.#told.textContent = '';
+    this.#mark();
+  }
+
+  // mark puts the line of all charts at the chosen moment.
+  #mark() {
+    this.#cards.forEach((c) => c.mark(this.#chosen));
+    this.#point(this.#chosen == null ? null : this.#figures.findLastIndex((f) => f.at <= this.#chosen));
+  }
+
   #words() {
-    const i = this.#at != null && this.#at < this.#figures.length ? this.#at : this.#figures.length - 1;
+    const i = this.#at != null && this.#at >= 0 && this.#at < this.#figures.length ? this.#at : this.#figures.length - 1;
     const f = this.#figures[i];
     this.#moment.textContent = f ? t(i === this.#at ? 'atMoment' : 'upTo', { time: clock(f.at) }) : t('noFigures');
     for (const c of this.#cards) c.words(f, this.#figures[i - 1]);
@@ -118,7 +161,7 @@ class Card {
     this.more.className = 'note';
     this.place = document.createElement('div');
     this.place.className = 'plot';
-    this.place.ariaHidden = 'true'; // the words say what there is now
+    this.place.ariaHidden = 'true'; // the words say what there is, now and at the moment chosen
     this.figure.append(this.title, big, this.place, this.more);
     place.append(this.figure);
     this.plot = new uPlot(this.options(point), [[], ...chart.lines.map(() => [])], this.place);
@@ -135,11 +178,11 @@ class Card {
         y: { range: (u, min, max) => [0, Math.max(this.chart.least, max * 1.1)] },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 18, gap: 2, space: 64, values: (u, ticks) => ticks.map((s) => tick(s * 1000)) },
+        { ...axis, grid: { show: false }, size: 24, gap: 7, space: 64, values: (u, ticks) => ticks.map((s) => clock(s * 1000)) },
         { ...axis, grid: { stroke: () => css('--line'), width: 1 }, size: 58, gap: 4, space: 28, ...(this.chart.steps && { incrs: this.chart.steps }), values: (u, ticks) => ticks.map((v) => this.chart.format(v)) },
       ],
       series: [{}, ...this.chart.lines.map((_, i) => ({
-        stroke: () => css('--line' + i), width: 1.5, points: { show: Boolean(this.chart.dots), size: 4 }, spanGaps: true,
+        stroke: () => css('--line' + i), width: 1.5, points: { show: true, size: 4, filter: lone },
         fill: i === 0 && this.chart.lines.length === 1 ? () => css('--area') : undefined,
       }))],
     };
@@ -157,10 +200,19 @@ class Card {
   }
 
   draw(times, figures) {
-    this.plot.setData([times, ...this.chart.lines.map((line) => figures.map((f, i) => line.of(f, figures[i - 1])))]);
+    this.plot.setData([times, ...this.chart.lines.map((line) => figures.map((f, i) => f.gap ? null : line.of(f, figures[i - 1])))]);
   }
 
+  // mark puts the line at a moment; null: away.
+  mark(at) {
+    this.plot.setCursor({ left: at == null ? -10 : this.plot.valToPos(at / 1000, 'x'), top: at == null ? -10 : 0 }, false);
+  }
+
+  // told is what the card says, in one line.
+  told() { return this.figure.innerText.replace(/\s+/g, ' ').trim(); }
+
   words(f, before) {
+    if (f?.gap) f = undefined;
     this.chart.lines.forEach((line, i) => { this.values[i].number.textContent = f ? this.chart.format(line.of(f, before)) : '–'; });
     this.more.textContent = (f && this.chart.more?.(f)) || '';
   }

@@ -2,17 +2,19 @@
 // and hears is told in room/live/doc.go.
 
 const REFUSED = { 4401: 'denied', 4403: 'ended' }; // to come back would be of no use
+const FULL = 4429; // it comes back, and says why it waits
 const FIRST_WAIT = 1; // seconds
 const LONGEST_WAIT = 15;
 const PATIENCE = 10_000; // milliseconds without a figure until the socket counts as dead
 
-// isToken tells a token (three parts of base64url) from a key.
-const isToken = (key) => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(key);
+// isToken tells a token from a key, which may have dots as well: a token's first
+// part is a JSON object, in base64url.
+export const isToken = (key) => /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(key);
 
 export class Feed {
   #url; #key; #on; #socket = null; #timer = 0; #silence = 0; #wait = FIRST_WAIT; #every = 1000; #closed = false;
 
-  // on has a function for each thing that happens: connecting(), waiting(seconds),
+  // on has a function for each thing that happens: connecting(), waiting(seconds, full),
   // hello(h), past(figures), now(message), found(answer), refused(reason).
   constructor(url, key, on) {
     this.#url = new URL(url);
@@ -80,13 +82,13 @@ export class Feed {
       this.#on.refused(REFUSED[code]);
       return;
     }
-    this.#countdown(Math.ceil(this.#wait * (0.5 + Math.random() / 2)));
+    this.#countdown(Math.ceil(this.#wait * (0.5 + Math.random() / 2)), code === FULL);
     this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
   }
 
-  #countdown(seconds) {
+  #countdown(seconds, full) {
     if (seconds <= 0) return this.#open();
-    this.#on.waiting(seconds);
-    this.#timer = setTimeout(() => this.#countdown(seconds - 1), 1000);
+    this.#on.waiting(seconds, full);
+    this.#timer = setTimeout(() => this.#countdown(seconds - 1, full), 1000);
   }
 }

@@ -21,6 +21,9 @@ export const rate = (n) => n < 100
   ? formatter({ maximumFractionDigits: 1 }).format(n)
   : count(n);
 
+// share is a part of few.
+export const share = (n) => formatter({ maximumFractionDigits: 2 }).format(n);
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 // bytes keeps three digits; null is none.
@@ -38,6 +41,7 @@ export function bytes(n) {
 export function millis(ms) {
   if (ms == null) return '–';
   const digits = formatter({ maximumSignificantDigits: 3 });
+  if (ms === 0) return '0';
   if (ms < 1) return digits.format(ms * 1000) + ' µs';
   if (ms < 1000) return digits.format(ms) + ' ms';
   return digits.format(ms / 1000) + ' s';
@@ -53,10 +57,12 @@ export function ago(at, now) {
   return format.format(-seconds, 'second');
 }
 
-// tick is a moment on a scale.
-const ticks = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-export const tick = (at) => ticks.format(at);
+// clock is a moment of today, the same on scales and in words.
+const clocks = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+export const clock = (at) => clocks.format(at);
 
-// clock is a moment of today, or with its date.
-export const clock = (at) => new Intl.DateTimeFormat(language(), { timeStyle: 'medium' }).format(at);
-export const moment = (at) => new Intl.DateTimeFormat(language(), { dateStyle: 'medium', timeStyle: 'medium' }).format(at);
+// moment is one of any day, which is named if it is not that of now.
+export function moment(at, now) {
+  const day = new Intl.DateTimeFormat(language(), { dateStyle: 'medium' });
+  return day.format(at) === day.format(now) ? clock(at) : day.format(at) + ' ' + clock(at);
+}

@@ -4,12 +4,13 @@ import { Feed } from './feed.js';
 import { Charts } from './charts.js';
 import { table, connectionColumns, roomColumns } from './tables.js';
 import { Actions } from './actions.js';
+import { clock } from './format.js';
 import { t, translate, toggleLanguage } from './lang.js';
 
 const $ = (id) => document.getElementById(id);
 const STORED = 'webim.live.key'; // in sessionStorage: gone with the tab
 
-const charts = new Charts($('charts'), $('moment'));
+const charts = new Charts($('charts'), $('moment'), $('told'));
 const actions = new Actions((text, failed) => {
   $('outcome').textContent = text;
   $('outcome').classList.toggle('failed', failed);
@@ -24,13 +25,16 @@ let hello = null;
 let latest = null; // the last second, for when the language changes
 let answer = null;
 let quest = null; // what was last looked for
-let state = ['out', {}];
+let state = ['out'];
 
-// setState shows how the connection is.
-function setState(name, values = {}) {
-  state = [name, values];
+// setState shows how the connection is. The seconds until the next try are not in what
+// screen readers say: they would say each.
+function setState(name, seconds = null) {
+  state = [name, seconds];
   document.body.dataset.state = name;
-  $('status').textContent = name === 'out' ? '' : t('state_' + name, { ...values, node: hello?.node.slice(0, 6) ?? '', version: hello?.version ?? '' });
+  const text = name === 'out' ? '' : t('state_' + name, { node: hello?.node.slice(0, 6) ?? '', version: hello?.version ?? '' });
+  if ($('status').textContent !== text) $('status').textContent = text;
+  $('retry').textContent = seconds == null ? '' : t('retry', { seconds });
 }
 
 // show switches between the form and the picture.
@@ -41,16 +45,15 @@ function show(picture) {
 
 function showNow() {
   if (!latest) return;
-  slowest.show(latest.slowest, (c) => c.client);
-  largest.show(latest.largest, (r) => r.name);
+  slowest.show(latest.slowest, latest.now.at, (c) => c.client);
+  largest.show(latest.largest, latest.now.at, (r) => r.name);
 }
 
 function showFound() {
   if (!answer) return;
-  $('found').textContent = answer.all > answer.connections.length
-    ? t('foundSome', { n: answer.connections.length, all: answer.all })
-    : t(answer.all === 0 ? 'foundNone' : answer.all === 1 ? 'foundOne' : 'foundAll', { all: answer.all });
-  results.show(answer.connections, (c) => c.client);
+  const values = { all: answer.all, n: answer.connections.length, time: clock(answer.at) };
+  $('found').textContent = t(answer.all > values.n ? 'foundSome' : answer.all === 0 ? 'foundNone' : answer.all === 1 ? 'foundOne' : 'foundAll', values);
+  results.show(answer.connections, answer.at, (c) => c.client);
 }
 
 // lookAgain refreshes what was found, after something was done to it.
@@ -63,7 +66,7 @@ function watch(key) {
   feed?.close();
   feed = new Feed(new URL('feed', location.href), key, {
     connecting: () => setState('connecting'),
-    waiting: (seconds) => setState('waiting', { seconds }),
+    waiting: (seconds, full) => setState(full ? 'full' : 'waiting', seconds),
     hello(h) {
       hello = h;
       actions.use(key, h.methods);
@@ -75,10 +78,10 @@ function watch(key) {
         $('figures-h').scrollIntoView({ block: 'nearest' });
       }
     },
-    past: (figures) => charts.replace(figures),
+    past: (figures) => charts.add(figures),
     now(m) {
       latest = m;
-      charts.add(m.now);
+      charts.add([m.now]);
       showNow();
     },
     found(f) {
@@ -97,7 +100,7 @@ function leave() {
   feed?.close();
   feed = hello = latest = answer = quest = null;
   actions.use('', []);
-  charts.replace([]);
+  charts.clear();
   for (const each of [slowest, largest, results]) each.clear();
   $('found').textContent = $('outcome').textContent = $('denied').textContent = '';
   setState('out');

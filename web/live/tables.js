@@ -4,8 +4,9 @@
 import { t } from './lang.js';
 import { count, bytes, ago, moment } from './format.js';
 
-// A column is {name, text(item), title?(item), number?, code?} or {name, make(item)},
-// which is called once for a row and returns an element with update(item).
+// A column is {name, text(item, now), title?(item, now), number?, code?} or {name,
+// make(item)}, which is called once for a row and returns an element. now is when the
+// items were so, by the server's clock.
 
 export function table(place, columns, emptyText) {
   let rows = new Map();
@@ -38,42 +39,62 @@ export function table(place, columns, emptyText) {
       td.append(made);
       return made;
     });
-    return { tr, update: (item) => columns.forEach((c, i) => c.make ? cells[i].update?.(item) : setText(cells[i], c.text(item), c.title?.(item))) };
+    return { tr, update: (item, now) => columns.forEach((c, i) => c.make || setText(cells[i], c.text(item, now), c.title?.(item, now))) };
+  }
+
+  // keepFocus gives the focus back to what was moved; if its row has gone, to the
+  // heading, so that who works by keys is still at the table.
+  function keepFocus(change) {
+    const focused = place.contains(document.activeElement) ? document.activeElement : null;
+    change();
+    if (!focused || focused === document.activeElement) return;
+    const to = focused.isConnected ? focused : place.closest('section').querySelector('h2');
+    if (to !== focused) to.tabIndex = -1;
+    to.focus({ preventScroll: true });
   }
 
   const made = {
-    show(items, keyOf) {
-      if (items.length === 0) {
-        if (body) this.clear();
-        return;
-      }
-      if (!body) build();
-      const left = new Map(rows);
-      items.forEach((item, i) => {
-        const key = keyOf(item);
-        left.delete(key);
-        if (!rows.has(key)) rows.set(key, makeRow(item));
-        const { tr, update } = rows.get(key);
-        update(item);
-        if (body.rows[i] !== tr) body.insertBefore(tr, body.rows[i] ?? null);
-      });
-      for (const [key, { tr }] of left) {
-        tr.remove();
-        rows.delete(key);
-      }
+    show(items, now, keyOf) {
+      keepFocus(() => update(items, now, keyOf));
     },
     clear() {
-      body = null;
-      rows = new Map();
-      place.replaceChildren();
-      if (!emptyText) return;
-      const p = document.createElement('p');
-      p.className = 'note';
-      p.textContent = t(emptyText);
-      place.append(p);
+      keepFocus(empty);
     },
   };
-  made.clear();
+
+  function update(items, now, keyOf) {
+    if (items.length === 0) {
+      if (body) empty();
+      return;
+    }
+    if (!body) build();
+    const left = new Map(rows);
+    items.forEach((item, i) => {
+      const key = keyOf(item);
+      left.delete(key);
+      if (!rows.has(key)) rows.set(key, makeRow(item));
+      const { tr, update } = rows.get(key);
+      update(item, now);
+      if (body.rows[i] !== tr) body.insertBefore(tr, body.rows[i] ?? null);
+    });
+    for (const [key, { tr }] of left) {
+      tr.remove();
+      rows.delete(key);
+    }
+  }
+
+  function empty() {
+    body = null;
+    rows = new Map();
+    place.replaceChildren();
+    if (!emptyText) return;
+    const p = document.createElement('p');
+    p.className = 'note';
+    p.textContent = t(emptyText);
+    place.append(p);
+  }
+
+  empty();
   return made;
 }
 
@@ -89,9 +110,9 @@ export function connectionColumns(actions, where = false) {
     { name: 'client', text: (c) => c.client, code: true },
     { name: 'address', text: (c) => c.address || t('unixSocket'), code: true },
     { name: 'dialect', text: (c) => c.dialect + (c.tls ? ' · TLS' : '') },
-    { name: 'opened', text: (c) => ago(c.opened, Date.now()), title: (c) => moment(c.opened) },
+    { name: 'opened', text: (c, now) => where ? moment(c.opened, now) + ' · ' + ago(c.opened, now) : ago(c.opened, now), title: (c, now) => moment(c.opened, now) },
     { name: 'queued', text: (c) => bytes(c.queued), number: true },
-    { name: 'took', text: (c) => ago(c.took, Date.now()), title: (c) => moment(c.took) },
+    { name: 'took', text: (c, now) => ago(c.took, now), title: (c, now) => moment(c.took, now) },
   ];
   if (where) all.splice(4, 0, { name: 'rooms', text: (c) => roomNames(c) });
   all.push({ name: 'actions', make: (c) => actions.buttons(c) });
