@@ -329,13 +329,21 @@ func (h *Hub) soon(f func()) {
 	e.turn.Wake()
 }
 
+// run does one, so that others are let through, and a panic is that errand's only.
 func (e *errands) run() (more bool) {
 	e.mu.Lock()
-	queue := e.queue
-	e.queue = nil
-	e.mu.Unlock()
-	for _, f := range queue {
-		f()
+	if len(e.queue) == 0 {
+		e.mu.Unlock()
+		return false
 	}
+	f := e.queue[0]
+	e.queue[0] = nil
+	if e.queue = e.queue[1:]; len(e.queue) == 0 {
+		e.queue = nil // a crowd that came at once is over
+	} else {
+		e.turn.Wake() // now: f may not return
+	}
+	e.mu.Unlock()
+	f()
 	return false
 }

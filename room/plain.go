@@ -130,18 +130,12 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 // than it should, the sender is not read. What the member may not send, or sends
 // too fast, is lost: the dialect has no way to say so.
 func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
-	p, known := m.Conn.Data().(*plainConn)
 	who := anonymous
-	if known {
+	if p, named := m.Conn.Data().(*plainConn); named {
 		who = p.who
 	}
 	if h.asks(HookPublish, m.Room.name) || !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
 		_ = h.denied()
-		return
-	}
-	if h.mayTalk(m.Room.name, who.User, cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())), func() bool {
-		return h.allows(who, RoleMember, ActMute, m.Room.name, m.Room.opts)
-	}, true) != nil {
 		return
 	}
 	if op == ws.OpText && h.cfg.Text.check(data) != nil {
@@ -159,18 +153,12 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	if !r.enter(m.Conn, n) {
 		return // it comes again
 	}
-	if !known && h.cfg.Rates.Send.N >= 0 {
-		p = &plainConn{who: who}
-		m.Conn.SetData(p)
-	}
-	if p != nil {
-		if err := h.admit(&p.quota, classSend); err != nil {
-			r.entered(n)
-			if errors.Is(err, wire.DisconnectTooManyErrors) {
-				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
-			}
-			return
+	if err := h.countPlain(m, who); err != nil {
+		r.entered(n)
+		if errors.Is(err, wire.DisconnectTooManyErrors) {
+			m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
 		}
+		return
 	}
 	h.engine.Publish(r.name, msg, func(pos Position, err error) {
 		r.entered(n)
@@ -178,4 +166,24 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 			h.said(r.name, pos, msg)
 		}
 	})
+}
+
+// countPlain judges what sanctions, slow mode and the rates have against a message
+// that its room has let in. A message that waits for that comes again, and would
+// be counted each time before it.
+func (h *Hub) countPlain(m Member, who *identity) error {
+	name := func() string { return cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())) }
+	moderates := func() bool { return h.allows(who, RoleMember, ActMute, m.Room.name, m.Room.opts) }
+	if err := h.mayTalk(m.Room.name, who.User, name, moderates, true); err != nil {
+		return err
+	}
+	p, known := m.Conn.Data().(*plainConn)
+	if !known {
+		if h.cfg.Rates.Send.N < 0 {
+			return nil
+		}
+		p = &plainConn{who: who}
+		m.Conn.SetData(p)
+	}
+	return h.admit(&p.quota, classSend)
 }

@@ -28,6 +28,7 @@ type sanctions struct {
 	lengths  map[int]int // how many networks have that length
 	paces    map[string]pace
 	next     map[whoWhere]time.Time // when somebody may say the next in a slow room
+	past     map[whoWhere]time.Time // the same, of those before: see slow
 }
 
 type whoWhere struct{ room, who string }
@@ -37,8 +38,9 @@ type networkWhere struct {
 	net  netip.Prefix
 }
 
-// maxPaced is how many users of slow rooms are remembered before those are
-// forgotten that may speak again.
+// maxPaced is how many users of slow rooms are remembered for sure, and twice as
+// many at most: who comes back as somebody else each time must not make that
+// grow, for slow mode may last a day.
 const maxPaced = 10_000
 
 func (h *Hub) watchSanctions() (stop func()) {
@@ -198,9 +200,10 @@ func (h *Hub) isMuted(room, user string) (until time.Time, is bool) {
 
 // mayTalk judges what sanctions and the room's settings have against somebody who
 // may send there by the rights; moderates: it may mute others. message: a message
-// of its own, which slow mode counts. who tells users apart, and connections
+// of its own, which slow mode counts: once for each, so it is to be asked when
+// nothing else keeps it from being said. who tells users apart, and connections
 // without one.
-func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message bool) error {
+func (h *Hub) mayTalk(room, user string, who func() string, moderates func() bool, message bool) error {
 	if until, is := h.isMuted(room, user); is {
 		text := "you are muted here"
 		if !until.IsZero() {
@@ -218,39 +221,52 @@ func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message boo
 	case p.locked:
 		return wire.Explain(wire.ErrLocked, "the room is locked")
 	case p.slow > 0 && message:
-		return s.slow(whoWhere{room, who}, p.slow)
+		return s.slow(whoWhere{room, who()}, p.slow)
 	}
 	return nil
 }
 
-// slow counts a message in slow mode. Each node counts for itself.
+// slow counts a message in slow mode. Each node counts for itself. The oldest are
+// forgotten as a whole, when as many have come since: to look for those whose time
+// is over would take the longer the more there are.
 func (s *sanctions) slow(k whoWhere, every time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	at, known := s.next[k]
+	if !known {
+		at = s.past[k]
+	}
 	now := time.Now()
-	if wait := s.next[k].Sub(now); wait > 0 {
+	if wait := at.Sub(now); wait > 0 {
 		return wire.Explain(wire.ErrSlowMode, "slow mode: wait "+wait.Round(time.Second).String())
 	}
 	if len(s.next) >= maxPaced {
-		for k, at := range s.next {
-			if !at.After(now) {
-				delete(s.next, k)
-			}
-		}
+		s.next, s.past = map[whoWhere]time.Time{}, s.next
 	}
 	s.next[k] = now.Add(every)
 	return nil
 }
 
+// unsaid takes back what slow has counted.
+func (s *sanctions) unsaid(k whoWhere) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.next, k)
+	delete(s.past, k)
+}
+
 // mayTalk judges a session's message, or another saying, in a room.
 func (s *session) mayTalk(room string, message bool) error {
-	user := s.who.Load().User
-	who := user
-	if who == "" {
-		who = "\x00" + s.client() // no user is called so
-	}
 	moderates := func() bool { return s.allowed(ActMute, room) }
-	return s.hub.mayTalk(room, user, who, moderates, message)
+	return s.hub.mayTalk(room, s.who.Load().User, s.paced, moderates, message)
+}
+
+// paced is as who slow mode knows the session.
+func (s *session) paced() string {
+	if user := s.who.Load().User; user != "" {
+		return user
+	}
+	return "\x00" + s.client() // no user is called so
 }
 
 // notBanned judges whether a session may be in a room.

@@ -26,15 +26,12 @@ type Saying struct {
 func (s *session) say(what Saying, done func(Position, error)) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
-	if !what.Always {
-		if err := s.mayTalk(what.Room, !what.Event); err != nil {
-			done(Position{}, err)
-			return
-		}
-	}
 	data, err := wire.Data(opts.Binary, what.Data)
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.checkData(data)
+	}
+	if err == nil && !what.Always {
+		err = s.mayTalk(what.Room, !what.Event)
 	}
 	if err != nil {
 		done(Position{}, err)
@@ -46,6 +43,9 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		m.Op = ws.OpBinary
 	}
 	h.publish(what.Room, m, func(pos Position, err error) {
+		if err != nil && !what.Always && !what.Event {
+			h.sanctions.unsaid(whoWhere{what.Room, s.paced()})
+		}
 		switch err {
 		case nil:
 			h.said(what.Room, pos, m)

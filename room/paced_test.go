@@ -1,0 +1,98 @@
+package room
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// slowly starts a node with a room in slow mode, of an hour, where a member is.
+func slowly(t *testing.T, c Config) (n *node, member *client, r *Room) {
+	t.Helper()
+	n = start(t, c, netpoll.Config{})
+	n.hub.engine.Put(Entry{Key: Key{Table: TableRoom, Of: "r"}, Value: []byte(`{"slow":3600}`)}, func(_ uint64, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	member = n.join("/r", noDeflate)
+	return n, member, n.room("r")
+}
+
+// A message that waits for its room comes to the hub again, and is one message all
+// the same.
+func TestSlowModeCountsWhatWaitsOnce(t *testing.T) {
+	n, member, r := slowly(t, Config{MaxUnswept: 1000})
+	all := uint64(n.hub.cfg.MaxUnswept)
+	if !r.tryEnter(all) {
+		t.Fatal("the room is busy from the start")
+	}
+	if err := member.send(ws.OpText, "first"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the message waits", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.waiting.Len() == 1
+	})
+	r.entered(all)
+	member.expect(t, ws.OpText, "first")
+	if err := member.send(ws.OpText, "second"); err != nil { // too soon, and lost
+		t.Fatal(err)
+	}
+	if err := n.say("r", "from elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	member.expect(t, ws.OpText, "from elsewhere")
+}
+
+// What could not be said, for whatever reason, is not counted.
+func TestSlowModeCountsWhatIsSaid(t *testing.T) {
+	c := chatty()
+	c.MaxUnswept, c.Text = 1000, TextLimits{Bytes: 100}
+	n, _, r := slowly(t, c)
+	k := n.talk(wire.JSON)
+	say := func(data string) *protocol.Command {
+		return &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}}
+	}
+	if got := k.ask(t, say(`{"text":"\u0000"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrText) {
+		t.Errorf("a control character: %v", got)
+	}
+	all := uint64(n.hub.cfg.MaxUnswept)
+	if !r.tryEnter(all) {
+		t.Fatal("the room is busy from the start")
+	}
+	k.expectError(t, wire.ErrTooManyRequests, say(`{"text":"to a busy room"}`))
+	r.entered(all)
+	k.publish(t, "r", `{"text":"said"}`)
+	if got := k.ask(t, say(`{"text":"too soon"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrSlowMode) {
+		t.Errorf("the next: %v", got)
+	}
+}
+
+// However many say something under ever new names while nobody's time is over,
+// slow mode remembers as many as it may, and those who came last.
+func TestSlowModeIsBounded(t *testing.T) {
+	s := &sanctions{next: map[whoWhere]time.Time{}}
+	name := func(i int) whoWhere { return whoWhere{"r", fmt.Sprint(i)} }
+	const many = 5*maxPaced + maxPaced/2
+	for i := range many {
+		if err := s.slow(name(i), time.Hour); err != nil {
+			t.Fatalf("the first of %d: %v", i, err)
+		}
+	}
+	if n := len(s.next) + len(s.past); n > 2*maxPaced {
+		t.Errorf("%d are remembered, at most %d should be", n, 2*maxPaced)
+	}
+	for i := many - maxPaced; i < many; i++ {
+		if s.slow(name(i), time.Hour) == nil {
+			t.Fatalf("%d of %d is forgotten", i, many)
+		}
+	}
+}
