@@ -64,7 +64,8 @@ type connecting struct {
 	rooms []*Room // whose seats wait for the reply
 
 	state   atomic.Int32 // see connect
-	rest    []byte
+	rest    []byte       // the commands behind it
+	over    bool         // there was no room for them
 	release func()
 }
 
@@ -90,13 +91,31 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	k := &connecting{s: s, id: c.Id, req: c.Connect}
 	k.identify()
 	if k.state.Load() == underWay {
-		k.rest, k.release = bytes.Clone(all.Rest()), s.conn.Later()
+		k.hold(all.Rest())
 		if k.state.CompareAndSwap(underWay, held) {
 			return true, nil
 		}
-		defer k.release()
+		defer k.letGo()
 	}
 	return false, k.reply(o)
+}
+
+// hold keeps what came behind the command, or notes that there is no room for it.
+func (k *connecting) hold(rest []byte) {
+	k.release = k.s.conn.Later()
+	behind := &k.s.hub.behind
+	if behind.Add(int64(len(rest))) > k.s.hub.cfg.MaxBehind {
+		behind.Add(-int64(len(rest)))
+		k.over = true
+		return
+	}
+	k.rest = bytes.Clone(rest)
+}
+
+// letGo ends hold.
+func (k *connecting) letGo() {
+	k.s.hub.behind.Add(-int64(len(k.rest)))
+	k.release()
 }
 
 // settle notes that all is known.
@@ -110,7 +129,7 @@ func (k *connecting) settle() {
 func (k *connecting) resume() {
 	s := k.s
 	o := takeOut(s)
-	defer k.release()
+	defer k.letGo()
 	defer o.give()
 	if s.refused(o, &protocol.Command{Id: k.id}, k.reply(o)) || len(k.rest) == 0 {
 		return
@@ -254,6 +273,9 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
+	if k.over {
+		k.err = wire.DisconnectTooManyRequests
+	}
 	if k.err == nil {
 		k.err = s.enlist(k.who.User)
 	}
@@ -329,13 +351,21 @@ func (h *Hub) soon(f func()) {
 	e.turn.Wake()
 }
 
+// run does one, so that others are let through, and a panic is that errand's only.
 func (e *errands) run() (more bool) {
 	e.mu.Lock()
-	queue := e.queue
-	e.queue = nil
-	e.mu.Unlock()
-	for _, f := range queue {
-		f()
+	if len(e.queue) == 0 {
+		e.mu.Unlock()
+		return false
 	}
+	f := e.queue[0]
+	e.queue[0] = nil
+	if e.queue = e.queue[1:]; len(e.queue) == 0 {
+		e.queue = nil // a crowd that came at once is over
+	} else {
+		e.turn.Wake() // now: f may not return
+	}
+	e.mu.Unlock()
+	f()
 	return false
 }

@@ -69,7 +69,7 @@
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //	topic.mu  →  keys.mu
 //
-// users.mu, nodes.mu, keys.mu and sanctions.mu are innermost: nothing is locked
+// users.mu, nodes.mu, keys.mu, sanctions.mu and talkers.mu are innermost: nothing is locked
 // under them; under facts.mu only what watchers lock, which is sanctions.mu.
 // Hub.mu and the memory engine's locks are never held together.
 package room

@@ -31,10 +31,12 @@ type Hub struct {
 
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
+	behind  atomic.Int64 // bytes that wait behind connect commands
 	due     deadlines
 	lingers lingers
 
 	sanctions sanctions
+	talkers   talkers
 	unwatch   func()
 
 	called   atomic.Int64 // members of all rooms, see turnstile

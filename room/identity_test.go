@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -330,45 +331,78 @@ func signed(t *testing.T, claims string) string {
 	return text
 }
 
-// While the key of a connect command is fetched, the commands behind it wait,
-// in the same message or another.
-func TestConnectWaitsForKeys(t *testing.T) {
-	asked, answer := make(chan struct{}), make(chan struct{})
+// unknownKey is a token of RS256 and kid "x": no key has it, so it is asked for.
+const unknownKey = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngiLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+
+// keyless starts a node whose keys are fetched, from where there are none, when
+// answer is called.
+func keyless(t *testing.T, c Config) (n *node, asked chan struct{}, answer func()) {
+	t.Helper()
+	asked, answered := make(chan struct{}, 100), make(chan struct{})
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
 		select {
-		case asked <- struct{}{}:
+		case <-answered:
+			w.Write([]byte(`{"keys":[]}`))
 		case <-r.Context().Done():
-			return
 		}
-		<-answer
-		w.Write([]byte(`{"keys":[]}`))
 	}))
-	defer keys.Close()
-	v, err := token.New(token.Config{JWKS: keys.URL, Retry: time.Second})
+	t.Cleanup(keys.Close)
+	keys.Config.SetKeepAlivesEnabled(false) // the node counts descriptors at its end
+	v, err := token.New(token.Config{JWKS: keys.URL, Retry: time.Second, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.Start()
-	defer v.Close()
-	n := start(t, Config{Tokens: v}, netpoll.Config{})
+	t.Cleanup(v.Close)
+	c.Tokens = v
+	return start(t, c, netpoll.Config{}), asked, sync.OnceFunc(func() { close(answered) })
+}
+
+// While the key of a connect command is fetched, the commands behind it wait,
+// in the same message or another.
+func TestConnectWaitsForKeys(t *testing.T) {
+	n, asked, answer := keyless(t, Config{})
 	c := n.chat()
-	// RS256, kid "x": no key has it, so it is asked for.
-	const tok = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngiLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
-	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"ping\":{}}", tok)
+	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"ping\":{}}", unknownKey)
 	c.say(t, `{"id":3,"ping":{}}`)
 	<-asked
-	close(answer)
-	go func() {
-		for range asked { // whatever is asked later
-		}
-	}()
+	answer()
 	if got := c.reply(t); got != "close 3500" && !strings.HasPrefix(got, `{"id":1,"error":{"code":100,`) {
 		t.Errorf("a key that does not exist: %s", got)
 	}
 	c.c.Close()
-	keys.CloseClientConnections()
-	keys.Close()
-	close(asked)
+}
+
+// What waits behind connect commands is counted for all together, and bounded; who
+// wants more than that is to come again.
+func TestThreatBehindConnect(t *testing.T) {
+	const size, most, count = 1000, 10_500, 15
+	n, asked, answer := keyless(t, Config{MaxBehind: most})
+	behind := `{"send":{"data":"` + strings.Repeat("x", size-len(`{"send":{"data":""}}`)) + `"}}`
+	<-asked
+	var all []*client
+	for range count {
+		c := n.chat()
+		c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n%s", unknownKey, behind)
+		all = append(all, c)
+	}
+	eventually(t, "all are judged", func() bool { return n.s.Stats().MessagesIn == count && n.s.Stats().WorkersBusy == 0 })
+	if got := n.hub.behind.Load(); got != most/size*size {
+		t.Errorf("%d bytes wait, want %d", got, most/size*size)
+	}
+	answer()
+	over := 0
+	for _, c := range all {
+		if c.reply(t) == "close 3013" {
+			over++
+		}
+		c.c.Close()
+	}
+	if over != count-most/size {
+		t.Errorf("%d of %d were sent away", over, count)
+	}
+	eventually(t, "nothing waits", func() bool { return n.hub.behind.Load() == 0 })
 }
 
 // However often tokens that are good for a year are brought, the list of

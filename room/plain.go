@@ -155,7 +155,8 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		p = &plainConn{who: who}
 		m.Conn.SetData(p)
 	}
-	if !h.plainPasses(m, who, p, op, data) {
+	undo, ok := h.plainPasses(m, who, p, op, data)
+	if !ok {
 		r.entered(n)
 		return
 	}
@@ -163,26 +164,30 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		r.entered(n)
 		if err == nil {
 			h.said(r.name, pos, msg)
+		} else if undo != nil {
+			undo()
 		}
 	})
 }
 
 // plainPasses judges a message by the rates, by its text and by what mutes and the
 // room's settings have against it: the cheap things first, and what counts only
-// when the message will not come again.
-func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, op ws.OpCode, data []byte) bool {
+// when the message will not come again. undo is mayTalk's.
+func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, op ws.OpCode, data []byte) (undo func(), ok bool) {
 	if p != nil {
 		if err := h.admit(&p.quota, classSend); err != nil {
 			if errors.Is(err, wire.DisconnectTooManyErrors) {
 				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
 			}
-			return false
+			return nil, false
 		}
 	}
 	if op == ws.OpText && h.cfg.Text.check(data) != nil {
-		return false
+		return nil, false
 	}
 	r := m.Room
 	moderates := func() bool { return h.allows(who, RoleMember, ActMute, r.name, r.opts) }
-	return h.mayTalk(Saying{Room: r.name}, who.User, cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())), moderates) == nil
+	name := func() string { return cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())) }
+	undo, err := h.mayTalk(Saying{Room: r.name}, who.User, name, moderates)
+	return undo, err == nil
 }

@@ -27,34 +27,19 @@ type sanctions struct {
 	networks map[networkWhere]bool
 	lengths  map[int]int // how many networks have that length
 	paces    map[string]pace
-	spoke    map[whoWhere]spoken // who said the last when in a slow room
 }
 
 type whoWhere struct{ room, who string }
-
-type spoken struct {
-	at  time.Time
-	key string // of the message: its sender may try it again
-}
 
 type networkWhere struct {
 	room string
 	net  netip.Prefix
 }
 
-// maxPaced is how many users of slow rooms are remembered, some 200 bytes each.
-// Then those are forgotten that may speak again, and, if they are few, all: who
-// floods a slow room from ever new connections gains that others wait less.
-const maxPaced = 10_000
-
-// retryTime is how long a message may be tried again that slow mode has let pass:
-// as long as engines know its key, or it would be said twice.
-const retryTime = 5 * time.Minute
-
 func (h *Hub) watchSanctions() (stop func()) {
 	s := &h.sanctions
 	s.bans, s.mutes, s.networks = map[whoWhere]bool{}, map[whoWhere]time.Time{}, map[networkWhere]bool{}
-	s.lengths, s.paces, s.spoke = map[int]int{}, map[string]pace{}, map[whoWhere]spoken{}
+	s.lengths, s.paces = map[int]int{}, map[string]pace{}
 	stops := []func(){
 		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
 		h.engine.Watch(TableMute, h.toldMute), h.engine.Watch(TableRoom, h.toldRoom),
@@ -199,72 +184,12 @@ func (h *Hub) isMuted(room, user string) (until time.Time, is bool) {
 	return time.Time{}, false
 }
 
-// mayTalk judges what mutes and the room's settings have against somebody who may
-// send there by the rights; moderates: it may mute others. who tells users apart,
-// and connections without one.
-func (h *Hub) mayTalk(what Saying, user, who string, moderates func() bool) error {
-	if until, is := h.isMuted(what.Room, user); is {
-		text := "you are muted here"
-		if !until.IsZero() {
-			text += " until " + until.UTC().Format(time.RFC3339)
-		}
-		return wire.Explain(wire.ErrMuted, text)
-	}
-	s := &h.sanctions
+// paceOf is how a room is set, if it is not as most.
+func (s *sanctions) paceOf(room string) (p pace, special bool) {
 	s.mu.RLock()
-	p, special := s.paces[what.Room]
-	s.mu.RUnlock()
-	switch {
-	case !special || moderates():
-		return nil
-	case p.locked:
-		return wire.Explain(wire.ErrLocked, "the room is locked")
-	case p.slow > 0 && !what.Event:
-		return s.slow(whoWhere{what.Room, who}, p.slow, what.Key)
-	}
-	return nil
-}
-
-// slow counts a message in slow mode. Each node counts for itself.
-func (s *sanctions) slow(k whoWhere, every time.Duration, key string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	last := s.spoke[k]
-	if key != "" && key == last.key && now.Sub(last.at) < min(every, retryTime) {
-		return nil
-	}
-	if wait := last.at.Add(every).Sub(now); wait > 0 {
-		return wire.Explain(wire.ErrSlowMode, "slow mode: wait "+wait.Round(time.Second).String())
-	}
-	if len(s.spoke) >= maxPaced {
-		s.forgetLocked(now)
-	}
-	s.spoke[k] = spoken{now, key}
-	return nil
-}
-
-// forgetLocked makes room for half of maxPaced at least, so that a message costs
-// two entries' looking at.
-func (s *sanctions) forgetLocked(now time.Time) {
-	for k, last := range s.spoke {
-		if now.Sub(last.at) >= s.paces[k.room].slow {
-			delete(s.spoke, k)
-		}
-	}
-	if len(s.spoke) > maxPaced/2 {
-		clear(s.spoke)
-	}
-}
-
-// mayTalk judges a session's message, or another saying, in a room.
-func (s *session) mayTalk(what Saying) error {
-	user := s.who.Load().User
-	who := user
-	if who == "" {
-		who = "\x00" + s.client() // no user is called so
-	}
-	return s.hub.mayTalk(what, user, who, func() bool { return s.allowed(ActMute, what.Room) })
+	defer s.mu.RUnlock()
+	p, special = s.paces[room]
+	return p, special
 }
 
 // notBanned judges whether a session may be in a room.

@@ -2,7 +2,6 @@ package room
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -138,38 +137,6 @@ func TestSlowMode(t *testing.T) {
 		c.say(t, `{"id":%d,"publish":{"channel":"r","data":{"text":"x"}}}`, id)
 		return field(t, c.reply(t), "error") == nil
 	})
-}
-
-// TestSlowModeByItself is about what sanctions remember of it.
-func TestSlowModeByItself(t *testing.T) {
-	s := &sanctions{paces: map[string]pace{"r": {slow: time.Hour}}, spoke: map[whoWhere]spoken{}}
-	ann := whoWhere{"r", "ann"}
-	for _, c := range []struct {
-		key string
-		ago time.Duration // when the last was said
-		ok  bool
-	}{
-		{"k", 0, true}, {"k", time.Minute, true}, {"", time.Minute, false}, {"l", time.Minute, false},
-		{"k", 2 * retryTime, false}, // the engine may have forgotten it
-		{"k", time.Hour, true},
-		{"", 2 * time.Hour, true}, {"", time.Minute, false}, // no key is not the same key
-	} {
-		if last, known := s.spoke[ann]; known {
-			last.at = time.Now().Add(-c.ago)
-			s.spoke[ann] = last
-		}
-		if err := s.slow(ann, time.Hour, c.key); (err == nil) != c.ok {
-			t.Errorf("%q after %v: %v", c.key, c.ago, err)
-		}
-	}
-	for i := range 3 * maxPaced {
-		if err := s.slow(whoWhere{"r", fmt.Sprint(i)}, time.Hour, ""); err != nil {
-			t.Fatal(err)
-		}
-		if len(s.spoke) > maxPaced {
-			t.Fatalf("%d are remembered", len(s.spoke))
-		}
-	}
 }
 
 func TestParseNetwork(t *testing.T) {

@@ -33,8 +33,9 @@ func (s *session) say(what Saying, done func(Position, error)) {
 	if err == nil {
 		err = s.notBanned(what.Room) // a backend's yes does not lift a ban
 	}
+	var undo func()
 	if err == nil && !what.Always { // last, for slow mode counts what passes
-		err = s.mayTalk(what)
+		undo, err = s.mayTalk(what)
 	}
 	if err != nil {
 		done(Position{}, err)
@@ -46,6 +47,9 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		m.Op = ws.OpBinary
 	}
 	h.publish(what.Room, m, func(pos Position, err error) {
+		if err != nil && undo != nil {
+			undo()
+		}
 		switch err {
 		case nil:
 			h.said(what.Room, pos, m)

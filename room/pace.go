@@ -1,0 +1,103 @@
+package room
+
+import (
+	"cmp"
+	"strings"
+	"sync"
+	"time"
+
+	"webim/room/wire"
+)
+
+// Slow mode: in some rooms each user says one message in a while. How long that
+// is sanctions knows, by watching how rooms are set; here is who spoke when. Each
+// node counts for itself.
+
+// talkers are who spoke last in slow rooms. Slow mode may last a day, and names are
+// free: so the oldest are forgotten as a whole when as many have come since, which
+// costs a message nothing; to look for those whose time is over would take the
+// longer the more there are.
+type talkers struct {
+	mu    sync.Mutex // innermost
+	young map[whoWhere]spoken
+	old   map[whoWhere]spoken
+}
+
+// spoken is the last message that slow mode has let pass.
+type spoken struct {
+	at  time.Time
+	key string // its sender may try it again
+}
+
+// maxTalkers are remembered for sure, and twice as many at most; some 200 bytes each.
+const maxTalkers = 10_000
+
+// retryTime is how long a message may be tried again that has passed: as long as
+// engines know its key, or it would be said twice.
+const retryTime = 5 * time.Minute
+
+// pass counts a message, which must be judged by all else before; undo takes that
+// back if it is not said after all, and is nil if nothing was counted.
+func (t *talkers) pass(k whoWhere, every time.Duration, key string) (undo func(), err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last, known := t.young[k]
+	if !known {
+		last = t.old[k]
+	}
+	now := time.Now()
+	if key != "" && key == last.key && now.Sub(last.at) < min(every, retryTime) {
+		return nil, nil
+	}
+	if wait := last.at.Add(every).Sub(now); wait > 0 {
+		return nil, wire.Explain(wire.ErrSlowMode, "slow mode: wait "+wait.Round(time.Second).String())
+	}
+	if t.young == nil || len(t.young) >= maxTalkers {
+		t.young, t.old = map[whoWhere]spoken{}, t.young
+	}
+	one := spoken{now, strings.Clone(key)}
+	t.young[k] = one
+	return func() { t.forget(k, one) }, nil
+}
+
+// forget takes back what pass has noted, if nothing came since.
+func (t *talkers) forget(k whoWhere, one spoken) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, some := range []map[whoWhere]spoken{t.young, t.old} {
+		if some[k] == one {
+			delete(some, k)
+		}
+	}
+}
+
+// mayTalk judges what mutes and the room's settings have against somebody who may
+// send there by the rights; moderates: it may mute others. who tells users apart,
+// and connections without one; it is asked in slow mode only. undo, if it is not nil, is to be called when the
+// message is not said after all.
+func (h *Hub) mayTalk(what Saying, user string, who func() string, moderates func() bool) (undo func(), err error) {
+	if until, is := h.isMuted(what.Room, user); is {
+		text := "you are muted here"
+		if !until.IsZero() {
+			text += " until " + until.UTC().Format(time.RFC3339)
+		}
+		return nil, wire.Explain(wire.ErrMuted, text)
+	}
+	p, special := h.sanctions.paceOf(what.Room)
+	switch {
+	case !special || moderates():
+		return nil, nil
+	case p.locked:
+		return nil, wire.Explain(wire.ErrLocked, "the room is locked")
+	case p.slow > 0 && !what.Event:
+		return h.talkers.pass(whoWhere{what.Room, who()}, p.slow, what.Key)
+	}
+	return nil, nil
+}
+
+// mayTalk judges a session's message, or another saying, in a room.
+func (s *session) mayTalk(what Saying) (undo func(), err error) {
+	user := s.who.Load().User
+	who := func() string { return cmp.Or(user, "\x00"+s.client()) } // no user is called so
+	return s.hub.mayTalk(what, user, who, func() bool { return s.allowed(ActMute, what.Room) })
+}
