@@ -91,9 +91,11 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	k.identify()
 	if k.state.Load() == underWay {
 		k.rest, k.release = bytes.Clone(all.Rest()), s.conn.Later()
+		s.connecting.Store(true)
 		if k.state.CompareAndSwap(underWay, held) {
 			return true, nil
 		}
+		s.connecting.Store(false)
 		defer k.release()
 	}
 	return false, k.reply(o)
@@ -112,6 +114,7 @@ func (k *connecting) resume() {
 	o := takeOut(s)
 	defer k.release()
 	defer o.give()
+	defer s.connecting.Store(false)
 	if s.refused(o, &protocol.Command{Id: k.id}, k.reply(o)) || len(k.rest) == 0 {
 		return
 	}
@@ -200,6 +203,10 @@ func (k *connecting) join() {
 		k.mu.Lock()
 		k.left++
 		k.mu.Unlock()
+		if err := wire.Admit(s.enc, opts.Binary); err != nil {
+			k.joined(c.Name, nil, err)
+			continue
+		}
 		r := s.subscribe(w, func(got subscribed, err error) {
 			res := got.result(w.placed, w.since != nil, s.enc)
 			res.Data = protocol.Raw(c.Data)

@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 const secret = "a secret of thirty-two bytes or more"
@@ -369,6 +371,25 @@ func TestConnectWaitsForKeys(t *testing.T) {
 	keys.CloseClientConnections()
 	keys.Close()
 	close(asked)
+}
+
+// A token cannot join a JSON connection to a room of bytes: it could not be told
+// what is said there.
+func TestServerSideRoomOfBytes(t *testing.T) {
+	v, sign := tokens(t)
+	c := quietly(chatty())
+	c.Tokens = v
+	n := start(t, c, netpoll.Config{})
+	text := sign(token.Claims{User: "ann", Channels: []string{"bin:x"}}, time.Hour)
+	connect := &protocol.Command{Connect: &protocol.ConnectRequest{Token: text}}
+	if got := n.open(wire.Protobuf).ask(t, connect); got.Connect.GetSubs()["bin:x"] == nil {
+		t.Errorf("Protobuf: %v", got)
+	}
+	k := n.open(wire.JSON)
+	if err := k.say(&protocol.Command{Id: 1, Connect: connect.Connect}); err != nil {
+		t.Fatal(err)
+	}
+	k.expectClose(t, wire.DisconnectInappropriateProtocol)
 }
 
 // However often tokens that are good for a year are brought, the list of
