@@ -60,7 +60,7 @@ func (c *Call) Publish(what Saying, done func(Position, error)) { c.s.say(what, 
 
 // MayTalk judges what a mute or the room's settings have against the caller, who
 // may send there by the rights: nil, or an error for Done.
-func (c *Call) MayTalk(room string) error { return c.s.mayTalk(room, false) }
+func (c *Call) MayTalk(room string) error { return c.s.mayTalk(room, false, "") }
 
 // Audit leaves a line in the audit log of what the caller did.
 func (c *Call) Audit(a Audit) {

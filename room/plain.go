@@ -139,11 +139,6 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		_ = h.denied()
 		return
 	}
-	if h.mayTalk(m.Room.name, who.User, cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())), func() bool {
-		return h.allows(who, RoleMember, ActMute, m.Room.name, m.Room.opts)
-	}, true) != nil {
-		return
-	}
 	if op == ws.OpText && h.cfg.Text.check(data) != nil {
 		return
 	}
@@ -171,6 +166,12 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 			}
 			return
 		}
+	}
+	moderates := func() bool { return h.allows(who, RoleMember, ActMute, r.name, r.opts) }
+	name := cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID()))
+	if h.mayTalk(r.name, who.User, name, moderates, true, "") != nil { // last: slow mode counts what it lets through
+		r.entered(n)
+		return
 	}
 	h.engine.Publish(r.name, msg, func(pos Position, err error) {
 		r.entered(n)

@@ -3,6 +3,7 @@ package room
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -27,7 +28,15 @@ type sanctions struct {
 	networks map[networkWhere]bool
 	lengths  map[int]int // how many networks have that length
 	paces    map[string]pace
-	next     map[whoWhere]time.Time // when somebody may say the next in a slow room
+	next     map[whoWhere]turnToTalk
+	swept    time.Time // when those of next were forgotten that may speak again
+}
+
+// turnToTalk is when somebody may say the next thing in a slow room, and the key
+// of the last.
+type turnToTalk struct {
+	at  time.Time
+	key string
 }
 
 type whoWhere struct{ room, who string }
@@ -37,14 +46,15 @@ type networkWhere struct {
 	net  netip.Prefix
 }
 
-// maxPaced is how many users of slow rooms are remembered before those are
-// forgotten that may speak again.
+// maxPaced is how many users of slow rooms are remembered. Above it those are
+// forgotten that may speak again, which is looked for once a second at most; then
+// anybody, who may speak too soon.
 const maxPaced = 10_000
 
 func (h *Hub) watchSanctions() (stop func()) {
 	s := &h.sanctions
 	s.bans, s.mutes, s.networks = map[whoWhere]bool{}, map[whoWhere]time.Time{}, map[networkWhere]bool{}
-	s.lengths, s.paces, s.next = map[int]int{}, map[string]pace{}, map[whoWhere]time.Time{}
+	s.lengths, s.paces, s.next = map[int]int{}, map[string]pace{}, map[whoWhere]turnToTalk{}
 	stops := []func(){
 		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
 		h.engine.Watch(TableMute, h.toldMute), h.engine.Watch(TableRoom, h.toldRoom),
@@ -198,9 +208,9 @@ func (h *Hub) isMuted(room, user string) (until time.Time, is bool) {
 
 // mayTalk judges what sanctions and the room's settings have against somebody who
 // may send there by the rights; moderates: it may mute others. message: a message
-// of its own, which slow mode counts. who tells users apart, and connections
-// without one.
-func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message bool) error {
+// of its own, which slow mode counts; key is that of the message. who tells users
+// apart, and connections without one.
+func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message bool, key string) error {
 	if until, is := h.isMuted(room, user); is {
 		text := "you are muted here"
 		if !until.IsZero() {
@@ -218,39 +228,53 @@ func (h *Hub) mayTalk(room, user, who string, moderates func() bool, message boo
 	case p.locked:
 		return wire.Explain(wire.ErrLocked, "the room is locked")
 	case p.slow > 0 && message:
-		return s.slow(whoWhere{room, who}, p.slow)
+		return s.slow(whoWhere{room, who}, p.slow, key)
 	}
 	return nil
 }
 
-// slow counts a message in slow mode. Each node counts for itself.
-func (s *sanctions) slow(k whoWhere, every time.Duration) error {
+// slow counts a message in slow mode. Each node counts for itself. The last one
+// may come again at any time, if it has a key: were its sender to wait, the key
+// might be forgotten meanwhile and the message be said twice.
+func (s *sanctions) slow(k whoWhere, every time.Duration, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	if wait := s.next[k].Sub(now); wait > 0 {
+	now, last := time.Now(), s.next[k]
+	if wait := last.at.Sub(now); wait > 0 {
+		if key != "" && key == last.key {
+			return nil
+		}
 		return wire.Explain(wire.ErrSlowMode, "slow mode: wait "+wait.Round(time.Second).String())
 	}
-	if len(s.next) >= maxPaced {
-		for k, at := range s.next {
-			if !at.After(now) {
-				delete(s.next, k)
-			}
-		}
-	}
-	s.next[k] = now.Add(every)
+	s.makeRoomLocked(now)
+	s.next[k] = turnToTalk{now.Add(every), key}
 	return nil
 }
 
-// mayTalk judges a session's message, or another saying, in a room.
-func (s *session) mayTalk(room string, message bool) error {
+// makeRoomLocked sees that one more can be remembered.
+func (s *sanctions) makeRoomLocked(now time.Time) {
+	if len(s.next) >= maxPaced && now.Sub(s.swept) >= time.Second {
+		s.swept = now
+		maps.DeleteFunc(s.next, func(_ whoWhere, t turnToTalk) bool { return !t.at.After(now) })
+	}
+	for k := range s.next {
+		if len(s.next) < maxPaced {
+			return
+		}
+		delete(s.next, k)
+	}
+}
+
+// mayTalk judges a session's message, or another saying, in a room; key is that of
+// the message.
+func (s *session) mayTalk(room string, message bool, key string) error {
 	user := s.who.Load().User
 	who := user
 	if who == "" {
 		who = "\x00" + s.client() // no user is called so
 	}
 	moderates := func() bool { return s.allowed(ActMute, room) }
-	return s.hub.mayTalk(room, user, who, moderates, message)
+	return s.hub.mayTalk(room, user, who, moderates, message, key)
 }
 
 // notBanned judges whether a session may be in a room.

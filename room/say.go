@@ -26,15 +26,12 @@ type Saying struct {
 func (s *session) say(what Saying, done func(Position, error)) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
-	if !what.Always {
-		if err := s.mayTalk(what.Room, !what.Event); err != nil {
-			done(Position{}, err)
-			return
-		}
-	}
 	data, err := wire.Data(opts.Binary, what.Data)
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.checkData(data)
+	}
+	if err == nil && !what.Always { // last: slow mode counts what it lets through
+		err = s.mayTalk(what.Room, !what.Event, what.Key)
 	}
 	if err != nil {
 		done(Position{}, err)
@@ -49,6 +46,8 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		switch err {
 		case nil:
 			h.said(what.Room, pos, m)
+		case ErrRepeated:
+			err = nil
 		case ErrBusy:
 			err = wire.ErrTooManyRequests // temporary
 		case ErrKeyReused:
