@@ -181,7 +181,7 @@ func TestServerSideRooms(t *testing.T) {
 }
 
 func epochOf(t testing.TB, n *node, room string) (epoch string) {
-	n.hub.Engine().History(room, 0, 0, func(h History, _ error) { epoch = h.Top.Epoch })
+	n.hub.Engine().History(room, Span{}, func(h History, _ error) { epoch = h.Top.Epoch })
 	return epoch
 }
 

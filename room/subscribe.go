@@ -96,11 +96,11 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 		r.tellHistory(j, History{}, nil) // who cannot recover need not know
 		return r
 	}
-	from := ^uint64(0) // nothing: only the top is asked for
+	part := Span{} // nothing: only the top is asked for
 	if w.since != nil {
-		from = w.since.Offset
+		part = Span{Behind: w.since.Offset, Limit: -1, Places: true}
 	}
-	s.hub.engine.History(w.room, from, 0, func(h History, err error) { r.tellHistory(j, h, err) })
+	s.hub.engine.History(w.room, part, func(h History, err error) { r.tellHistory(j, h, err) })
 	return r
 }
 

@@ -39,7 +39,7 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 		return
 	}
 	h := call.Hub
-	h.Engine().History(q.Room, ^uint64(0), 0, func(top room.History, err error) {
+	h.Engine().History(q.Room, room.Span{}, func(top room.History, err error) {
 		if err != nil {
 			call.Done(nil, wire.ErrInternal)
 			return
