@@ -38,6 +38,26 @@ func TestLater(t *testing.T) {
 	held.goodbye()
 }
 
+// What a turn has still to write is not what the socket has refused.
+func TestQueuedIsWhatTheSocketRefused(t *testing.T) {
+	queued := make(chan int, 2)
+	_, addr := start(t, netpoll.Config{}, &netpoll.Funcs{OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) {
+		_ = c.Push(op, data)
+		info, _ := c.Info()
+		queued <- c.Queued()
+		queued <- info.Queued
+	}})
+	c := connect(t, addr)
+	c.send(text, "back")
+	c.expect(text, "back")
+	for range 2 {
+		if got := receive(t, "the message", queued); got != 0 {
+			t.Errorf("%d bytes are queued", got)
+		}
+	}
+	c.goodbye()
+}
+
 func TestPauseResume(t *testing.T) {
 	w := newWitness()
 	_, addr := start(t, netpoll.Config{PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond}, w)

@@ -19,8 +19,12 @@ func (s *Server) weightLocked(r *record) (n int) {
 	return n
 }
 
-// lagLocked is how many bytes wait to be written: frames, and ciphertext.
+// lagLocked is how many bytes the socket has refused: frames, and ciphertext. What
+// waits for the end of a turn, or is just being written, nobody has refused.
 func (s *Server) lagLocked(r *record) (n int) {
+	if r.flags.Load()&fBlocked == 0 {
+		return 0
+	}
 	if o := s.outputs.at(r.output); o != nil {
 		n = o.size
 	}

@@ -253,10 +253,14 @@ func names(subs map[string]*protocol.SubscribeRequest) (all []string) {
 
 // subscribeBy asks the backend whether the session may join a room; without an
 // answer the rights say it.
-func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Options) {
+func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Options) error {
+	wish, err := s.wish(r.Channel)
+	if err != nil {
+		return err
+	}
 	s.ask(Inquiry{Hook: HookSubscribe, Room: r.Channel, Data: r.Data}, func(a Answer, err error) {
 		s.hub.soon(func() {
-			switch {
+			switch err := s.stands(wish, err); {
 			case err == ErrNoAnswer:
 				if err := s.subscribeByRights(id, r, opts); err != nil {
 					s.fail(id, err)
@@ -273,6 +277,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 			}
 		})
 	})
+	return nil
 }
 
 // publishBy asks the backend whether the session may say something, or what it

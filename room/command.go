@@ -69,21 +69,25 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	}
 	switch {
 	case r.Token == "" && s.hub.asks(HookSubscribe, r.Channel):
-		s.subscribeBy(id, r, opts)
-		return nil
+		return s.subscribeBy(id, r, opts)
 	case r.Token == "":
 		return s.subscribeByRights(id, r, opts)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	return s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
-		if err != nil {
+	wish, err := s.wish(r.Channel)
+	if err != nil {
+		return err
+	}
+	s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
+		if err = s.stands(wish, err); err != nil {
 			s.fail(id, err)
 			return
 		}
 		s.join(id, r, opts, t, 0)
 	})
+	return nil
 }
 
 // subscribeByRights judges a subscribe command by the rights and, in a private
@@ -101,8 +105,12 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 		s.join(id, r, opts, nil, 0)
 		return nil
 	}
+	wish, err := s.wish(r.Channel)
+	if err != nil {
+		return err
+	}
 	s.onRoster(r.Channel, func(roles Roles, err error) {
-		if err != nil {
+		if err = s.stands(wish, err); err != nil {
 			s.fail(id, err)
 			return
 		}
@@ -123,7 +131,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 		opts = OverrideOf(t.Override).of(opts)
 	}
 	w := &wanted{room: r.Channel, opts: opts, roles: roles, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
-	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned)
+	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
 	if r.Recover {
 		w.since = &Position{r.Epoch, r.Offset}
 	}

@@ -103,6 +103,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 // hold keeps what came behind the command, or notes that there is no room for it.
 func (k *connecting) hold(rest []byte) {
 	k.release = k.s.conn.Later()
+	k.s.connecting.Store(true)
 	behind := &k.s.hub.behind
 	if behind.Add(int64(len(rest))) > k.s.hub.cfg.MaxBehind {
 		behind.Add(-int64(len(rest)))
@@ -114,6 +115,7 @@ func (k *connecting) hold(rest []byte) {
 
 // letGo ends hold.
 func (k *connecting) letGo() {
+	k.s.connecting.Store(false)
 	k.s.hub.behind.Add(-int64(len(k.rest)))
 	k.release()
 }
@@ -219,6 +221,10 @@ func (k *connecting) join() {
 		k.mu.Lock()
 		k.left++
 		k.mu.Unlock()
+		if err := wire.Admit(s.enc, opts.Binary); err != nil {
+			k.joined(c.Name, nil, err)
+			continue
+		}
 		r := s.subscribe(w, func(got subscribed, err error) {
 			res := got.result(w.placed, w.since != nil, s.enc)
 			res.Data = protocol.Raw(c.Data)

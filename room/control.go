@@ -198,6 +198,7 @@ func (s *session) expelled(room string) {
 	if room == "" {
 		s.mu.Lock()
 		rooms = rooms[:0]
+		s.wishes = nil
 		for _, one := range s.subs {
 			rooms = append(rooms, one.room.name)
 		}

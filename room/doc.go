@@ -10,7 +10,8 @@
 //	dialect  hub.go, wire/     the worker that holds the connection's turn
 //	judge    command.go,       the same worker; say.go puts together what a
 //	         plain.go, say.go, message has to pass. What a backend decides
-//	         backend.go        (backend.go) is gone on with by its answer
+//	         backend.go,       (backend.go) is gone on with by its answer, if the
+//	         wish.go           client still wants it
 //	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory
 //	         memory.go         engine completes before Publish returns

@@ -1,6 +1,9 @@
 package room
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -24,7 +27,8 @@ import (
 //     and with no lock held under which Deliver is called.
 //   - Members asks every subscriber, on every node, who is there.
 //   - A message with a key is published once within the engine's window: again,
-//     it gets the first one's place, and nobody is told a second time.
+//     it gets the first one's place and ErrRepeated, and nobody is told a second
+//     time.
 //   - An order reaches every node that is enlisted then, once.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
@@ -39,9 +43,9 @@ type Engine interface {
 	Subscribe(room string, s Subscriber)
 	// Unsubscribe ends it; a call under way may still come.
 	Unsubscribe(room string, s Subscriber)
-	// History reads what is remembered of a room behind an offset, oldest
-	// first, limit publications at most (0: all).
-	History(room string, since uint64, limit int, done func(History, error))
+	// History reads a part of what is remembered of a room. What it costs is
+	// bounded by what it answers, not by what is remembered.
+	History(room string, part Span, done func(History, error))
 	// Notify tells a room's subscribers that somebody came or went, or types.
 	// That has no place and is not remembered.
 	Notify(room string, n Notice)
@@ -168,6 +172,44 @@ func (p Publication) redacted() Publication {
 	}
 	p.Message = Message{Op: OpJSON, Data: []byte("{}"), From: p.From, Tags: tags}
 	return p
+}
+
+// Span is a part of a room's history: all of it that lies between two offsets, or
+// so many publications from one end.
+type Span struct {
+	Behind uint64 // this offset, which is not of it
+	Before uint64 // nor is this one; 0: up to the newest
+	Limit  int    // publications at most; 0: none, only the top; negative: all
+	Newest bool   // from the newest on, in that order; else from the oldest
+	Places bool   // what is not in the history (see Message.Skip) has a place there all the same
+}
+
+// of copies the span out of publications that are in the order of their offsets.
+func (q Span) of(all []Publication) (part []Publication) {
+	place := func(offset uint64) int { // of that, or of the next
+		at, _ := slices.BinarySearchFunc(all, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
+		return at
+	}
+	if q.Before != 0 {
+		all = all[:place(q.Before)]
+	}
+	if q.Behind == math.MaxUint64 {
+		return nil // its successor would be 0
+	}
+	all = all[place(q.Behind+1):]
+	order := slices.All(all)
+	if q.Newest {
+		order = slices.Backward(all)
+	}
+	for _, p := range order {
+		if q.Limit >= 0 && len(part) >= q.Limit {
+			break
+		}
+		if q.Places || !p.Skip {
+			part = append(part, p)
+		}
+	}
+	return part
 }
 
 // History is what a room remembers. Publications must not be changed.

@@ -17,6 +17,9 @@ var (
 	// ErrKeyReused: a message with the same key and other content was published
 	// to the room not long ago.
 	ErrKeyReused = errors.New("room: the idempotency key belongs to another message")
+	// ErrRepeated is what an engine says of a message that it has published before,
+	// with its place; Hub.Publish does not pass it on.
+	ErrRepeated = errors.New("room: the message was published before")
 	// ErrClosed: the connection ended before it had joined.
 	ErrClosed = errors.New("room: connection is closed")
 )

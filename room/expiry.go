@@ -63,9 +63,15 @@ func (d *deadlines) look() {
 	}
 }
 
-// mustConnect closes a session that has not connected in time.
+// mustConnect closes a session that has not connected in time. Whose connect
+// command is being answered has said it; what that waits for has a time of its
+// own, and if nothing comes of it the client has to connect again.
 func (s *session) mustConnect() {
-	if !s.connected.Load() {
+	switch {
+	case s.connected.Load():
+	case s.connecting.Load():
+		s.hub.due.add(time.Now().Add(s.hub.cfg.ConnectTimeout), s.mustConnect)
+	default:
 		s.disconnect(wire.DisconnectStale)
 	}
 }
@@ -183,10 +189,11 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 
 // subscription judges the token of a subscription; invalid is what to say of
 // one that is not good. Another's token ends the connection.
-func (s *session) subscription(text, room string, invalid error, done func(*token.Subscription, error)) error {
+func (s *session) subscription(text, room string, invalid error, done func(*token.Subscription, error)) {
 	h := s.hub
 	if h.cfg.Tokens == nil {
-		return invalid
+		done(nil, invalid)
+		return
 	}
 	h.cfg.Tokens.Subscription(text, func(t *token.Subscription, err error) {
 		switch {
@@ -203,7 +210,6 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 		}
 		done(t, err)
 	})
-	return nil
 }
 
 // onSubRefresh takes a new token for a subscription.
@@ -211,7 +217,7 @@ func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
 	if s.hub.cfg.Tokens == nil {
 		return wire.ErrNotAvailable
 	}
-	return s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {
+	s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {
 		if err == nil && !s.renew(r.Channel, t) {
 			err = wire.ErrPermissionDenied // it is not in that room
 		}
@@ -223,6 +229,7 @@ func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
 		res.Expires, res.Ttl = ttl(t.Expires)
 		s.answer(id, nil, &protocol.Reply{SubRefresh: res})
 	})
+	return nil
 }
 
 // renew notes a subscription's new token.

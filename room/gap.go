@@ -49,14 +49,10 @@ func (r *Room) loseLocked(id netpoll.ID, k kind, at seat) {
 		s.mu.Unlock()
 		return
 	}
-	one := s.subs[i]
-	s.subs = slices.Delete(s.subs, i, i+1)
+	one := s.takeLocked(i)
 	s.mu.Unlock()
 	if r.leaveLocked(Member{r, c, k, at}) {
 		r.hub.soon(func() { r.hub.vacated(r) })
-	}
-	if one.notices {
-		r.hub.notify(r.name, Notice{Left: true, Who: s.authorAs(&one)})
 	}
 	if one.server {
 		s.disconnect(wire.DisconnectInsufficientState)

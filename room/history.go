@@ -1,8 +1,6 @@
 package room
 
 import (
-	"slices"
-
 	"webim/room/wire"
 )
 
@@ -21,14 +19,16 @@ func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
 		done(History{}, wire.ErrNotAvailable)
 		return
 	}
-	from := uint64(0)
+	part := Span{Limit: q.Limit, Newest: q.Reverse}
 	switch {
-	case q.Limit == 0:
-		from = ^uint64(0)
-	case q.Since != nil && !q.Reverse:
-		from = q.Since.Offset
+	case q.Since != nil && q.Reverse:
+		if part.Before = q.Since.Offset; part.Before == 0 {
+			part.Limit = 0 // nothing is before the beginning
+		}
+	case q.Since != nil:
+		part.Behind = q.Since.Offset
 	}
-	h.engine.History(room, from, 0, func(got History, err error) {
+	h.engine.History(room, part, func(got History, err error) {
 		switch {
 		case err != nil:
 			done(History{}, wire.ErrInternal)
@@ -36,20 +36,6 @@ func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
 		case q.Since != nil && q.Since.Epoch != "" && q.Since.Epoch != got.Top.Epoch:
 			done(History{}, wire.ErrUnrecoverablePosition)
 			return
-		}
-		skipped := func(p Publication) bool { return p.Skip }
-		if slices.ContainsFunc(got.Publications, skipped) {
-			got.Publications = slices.DeleteFunc(slices.Clone(got.Publications), skipped)
-		}
-		if q.Reverse {
-			got.Publications = slices.Clone(got.Publications)
-			slices.Reverse(got.Publications)
-			if q.Since != nil {
-				got.Publications = slices.DeleteFunc(got.Publications, func(p Publication) bool { return p.Offset >= q.Since.Offset })
-			}
-		}
-		if q.Limit >= 0 && len(got.Publications) > q.Limit {
-			got.Publications = got.Publications[:q.Limit]
 		}
 		done(got, nil)
 	})

@@ -140,7 +140,7 @@ func TestRoomEnds(t *testing.T) {
 		quiet.leave(t)
 		eventually(t, "the rooms end", func() bool { return n.holds() == Stats{} && len(n.hub.Rooms()) == 0 })
 		eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
-		h := history(t, m, "a", 0, 0)
+		h := history(t, m, "a", Span{Limit: -1})
 		want := 3
 		if round == 1 {
 			want = 6 // the room of round 0 was remembered

@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 const secret = "a secret of thirty-two bytes or more"
@@ -180,7 +182,7 @@ func TestServerSideRooms(t *testing.T) {
 }
 
 func epochOf(t testing.TB, n *node, room string) (epoch string) {
-	n.hub.Engine().History(room, 0, 0, func(h History, _ error) { epoch = h.Top.Epoch })
+	n.hub.Engine().History(room, Span{}, func(h History, _ error) { epoch = h.Top.Epoch })
 	return epoch
 }
 
@@ -403,6 +405,25 @@ func TestThreatBehindConnect(t *testing.T) {
 		t.Errorf("%d of %d were sent away", over, count)
 	}
 	eventually(t, "nothing waits", func() bool { return n.hub.behind.Load() == 0 })
+}
+
+// A token cannot join a JSON connection to a room of bytes: it could not be told
+// what is said there.
+func TestServerSideRoomOfBytes(t *testing.T) {
+	v, sign := tokens(t)
+	c := quietly(chatty())
+	c.Tokens = v
+	n := start(t, c, netpoll.Config{})
+	text := sign(token.Claims{User: "ann", Channels: []string{"bin:x"}}, time.Hour)
+	connect := &protocol.Command{Connect: &protocol.ConnectRequest{Token: text}}
+	if got := n.open(wire.Protobuf).ask(t, connect); got.Connect.GetSubs()["bin:x"] == nil {
+		t.Errorf("Protobuf: %v", got)
+	}
+	k := n.open(wire.JSON)
+	if err := k.say(&protocol.Command{Id: 1, Connect: connect.Connect}); err != nil {
+		t.Fatal(err)
+	}
+	k.expectClose(t, wire.DisconnectInappropriateProtocol)
 }
 
 // However often tokens that are good for a year are brought, the list of

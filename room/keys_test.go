@@ -63,7 +63,7 @@ func TestMemoryOfWhatIsNotKept(t *testing.T) {
 		m.Publish("r", Message{Op: ws.OpText, Data: fmt.Append(nil, i), Skip: i%2 == 1, Tags: map[string]string{"a": "b"}}, nil)
 	}
 	var h History
-	m.History("r", 0, 0, func(got History, _ error) { h = got })
+	m.History("r", Span{Limit: -1, Places: true}, func(got History, _ error) { h = got })
 	if len(h.Publications) != 10 {
 		t.Fatalf("%d are remembered", len(h.Publications))
 	}

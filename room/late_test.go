@@ -110,8 +110,8 @@ func (l *late) Publish(room string, m Message, done func(Position, error)) {
 	})
 }
 
-func (l *late) History(room string, since uint64, limit int, done func(History, error)) {
-	l.Memory.History(room, since, limit, func(h History, err error) { l.later(func() { done(h, err) }) })
+func (l *late) History(room string, part Span, done func(History, error)) {
+	l.Memory.History(room, part, func(h History, err error) { l.later(func() { done(h, err) }) })
 }
 
 func (l *late) Members(room string, done func([]Author, error)) {

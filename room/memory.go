@@ -178,7 +178,7 @@ func (m *Memory) Unsubscribe(room string, s Subscriber) {
 
 // History implements Engine; done is called before it returns. Reading a room
 // that does not exist makes none.
-func (m *Memory) History(room string, since uint64, limit int, done func(History, error)) {
+func (m *Memory) History(room string, part Span, done func(History, error)) {
 	m.mu.Lock()
 	t := m.topics[room]
 	m.mu.Unlock()
@@ -188,17 +188,8 @@ func (m *Memory) History(room string, since uint64, limit int, done func(History
 		m.trim(t)
 		t.told = true
 		h.Top = Position{t.epoch, t.offset}
-		from, _ := slices.BinarySearchFunc(t.entries, since, func(p Publication, o uint64) int {
-			if p.Offset <= o {
-				return -1
-			}
-			return 1
-		})
-		h.Publications = slices.Clone(t.entries[from:])
+		h.Publications = part.of(t.entries)
 		t.mu.Unlock()
-	}
-	if limit > 0 && len(h.Publications) > limit {
-		h.Publications = h.Publications[:limit]
 	}
 	done(h, nil)
 }

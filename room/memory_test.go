@@ -44,10 +44,10 @@ func publish(t rapid.TB, m *Memory, room string, data []byte) Position {
 	return pos
 }
 
-func history(t rapid.TB, m *Memory, room string, since uint64, limit int) (h History) {
+func history(t rapid.TB, m *Memory, room string, part Span) (h History) {
 	t.Helper()
 	calls := 0
-	m.History(room, since, limit, func(got History, err error) {
+	m.History(room, part, func(got History, err error) {
 		if calls++; err != nil {
 			t.Fatalf("History: %v", err)
 		}
@@ -98,7 +98,7 @@ func TestMemoryTotal(t *testing.T) {
 	}
 	remembers := func(room string, want int) {
 		t.Helper()
-		h := history(t, m, room, 0, 0)
+		h := history(t, m, room, Span{Limit: -1})
 		if len(h.Publications) != want {
 			t.Errorf("%s remembers %d messages, want %d", room, len(h.Publications), want)
 		}
@@ -113,13 +113,13 @@ func TestMemoryTotal(t *testing.T) {
 	remembers("a", 3)
 	remembers("b", 0)
 	remembers("c", 2)
-	epoch := history(t, m, "c", 0, 0).Top.Epoch
+	epoch := history(t, m, "c", Span{Limit: -1}).Top.Epoch
 	publish(t, m, "b", data)
 	publish(t, m, "b", data)
 	remembers("c", 0)
 	remembers("a", 3)
 	remembers("b", 2)
-	if top := history(t, m, "c", 0, 0).Top; top != (Position{epoch, 2}) {
+	if top := history(t, m, "c", Span{Limit: -1}).Top; top != (Position{epoch, 2}) {
 		t.Errorf("a room with members forgets messages, not its place: %v", top)
 	}
 	// A room that needs more than all together.
@@ -172,11 +172,11 @@ func TestMemoryForgetsAll(t *testing.T) {
 		if m.topics[name].offset == 0 {
 			continue // nobody asks: nothing is known of it
 		}
-		if h := history(t, m, name, 0, 0); len(h.Publications) != 0 {
+		if h := history(t, m, name, Span{Limit: -1}); len(h.Publications) != 0 {
 			t.Errorf("%s remembers %d messages", name, len(h.Publications))
 		}
 	}
-	epoch := history(t, m, "2", 0, 0).Top
+	epoch := history(t, m, "2", Span{Limit: -1}).Top
 	if pos := publish(t, m, "2", nil); pos.Epoch != epoch.Epoch || pos.Offset != 2 {
 		t.Errorf("with members the epoch goes on: %v, was %v", pos, epoch)
 	}
@@ -204,11 +204,11 @@ func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
 	s := new(recorder)
 	m.Subscribe("a", s)
-	epoch := history(t, m, "a", 0, 0).Top.Epoch
+	epoch := history(t, m, "a", Span{Limit: -1}).Top.Epoch
 	m.Unsubscribe("a", s)
 	clock.advance(time.Minute)
 	m.Expire()
-	if again := history(t, m, "a", 0, 0).Top.Epoch; epoch == "" || again != epoch {
+	if again := history(t, m, "a", Span{Limit: -1}).Top.Epoch; epoch == "" || again != epoch {
 		t.Errorf("the epoch was %q and is %q", epoch, again)
 	}
 	clock.advance(time.Minute + 1)
@@ -223,8 +223,22 @@ func TestMemoryHistoryBehindTheEnd(t *testing.T) {
 	m, _ := newTestMemory(Limits{})
 	publish(t, m, "a", nil)
 	for _, since := range []uint64{1, 2, math.MaxInt64, math.MaxInt64 + 1, math.MaxInt64 + 5, math.MaxUint64 - 1, math.MaxUint64} {
-		if h := history(t, m, "a", since, 0); len(h.Publications) != 0 {
+		if h := history(t, m, "a", Span{Behind: since, Limit: -1}); len(h.Publications) != 0 {
 			t.Errorf("behind %d there are %d publications", since, len(h.Publications))
+		}
+	}
+}
+
+// A little of a long history costs little.
+func TestMemoryHistoryCopiesWhatItAnswers(t *testing.T) {
+	m, _ := newTestMemory(Limits{MaxMessages: 1000})
+	for range 1000 {
+		publish(t, m, "a", nil)
+	}
+	for _, newest := range []bool{false, true} {
+		h := history(t, m, "a", Span{Limit: 3, Newest: newest})
+		if len(h.Publications) != 3 || cap(h.Publications) > 10 {
+			t.Errorf("newest %v: %d publications in room for %d", newest, len(h.Publications), cap(h.Publications))
 		}
 	}
 }
@@ -262,7 +276,7 @@ func TestMemoryConcurrent(t *testing.T) {
 				other, s := fmt.Sprint(k%7), new(recorder)
 				m.Subscribe(other, s)
 				m.Publish(other, Message{Op: ws.OpText, Data: nil}, nil)
-				m.History(other, 0, 3, func(History, error) {})
+				m.History(other, Span{Limit: 3}, func(History, error) {})
 				m.Unsubscribe(other, s)
 				if len(s.got) == 0 {
 					t.Error("a subscriber missed its own message")

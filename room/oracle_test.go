@@ -34,12 +34,18 @@ func (o *oracle) remembered(l Limits, now time.Time) []Publication {
 	return o.all[from:]
 }
 
-func (o *oracle) history(l Limits, now time.Time, since uint64, limit int) (h History) {
+func (o *oracle) history(l Limits, now time.Time, part Span) (h History) {
 	h.Top = Position{o.epoch, uint64(len(o.all))}
 	for _, p := range o.remembered(l, now) {
-		if p.Offset > since && (limit <= 0 || len(h.Publications) < limit) {
+		if p.Offset > part.Behind && (part.Before == 0 || p.Offset < part.Before) {
 			h.Publications = append(h.Publications, p)
 		}
+	}
+	if part.Newest {
+		slices.Reverse(h.Publications)
+	}
+	if part.Limit >= 0 {
+		h.Publications = h.Publications[:min(part.Limit, len(h.Publications))]
 	}
 	return h
 }
@@ -98,17 +104,19 @@ func checkMemory(t *rapid.T) {
 			}
 		},
 		"history": func(t *rapid.T) {
-			name, since, limit := room(t), rapid.Uint64Range(0, 12).Draw(t, "since"), rapid.IntRange(0, 5).Draw(t, "limit")
-			got, want := history(t, m, name, since, limit), History{}
+			offset := rapid.Uint64Range(0, 12)
+			name, part := room(t), Span{Behind: offset.Draw(t, "behind"), Before: offset.Draw(t, "before"),
+				Limit: rapid.IntRange(-1, 5).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest")}
+			got, want := history(t, m, name, part), History{}
 			if o := rooms[name]; o != nil {
-				if want = o.history(l, clock.now(), since, limit); o.epoch == "" {
+				if want = o.history(l, clock.now(), part); o.epoch == "" {
 					o.epoch = got.Top.Epoch // told by History before the first message
 					epochs[o.epoch] = true
 					want.Top.Epoch = o.epoch
 				}
 			}
 			if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, same) {
-				t.Fatalf("history of %s behind %d, at most %d:\n%v\nwant\n%v", name, since, limit, got, want)
+				t.Fatalf("history of %s, %+v:\n%v\nwant\n%v", name, part, got, want)
 			}
 		},
 		"subscribe": func(t *rapid.T) {

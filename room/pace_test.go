@@ -16,11 +16,7 @@ import (
 func slowly(t *testing.T, c Config) (n *node, member *client, r *Room) {
 	t.Helper()
 	n = start(t, c, netpoll.Config{})
-	n.hub.engine.Put(Entry{Key: Key{Table: TableRoom, Of: "r"}, Value: []byte(`{"slow":3600}`)}, func(_ uint64, err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
+	n.set("r", `{"slow":3600}`)
 	member = n.join("/r", noDeflate)
 	return n, member, n.room("r")
 }

@@ -275,7 +275,7 @@ func cuts(t *testing.T, nodes []*node, memory *Memory, lossy bool, count int, se
 		stays = append(stays, w.stays)
 		gaps += w.gaps
 	}
-	return stays, gaps, truthOf(history(t, memory, "r", ^uint64(0), 0).Top.Epoch, heard.got)
+	return stays, gaps, truthOf(history(t, memory, "r", Span{}).Top.Epoch, heard.got)
 }
 
 // remembered is little enough that some clients come too late.

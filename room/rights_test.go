@@ -183,7 +183,7 @@ func (n *node) plainLetters(t testing.TB, room, tok string) string {
 
 // count is how often a room's history has a text.
 func (n *node) count(room, text string) (count int) {
-	n.hub.Engine().History(room, 0, 0, func(h History, _ error) {
+	n.hub.Engine().History(room, Span{Limit: -1}, func(h History, _ error) {
 		for _, p := range h.Publications {
 			if string(p.Data) == text {
 				count++

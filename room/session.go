@@ -32,15 +32,17 @@ type session struct {
 
 	place enrolment // under users.mu
 
-	connected atomic.Bool
-	who       atomic.Pointer[identity] // a refresh changes it
-	quota     quota                    // owned by the turn
-	asking    *asking                  // nil without a backend
-	nextLook  atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
+	connected  atomic.Bool
+	connecting atomic.Bool              // the answer to its connect command has to wait
+	who        atomic.Pointer[identity] // a refresh changes it
+	quota      quota                    // owned by the turn
+	asking     *asking                  // nil without a backend
+	nextLook   atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
 
 	mu     sync.Mutex // taken under Room.mu
 	closed bool       // no room may be entered any more, and no user counted
 	subs   []sub
+	wishes *wish // the latest first
 }
 
 // identity is who a connection is: what its token says. Those without one
@@ -264,7 +266,11 @@ func (s *session) close() {
 // leaveAll ends all memberships.
 func (s *session) leaveAll() {
 	s.mu.Lock()
-	subs := s.subs
+	s.wishes = nil
+	subs := make([]sub, 0, len(s.subs))
+	for i := len(s.subs) - 1; i >= 0; i-- {
+		subs = append(subs, s.takeLocked(i))
+	}
 	s.subs = nil
 	s.mu.Unlock()
 	for _, one := range subs {

@@ -96,11 +96,11 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 		r.tellHistory(j, History{}, nil) // who cannot recover need not know
 		return r
 	}
-	from := ^uint64(0) // nothing: only the top is asked for
+	part := Span{} // nothing: only the top is asked for
 	if w.since != nil {
-		from = w.since.Offset
+		part = Span{Behind: w.since.Offset, Limit: -1, Places: true}
 	}
-	s.hub.engine.History(w.room, from, 0, func(h History, err error) { r.tellHistory(j, h, err) })
+	s.hub.engine.History(w.room, part, func(h History, err error) { r.tellHistory(j, h, err) })
 	return r
 }
 
@@ -188,32 +188,41 @@ func (o subscribed) result(positioned, asked bool, e wire.Encoding) *protocol.Su
 	return res
 }
 
-// unsubscribe ends a membership; it reports whether there was one.
+// unsubscribe ends a membership, and what may become one; it reports whether
+// there was a membership.
 func (s *session) unsubscribe(name string) bool {
 	s.mu.Lock()
+	s.withdrawLocked(name)
 	i := s.find(name)
 	if i < 0 {
 		s.mu.Unlock()
 		return false
 	}
-	one := s.subs[i]
-	s.subs = slices.Delete(s.subs, i, i+1)
+	one := s.takeLocked(i)
 	s.mu.Unlock()
 	s.leave(one)
 	return true
 }
 
+// takeLocked takes a subscription from the session, whose seat is to be given
+// back then. Others learn of it where the room's options say so, and before they
+// can learn that it is back: session.mu is held, as it is when that is told.
+func (s *session) takeLocked(i int) sub {
+	one := s.subs[i]
+	s.subs = slices.Delete(s.subs, i, i+1)
+	if one.notices {
+		s.hub.notify(one.room.name, Notice{Left: true, Who: s.authorAs(&one)})
+	}
+	return one
+}
+
 // leave gives back the seat of a subscription that is no longer the session's.
-// Others learn of it where the room's options say so.
 func (s *session) leave(one sub) {
 	if one.joining != nil {
 		one.room.abandon(one.joining)
 		return
 	}
 	s.hub.leave(Member{one.room, s.conn, one.kind, one.seat})
-	if one.notices {
-		s.hub.notify(one.room.name, Notice{Left: true, Who: s.authorAs(&one)})
-	}
 }
 
 // abandon ends the making of a subscription that its session has given up: it

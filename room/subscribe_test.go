@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
@@ -310,6 +312,96 @@ func TestHistoryCommand(t *testing.T) {
 		k.expectError(t, wire.ErrUnrecoverablePosition, &protocol.Command{History: &protocol.HistoryRequest{Channel: room, Limit: 1, Since: &protocol.StreamPosition{Epoch: "another", Offset: 1}}})
 		k.expectError(t, wire.ErrBadRequest, &protocol.Command{History: &protocol.HistoryRequest{Channel: room, Limit: 1, Reverse: true, Since: at(0)}})
 	})
+}
+
+// Who recovers relies on its place, whether it says so or not: it is told where it
+// is, and of gaps.
+func TestWhoRecoversHasAPlace(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	k := n.talk(wire.JSON)
+	k.publish(t, "r", "1")
+	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
+	k.publish(t, "r", "2")
+	got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recover: true, Epoch: epoch, Offset: 1})
+	if !got.Recovered || len(got.Publications) != 1 || !got.Positioned || got.Epoch != epoch || got.Offset != 2 {
+		t.Errorf("got %v", got)
+	}
+	if n.hub.RemoveHistory("r", func(error) {}); k.push(t).Unsubscribe.GetCode() != uint32(wire.UnsubscribeInsufficientState) {
+		t.Error("it is not told of a gap")
+	}
+}
+
+// What is not for the history is in no answer, counts in no limit, and is no gap for
+// who recovers.
+func TestSkippedIsNoGap(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	k := n.talk(wire.JSON)
+	for i := range 5 {
+		n.hub.Publish("r", Message{Op: OpJSON, Data: fmt.Append(nil, i+1), Skip: i%2 == 1}, nil)
+	}
+	for _, c := range []struct {
+		ask  *protocol.HistoryRequest
+		want []news
+	}{
+		{&protocol.HistoryRequest{Channel: "r", Limit: 2}, []news{{1, "1"}, {3, "3"}}},
+		{&protocol.HistoryRequest{Channel: "r", Limit: 2, Reverse: true}, []news{{5, "5"}, {3, "3"}}},
+	} {
+		if got := newsOf(k.ask(t, &protocol.Command{History: c.ask}).History.GetPublications()); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.ask, got, c.want)
+		}
+	}
+	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
+	for _, since := range []uint64{1, 2} {
+		got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recoverable: true, Recover: true, Epoch: epoch, Offset: since})
+		if all := newsOf(got.Publications); !got.Recovered || !slices.Equal(all, []news{{3, "3"}, {5, "5"}}) {
+			t.Errorf("behind %d: %v", since, got)
+		}
+		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+	}
+}
+
+// A token that nobody can judge leaves no wish behind.
+func TestRefusedTokenLeavesNoWish(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	k := n.talk(wire.JSON)
+	for range 2 {
+		k.expectError(t, wire.ErrPermissionDenied, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r", Token: "x"}})
+	}
+	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+}
+
+// Who comes back at once, joined by the server while it leaves, is not said to have
+// left.
+func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
+	c := quietly(chatty())
+	c.LeaveLinger = time.Hour
+	n := start(t, c, netpoll.Config{})
+	k := n.talk(wire.JSON)
+	var s *session
+	for c := range n.s.Conns() {
+		s = sessionOf(c)
+	}
+	for range 2000 {
+		var both sync.WaitGroup
+		s.ordered(Order{Kind: OrderSubscribe, Room: "r"})
+		both.Go(func() { s.unsubscribe("r") })
+		both.Go(func() {
+			for i := 0; i < 3; i++ {
+				s.ordered(Order{Kind: OrderSubscribe, Room: "r"})
+			}
+		})
+		both.Wait()
+		s.mu.Lock()
+		back := s.find("r") >= 0
+		s.mu.Unlock()
+		n.hub.lingers.mu.Lock()
+		left := len(n.hub.lingers.left) > 0
+		n.hub.lingers.mu.Unlock()
+		if back == left {
+			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)
+		}
+	}
+	k.c.Close()
 }
 
 // The same while the engine's answers come late: who comes back before the

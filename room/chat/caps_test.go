@@ -35,7 +35,7 @@ func TestMarksAreOfTheirEpoch(t *testing.T) {
 		t.Fatal(got)
 	}
 	bob.must("send", `{"room":"other","data":{"text":"`+strings.Repeat("x", 64<<10)+`"}}`) // more than the engine remembers
-	engine.History("#alice,bob", 0, 0, func(got room.History, _ error) {
+	engine.History("#alice,bob", room.Span{}, func(got room.History, _ error) {
 		if got.Top.Epoch != "" {
 			t.Fatal("the room is not forgotten")
 		}

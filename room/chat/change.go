@@ -32,7 +32,7 @@ func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 		done(nil, nil)
 		return
 	}
-	h.Engine().History(name, offset-1, 0, func(got room.History, err error) {
+	h.Engine().History(name, room.Span{Behind: offset - 1, Limit: -1}, func(got room.History, err error) {
 		all := got.Publications
 		if err != nil || len(all) == 0 || all[0].Offset != offset || !isMessage(all[0]) {
 			done(nil, err)

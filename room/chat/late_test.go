@@ -38,8 +38,8 @@ func (e *lateEngine) Publish(name string, m room.Message, done func(room.Positio
 	e.before("publish "+m.Tags[room.TagEvent], func() { e.Engine.Publish(name, m, done) })
 }
 
-func (e *lateEngine) History(name string, since uint64, limit int, done func(room.History, error)) {
-	e.before("history "+name, func() { e.Engine.History(name, since, limit, done) })
+func (e *lateEngine) History(name string, part room.Span, done func(room.History, error)) {
+	e.before("history "+name, func() { e.Engine.History(name, part, done) })
 }
 
 func (e *lateEngine) Get(k room.Key, done func(room.Entry, error)) {

@@ -74,7 +74,7 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 		return
 	}
 	e := call.Hub.Engine()
-	e.History(q.Room, ^uint64(0), 0, func(top room.History, err error) {
+	e.History(q.Room, room.Span{}, func(top room.History, err error) {
 		if err != nil {
 			call.Done(nil, wire.ErrInternal)
 			return
@@ -153,7 +153,7 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 			answer(call, res, err)
 			return
 		}
-		e.History(q.Room, ^uint64(0), 0, func(top room.History, err error) {
+		e.History(q.Room, room.Span{}, func(top room.History, err error) {
 			each(members, func(member room.Entry, done func(error)) {
 				markOf(e, q.Room, member.Name, func(m markEntry, err error) {
 					if now := m.in(top.Top.Epoch); now != (mark{}) {

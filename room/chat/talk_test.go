@@ -17,7 +17,7 @@ import (
 
 // texts are the data of all that a room remembers, raw.
 func (h *house) texts(name string) (all []string) {
-	h.hub.Engine().History(name, 0, 0, func(got room.History, _ error) {
+	h.hub.Engine().History(name, room.Span{Limit: -1}, func(got room.History, _ error) {
 		for _, p := range got.Publications {
 			all = append(all, string(p.Data))
 		}

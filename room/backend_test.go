@@ -1,0 +1,119 @@
+package room
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// asked is a backend that a test answers for.
+type asked struct {
+	hooks     []Hook
+	questions chan question
+}
+
+type question struct {
+	Inquiry
+	answer func(Answer, error)
+}
+
+func newAsked(hooks ...Hook) *asked { return &asked{hooks, make(chan question, 16)} }
+
+func (a *asked) Asks(k Hook, _ string) bool              { return slices.Contains(a.hooks, k) }
+func (a *asked) Ask(q Inquiry, done func(Answer, error)) { a.questions <- question{q, done} }
+func (a *asked) Left(Departure)                          {}
+func (a *asked) Headers() []string                       { return nil }
+
+// next is the next question, which must come.
+func (a *asked) next(t testing.TB) question {
+	t.Helper()
+	select {
+	case q := <-a.questions:
+		return q
+	case <-time.After(patience):
+		t.Fatal("nothing is asked")
+		return question{}
+	}
+}
+
+// Who waits for the backend has said its connect command in time, however long
+// that takes; who gets an error for it has to connect in time anew.
+func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		c, b := quietly(chatty()), newAsked(HookConnect)
+		c.Backend, c.ConnectTimeout = b, time.Nanosecond
+		n := start(t, c, netpoll.Config{})
+		k := n.chat()
+		k.say(t, `{"id":1,"connect":{}}`)
+		q := b.next(t)
+		n.hub.due.look() // the time is over
+		n.hub.due.look()
+		if refused {
+			q.answer(Answer{}, wire.ErrInternal)
+			if got := k.reply(t); field(t, got, "error", "code") != 100.0 {
+				t.Errorf("got %s", got)
+			}
+			if got := k.reply(t); got != "close 3502" {
+				t.Errorf("got %s", got)
+			}
+		} else {
+			q.answer(Answer{User: "ann"}, nil)
+			if got := k.reply(t); field(t, got, "connect", "client") == nil {
+				t.Errorf("got %s", got)
+			}
+		}
+		k.c.Close()
+	}
+}
+
+// Who unsubscribes while the backend is still asked whether it may subscribe is
+// not in the room when the answer comes; who subscribes again is, once.
+func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		c, b := quietly(chatty()), newAsked(HookSubscribe)
+		c.Backend = b
+		n := start(t, c, netpoll.Config{})
+		k := n.talk(wire.JSON)
+		commands := []*protocol.Command{
+			{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}},
+			{Id: 3, Subscribe: &protocol.SubscribeRequest{Channel: "r"}},
+			{Id: 4, Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}},
+		}
+		want := map[uint32]wire.ErrorCode{2: wire.ErrInternal, 3: wire.ErrAlreadySubscribed, 4: 0}
+		if again {
+			commands = append(commands, &protocol.Command{Id: 5, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+			want[5] = 0
+		}
+		if err := k.say(commands...); err != nil {
+			t.Fatal(err)
+		}
+		got := map[uint32]wire.ErrorCode{}
+		take := func(count int) {
+			for len(got) < count {
+				r, err := k.next()
+				if err != nil {
+					t.Fatalf("behind %v: %v", got, err)
+				}
+				got[r.Id] = wire.ErrorCode(r.Error.GetCode())
+			}
+		}
+		take(2) // of those that need no decision
+		for range len(commands) - 2 {
+			b.next(t).answer(Answer{}, nil)
+		}
+		take(len(want))
+		if !maps.Equal(got, want) {
+			t.Errorf("the commands' errors are %v, want %v", got, want)
+		}
+		if got, want := n.hub.Stats().Members, len(commands)-3; got != want {
+			t.Errorf("%d members, want %d", got, want)
+		}
+		k.c.Close()
+	}
+}

@@ -1,0 +1,46 @@
+package room
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// sayer answers calls by saying their data under the method's name as a key.
+type sayer struct{}
+
+func (sayer) Call(c *Call) bool {
+	c.Publish(Saying{Room: "r", Data: c.Data, Key: c.Method}, func(pos Position, err error) {
+		c.Done(fmt.Append(nil, pos.Offset), err)
+	})
+	return true
+}
+
+// A retry gets its answer at once, in slow mode too, and is not said again.
+func TestRetryIsNotSaidAgain(t *testing.T) {
+	c := quietly(chatty())
+	var said atomic.Int64
+	c.Calls, c.Said = sayer{}, func(*Hub, string, Position, Message) { said.Add(1) }
+	n := start(t, c, netpoll.Config{})
+	n.set("r", `{"slow":3600}`)
+	k := n.talk(wire.JSON)
+	call := func(key string) *protocol.Reply {
+		return k.ask(t, &protocol.Command{Rpc: &protocol.RPCRequest{Method: key, Data: []byte(`{"text":"good"}`)}})
+	}
+	for range 2 {
+		if got := call("one"); string(got.Rpc.GetData()) != "1" {
+			t.Errorf("the first text: %v", got)
+		}
+	}
+	if got := call("two"); got.Error.GetCode() != uint32(wire.ErrSlowMode) {
+		t.Errorf("the second text: %v", got)
+	}
+	if got := said.Load(); got != 1 {
+		t.Errorf("%d were said, want 1", got)
+	}
+}
