@@ -183,6 +183,9 @@ func testLiveDisconnect(t *testing.T, browser context.Context, r *running) {
 	one, two := dialPath(t, r.addrs[0], "/tea?token="+ann), dialPath(t, r.addrs[0], "/lobby?token="+ann)
 	p := openLive(t, browser, r.addrs[1], liveKey)
 	p.find("ann", "user", 2)
+	if !eval[bool](p, `document.documentElement.scrollWidth <= innerWidth`) {
+		t.Error("with what was found the page is wider than the window")
+	}
 	p.screenshot("live-5-found")
 	p.judge("live-5-found")
 	row := fmt.Sprintf(`[...document.querySelectorAll('#results tr')].find((r) => r.textContent.includes(%s))`, quote(one.LocalAddr().String()))
