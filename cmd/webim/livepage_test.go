@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -182,6 +183,9 @@ func testLiveDisconnect(t *testing.T, browser context.Context, r *running) {
 	one, two := dialPath(t, r.addrs[0], "/tea?token="+ann), dialPath(t, r.addrs[0], "/lobby?token="+ann)
 	p := openLive(t, browser, r.addrs[1], liveKey)
 	p.find("ann", "user", 2)
+	if !eval[bool](p, `document.documentElement.scrollWidth <= innerWidth`) {
+		t.Error("with what was found the page is wider than the window")
+	}
 	p.screenshot("live-5-found")
 	p.judge("live-5-found")
 	row := fmt.Sprintf(`[...document.querySelectorAll('#results tr')].find((r) => r.textContent.includes(%s))`, quote(one.LocalAddr().String()))
@@ -237,20 +241,30 @@ func testLiveHostile(t *testing.T, browser context.Context, r *running) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{`<img src=x onerror="window.harmed=1">`, `"><script>window.harmed=1</script>`, `__proto__`, `{target}`} {
+	p := openLive(t, browser, r.addrs[1], liveKey)
+	for _, name := range []string{`<img src=x onerror="window.harmed=1">`, `"><script>window.harmed=1</script>`, `__proto__`, `{target}`, "\u202egnp.exe", "javascript:harmed=1"} {
 		text, err := signer.Sign(token.Claims{User: name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		dialPath(t, r.addrs[0], "/lobby?token="+text)
-		p := openLive(t, browser, r.addrs[1], liveKey)
+		room := strings.TrimPrefix(name, "\u202e") // which no room's name may have
+		s := dialPath(t, r.addrs[0], "/"+url.PathEscape(room)+"?token="+text)
+		p.wait(`document.querySelector('#largest td')?.textContent === ` + quote(room))
 		p.find(name, "user", 1)
-		if got := eval[string](p, `document.querySelector('#results td').textContent`); got != name {
-			t.Errorf("%q is shown as %q", name, got)
+		p.wait(`document.querySelector('#results td').textContent === ` + quote(name))
+		if got := eval[string](p, `document.querySelector('#results [data-label=Rooms]').textContent`); got != room {
+			t.Errorf("the room %q is shown as %q", room, got)
 		}
+		eval[bool](p, `document.querySelector('#results [data-action=ban]').click(), true`)
+		if got := eval[string](p, `document.querySelector('#ask-h').textContent`); got != "Ban "+name+"?" {
+			t.Errorf("%q is to be banned as %q", name, got)
+		}
+		p.do(chromedp.Click(chromedp.CSS("#ask-no")))
 		if eval[bool](p, `'harmed' in window`) {
 			t.Errorf("%q ran", name)
 		}
+		_ = s.Close() // its room is gone before the next one's
+		p.wait(`document.querySelector('#largest td') === null`)
 	}
 }
 

@@ -2,6 +2,7 @@ package live
 
 import (
 	"errors"
+	"time"
 
 	"webim/room/token"
 	"webim/room/wire"
@@ -34,8 +35,20 @@ func (f *Feed) enter(w *watcher, q request) {
 	})
 }
 
+// deny closes who may not watch. The log has one line a second of that at most: who
+// tries thousands of keys does not fill it.
 func (f *Feed) deny(w *watcher, why string) {
-	f.cfg.Logger.Warn("live: somebody may not watch", "addr", w.address(), "why", why)
+	f.mu.Lock()
+	f.denied++
+	now, times := time.Now(), f.denied
+	tell := now.Sub(f.told) >= time.Second
+	if tell {
+		f.denied, f.told = 0, now
+	}
+	f.mu.Unlock()
+	if tell {
+		f.cfg.Logger.Warn("live: somebody may not watch", "addr", w.address(), "why", why, "times", times)
+	}
 	_ = w.conn.Close(CodeDenied, why)
 }
 

@@ -53,6 +53,8 @@ type Feed struct {
 	watchers map[*watcher]struct{}
 	waiting  int // connections that have not said who they are
 	past     []Figures
+	denied   int       // since the log was told
+	told     time.Time // when it was
 }
 
 // watcher is a connection; it is its data.

@@ -1,7 +1,11 @@
 package live
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +76,36 @@ func TestWhoMayWatch(t *testing.T) {
 	n.must(wsutil.WriteClientBinary(w, []byte(`{"key":"`+key+`"}`)))
 	if got := w.closed(); got != CodeBadRequest {
 		t.Errorf("bytes: closed with %d", got)
+	}
+}
+
+// Who guesses keys does not fill the log, which says how often it was.
+func TestGuessing(t *testing.T) {
+	var lines bytes.Buffer
+	n := start(t, Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, netpoll.Config{}, netpoll.Config{})
+	began := time.Now()
+	const guesses = 100
+	for i := range guesses {
+		w := n.dial(n.feeds, FeedPath)
+		w.say(`{"key":"guess %d"}`, i)
+		if got := w.closed(); got != CodeDenied {
+			t.Fatalf("closed with %d", got)
+		}
+	}
+	n.feed.mu.Lock() // which orders what was written before it
+	untold := n.feed.denied
+	n.feed.mu.Unlock()
+	told := strings.Count(lines.String(), "may not watch")
+	if most := int(time.Since(began)/time.Second) + 1; told < 1 || told > most {
+		t.Errorf("%d lines of %d guesses, want 1 to %d", told, guesses, most)
+	}
+	sum := untold
+	for _, m := range regexp.MustCompile(`times=(\d+)`).FindAllStringSubmatch(lines.String(), -1) {
+		times, _ := strconv.Atoi(m[1])
+		sum += times
+	}
+	if sum != guesses || strings.Contains(lines.String(), "guess ") {
+		t.Errorf("%d of %d are counted:\n%s", sum, guesses, &lines)
 	}
 }
 

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,7 +60,7 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	if fc.Every == 0 {
 		fc.Every = 10 * time.Millisecond
 	}
-	fc.Hub, fc.Version, fc.Logger = n.hub, "test", slog.New(slog.DiscardHandler)
+	fc.Hub, fc.Version, fc.Logger = n.hub, "test", cmp.Or(fc.Logger, slog.New(slog.DiscardHandler))
 	fc.Guard, err = api.NewGuard([]string{"another key", key}, []string{"inside.example.com"})
 	n.must(err)
 	n.feed, err = New(fc)
