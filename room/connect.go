@@ -114,8 +114,9 @@ func (k *connecting) resume() {
 	o := takeOut(s)
 	defer k.release()
 	defer o.give()
-	defer s.connecting.Store(false)
-	if s.refused(o, &protocol.Command{Id: k.id}, k.reply(o)) || len(k.rest) == 0 {
+	err := k.reply(o)
+	s.connecting.Store(false)
+	if s.refused(o, &protocol.Command{Id: k.id}, err) || len(k.rest) == 0 {
 		return
 	}
 	if rest, err := wire.Decode(s.enc, k.rest, s.hub.cfg.MaxCommands); err == nil {
