@@ -72,6 +72,37 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 	}
 }
 
+// Rooms of which the backend has yet to decide count as rooms.
+func TestWishesAreBounded(t *testing.T) {
+	c, b := quietly(chatty()), newAsked(HookSubscribe)
+	c.Backend, c.MaxRoomsPerConn = b, 2
+	n := start(t, c, netpoll.Config{})
+	k := n.talk(wire.JSON)
+	for i, room := range []string{"a", "b"} {
+		if err := k.say(&protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: room}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "c"}}
+	k.expectError(t, wire.ErrLimitExceeded, full)
+	b.next(t).answer(Answer{}, wire.ErrPermissionDenied)
+	if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != uint32(wire.ErrPermissionDenied) {
+		t.Errorf("a: %v, %v", r, err)
+	}
+	b.next(t).answer(Answer{}, nil)
+	if r, err := k.next(); err != nil || r.Id != 101 || r.Subscribe == nil {
+		t.Errorf("b: %v, %v", r, err)
+	}
+	full.Id = 200
+	if err := k.say(full); err != nil {
+		t.Fatal(err)
+	}
+	b.next(t).answer(Answer{}, nil)
+	if r, err := k.next(); err != nil || r.Id != 200 || r.Subscribe == nil {
+		t.Errorf("c, as a is not to be: %v, %v", r, err)
+	}
+}
+
 // Who unsubscribes while the backend is still asked whether it may subscribe is
 // not in the room when the answer comes; who subscribes again is, once.
 func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {

@@ -95,6 +95,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 		if k.state.CompareAndSwap(underWay, held) {
 			return true, nil
 		}
+		s.connecting.Store(false)
 		defer k.letGo()
 	}
 	return false, k.reply(o)
@@ -115,7 +116,6 @@ func (k *connecting) hold(rest []byte) {
 
 // letGo ends hold.
 func (k *connecting) letGo() {
-	k.s.connecting.Store(false)
 	k.s.hub.behind.Add(-int64(len(k.rest)))
 	k.release()
 }
@@ -133,7 +133,9 @@ func (k *connecting) resume() {
 	o := takeOut(s)
 	defer k.letGo()
 	defer o.give()
-	if s.refused(o, &protocol.Command{Id: k.id}, k.reply(o)) || len(k.rest) == 0 {
+	err := k.reply(o)
+	s.connecting.Store(false)
+	if s.refused(o, &protocol.Command{Id: k.id}, err) || len(k.rest) == 0 {
 		return
 	}
 	if rest, err := wire.Decode(s.enc, k.rest, s.hub.cfg.MaxCommands); err == nil {

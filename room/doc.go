@@ -68,6 +68,7 @@
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
+//	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
 //	topic.mu  →  keys.mu
 //
 // users.mu, nodes.mu, keys.mu, sanctions.mu and talkers.mu are innermost: nothing is locked

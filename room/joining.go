@@ -16,7 +16,7 @@ type joining struct {
 
 	told    bool          // the outcome, while the latch is closed
 	caught  []Publication // delivered since it began, or since it was told
-	bytes   int           // of them
+	bytes   int           // that they take, by count
 	history History
 	known   bool // the history has come
 	err     error
@@ -47,7 +47,7 @@ func (r *Room) catchLocked(p Publication) {
 	}
 	p.Data = slices.Clone(p.Data)
 	for _, j := range r.joining {
-		if j.bytes += len(p.Data); j.bytes > r.hub.cfg.MaxUnswept {
+		if j.bytes += costOf(p); j.bytes > r.hub.cfg.MaxUnswept {
 			j.caught, j.err = nil, wire.ErrInternal // a temporary error: the history comes too slowly
 			continue
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // lingers are those of whom nobody knows yet that they left. The zero value is
-// ready; mu is innermost.
+// ready.
 type lingers struct {
 	mu   sync.Mutex
 	n    uint64

@@ -360,6 +360,41 @@ func TestSkippedIsNoGap(t *testing.T) {
 	}
 }
 
+// keeping is an engine whose histories come when a test lets them.
+type keeping struct {
+	*Memory
+	kept chan func()
+}
+
+func (e *keeping) History(room string, part Span, done func(History, error)) {
+	e.kept <- func() { e.Memory.History(room, part, done) }
+}
+
+// What is kept for one who is still joining is bounded by what it takes, be it ever
+// so small: then the subscription fails, and may be tried again.
+func TestWhatIsCaughtIsBounded(t *testing.T) {
+	e := &keeping{NewMemory(Limits{}), make(chan func(), 1)}
+	c := quietly(chatty())
+	c.Engine, c.MaxUnswept = e, 10_000
+	n := start(t, c, netpoll.Config{})
+	k := n.talk(wire.JSON)
+	join := &protocol.Command{Id: 7, Subscribe: &protocol.SubscribeRequest{Channel: "r", Recoverable: true}}
+	for count, want := range map[int]wire.ErrorCode{50: 0, 200: wire.ErrInternal} {
+		if err := k.say(join); err != nil {
+			t.Fatal(err)
+		}
+		answer := <-e.kept
+		for range count {
+			n.hub.Publish("r", Message{Op: OpJSON, Data: []byte("1")}, nil)
+		}
+		answer()
+		if r, err := k.next(); err != nil || r.Id != 7 || wire.ErrorCode(r.Error.GetCode()) != want {
+			t.Errorf("behind %d publications: %v, %v", count, r, err)
+		}
+		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+	}
+}
+
 // A token that nobody can judge leaves no wish behind.
 func TestRefusedTokenLeavesNoWish(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
