@@ -1,14 +1,22 @@
 package netpoll
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
 )
 
 // Threats whose guards cannot be told apart from each other over a socket.
@@ -150,6 +158,116 @@ func TestAddrsRandom(t *testing.T) {
 			t.Errorf("left over: %+v", e)
 		}
 	}
+}
+
+// comeFrom is a connection that has said nothing yet, as if from an address: those
+// of this machine have no bound.
+func comeFrom(t *testing.T, s *Server, addr string) net.Conn {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fds[1]), "client")
+	c, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	s.admit(s.listeners()[0], fds[0], netip.MustParseAddr(addr), 7, nil)
+	return c
+}
+
+// asks sends a request for an upgrade and returns the status of the answer.
+func asks(t *testing.T, c net.Conn) int {
+	t.Helper()
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode
+}
+
+// Half-open connections of one address, or of one /64, are few, and so are open
+// ones; who is sent away meanwhile, and does not even ask why, takes no place.
+func TestThreatHalfOpenOfOneAddress(t *testing.T) {
+	for _, of := range [][4]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"}} {
+		s := serve(t, Config{MaxHandshakesPerIP: 2, MaxConnsPerIP: 3, HandshakeTimeout: time.Hour}, nil)
+		first, second := comeFrom(t, s, of[0]), comeFrom(t, s, of[1])
+		if got := asks(t, comeFrom(t, s, of[2])); got != 503 {
+			t.Errorf("%s, the third handshake: %d", of[2], got)
+		}
+		if got := asks(t, comeFrom(t, s, of[3])); got != 101 {
+			t.Errorf("%s, of another: %d", of[3], got)
+		}
+		comeFrom(t, s, of[2]) // sent away, and silent
+		if got := asks(t, first); got != 101 {
+			t.Errorf("%s, of the first two: %d", of[0], got)
+		}
+		third := comeFrom(t, s, of[2])
+		if got := asks(t, third); got != 101 {
+			t.Errorf("%s, the third connection: %d", of[2], got)
+		}
+		if got := asks(t, comeFrom(t, s, of[0])); got != 503 {
+			t.Errorf("%s, the fourth: %d", of[0], got)
+		}
+		second.Close()
+		soon(t, "it has gone", func() bool { return s.Stats().Closed[HandshakeFailed] == 1 })
+		if got := asks(t, comeFrom(t, s, of[1])); got != 101 {
+			t.Errorf("%s, in its place: %d", of[1], got)
+		}
+	}
+}
+
+// Who is sent away because the server is full takes no place of its address, either.
+func TestThreatFullIsNotCounted(t *testing.T) {
+	s := serve(t, Config{MaxConns: 2, MaxConnsPerIP: 2}, nil)
+	one, two := comeFrom(t, s, "192.0.2.1"), comeFrom(t, s, "192.0.2.2")
+	if a, b := asks(t, one), asks(t, two); a != 101 || b != 101 {
+		t.Fatal(a, b)
+	}
+	away := comeFrom(t, s, "192.0.2.1")
+	if got := asks(t, away); got != 503 {
+		t.Errorf("over the bound of all: %d", got)
+	}
+	away.Close()
+	two.Close()
+	soon(t, "both have gone", func() bool { return s.open.Load() == 1 && s.refusing.Load() == 0 })
+	if got := asks(t, comeFrom(t, s, "192.0.2.1")); got != 101 {
+		t.Errorf("the second of its address: %d", got)
+	}
+}
+
+// Who was paused is not silent as long as what it said is not read, however late.
+func TestPongUnreadIsAPong(t *testing.T) {
+	for name, beat := range map[string]uint32{"WebSocket pings": 0, "a heartbeat": fBeat0} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, Config{PingInterval: time.Hour, PongTimeout: time.Second}, nil)
+			s.beats = append(s.beats, heart())
+			c, end := join(t, s, 0)
+			soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
+			c.Pause()
+			end.Write(framed(0x8a, nil))
+			soon(t, "the pong is there", func() bool { return c.r.flags.Load()&fReadable != 0 && c.r.turn.Load() == turnIdle })
+			sent := s.clock.now.Load() - 1000 // a ping, long ago
+			c.r.deadline.Store(sent)
+			c.r.seen.Store(sent - 1)
+			c.r.flags.Or(fPinged | fTimer | beat)
+			c.Resume()
+			soon(t, "it is read, and nobody is closed", func() bool { return int32(c.r.seen.Load()-sent) > 0 || !c.Exists() })
+			if !c.Exists() {
+				t.Error("closed, though it had answered")
+			}
+		})
+	}
+}
+
+func heart() beat {
+	f, _ := NewFrame(ws.OpText, []byte("{}"))
+	return beat{Heartbeat: Heartbeat{Frame: f, Code: 4000}, interval: 36000, timeout: 10}
 }
 
 // FuzzForwarded: of any lines, the client is the last that is no proxy's, by a way
