@@ -90,12 +90,15 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
 	ip, refuse := s.addrs.enter(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
 	if back == nil && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) {
+		if refuse == "" {
+			s.addrs.refused(ip)
+		}
 		refuse = refuseFull // one that comes back has kept its place
 	}
 	if refuse != "" && s.refusing.Add(1) > maxRefusals {
 		s.open.Add(-1)
 		s.refusing.Add(-1)
-		s.addrs.leave(ip, true)
+		s.addrs.dismissed(ip)
 		s.stats.refused(refuseUnsaid)
 		unix.Close(fd)
 		return

@@ -39,9 +39,10 @@ const (
 	numPlaces
 )
 
-// enter counts a connection in. It says with what reason to refuse it, if an
-// address has too many; loopback, Unix sockets and
-// proxies may have any number.
+// enter counts a connection in. Or it says with what reason to refuse it, if an
+// address has too many; loopback, Unix sockets and proxies may have any number.
+// Who is refused is not counted, for it would take the place of others until it is
+// gone: its address is only known, until dismissed.
 func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, refuse refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -50,14 +51,30 @@ func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, 
 	a.entries[ip].block = block
 	a.holdLocked(ip)
 	e := &a.entries[block]
-	e.conns++
-	e.handshakes++
 	switch {
 	case a.exempt(addr):
-	case maxConns > 0 && int(e.conns) > maxConns, maxHandshakes > 0 && int(e.handshakes) > maxHandshakes:
+	case maxConns > 0 && int(e.conns) >= maxConns, maxHandshakes > 0 && int(e.handshakes) >= maxHandshakes:
 		return ip, refusePerIP
 	}
+	e.conns++
+	e.handshakes++
 	return ip, ""
+}
+
+// refused counts a connection out that is refused for another reason.
+func (a *addrs) refused(ip uint32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.countLocked(ip)
+	e.conns--
+	e.handshakes--
+}
+
+// dismissed ends what is known of a connection that was refused.
+func (a *addrs) dismissed(ip uint32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dropLocked(ip)
 }
 
 func (a *addrs) exempt(addr netip.Addr) bool {

@@ -239,7 +239,8 @@ func (s *Server) finish(r *record) (more bool) {
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)
 	s.open.Add(-1) // first: see admit
-	if x != nil && x.refuse != "" {
+	refused := x != nil && x.refuse != ""
+	if refused {
 		s.refusing.Add(-1)
 	}
 	if opened {
@@ -248,7 +249,12 @@ func (s *Server) finish(r *record) (more bool) {
 	}
 	ip := r.ip
 	s.forget(r)
-	s.addrs.leave(ip, !opened) // last: Info shows the address until then
+	// Last: Info shows the address until then.
+	if refused {
+		s.addrs.dismissed(ip)
+	} else {
+		s.addrs.leave(ip, !opened)
+	}
 	return false
 }
 

@@ -24,8 +24,8 @@ func (s *Server) forwarded(r *record, q *Request) *refusedError {
 		return nil
 	}
 	ip, refuse := s.addrs.enter(client, s.cfg.MaxConnsPerIP, -1)
-	if refuse != "" { // it takes none of the client's places while it is sent away
-		s.addrs.leave(ip, true)
+	if refuse != "" { // it is the proxy's while it is sent away
+		s.addrs.dismissed(ip)
 		return refuse.err()
 	}
 	r.mu.Lock()
@@ -42,7 +42,8 @@ func (a *addrs) listed(addr netip.Addr) bool {
 }
 
 // clientOf is the last address of the lines that is no listed proxy's. false:
-// there is none, or something that is no address stands in its place.
+// there is none, or something that is no address stands in its place. Nothing
+// between two commas is nothing (RFC 9110, section 5.6.1.2).
 func (a *addrs) clientOf(lines []string) (client netip.Addr, ok bool) {
 	for _, line := range slices.Backward(lines) {
 		for line != "" {
@@ -52,7 +53,10 @@ func (a *addrs) clientOf(lines []string) (client netip.Addr, ok bool) {
 			} else {
 				line, last = "", line
 			}
-			addr, ok := parseForwarded(strings.TrimSpace(last))
+			if last = strings.TrimSpace(last); last == "" {
+				continue
+			}
+			addr, ok := parseForwarded(last)
 			if !ok {
 				return netip.Addr{}, false
 			}

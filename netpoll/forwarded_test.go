@@ -1,6 +1,7 @@
 package netpoll_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -62,6 +63,14 @@ func TestForwarded(t *testing.T) {
 		{"IPv6 in brackets with a port", "2001:db8::7", []string{"X-Forwarded-For: [2001:db8::7]:1234"}},
 		{"with a port", "192.0.2.7", []string{"X-Forwarded-For: 192.0.2.7:1234"}},
 		{"IPv4 in IPv6", "192.0.2.7", []string{"X-Forwarded-For: ::ffff:192.0.2.7"}},
+		{"IPv4 in IPv6 with a port", "192.0.2.7", []string{"X-Forwarded-For: [::ffff:192.0.2.7]:1234"}},
+		{"with a zone", "fe80::1", []string{"X-Forwarded-For: fe80::1%eth0"}},
+		{"spaces and tabs", "192.0.2.7", []string{"X-Forwarded-For:\t 198.51.100.1\t,  192.0.2.7 \t"}},
+		{"a comma at the end", "192.0.2.7", []string{"X-Forwarded-For: 192.0.2.7,"}},
+		{"three lines, of proxies too", "192.0.2.7", []string{"X-Forwarded-For: 198.51.100.1", "X-FORWARDED-FOR: 192.0.2.7, 10.0.0.1", "X-Forwarded-For: 10.0.0.2"}},
+		{"a prefix", "127.0.0.1", []string{"X-Forwarded-For: 192.0.2.0/24"}},
+		{"a name", "127.0.0.1", []string{"X-Forwarded-For: localhost"}},
+		{"a number", "127.0.0.1", []string{"X-Forwarded-For: 3221225991"}},
 		{"another header", "127.0.0.1", []string{"X-Real-IP: 192.0.2.7", "Forwarded: for=192.0.2.7"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -107,9 +116,40 @@ func TestForwardedIsCounted(t *testing.T) {
 			t.Errorf("%s: status %d", other, status)
 		}
 	}
+	for _, status := range []int{101, 101, 503} { // the addresses of a /64 are one client
+		if _, got, _ := comesFrom(t, addr, seen, fmt.Sprint(from, "2001:db8::", status, ", 127.0.0.1")); got != status {
+			t.Errorf("of a /64: status %d, want %d", got, status)
+		}
+	}
 	first.c.Close()
 	eventually(t, "there is room for another", func() bool {
 		_, status, _ := comesFrom(t, addr, seen, from+"192.0.2.7")
 		return status == http.StatusSwitchingProtocols
 	})
+}
+
+// TestForwardedAnyWay: the same over TLS, and where the proxy has kept the
+// connection of another client's request, which names that one.
+func TestForwardedAnyWay(t *testing.T) {
+	h, seen := seenBy()
+	s, plain := start(t, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, h)
+	for _, addr := range []string{plain, secure(t, s)} {
+		for _, kept := range []bool{false, true} {
+			p := dialPeer(t, addr, addr != plain)
+			if kept {
+				p.say([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost", "X-Forwarded-For: 198.51.100.9")))
+				if r := p.response(); r.StatusCode != http.StatusNotFound || r.Close {
+					t.Fatalf("%s, close %v", r.Status, r.Close)
+				}
+			}
+			p.say(upgrade("X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 192.0.2.7"))
+			if r := p.response(); r.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatal(r.Status)
+			}
+			if from := receive(t, "open", seen); from != "192.0.2.7" {
+				t.Errorf("TLS %v, kept %v: from %s", addr != plain, kept, from)
+			}
+			p.c.Close()
+		}
+	}
 }

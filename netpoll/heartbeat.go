@@ -97,11 +97,14 @@ func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
 	} else if f&fPinged != 0 {
 		if int32(r.seen.Load()-r.deadline.Load()) < 0 {
 			due := r.deadline.Load() + b.timeout
-			if int32(now-due) >= 0 {
-				s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout, code: b.Code, reason: b.Reason, frame: true, last: true})
-				return 0
+			switch {
+			case int32(now-due) < 0:
+				return due
+			case f&fReadable != 0:
+				return now + 1 // its answer may be there: it was not read until now
 			}
-			return due
+			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout, code: b.Code, reason: b.Reason, frame: true, last: true})
+			return 0
 		}
 		r.flags.And(^fPinged)
 	}

@@ -34,6 +34,9 @@ func serve(t testing.TB, cfg Config, h Handler) *Server {
 	}
 	t.Cleanup(func() {
 		s.Close()
+		if n := len(s.addrs.byAddr); n != 0 {
+			t.Errorf("at the end %d addresses are known", n)
+		}
 		if q, n := s.queued.Load(), s.outputs.len(); q != 0 || n != 0 || s.unfinished.Load() != 0 || s.inputs.len() != 0 || s.extras.len() != 0 {
 			t.Errorf("at the end %d bytes are queued in %d outputs, %d unfinished in %d inputs; %d extras", q, n, s.unfinished.Load(), s.inputs.len(), s.extras.len())
 		}

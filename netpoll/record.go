@@ -20,11 +20,12 @@ func makeID(index, gen uint32) ID { return ID(gen)<<32 | ID(index) }
 // only few connections have at a time lies in the server's side tables, and
 // the record has the number.
 type record struct {
-	// Set before the connection is parked, good until finish.
+	// Set before the connection is parked, good until finish; ip and port are
+	// written once more, on the turn and under mu, if a proxy names the client.
 	index    uint32
 	fd       int32
 	ip       uint32 // in Server.addrs
-	port     uint16 // of the peer
+	port     uint16 // of the peer; 0: only its proxy knows
 	listener uint8
 	loop     uint8
 	opened   uint32 // tick
@@ -35,7 +36,7 @@ type record struct {
 	seen  atomic.Uint32 // tick of the last byte received
 	sent  atomic.Uint32 // tick of the last byte taken by the socket
 
-	// Owned by who holds the turn.
+	// Owned by who holds the turn; the wheel reads deadline.
 	input     uint32        // in Server.inputs; 0: none
 	deadline  atomic.Uint32 // tick: end of the handshake or the close; when open, of the ping that has no answer
 	controls  uint16        // control frames in the second of controlAt

@@ -205,7 +205,7 @@ func TestAddrs(t *testing.T) {
 	ip, refuse1 := a.enter(far, 3, 2)
 	_, refuse2 := a.enter(far, 3, 2)
 	_, refuse3 := a.enter(far, 3, 2) // a third handshake
-	a.leave(ip, true)
+	a.dismissed(ip)
 	if refuse1 != "" || refuse2 != "" || refuse3 != refusePerIP {
 		t.Errorf("handshakes: %q %q %q", refuse1, refuse2, refuse3)
 	}
@@ -214,7 +214,16 @@ func TestAddrs(t *testing.T) {
 	_, refuse1 = a.enter(far, 3, 2)
 	a.opened(ip)
 	_, refuse2 = a.enter(far, 3, 2)
-	a.leave(ip, true)
+	if _, again := a.enter(far, 3, 2); again != refusePerIP { // while the other is sent away
+		t.Errorf("one more connection: %q", again)
+	}
+	a.leave(ip, false)
+	if _, free := a.enter(far, 3, 2); free != "" {
+		t.Errorf("who is sent away takes the place of who has left: %q", free)
+	}
+	a.opened(ip)
+	a.dismissed(ip)
+	a.dismissed(ip)
 	if refuse1 != "" || refuse2 != refusePerIP {
 		t.Errorf("connections: %q %q", refuse1, refuse2)
 	}
@@ -259,8 +268,12 @@ func TestAddrsBlocks(t *testing.T) {
 	for _, i := range []int{1, 2, 4} {
 		a.giveBack(ips[i], placeHTTP)
 	}
-	for _, ip := range ips {
-		a.leave(ip, true)
+	for i, ip := range ips {
+		if i == 3 {
+			a.dismissed(ip)
+		} else {
+			a.leave(ip, true)
+		}
 	}
 	if len(a.byAddr) != 0 || len(a.free) != len(a.entries) {
 		t.Errorf("left over: %v", a.byAddr)

@@ -267,11 +267,14 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 	seen := r.seen.Load()
 	if f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
 		due := r.deadline.Load() + s.ticks.pong
-		if int32(now-due) >= 0 {
-			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
-			return 0
+		switch {
+		case int32(now-due) < 0:
+			return due
+		case f&fReadable != 0:
+			return now + 1 // its answer may be there: it was not read until now
 		}
-		return due
+		s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
+		return 0
 	}
 	due := seen + s.ticks.ping
 	if f&fFirst == 0 && int32(now-due) < 0 {

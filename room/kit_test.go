@@ -196,6 +196,21 @@ func upgrade(path, extensions, subprotocol string) []byte {
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s\r\n", path, extensions, subprotocol)
 }
 
+func newClient(conn net.Conn) *client {
+	c := &client{conn, bufio.NewReaderSize(conn, 4<<10)}
+	c.hurry()
+	return c
+}
+
+// readHead reads the answer to a handshake, which must be good.
+func (c *client) readHead() error {
+	r, err := http.ReadResponse(c.br, nil)
+	if err == nil && r.StatusCode != http.StatusSwitchingProtocols {
+		err = errors.New(r.Status)
+	}
+	return err
+}
+
 // dial connects and shakes hands, and returns the status too.
 func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 	return dialAs(d, addr, path, extensions, "")
@@ -208,8 +223,7 @@ func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client,
 	if err != nil {
 		return nil, 0, err
 	}
-	c := &client{conn, bufio.NewReaderSize(conn, 4<<10)}
-	c.hurry()
+	c := newClient(conn)
 	if _, err := conn.Write(upgrade(path, extensions, subprotocol)); err != nil {
 		conn.Close()
 		return nil, 0, err
