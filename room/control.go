@@ -73,12 +73,20 @@ func (h *Hub) Ordered(o Order) error {
 	for _, s := range h.targets(o.To) {
 		s.obey(o)
 	}
+	if o.ended() {
+		o.Kind, o.Code, o.Reason = OrderDisconnect, uint32(wire.DisconnectExpired), wire.DisconnectExpired.Text()
+	}
 	if o.Kind == OrderDisconnect && (o.To.User == "" || h.bearers.Load() > 0) {
 		h.closePlain(wire.DisconnectCode(o.Code), o.Reason, func(a Author, _ *identity) bool {
 			return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
 		})
 	}
 	return nil
+}
+
+// ended tells whether it is a refresh that ends connections.
+func (o *Order) ended() bool {
+	return o.Kind == OrderRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
 }
 
 // closePlain closes the plain connections that a test picks: they can be sent
@@ -204,7 +212,7 @@ func (s *session) expelled(room string) {
 
 // refreshed changes when the session ends, or what is shown of it.
 func (s *session) refreshed(o Order) {
-	if o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()) {
+	if o.ended() {
 		s.disconnect(wire.DisconnectExpired)
 		return
 	}
