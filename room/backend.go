@@ -342,7 +342,7 @@ func (s *session) refreshBy() bool {
 		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
 			s.disconnect(wire.DisconnectExpired)
 		default:
-			s.refreshed(Order{Expires: a.Expires, Info: a.Info})
+			s.refreshed(Order{Kind: OrderRefresh, Expires: a.Expires, Info: a.Info})
 		}
 	})
 	return true

@@ -86,13 +86,21 @@ func (h *Hub) orderedPlain(o Order) {
 		a := authorOf(c)
 		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
 	}
-	switch o.Kind {
-	case OrderDisconnect:
+	switch {
+	case o.Kind == OrderDisconnect:
 		h.closePlain("", wire.DisconnectCode(o.Code), o.Reason, meant)
-	case OrderUnsubscribe:
+	case o.Kind == OrderUnsubscribe:
 		end := wire.DisconnectForceNoReconnect
 		h.closePlain(o.Room, end, end.Text(), meant)
+	case o.ended():
+		end := wire.DisconnectExpired
+		h.closePlain("", end, end.Text(), meant)
 	}
+}
+
+// ended tells whether it is a refresh that ends connections.
+func (o *Order) ended() bool {
+	return o.Kind == OrderRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
 }
 
 // closePlain closes the plain connections of a room, or of all, that a test picks.
@@ -213,7 +221,7 @@ func (s *session) expelled(room string) {
 
 // refreshed changes when the session ends, or what is shown of it.
 func (s *session) refreshed(o Order) {
-	if o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()) {
+	if o.ended() {
 		s.disconnect(wire.DisconnectExpired)
 		return
 	}

@@ -82,7 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	lines := r.URL.Path == linesPath
 	switch {
 	case !h.guard.KnowsHost(r.Host):
-		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)))
+		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)+": ask by its address or as localhost, or add the name to api_host"))
 		return
 	case below && name == descriptionName:
 		serveDescription(w, r)

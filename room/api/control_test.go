@@ -219,16 +219,20 @@ func TestPlainConnections(t *testing.T) {
 		return c
 	}
 	ann, bob, one, guest := join(token.Claims{User: "ann"}), join(token.Claims{User: "bob"}), join(token.Claims{User: "eve", ID: "one"}), n.plain("alone")
+	old, late := join(token.Claims{User: "old"}), join(token.Claims{User: "late"})
 	for id := range must[presenceResult](n, "presence", `{"channel":"alone"}`).Presence {
 		n.ok("disconnect", `{"client":%q}`, id)
 	}
 	n.ok("disconnect", `{"user":"ann","disconnect":{"code":4000,"reason":"go"}}`)
 	n.ok("revoke", `{"user":"bob"}`)
 	n.ok("revoke", `{"uid":"one"}`)
+	n.ok("refresh", `{"user":"old","expired":true}`)
+	n.ok("refresh", `{"user":"late","expire_at":1}`)
 	for _, c := range []struct {
 		*client
 		want string
-	}{{guest, "closed: 3503 force disconnect"}, {ann, "closed: 4000 go"}, {bob, "closed: 3500 invalid token"}, {one, "closed: 3500 invalid token"}} {
+	}{{guest, "closed: 3503 force disconnect"}, {ann, "closed: 4000 go"}, {bob, "closed: 3500 invalid token"}, {one, "closed: 3500 invalid token"},
+		{old, "closed: 3005 connection expired"}, {late, "closed: 3005 connection expired"}} {
 		if got := c.closing(); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)
 		}

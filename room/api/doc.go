@@ -13,21 +13,27 @@
 // Every field, method and error is in openapi.json, which GET
 // /api/openapi.json serves; a test compares it with the handlers.
 //
-//	api.go      Config, Handler: what is asked, and how much
-//	guard.go    Guard: whose key is good, and which names are ours
-//	method.go   the table of methods; from bytes to a call and back
-//	publish.go  publish, broadcast, send
-//	control.go  subscribe, unsubscribe, disconnect, refresh, revoke
-//	rooms.go    history, history_remove, presence, presence_stats, channels, info
-//	batch.go    batch
-//	lines.go    POST /api: the older form, {"method":…,"params":…} a line
-//	errors.go   what goes wrong, in Centrifugo's codes
-//	openapi.go  the description
+//	api.go       Config, Handler: what is asked, and how much
+//	guard.go     Guard: whose key is good, and which names are ours
+//	who.go       who asks: a backend, or a moderator
+//	method.go    the table of methods; from bytes to a call and back
+//	publish.go   publish, broadcast, send
+//	control.go   subscribe, unsubscribe, disconnect, refresh, revoke
+//	rooms.go     history, history_remove, presence, presence_stats, channels, info
+//	sanctions.go ban, unban, mute, unmute, kick, sanctions
+//	batch.go     batch
+//	lines.go     POST /api: the older form, {"method":…,"params":…} a line
+//	errors.go    what goes wrong, in Centrifugo's codes
+//	openapi.go   the description
+//	hooks.go     Hooks: the other way round, what webim asks the backend
+//	hookjson.go  questions and answers
+//	notices.go   the notices of disconnects
 //
 // # Who may ask
 //
-// Whoever has a key, in the header X-API-Key or as "Authorization: apikey KEY".
-// Never in the address: addresses are logged. A browser's page on a foreign site
+// Whoever has a key, in the header X-API-Key or as "Authorization: apikey KEY". As
+// "Authorization: Bearer TOKEN" the token of a moderator of all rooms opens what
+// that role may do in each, but not in private rooms. Never in the address: addresses are logged. A browser's page on a foreign site
 // cannot ask: no CORS header is ever sent, and a Host that is a name, which that
 // site's owner could have pointed here, must be one that is configured.
 //
@@ -44,4 +50,50 @@
 // minutes and in the same room, is not published again: the answer has the first one's
 // offset. If its data or tags are others it is refused with 113. The engine
 // remembers the keys, 65,536 by default, and forgets the oldest beyond that.
+//
+// # Hooks
+//
+// A hook is a POST with a JSON body, in the shape of Centrifugo's proxies. All have
+// client (the connection's id), transport ("websocket"), protocol ("json" or
+// "protobuf") and encoding ("json"; "binary" where the client's data is no JSON, and
+// comes as b64data); those about somebody who is in have user, and meta if connect
+// answered one or the token has it.
+//
+//	connect    data, name, version, channels         who is this, that has no token?
+//	refresh                                           is it still good, now that expire_at has come?
+//	subscribe  channel, data                          may it join, without a token for that room?
+//	publish    channel, data                          may it say that: by publish, or the calls send and edit?
+//	rpc        method, data                           a call that webim does not know
+//	disconnect channels, code, reason, at             a notice: it is gone (code 1006: without a close frame; at in milliseconds)
+//
+// The answer has status 200, or another 2xx, and is one of
+//
+//	{"result":{…}}                                     yes; but for connect and rpc {} will do
+//	{"error":{"code":403,"message":"…","temporary":false}}   no, for the client to read
+//	{"disconnect":{"code":4500,"reason":"…"}}          no, and the connection is closed
+//
+// where a result may have
+//
+//	connect    user ("" is anonymous), expire_at, info, data, meta, channels, subs ({ROOM: {info, data, override}})
+//	refresh    expired, expire_at, info
+//	subscribe  expire_at, info, data, override
+//	publish    data (instead of what was said), skip_history
+//	rpc        data
+//
+// with b64info and b64data for info and data in base64, and times in seconds since
+// 1970. Other fields are passed over. All else is no answer: another status, a
+// redirect, what is no JSON, is over 1 MiB or comes too late. Then the client is told
+// to try again, or the hook is as good as not there, as HooksConfig.Open says; but
+// refresh ends the connection, with 3005. A hook that changes nothing (all but
+// publish and rpc) may be asked twice.
+//
+// Notices of disconnects come one after the other, for whoever had connected. One
+// that is not answered with 2xx is tried again three times, and then dropped. The
+// notices themselves are not kept over a restart.
+//
+// With a secret each request has SignatureHeader. To check it in Python:
+//
+//	t, v1 = (p.split("=")[1] for p in headers["X-Webim-Signature"].split(","))
+//	good = hmac.compare_digest(v1, hmac.new(secret, t.encode() + b"." + body, "sha256").hexdigest())
+//	fresh = abs(time.time() - int(t)) < 300
 package api

@@ -85,6 +85,10 @@ func TestHookPublishAndCalls(t *testing.T) {
 	if got := call("send", `{"room":"#41","data":{}}`); got != "103" {
 		t.Errorf("sent to somebody's own room: %s", got)
 	}
+	// What a page may offer: what the backend will say is not known.
+	if got := call("room.info", `{"room":"r"}`); !strings.Contains(got, `"send"`) {
+		t.Errorf("may: %s", got)
+	}
 	if len(b.asked) > 0 {
 		t.Errorf("asked %s", <-b.asked)
 	}

@@ -65,6 +65,15 @@ type Hooks struct {
 	notices chan room.Departure
 	closing chan struct{}
 	dropped atomic.Int64
+
+	complaints [room.NumHooks]complaint
+}
+
+// complaint is what the log has been told of a hook: a line a second, or clients
+// that come again and again would fill it.
+type complaint struct {
+	at     atomic.Int64 // the second of the last one, in unix time
+	unsaid atomic.Int64 // since the last line
 }
 
 // NewHooks makes hooks, whose notices leave in the background until Close.
@@ -135,7 +144,12 @@ func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
 
 // without is the answer where there is none: by the hook's policy.
 func (h *Hooks) without(k room.Hook, why error) (room.Answer, error) {
-	h.cfg.Logger.Warn("hook", "hook", k.String(), "err", why)
+	c, now := &h.complaints[k], time.Now().Unix()
+	if c.at.Swap(now) == now {
+		c.unsaid.Add(1)
+	} else {
+		h.cfg.Logger.Warn("a hook is not answered", "hook", k.String(), "err", why, "unsaid", c.unsaid.Swap(0))
+	}
 	if h.cfg.Open[k] {
 		return room.Answer{}, room.ErrNoAnswer
 	}
@@ -176,6 +190,12 @@ func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body 
 		r.Header[name] = values
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if k != room.HookPublish && k != room.HookRPC {
+		// Asking twice does no harm: where the backend has just closed the
+		// connection that is used again, net/http takes another. It sends no
+		// such header.
+		r.Header["Idempotency-Key"] = nil
+	}
 	h.sign(r, body, time.Now())
 	res, err := h.client.Do(r)
 	if err != nil {

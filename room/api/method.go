@@ -73,6 +73,9 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 			if err := json.Unmarshal(body, q, how); err != nil {
 				return nil, bad(wire.Fault(err))
 			}
+			if err := mayAsk(ctx, q); err != nil {
+				return nil, err
+			}
 			return f(h, ctx, q)
 		},
 	}

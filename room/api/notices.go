@@ -38,8 +38,15 @@ func (h *Hooks) Left(d room.Departure) {
 // Dropped is how many notices nobody got.
 func (h *Hooks) Dropped() int64 { return h.dropped.Load() }
 
-// deliver sends the notices until Close.
+// deliver sends the notices until Close, and those that wait then, while there is
+// time.
 func (h *Hooks) deliver() {
+	defer func() {
+		if n := len(h.notices); n > 0 {
+			h.dropped.Add(int64(n))
+			h.cfg.Logger.Warn("notices of disconnects are dropped: the backend did not take them before the end", "dropped", n)
+		}
+	}()
 	for {
 		select {
 		case d := <-h.notices:
@@ -77,7 +84,7 @@ func (h *Hooks) notify(d room.Departure) {
 		case <-pause.C:
 		case <-h.ctx.Done():
 			pause.Stop()
-			return
+			err = failed
 		}
 	}
 	h.dropped.Add(1)

@@ -43,7 +43,8 @@ type operation struct {
 		content
 		Ref string `json:"$ref"`
 	}
-	Codes []uint32 `json:"x-error-codes"`
+	Codes    []uint32              `json:"x-error-codes"`
+	Security []map[string][]string // none: that of all
 }
 
 type openAPI struct {
@@ -97,6 +98,11 @@ func TestDescriptionFields(t *testing.T) {
 		if !there || len(d.Paths[Prefix+name]) != 1 {
 			t.Errorf("%s: not there, or not only POST", name)
 			continue
+		}
+		moderator := slices.ContainsFunc(op.Security, func(one map[string][]string) bool { return one["moderator"] != nil })
+		_, named := reflect.New(m.request).Interface().(aboutRoom)
+		if opens := m.needs != noAction; moderator != opens || slices.Contains(op.Codes, 103) != (opens && named) {
+			t.Errorf("%s: a moderator's token: %v with %v, want %v", name, moderator, op.Codes, opens)
 		}
 		if op.Summary == "" || op.Description == "" {
 			t.Errorf("%s is not described", name)
@@ -230,7 +236,7 @@ func TestDescriptionErrors(t *testing.T) {
 		for _, code := range op.Codes {
 			known[code] = true
 		}
-		if got := slices.Sorted(maps.Keys(op.Responses)); !slices.Equal(got, []string{"200", "400", "401", "404", "405", "413", "421"}) {
+		if got := slices.Sorted(maps.Keys(op.Responses)); !slices.Equal(got, []string{"200", "400", "401", "403", "404", "405", "413", "421"}) {
 			t.Errorf("%s: statuses %v", name, got)
 		}
 		for status, r := range op.Responses {

@@ -79,6 +79,9 @@ func TestRefusals(t *testing.T) {
 			if status != c.status || c.code == 0 != (got.Error == nil) || got.Error != nil && got.Error.Code != c.code {
 				t.Errorf("status %d, %s", status, body)
 			}
+			if status == 421 && !strings.Contains(body, "add the name to api_host") {
+				t.Errorf("it is not said what to do: %s", body)
+			}
 		})
 	}
 }

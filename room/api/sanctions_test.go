@@ -116,4 +116,29 @@ func TestModeratorsToken(t *testing.T) {
 			}
 		}
 	}
+	// What two say to each other, or a roster's people, is not for it; and the
+	// scheme's case does not matter.
+	admin, err := n.sign.Sign(tokens["admin"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	must[position](n, "publish", `{"channel":"#ann,bob","data":1}`)
+	for _, name := range []string{"#ann,bob", "#ann", "$x"} {
+		for _, method := range []string{"history", "history_remove", "presence", "presence_stats", "ban", "unban", "mute", "unmute", "kick", "sanctions"} {
+			who := `,"user":"x"`
+			if method == "sanctions" || !strings.HasSuffix(method, "ban") && !strings.HasSuffix(method, "mute") && method != "kick" {
+				who = ""
+			}
+			status, body := n.ask(http.MethodPost, Prefix+method, `{"channel":"`+name+`"`+who+`}`, func(r *http.Request) {
+				r.Header.Del("X-API-Key")
+				r.Header.Set("Authorization", "bearer "+admin)
+			})
+			if status != 200 || body != `{"error":{"code":103,"message":"permission denied: this room is private, and takes the API key"}}` {
+				t.Errorf("%s of %s: %d %s", method, name, status, body)
+			}
+		}
+	}
+	if got := must[historyResult](n, "history", `{"channel":"#ann,bob","limit":-1}`); len(got.Publications) != 1 {
+		t.Errorf("with the key: %v", got)
+	}
 }

@@ -39,11 +39,11 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	if h.opens(r) {
 		return r, nil
 	}
-	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	text := credentials(r, "Bearer")
+	if text == "" {
 		return r, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key")
 	}
-	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(strings.TrimSpace(text), done) })
+	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, done) })
 	switch {
 	case err != nil:
 		return r, coded(wire.ErrUnauthorized, "the token is not good")
@@ -53,15 +53,40 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	return r.WithContext(context.WithValue(r.Context(), caller{}, who)), nil
 }
 
+// aboutRoom is a request that names a room.
+type aboutRoom interface{ about() string }
+
+func (q *roomRequest) about() string      { return q.Channel }
+func (q *historyRequest) about() string   { return q.Channel }
+func (q *sanctionRequest) about() string  { return q.Channel }
+func (q *sanctionsRequest) about() string { return q.Channel }
+
+// mayAsk judges a request by the room that it names: private ones take a key. Who
+// moderates all rooms is not in them, and there the other dialects let in nobody
+// else.
+func mayAsk(ctx context.Context, request any) error {
+	q, ok := request.(aboutRoom)
+	if !ok || authorOf(ctx) == nil || !room.IsRoster(q.about()) && room.UsersOf(q.about()) == nil {
+		return nil
+	}
+	return coded(wire.ErrPermissionDenied, "this room is private, and takes the API key")
+}
+
 // opens reports whether the request has one of the keys.
 func (h *Handler) opens(r *http.Request) bool {
 	key := r.Header.Get("X-API-Key")
 	if key == "" {
-		scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "apikey") {
-			return false
-		}
-		key = strings.TrimSpace(rest)
+		key = credentials(r, "apikey")
 	}
 	return h.guard.IsKey(key)
+}
+
+// credentials are what the header Authorization has for a scheme, whose case does
+// not matter; "": none.
+func credentials(r *http.Request, scheme string) string {
+	name, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(name, scheme) {
+		return ""
+	}
+	return strings.TrimSpace(rest)
 }

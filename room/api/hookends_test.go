@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room"
+)
+
+// TestHooksAskAgain, once, when the backend closes a connection that is used
+// again; but not what it may have done already.
+func TestHooksAskAgain(t *testing.T) {
+	var mu sync.Mutex
+	seen, asked := map[string]bool{}, map[string]int{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[r.URL.Path]++
+		if seen[r.RemoteAddr] {
+			panic(http.ErrAbortHandler)
+		}
+		seen[r.RemoteAddr] = true
+		io.WriteString(w, `{"result":{"user":"42"}}`)
+	}))
+	t.Cleanup(s.Close)
+	n := startHooked(t, HooksConfig{URLs: urls(s.URL, room.HookConnect, room.HookPublish), Timeout: patience}, room.Config{})
+	var c *client
+	for range 3 {
+		var r *protocol.Reply
+		if c, r = n.come("", &protocol.ConnectRequest{}); told(r) != "connect " {
+			t.Errorf("told %s", told(r))
+		}
+	}
+	const count = 3
+	for i := range uint32(count) {
+		c.command(&protocol.Command{Id: i + 2, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`1`)}})
+		c.next()
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if asked["/publish"] != count {
+		t.Errorf("%d messages were asked about %d times", count, asked["/publish"])
+	}
+}
+
+// lines counts what is logged.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(b))
+	return len(b), nil
+}
+
+// TestHooksComplainLittle: clients cannot fill the log where the backend fails.
+func TestHooksComplainLittle(t *testing.T) {
+	b := newBackend(t)
+	hold := make(chan struct{})
+	b.do("/rpc", func(w http.ResponseWriter, _ string) { <-hold })
+	var log lines
+	h := NewHooks(HooksConfig{URLs: urls(b.URL, room.HookRPC), Timeout: patience, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	var done sync.WaitGroup
+	const count = 1000
+	for range count {
+		done.Add(1)
+		h.Ask(room.Inquiry{Hook: room.HookRPC}, func(room.Answer, error) { done.Done() })
+	}
+	close(hold)
+	done.Wait()
+	h.Close(t.Context())
+	if n := len(log.all); n == 0 || n > count/10 || !strings.Contains(log.all[0], "hook=rpc") {
+		t.Errorf("%d lines for %d failures, as %q", n, count, log.all)
+	}
+}
+
+// TestNoticesAtTheEnd: what cannot be told in time is counted.
+func TestNoticesAtTheEnd(t *testing.T) {
+	b := newBackend(t)
+	b.do("/disconnect", func(w http.ResponseWriter, _ string) { w.WriteHeader(503) })
+	h := NewHooks(HooksConfig{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Logger: slog.New(slog.DiscardHandler)})
+	const count = 5
+	for range count {
+		h.Left(room.Departure{})
+	}
+	b.next(t) // the first is under way, or waits to be tried again
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.Close(ctx)
+	if n := h.Dropped(); n != count {
+		t.Errorf("%d are dropped, want %d", n, count)
+	}
+}
