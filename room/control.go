@@ -25,7 +25,8 @@ const maxReason = 123
 // Command gives an order to all nodes. done gets what is wrong with the order,
 // ErrNoTarget, ErrBadOrder or the room's name, or what went wrong with it. That
 // nobody is there whom it is for is no error, nor is a connection that cannot
-// be joined to a room because it is there, or has too many. It may be called
+// be joined to a room because it is there, has too many, or is none of those
+// whom a # room is for. It may be called
 // from any goroutine, and so may done.
 func (h *Hub) Command(o Order, done func(error)) {
 	err := o.check()
@@ -136,6 +137,9 @@ func (s *session) ordered(o Order) {
 	opts := o.Override.of(s.hub.cfg.options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
+	}
+	if o.Room[0] == nameMark && !owns(s.who.Load().User, o.Room) {
+		return // whatever a backend wants, it is between those whom its name has
 	}
 	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires}
 	s.subscribe(w, func(got subscribed, err error) {

@@ -72,13 +72,16 @@ func UsersOf(room string) []string {
 	return users
 }
 
+// owns reports whether a # room is a user's, alone or with another.
+func owns(user, room string) bool { return user != "" && slices.Contains(UsersOf(room), user) }
+
 // admitted judges a command in a private room, but for the roster, which
 // onRoster asks when a session joins.
 func (s *session) admitted(a Action, room string) bool {
 	user := s.who.Load().User
 	switch {
 	case room[0] == nameMark:
-		return user != "" && slices.Contains(UsersOf(room), user)
+		return owns(user, room)
 	case a == ActJoin || a == ActRead:
 		return user != ""
 	}

@@ -143,6 +143,9 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 	if err == nil && q.Title == "" {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: title is missing")
 	}
+	if err == nil {
+		err = call.MayTalk(name) // a title is said to those who are invited
+	}
 	if err != nil {
 		call.Done(nil, err)
 		return
@@ -368,6 +371,9 @@ func (c *Chat) invite(call *room.Call, q *inviteRequest) {
 	}
 	if err == nil && strings.HasPrefix(q.Room, "#") {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: nobody else can be in that room")
+	}
+	if err == nil {
+		err = call.MayTalk(q.Room)
 	}
 	if err != nil {
 		call.Done(nil, err)

@@ -67,7 +67,7 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 			return
 		}
 		what.Tags = map[string]string{tagID: *q.ID}
-		what.Key = "send " + owner(call.Author()) + " " + *q.ID
+		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted, or "a b" with "c" were "a" with "b c"
 	}
 	say := func() {
 		call.Publish(what, func(pos room.Position, err error) {
