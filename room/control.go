@@ -45,7 +45,7 @@ func (o *Order) check() error {
 	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != OrderRevoke || o.Token == "") {
 		return ErrNoTarget
 	}
-	if o.Kind == OrderSubscribe || o.Kind == OrderUnsubscribe && o.Room != "" {
+	if o.Kind == OrderSubscribe || o.Kind == OrderRoster || o.Kind == OrderUnsubscribe && o.Room != "" {
 		if err := wire.CheckRoomName(o.Room); err != nil {
 			return err
 		}
@@ -126,6 +126,8 @@ func (s *session) obey(o Order) {
 		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
 	case OrderRefresh:
 		s.refreshed(o)
+	case OrderRoster:
+		s.lookAtRoster(o.Room)
 	case OrderSend:
 		s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
 	}

@@ -24,7 +24,7 @@ import (
 //     and with no lock held under which Deliver is called.
 //   - Members asks every subscriber, on every node, who is there.
 //   - A message with a key is published once within the engine's window: again,
-//     it gets the first one's place, and nobody is told a second time.
+//     it gets the first one's place, with ErrAgain, and nobody is told a second time.
 //   - An order reaches every node that is enlisted then, once.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.

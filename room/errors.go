@@ -14,6 +14,9 @@ var (
 	ErrJoined = errors.New("room: connection is in another room")
 	// ErrBadMessage: a type other than text or binary, or text that is not UTF-8.
 	ErrBadMessage = errors.New("room: message is neither UTF-8 text nor binary")
+	// ErrAgain: the message came before; its place is the first one's. Engines say
+	// it, and hubs pass over it.
+	ErrAgain = errors.New("room: the message came before")
 	// ErrKeyReused: a message with the same key and other content was published
 	// to the room not long ago.
 	ErrKeyReused = errors.New("room: the idempotency key belongs to another message")

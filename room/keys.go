@@ -37,17 +37,20 @@ func newKeys(window time.Duration, most int) keys {
 	return keys{window: window, most: most, seed: maphash.MakeSeed(), known: map[keyID]keyed{}}
 }
 
-// find looks for a message that came before. known: it did, or, with an error,
-// another one with its key did.
+// find looks for a message that came before. known: it did, with ErrAgain, or
+// another one with its key did, with ErrKeyReused.
 func (k *keys) find(room string, m Message, now time.Time) (pos Position, known bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.expireLocked(now)
 	old, known := k.known[keyID{room, m.Key}]
-	if known && old.sum != k.sum(m) {
+	switch {
+	case !known:
+		return Position{}, false, nil
+	case old.sum != k.sum(m):
 		return Position{}, true, ErrKeyReused
 	}
-	return old.pos, known, nil
+	return old.pos, true, ErrAgain
 }
 
 // add remembers a message, which find did not know.

@@ -18,6 +18,7 @@ const (
 	OrderRefresh                          // give them another time to end, or info
 	OrderSend                             // push data to them, of no room
 	OrderRevoke                           // a token is no longer good, or all of a user's
+	OrderRoster                           // look at the room's roster again: it has changed
 )
 
 // Order is what all nodes must do, in a form that can be sent to them. Which of

@@ -44,7 +44,12 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History
 	}
-	h.publish(room, m, done)
+	h.publish(room, m, func(pos Position, err error) {
+		if err == ErrAgain {
+			err = nil
+		}
+		done(pos, err)
+	})
 }
 
 // Published is what became of one message of a broadcast.

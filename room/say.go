@@ -49,6 +49,8 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		switch err {
 		case nil:
 			h.said(what.Room, pos, m)
+		case ErrAgain:
+			err = nil
 		case ErrBusy:
 			err = wire.ErrTooManyRequests // temporary
 		case ErrKeyReused:
