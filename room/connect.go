@@ -185,7 +185,7 @@ func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
 	k.left = 1 // this loop
-	if s.hub.isBanned("", k.who.User, addressOf(s.conn)) {
+	if s.hub.isBanned("", k.who, addressOf(s.conn)) {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
@@ -218,7 +218,7 @@ func (k *connecting) join() {
 func (h *Hub) channels(who *identity, addr netip.Addr) []token.Channel {
 	all := who.Channels
 	shut := func(c token.Channel) bool {
-		return h.isBanned(c.Name, who.User, addr) || c.Name[0] == nameMark && !owns(who.User, c.Name)
+		return h.isBanned(c.Name, who, addr) || c.Name[0] == nameMark && !owns(who.User, c.Name)
 	}
 	if slices.ContainsFunc(all, shut) {
 		all = slices.DeleteFunc(slices.Clone(all), shut)

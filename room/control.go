@@ -72,7 +72,9 @@ func (h *Hub) Ordered(o Order) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		s.obey(o)
+		if !o.spares(s.who.Load()) {
+			s.obey(o)
+		}
 	}
 	if o.To.User == "" || h.bearers.Load() > 0 {
 		h.orderedPlain(o)
@@ -80,12 +82,16 @@ func (h *Hub) Ordered(o Order) error {
 	return nil
 }
 
+func (o *Order) spares(who *identity) bool {
+	return o.To.Spare && rolesOf(who, o.Room)&RoleAdmin != 0
+}
+
 // orderedPlain is Ordered for plain connections, which can only be sent away: who
 // is to leave the room that it is in, too.
 func (h *Hub) orderedPlain(o Order) {
 	meant := func(c netpoll.Conn) bool {
 		a := authorOf(c)
-		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
+		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client) && !o.spares(bearerOf(c))
 	}
 	switch o.Kind {
 	case OrderDisconnect:

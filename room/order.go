@@ -59,6 +59,7 @@ type Target struct {
 	Client  string   // of these only the one with this client id
 	Session string   // the same: a connection has no other session id than its client id
 	Except  []string // but not the ones with these client ids
+	Spare   bool     // nor those of admins, of the order's room or, without one, of all
 }
 
 // Question is what nodes are asked.
