@@ -1,6 +1,8 @@
 package room
 
 import (
+	"time"
+
 	"github.com/centrifugal/protocol"
 
 	"webim/room/wire"
@@ -36,6 +38,20 @@ func (c *Call) MayEverywhere(a Action) error {
 		return c.Hub.denied()
 	}
 	return nil
+}
+
+// Muted tells whether the caller may say nothing in a room, or anywhere, and until
+// when: zero: until that is lifted.
+func (c *Call) Muted(room string) (until time.Time, is bool) {
+	return c.Hub.isMuted(room, c.s.who.Load())
+}
+
+// Manages reports whether the caller may change a room itself, or, without one, all.
+func (c *Call) Manages(room string) bool {
+	if room == "" {
+		return c.Hub.AllowsEverywhere(c.s.who.Load(), ActManage)
+	}
+	return c.Can(ActManage, room)
 }
 
 // Can is May for what is only to be known: a refusal is not counted. What the

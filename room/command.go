@@ -145,7 +145,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 		if err == nil {
 			s.lookBy(w.expires)
 			if t == nil && IsRoster(w.room) {
-				s.stillOnRoster(w.room)
+				s.lookAtRoster(w.room)
 			}
 		}
 		s.answer(id, err, &protocol.Reply{Subscribe: res})

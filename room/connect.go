@@ -208,7 +208,7 @@ func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
 	k.left = 1 // this loop
-	if s.hub.isBanned("", k.who.User, addressOf(s.conn)) {
+	if s.hub.isBanned("", k.who, addressOf(s.conn)) {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
@@ -240,13 +240,15 @@ func (k *connecting) join() {
 }
 
 // channels are the rooms that the server joins a connection to: those of its
-// token where it is not banned, and its user's own, of which clients that do not expect it learn
-// nothing but its name.
+// token where it is not banned, but no # room of others, and its user's own, of
+// which clients that do not expect it learn nothing but its name.
 func (h *Hub) channels(who *identity, addr netip.Addr) []token.Channel {
 	all := who.Channels
-	banned := func(c token.Channel) bool { return h.isBanned(c.Name, who.User, addr) }
-	if slices.ContainsFunc(all, banned) {
-		all = slices.DeleteFunc(slices.Clone(all), banned)
+	shut := func(c token.Channel) bool {
+		return h.isBanned(c.Name, who, addr) || c.Name[0] == nameMark && !owns(who.User, c.Name)
+	}
+	if slices.ContainsFunc(all, shut) {
+		all = slices.DeleteFunc(slices.Clone(all), shut)
 	}
 	own := PersonalRoom(who.User)
 	if !h.cfg.Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.cfg.options(own).Binary ||

@@ -25,7 +25,8 @@ const maxReason = 123
 // Command gives an order to all nodes. done gets what is wrong with the order,
 // ErrNoTarget, ErrBadOrder or the room's name, or what went wrong with it. That
 // nobody is there whom it is for is no error, nor is a connection that cannot
-// be joined to a room because it is there, or has too many. It may be called
+// be joined to a room because it is there, has too many, or is none of those
+// whom a # room is for. It may be called
 // from any goroutine, and so may done.
 func (h *Hub) Command(o Order, done func(error)) {
 	err := o.check()
@@ -44,7 +45,7 @@ func (o *Order) check() error {
 	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != OrderRevoke || o.Token == "") {
 		return ErrNoTarget
 	}
-	if o.Kind == OrderSubscribe || o.Kind == OrderUnsubscribe && o.Room != "" {
+	if o.Kind == OrderSubscribe || o.Kind == OrderRoster || o.Kind == OrderUnsubscribe && o.Room != "" {
 		if err := wire.CheckRoomName(o.Room); err != nil {
 			return err
 		}
@@ -71,7 +72,9 @@ func (h *Hub) Ordered(o Order) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		s.obey(o)
+		if !o.spares(s.who.Load()) {
+			s.obey(o)
+		}
 	}
 	if o.To.User == "" || h.bearers.Load() > 0 {
 		h.orderedPlain(o)
@@ -79,12 +82,16 @@ func (h *Hub) Ordered(o Order) error {
 	return nil
 }
 
+func (o *Order) spares(who *identity) bool {
+	return o.To.Spare && rolesOf(who, o.Room)&RoleAdmin != 0
+}
+
 // orderedPlain is Ordered for plain connections, which can only be sent away: who
 // is to leave the room that it is in, too.
 func (h *Hub) orderedPlain(o Order) {
 	meant := func(c netpoll.Conn) bool {
 		a := authorOf(c)
-		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client)
+		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client) && !o.spares(bearerOf(c))
 	}
 	switch {
 	case o.Kind == OrderDisconnect:
@@ -133,6 +140,8 @@ func (s *session) obey(o Order) {
 		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
 	case OrderRefresh:
 		s.refreshed(o)
+	case OrderRoster:
+		s.lookAtRoster(o.Room)
 	case OrderSend:
 		s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
 	}
@@ -144,6 +153,9 @@ func (s *session) ordered(o Order) {
 	opts := o.Override.of(s.hub.cfg.options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
+	}
+	if o.Room[0] == nameMark && !owns(s.who.Load().User, o.Room) {
+		return // whatever a backend wants, it is between those whom its name has
 	}
 	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires}
 	s.subscribe(w, func(got subscribed, err error) {

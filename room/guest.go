@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (h *Hub) Identify(text string, done func(*token.Identity, error)) {
 		return
 	}
 	h.verify(text, func(who *token.Identity, err error) {
-		if err = h.judge(who, err); err == nil && h.Banned("", who.User) {
+		if err = h.judge(who, err); err == nil && h.isBanned("", who, netip.Addr{}) {
 			err = wire.DisconnectBanned
 		}
 		done(who, err)

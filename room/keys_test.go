@@ -1,7 +1,6 @@
 package room
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ func TestKeys(t *testing.T) {
 		m.Publish(room, Message{Op: ws.OpText, Data: []byte(data), Key: key}, func(p Position, err error) { pos, failed = p, err })
 		return pos.Offset, failed
 	}
+	seen := map[string]bool{}
 	for i, c := range []struct {
 		after           time.Duration
 		room, key, data string
@@ -44,8 +44,16 @@ func TestKeys(t *testing.T) {
 	} {
 		now = now.Add(c.after)
 		got, err := publish(c.room, c.key, c.data)
-		if got != c.want || (c.want == 0) != errors.Is(err, ErrKeyReused) {
-			t.Errorf("%d: %+v: %d, %v", i, c, got, err)
+		var want error
+		if place := fmt.Sprint(c.room, c.want); c.want == 0 {
+			want = ErrKeyReused
+		} else if seen[place] {
+			want = ErrRepeated
+		} else {
+			seen[place] = true
+		}
+		if got != c.want || err != want {
+			t.Errorf("%d: %+v: %d, %v; want %v", i, c, got, err, want)
 		}
 	}
 	now = now.Add(time.Hour)

@@ -20,6 +20,7 @@ type Sanction struct {
 	By     string    // the user who imposed it; "": a backend
 	Reason string    // at most MaxReason bytes without controls
 	At     time.Time
+	Over   bool // admins are bound, too: an admin, or a backend, imposed it
 }
 
 // MaxReason is the most bytes of a sanction's reason.
@@ -30,6 +31,7 @@ type sanctionValue struct {
 	By     string `json:"by,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	At     int64  `json:"at"` // unix seconds
+	Over   bool   `json:"over,omitempty"`
 }
 
 // actionOf names what is done, in the audit log and as the event in the room.
@@ -81,7 +83,7 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 		done(err)
 		return
 	}
-	value, err := json.Marshal(sanctionValue{s.By, s.Reason, time.Now().Unix()})
+	value, err := json.Marshal(sanctionValue{s.By, s.Reason, time.Now().Unix(), s.Over})
 	if err != nil {
 		done(wire.ErrInternal)
 		return
@@ -122,10 +124,10 @@ func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
 		done(err)
 		return
 	}
-	o := Order{Kind: OrderUnsubscribe, To: Target{User: s.Who}, Room: s.Room}
+	o := Order{Kind: OrderUnsubscribe, To: Target{User: s.Who, Spare: !s.Over}, Room: s.Room}
 	if s.Room == "" {
 		end := wire.DisconnectForceNoReconnect
-		o = Order{Kind: OrderDisconnect, To: Target{User: s.Who}, Code: uint32(end), Reason: end.Text()}
+		o.Kind, o.Code, o.Reason = OrderDisconnect, uint32(end), end.Text()
 	}
 	h.Command(o, func(err error) {
 		if err == nil {
@@ -147,7 +149,7 @@ func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sancti
 		for _, e := range all {
 			var v sanctionValue
 			_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
-			out = append(out, Sanction{table, room, e.Name, e.Expires, v.By, v.Reason, time.Unix(v.At, 0)})
+			out = append(out, Sanction{table, room, e.Name, e.Expires, v.By, v.Reason, time.Unix(v.At, 0), v.Over})
 		}
 		done(out, nil)
 	})

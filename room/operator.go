@@ -1,6 +1,7 @@
 package room
 
 import (
+	"net/netip"
 	"time"
 
 	"webim/room/token"
@@ -17,5 +18,5 @@ func (h *Hub) IsOperator(who *token.Identity) bool {
 			return false
 		}
 	}
-	return rolesOf(who, "")&RoleModerator != 0 && !h.revoked(who) && !h.Banned("", who.User)
+	return rolesOf(who, "")&RoleModerator != 0 && !h.revoked(who) && !h.isBanned("", who, netip.Addr{})
 }

@@ -18,6 +18,7 @@ const (
 	OrderRefresh                          // give them another time to end, or info
 	OrderSend                             // push data to them, of no room
 	OrderRevoke                           // a token is no longer good, or all of a user's
+	OrderRoster                           // look at the room's roster again: it has changed
 )
 
 // Order is what all nodes must do, in a form that can be sent to them. Which of
@@ -58,6 +59,7 @@ type Target struct {
 	Client  string   // of these only the one with this client id
 	Session string   // the same: a connection has no other session id than its client id
 	Except  []string // but not the ones with these client ids
+	Spare   bool     // nor those of admins, of the order's room or, without one, of all
 }
 
 // Question is what nodes are asked.

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"cmp"
 	"strings"
 	"sync"
 	"time"
@@ -72,11 +71,11 @@ func (t *talkers) forget(k whoWhere, one spoken) {
 }
 
 // mayTalk judges what mutes and the room's settings have against somebody who may
-// send there by the rights; moderates: it may mute others. who tells users apart,
-// and connections without one; it is asked in slow mode only. undo, if it is not nil, is to be called when the
-// message is not said after all.
-func (h *Hub) mayTalk(what Saying, user string, who func() string, moderates func() bool) (undo func(), err error) {
-	if until, is := h.isMuted(what.Room, user); is {
+// send there by the rights; moderates: it may mute others. client, which only slow
+// mode asks for, tells those apart who have no name. undo, if it is not nil, is to
+// be called when the message is not said after all.
+func (h *Hub) mayTalk(what Saying, who *identity, client func() string, moderates func() bool) (undo func(), err error) {
+	if until, is := h.isMuted(what.Room, who); is {
 		text := "you are muted here"
 		if !until.IsZero() {
 			text += " until " + until.UTC().Format(time.RFC3339)
@@ -90,14 +89,16 @@ func (h *Hub) mayTalk(what Saying, user string, who func() string, moderates fun
 	case p.locked:
 		return nil, wire.Explain(wire.ErrLocked, "the room is locked")
 	case p.slow > 0 && !what.Event:
-		return h.talkers.pass(whoWhere{what.Room, who()}, p.slow, what.Key)
+		name := who.User
+		if name == "" {
+			name = "\x00" + client() // no user is called so
+		}
+		return h.talkers.pass(whoWhere{what.Room, name}, p.slow, what.Key)
 	}
 	return nil, nil
 }
 
 // mayTalk judges a session's message, or another saying, in a room.
 func (s *session) mayTalk(what Saying) (undo func(), err error) {
-	user := s.who.Load().User
-	who := func() string { return cmp.Or(user, "\x00"+s.client()) } // no user is called so
-	return s.hub.mayTalk(what, user, who, func() bool { return s.allowed(ActMute, what.Room) })
+	return s.hub.mayTalk(what, s.who.Load(), s.client, func() bool { return s.allowed(ActMute, what.Room) })
 }

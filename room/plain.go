@@ -1,9 +1,7 @@
 package room
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -20,6 +18,14 @@ import (
 type plainConn struct {
 	who   *identity
 	quota quota // owned by the turn
+}
+
+// bearerOf is who a plain connection is.
+func bearerOf(c netpoll.Conn) *identity {
+	if p, ok := c.Data().(*plainConn); ok {
+		return p.who
+	}
+	return anonymous
 }
 
 // greet judges a handshake of the plain dialect: the rights go first, so that
@@ -78,7 +84,7 @@ func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status in
 	if h.asks(HookSubscribe, room) || who == anonymous && h.asks(HookConnect, "") {
 		return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
 	}
-	if h.isBanned(room, who.User, addr) {
+	if h.isBanned(room, who, addr) {
 		return http.StatusForbidden, "you are banned"
 	}
 	if who.User != "" && h.isFull(who.User) {
@@ -119,7 +125,7 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 	}
 	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {
 		c.Close(ws.StatusCode(1013), err.Error())
-	} else if h.isBanned(room, authorOf(c).User, addressOf(c)) {
+	} else if h.isBanned(room, bearerOf(c), addressOf(c)) {
 		c.Close(wireStatus(wire.DisconnectBanned), wire.DisconnectBanned.Text())
 	} else if named && h.revoked(p.who) { // since the handshake: see enrol
 		c.Close(wireStatus(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
@@ -187,7 +193,7 @@ func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, op ws.OpCode, d
 	}
 	r := m.Room
 	moderates := func() bool { return h.allows(who, RoleMember, ActMute, r.name, r.opts) }
-	name := func() string { return cmp.Or(who.User, fmt.Sprint("\x00", m.Conn.ID())) }
-	undo, err := h.mayTalk(Saying{Room: r.name}, who.User, name, moderates)
+	client := func() string { return authorOf(m.Conn).Client }
+	undo, err := h.mayTalk(Saying{Room: r.name}, who, client, moderates)
 	return undo, err == nil
 }

@@ -72,13 +72,16 @@ func UsersOf(room string) []string {
 	return users
 }
 
+// owns reports whether a # room is a user's, alone or with another.
+func owns(user, room string) bool { return user != "" && slices.Contains(UsersOf(room), user) }
+
 // admitted judges a command in a private room, but for the roster, which
 // onRoster asks when a session joins.
 func (s *session) admitted(a Action, room string) bool {
 	user := s.who.Load().User
 	switch {
 	case room[0] == nameMark:
-		return user != "" && slices.Contains(UsersOf(room), user)
+		return owns(user, room)
 	case a == ActJoin || a == ActRead:
 		return user != ""
 	}
@@ -131,14 +134,34 @@ func (s *session) onRoster(room string, done func(Roles, error)) {
 	})
 }
 
-// stillOnRoster looks again when the session has its seat: who was taken from
-// the roster while it was joining must not stay.
-func (s *session) stillOnRoster(room string) {
+// lookAtRoster looks again when the session has its seat: who was taken from the
+// roster while it was joining must not stay, and who was raised is it at once.
+func (s *session) lookAtRoster(room string) {
 	s.hub.soon(func() {
-		s.onRoster(room, func(_ Roles, err error) {
+		s.onRoster(room, func(roles Roles, err error) {
 			if err != nil {
 				s.expelled(room)
+				return
 			}
+			s.raise(room, roles)
 		})
 	})
+}
+
+// raise notes what the roster of a room says of the session's user.
+func (s *session) raise(room string, roles Roles) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(room)
+	if i < 0 {
+		return
+	}
+	t := subToken{}
+	if old := s.subs[i].token; old != nil {
+		t = *old
+	}
+	if t.roles != roles {
+		t.roles = roles
+		s.subs[i].token = &t
+	}
 }

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"slices"
 	"strings"
 
 	"webim/room/token"
@@ -168,7 +167,7 @@ func granted(g *token.Grants, a Action, room string) bool {
 // Allows reports whether somebody who is not in the room may do something
 // there, by the configuration or the token. It does not allocate.
 func (h *Hub) Allows(who *token.Identity, a Action, room string) bool {
-	if isPrivate(room) && (who.User == "" || !slices.Contains(UsersOf(room), who.User)) {
+	if isPrivate(room) && !owns(who.User, room) {
 		return false
 	}
 	return h.allows(who, 0, a, room, h.cfg.options(room))

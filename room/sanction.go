@@ -22,14 +22,46 @@ import (
 // most. Room "" stands for all.
 type sanctions struct {
 	mu       sync.RWMutex // innermost
-	bans     map[whoWhere]bool
-	mutes    map[whoWhere]time.Time // their ends; zero: none
-	networks map[networkWhere]bool
+	bans     map[whoWhere]reach
+	mutes    map[whoWhere]mute
+	networks map[networkWhere]reach
 	lengths  map[int]int // how many networks have that length
 	paces    map[string]pace
 }
 
 type whoWhere struct{ room, who string }
+
+// reach is whom a sanction binds. Admins are above moderators, and who is one says
+// only a token, so that is judged when it comes, and not when somebody imposes it.
+type reach uint8
+
+const (
+	nobody reach = iota
+	most         // but admins
+	all
+)
+
+func reachOf(e Entry) reach {
+	var v sanctionValue
+	if e.Value == nil {
+		return nobody
+	}
+	if _ = json.Unmarshal(e.Value, &v); v.Over { // what cannot be read: as most
+		return all
+	}
+	return most
+}
+
+// binds tells whether somebody is bound by what is imposed in a room, or, without
+// one, everywhere.
+func (r reach) binds(who *identity, room string) bool {
+	return r == all || r == most && rolesOf(who, room)&RoleAdmin == 0
+}
+
+type mute struct {
+	reach
+	end time.Time // zero: none
+}
 
 type networkWhere struct {
 	room string
@@ -38,7 +70,7 @@ type networkWhere struct {
 
 func (h *Hub) watchSanctions() (stop func()) {
 	s := &h.sanctions
-	s.bans, s.mutes, s.networks = map[whoWhere]bool{}, map[whoWhere]time.Time{}, map[networkWhere]bool{}
+	s.bans, s.mutes, s.networks = map[whoWhere]reach{}, map[whoWhere]mute{}, map[networkWhere]reach{}
 	s.lengths, s.paces = map[int]int{}, map[string]pace{}
 	stops := []func(){
 		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
@@ -55,13 +87,11 @@ func (h *Hub) toldBan(e Entry) {
 	s, k := &h.sanctions, whoWhere{e.Of, e.Name}
 	s.mu.Lock()
 	if delete(s.bans, k); e.Value != nil {
-		s.bans[k] = true
+		s.bans[k] = reachOf(e)
 	}
 	s.mu.Unlock()
 	if e.Value != nil {
-		h.soon(func() {
-			h.remove(e.Of, h.users.of(e.Name), func(a Author) bool { return a.User == e.Name })
-		})
+		h.soon(func() { h.remove(e.Of, h.users.of(e.Name), h.bearers.Load() > 0) })
 	}
 }
 
@@ -72,28 +102,20 @@ func (h *Hub) toldBanIP(e Entry) {
 	}
 	s, k := &h.sanctions, networkWhere{e.Of, net}
 	s.mu.Lock()
-	if s.networks[k] != (e.Value != nil) {
-		if e.Value != nil {
-			s.networks[k] = true
-			s.lengths[net.Bits()]++
-		} else {
-			delete(s.networks, k)
-			if s.lengths[net.Bits()]--; s.lengths[net.Bits()] == 0 {
-				delete(s.lengths, net.Bits())
-			}
+	if s.networks[k] != nobody {
+		delete(s.networks, k)
+		if s.lengths[net.Bits()]--; s.lengths[net.Bits()] == 0 {
+			delete(s.lengths, net.Bits())
 		}
+	}
+	if e.Value != nil {
+		s.networks[k] = reachOf(e)
+		s.lengths[net.Bits()]++
 	}
 	s.mu.Unlock()
-	if e.Value == nil {
-		return
+	if e.Value != nil {
+		h.soon(func() { h.remove(e.Of, h.all(func(s *session) bool { return net.Contains(addressOf(s.conn)) }), true) })
 	}
-	h.soon(func() {
-		inside := func(c netpoll.Conn) bool { return net.Contains(addressOf(c)) }
-		for _, one := range h.all(func(s *session) bool { return inside(s.conn) }) {
-			one.removeFrom(e.Of)
-		}
-		h.banPlain(e.Of, inside)
-	})
 }
 
 func (h *Hub) toldMute(e Entry) {
@@ -101,7 +123,7 @@ func (h *Hub) toldMute(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if delete(s.mutes, k); e.Value != nil {
-		s.mutes[k] = e.Expires
+		s.mutes[k] = mute{reachOf(e), e.Expires}
 	}
 }
 
@@ -117,27 +139,23 @@ func (h *Hub) toldRoom(e Entry) {
 	}
 }
 
-// remove ends what sessions, and the plain connections that a test picks, have of
-// a room, or, without one, the connections.
-func (h *Hub) remove(room string, all []*session, plain func(Author) bool) {
-	for _, s := range all {
-		s.removeFrom(room)
+// remove ends what those of the sessions that are banned have of a room, or,
+// without one, their connections; and plain ones, of which all are looked at.
+func (h *Hub) remove(room string, some []*session, plain bool) {
+	for _, s := range some {
+		switch {
+		case s.notBanned(room) == nil: // it is an admin, or the ban is over
+		case room == "":
+			s.disconnect(wire.DisconnectBanned)
+		default:
+			s.expelled(room)
+		}
 	}
-	if h.bearers.Load() > 0 {
-		h.banPlain(room, func(c netpoll.Conn) bool { return plain(authorOf(c)) })
+	if plain {
+		h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), func(c netpoll.Conn) bool {
+			return h.isBanned(room, bearerOf(c), addressOf(c))
+		})
 	}
-}
-
-func (s *session) removeFrom(room string) {
-	if room == "" {
-		s.disconnect(wire.DisconnectBanned)
-		return
-	}
-	s.expelled(room)
-}
-
-func (h *Hub) banPlain(room string, test func(netpoll.Conn) bool) {
-	h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), test)
 }
 
 // addressOf is where a connection comes from.
@@ -146,39 +164,41 @@ func addressOf(c netpoll.Conn) netip.Addr {
 	return info.Remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
 }
 
-// isBanned tells whether a user, or who comes from an address, may not be in a
-// room, or anywhere.
-func (h *Hub) isBanned(room, user string, addr netip.Addr) bool {
+// isBanned tells whether somebody, who comes from an address, may not be in a room,
+// or, without one, anywhere.
+func (h *Hub) isBanned(room string, who *identity, addr netip.Addr) bool {
 	s := &h.sanctions
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if user != "" && (s.bans[whoWhere{"", user}] || s.bans[whoWhere{room, user}]) {
-		return true
-	}
-	for bits := range s.lengths {
-		net, err := addr.Prefix(bits)
-		if err == nil && (s.networks[networkWhere{"", net}] || s.networks[networkWhere{room, net}]) {
+	for _, where := range [2]string{"", room} {
+		if who.User != "" && s.bans[whoWhere{where, who.User}].binds(who, where) {
 			return true
+		}
+		for bits := range s.lengths {
+			net, err := addr.Prefix(bits)
+			if err == nil && s.networks[networkWhere{where, net}].binds(who, where) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// Banned tells whether a user may not be in a room, or anywhere.
-func (h *Hub) Banned(room, user string) bool { return h.isBanned(room, user, netip.Addr{}) }
+// Banned tells whether a user, who is no admin, may not be in a room, or anywhere.
+func (h *Hub) Banned(room, user string) bool {
+	return h.isBanned(room, &identity{User: user}, netip.Addr{})
+}
 
-// Muted tells whether a user may say nothing in a room, or anywhere, and until
-// when: zero: until that is lifted.
-func (h *Hub) Muted(room, user string) (until time.Time, is bool) { return h.isMuted(room, user) }
-
-// isMuted tells whether a user may say nothing in a room, and until when.
-func (h *Hub) isMuted(room, user string) (until time.Time, is bool) {
+// isMuted tells whether somebody may say nothing in a room, and until when; zero:
+// until that is lifted.
+func (h *Hub) isMuted(room string, who *identity) (until time.Time, is bool) {
 	s := &h.sanctions
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, where := range []string{"", room} {
-		if until, is = s.mutes[whoWhere{where, user}]; is && user != "" && (until.IsZero() || until.After(time.Now())) {
-			return until, true
+	for _, where := range [2]string{"", room} {
+		m, is := s.mutes[whoWhere{where, who.User}]
+		if is && who.User != "" && m.binds(who, where) && (m.end.IsZero() || m.end.After(time.Now())) {
+			return m.end, true
 		}
 	}
 	return time.Time{}, false
@@ -194,7 +214,7 @@ func (s *sanctions) paceOf(room string) (p pace, special bool) {
 
 // notBanned judges whether a session may be in a room.
 func (s *session) notBanned(room string) error {
-	if s.hub.isBanned(room, s.who.Load().User, addressOf(s.conn)) {
+	if s.hub.isBanned(room, s.who.Load(), addressOf(s.conn)) {
 		return wire.ErrBanned
 	}
 	return nil

@@ -96,7 +96,7 @@ func TestKickFromPlainRoom(t *testing.T) {
 		return n.join("/"+room+"?token="+sign(token.Claims{User: user}, time.Hour), noDeflate)
 	}
 	here, elsewhere, ann := join("bob", "r"), join("bob", "other"), join("ann", "r")
-	sanctioned(t, n.hub.Kick, Sanction{Room: "r", Who: "bob"})
+	sanctioned(t, n.hub.Kick, Sanction{Room: "r", Who: "bob", Over: true})
 	if got := here.reply(t); got != "close 3503" {
 		t.Errorf("in the room: %s", got)
 	}
@@ -139,6 +139,30 @@ func TestSlowMode(t *testing.T) {
 	})
 }
 
+// TestPlainAdminsAreAbove: what a moderator imposes does not bind them; what a
+// backend does, does.
+func TestPlainAdminsAreAbove(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	root := n.join("/r?token="+sign(token.Claims{User: "root", Roles: []string{"admin@r"}}, time.Hour), noDeflate)
+	bob := n.join("/r?token="+sign(token.Claims{User: "bob"}, time.Hour), noDeflate)
+	for _, s := range []Sanction{{Table: TableMute, Who: "root", Room: "r"}, {Table: TableBan, Who: "root", Room: "r"}, {Table: TableBanIP, Who: "127.0.0.0/8", Room: "r"}} {
+		sanctioned(t, n.hub.Impose, s)
+	}
+	sanctioned(t, n.hub.Kick, Sanction{Who: "root", Room: "r"})
+	if got := bob.reply(t); got != "close 4503" {
+		t.Errorf("the network is banned, and bob gets %s", got)
+	}
+	if err := root.send(ws.OpText, "here"); err != nil {
+		t.Fatal(err)
+	}
+	root.expect(t, ws.OpText, "here")
+	sanctioned(t, n.hub.Impose, Sanction{Table: TableBan, Who: "root"}) // an admin of this room only
+	if got := root.reply(t); got != "close 4503" {
+		t.Errorf("banned everywhere: %s", got)
+	}
+}
+
 func TestParseNetwork(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7/32", "192.0.2.77/24": "192.0.2.0/24", "10.1.2.3/8": "10.0.0.0/8",
@@ -165,7 +189,7 @@ func TestBannedAddresses(t *testing.T) {
 		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
 		"2001:db8:0:1:ffff::": true, "2001:db8:0:2::": false, "fe80::2%eth0": true, "::1": false,
 	} {
-		if got := n.hub.isBanned("r", "", netip.MustParseAddr(addr)); got != want {
+		if got := n.hub.isBanned("r", anonymous, netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s is banned: %v", addr, got)
 		}
 	}
@@ -179,7 +203,7 @@ func TestSanctionsThatAreNone(t *testing.T) {
 	} {
 		n.hub.Impose(s, nil, func(err error) {
 			if !errors.Is(err, wire.ErrBadRequest) {
-				t.Errorf("%+q: %v", s, err)
+				t.Errorf("%+v: %v", s, err)
 			}
 		})
 	}

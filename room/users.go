@@ -36,7 +36,7 @@ func (h *Hub) enrol(s *session) error {
 	switch {
 	case h.revoked(who):
 		return wire.DisconnectInvalidToken
-	case h.isBanned("", who.User, addressOf(s.conn)):
+	case h.isBanned("", who, addressOf(s.conn)):
 		return wire.DisconnectBanned
 	}
 	return nil

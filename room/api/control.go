@@ -109,7 +109,7 @@ type disconnect struct {
 func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {
 	code := wire.DisconnectForceNoReconnect
 	o := room.Order{Kind: room.OrderDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
-	o.To.Except = q.Whitelist
+	o.To.Except, o.To.Spare = q.Whitelist, !h.manages(ctx)
 	if q.Disconnect != nil {
 		o.Code, o.Reason = q.Disconnect.Code, q.Disconnect.Reason
 	}

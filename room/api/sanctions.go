@@ -16,9 +16,9 @@ type sanctionRequest struct {
 }
 
 // sanction is what a request asks for; table is that of users.
-func (q *sanctionRequest) sanction(ctx context.Context, table string) (s room.Sanction, err error) {
+func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string) (s room.Sanction, err error) {
 	const most = 100 * 366 * 24 * 3600
-	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: callerOf(ctx), Reason: q.Reason}
+	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
 	switch {
 	case q.IP != "" && table != room.TableBan:
 		return s, bad("ip is for bans")
@@ -37,7 +37,7 @@ func (q *sanctionRequest) sanction(ctx context.Context, table string) (s room.Sa
 
 // impose does one thing of package room to whom a request names.
 func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(room.Sanction, *room.Author, func(error))) (*empty, error) {
-	s, err := q.sanction(ctx, table)
+	s, err := h.sanction(ctx, q, table)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,32 @@ func TestModeratorsToken(t *testing.T) {
 	}
 	n.ok("ban", `{"user":"b"}`)
 	n.ok("revoke", `{"uid":"gone"}`)
+	by := func(who, method, body string) int {
+		text, err := n.sign.Sign(tokens[who])
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, _ := n.ask(http.MethodPost, Prefix+method, body, func(r *http.Request) {
+			r.Header.Del("X-API-Key")
+			r.Header.Set("Authorization", "Bearer "+text)
+		})
+		return status
+	}
 	const ok, no, bad = 200, 403, 401
+	boss := n.chatAs(tokens["admin"], "")
+	for method, body := range map[string]string{"ban": `{"user":"a"}`, "kick": `{"user":"a"}`, "disconnect": `{"user":"a"}`} {
+		if status := by("moderator", method, body); status != ok {
+			t.Errorf("a moderator says %s to an admin: %d", method, status)
+		}
+	}
+	n.ok("send", `{"user":"a","data":"still here"}`)
+	if r := boss.next(); string(r.GetPush().GetMessage().GetData()) != `"still here"` {
+		t.Errorf("the admin gets %+v", r)
+	}
+	n.ok("disconnect", `{"user":"a"}`) // the backend's word binds
+	if got := boss.closing(); got != "closed: 3503 force disconnect" {
+		t.Errorf("the admin gets %s", got)
+	}
 	for _, c := range []struct {
 		who  string
 		want map[string]int
@@ -102,17 +127,9 @@ func TestModeratorsToken(t *testing.T) {
 		{"banned admin", map[string]int{"info": bad}},
 		{"revoked admin", map[string]int{"info": bad}},
 	} {
-		text, err := n.sign.Sign(tokens[c.who])
-		if err != nil {
-			t.Fatal(err)
-		}
 		for method, want := range c.want {
-			status, body := n.ask(http.MethodPost, Prefix+method, `{"channel":"r","user":"x"}`, func(r *http.Request) {
-				r.Header.Del("X-API-Key")
-				r.Header.Set("Authorization", "Bearer "+text)
-			})
-			if status != want {
-				t.Errorf("%s asks for %s: %d %s, want %d", c.who, method, status, body, want)
+			if status := by(c.who, method, `{"channel":"r","user":"x"}`); status != want {
+				t.Errorf("%s asks for %s: %d, want %d", c.who, method, status, want)
 			}
 		}
 	}

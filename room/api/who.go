@@ -24,6 +24,12 @@ func callerOf(ctx context.Context) string {
 	return ""
 }
 
+// manages reports whether who asks is an admin of all rooms, or a backend.
+func (h *Handler) manages(ctx context.Context) bool {
+	who, ok := ctx.Value(caller{}).(*token.Identity)
+	return !ok || h.cfg.Hub.AllowsEverywhere(who, room.ActManage)
+}
+
 // authorOf is who asks as rooms see it; nil is a backend.
 func authorOf(ctx context.Context) *room.Author {
 	who, ok := ctx.Value(caller{}).(*token.Identity)

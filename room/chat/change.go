@@ -14,31 +14,41 @@ type found struct {
 	message room.Publication
 	after   []room.Publication
 	gone    bool // it is taken back
+	lost    bool // it is forgotten, but not what it was edited to
 }
 
 // find looks for a message that still stands; else the error is ErrNoMessage.
 func find(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	search(h, name, offset, func(f *found, err error) {
-		if err == nil && (f == nil || f.gone) {
+		if err == nil && (f == nil || f.gone || f.lost) {
 			err = wire.ErrNoMessage
 		}
 		done(f, err)
 	})
 }
 
-// search looks for a message, be it taken back; nil: there is none.
+// search looks for a message, be it taken back or lost; nil: there is none.
 func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	if offset == 0 {
 		done(nil, nil)
 		return
 	}
 	h.Engine().History(name, room.Span{Behind: offset - 1, Limit: -1}, func(got room.History, err error) {
-		all := got.Publications
-		if err != nil || len(all) == 0 || all[0].Offset != offset || !isMessage(all[0]) {
+		f := &found{message: room.Publication{Offset: offset}, after: got.Publications}
+		if len(f.after) > 0 && f.after[0].Offset == offset {
+			f.message, f.after = f.after[0], f.after[1:]
+			if !isMessage(f.message) {
+				f = nil
+			}
+		} else if edit := slices.IndexFunc(f.after, func(p room.Publication) bool { return f.has(p, room.EventEdit) }); edit >= 0 {
+			f.message.From, f.lost = f.after[edit].From, true // nobody edits what is another's
+		} else {
+			f = nil
+		}
+		if err != nil || f == nil {
 			done(nil, err)
 			return
 		}
-		f := &found{message: all[0], after: all[1:]}
 		f.gone = f.message.Redacted() || slices.ContainsFunc(f.after, func(p room.Publication) bool { return f.has(p, eventDelete) })
 		done(f, nil)
 	})

@@ -80,9 +80,18 @@ func newMessage(p room.Publication) *Message {
 	m := &Message{Offset: p.Offset, Data: data, Time: p.Time.UnixMilli(), ID: p.Tags[tagID], Deleted: p.Redacted(), from: p.From}
 	m.Reply, _ = strconv.ParseUint(p.Tags[tagReply], 10, 64)
 	if p.From != nil {
-		m.Info = &Info{p.From.User, p.From.Client, p.From.ConnInfo, p.From.ChanInfo}
+		m.Info = &Info{p.From.User, p.From.Client, valid(p.From.ConnInfo), valid(p.From.ChanInfo)}
 	}
 	return m
+}
+
+// valid is info as JSON has it: from a token's b64info it may be any bytes, of which
+// calls cannot tell.
+func valid(info []byte) jsontext.Value {
+	if v := jsontext.Value(info); v.IsValid() {
+		return v
+	}
+	return nil
 }
 
 // apply does to the message what an event says.

@@ -1,6 +1,11 @@
 package chat
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -124,12 +129,14 @@ func (l *listed) count(call *room.Call, user string, read markEntry, done func(e
 }
 
 type membersRequest struct {
-	Room string `json:"room"`
+	Room  string  `json:"room"`
+	After *string `json:"after"` // "": behind who has no name
+	Limit *int    `json:"limit"`
 }
 
 type membersResult struct {
 	Members []*member `json:"members"`
-	More    bool      `json:"more"` // there are others, who are not named
+	More    bool      `json:"more"` // others come behind the last
 }
 
 type member struct {
@@ -139,10 +146,22 @@ type member struct {
 	Role   string         `json:"role,omitempty"`
 }
 
-// members tells who belongs to a room and who is there: the roster, and of a
-// public room those that are there without being on it.
+// maxMembers is the most users that members names, and how many it does by itself.
+const maxMembers = 1000
+
+// members tells who belongs to a room and who is there, in the order of their
+// names: the roster, and of a public room those that are there without being on
+// it. Who has no name comes first, as one.
 func (c *Chat) members(call *room.Call, q *membersRequest) {
-	if err := may(call, room.ActPresence, q.Room); err != nil {
+	err := may(call, room.ActPresence, q.Room)
+	limit := maxMembers
+	if q.Limit != nil {
+		limit = *q.Limit
+	}
+	if err == nil && (limit < 1 || limit > maxMembers) {
+		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: limit is 1 to %d", maxMembers))
+	}
+	if err != nil {
 		call.Done(nil, err)
 		return
 	}
@@ -151,36 +170,39 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 			call.Done(nil, err)
 			return
 		}
-		call.Hub.Engine().List(room.TableMember, q.Room, "", maxMembers+1, func(all []room.Entry, err error) {
+		after := ""
+		if q.After != nil {
+			after = *q.After
+			here = slices.DeleteFunc(here, func(a room.Author) bool { return a.User <= after })
+		}
+		call.Hub.Engine().List(room.TableMember, q.Room, after, limit+1, func(listed []room.Entry, err error) {
 			if err != nil {
 				call.Done(nil, wire.ErrInternal)
 				return
 			}
-			res := membersResult{Members: []*member{}}
-			by := map[string]*member{}
-			add := func(user string) *member {
-				if by[user] == nil {
-					by[user] = &member{User: user}
-					res.Members = append(res.Members, by[user])
-				}
-				return by[user]
-			}
-			for _, e := range all {
-				var r room.Roster
-				_ = json.Unmarshal(e.Value, &r)
-				add(e.Name).Role = r.Role
-			}
-			for _, a := range here {
-				m := add(a.User)
-				m.Online, m.Info = true, a.ConnInfo
-			}
-			if res.More = len(res.Members) > maxMembers; res.More {
-				res.Members = res.Members[:maxMembers]
-			}
-			answer(call, res, nil)
+			all := together(listed, here)
+			answer(call, membersResult{all[:min(limit, len(all))], len(all) > limit}, nil)
 		})
 	})
 }
 
-// maxMembers is the most users that members names.
-const maxMembers = 1000
+// together are the users of a roster, and those that are there, by their names.
+func together(listed []room.Entry, here []room.Author) []*member {
+	by := map[string]*member{}
+	add := func(user string) *member {
+		if by[user] == nil {
+			by[user] = &member{User: user}
+		}
+		return by[user]
+	}
+	for _, e := range listed {
+		var r room.Roster
+		_ = json.Unmarshal(e.Value, &r) // without it: no role
+		add(e.Name).Role = r.Role
+	}
+	for _, a := range here {
+		m := add(a.User)
+		m.Online, m.Info = true, valid(a.ConnInfo)
+	}
+	return slices.SortedFunc(maps.Values(by), func(a, b *member) int { return strings.Compare(a.User, b.User) })
+}

@@ -348,6 +348,38 @@ func TestOwnersAreAbove(t *testing.T) {
 	}
 }
 
+// TestAdminsAreAbove: moderators neither mute nor ban them; admins do, as they do
+// moderators.
+func TestAdminsAreAbove(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	mod, root, other, here := h.come("mod", "moderator"), h.come("root", "admin"), h.comeAs(wire.Protobuf, "other", "admin"), h.come("here", "admin@lobby")
+	root.join("lobby")
+	for _, data := range []string{`{"room":"lobby","user":"root"}`, `{"user":"root"}`} {
+		mod.must("mute", data)
+		mod.must("ban", data)
+		mod.must("kick", data)
+	}
+	root.must("send", `{"room":"lobby","data":{"text":"still here"}}`)
+	if got := root.must("room.info", `{"room":"lobby"}`); strings.Contains(got, "muted") {
+		t.Errorf("room.info: %s", got)
+	}
+	h.come("root", "admin").join("lobby")
+	h.start(wire.JSON, "root").expect("disconnected 4503 banned") // by a token that does not call him so
+	mod.must("mute", `{"user":"here"}`)
+	here.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"admin of a room"}}`)
+	h.hub.Impose(room.Sanction{Table: room.TableBanIP, Who: "127.0.0.0/8"}, nil, func(error) {})
+	mod.expect("disconnected 4503 banned")
+	here.expect("disconnected 4503 banned") // an admin of one room is not above what holds everywhere
+	root.must("unban", `{"ip":"127.0.0.0/8"}`)
+	root.must("mute", `{"room":"lobby","user":"other"}`)
+	other.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"x"}}`)
+	third := h.come("third", "admin")
+	root.must("kick", `{"user":"third"}`)
+	third.expect("disconnected 3503 force disconnect")
+	root.must("ban", `{"user":"other"}`)
+	other.expect("disconnected 4503 banned")
+}
+
 func TestKick(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, bob := h.come("mod", "moderator"), h.come("bob")

@@ -172,7 +172,7 @@ func (c *Chat) info(call *room.Call, q *infoRequest) {
 			res.May = append(res.May, name)
 		}
 	}
-	if until, is := call.Hub.Muted(q.Room, user); is {
+	if until, is := call.Muted(q.Room); is {
 		at := int64(0)
 		if !until.IsZero() {
 			at = until.Unix()

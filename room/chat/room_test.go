@@ -94,6 +94,11 @@ func TestPrivateRoomsLife(t *testing.T) {
 			if got := alice.tryJoinAgain(name); !strings.HasPrefix(got, "103 ") {
 				t.Errorf("alice is out, and joins: %q", got)
 			}
+			eventually(t, "bob is the owner on the connection that he has", func() bool {
+				_, fault := bob.call("room.set", fmt.Sprintf(`{"room":%q,"slow":1}`, name))
+				return fault == ""
+			})
+			carol.refused(wire.ErrPermissionDenied, "room.set", fmt.Sprintf(`{"room":%q,"slow":2}`, name))
 			if got := in(bob, "room.info"); !strings.Contains(got, `"role":"owner"`) || !strings.Contains(got, `"title":"The club"`) {
 				t.Errorf("bob was there longest: %s", got)
 			}

@@ -143,6 +143,9 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 	if err == nil && q.Title == "" {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: title is missing")
 	}
+	if err == nil {
+		err = call.MayTalk(name) // a title is said to those who are invited
+	}
 	if err != nil {
 		call.Done(nil, err)
 		return
@@ -253,7 +256,7 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 	tell(h, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 	happened(call, name, eventLeave, user, func(error) {
 		if kindOf(name) != kindPrivate {
-			succeed(h.Engine(), name, was, done)
+			succeed(h, name, was, done)
 			return
 		}
 		h.Command(room.Order{Kind: room.OrderUnsubscribe, To: room.Target{User: user}, Room: name}, func(err error) {
@@ -261,14 +264,15 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 				done(err)
 				return
 			}
-			succeed(h.Engine(), name, was, done)
+			succeed(h, name, was, done)
 		})
 	})
 }
 
 // succeed sees what becomes of a room that somebody has left: forgotten without
 // members, and inherited without an owner.
-func succeed(e room.Engine, name string, was room.Roster, done func(error)) {
+func succeed(h *room.Hub, name string, was room.Roster, done func(error)) {
+	e := h.Engine()
 	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
 		switch {
 		case err != nil:
@@ -276,7 +280,7 @@ func succeed(e room.Engine, name string, was room.Roster, done func(error)) {
 		case len(some) == 0:
 			forget(e, name, done)
 		case was.Role == room.OwnerRole:
-			inherit(e, name, done)
+			inherit(h, name, done)
 		default:
 			done(nil)
 		}
@@ -320,7 +324,8 @@ func clear(e room.Engine, table, of string, done func(error)) {
 }
 
 // inherit gives a room without an owner to who is on its roster longest.
-func inherit(e room.Engine, name string, done func(error)) {
+func inherit(h *room.Hub, name string, done func(error)) {
+	e := h.Engine()
 	e.List(room.TableMember, name, "", maxRoster, func(all []room.Entry, err error) {
 		heir, since := "", int64(0)
 		for _, entry := range all {
@@ -343,7 +348,14 @@ func inherit(e room.Engine, name string, done func(error)) {
 		change(e, room.Key{Table: room.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
 			r.Role = room.OwnerRole
 			return there
-		}, done)
+		}, func(err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			tell(h, heir, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			h.Command(room.Order{Kind: room.OrderRoster, To: room.Target{User: heir}, Room: name}, done)
+		})
 	})
 }
 
@@ -368,6 +380,9 @@ func (c *Chat) invite(call *room.Call, q *inviteRequest) {
 	}
 	if err == nil && strings.HasPrefix(q.Room, "#") {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: nobody else can be in that room")
+	}
+	if err == nil {
+		err = call.MayTalk(q.Room)
 	}
 	if err != nil {
 		call.Done(nil, err)

@@ -63,7 +63,7 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 			return
 		}
 		what.Tags = map[string]string{tagID: *q.ID}
-		what.Key = "send " + owner(call.Author()) + " " + *q.ID
+		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted, or "a b" with "c" were "a" with "b c"
 	}
 	judge(call, room.ActSend, what, func(what room.Saying, err error) {
 		switch {

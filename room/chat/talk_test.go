@@ -53,6 +53,24 @@ func TestSendIsIdempotent(t *testing.T) {
 	alice.refused(wire.ErrBadRequest, "send", `{"room":"lobby"}`)
 }
 
+// TestRetryTellsNobody: neither the room nor those who are not there.
+func TestRetryTellsNobody(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	alice.join("#alice,bob")
+	for _, id := range []string{"1", "1", "1", "2"} {
+		alice.must("send", fmt.Sprintf(`{"room":"#alice,bob","id":%q,"data":{"text":"x"}}`, id))
+	}
+	for _, want := range []string{"1", "2"} {
+		if got := bob.nextIn("#bob"); !strings.HasSuffix(got, "event=message offset="+want+" room=#alice,bob") {
+			t.Errorf("bob is told %s, not of %s", got, want)
+		}
+		if got := alice.nextIn("#alice,bob"); !strings.HasSuffix(got, " id="+want) {
+			t.Errorf("alice is told %s, not of %s", got, want)
+		}
+	}
+}
+
 // TestDeletedTextIsGone from everything that a client can ask for.
 func TestDeletedTextIsGone(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {

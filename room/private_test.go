@@ -1,0 +1,47 @@
+package room
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"webim/netpoll"
+	"webim/room/token"
+)
+
+// TestPrivateRoomsOfOthers: neither a token's claims nor a backend's order puts a
+// user in a # room that is not hers.
+func TestPrivateRoomsOfOthers(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, Personal: true, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	c := n.chat()
+	c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "eve", Roles: []string{"admin"},
+		Channels: []string{"#bob", "#ann,bob", "#bob,eve", "#eve,bob", "#", "#eve,", "news"}}, time.Hour))
+	got := c.reply(t)
+	subs, _ := field(t, got, "connect", "subs").(map[string]any)
+	for _, room := range []string{"#eve", "#bob,eve", "news"} {
+		if subs[room] == nil {
+			t.Errorf("%s is missing: %s", room, got)
+		}
+	}
+	if len(subs) != 3 {
+		t.Errorf("joined: %s", got)
+	}
+	for _, room := range []string{"#bob", "#ann,bob", "last"} {
+		n.hub.Command(Order{Kind: OrderSubscribe, To: Target{User: "eve"}, Room: room}, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if got := c.reply(t); !strings.Contains(got, `"channel":"last"`) {
+		t.Errorf("by order: %s", got)
+	}
+	for i, command := range []string{`"subscribe":{"channel":"#bob"}`, `"publish":{"channel":"#bob","data":1}`, `"history":{"channel":"#bob"}`,
+		`"presence":{"channel":"#bob"}`, `"presence_stats":{"channel":"#bob"}`, `"subscribe":{"channel":"＃bob"}`} {
+		c.say(t, `{"id":%d,%s}`, i+2, command)
+		if got := field(t, c.reply(t), "error", "code"); got != 103.0 && i < 5 || i == 5 && got != nil { // the last only looks like it
+			t.Errorf("%s: %v", command, got)
+		}
+	}
+}
