@@ -119,6 +119,12 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 	return nil
 }
 
+// flagRejectUnrecovered, of a subscribe command, asks for ErrUnrecoverablePosition
+// instead of a subscription that has not recovered: the client then loads anew what
+// it shows, and comes with the position of that. The other flags ask for what webim
+// does not have; it says nothing of them, which declines them.
+const flagRejectUnrecovered = 2
+
 // join is joinWith without data for the client.
 func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles) {
 	s.joinWith(id, r, opts, t, roles, nil)
@@ -133,7 +139,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 	w := &wanted{room: r.Channel, opts: opts, roles: roles, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
 	if r.Recover {
-		w.since = &Position{r.Epoch, r.Offset}
+		w.since, w.strict = &Position{r.Epoch, r.Offset}, r.Flag&flagRejectUnrecovered != 0
 	}
 	if t != nil {
 		w.info, w.expires, w.grants, w.id = t.Info, t.Expires, t.Grants, t.ID

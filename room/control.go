@@ -165,7 +165,7 @@ func (s *session) ordered(o Order) {
 		push := &protocol.Subscribe{Data: o.Data}
 		if opts.Recoverable {
 			push.Recoverable, push.Positioned = true, true
-			push.Epoch, push.Offset = got.top.Epoch, got.top.Offset
+			push.Epoch, push.Offset = got.at.Epoch, got.at.Offset
 		}
 		reply := takeOut(s)
 		defer reply.give()

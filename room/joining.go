@@ -24,7 +24,7 @@ type joining struct {
 
 // subscribed is how a subscription was made.
 type subscribed struct {
-	top       Position
+	at        Position // where the client stands; each publication that it missed takes it on
 	recovered bool
 	missed    []Publication
 }
@@ -106,6 +106,9 @@ func (r *Room) seatJoining(j *joining) {
 	if i < 0 && j.err == nil {
 		j.err = wire.ErrInternal
 	}
+	if j.err == nil && j.strict && j.since != nil && !j.outcome(r.top).recovered {
+		j.err = wire.ErrUnrecoverablePosition
+	}
 	if j.err != nil {
 		r.quitLocked()
 		if i >= 0 {
@@ -134,25 +137,30 @@ func (r *Room) seatJoining(j *joining) {
 }
 
 // outcome puts the history and what was caught together. What cannot be proven
-// to be all that was missed is not recovered.
+// to be all that was missed is not recovered. Who recovers stands where it said:
+// a client that leaves while it takes in what it missed comes back for the rest.
 func (j *joining) outcome(top Position) subscribed {
-	out := subscribed{top: top}
-	if j.since == nil || j.since.Epoch != top.Epoch || j.since.Offset > top.Offset {
-		return out
+	lost := subscribed{at: top}
+	switch {
+	case j.since == nil || j.since.Offset > top.Offset:
+		return lost
+	case j.since.Epoch != top.Epoch && *j.since != (Position{}): // that is before the first, in any epoch
+		return lost
 	}
+	out := subscribed{at: Position{top.Epoch, j.since.Offset}, recovered: true}
 	last := j.since.Offset
 	for _, p := range slices.Concat(j.history.Publications, j.caught) {
 		if p.Offset <= last {
 			continue // in both
 		}
 		if p.Prev != last {
-			return subscribed{top: top} // what was between is forgotten
+			return lost // what was between is forgotten
 		}
 		out.missed = append(out.missed, p)
 		last = p.Offset
 	}
-	if out.recovered = last == top.Offset; !out.recovered {
-		out.missed = nil
+	if last != top.Offset {
+		return lost
 	}
 	return out
 }

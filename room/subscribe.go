@@ -60,6 +60,7 @@ type wanted struct {
 	opts    *Options
 	notices bool      // it wants to know who comes and goes
 	since   *Position // recover from there; nil: not asked for
+	strict  bool      // no subscription, and an error, if that cannot be
 	server  bool
 	placed  bool // it is told its place, and of gaps
 	info    []byte
@@ -178,7 +179,7 @@ func (o subscribed) result(positioned, asked bool, e wire.Encoding) *protocol.Su
 	res := &protocol.SubscribeResult{Recovered: o.recovered, WasRecovering: asked}
 	if positioned {
 		res.Recoverable, res.Positioned = true, true
-		res.Epoch, res.Offset = o.top.Epoch, o.top.Offset
+		res.Epoch, res.Offset = o.at.Epoch, o.at.Offset
 	}
 	for _, p := range o.missed {
 		if pub, ok := p.push(e); ok {

@@ -76,7 +76,7 @@ func TestFileForTheSDK(t *testing.T) {
 					must(sub.Subscribe())
 					must(sub.Unsubscribe())
 				}
-				for _, kept := range []string{"recovery:", "smallhistory:"} {
+				for _, kept := range []string{"recovery:", "smallhistory:", "any "} {
 					sub, err := c.NewSubscription(kept + t.Name())
 					must(err)
 					told := make(chan centrifuge.SubscribedEvent, 1)
@@ -98,8 +98,8 @@ func TestFileForTheSDK(t *testing.T) {
 	if status, body := ask(t, addr, "POST", "/api/publish", "test-api-key", `{"channel":"test","data":{}}`); status != 200 {
 		t.Errorf("the API: %d, %s", status, body)
 	}
-	for _, r := range p.cfg.rooms[:2] {
-		if want := map[string]int{"recovery:*": 100, "smallhistory:*": 2}[r.Match]; r.History != want || r.HistoryAge != 300*time.Second {
+	for _, r := range p.cfg.rooms {
+		if want := map[string]int{"recovery:*": 100, "smallhistory:*": 2, "*": 100}[r.Match]; r.History != want || r.HistoryAge != 300*time.Second {
 			t.Errorf("%s keeps %d for %v", r.Match, r.History, r.HistoryAge)
 		}
 	}

@@ -79,8 +79,8 @@ func classify(c *protocol.Command) (Method, *protocol.Command, error) {
 // offered. It returns nil or the ErrorCode to reply with, ErrMethodNotFound,
 // ErrBadRequest or ErrNotAvailable. Data is not looked at: see Data.
 //
-// Extras that a client only proposes (flag, delta, dict) are no fault: they are
-// declined by leaving them out of the reply.
+// Extras that a client only proposes (delta, dict, most of flag) are no fault: they
+// are declined by leaving them out of the reply.
 func Check(method Method, c *protocol.Command) error {
 	switch method {
 	case Unknown:

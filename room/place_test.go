@@ -1,0 +1,91 @@
+package room
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// Who recovers is told the place that it named: what it missed takes it on from
+// there, so that a client that leaves in the midst of that comes back for the
+// rest. Who does not is told the room's last. Who said that it would not have
+// that gets an error instead, and is no member.
+func TestRecoveryTellsThePlace(t *testing.T) {
+	keeps := func(messages int, recoverable bool) Options {
+		return Options{Rights: OpenRights(), Recoverable: recoverable, History: Retention{messages, 1 << 20, time.Minute}}
+	}
+	c := quietly(chatty())
+	c.Options = Patterns{{"short*", keeps(2, true)}, {"bare*", keeps(9, false)}, {"*", keeps(9, true)}}.Options
+	n := start(t, c, netpoll.Config{})
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		k := n.talk(enc)
+		for _, room := range []string{"long", "short", "bare"} {
+			for _, data := range []string{"1", "2", "3"} {
+				k.publish(t, room+" "+enc.String(), data)
+			}
+		}
+		for _, one := range []struct {
+			room   string
+			epoch  string // "=": the room's
+			offset uint64
+			strict bool
+			stands uint64
+			missed []uint64 // nil: not recovered
+			fails  bool
+		}{
+			{"long", "=", 1, false, 1, []uint64{2, 3}, false},
+			{"long", "=", 1, true, 1, []uint64{2, 3}, false},
+			{"long", "=", 3, true, 3, []uint64{}, false},
+			{"long", "=", 4, false, 3, nil, false},
+			{"long", "=", 4, true, 0, nil, true},
+			{"long", "another", 1, false, 3, nil, false},
+			{"long", "another", 1, true, 0, nil, true},
+			{"long", "another", 0, false, 3, nil, false},
+			{"long", "", 1, false, 3, nil, false}, // of which epoch it cannot tell
+			{"long", "", 1, true, 0, nil, true},
+			{"long", "", 0, true, 0, []uint64{1, 2, 3}, false}, // from before the first, in any epoch
+			{"short", "", 0, true, 0, nil, true},
+			{"short", "=", 0, false, 3, nil, false},
+			{"short", "=", 1, true, 1, []uint64{2, 3}, false},
+			{"empty", "", 0, true, 0, []uint64{}, false},
+			{"bare", "=", 1, true, 0, nil, false}, // it cannot recover there, as the reply tells
+		} {
+			room := one.room + " " + enc.String()
+			epoch := func() string {
+				return k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: room}}).History.GetEpoch()
+			}
+			r := &protocol.SubscribeRequest{Channel: room, Recoverable: true, Recover: true, Epoch: one.epoch, Offset: one.offset, Flag: 1}
+			if one.epoch == "=" {
+				r.Epoch = epoch()
+			}
+			if one.strict {
+				r.Flag |= flagRejectUnrecovered
+			}
+			if one.fails {
+				k.expectError(t, wire.ErrUnrecoverablePosition, &protocol.Command{Subscribe: r})
+				if s := n.hub.Stats(); s.Members != 0 {
+					t.Errorf("%+v: %+v", one, s)
+				}
+				continue
+			}
+			got := k.subscribe(t, r)
+			missed := []uint64{}
+			for _, p := range got.Publications {
+				missed = append(missed, p.Offset)
+			}
+			if got.Offset != one.stands || got.Recovered != (one.missed != nil) || !slices.Equal(missed, one.missed) || !got.WasRecovering || got.Id != 0 {
+				t.Errorf("%+v: %v", one, got)
+			}
+			if got.Recoverable == (one.room == "bare") || got.Recoverable && got.Epoch != epoch() {
+				t.Errorf("%+v: %v", one, got)
+			}
+			k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
+		}
+		k.leave(t)
+	})
+}
