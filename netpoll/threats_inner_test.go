@@ -199,8 +199,13 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 	for _, of := range [][4]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"}} {
 		s := serve(t, Config{MaxHandshakesPerIP: 2, MaxConnsPerIP: 3, HandshakeTimeout: time.Hour}, nil)
 		first, second := comeFrom(t, s, of[0]), comeFrom(t, s, of[1])
-		if got := asks(t, comeFrom(t, s, of[2])); got != 503 {
-			t.Errorf("%s, the third handshake: %d", of[2], got)
+		for range 2 { // also when the one before has gone
+			c := comeFrom(t, s, of[2])
+			if got := asks(t, c); got != 503 {
+				t.Errorf("%s, the third handshake: %d", of[2], got)
+			}
+			c.Close()
+			soon(t, "it has gone", func() bool { return s.refusing.Load() == 0 })
 		}
 		if got := asks(t, comeFrom(t, s, of[3])); got != 101 {
 			t.Errorf("%s, of another: %d", of[3], got)
