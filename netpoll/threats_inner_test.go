@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -181,9 +182,10 @@ func comeFrom(t *testing.T, s *Server, addr string) net.Conn {
 }
 
 // asks sends a request for an upgrade and returns the status of the answer.
-func asks(t *testing.T, c net.Conn) int {
+func asks(t *testing.T, c net.Conn, headers ...string) int {
 	t.Helper()
-	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", strings.Join(append(headers, ""), "\r\n"))
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -197,8 +199,13 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 	for _, of := range [][4]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"}} {
 		s := serve(t, Config{MaxHandshakesPerIP: 2, MaxConnsPerIP: 3, HandshakeTimeout: time.Hour}, nil)
 		first, second := comeFrom(t, s, of[0]), comeFrom(t, s, of[1])
-		if got := asks(t, comeFrom(t, s, of[2])); got != 503 {
-			t.Errorf("%s, the third handshake: %d", of[2], got)
+		for range 2 { // also when the one before has gone
+			c := comeFrom(t, s, of[2])
+			if got := asks(t, c); got != 503 {
+				t.Errorf("%s, the third handshake: %d", of[2], got)
+			}
+			c.Close()
+			soon(t, "it has gone", func() bool { return s.refusing.Load() == 0 })
 		}
 		if got := asks(t, comeFrom(t, s, of[3])); got != 101 {
 			t.Errorf("%s, of another: %d", of[3], got)
@@ -238,6 +245,42 @@ func TestThreatFullIsNotCounted(t *testing.T) {
 	soon(t, "both have gone", func() bool { return s.open.Load() == 1 && s.refusing.Load() == 0 })
 	if got := asks(t, comeFrom(t, s, "192.0.2.1")); got != 101 {
 		t.Errorf("the second of its address: %d", got)
+	}
+}
+
+// Whom a proxy names, and is sent away, is forgotten with the others, as the end of
+// the server shows.
+func TestThreatForwardedIsForgotten(t *testing.T) {
+	s := serve(t, Config{MaxConnsPerIP: 1, Exempt: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}, nil)
+	for i, want := range []int{101, 503, 503, 101} {
+		from := []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "2001:db8::1"}[i]
+		if got := asks(t, comeFrom(t, s, "198.51.100.7"), "X-Forwarded-For: "+from); got != want {
+			t.Errorf("%d, of %s: %d, want %d", i, from, got, want)
+		}
+	}
+}
+
+// A record has no pointer, so that the collector need not look at idle clients.
+func TestRecordHasNoPointer(t *testing.T) {
+	var look func(t reflect.Type, path string) string
+	look = func(t reflect.Type, path string) string {
+		switch k := t.Kind(); {
+		case k == reflect.Struct:
+			for i := range t.NumField() {
+				if found := look(t.Field(i).Type, path+"."+t.Field(i).Name); found != "" {
+					return found
+				}
+			}
+			return ""
+		case k == reflect.Array:
+			return look(t.Elem(), path+"[]")
+		case k >= reflect.Bool && k <= reflect.Complex128:
+			return ""
+		}
+		return path
+	}
+	if found := look(reflect.TypeFor[record](), "record"); found != "" {
+		t.Errorf("%s is, or has, a pointer", found)
 	}
 }
 

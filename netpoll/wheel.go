@@ -269,7 +269,8 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 		due := r.deadline.Load() + s.ticks.pong
 		switch {
 		case int32(now-due) < 0:
-			return due
+			// The answer may come long before that, and the next ping be due.
+			return now + min(s.ticks.ping, due-now)
 		case f&fReadable != 0:
 			return now + 1 // its answer may be there: it was not read until now
 		}

@@ -228,3 +228,20 @@ func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 		}
 	}
 }
+
+// Who answers late, but in time, is pinged again at the interval: however long the
+// patience, the wheel looks again after one.
+func TestLateAnswerKeepsTheInterval(t *testing.T) {
+	m := newWheelModel(0, 1)
+	r := m.recs[0]
+	m.s.ticks.ping, m.s.ticks.pong = 10, 36000
+	r.flags.Store(fOpen | fPinged)
+	r.deadline.Store(100)
+	r.seen.Store(99)
+	if got := m.s.heartbeat(r, 110, r.flags.Load()); got != 120 {
+		t.Errorf("without an answer it is looked at again at %d, want 120", got)
+	}
+	if got := m.s.heartbeat(r, 36095, r.flags.Load()); got != 36100 {
+		t.Errorf("shortly before the end it is looked at again at %d, want 36100", got)
+	}
+}

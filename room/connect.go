@@ -89,22 +89,22 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 		return false, err
 	}
 	k := &connecting{s: s, id: c.Id, req: c.Connect}
+	s.connecting.Store(true) // first: see mustConnect
 	k.identify()
 	if k.state.Load() == underWay {
 		k.hold(all.Rest())
 		if k.state.CompareAndSwap(underWay, held) {
 			return true, nil
 		}
-		s.connecting.Store(false)
 		defer k.letGo()
 	}
+	defer s.connecting.Store(false)
 	return false, k.reply(o)
 }
 
 // hold keeps what came behind the command, or notes that there is no room for it.
 func (k *connecting) hold(rest []byte) {
 	k.release = k.s.conn.Later()
-	k.s.connecting.Store(true)
 	behind := &k.s.hub.behind
 	if behind.Add(int64(len(rest))) > k.s.hub.cfg.MaxBehind {
 		behind.Add(-int64(len(rest)))
