@@ -105,6 +105,21 @@ func (c Conn) Queued() int {
 	return c.s.lagLocked(c.r)
 }
 
+// Crowded reports whether the queue is past HighWater, what the turn has still to
+// write included. If so, Drainer is told when it has shrunk below LowWater, even if
+// Fuller was not told of this.
+func (c Conn) Crowded() bool {
+	if !c.lock() {
+		return false
+	}
+	defer c.r.mu.Unlock()
+	high := c.r.w&wHigh != 0
+	if high {
+		c.r.flags.Or(fToldFull)
+	}
+	return high
+}
+
 // Push sends a message: op is ws.OpText (data must be UTF-8) or ws.OpBinary.
 // data may be reused when Push returns. What the socket does not take is
 // queued; see Config.MaxQueue for the bound and the errors ErrSlow and

@@ -139,7 +139,7 @@ func (k *connecting) resume() {
 		return
 	}
 	if rest, err := wire.Decode(s.enc, k.rest, s.hub.cfg.MaxCommands); err == nil {
-		s.commands(o, &rest)
+		s.commands(o, &rest, false)
 	}
 }
 

@@ -7,7 +7,8 @@
 //	message ──► Hub ──► turnstile ──► Engine ──► Room ──► shard ──► netpoll's queues
 //
 //	step     file              runs on
-//	dialect  hub.go, wire/     the worker that holds the connection's turn
+//	dialect  hub.go, held.go,  the worker that holds the connection's turn
+//	         wire/
 //	judge    command.go,       the same worker; say.go puts together what a
 //	         plain.go, say.go, message has to pass. What a backend decides
 //	         backend.go,       (backend.go) is gone on with by its answer, if the

@@ -36,6 +36,7 @@ type session struct {
 	connecting atomic.Bool              // the answer to its connect command has to wait
 	who        atomic.Pointer[identity] // a refresh changes it
 	quota      quota                    // owned by the turn
+	handled    *handled                 // owned by the turn; nil: no message waits
 	asking     *asking                  // nil without a backend
 	nextLook   atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
 
@@ -208,16 +209,21 @@ func (s *session) message(op ws.OpCode, data []byte) {
 		s.disconnect(wire.DisconnectBadRequest)
 		return
 	}
+	s.goOn(&commands)
 	o := takeOut(s)
 	defer o.give()
-	s.commands(o, &commands)
+	s.commands(o, &commands, true)
 }
 
 // commands handles one command after the other, until one must be waited for:
 // connect, without which the others mean nothing. Whoever waits calls commands
-// again with the rest.
-func (s *session) commands(o *out, all *wire.Commands) {
+// again with the rest. On the turn, a client has to take replies before others are
+// made.
+func (s *session) commands(o *out, all *wire.Commands, onTurn bool) {
 	for {
+		if onTurn && s.hold(all) {
+			return
+		}
 		method, c, err := all.Next()
 		if err == io.EOF {
 			return

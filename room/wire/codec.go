@@ -62,6 +62,7 @@ var (
 type Commands struct {
 	encoding Encoding
 	rest     []byte // cuts into whole commands, by Decode; of JSON not ending in blank lines
+	taken    int
 }
 
 // Decode cuts a WebSocket message into its commands without decoding them: it
@@ -100,6 +101,20 @@ func Decode(encoding Encoding, message []byte, limit int) (Commands, error) {
 // a part of the message that Decode was given.
 func (c *Commands) Rest() []byte { return c.rest }
 
+// Taken is how many commands were taken.
+func (c *Commands) Taken() int { return c.taken }
+
+// Skip passes over commands that were taken when the same message was decoded
+// before.
+func (c *Commands) Skip(n int) {
+	for c.taken < n && len(c.rest) > 0 {
+		one, rest, err := cut(c.encoding, c.rest)
+		if c.rest = rest; err == nil && (c.encoding != JSON || !blank(one)) {
+			c.taken++
+		}
+	}
+}
+
 // Next takes the next command. It returns io.EOF when there is none left, and
 // one of the errors above for a command that cannot be understood; nothing of
 // the message is left then. A pong has no command: nil is returned with it.
@@ -115,6 +130,7 @@ func (c *Commands) Next() (Method, *protocol.Command, error) {
 		if c.encoding == JSON && blank(one) {
 			continue
 		}
+		c.taken++
 		method, command, err := decode(c.encoding, one)
 		if err != nil {
 			c.rest = nil

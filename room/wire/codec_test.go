@@ -198,6 +198,36 @@ func TestRestIsAMessage(t *testing.T) {
 	}
 }
 
+// What was taken of a message can be passed over when it is decoded again; blank
+// lines are not counted.
+func TestSkip(t *testing.T) {
+	for encoding, message := range map[wire.Encoding]string{
+		wire.JSON:     "{}\n\n{\"id\":1,\"ping\":{}}\n \n{\"id\":2,\"ping\":{}}",
+		wire.Protobuf: "\x00\x05\x08\x01\x92\x01\x00\x05\x08\x02\x92\x01\x00",
+	} {
+		for n := range 5 {
+			c, err := wire.Decode(encoding, []byte(message), 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []uint32
+			for c.Skip(n); ; {
+				_, command, err := c.Next()
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, command.GetId())
+			}
+			if want := []uint32{0, 1, 2}[min(n, 3):]; !slices.Equal(ids, want) || c.Taken() != 3 {
+				t.Errorf("%v, behind %d: %v, want %v; %d were taken", encoding, n, ids, want, c.Taken())
+			}
+		}
+	}
+}
+
 // After an error nothing of the message is handed out any more.
 func TestNothingFollowsAnError(t *testing.T) {
 	for encoding, message := range map[wire.Encoding]string{

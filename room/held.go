@@ -1,0 +1,42 @@
+package room
+
+import (
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// Who comes back to a hundred rooms in one message is owed a hundred histories,
+// which may be more than its queue holds, however fast it reads. It is not slow for
+// that: the rest of its commands waits, as bytes, until the client has taken most of
+// what it has been answered. So a message is handled in as many parts as it needs.
+
+// handled are the first commands of a message whose others wait.
+type handled struct {
+	count int
+	again func() // has netpoll bring the message again
+}
+
+// hold keeps what is left of a message if enough waits for the client already.
+func (s *session) hold(all *wire.Commands) bool {
+	if all.Taken() == 0 || len(all.Rest()) == 0 || !s.conn.Crowded() {
+		return false
+	}
+	s.handled = &handled{all.Taken(), s.conn.Again()}
+	return true
+}
+
+// goOn passes over what is handled of a message that was held.
+func (s *session) goOn(all *wire.Commands) {
+	if s.handled != nil {
+		all.Skip(s.handled.count)
+		s.handled = nil
+	}
+}
+
+// Drained implements netpoll.Drainer: a client that has taken its replies is read
+// again.
+func (h *Hub) Drained(c netpoll.Conn) {
+	if s := sessionOf(c); s != nil && s.handled != nil {
+		s.handled.again()
+	}
+}
