@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"webim/netpoll"
 	"webim/room/token"
 )
@@ -43,5 +45,40 @@ func TestPrivateRoomsOfOthers(t *testing.T) {
 		if got := field(t, c.reply(t), "error", "code"); got != 103.0 && i < 5 || i == 5 && got != nil { // the last only looks like it
 			t.Errorf("%s: %v", command, got)
 		}
+	}
+}
+
+// TestNothingIsBelievedOfData: tags and authors are the server's, whatever a client
+// puts beside its data or into it.
+func TestNothingIsBelievedOfData(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	c, plain := n.chat(), n.join("/r", noDeflate)
+	c.say(t, `{"id":1,"connect":{"name":"root","data":{"user":"root"}}}`)
+	id, _ := field(t, c.reply(t), "connect", "client").(string)
+	c.say(t, `{"id":2,"subscribe":{"channel":"r","data":{"info":{"user":"root"}}}}`)
+	c.reply(t)
+	const claims = `"tags":{"event":"delete","of":"1"},"info":{"user":"root"},"offset":7,"time":1`
+	c.say(t, `{"id":3,"publish":{"channel":"r","data":{%s},%s}}`, claims, claims)
+	for range 2 {
+		got := c.reply(t)
+		if field(t, got, "push") == nil {
+			continue // the reply
+		}
+		pub, _ := field(t, got, "push", "pub").(map[string]any)
+		info, _ := pub["info"].(map[string]any)
+		if pub["tags"] != nil || info["user"] != "" || info["client"] != id || pub["offset"] != 1.0 || pub["time"] == 1.0 {
+			t.Errorf("published: %s", got)
+		}
+	}
+	if op, p, err := plain.read(); err != nil || string(p) != `{`+claims+`}` {
+		t.Errorf("the plain dialect has %x %s, %v", op, p, err)
+	}
+	if err := plain.send(ws.OpText, `{"text":"x",`+claims+`}`); err != nil {
+		t.Fatal(err)
+	}
+	got := c.reply(t)
+	pub, _ := field(t, got, "push", "pub").(map[string]any)
+	if pub["tags"] != nil || pub["info"] != nil || pub["offset"] != 2.0 {
+		t.Errorf("published by a plain client: %s", got)
 	}
 }

@@ -314,8 +314,8 @@ func TestHistoryCommand(t *testing.T) {
 	})
 }
 
-// Who recovers relies on its place, whether it says so or not: it is told where it
-// is, and of gaps.
+// Who recovers relies on its place, whether it says so or not: it is told the place
+// that it named, from which the publications move it on, and of gaps.
 func TestWhoRecoversHasAPlace(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	k := n.talk(wire.JSON)
@@ -323,7 +323,7 @@ func TestWhoRecoversHasAPlace(t *testing.T) {
 	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
 	k.publish(t, "r", "2")
 	got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recover: true, Epoch: epoch, Offset: 1})
-	if !got.Recovered || len(got.Publications) != 1 || !got.Positioned || got.Epoch != epoch || got.Offset != 2 {
+	if !got.Recovered || len(got.Publications) != 1 || !got.Positioned || got.Epoch != epoch || got.Offset != 1 {
 		t.Errorf("got %v", got)
 	}
 	if n.hub.RemoveHistory("r", func(error) {}); k.push(t).Unsubscribe.GetCode() != uint32(wire.UnsubscribeInsufficientState) {

@@ -57,11 +57,12 @@
 //	             id: 1 to 64 bytes. The same id of the same user with the same data within 5 minutes is
 //	             the same message, with the same offset; with other data it is error 113.
 //	edit         {room, offset, data}              {offset} of the event
-//	delete       {room, offset}                    {}
+//	delete       {room, offset}                    {}    of what is forgotten already, too, as long as an edit of it is not
 //	react        {room, offset, emoji, remove?}    {}
 //	typing       {room}                            {}
 //	mark         {room, read?, delivered?}         {read, delivered}
-//	             Marks only grow. In rooms with a roster of up to 100 others see them, as events.
+//	             Marks only grow, as long as the room's epoch lasts, and not beyond what was said; 2000 of a user.
+//	             In rooms with a roster of up to 100 others see them, as events.
 //	marks        {room}                            {marks: [{user, read, delivered}]}
 //	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more}
 //	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest;
@@ -76,27 +77,34 @@
 //	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.
 //	room.direct  {user}                            {room}
 //	room.join    {room}                            {}    puts a room in the list; a private one after an invitation
-//	room.leave   {room}                            {}
+//	room.leave   {room}                            {}    what the caller has read is forgotten; so is the room that all have left,
+//	             with its bans and mutes if it is private, and its title unless a manager has set it.
+//	             An owner is followed by who is there longest.
 //	room.invite  {room, user}                      {}
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
 //	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, role?}
 //	members      {room, after?, limit?}            {members: [{user, info?, online, role?}], more}
+//	             in the order of their names, those without one first and as one; limit 1000
 //
-//	kick         {room?, user}                     {}    room: out of it; without: all connections of the user, for good (3503)
+//	kick         {room?, user}                     {}    room: out of it (in the plain dialect: closed); without: all connections
+//	             of the user, for good (3503). It is no ban.
 //	ban          {room?, user?, ip?, seconds?, reason?}  {}    0 seconds: until unban
 //	unban        {room?, user?, ip?}               {}
 //	mute         {room?, user, seconds?, reason?}  {}
 //	unmute       {room?, user}                     {}
 //	sanctions    {room?}                           {bans: [{user?, ip?, until?, by, reason?}], mutes: […]}
 //
-// Without room, these need a role in all rooms.
+// Without room, these need a role in all rooms. What a moderator does so binds no
+// admin (of the room or, without one, of all), and nothing the owner of a private
+// room in it. Who is muted, or in a locked room, makes no titles and invites nobody;
+// who is banned in a room gets 443 for whatever is asked of it but leaving.
 //
 // # Errors
 //
 // Besides those of the protocol: 113 the id belongs to another message; 440 the
-// caller is muted; 441 too soon, in slow mode (temporary); 442 the room is locked;
-// 443 banned; 444 no such message; 445 the text is too long or has control
-// characters. Close code 4503: banned.
+// caller is muted; 441 too soon, in slow mode (temporary; the same id again is not);
+// 442 the room is locked; 443 banned; 444 no such message; 445 the text is too long
+// or has control characters. Close code 4503: banned.
 //
 // # Examples
 //
