@@ -122,7 +122,7 @@ func TestRevalidation(t *testing.T) {
 // TestPagesNeedOnlyThemselves reads the pages as the browser will under the
 // policy: everything they name is ours and served, and nothing is inline.
 func TestPagesNeedOnlyThemselves(t *testing.T) {
-	for target, files := range map[string]int{"/": 5, "/classic": 3} {
+	for target, files := range map[string]int{"/": 7, "/classic": 3} {
 		page := body(t, get(t, "GET", target, nil))
 		names := regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1)
 		if len(names) != files {

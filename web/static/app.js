@@ -4,15 +4,20 @@
 import { $, el, say } from './dom.js';
 import * as i18n from './i18n.js';
 import { Chat, nameOf } from './chat.js';
+import { moment } from './time.js';
 import * as connection from './connection.js';
 import { RoomList } from './rooms.js';
-import { MessageList, textOf } from './messages.js';
+import { textOf } from './message.js';
+import { MessageList } from './messages.js';
+import { picture } from './picture.js';
 import { MemberList } from './members.js';
 import { Composer } from './composer.js';
 import { ask, failed, menu, toast } from './menu.js';
 
 const { t } = i18n;
 const EMOJIS = ['👍', '❤️', '😂', '😮', '😢', '🎉'];
+
+const SENT_OUT = 2000, BANNED = 443; // codes of the protocol's, and of webim's
 
 let chat, rooms, room, info = { may: [] };
 
@@ -22,11 +27,14 @@ const list = new MessageList({
   retry: (id) => room.retry(id),
   discard: (id) => room.discard(id),
   seen: (offset) => room.read(offset),
+  nameOf: (user) => rooms.nameOf(user),
+  isMe: (users) => chat.user !== '' && users.includes(chat.user),
 });
 const members = new MemberList({ menu: memberMenu, learn: (who) => rooms.learn(who) && rooms.render(), nameOf: (user) => rooms.nameOf(user) });
 const composer = new Composer({
   send: (text, { reply, edit }) => {
-    if (edit) return void room.edit(edit.offset, text).catch(failed);
+    if (edit) return void room.edit(edit.offset, text).catch((e) => { composer.giveBack(edit, text); failed(e); });
+    list.clearLine();
     room.send(text, reply?.offset);
     list.toNewest();
   },
@@ -68,14 +76,15 @@ async function enter({ token, name }) {
   $('entry').hidden = true;
   $('room').hidden = $('room-menu').hidden = false;
   document.body.dataset.in = '';
+  $('self').insertBefore($('language'), $('sign-out')); // on a phone there is no place for it above
   choose(new URLSearchParams(location.search).get('room') || 'lobby');
 }
 
 // Rooms.
 
 async function choose(name) {
-  document.body.dataset.view = 'room';
-  if (room?.name === name) return void $('text').focus();
+  show('room');
+  if (room?.name === name) return write();
   let mine;
   try {
     mine = chat.open(name);
@@ -86,27 +95,61 @@ async function choose(name) {
   room = mine;
   info = { may: [] };
   newest = undefined;
-  composer.end();
-  say($('banner'), '');
+  composer.turn(name);
+  banner('');
   room.addEventListener('change', changed);
   room.addEventListener('members', () => members.refresh());
   room.addEventListener('settings', learn);
   room.addEventListener('gap', () => toast(t('gap')));
-  room.addEventListener('left', ({ detail }) => { composer.allow(false); say($('banner'), t('leftRoom', { reason: detail.reason })); rooms.refresh(); });
+  room.addEventListener('left', ({ detail }) => left(mine, detail));
   history.replaceState(null, '', name === 'lobby' ? location.pathname : `?room=${encodeURIComponent(name)}`);
   list.show(room, chat);
   members.show(room);
   rooms.select(name);
   heading();
-  $('text').focus();
+  write();
   if (chat.user && rooms.kindOf(name) === 'public') await chat.join(name).catch(() => {}); // so that it stays in the list
   if (room === mine) learn();
 }
 
+// On a phone the keyboard comes when it is asked for.
+function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus(); }
+
+// Who is out is told why. That one was sent out says whoever did it; that one is
+// banned, the next call.
+function left(of, { code, reason }) {
+  if (of !== room) return;
+  if (code === SENT_OUT) learn();
+  reason = { [SENT_OUT]: t('sentOut'), [BANNED]: t('bannedOut') }[code] ?? reason;
+  const words = of.loaded ? t('leftRoom', { reason }) : t('noEntry', { reason });
+  composer.allow(false, words);
+  banner(words, true);
+  rooms.refresh();
+}
+$('again').addEventListener('click', () => {
+  banner('');
+  room.enter();
+  learn();
+  write();
+});
+
+/** What is to be known of the room above its messages; again: one may try to come in. */
+function banner(text, again = false) {
+  say($('banner'), text);
+  $('again').hidden = !again;
+}
+
 function heading() {
   if (!room) return;
+  const name = store.get().name || rooms.nameOf(chat.user) || t('anonymous');
   say($('heading'), rooms.titleOf(room.name));
-  say($('me'), t('you', { name: store.get().name || rooms.nameOf(chat.user) || t('anonymous') }));
+  say($('me'), t('you', { name }));
+  $('portrait').replaceChildren(picture(chat.user, name));
+}
+
+function typing() {
+  const names = [...room.typing.values()].map((n) => n || t('anonymous'));
+  say($('typing'), names.length ? t('typing', { names }) : '');
 }
 
 let newest; // what was read aloud, or stood there when the room was opened
@@ -114,8 +157,7 @@ function changed(e) {
   if (e.target !== room) return;
   for (const m of room.messages) rooms.learn(m.info);
   list.render();
-  const names = [...room.typing.values()].map((n) => n || t('anonymous'));
-  say($('typing'), names.length ? t('typing', { names }) : '');
+  typing();
   const last = room.messages.at(-1);
   if (room.atEnd && newest < last?.offset && last.info?.user !== chat.user)
     $('news').textContent = t('newMessage', { name: nameOf(last.info) || t('anonymous'), text: textOf(last.data) });
@@ -131,12 +173,13 @@ async function learn() {
     if (of !== room) return;
     info = got;
   } catch (e) {
-    if (of === room) say($('banner'), e.code ? t('noEntry', { reason: e.message }) : '');
+    if (e.code === BANNED || !of.error && e.code) left(of, { code: e.code, reason: e.message });
     return;
   }
+  if (of.error) return; // what is to be said stands there
   const muted = info.muted !== undefined, closed = info.locked && !may('mute');
-  say($('banner'), muted ? t('muted') : info.locked ? t('locked') : info.slow ? t('slowMode', { s: info.slow }) : '');
-  composer.allow(may('send') && !muted && !closed, $('banner').textContent);
+  banner(muted ? t('muted') : info.locked ? t('locked') : info.slow ? t('slowMode', { s: info.slow }) : '');
+  composer.allow(may('send') && !muted && !closed, $('banner').textContent || t('silent'));
   rooms.refresh();
   heading();
 }
@@ -154,6 +197,7 @@ function messageMenu(m, button) {
       label: t('delete'), danger: true,
       act: async () => { if (await ask(t('confirmDelete'), [], { ok: t('delete'), danger: true })) room.remove(m.offset).catch(failed); },
     },
+    '-',
     ...(mine || !m.info?.user ? [] : moderation(m.info.user, nameOf(m.info))),
   ]);
 }
@@ -161,53 +205,60 @@ function messageMenu(m, button) {
 function memberMenu(m, name, button) {
   const items = m.user === chat.user ? [] : [
     chat.user && { label: t('message'), act: () => chat.direct(m.user).then((r) => choose(r.room)).catch(failed) },
+    '-',
     ...moderation(m.user, name),
   ];
-  if (items.some(Boolean)) menu(button, items);
+  menu(button, items);
 }
 
 function moderation(user, name) {
+  const of = room;
   const sanction = async (title, call) => {
-    const values = await ask(title, [{ name: 'minutes', label: t('minutes'), type: 'number', min: 0, value: '60' }, { name: 'reason', label: t('reason') }], { danger: true });
-    if (values) call(room.name, user, { seconds: Math.round(values.minutes * 60), reason: values.reason || undefined }).catch(failed);
+    const values = await ask(`${title}: ${name}`, [{ name: 'minutes', label: t('minutes'), type: 'number', min: 0, value: '60' }, { name: 'reason', label: t('reason') }], { ok: title, danger: true });
+    if (values) call(of.name, user, { seconds: Math.round(values.minutes * 60), reason: values.reason || undefined }).catch(failed);
   };
   return [
-    may('mute') && { label: t('mute'), act: () => sanction(`${t('mute')}: ${name}`, chat.mute.bind(chat)) },
-    may('kick') && { label: t('kick'), act: async () => { if (await ask(t('confirmKick', { name }), [], { danger: true })) chat.kick(room.name, user).catch(failed); } },
-    may('ban') && { label: t('ban'), danger: true, act: () => sanction(`${t('ban')}: ${name}`, chat.ban.bind(chat)) },
+    may('mute') && { label: t('mute'), act: () => sanction(t('mute'), chat.mute.bind(chat)) },
+    may('kick') && { label: t('kick'), act: async () => { if (await ask(t('confirmKick', { name }), [], { ok: t('kick'), danger: true })) chat.kick(of.name, user).catch(failed); } },
+    may('ban') && { label: t('ban'), danger: true, act: () => sanction(t('ban'), chat.ban.bind(chat)) },
   ];
 }
 
 $('room-menu').addEventListener('click', (e) => {
-  const set = (values) => room.set(values).catch(failed);
+  const of = room; // a question may be answered when another one is open
+  const set = (values) => of.set(values).catch(failed);
   const question = async (title, field, act) => {
     const values = await ask(title, [field]);
     if (values) act(values[field.name]);
   };
   const items = [
     chat.user && !room.name.startsWith('#') && (rooms.kindOf(room.name) === 'public' || may('manage')) && {
-      label: t('invite'), act: () => question(t('invite'), { name: 'user', label: t('user'), required: true }, (user) => chat.invite(room.name, user).catch(failed)),
+      label: t('invite'), act: () => question(t('invite'), somebody(), (user) => chat.invite(of.name, rooms.userOf(user)).catch(failed)),
     },
     may('manage') && { label: t('rename'), act: () => question(t('rename'), { name: 'title', label: t('title'), value: info.title, maxlength: 100 }, (title) => set({ title })) },
     may('manage') && { label: info.locked ? t('unlock') : t('lock'), act: () => set({ locked: !info.locked }) },
     may('manage') && { label: t('slow'), act: () => question(t('slow'), { name: 'slow', label: t('seconds'), type: 'number', min: 0, value: String(info.slow) }, (slow) => set({ slow: +slow })) },
     may('ban') && may('mute') && { label: t('sanctions'), act: showSanctions },
+    '-',
     room.name !== 'lobby' && { label: t('leave'), danger: true, act: leave },
   ];
-  if (items.some(Boolean)) menu(e.currentTarget, items);
+  menu(e.currentTarget, items.some((i) => i && i !== '-') ? items : [{ label: t('nothing'), act: () => {} }]);
 });
+
+const somebody = () => ({ name: 'user', label: t('user'), required: true, among: rooms.people() });
 
 async function showSanctions() {
   const of = room;
   try {
     const { bans, mutes } = await chat.sanctions(of.name);
     const row = (s, lift, label) => {
-      const node = el('li', {}, el('bdi', {}, s.ip ?? rooms.nameOf(s.user)), ` · ${label}${s.reason ? ` · ${s.reason}` : ''} `,
+      const node = el('li', {}, s.user && picture(s.user, rooms.nameOf(s.user)),
+        el('span', {}, el('bdi', {}, s.ip ?? rooms.nameOf(s.user)), el('small', {}, [label, s.until ? t('until', { time: moment(s.until * 1000) }) : '', s.reason].filter(Boolean).join(' · '))),
         el('button', { type: 'button', onclick: () => lift(of.name, s.user).then(() => node.remove(), failed) }, t('lift')));
       return node;
     };
     const all = [...bans.filter((b) => b.user).map((b) => row(b, chat.unban.bind(chat), t('ban'))), ...mutes.map((m) => row(m, chat.unmute.bind(chat), t('mute')))];
-    ask(t('sanctions'), [], { body: el('ul', { class: 'sanctions' }, ...(all.length ? all : [el('li', {}, t('none'))])) });
+    ask(t('sanctions'), [], { ok: t('close'), cancel: false, body: el('ul', { class: 'sanctions' }, ...(all.length ? all : [el('li', {}, t('none'))])) });
   } catch (e) {
     failed(e);
   }
@@ -227,20 +278,32 @@ $('add').addEventListener('click', (e) => {
     if (values) act(values).then((r) => { rooms.refresh(); choose(r.room); }).catch(failed);
   };
   menu(e.currentTarget, [
-    chat.user && { label: t('newDirect'), act: () => create(t('newDirect'), [{ name: 'user', label: t('user'), required: true }], ({ user }) => chat.direct(user)) },
-    chat.user && { label: t('newRoom'), act: () => create(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users') }],
-      ({ title, users }) => chat.create(title, { users: users.split(',').map((u) => u.trim()).filter(Boolean) })) },
+    chat.user && { label: t('newDirect'), act: () => create(t('newDirect'), [somebody()], ({ user }) => chat.direct(rooms.userOf(user))) },
+    chat.user && { label: t('newRoom'), act: () => create(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users'), among: rooms.people(), maxlength: 2000 }],
+      ({ title, users }) => chat.create(title, { users: users.split(/[,，]/).map((u) => rooms.userOf(u.trim())).filter(Boolean) })) },
     chat.user && { label: t('newPublic'), act: () => create(t('newPublic'), [{ name: 'room', label: t('roomName'), required: true }, { name: 'title', label: t('title'), required: true, maxlength: 100 }],
       ({ room: name, title }) => chat.create(title, { room: name })) },
     { label: t('joinRoom'), act: () => create(t('joinRoom'), [{ name: 'room', label: t('roomName'), required: true }], async ({ room: name }) => ({ room: name })) },
   ]);
 });
 
-// On narrow screens one thing at a time is shown.
-const toggle = (view) => { document.body.dataset.view = document.body.dataset.view === view ? 'room' : view; };
-$('show-rooms').addEventListener('click', () => toggle('rooms'));
-$('show-members').addEventListener('click', () => toggle('members'));
-addEventListener('keydown', (e) => { if (e.key === 'Escape') document.body.dataset.view = 'room'; });
+// On narrow screens one thing at a time is shown: a drawer lies over the rest, which
+// is out of reach meanwhile.
+function show(view) {
+  const before = document.body.dataset.view;
+  if (view === before) return;
+  document.body.dataset.view = view;
+  $('top').inert = document.querySelector('main').inert = view !== 'room';
+  for (const of of ['rooms', 'members']) $(`show-${of}`).setAttribute('aria-expanded', String(of === view));
+  if (view !== 'room') $(view).querySelector('.shut').focus();
+  else $(`show-${before}`).focus();
+}
+$('show-rooms').addEventListener('click', () => show('rooms'));
+$('show-members').addEventListener('click', () => show('members'));
+for (const button of document.querySelectorAll('.shut')) button.addEventListener('click', () => show('room'));
+document.body.addEventListener('click', (e) => { if (e.target === document.body) show('room'); }); // what lies under a drawer
+addEventListener('keydown', (e) => { if (e.key === 'Escape') show('room'); });
+for (const width of ['42rem', '64rem']) matchMedia(`(max-width: ${width})`).addEventListener('change', () => show('room'));
 document.addEventListener('visibilitychange', () => rooms?.render());
 
 i18n.start($('language'));
@@ -252,6 +315,7 @@ i18n.changed.addEventListener('change', () => {
   list.render();
   members.forget();
   heading();
+  typing();
   learn();
 });
 

@@ -15,13 +15,13 @@
 // ChatError, whose code is the protocol's or webim's.
 
 import { asError } from './errors.js';
-import { personalRoom } from './names.js';
+import { otherOf, personalRoom } from './names.js';
 import { Outbox } from './outbox.js';
-import { Room } from './room.js';
+import { KEPT, Room } from './room.js';
 
 export { ChatError } from './errors.js';
 export { givenName, nameOf, otherOf, personalRoom } from './names.js';
-export { Room };
+export { KEPT, Room };
 
 /**
  * A user's connection.
@@ -45,6 +45,7 @@ export class Chat extends EventTarget {
   #storage;
   #rooms = new Map(); // open ones, by name
   #outboxes = new Map(); // of rooms that something was said in, open or not
+  #restored = false;
 
   /**
    * @param {object} o
@@ -169,13 +170,15 @@ export class Chat extends EventTarget {
   }
 
   #save() {
-    const rooms = [...this.#outboxes].map(([room, box]) => [room, box.all.filter((m) => m.state !== 'sent').map(({ id, text, reply, time }) => ({ id, text, reply, time }))]).filter(([, all]) => all.length);
+    const rooms = [...this.#outboxes].map(([room, box]) => [room, box.unsent()]).filter(([, all]) => all.length);
     if (rooms.length) this.#storage?.setItem(SAVED, JSON.stringify({ user: this.user, rooms }));
     else this.#storage?.removeItem(SAVED);
   }
 
   // What the page before this one, in the same tab, could not send.
   #restore() {
+    if (this.#restored) return;
+    this.#restored = true;
     const { user, rooms } = JSON.parse(this.#storage?.getItem(SAVED) ?? '{}');
     this.#storage?.removeItem(SAVED);
     if (user && user === this.user) for (const [room, all] of rooms) this.#outbox(room).restore(all);
@@ -188,7 +191,7 @@ export class Chat extends EventTarget {
       this.#client.setToken(this.token);
     }
     this.#become('connected');
-    if (!this.#outboxes.size) this.#restore();
+    this.#restore();
     this.#tell('rooms');
   }
 
@@ -215,6 +218,8 @@ export class Chat extends EventTarget {
     if (channel !== personalRoom(this.user)) return;
     if (tags.event === 'invite') this.#tell('invite', { room: tags.room, title: data.title, by: tags.by });
     if (tags.event === 'message' && this.#rooms.has(tags.room)) return; // it is there to be seen
+    // Who writes to one alone is told that it has come, whatever one looks at.
+    if (tags.event === 'message' && otherOf(tags.room, this.user)) this.call('mark', { room: tags.room, delivered: +tags.offset }).catch(() => {});
     this.#tell('rooms');
   }
 

@@ -3,12 +3,13 @@
 import { $ } from './dom.js';
 import { t } from './i18n.js';
 import { nameOf } from './chat.js';
-import { short, textOf } from './messages.js';
+import { short, textOf } from './message.js';
 
 const box = $('text');
 
 export class Composer {
   #reply; #edit; #send; #down = false;
+  #room = ''; #drafts = new Map(); // what stands in the box, by room
 
   /** send(text, {reply, edit}): messages; type(): somebody writes. */
   constructor({ send, type, editLast }) {
@@ -37,8 +38,25 @@ export class Composer {
     $('context-end').addEventListener('click', () => { this.end(); box.focus(); });
   }
 
+  /** Turns to another room: what is written for this one stays with it. */
+  turn(room) {
+    this.end();
+    this.#drafts.set(this.#room, box.value);
+    this.#room = room;
+    box.value = this.#drafts.get(room) ?? '';
+    this.#grow();
+  }
+
+  /** Edits again what could not be changed, unless something else is written already. */
+  giveBack(message, text) {
+    if (box.value) return;
+    this.edit(message);
+    box.value = text;
+    this.#grow();
+  }
+
   reply(message) {
-    this.#edit = undefined;
+    this.end();
     this.#reply = message;
     this.#context(t('replyTo', { name: nameOf(message.info) || t('anonymous'), text: short(textOf(message.data)) }));
   }

@@ -46,5 +46,7 @@ function ended(reason) {
 }
 
 $('retry').addEventListener('click', () => chat?.retry());
+// Who comes back to the page, or out of sleep, does not want to wait.
+document.addEventListener('visibilitychange', () => { if (!document.hidden && chat?.state === 'waiting') chat.retry(); });
 addEventListener('online', show);
 addEventListener('offline', show);

@@ -11,7 +11,17 @@ export function el(tag, props = {}, ...children) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.filter((c) => c !== undefined && c !== null && c !== false && c !== ''));
+  node.append(...children.filter((c) => c || c === 0));
+  return node;
+}
+
+/** One of the page's icons, by its name in index.html. */
+export function icon(name) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
+  use.setAttribute('href', `#i-${name}`);
+  node.setAttribute('aria-hidden', 'true');
+  node.append(use);
   return node;
 }
 

@@ -15,6 +15,8 @@ export function t(key, values = {}) {
 }
 
 export const language = () => (current === 'zh' ? 'zh-CN' : 'en');
+/** How the reader writes dates: her own variant of the language. */
+export const locale = () => navigator.languages?.find((l) => l.toLowerCase().startsWith(current)) ?? language();
 export const changed = new EventTarget();
 
 /** Writes the strings of the document, and has its select change them. */

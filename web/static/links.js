@@ -2,15 +2,16 @@
 
 import { el } from './dom.js';
 
-const address = /\bhttps?:\/\/[^\s<>"'`\p{C}]+/giu;
-const tail = /[.,:;!?)\]}»”’。，：；！？）】》]+$/u; // what ends the sentence, not the address
+// Neither in an address: spaces, quotes, what cannot be seen, and Chinese punctuation,
+// behind which a sentence goes on without a space.
+const address = /\bhttps?:\/\/[^\s<>"'`\p{C}“”‘’«»。，：；！？、…（）【】《》「」『』]+/giu;
 
 /** The nodes of a text. */
 export function linked(text) {
   const nodes = [];
   let at = 0;
   for (const match of text.matchAll(address)) {
-    const found = match[0].replace(tail, '');
+    const found = trimmed(match[0]);
     let url;
     try { url = new URL(found); } catch { continue; }
     if (url.protocol !== 'http:' && url.protocol !== 'https:' || url.username || url.password) continue;
@@ -19,4 +20,18 @@ export function linked(text) {
   }
   nodes.push(text.slice(at));
   return nodes.filter((n) => n !== '');
+}
+
+// Without what ends the sentence. A bracket does if it was opened before the
+// address: those of https://en.wikipedia.org/wiki/Chat_(disambiguation) are its own.
+function trimmed(found) {
+  const pairs = { ')': '(', ']': '[', '}': '{' }, open = {};
+  for (const c of found) open[c] = (open[c] ?? 0) + 1;
+  let end = found.length;
+  for (; end > 0; end--) {
+    const c = found[end - 1];
+    if (pairs[c] && open[c] > (open[pairs[c]] ?? 0)) open[c]--;
+    else if (!'.,:;!?'.includes(c)) break;
+  }
+  return found.slice(0, end);
 }

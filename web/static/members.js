@@ -3,9 +3,10 @@
 import { $, el, reconcile } from './dom.js';
 import { t } from './i18n.js';
 import { givenName } from './chat.js';
+import { picture } from './picture.js';
 
 export class MemberList {
-  #room; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
+  #room; #more = false; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
   all = [];
 
   /** menu(member, button) opens what can be done; learn(info) hears of names, nameOf(user) tells them. */
@@ -36,9 +37,10 @@ export class MemberList {
   async #load() {
     const room = this.#room;
     try {
-      const { members } = await room.members();
+      const { members, more } = await room.members();
       if (room !== this.#room) return;
       this.all = members;
+      this.#more = more;
       for (const m of members) this.#learn({ user: m.user, conn_info: m.info });
       this.#render();
     } catch { /* not to be seen here, or asked again when it is connected */ }
@@ -46,7 +48,7 @@ export class MemberList {
 
   #render() {
     const online = this.all.filter((m) => m.online).length;
-    $('subheading').textContent = online ? t('people', { n: online }) : '';
+    $('subheading').textContent = online ? t('people', { n: `${online}${this.#more ? '+' : ''}` }) : '';
     const name = (m) => givenName({ conn_info: m.info }) || (m.user ? this.#nameOf(m.user) : t('anonymous'));
     const all = this.all.toSorted((a, b) => b.online - a.online || name(a).localeCompare(name(b)));
     reconcile($('member-list'), all.map((m) => this.#item(m, name(m))));
@@ -58,8 +60,9 @@ export class MemberList {
     if (old?.look === look) return old.node;
     const node = el('li', {},
       el('button', { type: 'button', 'aria-haspopup': 'menu', disabled: !m.user, onclick: (e) => this.#menu(m, name, e.currentTarget) },
-        el('span', { class: `dot ${m.online ? 'online' : ''}`, role: 'img', 'aria-label': m.online ? t('online') : t('away') }),
-        el('bdi', { class: 'title' }, name),
+        picture(m.user, name, el('span', { class: `dot ${m.online ? 'online' : ''}` })),
+        el('bdi', { class: `title ${m.online ? '' : 'away'}` }, name),
+        el('span', { class: 'hidden' }, m.online ? t('online') : t('away')),
         m.role === 'owner' && el('span', { class: 'role' }, t('owner'))));
     this.#nodes.set(m.user, { look, node });
     return node;

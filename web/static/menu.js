@@ -5,7 +5,7 @@ import { t } from './i18n.js';
 
 let open; // the menu of now: {menu, from}
 
-/** Opens a menu at a button. items: {label, act, danger} or {emojis: [...], act}. */
+/** Opens a menu at a button. items: {label, act, danger}, {emojis: [...], act}, '-' between groups; what is false is left out. */
 export function menu(from, items) {
   close();
   const entry = (label, act, props = {}) => el('button', {
@@ -15,9 +15,12 @@ export function menu(from, items) {
   const node = el('div', { role: 'menu', class: 'menu', 'aria-label': from.getAttribute('aria-label') ?? from.textContent });
   for (const i of items) {
     if (!i) continue;
-    if (i.emojis) node.append(el('div', { class: 'emojis', role: 'group', 'aria-label': t('react') }, ...i.emojis.map((e) => entry(e, () => i.act(e), { 'aria-label': `${t('react')} ${e}` }))));
+    if (i === '-') node.append(el('hr'));
+    else if (i.emojis) node.append(el('div', { class: 'emojis', role: 'group', 'aria-label': t('react') }, ...i.emojis.map((e) => entry(e, () => i.act(e), { 'aria-label': `${t('react')} ${e}` }))));
     else node.append(entry(i.label, i.act, { class: i.danger && 'danger' }));
   }
+  for (const line of node.querySelectorAll('hr:first-child, hr:last-child, hr + hr')) line.remove();
+  if (!node.childElementCount) return;
   (from.closest('header, nav, main, aside') ?? document.body).append(node); // in its landmark
   from.setAttribute('aria-expanded', 'true');
   open = { node, from };
@@ -29,7 +32,8 @@ export function menu(from, items) {
 
 function place(node, from) {
   const at = from.getBoundingClientRect(), size = node.getBoundingClientRect();
-  node.style.left = `${Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8))}px`;
+  const left = from.closest('.message:not(.mine), nav') ? at.left : at.right - size.width;
+  node.style.left = `${Math.max(8, Math.min(left, innerWidth - size.width - 8))}px`;
   node.style.top = `${at.bottom + size.height + 8 < innerHeight ? at.bottom + 4 : Math.max(8, at.top - size.height - 4)}px`;
 }
 
@@ -59,21 +63,23 @@ addEventListener('pointerdown', (e) => { if (open && !open.node.contains(e.targe
 addEventListener('resize', () => close(false));
 
 /**
- * Asks in a dialog. fields: {name, label, value, type, required}. Resolves to the
- * values by name, or to null.
+ * Asks in a dialog. fields: {name, label, value, type, required, among: [[value,
+ * label]] that are proposed}. Resolves to the values by name, or to null.
  */
-export function ask(title, fields = [], { ok = t('ok'), danger, body } = {}) {
+export function ask(title, fields = [], { ok = t('ok'), cancel = true, danger, body } = {}) {
   return new Promise((done) => {
     const id = `ask-${Math.random().toString(36).slice(2)}`;
-    const inputs = fields.map((f) => el('input', { id: `${id}-${f.name}`, name: f.name, type: f.type ?? 'text', required: f.required, min: f.min, maxlength: f.maxlength ?? 200, autocomplete: 'off', value: f.value ?? '' }));
+    const inputs = fields.map((f) => el('input', { id: `${id}-${f.name}`, name: f.name, type: f.type ?? 'text', required: f.required, min: f.min, maxlength: f.maxlength ?? 200, autocomplete: 'off', value: f.value ?? '', list: f.among?.length ? `${id}-${f.name}-among` : undefined }));
     const dialog = el('dialog', { 'aria-labelledby': `${id}-title` },
       el('form', { method: 'dialog' },
         el('h2', { id: `${id}-title` }, title),
         body,
-        ...fields.flatMap((f, i) => [el('label', { for: inputs[i].id }, f.label), inputs[i]]),
+        ...fields.flatMap((f, i) => [
+          el('label', { for: inputs[i].id }, f.label), inputs[i],
+          f.among?.length && el('datalist', { id: `${inputs[i].id}-among` }, ...f.among.map(([value, label]) => el('option', { value }, label)))]),
         el('div', { class: 'buttons' },
-          el('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')),
-          el('button', { value: 'ok', class: danger ? 'danger' : 'primary' }, ok))));
+          cancel && el('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')),
+          el('button', { value: 'ok', class: danger ? 'primary danger' : 'primary' }, ok))));
     dialog.addEventListener('close', () => {
       dialog.remove();
       done(dialog.returnValue === 'ok' ? Object.fromEntries(inputs.map((i) => [i.name, i.value.trim()])) : null);

@@ -1,19 +1,23 @@
 // The list of a room's messages: at most what the room keeps, whatever its
 // length; older and newer pages come as one scrolls, and nothing jumps.
 
-import { $, el, reconcile } from './dom.js';
-import { linked } from './links.js';
-import { t, language } from './i18n.js';
-import { clock, dayName, dayOf } from './time.js';
-import { nameOf } from './chat.js';
+import { $, el, icon, reconcile, say } from './dom.js';
+import { t } from './i18n.js';
+import { dayName, dayOf } from './time.js';
+import { KEPT } from './chat.js';
+import { article } from './message.js';
 
 const NEAR = 400; // pixels from an end at which the next page is loaded
 const log = $('log');
 
 export class MessageList {
-  #room; #chat; #actions; #nodes = new Map(); #days = new Map(); #busy = false; #active; #fresh = 0; #note = el('p', { class: 'note' }); #stick = true;
+  #room; #chat; #actions; #nodes = new Map(); #days = new Map(); #busy = false; #active; #stick = true;
+  #note = el('p', { class: 'note' }); #line = el('p', { class: 'unseen', role: 'separator' });
+  #mark = 0; // the line of what is new stands behind this offset; 0: nowhere
+  #bottom = 0; // what is behind this offset was not in sight yet
+  #opened = false; // whether the room's messages have been here once
 
-  /** actions: menu(message, button), react(message, emoji), retry(id), discard(id), seen(offset). */
+  /** actions: menu(message, button), react(message, emoji, remove), retry(id), discard(id), seen(offset), nameOf(user), isMe(users). */
   constructor(actions) {
     this.#actions = actions;
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -21,16 +25,18 @@ export class MessageList {
     // Not at keydown: the rest of the key would go to what has the focus then.
     log.addEventListener('keyup', (e) => { if (e.key === 'Enter' && e.target.matches('.message')) e.target.querySelector('.actions')?.click(); });
     new ResizeObserver(() => { if (this.#stick) this.#toEnd(); }).observe(log);
-    $('newest').addEventListener('click', () => this.toNewest());
-    document.addEventListener('visibilitychange', () => this.#seen());
+    $('newest').addEventListener('click', () => { this.toNewest(); $('text').focus(); });
+    document.addEventListener('visibilitychange', () => this.#looked());
   }
 
   /** Shows another room. */
   show(room, chat) {
     this.#room = room;
     this.#chat = chat;
-    this.forget();
+    this.#mark = this.#bottom = 0;
+    this.#opened = false;
     this.#stick = true;
+    this.forget();
     this.render();
   }
 
@@ -39,7 +45,7 @@ export class MessageList {
     this.#nodes.clear();
     this.#days.clear();
     this.#active = undefined;
-    this.#fresh = 0;
+    this.#line.textContent = t('unseen');
     log.replaceChildren();
   }
 
@@ -47,50 +53,72 @@ export class MessageList {
   render() {
     const room = this.#room;
     if (!room) return;
+    const opened = room.loaded && !this.#opened;
+    if (opened) {
+      this.#opened = true;
+      this.#mark = room.readTo;
+    }
     const anchor = this.#stick ? null : this.#anchor();
-    const before = room.atEnd && room.messages.length ? this.#nodes.get(room.messages.at(-1).offset) : true;
-    const children = [this.#head()];
-    let day = '', last;
-    const kept = new Set();
-    for (const m of [...room.messages, ...(room.atEnd ? room.outbox : [])]) {
-      const key = m.offset && !m.state ? m.offset : m.id;
+    const focused = log.contains(document.activeElement);
+    reconcile(log, this.#children());
+    if (focused && !log.contains(document.activeElement)) log.focus({ preventScroll: true }); // what had the focus is gone
+    if (this.#stick) this.#toEnd();
+    else if (anchor && this.#nodes.has(anchor.offset)) log.scrollTop += this.#nodes.get(anchor.offset).node.getBoundingClientRect().top - anchor.top;
+    if (opened) this.#toLine();
+    this.#jump();
+    this.#seen();
+  }
+
+  // The head, the messages, what is on its way; between them days, and the line.
+  #children() {
+    const room = this.#room, children = [this.#head()], kept = new Set();
+    let day = '', last, known = !room.more, lined = !this.#mark;
+    for (const m of [...room.messages, ...(room.atEnd ? room.outbox : [])].slice(-KEPT)) {
       if (dayOf(m.time) !== day) {
         day = dayOf(m.time);
         if (!this.#days.has(day)) this.#days.set(day, el('p', { class: 'day' }, dayName(m.time)));
         children.push(this.#days.get(day));
         last = undefined;
       }
-      const follows = last && sameAuthor(last, m, this.#me) && m.time - last.time < 5 * 60_000 && !m.reply;
-      const quoted = m.reply ? room.quoted(m.reply) : undefined;
-      const progress = m.state ?? (this.#mine(m) ? room.progress(m.offset) : '');
-      let old = this.#nodes.get(key);
-      if (!old || old.message !== m || old.quoted !== quoted || old.follows !== follows || old.progress !== progress || old.state !== m.state) {
-        const node = this.#item(m, follows, progress, quoted);
-        if (old && old.node === this.#active) this.#activate(node);
-        if (old?.node.contains(document.activeElement)) queueMicrotask(() => node.focus());
-        old = { message: m, node, quoted, follows, progress, state: m.state };
-        this.#nodes.set(key, old);
+      if (!m.state && m.offset <= this.#mark) known = true;
+      else if (known && !lined && !this.#mine(m)) {
+        children.push(this.#line);
+        lined = true;
+        last = undefined;
       }
+      const key = m.state ? m.id : m.offset;
       kept.add(key);
-      children.push(old.node);
+      children.push(this.#node(key, m, last));
       last = m;
     }
     for (const key of this.#nodes.keys()) if (!kept.has(key)) this.#nodes.delete(key);
-    reconcile(log, children);
-    if (!before && !this.#stick) this.#fresh++;
-    if (this.#stick) this.#toEnd();
-    else if (anchor && this.#nodes.has(anchor.offset)) log.scrollTop += this.#nodes.get(anchor.offset).node.getBoundingClientRect().top - anchor.top;
-    this.#jump();
-    this.#seen();
+    return children;
+  }
+
+  // The node of a message: a new one only if it looks different.
+  #node(key, m, last) {
+    const room = this.#room, mine = this.#mine(m), old = this.#nodes.get(key);
+    const how = {
+      mine, follows: Boolean(last && this.#sameAuthor(last, m) && m.time - last.time < 5 * 60_000),
+      progress: m.state ?? (mine ? room.progress(m.offset) : ''), quoted: m.reply ? room.quoted(m.reply) : undefined,
+    };
+    if (old?.message === m && Object.entries(how).every(([k, v]) => old.how[k] === v)) return old.node;
+    const node = article(m, how, this.#actions);
+    if (old && old.node === this.#active) this.#activate(node);
+    if (old?.node.contains(document.activeElement)) queueMicrotask(() => node.focus({ preventScroll: true }));
+    this.#nodes.set(key, { message: m, how, node });
+    return node;
   }
 
   /** Goes to the newest message, be it loaded or not. */
   async toNewest() {
     if (!this.#room.atEnd) await this.#room.newest().catch(() => {});
     this.#stick = true;
-    this.#fresh = 0;
     this.render();
   }
+
+  /** Who writes has seen what is there. */
+  clearLine() { this.#mark = 0; }
 
   get #me() { return this.#chat.user; }
 
@@ -98,36 +126,16 @@ export class MessageList {
     const room = this.#room;
     const text = room.error && !room.loaded ? t('noEntry', { reason: room.error.message }) : !room.loaded ? t('loading')
       : room.more ? t('older') : room.messages.length + room.outbox.length ? t('beginning') : t('empty');
-    if (this.#note.textContent !== text) this.#note.textContent = text;
+    say(this.#note, text);
+    this.#note.classList.toggle('blank', room.loaded && !room.messages.length && !room.outbox.length);
     return this.#note;
   }
 
-  #mine(m) { return !m.info || m.info.user !== '' && m.info.user === this.#me; }
+  #mine(m) { return Boolean(m.state || m.info?.user && m.info.user === this.#me); }
 
-  #item(m, follows, progress, quoted) {
-    const mine = m.state ? true : this.#mine(m) && Boolean(m.info);
-    const name = m.state ? '' : nameOf(m.info) || t('anonymous');
-    const text = m.state ? m.text : m.deleted ? t('deleted') : textOf(m.data);
-    const node = el('article', { class: ['message', mine && 'mine', follows && 'follows', m.deleted && 'gone', m.state].filter(Boolean).join(' '), tabindex: '-1', 'data-offset': m.offset, 'aria-label': m.state ? t('yourMessage') : name || t('anonymous') });
-    const head = el('p', { class: 'head' });
-    if (!follows && !mine) head.append(el('bdi', { class: 'author' }, name), ' ');
-    head.append(el('time', { datetime: new Date(m.time).toISOString() }, clock(m.time)));
-    if (m.edited) head.append(' ', el('span', { class: 'edited' }, t('edited')));
-    node.append(head);
-    if (m.reply) node.append(quote(quoted));
-    node.append(el('p', { class: 'body', dir: 'auto' }, ...(m.deleted ? [text] : linked(text))));
-    if (m.reactions?.length) node.append(el('div', { class: 'reactions' }, ...m.reactions.map((r) => this.#chip(m, r))));
-    if (m.state === 'failed') node.append(el('p', { class: 'fault' }, t('failed', { why: m.error?.message ?? '' }), ' ',
-      el('button', { type: 'button', onclick: () => this.#actions.retry(m.id) }, t('again')), ' ',
-      el('button', { type: 'button', onclick: () => this.#actions.discard(m.id) }, t('discard'))));
-    else if (mine && !m.deleted) node.append(el('span', { class: `progress ${progress}` }, t(progress || 'sent')));
-    if (!m.state && !m.deleted) node.append(el('button', { type: 'button', class: 'icon actions', tabindex: '-1', 'aria-haspopup': 'menu', 'aria-label': t('more', { name: name || t('nobody') }), onclick: (e) => this.#actions.menu(m, e.currentTarget) }, '⋯'));
-    return node;
-  }
-
-  #chip(m, r) {
-    const mine = r.users.includes(this.#me) && this.#me !== '';
-    return el('button', { type: 'button', class: 'chip', 'aria-pressed': String(mine), 'aria-label': t('reactedBy', { emoji: r.emoji, names: String(r.count) }), onclick: () => this.#actions.react(m, r.emoji, mine) }, `${r.emoji} ${r.count}`);
+  #sameAuthor(a, b) {
+    const who = (m) => (m.state ? this.#me : m.info?.user || m.info?.client || '');
+    return !a.deleted && who(a) === who(b);
   }
 
   // The first message in sight, and where it is.
@@ -144,7 +152,6 @@ export class MessageList {
 
   #scrolled() {
     this.#stick = this.#room?.atEnd && this.#fromEnd() < 40;
-    if (this.#stick) this.#fresh = 0;
     this.#jump();
     this.#seen();
     this.#load();
@@ -166,9 +173,33 @@ export class MessageList {
   }
 
   #jump() {
-    const button = $('newest');
-    button.hidden = this.#stick || !this.#room?.loaded || this.#room.atEnd && this.#fromEnd() < 200;
-    button.textContent = t('newest', { n: this.#fresh });
+    const room = this.#room, button = $('newest');
+    if (this.#stick && room?.messages.length) this.#bottom = room.messages.at(-1).offset;
+    button.hidden = this.#stick || !room?.loaded || room.atEnd && this.#fromEnd() < 200;
+    if (button.hidden) return;
+    const n = room.messages.filter((m) => m.offset > this.#bottom && !this.#mine(m)).length;
+    const text = n ? t('fresh', { n }) : t('newest');
+    if (button.textContent !== text) button.replaceChildren(text, icon('down'));
+    button.classList.toggle('fresh', n > 0);
+  }
+
+  // Who opens a room, or comes back to it, sees first what is new.
+  #toLine() {
+    if (!this.#line.isConnected || this.#line.getBoundingClientRect().top >= log.getBoundingClientRect().top) return;
+    this.#bottom = this.#mark;
+    this.#stick = false;
+    this.#line.scrollIntoView({ block: 'start' });
+  }
+
+  // The page is not looked at any more, or again.
+  #looked() {
+    if (document.hidden) {
+      if (this.#stick) this.#mark = this.#room?.messages.at(-1)?.offset ?? 0;
+    } else {
+      this.#toLine();
+      this.#jump();
+      this.#seen();
+    }
   }
 
   // What is at the end, in sight, in a page that is looked at, is read.
@@ -200,23 +231,4 @@ export class MessageList {
     to.focus();
     to.scrollIntoView({ block: 'nearest' });
   }
-}
-
-const quote = (of) => el('blockquote', { class: 'quote' }, el('bdi', {}, of ? `${nameOf(of.info) || t('anonymous')}: ${of.deleted ? t('deleted') : short(textOf(of.data))}` : t('gone')));
-
-/** A message's text; what has none is shown as JSON. */
-export function textOf(data) {
-  return typeof data?.text === 'string' ? data.text : JSON.stringify(data) ?? '';
-}
-
-/** The beginning of a text, in one line. */
-export function short(text, most = 80) {
-  const line = text.replace(/\s+/g, ' ').trim();
-  const all = [...new Intl.Segmenter(language(), { granularity: 'grapheme' }).segment(line.slice(0, most * 8))];
-  return all.length > most ? all.slice(0, most).map((s) => s.segment).join('') + '…' : line;
-}
-
-function sameAuthor(a, b, me) {
-  const who = (m) => (m.state ? me : m.info?.user || m.info?.client || '');
-  return !a.deleted && who(a) === who(b);
 }

@@ -1,12 +1,15 @@
 // What people and their rooms are called.
 
+// Something to be seen: a name of spaces, joiners and the like is none.
+const visible = /[^\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
 /** What to call an author: the name that the token brought, else the user's id. */
 export function nameOf(info) { return givenName(info) || info?.user || ''; }
 
 /** The name that an author's token brought; '' for none. */
 export function givenName(info) {
   const name = info?.conn_info?.name ?? info?.connInfo?.name;
-  return typeof name === 'string' ? name : '';
+  return typeof name === 'string' && visible.test(name) ? name : '';
 }
 
 const escape = (user) => user.replaceAll('%', '%25').replaceAll(',', '%2C').replaceAll('#', '%23');

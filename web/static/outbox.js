@@ -22,9 +22,14 @@ export class Outbox extends EventTarget {
 
   add(text, reply) { this.restore([{ id: newID(), text, reply, time: Date.now() }]); }
 
-  /** Takes up what another page has left. */
+  /** What another page can take up. */
+  unsent() {
+    return this.all.filter((m) => m.state !== 'sent').map(({ id, text, reply, time, state, error }) => ({ id, text, reply, time, state, error: error && { message: error.message } }));
+  }
+
+  /** Takes up what another page has left: what has failed waits for retry. */
   restore(messages) {
-    this.all.push(...messages.map((m) => ({ ...m, state: 'sending' })));
+    this.all.push(...messages.map((m) => ({ ...m, state: m.state ?? 'sending' })));
     this.#changed();
     this.#flush();
   }

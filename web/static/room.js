@@ -12,7 +12,8 @@ export const KEPT = 200, PAGE = 50;
  *
  * Events: 'change' when messages, outbox, typing or marks have; 'gap' when
  * something was missed and the room was loaded anew; 'members'; 'settings'; 'left'
- * with detail {code, reason} when one is not in the room any more.
+ * with detail {code, reason} when one is not in the room, or not any more: enter()
+ * tries again.
  */
 export class Room extends EventTarget {
   /** the messages that are kept, oldest first; at most KEPT, and always in one piece */
@@ -26,6 +27,8 @@ export class Room extends EventTarget {
   marks = new Map();
   loaded = false;
   error = null;
+  /** up to where one had read when the room was opened; 0: nothing, or not known */
+  readTo = 0;
   #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = 0; #timers = new Map(); #read = 0; #closed = false; #early = [];
 
   constructor(chat, client, name, outbox, forget) {
@@ -57,6 +60,12 @@ export class Room extends EventTarget {
     this.#sub.unsubscribe();
     this.#client.removeSubscription(this.#sub);
     this.#forget();
+  }
+
+  /** Comes in again, after 'left'. */
+  enter() {
+    this.error = null;
+    this.#sub.subscribe();
   }
 
   call(method, data = {}) { return this.#chat.call(method, { room: this.name, ...data }); }
@@ -143,7 +152,9 @@ export class Room extends EventTarget {
     this.atEnd = this.loaded = true;
     this.error = null;
     for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: Date.now() });
+    const first = !this.marks.size;
     await this.#loadMarks();
+    if (first) this.readTo = this.marks.get(this.#chat.user)?.read ?? 0;
     this.#outbox.settle();
     this.#show();
   }

@@ -1,9 +1,10 @@
 // The list of rooms: one's own, and always the lobby.
 
 import { $, el, reconcile } from './dom.js';
-import { t } from './i18n.js';
+import { language, t } from './i18n.js';
 import { givenName, nameOf, otherOf } from './chat.js';
-import { short, textOf } from './messages.js';
+import { short, textOf } from './message.js';
+import { picture } from './picture.js';
 
 const LOBBY = 'lobby';
 
@@ -30,6 +31,18 @@ export class RoomList {
 
   /** What to call a user, as far as it is known. */
   nameOf(user) { return this.#names.get(user) ?? user.replace(/^guest:(.{4}).*/, `${t('guest')} $1`); }
+
+  /** Those that are known, as [what to type, whose id] for a question: the name, where there is one of it. */
+  people() {
+    const all = [...this.#names].filter(([user]) => user !== this.#chat.user);
+    return all.map(([user, name]) => (all.filter(([, n]) => n === name).length === 1 ? [name, user] : [user, name]));
+  }
+
+  /** Whom a name means, or an id. */
+  userOf(typed) {
+    const found = [...this.#names].filter(([user, name]) => name === typed && user !== this.#chat.user);
+    return found.length === 1 ? found[0][0] : typed;
+  }
 
   /** Learns what an author is called. */
   learn(info) {
@@ -90,14 +103,15 @@ export class RoomList {
     const title = this.titleOf(r.room), here = r.room === this.#current;
     const unread = here && !document.hidden ? 0 : r.unread;
     const last = r.last && !r.last.deleted ? `${nameOf(r.last.info) || t('anonymous')}: ${short(textOf(r.last.data), 40)}` : '';
-    const look = JSON.stringify([title, here, unread, last]);
+    const look = JSON.stringify([title, here, unread, last, language()]);
     const old = this.#nodes.get(r.room);
     if (old?.look === look) return old.node;
     const button = old?.button ?? el('button', { type: 'button', onclick: () => this.#choose(r.room) });
     if (here) button.setAttribute('aria-current', 'page');
     else button.removeAttribute('aria-current');
+    button.classList.toggle('new', unread > 0);
     button.replaceChildren(
-      el('span', { class: `sign ${this.kindOf(r.room)}`, 'aria-hidden': 'true' }, { direct: '@', private: '🔒', public: '#' }[this.kindOf(r.room)]),
+      otherOf(r.room, this.#chat.user) ? picture(otherOf(r.room, this.#chat.user), title) : picture.ofRoom(this.kindOf(r.room)),
       el('bdi', { class: 'title' }, title),
       ...(unread ? [el('span', { class: 'badge', 'aria-label': t('unread', { n: unread }) }, unread > 99 ? '99+' : String(unread))] : []),
       ...(last ? [el('bdi', { class: 'last' }, last)] : []));

@@ -1,0 +1,68 @@
+// One message, as it is shown.
+
+import { el, icon } from './dom.js';
+import { language, t } from './i18n.js';
+import { linked } from './links.js';
+import { nameOf } from './chat.js';
+import { picture } from './picture.js';
+import { clock, moment } from './time.js';
+
+/**
+ * The node of a message. m: as a Room has it, or as its outbox has it, which has a
+ * state. how: {mine, follows (one of the same author), progress, quoted}. actions: as
+ * of MessageList.
+ */
+export function article(m, how, actions) {
+  const { mine, follows, progress, quoted } = how;
+  const name = m.state ? '' : nameOf(m.info) || t('anonymous');
+  const text = m.state ? m.text : m.deleted ? t('deleted') : textOf(m.data);
+  const body = el('p', { class: `body ${!m.deleted && emojis.test(text) ? 'large' : ''}`, dir: 'auto' }, ...(m.deleted ? [text] : linked(text)));
+  return el('article', {
+    class: ['message', mine && 'mine', follows && 'follows', m.deleted && 'gone', m.state].filter(Boolean).join(' '),
+    tabindex: '-1', 'data-offset': m.offset, 'aria-label': mine ? t('yourMessage') : name,
+  },
+  !follows && !mine && picture(m.info?.user || m.info?.client || '', name),
+  !follows && !mine && el('p', { class: 'head' }, el('bdi', { class: `author ${picture.hue(m.info?.user || m.info?.client || '')}` }, name)),
+  m.reply && quote(quoted),
+  el('div', { class: 'said' }, body, meta(m, mine && !m.deleted && m.state !== 'failed' && (progress || 'sent'))),
+  m.reactions?.length && el('div', { class: 'reactions' }, ...m.reactions.map((r) => chip(m, r, actions))),
+  m.state === 'failed' && fault(m, actions),
+  !m.state && !m.deleted && el('button', {
+    type: 'button', class: 'icon actions', tabindex: '-1', 'aria-haspopup': 'menu', 'aria-label': t('more', { name }),
+    onclick: (e) => actions.menu(m, e.currentTarget),
+  }, icon('more')));
+}
+
+const meta = (m, progress) => el('p', { class: 'meta' },
+  m.edited && el('span', { class: 'edited' }, t('edited')),
+  el('time', { datetime: new Date(m.time).toISOString(), title: moment(m.time) }, clock(m.time)),
+  progress && el('span', { class: `progress ${progress}` }, t(progress)));
+
+const fault = (m, actions) => el('div', { class: 'fault' },
+  el('span', {}, t('failed', { why: m.error?.message ?? '' })),
+  el('button', { type: 'button', onclick: () => actions.retry(m.id) }, t('again')),
+  el('button', { type: 'button', onclick: () => actions.discard(m.id) }, t('discard')));
+
+const quote = (of) => el('blockquote', { class: 'quote' }, el('bdi', {}, of ? `${nameOf(of.info) || t('anonymous')}: ${of.deleted ? t('deleted') : short(textOf(of.data))}` : t('gone')));
+
+function chip(m, r, actions) {
+  const mine = actions.isMe(r.users);
+  const others = r.count - r.users.length; // whom the server only counts
+  const label = t('reactedBy', { emoji: r.emoji, n: r.count, names: [...r.users.map(actions.nameOf), ...(others ? [`+${others}`] : [])].join(', ') });
+  return el('button', { type: 'button', class: 'chip', 'aria-pressed': String(mine), 'aria-label': label, title: label, onclick: () => actions.react(m, r.emoji, mine) }, `${r.emoji} ${r.count}`);
+}
+
+// A few emojis and nothing else.
+const emojis = /^(?:\p{RGI_Emoji}\s?){1,3}$/v;
+
+/** A message's text; what has none is shown as JSON. */
+export function textOf(data) {
+  return typeof data?.text === 'string' ? data.text : JSON.stringify(data) ?? '';
+}
+
+/** The beginning of a text, in one line. */
+export function short(text, most = 80) {
+  const line = text.slice(0, most * 16).replace(/\s+/g, ' ').trim();
+  const all = [...new Intl.Segmenter(language(), { granularity: 'grapheme' }).segment(line.slice(0, most * 8))];
+  return all.length > most ? all.slice(0, most).map((s) => s.segment).join('') + '…' : line;
+}

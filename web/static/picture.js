@@ -1,0 +1,18 @@
+// A picture of somebody, or of a room, that has none: a letter, on a colour that is
+// always the same.
+
+import { el, icon } from './dom.js';
+
+/** key: what the colour hangs on; children: what lies upon it. */
+export function picture(key, name, ...children) {
+  return el('span', { class: `picture ${picture.hue(key)}`, 'aria-hidden': 'true' }, el('span', { class: 'letter' }, letterOf(name)), ...children);
+}
+
+/** The class of a key's colour, of which style.css has eight. */
+picture.hue = (key) => `hue-${[...key].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) >>> 0, 7) % 8}`;
+
+/** Of a room that is not somebody: # or a lock. */
+picture.ofRoom = (kind) => el('span', { class: 'picture square', 'aria-hidden': 'true' }, kind === 'private' ? icon('lock') : '#');
+
+// The first letter, digit or emoji: not what cannot be seen, nor what is put on top of it.
+const letterOf = (name) => (name.match(/\p{RGI_Emoji}|[\p{L}\p{N}]/v)?.[0] ?? '?').toLocaleUpperCase();
