@@ -41,10 +41,6 @@ type Config struct {
 	// ConnectTimeout: a connection without a connect command for so long is
 	// closed with 3502; 0: 10 s.
 	ConnectTimeout time.Duration
-	// MaxBehind bounds the bytes of commands that wait behind connect commands, for
-	// a token's key or a backend's answer, of all connections together; 0: 64 MiB.
-	// Above it: 3013.
-	MaxBehind int64
 	// Anonymous lets connections in without a token. What they may do there is
 	// said by Options.
 	Anonymous bool
@@ -139,9 +135,6 @@ func (c Config) withDefaults() Config {
 	dur(&c.ExpiredGrace, 25*time.Second)
 	if c.Engine == nil {
 		c.Engine = NewMemory(c.History)
-	}
-	if c.MaxBehind == 0 {
-		c.MaxBehind = 64 << 20
 	}
 	if c.MaxRooms == 0 {
 		c.MaxRooms = 100_000

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
 	"slices"
@@ -64,8 +63,6 @@ type connecting struct {
 	rooms []*Room // whose seats wait for the reply
 
 	state   atomic.Int32 // see connect
-	rest    []byte       // the commands behind it
-	over    bool         // there was no room for them
 	release func()
 }
 
@@ -91,33 +88,16 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	k := &connecting{s: s, id: c.Id, req: c.Connect}
 	s.connecting.Store(true) // first: see mustConnect
 	k.identify()
-	if k.state.Load() == underWay {
-		k.hold(all.Rest())
-		if k.state.CompareAndSwap(underWay, held) {
-			return true, nil
-		}
-		defer k.letGo()
+	if k.state.Load() == settled {
+		defer s.connecting.Store(false)
+		return false, k.reply(o)
 	}
-	defer s.connecting.Store(false)
-	return false, k.reply(o)
-}
-
-// hold keeps what came behind the command, or notes that there is no room for it.
-func (k *connecting) hold(rest []byte) {
-	k.release = k.s.conn.Later()
-	behind := &k.s.hub.behind
-	if behind.Add(int64(len(rest))) > k.s.hub.cfg.MaxBehind {
-		behind.Add(-int64(len(rest)))
-		k.over = true
-		return
+	o.flush() // what is answered already comes before
+	k.release = s.wait(all)
+	if !k.state.CompareAndSwap(underWay, held) {
+		k.resume()
 	}
-	k.rest = bytes.Clone(rest)
-}
-
-// letGo ends hold.
-func (k *connecting) letGo() {
-	k.s.hub.behind.Add(-int64(len(k.rest)))
-	k.release()
+	return true, nil
 }
 
 // settle notes that all is known.
@@ -127,20 +107,15 @@ func (k *connecting) settle() {
 	}
 }
 
-// resume replies, and handles what waited.
+// resume replies, and lets the client's other commands come.
 func (k *connecting) resume() {
 	s := k.s
 	o := takeOut(s)
-	defer k.letGo()
+	defer k.release()
 	defer o.give()
 	err := k.reply(o)
 	s.connecting.Store(false)
-	if s.refused(o, &protocol.Command{Id: k.id}, err) || len(k.rest) == 0 {
-		return
-	}
-	if rest, err := wire.Decode(s.enc, k.rest, s.hub.cfg.MaxCommands); err == nil {
-		s.commands(o, &rest, false)
-	}
+	s.refused(o, &protocol.Command{Id: k.id}, err)
 }
 
 // identify judges the token.
@@ -283,9 +258,6 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
-	if k.over {
-		k.err = wire.DisconnectTooManyRequests
-	}
 	if k.err == nil {
 		k.err = s.enlist(k.who.User)
 	}

@@ -10,10 +10,13 @@ import (
 // that: the rest of its commands waits, as bytes, until the client has taken most of
 // what it has been answered. So a message is handled in as many parts as it needs.
 
+// What comes in one message with a connect command whose answer takes its time
+// waits in the same way. netpoll counts what waits (MaxUnfinished).
+
 // handled are the first commands of a message whose others wait.
 type handled struct {
-	count int
-	again func() // has netpoll bring the message again
+	count   int
+	drained func() // has netpoll bring the message again; nil: what does is not the queue's to say
 }
 
 // hold keeps what is left of a message if enough waits for the client already.
@@ -23,6 +26,16 @@ func (s *session) hold(all *wire.Commands) bool {
 	}
 	s.handled = &handled{all.Taken(), s.conn.Again()}
 	return true
+}
+
+// wait keeps what is left of a message, and whatever comes behind it, until done is
+// called.
+func (s *session) wait(all *wire.Commands) (done func()) {
+	if len(all.Rest()) == 0 {
+		return s.conn.Later()
+	}
+	s.handled = &handled{count: all.Taken()}
+	return s.conn.Again()
 }
 
 // goOn passes over what is handled of a message that was held.
@@ -36,7 +49,7 @@ func (s *session) goOn(all *wire.Commands) {
 // Drained implements netpoll.Drainer: a client that has taken its replies is read
 // again.
 func (h *Hub) Drained(c netpoll.Conn) {
-	if s := sessionOf(c); s != nil && s.handled != nil {
-		s.handled.again()
+	if s := sessionOf(c); s != nil && s.handled != nil && s.handled.drained != nil {
+		s.handled.drained()
 	}
 }

@@ -31,7 +31,6 @@ type Hub struct {
 
 	beats   [2]netpoll.HeartbeatID // by wire.Encoding
 	errands errands
-	behind  atomic.Int64 // bytes that wait behind connect commands
 	due     deadlines
 	lingers lingers
 

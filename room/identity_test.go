@@ -338,7 +338,7 @@ const unknownKey = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngiLCJ0eXAiOiJKV1QifQ.eyJzdWIiO
 
 // keyless starts a node whose keys are fetched, from where there are none, when
 // answer is called.
-func keyless(t *testing.T, c Config) (n *node, asked chan struct{}, answer func()) {
+func keyless(t *testing.T, c Config, nc netpoll.Config) (n *node, asked chan struct{}, answer func()) {
 	t.Helper()
 	asked, answered := make(chan struct{}, 100), make(chan struct{})
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -358,13 +358,13 @@ func keyless(t *testing.T, c Config) (n *node, asked chan struct{}, answer func(
 	v.Start()
 	t.Cleanup(v.Close)
 	c.Tokens = v
-	return start(t, c, netpoll.Config{}), asked, sync.OnceFunc(func() { close(answered) })
+	return start(t, c, nc), asked, sync.OnceFunc(func() { close(answered) })
 }
 
 // While the key of a connect command is fetched, the commands behind it wait,
 // in the same message or another.
 func TestConnectWaitsForKeys(t *testing.T) {
-	n, asked, answer := keyless(t, Config{})
+	n, asked, answer := keyless(t, Config{}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"ping\":{}}", unknownKey)
 	c.say(t, `{"id":3,"ping":{}}`)
@@ -376,12 +376,12 @@ func TestConnectWaitsForKeys(t *testing.T) {
 	c.c.Close()
 }
 
-// What waits behind connect commands is counted for all together, and bounded; who
-// wants more than that is to come again.
+// What waits behind connect commands is counted for all together, as other input
+// that cannot be used yet, and bounded; who wants more than that is sent away.
 func TestThreatBehindConnect(t *testing.T) {
-	const size, most, count = 1000, 10_500, 15
-	n, asked, answer := keyless(t, Config{MaxBehind: most})
-	behind := `{"send":{"data":"` + strings.Repeat("x", size-len(`{"send":{"data":""}}`)) + `"}}`
+	const size, most, count = 10_000, 105_000, 15
+	n, asked, answer := keyless(t, Config{}, netpoll.Config{MaxUnfinished: most})
+	behind := `{"send":{"data":"` + strings.Repeat("x", size) + `"}}`
 	<-asked
 	var all []*client
 	for range count {
@@ -389,22 +389,49 @@ func TestThreatBehindConnect(t *testing.T) {
 		c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n%s", unknownKey, behind)
 		all = append(all, c)
 	}
-	eventually(t, "all are judged", func() bool { return n.s.Stats().MessagesIn == count && n.s.Stats().WorkersBusy == 0 })
-	if got := n.hub.behind.Load(); got != most/size*size {
-		t.Errorf("%d bytes wait, want %d", got, most/size*size)
+	away := func() int64 { return n.s.Stats().Closed[netpoll.OutOfMemory] }
+	eventually(t, "all are judged", func() bool {
+		st := n.s.Stats()
+		return st.MessagesIn == count && st.WorkersBusy == 0 && away() >= count-most/size
+	})
+	if got := n.s.Stats().Unfinished; got > most || got < size {
+		t.Errorf("%d bytes wait", got)
 	}
+	stay := count - away()
 	answer()
-	over := 0
 	for _, c := range all {
-		if c.reply(t) == "close 3013" {
-			over++
+		switch got := c.reply(t); {
+		case got == "close 1013":
+		case got == "close 3500", strings.HasPrefix(got, `{"id":1,"error":{"code":100,`):
+			stay--
+		default:
+			t.Error(got)
 		}
 		c.c.Close()
 	}
-	if over != count-most/size {
-		t.Errorf("%d of %d were sent away", over, count)
+	if stay != 0 {
+		t.Errorf("%d more than that were answered", -stay)
 	}
-	eventually(t, "nothing waits", func() bool { return n.hub.behind.Load() == 0 })
+	eventually(t, "nothing waits", func() bool { return n.s.Stats().Unfinished == 0 })
+}
+
+// What was answered in a message before it is heard before what had to wait.
+func TestConnectWaitsBehindAnswers(t *testing.T) {
+	v, sign := tokens(t)
+	back := newAsked(HookConnect)
+	n := start(t, Config{Tokens: v, Backend: back}, netpoll.Config{})
+	c := n.chat()
+	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"connect\":{}}\n{\"id\":3,\"ping\":{}}", sign(token.Claims{User: "ann"}, -time.Hour))
+	if got := field(t, c.reply(t), "error", "code"); got != 109.0 {
+		t.Errorf("an expired token: %v", got)
+	}
+	back.next(t).answer(Answer{User: "bob"}, nil)
+	if got := c.reply(t); field(t, got, "id") != 2.0 || field(t, got, "connect") == nil {
+		t.Errorf("then %s", got)
+	}
+	if got := c.reply(t); field(t, got, "id") != 3.0 {
+		t.Errorf("last %s", got)
+	}
 }
 
 // A token cannot join a JSON connection to a room of bytes: it could not be told

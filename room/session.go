@@ -212,16 +212,15 @@ func (s *session) message(op ws.OpCode, data []byte) {
 	s.goOn(&commands)
 	o := takeOut(s)
 	defer o.give()
-	s.commands(o, &commands, true)
+	s.commands(o, &commands)
 }
 
 // commands handles one command after the other, until one must be waited for:
-// connect, without which the others mean nothing. Whoever waits calls commands
-// again with the rest. On the turn, a client has to take replies before others are
-// made.
-func (s *session) commands(o *out, all *wire.Commands, onTurn bool) {
+// connect, without which the others mean nothing; or until the client has to take
+// its replies before others are made. Then the message comes again.
+func (s *session) commands(o *out, all *wire.Commands) {
 	for {
-		if onTurn && s.hold(all) {
+		if s.hold(all) {
 			return
 		}
 		method, c, err := all.Next()
