@@ -79,6 +79,7 @@
 //	room.invite  {room, user}                      {}
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
 //	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, role?}
+//	             443 for who is banned there
 //	members      {room, after?, limit?}            {members: [{user, info?, online, role?}], more}
 //
 //	kick         {room?, user}                     {}    room: out of it; without: all connections of the user, for good (3503)
