@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -204,7 +205,7 @@ func testThreeTalk(t *testing.T, browser context.Context, program string) {
 		fang.wait(`document.querySelector('#heading').textContent === ` + quote(room[1]))
 		fang.isIn()
 		fang.enter(text, "茶好了")
-		ann.do(chromedp.Click(chromedp.CSS("#add")))
+		eval[bool](ann, `(document.querySelector('#add').click(), true)`) // no pointer in the picture
 		ann.pick("Join a room by name")
 		ann.confirm(map[string]string{"room": room[0]})
 		ann.shows("茶好了")
@@ -297,6 +298,28 @@ func testBothPagesInOneRoom(t *testing.T, browser context.Context, program strin
 	if n := eval[int](simple, `document.querySelector('#log').childElementCount`); n != 2 {
 		t.Errorf("the simple page shows %d messages", n)
 	}
+
+	// chat.js needs nothing of the page: here it is in another one.
+	library, err := os.ReadFile("../../web/static/vendor/centrifuge-5.8.0/centrifuge.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	simple.do(chromedp.Evaluate[chromedp.Void](string(library) + `;void 0`))
+	said := eval[string](simple, `import('/chat.js').then(async ({ Chat, nameOf }) => {
+		const chat = new Chat({ guest: 'Other' });
+		await chat.connect();
+		const room = chat.open('lobby');
+		room.send('from another page');
+		await new Promise((done) => room.addEventListener('change', () => room.messages.at(-1)?.data.text === 'from another page' && !room.outbox.length && done()));
+		const said = room.messages.map((m) => nameOf(m.info) + ': ' + m.data.text).join();
+		room.close();
+		chat.disconnect();
+		return said;
+	})`)
+	if want := ": from the simple page,Ann: from the chat page,Other: from another page"; said != want {
+		t.Errorf("with chat.js alone: %q, want %q", said, want)
+	}
+	chat.shows("from another page")
 }
 
 // hostile are texts that must be texts.
@@ -517,6 +540,9 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
 	ann.enter(text, "two")
 	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: force disconnect')`)
+	if h := eval[float64](ann, `document.querySelector('#top').clientHeight`); h > 70 {
+		t.Errorf("what is said of the connection makes the line above %v pixels high", h)
+	}
 	ann.screenshot("chat-15-kicked")
 	ann.judge("kicked")
 	ann.do(chromedp.Click(chromedp.CSS("#retry")))
@@ -828,6 +854,9 @@ func testPhoneAndChinese(t *testing.T, browser context.Context, program string) 
 	p.wait(`document.querySelector('#entry').checkVisibility()`)
 	eval[bool](p, `(document.querySelector('#language').value = 'zh', document.querySelector('#language').dispatchEvent(new Event('change')), true)`)
 	p.wait(`document.documentElement.lang === 'zh-CN' && document.querySelector('#entry h2').textContent === '进入聊天'`)
+	if eval[bool](p, `document.querySelector('#show-rooms').checkVisibility() || document.querySelector('#show-members').checkVisibility()`) {
+		t.Error("who is not in yet is shown the way to rooms and people")
+	}
 	p.screenshot("chat-11-phone-entry")
 	p.do(chromedp.Focus(chromedp.CSS("#name")), insert("小明"), chromedp.KeyEvent(kb.Enter))
 	p.wait(`document.body.dataset.state === 'connected' && !document.querySelector('#room').hidden && document.querySelector('#log .note')?.textContent === '这里还没有人说话。'`)
