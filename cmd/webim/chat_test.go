@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -152,7 +153,9 @@ func testTwoTalk(t *testing.T, browser context.Context, program string) {
 
 	// A new line is Shift and Enter; Enter in the middle of a composition is not sent.
 	bob.do(chromedp.SendKeys(text, "two"))
-	eval[bool](bob, `(document.querySelector('#text').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, cancelable: true, bubbles: true})), true)`)
+	for _, composing := range []string{`isComposing: true`, `keyCode: 229`} { // the second is Safari's way to say it
+		eval[bool](bob, `(document.querySelector('#text').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', `+composing+`, cancelable: true, bubbles: true})), true)`)
+	}
 	bob.do(chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(8)), chromedp.SendKeys(text, "lines"+kb.Enter))
 	ann.shows("two\nlines")
 	bob.choose("two\nlines", "Delete")
@@ -194,6 +197,7 @@ func testThreeTalk(t *testing.T, browser context.Context, program string) {
 	bob.choose("Lovely. I will read it on the train.", "👍")
 	ann.choose("The new server is up: a million parked connections, and it hums 🎉", "🎉")
 	ann.wait(`[...document.querySelectorAll('#log .chip')].map((n) => n.textContent).join() === '🎉 2,👍 1'`)
+	ann.wait(`document.querySelector('#log .chip').getAttribute('aria-label') === '🎉 2: 王芳, Ann'`)
 	for _, room := range [][2]string{{"tea", "Tea room"}, {"bench", "Benchmarks"}} {
 		fang.do(chromedp.Click(chromedp.CSS("#add")))
 		fang.pick("New public room")
@@ -201,7 +205,7 @@ func testThreeTalk(t *testing.T, browser context.Context, program string) {
 		fang.wait(`document.querySelector('#heading').textContent === ` + quote(room[1]))
 		fang.isIn()
 		fang.enter(text, "茶好了")
-		ann.do(chromedp.Click(chromedp.CSS("#add")))
+		eval[bool](ann, `(document.querySelector('#add').click(), true)`) // no pointer in the picture
 		ann.pick("Join a room by name")
 		ann.confirm(map[string]string{"room": room[0]})
 		ann.shows("茶好了")
@@ -246,20 +250,27 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	bob.wait(`document.querySelector('#heading').textContent === 'Ann'`)
 	bob.isIn()
 	bob.enter(text, "only for you")
+	bob.wait(`document.querySelector('#log .mine .progress')?.textContent === 'Delivered'`) // though she looks elsewhere
 	ann.wait(titles + `.includes('Bob')`)
+	ann.do(chromedp.SendKeys(text, "half a word for tea"))
 	ann.wait(`document.querySelector('#room-list .badge')?.textContent === '1' && document.title.startsWith('(1) ')`)
 	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Bob')).click(), true)`)
 	ann.shows("only for you")
 	bob.wait(`document.querySelector('#log .mine .progress')?.textContent === 'Read'`)
+	if left := eval[string](ann, `document.querySelector('#text').value`); left != "" {
+		t.Errorf("what Ann writes in the tea room would be said to Bob: %q", left)
+	}
 	ann.wait(`document.querySelector('#room-list .badge') === null`)
 	ann.wait(`[...document.querySelectorAll('#member-list .title')].map((n) => n.textContent).join() === 'Ann,Bob'`)
 	ann.screenshot("chat-5-rooms")
 
-	// A private room, by invitation.
-	bobID := eval[string](bob, `JSON.parse(atob(JSON.parse(localStorage.getItem('webim.identity')).token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).sub`)
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Tea & talk')).click(), true)`)
+	ann.wait(`document.querySelector('#text').value === 'half a word for tea'`)
+
+	// A private room, by invitation: a name is enough for those whom one has seen.
 	ann.do(chromedp.Click(chromedp.CSS("#add")))
 	ann.pick("New private room")
-	ann.confirm(map[string]string{"title": "The two of us", "users": bobID})
+	ann.confirm(map[string]string{"title": "The two of us", "users": "Bob"})
 	ann.wait(`document.querySelector('#heading').textContent === 'The two of us'`)
 	bob.wait(`document.querySelector('.toast')?.textContent.includes('The two of us')`)
 	bob.wait(titles + `.includes('The two of us')`)
@@ -287,6 +298,28 @@ func testBothPagesInOneRoom(t *testing.T, browser context.Context, program strin
 	if n := eval[int](simple, `document.querySelector('#log').childElementCount`); n != 2 {
 		t.Errorf("the simple page shows %d messages", n)
 	}
+
+	// chat.js needs nothing of the page: here it is in another one.
+	library, err := os.ReadFile("../../web/static/vendor/centrifuge-5.8.0/centrifuge.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	simple.do(chromedp.Evaluate[chromedp.Void](string(library) + `;void 0`))
+	said := eval[string](simple, `import('/chat.js').then(async ({ Chat, nameOf }) => {
+		const chat = new Chat({ guest: 'Other' });
+		await chat.connect();
+		const room = chat.open('lobby');
+		room.send('from another page');
+		await new Promise((done) => room.addEventListener('change', () => room.messages.at(-1)?.data.text === 'from another page' && !room.outbox.length && done()));
+		const said = room.messages.map((m) => nameOf(m.info) + ': ' + m.data.text).join();
+		room.close();
+		chat.disconnect();
+		return said;
+	})`)
+	if want := ": from the simple page,Ann: from the chat page,Other: from another page"; said != want {
+		t.Errorf("with chat.js alone: %q, want %q", said, want)
+	}
+	chat.shows("from another page")
 }
 
 // hostile are texts that must be texts.
@@ -324,6 +357,11 @@ func testHostileTexts(t *testing.T, browser context.Context, program string) {
 		bob.pick("Join a room by name")
 		bob.confirm(map[string]string{"room": s})
 		bob.wait(`document.querySelector('#heading').textContent === ` + quote(s) + ` || document.querySelector('#banner').textContent !== '' || document.querySelector('.toast') !== null`)
+	}
+	links := eval[string](ann, `import('./links.js').then(({ linked }) => ['(https://a.example/b_(c)).', '见https://例子.测试/路?q#f。好', 'HTTP://A.example!', '"https://a.example"', 'javascript:x ftp://a.example data:,x https://u@a.example', 'https://[::1]:8/x]']
+		.map((s) => linked(s).map((n) => n.href ? '<' + n.href + '>' : n).join('')).join(' | '))`)
+	if want := `(<https://a.example/b_(c)>). | 见<https://xn--fsqu00a.xn--0zwm56d/%E8%B7%AF?q#f>。好 | <http://a.example/>! | "<https://a.example/>" | javascript:x ftp://a.example data:,x https://u@a.example | <https://[::1]:8/x>]`; links != want {
+		t.Errorf("the links are\n%s, want\n%s", links, want)
 	}
 	for _, p := range []*tab{ann, bob} {
 		if eval[bool](p, `document.title.includes('owned') || document.querySelector('#log :not(article, p, span, bdi, div, time, button, svg, use, a, blockquote), nav b, nav img:not([src="favicon.svg"])') !== null`) {
@@ -502,10 +540,16 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
 	ann.enter(text, "two")
 	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: force disconnect')`)
+	if h := eval[float64](ann, `document.querySelector('#top').clientHeight`); h > 70 {
+		t.Errorf("what is said of the connection makes the line above %v pixels high", h)
+	}
 	ann.screenshot("chat-15-kicked")
 	ann.judge("kicked")
 	ann.do(chromedp.Click(chromedp.CSS("#retry")))
 	ann.isIn()
+	ann.do(chromedp.Reload()) // it is not said behind her back
+	ann.isIn()
+	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: force disconnect')`)
 	eval[bool](ann, `([...document.querySelectorAll('#log .failed button')].find((b) => b.textContent === 'Try again').click(), true)`)
 	for _, p := range []*tab{ann, bob} {
 		p.wait(bodies + `.join() === 'one,two'`)
@@ -521,12 +565,27 @@ func testInTheBackground(t *testing.T, browser context.Context, program string) 
 	hide := func(hidden bool) {
 		eval[bool](bob, fmt.Sprintf(`(Object.defineProperty(document, 'hidden', {value: %v, configurable: true}), document.dispatchEvent(new Event('visibilitychange')), true)`, hidden))
 	}
+	ann.enter(text, "hello")
+	ann.wait(`document.querySelector('#log .mine .progress')?.textContent === 'Read'`)
 	hide(true)
 	ann.enter(text, "are you there?")
 	bob.shows("are you there?")
-	ann.wait(`document.querySelector('#log .mine .progress').textContent === 'Delivered'`)
+	bob.wait(`document.querySelector('#log .unseen')?.nextElementSibling.querySelector('.body').textContent === 'are you there?'`)
+	ann.wait(`[...document.querySelectorAll('#log .mine .progress')].at(-1).textContent === 'Delivered'`)
+	// More than is in sight: she comes back to where it begins, and reads on.
+	for i := range 30 {
+		ann.enter(text, fmt.Sprint("hey ", i))
+	}
+	bob.shows("hey 29")
 	hide(false)
-	ann.wait(`document.querySelector('#log .mine .progress').textContent === 'Read'`)
+	bob.wait(`document.querySelector('#newest').textContent === '31 new'`)
+	bob.wait(`document.querySelector('#log .unseen').getBoundingClientRect().top >= document.querySelector('#log').getBoundingClientRect().top`)
+	bob.screenshot("chat-16-new")
+	bob.do(chromedp.Click(chromedp.CSS("#newest")))
+	ann.wait(`[...document.querySelectorAll('#log .mine .progress')].at(-1).textContent === 'Read'`)
+	bob.enter(text, "here I am")
+	bob.shows("here I am")
+	bob.wait(`document.querySelector('#log .unseen') === null`)
 }
 
 func testTenThousandMessages(t *testing.T, browser context.Context, program string) {
@@ -547,7 +606,9 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 	p := come(t, browser, "http://"+server.addrs[0]+"/", "Ann")
 	p.shows(fmt.Sprint("message ", count-1))
 	nodes := func() int { return eval[int](p, `document.querySelectorAll('#log .message').length`) }
-	// Up through some pages: the message that is in sight stays where it is.
+	// Up through some pages: the message that is in sight stays where it is, and the
+	// focus in the log, though what had it has gone.
+	eval[bool](p, `([...document.querySelectorAll('#log .message')].at(-1).focus({ preventScroll: true }), true)`)
 	for page := range 8 {
 		first := eval[string](p, bodies+`[0]`)
 		moved := eval[float64](p, `new Promise((done) => {
@@ -570,6 +631,9 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 		if n := nodes(); n > 200 {
 			t.Fatalf("%d message nodes", n)
 		}
+	}
+	if focus := eval[string](p, `document.activeElement.id`); focus != "log" {
+		t.Errorf("the focus is on %q", focus)
 	}
 	all := eval[[]string](p, bodies)
 	for i, s := range all {
@@ -653,8 +717,26 @@ func testModerator(t *testing.T, browser context.Context, program string) {
 	carol.wait(`document.querySelector('dialog') === null`)
 	carol.choose("more of them", "Ban from the room")
 	carol.confirm(map[string]string{"minutes": "0"})
-	bob.wait(`document.querySelector('#banner').textContent.startsWith('You are not in this room any more')`)
+	bob.wait(`document.querySelector('#banner').textContent === 'You are not in this room any more: you are banned here.'`)
 	bob.screenshot("chat-10-banned")
+	carol.do(chromedp.Click(chromedp.CSS("#room-menu")))
+	carol.pick("Bans and mutes")
+	for range 2 {
+		carol.wait(`document.querySelector('dialog .sanctions li button') !== null`)
+		n := eval[int](carol, `(document.querySelector('dialog .sanctions li button').click(), document.querySelectorAll('dialog .sanctions li').length)`)
+		carol.wait(fmt.Sprintf(`document.querySelectorAll('dialog .sanctions li').length === %d`, n-1))
+	}
+	carol.confirm(nil)
+	carol.do(chromedp.Click(chromedp.CSS("#room-menu")))
+	carol.pick("Unlock the room")
+	carol.wait(`document.querySelector('#banner').textContent === ''`)
+	bob.do(chromedp.Click(chromedp.CSS("#again")))
+	bob.wait(`document.querySelector('#banner').textContent === '' && !document.querySelector('#text').disabled`)
+	bob.enter(text, "sorry")
+	carol.shows("sorry")
+	carol.choose("sorry", "Send out of the room")
+	carol.confirm(nil)
+	bob.wait(`document.querySelector('#banner').textContent === 'You are not in this room any more: you were sent out.'`)
 }
 
 // testKeyboardOnly comes in, talks, answers and leaves without a pointer.
@@ -772,6 +854,9 @@ func testPhoneAndChinese(t *testing.T, browser context.Context, program string) 
 	p.wait(`document.querySelector('#entry').checkVisibility()`)
 	eval[bool](p, `(document.querySelector('#language').value = 'zh', document.querySelector('#language').dispatchEvent(new Event('change')), true)`)
 	p.wait(`document.documentElement.lang === 'zh-CN' && document.querySelector('#entry h2').textContent === '进入聊天'`)
+	if eval[bool](p, `document.querySelector('#show-rooms').checkVisibility() || document.querySelector('#show-members').checkVisibility()`) {
+		t.Error("who is not in yet is shown the way to rooms and people")
+	}
 	p.screenshot("chat-11-phone-entry")
 	p.do(chromedp.Focus(chromedp.CSS("#name")), insert("小明"), chromedp.KeyEvent(kb.Enter))
 	p.wait(`document.body.dataset.state === 'connected' && !document.querySelector('#room').hidden && document.querySelector('#log .note')?.textContent === '这里还没有人说话。'`)
@@ -783,14 +868,16 @@ func testPhoneAndChinese(t *testing.T, browser context.Context, program string) 
 		t.Error("the page is wider than the phone")
 	}
 	for _, id := range []string{"show-rooms", "show-members", "room-menu", "send"} {
-		if size := eval[[]float64](p, `(() => { const r = document.getElementById('`+id+`').getBoundingClientRect(); return [r.width, r.height]; })()`); size[0] < 24 || size[1] < 24 {
+		if size := eval[[]float64](p, `(() => { const r = document.getElementById('`+id+`').getBoundingClientRect(); return [r.width, r.height]; })()`); size[0] < 44 || size[1] < 44 {
 			t.Errorf("%s is %v pixels large: too small for a finger", id, size)
 		}
 	}
 	p.screenshot("chat-12-phone")
 	eval[bool](p, `(document.querySelector('#show-rooms').click(), true)`)
-	p.wait(`document.querySelector('nav').checkVisibility()`)
+	p.wait(`document.querySelector('nav').checkVisibility() && document.activeElement.closest('nav') !== null && document.querySelector('main').inert`)
 	p.screenshot("chat-13-phone-rooms")
+	p.do(chromedp.KeyEvent(kb.Escape))
+	p.wait(`!document.querySelector('nav').checkVisibility() && document.activeElement.id === 'show-rooms' && !document.querySelector('main').inert`)
 	for _, width := range []int64{320, 768, 1024, 1600} {
 		p.do(chromedp.EmulateViewport(width, 800))
 		if eval[bool](p, `document.documentElement.scrollWidth > innerWidth || !document.querySelector('#text').checkVisibility()`) {
@@ -800,4 +887,9 @@ func testPhoneAndChinese(t *testing.T, browser context.Context, program string) 
 			p.screenshot("chat-14-tablet")
 		}
 	}
+	p.do(chromedp.EmulateViewport(320, 256)) // a window of 1280 by 1024, magnified four times
+	if box := eval[[]float64](p, `(() => { const r = document.getElementById('text').getBoundingClientRect(); return [r.top, r.bottom, document.getElementById('log').clientHeight]; })()`); box[0] < 0 || box[1] > 256 || box[2] < 60 {
+		t.Errorf("magnified, the box is from %v to %v pixels, the log %v high", box[0], box[1], box[2])
+	}
+	p.screenshot("chat-17-magnified")
 }

@@ -83,6 +83,7 @@
 //	room.invite  {room, user}                      {}
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
 //	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, role?}
+//	             443 for who is banned there
 //	members      {room, after?, limit?}            {members: [{user, info?, online, role?}], more}
 //	             in the order of their names, those without one first and as one; limit 1000
 //
