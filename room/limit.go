@@ -123,9 +123,9 @@ func (b *bucket) take(r Rate, now int64) bool {
 // buckets are one for each class.
 type buckets [numClasses]bucket
 
-// A quota is what a connection has left of its rates. Its turn owns it, or who
-// handles what a held connection has sent; the account is taken from it when the
-// connection is closed, which may be meanwhile.
+// A quota is what a connection has left of its rates. Its turn owns it; but the
+// account is given to it by who answers its connect command, and taken from it when
+// it is closed, which may be meanwhile.
 type quota struct {
 	buckets  buckets
 	refusals bucket
