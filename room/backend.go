@@ -295,7 +295,7 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 
 // judgeBy has the backend judge what the session wants to say, or, without an
 // answer, rights. then gets what to say. The order of what a client says is kept:
-// it is called in the session's turn.
+// one after the other is called, by an errand.
 func (s *session) judgeBy(what Saying, rights func() error, then func(Saying, error)) {
 	s.inOrder(func(next func()) {
 		s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {

@@ -106,7 +106,11 @@ func TestWishesAreBounded(t *testing.T) {
 // Who unsubscribes while the backend is still asked whether it may subscribe is
 // not in the room when the answer comes; who subscribes again is, once.
 func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
-	for _, again := range []bool{false, true} {
+	for i := range 4 { // by the answer, or by the rights where there is none
+		again, noAnswer := i%2 == 1, error(nil)
+		if i > 1 {
+			noAnswer = ErrNoAnswer
+		}
 		c, b := quietly(chatty()), newAsked(HookSubscribe)
 		c.Backend = b
 		n := start(t, c, netpoll.Config{})
@@ -136,7 +140,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		}
 		take(2) // of those that need no decision
 		for range len(commands) - 2 {
-			b.next(t).answer(Answer{}, nil)
+			b.next(t).answer(Answer{}, noAnswer)
 		}
 		take(len(want))
 		if !maps.Equal(got, want) {

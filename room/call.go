@@ -1,6 +1,7 @@
 package room
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/centrifugal/protocol"
@@ -38,6 +39,12 @@ func (c *Call) MayEverywhere(a Action) error {
 		return c.Hub.denied()
 	}
 	return nil
+}
+
+// Banned tells whether the caller may not be in a room, for who it is; wherever it
+// comes from.
+func (c *Call) Banned(room string) bool {
+	return c.Hub.isBanned(room, c.s.who.Load(), netip.Addr{})
 }
 
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until

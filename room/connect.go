@@ -269,10 +269,8 @@ func (k *connecting) reply(o *out) error {
 		s.close()
 		return err
 	}
-	for name := range k.subs {
-		if s.notBanned(name) != nil { // since it was joined; from now on a ban finds it
-			s.hub.soon(func() { s.expelled(name) })
-		}
+	if len(k.subs) > 0 {
+		s.hub.soon(s.expelBanned) // since they were joined; from now on a ban finds it
 	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
 	s.lookBy(k.who.Expires)

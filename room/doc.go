@@ -46,7 +46,8 @@
 // # Who owns what
 //
 // Who may do what is in rights.go, how often in limit.go; both are judged for
-// each command, in command.go and, for the plain dialect, plain.go. Neither
+// each command, in command.go and, for the plain dialect, plain.go; slow mode is in
+// pace.go. None of them
 // needs memory for idle connections but a few numbers in the session. Rooms that
 // are private by their names are in private.go.
 //
@@ -71,8 +72,9 @@
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
 //	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
 //	topic.mu  →  keys.mu
+//	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
 // users.mu, nodes.mu, keys.mu, sanctions.mu and talkers.mu are innermost: nothing is locked
-// under them; under facts.mu only what watchers lock, which is sanctions.mu.
+// under them; under facts.mu only what watchers lock: sanctions.mu and errands.mu.
 // Hub.mu and the memory engine's locks are never held together.
 package room

@@ -69,7 +69,7 @@ func (d *deadlines) look() {
 func (s *session) mustConnect() {
 	switch {
 	case s.connected.Load():
-	case s.connecting.Load():
+	case s.connecting.Load() && s.conn.Exists():
 		s.hub.due.add(time.Now().Add(s.hub.cfg.ConnectTimeout), s.mustConnect)
 	default:
 		s.disconnect(wire.DisconnectStale)
@@ -179,6 +179,11 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
+		if s.notBanned("") != nil { // bans bind whom the new token does not call an admin
+			s.fail(id, wire.DisconnectBanned)
+			return
+		}
+		h.soon(s.expelBanned)
 		s.lookBy(who.Expires)
 		res := &protocol.RefreshResult{Client: s.client(), Version: h.cfg.Version}
 		res.Expires, res.Ttl = ttl(who.Expires)

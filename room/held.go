@@ -13,6 +13,9 @@ import (
 // What comes in one message with a connect command whose answer takes its time
 // waits in the same way. netpoll counts what waits (MaxUnfinished).
 
+// Replies that are made later, by a backend's answers, are not seen to: those are as
+// many as a connection may ask at a time.
+
 // handled are the first commands of a message whose others wait.
 type handled struct {
 	count   int

@@ -212,6 +212,21 @@ func (s *sanctions) paceOf(room string) (p pace, special bool) {
 	return p, special
 }
 
+// expelBanned takes the session out of the rooms where it is banned.
+func (s *session) expelBanned() {
+	s.mu.Lock()
+	var names []string
+	for i := range s.subs {
+		names = append(names, s.subs[i].room.name)
+	}
+	s.mu.Unlock()
+	for _, name := range names {
+		if s.notBanned(name) != nil {
+			s.expelled(name)
+		}
+	}
+}
+
 // notBanned judges whether a session may be in a room.
 func (s *session) notBanned(room string) error {
 	if s.hub.isBanned(room, s.who.Load(), addressOf(s.conn)) {

@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,6 +161,35 @@ func TestPlainAdminsAreAbove(t *testing.T) {
 	sanctioned(t, n.hub.Impose, Sanction{Table: TableBan, Who: "root"}) // an admin of this room only
 	if got := root.reply(t); got != "close 4503" {
 		t.Errorf("banned everywhere: %s", got)
+	}
+}
+
+// TestRefreshIntoBan: whose new token no longer calls her an admin is bound by what
+// was imposed on her before.
+func TestRefreshIntoBan(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	for where, end := range map[string]string{"r": `"unsubscribe":{"code":2000`, "": "close 4503"} {
+		c := n.chat()
+		until := func(what string) {
+			t.Helper()
+			for got := ""; !strings.Contains(got, what); {
+				if got = c.reply(t); strings.HasPrefix(got, "close") && got != what {
+					t.Fatalf("%s, want %s", got, what)
+				}
+			}
+		}
+		c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "root", Roles: []string{"admin"}}, time.Hour))
+		c.say(t, `{"id":2,"subscribe":{"channel":"r"}}`)
+		until(`"id":2,`)
+		ban := Sanction{Table: TableBan, Who: "root", Room: where}
+		sanctioned(t, n.hub.Impose, ban)
+		c.say(t, `{"id":3,"ping":{}}`)
+		until(`"id":3,`)
+		c.say(t, `{"id":4,"refresh":{"token":%q}}`, sign(token.Claims{User: "root"}, time.Hour))
+		until(end)
+		sanctioned(t, n.hub.Lift, ban)
+		c.c.Close()
 	}
 }
 

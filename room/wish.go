@@ -32,13 +32,13 @@ func (s *session) wish(room string) (*wish, error) {
 	return s.wishes, nil
 }
 
-// stands ends a wish of which was decided. The error is what was decided or, if
-// the wish was withdrawn, ErrInternal: temporary, as for any subscription that
-// was given up while it was made.
+// stands ends a wish of which was decided. The error is what was decided, ErrNoAnswer
+// if that is for others, or, if the wish was withdrawn, ErrInternal: temporary, as
+// for any subscription that was given up while it was made.
 func (s *session) stands(w *wish, decided error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.endLocked(func(other *wish) bool { return other == w }) && decided == nil {
+	if !s.endLocked(func(other *wish) bool { return other == w }) && (decided == nil || decided == ErrNoAnswer) {
 		return wire.ErrInternal
 	}
 	return decided

@@ -160,6 +160,9 @@ func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsRe
 	res := &channelsResult{Channels: map[string]channelInfo{}}
 	for _, node := range all {
 		for name, n := range node.Rooms {
+			if isPrivate(name) && authorOf(ctx) != nil {
+				continue // see mayAsk
+			}
 			res.Channels[name] = channelInfo{res.Channels[name].NumClients + n}
 		}
 	}

@@ -155,6 +155,17 @@ func TestModeratorsToken(t *testing.T) {
 			}
 		}
 	}
+	n.chatAs(token.Claims{User: "ann", Channels: []string{"#ann", "r"}}, "")
+	_, seen := n.ask(http.MethodPost, Prefix+"channels", `{}`, func(r *http.Request) {
+		r.Header.Del("X-API-Key")
+		r.Header.Set("Authorization", "Bearer "+admin)
+	})
+	if all := must[channelsResult](n, "channels", `{}`).Channels; all["#ann"].NumClients != 1 || all["r"].NumClients != 1 {
+		t.Errorf("with the key the rooms are %v", all)
+	}
+	if strings.Contains(seen, "#ann") || !strings.Contains(seen, `"r":`) {
+		t.Errorf("an admin sees the rooms %s", seen)
+	}
 	if got := must[historyResult](n, "history", `{"channel":"#ann,bob","limit":-1}`); len(got.Publications) != 1 {
 		t.Errorf("with the key: %v", got)
 	}

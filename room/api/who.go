@@ -72,11 +72,13 @@ func (q *sanctionsRequest) about() string { return q.Channel }
 // else.
 func mayAsk(ctx context.Context, request any) error {
 	q, ok := request.(aboutRoom)
-	if !ok || authorOf(ctx) == nil || !room.IsRoster(q.about()) && room.UsersOf(q.about()) == nil {
+	if !ok || authorOf(ctx) == nil || !isPrivate(q.about()) {
 		return nil
 	}
 	return coded(wire.ErrPermissionDenied, "this room is private, and takes the API key")
 }
+
+func isPrivate(name string) bool { return room.IsRoster(name) || room.UsersOf(name) != nil }
 
 // opens reports whether the request has one of the keys.
 func (h *Handler) opens(r *http.Request) bool {

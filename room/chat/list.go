@@ -73,8 +73,8 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 	})
 }
 
-// look gathers what a user's list says of a room; nil: the user is not on its
-// roster, and the list is mended.
+// look gathers what a user's list says of a room; nil: the caller is banned there,
+// or not on its roster, and the list is mended.
 func look(call *room.Call, user, name string, done func(*listed, error)) {
 	e := call.Hub.Engine()
 	l := &listed{Room: name, Kind: kindOf(name)}
@@ -83,7 +83,11 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 			done(nil, err)
 			return
 		}
-		if !there || call.Hub.Banned(name, user) {
+		if there && call.Banned(name) {
+			done(nil, nil) // until that ends
+			return
+		}
+		if !there {
 			e.Delete(room.Key{Table: room.TableMine, Of: user, Name: name}, room.AnyVersion, func(err error) { done(nil, err) })
 			return
 		}

@@ -363,6 +363,10 @@ func TestAdminsAreAbove(t *testing.T) {
 	if got := root.must("room.info", `{"room":"lobby"}`); strings.Contains(got, "muted") {
 		t.Errorf("room.info: %s", got)
 	}
+	root.must("room.join", `{"room":"lobby"}`) // a ban from a room takes off its roster
+	if got := root.must("rooms", `{}`); !strings.Contains(got, `"room":"lobby"`) {
+		t.Errorf("rooms: %s", got)
+	}
 	h.come("root", "admin").join("lobby")
 	h.start(wire.JSON, "root").expect("disconnected 4503 banned") // by a token that does not call him so
 	mod.must("mute", `{"user":"here"}`)

@@ -166,10 +166,6 @@ func (c *Chat) info(call *room.Call, q *infoRequest) {
 		return
 	}
 	user := call.Author().User
-	if call.Hub.Banned(q.Room, user) { // as subscribing would say; so who was sent out learns why
-		call.Done(nil, wire.ErrBanned)
-		return
-	}
 	res := infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}}
 	for _, name := range room.Actions() {
 		if a, _ := room.ParseAction(name); call.Can(a, q.Room) {
