@@ -21,10 +21,15 @@ func (s *Server) weightLocked(r *record) (n int) {
 
 // lagLocked is how many bytes the socket has refused: frames, and ciphertext. What
 // waits for the end of a turn, or is just being written, nobody has refused.
-func (s *Server) lagLocked(r *record) (n int) {
+func (s *Server) lagLocked(r *record) int {
 	if r.flags.Load()&fBlocked == 0 {
 		return 0
 	}
+	return s.heldLocked(r)
+}
+
+// heldLocked is what waits for a connection, be it for room or for the turn's end.
+func (s *Server) heldLocked(r *record) (n int) {
 	if o := s.outputs.at(r.output); o != nil {
 		n = o.size
 	}

@@ -144,16 +144,9 @@ func nextFrame(t testing.TB, end *peerEnd) []byte {
 	return append(head, payload...)
 }
 
-// lag is how many bytes wait for a connection.
 // lag is what waits for a connection, be it for room or for the turn's end.
-func lag(c Conn) (n int) {
+func lag(c Conn) int {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	if o := c.s.outputs.at(c.r.output); o != nil {
-		n = o.size
-	}
-	if x := c.s.extras.at(c.r.extra); x != nil && x.tls != nil {
-		n += x.tls.pending()
-	}
-	return n
+	return c.s.heldLocked(c.r)
 }

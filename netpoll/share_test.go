@@ -21,7 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// from opens a connection that seems to come from an address.
+// from opens a connection that seems to come from an address: those of this machine
+// have no bound.
 func from(t *testing.T, s *Server, addr string) net.Conn {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)

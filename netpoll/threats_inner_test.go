@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"golang.org/x/sys/unix"
 )
 
 // Threats whose guards cannot be told apart from each other over a socket.
@@ -161,26 +159,6 @@ func TestAddrsRandom(t *testing.T) {
 	}
 }
 
-// comeFrom is a connection that has said nothing yet, as if from an address: those
-// of this machine have no bound.
-func comeFrom(t *testing.T, s *Server, addr string) net.Conn {
-	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := os.NewFile(uintptr(fds[1]), "client")
-	c, err := net.FileConn(f)
-	f.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	s.admit(s.listeners()[0], fds[0], netip.MustParseAddr(addr), 7, nil)
-	return c
-}
-
 // asks sends a request for an upgrade and returns the status of the answer.
 func asks(t *testing.T, c net.Conn, headers ...string) int {
 	t.Helper()
@@ -198,32 +176,32 @@ func asks(t *testing.T, c net.Conn, headers ...string) int {
 func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 	for _, of := range [][4]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"}} {
 		s := serve(t, Config{MaxHandshakesPerIP: 2, MaxConnsPerIP: 3, HandshakeTimeout: time.Hour}, nil)
-		first, second := comeFrom(t, s, of[0]), comeFrom(t, s, of[1])
+		first, second := from(t, s, of[0]), from(t, s, of[1])
 		for range 2 { // also when the one before has gone
-			c := comeFrom(t, s, of[2])
+			c := from(t, s, of[2])
 			if got := asks(t, c); got != 503 {
 				t.Errorf("%s, the third handshake: %d", of[2], got)
 			}
 			c.Close()
 			soon(t, "it has gone", func() bool { return s.refusing.Load() == 0 })
 		}
-		if got := asks(t, comeFrom(t, s, of[3])); got != 101 {
+		if got := asks(t, from(t, s, of[3])); got != 101 {
 			t.Errorf("%s, of another: %d", of[3], got)
 		}
-		comeFrom(t, s, of[2]) // sent away, and silent
+		from(t, s, of[2]) // sent away, and silent
 		if got := asks(t, first); got != 101 {
 			t.Errorf("%s, of the first two: %d", of[0], got)
 		}
-		third := comeFrom(t, s, of[2])
+		third := from(t, s, of[2])
 		if got := asks(t, third); got != 101 {
 			t.Errorf("%s, the third connection: %d", of[2], got)
 		}
-		if got := asks(t, comeFrom(t, s, of[0])); got != 503 {
+		if got := asks(t, from(t, s, of[0])); got != 503 {
 			t.Errorf("%s, the fourth: %d", of[0], got)
 		}
 		second.Close()
 		soon(t, "it has gone", func() bool { return s.Stats().Closed[HandshakeFailed] == 1 })
-		if got := asks(t, comeFrom(t, s, of[1])); got != 101 {
+		if got := asks(t, from(t, s, of[1])); got != 101 {
 			t.Errorf("%s, in its place: %d", of[1], got)
 		}
 	}
@@ -232,18 +210,18 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 // Who is sent away because the server is full takes no place of its address, either.
 func TestThreatFullIsNotCounted(t *testing.T) {
 	s := serve(t, Config{MaxConns: 2, MaxConnsPerIP: 2}, nil)
-	one, two := comeFrom(t, s, "192.0.2.1"), comeFrom(t, s, "192.0.2.2")
+	one, two := from(t, s, "192.0.2.1"), from(t, s, "192.0.2.2")
 	if a, b := asks(t, one), asks(t, two); a != 101 || b != 101 {
 		t.Fatal(a, b)
 	}
-	away := comeFrom(t, s, "192.0.2.1")
+	away := from(t, s, "192.0.2.1")
 	if got := asks(t, away); got != 503 {
 		t.Errorf("over the bound of all: %d", got)
 	}
 	away.Close()
 	two.Close()
 	soon(t, "both have gone", func() bool { return s.open.Load() == 1 && s.refusing.Load() == 0 })
-	if got := asks(t, comeFrom(t, s, "192.0.2.1")); got != 101 {
+	if got := asks(t, from(t, s, "192.0.2.1")); got != 101 {
 		t.Errorf("the second of its address: %d", got)
 	}
 }
@@ -253,9 +231,9 @@ func TestThreatFullIsNotCounted(t *testing.T) {
 func TestThreatForwardedIsForgotten(t *testing.T) {
 	s := serve(t, Config{MaxConnsPerIP: 1, Exempt: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}, nil)
 	for i, want := range []int{101, 503, 503, 101} {
-		from := []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "2001:db8::1"}[i]
-		if got := asks(t, comeFrom(t, s, "198.51.100.7"), "X-Forwarded-For: "+from); got != want {
-			t.Errorf("%d, of %s: %d, want %d", i, from, got, want)
+		named := []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "2001:db8::1"}[i]
+		if got := asks(t, from(t, s, "198.51.100.7"), "X-Forwarded-For: "+named); got != want {
+			t.Errorf("%d, of %s: %d, want %d", i, named, got, want)
 		}
 	}
 }
