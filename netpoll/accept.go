@@ -136,7 +136,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 // parked: its loop, its first deadline and stage, TLS, and what it brings.
 func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback) {
 	own := Conn{s, r, r.gen.Load() + 1} // what it will be
-	now := s.clock.now.Load()
+	now := s.clock.look()
 	n := s.nextLoop()
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
 	r.seen.Store(now)

@@ -20,7 +20,8 @@ type Conn struct {
 }
 
 // Info is what Conn.Info knows of a connection. Times have the resolution of
-// the wheel, 100 ms.
+// the wheel, 100 ms; LastSend that of its rest, a second, of what was pushed when
+// nothing else happened.
 type Info struct {
 	ID                      ID
 	FD                      int
@@ -29,7 +30,7 @@ type Info struct {
 	TLS                     bool
 	Deflate                 bool
 	Opened                  time.Time
-	LastReceive, LastSend   time.Time // when bytes last came, and were last taken by the socket
+	LastReceive, LastSend   time.Time // when bytes last came, and were last taken by the socket, or first refused
 	BytesIn, BytesOut       uint64    // on the socket
 	MessagesIn, MessagesOut uint64    // text and binary
 	Queued                  int       // bytes that the socket has refused

@@ -30,8 +30,9 @@
 //	          encode.go, log.go,
 //	          evict.go
 //	flush     flush.go, cipher.go       whoever holds the write bit
-//	deadline  wheel.go, heartbeat.go    judged on the turn; the wheel only
-//	                                    queues turns
+//	deadline  wheel.go, deadline.go     judged on the turn, which the wheel
+//	          heartbeat.go              queues; or on the loop's goroutine, if
+//	                                    only a ping is due
 //	close     close.go, shutdown.go     begun anywhere, ended on the turn
 //
 // # Turns: the read side
@@ -42,6 +43,10 @@
 // read side, so the read side has no lock. A turn whose budget ran out goes
 // back to the list's tail, because no edge will tell of it again. Events are
 // hints: read(2) is the truth, and a stale event costs one empty read.
+//
+// The one turn without a worker is a ping's: the loop's goroutine takes the turns
+// of those that have none and are due only that, a few at a time between two
+// looks at its sockets.
 //
 // All callbacks of a connection (open, message, full, drained, close) run on
 // its turn: one at a time, in order, on changing workers. A callback that
@@ -85,7 +90,8 @@
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl
 // and the close of what cannot be served under listener.mu, which only accept
-// and the shutdown take; epoll_ctl under Server.mu in Listen.
+// and the shutdown take; epoll_ctl under Server.mu in Listen; timerfd_settime under
+// wheel.mu.
 //
 // No lock is held while a callback runs: it may call every exported method. The
 // Logger's handler is none: it must not call back.

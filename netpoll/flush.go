@@ -165,7 +165,9 @@ func (s *Server) drainLocked(r *record) {
 // stays so.
 func (s *Server) blockedLocked(r *record) {
 	if r.flags.Or(fBlocked)&fBlocked == 0 && s.cfg.WriteTimeout > 0 {
-		s.wheelOf(r).armBy(r, s.clock.now.Load()+s.ticks.write)
+		now := s.clock.look()
+		r.sent.Store(now) // it is from here on that it takes nothing of what it is offered
+		s.wheelOf(r).armBy(r, now+s.ticks.write)
 	}
 }
 

@@ -2,7 +2,6 @@ package netpoll
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -30,7 +29,7 @@ type HeartbeatID uint8
 // beat is a heartbeat as it is used.
 type beat struct {
 	Heartbeat
-	interval, timeout uint32 // ticks
+	interval, timeout, grain uint32 // ticks
 }
 
 // NewHeartbeat makes a heartbeat that connections may have, three at most.
@@ -51,6 +50,7 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 		return 0, errors.New("netpoll: a server has three heartbeats at most")
 	}
 	b := beat{Heartbeat: h, interval: s.clock.ticks(h.Interval)}
+	b.grain = grain(b.interval)
 	if h.Timeout > 0 {
 		b.timeout = s.clock.ticks(h.Timeout)
 	}
@@ -59,8 +59,8 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 }
 
 // SetHeartbeat gives the connection a heartbeat of its server's, which begins
-// at a random moment of its interval; 0: WebSocket pings again. It is for the
-// connection's callbacks.
+// within an interval, at a moment of its own that spreads those of all evenly; 0:
+// WebSocket pings again. It is for the connection's callbacks.
 func (c Conn) SetHeartbeat(id HeartbeatID) {
 	if !c.lock() {
 		return
@@ -74,7 +74,7 @@ func (c Conn) SetHeartbeat(id HeartbeatID) {
 	if id > 0 {
 		// deadline is when the last ping was sent: somewhere in the past.
 		now, b := c.s.clock.now.Load(), &c.s.beats[id-1]
-		first := together(now + beatGrain + rand.Uint32N(b.interval))
+		first := moment(c.r.index, now+b.grain, b.interval, b.grain)
 		c.r.deadline.Store(first - b.interval)
 		c.r.flags.And(^fFirst)
 		c.s.wheelOf(c.r).armBy(c.r, first)
@@ -108,36 +108,142 @@ func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
 		}
 		r.flags.And(^fPinged)
 	}
-	if due := together(r.deadline.Load() + b.interval); int32(now-due) < 0 {
+	if due := together(r.deadline.Load()+b.interval, b.grain); int32(now-due) < 0 {
 		return due
 	}
 	r.deadline.Store(now)
 	frame := b.Frame.variant(s.conn(r).Variant(), s.cfg.DeflateMin)
 	if !s.ping(r, frame) || b.timeout == 0 {
-		return together(now + b.interval)
+		return together(now+b.interval, b.grain)
 	}
 	r.flags.Or(fPinged)
 	return now + b.timeout
 }
 
-// early is Server.early for a connection with a heartbeat: whose ping has been
-// answered need not be looked at before the next is due.
-func (b *beat) early(r *record, f, now uint32) (due uint32, ok bool) {
-	const settled = fOpen | fClosing | fBlocked | fFirst | fUnfinished | fProtected | fPaused | fHeld
-	sent := r.deadline.Load()
-	if f&settled != fOpen || f&fPinged != 0 && int32(r.seen.Load()-sent) < 0 {
+// nextPing tells, without the connection's turn, when its heartbeat is due if
+// nothing else can be: it is open and busy, or has answered its last ping. It
+// reads only atomics, so that a live connection costs no turn.
+func (s *Server) nextPing(r *record, now uint32) (due uint32, settled bool) {
+	const unsettling = fClosing | fBlocked | fUnfinished | fProtected | fPaused | fHeld
+	f, seen := r.flags.Load(), r.seen.Load()
+	if f&(fOpen|unsettling) != fOpen || f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
 		return 0, false
 	}
-	due = together(sent + b.interval)
-	return due, int32(due-now) > 0
+	b := s.beatOf(f)
+	switch {
+	case b != nil:
+		return together(r.deadline.Load()+b.interval, b.grain), true
+	case s.cfg.PingInterval < 0:
+		return now + s.ticks.idle, true
+	case f&fFirst != 0:
+		return now, true
+	}
+	return together(seen+s.ticks.ping, s.ticks.grain), true
 }
 
-// beatGrain is the ticks that beats are sent in common.
-const beatGrain = 4
+// beatNow is a turn for the heartbeat alone, without a worker: nothing of what
+// judge does for a settled connection calls a handler or waits. Somebody else's
+// turn does it instead if there is one. Waking workers for the pings of 12,000
+// clients, and being woken by the answers to those meanwhile, cost as much as
+// a fourth of sending them.
+func (s *Server) beatNow(r *record) {
+	if !r.turn.CompareAndSwap(turnIdle, turnRunning) {
+		s.timeUp(r)
+		return
+	}
+	if r.gen.Load()&1 == 1 {
+		s.judge(r)
+	}
+	if endTurn(&r.turn, false) {
+		s.pool.push(task{r: r})
+	}
+}
 
-// together is the moment before that at which beats leave. Most of what an idle
-// client costs is not its ping but that somebody wakes up for it: so those of
-// 400 ms leave together, are answered together, and whose answer has come by
-// then gets no turn to look for it. Measured with 15,000 clients and a ping
-// every 25 s: 0.91 µs a second and client, from 2.27.
-func together(tick uint32) uint32 { return tick - tick%beatGrain }
+// Much of what an idle client costs is not its ping but that somebody wakes up for
+// it, and for its answer: so the pings of a second leave together, and whose answer
+// has come by the time to look for it gets no turn.
+
+// grain is the ticks whose pings leave together, some 4 % of their interval and a
+// rest at most.
+func grain(interval uint32) uint32 { return min(max(1, interval/25), rest) }
+
+// together is the moment before that at which pings leave.
+func together(tick, grain uint32) uint32 { return tick - tick%grain }
+
+// neighbours are records that lie side by side and are pinged together: what is
+// theirs lies side by side, too, here and in the kernel, and most of what a
+// heartbeat costs is to fetch it. Against random moments that saved a tenth.
+const neighbours = 64
+
+// moment is the first after from at which a connection is pinged: each group of
+// neighbours has its own of the interval, so clients that come together are spread
+// evenly.
+func moment(index, from, interval, grain uint32) uint32 {
+	phase := index / neighbours * grain % interval
+	return together(from+interval-(from+interval-phase)%interval, grain)
+}
+
+// firstPing is when a new connection gets its first ping, whatever its traffic:
+// half to one and a half ping intervals from now.
+func (s *Server) firstPing(r *record) uint32 {
+	now := s.clock.now.Load()
+	if s.cfg.PingInterval < 0 {
+		return now + s.ticks.idle
+	}
+	return moment(r.index, now+s.ticks.ping/2, s.ticks.ping, s.ticks.grain)
+}
+
+// heartbeat sends a ping after silence and closes whoever does not answer.
+// The first ping comes at the connection's moment, whatever the traffic, and so
+// spreads those of clients that came together.
+func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
+	if s.cfg.PingInterval < 0 {
+		return 0
+	}
+	if f&(fProtected|fPaused|fHeld|fBlocked) != 0 {
+		// What we do not read we cannot judge; and a ping would wait behind
+		// what the socket refuses, which WriteTimeout judges.
+		r.flags.And(^fPinged)
+		return now + s.ticks.ping
+	}
+	seen := r.seen.Load()
+	if f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
+		due := r.deadline.Load() + s.ticks.pong
+		switch {
+		case int32(now-due) < 0:
+			// The answer may come long before that, and the next ping be due.
+			return now + min(s.ticks.ping, due-now)
+		case f&fReadable != 0:
+			return now + 1 // its answer may be there: it was not read until now
+		}
+		s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
+		return 0
+	}
+	due := together(seen+s.ticks.ping, s.ticks.grain)
+	if f&fFirst == 0 && int32(now-due) < 0 {
+		r.flags.And(^fPinged)
+		return due
+	}
+	r.flags.And(^fFirst)
+	if !s.ping(r, pingBuffer) {
+		return now + s.ticks.ping
+	}
+	r.flags.Or(fPinged)
+	r.deadline.Store(now)
+	return now + min(s.ticks.ping, s.ticks.pong)
+}
+
+// ping sends the heartbeat's ping, if the socket takes anything. It is not held
+// to MaxQueue: whoever is judged slow is so for what others sent him.
+func (s *Server) ping(r *record, b *buffer) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.w&(wClosing|wShut) != 0 || r.flags.Load()&fBlocked != 0 {
+		return false
+	}
+	s.appendLocked(s.outputLocked(r), b, b.b)
+	if r.w&wBit == 0 {
+		s.flushLocked(r)
+	}
+	return true // who has the write bit looks at the queue again
+}

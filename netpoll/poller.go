@@ -5,11 +5,13 @@ import (
 	"os"
 
 	"github.com/mailru/easygo/netpoll"
+	"golang.org/x/sys/unix"
 )
 
-// loop is one epoll instance with its goroutine and its wheel. easygo is
-// imported in this file only, for EpollCreate, Add and Del; its descriptors
-// and handles dup the socket, its Resume makes it blocking again.
+// loop is one epoll instance with its goroutine and its wheel, which an alarm
+// among its descriptors turns. easygo is imported in this file only, for
+// EpollCreate, Add and Del; its descriptors and handles dup the socket, its
+// Resume makes it blocking again.
 type loop struct {
 	epoll *netpoll.Epoll
 	wheel wheel
@@ -28,7 +30,39 @@ func newLoop(s *Server) (*loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: making an epoll instance: %w", err)
 	}
-	return &loop{epoll: e, wheel: wheel{s: s}}, nil
+	l := &loop{epoll: e, wheel: wheel{s: s}}
+	if err := l.wind(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// wind has the loop's wheel turn.
+func (l *loop) wind() error {
+	a, err := newAlarm()
+	if err != nil {
+		return err
+	}
+	l.wheel.alarm = a
+	if err := l.watch(a.fd, l.wheel.rung); err != nil {
+		unix.Close(a.fd)
+		return err
+	}
+	l.wheel.mu.Lock()
+	l.wheel.restLocked()
+	l.wheel.mu.Unlock()
+	return nil
+}
+
+// close ends the loop's goroutine, and its wheel: who arms it from now on waits
+// for ever.
+func (l *loop) close() {
+	l.epoll.Close()
+	l.wheel.mu.Lock()
+	defer l.wheel.mu.Unlock()
+	unix.Close(l.wheel.alarm.fd)
+	l.wheel.alarm = nil
 }
 
 // park registers a connection. The callback is bound to the record, not to
@@ -38,10 +72,14 @@ func (l *loop) park(s *Server, r *record) error {
 	return l.add(int(r.fd), connEvents, func(e netpoll.EpollEvent) { s.ready(r, e) })
 }
 
-// watch registers a listener, level-triggered: what one wake leaves is
-// reported again.
-func (l *loop) watch(fd int, accept func()) error {
-	return l.add(fd, netpoll.EPOLLIN, func(netpoll.EpollEvent) { accept() })
+// watch registers a listener or an alarm, level-triggered: what one wake leaves
+// is reported again. It is not told of the loop's end.
+func (l *loop) watch(fd int, f func()) error {
+	return l.add(fd, netpoll.EPOLLIN, func(e netpoll.EpollEvent) {
+		if e&netpoll.EPOLLIN != 0 {
+			f()
+		}
+	})
 }
 
 func (l *loop) add(fd int, events netpoll.EpollEvent, f func(netpoll.EpollEvent)) error {

@@ -34,7 +34,7 @@ type record struct {
 	turn  atomic.Uint32 // see turn.go; survives the connection
 	flags atomic.Uint32 // hints and states, set by anybody
 	seen  atomic.Uint32 // tick of the last byte received
-	sent  atomic.Uint32 // tick of the last byte taken by the socket
+	sent  atomic.Uint32 // tick of the last byte taken by the socket, or of the first it refused since
 
 	// Owned by who holds the turn; the wheel reads deadline.
 	input     uint32        // in Server.inputs; 0: none

@@ -3,7 +3,6 @@ package netpoll
 import (
 	"context"
 	"iter"
-	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -43,7 +42,6 @@ type Server struct {
 	mu      sync.Mutex
 	state   int // none, serving, stopping, stopped
 	timers  map[*Timer]struct{}
-	stop    chan struct{}   // ends the wheels
 	hurried context.Context // done when the shutdown is to be at once
 	hasten  context.CancelFunc
 	cut     bool          // connections were closed as they were; good once ended is closed
@@ -61,7 +59,7 @@ const (
 
 // ticks are the durations of Config on the server's clock.
 type ticks struct {
-	second, handshake, refusal, ping, pong, write, close, linger, message, idle uint32
+	second, handshake, refusal, ping, grain, pong, write, close, linger, message, idle uint32
 }
 
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
@@ -71,7 +69,7 @@ func New(cfg Config, h Handler) *Server {
 	if h == nil {
 		h = &Funcs{}
 	}
-	s := &Server{cfg: cfg, handler: h, stop: make(chan struct{}), ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
+	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
 	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
 	s.hurried, s.hasten = context.WithCancel(context.Background())
 	s.lent.conns = map[*lentConn]struct{}{}
@@ -79,6 +77,7 @@ func New(cfg Config, h Handler) *Server {
 	t := s.clock.ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
+	s.ticks.grain = grain(s.ticks.ping)
 	s.pool = newPool(&s.clock, s.cfg.Workers)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
 	return s
@@ -113,10 +112,6 @@ func (s *Server) start() error {
 		}
 		s.loops = append(s.loops, l)
 	}
-	for i, l := range s.loops {
-		s.running.Add(1)
-		go l.wheel.run(i == 0, s.stop)
-	}
 	for range s.cfg.Workers {
 		s.running.Add(1)
 		w := &worker{s: s, buf: make([]byte, readSize)}
@@ -128,7 +123,7 @@ func (s *Server) start() error {
 
 func (s *Server) closeLoops() {
 	for _, l := range s.loops {
-		l.epoll.Close()
+		l.close()
 	}
 }
 
@@ -204,13 +199,3 @@ func (s *Server) record(id ID) (*record, uint32) {
 func (s *Server) Config() Config { return s.cfg }
 
 func (s *Server) wheelOf(r *record) *wheel { return &s.loops[r.loop].wheel }
-
-// firstPing is when a new connection gets its first ping, whatever its
-// traffic: half to one and a half ping intervals from now, which spreads the
-// pings of clients that came together evenly over the interval. In ticks.
-func (s *Server) firstPing() uint32 {
-	if s.cfg.PingInterval < 0 {
-		return s.ticks.idle
-	}
-	return s.ticks.ping/2 + 1 + rand.Uint32N(s.ticks.ping)
-}

@@ -183,7 +183,6 @@ func (s *Server) halt() {
 		ln.http.close()
 	}
 	s.hasten() // net/http's Shutdown looks round rarely
-	close(s.stop)
 	s.closeLoops()
 	s.pool.close()
 	s.running.Wait()

@@ -23,14 +23,18 @@ func (s *Server) After(d time.Duration, f func()) *Timer {
 // at a time: a call that takes longer than d delays the next, and after one that
 // panics, which is logged and counted, the next one comes all the same. Swoole's
 // tick.
+//
+// Whole seconds are counted from the server's making, as those of its deadlines
+// are: the first call may come up to a second early, and a process with nothing to
+// do wakes up once a second, however much there is to look at.
 func (s *Server) Tick(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
-	return t.arm(d, func() {
+	return t.arm(s.clock.inStep(d), func() {
 		s.guard("Tick", f)
 		t.s.mu.Lock()
 		defer t.s.mu.Unlock()
 		if _, ok := t.s.timers[t]; ok {
-			t.t.Reset(d)
+			t.t.Reset(s.clock.inStep(d))
 		}
 	})
 }

@@ -14,9 +14,9 @@ import (
 //	 │                  └── more, or done ─┼───┼────────────┘
 //	 └──────────── done, nothing new ──────┘   (more: budget ran out)
 //
-// Only the worker that took it moves it out of running and again; anybody may
-// wake it. Hence the list needs no bound of its own: it is bounded by what
-// exists.
+// Only who took it moves it out of running and again: a worker, or beatNow, which
+// takes it from idle. Anybody may wake it. Hence the list needs no bound of its own:
+// it is bounded by what exists.
 const (
 	turnIdle uint32 = iota
 	turnQueued
@@ -127,20 +127,6 @@ func (p *pool) push(t task) {
 	}
 }
 
-// pushAll puts tasks on the list's tail, and wakes one worker: whoever takes one
-// and leaves others wakes the next.
-func (p *pool) pushAll(tasks []task) {
-	if len(tasks) == 0 {
-		return
-	}
-	p.mu.Lock()
-	for _, t := range tasks {
-		p.pushLocked(t)
-	}
-	p.mu.Unlock()
-	p.cond.Signal()
-}
-
 func (p *pool) pushLocked(t task) {
 	// The clock costs 40 ns, so the latency is sampled.
 	if p.pushed++; p.pushed%16 == 0 {
@@ -181,9 +167,6 @@ func (p *pool) take() (t task, ok bool) {
 	p.ring[p.head] = task{}
 	p.head = (p.head + 1) & (len(p.ring) - 1)
 	p.n--
-	if p.n > crowd && p.idle > 0 {
-		p.cond.Signal()
-	}
 	return t, true
 }
 
@@ -203,10 +186,6 @@ func (p *pool) use() (busy int, worked time.Duration) {
 	p.idleLocked(0)
 	return p.workers - p.idle, time.Duration(p.worked)
 }
-
-// crowd is how many tasks of pushAll one worker does alone: to wake another one
-// costs more than a few of them.
-const crowd = 32
 
 // close lets the workers go once the list is empty.
 func (p *pool) close() {

@@ -52,7 +52,7 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	s.addrs.opened(r.ip)
 	s.stats.opened.Add(1)
 	s.stats.open.Add(1)
-	s.wheelOf(r).arm(r, s.clock.now.Load()+s.firstPing())
+	s.wheelOf(r).arm(r, s.firstPing(r))
 	s.opening(r, q)
 	s.writeFirst(r, answer)
 	if len(behind) > 0 {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -23,9 +24,11 @@ const modelPing = 700 // ticks: more than one rotation
 
 func newWheelModel(at uint32, n int) *wheelModel {
 	s := New(Config{}, nil)
-	s.ticks.ping = modelPing
+	s.ticks.ping, s.ticks.grain = modelPing, 1
 	s.loops = []*loop{{wheel: wheel{s: s, at: at}}}
 	m := &wheelModel{s: s, w: &s.loops[0].wheel, at: at, due: map[*record]uint32{}, busy: map[*record]uint32{}}
+	s.clock.now.Store(at)
+	m.w.restLocked()
 	for range n {
 		m.recs = append(m.recs, s.slab.get())
 	}
@@ -36,31 +39,32 @@ func (m *wheelModel) arm(r *record, due uint32) {
 	m.due[r] = m.at + uint32(max(1, int32(due-m.at))) // what is late comes with the next tick
 }
 
-// advance says what must fire, oldest deadline first.
-func (m *wheelModel) advance(now uint32) (fired [][]*record) {
+// advance says who must get a turn and who a ping, oldest deadline first.
+func (m *wheelModel) advance(now uint32) (turns, pings [][]*record) {
 	for m.at != now {
 		m.at++
-		var tick []*record
+		var tick, ping []*record
 		for _, r := range m.recs {
 			if due, ok := m.due[r]; !ok || due != m.at {
 				continue
 			}
 			delete(m.due, r)
-			if seen, ok := m.busy[r]; ok && int32(seen+modelPing-m.at) > 0 {
-				m.arm(r, seen+modelPing)
-			} else {
+			switch seen, ok := m.busy[r]; {
+			case !ok:
 				tick = append(tick, r)
+			case int32(seen+modelPing-m.at) > 0:
+				m.arm(r, seen+modelPing)
+			default:
+				ping = append(ping, r)
 			}
 		}
-		if len(tick) > 0 {
-			fired = append(fired, tick)
-		}
+		turns, pings = append(turns, tick), append(pings, ping)
 	}
-	return fired
+	return turns, pings
 }
 
-// fired takes what the wheel has queued.
-func (m *wheelModel) fired(t *rapid.T) (rs []*record) {
+// turns takes what the wheel has queued.
+func (m *wheelModel) turns(t *rapid.T) (rs []*record) {
 	for m.s.pool.n > 0 {
 		task, _ := m.s.pool.take()
 		if task.r.flags.Load()&fTimer == 0 {
@@ -86,8 +90,16 @@ func (m *wheelModel) check(t *rapid.T) {
 			prev, i = i, r.slot.next
 		}
 	}
-	if !maps.Equal(linked, m.due) {
-		t.Fatalf("at %d: on the wheel %v, want %v", m.at, linked, m.due)
+	if !maps.Equal(linked, m.due) || m.w.n != len(linked) {
+		t.Fatalf("at %d: %d on the wheel, %v; want %v", m.at, m.w.n, linked, m.due)
+	}
+	for r, due := range linked {
+		if int32(due-m.w.next) < 0 {
+			t.Fatalf("at %d: the alarm is set to %d, record %d is due at %d", m.at, m.w.next, r.index, due)
+		}
+	}
+	if len(linked) > 0 && m.w.next-m.at > rest {
+		t.Fatalf("at %d: the alarm is set to %d", m.at, m.w.next)
 	}
 	for _, r := range m.recs {
 		if _, ok := linked[r]; !ok && r.slot.slot != 0 {
@@ -134,27 +146,35 @@ func TestWheel(t *testing.T) {
 			"fall silent": func(t *rapid.T) { // as for who has a ping out, say
 				r := record(t)
 				r.flags.Store(fOpen | fPinged)
+				r.deadline.Store(r.seen.Load() + 1)
 				delete(m.busy, r)
 			},
 			"advance": func(t *rapid.T) {
 				steps := rapid.SampledFrom([]int{0, 1, 2, 30, wheelSlots, wheelSlots + 1, 3 * wheelSlots}).Draw(t, "steps")
 				now := m.at + uint32(steps)
-				want := m.advance(now)
+				turns, pings := m.advance(now)
+				m.s.clock.now.Store(now)
 				m.w.advance(now)
-				got := m.fired(t)
-				for _, tick := range want {
-					n := min(len(tick), len(got))
-					if !sameRecords(got[:n], tick) {
-						t.Fatalf("fired %v, want %v", indexes(got), indexes(tick))
-					}
-					got = got[n:]
-				}
-				if len(got) > 0 {
-					t.Fatalf("fired besides: %v", indexes(got))
-				}
+				m.w.restLocked()
+				inOrder(t, "turns", m.turns(t), turns)
+				inOrder(t, "pings", m.w.pings, pings)
 			},
 		})
 	})
+}
+
+// inOrder compares what has fired with what had to, tick by tick.
+func inOrder(t *rapid.T, what string, got []*record, ticks [][]*record) {
+	for _, tick := range ticks {
+		n := min(len(tick), len(got))
+		if !sameRecords(got[:n], tick) {
+			t.Fatalf("%s: fired %v, want %v", what, indexes(got), indexes(tick))
+		}
+		got = got[n:]
+	}
+	if len(got) > 0 {
+		t.Fatalf("%s: fired besides: %v", what, indexes(got))
+	}
 }
 
 func indexes(rs []*record) (is []uint32) {
@@ -184,14 +204,14 @@ func TestWheelIsLazy(t *testing.T) {
 		t.Error("the connection is off the wheel")
 	}
 	quiet := r.seen.Load()
-	for now := 20 * uint32(modelPing); m.s.pool.n == 0; now++ {
+	for now := 20 * uint32(modelPing); len(m.w.pings) == 0; now++ {
 		if now > quiet+modelPing {
-			t.Fatalf("silent since %d, and no turn at %d", quiet, now)
+			t.Fatalf("silent since %d, and no ping at %d", quiet, now)
 		}
 		m.w.advance(now)
 	}
 	if m.w.at != quiet+modelPing {
-		t.Errorf("silent since %d, its turn comes at %d, want %d", quiet, m.w.at, quiet+modelPing)
+		t.Errorf("silent since %d, its ping comes at %d, want %d", quiet, m.w.at, quiet+modelPing)
 	}
 }
 
@@ -199,7 +219,7 @@ func TestWheelIsLazy(t *testing.T) {
 func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 	m := newWheelModel(0, 1)
 	r := m.recs[0]
-	m.s.beats = []beat{{interval: 250, timeout: 80}}
+	m.s.beats = []beat{{interval: 250, timeout: 80, grain: 4}}
 	sent := uint32(100)
 	for _, c := range []struct {
 		name  string
@@ -208,9 +228,9 @@ func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 		due   uint32
 		ok    bool
 	}{
-		{"answered", fPinged, sent, 350 - 350%beatGrain, true},
+		{"answered", fPinged, sent, 350 - 350%4, true},
 		{"not answered", fPinged, sent - 1, 0, false},
-		{"not pinged", 0, 0, 350 - 350%beatGrain, true},
+		{"not pinged", 0, 0, 350 - 350%4, true},
 		{"blocked", fBlocked, sent, 0, false},
 		{"paused", fPaused, sent, 0, false},
 		{"with half a message", fUnfinished, sent, 0, false},
@@ -219,12 +239,8 @@ func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 		r.flags.Store(fOpen | fBeat0 | c.flags)
 		r.seen.Store(c.seen)
 		r.deadline.Store(sent)
-		due, ok := m.s.early(r, sent+80)
-		if ok != c.ok || ok && due != c.due {
+		if due, ok := m.s.nextPing(r, sent+80); ok != c.ok || ok && due != c.due {
 			t.Errorf("%s: %d, %v; want %d, %v", c.name, due, ok, c.due, c.ok)
-		}
-		if _, ok := m.s.early(r, sent+250); ok {
-			t.Errorf("%s: the next ping is not due after its interval", c.name)
 		}
 	}
 }
@@ -244,4 +260,81 @@ func TestLateAnswerKeepsTheInterval(t *testing.T) {
 	if got := m.s.heartbeat(r, 36095, r.flags.Load()); got != 36100 {
 		t.Errorf("shortly before the end it is looked at again at %d, want 36100", got)
 	}
+}
+
+// Pings leave by the slice: until the last, the alarm is left ringing.
+func TestWheelSlices(t *testing.T) {
+	const n = 2*slice + 10
+	m := newWheelModel(0, n+1)
+	late := m.recs[n]
+	for _, r := range m.recs[:n] {
+		r.flags.Store(fOpen | fBeat0)
+		r.deadline.Store(1)
+		m.w.arm(r, 1)
+	}
+	m.s.beats = []beat{{interval: 1, grain: 1}}
+	m.s.clock.start = time.Now().Add(-2 * m.s.clock.tick)
+	next := m.w.next
+	for i, sent := range []int{slice, 2 * slice, n} {
+		m.w.rung()
+		if m.w.sent != sent || len(m.w.pings) != n {
+			t.Fatalf("turn %d: %d of %d pings have left, want %d", i, m.w.sent, len(m.w.pings), sent)
+		}
+		m.w.arm(late, m.w.at+2)
+		if rung := m.w.next == next; rung != (sent < n) {
+			t.Errorf("turn %d: the alarm is set to %d", i, m.w.next)
+		}
+	}
+}
+
+// The turn for a ping is one like all others: nobody has it twice at once, and
+// what wakes it meanwhile is not lost.
+func TestBeatNow(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		before      uint32
+		after       uint32
+		fires, task bool
+	}{
+		{"idle", turnIdle, turnIdle, false, false},
+		{"queued", turnQueued, turnQueued, true, false},
+		{"running", turnRunning, turnAgain, true, false},
+		{"running, to run again", turnAgain, turnAgain, true, false},
+	} {
+		m := newWheelModel(0, 1)
+		r := m.recs[0]
+		r.turn.Store(c.before)
+		m.s.beatNow(r)
+		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || m.s.pool.n != 0 {
+			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, m.s.pool.n)
+		}
+	}
+}
+
+// Neighbours are pinged together, all of them evenly over the interval, none
+// before its time or more than an interval after.
+func TestMoments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		interval := rapid.Uint32Range(1, 5000).Draw(t, "interval")
+		g := grain(interval)
+		interval -= interval % g
+		from := rapid.SampledFrom([]uint32{0, 1, 99, 100, 1e6, 1<<31 - 5}).Draw(t, "from") + rapid.Uint32Range(0, 300).Draw(t, "later")
+		counts := map[uint32]int{}
+		groups := int(interval/g) * 3
+		for i := range groups {
+			at := moment(uint32(i*neighbours), from, interval, g)
+			if last := moment(uint32((i+1)*neighbours-1), from, interval, g); last != at {
+				t.Fatalf("of a group one is pinged at %d, one at %d", at, last)
+			}
+			if at%g != 0 || int32(at-(from-g)) <= 0 || at-(from-g) > interval+g {
+				t.Fatalf("asked at %d, group %d is pinged at %d, every %d in steps of %d", from, i, at, interval, g)
+			}
+			counts[at%interval]++
+		}
+		for at, n := range counts {
+			if n != 3 {
+				t.Fatalf("at %d of %d, %d groups of %d are pinged; want 3", at, interval, n, groups)
+			}
+		}
+	})
 }
