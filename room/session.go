@@ -244,6 +244,9 @@ func (s *session) commands(o *out, all *wire.Commands) {
 // refused tells the client what is wrong with a command; it reports whether
 // that ends the connection.
 func (s *session) refused(o *out, c *protocol.Command, err error) bool {
+	if err == nil {
+		return false // most are, and what follows allocates
+	}
 	var disconnect wire.DisconnectCode
 	if errors.As(err, &disconnect) {
 		o.flush()
