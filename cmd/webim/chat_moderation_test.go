@@ -48,20 +48,7 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 func testModerator(t *testing.T, browser context.Context, program string) {
 	const secret = "a secret of thirty-two bytes or more"
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", secret)
-	signer, err := token.NewSigner(token.Key{Secret: []byte(secret)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	jwt, err := signer.Sign(token.Claims{User: "carol", Roles: []string{"admin"}, Info: []byte(`{"name":"Carol"}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	carol := openTab(t, browser)
-	carol.do(chromedp.Navigate("http://" + server.addrs[0] + "/"))
-	carol.wait(`document.querySelector('#entry').checkVisibility()`)
-	eval[bool](carol, `(document.querySelector('details').open = true, true)`)
-	carol.do(chromedp.Focus(chromedp.CSS("#token")), insert(jwt), chromedp.KeyEvent(kb.Enter))
-	carol.isIn()
+	carol := comeAs(t, browser, "http://"+server.addrs[0]+"/", secret, token.Claims{User: "carol", Roles: []string{"admin"}, Info: []byte(`{"name":"Carol"}`)})
 	carol.wait(`document.querySelector('#me').textContent === 'You are Carol'`)
 	bob := come(t, browser, "http://"+server.addrs[0]+"/", "Bob")
 	bob.enter(text, "rude words")

@@ -52,7 +52,7 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	ann.pick("New private room")
 	ann.confirm(map[string]string{"title": "The two of us", "users": "Bob"})
 	ann.wait(`document.querySelector('#heading').textContent === 'The two of us'`)
-	bob.wait(`document.querySelector('.toast')?.textContent.includes('The two of us')`)
+	bob.wait(`document.querySelector('.toast')?.textContent === 'Ann (guest) has invited you to The two of us.'`)
 	bob.wait(titles + `.includes('The two of us')`)
 	eval[bool](bob, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('The two of us')).click(), true)`)
 	bob.isIn()

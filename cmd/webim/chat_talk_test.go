@@ -3,11 +3,14 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"webim/room/token"
 )
 
 func testTwoTalk(t *testing.T, browser context.Context, program string) {
@@ -159,4 +162,53 @@ func testInTheBackground(t *testing.T, browser context.Context, program string) 
 	bob.enter(text, "here I am")
 	bob.shows("here I am")
 	bob.wait(`document.querySelector('#log .unseen') === null`)
+}
+
+// testGuestOfTheSameName: a guest may take the name of somebody with a token, but is
+// marked: at what it says, among the people, in the list of rooms and above its room;
+// for eyes and for screen readers.
+func testGuestOfTheSameName(t *testing.T, browser context.Context, program string) {
+	const secret = "a secret of thirty-two bytes or more"
+	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", secret)
+	url := "http://" + server.addrs[0] + "/"
+	carol := comeAs(t, browser, url, secret, token.Claims{User: "carol", Info: []byte(`{"name":"Carol"}`)})
+	other, ann := come(t, browser, url, "Carol"), come(t, browser, url, "Ann")
+	carol.enter(text, "it is me")
+	ann.shows("it is me")
+	other.enter(text, "it is me, too")
+	ann.shows("it is me, too")
+	ann.wait(`[...document.querySelectorAll('#log .message')].map((n) => n.ariaLabel + ' / ' + n.querySelector('.actions').ariaLabel).join() === ` +
+		quote("Carol / Actions for the message of Carol,Carol (guest) / Actions for the message of Carol (guest)"))
+	const seen = `[...document.querySelectorAll('#log .head')].map((n) => n.textContent + (n.querySelector('.guest')?.checkVisibility() ?? '')).join()`
+	if got, want := eval[string](ann, seen), "Carol,Carolguesttrue"; got != want {
+		t.Errorf("the authors are %s, want %s", got, want)
+	}
+	ann.do(chromedp.EmulateViewport(1100, 680)) // the list of people is beside the room
+	ann.wait(`document.querySelectorAll('#member-list .dot.online').length === 3`)
+	names := ann.spoken("button")
+	for _, want := range []string{"Ann guest online", "Carol guest online", "Carol online"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("to a screen reader no button is %q, but %q", want, names)
+		}
+	}
+	for _, guest := range []bool{false, true} {
+		button := fmt.Sprintf(`[...document.querySelectorAll('#member-list button')].find((n) => n.querySelector('.title').textContent === 'Carol' && (n.querySelector('.guest') !== null) === %v)`, guest)
+		ann.wait(button + ` !== undefined`)
+		eval[bool](ann, `(`+button+`.click(), true)`)
+		ann.pick("Message")
+		ann.wait(fmt.Sprintf(`document.querySelector('#heading').textContent === 'Carol' && document.querySelector('#heading-guest').checkVisibility() === %v`, guest))
+		ann.isIn()
+		ann.enter(text, fmt.Sprint("are you a guest? ", guest))
+		ann.wait(fmt.Sprintf(`document.querySelector('#room-list [aria-current] .title').textContent === 'Carol' && (document.querySelector('#room-list [aria-current] .guest') !== null) === %v`, guest))
+		eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+		ann.shows("it is me, too")
+	}
+	ann.wait(`document.querySelectorAll('#member-list .guest').length === 2 && document.querySelectorAll('#room-list .guest').length === 1`)
+	for _, mode := range []string{"light", "dark"} {
+		if mode == "dark" {
+			dark(ann)
+		}
+		ann.screenshot("chat-18-guests-" + mode)
+		ann.judge(mode + " guests")
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"webim/room/token"
 )
 
 // TestChatPage uses the chat page as people do, in a real Chromium.
@@ -17,6 +19,7 @@ func TestChatPage(t *testing.T) {
 	}{
 		{"TwoTalk", testTwoTalk},
 		{"ThreeTalk", testThreeTalk},
+		{"GuestOfTheSameName", testGuestOfTheSameName},
 		{"RoomsOfOnesOwn", testRoomsOfOnesOwn},
 		{"BothPagesInOneRoom", testBothPagesInOneRoom},
 		{"HostileTexts", testHostileTexts},
@@ -45,6 +48,26 @@ func come(t *testing.T, browser context.Context, url, name string) *tab {
 	p.do(chromedp.Navigate(url))
 	p.wait(`document.querySelector('#name').checkVisibility()`)
 	p.enter(chromedp.CSS("#name"), name)
+	p.isIn()
+	return p
+}
+
+// comeAs opens the chat page and comes in with a token that a secret signs.
+func comeAs(t *testing.T, browser context.Context, url, secret string, claims token.Claims) *tab {
+	t.Helper()
+	signer, err := token.NewSigner(token.Key{Secret: []byte(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwt, err := signer.Sign(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate(url))
+	p.wait(`document.querySelector('#entry').checkVisibility()`)
+	eval[bool](p, `(document.querySelector('details').open = true, true)`)
+	p.enter(chromedp.CSS("#token"), jwt)
 	p.isIn()
 	return p
 }
