@@ -40,19 +40,15 @@ func (o Fanout) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if o.Rounds < 1 || o.Block < 1 {
 		return nil, badOption("--rounds %d --block %d: both must be one at least", o.Rounds, o.Block)
 	}
-	r, server, err := newReport(&cfg, "fanout", o)
-	if err != nil {
-		return nil, err
-	}
-	d, err := startDuel(ctx, cfg, server, o.Clients, o.Size, r)
+	d, r, err := startDuel(ctx, cfg, "fanout", o, o.Clients, o.Size)
 	if err != nil {
 		return r, err
 	}
 	defer d.close()
 	res := &FanoutResult{}
 	r.Fanout = res
-	defer r.sample(d.loads[0], server)()
-	guard := watch(d.loads[0], server)
+	defer r.sample(d.loads[0], d.sides[0].server)()
+	guard := watch(d.loads[0], d.sides[0].server)
 	sides := [2]*FanoutSide{&res.Server, &res.Floor}
 	for done := 0; done < o.Rounds && err == nil; done += o.Block {
 		for i, s := range d.sides {

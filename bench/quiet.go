@@ -22,19 +22,15 @@ func (o Quiet) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if o.Rounds < 1 || o.Every < 0 {
 		return nil, badOption("--rounds %d --every %s: give one round at least, and a pause that is not below zero", o.Rounds, o.Every)
 	}
-	r, server, err := newReport(&cfg, "quiet", o)
-	if err != nil {
-		return nil, err
-	}
-	d, err := startDuel(ctx, cfg, server, o.Clients, o.Size, r)
+	d, r, err := startDuel(ctx, cfg, "quiet", o, o.Clients, o.Size)
 	if err != nil {
 		return r, err
 	}
 	defer d.close()
 	res := &FanoutResult{}
 	sides := [2]*FanoutSide{&res.Server, &res.Floor}
-	defer r.sample(d.loads[0], server)()
-	guard := watch(d.loads[0], server)
+	defer r.sample(d.loads[0], d.sides[0].server)()
+	guard := watch(d.loads[0], d.sides[0].server)
 	for i := range len(d.sides) * o.Rounds {
 		wait := o.Every/2 + time.Duration(rand.Int64N(int64(o.Every)+1))
 		if pause(ctx, Config{}, "", wait) != nil {

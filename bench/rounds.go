@@ -155,26 +155,31 @@ type duel struct {
 	loads []load
 }
 
-// startDuel starts the floor server and connects both sides. The floor has one process, and so no more clients than this has files: without it for more.
-func startDuel(ctx context.Context, cfg Config, server process, clients int, size Size, r *Report) (*duel, error) {
+// startDuel starts the report of a scenario and the floor server, and connects both sides. The floor has one process, and so no more clients than this
+// has files: without it for more. The report is there unless it could not be started.
+func startDuel(ctx context.Context, cfg Config, scenario string, options any, clients int, size Size) (*duel, *Report, error) {
+	r, server, err := newReport(&cfg, scenario, options)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := size.check(); err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	d := &duel{}
 	if err := d.join(ctx, cfg, server, clients, size, r); err != nil {
 		d.close()
-		return nil, err
+		return nil, r, err
 	}
 	if clients > maxClients() {
 		r.note("the floor was left out: its one process has files for %d clients", maxClients())
-		return d, nil
+		return d, r, nil
 	}
 	argv := cfg.Floor
 	if len(argv) == 0 {
 		self, err := os.Executable()
 		if err != nil {
 			d.close()
-			return nil, err
+			return nil, r, err
 		}
 		argv = []string{self, "floor", "--listen", "127.0.0.1:0"}
 	}
@@ -189,9 +194,9 @@ func startDuel(ctx context.Context, cfg Config, server process, clients int, siz
 	}
 	if err != nil {
 		d.close()
-		return nil, err
+		return nil, r, err
 	}
-	return d, nil
+	return d, r, nil
 }
 
 // join connects one side.

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -110,40 +111,24 @@ func (c *Config) options(room string) *Options {
 }
 
 func (c Config) withDefaults() Config {
-	def := func(p *int, v int) {
-		if *p == 0 {
-			*p = v
-		}
-	}
-	dur := func(p *time.Duration, v time.Duration) {
-		if *p == 0 {
-			*p = v
-		}
-	}
-	def(&c.MaxRoomsPerConn, 128)
-	def(&c.MaxCommands, 256)
-	def(&c.MaxPresence, 1000)
-	def(&c.MaxConnsPerUser, 128)
+	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
+	c.MaxCommands = cmp.Or(c.MaxCommands, 256)
+	c.MaxPresence = cmp.Or(c.MaxPresence, 1000)
+	c.MaxConnsPerUser = cmp.Or(c.MaxConnsPerUser, 128)
 	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)
 	c.UserRates = c.UserRates.withDefaults(DefaultUserRates, c.MaxRoomsPerConn)
 	c.Text = c.Text.withDefaults()
 	c.Refusals = c.Refusals.withDefault(DefaultRefusals)
-	dur(&c.PingInterval, 25*time.Second)
-	dur(&c.PongTimeout, 8*time.Second)
-	dur(&c.ConnectTimeout, 10*time.Second)
-	dur(&c.LeaveLinger, time.Second)
-	dur(&c.ExpiredGrace, 25*time.Second)
+	c.PingInterval = cmp.Or(c.PingInterval, 25*time.Second)
+	c.PongTimeout = cmp.Or(c.PongTimeout, 8*time.Second)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
+	c.LeaveLinger = cmp.Or(c.LeaveLinger, time.Second)
+	c.ExpiredGrace = cmp.Or(c.ExpiredGrace, 25*time.Second)
 	if c.Engine == nil {
 		c.Engine = NewMemory(c.History)
 	}
-	if c.MaxRooms == 0 {
-		c.MaxRooms = 100_000
-	}
-	if c.MaxUnswept == 0 {
-		c.MaxUnswept = 1 << 20
-	}
-	if c.MaxPause == 0 {
-		c.MaxPause = 25 * time.Millisecond
-	}
+	c.MaxRooms = cmp.Or(c.MaxRooms, 100_000)
+	c.MaxUnswept = cmp.Or(c.MaxUnswept, 1<<20)
+	c.MaxPause = cmp.Or(c.MaxPause, 25*time.Millisecond)
 	return c
 }

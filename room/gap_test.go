@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,5 +50,34 @@ func TestGapIsTold(t *testing.T) {
 				t.Errorf("behind that it gets %v, %v", got, placed.behind)
 			}
 		})
+	}
+}
+
+// What is not for the history is in no answer, counts in no limit, and is no gap for
+// who recovers.
+func TestSkippedIsNoGap(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	k := n.talk(wire.JSON)
+	for i := range 5 {
+		n.hub.Publish("r", Message{Op: OpJSON, Data: fmt.Append(nil, i+1), Skip: i%2 == 1}, nil)
+	}
+	for _, c := range []struct {
+		ask  *protocol.HistoryRequest
+		want []news
+	}{
+		{&protocol.HistoryRequest{Channel: "r", Limit: 2}, []news{{1, "1"}, {3, "3"}}},
+		{&protocol.HistoryRequest{Channel: "r", Limit: 2, Reverse: true}, []news{{5, "5"}, {3, "3"}}},
+	} {
+		if got := newsOf(k.ask(t, &protocol.Command{History: c.ask}).History.GetPublications()); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.ask, got, c.want)
+		}
+	}
+	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
+	for _, since := range []uint64{1, 2} {
+		got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recoverable: true, Recover: true, Epoch: epoch, Offset: since})
+		if all := newsOf(got.Publications); !got.Recovered || !slices.Equal(all, []news{{3, "3"}, {5, "5"}}) {
+			t.Errorf("behind %d: %v", since, got)
+		}
+		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 	}
 }

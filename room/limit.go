@@ -96,9 +96,7 @@ func (r Rates) withDefaults(def Rates, rooms int) Rates {
 }
 
 func (r Rate) withDefault(def Rate) Rate {
-	if r.N == 0 {
-		r.N = def.N
-	}
+	r.N = cmp.Or(r.N, def.N)
 	r.Per = cmp.Or(r.Per, def.Per, time.Second)
 	return r
 }

@@ -69,11 +69,16 @@ type Client struct {
 	Opened   time.Time
 	LastSend time.Time // when its socket last took something
 	Queued   int       // bytes that its socket has refused
-	Rooms    []string  // in order; at most MaxRoomsListed
-	InRooms  int       // how many there are
 }
 
-// MaxRoomsListed is how many rooms of a Client are named.
+// Placed is a Client, and where it is.
+type Placed struct {
+	Client
+	Rooms   []string // in order; at most MaxRoomsListed
+	InRooms int      // how many there are
+}
+
+// MaxRoomsListed is how many rooms of a Placed are named.
 const MaxRoomsListed = 50
 
 // Slowest are the n connections that most bytes wait for, the worst first; those
@@ -103,13 +108,13 @@ func (h *Hub) Slowest(n int) []Client {
 // Find tells where a user's connections are, or where the connection with a client
 // id is: n of them at most, those that opened first, and how many there are. One
 // that matches neither, as "" does, is not found.
-func (h *Hub) Find(user, client string, n int) (found []Client, all int) {
-	first := ranking[Client]{n: n, order: func(a, b Client) int {
-		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Client, b.Client))
+func (h *Hub) Find(user, client string, n int) (found []Placed, all int) {
+	first := ranking[Placed]{n: n, order: func(a, b Placed) int {
+		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Client.Client, b.Client.Client))
 	}}
 	for c := range h.named(user, client) {
 		if seen, ok := h.client(c); ok {
-			first.add(seen)
+			first.add(h.placed(c, seen))
 			all++
 		}
 	}
@@ -160,14 +165,20 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
 	if s := sessionOf(c); s != nil {
 		seen.Dialect = s.enc.String()
-		seen.Rooms = s.rooms()
-	} else if m, ok := h.Member(c); ok {
-		seen.Rooms = []string{m.Room.name}
 	}
-	slices.Sort(seen.Rooms)
-	seen.InRooms = len(seen.Rooms)
-	seen.Rooms = seen.Rooms[:min(seen.InRooms, MaxRoomsListed)]
 	return seen, true
+}
+
+// placed adds where a connection is to what there is to see of it.
+func (h *Hub) placed(c netpoll.Conn, seen Client) Placed {
+	var rooms []string
+	if s := sessionOf(c); s != nil {
+		rooms = s.rooms()
+	} else if m, ok := h.Member(c); ok {
+		rooms = []string{m.Room.name}
+	}
+	slices.Sort(rooms)
+	return Placed{seen, rooms[:min(len(rooms), MaxRoomsListed)], len(rooms)}
 }
 
 // ranking keeps the n best of many.

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"container/list"
 	"time"
 )
@@ -18,27 +19,13 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.MaxMessages == 0 {
-		l.MaxMessages = 100
-	}
-	if l.MaxBytes == 0 {
-		l.MaxBytes = 16 << 10
-	}
-	if l.MaxAge == 0 {
-		l.MaxAge = 5 * time.Minute
-	}
-	if l.MaxTotal == 0 {
-		l.MaxTotal = 64 << 20
-	}
-	if l.MaxState == 0 {
-		l.MaxState = 64 << 20
-	}
-	if l.KeyWindow == 0 {
-		l.KeyWindow = 5 * time.Minute
-	}
-	if l.MaxKeys == 0 {
-		l.MaxKeys = 65_536
-	}
+	l.MaxMessages = cmp.Or(l.MaxMessages, 100)
+	l.MaxBytes = cmp.Or(l.MaxBytes, 16<<10)
+	l.MaxAge = cmp.Or(l.MaxAge, 5*time.Minute)
+	l.MaxTotal = cmp.Or(l.MaxTotal, 64<<20)
+	l.MaxState = cmp.Or(l.MaxState, 64<<20)
+	l.KeyWindow = cmp.Or(l.KeyWindow, 5*time.Minute)
+	l.MaxKeys = cmp.Or(l.MaxKeys, 65_536)
 	return l
 }
 

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
@@ -166,54 +164,6 @@ func TestHundredRoomsInOneMessage(t *testing.T) {
 	})
 }
 
-// Who comes and goes is told, in order, to members that asked for it, and
-// presence is exact at once.
-func TestNoticesAndPresence(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		room := "r " + enc.String()
-		watcher, deaf := n.talk(enc), n.talk(enc)
-		watcher.subscribe(t, &protocol.SubscribeRequest{Channel: room, JoinLeave: true})
-		deaf.subscribe(t, &protocol.SubscribeRequest{Channel: room})
-		own, second := watcher.push(t), watcher.push(t)
-		if own.Join == nil || second.Join == nil {
-			t.Fatalf("got %v and %v, want who came", own, second)
-		}
-		old := n.join("/"+room[:1]+"%20"+room[2:], noDeflate)
-		eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
-		k := n.talk(enc)
-		for range 10 {
-			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
-			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 4 || got.NumUsers != 1 {
-				t.Errorf("counts: %v", got)
-			}
-			all := k.ask(t, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: room}}).Presence.GetPresence()
-			if len(all) != 4 || all[own.Join.Info.Client] == nil || all[second.Join.Info.Client] == nil {
-				t.Errorf("presence: %v", all)
-			}
-			in := watcher.push(t)
-			k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
-			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 3 {
-				t.Errorf("counts after leaving: %v", got)
-			}
-			out := watcher.push(t)
-			if in.Join == nil || out.Leave == nil || all[in.Join.Info.Client] == nil || in.Join.Info.Client != out.Leave.Info.Client {
-				t.Errorf("got %v and %v, want who came and went", in, out)
-			}
-		}
-		deaf.c.Close() // cut off: it leaves too
-		if p := watcher.push(t); p.Leave.GetInfo().GetClient() != second.Join.Info.Client {
-			t.Errorf("got %v, want that the other left", p)
-		}
-		if len(k.behind)+len(deaf.behind) > 0 {
-			t.Errorf("who did not ask was told: %v, %v", k.behind, deaf.behind)
-		}
-		old.leave(t)
-		watcher.leave(t)
-		k.leave(t)
-	})
-}
-
 // Ten pairs of subscribe and unsubscribe, as fast as they go, leave nothing
 // behind; so do ten with a last subscribe, but one membership.
 func TestRapidSubscribing(t *testing.T) {
@@ -331,35 +281,6 @@ func TestWhoRecoversHasAPlace(t *testing.T) {
 	}
 }
 
-// What is not for the history is in no answer, counts in no limit, and is no gap for
-// who recovers.
-func TestSkippedIsNoGap(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	k := n.talk(wire.JSON)
-	for i := range 5 {
-		n.hub.Publish("r", Message{Op: OpJSON, Data: fmt.Append(nil, i+1), Skip: i%2 == 1}, nil)
-	}
-	for _, c := range []struct {
-		ask  *protocol.HistoryRequest
-		want []news
-	}{
-		{&protocol.HistoryRequest{Channel: "r", Limit: 2}, []news{{1, "1"}, {3, "3"}}},
-		{&protocol.HistoryRequest{Channel: "r", Limit: 2, Reverse: true}, []news{{5, "5"}, {3, "3"}}},
-	} {
-		if got := newsOf(k.ask(t, &protocol.Command{History: c.ask}).History.GetPublications()); !slices.Equal(got, c.want) {
-			t.Errorf("%v: %v, want %v", c.ask, got, c.want)
-		}
-	}
-	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
-	for _, since := range []uint64{1, 2} {
-		got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recoverable: true, Recover: true, Epoch: epoch, Offset: since})
-		if all := newsOf(got.Publications); !got.Recovered || !slices.Equal(all, []news{{3, "3"}, {5, "5"}}) {
-			t.Errorf("behind %d: %v", since, got)
-		}
-		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
-	}
-}
-
 // keeping is an engine whose histories come when a test lets them.
 type keeping struct {
 	*Memory
@@ -403,40 +324,6 @@ func TestRefusedTokenLeavesNoWish(t *testing.T) {
 		k.expectError(t, wire.ErrPermissionDenied, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r", Token: "x"}})
 	}
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
-}
-
-// Who comes back at once, joined by the server while it leaves, is not said to have
-// left.
-func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
-	c := quietly(chatty())
-	c.LeaveLinger = time.Hour
-	n := start(t, c, netpoll.Config{})
-	k := n.talk(wire.JSON)
-	var s *session
-	for c := range n.s.Conns() {
-		s = sessionOf(c)
-	}
-	for range 2000 {
-		var both sync.WaitGroup
-		s.ordered(Order{Kind: OrderSubscribe, Room: "r"})
-		both.Go(func() { s.unsubscribe("r") })
-		both.Go(func() {
-			for i := 0; i < 3; i++ {
-				s.ordered(Order{Kind: OrderSubscribe, Room: "r"})
-			}
-		})
-		both.Wait()
-		s.mu.Lock()
-		back := s.find("r") >= 0
-		s.mu.Unlock()
-		n.hub.lingers.mu.Lock()
-		left := len(n.hub.lingers.left) > 0
-		n.hub.lingers.mu.Unlock()
-		if back == left {
-			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)
-		}
-	}
-	k.c.Close()
 }
 
 // The same while the engine's answers come late: who comes back before the

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"fmt"
 	"unicode"
 	"unicode/utf8"
@@ -18,12 +19,8 @@ type TextLimits struct {
 }
 
 func (l TextLimits) withDefaults() TextLimits {
-	if l.Bytes == 0 {
-		l.Bytes = 16 << 10
-	}
-	if l.Graphemes == 0 {
-		l.Graphemes = 4000
-	}
+	l.Bytes = cmp.Or(l.Bytes, 16<<10)
+	l.Graphemes = cmp.Or(l.Graphemes, 4000)
 	return l
 }
 

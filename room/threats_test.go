@@ -16,8 +16,8 @@ import (
 )
 
 // Rows of the list of threats that a command can carry; others are where their
-// subject is: tokens in identity_test.go, revocation in control_test.go, rates and
-// caps in limits_test.go.
+// subject is: tokens in identity_test.go, what comes behind a connect command in
+// keyless_test.go, revocation in control_test.go, rates and caps in limits_test.go.
 
 // whole are commands with every field that they may have.
 var whole = map[string]string{

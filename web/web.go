@@ -37,13 +37,17 @@ type file struct {
 // simple one of the plain dialect at "/classic", and the files that they name. Every other path is 404, every method other than GET
 // and HEAD 405. It is safe for concurrent use.
 func Handler() http.Handler {
-	files := load()
+	return serving(load(static, "static"), "There is no such page: the chat is at /.")
+}
+
+// serving answers with files by their paths; missing is said where there is none.
+func serving(files map[string]file, missing string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
 		f, ok := files[r.URL.Path]
 		switch {
 		case !ok:
-			http.Error(w, "There is no such page: the chat is at /.", http.StatusNotFound)
+			http.Error(w, missing, http.StatusNotFound)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "Use GET or HEAD.", http.StatusMethodNotAllowed)
@@ -71,17 +75,17 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.body))
 }
 
-// load maps request paths to files; a folder's index.html is at the folder's name
+// load maps request paths to the files below a folder; a folder's index.html is at the folder's name
 // only, so that a page has one address. It panics if the embedded tree cannot be
 // read, which the compiler rules out.
-func load() map[string]file {
+func load(tree embed.FS, root string) map[string]file {
 	files := map[string]file{}
-	err := fs.WalkDir(static, "static", func(name string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(tree, root, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		body, err := static.ReadFile(name)
-		files[requestPath(strings.TrimPrefix(name, "static/"))] = file{
+		body, err := tree.ReadFile(name)
+		files[requestPath(strings.TrimPrefix(name, root+"/"))] = file{
 			name:        e.Name(),
 			contentType: contentType(e.Name()),
 			etag:        fmt.Sprintf(`"%x"`, sha256.Sum256(body)),

@@ -150,7 +150,7 @@ func TestPagesNeedOnlyThemselves(t *testing.T) {
 // the behaviour. And all that they import is there.
 func TestScriptsMakeNoMarkup(t *testing.T) {
 	scripts := 0
-	for path, f := range load() {
+	for path, f := range load(static, "static") {
 		if !strings.HasSuffix(path, ".js") || strings.HasPrefix(path, "/vendor/") {
 			continue
 		}
@@ -174,7 +174,7 @@ func TestScriptsMakeNoMarkup(t *testing.T) {
 func TestLanguagesHaveTheSameStrings(t *testing.T) {
 	keys := func(path string) map[string]bool {
 		all := map[string]bool{}
-		for _, m := range regexp.MustCompile(`(?:^|, |\n  )(\w+): ['"({]`).FindAllStringSubmatch(string(load()[path].body), -1) {
+		for _, m := range regexp.MustCompile(`(?:^|, |\n  )(\w+): ['"({]`).FindAllStringSubmatch(string(load(static, "static")[path].body), -1) {
 			all[m[1]] = true
 		}
 		return all

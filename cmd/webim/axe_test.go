@@ -1,8 +1,12 @@
 package main_test
 
 import (
+	"context"
+	"encoding/json"
 	"os"
 
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
 )
 
@@ -20,4 +24,28 @@ func (p *tab) judge(state string) {
 	for _, one := range found {
 		p.t.Errorf("%s: %s", state, one)
 	}
+}
+
+// spoken are the names by which a screen reader calls what has a role.
+func (p *tab) spoken(role string) (names []string) {
+	p.t.Helper()
+	text := func(v *accessibility.Value) (s string) {
+		if v != nil && json.Unmarshal(v.Value, &s) != nil {
+			return ""
+		}
+		return s
+	}
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		tree, err := cdp.Call(ctx, target, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+		if err != nil {
+			return err
+		}
+		for _, n := range tree.Nodes {
+			if text(n.Role) == role {
+				names = append(names, text(n.Name))
+			}
+		}
+		return nil
+	}))
+	return names
 }

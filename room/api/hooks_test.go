@@ -1,154 +1,21 @@
 package api
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/centrifugal/protocol"
 
-	"webim/netpoll"
 	"webim/room"
 	"webim/room/wire"
 )
-
-// backend is an application's: what it was asked, and what it answers.
-type backend struct {
-	*httptest.Server
-	mu      sync.Mutex
-	answers map[string]func(w http.ResponseWriter, body string)
-	asked   chan string // "path body"
-	header  chan http.Header
-}
-
-func newBackend(t *testing.T) *backend {
-	b := &backend{answers: map[string]func(http.ResponseWriter, string){}, asked: make(chan string, 1000), header: make(chan http.Header, 1000)}
-	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil || r.Method != http.MethodPost {
-			t.Errorf("%s, %v", r.Method, err)
-		}
-		b.asked <- r.URL.Path + " " + string(body)
-		b.header <- r.Header
-		b.mu.Lock()
-		f := b.answers[r.URL.Path]
-		b.mu.Unlock()
-		if f == nil {
-			t.Errorf("%s is asked", r.URL.Path)
-			return
-		}
-		f(w, string(body))
-	}))
-	t.Cleanup(b.Close)
-	return b
-}
-
-// on says what a path answers.
-func (b *backend) on(path, answer string) {
-	b.do(path, func(w http.ResponseWriter, _ string) { io.WriteString(w, answer) })
-}
-
-func (b *backend) do(path string, f func(http.ResponseWriter, string)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.answers[path] = f
-}
-
-// next is what was asked next, without what differs from run to run.
-func (b *backend) next(t *testing.T) string {
-	t.Helper()
-	select {
-	case got := <-b.asked:
-		path, body, _ := strings.Cut(got, " ")
-		var m map[string]any
-		if err := json.Unmarshal([]byte(body), &m); err != nil {
-			t.Fatalf("asked with %q: %v", body, err)
-		}
-		for _, name := range []string{"client", "at"} {
-			delete(m, name)
-		}
-		text, err := json.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return path + " " + string(text)
-	case <-time.After(patience):
-		t.Fatal("nothing is asked")
-		return ""
-	}
-}
-
-// startHooked runs a hub that asks the backend, in closed rooms where nobody may
-// do anything but by its word.
-func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
-	t.Helper()
-	hc.Logger = slog.New(slog.DiscardHandler)
-	hooks := NewHooks(hc)
-	rc.Backend = hooks
-	if rc.Options == nil {
-		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
-	}
-	hub := room.NewHub(rc)
-	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
-	hub.Start(s)
-	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
-	t.Cleanup(func() {
-		hub.Stop()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
-		hooks.Close(ctx)
-		if n := s.Stats().Panics; n != 0 {
-			t.Errorf("%d callbacks panicked", n)
-		}
-	})
-	return &node{t: t, hub: hub, ws: addr.String()}
-}
-
-// retention is what the rooms of these tests remember.
-var retention = room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
-
-func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
-	for _, k := range hooks {
-		all[k] = base + "/" + k.String()
-	}
-	return all
-}
-
-// come connects without a token and returns the reply.
-func (n *node) come(encoding string, r *protocol.ConnectRequest) (*client, *protocol.Reply) {
-	n.t.Helper()
-	c := n.dial(room.ChatPath, encoding)
-	c.command(&protocol.Command{Id: 1, Connect: r})
-	reply, closed := c.read()
-	if closed != "" {
-		return c, &protocol.Reply{Error: &protocol.Error{Message: closed}}
-	}
-	return c, reply
-}
 
 func TestHookConnect(t *testing.T) {
 	b := newBackend(t)
@@ -331,112 +198,6 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 	c.command(&protocol.Command{Id: 9, Subscribe: &protocol.SubscribeRequest{Channel: "hooked2"}})
 	if got := c.closing(); got != "closed: 4501 enough" {
 		t.Errorf("sent away: %s", got)
-	}
-}
-
-// TestHooksKeepOrder: what a client says comes in the order in which it was said,
-// however late each answer is; and nobody else waits for that.
-func TestHooksKeepOrder(t *testing.T) {
-	b := newBackend(t)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookPublish), Timeout: patience},
-		room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{{Match: "*", Options: room.Options{
-			Rights: room.OpenRights(), History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
-	hold := make(chan struct{})
-	b.do("/publish", func(w http.ResponseWriter, body string) {
-		if strings.Contains(body, `"n":0,`) {
-			<-hold
-		}
-		io.WriteString(w, `{}`)
-	})
-	slow, _ := n.come("", &protocol.ConnectRequest{})
-	const count = 50
-	var commands []*protocol.Command
-	for i := range count {
-		commands = append(commands, &protocol.Command{Id: uint32(i + 2), Publish: &protocol.PublishRequest{Channel: "r", Data: fmt.Appendf(nil, `{"n":%d,"by":"slow"}`, i)}})
-	}
-	for _, cmd := range commands[:count/2] {
-		slow.command(cmd)
-	}
-	b.next(t) // the first is being asked about, and not answered
-	other, _ := n.come("", &protocol.ConnectRequest{})
-	other.command(&protocol.Command{Id: 2, Publish: &protocol.PublishRequest{Channel: "other", Data: []byte(`{}`)}})
-	if r := other.next(); r.Id != 2 || r.Error != nil {
-		t.Errorf("another client: %v", r)
-	}
-	for _, cmd := range commands[count/2:] {
-		slow.command(cmd)
-	}
-	close(hold)
-	for i := range count {
-		if r := slow.next(); r.Id != uint32(i+2) || r.Error != nil {
-			t.Fatalf("reply %d: %v", i, r)
-		}
-	}
-	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
-		for i, p := range h.Publications {
-			if !strings.HasPrefix(string(p.Data), fmt.Sprintf(`{"n":%d,`, i)) {
-				t.Fatalf("message %d is %s", i, p.Data)
-			}
-		}
-		if len(h.Publications) != count {
-			t.Errorf("%d messages", len(h.Publications))
-		}
-	})
-}
-
-// TestHooksAreShared: one connection's questions do not take the places of
-// others', nor are they asked for it when it is gone.
-func TestHooksAreShared(t *testing.T) {
-	b := newBackend(t)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookSubscribe), Timeout: patience, Concurrency: 40}, room.Config{Anonymous: true})
-	hold := make(chan struct{})
-	var gone atomic.Int32
-	b.do("/subscribe", func(w http.ResponseWriter, body string) {
-		if strings.Contains(body, "gone") {
-			gone.Add(1)
-		}
-		if !strings.Contains(body, "quick") {
-			<-hold
-		}
-		io.WriteString(w, `{}`)
-	})
-	join := func(c *client, id int, room string) {
-		c.command(&protocol.Command{Id: uint32(id), Subscribe: &protocol.SubscribeRequest{Channel: room}})
-	}
-	const count, share = 60, 16
-	greedy, _ := n.come("", &protocol.ConnectRequest{})
-	banned, r := n.come("", &protocol.ConnectRequest{})
-	for i := range count {
-		join(greedy, i+2, fmt.Sprint("room", i))
-		join(banned, i+2, fmt.Sprint("gone", i))
-	}
-	for range 2 * share {
-		b.next(t)
-	}
-	other, _ := n.come("", &protocol.ConnectRequest{})
-	join(other, 2, "quick")
-	if r := other.next(); r.Id != 2 || r.Error != nil {
-		t.Errorf("another client: %v", r)
-	}
-	if got := b.next(t); !strings.Contains(got, "quick") {
-		t.Errorf("more than its share is asked for one: %s", got)
-	}
-	n.hub.Command(room.Order{Kind: room.OrderDisconnect, To: room.Target{Client: r.Connect.Client}, Code: 4500}, func(err error) {
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	if got := banned.closing(); got != "closed: 4500 " {
-		t.Error(got)
-	}
-	close(hold)
-	for range count {
-		if r := greedy.next(); r.Error != nil {
-			t.Fatalf("%v", r)
-		}
-	}
-	if n := gone.Load(); n != share {
-		t.Errorf("%d questions for who is gone, want %d", n, share)
 	}
 }
 

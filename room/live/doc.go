@@ -19,7 +19,7 @@
 //	← {"past":[figures,…]}             the last ten minutes, as far as somebody watched; the oldest first
 //	← {"now":figures,"largest":[room,…],"slowest":[connection,…]}       each second
 //	→ {"find":{"user":"ann"}}   or   {"find":{"client":"5b0c…"}}
-//	← {"found":{"user":"ann","client":"","at":1764201600000,"all":2,"connections":[connection,…]}}
+//	← {"found":{"user":"ann","client":"","at":1764201600000,"all":2,"connections":[connection with rooms,…]}}
 //
 // Who says nothing in time, says it wrong, or may not watch any more (its token ran
 // out or was revoked) is closed, with one of the Codes.

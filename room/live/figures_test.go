@@ -95,8 +95,11 @@ func TestSlowest(t *testing.T) {
 	}
 	c := m.Slowest[0]
 	if len(m.Slowest) != 1 || c.Client != id || c.User != "ann" || c.Queued <= 0 || c.Dialect != "json" || c.Address != slow.LocalAddr().String() ||
-		c.Took < c.Opened || c.InRooms != 1 || c.Rooms[0] != "r" {
+		c.Took < c.Opened {
 		t.Errorf("the slowest: %+v", m.Slowest)
+	}
+	if c.InRooms != 0 || c.Rooms != nil { // each second, for nobody: the page shows none, and find tells
+		t.Errorf("rooms of the slowest: %d, %q", c.InRooms, c.Rooms)
 	}
 	if m.Now.Lagging != 1 || m.Now.Queued <= 0 {
 		t.Errorf("figures: %+v", *m.Now)

@@ -15,6 +15,6 @@ func (f *Feed) find(w *watcher, q quest) {
 		f.finding.Lock()
 		defer f.finding.Unlock()
 		seen, all := f.cfg.Hub.Find(q.User, q.Client, maxFound)
-		f.send(w, foundMessage{found{q, millis(time.Now()), all, clientsJSON(seen)}})
+		f.send(w, foundMessage{found{q, millis(time.Now()), all, allPlacedJSON(seen)}})
 	})
 }

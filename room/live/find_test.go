@@ -29,7 +29,7 @@ func TestFind(t *testing.T) {
 	if at := time.UnixMilli(m.Found.At); time.Since(at) > patience {
 		t.Errorf("this was so at %v", at)
 	}
-	byAddress := map[string]clientJSON{}
+	byAddress := map[string]placedJSON{}
 	for _, c := range m.Found.Connections {
 		if c.User != "ann" || c.IP != "127.0.0.1" || c.Opened <= 0 || c.Queued != 0 {
 			t.Errorf("%+v", c)

@@ -184,12 +184,12 @@ type message struct {
 	Past    *[]Figures
 	Now     *Figures
 	Largest []roomJSON
-	Slowest []clientJSON
+	Slowest []placedJSON // so that rooms, which do not belong there, are seen
 	Found   *struct {
 		User, Client string
 		At           int64
 		All          int
-		Connections  []clientJSON
+		Connections  []placedJSON
 	}
 }
 

@@ -87,7 +87,7 @@ type found struct {
 	quest
 	At          int64        `json:"at"` // unix milliseconds
 	All         int          `json:"all"`
-	Connections []clientJSON `json:"connections"`
+	Connections []placedJSON `json:"connections"`
 }
 
 type roomJSON struct {
@@ -106,29 +106,47 @@ func roomsJSON(all []room.RoomSize) []roomJSON {
 
 // clientJSON is a room.Client; times in unix milliseconds.
 type clientJSON struct {
-	Client  string   `json:"client"`
-	User    string   `json:"user"`
-	Dialect string   `json:"dialect"`
-	Address string   `json:"address"` // with the port, if that is known; "": a Unix socket
-	IP      string   `json:"ip"`
-	TLS     bool     `json:"tls"`
-	Opened  int64    `json:"opened"`
-	Took    int64    `json:"took"` // when its socket last took something
-	Queued  int      `json:"queued"`
+	Client  string `json:"client"`
+	User    string `json:"user"`
+	Dialect string `json:"dialect"`
+	Address string `json:"address"` // with the port, if that is known; "": a Unix socket
+	IP      string `json:"ip"`
+	TLS     bool   `json:"tls"`
+	Opened  int64  `json:"opened"`
+	Took    int64  `json:"took"` // when its socket last took something
+	Queued  int    `json:"queued"`
+}
+
+// placedJSON is a room.Placed.
+type placedJSON struct {
+	clientJSON
 	Rooms   []string `json:"rooms"`
 	InRooms int      `json:"in_rooms"`
+}
+
+func clientOf(c room.Client) clientJSON {
+	seen := clientJSON{c.Client, c.User, c.Dialect, "", "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued}
+	if ip := c.Remote.Addr().Unmap(); ip.IsValid() {
+		seen.IP, seen.Address = ip.String(), ip.String()
+		if port := c.Remote.Port(); port != 0 { // that of who is behind a proxy is not known
+			seen.Address = netip.AddrPortFrom(ip, port).String()
+		}
+	}
+	return seen
 }
 
 func clientsJSON(all []room.Client) []clientJSON {
 	list := make([]clientJSON, len(all))
 	for i, c := range all {
-		list[i] = clientJSON{c.Client, c.User, c.Dialect, "", "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued, c.Rooms, c.InRooms}
-		if ip := c.Remote.Addr().Unmap(); ip.IsValid() {
-			list[i].IP, list[i].Address = ip.String(), ip.String()
-			if port := c.Remote.Port(); port != 0 { // that of who is behind a proxy is not known
-				list[i].Address = netip.AddrPortFrom(ip, port).String()
-			}
-		}
+		list[i] = clientOf(c)
+	}
+	return list
+}
+
+func allPlacedJSON(all []room.Placed) []placedJSON {
+	list := make([]placedJSON, len(all))
+	for i, c := range all {
+		list[i] = placedJSON{clientOf(c.Client), c.Rooms, c.InRooms}
 	}
 	return list
 }

@@ -3,7 +3,7 @@
 
 import { $, el, say } from './dom.js';
 import * as i18n from './i18n.js';
-import { Chat, nameOf } from './chat.js';
+import { Chat, isGuest, nameOf, otherOf } from './chat.js';
 import { moment } from './time.js';
 import * as connection from './connection.js';
 import { RoomList } from './rooms.js';
@@ -13,6 +13,7 @@ import { picture } from './picture.js';
 import { MemberList } from './members.js';
 import { Composer } from './composer.js';
 import { ask, failed, menu, toast } from './menu.js';
+import { toldName } from './who.js';
 
 const { t } = i18n;
 const EMOJIS = ['👍', '❤️', '😂', '😮', '😢', '🎉'];
@@ -65,7 +66,7 @@ async function enter({ token, name }) {
   connection.watch(chat);
   chat.addEventListener('state', () => chat.state === 'connected' && store.set({ token: chat.token, name }));
   rooms = new RoomList(chat, choose, heading);
-  chat.addEventListener('invite', ({ detail }) => toast(t('invited', { by: rooms.nameOf(detail.by), title: detail.title || detail.room })));
+  chat.addEventListener('invite', ({ detail }) => toast(t('invited', { by: toldName(detail.by, rooms.nameOf(detail.by)), title: detail.title || detail.room })));
   try {
     await chat.connect();
   } catch (e) {
@@ -143,6 +144,7 @@ function heading() {
   if (!room) return;
   const name = store.get().name || rooms.nameOf(chat.user) || t('anonymous');
   say($('heading'), rooms.titleOf(room.name));
+  say($('heading-guest'), isGuest(otherOf(room.name, chat.user)) ? t('guest') : '');
   say($('me'), t('you', { name }));
   $('portrait').replaceChildren(picture(chat.user, name));
 }

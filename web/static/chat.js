@@ -20,7 +20,7 @@ import { Outbox } from './outbox.js';
 import { KEPT, Room } from './room.js';
 
 export { ChatError } from './errors.js';
-export { givenName, nameOf, otherOf, personalRoom } from './names.js';
+export { givenName, isGuest, nameOf, otherOf, personalRoom } from './names.js';
 export { KEPT, Room };
 
 /**

@@ -4,6 +4,7 @@ import { $, el, reconcile } from './dom.js';
 import { t } from './i18n.js';
 import { givenName } from './chat.js';
 import { picture } from './picture.js';
+import { who } from './who.js';
 
 export class MemberList {
   #room; #more = false; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
@@ -61,7 +62,7 @@ export class MemberList {
     const node = el('li', {},
       el('button', { type: 'button', 'aria-haspopup': 'menu', disabled: !m.user, onclick: (e) => this.#menu(m, name, e.currentTarget) },
         picture(m.user, name, el('span', { class: `dot ${m.online ? 'online' : ''}` })),
-        el('bdi', { class: `title ${m.online ? '' : 'away'}` }, name),
+        el('span', { class: 'named' }, ...who(m.user, name, `title ${m.online ? '' : 'away'}`)),
         el('span', { class: 'hidden' }, m.online ? t('online') : t('away')),
         m.role === 'owner' && el('span', { class: 'role' }, t('owner'))));
     this.#nodes.set(m.user, { look, node });

@@ -6,6 +6,7 @@ import { linked } from './links.js';
 import { nameOf } from './chat.js';
 import { picture } from './picture.js';
 import { clock, moment } from './time.js';
+import { toldName, who } from './who.js';
 
 /**
  * The node of a message. m: as a Room has it, or as its outbox has it, which has a
@@ -14,21 +15,23 @@ import { clock, moment } from './time.js';
  */
 export function article(m, how, actions) {
   const { mine, follows, progress, quoted } = how;
+  const user = m.info?.user || m.info?.client || '';
   const name = m.state ? '' : nameOf(m.info) || t('anonymous');
+  const told = toldName(user, name);
   const text = m.state ? m.text : m.deleted ? t('deleted') : textOf(m.data);
   const body = el('p', { class: `body ${!m.deleted && emojis.test(text) ? 'large' : ''}`, dir: 'auto' }, ...(m.deleted ? [text] : linked(text)));
   return el('article', {
     class: ['message', mine && 'mine', follows && 'follows', m.deleted && 'gone', m.state].filter(Boolean).join(' '),
-    tabindex: '-1', 'data-offset': m.offset, 'aria-label': mine ? t('yourMessage') : name,
+    tabindex: '-1', 'data-offset': m.offset, 'aria-label': mine ? t('yourMessage') : told,
   },
-  !follows && !mine && picture(m.info?.user || m.info?.client || '', name),
-  !follows && !mine && el('p', { class: 'head' }, el('bdi', { class: `author ${picture.hue(m.info?.user || m.info?.client || '')}` }, name)),
+  !follows && !mine && picture(user, name),
+  !follows && !mine && el('p', { class: 'head named' }, ...who(user, name, `author ${picture.hue(user)}`)),
   m.reply && quote(quoted),
   el('div', { class: 'said' }, body, meta(m, mine && !m.deleted && m.state !== 'failed' && (progress || 'sent'))),
   m.reactions?.length && el('div', { class: 'reactions' }, ...m.reactions.map((r) => chip(m, r, actions))),
   m.state === 'failed' && fault(m, actions),
   !m.state && !m.deleted && el('button', {
-    type: 'button', class: 'icon actions', tabindex: '-1', 'aria-haspopup': 'menu', 'aria-label': t('more', { name }),
+    type: 'button', class: 'icon actions', tabindex: '-1', 'aria-haspopup': 'menu', 'aria-label': t('more', { name: told }),
     onclick: (e) => actions.menu(m, e.currentTarget),
   }, icon('more')));
 }

@@ -12,6 +12,9 @@ export function givenName(info) {
   return typeof name === 'string' && visible.test(name) ? name : '';
 }
 
+/** Whether a user is a guest, who has said a name and proved none. */
+export const isGuest = (user) => Boolean(user?.startsWith('guest:'));
+
 const escape = (user) => user.replaceAll('%', '%25').replaceAll(',', '%2C').replaceAll('#', '%23');
 const unescape = (part) => part.replaceAll('%23', '#').replaceAll('%2C', ',').replaceAll('%25', '%');
 

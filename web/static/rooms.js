@@ -5,6 +5,7 @@ import { language, t } from './i18n.js';
 import { givenName, nameOf, otherOf } from './chat.js';
 import { short, textOf } from './message.js';
 import { picture } from './picture.js';
+import { who } from './who.js';
 
 const LOBBY = 'lobby';
 
@@ -100,7 +101,7 @@ export class RoomList {
   }
 
   #item(r) {
-    const title = this.titleOf(r.room), here = r.room === this.#current;
+    const title = this.titleOf(r.room), other = otherOf(r.room, this.#chat.user), here = r.room === this.#current;
     const unread = here && !document.hidden ? 0 : r.unread;
     const last = r.last && !r.last.deleted ? `${nameOf(r.last.info) || t('anonymous')}: ${short(textOf(r.last.data), 40)}` : '';
     const look = JSON.stringify([title, here, unread, last, language()]);
@@ -111,8 +112,8 @@ export class RoomList {
     else button.removeAttribute('aria-current');
     button.classList.toggle('new', unread > 0);
     button.replaceChildren(
-      otherOf(r.room, this.#chat.user) ? picture(otherOf(r.room, this.#chat.user), title) : picture.ofRoom(this.kindOf(r.room)),
-      el('bdi', { class: 'title' }, title),
+      other ? picture(other, title) : picture.ofRoom(this.kindOf(r.room)),
+      el('span', { class: 'named' }, ...who(other, title, 'title')),
       ...(unread ? [el('span', { class: 'badge', 'aria-label': t('unread', { n: unread }) }, unread > 99 ? '99+' : String(unread))] : []),
       ...(last ? [el('bdi', { class: 'last' }, last)] : []));
     const node = old?.node ?? el('li', {}, button);

@@ -6,7 +6,7 @@ export default {
   retry: 'Try now', cancel: 'Cancel', ok: 'OK', close: 'Close', send: 'Send', enter: 'Come in', signOut: 'Sign out',
   welcome: 'Welcome', welcomeText: 'Choose a name, and talk. It is kept in this browser.',
   yourName: 'Your name', haveToken: 'I have a token', token: 'Token', yourMessage: 'Your message',
-  you: 'You are {name}', guest: 'guest', anonymous: 'anonymous',
+  you: 'You are {name}', guest: 'guest', asGuest: '{name} (guest)', anonymous: 'anonymous',
   connecting: 'Connecting …', connected: 'Connected', offline: 'Offline: waiting for the network',
   waiting: ({ s }) => `Reconnecting in ${s} s`, trying: 'Reconnecting …',
   ended: 'Disconnected: {reason}', kicked: 'Disconnected: a moderator has ended your connection.', banned: 'Disconnected: you are banned here.',

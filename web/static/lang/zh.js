@@ -6,7 +6,7 @@ export default {
   retry: '立即重试', cancel: '取消', ok: '确定', close: '关闭', send: '发送', enter: '进入', signOut: '退出',
   welcome: '进入聊天', welcomeText: '取个名字就可以聊天。名字保存在此浏览器中。',
   yourName: '你的名字', haveToken: '我有令牌', token: '令牌', yourMessage: '输入消息',
-  you: '你是 {name}', guest: '访客', anonymous: '匿名',
+  you: '你是 {name}', guest: '访客', asGuest: '{name}（访客）', anonymous: '匿名',
   connecting: '正在连接……', connected: '已连接', offline: '离线：等待网络',
   waiting: ({ s }) => `${s} 秒后重连`, trying: '正在重连……',
   ended: '已断开：{reason}', kicked: '已断开：管理员结束了你的连接。', banned: '已断开：你已被封禁。',

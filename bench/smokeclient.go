@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// smokeClient is one connection, on a goroutine and blocking reads: there are few.
+type smokeClient struct {
+	conn net.Conn
+	r    *bufio.Reader
+	name int
+
+	leaving bool // set under the run's mu: its end is no error any more
+}
+
+// leave closes a client in the proper way, and does not wait for the answer.
+func (r *smokeRun) leave(c *smokeClient) {
+	r.mu.Lock()
+	c.leaving = true
+	rest := make([]*smokeClient, 0, len(r.clients))
+	for _, other := range r.clients {
+		if other != c {
+			rest = append(rest, other)
+		}
+	}
+	r.clients = rest
+	r.mu.Unlock()
+	_ = r.write(c, appendFrame(nil, opClose, []byte{0x03, 0xe8}, &smokeMask)) // it goes either way
+	_ = c.conn.Close()                                                        // same
+}
+
+func (r *smokeRun) write(c *smokeClient, b []byte) error {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the write
+	if _, err := c.conn.Write(b); err != nil {
+		return fmt.Errorf("client %d: %w", c.name, err)
+	}
+	return nil
+}
+
+// dial connects and upgrades a client.
+func (r *smokeRun) dial() (*smokeClient, error) {
+	conn, err := net.DialTimeout("tcp", r.target.addr.String(), r.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	h := newHandshake(r.target.url.Host, r.config)
+	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the rest
+	if _, err := conn.Write(h.request(r.config.endpoint(r.target, r.config.room(r.target)))); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	br := bufio.NewReader(conn)
+	var answer []byte
+	for n := 0; n == 0; {
+		b, err := br.ReadByte()
+		if err == nil {
+			answer = append(answer, b)
+			n, err = h.check(answer)
+		}
+		if err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("the upgrade: %w", err)
+		}
+	}
+	if br, err = r.enter(conn, br); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return &smokeClient{conn: conn, r: br}, nil
+}
+
+// read takes what comes until the client leaves.
+func (r *smokeRun) read(c *smokeClient) {
+	for {
+		h, payload, err := c.frame()
+		r.mu.Lock()
+		if c.leaving {
+			r.mu.Unlock()
+			return
+		}
+		if err == nil {
+			err = r.takeLocked(c, h, payload)
+		}
+		r.mu.Unlock()
+		if err == nil && h.op == opPing {
+			err = r.write(c, appendFrame(nil, opPong, payload, &smokeMask))
+		}
+		if err != nil {
+			r.fail(fmt.Errorf("client %d: %w", c.name, err))
+			return
+		}
+		r.wake()
+	}
+}
+
+// frame reads one frame.
+func (c *smokeClient) frame() (header, []byte, error) {
+	head := make([]byte, 2, 14)
+	if _, err := io.ReadFull(c.r, head); err != nil {
+		return header{}, nil, err
+	}
+	head = head[:headerSize(head)]
+	if _, err := io.ReadFull(c.r, head[2:]); err != nil {
+		return header{}, nil, err
+	}
+	h, err := parseHeader(head)
+	if err == nil && h.masked {
+		err = errMasking
+	}
+	if err == nil && h.length > 1<<20 {
+		err = fmt.Errorf("a frame of %d bytes, which nobody sent", h.length)
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	payload := make([]byte, h.length)
+	_, err = io.ReadFull(c.r, payload)
+	return h, payload, err
+}
+
+// takeLocked checks a frame against what was sent.
+func (r *smokeRun) takeLocked(c *smokeClient, h header, payload []byte) error {
+	switch {
+	case h.op == opClose:
+		return errors.New("the server closed it")
+	case h.control():
+		return nil
+	case !h.fin || h.op == opContinuation:
+		return fmt.Errorf("got a message in several frames (one of %d bytes): each message must stay a frame, because figures count frames", len(payload))
+	}
+	m := r.sent[string(payload[:min(len(payload), len(smokeMark(0)))])]
+	switch {
+	case m == nil:
+		return fmt.Errorf("got %d bytes that nobody sent: a greeting, or somebody else in the room?", len(payload))
+	case h.op != m.op:
+		return fmt.Errorf("got %s with opcode %d", m, h.op)
+	case string(payload) != string(m.payload):
+		return fmt.Errorf("got %s with other contents: %d bytes", m, len(payload))
+	case m.got[c]:
+		return fmt.Errorf("got %s twice", m)
+	}
+	m.got[c] = true
+	return nil
+}

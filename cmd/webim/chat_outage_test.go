@@ -1,0 +1,142 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+func testChatServerIsKilled(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
+	ann.enter(text, "before")
+	bob.shows("before")
+	for _, p := range []*tab{ann, bob} {
+		p.expectServerDown(true)
+	}
+	server.kill()
+	for _, p := range []*tab{ann, bob} {
+		p.wait(`document.body.dataset.state === 'waiting' && /^Reconnecting/.test(document.querySelector('#state').textContent)`)
+	}
+	for i := range 3 {
+		ann.enter(text, fmt.Sprint("meanwhile ", i))
+	}
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 3`)
+	ann.screenshot("chat-7-reconnecting")
+	startWebim(t, program, server.host)
+	for _, p := range []*tab{ann, bob} {
+		eval[bool](p, `(document.querySelector('#retry').click(), true)`)
+		p.wait(`document.body.dataset.state === 'connected'`)
+		p.expectServerDown(false)
+	}
+	// The server has forgotten all: that is said, and what was written meanwhile is
+	// there, in order, once.
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'meanwhile 0,meanwhile 1,meanwhile 2'`)
+	}
+	ann.settled()
+	bob.wait(`[...document.querySelectorAll('.toast')].some((n) => n.textContent.startsWith('Some messages could not be recovered'))`)
+}
+
+func testOfflineAndOnline(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	road := newRelay(t, server.host)
+	ann, bob := come(t, browser, "http://"+road.addr+"/", "Ann"), come(t, browser, server.url, "Bob")
+	ann.enter(text, "one")
+	bob.shows("one")
+	// The browser's own emulation leaves WebSockets alone, so the way is cut, too.
+	offline := func(p *tab, off bool) {
+		p.t.Helper()
+		p.expectServerDown(true)
+		if off {
+			road.cut()
+		} else {
+			road.mend("")
+		}
+		p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1})
+			return err
+		}))
+		if !off {
+			p.isIn()
+			p.expectServerDown(false)
+		}
+	}
+	offline(ann, true)
+	ann.wait(`document.querySelector('#state').textContent.startsWith('Offline')`)
+	bob.enter(text, "two")
+	ann.enter(text, "written offline")
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 1`)
+	offline(ann, false)
+	// Recovered: nothing is missing, doubled or out of order, and no gap is told.
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'one,two,written offline'`)
+	}
+	if eval[bool](ann, `document.querySelector('.toast') !== null`) {
+		t.Error("a gap is told, and there was none")
+	}
+
+	// What was written offline is sent from another room, and after a reload, too.
+	ann.do(chromedp.Click(chromedp.CSS("#add")))
+	ann.pick("New public room")
+	ann.confirm(map[string]string{"room": "tea", "title": "Tea"})
+	ann.wait(`document.querySelector('#heading').textContent === 'Tea'`)
+	ann.isIn()
+	offline(ann, true)
+	ann.wait(`document.querySelector('#state').textContent.startsWith('Offline')`)
+	ann.enter(text, "in the tea room")
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 1`)
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	ann.wait(`document.querySelector('#heading').textContent === 'Lobby' && !document.querySelector('#log .sending')`)
+	offline(ann, false)
+	bob.do(chromedp.Click(chromedp.CSS("#add")))
+	bob.pick("Join a room by name")
+	bob.confirm(map[string]string{"room": "tea"})
+	bob.shows("in the tea room")
+}
+
+// testUnsentOutlivesThePage: a page is reloaded, or a browser throws away a
+// background tab, before all is sent.
+func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program string) {
+	dev := func(listen string) *running {
+		return launch(t, program, nil, "--dev", "--listen", listen, "--token-secret", "a secret of thirty-two bytes or more")
+	}
+	server := dev("127.0.0.1:0")
+	url := "http://" + server.addrs[0] + "/"
+	ann := come(t, browser, url, "Ann")
+	ann.expectServerDown(true)
+	server.kill()
+	ann.wait(`document.body.dataset.state === 'waiting'`)
+	ann.enter(text, "one")
+	ann.enter(text, "two")
+	ann.wait(`document.querySelectorAll('#log .message.sending').length === 2`)
+	dev(server.addrs[0])
+	ann.do(chromedp.Reload())
+	ann.isIn()
+	ann.expectServerDown(false)
+	bob := come(t, browser, url, "Bob")
+	for _, p := range []*tab{ann, bob} {
+		p.wait(bodies + `.join() === 'one,two'`)
+	}
+	ann.settled()
+	ann.wait(`sessionStorage.getItem('webim.outbox') === null && document.querySelectorAll('#log .mine').length === 2`)
+}
+
+// testGuestOfAnotherTime: a guest whose token is worth nothing any more comes in
+// by the same name, without being asked.
+func testGuestOfAnotherTime(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url, "Ann")
+	ann.do(chromedp.Navigate("about:blank"))
+	server.kill()
+	ann.do(chromedp.Navigate(startWebim(t, program, server.host).url))
+	ann.isIn()
+	ann.wait(`document.querySelector('#me').textContent === 'You are Ann'`)
+	ann.enter(text, "here again")
+	ann.shows("here again")
+	ann.settled()
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room"
+)
+
+// backend is an application's: what it was asked, and what it answers.
+type backend struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[string]func(w http.ResponseWriter, body string)
+	asked   chan string // "path body"
+	header  chan http.Header
+}
+
+func newBackend(t *testing.T) *backend {
+	b := &backend{answers: map[string]func(http.ResponseWriter, string){}, asked: make(chan string, 1000), header: make(chan http.Header, 1000)}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost {
+			t.Errorf("%s, %v", r.Method, err)
+		}
+		b.asked <- r.URL.Path + " " + string(body)
+		b.header <- r.Header
+		b.mu.Lock()
+		f := b.answers[r.URL.Path]
+		b.mu.Unlock()
+		if f == nil {
+			t.Errorf("%s is asked", r.URL.Path)
+			return
+		}
+		f(w, string(body))
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+// on says what a path answers.
+func (b *backend) on(path, answer string) {
+	b.do(path, func(w http.ResponseWriter, _ string) { io.WriteString(w, answer) })
+}
+
+func (b *backend) do(path string, f func(http.ResponseWriter, string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers[path] = f
+}
+
+// next is what was asked next, without what differs from run to run.
+func (b *backend) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case got := <-b.asked:
+		path, body, _ := strings.Cut(got, " ")
+		var m map[string]any
+		if err := json.Unmarshal([]byte(body), &m); err != nil {
+			t.Fatalf("asked with %q: %v", body, err)
+		}
+		for _, name := range []string{"client", "at"} {
+			delete(m, name)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path + " " + string(text)
+	case <-time.After(patience):
+		t.Fatal("nothing is asked")
+		return ""
+	}
+}
+
+// startHooked runs a hub that asks the backend, in closed rooms where nobody may
+// do anything but by its word.
+func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
+	t.Helper()
+	hc.Logger = slog.New(slog.DiscardHandler)
+	hooks := NewHooks(hc)
+	rc.Backend = hooks
+	if rc.Options == nil {
+		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
+	}
+	hub := room.NewHub(rc)
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
+	hub.Start(s)
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		hub.Stop()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx, 0); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+		hooks.Close(ctx)
+		if n := s.Stats().Panics; n != 0 {
+			t.Errorf("%d callbacks panicked", n)
+		}
+	})
+	return &node{t: t, hub: hub, ws: addr.String()}
+}
+
+// retention is what the rooms of these tests remember.
+var retention = room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
+
+func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
+	for _, k := range hooks {
+		all[k] = base + "/" + k.String()
+	}
+	return all
+}
+
+// come connects without a token and returns the reply.
+func (n *node) come(encoding string, r *protocol.ConnectRequest) (*client, *protocol.Reply) {
+	n.t.Helper()
+	c := n.dial(room.ChatPath, encoding)
+	c.command(&protocol.Command{Id: 1, Connect: r})
+	reply, closed := c.read()
+	if closed != "" {
+		return c, &protocol.Reply{Error: &protocol.Error{Message: closed}}
+	}
+	return c, reply
+}

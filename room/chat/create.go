@@ -1,0 +1,108 @@
+package chat
+
+import (
+	"crypto/rand"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+type createRequest struct {
+	Room  string   `json:"room"`
+	Title string   `json:"title"`
+	Users []string `json:"users"`
+}
+
+type roomResult struct {
+	Room string `json:"room"`
+}
+
+// create makes a room: a private one, whose owner the caller is, or a public one,
+// over which the caller has no power, or names would be grabbed for it.
+func (c *Chat) create(call *room.Call, q *createRequest) {
+	user, err := named(call)
+	if err == nil {
+		err = checkTitle(q.Title)
+	}
+	if err == nil {
+		err = checkUsers(q.Users)
+	}
+	name, role := q.Room, ""
+	if name == "" {
+		name, role = "$"+strings.ToLower(rand.Text()), room.OwnerRole
+		if err == nil && !call.Allows(room.ActSend, name) {
+			err = wire.ErrPermissionDenied
+		}
+	} else if err == nil {
+		if err = may(call, room.ActSend, name); err == nil && strings.ContainsAny(name[:1], "#$") {
+			err = wire.Explain(wire.ErrBadRequest, "bad request: the name of a public room begins with neither # nor $; leave room out for a private one")
+		}
+	}
+	if err == nil && q.Title == "" {
+		err = wire.Explain(wire.ErrBadRequest, "bad request: title is missing")
+	}
+	if err == nil {
+		err = call.MayTalk(name) // a title is said to those who are invited
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	value, err := json.Marshal(room.Settings{Title: q.Title, By: user})
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	e := call.Hub.Engine()
+	e.Put(room.Entry{Key: room.Key{Table: room.TableRoom, Of: name}, Value: value}, func(_ uint64, err error) {
+		if err == room.ErrVersion {
+			call.Done(nil, wire.Explain(wire.ErrConflict, "there is a room of that name: join it, or choose another name"))
+			return
+		}
+		if err != nil {
+			call.Done(nil, stateError(err))
+			return
+		}
+		enroll(e, name, user, role, maxMine, func(_ bool, err error) {
+			if err != nil {
+				e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(error) { call.Done(nil, err) })
+				return
+			}
+			tell(call.Hub, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			c.inviteAll(call, name, q.Title, q.Users, func(err error) { answer(call, roomResult{name}, err) })
+		})
+	})
+}
+
+type directRequest struct {
+	User string `json:"user"`
+}
+
+// direct puts the room between the caller and another user in the caller's list;
+// the other one gets it with the first message.
+func (c *Chat) direct(call *room.Call, q *directRequest) {
+	user, err := named(call)
+	name := room.DirectRoom(user, q.User)
+	switch {
+	case err != nil:
+	case q.User == "" || q.User == user:
+		err = wire.Explain(wire.ErrBadRequest, "bad request: user is another one than yourself")
+	case wire.CheckRoomName(name) != nil:
+		err = wire.Explain(wire.ErrBadRequest, "bad request: these names are too long for a room, or have control characters")
+	default:
+		err = may(call, room.ActJoin, name)
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	enroll(call.Hub.Engine(), name, user, "", maxMine, func(isNew bool, err error) {
+		if err == nil && isNew {
+			tell(call.Hub, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+		}
+		answer(call, roomResult{name}, err)
+	})
+}

@@ -1,0 +1,89 @@
+package chat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+type inviteRequest struct {
+	Room string `json:"room"`
+	User string `json:"user"`
+}
+
+// invite tells a user of a room, and, if it is private, puts the user on its
+// roster.
+func (c *Chat) invite(call *room.Call, q *inviteRequest) {
+	_, err := named(call)
+	if err == nil {
+		action := room.ActSend
+		if kindOf(q.Room) == kindPrivate {
+			action = room.ActManage
+		}
+		err = may(call, action, q.Room)
+	}
+	if err == nil {
+		err = checkUsers([]string{q.User})
+	}
+	if err == nil && strings.HasPrefix(q.Room, "#") {
+		err = wire.Explain(wire.ErrBadRequest, "bad request: nobody else can be in that room")
+	}
+	if err == nil {
+		err = call.MayTalk(q.Room)
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	room.SettingsOf(call.Hub.Engine(), q.Room, func(s room.Settings, _ uint64, err error) {
+		if err != nil {
+			call.Done(nil, wire.ErrInternal)
+			return
+		}
+		c.inviteAll(call, q.Room, s.Title, []string{q.User}, func(err error) { answer(call, empty{}, err) })
+	})
+}
+
+func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, done func(error)) {
+	h := call.Hub
+	data, err := json.Marshal(map[string]string{"title": title})
+	if err != nil {
+		done(err)
+		return
+	}
+	each(users, func(user string, done func(error)) {
+		notice := map[string]string{room.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
+		if h.Banned(name, user) {
+			done(wire.Explain(wire.ErrBanned, "this user is banned there"))
+			return
+		}
+		if kindOf(name) != kindPrivate {
+			tell(h, user, notice, data)
+			done(nil)
+			return
+		}
+		enroll(h.Engine(), name, user, "", maxGiven, func(isNew bool, err error) {
+			if err != nil || !isNew {
+				done(err)
+				return
+			}
+			tell(h, user, notice, data)
+			happened(call, name, eventJoin, user, done)
+		})
+	}, done)
+}
+
+func checkUsers(users []string) error {
+	if len(users) > maxInvited {
+		return wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: %d users at most in one call", maxInvited))
+	}
+	if slices.ContainsFunc(users, func(u string) bool { return u == "" || wire.CheckRoomName(room.PersonalRoom(u)) != nil }) {
+		return wire.Explain(wire.ErrBadRequest, "bad request: that is no user")
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package chat
+
+import (
+	"github.com/go-json-experiment/json"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// leave takes a room from the caller's list and, if it is private, the caller out
+// of the room. An owner who leaves is followed by who is there longest; when
+// nobody is left, the room is forgotten.
+func (c *Chat) leave(call *room.Call, q *joinRequest) {
+	user, err := named(call)
+	if err == nil && wire.CheckRoomName(q.Room) != nil {
+		err = wire.ErrBadRequest
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	e := call.Hub.Engine()
+	room.RosterOf(e, q.Room, user, func(r room.Roster, listed bool, err error) {
+		if err != nil || !listed {
+			answer(call, empty{}, err)
+			return
+		}
+		strike(e, q.Room, user, func(err error) {
+			if err != nil {
+				call.Done(nil, err)
+				return
+			}
+			c.left(call, q.Room, user, r, func(err error) { answer(call, empty{}, err) })
+		})
+	})
+}
+
+// left does what follows when a user is off the roster.
+func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done func(error)) {
+	h := call.Hub
+	tell(h, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+	happened(call, name, eventLeave, user, func(error) {
+		if kindOf(name) != kindPrivate {
+			succeed(h, name, was, done)
+			return
+		}
+		h.Command(room.Order{Kind: room.OrderUnsubscribe, To: room.Target{User: user}, Room: name}, func(err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			succeed(h, name, was, done)
+		})
+	})
+}
+
+// succeed sees what becomes of a room that somebody has left: forgotten without
+// members, and inherited without an owner.
+func succeed(h *room.Hub, name string, was room.Roster, done func(error)) {
+	e := h.Engine()
+	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
+		switch {
+		case err != nil:
+			done(wire.ErrInternal)
+		case len(some) == 0:
+			forget(e, name, done)
+		case was.Role == room.OwnerRole:
+			inherit(h, name, done)
+		default:
+			done(nil)
+		}
+	})
+}
+
+// forget removes what is known of a room that is in nobody's list: of a private one
+// all, of a public one what is left of its making, unless a manager has set it. Its
+// bans and mutes are not its members'.
+func forget(e room.Engine, name string, done func(error)) {
+	if kindOf(name) == kindPrivate {
+		each([]string{room.TableBan, room.TableBanIP, room.TableMute}, func(table string, done func(error)) {
+			clear(e, table, name, done)
+		}, func(err error) {
+			if err != nil {
+				done(stateError(err))
+				return
+			}
+			e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(err error) { done(stateError(err)) })
+		})
+		return
+	}
+	room.SettingsOf(e, name, func(s room.Settings, version uint64, err error) {
+		if err != nil || s.By == "" {
+			done(stateError(err))
+			return
+		}
+		e.Delete(room.Key{Table: room.TableRoom, Of: name}, version, func(error) { done(nil) }) // who was faster wants it
+	})
+}
+
+// clear removes all of a table that have the same Of.
+func clear(e room.Engine, table, of string, done func(error)) {
+	e.List(table, of, "", maxRoster, func(all []room.Entry, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		each(all, func(entry room.Entry, done func(error)) { e.Delete(entry.Key, room.AnyVersion, done) }, done)
+	})
+}
+
+// inherit gives a room without an owner to who is on its roster longest.
+func inherit(h *room.Hub, name string, done func(error)) {
+	e := h.Engine()
+	e.List(room.TableMember, name, "", maxRoster, func(all []room.Entry, err error) {
+		heir, since := "", int64(0)
+		for _, entry := range all {
+			var r room.Roster
+			if json.Unmarshal(entry.Value, &r) != nil {
+				continue
+			}
+			if r.Role == room.OwnerRole {
+				done(nil)
+				return
+			}
+			if heir == "" || r.Since < since {
+				heir, since = entry.Name, r.Since
+			}
+		}
+		if err != nil || heir == "" {
+			done(stateError(err))
+			return
+		}
+		change(e, room.Key{Table: room.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
+			r.Role = room.OwnerRole
+			return there
+		}, func(err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			tell(h, heir, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			h.Command(room.Order{Kind: room.OrderRoster, To: room.Target{User: heir}, Room: name}, done)
+		})
+	})
+}
