@@ -28,7 +28,7 @@ import (
 //   - Members asks every subscriber, on every node, who is there.
 //   - A message with a key is published once within the engine's window: again,
 //     it gets the first one's place and ErrRepeated, and nobody is told a second
-//     time.
+//     time. Known, on any node, knows it before done is called.
 //   - An order reaches every node that is enlisted then, once.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
@@ -39,6 +39,10 @@ type Engine interface {
 	// Publish appends a message to a room. m.Data may be reused when Publish
 	// returns. done may be nil.
 	Publish(room string, m Message, done func(Position, error))
+	// Known tells what Publish would say of a message with a key without
+	// publishing it: ErrRepeated with the first one's place, ErrKeyReused, or no
+	// error if the key is not known. Nothing but the message's content is looked at.
+	Known(room string, m Message, done func(Position, error))
 	// Subscribe begins delivery of a room's publications on this node.
 	Subscribe(room string, s Subscriber)
 	// Unsubscribe ends it; a call under way may still come.
@@ -109,6 +113,9 @@ type Message struct {
 	// content is the same message, and one with other content ErrKeyReused.
 	// Whose keys they are is a part of them: see Hub.Publish.
 	Key string
+	// Said is what the sender said, if somebody else had a word in what is
+	// published: it is what keys compare then, instead of Data and Skip.
+	Said []byte
 	// Skip keeps the message out of the history. Its place stays there, so that
 	// members can still tell whether they missed another.
 	Skip bool

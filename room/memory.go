@@ -102,6 +102,7 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 		}
 	}
 	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: m.now()}
+	p.Said = nil // that is the sender's and the keys' only
 	t.offset = p.Offset
 	entry := p
 	if msg.Skip {
@@ -132,6 +133,12 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 	if done != nil {
 		done(pos, nil)
 	}
+}
+
+// Known implements Engine; done is called before it returns.
+func (m *Memory) Known(room string, msg Message, done func(Position, error)) {
+	pos, _, err := m.keys.find(room, msg, m.now())
+	done(pos, err)
 }
 
 // Subscribe implements Engine.
