@@ -25,7 +25,8 @@ import (
 //   - done is called exactly once, from any goroutine, perhaps before the
 //     call returns; not before the publication has been accepted for good,
 //     and with no lock held under which Deliver is called.
-//   - Members asks every subscriber, on every node, who is there.
+//   - Members and Count ask every subscriber, on every node, who is there, or how
+//     many: a user who is on two nodes is one.
 //   - A message with a key is published once within the engine's window: again,
 //     it gets the first one's place and ErrRepeated, and nobody is told a second
 //     time. Known, on any node, knows it before done is called.
@@ -55,6 +56,9 @@ type Engine interface {
 	Notify(room string, n Notice)
 	// Members gathers who is in a room, on all nodes.
 	Members(room string, done func([]Author, error))
+	// Count counts the connections in a room, and the users that they are, on all
+	// nodes; all who are anonymous are one.
+	Count(room string, done func(clients, users int, err error))
 	// RemoveHistory forgets what is remembered of a room and begins a new
 	// epoch, of which subscribers are told with Begun; offsets go on. Of a room
 	// that is not known nothing is made.
@@ -93,6 +97,9 @@ type Subscriber interface {
 	Noticed(n Notice)
 	// Present lists the room's members on this node.
 	Present() []Author
+	// Count counts the room's members on this node. named, if it is not nil, is
+	// called with each of their users once; "": who is anonymous.
+	Count(named func(user string)) (clients, users int)
 }
 
 // OpJSON marks a message's data as one JSON value that passed wire.Data: what

@@ -261,6 +261,23 @@ func (m *Memory) Members(room string, done func([]Author, error)) {
 	done(all, nil)
 }
 
+// Count implements Engine; done is called before it returns. Only where several
+// hubs share the engine users have to be told apart by their names.
+func (m *Memory) Count(room string, done func(clients, users int, err error)) {
+	subs := m.subscribers(room)
+	if len(subs) == 1 {
+		clients, users := subs[0].Count(nil)
+		done(clients, users, nil)
+		return
+	}
+	total, names := 0, map[string]bool{}
+	for _, s := range subs {
+		clients, _ := s.Count(func(user string) { names[user] = true })
+		total += clients
+	}
+	done(total, len(names), nil)
+}
+
 // subscribers are those of a room now; the slice is never changed.
 func (m *Memory) subscribers(room string) []Subscriber {
 	m.mu.Lock()
