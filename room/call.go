@@ -48,6 +48,9 @@ func (c *Call) Banned(room string) bool {
 	return c.Hub.isBanned(room, c.s.who.Load(), netip.Addr{})
 }
 
+// Struck tells whether a ban takes the caller off a room's roster: by name, there.
+func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.who.Load()) }
+
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until
 // when: zero: until that is lifted.
 func (c *Call) Muted(room string) (until time.Time, is bool) {

@@ -99,7 +99,8 @@
 //
 // Without room, these need a role in all rooms. What a moderator does so binds no
 // admin (of the room or, without one, of all), and nothing the owner of a private
-// room in it. Who is muted, or in a locked room, makes no titles and invites nobody;
+// room in it. What an admin imposed, or the server's API by a key, a moderator
+// neither lifts nor replaces (103). A ban in a room takes off its roster whom it binds. Who is muted, or in a locked room, makes no titles and invites nobody;
 // who is banned in a room gets 443 for whatever is asked of it but leaving, and what
 // became of an earlier send.
 //

@@ -46,6 +46,14 @@ func (e *lateEngine) Get(k room.Key, done func(room.Entry, error)) {
 	e.before("get "+k.Table, func() { e.Engine.Get(k, done) })
 }
 
+func (e *lateEngine) Delete(k room.Key, version uint64, done func(error)) {
+	e.before("delete "+k.Table, func() { e.Engine.Delete(k, version, done) })
+}
+
+func (e *lateEngine) Put(one room.Entry, done func(uint64, error)) {
+	e.before("put "+one.Table, func() { e.Engine.Put(one, done) })
+}
+
 // once has f done before the first such thing, and nothing before others.
 func once(what string, f func()) func(string, func()) {
 	first := make(chan struct{}, 1)
