@@ -87,8 +87,8 @@ func keyError(err error) error {
 }
 
 // recall looks for what the session wants to say among what was said with its
-// key. If that is known, done gets the answer of then, or that it was something
-// else; if it cannot be told, the engine's error.
+// key. If the key is known, done gets the place of that, or that it was something
+// else; known is also what cannot be told, with the engine's error.
 func (s *session) recall(what Saying, done func(pos Position, known bool, err error)) {
 	m, err := s.messageOf(what, s.hub.cfg.options(what.Room))
 	if what.Key == "" || err != nil {

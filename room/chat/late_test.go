@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,7 +15,8 @@ import (
 // lateEngine lets a test do something just before the engine does.
 type lateEngine struct {
 	room.Engine
-	f atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
+	f       atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
+	failing atomic.Bool                                    // it does not know what is known
 }
 
 func late(f func(string, func())) *lateEngine {
@@ -36,6 +38,14 @@ func (e *lateEngine) before(what string, then func()) {
 func (e *lateEngine) Publish(name string, m room.Message, done func(room.Position, error)) {
 	m.Data = append([]byte(nil), m.Data...)
 	e.before("publish "+m.Tags[room.TagEvent], func() { e.Engine.Publish(name, m, done) })
+}
+
+func (e *lateEngine) Known(name string, m room.Message, done func(room.Position, error)) {
+	if e.failing.Load() {
+		done(room.Position{}, errors.New("the engine is away"))
+		return
+	}
+	e.before("known", func() { e.Engine.Known(name, m, done) })
 }
 
 func (e *lateEngine) History(name string, part room.Span, done func(room.History, error)) {

@@ -75,6 +75,30 @@ func TestRetryWithoutTheRight(t *testing.T) {
 	}
 }
 
+// TestRetryOfALateEngine: the answer comes when it is known; and when it cannot be
+// told whether something was said, nobody says that it was not.
+func TestRetryOfALateEngine(t *testing.T) {
+	e := late(nil)
+	h := build(t, room.Config{Engine: e}, Config{})
+	root, alice := h.come("root", "admin"), h.come("alice")
+	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
+	first := alice.must("send", message)
+	e.set(once("known", func() { t.Error("the engine is asked about what nothing refuses") }))
+	alice.must("send", `{"room":"lobby","id":"2","data":{"text":"y"}}`)
+	e.set(once("known", func() { root.must("unmute", `{"room":"lobby","user":"alice"}`) }))
+	root.must("mute", `{"room":"lobby","user":"alice"}`)
+	if got := alice.must("send", message); got != first {
+		t.Errorf("the retry gets %s, not %s", got, first)
+	}
+	root.must("mute", `{"room":"lobby","user":"alice"}`)
+	e.failing.Store(true)
+	alice.refused(wire.ErrInternal, "send", message)
+	e.failing.Store(false)
+	if got := alice.must("send", message); got != first {
+		t.Errorf("the next retry gets %s, not %s", got, first)
+	}
+}
+
 // TestRetriesAreCounted as any command.
 func TestRetriesAreCounted(t *testing.T) {
 	rates := room.NoRates
