@@ -294,21 +294,32 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 }
 
 // judgeBy has the backend judge what the session wants to say, or, without an
-// answer, rights. then gets what to say. The order of what a client says is kept:
-// one after the other is called, by an errand.
+// answer, rights. then gets what to say. It is not asked about what was said before:
+// that is ErrRepeated. The order of what a client says is kept: one after the other
+// is called, by an errand.
 func (s *session) judgeBy(what Saying, rights func() error, then func(Saying, error)) {
 	s.inOrder(func(next func()) {
-		s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {
-			s.hub.soon(func() {
-				defer next()
-				if err == ErrNoAnswer {
-					err = rights()
-				}
-				if err == nil && a.Data != nil {
-					what.Data = a.Data
-				}
-				what.Skip = what.Skip || a.Skip
-				then(what, err)
+		s.recall(what, func(_ Position, known bool, _ error) {
+			if known {
+				s.hub.soon(func() {
+					defer next()
+					then(what, ErrRepeated)
+				})
+				return
+			}
+			s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {
+				s.hub.soon(func() {
+					defer next()
+					if err == ErrNoAnswer {
+						err = rights()
+					}
+					what.said = what.Data
+					if err == nil && a.Data != nil {
+						what.Data = a.Data
+					}
+					what.Skip = what.Skip || a.Skip
+					then(what, err)
+				})
 			})
 		})
 	})

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -47,6 +48,9 @@ func (c *Call) Banned(room string) bool {
 	return c.Hub.isBanned(room, c.s.who.Load(), netip.Addr{})
 }
 
+// Struck tells whether a ban takes the caller off a room's roster: by name, there.
+func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.who.Load()) }
+
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until
 // when: zero: until that is lifted.
 func (c *Call) Muted(room string) (until time.Time, is bool) {
@@ -83,11 +87,54 @@ func (c *Call) In(room string) bool {
 	return c.s.find(room) >= 0
 }
 
-// Judge judges what the caller wants to say in a room, which takes an action: as
-// the command publish, by the rights or, where it is asked, the application's
-// backend, which may have something else said. then gets what to Publish, or an
-// error for Done. Judge is called before Call returns; then may run later.
-func (c *Call) Judge(a Action, what Saying, then func(Saying, error)) {
+// Say says something in a room for the caller, which takes an action: that is judged
+// as the command publish, by the rights or, where it is asked, the application's
+// backend, which may have something else said; then, if it is not nil, by stands.
+// done gets an error for Done. Say is called before Call returns; stands and done
+// may run later.
+//
+// What has a key and was said already is refused for nothing: whatever has come up
+// since against saying it, a client that lost the answer must learn that it is
+// said. That is looked up when something refuses it, and not before: what is new,
+// which is nearly all, costs the engine nothing, and keeps its order.
+func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done func(Position, error)) {
+	refuse := func(err error) {
+		var end wire.DisconnectCode
+		if errors.As(err, &end) {
+			done(Position{}, err)
+			return
+		}
+		c.s.recall(what, func(pos Position, known bool, first error) {
+			if known {
+				err = first
+			}
+			done(pos, err)
+		})
+	}
+	c.judge(a, what, func(what Saying, err error) {
+		say := func(err error) {
+			if err != nil {
+				refuse(err)
+				return
+			}
+			c.s.say(what, func(pos Position, err error) {
+				if err != nil {
+					refuse(err)
+					return
+				}
+				done(pos, nil)
+			})
+		}
+		if err != nil || stands == nil {
+			say(err)
+			return
+		}
+		stands(say)
+	})
+}
+
+// judge judges what the caller wants to say; then gets what to say.
+func (c *Call) judge(a Action, what Saying, then func(Saying, error)) {
 	rights := func() error { return c.May(a, what.Room) }
 	if !c.Hub.asks(HookPublish, what.Room) {
 		then(what, rights())

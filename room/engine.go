@@ -25,10 +25,11 @@ import (
 //   - done is called exactly once, from any goroutine, perhaps before the
 //     call returns; not before the publication has been accepted for good,
 //     and with no lock held under which Deliver is called.
-//   - Members asks every subscriber, on every node, who is there.
+//   - Members and Count ask every subscriber, on every node, who is there, or how
+//     many: a user who is on two nodes is one.
 //   - A message with a key is published once within the engine's window: again,
 //     it gets the first one's place and ErrRepeated, and nobody is told a second
-//     time.
+//     time. Known, on any node, knows it before done is called.
 //   - An order reaches every node that is enlisted then, once.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
@@ -39,6 +40,10 @@ type Engine interface {
 	// Publish appends a message to a room. m.Data may be reused when Publish
 	// returns. done may be nil.
 	Publish(room string, m Message, done func(Position, error))
+	// Known tells what Publish would say of a message with a key without
+	// publishing it: ErrRepeated with the first one's place, ErrKeyReused, or no
+	// error if the key is not known. Nothing but the message's content is looked at.
+	Known(room string, m Message, done func(Position, error))
 	// Subscribe begins delivery of a room's publications on this node.
 	Subscribe(room string, s Subscriber)
 	// Unsubscribe ends it; a call under way may still come.
@@ -51,6 +56,9 @@ type Engine interface {
 	Notify(room string, n Notice)
 	// Members gathers who is in a room, on all nodes.
 	Members(room string, done func([]Author, error))
+	// Count counts the connections in a room, and the users that they are, on all
+	// nodes; all who are anonymous are one.
+	Count(room string, done func(clients, users int, err error))
 	// RemoveHistory forgets what is remembered of a room and begins a new
 	// epoch, of which subscribers are told with Begun; offsets go on. Of a room
 	// that is not known nothing is made.
@@ -89,6 +97,9 @@ type Subscriber interface {
 	Noticed(n Notice)
 	// Present lists the room's members on this node.
 	Present() []Author
+	// Count counts the room's members on this node. named, if it is not nil, is
+	// called with each of their users once; "": who is anonymous.
+	Count(named func(user string)) (clients, users int)
 }
 
 // OpJSON marks a message's data as one JSON value that passed wire.Data: what
@@ -109,6 +120,9 @@ type Message struct {
 	// content is the same message, and one with other content ErrKeyReused.
 	// Whose keys they are is a part of them: see Hub.Publish.
 	Key string
+	// Said is what the sender said, if somebody else had a word in what is
+	// published: it is what keys compare then, instead of Data and Skip.
+	Said []byte
 	// Skip keeps the message out of the history. Its place stays there, so that
 	// members can still tell whether they missed another.
 	Skip bool

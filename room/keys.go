@@ -9,8 +9,8 @@ import (
 )
 
 // keys are the messages of the memory engine that may come again: of each its
-// place, and a sum of its content. Calls for one room do not overlap: its
-// topic's lock is held, so that finding no key and adding it are one step.
+// place, and a sum of its content. Who publishes holds the topic's lock, so that
+// finding no key and adding it are one step.
 type keys struct {
 	window time.Duration
 	most   int
@@ -71,12 +71,16 @@ func (k *keys) sum(m Message) uint64 {
 	var h maphash.Hash
 	h.SetSeed(k.seed)
 	h.WriteByte(byte(m.Op))
-	maphash.WriteComparable(&h, len(m.Data))
-	h.Write(m.Data)
+	data, skip := m.Data, m.Skip
+	if m.Said != nil {
+		data, skip = m.Said, false
+	}
+	maphash.WriteComparable(&h, len(data))
+	h.Write(data)
 	for _, name := range slices.Sorted(maps.Keys(m.Tags)) {
 		maphash.WriteComparable(&h, [2]string{name, m.Tags[name]})
 	}
-	maphash.WriteComparable(&h, m.Skip)
+	maphash.WriteComparable(&h, skip)
 	return h.Sum64()
 }
 

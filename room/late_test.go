@@ -114,8 +114,16 @@ func (l *late) History(room string, part Span, done func(History, error)) {
 	l.Memory.History(room, part, func(h History, err error) { l.later(func() { done(h, err) }) })
 }
 
+func (l *late) Known(room string, m Message, done func(Position, error)) {
+	l.Memory.Known(room, m, func(p Position, err error) { l.later(func() { done(p, err) }) })
+}
+
 func (l *late) Members(room string, done func([]Author, error)) {
 	l.later(func() { l.Memory.Members(room, done) })
+}
+
+func (l *late) Count(room string, done func(clients, users int, err error)) {
+	l.later(func() { l.Memory.Count(room, done) })
 }
 
 func (l *late) Subscribe(room string, s Subscriber) {
@@ -143,6 +151,8 @@ func (l *late) Unsubscribe(room string, s Subscriber) {
 func (q *line) Begun(at Position) { q.later(func() { q.to.Begun(at) }) }
 func (q *line) Noticed(n Notice)  { q.later(func() { q.to.Noticed(n) }) }
 func (q *line) Present() []Author { return q.to.Present() }
+
+func (q *line) Count(named func(string)) (clients, users int) { return q.to.Count(named) }
 
 func (q *line) Deliver(p Publication) {
 	p.Data = bytes.Clone(p.Data)

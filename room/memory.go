@@ -102,6 +102,7 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 		}
 	}
 	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: m.now()}
+	p.Said = nil // that is the sender's and the keys' only
 	t.offset = p.Offset
 	entry := p
 	if msg.Skip {
@@ -132,6 +133,12 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 	if done != nil {
 		done(pos, nil)
 	}
+}
+
+// Known implements Engine; done is called before it returns.
+func (m *Memory) Known(room string, msg Message, done func(Position, error)) {
+	pos, _, err := m.keys.find(room, msg, m.now())
+	done(pos, err)
 }
 
 // Subscribe implements Engine.
@@ -252,6 +259,23 @@ func (m *Memory) Members(room string, done func([]Author, error)) {
 		all = append(all, s.Present()...)
 	}
 	done(all, nil)
+}
+
+// Count implements Engine; done is called before it returns. Only where several
+// hubs share the engine users have to be told apart by their names.
+func (m *Memory) Count(room string, done func(clients, users int, err error)) {
+	subs := m.subscribers(room)
+	if len(subs) == 1 {
+		clients, users := subs[0].Count(nil)
+		done(clients, users, nil)
+		return
+	}
+	total, names := 0, map[string]bool{}
+	for _, s := range subs {
+		clients, _ := s.Count(func(user string) { names[user] = true })
+		total += clients
+	}
+	done(total, len(names), nil)
 }
 
 // subscribers are those of a room now; the slice is never changed.

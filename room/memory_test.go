@@ -71,6 +71,8 @@ func (r *recorder) Begun(Position)    {}
 func (r *recorder) Noticed(Notice)    {}
 func (r *recorder) Present() []Author { return nil }
 
+func (r *recorder) Count(func(string)) (clients, users int) { return 0, 0 }
+
 func (r *recorder) Deliver(p Publication) {
 	p.Data = bytes.Clone(p.Data)
 	r.got = append(r.got, p)

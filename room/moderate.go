@@ -20,7 +20,9 @@ type Sanction struct {
 	By     string    // the user who imposed it; "": a backend
 	Reason string    // at most MaxReason bytes without controls
 	At     time.Time
-	Over   bool // admins are bound, too: an admin, or a backend, imposed it
+	// Over: an admin, or a backend, imposes or lifts it. Admins are bound, too, and
+	// nobody below lifts it or puts another in its place.
+	Over bool
 }
 
 // MaxReason is the most bytes of a sanction's reason.
@@ -75,7 +77,8 @@ func printable(text string) bool {
 }
 
 // Impose bans or mutes. Existing connections of who is banned end at once, with
-// 4503, or leave the room. by, which may be nil, is who is shown as the author of
+// 4503, or leave the room, and its roster: if the ban does not bind admins, see
+// Hub.toldBan. by, which may be nil, is who is shown as the author of
 // the room's event. Errors are wire.ErrorCodes. It may be called from any
 // goroutine.
 func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
@@ -88,28 +91,60 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 		done(wire.ErrInternal)
 		return
 	}
-	h.engine.Put(Entry{Key: Key{s.Table, s.Room, s.Who}, Value: value, Version: AnyVersion, Expires: s.Until}, func(_ uint64, err error) {
+	h.overrule(s, func(version uint64, done func(error)) {
+		h.engine.Put(Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until}, func(_ uint64, err error) { done(err) })
+	}, func(err error) {
 		if err != nil {
-			done(stateError(err))
+			done(err)
 			return
 		}
 		h.moderated(Audit{Action: actionOf[s.Table][0], By: s.By, Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Table != TableBanIP, by)
-		if s.Table == TableBan && s.Room != "" {
-			h.engine.Delete(Key{TableMember, s.Room, s.Who}, AnyVersion, func(error) {}) // its list is mended when it is read
+		if s.Table == TableBan && s.Room != "" && s.Over {
+			h.strike(s.Room, s.Who)
 		}
 		done(nil)
 	})
 }
 
-// Lift takes a sanction back: one that is not there, too.
+// overrule has a sanction's entry written or deleted, unless who is higher has
+// imposed what stands: by its version, for that may come at the same time.
+func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), done func(error)) {
+	if s.Over {
+		do(AnyVersion, func(err error) { done(stateError(err)) })
+		return
+	}
+	h.engine.Get(s.key(), func(e Entry, err error) {
+		switch {
+		case err != nil:
+			done(stateError(err))
+		case reachOf(e) == all:
+			done(wire.Explain(wire.ErrPermissionDenied, "permission denied: an admin has imposed what stands"))
+		default:
+			do(e.Version, func(err error) {
+				if err == ErrVersion {
+					h.overrule(s, do, done)
+					return
+				}
+				done(stateError(err))
+			})
+		}
+	})
+}
+
+func (s *Sanction) key() Key { return Key{s.Table, s.Room, s.Who} }
+
+// Lift takes a sanction back: one that is not there, too. Who is below an admin
+// does not take back an admin's.
 func (h *Hub) Lift(s Sanction, by *Author, done func(error)) {
 	if err := s.check(); err != nil {
 		done(err)
 		return
 	}
-	h.engine.Delete(Key{s.Table, s.Room, s.Who}, AnyVersion, func(err error) {
+	h.overrule(s, func(version uint64, done func(error)) {
+		h.engine.Delete(s.key(), version, done)
+	}, func(err error) {
 		if err != nil {
-			done(stateError(err))
+			done(err)
 			return
 		}
 		h.moderated(Audit{Action: actionOf[s.Table][1], By: s.By, Room: s.Room, Target: s.Who}, s.Table != TableBanIP, by)

@@ -17,9 +17,12 @@ type Room struct {
 
 	subscribed sync.Once
 
+	crowd crowd // under tally.mu
+
 	mu      sync.Mutex
 	ended   bool
 	members int
+	changes uint64 // seats that were taken or left since the start
 	groups  [numKinds]*group
 	turnstile
 
@@ -91,6 +94,7 @@ func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
 		r.groups[k] = g
 	}
 	g.members++
+	r.changes++
 	for i, sh := range g.shards {
 		if place, ok := sh.seat(c.ID()); ok {
 			return seatOf(i, place)
@@ -123,6 +127,7 @@ func (r *Room) leaveLocked(m Member) bool {
 		sh.left = append(sh.left, m.Conn.ID())
 	}
 	r.members--
+	r.changes++
 	r.dropLocked(r.senders[m.Conn.ID()])
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {

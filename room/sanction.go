@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -91,8 +92,34 @@ func (h *Hub) toldBan(e Entry) {
 	}
 	s.mu.Unlock()
 	if e.Value != nil {
-		h.soon(func() { h.remove(e.Of, h.users.of(e.Name), h.bearers.Load() > 0) })
+		h.soon(func() {
+			bound := h.users.of(e.Name)
+			h.remove(e.Of, bound, h.bearers.Load() > 0)
+			free := func(s *session) bool { return !h.strikes(e.Of, s.who.Load()) }
+			if len(bound) > 0 && !slices.ContainsFunc(bound, free) {
+				h.strike(e.Of, e.Name)
+			}
+		})
 	}
+}
+
+// A ban in a room takes off its roster whom it binds. One that binds everybody does
+// so when it is imposed; one that binds no admin when it meets the user, with a
+// token that says who that is: at a node that has a connection then, or when the
+// user next asks for a list.
+
+// strikes tells whether a ban takes somebody off a room's roster.
+func (h *Hub) strikes(room string, who *identity) bool {
+	s := &h.sanctions
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return room != "" && who.User != "" && s.bans[whoWhere{room, who.User}].binds(who, room)
+}
+
+// strike takes a user off a room's roster. The user's list is mended when it is
+// read.
+func (h *Hub) strike(room, user string) {
+	h.engine.Delete(Key{TableMember, room, user}, AnyVersion, func(error) {})
 }
 
 func (h *Hub) toldBanIP(e Entry) {

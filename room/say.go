@@ -12,6 +12,7 @@ type Saying struct {
 	Data []byte
 	Tags map[string]string // of the server, which vouches for them
 	Key  string            // see Message.Key; whose it is must be a part of it
+	said []byte            // see Message.Said
 	Skip bool              // see Message.Skip
 	// Event: it is no message of its own but something about others: slow mode
 	// lets it pass.
@@ -26,9 +27,9 @@ type Saying struct {
 func (s *session) say(what Saying, done func(Position, error)) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
-	data, err := wire.Data(opts.Binary, what.Data)
+	m, err := s.messageOf(what, opts)
 	if err == nil && !opts.Binary {
-		err = h.cfg.Text.checkData(data)
+		err = h.cfg.Text.checkData(m.Data)
 	}
 	if err == nil {
 		err = s.notBanned(what.Room) // a backend's yes does not lift a ban
@@ -41,11 +42,6 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		done(Position{}, err)
 		return
 	}
-	who := s.author()
-	m := Message{Op: OpJSON, Data: data, From: &who, Tags: what.Tags, Key: what.Key, Skip: what.Skip, Keep: &opts.History}
-	if opts.Binary {
-		m.Op = ws.OpBinary
-	}
 	h.publish(what.Room, m, func(pos Position, err error) {
 		if err != nil && undo != nil {
 			undo()
@@ -53,15 +49,53 @@ func (s *session) say(what Saying, done func(Position, error)) {
 		switch err {
 		case nil:
 			h.said(what.Room, pos, m)
-		case ErrRepeated:
-			err = nil
 		case ErrBusy:
 			err = wire.ErrTooManyRequests // temporary
-		case ErrKeyReused:
-			err = wire.Explain(wire.ErrConflict, "this id was used for another message")
+		default:
+			err = keyError(err)
 		}
 		done(pos, err)
 	})
+}
+
+// messageOf is what a session says as the engine takes it.
+func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
+	who := s.author()
+	m = Message{Op: OpJSON, From: &who, Tags: what.Tags, Key: what.Key, Skip: what.Skip, Keep: &opts.History}
+	if opts.Binary {
+		m.Op = ws.OpBinary
+	}
+	if what.said != nil && what.Key != "" {
+		if m.Said, err = wire.Data(opts.Binary, what.said); err != nil {
+			return m, err
+		}
+	}
+	m.Data, err = wire.Data(opts.Binary, what.Data)
+	return m, err
+}
+
+// keyError is what the engine says of a message's key as clients are told it: what
+// was said before is no error.
+func keyError(err error) error {
+	switch err {
+	case ErrRepeated:
+		return nil
+	case ErrKeyReused:
+		return wire.Explain(wire.ErrConflict, "this id was used for another message")
+	}
+	return err
+}
+
+// recall looks for what the session wants to say among what was said with its
+// key. If the key is known, done gets the place of that, or that it was something
+// else; known is also what cannot be told, with the engine's error.
+func (s *session) recall(what Saying, done func(pos Position, known bool, err error)) {
+	m, err := s.messageOf(what, s.hub.cfg.options(what.Room))
+	if what.Key == "" || err != nil {
+		done(Position{}, false, nil)
+		return
+	}
+	s.hub.engine.Known(what.Room, m, func(pos Position, err error) { done(pos, err != nil, keyError(err)) })
 }
 
 // said tells who wants to know that somebody has said something here.

@@ -102,3 +102,59 @@ func TestHookPublishAndCalls(t *testing.T) {
 		t.Errorf("the room has %s, want %s", got, want)
 	}
 }
+
+// TestHookIsNotAskedAgain about what it has let pass: the retry gets the first
+// answer, though something else was said in its place, and whatever the backend
+// thinks of it now.
+func TestHookIsNotAskedAgain(t *testing.T) {
+	b := newBackend(t)
+	b.on("/connect", `{"result":{"user":"42"}}`)
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+		room.Config{Calls: chat.New(chat.Config{}), Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	b.next(t)
+	id := uint32(1)
+	send := func(data string) string {
+		t.Helper()
+		id++
+		c.command(&protocol.Command{Id: id, Rpc: &protocol.RPCRequest{Method: "send", Data: []byte(data)}})
+		r := c.next()
+		switch {
+		case r.Id != id:
+			t.Fatalf("%s: %v", data, r)
+		case r.Error != nil:
+			return fmt.Sprint(r.Error.Code)
+		}
+		return string(r.Rpc.Data)
+	}
+	const message = `{"room":"r","id":"1","data":{"text":"rude"}}`
+	b.on("/publish", `{"result":{"data":{"text":"mild"},"skip_history":true}}`)
+	first := send(message)
+	if !strings.HasPrefix(first, "{") {
+		t.Fatalf("sent: %s", first)
+	}
+	b.next(t)
+	b.on("/publish", `{"error":{"code":1001,"message":"no"}}`)
+	if got := send(message); got != first {
+		t.Errorf("the retry gets %s, not %s", got, first)
+	}
+	for _, other := range []string{"mild", "ruder"} {
+		if got := send(strings.Replace(message, "rude", other, 1)); got != "113" {
+			t.Errorf("%s with its id: %s", other, got)
+		}
+	}
+	if len(b.asked) > 0 {
+		t.Errorf("asked %s", <-b.asked)
+	}
+	// What was not let pass is asked about again.
+	fresh := strings.Replace(message, `"1"`, `"2"`, 1)
+	if got := send(fresh); got != "1001" {
+		t.Errorf("refused: %s", got)
+	}
+	b.next(t)
+	b.on("/publish", `{}`)
+	if got := send(fresh); !strings.HasPrefix(got, "{") {
+		t.Errorf("let pass: %s", got)
+	}
+	b.next(t)
+}

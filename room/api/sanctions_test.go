@@ -70,6 +70,44 @@ func TestSanctionsThatAreNone(t *testing.T) {
 	}
 }
 
+// TestRankOverHTTP: what a key or an admin's token imposed a moderator's does not
+// lift, nor replace; a key lifts all.
+func TestRankOverHTTP(t *testing.T) {
+	n := start(t, nil)
+	by := func(role, method, body string) string {
+		text, err := n.sign.Sign(token.Claims{User: role, Roles: []string{role}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, answer := n.ask(http.MethodPost, Prefix+method, body, func(r *http.Request) {
+			r.Header.Del("X-API-Key")
+			r.Header.Set("Authorization", "Bearer "+text)
+		})
+		return strings.TrimSpace(answer)
+	}
+	const bob, done, refused = `{"channel":"r","user":"bob"}`, `{"result":{}}`, `{"error":{"code":103,"message":"permission denied: an admin has imposed what stands"}}`
+	for _, impose := range []string{"ban", "mute"} {
+		for _, who := range []string{"a key", "admin"} {
+			if who == "admin" {
+				by(who, impose, bob)
+			} else {
+				n.ok(impose, bob)
+			}
+			for _, method := range []string{impose, "un" + impose} {
+				if got := by("moderator", method, bob); got != refused {
+					t.Errorf("a moderator says %s to what %s imposed: %s", method, who, got)
+				}
+			}
+			n.ok("un"+impose, bob)
+			for _, method := range []string{impose, "un" + impose} {
+				if got := by("moderator", method, bob); got != done {
+					t.Errorf("a moderator says %s: %s", method, got)
+				}
+			}
+		}
+	}
+}
+
 // TestModeratorsToken: who moderates all rooms may do over HTTP what the role may,
 // and nobody else, and nothing else.
 func TestModeratorsToken(t *testing.T) {

@@ -104,27 +104,20 @@ type editResult struct {
 // the deletion sees the edit, or the edit the deletion.
 func (c *Chat) edit(call *room.Call, q *editRequest) {
 	edit := room.Saying{Room: q.Room, Data: q.Data, Event: true, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
-	judge(call, room.ActEditOwn, edit, func(edit room.Saying, err error) {
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
+	own := func(then func(error)) {
 		find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
 			if err == nil && !f.owns(call.Author()) {
 				err = wire.ErrPermissionDenied
 			}
-			if err != nil {
-				call.Done(nil, err)
-				return
-			}
-			call.Publish(edit, func(pos room.Position, err error) {
-				if err != nil {
-					call.Done(nil, err)
-					return
-				}
-				c.confirm(call, q, pos)
-			})
+			then(err)
 		})
+	}
+	say(call, room.ActEditOwn, edit, own, func(pos room.Position, err error) {
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		c.confirm(call, q, pos)
 	})
 }
 

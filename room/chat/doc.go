@@ -51,11 +51,13 @@
 // The data of a call and of its result are JSON objects. A field that is not
 // known, or not of its type, is error 107, with a sentence that names it. Each
 // call is judged by the rights as the command that it resembles; what send and
-// edit say, by the application's backend too, where that is asked about publish.
+// edit say, by the application's backend too, where that is asked about publish, and
+// not again about what it let pass.
 //
 //	send         {room, data, id?, reply?}         {offset, epoch}
 //	             id: 1 to 64 bytes. The same id of the same user with the same data within 5 minutes is
-//	             the same message, with the same offset; with other data it is error 113.
+//	             the same message, with the same offset, and is so even after something has come up against
+//	             saying it (a mute, a ban, a lock): who lost the answer gets it. With other data it is error 113.
 //	edit         {room, offset, data}              {offset} of the event
 //	delete       {room, offset}                    {}    of what is forgotten already, too, as long as an edit of it is not
 //	react        {room, offset, emoji, remove?}    {}
@@ -97,8 +99,10 @@
 //
 // Without room, these need a role in all rooms. What a moderator does so binds no
 // admin (of the room or, without one, of all), and nothing the owner of a private
-// room in it. Who is muted, or in a locked room, makes no titles and invites nobody;
-// who is banned in a room gets 443 for whatever is asked of it but leaving.
+// room in it. What an admin imposed, or the server's API by a key, a moderator
+// neither lifts nor replaces (103). A ban in a room takes off its roster whom it binds. Who is muted, or in a locked room, makes no titles and invites nobody;
+// who is banned in a room gets 443 for whatever is asked of it but leaving, and what
+// became of an earlier send.
 //
 // # Errors
 //
@@ -198,6 +202,8 @@
 //	← {}
 //	alice → send {"room":"lobby","data":{"text":"LOUD"}}
 //	← error 440
+//	alice → send {"room":"lobby","id":"a-1","data":{"text":"hello"}}
+//	← {"offset":1,"epoch":"…"}
 //	carol → sanctions {"room":"lobby"}
 //	← {"bans":[],"mutes":[{"user":"alice","by":"carol","reason":"shouting"}]}
 //	carol → unmute {"room":"lobby","user":"alice"}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,7 +15,8 @@ import (
 // lateEngine lets a test do something just before the engine does.
 type lateEngine struct {
 	room.Engine
-	f atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
+	f       atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
+	failing atomic.Bool                                    // it does not know what is known
 }
 
 func late(f func(string, func())) *lateEngine {
@@ -38,12 +40,28 @@ func (e *lateEngine) Publish(name string, m room.Message, done func(room.Positio
 	e.before("publish "+m.Tags[room.TagEvent], func() { e.Engine.Publish(name, m, done) })
 }
 
+func (e *lateEngine) Known(name string, m room.Message, done func(room.Position, error)) {
+	if e.failing.Load() {
+		done(room.Position{}, errors.New("the engine is away"))
+		return
+	}
+	e.before("known", func() { e.Engine.Known(name, m, done) })
+}
+
 func (e *lateEngine) History(name string, part room.Span, done func(room.History, error)) {
 	e.before("history "+name, func() { e.Engine.History(name, part, done) })
 }
 
 func (e *lateEngine) Get(k room.Key, done func(room.Entry, error)) {
 	e.before("get "+k.Table, func() { e.Engine.Get(k, done) })
+}
+
+func (e *lateEngine) Delete(k room.Key, version uint64, done func(error)) {
+	e.before("delete "+k.Table, func() { e.Engine.Delete(k, version, done) })
+}
+
+func (e *lateEngine) Put(one room.Entry, done func(uint64, error)) {
+	e.before("put "+one.Table, func() { e.Engine.Put(one, done) })
 }
 
 // once has f done before the first such thing, and nothing before others.

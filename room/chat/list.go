@@ -83,6 +83,10 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 			done(nil, err)
 			return
 		}
+		if there && call.Struck(name) {
+			strike(e, name, user, func(err error) { done(nil, err) })
+			return
+		}
 		if there && call.Banned(name) {
 			done(nil, nil) // until that ends
 			return

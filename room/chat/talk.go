@@ -65,37 +65,16 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 		what.Tags = map[string]string{tagID: *q.ID}
 		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted, or "a b" with "c" were "a" with "b c"
 	}
-	judge(call, room.ActSend, what, func(what room.Saying, err error) {
-		switch {
-		case err != nil:
-			call.Done(nil, err)
-		case q.Reply == 0:
-			say(call, what)
-		default:
-			reply(call, q.Reply, what)
-		}
-	})
-}
-
-// say publishes a message, and answers with its place.
-func say(call *room.Call, what room.Saying) {
-	call.Publish(what, func(pos room.Position, err error) {
-		answer(call, sendResult{pos.Offset, pos.Epoch}, err)
-	})
-}
-
-// reply is say of a message that answers another, which must still stand.
-func reply(call *room.Call, to uint64, what room.Saying) {
-	find(call.Hub, what.Room, to, func(_ *found, err error) {
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
+	var stands func(then func(error)) // what it answers
+	if q.Reply != 0 {
 		if what.Tags == nil {
 			what.Tags = map[string]string{}
 		}
-		what.Tags[tagReply] = number(to)
-		say(call, what)
+		what.Tags[tagReply] = number(q.Reply)
+		stands = func(then func(error)) { find(call.Hub, q.Room, q.Reply, func(_ *found, err error) { then(err) }) }
+	}
+	say(call, room.ActSend, what, stands, func(pos room.Position, err error) {
+		answer(call, sendResult{pos.Offset, pos.Epoch}, err)
 	})
 }
 
@@ -123,13 +102,13 @@ func may(call *room.Call, a room.Action, name string) error {
 	return call.May(a, name)
 }
 
-// judge is may for what is to be said; see room.Call.Judge.
-func judge(call *room.Call, a room.Action, what room.Saying, then func(room.Saying, error)) {
+// say is room.Call.Say in a room whose name a client says.
+func say(call *room.Call, a room.Action, what room.Saying, stands func(then func(error)), done func(room.Position, error)) {
 	if err := checkRoom(what.Room); err != nil {
-		then(what, err)
+		done(room.Position{}, err)
 		return
 	}
-	call.Judge(a, what, then)
+	call.Say(a, what, stands, done)
 }
 
 func checkRoom(name string) error {

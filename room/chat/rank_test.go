@@ -1,0 +1,147 @@
+package chat
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// TestRankOfSanctions: what an admin imposed a moderator neither lifts nor imposes
+// anew, shorter or otherwise; what a moderator imposed others of the rank lift, and
+// admins do with it what they like.
+func TestRankOfSanctions(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	mod, other, root, second, here := h.come("mod", "moderator"), h.come("other", "moderator"), h.come("root", "admin"), h.come("second", "admin"), h.come("here", "moderator@lobby")
+	bob := h.come("bob")
+	standing := func(where string) string {
+		t.Helper()
+		return root.must("sanctions", "{"+strings.TrimSuffix(where, ",")+"}")
+	}
+	for _, c := range []struct{ impose, lift, where, who string }{
+		{"mute", "unmute", `"room":"lobby",`, `"user":"bob"`},
+		{"ban", "unban", `"room":"lobby",`, `"user":"bob"`},
+		{"ban", "unban", `"room":"lobby",`, `"ip":"192.0.2.0/24"`},
+		{"mute", "unmute", ``, `"user":"bob"`},
+		{"ban", "unban", ``, `"ip":"192.0.2.7"`},
+	} {
+		all := "{" + c.where + c.who + "}"
+		none := standing(c.where)
+		root.must(c.impose, "{"+c.where+c.who+`,"seconds":3600,"reason":"root's"}`)
+		before := standing(c.where)
+		for _, p := range []*person{mod, here} {
+			if p == here && c.where == "" {
+				continue // that is nothing of his anyway
+			}
+			p.refused(wire.ErrPermissionDenied, c.lift, all)
+			p.refused(wire.ErrPermissionDenied, c.impose, "{"+c.where+c.who+`,"seconds":1}`)
+			p.refused(wire.ErrPermissionDenied, c.impose, all)
+		}
+		if got := standing(c.where); got != before {
+			t.Errorf("%s %s: %s, was %s", c.impose, all, got, before)
+		}
+		second.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // an admin may shorten another's
+		second.must(c.lift, all)
+		if got := standing(c.where); got != none {
+			t.Errorf("%s %s: %s is left, was %s", c.lift, all, got, none)
+		}
+		mod.must(c.impose, all)
+		other.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`)
+		other.must(c.lift, all)
+		mod.must(c.impose, all)
+		root.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // it is the admin's from now on
+		mod.refused(wire.ErrPermissionDenied, c.lift, all)
+		root.must(c.lift, all)
+		mod.must(c.lift, all) // there is none: nothing is anybody's
+	}
+	bob.must("send", `{"room":"lobby","data":{"text":"free"}}`)
+	// The server's key is as good as an admin, and binds as one.
+	h.hub.Impose(room.Sanction{Table: room.TableMute, Who: "bob", Over: true}, nil, func(error) {})
+	mod.refused(wire.ErrPermissionDenied, "unmute", `{"user":"bob"}`)
+	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"x"}}`)
+	root.must("unmute", `{"user":"bob"}`)
+}
+
+// TestRankMeetsRank: an admin imposes at the moment when a moderator lifts, or imposes
+// for less, what a moderator has imposed.
+func TestRankMeetsRank(t *testing.T) {
+	for call, what := range map[string]string{"unmute": "delete mute", "mute": "put mute"} {
+		e := late(nil)
+		h := build(t, room.Config{Engine: e}, Config{})
+		mod, root := h.come("mod", "moderator"), h.come("root", "admin")
+		mod.must("mute", `{"room":"lobby","user":"bob"}`)
+		e.set(once(what, func() { root.must("mute", `{"room":"lobby","user":"bob","reason":"root's"}`) }))
+		mod.refused(wire.ErrPermissionDenied, call, `{"room":"lobby","user":"bob"}`)
+		if got := mod.must("sanctions", `{"room":"lobby"}`); !strings.Contains(got, "root's") {
+			t.Errorf("after %s there stands %s", call, got)
+		}
+	}
+}
+
+// TestBanAndRoster: a ban takes off the roster whom it binds, and nobody else.
+func TestBanAndRoster(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	mod, root := h.come("mod", "moderator"), h.come("root", "admin")
+	here, gone := h.come("here", "admin"), h.come("gone", "admin")
+	bob, away := h.come("bob"), h.come("away")
+	for _, p := range []*person{here, gone, bob, away} {
+		p.must("room.join", `{"room":"lobby"}`)
+	}
+	gone.Close()
+	away.Close()
+	on := func(user string) (is bool) {
+		done := make(chan error, 1)
+		room.RosterOf(h.hub.Engine(), "lobby", user, func(_ room.Roster, ok bool, err error) { is = ok; done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	list := func(p *person) string {
+		t.Helper()
+		var got roomsResult
+		if err := json.Unmarshal([]byte(p.must("rooms", `{}`)), &got); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, one := range got.Rooms {
+			names = append(names, one.Room)
+		}
+		return strings.Join(names, " ")
+	}
+	ban := func(p *person, user string) {
+		t.Helper()
+		p.must("ban", `{"room":"lobby","user":"`+user+`"}`)
+	}
+	// Moderators' bans bind no admin, be he there or not.
+	ban(mod, "bob")
+	eventually(t, "bob is off the roster", func() bool { return !on("bob") })
+	for _, user := range []string{"here", "gone", "away"} {
+		ban(mod, user)
+	}
+	for _, p := range []*person{here, h.come("gone", "admin")} {
+		if got := list(p); got != "lobby" || !on(p.name) {
+			t.Errorf("%s has %q, on the roster: %v", p.name, got, on(p.name))
+		}
+	}
+	// Who was not there when it was imposed meets it when he comes.
+	back := h.come("away")
+	if got := list(back); got != "" || on("away") {
+		t.Errorf("away has %q, on the roster: %v", got, on("away"))
+	}
+	for _, user := range []string{"bob", "away"} {
+		mod.must("unban", `{"room":"lobby","user":"`+user+`"}`)
+	}
+	if got := list(bob) + list(back); got != "" {
+		t.Errorf("after the ban: %q", got)
+	}
+	// Admins' bans bind everybody.
+	h.enter("lobby", "never", "") // came: nobody knows whether he is one
+	for _, user := range []string{"here", "never"} {
+		if ban(root, user); on(user) {
+			t.Errorf("%s is on the roster", user)
+		}
+	}
+}

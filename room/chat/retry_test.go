@@ -1,0 +1,112 @@
+package chat
+
+import (
+	"strings"
+	"testing"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// TestRetryGetsTheFirstAnswer whatever has come up since against saying it: a client
+// that lost the answer learns that its message is there. It says nothing new, and
+// nobody else learns anything.
+func TestRetryGetsTheFirstAnswer(t *testing.T) {
+	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100}}, Config{})
+	root, alice, bob := h.come("root", "admin"), h.come("alice"), h.come("bob")
+	root.must("send", `{"room":"lobby","data":{"text":"what?"}}`)
+	const message = `{"room":"lobby","id":"1","reply":1,"data":{"text":"that"}}`
+	first := alice.must("send", message)
+	for _, c := range []struct {
+		call, data string
+		code       wire.ErrorCode // of what is new
+		fresh      string
+		undo, over string
+	}{
+		{"delete", `{"room":"lobby","offset":1}`, wire.ErrNoMessage, `"reply":1,`, "", ""},
+		{"mute", `{"room":"lobby","user":"alice"}`, wire.ErrMuted, "", "unmute", `{"room":"lobby","user":"alice"}`},
+		{"mute", `{"user":"alice"}`, wire.ErrMuted, "", "unmute", `{"user":"alice"}`},
+		{"room.set", `{"room":"lobby","locked":true}`, wire.ErrLocked, "", "room.set", `{"room":"lobby","locked":false}`},
+		{"ban", `{"room":"lobby","user":"alice"}`, wire.ErrBanned, "", "unban", `{"room":"lobby","user":"alice"}`},
+		{"room.set", `{"room":"lobby","slow":3600}`, wire.ErrSlowMode, "", "room.set", `{"room":"lobby","slow":0}`},
+	} {
+		root.must(c.call, c.data)
+		if c.code == wire.ErrSlowMode {
+			alice.must("send", `{"room":"lobby","data":{"text":"the one that may be"}}`)
+		}
+		before := len(h.texts("lobby"))
+		for _, p := range []*person{alice, h.come("alice"), h.comeAs(wire.Protobuf, "alice")} {
+			if got, fault := p.call("send", message); got != first {
+				t.Errorf("after %s %s the retry gets %s, error %q, not %s", c.call, c.data, got, fault, first)
+			}
+		}
+		alice.refused(wire.ErrConflict, "send", `{"room":"lobby","id":"1","reply":1,"data":{"text":"this"}}`)
+		alice.refused(c.code, "send", `{"room":"lobby","id":"2",`+c.fresh+`"data":{"text":"that"}}`)
+		if got := len(h.texts("lobby")); got != before {
+			t.Errorf("after %s %s: %d publications more", c.call, c.data, got-before)
+		}
+		if c.undo != "" {
+			root.must(c.undo, c.over)
+		}
+	}
+	bob.refused(wire.ErrNoMessage, "send", message) // the id is his own, and what it answers is gone
+	root.must("mute", `{"user":"bob"}`)
+	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","id":"1","data":{"text":"that"}}`)
+	bob.refused(wire.ErrMuted, "send", `{"room":"elsewhere","id":"1","data":{"text":"that"}}`)
+	// What never was said is refused as ever, and may be said with that id later.
+	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","id":"3","data":{"text":"x"}}`)
+	root.must("unmute", `{"user":"bob"}`)
+	bob.must("send", `{"room":"lobby","id":"3","data":{"text":"y"}}`)
+}
+
+// TestRetryWithoutTheRight: who may no longer send there, or be there at all, still
+// learns what became of what was said.
+func TestRetryWithoutTheRight(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	h.enter("$club", "alice", "")
+	alice := h.come("alice")
+	alice.join("$club")
+	const message = `{"room":"$club","id":"1","data":{"text":"x"}}`
+	first := alice.must("send", message)
+	alice.must("room.leave", `{"room":"$club"}`)
+	alice.refused(wire.ErrPermissionDenied, "send", strings.Replace(message, `"1"`, `"2"`, 1))
+	if got := alice.must("send", message); got != first {
+		t.Errorf("the retry gets %s, not %s", got, first)
+	}
+}
+
+// TestRetryOfALateEngine: the answer comes when it is known; and when it cannot be
+// told whether something was said, nobody says that it was not.
+func TestRetryOfALateEngine(t *testing.T) {
+	e := late(nil)
+	h := build(t, room.Config{Engine: e}, Config{})
+	root, alice := h.come("root", "admin"), h.come("alice")
+	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
+	first := alice.must("send", message)
+	e.set(once("known", func() { t.Error("the engine is asked about what nothing refuses") }))
+	alice.must("send", `{"room":"lobby","id":"2","data":{"text":"y"}}`)
+	e.set(once("known", func() { root.must("unmute", `{"room":"lobby","user":"alice"}`) }))
+	root.must("mute", `{"room":"lobby","user":"alice"}`)
+	if got := alice.must("send", message); got != first {
+		t.Errorf("the retry gets %s, not %s", got, first)
+	}
+	root.must("mute", `{"room":"lobby","user":"alice"}`)
+	e.failing.Store(true)
+	alice.refused(wire.ErrInternal, "send", message)
+	e.failing.Store(false)
+	if got := alice.must("send", message); got != first {
+		t.Errorf("the next retry gets %s, not %s", got, first)
+	}
+}
+
+// TestRetriesAreCounted as any command.
+func TestRetriesAreCounted(t *testing.T) {
+	rates := room.NoRates
+	rates.Send = room.Rate{N: 2, Per: patience * 100}
+	h := build(t, room.Config{Rates: rates, UserRates: room.NoRates}, Config{})
+	alice := h.come("alice")
+	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
+	alice.must("send", message)
+	alice.must("send", message)
+	alice.refused(wire.ErrTooManyRequests, "send", message)
+}

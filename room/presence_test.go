@@ -1,0 +1,143 @@
+package room
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// TestCounts: presence_stats is exact at once, on one node and on both of two nodes of
+// one engine, whoever is there: users on several devices and on both nodes, in both
+// dialects, and those without a name, who are one.
+func TestCounts(t *testing.T) {
+	for _, nodes := range []int{1, 2} {
+		t.Run(fmt.Sprint(nodes), func(t *testing.T) { testCounts(t, nodes) })
+	}
+}
+
+func testCounts(t *testing.T, count int) {
+	engine := NewMemory(Limits{})
+	c := chatty()
+	c.Engine = engine
+	verifier, sign := tokens(t)
+	c.Tokens = verifier
+	var nodes []*node
+	for range count {
+		nodes = append(nodes, start(t, c, netpoll.Config{}))
+	}
+	names := []string{"", "ann", "bob", "carol"}
+	tokenOf := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		return sign(token.Claims{User: name}, 0)
+	}
+	type member struct {
+		name string
+		k    *talker // nil: the plain dialect
+		old  *client
+		in   bool
+	}
+	var all []*member
+	come := func(n *node, name string, enc wire.Encoding) *member {
+		k := n.open(enc)
+		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: tokenOf(name)}}); r.Connect == nil {
+			t.Fatalf("connecting: %v", r)
+		}
+		return &member{name: name, k: k}
+	}
+	watchers := []*member{come(nodes[0], "", wire.JSON), come(nodes[count-1], "ann", wire.Protobuf)}
+	total := func() int { return nodes[0].hub.present("r") }
+	check := func(what string) {
+		t.Helper()
+		clients, users := 0, map[string]bool{}
+		for _, m := range all {
+			if m.in {
+				clients++
+				users[m.name] = true
+			}
+		}
+		for i, w := range watchers {
+			got := w.k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}}).PresenceStats
+			if int(got.GetNumClients()) != clients || int(got.GetNumUsers()) != len(users) {
+				t.Fatalf("%s: node %d counts %v, want %d connections of %d users", what, i, got, clients, len(users))
+			}
+		}
+	}
+	check("nobody")
+	for i := range 16 {
+		n, name := nodes[i%count], names[i/2%4]
+		m := &member{name: name}
+		if i < 4 || i >= 12 {
+			m = come(n, name, bothEncodings[i/4%2])
+			m.k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		} else {
+			before, path := total(), "/r"
+			if name != "" {
+				path += "?token=" + tokenOf(name)
+			}
+			m.old = n.join(path, noDeflate)
+			eventually(t, "the plain client is a member", func() bool { return total() == before+1 })
+		}
+		m.in = true
+		all = append(all, m)
+		check(fmt.Sprintf("connection %d, of %q, came", i, name))
+	}
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(all)) {
+		m, before := all[i], total()
+		m.in = false
+		switch {
+		case m.k == nil:
+			m.old.leave(t)
+		case i%2 == 0:
+			m.k.c.Close()
+		default:
+			m.k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+			check(fmt.Sprintf("connection %d, of %q, unsubscribed", i, m.name))
+			m.k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+			m.k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+		}
+		eventually(t, "it has left", func() bool { return total() == before-1 })
+		check(fmt.Sprintf("connection %d, of %q, left", i, m.name))
+	}
+}
+
+// BenchmarkPresenceStats is a count of a room of 2,000 members, each another user: after
+// somebody came or went a walk of some 50 ns a member, else none. Nothing is
+// allocated for a member.
+func BenchmarkPresenceStats(b *testing.B) {
+	const members = 2000
+	c := chatty()
+	verifier, sign := tokens(b)
+	c.Tokens = verifier
+	n := start(b, c, netpoll.Config{})
+	for i := range members {
+		k := n.open(wire.JSON)
+		if r := k.ask(b, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user ", i)}, 0)}}); r.Connect == nil {
+			b.Fatal(r)
+		}
+		k.subscribe(b, &protocol.SubscribeRequest{Channel: "r"})
+	}
+	r := n.room("r")
+	for name, changes := range map[string]uint64{"as before": 0, "somebody came": 1} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r.mu.Lock()
+				r.changes += changes
+				r.mu.Unlock()
+				n.hub.PresenceStats("r", func(clients, users int, err error) {
+					if clients != members || users != members || err != nil {
+						b.Fatal(clients, users, err)
+					}
+				})
+			}
+		})
+	}
+}
