@@ -8,8 +8,8 @@ import (
 // clock counts ticks since the server's start. Reading it is one load, so
 // traffic can note when it was seen for free. Nothing moves it at each tick:
 // whoever reads the time for a reason of its own does (look): the wheels, a
-// worker that wakes up, and each 16th task. So it is right for every turn, and
-// at most a rest old for who pushes from elsewhere while nothing else happens.
+// worker that wakes up, and each 16th task. So it may be a rest old, which is good
+// enough to tell when bytes came and went; who sets or judges a deadline looks.
 // 100 ms in 32 bits last 13 years.
 type clock struct {
 	start time.Time

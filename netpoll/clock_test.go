@@ -15,7 +15,7 @@ func TestClockGoesOn(t *testing.T) {
 	if first := c.look(); first < uint32(time.Hour/c.tick) {
 		t.Errorf("an hour after the start it is tick %d", first)
 	}
-	other := c.look() + 1000 // who looked later, and was faster
+	other := c.look() + 1e6 // who looked later, and was faster
 	if c.now.Store(other); c.look() != other {
 		t.Errorf("it went back from %d to %d", other, c.now.Load())
 	}
@@ -51,6 +51,26 @@ func TestClockInStep(t *testing.T) {
 				t.Errorf("%v after the start, %v is %v; want %v", step.past, step.d, got, step.want)
 			}
 		}
+	})
+}
+
+// Ticks of whole seconds come at the clock's, the first and all that follow.
+func TestTickInStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{}, nil)
+		time.Sleep(300 * time.Millisecond)
+		calls := make(chan time.Duration)
+		timer := s.Tick(time.Second, func() {
+			at := time.Since(s.clock.start)
+			time.Sleep(10 * time.Millisecond) // which delays no other
+			calls <- at
+		})
+		for want := time.Second; want < 5*time.Second; want += time.Second {
+			if got := <-calls; got != want {
+				t.Errorf("called after %v, want %v", got, want)
+			}
+		}
+		timer.Stop()
 	})
 }
 

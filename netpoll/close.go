@@ -141,7 +141,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 				s.extras.at(r.extra).tls.dropIn()
 			}
 		}
-		r.deadline.Store(s.clock.now.Load() + s.ticks.close)
+		r.deadline.Store(s.clock.look() + s.ticks.close)
 		s.wheelOf(r).armBy(r, r.deadline.Load())
 	}
 	r.mu.Lock()
@@ -167,7 +167,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	if shut {
 		unix.Shutdown(fd, unix.SHUT_WR)
 		// All is said: what is left is to see the client's end of stream.
-		r.deadline.Store(s.clock.now.Load() + s.ticks.linger)
+		r.deadline.Store(s.clock.look() + s.ticks.linger)
 		s.wheelOf(r).armBy(r, r.deadline.Load())
 	}
 	if gone {

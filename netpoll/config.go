@@ -20,8 +20,8 @@ type Config struct {
 	Workers int
 
 	// MaxConns bounds open connections, HTTP ones included; 0: the soft limit
-	// of file descriptors less a reserve of 64. Above it the client gets 503
-	// with Retry-After. Swoole's max_conn.
+	// of file descriptors less a reserve of 64, and of 3 for each loop. Above it
+	// the client gets 503 with Retry-After. Swoole's max_conn.
 	MaxConns int
 	// MaxConnsPerIP bounds the connections of one address; 0: 1024; negative:
 	// none. Loopback, Unix sockets and Exempt are exempt. Above it: 503. Here
@@ -147,7 +147,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Loops, max(1, procs/2))
 	c.Loops = min(c.Loops, 255)
 	def(&c.Workers, procs)
-	def(&c.MaxConns, max(16, fdLimit()-fdReserve))
+	def(&c.MaxConns, max(16, fdLimit()-fdReserve-3*c.Loops))
 	def(&c.MaxConnsPerIP, 1024)
 	def(&c.MaxHandshakesPerIP, 64)
 	def(&c.MaxTLSHandshakes, 256)

@@ -20,8 +20,8 @@ type Conn struct {
 }
 
 // Info is what Conn.Info knows of a connection. Times have the resolution of
-// the wheel, 100 ms; LastSend that of its rest, a second, of what was pushed when
-// nothing else happened.
+// the wheel, 100 ms; where little happens, LastReceive and LastSend may be a second
+// early.
 type Info struct {
 	ID                      ID
 	FD                      int

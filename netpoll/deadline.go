@@ -3,7 +3,7 @@ package netpoll
 // judge decides, on the turn, what a deadline means that may have come, and
 // arms the wheel for the next one.
 func (s *Server) judge(r *record) {
-	now, f := s.clock.now.Load(), r.flags.Load()
+	now, f := s.clock.look(), r.flags.Load()
 	switch {
 	case f&fClosing != 0:
 		if f&fArmed == 0 {

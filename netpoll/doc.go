@@ -30,9 +30,9 @@
 //	          encode.go, log.go,
 //	          evict.go
 //	flush     flush.go, cipher.go       whoever holds the write bit
-//	deadline  wheel.go, deadline.go     judged on the turn, which the wheel
-//	          heartbeat.go              queues; or on the loop's goroutine, if
-//	                                    only a ping is due
+//	deadline  clock.go, alarm.go,       judged on the turn, which the wheel
+//	          wheel.go, deadline.go,    queues; or on the loop's goroutine, if
+//	          heartbeat.go              only a ping is due
 //	close     close.go, shutdown.go     begun anywhere, ended on the turn
 //
 // # Turns: the read side

@@ -12,7 +12,7 @@ import (
 // Interval whatever else flows, and whatever comes within Timeout answers it.
 type Heartbeat struct {
 	Frame    *Frame
-	Interval time.Duration // at least 100 ms
+	Interval time.Duration // at least 100 ms; less is used by up to 4 %, a second at most
 	Timeout  time.Duration // for the answer, shorter than Interval; 0: nobody waits for one
 	Code     ws.StatusCode // of the close when no answer comes
 	Reason   string
@@ -49,8 +49,8 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 	case len(s.beats) == maxHeartbeats:
 		return 0, errors.New("netpoll: a server has three heartbeats at most")
 	}
-	b := beat{Heartbeat: h, interval: s.clock.ticks(h.Interval)}
-	b.grain = grain(b.interval)
+	b := beat{Heartbeat: h}
+	b.interval, b.grain = pace(s.clock.ticks(h.Interval))
 	if h.Timeout > 0 {
 		b.timeout = s.clock.ticks(h.Timeout)
 	}
@@ -66,14 +66,14 @@ func (c Conn) SetHeartbeat(id HeartbeatID) {
 		return
 	}
 	defer c.r.mu.Unlock()
-	if int(id) > len(c.s.beats) {
+	if int(id) > len(c.s.beats) || c.r.w&wDead != 0 { // in Close it is off the wheel
 		return
 	}
 	c.r.flags.And(^(fBeat | fPinged))
 	c.r.flags.Or(uint32(id) << beatShift & fBeat)
 	if id > 0 {
 		// deadline is when the last ping was sent: somewhere in the past.
-		now, b := c.s.clock.now.Load(), &c.s.beats[id-1]
+		now, b := c.s.clock.look(), &c.s.beats[id-1]
 		first := moment(c.r.index, now+b.grain, b.interval, b.grain)
 		c.r.deadline.Store(first - b.interval)
 		c.r.flags.And(^fFirst)
@@ -142,8 +142,8 @@ func (s *Server) nextPing(r *record, now uint32) (due uint32, settled bool) {
 }
 
 // beatNow is a turn for the heartbeat alone, without a worker: nothing of what
-// judge does for a settled connection calls a handler or waits. Somebody else's
-// turn does it instead if there is one. Waking workers for the pings of 12,000
+// judge does for a settled connection calls a handler or waits. Where more is to
+// be judged by now, or somebody else has the turn, it is as for all others. Waking workers for the pings of 12,000
 // clients, and being woken by the answers to those meanwhile, cost as much as
 // a fourth of sending them.
 func (s *Server) beatNow(r *record) {
@@ -152,7 +152,11 @@ func (s *Server) beatNow(r *record) {
 		return
 	}
 	if r.gen.Load()&1 == 1 {
-		s.judge(r)
+		if _, settled := s.nextPing(r, s.clock.now.Load()); settled {
+			s.judge(r)
+		} else {
+			s.timeUp(r)
+		}
 	}
 	if endTurn(&r.turn, false) {
 		s.pool.push(task{r: r})
@@ -163,9 +167,12 @@ func (s *Server) beatNow(r *record) {
 // it, and for its answer: so the pings of a second leave together, and whose answer
 // has come by the time to look for it gets no turn.
 
-// grain is the ticks whose pings leave together, some 4 % of their interval and a
-// rest at most.
-func grain(interval uint32) uint32 { return min(max(1, interval/25), rest) }
+// pace is how often pings are sent: at an interval that is a multiple of the grain,
+// the ticks whose pings leave together, some 4 % of it and a rest at most.
+func pace(interval uint32) (rounded, grain uint32) {
+	grain = min(max(1, interval/25), rest)
+	return together(interval, grain), grain
+}
 
 // together is the moment before that at which pings leave.
 func together(tick, grain uint32) uint32 { return tick - tick%grain }
@@ -186,7 +193,7 @@ func moment(index, from, interval, grain uint32) uint32 {
 // firstPing is when a new connection gets its first ping, whatever its traffic:
 // half to one and a half ping intervals from now.
 func (s *Server) firstPing(r *record) uint32 {
-	now := s.clock.now.Load()
+	now := s.clock.look()
 	if s.cfg.PingInterval < 0 {
 		return now + s.ticks.idle
 	}

@@ -223,7 +223,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		}
 	}
 	if began && !w.dec.idle() {
-		w.since = s.clock.now.Load()
+		w.since = s.clock.look()
 	}
 	return w.keep(s, r, b)
 }
@@ -311,7 +311,7 @@ func (s *Server) controlAllowed(r *record) bool {
 	if s.cfg.ControlRate < 0 {
 		return true
 	}
-	second := uint8(s.clock.now.Load() / s.ticks.second)
+	second := uint8(s.clock.look() / s.ticks.second)
 	if second != r.controlAt {
 		r.controlAt, r.controls = second, 0
 	}

@@ -77,7 +77,7 @@ func New(cfg Config, h Handler) *Server {
 	t := s.clock.ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
-	s.ticks.grain = grain(s.ticks.ping)
+	s.ticks.ping, s.ticks.grain = pace(s.ticks.ping)
 	s.pool = newPool(&s.clock, s.cfg.Workers)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
 	return s
@@ -108,6 +108,7 @@ func (s *Server) start() error {
 		l, err := newLoop(s)
 		if err != nil {
 			s.closeLoops()
+			s.loops = nil // Listen may be tried again
 			return err
 		}
 		s.loops = append(s.loops, l)

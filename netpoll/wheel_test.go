@@ -3,10 +3,13 @@ package netpoll
 import (
 	"maps"
 	"math"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 )
 
@@ -27,6 +30,7 @@ func newWheelModel(at uint32, n int) *wheelModel {
 	s.ticks.ping, s.ticks.grain = modelPing, 1
 	s.loops = []*loop{{wheel: wheel{s: s, at: at}}}
 	m := &wheelModel{s: s, w: &s.loops[0].wheel, at: at, due: map[*record]uint32{}, busy: map[*record]uint32{}}
+	s.clock.start = time.Now().Add(-time.Duration(at) * s.clock.tick) // who pushes looks
 	s.clock.now.Store(at)
 	m.w.restLocked()
 	for range n {
@@ -291,23 +295,139 @@ func TestWheelSlices(t *testing.T) {
 // what wakes it meanwhile is not lost.
 func TestBeatNow(t *testing.T) {
 	for _, c := range []struct {
-		name        string
-		before      uint32
-		after       uint32
-		fires, task bool
+		name          string
+		gen           uint32
+		before, after uint32
+		fires         bool
+		tasks         int
 	}{
-		{"idle", turnIdle, turnIdle, false, false},
-		{"queued", turnQueued, turnQueued, true, false},
-		{"running", turnRunning, turnAgain, true, false},
-		{"running, to run again", turnAgain, turnAgain, true, false},
+		{"idle, and gone", 2, turnIdle, turnIdle, false, 0},
+		{"idle, and to be judged for more than its ping", 1, turnIdle, turnQueued, true, 1},
+		{"queued", 1, turnQueued, turnQueued, true, 0},
+		{"running", 1, turnRunning, turnAgain, true, 0},
+		{"running, to run again", 1, turnAgain, turnAgain, true, 0},
 	} {
 		m := newWheelModel(0, 1)
 		r := m.recs[0]
+		r.gen.Store(c.gen)
+		r.flags.Store(fOpen | fBlocked)
 		r.turn.Store(c.before)
 		m.s.beatNow(r)
-		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || m.s.pool.n != 0 {
+		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || m.s.pool.n != c.tasks {
 			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, m.s.pool.n)
 		}
+	}
+}
+
+// Each connection gets its first ping at its group's moment.
+func TestFirstPingsAtTheirMoments(t *testing.T) {
+	for name, interval := range map[string]time.Duration{"WebSocket pings": 50 * time.Second, "a heartbeat": -1} {
+		t.Run(name, func(t *testing.T) {
+			var id HeartbeatID
+			s := New(Config{PingInterval: interval}, &Funcs{OnOpen: func(c Conn, _ *Request) { c.SetHeartbeat(id) }})
+			ticks := s.ticks.ping
+			if interval < 0 {
+				f, _ := NewFrame(ws.OpText, []byte("{}"))
+				id, _ = s.NewHeartbeat(Heartbeat{Frame: f, Interval: 40 * time.Second})
+				ticks = s.beats[0].interval
+			}
+			if _, err := s.Listen(Listener{Addr: "127.0.0.1:0"}); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			for range neighbours {
+				s.slab.get() // so that there are two groups
+			}
+			for range 3 {
+				c, _ := join(t, s, 0)
+				w := s.wheelOf(c.r)
+				w.mu.Lock()
+				due := c.r.slot.due
+				w.mu.Unlock()
+				if want := c.r.index / neighbours * rest; due%ticks != want || due == 0 {
+					t.Errorf("connection %d is first pinged at %d of %d, want %d", c.r.index, due%ticks, ticks, want)
+				}
+			}
+		})
+	}
+}
+
+// The turn without a worker calls no handler, whatever has become of the
+// connection since it was found settled.
+func TestBeatNowCallsNobody(t *testing.T) {
+	stack := make(chan string, 1)
+	h := &closeCoder{ask: func() { stack <- string(debug.Stack()) }}
+	s := serve(t, Config{WriteTimeout: time.Hour}, h)
+	c, _ := join(t, s, 4096)
+	soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
+	c.r.flags.Or(fBlocked)
+	c.r.sent.Store(s.clock.look() - s.ticks.write - 1)
+	c.r.turn.Store(turnIdle)
+	s.beatNow(c.r)
+	if by := <-stack; strings.Contains(by, "beatNow") {
+		t.Errorf("the handler was called without a worker:\n%s", by)
+	}
+}
+
+type closeCoder struct {
+	Funcs
+	ask func()
+}
+
+func (h *closeCoder) CloseCode(Conn, Cause) (ws.StatusCode, string) {
+	h.ask()
+	return 4000, "slow"
+}
+
+// What a deadline is made of is the time, not when somebody last looked.
+func TestJudgeLooks(t *testing.T) {
+	s := serve(t, Config{PingInterval: time.Hour}, nil)
+	c, _ := join(t, s, 0)
+	soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
+	now := s.clock.look()
+	s.clock.now.Store(now - 50)
+	c.r.flags.Or(fFirst)
+	s.judge(c.r)
+	if sent := c.r.deadline.Load(); int32(sent-now) < 0 {
+		t.Errorf("a ping sent at %d counts as of %d", now, sent)
+	}
+	if endTurn(&c.r.turn, false) {
+		s.pool.push(task{r: c.r})
+	}
+}
+
+// A connection that ends is on no wheel afterwards, whatever its Close does: its
+// record would be another's.
+func TestHeartbeatInClose(t *testing.T) {
+	var id HeartbeatID
+	closed := make(chan struct{})
+	s := New(Config{PingInterval: -1}, &Funcs{OnClose: func(c Conn, _ Closed) { c.SetHeartbeat(id); close(closed) }})
+	f, _ := NewFrame(ws.OpText, []byte("{}"))
+	id, _ = s.NewHeartbeat(Heartbeat{Frame: f, Interval: 20 * time.Second})
+	if _, err := s.Listen(Listener{Addr: "127.0.0.1:0"}); err != nil {
+		t.Fatal(err)
+	}
+	c, end := join(t, s, 0)
+	end.Close()
+	<-closed
+	s.Close()
+	for i, l := range s.loops {
+		if l.wheel.n != 0 || c.r.slot.slot != 0 {
+			t.Errorf("%d records are on the wheel of loop %d", l.wheel.n, i)
+		}
+	}
+}
+
+// Who arms the wheel of a loop that has ended does no harm.
+func TestWheelAfterTheEnd(t *testing.T) {
+	s := serve(t, Config{}, nil)
+	c, _ := join(t, s, 0)
+	s.Close()
+	w := s.wheelOf(c.r)
+	w.arm(c.r, s.clock.look())
+	w.remove(c.r)
+	if w.alarm != nil {
+		t.Error("its alarm could still be set")
 	}
 }
 
@@ -316,8 +436,11 @@ func TestBeatNow(t *testing.T) {
 func TestMoments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		interval := rapid.Uint32Range(1, 5000).Draw(t, "interval")
-		g := grain(interval)
-		interval -= interval % g
+		asked := interval
+		interval, g := pace(asked)
+		if interval > asked || interval < asked-asked/25 || interval%g != 0 || g > rest {
+			t.Fatalf("asked for %d, pings come every %d in steps of %d", asked, interval, g)
+		}
 		from := rapid.SampledFrom([]uint32{0, 1, 99, 100, 1e6, 1<<31 - 5}).Draw(t, "from") + rapid.Uint32Range(0, 300).Draw(t, "later")
 		counts := map[uint32]int{}
 		groups := int(interval/g) * 3
