@@ -12,9 +12,11 @@ const (
 	// acceptBatch connections are accepted a wake; a level-triggered listener
 	// is reported again, and the loop's readers are let through between.
 	acceptBatch = 64
-	// fdReserve descriptors are kept for standard streams, epoll, listeners,
-	// logs, name lookups, and for connections that are being refused.
+	// fdReserve descriptors are kept for standard streams, listeners, logs, name
+	// lookups, and for connections that are being refused; loopFDs besides for
+	// each loop: its epoll instance, easygo's eventfd and its alarm.
 	fdReserve = 64
+	loopFDs   = 3
 	// maxRefusals connections over a limit are let in at a time to be told so,
 	// and have refusalTimeout to ask: who says nothing keeps the place from
 	// others.

@@ -147,7 +147,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Loops, max(1, procs/2))
 	c.Loops = min(c.Loops, 255)
 	def(&c.Workers, procs)
-	def(&c.MaxConns, max(16, fdLimit()-fdReserve-3*c.Loops))
+	def(&c.MaxConns, max(16, fdLimit()-fdReserve-loopFDs*c.Loops))
 	def(&c.MaxConnsPerIP, 1024)
 	def(&c.MaxHandshakesPerIP, 64)
 	def(&c.MaxTLSHandshakes, 256)

@@ -12,7 +12,7 @@ import (
 // Interval whatever else flows, and whatever comes within Timeout answers it.
 type Heartbeat struct {
 	Frame    *Frame
-	Interval time.Duration // at least 100 ms; less is used by up to 4 %, a second at most
+	Interval time.Duration // at least 100 ms; may be shortened by 4 %, a second at most
 	Timeout  time.Duration // for the answer, shorter than Interval; 0: nobody waits for one
 	Code     ws.StatusCode // of the close when no answer comes
 	Reason   string
@@ -143,9 +143,9 @@ func (s *Server) nextPing(r *record, now uint32) (due uint32, settled bool) {
 
 // beatNow is a turn for the heartbeat alone, without a worker: nothing of what
 // judge does for a settled connection calls a handler or waits. Where more is to
-// be judged by now, or somebody else has the turn, it is as for all others. Waking workers for the pings of 12,000
-// clients, and being woken by the answers to those meanwhile, cost as much as
-// a fourth of sending them.
+// be judged by now, or somebody else has the turn, it is as for all others. Waking
+// workers for the pings of 12,000 clients, and being woken by the answers to those
+// meanwhile, cost as much as a fourth of sending them.
 func (s *Server) beatNow(r *record) {
 	if !r.turn.CompareAndSwap(turnIdle, turnRunning) {
 		s.timeUp(r)

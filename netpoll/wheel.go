@@ -76,7 +76,7 @@ func (w *wheel) remove(r *record) {
 
 func (w *wheel) armLocked(r *record, due uint32) {
 	w.unlinkLocked(r)
-	if w.n == 0 && !w.ringing {
+	if !w.ringing {
 		w.skipLocked(w.s.clock.now.Load())
 	}
 	if int32(due-w.at) <= 0 {
@@ -141,9 +141,7 @@ func (w *wheel) advance(now uint32) {
 	w.pings, w.sent = w.pings[:0], 0
 	w.mu.Lock()
 	w.ringing = true
-	if w.n == 0 {
-		w.skipLocked(now)
-	}
+	w.skipLocked(now)
 	for int32(now-w.at) > 0 {
 		w.at++
 		i := w.head[w.at%wheelSlots]
@@ -163,9 +161,10 @@ func (w *wheel) advance(now uint32) {
 	w.due = w.due[:0]
 }
 
-// skipLocked passes over ticks at which nothing was due, for the wheel was empty.
+// skipLocked passes over the ticks at which nothing can be due if the wheel is
+// empty.
 func (w *wheel) skipLocked(now uint32) {
-	if int32(now-w.at) > 0 {
+	if w.n == 0 && int32(now-w.at) > 0 {
 		w.at = now
 	}
 }
