@@ -33,9 +33,10 @@
 //
 // Whoever has a key, in the header X-API-Key or as "Authorization: apikey KEY". As
 // "Authorization: Bearer TOKEN" the token of a moderator of all rooms opens what
-// that role may do in each, but not in private rooms; nor does it lift what an admin or a key imposed. Never in the address: addresses are logged. A browser's page on a foreign site
-// cannot ask: no CORS header is ever sent, and a Host that is a name, which that
-// site's owner could have pointed here, must be one that is configured.
+// that role may do in each, but not in private rooms; nor does it lift what an admin
+// or a key imposed. Never in the address: addresses are logged. A browser's page on
+// a foreign site cannot ask: no CORS header is ever sent, and a Host that is a name,
+// which that site's owner could have pointed here, must be one that is configured.
 //
 // # What is strict
 //

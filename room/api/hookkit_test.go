@@ -1,9 +1,7 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/centrifugal/protocol"
 
-	"webim/netpoll"
 	"webim/room"
 )
 
@@ -96,30 +93,7 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
 	}
 	hub := room.NewHub(rc)
-	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
-	hub.Start(s)
-	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
-	t.Cleanup(func() {
-		hub.Stop()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
-		hooks.Close(ctx)
-		if n := s.Stats().Panics; n != 0 {
-			t.Errorf("%d callbacks panicked", n)
-		}
-	})
-	return &node{t: t, hub: hub, ws: addr.String()}
+	return &node{t: t, hub: hub, ws: serve(t, hub, hooks.Close)}
 }
 
 // retention is what the rooms of these tests remember.

@@ -68,22 +68,34 @@ func start(t *testing.T, engine room.Engine) *node {
 	}
 	hub := room.NewHub(room.Config{Engine: engine, Options: rooms.Options, Tokens: v, Revoked: &token.Revoked{},
 		Anonymous: true, Version: "test", MaxPresence: 3, MaxRoomsPerConn: 8})
-	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
-	hub.Start(s)
-	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
+	addr := serve(t, hub, func(context.Context) {
+		if st := hub.Stats(); st.Rooms+st.Members+st.Waiting > 0 || st.Unswept > 0 {
+			t.Errorf("left in the hub: %+v", st)
+		}
+		v.Close()
+	})
 	h, err := New(Config{Hub: hub, Keys: []string{"another key", key}, Hosts: []string{"chat.example.com"},
 		MaxBody: 64 << 10, MaxChannels: 4, MaxCommands: 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(h)
+	t.Cleanup(web.Close)
+	return &node{t, hub, addr, web.URL, sign}
+}
+
+// serve serves a hub until the test ends, and calls ended then.
+func serve(t *testing.T, hub *room.Hub, ended func(context.Context)) (addr string) {
+	t.Helper()
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
+	hub.Start(s)
+	a, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
-		web.Close()
 		hub.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -93,15 +105,12 @@ func start(t *testing.T, engine room.Engine) *node {
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st.Rooms+st.Members+st.Waiting > 0 || st.Unswept > 0 {
-			t.Errorf("left in the hub: %+v", st)
-		}
+		ended(ctx)
 		if n := s.Stats().Panics; n != 0 {
 			t.Errorf("%d callbacks panicked", n)
 		}
-		v.Close()
 	})
-	return &node{t, hub, addr.String(), web.URL, sign}
+	return a.String()
 }
 
 // ask sends a request as it is and returns the status and the body.
