@@ -76,9 +76,9 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 	s.loops[0].unpark(ln.fd)
 	ln.watched.Store(false)
 	s.After(acceptPause, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.state == serving && !ln.watched.Swap(true) {
+		ln.mu.Lock()
+		defer ln.mu.Unlock()
+		if ln.fd >= 0 && !ln.watched.Swap(true) {
 			if err := s.loops[0].watch(ln.fd, func() { s.accept(ln) }); err != nil {
 				s.cfg.Logger.Error("netpoll: listener lost", "err", err)
 			}
@@ -97,10 +97,16 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		}
 		refuse = refuseFull // one that comes back has kept its place
 	}
-	if refuse != "" && s.refusing.Add(1) > maxRefusals {
+	places := int64(maxRefusals)
+	if refuse == "" && s.stopping.Load() {
+		// The clients that have left have made room for those that come.
+		refuse = refuseStopping
+		places = max(places, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
+	}
+	if refuse != "" && s.refusing.Add(1) > places {
 		s.open.Add(-1)
 		s.refusing.Add(-1)
-		s.addrs.dismissed(ip)
+		s.countOut(ip, refuse, false)
 		s.stats.refused(refuseUnsaid)
 		unix.Close(fd)
 		return
@@ -126,7 +132,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	if err != nil {
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
-	} else if s.stopping.Load() {
+	} else if s.stopping.Load() && (refuse == "" || s.hurried.Err() != nil) {
 		// Shutdown has looked round before it was there.
 		s.dismiss(Conn{s, r, gen})
 	} else if back != nil || r.flags.Load()&fReadable != 0 {

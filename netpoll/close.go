@@ -239,8 +239,11 @@ func (s *Server) finish(r *record) (more bool) {
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)
 	s.open.Add(-1) // first: see admit
-	refused := x != nil && x.refuse != ""
-	if refused {
+	var why refusal
+	if x != nil {
+		why = x.refuse
+	}
+	if why != "" {
 		s.refusing.Add(-1)
 	}
 	if opened {
@@ -249,13 +252,18 @@ func (s *Server) finish(r *record) (more bool) {
 	}
 	ip := r.ip
 	s.forget(r)
-	// Last: Info shows the address until then.
-	if refused {
-		s.addrs.dismissed(ip)
-	} else {
-		s.addrs.leave(ip, !opened)
-	}
+	s.countOut(ip, why, opened) // last: Info shows the address until then
 	return false
+}
+
+// countOut ends what an address's count has of a connection. A connection that was
+// refused is not in it, unless only because the server stops.
+func (s *Server) countOut(ip uint32, why refusal, opened bool) {
+	if why == "" || why == refuseStopping {
+		s.addrs.leave(ip, !opened)
+	} else {
+		s.addrs.dismissed(ip)
+	}
 }
 
 // forget returns the record to the slab under a new generation; handles to the

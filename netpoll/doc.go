@@ -70,6 +70,14 @@
 // connection is open, and is sent a Close frame, or not, and is answered with an
 // HTTP error if at all, is decided under the record's lock, with fOpen.
 //
+// # Shutting down
+//
+// While a shutdown drains, everything but opening goes on: listeners accept, so
+// that whoever comes is told 503 and when to come again; timers, deadlines and
+// heartbeats run; and before the goodbye to a connection its handler pushes what
+// it has gathered for it ([Settler]). The listeners are closed when the last
+// client is gone, the timers end after that.
+//
 // # Who owns what
 //
 // The record of a connection (record.go) holds no pointer and never moves. What
@@ -90,7 +98,7 @@
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl
 // and the close of what cannot be served under listener.mu, which only accept
-// and the shutdown take; epoll_ctl under Server.mu in Listen; timerfd_settime under
+// and what pauses, resumes and ends it take; epoll_ctl under Server.mu in Listen; timerfd_settime under
 // wheel.mu.
 //
 // No lock is held while a callback runs: it may call every exported method. The

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 
@@ -38,6 +39,13 @@ type (
 	Drainer interface{ Drained(c Conn) }
 	// Ponger is told of pong frames; payload is good until it returns.
 	Ponger interface{ Pong(c Conn, payload []byte) }
+	// Settler is a handler that gathers output before it pushes it. Shutdown calls
+	// Settle before it says goodbye to some open connections, and Settle pushes
+	// what the handler has for them until now. It may wait for workers, but no
+	// longer than until ctx ends.
+	Settler interface {
+		Settle(ctx context.Context, conns []Conn)
+	}
 	// Coder chooses what the Close frame says when the server closes an open
 	// connection by itself, with cause Shutdown or Slow; code 0: 1001 for
 	// Shutdown, no frame for Slow. With a frame, a slow client's queue is let

@@ -96,6 +96,10 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 		s.refuse(r, x.refuse.err())
 		return false
 	}
+	if s.stopping.Load() {
+		s.refuse(r, errStopping)
+		return false
+	}
 	req := &w.request
 	req.reset(s, r)
 	if bad := req.parse(b[:end]); bad != nil {

@@ -27,6 +27,9 @@ const (
 
 // err is the answer to who comes at a limit.
 func (why refusal) err() *refusedError {
+	if why == refuseStopping {
+		return errStopping
+	}
 	return unavailable(why, "server is at its limit: "+string(why))
 }
 

@@ -11,12 +11,16 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Shutdown stops accepting and closes every connection with 1001, or as its
-// handler says (see Coder), spread evenly over a time (who is in the handshake:
-// with 503), then waits for what is queued to drain and for clients to answer;
-// for requests with net/http and for connections that an http.Handler hijacked
-// too. When ctx ends, it closes the rest as they are and returns ctx's error.
-// Swoole's shutdown.
+// Shutdown closes every open connection with 1001, or as its handler says (see
+// Coder and Settler), spread evenly over a time. Then it waits until queued
+// output is written and clients have answered, until net/http has answered its
+// requests, and until the connections that an http.Handler hijacked are closed.
+// When ctx ends, it closes the rest as they are and returns ctx's error. Swoole's
+// shutdown.
+//
+// Meanwhile the listeners stay open, and each request that comes, on a new
+// connection or an old one, is answered with 503 and Retry-After. Timers and
+// deadlines go on until the last client is gone.
 //
 // It may be called again meanwhile, by Close for example: whichever ctx ends
 // first hurries the one end that all calls wait for. Who was hurried by another
@@ -85,12 +89,9 @@ func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointe
 func (s *Server) beginShutdown(spread time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.timers {
-		t.t.Stop()
-	}
-	s.timers = nil // none starts any more
 	switch s.state {
 	case idle:
+		s.stopTimersLocked()
 		s.state = stopped
 		close(s.ended)
 	case serving:
@@ -102,39 +103,62 @@ func (s *Server) beginShutdown(spread time.Duration) {
 
 // end is the shutdown itself, on a goroutine of its own.
 func (s *Server) end(spread time.Duration) {
-	s.stopListening()
 	for _, ln := range s.listeners() {
 		go ln.http.srv.Shutdown(s.hurried)
 	}
 	s.sayGoodbye(spread)
-	s.awaitConns(s.hurried.Done())
+	s.awaitConns(s.hurried.Done(), s.clients)
+	s.stopListening()
+	s.awaitConns(s.hurried.Done(), s.open.Load)
 	if s.open.Load() > 0 {
 		s.cut = true
 		s.killAll()
-		s.awaitConns(nil)
+		s.awaitConns(nil, s.open.Load)
 	}
 	s.halt()
 }
 
-// sayGoodbye closes all connections, a few every 5 ms, unless it is hurried.
+// sayGoodbye closes all connections, evenly over a time, in steps of 5 ms. It returns
+// early when all have left by themselves, or when it is hurried.
 func (s *Server) sayGoodbye(spread time.Duration) {
 	all := slices.Collect(s.all())
-	steps := max(1, min(len(all), int(spread/(5*time.Millisecond))))
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
-	for i := range steps {
-		if s.hurried.Err() != nil {
-			return
+	for begun, said := time.Now(), 0; ; {
+		due := len(all)
+		if passed := time.Since(begun); passed < spread {
+			due = min(due, 1+int(float64(due)*passed.Seconds()/spread.Seconds()))
 		}
-		for _, c := range all[len(all)*i/steps : len(all)*(i+1)/steps] {
+		s.settle(all[said:due])
+		for _, c := range all[said:due] {
 			s.dismiss(c)
 		}
-		if i == steps-1 {
+		if said = due; said == len(all) || s.clients() == 0 {
 			return
 		}
 		select {
 		case <-s.hurried.Done():
+			return
 		case <-t.C:
+		}
+	}
+}
+
+// settle lets the handlers queue what they hold back for open connections.
+func (s *Server) settle(conns []Conn) {
+	for _, ln := range s.listeners() {
+		h, ok := ln.Handler.(Settler)
+		if !ok {
+			continue
+		}
+		var own []Conn
+		for _, c := range conns {
+			if int(c.r.listener) == ln.index && c.Exists() {
+				own = append(own, c)
+			}
+		}
+		if len(own) > 0 {
+			s.guard("Settle", func() { h.Settle(s.hurried, own) })
 		}
 	}
 }
@@ -150,11 +174,15 @@ func (s *Server) dismiss(c Conn) {
 	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
 }
 
-// awaitConns waits until no client has a descriptor, or until hurry is closed.
-func (s *Server) awaitConns(hurry <-chan struct{}) {
+// clients is how many connections are open that are not about to be refused.
+func (s *Server) clients() int64 { return s.open.Load() - s.refusing.Load() }
+
+// awaitConns waits until there are none of some connections, or until hurry is
+// closed.
+func (s *Server) awaitConns(hurry <-chan struct{}, left func() int64) {
 	t := time.NewTicker(2 * time.Millisecond)
 	defer t.Stop()
-	for s.open.Load() > 0 {
+	for left() > 0 {
 		select {
 		case <-hurry:
 			return
@@ -187,6 +215,7 @@ func (s *Server) halt() {
 	s.pool.close()
 	s.running.Wait()
 	s.mu.Lock()
+	s.stopTimersLocked()
 	s.state = stopped
 	s.mu.Unlock()
 	close(s.ended)

@@ -1,6 +1,9 @@
 package netpoll
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Timer is what Tick and After return.
 type Timer struct {
@@ -9,8 +12,8 @@ type Timer struct {
 }
 
 // After calls f once, after d, on a goroutine of its own, unless the timer is
-// stopped or the server shuts down. A panic of f is logged and counted, and
-// ends nothing else. Swoole's after.
+// stopped or the server has ended: while Shutdown drains, timers go on. A panic
+// of f is logged and counted, and ends nothing else. Swoole's after.
 func (s *Server) After(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
 	return t.arm(d, func() {
@@ -19,7 +22,7 @@ func (s *Server) After(d time.Duration, f func()) *Timer {
 	})
 }
 
-// Tick calls f every d until it is stopped or the server shuts down; one call
+// Tick calls f every d until it is stopped or the server has ended; one call
 // at a time: a call that takes longer than d delays the next, and after one that
 // panics, which is logged and counted, the next one comes all the same. Swoole's
 // tick.
@@ -42,13 +45,22 @@ func (s *Server) Tick(d time.Duration, f func()) *Timer {
 func (t *Timer) arm(d time.Duration, f func()) *Timer {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
-	t.t = time.AfterFunc(d, f)
+	t.t = time.AfterFunc(math.MaxInt64, f) // not before it is among the timers
 	if t.s.timers == nil {
-		t.t.Stop() // shutting down
+		t.t.Stop() // the server has ended
 		return t
 	}
 	t.s.timers[t] = struct{}{}
+	t.t.Reset(d)
 	return t
+}
+
+// stopTimersLocked ends all timers; none starts any more. Server.mu is held.
+func (s *Server) stopTimersLocked() {
+	for t := range s.timers {
+		t.t.Stop()
+	}
+	s.timers = nil
 }
 
 // Stop ends the timer; a call that has begun goes on. Swoole's clear.
