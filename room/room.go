@@ -132,6 +132,7 @@ func (r *Room) leaveLocked(m Member) bool {
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
 			sh.stopResting()
+			sh.settledLocked()
 		}
 		r.groups[m.kind] = nil
 	}

@@ -46,6 +46,8 @@ type shard struct {
 	inHand  int          // places[inHand:next] are being served, outside the lock
 	left    []netpoll.ID // of these, connections that have left the room since
 
+	settling []settling // goroutines that wait until it has swept, see settle.go
+
 	// Owned by the turn; next is written under Room.mu.
 	cut    netpoll.Cut // being swept; empty between sweeps
 	behind bool        // the cut is not all that was pending when it was taken
@@ -185,10 +187,11 @@ func (sh *shard) end() (more bool) {
 	lone := sh.cut.Messages() == 1
 	sh.cut = netpoll.Cut{}
 	r.sweptLocked(sh.g)
+	sh.settledLocked()
 	pending := sh.g.log.End() - sh.cursor
 	lone = lone && pending == 0
 	pause := min(pauseFactor*sh.spent, r.hub.cfg.MaxPause)
-	if pause < pauseLeast || sh.behind || lone || pending >= netpoll.MaxCut {
+	if pause < pauseLeast || sh.behind || lone || pending >= netpoll.MaxCut || len(sh.settling) > 0 {
 		return pending > 0
 	}
 	sh.resting = true

@@ -1,0 +1,107 @@
+package room
+
+import (
+	"context"
+
+	"webim/netpoll"
+)
+
+// A settling goroutine waits until a shard has swept all that its log held when the
+// goroutine came. While one waits, the shard does not pause between sweeps.
+type settling struct {
+	end  uint64        // the log's end then
+	done chan struct{} // closed when the shard's cursor has reached it
+}
+
+// Settle implements netpoll.Settler: what the rooms of some connections have
+// pending is offered to them, so that a shutdown loses no message that was
+// acknowledged before it says goodbye to them. It returns earlier when ctx ends.
+func (h *Hub) Settle(ctx context.Context, conns []netpoll.Conn) {
+	var waits []<-chan struct{}
+	seen := map[*shard]bool{}
+	for _, c := range conns {
+		for _, m := range h.memberships(c) {
+			m.Room.mu.Lock()
+			if sh := m.Room.shardLocked(m); sh != nil && !seen[sh] {
+				seen[sh] = true
+				if done := sh.settleLocked(); done != nil {
+					waits = append(waits, done)
+				}
+			}
+			m.Room.mu.Unlock()
+		}
+	}
+	for _, done := range waits {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// memberships are those that a connection has now, in either dialect.
+func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
+	if m, ok := h.Member(c); ok {
+		return []Member{m}
+	}
+	s := sessionOf(c)
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.subs {
+		if one := &s.subs[i]; one.joining == nil {
+			all = append(all, Member{one.room, c, one.kind, one.seat})
+		}
+	}
+	return all
+}
+
+// shardLocked is the shard that serves a member; nil if the member has left.
+func (r *Room) shardLocked(m Member) *shard {
+	g := r.groups[m.kind]
+	if g == nil || m.seat.shard() >= len(g.shards) {
+		return nil
+	}
+	sh := g.shards[m.seat.shard()]
+	if i := m.seat.place(); i >= len(sh.places) || sh.places[i].id != m.Conn.ID() {
+		return nil
+	}
+	return sh
+}
+
+// settleLocked ends the shard's pause and returns a channel that is closed when all
+// that is in the log now has been swept; nil if that is so already. Room.mu is
+// held.
+func (sh *shard) settleLocked() <-chan struct{} {
+	end := sh.g.log.End()
+	if sh.cursor >= end {
+		return nil
+	}
+	if sh.resting {
+		sh.stopResting()
+		sh.resting = false
+	}
+	done := make(chan struct{})
+	sh.settling = append(sh.settling, settling{end, done})
+	sh.wakeLocked()
+	return done
+}
+
+// settledLocked releases the goroutines whose part of the log has been swept, and
+// all of them when the shard has no members any more. Room.mu is held.
+func (sh *shard) settledLocked() {
+	left := sh.settling[:0]
+	for _, w := range sh.settling {
+		if sh.cursor >= w.end || sh.g.members == 0 {
+			close(w.done)
+		} else {
+			left = append(left, w)
+		}
+	}
+	if sh.settling = left; len(left) == 0 {
+		sh.settling = nil
+	}
+}
