@@ -231,7 +231,7 @@ func (k *connecting) connectBy() {
 					k.err = err
 				case a.Expired:
 					k.err = wire.ErrExpired
-				case isGuest(a.User):
+				case IsGuest(a.User):
 					k.err = wire.DisconnectInvalidToken // that is nobody but guests
 				default:
 					k.who = &identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}

@@ -91,7 +91,7 @@ func TestBusyRoom(t *testing.T) {
 	members := n.joinAll(3, "/r", plain)
 	other := n.join("/other", noDeflate)
 	truth := new(exclusive)
-	n.hub.Engine().Subscribe("r", truth)
+	n.hub.Engine().Subscribe("r", noPayer, truth)
 	r := n.room("r")
 	release := holdSweeps(t, r)
 	k := 0

@@ -7,6 +7,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/budget"
 	"webim/room/wire"
 )
 
@@ -29,6 +30,12 @@ type Call struct {
 
 // Author is who calls, as others see it.
 func (c *Call) Author() Author { return c.s.author() }
+
+// Payer is the owner who pays for what the call makes the server keep.
+func (c *Call) Payer() budget.Owner { return c.s.payer }
+
+// State is the engine's State as the caller pays for it.
+func (c *Call) State() State { return c.Hub.StateOf(c.s.payer) }
 
 // May judges an action as if it were a command: nil, or an error for Done.
 func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.cfg.options(room)) }

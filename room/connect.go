@@ -182,6 +182,7 @@ func (h *Hub) judge(who *token.Identity, err error) error {
 func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
+	s.payer = payerOf(k.who, addressOf(s.conn))
 	k.left = 1 // this loop
 	if s.hub.isBanned("", k.who, addressOf(s.conn)) {
 		k.joined("", nil, wire.DisconnectBanned)
@@ -239,6 +240,7 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 	k.left--
 	last := k.left == 0
 	switch {
+	case room != "" && room == PersonalRoom(k.who.User) && err != nil: // an extra: without it the client has all that it asked for
 	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by enrol
 	case err != nil:
 		k.err = err
@@ -269,6 +271,7 @@ func (k *connecting) reply(o *out) error {
 		s.close()
 		return err
 	}
+	s.hub.adopt(k.who.User)
 	if len(k.subs) > 0 {
 		s.hub.soon(s.expelBanned) // since they were joined; from now on a ban finds it
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"webim/room/budget"
 )
 
 // Engine gives messages their places and remembers them. The memory engine is
@@ -31,6 +33,9 @@ import (
 //     it gets the first one's place and ErrRepeated, and nobody is told a second
 //     time. Known, on any node, knows it before done is called.
 //   - An order reaches every node that is enlisted then, once.
+//   - An engine whose room for histories or keys is used up forgets first what the
+//     payer with the largest share made it keep (budget.Pool.Largest), the oldest
+//     first; only if no payer stands out, the oldest of all.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
 //
@@ -44,8 +49,9 @@ type Engine interface {
 	// publishing it: ErrRepeated with the first one's place, ErrKeyReused, or no
 	// error if the key is not known. Nothing but the message's content is looked at.
 	Known(room string, m Message, done func(Position, error))
-	// Subscribe begins delivery of a room's publications on this node.
-	Subscribe(room string, s Subscriber)
+	// Subscribe begins delivery of a room's publications on this node. If the room
+	// is not known yet, the payer pays for what it remembers from now on.
+	Subscribe(room string, payer budget.Owner, s Subscriber)
 	// Unsubscribe ends it; a call under way may still come.
 	Unsubscribe(room string, s Subscriber)
 	// History reads a part of what is remembered of a room. What it costs is
@@ -114,6 +120,10 @@ type Message struct {
 	From *Author           // nil: nobody that can be told
 	Tags map[string]string // of the server only; clients cannot set them
 	Keep *Retention        // nil: what the engine keeps by default
+
+	// Payer pays for what the engine keeps because of the message: its key, and the
+	// room if that is not known yet. The zero value is the server.
+	Payer budget.Owner
 
 	// Key, if there is one, makes sending it again harmless: within the
 	// engine's window a message of the room with the same key and the same

@@ -17,7 +17,7 @@ type facts struct {
 	version  uint64
 	bytes    int64
 	tables   map[string]map[string]*factGroup
-	watchers map[string][]*func(Entry)
+	watchers map[string][]*func(was, is Entry)
 	ends     endings
 }
 
@@ -35,10 +35,6 @@ type factGroup struct {
 	names  []string
 }
 
-// factCost is what an entry takes besides its strings, as measured: three maps'
-// share and the record.
-const factCost = 256
-
 // reserve is the part of the bound that is kept for the bans and mutes of
 // moderators: who fills the rest must not be safe from them.
 const reserve = 8
@@ -55,11 +51,12 @@ func (s *facts) mostOf(k Key) int64 {
 	return s.most - s.most/reserve
 }
 
-func (f *fact) cost() int64 { return factCost + int64(len(f.Of)+len(f.Name)+len(f.Value)) }
-
 func newFacts(most int64, now func() time.Time) *facts {
-	return &facts{most: most, now: now, tables: map[string]map[string]*factGroup{}, watchers: map[string][]*func(Entry){}}
+	return &facts{most: most, now: now, tables: map[string]map[string]*factGroup{}, watchers: map[string][]*func(was, is Entry){}}
 }
+
+// MaxState implements State.
+func (s *facts) MaxState() int64 { return s.most }
 
 // findLocked is nil for what has ended, too.
 func (s *facts) findLocked(k Key) *fact {
@@ -102,9 +99,10 @@ func (s *facts) put(e Entry) (uint64, error) {
 	s.version++
 	f := &fact{Entry: e, at: -1}
 	f.Version, f.Value = s.version, slices.Clone(e.Value)
-	grown := f.cost()
+	was, grown := Entry{Key: e.Key}, f.Cost()
 	if old != nil {
-		grown -= old.cost()
+		was = old.Entry
+		grown -= old.Cost()
 	}
 	if grown > 0 && s.bytes+grown > s.mostOf(e.Key) {
 		return 0, ErrStateFull
@@ -113,7 +111,7 @@ func (s *facts) put(e Entry) (uint64, error) {
 		s.dropLocked(old)
 	}
 	s.keepLocked(f)
-	s.tellLocked(f.Entry)
+	s.tellLocked(was, f.Entry)
 	return f.Version, nil
 }
 
@@ -162,25 +160,25 @@ func (s *facts) List(table, of, after string, limit int, done func([]Entry, erro
 }
 
 // Watch implements State.
-func (s *facts) Watch(table string, f func(Entry)) (stop func()) {
+func (s *facts) Watch(table string, f func(was, is Entry)) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watchers[table] = append(slices.Clip(s.watchers[table]), &f)
 	for _, g := range s.tables[table] {
 		for _, one := range g.byName {
-			f(one.Entry)
+			f(Entry{Key: one.Key}, one.Entry)
 		}
 	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.watchers[table] = slices.DeleteFunc(slices.Clone(s.watchers[table]), func(other *func(Entry)) bool { return other == &f })
+		s.watchers[table] = slices.DeleteFunc(slices.Clone(s.watchers[table]), func(other *func(was, is Entry)) bool { return other == &f })
 	}
 }
 
-func (s *facts) tellLocked(e Entry) {
-	for _, f := range s.watchers[e.Table] {
-		(*f)(e)
+func (s *facts) tellLocked(was, is Entry) {
+	for _, f := range s.watchers[is.Table] {
+		(*f)(was, is)
 	}
 }
 
@@ -197,7 +195,7 @@ func (s *facts) keepLocked(f *fact) {
 	}
 	i, _ := slices.BinarySearch(g.names, f.Name)
 	g.byName[f.Name], g.names = f, slices.Insert(g.names, i, f.Name)
-	s.bytes += f.cost()
+	s.bytes += f.Cost()
 	if !f.Expires.IsZero() {
 		heap.Push(&s.ends, f)
 	}
@@ -211,7 +209,7 @@ func (s *facts) dropLocked(f *fact) {
 	if g.names = slices.Delete(g.names, i, i+1); len(g.names) == 0 {
 		delete(s.tables[f.Table], f.Of)
 	}
-	s.bytes -= f.cost()
+	s.bytes -= f.Cost()
 	if f.at >= 0 {
 		heap.Remove(&s.ends, f.at)
 	}
@@ -220,7 +218,7 @@ func (s *facts) dropLocked(f *fact) {
 // removeLocked is a deletion, of which watchers are told.
 func (s *facts) removeLocked(f *fact) {
 	s.dropLocked(f)
-	s.tellLocked(Entry{Key: f.Key})
+	s.tellLocked(f.Entry, Entry{Key: f.Key})
 }
 
 // expire removes what has ended.

@@ -44,7 +44,9 @@ func NewGuests(secret []byte) (*Guests, error) {
 	return &Guests{s, v}, err
 }
 
-func isGuest(user string) bool { return strings.HasPrefix(user, guestPrefix) }
+// IsGuest reports whether a user is a guest: an anonymous connection that said a
+// name.
+func IsGuest(user string) bool { return strings.HasPrefix(user, guestPrefix) }
 
 // welcome makes a guest of who says a name in the data of connect. Nil without
 // an error: it says none.
@@ -99,7 +101,7 @@ func (h *Hub) verify(text string, done func(*identity, error)) {
 	if g := h.cfg.Guests; g != nil {
 		ours := false
 		g.verifier.Connection(text, func(who *identity, err error) { // at once: no key is fetched
-			if ours = err == nil && isGuest(who.User) || errors.Is(err, token.ErrExpired); ours {
+			if ours = err == nil && IsGuest(who.User) || errors.Is(err, token.ErrExpired); ours {
 				done(who, err)
 			}
 		})
@@ -112,7 +114,7 @@ func (h *Hub) verify(text string, done func(*identity, error)) {
 		return
 	}
 	h.cfg.Tokens.Connection(text, func(who *identity, err error) {
-		if err == nil && isGuest(who.User) {
+		if err == nil && IsGuest(who.User) {
 			who, err = nil, token.ErrInvalid
 		}
 		done(who, err)

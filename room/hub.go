@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/budget"
 	"webim/room/wire"
 )
 
@@ -36,6 +37,8 @@ type Hub struct {
 
 	sanctions sanctions
 	talkers   talkers
+	shares    stateShares
+	places    *budget.Pool // of rooms with members
 	unwatch   func()
 
 	called   atomic.Int64 // members of all rooms, see turnstile
@@ -50,7 +53,7 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, rooms: map[string]*Room{}, started: time.Now(),
+	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), rooms: map[string]*Room{}, started: time.Now(),
 		id: rand.Text(), users: users{byName: map[string][]*session{}}}
 }
 
@@ -95,12 +98,13 @@ func (h *Hub) Handshake(r *netpoll.Request) {
 }
 
 // admits says early, and politely, what join would say too late.
-func (h *Hub) admits(name string) error {
+func (h *Hub) admits(name string, payer budget.Owner) error {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	r := h.rooms[name]
 	switch {
-	case r == nil && len(h.rooms) >= h.cfg.MaxRooms:
+	case r == nil && takesPlace(name) && !h.places.Fits(payer, 1):
+		h.counters.overShare.Add(1)
 		return ErrTooManyRooms
 	case r != nil && h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers:
 		return ErrRoomFull
@@ -204,7 +208,7 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		return Member{}, ErrJoined
 	}
 	for {
-		r, err := h.room(name, c.Server())
+		r, err := h.room(name, payerOfConn(c), c.Server())
 		if err != nil {
 			return Member{}, err
 		}
@@ -239,8 +243,13 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 	return Member{h.byNum[num], c, kindOf(plainDialect, c.Variant(), false), st}, true
 }
 
-// room returns a room by name, made and subscribed if there is none.
-func (h *Hub) room(name string, s *netpoll.Server) (*Room, error) {
+// takesPlace tells whether a room counts to Config.MaxRooms. Users' own rooms do
+// not: each connection has one at most, and it comes with the connection.
+func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
+
+// room returns a room by name, made and subscribed if there is none: then the payer
+// pays for it.
+func (h *Hub) room(name string, payer budget.Owner, s *netpoll.Server) (*Room, error) {
 	h.mu.RLock()
 	r := h.rooms[name]
 	h.mu.RUnlock()
@@ -255,11 +264,12 @@ func (h *Hub) room(name string, s *netpoll.Server) (*Room, error) {
 		r.subscribe()
 		return r, nil
 	}
-	if len(h.rooms) >= h.cfg.MaxRooms {
+	if takesPlace(name) && !h.places.Take(payer, 1) {
 		h.mu.Unlock()
+		h.counters.overShare.Add(1)
 		return nil, ErrTooManyRooms
 	}
-	r = &Room{hub: h, s: s, name: name, opts: h.cfg.options(name)}
+	r = &Room{hub: h, s: s, name: name, opts: h.cfg.options(name), payer: payer}
 	if k := len(h.free); k > 0 {
 		r.num, h.free = h.free[k-1], h.free[:k-1]
 		h.byNum[r.num] = r
@@ -288,6 +298,9 @@ func (h *Hub) vacated(r *Room) {
 		return // somebody joined meanwhile
 	}
 	delete(h.rooms, r.name)
+	if takesPlace(r.name) {
+		h.places.Add(r.payer, -1)
+	}
 	h.byNum[r.num] = nil
 	h.free = append(h.free, r.num)
 	h.mu.Unlock()

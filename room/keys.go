@@ -1,40 +1,45 @@
 package room
 
 import (
+	"container/list"
 	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"webim/room/budget"
 )
 
 // keys are the messages of the memory engine that may come again: of each its
-// place, and a sum of its content. Who publishes holds the topic's lock, so that
-// finding no key and adding it are one step.
+// position, and a sum of its content. A publisher holds the topic's lock, so that
+// finding no key and adding it are one step. Beyond the limit the payer with the
+// largest share loses its oldest key.
 type keys struct {
 	window time.Duration
-	most   int
 	seed   maphash.Seed
+	pool   *budget.Pool // of keys
 
 	mu    sync.Mutex // taken under topic.mu
-	known map[keyID]keyed
-	queue []aged // the oldest first: each for the same time
+	known map[keyID]*keyed
+	all   list.List                   // of *keyed, the oldest first: each is kept for the same time
+	paid  map[budget.Owner]*list.List // the same by payer, without the server's
 }
 
 type keyID struct{ room, key string }
 
 type keyed struct {
-	pos Position // of the message
-	sum uint64   // of its content
-}
+	id    keyID
+	pos   Position // of the message
+	sum   uint64   // of its content
+	end   time.Time
+	payer budget.Owner
 
-type aged struct {
-	id  keyID
-	end time.Time
+	inAll, inPaid *list.Element // inPaid is nil for the server's
 }
 
 func newKeys(window time.Duration, most int) keys {
-	return keys{window: window, most: most, seed: maphash.MakeSeed(), known: map[keyID]keyed{}}
+	return keys{window: window, pool: budget.NewPool(int64(most)), seed: maphash.MakeSeed(), known: map[keyID]*keyed{}, paid: map[budget.Owner]*list.List{}}
 }
 
 // find looks for a message that came before. known: it did, or another one with
@@ -57,12 +62,25 @@ func (k *keys) find(room string, m Message, now time.Time) (pos Position, known 
 func (k *keys) add(room string, m Message, pos Position, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.queue) >= k.most {
-		k.dropLocked(1)
+	one := &keyed{id: keyID{room, m.Key}, pos: pos, sum: k.sum(m), end: now.Add(k.window), payer: m.Payer}
+	k.known[one.id] = one
+	one.inAll = k.all.PushBack(one)
+	if one.payer != (budget.Owner{}) {
+		theirs := k.paid[one.payer]
+		if theirs == nil {
+			theirs = list.New()
+			k.paid[one.payer] = theirs
+		}
+		one.inPaid = theirs.PushBack(one)
 	}
-	id := keyID{room, m.Key}
-	k.known[id] = keyed{pos, k.sum(m)}
-	k.queue = append(k.queue, aged{id, now.Add(k.window)})
+	k.pool.Add(one.payer, 1)
+	for k.pool.Over() {
+		oldest := k.all.Front()
+		if payer, ok := k.pool.Largest(); ok {
+			oldest = k.paid[payer].Front()
+		}
+		k.dropLocked(oldest.Value.(*keyed))
+	}
 }
 
 // sum is a message's content in a number that nobody outside can aim at. Who
@@ -92,21 +110,21 @@ func (k *keys) expire(now time.Time) {
 }
 
 func (k *keys) expireLocked(now time.Time) {
-	n := 0
-	for n < len(k.queue) && !k.queue[n].end.After(now) {
-		n++
+	for e := k.all.Front(); e != nil && !e.Value.(*keyed).end.After(now); e = k.all.Front() {
+		k.dropLocked(e.Value.(*keyed))
 	}
-	k.dropLocked(n)
 }
 
-// dropLocked forgets the n oldest. What the queue leaves behind goes when it
-// grows next, or is empty.
-func (k *keys) dropLocked(n int) {
-	for _, one := range k.queue[:n] {
-		delete(k.known, one.id)
+func (k *keys) dropLocked(one *keyed) {
+	k.all.Remove(one.inAll)
+	if one.inPaid != nil {
+		theirs := k.paid[one.payer]
+		if theirs.Remove(one.inPaid); theirs.Len() == 0 {
+			delete(k.paid, one.payer)
+		}
 	}
-	clear(k.queue[:n])
-	if k.queue = k.queue[n:]; len(k.queue) == 0 && n > 0 {
-		k.queue, k.known = nil, map[keyID]keyed{}
+	k.pool.Add(one.payer, -1)
+	if delete(k.known, one.id); len(k.known) == 0 {
+		k.known, k.paid = map[keyID]*keyed{}, map[budget.Owner]*list.List{} // Go's maps do not shrink
 	}
 }

@@ -20,7 +20,11 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
+	"webim/room/budget"
 )
+
+// noPayer stands for the server itself.
+var noPayer budget.Owner
 
 // The kit: a server with a hub that must leave nothing behind, and a client
 // that shares no code with netpoll.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"webim/room/budget"
 )
 
 // late is an engine whose calls back come late and out of step, from goroutines
@@ -126,13 +128,13 @@ func (l *late) Count(room string, done func(clients, users int, err error)) {
 	l.later(func() { l.Memory.Count(room, done) })
 }
 
-func (l *late) Subscribe(room string, s Subscriber) {
+func (l *late) Subscribe(room string, payer budget.Owner, s Subscriber) {
 	q := &line{to: s, l: l}
 	l.mu.Lock()
 	l.lines = append(l.lines, q)
 	l.of[s] = q
 	l.mu.Unlock()
-	l.Memory.Subscribe(room, q)
+	l.Memory.Subscribe(room, payer, q)
 }
 
 func (l *late) Unsubscribe(room string, s Subscriber) {

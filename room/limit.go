@@ -268,6 +268,7 @@ func (h *Hub) retireLocked(a *account, user string) {
 type counters struct {
 	limited                [numClasses]atomic.Int64
 	cut, denials, overUser atomic.Int64
+	overShare              atomic.Int64 // of the State, or of the rooms
 }
 
 // denied counts a refusal by the rights.

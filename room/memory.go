@@ -5,15 +5,16 @@ import (
 	"crypto/rand"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"webim/room/budget"
 )
 
 // Memory is the engine of a single process. Several hubs may share it.
 type Memory struct {
 	limits Limits
 	now    func() time.Time
-	total  atomic.Int64 // bytes remembered
+	pool   *budget.Pool // bytes remembered, by the payers of the topics
 	keys   keys
 	nodes  nodes
 	*facts // its State
@@ -28,6 +29,7 @@ type Memory struct {
 type topic struct {
 	name  string
 	epoch string
+	payer budget.Owner
 
 	// Under Memory.mu.
 	place   *list.Element
@@ -47,7 +49,7 @@ type topic struct {
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
 	l = l.withDefaults()
-	m := &Memory{limits: l, now: time.Now, topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge,
+	m := &Memory{limits: l, now: time.Now, pool: budget.NewPool(l.MaxTotal), topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge,
 		keys: newKeys(l.KeyWindow, l.MaxKeys)}
 	m.facts = newFacts(l.MaxState, func() time.Time { return m.now() })
 	return m
@@ -55,17 +57,17 @@ func NewMemory(l Limits) *Memory {
 
 func newEpoch() string { return rand.Text()[:8] }
 
-// lock returns a room's topic, made if need be, locked and marked as just
-// used.
-func (m *Memory) lock(room string, keep *Retention) *topic {
+// lock returns a room's topic, locked and marked as just used. If there is none it
+// makes one, for which the payer pays.
+func (m *Memory) lock(room string, payer budget.Owner, keep *Retention) *topic {
 	for {
 		m.mu.Lock()
 		t := m.topics[room]
 		if t == nil {
-			t = &topic{name: room, epoch: newEpoch(), age: m.limits.MaxAge,
+			t = &topic{name: room, epoch: newEpoch(), payer: payer, age: m.limits.MaxAge,
 				keep: Retention{max(0, m.limits.MaxMessages), m.limits.MaxBytes, m.limits.MaxAge}}
 			m.topics[room] = t
-			m.total.Add(topicCost)
+			m.pool.Add(payer, topicCost)
 		}
 		t.touched = m.now()
 		if keep != nil {
@@ -91,7 +93,7 @@ func (m *Memory) lock(room string, keep *Retention) *topic {
 
 // Publish implements Engine; done is called before it returns.
 func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
-	t := m.lock(room, msg.Keep)
+	t := m.lock(room, msg.Payer, msg.Keep)
 	if msg.Key != "" {
 		if pos, known, err := m.keys.find(room, msg, m.now()); known {
 			t.mu.Unlock()
@@ -112,7 +114,7 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 		entry.Data = slices.Clone(entry.Data)
 		t.entries = append(t.entries, entry)
 		t.bytes += cost
-		m.total.Add(int64(cost))
+		m.pool.Add(t.payer, int64(cost))
 	} else {
 		// Too large to remember. What is older must go too: a history has no
 		// holes, or a member could not tell what it missed.
@@ -127,7 +129,7 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 		m.keys.add(room, msg, pos, m.now())
 	}
 	t.mu.Unlock()
-	if m.total.Load() > m.limits.MaxTotal {
+	if m.pool.Over() {
 		m.shrink()
 	}
 	if done != nil {
@@ -142,12 +144,12 @@ func (m *Memory) Known(room string, msg Message, done func(Position, error)) {
 }
 
 // Subscribe implements Engine.
-func (m *Memory) Subscribe(room string, s Subscriber) {
-	t := m.lock(room, nil)
+func (m *Memory) Subscribe(room string, payer budget.Owner, s Subscriber) {
+	t := m.lock(room, payer, nil)
 	t.subs = append(slices.Clip(t.subs), s)
 	s.Begun(Position{t.epoch, t.offset})
 	t.mu.Unlock()
-	if m.total.Load() > m.limits.MaxTotal {
+	if m.pool.Over() {
 		m.shrink()
 	}
 }
@@ -240,7 +242,7 @@ func (m *Memory) redact(t *topic, offsets []uint64) {
 			cost := costOf(*p)
 			*p = p.redacted()
 			t.bytes += costOf(*p) - cost
-			m.total.Add(int64(costOf(*p) - cost))
+			m.pool.Add(t.payer, int64(costOf(*p)-cost))
 		}
 	}
 }
@@ -302,5 +304,5 @@ type MemoryStats struct {
 func (m *Memory) Stats() MemoryStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return MemoryStats{Topics: len(m.topics), Bytes: m.total.Load(), State: m.size()}
+	return MemoryStats{Topics: len(m.topics), Bytes: m.pool.Used(), State: m.size()}
 }

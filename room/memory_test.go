@@ -92,7 +92,7 @@ func TestMemoryTotal(t *testing.T) {
 	}
 
 	m, _ = newTestMemory(Limits{MaxTotal: total})
-	m.Subscribe("c", new(recorder))
+	m.Subscribe("c", noPayer, new(recorder))
 	for range 2 {
 		for _, room := range []string{"a", "b", "c"} {
 			publish(t, m, room, data)
@@ -141,7 +141,7 @@ func TestMemoryTopicsAreBounded(t *testing.T) {
 	m, _ := newTestMemory(Limits{MaxTotal: total})
 	for i := range 8000 {
 		s, name := new(recorder), fmt.Sprintf("%0250d", i)
-		m.Subscribe(name, s)
+		m.Subscribe(name, noPayer, s)
 		publish(t, m, name, nil)
 		m.Unsubscribe(name, s)
 	}
@@ -158,7 +158,7 @@ func TestMemoryForgetsAll(t *testing.T) {
 		name := fmt.Sprint(i)
 		if i%2 == 0 {
 			subs[name] = new(recorder)
-			m.Subscribe(name, subs[name])
+			m.Subscribe(name, noPayer, subs[name])
 		}
 		if i%5 != 0 {
 			publish(t, m, name, []byte("hello"))
@@ -205,7 +205,7 @@ func TestMemoryForgetsAll(t *testing.T) {
 func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
 	s := new(recorder)
-	m.Subscribe("a", s)
+	m.Subscribe("a", noPayer, s)
 	epoch := history(t, m, "a", Span{Limit: -1}).Top.Epoch
 	m.Unsubscribe("a", s)
 	clock.advance(time.Minute)
@@ -267,7 +267,7 @@ func TestMemoryConcurrent(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute, MaxTotal: 20_000})
 	hubs := []*exclusive{{}, {}}
 	for _, h := range hubs {
-		m.Subscribe("a", h)
+		m.Subscribe("a", noPayer, h)
 	}
 	var wg sync.WaitGroup
 	var done [publishers]int
@@ -276,7 +276,7 @@ func TestMemoryConcurrent(t *testing.T) {
 			for k := range messages {
 				m.Publish("a", Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%d:%d", i, k)}, func(Position, error) { done[i]++ })
 				other, s := fmt.Sprint(k%7), new(recorder)
-				m.Subscribe(other, s)
+				m.Subscribe(other, noPayer, s)
 				m.Publish(other, Message{Op: ws.OpText, Data: nil}, nil)
 				m.History(other, Span{Limit: 3}, func(History, error) {})
 				m.Unsubscribe(other, s)

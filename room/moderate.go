@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"webim/room/budget"
 	"webim/room/wire"
 )
 
@@ -23,6 +24,8 @@ type Sanction struct {
 	// Over: an admin, or a backend, imposes or lifts it. Admins are bound, too, and
 	// nobody below lifts it or puts another in its place.
 	Over bool
+	// Payer pays for a sanction in a private room; those elsewhere have a reserve.
+	Payer budget.Owner
 }
 
 // MaxReason is the most bytes of a sanction's reason.
@@ -92,7 +95,7 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 		return
 	}
 	h.overrule(s, func(version uint64, done func(error)) {
-		h.engine.Put(Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until}, func(_ uint64, err error) { done(err) })
+		h.StateOf(s.Payer).Put(Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until, Owner: s.Payer}, func(_ uint64, err error) { done(err) })
 	}, func(err error) {
 		if err != nil {
 			done(err)
@@ -110,13 +113,13 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 // imposed what stands: by its version, for that may come at the same time.
 func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), done func(error)) {
 	if s.Over {
-		do(AnyVersion, func(err error) { done(stateError(err)) })
+		do(AnyVersion, func(err error) { done(StateError(err)) })
 		return
 	}
 	h.engine.Get(s.key(), func(e Entry, err error) {
 		switch {
 		case err != nil:
-			done(stateError(err))
+			done(StateError(err))
 		case reachOf(e) == all:
 			done(wire.Explain(wire.ErrPermissionDenied, "permission denied: an admin has imposed what stands"))
 		default:
@@ -125,7 +128,7 @@ func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), do
 					h.overrule(s, do, done)
 					return
 				}
-				done(stateError(err))
+				done(StateError(err))
 			})
 		}
 	})
@@ -177,24 +180,27 @@ func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
 func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sanction, error)) {
 	h.engine.List(table, room, after, limit, func(all []Entry, err error) {
 		if err != nil {
-			done(nil, stateError(err))
+			done(nil, StateError(err))
 			return
 		}
 		out := make([]Sanction, 0, len(all))
 		for _, e := range all {
 			var v sanctionValue
 			_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
-			out = append(out, Sanction{table, room, e.Name, e.Expires, v.By, v.Reason, time.Unix(v.At, 0), v.Over})
+			out = append(out, Sanction{table, room, e.Name, e.Expires, v.By, v.Reason, time.Unix(v.At, 0), v.Over, e.Owner})
 		}
 		done(out, nil)
 	})
 }
 
-// stateError is an error of the engine's State as clients are told it.
-func stateError(err error) error {
+// StateError is an error of the engine's State as clients are told it: a
+// wire.ErrorCode, perhaps with a sentence, or nil.
+func StateError(err error) error {
 	switch err {
 	case nil:
 		return nil
+	case ErrShareFull:
+		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: you keep as many rooms, marks and bans as one user or address may: leave a room")
 	case ErrStateFull:
 		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server keeps as many facts as it may")
 	}

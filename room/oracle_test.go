@@ -122,7 +122,7 @@ func checkMemory(t *rapid.T) {
 		"subscribe": func(t *rapid.T) {
 			name, s := room(t), new(recorder)
 			use(name).subs[s] = nil
-			m.Subscribe(name, s)
+			m.Subscribe(name, noPayer, s)
 		},
 		"unsubscribe": func(t *rapid.T) {
 			name := room(t)

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/budget"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -17,7 +18,19 @@ import (
 // something. The others have no memory but their seat.
 type plainConn struct {
 	who   *identity
-	quota quota // owned by the turn
+	payer budget.Owner // as session.payer
+	quota quota        // owned by the turn
+}
+
+// payerOfConn is the owner who pays for what a connection has the server keep.
+func payerOfConn(c netpoll.Conn) budget.Owner {
+	switch d := c.Data().(type) {
+	case *session:
+		return d.payer
+	case *plainConn:
+		return d.payer
+	}
+	return budget.Addr(addressOf(c))
 }
 
 // bearerOf is who a plain connection is.
@@ -41,7 +54,7 @@ func (h *Hub) greet(r *netpoll.Request, room string) {
 			_ = r.AddHeader("Retry-After", "5")
 		}
 	} else if who != anonymous {
-		r.SetData(&plainConn{who: who})
+		r.SetData(&plainConn{who: who, payer: payerOf(who, r.Remote().Addr())})
 	}
 }
 
@@ -90,7 +103,7 @@ func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status in
 	if who.User != "" && h.isFull(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
 	}
-	if err := h.admits(room); err != nil {
+	if err := h.admits(room, payerOf(who, addr)); err != nil {
 		return http.StatusServiceUnavailable, err.Error()
 	}
 	return 0, ""
@@ -146,6 +159,9 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		return
 	}
 	msg := Message{Op: op, Data: data}
+	if known {
+		msg.Payer = p.payer
+	}
 	if o := m.Room.opts; o != noOptions {
 		msg.Keep = &o.History // as what the other dialect says there
 	}
@@ -158,7 +174,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		return // it comes again
 	}
 	if !known && h.cfg.Rates.Send.N >= 0 {
-		p = &plainConn{who: who}
+		p = &plainConn{who: who, payer: payerOf(who, addressOf(m.Conn))}
 		m.Conn.SetData(p)
 	}
 	undo, ok := h.plainPasses(m, who, p, op, data)

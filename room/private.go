@@ -108,7 +108,7 @@ func (r Roster) Roles() Roles {
 }
 
 // RosterOf reads a user's entry in the roster of a room; ok: there is one.
-func RosterOf(e Engine, room, user string, done func(r Roster, ok bool, err error)) {
+func RosterOf(e State, room, user string, done func(r Roster, ok bool, err error)) {
 	e.Get(Key{TableMember, room, user}, func(entry Entry, err error) {
 		var r Roster
 		if err == nil && entry.Version != 0 {

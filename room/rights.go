@@ -142,7 +142,7 @@ func (ps Patterns) Allow(held Roles) bool {
 // rolesOf are somebody's roles in a room, but RoleMember.
 func rolesOf(who *token.Identity, room string) Roles {
 	held := RoleAnonymous
-	if who.User != "" && !isGuest(who.User) {
+	if who.User != "" && !IsGuest(who.User) {
 		held |= RoleUser
 	}
 	switch g := &who.Grants; {

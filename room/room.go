@@ -4,16 +4,18 @@ import (
 	"sync"
 
 	"webim/netpoll"
+	"webim/room/budget"
 )
 
 // Room is the members of a room on this node and what is on its way to them.
 // It exists while it has members.
 type Room struct {
-	hub  *Hub
-	s    *netpoll.Server
-	name string
-	num  uint32
-	opts *Options
+	hub   *Hub
+	s     *netpoll.Server
+	name  string
+	num   uint32
+	opts  *Options
+	payer budget.Owner // of its place among the rooms, and of what the engine remembers
 
 	subscribed sync.Once
 
@@ -59,7 +61,7 @@ func (r *Room) Len() int {
 // subscribe asks the engine for the room's publications, once; who joins
 // waits for that moment.
 func (r *Room) subscribe() {
-	r.subscribed.Do(func() { r.hub.engine.Subscribe(r.name, r) })
+	r.subscribed.Do(func() { r.hub.engine.Subscribe(r.name, r.payer, r) })
 }
 
 // join gives a connection a seat, or errEnded, or ErrRoomFull.

@@ -77,6 +77,7 @@ func (h *Hub) watchSanctions() (stop func()) {
 		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
 		h.engine.Watch(TableMute, h.toldMute), h.engine.Watch(TableRoom, h.toldRoom),
 	}
+	stops = append(stops, h.watchShares()...)
 	return func() {
 		for _, stop := range stops {
 			stop()
@@ -84,7 +85,7 @@ func (h *Hub) watchSanctions() (stop func()) {
 	}
 }
 
-func (h *Hub) toldBan(e Entry) {
+func (h *Hub) toldBan(_, e Entry) {
 	s, k := &h.sanctions, whoWhere{e.Of, e.Name}
 	s.mu.Lock()
 	if delete(s.bans, k); e.Value != nil {
@@ -122,7 +123,7 @@ func (h *Hub) strike(room, user string) {
 	h.engine.Delete(Key{TableMember, room, user}, AnyVersion, func(error) {})
 }
 
-func (h *Hub) toldBanIP(e Entry) {
+func (h *Hub) toldBanIP(_, e Entry) {
 	net, err := netip.ParsePrefix(e.Name)
 	if err != nil {
 		return // nobody that checks writes that
@@ -145,7 +146,7 @@ func (h *Hub) toldBanIP(e Entry) {
 	}
 }
 
-func (h *Hub) toldMute(e Entry) {
+func (h *Hub) toldMute(_, e Entry) {
 	s, k := &h.sanctions, whoWhere{e.Of, e.Name}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +155,7 @@ func (h *Hub) toldMute(e Entry) {
 	}
 }
 
-func (h *Hub) toldRoom(e Entry) {
+func (h *Hub) toldRoom(_, e Entry) {
 	var set Settings
 	_ = json.Unmarshal(e.Value, &set) // nothing, or what cannot be read: as most
 	p := pace{set.Locked, time.Duration(set.Slow) * time.Second}

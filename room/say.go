@@ -61,7 +61,7 @@ func (s *session) say(what Saying, done func(Position, error)) {
 // messageOf is what a session says as the engine takes it.
 func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
 	who := s.author()
-	m = Message{Op: OpJSON, From: &who, Tags: what.Tags, Key: what.Key, Skip: what.Skip, Keep: &opts.History}
+	m = Message{Op: OpJSON, From: &who, Tags: what.Tags, Key: what.Key, Skip: what.Skip, Keep: &opts.History, Payer: s.payer}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}

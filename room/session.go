@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/budget"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -35,6 +36,7 @@ type session struct {
 	connected  atomic.Bool
 	connecting atomic.Bool              // the answer to its connect command has to wait
 	who        atomic.Pointer[identity] // a refresh changes it
+	payer      budget.Owner             // of what the client has the server keep; set with who by connect
 	quota      quota                    // owned by the turn
 	handled    *handled                 // owned by the turn; nil: no message waits
 	asking     *asking                  // nil without a backend

@@ -14,7 +14,7 @@ type Settings struct {
 }
 
 // SettingsOf reads a room's settings and their version, 0 if it has none.
-func SettingsOf(e Engine, room string, done func(s Settings, version uint64, err error)) {
+func SettingsOf(e State, room string, done func(s Settings, version uint64, err error)) {
 	e.Get(Key{Table: TableRoom, Of: room}, func(entry Entry, err error) {
 		var s Settings
 		if err == nil && entry.Version != 0 {

@@ -3,6 +3,8 @@ package room
 import (
 	"errors"
 	"time"
+
+	"webim/room/budget"
 )
 
 // State is the part of an engine that keeps small facts rather than messages:
@@ -21,6 +23,8 @@ import (
 //   - Whatever fills the engine, there is room left for the bans and mutes that
 //     moderators impose elsewhere than in rooms of users' own.
 //   - An entry with an end is gone when that has passed, a little later at most.
+//   - The engine keeps an entry's Owner and never looks at it: hubs count by owner
+//     what the State holds and refuse what exceeds a share (shares.go).
 //
 // done is called exactly once, from any goroutine, perhaps before the call
 // returns, and with no lock held. All methods are safe for concurrent use and do
@@ -38,10 +42,14 @@ type State interface {
 	// List reads entries of a table that have the same Of, in the order of their
 	// names, limit at most, from behind a name on; "" is before all.
 	List(table, of, after string, limit int, done func([]Entry, error))
-	// Watch tells of a table's entries; a nil Value is a deletion. f is called
-	// with locks held and must neither block nor call the engine. It ends with
-	// stop, after which one call may still come.
-	Watch(table string, f func(Entry)) (stop func())
+	// Watch tells of a table's entries: as an entry was before a change and as it
+	// is now; a nil Value means that there is none. f is called with locks held and
+	// must neither block nor call the engine. It ends with stop, after which one
+	// call may still come.
+	Watch(table string, f func(was, is Entry)) (stop func())
+	// MaxState is how many bytes all entries may take together, by Entry.Cost; a
+	// negative number is no bound.
+	MaxState() int64
 }
 
 // Key names an entry. Both parts are any strings: names of rooms or users.
@@ -55,7 +63,17 @@ type Entry struct {
 	Key
 	Value   []byte
 	Version uint64
-	Expires time.Time // zero: never
+	Expires time.Time    // zero: never
+	Owner   budget.Owner // who pays for it; zero: the server
+}
+
+// entryOverhead is what an entry takes besides its strings, as measured in the
+// memory engine: the shares of three maps and the record.
+const entryOverhead = 256
+
+// Cost is how many bytes the entry counts in a State.
+func (e *Entry) Cost() int64 {
+	return entryOverhead + int64(len(e.Of)+len(e.Name)+len(e.Value))
 }
 
 // AnyVersion is none in particular.

@@ -95,7 +95,7 @@ func TestStateEnds(t *testing.T) {
 	now := time.Unix(1000, 0)
 	m.now = func() time.Time { return now }
 	var told []string
-	stop := m.Watch("mute", func(e Entry) { told = append(told, e.Name+"="+string(e.Value)) })
+	stop := m.Watch("mute", func(_, e Entry) { told = append(told, e.Name+"="+string(e.Value)) })
 	k := Key{"mute", "lobby", "bob"}
 	put(t, m, Entry{Key: k, Value: []byte("x"), Expires: now.Add(time.Minute)})
 	put(t, m, Entry{Key: Key{"mute", "lobby", "eve"}, Value: []byte("y")})
@@ -111,7 +111,7 @@ func TestStateEnds(t *testing.T) {
 	if got, want := strings.Join(told, " "), "bob=x eve=y bob= bob=z bob="; got != want {
 		t.Errorf("the watcher was told %q, want %q", got, want)
 	}
-	m.Watch("mute", func(e Entry) { told = append(told, e.Name) })
+	m.Watch("mute", func(_, e Entry) { told = append(told, e.Name) })
 	if len(told) != 7 {
 		t.Errorf("a new watcher was told %q, not the two entries", told[5:])
 	}
@@ -187,7 +187,7 @@ func TestStateAgainstMap(t *testing.T) {
 			end  time.Time
 		}
 		oracle, watched := map[Key]value{}, map[Key]string{}
-		m.Watch("t", func(e Entry) {
+		m.Watch("t", func(_, e Entry) {
 			if watched[e.Key] = string(e.Value); e.Value == nil {
 				delete(watched, e.Key)
 			}

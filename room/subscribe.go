@@ -115,7 +115,7 @@ func (s *session) enter(j *joining) (*Room, error) {
 		if err != nil {
 			return nil, err // before a room is made for nothing
 		}
-		r, err := s.hub.room(j.room, s.conn.Server())
+		r, err := s.hub.room(j.room, s.payer, s.conn.Server())
 		if err != nil {
 			return nil, wire.ErrLimitExceeded
 		}

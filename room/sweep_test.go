@@ -99,7 +99,7 @@ func TestOneOrderForAll(t *testing.T) {
 			n := start(t, Config{}, roomy(netpoll.Config{Workers: workers, Loops: 2}))
 			for _, room := range []string{"a", "b"} {
 				truth := new(exclusive)
-				n.hub.Engine().Subscribe(room, truth)
+				n.hub.Engine().Subscribe(room, noPayer, truth)
 				var all [members][]string
 				var wg sync.WaitGroup
 				for i, c := range n.joinAll(members, "/"+room, variants) {

@@ -246,7 +246,7 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 func cuts(t *testing.T, nodes []*node, memory *Memory, lossy bool, count int, seed uint64) (stays [][]stay, gaps int, tr *truth) {
 	t.Helper()
 	heard := new(exclusive)
-	memory.Subscribe("r", heard)
+	memory.Subscribe("r", noPayer, heard)
 	stop := make(chan struct{})
 	talking := chatter(t, nodes, lossy, stop)
 	const clients = 10

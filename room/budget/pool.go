@@ -39,6 +39,9 @@ func ParseOwner(text string) Owner {
 	return Owner{}
 }
 
+// IsAddr reports whether the owner is an address.
+func (o Owner) IsAddr() bool { return strings.HasPrefix(o.String(), addrPrefix) }
+
 // String is the owner in logs and in stored entries: "user:anna",
 // "addr:192.0.2.7", or "" for the server.
 func (o Owner) String() string {
@@ -53,6 +56,9 @@ const (
 	// An owner does not give back when others come, so k greedy owners leave
 	// (16/17)^k of the pool: 62 % after 8 of them, 5 % after 50.
 	takes = 16
+	// least is what an owner may always hold while the pool has room: in a pool of a
+	// few places a sixteenth would be nothing.
+	least = 2
 	// notable is the part of a pool, 1/notable, above which an owner pays before
 	// all others. At most that many owners can be above it.
 	notable = 64
@@ -111,7 +117,7 @@ func (p *Pool) fitsLocked(o Owner, n int64) bool {
 		return true
 	}
 	free := p.limit - p.used - n
-	return free >= 0 && (o == Owner{} || p.held[o]+n <= free/takes)
+	return free >= 0 && (o == Owner{} || p.held[o]+n <= max(free/takes, least))
 }
 
 // Add adds n units, or gives -n back, whatever the limit says.

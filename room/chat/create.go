@@ -56,14 +56,14 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 		call.Done(nil, err)
 		return
 	}
-	e := call.Hub.Engine()
+	e := call.State()
 	e.Put(room.Entry{Key: room.Key{Table: room.TableRoom, Of: name}, Value: value}, func(_ uint64, err error) {
 		if err == room.ErrVersion {
 			call.Done(nil, wire.Explain(wire.ErrConflict, "there is a room of that name: join it, or choose another name"))
 			return
 		}
 		if err != nil {
-			call.Done(nil, stateError(err))
+			call.Done(nil, room.StateError(err))
 			return
 		}
 		enroll(e, name, user, role, maxMine, func(_ bool, err error) {
@@ -71,7 +71,7 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 				e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(error) { call.Done(nil, err) })
 				return
 			}
-			tell(call.Hub, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 			c.inviteAll(call, name, q.Title, q.Users, func(err error) { answer(call, roomResult{name}, err) })
 		})
 	})
@@ -99,9 +99,9 @@ func (c *Chat) direct(call *room.Call, q *directRequest) {
 		call.Done(nil, err)
 		return
 	}
-	enroll(call.Hub.Engine(), name, user, "", maxMine, func(isNew bool, err error) {
+	enroll(call.State(), name, user, "", maxMine, func(isNew bool, err error) {
 		if err == nil && isNew {
-			tell(call.Hub, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 		}
 		answer(call, roomResult{name}, err)
 	})

@@ -63,16 +63,16 @@ func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, do
 			return
 		}
 		if kindOf(name) != kindPrivate {
-			tell(h, user, notice, data)
+			tell(h, call.Payer(), user, notice, data)
 			done(nil)
 			return
 		}
-		enroll(h.Engine(), name, user, "", maxGiven, func(isNew bool, err error) {
+		enroll(call.State(), name, user, "", maxGiven, func(isNew bool, err error) {
 			if err != nil || !isNew {
 				done(err)
 				return
 			}
-			tell(h, user, notice, data)
+			tell(h, call.Payer(), user, notice, data)
 			happened(call, name, eventJoin, user, done)
 		})
 	}, done)

@@ -4,6 +4,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/wire"
 )
 
@@ -38,10 +39,10 @@ func (c *Chat) leave(call *room.Call, q *joinRequest) {
 // left does what follows when a user is off the roster.
 func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done func(error)) {
 	h := call.Hub
-	tell(h, user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 	happened(call, name, eventLeave, user, func(error) {
 		if kindOf(name) != kindPrivate {
-			succeed(h, name, was, done)
+			succeed(h, call.Payer(), name, was, done)
 			return
 		}
 		h.Command(room.Order{Kind: room.OrderUnsubscribe, To: room.Target{User: user}, Room: name}, func(err error) {
@@ -49,14 +50,14 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 				done(err)
 				return
 			}
-			succeed(h, name, was, done)
+			succeed(h, call.Payer(), name, was, done)
 		})
 	})
 }
 
 // succeed sees what becomes of a room that somebody has left: forgotten without
 // members, and inherited without an owner.
-func succeed(h *room.Hub, name string, was room.Roster, done func(error)) {
+func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done func(error)) {
 	e := h.Engine()
 	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
 		switch {
@@ -65,7 +66,7 @@ func succeed(h *room.Hub, name string, was room.Roster, done func(error)) {
 		case len(some) == 0:
 			forget(e, name, done)
 		case was.Role == room.OwnerRole:
-			inherit(h, name, done)
+			inherit(h, payer, name, done)
 		default:
 			done(nil)
 		}
@@ -75,22 +76,22 @@ func succeed(h *room.Hub, name string, was room.Roster, done func(error)) {
 // forget removes what is known of a room that is in nobody's list: of a private one
 // all, of a public one what is left of its making, unless a manager has set it. Its
 // bans and mutes are not its members'.
-func forget(e room.Engine, name string, done func(error)) {
+func forget(e room.State, name string, done func(error)) {
 	if kindOf(name) == kindPrivate {
 		each([]string{room.TableBan, room.TableBanIP, room.TableMute}, func(table string, done func(error)) {
 			clear(e, table, name, done)
 		}, func(err error) {
 			if err != nil {
-				done(stateError(err))
+				done(room.StateError(err))
 				return
 			}
-			e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(err error) { done(stateError(err)) })
+			e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(err error) { done(room.StateError(err)) })
 		})
 		return
 	}
 	room.SettingsOf(e, name, func(s room.Settings, version uint64, err error) {
 		if err != nil || s.By == "" {
-			done(stateError(err))
+			done(room.StateError(err))
 			return
 		}
 		e.Delete(room.Key{Table: room.TableRoom, Of: name}, version, func(error) { done(nil) }) // who was faster wants it
@@ -98,7 +99,7 @@ func forget(e room.Engine, name string, done func(error)) {
 }
 
 // clear removes all of a table that have the same Of.
-func clear(e room.Engine, table, of string, done func(error)) {
+func clear(e room.State, table, of string, done func(error)) {
 	e.List(table, of, "", maxRoster, func(all []room.Entry, err error) {
 		if err != nil {
 			done(err)
@@ -109,7 +110,7 @@ func clear(e room.Engine, table, of string, done func(error)) {
 }
 
 // inherit gives a room without an owner to who is on its roster longest.
-func inherit(h *room.Hub, name string, done func(error)) {
+func inherit(h *room.Hub, payer budget.Owner, name string, done func(error)) {
 	e := h.Engine()
 	e.List(room.TableMember, name, "", maxRoster, func(all []room.Entry, err error) {
 		heir, since := "", int64(0)
@@ -127,7 +128,7 @@ func inherit(h *room.Hub, name string, done func(error)) {
 			}
 		}
 		if err != nil || heir == "" {
-			done(stateError(err))
+			done(room.StateError(err))
 			return
 		}
 		change(e, room.Key{Table: room.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
@@ -138,7 +139,7 @@ func inherit(h *room.Hub, name string, done func(error)) {
 				done(err)
 				return
 			}
-			tell(h, heir, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			tell(h, payer, heir, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 			h.Command(room.Order{Kind: room.OrderRoster, To: room.Target{User: heir}, Room: name}, done)
 		})
 	})

@@ -31,7 +31,7 @@ func (m markEntry) in(epoch string) mark {
 }
 
 // markOf reads a user's mark; the zero value if there is none.
-func markOf(e room.Engine, name, user string, done func(markEntry, error)) {
+func markOf(e room.State, name, user string, done func(markEntry, error)) {
 	e.Get(markKey(name, user), func(entry room.Entry, err error) {
 		var m markEntry
 		if err == nil && entry.Version != 0 {
@@ -99,7 +99,7 @@ func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Posit
 	}
 	var now mark
 	changed := false
-	change(call.Hub.Engine(), markKey(q.Room, user), func(m *markEntry, _ bool) bool {
+	change(call.State(), markKey(q.Room, user), func(m *markEntry, _ bool) bool {
 		old := m.in(top.Epoch)
 		now = mark{Read: min(max(old.Read, q.Read), top.Offset)}
 		now.Delivered = min(max(old.Delivered, q.Delivered, now.Read), top.Offset)
@@ -116,7 +116,7 @@ func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Posit
 // marked tells the caller's other devices, and in small rooms the others.
 func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 	h := call.Hub
-	tell(h, user, map[string]string{room.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
+	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
 	h.Engine().List(room.TableMember, name, "", maxMarked+1, func(all []room.Entry, err error) {
 		if err != nil || len(all) == 0 || len(all) > maxMarked {
 			return

@@ -31,7 +31,7 @@ const maxSeconds = 100 * 366 * 24 * 3600
 // sanction judges a call, and makes the sanction that it asks for.
 func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string) (s room.Sanction, err error) {
 	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
-	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Manages(q.Room)}
+	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Manages(q.Room), Payer: call.Payer()}
 	switch {
 	case q.IP != "" && table == room.TableBan:
 		s.Table, s.Who = room.TableBanIP, q.IP

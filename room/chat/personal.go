@@ -2,6 +2,7 @@ package chat
 
 import (
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/wire"
 )
 
@@ -9,8 +10,9 @@ import (
 // own room what is said there; that is a publication for each.
 const maxNotified = 100
 
-// tell puts something for a user into her own room; nil data: {}.
-func tell(h *room.Hub, user string, tags map[string]string, data []byte) {
+// tell puts an event for a user into the user's own room. The payer pays for that
+// room if it is not known yet. Nil data is {}.
+func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, data []byte) {
 	name := room.PersonalRoom(user)
 	if wire.CheckRoomName(name) != nil {
 		return
@@ -18,7 +20,7 @@ func tell(h *room.Hub, user string, tags map[string]string, data []byte) {
 	if data == nil {
 		data = noData
 	}
-	h.Publish(name, room.Message{Op: room.OpJSON, Data: data, Tags: tags}, nil)
+	h.Publish(name, room.Message{Op: room.OpJSON, Data: data, Tags: tags, Payer: payer}, nil)
 }
 
 // Said implements room.Config.Said: those who have a room in their lists learn
@@ -33,12 +35,12 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 		if other == m.From.User {
 			other = room.UsersOf(name)[1]
 		}
-		enroll(h.Engine(), name, m.From.User, "", maxMine, func(_ bool, err error) {
+		enroll(h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
 			if err != nil {
-				tell(h, other, notice, nil) // who cannot list it does not fill the other's list
+				tell(h, m.Payer, other, notice, nil) // who cannot list it does not fill the other's list
 				return
 			}
-			enroll(h.Engine(), name, other, "", maxGiven, func(bool, error) { tell(h, other, notice, nil) })
+			enroll(h.StateOf(m.Payer), name, other, "", maxGiven, func(bool, error) { tell(h, m.Payer, other, notice, nil) })
 		})
 		return
 	}
@@ -48,7 +50,7 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 		}
 		for _, e := range all {
 			if e.Name != m.From.User {
-				tell(h, e.Name, notice, nil)
+				tell(h, m.Payer, e.Name, notice, nil)
 			}
 		}
 	})

@@ -110,7 +110,7 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 		return
 	}
 	var now room.Settings
-	change(call.Hub.Engine(), room.Key{Table: room.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
+	change(call.State(), room.Key{Table: room.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
 		if q.Title != nil {
 			s.Title = *q.Title
 		}

@@ -28,7 +28,7 @@ type mine struct {
 
 // enroll puts a user on a room's roster and the room in the user's list, of which
 // most is the cap. new: it was not there.
-func enroll(e room.Engine, name, user, role string, most int, done func(new bool, err error)) {
+func enroll(e room.State, name, user, role string, most int, done func(new bool, err error)) {
 	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil || there {
 			write(e, name, user, role, err, done)
@@ -47,7 +47,7 @@ func enroll(e room.Engine, name, user, role string, most int, done func(new bool
 }
 
 // write is enroll without its caps, unless err has come before.
-func write(e room.Engine, name, user, role string, err error, done func(new bool, err error)) {
+func write(e room.State, name, user, role string, err error, done func(new bool, err error)) {
 	if err != nil {
 		done(false, err)
 		return
@@ -72,7 +72,7 @@ func write(e room.Engine, name, user, role string, err error, done func(new bool
 
 // capped is an error if a list has as many entries as it may. Two at a time may
 // both find room for the last one: a cap need not be that exact.
-func capped(e room.Engine, table, of string, most int, text string, done func(error)) {
+func capped(e room.State, table, of string, most int, text string, done func(error)) {
 	e.List(table, of, "", most, func(all []room.Entry, err error) {
 		switch {
 		case err != nil:
@@ -86,14 +86,14 @@ func capped(e room.Engine, table, of string, most int, text string, done func(er
 }
 
 // strike is enroll's inverse; what the user had read is forgotten, too.
-func strike(e room.Engine, name, user string, done func(error)) {
+func strike(e room.State, name, user string, done func(error)) {
 	e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(err error) {
 		if err != nil {
-			done(stateError(err))
+			done(room.StateError(err))
 			return
 		}
 		rest := []room.Key{{Table: room.TableMine, Of: user, Name: name}, markKey(name, user)}
-		each(rest, func(k room.Key, done func(error)) { e.Delete(k, room.AnyVersion, done) }, func(err error) { done(stateError(err)) })
+		each(rest, func(k room.Key, done func(error)) { e.Delete(k, room.AnyVersion, done) }, func(err error) { done(room.StateError(err)) })
 	})
 }
 
@@ -118,7 +118,7 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 		call.Done(nil, err)
 		return
 	}
-	e := call.Hub.Engine()
+	e := call.State()
 	room.RosterOf(e, q.Room, user, func(_ room.Roster, listed bool, err error) {
 		switch {
 		case err != nil:
@@ -133,7 +133,7 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 				answer(call, empty{}, err)
 				return
 			}
-			tell(call.Hub, user, map[string]string{room.TagEvent: eventRooms, tagRoom: q.Room}, nil)
+			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: q.Room}, nil)
 			happened(call, q.Room, eventJoin, user, func(err error) { answer(call, empty{}, err) })
 		})
 	})

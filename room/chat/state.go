@@ -15,11 +15,11 @@ const maxTries = 16
 // somebody else was faster. f gets the zero value if there is none, and may be
 // called more than once; false: there is nothing to change. Errors are for
 // call.Done.
-func change[T any](e room.Engine, k room.Key, f func(v *T, there bool) bool, done func(error)) {
+func change[T any](e room.State, k room.Key, f func(v *T, there bool) bool, done func(error)) {
 	try(e, k, f, done, maxTries)
 }
 
-func try[T any](e room.Engine, k room.Key, f func(*T, bool) bool, done func(error), left int) {
+func try[T any](e room.State, k room.Key, f func(*T, bool) bool, done func(error), left int) {
 	e.Get(k, func(entry room.Entry, err error) {
 		var v T
 		if err == nil && entry.Version != 0 {
@@ -42,20 +42,9 @@ func try[T any](e room.Engine, k room.Key, f func(*T, bool) bool, done func(erro
 				try(e, k, f, done, left-1)
 				return
 			}
-			done(stateError(err))
+			done(room.StateError(err))
 		})
 	})
-}
-
-// stateError is an error of the engine's State as callers are told it.
-func stateError(err error) error {
-	switch err {
-	case nil:
-		return nil
-	case room.ErrStateFull:
-		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server keeps as many facts as it may")
-	}
-	return wire.ErrInternal
 }
 
 // each calls f for one of all after the other, f's done being called; the first

@@ -1,0 +1,150 @@
+package room
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"webim/room/budget"
+)
+
+// Each entry of the State has an owner who pays for it, and no owner may fill the
+// State: see budget.Pool. A user whom a token names pays for what it makes. A guest,
+// whose name costs nothing, and a client without a name stand for their address.
+// What the server API writes is the server's, and bound by the limit alone.
+//
+// Hubs count what the State holds by watching it, so each node knows all shares and
+// every engine has them.
+
+// ErrShareFull means that the owner holds as much of the State as one owner may.
+var ErrShareFull = errors.New("room: the owner holds as much state as it may")
+
+// payerOf is the owner who pays for what a client makes the server keep.
+func payerOf(who *identity, addr netip.Addr) budget.Owner {
+	if who.User == "" || IsGuest(who.User) {
+		return budget.Addr(addr)
+	}
+	return budget.User(who.User)
+}
+
+// stateShares counts the entries of the State by owner.
+type stateShares struct {
+	pool *budget.Pool
+
+	mu    sync.Mutex     // innermost
+	given map[string]int // by user: entries of the user's list that others pay for
+}
+
+// watchShares begins to count.
+func (h *Hub) watchShares() (stops []func()) {
+	limit := h.engine.MaxState()
+	if limit > 0 {
+		limit -= limit / reserve // the rest is for bans and mutes
+	}
+	h.shares.pool, h.shares.given = budget.NewPool(limit), map[string]int{}
+	for _, table := range []string{TableRoom, TableMember, TableMine, TableMark, TableBan, TableBanIP, TableMute} {
+		stops = append(stops, h.engine.Watch(table, h.countShare))
+	}
+	return stops
+}
+
+// countShare moves an entry from the share of its owner to that of the next one.
+func (h *Hub) countShare(was, is Entry) {
+	if isGuarded(is.Key) {
+		return
+	}
+	s := &h.shares
+	if was.Value != nil {
+		s.pool.Add(was.Owner, -was.Cost())
+		s.count(was, -1)
+	}
+	if is.Value != nil {
+		s.pool.Add(is.Owner, is.Cost())
+		s.count(is, 1)
+	}
+}
+
+// isGift tells whether somebody else pays for an entry of a user's list.
+func (e *Entry) isGift() bool {
+	return e.Table == TableMine && !IsGuest(e.Of) && e.Owner != budget.User(e.Of)
+}
+
+func (s *stateShares) count(e Entry, n int) {
+	if !e.isGift() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.given[e.Of] += n; s.given[e.Of] <= 0 {
+		delete(s.given, e.Of)
+	}
+}
+
+func (s *stateShares) hasGifts(user string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given[user] > 0
+}
+
+// StateOf is the engine's State for an owner, who pays for each entry that is new:
+// Put returns ErrShareFull if the owner's share has no room for it. An entry that
+// is there already stays its owner's. Entries that an address pays for are a
+// guest's, and end when the guest's token does.
+func (h *Hub) StateOf(o budget.Owner) State { return paidState{h.engine, h, o} }
+
+type paidState struct {
+	State
+	hub   *Hub
+	owner budget.Owner
+}
+
+// Put implements State.
+func (p paidState) Put(e Entry, done func(uint64, error)) {
+	if e.Version != 0 && e.Version != AnyVersion {
+		p.State.Put(e, done)
+		return
+	}
+	e.Owner = p.owner
+	if p.owner.IsAddr() && e.Expires.IsZero() {
+		e.Expires = time.Now().Add(guestTime)
+	}
+	if !isGuarded(e.Key) && !p.hub.shares.pool.Fits(p.owner, e.Cost()) {
+		p.hub.counters.overShare.Add(1)
+		done(0, ErrShareFull)
+		return
+	}
+	p.State.Put(e, done)
+}
+
+// adopt has a user pay from now on for the memberships that others made for it
+// before it first connected. What does not fit into the user's share stays theirs.
+func (h *Hub) adopt(user string) {
+	if user == "" || IsGuest(user) || !h.shares.hasGifts(user) {
+		return
+	}
+	owner := budget.User(user)
+	take := func(e Entry) {
+		if e.Version == 0 || e.Owner == owner || !h.shares.pool.Fits(owner, e.Cost()) {
+			return
+		}
+		e.Owner = owner
+		h.engine.Put(e, func(uint64, error) {}) // if it has changed meanwhile, the next connection adopts it
+	}
+	h.engine.List(TableMine, user, "", maxAdopted, func(all []Entry, err error) {
+		if err != nil {
+			return // the next connection adopts them
+		}
+		for _, e := range all {
+			take(e)
+			h.engine.Get(Key{TableMember, e.Name, user}, func(e Entry, err error) {
+				if err == nil {
+					take(e)
+				}
+			})
+		}
+	})
+}
+
+// maxAdopted is how many memberships one connection adopts; the next one goes on.
+const maxAdopted = 1000
