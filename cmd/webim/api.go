@@ -96,8 +96,8 @@ func (p *program) handlers() (pages, inside http.Handler, err error) {
 			pages = p.liveOver(pages)
 		}
 	}
-	if len(p.keys) > 0 {
-		server, err := api.New(api.Config{Hub: p.hub, Keys: p.keys, Hosts: p.cfg.APIHost, Logger: p.log})
+	if len(p.apiKeys) > 0 {
+		server, err := api.New(api.Config{Hub: p.hub, Keys: p.apiKeys, Hosts: p.cfg.APIHost, Logger: p.log})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -125,7 +125,7 @@ func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 func (p *program) greetAPI(out io.Writer) {
 	key := ""
 	if !p.cfg.given("api_key") && len(p.cfg.APIKeyFile) == 0 {
-		key = p.keys[0]
+		key = p.apiKeys[0]
 	}
 	inside, outside := p.bases()
 	base := inside

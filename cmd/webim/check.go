@@ -13,23 +13,11 @@ import (
 // check prints the effective configuration in YAML. As a file for --config it
 // makes the same configuration, but for secrets, which it does not print.
 func check(c *config, out io.Writer) error {
-	if c.TLSCert != "" {
-		if _, err := newCertificates(c.TLSCert, c.TLSKey); err != nil {
-			return usagef("the certificate cannot be used: %v.", err)
-		}
-	}
-	warnings, err := c.checkTokens()
+	p, err := c.prepare()
 	if err != nil {
 		return err
 	}
-	if _, err := c.apiKeys(); err != nil {
-		return err
-	}
-	if _, err := c.hookSecret(); err != nil {
-		return err
-	}
-	warnings = append(warnings, c.hookWarnings()...)
-	raiseFiles()
+	defer p.close()
 	computed := netpoll.New(c.netpollConfig(), nil).Config()
 	w := bufio.NewWriter(out)
 	for _, s := range table {
@@ -40,10 +28,7 @@ func check(c *config, out io.Writer) error {
 		fmt.Fprintf(w, "%s: %s # %s%s\n", s.key(), c.yaml(s), c.source(s), here(c, s, computed))
 	}
 	writeRooms(w, c.rooms)
-	for _, name := range c.unknown {
-		fmt.Fprintf(w, "# %s names no setting and is ignored\n", name)
-	}
-	for _, warning := range warnings {
+	for _, warning := range p.warnings {
 		fmt.Fprintf(w, "# warning: %s\n", warning)
 	}
 	return w.Flush()

@@ -79,7 +79,7 @@ func testAtTheLimit(t *testing.T, program string) {
 // testOutOfFiles: the operator has promised more clients than there are files.
 func testOutOfFiles(t *testing.T, program string) {
 	r := launch(t, program, small, "--dev", "--listen", "127.0.0.1:0", "--max-conns", "1000")
-	r.awaitLog("max_conns is more than the limit of open files allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)")
+	r.awaitLog("max_conns is 1000, more than the limit of open files, which is 64, allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)")
 	opened, stop := make(chan *socket), make(chan struct{})
 	var clients sync.WaitGroup
 	clients.Go(func() { // one after the other; the one too many waits for its answer

@@ -81,26 +81,19 @@ func (c *config) checkHookURL(text string) error {
 }
 
 // hooksOf makes the hooks that the settings ask for; nil: none.
-func (p *program) hooksOf() (*api.Hooks, error) {
+func (p *program) hooksOf() *api.Hooks {
 	c := p.cfg
 	if !c.hooked() {
-		return nil, nil
+		return nil
 	}
-	secret, err := c.hookSecret()
-	if err != nil {
-		return nil, err
-	}
-	for _, warning := range c.hookWarnings() {
-		p.log.Warn(warning)
-	}
-	hc := api.HooksConfig{URLs: c.hookURLs(), Rooms: c.HookRooms, Timeout: c.HookTimeout, Secret: secret, Concurrency: c.HookConcurrency, Logger: p.log}
+	hc := api.HooksConfig{URLs: c.hookURLs(), Rooms: c.HookRooms, Timeout: c.HookTimeout, Secret: p.hookSecret, Concurrency: c.HookConcurrency, Logger: p.log}
 	for _, name := range c.HookHeaders {
 		hc.Headers = append(hc.Headers, http.CanonicalHeaderKey(name))
 	}
 	for k := range room.NumHooks {
 		hc.Open[k] = slices.Contains(c.HookOpen, k.String())
 	}
-	return api.NewHooks(hc), nil
+	return api.NewHooks(hc)
 }
 
 // minHookSecret is the least length of a secret that nobody guesses, in bytes.

@@ -56,9 +56,6 @@ func (p *program) openInternal() error {
 	if in.addr, err = in.server.Listen(a.listener()); err != nil {
 		return a.cannotListen(p.cfg.Internal, err)
 	}
-	if !a.local() {
-		p.log.Warn("the internal address can be reached from other machines: see that only yours can", "addr", in.addr.String())
-	}
 	p.log.Info("listening", "addr", in.addr.String(), "network", in.addr.Network(), "internal", true)
 	return nil
 }

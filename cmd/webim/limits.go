@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -29,13 +28,13 @@ func raiseFiles() (limit uint64) {
 	return l.Cur
 }
 
-// logFiles says how many clients the limit of open files makes.
-func logFiles(log *slog.Logger, limit uint64, clients int) {
-	log.Info("limit of open files", "files", limit, "clients", clients)
-	if uint64(clients)+ownFiles > limit {
-		log.Warn("max_conns is more than the limit of open files allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)",
-			"files", limit, "max_conns", clients)
+// fileWarnings says whether the limit of open files allows the clients that are
+// promised.
+func (c *config) fileWarnings(limit uint64) []string {
+	if uint64(c.MaxConns)+ownFiles <= limit {
+		return nil
 	}
+	return []string{fmt.Sprintf("max_conns is %d, more than the limit of open files, which is %d, allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)", c.MaxConns, limit)}
 }
 
 // netpollConfig is the settings that package netpoll has.

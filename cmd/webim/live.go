@@ -18,15 +18,15 @@ const livePrefix = "/live/"
 
 // newFeed makes what feeds the live picture, unless nobody could open it.
 func (p *program) newFeed() (err error) {
-	if len(p.keys) == 0 && p.tokens == nil {
+	if len(p.apiKeys) == 0 && p.tokens == nil {
 		return nil
 	}
-	if p.guard, err = api.NewGuard(p.keys, p.cfg.APIHost); err != nil {
+	if p.guard, err = api.NewGuard(p.apiKeys, p.cfg.APIHost); err != nil {
 		return err
 	}
 	p.feed, err = live.New(live.Config{Hub: p.hub, Guard: p.guard, Version: "webim " + version, Logger: p.log,
 		Methods: func(c netpoll.Conn) []string {
-			if len(p.keys) == 0 || c.Server() == p.server && !p.cfg.API {
+			if len(p.apiKeys) == 0 || c.Server() == p.server && !p.cfg.API {
 				return nil // the API is not there
 			}
 			return api.Methods()

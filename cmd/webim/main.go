@@ -11,6 +11,14 @@
 // (WEBIM_MAX_CONNS) and a key of the file given by --config (max_conns); the
 // flag goes before the variable, the variable before the file.
 //
+// SIGTERM and SIGINT send the clients away, over a time, and then end the program;
+// who comes meanwhile is told 503. A second one ends it at once. SIGHUP never ends it:
+// it reads the certificate again, which is also read again by itself when its files
+// change. A service manager that names a socket in NOTIFY_SOCKET is told all that.
+//
+// check says all that serve would say about the same settings: both call
+// config.prepare.
+//
 // It ends with 0 after SIGTERM or SIGINT; with 1 when it cannot serve; with 2
 // for wrong settings.
 package main

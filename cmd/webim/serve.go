@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"webim/netpoll"
@@ -19,95 +20,109 @@ import (
 
 // A program is a server with all that belongs to it.
 type program struct {
+	*prepared
 	cfg    *config
 	log    *slog.Logger
 	server *netpoll.Server
 	health health
-	certs  *certificates   // nil without TLS
-	tokens *token.Verifier // nil without keys
 	hub    *room.Hub
 	hooks  *api.Hooks // nil without a backend to ask
-	keys   []string   // of the API
 	guard  *api.Guard // of the live picture
 	feed   *live.Feed // nil if nobody could watch
 	inner  *internal  // nil without --internal
 	plain  []net.Addr // bound, in the order of --listen
 	secure []net.Addr
+
+	notifyFailed atomic.Bool // that has been logged
 }
 
 // serve runs the server until a signal ends it. It writes the page's address
-// to out and its log to errs.
+// to out and its log to errs. SIGHUP never ends it.
 func serve(c *config, out, errs io.Writer) error {
 	// Asked for first, so that no signal is missed.
-	signals := make(chan os.Signal, 2)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	signal.Notify(hangups, syscall.SIGHUP)
 
 	setGC()
-	files := raiseFiles()
 	p := &program{cfg: c, log: c.newLogger(errs)}
 	slog.SetDefault(p.log)
 	if err := p.start(); err != nil {
 		return err
 	}
-	logFiles(p.log, files, p.server.Config().MaxConns)
+	p.log.Info("limit of open files", "files", p.files, "clients", p.server.Config().MaxConns)
 	p.greet(out)
 	collect() // what starting left behind
+	p.notifyReady()
+	return p.run(signals, hangups)
+}
 
-	p.log.Info("shutting down", "signal", (<-signals).String(), "spread", c.ShutdownSpread, "timeout", c.ShutdownTimeout)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		p.stop()
-	}()
-	select {
-	case <-ended:
-		return nil
-	case sig := <-signals:
-		return fmt.Errorf("a second signal (%v) ended it before all clients had left", sig)
+// run serves until a signal ends it, and then until all clients have left or a second
+// one ends that, too.
+func (p *program) run(signals, hangups <-chan os.Signal) error {
+	var ended chan struct{}
+	for {
+		select {
+		case <-hangups:
+			if ended == nil {
+				p.reload()
+			}
+		case sig := <-signals:
+			if ended != nil {
+				return fmt.Errorf("a second signal (%v) ended it before all clients had left", sig)
+			}
+			p.log.Info("shutting down", "signal", sig.String(), "spread", p.cfg.ShutdownSpread, "timeout", p.cfg.ShutdownTimeout)
+			ended = make(chan struct{})
+			go func() {
+				defer close(ended)
+				p.stop()
+			}()
+		case <-ended:
+			return nil
+		}
 	}
+}
+
+// reload reads again what can be read again without a restart.
+func (p *program) reload() {
+	p.log.Info("SIGHUP: the certificate is read again; all other settings are read at start only")
+	p.notifyReload()
+	if p.certs != nil {
+		p.certs.look(p.log, true)
+	}
+	p.notifyServing()
 }
 
 // start wires the parts and opens the listeners.
 func (p *program) start() error {
 	var err error
-	if p.keys, err = p.cfg.apiKeys(); err != nil {
+	if p.prepared, err = p.cfg.prepare(); err != nil {
 		return err
 	}
-	keys, err := p.cfg.tokenKeys()
-	if err != nil {
-		return err
-	}
-	if p.tokens, err = p.cfg.verifierOf(keys); err != nil {
-		return err
+	for _, warning := range p.warnings {
+		p.log.Warn(warning)
 	}
 	rc := p.cfg.roomConfig()
 	if p.tokens != nil {
-		for _, warning := range p.tokens.Warnings() {
-			p.log.Warn(warning)
-		}
 		p.tokens.Start()
 		rc.Tokens = p.tokens
 	}
 	rc.Revoked, rc.Audit = &token.Revoked{}, p.log
 	if rc.Anonymous {
-		if rc.Guests, err = guestsOf(keys); err != nil {
-			p.closeTokens()
+		if rc.Guests, err = guestsOf(p.tokenKeys); err != nil {
+			p.prepared.close()
 			return err
 		}
 	}
-	if p.hooks, err = p.hooksOf(); err != nil {
-		p.closeTokens()
-		return err
-	}
-	if p.hooks != nil {
+	if p.hooks = p.hooksOf(); p.hooks != nil {
 		rc.Backend = p.hooks
 	}
 	p.hub = room.NewHub(rc)
 	pages, inside, err := p.handlers()
 	if err != nil {
 		p.closeHooks()
-		p.closeTokens()
+		p.prepared.close()
 		return err
 	}
 	nc := p.cfg.netpollConfig()
@@ -133,10 +148,13 @@ func (p *program) start() error {
 		}
 		p.hub.Stop()
 		p.closeHooks()
-		p.closeTokens()
+		p.prepared.close()
 		return err
 	}
 	p.server.Tick(janitorInterval, newJanitor().look)
+	if p.certs != nil {
+		p.server.Tick(certificateInterval, func() { p.certs.look(p.log, false) })
+	}
 	return nil
 }
 
@@ -146,12 +164,6 @@ func (p *program) listen() (err error) {
 		if p.plain, err = p.open(p.plain, text, false); err != nil {
 			return err
 		}
-	}
-	if len(p.cfg.TLSListen) == 0 {
-		return nil
-	}
-	if p.certs, err = newCertificates(p.cfg.TLSCert, p.cfg.TLSKey); err != nil {
-		return usagef("the certificate cannot be used: %v.", err)
 	}
 	for _, text := range p.cfg.TLSListen {
 		if p.secure, err = p.open(p.secure, text, true); err != nil {
@@ -180,18 +192,9 @@ func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, er
 	return append(all, addr), nil
 }
 
-// greet says where the page is, and who may use it.
+// greet says, with --dev, where the page is.
 func (p *program) greet(out io.Writer) {
-	for _, name := range p.cfg.unknown {
-		p.log.Warn("this variable names no setting and is ignored", "name", name)
-	}
 	if !p.cfg.Dev {
-		switch {
-		case p.cfg.Open:
-			p.log.Warn("open is set: whoever can reach the port can read and write every room that the section rooms does not name")
-		case p.tokens == nil && !p.cfg.anonymous() && p.cfg.HookConnect == "":
-			p.log.Warn("nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one")
-		}
 		return
 	}
 	scheme, addrs := "http", p.plain
@@ -206,6 +209,7 @@ func (p *program) greet(out io.Writer) {
 
 // stop ends the server politely, or at the deadline.
 func (p *program) stop() {
+	p.notifyStopping()
 	p.health.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
 	defer cancel()
@@ -215,12 +219,6 @@ func (p *program) stop() {
 	p.inner.close(ctx)
 	p.hub.Stop()
 	p.closeHooks()
-	p.closeTokens()
+	p.prepared.close()
 	p.log.Info("ended")
-}
-
-func (p *program) closeTokens() {
-	if p.tokens != nil {
-		p.tokens.Close()
-	}
 }

@@ -43,17 +43,6 @@ func (c *config) verifierOf(keys []token.Key) (*token.Verifier, error) {
 	return v, nil
 }
 
-// checkTokens judges the settings of tokens. The warnings are sentences without
-// stops.
-func (c *config) checkTokens() (warnings []string, err error) {
-	v, err := c.newVerifier()
-	if v == nil {
-		return nil, err
-	}
-	defer v.Close()
-	return v.Warnings(), nil
-}
-
 // noKeys says which settings demand something of tokens where there can be
 // none: their author believes that somebody is kept out.
 func (c *config) noKeys() error {
