@@ -40,6 +40,11 @@ func (w *worker) message(r *record, ev event) {
 	if f&fClosing != 0 {
 		return // also after a panic
 	}
+	w.keepEvent(ev)
+}
+
+// keepEvent keeps a message for later: a copy, unless the memory is the message's own.
+func (w *worker) keepEvent(ev event) {
 	if !ev.own {
 		ev.data, ev.own = bytes.Clone(ev.data), true
 	}
@@ -53,8 +58,13 @@ func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
 	ev := w.again
 	w.again = event{}
 	*messages--
-	if r.flags.Load()&fClosing == 0 {
+	if r.flags.Load()&fClosing != 0 {
+		return w.keep(s, r, b)
+	}
+	if !ev.compressed {
 		w.message(r, ev)
+	} else if err := s.take(w, r, ev, s.maxMessageOf(r), messages); err != nil { // it had to rest
+		return s.broken(r, err)
 	}
 	return w.keep(s, r, b)
 }

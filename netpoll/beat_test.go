@@ -79,8 +79,8 @@ func TestBeatNow(t *testing.T) {
 		r.flags.Store(fOpen | fBlocked)
 		r.turn.Store(c.before)
 		m.s.beatNow(r)
-		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || m.s.pool.n != c.tasks {
-			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, m.s.pool.n)
+		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || m.s.pool.front.n != c.tasks {
+			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, m.s.pool.front.n)
 		}
 	}
 }

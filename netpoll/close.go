@@ -41,7 +41,8 @@ type extra struct {
 	tls    *tlsState
 	data   any
 	reason string
-	held   int // calls of Later and Again that are not done
+	held   int    // calls of Later and Again that are not done
+	rest   uint32 // with fResting: the tick at which the connection is read again
 }
 
 // extraLocked returns the connection's extra, made if need be.

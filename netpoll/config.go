@@ -65,6 +65,9 @@ type Config struct {
 	// MaxMessage bounds the bytes of one incoming message, before and after
 	// inflating; 0: 1 MiB. Above it: 1009. Swoole's package_max_length.
 	MaxMessage int
+	// MaxRestricted is MaxMessage for connections that Conn.Restrict was called for;
+	// 0: 256 KiB.
+	MaxRestricted int
 	// MaxFragments bounds the frames of one message, empty ones too; 0: 16 and
 	// one for every 64 bytes of MaxMessage. Above it: 1009.
 	MaxFragments int
@@ -159,6 +162,7 @@ func (c Config) withDefaults() Config {
 	dur(&c.CloseTimeout, 5*time.Second)
 	dur(&c.MessageTimeout, 2*time.Minute)
 	def(&c.MaxMessage, 1<<20)
+	def(&c.MaxRestricted, 256<<10)
 	def(&c.MaxFragments, 16+c.MaxMessage/64)
 	def(&c.ControlRate, 1000)
 	def(&c.MaxQueue, 1<<20)

@@ -24,7 +24,7 @@ func (s *Server) judge(r *record) {
 		return
 	}
 	next := now + s.ticks.idle
-	for _, d := range [...]uint32{s.judgeOutput(r, now, f), s.judgeInput(r, now), s.judgePeer(r, now, f)} {
+	for _, d := range [...]uint32{s.judgeRest(r, now, f), s.judgeOutput(r, now, f), s.judgeInput(r, now), s.judgePeer(r, now, r.flags.Load())} {
 		if d != 0 && int32(d-next) < 0 {
 			next = d
 		}

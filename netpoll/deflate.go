@@ -118,7 +118,7 @@ func (w *worker) inflateEvent(ev *event, max int) *protocolError {
 	if err != nil {
 		return err
 	}
-	ev.data = out
+	ev.data, ev.compressed = out, false
 	// A large message's memory is not kept: idle workers are idle memory too.
 	if w.inflate = out; cap(out) > readSize {
 		w.inflate = nil

@@ -17,14 +17,15 @@
 //	          addrs.go
 //	park      poller.go                 the loop's epoll goroutine
 //	readable  poller.go (ready)         the loop's epoll goroutine
-//	turn      turn.go, record.go        the workers share one ready list
+//	turn      turn.go, ring.go,         the workers share one ready list
+//	          record.go
 //	handshake http.go, request.go,      a worker that holds the turn;
 //	          upgrade.go, refuse.go     in handshake.go (TLS) a goroutine
 //	          handshake.go, tls.go      while the handshake lasts
 //	          bridge.go, lent.go        net/http's goroutines
 //	decode    read.go, message.go,      a worker that holds the turn
 //	          frame.go, deflate.go,
-//	          unfinished.go
+//	          unfinished.go, cost.go
 //	handler   handler.go                a worker that holds the turn
 //	queue     conn.go, queue.go,        any goroutine
 //	          encode.go, log.go,
@@ -47,6 +48,11 @@
 // The one turn without a worker is a ping's: the loop's goroutine takes the turns
 // of those that have none and are due only that, a few at a time between two
 // looks at its sockets.
+//
+// What a client makes the server read and inflate is told to the handler's [Meter],
+// which may let the connection rest: it is not read for a while. A connection in the
+// background waits on a list of its own, and half of the workers at least stay free
+// of that list. So whoever makes work for the server waits behind those that do not.
 //
 // All callbacks of a connection (open, message, full, drained, close) run on
 // its turn: one at a time, in order, on changing workers. A callback that

@@ -92,7 +92,7 @@ func (s *Server) beatOf(f uint32) *beat {
 // beat sends the next message of a heartbeat when it is due, and closes who has
 // not answered the last. r.deadline is when that was sent.
 func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
-	if f&(fProtected|fPaused|fHeld|fBlocked) != 0 {
+	if f&(fProtected|fPaused|fHeld|fResting|fBlocked) != 0 {
 		r.flags.And(^fPinged)
 	} else if f&fPinged != 0 {
 		if int32(r.seen.Load()-r.deadline.Load()) < 0 {
@@ -124,7 +124,7 @@ func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
 // nothing else can be: it is open and busy, or has answered its last ping. It
 // reads only atomics, so that a live connection costs no turn.
 func (s *Server) nextPing(r *record, now uint32) (due uint32, settled bool) {
-	const unsettling = fClosing | fBlocked | fUnfinished | fProtected | fPaused | fHeld
+	const unsettling = fClosing | fBlocked | fUnfinished | fProtected | fPaused | fHeld | fResting
 	f, seen := r.flags.Load(), r.seen.Load()
 	if f&(fOpen|unsettling) != fOpen || f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
 		return 0, false
@@ -207,7 +207,7 @@ func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
 	if s.cfg.PingInterval < 0 {
 		return 0
 	}
-	if f&(fProtected|fPaused|fHeld|fBlocked) != 0 {
+	if f&(fProtected|fPaused|fHeld|fResting|fBlocked) != 0 {
 		// What we do not read we cannot judge; and a ping would wait behind
 		// what the socket refuses, which WriteTimeout judges.
 		r.flags.And(^fPinged)

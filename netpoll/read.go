@@ -90,6 +90,7 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 
 func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	messages := messageBudget
+	w.meter, w.cost = s.meterOf(r), Cost{}
 	for end := r.bytesIn + readBudget; r.bytesIn < end && messages > 0; {
 		if s.stopped(r) {
 			return false
@@ -119,11 +120,11 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	return true
 }
 
-// stopped reports whether reading must wait: for Resume or for done. Whoever
-// clears the flag wakes the turn, and fReadable still stands.
+// stopped reports whether reading must wait: for Resume, for done, or for the end of
+// a rest. Whoever clears the flag wakes the turn, and fReadable still stands.
 func (s *Server) stopped(r *record) bool {
 	f := r.flags.Load()
-	return f&(fPaused|fHeld) != 0 && f&fClosing == 0
+	return f&(fPaused|fHeld|fResting) != 0 && f&fClosing == 0
 }
 
 // fill reads into the worker's buffer behind the first at bytes. n is 0 when
@@ -193,19 +194,18 @@ func (w *worker) takeRest(s *Server, r *record) []byte {
 // decode hands whole messages to the handler; it reports whether to go on.
 // What is left over is kept.
 func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
-	lim := limits{maxMessage: s.cfg.MaxMessage, maxFragments: s.cfg.MaxFragments, deflate: r.flags.Load()&fDeflate != 0}
+	lim := limits{maxMessage: s.maxMessageOf(r), maxFragments: s.cfg.MaxFragments, deflate: r.flags.Load()&fDeflate != 0}
 	began := w.dec.idle()
 	w.ready = false
 	for len(b) > 0 {
 		ev, n, err := w.dec.next(b, lim)
-		if err == nil && ev.compressed {
-			err = w.inflateEvent(&ev, s.cfg.MaxMessage)
-			*messages -= len(ev.data) / inflateWork
-		}
 		if err != nil {
 			return s.broken(r, err)
 		}
 		b = b[n:]
+		if n > 0 {
+			w.ate(n)
+		}
 		if ev.op == 0 {
 			if n == 0 {
 				break
@@ -214,18 +214,40 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		}
 		began = began || !ev.op.IsControl() // what comes between fragments begins no message
 		*messages--
-		if err := s.deliver(w, r, ev); err != nil {
+		if err := s.take(w, r, ev, lim.maxMessage, messages); err != nil {
 			return s.broken(r, err)
 		}
 		if *messages <= 0 || w.again.op != 0 || s.stopped(r) {
 			w.ready = len(b) > 0
 			break
 		}
+		lim.maxMessage = s.maxMessageOf(r) // the message may have ended Restrict
 	}
+	s.settle(w, r)
 	if began && !w.dec.idle() {
 		w.since = s.clock.look()
 	}
 	return w.keep(s, r, b)
+}
+
+// take delivers an event, inflated. If its connection must rest first, the message
+// is kept as it came, for later.
+func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *protocolError {
+	if !ev.compressed {
+		return s.deliver(w, r, ev)
+	}
+	if !s.inflatable(w, r) {
+		w.keepEvent(ev)
+		return nil
+	}
+	if err := w.inflateEvent(&ev, max); err != nil {
+		return err
+	}
+	w.cost.Inflated += len(ev.data)
+	*messages -= len(ev.data) / inflateWork
+	err := s.deliver(w, r, ev)
+	s.settle(w, r)
+	return err
 }
 
 // broken fails the connection. While it is closing already, what else the
@@ -293,13 +315,23 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 	if !s.controlAllowed(r) {
 		return errControlFlooded
 	}
-	if ev.op == ws.OpPing {
+	switch {
+	case ev.op == ws.OpPing:
+		w.cost.Controls++
 		s.pong(w, r, ev.data)
-	} else {
-		s.ponged(r, ev.data)
+		return nil
+	case s.answered(r):
+		w.cost.Bytes -= len(ev.data) + pongHeaderLen
+		w.cost.Frames--
+	default:
+		w.cost.Controls++
 	}
+	s.ponged(r, ev.data)
 	return nil
 }
+
+// pongHeaderLen is the header of a client's pong: 2 bytes and the mask.
+const pongHeaderLen = 6
 
 // closingAnswer echoes the client's code (RFC 6455, section 5.5.1).
 func closingAnswer(code ws.StatusCode, reason string) closing {

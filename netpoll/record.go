@@ -92,6 +92,9 @@ const (
 	fArmed      // closing: the deadline is set
 	fBeat0      // see fBeat
 	fBeat1
+	fResting    // it is not read until extra.rest; owned by the turn
+	fRestricted // Conn.Restrict
+	fBackground // its turns wait for those of others
 
 	// fBeat is the HeartbeatID.
 	fBeat     = fBeat0 | fBeat1

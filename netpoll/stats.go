@@ -25,6 +25,7 @@ type Stats struct {
 	Unfinished   int64         // bytes of unfinished input, now
 	Evictions    int64         // connections closed because Queued was at its limit
 	Dropped      int64         // messages not queued under DropNewest
+	Rests        int64         // times that a connection was not read, by the Verdict of a Meter
 	Panics       int64         // of callbacks
 	AcceptPauses int64         // times that no descriptor was free
 	Workers      int           // in all
@@ -36,8 +37,8 @@ type Stats struct {
 
 // counters are the server's, those that no record has.
 type counters struct {
-	accepted, opened, open, dropped, evictions, panics, acceptPauses atomic.Int64
-	closed                                                           [numCauses]atomic.Int64
+	accepted, opened, open, dropped, evictions, rests, panics, acceptPauses atomic.Int64
+	closed                                                                  [numCauses]atomic.Int64
 	// Of closed connections; open ones are added up from their records.
 	messagesIn, messagesOut, bytesIn, bytesOut atomic.Int64
 
@@ -62,7 +63,7 @@ func (s *Server) Stats() Stats {
 		Refused: map[string]int64{}, Closed: map[Cause]int64{},
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),
-		Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
+		Rests: c.rests.Load(), Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
 		Workers: s.cfg.Workers,
 	}
 	st.WorkersBusy, st.Worked = s.pool.use()

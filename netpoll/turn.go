@@ -89,9 +89,8 @@ type task struct {
 	at int64 // nanoseconds of the clock when it was queued; 0: not measured
 }
 
-// pool is the ready list and the workers that take from it, in order. The
-// list is a ring that grows to the most that was ever ready at once and is
-// let go when it has been empty.
+// pool is the ready list and the workers that take from it, in order. What is in the
+// background has a list of its own.
 type pool struct {
 	clock   *clock
 	latency Histogram // of tasks, from queued to taken
@@ -99,9 +98,10 @@ type pool struct {
 
 	mu     sync.Mutex
 	cond   sync.Cond
-	ring   []task // len is a power of two
-	head   int
-	n      int
+	front  ring
+	back   ring   // of connections whose Meter put them into the background
+	behind int    // workers that run a task of back
+	waited uint32 // takes while something was in back
 	pushed uint32
 	idle   int // workers that wait, or have left
 	closed bool
@@ -109,10 +109,12 @@ type pool struct {
 	worked, counted int64 // nanoseconds that workers were not idle, added up until then
 }
 
-const ringMin = 1 << 10
+// backTurn says how often a task in the background goes first: every so many tasks,
+// so that a busy server does not starve them.
+const backTurn = 64
 
 func newPool(c *clock, workers int) *pool {
-	p := &pool{clock: c, workers: workers, ring: make([]task, ringMin), counted: c.nanos()}
+	p := &pool{clock: c, workers: workers, counted: c.nanos()}
 	p.cond.L = &p.mu
 	return p
 }
@@ -132,42 +134,49 @@ func (p *pool) pushLocked(t task) {
 	if p.pushed++; p.pushed%16 == 0 {
 		t.at = p.clock.nanos()
 	}
-	if p.n == len(p.ring) {
-		p.resize(2 * len(p.ring))
+	if t.r != nil && t.r.flags.Load()&fBackground != 0 {
+		p.back.push(t)
+	} else {
+		p.front.push(t)
 	}
-	p.ring[(p.head+p.n)&(len(p.ring)-1)] = t
-	p.n++
 }
 
-func (p *pool) resize(size int) {
-	ring := make([]task, size)
-	for i := range p.n {
-		ring[i] = p.ring[(p.head+i)&(len(p.ring)-1)]
-	}
-	p.ring, p.head = ring, 0
-}
-
-// take waits for the next task; ok is false once the pool is closed.
-func (p *pool) take() (t task, ok bool) {
+// take waits for the next task; ok is false once the pool is closed. back says that it
+// is in the background; the worker hands that in with its next take.
+func (p *pool) take(last bool) (t task, back, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.n == 0 {
-		if p.closed {
+	if last {
+		p.behind--
+	}
+	for {
+		if p.back.n > 0 && p.backLocked() {
+			p.behind++
+			return p.back.pop(), true, true
+		}
+		if p.front.n > 0 {
+			return p.front.pop(), false, true
+		}
+		if p.closed && p.back.n == 0 {
 			p.idleLocked(1)
-			return task{}, false
+			p.cond.Broadcast() // others may have waited for the last of back
+			return task{}, false, false
 		}
-		if len(p.ring) > ringMin {
-			p.resize(ringMin)
-		}
+		p.front.shrink()
+		p.back.shrink()
 		p.idleLocked(1)
 		p.cond.Wait()
 		p.idleLocked(-1)
 	}
-	t = p.ring[p.head]
-	p.ring[p.head] = task{}
-	p.head = (p.head + 1) & (len(p.ring) - 1)
-	p.n--
-	return t, true
+}
+
+// backLocked reports whether a task in the background is the next to run. They wait
+// for all others and have half of the workers at most, so that the rest is free for
+// whoever comes; a worker that ends one of them looks for the next, so none waits in
+// vain.
+func (p *pool) backLocked() bool {
+	p.waited++
+	return p.behind < max(1, p.workers/2) && (p.front.n == 0 || p.waited%backTurn == 0)
 }
 
 // idleLocked notes that so many workers more are idle. It reads the clock, which a
@@ -187,7 +196,7 @@ func (p *pool) use() (busy int, worked time.Duration) {
 	return p.workers - p.idle, time.Duration(p.worked)
 }
 
-// close lets the workers go once the list is empty.
+// close lets the workers go once the lists are empty.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -209,6 +218,8 @@ type worker struct {
 	ready   bool   // see input
 	since   uint32 // see input
 	again   event  // see input
+	meter   Meter  // of the connection's handler; nil: none
+	cost    Cost   // what the meter has not been told yet
 }
 
 // readSize is a worker's read buffer: one read(2) takes at most so much.
@@ -217,9 +228,11 @@ const readSize = 64 << 10
 func (w *worker) run() {
 	defer w.s.running.Done()
 	p := w.s.pool
+	back := false
 	for {
-		t, ok := p.take()
-		if !ok {
+		var t task
+		var ok bool
+		if t, back, ok = p.take(back); !ok {
 			return
 		}
 		if t.at != 0 {

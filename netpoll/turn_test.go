@@ -49,8 +49,8 @@ func twiceReady(p *pool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seen := map[*Turn]bool{}
-	for i := range p.n {
-		t := p.ring[(p.head+i)&(len(p.ring)-1)].t
+	for i := range p.front.n {
+		t := p.front.tasks[(p.front.head+i)&(len(p.front.tasks)-1)].t
 		if seen[t] {
 			return true
 		}
@@ -245,23 +245,23 @@ func TestPoolRing(t *testing.T) {
 				model = append(model, turn)
 			}
 			for range min(len(model), rapid.SampledFrom([]int{0, 1, 7, ringMin / 2, ringMin, 3 * ringMin}).Draw(t, "takes")) {
-				got, ok := p.take()
+				got, _, ok := p.take(false)
 				if !ok || got.t != model[0] {
 					t.Fatalf("took %p, %v; want %p, the oldest of %d", got.t, ok, model[0], len(model))
 				}
 				model = model[1:]
 			}
-			if n := len(p.ring); p.n != len(model) || n < p.n || n&(n-1) != 0 {
-				t.Fatalf("%d tasks in a ring of %d; want %d", p.n, n, len(model))
+			if n := len(p.front.tasks); p.front.n != len(model) || n < p.front.n || n&(n-1) != 0 {
+				t.Fatalf("%d tasks in a ring of %d; want %d", p.front.n, n, len(model))
 			}
 		}
 		p.close()
 		for range model {
-			if got, ok := p.take(); !ok || !slices.Contains(model, got.t) {
+			if got, _, ok := p.take(false); !ok || !slices.Contains(model, got.t) {
 				t.Fatal("close has lost a task")
 			}
 		}
-		if _, ok := p.take(); ok {
+		if _, _, ok := p.take(false); ok {
 			t.Fatal("a closed, empty pool has a task")
 		}
 	})
@@ -273,7 +273,7 @@ func TestPoolShrinks(t *testing.T) {
 	ring := func() int {
 		s.pool.mu.Lock()
 		defer s.pool.mu.Unlock()
-		return len(s.pool.ring)
+		return len(s.pool.front.tasks)
 	}
 	gate := make(chan bool)
 	s.NewTurn(func() bool { <-gate; return false }).Wake()

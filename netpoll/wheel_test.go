@@ -66,8 +66,8 @@ func (m *wheelModel) advance(now uint32) (turns, pings [][]*record) {
 
 // turns takes what the wheel has queued.
 func (m *wheelModel) turns(t *rapid.T) (rs []*record) {
-	for m.s.pool.n > 0 {
-		task, _ := m.s.pool.take()
+	for m.s.pool.front.n > 0 {
+		task, _, _ := m.s.pool.take(false)
 		if task.r.flags.Load()&fTimer == 0 {
 			t.Fatal("a turn is queued that does not know why")
 		}
@@ -198,7 +198,7 @@ func TestWheelIsLazy(t *testing.T) {
 		r.seen.Store(now - 1)
 		m.w.advance(now)
 	}
-	if n := m.s.pool.n; n != 0 {
+	if n := m.s.pool.front.n; n != 0 {
 		t.Errorf("%d turns were queued for a connection that talks", n)
 	}
 	if r.slot.slot == 0 {

@@ -1,0 +1,149 @@
+package netpoll
+
+import "time"
+
+// Cost is what a client made the server do since the handler's Meter was told
+// last: the work of reading, not what the handler did with the messages.
+type Cost struct {
+	Bytes    int // read from the socket, headers of frames included; with TLS after decryption
+	Inflated int // what compressed messages became
+	Frames   int // frames and fragments, control frames too; one that comes in pieces counts once for each
+	Controls int // pings, and pongs that answer no ping of the server's
+}
+
+// Meter, if a Handler has it, is told of the cost of a connection's input. It runs
+// on the connection's turn, as Message does: once for what one read brought, and
+// once more behind each message that was compressed. A pong that answers a ping costs
+// nothing, so an idle connection is never metered. It is also asked, with a zero Cost,
+// before a compressed message is inflated and when a rest has ended.
+type Meter interface {
+	Spend(c Conn, cost Cost) Verdict
+}
+
+// Verdict is what a Meter decides about a connection. The zero value is to go on.
+type Verdict struct {
+	// Rest is how long the connection is not read: the kernel's buffer fills, then
+	// the client's. Then the Meter is asked again. The resolution is 100 ms.
+	Rest time.Duration
+	// Background makes the connection's turns wait for those of all others, and
+	// run on half of the workers at most, until a later Verdict says otherwise.
+	Background bool
+}
+
+// meterOf is the handler's Meter, or nil.
+func (s *Server) meterOf(r *record) Meter {
+	m, _ := s.handlerOf(r).(Meter)
+	return m
+}
+
+// ate counts what a step of the decoder has eaten: a frame, or a piece of one.
+func (w *worker) ate(n int) {
+	w.cost.Bytes += n
+	w.cost.Frames++
+}
+
+// inflatable reports whether a compressed message may be inflated now. The debt of
+// the last one stops the next before it costs anything.
+func (s *Server) inflatable(w *worker, r *record) bool {
+	if w.meter == nil {
+		return true
+	}
+	s.settle(w, r)
+	return r.flags.Load()&fResting == 0
+}
+
+// settle tells the Meter what there is to tell, and does what it decides.
+func (s *Server) settle(w *worker, r *record) {
+	cost := w.cost
+	w.cost = Cost{}
+	if w.meter == nil || r.flags.Load()&fClosing != 0 {
+		return
+	}
+	s.obey(r, s.spend(w.meter, r, cost))
+}
+
+func (s *Server) spend(m Meter, r *record, cost Cost) (v Verdict) {
+	defer s.recovered(r, "Spend")
+	return m.Spend(s.conn(r), cost)
+}
+
+// obey does what a Verdict says. Only the turn's holder calls it.
+func (s *Server) obey(r *record, v Verdict) {
+	if f := r.flags.Load(); v.Background != (f&fBackground != 0) {
+		if v.Background {
+			r.flags.Or(fBackground)
+		} else {
+			r.flags.And(^fBackground)
+		}
+	}
+	if v.Rest <= 0 {
+		return
+	}
+	until := s.clock.look() + max(1, s.clock.ticks(v.Rest))
+	r.mu.Lock()
+	s.extraLocked(r).rest = until
+	r.mu.Unlock()
+	r.flags.Or(fResting)
+	s.stats.rests.Add(1)
+	s.wheelOf(r).armBy(r, until)
+}
+
+// judgeRest ends a rest that is over, unless the Meter wants another one; it says
+// when to look again (0: no need).
+func (s *Server) judgeRest(r *record, now, f uint32) uint32 {
+	if f&fResting == 0 {
+		return 0
+	}
+	r.mu.Lock()
+	until := s.extraLocked(r).rest
+	r.mu.Unlock()
+	if int32(now-until) < 0 {
+		return until
+	}
+	r.flags.And(^fResting)
+	if m := s.meterOf(r); m != nil && f&fHangup == 0 { // only reading tells whether the client is gone
+		s.obey(r, s.spend(m, r, Cost{}))
+	}
+	if r.flags.Load()&fResting == 0 {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.extraLocked(r).rest
+}
+
+// Restrict bounds the connection's messages by Config.MaxRestricted instead of
+// MaxMessage, or ends that: a client that has not said yet who it is needs no large
+// messages. It is for the connection's callbacks.
+func (c Conn) Restrict(on bool) {
+	if !c.lock() {
+		return
+	}
+	defer c.r.mu.Unlock()
+	if on {
+		c.r.flags.Or(fRestricted)
+	} else {
+		c.r.flags.And(^fRestricted)
+	}
+}
+
+// maxMessageOf is the most bytes that a message of the connection may have.
+func (s *Server) maxMessageOf(r *record) int {
+	if r.flags.Load()&fRestricted != 0 {
+		return min(s.cfg.MaxRestricted, s.cfg.MaxMessage)
+	}
+	return s.cfg.MaxMessage
+}
+
+// AnswerPing reports whether a ping of the heartbeat is out that nothing has answered
+// yet, and notes that it is answered now. A handler whose heartbeat is a message of its
+// own tells by it a pong from a message that nobody asked for. It is for the
+// connection's callbacks.
+func (c Conn) AnswerPing() bool {
+	return c.Exists() && c.s.answered(c.r)
+}
+
+// answered is AnswerPing on the connection's turn.
+func (s *Server) answered(r *record) bool {
+	return r.flags.Load()&fPinged != 0 && r.flags.And(^fPinged)&fPinged != 0
+}

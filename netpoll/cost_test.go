@@ -1,0 +1,210 @@
+package netpoll_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// metered echoes, and adds up the cost of what it echoes.
+type metered struct {
+	netpoll.Funcs
+	mu      sync.Mutex
+	sum     netpoll.Cost
+	verdict func(c netpoll.Conn, cost netpoll.Cost) netpoll.Verdict // under mu
+}
+
+// Spend implements netpoll.Meter.
+func (m *metered) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sum.Bytes += cost.Bytes
+	m.sum.Inflated += cost.Inflated
+	m.sum.Frames += cost.Frames
+	m.sum.Controls += cost.Controls
+	if m.verdict != nil {
+		v = m.verdict(c, cost)
+	}
+	return v
+}
+
+func (m *metered) cost() netpoll.Cost {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sum
+}
+
+func newMetered() *metered {
+	return &metered{Funcs: netpoll.Funcs{OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) { _ = c.Push(op, data[:min(len(data), 8)]) }}}
+}
+
+// fragments makes a message of several frames.
+func fragments(b0 byte, parts ...string) (b []byte) {
+	for i, part := range parts {
+		first := b0 &^ 0x80
+		if i > 0 {
+			first = 0
+		}
+		if i == len(parts)-1 {
+			first |= 0x80
+		}
+		b = append(b, frame(first, part)...)
+	}
+	return b
+}
+
+// Every byte, frame and inflated byte of the input is told, however it is cut.
+func TestCostIsTold(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	bomb := deflated(t, 9, strings.Repeat("y", 1<<20))
+	for _, c := range []struct {
+		name   string
+		stream []byte
+		want   netpoll.Cost
+		echo   string
+	}{
+		{"a message", frame(0x81, "hello"), netpoll.Cost{Bytes: 11, Frames: 1}, "hello"},
+		{"a long one", frame(0x82, long), netpoll.Cost{Bytes: len(long) + 14, Frames: 2}, long[:8]},
+		{"a bomb", frame(0xc1, bomb), netpoll.Cost{Bytes: len(bomb) + 8, Inflated: 1 << 20, Frames: 1}, "yyyyyyyy"},
+		{"fragments", fragments(0x81, "a", "", "", "b"), netpoll.Cost{Bytes: 4*6 + 2, Frames: 4}, "ab"},
+		{"pings, and pongs that nobody asked for", append(append(frame(0x89, "x"), frame(0x8a, "yy")...), frame(0x81, "z")...),
+			netpoll.Cost{Bytes: 7 + 8 + 7, Frames: 3, Controls: 2}, ""},
+	} {
+		for _, piece := range []int{len(c.stream), 1 + len(c.stream)/50, 3} {
+			if len(c.stream)/piece > 5000 {
+				continue
+			}
+			m := newMetered()
+			_, addr := start(t, netpoll.Config{}, m)
+			cl := connect(t, addr, offer)
+			cl.chop(c.stream, piece)
+			if c.echo == "" {
+				cl.expect(0x8a, "x")
+				c.echo = "z"
+			}
+			if b0, p, err := cl.readFrame(); err != nil || string(p) != c.echo {
+				t.Fatalf("got frame %02x %s, %v; want %q", b0, brief(string(p)), err, c.echo)
+			}
+			cl.goodbye()
+			got := m.cost()
+			if least := c.want.Frames; got.Frames >= least && piece < len(c.stream) || c.name == "a long one" {
+				got.Frames = least // pieces count, and how they come the kernel decides
+			}
+			if got != c.want {
+				t.Errorf("%s in pieces of %d: %+v, want %+v", c.name, piece, got, c.want)
+			}
+			if c.echo == "z" {
+				c.echo = ""
+			}
+		}
+	}
+}
+
+// The pongs of an idle client are never metered: neither is it pinged for less
+// because somebody counts.
+func TestAnsweredPingCostsNothing(t *testing.T) {
+	m := newMetered()
+	_, addr := start(t, netpoll.Config{PingInterval: 100 * time.Millisecond}, m)
+	c := connect(t, addr)
+	for range 3 {
+		b0, p, err := c.readFrame()
+		if err != nil || b0 != 0x89 {
+			t.Fatalf("frame %02x, %v; want a ping", b0, err)
+		}
+		c.send(0x8a, string(p))
+	}
+	c.expect(0x89, "")
+	if got := m.cost(); got != (netpoll.Cost{}) {
+		t.Errorf("three pongs cost %+v", got)
+	}
+	c.goodbye()
+}
+
+// A connection that rests is not read, neither more bytes nor what was read already,
+// and not inflated; others are. When the rest is over everything comes, once and in
+// order.
+func TestRest(t *testing.T) {
+	m := newMetered()
+	var resting sync.Map
+	bombs := 0
+	m.verdict = func(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+		if cost.Inflated > 0 {
+			bombs++
+			resting.Store(c.ID(), true)
+		}
+		if _, ok := resting.Load(c.ID()); ok {
+			v.Rest, v.Background = time.Millisecond, true
+		}
+		return v
+	}
+	s, addr := start(t, netpoll.Config{}, m)
+	c, other := connect(t, addr, offer), connect(t, addr, offer)
+	var stream []byte
+	for _, text := range []string{"one", "two", "three"} {
+		stream = append(append(stream, frame(0xc1, deflated(t, 5, text))...), frame(0x81, "+"+text)...)
+	}
+	c.write(stream)
+	c.expect(0x81, "one")
+	eventually(t, "it rests again and again", func() bool { return s.Stats().Rests > 2 })
+	other.send(0x81, "hi")
+	other.expect(0x81, "hi")
+	if got := m.cost(); got.Inflated != len("one") {
+		t.Errorf("%d bytes were inflated during the rest", got.Inflated-len("one"))
+	}
+	resting.Clear()
+	m.mu.Lock()
+	m.verdict = nil
+	m.mu.Unlock()
+	for _, text := range []string{"+one", "two", "+two", "three", "+three"} {
+		c.expect(0x81, text)
+	}
+	c.goodbye()
+	other.goodbye()
+}
+
+// A client that hangs up while it rests is noticed, whatever the Meter says.
+func TestHangUpDuringARest(t *testing.T) {
+	m := newMetered()
+	m.verdict = func(netpoll.Conn, netpoll.Cost) netpoll.Verdict { return netpoll.Verdict{Rest: 100 * time.Millisecond} }
+	s, addr := start(t, netpoll.Config{}, m)
+	c := connect(t, addr)
+	c.send(0x81, "hi")
+	c.expect(0x81, "hi")
+	eventually(t, "it rests", func() bool { return s.Stats().Rests > 0 })
+	c.c.Close()
+	eventually(t, "its end is noticed", func() bool { return openConns(s) == 0 })
+}
+
+// What is restricted takes no large message, compressed or not, until that ends;
+// the message that ends it may have a large one right behind it.
+func TestRestrict(t *testing.T) {
+	h := &netpoll.Funcs{
+		OnOpen: func(c netpoll.Conn, _ *netpoll.Request) { c.Restrict(true) },
+		OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) {
+			c.Restrict(false)
+			_ = c.Push(op, data[:2])
+		},
+	}
+	cfg := netpoll.Config{MaxRestricted: 1000}
+	big := strings.Repeat("b", 2000)
+	for name, stream := range map[string][]byte{
+		"a frame": frame(0x81, big), "fragments": fragments(0x81, big[:900], big[900:]), "compressed": frame(0xc1, deflated(t, 9, big)),
+	} {
+		_, addr := start(t, cfg, h)
+		c := connect(t, addr, offer)
+		c.write(stream)
+		if reason := c.expectClose(1009); !strings.Contains(reason, "limit") {
+			t.Errorf("%s: %s", name, reason)
+		}
+		c = connect(t, addr, offer)
+		c.write(append(frame(0x81, strings.Repeat("a", 1000)), stream...))
+		c.expect(0x81, "aa")
+		c.expect(0x81, "bb")
+		c.goodbye()
+	}
+}
