@@ -48,12 +48,12 @@ func (s *Server) inflatable(w *worker, r *record) bool {
 	if w.meter == nil {
 		return true
 	}
-	s.settle(w, r)
+	s.charge(w, r)
 	return r.flags.Load()&fResting == 0
 }
 
-// settle tells the Meter what there is to tell, and does what it decides.
-func (s *Server) settle(w *worker, r *record) {
+// charge tells the Meter what there is to tell, and does what it decides.
+func (s *Server) charge(w *worker, r *record) {
 	cost := w.cost
 	w.cost = Cost{}
 	if w.meter == nil || r.flags.Load()&fClosing != 0 {

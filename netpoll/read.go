@@ -223,7 +223,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		}
 		lim.maxMessage = s.maxMessageOf(r) // the message may have ended Restrict
 	}
-	s.settle(w, r)
+	s.charge(w, r)
 	if began && !w.dec.idle() {
 		w.since = s.clock.look()
 	}
@@ -246,7 +246,7 @@ func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *p
 	w.cost.Inflated += len(ev.data)
 	*messages -= len(ev.data) / inflateWork
 	err := s.deliver(w, r, ev)
-	s.settle(w, r)
+	s.charge(w, r)
 	return err
 }
 
