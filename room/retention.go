@@ -18,6 +18,9 @@ type Limits struct {
 	MaxKeys     int           // keys remembered, some 400 bytes each; 0: 65,536. Above it the oldest is forgotten, first of the payer with the largest share
 }
 
+// Effective returns the limits with the defaults in place of zeros.
+func (l Limits) Effective() Limits { return l.withDefaults() }
+
 func (l Limits) withDefaults() Limits {
 	l.MaxMessages = cmp.Or(l.MaxMessages, 100)
 	l.MaxBytes = cmp.Or(l.MaxBytes, 16<<10)

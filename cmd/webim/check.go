@@ -28,6 +28,7 @@ func check(c *config, out io.Writer) error {
 		fmt.Fprintf(w, "%s: %s # %s%s\n", s.key(), c.yaml(s), c.source(s), here(c, s, computed))
 	}
 	writeRooms(w, c.rooms)
+	p.memory.write(w)
 	for _, warning := range p.warnings {
 		fmt.Fprintf(w, "# warning: %s\n", warning)
 	}

@@ -15,7 +15,8 @@ type prepared struct {
 	tokens     *token.Verifier // nil without keys
 	certs      *certificates   // nil without TLS
 	hookSecret string
-	files      uint64   // the limit of open files
+	files      uint64 // the limit of open files
+	memory     memory
 	warnings   []string // sentences without stops
 }
 
@@ -42,7 +43,8 @@ func (c *config) prepare() (*prepared, error) {
 	if p.tokens, err = c.verifierOf(p.tokenKeys); err != nil {
 		return nil, err
 	}
-	p.files = raiseFiles()
+	p.files = raiseFiles() // first: it decides how many clients there can be
+	p.memory = c.findMemory()
 	p.warnings = c.warnings(&p)
 	return &p, nil
 }
@@ -75,7 +77,8 @@ func (c *config) warnings(p *prepared) (all []string) {
 	if a, err := parseAddress(c.Internal); c.Internal != "" && err == nil && !a.local() {
 		all = append(all, fmt.Sprintf("the internal address %s can be reached from other machines: see that only yours can", c.Internal))
 	}
-	return append(all, c.fileWarnings(p.files)...)
+	all = append(all, c.fileWarnings(p.files)...)
+	return append(all, p.memory.warnings()...)
 }
 
 // variables are the names of all settings in the environment.

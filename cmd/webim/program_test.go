@@ -274,8 +274,8 @@ func testCheck(t *testing.T, program string) {
 			}
 		}
 		again := runWebim(t, program, nil, "check", "--config", tempFile(t, "again.yaml", first.out))
-		settings, _, _ := strings.Cut(comments.ReplaceAllString(first.out, ""), "# warning")
-		if got, _, _ := strings.Cut(comments.ReplaceAllString(again.out, ""), "# warning"); got != settings || again.code != 0 {
+		settings, _, _ := strings.Cut(comments.ReplaceAllString(first.out, ""), "# memory")
+		if got, _, _ := strings.Cut(comments.ReplaceAllString(again.out, ""), "# memory"); got != settings || again.code != 0 {
 			t.Errorf("check %q %q printed\n%sand of this file\n%s%s", c.args, c.env, settings, got, again.errs)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 
@@ -103,6 +104,8 @@ func (p *program) start() error {
 	for _, warning := range p.warnings {
 		p.log.Warn(warning)
 	}
+	p.memory.apply()
+	p.log.Info("memory", "bounds", total(p.memory.bounds), "available", p.memory.limit, "set_by", p.memory.set, "gomemlimit", debug.SetMemoryLimit(-1))
 	rc := p.cfg.roomConfig()
 	if p.tokens != nil {
 		p.tokens.Start()

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"webim/netpoll"
+	"webim/room"
+)
+
+// What clients can make the server keep is bounded, each kind by a setting or by a
+// number that is fixed. bounds is the one table of all those that hold for the whole
+// server: check prints it, and serve warns if it adds up to more memory than there is.
+// Whoever adds such a bound adds a row.
+
+// What one of the things that are counted takes in memory, rounded up.
+const (
+	programMemory  = 32 << 20  // without clients
+	workerMemory   = 512 << 10 // buffers and a compressor
+	connMemory     = 1 << 10   // record, session, address
+	tlsMemory      = 20 << 10  // a connection's, once a whole record has passed
+	joinedMemory   = 64        // a member's place and the session's note of it
+	roomMemory     = 1 << 10
+	httpMemory     = 32 << 10 // a goroutine with two buffers and a request
+	tlsShakeMemory = 48 << 10 // a goroutine, a key exchange and a certificate
+	keyMemory      = 400      // see room.Limits.MaxKeys
+	askMemory      = 64 << 10 // a question to a hook and its answer, as they usually are
+	noticeMemory   = 1 << 10
+	socketMemory   = 4 << 10 // the kernel's for an idle connection
+	maxNotices     = 10_000  // see api.HooksConfig.MaxNotices
+)
+
+// A bound is a row of the table.
+type bound struct {
+	name  string // the setting's key, or what is bound by a fixed number
+	bytes int64
+}
+
+// bounds says what the settings allow the server to keep, in bytes.
+func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
+	conns, limits := int64(nc.MaxConns), rc.History.Effective()
+	perConn := int64(connMemory)
+	if len(c.TLSListen) > 0 {
+		perConn += tlsMemory
+	}
+	all := []bound{
+		{"the program, and its workers", programMemory + int64(nc.Workers)*workerMemory},
+		{"max_conns", conns * perConn},
+		{"max_conns, in the kernel", conns * socketMemory},
+		{"max_rooms_per_conn", conns * int64(c.MaxRoomsPerConn) * joinedMemory},
+		{"max_rooms", int64(c.MaxRooms) * roomMemory},
+		{"max_http", int64(nc.MaxHTTP) * httpMemory},
+		{"max_unfinished", nc.MaxUnfinished},
+		{"max_queued", nc.MaxQueued},
+		{"history_total", limits.MaxTotal},
+		{"memberships, marks, bans and mutes", limits.MaxState},
+		{"idempotency keys", int64(limits.MaxKeys) * keyMemory},
+	}
+	if len(c.TLSListen) > 0 {
+		all = append(all, bound{"max_tls_handshakes", int64(nc.MaxTLSHandshakes) * tlsShakeMemory})
+	}
+	if c.hooked() {
+		all = append(all, bound{"hook_concurrency", int64(c.HookConcurrency) * askMemory}, bound{"notices to --hook-disconnect", maxNotices * noticeMemory})
+	}
+	if c.Internal != "" {
+		all = append(all, bound{"the internal listener", internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory)})
+	}
+	return all
+}
+
+func total(all []bound) (sum int64) {
+	for _, b := range all {
+		sum += b.bytes
+	}
+	return sum
+}
+
+// memory is what the settings can take, and what there is.
+type memory struct {
+	bounds []bound
+	limit  int64  // of the container, or of the machine; 0: not known
+	whose  string // of limit: "the container's limit", "this machine's memory"
+	set    string // the file that sets a container's limit; "": none does
+	env    string // GOMEMLIMIT
+}
+
+// findMemory makes the table, and looks for what it may add up to.
+func (c *config) findMemory() (m memory) {
+	root := os.DirFS("/")
+	m.bounds = c.bounds(netpoll.New(c.netpollConfig(), nil).Config(), c.roomConfig())
+	m.env = os.Getenv("GOMEMLIMIT")
+	if m.limit, m.set = containerMemory(root); m.limit > 0 {
+		m.whose = "the container's limit"
+	} else if m.limit = machineMemory(root); m.limit > 0 {
+		m.whose = "this machine's memory"
+	}
+	return m
+}
+
+// goLimit is the limit that the Go runtime gets, so that it collects garbage rather than
+// grows into the container's limit; 0: none. A tenth is left to the kernel, for sockets,
+// and to what the runtime does not count.
+func (m *memory) goLimit() int64 {
+	if m.set == "" || m.env != "" {
+		return 0
+	}
+	return m.limit / 10 * 9
+}
+
+// apply sets the runtime's limit.
+func (m *memory) apply() {
+	if n := m.goLimit(); n > 0 {
+		debug.SetMemoryLimit(n)
+	}
+}
+
+// warnings says whether the bounds add up to more than there is.
+func (m *memory) warnings() []string {
+	sum := total(m.bounds)
+	if m.limit == 0 || sum <= m.limit {
+		return nil
+	}
+	largest := slices.Clone(m.bounds)
+	slices.SortStableFunc(largest, func(a, b bound) int { return int(b.bytes>>10 - a.bytes>>10) })
+	var names []string
+	for _, b := range largest[:3] {
+		names = append(names, b.name)
+	}
+	return []string{fmt.Sprintf("what clients may make this server keep adds up to %s, more than %s, which is %s: lower %s, or give it more; webim check lists them all",
+		roughSize(sum), m.whose, roughSize(m.limit), strings.Join(names, " or "))}
+}
+
+// write prints the table as comments.
+func (m *memory) write(w io.Writer) {
+	fmt.Fprintln(w, "# memory: what the bounds add up to")
+	row := func(name, value string) { fmt.Fprintf(w, "#   %-36s %12s\n", name, value) }
+	for _, b := range m.bounds {
+		row(b.name, roughSize(b.bytes))
+	}
+	row("the sum", roughSize(total(m.bounds)))
+	if m.limit > 0 {
+		row(m.whose, roughSize(m.limit))
+	} else {
+		row("the container's limit", "not known")
+	}
+	if m.set != "" {
+		fmt.Fprintf(w, "#   the container's limit is set by %s\n", m.set)
+	}
+	switch n := m.goLimit(); {
+	case m.env != "":
+		fmt.Fprintf(w, "#   GOMEMLIMIT is %s\n", m.env)
+	case n > 0:
+		fmt.Fprintf(w, "#   serve sets GOMEMLIMIT to %s, nine tenths of it\n", roughSize(n))
+	}
+}
+
+// roughSize is a size for people: 1.4 GiB.
+func roughSize(n int64) string {
+	for _, u := range units[:len(units)-1] {
+		if n >= u.bytes {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.bytes), u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+// memoryOf is what check makes of some flags.
+func memoryOf(t *testing.T, flags string) memory {
+	t.Helper()
+	command, given := parseFlags(t, strings.Fields(flags)...)
+	c, err := load(&command.Settings, given, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.findMemory()
+}
+
+// Each global bound counts with what it is set to.
+func TestBoundsAddUp(t *testing.T) {
+	const base = "--max-conns 1000 --listen 127.0.0.1:0"
+	sum := total(memoryOf(t, base).bounds)
+	for flags, more := range map[string]int64{
+		"--max-queued 257MiB":          1 << 20,
+		"--max-unfinished 129MiB":      1 << 20,
+		"--history-total 65MiB":        1 << 20,
+		"--max-conns 1001":             connMemory + socketMemory + 128*joinedMemory,
+		"--max-rooms-per-conn 129":     1000 * joinedMemory,
+		"--max-rooms 100001":           roomMemory,
+		"--max-http 1025":              httpMemory,
+		"--hook-rpc http://127.0.0.1/": 256*askMemory + maxNotices*noticeMemory,
+		"--internal 127.0.0.1:0":       internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory),
+		"--dev --tls-listen 127.0.0.1:0 --max-tls-handshakes 100 --no-personal": 1000*tlsMemory + 100*tlsShakeMemory,
+	} {
+		if got := total(memoryOf(t, base+" "+flags).bounds) - sum; got != more {
+			t.Errorf("%s: %d bytes more, want %d", flags, got, more)
+		}
+	}
+}
+
+func TestMemoryWarning(t *testing.T) {
+	m := memory{bounds: []bound{{"a", 100 << 20}, {"b", 300 << 20}, {"c", 200 << 20}, {"d", 50 << 20}}, limit: 512 << 20, whose: "the container's limit", set: "/x"}
+	want := "what clients may make this server keep adds up to 650.0 MiB, more than the container's limit, which is 512.0 MiB: lower b or c or a, or give it more; webim check lists them all"
+	if got := m.warnings(); len(got) != 1 || got[0] != want {
+		t.Errorf("%q", got)
+	}
+	m.limit = 650 << 20
+	if got := m.warnings(); got != nil {
+		t.Errorf("all fits, and it says %q", got)
+	}
+	m.limit = 0
+	if got := m.warnings(); got != nil {
+		t.Errorf("nothing is known, and it says %q", got)
+	}
+}
+
+// The runtime's limit is the container's less a tenth, unless the user has set one.
+func TestMemoryLimit(t *testing.T) {
+	old := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(old)
+	for _, c := range []struct {
+		m    memory
+		want int64
+	}{
+		{memory{limit: 1000 << 20, set: "/sys/fs/cgroup/memory.max"}, 900 << 20},
+		{memory{limit: 1000 << 20}, old}, // the machine's
+		{memory{limit: 1000 << 20, set: "/x", env: "2GiB"}, old},
+		{memory{limit: 1000 << 20, set: "/x", env: "off"}, old},
+	} {
+		debug.SetMemoryLimit(old)
+		c.m.apply()
+		if got := debug.SetMemoryLimit(-1); got != c.want {
+			t.Errorf("%+v: %d, want %d", c.m, got, c.want)
+		}
+	}
+}
+
+// check prints the table and its sum, and nothing that a file could not hold.
+func TestCheckPrintsMemory(t *testing.T) {
+	code, out, errs := webim("", nil, "check", "--max-conns", "1000", "--max-queued", "256MiB")
+	for _, want := range []string{"\n# memory: what the bounds add up to\n", "\n#   max_queued                              256.0 MiB\n", "\n#   the sum "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%d: no %q in\n%s%s", code, want, out, errs)
+		}
+	}
+}
