@@ -146,6 +146,9 @@ func (m *Memory) Known(room string, msg Message, done func(Position, error)) {
 // Subscribe implements Engine.
 func (m *Memory) Subscribe(room string, payer budget.Owner, s Subscriber) {
 	t := m.lock(room, payer, nil)
+	if len(t.subs) == 0 {
+		m.pool.Add(t.payer, -topicCost) // Config.MaxRooms bounds the rooms with members
+	}
 	t.subs = append(slices.Clip(t.subs), s)
 	s.Begun(Position{t.epoch, t.offset})
 	t.mu.Unlock()
@@ -166,6 +169,7 @@ func (m *Memory) Unsubscribe(room string, s Subscriber) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	had := len(t.subs) > 0
 	if i := slices.Index(t.subs, s); i >= 0 {
 		t.subs = slices.Concat(t.subs[:i], t.subs[i+1:])
 	}
@@ -173,6 +177,9 @@ func (m *Memory) Unsubscribe(room string, s Subscriber) {
 		return
 	}
 	t.subs = nil
+	if had {
+		m.pool.Add(t.payer, topicCost)
+	}
 	if t.offset == 0 && !t.told {
 		m.remove(t)
 		return

@@ -32,8 +32,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// What a remembered message takes besides its data, and a topic besides its
-// messages: both count in the total, for clients can make them grow.
+// What a remembered message takes besides its data, and a topic without members
+// besides its messages: both count in the total, for clients can make them grow.
 const (
 	entryCost = 96
 	topicCost = 512

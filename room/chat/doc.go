@@ -36,8 +36,8 @@
 // there. #USER is a user's own, to which the server joins all her connections
 // and puts what is for her; #A,B is between two users (names in order; %, comma
 // and # in a name as %25, %2C and %23); $… is for those on its roster.
-// A public room has a roster too, of those that keep it in their list; it bars
-// nobody.
+// A public room has a roster too, of the users that keep it in their list; it bars
+// nobody. Guests have a public room in their list and are not on its roster.
 //
 // In a user's own room the server publishes, without an author:
 //

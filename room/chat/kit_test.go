@@ -128,11 +128,28 @@ func (h *house) comeAs(enc wire.Encoding, name string, roles ...string) *person 
 	return p
 }
 
-// start is come for who may not be let in.
+// clientConfig is how all clients of the tests connect.
+func clientConfig() centrifuge.Config {
+	return centrifuge.Config{ReadTimeout: patience, WriteTimeout: patience, HandshakeTimeout: patience,
+		MinReconnectDelay: time.Millisecond, MaxReconnectDelay: 20 * time.Millisecond}
+}
+
+// guest connects a guest from an address of the loopback network. The house needs
+// room.Config.Guests.
+func (h *house) guest(name, address string) *person {
+	h.t.Helper()
+	c := clientConfig()
+	c.Data = fmt.Appendf(nil, `{"guest":%q}`, name)
+	c.NetDialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}).DialContext
+	p := h.connect(wire.JSON, name, c)
+	p.expect("connected")
+	return p
+}
+
+// start is come for a client that may not be let in.
 func (h *house) start(enc wire.Encoding, name string, roles ...string) *person {
 	h.t.Helper()
-	c := centrifuge.Config{ReadTimeout: patience, WriteTimeout: patience, HandshakeTimeout: patience,
-		MinReconnectDelay: time.Millisecond, MaxReconnectDelay: 20 * time.Millisecond}
+	c := clientConfig()
 	if name != "" {
 		text, err := h.signer.Sign(token.Claims{User: name, Roles: roles, Info: json.RawMessage(fmt.Sprintf(`{"name":%q}`, strings.ToUpper(name)))})
 		if err != nil {
@@ -140,6 +157,11 @@ func (h *house) start(enc wire.Encoding, name string, roles ...string) *person {
 		}
 		c.Token = text
 	}
+	return h.connect(enc, name, c)
+}
+
+func (h *house) connect(enc wire.Encoding, name string, c centrifuge.Config) *person {
+	h.t.Helper()
 	p := &person{h: h, name: name, events: make(chan string, 1000), subs: map[string]*centrifuge.Subscription{}}
 	if url := "ws://" + h.addr + room.ChatPath; enc == wire.Protobuf {
 		p.Client = centrifuge.NewProtobufClient(url, c)

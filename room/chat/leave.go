@@ -21,7 +21,7 @@ func (c *Chat) leave(call *room.Call, q *joinRequest) {
 		return
 	}
 	e := call.Hub.Engine()
-	room.RosterOf(e, q.Room, user, func(r room.Roster, listed bool, err error) {
+	belongs(e, q.Room, user, func(r room.Roster, listed bool, err error) {
 		if err != nil || !listed {
 			answer(call, empty{}, err)
 			return
@@ -40,6 +40,10 @@ func (c *Chat) leave(call *room.Call, q *joinRequest) {
 func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done func(error)) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+	if !hasRoster(name, user) {
+		succeed(h, call.Payer(), name, was, done)
+		return
+	}
 	happened(call, name, eventLeave, user, func(error) {
 		if kindOf(name) != kindPrivate {
 			succeed(h, call.Payer(), name, was, done)

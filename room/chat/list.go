@@ -78,7 +78,7 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 func look(call *room.Call, user, name string, done func(*listed, error)) {
 	e := call.Hub.Engine()
 	l := &listed{Room: name, Kind: kindOf(name)}
-	room.RosterOf(e, name, user, func(r room.Roster, there bool, err error) {
+	belongs(e, name, user, func(r room.Roster, there bool, err error) {
 		if err != nil {
 			done(nil, err)
 			return

@@ -13,6 +13,10 @@ import (
 // list, which joining again mends, or one in a list whose roster does not have
 // the user: readers of the list drop that (list.go).
 
+// The roster of a public room bars nobody, and has no guests: each browser that
+// opens the page may be a new one, and 10,000 of them would fill it. A guest has a
+// public room in its list alone, and is among its people while it is there.
+
 // Caps of what belonging takes.
 const (
 	maxMine    = 1000        // rooms in a user's list
@@ -26,17 +30,33 @@ type mine struct {
 	Since int64 `json:"since"` // unix milliseconds
 }
 
+// hasRoster tells whether a user who has a room in its list is on the room's
+// roster, too.
+func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !room.IsGuest(user) }
+
+// belongs reads what a room's roster says of a user; there: the user has the room
+// in its list.
+func belongs(e room.State, name, user string, done func(r room.Roster, there bool, err error)) {
+	if hasRoster(name, user) {
+		room.RosterOf(e, name, user, done)
+		return
+	}
+	e.Get(room.Key{Table: room.TableMine, Of: user, Name: name}, func(entry room.Entry, err error) {
+		done(room.Roster{}, entry.Version != 0, err)
+	})
+}
+
 // enroll puts a user on a room's roster and the room in the user's list, of which
 // most is the cap. new: it was not there.
 func enroll(e room.State, name, user, role string, most int, done func(new bool, err error)) {
-	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
+	belongs(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil || there {
 			write(e, name, user, role, err, done)
 			return
 		}
 		capped(e, room.TableMine, user, most, "the user has as many rooms as may be: leave one", func(err error) {
-			if err != nil {
-				done(false, err)
+			if err != nil || !hasRoster(name, user) {
+				write(e, name, user, role, err, done)
 				return
 			}
 			capped(e, room.TableMember, name, maxRoster, "the room has as many members as it may", func(err error) {
@@ -52,7 +72,19 @@ func write(e room.State, name, user, role string, err error, done func(new bool,
 		done(false, err)
 		return
 	}
-	now, isNew := time.Now().UnixMilli(), false
+	now := time.Now().UnixMilli()
+	list := func(done func(new bool, err error)) {
+		isNew := false
+		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+			m.Since, isNew = now, !there
+			return isNew
+		}, func(err error) { done(isNew, err) })
+	}
+	if !hasRoster(name, user) {
+		list(done)
+		return
+	}
+	isNew := false
 	change(e, room.Key{Table: room.TableMember, Of: name, Name: user}, func(r *room.Roster, there bool) bool {
 		if isNew = !there; isNew {
 			*r = room.Roster{Role: role, Since: now}
@@ -63,10 +95,7 @@ func write(e room.State, name, user, role string, err error, done func(new bool,
 			done(false, err)
 			return
 		}
-		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
-			m.Since = now
-			return !there
-		}, func(err error) { done(isNew, err) })
+		list(func(_ bool, err error) { done(isNew, err) })
 	})
 }
 
@@ -134,6 +163,10 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 				return
 			}
 			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: q.Room}, nil)
+			if !hasRoster(q.Room, user) {
+				answer(call, empty{}, nil)
+				return
+			}
 			happened(call, q.Room, eventJoin, user, func(err error) { answer(call, empty{}, err) })
 		})
 	})

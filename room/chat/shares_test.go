@@ -1,0 +1,113 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"webim/room"
+)
+
+// greed makes calls until one is refused with error 106, and tells how many were not.
+func greed(t *testing.T, p *person, method string, data func(i int) string) int {
+	t.Helper()
+	for i := range 3000 {
+		if _, fault := p.call(method, data(i)); strings.HasPrefix(fault, "106 ") {
+			return i
+		} else if fault != "" {
+			t.Fatalf("%s %s: %s", method, data(i), fault)
+		}
+	}
+	t.Fatalf("%s is never refused", method)
+	return 0
+}
+
+// TestSharesOfTheState: whoever takes all of the state that it may, by whatever call,
+// leaves room for others.
+func TestSharesOfTheState(t *testing.T) {
+	title := strings.Repeat("t", maxChars)
+	calls := map[string]struct {
+		method string
+		data   func(i int) string
+	}{
+		"private rooms": {"room.create", func(int) string { return fmt.Sprintf(`{"title":%q}`, title) }},
+		"public rooms":  {"room.create", func(i int) string { return fmt.Sprintf(`{"room":"public %d","title":%q}`, i, title) }},
+		"direct rooms":  {"room.direct", func(i int) string { return fmt.Sprintf(`{"user":"nobody %d"}`, i) }},
+		"lists":         {"room.join", func(i int) string { return fmt.Sprintf(`{"room":"public %d"}`, i) }},
+		"invitations of others": {"room.create", func(i int) string {
+			return fmt.Sprintf(`{"title":"x","users":["u%d","v%d","w%d","x%d"]}`, i, i, i, i)
+		}},
+	}
+	for name, c := range calls {
+		for _, guests := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/guests=%v", name, guests), func(t *testing.T) {
+				g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				engine := room.NewMemory(room.Limits{MaxState: 256 << 10})
+				h := build(t, room.Config{Engine: engine, Guests: g}, Config{})
+				come := func(name string) *person {
+					if guests {
+						return h.guest(name, "127.0.0.1")
+					}
+					return h.come(name)
+				}
+				attackers := []*person{come("mallory")}
+				if guests { // the other seven of one address gain nothing
+					for i := range 7 {
+						attackers = append(attackers, come(fmt.Sprint("mallory ", i)))
+					}
+				}
+				for i, a := range attackers {
+					greed(t, a, c.method, func(k int) string { return c.data(10_000*i + k) })
+				}
+				if used := engine.Stats().State; used > 64<<10 {
+					t.Errorf("one owner fills %d of %d bytes", used, 256<<10)
+				}
+				for _, other := range []*person{h.come("anna"), h.guest("bea", "127.0.0.2")} {
+					other.must("room.create", `{"title":"ours"}`)
+					other.must("room.direct", `{"user":"carol"}`)
+					other.must("room.join", `{"room":"lobby"}`)
+				}
+			})
+		}
+	}
+}
+
+// TestSharesOfGuests: guests are not on the rosters of public rooms, which they have
+// in their lists all the same.
+func TestSharesOfGuests(t *testing.T) {
+	g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := build(t, room.Config{Guests: g}, Config{})
+	ann, bob := h.guest("ann", "127.0.0.1"), h.come("bob")
+	bob.must("room.join", `{"room":"lobby"}`)
+	bob.join("lobby")
+	ann.must("room.join", `{"room":"lobby"}`)
+	ann.must("room.join", `{"room":"lobby"}`)
+	bob.must("send", `{"room":"lobby","data":{"text":"hi"}}`)
+	if got := bob.nextIn("lobby"); got != `lobby: 2 bob {"text":"hi"}` {
+		t.Errorf("the room is told of a guest: %q", got)
+	}
+	if got := bob.must("members", `{"room":"lobby"}`); strings.Contains(got, "guest:") {
+		t.Errorf("a guest is on the roster: %s", got)
+	}
+	if got := ann.list(); fmt.Sprint(got) != `[l public 1 0 {"text":"hi"}]` {
+		t.Errorf("the guest's list: %q", got)
+	}
+	ann.must("mark", `{"room":"lobby","read":2}`)
+	ann.must("room.leave", `{"room":"lobby"}`)
+	if got := ann.list(); len(got) != 0 {
+		t.Errorf("after leaving, the guest's list: %q", got)
+	}
+	if got := bob.list(); len(got) != 1 {
+		t.Errorf("bob's list: %q", got)
+	}
+	ann.must("room.create", `{"title":"ours","users":["bob"]}`) // private ones have all
+	if got := ann.list(); len(got) != 1 {
+		t.Errorf("the guest's list: %q", got)
+	}
+}

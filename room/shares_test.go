@@ -1,0 +1,207 @@
+package room
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/budget"
+	"webim/room/token"
+)
+
+var (
+	greedy    = budget.User("greedy")
+	bystander = budget.User("bystander")
+)
+
+// TestHistoriesShares: a payer that fills the histories loses its own, and not those
+// of rooms of others, whatever way it fills them.
+func TestHistoriesShares(t *testing.T) {
+	say := func(m *Memory, payer budget.Owner, room string, n int) {
+		m.Publish(room, Message{Op: ws.OpText, Data: []byte(strings.Repeat("x", n)), Payer: payer}, nil)
+	}
+	for name, fill := range map[string]func(m *Memory){
+		"rooms of its own": func(m *Memory) {
+			for i := range 3000 {
+				say(m, greedy, fmt.Sprint("own ", i%50), 1000)
+			}
+		},
+		"one message in each of many rooms": func(m *Memory) {
+			for i := range 3000 {
+				say(m, greedy, fmt.Sprint("own ", i), 1000)
+			}
+		},
+		"notices to users who are not here": func(m *Memory) {
+			for i := range 3000 {
+				say(m, greedy, PersonalRoom(fmt.Sprint("stranger ", i)), 10)
+			}
+		},
+		"rooms that it subscribes to": func(m *Memory) {
+			for i := range 3000 {
+				m.Subscribe(fmt.Sprint("own ", i), greedy, new(recorder))
+				m.History(fmt.Sprint("own ", i), Span{}, func(History, error) {})
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := newTestMemory(Limits{MaxTotal: 1 << 20, MaxBytes: 64 << 10})
+			for i := range 20 { // longest without use, with and without members
+				room := fmt.Sprint("room ", i)
+				if i%2 == 0 {
+					m.Subscribe(room, bystander, new(recorder))
+				}
+				say(m, bystander, room, 300)
+			}
+			fill(m)
+			for i := range 20 {
+				if h := history(t, m, fmt.Sprint("room ", i), Span{Limit: -1}); len(h.Publications) != 1 {
+					t.Errorf("room %d remembers %d messages", i, len(h.Publications))
+				}
+			}
+			if st := m.Stats(); st.Bytes > 1<<20 && name != "rooms that it subscribes to" { // those have members, and last as long
+				t.Errorf("%d bytes are held", st.Bytes)
+			}
+		})
+	}
+}
+
+// TestKeysShares: who floods the engine with keys of messages loses its own.
+func TestKeysShares(t *testing.T) {
+	for name, payer := range map[string]func(i int) budget.Owner{
+		"a user":     func(int) budget.Owner { return greedy },
+		"an address": func(int) budget.Owner { return budget.Addr(netip.MustParseAddr("192.0.2.7")) },
+		"thirty users": func(i int) budget.Owner { // of two thousand keys each
+			return budget.User(fmt.Sprint("greedy ", i%30))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := NewMemory(Limits{MaxKeys: 1000})
+			send := func(payer budget.Owner, key string) (err error) {
+				m.Publish("r", Message{Op: ws.OpText, Data: []byte("x"), Key: key, Payer: payer}, func(_ Position, e error) { err = e })
+				return err
+			}
+			if err := send(bystander, "mine"); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 5000 {
+				if err := send(payer(i), fmt.Sprint("key ", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := send(bystander, "mine"); err != ErrRepeated {
+				t.Errorf("the bystander's message is published again: %v", err)
+			}
+			if n := m.keys.all.Len(); n != 1000 || len(m.keys.known) != n {
+				t.Errorf("%d keys are kept, of a thousand", n)
+			}
+			m.keys.expire(time.Now().Add(time.Hour))
+			if m.keys.all.Len()+len(m.keys.paid) > 0 || m.keys.pool.Used() != 0 {
+				t.Errorf("%d keys of %d payers outlive their time; %d are counted", m.keys.all.Len(), len(m.keys.paid), m.keys.pool.Used())
+			}
+		})
+	}
+}
+
+// TestRoomsShares: an address that takes all the rooms that it may leaves some to
+// others, and whoever has a token connects even when all are taken.
+func TestRoomsShares(t *testing.T) {
+	v, sign := tokens(t)
+	cfg := Config{Tokens: v, Anonymous: true, MaxRooms: 40, Personal: true}
+	n := start(t, quietly(cfg.open()), netpoll.Config{})
+	fill := func(d *net.Dialer, who string) (rooms int) {
+		for ; ; rooms++ {
+			c, status, err := dial(d, n.addr, fmt.Sprintf("/%s-%d", who, rooms), noDeflate)
+			if err != nil || status == http.StatusServiceUnavailable {
+				return rooms
+			}
+			t.Cleanup(func() { c.c.Close() })
+		}
+	}
+	if rooms := fill(new(net.Dialer), "first"); rooms < 2 || rooms > 10 {
+		t.Errorf("one address has %d rooms of 40", rooms)
+	}
+	connect := func(user string) *client {
+		c := n.chat()
+		c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: user}, time.Hour))
+		if got := c.reply(t); field(t, got, "connect", "client") == nil {
+			t.Fatalf("connecting: %s", got)
+		}
+		return c
+	}
+	ann := connect("ann")
+	ann.say(t, `{"id":2,"subscribe":{"channel":"anns"}}`)
+	if got := ann.reply(t); !strings.HasPrefix(got, `{"id":2,"subscribe"`) {
+		t.Errorf("a user cannot join a room after an address took its share: %s", got)
+	}
+	for i := range 100 {
+		fill(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i+1))}}, fmt.Sprint("other-", i))
+	}
+	if free := n.hub.places.Limit() - n.hub.places.Used(); free != 0 {
+		t.Fatalf("%d rooms are free", free)
+	}
+	bob := connect("bob")
+	bob.say(t, `{"id":2,"subscribe":{"channel":"bobs"}}`)
+	if got := bob.reply(t); field(t, got, "error", "code") != 106.0 {
+		t.Errorf("one room too many: %s", got)
+	}
+	bob.say(t, `{"id":3,"subscribe":{"channel":"anns"}}`)
+	if got := bob.reply(t); !strings.HasPrefix(got, `{"id":3,"subscribe"`) {
+		t.Errorf("bob cannot join a room that is there: %s", got)
+	}
+	if n.room("#bob").Len() != 1 {
+		t.Error("bob is not in his own room")
+	}
+}
+
+// TestGifts: the maker of a membership pays for it until the user first connects,
+// and that user from then on.
+func TestGifts(t *testing.T) {
+	v, sign := tokens(t)
+	n := start(t, quietly((Config{Tokens: v}).open()), netpoll.Config{})
+	state := n.hub.StateOf(greedy)
+	for _, k := range []Key{{TableMember, "$r", "bob"}, {TableMine, "bob", "$r"}, {TableMine, "greedy", "$r"}} {
+		state.Put(Entry{Key: k, Value: []byte("{}")}, func(_ uint64, err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	pool := n.hub.shares.pool
+	if pool.Held(greedy) != pool.Used() || !n.hub.shares.hasGifts("bob") || n.hub.shares.hasGifts("greedy") {
+		t.Fatalf("the maker pays for %d of %d bytes", pool.Held(greedy), pool.Used())
+	}
+	bob := n.chat()
+	bob.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "bob"}, time.Hour))
+	bob.reply(t)
+	own := Entry{Key: Key{TableMine, "greedy", "$r"}, Value: []byte("{}")}
+	if pool.Held(greedy) != own.Cost() || pool.Held(budget.User("bob")) != pool.Used()-own.Cost() {
+		t.Errorf("of %d bytes the maker pays for %d and bob for %d", pool.Used(), pool.Held(greedy), pool.Held(budget.User("bob")))
+	}
+	for _, k := range []Key{{TableMember, "$r", "bob"}, {TableMine, "bob", "$r"}, own.Key} {
+		state.Delete(k, AnyVersion, func(error) {})
+	}
+	if pool.Used() != 0 || n.hub.shares.hasGifts("bob") {
+		t.Errorf("without an entry %d bytes are counted", pool.Used())
+	}
+}
+
+// TestGuestsEntriesEnd: what an address pays for ends with the guest's token.
+func TestGuestsEntriesEnd(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{})
+	for owner, ends := range map[budget.Owner]bool{budget.Addr(netip.MustParseAddr("::1")): true, greedy: false, {}: false} {
+		k := Key{TableMine, owner.String(), "r"}
+		n.hub.StateOf(owner).Put(Entry{Key: k, Value: []byte("{}")}, func(uint64, error) {})
+		n.hub.engine.Get(k, func(e Entry, err error) {
+			if err != nil || e.Version == 0 || e.Expires.IsZero() == ends || e.Owner != owner {
+				t.Errorf("%q: %+v, %v", owner, e, err)
+			}
+		})
+	}
+}
