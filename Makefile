@@ -8,10 +8,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build peers bench million test test-long lint fuzz cover vendor clean
+.PHONY: help run build peers bench million test test-long sdk-python lint fuzz cover vendor clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build webim and serve on this machine only, for trying it out
 	$(GOBUILD) -o bin/webim ./cmd/webim
@@ -43,6 +43,9 @@ test-long: ## the same tests at full size
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
 	go test -count=1 -run Allocates ./netpoll ./room/wire
 	cd bench/peers && $(GOTEST) ./kit
+
+sdk-python: build ## run the Python SDK's own tests against webim: make sdk-python SDK=FOLDER
+	@.ci/sdk-python $(SDK)
 
 lint: ## gofmt, go vet, staticcheck
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on:" $$files; exit 1; }

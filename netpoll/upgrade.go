@@ -124,7 +124,7 @@ func (q *Request) essence() []byte {
 	b = append(append(b, key...), crlf...)
 	for _, f := range q.fields {
 		for _, name := range [...]string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
-			if strings.EqualFold(string(f.name), name) {
+			if strings.EqualFold(string(f.name), name) && len(f.value) > 0 { // an empty list is no error (RFC 9110, section 5.6.1)
 				b = append(append(append(b, name...), ": "...), f.value...)
 				b = append(b, crlf...)
 			}

@@ -222,7 +222,8 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 		q.Since = &Position{r.Since.Epoch, r.Since.Offset}
 	}
 	s.hub.History(r.Channel, q, func(h History, err error) {
-		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset}
+		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
+			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {
 			if pub, ok := p.push(s.enc); ok {
 				res.Publications = append(res.Publications, pub)
