@@ -19,6 +19,7 @@ import (
 // handled are the first commands of a message whose others wait.
 type handled struct {
 	count   int
+	left    int    // bytes of the others
 	drained func() // has netpoll bring the message again; nil: what does is not the queue's to say
 }
 
@@ -27,7 +28,7 @@ func (s *session) hold(all *wire.Commands) bool {
 	if all.Taken() == 0 || len(all.Rest()) == 0 || !s.conn.Crowded() {
 		return false
 	}
-	s.handled = &handled{all.Taken(), s.conn.Again()}
+	s.handled = &handled{all.Taken(), len(all.Rest()), s.conn.Again()}
 	return true
 }
 
@@ -37,14 +38,14 @@ func (s *session) wait(all *wire.Commands) (done func()) {
 	if len(all.Rest()) == 0 {
 		return s.conn.Later()
 	}
-	s.handled = &handled{count: all.Taken()}
+	s.handled = &handled{count: all.Taken(), left: len(all.Rest())}
 	return s.conn.Again()
 }
 
 // goOn passes over what is handled of a message that was held.
 func (s *session) goOn(all *wire.Commands) {
 	if s.handled != nil {
-		all.Skip(s.handled.count)
+		all.Skip(s.handled.count, s.handled.left)
 		s.handled = nil
 	}
 }

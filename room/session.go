@@ -208,7 +208,7 @@ func (s *session) message(op ws.OpCode, data []byte) {
 	}
 	commands, err := wire.Decode(s.enc, data, s.hub.cfg.MaxCommands)
 	if err != nil {
-		s.disconnect(wire.DisconnectBadRequest)
+		s.end(err)
 		return
 	}
 	s.goOn(&commands)

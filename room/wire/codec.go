@@ -46,7 +46,7 @@ const MaxHead = 64 << 10
 
 // What Decode and Next refuse. All wrap DisconnectBadRequest: the connection
 // is closed with it, for what follows could not be trusted to be cut right, and
-// sending it again would not help.
+// sending it again would not help. The commands before it have been handled.
 var (
 	ErrEmpty       = fmt.Errorf("%w: no command in the message", DisconnectBadRequest)
 	ErrTooMany     = fmt.Errorf("%w: too many commands in one message", DisconnectBadRequest)
@@ -56,107 +56,98 @@ var (
 	ErrTwoRequests = fmt.Errorf("%w: two requests in one command", DisconnectBadRequest)
 )
 
-// Commands are the commands of one WebSocket message, decoded one by one: those
-// that must wait, wait as bytes, which are a tenth of what they decode to and
+// Commands are the commands of one WebSocket message, cut off and decoded one by one:
+// those that must wait, wait as bytes, which are a tenth of what they decode to and
 // can be written down. Not safe for concurrent use.
 type Commands struct {
 	encoding Encoding
-	rest     []byte // cuts into whole commands, by Decode; of JSON not ending in blank lines
+	rest     []byte // of JSON without blanks at its head
 	taken    int
+	limit    int
 }
 
-// Decode cuts a WebSocket message into its commands without decoding them: it
-// looks at how they are delimited, at their number and at nothing else. A
-// message without a command, with more than limit, or that does not cut right is
-// refused as a whole. Blank lines of JSON are no commands.
+// Decode begins to decode a WebSocket message of at most limit commands. It refuses a
+// message without a command; what else is wrong with a message, Next finds at the
+// command where it is. Blank lines of JSON are no commands, and neither is what a
+// line has of blanks before and behind its command.
 //
 // The message is referred to, not changed and not copied, until the last
 // command was taken.
 func Decode(encoding Encoding, message []byte, limit int) (Commands, error) {
-	c := Commands{encoding: encoding, rest: message}
+	c := Commands{encoding: encoding, rest: message, limit: limit}
 	if encoding == JSON {
-		c.rest = bytes.TrimRight(message, blanks)
+		c.rest = skipBlanks(message)
 	}
-	n := 0
-	for rest := c.rest; len(rest) > 0; {
-		one, behind, err := cut(encoding, rest)
-		if err != nil {
-			return Commands{}, err
-		}
-		rest = behind
-		if encoding == JSON && blank(one) {
-			continue
-		}
-		if n++; n > limit {
-			return Commands{}, ErrTooMany
-		}
-	}
-	if n == 0 {
+	if len(c.rest) == 0 {
 		return Commands{}, ErrEmpty
 	}
 	return c, nil
 }
 
 // Rest is what was not taken yet: itself a message for Decode, or empty. It is
-// a part of the message that Decode was given.
+// the end of the message that Decode was given.
 func (c *Commands) Rest() []byte { return c.rest }
 
 // Taken is how many commands were taken.
 func (c *Commands) Taken() int { return c.taken }
 
-// Skip passes over commands that were taken when the same message was decoded
-// before.
-func (c *Commands) Skip(n int) {
-	for c.taken < n && len(c.rest) > 0 {
-		one, rest, err := cut(c.encoding, c.rest)
-		if c.rest = rest; err == nil && (c.encoding != JSON || !blank(one)) {
-			c.taken++
-		}
-	}
+// Skip passes over the commands that were taken when the same message was decoded
+// before; left is the length of Rest at that moment.
+func (c *Commands) Skip(taken, left int) {
+	c.taken, c.rest = taken, c.rest[len(c.rest)-min(left, len(c.rest)):]
 }
 
 // Next takes the next command. It returns io.EOF when there is none left, and
-// one of the errors above for a command that cannot be understood; nothing of
-// the message is left then. A pong has no command: nil is returned with it.
+// one of the errors above for a command that cannot be understood or is one too many;
+// nothing of the message is left then. A pong has no command: nil is returned with it.
 //
 // The command is the caller's. Nothing in it points into the message.
-func (c *Commands) Next() (Method, *protocol.Command, error) {
-	for len(c.rest) > 0 {
-		one, rest, err := cut(c.encoding, c.rest)
-		c.rest = rest
-		if err != nil {
-			return 0, nil, err // not after Decode
-		}
-		if c.encoding == JSON && blank(one) {
-			continue
-		}
+func (c *Commands) Next() (method Method, command *protocol.Command, err error) {
+	if len(c.rest) == 0 {
+		return 0, nil, io.EOF
+	}
+	var one []byte
+	if c.taken == c.limit {
+		err = ErrTooMany
+	} else if one, c.rest, err = cut(c.encoding, c.rest); err == nil {
 		c.taken++
-		method, command, err := decode(c.encoding, one)
-		if err != nil {
-			c.rest = nil
-		}
-		return method, command, err
+		method, command, err = decode(c.encoding, one)
 	}
-	return 0, nil, io.EOF
+	if err != nil {
+		c.rest = nil
+	}
+	return method, command, err
 }
 
-// blanks are what may stand around a JSON value.
-const blanks = " \t\r\n"
+// blank are the bytes that may stand around a JSON value.
+var blank = [256]bool{' ': true, '\t': true, '\r': true, '\n': true}
 
-func blank(line []byte) bool {
-	for _, c := range line {
-		if c != ' ' && c != '\t' && c != '\r' {
-			return false
+// skipBlanks is what is behind the blanks at the head of b: a run of them is one step,
+// however many lines it has.
+func skipBlanks(b []byte) []byte {
+	for i, c := range b {
+		if !blank[c] {
+			return b[i:]
 		}
 	}
-	return true
+	return nil
 }
+
+// trimBlanks is b without the blanks at its end.
+func trimBlanks(b []byte) []byte {
+	for len(b) > 0 && blank[b[len(b)-1]] {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+var lineEnd = []byte{'\n'}
 
 // cut parts the first command of a message from the others.
 func cut(encoding Encoding, message []byte) (one, rest []byte, err error) {
 	if encoding == JSON {
-		one, rest, _ = bytes.Cut(message, []byte{'\n'})
-		return one, rest, nil
+		one, rest, _ = bytes.Cut(message, lineEnd)
+		return trimBlanks(one), skipBlanks(rest), nil
 	}
 	size, n := binary.Uvarint(message)
 	if n <= 0 {
