@@ -27,27 +27,62 @@ func (c *config) roomConfig() room.Config {
 	}
 }
 
-// patterns are those of the file; behind them comes what --open says of all
-// other rooms; --dev adds all that an SDK may ask for.
-func (c *config) patterns() (ps room.Patterns) {
+// patterns are those that the settings name, and behind them the rules that rooms which
+// are private by their names have of their own.
+func (c *config) patterns() room.Patterns {
+	return append(c.namedPatterns(), privatePatterns(c.retention())...)
+}
+
+// namedPatterns are those of the file; behind them comes what --open says of all other
+// rooms; --dev adds all that an SDK may ask for.
+func (c *config) namedPatterns() (ps room.Patterns) {
 	for i := range c.rooms {
 		ps = append(ps, c.rooms[i].pattern())
 	}
 	if !c.Open {
 		return ps
 	}
-	rest := room.Options{
-		History: room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge},
-		Rights:  room.OpenRights(),
-	}
+	rest := room.Options{History: c.retention(), Rights: room.OpenRights()}
 	if c.Dev {
 		rest.Recoverable, rest.Recover, rest.Presence, rest.Notices = true, true, true, true
 	}
 	return append(ps, room.Pattern{Match: "*", Options: rest})
 }
 
-// anonymous: who has no token is let in only where there is something to do.
-func (c *config) anonymous() bool { return c.patterns().Allow(room.RoleAnonymous) }
+// retention is what the flags say of histories.
+func (c *config) retention() room.Retention {
+	return room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge}
+}
+
+// The names of direct and of personal rooms, and of those that have a roster: see
+// package room. A comma in a user's name is escaped there.
+const (
+	directRooms   = "#*,*"
+	personalRooms = "#*"
+	rosterRooms   = "$*"
+)
+
+// privatePatterns are the rules of rooms that are private by their names. Who may be
+// there at all is decided by the name or the roster; so those may talk, and whoever has
+// a room of his own gets what the server puts there. Guests have that, too.
+func privatePatterns(history room.Retention) room.Patterns {
+	kept := history.Messages > 0
+	o := room.Options{History: history, Recoverable: kept, Recover: kept, Presence: true}
+	talk := o
+	for a := range room.Talk {
+		talk.Rights[a] = room.RoleUser | room.RoleMember
+	}
+	talk.Rights[room.ActJoin], talk.Rights[room.ActRead] = room.RoleUser, room.RoleUser
+	own := o
+	for _, a := range []room.Action{room.ActJoin, room.ActRead, room.ActHistory} {
+		own.Rights[a] = room.RoleAnonymous
+	}
+	return room.Patterns{{Match: directRooms, Options: talk}, {Match: personalRooms, Options: own}, {Match: rosterRooms, Options: talk}}
+}
+
+// anonymous: who has no token is let in only where there is something to do, which is
+// not to be alone in a room of one's own.
+func (c *config) anonymous() bool { return c.namedPatterns().Allow(room.RoleAnonymous) }
 
 // handler returns the hub itself, or, when debug lines are wanted, the hub
 // behind one that logs: otherwise nobody pays for it.

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+)
+
+// readmeSettings are the README's own settings with its section rooms, in a file.
+func readmeSettings(t *testing.T) (file string) {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(b), "```yaml\n")
+	text, _, ok := strings.Cut(after, "```")
+	if !ok || !strings.Contains(text, "rooms:") {
+		t.Fatal("the README has no section rooms")
+	}
+	return write(t, "webim.yaml", strings.Replace(text, "/etc/webim/secret", write(t, "secret", longSecret), 1))
+}
+
+// A person speaks JSON of the Centrifuge protocol.
+type person struct {
+	t    *testing.T
+	conn net.Conn
+	id   int
+}
+
+// connectAs connects a user with a token; without a name as somebody without one.
+func connectAs(t *testing.T, addr, user string) *person {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, _, _, err := ws.Dial(ctx, "ws://"+addr+"/connection/websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	p := &person{t: t, conn: conn}
+	connect := `"connect":{}`
+	if user != "" {
+		_, token, _ := webim("", []string{"WEBIM_TOKEN_SECRET=" + longSecret}, "token", "make", "--user", user)
+		connect = `"connect":{"token":"` + strings.TrimSpace(token) + `"}`
+	}
+	p.ask(connect, `"client":`)
+	return p
+}
+
+// ask sends a command and returns the reply, which must have want in it.
+func (p *person) ask(command, want string) (reply string) {
+	p.t.Helper()
+	p.id++
+	id, _ := json.Marshal(p.id)
+	if err := wsutil.WriteClientText(p.conn, []byte(`{"id":`+string(id)+`,`+command+`}`)); err != nil {
+		p.t.Fatal(err)
+	}
+	return p.await(`"id":`+string(id)+`,`, want)
+}
+
+// await reads lines to the one with a mark, which must have want in it.
+func (p *person) await(mark, want string) (line string) {
+	p.t.Helper()
+	for {
+		text, err := wsutil.ReadServerText(p.conn)
+		if err != nil {
+			p.t.Fatalf("%s did not come: %v", mark, err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.Contains(line, mark) {
+				continue
+			}
+			if !strings.Contains(line, want) {
+				p.t.Errorf("got %s, want %s", line, want)
+			}
+			return line
+		}
+	}
+}
+
+// With the README's own section rooms people can use the page: they talk in the lobby,
+// alone with each other, and in rooms of their own; and nobody else gets there.
+func TestReadmeRoomsAreOfUse(t *testing.T) {
+	file := readmeSettings(t)
+	if code, out, errs := webim("", nil, "check", "--config", file); code != 0 || strings.Contains(out, "# warning") {
+		t.Errorf("check says %d, %s\n%s", code, errs, out)
+	}
+	p := startProgramOf(t, file, "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
+	addr := p.plain[0].String()
+	anna, bob, eve := connectAs(t, addr, "anna"), connectAs(t, addr, "bob"), connectAs(t, addr, "eve")
+	for _, who := range []*person{anna, bob} {
+		who.ask(`"subscribe":{"channel":"lobby"}`, `"subscribe":`)
+		who.ask(`"rpc":{"method":"rooms","data":{}}`, `"rooms":[`)
+	}
+	anna.ask(`"rpc":{"method":"send","data":{"room":"lobby","data":{"text":"hello"}}}`, `"rpc":`)
+	bob.await(`"channel":"lobby"`, `hello`)
+	bob.ask(`"rpc":{"method":"messages","data":{"room":"lobby"}}`, `hello`)
+
+	anna.ask(`"rpc":{"method":"room.direct","data":{"user":"bob"}}`, `#anna,bob`)
+	anna.ask(`"subscribe":{"channel":"#anna,bob"}`, `"recoverable":true`)
+	anna.ask(`"rpc":{"method":"send","data":{"room":"#anna,bob","data":{"text":"psst"}}}`, `"rpc":`)
+	bob.await(`#anna,bob`, `message`) // in the room of his own
+	bob.ask(`"subscribe":{"channel":"#anna,bob"}`, `"subscribe":`)
+	bob.ask(`"history":{"channel":"#anna,bob","limit":10}`, `psst`)
+
+	reply := anna.ask(`"rpc":{"method":"room.create","data":{"title":"Ours","users":["bob"]}}`, `"room":"$`)
+	_, after, _ := strings.Cut(reply, `"room":"`)
+	room, _, _ := strings.Cut(after, `"`)
+	bob.ask(`"rpc":{"method":"room.join","data":{"room":"`+room+`"}}`, `"rpc":`)
+	bob.ask(`"subscribe":{"channel":"`+room+`"}`, `"subscribe":`)
+	bob.ask(`"publish":{"channel":"`+room+`","data":{"text":"here"}}`, `"publish":`)
+	bob.ask(`"presence":{"channel":"`+room+`"}`, `"presence":`)
+
+	for _, secret := range []string{"#anna,bob", "#anna", room} {
+		eve.ask(`"subscribe":{"channel":"`+secret+`"}`, `"code":103`)
+		eve.ask(`"publish":{"channel":"`+secret+`","data":{"text":"me too"}}`, `"code":103`)
+		eve.ask(`"history":{"channel":"`+secret+`","limit":10}`, `"code":103`)
+	}
+	somebody := connectAs(t, addr, "")
+	somebody.ask(`"subscribe":{"channel":"news"}`, `"subscribe":`)
+	somebody.ask(`"subscribe":{"channel":"#anna"}`, `"code":103`)
+}
+
+// What the file says of private rooms goes before the rules that they have.
+func TestPrivateRoomsOfTheFile(t *testing.T) {
+	for entries, want := range map[string]string{ // the direct room's history, or "" for no rights
+		"- match: lobby":                                                            "100",
+		"- {match: \"#*,*\", history: 7}":                                           "",
+		"- {match: \"#*\", history: 7}":                                             "",
+		"- {match: \"*\", history: 7, allow: {}}":                                   "",
+		"- {match: \"$*\", history: 7, allow: {}}":                                  "100",
+		"- {match: \"*\", history: 7, allow: {join: user, read: user, send: user}}": "7",
+	} {
+		c, err := load(&settings{}, nil, nil, write(t, "webim.yaml", "rooms:\n  "+entries+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := c.roomConfig().Options("#anna,bob")
+		got := ""
+		if permits(o, 0) {
+			b, _ := json.Marshal(o.History.Messages)
+			got = string(b)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", entries, got, want)
+		}
+	}
+}
+
+func TestPageWarnings(t *testing.T) {
+	const good = "{match: lobby, history: 1, allow: {join: user, read: user, history: member, send: user}}"
+	for _, c := range []struct {
+		rooms, flags string
+		want         []string
+	}{
+		{"- " + good, "", nil},
+		{"- {match: \"l*\", history: 1, allow: {join: anonymous, read: anonymous, history: anonymous}}", "", nil},
+		{"- {match: news, allow: {join: user, read: user}}", "", []string{"no entry of rooms is for the room lobby"}},
+		{"- {match: news, allow: {join: user, read: user}}", "--open", nil},
+		{"- {match: news, allow: {join: user, read: user}}", "--hook-subscribe http://127.0.0.1/", nil},
+		{"- {match: lobby, allow: {join: user}}", "", []string{`the entry "lobby" of rooms lets nobody join and read the room lobby`}},
+		{"- {match: lobby, allow: {join: member, read: user}}", "--open", []string{`the entry "lobby" of rooms lets nobody join and read the room lobby`}},
+		{"- {match: lobby, allow: {join: moderator, read: moderator}}", "", []string{`the entry "lobby" of rooms lets nobody join and read the room lobby`}},
+		{"- {match: \"lobb*\", binary: true, allow: {join: user, read: user}}", "", []string{`the entry "lobb*" of rooms makes the room lobby binary`}},
+		{"- {match: lobby, allow: {join: user, read: user}}", "", []string{`the entry "lobby" of rooms lets nobody ask for the history of the room lobby`}},
+		{"- " + good + "\n  - {match: \"*\", allow: {join: user, read: user}}", "",
+			[]string{`the entry "*" of rooms decides for direct rooms (#USER,USER), too`, `the entry "*" of rooms decides for private rooms ($…), too`}},
+		{"- " + good + "\n  - {match: \"#*\", allow: {}}", "",
+			[]string{`the entry "#*" of rooms decides for a user's own room (#USER), too`, `the entry "#*" of rooms decides for direct rooms (#USER,USER), too`}},
+		{"- {match: \"*\", history: 1, allow: {join: user, read: user, history: user, send: member}}", "", nil},
+	} {
+		file := write(t, "webim.yaml", "rooms:\n  "+c.rooms+"\n")
+		code, out, errs := webim("", []string{"WEBIM_TOKEN_SECRET=" + longSecret}, append([]string{"check", "--config", file}, strings.Fields(c.flags)...)...)
+		if code != 0 {
+			t.Fatalf("%s: %s", c.rooms, errs)
+		}
+		var got []string
+		for line := range strings.Lines(out) {
+			if text, ok := strings.CutPrefix(line, "# warning: "); ok && strings.Contains(text, "of rooms") {
+				got = append(got, text)
+			}
+		}
+		for i, want := range c.want {
+			if i >= len(got) || !strings.HasPrefix(got[i], want) {
+				t.Errorf("%s %s: %q, want %q", c.rooms, c.flags, got, want)
+			}
+		}
+		if len(got) != len(c.want) {
+			t.Errorf("%s %s: %q, want %d", c.rooms, c.flags, got, len(c.want))
+		}
+	}
+}
