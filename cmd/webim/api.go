@@ -54,11 +54,10 @@ func (c *config) apiKeys() ([]string, error) {
 		keys = append(keys, c.APIKey)
 	}
 	for _, file := range c.APIKeyFile {
-		b, err := readKeyFile(file)
+		key, err := readSecret(file)
 		if err != nil {
 			return nil, usagef("%s: %v.", c.place("api_key_file"), err)
 		}
-		key := string(lastBreakCut(b))
 		if err := c.checkAPIKey(c.place("api_key_file")+" "+file, key); err != nil {
 			return nil, err
 		}

@@ -105,13 +105,16 @@ func (c *config) hookSecret() (string, error) {
 	secret, place := c.HookSecret, "hook_secret"
 	switch {
 	case c.HookSecretFile != "":
-		b, err := readKeyFile(c.HookSecretFile)
-		if err != nil {
+		var err error
+		if secret, err = readSecret(c.HookSecretFile); err != nil {
 			return "", usagef("%s: %v.", c.place("hook_secret_file"), err)
 		}
-		secret, place = string(lastBreakCut(b)), "hook_secret_file"
+		place = "hook_secret_file"
 	case !c.given("hook_secret"):
 		return "", nil
+	}
+	if err := checkSecret(secret); err != nil {
+		return "", usagef("%s %v.", c.place(place), err)
 	}
 	const advice = "write at least 32 random bytes, as openssl rand -hex 32 prints"
 	switch {

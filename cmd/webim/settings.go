@@ -116,7 +116,7 @@ type settings struct {
 	TokenJWKSRefresh time.Duration `name:"token-jwks-refresh" type:"time" def:"10m" min:"1s" max:"24h" group:"tokens" help:"How often they are fetched; sooner, but at most every 10s, when a token names an unknown one."`
 	TokenIssuer      string        `name:"token-issuer" type:"text" def:"" placeholder:"NAME" group:"tokens" help:"Tokens must be from there (iss)."`
 	TokenAudience    []string      `name:"token-audience" type:"list" def:"" placeholder:"NAME" group:"tokens" help:"Tokens must be for one of these (aud); repeatable."`
-	TokenLeeway      time.Duration `name:"token-leeway" type:"time" def:"0s" min:"0s" max:"10m" group:"tokens" help:"Clocks may differ by so much when a token's times (exp, nbf) are judged."`
+	TokenLeeway      time.Duration `name:"token-leeway" type:"time" def:"10s" min:"0s" max:"10m" group:"tokens" help:"Clocks may differ by so much when a token's times (exp, nbf) are judged."`
 	Insecure         bool          `name:"insecure" type:"bool" def:"false" dev:"true" negatable:"" group:"tokens" help:"Start with a secret under 32 bytes, or a JWKS without https, all the same. Default false, with --dev true."`
 }
 

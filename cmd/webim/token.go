@@ -71,8 +71,9 @@ func (m *tokenMake) key(c *config) (k token.Key, err error) {
 	switch {
 	case m.SecretFile != "":
 		k.Name = "--secret-file"
-		k.Secret, err = readKeyFile(m.SecretFile)
-		k.Secret = lastBreakCut(k.Secret)
+		var secret string
+		secret, err = readSecret(m.SecretFile)
+		k.Secret = []byte(secret)
 	case m.KeyFile != "":
 		k.Name = "--key-file"
 		k.PEM, err = readKeyFile(m.KeyFile)

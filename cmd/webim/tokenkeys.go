@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -62,15 +61,18 @@ func (c *config) noKeys() error {
 func (c *config) tokenKeys() ([]token.Key, error) {
 	var keys []token.Key
 	if c.given("token_secret") {
+		if err := checkSecret(c.TokenSecret); err != nil {
+			return nil, usagef("%s %v.", c.place("token_secret"), err)
+		}
 		keys = append(keys, token.Key{Name: c.place("token_secret"), Secret: []byte(c.TokenSecret)})
 	}
 	for _, text := range c.TokenSecretFile {
-		k, err := readKey(text)
+		id, path := splitKeyFile(text)
+		secret, err := readSecret(path)
 		if err != nil {
 			return nil, usagef("%s: %v.", c.place("token_secret_file"), err)
 		}
-		k.Name, k.Secret, k.PEM = c.place("token_secret_file")+" "+text, lastBreakCut(k.PEM), nil
-		keys = append(keys, k)
+		keys = append(keys, token.Key{ID: id, Name: c.place("token_secret_file") + " " + text, Secret: []byte(secret)})
 	}
 	for _, text := range c.TokenPublicKey {
 		k, err := readKey(text)
@@ -99,15 +101,21 @@ func guestsOf(keys []token.Key) (*room.Guests, error) {
 	return room.NewGuests(secret)
 }
 
-// readKey reads the file of [KID=]FILE into PEM. What has a slash is no KID, so
-// that ./a=b is a file.
+// readKey reads the file of [KID=]FILE into PEM.
 func readKey(text string) (token.Key, error) {
-	id, path, ok := strings.Cut(text, "=")
-	if !ok || strings.Contains(id, "/") {
-		id, path = "", text
-	}
+	id, path := splitKeyFile(text)
 	b, err := readKeyFile(path)
 	return token.Key{ID: id, PEM: b}, err
+}
+
+// splitKeyFile splits NAME=FILE; the name is "" if there is none. A text with a
+// slash before the = is a file, so that ./a=b is one.
+func splitKeyFile(text string) (name, path string) {
+	name, path, ok := strings.Cut(text, "=")
+	if !ok || strings.Contains(name, "/") {
+		return "", text
+	}
+	return name, path
 }
 
 func readKeyFile(path string) ([]byte, error) {
@@ -121,9 +129,4 @@ func readKeyFile(path string) ([]byte, error) {
 		err = fmt.Errorf("%s has more than %d bytes: it is no key", path, maxKeyFile)
 	}
 	return b, err
-}
-
-// lastBreakCut leaves out what editors and echo put behind a secret.
-func lastBreakCut(b []byte) []byte {
-	return bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
 }

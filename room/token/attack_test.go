@@ -49,7 +49,7 @@ func TestAttacks(t *testing.T) {
 		"RS256 by no kid":    {forge(secret, header("RS256", ""), "{"+fine+"}"), ErrInvalid, "names no key"},
 		"another secret":     {forge(other, hs256, "{"+fine+"}"), ErrInvalid, "signature"},
 		"empty secret":       {forge(nil, hs256, "{"+fine+"}"), ErrInvalid, "signature"},
-		"unknown kid":        {forge(secret, header("HS256", `,"kid":"new"`), "{"+fine+"}"), ErrInvalid, `no key has its kid, "new"`},
+		"unknown kid":        {forge(other, header("HS256", `,"kid":"new"`), "{"+fine+"}"), ErrInvalid, `no key has its kid, "new"`},
 		"kid a path":         {forge(nil, header("HS256", `,"kid":"../../dev/null"`), "{"+fine+"}"), ErrInvalid, "no key has its kid"},
 		"kid empty":          {forge(secret, header("HS256", `,"kid":""`), "{"+fine+"}"), ErrInvalid, "kid"},
 		"kid a list":         {forge(secret, header("HS256", `,"kid":["rsa"]`), "{"+fine+"}"), ErrInvalid, "kid"},

@@ -37,7 +37,7 @@ type claims struct {
 
 	channel, client string
 	allow           []string
-	override        Override
+	override        overrideClaim
 }
 
 // subClaims is one value of subs.
@@ -46,7 +46,34 @@ type subClaims struct {
 	B64Info  string          `json:"b64info"`
 	Data     json.RawMessage `json:"data"`
 	B64Data  string          `json:"b64data"`
-	Override Override        `json:"override"`
+	Override overrideClaim   `json:"override"`
+}
+
+// UnmarshalJSON takes [], as PHP writes an empty map, for {}.
+func (s *subClaims) UnmarshalJSON(b []byte) error {
+	type plain subClaims // without this method
+	if isEmptyList(b) {
+		return nil
+	}
+	return json.Unmarshal(b, (*plain)(s))
+}
+
+// overrideClaim is an Override in a claim.
+type overrideClaim struct{ Override }
+
+// UnmarshalJSON takes [], as PHP writes an empty map, for {}.
+func (o *overrideClaim) UnmarshalJSON(b []byte) error {
+	if isEmptyList(b) {
+		return nil
+	}
+	return json.Unmarshal(b, &o.Override)
+}
+
+// isEmptyList reports whether JSON is a list without items.
+func isEmptyList(b []byte) bool {
+	inner, ok := bytes.CutPrefix(b, []byte("["))
+	inner, ok2 := bytes.CutSuffix(inner, []byte("]"))
+	return ok && ok2 && len(bytes.TrimSpace(inner)) == 0
 }
 
 // fields says where each known claim is stored.
@@ -80,12 +107,49 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 		if _, isTime := field.(*numericDate); string(raw) == "null" && !isTime {
 			continue
 		}
+		if _, isMap := field.(*map[string]subClaims); isMap && isEmptyList(raw) {
+			continue
+		}
 		if err := json.Unmarshal(raw, field); err != nil {
-			return invalid("its claim %s is not what it should be", name)
+			return invalid("its claim %s is %s: %[1]s must be %[3]s", name, kindOf(raw), wanted(field))
 		}
 	}
 	c.read = true
 	return c.check()
+}
+
+// kindOf says what a JSON value is.
+func kindOf(raw json.RawMessage) string {
+	switch raw[0] {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+// wanted says what the claim that is stored in a field must be.
+func wanted(field any) string {
+	switch field.(type) {
+	case *string:
+		return "a string"
+	case *numericDate:
+		return "a number of seconds, from 1970 to 9999"
+	case *jwt.ClaimStrings:
+		return "a string or a list of strings"
+	case *[]string:
+		return "a list of strings"
+	case *[]capClaim:
+		return "a list of objects as the documentation has them"
+	}
+	return "an object as the documentation has it"
 }
 
 // members splits a JSON object. Unlike encoding/json it takes no name twice, and

@@ -36,8 +36,8 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%s: %+v", alg, id)
 		}
 		for other := range signers {
-			if k.ID == signers[other].ID {
-				continue
+			if k.ID == signers[other].ID || signers[other].ID == "" {
+				continue // without a kid all keys are tried
 			}
 			as := &Signer{s.method, signers[other].ID, s.with} // its kid says another key
 			text, err := as.Sign(Claims{User: "u"})

@@ -18,9 +18,11 @@
 //
 // # What is believed
 //
-// Nothing in a token is believed before its signature is checked, but for two
-// names in its header: kid, which chooses among the keys that are configured,
-// and alg, which must be one that the chosen key is bound to. A token names no
+// Nothing in a token is believed before its signature is checked, except two
+// names in its header: alg, which must be one that the key is bound to, and kid,
+// which is a hint (RFC 7515, section 4.1.4). If a key has that id, only that key is
+// tried; if none has it or the token has no kid, the keys that are bound to alg are
+// tried in their order, configured ones first, at most eight. A token names no
 // key of its own: jku, x5u, jwk and x5c are ignored, crit is refused.
 //
 // The claims are read strictly: a claim that is there twice, that differs from a

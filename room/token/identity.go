@@ -109,7 +109,7 @@ func (c *claims) subscription() (*Subscription, error) {
 	return &Subscription{
 		User: c.user, Client: c.client, Channel: c.channel, ID: c.id, IssuedAt: c.issuedAt.Time,
 		Expires: c.until(), TokenExpires: c.expires.Time,
-		Info: info, Grants: grants, Override: c.override,
+		Info: info, Grants: grants, Override: c.override.Override,
 	}, nil
 }
 
@@ -136,7 +136,7 @@ func (c *claims) rooms() ([]Channel, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Channel{name, info, data, sub.Override})
+		all = append(all, Channel{name, info, data, sub.Override.Override})
 	}
 	for _, name := range c.channels {
 		if _, twice := c.subs[name]; !twice {

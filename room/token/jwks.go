@@ -66,7 +66,7 @@ func newJWKS(c Config) *jwks {
 }
 
 // keys are those of the last fetch that brought any; nobody changes them.
-func (j *jwks) keys() keySet { return *j.set.Load() }
+func (j *jwks) keys() *keySet { return j.set.Load() }
 
 // start begins the first fetch.
 func (j *jwks) start() {
@@ -93,7 +93,7 @@ func (j *jwks) enqueue(done func(error)) error {
 	case len(j.waiting) >= maxWaiting:
 		return unavailable("%d verifications wait for the JWKS already", maxWaiting)
 	case !j.fetching && !j.last.IsZero() && time.Since(j.last) < j.retry:
-		return unavailable("no key has its kid, and the JWKS was fetched less than %v ago", j.retry)
+		return unavailable("no key that is known has signed it, and the JWKS was fetched less than %v ago", j.retry)
 	}
 	j.waiting = append(j.waiting, done)
 	j.fetchLocked()
@@ -113,7 +113,7 @@ func (j *jwks) fetchLocked() {
 func (j *jwks) fetch() {
 	set, err := j.get()
 	if err == nil {
-		j.set.Store(&set)
+		j.set.Store(set)
 	} else if j.ctx.Err() == nil {
 		j.report(err)
 	}
@@ -141,7 +141,7 @@ func (j *jwks) fetch() {
 }
 
 // get fetches the set once.
-func (j *jwks) get() (keySet, error) {
+func (j *jwks) get() (*keySet, error) {
 	ctx, cancel := context.WithTimeout(j.ctx, j.timeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
@@ -170,7 +170,7 @@ func (j *jwks) get() (keySet, error) {
 // parseJWKS takes the keys of a set that can check tokens. Others are left out,
 // since a provider may publish keys for other uses; a set without any is an
 // error, so that a provider's bad moment does not lock everybody out.
-func parseJWKS(body []byte) (keySet, error) {
+func parseJWKS(body []byte) (*keySet, error) {
 	var published struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -180,7 +180,7 @@ func parseJWKS(body []byte) (keySet, error) {
 	if len(published.Keys) > maxKeys {
 		return nil, fmt.Errorf("the JWKS is refused: it has %d keys, more than %d", len(published.Keys), maxKeys)
 	}
-	set := keySet{}
+	set := &keySet{}
 	for _, raw := range published.Keys {
 		k, ok := parseJWK(raw)
 		if !ok {
@@ -190,8 +190,8 @@ func parseJWKS(body []byte) (keySet, error) {
 			return nil, fmt.Errorf("the JWKS is refused: %w", err)
 		}
 	}
-	if len(set) == 0 {
-		return nil, errors.New("the JWKS is refused: none of its keys has a kid and is for RS256, ES256 or EdDSA")
+	if len(set.all) == 0 {
+		return nil, errors.New("the JWKS is refused: none of its keys is for RS256, ES256 or EdDSA")
 	}
 	return set, nil
 }
@@ -201,7 +201,7 @@ func parseJWKS(body []byte) (keySet, error) {
 // algorithmOf knows only public keys.
 func parseJWK(raw json.RawMessage) (k key, ok bool) {
 	var m jwkset.JWKMarshal
-	if json.Unmarshal(raw, &m) != nil || m.KID == "" || len(m.KID) > MaxName {
+	if json.Unmarshal(raw, &m) != nil || len(m.KID) > MaxName {
 		return key{}, false
 	}
 	if m.USE != "" && m.USE != jwkset.UseSig {

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -23,7 +24,7 @@ var (
 
 // A Key checks signatures: either a Secret or a PEM.
 type Key struct {
-	ID     string // the kid of its tokens; "": those without a kid
+	ID     string // the kid of its tokens; "" for none: then it is tried for tokens whose kid is no key's
 	Name   string // what errors and warnings call it; "" is its ID
 	Secret []byte // for HS256, HS384 and HS512
 	PEM    []byte // a public key or certificate: RSA (RS256), ECDSA P-256 (ES256) or Ed25519 (EdDSA)
@@ -37,29 +38,47 @@ type key struct {
 	with any // []byte, *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
 }
 
-// A keySet finds keys by their id. Only keys without an id may be several.
-type keySet map[string][]key
+// maxTried bounds the keys that one token is tried against. A token without a
+// kid costs a verification for each of them.
+const maxTried = 8
+
+// A keySet finds keys. Only keys without an id may be several.
+type keySet struct {
+	all []key // in the order in which they were added
+}
 
 func (s *keySet) add(k key) error {
-	if *s == nil {
-		*s = keySet{}
-	}
-	if k.id != "" && len((*s)[k.id]) > 0 {
+	if k.id != "" && s.knows(k.id) {
 		return fmt.Errorf("two keys have the id %q: give each its own", k.id)
 	}
-	(*s)[k.id] = append((*s)[k.id], k)
+	s.all = append(s.all, k)
 	return nil
 }
 
-// find returns the keys with an id that are for an algorithm; known says
-// whether the id is anybody's.
-func (s keySet) find(id, alg string) (found []jwt.VerificationKey, known bool) {
-	for _, k := range s[id] {
-		if slices.Contains(k.algs, alg) {
+// knows reports whether a key has the id, which is not empty.
+func (s *keySet) knows(id string) bool {
+	return slices.ContainsFunc(s.all, func(k key) bool { return k.id == id })
+}
+
+// named appends the key with an id, if it is for an algorithm.
+func (s *keySet) named(found []jwt.VerificationKey, id, alg string) []jwt.VerificationKey {
+	for _, k := range s.all {
+		if k.id == id && slices.Contains(k.algs, alg) {
 			found = append(found, k.with)
 		}
 	}
-	return found, len(s[id]) > 0
+	return found
+}
+
+// fitting appends all keys that are for an algorithm, whatever their ids, until
+// found has maxTried.
+func (s *keySet) fitting(found []jwt.VerificationKey, alg string) []jwt.VerificationKey {
+	for _, k := range s.all {
+		if len(found) < maxTried && slices.Contains(k.algs, alg) {
+			found = append(found, k.with)
+		}
+	}
+	return found
 }
 
 // label is the key as errors and warnings name it.
@@ -115,9 +134,12 @@ func (k *Key) loadSecret(insecure bool) (loaded key, warning string, err error) 
 	return key{k.ID, algs, slices.Clone(k.Secret)}, warning, nil
 }
 
+// utf8BOM is what some editors write in front of a text.
+const utf8BOM = "\ufeff"
+
 // parsePublic reads a public key, or that of a certificate, in PEM.
 func parsePublic(text []byte) (with any, alg string, err error) {
-	block, _ := pem.Decode(text)
+	block, _ := pem.Decode(bytes.TrimPrefix(text, []byte(utf8BOM)))
 	if block == nil {
 		return nil, "", errors.New("it is not PEM: a public key begins with -----BEGIN PUBLIC KEY-----")
 	}

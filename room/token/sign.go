@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -60,7 +61,7 @@ func NewSigner(k Key) (*Signer, error) {
 
 // parsePrivate reads a private key in PEM.
 func parsePrivate(text []byte) (with crypto.Signer, alg string, err error) {
-	block, _ := pem.Decode(text)
+	block, _ := pem.Decode(bytes.TrimPrefix(text, []byte(utf8BOM)))
 	if block == nil {
 		return nil, "", errors.New("it is not PEM: a private key begins with -----BEGIN PRIVATE KEY-----")
 	}

@@ -2,6 +2,7 @@ package token
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -57,7 +58,18 @@ func (v *Verifier) parse(token string) (c *claims, missing bool, err error) {
 		return nil, false, invalid("it has %d bytes, more than %d", len(token), MaxToken)
 	}
 	c = &claims{}
-	_, err = v.parser.ParseWithClaims(token, c, v.keyOf)
+	var at keysAt
+	_, err = v.parser.ParseWithClaims(token, c, func(t *jwt.Token) (any, error) {
+		at = v.keysOf(t)
+		return jwt.VerificationKeySet{Keys: at.keys}, at.err
+	})
+	if errors.Is(err, jwt.ErrTokenSignatureInvalid) && at.guessed != nil {
+		err = at.guessed
+	}
+	if errors.Is(err, errNoKey) {
+		// Only public keys come out of a JWKS, so an unknown secret causes no fetch.
+		return nil, !slices.Contains(hmacAlgorithms, at.alg), explain(err)
+	}
 	if err == nil && !c.read {
 		err = invalid("its claims are no object") // null, which decodes into anything
 	}
@@ -65,40 +77,64 @@ func (v *Verifier) parse(token string) (c *claims, missing bool, err error) {
 		err = v.judge.Validate(c)
 	}
 	if err != nil {
-		return nil, errors.Is(err, errNoKey), explain(err)
+		return nil, false, explain(err)
 	}
 	return c, false, nil
 }
 
-// errNoKey: no key has the token's kid, but a JWKS may have it by now.
+// errNoKey: no key has the token's kid, and those that were tried instead have
+// not signed it; a JWKS may have the right one by now.
 var errNoKey = errors.New("no key")
 
-// keyOf finds the keys for a token by its header: jwt's Keyfunc. Only public
-// keys come out of a JWKS, so a secret's unknown kid causes no fetch.
-func (v *Verifier) keyOf(t *jwt.Token) (any, error) {
+// keysAt are the keys that a token is tried against.
+type keysAt struct {
+	alg     string
+	keys    []jwt.VerificationKey
+	err     error // there are none
+	guessed error // what it means that none of them has signed it, if its kid did not choose them
+}
+
+// keysOf finds the keys for a token by its header. The kid is a hint (RFC 7515,
+// section 4.1.4): if a key has it, that key decides; if none has, all keys whose
+// algorithm is the token's are tried, at most maxTried.
+func (v *Verifier) keysOf(t *jwt.Token) (at keysAt) {
 	id, isText := t.Header["kid"].(string)
 	if _, there := t.Header["kid"]; there && (!isText || id == "" || len(id) > MaxName) {
-		return nil, invalid("its kid is no name of 1 to %d bytes", MaxName)
+		return keysAt{err: invalid("its kid is no name of 1 to %d bytes", MaxName)}
 	}
 	if _, there := t.Header["crit"]; there {
-		return nil, invalid("it demands extensions (crit), of which none is known")
+		return keysAt{err: invalid("it demands extensions (crit), of which none is known")}
 	}
-	alg := t.Method.Alg()
-	found, known := v.keys.find(id, alg)
-	if !known && v.jwks != nil && id != "" && !slices.Contains(hmacAlgorithms, alg) {
-		if found, known = v.jwks.keys().find(id, alg); !known {
-			return nil, errors.Join(errNoKey, invalid("no key has its kid, %.64q", id))
+	at.alg = t.Method.Alg()
+	sets := []*keySet{&v.keys}
+	if v.jwks != nil {
+		sets = append(sets, v.jwks.keys())
+	}
+	for _, s := range sets {
+		if id == "" || !s.knows(id) {
+			continue
 		}
+		if at.keys = s.named(nil, id, at.alg); len(at.keys) == 0 {
+			at.err = invalid("the key that it names, %.64q, is not for its algorithm, %s", id, at.alg)
+		}
+		return at
 	}
-	switch {
-	case len(found) > 0:
-		return jwt.VerificationKeySet{Keys: found}, nil
-	case id == "":
-		return nil, invalid("it names no key (kid), and no key without an id is for its algorithm, %s", alg)
-	case known:
-		return nil, invalid("the key that it names, %.64q, is not for its algorithm, %s", id, alg)
+	for _, s := range sets {
+		at.keys = s.fitting(at.keys, at.alg)
 	}
-	return nil, invalid("no key has its kid, %.64q", id)
+	why := "it names no key (kid), and "
+	if id != "" {
+		why = fmt.Sprintf("no key has its kid, %.64q, and ", id)
+	}
+	switch n := len(at.keys); {
+	case n == 0:
+		at.err = errors.Join(errNoKey, invalid("%sno key is for its algorithm, %s", why, at.alg))
+	case n == 1 && id == "":
+		at.guessed = errors.Join(errNoKey, invalid("its signature is not that of the key for its algorithm, %s", at.alg))
+	default:
+		at.guessed = errors.Join(errNoKey, invalid("%sits signature is that of none of the %d keys tried for its algorithm, %s", why, n, at.alg))
+	}
+	return at
 }
 
 // explain makes an *Error of what the jwt library says, which may quote the
