@@ -17,6 +17,7 @@
 //	guard.go     Guard: whose key is good, and which names are ours
 //	who.go       who asks: a backend, or a moderator
 //	method.go    the table of methods; from bytes to a call and back
+//	neutral.go   values that ask for nothing
 //	publish.go   publish, broadcast, send
 //	control.go   subscribe, unsubscribe, disconnect, refresh, revoke
 //	rooms.go     history, history_remove, presence, presence_stats, channels, info
@@ -42,7 +43,10 @@
 //
 // A field that is not known, is there twice, differs in case or is not of its
 // type makes the request bad: a misspelt idempotency_key would otherwise be a
-// promise that is not kept. null is as good as nothing. Only the older form, POST
+// promise that is not kept. null is as good as nothing; so are [] and other values
+// without content where an object is expected, since PHP writes an empty map
+// as [], and so is a field that is not known and has no content, as "version":0
+// (neutral.go). Only the older form, POST
 // /api, is lenient with requests, as its client libraries need.
 //
 // # Idempotent sends

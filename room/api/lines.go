@@ -45,7 +45,7 @@ func (h *Handler) lines(w http.ResponseWriter, r *http.Request, body []byte) {
 		reply := lineReply{ID: c.ID}
 		if m, known := methods[c.Method]; !known || m.bare {
 			reply.Error = coded(wire.ErrMethodNotFound, "there is no method "+quoted(c.Method))
-		} else if reply.Result, reply.Error = h.call(r.Context(), m, paramsOf(c), lenient); reply.Error != nil {
+		} else if reply.Result, reply.Error = h.call(r.Context(), m, orEmpty(c.Params), lenient); reply.Error != nil {
 			reply.Result = nil
 		}
 		line, err := json.Marshal(reply, json.Deterministic(true))
@@ -75,14 +75,6 @@ func (h *Handler) readLines(body []byte) (all []lineCommand, failed *Error) {
 		}
 		all = append(all, c)
 	}
-}
-
-// paramsOf is a command's request. PHP writes [] for an object without fields.
-func paramsOf(c lineCommand) []byte {
-	if bytes.Equal(c.Params, []byte("[]")) {
-		return orEmpty(nil)
-	}
-	return orEmpty(c.Params)
 }
 
 // orEmpty is a request's body; nothing is {}.

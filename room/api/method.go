@@ -71,7 +71,10 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 		call: func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
 			q := new(Q)
 			if err := json.Unmarshal(body, q, how); err != nil {
-				return nil, bad(wire.Fault(err))
+				q = new(Q)
+				if err = json.Unmarshal(withoutNeutral(body, reflect.TypeFor[Q]()), q, how); err != nil {
+					return nil, bad(wire.Fault(err))
+				}
 			}
 			if err := mayAsk(ctx, q); err != nil {
 				return nil, err

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"strings"
+	"testing"
+)
+
+// Whatever a method takes, a body without content is {}, whoever wrote it.
+func TestBodiesWithoutContent(t *testing.T) {
+	n := start(t, nil)
+	for _, name := range Methods() {
+		_, want := n.ask("POST", "/api/"+name, "{}", nil)
+		for _, body := range []string{"", "[]", " [ ]\n", `{"version":0}`, `{"version_epoch":"","new":[],"newer":{},"newest":false,"other":null,"n":-0.0}`} {
+			status, got := n.ask("POST", "/api/"+name, body, nil)
+			if got != want && name != "info" && name != "channels" || status != 200 || strings.Contains(got, `"code"`) != strings.Contains(want, `"code"`) {
+				t.Errorf("%s with %q: %d, %s; with {}: %s", name, body, status, got, want)
+			}
+		}
+	}
+}
+
+// What asks for nothing is passed over, and nothing else is.
+func TestNeutralValues(t *testing.T) {
+	n := start(t, nil)
+	for _, c := range []struct{ method, body, fault string }{
+		{"publish", `{"channel":"r","data":{},"tags":[]}`, ""},
+		{"publish", `{"channel":"r","data":[],"tags":null}`, ""},
+		{"publish", `{"channel":"r","data":0,"version":0,"version_epoch":""}`, ""},
+		{"publish", `{"channel":"r","data":1,"tags":""}`, ""},
+		{"publish", `{"channel":"r","data":{"version":0},"tags":false}`, ""},
+		{"broadcast", `{"channels":["r"],"data":{},"tags":[]}`, ""},
+		{"history", `{"channel":"r","since":[]}`, ""},
+		{"subscribe", `{"channel":"r","user":"u","override":[],"recover_since":[]}`, ""},
+		{"subscribe", `{"channel":"r","user":"u","override":{"join_leave":[]}}`, ""},
+		{"disconnect", `{"user":"u","disconnect":[],"whitelist":null}`, ""},
+		{"batch", `{"commands":[{"info":[]},{"publish":{"channel":"r","data":1,"tags":[]}}]}`, ""},
+
+		{"publish", `{"channel":"r","data":{},"tags":["a"]}`, "not of its type"},
+		{"publish", `{"channel":"r","data":{},"tags":1}`, "not of its type"},
+		{"publish", `{"channel":"r","data":{},"version":1}`, "there is no field"},
+		{"publish", `{"channel":"r","data":{},"Idempotency_Key":"a"}`, "there is no field"},
+		{"publish", `{"channel":"r","data":{},"tags":[],"tags":[]}`, "bad request"},
+		{"publish", `{"channel":0,"data":{}}`, "not of its type"},
+		{"publish", `{"channel":[],"data":{}}`, "not of its type"},
+		{"unsubscribe", `{"user":"u","channel":0}`, "not of its type"},
+		{"unsubscribe", `{"user":"u","channel":false}`, "not of its type"},
+		{"history", `{"channel":"r","limit":""}`, "not of its type"},
+		{"history", `{"channel":"r","since":{"offset":[]}}`, "not of its type"},
+		{"subscribe", `{"channel":"r","user":"u","override":{"presense":{"value":true}}}`, "there is no field"},
+		{"broadcast", `{"channels":{},"data":{}}`, "not of its type"},
+		{"info", `[1]`, "not of its type"},
+		{"info", `[`, "bad request"},
+		{"info", `0`, ""},
+		{"info", `7`, "not of its type"},
+	} {
+		_, got := n.ask("POST", "/api/"+c.method, c.body, nil)
+		if c.fault == "" && strings.Contains(got, `"code"`) || !strings.Contains(got, c.fault) {
+			t.Errorf("%s %s: %s, want %q", c.method, c.body, got, c.fault)
+		}
+	}
+	if _, got := n.ask("POST", "/api/history", `{"channel":"r","limit":-1}`, nil); !strings.Contains(got, `{"data":{"version":0}`) {
+		t.Errorf("data that asks for nothing is the application's: %s", got)
+	}
+}
