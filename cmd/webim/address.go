@@ -31,12 +31,14 @@ func parseAddress(text string) (address, error) {
 	if err != nil {
 		return address{}, errors.New(strconv.Quote(text) + " is not an address: write host:port, as 127.0.0.1:9501, [::1]:9501 or :9501, or unix:/path")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+	n, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return address{}, errors.New(strconv.Quote(text) + " is out of range: a port is a number from 0 to 65535; 0 takes a free one")
+	case err != nil:
 		return address{}, errors.New(strconv.Quote(text) + " has no port: write a number from 0 to 65535 behind the colon; 0 takes a free one")
-	} else {
-		port = strconv.FormatUint(n, 10)
 	}
-	return address{"tcp", net.JoinHostPort(host, port)}, nil
+	return address{"tcp", net.JoinHostPort(host, strconv.FormatUint(n, 10))}, nil
 }
 
 // local reports whether only this machine can reach the address.
@@ -83,7 +85,7 @@ func (a address) cannotListen(text string, err error) error {
 	case a.network == "unix":
 		hint = "choose a path in a folder that exists and that this user may write to"
 	case errors.Is(err, syscall.EACCES):
-		hint = "choose a port from 1024 up"
+		hint = "choose a port from 1024 up, or give the program the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd, setcap)"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		hint = "this machine does not have that address: choose one that it has"
 	}

@@ -22,19 +22,23 @@ func (c *config) validateAPI() error {
 	given := c.given("api_key") || len(c.APIKeyFile) > 0
 	switch {
 	case c.API && !given && !c.Dev:
-		return usagef("%s needs a key: add --api-key-file FILE.", c.place("api"))
+		return c.mistake("api", " needs a key: add {api_key_file FILE}.")
+	case c.given("internal") && c.Internal != "" && !given && !c.Dev && !c.hasTokenKeys():
+		return c.mistake("internal", " is of no use without a key, which opens the API and the live picture: add {api_key_file FILE}.")
 	case given && !c.API && c.Internal == "":
-		return usagef("%s is of no use where nobody can ask: add --internal 127.0.0.1:9500, or --api.", c.place(c.whichKey()))
+		return c.mistake(c.whichKey(), nobodyCanAsk)
 	case len(c.APIHost) > 0 && !c.API && c.Internal == "":
-		return usagef("%s is of no use where nobody can ask: add --internal 127.0.0.1:9500, or --api.", c.place("api_host"))
+		return c.mistake("api_host", nobodyCanAsk)
 	}
 	for _, host := range c.APIHost {
 		if host == "" || strings.ContainsAny(host, ":/*[] ") {
-			return usagef("%s: %q is no name: write one as chat.example.com, without a port.", c.place("api_host"), host)
+			return c.mistake("api_host", ": %q is no name: write one as chat.example.com, without a port.", host)
 		}
 	}
 	return nil
 }
+
+const nobodyCanAsk = " is of no use where nobody can ask: add {internal 127.0.0.1:9500} or {api true}."
 
 func (c *config) whichKey() string {
 	if c.given("api_key") {

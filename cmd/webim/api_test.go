@@ -55,7 +55,7 @@ func TestServerAPI(t *testing.T) {
 		health          int // of /health inside
 	}{
 		{"--listen 127.0.0.1:0", 404, 0, 0},
-		{"--listen 127.0.0.1:0 --internal 127.0.0.1:0", 404, 404, 200},
+		{"--listen 127.0.0.1:0 --internal 127.0.0.1:0 --token-secret 0123456789abcdef0123456789abcdef", 404, 404, 200},
 		{"--listen 127.0.0.1:0 --internal 127.0.0.1:0 --api-key " + one + " --api-key-file " + file, 404, 200, 200},
 		{"--listen 127.0.0.1:0 --api --api-key " + one + " --api-key-file " + file, 200, 0, 0},
 		{"--listen 127.0.0.1:0 --api --internal " + unix + " --api-key " + one + " --api-key-file " + file, 200, 200, 200},

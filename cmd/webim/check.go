@@ -11,7 +11,8 @@ import (
 )
 
 // check prints the effective configuration in YAML. As a file for --config it
-// makes the same configuration, but for secrets, which it does not print.
+// makes the same configuration, but for secrets, which it does not print. Behind that
+// come all warnings of serve, and what fails of the addresses that can be tried.
 func check(c *config, out io.Writer) error {
 	p, err := c.prepare()
 	if err != nil {
@@ -29,7 +30,7 @@ func check(c *config, out io.Writer) error {
 	}
 	writeRooms(w, c.rooms)
 	p.memory.write(w)
-	for _, warning := range p.warnings {
+	for _, warning := range append(p.warnings, c.probe(p)...) {
 		fmt.Fprintf(w, "# warning: %s\n", warning)
 	}
 	return w.Flush()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -153,12 +154,52 @@ func (c *config) given(key string) bool {
 }
 
 // place names a setting as its author wrote it.
-func (c *config) place(key string) string {
-	s := lookup(key, (*setting).key)
-	if o, ok := c.origins[s]; ok {
+func (c *config) place(key string) string { return c.placeLike(key, key) }
+
+// placeLike is place; a setting that nobody wrote is called as one writes it where
+// another setting is.
+func (c *config) placeLike(key, other string) string {
+	if o, ok := c.origins[lookup(key, (*setting).key)]; ok {
 		return o.place
 	}
-	return "--" + s.name
+	return c.called(key, "", other)
+}
+
+// called is a setting, with a value if there is one, as one writes it where another
+// setting is: as a flag, as a variable or in the file.
+func (c *config) called(key, value, other string) string {
+	s := lookup(key, (*setting).key)
+	name, equals := "--"+s.name, " "
+	switch c.source(lookup(other, (*setting).key)) {
+	case fromEnv:
+		name, equals = s.env(), "="
+	case fromFile:
+		name, equals = s.key(), ": "
+	}
+	switch {
+	case value == "":
+		return name
+	case value == "true" && equals == " ":
+		return name // a flag needs no true
+	}
+	return name + equals + value
+}
+
+// inTerms writes settings that stand in a sentence as {key} or {key value} as one writes
+// them where another setting is.
+func (c *config) inTerms(sentence, other string) string {
+	return settingNames.ReplaceAllStringFunc(sentence, func(name string) string {
+		key, value, _ := strings.Cut(strings.Trim(name, "{}"), " ")
+		return c.called(key, value, other)
+	})
+}
+
+var settingNames = regexp.MustCompile(`\{[a-z_]+( [^{}]*)?\}`)
+
+// mistake is a usageError about a setting: its place, and what is wrong there, in which
+// other settings are named as inTerms has them.
+func (c *config) mistake(key, format string, args ...any) error {
+	return usagef("%s"+c.inTerms(format, key), append([]any{c.place(key)}, args...)...)
 }
 
 // readFile reads the settings of a YAML file.
@@ -173,7 +214,7 @@ func (c *config) readFile(name string) error {
 	}
 	for _, p := range pairs {
 		if p.key == "rooms" {
-			if c.rooms, err = readRooms(p.node); err != nil {
+			if c.rooms, err = readRooms(name, p.node); err != nil {
 				return usagef("%s%s", name, sentence(err))
 			}
 			continue
@@ -185,8 +226,12 @@ func (c *config) readFile(name string) error {
 		if p.list && s.kind != "list" {
 			return usagef("%s:%d: %s takes one value, not a list.", name, p.line, p.key)
 		}
-		if s.kind == "secret" && p.text == "null" {
-			p.text = "" // nothing behind the colon is no secret
+		switch {
+		case !p.empty:
+		case s.kind == "secret":
+			p.text = "" // which is a mistake, and must not open the server
+		case s.kind != "list" || !p.word: // null is an origin
+			return usagef("%s:%d: %s has no value: write one behind the colon, or leave the line out.", name, p.line, p.key)
 		}
 		place := fmt.Sprintf("%s:%d: %s", name, p.line, p.key)
 		if err := c.set(s, origin{fromFile, place}, p.text); err != nil {

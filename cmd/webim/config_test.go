@@ -199,7 +199,7 @@ func TestAddressesGoTogether(t *testing.T) {
 		{"--tls-cert c --tls-key k", ":9501", ":9502", ""},
 		{"--tls-cert c --tls-key k --tls-listen :443", "", ":443", ""},
 		{"--dev --tls-cert c --tls-key k", "127.0.0.1:9501", "127.0.0.1:9502", "127.0.0.1:9500"},
-		{"--listen :1,:2 --internal unix:/a", ":1,:2", "", "unix:/a"},
+		{"--listen :1,:2 --internal unix:/a --api-key 0123456789abcdef", ":1,:2", "", "unix:/a"},
 	} {
 		command, given := parseFlags(t, strings.Fields(c.flags)...)
 		cfg, err := load(&command.Settings, given, nil, "")

@@ -8,15 +8,18 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // A pair is one line of the configuration file.
 type pair struct {
-	line int
-	key  string
-	text string // as setting.parse takes it
-	list bool
-	node ast.Node // of rooms
+	line  int
+	key   string
+	text  string // as setting.parse takes it
+	list  bool
+	empty bool     // there is nothing behind the colon, or null
+	word  bool     // it is the word null, which for a list is an origin
+	node  ast.Node // of rooms
 }
 
 // parseYAML reads a file of one level: keys with plain values or lists of
@@ -49,10 +52,15 @@ func parseYAML(b []byte) ([]pair, error) {
 			return nil, fmt.Errorf(":%d: %s is there twice, in line %d too: remove one", p.line, p.key, first)
 		}
 		seen[p.key] = p.line
+		null, isNull := v.Value.(*ast.NullNode)
+		p.empty = isNull
 		if p.key == "rooms" {
 			p.node = v.Value
-		} else if p.text, p.list, ok = plain(v.Value); !ok && lookup(p.key, (*setting).key) != nil {
+		} else if p.text, p.list, ok = plain(v.Value); !ok && !isNull && lookup(p.key, (*setting).key) != nil {
 			return nil, fmt.Errorf(":%d: %s needs a plain value or a list of them, as in %s: 10", p.line, p.key, p.key)
+		}
+		if isNull && null.GetToken().Type == token.NullType && p.text == "null" {
+			p.word = true
 		}
 		pairs = append(pairs, p)
 	}

@@ -36,20 +36,26 @@ func (c *config) validateHooks() error {
 		}
 	}
 	if c.HookRefresh != "" && c.HookConnect == "" {
-		return usagef("%s is of no use without --hook-connect: only who that lets in is asked for again.", c.place("hook_refresh"))
+		return c.mistake("hook_refresh", " is of no use without {hook_connect}: only clients that it let in are asked for again.")
 	}
 	for _, name := range c.HookOpen {
 		if !slices.Contains([]string{"connect", "subscribe", "publish", "rpc"}, name) {
-			return usagef("%s: %q is none of connect, subscribe, publish and rpc.", c.place("hook_open"), name)
+			return c.mistake("hook_open", ": %q is none of connect, subscribe, publish and rpc.", name)
+		}
+		if i := slices.Index(hookKeys[:], "hook_"+name); c.hookURLs()[i] == "" {
+			return c.mistake("hook_open", ": there is no hook %s without which things could go on: add {hook_"+name+" URL}, or leave %s out.", name, name)
 		}
 	}
 	for _, name := range c.HookHeaders {
 		if !isHeaderName(name) || slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
-			return usagef("%s: %q is no header that can be passed on.", c.place("hook_headers"), name)
+			return c.mistake("hook_headers", ": %q is no header that can be passed on.", name)
 		}
 	}
 	if c.given("hook_secret") && c.HookSecretFile != "" {
 		return usagef("%s is there, and %s too: remove one.", c.place("hook_secret"), c.place("hook_secret_file"))
+	}
+	if len(c.HookRooms) > 0 && c.HookSubscribe == "" && c.HookPublish == "" {
+		return c.mistake("hook_rooms", " is of no use without a hook that asks about rooms: add {hook_subscribe URL} or {hook_publish URL}.")
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func TestHookSettings(t *testing.T) {
 		{"--hook-rpc https://backend.example/#part", "is no address"},
 		{"--hook-disconnect https://", "is no address"},
 		{"--hook-refresh https://backend.example/", "--hook-refresh is of no use without --hook-connect"},
-		{"--hook-rpc https://backend.example/ --hook-open rpc --hook-open connect", ""},
+		{"--hook-rpc https://backend.example/ --hook-connect https://backend.example/ --hook-open rpc --hook-open connect", ""},
 		{"--hook-rpc https://backend.example/ --hook-open all", `--hook-open: "all" is none of connect, subscribe, publish and rpc`},
 		{"--hook-rpc https://backend.example/ --hook-open refresh", "is none of"},
 		{"--hook-headers Cookie --hook-headers X-Request-Id", ""},

@@ -84,7 +84,6 @@ func TestWhereThePictureIs(t *testing.T) {
 		{"--open --internal 127.0.0.1:0" + withKey, false, true},
 		{"--open --internal " + unix + withKey, false, true},
 		{"--open --internal 127.0.0.1:0" + secret, false, true},
-		{"--open --internal 127.0.0.1:0", false, false},
 		{"--open --api" + withKey, false, false},
 		{"--dev --internal 127.0.0.1:0" + withKey, true, true},
 		{"--dev" + withKey + " --api", true, false},

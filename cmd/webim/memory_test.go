@@ -22,15 +22,15 @@ func TestBoundsAddUp(t *testing.T) {
 	const base = "--max-conns 1000 --listen 127.0.0.1:0"
 	sum := total(memoryOf(t, base).bounds)
 	for flags, more := range map[string]int64{
-		"--max-queued 257MiB":          1 << 20,
-		"--max-unfinished 129MiB":      1 << 20,
-		"--history-total 65MiB":        1 << 20,
-		"--max-conns 1001":             connMemory + socketMemory + 128*joinedMemory,
-		"--max-rooms-per-conn 129":     1000 * joinedMemory,
-		"--max-rooms 100001":           roomMemory,
-		"--max-http 1025":              httpMemory,
-		"--hook-rpc http://127.0.0.1/": 256*askMemory + maxNotices*noticeMemory,
-		"--internal 127.0.0.1:0":       internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory),
+		"--max-queued 257MiB":                               1 << 20,
+		"--max-unfinished 129MiB":                           1 << 20,
+		"--history-total 65MiB":                             1 << 20,
+		"--max-conns 1001":                                  connMemory + socketMemory + 128*joinedMemory,
+		"--max-rooms-per-conn 129":                          1000 * joinedMemory,
+		"--max-rooms 100001":                                roomMemory,
+		"--max-http 1025":                                   httpMemory,
+		"--hook-rpc http://127.0.0.1/":                      256*askMemory + maxNotices*noticeMemory,
+		"--internal 127.0.0.1:0 --api-key 0123456789abcdef": internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory),
 		"--dev --tls-listen 127.0.0.1:0 --max-tls-handshakes 100 --no-personal": 1000*tlsMemory + 100*tlsShakeMemory,
 	} {
 		if got := total(memoryOf(t, base+" "+flags).bounds) - sum; got != more {

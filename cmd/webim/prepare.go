@@ -34,7 +34,7 @@ func (c *config) prepare() (*prepared, error) {
 	}
 	if len(c.TLSListen) > 0 {
 		if p.certs, err = newCertificates(c.TLSCert, c.TLSKey); err != nil {
-			return nil, usagef("the certificate cannot be used: %v.", err)
+			return nil, c.mistake("tls_cert", ": the certificate cannot be used: %v.", err)
 		}
 	}
 	if p.tokenKeys, err = c.tokenKeys(); err != nil {
@@ -92,12 +92,11 @@ func variables() (names []string) {
 
 // accessWarnings says who can use the server, if that is everybody or nobody.
 func (c *config) accessWarnings() []string {
-	keys := c.given("token_secret") || len(c.TokenSecretFile)+len(c.TokenPublicKey) > 0 || c.TokenJWKS != ""
 	switch {
 	case c.Dev:
 	case c.Open:
 		return []string{"open is set: whoever can reach the port can read and write every room that the section rooms does not name"}
-	case !keys && !c.anonymous() && c.HookConnect == "":
+	case !c.hasTokenKeys() && !c.anonymous() && c.HookConnect == "":
 		return []string{"nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one"}
 	}
 	return nil

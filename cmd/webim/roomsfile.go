@@ -34,13 +34,15 @@ type roomSettings struct {
 	Binary         bool          `name:"binary" type:"bool" def:"false"`
 
 	Allow room.Rights `name:"allow" type:"rights"`
+
+	place string // in the file: chat.yaml:3: rooms
 }
 
 // roomTable has what can be set of rooms; allow is the last.
 var roomTable = makeTable(reflect.TypeFor[roomSettings]())
 
 // readRooms reads the section. Errors begin with the line.
-func readRooms(n ast.Node) ([]roomSettings, error) {
+func readRooms(file string, n ast.Node) ([]roomSettings, error) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
 		return nil, fmt.Errorf(":%d: rooms is a list: begin each entry with - match: and a pattern, as - match: \"team-*\"", line(n))
@@ -54,6 +56,7 @@ func readRooms(n ast.Node) ([]roomSettings, error) {
 		if err := all[i].read(m); err != nil {
 			return nil, err
 		}
+		all[i].place = fmt.Sprintf("%s:%d: rooms", file, line(item))
 		same := func(r roomSettings) bool { return r.Match == all[i].Match }
 		if slices.ContainsFunc(all[:i], same) {
 			return nil, fmt.Errorf(":%d: rooms has %q twice, and only the first counts: remove one", line(item), all[i].Match)

@@ -146,14 +146,17 @@ func (s *setting) field(in any) reflect.Value { return reflect.ValueOf(in).Elem(
 var table = makeTable(reflect.TypeFor[settings]())
 
 func makeTable(t reflect.Type) []*setting {
-	all := make([]*setting, t.NumField())
-	for i := range all {
+	var all []*setting
+	for i := range t.NumField() {
 		tag := t.Field(i).Tag
-		all[i] = &setting{
+		if tag == "" {
+			continue // no setting
+		}
+		all = append(all, &setting{
 			index: i, name: tag.Get("name"), kind: tag.Get("type"), help: tag.Get("help"),
 			def: tag.Get("def"), dev: tag.Get("dev"), min: tag.Get("min"), max: tag.Get("max"),
 			words: fields(tag.Get("words")), oneOf: fields(tag.Get("oneof")),
-		}
+		})
 	}
 	return all
 }

@@ -37,7 +37,10 @@ func (c *config) verifierOf(keys []token.Key) (*token.Verifier, error) {
 		Issuer: c.TokenIssuer, Audience: c.TokenAudience, Leeway: c.TokenLeeway, Insecure: c.Insecure,
 	})
 	if err != nil {
-		return nil, usagef("%v.", err)
+		if strings.Contains(err.Error(), "JWKS") {
+			return nil, c.mistake("token_jwks", ": %v.", err)
+		}
+		return nil, usagef("%v.", err) // it begins with the key's name
 	}
 	return v, nil
 }
@@ -53,7 +56,12 @@ func (c *config) noKeys() error {
 	default:
 		return nil
 	}
-	return usagef("%s is of no use without a key: add --token-secret-file, --token-public-key or --token-jwks.", c.place(key))
+	return c.mistake(key, " is of no use without a key: add {token_secret_file}, {token_public_key} or {token_jwks}.")
+}
+
+// hasTokenKeys reports whether there are tokens, by the settings alone.
+func (c *config) hasTokenKeys() bool {
+	return c.given("token_secret") || len(c.TokenSecretFile)+len(c.TokenPublicKey) > 0 || c.TokenJWKS != ""
 }
 
 // tokenKeys reads the keys that the settings name. A secret that is given is

@@ -42,13 +42,12 @@ func (c *config) validate() error {
 // message, and must not be too fast.
 func (c *config) validateRights() error {
 	if c.MaxRoomsPerConn > c.MaxCommands {
-		return usagef("%s is %d, more than max_commands, which is %d: lower the one or raise the other.",
-			c.place("max_rooms_per_conn"), c.MaxRoomsPerConn, c.MaxCommands)
+		return c.tooMuch("max_rooms_per_conn", "max_commands")
 	}
 	for _, r := range c.rooms {
 		if r.History > 0 && r.HistoryBytes > c.HistoryTotal {
-			return usagef("rooms: history_bytes of %q is %s, more than history_total, which is %s: lower the one or raise the other.",
-				r.Match, formatSize(int64(r.HistoryBytes)), formatSize(int64(c.HistoryTotal)))
+			return usagef("%s: history_bytes of %q is %s, more than %s, which is %s: lower the one or raise the other.",
+				r.place, r.Match, formatSize(int64(r.HistoryBytes)), c.place("history_total"), formatSize(int64(c.HistoryTotal)))
 		}
 	}
 	for _, r := range []struct {
@@ -56,8 +55,9 @@ func (c *config) validateRights() error {
 		rate room.Rate
 	}{{"rate_join", c.RateJoin}, {"user_rate_join", c.UserRateJoin}} {
 		if r.rate.N >= 0 && r.rate.N < c.MaxRoomsPerConn {
-			return usagef("%s lets %d rooms be joined at once, and max_rooms_per_conn is %d: raise the one or lower the other.",
-				c.place(r.key), r.rate.N, c.MaxRoomsPerConn)
+			given := c.givenOf(r.key, "max_rooms_per_conn")
+			return usagef("%s lets %d rooms be joined at once, and %s is %d: raise the one or lower the other.",
+				c.placeLike(r.key, given), r.rate.N, c.placeLike("max_rooms_per_conn", given), c.MaxRoomsPerConn)
 		}
 	}
 	return nil
@@ -66,23 +66,23 @@ func (c *config) validateRights() error {
 func (c *config) validateAddresses() error {
 	switch {
 	case c.TLSCert != "" && c.TLSKey == "":
-		return usagef("%s is given without a key: add --tls-key FILE.", c.place("tls_cert"))
+		return c.mistake("tls_cert", " is given without a key: add {tls_key FILE}.")
 	case c.TLSKey != "" && c.TLSCert == "":
-		return usagef("%s is given without a certificate: add --tls-cert FILE.", c.place("tls_key"))
+		return c.mistake("tls_key", " is given without a certificate: add {tls_cert FILE}.")
 	case len(c.TLSListen) > 0 && c.TLSCert == "" && !c.Dev:
-		return usagef("%s needs a certificate: add --tls-cert FILE and --tls-key FILE, or use --dev to try it out.", c.place("tls_listen"))
+		return c.mistake("tls_listen", " needs a certificate: add {tls_cert FILE} and {tls_key FILE}, or use {dev true} to try it out.")
 	case c.TLSCert != "" && len(c.TLSListen) == 0:
-		return usagef("%s is of no use without an address: add --tls-listen ADDR.", c.place("tls_cert"))
+		return c.mistake("tls_cert", " is of no use without an address: add {tls_listen ADDR}.")
 	case len(c.Listen)+len(c.TLSListen) == 0:
-		return usagef("there is nothing to listen on: add --listen ADDR.")
+		return c.mistake(c.givenOf("listen", "tls_listen"), " names no address, so that there is nothing to listen on: add {listen ADDR}.")
 	}
 	seen := map[string]bool{}
 	for _, key := range []string{"listen", "tls_listen", "internal"} {
 		for _, text := range c.addresses(key) {
 			a, err := parseAddress(text)
 			if err == nil && c.Dev && !a.local() {
-				err = errors.New(text + " can be reached from other machines, and with --dev anybody may do anything: " +
-					"write 127.0.0.1 for the host, or leave out --dev")
+				err = errors.New(text + c.inTerms(" can be reached from other machines, and with {dev} anybody may do anything: "+
+					"write 127.0.0.1 for the host, or leave out {dev}", "dev"))
 			}
 			if err == nil && seen[a.name] && !a.anyPort() {
 				err = errors.New(text + " is there twice: remove one")
@@ -119,14 +119,32 @@ func (c *config) validateLimits() error {
 		{"low_water", "high_water"},
 		{"history_bytes", "history_total"},
 	} {
-		s, than := lookup(pair.less, (*setting).key), lookup(pair.more, (*setting).key)
-		v, max := s.field(&c.settings), c.number(than)
-		if c.number(s) > max {
-			return usagef("%s is %s, more than %s, which is %s: lower the one or raise the other.",
-				c.place(pair.less), s.format(v), than.key(), than.format(reflect.ValueOf(max)))
+		if c.number(lookup(pair.less, (*setting).key)) > c.number(lookup(pair.more, (*setting).key)) {
+			return c.tooMuch(pair.less, pair.more)
 		}
 	}
 	return nil
+}
+
+// tooMuch says that a setting is more than another one, which bounds it.
+func (c *config) tooMuch(key, than string) error {
+	value := func(key string) string {
+		s := lookup(key, (*setting).key)
+		return s.format(reflect.ValueOf(c.number(s)))
+	}
+	given := c.givenOf(key, than)
+	return usagef("%s is %s, more than %s, which is %s: lower the one or raise the other.",
+		c.placeLike(key, given), value(key), c.placeLike(than, given), value(than))
+}
+
+// givenOf is the first of some settings that somebody wrote, or the first.
+func (c *config) givenOf(keys ...string) string {
+	for _, key := range keys {
+		if c.given(key) {
+			return key
+		}
+	}
+	return keys[0]
 }
 
 // number is a limit's value, the watermarks computed.

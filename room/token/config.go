@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -145,6 +146,16 @@ func (v *Verifier) Start() {
 	if v.jwks != nil {
 		v.jwks.start()
 	}
+}
+
+// FetchJWKS fetches the JWKS once and says what is wrong with it, in a sentence without
+// a stop. It changes no keys. Without a JWKS it returns nil.
+func (v *Verifier) FetchJWKS(ctx context.Context) error {
+	if v.jwks == nil {
+		return nil
+	}
+	_, err := v.jwks.get(ctx)
+	return err
 }
 
 // Close ends the fetches. Who waits for one gets ErrUnavailable, and has got it

@@ -111,7 +111,7 @@ func (j *jwks) fetchLocked() {
 
 // fetch gets the keys, arms the next fetch, and tells who waits.
 func (j *jwks) fetch() {
-	set, err := j.get()
+	set, err := j.get(j.ctx)
 	if err == nil {
 		j.set.Store(set)
 	} else if j.ctx.Err() == nil {
@@ -141,8 +141,8 @@ func (j *jwks) fetch() {
 }
 
 // get fetches the set once.
-func (j *jwks) get() (*keySet, error) {
-	ctx, cancel := context.WithTimeout(j.ctx, j.timeout)
+func (j *jwks) get(ctx context.Context) (*keySet, error) {
+	ctx, cancel := context.WithTimeout(ctx, j.timeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {

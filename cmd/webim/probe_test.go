@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// check tries what it can reach and says what fails, all of it as warnings.
+func TestCheckProbes(t *testing.T) {
+	var asked int
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked++; r.URL.Path {
+		case "/html":
+			fmt.Fprint(w, "<html>")
+		case "/moved":
+			http.Redirect(w, r, "/keys", http.StatusFound)
+		case "/keys":
+			fmt.Fprint(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(backend.Close)
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS() // with a certificate that nobody here trusts
+	t.Cleanup(secure.Close)
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := gone.Addr().String()
+	gone.Close()
+	taken := backend.Listener.Addr().String()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		flags string
+		want  []string // parts of the warnings, in their order
+	}{
+		{"--listen 127.0.0.1:0 --listen unix:" + dir + "/socket --listen [::1]:0 --listen localhost:0", nil},
+		{"--listen " + taken, nil}, // perhaps it is ours that listens
+		{"--listen 192.0.2.1:9501", []string{"--listen: cannot listen on 192.0.2.1:9501: cannot assign requested address; this machine does not have that address"}},
+		{"--listen unix:/nowhere/socket", []string{"--listen: cannot listen on unix:/nowhere/socket: no such file or directory; choose a path in a folder that exists"}},
+		{"--listen unix:" + dir + "/file/socket", []string{"choose a path in a folder"}},
+		{"--listen 127.0.0.1:0 --internal 192.0.2.1:1 --api-key 0123456789abcdef", []string{"the internal address 192.0.2.1:1 can be reached", "--internal: cannot listen on 192.0.2.1:1"}},
+		{"--token-jwks " + backend.URL + "/keys", nil},
+		{"--token-jwks " + backend.URL + "/html", []string{"--token-jwks: the JWKS is refused: it is not a JSON object with keys"}},
+		{"--token-jwks " + backend.URL + "/none", []string{"answers with status 404"}},
+		{"--token-jwks " + backend.URL + "/moved", []string{"it redirects, and only the configured address is trusted"}},
+		{"--token-jwks http://" + nobody + "/", []string{"connection refused"}},
+		{"--hook-rpc " + backend.URL + "/rpc --hook-secret 0123456789abcdef0123456789abcdef", nil},
+		{"--hook-connect http://" + nobody + "/connect --hook-publish " + secure.URL + "/p --hook-secret 0123456789abcdef0123456789abcdef",
+			[]string{"--hook-connect: http://" + nobody + "/connect cannot be reached from here: ", "--hook-publish: " + secure.URL + "/p cannot be reached from here: tls: failed to verify certificate"}},
+	} {
+		args := append([]string{"check", "--open"}, strings.Fields(c.flags)...)
+		if !strings.Contains(c.flags, "--listen") {
+			args = append(args, "--listen", "127.0.0.1:0")
+		}
+		code, out, errs := webim("", nil, args...)
+		var got []string
+		for line := range strings.Lines(out) {
+			if text, ok := strings.CutPrefix(line, "# warning: "); ok && !strings.HasPrefix(text, "open is set") && !strings.HasPrefix(text, "what clients may") {
+				got = append(got, text)
+			}
+		}
+		for i, want := range c.want {
+			if i >= len(got) || !strings.Contains(got[i], want) {
+				t.Errorf("%s: %q, want %q", c.flags, got, want)
+			}
+		}
+		if code != 0 || len(got) != len(c.want) {
+			t.Errorf("%s: %d, %s%q, want %d", c.flags, code, errs, got, len(c.want))
+		}
+	}
+	if asked != 4 {
+		t.Errorf("the backend was asked %d times, want for the keys alone", asked)
+	}
+}
+
+// A port that only root may take has a hint at what helps.
+func TestCannotListenHints(t *testing.T) {
+	got := address{"tcp", ":80"}.cannotListen(":80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)})
+	want := "cannot listen on :80: permission denied; choose a port from 1024 up, or give the program the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd, setcap)"
+	if got.Error() != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
