@@ -13,7 +13,7 @@ import (
 // reply with, or a DisconnectCode.
 func (s *session) command(o *out, method wire.Method, c *protocol.Command) error {
 	if method == wire.Pong {
-		return nil // netpoll has seen that something came
+		return s.onPong()
 	}
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
@@ -25,6 +25,18 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 		return err
 	}
 	return s.handle(o, method, c)
+}
+
+// onPong charges a pong that answers no ping, and nothing else: each idle client sends
+// the others. A pong has no reply, so only the last refusal is told.
+func (s *session) onPong() error {
+	if s.conn.AnswerPing() {
+		return nil
+	}
+	if err := s.hub.admit(&s.quota, classOther); err == wire.DisconnectTooManyErrors {
+		return err
+	}
+	return nil
 }
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {

@@ -53,8 +53,11 @@ type Config struct {
 	// connections of a user; zero ones are those of DefaultRates and
 	// DefaultUserRates; NoRates: no bounds. Above them: the temporary error 111;
 	// in the plain dialect the message is lost. Rates.Join and UserRates.Join
-	// are at least MaxRoomsPerConn at once.
+	// are at least MaxRoomsPerConn at once. All clients of an address that no token
+	// names share budget.AddressShare times what one user may spend in bytes. Package budget
+	// has the whole table.
 	Rates, UserRates Rates
+	addressRates     Rates
 	// Refusals bounds how often a connection is refused so; zero:
 	// DefaultRefusals. Above it, it is cut with 3509, in the plain dialect with
 	// 1008.
@@ -76,6 +79,9 @@ type Config struct {
 	// Audit gets a line for each thing that moderators, and the server API, do to
 	// users; nil: nobody does.
 	Audit *slog.Logger
+	// Log gets a line, now and then, when clients are refused or slowed down because a
+	// budget is used up; nil: nobody does.
+	Log *slog.Logger
 	// Text bounds what people say; the zero value: the defaults.
 	Text TextLimits
 	// Said is told of each message that a connection of this node has published,
@@ -117,8 +123,9 @@ func (c Config) withDefaults() Config {
 	c.MaxConnsPerUser = cmp.Or(c.MaxConnsPerUser, 128)
 	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)
 	c.UserRates = c.UserRates.withDefaults(DefaultUserRates, c.MaxRoomsPerConn)
+	c.addressRates = c.UserRates.addressRates()
 	c.Text = c.Text.withDefaults()
-	c.Refusals = c.Refusals.withDefault(DefaultRefusals)
+	c.Refusals = c.Refusals.WithDefault(DefaultRefusals)
 	c.PingInterval = cmp.Or(c.PingInterval, 25*time.Second)
 	c.PongTimeout = cmp.Or(c.PongTimeout, 8*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)

@@ -36,6 +36,7 @@ func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
 	s := newSession(h, c, enc)
 	s.listenFor(r)
 	c.SetData(s)
+	c.Restrict(!h.unbound(classInput))
 	h.due.add(time.Now().Add(h.cfg.ConnectTimeout), s.mustConnect)
 }
 
@@ -284,6 +285,7 @@ func (k *connecting) reply(o *out) error {
 	}
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
+	s.conn.Restrict(false)
 	s.connected.Store(true) // orders wait for that
 	return nil
 }

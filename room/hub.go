@@ -46,6 +46,7 @@ type Hub struct {
 	accounts accounts
 	tally    tally
 	counters counters
+	refusals refusals
 
 	deliveries deliveries
 }
@@ -168,9 +169,7 @@ func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, str
 
 // publish sends a message that has been checked, or tells ErrBusy.
 func (h *Hub) publish(room string, m Message, done func(Position, error)) {
-	h.mu.RLock()
-	r := h.rooms[room]
-	h.mu.RUnlock()
+	r := h.existing(room)
 	if r == nil {
 		h.engine.Publish(room, m, done)
 		return
@@ -184,6 +183,13 @@ func (h *Hub) publish(room string, m Message, done func(Position, error)) {
 		r.entered(n)
 		done(p, err)
 	})
+}
+
+// existing is a room that has members, or nil.
+func (h *Hub) existing(name string) *Room {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.rooms[name]
 }
 
 // Engine returns the hub's engine.

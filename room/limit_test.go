@@ -10,53 +10,22 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
-	"pgregory.net/rapid"
 
 	"webim/netpoll"
 )
 
 // slow lets a few things through and then, for the time of a test, nothing.
-func slow(n int) Rate { return Rate{n, time.Hour} }
-
-// A bucket against an oracle that keeps tokens, as fractions.
-func TestBucket(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := Rate{rapid.IntRange(1, 50).Draw(t, "n"), time.Duration(rapid.IntRange(1, 1000).Draw(t, "ms")) * time.Millisecond}
-		var b bucket
-		now, tokens := int64(0), int64(r.N)*int64(r.Per) // of which one is r.Per
-		step := int64(r.Per) / int64(r.N)
-		for _, wait := range rapid.SliceOfN(rapid.Int64Range(0, 3*step), 1, 200).Draw(t, "waits") {
-			now += wait
-			tokens = min(tokens+wait*int64(r.N), int64(r.N)*int64(r.Per))
-			// A division that leaves a rest makes the bucket faster, by a
-			// nanosecond each: at the edge both answers are right.
-			rest := int64(r.N) * int64(r.N) * 200
-			got := b.take(r, now)
-			if got && tokens < int64(r.Per)-rest || !got && tokens >= int64(r.Per)+rest {
-				t.Fatalf("%v at %d with %d of %d: %v", r, now, tokens, r.Per, got)
-			}
-			if got {
-				tokens -= int64(r.Per)
-			}
-		}
-	})
-	var b bucket
-	for range 1000 {
-		if !b.take(Unlimited, 0) {
-			t.Fatal("no bound refuses")
-		}
-	}
-}
+func slow(n int) Rate { return Rate{N: n, Per: time.Hour} }
 
 // Joining is bounded by no less than the rooms of a connection.
 func TestJoinRateFitsRooms(t *testing.T) {
 	for rooms, want := range map[int]int{0: 256, 100: 256, 300: 300} {
-		if c := (Config{MaxRoomsPerConn: rooms}).withDefaults(); c.Rates.Join != (Rate{want, time.Minute}) {
+		if c := (Config{MaxRoomsPerConn: rooms}).withDefaults(); c.Rates.Join != (Rate{N: want, Per: time.Minute}) {
 			t.Errorf("%d rooms: %+v", rooms, c.Rates.Join)
 		}
 	}
-	c := Config{Rates: Rates{Join: Rate{1, time.Second}, Send: Rate{N: 3}, RPC: Unlimited}, UserRates: NoRates}.withDefaults()
-	if c.Rates.Join.N != 128 || c.Rates.Send != (Rate{3, 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
+	c := Config{Rates: Rates{Join: Rate{N: 1, Per: time.Second}, Send: Rate{N: 3}, RPC: Unlimited}, UserRates: NoRates}.withDefaults()
+	if c.Rates.Join.N != 128 || c.Rates.Send != (Rate{N: 3, Per: 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
 		t.Errorf("%+v, %+v", c.Rates, c.UserRates)
 	}
 }
@@ -92,7 +61,7 @@ func TestHonestClientIsNotTooFast(t *testing.T) {
 
 // Each command counts in its class, and only there.
 func TestClasses(t *testing.T) {
-	one := Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2)}
+	one := Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2), Other: slow(2)}
 	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, History: Retention{10, 1000, time.Hour}}}}
 	cfg := Config{Anonymous: true, Options: rooms.Options, Rates: one, MaxRoomsPerConn: 2}
 	for _, c := range []struct {
@@ -106,8 +75,9 @@ func TestClasses(t *testing.T) {
 		{`"presence":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
 		{`"presence_stats":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
 		{`"rpc":{"method":"m%d"}`, "[108 111 111]", func(f TooFast) int64 { return f.RPC - 1 }}, // connecting was one too
-		{`"unsubscribe":{"channel":"r%d"}`, "[0 0 0]", func(TooFast) int64 { return 1 }},
-		{`"ping":{},"x":%d`, "[0 0 0]", func(TooFast) int64 { return 1 }},
+		{`"unsubscribe":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Other }},
+		{`"ping":{},"x":%d`, "[0 0 111]", func(f TooFast) int64 { return f.Other }},
+		{`"of_a_later_version":{"x":%d}`, "[104 104 111]", func(f TooFast) int64 { return f.Other }},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			n := start(t, cfg, netpoll.Config{})
@@ -228,7 +198,7 @@ func TestUserRates(t *testing.T) {
 func TestAccountsEnd(t *testing.T) {
 	v, _ := tokens(t)
 	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
-	rate := Rate{100, 500 * time.Millisecond}
+	rate := Rate{N: 100, Per: 500 * time.Millisecond}
 	n := start(t, Config{Tokens: v, Options: rooms.Options, Rates: DefaultRates, UserRates: Rates{Send: rate, RPC: rate}}, netpoll.Config{})
 	for i := range 3 {
 		c := n.chat()

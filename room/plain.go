@@ -149,19 +149,13 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 // than it should, the sender is not read. What the member may not send, or sends
 // too fast, is lost: the dialect has no way to say so.
 func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
-	p, known := m.Conn.Data().(*plainConn)
-	who := anonymous
-	if known {
-		who = p.who
-	}
+	who := bearerOf(m.Conn)
 	if h.asks(HookPublish, m.Room.name) || !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
 		_ = h.denied()
+		h.plainFits(m, h.plainConnOf(m.Conn, classOther), classOther)
 		return
 	}
 	msg := Message{Op: op, Data: data}
-	if known {
-		msg.Payer = p.payer
-	}
 	if o := m.Room.opts; o != noOptions {
 		msg.Keep = &o.History // as what the other dialect says there
 	}
@@ -173,11 +167,11 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	if !r.enter(m.Conn, n) {
 		return // it comes again
 	}
-	if !known && h.cfg.Rates.Send.N >= 0 {
-		p = &plainConn{who: who, payer: payerOf(who, addressOf(m.Conn))}
-		m.Conn.SetData(p)
+	p := h.plainConnOf(m.Conn, classSend)
+	if p != nil {
+		msg.Payer = p.payer
 	}
-	undo, ok := h.plainPasses(m, who, p, op, data)
+	undo, ok := h.plainPasses(m, who, p, msg)
 	if !ok {
 		r.entered(n)
 		return
@@ -192,22 +186,50 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	})
 }
 
+// plainConnOf is the plainConn of a connection. One without a token gets it when it
+// first does something that has a bound; nil: nothing has.
+func (h *Hub) plainConnOf(c netpoll.Conn, bound class) *plainConn {
+	if p, ok := c.Data().(*plainConn); ok {
+		return p
+	}
+	if h.unbound(bound) {
+		return nil
+	}
+	return newPlainConn(c)
+}
+
+// newPlainConn is for a connection without a token.
+func newPlainConn(c netpoll.Conn) *plainConn {
+	p := &plainConn{who: anonymous, payer: budget.Addr(addressOf(c))}
+	c.SetData(p)
+	return p
+}
+
+// plainFits judges what a client does by a rate, and cuts a client that goes on when it
+// is refused.
+func (h *Hub) plainFits(m Member, p *plainConn, c class) bool {
+	return p == nil || h.plainAllowed(m, h.admit(&p.quota, c))
+}
+
+// plainAllowed reports whether err is nil, and closes the connection if it says so.
+func (h *Hub) plainAllowed(m Member, err error) bool {
+	if errors.Is(err, wire.DisconnectTooManyErrors) {
+		m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
+	}
+	return err == nil
+}
+
 // plainPasses judges a message by the rates, by its text and by what mutes and the
 // room's settings have against it: the cheap things first, and what counts only
 // when the message will not come again. undo is mayTalk's.
-func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, op ws.OpCode, data []byte) (undo func(), ok bool) {
-	if p != nil {
-		if err := h.admit(&p.quota, classSend); err != nil {
-			if errors.Is(err, wire.DisconnectTooManyErrors) {
-				m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
-			}
-			return nil, false
-		}
-	}
-	if op == ws.OpText && h.cfg.Text.check(data) != nil {
+func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message) (undo func(), ok bool) {
+	if !h.plainFits(m, p, classSend) || msg.Op == ws.OpText && h.cfg.Text.check(msg.Data) != nil {
 		return nil, false
 	}
 	r := m.Room
+	if p != nil && !h.plainAllowed(m, h.affordFanout(&p.quota, p.payer, r, msg)) {
+		return nil, false
+	}
 	moderates := func() bool { return h.allows(who, RoleMember, ActMute, r.name, r.opts) }
 	client := func() string { return authorOf(m.Conn).Client }
 	undo, err := h.mayTalk(Saying{Room: r.name}, who, client, moderates)

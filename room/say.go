@@ -34,6 +34,9 @@ func (s *session) say(what Saying, done func(Position, error)) {
 	if err == nil {
 		err = s.notBanned(what.Room) // a backend's yes does not lift a ban
 	}
+	if err == nil && !h.unbound(classFanout) {
+		err = h.affordFanout(&s.quota, s.payer, h.existing(what.Room), m)
+	}
 	var undo func()
 	if err == nil && !what.Always { // last, for slow mode counts what passes
 		undo, err = s.mayTalk(what)

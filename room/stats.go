@@ -20,7 +20,7 @@ type Stats struct {
 }
 
 // TooFast counts what was refused by class; see Rates.
-type TooFast struct{ Join, Send, Typing, Read, RPC int64 }
+type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recovered int64 }
 
 // Stats adds up all rooms.
 func (h *Hub) Stats() Stats {
@@ -28,7 +28,8 @@ func (h *Hub) Stats() Stats {
 	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load(),
 		Delivered: h.deliveries.given.Load(), Written: h.deliveries.took.Counts()}
 	st.TooFast = TooFast{c.limited[classJoin].Load(), c.limited[classSend].Load(), c.limited[classTyping].Load(),
-		c.limited[classRead].Load(), c.limited[classRPC].Load()}
+		c.limited[classRead].Load(), c.limited[classRPC].Load(), c.limited[classOther].Load(),
+		c.limited[classInput].Load(), c.limited[classFanout].Load(), c.limited[classRecovered].Load()}
 	h.accounts.mu.Lock()
 	st.Users = len(h.accounts.byUser)
 	h.accounts.mu.Unlock()

@@ -1,0 +1,95 @@
+package budget
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Row is a budget as doc.go lists it.
+type Row struct {
+	Name    string // what is spent
+	Unit    string
+	Setting string // without its dashes; of a flow, the user's is user-Setting; "": none
+	Conn    string // the default of one connection, of a user, of an address; "": none
+	User    string
+	Addr    string
+	Payer   string // who pays
+	Answer  string // what the client is told
+	Log     string // the line in the log that names it
+	Package string // whose tests exhaust it
+
+	ConnRate, UserRate Rate // of a flow
+}
+
+// AddressShare says how much an address may spend, for all its clients that no token
+// names: so many times what one user may, of the flows that count bytes.
+const AddressShare = 4
+
+// Address is the rate of an address for a flow that counts bytes.
+func (r Rate) Address() Rate {
+	if r.N > 0 {
+		r.N *= AddressShare
+	}
+	return r
+}
+
+// The payers of flows.
+const (
+	paysCommand = "connection, user"
+	paysBytes   = "connection, user; without a token connection, address"
+)
+
+// logFlow is the log line of all flows; see room.Config.Log.
+const logFlow = "a client has used up a budget"
+
+// Commands and Bytes are the flows, in the order of the fields of room.Rates.
+var (
+	Commands = []Row{
+		command("joining", "join", Rate{256, time.Minute}, Rate{1024, time.Minute}),
+		command("sending", "send", Rate{50, 10 * time.Second}, Rate{100, 10 * time.Second}),
+		command("typing", "typing", Rate{30, 10 * time.Second}, Rate{60, 10 * time.Second}),
+		command("history and presence", "read", Rate{256, time.Minute}, Rate{1024, time.Minute}),
+		command("calls, connecting, new tokens", "rpc", Rate{100, 10 * time.Second}, Rate{400, 10 * time.Second}),
+		command("other commands, unasked pongs", "other", Rate{512, time.Minute}, Rate{2048, time.Minute}),
+	}
+	Bytes = []Row{
+		bytes("bytes read and inflated", "input", Rate{8 << 20, 10 * time.Second}, Rate{32 << 20, 10 * time.Second}, "not read until the debt is paid"),
+		bytes("bytes sent on: size x members", "fanout", Rate{256 << 20, 10 * time.Second}, Rate{512 << 20, 10 * time.Second}, "error 111; plain: lost"),
+		bytes("bytes recovered, and history", "recovered", Rate{64 << 20, time.Minute}, Rate{256 << 20, time.Minute}, "recovered: false; fewer publications"),
+	}
+)
+
+func command(name, setting string, conn, user Rate) Row {
+	return Row{Name: name, Unit: "commands", Setting: "rate-" + setting, Conn: conn.String(), User: user.String(),
+		Payer: paysCommand, Answer: "error 111; plain: lost", Log: logFlow, Package: "room", ConnRate: conn, UserRate: user}
+}
+
+func bytes(name, setting string, conn, user Rate, answer string) Row {
+	return Row{Name: name, Unit: "bytes", Setting: "rate-" + setting, Conn: conn.String(), User: user.String(), Addr: user.Address().String(),
+		Payer: paysBytes, Answer: answer, Log: logFlow, Package: "room", ConnRate: conn, UserRate: user}
+}
+
+// String is the rate as settings have it: 50/10s, 8MiB/10s, none.
+func (r Rate) String() string {
+	if r.N < 0 {
+		return "none"
+	}
+	n := fmt.Sprint(r.N)
+	for _, unit := range []struct {
+		name string
+		size int
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if r.N > 0 && r.N%unit.size == 0 {
+			n = fmt.Sprint(r.N/unit.size) + unit.name
+			break
+		}
+	}
+	per := r.Per.String()
+	for _, zero := range []string{"m0s", "h0m"} { // 1m0s is 1m
+		if strings.HasSuffix(per, zero) {
+			per = per[:len(per)-2]
+		}
+	}
+	return n + "/" + per
+}

@@ -1,0 +1,191 @@
+package room
+
+import (
+	"sync/atomic"
+	"time"
+
+	"webim/netpoll"
+	"webim/room/budget"
+	"webim/room/wire"
+)
+
+// A quota is what a connection has left of its rates. What every client uses as it
+// connects lies here; the other buckets are made when one of them is first used, for
+// most connections are idle. It is safe for concurrent use.
+type quota struct {
+	join, rpc, input budget.Bucket
+	more             atomic.Pointer[moreBuckets]
+	account          atomic.Pointer[account] // of its user; nil without a name
+}
+
+type moreBuckets struct {
+	buckets  [numClasses]budget.Bucket
+	refusals budget.Bucket
+}
+
+// bucket is the bucket of a class.
+func (q *quota) bucket(c class) *budget.Bucket {
+	switch c {
+	case classJoin:
+		return &q.join
+	case classRPC:
+		return &q.rpc
+	case classInput:
+		return &q.input
+	}
+	return &q.others().buckets[c]
+}
+
+func (q *quota) others() *moreBuckets {
+	more := q.more.Load()
+	for more == nil {
+		q.more.CompareAndSwap(nil, new(moreBuckets))
+		more = q.more.Load()
+	}
+	return more
+}
+
+// now is the clock of the buckets.
+func (h *Hub) now() int64 { return int64(time.Since(h.started)) }
+
+// admit judges a command: nil, ErrTooManyRequests, or, when that goes on,
+// DisconnectTooManyErrors.
+func (h *Hub) admit(q *quota, c class) error {
+	now := h.now()
+	if take(q.bucket(c), h.cfg.Rates.of(c), now) && (q.account.Load() == nil || take(&q.account.Load().buckets[c], h.cfg.UserRates.of(c), now)) {
+		return nil
+	}
+	return h.tooFast(q, c, "", now)
+}
+
+func take(b *budget.Bucket, r Rate, now int64) bool { return b.Take(r, 1, now) }
+
+// afford judges a cost in bytes as admit judges a command: it is charged to the
+// connection and to the payer unless one of them is in debt. So one cost may be larger
+// than the whole rate.
+func (h *Hub) afford(q *quota, payer budget.Owner, c class, n int) error {
+	if h.spend(q, payer, c, n) {
+		return nil
+	}
+	return h.tooFast(q, c, payer.String(), h.now())
+}
+
+func (h *Hub) spend(q *quota, payer budget.Owner, c class, n int) bool {
+	now := h.now()
+	if r := h.cfg.Rates.of(c); r.N >= 0 && !q.bucket(c).Spend(r, n, now) {
+		return false
+	}
+	if a := q.account.Load(); a != nil && !a.buckets[c].Spend(h.cfg.UserRates.of(c), n, now) {
+		return false
+	}
+	a := h.addressAccount(payer, c)
+	return a == nil || a.buckets[c].Spend(h.cfg.addressRates.of(c), n, now)
+}
+
+// affordFanout judges the cost of a message that goes out to all members of a room on
+// this node; r is nil if it has none.
+func (h *Hub) affordFanout(q *quota, payer budget.Owner, r *Room, m Message) error {
+	if r == nil || h.unbound(classFanout) {
+		return nil
+	}
+	return h.afford(q, payer, classFanout, int(frameSize(m))*r.Len())
+}
+
+// unbound reports whether a class has no bounds, as with --dev: then nothing is counted.
+func (h *Hub) unbound(c class) bool {
+	return h.cfg.Rates.of(c).N < 0 && h.cfg.UserRates.of(c).N < 0
+}
+
+// tooFast counts and logs a refusal, and says how the client is told.
+func (h *Hub) tooFast(q *quota, c class, payer string, now int64) error {
+	h.counters.limited[c].Add(1)
+	h.refusals.log(h.cfg.Log, c, payer, now)
+	if q.others().refusals.Take(h.cfg.Refusals, 1, now) {
+		return wire.ErrTooManyRequests
+	}
+	h.counters.cut.Add(1)
+	return wire.DisconnectTooManyErrors
+}
+
+// What reading costs besides its bytes, in bytes: a frame, and a control frame that
+// nobody asked for, which has to be answered or looked at. A small one costs about as
+// much as a kilobyte.
+const (
+	frameCost   = 64
+	controlCost = 512
+)
+
+// Shares of a budget. Before its connect command a client may spend an eighth of what
+// it may later. A client without a token is put into the background when it has spent
+// a sixteenth of that, or when those of its address have spent a 64th of theirs: on a
+// machine with something to do they wait for all others. Connected, it waits when its
+// address has spent a quarter.
+const (
+	beforeConnect    = 8
+	backgroundPart   = 16
+	backgroundShare  = 64
+	backgroundMember = 4
+)
+
+// Spend implements netpoll.Meter: the cost of its input is charged to the connection,
+// to its user, and, without a token, to its address. While one of them is in debt the
+// connection is not read, so nothing that it sends is lost. An address is in debt for
+// clients without a token only: whoever has one pays for itself.
+func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+	if h.unbound(classInput) {
+		return v
+	}
+	q, payer, in := h.quotaOf(c)
+	if q == nil {
+		return v
+	}
+	now, n := h.now(), cost.Bytes+cost.Inflated+frameCost*cost.Frames+controlCost*cost.Controls
+	rate := h.cfg.Rates.Input
+	if !in {
+		rate = rate.Part(beforeConnect)
+	}
+	q.input.Charge(rate, n, now)
+	v.Rest = q.input.Debt(rate, now)
+	if a := q.account.Load(); a != nil && in {
+		b := &a.buckets[classInput]
+		b.Charge(h.cfg.UserRates.Input, n, now)
+		v.Rest = max(v.Rest, b.Debt(h.cfg.UserRates.Input, now))
+	}
+	if a := h.addressAccount(payer, classInput); a != nil {
+		b, rate := &a.buckets[classInput], h.cfg.addressRates.Input
+		b.Charge(rate, n, now)
+		v.Rest = max(v.Rest, b.Debt(rate, now))
+		share := backgroundShare
+		if in {
+			share = backgroundMember
+		}
+		v.Background = b.Used(rate, now) > rate.N/share
+	}
+	v.Background = v.Background || v.Rest > 0 || !in && q.input.Used(rate, now) > rate.N/backgroundPart
+	if v.Rest > 0 && n > 0 {
+		h.counters.limited[classInput].Add(1)
+		h.refusals.log(h.cfg.Log, classInput, payer.String(), now)
+	}
+	return v
+}
+
+// quotaOf is the quota of a connection, and who pays; in: it has come in, so it is
+// somebody. A plain client without a token gets a quota with the first thing that it
+// sends. q is nil for a connection that is not the hub's.
+func (h *Hub) quotaOf(c netpoll.Conn) (q *quota, payer budget.Owner, in bool) {
+	switch d := c.Data().(type) {
+	case *session:
+		if !d.connected.Load() { // its payer is not known yet
+			return &d.quota, budget.Addr(addressOf(c)), false
+		}
+		return &d.quota, d.payer, true
+	case *plainConn:
+		return &d.quota, d.payer, true
+	case nil:
+		if _, ok := h.Member(c); ok {
+			p := newPlainConn(c)
+			return &p.quota, p.payer, true
+		}
+	}
+	return nil, payer, false
+}
