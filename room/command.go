@@ -18,8 +18,12 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
-	if err := s.hub.admit(&s.quota, classOfCommand(method, c)); err != nil {
+	of := classOfCommand(method, c)
+	if err := s.hub.admit(&s.quota, of); err != nil {
 		return err
+	}
+	if of == classRead && s.hub.debt(&s.quota, s.payer, classRecovered) > 0 {
+		return s.hub.tooFast(&s.quota, classRecovered, s.payer.String(), s.hub.now())
 	}
 	if err := wire.Check(method, c); err != nil {
 		return err
@@ -229,11 +233,12 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse}
+	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.hub.cfg.MaxReply}
 	if r.Since != nil {
 		q.Since = &Position{r.Since.Epoch, r.Since.Offset}
 	}
 	s.hub.History(r.Channel, q, func(h History, err error) {
+		s.hasRead(h)
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {

@@ -31,6 +31,15 @@ type Config struct {
 	// MaxCommands bounds the commands in one message; 0: 256. It should not be
 	// less than MaxRoomsPerConn: clients subscribe anew to all in one message.
 	MaxCommands int
+	// MaxReply bounds the bytes of publications in one reply: of all rooms that a
+	// connect command recovers, of one room that a subscribe command does, and of a
+	// history; 0: 1 MiB. Beyond it a room is not recovered, and the client is told so; a
+	// history has fewer publications.
+	MaxReply int
+	// MaxReplies bounds the bytes that all replies which recover rooms take together
+	// while they are made, about three times their publications; 0: 64 MiB. One user
+	// or address gets a sixteenth of what is free.
+	MaxReplies int64
 	// MaxPresence is the most members that a presence reply names; 0: 1000.
 	// Above it presence is not available, its counts are.
 	MaxPresence int
@@ -119,6 +128,8 @@ func (c *Config) options(room string) *Options {
 func (c Config) withDefaults() Config {
 	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
 	c.MaxCommands = cmp.Or(c.MaxCommands, 256)
+	c.MaxReply = cmp.Or(c.MaxReply, 1<<20)
+	c.MaxReplies = cmp.Or(c.MaxReplies, 64<<20)
 	c.MaxPresence = cmp.Or(c.MaxPresence, 1000)
 	c.MaxConnsPerUser = cmp.Or(c.MaxConnsPerUser, 128)
 	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)

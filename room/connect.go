@@ -49,12 +49,13 @@ func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
 // The first two may have to wait. Then the connection is held, and what came
 // behind the command waits with it.
 type connecting struct {
-	s     *session
-	id    uint32
-	req   *protocol.ConnectRequest
-	who   *identity
-	data  protocol.Raw // of the reply
-	latch latch
+	s       *session
+	id      uint32
+	req     *protocol.ConnectRequest
+	who     *identity
+	data    protocol.Raw // of the reply
+	latch   latch
+	carries *reply // what the rooms bring
 
 	mu   sync.Mutex
 	left int // rooms that are not joined yet
@@ -185,13 +186,18 @@ func (k *connecting) join() {
 	s.who.Store(k.who)
 	s.payer = payerOf(k.who, addressOf(s.conn))
 	k.left = 1 // this loop
+	if err := k.enlist(); err != nil {
+		k.joined("", nil, err)
+		return
+	}
+	k.carries = s.newReply()
 	if s.hub.isBanned("", k.who, addressOf(s.conn)) {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
 	for _, c := range s.hub.channels(k.who, addressOf(s.conn)) {
 		opts := OverrideOf(c.Override).of(s.hub.cfg.options(c.Name))
-		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch}
+		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
 		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover {
@@ -214,6 +220,20 @@ func (k *connecting) join() {
 		}
 	}
 	k.joined("", nil, nil)
+}
+
+// enlist counts the connection to its user, who pays for the command, and for what it
+// recovers.
+func (k *connecting) enlist() error {
+	s := k.s
+	if err := s.enlist(k.who.User); err != nil {
+		return err
+	}
+	a := s.quota.account.Load()
+	if now := s.hub.now(); a != nil && !take(&a.buckets[classRPC], s.hub.cfg.UserRates.RPC, now) {
+		return s.hub.tooFast(&s.quota, classRPC, s.payer.String(), now)
+	}
+	return nil
 }
 
 // channels are the rooms that the server joins a connection to: those of its
@@ -261,11 +281,12 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
-	if k.err == nil {
-		k.err = s.enlist(k.who.User)
+	if k.carries != nil {
+		defer k.carries.end()
 	}
 	if k.err != nil {
 		s.leaveAll() // it may be in some of the rooms
+		s.hub.discharge(&s.quota, s.who.Load().User)
 		return k.err
 	}
 	if err := s.hub.enrol(s); err != nil {

@@ -205,6 +205,7 @@ type Span struct {
 	Before uint64 // nor is this one; 0: up to the newest
 	Limit  int    // publications at most; 0: none, only the top; negative: all
 	Newest bool   // from the newest on, in that order; else from the oldest
+	Bytes  int    // publications may count so many bytes, see sizeOf; 0: no bound. The first is always there
 	Places bool   // what is not in the history (see Message.Skip) has a place there all the same
 }
 
@@ -225,13 +226,18 @@ func (q Span) of(all []Publication) (part []Publication) {
 	if q.Newest {
 		order = slices.Backward(all)
 	}
+	bytes := 0
 	for _, p := range order {
 		if q.Limit >= 0 && len(part) >= q.Limit {
 			break
 		}
-		if q.Places || !p.Skip {
-			part = append(part, p)
+		if !q.Places && p.Skip {
+			continue
 		}
+		if bytes += costOf(p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
+			break
+		}
+		part = append(part, p)
 	}
 	return part
 }

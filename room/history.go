@@ -9,6 +9,7 @@ type HistoryQuery struct {
 	Since   *Position // publications behind it; in reverse, before it
 	Limit   int       // 0: only the top; negative: all
 	Reverse bool      // the newest first
+	Bytes   int       // see Span
 }
 
 // History reads what a room remembers. The error is a wire.ErrorCode:
@@ -19,7 +20,7 @@ func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
 		done(History{}, wire.ErrNotAvailable)
 		return
 	}
-	part := Span{Limit: q.Limit, Newest: q.Reverse}
+	part := Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes}
 	switch {
 	case q.Since != nil && q.Reverse:
 		if part.Before = q.Since.Offset; part.Before == 0 {

@@ -47,6 +47,7 @@ type Hub struct {
 	tally    tally
 	counters counters
 	refusals refusals
+	replies  *budget.Pool // bytes that replies under way take, by payer
 
 	deliveries deliveries
 }
@@ -54,7 +55,7 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), rooms: map[string]*Room{}, started: time.Now(),
+	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, started: time.Now(),
 		id: rand.Text(), users: users{byName: map[string][]*session{}}}
 }
 

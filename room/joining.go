@@ -33,6 +33,9 @@ type subscribed struct {
 func (r *Room) tellHistory(j *joining, h History, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if j.since != nil && len(h.Publications) > 0 && !j.reply.take(h.Publications) {
+		h.Publications = nil // so it is not recovered
+	}
 	j.history, j.known = h, true
 	if err != nil {
 		j.err = wire.ErrInternal
@@ -93,7 +96,7 @@ func (r *Room) seatLocked() {
 // after that.
 func (r *Room) tell(j *joining) {
 	j.done(j.outcome(r.top))
-	j.told, j.caught, j.bytes = true, nil, 0
+	j.told, j.caught, j.bytes, j.history.Publications = true, nil, 0, nil
 }
 
 // seatJoining ends a subscription's making.

@@ -60,9 +60,8 @@ func (h *Hub) admit(q *quota, c class) error {
 
 func take(b *budget.Bucket, r Rate, now int64) bool { return b.Take(r, 1, now) }
 
-// afford judges a cost in bytes as admit judges a command: it is charged to the
-// connection and to the payer unless one of them is in debt. So one cost may be larger
-// than the whole rate.
+// afford judges a cost in bytes as admit judges a command: it is charged unless there is
+// a debt. So one cost may be larger than the whole rate.
 func (h *Hub) afford(q *quota, payer budget.Owner, c class, n int) error {
 	if h.spend(q, payer, c, n) {
 		return nil
@@ -70,16 +69,45 @@ func (h *Hub) afford(q *quota, payer budget.Owner, c class, n int) error {
 	return h.tooFast(q, c, payer.String(), h.now())
 }
 
+// spend charges a cost in bytes unless there is a debt, and reports whether there was
+// none.
 func (h *Hub) spend(q *quota, payer budget.Owner, c class, n int) bool {
+	if h.debt(q, payer, c) > 0 {
+		return false
+	}
+	h.charge(q, payer, c, n)
+	return true
+}
+
+// debt is the longest debt of those who pay for a connection.
+func (h *Hub) debt(q *quota, payer budget.Owner, c class) (longest time.Duration) {
+	if h.unbound(c) {
+		return 0
+	}
 	now := h.now()
-	if r := h.cfg.Rates.of(c); r.N >= 0 && !q.bucket(c).Spend(r, n, now) {
-		return false
+	longest = q.bucket(c).Debt(h.cfg.Rates.of(c), now)
+	if a := q.account.Load(); a != nil {
+		longest = max(longest, a.buckets[c].Debt(h.cfg.UserRates.of(c), now))
 	}
-	if a := q.account.Load(); a != nil && !a.buckets[c].Spend(h.cfg.UserRates.of(c), n, now) {
-		return false
+	if a := h.addressAccount(payer, c); a != nil {
+		longest = max(longest, a.buckets[c].Debt(h.cfg.addressRates.of(c), now))
 	}
-	a := h.addressAccount(payer, c)
-	return a == nil || a.buckets[c].Spend(h.cfg.addressRates.of(c), n, now)
+	return longest
+}
+
+// charge charges a cost in bytes, whether it can be paid or not.
+func (h *Hub) charge(q *quota, payer budget.Owner, c class, n int) {
+	if h.unbound(c) {
+		return
+	}
+	now := h.now()
+	q.bucket(c).Charge(h.cfg.Rates.of(c), n, now)
+	if a := q.account.Load(); a != nil {
+		a.buckets[c].Charge(h.cfg.UserRates.of(c), n, now)
+	}
+	if a := h.addressAccount(payer, c); a != nil {
+		a.buckets[c].Charge(h.cfg.addressRates.of(c), n, now)
+	}
 }
 
 // affordFanout judges the cost of a message that goes out to all members of a room on
@@ -146,7 +174,7 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 	}
 	q.input.Charge(rate, n, now)
 	v.Rest = q.input.Debt(rate, now)
-	if a := q.account.Load(); a != nil && in {
+	if a := q.account.Load(); a != nil {
 		b := &a.buckets[classInput]
 		b.Charge(h.cfg.UserRates.Input, n, now)
 		v.Rest = max(v.Rest, b.Debt(h.cfg.UserRates.Input, now))

@@ -69,6 +69,7 @@ type wanted struct {
 	roles   Roles  // of the roster
 	id      string // of its token
 	latch   *latch // wait there before taking the seat; nil: do not
+	reply   *reply // that says what was missed; nil: one of its own
 }
 
 // subscribe makes the session a member of a room. done is called once, perhaps
@@ -76,6 +77,14 @@ type wanted struct {
 // what done pushes comes before anything that the room sends. The room is nil
 // if it cannot be entered.
 func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
+	if w.since != nil && w.reply == nil {
+		w.reply = s.newReply()
+		told := done
+		done = func(o subscribed, err error) {
+			defer w.reply.end()
+			told(o, err)
+		}
+	}
 	j := &joining{wanted: w, s: s, kind: kindOf(dialectOf(s.enc), s.conn.Variant(), w.notices)}
 	j.done = func(o subscribed) { done(o, j.err) }
 	r, err := s.enter(j)
@@ -99,7 +108,7 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 	}
 	part := Span{} // nothing: only the top is asked for
 	if w.since != nil {
-		part = Span{Behind: w.since.Offset, Limit: -1, Places: true}
+		part = Span{Behind: w.since.Offset, Limit: -1, Places: true, Bytes: max(1, w.reply.room())}
 	}
 	s.hub.engine.History(w.room, part, func(h History, err error) { r.tellHistory(j, h, err) })
 	return r

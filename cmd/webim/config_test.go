@@ -22,6 +22,8 @@ func samples(s *setting) []string {
 		return []string{"10.0.0.0/8", "192.0.2.1,2001:db8::/32", "10.1.0.0/16"}
 	case s.kind == "rate":
 		return []string{"300/1s", "none", "4097/1m30s"}
+	case s.kind == "flow":
+		return []string{"300MiB/1s", "none", "4097/1m30s"}
 	case s.kind == "list":
 		return []string{"https://a.example", "https://b.example,null", "http://c.example:8080"}
 	case s.kind == "text" || s.kind == "secret":

@@ -49,7 +49,7 @@ func (c *config) netpollConfig() netpoll.Config {
 		MaxTLSHandshakes: c.MaxTLSHandshakes, MaxHTTP: c.MaxHTTP,
 		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
 		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout, MessageTimeout: c.MessageTimeout,
-		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments, MaxUnfinished: int64(c.MaxUnfinished), ControlRate: c.ControlRate,
+		MaxMessage: c.MaxMessage, MaxRestricted: c.MaxFirstMessage, MaxFragments: c.MaxFragments, MaxUnfinished: int64(c.MaxUnfinished), ControlRate: c.ControlRate,
 		MaxQueue: c.MaxQueue, MaxQueued: int64(c.MaxQueued), Policy: policy,
 		HighWater: c.HighWater, LowWater: c.LowWater, SendBuffer: c.SendBuffer,
 		NoDeflate: !c.Deflate, DeflateMin: c.DeflateMin,

@@ -143,7 +143,7 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 			{Key: "tokens", Title: "Tokens:"},
 		}),
 	}
-	for _, k := range []kind{"count", "size", "time", "oneof", "list", "rate", "text", "secret"} {
+	for _, k := range []kind{"count", "size", "time", "oneof", "list", "rate", "flow", "text", "secret"} {
 		options = append(options, kong.NamedMapper(string(k), k))
 	}
 	parser, err := kong.New(cli, options...)
@@ -187,7 +187,7 @@ func (k kind) PlaceHolder(f *kong.Flag) string {
 	if f.PlaceHolder != "" {
 		return f.PlaceHolder
 	}
-	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD", "rate": "N/TIME"}[k]
+	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD", "rate": "N/TIME", "flow": "BYTES/TIME"}[k]
 }
 
 // describe adds the default and the variable to a flag's help.

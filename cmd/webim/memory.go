@@ -56,6 +56,7 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		{"max_http", int64(nc.MaxHTTP) * httpMemory},
 		{"max_unfinished", nc.MaxUnfinished},
 		{"max_queued", nc.MaxQueued},
+		{"max_replies", rc.MaxReplies},
 		{"history_total", limits.MaxTotal},
 		{"memberships, marks, bans and mutes", limits.MaxState},
 		{"idempotency keys", int64(limits.MaxKeys) * keyMemory},

@@ -111,7 +111,7 @@ func (p *program) start() error {
 		p.tokens.Start()
 		rc.Tokens = p.tokens
 	}
-	rc.Revoked, rc.Audit = &token.Revoked{}, p.log
+	rc.Revoked, rc.Audit, rc.Log = &token.Revoked{}, p.log, p.log
 	if rc.Anonymous {
 		if rc.Guests, err = guestsOf(p.tokenKeys); err != nil {
 			p.prepared.close()

@@ -57,6 +57,8 @@ type settings struct {
 	MaxUnfinished int `name:"max-unfinished" type:"size" def:"128MiB" min:"1" max:"1TiB" group:"limits" help:"Bytes of unfinished incoming messages of all connections together."`
 	ControlRate   int `name:"control-rate" type:"count" def:"1000" words:"none" min:"1" max:"65535" group:"limits" help:"Pings and pongs of a connection a second. Above it: close code 1008."`
 
+	MaxFirstMessage int `name:"max-first-message" type:"size" def:"256KiB" min:"1KiB" max:"1GiB" group:"limits" help:"As --max-message before the connect command: some 2 KiB for each room that a client comes back to. Not in the plain dialect."`
+
 	MaxQueue   int    `name:"max-queue" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"limits" help:"Bytes that may wait for a client that does not read; see --policy."`
 	MaxQueued  int    `name:"max-queued" type:"size" def:"256MiB" min:"1" max:"1TiB" group:"limits" help:"Bytes that may wait for all clients together, shared ones counted once; above it the slowest is closed."`
 	Policy     string `name:"policy" type:"oneof" def:"close-slow" oneof:"close-slow,drop-newest" group:"limits" help:"What happens at --max-queue: close-slow or drop-newest."`
@@ -88,12 +90,23 @@ type settings struct {
 	RateTyping      room.Rate `name:"rate-typing" type:"rate" def:"30/10s" dev:"none" words:"none" group:"rights" help:"How often it may tell that it is about to."`
 	RateRead        room.Rate `name:"rate-read" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often it may ask for history or presence."`
 	RateRPC         room.Rate `name:"rate-rpc" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"How often it may call, or bring a new token."`
-	UserRateJoin    room.Rate `name:"user-rate-join" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"As --rate-join, for all connections of a user together; so the next four."`
+	UserRateJoin    room.Rate `name:"user-rate-join" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"As --rate-join, for all connections of a user together; so the next four and --user-rate-other."`
 	UserRateSend    room.Rate `name:"user-rate-send" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"See --rate-send."`
 	UserRateTyping  room.Rate `name:"user-rate-typing" type:"rate" def:"60/10s" dev:"none" words:"none" group:"rights" help:"See --rate-typing."`
 	UserRateRead    room.Rate `name:"user-rate-read" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"See --rate-read."`
 	UserRateRPC     room.Rate `name:"user-rate-rpc" type:"rate" def:"400/10s" dev:"none" words:"none" group:"rights" help:"See --rate-rpc."`
 	MaxRefusals     room.Rate `name:"max-refusals" type:"rate" def:"256/1m" words:"none" group:"rights" help:"How often a connection may be too fast before it is cut with close code 3509, or 1008."`
+
+	RateOther         room.Rate `name:"rate-other" type:"rate" def:"512/1m" dev:"none" words:"none" group:"rights" help:"How often it may do anything else: unsubscribe, ping, ask for what is not known, send a pong that answers no ping."`
+	RateInput         room.Rate `name:"rate-input" type:"flow" def:"8MiB/10s" dev:"none" words:"none" group:"rights" help:"Bytes that are read from a connection, and that its compressed messages become; an eighth of it before the connect command. Above it: it is not read for a while."`
+	RateFanout        room.Rate `name:"rate-fanout" type:"flow" def:"256MiB/10s" dev:"none" words:"none" group:"rights" help:"Bytes that its messages make: each one's size times the members of its room. Above it: error 111; in the plain dialect the message is lost."`
+	RateRecovered     room.Rate `name:"rate-recovered" type:"flow" def:"64MiB/1m" dev:"none" words:"none" group:"rights" help:"Bytes that it recovers, or reads from histories. Above it: rooms are not recovered, and reading is error 111."`
+	UserRateOther     room.Rate `name:"user-rate-other" type:"rate" def:"2048/1m" dev:"none" words:"none" group:"rights" help:"See --rate-other."`
+	UserRateInput     room.Rate `name:"user-rate-input" type:"flow" def:"32MiB/10s" dev:"none" words:"none" group:"rights" help:"As --rate-input, for all connections of a user together; four times that for all clients of an address that have no token. So the next two."`
+	UserRateFanout    room.Rate `name:"user-rate-fanout" type:"flow" def:"512MiB/10s" dev:"none" words:"none" group:"rights" help:"See --rate-fanout."`
+	UserRateRecovered room.Rate `name:"user-rate-recovered" type:"flow" def:"256MiB/1m" dev:"none" words:"none" group:"rights" help:"See --rate-recovered."`
+	MaxReply          int       `name:"max-reply" type:"size" def:"1MiB" min:"1KiB" max:"1GiB" group:"rights" help:"Bytes of messages in one reply: of all rooms that a connect command recovers, of one that is joined, of a history. Beyond it a room is not recovered, and a history is shorter."`
+	MaxReplies        int       `name:"max-replies" type:"size" def:"64MiB" min:"1KiB" max:"1TiB" group:"rights" help:"Bytes that all replies which recover rooms take while they are made, three times their messages; a user or address a sixteenth of what is free."`
 
 	HookConnect     string        `name:"hook-connect" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this address who a client without a token is; in the shape of Centrifugo's proxies, as the next four."`
 	HookRefresh     string        `name:"hook-refresh" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this one whether a client that --hook-connect let in is still good, when its time has come."`

@@ -26,6 +26,7 @@ const (
 //	time   as Go writes durations: 10s, 1m30s, 250ms
 //	oneof  one of a few words
 //	rate   a count, a slash and a time: 50/10s
+//	flow   bytes, a slash and a time: 8MiB/10s
 //	list   several texts, with commas between them
 //	text   any text
 //	secret any text as it is, spaces and all; webim check does not print it
@@ -38,7 +39,7 @@ func (s *setting) parse(text string, into reflect.Value) error {
 	}
 	text = strings.TrimSpace(text)
 	if slices.Contains(s.words, text) {
-		if s.kind == "rate" {
+		if s.kind == "rate" || s.kind == "flow" {
 			into.Set(reflect.ValueOf(room.Unlimited))
 			return nil
 		}
@@ -61,6 +62,12 @@ func (s *setting) parse(text string, into reflect.Value) error {
 		into.Set(reflect.ValueOf(fields(text)))
 	case "text":
 		into.SetString(text)
+	case "flow":
+		rate, ok := parseFlow(text)
+		if !ok {
+			return fmt.Errorf("%q is not a flow: write how many bytes in which time, as 8MiB/10s%s", text, s.orWords())
+		}
+		into.Set(reflect.ValueOf(rate))
 	case "rate":
 		rate, ok := parseRate(text)
 		if !ok {
@@ -109,8 +116,22 @@ func (s *setting) number(text string) (n int64, ok bool) {
 func parseRate(text string) (room.Rate, bool) {
 	count, per, _ := strings.Cut(text, "/")
 	n, err := strconv.Atoi(count)
-	d, err2 := time.ParseDuration(per)
-	return room.Rate{N: n, Per: d}, err == nil && err2 == nil && n > 0 && n <= 1e6 && d >= time.Millisecond && d <= 24*time.Hour
+	d, ok := parsePer(per)
+	return room.Rate{N: n, Per: d}, ok && err == nil && n > 0 && n <= 1e6
+}
+
+// parseFlow reads a Rate of bytes.
+func parseFlow(text string) (room.Rate, bool) {
+	size, per, _ := strings.Cut(text, "/")
+	n, ok := parseSize(size)
+	d, ok2 := parsePer(per)
+	return room.Rate{N: int(n), Per: d}, ok && ok2 && n > 0 && n <= 1<<40
+}
+
+// parsePer reads the time of a Rate.
+func parsePer(text string) (time.Duration, bool) {
+	d, err := time.ParseDuration(text)
+	return d, err == nil && d >= time.Millisecond && d <= 24*time.Hour
 }
 
 // units of sizes, the largest first.
@@ -162,6 +183,12 @@ func (s *setting) format(v reflect.Value) string {
 			return "none"
 		}
 		return strconv.Itoa(rate.N) + "/" + formatTime(rate.Per)
+	case s.kind == "flow":
+		rate := v.Interface().(room.Rate)
+		if rate.N < 0 {
+			return "none"
+		}
+		return formatSize(int64(rate.N)) + "/" + formatTime(rate.Per)
 	case v.Kind() == reflect.String:
 		return v.String()
 	case v.Kind() == reflect.Bool:

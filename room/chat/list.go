@@ -120,7 +120,7 @@ func (l *listed) count(call *room.Call, user string, read markEntry, done func(e
 		done(nil)
 		return
 	}
-	call.Hub.History(l.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+	call.History(l.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
 		if err == wire.ErrNotAvailable {
 			done(nil) // it remembers nothing
 			return

@@ -55,7 +55,7 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 200, offsets are 200 at most, and before, after and offsets do not go together"))
 		return
 	}
-	call.Hub.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
 		page, more := cut(Fold(got.Publications), q, limit)
 		answer(call, messagesResult{page, got.Top.Offset, got.Top.Epoch, more}, err)
 	})

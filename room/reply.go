@@ -1,0 +1,84 @@
+package room
+
+import (
+	"sync/atomic"
+
+	"webim/room/budget"
+)
+
+// A client that asks for what it missed asks with few bytes for many. So what its
+// replies may carry is bounded three times: each reply by Config.MaxReply, all that a
+// connection, a user or an address recovers in a while by Rates.Recovered, and all
+// replies that are being made at a moment by Config.MaxReplies, of which a payer gets a
+// share only. Beyond that a room is not recovered, and the client is told so: it loads
+// anew what it shows. A part of what was missed is never passed for the whole.
+
+// replyCost is how many bytes a reply takes while it is made for each byte of the
+// publications in it: what is encoded, the message, and the frame that is queued.
+const replyCost = 3
+
+// reply is what a reply that recovers rooms may still carry, and what it takes from
+// Config.MaxReplies until it is made. It is safe for concurrent use; nil carries
+// nothing.
+type reply struct {
+	hub   *Hub
+	q     *quota
+	payer budget.Owner
+	left  atomic.Int64
+	held  atomic.Int64
+}
+
+func (s *session) newReply() *reply {
+	p := &reply{hub: s.hub, q: &s.quota, payer: s.payer}
+	p.left.Store(int64(s.hub.cfg.MaxReply))
+	return p
+}
+
+// room is how many bytes of publications one more room may bring.
+func (p *reply) room() int { return int(max(0, p.left.Load())) }
+
+// take adds what a room remembers to the reply, if all of it fits.
+func (p *reply) take(all []Publication) bool {
+	n := sizeOf(all)
+	if p.left.Add(-int64(n)) < 0 {
+		p.left.Add(int64(n)) // a smaller room may still fit
+		return p.refused()
+	}
+	if !p.hub.spend(p.q, p.payer, classRecovered, n) || !p.hub.replies.Take(p.payer, replyCost*int64(n)) {
+		return p.refused()
+	}
+	p.held.Add(replyCost * int64(n))
+	return true
+}
+
+func (p *reply) refused() bool {
+	h := p.hub
+	h.counters.limited[classRecovered].Add(1)
+	h.refusals.log(h.cfg.Log, classRecovered, p.payer.String(), h.now())
+	return false
+}
+
+// end gives back what the reply took: it is made, or given up.
+func (p *reply) end() { p.hub.replies.Add(p.payer, -p.held.Swap(0)) }
+
+// sizeOf is what publications count, in a reply as in a history.
+func sizeOf(all []Publication) (n int) {
+	for i := range all {
+		n += costOf(all[i])
+	}
+	return n
+}
+
+// hasRead charges what a command has read of a history. That is known only
+// afterwards; it is admit that refuses the next command while there is a debt.
+func (s *session) hasRead(h History) {
+	s.hub.charge(&s.quota, s.payer, classRecovered, sizeOf(h.Publications))
+}
+
+// History reads a room's history for the caller, who pays for what is read.
+func (c *Call) History(room string, q HistoryQuery, done func(History, error)) {
+	c.Hub.History(room, q, func(h History, err error) {
+		c.s.hasRead(h)
+		done(h, err)
+	})
+}
