@@ -1,0 +1,31 @@
+package main
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"webim/room"
+	"webim/room/budget"
+)
+
+// The defaults of the settings are those that package budget lists, and --dev is
+// bound by none of them.
+func TestBudgetsAreTheSettings(t *testing.T) {
+	for _, row := range slices.Concat(budget.Commands, budget.Bytes) {
+		for name, want := range map[string]budget.Rate{row.Setting: row.ConnRate, "user-" + row.Setting: row.UserRate} {
+			s := lookup(name, func(s *setting) string { return s.name })
+			if s == nil {
+				t.Errorf("%s: there is no setting --%s", row.Name, name)
+				continue
+			}
+			var got room.Rate
+			if err := s.parse(s.def, reflect.ValueOf(&got).Elem()); err != nil || got != want {
+				t.Errorf("--%s is %v by default, %v; package budget says %v", name, got, err, want)
+			}
+			if s.dev != "none" {
+				t.Errorf("--%s is %q with --dev", name, s.dev)
+			}
+		}
+	}
+}
