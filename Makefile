@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build peers bench million test test-long sdk-python lint fuzz cover vendor clean
+.PHONY: help run build peers bench million test test-long sdk-python lint fuzz cover vendor rename clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ cover: ## what the tests reach, in bin/coverage.html
 
 vendor: ## fetch again what the pages carry of others, and say what has changed
 	@.ci/vendor
+
+rename: ## give the module the path MODULE, as example.org/me/webim
+	@.ci/rename "$(MODULE)"
 
 clean: ## remove what the other targets made
 	rm -rf bin bench/peers/node/node_modules
