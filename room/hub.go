@@ -2,6 +2,7 @@ package room
 
 import (
 	"crypto/rand"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,19 +85,19 @@ func (h *Hub) Stop() {
 func (h *Hub) Handshake(r *netpoll.Request) {
 	path, ok := r.Path()
 	if !ok {
-		r.Refuse(400, "malformed URL")
+		r.Refuse(http.StatusBadRequest, "malformed URL")
 		return
 	}
-	if path == ChatPath {
+	switch target, name, err := wire.TargetOf(path); {
+	case err != nil:
+		r.Refuse(http.StatusBadRequest, err.Error())
+	case target == wire.TargetEndpoint:
 		chooseEncoding(r)
-		return
+	case target == wire.TargetRoom:
+		h.greet(r, name)
+	default:
+		r.Refuse(http.StatusNotFound, "this path is no room: the Centrifuge protocol is spoken at "+ChatPath+", and rooms do not begin with the server's own names")
 	}
-	name, err := wire.RoomOf(path)
-	if err != nil {
-		r.Refuse(400, err.Error())
-		return
-	}
-	h.greet(r, name)
 }
 
 // admits says early, and politely, what join would say too late.
@@ -117,11 +118,11 @@ func (h *Hub) admits(name string, payer budget.Owner) error {
 // Open makes the connection a member of the room that its path names.
 func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
 	path, _ := r.Path()
-	if path == ChatPath {
+	target, name, _ := wire.TargetOf(path) // Handshake lets no other target and no error through
+	if target == wire.TargetEndpoint {
 		h.openSession(c, r)
 		return
 	}
-	name, _ := wire.RoomOf(path)
 	h.openPlain(c, name)
 }
 

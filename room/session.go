@@ -20,7 +20,7 @@ import (
 )
 
 // ChatPath is where connections speak the centrifuge dialect.
-const ChatPath = "/connection/websocket"
+const ChatPath = wire.EndpointPath
 
 // session is a connection that speaks the centrifuge dialect: what it is, and
 // which rooms it is in. It is the connection's data; its memory is what an idle

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ const contentSecurityPolicy = "default-src 'none'; " +
 // A file is one embedded file, ready to be served.
 type file struct {
 	name, contentType, etag string
-	body                    []byte
+	body, gzip              []byte // gzip is nil where it saves little
 }
 
 // Handler returns the handler of the pages: the chat page at "/", the
@@ -46,6 +47,12 @@ func serving(files map[string]file, missing string) http.Handler {
 		secure(w.Header())
 		f, ok := files[r.URL.Path]
 		switch {
+		case !ok && path.Base(r.URL.Path) != "/" && isPage(files[strings.TrimSuffix(r.URL.Path, "/")]):
+			// The references of a page are relative, so it has one address. This
+			// redirect is relative, too, and holds below the prefix of a proxy.
+			to := url.URL{Path: "../" + path.Base(r.URL.Path), RawQuery: r.URL.RawQuery}
+			w.Header().Set("Location", to.String())
+			http.Error(w, "This page has its address without the last slash.", http.StatusTemporaryRedirect)
 		case !ok:
 			http.Error(w, missing, http.StatusNotFound)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -56,6 +63,8 @@ func serving(files map[string]file, missing string) http.Handler {
 		}
 	})
 }
+
+func isPage(f file) bool { return path.Ext(f.name) == ".html" }
 
 // secure sets the headers of every answer, errors included.
 func secure(h http.Header) {
@@ -71,8 +80,16 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", f.etag)
-	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.body))
+	body, etag := f.body, f.etag
+	if f.gzip != nil {
+		h.Set("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			h.Set("Content-Encoding", "gzip")
+			body, etag = f.gzip, strings.TrimSuffix(etag, `"`)+`-gzip"`
+		}
+	}
+	h.Set("ETag", etag)
+	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(body))
 }
 
 // load maps request paths to the files below a folder; a folder's index.html is at the folder's name
@@ -90,6 +107,7 @@ func load(tree embed.FS, root string) map[string]file {
 			contentType: contentType(e.Name()),
 			etag:        fmt.Sprintf(`"%x"`, sha256.Sum256(body)),
 			body:        body,
+			gzip:        compressed(body),
 		}
 		return err
 	})

@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// pages are loaded once: compressing them takes its time.
+var pages = Handler()
+
 func get(t *testing.T, method, target string, header http.Header) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(method, target, nil)
@@ -16,7 +19,7 @@ func get(t *testing.T, method, target string, header http.Header) *http.Response
 		r.Header[k] = v
 	}
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, r)
+	pages.ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -49,7 +52,8 @@ func TestHandler(t *testing.T) {
 		{"GET", "/lang/zh.js", 200, js},
 		{"GET", "/vendor/centrifuge-5.8.0/centrifuge.js", 200, js},
 		{"GET", "/index.html", 404, plain},
-		{"GET", "/classic/", 404, plain},
+		{"GET", "/classic/", 307, plain},
+		{"GET", "/classic//", 404, plain},
 		{"GET", "/classic/index.html", 404, plain},
 		{"GET", "/lang", 404, plain},
 		{"GET", "/static/app.js", 404, plain},

@@ -109,7 +109,7 @@ func (p *program) handlers() (pages, inside http.Handler, err error) {
 			pages = apiOver(server, pages)
 		}
 	}
-	return p.health.over(pages), p.health.over(inside), nil
+	return p.health.over(upgradeOver(pages)), p.health.over(inside), nil
 }
 
 // apiOver has the API's paths answered by it, and the rest by another.

@@ -3,16 +3,26 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
 func TestHealth(t *testing.T) {
 	var h health
 	handler := h.over(http.NotFoundHandler())
-	ask := func(path string) (status int, body string) {
+	askBy := func(method, path string) (status int, body string) {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Code, w.Body.String()
+	}
+	ask := func(path string) (status int, body string) { return askBy(http.MethodGet, path) }
+	for _, method := range []string{"DELETE", "PUT", "TRACE", "POST", "OPTIONS"} {
+		if status, body := askBy(method, "/health"); status != 405 || body == "ok\n" {
+			t.Errorf("%s: %d %q", method, status, body)
+		}
+	}
+	if status, body := ask("/health/"); status != 200 || body != "ok\n" {
+		t.Errorf("with a slash: %d %q", status, body)
 	}
 	if status, body := ask("/health"); status != 200 || body != "ok\n" {
 		t.Errorf("serving: %d %q", status, body)
@@ -21,9 +31,24 @@ func TestHealth(t *testing.T) {
 	if status, body := ask("/health"); status != 503 || body != "shutting down\n" {
 		t.Errorf("shutting down: %d %q", status, body)
 	}
-	for _, path := range []string{"/", "/health/", "/healthy"} {
+	for _, path := range []string{"/", "/healthy"} {
 		if status, _ := ask(path); status != 404 {
 			t.Errorf("%s does not go to the pages: %d", path, status)
+		}
+	}
+}
+
+// TestUpgradeRequired: who asks the endpoint for no upgrade learns why that fails.
+func TestUpgradeRequired(t *testing.T) {
+	handler := upgradeOver(http.NotFoundHandler())
+	for path, want := range map[string]int{
+		"/connection/websocket": 426, "/connection/websocket/": 426, "//connection/websocket": 426, "/Connection/WebSocket?cf_protocol_version=v2": 426,
+		"/connection": 404, "/connection/http_stream": 404, "/": 404,
+	} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://h"+path, nil))
+		if w.Code != want || want == 426 && (w.Header().Get("Upgrade") != "websocket" || !strings.Contains(w.Body.String(), "proxy")) {
+			t.Errorf("%s: %d %v %q, want %d", path, w.Code, w.Header(), w.Body, want)
 		}
 	}
 }

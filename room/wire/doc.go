@@ -8,6 +8,10 @@
 // names the room ("/" is the lobby), every text or binary message that comes
 // in goes out, as it is, to everybody in the room, the sender included.
 //
+// [TargetOf] is the one place that decides what a path names. A path that begins like
+// one of the server's own never names a room, whatever its spelling: a client that
+// misses the endpoint by a slash would talk to a room and publish its token there.
+//
 // # centrifuge
 //
 // The Centrifuge client protocol, version 2, which client libraries for many

@@ -13,16 +13,6 @@ const Lobby = "lobby"
 // MaxRoomName is the most bytes that a room's name may have.
 const MaxRoomName = 255
 
-// RoomOf returns the room that an unescaped URL path names: what is behind its
-// first slash. Leading and trailing slashes beyond that are part of the name.
-func RoomOf(path string) (name string, err error) {
-	if path == "" || path == "/" {
-		return Lobby, nil
-	}
-	name = strings.TrimPrefix(path, "/")
-	return name, CheckRoomName(name)
-}
-
 // CheckRoomName says what is wrong with a room's name. A name is 1 to 255
 // bytes of UTF-8 without control characters, line separators or bidirectional
 // controls, which could make two names look alike or a log line lie.

@@ -10,7 +10,7 @@ import (
 
 // The rooms that paths name. A path comes here unescaped, once: what still
 // looks like an escape is part of the name.
-func TestRoomOf(t *testing.T) {
+func TestRoomsOfPaths(t *testing.T) {
 	long := strings.Repeat("x", wire.MaxRoomName)
 	wide := strings.Repeat("é", wire.MaxRoomName/2) // 254 bytes
 	for _, c := range []struct{ path, name string }{
@@ -42,9 +42,9 @@ func TestRoomOf(t *testing.T) {
 		{long, long},
 		{"/" + wide + "x", wide + "x"},
 	} {
-		name, err := wire.RoomOf(c.path)
-		if err != nil || name != c.name {
-			t.Errorf("RoomOf(%.40q) = %.40q, %v; want %.40q", c.path, name, err, c.name)
+		target, name, err := wire.TargetOf(c.path)
+		if target != wire.TargetRoom || err != nil || name != c.name {
+			t.Errorf("TargetOf(%.40q) = %d, %.40q, %v; want the room %.40q", c.path, target, name, err, c.name)
 		}
 	}
 }
@@ -82,8 +82,8 @@ var badNames = []struct{ name, says string }{
 func TestBadRoomNames(t *testing.T) {
 	for _, c := range badNames {
 		for _, path := range []string{"/" + c.name, c.name} {
-			if name, err := wire.RoomOf(path); err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("RoomOf(%.40q) = %.40q, %v; want an error with %q", path, name, err, c.says)
+			if _, name, err := wire.TargetOf(path); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("TargetOf(%.40q) = %.40q, %v; want an error with %q", path, name, err, c.says)
 			}
 		}
 		err := wire.CheckRoomName(c.name)
@@ -123,7 +123,7 @@ func TestRoomNameCharacters(t *testing.T) {
 	}
 }
 
-func FuzzRoomOf(f *testing.F) {
+func FuzzTargetOf(f *testing.F) {
 	for _, path := range []string{"", "/", "//", "/lobby", "/a/b/", "/%2f", "/日本", "*"} {
 		f.Add(path)
 	}
@@ -131,25 +131,31 @@ func FuzzRoomOf(f *testing.F) {
 		f.Add("/" + c.name[:min(len(c.name), 512)])
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		name, err := wire.RoomOf(path)
+		target, name, err := wire.TargetOf(path)
+		if target != wire.TargetRoom {
+			if name != "" || err != nil {
+				t.Fatalf("TargetOf(%q) = %d, %q, %v", path, target, name, err)
+			}
+			return
+		}
 		if bad := wire.CheckRoomName(name); (bad != nil) != (err != nil) {
-			t.Fatalf("RoomOf(%q) says %v, CheckRoomName %v", path, err, bad)
+			t.Fatalf("TargetOf(%q) says %v, CheckRoomName %v", path, err, bad)
 		}
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\r\n\x00") || len(err.Error()) > 120 {
-				t.Fatalf("RoomOf(%q) says %q", path, err)
+				t.Fatalf("TargetOf(%q) says %q", path, err)
 			}
 			return
 		}
 		if len(name) == 0 || len(name) > wire.MaxRoomName || !utf8.ValidString(name) {
-			t.Fatalf("RoomOf(%q) = %q", path, name)
+			t.Fatalf("TargetOf(%q) = %q", path, name)
 		}
 		if path != "" && path != "/" && name != path && "/"+name != path {
-			t.Fatalf("RoomOf(%q) = %q: another name", path, name)
+			t.Fatalf("TargetOf(%q) = %q: another name", path, name)
 		}
 		// A room's name, made a path again, names the room.
-		if again, err := wire.RoomOf("/" + name); err != nil || again != name {
-			t.Fatalf("RoomOf(%q) = %q, %v", "/"+name, again, err)
+		if _, again, err := wire.TargetOf("/" + name); err != nil || again != name {
+			t.Fatalf("TargetOf(%q) = %q, %v", "/"+name, again, err)
 		}
 	})
 }
