@@ -189,6 +189,7 @@ func (s *session) fail(id uint32, err error) {
 // one.
 func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	if err != nil {
+		s.hub.logInternal(err, "a command that was answered later")
 		r = wire.ErrorReply(id, err)
 	}
 	r.Id = id

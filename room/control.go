@@ -306,7 +306,7 @@ func (s *session) roomsBy(token string) (all []string) {
 func (h *Hub) Survey(q Question, done func([]Census, error)) {
 	h.engine.Survey(q, func(all []Census, err error) {
 		if err != nil {
-			err = wire.ErrInternal
+			err = wire.Internal(err)
 		}
 		done(all, err)
 	})

@@ -63,16 +63,16 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 	}
 	info, err := json.Marshal(map[string]string{"name": name})
 	if err != nil {
-		return nil, nil, wire.ErrInternal
+		return nil, nil, wire.Internal(err)
 	}
 	who = &identity{User: guestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
 	text, err := g.signer.Sign(token.Claims{User: who.User, Info: info, Expires: time.Now().Add(guestTime).Unix()})
 	if err != nil {
-		return nil, nil, wire.ErrInternal
+		return nil, nil, wire.Internal(err)
 	}
 	reply, err = json.Marshal(map[string]string{"user": who.User, "token": text})
 	if err != nil {
-		return nil, nil, wire.ErrInternal
+		return nil, nil, wire.Internal(err)
 	}
 	return who, reply, nil
 }

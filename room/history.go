@@ -32,7 +32,7 @@ func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
 	h.engine.History(room, part, func(got History, err error) {
 		switch {
 		case err != nil:
-			done(History{}, wire.ErrInternal)
+			done(History{}, wire.Internal(err))
 			return
 		case q.Since != nil && q.Since.Epoch != "" && q.Since.Epoch != got.Top.Epoch:
 			done(History{}, wire.ErrUnrecoverablePosition)

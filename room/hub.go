@@ -48,6 +48,7 @@ type Hub struct {
 	tally    tally
 	counters counters
 	refusals refusals
+	internal internalErrors
 	replies  *budget.Pool // bytes that replies under way take, by payer
 
 	deliveries deliveries

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"slices"
 	"sync/atomic"
 
@@ -29,6 +30,9 @@ type subscribed struct {
 	missed    []Publication
 }
 
+// errSlowHistory is temporary, as all internal errors are.
+var errSlowHistory = wire.Internal(errors.New("the engine's history came too slowly for what was published meanwhile"))
+
 // tellHistory brings what the engine remembers.
 func (r *Room) tellHistory(j *joining, h History, err error) {
 	r.mu.Lock()
@@ -38,7 +42,7 @@ func (r *Room) tellHistory(j *joining, h History, err error) {
 	}
 	j.history, j.known = h, true
 	if err != nil {
-		j.err = wire.ErrInternal
+		j.err = wire.Internal(err)
 	}
 	r.seatLocked()
 }
@@ -51,7 +55,7 @@ func (r *Room) catchLocked(p Publication) {
 	p.Data = slices.Clone(p.Data)
 	for _, j := range r.joining {
 		if j.bytes += costOf(p); j.bytes > r.hub.cfg.MaxUnswept {
-			j.caught, j.err = nil, wire.ErrInternal // a temporary error: the history comes too slowly
+			j.caught, j.err = nil, errSlowHistory
 			continue
 		}
 		j.caught = append(j.caught, p)

@@ -91,7 +91,7 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 	}
 	value, err := json.Marshal(sanctionValue{s.By, s.Reason, time.Now().Unix(), s.Over})
 	if err != nil {
-		done(wire.ErrInternal)
+		done(wire.Internal(err))
 		return
 	}
 	h.overrule(s, func(version uint64, done func(error)) {
@@ -204,7 +204,7 @@ func StateError(err error) error {
 	case ErrStateFull:
 		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server keeps as many facts as it may")
 	}
-	return wire.ErrInternal
+	return wire.Internal(err)
 }
 
 // Audit is a line of the audit log: what somebody did to somebody else.

@@ -18,7 +18,7 @@ func (h *Hub) Presence(room string, done func([]Author, error)) {
 	h.engine.Members(room, func(all []Author, err error) {
 		switch {
 		case err != nil:
-			done(nil, wire.ErrInternal)
+			done(nil, wire.Internal(err))
 		case len(all) > h.cfg.MaxPresence:
 			done(nil, wire.ErrNotAvailable)
 		default:
@@ -36,7 +36,7 @@ func (h *Hub) PresenceStats(room string, done func(clients, users int, err error
 	}
 	h.engine.Count(room, func(clients, users int, err error) {
 		if err != nil {
-			err = wire.ErrInternal
+			err = wire.Internal(err)
 		}
 		done(clients, users, err)
 	})

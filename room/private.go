@@ -125,7 +125,7 @@ func (s *session) onRoster(room string, done func(Roles, error)) {
 	RosterOf(s.hub.engine, room, who.User, func(r Roster, ok bool, err error) {
 		switch {
 		case err != nil:
-			done(0, wire.ErrInternal)
+			done(0, wire.Internal(err))
 		case !ok && rolesOf(who, room)&RoleAdmin == 0:
 			done(0, s.hub.denied())
 		default:

@@ -143,6 +143,7 @@ func (o *out) reply(r *protocol.Reply) {
 	b, err := wire.Append(o.b, o.s.enc, r)
 	var code wire.ErrorCode
 	if errors.As(err, &code) && r.Id != 0 {
+		o.s.hub.logInternal(fmt.Errorf("the reply cannot be said: %v", err), "a reply")
 		b, err = wire.Append(o.b, o.s.enc, code.Reply(r.Id))
 	}
 	if err == nil {
@@ -255,6 +256,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 		s.end(err)
 		return true
 	}
+	s.hub.logInternal(err, "a command")
 	var code wire.ErrorCode
 	if errors.As(err, &code) && c.Id != 0 {
 		o.reply(wire.ErrorReply(c.Id, err))

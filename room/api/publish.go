@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/wire"
 )
 
 // What a message may have besides its data, which the body's limit bounds.
@@ -139,7 +140,7 @@ func (h *Handler) send(ctx context.Context, q *sendRequest) (*empty, error) {
 
 // jsonOf is a publication's data as JSON, or as bytes where it is none.
 func jsonOf(p room.Publication) (data jsontext.Value, b64 []byte) {
-	if data, ok := p.JSON(); ok {
+	if data, ok := p.JSON(); ok && wire.Valid(data) {
 		return data, nil
 	}
 	return nil, p.Data

@@ -59,13 +59,12 @@ func infoOf(a *room.Author) *clientInfo {
 	return &clientInfo{User: a.User, Client: a.Client, ConnInfo: valid(a.ConnInfo), ChanInfo: valid(a.ChanInfo)}
 }
 
-// valid is JSON that a token brought, which may be no JSON: then it is null.
+// valid is JSON that an engine holds, which may be no JSON: then it is null.
 func valid(b []byte) jsontext.Value {
-	v := jsontext.Value(b)
-	if len(b) > 0 && !v.IsValid() {
+	if len(b) > 0 && !wire.Valid(b) {
 		return jsontext.Value("null")
 	}
-	return v
+	return b
 }
 
 func (h *Handler) history(ctx context.Context, q *historyRequest) (*historyResult, error) {

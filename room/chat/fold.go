@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/wire"
 )
 
 // Message is a message as it stands after all that was done to it.
@@ -85,13 +86,21 @@ func newMessage(p room.Publication) *Message {
 	return m
 }
 
-// valid is info as JSON has it: from a token's b64info it may be any bytes, of which
-// calls cannot tell.
+// valid is info as JSON has it. An engine may hold what is no JSON, of which calls
+// do not tell.
 func valid(info []byte) jsontext.Value {
-	if v := jsontext.Value(info); v.IsValid() {
-		return v
+	if len(info) > 0 && wire.Valid(info) {
+		return info
 	}
 	return nil
+}
+
+// repair replaces data that is no JSON, which an engine may hold: so it fails no list
+// that the message is in. It is asked of the messages of a page, not of all.
+func (m *Message) repair() {
+	if !wire.Valid(m.Data) {
+		m.Data = jsontext.Value("null")
+	}
 }
 
 // apply does to the message what an event says.

@@ -3,6 +3,7 @@ package chat
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -38,37 +39,46 @@ func TestIdsOfAnother(t *testing.T) {
 	}
 }
 
-// TestInfoThatIsNoJSON, from a token's b64info, does not keep others from reading.
-func TestInfoThatIsNoJSON(t *testing.T) {
+// TestTokenInfoThatIsNoJSON is no token: its bearer would be in lists that nobody can
+// read. It is judged when the token is read, for connections and subscriptions.
+func TestTokenInfoThatIsNoJSON(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "eve", "b64info": base64.StdEncoding.EncodeToString([]byte(`{"name":`))}).SignedString([]byte(secret))
 	if err != nil {
 		t.Fatal(err)
 	}
-	eve := centrifuge.NewProtobufClient("ws://"+h.addr+room.ChatPath, centrifuge.Config{Token: text})
-	t.Cleanup(eve.Close)
-	if err := eve.Connect(); err != nil {
-		t.Fatal(err)
+	eve := h.connect(wire.Protobuf, "eve", centrifuge.Config{Token: text})
+	eve.expect("disconnected 3500 invalid token")
+}
+
+// TestDataThatReadersRefuse is error 107 at every door, and nobody's list fails.
+func TestDataThatReadersRefuse(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
+		eve := h.comeAs(enc, "eve")
+		eve.join("lobby")
+		sent := eve.must("send", `{"room":"lobby","data":{"text":"good"}}`)
+		at := strings.TrimSuffix(strings.TrimPrefix(sent[:strings.Index(sent, ",")], `{"offset":`), ",")
+		for _, data := range []string{
+			`{"text":"a","text":"b"}`, `{"text":"x\ud83d"}`, `{"a":[{"b":{"c":1,"c":2}}]}`, `{"\ude00":1}`, `["\ud83d\ud83d"]`, `{"text":"a","\u0074ext":"b"}`,
+		} {
+			if _, err := eve.Publish(t.Context(), "lobby", []byte(data)); !isCode(err, wire.ErrBadRequest) {
+				t.Errorf("%v: publish %s: %v", enc, data, err)
+			}
+			for method, body := range map[string]string{"send": `{"room":"lobby","data":` + data + `}`, "edit": `{"room":"lobby","offset":` + at + `,"data":` + data + `}`} {
+				if _, fault := eve.call(method, body); !strings.HasPrefix(fault, "107") {
+					t.Errorf("%v: %s %s: %q", enc, method, data, fault)
+				}
+			}
+		}
+		eve.must("messages", `{"room":"lobby"}`)
+		eve.must("rooms", `{}`)
 	}
-	sub, err := eve.NewSubscription("lobby")
-	if err == nil {
-		err = sub.Subscribe()
-	}
-	if err == nil {
-		_, err = sub.Publish(t.Context(), []byte(`{"text":"x"}`))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	alice := h.come("alice")
-	if got := alice.must("messages", `{"room":"lobby"}`); !strings.Contains(got, `"user":"eve"`) || strings.Contains(got, "conn_info") {
-		t.Errorf("messages: %s", got)
-	}
-	if got := alice.must("members", `{"room":"lobby"}`); got != `{"members":[{"user":"eve","online":true}],"more":false}` {
-		t.Errorf("members: %s", got)
-	}
-	alice.must("room.join", `{"room":"lobby"}`)
-	alice.must("rooms", `{}`)
+}
+
+func isCode(err error, code wire.ErrorCode) bool {
+	var e *centrifuge.Error
+	return errors.As(err, &e) && e.Code == uint32(code)
 }
 
 // TestMutedSayNothingAround: a title and an invitation are sayings, too.

@@ -42,7 +42,7 @@ func (c *Chat) invite(call *room.Call, q *inviteRequest) {
 	}
 	room.SettingsOf(call.Hub.Engine(), q.Room, func(s room.Settings, _ uint64, err error) {
 		if err != nil {
-			call.Done(nil, wire.ErrInternal)
+			call.Done(nil, wire.Internal(err))
 			return
 		}
 		c.inviteAll(call, q.Room, s.Title, []string{q.User}, func(err error) { answer(call, empty{}, err) })

@@ -66,7 +66,7 @@ func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done
 	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
 		switch {
 		case err != nil:
-			done(wire.ErrInternal)
+			done(wire.Internal(err))
 		case len(some) == 0:
 			forget(e, name, done)
 		case was.Role == room.OwnerRole:

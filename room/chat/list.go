@@ -58,7 +58,7 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 	e := call.Hub.Engine()
 	e.List(room.TableMine, user, q.After, limit+1, func(all []room.Entry, err error) {
 		if err != nil {
-			call.Done(nil, wire.ErrInternal)
+			call.Done(nil, wire.Internal(err))
 			return
 		}
 		res := roomsResult{Rooms: []*listed{}, More: len(all) > limit}
@@ -132,6 +132,9 @@ func (l *listed) count(call *room.Call, user string, read markEntry, done func(e
 				l.Unread++
 			}
 		}
+		if l.Last != nil {
+			l.Last.repair()
+		}
 		done(err)
 	})
 }
@@ -185,7 +188,7 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 		}
 		call.Hub.Engine().List(room.TableMember, q.Room, after, limit+1, func(listed []room.Entry, err error) {
 			if err != nil {
-				call.Done(nil, wire.ErrInternal)
+				call.Done(nil, wire.Internal(err))
 				return
 			}
 			all := together(listed, here)

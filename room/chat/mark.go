@@ -76,7 +76,7 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 	e := call.Hub.Engine()
 	e.History(q.Room, room.Span{}, func(top room.History, err error) {
 		if err != nil {
-			call.Done(nil, wire.ErrInternal)
+			call.Done(nil, wire.Internal(err))
 			return
 		}
 		markOf(e, q.Room, user, func(old markEntry, err error) {

@@ -57,6 +57,9 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 	}
 	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
 		page, more := cut(Fold(got.Publications), q, limit)
+		for _, m := range page {
+			m.repair()
+		}
 		answer(call, messagesResult{page, got.Top.Offset, got.Top.Epoch, more}, err)
 	})
 }

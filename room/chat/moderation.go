@@ -72,7 +72,7 @@ func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, 
 	room.RosterOf(call.Hub.Engine(), s.Room, s.Who, func(r room.Roster, ok bool, err error) {
 		switch {
 		case err != nil:
-			call.Done(nil, wire.ErrInternal)
+			call.Done(nil, wire.Internal(err))
 		case ok && r.Role == room.OwnerRole:
 			call.Done(nil, wire.Explain(wire.ErrPermissionDenied, "permission denied: the room is this user's"))
 		default:

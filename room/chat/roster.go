@@ -105,7 +105,7 @@ func capped(e room.State, table, of string, most int, text string, done func(err
 	e.List(table, of, "", most, func(all []room.Entry, err error) {
 		switch {
 		case err != nil:
-			done(wire.ErrInternal)
+			done(wire.Internal(err))
 		case len(all) >= most:
 			done(wire.Explain(wire.ErrLimitExceeded, "limit exceeded: "+text))
 		default:
@@ -151,7 +151,7 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 	room.RosterOf(e, q.Room, user, func(_ room.Roster, listed bool, err error) {
 		switch {
 		case err != nil:
-			call.Done(nil, wire.ErrInternal)
+			call.Done(nil, wire.Internal(err))
 			return
 		case kindOf(q.Room) == kindPrivate && !listed:
 			call.Done(nil, wire.ErrPermissionDenied)

@@ -26,7 +26,7 @@ func try[T any](e room.State, k room.Key, f func(*T, bool) bool, done func(error
 			err = json.Unmarshal(entry.Value, &v)
 		}
 		if err != nil {
-			done(wire.ErrInternal)
+			done(wire.Internal(err))
 			return
 		}
 		if !f(&v, entry.Version != 0) {
@@ -34,7 +34,7 @@ func try[T any](e room.State, k room.Key, f func(*T, bool) bool, done func(error
 			return
 		}
 		if entry.Value, err = json.Marshal(v); err != nil {
-			done(wire.ErrInternal)
+			done(wire.Internal(err))
 			return
 		}
 		e.Put(entry, func(_ uint64, err error) {

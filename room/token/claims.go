@@ -2,7 +2,6 @@ package token
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -257,19 +256,3 @@ func (c *claims) GetIssuedAt() (*jwt.NumericDate, error)       { return c.issued
 func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return c.audience, nil }
 func (c *claims) GetIssuer() (string, error)                   { return c.issuer, nil }
 func (c *claims) GetSubject() (string, error)                  { return c.user, nil }
-
-// bytesOf is a claim that may be JSON or, in base64, anything; base64 goes
-// first. Centrifugo's libraries write both alphabets' common one, with padding.
-func bytesOf(claim string, plain json.RawMessage, b64 string) (json.RawMessage, error) {
-	if b64 == "" {
-		if string(plain) == "null" {
-			return nil, nil
-		}
-		return plain, nil
-	}
-	b, err := base64.StdEncoding.DecodeString(b64)
-	if err != nil {
-		return nil, invalid("its claim %s is not base64 with padding", claim)
-	}
-	return b, nil
-}

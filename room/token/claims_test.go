@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -23,11 +24,11 @@ func TestIdentity(t *testing.T) {
 		`{"exp":1900000000,"expire_at":1800000000}`: {Expires: second(1800000000), TokenExpires: second(1900000000)},
 		`{"exp":1900000000,"expire_at":0}`:          {TokenExpires: second(1900000000)},
 		`{"info":{"name":"U"},"meta":{"a":[1, 2]}}`: {Info: raw(`{"name":"U"}`), Meta: raw(`{"a":[1, 2]}`)},
-		`{"info":1,"b64info":"eA=="}`:               {Info: raw("x")},
+		`{"info":1,"b64info":"eyJhIjoKMn0="}`:       {Info: raw(`{"a":2}`)},
 		`{"info":null}`:                             {},
 		`{"channels":["b","a","b"]}`:                {Channels: []Channel{{Name: "a"}, {Name: "b"}}},
-		`{"channels":["b","a"],"subs":{"b":{"info":{"x":1},"b64data":"eA==","override":{"presence":{"value":true},"join_leave":{"value":false}}}}}`: {
-			Channels: []Channel{{Name: "a"}, {Name: "b", Info: raw(`{"x":1}`), Data: raw("x"), Override: Override{Presence: yes, JoinLeave: no}}}},
+		`{"channels":["b","a"],"subs":{"b":{"info":{"x":1},"b64data":"Mg==","override":{"presence":{"value":true},"join_leave":{"value":false}}}}}`: {
+			Channels: []Channel{{Name: "a"}, {Name: "b", Info: raw(`{"x":1}`), Data: raw("2"), Override: Override{Presence: yes, JoinLeave: no}}}},
 		`{"unknown":{"deep":[{}]}}`: {},
 	} {
 		id, err := connection(t, v, good(claims))
@@ -42,6 +43,9 @@ func TestIdentity(t *testing.T) {
 		`{"subs":{"a":{"b64info":"x"}}}`, `{"subs":{"a":{"b64data":"x"}}}`, `{"caps":{}}`, `{"caps":[{"channels":"a"}]}`,
 		`{"caps":[{"channels":["a"],"match":"regex","allow":["pub"]}]}`, `{"role":1}`, `{"role":""}`, `{"roles":["@a"]}`, `{"roles":["a@"]}`,
 		`{"jti":1}`, `{"b64info":"eA"}`, `{"expire_at":"0"}`,
+		`{"b64info":"eA=="}`, `{"b64info":"eyJuYW1lIjo="}`, `{"info":{"a":1,"a":2}}`, `{"info":"\ud83d"}`, `{"info":{"deep":[{"a":1,"a":1}]}}`,
+		`{"meta":{"a":1,"a":2}}`, `{"subs":{"a":{"b64data":"eA=="}}}`, `{"subs":{"a":{"info":{"a":1,"a":2}}}}`, `{"b64info":"MQoy"}`,
+		`{"info":` + strings.Repeat("[", 51) + strings.Repeat("]", 51) + `}`,
 	} {
 		if _, err := connection(t, v, good(claims)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", claims, err)

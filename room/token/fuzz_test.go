@@ -14,7 +14,7 @@ func FuzzVerify(f *testing.F) {
 	for _, s := range []string{
 		good(`{"sub":"u","exp":1900000000}`), "..", `{"sub":"u","exp":1767268800.5,"aud":["a"]}`, `{"channel":"news","info":{"a":[1]}}`,
 		`{"sub":"a","sub":"b"}`, `{"caps":[{"channels":["a*"],"match":"wildcard","allow":["pub"]}],"role":"m@a*"}`, `null`, `{"exp":null}`,
-		`{"subs":{"a":{"b64info":"eA=="}}}`, `{"nbf":1e9,"iat":-0.0,"expire_at":0}`,
+		`{"subs":{"a":{"b64info":"eA=="}}}`, `{"subs":{"a":{"b64info":"eyJhIjoKMn0="}}}`, `{"nbf":1e9,"iat":-0.0,"expire_at":0}`,
 	} {
 		f.Add(s)
 	}

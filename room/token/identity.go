@@ -19,7 +19,7 @@ type Identity struct {
 	// TokenExpires is exp: after it the token itself is refused; zero is never.
 	TokenExpires time.Time
 
-	Info     json.RawMessage // shown to others; from b64info it may be no JSON; nil if there is none
+	Info     json.RawMessage // shown to others: one JSON value, as data is; nil if there is none
 	Meta     json.RawMessage // for the server's hooks alone; nil if there is none
 	Channels []Channel       // rooms that the server joins the connection to, by name, each once
 	Grants   Grants
@@ -70,7 +70,11 @@ func (c *claims) identity() (*Identity, error) {
 	if c.channel != "" {
 		return nil, invalid("it is a subscription token (channel), and a connection token is asked for")
 	}
-	info, err := bytesOf("b64info", c.info, c.b64Info)
+	info, err := valueOf("info", c.info, c.b64Info)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := valueOf("meta", c.meta, "")
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func (c *claims) identity() (*Identity, error) {
 	return &Identity{
 		User: c.user, ID: c.id, IssuedAt: c.issuedAt.Time,
 		Expires: c.until(), TokenExpires: c.expires.Time,
-		Info: info, Meta: c.meta, Channels: channels, Grants: grants,
+		Info: info, Meta: meta, Channels: channels, Grants: grants,
 	}, nil
 }
 
@@ -94,7 +98,7 @@ func (c *claims) subscription() (*Subscription, error) {
 	if c.channel == "" {
 		return nil, invalid("it has no room (channel), and a subscription token is asked for")
 	}
-	info, err := bytesOf("b64info", c.info, c.b64Info)
+	info, err := valueOf("info", c.info, c.b64Info)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +132,11 @@ func (c *claims) until() time.Time {
 func (c *claims) rooms() ([]Channel, error) {
 	var all []Channel
 	for name, sub := range c.subs {
-		info, err := bytesOf("subs", sub.Info, sub.B64Info)
+		info, err := valueOf("subs", sub.Info, sub.B64Info)
 		if err != nil {
 			return nil, err
 		}
-		data, err := bytesOf("subs", sub.Data, sub.B64Data)
+		data, err := valueOf("subs", sub.Data, sub.B64Data)
 		if err != nil {
 			return nil, err
 		}

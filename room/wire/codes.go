@@ -122,6 +122,28 @@ func Ending(err error) (DisconnectCode, string) {
 	return code, code.Text()
 }
 
+// Internal is ErrInternal with its cause, which is for the log and for no client. It
+// returns a cause that wraps an ErrorCode as it is: that says more.
+func Internal(cause error) error {
+	var code ErrorCode
+	if errors.As(cause, &code) {
+		return cause
+	}
+	return &internal{cause}
+}
+
+type internal struct{ cause error }
+
+func (e *internal) Error() string   { return ErrInternal.Error() + ": " + e.cause.Error() }
+func (e *internal) Unwrap() []error { return []error{ErrInternal, e.cause} }
+
+// IsInternal reports whether ErrorReply tells a client of err nothing but ErrInternal.
+func IsInternal(err error) bool {
+	var code ErrorCode
+	var end DisconnectCode
+	return !errors.As(err, &end) && (!errors.As(err, &code) || code == ErrInternal)
+}
+
 // ErrorReply is the error reply to the command with that id: with the ErrorCode
 // that err wraps, else ErrInternal, of which nothing more is told.
 func ErrorReply(id uint32, err error) *protocol.Reply {

@@ -1,8 +1,7 @@
 package wire
 
 import (
-	"encoding/json"
-	"unicode/utf8"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxDepth is how deep the arrays and objects of data may nest. With the reply
@@ -11,8 +10,8 @@ import (
 const MaxDepth = 50
 
 // Data looks at the data that a client, a backend or a token brings for a room,
-// and returns it as the room keeps it and sends it: one JSON value of valid
-// UTF-8 without raw line ends (which are spaces in JSON: nothing is lost), at
+// and returns it as the room keeps it and sends it: one JSON value as [Valid] has
+// it, without raw line ends (which are spaces in JSON: nothing is lost), at
 // most MaxDepth deep. Anything else, nothing at all too, is ErrBadRequest. A
 // Protobuf sender's data is any bytes until it was here; unseen it could
 // pretend to be frames of the server on the JSON connections of others.
@@ -26,7 +25,7 @@ func Data(binary bool, data []byte) ([]byte, error) {
 	}
 	deepest, lineEnds := outline(data)
 	// Depth first: the validator keeps a stack.
-	if deepest > MaxDepth || !json.Valid(data) || !utf8.Valid(data) {
+	if deepest > MaxDepth || !Valid(data) {
 		return nil, ErrBadRequest
 	}
 	if lineEnds == 0 {
@@ -40,6 +39,12 @@ func Data(binary bool, data []byte) ([]byte, error) {
 	}
 	return line, nil
 }
+
+// Valid reports whether data is one JSON value that every reader of webim takes:
+// the strict readers of calls and of the server API refuse an object with a name
+// that is there twice, bytes that are not UTF-8, and an escape that is half a
+// surrogate pair (RFC 7493, I-JSON). So what passes here fails nobody who reads it.
+func Valid(data []byte) bool { return jsontext.Value(data).IsValid() }
 
 // Admit tells whether a connection of that encoding may be in a room. Bytes that
 // are no JSON cannot be said in JSON, so a room that is marked binary is for

@@ -10,16 +10,21 @@ import (
 
 // Append appends a reply, or a push, which is a reply without an id, to the
 // WebSocket message dst: empty, or what Append returned before with the same
-// encoding. So several leave in one message. Neither the reply nor what it
-// refers to is changed or kept.
+// encoding. So several leave in one message. The reply is not kept, and not changed
+// but by repair; the bytes that it refers to never are.
 //
-// A JSON message is always whole: a reply with data that is not one JSON value
-// is refused with ErrBadRequest and dst comes back as it was, for such data
-// could pretend to be other replies. What cannot be undone here is a raw
-// carriage return and great depth: see Data.
+// A JSON message is always whole: data that is not one JSON value could pretend to
+// be other replies. In a list, of publications or of those who are present, one bad
+// item does not fail the others: it is told without what is bad (see repair). Any
+// other reply is refused with ErrBadRequest, and dst comes back as it was. What
+// cannot be undone here is a raw carriage return and great depth: see Data.
 func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 	if encoding == JSON {
 		line, err := protocol.DefaultJsonReplyEncoder.Encode(r)
+		if err != nil {
+			repair(r)
+			line, err = protocol.DefaultJsonReplyEncoder.Encode(r)
+		}
 		if err != nil {
 			return dst, ErrBadRequest
 		}

@@ -233,7 +233,8 @@ func TestAppendPublicationAndJoin(t *testing.T) {
 }
 
 // No data gets out of its place on a JSON connection: what is not one value is
-// refused, wherever it stands, and what was written before stays.
+// refused, wherever it stands but in lists (see TestAppendSaysTheRestOfAList), and
+// what was written before stays.
 func TestAppendRefusesBrokenJSON(t *testing.T) {
 	for _, data := range []string{
 		"{", "nope", `1,"b":2`, "{}\n{}", "{} {}", "\"\xff\"", "\x00\x01", `"a` + "\n" + `b"`,
@@ -249,8 +250,6 @@ func TestAppendRefusesBrokenJSON(t *testing.T) {
 			"rpc":         {Id: 1, Rpc: &protocol.RPCResult{Data: raw}},
 			"connect":     {Id: 1, Connect: &protocol.ConnectResult{Data: raw}},
 			"subs":        {Id: 1, Connect: &protocol.ConnectResult{Subs: map[string]*protocol.SubscribeResult{"a": {Data: raw}}}},
-			"history":     {Id: 1, History: &protocol.HistoryResult{Publications: []*protocol.Publication{{Data: raw}}}},
-			"presence":    {Id: 1, Presence: &protocol.PresenceResult{Presence: map[string]*protocol.ClientInfo{"c": info}}},
 		} {
 			message, err := wire.Append([]byte("{}"), wire.JSON, r)
 			if !errors.Is(err, wire.ErrBadRequest) || string(message) != "{}" {

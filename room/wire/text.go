@@ -38,9 +38,7 @@ func DataText(data []byte) []byte {
 }
 
 // TextOf is the text in data that passed Data, where that is an object with a
-// string of that name (as JavaScript finds it: the exact name, and the last of
-// several). It is valid UTF-8; half a surrogate pair becomes U+FFFD. It may be a
-// part of data.
+// string of exactly that name. It is valid UTF-8 and may be a part of data.
 func TextOf(data []byte) (text []byte, ok bool) {
 	// Nearly all that is said comes in just this form.
 	if rest, ok := bytes.CutPrefix(data, []byte(`{"text":"`)); ok {
