@@ -66,5 +66,8 @@ func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
 	} else if err := s.take(w, r, ev, s.maxMessageOf(r), messages); err != nil { // it had to rest
 		return s.broken(r, err)
 	}
+	if w.mustYield(r) {
+		*messages = 0
+	}
 	return w.keep(s, r, b)
 }

@@ -42,24 +42,19 @@ func (w *worker) ate(n int) {
 	w.cost.Frames++
 }
 
-// inflatable reports whether a compressed message may be inflated now. The debt of
-// the last one stops the next before it costs anything.
-func (s *Server) inflatable(w *worker, r *record) bool {
-	if w.meter == nil {
-		return true
-	}
-	s.charge(w, r)
-	return r.flags.Load()&fResting == 0
+// mustYield reports whether the turn must end because its connection has been put into
+// the background meanwhile: the rest of its input waits with the others there.
+func (w *worker) mustYield(r *record) bool {
+	return !w.back && r.flags.Load()&fBackground != 0
 }
 
 // charge tells the Meter what there is to tell, and does what it decides.
 func (s *Server) charge(w *worker, r *record) {
 	cost := w.cost
 	w.cost = Cost{}
-	if w.meter == nil || r.flags.Load()&fClosing != 0 {
-		return
+	if w.meter != nil {
+		s.obey(r, s.spend(w.meter, r, cost))
 	}
-	s.obey(r, s.spend(w.meter, r, cost))
 }
 
 func (s *Server) spend(m Meter, r *record, cost Cost) (v Verdict) {
@@ -76,7 +71,12 @@ func (s *Server) obey(r *record, v Verdict) {
 			r.flags.And(^fBackground)
 		}
 	}
-	if v.Rest <= 0 {
+	switch {
+	case v.Rest <= 0:
+		return
+	case r.flags.Load()&fClosing != 0:
+		r.flags.Or(fLast) // nobody waits longer for its Close frame
+		s.wake(r)
 		return
 	}
 	until := s.clock.look() + max(1, s.clock.ticks(v.Rest))

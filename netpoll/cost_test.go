@@ -92,6 +92,8 @@ func TestCostIsTold(t *testing.T) {
 			}
 			cl.goodbye()
 			got := m.cost()
+			got.Bytes -= len(frame(0x88, closePayload(1000, "")))
+			got.Frames--
 			if least := c.want.Frames; got.Frames >= least && piece < len(c.stream) || c.name == "a long one" {
 				got.Frames = least // pieces count, and how they come the kernel decides
 			}
@@ -178,6 +180,33 @@ func TestHangUpDuringARest(t *testing.T) {
 	eventually(t, "it rests", func() bool { return s.Stats().Rests > 0 })
 	c.c.Close()
 	eventually(t, "its end is noticed", func() bool { return openConns(s) == 0 })
+}
+
+// A connection that is closing inflates nothing any more, and what it still sends is
+// told: in debt, it does not get the time that the closing handshake has.
+func TestClosingIsMetered(t *testing.T) {
+	m := newMetered()
+	m.OnMessage = func(c netpoll.Conn, _ ws.OpCode, _ []byte) { _ = c.Close(4000, "enough") }
+	bytes := 0
+	m.verdict = func(_ netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+		if bytes += cost.Bytes; bytes > 100_000 {
+			v.Rest = time.Hour
+		}
+		return v
+	}
+	s, addr := start(t, netpoll.Config{CloseTimeout: time.Hour}, m)
+	c := connect(t, addr, offer)
+	c.send(0x81, "end")
+	if b0, _, err := c.readFrame(); err != nil || b0 != 0x88 {
+		t.Fatalf("frame %02x, %v; want Close", b0, err)
+	}
+	c.send(0xc1, deflated(t, 9, strings.Repeat("y", 1<<20)))
+	c.send(0x82, strings.Repeat("z", 150_000))
+	c.expectEOF()
+	eventually(t, "it is closed", func() bool { return openConns(s) == 0 })
+	if got := m.cost(); got.Inflated != 0 {
+		t.Errorf("%d bytes were inflated for a connection that is closing", got.Inflated)
+	}
 }
 
 // What is restricted takes no large message, compressed or not, until that ends;

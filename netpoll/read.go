@@ -217,13 +217,16 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		if err := s.take(w, r, ev, lim.maxMessage, messages); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages <= 0 || w.again.op != 0 || s.stopped(r) {
+		if *messages <= 0 || w.again.op != 0 || s.stopped(r) || w.mustYield(r) {
 			w.ready = len(b) > 0
 			break
 		}
 		lim.maxMessage = s.maxMessageOf(r) // the message may have ended Restrict
 	}
 	s.charge(w, r)
+	if w.mustYield(r) {
+		*messages = 0
+	}
 	if began && !w.dec.idle() {
 		w.since = s.clock.look()
 	}
@@ -236,9 +239,16 @@ func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *p
 	if !ev.compressed {
 		return s.deliver(w, r, ev)
 	}
-	if !s.inflatable(w, r) {
-		w.keepEvent(ev)
-		return nil
+	if r.flags.Load()&fClosing != 0 {
+		return nil // nobody wants it any more
+	}
+	if w.meter != nil {
+		// The debt of the last message stops the next before it costs anything.
+		s.charge(w, r)
+		if s.stopped(r) || w.mustYield(r) {
+			w.keepEvent(ev)
+			return nil
+		}
 	}
 	if err := w.inflateEvent(&ev, max); err != nil {
 		return err

@@ -220,6 +220,7 @@ type worker struct {
 	again   event  // see input
 	meter   Meter  // of the connection's handler; nil: none
 	cost    Cost   // what the meter has not been told yet
+	back    bool   // the turn is one in the background
 }
 
 // readSize is a worker's read buffer: one read(2) takes at most so much.
@@ -228,11 +229,10 @@ const readSize = 64 << 10
 func (w *worker) run() {
 	defer w.s.running.Done()
 	p := w.s.pool
-	back := false
 	for {
 		var t task
 		var ok bool
-		if t, back, ok = p.take(back); !ok {
+		if t, w.back, ok = p.take(w.back); !ok {
 			return
 		}
 		if t.at != 0 {

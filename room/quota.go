@@ -143,16 +143,19 @@ const (
 	controlCost = 512
 )
 
-// Shares of a budget. Before its connect command a client may spend an eighth of what
-// it may later. A client without a token is put into the background when it has spent
-// a sixteenth of that, or when those of its address have spent a 64th of theirs: on a
-// machine with something to do they wait for all others. Connected, it waits when its
-// address has spent a quarter.
-const (
-	beforeConnect    = 8
-	backgroundPart   = 16
-	backgroundShare  = 64
-	backgroundMember = 4
+// Before its connect command a client may spend an eighth of what it may later.
+const beforeConnect = 8
+
+// A background says which part of a budget, 1/conn of the connection's or 1/payer of
+// the payer's, puts a connection into the background, where it waits for all others on
+// a machine with something to do. The machine of a client that costs little never
+// notices; many clients that cost little each are told from a crowd by their address.
+type background struct{ conn, payer int }
+
+var (
+	backgroundBefore = background{16, 256} // before the connect command
+	backgroundAddr   = background{16, 16}  // without a token
+	backgroundUser   = background{4, 4}
 )
 
 // Spend implements netpoll.Meter: the cost of its input is charged to the connection,
@@ -168,28 +171,25 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 		return v
 	}
 	now, n := h.now(), cost.Bytes+cost.Inflated+frameCost*cost.Frames+controlCost*cost.Controls
-	rate := h.cfg.Rates.Input
-	if !in {
-		rate = rate.Part(beforeConnect)
+	rate, part := h.cfg.Rates.Input, backgroundUser
+	switch {
+	case !in:
+		rate, part = rate.Part(beforeConnect), backgroundBefore
+	case payer.IsAddr():
+		part = backgroundAddr
 	}
-	q.input.Charge(rate, n, now)
-	v.Rest = q.input.Debt(rate, now)
-	if a := q.account.Load(); a != nil {
-		b := &a.buckets[classInput]
-		b.Charge(h.cfg.UserRates.Input, n, now)
-		v.Rest = max(v.Rest, b.Debt(h.cfg.UserRates.Input, now))
-	}
-	if a := h.addressAccount(payer, classInput); a != nil {
-		b, rate := &a.buckets[classInput], h.cfg.addressRates.Input
+	spent := func(b *budget.Bucket, rate Rate, part int) {
 		b.Charge(rate, n, now)
 		v.Rest = max(v.Rest, b.Debt(rate, now))
-		share := backgroundShare
-		if in {
-			share = backgroundMember
-		}
-		v.Background = b.Used(rate, now) > rate.N/share
+		v.Background = v.Background || v.Rest > 0 || b.Used(rate, now) > rate.N/part
 	}
-	v.Background = v.Background || v.Rest > 0 || !in && q.input.Used(rate, now) > rate.N/backgroundPart
+	spent(&q.input, rate, part.conn)
+	if a := q.account.Load(); a != nil {
+		spent(&a.buckets[classInput], h.cfg.UserRates.Input, part.payer)
+	}
+	if a := h.addressAccount(payer, classInput); a != nil {
+		spent(&a.buckets[classInput], h.cfg.addressRates.Input, part.payer)
+	}
 	if v.Rest > 0 && n > 0 {
 		h.counters.limited[classInput].Add(1)
 		h.refusals.log(h.cfg.Log, classInput, payer.String(), now)
