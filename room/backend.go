@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/budget"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -60,6 +62,7 @@ var ErrNoAnswer = errors.New("room: the backend does not answer")
 // hook. Nothing of it is changed after it was asked.
 type Inquiry struct {
 	Hook     Hook
+	Payer    budget.Owner // who asks, as shares are counted; of HookRefresh, which no client causes, nobody
 	Client   string
 	Encoding wire.Encoding
 	Header   http.Header // of the handshake, those that Headers names
@@ -136,6 +139,9 @@ func (s *session) listenFor(r *netpoll.Request) {
 // not called if the connection is gone before.
 func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	who := s.who.Load()
+	if q.Hook != HookRefresh {
+		q.Payer = cmp.Or(s.payer, budget.Addr(addressOf(s.conn)))
+	}
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.client(), s.enc, s.asking.header, who.User, who.Meta
 	ask := func() {
 		s.hub.cfg.Backend.Ask(q, func(a Answer, err error) {

@@ -25,6 +25,22 @@ func (c *config) hookURLs() [room.NumHooks]string {
 // hooked reports whether a backend is to be asked, or told, anything.
 func (c *config) hooked() bool { return c.hookURLs() != [room.NumHooks]string{} }
 
+// hookPlaces is how many requests to the backend may be under way, each of which
+// has a connection: each hook has places of its own, and notices of disconnects come
+// one after the other.
+func (c *config) hookPlaces() (n int) {
+	for k, url := range c.hookURLs() {
+		switch {
+		case url == "":
+		case room.Hook(k) == room.HookDisconnect:
+			n++
+		default:
+			n += c.HookConcurrency
+		}
+	}
+	return n
+}
+
 // validateHooks judges the settings of the hooks but for their files.
 func (c *config) validateHooks() error {
 	for i, text := range c.hookURLs() {

@@ -65,7 +65,7 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		all = append(all, bound{"max_tls_handshakes", int64(nc.MaxTLSHandshakes) * tlsShakeMemory})
 	}
 	if c.hooked() {
-		all = append(all, bound{"hook_concurrency", int64(c.HookConcurrency) * askMemory}, bound{"notices to --hook-disconnect", maxNotices * noticeMemory})
+		all = append(all, bound{"hook_concurrency", int64(c.hookPlaces()) * askMemory}, bound{"notices to --hook-disconnect", maxNotices * noticeMemory})
 	}
 	if c.Internal != "" {
 		all = append(all, bound{"the internal listener", internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory)})

@@ -115,9 +115,9 @@ type settings struct {
 	HookRPC         string        `name:"hook-rpc" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Have this one answer calls that webim does not know."`
 	HookDisconnect  string        `name:"hook-disconnect" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Tell this one which clients have gone, and why."`
 	HookRooms       []string      `name:"hook-rooms" type:"list" def:"" placeholder:"PATTERN" group:"hooks" help:"Ask --hook-subscribe and --hook-publish for these rooms only, as team-*; repeatable."`
-	HookOpen        []string      `name:"hook-open" type:"list" def:"" placeholder:"HOOK" group:"hooks" help:"When connect, subscribe, publish or rpc is not answered, go on as if there were no such hook; else the client is told to try again. Repeatable."`
+	HookOpen        []string      `name:"hook-open" type:"list" def:"" placeholder:"HOOK" group:"hooks" help:"When connect, subscribe, publish or rpc is not answered, go on as if there were no such hook; else, and when it is busy, the client is told to try again. Repeatable."`
 	HookTimeout     time.Duration `name:"hook-timeout" type:"time" def:"1s" min:"1ms" max:"1m" group:"hooks" help:"For an answer."`
-	HookConcurrency int           `name:"hook-concurrency" type:"count" def:"256" min:"1" max:"65536" group:"hooks" help:"Requests under way, of one client at most 16; one above that is not answered."`
+	HookConcurrency int           `name:"hook-concurrency" type:"count" def:"256" min:"1" max:"65536" group:"hooks" help:"Requests of each hook under way. Four times as many wait, and users, or addresses without a token, take turns; above that the client is told to try again."`
 	HookHeaders     []string      `name:"hook-headers" type:"list" def:"" placeholder:"NAME" group:"hooks" help:"Pass this header of the client's handshake on, as Cookie; repeatable."`
 	HookSecret      string        `name:"hook-secret" type:"secret" def:"" placeholder:"SECRET" group:"hooks" help:"Sign what the hooks send with it (X-Webim-Signature); 32 bytes at least. Others on the machine see flags: better a variable, or --hook-secret-file."`
 	HookSecretFile  string        `name:"hook-secret-file" type:"text" def:"" placeholder:"FILE" group:"hooks" help:"The same from a file, without its last line break."`

@@ -28,6 +28,7 @@
 //	openapi.go   the description
 //	hooks.go     Hooks: the other way round, what webim asks the backend
 //	hookjson.go  questions and answers
+//	places.go    how many questions are under way, and whose turn it is
 //	notices.go   the notices of disconnects
 //
 // # Who may ask
@@ -86,10 +87,19 @@
 //	rpc        data
 //
 // with b64info and b64data for info and data in base64, and times in seconds since
-// 1970. Other fields are passed over. All else is no answer: another status, a
-// redirect, what is no JSON, is over 1 MiB or comes too late. Then the client is told
-// to try again, or the hook is as good as not there, as HooksConfig.Open says; but
-// refresh ends the connection, with 3005. A hook that changes nothing (all but
+// 1970. [] is as good as {} there, and null as not there. Other fields are passed over.
+//
+// What may have been meant as a no is never a yes. All else is no answer: null, [],
+// "ok", {"status":"denied"}, {"result":null}, two of result, error and disconnect, a
+// name that is there twice or differs from a known one in case, as {"Error":…}; and
+// another status, a redirect, or what is over 1 MiB or comes too late. Then the client
+// is told to try again, or the hook is as good as not there, as HooksConfig.Open says;
+// but refresh ends the connection, with 3005.
+//
+// Each hook has places of its own for the requests under way (places.go), of which one
+// user, or one address without a token, has a share; whoever finds none waits, and they
+// take turns. A client that waits too long is told to try again (111), whatever Open
+// says: a busy hook is not one that does not answer. A hook that changes nothing (all but
 // publish and rpc) may be asked twice.
 //
 // Notices of disconnects come one after the other, for whoever had connected. One

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"reflect"
+	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
@@ -45,17 +48,21 @@ func questionOf(q *room.Inquiry) *question {
 
 // hookReply is what a backend answers: one of the three.
 type hookReply struct {
-	Result *hookResult `json:"result"`
-	Error  *struct {
-		Code      uint32 `json:"code"`
-		Message   string `json:"message"`
-		Temporary bool   `json:"temporary"`
-	} `json:"error"`
-	Disconnect *struct {
-		Code      uint32 `json:"code"`
-		Reason    string `json:"reason"`
-		Reconnect bool   `json:"reconnect"` // of older backends: the code says it
-	} `json:"disconnect"`
+	Result     *hookResult     `json:"result"`
+	Error      *hookError      `json:"error"`
+	Disconnect *hookDisconnect `json:"disconnect"`
+}
+
+type hookError struct {
+	Code      uint32 `json:"code"`
+	Message   string `json:"message"`
+	Temporary bool   `json:"temporary"`
+}
+
+type hookDisconnect struct {
+	Code      uint32 `json:"code"`
+	Reason    string `json:"reason"`
+	Reconnect bool   `json:"reconnect"` // of older backends: the code says it
 }
 
 type hookResult struct {
@@ -86,9 +93,64 @@ type answerError struct{ text string }
 
 func (e *answerError) Error() string { return "the answer is wrong: " + e.text }
 
+// answerOf reads an answer. What looks like a no to its author must not be a yes
+// here, so only what is one of the forms that doc.go has is an answer.
+func answerOf(body []byte, k room.Hook) (a room.Answer, err error) {
+	fields := map[string]jsontext.Value{}
+	if jsontext.Value(bytes.TrimSpace(body)).Kind() != '{' || json.Unmarshal(body, &fields) != nil {
+		return a, &answerError{"it is no JSON object"}
+	}
+	if len(fields) == 0 && k != room.HookConnect && k != room.HookRPC {
+		return (&hookResult{}).answer(k) // Centrifugo takes {} for yes
+	}
+	var r hookReply
+	if err := sameCase(fields, reflect.TypeOf(r)); err != nil {
+		return a, err
+	}
+	if v := fields["result"]; isEmptyList(v) {
+		fields["result"] = jsontext.Value("{}") // of PHP
+	} else if v.Kind() == '{' {
+		inner := map[string]jsontext.Value{}
+		_ = json.Unmarshal(v, &inner) // it was read with the rest
+		if err := sameCase(inner, reflect.TypeFor[hookResult]()); err != nil {
+			return a, err
+		}
+		fields["result"] = cleared(v, reflect.TypeFor[hookResult]())
+	}
+	one, err := json.Marshal(fields)
+	if err == nil {
+		err = json.Unmarshal(one, &r)
+	}
+	if err != nil {
+		return a, &answerError{wire.Fault(err)}
+	}
+	return r.answer(k)
+}
+
+// sameCase refuses names that differ from known ones only in case: whoever wrote
+// "Error" meant one.
+func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
+	known := fieldsOf(t)
+	for name := range object {
+		if _, same := known[name]; same {
+			continue
+		}
+		for other := range known {
+			if strings.EqualFold(name, other) {
+				return &answerError{quoted(name) + " differs from " + quoted(other) + " in case"}
+			}
+		}
+	}
+	return nil
+}
+
 // answer judges a reply.
 func (r *hookReply) answer(k room.Hook) (a room.Answer, err error) {
 	switch {
+	case r.Result == nil && r.Error == nil && r.Disconnect == nil:
+		return a, &answerError{"there is neither result nor error nor disconnect"}
+	case r.Result != nil && (r.Error != nil || r.Disconnect != nil), r.Error != nil && r.Disconnect != nil:
+		return a, &answerError{"it says more than one of result, error and disconnect"}
 	case r.Disconnect != nil:
 		code := r.Disconnect.Code
 		if code < 3000 || code > 4999 {
@@ -105,11 +167,6 @@ func (r *hookReply) answer(k room.Hook) (a room.Answer, err error) {
 			explain = wire.Again
 		}
 		return a, explain(code, cmp.Or(r.Error.Message, code.Text()))
-	case r.Result == nil:
-		if k == room.HookConnect || k == room.HookRPC {
-			return a, &answerError{"there is neither result nor error nor disconnect"}
-		}
-		r.Result = &hookResult{} // Centrifugo takes {} for yes
 	}
 	return r.Result.answer(k)
 }

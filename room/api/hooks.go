@@ -40,8 +40,10 @@ type HooksConfig struct {
 	Secret string
 	// Headers of the handshake that questions have.
 	Headers []string
-	// Concurrency bounds the requests under way; 0: 256. A question beyond that
-	// is not answered.
+	// Concurrency bounds the requests under way of each hook; 0: 256. One user, or
+	// one address without a token, has at most seven eighths of them. Four times as
+	// many questions wait, and users and addresses take turns. A client whose
+	// question is beyond that, or waits longer than Timeout, is told to try again.
 	Concurrency int
 	// MaxAnswer bounds the bytes of an answer; 0: 1 MiB.
 	MaxAnswer int64
@@ -56,8 +58,7 @@ type HooksConfig struct {
 // ends them.
 type Hooks struct {
 	cfg    HooksConfig
-	client *http.Client
-	places chan struct{}
+	hooks  [room.NumHooks]hook
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -65,8 +66,15 @@ type Hooks struct {
 	notices chan room.Departure
 	closing chan struct{}
 	dropped atomic.Int64
+}
 
-	complaints [room.NumHooks]complaint
+// hook is what one hook has of its own: a hook whose backend is slow, or whose
+// places somebody has filled, takes nothing from the others.
+type hook struct {
+	client *http.Client
+	places *places
+	silent complaint    // no answer
+	busy   complaint    // no place
 }
 
 // complaint is what the log has been told of a hook: a line a second, or clients
@@ -83,13 +91,16 @@ func NewHooks(cfg HooksConfig) *Hooks {
 	cfg.MaxAnswer = cmp.Or(cfg.MaxAnswer, 1<<20)
 	cfg.MaxNotices = cmp.Or(cfg.MaxNotices, 10_000)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	h := &Hooks{cfg: cfg, places: make(chan struct{}, cfg.Concurrency), notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
+	h := &Hooks{cfg: cfg, notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	h.client = &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
-			DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout},
-		// A redirect could lead the users' data, and the signature, elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	for k := range h.hooks {
+		h.hooks[k].places = newPlaces(cfg.Concurrency)
+		h.hooks[k].client = &http.Client{
+			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
+				DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout},
+			// A redirect could lead the users' data, and the signature, elsewhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	if cfg.URLs[room.HookDisconnect] != "" {
 		h.wg.Go(h.deliver)
@@ -105,7 +116,9 @@ func (h *Hooks) Close(ctx context.Context) {
 	h.wg.Wait()
 	stop()
 	h.cancel()
-	h.client.CloseIdleConnections()
+	for k := range h.hooks {
+		h.hooks[k].client.CloseIdleConnections()
+	}
 }
 
 // Asks implements room.Backend.
@@ -127,33 +140,50 @@ func (h *Hooks) Asks(k room.Hook, name string) bool {
 // Headers implements room.Backend.
 func (h *Hooks) Headers() []string { return h.cfg.Headers }
 
+// errBusy is the answer to a question for which there is no place. It is not the
+// backend's silence: nothing goes on as if there were no hook.
+var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: as many questions to the application's backend as may are under way, try again")
+
 // Ask implements room.Backend.
 func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
-	select {
-	case h.places <- struct{}{}:
-	default:
-		h.wg.Go(func() { done(h.without(q.Hook, errors.New("as many requests as may are under way"))) })
-		return
-	}
-	h.wg.Go(func() {
-		a, err := h.exchange(q)
-		<-h.places
-		done(a, err)
+	places, asked := h.hooks[q.Hook].places, time.Now()
+	entered := places.enter(q.Payer, func() {
+		h.wg.Go(func() {
+			defer places.leave(q.Payer)
+			if time.Since(asked) > h.cfg.Timeout {
+				done(h.tooBusy(&q))
+				return
+			}
+			done(h.exchange(q))
+		})
 	})
+	if !entered {
+		h.wg.Go(func() { done(h.tooBusy(&q)) })
+	}
+}
+
+// tooBusy is the answer to a question that found no place.
+func (h *Hooks) tooBusy(q *room.Inquiry) (room.Answer, error) {
+	h.hooks[q.Hook].busy.warn(h.cfg.Logger, "a hook is not asked: as many of its requests as may are under way; see hook_concurrency", q.Hook, "payer", q.Payer.String())
+	return room.Answer{}, errBusy
 }
 
 // without is the answer where there is none: by the hook's policy.
 func (h *Hooks) without(k room.Hook, why error) (room.Answer, error) {
-	c, now := &h.complaints[k], time.Now().Unix()
-	if c.at.Swap(now) == now {
-		c.unsaid.Add(1)
-	} else {
-		h.cfg.Logger.Warn("a hook is not answered", "hook", k.String(), "err", why, "unsaid", c.unsaid.Swap(0))
-	}
+	h.hooks[k].silent.warn(h.cfg.Logger, "a hook is not answered", k, "err", why)
 	if h.cfg.Open[k] {
 		return room.Answer{}, room.ErrNoAnswer
 	}
 	return room.Answer{}, wire.ErrInternal // temporary: SDKs try again
+}
+
+// warn writes a line, if none was written in this second.
+func (c *complaint) warn(log *slog.Logger, text string, k room.Hook, args ...any) {
+	if now := time.Now().Unix(); c.at.Swap(now) == now {
+		c.unsaid.Add(1)
+		return
+	}
+	log.Warn(text, append([]any{"hook", k.String(), "unsaid", c.unsaid.Swap(0)}, args...)...)
 }
 
 // exchange asks one question, and judges what comes back.
@@ -168,11 +198,7 @@ func (h *Hooks) exchange(q room.Inquiry) (room.Answer, error) {
 	if err != nil {
 		return h.without(q.Hook, err)
 	}
-	var r hookReply
-	if err := json.Unmarshal(b, &r); err != nil {
-		return h.without(q.Hook, fmt.Errorf("the answer cannot be read: %w", err))
-	}
-	a, err := r.answer(q.Hook)
+	a, err := answerOf(b, q.Hook)
 	var wrong *answerError
 	if errors.As(err, &wrong) {
 		return h.without(q.Hook, err)
@@ -197,7 +223,7 @@ func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body 
 		r.Header["Idempotency-Key"] = nil
 	}
 	h.sign(r, body, time.Now())
-	res, err := h.client.Do(r)
+	res, err := h.hooks[k].client.Do(r)
 	if err != nil {
 		return nil, err
 	}

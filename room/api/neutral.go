@@ -92,3 +92,6 @@ func isNeutral(v jsontext.Value) bool {
 	}
 	return v.Kind() == '0' && v.Canonicalize() == nil && string(v) == "0"
 }
+
+// isEmptyList reports whether a value is [].
+func isEmptyList(v jsontext.Value) bool { return v.Kind() == '[' && isNeutral(v) }

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room"
+	"webim/room/budget"
+	"webim/room/wire"
+)
+
+// What is not exactly a yes is none: it is no answer.
+func TestWhatIsAnAnswer(t *testing.T) {
+	const yes, no, none = "yes", "no", "no answer"
+	for _, c := range []struct{ answer, want string }{
+		{`{}`, yes},
+		{" {\n} ", yes},
+		{`{"result":{}}`, yes},
+		{`{"result":[]}`, yes}, // of PHP
+		{`{"result":{},"error":null,"disconnect":null}`, yes},
+		{`{"result":{"info":{"a":1}},"trace":"x"}`, yes},
+		{`{"result":{"storage":{"Expired":true},"b64info":""}}`, yes},
+		{`{"result":{"override":[],"subs":[],"channels":[]}}`, yes},
+
+		{`{"error":{"code":403,"message":"no"}}`, no},
+		{`{"result":null,"error":{"code":403}}`, no},
+		{`{"disconnect":{"code":4500,"reason":"no"}}`, no},
+		{`{"error":{"code":403},"status":"denied"}`, no},
+
+		{``, none},
+		{` `, none},
+		{`null`, none},
+		{`[]`, none},
+		{`[{}]`, none},
+		{`"ok"`, none},
+		{`ok`, none},
+		{`true`, none},
+		{`1`, none},
+		{`{}{}`, none},
+		{`{} ok`, none},
+		{`{"status":"denied"}`, none},
+		{`{"allowed":false}`, none},
+		{`{"result":null}`, none},
+		{`{"error":null}`, none},
+		{`{"result":true}`, none},
+		{`{"result":false}`, none},
+		{`{"result":"ok"}`, none},
+		{`{"result":""}`, none},
+		{`{"result":0}`, none},
+		{`{"result":[{}]}`, none},
+		{`{"Result":{}}`, none},
+		{`{"Error":{"code":403}}`, none},
+		{`{"result":{},"Error":{"code":403}}`, none},
+		{`{"result":{},"ERROR":null}`, none},
+		{`{"result":{},"error":{"code":403}}`, none},
+		{`{"result":{},"error":{}}`, none},
+		{`{"result":{},"error":"denied"}`, none},
+		{`{"result":{},"error":false}`, none},
+		{`{"result":{},"disconnect":{"code":4500}}`, none},
+		{`{"error":{"code":403},"disconnect":{"code":4500}}`, none},
+		{`{"error":{"code":0}}`, none},
+		{`{"error":{"Code":403}}`, none},
+		{`{"error":[]}`, none},
+		{`{"error":"denied"}`, none},
+		{`{"disconnect":{}}`, none},
+		{`{"result":{},"result":{}}`, none},
+		{`{"result":{},"error":{"code":403},"error":null}`, none},
+		{`{"result":{"expired":true,"expired":false}}`, none},
+		{`{"result":{"Expired":true}}`, none},
+		{`{"result":{"expired":"true"}}`, none},
+		{`{"result":{"expire_at":"tomorrow"}}`, none},
+		{`{"result":{"skip_history":1}}`, none},
+	} {
+		for _, k := range []room.Hook{room.HookSubscribe, room.HookPublish, room.HookRefresh, room.HookConnect, room.HookRPC} {
+			want := c.want
+			if strings.HasPrefix(strings.TrimSpace(c.answer), "{") && strings.TrimSpace(strings.Trim(strings.TrimSpace(c.answer), "{}")) == "" && (k == room.HookConnect || k == room.HookRPC) {
+				want = none // they need a result
+			}
+			_, err := answerOf([]byte(c.answer), k)
+			got := no
+			var wrong *answerError
+			if errors.As(err, &wrong) {
+				got = none
+			} else if err == nil {
+				got = yes
+			}
+			if got != want {
+				t.Errorf("%s answers %q: %s (%v), want %s", k, c.answer, got, err, want)
+			}
+		}
+	}
+}
+
+// A hook that has no place for a question is busy, not silent: the client is told to
+// try again, also where things would go on without an answer, and what fills the
+// places of one hook takes none of another.
+func TestBusyIsNotSilence(t *testing.T) {
+	b := newBackend(t)
+	hold := make(chan struct{})
+	b.on("/connect", `{"result":{"user":"42"}}`)
+	slow := func(w http.ResponseWriter, body string) {
+		if strings.Contains(body, "slow") {
+			<-hold
+		}
+		io.WriteString(w, `{"result":{}}`)
+	}
+	b.do("/rpc", slow)
+	b.do("/publish", slow)
+	hc := HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish, room.HookRPC), Timeout: patience, Concurrency: 1}
+	hc.Open[room.HookPublish] = true
+	n := startHooked(t, hc, room.Config{Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
+	var attackers []*client
+	for range 2 + waitFactor {
+		c, _ := n.come("", &protocol.ConnectRequest{})
+		attackers = append(attackers, c)
+	}
+	for i, c := range attackers {
+		for id := range uint32(10) {
+			c.command(&protocol.Command{Id: uint32(i)*100 + id + 2, Rpc: &protocol.RPCRequest{Method: "m", Data: []byte(`"slow"`)}})
+		}
+	}
+	victim, _ := n.come("", &protocol.ConnectRequest{})
+	say := func(c *client, id uint32, text string) {
+		c.command(&protocol.Command{Id: id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`"` + text + `"`)}})
+	}
+	say(victim, 2, "quick")
+	if r := victim.next(); r.Error != nil {
+		t.Errorf("the places of calls are full, and publishing fails: %v", r)
+	}
+
+	// One is asked about, the next ones wait, the last one cannot.
+	hooks, done := NewHooks(hc), make(chan error, 10)
+	for range 2 + waitFactor {
+		hooks.Ask(room.Inquiry{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.Answer, err error) { done <- err })
+	}
+	if err := <-done; !errors.Is(err, wire.ErrTooManyRequests) {
+		t.Errorf("publishing without a place: %v, want to be told to try again", err)
+	}
+	close(hold)
+	for range 1 + waitFactor {
+		<-done
+	}
+	hooks.Close(t.Context())
+}
+
+// Owners take turns, and none has all places.
+func TestPlacesTakeTurns(t *testing.T) {
+	p := newPlaces(8)
+	var started []string
+	ask := func(name string) bool {
+		return p.enter(budget.User(name), func() { started = append(started, name) })
+	}
+	asked := 0
+	for ask("greedy") {
+		asked++
+	}
+	if got := len(started); got != 7 || asked != 7+mostOf(32) {
+		t.Errorf("%d are under way and %d taken of one owner", got, asked)
+	}
+	for i := range 3 {
+		ask(fmt.Sprint("honest", i))
+	}
+	if got := started[7:]; len(got) != 1 || got[0] != "honest0" {
+		t.Errorf("then %v start", got)
+	}
+	p.leave(budget.User("greedy"))
+	p.leave(budget.User("greedy"))
+	p.leave(budget.User("honest0"))
+	if got := strings.Join(started[8:], " "); got != "greedy honest1 honest2" && got != "honest1 greedy honest2" && got != "greedy honest1 greedy" {
+		t.Errorf("then %v start", got)
+	}
+	for len(started) > 0 && p.busy > 0 {
+		for name, l := range map[string]*line{"greedy": p.owners[budget.User("greedy")], "honest0": p.owners[budget.User("honest0")], "honest1": p.owners[budget.User("honest1")], "honest2": p.owners[budget.User("honest2")]} {
+			if l != nil && l.busy > 0 {
+				p.leave(budget.User(name))
+			}
+		}
+	}
+	if len(p.owners)+len(p.turns)+p.waiting+p.busy != 0 || len(started) != asked+3 {
+		t.Errorf("left: %d owners, %d turns, %d waiting, %d under way; %d started", len(p.owners), len(p.turns), p.waiting, p.busy, len(started))
+	}
+}
