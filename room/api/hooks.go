@@ -73,8 +73,8 @@ type Hooks struct {
 type hook struct {
 	client *http.Client
 	places *places
-	silent complaint    // no answer
-	busy   complaint    // no place
+	silent complaint // no answer
+	busy   complaint // no place
 }
 
 // complaint is what the log has been told of a hook: a line a second, or clients
