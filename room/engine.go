@@ -36,6 +36,11 @@ import (
 //   - An engine whose room for histories or keys is used up forgets first what the
 //     payer with the largest share made it keep (budget.Pool.Largest), the oldest
 //     first; only if no payer stands out, the oldest of all.
+//   - An event (Message.CompactKey) that is remembered is forgotten when another one
+//     with its key comes: it is superseded. Events have a quota of their own, so that
+//     they never make the engine forget a message. The first publication behind an
+//     event that was forgotten without being superseded still names it as its
+//     predecessor, so that members can tell that they missed it.
 //   - A room's history and epoch outlive its last subscriber by the engine's
 //     time to live, or members that lost their network could not recover.
 //
@@ -133,12 +138,17 @@ type Message struct {
 	// Said is what the sender said, if somebody else had a word in what is
 	// published: it is what keys compare then, instead of Data and Skip.
 	Said []byte
+	// CompactKey marks an event, which says how something is now and not what
+	// somebody said: of the events of a room with the same key the last one says all.
+	// See Engine for how they are remembered. "" is a message.
+	CompactKey string
 	// Skip keeps the message out of the history. Its place stays there, so that
 	// members can still tell whether they missed another.
 	Skip bool
 }
 
-// Retention is how much a room remembers.
+// Retention is how much a room remembers: so many messages, and apart from them as
+// many events and bytes again.
 type Retention struct {
 	Messages int           // at most; 0: none
 	Bytes    int           // of these
@@ -170,7 +180,9 @@ type Position struct {
 type Publication struct {
 	Message
 	Offset uint64
-	Prev   uint64 // offset of the publication before it in the room; 0: none
+	// Prev is the offset of the publication before it in the room; 0: none. In a
+	// history it passes over events that a later one has superseded.
+	Prev uint64
 	Time   time.Time
 }
 
@@ -194,7 +206,7 @@ func (p Publication) redacted() Publication {
 			tags[name] = v
 		}
 	}
-	p.Message = Message{Op: OpJSON, Data: []byte("{}"), From: p.From, Tags: tags}
+	p.Message = Message{Op: OpJSON, Data: []byte("{}"), From: p.From, Tags: tags, CompactKey: p.CompactKey}
 	return p
 }
 
@@ -231,7 +243,7 @@ func (q Span) of(all []Publication) (part []Publication) {
 		if q.Limit >= 0 && len(part) >= q.Limit {
 			break
 		}
-		if !q.Places && p.Skip {
+		if p.Op == opGone || !q.Places && p.Skip {
 			continue
 		}
 		if bytes += costOf(p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {

@@ -160,7 +160,7 @@ func (j *joining) outcome(top Position) subscribed {
 		if p.Offset <= last {
 			continue // in both
 		}
-		if p.Prev != last {
+		if p.Prev > last {
 			return lost // what was between is forgotten
 		}
 		out.missed = append(out.missed, p)

@@ -42,7 +42,9 @@ type topic struct {
 	offset  uint64
 	entries []Publication // oldest first
 	keep    Retention
-	bytes   int
+	kept    [numRetained]amount
+	gone    int               // entries that are only places
+	latest  map[string]uint64 // offsets of the events that are remembered, by CompactKey
 	subs    []Subscriber
 }
 
@@ -110,11 +112,9 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 	if msg.Skip {
 		entry.Message = Message{Skip: true}
 	}
-	if cost := costOf(entry); t.keep.Messages > 0 && len(entry.Data) <= t.keep.Bytes {
+	if t.keep.Messages > 0 && len(entry.Data) <= t.keep.Bytes {
 		entry.Data = slices.Clone(entry.Data)
-		t.entries = append(t.entries, entry)
-		t.bytes += cost
-		m.pool.Add(t.payer, int64(cost))
+		m.remember(t, entry)
 	} else {
 		// Too large to remember. What is older must go too: a history has no
 		// holes, or a member could not tell what it missed.
@@ -245,11 +245,10 @@ func (m *Memory) Redact(room string, offsets []uint64, done func(error)) {
 func (m *Memory) redact(t *topic, offsets []uint64) {
 	t.entries = slices.Clone(t.entries)
 	for i := range t.entries {
-		if p := &t.entries[i]; slices.Contains(offsets, p.Offset) && !p.Skip {
-			cost := costOf(*p)
+		if p := &t.entries[i]; slices.Contains(offsets, p.Offset) && !p.Skip && p.Op != opGone {
+			m.count(t, *p, -1)
 			*p = p.redacted()
-			t.bytes += costOf(*p) - cost
-			m.pool.Add(t.payer, int64(costOf(*p)-cost))
+			m.count(t, *p, 1)
 		}
 	}
 }

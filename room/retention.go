@@ -3,7 +3,10 @@ package room
 import (
 	"cmp"
 	"container/list"
+	"slices"
 	"time"
+
+	"github.com/gobwas/ws"
 )
 
 // Limits bound what the memory engine remembers; zero values mean the
@@ -48,21 +51,127 @@ func costOf(p Publication) int {
 	for k, v := range p.Tags {
 		n += entryCost + len(k) + len(v)
 	}
+	if p.CompactKey != "" {
+		n += entryCost + len(p.CompactKey)
+	}
 	return n
 }
 
-// trim forgets what is over a topic's bounds; t.mu is held.
+// A class of entries has bounds of its own.
+type retained uint8
+
+const (
+	messages retained = iota
+	events
+	numRetained
+)
+
+func classOfEntry(p Publication) retained {
+	if p.CompactKey != "" {
+		return events
+	}
+	return messages
+}
+
+// amount is how many entries of a class a topic remembers, and what they count
+// without their places.
+type amount struct{ n, bytes int }
+
+func (a amount) within(keep Retention) bool { return a.n <= keep.Messages && a.bytes <= keep.Bytes }
+
+// opGone marks an entry that is only a place: its event was superseded, or forgotten.
+const opGone ws.OpCode = 0x20
+
+// count adds an entry to what the topic holds, or with -1 takes it off. t.mu is held.
+func (m *Memory) count(t *topic, p Publication, n int) {
+	cost := costOf(p)
+	m.pool.Add(t.payer, int64(n*cost))
+	if p.Op == opGone {
+		t.gone += n
+		return
+	}
+	a := &t.kept[classOfEntry(p)]
+	a.n += n
+	a.bytes += n * (cost - entryCost)
+}
+
+// remember appends an entry. An event supersedes the one with its key. t.mu is held.
+func (m *Memory) remember(t *topic, p Publication) {
+	t.entries = append(t.entries, p)
+	m.count(t, p, 1)
+	if p.CompactKey == "" {
+		return
+	}
+	if old, ok := t.latest[p.CompactKey]; ok {
+		m.supersede(t, old)
+	}
+	if t.latest == nil {
+		t.latest = map[string]uint64{}
+	}
+	t.latest[p.CompactKey] = p.Offset
+}
+
+// supersede forgets an event whose successor says all that it said: the publication
+// behind it names the one before it as its predecessor.
+func (m *Memory) supersede(t *topic, offset uint64) {
+	i, _ := slices.BinarySearchFunc(t.entries, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
+	prev := t.entries[i].Prev
+	m.leavePlace(t, i)
+	for i++; t.entries[i].Op == opGone; i++ {
+	}
+	if next := &t.entries[i]; next.Prev == offset {
+		next.Prev = prev
+	}
+}
+
+// leavePlace makes an entry, which is an event, a mere place.
+func (m *Memory) leavePlace(t *topic, i int) {
+	p := &t.entries[i]
+	m.count(t, *p, -1)
+	delete(t.latest, p.CompactKey)
+	*p = Publication{Message: Message{Op: opGone}, Offset: p.Offset, Time: p.Time}
+	m.count(t, *p, 1)
+}
+
+// sweepPlaces removes the places when most entries are places, so that each costs
+// the same in the end. t.mu is held.
+func (m *Memory) sweepPlaces(t *topic) {
+	if t.gone <= 16 || t.gone <= len(t.entries)/2 {
+		return
+	}
+	t.entries = slices.DeleteFunc(t.entries, func(p Publication) bool {
+		if p.Op == opGone {
+			m.count(t, p, -1)
+		}
+		return p.Op == opGone
+	})
+}
+
+// trim forgets what is over a topic's bounds. Messages go from the oldest on, with
+// the events before them. Of the events the oldest quarter goes at once, so that one
+// pass is enough for many; messages between them stay. t.mu is held.
 func (m *Memory) trim(t *topic) {
-	n, bytes, old := 0, t.bytes, m.now().Add(-t.keep.Age)
-	for n < len(t.entries) {
-		left := len(t.entries) - n
-		if left <= t.keep.Messages && bytes-left*entryCost <= t.keep.Bytes && !t.entries[n].Time.Before(old) {
+	old := m.now().Add(-t.keep.Age)
+	n, left := 0, t.kept[messages]
+	for i, p := range t.entries {
+		if left.within(t.keep) && !p.Time.Before(old) {
 			break
 		}
-		bytes -= costOf(t.entries[n])
-		n++
+		n = i + 1
+		if p.Op != opGone && p.CompactKey == "" {
+			left.n, left.bytes = left.n-1, left.bytes-costOf(p)+entryCost
+		}
 	}
 	m.forget(t, n)
+	if !t.kept[events].within(t.keep) {
+		fewer := Retention{Messages: t.keep.Messages * 3 / 4, Bytes: t.keep.Bytes * 3 / 4}
+		for i := 0; !t.kept[events].within(fewer); i++ {
+			if t.entries[i].CompactKey != "" {
+				m.leavePlace(t, i)
+			}
+		}
+	}
+	m.sweepPlaces(t)
 }
 
 // forget drops the n oldest entries; t.mu is held.
@@ -70,15 +179,15 @@ func (m *Memory) forget(t *topic, n int) {
 	if n == 0 {
 		return
 	}
-	bytes := 0
 	for _, p := range t.entries[:n] {
-		bytes += costOf(p)
+		m.count(t, p, -1)
+		if p.CompactKey != "" {
+			delete(t.latest, p.CompactKey)
+		}
 	}
-	t.bytes -= bytes
-	m.pool.Add(t.payer, -int64(bytes))
 	clear(t.entries[:n])
 	if t.entries = t.entries[n:]; len(t.entries) == 0 {
-		t.entries = nil
+		t.entries, t.latest = nil, nil
 	}
 }
 

@@ -14,6 +14,8 @@ type Saying struct {
 	Key  string            // see Message.Key; whose it is must be a part of it
 	said []byte            // see Message.Said
 	Skip bool              // see Message.Skip
+	// CompactKey: see Message.CompactKey.
+	CompactKey string
 	// Event: it is no message of its own but something about others: slow mode
 	// lets it pass.
 	Event bool
@@ -64,7 +66,7 @@ func (s *session) say(what Saying, done func(Position, error)) {
 // messageOf is what a session says as the engine takes it.
 func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
 	who := s.author()
-	m = Message{Op: OpJSON, From: &who, Tags: what.Tags, Key: what.Key, Skip: what.Skip, Keep: &opts.History, Payer: s.payer}
+	m = Message{Op: OpJSON, From: &who, Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
