@@ -37,6 +37,9 @@ func (c *Call) Payer() budget.Owner { return c.s.payer }
 // State is the engine's State as the caller pays for it.
 func (c *Call) State() State { return c.Hub.StateOf(c.s.payer) }
 
+// Retention is how much a room remembers.
+func (c *Call) Retention(room string) Retention { return c.Hub.cfg.options(room).History }
+
 // May judges an action as if it were a command: nil, or an error for Done.
 func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.cfg.options(room)) }
 

@@ -50,6 +50,13 @@ func TestEventsEvictNoMessage(t *testing.T) {
 			if n := len(m.topics["r"].entries); n > 3*60 {
 				t.Errorf("%d entries are held", n)
 			}
+			if name == "one user" { // what was superseded is not missed
+				top := Position{m.topics["r"].epoch, m.topics["r"].offset}
+				j := &joining{wanted: &wanted{since: &Position{top.Epoch, 120}}, history: history(t, m, "r", Span{Behind: 120, Limit: -1, Places: true})}
+				if got := j.outcome(top); !got.recovered || len(got.missed) != 1 {
+					t.Errorf("recovered: %v, with %d publications", got.recovered, len(got.missed))
+				}
+			}
 			for i := range 200 {
 				publish(t, m, "r", fmt.Appendf(nil, "%d", i))
 			}

@@ -244,5 +244,5 @@ func (h *Hub) moderated(a Audit, tell bool, by *Author) {
 	if !a.Until.IsZero() {
 		tags["until"] = strconv.FormatInt(a.Until.Unix(), 10)
 	}
-	h.Publish(a.Room, Message{Op: OpJSON, Data: []byte("{}"), From: by, Tags: tags}, nil)
+	h.Publish(a.Room, Message{Op: OpJSON, Data: []byte("{}"), From: by, Tags: tags, CompactKey: a.Action + " " + a.Target}, nil)
 }

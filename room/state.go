@@ -89,6 +89,8 @@ const (
 	TableBan    = "ban"    // Of: room, or "" for all; Name: user
 	TableBanIP  = "banip"  // Of: room, or "" for all; Name: prefix
 	TableMute   = "mute"   // Of: room, or "" for all; Name: user
+	// TableReaction: Of: room, Name: epoch, offset, emoji and owner; see package chat.
+	TableReaction = "reaction"
 )
 
 // ErrVersion: somebody else was faster; read the entry again.

@@ -15,6 +15,7 @@ type found struct {
 	after   []room.Publication
 	gone    bool // it is taken back
 	lost    bool // it is forgotten, but not what it was edited to
+	epoch   string
 }
 
 // find looks for a message that still stands; else the error is ErrNoMessage.
@@ -34,7 +35,7 @@ func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 		return
 	}
 	h.Engine().History(name, room.Span{Behind: offset - 1, Limit: -1}, func(got room.History, err error) {
-		f := &found{message: room.Publication{Offset: offset}, after: got.Publications}
+		f := &found{message: room.Publication{Offset: offset}, after: got.Publications, epoch: got.Top.Epoch}
 		if len(f.after) > 0 && f.after[0].Offset == offset {
 			f.message, f.after = f.after[0], f.after[1:]
 			if !isMessage(f.message) {
@@ -60,27 +61,6 @@ func isMessage(p room.Publication) bool { return p.Tags[room.TagEvent] == "" && 
 // has tells whether a publication is an event about the message.
 func (f *found) has(p room.Publication, event string) bool {
 	return p.Tags[room.TagEvent] == event && p.Tags[room.TagOf] == number(f.message.Offset)
-}
-
-// reacted tells whether somebody's reaction stands.
-func (f *found) reacted(emoji, who string) (is bool) {
-	for _, p := range f.after {
-		if p.Tags[tagEmoji] == emoji && p.From != nil && owner(*p.From) == who {
-			is = f.has(p, eventReact) || is && !f.has(p, eventUnreact)
-		}
-	}
-	return is
-}
-
-// different counts the reactions that a message has ever had, and one more.
-func (f *found) different(emoji string) int {
-	all := map[string]bool{emoji: true}
-	for _, p := range f.after {
-		if f.has(p, eventReact) {
-			all[p.Tags[tagEmoji]] = true
-		}
-	}
-	return len(all)
 }
 
 // owns tells whether the message is the caller's.
@@ -162,7 +142,7 @@ func (c *Chat) delete(call *room.Call, q *deleteRequest) {
 			c.redact(call, q)
 			return
 		}
-		event := room.Saying{Room: q.Room, Data: noData, Always: true, Tags: map[string]string{room.TagEvent: eventDelete, room.TagOf: number(q.Offset)}}
+		event := room.Saying{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{room.TagEvent: eventDelete, room.TagOf: number(q.Offset)}}
 		call.Publish(event, func(_ room.Position, err error) {
 			if err != nil {
 				call.Done(nil, err)
@@ -189,6 +169,12 @@ func (c *Chat) redact(call *room.Call, q *deleteRequest) {
 				offsets = append(offsets, p.Offset)
 			}
 		}
-		call.Hub.Engine().Redact(q.Room, offsets, func(err error) { answer(call, empty{}, err) })
+		call.Hub.Engine().Redact(q.Room, offsets, func(err error) {
+			if err != nil {
+				call.Done(nil, err)
+				return
+			}
+			clearReactions(call.State(), q.Room, f.epoch, q.Offset, func(err error) { answer(call, empty{}, err) })
+		})
 	})
 }

@@ -23,6 +23,14 @@
 //	event=kick|ban|unban|mute|unmute, user=U, until=UNIX  {}  the author, a moderator, did that to U
 //	event=room                            {"title":…,"locked":…,"slow":…}  the room is set so from now on
 //
+// Events other than edits never make a room forget a message: they have a quota of
+// their own, and of those that say how something is now (who is on the roster, how far
+// a user has read, whether a reaction stands) the room remembers the last one. A
+// client that missed an event which is forgotten does not recover and asks for
+// messages, which tells the reactions that stand, and marks. Joining, leaving,
+// marking and reacting are told by those who could say something in the room: not by
+// the muted, nor in a locked room, nor where the rights let nobody send.
+//
 // Nothing but messages and edits is shown in the plain dialect.
 //
 // The text of a message that is taken back is gone from the history, its

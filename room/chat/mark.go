@@ -122,7 +122,7 @@ func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 			return
 		}
 		tags := map[string]string{room.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
-		call.Publish(room.Saying{Room: name, Data: noData, Tags: tags, Event: true, Always: true}, func(room.Position, error) {})
+		announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags}, func(error) {})
 	})
 }
 

@@ -60,7 +60,12 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		for _, m := range page {
 			m.repair()
 		}
-		answer(call, messagesResult{page, got.Top.Offset, got.Top.Epoch, more}, err)
+		result := messagesResult{page, got.Top.Offset, got.Top.Epoch, more}
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		withReactions(call.State(), q.Room, got.Top.Epoch, page, func(err error) { answer(call, result, err) })
 	})
 }
 

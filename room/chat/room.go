@@ -134,7 +134,7 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 			call.Done(nil, err)
 			return
 		}
-		call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, Tags: map[string]string{room.TagEvent: eventRoom}},
+		call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{room.TagEvent: eventRoom}},
 			func(_ room.Position, err error) { answer(call, empty{}, err) })
 	})
 }

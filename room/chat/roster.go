@@ -126,10 +126,21 @@ func strike(e room.State, name, user string, done func(error)) {
 	})
 }
 
-// happened publishes an event about a user in a room.
+// happened publishes that a user came to a room's roster or left it.
 func happened(call *room.Call, name, event, user string, done func(error)) {
-	call.Publish(room.Saying{Room: name, Data: noData, Event: true, Always: true, Tags: map[string]string{room.TagEvent: event, tagUser: user}},
-		func(_ room.Position, err error) { done(err) })
+	announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{room.TagEvent: event, tagUser: user}}, done)
+}
+
+// announce publishes an event that the caller caused without saying anything. Only
+// whoever could say something there is announced: the event bears the caller's name,
+// and takes the place of earlier events. Else nothing is published, which is no error.
+func announce(call *room.Call, event room.Saying, done func(error)) {
+	if !call.Can(room.ActSend, event.Room) || call.MayTalk(event.Room) != nil {
+		done(nil)
+		return
+	}
+	event.Data, event.Event = noData, true
+	call.Publish(event, func(_ room.Position, err error) { done(err) })
 }
 
 type joinRequest struct {

@@ -133,47 +133,6 @@ func (c *Chat) typing(call *room.Call, q *typingRequest) {
 	answer(call, empty{}, err)
 }
 
-type reactRequest struct {
-	Room   string `json:"room"`
-	Offset uint64 `json:"offset"`
-	Emoji  string `json:"emoji"`
-	Remove bool   `json:"remove"`
-}
-
-// maxReactions is how many different reactions a message has at most.
-const maxReactions = 32
-
-func (c *Chat) react(call *room.Call, q *reactRequest) {
-	if err := may(call, room.ActSend, q.Room); err != nil {
-		call.Done(nil, err)
-		return
-	}
-	if !isEmoji(q.Emoji) {
-		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: emoji is one of them, and nothing else"))
-		return
-	}
-	find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
-		switch {
-		case err != nil:
-			call.Done(nil, err)
-			return
-		case f.reacted(q.Emoji, owner(call.Author())) == !q.Remove:
-			answer(call, empty{}, nil) // it is so already
-			return
-		case !q.Remove && f.different(q.Emoji) > maxReactions:
-			call.Done(nil, wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: a message has at most %d different reactions", maxReactions)))
-			return
-		}
-		event := eventReact
-		if q.Remove {
-			event = eventUnreact
-		}
-		call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
-			Tags: map[string]string{room.TagEvent: event, room.TagOf: number(q.Offset), tagEmoji: q.Emoji}},
-			func(_ room.Position, err error) { answer(call, empty{}, err) })
-	})
-}
-
 // isEmoji tells whether a text is one character as people see it, and a picture
 // rather than a letter.
 func isEmoji(s string) bool {

@@ -1,0 +1,141 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"webim/room"
+)
+
+// announcements are rooms in which only the server and admins speak.
+func announcements() room.Options {
+	o := talkative()
+	o.History = room.Retention{Messages: 60, Bytes: 64 << 10, Age: time.Hour}
+	for _, a := range []room.Action{room.ActSend, room.ActTyping, room.ActEditOwn, room.ActDeleteOwn} {
+		o.Rights[a] = room.RoleNobody
+	}
+	return o
+}
+
+// TestEventsNeedARight: who may not speak in a room leaves no trace in its stream, and
+// makes it forget nothing, by whatever call.
+func TestEventsNeedARight(t *testing.T) {
+	g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := build(t, room.Config{Guests: g, Options: room.Patterns{
+		{Match: "news", Options: announcements()}, {Match: "*", Options: talkative()}}.Options}, Config{})
+	for i := range 60 {
+		for _, name := range []string{"news", "locked", "quiet"} {
+			h.hub.Publish(name, room.Message{Op: room.OpJSON, Data: fmt.Appendf(nil, `{"text":"announcement %d"}`, i)}, nil)
+		}
+	}
+	root := h.come("root", "admin")
+	root.must("room.set", `{"room":"locked","locked":true}`)
+	root.must("mute", `{"room":"quiet","user":"mallory"}`)
+	for _, mallory := range []*person{h.come("mallory"), h.guest("visit evil.example", "127.0.0.1")} {
+		for _, name := range []string{"news", "locked", "quiet"} {
+			if name == "quiet" && mallory.name != "mallory" {
+				continue // it is not muted
+			}
+			before := h.top(name)
+			for i := range 50 {
+				in := fmt.Sprintf(`{"room":%q`, name)
+				mallory.must("room.join", in+"}")
+				mallory.must("mark", fmt.Sprintf(`%s,"read":%d}`, in, i+1))
+				mallory.must("room.leave", in+"}")
+				if _, fault := mallory.call("react", in+`,"offset":60,"emoji":"👍"}`); fault == "" {
+					t.Fatalf("%s: a reaction of who may not speak", name)
+				}
+			}
+			if top := h.top(name); top != before {
+				t.Errorf("%s: %d events of who may not speak", name, top-before)
+			}
+		}
+	}
+	for _, name := range []string{"news", "locked", "quiet"} {
+		h.remembers(name, 60)
+	}
+}
+
+// top is the offset of a room's newest publication.
+func (h *house) top(name string) (top uint64) {
+	h.hub.Engine().History(name, room.Span{}, func(got room.History, _ error) { top = got.Top.Offset })
+	return top
+}
+
+// remembers checks how many messages a room remembers.
+func (h *house) remembers(name string, want int) {
+	h.t.Helper()
+	h.hub.Engine().History(name, room.Span{Limit: -1}, func(got room.History, _ error) {
+		if n := len(Fold(got.Publications)); n != want {
+			h.t.Errorf("%s remembers %d messages, want %d", name, n, want)
+		}
+	})
+}
+
+// TestEventsOfSpeakers: not even who may speak pushes out what others said, unless by
+// speaking.
+func TestEventsOfSpeakers(t *testing.T) {
+	few := talkative()
+	few.History.Messages, few.History.Bytes = 40, 1<<20
+	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: few}}.Options}, Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	for i := range 40 {
+		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
+	}
+	emoji := []string{"👍", "🎉", "🚀", "👀"}
+	for i := range 50 {
+		bob.must("room.join", `{"room":"lobby"}`)
+		bob.must("mark", fmt.Sprintf(`{"room":"lobby","read":%d}`, i+1))
+		bob.must("room.leave", `{"room":"lobby"}`)
+		bob.must("react", fmt.Sprintf(`{"room":"lobby","offset":%d,"emoji":%q,"remove":%v}`, 1+i%40, emoji[i%4], i%3 == 0))
+	}
+	h.remembers("lobby", 40)
+}
+
+// TestReactionsOutliveTheirEvents: what the history forgets of reactions, messages
+// still tell.
+func TestReactionsOutliveTheirEvents(t *testing.T) {
+	few := talkative()
+	few.History.Messages = 10
+	engine := room.NewMemory(room.Limits{})
+	h := build(t, room.Config{Engine: engine, Options: room.Patterns{{Match: "*", Options: few}}.Options}, Config{})
+	alice := h.come("alice")
+	alice.must("send", `{"room":"lobby","data":{"text":"hi"}}`)
+	alice.must("send", `{"room":"lobby","data":{"text":"ho"}}`)
+	for i := range 30 {
+		p := h.come(fmt.Sprintf("user%02d", i))
+		p.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
+		p.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
+		p.Close()
+	}
+	h.hub.Engine().History("lobby", room.Span{Limit: -1}, func(got room.History, _ error) {
+		if n := len(got.Publications); n > 2+10 {
+			t.Fatalf("%d publications are remembered", n)
+		}
+	})
+	got := alice.must("messages", `{"room":"lobby"}`)
+	if !strings.Contains(got, `"emoji":"👍"`) || !strings.Contains(got, `"count":30`) || strings.Count(got, "reactions") != 1 {
+		t.Errorf("messages: %s", got)
+	}
+	held := engine.Stats().State
+	alice.must("delete", `{"room":"lobby","offset":1}`)
+	if got := alice.must("messages", `{"room":"lobby"}`); strings.Contains(got, "reactions") {
+		t.Errorf("after it is taken back: %s", got)
+	}
+	if now := engine.Stats().State; now != 0 || held == 0 {
+		t.Errorf("reactions to a message that is gone take %d of %d bytes", now, held)
+	}
+	// What is left of messages that are forgotten goes as new reactions come.
+	for i := range 100 {
+		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
+		alice.must("react", fmt.Sprintf(`{"room":"lobby","offset":%d,"emoji":"🎉"}`, h.top("lobby")))
+	}
+	if now := engine.Stats().State; now > 30*400 {
+		t.Errorf("100 reactions, of which ten are to messages that are there, take %d bytes", now)
+	}
+}

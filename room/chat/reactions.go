@@ -1,0 +1,269 @@
+package chat
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// A reaction is an entry of the State, which its author pays for: the events react
+// and unreact only tell that it came or went, and the history may forget them
+// before the message. An entry lasts as long as the room remembers a message that
+// is as new as the reaction.
+//
+// The entries of a room are in the order of the messages, so those of a page of
+// messages are read as one range.
+
+// Caps of the reactions to one message.
+const (
+	maxReactions = 32   // different ones
+	maxReactors  = 1000 // in all
+	// maxListed is how many reactions a page of messages is read with.
+	maxListed = 20_000
+)
+
+// reaction is one that stands.
+type reaction struct {
+	offset     uint64
+	emoji, who string // who is an owner
+	at         int64  // unix nanoseconds
+}
+
+// reactionsBefore is behind all reactions to earlier messages, and before those to
+// the message.
+func reactionsBefore(epoch string, offset uint64) string {
+	return fmt.Sprintf("%s/%016x/", epoch, offset)
+}
+
+func reactionKey(name, epoch string, offset uint64, emoji, who string) room.Key {
+	return room.Key{Table: room.TableReaction, Of: name, Name: reactionsBefore(epoch, offset) + emoji + "/" + who}
+}
+
+// reactionOf is the inverse of reactionKey; ok is false for another epoch.
+func reactionOf(e room.Entry, epoch string) (r reaction, ok bool) {
+	rest, ok := strings.CutPrefix(e.Name, epoch+"/")
+	parts := strings.SplitN(rest, "/", 3)
+	if !ok || len(parts) != 3 {
+		return r, false
+	}
+	var err error
+	if r.offset, err = strconv.ParseUint(parts[0], 16, 64); err != nil {
+		return r, false
+	}
+	r.emoji, r.who = parts[1], parts[2]
+	r.at, _ = strconv.ParseInt(string(e.Value), 10, 64)
+	return r, true
+}
+
+// reactionsOf reads the reactions to messages between two offsets, inclusive, most
+// at most.
+func reactionsOf(s room.State, name, epoch string, first, last uint64, most int, done func([]reaction, error)) {
+	var all []reaction
+	var more func(after string)
+	more = func(after string) {
+		const batch = 1000
+		s.List(room.TableReaction, name, after, batch, func(entries []room.Entry, err error) {
+			for _, e := range entries {
+				r, ok := reactionOf(e, epoch)
+				if !ok || r.offset > last || len(all) == most {
+					done(all, nil)
+					return
+				}
+				all = append(all, r)
+			}
+			if err != nil || len(entries) < batch {
+				done(all, room.StateError(err))
+				return
+			}
+			more(entries[batch-1].Name)
+		})
+	}
+	more(reactionsBefore(epoch, first))
+}
+
+// sumOf puts the reactions to one message in the form that clients get: the emoji
+// that came first is the first one.
+func sumOf(all []reaction) (sums []Reaction) {
+	slices.SortStableFunc(all, func(a, b reaction) int { return cmp.Compare(a.at, b.at) })
+	at := map[string]int{}
+	for _, r := range all {
+		i, known := at[r.emoji]
+		if !known {
+			i = len(sums)
+			at[r.emoji] = i
+			sums = append(sums, Reaction{Emoji: r.emoji, Users: []string{}})
+		}
+		sums[i].Count++
+		if user, ok := userOf(r.who); ok {
+			sums[i].Users = append(sums[i].Users, user)
+		}
+	}
+	for i := range sums {
+		slices.Sort(sums[i].Users)
+		sums[i].Users = sums[i].Users[:min(len(sums[i].Users), maxNamed)]
+	}
+	return sums
+}
+
+// withReactions gives the messages of a page the reactions that stand.
+func withReactions(s room.State, name, epoch string, page []*Message, done func(error)) {
+	if len(page) == 0 {
+		done(nil)
+		return
+	}
+	reactionsOf(s, name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed, func(all []reaction, err error) {
+		byMessage := map[uint64][]reaction{}
+		for _, r := range all {
+			byMessage[r.offset] = append(byMessage[r.offset], r)
+		}
+		for _, m := range page {
+			if m.Reactions = nil; !m.Deleted {
+				m.Reactions = sumOf(byMessage[m.Offset])
+			}
+		}
+		done(err)
+	})
+}
+
+// clearReactions removes the reactions to a message that is taken back.
+func clearReactions(s room.State, name, epoch string, offset uint64, done func(error)) {
+	reactionsOf(s, name, epoch, offset, offset, maxReactors, func(all []reaction, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		each(all, func(r reaction, done func(error)) {
+			s.Delete(reactionKey(name, epoch, offset, r.emoji, r.who), room.AnyVersion, done)
+		}, func(err error) { done(room.StateError(err)) })
+	})
+}
+
+type reactRequest struct {
+	Room   string `json:"room"`
+	Offset uint64 `json:"offset"`
+	Emoji  string `json:"emoji"`
+	Remove bool   `json:"remove"`
+}
+
+// react adds or removes a reaction of the caller's, who may send there.
+func (c *Chat) react(call *room.Call, q *reactRequest) {
+	err := may(call, room.ActSend, q.Room)
+	if err == nil {
+		err = call.MayTalk(q.Room)
+	}
+	if err == nil && !isEmoji(q.Emoji) {
+		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji is one of them, and nothing else")
+	}
+	if err != nil {
+		call.Done(nil, err)
+		return
+	}
+	find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
+		switch {
+		case err != nil:
+			call.Done(nil, err)
+		case q.Remove:
+			c.unreact(call, q, f.epoch)
+		default:
+			c.addReaction(call, q, f)
+		}
+	})
+}
+
+// addReaction keeps a reaction, unless the message has as many as it may.
+func (c *Chat) addReaction(call *room.Call, q *reactRequest, f *found) {
+	s := call.State()
+	forgetReactions(call, q.Room)
+	reactionsOf(s, q.Room, f.epoch, q.Offset, q.Offset, maxReactors, func(all []reaction, err error) {
+		different := map[string]bool{q.Emoji: true}
+		for _, r := range all {
+			different[r.emoji] = true
+		}
+		if err == nil && (len(different) > maxReactions || len(all) == maxReactors) {
+			err = wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: a message has at most %d different reactions, and %d in all", maxReactions, maxReactors))
+		}
+		if err != nil {
+			call.Done(nil, err)
+			return
+		}
+		k, now := c.keyOf(call, q, f.epoch), time.Now()
+		entry := room.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
+		if age := call.Retention(q.Room).Age; age > 0 {
+			entry.Expires = now.Add(age)
+		}
+		s.Put(entry, func(_ uint64, err error) {
+			if err == room.ErrVersion {
+				answer(call, empty{}, nil) // it is so already
+				return
+			}
+			if err != nil {
+				call.Done(nil, room.StateError(err))
+				return
+			}
+			c.reacted(call, q, eventReact, func(err error) {
+				if err != nil {
+					s.Delete(k, room.AnyVersion, func(error) { call.Done(nil, err) })
+					return
+				}
+				answer(call, empty{}, nil)
+			})
+		})
+	})
+}
+
+// unreact removes a reaction.
+func (c *Chat) unreact(call *room.Call, q *reactRequest, epoch string) {
+	s, k := call.State(), c.keyOf(call, q, epoch)
+	s.Get(k, func(e room.Entry, err error) {
+		if err != nil || e.Version == 0 {
+			answer(call, empty{}, room.StateError(err))
+			return
+		}
+		s.Delete(k, e.Version, func(err error) {
+			if err != nil { // another one was faster
+				answer(call, empty{}, nil)
+				return
+			}
+			c.reacted(call, q, eventUnreact, func(err error) { answer(call, empty{}, err) })
+		})
+	})
+}
+
+func (c *Chat) keyOf(call *room.Call, q *reactRequest, epoch string) room.Key {
+	return reactionKey(q.Room, epoch, q.Offset, q.Emoji, owner(call.Author()))
+}
+
+// reacted tells the room.
+func (c *Chat) reacted(call *room.Call, q *reactRequest, event string, done func(error)) {
+	call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
+		CompactKey: "react " + number(q.Offset) + " " + q.Emoji + " " + owner(call.Author()),
+		Tags:       map[string]string{room.TagEvent: event, room.TagOf: number(q.Offset), tagEmoji: q.Emoji},
+	}, func(_ room.Position, err error) { done(err) })
+}
+
+// forgetReactions removes some reactions to messages that the room has forgotten:
+// each new reaction takes away more of them than it adds.
+func forgetReactions(call *room.Call, name string) {
+	s := call.State()
+	s.List(room.TableReaction, name, "", 10, func(entries []room.Entry, err error) {
+		if err != nil || len(entries) == 0 {
+			return
+		}
+		call.Hub.Engine().History(name, room.Span{Limit: 1}, func(got room.History, err error) {
+			if err != nil || len(got.Publications) == 0 {
+				return
+			}
+			for _, e := range entries {
+				if r, ok := reactionOf(e, got.Top.Epoch); !ok || r.offset < got.Publications[0].Offset {
+					s.Delete(e.Key, e.Version, func(error) {})
+				}
+			}
+		})
+	})
+}
