@@ -183,7 +183,7 @@ type Publication struct {
 	// Prev is the offset of the publication before it in the room; 0: none. In a
 	// history it passes over events that a later one has superseded.
 	Prev uint64
-	Time   time.Time
+	Time time.Time
 }
 
 // Tags of publications that have a meaning here; see package chat for all.
