@@ -46,9 +46,11 @@ func (o *Order) check() error {
 		return ErrNoTarget
 	}
 	if o.Kind == OrderSubscribe || o.Kind == OrderRoster || o.Kind == OrderUnsubscribe && o.Room != "" {
-		if err := wire.CheckRoomName(o.Room); err != nil {
+		name, err := wire.RoomName(o.Room)
+		if err != nil {
 			return err
 		}
+		o.Room = name
 	}
 	if o.Kind == OrderDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
 		return ErrBadOrder

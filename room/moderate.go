@@ -48,9 +48,11 @@ var actionOf = map[string][2]string{ // imposed, lifted
 func (s *Sanction) check() error {
 	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
 	if s.Room != "" {
-		if err := wire.CheckRoomName(s.Room); err != nil {
+		name, err := wire.RoomName(s.Room)
+		if err != nil {
 			return bad(err.Error())
 		}
+		s.Room = name
 	}
 	switch {
 	case s.Who == "":

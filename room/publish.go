@@ -22,7 +22,8 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	if done == nil {
 		done = func(Position, error) {}
 	}
-	if err := wire.CheckRoomName(room); err != nil {
+	room, err := wire.RoomName(room)
+	if err != nil {
 		done(Position{}, err)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"webim/room"
+	"webim/room/name"
 )
 
 // roomSettings are one entry of the file's section rooms: what is offered in
@@ -94,6 +95,7 @@ func (r *roomSettings) read(m *ast.MappingNode) error {
 			return fmt.Errorf(":%d: %s: %w", at, key, err)
 		}
 	}
+	r.Match = name.Normal(r.Match) // as the names are that it is compared with
 	if err := r.check(); err != nil {
 		return fmt.Errorf(":%d: %w", line(m.Values[0].Key), err)
 	}

@@ -206,9 +206,11 @@ func (v *hookResult) answer(k room.Hook) (a room.Answer, err error) {
 func (v *hookResult) channels() (all []token.Channel, err error) {
 	seen := map[string]bool{}
 	add := func(c token.Channel) error {
-		if wire.CheckRoomName(c.Name) != nil {
-			return &answerError{"a channel has no name that is one"}
+		name, err := wire.RoomName(c.Name)
+		if err != nil {
+			return &answerError{"a channel has no name that is one: " + err.Error()}
 		}
+		c.Name = name
 		if !seen[c.Name] {
 			seen[c.Name] = true
 			all = append(all, c)

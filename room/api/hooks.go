@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/name"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -91,6 +93,10 @@ func NewHooks(cfg HooksConfig) *Hooks {
 	cfg.MaxAnswer = cmp.Or(cfg.MaxAnswer, 1<<20)
 	cfg.MaxNotices = cmp.Or(cfg.MaxNotices, 10_000)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	cfg.Rooms = slices.Clone(cfg.Rooms)
+	for i := range cfg.Rooms {
+		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // as the names are that it is compared with
+	}
 	h := &Hooks{cfg: cfg, notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {

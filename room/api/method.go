@@ -76,6 +76,7 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 					return nil, bad(wire.Fault(err))
 				}
 			}
+			normalise(q)
 			if err := mayAsk(ctx, q); err != nil {
 				return nil, err
 			}

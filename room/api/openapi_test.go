@@ -100,7 +100,7 @@ func TestDescriptionFields(t *testing.T) {
 			continue
 		}
 		moderator := slices.ContainsFunc(op.Security, func(one map[string][]string) bool { return one["moderator"] != nil })
-		_, named := reflect.New(m.request).Interface().(aboutRoom)
+		_, named := reflect.New(m.request).Interface().(aboutRooms)
 		if opens := m.needs != noAction; moderator != opens || slices.Contains(op.Codes, 103) != (opens && named) {
 			t.Errorf("%s: a moderator's token: %v with %v, want %v", name, moderator, op.Codes, opens)
 		}

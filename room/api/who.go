@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"webim/room"
+	"webim/room/name"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -59,20 +61,40 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	return r.WithContext(context.WithValue(r.Context(), caller{}, who)), nil
 }
 
-// aboutRoom is a request that names a room.
-type aboutRoom interface{ about() string }
+// aboutRooms is a request that names rooms: rooms are the places where their names
+// stand, of which some may be "".
+type aboutRooms interface{ rooms() []*string }
 
-func (q *roomRequest) about() string      { return q.Channel }
-func (q *historyRequest) about() string   { return q.Channel }
-func (q *sanctionRequest) about() string  { return q.Channel }
-func (q *sanctionsRequest) about() string { return q.Channel }
+func (q *roomRequest) rooms() []*string        { return []*string{&q.Channel} }
+func (q *historyRequest) rooms() []*string     { return []*string{&q.Channel} }
+func (q *sanctionRequest) rooms() []*string    { return []*string{&q.Channel} }
+func (q *sanctionsRequest) rooms() []*string   { return []*string{&q.Channel} }
+func (q *publishRequest) rooms() []*string     { return []*string{&q.Channel} }
+func (q *subscribeRequest) rooms() []*string   { return []*string{&q.Channel} }
+func (q *unsubscribeRequest) rooms() []*string { return []*string{&q.Channel} }
+
+// normalise puts the names of rooms in their one spelling. What is wrong with a name,
+// the method finds.
+func normalise(request any) {
+	switch q := request.(type) {
+	case *broadcastRequest: // it answers for each room
+	case *channelsRequest:
+		q.Pattern = name.Normal(q.Pattern)
+	case aboutRooms:
+		for _, room := range q.rooms() {
+			if normal, err := name.Room(*room); err == nil {
+				*room = normal
+			}
+		}
+	}
+}
 
 // mayAsk judges a request by the room that it names: private ones take a key. Who
 // moderates all rooms is not in them, and there the other dialects let in nobody
 // else.
 func mayAsk(ctx context.Context, request any) error {
-	q, ok := request.(aboutRoom)
-	if !ok || authorOf(ctx) == nil || !isPrivate(q.about()) {
+	q, ok := request.(aboutRooms)
+	if !ok || authorOf(ctx) == nil || !slices.ContainsFunc(q.rooms(), func(room *string) bool { return isPrivate(*room) }) {
 		return nil
 	}
 	return coded(wire.ErrPermissionDenied, "this room is private, and takes the API key")

@@ -69,7 +69,7 @@ func (f *found) owns(a room.Author) bool {
 }
 
 type editRequest struct {
-	Room   string         `json:"room"`
+	inRoom
 	Offset uint64         `json:"offset"`
 	Data   jsontext.Value `json:"data"`
 }
@@ -113,7 +113,7 @@ func (c *Chat) confirm(call *room.Call, q *editRequest, pos room.Position) {
 }
 
 type deleteRequest struct {
-	Room   string `json:"room"`
+	inRoom
 	Offset uint64 `json:"offset"`
 }
 

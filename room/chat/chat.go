@@ -51,8 +51,32 @@ func define[Q any](f func(c *Chat, call *room.Call, q *Q)) method {
 			call.Done(nil, err)
 			return
 		}
+		if r, ok := any(q).(interface{ normalise() error }); ok {
+			if err := r.normalise(); err != nil {
+				call.Done(nil, err)
+				return
+			}
+		}
 		f(c, call, q)
 	}
+}
+
+// inRoom is the part of a request that names a room. It may be "" where a call says so.
+type inRoom struct {
+	Room string `json:"room"`
+}
+
+// normalise puts the name in its one spelling, before anything is judged by it.
+func (q *inRoom) normalise() error {
+	if q.Room == "" {
+		return nil
+	}
+	name, err := wire.RoomName(q.Room)
+	if err != nil {
+		return wire.Explain(wire.ErrBadRequest, "bad request: "+err.Error())
+	}
+	q.Room = name
+	return nil
 }
 
 // answer ends a call with a result, which is marshalled, or an error.

@@ -11,7 +11,7 @@ import (
 )
 
 type createRequest struct {
-	Room  string   `json:"room"`
+	inRoom
 	Title string   `json:"title"`
 	Users []string `json:"users"`
 }

@@ -12,7 +12,7 @@ import (
 )
 
 type inviteRequest struct {
-	Room string `json:"room"`
+	inRoom
 	User string `json:"user"`
 }
 

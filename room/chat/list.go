@@ -140,7 +140,7 @@ func (l *listed) count(call *room.Call, user string, read markEntry, done func(e
 }
 
 type membersRequest struct {
-	Room  string  `json:"room"`
+	inRoom
 	After *string `json:"after"` // "": behind who has no name
 	Limit *int    `json:"limit"`
 }

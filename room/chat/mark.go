@@ -47,7 +47,7 @@ func markKey(name, user string) room.Key {
 }
 
 type markRequest struct {
-	Room      string `json:"room"`
+	inRoom
 	Read      uint64 `json:"read"`
 	Delivered uint64 `json:"delivered"`
 }
@@ -127,7 +127,7 @@ func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 }
 
 type marksRequest struct {
-	Room string `json:"room"`
+	inRoom
 }
 
 type marksResult struct {

@@ -13,7 +13,7 @@ import (
 func userOf(owner string) (user string, ok bool) { return strings.CutPrefix(owner, "user ") }
 
 type messagesRequest struct {
-	Room   string  `json:"room"`
+	inRoom
 	Limit  *int    `json:"limit"`
 	Before *uint64 `json:"before"`
 	After  *uint64 `json:"after"`

@@ -18,7 +18,7 @@ var moderationMethods = map[string]method{
 }
 
 type sanctionRequest struct {
-	Room    string `json:"room"`
+	inRoom
 	User    string `json:"user"`
 	IP      string `json:"ip"`
 	Seconds int64  `json:"seconds"`
@@ -119,7 +119,7 @@ func (c *Chat) unmute(call *room.Call, q *sanctionRequest) {
 }
 
 type sanctionsRequest struct {
-	Room string `json:"room"`
+	inRoom
 }
 
 type sanctionsResult struct {

@@ -145,7 +145,7 @@ func clearReactions(s room.State, name, epoch string, offset uint64, done func(e
 }
 
 type reactRequest struct {
-	Room   string `json:"room"`
+	inRoom
 	Offset uint64 `json:"offset"`
 	Emoji  string `json:"emoji"`
 	Remove bool   `json:"remove"`

@@ -68,7 +68,7 @@ func named(call *room.Call) (string, error) {
 }
 
 type setRequest struct {
-	Room   string  `json:"room"`
+	inRoom
 	Title  *string `json:"title"`
 	Locked *bool   `json:"locked"`
 	Slow   *int    `json:"slow"`
@@ -147,7 +147,7 @@ type view struct {
 }
 
 type infoRequest struct {
-	Room string `json:"room"`
+	inRoom
 }
 
 type infoResult struct {

@@ -144,7 +144,7 @@ func announce(call *room.Call, event room.Saying, done func(error)) {
 }
 
 type joinRequest struct {
-	Room string `json:"room"`
+	inRoom
 }
 
 // join puts a room in the caller's list. Private ones have to be in it already,

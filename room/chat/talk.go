@@ -41,7 +41,7 @@ var noData = []byte("{}")
 func number(offset uint64) string { return strconv.FormatUint(offset, 10) }
 
 type sendRequest struct {
-	Room  string         `json:"room"`
+	inRoom
 	ID    *string        `json:"id"`
 	Data  jsontext.Value `json:"data"`
 	Reply uint64         `json:"reply"`
@@ -119,7 +119,7 @@ func checkRoom(name string) error {
 }
 
 type typingRequest struct {
-	Room string `json:"room"`
+	inRoom
 }
 
 func (c *Chat) typing(call *room.Call, q *typingRequest) {

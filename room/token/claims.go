@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"webim/room/name"
 )
 
 // claims are what a token's second part says, before it is judged. It
@@ -179,32 +181,43 @@ func members(b []byte) (map[string]json.RawMessage, error) {
 
 // check judges the claims that name something.
 func (c *claims) check() error {
-	names := map[string]string{"sub": c.user, "jti": c.id, "channel": c.channel, "client": c.client}
+	names := map[string]string{"sub": c.user, "jti": c.id, "client": c.client}
 	for claim, name := range names {
 		if err := checkName("its claim "+claim, name); err != nil {
 			return invalid("%v", err)
 		}
 	}
-	for _, name := range c.channels {
-		if err := checkRoom("channels", name); err != nil {
+	for i := range c.channels {
+		if err := checkRoom("channels", &c.channels[i]); err != nil {
 			return err
 		}
 	}
-	for name := range c.subs {
-		if err := checkRoom("subs", name); err != nil {
+	if c.channel != "" {
+		if err := checkRoom("channel", &c.channel); err != nil {
 			return err
 		}
 	}
+	subs := make(map[string]subClaims, len(c.subs))
+	for room, sub := range c.subs {
+		if err := checkRoom("subs", &room); err != nil {
+			return err
+		}
+		subs[room] = sub
+	}
+	if len(subs) != len(c.subs) {
+		return invalid("a room stands in its claim subs in two spellings")
+	}
+	c.subs = subs
 	return nil
 }
 
-func checkRoom(claim, name string) error {
-	if name == "" {
-		return invalid("a name in its claim %s is empty", claim)
+// checkRoom judges the name of a room, and puts it in its one spelling.
+func checkRoom(claim string, room *string) error {
+	normal, err := name.Room(*room)
+	if err != nil {
+		return invalid("a name in its claim %s is no name of a room: %v", claim, err)
 	}
-	if err := checkName("a name in its claim "+claim, name); err != nil {
-		return invalid("%v", err)
-	}
+	*room = normal
 	return nil
 }
 

@@ -3,6 +3,8 @@ package token
 import (
 	"slices"
 	"strings"
+
+	"webim/room/name"
 )
 
 // An Action is something that a token's caps can permit in a room.
@@ -52,9 +54,12 @@ func newGrants(caps []capClaim, roles []string) (Grants, error) {
 		if c.Match != "" && c.Match != "wildcard" {
 			return Grants{}, invalid(`its claim caps matches in a way that is not offered: write wildcard, or leave match out`)
 		}
-		e := grant{rooms: c.Channels, wildcard: c.Match == "wildcard"}
-		for _, name := range c.Allow {
-			e.allow |= actions[name]
+		e := grant{wildcard: c.Match == "wildcard"}
+		for _, room := range c.Channels {
+			e.rooms = append(e.rooms, name.Normal(room))
+		}
+		for _, action := range c.Allow {
+			e.allow |= actions[action]
 		}
 		g.caps = append(g.caps, e)
 	}
@@ -66,7 +71,7 @@ func newGrants(caps []capClaim, roles []string) (Grants, error) {
 		if role == "" || pattern == "" || checkName("", role) != nil {
 			return Grants{}, invalid(`its claim role has an entry that is no role: write moderator, or moderator@team-*`)
 		}
-		g.roles = append(g.roles, roleGrant{role, pattern})
+		g.roles = append(g.roles, roleGrant{role, name.Normal(pattern)})
 	}
 	return g, nil
 }

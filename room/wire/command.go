@@ -77,7 +77,8 @@ func classify(c *protocol.Command) (Method, *protocol.Command, error) {
 // Check looks at what can be wrong with a command by itself, whoever sent it:
 // names that are missing, too long or no names, and features that are not
 // offered. It returns nil or the ErrorCode to reply with, ErrMethodNotFound,
-// ErrBadRequest or ErrNotAvailable. Data is not looked at: see Data.
+// ErrBadRequest or ErrNotAvailable. Data is not looked at: see Data. The names of rooms
+// are put in their one spelling: see RoomName.
 //
 // Extras that a client only proposes (delta, dict, most of flag) are no fault: they
 // are declined by leaving them out of the reply.
@@ -92,23 +93,23 @@ func Check(method Method, c *protocol.Command) error {
 		if r.Type != 0 || r.Tf != nil {
 			return ErrNotAvailable
 		}
-		return checkNames(r.Channel, r.Epoch, r.Delta)
+		return checkNames(&r.Channel, r.Epoch, r.Delta)
 	case SubRefresh:
 		if c.SubRefresh.Type != 0 {
 			return ErrNotAvailable
 		}
-		return checkNames(c.SubRefresh.Channel)
+		return checkNames(&c.SubRefresh.Channel)
 	case Unsubscribe:
-		return checkNames(c.Unsubscribe.Channel)
+		return checkNames(&c.Unsubscribe.Channel)
 	case Publish:
 		if c.Publish.Type != 0 {
 			return ErrNotAvailable
 		}
-		return checkNames(c.Publish.Channel, c.Publish.Key)
+		return checkNames(&c.Publish.Channel, c.Publish.Key)
 	case Presence:
-		return checkNames(c.Presence.Channel)
+		return checkNames(&c.Presence.Channel)
 	case PresenceStats:
-		return checkNames(c.PresenceStats.Channel)
+		return checkNames(&c.PresenceStats.Channel)
 	case History:
 		return checkHistory(c.History)
 	case RPC:
@@ -118,10 +119,22 @@ func Check(method Method, c *protocol.Command) error {
 }
 
 func checkConnect(r *protocol.ConnectRequest) error {
+	var other []string // in another spelling
 	for room, sub := range r.Subs {
-		if err := checkNames(room, sub.GetEpoch()); err != nil {
+		name := room
+		if err := checkNames(&name, sub.GetEpoch()); err != nil {
 			return err
 		}
+		if name != room {
+			other = append(other, room)
+		}
+	}
+	for _, room := range other {
+		name, _ := RoomName(room)
+		if r.Subs[name] == nil {
+			r.Subs[name] = r.Subs[room]
+		}
+		delete(r.Subs, room)
 	}
 	return checkLengths(r.Name, r.Version, r.Profile, r.Dict)
 }
@@ -131,14 +144,17 @@ func checkHistory(r *protocol.HistoryRequest) error {
 	if r.Reverse && r.Since != nil && r.Since.Offset == 0 {
 		return ErrBadRequest
 	}
-	return checkNames(r.Channel, r.Since.GetEpoch())
+	return checkNames(&r.Channel, r.Since.GetEpoch())
 }
 
-// checkNames checks the name of a room, and that other names are not too long.
-func checkNames(room string, others ...string) error {
-	if CheckRoomName(room) != nil {
+// checkNames checks the name of a room, puts it in its one spelling, and checks that
+// other names are not too long.
+func checkNames(room *string, others ...string) error {
+	name, err := RoomName(*room)
+	if err != nil {
 		return ErrBadRequest
 	}
+	*room = name
 	return checkLengths(others...)
 }
 

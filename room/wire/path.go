@@ -47,6 +47,6 @@ func TargetOf(urlPath string) (t Target, room string, err error) {
 	case urlPath == "" || urlPath == "/":
 		return TargetRoom, Lobby, nil
 	}
-	room = strings.TrimPrefix(urlPath, "/")
-	return TargetRoom, room, CheckRoomName(room)
+	room, err = RoomName(strings.TrimPrefix(urlPath, "/"))
+	return TargetRoom, room, err
 }

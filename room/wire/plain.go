@@ -1,43 +1,28 @@
 package wire
 
-import (
-	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "webim/room/name"
 
 // Lobby is the room of the path "/".
 const Lobby = "lobby"
 
 // MaxRoomName is the most bytes that a room's name may have.
-const MaxRoomName = 255
+const MaxRoomName = name.Max
 
-// CheckRoomName says what is wrong with a room's name. A name is 1 to 255
-// bytes of UTF-8 without control characters, line separators or bidirectional
-// controls, which could make two names look alike or a log line lie.
+// RoomName is the one spelling of a room's name, which a client, a backend or an
+// operator says: see [name.Room]. Whatever names a room goes through it where it comes
+// in, so that no rights are passed by another spelling.
 //
 // The error is a RoomNameError.
-func CheckRoomName(name string) error {
-	switch {
-	case name == "":
-		return RoomNameError("room name is empty")
-	case len(name) > MaxRoomName:
-		return RoomNameError(fmt.Sprintf("room name is %d bytes long, at most %d are allowed", len(name), MaxRoomName))
-	case !utf8.ValidString(name):
-		return RoomNameError("room name is not UTF-8")
-	case strings.ContainsFunc(name, forbidden):
-		return RoomNameError("room name has control characters")
-	}
-	return nil
+func RoomName(text string) (string, error) { return name.Room(text) }
+
+// CheckRoomName says what is wrong with a name that the server has made, or with a
+// name of a user or of a guest.
+//
+// The error is a RoomNameError.
+func CheckRoomName(text string) error {
+	_, err := name.Room(text)
+	return err
 }
 
 // RoomNameError says what is wrong with a room's name.
-type RoomNameError string
-
-// Error is the sentence.
-func (e RoomNameError) Error() string { return string(e) }
-
-func forbidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
-}
+type RoomNameError = name.Error

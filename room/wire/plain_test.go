@@ -27,7 +27,6 @@ func TestRoomsOfPaths(t *testing.T) {
 		{"/a//b", "a//b"},
 		{"/.", "."},
 		{"/../x", "../x"}, // no file is opened by it
-		{"/ ", " "},
 		{"/%2F", "%2F"},
 		{"/%00", "%00"},
 		{"/a?b#c", "a?b#c"},
@@ -35,9 +34,9 @@ func TestRoomsOfPaths(t *testing.T) {
 		{"/été 日本 🎉", "été 日本 🎉"},
 		{"/Room", "Room"},
 		{"/ROOM", "ROOM"},
-		{"/e\u0301", "e\u0301"}, // not normalised: another room than é
-		{"/\u200d", "\u200d"},   // joins emoji
-		{"/\ufffd", "\ufffd"},   // the character, not a broken byte
+		{"/e\u0301", "é"},         // one room in either spelling
+		{"/👩\u200d💻", "👩\u200d💻"}, // an emoji
+		{"/\ufffd", "\ufffd"},     // the character, not a broken byte
 		{"/" + long, long},
 		{long, long},
 		{"/" + wide + "x", wide + "x"},
@@ -77,6 +76,11 @@ var badNames = []struct{ name, says string }{
 	{"nice\u202egnp.exe", "control"},
 	{"\u2066", "control"},
 	{"\u2069", "control"},
+	{" ", "white space"},
+	{"lobby ", "white space"},
+	{"lobby\u200b", "cannot be seen"},
+	{"lob\u00adby", "cannot be seen"},
+	{"\u200d", "cannot be seen"},
 }
 
 func TestBadRoomNames(t *testing.T) {
@@ -108,8 +112,18 @@ func TestRoomNameCharacters(t *testing.T) {
 		switch {
 		case r < 0x20, r >= 0x7f && r < 0xa0:
 			return true
-		case r == 0x61c, r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		case r&0xfffe == 0xfffe, r >= 0xfdd0 && r <= 0xfdef: // no characters
 			return true
+		}
+		for _, one := range [][2]rune{
+			{' ', ' '}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x2800, 0x2800}, {0x3000, 0x3000}, // blanks and line ends
+			{0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f}, // default-ignorable
+			{0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfff8}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+			{0xfff9, 0xfffb}, {0x13430, 0x1343f}, // other format characters
+		} {
+			if r >= one[0] && r <= one[1] {
+				return true
+			}
 		}
 		return false
 	}

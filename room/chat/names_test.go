@@ -1,0 +1,68 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/centrifugal/centrifuge-go"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// TestRightsHoldForEverySpelling of a room's name, at every door that names rooms: a
+// room that only admins may use is not open to anybody in another spelling.
+func TestRightsHoldForEverySpelling(t *testing.T) {
+	shut := talkative()
+	for a := range room.Actions() {
+		shut.Rights[a] = room.RoleAdmin
+	}
+	h := build(t, room.Config{Options: room.Patterns{{Match: "café", Options: shut}, {Match: "*", Options: talkative()}}.Options}, Config{})
+	boss := h.come("boss", "admin")
+	boss.must("send", `{"room":"cafe\u0301","data":{"text":"for admins"}}`)
+	if got := boss.must("messages", `{"room":"café"}`); !strings.Contains(got, "for admins") {
+		t.Errorf("the other spelling is another room: %s", got)
+	}
+	eve := h.come("eve")
+	for _, name := range []string{"café", "cafe\u0301"} {
+		if got := eve.tryJoin(name); !strings.HasPrefix(got, "103") {
+			t.Errorf("subscribe %+q: %q", name, got)
+		}
+		if _, err := eve.Publish(t.Context(), name, []byte(`{}`)); !isCode(err, wire.ErrPermissionDenied) {
+			t.Errorf("publish %+q: %v", name, err)
+		}
+		if _, err := eve.History(t.Context(), name, centrifuge.WithHistoryLimit(-1)); !isCode(err, wire.ErrPermissionDenied) {
+			t.Errorf("history %+q: %v", name, err)
+		}
+		if _, err := eve.Presence(t.Context(), name); !isCode(err, wire.ErrPermissionDenied) {
+			t.Errorf("presence %+q: %v", name, err)
+		}
+		for _, method := range []string{"send", "messages", "room.info", "members", "marks", "typing", "room.join", "mark"} {
+			body := fmt.Sprintf(`{"room":%q}`, name)
+			if method == "send" {
+				body = fmt.Sprintf(`{"room":%q,"data":{}}`, name)
+			}
+			if _, fault := eve.call(method, body); !strings.HasPrefix(fault, "103") {
+				t.Errorf("%s %+q: %q", method, name, fault)
+			}
+		}
+	}
+}
+
+// TestNamesThatLookAlike are refused at every door.
+func TestNamesThatLookAlike(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	eve := h.come("eve")
+	for _, name := range []string{"lobby\u200b", "lob\u00adby", "lobby\u2060", "lobby\ufeff", "lobby\u3164", "lobby ", " lobby", "lobby\u202e", "lobby\u200d"} {
+		if got := eve.tryJoin(name); !strings.HasPrefix(got, "107") {
+			t.Errorf("subscribe %+q: %q", name, got)
+		}
+		for _, method := range []string{"room.info", "room.join", "messages", "members"} {
+			if _, fault := eve.call(method, fmt.Sprintf(`{"room":"%s"}`, name)); !strings.HasPrefix(fault, "107") {
+				t.Errorf("%s %+q: %q", method, name, fault)
+			}
+		}
+	}
+	eve.join("👩\u200d💻 club")
+}
