@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/centrifugal/protocol"
@@ -100,8 +101,10 @@ type Departure struct {
 
 // asking is what a session has only while a backend has to do with it.
 type asking struct {
-	header   http.Header
-	admitted bool // HookConnect let it in, and HookRefresh is asked when that ends
+	header http.Header
+
+	admitted   atomic.Bool // HookConnect let it in, and HookRefresh is asked when that ends
+	refreshing atomic.Bool // it is being asked
 
 	mu    sync.Mutex
 	queue []func(next func()) // what has to keep the order of its commands
@@ -241,7 +244,8 @@ func (k *connecting) connectBy() {
 					k.err = wire.DisconnectInvalidToken // that is nobody but guests
 				default:
 					k.who = &identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
-					k.data, k.s.asking.admitted = a.Data, true
+					k.data = a.Data
+					k.s.asking.admitted.Store(true)
 					k.join()
 					return
 				}
@@ -279,7 +283,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 				s.disconnect(wire.DisconnectInappropriateProtocol)
 			default:
 				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
-				s.joinWith(id, r, a.Override.of(opts), t, 0, a.Data)
+				s.joinWith(id, r, a.Override.of(opts), t, 0, a.Data, true)
 			}
 		})
 	})
@@ -348,14 +352,20 @@ func (s *session) rpcBy(id uint32, r *protocol.RPCRequest) {
 // refreshBy asks the backend whether the connection is still good, instead of
 // ending it; it reports whether that is so.
 func (s *session) refreshBy() bool {
-	if s.asking == nil || !s.asking.admitted || !s.hub.asks(HookRefresh, "") {
+	if !s.refreshedByServer() || !s.hub.asks(HookRefresh, "") {
 		return false
 	}
+	if !s.conn.Exists() || s.asking.refreshing.Swap(true) {
+		return true
+	}
 	s.ask(Inquiry{Hook: HookRefresh}, func(a Answer, err error) {
+		s.asking.refreshing.Store(false)
 		var end wire.DisconnectCode
 		switch {
 		case errors.As(err, &end):
 			s.end(err)
+		case s.mayAskAgain(err):
+			s.hub.due.add(time.Now().Add(time.Second), s.look)
 		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
 			s.disconnect(wire.DisconnectExpired)
 		default:
@@ -363,6 +373,14 @@ func (s *session) refreshBy() bool {
 		}
 	})
 	return true
+}
+
+// mayAskAgain reports whether the backend, which gave no answer, is asked again:
+// while the grace lasts that a client would have.
+func (s *session) mayAskAgain(err error) bool {
+	silent := errors.Is(err, wire.ErrInternal) || errors.Is(err, wire.ErrTooManyRequests)
+	end := s.hub.dueAt(s.who.Load().Expires, false) // zero: meanwhile the server API has refreshed it
+	return silent && (end.IsZero() || time.Now().Before(end))
 }
 
 // departed tells the backend that a connection is gone.

@@ -143,16 +143,17 @@ const flagRejectUnrecovered = 2
 
 // join is joinWith without data for the client.
 func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles) {
-	s.joinWith(id, r, opts, t, roles, nil)
+	s.joinWith(id, r, opts, t, roles, nil, false)
 }
 
 // joinWith makes the subscription that a command asks for; t is its token, or nil,
-// roles what the room's roster adds, data what the client is told with it.
-func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles, data []byte) {
+// roles what the room's roster adds, data what the client is told with it. byServer:
+// t is no token of the client's but what the backend answered.
+func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles, data []byte, byServer bool) {
 	if t != nil {
 		opts = OverrideOf(t.Override).of(opts)
 	}
-	w := &wanted{room: r.Channel, opts: opts, roles: roles, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
+	w := &wanted{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
 	if r.Recover {
 		w.since, w.strict = &Position{r.Epoch, r.Offset}, r.Flag&flagRejectUnrecovered != 0
@@ -162,10 +163,10 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 	}
 	s.subscribe(w, func(got subscribed, err error) {
 		res := got.result(w.placed, r.Recover, s.enc)
-		res.Expires, res.Ttl = ttl(w.expires)
+		res.Expires, res.Ttl = ttlOf(w.expires, byServer)
 		res.Data = data
 		if err == nil {
-			s.lookBy(w.expires)
+			s.lookBy(s.hub.dueAt(w.expires, byServer))
 			if t == nil && IsRoster(w.room) {
 				s.lookAtRoster(w.room)
 			}

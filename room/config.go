@@ -79,7 +79,8 @@ type Config struct {
 	// Revoked are tokens that are good no more; nil: none.
 	Revoked *token.Revoked
 	// ExpiredGrace is how long a connection or subscription outlives its token,
-	// for the new one to come; 0: 25 s.
+	// for the new one to come, and how long a backend that does not answer
+	// HookRefresh is asked again; 0: 25 s.
 	ExpiredGrace time.Duration
 	// LeaveLinger is how long members are not told that somebody left, in case
 	// that it comes back at once: then they are told nothing; 0: 1 s; negative:

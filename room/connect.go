@@ -298,9 +298,9 @@ func (k *connecting) reply(o *out) error {
 		s.hub.soon(s.expelBanned) // since they were joined; from now on a ban finds it
 	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
-	s.lookBy(k.who.Expires)
+	s.expireBy(k.who.Expires)
 	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs, Data: k.data}
-	res.Expires, res.Ttl = ttl(k.who.Expires)
+	res.Expires, res.Ttl = ttlOf(k.who.Expires, s.refreshedByServer())
 	if every := s.hub.cfg.PingInterval; every > 0 {
 		res.Ping, res.Pong = seconds(every), s.hub.cfg.PongTimeout > 0
 	}

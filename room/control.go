@@ -159,7 +159,7 @@ func (s *session) ordered(o Order) {
 	if o.Room[0] == nameMark && !owns(s.who.Load().User, o.Room) {
 		return // whatever a backend wants, it is between those whom its name has
 	}
-	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires}
+	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
 	s.subscribe(w, func(got subscribed, err error) {
 		if err != nil {
 			return
@@ -177,7 +177,7 @@ func (s *session) ordered(o Order) {
 				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
 			}
 		}
-		s.lookBy(o.Expires)
+		s.lookBy(s.hub.dueAt(o.Expires, true))
 	})
 }
 
@@ -250,7 +250,7 @@ func (s *session) refreshed(o Order) {
 			break
 		}
 	}
-	s.lookBy(o.Expires)
+	s.expireBy(o.Expires)
 	push := &protocol.Refresh{}
 	push.Expires, push.Ttl = ttl(o.Expires)
 	s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Refresh: push}})

@@ -89,13 +89,13 @@ func ttl(at time.Time) (expires bool, seconds uint32) {
 // and goes leaves on the list is gone after this time.
 const lookAgain = 10 * time.Second
 
-// lookBy sees that the session is looked at when a token of it runs out, at or
-// before the time given, less the grace. It takes no lock of the session's.
+// lookBy sees that the session is looked at, at or before the time given; zero is
+// never. It takes no lock of the session's.
 func (s *session) lookBy(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	at = soonest(at.Add(s.hub.cfg.ExpiredGrace))
+	at = soonest(at)
 	n := at.UnixNano()
 	for {
 		old := s.nextLook.Load()
@@ -120,12 +120,46 @@ func soonest(at time.Time) time.Time {
 	return at
 }
 
+// refreshedByServer reports whether the backend, and not the client, sees that the
+// connection stays good: HookConnect let it in, without a token. Such a client has
+// nothing to refresh, so it is not told when the connection expires: SDKs would ask
+// the application for a token, get none, and end for good.
+func (s *session) refreshedByServer() bool { return s.asking != nil && s.asking.admitted.Load() }
+
+// dueAt is when something is to be done about an expiry; zero is never. A client gets
+// the grace to bring a new token; what the backend has to say it is asked at once.
+func (h *Hub) dueAt(expires time.Time, byServer bool) time.Time {
+	if expires.IsZero() || byServer {
+		return expires
+	}
+	return expires.Add(h.cfg.ExpiredGrace)
+}
+
+// dueAt is Hub.dueAt of a subscription.
+func (t *subToken) dueAt(h *Hub) time.Time {
+	if t == nil || t.expires == 0 {
+		return time.Time{}
+	}
+	return h.dueAt(time.Unix(t.expires, 0), t.byServer)
+}
+
+// ttlOf is ttl as the client is told it.
+func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
+	if byServer {
+		return false, 0
+	}
+	return ttl(expires)
+}
+
+// expireBy sees that the session is looked at when its connection expires.
+func (s *session) expireBy(at time.Time) { s.lookBy(s.hub.dueAt(at, s.refreshedByServer())) }
+
 // look ends what has run out: the connection, or subscriptions, of which the
 // client is told with 2501, so that it subscribes anew.
 func (s *session) look() {
-	grace, now := s.hub.cfg.ExpiredGrace, time.Now()
-	next := s.who.Load().Expires
-	if !next.IsZero() && !now.Before(next.Add(grace)) {
+	now := time.Now()
+	next := s.hub.dueAt(s.who.Load().Expires, s.refreshedByServer())
+	if !next.IsZero() && !now.Before(next) {
 		if !s.refreshBy() {
 			s.disconnect(wire.DisconnectExpired)
 			return
@@ -138,11 +172,11 @@ func (s *session) look() {
 		next = time.Time{} // it has no subs either
 	}
 	for _, one := range s.subs {
-		if one.token == nil || one.token.expires == 0 {
+		at := one.token.dueAt(s.hub)
+		if at.IsZero() {
 			continue
 		}
-		at := time.Unix(one.token.expires, 0)
-		if !now.Before(at.Add(grace)) {
+		if !now.Before(at) {
 			over = append(over, one.room.name)
 		} else if next.IsZero() || at.Before(next) {
 			next = at
@@ -183,8 +217,11 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			s.fail(id, wire.DisconnectBanned)
 			return
 		}
+		if s.asking != nil {
+			s.asking.admitted.Store(false) // from now on the client does
+		}
 		h.soon(s.expelBanned)
-		s.lookBy(who.Expires)
+		s.expireBy(who.Expires)
 		res := &protocol.RefreshResult{Client: s.client(), Version: h.cfg.Version}
 		res.Expires, res.Ttl = ttl(who.Expires)
 		s.answer(id, nil, &protocol.Reply{Refresh: res})
@@ -251,6 +288,6 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 	}
 	s.subs[i].token = newSubToken(w)
 	s.mu.Unlock()
-	s.lookBy(t.Expires)
+	s.lookBy(s.hub.dueAt(t.Expires, false))
 	return true
 }

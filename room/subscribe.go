@@ -40,11 +40,13 @@ type subToken struct {
 	grants  token.Grants
 	roles   Roles  // of the roster
 	id      string // of the token, by which it is revoked
+
+	byServer bool // the backend said when it expires, and there is no token to renew
 }
 
 // newSubToken is nil if there is nothing to say.
 func newSubToken(w *wanted) *subToken {
-	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id}
+	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id, byServer: w.byServer}
 	if !w.expires.IsZero() {
 		t.expires = w.expires.Unix()
 	}
@@ -69,7 +71,9 @@ type wanted struct {
 	roles   Roles  // of the roster
 	id      string // of its token
 	latch   *latch // wait there before taking the seat; nil: do not
-	reply   *reply // that says what was missed; nil: one of its own
+
+	byServer bool   // as subToken.byServer
+	reply    *reply // that says what was missed; nil: one of its own
 }
 
 // subscribe makes the session a member of a room. done is called once, perhaps

@@ -41,6 +41,7 @@ func TestBrowser(t *testing.T) {
 		{"FinalClose", testFinalClose},
 		{"OriginalPage", testOriginalPage},
 		{"SDK", testSDK},
+		{"SDKWithoutToken", testSDKWithoutToken},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, browser, program) })
 	}

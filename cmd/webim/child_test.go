@@ -59,11 +59,12 @@ type child struct {
 	output  transcript
 }
 
-// startWebim runs `webim serve --dev` on the address (port 0: any free one) and
+// startWebim runs `webim serve --dev` on the address (port 0: any free one), with more
+// flags perhaps, and
 // returns when it has said where to point the browser. The test's end kills it.
-func startWebim(t *testing.T, program, listen string) *child {
+func startWebim(t *testing.T, program, listen string, more ...string) *child {
 	t.Helper()
-	cmd := exec.Command(program, "serve", "--dev", "--listen", listen)
+	cmd := exec.Command(program, append([]string{"serve", "--dev", "--listen", listen}, more...)...)
 	c := &child{t: t, exited: make(chan struct{})}
 	cmd.Stderr = &c.output
 	// The kernel kills the child if the test dies without its clean-up.

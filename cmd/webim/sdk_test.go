@@ -23,6 +23,26 @@ const library = "testdata/centrifuge-5.8.0"
 
 // testSDK has the clients' own library for browsers talk with webim.
 func testSDK(t *testing.T, browser context.Context, program string) {
+	pages := sdkPages(t)
+	for _, protocol := range []string{"json", "protobuf"} {
+		t.Run(protocol, func(t *testing.T) {
+			server := startWebim(t, program, "127.0.0.1:0")
+			road := newRelay(t, server.host)
+			open := func(host string) *tab {
+				return openSDK(t, browser, pages, protocol, host)
+			}
+			ann, bob := open(road.addr), open(server.host)
+			sdkTalks(t, ann, bob)
+			sdkRecovers(t, ann, bob, road)
+			eval[bool](bob, `(client.disconnect(), true)`)
+			sdkManyRooms(ann, road)
+			sdkRestart(t, ann, road, server, program)
+		})
+	}
+}
+
+// sdkPages serves testdata/sdk.html and the library.
+func sdkPages(t *testing.T) *httptest.Server {
 	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
 			http.ServeFile(w, r, "testdata/sdk.html")
@@ -34,26 +54,18 @@ func testSDK(t *testing.T, browser context.Context, program string) {
 		}
 		http.ServeFileFS(w, r, folder, r.URL.Path)
 	}))
-	defer pages.Close()
-	for _, protocol := range []string{"json", "protobuf"} {
-		t.Run(protocol, func(t *testing.T) {
-			server := startWebim(t, program, "127.0.0.1:0")
-			road := newRelay(t, server.host)
-			open := func(host string) *tab {
-				p := openTab(t, browser)
-				q := url.Values{"protocol": {protocol}, "url": {"ws://" + host + "/connection/websocket"}}
-				p.do(chromedp.Navigate(pages.URL + "/?" + q.Encode()))
-				p.wait(`told('connected')`)
-				return p
-			}
-			ann, bob := open(road.addr), open(server.host)
-			sdkTalks(t, ann, bob)
-			sdkRecovers(t, ann, bob, road)
-			eval[bool](bob, `(client.disconnect(), true)`)
-			sdkManyRooms(ann, road)
-			sdkRestart(t, ann, road, server, program)
-		})
-	}
+	t.Cleanup(pages.Close)
+	return pages
+}
+
+// openSDK opens the page, which connects to a server.
+func openSDK(t *testing.T, browser context.Context, pages *httptest.Server, protocol, host string) *tab {
+	t.Helper()
+	p := openTab(t, browser)
+	q := url.Values{"protocol": {protocol}, "url": {"ws://" + host + "/connection/websocket"}}
+	p.do(chromedp.Navigate(pages.URL + "/?" + q.Encode()))
+	p.wait(`told('connected')`)
+	return p
 }
 
 // sdkTalks: the commands of the library, one after the other.

@@ -94,7 +94,12 @@
 // name that is there twice or differs from a known one in case, as {"Error":…}; and
 // another status, a redirect, or what is over 1 MiB or comes too late. Then the client
 // is told to try again, or the hook is as good as not there, as HooksConfig.Open says;
-// but refresh ends the connection, with 3005.
+// but refresh is asked again each second, and after 25 s the connection ends, with 3005.
+//
+// Whom connect let in is not told when the connection expires, since it has no token to
+// refresh: at expire_at refresh is asked, or, if there is no such hook, the connection
+// ends with 3005, the client comes back, and connect is asked anew. A subscription ends
+// at the expire_at that subscribe answered, with 2501, at which clients subscribe anew.
 //
 // Each hook has places of its own for the requests under way (places.go), of which one
 // user, or one address without a token, has a share; whoever finds none waits, and they

@@ -233,7 +233,9 @@ func TestHookRPC(t *testing.T) {
 	}
 }
 
-// TestHookRefresh: whom the backend let in for a time is asked for again.
+// TestHookRefresh: whom the backend let in for a time is asked for again when that
+// is over, and not after the grace of clients that have a token. The client is not
+// told of it: it has nothing to refresh.
 func TestHookRefresh(t *testing.T) {
 	b := newBackend(t)
 	b.do("/connect", func(w http.ResponseWriter, _ string) {
@@ -243,8 +245,11 @@ func TestHookRefresh(t *testing.T) {
 		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+1)
 		b.on("/refresh", `{"result":{"expired":true}}`)
 	})
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{ExpiredGrace: time.Nanosecond})
-	c, _ := n.come("", &protocol.ConnectRequest{})
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
+	c, r := n.come("", &protocol.ConnectRequest{})
+	if r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
+		t.Errorf("the reply: %v", r)
+	}
 	b.next(t)
 	want := `/refresh {"encoding":"json","protocol":"json","transport":"websocket","user":"42"}`
 	if got := b.next(t); got != want {
@@ -256,6 +261,53 @@ func TestHookRefresh(t *testing.T) {
 	if got := b.next(t); got != want {
 		t.Errorf("asked %s, want %s", got, want)
 	}
+	if got := c.closing(); got != "closed: 3005 connection expired" {
+		t.Errorf("expired: %s", got)
+	}
+}
+
+// A backend that does not answer when a right is over is asked again, for a while.
+func TestHookRefreshIsAskedAgain(t *testing.T) {
+	b := newBackend(t)
+	b.do("/connect", func(w http.ResponseWriter, _ string) {
+		fmt.Fprintf(w, `{"result":{"user":"42","expire_at":%d}}`, time.Now().Unix()+1)
+	})
+	b.do("/refresh", func(w http.ResponseWriter, _ string) {
+		w.WriteHeader(503)
+		b.on("/refresh", `{"result":{}}`)
+	})
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	for range 3 {
+		b.next(t)
+	}
+	if r := c.next(); r.Push == nil || r.Push.Refresh == nil || r.Push.Refresh.Expires {
+		t.Errorf("told %v", r)
+	}
+}
+
+// A connection whose right nobody refreshes ends when it is over, with a code at
+// which clients come back, and so does a subscription that the backend allowed.
+func TestHookExpiry(t *testing.T) {
+	b := newBackend(t)
+	over := func(user string) func(http.ResponseWriter, string) {
+		return func(w http.ResponseWriter, _ string) {
+			fmt.Fprintf(w, `{"result":{%s"expire_at":%d}}`, user, time.Now().Unix()+1)
+		}
+	}
+	b.do("/subscribe", over(""))
+	b.on("/connect", `{"result":{"user":"42"}}`)
+	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe), Timeout: patience}, room.Config{})
+	c, _ := n.come("", &protocol.ConnectRequest{})
+	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+	if r := c.next(); r.Subscribe == nil || r.Subscribe.Expires || r.Subscribe.Ttl != 0 {
+		t.Errorf("the reply: %v", r)
+	}
+	if r := c.next(); r.Push == nil || r.Push.Unsubscribe.GetCode() != 2501 {
+		t.Errorf("told %v", r)
+	}
+	b.do("/connect", over(`"user":"42",`))
+	c, _ = n.come("", &protocol.ConnectRequest{})
 	if got := c.closing(); got != "closed: 3005 connection expired" {
 		t.Errorf("expired: %s", got)
 	}
