@@ -18,7 +18,7 @@ type Sanction struct {
 	Room   string    // "": everywhere
 	Who    string    // user, or the network, as ParseNetwork has it
 	Until  time.Time // zero: until it is lifted
-	By     string    // the user who imposed it; "": a backend
+	By     string    // the user who imposed it, or "key NAME" of a backend
 	Reason string    // at most MaxReason bytes without controls
 	At     time.Time
 	// Over: an admin, or a backend, imposes or lifts it. Admins are bound, too, and
@@ -212,7 +212,7 @@ func StateError(err error) error {
 // Audit is a line of the audit log: what somebody did to somebody else.
 type Audit struct {
 	Action string
-	By     string // the user; "": a backend
+	By     string // the user, or "key NAME" of a backend
 	Room   string // "": everywhere
 	Target string // user, network, or a message's offset
 	Until  time.Time

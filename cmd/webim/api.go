@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"webim/room/api"
 	"webim/web"
@@ -49,28 +50,56 @@ func (c *config) whichKey() string {
 
 // apiKeys reads the keys that the settings name, of which none is empty; with
 // --dev and none named one is made. The error is a usageError.
-func (c *config) apiKeys() ([]string, error) {
-	var keys []string
+func (c *config) apiKeys() ([]api.Key, error) {
+	var keys []api.Key
 	if c.given("api_key") {
 		if err := c.checkAPIKey(c.place("api_key"), c.APIKey); err != nil {
 			return nil, err
 		}
-		keys = append(keys, c.APIKey)
+		keys = append(keys, api.Key{Name: "api_key", Secret: c.APIKey})
 	}
-	for _, file := range c.APIKeyFile {
-		key, err := readSecret(file)
+	for _, text := range c.APIKeyFile {
+		name, file := splitKeyFile(text)
+		secret, err := readSecret(file)
 		if err != nil {
 			return nil, usagef("%s: %v.", c.place("api_key_file"), err)
 		}
-		if err := c.checkAPIKey(c.place("api_key_file")+" "+file, key); err != nil {
+		if err := c.checkAPIKey(c.place("api_key_file")+" "+text, secret); err != nil {
 			return nil, err
 		}
-		keys = append(keys, key)
+		keys = append(keys, api.Key{Name: cmp.Or(name, file), Secret: secret})
 	}
 	if len(keys) == 0 && c.Dev {
-		keys = []string{rand.Text()}
+		keys = []api.Key{{Name: "dev", Secret: rand.Text()}}
 	}
-	return keys, nil
+	return keys, c.grantKeys(keys)
+}
+
+// grantKeys gives the keys their rights. A key that no right names opens everything.
+func (c *config) grantKeys(keys []api.Key) error {
+	at := map[string]int{}
+	for i, k := range keys {
+		if _, twice := at[k.Name]; twice || strings.ContainsFunc(k.Name, unicode.IsControl) {
+			return c.mistake("api_key_file", ": %q is no name, or that of two keys: give each its own, as ci=FILE.", k.Name)
+		}
+		at[k.Name] = i
+	}
+	for _, text := range c.APIKeyRights {
+		name, right, ok := strings.Cut(text, "=")
+		i, known := at[name]
+		switch {
+		case !ok:
+			return c.mistake("api_key_rights", ": %q is no right: write it as ci=publish@team-*.", text)
+		case !known:
+			return c.mistake("api_key_rights", ": there is no key %q: name its file, as ci=FILE in {api_key_file}.", name)
+		}
+		r, err := api.ParseRight(right)
+		if err != nil {
+			return c.mistake("api_key_rights", ": %v.", err)
+		}
+		keys[i].Rights = append(keys[i].Rights, r)
+	}
+	return nil
 }
 
 // checkAPIKey judges one key.
@@ -128,7 +157,7 @@ func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 func (p *program) greetAPI(out io.Writer) {
 	key := ""
 	if !p.cfg.given("api_key") && len(p.cfg.APIKeyFile) == 0 {
-		key = p.apiKeys[0]
+		key = p.apiKeys[0].Secret
 	}
 	inside, outside := p.bases()
 	base := inside

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"webim/room/api"
 	"webim/room/token"
 )
 
 // prepared is what serve needs beyond the settings themselves, and what is to be said
 // about all of it.
 type prepared struct {
-	apiKeys    []string
+	apiKeys    []api.Key
 	tokenKeys  []token.Key
 	tokens     *token.Verifier // nil without keys
 	certs      *certificates   // nil without TLS

@@ -25,11 +25,12 @@ type settings struct {
 	TLSKey      string   `name:"tls-key" type:"text" def:"" placeholder:"FILE" group:"serving" help:"Private key in PEM; needs --tls-cert."`
 	AllowOrigin []string `name:"allow-origin" type:"list" def:"" placeholder:"ORIGIN" group:"serving" help:"Pages of this origin may connect, besides those that webim itself serves; scheme://host[:port] or null; repeatable."`
 
-	Internal   string   `name:"internal" type:"text" def:"" dev:"127.0.0.1:9500" placeholder:"ADDR" group:"api" help:"Serve the API, the live picture (/live) and /health there, on host:port or unix:/path, and nothing else: not for the world. Default none; with --dev 127.0.0.1:9500, unless --listen or --tls-listen is given."`
-	API        bool     `name:"api" type:"bool" def:"false" negatable:"" group:"api" help:"Serve the API where clients connect, too."`
-	APIKey     string   `name:"api-key" type:"secret" def:"" placeholder:"KEY" group:"api" help:"Opens the API; 16 bytes at least. Others on the machine see flags: better a variable, or --api-key-file. With --dev one is made at start."`
-	APIKeyFile []string `name:"api-key-file" type:"list" def:"" placeholder:"FILE" group:"api" help:"The same from a file, without its last line break; repeatable: each opens it."`
-	APIHost    []string `name:"api-host" type:"list" def:"" placeholder:"NAME" group:"api" help:"The API may be asked by this name, besides localhost and addresses; repeatable."`
+	Internal     string   `name:"internal" type:"text" def:"" dev:"127.0.0.1:9500" placeholder:"ADDR" group:"api" help:"Serve the API, the live picture (/live) and /health there, on host:port or unix:/path, and nothing else: not for the world. Default none; with --dev 127.0.0.1:9500, unless --listen or --tls-listen is given."`
+	API          bool     `name:"api" type:"bool" def:"false" negatable:"" group:"api" help:"Serve the API where clients connect, too."`
+	APIKey       string   `name:"api-key" type:"secret" def:"" placeholder:"KEY" group:"api" help:"Opens the API; 16 bytes at least. Others on the machine see flags: better a variable, or --api-key-file. With --dev one is made at start."`
+	APIKeyFile   []string `name:"api-key-file" type:"list" def:"" placeholder:"[NAME=]FILE" group:"api" help:"The same from a file, without its last line break; with NAME= the log says by=\"key NAME\"; repeatable: each opens it."`
+	APIKeyRights []string `name:"api-key-rights" type:"list" def:"" placeholder:"NAME=METHOD[@ROOMS]" group:"api" help:"What the key of that name opens, as ci=publish@team-* or ci=history; * is every method; repeatable. A key that is not named here opens everything."`
+	APIHost      []string `name:"api-host" type:"list" def:"" placeholder:"NAME" group:"api" help:"The API may be asked by this name, besides localhost and addresses; repeatable."`
 
 	ShutdownSpread  time.Duration `name:"shutdown-spread" type:"time" def:"2s" dev:"200ms" min:"0s" max:"1h" group:"serving" help:"Clients are sent away over this time when webim stops, so that they do not all come back at once."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" type:"time" def:"10s" min:"1ms" max:"1h" group:"serving" help:"Who is still there after this time is cut."`

@@ -20,8 +20,8 @@ import (
 // Config holds the settings of a Handler. Hub and Keys must be there.
 type Config struct {
 	Hub *room.Hub
-	// Keys are those that open the API; none of them may be empty.
-	Keys []string
+	// Keys are those that open the API, each with a secret of its own.
+	Keys []Key
 	// Hosts are the names, without ports, that requests may be for; localhost
 	// and addresses of IP always may.
 	Hosts []string

@@ -16,6 +16,7 @@
 //	api.go       Config, Handler: what is asked, and how much
 //	guard.go     Guard: whose key is good, and which names are ours
 //	who.go       who asks: a backend, or a moderator
+//	key.go       a backend's key, and what it opens
 //	method.go    the table of methods; from bytes to a call and back
 //	neutral.go   values that ask for nothing
 //	publish.go   publish, broadcast, send
@@ -33,7 +34,10 @@
 //
 // # Who may ask
 //
-// Whoever has a key, in the header X-API-Key or as "Authorization: apikey KEY". As
+// Whoever has a key, in the header X-API-Key or as "Authorization: apikey KEY". A key
+// has a name, which log lines have as by="key NAME", and may have rights: methods,
+// everywhere or in rooms that match, as publish@team-* (key.go). A right in rooms opens
+// only requests that name rooms, all of which match. As
 // "Authorization: Bearer TOKEN" the token of a moderator of all rooms opens what
 // that role may do in each, but not in private rooms; nor does it lift what an admin
 // or a key imposed. Never in the address: addresses are logged. A browser's page on
@@ -56,6 +60,11 @@
 // minutes and in the same room, is not published again: the answer has the first one's
 // offset. If its data or tags are others it is refused with 113. The engine
 // remembers the keys, 65,536 by default, and forgets the oldest beyond that.
+//
+// # Authors
+//
+// publish and broadcast may name an author, by user and info, whom receivers see as they
+// see people. The tag via=api, which no client can set, says that the backend said it.
 //
 // # Hooks
 //

@@ -13,31 +13,41 @@ import (
 // Guard judges who may ask, and by which name. Whatever else is behind the same
 // keys asks it too. It may be called from any goroutine.
 type Guard struct {
-	keys  [][sha256.Size]byte
+	keys  []Key
+	sums  [][sha256.Size]byte // of the keys' secrets
 	hosts []string
 }
 
-// NewGuard makes a Guard of keys, of which none may be empty, and of the names,
+// NewGuard makes a Guard of keys, of which no secret may be empty, and of the names,
 // without ports, that requests may be for. Without keys, none is good.
-func NewGuard(keys, hosts []string) (*Guard, error) {
-	g := &Guard{hosts: hosts}
+func NewGuard(keys []Key, hosts []string) (*Guard, error) {
+	g := &Guard{keys: keys, hosts: hosts}
 	for _, key := range keys {
-		if key == "" {
+		if key.Secret == "" {
 			return nil, errors.New("api: a key is empty, and would let in who has none")
 		}
-		g.keys = append(g.keys, sha256.Sum256([]byte(key)))
+		g.sums = append(g.sums, sha256.Sum256([]byte(key.Secret)))
 	}
 	return g, nil
 }
 
-// IsKey reports whether it is one of the keys. How long that takes tells nothing of
-// them: sums are compared, and all of them.
-func (g *Guard) IsKey(key string) bool {
-	sum, found := sha256.Sum256([]byte(key)), 0
-	for _, good := range g.keys {
-		found |= subtle.ConstantTimeCompare(sum[:], good[:])
+// find returns the key with a secret, nil if there is none. How long that takes tells
+// nothing of the keys: sums are compared, and all of them.
+func (g *Guard) find(secret string) *Key {
+	sum, at := sha256.Sum256([]byte(secret)), -1
+	for i, good := range g.sums {
+		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], good[:]), i, at)
 	}
-	return found == 1
+	if at < 0 {
+		return nil
+	}
+	return &g.keys[at]
+}
+
+// IsKey reports whether it is one of the keys that open everything.
+func (g *Guard) IsKey(secret string) bool {
+	key := g.find(secret)
+	return key != nil && len(key.Rights) == 0
 }
 
 // KnowsHost tells whether a Host header is for this server: an address, localhost

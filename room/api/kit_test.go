@@ -74,7 +74,7 @@ func start(t *testing.T, engine room.Engine) *node {
 		}
 		v.Close()
 	})
-	h, err := New(Config{Hub: hub, Keys: []string{"another key", key}, Hosts: []string{"chat.example.com"},
+	h, err := New(Config{Hub: hub, Keys: []Key{{Name: "other", Secret: "another key"}, {Name: "test", Secret: key}}, Hosts: []string{"chat.example.com"},
 		MaxBody: 64 << 10, MaxChannels: 4, MaxCommands: 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 				}
 			}
 			normalise(q)
-			if err := mayAsk(ctx, q); err != nil {
+			if err := mayAsk(ctx, name, q); err != nil {
 				return nil, err
 			}
 			return f(h, ctx, q)

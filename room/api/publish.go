@@ -2,7 +2,11 @@ package api
 
 import (
 	"context"
+	"maps"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,6 +27,8 @@ type message struct {
 	SkipHistory    bool              `json:"skip_history"`
 	Tags           map[string]string `json:"tags"`
 	IdempotencyKey string            `json:"idempotency_key"`
+	User           string            `json:"user"`  // the author; "": nobody in particular
+	Info           jsontext.Value    `json:"info"`  // shown with it
 	Delta          bool              `json:"delta"` // accepted, and has no effect: no client is offered deltas
 }
 
@@ -41,10 +47,46 @@ func (m *message) message() (room.Message, error) {
 		return room.Message{}, bad("there are more than " + strconv.Itoa(maxTags) + " tags")
 	}
 	out := room.Message{Op: room.OpJSON, Data: data, Tags: m.Tags, Skip: m.SkipHistory}
+	if out.From, err = m.author(); err != nil {
+		return room.Message{}, err
+	}
+	if out.From != nil {
+		out.Tags = maps.Clone(m.Tags)
+		if out.Tags == nil {
+			out.Tags = map[string]string{}
+		}
+		out.Tags[tagVia] = viaAPI
+	}
 	if m.IdempotencyKey != "" {
 		out.Key = "api:" + m.IdempotencyKey
 	}
 	return out, nil
+}
+
+// tagVia says how a message with an author came, if it was not the author's client
+// that sent it.
+const (
+	tagVia = "via"
+	viaAPI = "api"
+)
+
+// author is who the backend says has said it; nil is nobody in particular.
+func (m *message) author() (*room.Author, error) {
+	if len(m.Info) == 0 && m.User == "" {
+		return nil, nil
+	}
+	if len(m.User) > wire.MaxRoomName || !utf8.ValidString(m.User) || strings.ContainsFunc(m.User, unicode.IsControl) {
+		return nil, bad("user is longer than " + strconv.Itoa(wire.MaxRoomName) + " bytes, or has control characters")
+	}
+	a := &room.Author{User: m.User}
+	if len(m.Info) > 0 {
+		info, err := wire.Data(false, m.Info)
+		if err != nil {
+			return nil, bad("info must be one JSON value, at most 50 levels deep")
+		}
+		a.ConnInfo = info
+	}
+	return a, nil
 }
 
 // either is a value that comes as JSON or in base64, nil if there is none.

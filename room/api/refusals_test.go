@@ -235,7 +235,7 @@ func TestBusy(t *testing.T) {
 // An engine that does not answer is waited for only so long.
 func TestTimeout(t *testing.T) {
 	n := start(t, &mute{Engine: room.NewMemory(room.Limits{})})
-	h, err := New(Config{Hub: n.hub, Keys: []string{key}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	h, err := New(Config{Hub: n.hub, Keys: []Key{{Name: "test", Secret: key}}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func (m *mute) Publish(string, room.Message, func(room.Position, error)) {}
 
 func TestNew(t *testing.T) {
 	hub := room.NewHub(room.Config{})
-	for _, c := range []Config{{Keys: []string{key}}, {Hub: hub}, {Hub: hub, Keys: []string{key, ""}}} {
+	for _, c := range []Config{{Keys: []Key{{Name: "test", Secret: key}}}, {Hub: hub}, {Hub: hub, Keys: []Key{{Secret: key}, {}}}} {
 		if h, err := New(c); err == nil || h != nil {
 			t.Errorf("%+v is taken", c)
 		}

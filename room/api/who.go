@@ -12,16 +12,19 @@ import (
 	"webim/room/wire"
 )
 
-// A request is let in by a key, which opens everything, or by the token of a
-// moderator of all rooms, which opens what its role may do in any.
+// A request is let in by a key, which opens everything or what its rights say, or by
+// the token of a moderator of all rooms, which opens what its role may do in any.
 
-// caller is the context's key of who asks, where that is a user.
+// caller is the context's key of who asks: a *token.Identity or a *Key.
 type caller struct{}
 
-// callerOf is the user who asks; "" is a backend, with a key.
+// callerOf is who asks, for the log: the user, or "key NAME".
 func callerOf(ctx context.Context) string {
-	if who, ok := ctx.Value(caller{}).(*token.Identity); ok {
+	switch who := ctx.Value(caller{}).(type) {
+	case *token.Identity:
 		return who.User
+	case *Key:
+		return "key " + who.Name
 	}
 	return ""
 }
@@ -44,8 +47,11 @@ func authorOf(ctx context.Context) *room.Author {
 // admit judges who asks for a method. The error says what to do; nil: the request
 // goes on, with a context that knows the caller. m is nil for what takes a key.
 func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
-	if h.opens(r) {
-		return r, nil
+	if key := h.keyOf(r); key != nil {
+		if m != nil && !key.mayCall(m.name) {
+			return r, coded(wire.ErrPermissionDenied, "this key does not open "+m.name+": see api_key_rights")
+		}
+		return r.WithContext(context.WithValue(r.Context(), caller{}, key)), nil
 	}
 	text := credentials(r, "Bearer")
 	if text == "" {
@@ -73,6 +79,13 @@ func (q *publishRequest) rooms() []*string     { return []*string{&q.Channel} }
 func (q *subscribeRequest) rooms() []*string   { return []*string{&q.Channel} }
 func (q *unsubscribeRequest) rooms() []*string { return []*string{&q.Channel} }
 
+func (q *broadcastRequest) rooms() (all []*string) {
+	for i := range q.Channels {
+		all = append(all, &q.Channels[i])
+	}
+	return all
+}
+
 // normalise puts the names of rooms in their one spelling. What is wrong with a name,
 // the method finds.
 func normalise(request any) {
@@ -89,10 +102,13 @@ func normalise(request any) {
 	}
 }
 
-// mayAsk judges a request by the room that it names: private ones take a key. Who
-// moderates all rooms is not in them, and there the other dialects let in nobody
-// else.
-func mayAsk(ctx context.Context, request any) error {
+// mayAsk judges a request by the rooms that it names. A key opens those that its
+// rights name. Private ones take a key: who moderates all rooms is not in them, and
+// there the other dialects let in nobody else.
+func mayAsk(ctx context.Context, method string, request any) error {
+	if key, ok := ctx.Value(caller{}).(*Key); ok && !key.may(method, request) {
+		return coded(wire.ErrPermissionDenied, "this key does not open "+method+" there: see api_key_rights")
+	}
 	q, ok := request.(aboutRooms)
 	if !ok || authorOf(ctx) == nil || !slices.ContainsFunc(q.rooms(), func(room *string) bool { return isPrivate(*room) }) {
 		return nil
@@ -102,13 +118,13 @@ func mayAsk(ctx context.Context, request any) error {
 
 func isPrivate(name string) bool { return room.IsRoster(name) || room.UsersOf(name) != nil }
 
-// opens reports whether the request has one of the keys.
-func (h *Handler) opens(r *http.Request) bool {
+// keyOf is the key that the request has; nil: none that is good.
+func (h *Handler) keyOf(r *http.Request) *Key {
 	key := r.Header.Get("X-API-Key")
 	if key == "" {
 		key = credentials(r, "apikey")
 	}
-	return h.guard.IsKey(key)
+	return h.guard.find(key)
 }
 
 // credentials are what the header Authorization has for a scheme, whose case does

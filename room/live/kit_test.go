@@ -61,7 +61,7 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 		fc.Every = 10 * time.Millisecond
 	}
 	fc.Hub, fc.Version, fc.Logger = n.hub, "test", cmp.Or(fc.Logger, slog.New(slog.DiscardHandler))
-	fc.Guard, err = api.NewGuard([]string{"another key", key}, []string{"inside.example.com"})
+	fc.Guard, err = api.NewGuard([]api.Key{{Secret: "another key"}, {Secret: key}}, []string{"inside.example.com"})
 	n.must(err)
 	n.feed, err = New(fc)
 	n.must(err)
