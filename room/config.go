@@ -17,6 +17,9 @@ type Config struct {
 	// MaxRooms bounds the rooms that have members; 0: 100,000. Above it a
 	// connection gets 503.
 	MaxRooms int
+	// MaxPublication bounds the bytes of a publication in rooms whose Options do not; 0:
+	// 256 KiB. See Options.MaxPublication.
+	MaxPublication int
 	// MaxMembers bounds the members of one room; 0: no bound but the
 	// server's. Above it a connection gets 503.
 	MaxMembers int
@@ -147,6 +150,7 @@ func (c Config) withDefaults() Config {
 		c.Engine = NewMemory(c.History)
 	}
 	c.MaxRooms = cmp.Or(c.MaxRooms, 100_000)
+	c.MaxPublication = cmp.Or(c.MaxPublication, 256<<10)
 	c.MaxUnswept = cmp.Or(c.MaxUnswept, 1<<20)
 	c.MaxPause = cmp.Or(c.MaxPause, 25*time.Millisecond)
 	return c

@@ -1,6 +1,12 @@
 package room
 
-import "webim/room/token"
+import (
+	"cmp"
+	"fmt"
+
+	"webim/room/token"
+	"webim/room/wire"
+)
 
 // Options are what a room offers to the centrifuge dialect, and to whom.
 type Options struct {
@@ -12,6 +18,36 @@ type Options struct {
 	ForceNotices bool      // they need not ask for that
 	Binary       bool      // data is any bytes; JSON connections are refused
 	Rights       Rights    // who may do what, in the plain dialect too
+
+	// MaxPublication bounds the bytes of a publication as it goes out to each
+	// member: its data, its tags and what is told of its author; 0:
+	// Config.MaxPublication; negative: no bound. Above it a message is refused with
+	// error 106, and in the plain dialect it is lost. It should be at most a quarter
+	// of History.Bytes, so that no message makes the room forget all others, and of
+	// netpoll's MaxQueue.
+	MaxPublication int
+}
+
+// checkSize says what is wrong with the size of a message to a room with these options.
+func (h *Hub) checkSize(o *Options, m Message) error {
+	most := cmp.Or(o.MaxPublication, h.cfg.MaxPublication)
+	if n := m.encodedSize(); most >= 0 && n > most {
+		return wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: the message has %d bytes with what is told of its author, and %d are allowed in this room", n, most))
+	}
+	return nil
+}
+
+// encodedSize is about how many bytes a message has in the encodings of the centrifuge
+// dialect, without the room's name and the numbers.
+func (m *Message) encodedSize() int {
+	n := len(m.Data)
+	for name, value := range m.Tags {
+		n += len(name) + len(value)
+	}
+	if a := m.From; a != nil {
+		n += len(a.User) + len(a.Client) + len(a.ConnInfo) + len(a.ChanInfo)
+	}
+	return n
 }
 
 // noOptions are those of a room that nothing is said of.

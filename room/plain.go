@@ -223,7 +223,7 @@ func (h *Hub) plainAllowed(m Member, err error) bool {
 // room's settings have against it: the cheap things first, and what counts only
 // when the message will not come again. undo is mayTalk's.
 func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message) (undo func(), ok bool) {
-	if !h.plainFits(m, p, classSend) || msg.Op == ws.OpText && h.cfg.Text.check(msg.Data) != nil {
+	if !h.plainFits(m, p, classSend) || h.checkSize(m.Room.opts, msg) != nil || msg.Op == ws.OpText && h.cfg.Text.check(msg.Data) != nil {
 		return nil, false
 	}
 	r := m.Room

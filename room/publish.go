@@ -42,6 +42,10 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 		done(Position{}, ErrBadMessage)
 		return
 	}
+	if err := h.checkSize(h.cfg.options(room), m); err != nil {
+		done(Position{}, err)
+		return
+	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History
 	}

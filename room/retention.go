@@ -13,7 +13,7 @@ import (
 // defaults in the comments, negative ones "nothing" for MaxMessages.
 type Limits struct {
 	MaxMessages int           // of a room; 0: 100
-	MaxBytes    int           // of a room's messages; 0: 16 KiB
+	MaxBytes    int           // of a room's messages; 0: 1 MiB
 	MaxAge      time.Duration // of a message, and of a room without members or messages; 0: 5 min
 	MaxTotal    int64         // bytes of all rooms; 0: 64 MiB. At the limit the room longest without use forgets first, of the payer with the largest share if one stands out
 	MaxState    int64         // bytes of all entries of the State together; 0: 64 MiB. Above it nothing more is written; the last eighth is for bans and mutes
@@ -26,7 +26,7 @@ func (l Limits) Effective() Limits { return l.withDefaults() }
 
 func (l Limits) withDefaults() Limits {
 	l.MaxMessages = cmp.Or(l.MaxMessages, 100)
-	l.MaxBytes = cmp.Or(l.MaxBytes, 16<<10)
+	l.MaxBytes = cmp.Or(l.MaxBytes, 1<<20)
 	l.MaxAge = cmp.Or(l.MaxAge, 5*time.Minute)
 	l.MaxTotal = cmp.Or(l.MaxTotal, 64<<20)
 	l.MaxState = cmp.Or(l.MaxState, 64<<20)

@@ -30,6 +30,9 @@ func (s *session) say(what Saying, done func(Position, error)) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
 	m, err := s.messageOf(what, opts)
+	if err == nil {
+		err = h.checkSize(opts, m)
+	}
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.checkData(m.Data)
 	}

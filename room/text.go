@@ -8,6 +8,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
+	"webim/room/name"
 	"webim/room/wire"
 )
 
@@ -24,14 +25,16 @@ func (l TextLimits) withDefaults() TextLimits {
 	return l
 }
 
-// check says what is wrong with a text, in a sentence for its author: too many
-// bytes or graphemes, or a control character other than tab and line ends. A
+// check says what is wrong with a text, in a sentence for its author: nothing that is
+// seen, too many bytes or graphemes, or a control character other than tab and line ends. A
 // text is not counted where its bytes are few enough: that costs 100 ns a
 // character.
 func (l TextLimits) check(text []byte) error {
 	switch {
 	case l.Bytes >= 0 && len(text) > l.Bytes:
 		return wire.Explain(wire.ErrText, fmt.Sprintf("the text has %d bytes, and %d are allowed: shorten it", len(text), l.Bytes))
+	case !name.Visible(text):
+		return wire.Explain(wire.ErrText, "the text has nothing that can be seen: write something")
 	case hasControls(text):
 		return wire.Explain(wire.ErrText, "the text has control characters: remove them")
 	case l.Graphemes >= 0 && len(text) > l.Graphemes:
@@ -42,10 +45,11 @@ func (l TextLimits) check(text []byte) error {
 	return nil
 }
 
-// checkData is check for data that passed wire.Data; what has no text passes.
+// checkData is check for data that passed wire.Data; data without a text pass, and so
+// does an empty text beside something else, such as a picture.
 func (l TextLimits) checkData(data []byte) error {
 	text, ok := wire.TextOf(data)
-	if !ok {
+	if !ok || len(text) == 0 && len(data) > len(`{"text":""}`) {
 		return nil
 	}
 	return l.check(text)

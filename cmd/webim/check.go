@@ -63,5 +63,9 @@ func here(c *config, s *setting, computed netpoll.Config) string {
 		return ""
 	}
 	name := reflect.TypeFor[settings]().Field(s.index).Name
-	return ", here " + s.format(reflect.ValueOf(computed).FieldByName(name))
+	v = reflect.ValueOf(computed).FieldByName(name)
+	if !v.IsValid() { // it is none of package netpoll's
+		v = reflect.ValueOf(c.number(s))
+	}
+	return ", here " + s.format(v)
 }

@@ -39,10 +39,6 @@ func (c *config) fileWarnings(limit uint64) []string {
 
 // netpollConfig is the settings that package netpoll has.
 func (c *config) netpollConfig() netpoll.Config {
-	policy := netpoll.CloseSlow
-	if c.Policy == "drop-newest" {
-		policy = netpoll.DropNewest
-	}
 	return netpoll.Config{
 		Loops: c.Loops, Workers: c.Workers,
 		MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, MaxHandshakesPerIP: c.MaxHandshakesPerIP,
@@ -50,7 +46,7 @@ func (c *config) netpollConfig() netpoll.Config {
 		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
 		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout, MessageTimeout: c.MessageTimeout,
 		MaxMessage: c.MaxMessage, MaxRestricted: c.MaxFirstMessage, MaxFragments: c.MaxFragments, MaxUnfinished: int64(c.MaxUnfinished), ControlRate: c.ControlRate,
-		MaxQueue: c.MaxQueue, MaxQueued: int64(c.MaxQueued), Policy: policy,
+		MaxQueue: c.MaxQueue, MaxQueued: int64(c.MaxQueued),
 		HighWater: c.HighWater, LowWater: c.LowWater, SendBuffer: c.SendBuffer,
 		NoDeflate: !c.Deflate, DeflateMin: c.DeflateMin,
 		CheckOrigin: c.originRule(),

@@ -92,7 +92,10 @@ func testWrongSettings(t *testing.T, program string) {
 		{args: "serve --max-message 2GiB", want: `--max-message: 2GiB is out of range: it must be 1 to 1GiB.`},
 		{args: "serve --ping-interval 10", want: `--ping-interval: "10" is not a duration: write it as 500ms, 10s or 1m30s, or none.`},
 		{args: "serve --pong-timeout=-1s", want: `--pong-timeout: -1s is out of range: it must be 1ms to 24h.`},
-		{args: "serve --policy drop", want: `--policy: "drop" is not known: write close-slow or drop-newest.`},
+		{args: "serve --log-format xml", want: `--log-format: "xml" is not known: write text or json.`},
+		{args: "check --history-bytes 512KiB", want: "--history-bytes is 512KiB, less than four times --max-publication, which is 256KiB, so that one message could make a room forget all others: raise the one or lower the other."},
+		{args: "check --max-publication 300KiB", want: "--max-publication is 300KiB, more than a quarter of --max-queue, which is 1MiB: lower the one or raise the other."},
+		{args: "serve --policy drop-newest", want: `unknown flag --policy`},
 		{args: "serve --dev=perhaps", want: `--dev: bool value must be true, 1, yes, false, 0 or no but got "perhaps"; webim --help`},
 		{args: "serve", env: "WEBIM_DEFLATE=perhaps", want: `WEBIM_DEFLATE: "perhaps" is neither true nor false: write one of them.`},
 		{args: "serve", env: "WEBIM_MAX_QUEUE=1MB", want: `WEBIM_MAX_QUEUE: "1MB" is not a size: write bytes as 65536, 64KiB or 1MiB.`},
@@ -259,7 +262,7 @@ var comments = regexp.MustCompile(` #.*`)
 
 // testCheck: what check prints is a file that makes the same configuration.
 func testCheck(t *testing.T, program string) {
-	file := tempFile(t, "webim.yaml", "max_conns: 100 # a few\npolicy: drop-newest\nallow_origin:\n  - https://a.example\n  - \"null\"\nmax_queue: 512KiB\nloops: 2\n")
+	file := tempFile(t, "webim.yaml", "max_conns: 100 # a few\nlog_format: json\nallow_origin:\n  - https://a.example\n  - \"null\"\nmax_queue: 512KiB\nloops: 2\n")
 	rooms := tempFile(t, "rooms.yaml", `rooms:
   - match: "team-*" # first
     history: 1000
@@ -277,10 +280,10 @@ func testCheck(t *testing.T, program string) {
 		want      []string
 	}{
 		{want: []string{"dev: false # default", `listen: [":9501"] # default`, "tls_listen: [] # default", "shutdown_spread: 2s # default",
-			"max_members: none # default", "max_message: 1MiB # default", "message_timeout: 2m # default", "high_water: auto # default, here 768KiB"}},
+			"max_members: none # default", "max_message: 1MiB # default", "message_timeout: 2m # default", "high_water: auto # default, here 768KiB", "max_publication: auto # default, here 256KiB", "history_bytes: 1MiB # default"}},
 		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["127.0.0.1:9502"] # default`, `internal: "127.0.0.1:9500" # default`, "# api_key is not printed # default", "shutdown_spread: 200ms # default"}},
 		{args: []string{"--config", file, "--max-queue", "2MiB", "--no-deflate"}, env: []string{"WEBIM_LOOPS=3", "WEBIM_MAX_QUEUE=3MiB", "WEBIM_PORT=tcp://10.0.0.1:9501"},
-			want: []string{"max_conns: 100 # file", "policy: drop-newest # file", `allow_origin: ["https://a.example", "null"] # file`,
+			want: []string{"max_conns: 100 # file", "log_format: json # file", `allow_origin: ["https://a.example", "null"] # file`,
 				"rooms: [] # default", "max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# warning: the variable WEBIM_PORT names no setting and is ignored"}},
 		{args: []string{"--config", rooms}, want: []string{"rooms: # file", `  - match: "team-*"`, "    history: 1000", "    history_bytes: 1MiB",
 			"    recover: true", "    allow: {join: [user], read: [user], send: [member, moderator], ban: [nobody]}", `  - match: "7"`, "    history: none", "    binary: true", "    allow: {}"}},

@@ -28,6 +28,7 @@ type roomSettings struct {
 	History        int           `name:"history" type:"count" def:"none" words:"none" min:"1" max:"1000000"`
 	HistoryBytes   int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB"`
 	HistoryAge     time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h"`
+	MaxPublication int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB"`
 	Recover        bool          `name:"recover" type:"bool" def:"false"`
 	Presence       bool          `name:"presence" type:"bool" def:"false"`
 	JoinLeave      bool          `name:"join-leave" type:"bool" def:"false"`
@@ -191,6 +192,7 @@ func (r *roomSettings) pattern() room.Pattern {
 	o := room.Options{
 		Recoverable: r.Recover, Recover: r.Recover, Presence: r.Presence,
 		Notices: r.JoinLeave, ForceNotices: r.ForceJoinLeave, Binary: r.Binary, Rights: r.Allow,
+		MaxPublication: max(0, r.MaxPublication), // auto is as for all rooms
 	}
 	if r.History > 0 {
 		o.History = room.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}

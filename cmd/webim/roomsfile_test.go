@@ -15,6 +15,7 @@ func TestRoomsOfTheFile(t *testing.T) {
   - match: "team-*"
     history: 1000
     history_bytes: 64KiB
+    max_publication: 16KiB
     history_age: 1h
     recover: true
     presence: true
@@ -30,7 +31,7 @@ func TestRoomsOfTheFile(t *testing.T) {
 `)
 	team := room.Options{
 		History:     room.Retention{Messages: 1000, Bytes: 64 << 10, Age: time.Hour},
-		Recoverable: true, Recover: true, Presence: true, Notices: true, ForceNotices: true,
+		Recoverable: true, Recover: true, Presence: true, Notices: true, ForceNotices: true, MaxPublication: 16 << 10,
 		Rights: room.Rights{room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleMember | room.RoleModerator, room.ActEditOwn: room.RoleNobody},
 	}
 	for _, c := range []struct {
@@ -39,7 +40,7 @@ func TestRoomsOfTheFile(t *testing.T) {
 		elsewhere room.Options
 	}{
 		{nil, false, room.Options{}},
-		{[]string{"--open"}, true, room.Options{History: room.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
+		{[]string{"--open"}, true, room.Options{History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
 		{[]string{"--dev"}, true, room.Options{
 			History:     room.Retention{Messages: 1000, Bytes: 1 << 20, Age: 24 * time.Hour},
 			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: room.OpenRights(),

@@ -60,17 +60,17 @@ type settings struct {
 
 	MaxFirstMessage int `name:"max-first-message" type:"size" def:"256KiB" min:"1KiB" max:"1GiB" group:"limits" help:"As --max-message before the connect command: some 2 KiB for each room that a client comes back to. Not in the plain dialect."`
 
-	MaxQueue   int    `name:"max-queue" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"limits" help:"Bytes that may wait for a client that does not read; see --policy."`
-	MaxQueued  int    `name:"max-queued" type:"size" def:"256MiB" min:"1" max:"1TiB" group:"limits" help:"Bytes that may wait for all clients together, shared ones counted once; above it the slowest is closed."`
-	Policy     string `name:"policy" type:"oneof" def:"close-slow" oneof:"close-slow,drop-newest" group:"limits" help:"What happens at --max-queue: close-slow or drop-newest."`
-	HighWater  int    `name:"high-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Bytes waiting at which a connection counts as full; auto: 3/4 of --max-queue."`
-	LowWater   int    `name:"low-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Bytes waiting below which it no longer does; auto: 1/4 of --max-queue."`
-	SendBuffer int    `name:"send-buffer" type:"size" def:"64KiB" words:"none" min:"4KiB" max:"64MiB" group:"limits" help:"The kernel's share of what waits for a client (SO_SNDBUF); none: its default, which grows to 4 MiB."`
-	Deflate    bool   `name:"deflate" type:"bool" def:"true" negatable:"" group:"limits" help:"Compress for clients that ask for it."`
-	DeflateMin int    `name:"deflate-min" type:"size" def:"256" min:"1" max:"1GiB" group:"limits" help:"Smaller messages are not compressed."`
+	MaxQueue   int  `name:"max-queue" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"limits" help:"Bytes that may wait for a client that does not read. Above it the client is closed as slow."`
+	MaxQueued  int  `name:"max-queued" type:"size" def:"256MiB" min:"1" max:"1TiB" group:"limits" help:"Bytes that may wait for all clients together, shared ones counted once; above it the slowest is closed."`
+	HighWater  int  `name:"high-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Bytes waiting at which a connection counts as full; auto: 3/4 of --max-queue."`
+	LowWater   int  `name:"low-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Bytes waiting below which it no longer does; auto: 1/4 of --max-queue."`
+	SendBuffer int  `name:"send-buffer" type:"size" def:"64KiB" words:"none" min:"4KiB" max:"64MiB" group:"limits" help:"The kernel's share of what waits for a client (SO_SNDBUF); none: its default, which grows to 4 MiB."`
+	Deflate    bool `name:"deflate" type:"bool" def:"true" negatable:"" group:"limits" help:"Compress for clients that ask for it."`
+	DeflateMin int  `name:"deflate-min" type:"size" def:"256" min:"1" max:"1GiB" group:"limits" help:"Smaller messages are not compressed."`
 
 	HistoryMessages int           `name:"history-messages" type:"count" def:"100" dev:"1000" words:"none" min:"1" max:"1000000" group:"rooms" help:"Messages that a room remembers."`
-	HistoryBytes    int           `name:"history-bytes" type:"size" def:"16KiB" dev:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of them."`
+	HistoryBytes    int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of them; at least four times --max-publication."`
+	MaxPublication  int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB" group:"rooms" help:"Bytes of a message as it goes out to each member, with what is told of its author; auto: 256KiB, or a quarter of --max-queue if that is less. Above it: error 106; in the plain dialect it is lost."`
 	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" dev:"24h" min:"1s" max:"8760h" group:"rooms" help:"How long it remembers them, and how long an empty room is kept."`
 	HistoryTotal    int           `name:"history-total" type:"size" def:"64MiB" min:"1" max:"1TiB" group:"rooms" help:"Bytes that all rooms remember together."`
 	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" min:"1" max:"4194304" group:"rooms" help:"Rooms with members at a time. Above it: 503."`

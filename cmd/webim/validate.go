@@ -123,6 +123,39 @@ func (c *config) validateLimits() error {
 			return c.tooMuch(pair.less, pair.more)
 		}
 	}
+	return c.validatePublications()
+}
+
+// validatePublications: a message is a small part of whatever it has to fit into, so
+// that none makes a room forget all others, or its members slow.
+func (c *config) validatePublications() error {
+	const part = 4
+	size := func(n int) string { return formatSize(int64(n)) }
+	most := c.maxPublication()
+	if c.MaxPublication > c.MaxQueue/part {
+		given := c.givenOf("max_publication", "max_queue")
+		return usagef("%s is %s, more than a quarter of %s, which is %s: lower the one or raise the other.",
+			c.placeLike("max_publication", given), size(c.MaxPublication), c.placeLike("max_queue", given), size(c.MaxQueue))
+	}
+	if c.HistoryMessages > 0 && c.HistoryBytes < part*most {
+		given := c.givenOf("history_bytes", "max_publication")
+		return usagef("%s is %s, less than four times %s, which is %s, so that one message could make a room forget all others: raise the one or lower the other.",
+			c.placeLike("history_bytes", given), size(c.HistoryBytes), c.placeLike("max_publication", given), size(most))
+	}
+	for _, r := range c.rooms {
+		if r.MaxPublication > c.MaxQueue/part {
+			return usagef("%s: max_publication of %q is %s, more than a quarter of %s, which is %s: lower the one or raise the other.",
+				r.place, r.Match, size(r.MaxPublication), c.place("max_queue"), size(c.MaxQueue))
+		}
+		own := most
+		if r.MaxPublication != auto {
+			own = r.MaxPublication
+		}
+		if r.History > 0 && r.HistoryBytes < part*own {
+			return usagef("%s: history_bytes of %q is %s, less than four times its max_publication, which is %s, so that one message could make the room forget all others: raise the one or lower the other.",
+				r.place, r.Match, size(r.HistoryBytes), size(own))
+		}
+	}
 	return nil
 }
 
@@ -147,7 +180,15 @@ func (c *config) givenOf(keys ...string) string {
 	return keys[0]
 }
 
-// number is a limit's value, the watermarks computed.
+// maxPublication is max_publication, computed where it is auto.
+func (c *config) maxPublication() int {
+	if c.MaxPublication != auto {
+		return c.MaxPublication
+	}
+	return max(1, min(256<<10, c.MaxQueue/4))
+}
+
+// number is a limit's value, what is auto computed.
 func (c *config) number(s *setting) int64 {
 	n := s.field(&c.settings).Int()
 	switch {
@@ -156,6 +197,8 @@ func (c *config) number(s *setting) int64 {
 		return int64(c.MaxQueue / 4 * 3)
 	case s.name == "low-water":
 		return int64(c.MaxQueue / 4)
+	case s.name == "max-publication":
+		return int64(c.maxPublication())
 	}
 	return n
 }

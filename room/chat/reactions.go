@@ -157,9 +157,11 @@ func (c *Chat) react(call *room.Call, q *reactRequest) {
 	if err == nil {
 		err = call.MayTalk(q.Room)
 	}
-	if err == nil && !isEmoji(q.Emoji) {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji is one of them, and nothing else")
+	emoji, ok := emojiOf(q.Emoji)
+	if err == nil && !ok {
+		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji is exactly one emoji")
 	}
+	q.Emoji = emoji
 	if err != nil {
 		call.Done(nil, err)
 		return

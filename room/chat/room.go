@@ -8,6 +8,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"webim/room"
+	"webim/room/name"
 	"webim/room/wire"
 )
 
@@ -81,6 +82,9 @@ const (
 )
 
 func checkTitle(title string) error {
+	if title != "" && !name.Visible([]byte(title)) {
+		return wire.Explain(wire.ErrText, "the title has nothing that can be seen: write something")
+	}
 	for _, r := range title {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return wire.Explain(wire.ErrText, "the title has control characters: remove them")

@@ -7,7 +7,6 @@ import (
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/rivo/uniseg"
 
 	"webim/room"
 	"webim/room/wire"
@@ -131,16 +130,4 @@ func (c *Chat) typing(call *room.Call, q *typingRequest) {
 		call.Typing(q.Room)
 	}
 	answer(call, empty{}, err)
-}
-
-// isEmoji tells whether a text is one character as people see it, and a picture
-// rather than a letter.
-func isEmoji(s string) bool {
-	const most, keycap = 32, '\u20e3'
-	if s == "" || len(s) > most || uniseg.GraphemeClusterCount(s) != 1 || strings.ContainsFunc(s, unicode.IsControl) {
-		return false
-	}
-	return strings.ContainsFunc(s, func(r rune) bool {
-		return r == keycap || r > unicode.MaxASCII && r != unicode.ReplacementChar && unicode.In(r, unicode.So, unicode.Sm)
-	})
 }

@@ -202,7 +202,7 @@ func TestTooManyAtOnce(t *testing.T) {
 // A watcher that reads nothing is closed, and the other one does not notice.
 func TestWatcherThatDoesNotRead(t *testing.T) {
 	n := start(t, Config{Every: time.Millisecond}, netpoll.Config{}, netpoll.Config{SendBuffer: 4096, MaxQueue: 16 << 10, WriteTimeout: -1})
-	_ = n.dial(n.addr, "/"+strings.Repeat("a long room's name ", 6))
+	_ = n.dial(n.addr, "/a"+strings.Repeat(" long room's name", 6))
 	reader, _ := n.watch()
 	stuck, _ := n.watch()
 	_ = stuck.Conn.(interface{ SetReadBuffer(int) error }).SetReadBuffer(4096)

@@ -133,6 +133,19 @@ func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
 }
 
+// Visible reports whether anything of a text is seen: whether it has a character that
+// is neither white space nor invisible nor a mark on another one. It does not allocate.
+func Visible(text []byte) bool {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if !unicode.IsSpace(r) && !isSpace(r) && !unicode.IsControl(r) && !isInvisible(r) && !unicode.In(r, unicode.M, unicode.Zl, unicode.Zp) {
+			return true
+		}
+		text = text[n:]
+	}
+	return false
+}
+
 // isPicture reports whether a character can be an emoji: nearly all are symbols, and
 // the rest begins a keycap.
 func isPicture(r rune) bool {

@@ -73,3 +73,20 @@ func FuzzRoom(f *testing.F) {
 		}
 	})
 }
+
+func TestVisible(t *testing.T) {
+	for _, text := range []string{"a", ".", " a ", "\u200ba", "👍", "❤", "🇨🇳", "é", "日本", "\u0905\u093f", "1️⃣", "\n\tx", "\ufffd", "\U0001F9FF", "_", "\u0600"} {
+		if !Visible([]byte(text)) {
+			t.Errorf("%+q is not visible", text)
+		}
+	}
+	for _, text := range []string{"", " ", "\n", "\t \r", "\u00a0", "\u3000", "\u200b", "\u200c\u200d", "\ufeff", "\u00ad", "\u2060\u2061", "\u2800", "\u3164",
+		"\u115f\u1160", "\uffa0", "\u180e", "\u202e", "\ufe0f", "\U000e0001\U000e0041", "\u0301", "\u20dd", "\u034f", "\u2028", "\x00", "\u17b4", "\U0001d173"} {
+		if Visible([]byte(text)) {
+			t.Errorf("%+q is visible", text)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { Visible([]byte("\u200b\u200b\u3000 a")) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
