@@ -111,7 +111,7 @@ func TestRelay(t *testing.T) {
 		}
 		c.expect(t, ws.OpText, "nothing before this")
 	}
-	want := int64(len(room)*len(room)*9 + len(elsewhere))
+	want := int64(len(room)*len(room)*8 + len(elsewhere))
 	eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
 }
 
