@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -31,7 +32,8 @@ const contentSecurityPolicy = "default-src 'none'; " +
 // A file is one embedded file, ready to be served.
 type file struct {
 	name, contentType, etag string
-	body, gzip              []byte // gzip is nil where it saves little
+	body                    []byte
+	gzip                    func() []byte // made when somebody first asks; nil where it saves little
 }
 
 // Handler returns the handler of the pages: the chat page at "/", the
@@ -81,11 +83,11 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", "no-cache")
 	body, etag := f.body, f.etag
-	if f.gzip != nil {
+	if gzipped := f.gzip(); gzipped != nil {
 		h.Set("Vary", "Accept-Encoding")
 		if acceptsGzip(r) {
 			h.Set("Content-Encoding", "gzip")
-			body, etag = f.gzip, strings.TrimSuffix(etag, `"`)+`-gzip"`
+			body, etag = gzipped, strings.TrimSuffix(etag, `"`)+`-gzip"`
 		}
 	}
 	h.Set("ETag", etag)
@@ -107,7 +109,7 @@ func load(tree embed.FS, root string) map[string]file {
 			contentType: contentType(e.Name()),
 			etag:        fmt.Sprintf(`"%x"`, sha256.Sum256(body)),
 			body:        body,
-			gzip:        compressed(body),
+			gzip:        sync.OnceValue(func() []byte { return compressed(body) }),
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -21,19 +22,45 @@ import (
 // on two busy cores starts slowly.
 const startTimeout = 20 * time.Second
 
-// buildWebim builds the program that these tests run, with the race detector if
+// What all tests of this file's package share is made by the first that needs it, and
+// ended here: the program, and a browser.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.stop != nil {
+		browser.stop()
+	}
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// buildWebim returns the program that these tests run, built with the race detector if
 // the test itself has it.
 func buildWebim(t *testing.T) (program string) {
 	t.Helper()
-	program = filepath.Join(t.TempDir(), "webim")
-	args := []string{"build", "-o", program}
-	if underRace() {
-		args = append(args, "-race")
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "webim-test"); built.err != nil {
+			return
+		}
+		args := []string{"build", "-o", filepath.Join(built.dir, "webim")}
+		if underRace() {
+			args = append(args, "-race")
+		}
+		if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return program
+	return filepath.Join(built.dir, "webim")
 }
 
 func underRace() bool {

@@ -32,36 +32,47 @@ const (
 	waitTimeout = 20 * time.Second
 )
 
-// startChromium returns the context of a browser with a fresh profile, which
+// browser is the Chromium of all tests. Each tab has cookies and a cache of its own, so
+// that they share nothing but the process.
+var browser struct {
+	once sync.Once
+	ctx  context.Context
+	stop func() // nil: it was never started
+	err  error
+}
+
+// startChromium returns the context of the browser. It has a fresh profile, which
 // chromedp makes and removes.
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatalf("the browser tests need Debian's Chromium at %s: run `make test` as root, which installs it, or `apt-get install chromium` yourself", chromium)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium),
-		chromedp.NoSandbox, // containers forbid the sandbox's namespaces
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("ignore-certificate-errors", true), // webim --dev makes its own
-	)
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	browser, kill := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		polite, cancel := context.WithTimeout(browser, waitTimeout)
-		defer cancel()
-		if err := chromedp.Cancel(polite); err != nil { // killed at once, it would leave files in /tmp
-			t.Errorf("closing Chromium: %v", err)
+	browser.once.Do(func() {
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(chromium),
+			chromedp.NoSandbox, // containers forbid the sandbox's namespaces
+			chromedp.DisableGPU,
+			chromedp.Flag("disable-quic", true),
+			chromedp.Flag("disable-component-update", true),
+			chromedp.Flag("ignore-certificate-errors", true), // webim --dev makes its own
+		)
+		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, kill := chromedp.NewContext(allocator)
+		browser.ctx = ctx
+		browser.stop = func() {
+			polite, cancel := context.WithTimeout(ctx, waitTimeout)
+			_ = chromedp.Cancel(polite) // killed at once, it would leave files in /tmp
+			cancel()
+			kill()
+			stop()
 		}
-		kill()
+		browser.err = chromedp.Do(ctx)
 	})
-	if err := chromedp.Do(browser); err != nil {
-		t.Fatalf("starting %s: %v", chromium, err)
+	if browser.err != nil {
+		t.Fatalf("starting %s: %v", chromium, browser.err)
 	}
-	return browser
+	return browser.ctx
 }
 
 // A tab is one user: a page in a window, with cookies and cache of its own. It
