@@ -15,8 +15,6 @@ type account struct {
 	conns    int
 	retiring bool // somebody will look whether it can go
 
-	walk uint64 // the last in which it was counted; under tally.mu
-
 	buckets [numClasses]budget.Bucket
 }
 

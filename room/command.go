@@ -258,6 +258,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 		return err
 	}
 	s.hub.Presence(r.Channel, func(all []Author, err error) {
+		s.hasSeen(all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
 			res.Presence[a.Client] = a.info()

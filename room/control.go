@@ -113,12 +113,15 @@ func (o *Order) ended() bool {
 }
 
 // closePlain closes the plain connections of a room, or of all, that a test picks.
-// It walks all connections, as all does, which is for nothing where no plain
-// connection has a token.
+// Without a room it walks all connections, as all does, so it is for what only
+// operators and moderators of all rooms can do.
 func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, test func(netpoll.Conn) bool) {
-	for c := range h.server.Conns() {
-		m, open := h.Member(c)
-		if open && (room == "" || m.Room.name == room) && test(c) {
+	walk := h.server.Conns()
+	if room != "" {
+		walk = h.conns(room, func(k kind) bool { return k.dialect() == plainDialect })
+	}
+	for c := range walk {
+		if _, plain := h.Member(c); plain && test(c) {
 			_ = c.Close(wireStatus(code), reason)
 		}
 	}

@@ -67,11 +67,21 @@
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.
 //
+// # What a call may look at
+//
+// A call of a client looks at the members of the room that it is about, and never at all
+// connections, rooms or users: a room's owner, who may be anybody, can order walks. Only
+// operators, and moderators of all rooms, can order a walk of everything (users.go). Members
+// are counted before they are listed, and a list that is too long is never made
+// (presence.go). Who types is told in one sweep a second, however many type (typing.go).
+// No lock of the hub is held during a walk.
+//
 // # Lock order
 //
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
 //	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
+//	Room.mu  →  deadlines.mu
 //	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
 //	topic.mu  →  keys.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll

@@ -65,8 +65,9 @@ type Engine interface {
 	// Notify tells a room's subscribers that somebody came or went, or types.
 	// That has no place and is not remembered.
 	Notify(room string, n Notice)
-	// Members gathers who is in a room, on all nodes.
-	Members(room string, done func([]Author, error))
+	// Members gathers who is in a room, on all nodes, or tells ErrTooManyMembers if
+	// more than limit are there. Nodes count before they list.
+	Members(room string, limit int, done func([]Author, error))
 	// Count counts the connections in a room, and the users that they are, on all
 	// nodes; all who are anonymous are one.
 	Count(room string, done func(clients, users int, err error))
@@ -106,8 +107,9 @@ type Subscriber interface {
 	Deliver(p Publication)
 	// Noticed brings a notice.
 	Noticed(n Notice)
-	// Present lists the room's members on this node.
-	Present() []Author
+	// Present lists and counts the room's members on this node; if they are more than
+	// limit it only counts them.
+	Present(limit int) (all []Author, clients int)
 	// Count counts the room's members on this node. named, if it is not nil, is
 	// called with each of their users once; "": who is anonymous.
 	Count(named func(user string)) (clients, users int)

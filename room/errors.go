@@ -10,6 +10,8 @@ var (
 	ErrTooManyRooms = errors.New("room: too many rooms")
 	// ErrRoomFull: Config.MaxMembers are in the room.
 	ErrRoomFull = errors.New("room: room is full")
+	// ErrTooManyMembers: more members are in the room than were to be listed.
+	ErrTooManyMembers = errors.New("room: more members than may be listed")
 	// ErrJoined: the connection is a member of another room.
 	ErrJoined = errors.New("room: connection is in another room")
 	// ErrBadMessage: a type other than text or binary, or text that is not UTF-8.

@@ -45,7 +45,6 @@ type Hub struct {
 	called   atomic.Int64 // members of all rooms, see turnstile
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
-	tally    tally
 	counters counters
 	refusals refusals
 	internal internalErrors

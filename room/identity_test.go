@@ -3,6 +3,7 @@ package room
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -213,7 +214,7 @@ func TestTokenRunsOut(t *testing.T) {
 
 // present counts who is in a room, by the engine.
 func (h *Hub) present(room string) (n int) {
-	h.engine.Members(room, func(all []Author, _ error) { n = len(all) })
+	h.engine.Members(room, math.MaxInt, func(all []Author, _ error) { n = len(all) })
 	return n
 }
 

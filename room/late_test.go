@@ -120,8 +120,8 @@ func (l *late) Known(room string, m Message, done func(Position, error)) {
 	l.Memory.Known(room, m, func(p Position, err error) { l.later(func() { done(p, err) }) })
 }
 
-func (l *late) Members(room string, done func([]Author, error)) {
-	l.later(func() { l.Memory.Members(room, done) })
+func (l *late) Members(room string, limit int, done func([]Author, error)) {
+	l.later(func() { l.Memory.Members(room, limit, done) })
 }
 
 func (l *late) Count(room string, done func(clients, users int, err error)) {
@@ -150,9 +150,9 @@ func (l *late) Unsubscribe(room string, s Subscriber) {
 	})
 }
 
-func (q *line) Begun(at Position) { q.later(func() { q.to.Begun(at) }) }
-func (q *line) Noticed(n Notice)  { q.later(func() { q.to.Noticed(n) }) }
-func (q *line) Present() []Author { return q.to.Present() }
+func (q *line) Begun(at Position)                 { q.later(func() { q.to.Begun(at) }) }
+func (q *line) Noticed(n Notice)                  { q.later(func() { q.to.Noticed(n) }) }
+func (q *line) Present(limit int) ([]Author, int) { return q.to.Present(limit) }
 
 func (q *line) Count(named func(string)) (clients, users int) { return q.to.Count(named) }
 

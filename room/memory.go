@@ -261,10 +261,15 @@ func (m *Memory) Notify(room string, n Notice) {
 }
 
 // Members implements Engine; done is called before it returns.
-func (m *Memory) Members(room string, done func([]Author, error)) {
+func (m *Memory) Members(room string, limit int, done func([]Author, error)) {
 	var all []Author
 	for _, s := range m.subscribers(room) {
-		all = append(all, s.Present()...)
+		some, clients := s.Present(limit - len(all))
+		if clients > limit-len(all) {
+			done(nil, ErrTooManyMembers)
+			return
+		}
+		all = append(all, some...)
 	}
 	done(all, nil)
 }

@@ -67,9 +67,9 @@ func same(a, b Publication) bool {
 // recorder is a subscriber that keeps a copy of all it gets.
 type recorder struct{ got []Publication }
 
-func (r *recorder) Begun(Position)    {}
-func (r *recorder) Noticed(Notice)    {}
-func (r *recorder) Present() []Author { return nil }
+func (r *recorder) Begun(Position)              {}
+func (r *recorder) Noticed(Notice)              {}
+func (r *recorder) Present(int) ([]Author, int) { return nil, 0 }
 
 func (r *recorder) Count(func(string)) (clients, users int) { return 0, 0 }
 

@@ -1,7 +1,7 @@
 package room
 
 import (
-	"sync"
+	"errors"
 
 	"webim/netpoll"
 	"webim/room/wire"
@@ -15,15 +15,14 @@ func (h *Hub) Presence(room string, done func([]Author, error)) {
 		done(nil, wire.ErrNotAvailable)
 		return
 	}
-	h.engine.Members(room, func(all []Author, err error) {
+	h.engine.Members(room, h.cfg.MaxPresence, func(all []Author, err error) {
 		switch {
+		case errors.Is(err, ErrTooManyMembers):
+			err = wire.ErrNotAvailable
 		case err != nil:
-			done(nil, wire.Internal(err))
-		case len(all) > h.cfg.MaxPresence:
-			done(nil, wire.ErrNotAvailable)
-		default:
-			done(all, nil)
+			err = wire.Internal(err)
 		}
+		done(all, err)
 	})
 }
 
@@ -42,28 +41,32 @@ func (h *Hub) PresenceStats(room string, done func(clients, users int, err error
 	})
 }
 
-// Present implements Subscriber.
-func (r *Room) Present() []Author {
-	ids := r.appendIDs(nil)
-	all := make([]Author, 0, len(ids))
+// Present implements Subscriber: it counts first, so a list that is too long is never
+// made.
+func (r *Room) Present(limit int) (all []Author, clients int) {
+	r.mu.Lock()
+	if clients = r.seatedLocked(); clients > limit {
+		r.mu.Unlock()
+		return nil, clients
+	}
+	ids := r.appendIDsLocked(make([]netpoll.ID, 0, clients), anyKind)
+	r.mu.Unlock()
+	all = make([]Author, 0, len(ids))
 	for _, id := range ids {
 		if c, ok := r.s.Conn(id); ok {
 			all = append(all, authorIn(c, r.name))
 		}
 	}
-	return all
+	return all, len(all)
 }
 
-// appendIDs adds the connections that are in the room at one moment.
-func (r *Room) appendIDs(ids []netpoll.ID) []netpoll.ID {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.appendIDsLocked(ids)
-}
+// anyKind selects the members of all kinds.
+func anyKind(kind) bool { return true }
 
-func (r *Room) appendIDsLocked(ids []netpoll.ID) []netpoll.ID {
-	for _, g := range r.groups {
-		if g == nil {
+// appendIDsLocked adds the connections of the members of some kinds. Room.mu is held.
+func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(kind) bool) []netpoll.ID {
+	for k, g := range r.groups {
+		if g == nil || !selects(kind(k)) {
 			continue
 		}
 		for _, sh := range g.shards {
@@ -77,73 +80,80 @@ func (r *Room) appendIDsLocked(ids []netpoll.ID) []netpoll.ID {
 	return ids
 }
 
-// tally counts members. To keep the users of each room would cost every member
-// memory for a question that few ask; so the members are walked, some 50 ns each,
-// once after any of them came or went, and nothing is allocated. The connections of
-// a user share an account, which is marked when the first is met.
-type tally struct {
-	mu        sync.Mutex // a walk's marks are its own; taken before Room.mu
-	walk      uint64
-	anonymous account   // of all who have none
-	lists     sync.Pool // of *[]netpoll.ID
+// seatedLocked counts the members that have a seat. Room.mu is held.
+func (r *Room) seatedLocked() (n int) {
+	for _, g := range r.groups {
+		if g != nil {
+			n += g.members
+		}
+	}
+	return n
 }
 
-// crowd is what was counted last in a room, and Room.changes then.
-type crowd struct {
-	at             uint64
-	clients, users int
+// A presenceCount says how many of a room's members each named user is. Most
+// rooms are never asked, and then nobody pays for it. The first question makes it, in
+// one walk of the room of some 50 ns a member; from then on each member that comes or
+// goes changes it, and a question costs nothing. It takes some 60 bytes a user, for as
+// long as the room has members. Guarded by Room.mu.
+type presenceCount struct {
+	asked  bool
+	byUser map[string]int32
+	named  int // members that have a user
+}
+
+// countLocked adds a member to the presence count, or, with -1, takes it out.
+func (r *Room) countLocked(c netpoll.Conn, by int32) {
+	n := &r.present
+	if !n.asked {
+		return
+	}
+	user := userOf(c)
+	if user == "" {
+		return
+	}
+	n.named += int(by)
+	if left := n.byUser[user] + by; left > 0 {
+		n.byUser[user] = left
+	} else {
+		delete(n.byUser, user)
+	}
+}
+
+// userOf is the user of a member. It stays the same from the member's seat to its end.
+func userOf(c netpoll.Conn) string {
+	switch d := c.Data().(type) {
+	case *session:
+		return d.who.Load().User
+	case *plainConn:
+		return d.who.User
+	}
+	return ""
 }
 
 // Count implements Subscriber.
 func (r *Room) Count(named func(user string)) (clients, users int) {
-	t := &r.hub.tally
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ids, _ := t.lists.Get().(*[]netpoll.ID)
-	if ids == nil {
-		ids = new([]netpoll.ID)
-	}
-	defer t.lists.Put(ids)
 	r.mu.Lock()
-	now := crowd{at: r.changes}
-	if now.at == r.crowd.at && named == nil {
-		r.mu.Unlock()
-		return r.crowd.clients, r.crowd.users
-	}
-	*ids = r.appendIDsLocked((*ids)[:0])
-	r.mu.Unlock()
-	t.walk++
-	for _, id := range *ids {
-		c, _ := r.s.Conn(id)
-		user, of, ok := standing(c)
-		if !ok {
-			continue
-		}
-		now.clients++
-		if of == nil {
-			of = &t.anonymous
-		}
-		if of.walk == t.walk {
-			continue
-		}
-		of.walk = t.walk
-		now.users++
-		if named != nil {
-			named(user)
+	defer r.mu.Unlock()
+	n := &r.present
+	if !n.asked {
+		n.asked, n.byUser = true, map[string]int32{}
+		for _, id := range r.appendIDsLocked(nil, anyKind) {
+			c, _ := r.s.Conn(id) // it exists until its seat is given back
+			r.countLocked(c, 1)
 		}
 	}
-	r.crowd = now
-	return now.clients, now.users
-}
-
-// standing is who a member is, and the account of its user; false if it is about to
-// leave, for its connection has ended.
-func standing(c netpoll.Conn) (user string, of *account, ok bool) {
-	switch d := c.Data().(type) {
-	case *session:
-		user, of = d.who.Load().User, d.quota.account.Load()
-	case *plainConn:
-		user, of = d.who.User, d.quota.account.Load()
+	clients, users = r.seatedLocked(), len(n.byUser)
+	if clients > n.named {
+		users++ // all who are anonymous
 	}
-	return user, of, c.Exists() && (user == "" || of != nil)
+	if named == nil {
+		return clients, users
+	}
+	for user := range n.byUser {
+		named(user)
+	}
+	if clients > n.named {
+		named("")
+	}
+	return clients, users
 }

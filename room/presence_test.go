@@ -14,14 +14,17 @@ import (
 
 // TestCounts: presence_stats is exact at once, on one node and on both of two nodes of
 // one engine, whoever is there: users on several devices and on both nodes, in both
-// dialects, and those without a name, who are one.
+// dialects, and those without a name, who are one. It does not matter whether the first
+// question comes with the first member or with the last.
 func TestCounts(t *testing.T) {
 	for _, nodes := range []int{1, 2} {
-		t.Run(fmt.Sprint(nodes), func(t *testing.T) { testCounts(t, nodes) })
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d nodes, asked late: %t", nodes, late), func(t *testing.T) { testCounts(t, nodes, late) })
+		}
 	}
 }
 
-func testCounts(t *testing.T, count int) {
+func testCounts(t *testing.T, count int, late bool) {
 	engine := NewMemory(Limits{})
 	c := chatty()
 	c.Engine = engine
@@ -87,7 +90,9 @@ func testCounts(t *testing.T, count int) {
 		}
 		m.in = true
 		all = append(all, m)
-		check(fmt.Sprintf("connection %d, of %q, came", i, name))
+		if !late || i == 15 {
+			check(fmt.Sprintf("connection %d, of %q, came", i, name))
+		}
 	}
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(all)) {
 		m, before := all[i], total()
@@ -108,9 +113,37 @@ func testCounts(t *testing.T, count int) {
 	}
 }
 
-// BenchmarkPresenceStats is a count of a room of 2,000 members, each another user: after
-// somebody came or went a walk of some 50 ns a member, else none. Nothing is
-// allocated for a member.
+// TestLongListsAreNotMade: that more members are there than may be listed is found by
+// counting, on one node and on two, and nothing is allocated for a member.
+func TestLongListsAreNotMade(t *testing.T) {
+	const members = 60
+	c := chatty()
+	c.Engine, c.MaxPresence = NewMemory(Limits{}), members-1
+	here, there := start(t, c, netpoll.Config{}), start(t, c, netpoll.Config{})
+	here.joinAll(members/2, "/r", plain)
+	there.joinAll(members/2-1, "/r", plain)
+	listed := func() (n int, err error) {
+		here.hub.Presence("r", func(all []Author, e error) { n, err = len(all), e })
+		return n, err
+	}
+	if n, err := listed(); n != members-1 || err != nil {
+		t.Fatalf("at the limit: %d, %v", n, err)
+	}
+	there.joinAll(1, "/r", plain)
+	if n, err := listed(); n != 0 || err != wire.ErrNotAvailable {
+		t.Fatalf("beyond the limit: %d, %v", n, err)
+	}
+	r := here.room("r")
+	if all, n := r.Present(members/2 - 1); all != nil || n != members/2 {
+		t.Errorf("one node lists %d and counts %d", len(all), n)
+	}
+	if n := testing.AllocsPerRun(10, func() { r.Present(members/2 - 1) }); n > 0 {
+		t.Errorf("counting allocates %v times", n)
+	}
+}
+
+// BenchmarkPresenceStats is a count of a room of 2,000 members, each another user, when
+// it was asked for before: nothing is walked.
 func BenchmarkPresenceStats(b *testing.B) {
 	const members = 2000
 	c := chatty()
@@ -124,19 +157,11 @@ func BenchmarkPresenceStats(b *testing.B) {
 		}
 		k.subscribe(b, &protocol.SubscribeRequest{Channel: "r"})
 	}
-	r := n.room("r")
-	for name, changes := range map[string]uint64{"as before": 0, "somebody came": 1} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				r.mu.Lock()
-				r.changes += changes
-				r.mu.Unlock()
-				n.hub.PresenceStats("r", func(clients, users int, err error) {
-					if clients != members || users != members || err != nil {
-						b.Fatal(clients, users, err)
-					}
-				})
+	b.ReportAllocs()
+	for b.Loop() {
+		n.hub.PresenceStats("r", func(clients, users int, err error) {
+			if clients != members || users != members || err != nil {
+				b.Fatal(clients, users, err)
 			}
 		})
 	}

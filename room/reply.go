@@ -75,6 +75,26 @@ func (s *session) hasRead(h History) {
 	s.hub.charge(&s.quota, s.payer, classRecovered, sizeOf(h.Publications))
 }
 
+// authorCost is what an author counts in a reply besides what is said of it.
+const authorCost = 128
+
+// hasSeen charges what a command has read of a presence, as hasRead does.
+func (s *session) hasSeen(all []Author) {
+	n := 0
+	for i := range all {
+		n += authorCost + len(all[i].User) + len(all[i].ConnInfo) + len(all[i].ChanInfo)
+	}
+	s.hub.charge(&s.quota, s.payer, classRecovered, n)
+}
+
+// Presence is Hub.Presence for the caller, who pays for what is read.
+func (c *Call) Presence(room string, done func([]Author, error)) {
+	c.Hub.Presence(room, func(all []Author, err error) {
+		c.s.hasSeen(all)
+		done(all, err)
+	})
+}
+
 // History reads a room's history for the caller, who pays for what is read.
 func (c *Call) History(room string, q HistoryQuery, done func(History, error)) {
 	c.Hub.History(room, q, func(h History, err error) {

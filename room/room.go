@@ -19,13 +19,12 @@ type Room struct {
 
 	subscribed sync.Once
 
-	crowd crowd // under tally.mu
-
 	mu      sync.Mutex
 	ended   bool
 	members int
-	changes uint64 // seats that were taken or left since the start
 	groups  [numKinds]*group
+	present presenceCount
+	typists typists
 	turnstile
 
 	joining []*joining            // subscriptions under way
@@ -96,7 +95,7 @@ func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
 		r.groups[k] = g
 	}
 	g.members++
-	r.changes++
+	r.countLocked(c, 1)
 	for i, sh := range g.shards {
 		if place, ok := sh.seat(c.ID()); ok {
 			return seatOf(i, place)
@@ -129,7 +128,7 @@ func (r *Room) leaveLocked(m Member) bool {
 		sh.left = append(sh.left, m.Conn.ID())
 	}
 	r.members--
-	r.changes++
+	r.countLocked(m.Conn, -1)
 	r.dropLocked(r.senders[m.Conn.ID()])
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
@@ -183,7 +182,7 @@ func (r *Room) Deliver(p Publication) {
 // went, in its place among the messages.
 func (r *Room) Noticed(n Notice) {
 	if n.Typing {
-		r.typing(n)
+		r.typing(n.Who)
 		return
 	}
 	r.mu.Lock()

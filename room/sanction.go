@@ -142,7 +142,9 @@ func (h *Hub) toldBanIP(_, e Entry) {
 	}
 	s.mu.Unlock()
 	if e.Value != nil {
-		h.soon(func() { h.remove(e.Of, h.all(func(s *session) bool { return net.Contains(addressOf(s.conn)) }), true) })
+		h.soon(func() {
+			h.remove(e.Of, h.sessionsIn(e.Of, func(s *session) bool { return net.Contains(addressOf(s.conn)) }), true)
+		})
 	}
 }
 
@@ -168,7 +170,8 @@ func (h *Hub) toldRoom(_, e Entry) {
 }
 
 // remove ends what those of the sessions that are banned have of a room, or,
-// without one, their connections; and plain ones, of which all are looked at.
+// without one, their connections; and plain ones, if that is asked for, of which all
+// in the room are looked at.
 func (h *Hub) remove(room string, some []*session, plain bool) {
 	for _, s := range some {
 		switch {

@@ -1,73 +1,80 @@
 package room
 
 import (
+	"slices"
+	"time"
+
 	"github.com/centrifugal/protocol"
 
-	"webim/netpoll"
 	"webim/room/wire"
 )
 
-// maxTyping is the most members of a room on a node that are told who types.
-// That is a write for each: it does not go through the room's log, for what is
-// in there cannot be left out for one member.
-const maxTyping = 200
+const (
+	// maxTyping is the most members of a room on a node that are told who types.
+	maxTyping = 200
+	// typingEvery is how often they are told, in one sweep for all who type.
+	typingEvery = time.Second
+	// maxTypists is how many users a sweep names at most. Nobody misses the others.
+	maxTypists = 8
+)
 
 // TypingTag is the event tag of a push that tells that its author is about to say
 // something. It has no offset and is not remembered.
 const TypingTag = "typing"
 
-// typing tells the other members that somebody types: those whose sockets take
-// all that they are sent. It is the first thing that a slow one goes without.
-func (r *Room) typing(n Notice) {
-	ids, ok := r.talkers()
-	if !ok {
+// typists are the users who have typed in a room since its members were told last.
+// Guarded by Room.mu.
+type typists struct {
+	next    time.Time // members are told nothing before
+	waiting []Author  // empty: nobody waits for next
+}
+
+// typing tells the members that somebody types: at once if they were told nothing for
+// typingEvery, else together with all who do so until then. It costs what one message
+// costs for each dialect, however many users type and however often.
+func (r *Room) typing(who Author) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := &r.typists
+	if now := time.Now(); len(t.waiting) == 0 && !now.Before(t.next) {
+		t.next = now.Add(typingEvery)
+		r.tellTypingLocked(who)
 		return
 	}
-	pub := &protocol.Publication{Data: []byte("{}"), Info: n.Who.info(), Tags: map[string]string{"event": TypingTag}}
-	var frames [numDialects]*netpoll.Frame
-	for _, id := range ids {
-		c, ok := r.s.Conn(id)
-		s := sessionOf(c)
-		if !ok || s == nil || s.client() == n.Who.Client {
-			continue
-		}
-		if info, ok := c.Info(); !ok || info.Queued > 0 {
-			continue
-		}
-		d := dialectOf(s.enc)
-		if frames[d] == nil {
-			b, err := wire.AppendPublication(nil, s.enc, r.name, pub)
-			if err != nil {
-				return
-			}
-			e := framed(d, b)
-			if frames[d], err = netpoll.NewFrame(e.op, e.data); err != nil {
-				return
-			}
-		}
-		_ = c.PushFrame(frames[d])
+	if len(t.waiting) == maxTypists || slices.ContainsFunc(t.waiting, func(a Author) bool { return a.Client == who.Client }) {
+		return
+	}
+	if t.waiting = append(t.waiting, who); len(t.waiting) == 1 {
+		r.hub.due.add(t.next, r.tellTypists)
 	}
 }
 
-// talkers are the connections of the room's members in the centrifuge dialect;
-// false: they are too many to be told.
-func (r *Room) talkers() (ids []netpoll.ID, ok bool) {
+// tellTypists tells the members who has typed meanwhile.
+func (r *Room) tellTypists() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	t := &r.typists
+	for _, who := range t.waiting {
+		r.tellTypingLocked(who)
+	}
+	*t = typists{next: time.Now().Add(typingEvery)}
+}
+
+// tellTypingLocked appends to the rooms' logs that somebody types. The author is told,
+// too, as of its messages: what is in a log cannot be left out for one member.
+func (r *Room) tellTypingLocked(who Author) {
 	if r.members > maxTyping {
-		return nil, false
+		return
 	}
-	for k, g := range r.groups {
-		if g == nil || kind(k).dialect() == plainDialect {
-			continue
+	pub := &protocol.Publication{Data: []byte("{}"), Info: who.info(), Tags: map[string]string{TagEvent: TypingTag}}
+	r.appendLocked(false, func(dialect int) encoded {
+		if dialect == plainDialect {
+			return encoded{}
 		}
-		for _, sh := range g.shards {
-			for _, p := range sh.places {
-				if p.id != 0 {
-					ids = append(ids, p.id)
-				}
-			}
+		b, err := wire.AppendPublication(nil, encodingOf(dialect), r.name, pub)
+		if err != nil {
+			return encoded{}
 		}
-	}
-	return ids, true
+		return framed(dialect, b)
+	})
 }

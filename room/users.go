@@ -1,9 +1,11 @@
 package room
 
 import (
+	"iter"
 	"slices"
 	"sync"
 
+	"webim/netpoll"
 	"webim/room/wire"
 )
 
@@ -121,6 +123,45 @@ func (h *Hub) all(test func(*session) bool) (all []*session) {
 	h.users.mu.RLock()
 	defer h.users.mu.RUnlock()
 	return slices.DeleteFunc(all, func(s *session) bool { return s.place != enrolled })
+}
+
+// sessionsIn lists the sessions of a room, those that are joining it too, that pass a
+// test; without a room it is all. It walks the room only, so an owner of a room, who
+// may be anybody, can make the server do it.
+func (h *Hub) sessionsIn(room string, test func(*session) bool) (some []*session) {
+	if room == "" {
+		return h.all(test)
+	}
+	for c := range h.conns(room, func(k kind) bool { return k.dialect() != plainDialect }) {
+		if s := sessionOf(c); s != nil && test(s) {
+			some = append(some, s)
+		}
+	}
+	return some
+}
+
+// conns are the connections that are in a room or are joining it, at one moment, of
+// those kinds that are selected.
+func (h *Hub) conns(room string, selects func(kind) bool) iter.Seq[netpoll.Conn] {
+	return func(yield func(netpoll.Conn) bool) {
+		r := h.existing(room)
+		if r == nil {
+			return
+		}
+		r.mu.Lock()
+		ids := r.appendIDsLocked(nil, selects)
+		for _, j := range r.joining {
+			if selects(j.kind) {
+				ids = append(ids, j.s.conn.ID())
+			}
+		}
+		r.mu.Unlock()
+		for _, id := range ids {
+			if c, ok := r.s.Conn(id); ok && !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // targets lists the sessions that an order is for.

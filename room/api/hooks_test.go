@@ -352,7 +352,7 @@ func TestHookDisconnect(t *testing.T) {
 
 // clientOf is the id of the only one in the room r.
 func clientOf(n *node) (id string) {
-	n.hub.Engine().Members("r", func(all []room.Author, _ error) { id = all[0].Client })
+	n.hub.Engine().Members("r", 10, func(all []room.Author, _ error) { id = all[0].Client })
 	return id
 }
 

@@ -69,7 +69,7 @@
 //	edit         {room, offset, data}              {offset} of the event
 //	delete       {room, offset}                    {}    of what is forgotten already, too, as long as an edit of it is not
 //	react        {room, offset, emoji, remove?}    {}
-//	typing       {room}                            {}
+//	typing       {room}                            {}    members are told at most once a second, of up to 8 who type; in rooms of over 200 not at all
 //	mark         {room, read?, delivered?}         {read, delivered}
 //	             Marks only grow, as long as the room's epoch lasts, and not beyond what was said; 2000 of a user.
 //	             In rooms with a roster of up to 100 others see them, as events.
@@ -161,11 +161,10 @@
 //	bob → edit {"room":"lobby","offset":2,"data":{"text":"again"}}
 //	← error 444
 //
-// Somebody is about to say something; who does is not told:
+// Somebody is about to say something; the author is told, too:
 //
 //	bob → typing {"room":"lobby"}
-//	alice ! lobby: bob {} event=typing
-//	carol ! lobby: bob {} event=typing
+//	! bob {} event=typing
 //	← {}
 //
 // Rooms of one's own:

@@ -176,7 +176,7 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 		call.Done(nil, err)
 		return
 	}
-	call.Hub.Presence(q.Room, func(here []room.Author, err error) {
+	call.Presence(q.Room, func(here []room.Author, err error) {
 		if err != nil && err != wire.ErrNotAvailable { // too many, or not offered: then the roster alone
 			call.Done(nil, err)
 			return

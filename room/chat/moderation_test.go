@@ -220,7 +220,7 @@ func TestRoomBanOfWhoJoins(t *testing.T) {
 		p.tryJoin(name)
 		wg.Wait()
 		eventually(t, "nobody is in "+name, func() (gone bool) {
-			h.hub.Engine().Members(name, func(all []room.Author, _ error) { gone = len(all) == 0 })
+			h.hub.Engine().Members(name, 10, func(all []room.Author, _ error) { gone = len(all) == 0 })
 			return gone
 		})
 	}

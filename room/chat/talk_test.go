@@ -168,20 +168,20 @@ func TestReactions(t *testing.T) {
 	}
 }
 
-// TestTyping reaches the others, in both encodings, and is nowhere remembered.
+// TestTyping reaches the members, in both encodings, and is nowhere remembered.
 func TestTyping(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob, carol := h.come("alice"), h.comeAs(wire.Protobuf, "bob"), h.come("carol")
 	for _, p := range []*person{alice, bob} {
 		p.join("lobby")
 	}
-	alice.must("typing", `{"room":"lobby"}`)
-	bob.expect(`lobby: alice {} event=typing`)
-	bob.must("typing", `{"room":"lobby"}`)
-	alice.expect(`lobby: bob {} event=typing`)
-	carol.must("typing", `{"room":"lobby"}`) // she may send there without being in
-	alice.expect(`lobby: carol {} event=typing`)
+	for _, p := range []*person{alice, bob, carol} { // carol may send there without being in
+		p.must("typing", `{"room":"lobby"}`)
+		alice.expect(`lobby: ` + p.name + ` {} event=typing`)
+		bob.expect(`lobby: ` + p.name + ` {} event=typing`)
+	}
 	bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
+	bob.expect(`lobby: 1 bob {"text":"x"}`)
 	alice.expect(`lobby: 1 bob {"text":"x"}`)
 	if got := h.texts("lobby"); len(got) != 1 {
 		t.Errorf("remembered: %q", got)

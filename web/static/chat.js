@@ -38,6 +38,8 @@ export class Chat extends EventTarget {
   retryAt = 0;
   /** the user's id; '' until it is known */
   user = '';
+  /** the client id of the connection, another one after each connect; '' until it is known */
+  client = '';
   /** the token with which a guest is the same guest again; the page may keep it */
   token = '';
   #client;
@@ -185,6 +187,7 @@ export class Chat extends EventTarget {
   }
 
   #connected(c) {
+    this.client = c.client;
     if (c.data?.token) {
       this.token = c.data.token;
       this.user = c.data.user;

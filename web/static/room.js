@@ -214,7 +214,7 @@ export class Room extends EventTarget {
   }
 
   #types(info) {
-    if (!info || info.user === this.#chat.user && info.user) return;
+    if (!info || info.client === this.#chat.client || info.user === this.#chat.user && info.user) return;
     const key = info.user || info.client;
     this.typing.set(key, nameOf(info));
     clearTimeout(this.#timers.get(key));

@@ -1,0 +1,78 @@
+package room
+
+import (
+	"testing"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/wire"
+)
+
+// TestRoomsAreWalkedAlone: what the owner of a room can order looks at connections of
+// that room only, in both dialects, and at those that are joining it.
+func TestRoomsAreWalkedAlone(t *testing.T) {
+	n := start(t, chatty(), netpoll.Config{})
+	here, other := n.talk(wire.JSON), n.talk(wire.Protobuf)
+	here.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
+	n.joinAll(2, "/r", plain)
+	n.joinAll(20, "/s", plain)
+	looked := func(selects func(kind) bool) (k int) {
+		for c := range n.hub.conns("r", selects) {
+			if k++; !c.Exists() {
+				t.Error("a connection that is not there")
+			}
+		}
+		return k
+	}
+	any := func(*session) bool { return true }
+	if k := looked(func(k kind) bool { return k.dialect() == plainDialect }); k != 2 {
+		t.Errorf("%d plain connections are looked at, not 2", k)
+	}
+	if k := len(n.hub.sessionsIn("r", any)); k != 1 {
+		t.Errorf("%d sessions are looked at, not 1", k)
+	}
+	s := n.hub.sessionsIn("s", any)[0] // the other one is joining now
+	r := n.room("r")
+	r.mu.Lock()
+	r.joining = []*joining{{s: s, kind: kindOf(protobufDialect, s.conn.Variant(), false)}}
+	r.mu.Unlock()
+	if k := looked(anyKind); k != 4 {
+		t.Errorf("%d connections are looked at, not 4", k)
+	}
+	r.mu.Lock()
+	r.joining = nil
+	r.mu.Unlock()
+	if k := len(n.hub.sessionsIn("", any)); k != 2 {
+		t.Errorf("%d sessions are looked at everywhere, not 2", k)
+	}
+}
+
+// TestBanByAddressInARoom ends the memberships of that room, and nothing else.
+func TestBanByAddressInARoom(t *testing.T) {
+	n := start(t, chatty(), netpoll.Config{})
+	here, other := n.talk(wire.JSON), n.talk(wire.Protobuf)
+	for _, room := range []string{"r", "s"} {
+		here.subscribe(t, &protocol.SubscribeRequest{Channel: room})
+	}
+	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
+	plainHere, plainOther := n.join("/r", noDeflate), n.join("/s", noDeflate)
+	sanctioned(t, n.hub.Impose, Sanction{Table: TableBanIP, Room: "r", Who: "127.0.0.0/8"})
+	if p := here.push(t); p.Channel != "r" || p.Unsubscribe == nil {
+		t.Errorf("in the room: %v", p)
+	}
+	if op, data, err := plainHere.read(); err != nil || op != ws.OpClose {
+		t.Errorf("in the plain room: %v %q %v", op, data, err)
+	}
+	if err := n.say("s", "still"); err != nil {
+		t.Fatal(err)
+	}
+	plainOther.expect(t, ws.OpText, "still")
+	for _, k := range []*talker{here, other} {
+		if p := k.push(t); p.Channel != "s" || p.Pub == nil {
+			t.Errorf("in the other room: %v", p)
+		}
+	}
+}
