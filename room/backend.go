@@ -272,7 +272,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 		s.hub.soon(func() {
 			switch err := s.stands(wish, err); {
 			case err == ErrNoAnswer:
-				if err := s.subscribeByRights(id, r, opts); err != nil {
+				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, opts, false)); err != nil {
 					s.fail(id, err)
 				}
 			case err != nil:
@@ -294,7 +294,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 // says instead; without an answer the rights say it.
 func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 	what := Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
-	s.judgeBy(what, func() error { return s.may(ActSend, what.Room, s.hub.cfg.options(what.Room)) }, func(what Saying, err error) {
+	s.judgeBy(what, func() error { return s.rights(ActSend, what.Room) }, func(what Saying, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return

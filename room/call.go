@@ -2,12 +2,12 @@ package room
 
 import (
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/centrifugal/protocol"
 
 	"webim/room/budget"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -46,16 +46,24 @@ func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.
 // MayEverywhere judges an action that is bound to no room: what a token's role
 // in all rooms permits.
 func (c *Call) MayEverywhere(a Action) error {
-	if !c.Hub.AllowsEverywhere(c.s.who.Load(), a) {
-		return c.Hub.denied()
+	if v := c.everywhere(a); v.Outcome != policy.Allow {
+		return c.Hub.refusal(v)
 	}
 	return nil
 }
 
-// Banned tells whether the caller may not be in a room, for who it is; wherever it
-// comes from.
-func (c *Call) Banned(room string) bool {
-	return c.Hub.isBanned(room, c.s.who.Load(), netip.Addr{})
+func (c *Call) everywhere(a Action) Verdict {
+	return c.Hub.decide(c.s.subject(), a, "", noOptions, policy.Membership{}, false)
+}
+
+// MayAs judges an action as if the caller were in the room, with an entry of its
+// roster.
+func (c *Call) MayAs(a Action, room string, r Roster) error {
+	v := c.Hub.decide(c.s.subject(), a, room, c.Hub.cfg.options(room), policy.Membership{In: true, Roles: r.Roles()}, true)
+	if v.Outcome == policy.Deny {
+		return c.Hub.refusal(v)
+	}
+	return nil
 }
 
 // Struck tells whether a ban takes the caller off a room's roster: by name, there.
@@ -64,30 +72,30 @@ func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.who.Loa
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until
 // when: zero: until that is lifted.
 func (c *Call) Muted(room string) (until time.Time, is bool) {
-	return c.Hub.isMuted(room, c.s.who.Load())
+	m := policy.Membership{In: true}
+	v := c.Hub.decide(c.s.subject(), ActSpeak, room, c.Hub.cfg.options(room), m, false)
+	return v.Until, errors.Is(v.Err, wire.ErrMuted)
 }
 
 // Manages reports whether the caller may change a room itself, or, without one, all.
 func (c *Call) Manages(room string) bool {
 	if room == "" {
-		return c.Hub.AllowsEverywhere(c.s.who.Load(), ActManage)
+		return c.everywhere(ActManage).Outcome == policy.Allow
 	}
 	return c.Can(ActManage, room)
 }
 
-// Can is May for what is only to be known: a refusal is not counted. What the
-// backend will say is not known: it may be.
+// Can is May for what is only to be known: a refusal is not counted, and a mute or a
+// lock is no lack of a right. What the backend will say is not known: it may be.
 func (c *Call) Can(a Action, room string) bool {
-	if a == ActSend && c.Hub.asks(HookPublish, room) {
-		return !isPrivate(room) || c.s.admitted(a, room)
-	}
-	return c.s.allowed(a, room)
+	v := c.s.decide(a, room, c.Hub.cfg.options(room), true)
+	return v.Outcome != policy.Deny || errors.Is(v.Err, wire.ErrMuted) || errors.Is(v.Err, wire.ErrLocked)
 }
 
-// Allows reports whether the caller could do something in a room as a member of
-// it, by the rights alone.
-func (c *Call) Allows(a Action, room string) bool {
-	return c.Hub.allows(c.s.who.Load(), RoleMember, a, room, c.Hub.cfg.options(room))
+// CanSpeak tells whether the caller may say something in a room now: Can with what
+// mutes and the room's lock have against it.
+func (c *Call) CanSpeak(room string) bool {
+	return c.s.decide(ActSend, room, c.Hub.cfg.options(room), true).Outcome != policy.Deny
 }
 
 // In reports whether the connection is in a room now.
@@ -145,17 +153,16 @@ func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done fu
 
 // judge judges what the caller wants to say; then gets what to say.
 func (c *Call) judge(a Action, what Saying, then func(Saying, error)) {
-	rights := func() error { return c.May(a, what.Room) }
-	if !c.Hub.asks(HookPublish, what.Room) {
-		then(what, rights())
+	v := c.s.decide(a, what.Room, c.Hub.cfg.options(what.Room), true)
+	if v.Outcome != policy.AskBackend {
+		var err error
+		if v.Outcome == policy.Deny {
+			err = c.Hub.refusal(v)
+		}
+		then(what, err)
 		return
 	}
-	if a != ActSend || isPrivate(what.Room) && !c.s.admitted(a, what.Room) { // the backend stands for the right to send, and no other
-		if err := rights(); err != nil {
-			then(what, err)
-			return
-		}
-	}
+	rights := func() error { return c.s.rights(a, what.Room) }
 	c.s.judgeBy(what, rights, then)
 }
 
@@ -163,17 +170,10 @@ func (c *Call) judge(a Action, what Saying, then func(Saying, error)) {
 // an error for Done. It may be called from any goroutine.
 func (c *Call) Publish(what Saying, done func(Position, error)) { c.s.say(what, done) }
 
-// MayTalk judges what a mute or the room's settings have against the caller, who
-// may send there by the rights: nil, or an error for Done.
-func (c *Call) MayTalk(room string) error {
-	_, err := c.s.mayTalk(Saying{Room: room, Event: true})
-	return err
-}
-
 // Audit leaves a line in the audit log of what the caller did.
 func (c *Call) Audit(a Audit) {
 	a.By = c.s.who.Load().User
-	c.Hub.Audited(a)
+	c.Hub.Audited(a, c.s.payer)
 }
 
 // Typing tells the others in a room that the caller is about to say something.

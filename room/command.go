@@ -5,6 +5,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -80,14 +81,18 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 
 func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.hub.cfg.options(r.Channel)
-	if r.Channel[0] == nameMark && !s.admitted(ActJoin, r.Channel) {
-		return s.hub.denied()
+	if r.Token == "" {
+		v := s.mayJoin(r.Channel, opts, true)
+		switch v.Outcome {
+		case policy.Deny:
+			return s.hub.refusal(v)
+		case policy.AskBackend:
+			return s.subscribeBy(id, r, opts)
+		}
+		return s.subscribeByRights(id, r, opts, v)
 	}
-	switch {
-	case r.Token == "" && s.hub.asks(HookSubscribe, r.Channel):
-		return s.subscribeBy(id, r, opts)
-	case r.Token == "":
-		return s.subscribeByRights(id, r, opts)
+	if v := s.hub.decide(s.subject(), ActJoin, r.Channel, opts, policy.Membership{Ticket: true}, false); v.Outcome != policy.Allow {
+		return s.hub.refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
@@ -106,18 +111,28 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	return nil
 }
 
-// subscribeByRights judges a subscribe command by the rights and, in a private
-// room, by the roster.
-func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *Options) error {
-	for _, a := range []Action{ActJoin, ActRead} {
-		if err := s.may(a, r.Channel, opts); err != nil {
-			return err
-		}
+// mayJoin judges whether the session may join a room, and read there.
+func (s *session) mayJoin(room string, opts *Options, ask bool) Verdict {
+	v := s.decide(ActJoin, room, opts, ask)
+	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
+		return v
+	}
+	if read := s.decide(ActRead, room, opts, false); read.Outcome == policy.Deny {
+		return read
+	}
+	return v
+}
+
+// subscribeByRights makes the subscription that a verdict of the rights allows or, in a
+// private room, the roster.
+func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *Options, v Verdict) error {
+	if v.Outcome == policy.Deny {
+		return s.hub.refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	if !IsRoster(r.Channel) {
+	if v.Outcome == policy.Allow && !IsRoster(r.Channel) {
 		s.join(id, r, opts, nil, 0)
 		return nil
 	}
@@ -159,7 +174,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 		w.since, w.strict = &Position{r.Epoch, r.Offset}, r.Flag&flagRejectUnrecovered != 0
 	}
 	if t != nil {
-		w.info, w.expires, w.grants, w.id = t.Info, t.Expires, t.Grants, t.ID
+		w.info, w.expires, w.grants, w.id, w.issued = t.Info, t.Expires, t.Grants, t.ID, t.IssuedAt
 	}
 	s.subscribe(w, func(got subscribed, err error) {
 		res := got.result(w.placed, r.Recover, s.enc)
@@ -206,15 +221,12 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	if isPrivate(r.Channel) && !s.admitted(ActSend, r.Channel) {
-		return s.hub.denied()
-	}
-	if s.hub.asks(HookPublish, r.Channel) {
+	switch v := s.decide(ActSend, r.Channel, s.hub.cfg.options(r.Channel), true); v.Outcome {
+	case policy.Deny:
+		return s.hub.refusal(v)
+	case policy.AskBackend:
 		s.publishBy(id, r)
 		return nil
-	}
-	if err := s.may(ActSend, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
-		return err
 	}
 	s.publish(id, Saying{Room: r.Channel, Data: r.Data})
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -191,7 +192,7 @@ func (k *connecting) join() {
 		return
 	}
 	k.carries = s.newReply()
-	if s.hub.isBanned("", k.who, addressOf(s.conn)) {
+	if s.hub.mayBe(k.who, addressOf(s.conn), "") != nil {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
@@ -242,7 +243,8 @@ func (k *connecting) enlist() error {
 func (h *Hub) channels(who *identity, addr netip.Addr) []token.Channel {
 	all := who.Channels
 	shut := func(c token.Channel) bool {
-		return h.isBanned(c.Name, who, addr) || c.Name[0] == nameMark && !owns(who.User, c.Name)
+		v := h.decide(h.subject(who, addr), ActJoin, c.Name, noOptions, policy.Membership{Ticket: true}, false)
+		return v.Outcome != policy.Allow
 	}
 	if slices.ContainsFunc(all, shut) {
 		all = slices.DeleteFunc(slices.Clone(all), shut)

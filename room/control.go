@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -85,7 +86,7 @@ func (h *Hub) Ordered(o Order) error {
 }
 
 func (o *Order) spares(who *identity) bool {
-	return o.To.Spare && rolesOf(who, o.Room)&RoleAdmin != 0
+	return o.To.Spare && policy.RolesOf(who, o.Room)&RoleAdmin != 0
 }
 
 // orderedPlain is Ordered for plain connections, which can only be sent away: who
@@ -159,8 +160,8 @@ func (s *session) ordered(o Order) {
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
 	}
-	if o.Room[0] == nameMark && !owns(s.who.Load().User, o.Room) {
-		return // whatever a backend wants, it is between those whom its name has
+	if v := s.hub.decide(s.subject(), ActJoin, o.Room, opts, policy.Membership{Ticket: true}, false); v.Outcome != policy.Allow {
+		return // whatever a backend wants: a # room is between those whom its name has, and a ban holds
 	}
 	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
 	s.subscribe(w, func(got subscribed, err error) {

@@ -213,7 +213,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
-		if s.notBanned("") != nil { // bans bind whom the new token does not call an admin
+		if s.mayBe("") != nil { // bans bind whom the new token does not call an admin
 			s.fail(id, wire.DisconnectBanned)
 			return
 		}
@@ -247,11 +247,18 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 			err = invalid
 		case t.User != s.who.Load().User || t.Client != "" && t.Client != s.client() || t.Channel != room:
 			err = wire.DisconnectInvalidToken
-		case h.cfg.Revoked != nil && h.cfg.Revoked.Check(t.User, t.ID, t.IssuedAt):
+		case h.ticketRevoked(t.User, t.ID, t.IssuedAt):
 			err = invalid
 		}
 		done(t, err)
 	})
+}
+
+// ticketRevoked reports whether the token of a subscription was revoked. It is asked
+// when the token is judged, and again when the subscription is noted: a revocation
+// between the two would find neither.
+func (h *Hub) ticketRevoked(user, id string, issued time.Time) bool {
+	return h.cfg.Revoked != nil && (id != "" || !issued.IsZero()) && h.cfg.Revoked.Check(user, id, issued)
 }
 
 // onSubRefresh takes a new token for a subscription.
@@ -282,12 +289,15 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	w := &wanted{info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID}
+	w := &wanted{info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID, issued: t.IssuedAt}
 	if old := s.subs[i].token; old != nil {
 		w.roles = old.roles
 	}
 	s.subs[i].token = newSubToken(w)
 	s.mu.Unlock()
+	if s.hub.ticketRevoked(t.User, t.ID, t.IssuedAt) { // since it was judged
+		s.expelled(room)
+	}
 	s.lookBy(s.hub.dueAt(t.Expires, false))
 	return true
 }

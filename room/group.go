@@ -102,10 +102,10 @@ func (p Publication) encode(room string, dialect int) encoded {
 }
 
 // plain is what plain clients get: what a plain client said as it was, and of
-// JSON data its text. Of the server's events they could make nothing, but that
-// the text of an edit is the new one.
+// JSON data its text. Of the server's events they could make nothing; an edit would
+// be one more message to them.
 func (p Publication) plain() encoded {
-	if event := p.Tags[TagEvent]; event != "" && event != EventEdit {
+	if p.Tags[TagEvent] != "" {
 		return encoded{}
 	}
 	if p.Op != OpJSON {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -26,7 +27,7 @@ type Guests struct {
 const (
 	// guestPrefix begins a guest's user id, and that of nobody else: a token of
 	// the application's with such a user is not good.
-	guestPrefix = "guest:"
+	guestPrefix = policy.GuestPrefix
 	// guestTime is how long a guest's token is good.
 	guestTime = 30 * 24 * time.Hour
 	guestKey  = "webim-guest"
@@ -43,10 +44,6 @@ func NewGuests(secret []byte) (*Guests, error) {
 	s, err := token.NewSigner(k)
 	return &Guests{s, v}, err
 }
-
-// IsGuest reports whether a user is a guest: an anonymous connection that said a
-// name.
-func IsGuest(user string) bool { return strings.HasPrefix(user, guestPrefix) }
 
 // welcome makes a guest of who says a name in the data of connect. Nil without
 // an error: it says none.
@@ -81,15 +78,15 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 func (h *Hub) takesTokens() bool { return h.cfg.Tokens != nil || h.cfg.Guests != nil }
 
 // Identify judges a connection token, as connecting with it would: it must be
-// good, not revoked, and its user not banned. done may be called later, from any
-// goroutine.
-func (h *Hub) Identify(text string, done func(*token.Identity, error)) {
+// good, not revoked, and neither its user nor the address banned. done may be called
+// later, from any goroutine.
+func (h *Hub) Identify(text string, addr netip.Addr, done func(*token.Identity, error)) {
 	if !h.takesTokens() {
 		done(nil, token.ErrInvalid)
 		return
 	}
 	h.verify(text, func(who *token.Identity, err error) {
-		if err = h.judge(who, err); err == nil && h.isBanned("", who, netip.Addr{}) {
+		if err = h.judge(who, err); err == nil && h.mayBe(who, addr, "") != nil {
 			err = wire.DisconnectBanned
 		}
 		done(who, err)

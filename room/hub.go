@@ -48,6 +48,7 @@ type Hub struct {
 	counters counters
 	refusals refusals
 	internal internalErrors
+	audits   auditShares
 	replies  *budget.Pool // bytes that replies under way take, by payer
 
 	deliveries deliveries

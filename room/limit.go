@@ -124,9 +124,3 @@ type counters struct {
 	cut, denials, overUser atomic.Int64
 	overShare              atomic.Int64 // of the State, or of the rooms
 }
-
-// denied counts a refusal by the rights.
-func (h *Hub) denied() error {
-	h.counters.denials.Add(1)
-	return wire.ErrPermissionDenied
-}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"webim/room/budget"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -103,7 +104,7 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 			done(err)
 			return
 		}
-		h.moderated(Audit{Action: actionOf[s.Table][0], By: s.By, Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Table != TableBanIP, by)
+		h.moderated(Audit{Action: actionOf[s.Table][0], By: s.By, Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Payer, s.Table != TableBanIP, by)
 		if s.Table == TableBan && s.Room != "" && s.Over {
 			h.strike(s.Room, s.Who)
 		}
@@ -122,7 +123,7 @@ func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), do
 		switch {
 		case err != nil:
 			done(StateError(err))
-		case reachOf(e) == all:
+		case reachOf(e) == policy.All:
 			done(wire.Explain(wire.ErrPermissionDenied, "permission denied: an admin has imposed what stands"))
 		default:
 			do(e.Version, func(err error) {
@@ -152,7 +153,7 @@ func (h *Hub) Lift(s Sanction, by *Author, done func(error)) {
 			done(err)
 			return
 		}
-		h.moderated(Audit{Action: actionOf[s.Table][1], By: s.By, Room: s.Room, Target: s.Who}, s.Table != TableBanIP, by)
+		h.moderated(Audit{Action: actionOf[s.Table][1], By: s.By, Room: s.Room, Target: s.Who}, s.Payer, s.Table != TableBanIP, by)
 		done(nil)
 	})
 }
@@ -171,7 +172,7 @@ func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
 	}
 	h.Command(o, func(err error) {
 		if err == nil {
-			h.moderated(Audit{Action: "kick", By: s.By, Room: s.Room, Target: s.Who, Reason: s.Reason}, true, by)
+			h.moderated(Audit{Action: "kick", By: s.By, Room: s.Room, Target: s.Who, Reason: s.Reason}, s.Payer, true, by)
 		}
 		done(err)
 	})
@@ -209,36 +210,10 @@ func StateError(err error) error {
 	return wire.Internal(err)
 }
 
-// Audit is a line of the audit log: what somebody did to somebody else.
-type Audit struct {
-	Action string
-	By     string // the user, or "key NAME" of a backend
-	Room   string // "": everywhere
-	Target string // user, network, or a message's offset
-	Until  time.Time
-	Reason string
-}
-
-// Audited leaves a line in the audit log.
-func (h *Hub) Audited(a Audit) {
-	log := h.cfg.Audit
-	if log == nil {
-		return
-	}
-	attrs := []any{"action", a.Action, "by", a.By, "room", a.Room, "target", a.Target}
-	if !a.Until.IsZero() {
-		attrs = append(attrs, "until", a.Until.UTC().Format(time.RFC3339))
-	}
-	if a.Reason != "" {
-		attrs = append(attrs, "reason", a.Reason)
-	}
-	log.Info("audit", attrs...)
-}
-
 // moderated leaves the line and, in a room, the event; of networks the room is
 // told nothing.
-func (h *Hub) moderated(a Audit, tell bool, by *Author) {
-	h.Audited(a)
+func (h *Hub) moderated(a Audit, payer budget.Owner, tell bool, by *Author) {
+	h.Audited(a, payer)
 	if a.Room == "" || !tell {
 		return
 	}

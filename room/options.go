@@ -64,6 +64,19 @@ type Pattern struct {
 // matches nothing.
 type Patterns []Pattern
 
+// Allow tells whether any room of the patterns lets one of the roles do
+// anything.
+func (ps Patterns) Allow(held Roles) bool {
+	for i := range ps {
+		for a := range ps[i].Options.Rights {
+			if ps[i].Options.Rights.Allows(held, Action(a)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Options implements Config.Options.
 func (ps Patterns) Options(room string) *Options {
 	for i := range ps {

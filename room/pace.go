@@ -70,35 +70,16 @@ func (t *talkers) forget(k whoWhere, one spoken) {
 	}
 }
 
-// mayTalk judges what mutes and the room's settings have against somebody who may
-// send there by the rights; moderates: it may mute others. client, which only slow
-// mode asks for, tells those apart who have no name. undo, if it is not nil, is to
-// be called when the message is not said after all.
-func (h *Hub) mayTalk(what Saying, who *identity, client func() string, moderates func() bool) (undo func(), err error) {
-	if until, is := h.isMuted(what.Room, who); is {
-		text := "you are muted here"
-		if !until.IsZero() {
-			text += " until " + until.UTC().Format(time.RFC3339)
-		}
-		return nil, wire.Explain(wire.ErrMuted, text)
-	}
-	p, special := h.sanctions.paceOf(what.Room)
-	switch {
-	case !special || moderates():
+// slowDown counts a message that the judge lets pass once in a while; client, which is
+// asked only then, tells those apart who have no name. undo, if it is not nil, is to be
+// called when the message is not said after all.
+func (h *Hub) slowDown(v Verdict, what Saying, who *identity, client func() string) (undo func(), err error) {
+	if v.Slow == 0 || what.Event {
 		return nil, nil
-	case p.locked:
-		return nil, wire.Explain(wire.ErrLocked, "the room is locked")
-	case p.slow > 0 && !what.Event:
-		name := who.User
-		if name == "" {
-			name = "\x00" + client() // no user is called so
-		}
-		return h.talkers.pass(whoWhere{what.Room, name}, p.slow, what.Key)
 	}
-	return nil, nil
-}
-
-// mayTalk judges a session's message, or another saying, in a room.
-func (s *session) mayTalk(what Saying) (undo func(), err error) {
-	return s.hub.mayTalk(what, s.who.Load(), s.client, func() bool { return s.allowed(ActMute, what.Room) })
+	name := who.User
+	if name == "" {
+		name = "\x00" + client() // no user is called so
+	}
+	return h.talkers.pass(whoWhere{what.Room, name}, v.Slow, what.Key)
 }

@@ -23,12 +23,16 @@ type RoomSize struct {
 	Unswept int64 // bytes published that its slowest shard has not taken
 }
 
-// Largest are the n rooms with the most members, the largest first.
-func (h *Hub) Largest(n int) []RoomSize {
+// Largest are the n rooms with the most members, the largest first, of those that are
+// to be shown; nil: all.
+func (h *Hub) Largest(n int, shown func(room string) bool) []RoomSize {
 	most := ranking[RoomSize]{n: n, order: func(a, b RoomSize) int {
 		return cmp.Or(cmp.Compare(b.Members, a.Members), strings.Compare(a.Name, b.Name))
 	}}
 	for r := range h.eachRoom() {
+		if shown != nil && !shown(r.name) {
+			continue
+		}
 		r.mu.Lock()
 		size := RoomSize{r.name, r.members, int64(r.unsweptLocked())}
 		r.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -90,15 +91,17 @@ func (h *Hub) bearer(text string) (who *identity, status int, why string) {
 
 // judgePlain is an HTTP status and why, or 0.
 func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status int, why string) {
-	if !h.Allows(who, ActJoin, room) || !h.Allows(who, ActRead, room) {
-		_ = h.denied()
-		return http.StatusForbidden, "this room is not open to you"
-	}
-	if h.asks(HookSubscribe, room) || who == anonymous && h.asks(HookConnect, "") {
-		return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
-	}
-	if h.isBanned(room, who, addr) {
-		return http.StatusForbidden, "you are banned"
+	for _, a := range [2]Action{ActJoin, ActRead} {
+		v := h.decide(h.subject(who, addr), a, room, h.cfg.options(room), policy.Membership{}, true)
+		switch {
+		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && who == anonymous && h.asks(HookConnect, ""):
+			return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
+		case v.Outcome == policy.Allow:
+		case errors.Is(h.refusal(v), wire.ErrBanned):
+			return http.StatusForbidden, "you are banned"
+		default:
+			return http.StatusForbidden, "this room is not open to you"
+		}
 	}
 	if who.User != "" && h.isFull(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
@@ -138,7 +141,7 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 	}
 	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {
 		c.Close(ws.StatusCode(1013), err.Error())
-	} else if h.isBanned(room, bearerOf(c), addressOf(c)) {
+	} else if h.mayBe(bearerOf(c), addressOf(c), room) != nil {
 		c.Close(wireStatus(wire.DisconnectBanned), wire.DisconnectBanned.Text())
 	} else if named && h.revoked(p.who) { // since the handshake: see enrol
 		c.Close(wireStatus(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
@@ -150,8 +153,9 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 // too fast, is lost: the dialect has no way to say so.
 func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	who := bearerOf(m.Conn)
-	if h.asks(HookPublish, m.Room.name) || !h.allows(who, RoleMember, ActSend, m.Room.name, m.Room.opts) {
-		_ = h.denied()
+	v := h.decide(h.subject(who, h.whence(m.Conn)), ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
+	if v.Outcome != policy.Allow {
+		_ = h.refusal(v)
 		h.plainFits(m, h.plainConnOf(m.Conn, classOther), classOther)
 		return
 	}
@@ -171,7 +175,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	if p != nil {
 		msg.Payer = p.payer
 	}
-	undo, ok := h.plainPasses(m, who, p, msg)
+	undo, ok := h.plainPasses(m, who, p, msg, v)
 	if !ok {
 		r.entered(n)
 		return
@@ -219,10 +223,10 @@ func (h *Hub) plainAllowed(m Member, err error) bool {
 	return err == nil
 }
 
-// plainPasses judges a message by the rates, by its text and by what mutes and the
-// room's settings have against it: the cheap things first, and what counts only
-// when the message will not come again. undo is mayTalk's.
-func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message) (undo func(), ok bool) {
+// plainPasses judges a message by the rates, by its text and by slow mode: the cheap
+// things first, and what counts only when the message will not come again. undo is
+// slowDown's.
+func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message, v Verdict) (undo func(), ok bool) {
 	if !h.plainFits(m, p, classSend) || h.checkSize(m.Room.opts, msg) != nil || msg.Op == ws.OpText && h.cfg.Text.check(msg.Data) != nil {
 		return nil, false
 	}
@@ -230,8 +234,7 @@ func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message) (u
 	if p != nil && !h.plainAllowed(m, h.affordFanout(&p.quota, p.payer, r, msg)) {
 		return nil, false
 	}
-	moderates := func() bool { return h.allows(who, RoleMember, ActMute, r.name, r.opts) }
 	client := func() string { return authorOf(m.Conn).Client }
-	undo, err := h.mayTalk(Saying{Room: r.name}, who, client, moderates)
+	undo, err := h.slowDown(v, Saying{Room: r.name}, who, client)
 	return undo, err == nil
 }

@@ -1,226 +1,220 @@
 package room
 
 import (
-	"strings"
+	"net/netip"
+	"time"
 
+	"webim/netpoll"
+	"webim/room/policy"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
-// An Action is something that a connection may do in a room.
-type Action uint8
+// The vocabulary of rights is that of package policy, which judges them.
+type (
+	Action  = policy.Action
+	Roles   = policy.Roles
+	Rights  = policy.Rights
+	Verdict = policy.Verdict
+)
 
-// The actions. Subscribing takes ActJoin and ActRead; what is recovered with it
-// is part of that.
+// The actions.
 const (
-	ActJoin      Action = iota // be a member
-	ActRead                    // get what is said
-	ActHistory                 // ask for what was said
-	ActPresence                // ask who is there
-	ActSend                    // say something
-	ActTyping                  // tell that one is about to
-	ActEditOwn                 // change what one said
-	ActDeleteOwn               // take back what one said
-	ActDeleteAny               // take back what others said
-	ActMute                    // keep a user from saying anything
-	ActKick                    // send a user out of the room
-	ActBan                     // keep a user out of the room
-	ActManage                  // change the room itself
-	numActions
+	ActJoin      = policy.ActJoin
+	ActRead      = policy.ActRead
+	ActHistory   = policy.ActHistory
+	ActPresence  = policy.ActPresence
+	ActSend      = policy.ActSend
+	ActTyping    = policy.ActTyping
+	ActEditOwn   = policy.ActEditOwn
+	ActDeleteOwn = policy.ActDeleteOwn
+	ActDeleteAny = policy.ActDeleteAny
+	ActMute      = policy.ActMute
+	ActKick      = policy.ActKick
+	ActBan       = policy.ActBan
+	ActManage    = policy.ActManage
+
+	ActBe     = policy.ActBe
+	ActSpeak  = policy.ActSpeak
+	ActReact  = policy.ActReact
+	ActTitle  = policy.ActTitle
+	ActInvite = policy.ActInvite
+	ActWatch  = policy.ActWatch
 )
 
-// actionNames are the actions as configurations name them.
-var actionNames = [numActions]string{"join", "read", "history", "presence", "send", "typing",
-	"edit_own", "delete_own", "delete_any", "mute", "kick", "ban", "manage"}
-
-// String is the action as configurations name it.
-func (a Action) String() string {
-	if a < numActions {
-		return actionNames[a]
-	}
-	return "unknown"
-}
-
-// Actions are the names of all actions, in their order.
-func Actions() []string { return actionNames[:] }
-
-// ParseAction is String's inverse.
-func ParseAction(name string) (Action, bool) { return parseName[Action](actionNames[:], name) }
-
-// Roles are a set of roles: those that may do something, or those that a
-// connection has in a room. The zero value says nothing; see Rights.
-//
-// Four of them are a ladder: who is on a step stands on those below too, so that
-// RoleAnonymous means everybody. RoleUser is whoever has a name; RoleModerator
-// and RoleAdmin come from tokens, everywhere or in the rooms that these name.
-// RoleMember is beside the ladder: whoever is in the room at that moment.
-type Roles uint8
-
-// The roles, and RoleNobody, which is none of them.
+// The roles.
 const (
-	RoleAnonymous Roles = 1 << iota
-	RoleUser
-	RoleMember
-	RoleModerator
-	RoleAdmin
-	RoleNobody
-	numRoles = iota
+	RoleAnonymous = policy.RoleAnonymous
+	RoleUser      = policy.RoleUser
+	RoleMember    = policy.RoleMember
+	RoleModerator = policy.RoleModerator
+	RoleAdmin     = policy.RoleAdmin
+	RoleNobody    = policy.RoleNobody
 )
-
-var roleNames = [numRoles]string{"anonymous", "user", "member", "moderator", "admin", "nobody"}
-
-// String lists the roles as configurations name them, with commas.
-func (r Roles) String() string {
-	var all []string
-	for i, name := range roleNames {
-		if r&(1<<i) != 0 {
-			all = append(all, name)
-		}
-	}
-	return strings.Join(all, ",")
-}
-
-// RoleNames are the names of all roles, in their order.
-func RoleNames() []string { return roleNames[:] }
-
-// ParseRole is String's inverse, for one role.
-func ParseRole(name string) (Roles, bool) {
-	i, ok := parseName[int](roleNames[:], name)
-	return 1 << i, ok
-}
-
-func parseName[T ~uint8 | ~int](names []string, name string) (T, bool) {
-	for i := range names {
-		if names[i] == name {
-			return T(i), true
-		}
-	}
-	return 0, false
-}
-
-// Rights are the table of a room: which roles may do what. What it says nothing
-// of, RoleModerator may, but for ActManage, which RoleAdmin may: so the zero
-// value gives nothing to those whom no token has raised. What a token itself
-// permits comes on top.
-type Rights [numActions]Roles
 
 // Talk is the actions of a conversation: all up to ActDeleteOwn.
-const Talk = int(ActDeleteOwn) + 1
+const Talk = policy.Talk
 
-// OpenRights let everybody talk, without a name too. Moderating stays with those
-// whom a token has raised.
-func OpenRights() (r Rights) {
-	for a := range Talk {
-		r[a] = RoleAnonymous
+// Functions of package policy.
+var (
+	Actions     = policy.Actions
+	ParseAction = policy.ParseAction
+	RoleNames   = policy.RoleNames
+	ParseRole   = policy.ParseRole
+	OpenRights  = policy.OpenRights
+
+	PersonalRoom = policy.PersonalRoom
+	DirectRoom   = policy.DirectRoom
+	IsDirect     = policy.IsDirect
+	IsRoster     = policy.IsRoster
+	UsersOf      = policy.UsersOf
+	IsGuest      = policy.IsGuest
+)
+
+// subject is what the judge is told of a client.
+func (h *Hub) subject(who *identity, addr netip.Addr) policy.Subject {
+	return policy.Subject{Who: who, Addr: addr}
+}
+
+// decide asks the judge. ask tells whether the backend may be asked.
+func (h *Hub) decide(s policy.Subject, a Action, room string, o *Options, m policy.Membership, ask bool) Verdict {
+	r := h.sanctions.standing(s, room)
+	r.Name, r.Rights = room, &o.Rights
+	switch {
+	case !ask || m.Ticket:
+	case a == ActJoin:
+		r.Asks = h.asks(HookSubscribe, room)
+	case a == ActSend || a == ActEditOwn:
+		r.Asks = h.asks(HookPublish, room)
 	}
-	return r
+	v := policy.Decide(s, a, r, m)
+	return v
 }
 
-// Allows reports whether one of the roles may do it.
-func (r *Rights) Allows(held Roles, a Action) bool {
-	allowed := r[a]
-	if allowed == 0 {
-		if allowed = RoleModerator; a == ActManage {
-			allowed = RoleAdmin
-		}
+// Decide judges an action of somebody who has no connection to the room: of a request
+// of the server API, or of the live picture. A nil who is a backend, which may do
+// everything; room "" stands for all rooms. The error is nil or a wire.ErrorCode,
+// perhaps with a sentence. What a backend would be asked is denied.
+func (h *Hub) Decide(who *token.Identity, addr netip.Addr, a Action, room string) error {
+	if v := h.decideFrom(who, addr, a, room); v.Outcome != policy.Allow {
+		return h.refusal(v)
 	}
-	return allowed&held != 0
+	return nil
 }
 
-// Allow tells whether any room of the patterns lets one of the roles do
-// anything.
-func (ps Patterns) Allow(held Roles) bool {
-	for i := range ps {
-		for a := range numActions {
-			if ps[i].Options.Rights.Allows(held, a) {
-				return true
-			}
-		}
+// Can is Decide for what is only to be known: a refusal is not counted.
+func (h *Hub) Can(who *token.Identity, addr netip.Addr, a Action, room string) bool {
+	return h.decideFrom(who, addr, a, room).Outcome == policy.Allow
+}
+
+func (h *Hub) decideFrom(who *token.Identity, addr netip.Addr, a Action, room string) Verdict {
+	if who == nil {
+		return Verdict{Outcome: policy.Allow}
 	}
-	return false
-}
-
-// rolesOf are somebody's roles in a room, but RoleMember.
-func rolesOf(who *token.Identity, room string) Roles {
-	held := RoleAnonymous
-	if who.User != "" && !IsGuest(who.User) {
-		held |= RoleUser
+	s := h.subject(who, addr)
+	s.Void = h.isVoid(who)
+	o := noOptions
+	if room != "" {
+		o = h.cfg.options(room)
 	}
-	switch g := &who.Grants; {
-	case g.Has("admin", room):
-		held |= RoleUser | RoleModerator | RoleAdmin
-	case g.Has("moderator", room):
-		held |= RoleUser | RoleModerator
+	return h.decide(s, a, room, o, policy.Membership{}, true)
+}
+
+// ShownToModerators reports whether a room is one of those that the moderators of all
+// rooms may see, whoever they are: see ActWatch.
+func ShownToModerators(room string) bool {
+	v := policy.Decide(policy.Subject{Who: anonymous}, ActWatch, policy.Room{Name: room}, policy.Membership{Roles: RoleModerator})
+	return v.Outcome == policy.Allow
+}
+
+// refusal is the error of a verdict that does not allow; it is counted.
+func (h *Hub) refusal(v Verdict) error {
+	h.counters.denials.Add(1)
+	if v.Err == nil { // nobody is asked here
+		return wire.ErrPermissionDenied
 	}
-	return held
+	return v.Err
 }
 
-// caps are what a token calls the actions; 0: it cannot permit them.
-var caps = [numActions]token.Action{
-	ActJoin: token.Subscribe, ActRead: token.Subscribe, ActHistory: token.History, ActPresence: token.Presence,
-	ActSend: token.Publish, ActTyping: token.Publish,
-}
-
-func granted(g *token.Grants, a Action, room string) bool {
-	return caps[a] != 0 && g.Allows(caps[a], room)
-}
-
-// Allows reports whether somebody who is not in the room may do something
-// there, by the configuration or the token. It does not allocate.
-func (h *Hub) Allows(who *token.Identity, a Action, room string) bool {
-	if isPrivate(room) && !owns(who.User, room) {
-		return false
-	}
-	return h.allows(who, 0, a, room, h.cfg.options(room))
-}
-
-// AllowsEverywhere reports whether somebody may do something in whatever room, by
-// a role in all of them.
-func (h *Hub) AllowsEverywhere(who *token.Identity, a Action) bool {
-	return h.allows(who, 0, a, "", noOptions)
-}
-
-// allows is Allows for one who has a further role, and a room whose options are
-// known.
-func (h *Hub) allows(who *token.Identity, further Roles, a Action, room string, o *Options) bool {
-	return o.Rights.Allows(further|rolesOf(who, room), a) || granted(&who.Grants, a, room)
-}
-
-// may judges one command of a session: nil, ErrBanned or ErrPermissionDenied. A
-// member is also one whose joining is under way.
-func (s *session) may(a Action, room string, o *Options) error {
-	if err := s.notBanned(room); err != nil {
-		return err // many may talk where they are not: taking them out is not all
-	}
-	if s.mayBy(a, room, o) {
-		return nil
-	}
-	return s.hub.denied()
-}
-
-// allowed is may for what is no command of its own.
-func (s *session) allowed(a Action, room string) bool {
-	return s.notBanned(room) == nil && s.mayBy(a, room, s.hub.cfg.options(room))
-}
-
-func (s *session) mayBy(a Action, room string, o *Options) bool {
-	who := s.who.Load()
-	if isPrivate(room) && !s.admitted(a, room) {
-		return false
-	}
-	if s.hub.allows(who, 0, a, room, o) {
-		return true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := s.find(room)
-	if i >= 0 {
-		t := s.subs[i].token
-		if t == nil {
-			t = &subToken{}
-		}
-		if s.hub.allows(who, RoleMember|t.roles, a, room, o) || granted(&t.grants, a, room) {
+// isVoid reports whether a token has run out, or was revoked, since it was judged.
+func (h *Hub) isVoid(who *identity) bool {
+	now := time.Now()
+	for _, end := range []time.Time{who.Expires, who.TokenExpires} {
+		if !end.IsZero() && !now.Before(end) {
 			return true
 		}
 	}
-	return false
+	return h.revoked(who)
+}
+
+// subject is what the judge is told of a session.
+func (s *session) subject() policy.Subject {
+	return s.hub.subject(s.who.Load(), s.hub.whence(s.conn))
+}
+
+// whence is the address that a connection comes from, if any ban by address stands.
+func (h *Hub) whence(c netpoll.Conn) netip.Addr {
+	if h.sanctions.byAddress.Load() == 0 {
+		return netip.Addr{}
+	}
+	return addressOf(c)
+}
+
+// decide judges an action of the session. Its membership is looked at only where the
+// answer without one is no: most actions are allowed to everybody.
+func (s *session) decide(a Action, room string, o *Options, ask bool) Verdict {
+	who := s.subject()
+	v := s.hub.decide(who, a, room, o, policy.Membership{}, ask)
+	if v.Outcome == policy.Allow && v.Slow == 0 || v.Outcome == policy.AskBackend || v.Outcome == policy.Deny && v.Err == error(wire.ErrBanned) {
+		return v
+	}
+	m, in := s.membership(room)
+	if !in {
+		return v
+	}
+	return s.hub.decide(who, a, room, o, m, ask)
+}
+
+// membership is what the session is in a room. A member is also one whose joining is
+// under way.
+func (s *session) membership(room string) (m policy.Membership, in bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(room)
+	if i < 0 {
+		return m, false
+	}
+	m.In = true
+	if t := s.subs[i].token; t != nil {
+		m.Roles, m.Grants = t.roles, &t.grants
+	}
+	return m, true
+}
+
+// may judges an action of the session where nobody is asked: nil, or an error for
+// wire.ErrorReply. That the roster of a private room is still to be asked, and that a
+// backend is, is no refusal.
+func (s *session) may(a Action, room string, o *Options) error {
+	if v := s.decide(a, room, o, true); v.Outcome == policy.Deny {
+		return s.hub.refusal(v)
+	}
+	return nil
+}
+
+// rights judges an action of the session without its backend, which does not answer.
+func (s *session) rights(a Action, room string) error {
+	if v := s.decide(a, room, s.hub.cfg.options(room), false); v.Outcome != policy.Allow {
+		return s.hub.refusal(v)
+	}
+	return nil
+}
+
+// mayBe judges whether the session may be in a room, or, without one, connected.
+func (s *session) mayBe(room string) error {
+	return s.hub.mayBe(s.who.Load(), s.hub.whence(s.conn), room)
+}
+
+// mayBe is mayBe of a session, for somebody who has none, or none yet.
+func (h *Hub) mayBe(who *identity, addr netip.Addr, room string) error {
+	return h.decide(h.subject(who, addr), ActBe, room, noOptions, policy.Membership{}, false).Err
 }

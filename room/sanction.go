@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"webim/netpoll"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -23,44 +25,30 @@ import (
 // most. Room "" stands for all.
 type sanctions struct {
 	mu       sync.RWMutex // innermost
-	bans     map[whoWhere]reach
+	bans     map[whoWhere]policy.Reach
 	mutes    map[whoWhere]mute
-	networks map[networkWhere]reach
+	networks map[networkWhere]policy.Reach
 	lengths  map[int]int // how many networks have that length
-	paces    map[string]pace
+	// byAddress is how many networks there are; without any, nobody asks for an address.
+	byAddress atomic.Int64
+	paces     map[string]pace
 }
 
 type whoWhere struct{ room, who string }
 
-// reach is whom a sanction binds. Admins are above moderators, and who is one says
-// only a token, so that is judged when it comes, and not when somebody imposes it.
-type reach uint8
-
-const (
-	nobody reach = iota
-	most         // but admins
-	all
-)
-
-func reachOf(e Entry) reach {
+func reachOf(e Entry) policy.Reach {
 	var v sanctionValue
 	if e.Value == nil {
-		return nobody
+		return policy.Nobody
 	}
 	if _ = json.Unmarshal(e.Value, &v); v.Over { // what cannot be read: as most
-		return all
+		return policy.All
 	}
-	return most
-}
-
-// binds tells whether somebody is bound by what is imposed in a room, or, without
-// one, everywhere.
-func (r reach) binds(who *identity, room string) bool {
-	return r == all || r == most && rolesOf(who, room)&RoleAdmin == 0
+	return policy.Most
 }
 
 type mute struct {
-	reach
+	policy.Reach
 	end time.Time // zero: none
 }
 
@@ -71,7 +59,7 @@ type networkWhere struct {
 
 func (h *Hub) watchSanctions() (stop func()) {
 	s := &h.sanctions
-	s.bans, s.mutes, s.networks = map[whoWhere]reach{}, map[whoWhere]mute{}, map[networkWhere]reach{}
+	s.bans, s.mutes, s.networks = map[whoWhere]policy.Reach{}, map[whoWhere]mute{}, map[networkWhere]policy.Reach{}
 	s.lengths, s.paces = map[int]int{}, map[string]pace{}
 	stops := []func(){
 		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
@@ -114,7 +102,15 @@ func (h *Hub) strikes(room string, who *identity) bool {
 	s := &h.sanctions
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return room != "" && who.User != "" && s.bans[whoWhere{room, who.User}].binds(who, room)
+	return room != "" && who.User != "" && s.bans[whoWhere{room, who.User}].Binds(who, room)
+}
+
+// Struck tells whether a user, who is no admin, is banned in a room by name.
+func (h *Hub) Struck(room, user string) bool { return h.strikes(room, &identity{User: user}) }
+
+// Banned tells whether a user, who is no admin, may not be in a room, or anywhere.
+func (h *Hub) Banned(room, user string) bool {
+	return h.mayBe(&identity{User: user}, netip.Addr{}, room) != nil
 }
 
 // strike takes a user off a room's roster. The user's list is mended when it is
@@ -130,8 +126,9 @@ func (h *Hub) toldBanIP(_, e Entry) {
 	}
 	s, k := &h.sanctions, networkWhere{e.Of, net}
 	s.mu.Lock()
-	if s.networks[k] != nobody {
+	if s.networks[k] != policy.Nobody {
 		delete(s.networks, k)
+		s.byAddress.Add(-1)
 		if s.lengths[net.Bits()]--; s.lengths[net.Bits()] == 0 {
 			delete(s.lengths, net.Bits())
 		}
@@ -139,6 +136,7 @@ func (h *Hub) toldBanIP(_, e Entry) {
 	if e.Value != nil {
 		s.networks[k] = reachOf(e)
 		s.lengths[net.Bits()]++
+		s.byAddress.Add(1)
 	}
 	s.mu.Unlock()
 	if e.Value != nil {
@@ -175,7 +173,7 @@ func (h *Hub) toldRoom(_, e Entry) {
 func (h *Hub) remove(room string, some []*session, plain bool) {
 	for _, s := range some {
 		switch {
-		case s.notBanned(room) == nil: // it is an admin, or the ban is over
+		case s.mayBe(room) == nil: // it is an admin, or the ban is over
 		case room == "":
 			s.disconnect(wire.DisconnectBanned)
 		default:
@@ -184,7 +182,7 @@ func (h *Hub) remove(room string, some []*session, plain bool) {
 	}
 	if plain {
 		h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), func(c netpoll.Conn) bool {
-			return h.isBanned(room, bearerOf(c), addressOf(c))
+			return h.mayBe(bearerOf(c), addressOf(c), room) != nil
 		})
 	}
 }
@@ -195,52 +193,36 @@ func addressOf(c netpoll.Conn) netip.Addr {
 	return info.Remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
 }
 
-// isBanned tells whether somebody, who comes from an address, may not be in a room,
-// or, without one, anywhere.
-func (h *Hub) isBanned(room string, who *identity, addr netip.Addr) bool {
-	s := &h.sanctions
+// standing is how things stand for a subject in a room, as the judge takes it. A ban
+// is of the user or of the address: the one that binds more counts.
+func (s *sanctions) standing(who policy.Subject, room string) (r policy.Room) {
+	user, now := who.Who.User, time.Time{}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, where := range [2]string{"", room} {
-		if who.User != "" && s.bans[whoWhere{where, who.User}].binds(who, where) {
-			return true
+	for i, where := range [2]string{policy.Everywhere: "", policy.Here: room} {
+		if i == policy.Here && room == "" {
+			break // the same
+		}
+		if user != "" {
+			r.Bans[i] = s.bans[whoWhere{where, user}]
+			if m, is := s.mutes[whoWhere{where, user}]; is {
+				if now.IsZero() {
+					now = time.Now()
+				}
+				if m.end.IsZero() || m.end.After(now) {
+					r.Mutes[i], r.Ends[i] = m.Reach, m.end
+				}
+			}
 		}
 		for bits := range s.lengths {
-			net, err := addr.Prefix(bits)
-			if err == nil && s.networks[networkWhere{where, net}].binds(who, where) {
-				return true
+			if net, err := who.Addr.Prefix(bits); err == nil {
+				r.Bans[i] = max(r.Bans[i], s.networks[networkWhere{where, net}])
 			}
 		}
 	}
-	return false
-}
-
-// Banned tells whether a user, who is no admin, may not be in a room, or anywhere.
-func (h *Hub) Banned(room, user string) bool {
-	return h.isBanned(room, &identity{User: user}, netip.Addr{})
-}
-
-// isMuted tells whether somebody may say nothing in a room, and until when; zero:
-// until that is lifted.
-func (h *Hub) isMuted(room string, who *identity) (until time.Time, is bool) {
-	s := &h.sanctions
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, where := range [2]string{"", room} {
-		m, is := s.mutes[whoWhere{where, who.User}]
-		if is && who.User != "" && m.binds(who, where) && (m.end.IsZero() || m.end.After(time.Now())) {
-			return m.end, true
-		}
-	}
-	return time.Time{}, false
-}
-
-// paceOf is how a room is set, if it is not as most.
-func (s *sanctions) paceOf(room string) (p pace, special bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	p, special = s.paces[room]
-	return p, special
+	p := s.paces[room]
+	r.Locked, r.Slow = p.locked, p.slow
+	return r
 }
 
 // expelBanned takes the session out of the rooms where it is banned.
@@ -252,18 +234,10 @@ func (s *session) expelBanned() {
 	}
 	s.mu.Unlock()
 	for _, name := range names {
-		if s.notBanned(name) != nil {
+		if s.mayBe(name) != nil {
 			s.expelled(name)
 		}
 	}
-}
-
-// notBanned judges whether a session may be in a room.
-func (s *session) notBanned(room string) error {
-	if s.hub.isBanned(room, s.who.Load(), addressOf(s.conn)) {
-		return wire.ErrBanned
-	}
-	return nil
 }
 
 // ParseNetwork reads what a ban by address is for: a prefix, or an address, of

@@ -3,6 +3,7 @@ package room
 import (
 	"github.com/gobwas/ws"
 
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -36,15 +37,20 @@ func (s *session) say(what Saying, done func(Position, error)) {
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.checkData(m.Data)
 	}
-	if err == nil {
-		err = s.notBanned(what.Room) // a backend's yes does not lift a ban
+	action := ActSpeak // its rights have been judged; but a backend's yes lifts neither ban nor mute nor lock
+	if what.Always {
+		action = ActBe
+	}
+	v := s.decide(action, what.Room, opts, false)
+	if err == nil && v.Outcome != policy.Allow {
+		err = v.Err
 	}
 	if err == nil && !h.unbound(classFanout) {
 		err = h.affordFanout(&s.quota, s.payer, h.existing(what.Room), m)
 	}
 	var undo func()
-	if err == nil && !what.Always { // last, for slow mode counts what passes
-		undo, err = s.mayTalk(what)
+	if err == nil { // last, for slow mode counts what passes
+		undo, err = h.slowDown(v, what, s.who.Load(), s.client)
 	}
 	if err != nil {
 		done(Position{}, err)

@@ -43,7 +43,7 @@ func (h *Hub) watchShares() (stops []func()) {
 		limit -= limit / reserve // the rest is for bans and mutes
 	}
 	h.shares.pool, h.shares.given = budget.NewPool(limit), map[string]int{}
-	for _, table := range []string{TableRoom, TableMember, TableMine, TableMark, TableReaction, TableBan, TableBanIP, TableMute} {
+	for _, table := range []string{TableRoom, TableMember, TableMine, TableMark, TableReaction, TableDecline, TableBan, TableBanIP, TableMute} {
 		stops = append(stops, h.engine.Watch(table, h.countShare))
 	}
 	return stops

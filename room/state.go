@@ -89,6 +89,9 @@ const (
 	TableBan    = "ban"    // Of: room, or "" for all; Name: user
 	TableBanIP  = "banip"  // Of: room, or "" for all; Name: prefix
 	TableMute   = "mute"   // Of: room, or "" for all; Name: user
+	// TableDecline: Of: user, Name: "room " and a room, or "user " and a user, whose
+	// invitations the user has declined for good.
+	TableDecline = "decline"
 	// TableReaction: Of: room, Name: epoch, offset, emoji and owner; see package chat.
 	TableReaction = "reaction"
 )

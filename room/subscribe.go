@@ -40,6 +40,7 @@ type subToken struct {
 	grants  token.Grants
 	roles   Roles  // of the roster
 	id      string // of the token, by which it is revoked
+	issued  int64  // unix seconds; 0: not known, or no token
 
 	byServer bool // the backend said when it expires, and there is no token to renew
 }
@@ -50,7 +51,10 @@ func newSubToken(w *wanted) *subToken {
 	if !w.expires.IsZero() {
 		t.expires = w.expires.Unix()
 	}
-	if len(t.info) == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 && t.id == "" {
+	if !w.issued.IsZero() {
+		t.issued = w.issued.Unix()
+	}
+	if len(t.info) == 0 && t.issued == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 && t.id == "" {
 		return nil
 	}
 	return t
@@ -68,9 +72,10 @@ type wanted struct {
 	info    []byte
 	expires time.Time
 	grants  token.Grants
-	roles   Roles  // of the roster
-	id      string // of its token
-	latch   *latch // wait there before taking the seat; nil: do not
+	roles   Roles     // of the roster
+	id      string    // of its token
+	issued  time.Time // its token was issued then; zero: not known
+	latch   *latch    // wait there before taking the seat; nil: do not
 
 	byServer bool   // as subToken.byServer
 	reply    *reply // that says what was missed; nil: one of its own
@@ -98,7 +103,11 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 	}
 	r.mu.Lock()
 	r.joining = append(r.joining, j)
-	if err := s.notBanned(w.room); err != nil { // only now: a ban that comes later finds it among the subscriptions
+	err = s.mayBe(w.room) // only now: a ban, or a revocation, that comes later finds it among the subscriptions
+	if err == nil && s.hub.ticketRevoked(s.who.Load().User, w.id, w.issued) {
+		err = wire.ErrPermissionDenied
+	}
+	if err != nil {
 		j.err = err
 		r.seatLocked()
 		r.mu.Unlock()

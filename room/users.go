@@ -38,7 +38,7 @@ func (h *Hub) enrol(s *session) error {
 	switch {
 	case h.revoked(who):
 		return wire.DisconnectInvalidToken
-	case h.isBanned("", who, addressOf(s.conn)):
+	case h.mayBe(who, addressOf(s.conn), "") != nil:
 		return wire.DisconnectBanned
 	}
 	return nil

@@ -66,23 +66,22 @@ var (
 
 // define makes a method of a function.
 func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, error)) *method {
-	return &method{
-		name: name, needs: noAction, request: reflect.TypeFor[Q](), result: reflect.TypeFor[R](),
-		call: func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
-			q := new(Q)
-			if err := json.Unmarshal(body, q, how); err != nil {
-				q = new(Q)
-				if err = json.Unmarshal(withoutNeutral(body, reflect.TypeFor[Q]()), q, how); err != nil {
-					return nil, bad(wire.Fault(err))
-				}
+	m := &method{name: name, needs: noAction, request: reflect.TypeFor[Q](), result: reflect.TypeFor[R]()}
+	m.call = func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error) {
+		q := new(Q)
+		if err := json.Unmarshal(body, q, how); err != nil {
+			q = new(Q)
+			if err = json.Unmarshal(withoutNeutral(body, reflect.TypeFor[Q]()), q, how); err != nil {
+				return nil, bad(wire.Fault(err))
 			}
-			normalise(q)
-			if err := mayAsk(ctx, name, q); err != nil {
-				return nil, err
-			}
-			return f(h, ctx, q)
-		},
+		}
+		normalise(q)
+		if err := h.mayAsk(ctx, name, m.needs, q); err != nil {
+			return nil, err
+		}
+		return f(h, ctx, q)
 	}
+	return m
 }
 
 func needs(a room.Action, m *method) *method { m.needs = a; return m }

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -156,11 +157,12 @@ func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsRe
 	if err != nil {
 		return nil, err
 	}
+	who, _ := ctx.Value(caller{}).(*token.Identity) // nil: a key
 	res := &channelsResult{Channels: map[string]channelInfo{}}
 	for _, node := range all {
 		for name, n := range node.Rooms {
-			if isPrivate(name) && authorOf(ctx) != nil {
-				continue // see mayAsk
+			if !h.cfg.Hub.Can(who, addressOf(ctx), room.ActWatch, name) {
+				continue
 			}
 			res.Channels[name] = channelInfo{res.Channels[name].NumClients + n}
 		}

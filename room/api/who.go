@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
+	"net/netip"
 	"strings"
 
 	"webim/room"
@@ -32,7 +32,7 @@ func callerOf(ctx context.Context) string {
 // manages reports whether who asks is an admin of all rooms, or a backend.
 func (h *Handler) manages(ctx context.Context) bool {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
-	return !ok || h.cfg.Hub.AllowsEverywhere(who, room.ActManage)
+	return !ok || h.cfg.Hub.Can(who, addressOf(ctx), room.ActManage, "")
 }
 
 // authorOf is who asks as rooms see it; nil is a backend.
@@ -57,14 +57,30 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	if text == "" {
 		return r, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key")
 	}
-	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, done) })
+	addr := remote(r)
+	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, addr, done) })
 	switch {
 	case err != nil:
 		return r, coded(wire.ErrUnauthorized, "the token is not good")
-	case m == nil || m.needs == noAction || !h.cfg.Hub.AllowsEverywhere(who, m.needs):
+	case m == nil || m.needs == noAction || h.cfg.Hub.Decide(who, addr, m.needs, "") != nil:
 		return r, coded(wire.ErrPermissionDenied, "this takes the API key, or the token of one who may do it in all rooms")
 	}
-	return r.WithContext(context.WithValue(r.Context(), caller{}, who)), nil
+	ctx := context.WithValue(r.Context(), address{}, addr)
+	return r.WithContext(context.WithValue(ctx, caller{}, who)), nil
+}
+
+// address is the context's key of where a request with a token comes from.
+type address struct{}
+
+func addressOf(ctx context.Context) netip.Addr {
+	addr, _ := ctx.Value(address{}).(netip.Addr)
+	return addr
+}
+
+// remote is the address that a request comes from; the zero value: it is not known.
+func remote(r *http.Request) netip.Addr {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return from.Addr().Unmap().WithZone("")
 }
 
 // aboutRooms is a request that names rooms: rooms are the places where their names
@@ -103,20 +119,31 @@ func normalise(request any) {
 }
 
 // mayAsk judges a request by the rooms that it names. A key opens those that its
-// rights name. Private ones take a key: who moderates all rooms is not in them, and
-// there the other dialects let in nobody else.
-func mayAsk(ctx context.Context, method string, request any) error {
+// rights name. A token opens what the other doors open to it: see package policy. So
+// private rooms take a key: who moderates all rooms is not in them.
+func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, request any) error {
 	if key, ok := ctx.Value(caller{}).(*Key); ok && !key.may(method, request) {
 		return coded(wire.ErrPermissionDenied, "this key does not open "+method+" there: see api_key_rights")
 	}
-	q, ok := request.(aboutRooms)
-	if !ok || authorOf(ctx) == nil || !slices.ContainsFunc(q.rooms(), func(room *string) bool { return isPrivate(*room) }) {
-		return nil
+	who, ok := ctx.Value(caller{}).(*token.Identity)
+	if !ok {
+		return nil // a key
 	}
-	return coded(wire.ErrPermissionDenied, "this room is private, and takes the API key")
+	names := []*string{new(string)}
+	if q, ok := request.(aboutRooms); ok {
+		names = q.rooms()
+	}
+	for _, name := range names {
+		err := h.cfg.Hub.Decide(who, addressOf(ctx), a, *name)
+		switch {
+		case err != nil && *name != "" && !room.ShownToModerators(*name):
+			return coded(wire.ErrPermissionDenied, "this room is private, and takes the API key")
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
-
-func isPrivate(name string) bool { return room.IsRoster(name) || room.UsersOf(name) != nil }
 
 // keyOf is the key that the request has; nil: none that is good.
 func (h *Handler) keyOf(r *http.Request) *Key {

@@ -83,7 +83,7 @@ type editResult struct {
 // stay. So the message is looked for again when the edit has its place; either
 // the deletion sees the edit, or the edit the deletion.
 func (c *Chat) edit(call *room.Call, q *editRequest) {
-	edit := room.Saying{Room: q.Room, Data: q.Data, Event: true, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
+	edit := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
 	own := func(then func(error)) {
 		find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
 			if err == nil && !f.owns(call.Author()) {

@@ -9,10 +9,11 @@ import (
 	"webim/room/wire"
 )
 
-// Chat answers the calls; it is a room.Caller. It has no state of its own but
-// its settings, and serves any number of hubs.
+// Chat answers the calls; it is a room.Caller. Of its own it has its settings and the
+// rates of invitations. It serves any number of hubs.
 type Chat struct {
-	cfg Config
+	cfg         Config
+	invitations invitations
 }
 
 // Config holds the settings of a Chat. The zero value works.
@@ -20,7 +21,7 @@ type Config struct {
 }
 
 // New makes a Chat.
-func New(cfg Config) *Chat { return &Chat{cfg} }
+func New(cfg Config) *Chat { return &Chat{cfg: cfg} }
 
 // A method is a call that Chat knows: it answers with call.Done, perhaps later.
 type method func(c *Chat, call *room.Call)

@@ -33,8 +33,8 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 	name, role := q.Room, ""
 	if name == "" {
 		name, role = "$"+strings.ToLower(rand.Text()), room.OwnerRole
-		if err == nil && !call.Allows(room.ActSend, name) {
-			err = wire.ErrPermissionDenied
+		if err == nil {
+			err = call.MayAs(room.ActSend, name, room.Roster{}) // a title is said to those who are invited
 		}
 	} else if err == nil {
 		if err = may(call, room.ActSend, name); err == nil && strings.ContainsAny(name[:1], "#$") {
@@ -45,7 +45,7 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: title is missing")
 	}
 	if err == nil {
-		err = call.MayTalk(name) // a title is said to those who are invited
+		err = c.invitations.take(call.Payer(), q.Users...)
 	}
 	if err != nil {
 		call.Done(nil, err)

@@ -21,11 +21,7 @@ type inviteRequest struct {
 func (c *Chat) invite(call *room.Call, q *inviteRequest) {
 	_, err := named(call)
 	if err == nil {
-		action := room.ActSend
-		if kindOf(q.Room) == kindPrivate {
-			action = room.ActManage
-		}
-		err = may(call, action, q.Room)
+		err = may(call, room.ActInvite, q.Room)
 	}
 	if err == nil {
 		err = checkUsers([]string{q.User})
@@ -34,7 +30,7 @@ func (c *Chat) invite(call *room.Call, q *inviteRequest) {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: nobody else can be in that room")
 	}
 	if err == nil {
-		err = call.MayTalk(q.Room)
+		err = c.invitations.take(call.Payer(), q.User)
 	}
 	if err != nil {
 		call.Done(nil, err)
@@ -57,25 +53,46 @@ func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, do
 		return
 	}
 	each(users, func(user string, done func(error)) {
-		notice := map[string]string{room.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
-		if h.Banned(name, user) {
-			done(wire.Explain(wire.ErrBanned, "this user is banned there"))
+		if banned(h, name, user) {
+			done(nil) // the caller is not told: a ban is between the user and the moderators
 			return
 		}
-		if kindOf(name) != kindPrivate {
-			tell(h, call.Payer(), user, notice, data)
-			done(nil)
-			return
-		}
-		enroll(call.State(), name, user, "", maxGiven, func(isNew bool, err error) {
-			if err != nil || !isNew {
-				done(err)
+		declines(h.Engine(), user, name, call.Author().User, func(declined bool, err error) {
+			if err != nil || declined {
+				done(err) // nor that somebody does not want to hear of it
 				return
 			}
-			tell(h, call.Payer(), user, notice, data)
-			happened(call, name, eventJoin, user, done)
+			c.inviteOne(call, name, user, data, done)
 		})
 	}, done)
+}
+
+// banned tells whether an invitation is for nobody. A user who is banned everywhere is
+// put on a private room's roster all the same: whoever made the room sees the roster,
+// and is not told of other bans than the room's.
+func banned(h *room.Hub, name, user string) bool {
+	if kindOf(name) == kindPrivate {
+		return h.Struck(name, user)
+	}
+	return h.Banned(name, user)
+}
+
+func (c *Chat) inviteOne(call *room.Call, name, user string, data []byte, done func(error)) {
+	h := call.Hub
+	notice := map[string]string{room.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
+	if kindOf(name) != kindPrivate {
+		tell(h, call.Payer(), user, notice, data)
+		done(nil)
+		return
+	}
+	enroll(call.State(), name, user, "", maxGiven, func(isNew bool, err error) {
+		if err != nil || !isNew {
+			done(err)
+			return
+		}
+		tell(h, call.Payer(), user, notice, data)
+		happened(call, name, eventJoin, user, done)
+	})
 }
 
 func checkUsers(users []string) error {

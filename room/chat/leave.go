@@ -8,10 +8,15 @@ import (
 	"webim/room/wire"
 )
 
+type leaveRequest struct {
+	inRoom
+	Forever bool `json:"forever"` // and decline all invitations to it
+}
+
 // leave takes a room from the caller's list and, if it is private, the caller out
 // of the room. An owner who leaves is followed by who is there longest; when
 // nobody is left, the room is forgotten.
-func (c *Chat) leave(call *room.Call, q *joinRequest) {
+func (c *Chat) leave(call *room.Call, q *leaveRequest) {
 	user, err := named(call)
 	if err == nil && wire.CheckRoomName(q.Room) != nil {
 		err = wire.ErrBadRequest
@@ -20,6 +25,20 @@ func (c *Chat) leave(call *room.Call, q *joinRequest) {
 		call.Done(nil, err)
 		return
 	}
+	if q.Forever {
+		declineFor(call, declinedRoom(user, q.Room), func(err error) {
+			if err != nil {
+				call.Done(nil, err)
+				return
+			}
+			c.leaveList(call, q, user)
+		})
+		return
+	}
+	c.leaveList(call, q, user)
+}
+
+func (c *Chat) leaveList(call *room.Call, q *leaveRequest, user string) {
 	e := call.Hub.Engine()
 	belongs(e, q.Room, user, func(r room.Roster, listed bool, err error) {
 		if err != nil || !listed {

@@ -87,8 +87,8 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 			strike(e, name, user, func(err error) { done(nil, err) })
 			return
 		}
-		if there && call.Banned(name) {
-			done(nil, nil) // until that ends
+		if there && call.May(room.ActBe, name) != nil {
+			done(nil, nil) // until that ban ends
 			return
 		}
 		if !there {
@@ -107,7 +107,7 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 					done(nil, err)
 					return
 				}
-				l.count(call, user, m, func(err error) { done(l, err) })
+				l.count(call, user, r, m, func(err error) { done(l, err) })
 			})
 		})
 	})
@@ -115,8 +115,8 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 
 // count finds the last message, and how many are unread behind the mark. Who may
 // not ask for the history is told of none of them.
-func (l *listed) count(call *room.Call, user string, read markEntry, done func(error)) {
-	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && !call.Allows(room.ActHistory, l.Room) {
+func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry, done func(error)) {
+	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && call.MayAs(room.ActHistory, l.Room, r) != nil {
 		done(nil)
 		return
 	}

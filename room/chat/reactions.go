@@ -153,10 +153,7 @@ type reactRequest struct {
 
 // react adds or removes a reaction of the caller's, who may send there.
 func (c *Chat) react(call *room.Call, q *reactRequest) {
-	err := may(call, room.ActSend, q.Room)
-	if err == nil {
-		err = call.MayTalk(q.Room)
-	}
+	err := may(call, room.ActReact, q.Room)
 	emoji, ok := emojiOf(q.Emoji)
 	if err == nil && !ok {
 		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji is exactly one emoji")

@@ -14,17 +14,18 @@ import (
 
 // roomMethods are the calls of rooms, and of who belongs to them.
 var roomMethods = map[string]method{
-	"rooms":       define((*Chat).rooms),
-	"room.create": define((*Chat).create),
-	"room.direct": define((*Chat).direct),
-	"room.join":   define((*Chat).join),
-	"room.leave":  define((*Chat).leave),
-	"room.invite": define((*Chat).invite),
-	"room.set":    define((*Chat).set),
-	"room.info":   define((*Chat).info),
-	"members":     define((*Chat).members),
-	"mark":        define((*Chat).mark),
-	"marks":       define((*Chat).marks),
+	"rooms":        define((*Chat).rooms),
+	"room.create":  define((*Chat).create),
+	"room.direct":  define((*Chat).direct),
+	"room.join":    define((*Chat).join),
+	"room.leave":   define((*Chat).leave),
+	"room.decline": define((*Chat).decline),
+	"room.invite":  define((*Chat).invite),
+	"room.set":     define((*Chat).set),
+	"room.info":    define((*Chat).info),
+	"members":      define((*Chat).members),
+	"mark":         define((*Chat).mark),
+	"marks":        define((*Chat).marks),
 }
 
 // Events of rooms.
@@ -98,7 +99,11 @@ func checkTitle(title string) error {
 
 // set changes how a room is set, and tells it.
 func (c *Chat) set(call *room.Call, q *setRequest) {
-	err := may(call, room.ActManage, q.Room)
+	action := room.ActManage
+	if q.Title != nil {
+		action = room.ActTitle // others read it
+	}
+	err := may(call, action, q.Room)
 	switch {
 	case err != nil:
 	case q.Title != nil:

@@ -135,7 +135,7 @@ func happened(call *room.Call, name, event, user string, done func(error)) {
 // whoever could say something there is announced: the event bears the caller's name,
 // and takes the place of earlier events. Else nothing is published, which is no error.
 func announce(call *room.Call, event room.Saying, done func(error)) {
-	if !call.Can(room.ActSend, event.Room) || call.MayTalk(event.Room) != nil {
+	if !call.CanSpeak(event.Room) {
 		done(nil)
 		return
 	}

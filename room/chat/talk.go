@@ -124,9 +124,6 @@ type typingRequest struct {
 func (c *Chat) typing(call *room.Call, q *typingRequest) {
 	err := may(call, room.ActTyping, q.Room)
 	if err == nil {
-		err = call.MayTalk(q.Room)
-	}
-	if err == nil {
 		call.Typing(q.Room)
 	}
 	answer(call, empty{}, err)

@@ -2,6 +2,7 @@ package live
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"webim/room/token"
@@ -20,14 +21,14 @@ func (f *Feed) enter(w *watcher, q request) {
 		return
 	}
 	judged := w.conn.Later()
-	f.cfg.Hub.Identify(*q.Token, func(who *token.Identity, err error) {
+	f.cfg.Hub.Identify(*q.Token, w.addr(), func(who *token.Identity, err error) {
 		defer judged()
 		switch {
 		case errors.Is(err, wire.ErrInternal):
 			f.deny(w, "the token cannot be judged now: try again")
 		case err != nil:
 			f.deny(w, "the token is not good, or has run out")
-		case !f.cfg.Hub.IsOperator(who):
+		case !f.cfg.Hub.IsOperator(who, w.addr()):
 			f.deny(w, "the token's role is not moderator or admin in all rooms")
 		default:
 			f.admit(w, who)
@@ -90,6 +91,12 @@ func (f *Feed) send(w *watcher, message any) {
 	} else {
 		f.cfg.Logger.Error("live: a message cannot be sent", "err", err)
 	}
+}
+
+// addr is the address that bans by address are judged by.
+func (w *watcher) addr() netip.Addr {
+	info, _ := w.conn.Info()
+	return info.Remote.Addr().Unmap().WithZone("")
 }
 
 // address is where a watcher comes from.

@@ -190,12 +190,14 @@ func (f *Feed) tick() {
 	if before == nil {
 		return
 	}
-	m := nowMessage{Now: r.figures(before), Largest: roomsJSON(f.cfg.Hub.Largest(tops))}
+	m := nowMessage{Now: r.figures(before), Largest: roomsJSON(f.cfg.Hub.Largest(tops, nil))}
 	if m.Now.Lagging > 0 {
 		m.Slowest = clientsJSON(f.cfg.Hub.Slowest(tops))
 	}
-	all, err := frame(m)
-	if err != nil {
+	byKey, err := frame(m)
+	m.Largest = roomsJSON(f.cfg.Hub.Largest(tops, room.ShownToModerators))
+	byToken, failed := frame(m)
+	if err = errors.Join(err, failed); err != nil {
 		f.cfg.Logger.Error("live: the figures cannot be sent", "err", err)
 		return
 	}
@@ -205,6 +207,10 @@ func (f *Feed) tick() {
 		f.past = slices.Delete(f.past, 0, len(f.past)-f.cfg.Past)
 	}
 	for w := range f.watchers {
+		all := byKey
+		if w.who != nil {
+			all = byToken // as the server API hides private rooms from moderators
+		}
 		_ = w.conn.PushFrame(all) // an error is its end, which Close is told
 	}
 }
@@ -217,7 +223,7 @@ func (f *Feed) dismiss() {
 	f.mu.Lock()
 	var over []*watcher
 	for w := range f.watchers {
-		if w.who != nil && !f.cfg.Hub.IsOperator(w.who) {
+		if w.who != nil && !f.cfg.Hub.IsOperator(w.who, w.addr()) {
 			over = append(over, w)
 			delete(f.watchers, w)
 		}

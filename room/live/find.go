@@ -1,6 +1,11 @@
 package live
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"webim/room"
+)
 
 // maxFound is how many connections an answer has.
 const maxFound = 100
@@ -15,6 +20,11 @@ func (f *Feed) find(w *watcher, q quest) {
 		f.finding.Lock()
 		defer f.finding.Unlock()
 		seen, all := f.cfg.Hub.Find(q.User, q.Client, maxFound)
+		for i := range seen {
+			seen[i].Rooms = slices.DeleteFunc(seen[i].Rooms, func(name string) bool {
+				return !f.cfg.Hub.Can(w.who, w.addr(), room.ActWatch, name)
+			})
+		}
 		f.send(w, foundMessage{found{q, millis(time.Now()), all, allPlacedJSON(seen)}})
 	})
 }
