@@ -24,6 +24,7 @@ type axis struct {
 	from, to float64
 	log      bool
 	ticks    []tick
+	mark     [2]float64 // a part of the axis that is shaded; none if both are equal
 }
 
 type tick struct {
@@ -98,6 +99,9 @@ func lineChart(title string, x, y axis, lines []line) markup.HTML {
 		rows = 0
 	}
 	openChart(&b, title, chartHeight+16*float64(rows))
+	if from, to := x.place(x.mark[0]), x.place(x.mark[1]); x.mark[1] > x.mark[0] {
+		fmt.Fprintf(&b, `<rect class="mark" x="%.1f" y="%g" width="%.1f" height="%g"/>`, plotLeft+(plotRight-plotLeft)*from, plotTop, (plotRight-plotLeft)*(to-from), plotBottom-plotTop)
+	}
 	for _, t := range y.ticks {
 		at := plotBottom - (plotBottom-plotTop)*y.place(t.at)
 		fmt.Fprintf(&b, `<path class="grid" d="M%g %.1fH%g"/><text class="tick" text-anchor="end" x="%g" y="%.1f">%s</text>`, plotLeft, at, plotRight, plotLeft-5, at+4, t.text)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,8 +68,29 @@ const (
 )
 
 // joinCommands are what a client begins with: both commands in one message.
-func joinCommands(room string) []byte {
-	return fmt.Appendf(nil, "{\"id\":%d,\"connect\":{\"name\":\"webim-bench\"}}\n{\"id\":%d,\"subscribe\":{\"channel\":%s}}", connectID, subscribeID, quotedChannel(room))
+func joinCommands(room, token string) []byte {
+	return fmt.Appendf(connectCommand(connectID, token), "\n{\"id\":%d,\"subscribe\":{\"channel\":%s}}", subscribeID, quotedChannel(room))
+}
+
+// connectCommand is the connect command; an empty token is left out.
+func connectCommand(id int, token string) []byte {
+	quoted, _ := json.Marshal(token) // no error for a string
+	if token == "" {
+		return fmt.Appendf(nil, `{"id":%d,"connect":{"name":"webim-bench"}}`, id)
+	}
+	return fmt.Appendf(nil, `{"id":%d,"connect":{"name":"webim-bench","token":%s}}`, id, quoted)
+}
+
+// withToken adds the token to a room's path in the plain dialect, where it is the query's parameter "token".
+func (c Config) withToken(room string) string {
+	if c.Token == "" || c.centrifuge() {
+		return room
+	}
+	mark := "?"
+	if strings.Contains(room, "?") {
+		mark = "&"
+	}
+	return room + mark + "token=" + url.QueryEscape(c.Token)
 }
 
 // quotedChannel is a room's channel in JSON.

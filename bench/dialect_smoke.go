@@ -71,7 +71,7 @@ func (r *smokeRun) enter(conn net.Conn, br *bufio.Reader) (*bufio.Reader, error)
 	if !r.config.centrifuge() {
 		return br, nil
 	}
-	if _, err := conn.Write(appendFrame(nil, opText, joinCommands(r.config.room(r.target)), &smokeMask)); err != nil {
+	if _, err := conn.Write(appendFrame(nil, opText, joinCommands(r.config.room(r.target), r.config.Token), &smokeMask)); err != nil {
 		return nil, err
 	}
 	s := newSessionReader(conn, br)

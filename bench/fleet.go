@@ -24,6 +24,7 @@ type Config struct {
 	Command   string        // that measures: a condition of the figures like others
 	Dialect   string        // Plain or Centrifuge; empty: Plain
 	Channel   string        // the room in the Centrifuge dialect; empty: lobby
+	Token     string        // of all clients: in the connect command, or as ?token= in the plain dialect
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
 	Processes int           // that hold the clients; 0: this one, or as many as their open files ask for
@@ -278,7 +279,7 @@ func (f *Fleet) noteRefusal(why string) { f.noteFailure(errors.New(refusedMessag
 
 // request returns the handshake's bytes for a room.
 func (f *Fleet) request(room string) []byte {
-	path := f.cfg.endpoint(f.target, room)
+	path := f.cfg.endpoint(f.target, f.cfg.withToken(room))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.requests[path]

@@ -18,11 +18,13 @@ var page = markup.Must(markup.New("page").Parse(pageText))
 // pageData is what page.html shows.
 type pageData struct {
 	Title   string
+	Bad     []string // what is wrong, above all
+	Lead    []string // sentences at the top
 	Reports []pageReport
 	Shared  []markup.HTML // charts that compare
 
 	// Of a suite, which has no Reports here.
-	Stages     []pageStage
+	Stages     []PageSection
 	Notes      []string
 	Conditions *Conditions
 }
@@ -33,6 +35,52 @@ type pageReport struct {
 	Tables  [][][]string
 	Charts  []markup.HTML // over time
 	Options string
+}
+
+// PageSection is a part of a page: a table with its head in the first row, and charts.
+type PageSection struct {
+	Name   string
+	Bad    []string // what is wrong
+	Notes  []string
+	Table  [][]string
+	Charts []markup.HTML
+}
+
+// Page is a page of a sub-package's results.
+type Page struct {
+	Title      string
+	Bad        []string // what is wrong, above all
+	Lead       []string // sentences at the top
+	Sections   []PageSection
+	Notes      []string
+	Conditions *Conditions
+}
+
+// WriteHTML writes the page, which loads nothing and runs no scripts.
+func (p Page) WriteHTML(w io.Writer) error {
+	return page.Execute(w, pageData{Title: p.Title, Bad: p.Bad, Lead: p.Lead, Stages: p.Sections, Notes: p.Notes, Conditions: p.Conditions})
+}
+
+// Series is a line of a chart over time.
+type Series struct {
+	Name string
+	X, Y []float64 // X in seconds
+}
+
+// TimeChart draws series over the seconds from 0 to end, with the part mark shaded.
+func TimeChart(title string, end float64, mark [2]float64, all ...Series) markup.HTML {
+	x := linear("seconds", end)
+	x.to, x.mark = max(end, 1e-9), mark
+	x.ticks = slices.DeleteFunc(x.ticks, func(t tick) bool { return t.at > x.to })
+	most := 0.0
+	var lines []line
+	for _, s := range all {
+		lines = append(lines, line{s.Name, s.X, s.Y})
+		for _, v := range s.Y {
+			most = max(most, v)
+		}
+	}
+	return lineChart(title, x, linear("", most), lines)
 }
 
 // WriteHTML writes one self-contained page about reports: it loads nothing, and runs no scripts. Reports of one scenario are compared in the same charts.

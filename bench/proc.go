@@ -53,6 +53,11 @@ func parentOf(stat string) (pid, parent int, ok bool) {
 	return pid, parent, true
 }
 
+// commandLine is the root's, with a space between arguments.
+func (p process) commandLine() string {
+	return strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", p.pids[0])), "\x00", " ")
+}
+
 // known reports whether there is a process to measure.
 func (p process) known() bool { return len(p.pids) > 0 }
 

@@ -99,7 +99,7 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 		r.Conditions.Dialect, r.Conditions.Channel = cfg.Dialect, cfg.channel()
 	}
 	if p.known() {
-		r.Conditions.Server = strings.ReplaceAll(firstOf(fmt.Sprintf("/proc/%d/cmdline", cfg.PID)), "\x00", " ")
+		r.Conditions.Server = p.commandLine()
 		r.Conditions.ServerVersion = p.version()
 	} else {
 		r.note("the server's process is not known: no CPU or memory figures; give its --pid")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	markup "html/template"
 	"io"
 	"os"
 	"path/filepath"
@@ -82,13 +81,6 @@ func (s StageResult) rows() [][]string {
 	return rows
 }
 
-// pageStage is a stage on the page.
-type pageStage struct {
-	Name   string
-	Table  [][]string
-	Charts []markup.HTML
-}
-
 // WriteHTML writes one self-contained page, as the function of that name does of reports.
 func (r *Results) WriteHTML(w io.Writer) error {
 	d := pageData{Title: "webim and its peers", Notes: r.remarks()}
@@ -96,7 +88,7 @@ func (r *Results) WriteHTML(w io.Writer) error {
 		d.Notes = append([]string{"not all was done: the figures are of what was"}, d.Notes...)
 	}
 	for _, s := range r.Stages {
-		p := pageStage{Name: s.Name, Table: s.rows()}
+		p := PageSection{Name: s.Name, Table: s.rows()}
 		var curves []*Report
 		for _, v := range s.Servers {
 			for _, run := range v.Runs {

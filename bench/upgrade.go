@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,14 @@ func newHandshake(host string, cfg Config) *handshake {
 	}
 	if cfg.Compress {
 		header.Set("Sec-WebSocket-Extensions", deflateOffer)
+	}
+	if own := header.Get("Host"); own != "" { // a request has one Host (RFC 9112, section 3.2): the user's
+		host = own
+	}
+	header.Del("Host")
+	if u, err := url.Parse(cfg.URL); err == nil && u.User != nil && header.Get("Authorization") == "" {
+		password, _ := u.User.Password()
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
 	}
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // never fails, says its documentation

@@ -176,7 +176,7 @@ func (w *worker) upgraded(c *client, rest []byte) error {
 	c.setSending(true)
 	if w.fleet.cfg.centrifuge() {
 		c.session = newSession()
-		c.send(appendFrame(nil, opText, joinCommands(c.path), &c.mask))
+		c.send(appendFrame(nil, opText, joinCommands(c.path, w.fleet.cfg.Token), &c.mask))
 	} else {
 		w.opened(c)
 	}

@@ -26,6 +26,7 @@ type common struct {
 	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
 	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
 	Dialect   string        `enum:"plain,centrifuge" default:"plain" help:"plain: what comes in goes to all, the path is the room. centrifuge: the Centrifuge protocol, version 2, in JSON, at /connection/websocket unless --url names a path." name:"dialect"`
+	Token     string        `help:"The clients' token: in the connect command, or as ?token= in the plain dialect." name:"token" env:"WEBIM_BENCH_TOKEN"`
 	Channel   string        `help:"The room in the centrifuge dialect; lobby if empty." name:"channel"`
 	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
 	Compress  bool          `help:"Offer permessage-deflate; messages are deflated and inflated if the server takes it." name:"compress"`
@@ -147,7 +148,7 @@ func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
 		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: strings.Join(os.Args, " "), Compress: c.Compress,
-		Dialect: c.Dialect, Channel: c.Channel}
+		Dialect: c.Dialect, Channel: c.Channel, Token: c.Token}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
 	}

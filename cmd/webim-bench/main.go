@@ -40,7 +40,7 @@ const (
 
 // commands are what can be asked for.
 type commands struct {
-	common
+	common `group:"all"`
 
 	Idle    bench.Idle    `cmd:"" help:"Memory per idle client of server and kernel, connects a second, CPU of heartbeats."`
 	Flood   bench.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, server CPU."`
@@ -54,6 +54,7 @@ type commands struct {
 	Rate    bench.Rate    `cmd:"" help:"Floods faster and faster until a bound of the latency breaks, and says where."`
 	Churn   bench.Churn   `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
 	Soak    bench.Soak    `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
+	Attack  attackCmd     `cmd:"" help:"Named attacks beside a bystander in another room: what each costs the attacker, the server and the bystander. Ends with 1 if the bystander suffers or the server keeps memory or files."`
 	Million bench.Million `cmd:"" help:"As many idle clients as the machine has room for, over as many server processes (--cmd) as that takes: what each costs."`
 	Floor   floorCmd      `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 
@@ -69,7 +70,8 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var cli commands
 	parser, err := kong.New(&cli, kong.Name("webim-bench"),
-		kong.Description("Measures any WebSocket server that sends each text message to everybody in its room."))
+		kong.Description("Measures any WebSocket server that sends each text message to everybody in its room."),
+		kong.Groups{"all": "Flags of all scenarios:"})
 	if err != nil {
 		panic(err) // the struct above is wrong: a test would show
 	}
@@ -97,6 +99,9 @@ func run(args []string) int {
 	}
 	if cmd.Command() == "million" { // it starts its servers itself
 		cli.Million.Server, cli.Cmd = cli.Cmd, ""
+	}
+	if cmd.Command() == "attack" {
+		return cli.Attack.run(ctx, cli.common)
 	}
 	if cmd.Command() == "suite" {
 		cfg, err := cli.config("suite")

@@ -1,0 +1,82 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"webim/bench"
+)
+
+// Attack is one that the lab knows.
+type Attack struct {
+	Name string
+	What string // in one sentence
+
+	centrifuge bool // it needs the Centrifuge dialect
+	run        func(a *attacker)
+}
+
+// All returns the attacks that a dialect allows, in the order of reports.
+func All(dialect string) []Attack {
+	all := slices.Concat(handshakeAttacks(), frameAttacks(), bombAttacks(), readerAttacks(), commandAttacks())
+	return slices.DeleteFunc(all, func(a Attack) bool { return a.centrifuge && dialect != bench.Centrifuge })
+}
+
+// find returns the attacks with these names, or all if there are none.
+func find(names []string, dialect string) ([]Attack, error) {
+	all := All(dialect)
+	if len(names) == 0 {
+		return all, nil
+	}
+	var found []Attack
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(a Attack) bool { return a.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no attack %q in the %s dialect: take some of %s", name, dialect, strings.Join(namesOf(all), ", "))
+		}
+		found = append(found, all[i])
+	}
+	return found, nil
+}
+
+func namesOf(all []Attack) (names []string) {
+	for _, a := range all {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// Options bound each attack. The zero value of every field but the budgets of the attacker works; the defaults are in the tags.
+type Options struct {
+	Connections int           `default:"200" help:"Connections of the attacker at a time."`
+	Bytes       int64         `default:"33554432" help:"Bytes that the attacker may send in one attack, evenly over its time."`
+	Window      time.Duration `default:"8s" help:"Length of each attack."`
+	Baseline    time.Duration `default:"5s" help:"How long the bystander is measured alone before each attack."`
+	Recovery    time.Duration `default:"20s" help:"How long memory and files may take to return after each attack."`
+	MemorySlack int64         `default:"16777216" help:"Bytes of resident memory that the server may keep after an attack." name:"memory-slack"`
+	Addresses   int           `default:"4" help:"Loopback addresses that the attacker connects from; the bystander has one of its own."`
+	Room        string        `default:"attacked" help:"The attacker's room: a path, or a channel in the Centrifuge dialect."`
+	Beside      string        `default:"bystander" help:"The bystander's room." name:"bystander-room"`
+	Latency     bool          `default:"true" negatable:"" help:"Judge the bystander's p99; on a machine that is busy with other things it says little."`
+}
+
+// check refuses options that bound nothing.
+func (o Options) check() error {
+	switch {
+	case o.Connections < 1 || o.Connections > 10000:
+		return fmt.Errorf("--connections %d: give 1 to 10000", o.Connections)
+	case o.Bytes < 1 || o.Bytes > 4<<30:
+		return fmt.Errorf("--bytes %d: give 1 to 4294967296", o.Bytes)
+	case o.Window < 100*time.Millisecond || o.Window > 10*time.Minute || o.Baseline < 100*time.Millisecond || o.Baseline > 10*time.Minute:
+		return fmt.Errorf("--window %s --baseline %s: give 100ms to 10m", o.Window, o.Baseline)
+	case o.Recovery < 0 || o.Recovery > 10*time.Minute || o.MemorySlack < 0:
+		return fmt.Errorf("--recovery %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.MemorySlack)
+	case o.Addresses < 1 || o.Addresses > 250:
+		return fmt.Errorf("--addresses %d: give 1 to 250", o.Addresses)
+	case o.Room == "" || o.Beside == "" || o.Room == o.Beside:
+		return fmt.Errorf("--room %q --bystander-room %q: give two different rooms", o.Room, o.Beside)
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package attack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"webim/bench"
+)
+
+var (
+	errSpent = errors.New("the attacker's bytes are used up")
+	errOver  = errors.New("the attack is over")
+)
+
+// attacker is one attack under way: it counts what the attack costs and bounds it. Its methods may be called from any goroutine.
+type attacker struct {
+	ctx    context.Context // ends with the window
+	target bench.Target
+	o      Options
+	room   string // a path
+	start  time.Time
+
+	sent, received, dialed atomic.Int64
+	skip                   atomic.Pointer[string] // why the attack does not apply to this server
+
+	mu   sync.Mutex // guards what follows
+	live map[*conn]bool
+	most int
+	said map[string]int // refusals and failures of the server, by their text
+	over bool
+
+	readers sync.WaitGroup
+}
+
+func newAttacker(ctx context.Context, target bench.Target, o Options) *attacker {
+	return &attacker{ctx: ctx, target: target, o: o, room: "/" + strings.TrimPrefix(o.Room, "/"), start: time.Now(), live: map[*conn]bool{}, said: map[string]int{}}
+}
+
+// conn is one of the attacker's connections.
+type conn struct {
+	*bench.Raw
+	a *attacker
+}
+
+// run executes an attack and closes what it left open.
+func (a *attacker) run(attack Attack) {
+	attack.run(a)
+	<-a.ctx.Done() // connections that are merely held are a part of the attack
+	a.close()
+}
+
+// watch makes the end of the window end all reads and writes.
+func (a *attacker) watch() (stop func() bool) { return context.AfterFunc(a.ctx, a.close) }
+
+func (a *attacker) close() {
+	a.mu.Lock()
+	a.over = true
+	open := slices.Collect(maps.Keys(a.live))
+	a.mu.Unlock()
+	for _, c := range open {
+		c.drop()
+	}
+	a.readers.Wait()
+}
+
+// dial opens connection number i.
+func (a *attacker) dial(i int) (*conn, error) {
+	if a.ctx.Err() != nil {
+		return nil, errOver
+	}
+	raw, err := a.target.Dial(a.ctx, 200+i%a.o.Addresses)
+	if err != nil {
+		return nil, a.refused(err)
+	}
+	a.dialed.Add(1)
+	c := &conn{raw, a}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		raw.Reset()
+		return nil, errOver
+	}
+	a.live[c] = true
+	a.most = max(a.most, len(a.live))
+	return c, nil
+}
+
+// upgrade opens a WebSocket to the attacker's room.
+func (a *attacker) upgrade(i int, compress bool) (c *conn, compressed bool, err error) {
+	if c, err = a.dial(i); err != nil {
+		return nil, false, err
+	}
+	a.sent.Add(int64(len(a.target.Request(a.room, compress))))
+	if compressed, err = a.target.Upgrade(c.Raw, a.room, compress); err != nil {
+		c.drop()
+		return nil, false, a.refused(err)
+	}
+	return c, compressed, nil
+}
+
+// join opens a WebSocket and enters the room: in the Centrifuge dialect by connect and subscribe.
+func (a *attacker) join(i int) (*conn, error) {
+	c, _, err := a.upgrade(i, false)
+	if err != nil || !a.target.Centrifuge() {
+		return c, err
+	}
+	if err := c.command(a.target.Connect(1), subscribe(2, a.channel())); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (a *attacker) channel() string { return strings.TrimPrefix(a.room, "/") }
+
+func subscribe(id int, channel string) []byte {
+	name, _ := json.Marshal(channel)
+	return fmt.Appendf(nil, `{"id":%d,"subscribe":{"channel":%s}}`, id, name)
+}
+
+// refused notes what the server did to a connection, and returns err.
+func (a *attacker) refused(err error) error {
+	if err == nil || a.ctx.Err() != nil || errors.Is(err, errSpent) || errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	text := err.Error()
+	var no syscall.Errno
+	if errors.As(err, &no) {
+		text = no.Error() // without the addresses, which differ each time
+	}
+	a.mu.Lock()
+	if _, known := a.said[text]; known || len(a.said) < 20 {
+		a.said[text]++
+	}
+	a.mu.Unlock()
+	return err
+}
+
+// skipped says that the attack does not apply to the server.
+func (a *attacker) skipped(why string) { a.skip.CompareAndSwap(nil, &why) }
+
+// each runs do on as many goroutines as there may be connections, and returns when all have ended.
+func (a *attacker) each(do func(i int)) {
+	var all sync.WaitGroup
+	for i := range a.o.Connections {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+// again calls do until the window or the bytes end, with a pause after a failure: a server that refuses is not asked without end.
+func (a *attacker) again(do func() error) {
+	for {
+		err := do()
+		if errors.Is(err, errSpent) || errors.Is(err, errOver) || err != nil && a.pause(100*time.Millisecond) != nil || a.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// pause waits; the error says that the window is over.
+func (a *attacker) pause(d time.Duration) error {
+	select {
+	case <-a.ctx.Done():
+		return errOver
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// pace waits until n more bytes may be sent.
+func (a *attacker) pace(n int) error {
+	total := a.sent.Add(int64(n))
+	if total > a.o.Bytes {
+		a.sent.Add(-int64(n))
+		return errSpent
+	}
+	due := a.start.Add(time.Duration(float64(a.o.Window) * 0.9 * float64(total) / float64(a.o.Bytes)))
+	if wait := time.Until(due); wait > time.Millisecond {
+		return a.pause(wait)
+	}
+	return nil
+}
+
+// Write sends at the attacker's pace.
+func (c *conn) Write(b []byte) (n int, err error) {
+	for len(b) > 0 {
+		part := b[:min(len(b), 64<<10)]
+		if err := c.a.pace(len(part)); err != nil {
+			return n, err
+		}
+		k, err := c.Raw.Write(part)
+		n += k
+		if err != nil {
+			c.drop()
+			return n, c.a.refused(err)
+		}
+		b = b[len(part):]
+	}
+	return n, nil
+}
+
+// command sends lines of the Centrifuge protocol in one message.
+func (c *conn) command(lines ...[]byte) error {
+	_, err := c.Write(bench.AppendFrame(nil, bench.FIN|bench.Text, slices.Concat(joined(lines)...)))
+	return err
+}
+
+// joined puts a line end between lines.
+func joined(lines [][]byte) (all [][]byte) {
+	for i, l := range lines {
+		if i > 0 {
+			all = append(all, []byte{'\n'})
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// drain reads and forgets what the server sends, on a goroutine that ends with the connection.
+func (c *conn) drain() { c.listen(nil) }
+
+// listen gives each message and control frame to f, on a goroutine that ends with the connection. A close frame's code is noted, and ends it.
+func (c *conn) listen(f func(bench.Event)) {
+	c.a.readers.Go(func() {
+		defer c.drop()
+		buf := make([]byte, 8<<10)
+		closed := false
+		for !closed {
+			n, err := c.Events(buf, func(ev bench.Event) {
+				if closed = closed || ev.Op == bench.CloseFrame; ev.Op == bench.CloseFrame && len(ev.Payload) >= 2 {
+					_ = c.a.refused(fmt.Errorf("closed with %d %s", int(ev.Payload[0])<<8|int(ev.Payload[1]), ev.Payload[2:]))
+				}
+				if f != nil {
+					f(ev)
+				}
+			})
+			c.a.received.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	})
+}
+
+// drop closes the connection by RST, so that no port stays behind.
+func (c *conn) drop() {
+	c.Reset()
+	c.a.mu.Lock()
+	delete(c.a.live, c)
+	c.a.mu.Unlock()
+}

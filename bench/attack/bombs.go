@@ -1,0 +1,62 @@
+package attack
+
+import (
+	"bytes"
+	"slices"
+
+	"webim/bench"
+)
+
+// bombAttacks are those of few bytes that are much work.
+func bombAttacks() []Attack {
+	return []Attack{
+		{Name: "deflate-bomb", What: "Clients send compressed messages of 64 KB that inflate to 64 MB.", run: deflateBomb},
+		{Name: "blank-line-bomb", What: "Clients send messages of nothing but line ends, compressed if the server takes that, before any command.", run: blankLineBomb},
+	}
+}
+
+func deflateBomb(a *attacker) {
+	bomb := bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, bytes.Repeat([]byte{' '}, 64<<20)))
+	a.each(func(i int) {
+		a.again(func() error {
+			c, compressed, err := a.upgrade(i, true)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			if !compressed {
+				a.skipped("the server does not take permessage-deflate")
+				return errOver
+			}
+			if _, err := c.Write(bomb); err != nil {
+				return err
+			}
+			return c.stalled()
+		})
+	})
+}
+
+func blankLineBomb(a *attacker) {
+	const inflated, plain = 1<<20 - 16, 64 << 10
+	message := func(n int) []byte { return slices.Concat([]byte("{}\n"), bytes.Repeat([]byte{'\n'}, n), []byte("{}")) }
+	packed := bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, message(inflated)))
+	open := bench.AppendFrame(nil, bench.FIN|bench.Text, message(plain))
+	a.each(func(i int) {
+		a.again(func() error {
+			c, compressed, err := a.upgrade(i, true)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			c.drain()
+			frame := open
+			if compressed {
+				frame = packed
+			}
+			for err == nil {
+				_, err = c.Write(frame)
+			}
+			return err
+		})
+	})
+}

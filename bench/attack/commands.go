@@ -1,0 +1,216 @@
+package attack
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"webim/bench"
+)
+
+// commandAttacks are those of commands of the Centrifuge protocol.
+func commandAttacks() []Attack {
+	return []Attack{
+		{Name: "subscribe-storm", What: "Clients subscribe to ever new rooms, 100 in a message.", centrifuge: true, run: subscribeStorm},
+		{Name: "history-amplification", What: "Clients ask for a room's whole history again and again.", centrifuge: true, run: historyAmplification},
+		{Name: "join-leave-churn", What: "Clients enter and leave a room again and again.", centrifuge: true, run: joinLeaveChurn},
+		{Name: "recovery-amplification", What: "Clients connect and recover all that a room remembers, again and again.", centrifuge: true, run: recoveryAmplification},
+	}
+}
+
+// connected opens a WebSocket and sends the connect command. answers gets each reply and push.
+func (a *attacker) connected(i int, answers func(bench.Event)) (*conn, error) {
+	c, _, err := a.upgrade(i, false)
+	if err != nil {
+		return nil, err
+	}
+	c.listen(answers)
+	if err := c.command(a.target.Connect(1)); err != nil {
+		c.drop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func subscribeStorm(a *attacker) {
+	const many = 100
+	a.each(func(i int) {
+		room := 0
+		a.again(func() error {
+			c, err := a.connected(i, a.refusals)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			for err == nil {
+				var lines [][]byte
+				for range many {
+					room++
+					lines = append(lines, subscribe(room+1, fmt.Sprintf("%s-%d-%d", a.channel(), i, room)))
+				}
+				if err = c.command(lines...); err == nil {
+					err = a.pause(10 * time.Millisecond)
+				}
+			}
+			return err
+		})
+	})
+}
+
+// refusals notes the error replies of a message.
+func (a *attacker) refusals(ev bench.Event) {
+	if ev.Op != bench.Text || !bytes.Contains(ev.Payload, []byte(`"error"`)) {
+		return
+	}
+	for line := range bytes.SplitSeq(ev.Payload, []byte{'\n'}) {
+		var reply struct {
+			Error *struct {
+				Code    int    `json:"code"`
+				Message string `json:"message"`
+			} `json:"error"`
+		}
+		if json.Unmarshal(line, &reply) == nil && reply.Error != nil {
+			_ = a.refused(fmt.Errorf("error %d %s", reply.Error.Code, reply.Error.Message))
+		}
+	}
+}
+
+// fill says as much in the room as the server takes for a start, for there must be a history to ask for.
+func (a *attacker) fill() error {
+	c, err := a.join(0)
+	if err != nil {
+		return err
+	}
+	defer c.drop()
+	c.listen(a.refusals)
+	for n := range 100 {
+		if err := c.command(publish(n+3, a.channel(), bytes.Repeat([]byte{'h'}, 4<<10))); err != nil {
+			return err
+		}
+		if n%10 == 9 && a.pause(20*time.Millisecond) != nil {
+			return errOver
+		}
+	}
+	return a.pause(100 * time.Millisecond)
+}
+
+func historyAmplification(a *attacker) {
+	if err := a.fill(); err != nil {
+		return
+	}
+	const many = 20
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.connected(i, a.refusals)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			err = c.command(subscribe(2, a.channel()))
+			for id := 3; err == nil; id += many {
+				var lines [][]byte
+				for k := range many {
+					lines = append(lines, fmt.Appendf(nil, `{"id":%d,"history":{"channel":%q,"limit":1000}}`, id+k, a.channel()))
+				}
+				if err = c.command(lines...); err == nil {
+					err = a.pause(10 * time.Millisecond)
+				}
+			}
+			return err
+		})
+	})
+}
+
+func joinLeaveChurn(a *attacker) {
+	const many = 20
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.connected(i, a.refusals)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			for id := 2; err == nil; {
+				var lines [][]byte
+				for range many {
+					lines = append(lines, fmt.Appendf(nil, `{"id":%d,"subscribe":{"channel":%q,"join_leave":true}}`, id, a.channel()),
+						fmt.Appendf(nil, `{"id":%d,"unsubscribe":{"channel":%q}}`, id+1, a.channel()))
+					id += 2
+				}
+				if err = c.command(lines...); err == nil {
+					err = a.pause(10 * time.Millisecond)
+				}
+			}
+			return err
+		})
+	})
+}
+
+// recoveryAmplification recovers from offset 0 in the epoch that the room has.
+func recoveryAmplification(a *attacker) {
+	if a.fill() != nil {
+		return
+	}
+	epoch, err := a.epoch()
+	if err != nil {
+		a.skipped(err.Error())
+		return
+	}
+	recover := fmt.Appendf(nil, `{"id":2,"subscribe":{"channel":%q,"recover":true,"epoch":%q,"offset":0}}`, a.channel(), epoch)
+	leave := fmt.Appendf(nil, `{"id":3,"unsubscribe":{"channel":%q}}`, a.channel())
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.connected(i, a.refusals)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			for err == nil {
+				if err = c.command(recover, leave); err == nil {
+					err = a.pause(20 * time.Millisecond)
+				}
+			}
+			return err
+		})
+	})
+}
+
+// epoch asks the server for that of the room.
+func (a *attacker) epoch() (string, error) {
+	got := make(chan string, 1)
+	c, err := a.connected(0, func(ev bench.Event) {
+		for line := range bytes.SplitSeq(ev.Payload, []byte{'\n'}) {
+			var reply struct {
+				Subscribe *struct {
+					Epoch string `json:"epoch"`
+				} `json:"subscribe"`
+			}
+			if json.Unmarshal(line, &reply) == nil && reply.Subscribe != nil {
+				select {
+				case got <- reply.Subscribe.Epoch:
+				default:
+				}
+			}
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	defer c.drop()
+	if err := c.command(fmt.Appendf(nil, `{"id":2,"subscribe":{"channel":%q,"recoverable":true,"positioned":true}}`, a.channel())); err != nil {
+		return "", err
+	}
+	select {
+	case epoch := <-got:
+		if epoch == "" {
+			return "", errors.New("the server's rooms recover nothing")
+		}
+		return epoch, nil
+	case <-a.ctx.Done():
+		return "", errOver
+	case <-time.After(5 * time.Second):
+		return "", errors.New("the server did not let the attacker into the room within 5 s")
+	}
+}

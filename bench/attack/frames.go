@@ -1,0 +1,82 @@
+package attack
+
+import (
+	"bytes"
+
+	"webim/bench"
+)
+
+// frameAttacks are those of frames that are right one by one.
+func frameAttacks() []Attack {
+	return []Attack{
+		{Name: "half-message", What: "Each client sends all but the last byte of a message of 256 KiB, and waits.", run: halfMessage},
+		{Name: "declared-length", What: "Clients announce messages of 1 GB and send nothing of them.", run: declaredLength},
+		{Name: "empty-fragments", What: "Clients send empty fragments of one message without an end.", run: func(a *attacker) { fragments(a, 0, 512) }},
+		{Name: "tiny-fragments", What: "Clients send fragments of one byte without an end.", run: func(a *attacker) { fragments(a, 1, 512) }},
+		{Name: "fragment-flood", What: "Clients send fragments of 8 KiB without an end.", run: func(a *attacker) { fragments(a, 8<<10, 4) }},
+		{Name: "ping-flood", What: "Clients send pings of 125 bytes without an end; every second one does not read the pongs.", run: pingFlood},
+	}
+}
+
+func halfMessage(a *attacker) {
+	frame := bench.AppendFrame(nil, bench.FIN|bench.Text, bytes.Repeat([]byte{'x'}, 256<<10))
+	a.each(func(i int) {
+		a.again(func() error {
+			c, _, err := a.upgrade(i, false)
+			if err != nil {
+				return err
+			}
+			if _, err := c.Write(frame[:len(frame)-1]); err != nil {
+				return err
+			}
+			return c.stalled()
+		})
+	})
+}
+
+func declaredLength(a *attacker) {
+	a.each(func(i int) {
+		a.again(func() error {
+			c, _, err := a.upgrade(i, false)
+			if err != nil {
+				return err
+			}
+			if _, err := c.Write(bench.AppendHeader(nil, bench.FIN|bench.Binary, 1<<30)); err != nil {
+				return err
+			}
+			return c.stalled()
+		})
+	})
+}
+
+// fragments sends frames of size bytes, many in one write, that never end their message.
+func fragments(a *attacker, size, many int) {
+	payload := bytes.Repeat([]byte{'x'}, size)
+	first := bench.AppendFrame(nil, bench.Text, payload)
+	more := bytes.Repeat(bench.AppendFrame(nil, bench.Continuation, payload), many)
+	a.repeatedly(first, more, func(int) bool { return true })
+}
+
+func pingFlood(a *attacker) {
+	pings := bytes.Repeat(bench.AppendFrame(nil, bench.FIN|bench.Ping, bytes.Repeat([]byte{'p'}, 125)), 100)
+	a.repeatedly(pings, pings, func(i int) bool { return i%2 == 0 })
+}
+
+// repeatedly upgrades and sends first, then more until the server ends the connection, and begins anew. reads says which clients read.
+func (a *attacker) repeatedly(first, more []byte, reads func(i int) bool) {
+	a.each(func(i int) {
+		a.again(func() error {
+			c, _, err := a.upgrade(i, false)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			if reads(i) {
+				c.drain()
+			}
+			for _, err = c.Write(first); err == nil; _, err = c.Write(more) {
+			}
+			return err
+		})
+	})
+}

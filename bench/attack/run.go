@@ -1,0 +1,189 @@
+package attack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"webim/bench"
+)
+
+// Server is how the lab gets at the server. Start may be nil: then the server of Config.URL runs already, and all attacks meet the same one.
+type Server struct {
+	// Start starts the server anew for each attack.
+	Start func(ctx context.Context) (*bench.Server, string, error)
+	// MemoryLimit bounds the server's memory in bytes, if the lab starts it (RLIMIT_DATA); 0: no limit.
+	MemoryLimit uint64
+	// BystanderToken is the bystander's; Config.Token is the attacker's.
+	BystanderToken string
+}
+
+// Run runs attacks, all that the dialect allows if there are no names. log, if set, is told in one line each how it went. The report is valid, if
+// partial, when ctx ends.
+func Run(ctx context.Context, cfg bench.Config, s Server, o Options, names []string, log func(string)) (*Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	attacks, err := find(names, orPlain(cfg.Dialect))
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Schema: Schema, Label: cfg.Label, Limit: s.MemoryLimit, Options: o}
+	for _, a := range attacks {
+		res, err := one(ctx, cfg, s, o, a, r)
+		if ctx.Err() != nil {
+			r.Interrupted = true
+			return r, nil
+		}
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		r.Attacks = append(r.Attacks, *res)
+		if log != nil {
+			log(res.line())
+		}
+	}
+	return r, nil
+}
+
+func orPlain(dialect string) string {
+	if dialect == "" {
+		return bench.Plain
+	}
+	return dialect
+}
+
+// one runs one attack in all its phases.
+func one(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
+	var server *bench.Server
+	if s.Start != nil {
+		started, url, err := s.Start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer started.Stop()
+		server, cfg.URL, cfg.PID = started, url, started.PID()
+		if s.MemoryLimit > 0 {
+			if err := bench.LimitMemory(cfg.PID, s.MemoryLimit); err != nil {
+				return nil, err
+			}
+		}
+	}
+	process, err := bench.FindProcess(cfg.PID)
+	if err != nil {
+		return nil, err
+	}
+	if len(into.Attacks) == 0 {
+		into.Conditions = bench.NewConditions(cfg, o)
+	}
+	target, err := bench.NewTarget(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &phases{cfg: cfg, o: o, target: target, process: process, res: &Result{Name: a.Name, What: a.What}}
+	cfg.Token = s.BystanderToken
+	if err := p.run(ctx, cfg, a); err != nil {
+		return nil, err
+	}
+	if server != nil {
+		if said, ended := server.Exited(); ended {
+			p.res.Died = "it said: " + said
+		}
+	} else if !process.Alive() {
+		p.res.Died = "its process has ended"
+	}
+	p.res.judge(o, p.trips, p.start, p.from, p.to)
+	return p.res, nil
+}
+
+// phases is one attack under way. Times are by bench.Now.
+type phases struct {
+	cfg     bench.Config
+	o       Options
+	target  bench.Target
+	process bench.Process
+	res     *Result
+
+	start, from, to int64
+	trips           []bench.Trip
+}
+
+// run is baseline, attack, recovery; bystander is the bystander's Config.
+func (p *phases) run(ctx context.Context, bystander bench.Config, a Attack) error {
+	longest := p.o.Baseline + p.o.Window + p.o.Recovery + time.Minute
+	b, err := bench.StartBystander(ctx, bystander, "/"+p.o.Beside, 10, longest)
+	if err != nil {
+		return err
+	}
+	p.start = bench.Now()
+	w := startWatcher(p.process, p.start)
+	p.baseline(ctx)
+	p.attack(ctx, a)
+	p.recover(ctx)
+	var gone bool
+	p.trips, gone, p.res.Bystander.Refused = b.Stop(grace)
+	p.res.Bystander.Gone = gone
+	p.res.Samples = w.end()
+	p.res.From, p.res.To = float64(p.from-p.start)/1e9, float64(p.to-p.start)/1e9
+	p.res.Server.RSSPeak, p.res.Server.FDsPeak = peaks(p.res.Samples, p.res.From)
+	return nil
+}
+
+func (p *phases) baseline(ctx context.Context) {
+	cpu := p.process.CPU()
+	wait(ctx, p.o.Baseline)
+	s := &p.res.Server
+	s.Known = p.process.Known()
+	s.CPUBefore = (p.process.CPU() - cpu).Seconds() / p.o.Baseline.Seconds()
+	s.RSSBefore, s.FDsBefore = p.process.RSS(), p.process.FDs()
+}
+
+// attack lets the attack loose for the window.
+func (p *phases) attack(ctx context.Context, a Attack) {
+	p.from = bench.Now()
+	cpu := p.process.CPU()
+	window, cancel := context.WithTimeout(ctx, p.o.Window)
+	defer cancel()
+	at := newAttacker(window, p.target, p.o)
+	defer at.watch()()
+	at.run(a)
+	p.to = bench.Now()
+	p.res.Server.CPU = max(0, float64(p.process.CPU()-cpu)/float64(p.to-p.from))
+	p.res.Attacker = AttackerCost{Sent: at.sent.Load(), Received: at.received.Load(), Dialed: at.dialed.Load(), Open: at.most, Said: at.said}
+	if why := at.skip.Load(); why != nil {
+		p.res.Skipped = *why
+	}
+}
+
+// recover waits until memory and files are back.
+func (p *phases) recover(ctx context.Context) {
+	s, began := &p.res.Server, time.Now()
+	for {
+		wait(ctx, min(sampleEvery, p.o.Recovery))
+		s.RSSAfter, s.FDsAfter = p.process.RSS(), p.process.FDs()
+		s.ReturnedIn = time.Since(began).Seconds()
+		if ctx.Err() != nil || s.returned(p.o) || time.Since(began) >= p.o.Recovery {
+			return
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// ErrRemote refuses a target that is another machine.
+var ErrRemote = errors.New("the target is not this machine: give --allow-remote if it is yours to attack")
+
+// CheckTarget refuses a target that is not loopback unless remote is true.
+func CheckTarget(cfg bench.Config, remote bool) error {
+	t, err := bench.NewTarget(cfg)
+	if err == nil && !remote && !t.Loopback() {
+		return fmt.Errorf("--url %s: %w", t.Address(), ErrRemote)
+	}
+	return err
+}

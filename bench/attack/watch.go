@@ -1,0 +1,71 @@
+package attack
+
+import (
+	"sync"
+	"time"
+
+	"webim/bench"
+)
+
+// Sample is the server at one moment.
+type Sample struct {
+	At    float64 `json:"t_s"`
+	RSS   int64   `json:"rss_bytes"`
+	FDs   int     `json:"fds"`
+	Cores float64 `json:"cores"` // since the sample before
+}
+
+const sampleEvery = 100 * time.Millisecond
+
+// watcher samples the server on a goroutine of its own.
+type watcher struct {
+	p          bench.Process
+	start      int64
+	stop, done chan struct{}
+
+	mu      sync.Mutex // guards samples
+	samples []Sample
+}
+
+func startWatcher(p bench.Process, start int64) *watcher {
+	w := &watcher{p: p, start: start, stop: make(chan struct{}), done: make(chan struct{})}
+	go w.loop()
+	return w
+}
+
+func (w *watcher) loop() {
+	defer close(w.done)
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	at, cpu := bench.Now(), w.p.CPU()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-tick.C:
+		}
+		now, used := bench.Now(), w.p.CPU()
+		s := Sample{At: float64(now-w.start) / 1e9, RSS: w.p.RSS(), FDs: w.p.FDs(), Cores: max(0, float64(used-cpu)/float64(now-at))}
+		at, cpu = now, used
+		w.mu.Lock()
+		w.samples = append(w.samples, s)
+		w.mu.Unlock()
+	}
+}
+
+// end returns all samples.
+func (w *watcher) end() []Sample {
+	close(w.stop)
+	<-w.done
+	return w.samples
+}
+
+// peaks are the largest figures from a time on, in seconds.
+func peaks(all []Sample, from float64) (rss int64, fds int) {
+	for _, s := range all {
+		if s.At >= from {
+			rss, fds = max(rss, s.RSS), max(fds, s.FDs)
+		}
+	}
+	return rss, fds
+}

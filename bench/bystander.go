@@ -1,0 +1,82 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Bystander is a client in a room of its own who sends by a fixed schedule, whatever becomes of the messages, and gets each of them back. It has a
+// thread that sends and one that reads, and shares neither with other clients.
+type Bystander struct {
+	fleet    *Fleet
+	run      *floodRun
+	schedule schedule
+	trips    *trips
+}
+
+// Trip is one message of a bystander: when it was due and when it came back, by [Now]; Back is 0 if it never came.
+type Trip struct{ Due, Back int64 }
+
+// trips notes when each message comes back. Its worker writes, anybody reads.
+type trips struct {
+	counts
+	tag  uint64
+	back []atomic.Int64
+}
+
+func (t *trips) watch(c *client) { c.sink = t }
+
+func (t *trips) data(c *client, b []byte, at int64) error {
+	return c.events(b, func(ev Event) {
+		seq, tag := stampOf(&ev.Head)
+		if tag == t.tag && int(seq) < len(t.back) && t.back[seq].CompareAndSwap(0, at) {
+			t.received.Add(1)
+		}
+	})
+}
+
+// StartBystander connects a client to room, a path, and sends at rate messages a second of 128 bytes for at most longest. Stop it.
+func StartBystander(ctx context.Context, cfg Config, room string, rate float64, longest time.Duration) (*Bystander, error) {
+	f, err := NewFleet(cfg, 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	f.clients[0].path = room
+	if failed, err := f.Dial(ctx, 0, 1); err != nil || failed > 0 {
+		why := f.Failures()
+		f.Close()
+		if err == nil {
+			err = fmt.Errorf("the bystander cannot connect: %v", why)
+		}
+		return nil, err
+	}
+	s := newSchedule(now()+50e6, rate, longest.Seconds(), 1)
+	b := &Bystander{fleet: f, schedule: s, trips: &trips{tag: newTag(), back: make([]atomic.Int64, s.total)}}
+	b.run = startRun(f, newSender(s, f.clients, FixedSize(128), b.trips.tag), f.clients, func() checker { return b.trips })
+	return b, nil
+}
+
+// Stop sends no more, waits for at most grace until everything is back, and returns all messages. gone reports that the server closed the bystander's
+// connection, and refused why it did not take a message, if it said so.
+func (b *Bystander) Stop(grace time.Duration) (all []Trip, gone bool, refused []string) {
+	b.run.halt()
+	sent := b.run.sent
+	for deadline := time.Now().Add(grace); b.run.received() < int64(sent) && b.fleet.Open() > 0 && time.Now().Before(deadline); {
+		time.Sleep(pollEvery)
+	}
+	gone = b.fleet.Open() == 0
+	b.run.collect()
+	for i := range sent {
+		all = append(all, Trip{b.schedule.due(uint32(i)), b.trips.back[i].Load()})
+	}
+	for what, n := range b.fleet.Failures() {
+		if why, ok := strings.CutPrefix(what, refusedMessage); ok {
+			refused = append(refused, fmt.Sprintf("%d messages: %s", n, why))
+		}
+	}
+	b.fleet.Close()
+	return all, gone, refused
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"webim/bench"
+	"webim/bench/attack"
+)
+
+// attackCmd runs the attack lab.
+type attackCmd struct {
+	attack.Options `embed:""`
+
+	List        bool     `help:"Name the attacks of the dialect, and end."`
+	Only        []string `help:"Run these attacks only." placeholder:"NAME"`
+	AllowRemote bool     `help:"Attack a target that is not this machine. It must be yours." name:"allow-remote"`
+	Peer        string   `help:"Attack this peer (see webim-bench peers list) instead of --url; it must be built." placeholder:"NAME"`
+	Memory      uint64   `default:"0" help:"MiB of memory for a server that is started here (RLIMIT_DATA); 0: no limit." name:"memory-limit"`
+	Beside      string   `help:"The bystander's token; --token is the attacker's. Empty: the same." name:"bystander-token"`
+	Markdown    string   `help:"Write the table here too." type:"path"`
+}
+
+// run attacks; the exit code says whether the musts hold.
+func (c attackCmd) run(ctx context.Context, flags common) int {
+	if c.List {
+		for _, a := range attack.All(flags.Dialect) {
+			fmt.Printf("%-24s %s\n", a.Name, a.What)
+		}
+		return 0
+	}
+	cfg, err := flags.config("attack")
+	if err == nil {
+		err = raiseFiles()
+	}
+	if err != nil {
+		return fail(err)
+	}
+	server, err := c.server(ctx, flags, &cfg)
+	if err == nil {
+		err = attack.CheckTarget(cfg, c.AllowRemote)
+	}
+	if err != nil {
+		return fail(&usageError{err})
+	}
+	r, err := attack.Run(ctx, cfg, server, c.Options, c.Only, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if r == nil || len(r.Attacks) == 0 {
+		return fail(err)
+	}
+	if werr := c.write(r, flags); err == nil {
+		err = werr
+	}
+	switch {
+	case err != nil:
+		return fail(err)
+	case r.Interrupted:
+		return exitInterrupted
+	case !r.Holds():
+		return exitFailed
+	}
+	return 0
+}
+
+// server says how the lab gets at the server, and finds its process if it runs here.
+func (c attackCmd) server(ctx context.Context, flags common, cfg *bench.Config) (attack.Server, error) {
+	s := attack.Server{MemoryLimit: c.Memory << 20, BystanderToken: c.Beside}
+	if s.BystanderToken == "" {
+		s.BystanderToken = cfg.Token
+	}
+	switch {
+	case c.Peer != "":
+		root, err := bench.RepositoryRoot(".")
+		if err != nil {
+			return s, err
+		}
+		peers, err := bench.FindPeers([]string{c.Peer})
+		if err != nil {
+			return s, err
+		}
+		cfg.Dialect, cfg.Label = peers[0].Dialect, c.Peer
+		s.Start = func(ctx context.Context) (*bench.Server, string, error) { return peers[0].Start(ctx, root) }
+	case flags.Cmd != "":
+		s.Start = func(ctx context.Context) (*bench.Server, string, error) {
+			server, err := bench.StartServer(ctx, flags.Cmd, cfg.URL)
+			return server, cfg.URL, err
+		}
+	case c.Memory != 0:
+		return s, fmt.Errorf("--memory-limit is for a server that is started here: give --cmd or --peer")
+	}
+	return s, nil
+}
+
+// write writes the report to standard output and to where the flags say.
+func (c attackCmd) write(r *attack.Report, flags common) error {
+	if err := r.WriteText(os.Stdout); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{flags.JSON, r.WriteJSON}, {flags.HTML, r.WriteHTML}, {c.Markdown, r.WriteMarkdown}} {
+		if f.name != "" {
+			if err := writeFile(f.name, f.write); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
