@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -194,8 +195,15 @@ func FindProcess(pid int) (Process, error) {
 // Known reports whether there is a process to measure.
 func (p Process) Known() bool { return p.p.known() }
 
-// Alive reports whether the root still runs; one that is not known does.
-func (p Process) Alive() bool { return p.p.alive() }
+// Alive reports whether the root still runs; one that is not known does. A process that has ended and that nobody has waited for is not alive.
+func (p Process) Alive() bool {
+	if !p.Known() {
+		return true
+	}
+	b := firstOf(fmt.Sprintf("/proc/%d/stat", p.p.pids[0]))
+	_, state, ok := strings.Cut(b[max(0, strings.LastIndexByte(b, ')')):], ") ")
+	return ok && state[0] != 'Z' && state[0] != 'X'
+}
 
 // CPU is the CPU time so far.
 func (p Process) CPU() time.Duration { return time.Duration(p.p.cpu()) }
@@ -235,3 +243,6 @@ func (s *Server) Exited() (said string, ended bool) {
 		return "", false
 	}
 }
+
+// BadOption is an [OptionError] of a sub-package.
+func BadOption(format string, args ...any) error { return badOption(format, args...) }

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,8 @@ type Attack struct {
 	Name string
 	What string // in one sentence
 
-	centrifuge bool // it needs the Centrifuge dialect
+	centrifuge bool   // it needs the Centrifuge dialect
+	prepare    func() // what must not take CPU during the attack; nil: nothing
 	run        func(a *attacker)
 }
 
@@ -34,7 +34,7 @@ func find(names []string, dialect string) ([]Attack, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(a Attack) bool { return a.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no attack %q in the %s dialect: take some of %s", name, dialect, strings.Join(namesOf(all), ", "))
+			return nil, bench.BadOption("there is no attack %q in the %s dialect: take some of %s", name, dialect, strings.Join(namesOf(all), ", "))
 		}
 		found = append(found, all[i])
 	}
@@ -55,6 +55,7 @@ type Options struct {
 	Window      time.Duration `default:"8s" help:"Length of each attack."`
 	Baseline    time.Duration `default:"5s" help:"How long the bystander is measured alone before each attack."`
 	Recovery    time.Duration `default:"20s" help:"How long memory and files may take to return after each attack."`
+	Grace       time.Duration `default:"10s" help:"How long the bystander's last messages may take before they count as lost."`
 	MemorySlack int64         `default:"16777216" help:"Bytes of resident memory that the server may keep after an attack." name:"memory-slack"`
 	Addresses   int           `default:"4" help:"Loopback addresses that the attacker connects from; the bystander has one of its own."`
 	Room        string        `default:"attacked" help:"The attacker's room: a path, or a channel in the Centrifuge dialect."`
@@ -66,17 +67,17 @@ type Options struct {
 func (o Options) check() error {
 	switch {
 	case o.Connections < 1 || o.Connections > 10000:
-		return fmt.Errorf("--connections %d: give 1 to 10000", o.Connections)
+		return bench.BadOption("--connections %d: give 1 to 10000", o.Connections)
 	case o.Bytes < 1 || o.Bytes > 4<<30:
-		return fmt.Errorf("--bytes %d: give 1 to 4294967296", o.Bytes)
+		return bench.BadOption("--bytes %d: give 1 to 4294967296", o.Bytes)
 	case o.Window < 100*time.Millisecond || o.Window > 10*time.Minute || o.Baseline < 100*time.Millisecond || o.Baseline > 10*time.Minute:
-		return fmt.Errorf("--window %s --baseline %s: give 100ms to 10m", o.Window, o.Baseline)
-	case o.Recovery < 0 || o.Recovery > 10*time.Minute || o.MemorySlack < 0:
-		return fmt.Errorf("--recovery %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.MemorySlack)
+		return bench.BadOption("--window %s --baseline %s: give 100ms to 10m", o.Window, o.Baseline)
+	case o.Recovery < 0 || o.Recovery > 10*time.Minute || o.Grace < 0 || o.Grace > 10*time.Minute || o.MemorySlack < 0:
+		return bench.BadOption("--recovery %s --grace %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.Grace, o.MemorySlack)
 	case o.Addresses < 1 || o.Addresses > 250:
-		return fmt.Errorf("--addresses %d: give 1 to 250", o.Addresses)
+		return bench.BadOption("--addresses %d: give 1 to 250", o.Addresses)
 	case o.Room == "" || o.Beside == "" || o.Room == o.Beside:
-		return fmt.Errorf("--room %q --bystander-room %q: give two different rooms", o.Room, o.Beside)
+		return bench.BadOption("--room %q --bystander-room %q: give two different rooms", o.Room, o.Beside)
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package attack
 
 import (
 	"bytes"
+	"runtime/debug"
 	"slices"
+	"sync"
 
 	"webim/bench"
 )
@@ -10,13 +12,18 @@ import (
 // bombAttacks are those of few bytes that are much work.
 func bombAttacks() []Attack {
 	return []Attack{
-		{Name: "deflate-bomb", What: "Clients send compressed messages of 64 KB that inflate to 64 MB.", run: deflateBomb},
+		{Name: "deflate-bomb", What: "Clients send compressed messages of 64 KB that inflate to 64 MB.", prepare: func() { bomb() }, run: deflateBomb},
 		{Name: "blank-line-bomb", What: "Clients send messages of nothing but line ends, compressed if the server takes that, before any command.", run: blankLineBomb},
 	}
 }
 
+// bomb is a frame of 64 MB of spaces, compressed. It takes a second of CPU to make.
+var bomb = sync.OnceValue(func() []byte {
+	defer debug.FreeOSMemory()
+	return bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, bytes.Repeat([]byte{' '}, 64<<20)))
+})
+
 func deflateBomb(a *attacker) {
-	bomb := bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, bytes.Repeat([]byte{' '}, 64<<20)))
 	a.each(func(i int) {
 		a.again(func() error {
 			c, compressed, err := a.upgrade(i, true)
@@ -28,7 +35,7 @@ func deflateBomb(a *attacker) {
 				a.skipped("the server does not take permessage-deflate")
 				return errOver
 			}
-			if _, err := c.Write(bomb); err != nil {
+			if _, err := c.Write(bomb()); err != nil {
 				return err
 			}
 			return c.stalled()

@@ -86,7 +86,7 @@ func (a *attacker) fill() error {
 	defer c.drop()
 	c.listen(a.refusals)
 	for n := range 100 {
-		if err := c.command(publish(n+3, a.channel(), bytes.Repeat([]byte{'h'}, 4<<10))); err != nil {
+		if err := c.command(publish(n+3, a.channel(), bytes.Repeat([]byte{'h'}, textSize))); err != nil {
 			return err
 		}
 		if n%10 == 9 && a.pause(20*time.Millisecond) != nil {

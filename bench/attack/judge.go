@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"webim/bench"
 )
@@ -145,6 +144,3 @@ func p99(v []float64) float64 {
 }
 
 func mb(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
-
-// grace is how long the bystander's last messages may take.
-const grace = 10 * time.Second

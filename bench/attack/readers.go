@@ -13,6 +13,9 @@ func readerAttacks() []Attack {
 	return []Attack{{Name: "stuck-readers", What: "Clients do not read while others send into their room.", run: stuckReaders}}
 }
 
+// textSize is the length of a text: less than the 4,000 characters that chats commonly allow.
+const textSize = 3500
+
 // stuckReaders has one sender for 20 readers. The senders read what comes back, as the server may demand of them.
 func stuckReaders(a *attacker) {
 	a.each(func(i int) {
@@ -28,7 +31,7 @@ func stuckReaders(a *attacker) {
 			}
 			c.drain()
 			for n := 2; err == nil; n++ {
-				if _, err = c.Write(a.message(n, 4<<10)); err == nil {
+				if _, err = c.Write(a.message(n, textSize)); err == nil {
 					err = a.pause(10 * time.Millisecond)
 				}
 			}

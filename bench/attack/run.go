@@ -56,6 +56,9 @@ func orPlain(dialect string) string {
 
 // one runs one attack in all its phases.
 func one(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
+	if a.prepare != nil {
+		a.prepare()
+	}
 	var server *bench.Server
 	if s.Start != nil {
 		started, url, err := s.Start(ctx)
@@ -122,7 +125,7 @@ func (p *phases) run(ctx context.Context, bystander bench.Config, a Attack) erro
 	p.attack(ctx, a)
 	p.recover(ctx)
 	var gone bool
-	p.trips, gone, p.res.Bystander.Refused = b.Stop(grace)
+	p.trips, gone, p.res.Bystander.Refused = b.Stop(p.o.Grace)
 	p.res.Bystander.Gone = gone
 	p.res.Samples = w.end()
 	p.res.From, p.res.To = float64(p.from-p.start)/1e9, float64(p.to-p.start)/1e9

@@ -1,0 +1,190 @@
+package attack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"webim/bench"
+)
+
+// quick bounds attacks of tests. The p99 is not judged: machines of tests are busy.
+func quick() Options {
+	return Options{Connections: 10, Bytes: 256 << 10, Window: 500 * time.Millisecond, Baseline: 300 * time.Millisecond, Recovery: 300 * time.Millisecond, Grace: time.Second,
+		MemorySlack: 16 << 20, Addresses: 2, Room: "attacked", Beside: "bystander"}
+}
+
+// plantedServer runs a server with a fault, in a process of its own, until the test ends.
+func plantedServer(t *testing.T, fault string) (url string, pid int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), plantedVariable+"="+fault)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait() // one of them dies on purpose
+	})
+	line := make([]byte, 64)
+	n, err := out.Read(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "ws://" + strings.TrimSpace(string(line[:n])) + "/", cmd.Process.Pid
+}
+
+func run(t *testing.T, url string, pid int, o Options, names ...string) *Report {
+	t.Helper()
+	r, err := Run(t.Context(), bench.Config{URL: url, PID: pid}, Server{}, o, names, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Each planted fault fails the must that is about it, and no other; without a fault all hold.
+func TestJudgesPlantedFaults(t *testing.T) {
+	for fault, says := range map[string]string{
+		"":       "",
+		"memory": "of memory",
+		"files":  "files open",
+		"drop":   "bystander lost",
+		"cut":    "lost its connection",
+		"die":    "the server ended",
+	} {
+		t.Run("fault "+fault, func(t *testing.T) {
+			t.Parallel()
+			url, pid := plantedServer(t, fault)
+			o := quick()
+			if fault == "" {
+				o.Recovery, o.Grace = 20*time.Second, 20*time.Second // it may take its time
+			}
+			r := run(t, url, pid, o, "half-message")
+			a := r.Attacks[0]
+			if r.Holds() != (says == "") {
+				t.Fatalf("%q: %q", fault, a.Failed)
+			}
+			if says != "" && !strings.Contains(a.Failed[0], says) {
+				t.Errorf("%q: %q", fault, a.Failed)
+			}
+			if fault != "die" && len(a.Failed) > 1 {
+				t.Errorf("%q also: %q", fault, a.Failed)
+			}
+			if first, _, _ := strings.Cut(r.Verdict(), " in "); first != map[bool]string{true: "THE MUSTS HOLD", false: "THE MUSTS DO NOT HOLD"}[says == ""] {
+				t.Errorf("%q", r.Verdict())
+			}
+			if a.Attacker.Sent == 0 || a.Attacker.Sent > o.Bytes+64<<10 || a.Attacker.Open > o.Connections {
+				t.Errorf("the attacker's bounds: %+v", a.Attacker)
+			}
+		})
+	}
+}
+
+// A stall counts for all messages that were due meanwhile.
+func TestSeesABlockedBystander(t *testing.T) {
+	t.Parallel()
+	url, pid := plantedServer(t, "block")
+	o := quick()
+	o.Window = time.Second
+	a := run(t, url, pid, o, "stuck-readers").Attacks[0]
+	late := 0
+	for _, trip := range a.Trips {
+		if trip[1] > 50 {
+			late++
+		}
+	}
+	if a.Bystander.Longest < 400 || late < 3 {
+		t.Errorf("longest %.0f ms, %d messages late: a stall of 600 ms holds up six", a.Bystander.Longest, late)
+	}
+}
+
+// The p99's bound, and each message in the phase in which it was due.
+func TestJudgesLatency(t *testing.T) {
+	const ms = 1e6
+	for _, c := range []struct {
+		before, during float64
+		holds          bool
+	}{{1, 22, true}, {1, 22.5, false}, {100, 219, true}, {100, 221, false}, {0, 19, true}} {
+		var trips []bench.Trip
+		for i := range int64(20) {
+			due, took := i*100*ms, c.before
+			if i >= 10 {
+				took = c.during
+			}
+			trips = append(trips, bench.Trip{Due: due + 1, Back: due + 1 + int64(took*ms)})
+		}
+		r := Result{}
+		r.judge(Options{Latency: true}, trips, 0, 1000*ms, 2000*ms)
+		if holds := len(r.Failed) == 0; holds != c.holds || r.Bystander.During < c.during-.001 {
+			t.Errorf("%v: %v, %q", c, r.Bystander, r.Failed)
+		}
+	}
+}
+
+// Without a process nothing is said of memory and files, and the report says why; nothing is skipped in silence.
+func TestReports(t *testing.T) {
+	t.Parallel()
+	url, _ := plantedServer(t, "files")
+	r := run(t, url, 0, quick(), "half-message", "deflate-bomb")
+	var text, page, data, table bytes.Buffer
+	for _, err := range []error{r.WriteText(&text), r.WriteHTML(&page), r.WriteJSON(&data), r.WriteMarkdown(&table)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, _, _ := strings.Cut(text.String(), "\n")
+	if first != r.Verdict() || !r.Holds() || !strings.Contains(text.String(), "not known") || !strings.Contains(text.String(), "give --pid or --cmd") {
+		t.Errorf("%s", text.String())
+	}
+	if !strings.Contains(text.String(), "deflate-bomb was skipped: the server does not take permessage-deflate") {
+		t.Errorf("%s", text.String())
+	}
+	if strings.Count(page.String(), "<svg") != 2 || !strings.Contains(page.String(), `class="mark"`) || strings.Contains(page.String(), "NaN") {
+		t.Errorf("%s", page.String())
+	}
+	var back Report
+	if err := json.Unmarshal(data.Bytes(), &back); err != nil || back.Schema != Schema || len(back.Attacks) != 2 || len(back.Attacks[0].Trips) == 0 {
+		t.Errorf("%v: %s", err, data.String())
+	}
+	if strings.Count(table.String(), "\n") != 4 {
+		t.Errorf("%s", table.String())
+	}
+}
+
+func TestNamesAndBounds(t *testing.T) {
+	plain, both := namesOf(All(bench.Plain)), namesOf(All(bench.Centrifuge))
+	if slices.Contains(plain, "subscribe-storm") || !slices.Contains(both, "subscribe-storm") || len(both) < 15 {
+		t.Errorf("%q %q", plain, both)
+	}
+	if _, err := find([]string{"nonsense"}, bench.Plain); err == nil || !strings.Contains(err.Error(), "half-message") {
+		t.Error(err)
+	}
+	if err := CheckTarget(bench.Config{URL: "ws://192.0.2.1:9/"}, false); err == nil || !strings.Contains(err.Error(), "--allow-remote") {
+		t.Error(err)
+	}
+	for _, url := range []string{"ws://127.0.0.1:9/", "ws://[::1]:9/"} {
+		if err := CheckTarget(bench.Config{URL: url}, false); err != nil {
+			t.Error(err)
+		}
+	}
+	o := quick()
+	o.Connections = 0
+	if _, err := Run(context.Background(), bench.Config{URL: "ws://127.0.0.1:9/"}, Server{}, o, nil, nil); err == nil || !strings.Contains(err.Error(), "--connections 0") {
+		t.Error(err)
+	}
+}

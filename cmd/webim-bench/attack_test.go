@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"webim/bench"
+	"webim/bench/attack"
+)
+
+// attackedRooms let anybody do all that the attacks are about, and the bystander send ten messages a second.
+const attackedRooms = `rate_send: 100/5s
+user_rate_send: 100/5s
+rooms:
+  - match: "*"
+    history: 100
+    recover: true
+    presence: true
+    join_leave: true
+    allow: {join: anonymous, read: anonymous, history: anonymous, presence: anonymous, send: anonymous}
+`
+
+// All attacks, small, on a webim without the race detector: the bystander loses nothing, memory and files return. The attacker is anybody, under
+// the limits that hold by default.
+func TestAttacksOnWebim(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := filepath.Join(dir, "webim")
+	if out, err := exec.Command("go", "build", "-o", server, "webim/cmd/webim").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	settings := filepath.Join(dir, "webim.yaml")
+	if err := os.WriteFile(settings, []byte(attackedRooms), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dialect := range []string{bench.Plain, bench.Centrifuge} {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			at, name := freePort(t), filepath.Join(dir, dialect+".json")
+			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
+				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "700ms", "--baseline", "200ms",
+				"--recovery", "30s", "--grace", "30s"}
+			if dialect == bench.Centrifuge { // the others do not depend on it
+				args = append(args, "--only", "blank-line-bomb,stuck-readers,subscribe-storm,history-amplification,join-leave-churn,recovery-amplification")
+			}
+			out, code := program(t, args...)
+			if code != 0 || !strings.Contains(out, "THE MUSTS HOLD") {
+				t.Errorf("exit %d: %s", code, out)
+			}
+			checkAttacks(t, name)
+		})
+	}
+}
+
+// checkAttacks reads the report: each attack reached the server, and was measured.
+func checkAttacks(t *testing.T, name string) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r attack.Report
+	if err := json.Unmarshal(b, &r); err != nil || len(r.Attacks) == 0 {
+		t.Fatalf("%v: %d attacks", err, len(r.Attacks))
+	}
+	for _, a := range r.Attacks {
+		if a.Skipped != "" || !a.Server.Known || a.Server.RSSPeak == 0 || a.Attacker.Dialed == 0 || a.Bystander.Sent == 0 {
+			t.Errorf("%s was not carried out: skipped %q, %+v %+v", a.Name, a.Skipped, a.Server, a.Attacker)
+		}
+	}
+}
+
+// The flags that keep an attack from hitting somebody else, and the list.
+func TestAttackFlags(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, says string }{
+		{"attack --url ws://192.0.2.1:9/", "--allow-remote"},
+		{"attack --only nonsense", "half-message"},
+		{"attack --only subscribe-storm", "plain dialect"},
+		{"attack --memory-limit 100", "--cmd or --peer"},
+		{"attack --peer nonsense", "gorilla"},
+		{"attack --connections 0", "--connections 0"},
+	} {
+		if out, code := program(t, strings.Fields(c.args)...); code != exitUsage || !strings.Contains(out, c.says) {
+			t.Errorf("%s: exit %d: %s", c.args, code, out)
+		}
+	}
+	if out, code := program(t, "attack", "--list", "--dialect", "centrifuge"); code != 0 || !strings.Contains(out, "recovery-amplification") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
