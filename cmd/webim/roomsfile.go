@@ -12,6 +12,7 @@ import (
 
 	"webim/room"
 	"webim/room/name"
+	"webim/room/token"
 )
 
 // roomSettings are one entry of the file's section rooms: what is offered in
@@ -108,8 +109,8 @@ func (r *roomSettings) check() error {
 	switch {
 	case r.Match == "":
 		return fmt.Errorf("this entry of rooms matches nothing: add match: and a pattern, as match: \"team-*\"")
-	case len(r.Match) > maxPattern:
-		return fmt.Errorf("match has %d bytes, and no name has more than %d", len(r.Match), maxPattern)
+	case len(r.Match) > token.MaxPattern:
+		return fmt.Errorf("match has %d bytes, and no name has more than %d", len(r.Match), token.MaxPattern)
 	case r.Recover && r.History == none:
 		return fmt.Errorf("recover needs something to recover from: add history: 100, or leave recover out")
 	case r.ForceJoinLeave && !r.JoinLeave:
@@ -117,10 +118,6 @@ func (r *roomSettings) check() error {
 	}
 	return nil
 }
-
-// maxPattern is the most bytes of a pattern: a name has 255, and stars may be
-// between.
-const maxPattern = 511
 
 // readRights reads allow: actions, and for each a role or a list of them.
 func readRights(into *room.Rights, n ast.Node) error {

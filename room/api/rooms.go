@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	names "webim/room/name"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -149,7 +151,10 @@ type channelInfo struct {
 
 // channels lists the rooms that have members, on all nodes.
 func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsResult, error) {
-	pattern := q.Pattern
+	if len(q.Pattern) > token.MaxPattern {
+		return nil, bad(fmt.Sprintf("pattern has %d bytes, more than %d: no name of a room is so long", len(q.Pattern), token.MaxPattern))
+	}
+	pattern := names.Normal(q.Pattern)
 	if pattern == "" {
 		pattern = "*"
 	}

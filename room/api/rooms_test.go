@@ -2,9 +2,11 @@ package api
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"webim/room"
+	"webim/room/token"
 )
 
 func TestHistory(t *testing.T) {
@@ -45,6 +47,25 @@ func TestHistory(t *testing.T) {
 	all := must[historyResult](n, "history", `{"channel":"r","limit":-1}`)
 	if p := all.Publications[0]; p.Tags["a"] != "b" || p.Info != nil {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestPatternsAreBounded: no name is longer than the longest pattern, so a longer one
+// matches nothing, and costs nothing. One at the bound works, whatever is in it.
+func TestPatternsAreBounded(t *testing.T) {
+	n := start(t, nil)
+	n.chat("ann", "").subscribe("lobby")
+	stars := strings.Repeat("*", token.MaxPattern-1)
+	for pattern, want := range map[string]string{
+		"":                         `{"result":{"channels":{"lobby":{"num_clients":1}}}}`,
+		stars + "*":                `{"result":{"channels":{"lobby":{"num_clients":1}}}}`,
+		stars + "x":                `{"result":{"channels":{}}}`,
+		stars + "**":               `bad request: pattern has 512 bytes, more than 511`,
+		strings.Repeat("*a", 5000): `bad request: pattern has 10000 bytes, more than 511`,
+	} {
+		if got := n.call("channels", `{"pattern":%q}`, pattern); !strings.Contains(got, want) {
+			t.Errorf("%d bytes: %s, want %s", len(pattern), got, want)
+		}
 	}
 }
 
