@@ -154,8 +154,8 @@ func (o *out) reply(r *protocol.Reply) {
 	}
 }
 
-// flush sends what was gathered. An error is the connection's end, which
-// Hub.Close is told.
+// flush sends what was gathered. An error is the connection's end: the server closes it
+// when its queue is full, and calls Hub.Close.
 func (o *out) flush() {
 	if len(o.b) > 0 {
 		_ = o.s.push(o.b)

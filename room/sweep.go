@@ -107,7 +107,9 @@ func (sh *shard) sweep() (more bool) {
 	n, last := sh.batch(&batch)
 	for _, p := range batch[:n] {
 		if cut := sh.cut.After(p.from); p.id != 0 && cut.Len() > 0 {
-			// An error is the connection's end, which Hub.Close will be told.
+			// ErrSlow closes the connection and ErrClosed says that it is closed; in
+			// both cases the server calls Hub.Close. A server that drops messages
+			// instead (netpoll.DropNewest) must not serve rooms.
 			_ = sh.room.s.Offer(p.id, cut)
 			sh.given += int64(cut.Messages())
 		}
