@@ -270,13 +270,16 @@ func (h *Hub) revoke(o Order) error {
 	if o.Token != "" {
 		err = h.cfg.Revoked.RevokeID(o.Token, o.Until)
 		bad = h.all(func(s *session) bool { return s.who.Load().ID == o.Token })
-		for _, s := range h.all(func(s *session) bool { return len(s.roomsBy(o.Token)) > 0 }) {
-			for _, room := range s.roomsBy(o.Token) {
-				s.expelled(room)
-			}
+		by := func(t *subToken) bool { return t.id == o.Token }
+		for _, s := range h.all(func(s *session) bool { return len(s.roomsBy(by)) > 0 }) {
+			s.expelledBy(by)
 		}
 	} else {
 		err = h.cfg.Revoked.RevokeUser(o.To.User, o.At, o.Until)
+		by := func(t *subToken) bool { return t.issued != 0 && !time.Unix(t.issued, 0).After(o.At) }
+		for _, s := range h.users.of(o.To.User) {
+			s.expelledBy(by) // its connection may have a newer token than a subscription of it
+		}
 		bad = slices.DeleteFunc(h.users.of(o.To.User), func(s *session) bool { return s.who.Load().IssuedAt.After(o.At) })
 	}
 	for _, s := range bad {
@@ -296,16 +299,24 @@ func (h *Hub) revoke(o Order) error {
 	return err
 }
 
-// roomsBy are those that the session is in by a subscription token.
-func (s *session) roomsBy(token string) (all []string) {
+// roomsBy are those that the session is in by a subscription token of which a test is
+// true.
+func (s *session) roomsBy(test func(*subToken) bool) (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.subs {
-		if one.token != nil && one.token.id == token {
+		if one.token != nil && test(one.token) {
 			all = append(all, one.room.name)
 		}
 	}
 	return all
+}
+
+// expelledBy takes the session out of the rooms that roomsBy names.
+func (s *session) expelledBy(test func(*subToken) bool) {
+	for _, room := range s.roomsBy(test) {
+		s.expelled(room)
+	}
 }
 
 // Survey asks all nodes what they hold. The error is a wire.ErrorCode.

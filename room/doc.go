@@ -47,11 +47,11 @@
 //
 // # Who owns what
 //
-// Who may do what is in rights.go, how often in limit.go; both are judged for
-// each command, in command.go and, for the plain dialect, plain.go; slow mode is in
-// pace.go. None of them
-// needs memory for idle connections but a few numbers in the session. Rooms that
-// are private by their names are in private.go.
+// Who may do what is judged by package policy, by one function for every door;
+// rights.go puts together what it is asked. How often is in limit.go. Both are judged
+// for each command, in command.go and, for the plain dialect, plain.go; slow mode is
+// in pace.go. None of them needs memory for idle connections but a few numbers in the
+// session. The rosters of private rooms are in private.go.
 //
 // What is to be known longer than a connection lives (rosters, marks, how a room is
 // set, bans and mutes) are small entries of the engine's State (state.go; facts.go

@@ -39,8 +39,9 @@
 // everywhere or in rooms that match, as publish@team-* (key.go). A right in rooms opens
 // only requests that name rooms, all of which match. As
 // "Authorization: Bearer TOKEN" the token of a moderator of all rooms opens what
-// that role may do in each, but not in private rooms; nor does it lift what an admin
-// or a key imposed. Never in the address: addresses are logged. A browser's page on
+// that role may do in each, by the rights of the room and unless a ban binds the user
+// or the address: the judge is the one that sockets ask, package room/policy. So it
+// opens no private rooms; nor does it lift what an admin or a key imposed. Never in the address: addresses are logged. A browser's page on
 // a foreign site cannot ask: no CORS header is ever sent, and a Host that is a name,
 // which that site's owner could have pointed here, must be one that is configured.
 //

@@ -31,7 +31,8 @@
 // marking and reacting are told by those who could say something in the room: not by
 // the muted, nor in a locked room, nor where the rights let nobody send.
 //
-// Nothing but messages and edits is shown in the plain dialect.
+// Nothing but messages is shown in the plain dialect: an edit would be one more message
+// there.
 //
 // The text of a message that is taken back is gone from the history, its
 // edits' too: there it is {} with the tag redacted=true, at its old offset.
@@ -87,10 +88,16 @@
 //	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.
 //	room.direct  {user}                            {room}
 //	room.join    {room}                            {}    puts a room in the list; a private one after an invitation
-//	room.leave   {room}                            {}    what the caller has read is forgotten; so is the room that all have left,
+//	room.leave   {room, forever?}                        {}    what the caller has read is forgotten; so is the room that all have left,
 //	             with its bans and mutes if it is private, and its title unless a manager has set it.
 //	             An owner is followed by who is there longest.
-//	room.invite  {room, user}                      {}
+//	             With forever, no invitation to the room reaches the caller any more.
+//	room.invite  {room, user}                      {}    puts a user on a private room's roster, and tells the user of it.
+//	             The answer is the same if the user is banned there, has declined, or is no user at all. A user
+//	             gets 5 invitations of another one in 10 minutes, and an inviting user makes 200; error 111 above.
+//	             The users of room.create count as well.
+//	room.decline {room} or {user}, undo?           {}    from now on no invitation to the room, or by the user, reaches the
+//	             caller, for good; with undo they do again. Who invites is not told. 1000 of a user.
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
 //	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, role?}
 //	             443 for who is banned there
@@ -108,7 +115,8 @@
 // Without room, these need a role in all rooms. What a moderator does so binds no
 // admin (of the room or, without one, of all), and nothing the owner of a private
 // room in it. What an admin imposed, or the server's API by a key, a moderator
-// neither lifts nor replaces (103). A ban in a room takes off its roster whom it binds. Who is muted, or in a locked room, makes no titles and invites nobody;
+// neither lifts nor replaces (103). A ban in a room takes off its roster whom it binds. Who is muted, or in a locked room, makes no titles and invites nobody, in rooms of
+// its own, too; edits count in slow mode as messages do;
 // who is banned in a room gets 443 for whatever is asked of it but leaving, and what
 // became of an earlier send.
 //

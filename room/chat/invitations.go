@@ -34,8 +34,9 @@ type invitations struct {
 	young, old map[pair]*budget.Bucket
 }
 
-// take counts invitations of an owner to users, all of them or none. It is called
-// before anything of a user is looked at: so the answer tells nothing of the user.
+// take counts invitations of an owner to users; a call that is refused may count for
+// some of them. It is called before anything of a user is looked at: so the answer
+// tells nothing of the user.
 func (i *invitations) take(from budget.Owner, users ...string) error {
 	if len(users) == 0 {
 		return nil
@@ -47,18 +48,13 @@ func (i *invitations) take(from budget.Owner, users ...string) error {
 	}
 	now := int64(time.Since(i.began))
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
-	all := i.bucket(pair{from, ""})
-	if all.Used(senderRate, now)+len(users) > senderRate.N {
+	if !i.bucket(pair{from, ""}).Take(senderRate, len(users), now) {
 		return wire.Explain(wire.ErrTooManyRequests, fmt.Sprintf("too many requests: %d invitations in %v are allowed: wait", senderRate.N, senderRate.Per))
 	}
 	for _, user := range users {
-		if i.bucket(pair{from, user}).Used(pairRate, now) >= pairRate.N {
+		if !i.bucket(pair{from, user}).Take(pairRate, 1, now) {
 			return wire.Explain(wire.ErrTooManyRequests, fmt.Sprintf("too many requests: a user gets %d invitations of yours in %v: wait", pairRate.N, pairRate.Per))
 		}
-	}
-	all.Charge(senderRate, len(users), now)
-	for _, user := range users {
-		i.bucket(pair{from, user}).Charge(pairRate, 1, now)
 	}
 	return nil
 }

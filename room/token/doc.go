@@ -29,6 +29,11 @@
 // known one only in case, or that is not of its type makes the token invalid,
 // since another reader might see another user in it.
 //
+// What a claim says for others to see (info, b64info, and those of subs) or for the
+// backend (meta) is one JSON value, as strict as data that a client publishes: a value
+// that a reader refuses would fail each list that the user is in. Names of rooms, and
+// patterns of them, are put in their one spelling (package name).
+//
 // # Who waits
 //
 // Nobody: a verification is computation alone, so it may run on a worker. Only

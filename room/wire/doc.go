@@ -47,6 +47,12 @@
 // [Append], [AppendPublication] and [Join]. All functions may be called from any
 // goroutine.
 //
+// The rule of strictness: what enters a room, at any door and in any dialect, is data
+// that every reader of webim takes ([Valid]): one JSON value of UTF-8, in which no
+// object has a name twice and no escape is half a surrogate pair. Anything else is
+// ErrBadRequest at the door. So no reader refuses later what a room keeps, and an item
+// that an engine got from elsewhere fails no list ([Append]).
+//
 // JSON carries data as it is, which is why data is one JSON value in both
 // encodings: bytes of a Protobuf sender could otherwise end a line of the JSON
 // receivers and begin another in the server's name. Rooms marked binary take any
