@@ -108,6 +108,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		s.refusing.Add(-1)
 		s.countOut(ip, refuse, false)
 		s.stats.refused(refuseUnsaid)
+		s.logRefusal(refuseUnsaid, addr, "")
 		unix.Close(fd)
 		return
 	}

@@ -18,6 +18,7 @@ type addrs struct {
 	entries []addrEntry
 	free    []uint32
 	proxies []netip.Prefix // Config.Exempt
+	unix    bool           // Config.ExemptUnix
 }
 
 type addrEntry struct {
@@ -166,6 +167,13 @@ func (a *addrs) mayTake(ip uint32, p place, of int) bool {
 	defer a.mu.RUnlock()
 	e := a.countLocked(ip)
 	return int(e.places[p]) < max(1, of/4) || a.exempt(e.addr)
+}
+
+// sameClient reports whether two connections are counted under the same address.
+func (a *addrs) sameClient(ip, other uint32) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.entries[ip].block == a.entries[other].block
 }
 
 // giveBack gives a place back.

@@ -34,7 +34,8 @@ func newHTTPBridge(s *Server, ln *listener) *httpBridge {
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    maxHead,
+		MaxHeaderBytes:    s.cfg.MaxHead,
+		ConnState:         b.state,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, lentKey{}, c)
@@ -67,6 +68,13 @@ func (b *httpBridge) Addr() net.Addr { return b.ln.addr }
 
 func (b *httpBridge) close() { b.srv.Close() }
 
+// state notes which connections are idle between two requests.
+func (b *httpBridge) state(conn net.Conn, state http.ConnState) {
+	if c, ok := conn.(*lentConn); ok {
+		b.s.lent.idle(c, state == http.StateIdle)
+	}
+}
+
 type lentKey struct{}
 
 // serve answers a request, unless it is an upgrade on a connection that was
@@ -78,6 +86,11 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 		r.TLS = &state
 	}
 	if c == nil || !headerHasToken(r.Header["Upgrade"], "websocket") {
+		if len(r.TransferEncoding) > 0 {
+			// Content-Length may have stood beside it, which net/http does not tell
+			// (RFC 9112, section 6.1: then the connection is not to be trusted).
+			w.Header().Set("Connection", "close")
+		}
 		b.ln.HTTP.ServeHTTP(w, r)
 		return
 	}

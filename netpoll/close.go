@@ -67,7 +67,9 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		c = s.earlyLocked(r, c.early)
 	}
 	if c.why != "" {
-		s.stats.refused(c.why)
+		if c.why != answeredHealth {
+			s.stats.refused(c.why)
+		}
 	}
 	r.w |= wClosing
 	r.cause, r.code = c.cause, ws.StatusAbnormalClosure

@@ -41,8 +41,21 @@ type Config struct {
 	// Others wait, under their HandshakeTimeout.
 	MaxTLSHandshakes int
 	// MaxHTTP bounds the connections that net/http has; 0: 1024. One address
-	// gets at most a quarter (loopback: all). Above it: 503.
+	// gets at most a quarter (loopback: all). Above it the connection that has been
+	// idle longest gives its place, and if none is idle: 503.
 	MaxHTTP int
+	// MaxHead bounds the bytes of a request's head; 0: 16 KiB. Above it: 431.
+	MaxHead int
+	// ExemptUnix makes clients of Unix sockets reverse proxies, as Exempt does with
+	// addresses.
+	ExemptUnix bool
+	// Health, if it is not nil, answers GET and HEAD requests for /health with a
+	// status and a line of text, also when all places are taken. It is called by a
+	// worker and must not block.
+	Health func() (status int, text string)
+	// ReserveFDs are the descriptors that other parts of the process may need, beside
+	// the server's own reserve; they lower the default of MaxConns.
+	ReserveFDs int
 
 	// HandshakeTimeout is one deadline for TCP, TLS and HTTP head; 0: 10 s.
 	HandshakeTimeout time.Duration
@@ -150,11 +163,12 @@ func (c Config) withDefaults() Config {
 	def(&c.Loops, max(1, procs/2))
 	c.Loops = min(c.Loops, 255)
 	def(&c.Workers, procs)
-	def(&c.MaxConns, max(16, fdLimit()-fdReserve-loopFDs*c.Loops))
+	def(&c.MaxConns, max(16, fdLimit()-fdReserve-loopFDs*c.Loops-c.ReserveFDs))
 	def(&c.MaxConnsPerIP, 1024)
 	def(&c.MaxHandshakesPerIP, 64)
 	def(&c.MaxTLSHandshakes, 256)
 	def(&c.MaxHTTP, 1024)
+	def(&c.MaxHead, maxHead)
 	dur(&c.HandshakeTimeout, 10*time.Second)
 	dur(&c.PingInterval, 25*time.Second)
 	dur(&c.PongTimeout, 10*time.Second)

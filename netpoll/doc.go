@@ -99,7 +99,8 @@
 //	tlsPlaces.mu →  tlsState.mu
 //	tlsState.mu  →  addrs.mu, pool.mu
 //	leaves, under which nothing is taken: slab.mu, addrs.mu, pool.mu,
-//	wheel.mu, table.mu, lentConns.mu, counters.mu, Frame.mu
+//	wheel.mu, table.mu, lentConns.mu, counters.mu, Frame.mu,
+//	refusalLog.mu
 //
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl

@@ -36,9 +36,9 @@ func (s *Server) forwarded(r *record, q *Request) *refusedError {
 	return nil
 }
 
-// listed reports whether an address is a proxy's.
+// listed reports whether an address is a proxy's; that of a Unix socket is not valid.
 func (a *addrs) listed(addr netip.Addr) bool {
-	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return a.unix && !addr.IsValid() || slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // clientOf is the last address of the lines that is no listed proxy's. false:

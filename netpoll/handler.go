@@ -158,7 +158,9 @@ func (s *Server) originAllowed(q *Request) (bad *refusedError) {
 		}
 	}()
 	if !s.cfg.CheckOrigin(q) {
-		return errOrigin
+		bad := *errOrigin
+		bad.detail = q.Origin()
+		return &bad
 	}
 	return nil
 }

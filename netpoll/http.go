@@ -2,12 +2,37 @@ package netpoll
 
 import (
 	"bytes"
+	"net/http"
+	"slices"
+	"strings"
 )
 
-const (
-	maxHead      = 8 << 10 // bytes of a request's head
-	maxHeadLines = 64      // of it, header fields
-)
+// maxHead is the default of Config.MaxHead: a token of the most bytes that are taken
+// fits in, and the cookies of other programs of a host.
+const maxHead = 16 << 10
+
+// maxHeadLines bounds the header fields of a request; Config.MaxHead bounds its bytes.
+const maxHeadLines = 64
+
+// maxEmptyLines is how many empty lines may stand before a request (RFC 9112, section
+// 2.2: some clients send one behind a body).
+const maxEmptyLines = 4
+
+// emptyLines is how many bytes of empty lines a head begins with.
+func emptyLines(b []byte) (n int) {
+	for n < 2*maxEmptyLines && bytes.HasPrefix(b[n:], crlf) {
+		n += len(crlf)
+	}
+	return n
+}
+
+// proxyHeaders begin a connection from a proxy that is set to send the PROXY protocol,
+// versions 1 and 2.
+var proxyHeaders = [...][]byte{[]byte("PROXY TCP"), []byte("PROXY UNKNOWN"), []byte("\r\n\r\n\x00\r\nQUIT\n")}
+
+func isProxyHeader(b []byte) bool {
+	return slices.ContainsFunc(proxyHeaders[:], func(h []byte) bool { return bytes.HasPrefix(b, h) })
+}
 
 // readHead collects the head of a request and answers it: an upgrade here,
 // anything else by net/http. What is behind the head is kept for what follows.
@@ -34,7 +59,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		if in != nil {
 			scanned, lines = in.scanned, in.lines
 		}
-		end, scanned, lines, bad := scanHead(b, scanned, lines)
+		end, scanned, lines, bad := scanHead(b, scanned, lines, s.cfg.MaxHead)
 		switch {
 		case bad != nil:
 			s.refuse(r, bad)
@@ -49,7 +74,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 	return true
 }
 
-// keepHead stores an unfinished head; it is bounded by maxHead, and counted.
+// keepHead stores an unfinished head; it is bounded by MaxHead, and counted.
 func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
 	in := s.inputs.at(r.input)
 	if in == nil {
@@ -64,26 +89,33 @@ func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
 // the work is linear however the bytes arrive. end is the head's length, 0
 // while it is unfinished. Bare LF and control characters are refused: another
 // server on the way might read the lines differently.
-func scanHead(b []byte, scanned, lines int) (end, pos, nlines int, bad *refusedError) {
-	if len(b) > 0 && (b[0] < 'A' || b[0] > 'Z') {
+func scanHead(b []byte, scanned, lines, most int) (end, pos, nlines int, bad *refusedError) {
+	if isProxyHeader(b) {
+		return 0, 0, 0, errProxyHeader
+	}
+	first := emptyLines(b)
+	switch rest := b[first:]; {
+	case len(rest) == 0, len(rest) == 1 && rest[0] == '\r' && first < 2*maxEmptyLines:
+		return 0, 0, 0, nil
+	case rest[0] < 'A' || rest[0] > 'Z':
 		return 0, 0, 0, errNotHTTP
 	}
-	for i := scanned; i < len(b); i++ {
-		if i >= maxHead {
+	for i := max(first, scanned); i < len(b); i++ {
+		if i >= most {
 			return 0, 0, 0, errHeadTooLarge
 		}
 		switch c := b[i]; {
 		case c == '\n':
-			if i == 0 || b[i-1] != '\r' {
+			if i == first || b[i-1] != '\r' {
 				return 0, 0, 0, errBareLF
 			}
-			if i >= 3 && b[i-2] == '\n' {
+			if i >= first+3 && b[i-2] == '\n' {
 				return i + 1, i + 1, lines, nil
 			}
 			if lines++; lines > maxHeadLines+1 {
 				return 0, 0, 0, errHeadTooLarge
 			}
-		case c < ' ' && c != '\r' && c != '\t', c == 0x7f, i > 0 && b[i-1] == '\r':
+		case c < ' ' && c != '\r' && c != '\t', c == 0x7f, i > first && b[i-1] == '\r':
 			return 0, 0, 0, errBadByte
 		}
 	}
@@ -92,6 +124,18 @@ func scanHead(b []byte, scanned, lines int) (end, pos, nlines int, bad *refusedE
 
 // answerHead decides who answers a whole head: b[:end]. b[end:] came behind it.
 func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool) {
+	first := emptyLines(b)
+	b, end = b[first:], end-first
+	req := &w.request
+	req.reset(s, r)
+	if bad := req.parse(b[:end]); bad != nil {
+		s.refuse(r, bad)
+		return false
+	}
+	if s.cfg.Health != nil && req.asksHealth() {
+		s.answerHealth(r, req)
+		return false
+	}
 	if x := s.extras.at(r.extra); x != nil && x.refuse != "" {
 		s.refuse(r, x.refuse.err())
 		return false
@@ -100,15 +144,24 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 		s.refuse(r, errStopping)
 		return false
 	}
-	req := &w.request
-	req.reset(s, r)
-	if bad := req.parse(b[:end]); bad != nil {
-		s.refuse(r, bad)
-		return false
-	}
 	if req.isUpgrade() {
 		return s.upgrade(w, r, req, b[end:])
 	}
 	s.handOver(r, bytes.Clone(b))
 	return false
+}
+
+// asksHealth reports whether a request asks for /health and for no upgrade.
+func (q *Request) asksHealth() bool {
+	path, _, _ := strings.Cut(string(q.uri), "?")
+	return strings.TrimRight(path, "/") == "/health" && (string(q.method) == http.MethodGet || string(q.method) == http.MethodHead)
+}
+
+// answerHealth answers for Config.Health and closes. It takes no place of net/http, so
+// that a balancer is answered when all are taken and when the server is full.
+func (s *Server) answerHealth(r *record, q *Request) {
+	status, text := http.StatusInternalServerError, "internal error"
+	s.guard("Config.Health", func() { status, text = s.cfg.Health() })
+	a := &refusedError{why: answeredHealth, status: status, text: text, header: "Cache-Control: no-store\r\n", noBody: string(q.method) == http.MethodHead}
+	s.beginClose(r, r.gen.Load(), a.closing())
 }

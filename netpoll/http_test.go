@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -132,10 +133,16 @@ func TestMaxConnsRefusedDoNotCount(t *testing.T) {
 }
 
 func TestMaxHTTP(t *testing.T) {
-	s, addr := start(t, netpoll.Config{MaxHTTP: 1, HTTP: hello}, echo())
+	endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	s, addr := start(t, netpoll.Config{MaxHTTP: 1, HTTP: endless}, echo())
 	first, second := dial(t, addr), dial(t, addr)
 	first.write([]byte(getHello))
-	first.response()
+	if _, err := http.ReadResponse(first.br, nil); err != nil { // its body is endless
+		t.Fatal(err)
+	}
 	second.write([]byte(getHello))
 	if r := second.response(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("over the limit: %s", r.Status)
@@ -145,9 +152,154 @@ func TestMaxHTTP(t *testing.T) {
 	eventually(t, "the first leaves", func() bool { return s.Stats().HTTP == 0 })
 	third := dial(t, addr)
 	third.write([]byte(getHello))
-	if r := third.response(); r.StatusCode != http.StatusOK {
-		t.Errorf("once there is room: %s", r.Status)
+	if r, err := http.ReadResponse(third.br, nil); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("once there is room: %v, %v", r, err)
 	}
+	third.c.Close()
+}
+
+// TestIdleHTTPGivesItsPlace: the connection that has been idle longest between two
+// requests is closed when another one needs its place; a busy one never is.
+func TestIdleHTTPGivesItsPlace(t *testing.T) {
+	_, addr := start(t, netpoll.Config{MaxHTTP: 3, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "hello")
+		if r.URL.Path == "/busy" {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
+	})}, echo())
+	ask := func(c *client, path string) int {
+		c.write([]byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		r, err := http.ReadResponse(c.br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path != "/busy" {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return r.StatusCode
+	}
+	busy, first, second := dial(t, addr), dial(t, addr), dial(t, addr)
+	ask(busy, "/busy")
+	ask(first, "/")
+	ask(second, "/")
+	for range 20 { // each takes the place of the one before it
+		c := dial(t, addr)
+		if status := ask(c, "/"); status != http.StatusOK {
+			t.Fatalf("a newcomer gets %d, and two connections are idle", status)
+		}
+	}
+	first.expectEOF()
+	second.expectEOF()
+	all := []*client{dial(t, addr), dial(t, addr)}
+	for _, c := range all {
+		ask(c, "/busy")
+	}
+	if status := ask(dial(t, addr), "/"); status != http.StatusServiceUnavailable {
+		t.Errorf("with three busy connections a fourth gets %d", status)
+	}
+	busy.c.Close()
+}
+
+// TestHealthAnswersWhenFull: /health is answered when no place and no connection is
+// left, and counts as nothing.
+func TestHealthAnswersWhenFull(t *testing.T) {
+	healthy := true
+	health := func() (int, string) {
+		if healthy {
+			return http.StatusOK, "ok"
+		}
+		panic("on purpose")
+	}
+	_, addr := start(t, netpoll.Config{MaxConns: 2, MaxHTTP: 1, Health: health}, echo())
+	connect(t, addr)
+	connect(t, addr)
+	ask := func(line string) (int, string) {
+		c := dial(t, addr)
+		c.write([]byte(line + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		r, err := http.ReadResponse(c.br, &http.Request{Method: strings.Fields(line)[0]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.expectEOF()
+		return r.StatusCode, string(b)
+	}
+	for _, tt := range []struct {
+		line   string
+		status int
+		body   string
+	}{
+		{"GET /health", 200, "ok\n"}, {"GET /health/", 200, "ok\n"}, {"GET /health?x", 200, "ok\n"}, {"HEAD /health", 200, ""},
+		{"POST /health", 503, "server is at its limit: server full\n"}, {"GET /", 503, "server is at its limit: server full\n"}, {"GET /healthy", 503, "server is at its limit: server full\n"},
+	} {
+		if status, body := ask(tt.line); status != tt.status || body != tt.body {
+			t.Errorf("%s: %d %q, want %d %q", tt.line, status, body, tt.status, tt.body)
+		}
+	}
+}
+
+// TestEmptyLinesBeforeARequest: a few are passed over, however they come.
+func TestEmptyLinesBeforeARequest(t *testing.T) {
+	_, addr := start(t, netpoll.Config{HTTP: hello}, echo())
+	for lines, want := range map[int]int{1: 200, 2: 200, 4: 200, 5: 400, 100: 400} {
+		for _, chop := range []int{1 << 20, 1, 3} {
+			c := dial(t, addr)
+			for b := strings.Repeat("\r\n", lines) + getHello; b != ""; b = b[min(chop, len(b)):] {
+				if _, err := c.c.Write([]byte(b[:min(chop, len(b))])); err != nil {
+					break // it is refused already
+				}
+			}
+			if r := c.response(); r.StatusCode != want {
+				t.Errorf("%d empty lines in pieces of %d: %s, want %d", lines, chop, r.Status, want)
+			}
+			c.c.Close()
+		}
+	}
+	c := dial(t, addr)
+	c.write(append([]byte("\r\n"), upgrade()...))
+	if r := c.response(); r.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("an upgrade behind an empty line: %s", r.Status)
+	}
+	c.goodbye()
+}
+
+// TestPROXYHeaderIsNamed: a proxy that is set to speak the PROXY protocol is told, and
+// so is whoever reads the log.
+func TestPROXYHeaderIsNamed(t *testing.T) {
+	var log syncBuffer
+	_, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, echo())
+	for _, head := range []string{
+		"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + string(upgrade()), "PROXY TCP6 ::1 ::2 1 2\r\n", "PROXY UNKNOWN\r\n",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02",
+	} {
+		c := dial(t, addr)
+		c.write([]byte(head))
+		r := c.response()
+		b, _ := io.ReadAll(r.Body)
+		if r.StatusCode != http.StatusBadRequest || !strings.Contains(string(b), "PROXY protocol") {
+			t.Errorf("%.20q: %s %q", head, r.Status, b)
+		}
+		c.c.Close()
+	}
+	eventually(t, "the log has a line", func() bool { return log.String() != "" })
+	if text := log.String(); strings.Count(text, "PROXY protocol") != 2 || strings.Count(text, "\n") != 1 { // the reason and the hint
+		t.Errorf("the log has %q", text)
+	}
+}
+
+// TestChunkedBesideALength: the connection ends with the answer (RFC 9112, section 6.1).
+func TestChunkedBesideALength(t *testing.T) {
+	_, addr := start(t, netpoll.Config{HTTP: hello}, echo())
+	c := dial(t, addr)
+	c.write([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + getHello))
+	c.response()
+	c.expectEOF()
 }
 
 // The hook refuses, adds headers, chooses the subprotocol, sets data.

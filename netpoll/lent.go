@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"container/list"
 	"io"
 	"maps"
 	"net"
@@ -20,6 +21,7 @@ type lentConn struct {
 	ip       uint32
 	addr     netip.AddrPort
 	head     []byte
+	resting  *list.Element // its place among the idle ones, under lentConns.mu; nil: it is not idle
 }
 
 func (c *lentConn) Read(p []byte) (int, error) {
@@ -62,9 +64,27 @@ func (c *lentConn) leave() bool {
 	return true
 }
 
-// lendPlace takes one of the MaxHTTP places, if there is one and the address
-// has not its share.
+// lendPlace takes one of the MaxHTTP places, if there is one and the address has not
+// its share. A connection that is idle between two requests gives its place: the one
+// that has been so longest, of the same address if it is the share that is used up.
 func (s *Server) lendPlace(r *record) bool {
+	if s.tryLendPlace(r) {
+		return true
+	}
+	own := func(c *lentConn) bool { return s.addrs.sameClient(c.ip, r.ip) }
+	any := func(*lentConn) bool { return true }
+	for _, match := range []func(*lentConn) bool{any, own} {
+		if idle := s.lent.longestIdle(match); idle != nil {
+			idle.kill()
+			if s.tryLendPlace(r) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Server) tryLendPlace(r *record) bool {
 	if s.lent.n.Add(1) <= int64(s.cfg.MaxHTTP) && s.addrs.take(r.ip, placeHTTP, s.cfg.MaxHTTP) {
 		return true
 	}
@@ -82,7 +102,36 @@ type lentConns struct {
 	n      atomic.Int64 // of conns, and of those that are on their way there
 	mu     sync.Mutex
 	conns  map[*lentConn]struct{}
+	rest   list.List // of *lentConn that are idle, the longest first
 	closed bool
+}
+
+// idle notes that a connection is idle, or no longer.
+func (l *lentConns) idle(c *lentConn, is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.resting != nil {
+		l.rest.Remove(c.resting)
+		c.resting = nil
+	}
+	if _, there := l.conns[c]; is && there {
+		c.resting = l.rest.PushBack(c)
+	}
+}
+
+// longestIdle takes the connection that has been idle longest, of those that match,
+// from the idle ones; nil: there is none.
+func (l *lentConns) longestIdle(match func(*lentConn) bool) *lentConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for e := l.rest.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*lentConn); match(c) {
+			l.rest.Remove(e)
+			c.resting = nil
+			return c
+		}
+	}
+	return nil
 }
 
 // add notes a connection; once the server ends it kills it.
@@ -102,6 +151,10 @@ func (l *lentConns) remove(c *lentConn) bool {
 	defer l.mu.Unlock()
 	_, ok := l.conns[c]
 	delete(l.conns, c)
+	if c.resting != nil {
+		l.rest.Remove(c.resting)
+		c.resting = nil
+	}
 	return ok
 }
 

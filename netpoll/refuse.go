@@ -23,6 +23,10 @@ const (
 	refuseHTTPFull  refusal = "too many http connections"
 	refuseUnsaid    refusal = "server full, closed unanswered"
 	refuseStopping  refusal = "server is shutting down"
+	refuseProxy     refusal = "PROXY protocol"
+
+	// answeredHealth is none: what /health was answered is counted with them.
+	answeredHealth refusal = "health"
 )
 
 // err is the answer to who comes at a limit.
@@ -44,6 +48,8 @@ type refusedError struct {
 	status int
 	text   string
 	header string
+	noBody bool   // the answer to HEAD
+	detail string // of what the client said, for the log
 }
 
 func (e *refusedError) Error() string { return e.text }
@@ -54,7 +60,8 @@ func malformed(text string) *refusedError {
 
 var (
 	errNotHTTP      = &refusedError{why: refuseNotHTTP, status: http.StatusBadRequest, text: "this is not an HTTP request; is it TLS on a plain port?"}
-	errHeadTooLarge = &refusedError{why: refuseTooLarge, status: http.StatusRequestHeaderFieldsTooLarge, text: "request head over 8 KB or 64 lines"}
+	errProxyHeader  = &refusedError{why: refuseProxy, status: http.StatusBadRequest, text: "a PROXY protocol header came instead of a request: this server does not speak that protocol, configure the proxy to send X-Forwarded-For instead"}
+	errHeadTooLarge = &refusedError{why: refuseTooLarge, status: http.StatusRequestHeaderFieldsTooLarge, text: "the head of the request is too large, or has more than 64 lines"}
 	errBareLF       = malformed("line ends with a bare LF")
 	errBadByte      = malformed("control character in the request head")
 	errRequestLine  = malformed("malformed request line")
@@ -77,6 +84,7 @@ var (
 
 // refuse answers with an HTTP error and closes, so that the answer arrives.
 func (s *Server) refuse(r *record, e *refusedError) {
+	s.logRefusal(e.why, s.addrs.addrPort(r.ip, r.port).Addr(), e.detail)
 	s.beginClose(r, r.gen.Load(), e.closing())
 }
 
@@ -84,6 +92,9 @@ func (s *Server) refuse(r *record, e *refusedError) {
 func (e *refusedError) closing() closing {
 	body := e.text + "\n"
 	answer := fmt.Sprintf("HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"+
-		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%s", e.status, http.StatusText(e.status), e.header, len(body), body)
+		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n", e.status, http.StatusText(e.status), e.header, len(body))
+	if !e.noBody {
+		answer += body
+	}
 	return closing{cause: Refused, why: e.why, answer: []byte(answer), last: true}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -185,11 +186,13 @@ func (q *Request) Host() string { return q.Header("Host") }
 // Origin is the Origin header, "" if there is none: then it is no browser.
 func (q *Request) Origin() string { return q.Header("Origin") }
 
-// Header returns a header's first value, "" if it is missing. Case of the name
-// does not matter.
+// Header returns a header's value, "" if it is missing. Case of the name does not
+// matter. The values of several lines are joined by commas (RFC 9110, section 5.3).
 func (q *Request) Header(name string) string {
-	v, _ := q.get(name)
-	return string(v)
+	if v, n := q.get(name); n <= 1 {
+		return string(v)
+	}
+	return strings.Join(q.all(name), ", ")
 }
 
 // Remote is the client's address, zero for a Unix socket. Behind a proxy that
@@ -237,11 +240,37 @@ func (q *Request) SetData(v any) { q.data = v }
 
 // SameOrigin accepts a page that was loaded from the host and port that the
 // request is for; it is the default of Config.CheckOrigin. The scheme is not
-// compared, because a proxy in front may end TLS. What it compares it compares
-// exactly: browsers send both in lower case.
+// compared, because a proxy in front may end TLS. A port that is missing on either
+// side is the default one of the Origin's scheme. Case does not matter.
 func SameOrigin(q *Request) bool {
-	scheme, host, ok := strings.Cut(q.Origin(), "://")
-	return ok && (scheme == "http" || scheme == "https") && host != "" && host == q.Host()
+	scheme, host, ok := ParseOrigin(q.Origin())
+	if !ok {
+		return false
+	}
+	_, own, ok := ParseOrigin(scheme + "://" + q.Host())
+	return ok && host == own
+}
+
+// ParseOrigin reads an Origin header of a page: its scheme, http or https, and its host
+// and port, in lower case and with the port that the scheme has by default. ok is false
+// for all else, as "null".
+func ParseOrigin(origin string) (scheme, hostPort string, ok bool) {
+	scheme, host, ok := strings.Cut(strings.ToLower(origin), "://")
+	port := map[string]string{"http": "80", "https": "443"}[scheme]
+	if !ok || port == "" || host == "" || strings.ContainsAny(host, "/?#@\\ \t,") {
+		return "", "", false
+	}
+	if name, own, err := net.SplitHostPort(host); err == nil {
+		if name == "" || own == "" {
+			return "", "", false
+		}
+		return scheme, net.JoinHostPort(name, own), true
+	}
+	name := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.Contains(name, ":") != (len(name) == len(host)-2) { // an IPv6 address has brackets, and nothing else
+		return "", "", false
+	}
+	return scheme, net.JoinHostPort(name, port), true
 }
 
 // AnyOrigin accepts every page, "null" too: any site that a user visits may

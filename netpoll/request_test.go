@@ -16,7 +16,7 @@ func scanned(b []byte, piece int) (end int, bad *refusedError) {
 	pos, lines := 0, 0
 	for n := 0; n < len(b) && end == 0 && bad == nil; {
 		n = min(n+piece, len(b))
-		end, pos, lines, bad = scanHead(b[:n], pos, lines)
+		end, pos, lines, bad = scanHead(b[:n], pos, lines, maxHead)
 	}
 	return end, bad
 }

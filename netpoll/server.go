@@ -22,12 +22,13 @@ type Server struct {
 	unburden *Turn // of unfinished input
 	beats    []beat
 
-	slab    slab
-	inputs  table[input]
-	outputs table[output]
-	extras  table[extra]
-	addrs   addrs
-	places  tlsPlaces
+	slab     slab
+	inputs   table[input]
+	outputs  table[output]
+	extras   table[extra]
+	addrs    addrs
+	places   tlsPlaces
+	refusals refusalLog
 
 	lns        atomic.Pointer[[]*listener]
 	open       atomic.Int64 // descriptors of clients, in handshakes and in net/http too
@@ -71,6 +72,8 @@ func New(cfg Config, h Handler) *Server {
 	}
 	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
 	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
+	s.addrs.unix = s.cfg.ExemptUnix
+	s.refusals.next, s.refusals.omitted = map[refusal]time.Time{}, map[refusal]int64{}
 	s.hurried, s.hasten = context.WithCancel(context.Background())
 	s.lent.conns = map[*lentConn]struct{}{}
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}

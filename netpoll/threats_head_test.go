@@ -35,11 +35,11 @@ func TestThreatLargeHead(t *testing.T) {
 		head   []byte
 		status int
 	}{
-		{"8192 bytes", headOf(8192, 10), 101},
-		{"8193 bytes", headOf(8193, 10), 431},
+		{"16384 bytes", headOf(16384, 10), 101},
+		{"16385 bytes", headOf(16385, 10), 431},
 		{"64 lines", headOf(0, 64), 101},
 		{"65 lines", headOf(0, 65), 431},
-		{"a line without end", []byte("GET /" + strings.Repeat("x", 9000)), 431},
+		{"a line without end", []byte("GET /" + strings.Repeat("x", 17_000)), 431},
 		{"lines without end", bytes.Repeat([]byte("GET: /\r\n"), 70), 431},
 	} {
 		for _, chop := range []int{1 << 20, 1, 100} {

@@ -25,7 +25,7 @@ import (
 func TestHeadIsScannedOnce(t *testing.T) {
 	head := []byte("GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("y", 500) + "\r\n\r\n")
 	for cut := 2; cut < len(head); cut++ {
-		end, pos, n, bad := scanHead(head[:cut], 0, 0)
+		end, pos, n, bad := scanHead(head[:cut], 0, 0, maxHead)
 		if end != 0 || bad != nil || pos != cut {
 			t.Fatalf("cut at %d: end %d, scanned %d, %v", cut, end, pos, bad)
 		}
@@ -33,7 +33,7 @@ func TestHeadIsScannedOnce(t *testing.T) {
 		for i := 1; i < cut-3; i++ { // the last may be half an end of line, or of the head
 			b[i] = 0
 		}
-		if end, _, _, bad := scanHead(b, pos, n); end != len(head) || bad != nil {
+		if end, _, _, bad := scanHead(b, pos, n, maxHead); end != len(head) || bad != nil {
 			t.Fatalf("cut at %d, then: end %d, %v", cut, end, bad)
 		}
 	}

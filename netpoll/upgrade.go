@@ -97,7 +97,7 @@ func (s *Server) negotiate(q *Request, answer []byte) ([]byte, negotiation, *ref
 	if s.handshaking(q); q.refused != nil {
 		return nil, n, q.refused
 	}
-	u := ws.Upgrader{ReadBufferSize: maxHead, Protocol: func(p []byte) bool { return s.speaks(q, p) }}
+	u := ws.Upgrader{ReadBufferSize: s.cfg.MaxHead, Protocol: func(p []byte) bool { return s.speaks(q, p) }}
 	if !s.cfg.NoDeflate {
 		u.Negotiate = n.offer
 	}

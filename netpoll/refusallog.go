@@ -1,0 +1,66 @@
+package netpoll
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// refusalHints say which setting decides a refusal, for the log. A refusal that is
+// not here says all to the client, and nothing that whoever runs the server could
+// change; the Handler logs its own.
+var refusalHints = map[refusal]string{
+	refuseTooLarge: "MaxHead bounds the head of a request (--max-head); large cookies are the usual cause",
+	refuseOrigin:   "CheckOrigin decides which pages may connect (--allow-origin)",
+	refuseFull:     "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refuseUnsaid:   "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refusePerIP:    "MaxConnsPerIP and MaxHandshakesPerIP bound one address (--max-conns-per-ip, --max-handshakes-per-ip); behind a proxy list it in Exempt (--proxy)",
+	refuseHTTPFull: "MaxHTTP bounds the connections that ask for pages (--max-http), a quarter for one address",
+	refuseProxy:    "a proxy sends the PROXY protocol: configure it to send X-Forwarded-For, and list it in Exempt (--proxy)",
+	refuseNotHTTP:  "something else than HTTP came, perhaps TLS to a plain port or a plain request to the port for TLS",
+}
+
+// refusalLogEvery is how often there is a line for one reason at most.
+const refusalLogEvery = 10 * time.Second
+
+// refusalLog writes a line for each reason now and then: a flood of refusals must not
+// fill the log as well.
+type refusalLog struct {
+	mu      sync.Mutex // a leaf
+	next    map[refusal]time.Time
+	omitted map[refusal]int64
+}
+
+// logRefusal logs a refusal, or counts it for the next line. detail is what the client
+// said, and cut where it is long.
+func (s *Server) logRefusal(why refusal, from netip.Addr, detail string) {
+	hint, known := refusalHints[why]
+	if !known {
+		return
+	}
+	const most = 200
+	now := time.Now()
+	l := &s.refusals
+	l.mu.Lock()
+	if now.Before(l.next[why]) {
+		l.omitted[why]++
+		l.mu.Unlock()
+		return
+	}
+	omitted := l.omitted[why]
+	l.next[why], l.omitted[why] = now.Add(refusalLogEvery), 0
+	l.mu.Unlock()
+	attrs := []any{"reason", string(why), "from", addressText(from), "hint", hint, "not_logged_before", omitted}
+	if detail != "" {
+		attrs = append(attrs, "detail", detail[:min(len(detail), most)])
+	}
+	s.cfg.Logger.Warn("netpoll: a connection is refused", attrs...)
+}
+
+// addressText is an address in logs; clients of a Unix socket have none.
+func addressText(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return "unix"
+	}
+	return addr.String()
+}
