@@ -144,7 +144,7 @@ type Message struct {
 	// somebody said: of the events of a room with the same key the last one says all.
 	// See Engine for how they are remembered. "" is a message.
 	CompactKey string
-	// Skip keeps the message out of the history. Its place stays there, so that
+	// Skip keeps the message out of the history. Its place stays there for a while, so that
 	// members can still tell whether they missed another.
 	Skip bool
 }

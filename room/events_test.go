@@ -67,6 +67,34 @@ func TestEventsEvictNoMessage(t *testing.T) {
 	}
 }
 
+// TestSkippedEvictNoMessage: what is not for the history takes no message's place there,
+// and a member that missed only that has recovered.
+func TestSkippedEvictNoMessage(t *testing.T) {
+	m, _ := newTestMemory(Limits{MaxMessages: 60})
+	skip := func() {
+		m.Publish("r", Message{Op: ws.OpText, Data: []byte("not for the history"), Skip: true}, func(Position, error) {})
+	}
+	for i := range 60 {
+		publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
+		skip()
+	}
+	for range 1000 {
+		skip()
+	}
+	h := history(t, m, "r", Span{Limit: -1})
+	if n := len(h.Publications); n != 60 {
+		t.Errorf("%d of 60 announcements are left", n)
+	}
+	if n := len(m.topics["r"].entries); n > 3*60 {
+		t.Errorf("%d entries are held", n)
+	}
+	first := h.Publications[0].Offset
+	j := &joining{wanted: &wanted{since: &Position{h.Top.Epoch, first}}, history: history(t, m, "r", Span{Behind: first, Limit: -1, Places: true})}
+	if got := j.outcome(h.Top); !got.recovered {
+		t.Error("a member that missed the rest of it does not recover")
+	}
+}
+
 // TestRapidEvents: a member that recovers from wherever it was either learns that it
 // could not, or has each message that it missed and of each key the last event.
 func TestRapidEvents(t *testing.T) {
@@ -80,7 +108,7 @@ func TestRapidEvents(t *testing.T) {
 		var top Position
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			key := rapid.SampledFrom([]string{"", "", "a", "b", "c", "d", "e", "f"}).Draw(t, "key")
-			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			switch rapid.IntRange(0, 10).Draw(t, "step") {
 			case 0:
 				clock.advance(time.Duration(rapid.IntRange(1, 30).Draw(t, "seconds")) * time.Second)
 			case 1:
@@ -88,6 +116,9 @@ func TestRapidEvents(t *testing.T) {
 					continue
 				}
 				m.Redact("r", []uint64{uint64(rapid.IntRange(1, len(all)+1).Draw(t, "offset"))}, func(error) {})
+			case 2: // what nobody misses
+				m.Publish("r", Message{Op: ws.OpText, Data: []byte("x"), Skip: true}, func(p Position, err error) { top = p })
+				all = append(all, Publication{Message: Message{Skip: true}, Offset: top.Offset})
 			default:
 				top = announce(m, "r", key, fmt.Sprint(len(all)))
 				all = append(all, Publication{Message: Message{CompactKey: key}, Offset: top.Offset})
@@ -111,7 +142,7 @@ func TestRapidEvents(t *testing.T) {
 			}
 			latest := map[string]uint64{}
 			for _, p := range all[since:] {
-				if p.CompactKey == "" && !have[p.Offset] {
+				if p.CompactKey == "" && !p.Skip && !have[p.Offset] {
 					t.Fatalf("since %d: the message %d is missing of %v, and it is told that it has recovered", since, p.Offset, got.missed)
 				}
 				latest[p.CompactKey] = p.Offset

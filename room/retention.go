@@ -57,7 +57,9 @@ func costOf(p Publication) int {
 	return n
 }
 
-// A class of entries has bounds of its own.
+// A class of entries has bounds of its own. What is not for the history has a place
+// there all the same (Message.Skip): it is of the events' class, so that it takes no
+// message's place.
 type retained uint8
 
 const (
@@ -67,7 +69,7 @@ const (
 )
 
 func classOfEntry(p Publication) retained {
-	if p.CompactKey != "" {
+	if p.CompactKey != "" || p.Skip {
 		return events
 	}
 	return messages
@@ -111,20 +113,25 @@ func (m *Memory) remember(t *topic, p Publication) {
 	t.latest[p.CompactKey] = p.Offset
 }
 
-// supersede forgets an event whose successor says all that it said: the publication
-// behind it names the one before it as its predecessor.
+// supersede forgets an event whose successor says all that it said.
 func (m *Memory) supersede(t *topic, offset uint64) {
 	i, _ := slices.BinarySearchFunc(t.entries, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
-	prev := t.entries[i].Prev
+	m.passOver(t, i)
+}
+
+// passOver forgets an entry that nobody misses: the publication behind it names the
+// one before it as its predecessor.
+func (m *Memory) passOver(t *topic, i int) {
+	offset, prev := t.entries[i].Offset, t.entries[i].Prev
 	m.leavePlace(t, i)
-	for i++; t.entries[i].Op == opGone; i++ {
+	for i++; i < len(t.entries) && t.entries[i].Op == opGone; i++ {
 	}
-	if next := &t.entries[i]; next.Prev == offset {
-		next.Prev = prev
+	if i < len(t.entries) && t.entries[i].Prev == offset {
+		t.entries[i].Prev = prev
 	}
 }
 
-// leavePlace makes an entry, which is an event, a mere place.
+// leavePlace makes an entry, which is no message, a mere place.
 func (m *Memory) leavePlace(t *topic, i int) {
 	p := &t.entries[i]
 	m.count(t, *p, -1)
@@ -158,7 +165,7 @@ func (m *Memory) trim(t *topic) {
 			break
 		}
 		n = i + 1
-		if p.Op != opGone && p.CompactKey == "" {
+		if p.Op != opGone && classOfEntry(p) == messages {
 			left.n, left.bytes = left.n-1, left.bytes-costOf(p)+entryCost
 		}
 	}
@@ -166,7 +173,10 @@ func (m *Memory) trim(t *topic) {
 	if !t.kept[events].within(t.keep) {
 		fewer := Retention{Messages: t.keep.Messages * 3 / 4, Bytes: t.keep.Bytes * 3 / 4}
 		for i := 0; !t.kept[events].within(fewer); i++ {
-			if t.entries[i].CompactKey != "" {
+			switch p := &t.entries[i]; {
+			case p.Skip:
+				m.passOver(t, i)
+			case p.CompactKey != "":
 				m.leavePlace(t, i)
 			}
 		}

@@ -11,7 +11,8 @@ import (
 const maxNotified = 100
 
 // tell puts an event for a user into the user's own room. The payer pays for that
-// room if it is not known yet. Nil data is {}.
+// room if it is not known yet. Nil data is {}. Of the events that are no messages the
+// last one about a room says all, so a flood of them takes no other's place.
 func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, data []byte) {
 	name := room.PersonalRoom(user)
 	if wire.CheckRoomName(name) != nil {
@@ -20,7 +21,11 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 	if data == nil {
 		data = noData
 	}
-	h.Publish(name, room.Message{Op: room.OpJSON, Data: data, Tags: tags, Payer: payer}, nil)
+	m := room.Message{Op: room.OpJSON, Data: data, Tags: tags, Payer: payer}
+	if event := tags[room.TagEvent]; event != eventMsg {
+		m.CompactKey = event + " " + tags[tagRoom] + " " + tags[tagBy]
+	}
+	h.Publish(name, m, nil)
 }
 
 // Said implements room.Config.Said: those who have a room in their lists learn
