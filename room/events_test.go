@@ -83,7 +83,7 @@ func TestSkippedEvictNoMessage(t *testing.T) {
 	}
 	h := history(t, m, "r", Span{Limit: -1})
 	if n := len(h.Publications); n != 60 {
-		t.Errorf("%d of 60 announcements are left", n)
+		t.Fatalf("%d of 60 announcements are left", n)
 	}
 	if n := len(m.topics["r"].entries); n > 3*60 {
 		t.Errorf("%d entries are held", n)

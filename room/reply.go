@@ -87,6 +87,11 @@ func (s *session) hasSeen(all []Author) {
 	s.hub.charge(&s.quota, s.payer, classRecovered, n)
 }
 
+// HasRead charges the caller for entries of the State that a call has read.
+func (c *Call) HasRead(entries int) {
+	c.s.hub.charge(&c.s.quota, c.s.payer, classRecovered, entries*authorCost)
+}
+
 // Presence is Hub.Presence for the caller, who pays for what is read.
 func (c *Call) Presence(room string, done func([]Author, error)) {
 	c.Hub.Presence(room, func(all []Author, err error) {

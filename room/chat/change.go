@@ -28,6 +28,22 @@ func find(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	})
 }
 
+// standing looks for a message that still stands, and tells the room's epoch; else the
+// error is ErrNoMessage. It reads that message only, and not what came behind it, so it
+// may miss that the message is being taken back at this moment.
+func standing(h *room.Hub, name string, offset uint64, done func(epoch string, err error)) {
+	if offset == 0 {
+		done("", wire.ErrNoMessage)
+		return
+	}
+	h.Engine().History(name, room.Span{Behind: offset - 1, Limit: 1}, func(got room.History, err error) {
+		if err == nil && (len(got.Publications) == 0 || got.Publications[0].Offset != offset || !isMessage(got.Publications[0]) || got.Publications[0].Redacted()) {
+			err = wire.ErrNoMessage
+		}
+		done(got.Top.Epoch, err)
+	})
+}
+
 // search looks for a message, be it taken back or lost; nil: there is none.
 func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	if offset == 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/wire"
 )
 
 // announcements are rooms in which only the server and admins speak.
@@ -137,5 +138,30 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 	}
 	if now := engine.Stats().State; now > 30*400 {
 		t.Errorf("100 reactions, of which ten are to messages that are there, take %d bytes", now)
+	}
+}
+
+// TestReadingIsCharged: reactions, rosters and presences that a call reads are paid for as
+// the bytes of a history are, and nothing else is read on credit.
+func TestReadingIsCharged(t *testing.T) {
+	few := room.Rates{Recovered: room.Rate{N: 2000, Per: time.Hour}}
+	for _, method := range []string{"messages", "members"} {
+		t.Run(method, func(t *testing.T) {
+			o := talkative()
+			o.History.Messages = 2 // so the events of the reactions are not what is paid for
+			h := build(t, room.Config{Rates: few, UserRates: few, Options: room.Patterns{{Match: "*", Options: o}}.Options}, Config{})
+			alice, bob := h.come("alice"), h.come("bob")
+			alice.must(method, `{"room":"lobby"}`)
+			alice.must(method, `{"room":"lobby"}`) // there is little to read
+			bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
+			for _, emoji := range strings.Split("👍 👎 😀 😁 😂 😃 😄 😅 😆 😇 😈 😉 😊 😋 😌 😍 😎 😏 😐 😑", " ") {
+				bob.must("react", fmt.Sprintf(`{"room":"lobby","offset":1,"emoji":%q}`, emoji))
+			}
+			for i := range 20 {
+				h.come(fmt.Sprint("user ", i)).join("lobby")
+			}
+			alice.must(method, `{"room":"lobby"}`)
+			alice.refused(wire.ErrTooManyRequests, method, `{"room":"lobby"}`)
+		})
 	}
 }

@@ -191,6 +191,7 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 				call.Done(nil, wire.Internal(err))
 				return
 			}
+			call.HasRead(len(listed))
 			all := together(listed, here)
 			answer(call, membersResult{all[:min(limit, len(all))], len(all) > limit}, nil)
 		})

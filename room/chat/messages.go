@@ -65,7 +65,7 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 			call.Done(nil, err)
 			return
 		}
-		withReactions(call.State(), q.Room, got.Top.Epoch, page, func(err error) { answer(call, result, err) })
+		withReactions(call, q.Room, got.Top.Epoch, page, func(err error) { answer(call, result, err) })
 	})
 }
 

@@ -111,13 +111,15 @@ func sumOf(all []reaction) (sums []Reaction) {
 	return sums
 }
 
-// withReactions gives the messages of a page the reactions that stand.
-func withReactions(s room.State, name, epoch string, page []*Message, done func(error)) {
+// withReactions gives the messages of a page the reactions that stand. The caller pays
+// for each.
+func withReactions(call *room.Call, name, epoch string, page []*Message, done func(error)) {
 	if len(page) == 0 {
 		done(nil)
 		return
 	}
-	reactionsOf(s, name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed, func(all []reaction, err error) {
+	reactionsOf(call.State(), name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed, func(all []reaction, err error) {
+		call.HasRead(len(all))
 		byMessage := map[uint64][]reaction{}
 		for _, r := range all {
 			byMessage[r.offset] = append(byMessage[r.offset], r)
@@ -163,23 +165,23 @@ func (c *Chat) react(call *room.Call, q *reactRequest) {
 		call.Done(nil, err)
 		return
 	}
-	find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
+	standing(call.Hub, q.Room, q.Offset, func(epoch string, err error) {
 		switch {
 		case err != nil:
 			call.Done(nil, err)
 		case q.Remove:
-			c.unreact(call, q, f.epoch)
+			c.unreact(call, q, epoch)
 		default:
-			c.addReaction(call, q, f)
+			c.addReaction(call, q, epoch)
 		}
 	})
 }
 
 // addReaction keeps a reaction, unless the message has as many as it may.
-func (c *Chat) addReaction(call *room.Call, q *reactRequest, f *found) {
+func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 	s := call.State()
 	forgetReactions(call, q.Room)
-	reactionsOf(s, q.Room, f.epoch, q.Offset, q.Offset, maxReactors, func(all []reaction, err error) {
+	reactionsOf(s, q.Room, epoch, q.Offset, q.Offset, maxReactors, func(all []reaction, err error) {
 		different := map[string]bool{q.Emoji: true}
 		for _, r := range all {
 			different[r.emoji] = true
@@ -191,7 +193,7 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, f *found) {
 			call.Done(nil, err)
 			return
 		}
-		k, now := c.keyOf(call, q, f.epoch), time.Now()
+		k, now := c.keyOf(call, q, epoch), time.Now()
 		entry := room.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
 		if age := call.Retention(q.Room).Age; age > 0 {
 			entry.Expires = now.Add(age)

@@ -70,7 +70,7 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 			what.Tags = map[string]string{}
 		}
 		what.Tags[tagReply] = number(q.Reply)
-		stands = func(then func(error)) { find(call.Hub, q.Room, q.Reply, func(_ *found, err error) { then(err) }) }
+		stands = func(then func(error)) { standing(call.Hub, q.Room, q.Reply, func(_ string, err error) { then(err) }) }
 	}
 	say(call, room.ActSend, what, stands, func(pos room.Position, err error) {
 		answer(call, sendResult{pos.Offset, pos.Epoch}, err)
