@@ -43,7 +43,10 @@ func TestBrowser(t *testing.T) {
 		{"SDK", testSDK},
 		{"SDKWithoutToken", testSDKWithoutToken},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, browser, program) })
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel() // half of the time is spent waiting for the next try
+			part.test(t, browser, program)
+		})
 	}
 }
 

@@ -35,7 +35,10 @@ func TestChatPage(t *testing.T) {
 		{"Accessible", testAccessible},
 		{"PhoneAndChinese", testPhoneAndChinese},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, browser, program) })
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, browser, program)
+		})
 	}
 }
 

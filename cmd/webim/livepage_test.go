@@ -34,6 +34,7 @@ func TestLivePage(t *testing.T) {
 		{"ServerRestarts", testLiveServerRestarts},
 	} {
 		t.Run(part.name, func(t *testing.T) {
+			t.Parallel() // most of the time is spent waiting for the next second
 			r := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--api-key", liveKey, "--token-secret", liveSecret)
 			part.test(t, browser, r)
 		})
@@ -121,7 +122,7 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 		}
 	}()
 	p.wait(`!['0', '–'].includes(` + number("in", 0) + `) && !['0', '–'].includes(` + number("out", 0) + `) && !['0', '–'].includes(` + number("out", 1) + `) && /[µm]s$/.test(` + number("written", 1) + `)`)
-	p.wait(`window.seen ??= new Set(), window.seen.add(document.querySelector('#moment').textContent), window.seen.size >= 6`)
+	p.wait(`window.seen ??= new Set(), window.seen.add(document.querySelector('#moment').textContent), window.seen.size >= 4`)
 	// What is painted is not the background alone.
 	if painted := eval[int](p, `[...document.querySelectorAll('figure canvas')].filter((c) =>
 		new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size > 8).length`); painted != 8 {
@@ -242,14 +243,18 @@ func testLiveHostile(t *testing.T, browser context.Context, r *running) {
 		t.Fatal(err)
 	}
 	p := openLive(t, browser, r.addrs[1], liveKey)
-	for _, name := range []string{`<img src=x onerror="window.harmed=1">`, `"><script>window.harmed=1</script>`, `__proto__`, `{target}`, "\u202egnp.exe", "javascript:harmed=1"} {
+	names := []string{`<img src=x onerror="window.harmed=1">`, `"><script>window.harmed=1</script>`, `__proto__`, `{target}`, "\u202egnp.exe", "javascript:harmed=1"}
+	roomOf := func(name string) string { return strings.TrimPrefix(name, "\u202e") } // which no room's name may have
+	for _, name := range names {
 		text, err := signer.Sign(token.Claims{User: name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		room := strings.TrimPrefix(name, "\u202e") // which no room's name may have
-		s := dialPath(t, r.addrs[0], "/"+url.PathEscape(room)+"?token="+text)
-		p.wait(`document.querySelector('#largest td')?.textContent === ` + quote(room))
+		dialPath(t, r.addrs[0], "/"+url.PathEscape(roomOf(name))+"?token="+text)
+	}
+	for _, name := range names {
+		room := roomOf(name)
+		p.wait(`[...document.querySelectorAll('#largest td')].some((td) => td.textContent === ` + quote(room) + `)`)
 		p.find(name, "user", 1)
 		p.wait(`document.querySelector('#results td').textContent === ` + quote(name))
 		if got := eval[string](p, `document.querySelector('#results [data-label=Rooms]').textContent`); got != room {
@@ -263,8 +268,6 @@ func testLiveHostile(t *testing.T, browser context.Context, r *running) {
 		if eval[bool](p, `'harmed' in window`) {
 			t.Errorf("%q ran", name)
 		}
-		_ = s.Close() // its room is gone before the next one's
-		p.wait(`document.querySelector('#largest td') === null`)
 	}
 }
 

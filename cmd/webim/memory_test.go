@@ -25,6 +25,7 @@ func TestBoundsAddUp(t *testing.T) {
 		"--max-queued 257MiB":                               1 << 20,
 		"--max-unfinished 129MiB":                           1 << 20,
 		"--history-total 65MiB":                             1 << 20,
+		"--max-replies 65MiB":                               1 << 20,
 		"--max-conns 1001":                                  connMemory + socketMemory + 128*joinedMemory,
 		"--max-rooms-per-conn 129":                          1000 * joinedMemory,
 		"--max-rooms 100001":                                roomMemory,

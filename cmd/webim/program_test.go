@@ -35,7 +35,10 @@ func TestProgram(t *testing.T) {
 		{"CertificateReload", testCertificateReload},
 		{"ServiceManager", testServiceManager},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, program) })
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, program)
+		})
 	}
 }
 
