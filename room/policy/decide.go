@@ -120,7 +120,7 @@ func Decide(s Subject, a Action, r Room, m Membership) Verdict {
 	roster := false
 	if a != ActBe && IsPrivate(r.Name) {
 		var may bool
-		if may, roster = admits(s.Who, a, r, m); !may {
+		if may, roster = admits(s.Who, a, &r, &m); !may {
 			return deny(wire.ErrPermissionDenied)
 		}
 	}
@@ -130,13 +130,13 @@ func Decide(s Subject, a Action, r Room, m Membership) Verdict {
 	ask := r.Asks && !m.Ticket
 	instead := ask && (a == ActJoin || a == ActSend)
 	if a < numActions || a.right(r.Name) != a || a == ActWatch {
-		if !instead && !m.passes(s.Who, a, r) {
+		if !instead && !m.passes(s.Who, a, &r) {
 			return deny(wire.ErrPermissionDenied)
 		}
 	}
 	v := Verdict{Outcome: Allow}
 	if a.isSpeech() {
-		if v = speaks(s.Who, r, m); v.Outcome == Deny {
+		if v = speaks(s.Who, &r, &m); v.Outcome == Deny {
 			return v
 		}
 	}
@@ -151,7 +151,7 @@ func Decide(s Subject, a Action, r Room, m Membership) Verdict {
 
 // admits judges a private room by its name and its roster; ask: the roster was not
 // looked at yet. A subscription token, or a backend's yes, opens $ rooms, # rooms never.
-func admits(who *token.Identity, a Action, r Room, m Membership) (may, ask bool) {
+func admits(who *token.Identity, a Action, r *Room, m *Membership) (may, ask bool) {
 	joins := a == ActJoin || a == ActRead
 	switch {
 	case r.Name[0] == nameMark:
@@ -167,7 +167,7 @@ func admits(who *token.Identity, a Action, r Room, m Membership) (may, ask bool)
 }
 
 // passes judges an action by the rights.
-func (m *Membership) passes(who *token.Identity, a Action, r Room) bool {
+func (m *Membership) passes(who *token.Identity, a Action, r *Room) bool {
 	if a == ActWatch {
 		return (RolesOf(who, "")|m.Roles)&RoleModerator != 0
 	}
@@ -189,7 +189,7 @@ func (m *Membership) passes(who *token.Identity, a Action, r Room) bool {
 }
 
 // speaks judges what mutes and the room's settings have against a subject.
-func speaks(who *token.Identity, r Room, m Membership) Verdict {
+func speaks(who *token.Identity, r *Room, m *Membership) Verdict {
 	for i, where := range [2]string{Everywhere: "", Here: r.Name} {
 		if !r.Mutes[i].Binds(who, where) {
 			continue

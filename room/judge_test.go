@@ -1,0 +1,171 @@
+package room
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room/budget"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// TestTicketRevokedWhileJoining: a token that is revoked between its check and the
+// moment at which the subscription is noted joins nobody, nor does one that is revoked
+// while it renews a subscription.
+func TestTicketRevokedWhileJoining(t *testing.T) {
+	n := start(t, Config{Revoked: &token.Revoked{}, Anonymous: true}, netpoll.Config{})
+	n.talk(wire.JSON)
+	s := n.onlySession()
+	w := &wanted{room: "r", opts: noOptions, id: "of-r", issued: time.Now().Add(-time.Minute)}
+	if err := n.hub.cfg.Revoked.RevokeID("of-r", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	s.subscribe(w, func(_ subscribed, err error) { got <- err })
+	if err := <-got; err != error(wire.ErrPermissionDenied) {
+		t.Errorf("joined: %v", err)
+	}
+	s.subscribe(&wanted{room: "q", opts: noOptions}, func(_ subscribed, err error) { got <- err })
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	s.renew("q", &token.Subscription{Channel: "q", ID: "of-r"})
+	if all := s.rooms(); len(all) != 0 {
+		t.Errorf("it is still in %v", all)
+	}
+}
+
+// onlySession is the session of the one client that has connected.
+func (n *node) onlySession() *session {
+	n.t.Helper()
+	all := n.hub.all(func(*session) bool { return true })
+	if len(all) != 1 {
+		n.t.Fatalf("%d sessions", len(all))
+	}
+	return all[0]
+}
+
+// TestRevokedUserLeavesByOldTickets: all tokens of a user that were issued until a time
+// are bad, those of subscriptions, too, where the connection has a newer one.
+func TestRevokedUserLeavesByOldTickets(t *testing.T) {
+	v, _ := tokens(t)
+	n := start(t, Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
+	c := n.chat()
+	now := time.Now().Unix()
+	c.say(t, `{"id":1,"connect":{"token":%q}}`, signed(t, fmt.Sprintf(`{"sub":"ann","iat":%d}`, now)))
+	c.reply(t)
+	for i, issued := range []int64{now - 100, now} {
+		room := fmt.Sprint("r", i)
+		c.say(t, `{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, signed(t, fmt.Sprintf(`{"sub":"ann","channel":%q,"iat":%d}`, room, issued)))
+		c.reply(t)
+	}
+	n.hub.Command(Order{Kind: OrderRevoke, To: Target{User: "ann"}, At: time.Unix(now-50, 0)}, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if got := c.reply(t); field(t, got, "push", "channel") != "r0" || field(t, got, "push", "unsubscribe", "code") != 2000.0 {
+		t.Errorf("told %s", got)
+	}
+	if here := n.hub.present("r1"); here != 1 {
+		t.Errorf("%d are in the room of the newer token", here)
+	}
+}
+
+// TestPlainMembersGetNoEdits: an edit would be one more message to them.
+func TestPlainMembersGetNoEdits(t *testing.T) {
+	n := start(t, quietly(chatty()), netpoll.Config{})
+	c := n.join("/r", noDeflate)
+	for _, m := range []Message{
+		{Op: OpJSON, Data: []byte(`{"text":"first"}`)},
+		{Op: OpJSON, Data: []byte(`{"text":"edited"}`), Tags: map[string]string{TagEvent: EventEdit, TagOf: "1"}},
+		{Op: OpJSON, Data: []byte(`{"text":"last"}`)},
+	} {
+		n.hub.Publish("r", m, nil)
+	}
+	for _, want := range []string{"first", "last"} {
+		if op, p, err := c.read(); err != nil || op != ws.OpText || string(p) != want {
+			t.Errorf("%x %q, %v; want %q", op, p, err, want)
+		}
+	}
+}
+
+// lines is a log that counts.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(l.b.String(), "\n"), "\n")
+}
+
+// TestAuditShares: an owner of private rooms fills no more than a share of the audit
+// log; what is not written is counted; nobody else is kept from it.
+func TestAuditShares(t *testing.T) {
+	var log lines
+	h := NewHub(Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
+	eve, bob := budget.User("eve"), budget.User("bob")
+	for range 10 * auditRate.N {
+		h.Audited(Audit{Action: "ban", By: "eve", Room: "$eve", Target: "x"}, eve)
+	}
+	if got := len(log.all()); got < auditRate.N || got > auditRate.N+1 { // one may have come back meanwhile
+		t.Errorf("%d lines of one owner, want %d", got, auditRate.N)
+	}
+	before := len(log.all())
+	h.Audited(Audit{Action: "ban", By: "bob", Room: "$bob", Target: "x"}, bob)
+	h.Audited(Audit{Action: "ban", By: "eve", Room: "lobby", Target: "x"}, eve)             // she is a moderator there
+	h.Audited(Audit{Action: "ban", By: "key a", Room: "$eve", Target: "x"}, budget.Owner{}) // a backend
+	if got := len(log.all()) - before; got != 3 {
+		t.Errorf("%d lines of others, want 3", got)
+	}
+	for i := range 3 * maxAuditors {
+		h.audits.take(budget.User(fmt.Sprint(i)), h.now())
+	}
+	if got := len(h.audits.young) + len(h.audits.old); got > 2*maxAuditors {
+		t.Errorf("%d owners are remembered", got)
+	}
+}
+
+// brokenEngine cannot read histories.
+type brokenEngine struct{ *Memory }
+
+func (brokenEngine) History(_ string, _ Span, done func(History, error)) {
+	done(History{}, errors.New("the disk is full of eels"))
+}
+
+// TestInternalErrorsAreLogged, with their cause, which the client is not told, and once.
+func TestInternalErrorsAreLogged(t *testing.T) {
+	var log lines
+	c := quietly(chatty())
+	c.Engine, c.Log = brokenEngine{NewMemory(Limits{})}, slog.New(slog.NewTextHandler(&log, nil))
+	n := start(t, c, netpoll.Config{})
+	k := n.talk(wire.JSON)
+	for range 5 {
+		got := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r", Limit: -1}})
+		if got.Error.GetCode() != uint32(wire.ErrInternal) || strings.Contains(got.Error.GetMessage(), "eels") {
+			t.Errorf("told %v", got)
+		}
+	}
+	if all := log.all(); len(all) != 1 || !strings.Contains(all[0], "eels") {
+		t.Errorf("logged %q", all)
+	}
+}
