@@ -59,24 +59,30 @@ func StartBystander(ctx context.Context, cfg Config, room string, rate float64, 
 	return b, nil
 }
 
-// Stop sends no more, waits for at most grace until everything is back, and returns all messages. gone reports that the server closed the bystander's
-// connection, and refused why it did not take a message, if it said so.
-func (b *Bystander) Stop(grace time.Duration) (all []Trip, gone bool, refused []string) {
+// Seen is what became of a bystander.
+type Seen struct {
+	Trips   []Trip
+	Gone    bool     // the server closed its connection
+	Refused []string // why the server did not take messages, if it said so
+	Lag     int64    // how late its sending thread woke, p99 in nanoseconds: a part of the latency that is not the server's
+}
+
+// Stop sends no more, waits for at most grace until everything is back, and returns all messages.
+func (b *Bystander) Stop(grace time.Duration) Seen {
 	b.run.halt()
 	sent := b.run.sent
 	for deadline := time.Now().Add(grace); b.run.received() < int64(sent) && b.fleet.Open() > 0 && time.Now().Before(deadline); {
 		time.Sleep(pollEvery)
 	}
-	gone = b.fleet.Open() == 0
-	b.run.collect()
+	seen := Seen{Gone: b.fleet.Open() == 0, Lag: b.run.collect().lag}
 	for i := range sent {
-		all = append(all, Trip{b.schedule.due(uint32(i)), b.trips.back[i].Load()})
+		seen.Trips = append(seen.Trips, Trip{b.schedule.due(uint32(i)), b.trips.back[i].Load()})
 	}
 	for what, n := range b.fleet.Failures() {
 		if why, ok := strings.CutPrefix(what, refusedMessage); ok {
-			refused = append(refused, fmt.Sprintf("%d messages: %s", n, why))
+			seen.Refused = append(seen.Refused, fmt.Sprintf("%d messages: %s", n, why))
 		}
 	}
 	b.fleet.Close()
-	return all, gone, refused
+	return seen
 }

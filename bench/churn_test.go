@@ -128,7 +128,7 @@ func TestThinnedAndDrift(t *testing.T) {
 	for i := range 12 {
 		all = append(all, Sample{At: float64(10 * i), RSS: int64(100 * i), P99: float64(i % 2), CPU: float64(i % 2)})
 	}
-	if d := drifts(all); d.RSS.PerHour != 10*3600 || d.RSS.First != 100 || d.FDs.PerHour != 0 {
+	if d := drifts(all); d.RSS.PerHour != 10*3600 || d.RSS.First != 150 || d.FDs.PerHour != 0 {
 		t.Errorf("%+v", d)
 	}
 	half := thinned(all)

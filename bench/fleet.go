@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -255,7 +256,7 @@ func (f *Fleet) Open() int { return int(f.openCount.Load()) }
 // Gone returns how many open clients the server has closed, or the network has.
 func (f *Fleet) Gone() int { return int(f.lost.Load()) }
 
-// Failures returns the handshakes that failed so far, by what went wrong, and the messages that the server refused.
+// Failures returns the handshakes that failed so far, by what went wrong, the messages that the server refused, and the open clients that it closed.
 func (f *Fleet) Failures() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -274,6 +275,20 @@ func (f *Fleet) noteFailure(err error) {
 
 // refusedMessage begins what Failures says of messages, which are no handshakes.
 const refusedMessage = "a message was refused: "
+
+// goneMessage begins what Failures says of clients that the server closed.
+const goneMessage = "an open client was closed: "
+
+// handshakeFailures are those of Failures that are of handshakes.
+func handshakeFailures(all map[string]int) map[string]int {
+	m := map[string]int{}
+	for what, n := range all {
+		if !strings.HasPrefix(what, refusedMessage) && !strings.HasPrefix(what, goneMessage) {
+			m[what] = n
+		}
+	}
+	return m
+}
 
 func (f *Fleet) noteRefusal(why string) { f.noteFailure(errors.New(refusedMessage + why)) }
 

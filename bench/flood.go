@@ -117,7 +117,15 @@ func (o Flood) step(ctx context.Context, l load, server process, rate float64, r
 	res.Latency = sum.hist.Latency()
 	res.CPU = float64(cpu) / 1e3 / float64(max(res.Delivered, 1))
 	guard.remark(r, res.Usage)
+	res.remark(r)
 	return res, res.Usage.judge(sum.lag, sum.hist.Quantile(.99)), faultOf(l)
+}
+
+// remark says what the losses are, as far as they show it.
+func (s FloodResult) remark(r *Report) {
+	if n := int64(s.Clients); s.Lost > 0 && s.Lost%n == 0 && s.Gone == 0 && s.Unsent == 0 {
+		r.note("at %g msg/s %d of %d messages came to no client at all: a server refuses messages like that which are above a rate limit; raise its limits (webim: --rate-send, --user-rate-send, or serve --dev) or send less", s.Rate, s.Lost/n, s.Sent)
+	}
 }
 
 // headStart is how long before its first message a flood is prepared, in nanoseconds: processes take longer to be told.

@@ -81,6 +81,9 @@ func (g *Guard) remark(r *Report, u Usage) {
 		if why, ok := strings.CutPrefix(what, refusedMessage); ok {
 			r.note("the server refused %d messages, which count as lost: %s", n, why)
 		}
+		if why, ok := strings.CutPrefix(what, goneMessage); ok {
+			r.note("the server closed %d clients: %s", n, why)
+		}
 	}
 	if !g.server.alive() {
 		r.note("the server's process %d has ended: the figures of CPU and memory mean nothing", r.Conditions.ServerPID)

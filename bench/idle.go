@@ -64,6 +64,8 @@ func (o Idle) Run(ctx context.Context, cfg Config) (*Report, error) {
 	r.Idle.finish(l)
 	if r.Interrupted = ctx.Err() != nil; r.Interrupted {
 		err = nil
+	} else if missing := o.Clients[len(o.Clients)-1] - l.Open() - l.Gone(); err == nil && missing > 0 {
+		err = absentees(missing, l)
 	}
 	r.agreed(l)
 	return r, err
@@ -132,16 +134,19 @@ func weigh(ctx context.Context, cfg Config, c load, server process, from, to int
 		return IdleStep{}, err
 	}
 	if c.Open() == 0 {
-		return IdleStep{}, fmt.Errorf("no client could connect: %v", c.Failures())
+		return IdleStep{}, absentees(to, c)
 	}
 	err = pause(ctx, cfg, "letting the server settle", cfg.settle())
 	return IdleStep{Clients: c.Open(), PSS: server.pss(), Seconds: took, PerSec: float64(to-from) / took}, err
 }
 
 func (r *IdleResult) finish(c load) {
-	r.Failures, r.Gone = c.Failures(), c.Gone()
-	if n := len(r.Steps); n > 1 {
-		a, b := r.Steps[0], r.Steps[n-1]
+	r.Failures, r.Gone = handshakeFailures(c.Failures()), c.Gone()
+	if n := len(r.Steps); n > 0 {
+		a, b := IdleStep{PSS: r.Before}, r.Steps[n-1]
+		if n > 1 {
+			a = r.Steps[0]
+		}
 		r.PerClient = float64(b.PSS-a.PSS) / float64(max(1, b.Clients-a.Clients))
 		r.Kernel = float64(b.Kernel-a.Kernel) / float64(max(1, b.Clients-a.Clients))
 	}

@@ -214,10 +214,13 @@ func (p Process) RSS() int64 { return p.p.rss() }
 // FDs is how many files are open.
 func (p Process) FDs() int { return p.p.fds() }
 
+// OwnCPU is the CPU time of this process so far.
+func OwnCPU() time.Duration { return time.Duration(ownCPU()) }
+
 // NewConditions returns the machine's conditions for the report of a sub-package.
 func NewConditions(cfg Config, options any) Conditions {
 	c := conditions()
-	c.Commit, c.URL, c.ServerPID, c.Options, c.Command, c.Dialect = cfg.commit(), cfg.URL, cfg.PID, options, cfg.Command, cfg.Dialect
+	c.Commit, c.URL, c.ServerPID, c.Options, c.Command, c.Dialect = cfg.commit(), cfg.shownURL(), cfg.PID, options, cfg.Command, cfg.Dialect
 	if p, err := processTree(cfg.PID); err == nil && p.known() {
 		c.Server, c.ServerVersion = p.commandLine(), p.version()
 	}

@@ -3,6 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,10 +92,33 @@ func mustOpen(ctx context.Context, l load, r *Report) error {
 		return err
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d clients could not connect: %v", failed, l.size(), l.Failures())
+		return absentees(failed, l)
 	}
 	r.agreed(l)
 	return nil
+}
+
+// absentees says why clients are not there.
+func absentees(n int, l load) error {
+	var why []string
+	failures := handshakeFailures(l.Failures())
+	for _, what := range slices.Sorted(maps.Keys(failures)) {
+		why = append(why, fmt.Sprintf("%d × %s%s", failures[what], what, hint(what)))
+	}
+	return fmt.Errorf("%d of %d clients could not connect: %s", n, l.size(), strings.Join(why, "; "))
+}
+
+// hint says what to do about a failed handshake, if that is known.
+func hint(what string) string {
+	switch {
+	case strings.Contains(what, unix.EADDRNOTAVAIL.Error()):
+		return " (each address has some 28,000 ports, and [::1] is a single address: give more --sources, or take 127.0.0.1 in --url)"
+	case strings.Contains(what, unix.EMFILE.Error()):
+		return " (the limit of open files, ulimit -n, or give more --processes)"
+	case strings.Contains(what, "HTTP status 503"), strings.Contains(what, "HTTP status 429"):
+		return " (the server is full, or limits the connections of an address: see its --max-conns and --max-conns-per-ip, or their like)"
+	}
+	return ""
 }
 
 // agreed notes what the handshakes agreed on.

@@ -13,15 +13,15 @@ type Pair struct {
 	Senders int           `default:"20" help:"How many of them send."`
 	Rate    float64       `default:"1000" help:"Messages a second into the flooded room."`
 	Seconds float64       `default:"6" help:"Length of the flood."`
-	Every   time.Duration `default:"10ms" help:"Mean pause between the pair's messages, at random between half and one and a half of it."`
+	Every   time.Duration `default:"10ms" help:"Time from one of the pair's messages to the next: by a fixed schedule, whatever becomes of them (an open loop)."`
 	Size    Size          `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
-// PairResult is the pair's round trips, from sending until both have the message, and the flood beside it.
+// PairResult is the pair's deliveries, each from when its message was due, and the flood beside it. Both send in turns, and each message goes to both.
 type PairResult struct {
 	Alone      Latency     `json:"alone"`
 	Beside     Latency     `json:"beside_flood"`
-	AloneTrips int         `json:"alone_trips"`
+	AloneTrips int         `json:"alone_trips"` // deliveries
 	Trips      int         `json:"beside_trips"`
 	Lost       int         `json:"lost"`
 	Flood      FloodResult `json:"flood"`
@@ -32,6 +32,9 @@ func (o Pair) Run(ctx context.Context, cfg Config) (*Report, error) {
 	flood := Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: o.Seconds, Size: o.Size, Grace: 10 * time.Second}
 	if err := flood.check(); err != nil {
 		return nil, err
+	}
+	if o.Every < 100*time.Microsecond {
+		return nil, badOption("--every %s: give 100µs at least", o.Every)
 	}
 	r, server, err := newReport(&cfg, "pair", o)
 	if err != nil {
@@ -58,50 +61,40 @@ func (o Pair) Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	r.Pair = &PairResult{}
 	defer r.sample(crowd, server)()
-	return r, o.measure(ctx, r, flood, server, crowd, newRounds(two, server, o.Size, newTag()))
+	return r, o.measure(ctx, r, flood, server, crowd, two)
 }
 
-// measure takes the pair's trips for a second alone, then beside the flood.
-func (o Pair) measure(ctx context.Context, r *Report, flood Flood, server process, crowd *Fleet, pair *rounds) error {
+// measure takes the pair's messages for a second alone, then beside the flood.
+func (o Pair) measure(ctx context.Context, r *Report, flood Flood, server process, crowd, two *Fleet) error {
 	res := r.Pair
-	alone, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	res.Alone, res.AloneTrips = o.trips(alone, pair, &res.Lost)
-	beside, stop := context.WithCancel(ctx)
-	defer stop()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		res.Beside, res.Trips = o.trips(beside, pair, &res.Lost)
-	}()
-	window := time.AfterFunc(time.Duration(o.Seconds*float64(time.Second)), stop)
-	defer window.Stop()
+	alone := o.talk(ctx, two, 1)
+	res.Alone, res.AloneTrips, res.Lost = alone.latency, alone.trips, alone.lost
+	done := make(chan talk, 1)
+	go func() { done <- o.talk(ctx, two, o.Seconds) }()
 	var why []string
 	var err error
 	res.Flood, why, err = flood.step(ctx, crowd, server, o.Rate, r)
-	stop()
-	<-done
+	beside := <-done
+	res.Beside, res.Trips, res.Lost = beside.latency, beside.trips, res.Lost+beside.lost
 	r.LimitedBy = append(r.LimitedBy, why...)
 	r.Interrupted = ctx.Err() != nil
 	return err
 }
 
-// trips sends one message after another until ctx ends.
-func (o Pair) trips(ctx context.Context, pair *rounds, lost *int) (Latency, int) {
-	var h Hist
-	for {
-		round, err := pair.shoot(ctx)
-		if err != nil {
-			return h.Latency(), int(h.Count())
-		}
-		if *lost += round.Lost; round.Lost == 0 {
-			h.Record(int64(round.Last * 1e6))
-		}
-		wait := o.Every/2 + time.Duration(rand.Int64N(int64(max(o.Every, 0))+1))
-		if pause(ctx, Config{}, "", wait) != nil {
-			return h.Latency(), int(h.Count())
-		}
-	}
+// talk is what the pair's messages gave.
+type talk struct {
+	latency     Latency
+	trips, lost int
+}
+
+// talk sends by the schedule for so many seconds, and waits for what is under way.
+func (o Pair) talk(ctx context.Context, two *Fleet, seconds float64) talk {
+	s := newSchedule(now()+50e6, float64(time.Second)/float64(o.Every), seconds, 2)
+	run := startFlood(two, s, o.Size, 0, two.clients)
+	await(ctx, run, s, len(two.clients), 10*time.Second, func(int, int) {})
+	sum := run.collect()
+	got := int(sum.received.Load())
+	return talk{sum.hist.Latency(), got, sum.sent*len(two.clients) - got}
 }
 
 func (r *PairResult) rows() [][]string {
@@ -109,6 +102,6 @@ func (r *PairResult) rows() [][]string {
 		return []string{name, fmt.Sprint(n), cell(l.P50), cell(l.P90), cell(l.P99), cell(l.Max)}
 	}
 	f := r.Flood
-	return [][]string{{"room of two", "trips", "p50 ms", "p90", "p99", "max"}, row("alone", r.AloneTrips, r.Alone), row("beside the flood", r.Trips, r.Beside),
+	return [][]string{{"room of two, open loop", "deliveries", "p50 ms", "p90", "p99", "max"}, row("alone", r.AloneTrips, r.Alone), row("beside the flood", r.Trips, r.Beside),
 		row(fmt.Sprintf("the flood itself (lost %d)", f.Lost), int(f.Delivered), f.Latency)}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -218,4 +219,42 @@ func BenchmarkTally(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/200, "ns/frame")
+}
+
+// A request has one Host, the user's if there is one, and the URL's user goes into Authorization; reports do not show the password.
+func TestRequestHeaders(t *testing.T) {
+	own := http.Header{"Host": {"chat.example"}, "X-A": {"b"}}
+	cfg := Config{URL: "ws://user:p%40w@127.0.0.1:9/", Header: own}
+	request := string(newHandshake("127.0.0.1:9", cfg).request("/"))
+	if strings.Count(strings.ToLower(request), "\nhost:") != 1 || !strings.Contains(request, "\r\nHost: chat.example\r\n") {
+		t.Errorf("%q", request)
+	}
+	if !strings.Contains(request, "\r\nAuthorization: Basic dXNlcjpwQHc=\r\n") { // user:p@w
+		t.Errorf("%q", request)
+	}
+	if own.Get("Host") == "" {
+		t.Error("the caller's headers were changed")
+	}
+	cfg.Header = http.Header{"Authorization": {"Bearer x"}}
+	if request = string(newHandshake("127.0.0.1:9", cfg).request("/")); strings.Count(request, "Authorization:") != 1 || !strings.Contains(request, "Bearer x") {
+		t.Errorf("%q", request)
+	}
+	if shown := cfg.shownURL(); strings.Contains(shown, "p%40w") || !strings.Contains(shown, "user") {
+		t.Error(shown)
+	}
+}
+
+// The token is in the query of the plain dialect, and in the connect command of the other.
+func TestToken(t *testing.T) {
+	for _, c := range []struct {
+		cfg        Config
+		room, want string
+	}{{Config{}, "/a", "/a"}, {Config{Token: "x+y"}, "/a", "/a?token=x%2By"}, {Config{Token: "x"}, "/a?b=c", "/a?b=c&token=x"}, {Config{Token: "x", Dialect: Centrifuge}, "/a", "/a"}} {
+		if got := c.cfg.withToken(c.room); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.cfg, got, c.want)
+		}
+	}
+	if got := string(joinCommands("/a", "x")); !strings.Contains(got, `"token":"x"`) || strings.Count(got, "\n") != 1 {
+		t.Errorf("%q", got)
+	}
 }

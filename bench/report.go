@@ -93,7 +93,7 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 	}
 	r := &Report{Schema: Schema, Scenario: scenario, LimitedBy: []string{}, Notes: []string{}, Conditions: conditions()}
 	r.Conditions.Commit = cfg.commit()
-	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.URL, cfg.PID, options
+	r.Conditions.URL, r.Conditions.ServerPID, r.Conditions.Options = cfg.shownURL(), cfg.PID, options
 	r.Conditions.Origin, r.Conditions.Command, r.Label = cfg.Origin, cfg.Command, cfg.Label
 	if cfg.centrifuge() {
 		r.Conditions.Dialect, r.Conditions.Channel = cfg.Dialect, cfg.channel()

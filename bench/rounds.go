@@ -223,14 +223,14 @@ func (d *duel) close() {
 	}
 }
 
-// median returns the middle of v, the lower one of two, and zero of none.
+// median returns the middle of v, the mean of the two in the middle if they are an even number, and zero of none.
 func median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
 	}
 	v = slices.Clone(v)
 	slices.Sort(v)
-	return v[(len(v)-1)/2]
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 // Spread is the median of something repeated, with its extremes.

@@ -36,7 +36,7 @@ func TestIdleNotesRefusals(t *testing.T) {
 		return 0
 	}}).start(t)
 	r, err := Idle{Clients: []int{10, 30}}.Run(context.Background(), quick(s))
-	if err != nil || r.Idle.Steps[1].Clients != 25 || r.Idle.Failures["HTTP status 503"] != 5 {
+	if err == nil || r.Idle.Steps[1].Clients != 25 || r.Idle.Failures["HTTP status 503"] != 5 {
 		t.Errorf("%v %+v", err, r.Idle)
 	}
 }
@@ -197,5 +197,115 @@ func TestStartServer(t *testing.T) {
 	r, err := small.Run(ctx, Config{URL: "ws://" + at, PID: s.PID()})
 	if err != nil || r.Flood[0].Lost != 0 || r.Flood[0].CPU <= 0 || !strings.Contains(r.Conditions.Server, "bench.test") {
 		t.Errorf("%v %+v", err, r)
+	}
+}
+
+// The pair sends by a schedule: a stall of 300 ms in a second holds up 30 of 100 messages, and the p99 shows it.
+func TestPairSeesAStall(t *testing.T) {
+	t.Parallel()
+	stalled := false
+	s := (&chatServer{receive: func(n int, payload []byte) [][]byte {
+		if n == 150 && !stalled { // the pair is alone for 100 messages
+			stalled = true
+			time.Sleep(300 * time.Millisecond) // the stall itself
+		}
+		return [][]byte{payload}
+	}}).start(t)
+	r, err := Pair{Clients: 2, Senders: 1, Rate: 10, Seconds: 1, Every: 10 * time.Millisecond, Size: FixedSize(128)}.Run(context.Background(), quick(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := r.Pair; p.Beside.P99 < 200 || p.Beside.P90 < 100 || p.Lost != 0 || p.Trips < 190 {
+		t.Errorf("%+v", p)
+	}
+	if _, err := (Pair{Clients: 2, Senders: 1, Rate: 10, Seconds: 1, Size: FixedSize(128)}).Run(context.Background(), quick(s)); err == nil {
+		t.Error("no time between messages is no schedule")
+	}
+}
+
+// One count has a main figure too: against the server without clients.
+func TestIdleOfOneCount(t *testing.T) {
+	r := IdleResult{Before: 1000, Steps: []IdleStep{{Clients: 10, PSS: 4000, Kernel: 500}}}
+	r.finish(&Fleet{})
+	if r.PerClient != 300 || r.Kernel != 50 {
+		t.Errorf("%+v", r)
+	}
+	r = IdleResult{Before: 1000, Steps: []IdleStep{{Clients: 10, PSS: 4000}, {Clients: 30, PSS: 6000}}}
+	if r.finish(&Fleet{}); r.PerClient != 100 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Noise does not make memory negative.
+func TestSlowIsNotNegative(t *testing.T) {
+	r := SlowResult{Without: SlowSide{PSSStart: 10, PSSPeak: 100, PSSEnd: 90}, With: SlowSide{PSSStart: 10, PSSPeak: 50, PSSEnd: 20}}
+	if r.finish(10); r.PeakPerStuck != 0 || r.EndPerStuck != 0 {
+		t.Errorf("%+v", r)
+	}
+	if row := r.rows()[4]; row[7] != "0" || row[8] != "0" {
+		t.Errorf("%q", row)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		v    []float64
+		want float64
+	}{{nil, 0}, {[]float64{5}, 5}, {[]float64{4, 2}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{1, 10, 2, 4}, 3}} {
+		if got := median(c.v); got != c.want {
+			t.Errorf("%v: %v, want %v", c.v, got, c.want)
+		}
+	}
+	r := FanoutResult{Server: FanoutSide{cpu: []float64{4, 6}, rounds: []Round{{Last: 2}, {Last: 4}}}, Floor: FanoutSide{cpu: []float64{1, 3}, rounds: []Round{{Last: 1}, {Last: 1}}}}
+	if r.finish(); r.CPURatio.Median != r.Server.CPU.Median/r.Floor.CPU.Median || r.CPURatio.Median != 2.5 || r.LastRatio.Median != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A client that cannot connect has a reason and makes the run fail, with what was measured until then.
+func TestFailuresHaveReasons(t *testing.T) {
+	t.Parallel()
+	s := (&chatServer{refuse: func(n int) int {
+		if n >= 5 {
+			return 503
+		}
+		return 0
+	}}).start(t)
+	r, err := Idle{Clients: []int{3, 10}}.Run(context.Background(), quick(s))
+	if err == nil || !strings.Contains(err.Error(), "5 of 10 clients could not connect: 5 × HTTP status 503 (") || r == nil || len(r.Idle.Steps) != 2 {
+		t.Errorf("%v %+v", err, r)
+	}
+	for _, what := range []string{"cannot assign requested address", "too many open files", "HTTP status 429"} {
+		if hint(what) == "" {
+			t.Errorf("%q has no hint", what)
+		}
+	}
+}
+
+// What a server with limits refuses is told as that, and not only as losses.
+func TestRefusalsAreTold(t *testing.T) {
+	t.Parallel()
+	s := (&chatServer{receive: func(n int, payload []byte) [][]byte {
+		if n%2 == 0 {
+			return nil
+		}
+		return [][]byte{payload}
+	}}).start(t)
+	r, err := Flood{Clients: 4, Senders: 1, Rate: []float64{50}, Seconds: .2, Size: FixedSize(128), Grace: 50 * time.Millisecond}.Run(context.Background(), quick(s))
+	if err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "5 of 10 messages came to no client at all") {
+		t.Errorf("%v %q", err, r.Notes)
+	}
+	s = (&chatServer{receive: func(int, []byte) [][]byte { return nil }, terms: "", greet: appendFrame(nil, opClose, []byte("\x03\xf0slow down"), nil)}).start(t)
+	f, err := NewFleet(quick(s), 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, _ = f.Dial(context.Background(), 0, 2)
+	for deadline := time.Now().Add(10 * time.Second); f.Gone() < 2 && time.Now().Before(deadline); {
+		time.Sleep(pollEvery)
+	}
+	if f.Failures()[goneMessage+"code 1008"] != 2 || len(handshakeFailures(f.Failures())) != 0 {
+		t.Errorf("%v", f.Failures())
 	}
 }

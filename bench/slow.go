@@ -152,8 +152,9 @@ func (r *SlowResult) fates(ctx context.Context, f *Fleet, readers int) {
 
 func (r *SlowResult) finish(stuck float64) {
 	a, b := r.Without, r.With
-	r.PeakPerStuck = float64((b.PSSPeak-b.PSSStart)-(a.PSSPeak-a.PSSStart)) / stuck
-	r.EndPerStuck = float64((b.PSSEnd-b.PSSStart)-(a.PSSEnd-a.PSSStart)) / stuck
+	// Below zero is noise: a stuck client takes no memory away.
+	r.PeakPerStuck = max(0, float64((b.PSSPeak-b.PSSStart)-(a.PSSPeak-a.PSSStart))/stuck)
+	r.EndPerStuck = max(0, float64((b.PSSEnd-b.PSSStart)-(a.PSSEnd-a.PSSStart))/stuck)
 	if a.Latency.P99 > 0 {
 		r.P99Ratio = b.Latency.P99 / a.Latency.P99
 	}
@@ -165,6 +166,6 @@ func (r *SlowResult) rows() [][]string {
 	}
 	return [][]string{{"readers", "p50 ms", "p99 ms", "max ms", "lost", "gone", "PSS MB before", "peak", "end"}, row("without stuck", r.Without), row("with stuck", r.With),
 		{"p99 ratio", "", cell(r.P99Ratio), "", "", "", "", "", ""},
-		{"bytes per stuck", "", "", "", "", "", "", cell(r.PeakPerStuck), cell(r.EndPerStuck)},
+		{"bytes per stuck", "", "", "", "", "", "", figure(r.PeakPerStuck), figure(r.EndPerStuck)},
 		{fmt.Sprintf("stuck: %d closed, %d left", r.Closed, r.Left), "", "", "", "", "", "", "", ""}}
 }

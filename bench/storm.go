@@ -95,6 +95,9 @@ func (o Storm) Run(ctx context.Context, cfg Config) (*Report, error) {
 	stop()
 	r.Storm.Failures = f.Failures()
 	r.Interrupted = ctx.Err() != nil
+	if missing := o.Clients - f.Open(); missing > 0 && !r.Interrupted {
+		return r, absentees(missing, f)
+	}
 	return r, nil
 }
 

@@ -32,6 +32,7 @@ var quickPeers = []string{"gorilla", "coder", "gws", "nbio", "gnet"}
 // stage is one thing that is measured.
 type stage struct {
 	name string
+	what string // the load, in a sentence
 	run  interface {
 		Run(ctx context.Context, cfg Config) (*Report, error)
 	}
@@ -41,13 +42,13 @@ type stage struct {
 
 func floodStage(rate float64) stage {
 	at := fmt.Sprintf("%g msg/s: ", rate)
-	return stage{fmt.Sprintf("flood at %g msg/s", rate),
+	return stage{fmt.Sprintf("flood at %g msg/s", rate), "1,000 clients in one room, 20 of which send messages of 128 bytes for 4 s; each goes to all clients.",
 		Flood{Clients: 1000, Senders: 20, Rate: []float64{rate}, Seconds: 4, Size: FixedSize(128), Grace: 10 * time.Second}, 40 * time.Second,
 		[]string{at + "p50, ms", at + "p99, ms", at + "server CPU per delivery, µs", at + "deliveries a second", at + "lost, doubled or reordered"}}
 }
 
 func idleStage(counts ...int) stage {
-	return stage{"idle", Idle{Clients: counts}, 40 * time.Second,
+	return stage{"idle", fmt.Sprintf("%d, then %d clients that say nothing.", counts[0], counts[len(counts)-1]), Idle{Clients: counts}, 40 * time.Second,
 		[]string{"memory per client, bytes", fmt.Sprintf("%d clients: connects a second", counts[len(counts)-1])}}
 }
 
@@ -55,11 +56,11 @@ func quickStages() []stage { return []stage{idleStage(500, 3000), floodStage(300
 
 func fullStages() []stage {
 	return []stage{idleStage(1000, 5000),
-		{"fanout", Fanout{Clients: 1000, Rounds: 12, Block: 3, Size: FixedSize(128)}, 40 * time.Second,
+		{"fanout", "One message of 128 bytes to 1,000 clients, the next when all have it; 12 times, in turns with the floor, a bare loop of write(2).", Fanout{Clients: 1000, Rounds: 12, Block: 3, Size: FixedSize(128)}, 40 * time.Second,
 			[]string{"server: median client, ms", "server: last client, ms", "server: server CPU per delivery, µs", "CPU, times the floor's"}},
 		floodStage(300), floodStage(1000), floodStage(3000),
-		{"storm", Storm{Clients: 2000, Rounds: 3, Stay: 50, Rate: 20, Size: FixedSize(128)}, 60 * time.Second, []string{"all back, s", "before the cut: p99, ms", "until all are back: p99, ms"}},
-		{"slow", Slow{Clients: 500, Stuck: 10, Senders: 20, Rate: 100, Size: FixedSize(4096), Seconds: 6}, 60 * time.Second,
+		{"storm", "2,000 clients are cut at once and come back at once, 3 times; 50 clients stay, send 20 messages of 128 bytes a second, and are measured.", Storm{Clients: 2000, Rounds: 3, Stay: 50, Rate: 20, Size: FixedSize(128)}, 60 * time.Second, []string{"all back, s", "before the cut: p99, ms", "until all are back: p99, ms"}},
+		{"slow", "500 clients in one room, 10 of which never read; 20 send 100 messages of 4,096 bytes a second for 6 s. First without the stuck ones.", Slow{Clients: 500, Stuck: 10, Senders: 20, Rate: 100, Size: FixedSize(4096), Seconds: 6}, 60 * time.Second,
 			[]string{"without stuck clients: p99, ms", "with stuck clients: p99, ms", "memory per stuck client, bytes"}}}
 }
 
@@ -83,6 +84,7 @@ type Results struct {
 // StageResult is one stage, of all servers.
 type StageResult struct {
 	Name    string
+	What    string         // the load, in a sentence
 	Servers []ServerResult // webim first
 	show    []string
 }
@@ -175,7 +177,7 @@ func (o Suite) compare(ctx context.Context, cfg Config, all []contender) (*Resul
 		stages = fullStages()
 	}
 	for _, s := range stages {
-		r := StageResult{Name: s.name, show: s.show}
+		r := StageResult{Name: s.name, What: s.what, show: s.show}
 		for _, c := range ready {
 			r.Servers = append(r.Servers, ServerResult{Name: c.name, What: c.what})
 		}
@@ -336,15 +338,4 @@ func (s ServerResult) figures(name string) (v []float64) {
 // measured are those that there are.
 func measured(v []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(v), math.IsNaN)
-}
-
-// ratio is the median of the ratios of a server's runs to those of another of the same repetition; 0: there is none.
-func ratio(of, to []float64) float64 {
-	var v []float64
-	for i := range min(len(of), len(to)) {
-		if !math.IsNaN(of[i]) && !math.IsNaN(to[i]) && to[i] != 0 {
-			v = append(v, of[i]/to[i])
-		}
-	}
-	return median(v)
 }

@@ -38,6 +38,14 @@ func parseTarget(raw string) (target, error) {
 	return target{url: u, addr: netip.AddrPortFrom(ip.Addr().Unmap(), ip.Port()), tls: u.Scheme == "wss"}, nil
 }
 
+// shownURL is the URL for reports, without a password.
+func (c Config) shownURL() string {
+	if u, err := url.Parse(c.URL); err == nil {
+		return u.Redacted()
+	}
+	return c.URL
+}
+
 // path is the room of the URL: never empty.
 func (t target) path() string {
 	if p := t.url.RequestURI(); strings.HasPrefix(p, "/") {

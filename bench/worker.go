@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -252,6 +253,10 @@ func (w *worker) drop(c *client, why error) {
 	w.fleet.openCount.Add(-1)
 	if why != errReset {
 		w.fleet.lost.Add(1)
+		if c.code != 0 {
+			why = fmt.Errorf("code %d", c.code)
+		}
+		w.fleet.noteFailure(errors.New(goneMessage + why.Error()))
 	}
 }
 

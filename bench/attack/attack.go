@@ -60,6 +60,7 @@ type Options struct {
 	Addresses   int           `default:"4" help:"Loopback addresses that the attacker connects from; the bystander has one of its own."`
 	Room        string        `default:"attacked" help:"The attacker's room: a path, or a channel in the Centrifuge dialect."`
 	Beside      string        `default:"bystander" help:"The bystander's room." name:"bystander-room"`
+	Attempts    int           `default:"1" help:"Run an attack so often at most, until the bystander's p99 is within its bound: what the attack does shows each time, what the machine's noise does does not."`
 	Latency     bool          `default:"true" negatable:"" help:"Judge the bystander's p99; on a machine that is busy with other things it says little."`
 }
 
@@ -76,6 +77,8 @@ func (o Options) check() error {
 		return bench.BadOption("--recovery %s --grace %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.Grace, o.MemorySlack)
 	case o.Addresses < 1 || o.Addresses > 250:
 		return bench.BadOption("--addresses %d: give 1 to 250", o.Addresses)
+	case o.Attempts < 0 || o.Attempts > 100:
+		return bench.BadOption("--attempts %d: give 1 to 100", o.Attempts)
 	case o.Room == "" || o.Beside == "" || o.Room == o.Beside:
 		return bench.BadOption("--room %q --bystander-room %q: give two different rooms", o.Room, o.Beside)
 	}

@@ -30,8 +30,8 @@ type attacker struct {
 	room   string // a path
 	start  time.Time
 
-	sent, received, dialed atomic.Int64
-	skip                   atomic.Pointer[string] // why the attack does not apply to this server
+	sent, received, dialed, turns atomic.Int64
+	skip                          atomic.Pointer[string] // why the attack does not apply to this server
 
 	mu   sync.Mutex // guards what follows
 	live map[*conn]bool
@@ -73,9 +73,17 @@ func (a *attacker) close() {
 	a.readers.Wait()
 }
 
-// dial opens connection number i.
+// dialRate is how many connections a second an attacker makes at most, after the first Options.Connections: more is the attacker's CPU, on the
+// server's machine.
+const dialRate = 1000
+
+// dial opens a connection for client i.
 func (a *attacker) dial(i int) (*conn, error) {
 	if a.ctx.Err() != nil {
+		return nil, errOver
+	}
+	due := a.start.Add(time.Duration(a.turns.Add(1)-int64(a.o.Connections)) * time.Second / dialRate)
+	if wait := time.Until(due); wait > 0 && a.pause(wait) != nil {
 		return nil, errOver
 	}
 	raw, err := a.target.Dial(a.ctx, 200+i%a.o.Addresses)

@@ -27,12 +27,15 @@ type Result struct {
 	Server    ServerCost   `json:"server"`
 	Bystander Beside       `json:"bystander"`
 
+	Attempts int `json:"attempts"` // this is the last one
+
 	Failed []string `json:"failed"` // the musts that do not hold, in one sentence each
 	Notes  []string `json:"notes,omitempty"`
 
 	From    float64     `json:"attack_from_s"` // the attack's window, in seconds of the picture
 	To      float64     `json:"attack_to_s"`
 	Samples []Sample    `json:"samples"`
+	late    bool        // the p99 failed
 	Trips   [][]float64 `json:"trips"` // of the bystander's messages: when each was due in seconds, and its milliseconds; -1: lost
 }
 
@@ -42,6 +45,7 @@ type AttackerCost struct {
 	Received int64          `json:"received_bytes"`
 	Dialed   int64          `json:"connections"`
 	Open     int            `json:"connections_open_at_most"`
+	CPU      float64        `json:"cores"`    // of the lab's process, the bystander included
 	Said     map[string]int `json:"refusals"` // refusals and failures, by their text
 }
 
@@ -66,7 +70,8 @@ type Beside struct {
 	Longest float64  `json:"longest_ms"` // during the attack and the recovery
 	Sent    int      `json:"sent"`       // in all phases
 	Lost    int      `json:"lost"`
-	Gone    bool     `json:"gone"` // the server closed its connection
+	Lag     float64  `json:"sender_lag_p99_ms"` // how late the bystander's own thread woke: a part of the latency that is not the server's
+	Gone    bool     `json:"gone"`              // the server closed its connection
 	Refused []string `json:"refused,omitempty"`
 }
 
@@ -114,6 +119,7 @@ func (r *Result) musts(o Options, during int) (failed []string) {
 		}
 	}
 	if bound := p99Base + p99Factor*r.Bystander.Before; o.Latency && r.Bystander.During > bound {
+		r.late = true
 		fail("the bystander's p99 was %.1f ms, which is more than 20 ms + 2 × %.1f ms", r.Bystander.During, r.Bystander.Before)
 	}
 	s := r.Server

@@ -101,7 +101,7 @@ func (r *Report) limit() string {
 }
 
 // head names the columns; sent and received are the attacker's bytes.
-var head = []string{"attack", "musts", "lost", "p99 ms before", "p99 ms", "longest ms", "sent MB", "received MB", "connections", "cores before", "cores", "RSS MB before", "peak", "after", "fds before", "peak", "after"}
+var head = []string{"attack", "musts", "lost", "p99 ms before", "p99 ms", "longest ms", "sent MB", "received MB", "connections", "attacker cores", "server cores before", "server cores", "RSS MB before", "peak", "after", "fds before", "peak", "after"}
 
 func (r *Report) rows() [][]string {
 	rows := [][]string{head}
@@ -128,7 +128,7 @@ func (a *Result) row() []string {
 	if b.Gone {
 		lost += " gone"
 	}
-	row := []string{a.Name, state, lost, f(b.Before), f(b.During), f(b.Longest), m(c.Sent), m(c.Received), fmt.Sprint(c.Dialed)}
+	row := []string{a.Name, state, lost, f(b.Before), f(b.During), f(b.Longest), m(c.Sent), m(c.Received), fmt.Sprint(c.Dialed), fmt.Sprintf("%.2f", c.CPU)}
 	if !s.Known {
 		return append(row, slices.Repeat([]string{"not known"}, len(head)-len(row))...)
 	}
@@ -156,6 +156,12 @@ func (r *Report) remarks() (all []string) {
 		}
 		if a.Skipped != "" {
 			all = append(all, fmt.Sprintf("%s was skipped: %s", a.Name, a.Skipped))
+		}
+		if a.Attempts > 1 {
+			all = append(all, fmt.Sprintf("%s: the figures are of attempt %d", a.Name, a.Attempts))
+		}
+		if late := a.Bystander.Lag; late > 10 {
+			all = append(all, fmt.Sprintf("%s: the bystander's own thread woke %.0f ms late (p99): the machine was busy, and so much of its latency is not the server's", a.Name, late))
 		}
 		known = known && a.Server.Known
 	}
@@ -203,7 +209,7 @@ func (a *Result) section() bench.PageSection {
 		s.Notes = append(s.Notes, "Skipped: "+a.Skipped+".")
 	}
 	row := a.row()
-	half := 9
+	half := 10
 	s.Table = [][]string{head[1:half], row[1:half]}
 	if a.Server.Known {
 		s.Table = append(s.Table, head[half:], row[half:])

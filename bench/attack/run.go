@@ -31,7 +31,7 @@ func Run(ctx context.Context, cfg bench.Config, s Server, o Options, names []str
 	}
 	r := &Report{Schema: Schema, Label: cfg.Label, Limit: s.MemoryLimit, Options: o}
 	for _, a := range attacks {
-		res, err := one(ctx, cfg, s, o, a, r)
+		res, err := repeated(ctx, cfg, s, o, a, r)
 		if ctx.Err() != nil {
 			r.Interrupted = true
 			return r, nil
@@ -52,6 +52,20 @@ func orPlain(dialect string) string {
 		return bench.Plain
 	}
 	return dialect
+}
+
+// repeated runs one attack until nothing but the p99 failed and that does not fail any more, or the attempts are used up.
+func repeated(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
+	for attempt := 1; ; attempt++ {
+		res, err := one(ctx, cfg, s, o, a, into)
+		if err != nil || ctx.Err() != nil {
+			return res, err
+		}
+		res.Attempts = attempt
+		if !res.late || len(res.Failed) > 1 || attempt >= o.Attempts {
+			return res, nil
+		}
+	}
 }
 
 // one runs one attack in all its phases.
@@ -124,9 +138,8 @@ func (p *phases) run(ctx context.Context, bystander bench.Config, a Attack) erro
 	p.baseline(ctx)
 	p.attack(ctx, a)
 	p.recover(ctx)
-	var gone bool
-	p.trips, gone, p.res.Bystander.Refused = b.Stop(p.o.Grace)
-	p.res.Bystander.Gone = gone
+	seen := b.Stop(p.o.Grace)
+	p.trips, p.res.Bystander.Gone, p.res.Bystander.Refused, p.res.Bystander.Lag = seen.Trips, seen.Gone, seen.Refused, float64(seen.Lag)/1e6
 	p.res.Samples = w.end()
 	p.res.From, p.res.To = float64(p.from-p.start)/1e9, float64(p.to-p.start)/1e9
 	p.res.Server.RSSPeak, p.res.Server.FDsPeak = peaks(p.res.Samples, p.res.From)
@@ -145,7 +158,7 @@ func (p *phases) baseline(ctx context.Context) {
 // attack lets the attack loose for the window.
 func (p *phases) attack(ctx context.Context, a Attack) {
 	p.from = bench.Now()
-	cpu := p.process.CPU()
+	cpu, own := p.process.CPU(), bench.OwnCPU()
 	window, cancel := context.WithTimeout(ctx, p.o.Window)
 	defer cancel()
 	at := newAttacker(window, p.target, p.o)
@@ -153,7 +166,8 @@ func (p *phases) attack(ctx context.Context, a Attack) {
 	at.run(a)
 	p.to = bench.Now()
 	p.res.Server.CPU = max(0, float64(p.process.CPU()-cpu)/float64(p.to-p.from))
-	p.res.Attacker = AttackerCost{Sent: at.sent.Load(), Received: at.received.Load(), Dialed: at.dialed.Load(), Open: at.most, Said: at.said}
+	p.res.Attacker = AttackerCost{Sent: at.sent.Load(), Received: at.received.Load(), Dialed: at.dialed.Load(), Open: at.most, Said: at.said,
+		CPU: float64(bench.OwnCPU()-own) / float64(p.to-p.from)}
 	if why := at.skip.Load(); why != nil {
 		p.res.Skipped = *why
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"webim/bench"
 	"webim/bench/attack"
@@ -32,6 +33,9 @@ func (c attackCmd) run(ctx context.Context, flags common) int {
 		return 0
 	}
 	cfg, err := flags.config("attack")
+	if c.Beside != "" {
+		cfg.Command = strings.ReplaceAll(cfg.Command, c.Beside, "TOKEN")
+	}
 	if err == nil {
 		err = raiseFiles()
 	}

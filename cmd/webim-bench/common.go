@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -147,7 +148,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: strings.Join(os.Args, " "), Compress: c.Compress,
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: c.shownCommand(), Compress: c.Compress,
 		Dialect: c.Dialect, Channel: c.Channel, Token: c.Token}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)
@@ -172,6 +173,18 @@ func (c common) config(scenario string) (bench.Config, error) {
 		cfg.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	return cfg, nil
+}
+
+// shownCommand is the command line for reports, without tokens and passwords.
+func (c common) shownCommand() string {
+	text := strings.Join(os.Args, " ")
+	if u, err := url.Parse(c.URL); err == nil {
+		text = strings.ReplaceAll(text, c.URL, u.Redacted())
+	}
+	if c.Token != "" {
+		text = strings.ReplaceAll(text, c.Token, "TOKEN")
+	}
+	return text
 }
 
 // raiseFiles raises the soft limit of open files to the hard one: each client is a file.

@@ -108,7 +108,7 @@ func run(args []string) int {
 		if err != nil {
 			return fail(err)
 		}
-		return cli.Suite.run(ctx, cfg)
+		return cli.Suite.run(ctx, cli.common, cfg)
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,

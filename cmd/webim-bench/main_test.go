@@ -218,3 +218,14 @@ func freePort(t *testing.T) string {
 	defer ln.Close()
 	return ln.Addr().String()
 }
+
+// A scenario's own flags come before those of all scenarios.
+func TestHelpBeginsWithTheScenario(t *testing.T) {
+	for scenario, own := range map[string]string{"flood": "--rate", "storm": "--stay", "attack": "--only"} {
+		out, code := program(t, scenario, "--help")
+		a, b := strings.Index(out, own), strings.Index(out, "--url=")
+		if code != 0 || a < 0 || b < 0 || a > b || !strings.Contains(out[a:b], "Flags of all scenarios:") {
+			t.Errorf("%s: exit %d, %s at %d, --url at %d: %s", scenario, code, own, a, b, out)
+		}
+	}
+}

@@ -16,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"webim/bench"
 )
 
 const (
@@ -102,6 +104,13 @@ func (v *viewer) look(file, name, scheme string, width int64) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
+	cut, err := chromedp.Run(ctx, chromedp.Evaluate[int](`[...document.querySelectorAll(".stage .wide")].filter((e) => e.scrollWidth > e.clientWidth).length`))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if width >= 1100 && cut > 0 {
+		v.t.Errorf("%s at %d: %d tables are cut off", name, width, cut)
+	}
 	if light := got.Back == "rgb(255, 255, 255)"; got.Wide > int(width) || got.Charts == 0 || got.Bad != 0 || light != (scheme == "light") {
 		v.t.Errorf("%s at %d, %s: %+v", name, width, scheme, got)
 	}
@@ -143,16 +152,20 @@ func TestPageOpens(t *testing.T) {
 	if err := os.WriteFile(webim, []byte("#!/bin/sh\nexec "+os.Args[0]+" floor --listen 127.0.0.1:0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	out, code := program(t, "suite", "--quick", "--peers", "swoole", "--repeat", "1", "--settle", "1ms", "--webim", webim, "--out", filepath.Join(dir, "out"))
+	out, code := program(t, "suite", "--quick", "--peers", "swoole", "--repeat", "1", "--settle", "1ms", "--webim", webim, "--out", filepath.Join(dir, "out"),
+		"--json", filepath.Join(dir, "suite.json"), "--html", filepath.Join(dir, "suite.html"))
 	if code != 0 || !strings.Contains(out, "×webim") || !strings.Contains(out, "the report: "+dir) {
 		t.Fatalf("suite: exit %d: %s", code, out)
 	}
-	if err := os.Rename(filepath.Join(dir, "out", "report.html"), filepath.Join(dir, "suite.html")); err != nil {
-		t.Fatal(err)
+	if runs, err := bench.ReadReports(filepath.Join(dir, "suite.json")); err != nil || len(runs) != 2 {
+		t.Errorf("%d runs: %v", len(runs), err)
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, "suite.html")); err != nil || !strings.Contains(string(page), "1,000 clients in one room") || !strings.Contains(string(page), "less is better") {
+		t.Errorf("the page does not say what was measured: %v", err)
 	}
 	v := newViewer(t)
 	for _, name := range []string{"flood", "churn", "fanout", "suite"} {
-		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "light", 1200)
+		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "light", 1100)
 		v.look(filepath.Join(dir, name+".html"), "bench-"+name, "dark", 390)
 	}
 }

@@ -17,7 +17,7 @@ type suiteCmd struct {
 }
 
 // run builds, compares and writes; it ends with the page's path.
-func (s suiteCmd) run(ctx context.Context, cfg bench.Config) int {
+func (s suiteCmd) run(ctx context.Context, flags common, cfg bench.Config) int {
 	root, err := bench.RepositoryRoot(".")
 	if err != nil {
 		return fail(err)
@@ -45,6 +45,12 @@ func (s suiteCmd) run(ctx context.Context, cfg bench.Config) int {
 	}
 	if err == nil {
 		err = writeFile(page, res.WriteHTML)
+	}
+	if err == nil && flags.JSON != "" {
+		err = writeFile(flags.JSON, res.WriteJSON)
+	}
+	if err == nil && flags.HTML != "" {
+		err = writeFile(flags.HTML, res.WriteHTML)
 	}
 	if err != nil {
 		return fail(err)
