@@ -111,7 +111,11 @@ func (p Publication) plain() encoded {
 	if p.Op != OpJSON {
 		return encoded{p.Op, p.Data}
 	}
-	return encoded{ws.OpText, wire.DataText(p.Data)}
+	text := wire.DataText(p.Data)
+	if len(text) == 0 { // beside something else, which would be lost
+		text = p.Data
+	}
+	return encoded{ws.OpText, text}
 }
 
 // push is the publication as the centrifuge dialect has it; false if the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/name"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -54,11 +55,11 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 	if len(data) == 0 || json.Unmarshal(data, &said) != nil || said.Guest == nil {
 		return nil, nil, nil
 	}
-	name := strings.TrimSpace(*said.Guest)
-	if wire.CheckRoomName(name) != nil { // names of people may have no controls either
+	called := strings.TrimSpace(*said.Guest)
+	if wire.CheckRoomName(called) != nil || !name.Visible([]byte(called)) { // names of people may have no controls either
 		return nil, nil, wire.ErrBadRequest
 	}
-	info, err := json.Marshal(map[string]string{"name": name})
+	info, err := json.Marshal(map[string]string{"name": called})
 	if err != nil {
 		return nil, nil, wire.Internal(err)
 	}

@@ -60,6 +60,8 @@ func TestGuests(t *testing.T) {
 	for _, c := range []struct{ name, connect, want string }{
 		{"anonymous, other data", `{"id":1,"connect":{"data":{"name":"x"}}}`, `{"id":1,"connect":`},
 		{"no name", `{"id":1,"connect":{"data":{"guest":"  "}}}`, `{"id":1,"error":{"code":107`},
+		{"a name that nobody sees", `{"id":1,"connect":{"data":{"guest":"\u0301"}}}`, `{"id":1,"error":{"code":107`},
+		{"a name of blank dots", `{"id":1,"connect":{"data":{"guest":"\u2800"}}}`, `{"id":1,"error":{"code":107`},
 		{"a name with controls", `{"id":1,"connect":{"data":{"guest":"a\u202eb"}}}`, `{"id":1,"error":{"code":107`},
 		{"the application's token with a guest's name", `{"id":1,"connect":{"token":"` + sign(token.Claims{User: user}, time.Hour) + `"}}`, "close 3500"},
 		{"a token user", `{"id":1,"connect":{"token":"` + sign(token.Claims{User: "bob"}, time.Hour) + `"}}`, `{"id":1,"connect":`},

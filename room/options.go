@@ -1,8 +1,11 @@
 package room
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+
+	"github.com/gobwas/ws"
 
 	"webim/room/token"
 	"webim/room/wire"
@@ -41,6 +44,11 @@ func (h *Hub) checkSize(o *Options, m Message) error {
 // dialect, without the room's name and the numbers.
 func (m *Message) encodedSize() int {
 	n := len(m.Data)
+	if m.Op == ws.OpText { // in JSON each of these takes two bytes
+		for _, c := range []byte{'"', '\\', '\n', '\t', '\r'} {
+			n += bytes.Count(m.Data, []byte{c})
+		}
+	}
 	for name, value := range m.Tags {
 		n += len(name) + len(value)
 	}

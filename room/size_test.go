@@ -65,6 +65,9 @@ func TestPublicationSize(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := plain.send(ws.OpText, strings.Repeat(`"`, most/2+1)); err != nil { // twice as long in JSON
+		t.Fatal(err)
+	}
 	if err := plain.send(ws.OpText, "short"); err != nil {
 		t.Fatal(err)
 	}
@@ -99,10 +102,16 @@ func TestInvisibleTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, data := range []string{`{ "text" : "" }`, `{"text":"" }`, `{"picture":1,"text":" "}`, `{"te\u0078t":"\u200b"}`} {
+		r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}})
+		if r.Error == nil || r.Error.Code != uint32(wire.ErrText) {
+			t.Errorf("%s: %v", data, r)
+		}
+	}
 	k.publish(t, "r", `{"text":"","picture":"p.png"}`)
 	k.publish(t, "r", `{"picture":"p.png"}`)
 	k.publish(t, "r", `{"text":" \u200b."}`)
-	for _, want := range []string{"", `{"picture":"p.png"}`, " \u200b."} {
+	for _, want := range []string{`{"text":"","picture":"p.png"}`, `{"picture":"p.png"}`, " \u200b."} {
 		plain.expect(t, ws.OpText, want)
 	}
 }

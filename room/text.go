@@ -46,10 +46,10 @@ func (l TextLimits) check(text []byte) error {
 }
 
 // checkData is check for data that passed wire.Data; data without a text pass, and so
-// does an empty text beside something else, such as a picture.
+// does an empty text beside something else, such as a picture: that is no text.
 func (l TextLimits) checkData(data []byte) error {
 	text, ok := wire.TextOf(data)
-	if !ok || len(text) == 0 && len(data) > len(`{"text":""}`) {
+	if !ok || len(text) == 0 && !wire.OnlyText(data) {
 		return nil
 	}
 	return l.check(text)

@@ -115,9 +115,10 @@ func check(text string) error {
 }
 
 const (
-	joiner        = '\u200d' // between the parts of an emoji
-	emojiSelector = '\ufe0f' // asks for the picture instead of the letter
-	blankBraille  = '\u2800' // a pattern of no dots: a symbol by its category, and white on white
+	joiner        = '\u200d'     // between the parts of an emoji
+	emojiSelector = '\ufe0f'     // asks for the picture instead of the letter
+	blankBraille  = '\u2800'     // a pattern of no dots: a symbol by its category, and white on white
+	nullNotehead  = '\U0001d159' // a note without a head, as blank
 )
 
 // isSpace reports whether nothing of a character is seen but the room that it takes.
@@ -138,7 +139,7 @@ func isInvisible(r rune) bool {
 func Visible(text []byte) bool {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
-		if !unicode.IsSpace(r) && !isSpace(r) && !unicode.IsControl(r) && !isInvisible(r) && !unicode.In(r, unicode.M, unicode.Zl, unicode.Zp) {
+		if !unicode.IsSpace(r) && !isSpace(r) && r != nullNotehead && !unicode.IsControl(r) && !isInvisible(r) && !unicode.In(r, unicode.M, unicode.Zl, unicode.Zp) {
 			return true
 		}
 		text = text[n:]

@@ -81,7 +81,7 @@ func TestVisible(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", " ", "\n", "\t \r", "\u00a0", "\u3000", "\u200b", "\u200c\u200d", "\ufeff", "\u00ad", "\u2060\u2061", "\u2800", "\u3164",
-		"\u115f\u1160", "\uffa0", "\u180e", "\u202e", "\ufe0f", "\U000e0001\U000e0041", "\u0301", "\u20dd", "\u034f", "\u2028", "\x00", "\u17b4", "\U0001d173"} {
+		"\u115f\u1160", "\uffa0", "\u180e", "\u202e", "\ufe0f", "\U000e0001\U000e0041", "\U0001d159", "\ufff9\ufffb", "\u2065", "\U000e0fff", "\U00016fe4", "\u0301", "\u20dd", "\u034f", "\u2028", "\x00", "\u17b4", "\U0001d173"} {
 		if Visible([]byte(text)) {
 			t.Errorf("%+q is visible", text)
 		}

@@ -37,6 +37,18 @@ func DataText(data []byte) []byte {
 	return data
 }
 
+// OnlyText reports whether data of which TextOf found a text has nothing besides it.
+func OnlyText(data []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(data))
+	var first json.RawMessage
+	for range 2 { // the brace, the name
+		if _, err := d.Token(); err != nil {
+			return false
+		}
+	}
+	return d.Decode(&first) == nil && !d.More()
+}
+
 // TextOf is the text in data that passed Data, where that is an object with a
 // string of exactly that name. It is valid UTF-8 and may be a part of data.
 func TextOf(data []byte) (text []byte, ok bool) {

@@ -60,7 +60,7 @@ const emojis = /^(?:\p{RGI_Emoji}\s?){1,3}$/v;
 
 /** A message's text; what has none is shown as JSON. */
 export function textOf(data) {
-  return typeof data?.text === 'string' ? data.text : JSON.stringify(data) ?? '';
+  return typeof data?.text === 'string' && data.text ? data.text : JSON.stringify(data) ?? '';
 }
 
 /** The beginning of a text, in one line. */
