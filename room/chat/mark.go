@@ -56,7 +56,8 @@ type markRequest struct {
 // many others.
 const maxMarks = 2 * maxMine
 
-// maxMarked is the most users on a room's roster that see each other's marks.
+// maxMarked is the most users on a room's roster, and in a public room the most clients
+// there, that see each other's marks.
 const maxMarked = 100
 
 // mark notes what the caller got and read. Marks only grow, and not beyond what
@@ -118,12 +119,23 @@ func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
 	h.Engine().List(room.TableMember, name, "", maxMarked+1, func(all []room.Entry, err error) {
-		if err != nil || len(all) == 0 || len(all) > maxMarked {
-			return
+		switch {
+		case err != nil || len(all) > maxMarked:
+		case kindOf(name) == kindPublic: // guests are on no roster, so that those count who are there
+			h.Engine().Count(name, func(clients, _ int, err error) {
+				if err == nil && clients > 0 && clients <= maxMarked {
+					announceMark(call, name, user, now)
+				}
+			})
+		case len(all) > 0:
+			announceMark(call, name, user, now)
 		}
-		tags := map[string]string{room.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
-		announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags}, func(error) {})
 	})
+}
+
+func announceMark(call *room.Call, name, user string, now mark) {
+	tags := map[string]string{room.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
+	announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags}, func(error) {})
 }
 
 type marksRequest struct {
