@@ -37,7 +37,7 @@ var errSlowHistory = wire.Internal(errors.New("the engine's history came too slo
 func (r *Room) tellHistory(j *joining, h History, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if j.since != nil && len(h.Publications) > 0 && !j.reply.take(h.Publications) {
+	if j.since != nil && !j.reply.take(h) {
 		h.Publications = nil // so it is not recovered
 	}
 	j.history, j.known = h, true

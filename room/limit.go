@@ -94,6 +94,16 @@ func (r *Rates) byClass() [numClasses]*Rate {
 // of is the rate of a class.
 func (r *Rates) of(c class) Rate { return *r.byClass()[c] }
 
+// unbound reports whether there are no bounds at all.
+func (r Rates) unbound() bool {
+	for _, one := range r.byClass() {
+		if one.N >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // withDefaults fills in what is zero. Joining all rooms that a connection may
 // be in is never too fast.
 func (r Rates) withDefaults(def Rates, rooms int) Rates {

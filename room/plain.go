@@ -156,7 +156,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	v := h.decide(h.subject(who, h.whence(m.Conn)), ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
 	if v.Outcome != policy.Allow {
 		_ = h.refusal(v)
-		h.plainFits(m, h.plainConnOf(m.Conn, classOther), classOther)
+		h.plainFits(m, h.plainConnOf(m.Conn), classOther)
 		return
 	}
 	msg := Message{Op: op, Data: data}
@@ -171,7 +171,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	if !r.enter(m.Conn, n) {
 		return // it comes again
 	}
-	p := h.plainConnOf(m.Conn, classSend)
+	p := h.plainConnOf(m.Conn)
 	if p != nil {
 		msg.Payer = p.payer
 	}
@@ -191,12 +191,12 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 }
 
 // plainConnOf is the plainConn of a connection. One without a token gets it when it
-// first does something that has a bound; nil: nothing has.
-func (h *Hub) plainConnOf(c netpoll.Conn, bound class) *plainConn {
+// first sends something; nil: it has none, and nothing that it does has a bound.
+func (h *Hub) plainConnOf(c netpoll.Conn) *plainConn {
 	if p, ok := c.Data().(*plainConn); ok {
 		return p
 	}
-	if h.unbound(bound) {
+	if h.cfg.unbound {
 		return nil
 	}
 	return newPlainConn(c)

@@ -37,9 +37,17 @@ func (s *session) newReply() *reply {
 // room is how many bytes of publications one more room may bring.
 func (p *reply) room() int { return int(max(0, p.left.Load())) }
 
-// take adds what a room remembers to the reply, if all of it fits.
-func (p *reply) take(all []Publication) bool {
-	n := sizeOf(all)
+// take adds what a client missed in a room to the reply, if all of it fits. The engine
+// was asked for no more than fits; what it has left out takes no part of the reply.
+func (p *reply) take(h History) bool {
+	last := len(h.Publications) - 1
+	if last < 0 {
+		return true
+	}
+	if h.Publications[last].Offset < h.Top.Offset {
+		return p.refused()
+	}
+	n := sizeOf(h.Publications)
 	if p.left.Add(-int64(n)) < 0 {
 		p.left.Add(int64(n)) // a smaller room may still fit
 		return p.refused()

@@ -1,8 +1,11 @@
 package budget
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 )
 
@@ -70,7 +73,7 @@ func bytes(name, setting string, conn, user Rate, answer string) Row {
 		Payer: paysBytes, Answer: answer, Log: logFlow, Package: "room", ConnRate: conn, UserRate: user}
 }
 
-// String is the rate as settings have it: 50/10s, 8MiB/10s, none.
+// String is the rate as settings have it: 50/10s, 8MiB/10s, none. Less than a MiB has no unit.
 func (r Rate) String() string {
 	if r.N < 0 {
 		return "none"
@@ -79,7 +82,7 @@ func (r Rate) String() string {
 	for _, unit := range []struct {
 		name string
 		size int
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}} {
 		if r.N > 0 && r.N%unit.size == 0 {
 			n = fmt.Sprint(r.N/unit.size) + unit.name
 			break
@@ -92,4 +95,32 @@ func (r Rate) String() string {
 		}
 	}
 	return n + "/" + per
+}
+
+// Others are the budgets that are no flows of package room.
+var Others = []Row{
+	{Name: "refusals", Unit: "refusals", Setting: "max-refusals", Conn: "256/1m", Payer: "connection", Answer: "closed with 3509 or 1008", Log: logFlow, Package: "room"},
+	{Name: "a message before connect", Unit: "bytes", Setting: "max-first-message", Conn: "256KiB", Payer: "connection", Answer: "closed with 1009", Package: "room"},
+	{Name: "commands of a message", Unit: "commands", Setting: "max-commands", Conn: "256", Payer: "connection", Answer: "closed with 3501", Package: "room"},
+	{Name: "publications of a reply", Unit: "bytes", Setting: "max-reply", Conn: "1MiB", Payer: "connection", Answer: "recovered: false; fewer publications", Log: logFlow, Package: "room"},
+	{Name: "replies under way", Unit: "bytes", Setting: "max-replies", User: "1/16 of what is free of 64MiB", Addr: "the same", Payer: "user; without a token address", Answer: "recovered: false", Log: logFlow, Package: "room"},
+	{Name: "connections of a user", Unit: "connections", Setting: "max-conns-per-user", User: "128", Payer: "user", Answer: "3504; plain: 429", Package: "room"},
+	{Name: "connections of an address", Unit: "connections", Setting: "max-conns-per-ip", Addr: "1024, loopback free", Payer: "address", Answer: "503", Package: "room"},
+	{Name: "pings and pongs", Unit: "frames", Setting: "control-rate", Conn: "1000/1s", Payer: "connection", Answer: "closed with 1008", Package: "room"},
+}
+
+// Table is every budget. Each row is exhausted by a test of its package.
+func Table() []Row { return slices.Concat(Commands, Bytes, Others) }
+
+// Text is the table as doc.go has it.
+func Text(rows []Row) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	cell := func(text string) string { return cmp.Or(text, "-") }
+	fmt.Fprintln(w, "budget\tunit\tsetting\tconnection\tuser\taddress\twho pays\tthe client gets\tlog line")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Unit, cell(r.Setting), cell(r.Conn), cell(r.User), cell(r.Addr), r.Payer, r.Answer, cell(r.Log))
+	}
+	w.Flush()
+	return b.String()
 }
