@@ -1,6 +1,7 @@
 package room
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -34,11 +35,15 @@ type accounts struct {
 	byAddr map[budget.Owner]*account
 }
 
+// nowhere is the payer for clients of a Unix socket whose proxy does not say where they
+// come from. It is no address, so it has no account.
+var nowhere = budget.Addr(netip.Addr{})
+
 // addressAccount is the account of an address, made if need be; nil if the payer is no
 // address or the class has no bound there. Nobody holds it: a client that is idle has
 // none, and an account whose buckets are full is forgotten.
 func (h *Hub) addressAccount(payer budget.Owner, c class) *account {
-	if !payer.IsAddr() || h.cfg.addressRates.of(c).N < 0 {
+	if !payer.IsAddr() || payer == nowhere || h.cfg.addressRates.of(c).N < 0 {
 		return nil
 	}
 	all := &h.accounts

@@ -48,10 +48,15 @@
 // # Who owns what
 //
 // Who may do what is judged by package policy, by one function for every door;
-// rights.go puts together what it is asked. How often is in limit.go. Both are judged
-// for each command, in command.go and, for the plain dialect, plain.go; slow mode is
-// in pace.go. None of them needs memory for idle connections but a few numbers in the
-// session. The rosters of private rooms are in private.go.
+// rights.go puts together what it is asked. How much a client may cost is in limit.go,
+// quota.go (the connection), account.go (its user or address) and reply.go (what it
+// recovers); package budget tells the model, and lists every budget. The rule: every
+// cost that a client can cause is charged in its own unit, to the client and to its
+// user or address, before or right after it is caused. Rights and rates are judged for
+// each command, in command.go and, for the plain dialect, plain.go; the bytes of the
+// input by Hub.Spend; slow mode is in pace.go. None of them needs memory for idle
+// connections but a few numbers in the session. The rosters of private rooms are in
+// private.go.
 //
 // What is to be known longer than a connection lives (rosters, marks, how a room is
 // set, bans and mutes) are small entries of the engine's State (state.go; facts.go
@@ -80,7 +85,7 @@
 //
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	Memory.mu  →  topic.mu  →  Room.mu
-//	session.mu  →  accounts.mu  →  account.mu, deadlines.mu
+//	session.mu  →  accounts.mu  →  deadlines.mu
 //	Room.mu  →  deadlines.mu
 //	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
 //	topic.mu  →  keys.mu

@@ -35,11 +35,11 @@ var errSlowHistory = wire.Internal(errors.New("the engine's history came too slo
 
 // tellHistory brings what the engine remembers.
 func (r *Room) tellHistory(j *joining, h History, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if j.since != nil && !j.reply.take(h) {
 		h.Publications = nil // so it is not recovered
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	j.history, j.known = h, true
 	if err != nil {
 		j.err = wire.Internal(err)

@@ -18,14 +18,14 @@ import (
 const replyCost = 3
 
 // reply is what a reply that recovers rooms may still carry, and what it takes from
-// Config.MaxReplies until it is made. It is safe for concurrent use; nil carries
-// nothing.
+// Config.MaxReplies until it is made. It is safe for concurrent use.
 type reply struct {
 	hub   *Hub
 	q     *quota
 	payer budget.Owner
 	left  atomic.Int64
 	held  atomic.Int64
+	ended atomic.Bool
 }
 
 func (s *session) newReply() *reply {
@@ -55,7 +55,9 @@ func (p *reply) take(h History) bool {
 	if !p.hub.spend(p.q, p.payer, classRecovered, n) || !p.hub.replies.Take(p.payer, replyCost*int64(n)) {
 		return p.refused()
 	}
-	p.held.Add(replyCost * int64(n))
+	if p.held.Add(replyCost * int64(n)); p.ended.Load() {
+		p.giveBack() // the client has left meanwhile
+	}
 	return true
 }
 
@@ -67,7 +69,12 @@ func (p *reply) refused() bool {
 }
 
 // end gives back what the reply took: it is made, or given up.
-func (p *reply) end() { p.hub.replies.Add(p.payer, -p.held.Swap(0)) }
+func (p *reply) end() {
+	p.ended.Store(true)
+	p.giveBack()
+}
+
+func (p *reply) giveBack() { p.hub.replies.Add(p.payer, -p.held.Swap(0)) }
 
 // sizeOf is what publications count, in a reply as in a history.
 func sizeOf(all []Publication) (n int) {
