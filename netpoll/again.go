@@ -61,9 +61,9 @@ func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
 	if r.flags.Load()&fClosing != 0 {
 		return w.keep(s, r, b)
 	}
-	if !ev.compressed {
+	if ev.given {
 		w.message(r, ev)
-	} else if err := s.take(w, r, ev, s.maxMessageOf(r), messages); err != nil { // it had to rest
+	} else if err := s.take(w, r, ev, s.maxMessageOf(r), messages); err != nil { // it had to wait
 		return s.broken(r, err)
 	}
 	if w.mustYield(r) {

@@ -28,6 +28,8 @@ type Verdict struct {
 	// Background makes the connection's turns wait for those of all others, and
 	// run on half of the workers at most, until a later Verdict says otherwise.
 	Background bool
+	// LargeBehind makes a message of more than 64 KiB, inflated, wait there by itself.
+	LargeBehind bool
 }
 
 // meterOf is the handler's Meter, or nil.
@@ -49,12 +51,20 @@ func (w *worker) mustYield(r *record) bool {
 }
 
 // charge tells the Meter what there is to tell, and does what it decides.
-func (s *Server) charge(w *worker, r *record) {
+func (s *Server) charge(w *worker, r *record) (v Verdict) {
 	cost := w.cost
 	w.cost = Cost{}
 	if w.meter != nil {
-		s.obey(r, s.spend(w.meter, r, cost))
+		v = s.spend(w.meter, r, cost)
+		s.obey(r, v)
 	}
+	return v
+}
+
+// keepBehind keeps a large message for a turn in the background.
+func (w *worker) keepBehind(r *record, ev event) {
+	r.flags.Or(fBackground)
+	w.keepEvent(ev)
 }
 
 func (s *Server) spend(m Meter, r *record, cost Cost) (v Verdict) {

@@ -169,6 +169,35 @@ func TestRest(t *testing.T) {
 	other.goodbye()
 }
 
+// A large message waits in the background, where no turn of others waits for it; it
+// comes once, in its place, and counts once.
+func TestLargeMessagesWaitBehind(t *testing.T) {
+	large := strings.Repeat("l", 200<<10)
+	for name, frames := range map[string][]byte{
+		"plain": frame(0x81, large), "fragments": fragments(0x81, large[:70<<10], large[70<<10:]), "compressed": frame(0xc1, deflated(t, 9, large)),
+	} {
+		m := newMetered()
+		spent := 0
+		m.verdict = func(_ netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
+			spent += cost.Inflated
+			return netpoll.Verdict{LargeBehind: true}
+		}
+		s, addr := start(t, netpoll.Config{Workers: 1}, m)
+		c := connect(t, addr, offer)
+		c.write(append(append(frame(0x81, "before"), frames...), frame(0x81, "behind")...))
+		for _, want := range []string{"before", large[:8], "behind"} {
+			c.expect(0x81, want)
+		}
+		if n := s.Stats().MessagesIn; n != 3 {
+			t.Errorf("%s: %d messages are counted", name, n)
+		}
+		if got := m.cost(); name == "compressed" && got.Inflated < len(large) {
+			t.Errorf("%d bytes inflated", got.Inflated)
+		}
+		c.goodbye()
+	}
+}
+
 // A client that hangs up while it rests is noticed, whatever the Meter says.
 func TestHangUpDuringARest(t *testing.T) {
 	m := newMetered()

@@ -112,9 +112,17 @@ func inflate(dst, data []byte, max int) ([]byte, *protocolError) {
 }
 
 // inflateEvent replaces a compressed event's data by what it inflates to, in
-// the worker's memory.
-func (w *worker) inflateEvent(ev *event, max int) *protocolError {
-	out, err := inflate(w.inflate[:0], ev.data, max)
+// the worker's memory. With small it leaves the event as it is if that is more than
+// largeMessage.
+func (w *worker) inflateEvent(ev *event, max int, small bool) *protocolError {
+	most := max
+	if small {
+		most = min(max, largeMessage)
+	}
+	out, err := inflate(w.inflate[:0], ev.data, most)
+	if err == errTooBig && most < max {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

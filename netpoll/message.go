@@ -10,6 +10,7 @@ type event struct {
 	compressed bool // data is still deflated, and text not yet checked
 	data       []byte
 	own        bool // nothing else uses data's memory: it may be kept
+	given      bool // the handler has had it, and wants it again
 }
 
 // limits bound what one message may be.
@@ -83,7 +84,7 @@ func (d *decoder) next(b []byte, lim limits) (ev event, n int, err *protocolErro
 	if !d.fin {
 		return event{}, n, nil
 	}
-	ev = event{d.op, d.compressed, d.body, true}
+	ev = event{op: d.op, compressed: d.compressed, data: d.body, own: true}
 	if d.op == ws.OpText && !d.compressed && d.checked != len(d.body) {
 		return event{}, n, errUTF8 // ends inside a sequence
 	}
@@ -142,7 +143,7 @@ func controlFrame(h ws.Header, b []byte, hn int) (event, int, *protocolError) {
 // wholeMessage is the common case: one frame, all there. Nothing is copied.
 func wholeMessage(h ws.Header, p []byte, hn int) (event, int, *protocolError) {
 	ws.Cipher(p, h.Mask, 0)
-	ev := event{h.OpCode, h.Rsv == rsv1, p[:len(p):len(p)], false}
+	ev := event{op: h.OpCode, compressed: h.Rsv == rsv1, data: p[:len(p):len(p)]}
 	if ev.op == ws.OpText && !ev.compressed {
 		if n, ok := validPrefix(p); !ok || n != len(p) {
 			return event{}, hn, errUTF8

@@ -18,6 +18,10 @@ const (
 	inflateWork   = 4 << 10
 )
 
+// largeMessage is a message that takes a worker a millisecond or more, by what a
+// handler may have to do with its bytes; see Verdict.LargeBehind.
+const largeMessage = 64 << 10
+
 // input is what a connection has sent and could not be used yet. It exists
 // only while there is something, in Server.inputs, owned by the turn.
 type input struct {
@@ -233,27 +237,38 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 	return w.keep(s, r, b)
 }
 
-// take delivers an event, inflated. If its connection must rest first, the message
-// is kept as it came, for later.
+// take delivers an event, inflated. If its connection must rest first, or if the
+// message has to wait in the background, it is kept as it came, for later.
 func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *protocolError {
-	if !ev.compressed {
+	small := ev.op.IsControl() || len(ev.data) <= largeMessage
+	if !ev.compressed && (small || w.meter == nil) {
 		return s.deliver(w, r, ev)
 	}
 	if r.flags.Load()&fClosing != 0 {
 		return nil // nobody wants it any more
 	}
-	if w.meter != nil {
-		// The debt of the last message stops the next before it costs anything.
-		s.charge(w, r)
-		if s.stopped(r) || w.mustYield(r) {
-			w.keepEvent(ev)
-			return nil
-		}
+	// The debt of the last message stops the next before it costs anything.
+	v := s.charge(w, r)
+	if s.stopped(r) || w.mustYield(r) {
+		w.keepEvent(ev)
+		return nil
 	}
-	if err := w.inflateEvent(&ev, max); err != nil {
+	if small = v.LargeBehind && !w.back; small && len(ev.data) > largeMessage {
+		w.keepBehind(r, ev)
+		return nil
+	}
+	if !ev.compressed {
+		return s.deliver(w, r, ev)
+	}
+	if err := w.inflateEvent(&ev, max, small); err != nil {
 		return err
 	}
 	w.cost.Inflated += len(ev.data)
+	if ev.compressed { // what it becomes is large
+		w.cost.Inflated += largeMessage
+		w.keepBehind(r, ev)
+		return nil
+	}
 	*messages -= len(ev.data) / inflateWork
 	err := s.deliver(w, r, ev)
 	s.charge(w, r)
@@ -303,6 +318,7 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 	case ws.OpText, ws.OpBinary:
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
+			ev.given = true
 			w.message(r, ev)
 		}
 		return nil

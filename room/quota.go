@@ -178,6 +178,7 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 	case payer.IsAddr():
 		part = backgroundAddr
 	}
+	v.LargeBehind = true
 	spent := func(b *budget.Bucket, rate Rate, part int) {
 		b.Charge(rate, n, now)
 		v.Rest = max(v.Rest, b.Debt(rate, now))
