@@ -55,7 +55,12 @@ func StartBystander(ctx context.Context, cfg Config, room string, rate float64, 
 	}
 	s := newSchedule(now()+50e6, rate, longest.Seconds(), 1)
 	b := &Bystander{fleet: f, schedule: s, trips: &trips{tag: newTag(), back: make([]atomic.Int64, s.total)}}
-	b.run = startRun(f, newSender(s, f.clients, FixedSize(128), b.trips.tag), f.clients, func() checker { return b.trips })
+	from := newSender(s, f.clients, FixedSize(128), b.trips.tag)
+	from.urgent = true
+	for _, w := range f.workers {
+		urgent(w.tid)
+	}
+	b.run = startRun(f, from, f.clients, func() checker { return b.trips })
 	return b, nil
 }
 

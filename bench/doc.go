@@ -57,6 +57,13 @@
 // both would have the same mistakes. The [Guard] says when the client itself was the limit. The floor ([ServeFloor]) is the
 // physical limit to compare with: a loop of write(2) and nothing else.
 //
+// Every figure in a table is the one that its neighbours are computed from: a median of an even number is the mean of the two in the middle, and a ratio
+// divides the medians beside it. What did not happen has a reason: a client that cannot connect is told with its error and fails the run, and a
+// message or a client that the server refused is told as refused. Every load with a rate is an open loop; [Fanout], [Quiet] and [Echo] without a rate wait
+// for one message before the next, and say so.
+//
+// The attack lab is package attack below this one; lab.go and bystander.go are what it builds on.
+//
 // # Prices
 //
 // A received frame costs about 10 ns here besides the kernel's copy; a checked message takes one bit per client and message. A

@@ -3,6 +3,8 @@ package bench
 import (
 	"runtime"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 )
 
 // schedule says when each message of an open loop is due, and from which sender: message i at start + i/rate, from sender i modulo senders. It depends on nothing
@@ -34,6 +36,7 @@ type sender struct {
 	from      []*client
 	templates []*template
 	stop      atomic.Bool
+	urgent    bool // its thread goes before others, if the kernel allows it
 
 	// Results, to be read after run.
 	sent int
@@ -52,7 +55,11 @@ func newSender(s schedule, from []*client, size Size, tag uint64) *sender {
 // run sends until all is sent or stop is set.
 func (s *sender) run() {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if s.urgent {
+		urgent(unix.Gettid()) // the thread ends with the goroutine: it must not run others with this priority
+	} else {
+		defer runtime.UnlockOSThread()
+	}
 	wake := s.start
 	for s.sent < s.total && !s.stop.Load() {
 		wake = max(wake+senderTick, s.due(uint32(s.sent)))
@@ -69,6 +76,9 @@ func (s *sender) run() {
 		}
 	}
 }
+
+// urgent raises a thread's priority; without the right to do so (CAP_SYS_NICE) it stays as it is.
+func urgent(tid int) { _ = unix.Setpriority(unix.PRIO_PROCESS, tid, -15) }
 
 // unsent returns how many messages still wait in our own queues, because the server does not take them.
 func (s *sender) unsent() int {

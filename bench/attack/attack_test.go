@@ -136,6 +136,26 @@ func TestJudgesLatency(t *testing.T) {
 	}
 }
 
+// An attack that does not apply is not judged.
+func TestSkippedIsNotJudged(t *testing.T) {
+	r := Result{Skipped: "no deflate"}
+	r.judge(Options{Latency: true}, []bench.Trip{{Due: 5}}, 0, 1, 10)
+	if len(r.Failed) != 0 || r.late || r.Bystander.Lost != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// An attack is run again while nothing but the p99 fails, and not more often than asked for.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	url, pid := plantedServer(t, "drop")
+	o := quick()
+	o.Latency, o.Attempts = true, 3
+	if a := run(t, url, pid, o, "half-message").Attacks[0]; a.Attempts > 3 || a.Attempts < 1 || len(a.Failed) == 0 {
+		t.Errorf("%d attempts, %q", a.Attempts, a.Failed)
+	}
+}
+
 // Without a process nothing is said of memory and files, and the report says why; nothing is skipped in silence.
 func TestReports(t *testing.T) {
 	t.Parallel()

@@ -4,10 +4,11 @@
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
 //	webim-bench peers smoke
 //	webim-bench million --clients 100000
+//	webim-bench attack --cmd "bin/webim serve --open" --dialect centrifuge --html attack.html
 //
 //	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
 //
-// It ends with 0; with 1 when it could not measure, or when compare found something worse; with 2 for wrong flags; with 3 when the client was the limit, so that the
+// It ends with 0; with 1 when it could not measure, when compare found something worse, or when attack found a must that does not hold; with 2 for wrong flags; with 3 when the client was the limit, so that the
 // figures say little about the server; with 130 after Ctrl-C, when it has reported what there was. See package bench for what is measured and how.
 package main
 
