@@ -108,7 +108,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		s.refusing.Add(-1)
 		s.countOut(ip, refuse, false)
 		s.stats.refused(refuseUnsaid)
-		s.logRefusal(refuseUnsaid, addr, "")
+		s.logRefusal(refuseUnsaid, netip.AddrPortFrom(addr, port), "")
 		unix.Close(fd)
 		return
 	}

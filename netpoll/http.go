@@ -162,6 +162,10 @@ func (q *Request) asksHealth() bool {
 func (s *Server) answerHealth(r *record, q *Request) {
 	status, text := http.StatusInternalServerError, "internal error"
 	s.guard("Config.Health", func() { status, text = s.cfg.Health() })
-	a := &refusedError{why: answeredHealth, status: status, text: text, header: "Cache-Control: no-store\r\n", noBody: string(q.method) == http.MethodHead}
+	header := "Cache-Control: no-store\r\n"
+	if status == http.StatusServiceUnavailable {
+		header += "Retry-After: 5\r\n"
+	}
+	a := &refusedError{why: answeredHealth, status: status, text: text, header: header, noBody: string(q.method) == http.MethodHead}
 	s.beginClose(r, r.gen.Load(), a.closing())
 }

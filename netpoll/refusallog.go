@@ -33,7 +33,7 @@ type refusalLog struct {
 
 // logRefusal logs a refusal, or counts it for the next line. detail is what the client
 // said, and cut where it is long.
-func (s *Server) logRefusal(why refusal, from netip.Addr, detail string) {
+func (s *Server) logRefusal(why refusal, from netip.AddrPort, detail string) {
 	hint, known := refusalHints[why]
 	if !known {
 		return
@@ -50,17 +50,22 @@ func (s *Server) logRefusal(why refusal, from netip.Addr, detail string) {
 	omitted := l.omitted[why]
 	l.next[why], l.omitted[why] = now.Add(refusalLogEvery), 0
 	l.mu.Unlock()
-	attrs := []any{"reason", string(why), "from", addressText(from), "hint", hint, "not_logged_before", omitted}
+	attrs := []any{"reason", string(why), "from", RemoteText(from), "hint", hint, "not_logged_before", omitted}
 	if detail != "" {
 		attrs = append(attrs, "detail", detail[:min(len(detail), most)])
 	}
 	s.cfg.Logger.Warn("netpoll: a connection is refused", attrs...)
 }
 
-// addressText is an address in logs; clients of a Unix socket have none.
-func addressText(addr netip.Addr) string {
-	if !addr.IsValid() {
+// RemoteText is where a connection comes from, for logs: "192.0.2.7:1234",
+// "192.0.2.7" behind a proxy, which does not tell the port, or "unix" for a client of
+// a Unix socket, which has no address.
+func RemoteText(remote netip.AddrPort) string {
+	switch {
+	case !remote.Addr().IsValid():
 		return "unix"
+	case remote.Port() == 0:
+		return remote.Addr().String()
 	}
-	return addr.String()
+	return remote.String()
 }

@@ -84,7 +84,7 @@ var (
 
 // refuse answers with an HTTP error and closes, so that the answer arrives.
 func (s *Server) refuse(r *record, e *refusedError) {
-	s.logRefusal(e.why, s.addrs.addrPort(r.ip, r.port).Addr(), e.detail)
+	s.logRefusal(e.why, s.addrs.addrPort(r.ip, r.port), e.detail)
 	s.beginClose(r, r.gen.Load(), e.closing())
 }
 

@@ -266,8 +266,11 @@ func ParseOrigin(origin string) (scheme, hostPort string, ok bool) {
 		}
 		return scheme, net.JoinHostPort(name, own), true
 	}
-	name := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.Contains(name, ":") != (len(name) == len(host)-2) { // an IPv6 address has brackets, and nothing else
+	name := host
+	if bracketed := strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]"); bracketed {
+		name = host[1 : len(host)-1]
+	}
+	if strings.ContainsAny(name, "[]") || strings.Contains(name, ":") != (name != host) { // brackets are of IPv6 addresses
 		return "", "", false
 	}
 	return scheme, net.JoinHostPort(name, port), true

@@ -73,3 +73,15 @@ func FuzzHandshake(f *testing.F) {
 		}
 	})
 }
+
+func TestParseOrigin(t *testing.T) {
+	for origin, want := range map[string]string{
+		"https://h": "https h:443", "http://h": "http h:80", "https://H:8443": "https h:8443", "HTTPS://h:443": "https h:443", "http://[::1]": "http [::1]:80", "http://[::1]:81": "http [::1]:81",
+		"": "", "null": "", "h": "", "file://h": "", "https://": "", "https://h/": "", "https://h?x": "", "https://h#x": "", "https://u@h": "", "https://h:": "", "https://:443": "", "http://::1": "", "http://[h": "", "https://a,b": "",
+	} {
+		scheme, host, ok := ParseOrigin(origin)
+		if got := strings.TrimSpace(scheme + " " + host); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", origin, got, ok, want)
+		}
+	}
+}

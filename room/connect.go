@@ -18,7 +18,8 @@ import (
 )
 
 // chooseEncoding chooses the first subprotocol of the dialect that the client
-// asks for; JSON is also spoken with none.
+// asks for; JSON is also spoken with none, unless the URL asks for Protobuf, as older
+// clients do.
 func chooseEncoding(r *netpoll.Request) {
 	for p := range strings.SplitSeq(r.Header("Sec-WebSocket-Protocol"), ",") {
 		if p = strings.TrimSpace(p); p == wire.SubprotocolJSON || p == wire.SubprotocolProtobuf {
@@ -28,10 +29,16 @@ func chooseEncoding(r *netpoll.Request) {
 	}
 }
 
+// asksProtobuf reports whether the URL asks for Protobuf.
+func asksProtobuf(r *netpoll.Request) bool {
+	q := r.Query()
+	return q.Get("format") == "protobuf" || q.Get("cf_protocol") == "protobuf"
+}
+
 // openSession makes the session of a connection that is to connect.
 func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
 	enc := wire.JSON
-	if r.Subprotocol() == wire.SubprotocolProtobuf {
+	if p := r.Subprotocol(); p == wire.SubprotocolProtobuf || p == "" && asksProtobuf(r) {
 		enc = wire.Protobuf
 	}
 	s := newSession(h, c, enc)

@@ -54,26 +54,35 @@ func (a address) local() bool {
 // anyPort reports whether the kernel chooses the port.
 func (a address) anyPort() bool { return a.network == "tcp" && strings.HasSuffix(a.name, ":0") }
 
-// listener is the address as package netpoll takes it. localhost is taken for
-// 127.0.0.1, whatever /etc/hosts says.
-func (a address) listener() netpoll.Listener {
+// listeners are the address as package netpoll takes it. localhost is 127.0.0.1 and
+// [::1], whatever /etc/hosts says: browsers try the one or the other first.
+func (a address) listeners() []netpoll.Listener {
 	if port, ok := strings.CutPrefix(a.name, "localhost:"); ok && a.network == "tcp" {
-		a.name = "127.0.0.1:" + port
+		return []netpoll.Listener{{Network: "tcp", Addr: "127.0.0.1:" + port}, {Network: "tcp", Addr: "[::1]:" + port}}
 	}
-	return netpoll.Listener{Network: a.network, Addr: a.name}
+	return []netpoll.Listener{{Network: a.network, Addr: a.name}}
 }
 
 // clear removes the file of a Unix socket that nobody listens on any more: a
 // server that was killed leaves it behind.
-func (a address) clear() {
+// Anything else that has this name stays, and is an error.
+func (a address) clear() error {
 	if a.network != "unix" {
-		return
+		return nil
+	}
+	info, err := os.Lstat(a.name)
+	if err != nil {
+		return nil // there is nothing, or listening says what is wrong
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("cannot listen on unix:%s: there is something that is no socket: remove it, or choose another path", a.name)
 	}
 	if c, err := net.Dial("unix", a.name); err == nil {
 		_ = c.Close()
 	} else if errors.Is(err, syscall.ECONNREFUSED) {
 		_ = os.Remove(a.name) // if that fails, so will listening, and says so
 	}
+	return nil
 }
 
 // cannotListen says what to do about it.

@@ -211,14 +211,14 @@ func TestAddressesGoTogether(t *testing.T) {
 		listen, secure, internal string
 	}{
 		{"", ":9501", "", ""},
-		{"--dev", "127.0.0.1:9501", "127.0.0.1:9502", "127.0.0.1:9500"},
+		{"--dev", "localhost:9501", "localhost:9502", "127.0.0.1:9500"},
 		{"--dev --listen 127.0.0.1:0", "127.0.0.1:0", "", ""},
 		{"--dev --tls-listen [::1]:0", "", "[::1]:0", ""},
-		{"--dev --internal localhost:1", "127.0.0.1:9501", "127.0.0.1:9502", "localhost:1"},
+		{"--dev --internal localhost:1", "localhost:9501", "localhost:9502", "localhost:1"},
 		{"--dev --listen localhost:1 --listen unix:/a --tls-listen 127.1.2.3:0", "localhost:1,unix:/a", "127.1.2.3:0", ""},
 		{"--tls-cert c --tls-key k", ":9501", ":9502", ""},
 		{"--tls-cert c --tls-key k --tls-listen :443", "", ":443", ""},
-		{"--dev --tls-cert c --tls-key k", "127.0.0.1:9501", "127.0.0.1:9502", "127.0.0.1:9500"},
+		{"--dev --tls-cert c --tls-key k", "localhost:9501", "localhost:9502", "127.0.0.1:9500"},
 		{"--listen :1,:2 --internal unix:/a --api-key 0123456789abcdef", ":1,:2", "", "unix:/a"},
 	} {
 		command, given := parseFlags(t, strings.Fields(c.flags)...)

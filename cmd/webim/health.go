@@ -13,6 +13,15 @@ import (
 // balancer sends nobody any more.
 type health struct{ stopping atomic.Bool }
 
+// answer is netpoll.Config.Health: it answers when over cannot, because all places are
+// taken.
+func (h *health) answer() (status int, text string) {
+	if h.stopping.Load() {
+		return http.StatusServiceUnavailable, "shutting down"
+	}
+	return http.StatusOK, "ok"
+}
+
 // over answers /health itself and leaves the rest to pages.
 func (h *health) over(pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,11 +37,10 @@ func (h *health) over(pages http.Handler) http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			w.WriteHeader(http.StatusMethodNotAllowed)
 			_, _ = io.WriteString(w, "Use GET or HEAD.\n")
-		case h.stopping.Load():
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(w, "shutting down\n")
 		default:
-			_, _ = io.WriteString(w, "ok\n")
+			status, text := h.answer()
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text+"\n")
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"webim/netpoll"
 )
@@ -15,14 +16,16 @@ type internal struct {
 	server *netpoll.Server
 }
 
-// The bounds of the internal listener: few ask there, from few addresses, so that
-// an address has no bound of its own but that it leaves some of the connections to
-// others.
+// The bounds of the internal listener: few ask there. An address leaves most of the
+// connections to others, so that silent sockets of one machine keep no operator out.
 const (
 	internalConns   = 256
+	internalPerIP   = 64
 	internalHTTP    = 192 // of them, of one address; netpoll gives one a quarter
 	internalMessage = 16 << 10
 	internalQueued  = 64 << 20
+
+	internalHandshake = 3 * time.Second
 )
 
 // newInternal makes the server; it does not listen yet.
@@ -30,9 +33,10 @@ func (p *program) newInternal(h http.Handler) *internal {
 	c := p.cfg
 	nc := netpoll.Config{
 		Loops: 1, Workers: 2,
-		MaxConns: internalConns, MaxConnsPerIP: -1, MaxHandshakesPerIP: -1, MaxHTTP: 4 * internalHTTP, Exempt: c.proxies(),
+		MaxConns: internalConns, MaxConnsPerIP: internalPerIP, MaxHandshakesPerIP: internalPerIP / 4, MaxHTTP: 4 * internalHTTP,
+		Exempt: c.proxies(), ExemptUnix: c.unixProxy(), MaxHead: c.MaxHead, Health: p.health.answer,
 		MaxMessage: internalMessage, MaxUnfinished: internalConns * internalMessage, MaxQueued: internalQueued,
-		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
+		HandshakeTimeout: min(c.HandshakeTimeout, internalHandshake), PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
 		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout,
 		HTTP: h, Logger: p.log,
 	}
@@ -51,9 +55,11 @@ func (p *program) openInternal() error {
 	if err != nil {
 		return err
 	}
-	a.clear()
+	if err := a.clear(); err != nil {
+		return err
+	}
 	in := p.inner
-	if in.addr, err = in.server.Listen(a.listener()); err != nil {
+	if in.addr, err = in.server.Listen(a.listeners()[0]); err != nil {
 		return a.cannotListen(p.cfg.Internal, err)
 	}
 	p.log.Info("listening", "addr", in.addr.String(), "network", in.addr.Network(), "internal", true)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -31,7 +33,7 @@ func raiseFiles() (limit uint64) {
 // fileWarnings says whether the limit of open files allows the clients that are
 // promised.
 func (c *config) fileWarnings(limit uint64) []string {
-	if uint64(c.MaxConns)+ownFiles <= limit {
+	if uint64(c.MaxConns)+ownFiles+uint64(c.reserveFDs()) <= limit {
 		return nil
 	}
 	return []string{fmt.Sprintf("max_conns is %d, more than the limit of open files, which is %d, allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)", c.MaxConns, limit)}
@@ -42,7 +44,7 @@ func (c *config) netpollConfig() netpoll.Config {
 	return netpoll.Config{
 		Loops: c.Loops, Workers: c.Workers,
 		MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, MaxHandshakesPerIP: c.MaxHandshakesPerIP,
-		MaxTLSHandshakes: c.MaxTLSHandshakes, MaxHTTP: c.MaxHTTP,
+		MaxTLSHandshakes: c.MaxTLSHandshakes, MaxHTTP: c.MaxHTTP, MaxHead: c.MaxHead, ReserveFDs: c.reserveFDs(),
 		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
 		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout, MessageTimeout: c.MessageTimeout,
 		MaxMessage: c.MaxMessage, MaxRestricted: c.MaxFirstMessage, MaxFragments: c.MaxFragments, MaxUnfinished: int64(c.MaxUnfinished), ControlRate: c.ControlRate,
@@ -50,7 +52,7 @@ func (c *config) netpollConfig() netpoll.Config {
 		HighWater: c.HighWater, LowWater: c.LowWater, SendBuffer: c.SendBuffer,
 		NoDeflate: !c.Deflate, DeflateMin: c.DeflateMin,
 		CheckOrigin: c.originRule(),
-		Exempt:      c.proxies(),
+		Exempt:      c.proxies(), ExemptUnix: c.unixProxy(),
 	}
 }
 
@@ -62,6 +64,40 @@ func (c *config) proxies() (all []netip.Prefix) {
 		}
 	}
 	return all
+}
+
+// unixProxy is what --proxy says when it means the clients of Unix sockets.
+const unixProxyName = "unix"
+
+func (c *config) unixProxy() bool {
+	return slices.ContainsFunc(c.Proxy, isUnixProxy)
+}
+
+// isUnixProxy takes unix: for unix, as it stands before a path.
+func isUnixProxy(text string) bool { return strings.TrimSuffix(text, ":") == unixProxyName }
+
+// proxyWarnings tells of Unix sockets whose clients all count as one.
+func (c *config) proxyWarnings() []string {
+	for _, text := range append(slices.Clone(c.Listen), c.TLSListen...) {
+		if a, err := parseAddress(text); err == nil && a.network == "unix" && !c.unixProxy() {
+			return []string{c.inTerms(text+" has no addresses of clients, so bans by address and limits of an address do nothing there: if a proxy connects to it, add {proxy unix}", "listen")}
+		}
+	}
+	return nil
+}
+
+// reserveFDs is how many descriptors the parts of the program beside the clients may
+// need.
+func (c *config) reserveFDs() (n int) {
+	if c.Internal != "" {
+		n += internalConns
+	}
+	for _, hook := range []string{c.HookConnect, c.HookRefresh, c.HookSubscribe, c.HookPublish, c.HookRPC, c.HookDisconnect} {
+		if hook != "" {
+			return n + c.HookConcurrency
+		}
+	}
+	return n
 }
 
 // parsePrefix reads a network, or one address as a network of its own.

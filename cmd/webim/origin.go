@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,13 +15,26 @@ import (
 // programs send none, and are not asked.
 
 // originRule is netpoll.Config.CheckOrigin: pages that this server serves, and
-// those listed, exactly. With --dev pages of this machine besides, files too.
+// those listed. With --dev pages of this machine besides, files too.
 func (c *config) originRule() func(*netpoll.Request) bool {
-	allowed, dev := slices.Clone(c.AllowOrigin), c.Dev
+	dev, allowed := c.Dev, map[string]bool{}
+	for _, origin := range c.AllowOrigin {
+		allowed[canonicalOrigin(origin)] = true
+	}
 	return func(q *netpoll.Request) bool {
 		origin := q.Origin()
-		return netpoll.SameOrigin(q) || slices.Contains(allowed, origin) || dev && fromHere(origin)
+		return netpoll.SameOrigin(q) || allowed[canonicalOrigin(origin)] || dev && fromHere(origin)
 	}
+}
+
+// canonicalOrigin is an origin by which two are compared: the scheme, the host in lower
+// case, and the port, if need be the default one of the scheme. What is no page's, as
+// null, is compared as it is.
+func canonicalOrigin(origin string) string {
+	if scheme, host, ok := netpoll.ParseOrigin(origin); ok {
+		return scheme + "://" + host
+	}
+	return origin
 }
 
 // fromHere reports whether an origin is a page of this machine: a server on

@@ -68,6 +68,7 @@ func (c *config) warnings(p *prepared) (all []string) {
 		all = append(all, text)
 	}
 	all = append(all, c.accessWarnings()...)
+	all = append(all, c.proxyWarnings()...)
 	all = append(all, c.pageWarnings()...)
 	if p.tokens != nil {
 		all = append(all, p.tokens.Warnings()...)

@@ -105,7 +105,7 @@ func (a address) bind() error {
 	if a.network == "unix" {
 		return unix.Access(filepath.Dir(a.name), unix.W_OK|unix.X_OK)
 	}
-	addr, err := net.ResolveTCPAddr("tcp", a.listener().Addr)
+	addr, err := net.ResolveTCPAddr("tcp", a.listeners()[0].Addr)
 	if err != nil {
 		return err
 	}

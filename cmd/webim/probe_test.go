@@ -64,7 +64,7 @@ func TestCheckProbes(t *testing.T) {
 		{"--hook-connect http://" + nobody + "/connect --hook-publish " + secure.URL + "/p --hook-secret 0123456789abcdef0123456789abcdef",
 			[]string{"--hook-connect: http://" + nobody + "/connect cannot be reached from here: ", "--hook-publish: " + secure.URL + "/p cannot be reached from here: tls: failed to verify certificate"}},
 	} {
-		args := append([]string{"check", "--open"}, strings.Fields(c.flags)...)
+		args := append([]string{"check", "--open", "--proxy", "unix"}, strings.Fields(c.flags)...)
 		if !strings.Contains(c.flags, "--listen") {
 			args = append(args, "--listen", "127.0.0.1:0")
 		}

@@ -106,7 +106,7 @@ type loggedHub struct {
 // Open logs and goes on to the hub.
 func (h *loggedHub) Open(c netpoll.Conn, r *netpoll.Request) {
 	path, _ := r.Path()
-	h.log.Debug("open", "conn", c.ID(), "fd", c.FD(), "remote", r.Remote().String(), "path", path, "origin", r.Origin(), "tls", r.TLS())
+	h.log.Debug("open", "conn", c.ID(), "fd", c.FD(), "remote", netpoll.RemoteText(r.Remote()), "path", path, "origin", r.Origin(), "tls", r.TLS())
 	h.Hub.Open(c, r)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 
@@ -131,6 +133,7 @@ func (p *program) start() error {
 	nc := p.cfg.netpollConfig()
 	nc.Logger = p.log
 	nc.HTTP = pages
+	nc.Health = p.health.answer
 	h := handler(p.hub, p.log)
 	if p.feed != nil && p.cfg.Dev {
 		h = &liveHub{p.hub, h, p.feed}
@@ -182,17 +185,27 @@ func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, er
 	if err != nil {
 		return all, err
 	}
-	a.clear()
-	l := a.listener()
-	if secure {
-		l.TLS = p.certs.config()
+	if err := a.clear(); err != nil {
+		return all, err
 	}
-	addr, err := p.server.Listen(l)
-	if err != nil {
-		return all, a.cannotListen(text, err)
+	for i, l := range a.listeners() {
+		if secure {
+			l.TLS = p.certs.config()
+		}
+		if i > 0 && a.anyPort() { // the port that the kernel chose for the first
+			l.Addr = net.JoinHostPort("::1", strconv.Itoa(all[len(all)-1].(*net.TCPAddr).Port))
+		}
+		addr, err := p.server.Listen(l)
+		if i > 0 && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) {
+			break // this machine has no IPv6
+		}
+		if err != nil {
+			return all, a.cannotListen(text, err)
+		}
+		p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "tls", secure)
+		all = append(all, addr)
 	}
-	p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "tls", secure)
-	return append(all, addr), nil
+	return all, nil
 }
 
 // greet says, with --dev, where the page is.

@@ -120,8 +120,8 @@ func TestOrigins(t *testing.T) {
 		{"http://a.example:81", false, true, false},
 		{"http://a.example", false, false, false},
 		{"http://chat.example.com", false, false, false},
-		{"https://chat.example.com:443", false, false, false},
-		{"https://CHAT.example.com", false, false, false},
+		{"https://chat.example.com:443", false, true, false},
+		{"https://CHAT.example.com", false, true, false},
 		{"https://chat.example.com.evil.example", false, false, false},
 		{"https://evil-chat.example.com", false, false, false},
 	} {

@@ -19,8 +19,8 @@ import (
 // package room take for it.
 type settings struct {
 	Dev         bool     `name:"dev" type:"bool" def:"false" group:"serving" help:"For trying out: this machine only, any local page may connect, TLS with a certificate made at start."`
-	Listen      []string `name:"listen" type:"list" def:":9501" dev:"127.0.0.1:9501" placeholder:"ADDR" group:"serving" help:"Serve http and ws on host:port or unix:/path; repeatable. With it or --tls-listen given, nothing else is opened."`
-	TLSListen   []string `name:"tls-listen" type:"list" def:"" dev:"127.0.0.1:9502" placeholder:"ADDR" group:"serving" help:"Serve https and wss there; repeatable. Default :9502 if a certificate is given."`
+	Listen      []string `name:"listen" type:"list" def:":9501" dev:"localhost:9501" placeholder:"ADDR" group:"serving" help:"Serve http and ws on host:port or unix:/path; localhost is 127.0.0.1 and [::1]; repeatable. With it or --tls-listen given, nothing else is opened."`
+	TLSListen   []string `name:"tls-listen" type:"list" def:"" dev:"localhost:9502" placeholder:"ADDR" group:"serving" help:"Serve https and wss there; repeatable. Default :9502 if a certificate is given."`
 	TLSCert     string   `name:"tls-cert" type:"text" def:"" placeholder:"FILE" group:"serving" help:"Certificate chain in PEM; needs --tls-key."`
 	TLSKey      string   `name:"tls-key" type:"text" def:"" placeholder:"FILE" group:"serving" help:"Private key in PEM; needs --tls-cert."`
 	AllowOrigin []string `name:"allow-origin" type:"list" def:"" placeholder:"ORIGIN" group:"serving" help:"Pages of this origin may connect, besides those that webim itself serves; scheme://host[:port] or null; repeatable."`
@@ -39,12 +39,13 @@ type settings struct {
 
 	Loops              int      `name:"loops" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Epoll instances; auto: one for every two processors."`
 	Workers            int      `name:"workers" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Goroutines that read, decode and deliver; auto: one for every processor."`
-	MaxConns           int      `name:"max-conns" type:"count" def:"auto" words:"auto" min:"1" max:"4194304" group:"limits" help:"Connections at a time; auto: the limit of open files less 64. Above it: 503."`
+	MaxConns           int      `name:"max-conns" type:"count" def:"auto" words:"auto" min:"1" max:"4194304" group:"limits" help:"Connections at a time; auto: the limit of open files less what the server itself needs, 64 and more with hooks and --internal. Above it: 503."`
 	MaxConnsPerIP      int      `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address (of IPv6: of one /64) at a time; loopback has no bound. Above it: 503."`
 	MaxHandshakesPerIP int      `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address, as above; loopback has no bound. Above it: 503."`
-	Proxy              []string `name:"proxy" type:"list" def:"" placeholder:"ADDRESS" group:"limits" help:"An address, or a network as 10.0.0.0/8, of a reverse proxy: it has no bound of its own, as loopback, and whom it names in X-Forwarded-For is believed to be the client; repeatable."`
+	Proxy              []string `name:"proxy" type:"list" def:"" placeholder:"ADDRESS" group:"limits" help:"An address, or a network as 10.0.0.0/8, of a reverse proxy: it has no bound of its own, as loopback, and whom it names in X-Forwarded-For is believed to be the client; unix stands for all clients of Unix sockets; repeatable."`
+	MaxHead            int      `name:"max-head" type:"size" def:"16KiB" min:"1KiB" max:"1MiB" group:"limits" help:"Bytes of a request's head, cookies and ?token= included. Above it: 431."`
 	MaxTLSHandshakes   int      `name:"max-tls-handshakes" type:"count" def:"256" min:"1" max:"65536" group:"limits" help:"TLS handshakes at a time, one address at most a quarter; others wait."`
-	MaxHTTP            int      `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets, one address at most a quarter. Above it: 503."`
+	MaxHTTP            int      `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets, one address at most a quarter. Above it the longest idle one is closed, and if none is: 503."`
 
 	HandshakeTimeout time.Duration `name:"handshake-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"For TCP, TLS and HTTP together."`
 	PingInterval     time.Duration `name:"ping-interval" type:"time" def:"25s" words:"none" min:"1ms" max:"24h" group:"limits" help:"A client silent for so long is pinged."`

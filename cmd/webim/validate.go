@@ -22,6 +22,9 @@ func (c *config) validate() error {
 		}
 	}
 	for _, text := range c.Proxy {
+		if isUnixProxy(text) {
+			continue
+		}
 		if _, err := parsePrefix(text); err != nil {
 			return usagef("%s: %v.", c.place("proxy"), err)
 		}

@@ -112,6 +112,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // read reads the body; failed: it cannot, and has said so.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, failed bool) {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		refuse(w, http.StatusUnsupportedMediaType, bad("the body is compressed: send it without Content-Encoding"))
+		return nil, true
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"webim/netpoll"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -102,5 +103,5 @@ func (w *watcher) addr() netip.Addr {
 // address is where a watcher comes from.
 func (w *watcher) address() string {
 	info, _ := w.conn.Info()
-	return info.Remote.String()
+	return netpoll.RemoteText(info.Remote)
 }

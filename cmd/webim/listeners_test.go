@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// TestUnixSocketFile: only a socket that nobody listens on is removed to listen there.
+func TestUnixSocketFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	stale, busy := filepath.Join(dir, "stale"), filepath.Join(dir, "busy")
+	for _, path := range []string{stale, busy} {
+		ln, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path == busy {
+			t.Cleanup(func() { ln.Close() })
+			continue
+		}
+		ln.(*net.UnixListener).SetUnlinkOnClose(false)
+		ln.Close()
+	}
+	for path, stays := range map[string]bool{file: true, link: true, dir: true, stale: false, busy: true} {
+		err := address{"unix", path}.clear()
+		if _, there := os.Lstat(path); (there == nil) != stays {
+			t.Errorf("%s is there: %v", path, there)
+		}
+		if refused := path == file || path == link || path == dir; (err != nil) != refused || refused && !strings.Contains(err.Error(), "no socket") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "precious" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}
+
+// TestLocalhostIsBoth: --listen localhost serves both loopback addresses, on one port.
+func TestLocalhostIsBoth(t *testing.T) {
+	p := startProgram(t, "--listen", "localhost:0", "--open")
+	hosts := []string{"127.0.0.1"}
+	if ln, err := net.Listen("tcp", "[::1]:0"); err == nil { // this machine has IPv6
+		ln.Close()
+		hosts = append(hosts, "[::1]")
+	}
+	if len(p.plain) != len(hosts) {
+		t.Errorf("it listens on %v", p.plain)
+	}
+	port := p.plain[0].(*net.TCPAddr).Port
+	for _, host := range hosts {
+		r, err := http.Get(fmt.Sprintf("http://%s:%d/health", host, port))
+		if err != nil {
+			t.Errorf("%s: %v", host, err)
+			continue
+		}
+		io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+}
+
+// TestProxyOnAUnixSocket: clients behind a proxy on a Unix socket have the addresses
+// that it names, if it is listed.
+func TestProxyOnAUnixSocket(t *testing.T) {
+	for _, listed := range []bool{true, false} {
+		path := filepath.Join(t.TempDir(), "s")
+		args := []string{"--listen", "unix:" + path, "--open", "--max-conns-per-ip", "1"}
+		if listed {
+			args = append(args, "--proxy", "unix")
+		}
+		startProgram(t, args...)
+		got := ""
+		for _, client := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"} {
+			conn, err := net.Dial("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			d := ws.Dialer{Header: ws.HandshakeHeaderHTTP{"X-Forwarded-For": {"203.0.113.9, " + client}}}
+			_, _, err = d.Upgrade(conn, &url.URL{Scheme: "ws", Host: "h", Path: "/lobby"})
+			got += fmt.Sprint(err == nil, " ")
+		}
+		if want := map[bool]string{true: "true false true ", false: "true true true "}[listed]; got != want {
+			t.Errorf("listed %v: %s, want %s", listed, got, want)
+		}
+	}
+}
