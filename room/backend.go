@@ -241,6 +241,7 @@ func (k *connecting) connectBy() {
 				case a.Expired:
 					k.err = wire.ErrExpired
 				case IsGuest(a.User):
+					k.s.hub.noteToken("connection", errGuestName)
 					k.err = wire.DisconnectInvalidToken // that is nobody but guests
 				default:
 					k.who = &identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
@@ -367,6 +368,7 @@ func (s *session) refreshBy() bool {
 		case s.mayAskAgain(err):
 			s.hub.due.add(time.Now().Add(time.Second), s.look)
 		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
+			s.noteRefusal(nil, wire.DisconnectExpired)
 			s.disconnect(wire.DisconnectExpired)
 		default:
 			s.refreshed(Order{Kind: OrderRefresh, Expires: a.Expires, Info: a.Info})

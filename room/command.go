@@ -195,6 +195,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 func (s *session) fail(id uint32, err error) {
 	var end wire.DisconnectCode
 	if errors.As(err, &end) {
+		s.noteRefusal(nil, err)
 		s.end(err)
 		return
 	}
@@ -206,6 +207,7 @@ func (s *session) fail(id uint32, err error) {
 func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	if err != nil {
 		s.hub.logInternal(err, "a command that was answered later")
+		s.noteRefusal(nil, err)
 		r = wire.ErrorReply(id, err)
 	}
 	r.Id = id

@@ -137,6 +137,7 @@ func (k *connecting) identify() {
 	case k.req.Token == "":
 		k.withoutToken()
 	case !h.takesTokens():
+		h.noteToken("connection", token.ErrInvalid)
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 	default:
@@ -154,6 +155,7 @@ func (k *connecting) identify() {
 func (k *connecting) withoutToken() {
 	h := k.s.hub
 	if !h.cfg.Anonymous {
+		h.noteTokenless(addressOf(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 		return
@@ -173,16 +175,20 @@ func (k *connecting) withoutToken() {
 	k.join()
 }
 
-// judge says what a connection token's fault means on the wire.
+// judge says what a connection token's fault means on the wire, and logs it.
 func (h *Hub) judge(who *token.Identity, err error) error {
+	if err == nil && h.revoked(who) {
+		err = errRevoked
+	}
+	if err != nil {
+		h.noteToken("connection", err)
+	}
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return wire.ErrTokenExpired
 	case errors.Is(err, token.ErrUnavailable):
 		return wire.ErrInternal
 	case err != nil:
-		return wire.DisconnectInvalidToken
-	case h.revoked(who):
 		return wire.DisconnectInvalidToken
 	}
 	return nil

@@ -72,6 +72,9 @@ func (s *session) mustConnect() {
 	case s.connecting.Load() && s.conn.Exists():
 		s.hub.due.add(time.Now().Add(s.hub.cfg.ConnectTimeout), s.mustConnect)
 	default:
+		if s.conn.Exists() {
+			s.noteRefusal(nil, wire.DisconnectStale)
+		}
 		s.disconnect(wire.DisconnectStale)
 	}
 }
@@ -161,6 +164,7 @@ func (s *session) look() {
 	next := s.hub.dueAt(s.who.Load().Expires, s.refreshedByServer())
 	if !next.IsZero() && !now.Before(next) {
 		if !s.refreshBy() {
+			s.noteRefusal(nil, wire.DisconnectExpired)
 			s.disconnect(wire.DisconnectExpired)
 			return
 		}
@@ -202,6 +206,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 		case errors.Is(err, wire.ErrTokenExpired):
 			err = wire.DisconnectExpired
 		case err == nil && who.User != s.who.Load().User:
+			h.noteToken("connection", errOthers)
 			err = wire.DisconnectInvalidToken
 		}
 		if err != nil {
@@ -234,10 +239,14 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 func (s *session) subscription(text, room string, invalid error, done func(*token.Subscription, error)) {
 	h := s.hub
 	if h.cfg.Tokens == nil {
+		h.noteToken("subscription", token.ErrInvalid)
 		done(nil, invalid)
 		return
 	}
 	h.cfg.Tokens.Subscription(text, func(t *token.Subscription, err error) {
+		if err != nil {
+			h.noteToken("subscription", err)
+		}
 		switch {
 		case errors.Is(err, token.ErrExpired):
 			err = wire.ErrTokenExpired
@@ -246,8 +255,10 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 		case err != nil:
 			err = invalid
 		case t.User != s.who.Load().User || t.Client != "" && t.Client != s.client() || t.Channel != room:
+			h.noteToken("subscription", errOthers)
 			err = wire.DisconnectInvalidToken
 		case h.ticketRevoked(t.User, t.ID, t.IssuedAt):
+			h.noteToken("subscription", errRevoked)
 			err = invalid
 		}
 		done(t, err)

@@ -113,7 +113,7 @@ func (h *Hub) verify(text string, done func(*identity, error)) {
 	}
 	h.cfg.Tokens.Connection(text, func(who *identity, err error) {
 		if err == nil && IsGuest(who.User) {
-			who, err = nil, token.ErrInvalid
+			who, err = nil, errGuestName
 		}
 		done(who, err)
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/ratelog"
 	"webim/room/budget"
 	"webim/room/wire"
 )
@@ -47,6 +48,7 @@ type Hub struct {
 	accounts accounts
 	counters counters
 	refusals refusals
+	told     *ratelog.Logger // why clients are refused
 	internal internalErrors
 	audits   auditShares
 	replies  *budget.Pool // bytes that replies under way take, by payer
@@ -58,7 +60,8 @@ type Hub struct {
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
 	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, started: time.Now(),
-		id: rand.Text(), users: users{byName: map[string][]*session{}}}
+		told: ratelog.New(cfg.Log),
+		id:   rand.Text(), users: users{byName: map[string][]*session{}}}
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by

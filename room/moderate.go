@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -19,7 +20,8 @@ type Sanction struct {
 	Room   string    // "": everywhere
 	Who    string    // user, or the network, as ParseNetwork has it
 	Until  time.Time // zero: until it is lifted
-	By     string    // the user who imposed it, or "key NAME" of a backend
+	By     string    // the user who imposed it; "": a backend
+	LogBy  string    // who did, in the audit log; "": By
 	Reason string    // at most MaxReason bytes without controls
 	At     time.Time
 	// Over: an admin, or a backend, imposes or lifts it. Admins are bound, too, and
@@ -104,7 +106,7 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 			done(err)
 			return
 		}
-		h.moderated(Audit{Action: actionOf[s.Table][0], By: s.By, Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Payer, s.Table != TableBanIP, by)
+		h.moderated(Audit{Action: actionOf[s.Table][0], By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Payer, s.Table != TableBanIP, by)
 		if s.Table == TableBan && s.Room != "" && s.Over {
 			h.strike(s.Room, s.Who)
 		}
@@ -153,7 +155,7 @@ func (h *Hub) Lift(s Sanction, by *Author, done func(error)) {
 			done(err)
 			return
 		}
-		h.moderated(Audit{Action: actionOf[s.Table][1], By: s.By, Room: s.Room, Target: s.Who}, s.Payer, s.Table != TableBanIP, by)
+		h.moderated(Audit{Action: actionOf[s.Table][1], By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who}, s.Payer, s.Table != TableBanIP, by)
 		done(nil)
 	})
 }
@@ -172,7 +174,7 @@ func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
 	}
 	h.Command(o, func(err error) {
 		if err == nil {
-			h.moderated(Audit{Action: "kick", By: s.By, Room: s.Room, Target: s.Who, Reason: s.Reason}, s.Payer, true, by)
+			h.moderated(Audit{Action: "kick", By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who, Reason: s.Reason}, s.Payer, true, by)
 		}
 		done(err)
 	})
@@ -190,7 +192,7 @@ func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sancti
 		for _, e := range all {
 			var v sanctionValue
 			_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
-			out = append(out, Sanction{table, room, e.Name, e.Expires, v.By, v.Reason, time.Unix(v.At, 0), v.Over, e.Owner})
+			out = append(out, Sanction{Table: table, Room: room, Who: e.Name, Until: e.Expires, By: v.By, Reason: v.Reason, At: time.Unix(v.At, 0), Over: v.Over, Payer: e.Owner})
 		}
 		done(out, nil)
 	})

@@ -50,6 +50,7 @@ func (h *Hub) greet(r *netpoll.Request, room string) {
 		status, text = h.judgePlain(who, room, r.Remote().Addr().Unmap())
 	}
 	if status != 0 {
+		h.notePlain(r, room, status, text)
 		r.Refuse(status, text)
 		if status == http.StatusServiceUnavailable {
 			_ = r.AddHeader("Retry-After", "5")
@@ -65,6 +66,11 @@ func (h *Hub) bearer(text string) (who *identity, status int, why string) {
 	case text == "" && h.cfg.Anonymous:
 		return anonymous, 0, ""
 	case text == "" || !h.takesTokens():
+		if text == "" {
+			h.told.Warn("a plain client without a token is refused", "see", "open, rooms (allow); ?token= in the URL")
+		} else {
+			h.noteToken("connection", token.ErrInvalid)
+		}
 		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
 	}
 	type verdict struct {

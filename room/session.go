@@ -204,11 +204,13 @@ func (o *out) give() {
 // replies when it is done; the others need not wait.
 func (s *session) message(op ws.OpCode, data []byte) {
 	if (op == ws.OpBinary) != (s.enc == wire.Protobuf) {
+		s.noteRefusal(nil, wire.DisconnectBadRequest)
 		s.disconnect(wire.DisconnectBadRequest)
 		return
 	}
 	commands, err := wire.Decode(s.enc, data, s.hub.cfg.MaxCommands)
 	if err != nil {
+		s.noteRefusal(nil, err)
 		s.end(err)
 		return
 	}
@@ -250,6 +252,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	if err == nil {
 		return false // most are, and what follows allocates
 	}
+	s.noteRefusal(c, err)
 	var disconnect wire.DisconnectCode
 	if errors.As(err, &disconnect) {
 		o.flush()

@@ -14,7 +14,8 @@ type prepared struct {
 	apiKeys    []api.Key
 	tokenKeys  []token.Key
 	tokens     *token.Verifier // nil without keys
-	certs      *certificates   // nil without TLS
+	jwks       *jwksLog
+	certs      *certificates // nil without TLS
 	hookSecret string
 	files      uint64 // the limit of open files
 	memory     memory
@@ -25,7 +26,7 @@ type prepared struct {
 // together. serve and check both call it, so that check says all that serve would. It
 // opens no address and fetches nothing. The error is a usageError.
 func (c *config) prepare() (*prepared, error) {
-	var p prepared
+	p := prepared{jwks: &jwksLog{}}
 	var err error
 	if p.apiKeys, err = c.apiKeys(); err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func (c *config) prepare() (*prepared, error) {
 	if p.tokenKeys, err = c.tokenKeys(); err != nil {
 		return nil, err
 	}
-	if p.tokens, err = c.verifierOf(p.tokenKeys); err != nil {
+	if p.tokens, err = c.verifierOf(p.tokenKeys, p.jwks); err != nil {
 		return nil, err
 	}
 	p.files = raiseFiles() // first: it decides how many clients there can be

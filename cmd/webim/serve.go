@@ -110,6 +110,7 @@ func (p *program) start() error {
 	p.log.Info("memory", "bounds", total(p.memory.bounds), "available", p.memory.limit, "set_by", p.memory.set, "gomemlimit", debug.SetMemoryLimit(-1))
 	rc := p.cfg.roomConfig()
 	if p.tokens != nil {
+		p.jwks.tell(p.log)
 		p.tokens.Start()
 		rc.Tokens = p.tokens
 	}

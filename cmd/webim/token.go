@@ -135,7 +135,12 @@ func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	v, err := c.newVerifier()
+	keys, err := c.tokenKeys()
+	if err != nil {
+		return err
+	}
+	jwks := &jwksLog{}
+	v, err := c.verifierOf(keys, jwks)
 	if err != nil {
 		return err
 	}
@@ -153,6 +158,9 @@ func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error 
 	}
 	defer v.Close()
 	sort, err := judgeToken(v, text)
+	if why := jwks.last(); err != nil && why != nil {
+		return fmt.Errorf("%w: %w", err, why)
+	}
 	if err != nil {
 		return err
 	}

@@ -24,17 +24,19 @@ func (c *config) newVerifier() (*token.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.verifierOf(keys)
+	return c.verifierOf(keys, &jwksLog{})
 }
 
-// verifierOf is newVerifier with the keys that tokenKeys has read.
-func (c *config) verifierOf(keys []token.Key) (*token.Verifier, error) {
+// verifierOf is newVerifier with the keys that tokenKeys has read; log is told what
+// becomes of the JWKS.
+func (c *config) verifierOf(keys []token.Key, log *jwksLog) (*token.Verifier, error) {
 	if len(keys) == 0 && c.TokenJWKS == "" {
 		return nil, c.noKeys()
 	}
 	v, err := token.New(token.Config{
 		Keys: keys, JWKS: c.TokenJWKS, Refresh: c.TokenJWKSRefresh,
 		Issuer: c.TokenIssuer, Audience: c.TokenAudience, Leeway: c.TokenLeeway, Insecure: c.Insecure,
+		Report: log.failed, Recovered: log.recovered,
 	})
 	if err != nil {
 		if strings.Contains(err.Error(), "JWKS") {

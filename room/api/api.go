@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/ratelog"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -49,6 +50,7 @@ func Serves(path string) bool { return path == linesPath || strings.HasPrefix(pa
 type Handler struct {
 	cfg   Config
 	guard *Guard
+	told  *ratelog.Logger // why requests are refused
 }
 
 // New makes a Handler. The error says which setting is wrong.
@@ -68,7 +70,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg, guard}, nil
+	return &Handler{cfg, guard, ratelog.New(cfg.Logger)}, nil
 }
 
 // Methods are the names of all methods, sorted.
@@ -82,6 +84,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	lines := r.URL.Path == linesPath
 	switch {
 	case !h.guard.KnowsHost(r.Host):
+		h.told.Warn("api: a request for another name is refused", "status", http.StatusMisdirectedRequest, "host", quoted(r.Host), "see", "api_host", "addr", r.RemoteAddr)
 		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)+": ask by its address or as localhost, or add the name to api_host"))
 		return
 	case below && name == descriptionName:
@@ -91,8 +94,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, refused := h.admit(r, m)
 	switch {
 	case refused != nil && refused.Code == uint32(wire.ErrPermissionDenied):
+		h.told.Warn("api: a key or token that is good does not open a method", "status", http.StatusForbidden, "method", name, "by", callerOf(r.Context()),
+			"see", "api_key_rights, the token's role", "addr", r.RemoteAddr)
 		refuse(w, http.StatusForbidden, refused)
 	case refused != nil:
+		h.told.Warn("api: a request without a good key is refused", "status", http.StatusUnauthorized, "reason", refused.Message,
+			"see", "api_key_file", "addr", r.RemoteAddr)
 		refuse(w, http.StatusUnauthorized, refused)
 	case !lines && !(below && known):
 		refuse(w, http.StatusNotFound, coded(wire.ErrMethodNotFound, "there is no method "+quoted(name)))

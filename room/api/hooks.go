@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/ratelog"
 	"webim/room"
 	"webim/room/name"
 	"webim/room/token"
@@ -68,22 +69,14 @@ type Hooks struct {
 	notices chan room.Departure
 	closing chan struct{}
 	dropped atomic.Int64
+	told    *ratelog.Logger // what went wrong, and whom the backend refuses
 }
 
 // hook is what one hook has of its own: a hook whose backend is slow, or whose
 // places somebody has filled, takes nothing from the others.
 type hook struct {
 	client *http.Client
-	places *places
-	silent complaint // no answer
-	busy   complaint // no place
-}
-
-// complaint is what the log has been told of a hook: a line a second, or clients
-// that come again and again would fill it.
-type complaint struct {
-	at     atomic.Int64 // the second of the last one, in unix time
-	unsaid atomic.Int64 // since the last line
+	places *places // requests under way
 }
 
 // NewHooks makes hooks, whose notices leave in the background until Close.
@@ -98,6 +91,7 @@ func NewHooks(cfg HooksConfig) *Hooks {
 		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // as the names are that it is compared with
 	}
 	h := &Hooks{cfg: cfg, notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
+	h.told = ratelog.New(cfg.Logger)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {
 		h.hooks[k].places = newPlaces(cfg.Concurrency)
@@ -170,26 +164,17 @@ func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
 
 // tooBusy is the answer to a question that found no place.
 func (h *Hooks) tooBusy(q *room.Inquiry) (room.Answer, error) {
-	h.hooks[q.Hook].busy.warn(h.cfg.Logger, "a hook is not asked: as many of its requests as may are under way; see hook_concurrency", q.Hook, "payer", q.Payer.String())
+	h.told.Warn("the hook "+q.Hook.String()+" is busy: as many of its requests as may are under way", "hook", q.Hook.String(), "see", "hook_concurrency", "payer", q.Payer.String())
 	return room.Answer{}, errBusy
 }
 
 // without is the answer where there is none: by the hook's policy.
 func (h *Hooks) without(k room.Hook, why error) (room.Answer, error) {
-	h.hooks[k].silent.warn(h.cfg.Logger, "a hook is not answered", k, "err", why)
+	h.told.Warn("the hook "+k.String()+" is not answered", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
 	if h.cfg.Open[k] {
 		return room.Answer{}, room.ErrNoAnswer
 	}
 	return room.Answer{}, wire.ErrInternal // temporary: SDKs try again
-}
-
-// warn writes a line, if none was written in this second.
-func (c *complaint) warn(log *slog.Logger, text string, k room.Hook, args ...any) {
-	if now := time.Now().Unix(); c.at.Swap(now) == now {
-		c.unsaid.Add(1)
-		return
-	}
-	log.Warn(text, append([]any{"hook", k.String(), "unsaid", c.unsaid.Swap(0)}, args...)...)
 }
 
 // exchange asks one question, and judges what comes back.
@@ -208,6 +193,9 @@ func (h *Hooks) exchange(q room.Inquiry) (room.Answer, error) {
 	var wrong *answerError
 	if errors.As(err, &wrong) {
 		return h.without(q.Hook, err)
+	}
+	if err != nil {
+		h.told.Info("the hook "+q.Hook.String()+" refuses a client", "hook", q.Hook.String(), "reason", err, "room", q.Room, "user", q.User)
 	}
 	return a, err
 }

@@ -104,6 +104,9 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 		return result, nil
 	}
 	e := errorOf(err)
+	if e.Code == uint32(wire.ErrPermissionDenied) {
+		h.told.Warn("api: a call is refused", "method", m.name, "by", callerOf(ctx), "reason", e.Message, "see", "api_key_rights, rooms (allow), the token's role")
+	}
 	if e.Code == uint32(wire.ErrInternal) {
 		h.cfg.Logger.Error("api", "method", m.name, "err", err)
 	}

@@ -18,7 +18,7 @@ type sanctionRequest struct {
 // sanction is what a request asks for; table is that of users.
 func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string) (s room.Sanction, err error) {
 	const most = 100 * 366 * 24 * 3600
-	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
+	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: userOf(ctx), LogBy: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
 	switch {
 	case q.IP != "" && table != room.TableBan:
 		return s, bad("ip is for bans")

@@ -29,6 +29,14 @@ func callerOf(ctx context.Context) string {
 	return ""
 }
 
+// userOf is the user who asks; "" is a backend.
+func userOf(ctx context.Context) string {
+	if who, ok := ctx.Value(caller{}).(*token.Identity); ok {
+		return who.User
+	}
+	return ""
+}
+
 // manages reports whether who asks is an admin of all rooms, or a backend.
 func (h *Handler) manages(ctx context.Context) bool {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
@@ -48,10 +56,11 @@ func authorOf(ctx context.Context) *room.Author {
 // goes on, with a context that knows the caller. m is nil for what takes a key.
 func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	if key := h.keyOf(r); key != nil {
+		r = r.WithContext(context.WithValue(r.Context(), caller{}, key))
 		if m != nil && !key.mayCall(m.name) {
 			return r, coded(wire.ErrPermissionDenied, "this key does not open "+m.name+": see api_key_rights")
 		}
-		return r.WithContext(context.WithValue(r.Context(), caller{}, key)), nil
+		return r, nil
 	}
 	text := credentials(r, "Bearer")
 	if text == "" {
@@ -59,14 +68,14 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	}
 	addr := remote(r)
 	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, addr, done) })
-	switch {
-	case err != nil:
+	if err != nil {
 		return r, coded(wire.ErrUnauthorized, "the token is not good")
-	case m == nil || m.needs == noAction || h.cfg.Hub.Decide(who, addr, m.needs, "") != nil:
+	}
+	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), address{}, addr), caller{}, who))
+	if m == nil || m.needs == noAction || h.cfg.Hub.Decide(who, addr, m.needs, "") != nil {
 		return r, coded(wire.ErrPermissionDenied, "this takes the API key, or the token of one who may do it in all rooms")
 	}
-	ctx := context.WithValue(r.Context(), address{}, addr)
-	return r.WithContext(context.WithValue(ctx, caller{}, who)), nil
+	return r, nil
 }
 
 // address is the context's key of where a request with a token comes from.

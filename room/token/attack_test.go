@@ -46,7 +46,7 @@ func TestAttacks(t *testing.T) {
 		"the same, no kid":   {forge(publicPEM(t, rsaKey), hs256, "{"+fine+"}"), ErrInvalid, "signature"},
 		"other HMAC":         {forge(secret2, header("HS256", `,"kid":"hmac"`), "{"+fine+"}"), ErrInvalid, "not for its algorithm"},
 		"RS256 by HMAC":      {forge(secret, header("RS256", `,"kid":"rsa"`), "{"+fine+"}"), ErrInvalid, "signature"},
-		"RS256 by no kid":    {forge(secret, header("RS256", ""), "{"+fine+"}"), ErrInvalid, "names no key"},
+		"RS256 by no kid":    {forge(secret, header("RS256", ""), "{"+fine+"}"), ErrInvalid, "not that of the key for its algorithm, RS256"},
 		"another secret":     {forge(other, hs256, "{"+fine+"}"), ErrInvalid, "signature"},
 		"empty secret":       {forge(nil, hs256, "{"+fine+"}"), ErrInvalid, "signature"},
 		"unknown kid":        {forge(other, header("HS256", `,"kid":"new"`), "{"+fine+"}"), ErrInvalid, `no key has its kid, "new"`},

@@ -43,6 +43,7 @@ type Config struct {
 	Transport http.RoundTripper // fetches JWKS; nil is one like http.DefaultTransport
 	Now       func() time.Time  // what time it is, for exp and nbf; nil is time.Now
 	Report    func(error)       // told of each failed fetch, on a goroutine of its own; nil: nobody
+	Recovered func()            // the same when a fetch brings keys after one that failed
 }
 
 // A Verifier judges tokens. Its methods may be called from any goroutine.

@@ -26,6 +26,7 @@ var (
 type Error struct {
 	Kind   error  // ErrExpired, ErrInvalid or ErrUnavailable
 	Reason string // for the log, not for the client; no part of it is the token's signature or claims
+	See    string // the settings to look at, by their names in the file; "" for none
 }
 
 // Error is the kind and the reason, without a stop.
@@ -35,9 +36,9 @@ func (e *Error) Error() string { return e.Kind.Error() + ": " + e.Reason }
 func (e *Error) Unwrap() error { return e.Kind }
 
 func invalid(format string, args ...any) error {
-	return &Error{ErrInvalid, fmt.Sprintf(format, args...)}
+	return &Error{Kind: ErrInvalid, Reason: fmt.Sprintf(format, args...)}
 }
 
 func unavailable(format string, args ...any) error {
-	return &Error{ErrUnavailable, fmt.Sprintf(format, args...)}
+	return &Error{Kind: ErrUnavailable, Reason: fmt.Sprintf(format, args...), See: "token_jwks"}
 }

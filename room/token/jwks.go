@@ -24,6 +24,7 @@ type jwks struct {
 	refresh, retry, timeout time.Duration
 	client                  *http.Client
 	report                  func(error)
+	recovered               func()
 
 	set atomic.Pointer[keySet] // never nil
 
@@ -34,6 +35,7 @@ type jwks struct {
 	mu       sync.Mutex
 	timer    *time.Timer // the next fetch; nil before the first
 	fetching bool
+	failed   bool // the last fetch
 	closed   bool
 	last     time.Time     // of the last fetch's end
 	waiting  []func(error) // told when the running fetch ends
@@ -50,8 +52,12 @@ func newJWKS(c Config) *jwks {
 	if report == nil {
 		report = func(error) {}
 	}
+	recovered := c.Recovered
+	if recovered == nil {
+		recovered = func() {}
+	}
 	j := &jwks{
-		url: c.JWKS, report: report,
+		url: c.JWKS, report: report, recovered: recovered,
 		refresh: cmp.Or(c.Refresh, 10*time.Minute), retry: cmp.Or(c.Retry, 10*time.Second), timeout: cmp.Or(c.Timeout, 5*time.Second),
 		client: &http.Client{
 			Transport: transport,
@@ -118,7 +124,8 @@ func (j *jwks) fetch() {
 		j.report(err)
 	}
 	j.mu.Lock()
-	waiting := j.waiting
+	waiting, again := j.waiting, j.failed && err == nil
+	j.failed = err != nil
 	j.waiting, j.fetching, j.last = nil, false, time.Now()
 	next := j.refresh
 	if err != nil {
@@ -132,6 +139,9 @@ func (j *jwks) fetch() {
 		j.timer.Reset(next)
 	}
 	j.mu.Unlock()
+	if again {
+		j.recovered()
+	}
 	if err != nil {
 		err = unavailable("the JWKS could not be fetched")
 	}

@@ -115,7 +115,7 @@ func (v *Verifier) keysOf(t *jwt.Token) (at keysAt) {
 			continue
 		}
 		if at.keys = s.named(nil, id, at.alg); len(at.keys) == 0 {
-			at.err = invalid("the key that it names, %.64q, is not for its algorithm, %s", id, at.alg)
+			at.err = noKey("the key that it names, %.64q, is not for its algorithm, %s", id, at.alg)
 		}
 		return at
 	}
@@ -128,13 +128,21 @@ func (v *Verifier) keysOf(t *jwt.Token) (at keysAt) {
 	}
 	switch n := len(at.keys); {
 	case n == 0:
-		at.err = errors.Join(errNoKey, invalid("%sno key is for its algorithm, %s", why, at.alg))
+		at.err = errors.Join(errNoKey, noKey("%sno key is for its algorithm, %s", why, at.alg))
 	case n == 1 && id == "":
-		at.guessed = errors.Join(errNoKey, invalid("its signature is not that of the key for its algorithm, %s", at.alg))
+		at.guessed = errors.Join(errNoKey, noKey("its signature is not that of the key for its algorithm, %s", at.alg))
 	default:
-		at.guessed = errors.Join(errNoKey, invalid("%sits signature is that of none of the %d keys tried for its algorithm, %s", why, n, at.alg))
+		at.guessed = errors.Join(errNoKey, noKey("%sits signature is that of none of the %d keys tried for its algorithm, %s", why, n, at.alg))
 	}
 	return at
+}
+
+// seeKeys are the settings to look at when a token's key is not ours.
+const seeKeys = "token_secret_file, token_public_key, token_jwks"
+
+// noKey is the error of a token that none of our keys has signed.
+func noKey(format string, args ...any) error {
+	return &Error{ErrInvalid, fmt.Sprintf(format, args...), seeKeys}
 }
 
 // explain makes an *Error of what the jwt library says, which may quote the
@@ -145,23 +153,23 @@ func explain(err error) error {
 		return ours
 	}
 	for _, e := range []struct {
-		is     error
-		reason string
+		is          error
+		reason, see string
 	}{
-		{jwt.ErrTokenMalformed, "it is not three parts of base64url with JSON objects in the first two"},
-		{jwt.ErrTokenSignatureInvalid, "its signature is not that of the key, or its algorithm is not offered"},
-		{jwt.ErrTokenUnverifiable, "its algorithm is not known"},
-		{jwt.ErrTokenRequiredClaimMissing, "it has no issuer or no audience, and one is asked for"},
-		{jwt.ErrTokenInvalidAudience, "it is for another audience (aud)"},
-		{jwt.ErrTokenInvalidIssuer, "it is from another issuer (iss)"},
-		{jwt.ErrTokenNotValidYet, "it is not valid yet (nbf)"},
+		{jwt.ErrTokenMalformed, "it is not three parts of base64url with JSON objects in the first two", ""},
+		{jwt.ErrTokenSignatureInvalid, "its signature is not that of the key, or its algorithm is not offered", seeKeys},
+		{jwt.ErrTokenUnverifiable, "its algorithm is not known", seeKeys},
+		{jwt.ErrTokenRequiredClaimMissing, "it has no issuer or no audience, and one is asked for", "token_issuer, token_audience"},
+		{jwt.ErrTokenInvalidAudience, "it is for another audience (aud)", "token_audience"},
+		{jwt.ErrTokenInvalidIssuer, "it is from another issuer (iss)", "token_issuer"},
+		{jwt.ErrTokenNotValidYet, "it is not valid yet (nbf)", "token_leeway, and the clocks"},
 	} {
 		if errors.Is(err, e.is) {
-			return invalid("%s", e.reason)
+			return &Error{ErrInvalid, e.reason, e.see}
 		}
 	}
 	if errors.Is(err, jwt.ErrTokenExpired) {
-		return &Error{ErrExpired, "its time (exp) is over"}
+		return &Error{ErrExpired, "its time (exp) is over", "token_leeway, and the clocks"}
 	}
 	return invalid("it cannot be checked")
 }

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"webim/room"
+	"webim/room/token"
+)
+
+// Every request that is refused leaves one line, with its reason and the setting to
+// look at, however often it comes, and never a key or a token.
+func TestRefusedRequestsAreLogged(t *testing.T) {
+	n := start(t, nil)
+	sign := func(role string) string {
+		c := token.Claims{User: "mod"}
+		if role != "" {
+			c.Roles = []string{role}
+		}
+		text, err := n.sign.Sign(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for name, c := range map[string]struct {
+		change func(*http.Request)
+		path   string
+		status int
+		want   string // all of these words
+	}{
+		"no key":          {func(r *http.Request) { r.Header.Del("X-API-Key") }, "/api/info", 401, "status=401 see=api_key_file addr=127.0.0.1"},
+		"a wrong key":     {func(r *http.Request) { r.Header.Set("X-API-Key", "wrong-wrong") }, "/api/info", 401, "status=401 see=api_key_file"},
+		"a forged token":  {bearer("x.y.z"), "/api/info", 401, "status=401"},
+		"a user's token":  {bearer(sign("")), "/api/info", 403, "status=403 method=info by=mod api_key_rights"},
+		"a key's rights":  {nil, "/api/info", 403, `status=403 method=info by="key ci" api_key_rights`},
+		"an unknown host": {func(r *http.Request) { r.Host = "evil.example" }, "/api/info", 421, "status=421 evil.example see=api_host"},
+	} {
+		var log lines
+		k := restricted(t, n, &log, "publish")
+		for range 3 {
+			if status, body := k.ask(http.MethodPost, c.path, "{}", c.change); status != c.status {
+				t.Errorf("%s: %d, %s", name, status, body)
+			}
+		}
+		text := strings.Join(log.all, "")
+		if len(log.all) != 1 {
+			t.Errorf("%s: %d lines: %s", name, len(log.all), text)
+		}
+		for want := range strings.FieldsSeq(strings.ReplaceAll(c.want, "key ci", "key_ci")) {
+			if !strings.Contains(text, strings.ReplaceAll(want, "key_ci", "key ci")) {
+				t.Errorf("%s: there is no %s in %s", name, want, text)
+			}
+		}
+		if strings.Contains(text, key) || strings.Contains(text, "wrong-wrong") || strings.Contains(text, "x.y.z") {
+			t.Errorf("%s: the log has a secret: %s", name, text)
+		}
+	}
+}
+
+func bearer(text string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Header.Del("X-API-Key")
+		r.Header.Set("Authorization", "Bearer "+text)
+	}
+}
+
+// So does whom the backend refuses, and a backend that does not answer.
+func TestRefusingHooksAreLogged(t *testing.T) {
+	b := newBackend(t)
+	for answer, want := range map[string]string{
+		`{"error":{"code":403,"message":"not you"}}`:             `msg="the hook connect refuses a client" hook=connect reason="not you"`,
+		`{"disconnect":{"code":4500,"reason":"stay away"}}`:      `reason="stay away"`,
+		`{"status":"denied"}`:                                    `msg="the hook connect is not answered" hook=connect`,
+		`{"result":{"user":"a"},"error":{"code":1}}`:             "see=\"hook_connect, hook_timeout\"",
+		`{"result":{"user":"a"},"Error":{"code":403}}`:           "differs from",
+		`{"result":{"user":"` + strings.Repeat("x", 300) + `"}}`: "user is no name",
+	} {
+		b.on("/connect", answer)
+		var log lines
+		hooks := NewHooks(HooksConfig{URLs: urls(b.URL, room.HookConnect), Timeout: patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 3 {
+			done := make(chan error)
+			hooks.Ask(room.Inquiry{Hook: room.HookConnect}, func(_ room.Answer, err error) { done <- err })
+			if err := <-done; err == nil {
+				t.Errorf("%s is a yes", answer)
+			}
+		}
+		hooks.Close(t.Context())
+		if text := strings.Join(log.all, ""); len(log.all) != 1 || !strings.Contains(text, want) {
+			t.Errorf("%s: want one line with %s, got %s", answer, want, text)
+		}
+	}
+}

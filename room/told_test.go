@@ -1,0 +1,135 @@
+package room
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"webim/netpoll"
+	"webim/room/token"
+)
+
+// logged is a log that a test reads.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Every refusal leaves one line with its reason and the setting to look at, however
+// often it comes, and never a token.
+func TestEveryRefusalIsLogged(t *testing.T) {
+	v, sign := tokens(t)
+	ann := sign(token.Claims{User: "ann"}, time.Hour)
+	closed := func(string) *Options { return noOptions }
+	strict := func(c Config) Config { c.Tokens, c.Options = v, closed; return c }
+	anybody := func(c Config) Config { c.Tokens, c.Anonymous = v, true; return c }
+	connect := func(token string) string { return fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, token) }
+	ban := func(h *Hub) {
+		h.Impose(Sanction{Table: TableBan, Who: "ann", Over: true}, nil, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, c := range []struct {
+		name   string
+		config func(Config) Config
+		before func(*Hub)
+		path   string   // of a plain client; else the commands are sent
+		say    []string // messages, one after the other
+		want   []string // in the line
+	}{
+		{"a forged token", strict, nil, "", []string{connect(ann[:len(ann)-3] + "abc")}, []string{"a connection token is refused", "signature", "token_secret_file"}},
+		{"a token of another kid", strict, nil, "", []string{connect(strings.Replace(ann, ".", "x.", 1))}, []string{"a connection token is refused", "reason="}},
+		{"an expired token", strict, nil, "", []string{connect(sign(token.Claims{User: "ann"}, -time.Hour))}, []string{"has expired", "see=", "token_leeway"}},
+		{"a numeric sub", strict, nil, "", []string{connect(signed(t, `{"sub":42}`))}, []string{"sub must be a string"}},
+		{"no keys", func(c Config) Config { c.Options = closed; return c }, nil, "", []string{connect(ann)}, []string{"there is no key to check tokens with", "token_jwks"}},
+		{"a revoked token", func(c Config) Config {
+			c = strict(c)
+			c.Revoked = &token.Revoked{}
+			if err := c.Revoked.RevokeUser("ann", time.Now(), time.Time{}); err != nil {
+				t.Error(err)
+			}
+			return c
+		}, nil, "", []string{connect(ann)}, []string{"it was revoked", "revoke"}},
+		{"a guest's name by another", strict, nil, "", []string{connect(sign(token.Claims{User: "guest:x"}, time.Hour))}, []string{"guest:"}},
+		{"no token", strict, nil, "", []string{`{"id":1,"connect":{}}`}, []string{"a client without a token is refused", "open, rooms"}},
+		{"banned", strict, ban, "", []string{connect(ann)}, []string{"a connection is refused: banned", "code=4503", "sanctions", "user=ann"}},
+		{"too many connections", func(c Config) Config { c = strict(c); c.MaxConnsPerUser = 1; return c }, nil, "", []string{connect(ann), connect(ann)},
+			[]string{"connection limit", "code=3504", "max_conns_per_user"}},
+		{"subscribing", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"subscribe":{"channel":"secret room"}}`}, []string{"permission denied", "code=103", `room="secret room"`, "rooms (allow)"}},
+		{"publishing", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"publish":{"channel":"r","data":{"text":"hush"}}}`}, []string{"code=103", "room=r"}},
+		{"a subscription token", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"subscribe":{"channel":"r","token":"x"}}`}, []string{"a subscription token is refused", "three parts"}},
+		{"another's subscription token", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"subscribe":{"channel":"r","token":"` + sign(token.Claims{User: "bob", Channel: "r"}, time.Hour) + `"}}`},
+			[]string{"a subscription token is refused", "another user's"}},
+		{"a refresh", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"refresh":{"token":"` + sign(token.Claims{User: "bob"}, time.Hour) + `"}}`}, []string{"a connection token is refused", "another user's"}},
+		{"too many rooms", func(c Config) Config { c = anybody(c); c.MaxRoomsPerConn = 1; return c }, nil, "",
+			[]string{connect("") + "\n" + `{"id":2,"subscribe":{"channel":"a"}}` + "\n" + `{"id":3,"subscribe":{"channel":"b"}}`}, []string{"limit exceeded", "code=106", "max_rooms_per_conn"}},
+		{"too fast", func(c Config) Config {
+			c = anybody(c)
+			c.Rates, c.UserRates, c.Refusals = Rates{Read: Rate{N: 1, Per: time.Hour}}, NoRates, Rate{N: 1, Per: time.Hour}
+			return c
+		}, nil, "", []string{connect("") + strings.Repeat("\n"+`{"id":2,"presence_stats":{"channel":"a"}}`, 9)}, []string{"too many errors", "code=3509", "max_refusals"}},
+		{"no JSON", anybody, nil, "", []string{"{"}, []string{"bad request", "code=3501"}},
+
+		{"plain, forged", strict, nil, "/r?token=" + ann[:len(ann)-3] + "abc", nil, []string{"a connection token is refused", "signature"}},
+		{"plain, no token", strict, nil, "/r", nil, []string{"a plain client without a token is refused", "?token="}},
+		{"plain, no right", strict, nil, "/r?token=" + ann, nil, []string{"a plain client is refused", "status=403", "rooms (allow)", "room=r"}},
+		{"plain, banned", func(c Config) Config { c.Tokens = v; return c }, ban, "/r?token=" + ann, nil, []string{"you are banned", "sanctions"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log logged
+			rc := c.config(Config{Log: slog.New(slog.NewTextHandler(&log, nil)), PingInterval: -1})
+			n := start(t, rc, netpoll.Config{})
+			if c.before != nil {
+				c.before(n.hub)
+			}
+			for range 3 {
+				for i, message := range c.say {
+					cl := n.chat()
+					cl.say(t, "%s", message)
+					if i < len(c.say)-1 {
+						cl.reply(t)
+						continue
+					}
+					eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
+				}
+				if c.path != "" {
+					_, status, err := dial(new(net.Dialer), n.addr, c.path, noDeflate)
+					if err != nil || status < 400 {
+						t.Fatalf("%d, %v", status, err)
+					}
+				}
+			}
+			text := log.String()
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("there is no %q in\n%s", want, text)
+				}
+			}
+			if got := strings.Count(text, c.want[0]); got != 1 {
+				t.Errorf("%d lines:\n%s", got, text)
+			}
+			if strings.Contains(text, ann[len(ann)-20:len(ann)-3]) || strings.Contains(text, "hush") {
+				t.Errorf("the log has a token or a text:\n%s", text)
+			}
+		})
+	}
+}
