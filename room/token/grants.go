@@ -124,9 +124,9 @@ func (g *Grants) None() bool { return len(g.caps)+len(g.roles) == 0 }
 const MaxPattern = 2*name.Max + 1
 
 // Match reports whether a room's name is as a pattern says, where * stands for
-// any bytes, none too, and every other byte for itself. The steps that it takes are
-// linear in the length of both: what stands between two stars is matched where it is
-// first found, so nothing is tried twice. It does not allocate.
+// any bytes, none too, and every other byte for itself. What stands between two stars is
+// matched where it is first found, so nothing is tried twice: Match takes a step for each
+// byte of both, and searches at most as often as the name has bytes. It does not allocate.
 func Match(pattern, name string) bool {
 	part, pattern, star := strings.Cut(pattern, "*")
 	if !star {
@@ -134,6 +134,7 @@ func Match(pattern, name string) bool {
 	}
 	name, ok := strings.CutPrefix(name, part)
 	for ok && star {
+		pattern = strings.TrimLeft(pattern, "*") // so that each part has a byte
 		if part, pattern, star = strings.Cut(pattern, "*"); star {
 			_, name, ok = strings.Cut(name, part)
 		}

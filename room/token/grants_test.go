@@ -57,3 +57,20 @@ func TestMatchIsARegexp(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkMatch is what a room costs that is looked for among others, by the worst
+// patterns of the largest size.
+func BenchmarkMatch(b *testing.B) {
+	name := strings.Repeat("a", 255)
+	for what, pattern := range map[string]string{
+		"a name": name, "a prefix": "aaaa*", "stars": strings.Repeat("*", MaxPattern), "parts": strings.Repeat("*a", MaxPattern/2),
+		"no end": strings.Repeat("*a", 100) + "*b", "long parts": "*" + strings.Repeat("a", 127) + "b*" + strings.Repeat("a", 127) + "b",
+	} {
+		b.Run(what, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Match(pattern, name)
+			}
+		})
+	}
+}
