@@ -3,6 +3,8 @@ package room
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -177,9 +179,9 @@ var budgetTests = map[string][]budgetTest{
 	"publications of a reply": {{"", func(c *Config, _ *netpoll.Config) { c.MaxReply = 10 << 10 }, exhaustReply}},
 	"replies under way":       {{"", func(c *Config, _ *netpoll.Config) { c.MaxReplies = 100 << 10 }, exhaustReply}},
 	"connections of a user":   {{"", func(c *Config, _ *netpoll.Config) { c.MaxConnsPerUser = 2 }, exhaustConns}},
-	"connections of an address": {{"", func(_ *Config, nc *netpoll.Config) { nc.MaxConnsPerIP = 2; nc.Exempt = nil }, func(t *testing.T, w *budgetWorld) {
-		// Loopback is free: netpoll's own tests come from other addresses.
-	}}},
+	"connections of an address": {{"", func(_ *Config, nc *netpoll.Config) {
+		nc.MaxConnsPerIP, nc.Exempt = 2, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}, exhaustAddress}},
 	"pings and pongs": {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }
 
@@ -416,6 +418,35 @@ func exhaustConns(t *testing.T, w *budgetWorld) {
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, forge(t, jwt.MapClaims{"sub": "ann"}))
 	if got := c.reply(t); got != "close 3504" {
 		t.Errorf("the third: %s", got)
+	}
+}
+
+// exhaustAddress comes by a proxy, for loopback itself has no such bound.
+func exhaustAddress(t *testing.T, w *budgetWorld) {
+	come := func(addr string) int {
+		c, err := net.Dial("tcp", w.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		head := strings.TrimSuffix(string(upgrade("/r", noDeflate, "")), "\r\n") + "X-Forwarded-For: " + addr + "\r\n\r\n"
+		if _, err := c.Write([]byte(head)); err != nil {
+			t.Fatal(err)
+		}
+		cl := newClient(c)
+		r, err := http.ReadResponse(cl.br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode
+	}
+	for i, want := range []int{101, 101, 503} {
+		if got := come("192.0.2.7"); got != want {
+			t.Errorf("connection %d of the address: %d, want %d", i+1, got, want)
+		}
+	}
+	if got := come("192.0.2.8"); got != 101 {
+		t.Errorf("another address: %d", got)
 	}
 }
 
