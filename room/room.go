@@ -173,6 +173,9 @@ func (r *Room) Deliver(p Publication) {
 		r.lostLocked()
 	}
 	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+	if len(r.typists.waiting) > 0 {
+		r.spokeLocked(p.From)
+	}
 	r.top.Offset = p.Offset // who is seated from here on is owed what comes behind it
 	r.catchLocked(p)
 	r.seatLocked()

@@ -49,6 +49,14 @@ func (r *Room) typing(who Author) {
 	}
 }
 
+// spokeLocked forgets that the author of a publication, who may be nobody, was typing: it
+// would be told behind what the author has said by now.
+func (r *Room) spokeLocked(who *Author) {
+	if who != nil {
+		r.typists.waiting = slices.DeleteFunc(r.typists.waiting, func(a Author) bool { return a.Client == who.Client })
+	}
+}
+
 // tellTypists tells the members who has typed meanwhile.
 func (r *Room) tellTypists() {
 	r.mu.Lock()

@@ -28,7 +28,8 @@ func typingUntil(t *testing.T, k *talker, text string) (n int) {
 }
 
 // TestTypingIsCoalesced: however many users type, and however often, members are told of
-// maxTypists of them in typingEvery. All encodings are told the same.
+// maxTypists of them in typingEvery, and of nobody who has spoken since. All encodings are
+// told the same.
 func TestTypingIsCoalesced(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	var all []*talker
@@ -61,8 +62,14 @@ func TestTypingIsCoalesced(t *testing.T) {
 		types(i % 20)
 	}
 	told(0, "too early")
+	spoke := Message{Op: OpJSON, Data: []byte("{}"), From: &Author{Client: "0"}} // who has spoken types no more
+	n.hub.Publish("r", spoke, func(_ Position, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
 	r.tellTypists()
-	told(maxTypists, "a crowd")
+	told(maxTypists-1, "a crowd, without the one who has spoken")
 	r.tellTypists()
 	told(0, "nobody since")
 }
