@@ -18,10 +18,10 @@ import (
 
 // A certificate is renewed by whoever renews it: by renaming files, by writing into
 // them, or by swapping a symbolic link above both, as Kubernetes does; the key before
-// the certificate or behind it; on a local disk, a bind mount or NFS. What all of that
-// has in common is that the files read differently afterwards. So the files are read
-// every few seconds and compared with what was read last: two small reads, with no
-// watch that a rename loses and no modification time that two writes share.
+// the certificate or behind it; on a local disk, a bind mount or NFS. In each case the
+// files have other contents afterwards. So the program reads them every few seconds and
+// compares them with the contents of the last time: two small reads, without a watch
+// that a rename loses and without a modification time that two writes share.
 
 const (
 	// certificateInterval is how often the files are read.
@@ -37,13 +37,13 @@ type certificates struct {
 	current           atomic.Pointer[tls.Certificate]
 
 	mu      sync.Mutex
-	tried   pemPair // what was read last
+	tried   pemPair // the contents of the files when they were last read
 	bad     error   // why that cannot be used; nil: it is in use
 	told    bool    // bad has been logged
 	expired bool    // that the certificate in use has expired has been logged
 }
 
-// pemPair is what the two files hold, or why they cannot be read.
+// pemPair is the contents of the two files, or the reason why they cannot be read.
 type pemPair struct{ cert, key, err string }
 
 // newCertificates loads the certificate, or makes one if no file is named.
@@ -146,7 +146,7 @@ func (c *certificates) regular() bool {
 	return true
 }
 
-// config is what a listener takes.
+// config is the TLS configuration of a listener.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,

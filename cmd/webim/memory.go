@@ -12,12 +12,12 @@ import (
 	"webim/room"
 )
 
-// What clients can make the server keep is bounded, each kind by a setting or by a
-// number that is fixed. bounds is the one table of all those that hold for the whole
+// Each kind of data that clients can make the server keep is bounded, by a setting or by
+// a fixed number. bounds is the one table of all those that hold for the whole
 // server: check prints it, and serve warns if it adds up to more memory than there is.
 // Whoever adds such a bound adds a row.
 
-// What one of the things that are counted takes in memory, rounded up.
+// The memory of one of the things that are counted, in bytes, rounded up.
 const (
 	programMemory  = 32 << 20  // without clients
 	workerMemory   = 512 << 10 // buffers and a compressor
@@ -80,7 +80,7 @@ func total(all []bound) (sum int64) {
 	return sum
 }
 
-// memory is what the settings can take, and what there is.
+// memory is the table, and the memory that it may add up to.
 type memory struct {
 	bounds []bound
 	limit  int64  // of the container, or of the machine; 0: not known

@@ -18,7 +18,7 @@ import (
 // program up.
 const notifyTimeout = time.Second
 
-// notify tells the service manager a state, if there is one.
+// notify tells the service manager a state, if there is a service manager.
 func (p *program) notify(state string) {
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return

@@ -8,8 +8,8 @@ import (
 	"webim/room/token"
 )
 
-// prepared is what serve needs beyond the settings themselves, and what is to be said
-// about all of it.
+// prepared is the contents of the files that the settings name, and the warnings about
+// all of it.
 type prepared struct {
 	apiKeys    []api.Key
 	tokenKeys  []token.Key

@@ -18,9 +18,9 @@ import (
 // probeTimeout bounds how long check tries one address.
 const probeTimeout = 3 * time.Second
 
-// probe tries what the settings name outside of this program: the addresses to listen
-// on, the JWKS and the backends of hooks, all at once. What fails may work when serve
-// does it, so these are warnings. Nothing is asked of a backend: it is connected to.
+// probe tries the things outside of this program that the settings name: the addresses
+// to listen on, the JWKS and the backends of hooks, all at once. A try that fails may
+// succeed when serve makes it, so each failure is a warning. Nothing is asked of a backend: it is connected to.
 func (c *config) probe(p *prepared) (warnings []string) {
 	var tries []func() string
 	for _, key := range []string{"listen", "tls_listen", "internal"} {
