@@ -15,6 +15,7 @@ type Bystander struct {
 	run      *floodRun
 	schedule schedule
 	trips    *trips
+	restore  []func()
 }
 
 // Trip is one message of a bystander: when it was due and when it came back, by [Now]; Back is 0 if it never came.
@@ -58,7 +59,7 @@ func StartBystander(ctx context.Context, cfg Config, room string, rate float64, 
 	from := newSender(s, f.clients, FixedSize(128), b.trips.tag)
 	from.urgent = true
 	for _, w := range f.workers {
-		urgent(w.tid)
+		b.restore = append(b.restore, urgent(w.tid))
 	}
 	b.run = startRun(f, from, f.clients, func() checker { return b.trips })
 	return b, nil
@@ -68,7 +69,7 @@ func StartBystander(ctx context.Context, cfg Config, room string, rate float64, 
 type Seen struct {
 	Trips   []Trip
 	Gone    bool     // the server closed its connection
-	Refused []string // why the server did not take messages, if it said so
+	Refused []string // why the server did not take messages, if it said so, and how the connection ended
 	Lag     int64    // how late its sending thread woke, p99 in nanoseconds: a part of the latency that is not the server's
 }
 
@@ -87,6 +88,12 @@ func (b *Bystander) Stop(grace time.Duration) Seen {
 		if why, ok := strings.CutPrefix(what, refusedMessage); ok {
 			seen.Refused = append(seen.Refused, fmt.Sprintf("%d messages: %s", n, why))
 		}
+		if why, ok := strings.CutPrefix(what, goneMessage); ok {
+			seen.Refused = append(seen.Refused, "its connection ended with "+why)
+		}
+	}
+	for _, restore := range b.restore {
+		restore() // before the threads are others'
 	}
 	b.fleet.Close()
 	return seen

@@ -55,10 +55,9 @@ func newSender(s schedule, from []*client, size Size, tag uint64) *sender {
 // run sends until all is sent or stop is set.
 func (s *sender) run() {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread() // the thread must not end: a server that it started would get its Pdeathsig
 	if s.urgent {
-		urgent(unix.Gettid()) // the thread ends with the goroutine: it must not run others with this priority
-	} else {
-		defer runtime.UnlockOSThread()
+		defer urgent(unix.Gettid())()
 	}
 	wake := s.start
 	for s.sent < s.total && !s.stop.Load() {
@@ -77,8 +76,14 @@ func (s *sender) run() {
 	}
 }
 
-// urgent raises a thread's priority; without the right to do so (CAP_SYS_NICE) it stays as it is.
-func urgent(tid int) { _ = unix.Setpriority(unix.PRIO_PROCESS, tid, -15) }
+// urgent raises a thread's priority, until restore is called; without the right to do so (CAP_SYS_NICE) it stays as it is.
+func urgent(tid int) (restore func()) {
+	before, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
+	if err != nil || unix.Setpriority(unix.PRIO_PROCESS, tid, -15) != nil {
+		return func() {}
+	}
+	return func() { _ = unix.Setpriority(unix.PRIO_PROCESS, tid, 20-before) } // the system call counts from 1 to 40
+}
 
 // unsent returns how many messages still wait in our own queues, because the server does not take them.
 func (s *sender) unsent() int {

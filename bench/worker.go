@@ -79,7 +79,8 @@ func (w *worker) do(task func()) {
 }
 
 func (w *worker) run() {
-	runtime.LockOSThread() // for the thread's CPU clock, and because moving between threads costs; the thread ends with the worker, whose priority may be raised
+	runtime.LockOSThread() // for the thread's CPU clock, and because moving between threads costs
+	defer runtime.UnlockOSThread()
 	defer close(w.done)
 	w.tid = unix.Gettid()
 	close(w.ready)

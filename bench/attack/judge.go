@@ -113,7 +113,7 @@ func (r *Result) musts(o Options, during int) (failed []string) {
 	if b := r.Bystander; b.Gone || b.Lost > 0 || during == 0 {
 		switch {
 		case b.Gone:
-			fail("the bystander lost its connection, and %d of %d messages", b.Lost, b.Sent)
+			fail("the bystander lost its connection, and %d of %d messages%s", b.Lost, b.Sent, strings.Join(append([]string{""}, b.Refused...), "; "))
 		case b.Lost > 0:
 			fail("the bystander lost %d of %d messages%s", b.Lost, b.Sent, strings.Join(append([]string{""}, b.Refused...), "; "))
 		default:
