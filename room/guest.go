@@ -55,11 +55,11 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 	if len(data) == 0 || json.Unmarshal(data, &said) != nil || said.Guest == nil {
 		return nil, nil, nil
 	}
-	called := strings.TrimSpace(*said.Guest)
-	if wire.CheckRoomName(called) != nil || !name.Visible([]byte(called)) { // names of people may have no controls either
-		return nil, nil, wire.ErrBadRequest
+	person, err := name.Person(*said.Guest)
+	if err != nil {
+		return nil, nil, wire.Explain(wire.ErrBadRequest, "bad request: "+err.Error())
 	}
-	info, err := json.Marshal(map[string]string{"name": called})
+	info, err := json.Marshal(map[string]string{"name": person})
 	if err != nil {
 		return nil, nil, wire.Internal(err)
 	}

@@ -1,0 +1,40 @@
+package name
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Person is the one spelling of a name that somebody says of itself, as guests do: in
+// NFC, with single spaces. It may have what a room's name may not and some scripts need:
+// joiners between letters and variation selectors. Refused are a name without anything
+// that is seen, other characters that cannot be seen, controls, and bidirectional
+// controls, which would turn the line that the name stands in.
+//
+// The error is an Error.
+func Person(text string) (string, error) {
+	switch {
+	case len(text) > Max:
+		return "", Error(fmt.Sprintf("name is %d bytes long, at most %d are allowed", len(text), Max))
+	case !utf8.ValidString(text):
+		return "", Error("name is not UTF-8")
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }):
+		return "", Error("name has control characters")
+	}
+	text = strings.Join(strings.FieldsFunc(norm.NFC.String(text), isSpace), " ")
+	for _, r := range text {
+		if isInvisible(r) && r != joiner && r != nonJoiner && !unicode.Is(unicode.Variation_Selector, r) {
+			return "", Error(fmt.Sprintf("name has a character that cannot be seen, U+%04X", r))
+		}
+	}
+	if len(text) > Max || !Visible([]byte(text)) {
+		return "", Error("name has nothing that is seen, or is too long")
+	}
+	return text, nil
+}
+
+const nonJoiner = '\u200c' // keeps two letters of Persian, and of Indian scripts, apart
