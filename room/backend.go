@@ -300,7 +300,7 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 			s.fail(id, err)
 			return
 		}
-		s.publish(id, what)
+		s.say(what, s.published(id))
 	})
 }
 

@@ -223,22 +223,21 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	switch v := s.decide(ActSend, r.Channel, s.hub.cfg.options(r.Channel), true); v.Outcome {
+	v := s.decide(ActSend, r.Channel, s.hub.cfg.options(r.Channel), true)
+	switch v.Outcome {
 	case policy.Deny:
 		return s.hub.refusal(v)
 	case policy.AskBackend:
 		s.publishBy(id, r)
 		return nil
 	}
-	s.publish(id, Saying{Room: r.Channel, Data: r.Data})
+	s.sayBy(v, Saying{Room: r.Channel, Data: r.Data}, s.published(id))
 	return nil
 }
 
-// publish says something, and replies.
-func (s *session) publish(id uint32, what Saying) {
-	s.say(what, func(_ Position, err error) {
-		s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}})
-	})
+// published replies to a publish command.
+func (s *session) published(id uint32) func(Position, error) {
+	return func(_ Position, err error) { s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}}) }
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {

@@ -196,33 +196,35 @@ func addressOf(c netpoll.Conn) netip.Addr {
 // standing is how things stand for a subject in a room, as the judge takes it. A ban
 // is of the user or of the address: the one that binds more counts.
 func (s *sanctions) standing(who policy.Subject, room string) (r policy.Room) {
-	user, now := who.Who.User, time.Time{}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for i, where := range [2]string{policy.Everywhere: "", policy.Here: room} {
-		if i == policy.Here && room == "" {
-			break // the same
-		}
-		if user != "" {
-			r.Bans[i] = s.bans[whoWhere{where, user}]
-			if m, is := s.mutes[whoWhere{where, user}]; is {
-				if now.IsZero() {
-					now = time.Now()
-				}
-				if m.end.IsZero() || m.end.After(now) {
-					r.Mutes[i], r.Ends[i] = m.Reach, m.end
-				}
-			}
-		}
-		for bits := range s.lengths {
-			if net, err := who.Addr.Prefix(bits); err == nil {
-				r.Bans[i] = max(r.Bans[i], s.networks[networkWhere{where, net}])
-			}
+	if len(s.bans)+len(s.mutes)+len(s.networks) > 0 { // in most chats at most times there is none
+		s.judgedLocked(policy.Everywhere, who, "", &r)
+		if room != "" {
+			s.judgedLocked(policy.Here, who, room, &r)
 		}
 	}
-	p := s.paces[room]
-	r.Locked, r.Slow = p.locked, p.slow
+	if len(s.paces) > 0 {
+		p := s.paces[room]
+		r.Locked, r.Slow = p.locked, p.slow
+	}
 	return r
+}
+
+// judgedLocked notes what was imposed on a subject in a room, or, without one,
+// everywhere. s.mu is held.
+func (s *sanctions) judgedLocked(at int, who policy.Subject, room string, r *policy.Room) {
+	if user := who.Who.User; user != "" {
+		r.Bans[at] = s.bans[whoWhere{room, user}]
+		if m, is := s.mutes[whoWhere{room, user}]; is && (m.end.IsZero() || m.end.After(time.Now())) {
+			r.Mutes[at], r.Ends[at] = m.Reach, m.end
+		}
+	}
+	for bits := range s.lengths {
+		if net, err := who.Addr.Prefix(bits); err == nil {
+			r.Bans[at] = max(r.Bans[at], s.networks[networkWhere{room, net}])
+		}
+	}
 }
 
 // expelBanned takes the session out of the rooms where it is banned.

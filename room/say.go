@@ -25,9 +25,19 @@ type Saying struct {
 	Always bool
 }
 
-// say publishes for a session; its rights have been judged. done gets an error
-// for wire.ErrorReply.
+// say publishes for a session; its rights have been judged, perhaps by a backend or
+// some time ago: a yes lifts neither ban nor mute nor lock. done gets an error for
+// wire.ErrorReply.
 func (s *session) say(what Saying, done func(Position, error)) {
+	action := ActSpeak
+	if what.Always {
+		action = ActBe
+	}
+	s.sayBy(s.decide(action, what.Room, s.hub.cfg.options(what.Room), false), what, done)
+}
+
+// sayBy is say by a verdict of this moment.
+func (s *session) sayBy(v Verdict, what Saying, done func(Position, error)) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
 	m, err := s.messageOf(what, opts)
@@ -37,11 +47,6 @@ func (s *session) say(what Saying, done func(Position, error)) {
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.checkData(m.Data)
 	}
-	action := ActSpeak // its rights have been judged; but a backend's yes lifts neither ban nor mute nor lock
-	if what.Always {
-		action = ActBe
-	}
-	v := s.decide(action, what.Room, opts, false)
 	if err == nil && v.Outcome != policy.Allow {
 		err = v.Err
 	}
