@@ -72,6 +72,12 @@
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.
 //
+// # What the log says
+//
+// Every refusal leaves one line with its reason and the setting to look at, at most one
+// for each reason in ten seconds, and never with a token or a text: told.go has those of
+// tokens, connections and commands, refusals.go those of budgets.
+//
 // # What a call may look at
 //
 // A call of a client looks at the members of the room that it is about, and never at all

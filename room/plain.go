@@ -138,6 +138,7 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 	if named {
 		h.bearers.Add(1)
 		if !h.enlist(&p.quota, p.who.User) {
+			h.told.Warn("a plain client is refused: too many connections of this user", "code", 1013, "see", seePlain[429], "user", p.who.User)
 			c.Close(ws.StatusCode(1013), "too many connections of this user")
 			return
 		}
@@ -146,6 +147,7 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 		}
 	}
 	if _, err := h.Join(room, c); err != nil && !errors.Is(err, ErrClosed) {
+		h.told.Warn("a plain client is refused: it cannot join", "code", 1013, "reason", err, "see", seePlain[503])
 		c.Close(ws.StatusCode(1013), err.Error())
 	} else if h.mayBe(bearerOf(c), addressOf(c), room) != nil {
 		c.Close(wireStatus(wire.DisconnectBanned), wire.DisconnectBanned.Text())
@@ -161,7 +163,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	who := bearerOf(m.Conn)
 	v := h.decide(h.subject(who, h.whence(m.Conn)), ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
 	if v.Outcome != policy.Allow {
-		_ = h.refusal(v)
+		h.noteLost(m, h.refusal(v).Error(), "rooms (allow), hook_publish, the API's sanctions")
 		h.plainFits(m, h.plainConnOf(m.Conn), classOther)
 		return
 	}
@@ -183,6 +185,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	}
 	undo, ok := h.plainPasses(m, who, p, msg, v)
 	if !ok {
+		h.noteLost(m, "its size, its text, a rate or slow mode", "max_text, max_graphemes, rate_send, the room's slow mode")
 		r.entered(n)
 		return
 	}

@@ -153,3 +153,11 @@ func (h *Hub) notePlain(r *netpoll.Request, room string, status int, why string)
 		h.told.Warn("a plain client is refused: "+why, "status", status, "see", see, "room", clipped(room), "addr", r.Remote().Addr().String())
 	}
 }
+
+// noteLost logs that what a plain client has sent goes to nobody: its dialect has no
+// way to tell the client so.
+func (h *Hub) noteLost(m Member, why, see string) {
+	if h.cfg.Log != nil {
+		h.told.Info("a plain client's message is lost: "+why, "see", see, "room", clipped(m.Room.name), "addr", addressOf(m.Conn).String())
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"webim/netpoll"
 	"webim/room/token"
 )
@@ -93,6 +95,14 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		{"plain, no token", strict, nil, "/r", nil, []string{"a plain client without a token is refused", "?token="}},
 		{"plain, no right", strict, nil, "/r?token=" + ann, nil, []string{"a plain client is refused", "status=403", "rooms (allow)", "room=r"}},
 		{"plain, banned", func(c Config) Config { c.Tokens = v; return c }, ban, "/r?token=" + ann, nil, []string{"you are banned", "sanctions"}},
+		{"plain, said without a right", func(c Config) Config {
+			rights := OpenRights()
+			rights[ActSend] = RoleModerator
+			c.Anonymous, c.Options = true, Patterns{{"*", Options{Rights: rights}}}.Options
+			return c
+		}, nil, "", []string{"plain: hush"}, []string{"a plain client's message is lost", "permission denied", "rooms (allow)", "room=r"}},
+		{"plain, too long a text", func(c Config) Config { c.Anonymous = true; c.Text = TextLimits{Bytes: 3}; return c }, nil, "", []string{"plain: hush"},
+			[]string{"a plain client's message is lost", "max_text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log logged
@@ -103,6 +113,14 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 			}
 			for range 3 {
 				for i, message := range c.say {
+					if text, ok := strings.CutPrefix(message, "plain: "); ok {
+						cl := n.join("/r", noDeflate)
+						if err := cl.send(ws.OpText, text); err != nil {
+							t.Fatal(err)
+						}
+						eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
+						continue
+					}
 					cl := n.chat()
 					cl.say(t, "%s", message)
 					if i < len(c.say)-1 {
