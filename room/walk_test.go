@@ -31,6 +31,11 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 	if k := looked(func(k kind) bool { return k.dialect() == plainDialect }); k != 2 {
 		t.Errorf("%d plain connections are looked at, not 2", k)
 	}
+	plainly := 0
+	n.hub.closePlain("r", wire.DisconnectBanned, "", func(netpoll.Conn) bool { plainly++; return false })
+	if plainly != 2 {
+		t.Errorf("%d plain connections are asked about, not 2", plainly)
+	}
 	if k := len(n.hub.sessionsIn("r", any)); k != 1 {
 		t.Errorf("%d sessions are looked at, not 1", k)
 	}
