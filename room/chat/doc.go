@@ -88,7 +88,7 @@
 //	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.
 //	room.direct  {user}                            {room}
 //	room.join    {room}                            {}    puts a room in the list; a private one after an invitation
-//	room.leave   {room, forever?}                        {}    what the caller has read is forgotten; so is the room that all have left,
+//	room.leave   {room, forever?}                 {}    what the caller has read is forgotten; so is the room that all have left,
 //	             with its bans and mutes if it is private, and its title unless a manager has set it.
 //	             An owner is followed by who is there longest.
 //	             With forever, no invitation to the room reaches the caller any more.
