@@ -182,7 +182,11 @@ var budgetTests = map[string][]budgetTest{
 	"connections of an address": {{"", func(_ *Config, nc *netpoll.Config) {
 		nc.MaxConnsPerIP, nc.Exempt = 2, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}, exhaustAddress}},
-	"pings and pongs": {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
+	"rooms with members":   {{"", func(c *Config, _ *netpoll.Config) { c.MaxRooms = 60 }, exhaustRooms}},
+	"entries of the State": {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxState: 100_000}) }, exhaustState}},
+	"histories":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxTotal: 300_000}) }, exhaustHistories}},
+	"keys of messages":     {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxKeys: 300}) }, exhaustKeys}},
+	"pings and pongs":      {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }
 
 const none = -1
@@ -465,5 +469,80 @@ func exhaustControls(t *testing.T, w *budgetWorld) {
 			}
 			return
 		}
+	}
+}
+
+// exhaustRooms joins rooms of its own until one is refused.
+func exhaustRooms(t *testing.T, w *budgetWorld) {
+	a, made := w.as(t, attacker, "ann"), 0
+	for ; made < 60; made++ {
+		if a.commands(t, fmt.Sprintf(`"subscribe":{"channel":"anns %d"}`, made))[0] == 106 {
+			break
+		}
+	}
+	if made == 0 || made > 20 {
+		t.Errorf("a user made %d of 60 rooms", made)
+	}
+	for _, c := range []*client{w.as(t, attacker, "colleague"), w.as(t, neighbour, "")} {
+		if got := c.commands(t, `"subscribe":{"channel":"another"}`); got[0] != 0 {
+			t.Errorf("others: %v", got)
+		}
+	}
+}
+
+// exhaustState writes entries until one is refused; package chat does so by its calls.
+func exhaustState(t *testing.T, w *budgetWorld) {
+	write := func(user string, n int) (refused error) {
+		w.hub.StateOf(budget.User(user)).Put(Entry{Key: Key{TableMine, user, fmt.Sprint(n)}, Value: []byte("{}")}, func(_ uint64, err error) { refused = err })
+		return refused
+	}
+	n := 0
+	for ; n < 1000 && write("ann", n) == nil; n++ {
+	}
+	if err := write("ann", n); err != ErrShareFull || n == 0 || n > 100 {
+		t.Errorf("after %d entries: %v", n, err)
+	}
+	if err := write("colleague", 0); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+}
+
+// exhaustHistories says much in many rooms.
+func exhaustHistories(t *testing.T, w *budgetWorld) {
+	b := w.as(t, neighbour, "")
+	if got := b.commands(t, `"publish":{"channel":"others","data":"kept"}`); got[0] != 0 {
+		t.Fatal(got)
+	}
+	a := w.as(t, attacker, "ann")
+	for i := range 60 {
+		if got := a.commands(t, fmt.Sprintf(`"publish":{"channel":"anns %d","data":%q}`, i%30, strings.Repeat("x", 10_000)))[0]; got != 0 {
+			t.Fatal(got)
+		}
+	}
+	b.say(t, `{"id":9,"history":{"channel":"others","limit":10}}`)
+	if got := b.reply(t); !strings.Contains(got, "kept") {
+		t.Errorf("the history of another room: %s", got)
+	}
+	if used := w.hub.engine.(*Memory).Stats().Bytes; used > 300_000 {
+		t.Errorf("%d bytes are remembered", used)
+	}
+}
+
+// exhaustKeys publishes with ever new keys; package chat does so by its calls.
+func exhaustKeys(t *testing.T, w *budgetWorld) {
+	say := func(user, key string) (err error) {
+		w.hub.engine.Publish("r", Message{Op: ws.OpText, Data: []byte("x"), Key: user + key, Payer: budget.User(user)}, func(_ Position, e error) { err = e })
+		return err
+	}
+	if err := say("colleague", "mine"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		if err := say("ann", fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := say("colleague", "mine"); err != ErrRepeated {
+		t.Errorf("another user's message is said twice: %v", err)
 	}
 }

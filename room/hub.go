@@ -47,9 +47,7 @@ type Hub struct {
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
 	counters counters
-	refusals refusals
 	told     *ratelog.Logger // why clients are refused
-	internal internalErrors
 	audits   auditShares
 	replies  *budget.Pool // bytes that replies under way take, by payer
 
@@ -111,7 +109,7 @@ func (h *Hub) admits(name string, payer budget.Owner) error {
 	r := h.rooms[name]
 	switch {
 	case r == nil && takesPlace(name) && !h.places.Fits(payer, 1):
-		h.counters.overShare.Add(1)
+		h.refusedRoom(payer)
 		return ErrTooManyRooms
 	case r != nil && h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers:
 		return ErrRoomFull
@@ -255,6 +253,11 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 	return Member{h.byNum[num], c, kindOf(plainDialect, c.Variant(), false), st}, true
 }
 
+func (h *Hub) refusedRoom(payer budget.Owner) {
+	h.counters.overShare.Add(1)
+	h.told.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.places.Held(payer), "see", "max_rooms")
+}
+
 // takesPlace tells whether a room counts to Config.MaxRooms. Users' own rooms do
 // not: each connection has one at most, and it comes with the connection.
 func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
@@ -278,7 +281,7 @@ func (h *Hub) room(name string, payer budget.Owner, s *netpoll.Server) (*Room, e
 	}
 	if takesPlace(name) && !h.places.Take(payer, 1) {
 		h.mu.Unlock()
-		h.counters.overShare.Add(1)
+		h.refusedRoom(payer)
 		return nil, ErrTooManyRooms
 	}
 	r = &Room{hub: h, s: s, name: name, opts: h.cfg.options(name), payer: payer}

@@ -127,7 +127,7 @@ func (h *Hub) unbound(c class) bool {
 // tooFast counts and logs a refusal, and says how the client is told.
 func (h *Hub) tooFast(q *quota, c class, payer string, now int64) error {
 	h.counters.limited[c].Add(1)
-	h.refusals.log(h.cfg.Log, c, payer, now)
+	h.logUsedUp(c, payer)
 	if q.others().refusals.Take(h.cfg.Refusals, 1, now) {
 		return wire.ErrTooManyRequests
 	}
@@ -193,7 +193,7 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 	}
 	if v.Rest > 0 && n > 0 {
 		h.counters.limited[classInput].Add(1)
-		h.refusals.log(h.cfg.Log, classInput, payer.String(), now)
+		h.logUsedUp(classInput, payer.String())
 	}
 	return v
 }

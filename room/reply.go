@@ -64,7 +64,7 @@ func (p *reply) take(h History) bool {
 func (p *reply) refused() bool {
 	h := p.hub
 	h.counters.limited[classRecovered].Add(1)
-	h.refusals.log(h.cfg.Log, classRecovered, p.payer.String(), h.now())
+	h.logUsedUp(classRecovered, p.payer.String())
 	return false
 }
 

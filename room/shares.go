@@ -20,6 +20,9 @@ import (
 // ErrShareFull means that the owner holds as much of the State as one owner may.
 var ErrShareFull = errors.New("room: the owner holds as much state as it may")
 
+// logShare begins the log lines about shares; see package budget.
+const logShare = "an owner holds as much as it may"
+
 // payerOf is the owner who pays for what a client makes the server keep.
 func payerOf(who *identity, addr netip.Addr) budget.Owner {
 	if who.User == "" || IsGuest(who.User) {
@@ -111,6 +114,7 @@ func (p paidState) Put(e Entry, done func(uint64, error)) {
 	}
 	if !isGuarded(e.Key) && !p.hub.shares.pool.Fits(p.owner, e.Cost()) {
 		p.hub.counters.overShare.Add(1)
+		p.hub.told.Warn(logShare+", the State: nothing more is kept for it", "owner", p.owner.String(), "bytes", p.hub.shares.pool.Held(p.owner))
 		done(0, ErrShareFull)
 		return
 	}

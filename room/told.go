@@ -13,7 +13,7 @@ import (
 
 // Whoever runs the server finds in the log why a client was refused, and which setting
 // to look at: one line for each reason and interval (package ratelog), never with a
-// token or a text. What budgets refuse, refusals.go logs; what fails inside, others do.
+// token or a text. What budgets refuse, usedup.go logs; what fails inside, others do.
 
 // seeError are the settings to look at when a command is refused. A code that is not
 // here gets a line of its own elsewhere, or is nobody's trouble.

@@ -43,6 +43,12 @@ const (
 	paysBytes   = "connection, user; without a token connection, address"
 )
 
+// paysStock is the payer of stocks; what is made for others is their maker's.
+const paysStock = "user; without a token address"
+
+// logShare is the log line of stocks that refuse.
+const logShare = "an owner holds as much as it may"
+
 // logFlow is the log line of all flows; see room.Config.Log.
 const logFlow = "a client has used up a budget"
 
@@ -105,7 +111,13 @@ var Others = []Row{
 	{Name: "publications of a reply", Unit: "bytes", Setting: "max-reply", Conn: "1MiB", Payer: "connection", Answer: "recovered: false; fewer publications", Log: logFlow, Package: "room"},
 	{Name: "replies under way", Unit: "bytes", Setting: "max-replies", User: "1/16 of what is free of 64MiB", Addr: "the same", Payer: "user; without a token address", Answer: "recovered: false", Log: logFlow, Package: "room"},
 	{Name: "connections of a user", Unit: "connections", Setting: "max-conns-per-user", User: "128", Payer: "user", Answer: "3504; plain: 429", Package: "room"},
-	{Name: "connections of an address", Unit: "connections", Setting: "max-conns-per-ip", Addr: "1024, loopback free", Payer: "address", Answer: "503", Package: "room"},
+	{Name: "connections of an address", Unit: "connections", Setting: "max-conns-per-ip", Addr: "1024, loopback free", Payer: "address", Answer: "503", Log: "a connection is refused", Package: "room"},
+	{Name: "rooms with members", Unit: "rooms", Setting: "max-rooms", User: "1/16 of what is free of 100,000", Addr: "the same", Payer: paysStock, Answer: "error 106; plain: 503", Log: logShare, Package: "room"},
+	{Name: "entries of the State", Unit: "bytes", User: "1/16 of what is free of 56MiB", Addr: "the same", Payer: paysStock, Answer: "error 106", Log: logShare, Package: "room"},
+	{Name: "histories", Unit: "bytes", Setting: "history-total", User: "64MiB, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest rooms forget", Package: "room"},
+	{Name: "keys of messages", Unit: "keys", User: "65,536, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest keys are forgotten", Package: "room"},
+	{Name: "requests to a hook", Unit: "requests", Setting: "hook-concurrency", User: "1/16 of what is free of 256", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the hook is busy", Package: "room/api"},
+	{Name: "connections that ask for pages", Unit: "connections", Setting: "max-http", Addr: "256 of 1024, loopback free", Payer: "address", Answer: "the longest idle is closed; 503", Log: "a connection is refused", Package: "netpoll"},
 	{Name: "pings and pongs", Unit: "frames", Setting: "control-rate", Conn: "1000/1s", Payer: "connection", Answer: "closed with 1008", Package: "room"},
 }
 

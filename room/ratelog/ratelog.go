@@ -39,6 +39,9 @@ func New(to *slog.Logger) *Logger { return &Logger{to: to} }
 // there was one less than Every ago.
 func (l *Logger) Warn(subject string, args ...any) { l.log(slog.LevelWarn, subject, args) }
 
+// Error is Warn for faults of the server itself.
+func (l *Logger) Error(subject string, args ...any) { l.log(slog.LevelError, subject, args) }
+
 // Info is Warn for what is no trouble for the operator.
 func (l *Logger) Info(subject string, args ...any) { l.log(slog.LevelInfo, subject, args) }
 
