@@ -14,7 +14,8 @@ type Config struct {
 	Engine Engine
 	// History bounds that memory engine.
 	History Limits
-	// MaxRooms bounds the rooms that have members; 0: 100,000. Above it a
+	// MaxRooms bounds the rooms that have members, users' own not counted; 0: 100,000;
+	// negative: no bound. An owner makes 1/16 of what is free at most. Above it a
 	// connection gets 503.
 	MaxRooms int
 	// MaxPublication bounds the bytes of a publication in rooms whose Options do not; 0:

@@ -92,12 +92,7 @@ func (c *config) reserveFDs() (n int) {
 	if c.Internal != "" {
 		n += internalConns
 	}
-	for _, hook := range []string{c.HookConnect, c.HookRefresh, c.HookSubscribe, c.HookPublish, c.HookRPC, c.HookDisconnect} {
-		if hook != "" {
-			return n + c.HookConcurrency
-		}
-	}
-	return n
+	return n + c.hookPlaces()
 }
 
 // parsePrefix reads a network, or one address as a network of its own.

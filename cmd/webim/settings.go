@@ -74,7 +74,7 @@ type settings struct {
 	MaxPublication  int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB" group:"rooms" help:"Bytes of a message as it goes out to each member, with what is told of its author; auto: 256KiB, or a quarter of --max-queue if that is less. Above it: error 106; in the plain dialect it is lost."`
 	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" dev:"24h" min:"1s" max:"8760h" group:"rooms" help:"How long it remembers them, and how long an empty room is kept."`
 	HistoryTotal    int           `name:"history-total" type:"size" def:"64MiB" min:"1" max:"1TiB" group:"rooms" help:"Bytes that all rooms remember together."`
-	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" min:"1" max:"4194304" group:"rooms" help:"Rooms with members at a time. Above it: 503."`
+	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" dev:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Rooms with members at a time, users' own rooms not counted; one user or address makes a sixteenth of what is free at most. Above it: error 106, or 503."`
 	MaxMembers      int           `name:"max-members" type:"count" def:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Members of a room. Above it: 503."`
 	MaxUnswept      int           `name:"max-unswept" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of a room not yet offered to its members, at which its senders are no longer read."`
 	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"How long a busy room gathers messages at most, to send them together."`
