@@ -64,6 +64,17 @@
 // each hub, by watching, so that a message waits for none of it; moderate.go is
 // the way to impose and lift them.
 //
+// Everything that lasts has an owner who pays for it (shares.go, budget.Pool): an entry
+// of the State, a room with members, what a room remembers, the key of a message. The
+// rule: no user and no address may take a store of the server whole, and an extra that
+// does not fit never fails what it belongs to.
+//
+// Of a room's history the messages have one quota and the events another (engine.go,
+// retention.go). The rule: an event, which says how something is now, never takes the
+// place of a message, and is told by those alone who could say something there. Each
+// message is bounded as it goes out, as a whole, and so small that no message makes a
+// room forget all others (options.go); what it says has to be visible (text.go).
+//
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
 // shards' cursors, its turnstile and the subscriptions under way. A member is a
 // place in a shard, 16 bytes. That of a plain client is its connection's tag: no
@@ -76,7 +87,8 @@
 //
 // Every refusal leaves one line with its reason and the setting to look at, at most one
 // for each reason in ten seconds, and never with a token or a text: told.go has those of
-// tokens, connections and commands, refusals.go those of budgets.
+// tokens, connections and commands, usedup.go those of budgets, shares.go and
+// hub.go those of shares.
 //
 // # What a call may look at
 //
@@ -98,6 +110,8 @@
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
 // users.mu, nodes.mu, keys.mu, sanctions.mu and talkers.mu are innermost: nothing is locked
-// under them; under facts.mu only what watchers lock: sanctions.mu and errands.mu.
+// under them; under facts.mu only what watchers lock: sanctions.mu, errands.mu and
+// stateShares.mu. The mutex of a budget.Pool is taken under any of these, and nothing
+// under it.
 // Hub.mu and the memory engine's locks are never held together.
 package room
