@@ -18,8 +18,8 @@ const (
 	fdReserve = 64
 	loopFDs   = 3
 	// maxRefusals connections over a limit are let in at a time to be told so,
-	// and have refusalTimeout to ask: who says nothing keeps the place from
-	// others.
+	// and have refusalTimeout to ask. When more come, the one of them that has
+	// been silent longest ends.
 	maxRefusals    = 24
 	refusalTimeout = 2 * time.Second
 	// acceptPause is how long a listener rests that found no descriptor free.
@@ -91,7 +91,7 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 // to be refused politely, as long as few are.
 func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
 	ip, refuse := s.addrs.enter(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
-	if back == nil && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) {
+	if back == nil && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) && (refuse != "" || !s.makeRoom()) {
 		if refuse == "" {
 			s.addrs.refused(ip)
 		}
@@ -103,9 +103,8 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		refuse = refuseStopping
 		places = max(places, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
 	}
-	if refuse != "" && s.refusing.Add(1) > places {
+	if refuse != "" && !s.refusePlace(places) {
 		s.open.Add(-1)
-		s.refusing.Add(-1)
 		s.countOut(ip, refuse, false)
 		s.stats.refused(refuseUnsaid)
 		s.logRefusal(refuseUnsaid, netip.AddrPortFrom(addr, port), "")
@@ -130,6 +129,13 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	r.mu.Lock()
 	gen := r.gen.Add(1)
 	r.mu.Unlock()
+	switch c := (waitingConn{r, gen, s.clock.look()}); {
+	case back != nil:
+	case refuse != "":
+		s.refused.push(c)
+	default:
+		s.handshakes.push(c)
+	}
 	if err != nil {
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})

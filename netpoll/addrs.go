@@ -161,6 +161,23 @@ func (a *addrs) take(ip uint32, p place, of int) bool {
 	return true
 }
 
+// takeOf is take for an address that need not have a connection.
+func (a *addrs) takeOf(addr netip.Addr, p place, of int) (ip uint32, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ip = a.entryLocked(addr)
+	block := a.entryLocked(a.blockOf(addr))
+	a.entries[ip].block = block
+	a.holdLocked(ip)
+	e := &a.entries[block]
+	if int(e.places[p]) >= max(1, of/4) && !a.exempt(addr) {
+		a.dropLocked(ip)
+		return 0, false
+	}
+	e.places[p]++
+	return ip, true
+}
+
 // mayTake reports whether take would succeed.
 func (a *addrs) mayTake(ip uint32, p place, of int) bool {
 	a.mu.RLock()

@@ -86,12 +86,7 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 		r.TLS = &state
 	}
 	if c == nil || !headerHasToken(r.Header["Upgrade"], "websocket") {
-		if len(r.TransferEncoding) > 0 {
-			// Content-Length may have stood beside it, which net/http does not tell
-			// (RFC 9112, section 6.1: then the connection is not to be trusted).
-			w.Header().Set("Connection", "close")
-		}
-		b.ln.HTTP.ServeHTTP(w, r)
+		b.answer(w, r, c)
 		return
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
@@ -105,6 +100,33 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 	head.Write(behind)
 	head.Write(c.head) // what net/http has not come to yet
 	c.comeBack(conn, head.Bytes())
+}
+
+// answer has the listener's handler answer a request. Of the requests that come through
+// a listed proxy, a client may have the same share under way as one that comes directly.
+func (b *httpBridge) answer(w http.ResponseWriter, r *http.Request, c *lentConn) {
+	if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+		// Content-Length may have stood beside Transfer-Encoding, and HTTP/1.0 has no
+		// Transfer-Encoding; net/http tells neither (RFC 9112, section 6.1: then the
+		// connection is not to be trusted).
+		w.Header().Set("Connection", "close")
+	}
+	if c != nil {
+		c.handling.Store(true)
+		defer c.handling.Store(false)
+		if client, ok := b.s.addrs.behind(c.addr.Addr(), r.Header.Values("X-Forwarded-For")); ok {
+			ip, ok := b.s.addrs.takeOf(client, placeHTTP, b.s.cfg.MaxHTTP)
+			if !ok {
+				b.s.stats.refused(refuseHTTPFull)
+				b.s.logRefusal(refuseHTTPFull, client, "")
+				w.Header().Set("Retry-After", "5")
+				http.Error(w, refuseHTTPFull.err().text, http.StatusServiceUnavailable)
+				return
+			}
+			defer b.s.addrs.giveBack(ip, placeHTTP)
+		}
+	}
+	b.ln.HTTP.ServeHTTP(w, r)
 }
 
 // writeHead writes a request's head as it may have come.

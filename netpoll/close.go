@@ -29,13 +29,14 @@ type closing struct {
 	why    refusal // counted with it
 	trim   bool    // with frame: of what is queued, send only what is cut
 	last   bool    // nothing the client may still say matters: shut down when all is sent
+	giveWay bool // for another one, unless it is open: see giveWayLocked
 	// early is the answer to who is not open yet, and so can be sent no frame;
 	// nil: none.
 	early *refusedError
 }
 
-// extra is what few connections have besides: see record. refuse and tls are
-// set before the connection is parked; the rest is under the record's lock.
+// extra is what few connections have besides: see record. tls is set before the
+// connection is parked; the rest is under the record's lock.
 type extra struct {
 	refuse refusal
 	tls    *tlsState
@@ -60,6 +61,10 @@ func (s *Server) extraLocked(r *record) *extra {
 func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	r.mu.Lock()
 	if r.gen.Load() != gen || r.w&wClosing != 0 {
+		r.mu.Unlock()
+		return false
+	}
+	if c.giveWay && !s.giveWayLocked(r) {
 		r.mu.Unlock()
 		return false
 	}

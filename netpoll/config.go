@@ -20,8 +20,10 @@ type Config struct {
 	Workers int
 
 	// MaxConns bounds open connections, HTTP ones included; 0: the soft limit
-	// of file descriptors less a reserve of 64, and of 3 for each loop. Above it
-	// the client gets 503 with Retry-After. Swoole's max_conn.
+	// of file descriptors less a reserve of 64, of 3 for each loop, and of ReserveFDs.
+	// Above it an HTTP connection that is idle, or the oldest of the unfinished
+	// handshakes, ends for the one that comes; if there is none, that gets 503 with
+	// Retry-After. Swoole's max_conn.
 	MaxConns int
 	// MaxConnsPerIP bounds the connections of one address; 0: 1024; negative:
 	// none. Loopback, Unix sockets and Exempt are exempt. Above it: 503. Here

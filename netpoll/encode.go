@@ -67,7 +67,8 @@ func (s *Server) release(b *buffer) {
 	s.hold(-n)
 }
 
-// hold counts bytes that queues hold; at the bound the largest lag goes.
+// hold counts bytes that queues hold; at the bound the evictor closes the connection
+// with the largest weight: see weightLocked.
 func (s *Server) hold(n int64) {
 	if s.queued.Add(n) > s.cfg.MaxQueued && n > 0 {
 		s.evictor.Wake()

@@ -15,11 +15,7 @@ import (
 // forwarded counts the connection under its client's address from here on, if a
 // proxy names it; else it stays the proxy's, which has no bound.
 func (s *Server) forwarded(r *record, q *Request) *refusedError {
-	peer := s.addrs.addrPort(r.ip, 0).Addr()
-	if !s.addrs.listed(peer) {
-		return nil
-	}
-	client, ok := s.addrs.clientOf(q.all("X-Forwarded-For"))
+	client, ok := s.addrs.behind(s.addrs.addrPort(r.ip, 0).Addr(), q.all("X-Forwarded-For"))
 	if !ok {
 		return nil
 	}
@@ -34,6 +30,14 @@ func (s *Server) forwarded(r *record, q *Request) *refusedError {
 	r.mu.Unlock()
 	s.addrs.leave(old, true)
 	return nil
+}
+
+// behind is the client that a peer names, if the peer is a listed proxy and names one.
+func (a *addrs) behind(peer netip.Addr, lines []string) (client netip.Addr, ok bool) {
+	if !a.listed(peer) {
+		return netip.Addr{}, false
+	}
+	return a.clientOf(lines)
 }
 
 // listed reports whether an address is a proxy's; that of a Unix socket is not valid.

@@ -136,8 +136,8 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 		s.answerHealth(r, req)
 		return false
 	}
-	if x := s.extras.at(r.extra); x != nil && x.refuse != "" {
-		s.refuse(r, x.refuse.err())
+	if why := s.refusalOf(r); why != "" {
+		s.refuse(r, why.err())
 		return false
 	}
 	if s.stopping.Load() {
@@ -149,6 +149,16 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 	}
 	s.handOver(r, bytes.Clone(b))
 	return false
+}
+
+// refusalOf is the reason why a connection was let in only to be refused, or "".
+func (s *Server) refusalOf(r *record) refusal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x := s.extras.at(r.extra); x != nil {
+		return x.refuse
+	}
+	return ""
 }
 
 // asksHealth reports whether a request asks for /health and for no upgrade.

@@ -9,7 +9,12 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
+
+// stallTime is how long a client of net/http may keep the server waiting before its
+// connection may give its place to another one.
+const stallTime = 5 * time.Second
 
 // lentConn is a connection while net/http has it. Its Read gives what was read
 // before first.
@@ -22,9 +27,14 @@ type lentConn struct {
 	addr     netip.AddrPort
 	head     []byte
 	resting  *list.Element // its place among the idle ones, under lentConns.mu; nil: it is not idle
+
+	handling atomic.Bool   // a handler runs
+	writing  atomic.Bool   // a write waits for the client, or is about to return
+	moved    atomic.Uint32 // tick of the last byte read or written
 }
 
 func (c *lentConn) Read(p []byte) (int, error) {
+	defer c.move()
 	if len(c.head) > 0 {
 		n := copy(p, c.head)
 		c.head = c.head[n:]
@@ -33,8 +43,28 @@ func (c *lentConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+func (c *lentConn) Write(p []byte) (int, error) {
+	c.writing.Store(true)
+	defer c.writing.Store(false)
+	defer c.move()
+	return c.Conn.Write(p)
+}
+
 // ReadFrom keeps sendfile for files.
-func (c *lentConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+func (c *lentConn) ReadFrom(r io.Reader) (int64, error) {
+	c.writing.Store(true)
+	defer c.writing.Store(false)
+	defer c.move()
+	return io.Copy(c.Conn, r)
+}
+
+func (c *lentConn) move() { c.moved.Store(c.b.s.clock.look()) }
+
+// stalled reports whether the server has waited for the client for a while: for the
+// rest of a request, or for the answer to be taken.
+func (c *lentConn) stalled(now uint32) bool {
+	return now-c.moved.Load() >= c.b.s.ticks.stall && (c.writing.Load() || !c.handling.Load())
+}
 
 // Close ends the connection, and its place among the counted ones.
 func (c *lentConn) Close() error {
@@ -65,23 +95,19 @@ func (c *lentConn) leave() bool {
 }
 
 // lendPlace takes one of the MaxHTTP places, if there is one and the address has not
-// its share. A connection that is idle between two requests gives its place: the one
-// that has been so longest, of the same address if it is the share that is used up.
+// its share. A connection that waits for its client gives its place: one of the same
+// address, if it is the share that is used up.
 func (s *Server) lendPlace(r *record) bool {
 	if s.tryLendPlace(r) {
 		return true
 	}
-	own := func(c *lentConn) bool { return s.addrs.sameClient(c.ip, r.ip) }
-	any := func(*lentConn) bool { return true }
-	for _, match := range []func(*lentConn) bool{any, own} {
-		if idle := s.lent.longestIdle(match); idle != nil {
-			idle.kill()
-			if s.tryLendPlace(r) {
-				return true
-			}
-		}
+	share := !s.addrs.mayTake(r.ip, placeHTTP, s.cfg.MaxHTTP)
+	c := s.lent.longestWaiting(func(c *lentConn) bool { return !share || s.addrs.sameClient(c.ip, r.ip) })
+	if c == nil {
+		return false
 	}
-	return false
+	c.kill()
+	return s.tryLendPlace(r)
 }
 
 func (s *Server) tryLendPlace(r *record) bool {
@@ -119,9 +145,10 @@ func (l *lentConns) idle(c *lentConn, is bool) {
 	}
 }
 
-// longestIdle takes the connection that has been idle longest, of those that match,
-// from the idle ones; nil: there is none.
-func (l *lentConns) longestIdle(match func(*lentConn) bool) *lentConn {
+// longestWaiting is the connection, of those that match, that has been idle longest
+// between two requests; if none is idle, one that is stalled; nil if there is neither.
+// It is no longer among the idle ones.
+func (l *lentConns) longestWaiting(match func(*lentConn) bool) *lentConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for e := l.rest.Front(); e != nil; e = e.Next() {
@@ -131,11 +158,17 @@ func (l *lentConns) longestIdle(match func(*lentConn) bool) *lentConn {
 			return c
 		}
 	}
+	for c := range l.conns {
+		if c.stalled(c.b.s.clock.look()) && match(c) {
+			return c
+		}
+	}
 	return nil
 }
 
 // add notes a connection; once the server ends it kills it.
 func (l *lentConns) add(c *lentConn) {
+	c.move()
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	closed := l.closed

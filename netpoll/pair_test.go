@@ -34,9 +34,11 @@ func serve(t testing.TB, cfg Config, h Handler) *Server {
 	}
 	t.Cleanup(func() {
 		s.Close()
-		if n := len(s.addrs.byAddr); n != 0 {
-			t.Errorf("at the end %d addresses are known", n)
-		}
+		soon(t, "no address is known", func() bool { // handlers of net/http may end later
+			s.addrs.mu.Lock()
+			defer s.addrs.mu.Unlock()
+			return len(s.addrs.byAddr) == 0
+		})
 		if q, n := s.queued.Load(), s.outputs.len(); q != 0 || n != 0 || s.unfinished.Load() != 0 || s.inputs.len() != 0 || s.extras.len() != 0 {
 			t.Errorf("at the end %d bytes are queued in %d outputs, %d unfinished in %d inputs; %d extras", q, n, s.unfinished.Load(), s.inputs.len(), s.extras.len())
 		}

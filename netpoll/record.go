@@ -104,8 +104,7 @@ const (
 // Compile-time check of beatShift.
 var _ = [1]struct{}{}[fBeat0>>beatShift-1]
 
-// Stages of a connection, in order. The PROXY protocol's header, when it comes,
-// is one more before stageTLS.
+// Stages of a connection, in order.
 const (
 	stageFree  uint8 = iota
 	stageTLS         // collecting a ClientHello, then waiting for the handshake's goroutine

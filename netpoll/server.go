@@ -30,6 +30,9 @@ type Server struct {
 	places   tlsPlaces
 	refusals refusalLog
 
+	handshakes waiting // connections that may be unfinished handshakes
+	refused    waiting // connections that were let in to be refused
+
 	lns        atomic.Pointer[[]*listener]
 	open       atomic.Int64 // descriptors of clients, in handshakes and in net/http too
 	lent       lentConns    // of these, those that net/http has
@@ -41,7 +44,7 @@ type Server struct {
 	stats      counters
 
 	mu      sync.Mutex
-	state   int // none, serving, stopping, stopped
+	state   int // idle, serving, stopping or stopped
 	timers  map[*Timer]struct{}
 	hurried context.Context // done when the shutdown is to be at once
 	hasten  context.CancelFunc
@@ -60,7 +63,7 @@ const (
 
 // ticks are the durations of Config on the server's clock.
 type ticks struct {
-	second, handshake, refusal, ping, grain, pong, write, close, linger, message, idle uint32
+	second, handshake, refusal, ping, grain, pong, write, close, linger, message, idle, stall uint32
 }
 
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
@@ -79,7 +82,7 @@ func New(cfg Config, h Handler) *Server {
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}
 	t := s.clock.ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
-		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
+		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute), stall: t(stallTime)}
 	s.ticks.ping, s.ticks.grain = pace(s.ticks.ping)
 	s.pool = newPool(&s.clock, s.cfg.Workers)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)

@@ -99,7 +99,8 @@ type slab struct {
 	chunks atomic.Pointer[[]*chunk] // copied on growth
 }
 
-// get takes a record for a new connection. Its generation becomes odd.
+// get takes a record for a new connection. Its generation stays even until admit has
+// parked the connection.
 func (s *slab) get() *record {
 	s.mu.Lock()
 	defer s.mu.Unlock()

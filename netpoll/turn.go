@@ -14,8 +14,9 @@ import (
 //	 │                  └── more, or done ─┼───┼────────────┘
 //	 └──────────── done, nothing new ──────┘   (more: budget ran out)
 //
-// Only who took it moves it out of running and again: a worker, or beatNow, which
-// takes it from idle. Anybody may wake it. Hence the list needs no bound of its own:
+// Anybody may wake it: that moves it from idle to queued and from running to again.
+// All else is done by the goroutine that runs the turn: a worker, which takes it from
+// queued, or the loop's goroutine in beatNow, which takes it from idle. Hence the list needs no bound of its own:
 // it is bounded by what exists.
 const (
 	turnIdle uint32 = iota
