@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -118,7 +119,7 @@ func (b *httpBridge) answer(w http.ResponseWriter, r *http.Request, c *lentConn)
 			ip, ok := b.s.addrs.takeOf(client, placeHTTP, b.s.cfg.MaxHTTP)
 			if !ok {
 				b.s.stats.refused(refuseHTTPFull)
-				b.s.logRefusal(refuseHTTPFull, client, "")
+				b.s.logRefusal(refuseHTTPFull, netip.AddrPortFrom(client, 0), "")
 				w.Header().Set("Retry-After", "5")
 				http.Error(w, refuseHTTPFull.err().text, http.StatusServiceUnavailable)
 				return

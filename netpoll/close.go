@@ -21,15 +21,15 @@ const wsPolicy = ws.StatusPolicyViolation
 
 // closing says how a connection is to end.
 type closing struct {
-	cause  Cause
-	code   ws.StatusCode // of the frame; without one the handler is told 1006
-	reason string
-	frame  bool    // send what is queued, then a Close frame
-	answer []byte  // send this instead: an HTTP error
-	why    refusal // counted with it
-	trim   bool    // with frame: of what is queued, send only what is cut
-	last   bool    // nothing the client may still say matters: shut down when all is sent
-	giveWay bool // for another one, unless it is open: see giveWayLocked
+	cause   Cause
+	code    ws.StatusCode // of the frame; without one the handler is told 1006
+	reason  string
+	frame   bool    // send what is queued, then a Close frame
+	answer  []byte  // send this instead: an HTTP error
+	why     refusal // counted with it
+	trim    bool    // with frame: of what is queued, send only what is cut
+	last    bool    // nothing the client may still say matters: shut down when all is sent
+	giveWay bool    // for another one, unless it is open: see giveWayLocked
 	// early is the answer to who is not open yet, and so can be sent no frame;
 	// nil: none.
 	early *refusedError
@@ -246,14 +246,14 @@ func (s *Server) finish(r *record) (more bool) {
 	}
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)
-	s.open.Add(-1) // first: see admit
 	var why refusal
 	if x != nil {
 		why = x.refuse
 	}
 	if why != "" {
-		s.refusing.Add(-1)
+		s.refusing.Add(-1) // first: see clients
 	}
+	s.open.Add(-1)
 	if opened {
 		s.stats.open.Add(-1)
 		s.closed(r, Closed{Cause: cause, Code: code, Reason: reason})

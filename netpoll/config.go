@@ -46,7 +46,8 @@ type Config struct {
 	// gets at most a quarter (loopback: all). Above it the connection that has been
 	// idle longest gives its place, and if none is idle: 503.
 	MaxHTTP int
-	// MaxHead bounds the bytes of a request's head; 0: 16 KiB. Above it: 431.
+	// MaxHead bounds the bytes of a request's head; 0: 16 KiB; more than 60 KiB is 60
+	// KiB. Above it: 431.
 	MaxHead int
 	// ExemptUnix makes clients of Unix sockets reverse proxies, as Exempt does with
 	// addresses.
@@ -171,6 +172,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxTLSHandshakes, 256)
 	def(&c.MaxHTTP, 1024)
 	def(&c.MaxHead, maxHead)
+	c.MaxHead = min(c.MaxHead, mostHead)
 	dur(&c.HandshakeTimeout, 10*time.Second)
 	dur(&c.PingInterval, 25*time.Second)
 	dur(&c.PongTimeout, 10*time.Second)

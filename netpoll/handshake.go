@@ -95,11 +95,13 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 	}
 	t.mu.Lock()
 	whole, bad := wholeHello(t.in)
+	is, begun := proxyHeader(t.in)
 	t.mu.Unlock()
 	switch {
+	case bad && begun:
+		return true // of the PROXY protocol's header the rest is still to come
 	case bad:
-		s.stats.refused(refuseNotHTTP)
-		s.plainOnTLS(r, t)
+		s.plainOnTLS(r, t, is)
 		return false
 	case whole:
 		s.startHandshake(r, t)
@@ -156,9 +158,15 @@ func wholeHello(b []byte) (whole, bad bool) {
 	return false, len(b) > 0 && b[0] != 22
 }
 
-// plainOnTLS answers who speaks HTTP to a port of TLS as net/http does.
-func (s *Server) plainOnTLS(r *record, t *tlsState) {
-	const answer = "HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+// plainOnTLS answers who speaks HTTP to a port of TLS as net/http does, and who speaks
+// the PROXY protocol as on a plain port.
+func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
+	why, answer := refuseNotHTTP, []byte("HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+	if proxy {
+		why, answer = refuseProxy, errProxyHeader.closing().answer
+	}
+	s.stats.refused(why)
+	s.logRefusal(why, s.addrs.addrPort(r.ip, r.port), "")
 	t.mu.Lock()
 	t.out = append(t.out, answer...)
 	t.accountLocked()

@@ -3,13 +3,16 @@ package netpoll
 import (
 	"bytes"
 	"net/http"
-	"slices"
 	"strings"
 )
 
 // maxHead is the default of Config.MaxHead: a token of the most bytes that are taken
 // fits in, and the cookies of other programs of a host.
 const maxHead = 16 << 10
+
+// mostHead is the most that Config.MaxHead may be: a head has to fit into a worker's
+// buffer, with a byte to spare.
+const mostHead = readSize - 4<<10
 
 // maxHeadLines bounds the header fields of a request; Config.MaxHead bounds its bytes.
 const maxHeadLines = 64
@@ -28,10 +31,16 @@ func emptyLines(b []byte) (n int) {
 
 // proxyHeaders begin a connection from a proxy that is set to send the PROXY protocol,
 // versions 1 and 2.
-var proxyHeaders = [...][]byte{[]byte("PROXY TCP"), []byte("PROXY UNKNOWN"), []byte("\r\n\r\n\x00\r\nQUIT\n")}
+var proxyHeaders = [...]string{"PROXY TCP", "PROXY UNKNOWN", "\r\n\r\n\x00\r\nQUIT\n"}
 
-func isProxyHeader(b []byte) bool {
-	return slices.ContainsFunc(proxyHeaders[:], func(h []byte) bool { return bytes.HasPrefix(b, h) })
+// proxyHeader reports whether b begins with a header of the PROXY protocol (is), or is
+// the beginning of one (begun).
+func proxyHeader(b []byte) (is, begun bool) {
+	for _, h := range proxyHeaders {
+		is = is || bytes.HasPrefix(b, []byte(h))
+		begun = begun || strings.HasPrefix(h, string(b[:min(len(b), len(h))]))
+	}
+	return is, begun && !is
 }
 
 // readHead collects the head of a request and answers it: an upgrade here,
@@ -90,12 +99,13 @@ func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
 // while it is unfinished. Bare LF and control characters are refused: another
 // server on the way might read the lines differently.
 func scanHead(b []byte, scanned, lines, most int) (end, pos, nlines int, bad *refusedError) {
-	if isProxyHeader(b) {
+	is, begun := proxyHeader(b)
+	if is {
 		return 0, 0, 0, errProxyHeader
 	}
 	first := emptyLines(b)
 	switch rest := b[first:]; {
-	case len(rest) == 0, len(rest) == 1 && rest[0] == '\r' && first < 2*maxEmptyLines:
+	case len(rest) == 0, begun, len(rest) == 1 && rest[0] == '\r' && first < 2*maxEmptyLines:
 		return 0, 0, 0, nil
 	case rest[0] < 'A' || rest[0] > 'Z':
 		return 0, 0, 0, errNotHTTP
@@ -132,7 +142,7 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 		s.refuse(r, bad)
 		return false
 	}
-	if s.cfg.Health != nil && req.asksHealth() {
+	if s.cfg.Health != nil && req.asksHealth() && !req.isUpgrade() {
 		s.answerHealth(r, req)
 		return false
 	}
@@ -161,7 +171,7 @@ func (s *Server) refusalOf(r *record) refusal {
 	return ""
 }
 
-// asksHealth reports whether a request asks for /health and for no upgrade.
+// asksHealth reports whether a request is for /health.
 func (q *Request) asksHealth() bool {
 	path, _, _ := strings.Cut(string(q.uri), "?")
 	return strings.TrimRight(path, "/") == "/health" && (string(q.method) == http.MethodGet || string(q.method) == http.MethodHead)

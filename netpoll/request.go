@@ -187,10 +187,15 @@ func (q *Request) Host() string { return q.Header("Host") }
 func (q *Request) Origin() string { return q.Header("Origin") }
 
 // Header returns a header's value, "" if it is missing. Case of the name does not
-// matter. The values of several lines are joined by commas (RFC 9110, section 5.3).
+// matter. The values of several lines are joined by commas (RFC 9110, section 5.3),
+// those of Cookie by semicolons (RFC 6265, section 4.2.1).
 func (q *Request) Header(name string) string {
-	if v, n := q.get(name); n <= 1 {
+	v, n := q.get(name)
+	switch {
+	case n <= 1:
 		return string(v)
+	case strings.EqualFold(name, "Cookie"):
+		return strings.Join(q.all(name), "; ")
 	}
 	return strings.Join(q.all(name), ", ")
 }

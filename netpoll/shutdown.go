@@ -174,8 +174,17 @@ func (s *Server) dismiss(c Conn) {
 	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
 }
 
-// clients is how many connections are open that are not about to be refused.
-func (s *Server) clients() int64 { return s.open.Load() - s.refusing.Load() }
+// clients is how many connections are open that are not about to be refused. A
+// connection is counted in open for longer than in refusing, so that none of the
+// clients is missed while others come and go.
+func (s *Server) clients() int64 {
+	for {
+		refusing, open := s.refusing.Load(), s.open.Load()
+		if s.refusing.Load() == refusing {
+			return open - refusing
+		}
+	}
+}
 
 // awaitConns waits until there are none of some connections, or until hurry is
 // closed.

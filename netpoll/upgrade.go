@@ -97,14 +97,14 @@ func (s *Server) negotiate(q *Request, answer []byte) ([]byte, negotiation, *ref
 	if s.handshaking(q); q.refused != nil {
 		return nil, n, q.refused
 	}
-	u := ws.Upgrader{ReadBufferSize: s.cfg.MaxHead, Protocol: func(p []byte) bool { return s.speaks(q, p) }}
+	m := memory{in: q.essence(), out: answer}
+	u := ws.Upgrader{ReadBufferSize: len(m.in), Protocol: func(p []byte) bool { return s.speaks(q, p) }}
 	if !s.cfg.NoDeflate {
 		u.Negotiate = n.offer
 	}
 	if len(q.extra) > 0 {
 		u.Header = ws.HandshakeHeaderBytes(q.extra)
 	}
-	m := memory{in: q.essence(), out: answer}
 	hs, err := u.Upgrade(&m)
 	if err != nil {
 		return nil, n, errExtensions
@@ -124,14 +124,30 @@ func (q *Request) essence() []byte {
 	b = append(append(b, key...), crlf...)
 	for _, f := range q.fields {
 		for _, name := range [...]string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
-			if strings.EqualFold(string(f.name), name) && len(f.value) > 0 { // an empty list is no error (RFC 9110, section 5.6.1)
-				b = append(append(append(b, name...), ": "...), f.value...)
+			if value := listed(string(f.value)); value != "" && strings.EqualFold(string(f.name), name) {
+				b = append(append(append(b, name...), ": "...), value...)
 				b = append(b, crlf...)
 			}
 		}
 	}
 	q.asked = append(b, crlf...)
 	return q.asked
+}
+
+// listed is the value of a list header without its empty elements, which are no error
+// (RFC 9110, section 5.6.1.2). A value with quotes, within which a comma is none,
+// stays as it is.
+func listed(value string) string {
+	if strings.Contains(value, `"`) {
+		return value
+	}
+	var all []string
+	for one := range strings.SplitSeq(value, ",") {
+		if one = strings.Trim(one, " \t"); one != "" {
+			all = append(all, one)
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // speaks reports whether a subprotocol that the client asked for is chosen.

@@ -43,7 +43,7 @@ type settings struct {
 	MaxConnsPerIP      int      `name:"max-conns-per-ip" type:"count" def:"1024" words:"none" min:"1" max:"4194304" group:"limits" help:"Connections of one address (of IPv6: of one /64) at a time; loopback has no bound. Above it: 503."`
 	MaxHandshakesPerIP int      `name:"max-handshakes-per-ip" type:"count" def:"64" words:"none" min:"1" max:"4194304" group:"limits" help:"Unfinished handshakes of one address, as above; loopback has no bound. Above it: 503."`
 	Proxy              []string `name:"proxy" type:"list" def:"" placeholder:"ADDRESS" group:"limits" help:"An address, or a network as 10.0.0.0/8, of a reverse proxy: it has no bound of its own, as loopback, and whom it names in X-Forwarded-For is believed to be the client; unix stands for all clients of Unix sockets; repeatable."`
-	MaxHead            int      `name:"max-head" type:"size" def:"16KiB" min:"1KiB" max:"1MiB" group:"limits" help:"Bytes of a request's head, cookies and ?token= included. Above it: 431."`
+	MaxHead            int      `name:"max-head" type:"size" def:"16KiB" min:"1KiB" max:"60KiB" group:"limits" help:"Bytes of a request's head, cookies and ?token= included. Above it: 431."`
 	MaxTLSHandshakes   int      `name:"max-tls-handshakes" type:"count" def:"256" min:"1" max:"65536" group:"limits" help:"TLS handshakes at a time, one address at most a quarter; others wait."`
 	MaxHTTP            int      `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Connections that ask for pages instead of WebSockets, one address at most a quarter. Above it the longest idle one is closed, and if none is: 503."`
 
