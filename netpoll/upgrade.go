@@ -124,7 +124,10 @@ func (q *Request) essence() []byte {
 	b = append(append(b, key...), crlf...)
 	for _, f := range q.fields {
 		for _, name := range [...]string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
-			if value := listed(string(f.value)); value != "" && strings.EqualFold(string(f.name), name) {
+			if !strings.EqualFold(string(f.name), name) {
+				continue
+			}
+			if value := listed(string(f.value)); value != "" {
 				b = append(append(append(b, name...), ": "...), value...)
 				b = append(b, crlf...)
 			}
