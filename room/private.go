@@ -11,6 +11,7 @@ import (
 type Roster struct {
 	Role  string `json:"role,omitempty"` // "owner": may do there what an admin may; "": no more than others
 	Since int64  `json:"since"`          // unix milliseconds
+	Name  string `json:"name,omitempty"` // that the user's token had at that time
 }
 
 // OwnerRole is the role of who made a room.

@@ -12,5 +12,7 @@ var livePage embed.FS
 // files that it names below. It takes what Handler takes, under the same policy, and
 // is apart from it because it is not for the world. It is safe for concurrent use.
 func Live() http.Handler {
-	return serving(load(livePage, "live"), "There is no such page: the live picture is at /live/.")
+	files := load(livePage, "live")
+	files["/storage.js"] = load(static, "static")["/storage.js"] // one guard for all pages
+	return serving(files, "There is no such page: the live picture is at /live/.")
 }

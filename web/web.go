@@ -40,7 +40,9 @@ type file struct {
 // simple one of the plain dialect at "/classic", and the files that they name. Every other path is 404, every method other than GET
 // and HEAD 405. It is safe for concurrent use.
 func Handler() http.Handler {
-	return serving(load(static, "static"), "There is no such page: the chat is at /.")
+	files := load(static, "static")
+	addModule(files)
+	return serving(files, "There is no such page: the chat is at /.")
 }
 
 // serving answers with files by their paths; missing is said where there is none.
@@ -61,9 +63,19 @@ func serving(files map[string]file, missing string) http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "Use GET or HEAD.", http.StatusMethodNotAllowed)
 		default:
+			if r.URL.Path == modulePath || r.URL.Path == typesPath {
+				allowAll(w.Header())
+			}
 			f.serve(w, r)
 		}
 	})
+}
+
+// allowAll lets pages of every origin import a file. It is public, and no cookie or
+// other credential of a user has any bearing on it.
+func allowAll(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 }
 
 func isPage(f file) bool { return path.Ext(f.name) == ".html" }
@@ -136,6 +148,8 @@ func contentType(name string) string {
 		return "text/javascript; charset=utf-8"
 	case ".css":
 		return "text/css; charset=utf-8"
+	case ".ts":
+		return "text/plain; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
 	}

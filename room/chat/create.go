@@ -66,7 +66,7 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 			call.Done(nil, room.StateError(err))
 			return
 		}
-		enroll(e, name, user, role, maxMine, func(_ bool, err error) {
+		enroll(call.Hub, e, name, user, role, maxMine, func(_ bool, err error) {
 			if err != nil {
 				e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(error) { call.Done(nil, err) })
 				return
@@ -99,7 +99,7 @@ func (c *Chat) direct(call *room.Call, q *directRequest) {
 		call.Done(nil, err)
 		return
 	}
-	enroll(call.State(), name, user, "", maxMine, func(isNew bool, err error) {
+	enroll(call.Hub, call.State(), name, user, "", maxMine, func(isNew bool, err error) {
 		if err == nil && isNew {
 			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
 		}

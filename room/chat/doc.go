@@ -75,14 +75,15 @@
 //	             Marks only grow, as long as the room's epoch lasts, and not beyond what was said; 2000 of a user.
 //	             In rooms with a roster of up to 100 others see them, as events.
 //	marks        {room}                            {marks: [{user, read, delivered}]}
-//	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more}
+//	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more, now}
 //	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest;
 //	             or with offsets: [offset], 200 at most, these, as far as they are there.
 //	             message: {offset, data, info?, time, id?, reply?, edited?, deleted?, reactions?: [{emoji, users, count}]}
-//	             time and edited in unix milliseconds; users: at most 20 of those that count.
+//	             time, edited and now, the server's time, in unix milliseconds; users: at most 20 of those that count.
 //
-//	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?}], more}
-//	             kind: public, private or direct; limit 50, at most 100
+//	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?, with?: {user, info?, online?}}], more}
+//	             kind: public, private or direct; limit 50, at most 100; with: the other user of a direct room,
+//	             with the name that the user's token has, or had when it was last seen there
 //	room.create  {title, room?, users?}            {room}
 //	             without room: a private one ($…), whose owner the caller is; users are invited.
 //	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.
@@ -101,8 +102,10 @@
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
 //	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, role?}
 //	             443 for who is banned there
-//	members      {room, after?, limit?}            {members: [{user, info?, online, role?}], more}
-//	             in the order of their names, those without one first and as one; limit 1000
+//	members      {room, after?, limit?}            {members: [{user, info?, online?, role?}], more, here?}
+//	             in the order of their names, those without one first and as one; limit 1000;
+//	             here: how many users are there; neither it nor online is told where presence is not known.
+//	             Of a member of a private room who is away, info has the name of the time of coming in.
 //
 //	kick         {room?, user}                     {}    room: out of it (in the plain dialect: closed); without: all connections
 //	             of the user, for good (3503). It is no ban.
@@ -157,7 +160,7 @@
 //	alice → edit {"room":"lobby","offset":2,"data":{"text":"mine"}}
 //	← error 103
 //	alice → messages {"room":"lobby","after":1}
-//	← {"messages":[{"offset":2,"data":{"text":"hi there"},"info":{"user":"bob",…},"time":…,"reply":1,"edited":…,"reactions":[{"emoji":"👍","users":["alice"],"count":1}]}],"offset":4,"epoch":"…","more":false}
+//	← {"messages":[{"offset":2,"data":{"text":"hi there"},"info":{"user":"bob",…},"time":…,"reply":1,"edited":…,"reactions":[{"emoji":"👍","users":["alice"],"count":1}]}],"offset":4,"epoch":"…","more":false,"now":…}
 //
 // Taking back, and what is left of it:
 //
@@ -165,7 +168,7 @@
 //	! 5 carol {} event=delete of=2
 //	← {}
 //	bob → messages {"room":"lobby","after":1}
-//	← {"messages":[{"offset":2,"data":{},"info":{"user":"bob",…},"time":…,"deleted":true}],"offset":5,"epoch":"…","more":false}
+//	← {"messages":[{"offset":2,"data":{},"info":{"user":"bob",…},"time":…,"deleted":true}],"offset":5,"epoch":"…","more":false,"now":…}
 //	bob → edit {"room":"lobby","offset":2,"data":{"text":"again"}}
 //	← error 444
 //

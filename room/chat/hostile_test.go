@@ -164,7 +164,7 @@ func TestMembersPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, m := range res.Members {
-				got = append(got, fmt.Sprintf("%s:%v", m.User, m.Online))
+				got = append(got, fmt.Sprintf("%s:%v", m.User, m.Online != nil && *m.Online))
 				after = fmt.Sprintf(`,"after":%q`, m.User)
 			}
 			if more = res.More; len(res.Members) > limit || more && len(res.Members) < limit {

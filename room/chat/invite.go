@@ -85,7 +85,7 @@ func (c *Chat) inviteOne(call *room.Call, name, user string, data []byte, done f
 		done(nil)
 		return
 	}
-	enroll(call.State(), name, user, "", maxGiven, func(isNew bool, err error) {
+	enroll(h, call.State(), name, user, "", maxGiven, func(isNew bool, err error) {
 		if err != nil || !isNew {
 			done(err)
 			return

@@ -32,6 +32,7 @@ type listed struct {
 	Read   uint64   `json:"read"`
 	Last   *Message `json:"last,omitempty"`
 	Role   string   `json:"role,omitempty"`
+	With   *peer    `json:"with,omitempty"` // of a direct room: the other user
 }
 
 const (
@@ -64,10 +65,12 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 		res := roomsResult{Rooms: []*listed{}, More: len(all) > limit}
 		each(all[:min(len(all), limit)], func(entry room.Entry, done func(error)) {
 			look(call, user, entry.Name, func(l *listed, err error) {
-				if l != nil {
-					res.Rooms = append(res.Rooms, l)
+				if l == nil {
+					done(err)
+					return
 				}
-				done(err)
+				res.Rooms = append(res.Rooms, l)
+				l.meet(call, user, entry.Value, func() { done(err) })
 			})
 		}, func(err error) { answer(call, res, err) })
 	})
@@ -113,6 +116,28 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 	})
 }
 
+// meet tells of a direct room with whom it is: by a connection of the other user, else
+// by the last message, else by the entry of the list.
+func (l *listed) meet(call *room.Call, user string, entry []byte, done func()) {
+	other := otherIn(l.Room, user)
+	if other == "" {
+		done()
+		return
+	}
+	whoIs(call.Hub, other, func(p peer) {
+		if p.Info == nil && l.Last != nil && l.Last.Info != nil && l.Last.Info.User == other {
+			p.Info = valid(l.Last.Info.ConnInfo)
+		}
+		if p.Info == nil {
+			var m mine
+			_ = json.Unmarshal(entry, &m) // without it: no name
+			p.Info = infoOf(m.Name)
+		}
+		l.With = &p
+		done()
+	})
+}
+
 // count finds the last message, and how many are unread behind the mark. Who may
 // not ask for the history is told of none of them.
 func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry, done func(error)) {
@@ -147,13 +172,14 @@ type membersRequest struct {
 
 type membersResult struct {
 	Members []*member `json:"members"`
-	More    bool      `json:"more"` // others come behind the last
+	More    bool      `json:"more"`           // others come behind the last
+	Here    *int      `json:"here,omitempty"` // how many users are there, the unnamed as one; nil: it is not told
 }
 
 type member struct {
 	User   string         `json:"user"`
-	Info   jsontext.Value `json:"info,omitempty"` // what a token says of the user
-	Online bool           `json:"online"`
+	Info   jsontext.Value `json:"info,omitempty"`   // what a token says of the user
+	Online *bool          `json:"online,omitempty"` // nil: it is not known
 	Role   string         `json:"role,omitempty"`
 }
 
@@ -181,6 +207,8 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 			call.Done(nil, err)
 			return
 		}
+		known := err == nil
+		here, count := here, users(here, known)
 		after := ""
 		if q.After != nil {
 			after = *q.After
@@ -192,29 +220,50 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 				return
 			}
 			call.HasRead(len(listed))
-			all := together(listed, here)
-			answer(call, membersResult{all[:min(limit, len(all))], len(all) > limit}, nil)
+			all := together(listed, here, known)
+			answer(call, membersResult{all[:min(limit, len(all))], len(all) > limit, count}, nil)
 		})
 	})
 }
 
-// together are the users of a roster, and those that are there, by their names.
-func together(listed []room.Entry, here []room.Author) []*member {
+// users counts those that are there; nil: it is not known.
+func users(here []room.Author, known bool) *int {
+	if !known {
+		return nil
+	}
+	by := map[string]bool{}
+	for _, a := range here {
+		by[a.User] = true
+	}
+	n := len(by)
+	return &n
+}
+
+// together are the users of a roster, and those that are there, by their names; known:
+// the others are not there.
+func together(listed []room.Entry, here []room.Author, known bool) []*member {
 	by := map[string]*member{}
 	add := func(user string) *member {
 		if by[user] == nil {
 			by[user] = &member{User: user}
+			if known {
+				by[user].Online = new(bool)
+			}
 		}
 		return by[user]
 	}
 	for _, e := range listed {
 		var r room.Roster
 		_ = json.Unmarshal(e.Value, &r) // without it: no role
-		add(e.Name).Role = r.Role
+		m := add(e.Name)
+		m.Role, m.Info = r.Role, infoOf(r.Name)
 	}
 	for _, a := range here {
 		m := add(a.User)
-		m.Online, m.Info = true, valid(a.ConnInfo)
+		*m.Online = true
+		if info := valid(a.ConnInfo); info != nil {
+			m.Info = info
+		}
 	}
 	return slices.SortedFunc(maps.Values(by), func(a, b *member) int { return strings.Compare(a.User, b.User) })
 }

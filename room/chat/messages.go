@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"webim/room"
 	"webim/room/wire"
@@ -26,6 +27,7 @@ type messagesResult struct {
 	Offset   uint64     `json:"offset"`
 	Epoch    string     `json:"epoch"`
 	More     bool       `json:"more"` // older ones, or with after, newer ones
+	Now      int64      `json:"now"`  // the server's time, in unix milliseconds
 }
 
 const (
@@ -60,7 +62,7 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		for _, m := range page {
 			m.repair()
 		}
-		result := messagesResult{page, got.Top.Offset, got.Top.Epoch, more}
+		result := messagesResult{page, got.Top.Offset, got.Top.Epoch, more, time.Now().UnixMilli()}
 		if err != nil {
 			call.Done(nil, err)
 			return

@@ -40,12 +40,12 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 		if other == m.From.User {
 			other = room.UsersOf(name)[1]
 		}
-		enroll(h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
+		enroll(h, h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
 			if err != nil {
 				tell(h, m.Payer, other, notice, nil) // who cannot list it does not fill the other's list
 				return
 			}
-			enroll(h.StateOf(m.Payer), name, other, "", maxGiven, func(bool, error) { tell(h, m.Payer, other, notice, nil) })
+			enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(bool, error) { tell(h, m.Payer, other, notice, nil) })
 		})
 		return
 	}

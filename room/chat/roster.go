@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"time"
 
 	"webim/room"
@@ -27,7 +28,8 @@ const (
 
 // mine is an entry of TableMine.
 type mine struct {
-	Since int64 `json:"since"` // unix milliseconds
+	Since int64  `json:"since"`          // unix milliseconds
+	Name  string `json:"name,omitempty"` // in a direct room: that the other's token had at that time
 }
 
 // hasRoster tells whether a user who has a room in its list is on the room's
@@ -48,35 +50,51 @@ func belongs(e room.State, name, user string, done func(r room.Roster, there boo
 
 // enroll puts a user on a room's roster and the room in the user's list, of which
 // most is the cap. new: it was not there.
-func enroll(e room.State, name, user, role string, most int, done func(new bool, err error)) {
+func enroll(h *room.Hub, e room.State, name, user, role string, most int, done func(new bool, err error)) {
 	belongs(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil || there {
-			write(e, name, user, role, err, done)
+			write(h, e, name, user, role, err, done)
 			return
 		}
 		capped(e, room.TableMine, user, most, "the user has as many rooms as may be: leave one", func(err error) {
 			if err != nil || !hasRoster(name, user) {
-				write(e, name, user, role, err, done)
+				write(h, e, name, user, role, err, done)
 				return
 			}
 			capped(e, room.TableMember, name, maxRoster, "the room has as many members as it may", func(err error) {
-				write(e, name, user, role, err, done)
+				write(h, e, name, user, role, err, done)
 			})
 		})
 	})
 }
 
-// write is enroll without its caps, unless err has come before.
-func write(e room.State, name, user, role string, err error, done func(new bool, err error)) {
+// write is enroll without its caps, unless err has come before. With the entry it keeps
+// the name to show while its user is away: of the member, in a direct room of the other.
+func write(h *room.Hub, e room.State, name, user, role string, err error, done func(new bool, err error)) {
 	if err != nil {
 		done(false, err)
 		return
 	}
+	other := otherIn(name, user)
+	if kindOf(name) == kindPublic {
+		writeNamed(e, name, user, role, "", "", done)
+		return
+	}
+	whoIs(h, cmp.Or(other, user), func(p peer) {
+		if shown := nameIn(p.Info); other == "" {
+			writeNamed(e, name, user, role, shown, "", done)
+		} else {
+			writeNamed(e, name, user, role, "", shown, done)
+		}
+	})
+}
+
+func writeNamed(e room.State, name, user, role, own, others string, done func(new bool, err error)) {
 	now := time.Now().UnixMilli()
 	list := func(done func(new bool, err error)) {
 		isNew := false
 		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
-			m.Since, isNew = now, !there
+			m.Since, m.Name, isNew = now, others, !there
 			return isNew
 		}, func(err error) { done(isNew, err) })
 	}
@@ -87,7 +105,7 @@ func write(e room.State, name, user, role string, err error, done func(new bool,
 	isNew := false
 	change(e, room.Key{Table: room.TableMember, Of: name, Name: user}, func(r *room.Roster, there bool) bool {
 		if isNew = !there; isNew {
-			*r = room.Roster{Role: role, Since: now}
+			*r = room.Roster{Role: role, Since: now, Name: own}
 		}
 		return isNew
 	}, func(err error) {
@@ -168,7 +186,7 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 			call.Done(nil, wire.ErrPermissionDenied)
 			return
 		}
-		enroll(e, q.Room, user, "", maxMine, func(isNew bool, err error) {
+		enroll(call.Hub, e, q.Room, user, "", maxMine, func(isNew bool, err error) {
 			if err != nil || !isNew {
 				answer(call, empty{}, err)
 				return

@@ -67,7 +67,7 @@ export class Actions {
   async #do(action, target, body) {
     const said = { action: t(action.method), target };
     try {
-      const answer = await fetch('/api/' + action.method, {
+      const answer = await fetch(new URL('../api/' + action.method, import.meta.url), {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', ...this.#credentials() },
         body: JSON.stringify(body),

@@ -1,5 +1,7 @@
 // All words of the page, in both languages.
 
+import { local } from './storage.js';
+
 const STORED = 'webim.language';
 
 const words = {
@@ -66,7 +68,7 @@ const words = {
 let current = stored() ?? (navigator.language.startsWith('zh') ? 'zh' : 'en');
 
 function stored() {
-  const kept = localStorage.getItem(STORED);
+  const kept = local.getItem(STORED);
   return Object.hasOwn(words, kept) ? kept : null;
 }
 
@@ -78,7 +80,7 @@ export const t = (name, values = {}) => (words[current][name] ?? name).replace(/
 
 export function toggleLanguage() {
   current = current === 'en' ? 'zh' : 'en';
-  localStorage.setItem(STORED, current);
+  local.setItem(STORED, current);
 }
 
 // translate writes the words of the document itself: data-t is a text, data-l a label.

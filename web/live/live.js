@@ -6,9 +6,10 @@ import { table, connectionColumns, roomColumns } from './tables.js';
 import { Actions } from './actions.js';
 import { clock } from './format.js';
 import { t, translate, toggleLanguage } from './lang.js';
+import { session } from './storage.js';
 
 const $ = (id) => document.getElementById(id);
-const STORED = 'webim.live.key'; // in sessionStorage: gone with the tab
+const STORED = 'webim.live.key'; // in session: gone with the tab
 
 const charts = new Charts($('charts'), $('moment'), $('told'));
 const actions = new Actions((text, failed) => {
@@ -62,9 +63,9 @@ function lookAgain() {
 }
 
 function watch(key) {
-  sessionStorage.setItem(STORED, key);
+  session.setItem(STORED, key);
   feed?.close();
-  feed = new Feed(new URL('feed', location.href), key, {
+  feed = new Feed(new URL('feed', import.meta.url), key, {
     connecting: () => setState('connecting'),
     waiting: (seconds, full) => setState(full ? 'full' : 'waiting', seconds),
     hello(h) {
@@ -96,7 +97,7 @@ function watch(key) {
 }
 
 function leave() {
-  sessionStorage.removeItem(STORED);
+  session.removeItem(STORED);
   feed?.close();
   feed = hello = latest = answer = quest = null;
   actions.use('', []);
@@ -134,7 +135,7 @@ $('language').addEventListener('click', () => {
 
 translate();
 charts.translate();
-const kept = sessionStorage.getItem(STORED);
+const kept = session.getItem(STORED);
 if (kept) watch(kept);
 else {
   show(false);

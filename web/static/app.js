@@ -3,8 +3,14 @@
 
 import { $, el, say } from './dom.js';
 import * as i18n from './i18n.js';
-import { Chat, isGuest, nameOf, otherOf } from './chat.js';
-import { moment } from './time.js';
+import { Chat, isGuest, isVisible, nameOf, otherOf } from './chat.js';
+import { moment, setClock } from './time.js';
+import * as identity from './identity.js';
+import * as people from './people.js';
+import * as views from './views.js';
+import { forgetDrafts } from './drafts.js';
+import { announce } from './news.js';
+import { session } from './storage.js';
 import * as connection from './connection.js';
 import { RoomList } from './rooms.js';
 import { textOf } from './message.js';
@@ -15,17 +21,19 @@ import { Composer } from './composer.js';
 import { ask, failed, menu, toast } from './menu.js';
 import { toldName } from './who.js';
 
-const { t } = i18n;
+const { errorText, t } = i18n;
 const EMOJIS = ['👍', '❤️', '😂', '😮', '😢', '🎉'];
 
-const SENT_OUT = 2000, BANNED = 443; // codes of the protocol's, and of webim's
+const SENT_OUT = 2000, BANNED = 443, TOO_LONG = 445; // codes of the protocol's, and of webim's
 
 let chat, rooms, room, info = { may: [] };
+let visiting = false; // the room is shown, and not in one's list
 
 const list = new MessageList({
   menu: messageMenu,
   react: (m, emoji, remove) => room.react(m.offset, emoji, remove).catch(failed),
   retry: (id) => room.retry(id),
+  rewrite: (m) => { if (composer.putBack(m.text)) room.discard(m.id); },
   discard: (id) => room.discard(id),
   seen: (offset) => room.read(offset),
   nameOf: (user) => rooms.nameOf(user),
@@ -46,72 +54,92 @@ const may = (action) => info.may.includes(action);
 
 // In and out.
 
-const store = {
-  get: () => { try { return JSON.parse(localStorage.getItem('webim.identity')) ?? {}; } catch { return {}; } },
-  set: (identity) => localStorage.setItem('webim.identity', JSON.stringify(identity)),
-  clear: () => localStorage.removeItem('webim.identity'),
-};
-
 $('entry').addEventListener('submit', (e) => {
   e.preventDefault();
-  const token = $('token').value.trim();
-  enter(token ? { token } : { name: $('name').value.trim() });
+  const token = $('token').value.trim(), name = $('name').value.trim();
+  if (!token && !isVisible(name)) return void say($('entry-fault'), t('nothingSeen'));
+  enter(token ? { token } : { name });
 });
 $('token').addEventListener('input', () => { $('name').required = !$('token').value.trim(); });
-$('sign-out').addEventListener('click', () => { store.clear(); location.assign(location.pathname); });
+$('sign-out').addEventListener('click', async () => {
+  if (isGuest(chat?.user) && !await ask(t('confirmSignOut'), [], { ok: t('signOut'), danger: true })) return;
+  identity.clear();
+  forgetDrafts();
+  location.assign(location.pathname);
+});
+identity.onSignOut(() => { if (chat?.user) location.assign(location.pathname); });
 
 async function enter({ token, name }) {
-  $('entry-fault').textContent = '';
-  chat = new Chat({ token, guest: name, storage: sessionStorage });
-  connection.watch(chat);
-  chat.addEventListener('state', () => chat.state === 'connected' && store.set({ token: chat.token, name }));
+  say($('entry-fault'), '');
+  chat = new Chat({ token, guest: name, storage: session, getToken: identity.newToken });
+  setClock(() => chat.now());
+  connection.watch(chat, identity.newToken);
+  chat.addEventListener('state', () => chat.state === 'connected' && identity.set({ token: chat.token, name }));
   rooms = new RoomList(chat, choose, heading);
   chat.addEventListener('invite', ({ detail }) => toast(t('invited', { by: toldName(detail.by, rooms.nameOf(detail.by)), title: detail.title || detail.room })));
   try {
     await chat.connect();
   } catch (e) {
-    if (chat.reason?.code === 3500) store.clear();
-    $('entry-fault').textContent = $('state').textContent || e.message;
+    if (chat.reason?.code === 3500) identity.clear();
+    say($('entry-fault'), chat.reason ? connection.text() : errorText(e));
     return;
   }
   $('entry').hidden = true;
   $('room').hidden = $('room-menu').hidden = false;
   document.body.dataset.in = '';
   $('self').insertBefore($('language'), $('sign-out')); // on a phone there is no place for it above
-  choose(new URLSearchParams(location.search).get('room') || 'lobby');
+  const asked = views.addressed();
+  choose(asked || 'lobby', { first: true, join: !asked });
 }
 
 // Rooms.
 
-async function choose(name) {
-  show('room');
-  if (room?.name === name) return write();
+/**
+ * Shows a room. first: as the page's first one; back: because the address is its
+ * already; join: puts it in the list, which an address alone never does.
+ */
+async function choose(name, { first = false, back = false, join = true } = {}) {
+  if (room?.name === name) {
+    if (!back) views.close();
+    return write();
+  }
   let mine;
   try {
     mine = chat.open(name);
   } catch (e) {
     return failed(e); // the library has no room for some names, as __proto__
   }
+  views.closeFor();
   room?.close();
   room = mine;
+  visiting = false;
   info = { may: [] };
   newest = undefined;
-  composer.turn(name);
+  composer.turn(chat.user, name);
   banner('');
   room.addEventListener('change', changed);
   room.addEventListener('members', () => members.refresh());
   room.addEventListener('settings', learn);
   room.addEventListener('gap', () => toast(t('gap')));
   room.addEventListener('left', ({ detail }) => left(mine, detail));
-  history.replaceState(null, '', name === 'lobby' ? location.pathname : `?room=${encodeURIComponent(name)}`);
+  if (!back) views.went(name, first);
   list.show(room, chat);
   members.show(room);
   rooms.select(name);
   heading();
   write();
-  if (chat.user && rooms.kindOf(name) === 'public') await chat.join(name).catch(() => {}); // so that it stays in the list
+  if (chat.user && rooms.kindOf(name) === 'public') {
+    if (join || name === 'lobby') await chat.join(name).catch(() => {}); // so that it stays in the list; learn says why it may not
+    else if (!await rooms.has(name) && room === mine) visiting = true;
+  }
   if (room === mine) learn();
 }
+
+$('join').addEventListener('click', () => {
+  visiting = false;
+  chat.join(room.name).then(() => rooms.refresh(), failed).finally(learn);
+  write();
+});
 
 // On a phone the keyboard comes when it is asked for.
 function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus(); }
@@ -121,7 +149,7 @@ function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus
 function left(of, { code, reason }) {
   if (of !== room) return;
   if (code === SENT_OUT) learn();
-  reason = { [SENT_OUT]: t('sentOut'), [BANNED]: t('bannedOut') }[code] ?? reason;
+  reason = code === SENT_OUT ? t('sentOut') : code === BANNED ? sanctioned('bannedOut', reason) : errorText({ code, message: reason });
   const words = of.loaded ? t('leftRoom', { reason }) : t('noEntry', { reason });
   composer.allow(false, words);
   banner(words, true);
@@ -134,15 +162,23 @@ $('again').addEventListener('click', () => {
   write();
 });
 
+/** A mute or a ban, as the server's sentence says it, with its end and reason. */
+function sanctioned(key, sentence = '') {
+  const [, until, reason] = /^[^:]*? until (\d{4}-\S+?Z)(?:: ([^]*))?$/.exec(sentence) ?? [undefined, undefined, /^[^:]*: ([^]*)$/.exec(sentence)?.[1]];
+  return [t(key), until && t('until', { time: moment(Date.parse(until)) }), reason && t('because', { reason })].filter(Boolean).join(' ');
+}
+
 /** What is to be known of the room above its messages; again: one may try to come in. */
 function banner(text, again = false) {
   say($('banner'), text);
   $('again').hidden = !again;
+  $('join').hidden = !visiting || again;
+  $('notice').classList.toggle('empty', !text);
 }
 
 function heading() {
   if (!room) return;
-  const name = store.get().name || rooms.nameOf(chat.user) || t('anonymous');
+  const name = chat.name || identity.get().name || rooms.nameOf(chat.user) || t('anonymous');
   say($('heading'), rooms.titleOf(room.name));
   say($('heading-guest'), isGuest(otherOf(room.name, chat.user)) ? t('guest') : '');
   say($('me'), t('you', { name }));
@@ -161,8 +197,12 @@ function changed(e) {
   list.render();
   typing();
   const last = room.messages.at(-1);
-  if (room.atEnd && newest < last?.offset && last.info?.user !== chat.user)
-    $('news').textContent = t('newMessage', { name: nameOf(last.info) || t('anonymous'), text: textOf(last.data) });
+  if (room.atEnd && newest < last?.offset) announce(room.messages.filter((m) => m.offset > newest && (!m.info?.user || m.info.user !== chat.user) && !m.deleted)
+    .map((m) => t('newMessage', { name: nameOf(m.info) || t('anonymous'), text: textOf(m.data) })));
+  for (const m of room.outbox.filter((one) => one.state === 'failed' && one.error?.code === TOO_LONG)) if (composer.putBack(m.text)) {
+    room.discard(m.id);
+    toast(errorText(m.error));
+  }
   if (room.loaded) newest = last?.offset ?? 0;
   if (room.atEnd) rooms.note(room.name, last);
 }
@@ -180,8 +220,8 @@ async function learn() {
   }
   if (of.error) return; // what is to be said stands there
   const muted = info.muted !== undefined, closed = info.locked && !may('mute');
-  banner(muted ? t('muted') : info.locked ? t('locked') : info.slow ? t('slowMode', { s: info.slow }) : '');
-  composer.allow(may('send') && !muted && !closed, $('banner').textContent || t('silent'));
+  banner(muted ? sanctioned('muted', info.muted_why) : info.locked ? t('locked') : visiting ? t('visiting') : info.slow ? t('slowMode', { s: info.slow }) : '');
+  composer.allow(may('send') && !muted && !closed, muted || closed ? $('banner').textContent : t('silent'));
   rooms.refresh();
   heading();
 }
@@ -216,7 +256,7 @@ function memberMenu(m, name, button) {
 function moderation(user, name) {
   const of = room;
   const sanction = async (title, call) => {
-    const values = await ask(`${title}: ${name}`, [{ name: 'minutes', label: t('minutes'), type: 'number', min: 0, value: '60' }, { name: 'reason', label: t('reason') }], { ok: title, danger: true });
+    const values = await ask(t('about', { action: title, name }), [{ name: 'minutes', label: t('minutes'), type: 'number', min: 0, value: '60' }, { name: 'reason', label: t('reason') }], { ok: title, danger: true });
     if (values) call(of.name, user, { seconds: Math.round(values.minutes * 60), reason: values.reason || undefined }).catch(failed);
   };
   return [
@@ -235,7 +275,13 @@ $('room-menu').addEventListener('click', (e) => {
   };
   const items = [
     chat.user && !room.name.startsWith('#') && (rooms.kindOf(room.name) === 'public' || may('manage')) && {
-      label: t('invite'), act: () => question(t('invite'), somebody(), (user) => chat.invite(of.name, rooms.userOf(user)).catch(failed)),
+      label: t('invite'), act: async () => {
+        const known = await people.candidates(chat, of.name, rooms.direct());
+        question(t('invite'), somebody(known), async (typed) => {
+          const user = await people.resolve(typed, known);
+          if (user) chat.invite(of.name, user).then(() => toast(t('invitedThem', { name: rooms.nameOf(user) })), failed);
+        });
+      },
     },
     may('manage') && { label: t('rename'), act: () => question(t('rename'), { name: 'title', label: t('title'), value: info.title, maxlength: 100 }, (title) => set({ title })) },
     may('manage') && { label: info.locked ? t('unlock') : t('lock'), act: () => set({ locked: !info.locked }) },
@@ -247,7 +293,7 @@ $('room-menu').addEventListener('click', (e) => {
   menu(e.currentTarget, items.some((i) => i && i !== '-') ? items : [{ label: t('nothing'), act: () => {} }]);
 });
 
-const somebody = () => ({ name: 'user', label: t('user'), required: true, among: rooms.people() });
+const somebody = (known) => ({ name: 'user', label: t('user'), required: true, among: people.proposals(known) });
 
 async function showSanctions() {
   const of = room;
@@ -274,38 +320,43 @@ async function leave() {
   rooms.refresh();
 }
 
+async function newDirect() {
+  const known = await people.candidates(chat, room.name, rooms.direct());
+  const values = await ask(t('newDirect'), [somebody(known)]);
+  const user = values && await people.resolve(values.user, known);
+  if (user) opened(chat.direct(user));
+}
+
+async function newPrivate() {
+  const known = await people.candidates(chat, room.name, rooms.direct());
+  const values = await ask(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users'), among: people.proposals(known), maxlength: 2000 }]);
+  if (!values) return;
+  const users = [];
+  for (const typed of values.users.split(/[,，]/).map((u) => u.trim()).filter(Boolean)) {
+    const user = await people.resolve(typed, known);
+    if (!user) return;
+    users.push(user);
+  }
+  opened(chat.create(values.title, { users }));
+}
+
+const opened = (answer) => answer.then((r) => { rooms.refresh(); choose(r.room); }).catch(failed);
+
 $('add').addEventListener('click', (e) => {
   const create = async (title, fields, act) => {
     const values = await ask(title, fields);
-    if (values) act(values).then((r) => { rooms.refresh(); choose(r.room); }).catch(failed);
+    if (values) opened(act(values));
   };
   menu(e.currentTarget, [
-    chat.user && { label: t('newDirect'), act: () => create(t('newDirect'), [somebody()], ({ user }) => chat.direct(rooms.userOf(user))) },
-    chat.user && { label: t('newRoom'), act: () => create(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users'), among: rooms.people(), maxlength: 2000 }],
-      ({ title, users }) => chat.create(title, { users: users.split(/[,，]/).map((u) => rooms.userOf(u.trim())).filter(Boolean) })) },
+    chat.user && { label: t('newDirect'), act: newDirect },
+    chat.user && { label: t('newRoom'), act: newPrivate },
     chat.user && { label: t('newPublic'), act: () => create(t('newPublic'), [{ name: 'room', label: t('roomName'), required: true }, { name: 'title', label: t('title'), required: true, maxlength: 100 }],
       ({ room: name, title }) => chat.create(title, { room: name })) },
     { label: t('joinRoom'), act: () => create(t('joinRoom'), [{ name: 'room', label: t('roomName'), required: true }], async ({ room: name }) => ({ room: name })) },
   ]);
 });
 
-// On narrow screens one thing at a time is shown: a drawer lies over the rest, which
-// is out of reach meanwhile.
-function show(view) {
-  const before = document.body.dataset.view;
-  if (view === before) return;
-  document.body.dataset.view = view;
-  $('top').inert = document.querySelector('main').inert = view !== 'room';
-  for (const of of ['rooms', 'members']) $(`show-${of}`).setAttribute('aria-expanded', String(of === view));
-  if (view !== 'room') $(view).querySelector('.shut').focus();
-  else $(`show-${before}`).focus();
-}
-$('show-rooms').addEventListener('click', () => show('rooms'));
-$('show-members').addEventListener('click', () => show('members'));
-for (const button of document.querySelectorAll('.shut')) button.addEventListener('click', () => show('room'));
-document.body.addEventListener('click', (e) => { if (e.target === document.body) show('room'); }); // what lies under a drawer
-addEventListener('keydown', (e) => { if (e.key === 'Escape') show('room'); });
-for (const width of ['42rem', '64rem']) matchMedia(`(max-width: ${width})`).addEventListener('change', () => show('room'));
+views.start((name) => { if (chat && room) choose(name, { back: true, join: false }); });
 document.addEventListener('visibilitychange', () => rooms?.render());
 
 i18n.start($('language'));
@@ -321,6 +372,7 @@ i18n.changed.addEventListener('change', () => {
   learn();
 });
 
-const known = store.get();
+document.documentElement.setAttribute('data-started', '1'); // old.js
+const known = identity.get();
 if (known.token || known.name) enter(known);
 else $('name').focus();

@@ -1,15 +1,17 @@
 // The box in which one writes.
 
-import { $ } from './dom.js';
+import { $, say } from './dom.js';
 import { t } from './i18n.js';
-import { nameOf } from './chat.js';
+import { isVisible, nameOf } from './chat.js';
+import { draftOf, keepDraft } from './drafts.js';
+import { toast } from './menu.js';
 import { short, textOf } from './message.js';
 
 const box = $('text');
 
 export class Composer {
   #reply; #edit; #send; #down = false;
-  #room = ''; #drafts = new Map(); // what stands in the box, by room
+  #user = ''; #room = ''; // whose drafts, and for which room
 
   /** send(text, {reply, edit}): messages; type(): somebody writes. */
   constructor({ send, type, editLast }) {
@@ -34,17 +36,32 @@ export class Composer {
     box.addEventListener('beforeinput', (e) => { if (this.#down && e.inputType === 'insertLineBreak') e.preventDefault(); });
     addEventListener('keyup', (e) => { if (e.key === 'Enter') this.#down = false; });
     addEventListener('blur', () => { this.#down = false; });
-    box.addEventListener('input', () => { this.#grow(); if (box.value) type(); });
+    box.addEventListener('input', () => { this.#grow(); this.#keep(); if (box.value) type(); });
+    addEventListener('pagehide', () => this.#keep());
     $('context-end').addEventListener('click', () => { this.end(); box.focus(); });
   }
 
-  /** Turns to another room: what is written for this one stays with it. */
-  turn(room) {
+  /** Turns to another room: what is written for this one stays with it, also when the page is loaded again. */
+  turn(user, room) {
     this.end();
-    this.#drafts.set(this.#room, box.value);
+    this.#keep();
+    this.#user = user;
     this.#room = room;
-    box.value = this.#drafts.get(room) ?? '';
+    box.value = draftOf(user, room);
     this.#grow();
+  }
+
+  // An edit is no draft.
+  #keep() { if (this.#room && !this.#edit) keepDraft(this.#user, this.#room, box.value); }
+
+  /** Puts a text back that could not be sent, unless something else is written already; tells whether it did. */
+  putBack(text) {
+    if (box.value || this.#edit) return false;
+    box.value = text;
+    this.#keep();
+    this.#grow();
+    box.focus();
+    return true;
   }
 
   /** Edits again what could not be changed, unless something else is written already. */
@@ -71,7 +88,7 @@ export class Composer {
 
   /** Ends replying or editing. */
   end() {
-    if (this.#edit) box.value = '';
+    if (this.#edit) box.value = draftOf(this.#user, this.#room);
     this.#reply = this.#edit = undefined;
     $('context').hidden = true;
     this.#grow();
@@ -83,17 +100,20 @@ export class Composer {
   }
 
   #context(text) {
-    $('context-text').textContent = text;
+    say($('context-text'), text);
     $('context').hidden = false;
     box.focus();
   }
 
+  // A text is sent as it is typed, without the white space behind it.
   #submit() {
-    const text = box.value.trim();
+    const text = box.value.trimEnd();
     if (!text) return;
+    if (!isVisible(text)) return toast(t('nothingSeen'));
     const as = { reply: this.#reply, edit: this.#edit };
     this.end();
     box.value = '';
+    this.#keep();
     this.#grow();
     box.focus();
     this.#send(text, as);

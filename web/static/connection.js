@@ -1,12 +1,14 @@
 // The connection, as everybody sees it.
 
 import { $, say } from './dom.js';
-import { t } from './i18n.js';
+import { errorText, t } from './i18n.js';
 
-let chat, timer;
+let chat, timer, newToken;
 
-export function watch(of) {
+/** Watches a chat; askToken() resolves to a token that may be of use after an end. */
+export function watch(of, askToken) {
   chat = of;
+  newToken = askToken;
   chat.addEventListener('state', show);
   show();
 }
@@ -17,13 +19,14 @@ export function show() {
   if (!chat) return;
   document.body.dataset.state = chat.state;
   $('retry').hidden = chat.state !== 'waiting' && chat.state !== 'ended';
-  $('retry').textContent = chat.state === 'ended' ? t('endedRetry') : t('retry');
+  $('retry').textContent = chat.state !== 'ended' ? t('retry') : needsToken() ? t('enterToken') : t('endedRetry');
   const write = () => say($('state'), text());
   write();
   if (chat.state === 'waiting') timer = setInterval(write, 500);
 }
 
-function text() {
+/** The state, as a sentence. */
+export function text() {
   switch (chat.state) {
     case 'connected': return t('connected');
     case 'ended': return ended(chat.reason);
@@ -36,16 +39,21 @@ function text() {
   return navigator.onLine === false ? t('offline') : t('connecting');
 }
 
+// Without a token that is accepted, another try would end as this one did.
+const needsToken = () => chat.token !== '' && [1, 109, 3500].includes(chat.reason?.code);
+
 function ended(reason) {
-  switch (reason?.code) {
-    case 3503: return t('kicked');
-    case 4503: return t('banned');
-    case 3500: return t('badToken');
-  }
-  return t('ended', { reason: reason?.reason || reason?.code || '' });
+  const code = reason?.code;
+  if (code === 3500 && !chat.token) return t('noGuests');
+  const known = t(`end${code}`);
+  return known !== `end${code}` ? known : t('ended', { reason: errorText({ code, message: reason?.reason || String(code ?? '') }) });
 }
 
-$('retry').addEventListener('click', () => chat?.retry());
+$('retry').addEventListener('click', async () => {
+  if (chat?.state !== 'ended' || !needsToken()) return chat?.retry();
+  const of = chat, token = await newToken();
+  if (token && of === chat) of.use(token);
+});
 // Who comes back to the page, or out of sleep, does not want to wait.
 document.addEventListener('visibilitychange', () => { if (!document.hidden && chat?.state === 'waiting') chat.retry(); });
 addEventListener('online', show);

@@ -39,7 +39,29 @@ export function reconcile(node, children) {
   }
 }
 
+/** The nodes of a text: each isolate (U+2068 … U+2069), as t makes them, is a bdi. */
+export function words(text) {
+  const nodes = [];
+  let at = 0, depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (c === '\u2068' && depth++ === 0) {
+      nodes.push(text.slice(at, i));
+      at = i + 1;
+    } else if (c === '\u2069' && depth > 0 && --depth === 0) {
+      nodes.push(el('bdi', {}, ...words(text.slice(at, i))));
+      at = i + 1;
+    }
+  }
+  nodes.push(text.slice(at));
+  return nodes.filter((n) => n !== '');
+}
+
+const said = new WeakMap(); // the text of a node
+
 /** Writes text only when it changes: a screen reader says it each time. */
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  if (said.get(node) === text && node.hasChildNodes() === (text !== '')) return;
+  said.set(node, text);
+  node.replaceChildren(...words(text));
 }

@@ -3,15 +3,48 @@
 
 import en from './lang/en.js';
 import zh from './lang/zh.js';
+import { local } from './storage.js';
 
 const languages = { en, zh };
-let current = languages[localStorage.getItem('webim.language')] ? localStorage.getItem('webim.language')
+const KEY = 'webim.language';
+let current = Object.hasOwn(languages, local.getItem(KEY) ?? '') ? local.getItem(KEY)
   : navigator.languages?.some((l) => l.toLowerCase().startsWith('zh')) && !navigator.languages[0]?.toLowerCase().startsWith('en') ? 'zh' : 'en';
 
-/** The string of a key in the language of now. */
+/**
+ * The string of a key in the language of now. Each value is put into an isolate of its
+ * own, so that a name from right to left does not turn the sentence; say and words
+ * (dom.js) make an element of it.
+ */
 export function t(key, values = {}) {
   const text = languages[current][key] ?? en[key] ?? key;
-  return typeof text === 'function' ? text(values) : text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+  const safe = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Array.isArray(value) ? value.map(isolated) : isolated(value)]));
+  return typeof text === 'function' ? text(safe) : text.replace(/\{(\w+)\}/g, (_, name) => safe[name] ?? '');
+}
+
+/** A text in an isolate; a number as it is. */
+function isolated(value) {
+  if (typeof value !== 'string' || /^[\d+.]*$/.test(value)) return value;
+  return `\u2068${balanced(value)}\u2069`;
+}
+
+// Without the controls that would leave the isolate: only whole isolates stay.
+function balanced(text) {
+  text = text.replace(/[\u202a-\u202e\u2066\u2067]/g, '');
+  let depth = 0;
+  for (const c of text) {
+    if (c === '\u2068') depth++;
+    else if (c === '\u2069' && --depth < 0) break;
+  }
+  return depth === 0 ? text : text.replace(/[\u2068\u2069]/g, '');
+}
+
+/** What an error says: in the reader's language if its code is known, and with the server's own words where they tell more. */
+export function errorText({ code, message } = {}) {
+  const known = languages[current][`error${code}`];
+  if (!known) return message || String(code ?? '');
+  const tells = current === 'en' && (code === 107 || code === 108 || code >= 440 || code === 106 || code === 111);
+  if (tells && message) return message;
+  return typeof known === 'string' ? known : '';
 }
 
 export const language = () => (current === 'zh' ? 'zh-CN' : 'en');
@@ -24,7 +57,7 @@ export function start(select) {
   for (const [code, strings] of Object.entries(languages)) select.add(new Option(strings.name, code, false, code === current));
   select.addEventListener('change', () => {
     current = select.value;
-    localStorage.setItem('webim.language', current);
+    local.setItem(KEY, current);
     write();
     changed.dispatchEvent(new Event('change'));
   });

@@ -7,7 +7,7 @@ import { picture } from './picture.js';
 import { who } from './who.js';
 
 export class MemberList {
-  #room; #more = false; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
+  #room; #more = false; #here; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
   all = [];
 
   /** menu(member, button) opens what can be done; learn(info) hears of names, nameOf(user) tells them. */
@@ -38,20 +38,21 @@ export class MemberList {
   async #load() {
     const room = this.#room;
     try {
-      const { members, more } = await room.members();
+      const { members, more, here } = await room.members();
       if (room !== this.#room) return;
       this.all = members;
       this.#more = more;
+      this.#here = here;
       for (const m of members) this.#learn({ user: m.user, conn_info: m.info });
       this.#render();
     } catch { /* not to be seen here, or asked again when it is connected */ }
   }
 
   #render() {
-    const online = this.all.filter((m) => m.online).length;
-    $('subheading').textContent = online ? t('people', { n: `${online}${this.#more ? '+' : ''}` }) : '';
+    const n = this.#here ?? this.all.filter((m) => m.online).length; // the server counts those whom it does not name, too
+    $('subheading').textContent = n ? t('people', { n: `${n}${this.#here === undefined && this.#more ? '+' : ''}` }) : '';
     const name = (m) => givenName({ conn_info: m.info }) || (m.user ? this.#nameOf(m.user) : t('anonymous'));
-    const all = this.all.toSorted((a, b) => b.online - a.online || name(a).localeCompare(name(b)));
+    const all = [...this.all].sort((a, b) => Boolean(b.online) - Boolean(a.online) || name(a).localeCompare(name(b)));
     reconcile($('member-list'), all.map((m) => this.#item(m, name(m))));
   }
 
@@ -61,9 +62,9 @@ export class MemberList {
     if (old?.look === look) return old.node;
     const node = el('li', {},
       el('button', { type: 'button', 'aria-haspopup': 'menu', disabled: !m.user, onclick: (e) => this.#menu(m, name, e.currentTarget) },
-        picture(m.user, name, el('span', { class: `dot ${m.online ? 'online' : ''}` })),
-        el('span', { class: 'named' }, ...who(m.user, name, `title ${m.online ? '' : 'away'}`)),
-        el('span', { class: 'hidden' }, m.online ? t('online') : t('away')),
+        picture(m.user, name, m.online !== undefined && el('span', { class: `dot ${m.online ? 'online' : ''}` })),
+        el('span', { class: 'named' }, ...who(m.user, name, `title ${m.online === false ? 'away' : ''}`)),
+        m.online !== undefined && el('span', { class: 'hidden' }, m.online ? t('online') : t('away')),
         m.role === 'owner' && el('span', { class: 'role' }, t('owner'))));
     this.#nodes.set(m.user, { look, node });
     return node;

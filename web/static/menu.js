@@ -1,7 +1,7 @@
 // Menus and questions, for keyboard and pointer alike.
 
-import { el } from './dom.js';
-import { t } from './i18n.js';
+import { el, words } from './dom.js';
+import { errorText, t } from './i18n.js';
 
 let open; // the menu of now: {menu, from}
 
@@ -72,7 +72,7 @@ export function ask(title, fields = [], { ok = t('ok'), cancel = true, danger, b
     const inputs = fields.map((f) => el('input', { id: `${id}-${f.name}`, name: f.name, type: f.type ?? 'text', required: f.required, min: f.min, maxlength: f.maxlength ?? 200, autocomplete: 'off', value: f.value ?? '', list: f.among?.length ? `${id}-${f.name}-among` : undefined }));
     const dialog = el('dialog', { 'aria-labelledby': `${id}-title` },
       el('form', { method: 'dialog' },
-        el('h2', { id: `${id}-title` }, title),
+        el('h2', { id: `${id}-title` }, ...words(title)),
         body,
         ...fields.flatMap((f, i) => [
           el('label', { for: inputs[i].id }, f.label), inputs[i],
@@ -91,9 +91,9 @@ export function ask(title, fields = [], { ok = t('ok'), cancel = true, danger, b
 
 /** Tells something for a few seconds, to be seen and heard. */
 export function toast(text) {
-  const node = el('p', { class: 'toast', role: 'alert' }, text);
+  const node = el('p', { class: 'toast', role: 'alert' }, ...words(text));
   document.body.append(node);
   setTimeout(() => node.remove(), 8000);
 }
 
-export const failed = (e) => toast(t('failedCall', { why: e.message }));
+export const failed = (e) => toast(t('failedCall', { why: errorText(e) }));

@@ -1,7 +1,8 @@
 // One message, as it is shown.
 
 import { el, icon } from './dom.js';
-import { language, t } from './i18n.js';
+import { graphemes, isEmoji } from './graphemes.js';
+import { errorText, t } from './i18n.js';
 import { linked } from './links.js';
 import { nameOf } from './chat.js';
 import { picture } from './picture.js';
@@ -19,7 +20,7 @@ export function article(m, how, actions) {
   const name = m.state ? '' : nameOf(m.info) || t('anonymous');
   const told = toldName(user, name);
   const text = m.state ? m.text : m.deleted ? t('deleted') : textOf(m.data);
-  const body = el('p', { class: `body ${!m.deleted && emojis.test(text) ? 'large' : ''}`, dir: 'auto' }, ...(m.deleted ? [text] : linked(text)));
+  const body = el('p', { class: `body ${!m.deleted && isLarge(text) ? 'large' : ''}`, dir: 'auto' }, ...(m.deleted ? [text] : linked(text)));
   return el('article', {
     class: ['message', mine && 'mine', follows && 'follows', m.deleted && 'gone', m.state].filter(Boolean).join(' '),
     tabindex: '-1', 'data-offset': m.offset, 'aria-label': mine ? t('yourMessage') : told,
@@ -42,11 +43,12 @@ const meta = (m, progress) => el('p', { class: 'meta' },
   progress && el('span', { class: `progress ${progress}` }, t(progress)));
 
 const fault = (m, actions) => el('div', { class: 'fault' },
-  el('span', {}, t('failed', { why: m.error?.message ?? '' })),
+  el('span', {}, t('failed', { why: m.error ? errorText(m.error) : '' })),
   el('button', { type: 'button', onclick: () => actions.retry(m.id) }, t('again')),
+  el('button', { type: 'button', onclick: () => actions.rewrite(m) }, t('edit')),
   el('button', { type: 'button', onclick: () => actions.discard(m.id) }, t('discard')));
 
-const quote = (of) => el('blockquote', { class: 'quote' }, el('bdi', {}, of ? `${nameOf(of.info) || t('anonymous')}: ${of.deleted ? t('deleted') : short(textOf(of.data))}` : t('gone')));
+const quote = (of) => el('blockquote', { class: 'quote' }, ...(of ? [el('bdi', {}, nameOf(of.info) || t('anonymous')), ': ', el('bdi', {}, of.deleted ? t('deleted') : short(textOf(of.data)))] : [t('gone')]));
 
 function chip(m, r, actions) {
   const mine = actions.isMe(r.users);
@@ -56,7 +58,11 @@ function chip(m, r, actions) {
 }
 
 // A few emojis and nothing else.
-const emojis = /^(?:\p{RGI_Emoji}\s?){1,3}$/v;
+function isLarge(text) {
+  if (text.length > 100) return false;
+  const all = graphemes(text.replace(/\s/g, ''));
+  return all.length > 0 && all.length <= 3 && all.every(isEmoji);
+}
 
 /** A message's text; what has none is shown as JSON. */
 export function textOf(data) {
@@ -66,6 +72,6 @@ export function textOf(data) {
 /** The beginning of a text, in one line. */
 export function short(text, most = 80) {
   const line = text.slice(0, most * 16).replace(/\s+/g, ' ').trim();
-  const all = [...new Intl.Segmenter(language(), { granularity: 'grapheme' }).segment(line.slice(0, most * 8))];
-  return all.length > most ? all.slice(0, most).map((s) => s.segment).join('') + '…' : line;
+  const all = graphemes(line.slice(0, most * 8));
+  return all.length > most ? all.slice(0, most).join('') + '…' : line;
 }

@@ -2,7 +2,7 @@
 // length; older and newer pages come as one scrolls, and nothing jumps.
 
 import { $, el, icon, reconcile, say } from './dom.js';
-import { t } from './i18n.js';
+import { errorText, t } from './i18n.js';
 import { dayName, dayOf } from './time.js';
 import { KEPT } from './chat.js';
 import { article } from './message.js';
@@ -17,7 +17,7 @@ export class MessageList {
   #bottom = 0; // what is behind this offset was not in sight yet
   #opened = false; // whether the room's messages have been here once
 
-  /** actions: menu(message, button), react(message, emoji, remove), retry(id), discard(id), seen(offset), nameOf(user), isMe(users). */
+  /** actions: menu(message, button), react(message, emoji, remove), retry(id), rewrite(message), discard(id), seen(offset), nameOf(user), isMe(users). */
   constructor(actions) {
     this.#actions = actions;
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -72,9 +72,9 @@ export class MessageList {
   // The head, the messages, what is on its way; between them days, and the line.
   #children() {
     const room = this.#room, children = [this.#head()], kept = new Set();
-    let day = '', last, known = !room.more, lined = !this.#mark;
+    let day = 0, last, known = !room.more, lined = !this.#mark;
     for (const m of [...room.messages, ...(room.atEnd ? room.outbox : [])].slice(-KEPT)) {
-      if (dayOf(m.time) !== day) {
+      if (dayOf(m.time) > day) { // a day begins once, even if the server's clock was set back
         day = dayOf(m.time);
         if (!this.#days.has(day)) this.#days.set(day, el('p', { class: 'day' }, dayName(m.time)));
         children.push(this.#days.get(day));
@@ -124,7 +124,7 @@ export class MessageList {
 
   #head() {
     const room = this.#room;
-    const text = room.error && !room.loaded ? t('noEntry', { reason: room.error.message }) : !room.loaded ? t('loading')
+    const text = room.error && !room.loaded ? t('noEntry', { reason: errorText(room.error) }) : !room.loaded ? t('loading')
       : room.more ? t('older') : room.messages.length + room.outbox.length ? t('beginning') : t('empty');
     say(this.#note, text);
     this.#note.classList.toggle('blank', room.loaded && !room.messages.length && !room.outbox.length);

@@ -2,10 +2,11 @@
 // always the same.
 
 import { el, icon } from './dom.js';
+import { graphemes, isEmoji } from './graphemes.js';
 
 /** key: what the colour hangs on; children: what lies upon it. */
 export function picture(key, name, ...children) {
-  return el('span', { class: `picture ${picture.hue(key)}`, 'aria-hidden': 'true' }, el('span', { class: 'letter' }, letterOf(name)), ...children);
+  return el('span', { class: `picture ${picture.hue(key)}`, 'aria-hidden': 'true' }, el('span', { class: 'letter' }, letterOf(name)), ...children.filter(Boolean));
 }
 
 /** The class of a key's colour, of which style.css has eight. */
@@ -15,4 +16,8 @@ picture.hue = (key) => `hue-${[...key].reduce((sum, c) => (sum * 31 + c.codePoin
 picture.ofRoom = (kind) => el('span', { class: 'picture square', 'aria-hidden': 'true' }, kind === 'private' ? icon('lock') : '#');
 
 // The first letter, digit or emoji: not what cannot be seen, nor what is put on top of it.
-const letterOf = (name) => (name.match(/\p{RGI_Emoji}|[\p{L}\p{N}]/v)?.[0] ?? '?').toLocaleUpperCase();
+function letterOf(name) {
+  const all = graphemes(name.slice(0, 200));
+  const found = all.find((c) => isEmoji(c) || /[\p{L}\p{N}]/u.test(c)) ?? '?';
+  return isEmoji(found) ? found : (found.match(/[\p{L}\p{N}]/u)?.[0] ?? '?').toLocaleUpperCase();
+}

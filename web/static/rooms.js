@@ -1,8 +1,8 @@
 // The list of rooms: one's own, and always the lobby.
 
-import { $, el, reconcile } from './dom.js';
+import { $, el, reconcile, words } from './dom.js';
 import { language, t } from './i18n.js';
-import { givenName, nameOf, otherOf } from './chat.js';
+import { givenName, nameOf, otherOf, plainName } from './chat.js';
 import { short, textOf } from './message.js';
 import { picture } from './picture.js';
 import { who } from './who.js';
@@ -31,18 +31,15 @@ export class RoomList {
   kindOf(room) { return room.startsWith('#') ? 'direct' : room.startsWith('$') ? 'private' : 'public'; }
 
   /** What to call a user, as far as it is known. */
-  nameOf(user) { return this.#names.get(user) ?? user.replace(/^guest:(.{4}).*/, `${t('guest')} $1`); }
+  nameOf(user) { return this.#names.get(user) ?? plainName(user).replace(/^guest:(.{4}).*/s, `${t('guest')} $1`); }
 
-  /** Those that are known, as [what to type, whose id] for a question: the name, where there is one of it. */
-  people() {
-    const all = [...this.#names].filter(([user]) => user !== this.#chat.user);
-    return all.map(([user, name]) => (all.filter(([, n]) => n === name).length === 1 ? [name, user] : [user, name]));
-  }
+  /** Those whom one writes to alone, as the server tells them: [{user, info, online}]. */
+  direct() { return this.#all.filter((r) => r.with).map((r) => r.with); }
 
-  /** Whom a name means, or an id. */
-  userOf(typed) {
-    const found = [...this.#names].filter(([user, name]) => name === typed && user !== this.#chat.user);
-    return found.length === 1 ? found[0][0] : typed;
+  /** Whether a room is in one's list, by what the server says now. */
+  async has(room) {
+    if (!this.#all.some((r) => r.room === room)) this.#all = await this.#chat.list().catch(() => this.#all);
+    return this.#all.some((r) => r.room === room);
   }
 
   /** Learns what an author is called. */
@@ -80,7 +77,10 @@ export class RoomList {
     this.#loading = true;
     try {
       this.#all = this.#chat.user ? await this.#chat.list() : [];
-      for (const r of this.#all) this.learn(r.last?.info);
+      for (const r of this.#all) {
+        this.learn(r.last?.info);
+        if (r.with) this.learn({ user: r.with.user, conn_info: r.with.info });
+      }
       this.render();
     } catch { /* the next connection asks again */ }
     this.#loading = false;
@@ -103,7 +103,7 @@ export class RoomList {
   #item(r) {
     const title = this.titleOf(r.room), other = otherOf(r.room, this.#chat.user), here = r.room === this.#current;
     const unread = here && !document.hidden ? 0 : r.unread;
-    const last = r.last && !r.last.deleted ? `${nameOf(r.last.info) || t('anonymous')}: ${short(textOf(r.last.data), 40)}` : '';
+    const last = r.last && !r.last.deleted ? t('newMessage', { name: nameOf(r.last.info) || t('anonymous'), text: short(textOf(r.last.data), 40) }) : '';
     const look = JSON.stringify([title, here, unread, last, language()]);
     const old = this.#nodes.get(r.room);
     if (old?.look === look) return old.node;
@@ -113,9 +113,9 @@ export class RoomList {
     button.classList.toggle('new', unread > 0);
     button.replaceChildren(
       other ? picture(other, title) : picture.ofRoom(this.kindOf(r.room)),
-      el('span', { class: 'named' }, ...who(other, title, 'title')),
+      el('span', { class: last ? 'named' : 'named alone' }, ...who(other, title, 'title')),
       ...(unread ? [el('span', { class: 'badge', 'aria-label': t('unread', { n: unread }) }, unread > 99 ? '99+' : String(unread))] : []),
-      ...(last ? [el('bdi', { class: 'last' }, last)] : []));
+      ...(last ? [el('bdi', { class: 'last' }, ...words(last))] : []));
     const node = old?.node ?? el('li', {}, button);
     this.#nodes.set(r.room, { look, node, button });
     return node;

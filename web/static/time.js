@@ -2,13 +2,22 @@
 
 import { locale, t } from './i18n.js';
 
-export const dayOf = (time) => new Date(time).toDateString();
+let now = Date.now;
+
+/** Sets the clock by which it is today: the server's, which a device's may not be. */
+export function setClock(clock) { now = clock; }
+
+/** The day of a time, as a number that grows with it. */
+export function dayOf(time) {
+  const d = new Date(time);
+  return d.getFullYear() * 10_000 + d.getMonth() * 100 + d.getDate();
+}
 
 export function dayName(time) {
-  const now = new Date(), day = dayOf(time);
-  if (day === dayOf(now)) return t('today');
-  if (day === dayOf(new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1))) return t('yesterday');
-  const sameYear = new Date(time).getFullYear() === now.getFullYear();
+  const today = new Date(now()), day = dayOf(time);
+  if (day === dayOf(today)) return t('today');
+  if (day === dayOf(new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1))) return t('yesterday');
+  const sameYear = new Date(time).getFullYear() === today.getFullYear();
   return new Intl.DateTimeFormat(locale(), { weekday: 'long', day: 'numeric', month: 'long', year: sameYear ? undefined : 'numeric' }).format(time);
 }
 

@@ -14,10 +14,12 @@ const unconfirmed = []; // sent, but not yet come back
 let socket, attempt = 0, timer = 0; // tries since the last good connection; the next one
 
 // The page at /classic is in the lobby, /classic?room=name in the room "name". The
-// path is set, not parsed, so that no name can lead to another host.
+// server is found relative to this file, so the page works below a prefix of a proxy.
+// The path is set, not parsed, so that no name can lead to another host.
 const room = new URLSearchParams(location.search).get('room') || '';
-const url = new URL(location.origin.replace('http', 'ws'));
-url.pathname = room.split('/').map(encodeURIComponent).join('/');
+const url = new URL('..', import.meta.url);
+url.protocol = url.protocol.replace('http', 'ws');
+url.pathname += room.split('/').map(encodeURIComponent).join('/');
 
 function connect() {
   clearTimeout(timer);

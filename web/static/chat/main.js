@@ -1,9 +1,10 @@
-// chat.js: all that a page needs of webim; what it imports (room.js, fold.js,
-// outbox.js, errors.js, names.js) comes along, and nothing else. It wraps the npm
-// package "centrifuge", which must have been loaded before (it defines the global
-// Centrifuge), and the calls and events that webim's package room/chat documents.
+// chat.js: a client of webim for any page, in one file without dependencies. Import it
+// from the server, also from a page of another origin (which the server has to allow
+// with --origin), or copy it:
 //
-//   const chat = new Chat({ guest: 'Ann' });          // or { token }
+//   import { Chat, nameOf } from 'https://chat.example.com/chat.js';
+//
+//   const chat = new Chat({ guest: 'Ann' });          // or { token, getToken }
 //   chat.addEventListener('state', () => …chat.state…);
 //   await chat.connect();
 //   const room = chat.open('lobby');
@@ -11,17 +12,21 @@
 //   room.send('hello');
 //   room.close();
 //
-// Nothing here touches the document. Every promise that fails does so with a
-// ChatError, whose code is the protocol's or webim's.
+// chat.d.ts, beside this file, has the types of all that is exported. The calls and
+// events below it are those that webim's package room/chat documents. By default it
+// connects to the server that it was imported from: to connection/websocket beside it.
+//
+// Nothing here touches the document. Each promise that fails does so with a ChatError,
+// whose code is the protocol's or webim's. Times are the server's.
+//
+// The part between the next lines and the first class is the npm package "centrifuge"
+// 5.8.0, Copyright Centrifugal Labs, under the MIT licence, which is beside it in
+// vendor/centrifuge-5.8.0/LICENSE.
 
 import { asError } from './errors.js';
-import { otherOf, personalRoom } from './names.js';
+import { isGuest, nameOf, otherOf, personalRoom } from './names.js';
 import { Outbox } from './outbox.js';
-import { KEPT, Room } from './room.js';
-
-export { ChatError } from './errors.js';
-export { givenName, isGuest, nameOf, otherOf, personalRoom } from './names.js';
-export { KEPT, Room };
+import { Room } from './room.js';
 
 /**
  * A user's connection.
@@ -42,29 +47,33 @@ export class Chat extends EventTarget {
   client = '';
   /** the token with which a guest is the same guest again; the page may keep it */
   token = '';
+  /** the name that the token brings, if it is known */
+  name = '';
   #client;
   #guest = '';
   #storage;
   #rooms = new Map(); // open ones, by name
   #outboxes = new Map(); // of rooms that something was said in, open or not
   #restored = false;
+  #clock = { server: Date.now(), here: performance.now() };
 
   /**
    * @param {object} o
-   * @param {string} [o.url] of the server; default: the page's own
-   * @param {string} [o.token] who one is
-   * @param {string} [o.guest] else, or when the token is good no more, the name of a guest
-   * @param {() => Promise<string>} [o.getToken] a new token, when the old one has run out
-   * @param {Storage} [o.storage] where what is not sent yet outlives the page, as sessionStorage
+   * @param {string} [o.url] of the server; default: connection/websocket beside this file
+   * @param {string} [o.token] the user's token
+   * @param {string} [o.guest] without a token, or when the server no longer accepts it: the name of a guest
+   * @param {() => Promise<string>} [o.getToken] gets a new token when the old one has expired;
+   *   if it rejects, or resolves to '', the connection ends with reason.code 1
+   * @param {Storage} [o.storage] keeps unsent messages while the page is reloaded, as sessionStorage
    */
   constructor({ url = ownURL(), token = '', guest = '', getToken, storage } = {}) {
     super();
     this.#storage = storage;
     this.token = token;
     this.#guest = guest;
-    this.user = token ? userOf(token) : '';
-    this.#client = new globalThis.Centrifuge(url, {
-      ...(token && { token }), ...(getToken && { getToken }), ...(!token && guest && { data: { guest } }),
+    this.#know(token);
+    this.#client = new Centrifuge(url, {
+      ...(token && { token }), ...(token && getToken && !isGuest(this.user) && { getToken: () => this.#renew(getToken) }), ...(!token && guest && { data: { guest } }),
       minReconnectDelay: 300, maxReconnectDelay: 20_000, timeout: 8_000,
     });
     this.#client
@@ -94,13 +103,26 @@ export class Chat extends EventTarget {
     this.#client.connect();
   }
 
+  /** Comes in with another token, after an end. */
+  use(token) {
+    this.token = token;
+    this.#know(token);
+    this.#client.setToken(token);
+    this.retry();
+  }
+
+  /** The server's time, in milliseconds since 1970: this device's clock may be wrong. */
+  now() { return this.#clock.server + performance.now() - this.#clock.here; }
+
   /** Ends the connection. */
   disconnect() { this.#client.disconnect(); }
 
   /** Makes a call of webim's, by its name. */
   async call(method, data = {}) {
     try {
-      return (await this.#client.rpc(method, data)).data;
+      const result = (await this.#client.rpc(method, data)).data;
+      if (result?.now) this.#clock = { server: result.now, here: performance.now() };
+      return result;
     } catch (e) {
       throw asError(e);
     }
@@ -154,7 +176,7 @@ export class Chat extends EventTarget {
   #outbox(room) {
     let box = this.#outboxes.get(room);
     if (!box) {
-      box = new Outbox((m) => this.#deliver(room, m));
+      box = new Outbox((m) => this.#deliver(room, m), () => this.now());
       box.addEventListener('change', () => this.#save());
       this.#outboxes.set(room, box);
     }
@@ -173,17 +195,31 @@ export class Chat extends EventTarget {
 
   #save() {
     const rooms = [...this.#outboxes].map(([room, box]) => [room, box.unsent()]).filter(([, all]) => all.length);
-    if (rooms.length) this.#storage?.setItem(SAVED, JSON.stringify({ user: this.user, rooms }));
-    else this.#storage?.removeItem(SAVED);
+    try {
+      if (rooms.length) this.#storage?.setItem(SAVED, JSON.stringify({ user: this.user, rooms }));
+      else this.#storage?.removeItem(SAVED);
+    } catch { /* blocked, or full: what is unsent lasts as long as the page */ }
   }
 
   // What the page before this one, in the same tab, could not send.
   #restore() {
     if (this.#restored) return;
     this.#restored = true;
-    const { user, rooms } = JSON.parse(this.#storage?.getItem(SAVED) ?? '{}');
-    this.#storage?.removeItem(SAVED);
-    if (user && user === this.user) for (const [room, all] of rooms) this.#outbox(room).restore(all);
+    for (const [room, all] of saved(this.#storage, this.user)) this.#outbox(room).restore(all);
+  }
+
+  #know(token) {
+    const claims = claimsOf(token);
+    this.user = typeof claims.sub === 'string' ? claims.sub : '';
+    this.name = nameOf({ conn_info: claims.info });
+  }
+
+  async #renew(getToken) {
+    const token = await Promise.resolve().then(getToken).catch(() => '');
+    if (!token) throw new Centrifuge.UnauthorizedError('');
+    this.token = token;
+    this.#know(token);
+    return token;
   }
 
   #connected(c) {
@@ -191,6 +227,7 @@ export class Chat extends EventTarget {
     if (c.data?.token) {
       this.token = c.data.token;
       this.user = c.data.user;
+      this.name = nameOf({ conn_info: claimsOf(this.token).info });
       this.#client.setToken(this.token);
     }
     this.#become('connected');
@@ -200,7 +237,7 @@ export class Chat extends EventTarget {
 
   #ended({ code, reason }) {
     if ((code === 3500 || code === UNAUTHORIZED) && this.token && this.#guest) { // a guest whom the server knows no more comes in as a new one
-      this.token = this.user = '';
+      this.token = this.user = this.name = '';
       this.#client.setToken('');
       this.#client.setData({ guest: this.#guest });
       queueMicrotask(() => this.#client.connect());
@@ -234,15 +271,29 @@ const UNAUTHORIZED = 1;
 const SAVED = 'webim.outbox';
 
 function ownURL() {
-  return location.origin.replace(/^http/, 'ws') + '/connection/websocket';
+  const url = new URL('connection/websocket', import.meta.url);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return url.href;
 }
 
-// The user that a token says: only to show it, the server judges.
-function userOf(token) {
+// What storage has of a user's unsent messages: [[room, messages]]. Anybody can have
+// written anything there.
+function saved(storage, user) {
+  let all;
+  try {
+    all = JSON.parse(storage?.getItem(SAVED) ?? 'null');
+    storage?.removeItem(SAVED);
+  } catch { /* blocked, or no JSON */ }
+  if (!user || all?.user !== user || !Array.isArray(all.rooms)) return [];
+  return all.rooms.filter((one) => Array.isArray(one) && typeof one[0] === 'string' && Array.isArray(one[1]));
+}
+
+// What a token claims: only to show it, the server judges.
+function claimsOf(token) {
   try {
     const body = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0)))).sub ?? '';
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0)))) ?? {};
   } catch {
-    return '';
+    return {};
   }
 }

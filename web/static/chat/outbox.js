@@ -12,24 +12,28 @@ export class Outbox extends EventTarget {
   all = [];
   /** whether a sent one is still to be shown here; who shows the room sets it */
   waits = () => false;
-  #deliver; #busy = false;
+  #deliver; #now; #busy = false;
 
   /** deliver(message) resolves to its offset, or rejects: with .temporary it is tried again, else it has failed. */
-  constructor(deliver) {
+  constructor(deliver, now = Date.now) {
     super();
     this.#deliver = deliver;
+    this.#now = now;
   }
 
-  add(text, reply) { this.restore([{ id: newID(), text, reply, time: Date.now() }]); }
+  add(text, reply) { this.restore([{ id: newID(), text, reply, time: this.#now() }]); }
 
   /** What another page can take up. */
   unsent() {
-    return this.all.filter((m) => m.state !== 'sent').map(({ id, text, reply, time, state, error }) => ({ id, text, reply, time, state, error: error && { message: error.message } }));
+    return this.all.filter((m) => m.state !== 'sent').map(({ id, text, reply, time, state, error }) => ({ id, text, reply, time, state, error: error && { code: error.code, message: error.message } }));
   }
 
-  /** Takes up what another page has left: what has failed waits for retry. */
+  /** Takes up what another page has left: what has failed waits for retry. What is no message is left out. */
   restore(messages) {
-    this.all.push(...messages.map((m) => ({ ...m, state: m.state ?? 'sending' })));
+    this.all.push(...messages.filter(isMessage).map(({ id, text, reply, time, state, error }) => ({
+      id, text, reply: Number.isSafeInteger(reply) && reply > 0 ? reply : undefined, time,
+      state: state === 'failed' ? 'failed' : 'sending', error: error && { code: error.code, message: String(error.message ?? '') },
+    })));
     this.#changed();
     this.#flush();
   }
@@ -75,6 +79,9 @@ export class Outbox extends EventTarget {
 
   #changed() { this.dispatchEvent(new CustomEvent('change')); }
 }
+
+const isMessage = (m) => typeof m?.id === 'string' && m.id.length > 0 && m.id.length <= 64
+  && typeof m.text === 'string' && Number.isFinite(m.time) && Math.abs(m.time) < 8.64e15;
 
 // crypto.randomUUID is there over https only, and on localhost.
 const newID = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');

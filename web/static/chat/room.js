@@ -151,7 +151,7 @@ export class Room extends EventTarget {
     this.more = page.more;
     this.atEnd = this.loaded = true;
     this.error = null;
-    for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: Date.now() });
+    for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: this.#chat.now() });
     const first = !this.marks.size;
     await this.#loadMarks();
     if (first) this.readTo = this.marks.get(this.#chat.user)?.read ?? 0;
@@ -200,7 +200,7 @@ export class Room extends EventTarget {
     if (!this.loaded) return void this.#early.push(p);
     if (info) this.#stopTyping(info.user);
     if (!tags.event && !this.atEnd) return this.#tell('change'); // it comes with newer()
-    p = { ...p, time: Date.now() };
+    p = { ...p, time: this.#chat.now() };
     this.#fold.apply(p);
     if (tags.event) this.#quoted.apply(p);
     if (this.#fold.size > KEPT) {

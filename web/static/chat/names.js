@@ -1,19 +1,28 @@
 // What people and their rooms are called.
 
 // Something to be seen: a name of spaces, joiners and the like is none.
-const visible = /[^\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const seen = /[^\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
+/** Whether a text has something that can be seen. */
+export const isVisible = (text) => seen.test(text);
+
+// Controls that turn the text around them, or end the isolate in which a name stands.
+const turning = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name, or an id, without what would turn the sentence around it. */
+export const plainName = (name) => String(name).replace(turning, '');
 
 /** What to call an author: the name that the token brought, else the user's id. */
-export function nameOf(info) { return givenName(info) || info?.user || ''; }
+export function nameOf(info) { return givenName(info) || plainName(info?.user ?? ''); }
 
 /** The name that an author's token brought; '' for none. */
 export function givenName(info) {
   const name = info?.conn_info?.name ?? info?.connInfo?.name;
-  return typeof name === 'string' && visible.test(name) ? name : '';
+  return typeof name === 'string' && isVisible(name) ? plainName(name) : '';
 }
 
 /** Whether a user is a guest, who has said a name and proved none. */
-export const isGuest = (user) => Boolean(user?.startsWith('guest:'));
+export const isGuest = (user) => String(user ?? '').startsWith('guest:');
 
 const escape = (user) => user.replaceAll('%', '%25').replaceAll(',', '%2C').replaceAll('#', '%23');
 const unescape = (part) => part.replaceAll('%23', '#').replaceAll('%2C', ',').replaceAll('%25', '%');

@@ -1,0 +1,155 @@
+// The types of chat.js. What the calls take and return is told in webim's package
+// room/chat; where a field is not named here, the type is open.
+
+/** The error of each promise that fails: a code of the protocol (100–113) or of webim (440–445). */
+export class ChatError extends Error {
+  code: number;
+  temporary: boolean;
+}
+
+/** What the server says of an author. */
+export interface Info { user?: string; client?: string; conn_info?: unknown; connInfo?: unknown }
+
+export interface Message {
+  offset: number;
+  data: { text?: string; [field: string]: unknown };
+  info?: Info;
+  /** milliseconds since 1970, by the server's clock */
+  time: number;
+  id?: string;
+  /** the offset of the message that this one answers */
+  reply?: number;
+  edited?: number;
+  deleted?: boolean;
+  reactions?: { emoji: string; users: string[]; count: number }[];
+}
+
+/** A message of one's own that the room does not have yet. */
+export interface Unsent {
+  id: string;
+  text: string;
+  reply?: number;
+  time: number;
+  state: 'sending' | 'sent' | 'failed';
+  error?: { code: number; message: string };
+  offset?: number;
+}
+
+export interface ListedRoom {
+  room: string;
+  kind: 'public' | 'private' | 'direct';
+  title: string;
+  unread: number;
+  read: number;
+  last?: Message;
+  role?: string;
+  /** of a direct room: the other user; online is absent where it is not known */
+  with?: { user: string; info?: unknown; online?: boolean };
+}
+
+export interface Member { user: string; info?: unknown; online?: boolean; role?: string }
+export interface RoomInfo { room: string; kind: string; title: string; locked: boolean; slow: number; may: string[]; muted?: number; muted_why?: string; role?: string }
+export interface SanctionOptions { seconds?: number; reason?: string }
+
+export interface ChatOptions {
+  /** of the server's WebSocket endpoint; by default connection/websocket beside chat.js */
+  url?: string;
+  token?: string;
+  /** the name of a guest, without a token or when the server no longer accepts it */
+  guest?: string;
+  /** gets a new token when the old one has expired */
+  getToken?: () => string | Promise<string>;
+  /** keeps unsent messages while the page is loaded again */
+  storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+}
+
+/** Events: 'state'; 'rooms'; 'invite' (CustomEvent with detail {room, title, by}). */
+export class Chat extends EventTarget {
+  constructor(options?: ChatOptions);
+  readonly state: 'connecting' | 'connected' | 'waiting' | 'ended';
+  /** of 'ended' */
+  readonly reason: { code: number; reason: string } | null;
+  /** of 'waiting': the time of the next try, in milliseconds since 1970 by this device */
+  readonly retryAt: number;
+  readonly user: string;
+  readonly name: string;
+  readonly client: string;
+  readonly token: string;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  retry(): void;
+  use(token: string): void;
+  ready(): Promise<unknown>;
+  /** the server's time, in milliseconds since 1970 */
+  now(): number;
+  call(method: string, data?: object): Promise<any>;
+  list(): Promise<ListedRoom[]>;
+  create(title: string, options: { room?: string; users?: string[] }): Promise<{ room: string }>;
+  direct(user: string): Promise<{ room: string }>;
+  join(room: string): Promise<object>;
+  leave(room: string): Promise<object>;
+  invite(room: string, user: string): Promise<object>;
+  kick(room: string | undefined, user: string): Promise<object>;
+  ban(room: string | undefined, user: string, options?: SanctionOptions): Promise<object>;
+  unban(room: string | undefined, user: string): Promise<object>;
+  mute(room: string | undefined, user: string, options?: SanctionOptions): Promise<object>;
+  unmute(room: string | undefined, user: string): Promise<object>;
+  sanctions(room?: string): Promise<{ bans: object[]; mutes: object[] }>;
+  open(room: string): Room;
+}
+
+/** How many messages a Room keeps, and how many come as one page. */
+export const KEPT: number, PAGE: number;
+
+/** Events: 'change'; 'members'; 'settings'; 'gap'; 'left' (CustomEvent with detail {code, reason}). Made by Chat.open. */
+export class Room extends EventTarget {
+  private constructor();
+  readonly name: string;
+  readonly messages: Message[];
+  readonly outbox: Unsent[];
+  readonly more: boolean;
+  readonly atEnd: boolean;
+  readonly loaded: boolean;
+  readonly error: ChatError | null;
+  readonly typing: Map<string, string>;
+  readonly marks: Map<string, { read: number; delivered: number }>;
+  readonly readTo: number;
+  send(text: string, reply?: number): void;
+  retry(id: string): void;
+  discard(id: string): void;
+  edit(offset: number, text: string): Promise<{ offset: number }>;
+  remove(offset: number): Promise<object>;
+  react(offset: number, emoji: string, remove?: boolean): Promise<object>;
+  type(): void;
+  read(offset: number): void;
+  progress(offset: number): 'sent' | 'delivered' | 'read';
+  older(): Promise<boolean>;
+  newer(): Promise<boolean>;
+  newest(): Promise<void>;
+  quoted(offset: number): Message | undefined;
+  info(): Promise<RoomInfo>;
+  members(): Promise<{ members: Member[]; more: boolean; here?: number }>;
+  set(settings: { title?: string; locked?: boolean; slow?: number }): Promise<object>;
+  call(method: string, data?: object): Promise<any>;
+  enter(): void;
+  close(): void;
+}
+
+/** What to call an author: the name that the token brought, else the id. */
+export function nameOf(info?: Info): string;
+/** The name that a token brought; '' for none. */
+export function givenName(info?: Info): string;
+/** A name without the controls that would turn the text around it. */
+export function plainName(name: string): string;
+/** Whether a text has something that can be seen. */
+export function isVisible(text: string): boolean;
+export function isGuest(user?: string): boolean;
+/** The name of a user's own room. */
+export function personalRoom(user: string): string;
+/** Of a room between two users: the other one; '' in other rooms. */
+export function otherOf(room: string, user: string): string;
+
+/** The parts of which Chat and Room are made; they may change. */
+export class Fold { private constructor() }
+export class Outbox extends EventTarget { private constructor() }
+export function asError(e: unknown): ChatError;

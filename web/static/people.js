@@ -1,0 +1,46 @@
+// Whom a name means. An id is exact; a name is only looked for among the people that
+// the server knows here, never among guests, who may take any name; and whatever is not
+// exact is shown with its state, and confirmed.
+
+import { el, words } from './dom.js';
+import { t } from './i18n.js';
+import { ask } from './menu.js';
+import { givenName, isGuest } from './chat.js';
+import { who } from './who.js';
+
+/** Those whom the server knows in the room and the lobby, and those whom one writes to: [{user, name, online}]. */
+export async function candidates(chat, room, direct) {
+  const found = new Map();
+  const add = (user, info, online) => {
+    if (!user || user === chat.user) return;
+    const old = found.get(user);
+    found.set(user, { user, name: givenName({ conn_info: info }) || old?.name || '', online: online || old?.online });
+  };
+  for (const { user, info, online } of direct) add(user, info, online);
+  const lists = await Promise.all([...new Set([room, 'lobby'])].map((name) => chat.call('members', { room: name }).catch(() => ({ members: [] }))));
+  for (const { members } of lists) for (const m of members) add(m.user, m.info, m.online);
+  return [...found.values()];
+}
+
+/** What is proposed while one types: [value, label]. The value is always an id. */
+export const proposals = (people) => people.map((one) => [one.user, described(one)]);
+
+const stateOf = ({ online }) => (online === undefined ? '' : online ? t('online') : t('away'));
+const described = (one) => [one.name || one.user, isGuest(one.user) && t('guest'), stateOf(one)].filter(Boolean).join(' · ');
+
+/** The user whom typed means among people, or '' if the reader takes it back. */
+export async function resolve(typed, people) {
+  if (people.some((one) => one.user === typed)) return typed;
+  const named = people.filter((one) => !isGuest(one.user) && one.name && one.name.normalize() === typed.normalize());
+  const unseen = { user: typed, unseen: true };
+  return pick(typed, named.length ? named : [unseen]);
+}
+
+async function pick(typed, among) {
+  const option = (one, i) => el('li', {}, el('label', {},
+    el('input', { type: 'radio', name: 'whom', value: one.user, required: true, checked: among.length === 1 && i === 0 }),
+    el('span', {}, ...who(one.user, one.name || one.user), el('small', {}, ' ', ...(one.unseen ? [] : [el('bdi', {}, one.user), ' · ', stateOf(one)])))));
+  const body = el('div', { class: 'whom' }, el('p', {}, ...words(t(among[0].unseen ? 'notSeenHere' : 'whichOne', { user: typed }))), el('ul', {}, ...among.map(option)));
+  const values = await ask(t('confirmUser'), [], { body });
+  return values ? body.querySelector('input:checked')?.value ?? '' : '';
+}

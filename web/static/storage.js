@@ -1,0 +1,53 @@
+// What the page keeps in the browser. Storage may be blocked or full, and anybody can
+// have written anything into it: nothing here throws, and without storage the page
+// keeps what it has to in memory, for as long as it is open.
+
+class Store {
+  #area; #memory = new Map();
+
+  /** area() returns the Storage of the browser, or throws. */
+  constructor(area) {
+    try {
+      this.#area = area();
+    } catch { /* blocked */ }
+  }
+
+  /** The string of a key, or null. */
+  getItem(key) {
+    try {
+      return this.#area.getItem(key) ?? this.#memory.get(key) ?? null;
+    } catch {
+      return this.#memory.get(key) ?? null;
+    }
+  }
+
+  setItem(key, value) {
+    try {
+      this.#area.setItem(key, value);
+      this.#memory.delete(key);
+    } catch {
+      this.#memory.set(key, value);
+      try { this.#area.removeItem(key); } catch { /* blocked: an old value would be wrong */ }
+    }
+  }
+
+  removeItem(key) {
+    this.#memory.delete(key);
+    try {
+      this.#area.removeItem(key);
+    } catch { /* blocked */ }
+  }
+
+  /** The object that a key has as JSON; {} if it has none, or something else. */
+  object(key) {
+    try {
+      const value = JSON.parse(this.getItem(key));
+      return value && typeof value === 'object' && !Array.isArray(value) ? value : {};
+    } catch {
+      return {};
+    }
+  }
+}
+
+/** For all tabs, and for this tab alone. */
+export const local = new Store(() => localStorage), session = new Store(() => sessionStorage);

@@ -1,0 +1,60 @@
+// Where one is: a room, and on narrow screens perhaps a drawer that lies over it. Each
+// is an entry in the browser's history, so that Back goes to the one before.
+
+import { $ } from './dom.js';
+
+const LOBBY = 'lobby';
+const narrow = { rooms: matchMedia('(max-width: 42rem)'), members: matchMedia('(max-width: 64rem)') };
+
+/** The room that the address names; '' for none. */
+export const addressed = () => new URLSearchParams(location.search).get('room') ?? '';
+
+/** Notes that a room is shown. first: as the first one, else one can go back from it. */
+export function went(room, first) {
+  const address = room === LOBBY ? location.pathname : `?room=${encodeURIComponent(room)}`;
+  if (first || history.state?.drawer) history.replaceState({ room }, '', address); // a drawer's entry becomes the room's
+  else history.pushState({ room }, '', address);
+}
+
+/** Opens a drawer, 'rooms' or 'members'. */
+export function open(drawer) {
+  if (!narrow[drawer].matches || document.body.dataset.view === drawer) return;
+  if (history.state?.drawer) history.replaceState({ ...history.state, drawer }, '');
+  else history.pushState({ ...history.state, drawer }, '');
+  show(drawer);
+}
+
+/** Closes the drawer that is open. */
+export function close() {
+  if (document.body.dataset.view === 'room') return;
+  show('room');
+  if (history.state?.drawer) history.back();
+}
+
+/** Shows the room, without a step in the history: it is taken by went. */
+export const closeFor = () => show('room');
+
+// A drawer lies over the rest, which is out of reach meanwhile.
+function show(view) {
+  const before = document.body.dataset.view;
+  if (view === before) return;
+  document.body.dataset.view = view;
+  $('top').inert = document.querySelector('main').inert = view !== 'room';
+  for (const of of ['rooms', 'members']) $(`show-${of}`).setAttribute('aria-expanded', String(of === view));
+  if (view !== 'room') $(view).querySelector('.shut').focus();
+  else $(`show-${before}`).focus();
+}
+
+/** Watches the buttons, and Back: turn(room) shows the room that the address names then. */
+export function start(turn) {
+  for (const drawer of ['rooms', 'members']) $(`show-${drawer}`).addEventListener('click', () => open(drawer));
+  for (const button of document.querySelectorAll('.shut')) button.addEventListener('click', close);
+  document.body.addEventListener('click', (e) => { if (e.target === document.body) close(); }); // what lies under a drawer
+  addEventListener('keydown', (e) => { if (e.key === 'Escape') close(); });
+  for (const width of Object.values(narrow)) width.addEventListener('change', close);
+  addEventListener('popstate', () => {
+    const drawer = history.state?.drawer;
+    show(narrow[drawer]?.matches ? drawer : 'room');
+    turn(addressed() || LOBBY);
+  });
+}
