@@ -198,6 +198,20 @@ func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sancti
 	})
 }
 
+// SanctionOf reads the sanction of a table that stands against a user in a room, or
+// everywhere in room ""; there: one stands.
+func (h *Hub) SanctionOf(table, room, user string, done func(s Sanction, there bool)) {
+	h.engine.Get(Key{Table: table, Of: room, Name: user}, func(e Entry, err error) {
+		if err != nil || e.Version == 0 || !e.Expires.IsZero() && !e.Expires.After(time.Now()) {
+			done(Sanction{}, false)
+			return
+		}
+		var v sanctionValue
+		_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
+		done(Sanction{table, room, user, e.Expires, v.By, v.Reason, time.Unix(v.At, 0), v.Over, e.Owner}, true)
+	})
+}
+
 // StateError is an error of the engine's State as clients are told it: a
 // wire.ErrorCode, perhaps with a sentence, or nil.
 func StateError(err error) error {

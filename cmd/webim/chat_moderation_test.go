@@ -26,7 +26,7 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	callAPI(t, server, "disconnect", `{"user":`+quote(id)+`,"disconnect":{"code":3503,"reason":"force disconnect"}}`)
 	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
 	ann.enter(text, "two")
-	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: force disconnect')`)
+	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: Disconnected: a moderator')`)
 	if h := eval[float64](ann, `document.querySelector('#top').clientHeight`); h > 70 {
 		t.Errorf("what is said of the connection makes the line above %v pixels high", h)
 	}
@@ -36,7 +36,7 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	ann.isIn()
 	ann.do(chromedp.Reload()) // it is not said behind her back
 	ann.isIn()
-	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: force disconnect')`)
+	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: Disconnected: a moderator')`)
 	eval[bool](ann, `([...document.querySelectorAll('#log .failed button')].find((b) => b.textContent === 'Try again').click(), true)`)
 	for _, p := range []*tab{ann, bob} {
 		p.wait(bodies + `.join() === 'one,two'`)

@@ -102,7 +102,7 @@ func testThreeTalk(t *testing.T, browser context.Context, program string) {
 	bob.choose("Lovely. I will read it on the train.", "👍")
 	ann.choose("The new server is up: a million parked connections, and it hums 🎉", "🎉")
 	ann.wait(`[...document.querySelectorAll('#log .chip')].map((n) => n.textContent).join() === '🎉 2,👍 1'`)
-	ann.wait(`document.querySelector('#log .chip').getAttribute('aria-label') === '🎉 2: 王芳, Ann'`)
+	ann.wait(`document.querySelector('#log .chip').getAttribute('aria-label') === '🎉 2: \u2068王芳, Ann\u2069'`)
 	for _, room := range [][2]string{{"tea", "Tea room"}, {"bench", "Benchmarks"}} {
 		fang.do(chromedp.Click(chromedp.CSS("#add")))
 		fang.pick("New public room")
@@ -178,7 +178,7 @@ func testGuestOfTheSameName(t *testing.T, browser context.Context, program strin
 	other.enter(text, "it is me, too")
 	ann.shows("it is me, too")
 	ann.wait(`[...document.querySelectorAll('#log .message')].map((n) => n.ariaLabel + ' / ' + n.querySelector('.actions').ariaLabel).join() === ` +
-		quote("Carol / Actions for the message of Carol,Carol (guest) / Actions for the message of Carol (guest)"))
+		quote("Carol / Actions for the message of \u2068Carol\u2069,\u2068Carol\u2069 (guest) / Actions for the message of \u2068\u2068Carol\u2069 (guest)\u2069"))
 	const seen = `[...document.querySelectorAll('#log .head')].map((n) => n.textContent + (n.querySelector('.guest')?.checkVisibility() ?? '')).join()`
 	if got, want := eval[string](ann, seen), "Carol,Carolguesttrue"; got != want {
 		t.Errorf("the authors are %s, want %s", got, want)

@@ -34,6 +34,20 @@ func TestChatPage(t *testing.T) {
 		{"KeyboardOnly", testKeyboardOnly},
 		{"Accessible", testAccessible},
 		{"PhoneAndChinese", testPhoneAndChinese},
+		{"WithoutStorage", testWithoutStorage},
+		{"CorruptStorage", testCorruptStorage},
+		{"OlderBrowser", testOlderBrowser},
+		{"TooOldBrowser", testTooOldBrowser},
+		{"WrongClock", testWrongClock},
+		{"WhomANameMeans", testWhomANameMeans},
+		{"NamesAreIsolated", testNamesAreIsolated},
+		{"DraftsAndTexts", testDraftsAndTexts},
+		{"Back", testBack},
+		{"VisitAsks", testVisitAsks},
+		{"TokenExpires", testTokenExpires},
+		{"SignOut", testSignOut},
+		{"BelowAPrefix", testBelowAPrefix},
+		{"AnotherOrigin", testAnotherOrigin},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()

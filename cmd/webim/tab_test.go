@@ -129,7 +129,7 @@ func (p *tab) complain(words ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text := strings.Join(words, " ")
-	if p.serverDown && (strings.Contains(text, "WebSocket connection to ") || strings.Contains(text, "net::ERR_")) {
+	if p.serverDown && (strings.Contains(text, "WebSocket connection to ") || strings.Contains(text, "net::ERR_") || strings.Contains(text, "status of 503")) {
 		return // the second is the icon, which the browser fetches when it pleases
 	}
 	p.complaints = append(p.complaints, text)

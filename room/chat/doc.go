@@ -100,8 +100,9 @@
 //	room.decline {room} or {user}, undo?           {}    from now on no invitation to the room, or by the user, reaches the
 //	             caller, for good; with undo they do again. Who invites is not told. 1000 of a user.
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
-//	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, role?}
-//	             443 for who is banned there
+//	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, muted_why?, role?}
+//	             443 for who is banned there. The sentence of the error, and muted_why, are
+//	             "banned until 2026-01-02T15:04:05Z: REASON", the end and the reason as far as there are any
 //	members      {room, after?, limit?}            {members: [{user, info?, online?, role?}], more, here?}
 //	             in the order of their names, those without one first and as one; limit 1000;
 //	             here: how many users are there; neither it nor online is told where presence is not known.

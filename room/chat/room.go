@@ -165,13 +165,14 @@ type infoResult struct {
 	view
 	May   []string `json:"may"`
 	Muted *int64   `json:"muted,omitempty"` // until, in unix seconds; 0: no end
+	Why   string   `json:"muted_why,omitempty"`
 	Role  string   `json:"role,omitempty"`
 }
 
 // info tells what the caller may do in a room, and how it is set.
 func (c *Chat) info(call *room.Call, q *infoRequest) {
 	if err := may(call, room.ActJoin, q.Room); err != nil {
-		call.Done(nil, err)
+		refuseInfo(call, q.Room, err)
 		return
 	}
 	user := call.Author().User
@@ -200,7 +201,16 @@ func (c *Chat) info(call *room.Call, q *infoRequest) {
 		res.Role = r.Role
 		room.SettingsOf(e, q.Room, func(s room.Settings, _ uint64, err error) {
 			res.view = view{s.Title, s.Locked, s.Slow}
-			answer(call, res, err)
+			if res.Muted == nil || err != nil {
+				answer(call, res, err)
+				return
+			}
+			why(call, room.TableMute, q.Room, func(s room.Sanction, there bool) {
+				if there {
+					res.Why = sentence("muted", s)
+				}
+				answer(call, res, nil)
+			})
 		})
 	})
 }

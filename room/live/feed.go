@@ -45,6 +45,7 @@ type Config struct {
 type Feed struct {
 	cfg   Config
 	shown *netpoll.Server
+	idle  int64    // the resident set at Start, in bytes
 	last  *reading // of the tick before; nil: nobody watched; owned by the tick
 
 	finding sync.Mutex // one at a time: each is a walk
@@ -83,7 +84,7 @@ func New(cfg Config) (*Feed, error) {
 // Start says which server is shown, the hub's, and which one's timers it is shown
 // by: the one that ends last. It comes before any server of the feed listens.
 func (f *Feed) Start(shown, by *netpoll.Server) {
-	f.shown = shown
+	f.shown, f.idle = shown, resident()
 	by.Tick(f.cfg.Every, f.tick)
 }
 
@@ -190,7 +191,7 @@ func (f *Feed) tick() {
 	if before == nil {
 		return
 	}
-	m := nowMessage{Now: r.figures(before), Largest: roomsJSON(f.cfg.Hub.Largest(tops, nil))}
+	m := nowMessage{Now: r.figures(before, f.idle), Largest: roomsJSON(f.cfg.Hub.Largest(tops, nil))}
 	if m.Now.Lagging > 0 {
 		m.Slowest = clientsJSON(f.cfg.Hub.Slowest(tops))
 	}

@@ -34,7 +34,7 @@ type Figures struct {
 
 	Memory  int64   `json:"memory"`   // resident set, bytes; 0: not known
 	Heap    int64   `json:"heap"`     // objects of the Go heap, bytes, garbage not yet collected included
-	PerConn float64 `json:"per_conn"` // the resident set by connections, all included; 0: there are none, or it is not known
+	PerConn float64 `json:"per_conn"` // the resident set by connections, without the process as it was before any client; 0: there are none, or it is not known
 
 	Busy       float64 `json:"busy"` // workers, on an average of the second
 	Workers    int     `json:"workers"`
@@ -53,7 +53,7 @@ func (f *Feed) read() *reading {
 }
 
 // figures are what happened between two readings.
-func (r *reading) figures(before *reading) Figures {
+func (r *reading) figures(before *reading, idle int64) Figures {
 	seconds := max(r.at.Sub(before.at).Seconds(), 1e-3)
 	rate := func(n, was int64) float64 { return rounded(float64(max(0, n-was)) / seconds) }
 	s, h := &r.server, &r.hub
@@ -71,21 +71,22 @@ func (r *reading) figures(before *reading) Figures {
 		}
 		x.P50, x.P99 = ms(0.50), ms(0.99)
 	}
-	x.memory()
+	x.memory(idle)
 	return x
 }
 
 // rounded keeps a tenth: more digits are noise, and bytes.
 func rounded(v float64) float64 { return float64(int64(v*10+0.5)) / 10 }
 
-// memory reads what the process takes, without stopping it.
-func (x *Figures) memory() {
+// memory reads what the process takes, without stopping it. Of that, idle bytes are the
+// process before any client.
+func (x *Figures) memory(idle int64) {
 	of := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(of)
 	x.Heap, x.Goroutines = int64(of[0].Value.Uint64()), int(of[1].Value.Uint64())
 	x.Memory = resident()
 	if x.Connections > 0 {
-		x.PerConn = rounded(float64(x.Memory) / float64(x.Connections))
+		x.PerConn = rounded(float64(max(0, x.Memory-idle)) / float64(x.Connections))
 	}
 }
 

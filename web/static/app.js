@@ -100,7 +100,8 @@ async function enter({ token, name }) {
  */
 async function choose(name, { first = false, back = false, join = true } = {}) {
   if (room?.name === name) {
-    if (!back) views.close();
+    if (back) return;
+    views.close();
     return write();
   }
   let mine;

@@ -21,9 +21,9 @@ export function t(key, values = {}) {
   return typeof text === 'function' ? text(safe) : text.replace(/\{(\w+)\}/g, (_, name) => safe[name] ?? '');
 }
 
-/** A text in an isolate; a number as it is. */
+/** A text in an isolate; what has no letters, as a number or an emoji, as it is. */
 function isolated(value) {
-  if (typeof value !== 'string' || /^[\d+.]*$/.test(value)) return value;
+  if (typeof value !== 'string' || !/\p{L}|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u.test(value)) return value;
   return `\u2068${balanced(value)}\u2069`;
 }
 
@@ -40,9 +40,9 @@ function balanced(text) {
 
 /** What an error says: in the reader's language if its code is known, and with the server's own words where they tell more. */
 export function errorText({ code, message } = {}) {
-  const known = languages[current][`error${code}`];
+  const known = languages[current][`error${code}`] ?? languages[current][`end${code}`];
   if (!known) return message || String(code ?? '');
-  const tells = current === 'en' && (code === 107 || code === 108 || code >= 440 || code === 106 || code === 111);
+  const tells = current === 'en' && (code === 107 || code === 108 || code >= 440 && code < 1000 || code === 106 || code === 111);
   if (tells && message) return message;
   return typeof known === 'string' ? known : '';
 }

@@ -1,6 +1,6 @@
 // One message, as it is shown.
 
-import { el, icon } from './dom.js';
+import { el, icon, words } from './dom.js';
 import { graphemes, isEmoji } from './graphemes.js';
 import { errorText, t } from './i18n.js';
 import { linked } from './links.js';
@@ -43,7 +43,7 @@ const meta = (m, progress) => el('p', { class: 'meta' },
   progress && el('span', { class: `progress ${progress}` }, t(progress)));
 
 const fault = (m, actions) => el('div', { class: 'fault' },
-  el('span', {}, t('failed', { why: m.error ? errorText(m.error) : '' })),
+  el('span', {}, ...words(t('failed', { why: m.error ? errorText(m.error) : '' }))),
   el('button', { type: 'button', onclick: () => actions.retry(m.id) }, t('again')),
   el('button', { type: 'button', onclick: () => actions.rewrite(m) }, t('edit')),
   el('button', { type: 'button', onclick: () => actions.discard(m.id) }, t('discard')));

@@ -1,0 +1,209 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"webim/room/token"
+)
+
+// testDraftsAndTexts: drafts outlive a reload, by room; a text is sent as it is typed;
+// one that is too long, or of which nothing can be seen, stays in the box.
+func testDraftsAndTexts(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0", "--max-text", "100B")
+	ann := come(t, browser, server.url, "Ann")
+	joinRoom := func(name string) {
+		ann.do(chromedp.Click(chromedp.CSS("#add")))
+		ann.pick("Join a room by name")
+		ann.confirm(map[string]string{"room": name})
+		ann.wait(`document.querySelector('#heading').textContent === ` + quote(name))
+		ann.isIn()
+	}
+	ann.do(chromedp.Focus(text), insert("for the lobby"))
+	joinRoom("tea")
+	ann.do(chromedp.Focus(text), insert("for tea"))
+	ann.do(chromedp.Reload())
+	ann.isIn()
+	ann.wait(`document.querySelector('#heading').textContent === 'tea' && document.querySelector('#text').value === 'for tea'`)
+	ann.do(chromedp.KeyEvent(kb.Enter))
+	ann.enter(text, "")
+	ann.shows("for tea")
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	ann.wait(`document.querySelector('#text').value === 'for the lobby'`)
+	eval[bool](ann, `(document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input')), true)`)
+
+	for _, typed := range []string{"    indented\n\tcode", "\u3000\u3000段落", "\nfirst line is empty"} {
+		ann.enter(text, typed+"  \n\u3000")
+		ann.shows(typed)
+		ann.settled()
+	}
+	long := strings.Repeat("long ", 30) + "end"
+	ann.enter(text, long)
+	ann.wait(`document.querySelector('#text').value === ` + quote(long) + ` && document.querySelector('#log .failed, #log .sending') === null && document.querySelector('.toast') !== null`)
+	eval[bool](ann, `(document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input')), true)`)
+	for _, unseen := range []string{"\u200b", "\u2800"} {
+		ann.enter(text, unseen)
+		ann.wait(`document.querySelector('#text').value !== '' && document.querySelector('#log .failed, #log .sending') === null`)
+		eval[bool](ann, `(document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input')), true)`)
+	}
+}
+
+// testBack: Back goes to the room before, and closes a drawer; it does not leave the page.
+func testBack(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url, "Ann")
+	for _, name := range []string{"tea", "bench"} {
+		ann.do(chromedp.Click(chromedp.CSS("#add")))
+		ann.pick("Join a room by name")
+		ann.confirm(map[string]string{"room": name})
+		ann.wait(`document.querySelector('#heading').textContent === ` + quote(name))
+	}
+	back := func() { eval[bool](ann, `(history.back(), true)`) }
+	for _, title := range []string{"tea", "Lobby"} {
+		back()
+		ann.wait(`document.querySelector('#heading').textContent === ` + quote(title) + ` && !document.querySelector('#text').disabled`)
+	}
+	eval[bool](ann, `(history.forward(), true)`)
+	ann.wait(`document.querySelector('#heading').textContent === 'tea'`)
+
+	phone(ann)
+	for _, drawer := range []string{"rooms", "members"} {
+		eval[bool](ann, `(document.querySelector('#show-`+drawer+`').click(), true)`)
+		ann.wait(`document.body.dataset.view === '` + drawer + `'`)
+		back()
+		ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'tea'`)
+	}
+	// A room that is chosen in a drawer takes the drawer's place.
+	eval[bool](ann, `(document.querySelector('#show-rooms').click(), true)`)
+	ann.wait(`document.body.dataset.view === 'rooms'`)
+	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('bench')).click(), true)`)
+	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'bench'`)
+	back()
+	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'tea'`)
+}
+
+// testTokenExpires: the page asks the application, or else the reader, for another token,
+// while it is open and when it is loaded.
+func testTokenExpires(t *testing.T, browser context.Context, program string) {
+	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret, "--token-leeway", "0s")
+	url := "http://" + server.addrs[0] + "/"
+	sign := func(expires time.Time) string {
+		signer, err := token.NewSigner(token.Key{Secret: []byte(pageSecret)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		jwt, err := signer.Sign(token.Claims{User: "carol", Info: json.RawMessage(`{"name":"Carol"}`), Expires: expires.Unix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jwt
+	}
+	old, good := sign(time.Now().Add(-time.Minute)), sign(time.Now().Add(time.Hour))
+	stored := func(jwt string) string {
+		return `localStorage.getItem('webim.identity') || localStorage.setItem('webim.identity', JSON.stringify({ token: ` + quote(jwt) + ` }))`
+	}
+	asked := openTab(t, browser)
+	asked.beforePage(stored(old))
+	asked.do(chromedp.Navigate(url))
+	asked.wait(`document.querySelector('dialog [name=token]') !== null`)
+	eval[bool](asked, `(document.querySelector('dialog [name=token]').value = `+quote(good)+`, document.querySelector('dialog [value=ok]').click(), true)`)
+	asked.isIn()
+	asked.wait(`document.querySelector('#me').textContent === 'You are Carol'`)
+	asked.do(chromedp.Reload())
+	asked.isIn()
+
+	embedded := openTab(t, browser)
+	embedded.beforePage(stored(old) + `; window.webimToken = async () => ` + quote(good))
+	embedded.do(chromedp.Navigate(url))
+	embedded.isIn()
+
+	bad := openTab(t, browser)
+	bad.beforePage(stored("no.good.token"))
+	bad.do(chromedp.Navigate(url))
+	bad.wait(`document.querySelector('#entry-fault').textContent === 'Disconnected: the server does not accept this token.' && document.querySelector('#retry').textContent === 'Enter a token'`)
+}
+
+// testSignOut: a guest is warned, and the other tabs of the browser follow.
+func testSignOut(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url, "Ann")
+	eval[bool](ann, `(document.querySelector('#sign-out').click(), true)`)
+	ann.wait(`document.querySelector('dialog h2')?.textContent.includes('nobody can come in as you again')`)
+	eval[bool](ann, `(document.querySelector('dialog button[type=button]').click(), true)`)
+	ann.wait(`document.querySelector('dialog') === null && document.body.dataset.state === 'connected'`)
+
+	// What the browser tells this tab when another one has signed out.
+	eval[bool](ann, `(localStorage.removeItem('webim.identity'), dispatchEvent(new StorageEvent('storage', { key: 'webim.identity', newValue: null })), true)`)
+	ann.wait(`document.querySelector('#name').checkVisibility()`)
+}
+
+// testBelowAPrefix: behind a proxy that serves webim below a path, each page and chat.js
+// find the server there.
+func testBelowAPrefix(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	target, err := url.Parse(server.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target) // and its Host: the proxy is trusted to have checked the origin
+		r.Out.Header.Del("Origin")
+	}}
+	mux.Handle("/chat/", http.StripPrefix("/chat", proxy))
+	front := httptest.NewServer(mux)
+	t.Cleanup(front.Close)
+
+	ann := come(t, browser, front.URL+"/chat/", "Ann")
+	simple := openTab(t, browser)
+	simple.do(chromedp.Navigate(front.URL + "/chat/classic"))
+	simple.wait(connected)
+	ann.enter(text, "below a prefix")
+	ann.shows("below a prefix")
+	simple.wait(top("below a prefix"))
+	ann.do(chromedp.Click(chromedp.CSS("#add")))
+	ann.pick("Join a room by name")
+	ann.confirm(map[string]string{"room": "tea"})
+	ann.wait(`location.pathname === '/chat/' && location.search === '?room=tea'`)
+	ann.do(chromedp.Reload())
+	ann.isIn()
+	ann.wait(`document.querySelector('#heading').textContent === 'tea'`)
+}
+
+// testAnotherOrigin: a page of another origin imports chat.js, and finds the server by it.
+func testAnotherOrigin(t *testing.T, browser context.Context, program string) {
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<!doctype html><title>another</title><p>another page</p>`))
+	}))
+	t.Cleanup(page.Close)
+	server := startWebim(t, program, "127.0.0.1:0", "--origin", page.URL)
+	p := openTab(t, browser)
+	p.do(chromedp.Navigate(page.URL))
+	said := eval[string](p, `import(`+quote(server.url+"chat.js")+`).then(async ({ Chat }) => {
+		const chat = new Chat({ guest: 'Other' });
+		await chat.connect();
+		const room = chat.open('lobby');
+		room.send('from another origin');
+		await new Promise((done) => room.addEventListener('change', () => room.messages.at(-1)?.data.text === 'from another origin' && !room.outbox.length && done()));
+		chat.disconnect();
+		return room.messages.at(-1).data.text + ('Centrifuge' in globalThis);
+	})`)
+	if said != "from another originfalse" {
+		t.Errorf("the other page says %q", said)
+	}
+}

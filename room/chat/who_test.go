@@ -1,0 +1,86 @@
+package chat
+
+import (
+	"strings"
+	"testing"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// withPresence are rooms where presence is told, also of users.
+func withPresence(on bool) room.Config {
+	o := talkative()
+	o.Presence = on
+	return room.Config{Options: room.Patterns{{Match: "*", Options: o}, {Match: "#*", Options: o}, {Match: "$*", Options: o}}.Options}
+}
+
+// TestNamesComeWithTheList: the list names the other user of a direct room, who is
+// there or away, before the other user has said anything.
+func TestNamesComeWithTheList(t *testing.T) {
+	h := build(t, withPresence(true), Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	alice.must("room.direct", `{"user":"bob"}`)
+	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":true}`) {
+		t.Errorf("bob is there: %s", got)
+	}
+	bob.Close()
+	eventually(t, "the one who is away has a name", func() bool {
+		got := alice.must("rooms", `{}`)
+		return strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":false}`)
+	})
+	alice.must("room.direct", `{"user":"nobody"}`)
+	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"nobody","online":false}`) {
+		t.Errorf("a user who was never here has no name: %s", got)
+	}
+}
+
+// TestMembersWhoAreAway: a private room names those who were there once.
+func TestMembersWhoAreAway(t *testing.T) {
+	h := build(t, withPresence(true), Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	name := between(alice.must("room.create", `{"title":"T","users":["bob"]}`), `"room":"`, `"`)
+	bob.Close()
+	eventually(t, "the one who is away has a name", func() bool {
+		got := alice.must("members", `{"room":"`+name+`"}`)
+		return strings.Contains(got, `{"user":"bob","info":{"name":"BOB"},"online":false}`)
+	})
+}
+
+// TestUnknownIsNotAway: where presence is not told, nobody is said to be away.
+func TestUnknownIsNotAway(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		h := build(t, withPresence(on), Config{})
+		alice := h.come("alice")
+		alice.must("room.join", `{"room":"lobby"}`)
+		got := alice.must("members", `{"room":"lobby"}`)
+		if strings.Contains(got, `"online"`) != on || strings.Contains(got, `"here"`) != on {
+			t.Errorf("presence %v: %s", on, got)
+		}
+	}
+}
+
+// TestSanctionsSayWhy: the muted and the banned are told the reason and the end.
+func TestSanctionsSayWhy(t *testing.T) {
+	for _, where := range []string{"", "lobby"} {
+		h := build(t, room.Config{}, Config{})
+		bob, carol := h.come("bob"), h.come("carol", "admin")
+		carol.must("mute", `{"room":"`+where+`","user":"bob","seconds":3600,"reason":"shouting"}`)
+		if got := bob.must("room.info", `{"room":"lobby"}`); !strings.Contains(got, `"muted_why":"muted until 2`) || !strings.Contains(got, `: shouting"`) {
+			t.Errorf("in room %q: %s", where, got)
+		}
+	}
+	h := build(t, room.Config{}, Config{})
+	bob, carol := h.come("bob"), h.come("carol", "admin")
+	carol.must("ban", `{"room":"lobby","user":"bob","reason":"spam: again"}`)
+	bob.refused(wire.ErrBanned, "room.info", `{"room":"lobby"}`)
+	if _, fault := bob.call("room.info", `{"room":"lobby"}`); !strings.HasSuffix(fault, "banned: spam: again") {
+		t.Errorf("the banned are told %q", fault)
+	}
+}
+
+func between(text, before, after string) string {
+	_, text, _ = strings.Cut(text, before)
+	text, _, _ = strings.Cut(text, after)
+	return text
+}
