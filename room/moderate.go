@@ -190,9 +190,7 @@ func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sancti
 		}
 		out := make([]Sanction, 0, len(all))
 		for _, e := range all {
-			var v sanctionValue
-			_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
-			out = append(out, Sanction{Table: table, Room: room, Who: e.Name, Until: e.Expires, By: v.By, Reason: v.Reason, At: time.Unix(v.At, 0), Over: v.Over, Payer: e.Owner})
+			out = append(out, sanctionIn(e, table, room))
 		}
 		done(out, nil)
 	})
@@ -206,10 +204,15 @@ func (h *Hub) SanctionOf(table, room, user string, done func(s Sanction, there b
 			done(Sanction{}, false)
 			return
 		}
-		var v sanctionValue
-		_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
-		done(Sanction{table, room, user, e.Expires, v.By, v.Reason, time.Unix(v.At, 0), v.Over, e.Owner}, true)
+		done(sanctionIn(e, table, room), true)
 	})
+}
+
+// sanctionIn is the sanction that an entry of the State keeps.
+func sanctionIn(e Entry, table, room string) Sanction {
+	var v sanctionValue
+	_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
+	return Sanction{Table: table, Room: room, Who: e.Name, Until: e.Expires, By: v.By, Reason: v.Reason, At: time.Unix(v.At, 0), Over: v.Over, Payer: e.Owner}
 }
 
 // StateError is an error of the engine's State as clients are told it: a

@@ -191,7 +191,7 @@ func testAnotherOrigin(t *testing.T, browser context.Context, program string) {
 		_, _ = w.Write([]byte(`<!doctype html><title>another</title><p>another page</p>`))
 	}))
 	t.Cleanup(page.Close)
-	server := startWebim(t, program, "127.0.0.1:0", "--origin", page.URL)
+	server := startWebim(t, program, "127.0.0.1:0", "--allow-origin", page.URL)
 	p := openTab(t, browser)
 	p.do(chromedp.Navigate(page.URL))
 	said := eval[string](p, `import(`+quote(server.url+"chat.js")+`).then(async ({ Chat }) => {

@@ -40,6 +40,7 @@ func TestMembersWhoAreAway(t *testing.T) {
 	h := build(t, withPresence(true), Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	name := between(alice.must("room.create", `{"title":"T","users":["bob"]}`), `"room":"`, `"`)
+	alice.join(name)
 	bob.Close()
 	eventually(t, "the one who is away has a name", func() bool {
 		got := alice.must("members", `{"room":"`+name+`"}`)

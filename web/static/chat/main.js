@@ -1,6 +1,6 @@
 // chat.js: a client of webim for any page, in one file without dependencies. Import it
 // from the server, also from a page of another origin (which the server has to allow
-// with --origin), or copy it:
+// with --allow-origin), or copy it:
 //
 //   import { Chat, nameOf } from 'https://chat.example.com/chat.js';
 //
