@@ -12,9 +12,10 @@ import (
 	"webim/bench/attack"
 )
 
-// attackedRooms let anybody do all that the attacks are about, and the bystander send ten messages a second.
-const attackedRooms = `rate_send: 100/5s
-user_rate_send: 100/5s
+// attackedRooms let anybody do all that the attacks are about, and the bystander send ten messages a second, or all that are due at once when the machine
+// did not let it run.
+const attackedRooms = `rate_send: 1000/5s
+user_rate_send: 1000/5s
 rooms:
   - match: "*"
     history: 100

@@ -47,12 +47,16 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 	if len(c.TLSListen) > 0 {
 		perConn += tlsMemory
 	}
+	rooms := int64(c.MaxRooms)
+	if c.MaxRooms == none {
+		rooms = conns * int64(c.MaxRoomsPerConn)
+	}
 	all := []bound{
 		{"the program, and its workers", programMemory + int64(nc.Workers)*workerMemory},
 		{"max_conns", conns * perConn},
 		{"max_conns, in the kernel", conns * socketMemory},
 		{"max_rooms_per_conn", conns * int64(c.MaxRoomsPerConn) * joinedMemory},
-		{"max_rooms", int64(c.MaxRooms) * roomMemory},
+		{"max_rooms", rooms * roomMemory},
 		{"max_http", int64(nc.MaxHTTP) * httpMemory},
 		{"max_unfinished", nc.MaxUnfinished},
 		{"max_queued", nc.MaxQueued},

@@ -32,7 +32,7 @@ func TestBoundsAddUp(t *testing.T) {
 		"--max-http 1025":                                   httpMemory,
 		"--hook-rpc http://127.0.0.1/":                      256*askMemory + maxNotices*noticeMemory,
 		"--internal 127.0.0.1:0 --api-key 0123456789abcdef": internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory),
-		"--dev --tls-listen 127.0.0.1:0 --max-tls-handshakes 100 --no-personal": 1000*tlsMemory + 100*tlsShakeMemory,
+		"--dev --tls-listen 127.0.0.1:0 --max-tls-handshakes 100 --no-personal --max-rooms 100000": 1000*tlsMemory + 100*tlsShakeMemory,
 	} {
 		if got := total(memoryOf(t, base+" "+flags).bounds) - sum; got != more {
 			t.Errorf("%s: %d bytes more, want %d", flags, got, more)
