@@ -48,6 +48,8 @@ func TestChatPage(t *testing.T) {
 		{"SignOut", testSignOut},
 		{"BelowAPrefix", testBelowAPrefix},
 		{"AnotherOrigin", testAnotherOrigin},
+		{"BatchIsAnnounced", testBatchIsAnnounced},
+		{"NamesAreCutLast", testNamesAreCutLast},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()

@@ -147,9 +147,9 @@ function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus
 
 // Who is out is told why. That one was sent out says whoever did it; that one is
 // banned, the next call.
-function left(of, { code, reason }) {
+function left(of, { code, reason, told = false }) {
   if (of !== room) return;
-  if (code === SENT_OUT) learn();
+  if (code === SENT_OUT || code === BANNED && !told) learn(); // the end and the reason of a ban come with room.info
   reason = code === SENT_OUT ? t('sentOut') : code === BANNED ? sanctioned('bannedOut', reason) : errorText({ code, message: reason });
   const words = of.loaded ? t('leftRoom', { reason }) : t('noEntry', { reason });
   composer.allow(false, words);
@@ -216,7 +216,7 @@ async function learn() {
     if (of !== room) return;
     info = got;
   } catch (e) {
-    if (e.code === BANNED || !of.error && e.code) left(of, { code: e.code, reason: e.message });
+    if (e.code === BANNED || !of.error && e.code) left(of, { code: e.code, reason: e.message, told: true });
     return;
   }
   if (of.error) return; // what is to be said stands there
