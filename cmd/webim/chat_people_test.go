@@ -104,4 +104,13 @@ func testVisitAsks(t *testing.T, browser context.Context, program string) {
 	ann.do(chromedp.Reload())
 	ann.isIn()
 	ann.wait(`document.querySelector('#join').hidden`)
+
+	// A room has one spelling, however its name is typed or linked.
+	for _, spelling := range []string{"cafe%CC%81", "caf%C3%A9"} {
+		ann.do(chromedp.Navigate(server.url + "?room=" + spelling))
+		ann.isIn()
+		ann.enter(text, "in "+spelling)
+		ann.shows("in " + spelling)
+	}
+	ann.wait(bodies + `.join() === 'in cafe%CC%81,in caf%C3%A9'`)
 }

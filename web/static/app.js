@@ -99,6 +99,7 @@ async function enter({ token, name }) {
  * already; join: puts it in the list, which an address alone never does.
  */
 async function choose(name, { first = false, back = false, join = true } = {}) {
+  name = name.normalize('NFC');
   if (room?.name === name) {
     if (back) return;
     views.close();

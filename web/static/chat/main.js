@@ -166,6 +166,7 @@ export class Chat extends EventTarget {
 
   /** Opens a room: subscribes, and loads its newest messages. Close it when it is left. */
   open(name) {
+    name = name.normalize('NFC'); // the server's spelling, by which the library finds the room
     const old = this.#rooms.get(name);
     if (old) return old;
     const room = new Room(this, this.#client, name, this.#outbox(name), () => this.#rooms.delete(name));
