@@ -23,6 +23,8 @@
 //	          upgrade.go, refuse.go     in handshake.go (TLS) a goroutine
 //	          handshake.go, tls.go      while the handshake lasts
 //	          bridge.go, lent.go        net/http's goroutines
+//	          makeroom.go,              as accept, when the server is full
+//	          refusallog.go             whoever refuses
 //	decode    read.go, message.go,      a worker that holds the turn
 //	          frame.go, deflate.go,
 //	          unfinished.go, cost.go
@@ -76,6 +78,14 @@
 // connection is open, and is sent a Close frame, or not, and is answered with an
 // HTTP error if at all, is decided under the record's lock, with fOpen.
 //
+// # Full servers
+//
+// What only waits for its client gives its place to whoever comes (makeroom.go): HTTP
+// connections that are idle or stalled, the oldest of the unfinished handshakes, and
+// of those over the limit the one that has been silent longest. So places that
+// loopback and proxies may take without a bound are not theirs for good either.
+// Each reason to refuse leaves a line now and then, with the setting that decides it.
+//
 // # Shutting down
 //
 // While a shutdown drains, everything but opening goes on: listeners accept, so
@@ -98,9 +108,9 @@
 //	record.mu    →  tlsState.mu, the leaves
 //	tlsPlaces.mu →  tlsState.mu
 //	tlsState.mu  →  addrs.mu, pool.mu
+//	lentConns.mu →  addrs.mu
 //	leaves, under which nothing is taken: slab.mu, addrs.mu, pool.mu,
-//	wheel.mu, table.mu, lentConns.mu, counters.mu, Frame.mu,
-//	refusalLog.mu
+//	wheel.mu, table.mu, counters.mu, Frame.mu, refusalLog.mu, waiting.mu
 //
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl

@@ -45,6 +45,7 @@ type listener struct {
 	tls   *tls.Config // nil: plain
 	mu    sync.Mutex  // accepting, and closing
 	fd    int         // -1: closed
+	file  os.FileInfo // of a Unix socket: nothing else at its path is removed; nil: none
 	// watched is false while the listener waits for descriptors; see accept.
 	watched atomic.Bool
 }
@@ -118,6 +119,9 @@ func (s *Server) Listen(l Listener) (net.Addr, error) {
 		return nil, err
 	}
 	ln.fd, ln.addr = fd, addr
+	if l.Network == "unix" {
+		ln.file, _ = os.Lstat(l.Addr) // without it, the socket stays there at the end
+	}
 	ln.http = newHTTPBridge(s, ln)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +163,7 @@ func (s *Server) stopListening() {
 		unix.Close(ln.fd)
 		ln.fd = -1
 		ln.mu.Unlock()
-		if ln.Network == "unix" {
+		if now, err := os.Lstat(ln.Addr); ln.file != nil && err == nil && os.SameFile(ln.file, now) {
 			os.Remove(ln.Addr)
 		}
 	}

@@ -1,9 +1,40 @@
 package netpoll
 
 import (
+	"net"
 	"os"
+	"path/filepath"
 	"testing"
 )
+
+// At the end the file of a Unix socket is removed, and nothing that has taken its place.
+func TestUnixSocketIsRemoved(t *testing.T) {
+	for _, replaced := range []bool{false, true} {
+		s := serve(t, Config{}, nil)
+		path := filepath.Join(t.TempDir(), "s")
+		if _, err := s.Listen(Listener{Network: "unix", Addr: path}); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := net.Dial("unix", path); err != nil {
+			t.Error(err)
+		} else {
+			c.Close()
+		}
+		if replaced {
+			// The new file is there before the old one goes, so it is another one.
+			if err := os.WriteFile(path+"2", []byte("precious"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(path+"2", path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		if _, err := os.Lstat(path); (err == nil) != replaced {
+			t.Errorf("replaced %v: %v", replaced, err)
+		}
+	}
+}
 
 // A listener that cannot be watched is not kept, nor its descriptor.
 func TestListenUnwatched(t *testing.T) {

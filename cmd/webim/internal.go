@@ -17,9 +17,11 @@ type internal struct {
 }
 
 // The bounds of the internal listener: few ask there. An address leaves most of the
-// connections to others, so that silent sockets of one machine keep no operator out.
+// connections to others. Loopback and proxies have no bound, but of all that come the
+// silent ones give way, so that they keep no operator out.
 const (
 	internalConns   = 256
+	internalFDs     = internalConns + 64 // with those that are being refused, epoll and the listeners
 	internalPerIP   = 64
 	internalHTTP    = 192 // of them, of one address; netpoll gives one a quarter
 	internalMessage = 16 << 10

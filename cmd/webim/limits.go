@@ -11,9 +11,13 @@ import (
 	"webim/netpoll"
 )
 
-// ownFiles is how many files the program has open besides its clients, at
-// least: standard streams, epoll, listeners.
-const ownFiles = 16
+// ownFiles is how many files the program may have open besides its clients, hooks and
+// the internal listener: standard streams, epoll, listeners, connections that are being
+// refused. It is the reserve of package netpoll.
+const ownFiles = 64
+
+// fewClients are so few that the limit of open files is hardly what was meant.
+const fewClients = 64
 
 // raiseFiles raises the soft limit of open files to the hard one, and returns
 // it: each client is a file. A failure leaves it as it is. The Go runtime
@@ -33,6 +37,9 @@ func raiseFiles() (limit uint64) {
 // fileWarnings says whether the limit of open files allows the clients that are
 // promised.
 func (c *config) fileWarnings(limit uint64) []string {
+	if c.MaxConns == auto && ownFiles+uint64(c.reserveFDs())+fewClients > limit {
+		return []string{fmt.Sprintf("the limit of open files is %d, and this program may need %d besides its clients (hook_concurrency, internal), so that there is hardly room for any: raise the limit (ulimit -n, LimitNOFILE= of systemd)", limit, ownFiles+c.reserveFDs())}
+	}
 	if uint64(c.MaxConns)+ownFiles+uint64(c.reserveFDs()) <= limit {
 		return nil
 	}
@@ -90,7 +97,7 @@ func (c *config) proxyWarnings() []string {
 // need.
 func (c *config) reserveFDs() (n int) {
 	if c.Internal != "" {
-		n += internalConns
+		n += internalFDs
 	}
 	return n + c.hookPlaces()
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -98,6 +99,56 @@ func TestProxyOnAUnixSocket(t *testing.T) {
 		}
 		if want := map[bool]string{true: "true false true ", false: "true true true "}[listed]; got != want {
 			t.Errorf("listed %v: %s, want %s", listed, got, want)
+		}
+	}
+}
+
+// TestSilentSocketsKeepNoOperatorOut: whoever opens sockets to the internal listener and
+// says nothing, or asks once and stays, leaves it to others.
+func TestSilentSocketsKeepNoOperatorOut(t *testing.T) {
+	p := startProgram(t, "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--open", "--api-key", "0123456789abcdef")
+	addr := p.inner.addr.String()
+	for i := range internalConns + 20 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if i%2 == 0 {
+			fmt.Fprint(c, "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		r, err := client.Post("http://"+addr+"/api/info", "application/json", strings.NewReader("{}"))
+		if err == nil {
+			r.Body.Close()
+			if r.StatusCode == http.StatusUnauthorized { // by the API, as there is no key
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the operator gets %v, %v", r, err)
+		}
+	}
+}
+
+// TestFilesAreReserved: the limit of open files has to hold what hooks and the internal
+// listener may open besides the clients.
+func TestFilesAreReserved(t *testing.T) {
+	hooks := settings{HookConnect: "http://h", HookPublish: "http://h", HookDisconnect: "http://h", HookConcurrency: 256, Internal: "127.0.0.1:1"}
+	for _, tt := range []struct {
+		name     string
+		settings settings
+		limit    uint64
+		warns    bool
+	}{
+		{"none", settings{}, 1024, false}, {"hooks", hooks, 1024, false}, {"hooks", hooks, 900, true},
+		{"fixed", settings{MaxConns: 1000}, 1024, true}, {"fixed", settings{MaxConns: 960}, 1024, false},
+	} {
+		c := &config{settings: tt.settings}
+		if got := c.fileWarnings(tt.limit); (len(got) > 0) != tt.warns {
+			t.Errorf("%s of %d: %q", tt.name, tt.limit, got)
 		}
 	}
 }

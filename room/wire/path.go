@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -33,11 +34,10 @@ const (
 // its first slash; further slashes are part of the name; "/" is the Lobby. An error,
 // which comes with TargetRoom, says what is wrong with the room's name.
 //
-// The endpoint and the reserved segments are looked for in the path as path.Clean
-// has it, and without case: proxies and clients add slashes, and browsers resolve
-// "." and "..". A segment is compared whole, so /api-team is a room.
+// The endpoint and the reserved segments are looked for in the path as plainly has it,
+// and without case. A segment is compared whole, so /api-team is a room.
 func TargetOf(urlPath string) (t Target, room string, err error) {
-	clean := path.Clean("/" + urlPath)
+	clean := plainly(urlPath)
 	first, _, _ := strings.Cut(clean[1:], "/")
 	switch {
 	case strings.EqualFold(clean, EndpointPath):
@@ -49,4 +49,23 @@ func TargetOf(urlPath string) (t Target, room string, err error) {
 	}
 	room, err = RoomName(strings.TrimPrefix(urlPath, "/"))
 	return TargetRoom, room, err
+}
+
+// plainly is a path as the most lenient server on the way may read it: proxies and
+// clients add slashes, escape what is escaped already, and write a backslash for a
+// slash; browsers resolve "." and ".."; some servers cut parameters off, which begin
+// with a semicolon.
+func plainly(urlPath string) string {
+	for range 3 {
+		again, err := url.PathUnescape(urlPath)
+		if err != nil || again == urlPath {
+			break
+		}
+		urlPath = again
+	}
+	segments := strings.Split(strings.ReplaceAll(urlPath, `\`, "/"), "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	return path.Clean("/" + strings.Join(segments, "/"))
 }
