@@ -53,18 +53,14 @@ var noSockets = &netpoll.Funcs{OnHandshake: func(r *netpoll.Request) { r.Refuse(
 
 // openInternal opens the listener.
 func (p *program) openInternal() error {
-	a, err := parseAddress(p.cfg.Internal)
+	addrs, err := listenOn(p.inner.server, p.cfg.Internal, nil)
 	if err != nil {
 		return err
 	}
-	if err := a.clear(); err != nil {
-		return err
+	p.inner.addr = addrs[0]
+	for _, addr := range addrs {
+		p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "internal", true)
 	}
-	in := p.inner
-	if in.addr, err = in.server.Listen(a.listeners()[0]); err != nil {
-		return a.cannotListen(p.cfg.Internal, err)
-	}
-	p.log.Info("listening", "addr", in.addr.String(), "network", in.addr.Network(), "internal", true)
 	return nil
 }
 

@@ -55,7 +55,7 @@ func TestUnixSocketFile(t *testing.T) {
 
 // TestLocalhostIsBoth: --listen localhost serves both loopback addresses, on one port.
 func TestLocalhostIsBoth(t *testing.T) {
-	p := startProgram(t, "--listen", "localhost:0", "--open")
+	p := startProgram(t, "--listen", "localhost:0", "--internal", "localhost:0", "--api-key", "0123456789abcdef", "--open")
 	hosts := []string{"127.0.0.1"}
 	if ln, err := net.Listen("tcp", "[::1]:0"); err == nil { // this machine has IPv6
 		ln.Close()
@@ -64,9 +64,9 @@ func TestLocalhostIsBoth(t *testing.T) {
 	if len(p.plain) != len(hosts) {
 		t.Errorf("it listens on %v", p.plain)
 	}
-	port := p.plain[0].(*net.TCPAddr).Port
-	for _, host := range hosts {
-		r, err := http.Get(fmt.Sprintf("http://%s:%d/health", host, port))
+	for i := range 2 * len(hosts) {
+		host, addr := hosts[i/2], [...]net.Addr{p.plain[0], p.inner.addr}[i%2]
+		r, err := http.Get(fmt.Sprintf("http://%s:%d/health", host, addr.(*net.TCPAddr).Port))
 		if err != nil {
 			t.Errorf("%s: %v", host, err)
 			continue

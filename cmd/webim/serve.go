@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -180,33 +181,46 @@ func (p *program) listen() (err error) {
 	return nil
 }
 
-// open opens one listener and appends its address.
+// open opens one address of the clients and appends what it is bound to.
 func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, error) {
-	a, err := parseAddress(text)
+	var config *tls.Config
+	if secure {
+		config = p.certs.config()
+	}
+	addrs, err := listenOn(p.server, text, config)
 	if err != nil {
 		return all, err
 	}
+	for _, addr := range addrs {
+		p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "tls", secure)
+	}
+	return append(all, addrs...), nil
+}
+
+// listenOn opens the listeners of one address.
+func listenOn(s *netpoll.Server, text string, config *tls.Config) (addrs []net.Addr, err error) {
+	a, err := parseAddress(text)
+	if err != nil {
+		return nil, err
+	}
 	if err := a.clear(); err != nil {
-		return all, err
+		return nil, err
 	}
 	for i, l := range a.listeners() {
-		if secure {
-			l.TLS = p.certs.config()
-		}
+		l.TLS = config
 		if i > 0 && a.anyPort() { // the port that the kernel chose for the first
-			l.Addr = net.JoinHostPort("::1", strconv.Itoa(all[len(all)-1].(*net.TCPAddr).Port))
+			l.Addr = net.JoinHostPort("::1", strconv.Itoa(addrs[0].(*net.TCPAddr).Port))
 		}
-		addr, err := p.server.Listen(l)
-		if i > 0 && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) {
-			break // this machine has no IPv6
+		addr, err := s.Listen(l)
+		switch {
+		case i > 0 && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)):
+			return addrs, nil // this machine has no IPv6
+		case err != nil:
+			return nil, a.cannotListen(text, err)
 		}
-		if err != nil {
-			return all, a.cannotListen(text, err)
-		}
-		p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "tls", secure)
-		all = append(all, addr)
+		addrs = append(addrs, addr)
 	}
-	return all, nil
+	return addrs, nil
 }
 
 // greet says, with --dev, where the page is.
