@@ -103,9 +103,6 @@ func (t Target) Request(room string, compress bool) []byte {
 	return newHandshake(t.Host(), cfg).request(cfg.endpoint(t.t, cfg.withToken(room)))
 }
 
-// Room is the room of Config, as a path.
-func (t Target) Room() string { return t.cfg.room(t.t) }
-
 // Upgrade sends an upgrade request and reads the answer. compressed reports whether permessage-deflate was agreed on.
 func (t Target) Upgrade(r *Raw, room string, compress bool) (compressed bool, err error) {
 	cfg := t.cfg

@@ -182,7 +182,7 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 	spent := func(b *budget.Bucket, rate Rate, part int) {
 		b.Charge(rate, n, now)
 		v.Rest = max(v.Rest, b.Debt(rate, now))
-		v.Background = v.Background || v.Rest > 0 || b.Used(rate, now) > rate.N/part
+		v.Background = v.Background || v.Rest > 0 || b.Used(rate, now) > max(0, rate.N/part)
 	}
 	spent(&q.input, rate, part.conn)
 	if a := q.account.Load(); a != nil {

@@ -172,7 +172,7 @@ func (m *Memory) trim(t *topic) {
 	m.forget(t, n)
 	if !t.kept[events].within(t.keep) {
 		fewer := Retention{Messages: t.keep.Messages * 3 / 4, Bytes: t.keep.Bytes * 3 / 4}
-		for i := 0; !t.kept[events].within(fewer); i++ {
+		for i := 0; i < len(t.entries) && !t.kept[events].within(fewer); i++ {
 			switch p := &t.entries[i]; {
 			case p.Skip:
 				m.passOver(t, i)

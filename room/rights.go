@@ -109,7 +109,7 @@ func (h *Hub) Can(who *token.Identity, addr netip.Addr, a Action, room string) b
 
 func (h *Hub) decideFrom(who *token.Identity, addr netip.Addr, a Action, room string) Verdict {
 	if who == nil {
-		return Verdict{Outcome: policy.Allow}
+		return policy.Decide(policy.Subject{Backend: true}, a, policy.Room{Name: room}, policy.Membership{})
 	}
 	s := h.subject(who, addr)
 	s.Void = h.isVoid(who)

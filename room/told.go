@@ -156,8 +156,9 @@ func (h *Hub) notePlain(r *netpoll.Request, room string, status int, why string)
 
 // noteLost logs that what a plain client has sent goes to nobody: its dialect has no
 // way to tell the client so.
+// why is an attribute and no part of the subject: of a mute it has the time of its end.
 func (h *Hub) noteLost(m Member, why, see string) {
 	if h.cfg.Log != nil {
-		h.told.Info("a plain client's message is lost: "+why, "see", see, "room", clipped(m.Room.name), "addr", addressOf(m.Conn).String())
+		h.told.Info("a plain client's message is lost", "reason", why, "see", see, "room", clipped(m.Room.name), "addr", addressOf(m.Conn).String())
 	}
 }

@@ -151,3 +151,20 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		})
 	}
 }
+
+// TestLostHasOneLine: that a sentence says a time makes no new subject of it, or each
+// mute would have its lines, and take the place of other subjects in the log.
+func TestLostHasOneLine(t *testing.T) {
+	var log logged
+	n := start(t, Config{Anonymous: true, Log: slog.New(slog.NewTextHandler(&log, nil))}, netpoll.Config{})
+	n.join("/r", noDeflate)
+	for c := range n.hub.server.Conns() {
+		m, _ := n.hub.Member(c)
+		for end := range 3 {
+			n.hub.noteLost(m, fmt.Sprintf("you are muted here until %d", end), "the API's sanctions")
+		}
+	}
+	if got := strings.Count(log.String(), "is lost"); got != 1 {
+		t.Errorf("%d lines:\n%s", got, log.String())
+	}
+}

@@ -127,7 +127,11 @@ func TestTokenSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := c.newVerifier()
+		keys, err := c.tokenKeys()
+		if err != nil {
+			return err.Error()
+		}
+		v, err := c.verifierOf(keys, &jwksLog{})
 		if err != nil {
 			return err.Error()
 		}

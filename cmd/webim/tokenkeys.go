@@ -16,19 +16,9 @@ import (
 // maxKeyFile is the most bytes of a file with a secret or a key.
 const maxKeyFile = 64 << 10
 
-// newVerifier makes the judge of tokens of the settings. Without any key it is
-// nil: there are no tokens then. The error is a usageError. Nothing is fetched
-// before its Start.
-func (c *config) newVerifier() (*token.Verifier, error) {
-	keys, err := c.tokenKeys()
-	if err != nil {
-		return nil, err
-	}
-	return c.verifierOf(keys, &jwksLog{})
-}
-
-// verifierOf is newVerifier with the keys that tokenKeys has read; log is told what
-// becomes of the JWKS.
+// verifierOf makes the judge of tokens of the settings, with the keys that tokenKeys has
+// read; log is told what becomes of the JWKS. Without any key it is nil: there are no
+// tokens then. The error is a usageError. Nothing is fetched before its Start.
 func (c *config) verifierOf(keys []token.Key, log *jwksLog) (*token.Verifier, error) {
 	if len(keys) == 0 && c.TokenJWKS == "" {
 		return nil, c.noKeys()

@@ -113,7 +113,14 @@ func writeNamed(e room.State, name, user, role, own, others string, done func(ne
 			done(false, err)
 			return
 		}
-		list(func(_ bool, err error) { done(isNew, err) })
+		list(func(_ bool, err error) {
+			if err == nil || !isNew {
+				done(isNew, err)
+				return
+			}
+			// Nobody could leave a room that is in no list, so the half is taken back.
+			e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(error) { done(false, err) })
+		})
 	})
 }
 

@@ -1,11 +1,13 @@
 package chat
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"webim/room"
+	"webim/room/wire"
 )
 
 // greed makes calls until one is refused with error 106, and tells how many were not.
@@ -110,4 +112,40 @@ func TestSharesOfGuests(t *testing.T) {
 	if got := ann.list(); len(got) != 1 {
 		t.Errorf("the guest's list: %q", got)
 	}
+}
+
+// noLists is a State in which users' lists have no room.
+type noLists struct{ room.State }
+
+func (s noLists) Put(e room.Entry, done func(uint64, error)) {
+	if e.Table == room.TableMine {
+		done(0, room.ErrShareFull)
+		return
+	}
+	s.State.Put(e, done)
+}
+
+// TestHalfOfAMembershipIsTakenBack: a user whose list has no room for a room is not left
+// on its roster, where nothing would ever remove it.
+func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
+	e := room.NewMemory(room.Limits{})
+	writeNamed(noLists{e}, "$x", "ann", room.OwnerRole, "", "", func(isNew bool, err error) {
+		if isNew || !errors.Is(err, wire.ErrLimitExceeded) {
+			t.Errorf("new: %v, %v", isNew, err)
+		}
+	})
+	if n := e.Stats().State; n != 0 {
+		t.Errorf("%d bytes of state are left", n)
+	}
+	// Who is there already stays.
+	for range 2 {
+		writeNamed(e, "$x", "ann", "", "", "", func(bool, error) {})
+		e.Delete(room.Key{Table: room.TableMine, Of: "ann", Name: "$x"}, room.AnyVersion, func(error) {})
+	}
+	writeNamed(noLists{e}, "$x", "ann", "", "", "", func(bool, error) {})
+	room.RosterOf(e, "$x", "ann", func(_ room.Roster, there bool, _ error) {
+		if !there {
+			t.Error("a member lost its place")
+		}
+	})
 }
