@@ -10,6 +10,7 @@ import (
 	"webim/room"
 	"webim/room/api"
 	"webim/room/live"
+	"webim/room/ratelog"
 	"webim/web"
 )
 
@@ -49,12 +50,14 @@ func (p *program) startFeed() {
 // liveOver has the page of the live picture answered, and the rest by another. A name
 // that somebody has pointed here gets nothing: the page asks for a key.
 func (p *program) liveOver(rest http.Handler) http.Handler {
+	told := ratelog.New(p.log)
 	page := http.StripPrefix(strings.TrimSuffix(livePrefix, "/"), web.Live())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path+"/" != livePrefix && !strings.HasPrefix(r.URL.Path, livePrefix):
 			rest.ServeHTTP(w, r)
 		case !p.guard.KnowsHost(r.Host):
+			told.Warn("live: a request for another name is refused", "status", http.StatusMisdirectedRequest, "host", r.Host[:min(len(r.Host), 200)], "see", "api_host", "addr", r.RemoteAddr)
 			http.Error(w, "This server is not configured to be asked by that name.", http.StatusMisdirectedRequest)
 		case r.URL.Path+"/" == livePrefix:
 			http.Redirect(w, r, livePrefix, http.StatusTemporaryRedirect)
