@@ -178,6 +178,10 @@ func testBelowAPrefix(t *testing.T, browser context.Context, program string) {
 	ann.do(chromedp.Reload())
 	ann.isIn()
 	ann.wait(`document.querySelector('#heading').textContent === 'tea'`)
+
+	_, key, _ := strings.Cut(server.output.String(), "/live/, its key is ")
+	key, _, _ = strings.Cut(key, "\n")
+	openLive(t, browser, strings.TrimPrefix(front.URL, "http://")+"/chat", key)
 }
 
 // testAnotherOrigin: a page of another origin imports chat.js, and finds the server by it.

@@ -60,7 +60,10 @@ func (p *program) liveOver(rest http.Handler) http.Handler {
 			told.Warn("live: a request for another name is refused", "status", http.StatusMisdirectedRequest, "host", r.Host[:min(len(r.Host), 200)], "see", "api_host", "addr", r.RemoteAddr)
 			http.Error(w, "This server is not configured to be asked by that name.", http.StatusMisdirectedRequest)
 		case r.URL.Path+"/" == livePrefix:
-			http.Redirect(w, r, livePrefix, http.StatusTemporaryRedirect)
+			// The address is relative, which http.Redirect would change: below the prefix
+			// of a proxy the page is not at /live/.
+			w.Header().Set("Location", "live/")
+			http.Error(w, "This page has its address with a last slash.", http.StatusTemporaryRedirect)
 		default:
 			page.ServeHTTP(w, r)
 		}

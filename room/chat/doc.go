@@ -74,7 +74,7 @@
 //	mark         {room, read?, delivered?}         {read, delivered}
 //	             Marks only grow, as long as the room's epoch lasts, and not beyond what was said; 2000 of a user.
 //	             In rooms with a roster of up to 100 others see them, as events.
-//	marks        {room}                            {marks: [{user, read, delivered}]}
+//	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are there
 //	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more, now}
 //	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest;
 //	             or with offsets: [offset], 200 at most, these, as far as they are there.

@@ -2,6 +2,8 @@ package chat
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -151,7 +153,8 @@ type userMark struct {
 	mark
 }
 
-// marks tells who got and read what, in rooms where others see that.
+// marks tells who got and read what, in rooms where others see that: those on the
+// roster and, in a public room, the guests that are there.
 func (c *Chat) marks(call *room.Call, q *marksRequest) {
 	err := may(call, room.ActHistory, q.Room)
 	if err != nil {
@@ -165,15 +168,42 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 			answer(call, res, err)
 			return
 		}
-		e.History(q.Room, room.Span{}, func(top room.History, err error) {
-			each(members, func(member room.Entry, done func(error)) {
-				markOf(e, q.Room, member.Name, func(m markEntry, err error) {
-					if now := m.in(top.Top.Epoch); now != (mark{}) {
-						res.Marks = append(res.Marks, userMark{member.Name, now})
-					}
-					done(err)
-				})
-			}, func(failed error) { answer(call, res, errors.Join(err, failed)) })
+		withGuests(call, q.Room, members, func(users []string) {
+			e.History(q.Room, room.Span{}, func(top room.History, err error) {
+				each(users, func(user string, done func(error)) {
+					markOf(e, q.Room, user, func(m markEntry, err error) {
+						if now := m.in(top.Top.Epoch); now != (mark{}) {
+							res.Marks = append(res.Marks, userMark{user, now})
+						}
+						done(err)
+					})
+				}, func(failed error) { answer(call, res, errors.Join(err, failed)) })
+			})
 		})
+	})
+}
+
+// withGuests gathers the users of a roster and, in a public room of up to maxMarked
+// users, the guests that are there without being on it.
+func withGuests(call *room.Call, name string, members []room.Entry, done func(users []string)) {
+	users := make([]string, 0, len(members))
+	for _, m := range members {
+		users = append(users, m.Name)
+	}
+	if kindOf(name) != kindPublic {
+		done(users)
+		return
+	}
+	call.Presence(name, func(here []room.Author, err error) {
+		guests := map[string]bool{}
+		for _, a := range here {
+			if room.IsGuest(a.User) {
+				guests[a.User] = true
+			}
+		}
+		if err == nil && len(users)+len(guests) <= maxMarked {
+			users = slices.AppendSeq(users, maps.Keys(guests))
+		}
+		done(users)
 	})
 }

@@ -85,3 +85,27 @@ func between(text, before, after string) string {
 	text, _, _ = strings.Cut(text, after)
 	return text
 }
+
+// TestMarksOfGuests: guests are on no roster of a public room, and what they have read
+// there is told while they are there.
+func TestMarksOfGuests(t *testing.T) {
+	rc := withPresence(true)
+	guests, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc.Guests = guests
+	h := build(t, rc, Config{})
+	guest, bob := h.guest("Gus", "127.0.0.1"), h.come("bob")
+	bob.must("room.join", `{"room":"lobby"}`)
+	bob.must("send", `{"room":"lobby","data":{"text":"hello"}}`)
+	guest.join("lobby")
+	guest.must("mark", `{"room":"lobby","read":1}`)
+	if got := bob.must("marks", `{"room":"lobby"}`); !strings.Contains(got, `{"user":"guest:`) || !strings.Contains(got, `"read":1`) {
+		t.Errorf("marks: %s", got)
+	}
+	guest.Close()
+	eventually(t, "the guest is gone, and its mark is not told", func() bool {
+		return !strings.Contains(bob.must("marks", `{"room":"lobby"}`), "guest:")
+	})
+}
