@@ -107,11 +107,11 @@
 //	Room.mu  →  deadlines.mu
 //	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
 //	topic.mu  →  keys.mu
+//	Memory.mu  →  facts.mu  →  sanctions.mu, errands.mu, stateShares.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
-// users.mu, nodes.mu, keys.mu, sanctions.mu and talkers.mu are innermost: nothing is locked
-// under them; under facts.mu only what watchers lock: sanctions.mu, errands.mu and
-// stateShares.mu. The mutex of a budget.Pool is taken under any of these, and nothing
-// under it.
-// Hub.mu and the memory engine's locks are never held together.
+// users.mu, nodes.mu, keys.mu, sanctions.mu, stateShares.mu, auditShares.mu and talkers.mu
+// are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
+// taken under any of these, and nothing under it. Under facts.mu only watchers lock
+// something. Hub.mu and the memory engine's locks are never held together.
 package room

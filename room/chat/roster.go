@@ -52,8 +52,12 @@ func belongs(e room.State, name, user string, done func(r room.Roster, there boo
 // most is the cap. new: it was not there.
 func enroll(h *room.Hub, e room.State, name, user, role string, most int, done func(new bool, err error)) {
 	belongs(e, name, user, func(_ room.Roster, there bool, err error) {
-		if err != nil || there {
-			write(h, e, name, user, role, err, done)
+		if err != nil {
+			done(false, err)
+			return
+		}
+		if there { // as with each direct message: nobody is asked for names, only a lost list entry is written
+			writeNamed(e, name, user, role, "", "", done)
 			return
 		}
 		capped(e, room.TableMine, user, most, "the user has as many rooms as may be: leave one", func(err error) {

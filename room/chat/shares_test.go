@@ -143,6 +143,12 @@ func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 		e.Delete(room.Key{Table: room.TableMine, Of: "ann", Name: "$x"}, room.AnyVersion, func(error) {})
 	}
 	writeNamed(noLists{e}, "$x", "ann", "", "", "", func(bool, error) {})
+	// Nor is anybody asked for the names of a member: there is no hub to ask.
+	enroll(nil, e, "$x", "ann", "", maxMine, func(_ bool, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	room.RosterOf(e, "$x", "ann", func(_ room.Roster, there bool, _ error) {
 		if !there {
 			t.Error("a member lost its place")
