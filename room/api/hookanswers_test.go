@@ -154,7 +154,9 @@ func TestPlacesTakeTurns(t *testing.T) {
 	p := newPlaces(8)
 	var started []string
 	ask := func(name string) bool {
-		return p.enter(budget.User(name), func() { started = append(started, name) })
+		taken := true
+		p.enter(budget.User(name), func() { started = append(started, name) }, func() { taken = false })
+		return taken
 	}
 	asked := 0
 	for ask("greedy") {

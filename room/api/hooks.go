@@ -45,7 +45,8 @@ type HooksConfig struct {
 	Headers []string
 	// Concurrency bounds the requests under way of each hook; 0: 256. One user, or
 	// one address without a token, has at most seven eighths of them. Four times as
-	// many questions wait, and users and addresses take turns. A client whose
+	// many questions wait, and users and addresses take turns; when all these places
+	// are taken, whoever has most of them gives way to others. A client whose
 	// question is beyond that, or waits longer than Timeout, is told to try again.
 	Concurrency int
 	// MaxAnswer bounds the bytes of an answer; 0: 1 MiB.
@@ -147,7 +148,7 @@ var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: as many 
 // Ask implements room.Backend.
 func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
 	places, asked := h.hooks[q.Hook].places, time.Now()
-	entered := places.enter(q.Payer, func() {
+	places.enter(q.Payer, func() {
 		h.wg.Go(func() {
 			defer places.leave(q.Payer)
 			if time.Since(asked) > h.cfg.Timeout {
@@ -156,10 +157,7 @@ func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
 			}
 			done(h.exchange(q))
 		})
-	})
-	if !entered {
-		h.wg.Go(func() { done(h.tooBusy(&q)) })
-	}
+	}, func() { h.wg.Go(func() { done(h.tooBusy(&q)) }) })
 }
 
 // tooBusy is the answer to a question that found no place.

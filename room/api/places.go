@@ -8,7 +8,9 @@ import (
 
 // places are the requests of one hook that may be under way. What finds no place
 // waits, and owners take turns: an owner with many questions delays those of others
-// by at most one request. Methods may be called from any goroutine.
+// by at most one request. When as many wait as may, the owner with the most of them
+// gives up its last one for an owner with fewer: so some owners together take no more
+// from the others than one does. Methods may be called from any goroutine.
 type places struct {
 	limit int // requests under way
 	share int // of them for one owner
@@ -24,8 +26,12 @@ type places struct {
 // line is what one owner has under way and waiting.
 type line struct {
 	busy  int
-	queue []func()
+	queue []waiter
 }
+
+// waiter is a question that may wait: start begins its request, refuse says that there is no
+// place for it. One of them is called, once.
+type waiter struct{ start, refuse func() }
 
 // waitFactor is how many questions may wait for each place.
 const waitFactor = 4
@@ -38,10 +44,16 @@ func newPlaces(limit int) *places {
 func mostOf(n int) int { return max(n-max(n/8, 1), 1) }
 
 // enter calls start, on this goroutine if there is a place, or later on one that
-// calls leave. It reports false if not even waiting is possible. For each start
-// leave must be called once.
-func (p *places) enter(o budget.Owner, start func()) bool {
+// calls leave; or refuse, if not even waiting is possible or, later, on a goroutine that
+// calls enter. For each start leave must be called once. Neither may block.
+func (p *places) enter(o budget.Owner, start, refuse func()) {
+	p.enterAs(o, waiter{start, refuse})()
+}
+
+// enterAs returns what is to be called now, without the lock.
+func (p *places) enterAs(o budget.Owner, q waiter) func() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	l := p.owners[o]
 	if l == nil {
 		l = &line{}
@@ -50,21 +62,38 @@ func (p *places) enter(o budget.Owner, start func()) bool {
 	if p.busy < p.limit && l.busy < p.share && len(l.queue) == 0 {
 		p.busy++
 		l.busy++
-		p.mu.Unlock()
-		start()
-		return true
+		return q.start
 	}
-	defer p.mu.Unlock()
+	then := func() {}
 	if p.waiting >= p.lines || len(l.queue) >= mostOf(p.lines) {
-		p.forgetLocked(o, l)
-		return false
+		longest := p.longestLocked()
+		if p.waiting < p.lines || longest == nil || len(longest.queue) <= len(l.queue)+1 {
+			p.forgetLocked(o, l)
+			return q.refuse
+		}
+		last := len(longest.queue) - 1 // not its only one, so its owner keeps its turn
+		then = longest.queue[last].refuse
+		longest.queue[last] = waiter{}
+		longest.queue = longest.queue[:last]
+		p.waiting--
 	}
 	if len(l.queue) == 0 {
 		p.turns = append(p.turns, o)
 	}
-	l.queue = append(l.queue, start)
+	l.queue = append(l.queue, q)
 	p.waiting++
-	return true
+	return then
+}
+
+// longestLocked is the line of the owner with the most questions that wait, nil if none
+// does. As many owners wait as questions may, at most.
+func (p *places) longestLocked() (longest *line) {
+	for _, o := range p.turns {
+		if l := p.owners[o]; longest == nil || len(l.queue) > len(longest.queue) {
+			longest = l
+		}
+	}
+	return longest
 }
 
 // leave gives a place back, and calls whoever is next.
@@ -92,8 +121,8 @@ func (p *places) nextLocked() func() {
 			p.turns = append(p.turns, o)
 			continue
 		}
-		start := l.queue[0]
-		l.queue[0] = nil
+		start := l.queue[0].start
+		l.queue[0] = waiter{}
 		if l.queue = l.queue[1:]; len(l.queue) > 0 {
 			p.turns = append(p.turns, o)
 		}
