@@ -40,6 +40,9 @@ func (c *Call) State() State { return c.Hub.StateOf(c.s.payer) }
 // Retention is how much a room remembers.
 func (c *Call) Retention(room string) Retention { return c.Hub.cfg.options(room).History }
 
+// MaxReply is how many bytes of publications a reply may carry.
+func (c *Call) MaxReply() int { return c.Hub.cfg.MaxReply }
+
 // May judges an action as if it were a command: nil, or an error for Done.
 func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.cfg.options(room)) }
 

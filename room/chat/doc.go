@@ -77,13 +77,15 @@
 //	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are there
 //	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more, now}
 //	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest;
-//	             or with offsets: [offset], 200 at most, these, as far as they are there.
+//	             or with offsets: [offset], 200 at most, these, as far as they are there. Long messages
+//	             make a page shorter, which has more, then; with offsets it lacks the last ones.
 //	             message: {offset, data, info?, time, id?, reply?, edited?, deleted?, reactions?: [{emoji, users, count}]}
 //	             time, edited and now, the server's time, in unix milliseconds; users: at most 20 of those that count.
 //
 //	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?, with?: {user, info?, online?}}], more}
-//	             kind: public, private or direct; limit 50, at most 100; with: the other user of a direct room,
-//	             with the name that the user's token has, or had when it was last seen there
+//	             kind: public, private or direct; limit 50, at most 100, and fewer where the last messages are long:
+//	             the next page is after the last room of this one, as long as there are more; with: the other user of a
+//	             direct room, with the name that the user's token has, or had when it was last seen there
 //	room.create  {title, room?, users?}            {room}
 //	             without room: a private one ($…), whose owner the caller is; users are invited.
 //	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.

@@ -42,7 +42,8 @@ const (
 )
 
 // rooms tells the caller's list. Each room's history is folded for it, which the
-// page's size bounds.
+// page's size bounds. Others choose how long the last messages are, so a page ends,
+// with more, where those in it have as many bytes as a reply may carry.
 func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 	user, err := named(call)
 	limit := defaultRooms
@@ -62,18 +63,32 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 			call.Done(nil, wire.Internal(err))
 			return
 		}
-		res := roomsResult{Rooms: []*listed{}, More: len(all) > limit}
+		res, left := roomsResult{Rooms: []*listed{}, More: len(all) > limit}, call.MaxReply()
 		each(all[:min(len(all), limit)], func(entry room.Entry, done func(error)) {
+			if left <= 0 {
+				res.More = true
+				done(nil)
+				return
+			}
 			look(call, user, entry.Name, func(l *listed, err error) {
 				if l == nil {
 					done(err)
 					return
 				}
 				res.Rooms = append(res.Rooms, l)
+				left -= l.size()
 				l.meet(call, user, entry.Value, func() { done(err) })
 			})
 		}, func(err error) { answer(call, res, err) })
 	})
+}
+
+// size is how many bytes others have put into what is said of a room.
+func (l *listed) size() int {
+	if l.Last == nil {
+		return len(l.Title)
+	}
+	return len(l.Title) + l.Last.size()
 }
 
 // look gathers what a user's list says of a room; nil: the caller is banned there,

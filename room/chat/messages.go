@@ -59,6 +59,7 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 	}
 	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
 		page, more := cut(Fold(got.Publications), q, limit)
+		page, more = fit(page, more, q, call.MaxReply())
 		for _, m := range page {
 			m.repair()
 		}
@@ -69,6 +70,37 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		}
 		withReactions(call, q.Room, got.Top.Epoch, page, func(err error) { answer(call, result, err) })
 	})
+}
+
+// fit takes from a page what a reply may not carry: the messages that come last in the
+// direction of reading. One is always left. The page has more, then.
+func fit(page []*Message, more bool, q *messagesRequest, most int) ([]*Message, bool) {
+	forward, fits := q.After != nil || q.Offsets != nil, 0
+	for ; fits < len(page); fits++ {
+		m := page[fits]
+		if !forward {
+			m = page[len(page)-1-fits]
+		}
+		if most -= m.size(); most < 0 && fits > 0 {
+			break
+		}
+	}
+	if fits == len(page) {
+		return page, more
+	}
+	if forward {
+		return page[:fits], true
+	}
+	return page[len(page)-fits:], true
+}
+
+// size is how many bytes the author has put into a message.
+func (m *Message) size() int {
+	n := len(m.Data)
+	if m.Info != nil {
+		n += len(m.Info.ConnInfo) + len(m.Info.ChanInfo)
+	}
+	return n
 }
 
 // cut takes a page of messages: those after an offset, the last before one, or the
