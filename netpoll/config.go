@@ -98,8 +98,8 @@ type Config struct {
 
 	// MaxQueue bounds the bytes of one connection that its socket has refused;
 	// 0: 1 MiB. A frame that is queued by itself counts as 160 bytes more. One
-	// message may exceed it if nothing else is queued. Swoole's
-	// socket_buffer_size.
+	// message may exceed it if nothing else is queued, and one reply
+	// ([Conn.Reply]) in any case. Swoole's socket_buffer_size.
 	MaxQueue int
 	// MaxQueued bounds the bytes held for all queues together, each shared
 	// frame counted once; 0: 256 MiB. At the bound goes first whose end frees

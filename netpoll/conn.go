@@ -136,12 +136,27 @@ func (c Conn) Push(op ws.OpCode, data []byte) error {
 
 // PushFrame sends a frame that may be shared with other connections: it is
 // encoded, and compressed for those that negotiated it, once.
-func (c Conn) PushFrame(f *Frame) error {
+func (c Conn) PushFrame(f *Frame) error { return c.pushFrame(f, false) }
+
+// Reply is Push for a message that the client has asked for. A queue within
+// Config.MaxQueue takes a reply of any size, and until it has shrunk below
+// LowWater the size of the largest reply in it does not count in MaxQueue. So a
+// handler that makes no further reply while the connection is Crowded never
+// exceeds the queue of a client that reads.
+func (c Conn) Reply(op ws.OpCode, data []byte) error {
+	f, err := NewFrame(op, data)
+	if err != nil {
+		return err
+	}
+	return c.pushFrame(f, true)
+}
+
+func (c Conn) pushFrame(f *Frame, reply bool) error {
 	if !c.Exists() {
 		return c.notOpen()
 	}
 	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
-	return c.s.push(c.r, c.gen, b, b.b, 1)
+	return c.s.push(c.r, c.gen, b, b.b, 1, reply)
 }
 
 // Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat
@@ -154,7 +169,7 @@ func (c Conn) Ping(payload []byte) error {
 		return c.notOpen()
 	}
 	b := encodeControl(ws.OpPing, payload)
-	return c.s.push(c.r, c.gen, b, b.b, 0)
+	return c.s.push(c.r, c.gen, b, b.b, 0, false)
 }
 
 func (c Conn) notOpen() error {

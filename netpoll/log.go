@@ -193,5 +193,5 @@ func (s *Server) Offer(id ID, c Cut) error {
 	if to := (Conn{s, r, gen}); !to.Exists() {
 		return to.notOpen()
 	}
-	return s.push(r, gen, c.buf, c.b, c.messages)
+	return s.push(r, gen, c.buf, c.b, c.messages, false)
 }

@@ -14,6 +14,7 @@ type output struct {
 	refs  []ref
 	first int     // refs[:first] are written: a long queue is not moved at each write
 	size  int     // bytes of live refs, and of the pong owed
+	extra int     // size of the largest reply that may exceed MaxQueue, see exempt
 	cut   bool    // part of the first ref is written: nothing may come before its rest
 	pong  []byte  // owed, because it came while the socket was full; nil: none
 	paid  *buffer // a pong among refs of which nothing is written yet
@@ -41,14 +42,16 @@ type ref struct {
 // socket takes. It is the only way out for frames: Push, Offer, Ping and the
 // heartbeat end here. When nothing is queued and nobody writes, b goes to the
 // socket without being queued first.
-func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int) error {
+//
+// A reply is one that the client has asked for; see Conn.Reply.
+func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int, reply bool) error {
 	r.mu.Lock()
 	if r.gen.Load() != gen || r.w&(wClosing|wShut) != 0 {
 		r.mu.Unlock()
 		return ErrClosed
 	}
 	if r.w&(wBit|wCork) != 0 || r.output != 0 || r.flags.Load()&fTLS != 0 {
-		err := s.enqueueLocked(r, buf, b, messages)
+		err := s.enqueueLocked(r, buf, b, messages, reply)
 		if err != nil && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 {
 			// Only the cork held it back: the socket has refused nothing yet.
 			s.flushLocked(r)
@@ -56,7 +59,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 				r.mu.Unlock()
 				return ErrClosed
 			}
-			err = s.enqueueLocked(r, buf, b, messages)
+			err = s.enqueueLocked(r, buf, b, messages, reply)
 		}
 		if err == nil && r.w&(wBit|wCork) == 0 && r.flags.Load()&fBlocked == 0 {
 			s.flushLocked(r)
@@ -82,6 +85,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 	}
 	if n < len(b) {
 		s.frontLocked(r, ref{buf, b[n:]}, n > 0)
+		s.outputs.at(r.output).exempt(s.cfg.HighWater, len(b)-n, reply)
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
@@ -89,10 +93,16 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 }
 
 // enqueueLocked appends a reference, within the connection's bound. One
-// message may exceed it alone: then only its own size is owed.
-func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int) error {
+// message may exceed it alone: then only its own size is owed. A reply may exceed
+// a queue that is within MaxQueue, so the queue holds MaxQueue and the largest
+// reply in it at most.
+func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, reply bool) error {
 	o := s.outputLocked(r)
-	if o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue {
+	limit := s.cfg.MaxQueue + o.extra
+	if reply {
+		limit = s.cfg.MaxQueue + max(o.extra, len(b))
+	}
+	if o.size > 0 && o.cost()+len(b) > limit {
 		if s.cfg.Policy == DropNewest {
 			return ErrQueueFull
 		}
@@ -100,8 +110,18 @@ func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int) e
 	}
 	r.messagesOut += uint64(messages)
 	s.appendLocked(o, buf, b)
+	o.exempt(s.cfg.HighWater, len(b), reply)
 	s.waterLocked(r, o)
 	return nil
+}
+
+// exempt notes that n queued bytes of a reply do not count in MaxQueue, if the
+// queue is past the high watermark with them. The exemption ends at the low one,
+// so that messages behind a large reply have all of MaxQueue meanwhile.
+func (o *output) exempt(high, n int, reply bool) {
+	if reply && o.cost() > high {
+		o.extra = max(o.extra, n)
+	}
 }
 
 func (s *Server) outputLocked(r *record) *output {
@@ -282,6 +302,7 @@ func (s *Server) waterLocked(r *record, o *output) {
 		r.w |= wHigh
 	} else if high && o.cost() < s.cfg.LowWater {
 		r.w &^= wHigh
+		o.extra = 0
 	} else {
 		return
 	}

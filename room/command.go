@@ -44,13 +44,18 @@ func (s *session) onPong() error {
 	return nil
 }
 
-func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
+// answersItself reports whether a command's reply is not gathered with others. What
+// was gathered is sent before it, so that replies keep the order of the commands
+// where nothing has to wait, and so that hold knows what the queue has to take.
+func answersItself(method wire.Method) bool {
 	switch method {
 	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats, wire.RPC:
-		// These answer by themselves: what was gathered goes first, so that
-		// replies keep the order of the commands where nothing has to wait.
-		o.flush()
+		return true
 	}
+	return false
+}
+
+func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
 	switch method {
 	case wire.Subscribe:
 		return s.onSubscribe(c.Id, c.Subscribe)
@@ -214,6 +219,7 @@ func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	o := takeOut(s)
 	o.reply(r)
 	o.give()
+	s.replied(id)
 }
 
 func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeRequest) error {

@@ -1,6 +1,10 @@
 package room
 
 import (
+	"sync/atomic"
+
+	"github.com/centrifugal/protocol"
+
 	"webim/netpoll"
 	"webim/room/wire"
 )
@@ -9,12 +13,18 @@ import (
 // which may be more than its queue holds, however fast it reads. It is not slow for
 // that: the rest of its commands waits, as bytes, until the client has taken most of
 // what it has been answered. So a message is handled in as many parts as it needs.
+//
+// A command is handled only while the connection's queue is below its high watermark.
+// The queue then takes the reply, whatever its size: see netpoll.Conn.Reply. Pongs
+// have no reply and are never held.
 
 // What comes in one message with a connect command whose answer takes its time
 // waits in the same way. netpoll counts what waits (MaxUnfinished).
 
-// Replies that are made later, by a backend's answers, are not seen to: those are as
-// many as a connection may ask at a time.
+// An engine over a network answers later, when the queue may be full. So a connection
+// has one large reply under way at a time: the next command that may have one waits
+// for it. Other late replies, such as a backend's answers, are not held back: they are
+// as many as a connection may ask at a time.
 
 // handled are the first commands of a message whose others wait.
 type handled struct {
@@ -23,13 +33,66 @@ type handled struct {
 	drained func() // has netpoll bring the message again; nil: what does is not the queue's to say
 }
 
-// hold keeps what is left of a message if enough waits for the client already.
-func (s *session) hold(all *wire.Commands) bool {
-	if all.Taken() == 0 || len(all.Rest()) == 0 || !s.conn.Crowded() {
+// hold keeps a message from a command on if the command's reply might not fit into
+// the connection's queue. Before the command, taken commands were handled and left
+// bytes of the message were not.
+func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int) bool {
+	if method == wire.Pong {
 		return false
 	}
-	s.handled = &handled{all.Taken(), len(all.Rest()), s.conn.Again()}
+	isLarge := isLarge(method, c)
+	if under := s.large.Load(); isLarge && under != nil && under.wait(s.conn) {
+		s.handled = &handled{count: taken, left: left}
+		return true
+	}
+	if s.conn.Crowded() { // after the above: a reply just made is in the queue now
+		s.handled = &handled{taken, left, s.conn.Again()}
+		return true
+	}
+	if isLarge {
+		s.large.Store(&large{id: c.Id})
+	}
+	return false
+}
+
+// isLarge reports whether the reply to a command may be as large as Config.MaxReply.
+func isLarge(method wire.Method, c *protocol.Command) bool {
+	if c == nil {
+		return false
+	}
+	return method == wire.Subscribe && c.Subscribe.Recover || classOfCommand(method, c) == classRead
+}
+
+// large is a command that makes a large reply.
+type large struct {
+	id   uint32
+	done atomic.Pointer[func()] // has netpoll bring the message that waits; &replied: there is nothing to wait for
+}
+
+var replied = func() {}
+
+// wait keeps a message until the reply is made; false if it is made.
+func (l *large) wait(c netpoll.Conn) bool {
+	if l.done.Load() == &replied {
+		return false
+	}
+	done := c.Again()
+	if !l.done.CompareAndSwap(nil, &done) {
+		done()
+	}
 	return true
+}
+
+// replied notes that a command is answered.
+func (s *session) replied(id uint32) {
+	l := s.large.Load()
+	if l == nil || l.id != id {
+		return
+	}
+	s.large.CompareAndSwap(l, nil)
+	if done := l.done.Swap(&replied); done != nil {
+		(*done)()
+	}
 }
 
 // wait keeps what is left of a message, and whatever comes behind it, until done is

@@ -1,9 +1,12 @@
 package room
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/centrifugal/protocol"
@@ -46,4 +49,102 @@ func TestHundredHistoriesAtOnce(t *testing.T) {
 		}
 		k.c.Close()
 	})
+}
+
+// A client that reads steadily gets every reply that it asks for, however many it asks
+// for at once and however small its queue is: in one message or in one message each,
+// with an engine that answers at once or late, while its room goes on talking.
+func TestRepliesLargerThanTheQueue(t *testing.T) {
+	const replies, messages, size, queue = 12, 16, 2000, 16 << 10
+	for _, late := range []bool{false, true} {
+		for _, apart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("late %t, apart %t", late, apart), func(t *testing.T) {
+				cfg := quietly(chatty())
+				cfg.Engine = NewMemory(Limits{})
+				if late {
+					cfg.Engine = newLate(t, NewMemory(Limits{}), 1)
+				}
+				n := start(t, cfg, netpoll.Config{MaxQueue: queue, SendBuffer: 4096, WriteCap: 4096})
+				forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+					k := n.talkNarrow(enc)
+					room, busy := fmt.Sprint("history ", enc), fmt.Sprint("busy ", enc)
+					said := make(chan error, messages)
+					for range messages {
+						n.hub.Publish(room, Message{Op: OpJSON, Data: []byte(`"` + strings.Repeat("x", size) + `"`)}, func(_ Position, err error) { said <- err })
+					}
+					for range messages {
+						if err := <-said; err != nil {
+							t.Fatal(err)
+						}
+					}
+					k.subscribe(t, &protocol.SubscribeRequest{Channel: busy})
+					peak := k.askHistories(t, n, room, busy, replies, apart)
+					if most := queue + messages*(size+100) + 1<<10; peak > most {
+						t.Errorf("%d bytes were queued, want MaxQueue and one reply: %d", peak, most)
+					}
+					k.c.Close()
+				})
+			})
+		}
+	}
+}
+
+// askHistories asks for a history again and again before it reads, says something in
+// another room behind each reply, and expects every reply and every message. It
+// returns how much was queued at most.
+func (k *talker) askHistories(t *testing.T, n *node, room, busy string, count int, apart bool) (peak int) {
+	t.Helper()
+	var all []*protocol.Command
+	for i := range count {
+		all = append(all, &protocol.Command{Id: uint32(1000 + i), History: &protocol.HistoryRequest{Channel: room, Limit: -1}})
+	}
+	all = append(all, &protocol.Command{Id: uint32(1000 + count), Ping: &protocol.PingRequest{}})
+	each := len(all)
+	if apart {
+		each = 1
+	}
+	for some := range slices.Chunk(all, each) {
+		if err := k.say(some...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pushes, seen := 0, map[uint32]bool{}
+	for len(seen) <= count || pushes < count {
+		for c := range n.s.Conns() {
+			peak = max(peak, c.Queued())
+		}
+		r, err := k.next()
+		if err != nil {
+			t.Fatalf("after %d of %d replies and %d messages: %v", len(seen), count, pushes, err)
+		}
+		if r.Push != nil {
+			pushes++
+			continue
+		}
+		if seen[r.Id] = true; r.History != nil {
+			if len(r.History.Publications) == 0 {
+				t.Fatalf("reply %d is empty: %v", r.Id, r)
+			}
+			n.hub.Publish(busy, Message{Op: OpJSON, Data: []byte(`"` + strings.Repeat("y", 900) + `"`)}, nil)
+		}
+	}
+	return peak
+}
+
+// talkNarrow connects with a socket that takes little before it is full.
+func (n *node) talkNarrow(enc wire.Encoding) *talker {
+	n.t.Helper()
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		err2 := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
+		return errors.Join(err, err2)
+	}}
+	k, err := dialTalker(&d, n.addr, enc, noDeflate)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { k.c.Close() })
+	if r := k.ask(n.t, &protocol.Command{Connect: &protocol.ConnectRequest{}}); r.Connect == nil {
+		n.t.Fatalf("connecting: %v", r)
+	}
+	return k
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +50,18 @@ func TestLeaveLingers(t *testing.T) {
 // Who comes and goes is told, in order, to members that asked for it, and
 // presence is exact at once.
 func TestNoticesAndPresence(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	for _, c := range []struct {
+		linger time.Duration
+		rounds int
+	}{{0, 1}, {-1, 10}} { // each leave takes the default linger, which is a second
+		t.Run(fmt.Sprint("linger ", c.linger), func(t *testing.T) { testNotices(t, c.linger, c.rounds) })
+	}
+}
+
+func testNotices(t *testing.T, linger time.Duration, rounds int) {
+	cfg := quietly(chatty())
+	cfg.LeaveLinger = linger
+	n := start(t, cfg, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		room := "r " + enc.String()
 		watcher, deaf := n.talk(enc), n.talk(enc)
@@ -62,7 +74,7 @@ func TestNoticesAndPresence(t *testing.T) {
 		old := n.join("/"+room[:1]+"%20"+room[2:], noDeflate)
 		eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
 		k := n.talk(enc)
-		for range 10 {
+		for range rounds {
 			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 4 || got.NumUsers != 1 {
 				t.Errorf("counts: %v", got)

@@ -39,6 +39,7 @@ type session struct {
 	payer      budget.Owner             // of what the client has the server keep; set with who by connect
 	quota      quota                    // owned by the turn
 	handled    *handled                 // owned by the turn; nil: no message waits
+	large      atomic.Pointer[large]    // the command that makes a large reply now; nil: none does
 	asking     *asking                  // nil without a backend
 	nextLook   atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
 
@@ -166,7 +167,7 @@ func (o *out) flush() {
 // push sends one message; b may be reused.
 func (s *session) push(b []byte) error {
 	e := framed(dialectOf(s.enc), b)
-	return s.conn.Push(e.op, e.data)
+	return s.conn.Reply(e.op, e.data)
 }
 
 // end closes the connection with the DisconnectCode that an error wraps, and the
@@ -225,11 +226,12 @@ func (s *session) message(op ws.OpCode, data []byte) {
 // its replies before others are made. Then the message comes again.
 func (s *session) commands(o *out, all *wire.Commands) {
 	for {
-		if s.hold(all) {
-			return
-		}
+		taken, left := all.Taken(), len(all.Rest())
 		method, c, err := all.Next()
-		if err == io.EOF {
+		if answersItself(method) {
+			o.flush()
+		}
+		if err == io.EOF || s.hold(method, c, taken, left) {
 			return
 		}
 		if err == nil && method == wire.Connect {
@@ -263,6 +265,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	var code wire.ErrorCode
 	if errors.As(err, &code) && c.Id != 0 {
 		o.reply(wire.ErrorReply(c.Id, err))
+		s.replied(c.Id)
 	}
 	return false
 }

@@ -282,7 +282,8 @@ func TestThreatErrorsEchoNothing(t *testing.T) {
 // messages grow beyond that.
 func TestThreatRepliesUnread(t *testing.T) {
 	const most = 64 << 10
-	n := start(t, quietly(chatty()), netpoll.Config{MaxQueue: most, SendBuffer: 4 << 10, WriteTimeout: time.Second})
+	n := start(t, quietly(chatty()), netpoll.Config{MaxQueue: most, SendBuffer: 4 << 10, WriteTimeout: time.Second,
+		CloseTimeout: 100 * time.Millisecond}) // it does not answer the Close frame either
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k, other := n.talk(enc), n.talk(enc)
 		k.c.(*net.TCPConn).SetReadBuffer(4 << 10)
