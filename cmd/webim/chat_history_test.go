@@ -144,7 +144,10 @@ func testSignOut(t *testing.T, browser context.Context, program string) {
 
 	// What the browser tells this tab when another one has signed out.
 	eval[bool](ann, `(localStorage.removeItem('webim.identity'), dispatchEvent(new StorageEvent('storage', { key: 'webim.identity', newValue: null })), true)`)
-	ann.wait(`document.querySelector('#name').checkVisibility()`)
+	retry(t, func() bool { // while the page is loaded again there is no document to watch
+		there, err := chromedp.Run(ann.ctx, chromedp.Evaluate[bool](`document.querySelector('#name')?.checkVisibility() === true`))
+		return err == nil && there
+	})
 }
 
 // testBelowAPrefix: behind a proxy that serves webim below a path, each page and chat.js
