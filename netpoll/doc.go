@@ -86,6 +86,12 @@
 // loopback and proxies may take without a bound are not theirs for good either.
 // Each reason to refuse leaves a line now and then, with the setting that decides it.
 //
+// # HTTP as others write it
+//
+// The rule: a request that RFC 9110 or RFC 9112 allows, in whatever form, is taken as the
+// RFC says (request.go, http.go); what the RFCs leave to the server, and could smuggle
+// one request inside another, is answered and ends the connection.
+//
 // # Shutting down
 //
 // While a shutdown drains, everything but opening goes on: listeners accept, so

@@ -88,7 +88,8 @@
 // Every refusal leaves one line with its reason and the setting to look at, at most one
 // for each reason in ten seconds, and never with a token or a text: told.go has those of
 // tokens, connections and commands, usedup.go those of budgets, shares.go and
-// hub.go those of shares.
+// hub.go those of shares. Who makes a private room has a share of the audit log
+// (audit.go).
 //
 // # What a call may look at
 //

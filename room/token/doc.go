@@ -10,6 +10,7 @@
 //	verify.go    Connection, Subscription: the signature, then the times and names
 //	jwks.go      keys that an identity provider publishes, fetched in the background
 //	claims.go    the claims, read strictly
+//	info.go      the claims that others see, judged as data of a room is
 //	identity.go  Identity, Subscription: what a verified token says
 //	grants.go    what it permits, by room
 //	revoked.go   tokens and users that are no longer good
@@ -24,6 +25,11 @@
 // tried; if none has it or the token has no kid, the keys that are bound to alg are
 // tried in their order, configured ones first, at most eight. A token names no
 // key of its own: jku, x5u, jwk and x5c are ignored, crit is refused.
+//
+// The rule: what other libraries write and this package understands is taken (no kid, a
+// kid of nobody's, times that are off by the leeway, [] for an empty map); what two
+// readers could understand differently is refused, with an [Error] that names what is
+// wrong and the setting to look at.
 //
 // The claims are read strictly: a claim that is there twice, that differs from a
 // known one only in case, or that is not of its type makes the token invalid,
