@@ -97,7 +97,8 @@
 // connections, rooms or users: a room's owner, who may be anybody, can order walks. Only
 // operators, and moderators of all rooms, can order a walk of everything (users.go). Members
 // are counted before they are listed, and a list that is too long is never made
-// (presence.go). Who types is told in one sweep a second, however many type (typing.go).
+// (presence.go). Whether a list of the State is full is counted, too, and not read
+// (State.CountEntries). Who types is told in one sweep a second, however many type (typing.go).
 // No lock of the hub is held during a walk.
 //
 // # Lock order

@@ -159,6 +159,25 @@ func (s *facts) List(table, of, after string, limit int, done func([]Entry, erro
 	done(all, nil)
 }
 
+// CountEntries implements State.
+func (s *facts) CountEntries(table, of, after, before string, done func(int, error)) {
+	n := 0
+	s.mu.Lock()
+	if g := s.tables[table][of]; g != nil {
+		first, found := slices.BinarySearch(g.names, after)
+		if found {
+			first++
+		}
+		end := len(g.names)
+		if before != "" {
+			end, _ = slices.BinarySearch(g.names, before)
+		}
+		n = max(0, end-first)
+	}
+	s.mu.Unlock()
+	done(n, nil)
+}
+
 // Watch implements State.
 func (s *facts) Watch(table string, f func(was, is Entry)) (stop func()) {
 	s.mu.Lock()

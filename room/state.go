@@ -42,6 +42,10 @@ type State interface {
 	// List reads entries of a table that have the same Of, in the order of their
 	// names, limit at most, from behind a name on; "" is before all.
 	List(table, of, after string, limit int, done func([]Entry, error))
+	// CountEntries counts the entries that List would read from behind a name to before
+	// another one; "" is behind all. It costs about what one entry costs, however many
+	// there are, and may count what has ended a little while ago.
+	CountEntries(table, of, after, before string, done func(n int, err error))
 	// Watch tells of a table's entries: as an entry was before a change and as it
 	// is now; a nil Value means that there is none. f is called with locks held and
 	// must neither block nor call the engine. It ends with stop, after which one

@@ -235,6 +235,17 @@ func TestStateAgainstMap(t *testing.T) {
 				if got := namesOf(m, "t", of, after, limit); got != strings.Join(want, " ") {
 					t.Fatalf("%d of %q after %q: %q, want %q", limit, of, after, got, want)
 				}
+				before, between := key.Draw(t, "before").Name, 0
+				for _, name := range []string{"", "x", "y", "z"} {
+					if _, there := oracle[Key{"t", of, name}]; there && name > after && (name < before || before == "") {
+						between++
+					}
+				}
+				m.CountEntries("t", of, after, before, func(n int, _ error) {
+					if n != between { // what has ended was removed as it was read
+						t.Fatalf("%d of %q between %q and %q, want %d", n, of, after, before, between)
+					}
+				})
 			}
 			entries := 0
 			for _, g := range m.tables["t"] {

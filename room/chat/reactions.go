@@ -181,14 +181,7 @@ func (c *Chat) react(call *room.Call, q *reactRequest) {
 func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 	s := call.State()
 	forgetReactions(call, q.Room)
-	reactionsOf(s, q.Room, epoch, q.Offset, q.Offset, maxReactors, func(all []reaction, err error) {
-		different := map[string]bool{q.Emoji: true}
-		for _, r := range all {
-			different[r.emoji] = true
-		}
-		if err == nil && (len(different) > maxReactions || len(all) == maxReactors) {
-			err = wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: a message has at most %d different reactions, and %d in all", maxReactions, maxReactors))
-		}
+	mayReact(s, q, epoch, func(err error) {
 		if err != nil {
 			call.Done(nil, err)
 			return
@@ -217,6 +210,46 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 		})
 	})
 }
+
+// mayReact is an error if the message has as many reactions as it may, of all or of
+// different ones. It counts, and reads one entry for each emoji at most: everybody who
+// may send can ask for it as often as messages may be sent.
+func mayReact(s room.State, q *reactRequest, epoch string, done func(error)) {
+	first, end := reactionsBefore(epoch, q.Offset), reactionsBefore(epoch, q.Offset+1)
+	different := 1 // with the one that is asked for
+	var next func(after string)
+	next = func(after string) {
+		if different > maxReactions {
+			done(errTooManyReactions)
+			return
+		}
+		s.List(room.TableReaction, q.Room, after, 1, func(one []room.Entry, err error) {
+			if err != nil || len(one) == 0 || one[0].Name >= end {
+				done(room.StateError(err))
+				return
+			}
+			r, ok := reactionOf(one[0], epoch)
+			if !ok || r.emoji == q.Emoji { // that one is there already: it is not one more
+				done(nil)
+				return
+			}
+			different++
+			next(first + r.emoji + "0") // behind all with the emoji and "/"
+		})
+	}
+	s.CountEntries(room.TableReaction, q.Room, first, end, func(n int, err error) {
+		switch {
+		case err != nil:
+			done(room.StateError(err))
+		case n >= maxReactors:
+			done(errTooManyReactions)
+		default:
+			next(first)
+		}
+	})
+}
+
+var errTooManyReactions = wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: a message has at most %d different reactions, and %d in all", maxReactions, maxReactors))
 
 // unreact removes a reaction.
 func (c *Chat) unreact(call *room.Call, q *reactRequest, epoch string) {

@@ -131,11 +131,11 @@ func writeNamed(e room.State, name, user, role, own, others string, done func(ne
 // capped is an error if a list has as many entries as it may. Two at a time may
 // both find room for the last one: a cap need not be that exact.
 func capped(e room.State, table, of string, most int, text string, done func(error)) {
-	e.List(table, of, "", most, func(all []room.Entry, err error) {
+	e.CountEntries(table, of, "", "", func(n int, err error) {
 		switch {
 		case err != nil:
 			done(wire.Internal(err))
-		case len(all) >= most:
+		case n >= most:
 			done(wire.Explain(wire.ErrLimitExceeded, "limit exceeded: "+text))
 		default:
 			done(nil)
