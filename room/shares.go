@@ -91,8 +91,9 @@ func (s *stateShares) hasGifts(user string) bool {
 }
 
 // StateOf is the engine's State for an owner, who pays for each entry that is new:
-// Put returns ErrShareFull if the owner's share has no room for it. An entry that
-// is there already stays its owner's. Entries that an address pays for are a
+// Put returns ErrShareFull if the owner's share has no room for it. An entry that is
+// there already stays its owner's, unless it is written with AnyVersion: then the owner
+// pays for it from now on. Entries that an address pays for are a
 // guest's, and end when the guest's token does.
 func (h *Hub) StateOf(o budget.Owner) State { return paidState{h.engine, h, o} }
 
@@ -150,5 +151,5 @@ func (h *Hub) adopt(user string) {
 	})
 }
 
-// maxAdopted is how many memberships one connection adopts; the next one goes on.
+// maxAdopted bounds the entries that adopt looks at. A user's list has no more rooms.
 const maxAdopted = 1000
