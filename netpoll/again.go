@@ -63,6 +63,7 @@ func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
 	}
 	if ev.given {
 		w.message(r, ev)
+		s.charge(w, r) // the handler may have made much of it
 	} else if err := s.take(w, r, ev, s.maxMessageOf(r), messages); err != nil { // it had to wait
 		return s.broken(r, err)
 	}

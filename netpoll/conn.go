@@ -121,6 +121,17 @@ func (c Conn) Crowded() bool {
 	return high
 }
 
+// Lost reports whether nothing can be sent to the client any more: a write has failed,
+// or the connection is closing or gone. The handler may still be given what the client
+// sent before; there is no use in a reply to it.
+func (c Conn) Lost() bool {
+	if !c.lock() {
+		return true
+	}
+	defer c.r.mu.Unlock()
+	return c.r.w&(wClosing|wShut) != 0
+}
+
 // Push sends a message: op is ws.OpText (data must be UTF-8) or ws.OpBinary.
 // data may be reused when Push returns. What the socket does not take is
 // queued; see Config.MaxQueue for the bound and the errors ErrSlow and

@@ -44,10 +44,23 @@ func (w *worker) ate(n int) {
 	w.cost.Frames++
 }
 
-// mustYield reports whether the turn must end because its connection has been put into
-// the background meanwhile: the rest of its input waits with the others there.
+// Yield, called in Handler.Message, ends the connection's turn when Message returns, as
+// a message does that took long: what the client has sent behind it waits for the turns
+// of others. The Meter is asked before that, so it may put the connection into the
+// background. With Again, whose done may be called at once, the message itself is
+// continued in the next turn.
+func (c Conn) Yield() {
+	if c.Exists() {
+		c.r.flags.Or(fYield)
+	}
+}
+
+// mustYield reports whether the turn must end because the handler said so, or because
+// its connection has been put into the background meanwhile: the rest of its input waits
+// with the others there.
 func (w *worker) mustYield(r *record) bool {
-	return !w.back && r.flags.Load()&fBackground != 0
+	f := r.flags.Load()
+	return f&fYield != 0 || !w.back && f&fBackground != 0
 }
 
 // charge tells the Meter what there is to tell, and does what it decides.

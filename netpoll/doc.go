@@ -55,6 +55,7 @@
 // which may let the connection rest: it is not read for a while. A connection in the
 // background waits on a list of its own, and half of the workers at least stay free
 // of that list. So whoever makes work for the server waits behind those that do not.
+// A handler that knows that a message was expensive ends the turn with [Conn.Yield].
 //
 // All callbacks of a connection (open, message, full, drained, close) run on
 // its turn: one at a time, in order, on changing workers. A callback that

@@ -94,6 +94,9 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 
 func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	messages := messageBudget
+	if r.flags.Load()&fYield != 0 {
+		r.flags.And(^fYield) // of the last turn
+	}
 	w.meter, w.cost = s.meterOf(r), Cost{}
 	for end := r.bytesIn + readBudget; r.bytesIn < end && messages > 0; {
 		if s.stopped(r) {

@@ -95,6 +95,7 @@ const (
 	fResting    // it is not read until extra.rest; owned by the turn
 	fRestricted // Conn.Restrict
 	fBackground // its turns wait for those of others
+	fYield      // Conn.Yield: the turn ends with the message being delivered
 
 	// fBeat is the HeartbeatID.
 	fBeat     = fBeat0 | fBeat1

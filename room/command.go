@@ -20,6 +20,10 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 		return wire.DisconnectBadRequest
 	}
 	of := classOfCommand(method, c)
+	if of == classRead && s.conn.Lost() {
+		s.replied(c.Id)
+		return nil // nobody is there to read it
+	}
 	if err := s.hub.admit(&s.quota, of); err != nil {
 		return err
 	}
@@ -175,7 +179,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 	}
 	w := &wanted{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
-	if r.Recover {
+	if r.Recover && !s.conn.Lost() {
 		w.since, w.strict = &Position{r.Epoch, r.Offset}, r.Flag&flagRejectUnrecovered != 0
 	}
 	if t != nil {

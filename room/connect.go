@@ -214,7 +214,7 @@ func (k *connecting) join() {
 		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
-		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover {
+		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover && !s.conn.Lost() {
 			w.since = &Position{asked.Epoch, asked.Offset}
 		}
 		k.mu.Lock()

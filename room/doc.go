@@ -49,8 +49,8 @@
 //
 // Who may do what is judged by package policy, by one function for every door;
 // rights.go puts together what it is asked. How much a client may cost is in limit.go,
-// quota.go (the connection), account.go (its user or address) and reply.go (what it
-// recovers); package budget tells the model, and lists every budget. The rule: every
+// quota.go (the connection), account.go (its user or address), reply.go (what it
+// recovers) and behind.go (which replies let others go first); package budget tells the model, and lists every budget. The rule: every
 // cost that a client can cause is charged in its own unit, to the client and to its
 // user or address, before or right after it is caused. Rights and rates are judged for
 // each command, in command.go and, for the plain dialect, plain.go; the bytes of the

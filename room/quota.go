@@ -16,6 +16,10 @@ type quota struct {
 	join, rpc, input budget.Bucket
 	more             atomic.Pointer[moreBuckets]
 	account          atomic.Pointer[account] // of its user; nil without a name
+
+	made atomic.Int64 // bytes of publications that replies carry, see behind.go
+	much bool         // made was enough for a turn; owned by the turn, as back is
+	back bool         // its turns are in the background
 }
 
 type moreBuckets struct {
@@ -97,6 +101,9 @@ func (h *Hub) debt(q *quota, payer budget.Owner, c class) (longest time.Duration
 
 // charge charges a cost in bytes, whether it can be paid or not.
 func (h *Hub) charge(q *quota, payer budget.Owner, c class, n int) {
+	if c == classRecovered {
+		q.made.Add(int64(n))
+	}
 	if h.unbound(c) {
 		return
 	}
@@ -164,6 +171,10 @@ var (
 // clients without a token only: whoever has one pays for itself.
 func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 	if h.unbound(classInput) {
+		if s := sessionOf(c); s != nil {
+			in := s.connected.Load() // before its payer is read
+			v.Background = h.readsBehind(&s.quota, s.payer, in)
+		}
 		return v
 	}
 	q, payer, in := h.quotaOf(c)
@@ -179,6 +190,7 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 		part = backgroundAddr
 	}
 	v.LargeBehind = true
+	v.Background = h.readsBehind(q, payer, in)
 	spent := func(b *budget.Bucket, rate Rate, part int) {
 		b.Charge(rate, n, now)
 		v.Rest = max(v.Rest, b.Debt(rate, now))
@@ -191,6 +203,7 @@ func (h *Hub) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
 	if a := h.addressAccount(payer, classInput); a != nil {
 		spent(&a.buckets[classInput], h.cfg.addressRates.Input, part.payer)
 	}
+	q.back = v.Background
 	if v.Rest > 0 && n > 0 {
 		h.counters.limited[classInput].Add(1)
 		h.logUsedUp(classInput, payer.String())

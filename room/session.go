@@ -216,6 +216,7 @@ func (s *session) message(op ws.OpCode, data []byte) {
 		return
 	}
 	s.goOn(&commands)
+	s.quota.much = false
 	o := takeOut(s)
 	defer o.give()
 	s.commands(o, &commands)
@@ -231,7 +232,7 @@ func (s *session) commands(o *out, all *wire.Commands) {
 		if answersItself(method) {
 			o.flush()
 		}
-		if err == io.EOF || s.hold(method, c, taken, left) {
+		if err == io.EOF || s.mustGoBehind(method, c, taken, left) || s.hold(method, c, taken, left) {
 			return
 		}
 		if err == nil && method == wire.Connect {
@@ -242,7 +243,7 @@ func (s *session) commands(o *out, all *wire.Commands) {
 		} else if err == nil {
 			err = s.command(o, method, c)
 		}
-		if s.refused(o, c, err) {
+		if s.refused(o, c, err) || s.pastTurn(all) {
 			return
 		}
 	}

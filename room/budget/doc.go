@@ -44,7 +44,9 @@
 // A budget bounds what one client costs, not what many cost at the same moment. So
 // a client that has spent a small part of its budget waits for all others: its turns
 // are in the background (netpoll.Verdict), where half of the workers serve it when no
-// other work is waiting. A server that is not busy does not show it.
+// other work is waiting. A server that is not busy does not show it. Bytes that are read
+// to a client put it there, too, and a turn makes no more than one large reply: see
+// package room, behind.go.
 //
 // # The table
 //
