@@ -27,6 +27,8 @@ type fact struct {
 	at int // its place among the endings, or -1
 }
 
+func (f *fact) endedBy(now time.Time) bool { return !f.Expires.IsZero() && !f.Expires.After(now) }
+
 // factGroup is the entries of a table that have the same Of. Their names are kept in
 // order, for lists are read at each message: writing costs moving 16 bytes for
 // each name behind, 10 µs in a room of ten thousand.
@@ -65,7 +67,7 @@ func (s *facts) findLocked(k Key) *fact {
 		return nil
 	}
 	f := g.byName[k.Name]
-	if f != nil && !f.Expires.IsZero() && !f.Expires.After(s.now()) {
+	if f != nil && f.endedBy(s.now()) {
 		s.removeLocked(f)
 		return nil
 	}
@@ -148,11 +150,16 @@ func (s *facts) List(table, of, after string, limit int, done func([]Entry, erro
 		if found {
 			i++
 		}
+		now := s.now()
+		all = make([]Entry, 0, max(0, min(limit, len(g.names)-i)))
 		for i < len(g.names) && len(all) < limit {
-			if f := s.findLocked(Key{table, of, g.names[i]}); f != nil { // else it has ended, and the next is in its place
-				all = append(all, f.Entry)
-				i++
+			f := g.byName[g.names[i]]
+			if f.endedBy(now) {
+				s.removeLocked(f) // the next is in its place
+				continue
 			}
+			all = append(all, f.Entry)
+			i++
 		}
 	}
 	s.mu.Unlock()
