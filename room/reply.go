@@ -52,7 +52,11 @@ func (p *reply) take(h History) bool {
 		p.left.Add(int64(n)) // a smaller room may still fit
 		return p.refused()
 	}
-	if !p.hub.spend(p.q, p.payer, classRecovered, n) || !p.hub.replies.Take(p.payer, replyCost*int64(n)) {
+	if !p.hub.replies.Take(p.payer, replyCost*int64(n)) {
+		return p.refused()
+	}
+	if !p.hub.spend(p.q, p.payer, classRecovered, n) {
+		p.hub.replies.Add(p.payer, -replyCost*int64(n))
 		return p.refused()
 	}
 	if p.held.Add(replyCost * int64(n)); p.ended.Load() {

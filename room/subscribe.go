@@ -139,13 +139,13 @@ func (s *session) enter(j *joining) (*Room, error) {
 		}
 		r, err := s.hub.room(j.room, s.payer, s.conn.Server())
 		if err != nil {
-			return nil, wire.ErrLimitExceeded
+			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
 		}
 		switch err = r.admit(j); err {
 		case errEnded:
 			continue
 		case ErrRoomFull:
-			return nil, wire.ErrLimitExceeded
+			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the room has as many members as it may: try again later")
 		}
 		return r, err
 	}

@@ -1,5 +1,10 @@
 // Package web holds the pages that webim serves, embedded in the binary: plain
 // HTML, CSS and JavaScript, with no build step and no third-party request.
+//
+// The rule for the pages: a page works without storage and in the browsers of the last
+// three years, tells the time by the server's clock, finds the server relative to its
+// own address, shows each name in an isolate of its own, and tells a refusal in a
+// sentence; what somebody has typed is never lost.
 package web
 
 import (

@@ -17,7 +17,9 @@
 // change. A service manager that names a socket in NOTIFY_SOCKET is told all that.
 //
 // check says all that serve would say about the same settings: both call
-// config.prepare.
+// config.prepare. A mistake is told in the terms of the place where it was made: the
+// flag, the variable, or the key and line of the file. Defaults make a chat that works;
+// a file with which nobody can use the page is warned of.
 //
 // It ends with 0 after SIGTERM or SIGINT; with 1 when it cannot serve; with 2
 // for wrong settings.
