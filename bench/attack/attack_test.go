@@ -71,8 +71,11 @@ func TestJudgesPlantedFaults(t *testing.T) {
 			t.Parallel()
 			url, pid := plantedServer(t, fault)
 			o := quick()
-			if fault == "" {
+			switch fault {
+			case "":
 				o.Recovery, o.Grace = 20*time.Second, 20*time.Second // it may take its time
+			case "memory", "files":
+				o.Recovery = 5 * time.Second // the one does not return, and the other is to
 			}
 			r := run(t, url, pid, o, "half-message")
 			a := r.Attacks[0]
