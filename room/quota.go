@@ -17,7 +17,7 @@ type quota struct {
 	more             atomic.Pointer[moreBuckets]
 	account          atomic.Pointer[account] // of its user; nil without a name
 
-	made atomic.Int64 // bytes of publications that replies carry, see behind.go
+	made atomic.Int32 // bytes of publications that replies carry, turnReplies of each at most; see behind.go
 	much bool         // made was enough for a turn; owned by the turn, as back is
 	back bool         // its turns are in the background
 }
@@ -102,7 +102,7 @@ func (h *Hub) debt(q *quota, payer budget.Owner, c class) (longest time.Duration
 // charge charges a cost in bytes, whether it can be paid or not.
 func (h *Hub) charge(q *quota, payer budget.Owner, c class, n int) {
 	if c == classRecovered {
-		q.made.Add(int64(n))
+		q.made.Add(int32(min(n, turnReplies)))
 	}
 	if h.unbound(c) {
 		return
