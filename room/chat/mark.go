@@ -169,6 +169,7 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 			return
 		}
 		withGuests(call, q.Room, members, func(users []string) {
+			call.HasRead(len(users))
 			e.History(q.Room, room.Span{}, func(top room.History, err error) {
 				each(users, func(user string, done func(error)) {
 					markOf(e, q.Room, user, func(m markEntry, err error) {
