@@ -302,7 +302,7 @@ func TestRefusalsAreTold(t *testing.T) {
 	}
 	defer f.Close()
 	_, _ = f.Dial(context.Background(), 0, 2)
-	for deadline := time.Now().Add(10 * time.Second); f.Gone() < 2 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); f.Failures()[goneMessage+"code 1008"] < 2 && time.Now().Before(deadline); {
 		time.Sleep(pollEvery)
 	}
 	if f.Failures()[goneMessage+"code 1008"] != 2 || len(handshakeFailures(f.Failures())) != 0 {

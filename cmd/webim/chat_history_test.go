@@ -38,7 +38,7 @@ func testDraftsAndTexts(t *testing.T, browser context.Context, program string) {
 	ann.do(chromedp.KeyEvent(kb.Enter))
 	ann.enter(text, "")
 	ann.shows("for tea")
-	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	ann.chooseRoom("Lobby")
 	ann.wait(`document.querySelector('#text').value === 'for the lobby'`)
 	eval[bool](ann, `(document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input')), true)`)
 
@@ -86,7 +86,7 @@ func testBack(t *testing.T, browser context.Context, program string) {
 	// A room that is chosen in a drawer takes the drawer's place.
 	eval[bool](ann, `(document.querySelector('#show-rooms').click(), true)`)
 	ann.wait(`document.body.dataset.view === 'rooms'`)
-	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('bench')).click(), true)`)
+	ann.chooseRoom("bench")
 	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'bench'`)
 	back()
 	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'tea'`)

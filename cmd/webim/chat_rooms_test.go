@@ -33,7 +33,7 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	ann.wait(titles + `.includes('Bob')`)
 	ann.do(chromedp.SendKeys(text, "half a word for tea"))
 	ann.wait(`document.querySelector('#room-list .badge')?.textContent === '1' && document.title.startsWith('(1) ')`)
-	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Bob')).click(), true)`)
+	ann.chooseRoom("Bob")
 	ann.shows("only for you")
 	bob.wait(`document.querySelector('#log .mine .progress')?.textContent === 'Read'`)
 	if left := eval[string](ann, `document.querySelector('#text').value`); left != "" {
@@ -43,7 +43,7 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	ann.wait(`[...document.querySelectorAll('#member-list .title')].map((n) => n.textContent).join() === 'Ann,Bob'`)
 	ann.screenshot("chat-5-rooms")
 
-	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Tea & talk')).click(), true)`)
+	ann.chooseRoom("Tea & talk")
 	ann.wait(`document.querySelector('#text').value === 'half a word for tea'`)
 
 	// A private room, by invitation of an id that the server knows here.
@@ -53,7 +53,7 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.querySelector('#heading').textContent === 'The two of us'`)
 	bob.wait(`document.querySelector('.toast')?.textContent === 'Ann (guest) has invited you to The two of us.'`)
 	bob.wait(titles + `.includes('The two of us')`)
-	eval[bool](bob, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('The two of us')).click(), true)`)
+	bob.chooseRoom("The two of us")
 	bob.isIn()
 	bob.enter(text, "thanks")
 	ann.shows("thanks")

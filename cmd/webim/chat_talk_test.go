@@ -115,10 +115,10 @@ func testThreeTalk(t *testing.T, browser context.Context, program string) {
 		ann.confirm(map[string]string{"room": room[0]})
 		ann.shows("茶好了")
 	}
-	eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	ann.chooseRoom("Lobby")
 	ann.isIn()
 	fang.wait(`[...document.querySelectorAll('#member-list .title')].some((n) => n.textContent === '王芳')`)
-	eval[bool](fang, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+	fang.chooseRoom("Lobby")
 	fang.isIn()
 	fang.wait(`[...document.querySelectorAll('#member-list .title')].some((n) => n.textContent === 'Ann')`)
 	eval[bool](fang, `([...document.querySelectorAll('#member-list button')].find((b) => b.textContent.includes('Ann')).click(), true)`)
@@ -200,7 +200,7 @@ func testGuestOfTheSameName(t *testing.T, browser context.Context, program strin
 		ann.isIn()
 		ann.enter(text, fmt.Sprint("are you a guest? ", guest))
 		ann.wait(fmt.Sprintf(`document.querySelector('#room-list [aria-current] .title').textContent === 'Carol' && (document.querySelector('#room-list [aria-current] .guest') !== null) === %v`, guest))
-		eval[bool](ann, `([...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes('Lobby')).click(), true)`)
+		ann.chooseRoom("Lobby")
 		ann.shows("it is me, too")
 	}
 	ann.wait(`document.querySelectorAll('#member-list .guest').length === 2 && document.querySelectorAll('#room-list .guest').length === 1`)

@@ -192,6 +192,14 @@ func eval[T any](p *tab, expression string) T {
 	return v
 }
 
+// chooseRoom clicks on a room in the list, once it is there.
+func (p *tab) chooseRoom(title string) {
+	p.t.Helper()
+	button := `[...document.querySelectorAll('#room-list button')].find((b) => b.textContent.includes(` + quote(title) + `))`
+	p.wait(button + ` !== undefined`)
+	eval[bool](p, `(`+button+`.click(), true)`)
+}
+
 // beforePage runs the script in each document before the document's own.
 func (p *tab) beforePage(script string) {
 	p.t.Helper()
