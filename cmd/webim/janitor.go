@@ -26,6 +26,11 @@ const (
 	wastePart = 16
 	// janitorShare is how many times as long as it worked the janitor rests.
 	janitorShare = 50
+	// What a collection found alive may go later without any allocation, as half a
+	// message whose client leaves. So others follow it, the first after firstFollowUp,
+	// each after twice as long, the last after less than lastFollowUp.
+	firstFollowUp = 4 * time.Second
+	lastFollowUp  = time.Minute
 )
 
 // setGC makes the collector thrifty, unless the user has an opinion.
@@ -41,7 +46,9 @@ type janitor struct {
 	allocs  uint64 // at the last look
 	dirty   bool   // there was a burst since the last collection
 	next    time.Time
-	clean   func() // collects; tests have their own
+	again   time.Time     // of the next follow-up
+	wait    time.Duration // from the last collection to it; 0: there is none
+	clean   func()        // collects; tests have their own
 }
 
 func newJanitor() *janitor {
@@ -62,11 +69,30 @@ func (j *janitor) look() {
 		v[i] = j.samples[i].Value.Uint64()
 	}
 	start := time.Now()
-	if start.Before(j.next) || !j.due(v[0]+v[1], v[2], v[3]) {
+	if start.Before(j.next) {
+		return
+	}
+	switch {
+	case j.due(v[0]+v[1], v[2], v[3]):
+		j.wait = firstFollowUp
+	case !j.followUp(start):
 		return
 	}
 	j.clean()
 	j.next = time.Now().Add(janitorShare * time.Since(start))
+	j.again = start.Add(j.wait)
+}
+
+// followUp reports whether a follow-up is due, and how long the next one waits is known
+// then. During a burst none is: its end is a collection anyway.
+func (j *janitor) followUp(now time.Time) bool {
+	if j.wait == 0 || j.dirty || now.Before(j.again) {
+		return false
+	}
+	if j.wait *= 2; j.wait >= lastFollowUp {
+		j.wait = 0
+	}
+	return true
 }
 
 // due reports whether to collect: the kernel's bytes in the heap, those that

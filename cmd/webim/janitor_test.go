@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -26,6 +27,25 @@ func TestJanitorIsDue(t *testing.T) {
 		if got := j.due(look.held, look.live, j.allocs+look.allocated); got != look.want {
 			t.Errorf("look %d: %v, want %v", i, got, look.want)
 		}
+	}
+}
+
+// TestJanitorFollowsUp: after a collection some follow, further and further apart.
+func TestJanitorFollowsUp(t *testing.T) {
+	start := time.Now()
+	j := janitor{wait: firstFollowUp, again: start.Add(firstFollowUp)}
+	var at []time.Duration
+	for after := time.Duration(0); after < 5*time.Minute; after += time.Second {
+		if now := start.Add(after); j.followUp(now) {
+			at = append(at, after)
+			j.again = now.Add(j.wait)
+		}
+	}
+	if want := []time.Duration{4 * time.Second, 12 * time.Second, 28 * time.Second, 60 * time.Second}; !slices.Equal(at, want) {
+		t.Errorf("after %v, want %v", at, want)
+	}
+	if j = (janitor{wait: firstFollowUp, dirty: true}); j.followUp(start) {
+		t.Error("a follow-up in the middle of a burst")
 	}
 }
 
