@@ -254,7 +254,6 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 }
 
 func (h *Hub) refusedRoom(payer budget.Owner) {
-	h.counters.overShare.Add(1)
 	h.told.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.places.Held(payer), "see", "max_rooms")
 }
 

@@ -132,5 +132,4 @@ func (r Rates) addressRates() Rates {
 type counters struct {
 	limited                [numClasses]atomic.Int64
 	cut, denials, overUser atomic.Int64
-	overShare              atomic.Int64 // of the State, or of the rooms
 }

@@ -114,7 +114,6 @@ func (p paidState) Put(e Entry, done func(uint64, error)) {
 		e.Expires = time.Now().Add(guestTime)
 	}
 	if !isGuarded(e.Key) && !p.hub.shares.pool.Fits(p.owner, e.Cost()) {
-		p.hub.counters.overShare.Add(1)
 		p.hub.told.Warn(logShare+", the State: nothing more is kept for it", "owner", p.owner.String(), "bytes", p.hub.shares.pool.Held(p.owner))
 		done(0, ErrShareFull)
 		return
