@@ -182,11 +182,12 @@ var budgetTests = map[string][]budgetTest{
 	"connections of an address": {{"", func(_ *Config, nc *netpoll.Config) {
 		nc.MaxConnsPerIP, nc.Exempt = 2, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}, exhaustAddress}},
-	"rooms with members":   {{"", func(c *Config, _ *netpoll.Config) { c.MaxRooms = 60 }, exhaustRooms}},
-	"entries of the State": {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxState: 100_000}) }, exhaustState}},
-	"histories":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxTotal: 300_000}) }, exhaustHistories}},
-	"keys of messages":     {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxKeys: 300}) }, exhaustKeys}},
-	"pings and pongs":      {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
+	"rooms with members":          {{"", func(c *Config, _ *netpoll.Config) { c.MaxRooms = 60 }, exhaustRooms}},
+	"entries of the State":        {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxState: 100_000}) }, exhaustState}},
+	"histories":                   {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxTotal: 300_000}) }, exhaustHistories}},
+	"keys of messages":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxKeys: 300}) }, exhaustKeys}},
+	"last messages in slow rooms": {{"", func(*Config, *netpoll.Config) {}, exhaustSlowMode}},
+	"pings and pongs":             {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }
 
 const none = -1
@@ -544,5 +545,30 @@ func exhaustKeys(t *testing.T, w *budgetWorld) {
 	}
 	if err := say("colleague", "mine"); err != ErrRepeated {
 		t.Errorf("another user's message is said twice: %v", err)
+	}
+}
+
+// exhaustSlowMode speaks in more slow rooms than the table of slow mode has places for.
+// The neighbour, who spoke before, still has to wait.
+func exhaustSlowMode(t *testing.T, w *budgetWorld) {
+	w.set("slow", `{"slow":3600}`)
+	b, hello := w.as(t, neighbour, ""), `"publish":{"channel":"slow","data":"hello"}`
+	if got := b.commands(t, hello, hello); fmt.Sprint(got) != fmt.Sprint([]int{0, int(wire.ErrSlowMode)}) {
+		t.Fatalf("the neighbour's two messages: %v", got)
+	}
+	for i := range 2 * maxSpoken {
+		k := whoWhere{"slow", fmt.Sprint("guest ", i)}
+		if _, err := w.hub.lastSpoke.pass(k, payerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.as(t, attacker, "colleague").commands(t, hello, hello); fmt.Sprint(got) != fmt.Sprint([]int{0, int(wire.ErrSlowMode)}) {
+		t.Errorf("another user of the address: %v", got)
+	}
+	if got := b.commands(t, hello)[0]; got != int(wire.ErrSlowMode) {
+		t.Errorf("the neighbour need not wait any more: %d", got)
+	}
+	if n := w.hub.lastSpoke.queue.Len(); n > maxSpoken {
+		t.Errorf("%d entries are kept", n)
 	}
 }

@@ -198,7 +198,7 @@ func (h *Hub) judge(who *token.Identity, err error) error {
 func (k *connecting) join() {
 	s := k.s
 	s.who.Store(k.who)
-	s.payer = payerOf(k.who, addressOf(s.conn))
+	s.payer = payerOf(k.who.User, addressOf(s.conn))
 	k.left = 1 // this loop
 	if err := k.enlist(); err != nil {
 		k.joined("", nil, err)

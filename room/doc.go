@@ -54,7 +54,7 @@
 // cost that a client can cause is charged in its own unit, to the client and to its
 // user or address, before or right after it is caused. Rights and rates are judged for
 // each command, in command.go and, for the plain dialect, plain.go; the bytes of the
-// input by Hub.Spend; slow mode is in pace.go. None of them needs memory for idle
+// input by Hub.Spend; slow mode is in slowmode.go. None of them needs memory for idle
 // connections but a few numbers in the session. The rosters of private rooms are in
 // private.go.
 //
@@ -65,7 +65,8 @@
 // the way to impose and lift them.
 //
 // Everything that lasts has an owner who pays for it (shares.go, budget.Pool): an entry
-// of the State, a room with members, what a room remembers, the key of a message. The
+// of the State, a room with members, what a room remembers, the key of a message, the last
+// message of a user in a room in slow mode. The
 // rule: no user and no address may take a store of the server whole, and an extra that
 // does not fit never fails what it belongs to.
 //
@@ -112,7 +113,7 @@
 //	Memory.mu  →  facts.mu  →  sanctions.mu, errands.mu, stateShares.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
-// users.mu, nodes.mu, keys.mu, sanctions.mu, stateShares.mu, auditShares.mu and talkers.mu
+// users.mu, nodes.mu, keys.mu, sanctions.mu, stateShares.mu, auditShares.mu and lastSpoke.mu
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
 // taken under any of these, and nothing under it. Under facts.mu only watchers lock
 // something. Hub.mu and the memory engine's locks are never held together.

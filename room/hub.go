@@ -38,7 +38,7 @@ type Hub struct {
 	lingers lingers
 
 	sanctions sanctions
-	talkers   talkers
+	lastSpoke lastSpoke
 	shares    stateShares
 	places    *budget.Pool // of rooms with members
 	unwatch   func()

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"container/list"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -18,28 +17,23 @@ import (
 type keys struct {
 	window time.Duration
 	seed   maphash.Seed
-	pool   *budget.Pool // of keys
 
 	mu    sync.Mutex // taken under topic.mu
-	known map[keyID]*keyed
-	all   list.List                   // of *keyed, the oldest first: each is kept for the same time
-	paid  map[budget.Owner]*list.List // the same by payer, without the server's
+	known map[keyID]*budget.Item[keyed]
+	queue *budget.Queue[keyed] // each is kept for the same time
 }
 
 type keyID struct{ room, key string }
 
 type keyed struct {
-	id    keyID
-	pos   Position // of the message
-	sum   uint64   // of its content
-	end   time.Time
-	payer budget.Owner
-
-	inAll, inPaid *list.Element // inPaid is nil for the server's
+	id  keyID
+	pos Position // of the message
+	sum uint64   // of its content
+	end time.Time
 }
 
 func newKeys(window time.Duration, most int) keys {
-	return keys{window: window, pool: budget.NewPool(int64(most)), seed: maphash.MakeSeed(), known: map[keyID]*keyed{}, paid: map[budget.Owner]*list.List{}}
+	return keys{window: window, seed: maphash.MakeSeed(), known: map[keyID]*budget.Item[keyed]{}, queue: budget.NewQueue[keyed](int64(most))}
 }
 
 // find looks for a message that came before. known: it did, or another one with
@@ -52,34 +46,20 @@ func (k *keys) find(room string, m Message, now time.Time) (pos Position, known 
 	switch {
 	case !known:
 		return Position{}, false, nil
-	case old.sum != k.sum(m):
+	case old.Value.sum != k.sum(m):
 		return Position{}, true, ErrKeyReused
 	}
-	return old.pos, true, ErrRepeated
+	return old.Value.pos, true, ErrRepeated
 }
 
 // add remembers a message, which find did not know.
 func (k *keys) add(room string, m Message, pos Position, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	one := &keyed{id: keyID{room, m.Key}, pos: pos, sum: k.sum(m), end: now.Add(k.window), payer: m.Payer}
-	k.known[one.id] = one
-	one.inAll = k.all.PushBack(one)
-	if one.payer != (budget.Owner{}) {
-		theirs := k.paid[one.payer]
-		if theirs == nil {
-			theirs = list.New()
-			k.paid[one.payer] = theirs
-		}
-		one.inPaid = theirs.PushBack(one)
-	}
-	k.pool.Add(one.payer, 1)
-	for k.pool.Over() {
-		oldest := k.all.Front()
-		if payer, ok := k.pool.Largest(); ok {
-			oldest = k.paid[payer].Front()
-		}
-		k.dropLocked(oldest.Value.(*keyed))
+	id := keyID{room, m.Key}
+	k.known[id] = k.queue.Push(m.Payer, keyed{id: id, pos: pos, sum: k.sum(m), end: now.Add(k.window)})
+	for one := k.queue.Overflow(); one != nil; one = k.queue.Overflow() {
+		k.dropLocked(one)
 	}
 }
 
@@ -110,21 +90,14 @@ func (k *keys) expire(now time.Time) {
 }
 
 func (k *keys) expireLocked(now time.Time) {
-	for e := k.all.Front(); e != nil && !e.Value.(*keyed).end.After(now); e = k.all.Front() {
-		k.dropLocked(e.Value.(*keyed))
+	for one := k.queue.Oldest(); one != nil && !one.Value.end.After(now); one = k.queue.Oldest() {
+		k.dropLocked(one)
 	}
 }
 
-func (k *keys) dropLocked(one *keyed) {
-	k.all.Remove(one.inAll)
-	if one.inPaid != nil {
-		theirs := k.paid[one.payer]
-		if theirs.Remove(one.inPaid); theirs.Len() == 0 {
-			delete(k.paid, one.payer)
-		}
-	}
-	k.pool.Add(one.payer, -1)
-	if delete(k.known, one.id); len(k.known) == 0 {
-		k.known, k.paid = map[keyID]*keyed{}, map[budget.Owner]*list.List{} // Go's maps do not shrink
+func (k *keys) dropLocked(one *budget.Item[keyed]) {
+	k.queue.Remove(one)
+	if delete(k.known, one.Value.id); len(k.known) == 0 {
+		k.known = map[keyID]*budget.Item[keyed]{} // Go's maps do not shrink
 	}
 }

@@ -58,8 +58,8 @@ func TestKeys(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	m.Expire()
-	if len(m.keys.known)+m.keys.all.Len() != 0 {
-		t.Errorf("%d and %d are left", len(m.keys.known), m.keys.all.Len())
+	if len(m.keys.known)+m.keys.queue.Len() != 0 {
+		t.Errorf("%d and %d are left", len(m.keys.known), m.keys.queue.Len())
 	}
 }
 

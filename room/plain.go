@@ -56,7 +56,7 @@ func (h *Hub) greet(r *netpoll.Request, room string) {
 			_ = r.AddHeader("Retry-After", "5")
 		}
 	} else if who != anonymous {
-		r.SetData(&plainConn{who: who, payer: payerOf(who, r.Remote().Addr())})
+		r.SetData(&plainConn{who: who, payer: payerOf(who.User, r.Remote().Addr())})
 	}
 }
 
@@ -112,7 +112,7 @@ func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status in
 	if who.User != "" && h.isFull(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
 	}
-	if err := h.admits(room, payerOf(who, addr)); err != nil {
+	if err := h.admits(room, payerOf(who.User, addr)); err != nil {
 		return http.StatusServiceUnavailable, err.Error()
 	}
 	return 0, ""
@@ -183,7 +183,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 	if p != nil {
 		msg.Payer = p.payer
 	}
-	undo, ok := h.plainPasses(m, who, p, msg, v)
+	undo, ok := h.plainPasses(m, p, msg, v)
 	if !ok {
 		h.noteLost(m, "its size, its text, a rate or slow mode", "max_text, max_graphemes, rate_send, the room's slow mode")
 		r.entered(n)
@@ -235,7 +235,7 @@ func (h *Hub) plainAllowed(m Member, err error) bool {
 // plainPasses judges a message by the rates, by its text and by slow mode: the cheap
 // things first, and what counts only when the message will not come again. undo is
 // slowDown's.
-func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message, v Verdict) (undo func(), ok bool) {
+func (h *Hub) plainPasses(m Member, p *plainConn, msg Message, v Verdict) (undo func(), ok bool) {
 	if !h.plainFits(m, p, classSend) || h.checkSize(m.Room.opts, msg) != nil || msg.Op == ws.OpText && h.cfg.Text.check(msg.Data) != nil {
 		return nil, false
 	}
@@ -243,7 +243,6 @@ func (h *Hub) plainPasses(m Member, who *identity, p *plainConn, msg Message, v 
 	if p != nil && !h.plainAllowed(m, h.affordFanout(&p.quota, p.payer, r, msg)) {
 		return nil, false
 	}
-	client := func() string { return authorOf(m.Conn).Client }
-	undo, err := h.slowDown(v, Saying{Room: r.name}, who, client)
+	undo, err := h.slowDown(v, Saying{Room: r.name}, m.Conn)
 	return undo, err == nil
 }

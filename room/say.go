@@ -55,7 +55,7 @@ func (s *session) sayBy(v Verdict, what Saying, done func(Position, error)) {
 	}
 	var undo func()
 	if err == nil { // last, for slow mode counts what passes
-		undo, err = h.slowDown(v, what, s.who.Load(), s.client)
+		undo, err = h.slowDown(v, what, s.conn)
 	}
 	if err != nil {
 		done(Position{}, err)

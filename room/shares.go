@@ -24,11 +24,11 @@ var ErrShareFull = errors.New("room: the owner holds as much state as it may")
 const logShare = "an owner holds as much as it may"
 
 // payerOf is the owner who pays for what a client makes the server keep.
-func payerOf(who *identity, addr netip.Addr) budget.Owner {
-	if who.User == "" || IsGuest(who.User) {
+func payerOf(user string, addr netip.Addr) budget.Owner {
+	if user == "" || IsGuest(user) {
 		return budget.Addr(addr)
 	}
-	return budget.User(who.User)
+	return budget.User(user)
 }
 
 // stateShares counts the entries of the State by owner.

@@ -98,12 +98,12 @@ func TestKeysShares(t *testing.T) {
 			if err := send(bystander, "mine"); err != ErrRepeated {
 				t.Errorf("the bystander's message is published again: %v", err)
 			}
-			if n := m.keys.all.Len(); n != 1000 || len(m.keys.known) != n {
+			if n := m.keys.queue.Len(); n != 1000 || len(m.keys.known) != n {
 				t.Errorf("%d keys are kept, of a thousand", n)
 			}
 			m.keys.expire(time.Now().Add(time.Hour))
-			if m.keys.all.Len()+len(m.keys.paid) > 0 || m.keys.pool.Used() != 0 {
-				t.Errorf("%d keys of %d payers outlive their time; %d are counted", m.keys.all.Len(), len(m.keys.paid), m.keys.pool.Used())
+			if n := m.keys.queue.Len(); n > 0 || len(m.keys.known) > 0 {
+				t.Errorf("%d keys outlive their time, %d of them to be found", n, len(m.keys.known))
 			}
 		})
 	}

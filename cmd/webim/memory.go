@@ -64,6 +64,7 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		{"history_total", limits.MaxTotal},
 		{"memberships, marks, bans and mutes", limits.MaxState},
 		{"idempotency keys", int64(limits.MaxKeys) * keyMemory},
+		{"slow mode", room.SlowModeMemory},
 	}
 	if len(c.TLSListen) > 0 {
 		all = append(all, bound{"max_tls_handshakes", int64(nc.MaxTLSHandshakes) * tlsShakeMemory})
