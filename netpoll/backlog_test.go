@@ -3,7 +3,6 @@ package netpoll
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -64,90 +63,76 @@ func TestQueueMergesCuts(t *testing.T) {
 	}
 }
 
-func TestQueuePolicy(t *testing.T) {
-	const maxQueue = 20_000
-	for _, tt := range []struct {
-		policy Policy
-		err    error
-	}{{CloseSlow, ErrSlow}, {DropNewest, ErrQueueFull}} {
-		t.Run(fmt.Sprint(tt.err), func(t *testing.T) {
-			closed := make(chan Closed, 10)
-			s := serve(t, Config{MaxQueue: maxQueue, Policy: tt.policy}, &Funcs{OnClose: func(_ Conn, why Closed) { closed <- why }})
-			c, end := join(t, s, 4096)
-			other, otherEnd := join(t, s, 4096)
-			taken := 0
-			var err error
-			for ; err == nil && taken < 100; taken++ {
-				err = c.Push(ws.OpText, message(0, taken, 1000))
-			}
-			if taken--; !errors.Is(err, tt.err) {
-				t.Fatalf("after %d messages: %v", taken, err)
-			}
-			if n := lag(c); tt.policy == DropNewest && (n > maxQueue || n < (maxQueue-1200)*1000/(1000+bufferCost)) {
-				t.Errorf("%d bytes wait at the limit of %d", n, maxQueue)
-			}
-			for range 10 {
-				if err := c.Push(ws.OpText, message(0, taken, 1000)); !errors.Is(err, tt.err) && !errors.Is(err, ErrClosed) {
-					t.Errorf("behind the limit: %v", err)
-				}
-			}
-			n := 0
-			for ; n < taken || tt.policy == CloseSlow; n++ {
-				_, payload, err := readFrame(end.br)
-				if err != nil && tt.policy == CloseSlow {
-					break
-				}
-				if err != nil || !bytes.Equal(payload, message(0, n, 1000)) {
-					t.Fatalf("message %d: %.40q, %v", n, payload, err)
-				}
-			}
-			if tt.policy == CloseSlow {
-				if why := <-closed; why.Cause != Slow || n >= taken {
-					t.Errorf("closed as %v after %d of %d messages", why, n, taken)
-				}
-			} else {
-				if err := c.Push(ws.OpText, []byte("again")); err != nil {
-					t.Errorf("once there is room: %v", err)
-				}
-				if got := nextFrame(t, end); string(got[2:]) != "again" {
-					t.Errorf("got %.40q", got)
-				}
-				if n := s.Stats().Dropped; n != 11 {
-					t.Errorf("%d dropped, want 11", n)
-				}
-			}
-			if err := other.Push(ws.OpText, []byte("hi")); err != nil || string(nextFrame(t, otherEnd)[2:]) != "hi" {
-				t.Error("another connection is not served")
-			}
-		})
+// A connection whose queue is at its limit is closed with a reason: its client gets a part
+// of what was pushed, without a hole, and then the end. Others are served.
+func TestQueueFull(t *testing.T) {
+	closed := make(chan Closed, 10)
+	s := serve(t, Config{MaxQueue: 20_000}, &Funcs{OnClose: func(_ Conn, why Closed) { closed <- why }})
+	c, end := join(t, s, 4096)
+	other, otherEnd := join(t, s, 4096)
+	pushed := 0
+	var err error
+	for ; err == nil && pushed < 100; pushed++ {
+		err = c.Push(ws.OpText, message(0, pushed, 1000))
+	}
+	if pushed--; !errors.Is(err, ErrSlow) {
+		t.Fatalf("after %d messages: %v", pushed, err)
+	}
+	for range 10 {
+		if err := c.Push(ws.OpText, message(0, pushed, 1000)); !errors.Is(err, ErrSlow) && !errors.Is(err, ErrClosed) {
+			t.Errorf("behind the limit: %v", err)
+		}
+	}
+	n := 0
+	for ; ; n++ {
+		_, payload, err := readFrame(end.br)
+		if err != nil {
+			break
+		}
+		if !bytes.Equal(payload, message(0, n, 1000)) {
+			t.Fatalf("message %d: %.40q", n, payload)
+		}
+	}
+	if why := <-closed; why.Cause != Slow || n >= pushed {
+		t.Errorf("closed as %v after %d of %d messages", why, n, pushed)
+	}
+	if err := other.Push(ws.OpText, []byte("hi")); err != nil || string(nextFrame(t, otherEnd)[2:]) != "hi" {
+		t.Error("another connection is not served")
 	}
 }
 
 // One message may exceed the limit if nothing waits before it: pushed from
-// outside, and from within the connection's turn.
+// outside, and from within the connection's turn. A second one may not.
 func TestQueueOverlarge(t *testing.T) {
 	big := bytes.Repeat([]byte("x"), 300_000)
 	pushed := make(chan error, 10)
-	s := serve(t, Config{MaxQueue: 1000, Policy: DropNewest}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, _ []byte) {
-		pushed <- c.Push(op, big)
-		pushed <- c.Push(op, []byte("second"))
+	s := serve(t, Config{MaxQueue: 1000}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, what []byte) {
+		for range what {
+			pushed <- c.Push(op, big)
+		}
 	}})
 	for _, within := range []bool{false, true} {
-		c, end := join(t, s, 4096)
-		if within {
-			end.Write(frame(0x81, "go"))
-		} else {
-			pushed <- c.Push(ws.OpText, big)
-			pushed <- c.Push(ws.OpText, []byte("second"))
-		}
-		if err := <-pushed; err != nil {
-			t.Errorf("within %v: %v", within, err)
-		}
-		if err := <-pushed; !errors.Is(err, ErrQueueFull) {
-			t.Errorf("within %v, behind it: %v", within, err)
-		}
-		if _, payload, err := readFrame(end.br); err != nil || !bytes.Equal(payload, big) {
-			t.Errorf("within %v: got %d bytes, %v", within, len(payload), err)
+		for _, times := range []string{"1", "22"} {
+			c, end := join(t, s, 4096)
+			if within {
+				end.Write(frame(0x81, times))
+			} else {
+				for range times {
+					pushed <- c.Push(ws.OpText, big)
+				}
+			}
+			if err := <-pushed; err != nil {
+				t.Errorf("within %v: %v", within, err)
+			}
+			if len(times) > 1 {
+				if err := <-pushed; !errors.Is(err, ErrSlow) {
+					t.Errorf("within %v, behind it: %v", within, err)
+				}
+				continue
+			}
+			if _, payload, err := readFrame(end.br); err != nil || !bytes.Equal(payload, big) {
+				t.Errorf("within %v: got %d bytes, %v", within, len(payload), err)
+			}
 		}
 	}
 }

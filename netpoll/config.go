@@ -99,14 +99,14 @@ type Config struct {
 	// MaxQueue bounds the bytes of one connection that its socket has refused;
 	// 0: 1 MiB. A frame that is queued by itself counts as 160 bytes more. One
 	// message may exceed it if nothing else is queued, and one reply
-	// ([Conn.Reply]) in any case. Swoole's socket_buffer_size.
+	// ([Conn.Reply]) in any case. Above it the connection is closed as Slow, without
+	// a Close frame if a frame has been cut, since nothing may follow half a frame.
+	// No message is ever left out of what a client gets. Swoole's socket_buffer_size.
 	MaxQueue int
 	// MaxQueued bounds the bytes held for all queues together, each shared
 	// frame counted once; 0: 256 MiB. At the bound goes first whose end frees
 	// most.
 	MaxQueued int64
-	// Policy says what happens at MaxQueue; the zero value is CloseSlow.
-	Policy Policy
 	// HighWater and LowWater are the queue lengths in bytes at which
 	// Fuller and Drainer are called; 0: 3/4 and 1/4 of MaxQueue.
 	// Swoole's buffer_high_watermark and buffer_low_watermark.
@@ -138,17 +138,6 @@ type Config struct {
 	// to the kernel; 0: no cap.
 	WriteCap int
 }
-
-// Policy says what becomes of a connection whose queue is at its limit.
-type Policy uint8
-
-const (
-	// CloseSlow closes the connection as Slow, without a Close frame if a
-	// frame has been cut, since nothing may follow half a frame.
-	CloseSlow Policy = iota
-	// DropNewest refuses the new message with ErrQueueFull.
-	DropNewest
-)
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {

@@ -134,8 +134,8 @@ func (c Conn) Lost() bool {
 
 // Push sends a message: op is ws.OpText (data must be UTF-8) or ws.OpBinary.
 // data may be reused when Push returns. What the socket does not take is
-// queued; see Config.MaxQueue for the bound and the errors ErrSlow and
-// ErrQueueFull. From within the connection's own callbacks it is sent at the
+// queued; see Config.MaxQueue for the bound: at it, Push closes the connection and
+// returns ErrSlow. From within the connection's own callbacks it is sent at the
 // end of the turn. Swoole's push.
 func (c Conn) Push(op ws.OpCode, data []byte) error {
 	f, err := NewFrame(op, data)

@@ -15,8 +15,6 @@ var (
 	ErrClosed = errors.New("netpoll: connection is closed")
 	// ErrNotOpen: the handshake is not finished, so no frame may be sent yet.
 	ErrNotOpen = errors.New("netpoll: connection is not open yet")
-	// ErrQueueFull: the write queue is at its limit and the policy is DropNewest.
-	ErrQueueFull = errors.New("netpoll: write queue is full, message dropped")
 	// ErrSlow: the write queue is at its limit; the connection is being closed.
 	ErrSlow = errors.New("netpoll: write queue is full, connection closed as slow")
 	// ErrBadFrame: a type other than text or binary, text that is not UTF-8, or

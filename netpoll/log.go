@@ -183,8 +183,8 @@ func countFrames(b []byte) (n int) {
 }
 
 // Offer gives the cut to a connection: with one write if its socket takes all
-// of it, else by reference for the rest. ErrClosed: it is gone. ErrNotOpen,
-// ErrSlow and ErrQueueFull as for Push. Any goroutine may call it.
+// of it, else by reference for the rest. ErrClosed: it is gone. ErrNotOpen
+// and ErrSlow as for Push. Any goroutine may call it.
 func (s *Server) Offer(id ID, c Cut) error {
 	r, gen := s.record(id)
 	if r == nil {

@@ -65,11 +65,8 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 			s.flushLocked(r)
 		}
 		r.mu.Unlock()
-		switch err {
-		case ErrSlow:
+		if err == ErrSlow {
 			s.closeAs(r, gen, closing{cause: Slow})
-		case ErrQueueFull:
-			s.stats.dropped.Add(int64(max(1, messages)))
 		}
 		return err
 	}
@@ -103,9 +100,6 @@ func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, r
 		limit = s.cfg.MaxQueue + max(o.extra, len(b))
 	}
 	if o.size > 0 && o.cost()+len(b) > limit {
-		if s.cfg.Policy == DropNewest {
-			return ErrQueueFull
-		}
 		return ErrSlow
 	}
 	r.messagesOut += uint64(messages)

@@ -24,7 +24,6 @@ type Stats struct {
 	Lagging      int           // connections whose socket has refused something, now
 	Unfinished   int64         // bytes of unfinished input, now
 	Evictions    int64         // connections closed because Queued was at its limit
-	Dropped      int64         // messages not queued under DropNewest
 	Rests        int64         // times that a connection was not read, by the Verdict of a Meter
 	Panics       int64         // of callbacks
 	AcceptPauses int64         // times that no descriptor was free
@@ -37,8 +36,8 @@ type Stats struct {
 
 // counters are the server's, those that no record has.
 type counters struct {
-	accepted, opened, open, dropped, evictions, rests, panics, acceptPauses atomic.Int64
-	closed                                                                  [numCauses]atomic.Int64
+	accepted, opened, open, evictions, rests, panics, acceptPauses atomic.Int64
+	closed                                                         [numCauses]atomic.Int64
 	// Of closed connections; open ones are added up from their records.
 	messagesIn, messagesOut, bytesIn, bytesOut atomic.Int64
 
@@ -62,7 +61,7 @@ func (s *Server) Stats() Stats {
 		Accepted: c.accepted.Load(), Opened: c.opened.Load(), Open: c.open.Load(), HTTP: s.lent.n.Load(),
 		Refused: map[string]int64{}, Closed: map[Cause]int64{},
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
-		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(), Dropped: c.dropped.Load(),
+		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(),
 		Rests: c.rests.Load(), Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
 		Workers: s.cfg.Workers,
 	}

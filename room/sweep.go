@@ -108,8 +108,7 @@ func (sh *shard) sweep() (more bool) {
 	for _, p := range batch[:n] {
 		if cut := sh.cut.After(p.from); p.id != 0 && cut.Len() > 0 {
 			// ErrSlow closes the connection and ErrClosed says that it is closed; in
-			// both cases the server calls Hub.Close. A server that drops messages
-			// instead (netpoll.DropNewest) must not serve rooms.
+			// both cases the server calls Hub.Close.
 			_ = sh.room.s.Offer(p.id, cut)
 			sh.given += int64(cut.Messages())
 		}
