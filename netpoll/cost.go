@@ -74,6 +74,14 @@ func (s *Server) charge(w *worker, r *record) (v Verdict) {
 	return v
 }
 
+// chargeRest tells the Meter what it has not been told yet. If there is nothing, the
+// Meter is not asked, so a message that keepBehind has kept stays behind.
+func (s *Server) chargeRest(w *worker, r *record) {
+	if w.cost != (Cost{}) {
+		s.charge(w, r)
+	}
+}
+
 // keepBehind keeps a large message for a turn in the background.
 func (w *worker) keepBehind(r *record, ev event) {
 	r.flags.Or(fBackground)

@@ -266,3 +266,64 @@ func TestRestrict(t *testing.T) {
 		c.goodbye()
 	}
 }
+
+// What a client made the server do is told even if it ends the connection: it could come
+// back at once, and nobody would have paid.
+func TestCostOfBrokenInputIsTold(t *testing.T) {
+	const size = 200_000
+	bomb := deflated(t, 9, strings.Repeat("y", size))
+	for _, c := range []struct {
+		name   string
+		stream []byte
+		status int
+		want   netpoll.Cost // at least
+	}{
+		{"a bomb over the limit", frame(0xc2, deflated(t, 9, strings.Repeat("y", size+100))), 1009, netpoll.Cost{Inflated: size}},
+		{"damaged behind a bomb", frame(0xc2, bomb[:len(bomb)-2]+"\xff\xff\xff"), 1007, netpoll.Cost{Inflated: size - 1000}},
+		{"text that is not UTF-8", frame(0xc1, deflated(t, 9, strings.Repeat("y", size-1)+"\xff")), 1007, netpoll.Cost{Inflated: size}},
+		{"a reserved opcode behind messages", append(append(frame(0x82, strings.Repeat("x", 1000)), frame(0x82, "y")...), frame(0x83, "z")...), 1002, netpoll.Cost{Bytes: 1000, Frames: 2}},
+		{"a flood of pongs", []byte(strings.Repeat(string(frame(0x8a, "")), 101)), 1008, netpoll.Cost{Controls: 100}},
+	} {
+		m := newMetered()
+		_, addr := start(t, netpoll.Config{MaxMessage: size, ControlRate: 100}, m)
+		cl := connect(t, addr, offer)
+		cl.write(c.stream)
+		for {
+			if b0, p, err := cl.readFrame(); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			} else if b0 == 0x88 {
+				if got := int(p[0])<<8 | int(p[1]); got != c.status {
+					t.Errorf("%s: closed with %d", c.name, got)
+				}
+				break
+			}
+		}
+		if got := m.cost(); got.Bytes < c.want.Bytes || got.Inflated < c.want.Inflated || got.Frames < c.want.Frames || got.Controls < c.want.Controls {
+			t.Errorf("%s: %+v is told, want %+v at least", c.name, got, c.want)
+		}
+	}
+}
+
+// A message that has to wait because of a debt, and then again because it is large,
+// costs what was inflated each time.
+func TestCostOfAKeptMessageIsTold(t *testing.T) {
+	const size = 200_000
+	m := newMetered()
+	rested := false
+	m.verdict = func(_ netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
+		v := netpoll.Verdict{LargeBehind: true}
+		if !rested && cost.Inflated > 0 {
+			rested, v.Rest = true, time.Millisecond
+		}
+		return v
+	}
+	_, addr := start(t, netpoll.Config{}, m)
+	c := connect(t, addr, offer)
+	c.write(append(frame(0xc1, deflated(t, 9, "first")), frame(0xc1, deflated(t, 9, strings.Repeat("l", size)))...))
+	c.expect(0x81, "first")
+	c.expect(0x81, "llllllll")
+	c.goodbye()
+	if got, least := m.cost().Inflated, size+64<<10; got < least {
+		t.Errorf("%d bytes are told, and %d were inflated", got, least)
+	}
+}

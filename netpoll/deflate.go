@@ -120,6 +120,7 @@ func (w *worker) inflateEvent(ev *event, max int, small bool) *protocolError {
 		most = min(max, largeMessage)
 	}
 	out, err := inflate(w.inflate[:0], ev.data, most)
+	w.cost.Inflated += len(out) // whatever comes of it
 	if err == errTooBig && most < max {
 		return nil
 	}

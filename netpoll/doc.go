@@ -55,6 +55,8 @@
 // which may let the connection rest: it is not read for a while. A connection in the
 // background waits on a list of its own, and half of the workers at least stay free
 // of that list. So whoever makes work for the server waits behind those that do not.
+// The rule: every turn tells the Meter all that it has read and inflated, also if the
+// client broke a rule of the protocol and is closed: it may come back at once.
 // A handler that knows that a message was expensive ends the turn with [Conn.Yield].
 //
 // All callbacks of a connection (open, message, full, drained, close) run on
@@ -78,6 +80,9 @@
 // descriptor is closed under a writer and there is one Close per Open. Whether a
 // connection is open, and is sent a Close frame, or not, and is answered with an
 // HTTP error if at all, is decided under the record's lock, with fOpen.
+//
+// The rule: a client that takes too little is closed as [Slow]. No message is left out
+// of what a client gets; it ends, or it has no hole.
 //
 // # Full servers
 //

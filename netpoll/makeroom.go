@@ -61,7 +61,8 @@ func (w *waiting) pop(before uint32) (c waitingConn, ok bool) {
 		c, ok = w.conns[n], true
 		n++
 	}
-	w.conns = slices.Delete(w.conns, 0, n)
+	clear(w.conns[:n])
+	w.conns = w.conns[n:] // append moves what is left when it needs room, so nobody does at each pop
 	return c, ok
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -226,6 +227,56 @@ func TestHTTPShareBehindAProxy(t *testing.T) {
 		}
 		if tt.status == 503 {
 			c.Close()
+		}
+	}
+}
+
+// Taking the oldest of those that wait costs the same however many they are.
+func BenchmarkWaitingPop(b *testing.B) {
+	for _, n := range []int{100, 20_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var w waiting
+			r := new(record)
+			for range n {
+				w.push(waitingConn{r: r})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := w.pop(0); !ok {
+					b.Fatal("none waits")
+				}
+				w.push(waitingConn{r: r})
+			}
+		})
+	}
+}
+
+// Those that wait come out in the order in which they came, whatever has gone meanwhile.
+func TestWaitingOrder(t *testing.T) {
+	var w waiting
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var want []*record
+	for i := range 5000 {
+		switch rnd.IntN(4) {
+		case 0:
+			var next *record
+			for len(want) > 0 && next == nil {
+				if r := want[0]; r.flags.Load() == 0 {
+					next = r
+				}
+				want = want[1:]
+			}
+			if c, ok := w.pop(0); ok != (next != nil) || c.r != next {
+				t.Fatalf("step %d: got %p, want %p", i, c.r, next)
+			}
+		case 1:
+			if len(want) > 0 {
+				want[rnd.IntN(len(want))].flags.Or(fOpen)
+			}
+		default:
+			r := new(record)
+			w.push(waitingConn{r: r})
+			want = append(want, r)
 		}
 	}
 }

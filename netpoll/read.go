@@ -88,6 +88,7 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	gen := r.gen.Load()
 	s.cork(r)
 	more = s.readMessages(w, r)
+	s.chargeRest(w, r) // also of a message that broke a rule
 	s.uncork(r, gen)
 	return more
 }
@@ -230,7 +231,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		}
 		lim.maxMessage = s.maxMessageOf(r) // the message may have ended Restrict
 	}
-	s.charge(w, r)
+	s.chargeRest(w, r)
 	if w.mustYield(r) {
 		*messages = 0
 	}
@@ -266,9 +267,8 @@ func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *p
 	if err := w.inflateEvent(&ev, max, small); err != nil {
 		return err
 	}
-	w.cost.Inflated += len(ev.data)
 	if ev.compressed { // what it becomes is large
-		w.cost.Inflated += largeMessage
+		s.charge(w, r)
 		w.keepBehind(r, ev)
 		return nil
 	}
