@@ -67,7 +67,8 @@
 // Everything that lasts has an owner who pays for it (shares.go, budget.Pool): an entry
 // of the State, a room with members, what a room remembers, the key of a message, the last
 // message of a user in a room in slow mode. The
-// rule: no user and no address may take a store of the server whole, and an extra that
+// rule: no user and no address may take a store of the server whole, an entry that grows is
+// asked like a new one, for what it grows by, and an extra that
 // does not fit never fails what it belongs to.
 //
 // Of a room's history the messages have one quota and the events another (engine.go,

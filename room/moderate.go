@@ -100,7 +100,7 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 		return
 	}
 	h.overrule(s, func(version uint64, done func(error)) {
-		h.StateOf(s.Payer).Put(Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until, Owner: s.Payer}, func(_ uint64, err error) { done(err) })
+		h.StateOf(s.Payer).Put(Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until}, func(_ uint64, err error) { done(err) })
 	}, func(err error) {
 		if err != nil {
 			done(err)

@@ -90,11 +90,11 @@ func (s *stateShares) hasGifts(user string) bool {
 	return s.given[user] > 0
 }
 
-// StateOf is the engine's State for an owner, who pays for each entry that is new:
-// Put returns ErrShareFull if the owner's share has no room for it. An entry that is
-// there already stays its owner's, unless it is written with AnyVersion: then the owner
-// pays for it from now on. Entries that an address pays for are a
-// guest's, and end when the guest's token does.
+// StateOf is the engine's State for an owner, as which a client writes. An entry that is
+// new, or that is written with AnyVersion, is the owner's, who pays for it from now on;
+// any other stays whose it is. Put asks the share of whoever pays for what the entry
+// grows by, and returns ErrShareFull if that does not fit. An entry that an address pays
+// for is a guest's, and ends when the guest's token does.
 func (h *Hub) StateOf(o budget.Owner) State { return paidState{h.engine, h, o} }
 
 type paidState struct {
@@ -103,18 +103,36 @@ type paidState struct {
 	owner budget.Owner
 }
 
-// Put implements State.
+// Put implements State. If the entry changes between Get and Put, it may exceed the share
+// by what the other change saved.
 func (p paidState) Put(e Entry, done func(uint64, error)) {
-	if e.Version != 0 && e.Version != AnyVersion {
-		p.State.Put(e, done)
-		return
-	}
+	p.State.Get(e.Key, func(old Entry, err error) {
+		switch {
+		case err != nil:
+			done(0, err)
+		case e.Version != AnyVersion && e.Version != old.Version:
+			done(0, ErrVersion)
+		default:
+			p.replace(old, e, done)
+		}
+	})
+}
+
+// replace is Put for an entry that is old now, which has no version if there is none.
+func (p paidState) replace(old, e Entry, done func(uint64, error)) {
 	e.Owner = p.owner
-	if p.owner.IsAddr() && e.Expires.IsZero() {
+	if old.Version != 0 && e.Version != AnyVersion {
+		e.Owner = old.Owner
+	}
+	grown := e.Cost()
+	if old.Version != 0 && e.Owner == old.Owner {
+		grown -= old.Cost()
+	}
+	if e.Owner.IsAddr() && e.Expires.IsZero() {
 		e.Expires = time.Now().Add(guestTime)
 	}
-	if !isGuarded(e.Key) && !p.hub.shares.pool.Fits(p.owner, e.Cost()) {
-		p.hub.told.Warn(logShare+", the State: nothing more is kept for it", "owner", p.owner.String(), "bytes", p.hub.shares.pool.Held(p.owner))
+	if shares := p.hub.shares.pool; !isGuarded(e.Key) && !shares.Fits(e.Owner, grown) {
+		p.hub.told.Warn(logShare+", the State: nothing more is kept for it", "owner", e.Owner.String(), "bytes", shares.Held(e.Owner))
 		done(0, ErrShareFull)
 		return
 	}

@@ -205,3 +205,66 @@ func TestGuestsEntriesEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestEntriesThatGrow: an owner whose share is full can shrink its entries and write
+// others of the same size, but cannot make them grow, whoever writes them.
+func TestEntriesThatGrow(t *testing.T) {
+	n := start(t, Config{Engine: NewMemory(Limits{MaxState: 256 << 10})}, netpoll.Config{})
+	pool := n.hub.shares.pool
+	key := func(i int) Key { return Key{TableMine, "greedy", fmt.Sprint("room ", i)} }
+	write := func(as budget.Owner, k Key, any bool, size int) (failed error) {
+		n.hub.engine.Get(k, func(old Entry, _ error) {
+			old.Value = []byte(strings.Repeat("x", size))
+			if any {
+				old.Version = AnyVersion
+			}
+			n.hub.StateOf(as).Put(old, func(_ uint64, err error) { failed = err })
+		})
+		return failed
+	}
+	entries := 0
+	for write(greedy, key(entries), false, 100) == nil {
+		entries++
+	}
+	full := pool.Held(greedy)
+	if entries < 10 || full > 256<<10/16 {
+		t.Fatalf("the owner writes %d entries of %d bytes", entries, full)
+	}
+	for i := range entries {
+		if err := write(greedy, key(i), false, 100_000); err != ErrShareFull {
+			t.Fatalf("an entry grows: %v", err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		as   budget.Owner
+		any  bool
+		size int
+		want error
+		held int64 // by greedy, besides what it held at first
+	}{
+		{"growing by as much as fits into no share", greedy, false, 2000, ErrShareFull, 0},
+		{"the same in any version", greedy, true, 2000, ErrShareFull, 0},
+		{"growing by another one's hand", bystander, false, 2000, ErrShareFull, 0},
+		{"the same size", greedy, false, 100, nil, 0},
+		{"the same size in any version", greedy, true, 100, nil, 0},
+		{"shrinking", greedy, false, 50, nil, -50},
+		{"shrinking by another one's hand", bystander, false, 40, nil, -60},
+		{"growing to what it was", greedy, false, 100, nil, 0},
+		{"taken over by another one", bystander, true, 2000, nil, -(entryOverhead + 6 + 6 + 100)},
+		{"growing, for another one pays for it", greedy, false, 2100, nil, -(entryOverhead + 6 + 6 + 100)},
+	} {
+		if err := write(c.as, key(0), c.any, c.size); err != c.want {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if got := pool.Held(greedy) - full; got != c.held {
+			t.Errorf("%s: the owner holds %d bytes more, want %d", c.name, got, c.held)
+		}
+	}
+	stale := Entry{Key: key(1), Value: []byte("{}"), Version: 1 << 40}
+	n.hub.StateOf(greedy).Put(stale, func(_ uint64, err error) {
+		if err != ErrVersion {
+			t.Errorf("an old version: %v", err)
+		}
+	})
+}

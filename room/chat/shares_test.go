@@ -77,6 +77,46 @@ func TestSharesOfTheState(t *testing.T) {
 	}
 }
 
+// TestSharesOfTheStateThatGrows: whoever holds all of the state that it may cannot make
+// its entries grow, by whatever call.
+func TestSharesOfTheStateThatGrows(t *testing.T) {
+	long := strings.Repeat("t", maxChars)
+	for name, c := range map[string]struct {
+		fill, grow string                        // methods
+		data       func(own, i, text any) string // of the calls; own is a private room of the caller's
+	}{
+		"titles": {"room.create", "room.set", func(_, i, text any) string { return fmt.Sprintf(`{"room":"public %v","title":%q}`, i, text) }},
+		"reasons of bans": {"ban", "ban", func(own, i, text any) string {
+			return fmt.Sprintf(`{"room":%q,"user":"u%v","reason":%q}`, own, i, text)
+		}},
+		"reasons of mutes": {"mute", "mute", func(own, i, text any) string {
+			return fmt.Sprintf(`{"room":%q,"user":"u%v","reason":%q}`, own, i, text)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine := room.NewMemory(room.Limits{MaxState: 2 << 20})
+			h := build(t, room.Config{Engine: engine}, Config{})
+			mallory, manager := h.come("mallory"), h.come("boss", "admin")
+			own := mallory.create("own")
+			mallory.join(own)
+			made := greed(t, mallory, c.fill, func(i int) string { return c.data(own, i, "x") })
+			who := mallory
+			if name == "titles" { // of public rooms are the managers'
+				who = manager
+			}
+			full := engine.Stats().State
+			for i := range made {
+				if _, fault := who.call(c.grow, c.data(own, i, long)); fault != "" && !strings.HasPrefix(fault, "106 ") {
+					t.Fatal(fault)
+				}
+			}
+			if grown := engine.Stats().State - full; grown > 1024 { // what was left of the share
+				t.Errorf("%d entries grew by %d bytes", made, grown)
+			}
+		})
+	}
+}
+
 // TestSharesOfGuests: guests are not on the rosters of public rooms, which they have
 // in their lists all the same.
 func TestSharesOfGuests(t *testing.T) {
