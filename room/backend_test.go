@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -151,4 +152,44 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		}
 		k.c.Close()
 	}
+}
+
+// A client without a token is never told when its connection expires: SDKs would ask
+// the application for a token, get none, and end for good. A client with a token is told
+// of each new expiry, whoever sets it.
+func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
+	c, b := quietly(chatty()), newAsked(HookConnect, HookRefresh)
+	verifier, sign := tokens(t)
+	c.Backend, c.Tokens = b, verifier
+	n := start(t, c, netpoll.Config{})
+	soon, later := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		guest := n.open(enc)
+		if err := guest.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}); err != nil {
+			t.Fatal(err)
+		}
+		b.next(t).answer(Answer{User: "ann", Expires: soon}, nil)
+		if r, err := guest.next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
+			t.Fatalf("connecting by the hook: %v, %v", r, err)
+		}
+		n.hub.due.look() // it has expired
+		b.next(t).answer(Answer{Expires: later}, nil)
+		if p := guest.push(t); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
+			t.Errorf("the hook has refreshed it: %v", p)
+		}
+		holder := n.open(enc)
+		if r := holder.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: "bob"}, time.Hour)}}); !r.Connect.GetExpires() {
+			t.Fatalf("connecting with a token: %v", r)
+		}
+		for user, k := range map[string]*talker{"ann": guest, "bob": holder} {
+			n.hub.Command(Order{Kind: OrderRefresh, To: Target{User: user}, Expires: later}, func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			if p := k.push(t); p.Refresh == nil || p.Refresh.Expires != (user == "bob") || (p.Refresh.Ttl > 0) != (user == "bob") {
+				t.Errorf("the server API has refreshed %s: %v", user, p)
+			}
+		}
+	})
 }

@@ -256,7 +256,7 @@ func (s *session) refreshed(o Order) {
 	}
 	s.expireBy(o.Expires)
 	push := &protocol.Refresh{}
-	push.Expires, push.Ttl = ttl(o.Expires)
+	push.Expires, push.Ttl = ttlOf(o.Expires, s.refreshedByServer())
 	s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Refresh: push}})
 }
 

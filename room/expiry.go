@@ -146,7 +146,8 @@ func (t *subToken) dueAt(h *Hub) time.Time {
 	return h.dueAt(time.Unix(t.expires, 0), t.byServer)
 }
 
-// ttlOf is ttl as the client is told it.
+// ttlOf is ttl as a reply or a push tells it to the client: a client whose expiry the
+// backend extends is never told of it, at connecting as later.
 func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
 	if byServer {
 		return false, 0

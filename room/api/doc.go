@@ -106,8 +106,9 @@
 // is told to try again, or the hook is as good as not there, as HooksConfig.Open says;
 // but refresh is asked again each second, and after 25 s the connection ends, with 3005.
 //
-// Whom connect let in is not told when the connection expires, since it has no token to
-// refresh: at expire_at refresh is asked, or, if there is no such hook, the connection
+// Whom connect let in is never told when the connection expires, neither by the reply to
+// connect nor by the push of a refresh, since it has no token to refresh: at expire_at
+// refresh is asked, or, if there is no such hook, the connection
 // ends with 3005, the client comes back, and connect is asked anew. A subscription ends
 // at the expire_at that subscribe answered, with 2501, at which clients subscribe anew.
 //

@@ -255,7 +255,7 @@ func TestHookRefresh(t *testing.T) {
 	if got := b.next(t); got != want {
 		t.Errorf("asked %s, want %s", got, want)
 	}
-	if r := c.next(); r.Push == nil || r.Push.Refresh == nil || !r.Push.Refresh.Expires {
+	if r := c.next(); r.Push == nil || r.Push.Refresh == nil || r.Push.Refresh.Expires || r.Push.Refresh.Ttl != 0 {
 		t.Errorf("told %v", r)
 	}
 	if got := b.next(t); got != want {
