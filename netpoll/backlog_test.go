@@ -101,6 +101,44 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
+// Replies do not count in the limit, however many and large they are; messages between
+// and behind them have all of it, and no more.
+func TestQueueRepliesDoNotCount(t *testing.T) {
+	const maxQueue, replies = 20_000, 10
+	big := bytes.Repeat([]byte("x"), 300_000)
+	const taken = maxQueue / (1000 + bufferCost) * 9 / 10
+	s := serve(t, Config{MaxQueue: maxQueue}, &Funcs{})
+	c, end := join(t, s, 4096)
+	small := message(0, 0, 1000)
+	for i := range replies + taken + 1 {
+		if i < replies || i == replies+taken {
+			if err := c.Reply(ws.OpText, big); err != nil {
+				t.Fatalf("reply %d: %v", i, err)
+			}
+		} else if err := c.Push(ws.OpText, small); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	for n := range replies + taken + 1 {
+		want := big
+		if n >= replies && n < replies+taken {
+			want = small
+		}
+		if _, payload, err := readFrame(end.br); err != nil || !bytes.Equal(payload, want) {
+			t.Fatalf("message %d: %.40q, %v", n, payload, err)
+		}
+	}
+	for range replies {
+		_ = c.Reply(ws.OpText, big)
+	}
+	for range maxQueue / 1000 {
+		_ = c.Push(ws.OpText, small)
+	}
+	if err := c.Push(ws.OpText, small); !errors.Is(err, ErrSlow) && !errors.Is(err, ErrClosed) {
+		t.Errorf("messages above the limit: %v", err)
+	}
+}
+
 // One message may exceed the limit if nothing waits before it: pushed from
 // outside, and from within the connection's turn. A second one may not.
 func TestQueueOverlarge(t *testing.T) {

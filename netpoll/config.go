@@ -98,8 +98,8 @@ type Config struct {
 
 	// MaxQueue bounds the bytes of one connection that its socket has refused;
 	// 0: 1 MiB. A frame that is queued by itself counts as 160 bytes more. One
-	// message may exceed it if nothing else is queued, and one reply
-	// ([Conn.Reply]) in any case. Above it the connection is closed as Slow, without
+	// message may exceed it if nothing else is queued, and replies
+	// ([Conn.Reply]) may in any case. Above it the connection is closed as Slow, without
 	// a Close frame if a frame has been cut, since nothing may follow half a frame.
 	// No message is ever left out of what a client gets. Swoole's socket_buffer_size.
 	MaxQueue int

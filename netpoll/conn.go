@@ -149,11 +149,11 @@ func (c Conn) Push(op ws.OpCode, data []byte) error {
 // encoded, and compressed for those that negotiated it, once.
 func (c Conn) PushFrame(f *Frame) error { return c.pushFrame(f, false) }
 
-// Reply is Push for a message that the client has asked for. A queue within
-// Config.MaxQueue takes a reply of any size, and until it has shrunk below
-// LowWater the size of the largest reply in it does not count in MaxQueue. So a
-// handler that makes no further reply while the connection is Crowded never
-// exceeds the queue of a client that reads.
+// Reply is Push for a message that the client has asked for. The queue takes a
+// reply of any size, and once it is past HighWater and until it has shrunk below
+// LowWater, the replies that it takes do not count in Config.MaxQueue. So a client that reads is
+// never closed as slow for what it has asked for. The handler bounds how much that
+// is: it begins nothing that has a large reply while the connection is Crowded.
 func (c Conn) Reply(op ws.OpCode, data []byte) error {
 	f, err := NewFrame(op, data)
 	if err != nil {

@@ -14,7 +14,7 @@ type output struct {
 	refs  []ref
 	first int     // refs[:first] are written: a long queue is not moved at each write
 	size  int     // bytes of live refs, and of the pong owed
-	extra int     // size of the largest reply that may exceed MaxQueue, see exempt
+	extra int     // size of the replies that do not count in MaxQueue, see exempt
 	cut   bool    // part of the first ref is written: nothing may come before its rest
 	pong  []byte  // owed, because it came while the socket was full; nil: none
 	paid  *buffer // a pong among refs of which nothing is written yet
@@ -90,16 +90,11 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 }
 
 // enqueueLocked appends a reference, within the connection's bound. One
-// message may exceed it alone: then only its own size is owed. A reply may exceed
-// a queue that is within MaxQueue, so the queue holds MaxQueue and the largest
-// reply in it at most.
+// message may exceed it alone: then only its own size is owed. A reply always fits,
+// so the queue holds MaxQueue and the replies in it at most: see Conn.Reply.
 func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, reply bool) error {
 	o := s.outputLocked(r)
-	limit := s.cfg.MaxQueue + o.extra
-	if reply {
-		limit = s.cfg.MaxQueue + max(o.extra, len(b))
-	}
-	if o.size > 0 && o.cost()+len(b) > limit {
+	if !reply && o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue+o.extra {
 		return ErrSlow
 	}
 	r.messagesOut += uint64(messages)
@@ -111,10 +106,10 @@ func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, r
 
 // exempt notes that n queued bytes of a reply do not count in MaxQueue, if the
 // queue is past the high watermark with them. The exemption ends at the low one,
-// so that messages behind a large reply have all of MaxQueue meanwhile.
+// so that messages behind large replies have all of MaxQueue meanwhile.
 func (o *output) exempt(high, n int, reply bool) {
 	if reply && o.cost() > high {
-		o.extra = max(o.extra, n)
+		o.extra += n + bufferCost
 	}
 }
 

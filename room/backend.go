@@ -138,8 +138,8 @@ func (s *session) listenFor(r *netpoll.Request) {
 	}
 }
 
-// ask asks the backend for the session, now or when it has had answers. done is
-// not called if the connection is gone before.
+// ask asks the backend for the session, now or when it has had answers and the client
+// has taken most of them. done is not called if the connection is gone before.
 func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	who := s.who.Load()
 	if q.Hook != HookRefresh {
@@ -148,13 +148,13 @@ func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.client(), s.enc, s.asking.header, who.User, who.Meta
 	ask := func() {
 		s.hub.cfg.Backend.Ask(q, func(a Answer, err error) {
-			s.answered()
 			done(a, err)
+			s.answered() // what done has answered is in the queue now
 		})
 	}
 	a := s.asking
 	a.mu.Lock()
-	if a.underWay == maxAsked {
+	if a.underWay == maxAsked || len(a.waiting) > 0 {
 		a.waiting = append(a.waiting, ask)
 		if a.release == nil {
 			a.release = s.conn.Later() // so what waits is no more than one message's commands
@@ -167,29 +167,41 @@ func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	ask()
 }
 
-// answered lets the next question go.
+// answered notes that a question is answered.
 func (s *session) answered() {
+	s.asking.mu.Lock()
+	s.asking.underWay--
+	s.asking.mu.Unlock()
+	s.askNext()
+}
+
+// askNext lets questions go that have waited. None goes while the queue of the
+// connection is full: its answer may be large, and so all that a client can make wait is
+// the answers to maxAsked questions. Hub.Drained calls it again.
+func (s *session) askNext() {
 	a := s.asking
-	var ask, release func()
-	a.mu.Lock()
-	if !s.conn.Exists() {
-		a.waiting = nil // nobody would hear of it
-	}
-	if len(a.waiting) > 0 {
-		ask = a.waiting[0]
-		a.waiting[0] = nil
-		a.waiting = a.waiting[1:]
-	} else {
-		a.underWay--
-	}
-	if len(a.waiting) == 0 {
-		release, a.release = a.release, nil
-	}
-	a.mu.Unlock()
-	if release != nil {
-		release()
-	}
-	if ask != nil {
+	for {
+		var ask, release func()
+		a.mu.Lock()
+		if !s.conn.Exists() {
+			a.waiting = nil // nobody would hear of it
+		}
+		if len(a.waiting) > 0 && a.underWay < maxAsked && !s.conn.Crowded() {
+			ask = a.waiting[0]
+			a.waiting[0] = nil
+			a.waiting = a.waiting[1:]
+			a.underWay++
+		}
+		if len(a.waiting) == 0 {
+			release, a.release = a.release, nil
+		}
+		a.mu.Unlock()
+		if release != nil {
+			release()
+		}
+		if ask == nil {
+			return
+		}
 		ask()
 	}
 }

@@ -149,7 +149,7 @@ func (s *session) obey(o Order) {
 	case OrderRoster:
 		s.lookAtRoster(o.Room)
 	case OrderSend:
-		s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
+		s.tell(&protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
 	}
 }
 
@@ -232,7 +232,7 @@ func (s *session) expelled(room string) {
 	}
 	for _, name := range rooms {
 		if s.unsubscribe(name) {
-			s.answer(0, nil, wire.UnsubscribeServer.Push(name))
+			s.tell(wire.UnsubscribeServer.Push(name))
 		}
 	}
 }
@@ -257,7 +257,7 @@ func (s *session) refreshed(o Order) {
 	s.expireBy(o.Expires)
 	push := &protocol.Refresh{}
 	push.Expires, push.Ttl = ttlOf(o.Expires, s.refreshedByServer())
-	s.answer(0, nil, &protocol.Reply{Push: &protocol.Push{Refresh: push}})
+	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
 }
 
 // revoke notes that tokens are no longer good, and closes who came with them.

@@ -190,7 +190,7 @@ func (s *session) look() {
 	s.mu.Unlock()
 	for _, room := range over {
 		if s.unsubscribe(room) {
-			s.answer(0, nil, wire.UnsubscribeExpired.Push(room))
+			s.tell(wire.UnsubscribeExpired.Push(room))
 		}
 	}
 	s.lookBy(next)

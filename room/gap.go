@@ -68,7 +68,7 @@ func (r *Room) tellLostLocked() {
 		if r.leaving[s.conn.ID()] != nil {
 			return false
 		}
-		s.answer(0, nil, wire.UnsubscribeInsufficientState.Push(r.name))
+		s.tell(wire.UnsubscribeInsufficientState.Push(r.name))
 		return true
 	})
 	if len(r.lost) == 0 {

@@ -23,8 +23,10 @@ import (
 
 // An engine over a network answers later, when the queue may be full. So a connection
 // has one large reply under way at a time: the next command that may have one waits
-// for it. Other late replies, such as a backend's answers, are not held back: they are
-// as many as a connection may ask at a time.
+// for it. A backend's answers come later, too, and may be large: of them as many are
+// under way as a connection may ask at a time, and no further question is asked while
+// the queue is full (askNext). The queue takes all of these, beyond its bound if need
+// be, so nobody is slow for what it has asked for.
 
 // handled are the first commands of a message whose others wait.
 type handled struct {
@@ -114,9 +116,16 @@ func (s *session) goOn(all *wire.Commands) {
 }
 
 // Drained implements netpoll.Drainer: a client that has taken its replies is read
-// again.
+// again, and its questions are asked.
 func (h *Hub) Drained(c netpoll.Conn) {
-	if s := sessionOf(c); s != nil && s.handled != nil && s.handled.drained != nil {
+	s := sessionOf(c)
+	if s == nil {
+		return
+	}
+	if s.handled != nil && s.handled.drained != nil {
 		s.handled.drained()
+	}
+	if s.asking != nil {
+		s.askNext()
 	}
 }

@@ -148,3 +148,75 @@ func (n *node) talkNarrow(enc wire.Encoding) *talker {
 	}
 	return k
 }
+
+// A client gets every answer of its backend, however large they are, however many it
+// asks for in one message, and however late it reads; but no more than a few are asked
+// for while it does not.
+func TestLateAnswersLargerThanTheQueue(t *testing.T) {
+	const calls, size, queue = 100, 20 << 10, 16 << 10
+	c, b := quietly(chatty()), newAsked(HookRPC)
+	c.Backend = b
+	n := start(t, c, netpoll.Config{MaxQueue: queue, SendBuffer: 4096, WriteCap: 4096})
+	answer := []byte(`"` + strings.Repeat("x", size) + `"`)
+	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
+		k := n.talkNarrow(enc)
+		var all []*protocol.Command
+		for i := range calls {
+			all = append(all, &protocol.Command{Id: uint32(1000 + i), Rpc: &protocol.RPCRequest{Method: "large"}})
+		}
+		if err := k.say(all...); err != nil {
+			t.Fatal(err)
+		}
+		asked := maxAsked
+		var first []question
+		for range maxAsked {
+			first = append(first, b.next(t))
+		}
+		for _, q := range first {
+			q.answer(Answer{Data: answer}, nil)
+		}
+		more := func() bool { // an answer that fits lets the next question go, at once
+			select {
+			case q := <-b.questions:
+				q.answer(Answer{Data: answer}, nil)
+				asked++
+				return true
+			default:
+				return false
+			}
+		}
+		for more() {
+		}
+		if asked > calls/2 {
+			t.Errorf("%d of %d questions are asked before the client reads", asked, calls)
+		}
+		for c := range n.s.Conns() {
+			if queued := c.Queued(); queued > queue+(maxAsked+1)*(size+200) {
+				t.Errorf("%d bytes are queued", queued)
+			}
+		}
+		stop, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				case q := <-b.questions:
+					q.answer(Answer{Data: answer}, nil)
+				}
+			}
+		}()
+		seen := map[uint32]bool{}
+		for len(seen) < calls {
+			r, err := k.next()
+			if err != nil || seen[r.Id] || len(r.Rpc.GetData()) != len(answer) {
+				t.Fatalf("after %d of %d answers: %.200v, %v", len(seen), calls, r, err)
+			}
+			seen[r.Id] = true
+		}
+		close(stop)
+		<-done
+		k.c.Close()
+	})
+}

@@ -164,7 +164,19 @@ func (o *out) flush() {
 	}
 }
 
-// push sends one message; b may be reused.
+// tell sends a push that is no part of a room's stream. The client has not asked for it,
+// so in the queue it counts as all messages do.
+func (s *session) tell(p *protocol.Reply) {
+	b, err := wire.Append(nil, s.enc, p)
+	if err != nil {
+		s.hub.logInternal(fmt.Errorf("the push cannot be said: %v", err), "a push")
+		return
+	}
+	e := framed(dialectOf(s.enc), b)
+	_ = s.conn.Push(e.op, e.data) // an error is the connection's end
+}
+
+// push sends one message of replies; b may be reused.
 func (s *session) push(b []byte) error {
 	e := framed(dialectOf(s.enc), b)
 	return s.conn.Reply(e.op, e.data)
