@@ -49,7 +49,7 @@ func NewCrew(cfg Config, n, processes int) (*Crew, error) {
 	share := cfg
 	share.InFlight, share.Progress, share.Processes = max(1, cfg.inFlight()/processes), nil, 0
 	for k := range processes {
-		m, err := startMate(cfg.Worker, enlistment{share, upTo(n, k, processes), k * max(cfg.sources(), 0)})
+		m, err := startMate(cfg.Worker, enlistment{share, upTo(n, k, processes), k * max(cfg.sources(), 0), k})
 		if err != nil {
 			c.Close()
 			return nil, err

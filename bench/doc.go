@@ -19,7 +19,7 @@
 //	report   report.go   conditions, figures, the guard's verdict                         the caller
 //
 // Request-response is [Echo]: at a rate it is a flood in which each client is alone (answers, echo.go), else a loop on the worker (asker.go). [Rate] is floods,
-// faster and faster.
+// faster and faster. [Rooms] is many rooms of few members, on the server and on the floor in turns: who must get which message is in roomload.go, what it gave in roomsresult.go.
 //
 // [Suite] runs webim and its peers in turns and makes medians and ratios of what they gave (suite.go, suitetext.go).
 //
@@ -53,14 +53,14 @@
 //
 // Latency counts from the time at which a message was *meant* to be sent, which the schedule says and the clock never does:
 // a client or server that stalls cannot hide the messages it held up (no "coordinated omission"). Loss, duplication and
-// order are checked for every client and message, by numbers in the payload. The client shares no code with package netpoll, else
+// order are checked for every client and message, by numbers in the payload; a message that comes to a room that is not its sender's is counted too. The client shares no code with package netpoll, else
 // both would have the same mistakes. The [Guard] says when the client itself was the limit. The floor ([ServeFloor]) is the
-// physical limit to compare with: a loop of write(2) and nothing else.
+// physical limit to compare with: one read(2), a loop of write(2) over the room, and nothing else.
 //
 // Every figure in a table is the one that its neighbours are computed from: a median of an even number is the mean of the two in the middle, and a ratio
 // divides the medians beside it. What did not happen has a reason: a client that cannot connect is told with its error and fails the run, and a
-// message or a client that the server refused is told as refused. Every load with a rate is an open loop; [Fanout], [Quiet] and [Echo] without a rate wait
-// for one message before the next, and say so.
+// message or a client that the server refused is told as refused. Every load with a rate is an open loop; [Fanout] and [Quiet], and [Echo] and
+// [Rooms] without a rate, wait for one message before the next, and say so.
 //
 // The attack lab is package attack below this one; lab.go and bystander.go are what it builds on.
 //

@@ -61,8 +61,9 @@ func (o Echo) Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer f.Close()
-	for i, c := range f.clients {
-		if !o.OnePath {
+	if !o.OnePath {
+		r.ownRooms("echo-N")
+		for i, c := range f.clients {
 			c.path = fmt.Sprintf("/echo-%d", i)
 		}
 	}

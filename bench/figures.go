@@ -41,6 +41,10 @@ func (l *figureList) spread(where, what string, s Spread) {
 	}
 }
 
+func (l *figureList) moreSpread(where, what string, s Spread) {
+	*l = append(*l, Figure{What: what, Case: where, Value: s.Median, Spread: s, More: true})
+}
+
 func (l *figureList) latency(where string, v Latency) {
 	l.add(where, "p50, ms", v.P50)
 	l.add(where, "p99, ms", v.P99)
@@ -103,6 +107,8 @@ func (l *figureList) younger(r *Report) {
 		l.add("", "server CPU per answer, µs", r.Echo.CPU)
 		l.more("", "answers a second", r.Echo.PerSecond)
 		l.count("", "lost, doubled or reordered", r.Echo.Lost+r.Echo.Duplicates+r.Echo.Reordered)
+	case r.Rooms != nil:
+		l.rooms(*r.Rooms)
 	case r.Million != nil:
 		l.million(*r.Million)
 	case r.Rate != nil:
@@ -172,6 +178,11 @@ func (r *Report) latencies() (names []string, all []Latency) {
 	}
 	for _, s := range steps {
 		add(fmt.Sprintf("%g msg/s", s.Rate), s.Latency)
+	}
+	if r.Rooms != nil {
+		for i := range r.Rooms.Steps {
+			add(r.Rooms.Steps[i].name(), r.Rooms.Steps[i].Server.Latency)
+		}
 	}
 	return names, all
 }

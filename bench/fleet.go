@@ -25,6 +25,7 @@ type Config struct {
 	Command   string        // that measures: a condition of the figures like others
 	Dialect   string        // Plain or Centrifuge; empty: Plain
 	Channel   string        // the room in the Centrifuge dialect; empty: lobby
+	Members   int           // clients of a room, of rooms that the lab names; 0: all clients share the room of URL or Channel
 	Token     string        // of all clients: in the connect command, or as ?token= in the plain dialect
 	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
 	Receivers int           // threads that read; 0: one, two in storms
@@ -145,10 +146,21 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 		workers = append(workers, w)
 	}
 	f.workers = workers
+	if cfg.Members > 0 {
+		f.assignRooms("", cfg.Members)
+	}
 	for i, c := range f.clients {
 		c.w = workers[i%len(workers)]
 	}
 	return f, nil
+}
+
+// assignRooms spreads the clients, all absent, over rooms of so many members each: client i is in room i/members. Two fleets are in the same rooms if they
+// give the same owner and the same number of members.
+func (f *Fleet) assignRooms(owner string, members int) {
+	for i, c := range f.clients {
+		c.path = fmt.Sprintf("/rooms-of-%d-%s%d", members, owner, i/members)
+	}
 }
 
 // Dial brings those of the clients [from, to) that are absent to the server, and returns when each handshake has ended, well or badly: how many failed is the

@@ -5,30 +5,37 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// The floor is the bare server that results are shown as a ratio to: one thread that accepts, upgrades, and writes each frame that comes to
-// each client with write(2), in a loop. It has no rooms, limits, timeouts or heartbeat. What a server needs more than this is its own doing; a raw
-// write loop in Go is within 3 % of one in C.
+// The floor is the bare server that results are shown as a ratio to: one thread that accepts, upgrades, reads each frame with one read(2), and writes
+// it to each client of the sender's room (the path) with write(2), in a loop. It has no limits, timeouts, history or heartbeat. What a server needs more than this is its own
+// doing; a raw write loop in Go is within 3 % of one in C.
 type floor struct {
 	epfd, lfd int
 	wakefd    int
-	conns     []*floorConn // in no order
-	byFD      map[int]*floorConn
+	byFD      []*floorConn // by file descriptor; nil: not a client's
+	rooms     map[string]*floorRoom
 	buf       []byte
 	frame     []byte
 }
 
+// floorRoom is the clients of one path, in no order.
+type floorRoom struct {
+	path  string
+	conns []*floorConn
+}
+
 type floorConn struct {
-	fd  int
-	at  int    // in floor.conns
-	up  bool   // upgraded
-	in  []byte // an unfinished request or frame
-	out []byte // what the socket did not take
+	fd   int
+	room *floorRoom // nil: not upgraded yet
+	at   int        // in room.conns
+	in   []byte     // an unfinished request or frame
+	out  []byte     // what the socket did not take
 }
 
 // ServeFloor runs the floor server until ctx ends; ready is called with its address once it listens.
@@ -37,7 +44,7 @@ func ServeFloor(ctx context.Context, listen string, ready func(netip.AddrPort)) 
 	if err != nil || !addr.Addr().Is4() {
 		return badOption("--listen %q: give an IPv4 address and port, like 127.0.0.1:9601", listen)
 	}
-	s := &floor{byFD: map[int]*floorConn{}, buf: make([]byte, 128<<10)}
+	s := &floor{rooms: map[string]*floorRoom{}, buf: make([]byte, 128<<10)}
 	if err := s.open(addr); err != nil {
 		return fmt.Errorf("floor server on %s: %w", listen, err)
 	}
@@ -79,8 +86,10 @@ func (s *floor) open(addr netip.AddrPort) (err error) {
 }
 
 func (s *floor) close() {
-	for _, c := range s.conns {
-		closeReset(c.fd)
+	for _, c := range s.byFD {
+		if c != nil {
+			closeReset(c.fd)
+		}
 	}
 	for _, fd := range []int{s.lfd, s.wakefd, s.epfd} {
 		if fd >= 0 {
@@ -121,15 +130,33 @@ func (s *floor) accept() {
 		unix.Close(fd)
 		return
 	}
-	c := &floorConn{fd: fd, at: len(s.conns)}
-	s.conns, s.byFD[fd] = append(s.conns, c), c
+	for len(s.byFD) <= fd {
+		s.byFD = append(s.byFD, nil)
+	}
+	s.byFD[fd] = &floorConn{fd: fd}
+}
+
+// join puts a client into the room of its path.
+func (s *floor) join(c *floorConn, path string) {
+	r := s.rooms[path]
+	if r == nil {
+		r = &floorRoom{path: path}
+		s.rooms[path] = r
+	}
+	c.room, c.at = r, len(r.conns)
+	r.conns = append(r.conns, c)
 }
 
 func (s *floor) drop(c *floorConn) {
-	last := s.conns[len(s.conns)-1]
-	s.conns[c.at], last.at = last, c.at
-	s.conns = s.conns[:len(s.conns)-1]
-	delete(s.byFD, c.fd)
+	if r := c.room; r != nil {
+		last := r.conns[len(r.conns)-1]
+		r.conns[c.at], last.at = last, c.at
+		r.conns[len(r.conns)-1] = nil
+		if r.conns = r.conns[:len(r.conns)-1]; len(r.conns) == 0 {
+			delete(s.rooms, r.path)
+		}
+	}
+	s.byFD[c.fd] = nil
 	unix.Close(c.fd)
 	c.fd = -1
 }
@@ -140,6 +167,7 @@ func (s *floor) handle(c *floorConn, events uint32) {
 		c.out = nil
 		s.write(c, out)
 	}
+	hangup := events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 	for c.fd >= 0 {
 		n := rawRead(c.fd, s.buf)
 		if n == -int(unix.EAGAIN) {
@@ -147,6 +175,9 @@ func (s *floor) handle(c *floorConn, events uint32) {
 		}
 		if n <= 0 || !s.take(c, s.buf[:n]) {
 			s.drop(c)
+			return
+		}
+		if n < len(s.buf) && !hangup { // the socket is empty; a hang-up has an event of its own
 			return
 		}
 	}
@@ -158,14 +189,15 @@ func (s *floor) take(c *floorConn, b []byte) bool {
 		b = append(c.in, b...)
 		c.in = nil
 	}
-	if !c.up {
-		n, answer := floorUpgrade(string(b))
+	if c.room == nil {
+		n, path, answer := floorUpgrade(string(b))
 		if n > 0 {
 			s.write(c, []byte(answer))
-			c.up, b = true, b[n:]
+			s.join(c, path)
+			b = b[n:]
 		}
 	}
-	for c.up && len(b) >= headerSize(b) {
+	for c.room != nil && len(b) >= headerSize(b) {
 		h, err := parseHeader(b)
 		if err != nil || !h.masked || h.packed || h.length > 1<<20 {
 			return false
@@ -186,19 +218,23 @@ func (s *floor) take(c *floorConn, b []byte) bool {
 	return len(c.in) < 2<<20
 }
 
-// floorUpgrade returns the length of a complete request and its answer.
-func floorUpgrade(request string) (n int, answer string) {
+// floorUpgrade returns the length of a complete request, its path, and its answer.
+func floorUpgrade(request string) (n int, path, answer string) {
 	end := strings.Index(request, "\r\n\r\n")
 	if end < 0 {
-		return 0, ""
+		return 0, "", ""
 	}
 	key := ""
-	for line := range strings.SplitSeq(request[:end], "\r\n") {
+	first, headers, _ := strings.Cut(request[:end], "\r\n")
+	if words := strings.Fields(first); len(words) > 1 {
+		path = strings.Clone(words[1])
+	}
+	for line := range strings.SplitSeq(headers, "\r\n") {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(name, "Sec-WebSocket-Key") {
 			key = strings.TrimSpace(value)
 		}
 	}
-	return end + 4, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + acceptKey(key) + "\r\n\r\n"
+	return end + 4, path, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + acceptKey(key) + "\r\n\r\n"
 }
 
 // serve does what a frame asks for.
@@ -206,10 +242,8 @@ func (s *floor) serve(c *floorConn, op byte, body []byte) bool {
 	switch op {
 	case opText, opBinary:
 		s.frame = append(appendHeader(s.frame[:0], op, len(body), nil), body...)
-		for _, to := range s.conns {
-			if to.up {
-				s.write(to, s.frame)
-			}
+		for _, to := range c.room.conns {
+			s.write(to, s.frame)
 		}
 	case opPing:
 		s.write(c, appendFrame(nil, opPong, body, nil))
@@ -234,6 +268,25 @@ func (s *floor) write(c *floorConn, b []byte) {
 type floorProcess struct {
 	*Server
 	url string
+}
+
+// startFloor starts the floor server that Config.Floor names.
+func (c Config) startFloor(ctx context.Context) (*floorProcess, error) {
+	argv := c.Floor
+	if len(argv) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("the floor server: %w", err)
+		}
+		argv = []string{self, "floor", "--listen", "127.0.0.1:0"}
+	}
+	return startFloor(ctx, argv)
+}
+
+// atFloor is a Config for clients of the floor, which speaks the plain dialect only.
+func (c Config) atFloor(p *floorProcess) Config {
+	c.URL, c.Dialect, c.Channel = p.url, Plain, ""
+	return c
 }
 
 // startFloor starts it and reads from its first line where it listens.

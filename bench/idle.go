@@ -10,6 +10,7 @@ import (
 // a time and takes the CPU that their heartbeats cost.
 type Idle struct {
 	Clients []int         `default:"1280,12000" help:"Counts at which the server is weighed, rising."`
+	Members int           `default:"0" help:"Clients of a room: they are in rooms of so many; 0: all are in one room. The difference is what the rooms cost."`
 	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the server's ping interval. 0s: not at all."`
 }
 
@@ -53,6 +54,7 @@ func (o Idle) Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Members = o.Members
 	l, err := newLoad(cfg, o.Clients[len(o.Clients)-1])
 	if err != nil {
 		return nil, err
@@ -79,6 +81,9 @@ func (o Idle) check() error {
 	}
 	if len(o.Clients) == 0 {
 		return badOption("--clients: give one count at least")
+	}
+	if o.Members < 0 {
+		return badOption("--members %d: give a number of zero or more", o.Members)
 	}
 	if o.Hold < 0 {
 		return badOption("--hold %s: give a time of zero or more", o.Hold)

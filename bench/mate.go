@@ -116,6 +116,9 @@ func (m *mate) enlist(e *enlistment) error {
 		return err
 	}
 	f.first = e.FirstSource
+	if e.Config.Members > 0 {
+		f.assignRooms(fmt.Sprintf("%d-", e.Number), e.Config.Members)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fleet != nil {

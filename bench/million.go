@@ -122,7 +122,7 @@ func (m *crowdOfMany) addPair(ctx context.Context, k, pairs int) error {
 	m.servers, m.urls = append(m.servers, s), append(m.urls, url)
 	share := m.cfg
 	share.URL, share.PID, share.Progress = url, 0, nil
-	mate, err := startMate(m.cfg.Worker, enlistment{share, upTo(m.Clients, k, pairs), k * max(share.sources(), 0)})
+	mate, err := startMate(m.cfg.Worker, enlistment{share, upTo(m.Clients, k, pairs), k * max(share.sources(), 0), k})
 	if err == nil {
 		m.crew.mates = append(m.crew.mates, mate)
 	}

@@ -35,6 +35,7 @@ func TestChartsAreWellFormed(t *testing.T) {
 		"no results":   {{Scenario: "flood"}, {Scenario: "idle"}},
 		"huge":         {fakeFlood("a", 1e9, 5, 7)},
 		"a duel":       {{Scenario: "fanout", Fanout: &FanoutResult{Server: FanoutSide{Median: Spread{2, 1, 3}}, Floor: FanoutSide{Median: Spread{1, 1, 1}}}}},
+		"rooms":        {{Scenario: "rooms", Rooms: &RoomsResult{Steps: []RoomsStep{{Members: 5}, {Members: 20, Rate: 100, Floor: &RoomsSide{}, CPURatio: Spread{2, 1, 3}}}}}},
 		"without load": {{Scenario: "idle", Idle: &IdleResult{Steps: []IdleStep{{Clients: 1, PerSec: 5}, {Clients: 2, PerSec: 6}}}}},
 	} {
 		var b bytes.Buffer

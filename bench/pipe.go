@@ -47,6 +47,7 @@ type enlistment struct {
 	Config      Config // the functions in it stay behind
 	Clients     int
 	FirstSource int // number of its first loopback address: no two processes share one
+	Number      int // of the process: no two share a room of Config.Members
 }
 
 // floodOrder is a flood as all processes must see it: the same schedule by the machine's clock, the same tag.

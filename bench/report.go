@@ -45,6 +45,7 @@ type Report struct {
 	Slow    *SlowResult    `json:"slow,omitempty"`
 	Big     *BigResult     `json:"big,omitempty"`
 	Echo    *EchoResult    `json:"echo,omitempty"`
+	Rooms   *RoomsResult   `json:"rooms,omitempty"`
 	Rate    *RateResult    `json:"rate,omitempty"`
 	Churn   *ChurnResult   `json:"churn,omitempty"`
 	Soak    *SoakResult    `json:"soak,omitempty"`
@@ -105,6 +106,13 @@ func newReport(cfg *Config, scenario string, options any) (*Report, process, err
 		r.note("the server's process is not known: no CPU or memory figures; give its --pid")
 	}
 	return r, p, nil
+}
+
+// ownRooms says that the scenario names its rooms itself, of which pattern is one.
+func (r *Report) ownRooms(pattern string) {
+	if r.Conditions.Dialect != "" {
+		r.Conditions.Channel = pattern
+	}
 }
 
 // begin starts the report of a scenario and makes its clients, all absent. Close the fleet.
@@ -232,6 +240,8 @@ func (r *Report) rows() [][]string {
 		return r.Big.rows()
 	case r.Echo != nil:
 		return r.Echo.rows()
+	case r.Rooms != nil:
+		return r.Rooms.rows()
 	case r.Rate != nil:
 		return r.Rate.rows()
 	case r.Churn != nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -174,29 +173,24 @@ func startDuel(ctx context.Context, cfg Config, scenario string, options any, cl
 		r.note("the floor was left out: its one process has files for %d clients", maxClients())
 		return d, r, nil
 	}
-	argv := cfg.Floor
-	if len(argv) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			d.close()
-			return nil, r, err
-		}
-		argv = []string{self, "floor", "--listen", "127.0.0.1:0"}
-	}
-	child, err := startFloor(ctx, argv)
+	child, err := cfg.startFloor(ctx)
 	if err == nil {
-		if strings.HasPrefix(cfg.URL, "wss:") {
-			r.note("the floor is without TLS: the ratio to it says what chat and TLS cost together")
-		}
+		r.floorWithoutTLS(cfg)
 		d.child = child
-		cfg.URL, cfg.Dialect, cfg.Channel = child.url, Plain, "" // it speaks nothing else
-		err = d.join(ctx, cfg, process{pids: []int{child.PID()}}, clients, size, r)
+		err = d.join(ctx, cfg.atFloor(child), process{pids: []int{child.PID()}}, clients, size, r)
 	}
 	if err != nil {
 		d.close()
 		return nil, r, err
 	}
 	return d, r, nil
+}
+
+// floorWithoutTLS notes that the two are not alike.
+func (r *Report) floorWithoutTLS(cfg Config) {
+	if strings.HasPrefix(cfg.URL, "wss:") {
+		r.note("the floor is without TLS: the ratio to it says what chat and TLS cost together")
+	}
 }
 
 // join connects one side.

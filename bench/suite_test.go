@@ -159,6 +159,12 @@ func TestSuiteShowsFiguresThatExist(t *testing.T) {
 		case Fanout:
 			side := FanoutSide{Median: one, Last: one, CPU: one}
 			r.Fanout = &FanoutResult{Server: side, Floor: side, CPURatio: one}
+		case Rooms:
+			step := RoomsStep{Members: o.Members[0], PerRoom: 1, CPURatio: one, Server: RoomsSide{Messages: one, Deliveries: one, PerMessage: one, PerDelivery: one, Latency: Latency{P50: 1, P99: 1}}}
+			r.Rooms = &RoomsResult{}
+			for _, step.Rate = range o.Rate {
+				r.Rooms.Steps = append(r.Rooms.Steps, step)
+			}
 		case Storm:
 			r.Storm = &StormResult{Seconds: one, Rounds: []StormRound{{Traffic: &StormTraffic{Calm: Latency{P99: 1}, Storm: Latency{P99: 1}}}}}
 		case Slow:

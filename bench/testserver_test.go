@@ -31,6 +31,8 @@ type chatServer struct {
 	delay time.Duration
 	// patience is how long a client may block a write; then it is cut.
 	patience time.Duration
+	// oneRoom puts all clients into one room, whatever their paths are.
+	oneRoom bool
 	// deflate makes it agree to permessage-deflate; it takes no other messages then.
 	deflate bool
 	// terms are more headers of its answer, each with its line end.
@@ -151,6 +153,9 @@ func (s *chatServer) client(c net.Conn) {
 	}
 	req.RemoteAddr = c.RemoteAddr().String()
 	room := req.URL.Path
+	if s.oneRoom {
+		room = "/"
+	}
 	s.mu.Lock()
 	n := s.upgrades
 	s.upgrades++

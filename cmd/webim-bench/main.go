@@ -52,6 +52,7 @@ type commands struct {
 	Slow    bench.Slow    `cmd:"" help:"Some clients never read."`
 	Big     bench.Big     `cmd:"" help:"What one big message per client leaves behind."`
 	Echo    bench.Echo    `cmd:"" help:"Requests that come back, each client alone: at a fixed rate, or as fast as it goes."`
+	Rooms   bench.Rooms   `cmd:"" help:"Many rooms of few members, at a rate or in a closed loop; against the floor; what a room costs."`
 	Rate    bench.Rate    `cmd:"" help:"Floods faster and faster until a bound of the latency breaks, and says where."`
 	Churn   bench.Churn   `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
 	Soak    bench.Soak    `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
@@ -113,7 +114,7 @@ func run(args []string) int {
 	}
 	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,
-		"echo": cli.Echo, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[cmd.Command()]
+		"echo": cli.Echo, "rooms": cli.Rooms, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[cmd.Command()]
 	if !ok {
 		return fail(fmt.Errorf("%q is not a scenario", cmd.Command()))
 	}
