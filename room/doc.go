@@ -15,7 +15,8 @@
 //	         wish.go           client still wants it
 //	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory
-//	         memory.go         engine completes before Publish returns
+//	         memory.go,        engine completes before Publish returns
+//	         journal.go
 //	deliver  room.go, gap.go   whoever the engine calls from
 //	sweep    sweep.go          a worker, as the shard's own turn
 //	order    order.go,         any goroutine: what a backend wants done with a
@@ -70,6 +71,20 @@
 // rule: no user and no address may take a store of the server whole, an entry that grows is
 // asked like a new one, for what it grows by, and an extra that
 // does not fit never fails what it belongs to.
+//
+// # How the memory engine remembers
+//
+// What the memory engine knows of a room is a topic (memory.go, topic.go): 128 bytes, in a
+// list with the topic last touched longest ago first. What it remembers of the room is the
+// topic's journal (journal.go), which exists while something is remembered. A journal is two
+// pieces of memory without pointers: entries of 48 bytes, and the bytes that they say. Both
+// are used again, so a message that is remembered allocates nothing and leaves no garbage
+// once the room has as many as it may, and the garbage collector looks into no history. Who
+// reads a history gets a copy. retention.go decides what is forgotten, and when. The payer
+// of a topic pays the difference that a call made, once, at its end (Memory.settle).
+//
+// Topics that are made one after the other share an epoch, until one of them is forgotten
+// or begins anew: no room gets an epoch twice, and a room needs no memory for its own.
 //
 // Of a room's history the messages have one quota and the events another (engine.go,
 // retention.go). The rule: an event, which says how something is now, never takes the

@@ -1,9 +1,6 @@
 package room
 
 import (
-	"cmp"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -223,40 +220,8 @@ type Span struct {
 	Places bool   // what is not in the history (see Message.Skip) has a place there all the same
 }
 
-// of copies the span out of publications that are in the order of their offsets.
-func (q Span) of(all []Publication) (part []Publication) {
-	place := func(offset uint64) int { // of that, or of the next
-		at, _ := slices.BinarySearchFunc(all, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
-		return at
-	}
-	if q.Before != 0 {
-		all = all[:place(q.Before)]
-	}
-	if q.Behind == math.MaxUint64 {
-		return nil // its successor would be 0
-	}
-	all = all[place(q.Behind+1):]
-	order := slices.All(all)
-	if q.Newest {
-		order = slices.Backward(all)
-	}
-	bytes := 0
-	for _, p := range order {
-		if q.Limit >= 0 && len(part) >= q.Limit {
-			break
-		}
-		if p.Op == opGone || !q.Places && p.Skip {
-			continue
-		}
-		if bytes += costOf(p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
-			break
-		}
-		part = append(part, p)
-	}
-	return part
-}
-
-// History is what a room remembers. Publications must not be changed.
+// History is what a room remembers. Publications must not be changed. They are what was
+// published, but for what is the engine's and the sender's only: Keep, Payer, Key and Said.
 type History struct {
 	Publications []Publication
 	Top          Position // of the newest publication, remembered or not

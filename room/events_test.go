@@ -47,7 +47,7 @@ func TestEventsEvictNoMessage(t *testing.T) {
 			if told == 0 || told > 60 || name == "one user" && told != 1 {
 				t.Errorf("%d events are remembered", told)
 			}
-			if n := len(m.topics["r"].entries); n > 3*60 {
+			if n := len(m.topics["r"].past.live()); n > 3*60 {
 				t.Errorf("%d entries are held", n)
 			}
 			if name == "one user" { // what was superseded is not missed
@@ -85,7 +85,7 @@ func TestSkippedEvictNoMessage(t *testing.T) {
 	if n := len(h.Publications); n != 60 {
 		t.Fatalf("%d of 60 announcements are left", n)
 	}
-	if n := len(m.topics["r"].entries); n > 3*60 {
+	if n := len(m.topics["r"].past.live()); n > 3*60 {
 		t.Errorf("%d entries are held", n)
 	}
 	first := h.Publications[0].Offset
@@ -157,8 +157,8 @@ func TestRapidEvents(t *testing.T) {
 			t.Fatal("not even who has all recovers")
 		}
 		m.RemoveHistory("r", func(error) {})
-		if topic := m.topics["r"]; topic != nil && (topic.kept != [numRetained]amount{} || topic.gone != 0 || len(topic.latest) != 0) {
-			t.Fatalf("without a history %+v, %d places and %v are counted", topic.kept, topic.gone, topic.latest)
+		if topic := m.topics["r"]; topic != nil && topic.past != nil {
+			t.Fatalf("without a history %+v is held", topic.past)
 		}
 		if topic := m.topics["r"]; topic != nil && m.pool.Used() != topicCost {
 			t.Fatalf("without a history %d bytes are counted", m.pool.Used())

@@ -54,7 +54,7 @@ func (r *Room) catchLocked(p Publication) {
 	}
 	p.Data = slices.Clone(p.Data)
 	for _, j := range r.joining {
-		if j.bytes += costOf(p); j.bytes > r.hub.cfg.MaxUnswept {
+		if j.bytes += costOf(&p); j.bytes > r.hub.cfg.MaxUnswept {
 			j.caught, j.err = nil, errSlowHistory
 			continue
 		}

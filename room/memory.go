@@ -1,10 +1,11 @@
 package room
 
 import (
-	"container/list"
 	"crypto/rand"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"webim/room/budget"
@@ -12,81 +13,104 @@ import (
 
 // Memory is the engine of a single process. Several hubs may share it.
 type Memory struct {
-	limits Limits
-	now    func() time.Time
-	pool   *budget.Pool // bytes remembered, by the payers of the topics
-	keys   keys
-	nodes  nodes
-	*facts // its State
+	limits  Limits
+	now     func() time.Time
+	started time.Time    // the zero of the engine's clock
+	pool    *budget.Pool // bytes remembered, by the payers of the topics
+	keys    keys
+	nodes   nodes
+	*facts  // its State
 
 	mu     sync.Mutex
 	topics map[string]*topic
-	recent *list.List    // of *topic, the one touched longest ago first
+	recent recent
 	young  time.Duration // the least age of any topic
+	keep   *Retention    // the last one that a message brought: most rooms share a few
+	usual  *Retention    // of messages that bring none
+	epoch  string        // of the topics that are made now; "": none yet
 }
 
-// topic is what the engine knows of a room.
+// topic is what the engine knows of a room. That of a room in which nothing is
+// remembered takes 128 bytes.
 type topic struct {
 	name  string
-	epoch string
 	payer budget.Owner
 
-	// Under Memory.mu.
-	place   *list.Element
-	touched time.Time
-	age     time.Duration // for which it is kept
+	// Under Memory.mu; keep is read anywhere.
+	older, newer *topic // in Memory.recent
+	touched      int64  // on the engine's clock; notRecent: it is not in Memory.recent
+	keep         atomic.Pointer[Retention]
 
-	mu      sync.Mutex
-	dead    bool // no longer in Memory.topics
-	told    bool // somebody may know the epoch
-	offset  uint64
-	entries []Publication // oldest first
-	keep    Retention
-	kept    [numRetained]amount
-	gone    int               // entries that are only places
-	latest  map[string]uint64 // offsets of the events that are remembered, by CompactKey
-	subs    []Subscriber
+	mu     sync.Mutex
+	dead   bool // no longer in Memory.topics
+	told   bool // somebody may know the epoch
+	offset uint64
+	epoch  string
+	past   *journal     // nil: nothing is remembered
+	sub    Subscriber   // nil: there is none
+	others []Subscriber // besides sub: in a process with several hubs
 }
 
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
 	l = l.withDefaults()
-	m := &Memory{limits: l, now: time.Now, pool: budget.NewPool(l.MaxTotal), topics: map[string]*topic{}, recent: list.New(), young: l.MaxAge,
-		keys: newKeys(l.KeyWindow, l.MaxKeys)}
+	m := &Memory{limits: l, now: time.Now, started: time.Now(), pool: budget.NewPool(l.MaxTotal), topics: map[string]*topic{}, young: l.MaxAge,
+		usual: &Retention{max(0, l.MaxMessages), l.MaxBytes, l.MaxAge}, keys: newKeys(l.KeyWindow, l.MaxKeys)}
+	m.keep = m.usual
 	m.facts = newFacts(l.MaxState, func() time.Time { return m.now() })
 	return m
 }
 
-func newEpoch() string { return rand.Text()[:8] }
+// clock is the time on the engine's clock, in nanoseconds.
+func (m *Memory) clock(now time.Time) int64 { return int64(now.Sub(m.started)) }
+
+func newEpoch() string { return strings.Clone(rand.Text()[:8]) }
+
+// nextEpoch is the epoch of a topic that is made now. Topics share one until one of them
+// goes: no room gets an epoch twice. m.mu is held.
+func (m *Memory) nextEpoch() string {
+	if m.epoch == "" {
+		m.epoch = newEpoch()
+	}
+	return m.epoch
+}
+
+// retire sees that no topic gets an epoch any more that one has had. m.mu is held.
+func (m *Memory) retire(epoch string) {
+	if m.epoch == epoch {
+		m.epoch = ""
+	}
+}
+
+// retention is a Retention that does not change. m.mu is held.
+func (m *Memory) retention(keep *Retention) *Retention {
+	if *m.keep != *keep {
+		one := *keep
+		m.keep = &one
+		m.young = min(m.young, keep.Age)
+	}
+	return m.keep
+}
 
 // lock returns a room's topic, locked and marked as just used. If there is none it
 // makes one, for which the payer pays.
-func (m *Memory) lock(room string, payer budget.Owner, keep *Retention) *topic {
+func (m *Memory) lock(room string, payer budget.Owner, keep *Retention, now int64) *topic {
 	for {
 		m.mu.Lock()
 		t := m.topics[room]
 		if t == nil {
-			t = &topic{name: room, epoch: newEpoch(), payer: payer, age: m.limits.MaxAge,
-				keep: Retention{max(0, m.limits.MaxMessages), m.limits.MaxBytes, m.limits.MaxAge}}
+			t = &topic{name: room, epoch: m.nextEpoch(), payer: payer, touched: notRecent}
+			t.keep.Store(m.usual)
 			m.topics[room] = t
 			m.pool.Add(payer, topicCost)
 		}
-		t.touched = m.now()
-		if keep != nil {
-			t.age = keep.Age
-			m.young = min(m.young, t.age)
+		if keep != nil && *t.keep.Load() != *keep {
+			t.keep.Store(m.retention(keep))
 		}
-		if t.place == nil {
-			t.place = m.recent.PushBack(t)
-		} else {
-			m.recent.MoveToBack(t.place)
-		}
+		m.recent.touch(t, now)
 		m.mu.Unlock()
 		t.mu.Lock()
 		if !t.dead {
-			if keep != nil {
-				t.keep = *keep
-			}
 			return t
 		}
 		t.mu.Unlock()
@@ -95,9 +119,10 @@ func (m *Memory) lock(room string, payer budget.Owner, keep *Retention) *topic {
 
 // Publish implements Engine; done is called before it returns.
 func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
-	t := m.lock(room, msg.Payer, msg.Keep)
+	now := m.now()
+	t := m.lock(room, msg.Payer, msg.Keep, m.clock(now))
 	if msg.Key != "" {
-		if pos, known, err := m.keys.find(room, msg, m.now()); known {
+		if pos, known, err := m.keys.find(room, msg, now); known {
 			t.mu.Unlock()
 			if done != nil {
 				done(pos, err)
@@ -105,35 +130,71 @@ func (m *Memory) Publish(room string, msg Message, done func(Position, error)) {
 			return
 		}
 	}
-	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: m.now()}
+	p := Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: now}
 	p.Said = nil // that is the sender's and the keys' only
 	t.offset = p.Offset
-	entry := p
-	if msg.Skip {
-		entry.Message = Message{Skip: true}
-	}
-	if t.keep.Messages > 0 && len(entry.Data) <= t.keep.Bytes {
-		entry.Data = slices.Clone(entry.Data)
-		m.remember(t, entry)
-	} else {
-		// Too large to remember. What is older must go too: a history has no
-		// holes, or a member could not tell what it missed.
-		m.forget(t, len(t.entries))
-	}
-	m.trim(t)
-	for _, s := range t.subs {
+	more := m.remember(t, &p, m.clock(now))
+	for s := range t.subscribers() {
 		s.Deliver(p)
 	}
 	pos := Position{t.epoch, t.offset}
 	if msg.Key != "" {
-		m.keys.add(room, msg, pos, m.now())
+		m.keys.add(room, msg, pos, now)
 	}
 	t.mu.Unlock()
-	if m.pool.Over() {
+	if (more || pos.Offset == 1) && m.pool.Over() { // a topic that is new costs, too
 		m.shrink()
 	}
 	if done != nil {
 		done(pos, nil)
+	}
+}
+
+// remember puts a publication into the topic's journal, and forgets there what is over
+// its bounds. It reports whether more is held than before. t.mu is held.
+func (m *Memory) remember(t *topic, p *Publication, now int64) (more bool) {
+	keep := t.keep.Load()
+	if keep.Messages <= 0 || len(p.Data) > min(keep.Bytes, maxJournal) {
+		// Too large to remember. What is older must go too: a history has no
+		// holes, or a member could not tell what it missed.
+		m.forgetAll(t)
+		return false
+	}
+	if t.past == nil {
+		t.past = new(journal)
+	}
+	if p.Skip {
+		t.past.remember(&Publication{Message: Message{Skip: true}, Offset: p.Offset, Prev: p.Prev, Time: p.Time}, now)
+	} else {
+		t.past.remember(p, now)
+	}
+	t.past.trim(keep, now)
+	return m.settle(t)
+}
+
+// settle has the payer of a topic pay for what its journal holds now, and lets go of a
+// journal that is empty. It reports whether that is more than before. t.mu is held.
+func (m *Memory) settle(t *topic) (more bool) {
+	j := t.past
+	if j == nil {
+		return false
+	}
+	diff := j.cost() - j.paid
+	if diff != 0 {
+		m.pool.Add(t.payer, diff)
+		j.paid += diff
+	}
+	if len(j.live()) == 0 {
+		t.past = nil
+	}
+	return diff > 0
+}
+
+// forgetAll forgets all that is remembered of a topic. t.mu is held.
+func (m *Memory) forgetAll(t *topic) {
+	if t.past != nil {
+		t.past.forget(len(t.past.live()))
+		m.settle(t)
 	}
 }
 
@@ -145,11 +206,13 @@ func (m *Memory) Known(room string, msg Message, done func(Position, error)) {
 
 // Subscribe implements Engine.
 func (m *Memory) Subscribe(room string, payer budget.Owner, s Subscriber) {
-	t := m.lock(room, payer, nil)
-	if len(t.subs) == 0 {
+	t := m.lock(room, payer, nil, m.clock(m.now()))
+	if !t.hasSubscribers() {
 		m.pool.Add(t.payer, -topicCost) // Config.MaxRooms bounds the rooms with members
+		t.sub = s
+	} else {
+		t.others = append(slices.Clip(t.others), s)
 	}
-	t.subs = append(slices.Clip(t.subs), s)
 	s.Begun(Position{t.epoch, t.offset})
 	t.mu.Unlock()
 	if m.pool.Over() {
@@ -169,14 +232,10 @@ func (m *Memory) Unsubscribe(room string, s Subscriber) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	had := len(t.subs) > 0
-	if i := slices.Index(t.subs, s); i >= 0 {
-		t.subs = slices.Concat(t.subs[:i], t.subs[i+1:])
-	}
-	if len(t.subs) > 0 {
+	had := t.hasSubscribers()
+	if t.unsubscribe(s); t.hasSubscribers() {
 		return
 	}
-	t.subs = nil
 	if had {
 		m.pool.Add(t.payer, topicCost)
 	}
@@ -184,42 +243,45 @@ func (m *Memory) Unsubscribe(room string, s Subscriber) {
 		m.remove(t)
 		return
 	}
-	t.touched = m.now()
-	if t.place == nil {
-		t.place = m.recent.PushBack(t)
-	} else {
-		m.recent.MoveToBack(t.place)
-	}
+	m.recent.touch(t, m.clock(m.now()))
 }
 
 // History implements Engine; done is called before it returns. Reading a room
 // that does not exist makes none.
 func (m *Memory) History(room string, part Span, done func(History, error)) {
-	m.mu.Lock()
-	t := m.topics[room]
-	m.mu.Unlock()
 	var h History
-	if t != nil {
+	if t := m.existing(room); t != nil {
 		t.mu.Lock()
-		m.trim(t)
 		t.told = true
 		h.Top = Position{t.epoch, t.offset}
-		h.Publications = part.of(t.entries)
+		if t.past != nil {
+			t.past.trim(t.keep.Load(), m.clock(m.now()))
+			h.Publications = t.past.read(part)
+			m.settle(t)
+		}
 		t.mu.Unlock()
 	}
 	done(h, nil)
+}
+
+// existing is a room's topic, or nil.
+func (m *Memory) existing(room string) *topic {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.topics[room]
 }
 
 // RemoveHistory implements Engine; done is called before it returns.
 func (m *Memory) RemoveHistory(room string, done func(error)) {
 	m.mu.Lock()
 	t := m.topics[room]
+	m.epoch = "" // or the room might get the one again that it loses
 	m.mu.Unlock()
 	if t != nil {
 		t.mu.Lock()
-		m.forget(t, len(t.entries))
+		m.forgetAll(t)
 		t.epoch = newEpoch()
-		for _, s := range t.subs {
+		for s := range t.subscribers() {
 			s.Begun(Position{t.epoch, t.offset})
 		}
 		t.mu.Unlock()
@@ -229,28 +291,15 @@ func (m *Memory) RemoveHistory(room string, done func(error)) {
 
 // Redact implements Engine; done is called before it returns.
 func (m *Memory) Redact(room string, offsets []uint64, done func(error)) {
-	m.mu.Lock()
-	t := m.topics[room]
-	m.mu.Unlock()
-	if t != nil {
+	if t := m.existing(room); t != nil {
 		t.mu.Lock()
-		m.redact(t, offsets)
+		if t.past != nil {
+			t.past.redact(offsets)
+			m.settle(t)
+		}
 		t.mu.Unlock()
 	}
 	done(nil)
-}
-
-// redact replaces entries, for others may hold the old slice's elements; t.mu is
-// held.
-func (m *Memory) redact(t *topic, offsets []uint64) {
-	t.entries = slices.Clone(t.entries)
-	for i := range t.entries {
-		if p := &t.entries[i]; slices.Contains(offsets, p.Offset) && !p.Skip && p.Op != opGone {
-			m.count(t, *p, -1)
-			*p = p.redacted()
-			m.count(t, *p, 1)
-		}
-	}
 }
 
 // Notify implements Engine.
@@ -291,17 +340,15 @@ func (m *Memory) Count(room string, done func(clients, users int, err error)) {
 	done(total, len(names), nil)
 }
 
-// subscribers are those of a room now; the slice is never changed.
+// subscribers are those of a room now.
 func (m *Memory) subscribers(room string) []Subscriber {
-	m.mu.Lock()
-	t := m.topics[room]
-	m.mu.Unlock()
+	t := m.existing(room)
 	if t == nil {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.subs
+	return slices.Collect(t.subscribers())
 }
 
 // MemoryStats is what the engine holds.

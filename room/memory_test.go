@@ -192,8 +192,8 @@ func TestMemoryForgetsAll(t *testing.T) {
 	}
 	clock.advance(1)
 	m.Expire()
-	if st := m.Stats(); st != (MemoryStats{}) || len(m.topics) != 0 || m.recent.Len() != 0 {
-		t.Errorf("left behind: %+v, a list of %d", st, m.recent.Len())
+	if st := m.Stats(); st != (MemoryStats{}) || len(m.topics) != 0 || m.recent != (recent{}) {
+		t.Errorf("left behind: %+v, in the list: %+v", st, m.recent)
 	}
 	if pos := publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {
 		t.Errorf("made anew at %v, was %v", pos, epoch)

@@ -70,7 +70,8 @@ func checkMemory(t *rapid.T) {
 		MaxTotal:    1 << 30,
 	}
 	m, clock := newTestMemory(l)
-	rooms, epochs := map[string]*oracle{}, map[string]bool{}
+	type roomsEpoch struct{ room, epoch string }
+	rooms, epochs := map[string]*oracle{}, map[roomsEpoch]bool{}
 	room := func(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "room") }
 	// use is what publishing and subscribing do to a room.
 	use := func(name string) *oracle {
@@ -90,10 +91,10 @@ func checkMemory(t *rapid.T) {
 			p := Publication{Message: Message{Op: ws.OpBinary, Data: data}, Offset: uint64(len(o.all) + 1), Prev: uint64(len(o.all)), Time: clock.now()}
 			pos := publish(t, m, name, data)
 			if o.epoch == "" {
-				if o.epoch = pos.Epoch; epochs[pos.Epoch] {
-					t.Fatalf("epoch %s comes back", pos.Epoch)
+				if o.epoch = pos.Epoch; epochs[roomsEpoch{name, pos.Epoch}] {
+					t.Fatalf("epoch %s of room %s comes back", pos.Epoch, name)
 				}
-				epochs[pos.Epoch] = true
+				epochs[roomsEpoch{name, pos.Epoch}] = true
 			}
 			if pos != (Position{o.epoch, p.Offset}) {
 				t.Fatalf("published at %v, want %v", pos, Position{o.epoch, p.Offset})
@@ -111,7 +112,7 @@ func checkMemory(t *rapid.T) {
 			if o := rooms[name]; o != nil {
 				if want = o.history(l, clock.now(), part); o.epoch == "" {
 					o.epoch = got.Top.Epoch // told by History before the first message
-					epochs[o.epoch] = true
+					epochs[roomsEpoch{name, o.epoch}] = true
 					want.Top.Epoch = o.epoch
 				}
 			}

@@ -2,7 +2,6 @@ package room
 
 import (
 	"cmp"
-	"container/list"
 	"slices"
 	"time"
 
@@ -43,7 +42,7 @@ const (
 )
 
 // costOf is what a remembered message counts.
-func costOf(p Publication) int {
+func costOf(p *Publication) int {
 	n := entryCost + len(p.Data)
 	if p.From != nil {
 		n += entryCost + len(p.From.User) + len(p.From.ConnInfo) + len(p.From.ChanInfo)
@@ -68,137 +67,163 @@ const (
 	numRetained
 )
 
-func classOfEntry(p Publication) retained {
-	if p.CompactKey != "" || p.Skip {
+func (e *entry) class() retained {
+	if e.has&(hasKey|isSkipped) != 0 {
 		return events
 	}
 	return messages
 }
 
-// amount is how many entries of a class a topic remembers, and what they count
-// without their places.
-type amount struct{ n, bytes int }
+// amount is how many entries of a class a journal has, and what they count without
+// their places.
+type amount struct{ n, bytes int32 }
 
-func (a amount) within(keep Retention) bool { return a.n <= keep.Messages && a.bytes <= keep.Bytes }
+func (a amount) within(keep *Retention) bool {
+	return int(a.n) <= keep.Messages && int(a.bytes) <= min(keep.Bytes, maxJournal)
+}
 
 // opGone marks an entry that is only a place: its event was superseded, or forgotten.
 const opGone ws.OpCode = 0x20
 
-// count adds an entry to what the topic holds, or with -1 takes it off. t.mu is held.
-func (m *Memory) count(t *topic, p Publication, n int) {
-	cost := costOf(p)
-	m.pool.Add(t.payer, int64(n*cost))
-	if p.Op == opGone {
-		t.gone += n
-		return
+// cost is what the journal counts.
+func (j *journal) cost() int64 {
+	n := int64(j.gone) * entryCost
+	for _, a := range j.kept {
+		n += int64(a.n)*entryCost + int64(a.bytes)
 	}
-	a := &t.kept[classOfEntry(p)]
-	a.n += n
-	a.bytes += n * (cost - entryCost)
+	return n
 }
 
-// remember appends an entry. An event supersedes the one with its key. t.mu is held.
-func (m *Memory) remember(t *topic, p Publication) {
-	t.entries = append(t.entries, p)
-	m.count(t, p, 1)
+// count adds an entry to what the journal holds, or with -1 takes it off.
+func (j *journal) count(e *entry, n int32) {
+	if e.op == opGone {
+		j.gone += n
+		return
+	}
+	a := &j.kept[e.class()]
+	a.n += n
+	a.bytes += n * (int32(e.cost) - entryCost)
+}
+
+// remember appends a publication that came at that time of the engine's clock. An event
+// supersedes the one with its key.
+func (j *journal) remember(p *Publication, came int64) {
+	j.append(p, came)
+	j.count(&j.entries[len(j.entries)-1], 1)
 	if p.CompactKey == "" {
 		return
 	}
-	if old, ok := t.latest[p.CompactKey]; ok {
-		m.supersede(t, old)
+	if old, ok := j.latest[p.CompactKey]; ok {
+		j.passOver(j.find(old)) // its successor says all that it said
 	}
-	if t.latest == nil {
-		t.latest = map[string]uint64{}
+	if j.latest == nil {
+		j.latest = map[string]uint64{}
 	}
-	t.latest[p.CompactKey] = p.Offset
-}
-
-// supersede forgets an event whose successor says all that it said.
-func (m *Memory) supersede(t *topic, offset uint64) {
-	i, _ := slices.BinarySearchFunc(t.entries, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
-	m.passOver(t, i)
+	j.latest[p.CompactKey] = p.Offset
 }
 
 // passOver forgets an entry that nobody misses: the publication behind it names the
 // one before it as its predecessor.
-func (m *Memory) passOver(t *topic, i int) {
-	offset, prev := t.entries[i].Offset, t.entries[i].Prev
-	m.leavePlace(t, i)
-	for i++; i < len(t.entries) && t.entries[i].Op == opGone; i++ {
+func (j *journal) passOver(i int) {
+	offset, prev := j.live()[i].offset, j.live()[i].prev
+	j.leavePlace(i)
+	all := j.live()
+	for i++; i < len(all) && all[i].op == opGone; i++ {
 	}
-	if i < len(t.entries) && t.entries[i].Prev == offset {
-		t.entries[i].Prev = prev
+	if i < len(all) && all[i].prev == offset {
+		all[i].prev = prev
 	}
 }
 
 // leavePlace makes an entry, which is no message, a mere place.
-func (m *Memory) leavePlace(t *topic, i int) {
-	p := &t.entries[i]
-	m.count(t, *p, -1)
-	delete(t.latest, p.CompactKey)
-	*p = Publication{Message: Message{Op: opGone}, Offset: p.Offset, Time: p.Time}
-	m.count(t, *p, 1)
+func (j *journal) leavePlace(i int) {
+	e := &j.live()[i]
+	j.count(e, -1)
+	j.forgetKey(e)
+	e.op, e.has, e.prev, e.cost = opGone, 0, 0, entryCost
+	j.count(e, 1)
+	j.empty(e)
+}
+
+// forgetKey notes that the event of a key is no longer remembered.
+func (j *journal) forgetKey(e *entry) {
+	if e.has&hasKey != 0 {
+		p := e.publication(j.said(e), new(Author))
+		delete(j.latest, p.CompactKey)
+	}
 }
 
 // sweepPlaces removes the places when most entries are places, so that each costs
-// the same in the end. t.mu is held.
-func (m *Memory) sweepPlaces(t *topic) {
-	if t.gone <= 16 || t.gone <= len(t.entries)/2 {
+// the same in the end.
+func (j *journal) sweepPlaces() {
+	if j.gone <= 16 || int(j.gone) <= len(j.live())/2 {
 		return
 	}
-	t.entries = slices.DeleteFunc(t.entries, func(p Publication) bool {
-		if p.Op == opGone {
-			m.count(t, p, -1)
-		}
-		return p.Op == opGone
-	})
+	left := slices.DeleteFunc(j.live(), func(e entry) bool { return e.op == opGone })
+	j.entries, j.gone = j.entries[:int(j.first)+len(left)], 0
+	j.shrink()
 }
 
-// trim forgets what is over a topic's bounds. Messages go from the oldest on, with
+// trim forgets what is over a room's bounds. Messages go from the oldest on, with
 // the events before them. Of the events the oldest quarter goes at once, so that one
-// pass is enough for many; messages between them stay. t.mu is held.
-func (m *Memory) trim(t *topic) {
-	old := m.now().Add(-t.keep.Age)
-	n, left := 0, t.kept[messages]
-	for i, p := range t.entries {
-		if left.within(t.keep) && !p.Time.Before(old) {
+// pass is enough for many; messages between them stay.
+func (j *journal) trim(keep *Retention, now int64) {
+	old := now - int64(keep.Age)
+	n, left, all := 0, j.kept[messages], j.live()
+	for i := range all {
+		e := &all[i]
+		if left.within(keep) && e.came >= old {
 			break
 		}
 		n = i + 1
-		if p.Op != opGone && classOfEntry(p) == messages {
-			left.n, left.bytes = left.n-1, left.bytes-costOf(p)+entryCost
+		if e.op != opGone && e.class() == messages {
+			left.n, left.bytes = left.n-1, left.bytes-int32(e.cost)+entryCost
 		}
 	}
-	m.forget(t, n)
-	if !t.kept[events].within(t.keep) {
-		fewer := Retention{Messages: t.keep.Messages * 3 / 4, Bytes: t.keep.Bytes * 3 / 4}
-		for i := 0; i < len(t.entries) && !t.kept[events].within(fewer); i++ {
-			switch p := &t.entries[i]; {
-			case p.Skip:
-				m.passOver(t, i)
-			case p.CompactKey != "":
-				m.leavePlace(t, i)
+	j.forget(n)
+	if !j.kept[events].within(keep) {
+		fewer := &Retention{Messages: keep.Messages * 3 / 4, Bytes: min(keep.Bytes, maxJournal) * 3 / 4}
+		for i := 0; i < len(j.live()) && !j.kept[events].within(fewer); i++ {
+			switch e := &j.live()[i]; {
+			case e.has&isSkipped != 0:
+				j.passOver(i)
+			case e.has&hasKey != 0:
+				j.leavePlace(i)
 			}
 		}
 	}
-	m.sweepPlaces(t)
+	j.sweepPlaces()
 }
 
-// forget drops the n oldest entries; t.mu is held.
-func (m *Memory) forget(t *topic, n int) {
+// forget drops the n oldest entries.
+func (j *journal) forget(n int) {
 	if n == 0 {
 		return
 	}
-	for _, p := range t.entries[:n] {
-		m.count(t, p, -1)
-		if p.CompactKey != "" {
-			delete(t.latest, p.CompactKey)
+	for i := range j.live()[:n] {
+		e := &j.live()[i]
+		j.count(e, -1)
+		j.forgetKey(e)
+	}
+	if j.drop(n); len(j.live()) == 0 {
+		j.latest = nil
+	}
+}
+
+// redact takes the data from publications; see Engine.
+func (j *journal) redact(offsets []uint64) {
+	concerned := func(e entry) bool {
+		return e.op != opGone && e.has&isSkipped == 0 && slices.Contains(offsets, e.offset)
+	}
+	if !slices.ContainsFunc(j.live(), concerned) {
+		return
+	}
+	j.rewrite(func(e *entry) (p Publication, other bool) {
+		if !concerned(*e) {
+			return p, false
 		}
-	}
-	clear(t.entries[:n])
-	if t.entries = t.entries[n:]; len(t.entries) == 0 {
-		t.entries, t.latest = nil, nil
-	}
+		return e.publication(j.said(e), new(Author)).redacted(), true
+	})
 }
 
 // shrink makes topics forget until the limit is met: those of the payer with the
@@ -221,10 +246,9 @@ func (m *Memory) shrink() {
 // dropOldest drops topics that match, the longest without use first, until no more
 // than that many bytes are held. It reports whether there was one.
 func (m *Memory) dropOldest(bytes int64, match func(*topic) bool) (dropped bool) {
-	var next *list.Element
-	for e := m.recent.Front(); e != nil && m.pool.Used() > bytes; e = next {
-		next = e.Next()
-		if t := e.Value.(*topic); match(t) {
+	var next *topic
+	for t := m.recent.oldest; t != nil && m.pool.Used() > bytes; t = next {
+		if next = t.newer; match(t) {
 			m.drop(t)
 			dropped = true
 		}
@@ -237,25 +261,22 @@ func (m *Memory) dropOldest(bytes int64, match func(*topic) bool) (dropped bool)
 func (m *Memory) drop(t *topic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.subs) == 0 {
+	if !t.hasSubscribers() {
 		m.remove(t)
 		return
 	}
-	m.forget(t, len(t.entries))
-	m.recent.Remove(t.place)
-	t.place = nil
+	m.forgetAll(t)
+	m.recent.remove(t)
 }
 
 // remove forgets a topic; m.mu and t.mu are held.
 func (m *Memory) remove(t *topic) {
-	m.forget(t, len(t.entries))
+	m.forgetAll(t)
 	t.dead = true
 	delete(m.topics, t.name)
 	m.pool.Add(t.payer, -topicCost)
-	if t.place != nil {
-		m.recent.Remove(t.place)
-		t.place = nil
-	}
+	m.recent.remove(t)
+	m.retire(t.epoch)
 }
 
 // Expire forgets messages older than MaxAge, and rooms without members that
@@ -266,14 +287,13 @@ func (m *Memory) Expire() {
 	m.expire()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
-	var next *list.Element
-	for e := m.recent.Front(); e != nil; e = next {
-		next = e.Next()
-		t := e.Value.(*topic)
-		if idle := now.Sub(t.touched); idle <= m.young {
+	now := m.clock(m.now())
+	var next *topic
+	for t := m.recent.oldest; t != nil; t = next {
+		next = t.newer
+		if idle := time.Duration(now - t.touched); idle <= m.young {
 			return
-		} else if idle > t.age {
+		} else if idle > t.keep.Load().Age {
 			m.drop(t)
 		}
 	}

@@ -1,0 +1,311 @@
+package room
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"pgregory.net/rapid"
+)
+
+// plainJournal is what a journal must hold, in the plainest way: a slice of
+// publications. It was the engine's own history once.
+type plainJournal struct {
+	entries []Publication
+	gone    map[uint64]bool // offsets of entries that are only places
+}
+
+func isEvent(p *Publication) bool { return p.CompactKey != "" || p.Skip }
+
+func (r *plainJournal) kept(event bool) (n, bytes int) {
+	for i := range r.entries {
+		if p := &r.entries[i]; !r.gone[p.Offset] && isEvent(p) == event {
+			n, bytes = n+1, bytes+costOf(p)-entryCost
+		}
+	}
+	return n, bytes
+}
+
+func (r *plainJournal) within(event bool, messages, bytes int) bool {
+	n, b := r.kept(event)
+	return n <= messages && b <= bytes
+}
+
+func (r *plainJournal) cost() (n int64) {
+	for i := range r.entries {
+		if r.gone[r.entries[i].Offset] {
+			n += entryCost
+		} else {
+			n += int64(costOf(&r.entries[i]))
+		}
+	}
+	return n
+}
+
+func (r *plainJournal) remember(p Publication) {
+	p.Data = slices.Clone(p.Data)
+	r.entries = append(r.entries, p)
+	for i := range r.entries[:len(r.entries)-1] {
+		if p.CompactKey != "" && r.entries[i].CompactKey == p.CompactKey && !r.gone[r.entries[i].Offset] {
+			r.passOver(i)
+		}
+	}
+}
+
+func (r *plainJournal) passOver(i int) {
+	offset, prev := r.entries[i].Offset, r.entries[i].Prev
+	r.gone[offset] = true
+	for i++; i < len(r.entries) && r.gone[r.entries[i].Offset]; i++ {
+	}
+	if i < len(r.entries) && r.entries[i].Prev == offset {
+		r.entries[i].Prev = prev
+	}
+}
+
+func (r *plainJournal) trim(keep Retention, now time.Time) {
+	for len(r.entries) > 0 && (!r.within(false, keep.Messages, keep.Bytes) || r.entries[0].Time.Before(now.Add(-keep.Age))) {
+		delete(r.gone, r.entries[0].Offset)
+		r.entries = r.entries[1:]
+	}
+	if !r.within(true, keep.Messages, keep.Bytes) {
+		for i := 0; i < len(r.entries) && !r.within(true, keep.Messages*3/4, keep.Bytes*3/4); i++ {
+			switch p := &r.entries[i]; {
+			case r.gone[p.Offset]:
+			case p.Skip:
+				r.passOver(i)
+			case p.CompactKey != "":
+				r.gone[p.Offset] = true
+			}
+		}
+	}
+	if len(r.gone) > 16 && len(r.gone) > len(r.entries)/2 {
+		r.entries = slices.DeleteFunc(slices.Clone(r.entries), func(p Publication) bool { return r.gone[p.Offset] })
+		clear(r.gone)
+	}
+}
+
+func (r *plainJournal) redact(offset uint64) {
+	for i := range r.entries {
+		if p := &r.entries[i]; p.Offset == offset && !p.Skip && !r.gone[offset] {
+			*p = p.redacted()
+		}
+	}
+}
+
+// read says what a Span is.
+func (r *plainJournal) read(q Span) (part []Publication) {
+	place := func(offset uint64) int { // of that, or of the next
+		at, _ := slices.BinarySearchFunc(r.entries, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
+		return at
+	}
+	all := r.entries
+	if q.Before != 0 {
+		all = all[:place(q.Before)]
+	}
+	if q.Behind == math.MaxUint64 {
+		return nil
+	}
+	all = all[min(place(q.Behind+1), len(all)):]
+	order := slices.All(all)
+	if q.Newest {
+		order = slices.Backward(all)
+	}
+	bytes := 0
+	for _, p := range order {
+		if q.Limit >= 0 && len(part) >= q.Limit {
+			break
+		}
+		if r.gone[p.Offset] || !q.Places && p.Skip {
+			continue
+		}
+		if bytes += costOf(&p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
+			break
+		}
+		part = append(part, p)
+	}
+	return part
+}
+
+// sameWhole compares all that a history has of publications.
+func sameWhole(a, b Publication) bool {
+	if (a.From == nil) != (b.From == nil) {
+		return false
+	}
+	if a.From != nil && (a.From.User != b.From.User || a.From.Client != b.From.Client ||
+		string(a.From.ConnInfo) != string(b.From.ConnInfo) || string(a.From.ChanInfo) != string(b.From.ChanInfo)) {
+		return false
+	}
+	return same(a, b) && maps.Equal(a.Tags, b.Tags) && a.CompactKey == b.CompactKey && a.Skip == b.Skip
+}
+
+// TestJournalOracle: whatever is published, superseded, taken back and forgotten, a
+// journal answers as a plain slice of publications does, and what it has once answered
+// does not change.
+func TestJournalOracle(t *testing.T) {
+	times := 10 // of a hundred
+	if long() {
+		times = 500
+	}
+	for range times {
+		rapid.Check(t, checkJournal)
+	}
+}
+
+func checkJournal(t *rapid.T) {
+	keep := &Retention{
+		Messages: rapid.SampledFrom([]int{1, 2, 5, 20, 100}).Draw(t, "messages"),
+		Bytes:    rapid.SampledFrom([]int{100, 1000, 1 << 20}).Draw(t, "bytes"),
+		Age:      time.Minute,
+	}
+	j, want, now, top := new(journal), &plainJournal{gone: map[uint64]bool{}}, int64(0), uint64(0)
+	type answer struct{ got, copy []Publication }
+	var answers []answer
+	some := rapid.SampledFrom([]int{0, 1, 3, 30, 130, 300})
+	letters := func(name string) string {
+		return strings.Repeat(string(rune('a'+top%26)), some.Draw(t, name))
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"publish": func(t *rapid.T) {
+			m := Message{Op: rapid.SampledFrom([]ws.OpCode{ws.OpText, ws.OpBinary, OpJSON}).Draw(t, "op")}
+			if m.Skip = rapid.IntRange(0, 9).Draw(t, "skip") == 0; m.Skip {
+				m = Message{Skip: true}
+			} else {
+				m.Data = []byte(letters("data"))
+				if rapid.IntRange(0, 3).Draw(t, "event") == 0 {
+					m.CompactKey = fmt.Sprint("key ", rapid.IntRange(0, 8).Draw(t, "key"))
+				}
+				if rapid.Bool().Draw(t, "has an author") {
+					m.From = &Author{User: letters("user"), Client: letters("client"), ConnInfo: []byte(letters("info")), ChanInfo: nil}
+				}
+				if rapid.IntRange(0, 3).Draw(t, "has tags") == 0 {
+					m.Tags = map[string]string{TagEvent: letters("tag"), "": letters("tag without a name")}
+				}
+			}
+			prev := top
+			top += uint64(rapid.IntRange(1, 3).Draw(t, "further"))
+			p := Publication{Message: m, Offset: top, Prev: prev, Time: time.Unix(0, now)}
+			j.remember(&p, now)
+			want.remember(p)
+		},
+		"trim": func(t *rapid.T) {
+			j.trim(keep, now)
+			want.trim(*keep, time.Unix(0, now))
+		},
+		"wait": func(t *rapid.T) {
+			now += int64(time.Second) * rapid.Int64Range(1, 40).Draw(t, "seconds")
+		},
+		"redact": func(t *rapid.T) {
+			offset := rapid.Uint64Range(0, top+1).Draw(t, "offset")
+			j.redact([]uint64{offset})
+			want.redact(offset)
+		},
+		"forget": func(t *rapid.T) {
+			n := rapid.IntRange(0, len(want.entries)).Draw(t, "entries")
+			j.forget(n)
+			for _, p := range want.entries[:n] {
+				delete(want.gone, p.Offset)
+			}
+			want.entries = want.entries[n:]
+		},
+		"read": func(t *rapid.T) {
+			q := Span{Behind: rapid.Uint64Range(0, top+2).Draw(t, "behind"), Before: rapid.Uint64Range(0, top+2).Draw(t, "before"),
+				Limit: rapid.IntRange(-1, 20).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"),
+				Bytes: rapid.SampledFrom([]int{0, 1, 500, 5000}).Draw(t, "bytes"), Places: rapid.Bool().Draw(t, "places")}
+			got := j.read(q)
+			if all := want.read(q); !slices.EqualFunc(got, all, sameWhole) {
+				t.Fatalf("%+v:\n%+v\nwant\n%+v", q, got, all)
+			}
+			answers = append(answers, answer{got, copied(got)})
+		},
+		"": func(t *rapid.T) {
+			if j.cost() != want.cost() {
+				t.Fatalf("the journal counts %d, want %d", j.cost(), want.cost())
+			}
+			for _, a := range answers {
+				if !slices.EqualFunc(a.got, a.copy, sameWhole) {
+					t.Fatalf("an answer has changed:\n%+v\nwas\n%+v", a.got, a.copy)
+				}
+			}
+			checkMemoryOf(t, j)
+		},
+	})
+}
+
+// copied are publications that share nothing with all.
+func copied(all []Publication) []Publication {
+	all = slices.Clone(all)
+	for i := range all {
+		p := &all[i]
+		p.Data, p.CompactKey = slices.Clone(p.Data), strings.Clone(p.CompactKey)
+		if a := p.From; a != nil {
+			p.From = &Author{strings.Clone(a.User), strings.Clone(a.Client), slices.Clone(a.ConnInfo), slices.Clone(a.ChanInfo)}
+		}
+		tags := map[string]string{}
+		for name, value := range p.Tags {
+			tags[strings.Clone(name)] = strings.Clone(value)
+		}
+		p.Tags = tags
+	}
+	return all
+}
+
+// checkMemoryOf: a journal's memory stays within a few times what its entries need.
+func checkMemoryOf(t rapid.TB, j *journal) {
+	t.Helper()
+	n, need := len(j.live()), 0
+	for i := range j.live() {
+		need += int(j.live()[i].size)
+	}
+	if dead := len(j.bytes) - int(j.used) - need; dead != int(j.dead) {
+		t.Fatalf("%d bytes are dead, %d are counted", dead, j.dead)
+	}
+	if cap(j.entries) > 16+8*n || cap(j.bytes) > 2048+8*need {
+		t.Fatalf("%d entries of %d bytes take room for %d and %d", n, need, cap(j.entries), cap(j.bytes))
+	}
+}
+
+// A journal that has as much as it may uses its memory again.
+func TestJournalAllocatesNothing(t *testing.T) {
+	for name, keep := range map[string]*Retention{
+		"by count": {Messages: 100, Bytes: 1 << 20, Age: time.Hour},
+		"by bytes": {Messages: 1 << 20, Bytes: 10_000, Age: time.Hour},
+	} {
+		j, offset := new(journal), uint64(0)
+		p := Publication{Message: Message{Op: OpJSON, From: &Author{User: "ann", Client: "123"}}, Time: time.Now()}
+		data := make([]byte, 200)
+		say := func() {
+			offset++
+			p.Offset, p.Prev, p.Data = offset, offset-1, data[:offset*37%200]
+			j.remember(&p, 0)
+			j.trim(keep, 0)
+		}
+		for range 2000 {
+			say()
+		}
+		if n := testing.AllocsPerRun(2000, say); n > 0 {
+			t.Errorf("%s: %v allocations a publication", name, n)
+		}
+	}
+}
+
+// Positions have 32 bits and wrap around.
+func TestJournalPositionsWrap(t *testing.T) {
+	j, keep := &journal{base: math.MaxUint32 - 1000}, &Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour}
+	for offset := uint64(1); offset <= 100; offset++ {
+		p := Publication{Message: Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%0100d", offset)}, Offset: offset, Prev: offset - 1}
+		j.remember(&p, 0)
+		j.trim(keep, 0)
+		all := j.read(Span{Limit: -1})
+		for i, p := range all {
+			if want := fmt.Sprintf("%0100d", p.Offset); string(p.Data) != want || p.Offset != offset-uint64(len(all)-1-i) {
+				t.Fatalf("entry %d is %d: %s", i, p.Offset, p.Data)
+			}
+		}
+	}
+}
