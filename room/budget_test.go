@@ -164,12 +164,17 @@ var budgetTests = map[string][]budgetTest{
 		{"connection", ratesOf1(classFanout, 8<<10, none), exhaustFanout("ann")},
 		{"user", ratesOf1(classFanout, none, 8<<10), exhaustFanout("ann")},
 		{"address", ratesOf1(classFanout, none, 8<<10), exhaustFanout("")},
+		{"connection that joins and leaves", noticedRates(8<<10, none), exhaustNotices("ann")},
+		{"user that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("ann")},
+		{"address that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("")},
 	},
 	"bytes recovered, and history": {
 		{"connection", ratesOf1(classRecovered, 64<<10, none), exhaustRecovered("ann")},
 		{"user", ratesOf1(classRecovered, none, 64<<10), exhaustRecovered("ann")},
 		{"address", ratesOf1(classRecovered, none, 64<<10), exhaustRecovered("")},
 	},
+
+	"joins and leaves that a room tells": {{"", withNotices, exhaustNoticeRate}},
 
 	"refusals": {{"", func(c *Config, _ *netpoll.Config) { c.Rates.Send, c.Refusals = slow(2*sayings), slow(3) }, exhaustRefusals}},
 	"a message before connect": {{"", func(c *Config, nc *netpoll.Config) { c.Rates.Input = slow(1 << 20); nc.MaxRestricted = 1000 },

@@ -100,6 +100,16 @@
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.
 //
+// # Who comes and goes
+//
+// The rule: whoever joins a room pays for the notices of the join and of the leave, their
+// size times the members that listen, before it is let in (Room.affordNotices); and a room
+// spends no more on notices than noticeRate, whoever comes and goes (noticequeue.go). Beyond
+// that they wait for one sweep a second, in their order; a client that has left before its
+// join was told is not told, unless a presence may have shown it. So a join is told once,
+// its leave once and after it, and each in a push of its own. Only a notice that is told at
+// once has its place among the messages.
+//
 // # What the log says
 //
 // Every refusal leaves one line with its reason and the setting to look at, at most one

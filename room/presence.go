@@ -45,6 +45,7 @@ func (h *Hub) PresenceStats(room string, done func(clients, users int, err error
 // made.
 func (r *Room) Present(limit int) (all []Author, clients int) {
 	r.mu.Lock()
+	r.presentedLocked()
 	if clients = r.seatedLocked(); clients > limit {
 		r.mu.Unlock()
 		return nil, clients
@@ -134,6 +135,7 @@ func userOf(c netpoll.Conn) string {
 func (r *Room) Count(named func(user string)) (clients, users int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.presentedLocked()
 	n := &r.present
 	if !n.asked {
 		n.asked, n.byUser = true, map[string]int32{}

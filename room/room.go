@@ -25,6 +25,7 @@ type Room struct {
 	groups  [numKinds]*group
 	present presenceCount
 	typists typists
+	notices *noticeQueue // nil: nobody has listened to a notice yet
 	turnstile
 
 	joining []*joining            // subscriptions under way
@@ -182,7 +183,7 @@ func (r *Room) Deliver(p Publication) {
 }
 
 // Noticed implements Subscriber: members that asked for it learn who came or
-// went, in its place among the messages.
+// went, see noticeQueue.
 func (r *Room) Noticed(n Notice) {
 	if n.Typing {
 		r.typing(n.Who)
@@ -190,11 +191,12 @@ func (r *Room) Noticed(n Notice) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.appendLocked(true, func(dialect int) encoded { return n.encode(r.name, dialect) })
+	r.noticedLocked(n)
 }
 
-// appendLocked puts a message into the groups' logs.
-func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) {
+// appendLocked puts a message into the groups' logs. It returns how many bytes that makes
+// for all members, before compression.
+func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) (bytes int) {
 	var all encodings
 	var now int64 // read once, and only if a shard has nothing else before it
 	for k, g := range r.groups {
@@ -206,11 +208,13 @@ func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) {
 			continue
 		}
 		g.log.Append(e.op, e.data)
+		bytes += g.members * len(e.data)
 		for _, sh := range g.shards {
 			sh.cameLocked(&now)
 			sh.wakeLocked()
 		}
 	}
+	return bytes
 }
 
 // unsweptLocked is how many bytes the slowest shard has before it.

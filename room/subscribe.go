@@ -141,6 +141,9 @@ func (s *session) enter(j *joining) (*Room, error) {
 		if err != nil {
 			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
 		}
+		if err := r.affordNotices(j); err != nil {
+			return nil, err
+		}
 		switch err = r.admit(j); err {
 		case errEnded:
 			continue

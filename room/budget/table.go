@@ -105,6 +105,7 @@ func (r Rate) String() string {
 
 // Others are the budgets that are no flows of package room.
 var Others = []Row{
+	{Name: "joins and leaves that a room tells", Unit: "bytes", Conn: "8MiB/1s of a room", Payer: "the room", Answer: "told later, in one sweep a second", Package: "room"},
 	{Name: "refusals", Unit: "refusals", Setting: "max-refusals", Conn: "256/1m", Payer: "connection", Answer: "closed with 3509 or 1008", Log: logFlow, Package: "room"},
 	{Name: "a message before connect", Unit: "bytes", Setting: "max-first-message", Conn: "256KiB", Payer: "connection", Answer: "closed with 1009", Package: "room"},
 	{Name: "commands of a message", Unit: "commands", Setting: "max-commands", Conn: "256", Payer: "connection", Answer: "closed with 3501", Package: "room"},

@@ -1,0 +1,192 @@
+package room
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+	"github.com/golang-jwt/jwt/v5"
+
+	"webim/netpoll"
+	"webim/room/budget"
+)
+
+// noticesUntil are the notices that come before a message: +a is that a joined, -a that
+// it left.
+func noticesUntil(t *testing.T, k *talker, text string) string {
+	t.Helper()
+	var all []string
+	for {
+		switch p := k.push(t); {
+		case p.Join != nil:
+			all = append(all, "+"+p.Join.Info.Client)
+		case p.Leave != nil:
+			all = append(all, "-"+p.Leave.Info.Client)
+		case p.Pub != nil && string(p.Pub.Data) == text:
+			return strings.Join(all, " ")
+		}
+	}
+}
+
+// While a room's notices cost too much they wait, and are told together: in their order,
+// and without those who came and went meanwhile, of whom no member can know. All
+// encodings are told the same.
+func TestNoticesAreGathered(t *testing.T) {
+	crowd := make([]string, maxNotices+3)
+	for i := range crowd {
+		crowd[i] = fmt.Sprint("+", i)
+	}
+	for name, c := range map[string]struct {
+		happens   string // +a joins, -a leaves, ? asks for the presence, # counts it
+		now, then string // what is told at once, and by the sweep
+	}{
+		"two who stay":             {"+a +b", "", "+a +b"},
+		"one who comes and goes":   {"+a +b -a", "", "+b"},
+		"again and again":          {"+a -a +a -a +a", "", "+a"},
+		"one who was there before": {"-a +a -a", "", "-a"},
+		"who was there is back":    {"-a +a", "", "-a +a"},
+		"seen in between":          {"+a ? -a", "", "+a -a"},
+		"counted in between":       {"+a # -a", "", "+a -a"},
+		"seen before it was said":  {"? +a -a", "", "+a -a"},
+		"seen, and another":        {"+a ? +b -a -b", "", "+a +b -a -b"},
+		"more than may wait":       {strings.Join(crowd, " ") + " -3 -0", "+0 +1 +2", strings.Join(crowd[4:], " ") + " -0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, chatty(), netpoll.Config{})
+			var all []*talker
+			for _, enc := range bothEncodings {
+				k := n.talk(enc)
+				k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
+				all = append(all, k)
+			}
+			r := n.room("r")
+			told := func(want, when string) {
+				t.Helper()
+				if err := n.say("r", when); err != nil {
+					t.Fatal(err)
+				}
+				for _, k := range all {
+					if got := noticesUntil(t, k, fmt.Sprintf(`{"text":%q}`, when)); got != want {
+						t.Errorf("%s: told %.100q, want %.100q", when, got, want)
+					}
+				}
+			}
+			for i, k := range all { // their own joins
+				for range len(all) - i {
+					if k.push(t).Join == nil {
+						t.Fatal("not a join")
+					}
+				}
+			}
+			r.mu.Lock()
+			r.notices.spent.Charge(noticeRate, 100*noticeRate.N, n.hub.now())
+			r.mu.Unlock()
+			for _, what := range strings.Fields(c.happens) {
+				switch what {
+				case "?":
+					r.Present(10)
+				case "#":
+					r.Count(nil)
+				default:
+					r.Noticed(Notice{Left: what[0] == '-', Who: Author{Client: what[1:]}})
+				}
+			}
+			told(c.now, "now")
+			r.mu.Lock()
+			waiting := r.notices.waiting.Len()
+			r.notices.spent = budget.Bucket{}
+			r.mu.Unlock()
+			if waiting > maxNotices {
+				t.Errorf("%d wait", waiting)
+			}
+			r.tellNotices()
+			told(c.then, "then")
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if len(r.notices.unseen)+r.notices.waiting.Len() > 0 {
+				t.Error("something is left")
+			}
+		})
+	}
+}
+
+// withNotices offers notices in all rooms, and lets joins be told at once.
+func withNotices(c *Config, _ *netpoll.Config) {
+	options := c.Options
+	c.LeaveLinger = -1
+	c.Options = func(room string) *Options {
+		o := *options(room)
+		o.Notices = true
+		return &o
+	}
+}
+
+// noticedRates are ratesOf1 with notices.
+func noticedRates(conn, user int) func(*Config, *netpoll.Config) {
+	return func(c *Config, nc *netpoll.Config) {
+		ratesOf1(classFanout, conn, user)(c, nc)
+		withNotices(c, nc)
+	}
+}
+
+// listen makes so many members of a room listen to who comes and goes, each of whom has
+// so many bytes of info.
+func (w *budgetWorld) listen(t *testing.T, room string, members, info int) (last *client) {
+	t.Helper()
+	for i := range members {
+		last = w.from(t, neighbour, ChatPath, noDeflate)
+		tok := forge(t, jwt.MapClaims{"sub": fmt.Sprint("listener ", i), "info": strings.Repeat("i", info)})
+		last.say(t, `{"id":1,"connect":{"token":%q}}`, tok)
+		last.say(t, `{"id":2,"subscribe":{"channel":%q,"join_leave":true}}`, room)
+		for !strings.Contains(last.reply(t), `"id":2`) {
+		}
+	}
+	return last
+}
+
+// exhaustNotices joins and leaves a room of others that listen.
+func exhaustNotices(user string) func(*testing.T, *budgetWorld) {
+	return func(t *testing.T, w *budgetWorld) {
+		w.listen(t, "crowd", 10, 0)
+		join, leave := `"subscribe":{"channel":"crowd"}`, `"unsubscribe":{"channel":"crowd"}`
+		a, b := w.as(t, attacker, user), w.as(t, attacker, user)
+		one := w.hub.cfg.Rates.Fanout.N > 0
+		refused := 0
+		for range 20 {
+			got := a.commands(t, join, leave)
+			refused += got[0] / 111
+			if got[1] != 0 {
+				t.Errorf("leaving: %d", got[1])
+			}
+		}
+		if refused == 0 || refused == 20 {
+			t.Errorf("%d of 20 joins were refused", refused)
+		}
+		if got := b.commands(t, join)[0]; (got == 111) == one {
+			t.Errorf("another connection: %d", got)
+		}
+		if got := a.commands(t, `"subscribe":{"channel":"empty"}`)[0]; got != 0 {
+			t.Errorf("in a room without listeners: %d", got)
+		}
+		if got := w.as(t, attacker, "colleague").commands(t, join)[0] + w.as(t, neighbour, "").commands(t, join)[0]; got != 0 {
+			t.Errorf("others: %d", got)
+		}
+	}
+}
+
+// exhaustNoticeRate makes a room tell more than it may: what is left is told later.
+func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
+	last := w.listen(t, "crowd", 20, 4000)
+	r := w.room("crowd")
+	w.listen(t, "crowd", 100, 4000) // each is told to more than 20, with 4 KiB
+	r.mu.Lock()
+	waiting := r.notices.waiting.Len()
+	r.mu.Unlock()
+	if waiting == 0 {
+		t.Error("all were told at once")
+	}
+	for joins := 0; joins < 101; { // its own, and those behind it
+		joins += strings.Count(last.reply(t), `"join"`)
+	}
+}
