@@ -69,6 +69,17 @@ func (c *Call) MayAs(a Action, room string, r Roster) error {
 	return nil
 }
 
+// MayMeet judges whether the caller may learn of the other user of a direct room, whom
+// the caller lists, who it is and whether it is here. shares: the other one has the room
+// in its list, and does not decline it.
+func (c *Call) MayMeet(room string, shares bool) bool {
+	m := policy.Membership{In: true, Listed: policy.NotListed}
+	if shares {
+		m.Listed = policy.IsListed
+	}
+	return c.Hub.decide(c.s.subject(), ActMeet, room, c.Hub.cfg.options(room), m, false).Outcome == policy.Allow
+}
+
 // Struck tells whether a ban takes the caller off a room's roster: by name, there.
 func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.who.Load()) }
 

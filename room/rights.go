@@ -40,6 +40,7 @@ const (
 	ActTitle  = policy.ActTitle
 	ActInvite = policy.ActInvite
 	ActWatch  = policy.ActWatch
+	ActMeet   = policy.ActMeet
 )
 
 // The roles.

@@ -88,7 +88,8 @@
 //	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?, with?: {user, info?, online?}}], more}
 //	             kind: public, private or direct; limit 50, at most 100, and fewer where the last messages are long:
 //	             the next page is after the last room of this one, as long as there are more; with: the other user of a
-//	             direct room, with the name that the user's token has, or had when it was last seen there
+//	             direct room; info and online, or the name that the user's token had when the room came into
+//	             both lists, are told only of a user who has the room in its list and declines neither it nor the caller
 //	room.create  {title, room?, users?}            {room}
 //	             without room: a private one ($…), whose owner the caller is; users are invited.
 //	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.

@@ -71,13 +71,13 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 				return
 			}
 			look(call, user, entry.Name, func(l *listed, err error) {
-				if l == nil {
+				if l == nil || err != nil {
 					done(err)
 					return
 				}
 				res.Rooms = append(res.Rooms, l)
 				left -= l.size()
-				l.meet(call, user, entry.Value, func() { done(err) })
+				l.meet(call, user, entry.Value, done)
 			})
 		}, func(err error) { answer(call, res, err) })
 	})
@@ -131,15 +131,15 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 	})
 }
 
-// meet tells of a direct room with whom it is: by a connection of the other user, else
-// by the last message, else by the entry of the list.
-func (l *listed) meet(call *room.Call, user string, entry []byte, done func()) {
+// meet tells of a direct room with whom it is: by a connection of the other user, if the
+// caller may meet that one, else by the last message, else by the entry of the list.
+func (l *listed) meet(call *room.Call, user string, entry []byte, done func(error)) {
 	other := otherIn(l.Room, user)
 	if other == "" {
-		done()
+		done(nil)
 		return
 	}
-	whoIs(call.Hub, other, func(p peer) {
+	tell := func(p peer) {
 		if p.Info == nil && l.Last != nil && l.Last.Info != nil && l.Last.Info.User == other {
 			p.Info = valid(l.Last.Info.ConnInfo)
 		}
@@ -149,7 +149,17 @@ func (l *listed) meet(call *room.Call, user string, entry []byte, done func()) {
 			p.Info = infoOf(m.Name)
 		}
 		l.With = &p
-		done()
+		done(nil)
+	}
+	shares(call.Hub.Engine(), l.Room, other, user, func(shares bool, err error) {
+		switch {
+		case err != nil:
+			done(err)
+		case call.MayMeet(l.Room, shares):
+			whoIs(call.Hub, other, tell)
+		default:
+			tell(peer{User: other})
+		}
 	})
 }
 

@@ -45,7 +45,13 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 				tell(h, m.Payer, other, notice, nil) // who cannot list it does not fill the other's list
 				return
 			}
-			enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(bool, error) { tell(h, m.Payer, other, notice, nil) })
+			enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(isNew bool, _ error) {
+				if !isNew {
+					tell(h, m.Payer, other, notice, nil)
+					return
+				}
+				keepName(h, h.StateOf(m.Payer), name, m.From.User, other, func() { tell(h, m.Payer, other, notice, nil) })
+			})
 		})
 		return
 	}

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"time"
 
 	"webim/room"
@@ -73,7 +72,8 @@ func enroll(h *room.Hub, e room.State, name, user, role string, most int, done f
 }
 
 // write is enroll without its caps, unless err has come before. With the entry it keeps
-// the name to show while its user is away: of the member, in a direct room of the other.
+// the name to show while its user is away: of the member, in a direct room of the other,
+// if that one shares the room by then.
 func write(h *room.Hub, e room.State, name, user, role string, err error, done func(new bool, err error)) {
 	if err != nil {
 		done(false, err)
@@ -84,12 +84,36 @@ func write(h *room.Hub, e room.State, name, user, role string, err error, done f
 		writeNamed(e, name, user, role, "", "", done)
 		return
 	}
-	whoIs(h, cmp.Or(other, user), func(p peer) {
-		if shown := nameIn(p.Info); other == "" {
-			writeNamed(e, name, user, role, shown, "", done)
-		} else {
-			writeNamed(e, name, user, role, "", shown, done)
+	if other == "" {
+		whoIs(h, user, func(p peer) { writeNamed(e, name, user, role, nameIn(p.Info), "", done) })
+		return
+	}
+	nameOfOther(h, e, name, user, other, func(shown string) { writeNamed(e, name, user, role, "", shown, done) })
+}
+
+// nameOfOther is the name of the other user of a direct room, if that one is here and
+// shares the room with the user; else "".
+func nameOfOther(h *room.Hub, e room.State, name, user, other string, done func(string)) {
+	shares(e, name, other, user, func(is bool, err error) {
+		if err != nil || !is {
+			done("")
+			return
 		}
+		whoIs(h, other, func(p peer) { done(nameIn(p.Info)) })
+	})
+}
+
+// keepName keeps the name of the other user in a user's list entry of a direct room, now
+// that the other one shares the room.
+func keepName(h *room.Hub, e room.State, name, user, other string, done func()) {
+	nameOfOther(h, e, name, user, other, func(shown string) {
+		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+			if !there || shown == "" || m.Name != "" {
+				return false
+			}
+			m.Name = shown
+			return true
+		}, func(error) { done() })
 	})
 }
 

@@ -40,6 +40,19 @@ func whoIs(h *room.Hub, user string, done func(peer)) {
 	})
 }
 
+// shares tells whether a user shares a direct room with the other one: has it in its
+// list, and declines neither the room nor the other. A user who does not is nobody of whom
+// the other may know more than the id, which anybody can name: see room.ActMeet.
+func shares(e room.State, name, user, other string, done func(is bool, err error)) {
+	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
+		if err != nil || !there {
+			done(false, err)
+			return
+		}
+		declines(e, user, name, other, func(declined bool, err error) { done(!declined, err) })
+	})
+}
+
 // nameIn is the name that a token's info has, as far as the State keeps it.
 func nameIn(info jsontext.Value) string {
 	var n nameInfo

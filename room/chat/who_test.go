@@ -16,11 +16,16 @@ func withPresence(on bool) room.Config {
 }
 
 // TestNamesComeWithTheList: the list names the other user of a direct room, who is
-// there or away, before the other user has said anything.
+// there or away, before the other user has said anything, and no user who has no part in
+// the room: else anybody could ask who has an id, and when that user is online.
 func TestNamesComeWithTheList(t *testing.T) {
 	h := build(t, withPresence(true), Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.must("room.direct", `{"user":"bob"}`)
+	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob"}`) {
+		t.Errorf("bob does not list the room: %s", got)
+	}
+	alice.must("send", `{"room":"#alice,bob","data":{"text":"hello"}}`) // that puts it into both lists
 	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":true}`) {
 		t.Errorf("bob is there: %s", got)
 	}
@@ -30,8 +35,43 @@ func TestNamesComeWithTheList(t *testing.T) {
 		return strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":false}`)
 	})
 	alice.must("room.direct", `{"user":"nobody"}`)
-	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"nobody","online":false}`) {
+	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"nobody"}`) {
 		t.Errorf("a user who was never here has no name: %s", got)
+	}
+}
+
+// TestWhoHasLeftIsNotMet: who has left a direct room, or declines it or the other user,
+// is nobody of whom its list tells more than what was said there. Moderators of all rooms
+// may meet anybody, as they may watch anybody.
+func TestWhoHasLeftIsNotMet(t *testing.T) {
+	h := build(t, withPresence(true), Config{})
+	alice, bob := h.come("alice"), h.come("bob")
+	met := func() bool { return strings.Contains(alice.must("rooms", `{}`), `"online":true`) }
+	said := func() { alice.must("send", `{"room":"#alice,bob","data":{"text":"hello"}}`) }
+	if said(); !met() {
+		t.Fatal("bob shares the room, and is not met")
+	}
+	for _, c := range []struct{ call, data, undo string }{
+		{"room.leave", `{"room":"#alice,bob"}`, ""},
+		{"room.decline", `{"room":"#alice,bob"}`, `{"room":"#alice,bob","undo":true}`},
+		{"room.decline", `{"user":"alice"}`, `{"user":"alice","undo":true}`},
+	} {
+		if bob.must(c.call, c.data); met() {
+			t.Errorf("%s %s: bob is met all the same", c.call, c.data)
+		}
+		if c.undo == "" {
+			said() // puts it into both lists again
+		} else {
+			bob.must(c.call, c.undo)
+		}
+		if !met() {
+			t.Errorf("%s %s, taken back: bob is not met", c.call, c.data)
+		}
+	}
+	carol := h.come("carol", "moderator")
+	carol.must("room.direct", `{"user":"bob"}`)
+	if got := carol.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":true}`) {
+		t.Errorf("a moderator of all rooms: %s", got)
 	}
 }
 

@@ -41,7 +41,7 @@ const (
 type Membership struct {
 	In     bool          // the subject is a member, or its joining is under way
 	Ticket bool          // it joins with a subscription token, or a backend's yes
-	Listed Listing       // what the room's roster says, for joining a $ room
+	Listed Listing       // what the room's roster says: of the subject, for joining a $ room; of the other user, for ActMeet
 	Roles  Roles         // that the roster adds
 	Grants *token.Grants // of its subscription token; nil: none
 }
@@ -168,7 +168,7 @@ func admits(who *token.Identity, a Action, r *Room, m *Membership) (may, ask boo
 
 // passes judges an action by the rights.
 func (m *Membership) passes(who *token.Identity, a Action, r *Room) bool {
-	if a == ActWatch {
+	if a == ActWatch || a == ActMeet && m.Listed != IsListed {
 		return (RolesOf(who, "")|m.Roles)&RoleModerator != 0
 	}
 	a = a.right(r.Name)

@@ -73,6 +73,12 @@ func TestDecide(t *testing.T) {
 		"a guest is no user":                   {guest, ActJoin, Room{Name: "r", Rights: &Rights{ActJoin: RoleUser}}, Membership{}, deny(wire.ErrPermissionDenied)},
 		"nobody watches without a role":        {ann, ActWatch, Room{}, Membership{}, deny(wire.ErrPermissionDenied)},
 		"a moderator is shown no private room": {ann, ActWatch, named("$x"), Membership{Roles: RoleModerator}, deny(wire.ErrPermissionDenied)},
+		"a user is met who shares the room":    {ann, ActMeet, named("#ann,bob"), Membership{In: true, Listed: IsListed}, Verdict{Outcome: Allow}},
+		"and not one who does not":             {ann, ActMeet, named("#ann,bob"), Membership{In: true, Listed: NotListed}, deny(wire.ErrPermissionDenied)},
+		"nor one of whom nobody has looked":    {ann, ActMeet, named("#ann,bob"), Membership{In: true}, deny(wire.ErrPermissionDenied)},
+		"nor in a room between others":         {ann, ActMeet, named("#bob,eve"), Membership{In: true, Listed: IsListed}, deny(wire.ErrPermissionDenied)},
+		"nor where the rights are against it":  {ann, ActMeet, Room{Name: "#ann,bob", Rights: &Rights{}}, Membership{In: true, Listed: IsListed}, deny(wire.ErrPermissionDenied)},
+		"moderators of all rooms meet anybody": {ann, ActMeet, named("#ann,bob"), Membership{In: true, Roles: RoleModerator}, Verdict{Outcome: Allow}},
 		"to be there takes no right":           {ann, ActBe, Room{Name: "r"}, Membership{}, Verdict{Outcome: Allow}},
 	} {
 		got := Decide(c.s, c.a, c.r, c.m)
@@ -87,7 +93,7 @@ func TestDecide(t *testing.T) {
 func TestDecideNeverOpens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := Subject{Who: &token.Identity{User: rapid.SampledFrom([]string{"", "ann", "guest:x"}).Draw(t, "user")}}
-		a := Action(rapid.IntRange(0, int(ActWatch)).Draw(t, "action"))
+		a := Action(rapid.IntRange(0, int(ActMeet)).Draw(t, "action"))
 		var rights Rights
 		for i := range rights {
 			rights[i] = Roles(rapid.IntRange(0, 63).Draw(t, "rights"))

@@ -36,6 +36,7 @@ const (
 	ActTitle                             // set the room's title: ActManage and ActSpeak
 	ActInvite                            // put others on a private room's roster, or tell them of a public one
 	ActWatch                             // see that a room, or a user in it, exists: moderators of all rooms
+	ActMeet                              // learn from outside a room who the other user of it is, and whether that user is here: as ActPresence, if the other one shares the room
 )
 
 // isSpeech reports whether an action lets others read what its author writes: mutes and
@@ -53,6 +54,8 @@ func (a Action) right(room string) Action {
 	switch a {
 	case ActReact:
 		return ActSend
+	case ActMeet:
+		return ActPresence
 	case ActTitle:
 		return ActManage
 	case ActInvite:
