@@ -10,7 +10,7 @@ import { who } from './who.js';
 const LOBBY = 'lobby';
 
 export class RoomList {
-  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #timer = 0; #loading = false; #again = false;
+  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #timer = 0; #loading = false; #again = false; #looked = false;
 
   /** choose(room) opens one; rendered() hears of every change, titles too. */
   constructor(chat, choose, rendered) {
@@ -82,12 +82,21 @@ export class RoomList {
         if (r.with) this.learn({ user: r.with.user, conn_info: r.with.info });
       }
       this.render();
+      await this.#look();
     } catch { /* the next connection asks again */ }
     this.#loading = false;
     if (this.#again) {
       this.#again = false;
       this.refresh();
     }
+  }
+
+  /** Looks once among the people of the lobby for those whom the list does not name: they have no part in the room yet. */
+  async #look() {
+    if (this.#looked || this.#all.every((r) => !r.with || this.#names.has(r.with.user))) return;
+    this.#looked = true;
+    const { members } = await this.#chat.call('members', { room: LOBBY });
+    if (members.filter((m) => this.learn({ user: m.user, conn_info: m.info })).length) this.render();
   }
 
   render() {
