@@ -72,21 +72,31 @@ func (t *tailed) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// appendDeflated appends a compressed frame; nil if it would not be shorter.
-func appendDeflated(dst []byte, op ws.OpCode, data []byte, v Variant) []byte {
+// deflate writes a message to out as a compressed frame has it; false if it would not be
+// shorter.
+func deflate(out *bytes.Buffer, data []byte, v Variant) bool {
 	w := deflaters[v].Get().(*wsflate.Writer)
 	defer deflaters[v].Put(w)
-	var out bytes.Buffer
-	w.Reset(&out)
+	out.Reset()
+	w.Reset(out)
 	if _, err := w.Write(data); err != nil {
-		return nil
+		return false
 	}
-	if err := w.Flush(); err != nil || out.Len() >= len(data) {
-		return nil
-	}
-	dst = appendHeader(dst, op, true, out.Len())
-	return append(dst, out.Bytes()...)
+	return w.Flush() == nil && out.Len() < len(data)
 }
+
+// appendDeflated appends a compressed frame; nil if it would not be shorter.
+func appendDeflated(dst []byte, op ws.OpCode, data []byte, v Variant) []byte {
+	out := deflated.Get().(*bytes.Buffer)
+	defer deflated.Put(out)
+	if !deflate(out, data, v) {
+		return nil
+	}
+	return append(appendHeader(dst, op, true, out.Len()), out.Bytes()...)
+}
+
+// deflated are buffers for messages whose compressed length is not known yet.
+var deflated = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // inflate appends what a compressed message inflates to, max bytes at most.
 // The bound holds while inflating: 60 KB may stand for 60 MB.

@@ -36,6 +36,7 @@ type buffer struct {
 	size    int // of the memory, for the total
 	holders atomic.Int32
 	home    atomic.Pointer[Server] // whose total the size counts in once: that of the first queue
+	keep    atomic.Bool            // the bytes must stay what they are, even with no holders: see segment.go
 }
 
 // bufferCost is what a queued frame takes besides its bytes: the buffer, the
@@ -52,6 +53,7 @@ func (s *Server) retain(b *buffer) {
 	n := refSize
 	if b.home.CompareAndSwap(nil, s); b.home.Load() != s {
 		n += int64(b.size) // of another server: its counts say nothing here
+		b.keep.Store(true)
 	} else if b.holders.Add(1) == 1 {
 		n += int64(b.size)
 	}

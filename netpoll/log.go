@@ -1,6 +1,10 @@
 package netpoll
 
-import "github.com/gobwas/ws"
+import (
+	"bytes"
+
+	"github.com/gobwas/ws"
+)
 
 // Log is a stream of encoded frames that many connections are to get: the
 // room's side of a broadcast. A sweep takes all that is pending as one
@@ -10,21 +14,16 @@ import "github.com/gobwas/ws"
 // A position is a count of bytes since the log's beginning and always lies
 // between two frames. A Log is not safe for concurrent use: its owner (a
 // room) guards it. Cuts are, and outlive the log.
+//
+// The memory of a log is used again, by any log: see Forget and segment.go.
 type Log struct {
 	variant Variant
-	min     int // Config.DeflateMin
-	segs    []*segment
+	min     int      // Config.DeflateMin
+	first   *segment // the oldest; nil: nothing is held
+	last    *segment
 	end     uint64 // position behind the last frame
 	size    int    // of the next segment
 	calm    uint64 // the end when nothing was held last
-}
-
-// segment is one piece of contiguous memory. Frames are appended behind what
-// cuts refer to, so nobody's bytes ever move or change.
-type segment struct {
-	buffer
-	base  uint64 // position of its first byte
-	marks []int  // boundaries of frames, markEvery bytes apart or less
 }
 
 const (
@@ -47,20 +46,22 @@ func (s *Server) NewLog(v Variant) *Log {
 // (data must be UTF-8; it is not checked again) or ws.OpBinary. data may be
 // reused.
 func (l *Log) Append(op ws.OpCode, data []byte) {
-	var deflated []byte
 	if l.variant != Plain && len(data) >= l.min {
-		deflated = appendDeflated(nil, op, data, l.variant)
+		out := deflated.Get().(*bytes.Buffer)
+		defer deflated.Put(out)
+		if deflate(out, data, l.variant) {
+			l.append(op, true, out.Bytes())
+			return
+		}
 	}
-	n := len(deflated)
-	if n == 0 {
-		n = headerLen(len(data)) + len(data)
-	}
+	l.append(op, false, data)
+}
+
+// append adds a frame.
+func (l *Log) append(op ws.OpCode, compressed bool, payload []byte) {
+	n := headerLen(len(payload)) + len(payload)
 	seg := l.reserve(n)
-	if len(deflated) > 0 {
-		seg.b = append(seg.b, deflated...)
-	} else {
-		seg.b = appendFrame(seg.b, op, data)
-	}
+	seg.b = append(appendHeader(seg.b, op, compressed, len(payload)), payload...)
 	l.end += uint64(n)
 	// The last mark follows the end while the stretch it ends stays short.
 	at, k := len(seg.b), len(seg.marks)
@@ -73,17 +74,20 @@ func (l *Log) Append(op ws.OpCode, data []byte) {
 
 // reserve returns the last segment, one with room for n more bytes.
 func (l *Log) reserve(n int) *segment {
-	if k := len(l.segs); k > 0 {
-		last := l.segs[k-1]
-		if cap(last.b)-len(last.b) >= n {
-			return last
+	if l.last != nil {
+		if cap(l.last.b)-len(l.last.b) >= n {
+			return l.last
 		}
 		l.size = min(2*l.size, segMax)
 	}
-	seg := &segment{base: l.end}
-	seg.b = make([]byte, 0, max(l.size, n))
-	seg.size = bufferCost + cap(seg.b)
-	l.segs = append(l.segs, seg)
+	seg := newSegment(max(l.size, n))
+	seg.base = l.end
+	if l.last == nil {
+		l.first = seg
+	} else {
+		l.last.next = seg
+	}
+	l.last = seg
 	return seg
 }
 
@@ -101,7 +105,7 @@ func (l *Log) End() uint64 { return l.end }
 // Next returns the frames from a position on, as many as lie together in about
 // MaxCut bytes. The cut is empty if nothing is pending.
 func (l *Log) Next(from uint64) Cut {
-	for _, seg := range l.segs {
+	for seg := l.first; seg != nil; seg = seg.next {
 		if from < seg.base || from >= seg.base+uint64(len(seg.b)) {
 			continue
 		}
@@ -119,25 +123,24 @@ func (l *Log) Next(from uint64) Cut {
 
 // Forget lets go of segments that lie wholly before a position, which all
 // cursors have passed; of all of them once nothing is pending, so that a quiet
-// log holds nothing but what slow connections refer to.
+// log holds nothing but what slow connections refer to. Their memory is used again, so
+// a cut that ends before the position must be neither offered nor read any more.
 func (l *Log) Forget(before uint64) {
-	n := 0
-	for n < len(l.segs) && l.segs[n].base+uint64(len(l.segs[n].b)) <= before {
-		n++
+	for seg := l.first; seg != nil && seg.base+uint64(len(seg.b)) <= before; seg = l.first {
+		l.first = seg.next
+		seg.recycle()
 	}
-	switch {
-	case n == len(l.segs):
+	if l.first == nil && l.last != nil {
 		if l.end-l.calm < uint64(l.size/4) {
 			l.size = max(l.size/2, segMin)
 		}
-		l.segs, l.calm = nil, l.end
-	case n > 0:
-		l.segs = append([]*segment(nil), l.segs[n:]...)
+		l.last, l.calm = nil, l.end
 	}
 }
 
 // A Cut is a stretch of whole frames of a log, contiguous in memory. It stays
-// good whatever becomes of the log.
+// good until its log is told to forget it (Log.Forget), and where a connection has
+// queued it until that has written it.
 type Cut struct {
 	buf      *buffer
 	b        []byte

@@ -11,6 +11,13 @@ import (
 	"pgregory.net/rapid"
 )
 
+// keptCut is a cut, what it must say, and whether a queue refers to it.
+type keptCut struct {
+	Cut
+	copy   []byte
+	queued bool
+}
+
 // logModel is a Log beside a plain list of the messages in it.
 type logModel struct {
 	log      *Log
@@ -93,8 +100,7 @@ func TestLog(t *testing.T) {
 				if v != Plain {
 					bound = 40 // compressing is slow under the race detector
 				}
-				var kept []Cut
-				var copies [][]byte
+				var kept []keptCut
 				cursor := func(t *rapid.T) int { return rapid.IntRange(0, len(m.cursors)-1).Draw(t, "cursor") }
 				t.Repeat(map[string]func(*rapid.T){
 					"append": func(t *rapid.T) {
@@ -129,8 +135,12 @@ func TestLog(t *testing.T) {
 						}
 						m.check(t, m.cursors[i], cut)
 						m.cursors[i] = cut.End()
-						if len(kept) < 10 {
-							kept, copies = append(kept, cut), append(copies, bytes.Clone(cut.b))
+						if len(kept) < 20 {
+							one := keptCut{cut, bytes.Clone(cut.b), rapid.Bool().Draw(t, "queued")}
+							if one.queued {
+								s.retain(cut.buf)
+							}
+							kept = append(kept, one)
 						}
 					},
 					"after": func(t *rapid.T) {
@@ -158,7 +168,16 @@ func TestLog(t *testing.T) {
 							}
 						}
 					},
-					"forget": func(t *rapid.T) { m.log.Forget(m.pending()) },
+					"forget": func(t *rapid.T) {
+						m.log.Forget(m.pending())
+						kept = slices.DeleteFunc(kept, func(k keptCut) bool { return !k.queued && k.End() <= m.pending() })
+					},
+					"write": func(t *rapid.T) { // a queue lets go
+						if i := slices.IndexFunc(kept, func(k keptCut) bool { return k.queued }); i >= 0 {
+							s.release(kept[i].buf)
+							kept = slices.Delete(kept, i, i+1)
+						}
+					},
 					"join": func(t *rapid.T) { // at the end, as a member does
 						if len(m.cursors) < 8 {
 							m.cursors = append(m.cursors, m.log.End())
@@ -171,7 +190,7 @@ func TestLog(t *testing.T) {
 					},
 					"": func(t *rapid.T) {
 						for i := range kept {
-							if !bytes.Equal(kept[i].b, copies[i]) {
+							if !bytes.Equal(kept[i].b, kept[i].copy) {
 								t.Fatalf("cut %d has changed behind its holder's back", i)
 							}
 						}
@@ -184,8 +203,8 @@ func TestLog(t *testing.T) {
 						m.cursors[i] = cut.End()
 					}
 				}
-				if m.log.Forget(m.pending()); m.log.segs != nil {
-					t.Fatalf("a quiet log holds %d segments", len(m.log.segs))
+				if m.log.Forget(m.pending()); m.log.first != nil || m.log.last != nil {
+					t.Fatal("a quiet log holds segments")
 				}
 				if cut := m.log.Next(m.log.End()); cut.Len() != 0 {
 					t.Fatal("something is pending at the end")
@@ -226,5 +245,55 @@ func TestLogGrowsAndShrinks(t *testing.T) {
 	}
 	if busy <= segMin || log.size != segMin {
 		t.Errorf("segments of %d bytes when busy, then %d", busy, log.size)
+	}
+}
+
+// A lone message after another, each forgotten once it is offered, allocates nothing.
+func TestLogAllocatesNothing(t *testing.T) {
+	s := New(Config{}, nil)
+	for _, v := range []Variant{Plain, Deflate} {
+		for _, size := range []int{10, 128, 600, 3000, 100_000} {
+			log, data := s.NewLog(v), bytes.Repeat([]byte("a message "), size/10)
+			once := func() {
+				log.Append(ws.OpText, data)
+				log.Forget(log.Next(log.End() - 1).End())
+				log.Forget(log.End())
+			}
+			for range 100 {
+				once()
+			}
+			if n := testing.AllocsPerRun(100, once); n >= 1 && pools {
+				t.Errorf("variant %d: %v allocations for a message of %d bytes", v, n, size)
+			}
+		}
+	}
+}
+
+// Segments that a queue, a write under way or another server may still read are not used
+// again.
+func TestSegmentsInUseAreNotRecycled(t *testing.T) {
+	s, other := New(Config{}, nil), New(Config{}, nil)
+	for name, use := range map[string]func(b *buffer){
+		"queued":           func(b *buffer) { s.retain(b) },
+		"another server's": func(b *buffer) { s.retain(b); other.retain(b); s.release(b) },
+		"being written when the queue was dropped": func(b *buffer) {
+			r := s.slab.get()
+			s.appendLocked(s.outputLocked(r), b, b.b)
+			r.w |= wBit
+			s.dropOutputLocked(r)
+		},
+	} {
+		log := s.NewLog(Plain)
+		log.Append(ws.OpText, []byte("mine"))
+		cut := log.Next(0)
+		use(cut.buf)
+		log.Forget(log.End())
+		for range 100 {
+			log.Append(ws.OpText, []byte("oops"))
+			log.Forget(log.End())
+		}
+		if !bytes.HasSuffix(cut.b, []byte("mine")) {
+			t.Errorf("%s: %q", name, cut.b)
+		}
 	}
 }

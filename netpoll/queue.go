@@ -201,6 +201,9 @@ func (s *Server) dropOutputLocked(r *record) {
 		return
 	}
 	for _, q := range o.live() {
+		if r.w&wBit != 0 {
+			q.buf.keep.Store(true) // a write may just be reading it
+		}
 		s.release(q.buf)
 	}
 	clear(o.refs)

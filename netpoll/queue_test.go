@@ -86,7 +86,7 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 		log.Append(ws.OpText, b)
 		cut := log.Next(at)
 		at = cut.End()
-		log.Forget(at)
+		defer log.Forget(at)
 		return s.Offer(c.ID(), cut)
 	})
 	push(4, func(b []byte) error { // its pongs come between, but never inside a frame
