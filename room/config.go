@@ -21,6 +21,9 @@ type Config struct {
 	// MaxPublication bounds the bytes of a publication in rooms whose Options do not; 0:
 	// 256 KiB. See Options.MaxPublication.
 	MaxPublication int
+	// MaxIncoming is the bound that the listeners have for the bytes of an incoming
+	// message, as netpoll.Config.MaxMessage; it is only told to clients. 0: not told.
+	MaxIncoming int
 	// MaxMembers bounds the members of one room; 0: no bound but the
 	// server's. Above it a connection gets 503.
 	MaxMembers int

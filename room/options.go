@@ -52,8 +52,8 @@ func (m *Message) encodedSize() int {
 	for name, value := range m.Tags {
 		n += len(name) + len(value)
 	}
-	if a := m.From; a != nil {
-		n += len(a.User) + len(a.Client) + len(a.ConnInfo) + len(a.ChanInfo)
+	if m.From != nil {
+		n += m.From.size()
 	}
 	return n
 }

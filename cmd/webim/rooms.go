@@ -15,7 +15,7 @@ func (c *config) roomConfig() room.Config {
 		History: room.Limits{
 			MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal),
 		},
-		MaxRooms: c.MaxRooms, MaxPublication: c.maxPublication(), MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
+		MaxRooms: c.MaxRooms, MaxPublication: c.maxPublication(), MaxIncoming: c.MaxMessage, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
 		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxPresence: c.MaxPresence,
 		Rates: room.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC,
 			Other: c.RateOther, Input: c.RateInput, Fanout: c.RateFanout, Recovered: c.RateRecovered},

@@ -106,7 +106,11 @@
 //	room.decline {room} or {user}, undo?           {}    from now on no invitation to the room, or by the user, reaches the
 //	             caller, for good; with undo they do again. Who invites is not told. 1000 of a user.
 //	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
-//	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, muted_why?, role?}
+//	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, muted_why?, role?,
+//	             limits: {text?, characters?, message?}}
+//	             limits: of what the caller sends there, absent where there is none. text: bytes of data.text as UTF-8,
+//	             characters: its graphemes; message: bytes of data as JSON and of the names and values of its tags
+//	             (id and reply; of an edit event and of) together.
 //	             443 for who is banned there. The sentence of the error, and muted_why, are
 //	             "banned until 2026-01-02T15:04:05Z: REASON", the end and the reason as far as there are any
 //	members      {room, after?, limit?}            {members: [{user, info?, online?, role?}], more, here?}

@@ -163,10 +163,19 @@ type infoResult struct {
 	Room string `json:"room"`
 	Kind string `json:"kind"`
 	view
-	May   []string `json:"may"`
-	Muted *int64   `json:"muted,omitempty"` // until, in unix seconds; 0: no end
-	Why   string   `json:"muted_why,omitempty"`
-	Role  string   `json:"role,omitempty"`
+	May    []string `json:"may"`
+	Muted  *int64   `json:"muted,omitempty"` // until, in unix seconds; 0: no end
+	Why    string   `json:"muted_why,omitempty"`
+	Role   string   `json:"role,omitempty"`
+	Limits limits   `json:"limits"`
+}
+
+// limits are the bounds of what the caller sends to the room; those that are absent
+// do not exist.
+type limits struct {
+	Text       int `json:"text,omitzero"`
+	Characters int `json:"characters,omitzero"`
+	Message    int `json:"message,omitzero"`
 }
 
 // info tells what the caller may do in a room, and how it is set.
@@ -176,7 +185,7 @@ func (c *Chat) info(call *room.Call, q *infoRequest) {
 		return
 	}
 	user := call.Author().User
-	res := infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}}
+	res := infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}, Limits: limits(call.Bounds(q.Room))}
 	for _, name := range room.Actions() {
 		if a, _ := room.ParseAction(name); call.Can(a, q.Room) {
 			res.May = append(res.May, name)
