@@ -20,7 +20,7 @@ const (
 // moduleParts are the files of which chat.js consists, in an order in which each file
 // only uses what stands before it. They lie in static/chat, and are served as one file
 // because a page of another origin cannot import modules that have no CORS header.
-var moduleParts = []string{"errors.js", "names.js", "fold.js", "outbox.js", "room.js", "main.js"}
+var moduleParts = []string{"errors.js", "names.js", "fold.js", "size.js", "outbox.js", "room.js", "main.js"}
 
 // importLine and reexportLine match the lines with which the parts name each other.
 var (

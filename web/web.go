@@ -4,7 +4,14 @@
 // The rule for the pages: a page works without storage and in the browsers of the last
 // three years, tells the time by the server's clock, finds the server relative to its
 // own address, shows each name in an isolate of its own, and tells a refusal in a
-// sentence; what somebody has typed is never lost.
+// sentence; what somebody has typed is never lost. A text that the server would refuse
+// for its length stays in the box: the page counts as the server does, by the limits
+// that the call room.info tells.
+//
+// static/app.js brings the user in and out, roomview.js shows the open room, actions.js
+// has the menus; they share state.js. chat.js, which is made of static/chat, knows the
+// server and nothing of the document. static/identity.js documents how an application
+// that embeds the page gives it tokens.
 package web
 
 import (

@@ -248,7 +248,7 @@ func testServerIsKilled(t *testing.T, browser context.Context, program string) {
 	ann, bob := openChat(t, browser, server.url), openChat(t, browser, server.url)
 	tabs := []*tab{ann, bob}
 	for _, p := range tabs {
-		p.expectServerDown(true)
+		p.expect(unreached, server.host)
 	}
 	server.kill()
 	for _, p := range tabs {
@@ -271,7 +271,7 @@ func testServerIsKilled(t *testing.T, browser context.Context, program string) {
 	startWebim(t, program, server.host)
 	for _, p := range tabs {
 		p.wait(connected + ` && document.querySelector('#fault').textContent === ''`)
-		p.expectServerDown(false)
+		p.expectUp()
 	}
 	ann.do(chromedp.Focus(box), chromedp.KeyEvent(kb.Enter))
 	for _, p := range tabs {
@@ -287,7 +287,7 @@ func testServerIsKilled(t *testing.T, browser context.Context, program string) {
 func testServerStops(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openChat(t, browser, server.url)
-	p.expectServerDown(true)
+	p.expect(refusing, server.host)
 	eval[bool](p, `window.faults = [], new MutationObserver((changes) => {
 		for (const c of changes) faults.push(c.target.textContent);
 	}).observe(document.querySelector('#fault'), { childList: true }), true`)
@@ -300,7 +300,7 @@ func testServerStops(t *testing.T, browser context.Context, program string) {
 func testSentButLost(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openChat(t, browser, server.url)
-	p.expectServerDown(true)
+	p.expect(unreached, server.host)
 	server.signal(syscall.SIGSTOP)
 	p.enter(box, "into the void")
 	server.kill()
@@ -319,7 +319,7 @@ func testBackOff(t *testing.T, browser context.Context, program string) {
 	p.beforePage(`window.luck = 1; Math.random = () => window.luck`)
 	p.do(chromedp.Navigate(classic(server.url)))
 	p.wait(connected)
-	p.expectServerDown(true)
+	p.expect(unreached, server.host)
 	server.kill()
 	progress := func(seconds, attempt int) string {
 		return `document.querySelector('#progress').textContent === ` + quote(fmt.Sprintf("next try in %d s, attempt %d", seconds, attempt))

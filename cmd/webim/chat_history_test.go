@@ -2,25 +2,21 @@ package main_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"webim/room/token"
 )
 
 // testDraftsAndTexts: drafts outlive a reload, by room; a text is sent as it is typed;
 // one that is too long, or of which nothing can be seen, stays in the box.
 func testDraftsAndTexts(t *testing.T, browser context.Context, program string) {
-	server := startWebim(t, program, "127.0.0.1:0", "--max-text", "100B")
+	server := startWebim(t, program, "127.0.0.1:0", "--max-text", "1500B", "--max-graphemes", "1200", "--max-publication", "2KiB")
 	ann := come(t, browser, server.url, "Ann")
 	joinRoom := func(name string) {
 		ann.do(chromedp.Click(chromedp.CSS("#add")))
@@ -47,10 +43,38 @@ func testDraftsAndTexts(t *testing.T, browser context.Context, program string) {
 		ann.shows(typed)
 		ann.settled()
 	}
-	long := strings.Repeat("long ", 30) + "end"
-	ann.enter(text, long)
-	ann.wait(`document.querySelector('#text').value === ` + quote(long) + ` && document.querySelector('#log .failed, #log .sending') === null && document.querySelector('.toast') !== null`)
-	eval[bool](ann, `(document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input')), true)`)
+	// The page counts as the server does, and says so before it sends.
+	eval[bool](ann, `(() => { window.sent = []; const send = WebSocket.prototype.send; WebSocket.prototype.send = function (data) { sent.push(data); return send.call(this, data); }; return true; })()`)
+	empty := `(document.querySelector('#text').value = '', document.querySelector('#text').dispatchEvent(new Event('input')), true)`
+	for _, tc := range []struct{ most, more, wrong string }{
+		{strings.Repeat("x", 1200), "y", "The text has 1,201 characters, and 1,200 are allowed here. Shorten it."},
+		{strings.Repeat("é", 750), "é", "The text has 1,502 bytes, and 1,500 are allowed here. Shorten it."},
+		{strings.Repeat(`"`, 700), strings.Repeat(`"`, 300), "bytes, and 1,"},
+	} {
+		ann.do(chromedp.Focus(text), insert(tc.most+tc.more))
+		ann.wait(`document.querySelector('#excess').textContent.includes(` + quote(tc.wrong) + `) && document.querySelector('#text').ariaInvalid === 'true'`)
+		ann.do(chromedp.KeyEvent(kb.Enter))
+		ann.wait(`[...document.querySelectorAll('.toast')].at(-1)?.textContent.includes(` + quote(tc.wrong) + `) && document.querySelector('#text').value === ` + quote(tc.most+tc.more))
+		if eval[bool](ann, `sent.some((data) => data.includes('"method":"send"'))`) {
+			t.Error("a text that is too long is sent")
+		}
+		eval[bool](ann, empty)
+		ann.wait(`document.querySelector('#excess').textContent === '' && document.querySelector('#text').ariaInvalid === null`)
+		ann.enter(text, tc.most)
+		ann.shows(tc.most)
+		ann.settled()
+		eval[bool](ann, `(sent.length = 0, true)`)
+	}
+	eval[bool](ann, `(document.querySelector('#text').value = 'half a pair \ud83d', true)`)
+	ann.enter(text, "!")
+	ann.shows("half a pair \ufffd!")
+	ann.settled()
+	// A draft of half a million characters outlives the reload, too.
+	eval[bool](ann, `(document.querySelector('#text').value = '0123456789'.repeat(50_000), document.querySelector('#text').dispatchEvent(new Event('input')), true)`)
+	ann.do(chromedp.Reload())
+	ann.isIn()
+	ann.wait(`document.querySelector('#text').value.length === ` + "500000")
+	eval[bool](ann, empty)
 	for _, unseen := range []string{"\u200b", "\u2800"} {
 		ann.enter(text, unseen)
 		ann.wait(`document.querySelector('#text').value !== '' && document.querySelector('#log .failed, #log .sending') === null`)
@@ -90,47 +114,6 @@ func testBack(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'bench'`)
 	back()
 	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'tea'`)
-}
-
-// testTokenExpires: the page asks the application, or else the reader, for another token,
-// while it is open and when it is loaded.
-func testTokenExpires(t *testing.T, browser context.Context, program string) {
-	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret, "--token-leeway", "0s")
-	url := "http://" + server.addrs[0] + "/"
-	sign := func(expires time.Time) string {
-		signer, err := token.NewSigner(token.Key{Secret: []byte(pageSecret)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		jwt, err := signer.Sign(token.Claims{User: "carol", Info: json.RawMessage(`{"name":"Carol"}`), Expires: expires.Unix()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return jwt
-	}
-	old, good := sign(time.Now().Add(-time.Minute)), sign(time.Now().Add(time.Hour))
-	stored := func(jwt string) string {
-		return `localStorage.getItem('webim.identity') || localStorage.setItem('webim.identity', JSON.stringify({ token: ` + quote(jwt) + ` }))`
-	}
-	asked := openTab(t, browser)
-	asked.beforePage(stored(old))
-	asked.do(chromedp.Navigate(url))
-	asked.wait(`document.querySelector('dialog [name=token]') !== null`)
-	eval[bool](asked, `(document.querySelector('dialog [name=token]').value = `+quote(good)+`, document.querySelector('dialog [value=ok]').click(), true)`)
-	asked.isIn()
-	asked.wait(`document.querySelector('#me').textContent === 'You are Carol'`)
-	asked.do(chromedp.Reload())
-	asked.isIn()
-
-	embedded := openTab(t, browser)
-	embedded.beforePage(stored(old) + `; window.webimToken = async () => ` + quote(good))
-	embedded.do(chromedp.Navigate(url))
-	embedded.isIn()
-
-	bad := openTab(t, browser)
-	bad.beforePage(stored("no.good.token"))
-	bad.do(chromedp.Navigate(url))
-	bad.wait(`document.querySelector('#entry-fault').textContent === 'Disconnected: the server does not accept this token.' && document.querySelector('#retry').textContent === 'Enter a token'`)
 }
 
 // testSignOut: a guest is warned, and the other tabs of the browser follow.

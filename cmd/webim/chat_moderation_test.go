@@ -23,10 +23,12 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	ann.enter(text, "one")
 	bob.shows("one")
 	id := eval[string](ann, `JSON.parse(atob(JSON.parse(localStorage.getItem('webim.identity')).token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).sub`)
+	ann.expect(closing, server.host)
 	callAPI(t, server, "disconnect", `{"user":`+quote(id)+`,"disconnect":{"code":3503,"reason":"force disconnect"}}`)
 	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
 	ann.enter(text, "two")
 	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: Disconnected: a moderator')`)
+	ann.expectUp()
 	if h := eval[float64](ann, `document.querySelector('#top').clientHeight`); h > 70 {
 		t.Errorf("what is said of the connection makes the line above %v pixels high", h)
 	}

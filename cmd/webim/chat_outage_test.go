@@ -16,7 +16,7 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 	ann.enter(text, "before")
 	bob.shows("before")
 	for _, p := range []*tab{ann, bob} {
-		p.expectServerDown(true)
+		p.expect(unreached, server.host)
 	}
 	server.kill()
 	for _, p := range []*tab{ann, bob} {
@@ -31,7 +31,7 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 	for _, p := range []*tab{ann, bob} {
 		eval[bool](p, `(document.querySelector('#retry').click(), true)`)
 		p.wait(`document.body.dataset.state === 'connected'`)
-		p.expectServerDown(false)
+		p.expectUp()
 	}
 	// The server has forgotten all: that is said, and what was written meanwhile is
 	// there, in order, once.
@@ -51,7 +51,7 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 	// The browser's own emulation leaves WebSockets alone, so the way is cut, too.
 	offline := func(p *tab, off bool) {
 		p.t.Helper()
-		p.expectServerDown(true)
+		p.expect(unreached, road.addr)
 		if off {
 			road.cut()
 		} else {
@@ -63,7 +63,7 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 		}))
 		if !off {
 			p.isIn()
-			p.expectServerDown(false)
+			p.expectUp()
 		}
 	}
 	offline(ann, true)
@@ -108,7 +108,7 @@ func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program st
 	server := dev("127.0.0.1:0")
 	url := "http://" + server.addrs[0] + "/"
 	ann := come(t, browser, url, "Ann")
-	ann.expectServerDown(true)
+	ann.expect(unreached, server.host)
 	server.kill()
 	ann.wait(`document.body.dataset.state === 'waiting'`)
 	ann.enter(text, "one")
@@ -117,7 +117,7 @@ func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program st
 	dev(server.addrs[0])
 	ann.do(chromedp.Reload())
 	ann.isIn()
-	ann.expectServerDown(false)
+	ann.expectUp()
 	bob := come(t, browser, url, "Bob")
 	for _, p := range []*tab{ann, bob} {
 		p.wait(bodies + `.join() === 'one,two'`)

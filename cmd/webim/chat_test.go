@@ -45,6 +45,8 @@ func TestChatPage(t *testing.T) {
 		{"Back", testBack},
 		{"VisitAsks", testVisitAsks},
 		{"TokenExpires", testTokenExpires},
+		{"TokenOfApplication", testTokenOfApplication},
+		{"TokenRunsOut", testTokenRunsOut},
 		{"SignOut", testSignOut},
 		{"BelowAPrefix", testBelowAPrefix},
 		{"AnotherOrigin", testAnotherOrigin},

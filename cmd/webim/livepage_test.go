@@ -287,7 +287,7 @@ func testLiveOutside(t *testing.T, browser context.Context, r *running) {
 func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
 	p := openLive(t, browser, r.addrs[1], liveKey)
 	first := p.oldest()
-	p.expectServerDown(true)
+	p.expect(unreached, r.addrs[1])
 	r.kill()
 	p.wait(`document.body.dataset.state === 'waiting' && /\d/.test(document.querySelector('#retry').textContent)`)
 	if said := eval[string](p, `document.querySelector('#status').textContent`); said != "No connection" {
@@ -296,7 +296,7 @@ func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
 	p.screenshot("live-8-down")
 	launch(t, buildWebim(t), nil, "--dev", "--listen", "127.0.0.1:0", "--internal", r.addrs[1], "--api-key", liveKey)
 	p.wait(liveState + ` && ` + drawn + ` && document.querySelector('#retry').textContent === ''`)
-	p.expectServerDown(false)
+	p.expectUp()
 	if now := p.oldest(); now != first {
 		t.Errorf("the charts began with %q, and after a restart with %q", first, now)
 	}

@@ -37,8 +37,8 @@ func testOriginalPage(t *testing.T, browser context.Context, program string) {
 	original.wait(printed(`new message:<b>from ours</b> & more`))
 	original.screenshot("10-original")
 
-	original.expectServerDown(true)
-	ours.expectServerDown(true)
+	original.expect(unreached, server.host)
+	ours.expect(unreached, server.host)
 	server.kill()
 	original.wait(printed("Disconnected"))
 }

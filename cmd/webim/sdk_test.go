@@ -102,7 +102,7 @@ func sdkTalks(t *testing.T, ann, bob *tab) {
 
 // sdkRecovers: what is said while the network is away comes when it is back.
 func sdkRecovers(t *testing.T, ann, bob *tab, road *relay) {
-	ann.expectServerDown(true)
+	ann.expect(unreached, road.addr)
 	from := eval[int](ann, `tea.history({limit: 0}).then((h) => h.offset)`)
 	for range 3 {
 		eval[bool](ann, `(forget(), true)`)

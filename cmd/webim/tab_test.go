@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -83,8 +84,8 @@ type tab struct {
 	ctx context.Context
 
 	mu         sync.Mutex
-	serverDown bool     // then the browser's lines about failed connections are expected
-	complaints []string // what the console showed and nobody expected
+	outage     *regexp.Regexp // the browser's lines that are expected now; nil: none
+	complaints []string       // what the console showed and nobody expected
 }
 
 func openTab(t *testing.T, browser context.Context) *tab {
@@ -129,8 +130,8 @@ func (p *tab) complain(words ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text := strings.Join(words, " ")
-	if p.serverDown && (strings.Contains(text, "WebSocket connection to ") || strings.Contains(text, "net::ERR_") || strings.Contains(text, "status of 503")) {
-		return // the second is the icon, which the browser fetches when it pleases
+	if p.outage != nil && p.outage.MatchString(text) {
+		return
 	}
 	p.complaints = append(p.complaints, text)
 }
@@ -143,11 +144,29 @@ func (p *tab) takeComplaints() []string {
 	return taken
 }
 
-// expectServerDown says whether a failed connection is news.
-func (p *tab) expectServerDown(down bool) {
+// Lines of the browser about a server, %s, that cannot be reached: of its sockets, and
+// of the icon, which it fetches when it pleases.
+const (
+	unreached = `^\w+ WebSocket connection to 'wss?://%s/|^\w+ Failed to load resource: net::ERR_\w+ https?://%[1]s/`
+	// closing: something was sent between the server's Close frame and the event of it.
+	closing = unreached + `|^\w+ WebSocket is already in CLOSING or CLOSED state\. https?://%[1]s/`
+	// refusing: a server that stops answers newcomers with 503.
+	refusing = closing + `|^\w+ Failed to load resource: the server responded with a status of 503 \(.*\) https?://%[1]s/`
+)
+
+// expect says from when on lines about the server at addr are no complaints: those of
+// one of the patterns above.
+func (p *tab) expect(pattern, addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.serverDown = down
+	p.outage = regexp.MustCompile(fmt.Sprintf(pattern, regexp.QuoteMeta(addr)))
+}
+
+// expectUp ends expect: the server is there again.
+func (p *tab) expectUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outage = nil
 }
 
 func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {

@@ -48,7 +48,16 @@ export interface ListedRoom {
 }
 
 export interface Member { user: string; info?: unknown; online?: boolean; role?: string }
-export interface RoomInfo { room: string; kind: string; title: string; locked: boolean; slow: number; may: string[]; muted?: number; muted_why?: string; role?: string }
+/** The bounds of what one sends to a room, as room.info tells them; what is absent has no bound. */
+export interface Limits {
+  /** bytes of the text, as bytesOf counts them */
+  text?: number;
+  /** characters (graphemes) of the text */
+  characters?: number;
+  /** bytes of the message, as sizeOf counts them */
+  message?: number;
+}
+export interface RoomInfo { room: string; kind: string; title: string; locked: boolean; slow: number; may: string[]; muted?: number; muted_why?: string; role?: string; limits?: Limits }
 export interface SanctionOptions { seconds?: number; reason?: string }
 
 export interface ChatOptions {
@@ -57,7 +66,7 @@ export interface ChatOptions {
   token?: string;
   /** the name of a guest, without a token or when the server no longer accepts it */
   guest?: string;
-  /** gets a new token when the old one has expired */
+  /** gets a token where there is none, and another one when it has expired; '' ends the connection with reason.code 1, a rejection is temporary */
   getToken?: () => string | Promise<string>;
   /** keeps unsent messages while the page is loaded again */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
@@ -148,6 +157,14 @@ export function isGuest(user?: string): boolean;
 export function personalRoom(user: string): string;
 /** Of a room between two users: the other one; '' in other rooms. */
 export function otherOf(room: string, user: string): string;
+
+/** The length of a text in bytes of UTF-8. */
+export function bytesOf(text: string): number;
+/** The bytes of a text as a message that answers the one at the offset reply, or becomes the text of the one at the offset edit. */
+export function sizeOf(text: string, as?: { reply?: number; edit?: number }): number;
+/** A text in which U+FFFD stands for each half of a surrogate pair. */
+export function wellFormed(text: string): string;
+export const ID_LENGTH: number;
 
 /** The parts of which Chat and Room are made; they may change. */
 export class Fold { private constructor() }

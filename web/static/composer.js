@@ -4,6 +4,7 @@ import { $, say } from './dom.js';
 import { t } from './i18n.js';
 import { isVisible, nameOf } from './chat.js';
 import { draftOf, keepDraft } from './drafts.js';
+import { excess } from './limits.js';
 import { toast } from './menu.js';
 import { short, textOf } from './message.js';
 
@@ -12,6 +13,7 @@ const box = $('text');
 export class Composer {
   #reply; #edit; #send; #down = false;
   #user = ''; #room = ''; // whose drafts, and for which room
+  #limits; // of the room, as room.info tells them
 
   /** send(text, {reply, edit}): messages; type(): somebody writes. */
   constructor({ send, type, editLast }) {
@@ -36,7 +38,7 @@ export class Composer {
     box.addEventListener('beforeinput', (e) => { if (this.#down && e.inputType === 'insertLineBreak') e.preventDefault(); });
     addEventListener('keyup', (e) => { if (e.key === 'Enter') this.#down = false; });
     addEventListener('blur', () => { this.#down = false; });
-    box.addEventListener('input', () => { this.#grow(); this.#keep(); if (box.value) type(); });
+    box.addEventListener('input', () => { this.#changed(); this.#keep(); if (box.value) type(); });
     addEventListener('pagehide', () => this.#keep());
     $('context-end').addEventListener('click', () => { this.end(); box.focus(); });
   }
@@ -47,8 +49,9 @@ export class Composer {
     this.#keep();
     this.#user = user;
     this.#room = room;
+    this.#limits = undefined;
     box.value = draftOf(user, room);
-    this.#grow();
+    this.#changed();
   }
 
   // An edit is no draft.
@@ -59,7 +62,7 @@ export class Composer {
     if (box.value || this.#edit) return false;
     box.value = text;
     this.#keep();
-    this.#grow();
+    this.#changed();
     box.focus();
     return true;
   }
@@ -69,7 +72,7 @@ export class Composer {
     if (box.value) return;
     this.edit(message);
     box.value = text;
-    this.#grow();
+    this.#changed();
   }
 
   reply(message) {
@@ -83,7 +86,6 @@ export class Composer {
     this.#edit = message;
     box.value = textOf(message.data);
     this.#context(t('editing'));
-    this.#grow();
   }
 
   /** Ends replying or editing. */
@@ -91,7 +93,13 @@ export class Composer {
     if (this.#edit) box.value = draftOf(this.#user, this.#room);
     this.#reply = this.#edit = undefined;
     $('context').hidden = true;
-    this.#grow();
+    this.#changed();
+  }
+
+  /** Learns the limits of the room, as room.info tells them. */
+  limit(limits) {
+    this.#limits = limits;
+    this.#changed();
   }
 
   allow(on, why = '') {
@@ -102,6 +110,7 @@ export class Composer {
   #context(text) {
     say($('context-text'), text);
     $('context').hidden = false;
+    this.#changed();
     box.focus();
   }
 
@@ -109,14 +118,26 @@ export class Composer {
   #submit() {
     const text = box.value.trimEnd();
     if (!text) return;
-    if (!isVisible(text)) return toast(t('nothingSeen'));
+    const wrong = isVisible(text) ? this.#excess(text) : t('nothingSeen');
+    if (wrong) return toast(wrong);
     const as = { reply: this.#reply, edit: this.#edit };
     this.end();
     box.value = '';
     this.#keep();
-    this.#grow();
+    this.#changed();
     box.focus();
     this.#send(text, as);
+  }
+
+  #excess(text) { return excess(text, this.#limits, { reply: this.#reply?.offset, edit: this.#edit?.offset }); }
+
+  // After each change of what stands in the box, or of what may stand there.
+  #changed() {
+    const wrong = this.#excess(box.value.trimEnd());
+    say($('excess'), wrong);
+    if (wrong) box.setAttribute('aria-invalid', 'true');
+    else box.removeAttribute('aria-invalid');
+    this.#grow();
   }
 
   #grow() {

@@ -2,6 +2,7 @@
 
 import { $, say } from './dom.js';
 import { errorText, t } from './i18n.js';
+import { failed } from './menu.js';
 
 let chat, timer, newToken;
 
@@ -11,6 +12,15 @@ export function watch(of, askToken) {
   newToken = askToken;
   chat.addEventListener('state', show);
   show();
+}
+
+/** Forgets the chat that is watched, as before one comes in. */
+export function forget() {
+  clearInterval(timer);
+  chat = undefined;
+  document.body.dataset.state = 'out';
+  $('retry').hidden = true;
+  say($('state'), '');
 }
 
 /** Shows what is; also after a change of the language. */
@@ -51,7 +61,7 @@ function ended(reason) {
 
 $('retry').addEventListener('click', async () => {
   if (chat?.state !== 'ended' || !needsToken()) return chat?.retry();
-  const of = chat, token = await newToken();
+  const of = chat, token = await newToken().catch(failed);
   if (token && of === chat) of.use(token);
 });
 // Who comes back to the page, or out of sleep, does not want to wait.

@@ -1,25 +1,40 @@
-// What is written and not sent, by user and room: it outlives a reload of the tab.
+// What is written and not sent, by user and room: it outlives a reload of the tab. All
+// guests are one: a guest whom the server knows no more comes in as another one.
 
+import { isGuest } from './chat.js';
 import { session } from './storage.js';
 
 const KEY = 'webim.drafts';
-const MOST = 50, LONGEST = 100_000; // rooms, and characters of one
+const MOST = 50, LONGEST = 1_000_000; // rooms, and characters of all: browsers keep five million
+
+const keyOf = (user) => (isGuest(user) ? 'guest:' : user);
 
 /** What stands in the box of a room; '' for nothing. */
 export function draftOf(user, room) {
   const { user: whose, rooms } = session.object(KEY);
-  const found = whose === user && Array.isArray(rooms) && rooms.find((one) => Array.isArray(one) && one[0] === room);
+  const found = whose === keyOf(user) && Array.isArray(rooms) && rooms.find((one) => Array.isArray(one) && one[0] === room);
   return found && typeof found[1] === 'string' ? found[1] : '';
 }
 
 /** Keeps the draft of a room, or forgets it if it is ''. */
 export function keepDraft(user, room, text) {
   const { user: whose, rooms } = session.object(KEY);
-  const others = whose === user && Array.isArray(rooms) ? rooms.filter((one) => Array.isArray(one) && one[0] !== room) : [];
-  if (text && text.length <= LONGEST) others.push([room, text]);
-  if (others.length) session.setItem(KEY, JSON.stringify({ user, rooms: others.slice(-MOST) }));
+  const others = whose === keyOf(user) && Array.isArray(rooms) ? rooms.filter((one) => Array.isArray(one) && one[0] !== room) : [];
+  if (text) others.push([room, text]);
+  const kept = newest(others);
+  if (kept.length) session.setItem(KEY, JSON.stringify({ user: keyOf(user), rooms: kept }));
   else session.removeItem(KEY);
 }
 
 /** Forgets all of them, as at a sign-out. */
 export const forgetDrafts = () => session.removeItem(KEY);
+
+// The last drafts of a list, as many as may be kept.
+function newest(drafts) {
+  let left = LONGEST;
+  return drafts.slice(-MOST).reverse().filter(([, text]) => {
+    if (typeof text !== 'string' || text.length > left) return false;
+    left -= text.length;
+    return true;
+  }).reverse();
+}

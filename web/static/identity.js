@@ -20,28 +20,41 @@ export function onSignOut(f) {
   addEventListener('storage', (e) => { if (e.key === null || e.key === KEY && e.newValue === null) f(); });
 }
 
+/** Whether an application embeds this page and gives its tokens. */
+export const embedded = () => typeof globalThis.webimToken === 'function' || Boolean(address());
+
+const address = () => document.querySelector('meta[name=webim-token]')?.content;
+
+/**
+ * Gets a token of the application that embeds this page; '' if nobody is signed in
+ * there. The application answers in one of two ways:
+ *  - a script of the application defines globalThis.webimToken, a function that
+ *    returns a token or a promise of one, or '';
+ *  - its copy of index.html has <meta name="webim-token" content="ADDRESS">: the page
+ *    gets a token as text from that address, with the cookies of this origin. No text,
+ *    and a status of 400 to 499 but 408 and 429, mean that nobody is signed in.
+ * Such a page comes in without asking, keeps no token, and leaves it to the application
+ * to sign out. A rejection, any other status and a lost network are temporary: the page
+ * asks again, later and later.
+ */
+export async function fromApplication() {
+  if (typeof globalThis.webimToken === 'function') return string(await globalThis.webimToken()).trim();
+  if (!address()) return '';
+  const answer = await fetch(new URL(address(), document.baseURI), { credentials: 'same-origin', cache: 'no-store' });
+  if (answer.ok) return (await answer.text()).trim();
+  if (answer.status >= 400 && answer.status < 500 && answer.status !== 408 && answer.status !== 429) return '';
+  throw new Error(`${address()}: ${answer.status}`);
+}
+
 let pending; // the answer that is waited for
 
 /**
- * Gets a token when the old one is not accepted any more; resolves to '' for none.
- * An application that embeds this page answers in one of two ways, else the reader is
- * asked:
- *  - a script of the application defines globalThis.webimToken, a function that
- *    returns a token or a promise of one;
- *  - its copy of index.html has <meta name="webim-token" content="ADDRESS">: the page
- *    gets a token as text from that address, with the cookies of this origin.
+ * Gets a token when the old one is not accepted any more: of the application, or else
+ * of the reader; '' for none. It rejects if the application cannot tell now.
  */
 export function newToken() {
-  pending ??= fromApplication().catch(() => '').then((token) => token || fromReader()).finally(() => { pending = undefined; });
+  pending ??= fromApplication().then((token) => token || fromReader()).finally(() => { pending = undefined; });
   return pending;
-}
-
-async function fromApplication() {
-  if (typeof globalThis.webimToken === 'function') return string(await globalThis.webimToken()).trim();
-  const address = document.querySelector('meta[name=webim-token]')?.content;
-  if (!address) return '';
-  const answer = await fetch(new URL(address, document.baseURI), { credentials: 'same-origin', cache: 'no-store' });
-  return answer.ok ? (await answer.text()).trim() : '';
 }
 
 async function fromReader() {

@@ -51,7 +51,7 @@ export function start(turn) {
   for (const button of document.querySelectorAll('.shut')) button.addEventListener('click', close);
   document.body.addEventListener('click', (e) => { if (e.target === document.body) close(); }); // what lies under a drawer
   addEventListener('keydown', (e) => { if (e.key === 'Escape') close(); });
-  for (const width of Object.values(narrow)) width.addEventListener('change', close);
+  for (const [drawer, width] of Object.entries(narrow)) width.addEventListener('change', () => { if (!width.matches && document.body.dataset.view === drawer) close(); });
   addEventListener('popstate', () => {
     const drawer = history.state?.drawer;
     show(narrow[drawer]?.matches ? drawer : 'room');

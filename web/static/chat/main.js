@@ -51,6 +51,7 @@ export class Chat extends EventTarget {
   name = '';
   #client;
   #guest = '';
+  #former = ''; // the guest whom the server knew no more, and who is another user now
   #storage;
   #rooms = new Map(); // open ones, by name
   #outboxes = new Map(); // of rooms that something was said in, open or not
@@ -62,8 +63,9 @@ export class Chat extends EventTarget {
    * @param {string} [o.url] of the server; default: connection/websocket beside this file
    * @param {string} [o.token] the user's token
    * @param {string} [o.guest] without a token, or when the server no longer accepts it: the name of a guest
-   * @param {() => Promise<string>} [o.getToken] gets a new token when the old one has expired;
-   *   if it rejects, or resolves to '', the connection ends with reason.code 1
+   * @param {() => Promise<string>} [o.getToken] gets a token where there is none, and another one when
+   *   it has expired. If it resolves to '', the connection ends with reason.code 1; if it rejects, it is
+   *   called again after a while
    * @param {Storage} [o.storage] keeps unsent messages while the page is reloaded, as sessionStorage
    */
   constructor({ url = ownURL(), token = '', guest = '', getToken, storage } = {}) {
@@ -73,7 +75,7 @@ export class Chat extends EventTarget {
     this.#guest = guest;
     this.#know(token);
     this.#client = new Centrifuge(url, {
-      ...(token && { token }), ...(token && getToken && !isGuest(this.user) && { getToken: () => this.#renew(getToken) }), ...(!token && guest && { data: { guest } }),
+      ...(token && { token }), ...(getToken && !guest && !isGuest(this.user) && { getToken: () => this.#renew(getToken) }), ...(!token && guest && { data: { guest } }),
       minReconnectDelay: 300, maxReconnectDelay: 20_000, timeout: 8_000,
     });
     this.#client
@@ -206,7 +208,7 @@ export class Chat extends EventTarget {
   #restore() {
     if (this.#restored) return;
     this.#restored = true;
-    for (const [room, all] of saved(this.#storage, this.user)) this.#outbox(room).restore(all);
+    for (const [room, all] of saved(this.#storage, [this.user, this.#former])) this.#outbox(room).restore(all);
   }
 
   #know(token) {
@@ -216,7 +218,7 @@ export class Chat extends EventTarget {
   }
 
   async #renew(getToken) {
-    const token = await Promise.resolve().then(getToken).catch(() => '');
+    const token = await getToken();
     if (!token) throw new Centrifuge.UnauthorizedError('');
     this.token = token;
     this.#know(token);
@@ -238,6 +240,7 @@ export class Chat extends EventTarget {
 
   #ended({ code, reason }) {
     if ((code === 3500 || code === UNAUTHORIZED) && this.token && this.#guest) { // a guest whom the server knows no more comes in as a new one
+      this.#former ||= this.user;
       this.token = this.user = this.name = '';
       this.#client.setToken('');
       this.#client.setData({ guest: this.#guest });
@@ -277,15 +280,15 @@ function ownURL() {
   return url.href;
 }
 
-// What storage has of a user's unsent messages: [[room, messages]]. Anybody can have
-// written anything there.
-function saved(storage, user) {
+// What storage has of the unsent messages of one of the users: [[room, messages]].
+// Anybody can have written anything there.
+function saved(storage, users) {
   let all;
   try {
     all = JSON.parse(storage?.getItem(SAVED) ?? 'null');
     storage?.removeItem(SAVED);
   } catch { /* blocked, or no JSON */ }
-  if (!user || all?.user !== user || !Array.isArray(all.rooms)) return [];
+  if (!all?.user || !users.includes(all.user) || !Array.isArray(all.rooms)) return [];
   return all.rooms.filter((one) => Array.isArray(one) && typeof one[0] === 'string' && Array.isArray(one[1]));
 }
 

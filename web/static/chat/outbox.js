@@ -1,5 +1,7 @@
 // What one has said and the server has not got yet.
 
+import { ID_LENGTH, wellFormed } from './size.js';
+
 /**
  * The messages for one room that are on their way. It outlives the Room that
  * shows it: what was written offline is sent when there is a connection, whatever
@@ -21,7 +23,7 @@ export class Outbox extends EventTarget {
     this.#now = now;
   }
 
-  add(text, reply) { this.restore([{ id: newID(), text, reply, time: this.#now() }]); }
+  add(text, reply) { this.restore([{ id: newID(), text: wellFormed(text), reply, time: this.#now() }]); }
 
   /** What another page can take up. */
   unsent() {
@@ -84,4 +86,4 @@ const isMessage = (m) => typeof m?.id === 'string' && m.id.length > 0 && m.id.le
   && typeof m.text === 'string' && Number.isFinite(m.time) && Math.abs(m.time) < 8.64e15;
 
 // crypto.randomUUID is there over https only, and on localhost.
-const newID = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
+const newID = () => [...crypto.getRandomValues(new Uint8Array(ID_LENGTH / 2))].map((b) => b.toString(16).padStart(2, '0')).join('');

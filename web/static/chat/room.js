@@ -3,6 +3,7 @@
 import { asError } from './errors.js';
 import { Fold } from './fold.js';
 import { nameOf } from './names.js';
+import { wellFormed } from './size.js';
 
 /** How many messages a Room keeps, and a page of them. */
 export const KEPT = 200, PAGE = 50;
@@ -72,7 +73,7 @@ export class Room extends EventTarget {
   info() { return this.call('room.info'); }
   members() { return this.call('members'); }
   set(settings) { return this.call('room.set', settings); }
-  edit(offset, text) { return this.call('edit', { offset, data: { text } }); }
+  edit(offset, text) { return this.call('edit', { offset, data: { text: wellFormed(text) } }); }
   remove(offset) { return this.call('delete', { offset }); }
   react(offset, emoji, remove = false) { return this.call('react', { offset, emoji, remove }); }
 

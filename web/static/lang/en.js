@@ -36,6 +36,7 @@ export default {
   tokenExpired: 'Your token has expired, or is not accepted. Enter a new one:', enterToken: 'Enter a token',
   noGuests: 'Disconnected: guests cannot come in here. Enter a token.',
   confirmSignOut: 'You are a guest: when you sign out, nobody can come in as you again. Your name, your rooms and your direct messages are lost. Sign out?',
+  tooLarge: 'The text has {n} bytes, and {most} are allowed here. Shorten it.', tooLong: 'The text has {n} characters, and {most} are allowed here. Shorten it.',
   nothingSeen: 'There is nothing that can be seen in that text.',
   visiting: 'You are looking at this room. It is not in your list.', keepRoom: 'Join this room',
   because: '({reason})', about: '{action}: {name}',

@@ -36,6 +36,7 @@ export default {
   tokenExpired: '你的令牌已过期或无效。请输入新的令牌：', enterToken: '输入令牌',
   noGuests: '已断开：此处不接受访客。请输入令牌。',
   confirmSignOut: '你是访客：退出后无法再以此身份进入，你的名字、房间和私聊都会丢失。要退出吗？',
+  tooLarge: '文字有 {n} 字节，此处最多 {most} 字节，请缩短。', tooLong: '文字有 {n} 个字符，此处最多 {most} 个字符，请缩短。',
   nothingSeen: '这段文字中没有可见的内容。',
   visiting: '你正在查看此房间，它不在你的列表中。', keepRoom: '加入此房间',
   because: '（{reason}）', about: '{action}：{name}',

@@ -1,0 +1,211 @@
+// The room that is open: choosing it, what is to be known of it, and why one is out.
+
+import { $, say } from './dom.js';
+import { errorText, t } from './i18n.js';
+import { isGuest, nameOf, otherOf } from './chat.js';
+import { Composer } from './composer.js';
+import * as identity from './identity.js';
+import { MemberList } from './members.js';
+import { failed, toast } from './menu.js';
+import { textOf } from './message.js';
+import { MessageList } from './messages.js';
+import { announce } from './news.js';
+import { picture } from './picture.js';
+import { may, state } from './state.js';
+import { moment } from './time.js';
+import * as views from './views.js';
+
+const SENT_OUT = 2000, BANNED = 443, TOO_LONG = 445; // codes of the protocol's, and of webim's
+
+let visiting = false; // the room is shown, and not in one's list
+let newest; // the offset up to which messages were announced, or stood there when the room was opened
+let menus;
+
+/** Sets the menus: message(message, button) and member(member, name, button) open them. */
+export function useMenus(those) { menus = those; }
+
+export const list = new MessageList({
+  menu: (...of) => menus.message(...of),
+  react: (m, emoji, remove) => state.room.react(m.offset, emoji, remove).catch(failed),
+  retry: (id) => state.room.retry(id),
+  rewrite: (m) => { if (composer.putBack(m.text)) state.room.discard(m.id); },
+  discard: (id) => state.room.discard(id),
+  seen: (offset) => state.room.read(offset),
+  nameOf: (user) => state.rooms.nameOf(user),
+  isMe: (users) => state.chat.user !== '' && users.includes(state.chat.user),
+});
+export const members = new MemberList({ menu: (...of) => menus.member(...of), learn: (who) => state.rooms.learn(who) && state.rooms.render(), nameOf: (user) => state.rooms.nameOf(user) });
+export const composer = new Composer({
+  send: (text, { reply, edit }) => {
+    const { room } = state;
+    if (edit) return void room.edit(edit.offset, text).catch((e) => { if (room === state.room) composer.giveBack(edit, text); failed(e); });
+    list.clearLine();
+    room.send(text, reply?.offset);
+    list.toNewest();
+  },
+  type: () => state.room.type(),
+  editLast: () => { const m = state.room.messages.findLast((one) => one.info?.user === state.chat.user && state.chat.user && !one.deleted); if (m) composer.edit(m); },
+});
+
+/**
+ * Shows a room. first: as the page's first one; back: because the address is its
+ * already; join: puts it in the list, which an address alone never does.
+ */
+export async function choose(name, { first = false, back = false, join = true } = {}) {
+  const { chat, rooms } = state;
+  name = name.normalize('NFC');
+  if (state.room?.name === name) {
+    if (back) return;
+    views.close();
+    return write();
+  }
+  let room;
+  try {
+    room = chat.open(name);
+  } catch (e) {
+    return failed(e); // the library has no room for some names, as __proto__
+  }
+  views.closeFor();
+  state.room?.close();
+  Object.assign(state, { room, info: { may: [] } });
+  visiting = false;
+  newest = undefined;
+  composer.turn(chat.user, name);
+  banner('');
+  room.addEventListener('change', changed);
+  room.addEventListener('members', () => members.refresh());
+  room.addEventListener('settings', learn);
+  room.addEventListener('gap', () => toast(t('gap')));
+  room.addEventListener('left', ({ detail }) => left(room, detail));
+  if (!back) views.went(name, first);
+  list.show(room, chat);
+  members.show(room);
+  rooms.select(name);
+  heading();
+  write();
+  if (chat.user && rooms.kindOf(name) === 'public') {
+    if (join || name === 'lobby') await chat.join(name).catch(() => {}); // so that it stays in the list; learn says why it may not
+    else if (!await rooms.has(name) && room === state.room) visiting = true;
+  }
+  if (room === state.room) learn();
+}
+
+$('join').addEventListener('click', () => {
+  const { chat, rooms, room } = state;
+  visiting = false;
+  chat.join(room.name).then(() => rooms.refresh(), failed).finally(learn);
+  write();
+});
+
+// On a phone the keyboard comes when it is asked for.
+function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus(); }
+
+/** Learns what one may do in the open room, and how it is set. */
+export async function learn() {
+  const { rooms, room } = state;
+  if (!room) return;
+  try {
+    const info = await room.info();
+    if (room !== state.room) return;
+    state.info = info;
+  } catch (e) {
+    if (e.code === BANNED || !room.error && e.code) left(room, { code: e.code, reason: e.message, told: true });
+    return;
+  }
+  composer.limit(state.info.limits);
+  if (room.error) return; // what is to be said stands there
+  showRights();
+  rooms.refresh();
+  heading();
+}
+
+function showRights() {
+  const { muted, muted_why: why, locked, slow } = state.info;
+  const isMuted = muted !== undefined, closed = locked && !may('mute');
+  banner(isMuted ? sanctioned('muted', why) : locked ? t('locked') : visiting ? t('visiting') : slow ? t('slowMode', { s: slow }) : '');
+  composer.allow(may('send') && !isMuted && !closed, isMuted || closed ? $('banner').textContent : t('silent'));
+}
+
+// Who is out is told why. That one was sent out says whoever did it; that one is
+// banned, the next call.
+function left(room, { code, reason, told = false }) {
+  if (room !== state.room) return;
+  if (code === SENT_OUT || code === BANNED && !told) learn(); // the end and the reason of a ban come with room.info
+  reason = code === SENT_OUT ? t('sentOut') : code === BANNED ? sanctioned('bannedOut', reason) : errorText({ code, message: reason });
+  const words = room.loaded ? t('leftRoom', { reason }) : t('noEntry', { reason });
+  composer.allow(false, words);
+  banner(words, true);
+  state.rooms.refresh();
+}
+
+$('again').addEventListener('click', () => {
+  banner('');
+  state.room.enter();
+  learn();
+  write();
+});
+
+/** A mute or a ban, as the server's sentence says it, with its end and reason. */
+function sanctioned(key, sentence = '') {
+  const [, until, reason] = /^[^:]*? until (\d{4}-\S+?Z)(?:: ([^]*))?$/.exec(sentence) ?? [undefined, undefined, /^[^:]*: ([^]*)$/.exec(sentence)?.[1]];
+  return [t(key), until && t('until', { time: moment(Date.parse(until)) }), reason && t('because', { reason })].filter(Boolean).join(' ');
+}
+
+/** What is to be known of the room above its messages; again: one may try to come in. */
+function banner(text, again = false) {
+  say($('banner'), text);
+  $('again').hidden = !again;
+  $('join').hidden = !visiting || again;
+  $('notice').classList.toggle('empty', !text);
+}
+
+/** Shows what the open room and the user are called. */
+export function heading() {
+  const { chat, rooms, room } = state;
+  if (!room) return;
+  const name = chat.name || identity.get().name || rooms.nameOf(chat.user) || t('anonymous');
+  say($('heading'), rooms.titleOf(room.name));
+  say($('heading-guest'), isGuest(otherOf(room.name, chat.user)) ? t('guest') : '');
+  say($('me'), t('you', { name }));
+  $('portrait').replaceChildren(picture(chat.user, name));
+}
+
+function typing() {
+  const names = [...state.room.typing.values()].map((n) => n || t('anonymous'));
+  say($('typing'), names.length ? t('typing', { names }) : '');
+}
+
+// The room has something new to show.
+function changed(e) {
+  const { rooms, room } = state;
+  if (e.target !== room) return;
+  for (const m of room.messages) rooms.learn(m.info);
+  list.render();
+  typing();
+  tell(room);
+  for (const m of room.outbox.filter((one) => one.state === 'failed' && one.error?.code === TOO_LONG)) if (composer.putBack(m.text)) {
+    room.discard(m.id);
+    toast(errorText(m.error));
+  }
+  if (room.atEnd) rooms.note(room.name, room.messages.at(-1));
+}
+
+// New messages of others are announced.
+function tell(room) {
+  const { user } = state.chat;
+  const isNews = (m) => m.offset > newest && (!m.info?.user || m.info.user !== user) && !m.deleted;
+  if (room.atEnd) announce(room.messages.filter(isNews).map((m) => t('newMessage', { name: nameOf(m.info) || t('anonymous'), text: textOf(m.data) })));
+  if (room.loaded) newest = room.messages.at(-1)?.offset ?? 0;
+}
+
+/** Shows all in another language. */
+export function translate() {
+  if (!state.room) return;
+  state.rooms.render();
+  list.forget();
+  list.render();
+  members.forget();
+  heading();
+  typing();
+  learn();
+}
