@@ -122,7 +122,7 @@
 //	tlsState.mu  →  addrs.mu, pool.mu
 //	lentConns.mu →  addrs.mu
 //	leaves, under which nothing is taken: slab.mu, addrs.mu, pool.mu,
-//	wheel.mu, table.mu, counters.mu, Frame.mu, refusalLog.mu, waiting.mu
+//	wheel.mu, table.mu, counters.mu, Frame.mu, waiting.mu
 //
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl

@@ -1,10 +1,6 @@
 package netpoll
 
-import (
-	"net/netip"
-	"sync"
-	"time"
-)
+import "net/netip"
 
 // refusalHints say which setting decides a refusal, for the log. A refusal that is
 // not here says all to the client, and nothing that whoever runs the server could
@@ -20,41 +16,21 @@ var refusalHints = map[refusal]string{
 	refuseNotHTTP:  "something else than HTTP came, perhaps TLS to a plain port or a plain request to the port for TLS",
 }
 
-// refusalLogEvery is how often there is a line for one reason at most.
-const refusalLogEvery = 10 * time.Second
+// maxDetail is how many bytes of a client's text a log line has.
+const maxDetail = 200
 
-// refusalLog writes a line for each reason now and then: a flood of refusals must not
-// fill the log as well.
-type refusalLog struct {
-	mu      sync.Mutex // a leaf
-	next    map[refusal]time.Time
-	omitted map[refusal]int64
-}
-
-// logRefusal logs a refusal, or counts it for the next line. detail is what the client
-// said, and cut where it is long.
+// logRefusal logs a refusal, one line for each reason and interval: a flood of refusals
+// must not fill the log as well. detail is what the client said.
 func (s *Server) logRefusal(why refusal, from netip.AddrPort, detail string) {
 	hint, known := refusalHints[why]
 	if !known {
 		return
 	}
-	const most = 200
-	now := time.Now()
-	l := &s.refusals
-	l.mu.Lock()
-	if now.Before(l.next[why]) {
-		l.omitted[why]++
-		l.mu.Unlock()
-		return
-	}
-	omitted := l.omitted[why]
-	l.next[why], l.omitted[why] = now.Add(refusalLogEvery), 0
-	l.mu.Unlock()
-	attrs := []any{"reason", string(why), "from", RemoteText(from), "hint", hint, "not_logged_before", omitted}
+	attrs := []any{"from", RemoteText(from), "hint", hint}
 	if detail != "" {
-		attrs = append(attrs, "detail", detail[:min(len(detail), most)])
+		attrs = append(attrs, "detail", detail[:min(len(detail), maxDetail)])
 	}
-	s.cfg.Logger.Warn("netpoll: a connection is refused", attrs...)
+	s.refusals.Warn("netpoll: a connection is refused: "+string(why), attrs...)
 }
 
 // RemoteText is where a connection comes from, for logs: "192.0.2.7:1234",

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"webim/netpoll/ratelog"
 )
 
 // Server is the event loop: listeners, loops, workers and connections. Make
@@ -28,7 +30,7 @@ type Server struct {
 	extras   table[extra]
 	addrs    addrs
 	places   tlsPlaces
-	refusals refusalLog
+	refusals *ratelog.Logger
 
 	handshakes waiting // connections that may be unfinished handshakes
 	refused    waiting // connections that were let in to be refused
@@ -76,7 +78,7 @@ func New(cfg Config, h Handler) *Server {
 	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
 	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
 	s.addrs.unix = s.cfg.ExemptUnix
-	s.refusals.next, s.refusals.omitted = map[refusal]time.Time{}, map[refusal]int64{}
+	s.refusals = ratelog.New(s.cfg.Logger)
 	s.hurried, s.hasten = context.WithCancel(context.Background())
 	s.lent.conns = map[*lentConn]struct{}{}
 	s.clock = clock{start: time.Now(), tick: cfg.tick()}

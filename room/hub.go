@@ -10,8 +10,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/ratelog"
 	"webim/room/budget"
-	"webim/room/ratelog"
 	"webim/room/wire"
 )
 

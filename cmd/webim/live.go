@@ -7,10 +7,10 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/ratelog"
 	"webim/room"
 	"webim/room/api"
 	"webim/room/live"
-	"webim/room/ratelog"
 	"webim/web"
 )
 

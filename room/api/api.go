@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/netpoll/ratelog"
 	"webim/room"
-	"webim/room/ratelog"
 	"webim/room/wire"
 )
 

@@ -20,9 +20,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/netpoll/ratelog"
 	"webim/room"
 	"webim/room/name"
-	"webim/room/ratelog"
 	"webim/room/token"
 	"webim/room/wire"
 )

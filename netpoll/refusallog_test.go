@@ -1,0 +1,70 @@
+package netpoll_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"webim/netpoll"
+)
+
+// lockedBuffer is a buffer for a Logger, whose lines come from any goroutine.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestRefusalsAreLogged: of each reason there is one line with the setting to look at,
+// however often it comes, and never with a text of the client.
+func TestRefusalsAreLogged(t *testing.T) {
+	for name, c := range map[string]struct {
+		request []byte
+		status  int
+		want    []string
+	}{
+		"origin":         {upgrade("Origin: https://elsewhere.example"), http.StatusForbidden, []string{"is refused: origin", "--allow-origin"}},
+		"head too large": {upgrade("Cookie: " + strings.Repeat("secret", 4000)), http.StatusRequestHeaderFieldsTooLarge, []string{"is refused: head too large", "--max-head"}},
+		"not HTTP":       {[]byte("\x16\x03\x01 no request\r\n\r\n"), http.StatusBadRequest, []string{"is refused: not http", "TLS"}},
+		"PROXY protocol": {[]byte("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n"), http.StatusBadRequest, []string{"is refused: PROXY protocol", "--proxy"}},
+		"the client's":   {upgrade("Sec-WebSocket-Version: 12"), http.StatusUpgradeRequired, nil}, // is not the operator's trouble
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out lockedBuffer
+			_, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&out, nil))}, echo())
+			for range 5 {
+				k := dial(t, addr)
+				k.write(c.request)
+				if got := k.response().StatusCode; got != c.status {
+					t.Fatalf("%d, want %d", got, c.status)
+				}
+			}
+			log := out.String()
+			if got, want := strings.Count(log, "\n"), min(1, len(c.want)); got != want {
+				t.Errorf("%d lines, want %d: %s", got, want, log)
+			}
+			for _, want := range append(c.want, "127.0.0.1:") {
+				if log != "" && !strings.Contains(log, want) {
+					t.Errorf("the line has no %q: %s", want, log)
+				}
+			}
+			if strings.Contains(log, "secret") {
+				t.Errorf("the line has the client's text: %s", log)
+			}
+		})
+	}
+}
