@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -86,7 +87,7 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 		state := c.tls.conn.ConnectionState()
 		r.TLS = &state
 	}
-	if c == nil || !headerHasToken(r.Header["Upgrade"], "websocket") {
+	if c == nil || !slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return listHas([]byte(v), "websocket") }) {
 		b.answer(w, r, c)
 		return
 	}

@@ -20,8 +20,9 @@
 //	turn      turn.go, ring.go,         the workers share one ready list
 //	          record.go
 //	handshake http.go, request.go,      a worker that holds the turn;
-//	          upgrade.go, refuse.go     in handshake.go (TLS) a goroutine
-//	          handshake.go, tls.go      while the handshake lasts
+//	          upgrade.go, negotiate.go, in handshake.go (TLS) a goroutine
+//	          refuse.go, handshake.go,  while the handshake lasts
+//	          tls.go
 //	          bridge.go, lent.go        net/http's goroutines
 //	          makeroom.go,              as accept, when the server is full
 //	          refusallog.go             whoever refuses

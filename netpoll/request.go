@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ import (
 type Request struct {
 	s      *Server
 	r      *record
-	asked  []byte // memory of essence
+	list   []byte // memory of listed
 	method []byte
 	uri    []byte
 	proto  []byte
@@ -27,12 +28,15 @@ type Request struct {
 	subprotocol string
 	chosen      bool
 	data        any
+
+	path             string // see Path
+	pathRead, pathOK bool
 }
 
 type field struct{ name, value []byte }
 
 func (q *Request) reset(s *Server, r *record) {
-	*q = Request{s: s, r: r, fields: q.fields[:0], extra: q.extra[:0], asked: q.asked[:0]}
+	*q = Request{s: s, r: r, fields: q.fields[:0], extra: q.extra[:0], list: q.list[:0]}
 }
 
 // parse splits a head into its lines; scanHead has seen to the line ends.
@@ -57,7 +61,7 @@ func (q *Request) parse(head []byte) *refusedError {
 	}
 }
 
-var crlf, space, colon = []byte("\r\n"), []byte(" "), []byte(":")
+var crlf, space, colon, comma, question = []byte("\r\n"), []byte(" "), []byte(":"), []byte(","), []byte("?")
 
 // isToken: RFC 9110, section 5.6.2.
 func isToken(b []byte) bool {
@@ -71,8 +75,8 @@ func isToken(b []byte) bool {
 
 // get returns a header's first value and how often it is there.
 func (q *Request) get(name string) (value []byte, n int) {
-	for _, f := range q.fields {
-		if len(f.name) == len(name) && strings.EqualFold(string(f.name), name) {
+	for i := range q.fields {
+		if f := &q.fields[i]; f.is(name) {
 			if n++; n == 1 {
 				value = f.value
 			}
@@ -84,7 +88,7 @@ func (q *Request) get(name string) (value []byte, n int) {
 // all are the values of a header's lines, in their order.
 func (q *Request) all(name string) (values []string) {
 	for _, f := range q.fields {
-		if strings.EqualFold(string(f.name), name) {
+		if f.is(name) {
 			values = append(values, string(f.value))
 		}
 	}
@@ -94,19 +98,18 @@ func (q *Request) all(name string) (values []string) {
 // hasToken reports whether a comma-separated header has a token.
 func (q *Request) hasToken(name, token string) bool {
 	for _, f := range q.fields {
-		if strings.EqualFold(string(f.name), name) && headerHasToken([]string{string(f.value)}, token) {
+		if f.is(name) && listHas(f.value, token) {
 			return true
 		}
 	}
 	return false
 }
 
-func headerHasToken(values []string, token string) bool {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.Trim(t, " \t"), token) {
-				return true
-			}
+// listHas reports whether a list has an element, in any case.
+func listHas(list []byte, token string) bool {
+	for t := range bytes.SplitSeq(list, comma) {
+		if t = bytes.Trim(t, " \t"); len(t) < 2*len(token) && strings.EqualFold(string(t), token) {
+			return true
 		}
 	}
 	return false
@@ -156,14 +159,28 @@ func (q *Request) emptyBody() bool {
 
 func validKey(key []byte) bool {
 	var b [18]byte
-	n, err := base64.StdEncoding.Decode(b[:], key[:min(len(key), 24)])
-	return len(key) == 24 && err == nil && n == 16
+	n, err := base64.StdEncoding.Decode(b[:], key[:min(len(key), keyLen)])
+	return len(key) == keyLen && err == nil && n == 16
 }
 
 // Path is the path of the URL, unescaped; "/" at least. ok is false if it is
 // malformed.
 func (q *Request) Path() (path string, ok bool) {
-	u, err := url.ParseRequestURI(string(q.uri))
+	if !q.pathRead {
+		q.path, q.pathOK = pathOf(q.uri)
+		q.pathRead = true
+	}
+	return q.path, q.pathOK
+}
+
+// pathOf is Path for a URI. Most consist of characters that mean themselves, and then
+// a URL need not be made.
+func pathOf(uri []byte) (path string, ok bool) {
+	if uri[0] == '/' && !slices.ContainsFunc(uri, unplain) {
+		uri, _, _ = bytes.Cut(uri, question)
+		return string(uri), true
+	}
+	u, err := url.ParseRequestURI(string(uri))
 	if err != nil {
 		return "/", false
 	}
@@ -173,10 +190,20 @@ func (q *Request) Path() (path string, ok bool) {
 	return u.Path, true
 }
 
-// Query returns the URL's parameters, those that are well-formed.
+// unplain reports whether a character of a URI may stand for another one, or may not
+// stand there. RFC 3986, section 2.3, has the characters that mean themselves.
+func unplain(c byte) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("/-._~?=&", c) >= 0)
+}
+
+// Query returns the URL's parameters, those that are well-formed; nil if there are
+// none.
 func (q *Request) Query() url.Values {
-	_, query, _ := strings.Cut(string(q.uri), "?")
-	v, _ := url.ParseQuery(query)
+	_, query, _ := bytes.Cut(q.uri, question)
+	if len(query) == 0 {
+		return nil
+	}
+	v, _ := url.ParseQuery(string(query))
 	return v
 }
 

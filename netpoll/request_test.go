@@ -3,9 +3,17 @@ package netpoll
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gobwas/httphead"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 )
 
 // scanned feeds a head to scanHead in pieces of a size; 0: whole.
@@ -28,7 +36,8 @@ func FuzzHandshake(f *testing.F) {
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	for _, more := range []string{"", "Origin: http://example.org\r\n", "Origin: null\r\n", "Sec-WebSocket-Protocol: a, b\r\n",
 		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x;y=\"z\"\r\n", "Host: other\r\n", " folded\r\n", "X: a\nY: b\r\n",
-		"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", strings.Repeat("X: y\r\n", 64), "X: " + strings.Repeat("y", maxHead) + "\r\n"} {
+		"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Sec-WebSocket-Extensions: x;y, permessage-deflate; server_max_window_bits=9, permessage-deflate\r\nSec-WebSocket-Protocol: c,\r\nSec-WebSocket-Protocol: \"b\r\n", "Sec-WebSocket-Protocol: a,, b\r\nSec-WebSocket-Extensions: a=b\r\n",
+		"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=08; server_max_window_bits=9, permessage-deflate; a; b; c; d; e\r\n", strings.Repeat("X: y\r\n", 64), "X: " + strings.Repeat("y", maxHead) + "\r\n"} {
 		f.Add([]byte(good + more + "\r\n"))
 		f.Add([]byte(good + more + "\r\n\x81\x80\x00\x00\x00\x00"))
 	}
@@ -54,6 +63,9 @@ func FuzzHandshake(f *testing.F) {
 			return
 		}
 		answer, _, refused := s.negotiate(&q, nil)
+		if want, err := upgraded(s, &q); (err != nil) != (refused != nil) || refused == nil && string(answer) != want {
+			t.Fatalf("%v, %q; gobwas' Upgrader: %v, %q", refused, answer, err, want)
+		}
 		if refused != nil {
 			return
 		}
@@ -65,13 +77,54 @@ func FuzzHandshake(f *testing.F) {
 			}
 			return
 		}
-		if path, ok := q.Path(); ok && path != max(r.URL.Path, "/") || r.Host != "" && r.URL.Host == "" && r.Host != q.Host() {
+		if path, ok := q.Path(); ok && path != cmp.Or(r.URL.Path, "/") || r.Host != "" && r.URL.Host == "" && r.Host != q.Host() {
 			t.Fatalf("path %q, host %q; net/http: %q, %q", path, q.Host(), r.URL.Path, r.Host)
 		}
 		if res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), r); err != nil || res.StatusCode != 101 {
 			t.Fatalf("the answer is not a 101: %v\n%q", err, answer)
 		}
 	})
+}
+
+// upgraded is the answer of gobwas' Upgrader to what a request negotiates.
+func upgraded(s *Server, q *Request) (answer string, err error) {
+	key, _ := q.get("Sec-WebSocket-Key")
+	asked := "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + string(key) + "\r\n"
+	for _, name := range []string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
+		for _, value := range q.all(name) {
+			if value = string(q.listed([]byte(value))); value != "" {
+				asked += name + ": " + value + "\r\n"
+			}
+		}
+	}
+	var n negotiation
+	var out bytes.Buffer
+	u := ws.Upgrader{
+		Protocol: func(p []byte) bool { return slices.Contains(s.cfg.Subprotocols, string(p)) },
+		Negotiate: func(o httphead.Option) (answer httphead.Option, err error) {
+			before := n
+			if n.take(o); before.accepted || !n.accepted {
+				return answer, nil
+			}
+			return wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true, ServerMaxWindowBits: n.bits}.Option(), nil
+		},
+	}
+	_, err = u.Upgrade(struct {
+		io.Reader
+		io.Writer
+	}{strings.NewReader(asked + "\r\n"), &out})
+	return out.String(), err
+}
+
+// A path in characters that mean themselves is what net/url makes of it.
+func TestPlainPath(t *testing.T) {
+	for _, uri := range []string{"/", "//", "/room", "/a/b/", "/./a/../b", "//host/a", "/room?x=1", "/room?", "/?", "/?a?b", "/?a=/b", "/a-b_c.d~e", "/a=b&c", "/%41", "/a%2fb", "/%zz", "/ä", "/a:b", "*", "room", "/a;b",
+		"/a+b", "http://h/room", "/a#b", "/a\tb", "/\\"} {
+		path, ok := pathOf([]byte(uri))
+		if u, err := url.ParseRequestURI(uri); ok != (err == nil) || ok && path != cmp.Or(u.Path, "/") {
+			t.Errorf("%q: %q, %v; net/url: %+v, %v", uri, path, ok, u, err)
+		}
+	}
 }
 
 func TestParseOrigin(t *testing.T) {

@@ -2,10 +2,7 @@ package netpoll
 
 import (
 	"bytes"
-	"io"
-	"strings"
 
-	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,97 +85,4 @@ func (s *Server) writeFirst(r *record, b []byte) {
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
-}
-
-// negotiate asks the handler, then lets gobwas' Upgrader write the answer: it
-// chooses among what the client offers.
-func (s *Server) negotiate(q *Request, answer []byte) ([]byte, negotiation, *refusedError) {
-	var n negotiation
-	if s.handshaking(q); q.refused != nil {
-		return nil, n, q.refused
-	}
-	m := memory{in: q.essence(), out: answer}
-	u := ws.Upgrader{ReadBufferSize: len(m.in), Protocol: func(p []byte) bool { return s.speaks(q, p) }}
-	if !s.cfg.NoDeflate {
-		u.Negotiate = n.offer
-	}
-	if len(q.extra) > 0 {
-		u.Header = ws.HandshakeHeaderBytes(q.extra)
-	}
-	hs, err := u.Upgrade(&m)
-	if err != nil {
-		return nil, n, errExtensions
-	}
-	q.subprotocol = hs.Protocol
-	return m.out, n, nil
-}
-
-// essence is the request as the Upgrader is to see it: what check has found
-// good in one form, and what is to be negotiated as it came. It would refuse an
-// Upgrade or a Connection header that names more than one thing (RFC 9110,
-// section 7.8: the server chooses).
-func (q *Request) essence() []byte {
-	key, _ := q.get("Sec-WebSocket-Key")
-	b := append(q.asked[:0], "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
-	b = append(append(b, key...), crlf...)
-	for _, f := range q.fields {
-		for _, name := range [...]string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
-			if !strings.EqualFold(string(f.name), name) {
-				continue
-			}
-			if value := listed(string(f.value)); value != "" {
-				b = append(append(append(b, name...), ": "...), value...)
-				b = append(b, crlf...)
-			}
-		}
-	}
-	q.asked = append(b, crlf...)
-	return q.asked
-}
-
-// listed is the value of a list header without its empty elements, which are no error
-// (RFC 9110, section 5.6.1.2). A value with quotes, within which a comma is none,
-// stays as it is.
-func listed(value string) string {
-	if strings.Contains(value, `"`) {
-		return value
-	}
-	var all []string
-	for one := range strings.SplitSeq(value, ",") {
-		if one = strings.Trim(one, " \t"); one != "" {
-			all = append(all, one)
-		}
-	}
-	return strings.Join(all, ",")
-}
-
-// speaks reports whether a subprotocol that the client asked for is chosen.
-func (s *Server) speaks(q *Request, p []byte) bool {
-	if q.chosen {
-		return string(p) == q.subprotocol
-	}
-	for _, sp := range s.cfg.Subprotocols {
-		if string(p) == sp {
-			return true
-		}
-	}
-	return false
-}
-
-// memory is the connection that the Upgrader thinks it has.
-type memory struct{ in, out []byte }
-
-func (m *memory) Read(p []byte) (int, error) {
-	if len(m.in) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, m.in)
-	m.in = m.in[n:]
-	return n, nil
-}
-
-func (m *memory) Write(p []byte) (int, error) {
-	m.out = append(m.out, p...)
-	return len(p), nil
 }
