@@ -96,6 +96,16 @@ func (c Conn) Info() (info Info, ok bool) {
 	return info, true
 }
 
+// Remote is the client's address, as Info has it, for those that ask often; ok is
+// false when the connection is gone.
+func (c Conn) Remote() (addr netip.AddrPort, ok bool) {
+	if !c.lock() {
+		return netip.AddrPort{}, false
+	}
+	defer c.r.mu.Unlock()
+	return c.s.addrs.addrPort(c.r.ip, c.r.port), true
+}
+
 // Queued is how many bytes the connection's socket has refused, as in Info, for
 // who asks many.
 func (c Conn) Queued() int {

@@ -3,6 +3,7 @@ package room
 import (
 	"crypto/rand"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,16 +104,16 @@ func (h *Hub) Handshake(r *netpoll.Request) {
 }
 
 // admits says early, and politely, what join would say too late.
-func (h *Hub) admits(name string, payer budget.Owner) error {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	r := h.rooms[name]
-	switch {
-	case r == nil && takesPlace(name) && !h.places.Fits(payer, 1):
+func (h *Hub) admits(name string, who *identity, addr netip.Addr) error {
+	if r := h.existing(name); r != nil {
+		if h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers {
+			return ErrRoomFull
+		}
+		return nil
+	}
+	if payer := payerOf(who.User, addr); takesPlace(name) && !h.places.Fits(payer, 1) {
 		h.refusedRoom(payer)
 		return ErrTooManyRooms
-	case r != nil && h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers:
-		return ErrRoomFull
 	}
 	return nil
 }
@@ -218,7 +219,7 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		return Member{}, ErrJoined
 	}
 	for {
-		r, err := h.room(name, payerOfConn(c), c.Server())
+		r, err := h.room(name, func() budget.Owner { return payerOfConn(c) }, c.Server())
 		if err != nil {
 			return Member{}, err
 		}
@@ -261,18 +262,16 @@ func (h *Hub) refusedRoom(payer budget.Owner) {
 // not: each connection has one at most, and it comes with the connection.
 func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
 
-// room returns a room by name, made and subscribed if there is none: then the payer
-// pays for it.
-func (h *Hub) room(name string, payer budget.Owner, s *netpoll.Server) (*Room, error) {
-	h.mu.RLock()
-	r := h.rooms[name]
-	h.mu.RUnlock()
-	if r != nil {
+// room returns a room by name, made and subscribed if there is none: then the payer,
+// who is asked for only then, pays for it.
+func (h *Hub) room(name string, payerOf func() budget.Owner, s *netpoll.Server) (*Room, error) {
+	if r := h.existing(name); r != nil {
 		r.subscribe()
 		return r, nil
 	}
+	payer := payerOf()
 	h.mu.Lock()
-	r = h.rooms[name]
+	r := h.rooms[name]
 	if r != nil {
 		h.mu.Unlock()
 		r.subscribe()

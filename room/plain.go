@@ -112,7 +112,7 @@ func (h *Hub) judgePlain(who *identity, room string, addr netip.Addr) (status in
 	if who.User != "" && h.isFull(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
 	}
-	if err := h.admits(room, payerOf(who.User, addr)); err != nil {
+	if err := h.admits(room, who, addr); err != nil {
 		return http.StatusServiceUnavailable, err.Error()
 	}
 	return 0, ""

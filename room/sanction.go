@@ -189,8 +189,8 @@ func (h *Hub) remove(room string, some []*session, plain bool) {
 
 // addressOf is where a connection comes from.
 func addressOf(c netpoll.Conn) netip.Addr {
-	info, _ := c.Info()
-	return info.Remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
+	remote, _ := c.Remote()
+	return remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
 }
 
 // standing is how things stand for a subject in a room, as the judge takes it. A ban

@@ -6,6 +6,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/budget"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -137,7 +138,7 @@ func (s *session) enter(j *joining) (*Room, error) {
 		if err != nil {
 			return nil, err // before a room is made for nothing
 		}
-		r, err := s.hub.room(j.room, s.payer, s.conn.Server())
+		r, err := s.hub.room(j.room, func() budget.Owner { return s.payer }, s.conn.Server())
 		if err != nil {
 			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
 		}

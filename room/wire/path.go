@@ -56,6 +56,9 @@ func TargetOf(urlPath string) (t Target, room string, err error) {
 // slash; browsers resolve "." and ".."; some servers cut parameters off, which begin
 // with a semicolon.
 func plainly(urlPath string) string {
+	if strings.HasPrefix(urlPath, "/") && !strings.ContainsAny(urlPath, `%\;.`) && !strings.Contains(urlPath, "//") && (urlPath == "/" || !strings.HasSuffix(urlPath, "/")) {
+		return urlPath // most are plain, and handshakes come in storms
+	}
 	for range 3 {
 		again, err := url.PathUnescape(urlPath)
 		if err != nil || again == urlPath {

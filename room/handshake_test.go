@@ -1,0 +1,65 @@
+//go:build !race
+
+package room
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"webim/netpoll"
+)
+
+// gone is a hub that tells of each connection's end.
+type gone struct {
+	*Hub
+	ended chan bool
+}
+
+func (g gone) Close(c netpoll.Conn, why netpoll.Closed) {
+	g.Hub.Close(c, why)
+	g.ended <- true
+}
+
+// TestJoinAllocates: what a plain client's handshake allocates in a room that others
+// are in is its callback at the poller, which it keeps, and at most a path, so that a
+// storm of clients makes no garbage. Not under the race detector, which allocates by itself.
+func TestJoinAllocates(t *testing.T) {
+	for path, most := range map[string]float64{"/": 1, "/room-of-many": 2} {
+		g := gone{NewHub(Config{}.open()), make(chan bool, 1)}
+		n := startWith(t, g.Hub, netpoll.Config{}, g)
+		n.join(path, noDeflate)
+		once := n.comeAndGo(upgrade(path, noDeflate, ""), g.ended)
+		once()
+		if got := testing.AllocsPerRun(500, once); got > most {
+			t.Errorf("%s: %v allocations; want %v at most", path, got, most)
+		}
+	}
+}
+
+// comeAndGo connects a client, which upgrades and is reset. It allocates nothing itself.
+func (n *node) comeAndGo(request []byte, ended chan bool) (once func()) {
+	at := netip.MustParseAddrPort(n.addr)
+	sa, linger, answer := &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, &unix.Linger{Onoff: 1}, make([]byte, 1<<10)
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	return func() {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		must(err)
+		must(unix.Connect(fd, sa))
+		_, err = unix.Write(fd, request)
+		must(err)
+		k, err := unix.Read(fd, answer)
+		if must(err); !bytes.HasPrefix(answer[:k], []byte("HTTP/1.1 101 ")) {
+			panic(string(answer[:k]))
+		}
+		must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger))
+		must(unix.Close(fd))
+		<-ended
+	}
+}
