@@ -114,3 +114,15 @@ func testVisitAsks(t *testing.T, browser context.Context, program string) {
 	}
 	ann.wait(bodies + `.join() === 'in cafe%CC%81,in caf%C3%A9'`)
 }
+
+// testRoomInAnySpelling: whoever opens a room by another spelling of its name is in the
+// one room, and hears the others.
+func testRoomInAnySpelling(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url+"?room=caf%C3%A9+%E2%9D%A4", "Ann")
+	bob := come(t, browser, server.url+"?room=cafe%CC%81+%E2%9D%A4%EF%B8%8F", "Bob")
+	ann.enter(text, "hello")
+	bob.shows("hello")
+	bob.enter(text, "hello, too")
+	ann.shows("hello, too")
+}

@@ -42,6 +42,7 @@ func TestChatPage(t *testing.T) {
 		{"WhomANameMeans", testWhomANameMeans},
 		{"NamesAreIsolated", testNamesAreIsolated},
 		{"DraftsAndTexts", testDraftsAndTexts},
+		{"RoomInAnySpelling", testRoomInAnySpelling},
 		{"Back", testBack},
 		{"VisitAsks", testVisitAsks},
 		{"TokenExpires", testTokenExpires},

@@ -47,9 +47,10 @@
 // and # in a name as %25, %2C and %23); $… is for those on its roster.
 // A public room has a roster too, of the users that keep it in their list; it bars
 // nobody. Guests have a public room in their list and are not on its roster.
-// The server puts names of public rooms in the normal form NFC, and its messages bear
-// that name. Client libraries find a subscription by the name that they asked for, so
-// a client normalises a name before it subscribes.
+// The server puts names of public rooms in the normal form NFC, without the selector
+// U+FE0F behind an emoji, and its messages bear that name. Client libraries find a
+// subscription by the name that they asked for, so to subscribe by another spelling is
+// error 107, which tells the name. All else that names a room takes any spelling.
 //
 // In a user's own room the server publishes, without an author:
 //

@@ -26,7 +26,11 @@ func TestRightsHoldForEverySpelling(t *testing.T) {
 	}
 	eve := h.come("eve")
 	for _, name := range []string{"café", "cafe\u0301"} {
-		if got := eve.tryJoin(name); !strings.HasPrefix(got, "103") {
+		want := "103"
+		if name != "café" {
+			want = `107 bad request: the room that you call "cafe\u0301" has the name "caf\u00e9" here`
+		}
+		if got := eve.tryJoin(name); !strings.HasPrefix(got, want) {
 			t.Errorf("subscribe %+q: %q", name, got)
 		}
 		if _, err := eve.Publish(t.Context(), name, []byte(`{}`)); !isCode(err, wire.ErrPermissionDenied) {
@@ -65,4 +69,22 @@ func TestNamesThatLookAlike(t *testing.T) {
 		}
 	}
 	eve.join("👩\u200d💻 club")
+}
+
+// TestSubscribingBySpelling: whoever subscribes gets what is said in the room under the
+// name that it asked for, or is told the name, and never subscribes and hears nothing.
+func TestSubscribingBySpelling(t *testing.T) {
+	h := build(t, room.Config{}, Config{})
+	eve, bob := h.come("eve"), h.come("bob")
+	for asked, name := range map[string]string{"cafe\u0301": "caf\u00e9", "i \u2764\ufe0f": "i \u2764", "\u212b": "\u00c5"} {
+		want := fmt.Sprintf("107 bad request: the room that you call %+q has the name %+q here", asked, name)
+		if got := eve.tryJoin(asked); !strings.HasPrefix(got, want) {
+			t.Errorf("subscribing to %+q: %q, want %s", asked, got, want)
+		}
+		eve.join(name)
+		bob.must("send", fmt.Sprintf(`{"room":%q,"data":{"text":"hello"}}`, asked))
+		if got := eve.nextIn(name); !strings.Contains(got, `{"text":"hello"}`) {
+			t.Errorf("in %+q: %s", name, got)
+		}
+	}
 }

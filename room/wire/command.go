@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"fmt"
+
 	"github.com/centrifugal/protocol"
 )
 
@@ -77,8 +79,9 @@ func classify(c *protocol.Command) (Method, *protocol.Command, error) {
 // Check looks at what can be wrong with a command by itself, whoever sent it:
 // names that are missing, too long or no names, and features that are not
 // offered. It returns nil or the ErrorCode to reply with, ErrMethodNotFound,
-// ErrBadRequest or ErrNotAvailable. Data is not looked at: see Data. The names of rooms
-// are put in their one spelling: see RoomName.
+// ErrBadRequest, perhaps with a sentence, or ErrNotAvailable. Data is not looked at: see
+// Data. The names of rooms are put in their one spelling: see RoomName. Only who
+// subscribes has to name the room as RoomName does: see checkSubscribe.
 //
 // Extras that a client only proposes (delta, dict, most of flag) are no fault: they
 // are declined by leaving them out of the reply.
@@ -93,7 +96,7 @@ func Check(method Method, c *protocol.Command) error {
 		if r.Type != 0 || r.Tf != nil {
 			return ErrNotAvailable
 		}
-		return checkNames(&r.Channel, r.Epoch, r.Delta)
+		return checkSubscribe(r)
 	case SubRefresh:
 		if c.SubRefresh.Type != 0 {
 			return ErrNotAvailable
@@ -116,6 +119,19 @@ func Check(method Method, c *protocol.Command) error {
 		return checkLengths(c.Rpc.Method)
 	}
 	return nil
+}
+
+// checkSubscribe refuses another spelling of a room's name, and tells the right one. What
+// is said in a room is encoded once for all its members and bears the room's name; client
+// libraries find the subscription by exactly the name that they asked for, and would drop
+// all of it without a word. The names are escaped, for they may look the same.
+func checkSubscribe(r *protocol.SubscribeRequest) error {
+	asked := r.Channel
+	err := checkNames(&r.Channel, r.Epoch, r.Delta)
+	if err == nil && r.Channel != asked {
+		return Explain(ErrBadRequest, fmt.Sprintf("bad request: the room that you call %+q has the name %+q here, in the normal form NFC: subscribe by that name", asked, r.Channel))
+	}
+	return err
 }
 
 func checkConnect(r *protocol.ConnectRequest) error {

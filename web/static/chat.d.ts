@@ -157,6 +157,8 @@ export function isGuest(user?: string): boolean;
 export function personalRoom(user: string): string;
 /** Of a room between two users: the other one; '' in other rooms. */
 export function otherOf(room: string, user: string): string;
+/** A room's name as the server spells it. */
+export function roomName(name: string): string;
 
 /** The length of a text in bytes of UTF-8. */
 export function bytesOf(text: string): number;

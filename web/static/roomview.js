@@ -2,7 +2,7 @@
 
 import { $, say } from './dom.js';
 import { errorText, t } from './i18n.js';
-import { isGuest, nameOf, otherOf } from './chat.js';
+import { isGuest, nameOf, otherOf, roomName } from './chat.js';
 import { Composer } from './composer.js';
 import * as identity from './identity.js';
 import { MemberList } from './members.js';
@@ -53,7 +53,7 @@ export const composer = new Composer({
  */
 export async function choose(name, { first = false, back = false, join = true } = {}) {
   const { chat, rooms } = state;
-  name = name.normalize('NFC');
+  name = roomName(name);
   if (state.room?.name === name) {
     if (back) return;
     views.close();

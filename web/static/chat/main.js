@@ -24,7 +24,7 @@
 // vendor/centrifuge-5.8.0/LICENSE.
 
 import { asError } from './errors.js';
-import { isGuest, nameOf, otherOf, personalRoom } from './names.js';
+import { isGuest, nameOf, otherOf, personalRoom, roomName } from './names.js';
 import { Outbox } from './outbox.js';
 import { Room } from './room.js';
 
@@ -168,7 +168,7 @@ export class Chat extends EventTarget {
 
   /** Opens a room: subscribes, and loads its newest messages. Close it when it is left. */
   open(name) {
-    name = name.normalize('NFC'); // the server's spelling, by which the library finds the room
+    name = roomName(name);
     const old = this.#rooms.get(name);
     if (old) return old;
     const room = new Room(this, this.#client, name, this.#outbox(name), () => this.#rooms.delete(name));

@@ -24,6 +24,12 @@ export function givenName(info) {
 /** Whether a user is a guest, who has said a name and proved none. */
 export const isGuest = (user) => String(user ?? '').startsWith('guest:');
 
+// A selector that asks for the picture of the emoji before it.
+const emojiSelector = /([\p{So}\p{Sm}\p{Po}0-9\u3030\u303d])\ufe0f/gu;
+
+/** A room's name as the server spells it, by which the library finds the room. Rooms with # are named after users, whose ids are as they are. */
+export const roomName = (name) => (name.startsWith('#') ? name : name.normalize('NFC').replace(emojiSelector, '$1'));
+
 const escape = (user) => user.replaceAll('%', '%25').replaceAll(',', '%2C').replaceAll('#', '%23');
 const unescape = (part) => part.replaceAll('%23', '#').replaceAll('%2C', ',').replaceAll('%25', '%');
 
