@@ -69,4 +69,4 @@ rename: ## give the module the path MODULE, as example.org/me/webim
 	@.ci/rename "$(MODULE)"
 
 clean: ## remove what the other targets made
-	rm -rf bin bench/peers/node/node_modules
+	rm -rf bin bench/peers/node/node_modules bench/peers/uws/node_modules

@@ -57,21 +57,21 @@ func (s *sessionReader) fill() error {
 var smokeMask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
 // frame is a message as a client sends it. In the Centrifuge dialect the payload must be text.
-func (r *smokeRun) frame(op byte, payload []byte) []byte {
+func (r *smokeRun) frame(room string, op byte, payload []byte) []byte {
 	if !r.config.centrifuge() {
 		return appendFrame(nil, op, payload, &smokeMask)
 	}
 	text, _ := json.Marshal(string(payload)) // no error for a string
-	command := appendPublish(nil, quotedChannel(r.config.room(r.target)), uint32(r.next), text[1:len(text)-1])
+	command := appendPublish(nil, quotedChannel(room), uint32(r.next), text[1:len(text)-1])
 	return appendFrame(nil, opText, command, &smokeMask)
 }
 
 // enter does what follows a connection's upgrade, and returns where plain frames are to be read.
-func (r *smokeRun) enter(conn net.Conn, br *bufio.Reader) (*bufio.Reader, error) {
+func (r *smokeRun) enter(conn net.Conn, br *bufio.Reader, room string) (*bufio.Reader, error) {
 	if !r.config.centrifuge() {
 		return br, nil
 	}
-	if _, err := conn.Write(appendFrame(nil, opText, joinCommands(r.config.room(r.target), r.config.Token), &smokeMask)); err != nil {
+	if _, err := conn.Write(appendFrame(nil, opText, joinCommands(room, r.config.Token), &smokeMask)); err != nil {
 		return nil, err
 	}
 	s := newSessionReader(conn, br)

@@ -39,6 +39,8 @@ func Peers() []Peer {
 		{Name: "node", What: "Node's ws 8.23.0", Dialect: Plain, needs: []string{"node", "npm"},
 			build: []string{"npm", "--prefix", "node", "ci", "--no-audit", "--no-fund", "--loglevel", "error"},
 			serve: []string{"node", "bench/peers/node/server.js", "-listen"}},
+		{Name: "uws", What: "uWebSockets.js, as installed", Dialect: Plain, needs: []string{"node"}, absent: noUWS,
+			serve: []string{"node", "bench/peers/uws/server.js", "-listen"}},
 		{Name: "swoole", What: "PHP's Swoole", Dialect: Plain, needs: []string{"php"}, absent: noSwoole,
 			serve: []string{"php", "bench/peers/swoole/server.php", "-listen"}},
 		{Name: "centrifugo", What: "Centrifugo v5.4.9", Dialect: Centrifuge, needs: []string{"go"},
@@ -68,6 +70,20 @@ func noSwoole(ctx context.Context) string {
 		}
 	}
 	return "php -m does not list swoole: install it, as with pecl install swoole"
+}
+
+// noUWS says why Node cannot load uWebSockets.js. Its authors do not publish it in npm's registry, so nothing here installs it.
+func noUWS(ctx context.Context) string {
+	root, err := RepositoryRoot(".")
+	if err != nil {
+		return err.Error()
+	}
+	cmd := exec.CommandContext(ctx, "node", "uws/server.js", "-check")
+	cmd.Dir = filepath.Join(root, "bench", "peers")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return lastLines(out)
+	}
+	return ""
 }
 
 // FindPeers returns the peers with these names, or all if there are none.
@@ -197,7 +213,7 @@ func startAnnounced(ctx context.Context, name string, argv []string) (*Server, s
 	return nil, "", err
 }
 
-// Smoke starts a peer, and proves that it is a chat room: on any path, for any origin.
+// Smoke starts a peer, and proves that it has chat rooms: on any path, for any origin.
 func (p Peer) Smoke(ctx context.Context, root string) error {
 	s, url, err := p.Start(ctx, root)
 	if err != nil {

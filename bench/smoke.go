@@ -16,10 +16,12 @@ var smokeSizes = []int{30, 125, 126, 1000, 4096, 65535, 65536, 70000}
 // smokeBurst is how many small messages each client sends in a single write: a server that takes one frame per event loses the others.
 const smokeBurst = 20
 
-// Smoke proves that a server is a chat room: every client gets each message of every client, itself included, exactly once, in one frame, as it
-// was sent (in the Centrifuge dialect, a publication stands for a frame). Figures of a server that skips this work count for nothing.
+// Smoke proves that a server has chat rooms: every client gets each message of every client of its room, itself included, exactly once, in one frame, as it
+// was sent (in the Centrifuge dialect, a publication stands for a frame), and no message of another room. Figures of a server that skips this work count for nothing.
 //
 //	join ──► one message each, in every size, text and (plain only) binary ──► a burst ──► one leaves, one comes ──► once more
+//
+// All the while a client is in another room, which hears itself at the beginning and at the end, and nothing else.
 type Smoke struct {
 	URL     string
 	Dialect string        // Plain or Centrifuge; empty: Plain
@@ -61,6 +63,7 @@ func (s Smoke) Run(ctx context.Context) error {
 type smokeMessage struct {
 	op      byte
 	payload []byte
+	room    string
 	probe   bool // one of a client that may not have joined yet: it may miss others, and others it
 	got     map[*smokeClient]bool
 }
@@ -90,11 +93,17 @@ type smokeRun struct {
 }
 
 func (r *smokeRun) all() error {
+	room := r.config.room(r.target)
 	for range r.Clients {
-		if err := r.join(); err != nil {
+		if err := r.join(room); err != nil {
 			return err
 		}
 	}
+	outsider, err := r.enroll(room + "-elsewhere")
+	if err != nil {
+		return err
+	}
+	defer r.leave(outsider)
 	for _, size := range smokeSizes {
 		for _, op := range r.ops() {
 			if err := r.volley(op, size, 1); err != nil {
@@ -109,29 +118,50 @@ func (r *smokeRun) all() error {
 	if err := r.volley(opText, smokeSizes[0], 1); err != nil {
 		return fmt.Errorf("after one had left: %w", err)
 	}
-	if err := r.join(); err != nil {
+	if err := r.join(room); err != nil {
 		return err
 	}
-	// The last messages come behind all others, so what would be doubled has been by now.
+	if err := r.hear(outsider); err != nil {
+		return err
+	}
+	// The last messages come behind all others, so what would be doubled, or come from the other room, has been by now.
 	ops := r.ops()
 	return r.volley(ops[len(ops)-1], smokeSizes[0], 1)
 }
 
-// join adds a client, and waits until it gets what it sends: the answer to an upgrade may come before a place in the room.
-func (r *smokeRun) join() error {
-	c, err := r.dial()
+// join adds a client to the room.
+func (r *smokeRun) join(room string) error {
+	c, err := r.enroll(room)
 	if err != nil {
 		return err
 	}
-	r.dialed++
-	c.name = r.dialed
 	r.mu.Lock()
 	r.clients = append(r.clients, c)
 	r.mu.Unlock()
+	return nil
+}
+
+// enroll connects a client that is in a room.
+func (r *smokeRun) enroll(room string) (*smokeClient, error) {
+	c, err := r.dial(room)
+	if err != nil {
+		return nil, err
+	}
+	r.dialed++
+	c.name, c.room = r.dialed, room
 	r.readers.Go(func() { r.read(c) })
+	if err := r.hear(c); err != nil {
+		r.leave(c)
+		return nil, err
+	}
+	return c, nil
+}
+
+// hear waits until a client gets what it sends: the answer to an upgrade may come before a place in the room.
+func (r *smokeRun) hear(c *smokeClient) error {
 	var last *smokeMessage
 	for deadline := time.Now().Add(r.Timeout); time.Now().Before(deadline); {
-		m, frame := r.message(opText, smokeSizes[0], true)
+		m, frame := r.message(c.room, opText, smokeSizes[0], true)
 		last = m
 		if err := r.write(c, frame); err != nil {
 			return err
@@ -159,7 +189,7 @@ func (r *smokeRun) volley(op byte, size, n int) error {
 	for _, c := range r.clients {
 		var frames []byte
 		for range n {
-			m, frame := r.message(op, size, false)
+			m, frame := r.message(c.room, op, size, false)
 			all = append(all, m)
 			frames = append(frames, frame...)
 		}
@@ -180,7 +210,7 @@ func (r *smokeRun) volley(op byte, size, n int) error {
 }
 
 // message makes the next message. Its mark is text, so that a text message stays one.
-func (r *smokeRun) message(op byte, size int, probe bool) (*smokeMessage, []byte) {
+func (r *smokeRun) message(room string, op byte, size int, probe bool) (*smokeMessage, []byte) {
 	r.next++
 	payload := make([]byte, size)
 	random := rand.New(rand.NewPCG(uint64(r.next), uint64(size)))
@@ -192,11 +222,11 @@ func (r *smokeRun) message(op byte, size int, probe bool) (*smokeMessage, []byte
 	}
 	mark := smokeMark(r.next)
 	copy(payload, mark)
-	m := &smokeMessage{op: op, payload: payload, probe: probe, got: map[*smokeClient]bool{}}
+	m := &smokeMessage{op: op, payload: payload, room: room, probe: probe, got: map[*smokeClient]bool{}}
 	r.mu.Lock()
 	r.sent[mark] = m
 	r.mu.Unlock()
-	return m, r.frame(op, payload)
+	return m, r.frame(room, op, payload)
 }
 
 // smokeMark begins message n. It is 15 bytes long, and unlike other runs': somebody may be left in the room.

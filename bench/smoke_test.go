@@ -12,15 +12,18 @@ import (
 	"time"
 )
 
-// relay is a chat room whose fault is planted: send returns the bytes that client number to, of those that came from 0, gets for message n
-// of from.
+// relay is a chat server whose fault is planted: send returns the bytes that client number to, of those that came from 0, gets for message n
+// of from, who is in the same room.
 type relay struct {
 	send func(n, from, to int, op byte, payload []byte) []byte
+	// oneRoom says of a message of the given length whether it goes to all rooms; nil: none does.
+	oneRoom func(length int) bool
 	// hello is sent right behind the answer to an upgrade.
 	hello []byte
 
 	mu      sync.Mutex
 	clients map[int]net.Conn
+	paths   []string // by number
 	joined  int
 	n       int
 }
@@ -68,7 +71,7 @@ func (s *relay) client(conn net.Conn) {
 	s.mu.Lock()
 	me := s.joined
 	s.joined++
-	s.clients[me] = conn
+	s.clients[me], s.paths = conn, append(s.paths, req.URL.Path)
 	_, _ = conn.Write(append([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
 		acceptKey(req.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n"), s.hello...))
 	s.mu.Unlock()
@@ -82,6 +85,9 @@ func (s *relay) client(conn net.Conn) {
 		}
 		if op < opClose {
 			for to, other := range s.clients {
+				if s.paths[to] != s.paths[me] && (s.oneRoom == nil || !s.oneRoom(len(payload))) {
+					continue
+				}
 				_, _ = other.Write(s.send(s.n, me, to, op, payload))
 			}
 			s.n++
@@ -144,7 +150,10 @@ func TestSmokeOfFaults(t *testing.T) {
 		name, says string
 		send       func(n, from, to int, op byte, payload []byte) []byte
 		hello      []byte
+		oneRoom    func(length int) bool
 	}{
+		{name: "one room for all paths", says: "rooms are not apart", send: right, oneRoom: func(int) bool { return true }},
+		{name: "a long message comes to all rooms", says: "rooms are not apart", send: right, oneRoom: func(length int) bool { return length > 4096 }},
 		{name: "one client misses one message", says: "did not get", send: func(n, from, to int, op byte, payload []byte) []byte {
 			if len(payload) == 4096 && op == opText && from == 1 && to == 2 {
 				return nil
@@ -208,7 +217,7 @@ func TestSmokeOfFaults(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := &relay{send: c.send, hello: c.hello}
+			s := &relay{send: c.send, hello: c.hello, oneRoom: c.oneRoom}
 			err := Smoke{URL: s.start(t), Timeout: 2 * time.Second}.Run(context.Background())
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("said %v; want %q", err, c.says)

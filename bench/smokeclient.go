@@ -14,6 +14,7 @@ type smokeClient struct {
 	conn net.Conn
 	r    *bufio.Reader
 	name int
+	room string
 
 	leaving bool // set under the run's mu: its end is no error any more
 }
@@ -42,15 +43,15 @@ func (r *smokeRun) write(c *smokeClient, b []byte) error {
 	return nil
 }
 
-// dial connects and upgrades a client.
-func (r *smokeRun) dial() (*smokeClient, error) {
+// dial connects and upgrades a client, which joins the room.
+func (r *smokeRun) dial(room string) (*smokeClient, error) {
 	conn, err := net.DialTimeout("tcp", r.target.addr.String(), r.Timeout)
 	if err != nil {
 		return nil, err
 	}
 	h := newHandshake(r.target.url.Host, r.config)
 	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the rest
-	if _, err := conn.Write(h.request(r.config.endpoint(r.target, r.config.room(r.target)))); err != nil {
+	if _, err := conn.Write(h.request(r.config.endpoint(r.target, room))); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (r *smokeRun) dial() (*smokeClient, error) {
 			return nil, fmt.Errorf("the upgrade: %w", err)
 		}
 	}
-	if br, err = r.enter(conn, br); err != nil {
+	if br, err = r.enter(conn, br, room); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -138,6 +139,8 @@ func (r *smokeRun) takeLocked(c *smokeClient, h header, payload []byte) error {
 	switch {
 	case m == nil:
 		return fmt.Errorf("got %d bytes that nobody sent: a greeting, or somebody else in the room?", len(payload))
+	case m.room != c.room:
+		return fmt.Errorf("got %s of %s in the room %s: rooms are not apart", m, m.room, c.room)
 	case h.op != m.op:
 		return fmt.Errorf("got %s with opcode %d", m, h.op)
 	case string(payload) != string(m.payload):

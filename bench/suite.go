@@ -149,7 +149,7 @@ func (o Suite) webim(root string) contender {
 	}, start}
 }
 
-// prepare builds a peer and proves that it is a chat room: else its figures count for nothing.
+// prepare builds a peer and proves that it has chat rooms: else its figures count for nothing.
 func prepare(ctx context.Context, p Peer, root string) error {
 	if why := p.Absent(ctx); why != "" {
 		return errors.New(why)

@@ -1,4 +1,4 @@
-// Command coder is the chat room on coder/websocket: the chat example of its repository, with WebSocket publishing.
+// Command coder is the chat rooms on coder/websocket: the chat example of its repository, with WebSocket publishing.
 package main
 
 import (
@@ -22,16 +22,17 @@ type message struct {
 type subscriber struct {
 	conn *websocket.Conn
 	msgs *kit.Queue[message]
+	room *kit.Room[*subscriber]
 }
 
-// room is everybody.
-type room struct {
-	members kit.Members[*subscriber]
+// server is all rooms.
+type server struct {
+	rooms kit.Rooms[*subscriber]
 }
 
-func main() { log.Fatal(http.Serve(kit.Listen(), &room{})) }
+func main() { log.Fatal(http.Serve(kit.Listen(), &server{})) }
 
-func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (v *server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
@@ -40,8 +41,8 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	s := &subscriber{conn: conn, msgs: kit.NewQueue[message]()}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	r.members.Add(s)
-	defer r.members.Remove(s)
+	s.room = v.rooms.Join(req.URL.Path, s)
+	defer s.room.Leave(s)
 	go s.write(ctx)
 	for {
 		op, data, err := conn.Read(ctx)
@@ -49,16 +50,16 @@ func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			_ = conn.CloseNow() // it has ended already
 			return
 		}
-		r.publish(message{op, data})
+		s.publish(message{op, data})
 	}
 }
 
-// publish never waits: a subscriber that lags is closed, as in the example.
-func (r *room) publish(m message) {
-	for _, s := range r.members.Snapshot() {
-		if !s.msgs.Put(m, len(m.data)) {
-			r.members.Remove(s)
-			go s.conn.CloseNow()
+// publish sends to the subscriber's room and never waits: a subscriber that lags is closed, as in the example.
+func (s *subscriber) publish(m message) {
+	for _, to := range s.room.Snapshot() {
+		if !to.msgs.Put(m, len(m.data)) {
+			s.room.Leave(to)
+			go to.conn.CloseNow()
 		}
 	}
 }

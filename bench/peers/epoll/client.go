@@ -24,9 +24,11 @@ var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) 
 // client is one connection. Its socket is read by one worker at a time, because its events are one-shot, and written to by the one that
 // set writing.
 type client struct {
-	room *room
-	conn *net.TCPConn
-	fd   int
+	server *server
+	conn   *net.TCPConn
+	fd     int
+
+	room *kit.Room[*client] // of the upgrade's path; set before anybody else knows the client
 
 	mu      sync.Mutex
 	closed  bool
@@ -36,14 +38,19 @@ type client struct {
 }
 
 // join upgrades a connection and parks it.
-func (r *room) join(conn *net.TCPConn) {
+func (s *server) join(conn *net.TCPConn) {
 	_ = conn.SetDeadline(time.Now().Add(kit.Patience)) // if it fails, so does the upgrade
-	if _, err := ws.Upgrade(conn); err != nil {
+	path := ""
+	upgrader := ws.Upgrader{OnRequest: func(uri []byte) error {
+		path = string(uri)
+		return nil
+	}}
+	if _, err := upgrader.Upgrade(conn); err != nil {
 		conn.Close()
 		return
 	}
 	_ = conn.SetDeadline(time.Time{})
-	c := &client{room: r, conn: conn}
+	c := &client{server: s, conn: conn}
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { c.fd = int(fd) })
@@ -52,13 +59,10 @@ func (r *room) join(conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	r.members.Add(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	if err := r.poll.Add(c.fd, reading, func(netpoll.EpollEvent) { r.readers.schedule(c.receive) }); err != nil {
+	c.room = s.rooms.Join(path, c)
+	if err := s.poll.Add(c.fd, reading, func(netpoll.EpollEvent) { s.readers.schedule(c.receive) }); err != nil {
 		c.closeLocked()
 	}
 }
@@ -71,7 +75,7 @@ func (c *client) receive() {
 	if c.closed {
 		return
 	}
-	if err != nil || c.room.poll.Mod(c.fd, reading) != nil {
+	if err != nil || c.server.poll.Mod(c.fd, reading) != nil {
 		c.closeLocked()
 	}
 }
@@ -90,7 +94,7 @@ func (c *client) read() error {
 			return err
 		}
 		if payload != nil {
-			c.room.broadcast(ws.MustCompileFrame(ws.NewFrame(op, true, payload)))
+			c.broadcast(ws.MustCompileFrame(ws.NewFrame(op, true, payload)))
 		}
 		if br.Buffered() == 0 {
 			return nil
@@ -143,7 +147,7 @@ func (c *client) send(frame []byte) {
 	c.writing = true
 	c.mu.Unlock()
 	if start {
-		c.room.writers.schedule(c.drain)
+		c.server.writers.schedule(c.drain)
 	}
 }
 
@@ -169,7 +173,7 @@ func (c *client) drain() {
 // closeLocked ends a client. Del comes before Close: afterwards the number may be another's.
 func (c *client) closeLocked() {
 	c.closed, c.out = true, nil
-	_ = c.room.poll.Del(c.fd) // it may not have been added yet
+	_ = c.server.poll.Del(c.fd) // it may not have been added yet
 	c.conn.Close()
-	c.room.members.Remove(c)
+	c.room.Leave(c)
 }

@@ -1,4 +1,4 @@
-// Command epoll is the chat room in the manner of the article "A million WebSockets and Go": gobwas/ws, easygo's netpoll, goroutine pools, and
+// Command epoll is the chat rooms in the manner of the article "A million WebSockets and Go": gobwas/ws, easygo's netpoll, goroutine pools, and
 // no goroutine or buffer for a connection that is silent.
 //
 // Where the article's example fails in practice, this does what its authors would: it registers the raw descriptor with netpoll.EpollCreate
@@ -16,12 +16,12 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// room is everybody, and what serves them.
-type room struct {
+// server is all rooms, and what serves them.
+type server struct {
 	poll    *netpoll.Epoll
 	readers *pool // run handshakes and client.receive, which waits for writers
 	writers *pool // run client.drain, which waits for nobody but its socket
-	members kit.Members[*client]
+	rooms   kit.Rooms[*client]
 }
 
 func main() {
@@ -29,20 +29,20 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r := &room{poll: poll, readers: newPool(128), writers: newPool(128)}
+	s := &server{poll: poll, readers: newPool(128), writers: newPool(128)}
 	ln := kit.Listen()
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
 			log.Fatal(err)
 		}
-		r.readers.schedule(func() { r.join(conn.(*net.TCPConn)) })
+		s.readers.schedule(func() { s.join(conn.(*net.TCPConn)) })
 	}
 }
 
-// broadcast hands a frame to every client's queue.
-func (r *room) broadcast(frame []byte) {
-	for _, c := range r.members.Snapshot() {
-		c.send(frame)
+// broadcast hands a frame to the queue of every client of the room.
+func (c *client) broadcast(frame []byte) {
+	for _, to := range c.room.Snapshot() {
+		to.send(frame)
 	}
 }

@@ -19,34 +19,36 @@ var (
 
 // client is one connection. All of it belongs to its loop.
 type client struct {
-	conn     gnet.Conn
-	loop     *loop
-	at       int // its place in loop.clients
-	upgraded bool
+	conn  gnet.Conn
+	share *share // nil before the upgrade
+	at    int    // its place in share.clients
 
 	op      ws.OpCode // of the fragmented message that is under way
 	partial []byte    // what has come of it
 }
 
-// upgrade answers the handshake once all of its header is there.
-func (c *client) upgrade() (done bool, err error) {
+// upgrade answers the handshake once all of its header is there, and returns its path; empty: there is more to come.
+func (c *client) upgrade() (path string, err error) {
 	b, _ := c.conn.Peek(-1) // all there is; it does not fail
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(b) > 16<<10 {
-			return false, errTooLong
+			return "", errTooLong
 		}
-		return false, nil
+		return "", nil
 	}
-	if _, err := (ws.Upgrader{}).Upgrade(struct {
+	upgrader := ws.Upgrader{OnRequest: func(uri []byte) error {
+		path = string(uri)
+		return nil
+	}}
+	if _, err := upgrader.Upgrade(struct {
 		io.Reader
 		io.Writer
 	}{bytes.NewReader(b[:end+4]), c.conn}); err != nil {
-		return false, err
+		return "", err
 	}
-	c.upgraded = true
 	_, err = c.conn.Discard(end + 4)
-	return true, err
+	return path, err
 }
 
 // read takes all frames that are whole, and gives each message, compiled to one frame.

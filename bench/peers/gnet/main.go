@@ -1,6 +1,6 @@
-// Command gnet is the chat room on panjf2000/gnet, with gobwas/ws for the upgrade and the frames.
+// Command gnet is the chat rooms on panjf2000/gnet, with gobwas/ws for the upgrade and the frames.
 //
-// Each event loop owns its connections. A message is compiled once and handed to each loop once, which then writes to its own
+// Each event loop owns its connections. A message is compiled once and handed once to each loop that has clients of the room, which then writes to its own
 // connections without a lock: cheaper than AsyncWrite, which queues a task for each receiver.
 package main
 
@@ -23,17 +23,18 @@ type server struct {
 	gnet.BuiltinEventEngine
 
 	mu    sync.RWMutex
-	loops map[gnet.EventLoop]*loop
+	rooms map[string]map[gnet.EventLoop]*share // by path
 }
 
-// loop is one event loop's share of the room. It is that loop's alone: no lock.
-type loop struct {
-	gnet.EventLoop
+// share is the clients of a room on one event loop. Its clients are that loop's alone: no lock.
+type share struct {
+	path    string
+	loop    gnet.EventLoop
 	clients []*client
 }
 
 func main() {
-	s := &server{loops: map[gnet.EventLoop]*loop{}}
+	s := &server{rooms: map[string]map[gnet.EventLoop]*share{}}
 	log.Fatal(gnet.Run(s, "tcp4://"+kit.Address(), gnet.WithMulticore(true), gnet.WithLogger(zap.NewNop().Sugar())))
 }
 
@@ -58,36 +59,27 @@ func (s *server) OnBoot(e gnet.Engine) gnet.Action {
 }
 
 func (s *server) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
-	c.SetContext(&client{conn: c, loop: s.loop(c.EventLoop())})
+	c.SetContext(&client{conn: c})
 	return nil, gnet.None
 }
 
-// loop returns the share that belongs to an event loop, which is made when its first connection comes.
-func (s *server) loop(e gnet.EventLoop) *loop {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loops[e] == nil {
-		s.loops[e] = &loop{EventLoop: e}
-	}
-	return s.loops[e]
-}
-
 func (s *server) OnClose(c gnet.Conn, _ error) gnet.Action {
-	if cl, ok := c.Context().(*client); ok && cl.upgraded {
-		cl.loop.remove(cl)
+	if cl, ok := c.Context().(*client); ok && cl.share != nil {
+		s.leave(cl)
 	}
 	return gnet.None
 }
 
 func (s *server) OnTraffic(c gnet.Conn) gnet.Action {
 	cl := c.Context().(*client)
-	if !cl.upgraded {
-		if done, err := cl.upgrade(); err != nil || !done {
+	if cl.share == nil {
+		path, err := cl.upgrade()
+		if err != nil || path == "" {
 			return closeOn(err)
 		}
-		cl.loop.add(cl)
+		s.join(cl, path)
 	}
-	return closeOn(cl.read(func(frame []byte) { s.broadcast(cl.loop, frame) }))
+	return closeOn(cl.read(func(frame []byte) { s.broadcast(cl.share, frame) }))
 }
 
 func closeOn(err error) gnet.Action {
@@ -97,40 +89,68 @@ func closeOn(err error) gnet.Action {
 	return gnet.None
 }
 
-// broadcast writes a frame to everybody; own is the loop that it runs on.
-func (s *server) broadcast(own *loop, frame []byte) {
+// join puts a client into the share of its loop, which it runs on.
+func (s *server) join(c *client, path string) {
+	loop := c.conn.EventLoop()
+	s.mu.Lock()
+	if s.rooms[path] == nil {
+		s.rooms[path] = map[gnet.EventLoop]*share{}
+	}
+	if s.rooms[path][loop] == nil {
+		s.rooms[path][loop] = &share{path: path, loop: loop}
+	}
+	c.share = s.rooms[path][loop]
+	s.mu.Unlock()
+	c.share.add(c)
+}
+
+// leave takes a client out, on its loop. The last one of a share or a room takes that along.
+func (s *server) leave(c *client) {
+	if c.share.remove(c); len(c.share.clients) > 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rooms[c.share.path], c.share.loop)
+	if len(s.rooms[c.share.path]) == 0 {
+		delete(s.rooms, c.share.path)
+	}
+}
+
+// broadcast writes a frame to everybody in the room; own is the share of the loop that it runs on.
+func (s *server) broadcast(own *share, frame []byte) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, l := range s.loops {
-		if l != own {
-			_ = l.Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error { // fails at shutdown only
-				l.write(frame)
+	for _, other := range s.rooms[own.path] {
+		if other != own {
+			_ = other.loop.Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error { // fails at shutdown only
+				other.write(frame)
 				return nil
 			}))
 		}
 	}
+	s.mu.RUnlock()
 	own.write(frame)
 }
 
-func (l *loop) add(c *client) {
-	c.at = len(l.clients)
-	l.clients = append(l.clients, c)
+func (s *share) add(c *client) {
+	c.at = len(s.clients)
+	s.clients = append(s.clients, c)
 }
 
-func (l *loop) remove(c *client) {
-	last := len(l.clients) - 1
-	l.clients[c.at] = l.clients[last]
-	l.clients[c.at].at = c.at
-	l.clients[last] = nil
-	l.clients = l.clients[:last]
+func (s *share) remove(c *client) {
+	last := len(s.clients) - 1
+	s.clients[c.at] = s.clients[last]
+	s.clients[c.at].at = c.at
+	s.clients[last] = nil
+	s.clients = s.clients[:last]
 }
 
 // write goes backwards: a failed write removes its client on the spot, and what moves to its place has had the frame.
-func (l *loop) write(frame []byte) {
-	for i := len(l.clients) - 1; i >= 0; i-- {
-		c := l.clients[i]
+func (s *share) write(frame []byte) {
+	for i := len(s.clients) - 1; i >= 0; i-- {
+		c := s.clients[i]
 		if c.conn.OutboundBuffered() > kit.MaxQueue {
-			_ = l.Close(c.conn) // too slow
+			_ = s.loop.Close(c.conn) // too slow
 			continue
 		}
 		_, _ = c.conn.Write(frame) // gnet closes it

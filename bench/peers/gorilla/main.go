@@ -1,4 +1,4 @@
-// Command gorilla is the chat room on gorilla/websocket: the hub of its chat example.
+// Command gorilla is the chat rooms on gorilla/websocket: the hub of its chat example, with a set of clients for each room.
 //
 // The example's write pump joins waiting messages into one frame; here each message stays a frame, so it writes prepared messages instead. Its channel
 // of 256 messages a client is a queue of bytes: else a busy second at 1,000 messages empties the room.
@@ -30,7 +30,7 @@ var upgrader = websocket.Upgrader{
 
 func main() {
 	h := &hub{register: make(chan *client), unregister: make(chan *client), broadcast: make(chan message, 64),
-		clients: map[*client]bool{}}
+		rooms: map[string]map[*client]bool{}}
 	go h.run()
 	log.Fatal(http.Serve(kit.Listen(), http.HandlerFunc(h.serve)))
 }
@@ -39,24 +39,28 @@ func main() {
 type message struct {
 	*websocket.PreparedMessage
 	size int
+	room string
 }
 
-// hub owns the set of clients; all that happens to it comes through the channels.
+// hub owns the sets of clients; all that happens to it comes through the channels.
 type hub struct {
 	register, unregister chan *client
 	broadcast            chan message
-	clients              map[*client]bool // run's
+	rooms                map[string]map[*client]bool // by path; run's
 }
 
 func (h *hub) run() {
 	for {
 		select {
 		case c := <-h.register:
-			h.clients[c] = true
+			if h.rooms[c.room] == nil {
+				h.rooms[c.room] = map[*client]bool{}
+			}
+			h.rooms[c.room][c] = true
 		case c := <-h.unregister:
 			h.remove(c)
 		case m := <-h.broadcast:
-			for c := range h.clients {
+			for c := range h.rooms[m.room] {
 				if !c.send.Put(m, m.size) {
 					h.remove(c) // too slow
 				}
@@ -66,8 +70,10 @@ func (h *hub) run() {
 }
 
 func (h *hub) remove(c *client) {
-	if h.clients[c] {
-		delete(h.clients, c)
+	if room := h.rooms[c.room]; room[c] {
+		if delete(room, c); len(room) == 0 {
+			delete(h.rooms, c.room)
+		}
 		close(c.gone)
 		c.conn.Close() // ends a write that waits
 	}
@@ -78,7 +84,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Upgrade has answered
 	}
-	c := &client{hub: h, conn: conn, send: kit.NewQueue[message](), gone: make(chan struct{})}
+	c := &client{hub: h, room: r.URL.Path, conn: conn, send: kit.NewQueue[message](), gone: make(chan struct{})}
 	h.register <- c
 	go c.writePump()
 	go c.readPump() // not on this goroutine: its stack and its request would stay
@@ -87,6 +93,7 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 // client is one connection, with a goroutine for each direction.
 type client struct {
 	hub  *hub
+	room string
 	conn *websocket.Conn
 	send *kit.Queue[message]
 	gone chan struct{} // closed by the hub
@@ -110,7 +117,7 @@ func (c *client) readPump() {
 		if err != nil {
 			return
 		}
-		c.hub.broadcast <- message{m, len(payload)}
+		c.hub.broadcast <- message{m, len(payload), c.room}
 	}
 }
 

@@ -24,6 +24,30 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// Rooms are apart, are forgotten when the last has left, and begin anew; whoever leaves twice, or late, disturbs nobody.
+func TestRooms(t *testing.T) {
+	var rooms Rooms[int]
+	a := rooms.Join("/a", 1)
+	if b := rooms.Join("/b", 2); rooms.Join("/a", 3) != a || b == a {
+		t.Fatal("a path is not a room")
+	}
+	if got := slices.Sorted(slices.Values(a.Snapshot())); !slices.Equal(got, []int{1, 3}) {
+		t.Errorf("%v in /a", got)
+	}
+	a.Leave(1)
+	a.Leave(1)
+	a.Leave(3)
+	again := rooms.Join("/a", 4)
+	a.Leave(3) // of the room that was forgotten
+	if len(rooms.byPath) != 2 || rooms.byPath["/a"] != again || len(again.Snapshot()) != 1 || len(a.Snapshot()) != 0 {
+		t.Errorf("%v, %v in /a", rooms.byPath, again.Snapshot())
+	}
+	again.Leave(4)
+	if len(rooms.byPath) != 1 {
+		t.Errorf("%v", rooms.byPath)
+	}
+}
+
 // The bound on a stuck client rests on accepted sockets inheriting the listener's option.
 func TestPatienceIsInherited(t *testing.T) {
 	ln := ListenPatient()

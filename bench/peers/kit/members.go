@@ -29,11 +29,16 @@ func (m *Members[T]) Add(t T) {
 
 // Remove takes t out, if it is there.
 func (m *Members[T]) Remove(t T) {
+	m.remove(t)
+}
+
+// remove returns how many are left.
+func (m *Members[T]) remove(t T) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, ok := m.at[t]
 	if !ok {
-		return
+		return len(m.list)
 	}
 	var zero T
 	last := len(m.list) - 1
@@ -42,6 +47,7 @@ func (m *Members[T]) Remove(t T) {
 	m.list[last] = zero
 	m.list, m.snap = m.list[:last], nil
 	delete(m.at, t)
+	return last
 }
 
 // Snapshot returns the members of now, for reading only. No lock is held while a caller walks them, because some libraries call back

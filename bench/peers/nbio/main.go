@@ -1,4 +1,4 @@
-// Command nbio is the chat room on lesismal/nbio in its non-blocking mode: a poller reads, a pool runs the handler, writes go straight to the
+// Command nbio is the chat rooms on lesismal/nbio in its non-blocking mode: a poller reads, a pool runs the handler, writes go straight to the
 // socket and what it does not take is kept, up to a bound.
 package main
 
@@ -14,7 +14,7 @@ import (
 	"webim/bench/peers/kit"
 )
 
-var members kit.Members[*websocket.Conn]
+var rooms kit.Rooms[*websocket.Conn]
 
 func main() {
 	logging.SetLevel(logging.LevelNone)
@@ -29,7 +29,9 @@ func main() {
 		MaxWebsocketFramePayloadSize: kit.MaxMessage, // else it cuts messages of more than 32 kB into frames
 		ReleaseWebsocketPayload:      true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = upgrader.Upgrade(w, r, nil) // it has answered
+			if c, err := upgrader.Upgrade(w, r, nil); err == nil { // else it has answered
+				c.SetSession(rooms.Join(r.URL.Path, c))
+			}
 		}),
 	})
 	upgrader.Engine = engine
@@ -44,10 +46,17 @@ func newUpgrader() *websocket.Upgrader {
 	u.CheckOrigin = func(*http.Request) bool { return true }
 	u.KeepaliveTime = 0 // else whoever only listens is closed after two minutes
 	u.MessageLengthLimit = kit.MaxMessage
-	u.OnOpen(func(c *websocket.Conn) { members.Add(c) })
-	u.OnClose(func(c *websocket.Conn, _ error) { members.Remove(c) })
-	u.OnMessage(func(_ *websocket.Conn, op websocket.MessageType, data []byte) {
-		for _, c := range members.Snapshot() {
+	u.OnClose(func(c *websocket.Conn, _ error) {
+		if room, ok := c.Session().(*kit.Room[*websocket.Conn]); ok {
+			room.Leave(c)
+		}
+	})
+	u.OnMessage(func(from *websocket.Conn, op websocket.MessageType, data []byte) {
+		room, ok := from.Session().(*kit.Room[*websocket.Conn])
+		if !ok {
+			return
+		}
+		for _, c := range room.Snapshot() {
 			_ = c.WriteMessage(op, data) // nbio closes it
 		}
 	})

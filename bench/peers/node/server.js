@@ -1,4 +1,4 @@
-// The chat room on Node's ws: the broadcast of its README. Node raises the limit of open files to the hard one by itself.
+// The chat rooms on Node's ws: the broadcast of its README, to the clients of a path. Node raises the limit of open files to the hard one by itself.
 'use strict';
 
 const { WebSocketServer, WebSocket } = require('ws');
@@ -17,10 +17,20 @@ wss.on('error', (err) => {
   process.exit(1);
 });
 
-wss.on('connection', (ws) => {
+const rooms = new Map(); // sets of clients by path
+
+wss.on('connection', (ws, req) => {
+  const path = req.url;
+  let room = rooms.get(path);
+  if (!room) rooms.set(path, (room = new Set()));
+  room.add(ws);
   ws.on('error', () => ws.terminate());
+  ws.on('close', () => {
+    room.delete(ws);
+    if (room.size === 0 && rooms.get(path) === room) rooms.delete(path);
+  });
   ws.on('message', (data, isBinary) => {
-    for (const client of wss.clients) {
+    for (const client of room) {
       if (client.readyState !== WebSocket.OPEN) continue;
       if (client.bufferedAmount > MAX_QUEUE) client.terminate();
       else client.send(data, { binary: isBinary });

@@ -1,6 +1,6 @@
 <?php
-// The chat room on PHP's Swoole. BASE mode is its leaner one, and there $server->connections holds only the worker's own clients:
-// one worker, so that everybody hears everybody.
+// The chat rooms on PHP's Swoole. BASE mode is its leaner one, and there a worker knows only its own clients: one worker, so that everybody of a room
+// hears everybody.
 declare(strict_types=1);
 
 const MAX_MESSAGE = 1 << 20; // bytes
@@ -34,12 +34,33 @@ $server->on('workerStart', static function (Swoole\WebSocket\Server $server) use
     echo "listening on {$host}:{$server->port}\n";
 });
 
-$server->on('message', static function (Swoole\WebSocket\Server $server, Swoole\WebSocket\Frame $frame): void {
-    foreach ($server->connections as $fd) {
-        // A connection is listed before its handshake; push() is false when the queue is full.
+$rooms = [];  // fds by path
+$pathOf = []; // by fd
+
+$server->on('open', static function (Swoole\WebSocket\Server $server, Swoole\Http\Request $request) use (&$rooms, &$pathOf): void {
+    $path = $request->server['request_uri'];
+    $rooms[$path][$request->fd] = true;
+    $pathOf[$request->fd] = $path;
+});
+
+$server->on('message', static function (Swoole\WebSocket\Server $server, Swoole\WebSocket\Frame $frame) use (&$rooms, &$pathOf): void {
+    foreach ($rooms[$pathOf[$frame->fd]] as $fd => $_) {
+        // push() is false when the queue is full.
         if ($server->isEstablished($fd) && !$server->push($fd, $frame->data, $frame->opcode)) {
             $server->close($fd, true);
         }
+    }
+});
+
+// It comes for connections that were never upgraded too.
+$server->on('close', static function (Swoole\WebSocket\Server $server, int $fd) use (&$rooms, &$pathOf): void {
+    if (!isset($pathOf[$fd])) {
+        return;
+    }
+    $path = $pathOf[$fd];
+    unset($rooms[$path][$fd], $pathOf[$fd]);
+    if ($rooms[$path] === []) {
+        unset($rooms[$path]);
     }
 });
 

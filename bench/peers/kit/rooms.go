@@ -1,0 +1,44 @@
+package kit
+
+import "sync"
+
+// Rooms is the rooms of a server by their paths. An empty room is forgotten. The zero value is ready.
+type Rooms[T comparable] struct {
+	mu     sync.Mutex
+	byPath map[string]*Room[T]
+}
+
+// Room is the members of one path.
+type Room[T comparable] struct {
+	members Members[T]
+	rooms   *Rooms[T]
+	path    string
+}
+
+// Join puts t into the room of the path, and returns the room. Call Leave of it once t ends.
+func (r *Rooms[T]) Join(path string, t T) *Room[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := r.byPath[path]
+	if room == nil {
+		if r.byPath == nil {
+			r.byPath = map[string]*Room[T]{}
+		}
+		room = &Room[T]{rooms: r, path: path}
+		r.byPath[path] = room
+	}
+	room.members.Add(t)
+	return room
+}
+
+// Leave takes t out, if it is there.
+func (r *Room[T]) Leave(t T) {
+	r.rooms.mu.Lock()
+	defer r.rooms.mu.Unlock()
+	if r.members.remove(t) == 0 && r.rooms.byPath[r.path] == r {
+		delete(r.rooms.byPath, r.path)
+	}
+}
+
+// Snapshot returns the members of now; see [Members.Snapshot].
+func (r *Room[T]) Snapshot() []T { return r.members.Snapshot() }
