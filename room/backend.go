@@ -312,7 +312,7 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 			s.fail(id, err)
 			return
 		}
-		s.say(what, s.published(id))
+		s.say(what, func(_ Position, err error) { s.published(id, err) })
 	})
 }
 

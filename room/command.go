@@ -241,13 +241,20 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 		s.publishBy(id, r)
 		return nil
 	}
-	s.sayBy(v, Saying{Room: r.Channel, Data: r.Data}, s.published(id))
+	s.sayBy(v, Saying{Room: r.Channel, Data: r.Data}, s.publishing(id))
 	return nil
 }
 
+// publishing is that of a publish command.
+func (s *session) publishing(id uint32) *publishing {
+	p := s.hub.newPublishing(bySession)
+	p.s, p.id = s, id
+	return p
+}
+
 // published replies to a publish command.
-func (s *session) published(id uint32) func(Position, error) {
-	return func(_ Position, err error) { s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}}) }
+func (s *session) published(id uint32, err error) {
+	s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}})
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {

@@ -172,24 +172,6 @@ func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, str
 	return wireStatus(code), code.Text()
 }
 
-// publish sends a message that has been checked, or tells ErrBusy.
-func (h *Hub) publish(room string, m Message, done func(Position, error)) {
-	r := h.existing(room)
-	if r == nil {
-		h.engine.Publish(room, m, done)
-		return
-	}
-	n := frameSize(m)
-	if !r.tryEnter(n) {
-		done(Position{}, ErrBusy)
-		return
-	}
-	h.engine.Publish(room, m, func(p Position, err error) {
-		r.entered(n)
-		done(p, err)
-	})
-}
-
 // existing is a room that has members, or nil.
 func (h *Hub) existing(name string) *Room {
 	h.mu.RLock()

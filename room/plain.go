@@ -189,14 +189,9 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		r.entered(n)
 		return
 	}
-	h.engine.Publish(r.name, msg, func(pos Position, err error) {
-		r.entered(n)
-		if err == nil {
-			h.said(r.name, pos, msg)
-		} else if undo != nil {
-			undo()
-		}
-	})
+	way := h.newPublishing(byPlain)
+	way.room, way.size, way.undo = r, n, undo
+	h.publish(r.name, msg, way)
 }
 
 // plainConnOf is the plainConn of a connection. One without a token gets it when it

@@ -19,12 +19,11 @@ import (
 // m.Key is one of all who publish with keys to that room: whose it is must be a
 // part of it, or one sender would get another's answer.
 func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
-	if done == nil {
-		done = func(Position, error) {}
-	}
+	p := h.newPublishing(byOutside)
+	p.done = done
 	room, err := wire.RoomName(room)
 	if err != nil {
-		done(Position{}, err)
+		p.end(Position{}, err)
 		return
 	}
 	if m.Op == OpJSON && h.cfg.options(room).Binary {
@@ -34,27 +33,22 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	case m.Op == OpJSON:
 		data, err := wire.Data(false, m.Data)
 		if err != nil {
-			done(Position{}, ErrBadMessage)
+			p.end(Position{}, ErrBadMessage)
 			return
 		}
 		m.Data = data
 	case m.Op != ws.OpBinary && (m.Op != ws.OpText || !utf8.Valid(m.Data)):
-		done(Position{}, ErrBadMessage)
+		p.end(Position{}, ErrBadMessage)
 		return
 	}
 	if err := h.checkSize(h.cfg.options(room), m); err != nil {
-		done(Position{}, err)
+		p.end(Position{}, err)
 		return
 	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History
 	}
-	h.publish(room, m, func(pos Position, err error) {
-		if err == ErrRepeated {
-			err = nil
-		}
-		done(pos, err)
-	})
+	h.publish(room, m, p)
 }
 
 // Published is what became of one message of a broadcast.

@@ -33,11 +33,13 @@ func (s *session) say(what Saying, done func(Position, error)) {
 	if what.Always {
 		action = ActBe
 	}
-	s.sayBy(s.decide(action, what.Room, s.hub.cfg.options(what.Room), false), what, done)
+	p := s.hub.newPublishing(bySession)
+	p.done = done
+	s.sayBy(s.decide(action, what.Room, s.hub.cfg.options(what.Room), false), what, p)
 }
 
-// sayBy is say by a verdict of this moment.
-func (s *session) sayBy(v Verdict, what Saying, done func(Position, error)) {
+// sayBy is say by a verdict of this moment; p has what is to be done then.
+func (s *session) sayBy(v Verdict, what Saying, p *publishing) {
 	h := s.hub
 	opts := h.cfg.options(what.Room)
 	m, err := s.messageOf(what, opts)
@@ -53,28 +55,23 @@ func (s *session) sayBy(v Verdict, what Saying, done func(Position, error)) {
 	if err == nil && !h.unbound(classFanout) {
 		err = h.affordFanout(&s.quota, s.payer, h.existing(what.Room), m)
 	}
-	var undo func()
 	if err == nil { // last, for slow mode counts what passes
-		undo, err = h.slowDown(v, what, s.conn)
+		p.undo, err = h.slowDown(v, what, s.conn)
 	}
 	if err != nil {
-		done(Position{}, err)
+		p.end(Position{}, err)
 		return
 	}
-	h.publish(what.Room, m, func(pos Position, err error) {
-		if err != nil && undo != nil {
-			undo()
-		}
-		switch err {
-		case nil:
-			h.said(what.Room, pos, m)
-		case ErrBusy:
-			err = wire.ErrTooManyRequests // temporary
-		default:
-			err = keyError(err)
-		}
-		done(pos, err)
-	})
+	h.publish(what.Room, m, p)
+}
+
+// sayError is what the engine, or the turnstile, says of a message as its sender is told
+// it.
+func sayError(err error) error {
+	if err == ErrBusy {
+		return wire.ErrTooManyRequests // temporary
+	}
+	return keyError(err)
 }
 
 // messageOf is what a session says as the engine takes it.

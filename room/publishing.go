@@ -1,0 +1,98 @@
+package room
+
+import "sync"
+
+// A publishing is a message on its way through the engine, and what is to be done with
+// the engine's answer. Each message has one, so they are used again: end, which the engine
+// calls exactly once, gives it back. It is made by newPublishing, filled in by whoever
+// publishes, and given to Hub.publish, or to end if the message is not published after all.
+type publishing struct {
+	hub  *Hub
+	by   publisher
+	room *Room  // whose turnstile has let the message in; nil: none
+	size uint64 // that it was let in with
+	undo func() // takes back what slow mode has counted; nil: nothing
+
+	name string  // of the room
+	m    Message // what Config.Said is told; zero if nobody asks
+
+	s    *session              // whose publish command is answered; nil: none
+	id   uint32                // of that command
+	done func(Position, error) // is told the outcome; nil: nobody
+
+	answer func(Position, error) // is end, as a value: making that allocates
+}
+
+// publisher says who publishes: clients are told other errors than the server API.
+type publisher uint8
+
+const (
+	byOutside publisher = iota
+	bySession
+	byPlain
+)
+
+var publishings sync.Pool
+
+func (h *Hub) newPublishing(by publisher) *publishing {
+	p, ok := publishings.Get().(*publishing)
+	if !ok {
+		p = new(publishing)
+		p.answer = p.end
+	}
+	p.hub, p.by = h, by
+	return p
+}
+
+// publish sends a message that has been checked, or tells ErrBusy. The turnstile of a
+// plain client's room has let it in already.
+func (h *Hub) publish(room string, m Message, p *publishing) {
+	if p.room == nil {
+		p.room = h.existing(room)
+		if p.room != nil {
+			p.size = frameSize(m)
+			if !p.room.tryEnter(p.size) {
+				p.room = nil
+				p.end(Position{}, ErrBusy)
+				return
+			}
+		}
+	}
+	if p.name = room; h.cfg.Said != nil && p.by != byOutside {
+		p.m = m
+	}
+	h.engine.Publish(room, m, p.answer)
+}
+
+// end does what is to be done with the engine's answer.
+func (p *publishing) end(pos Position, err error) {
+	q := *p
+	*p = publishing{answer: p.answer}
+	publishings.Put(p)
+	if q.room != nil {
+		q.room.entered(q.size)
+	}
+	if err != nil && q.undo != nil {
+		q.undo()
+	}
+	if err == nil && q.by != byOutside {
+		q.hub.said(q.name, pos, q.m)
+	}
+	err = q.by.told(err)
+	if q.s != nil {
+		q.s.published(q.id, err)
+	} else if q.done != nil {
+		q.done(pos, err)
+	}
+}
+
+// told is an error of the engine's as the publisher is told it.
+func (by publisher) told(err error) error {
+	switch {
+	case by == byOutside && err == ErrRepeated:
+		return nil
+	case by == bySession:
+		return sayError(err)
+	}
+	return err
+}
