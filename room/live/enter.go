@@ -63,20 +63,21 @@ func (f *Feed) admit(w *watcher, who *token.Identity) {
 		greeting.Hello.Methods = f.cfg.Methods(w.conn)
 	}
 	f.mu.Lock()
-	if w.gone {
+	if w.gone || w.place == nil { // it has ended, or had to go while its token was judged
 		f.mu.Unlock()
 		return
 	}
-	if len(f.watchers) >= f.cfg.MaxWatchers {
+	f.stopWaitingLocked(w)
+	w.who = who
+	if !f.places.Take(w.payer(), 1) {
 		f.mu.Unlock()
-		_ = w.conn.Close(CodeFull, "too many watch already")
+		_ = w.conn.Close(CodeFull, "too many watch already, or you watch as often as one user may")
 		return
 	}
 	f.send(w, greeting)
 	f.send(w, pastMessage{f.past})
 	f.watchers[w] = struct{}{}
-	f.waiting--
-	w.in, w.who = true, who
+	w.in = true
 	f.mu.Unlock()
 	user := ""
 	if who != nil {

@@ -15,6 +15,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/api"
+	"webim/room/budget"
 	"webim/room/token"
 )
 
@@ -27,8 +28,10 @@ type Config struct {
 	// Methods tells which methods of the server API can be called where a
 	// connection came in; nil: none.
 	Methods func(c netpoll.Conn) []string
-	// MaxWatchers bounds those who watch, and apart from them those who have not
-	// said yet who they are; 0: 64. Above it: 503, or CodeFull.
+	// MaxWatchers bounds the watchers, and apart from them the connections that have not
+	// said yet who they are; 0: 64. A user whose token lets it watch has a share of the
+	// first (budget.Pool). Of the others, which may be anybody's, the oldest one of the
+	// address with the most is closed for a new one. Both are closed with CodeFull.
 	MaxWatchers int
 	// Timeout: who has not said by then who it is, is closed; 0: 10 s.
 	Timeout time.Duration
@@ -49,10 +52,12 @@ type Feed struct {
 	last  *reading // of the tick before; nil: nobody watched; owned by the tick
 
 	finding sync.Mutex // one at a time: each is a walk
+	began   time.Time
+	places  *budget.Pool // of watchers; what a key opens is the server's
 
 	mu       sync.Mutex
 	watchers map[*watcher]struct{}
-	waiting  int // connections that have not said who they are
+	waiting  *budget.Queue[*watcher] // connections that have not said who they are, by address
 	past     []Figures
 	denied   int       // since the log was told
 	told     time.Time // when it was
@@ -63,9 +68,19 @@ type watcher struct {
 	conn  netpoll.Conn
 	timer *netpoll.Timer  // closes it, if it is late
 	who   *token.Identity // nil: it has a key
+	finds budget.Bucket   // what is left of findRate
 
 	// Under Feed.mu.
-	in, gone bool // watches; has ended
+	place    *budget.Item[*watcher] // among those that wait; nil: it waits no longer
+	in, gone bool                   // watches; has ended
+}
+
+// payer is the owner of a watcher's place.
+func (w *watcher) payer() budget.Owner {
+	if w.who == nil {
+		return budget.Owner{}
+	}
+	return budget.User(w.who.User)
 }
 
 // New makes a Feed. The error says which setting is wrong.
@@ -78,7 +93,8 @@ func New(cfg Config) (*Feed, error) {
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	cfg.Past = cmp.Or(cfg.Past, 600)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	return &Feed{cfg: cfg, watchers: map[*watcher]struct{}{}}, nil
+	most := int64(cfg.MaxWatchers)
+	return &Feed{cfg: cfg, watchers: map[*watcher]struct{}{}, began: time.Now(), places: budget.NewPool(most), waiting: budget.NewQueue[*watcher](most)}, nil
 }
 
 // Start says which server is shown, the hub's, and which one's timers it is shown
@@ -107,28 +123,24 @@ func (f *Feed) Handshake(r *netpoll.Request) {
 		r.Refuse(http.StatusMisdirectedRequest, "this server is not configured to be asked by that name")
 	case r.Origin() != "" && !netpoll.SameOrigin(r):
 		r.Refuse(http.StatusForbidden, "only the page of this server may watch")
-	case f.crowded():
-		r.Refuse(http.StatusServiceUnavailable, "too many are about to watch: try again")
 	}
 }
 
-func (f *Feed) crowded() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.waiting >= f.cfg.MaxWatchers
-}
-
-// Open gives the connection its time to say who it is.
+// Open gives the connection its time to say who it is. Anybody can open connections that
+// say nothing, so a new one is never refused because of those: an operator says at once
+// who it is.
 func (f *Feed) Open(c netpoll.Conn, _ *netpoll.Request) {
 	w := &watcher{conn: c}
 	c.SetData(w)
 	f.mu.Lock()
-	f.waiting++
-	full := f.waiting > f.cfg.MaxWatchers
+	w.place = f.waiting.Push(budget.Addr(w.addr()), w)
+	over := f.waiting.Overflow()
+	if over != nil {
+		f.stopWaitingLocked(over.Value)
+	}
 	f.mu.Unlock()
-	if full {
-		_ = c.Close(CodeFull, "too many are about to watch: try again")
-		return
+	if over != nil {
+		_ = over.Value.conn.Close(CodeFull, "too many are about to watch: try again")
 	}
 	w.timer = c.Server().After(f.cfg.Timeout, func() {
 		f.mu.Lock()
@@ -165,23 +177,28 @@ func (f *Feed) Close(c netpoll.Conn, _ netpoll.Closed) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !w.in {
-		f.waiting--
+	f.stopWaitingLocked(w)
+	if w.in {
+		f.places.Add(w.payer(), -1)
 	}
 	w.in, w.gone = false, true
 	delete(f.watchers, w)
 }
 
-// tick makes figures and sends them, if anybody watches. The first one only reads
-// the counters, for the next to compare.
-func (f *Feed) tick() {
-	f.mu.Lock()
-	nobody := len(f.watchers) == 0
-	if nobody {
-		f.past = nil
+func (f *Feed) stopWaitingLocked(w *watcher) {
+	if w.place != nil {
+		f.waiting.Remove(w.place)
+		w.place = nil
 	}
-	f.mu.Unlock()
-	if nobody {
+}
+
+// tick makes figures and sends them, if anybody watches. The first one only reads
+// the counters, for the next to compare. What it costs depends on what is shown, and not
+// on how many watch: there is one walk over the rooms for those with a key and one for
+// those with a token, and each message is encoded once.
+func (f *Feed) tick() {
+	keys, tokens := f.watching()
+	if !keys && !tokens {
 		f.last = nil
 		return
 	}
@@ -191,16 +208,16 @@ func (f *Feed) tick() {
 	if before == nil {
 		return
 	}
-	m := nowMessage{Now: r.figures(before, f.idle), Largest: roomsJSON(f.cfg.Hub.Largest(tops, nil))}
+	m := nowMessage{Now: r.figures(before, f.idle)}
 	if m.Now.Lagging > 0 {
 		m.Slowest = clientsJSON(f.cfg.Hub.Slowest(tops))
 	}
-	byKey, err := frame(m)
-	m.Largest = roomsJSON(f.cfg.Hub.Largest(tops, room.ShownToModerators))
-	byToken, failed := frame(m)
-	if err = errors.Join(err, failed); err != nil {
-		f.cfg.Logger.Error("live: the figures cannot be sent", "err", err)
-		return
+	var byKey, byToken *netpoll.Frame
+	if keys {
+		byKey = f.frameOf(m, nil)
+	}
+	if tokens {
+		byToken = f.frameOf(m, room.ShownToModerators) // as the server API hides private rooms from moderators
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -210,10 +227,38 @@ func (f *Feed) tick() {
 	for w := range f.watchers {
 		all := byKey
 		if w.who != nil {
-			all = byToken // as the server API hides private rooms from moderators
+			all = byToken
 		}
-		_ = w.conn.PushFrame(all) // an error is its end, which Close is told
+		if all != nil { // nil: it has just come, or there was an error
+			_ = w.conn.PushFrame(all) // an error is its end, which Close is told
+		}
 	}
+}
+
+// watching says whether anybody with a key watches, and anybody with a token. If nobody
+// does, the past is forgotten.
+func (f *Feed) watching() (keys, tokens bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for w := range f.watchers {
+		keys, tokens = keys || w.who == nil, tokens || w.who != nil
+	}
+	if !keys && !tokens {
+		f.past = nil
+	}
+	return keys, tokens
+}
+
+// frameOf encodes a second's figures with the largest rooms that are shown; nil: it
+// could not, and the log says why.
+func (f *Feed) frameOf(m nowMessage, shown func(room string) bool) *netpoll.Frame {
+	m.Largest = roomsJSON(f.cfg.Hub.Largest(tops, shown))
+	all, err := frame(m)
+	if err != nil {
+		f.cfg.Logger.Error("live: the figures cannot be sent", "err", err)
+		return nil
+	}
+	return all
 }
 
 // tops is how many of the largest and of the slowest are shown.

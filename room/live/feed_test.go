@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -32,6 +33,11 @@ func TestWhoMayWatch(t *testing.T) {
 		"a wrong key":                {`{"key":"a key"}`, CodeDenied},
 		"a key and more":             {`{"key":"` + key + `!"}`, CodeDenied},
 		"an empty key":               {`{"key":""}`, CodeDenied},
+		"a key of one method":        {`{"key":"a limited key"}`, CodeDenied},
+		"a key of all methods":       {`{"key":"a wide key"}`, CodeDenied}, // has rights, and not everything
+		"a key in capitals":          {`{"key":"` + strings.ToUpper(key) + `"}`, CodeDenied},
+		"a key and a blank":          {`{"key":"` + key + ` "}`, CodeDenied},
+		"a key with its scheme":      {`{"key":"apikey ` + key + `"}`, CodeDenied},
 		"an admin":                   {bearer(token.Claims{User: "ann", Roles: []string{"admin"}}), 0},
 		"a moderator":                {bearer(token.Claims{User: "ann", Roles: []string{"moderator"}, Expires: now.Add(time.Hour).Unix()}), 0},
 		"a moderator of some rooms":  {bearer(token.Claims{User: "ann", Roles: []string{"moderator@team-*"}}), CodeDenied},
@@ -158,6 +164,13 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// waiting is how many connections have not said who they are.
+func (n *node) waiting() int {
+	n.feed.mu.Lock()
+	defer n.feed.mu.Unlock()
+	return n.feed.waiting.Len()
+}
+
 // The bound is on watchers, and on those who are about to be, each apart: the latter
 // need no key.
 func TestTooManyWatchers(t *testing.T) {
@@ -169,33 +182,73 @@ func TestTooManyWatchers(t *testing.T) {
 	if got := third.closed(); got != CodeFull {
 		t.Errorf("the third one: closed with %d", got)
 	}
-	eventually(t, "nobody waits", func() bool { return !n.feed.crowded() })
-	n.dial(n.feeds, FeedPath)
-	n.dial(n.feeds, FeedPath)
-	eventually(t, "two wait", n.feed.crowded)
-	if _, status := n.dialTo(n.feeds, FeedPath, nil); status != 503 {
-		t.Errorf("the third one that waits: %d", status)
-	}
 	one.read()
 	_ = one.Close()
 }
 
-// Of those who shake hands at the same moment no more are let in than there may be.
-func TestTooManyAtOnce(t *testing.T) {
-	n := start(t, Config{MaxWatchers: 1}, netpoll.Config{}, netpoll.Config{})
-	// A server that does not ask Handshake is as one that asked it just before.
-	s := netpoll.New(netpoll.Config{PingInterval: -1}, &netpoll.Funcs{OnOpen: n.feed.Open, OnMessage: n.feed.Message, OnClose: n.feed.Close})
-	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
-	n.must(err)
-	defer s.Close()
-	first := n.dial(addr.String(), FeedPath)
-	eventually(t, "one waits", n.feed.crowded)
-	if got := n.dial(addr.String(), FeedPath).closed(); got != CodeFull {
+// Connections that say nothing keep no operator out: the oldest one gives way.
+func TestSilentConnectionsGiveWay(t *testing.T) {
+	n := start(t, Config{MaxWatchers: 3}, netpoll.Config{}, netpoll.Config{})
+	var silent []*client
+	for i := range 20 {
+		silent = append(silent, n.dial(n.feeds, FeedPath))
+		eventually(t, "the connection is open", func() bool { return n.waiting() == min(i+1, 3) })
+		if i >= 3 {
+			if got := silent[i-3].closed(); got != CodeFull {
+				t.Fatalf("connection %d: closed with %d", i-3, got)
+			}
+		}
+	}
+	w, _ := n.watch()
+	w.next("figures", func(m message) bool { return m.Now != nil })
+	if got := silent[17].closed(); got != CodeFull {
 		t.Errorf("closed with %d", got)
 	}
-	first.say(`{"key":%q}`, key)
-	if m := first.read(); m.Hello == nil {
-		t.Errorf("the first one: %+v", m)
+	if got := n.waiting(); got != 2 {
+		t.Errorf("%d wait, want 2", got)
+	}
+}
+
+// A user watches as often as its share lets it, and others find places.
+func TestWatchersShares(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
+	come := func(user string) *client {
+		w := n.dial(n.feeds, FeedPath)
+		w.say(`{"token":%q}`, n.token(token.Claims{User: user, Roles: []string{"moderator"}}))
+		return w
+	}
+	in := 0
+	for ; in < 64; in++ {
+		w := come("ann")
+		if _, err := wsutil.ReadServerText(w); err != nil {
+			if end := (wsutil.ClosedError{}); !errors.As(err, &end) || end.Code != CodeFull {
+				t.Errorf("%v, want a close with %d", err, CodeFull)
+			}
+			break
+		}
+	}
+	if in < 2 || in > 4 {
+		t.Errorf("one user watches %d times of 64", in)
+	}
+	if m := come("bob").read(); m.Hello == nil {
+		t.Errorf("another moderator is greeted with %+v", m)
+	}
+	n.watch() // with a key
+}
+
+// Who asks without end waits, and the answers come all the same.
+func TestFindIsPaced(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
+	w, _ := n.watch()
+	for range findRate.N + 1 {
+		w.find(`{"user":"nobody"}`)
+	}
+	n.feed.mu.Lock()
+	defer n.feed.mu.Unlock()
+	for one := range n.feed.watchers {
+		if used := one.finds.Used(findRate, 0); used < findRate.N {
+			t.Errorf("%d questions are counted", used)
+		}
 	}
 }
 

@@ -61,7 +61,8 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 		fc.Every = 10 * time.Millisecond
 	}
 	fc.Hub, fc.Version, fc.Logger = n.hub, "test", cmp.Or(fc.Logger, slog.New(slog.DiscardHandler))
-	fc.Guard, err = api.NewGuard([]api.Key{{Secret: "another key"}, {Secret: key}}, []string{"inside.example.com"})
+	fc.Guard, err = api.NewGuard([]api.Key{{Secret: "another key"}, {Secret: key},
+		{Secret: "a limited key", Rights: []api.Right{{Method: "publish"}}}, {Secret: "a wide key", Rights: []api.Right{{Method: "*", Rooms: "team-*"}}}}, []string{"inside.example.com"})
 	n.must(err)
 	n.feed, err = New(fc)
 	n.must(err)
@@ -91,8 +92,8 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 		}
 		n.hub.Stop()
 		v.Close()
-		if len(n.feed.watchers)+n.feed.waiting != 0 {
-			t.Errorf("%d watch and %d wait when all is over", len(n.feed.watchers), n.feed.waiting)
+		if len(n.feed.watchers)+n.feed.waiting.Len()+int(n.feed.places.Used()) != 0 {
+			t.Errorf("%d watch, in %d places, and %d wait when all is over", len(n.feed.watchers), n.feed.places.Used(), n.feed.waiting.Len())
 		}
 	})
 	return n
