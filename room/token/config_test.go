@@ -104,7 +104,7 @@ func TestConfig(t *testing.T) {
 		{Config{Keys: []Key{{Secret: secret, Alg: "none"}}}, `which "none" is not for: write HS256`, ""},
 		{Config{Keys: []Key{{Secret: secret, Alg: "RS256"}}}, `which "RS256" is not for: write HS256`, ""},
 		{Config{Keys: []Key{{Secret: secret, PEM: []byte("x")}}}, "is both a secret and a public key", ""},
-		{Config{Keys: []Key{{ID: "a", Secret: secret}, {ID: "a", PEM: publicPEM(t, ecKey)}}}, `two keys have the id "a"`, ""},
+		{Config{Keys: []Key{{ID: "a", PEM: publicPEM(t, ecKey)}, {ID: "a", PEM: publicPEM(t, ecKey)}}}, `two keys have the id "a"`, ""},
 		{Config{Keys: []Key{{Secret: secret}, {PEM: publicPEM(t, ecKey)}}}, "", ""},
 		{Config{Keys: []Key{{ID: strings.Repeat("a", 256), Secret: secret}}}, "its id has 256 bytes", ""},
 		{Config{Keys: []Key{{ID: "a\n", Secret: secret}}}, "its id has control characters", ""},

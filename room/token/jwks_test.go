@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -94,7 +95,7 @@ func (j *jwks) forget() {
 func TestJWKS(t *testing.T) {
 	p := newProvider(t)
 	var failures atomic.Int32
-	v := open(t, Config{JWKS: p.URL, Retry: time.Hour, Now: time.Now, Keys: []Key{{Secret: secret}}, Report: func(error) { failures.Add(1) }})
+	v := open(t, Config{JWKS: p.URL, Retry: time.Hour, Timeout: time.Second, Now: time.Now, Keys: []Key{{Secret: secret}}, Report: func(error) { failures.Add(1) }})
 	p.says(setOf(jwkOf("one", rsaKey, "alg", "RS256", "use", "sig"), jwkOf("ed", edKey)))
 
 	step := func(what, token string, want error, asked int32) {
@@ -138,7 +139,21 @@ func TestJWKS(t *testing.T) {
 			_, _ = io.WriteString(w, setOf(strings.Split(strings.Repeat("{} ", 256)+"{}", " ")...))
 		},
 		"one twice": func(w http.ResponseWriter) {
-			_, _ = io.WriteString(w, setOf(jwkOf("one", rsaKey), jwkOf("one", ecKey)))
+			_, _ = io.WriteString(w, setOf(jwkOf("one", rsaKey), jwkOf("one", rsaKey)))
+		},
+		"bomb": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, setOf(jwkOf("one", rsaKey))+strings.Repeat(" ", 64<<20))
+			_ = z.Close()
+		},
+		"in drops": func(w http.ResponseWriter) {
+			for out := http.NewResponseController(w); ; {
+				if _, err := io.WriteString(w, " "); err != nil || out.Flush() != nil {
+					return
+				}
+				time.Sleep(10 * time.Millisecond) // until the client ends it
+			}
 		},
 		"cut":            func(w http.ResponseWriter) { w.Header().Set("Content-Length", "99"); _, _ = io.WriteString(w, "{") },
 		"endless header": func(w http.ResponseWriter) { w.Header().Set("X", strings.Repeat("x", 1<<20)) },
@@ -158,6 +173,21 @@ func TestJWKS(t *testing.T) {
 	v.Close()
 	step("closed: unknown kid", one, ErrUnavailable, 0)
 	step("closed: known kid", two, nil, 0)
+}
+
+// One id may name keys for different algorithms, each of which checks its own tokens.
+func TestJWKSOneIDForTwoAlgorithms(t *testing.T) {
+	p := newProvider(t)
+	p.says(setOf(jwkOf("one", rsaKey), jwkOf("one", ecKey), jwkOf("one", rsaKey, "use", "enc")))
+	v := open(t, Config{JWKS: p.URL, Now: time.Now})
+	for name, k := range map[string]crypto.Signer{"RSA": rsaKey, "ECDSA": ecKey} {
+		if err := ask(v, signedBy(t, "one", k)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := ask(v, signedBy(t, "one", edKey)); !errors.Is(err, ErrInvalid) {
+		t.Errorf("an algorithm that no key with the id is for: %v", err)
+	}
 }
 
 // TestJWKSLeavesOut keys that cannot check tokens, but not those beside them.

@@ -42,14 +42,17 @@ type key struct {
 // kid costs a verification for each of them.
 const maxTried = 8
 
-// A keySet finds keys. Only keys without an id may be several.
+// A keySet finds keys. Only keys without an id, or for different algorithms, may be
+// several (RFC 7517, section 4.5).
 type keySet struct {
 	all []key // in the order in which they were added
 }
 
 func (s *keySet) add(k key) error {
-	if k.id != "" && s.knows(k.id) {
-		return fmt.Errorf("two keys have the id %q: give each its own", k.id)
+	for _, alg := range k.algs {
+		if k.id != "" && len(s.named(nil, k.id, alg)) > 0 {
+			return fmt.Errorf("two keys have the id %q and are for %s: give each its own", k.id, alg)
+		}
 	}
 	s.all = append(s.all, k)
 	return nil
