@@ -80,6 +80,10 @@ type hook struct {
 	places *places // requests under way
 }
 
+// maxAnswerHead bounds the head of a backend's answer. The default of net/http is 10 MiB,
+// which hundreds of requests at a time would multiply.
+const maxAnswerHead = 64 << 10
+
 // NewHooks makes hooks, whose notices leave in the background until Close.
 func NewHooks(cfg HooksConfig) *Hooks {
 	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
@@ -98,7 +102,7 @@ func NewHooks(cfg HooksConfig) *Hooks {
 		h.hooks[k].places = newPlaces(cfg.Concurrency)
 		h.hooks[k].client = &http.Client{
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
-				DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout},
+				DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout, MaxResponseHeaderBytes: maxAnswerHead},
 			// A redirect could lead the users' data, and the signature, elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}

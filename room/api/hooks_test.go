@@ -1,6 +1,7 @@
 package api
 
 import (
+	"compress/gzip"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -93,6 +94,30 @@ func TestHookSilence(t *testing.T) {
 		}},
 		{"an endless answer", func(w http.ResponseWriter, _ string) {
 			io.WriteString(w, `{"result":{"user":"`+strings.Repeat("x", 2<<20)+`"}}`)
+		}},
+		{"an endless head", func(w http.ResponseWriter, _ string) {
+			w.Header().Set("X-Trace", strings.Repeat("x", 2*maxAnswerHead))
+			io.WriteString(w, `{"result":{"user":"42"}}`)
+		}},
+		{"an answer in drops", func(w http.ResponseWriter, _ string) {
+			for out := http.NewResponseController(w); ; {
+				if _, err := io.WriteString(w, " "); err != nil || out.Flush() != nil {
+					return
+				}
+				select {
+				case <-hold:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+			}
+		}},
+		{"another type", func(w http.ResponseWriter, _ string) { io.WriteString(w, `{"result":{"user":42}}`) }},
+		{"a page", func(w http.ResponseWriter, _ string) { io.WriteString(w, `<html>{"result":{"user":"42"}}</html>`) }},
+		{"a compressed answer", func(w http.ResponseWriter, _ string) {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			io.WriteString(z, `{"result":{"user":"42"}}`)
+			z.Close()
 		}},
 		{"a cut", func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }},
 		{"no end", func(http.ResponseWriter, string) { <-hold }},

@@ -156,17 +156,26 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 
 // keyOf is the key that the request has; nil: none that is good.
 func (h *Handler) keyOf(r *http.Request) *Key {
-	key := r.Header.Get("X-API-Key")
+	key := single(r, "X-API-Key")
 	if key == "" {
 		key = credentials(r, "apikey")
 	}
 	return h.guard.find(key)
 }
 
+// single is the value of a header; "": there is none, or there are several. A proxy may
+// judge another one of several than we do, so none of them counts.
+func single(r *http.Request, header string) string {
+	if all := r.Header.Values(header); len(all) == 1 {
+		return all[0]
+	}
+	return ""
+}
+
 // credentials are what the header Authorization has for a scheme, whose case does
 // not matter; "": none.
 func credentials(r *http.Request, scheme string) string {
-	name, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	name, rest, _ := strings.Cut(single(r, "Authorization"), " ")
 	if !strings.EqualFold(name, scheme) {
 		return ""
 	}
