@@ -84,6 +84,16 @@ func testVisitAsks(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url+"?room=casino", "Ann")
 	ann.wait(`document.querySelector('#banner').textContent === 'You are looking at this room. It is not in your list.'`)
+	eval[bool](ann, `import('./chat.js').then(async ({ Chat }) => {
+		const chat = new Chat({ guest: 'Bob' });
+		await chat.connect();
+		await chat.create('The casino', { room: 'casino' });
+		chat.disconnect();
+		return true;
+	})`)
+	ann.do(chromedp.Reload()) // a room has its title for visitors, too
+	ann.isIn()
+	ann.wait(`document.querySelector('#heading').textContent === 'The casino' && document.querySelector('#room-list [aria-current] .title').textContent === 'The casino'`)
 	listed := func() bool {
 		return eval[bool](ann, `import('./chat.js').then(async ({ Chat }) => {
 			const chat = new Chat({ token: JSON.parse(localStorage.getItem('webim.identity')).token });

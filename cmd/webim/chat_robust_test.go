@@ -122,4 +122,21 @@ func testWrongClock(t *testing.T, browser context.Context, program string) {
 			t.Errorf("clock off by %s ms: a message is dated %v ms away", off, far)
 		}
 	}
+	// The clock is set back while the page is open: others hear of typing all the same, and
+	// the seconds until the next try are seconds.
+	p := come(t, browser, server.url, "Jumps")
+	p.do(chromedp.SendKeys(text, "a"))
+	right.wait(`document.querySelector('#typing').textContent === 'Jumps is typing …'`)
+	p.enter(text, "before")
+	right.shows("abefore")
+	eval[bool](p, `(() => { const real = Date.now; Date.now = () => real() - 3 * 86_400_000; return true; })()`)
+	p.do(chromedp.SendKeys(text, "b"))
+	right.wait(`document.querySelector('#typing').textContent === 'Jumps is typing …'`)
+	for _, one := range []*tab{p, right} {
+		one.expect(closing, server.host)
+	}
+	server.kill()
+	p.wait(`document.body.dataset.state === 'waiting'`)
+	eval[bool](p, `(() => { const real = Date.now; Date.now = () => real() - 3 * 86_400_000; dispatchEvent(new Event('online')); return true; })()`)
+	p.wait(`/^Reconnecting( …| in \d{1,2} s)$/.test(document.querySelector('#state').textContent)`)
 }

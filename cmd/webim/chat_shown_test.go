@@ -2,9 +2,11 @@ package main_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"webim/room/token"
 )
@@ -45,5 +47,27 @@ func testNamesAreCutLast(t *testing.T, browser context.Context, program string) 
 			}
 			p.wait(`(() => { const n = document.querySelector('#member-list .title'); return n.checkVisibility() && n.scrollWidth <= n.clientWidth; })()`)
 		}
+	}
+	// Beside long names and titles, the mark of a guest and the state stay whole.
+	long := come(t, browser, url, strings.Repeat("عبد الرحمن ", 3))
+	for _, width := range []int64{1200, 360} {
+		long.do(chromedp.EmulateViewport(width, 800))
+		if width == 1200 {
+			long.do(chromedp.Click(chromedp.CSS("#add")))
+			long.pick("New private room")
+			// A title that is too long is said before the dialog closes.
+			long.wait(`document.querySelector('dialog [name=title]') !== null`)
+			long.do(chromedp.Focus(chromedp.CSS("dialog [name=title]")), insert(strings.Repeat("房", 67)), chromedp.KeyEvent(kb.Enter))
+			if valid := eval[bool](long, `document.querySelector('dialog [name=title]').checkValidity()`); valid {
+				t.Error("a title of 201 bytes is valid")
+			}
+			eval[bool](long, `(() => { const title = document.querySelector('dialog [name=title]'); title.value = 'W'.repeat(100); title.dispatchEvent(new Event('input')); return true; })()`)
+			long.confirm(nil)
+			long.wait(`document.querySelector('#heading').textContent.startsWith('WWW') && document.querySelector('#member-list .guest') !== null`)
+			long.wait(`(() => { const s = document.querySelector('#state'); return s.clientHeight < 30 && s.scrollWidth <= s.clientWidth + 1; })()`)
+		} else {
+			eval[bool](long, `(document.querySelector('#show-members').click(), true)`)
+		}
+		long.wait(`(() => { const n = document.querySelector('#member-list .guest'); return n.checkVisibility() && n.scrollWidth <= n.clientWidth + 1; })()`)
 	}
 }

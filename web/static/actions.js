@@ -80,7 +80,7 @@ $('room-menu').addEventListener('click', (e) => {
   menu(e.currentTarget, items.some((i) => i && i !== '-') ? items : [{ label: t('nothing'), act: () => {} }]);
 });
 
-const somebody = (known) => ({ name: 'user', label: t('user'), required: true, among: people.proposals(known) });
+const somebody = (known) => ({ name: 'user', label: t('user'), required: true, maxlength: 255, bytes: 255, among: people.proposals(known) });
 
 async function showSanctions() {
   const { chat, rooms, room } = state;
@@ -118,7 +118,7 @@ async function newDirect() {
 async function newPrivate() {
   const { chat, rooms, room } = state;
   const known = await people.candidates(chat, room.name, rooms.direct());
-  const values = await ask(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users'), among: people.proposals(known), maxlength: 2000 }]);
+  const values = await ask(t('newRoom'), [{ name: 'title', label: t('title'), required: true, maxlength: 100 }, { name: 'users', label: t('users'), among: people.proposals(known), maxlength: 2000, bytes: 20_000 }]);
   if (!values) return;
   const users = [];
   for (const typed of values.users.split(/[,，]/).map((u) => u.trim()).filter(Boolean)) {
@@ -140,8 +140,8 @@ $('add').addEventListener('click', (e) => {
   menu(e.currentTarget, [
     chat.user && { label: t('newDirect'), act: newDirect },
     chat.user && { label: t('newRoom'), act: newPrivate },
-    chat.user && { label: t('newPublic'), act: () => create(t('newPublic'), [{ name: 'room', label: t('roomName'), required: true }, { name: 'title', label: t('title'), required: true, maxlength: 100 }],
+    chat.user && { label: t('newPublic'), act: () => create(t('newPublic'), [{ name: 'room', label: t('roomName'), required: true, maxlength: 255, bytes: 255 }, { name: 'title', label: t('title'), required: true, maxlength: 100 }],
       ({ room: name, title }) => chat.create(title, { room: name })) },
-    { label: t('joinRoom'), act: () => create(t('joinRoom'), [{ name: 'room', label: t('roomName'), required: true }], async ({ room: name }) => ({ room: name })) },
+    { label: t('joinRoom'), act: () => create(t('joinRoom'), [{ name: 'room', label: t('roomName'), required: true, maxlength: 255, bytes: 255 }], async ({ room: name }) => ({ room: name })) },
   ]);
 });

@@ -9,7 +9,7 @@ import * as connection from './connection.js';
 import { forgetDrafts } from './drafts.js';
 import * as identity from './identity.js';
 import { ask, toast } from './menu.js';
-import { choose, heading, learn, translate, useMenus } from './roomview.js';
+import { choose, composer, heading, learn, translate, useMenus } from './roomview.js';
 import { RoomList } from './rooms.js';
 import { state } from './state.js';
 import { session } from './storage.js';
@@ -38,6 +38,8 @@ $('sign-out').addEventListener('click', async () => {
 identity.onSignOut(() => { if (state.chat?.user && !identity.embedded()) out(); });
 
 function out() {
+  state.chat?.forget();
+  composer.turn('', ''); // else the box would be kept once more when the page goes
   forgetDrafts();
   location.assign(location.pathname);
 }

@@ -86,6 +86,8 @@ export class Chat extends EventTarget {
   readonly token: string;
   connect(): Promise<unknown>;
   disconnect(): void;
+  /** ends the connection and forgets what is unsent */
+  forget(): void;
   retry(): void;
   use(token: string): void;
   ready(): Promise<unknown>;

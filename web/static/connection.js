@@ -5,12 +5,16 @@ import { errorText, t } from './i18n.js';
 import { failed } from './menu.js';
 
 let chat, timer, newToken;
+let due; // when the next try is, by a clock that nobody sets
 
 /** Watches a chat; askToken() resolves to a token that may be of use after an end. */
 export function watch(of, askToken) {
   chat = of;
   newToken = askToken;
-  chat.addEventListener('state', show);
+  chat.addEventListener('state', () => {
+    due = performance.now() + chat.retryAt - Date.now();
+    show();
+  });
   show();
 }
 
@@ -42,7 +46,7 @@ export function text() {
     case 'ended': return ended(chat.reason);
     case 'waiting': {
       if (navigator.onLine === false) return t('offline');
-      const s = Math.ceil((chat.retryAt - Date.now()) / 1000);
+      const s = Math.ceil((due - performance.now()) / 1000);
       return s > 0 ? t('waiting', { s }) : t('trying');
     }
   }

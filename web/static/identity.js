@@ -58,6 +58,6 @@ export function newToken() {
 }
 
 async function fromReader() {
-  const values = await ask(t('tokenExpired'), [{ name: 'token', label: t('token'), required: true, maxlength: 16_384 }]);
+  const values = await ask(t('tokenExpired'), [{ name: 'token', label: t('token'), required: true, maxlength: 16_384, bytes: 16_384 }]);
   return values?.token ?? '';
 }

@@ -6,11 +6,14 @@ import { el } from './dom.js';
 // behind which a sentence goes on without a space.
 const address = /\bhttps?:\/\/[^\s<>"'`\p{C}“”‘’«»。，：；！？、…（）【】《》「」『』]+/giu;
 
+const MOST = 200; // nodes: a megabyte of addresses would freeze the page
+
 /** The nodes of a text. */
 export function linked(text) {
   const nodes = [];
   let at = 0;
   for (const match of text.matchAll(address)) {
+    if (nodes.length > MOST) break;
     const found = trimmed(match[0]);
     let url;
     try { url = new URL(found); } catch { continue; }

@@ -1,5 +1,6 @@
 // Menus and questions, for keyboard and pointer alike.
 
+import { bytesOf } from './chat.js';
 import { el, words } from './dom.js';
 import { errorText, t } from './i18n.js';
 
@@ -62,14 +63,21 @@ export function close(focus = true) {
 addEventListener('pointerdown', (e) => { if (open && !open.node.contains(e.target)) close(false); });
 addEventListener('resize', () => close(false));
 
+// A field that the server bounds in bytes says so, before the dialog closes and what
+// was typed is gone.
+const bounded = (most = 200) => ({ currentTarget: input }) => {
+  const n = bytesOf(input.value.trim());
+  input.setCustomValidity(n > most ? t('tooLarge', { n, most }) : '');
+};
+
 /**
- * Asks in a dialog. fields: {name, label, value, type, required, among: [[value,
- * label]] that are proposed}. Resolves to the values by name, or to null.
+ * Asks in a dialog. fields: {name, label, value, type, required, maxlength in UTF-16,
+ * bytes (200) of UTF-8, among: [[value, label]] that are proposed}. Resolves to the values by name, or to null.
  */
 export function ask(title, fields = [], { ok = t('ok'), cancel = true, danger, body } = {}) {
   return new Promise((done) => {
     const id = `ask-${Math.random().toString(36).slice(2)}`;
-    const inputs = fields.map((f) => el('input', { id: `${id}-${f.name}`, name: f.name, type: f.type ?? 'text', required: f.required, min: f.min, maxlength: f.maxlength ?? 200, autocomplete: 'off', value: f.value ?? '', list: f.among?.length ? `${id}-${f.name}-among` : undefined }));
+    const inputs = fields.map((f) => el('input', { id: `${id}-${f.name}`, name: f.name, type: f.type ?? 'text', required: f.required, min: f.min, maxlength: f.maxlength ?? 200, autocomplete: 'off', value: f.value ?? '', oninput: bounded(f.bytes), list: f.among?.length ? `${id}-${f.name}-among` : undefined }));
     const dialog = el('dialog', { 'aria-labelledby': `${id}-title` },
       el('form', { method: 'dialog' },
         el('h2', { id: `${id}-title` }, ...words(title)),
@@ -92,7 +100,7 @@ export function ask(title, fields = [], { ok = t('ok'), cancel = true, danger, b
 /** Tells something for a few seconds, to be seen and heard. */
 export function toast(text) {
   const node = el('p', { class: 'toast', role: 'alert' }, ...words(text));
-  document.body.append(node);
+  (document.querySelector('dialog[open]') ?? document.body).append(node); // what is outside a dialog is dim and inert
   setTimeout(() => node.remove(), 8000);
 }
 

@@ -76,7 +76,8 @@ export class MessageList {
     for (const m of [...room.messages, ...(room.atEnd ? room.outbox : [])].slice(-KEPT)) {
       if (dayOf(m.time) > day) { // a day begins once, even if the server's clock was set back
         day = dayOf(m.time);
-        if (!this.#days.has(day)) this.#days.set(day, el('p', { class: 'day' }, dayName(m.time)));
+        if (!this.#days.has(day)) this.#days.set(day, el('p', { class: 'day' }));
+        say(this.#days.get(day), dayName(m.time)); // today is yesterday after midnight
         children.push(this.#days.get(day));
         last = undefined;
       }

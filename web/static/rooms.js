@@ -10,7 +10,7 @@ import { who } from './who.js';
 const LOBBY = 'lobby';
 
 export class RoomList {
-  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #timer = 0; #loading = false; #again = false; #looked = false;
+  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #titles = new Map(); #timer = 0; #loading = false; #again = false; #looked = false;
 
   /** choose(room) opens one; rendered() hears of every change, titles too. */
   constructor(chat, choose, rendered) {
@@ -25,7 +25,7 @@ export class RoomList {
     const one = this.#all.find((r) => r.room === room);
     const other = otherOf(room, this.#chat.user);
     if (other) return this.nameOf(other);
-    return one?.title || (room === LOBBY ? t('lobby') : room.startsWith('$') ? t('private') : room);
+    return one?.title || this.#titles.get(room) || (room === LOBBY ? t('lobby') : room.startsWith('$') ? t('private') : room);
   }
 
   kindOf(room) { return room.startsWith('#') ? 'direct' : room.startsWith('$') ? 'private' : 'public'; }
@@ -41,6 +41,9 @@ export class RoomList {
     if (!this.#all.some((r) => r.room === room)) this.#all = await this.#chat.list().catch(() => this.#all);
     return this.#all.some((r) => r.room === room);
   }
+
+  /** Learns the title of a room, which may not be in one's list. */
+  entitle(room, title) { this.#titles.set(room, title); }
 
   /** Learns what an author is called. */
   learn(info) {

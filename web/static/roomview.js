@@ -7,7 +7,7 @@ import { Composer } from './composer.js';
 import * as identity from './identity.js';
 import { MemberList } from './members.js';
 import { failed, toast } from './menu.js';
-import { textOf } from './message.js';
+import { short, textOf } from './message.js';
 import { MessageList } from './messages.js';
 import { announce } from './news.js';
 import { picture } from './picture.js';
@@ -112,6 +112,7 @@ export async function learn() {
     if (e.code === BANNED || !room.error && e.code) left(room, { code: e.code, reason: e.message, told: true });
     return;
   }
+  rooms.entitle(room.name, state.info.title);
   composer.limit(state.info.limits);
   if (room.error) return; // what is to be said stands there
   showRights();
@@ -194,7 +195,7 @@ function changed(e) {
 function tell(room) {
   const { user } = state.chat;
   const isNews = (m) => m.offset > newest && (!m.info?.user || m.info.user !== user) && !m.deleted;
-  if (room.atEnd) announce(room.messages.filter(isNews).map((m) => t('newMessage', { name: nameOf(m.info) || t('anonymous'), text: textOf(m.data) })));
+  if (room.atEnd) announce(room.messages.filter(isNews).map((m) => t('newMessage', { name: nameOf(m.info) || t('anonymous'), text: short(textOf(m.data), 400) })));
   if (room.loaded) newest = room.messages.at(-1)?.offset ?? 0;
 }
 

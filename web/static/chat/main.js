@@ -119,6 +119,15 @@ export class Chat extends EventTarget {
   /** Ends the connection. */
   disconnect() { this.#client.disconnect(); }
 
+  /** Ends the connection, and forgets what is unsent, as when the user signs out. */
+  forget() {
+    try {
+      this.#storage?.removeItem(SAVED);
+    } catch { /* blocked */ }
+    this.#storage = undefined;
+    this.disconnect();
+  }
+
   /** Makes a call of webim's, by its name. */
   async call(method, data = {}) {
     try {

@@ -30,7 +30,7 @@ export class Room extends EventTarget {
   error = null;
   /** up to where one had read when the room was opened; 0: nothing, or not known */
   readTo = 0;
-  #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = 0; #timers = new Map(); #read = 0; #closed = false; #early = [];
+  #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = -Infinity; #timers = new Map(); #read = 0; #closed = false; #early = [];
 
   constructor(chat, client, name, outbox, forget) {
     super();
@@ -82,7 +82,7 @@ export class Room extends EventTarget {
 
   /** Says something: it stands in outbox until it has its place, also when the room is closed meanwhile. Never rejects. */
   send(text, reply) {
-    this.#typed = 0; // what is written next is news
+    this.#typed = -Infinity; // what is written next is news
     this.#outbox.add(text, reply);
   }
   retry(id) { this.#outbox.retry(id); }
@@ -91,7 +91,7 @@ export class Room extends EventTarget {
 
   /** Tells the others that one writes, at most every three seconds. */
   type() {
-    const now = Date.now();
+    const now = performance.now(); // a clock that nobody sets back
     if (now - this.#typed < 3000 || this.#chat.state !== 'connected') return;
     this.#typed = now;
     this.call('typing').catch(() => {});
