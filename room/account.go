@@ -76,6 +76,14 @@ func (h *Hub) retireAddress(payer budget.Owner) {
 	}
 }
 
+// userAccount is the account of a user; nil if no connection of the user is here.
+func (h *Hub) userAccount(user string) *account {
+	all := &h.accounts
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.byUser[user]
+}
+
 // enlist counts a connection to its user, and reports whether there is room for
 // it. Users without a name are not counted.
 func (h *Hub) enlist(m *quota, user string) bool {

@@ -190,9 +190,18 @@ func (c *Call) Audit(a Audit) {
 	c.Hub.Audited(a, c.s.payer)
 }
 
-// Typing tells the others in a room that the caller is about to say something.
-func (c *Call) Typing(room string) {
-	c.Hub.engine.Notify(room, Notice{Typing: true, Who: c.s.author()})
+// Typing tells the others in a room that the caller is about to say something, or returns
+// an error for Done. It costs the caller what a message costs, also if others type at
+// the same time: who could make each of many rooms write to its members would pay nothing.
+func (c *Call) Typing(room string) error {
+	who := c.s.author()
+	if r := c.Hub.existing(room); r != nil {
+		if err := c.Hub.affordEach(&c.s.quota, c.s.payer, pushSize+len(room)+who.size(), r.toldTyping()); err != nil {
+			return err
+		}
+	}
+	c.Hub.engine.Notify(room, Notice{Typing: true, Who: who})
+	return nil
 }
 
 // Done answers: with JSON data, or an error: a wire.ErrorCode, one with a

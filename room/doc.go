@@ -55,7 +55,8 @@
 // cost that a client can cause is charged in its own unit, to the client and to its
 // user or address, before or right after it is caused. Rights and rates are judged for
 // each command, in command.go and, for the plain dialect, plain.go; the bytes of the
-// input by Hub.Spend; slow mode is in slowmode.go. None of them needs memory for idle
+// input by Hub.Spend; typing and each notice that a message makes the server publish, as in
+// the personal rooms of a roster, cost as a message does (Hub.chargePayer); slow mode is in slowmode.go. None of them needs memory for idle
 // connections but a few numbers in the session. The rosters of private rooms are in
 // private.go.
 //

@@ -126,7 +126,8 @@ type Message struct {
 	Keep *Retention        // nil: what the engine keeps by default
 
 	// Payer pays for what the engine keeps because of the message: its key, and the
-	// room if that is not known yet. The zero value is the server.
+	// room if that is not known yet; with Hub.Publish for what goes out, too. The zero
+	// value is the server.
 	Payer budget.Owner
 
 	// Key, if there is one, makes sending it again harmless: within the

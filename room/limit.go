@@ -26,7 +26,7 @@ type Rates struct {
 	Other  Rate // unsubscribing, pings of the client, commands that are not known, and what may not be sent in the plain dialect
 
 	Input     Rate // bytes read, and bytes that compressed messages inflate to; see Hub.Spend
-	Fanout    Rate // bytes sent on: the size of each message times the members of its room on this node
+	Fanout    Rate // bytes sent on: the size of each message, as members get it, times the members of its room on this node; typing, joins and leaves too
 	Recovered Rate // bytes of publications in replies: what is recovered, and history
 }
 

@@ -133,26 +133,18 @@ func (r *Room) listenersLocked() (n int) {
 // refused either. The error is ErrTooManyRequests or DisconnectTooManyErrors.
 func (r *Room) affordNotices(j *joining) error {
 	h, s := r.hub, j.s
-	if !j.opts.Notices || h.unbound(classFanout) {
+	if !j.opts.Notices {
 		return nil
 	}
 	r.mu.Lock()
 	listeners := r.listenersLocked()
 	r.mu.Unlock()
-	cost := 2 * listeners * j.noticeSize()
-	switch {
-	case cost == 0:
-		return nil
-	case j.server:
-		h.charge(&s.quota, s.payer, classFanout, cost)
+	who := s.author()
+	who.ChanInfo = j.info
+	each := 2 * (pushSize + len(j.room) + who.size())
+	if j.server {
+		h.charge(&s.quota, s.payer, classFanout, each*listeners)
 		return nil
 	}
-	return h.afford(&s.quota, s.payer, classFanout, cost)
-}
-
-// noticeSize is about how many bytes a notice of the session in the room has.
-func (j *joining) noticeSize() int {
-	const around = 100 // names of fields, a client's id
-	who := j.s.who.Load()
-	return around + len(j.room) + len(who.User) + len(who.Info) + len(j.info)
+	return h.affordEach(&s.quota, s.payer, each, listeners)
 }

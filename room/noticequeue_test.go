@@ -190,3 +190,26 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 		joins += strings.Count(last.reply(t), `"join"`)
 	}
 }
+
+// A crowd without tokens that comes from one address at once, after a restart, say, is let
+// in, and is told of everybody.
+func TestHonestCrowdJoins(t *testing.T) {
+	const crowd = 120
+	n := startWith(t, NewHub(Config{Anonymous: true, Options: Patterns{{"*", Options{Rights: OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
+	var all []*client
+	for range crowd {
+		c := n.from(t, attacker, ChatPath, noDeflate)
+		c.say(t, "{\"id\":1,\"connect\":{}}\n"+`{"id":2,"subscribe":{"channel":"r"}}`)
+		all = append(all, c)
+	}
+	for i, c := range all {
+		for subscribed, joins := false, 0; !subscribed || i == 0 && joins < crowd; {
+			got := c.reply(t)
+			if strings.Contains(got, "error") {
+				t.Fatalf("client %d: %s", i, got)
+			}
+			subscribed = subscribed || strings.Contains(got, `"id":2`)
+			joins += strings.Count(got, `"join":`)
+		}
+	}
+}

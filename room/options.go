@@ -49,6 +49,11 @@ func (m *Message) encodedSize() int {
 			n += bytes.Count(m.Data, []byte{c})
 		}
 	}
+	return n + m.aroundSize()
+}
+
+// aroundSize is how many bytes a message has besides its data.
+func (m *Message) aroundSize() (n int) {
 	for name, value := range m.Tags {
 		n += len(name) + len(value)
 	}
@@ -56,6 +61,15 @@ func (m *Message) encodedSize() int {
 		n += m.From.size()
 	}
 	return n
+}
+
+// pushSize is how many bytes a push has besides the name of the room, its data and what is
+// told of its author: the names of fields, and numbers.
+const pushSize = 64
+
+// sentSize is about how many bytes a message is to each member of a room.
+func (m *Message) sentSize(room string) int {
+	return pushSize + len(room) + len(m.Data) + m.aroundSize()
 }
 
 // noOptions are those of a room that nothing is said of.

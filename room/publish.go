@@ -6,10 +6,12 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/room/budget"
 	"webim/room/wire"
 )
 
 // Publish sends a message to a room from the outside: no rights are judged.
+// m.Payer, if there is one, pays for what goes out, and is not refused for that.
 // done, which may be nil, gets its place or an error: ErrBusy if the message
 // does not fit below MaxUnswept, or members wait for that, ErrBadMessage, ErrKeyReused, or what is wrong
 // with the room's name. m.Data may be reused when Publish returns. A nil m.Keep
@@ -44,6 +46,9 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 	if err := h.checkSize(h.cfg.options(room), m); err != nil {
 		p.end(Position{}, err)
 		return
+	}
+	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
+		h.chargePayer(m.Payer, classFanout, m.sentSize(room)*r.Len())
 	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History

@@ -120,10 +120,34 @@ func (h *Hub) charge(q *quota, payer budget.Owner, c class, n int) {
 // affordFanout judges the cost of a message that goes out to all members of a room on
 // this node; r is nil if it has none.
 func (h *Hub) affordFanout(q *quota, payer budget.Owner, r *Room, m Message) error {
-	if r == nil || h.unbound(classFanout) {
+	if r == nil {
 		return nil
 	}
-	return h.afford(q, payer, classFanout, int(frameSize(m))*r.Len())
+	return h.affordEach(q, payer, m.sentSize(r.name), r.Len())
+}
+
+// affordEach judges the cost of so many bytes that go out to each of some members.
+func (h *Hub) affordEach(q *quota, payer budget.Owner, n, members int) error {
+	if n*members == 0 || h.unbound(classFanout) {
+		return nil
+	}
+	return h.afford(q, payer, classFanout, n*members)
+}
+
+// chargePayer charges a user or an address, whether it can pay or not: for what the server
+// sends on because of what the owner did, beside what it sent. Of a user who has no
+// connection here nothing is known.
+func (h *Hub) chargePayer(payer budget.Owner, c class, n int) {
+	if h.unbound(c) {
+		return
+	}
+	a, rate := h.addressAccount(payer, c), h.cfg.addressRates.of(c)
+	if user, ok := payer.User(); ok {
+		a, rate = h.userAccount(user), h.cfg.UserRates.of(c)
+	}
+	if a != nil {
+		a.buckets[c].Charge(rate, n, h.now())
+	}
 }
 
 // unbound reports whether a class has no bounds, as with --dev: then nothing is counted.

@@ -43,7 +43,8 @@ type sender struct {
 	late  bool          // it was called, and a tick of Hub.recall has passed
 }
 
-// frameSize is what a message takes in a log at most; compressed it is less.
+// frameSize is what a message takes in a log of the plain dialect at most; compressed it
+// is less. In the other dialect it takes more, which is seen when it is there.
 func frameSize(m Message) uint64 {
 	return uint64(ws.HeaderSize(ws.Header{Length: int64(len(m.Data))}) + len(m.Data))
 }

@@ -68,6 +68,14 @@ func (r *Room) tellTypists() {
 	*t = typists{next: time.Now().Add(typingEvery)}
 }
 
+// toldTyping is how many members are told who types.
+func (r *Room) toldTyping() int {
+	if n := r.Len(); n <= maxTyping {
+		return n
+	}
+	return 0
+}
+
 // tellTypingLocked appends to the rooms' logs that somebody types. The author is told,
 // too, as of its messages: what is in a log cannot be left out for one member.
 func (r *Room) tellTypingLocked(who Author) {

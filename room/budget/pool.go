@@ -42,6 +42,9 @@ func ParseOwner(text string) Owner {
 // IsAddr reports whether the owner is an address.
 func (o Owner) IsAddr() bool { return strings.HasPrefix(o.String(), addrPrefix) }
 
+// User is the name of the user who is the owner; ok is false for other owners.
+func (o Owner) User() (name string, ok bool) { return strings.CutPrefix(o.String(), userPrefix) }
+
 // String is the owner in logs and in stored entries: "user:anna",
 // "addr:192.0.2.7", or "" for the server.
 func (o Owner) String() string {

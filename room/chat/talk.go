@@ -124,7 +124,7 @@ type typingRequest struct {
 func (c *Chat) typing(call *room.Call, q *typingRequest) {
 	err := may(call, room.ActTyping, q.Room)
 	if err == nil {
-		call.Typing(q.Room)
+		err = call.Typing(q.Room)
 	}
 	answer(call, empty{}, err)
 }

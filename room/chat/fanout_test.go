@@ -1,0 +1,83 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"webim/room"
+	"webim/room/wire"
+)
+
+// Whatever a call makes the server send on costs its user what a message costs: else a user
+// could make it write to the members of many rooms, or to all whom a roster names, for
+// nothing. Others go on.
+func TestWhatCallsSendOnIsCharged(t *testing.T) {
+	const rooms = 8
+	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
+		for name, c := range map[string]struct {
+			prepare func(h *house, mallory *person, others []*person) (room string)
+			call    func(i int, room string) (method, data string)
+		}{
+			"typing in many rooms": {func(h *house, _ *person, others []*person) string {
+				for _, p := range others {
+					for i := range rooms {
+						p.join(fmt.Sprint("r", i))
+					}
+				}
+				return ""
+			}, func(i int, _ string) (string, string) { return "typing", fmt.Sprintf(`{"room":"r%d"}`, i%rooms) }},
+			"tiny messages to a roster that listens elsewhere": {privateRoom, func(_ int, name string) (string, string) {
+				return "send", fmt.Sprintf(`{"room":%q,"data":{"text":"x"}}`, name)
+			}},
+			"reactions": {func(h *house, mallory *person, others []*person) string {
+				for _, p := range others {
+					p.join("r")
+				}
+				mallory.must("send", `{"room":"r","data":{"text":"x"}}`)
+				return "r"
+			}, func(i int, name string) (string, string) {
+				return "react", fmt.Sprintf(`{"room":%q,"offset":1,"emoji":"👍","remove":%t}`, name, i%2 == 1)
+			}},
+		} {
+			t.Run(enc.String()+" "+name, func(t *testing.T) {
+				rates, users := room.NoRates, room.NoRates
+				users.Fanout = room.Rate{N: 20_000, Per: time.Hour}
+				h := build(t, room.Config{Rates: rates, UserRates: users}, Config{})
+				mallory := h.comeAs(enc, "mallory")
+				var others []*person
+				for i := range 10 {
+					others = append(others, h.comeAs(enc, fmt.Sprint("user", i)))
+				}
+				where := c.prepare(h, mallory, others)
+				passed := 0
+				for ; passed < 100; passed++ {
+					method, data := c.call(passed, where)
+					if _, fault := mallory.call(method, data); strings.HasPrefix(fault, "111 ") {
+						break
+					} else if fault != "" {
+						t.Fatal(fault)
+					}
+				}
+				if passed < 5 || passed == 100 {
+					t.Errorf("%d calls passed", passed)
+				}
+				method, data := c.call(0, where)
+				others[0].must(method, data)
+			})
+		}
+	}
+}
+
+// privateRoom is a room of all, of whom all but one look at their personal rooms only.
+func privateRoom(h *house, mallory *person, others []*person) string {
+	var users []string
+	for _, p := range others {
+		users = append(users, p.name)
+	}
+	name := mallory.create("all", users...)
+	mallory.join(name)
+	others[0].join(name)
+	return name
+}
