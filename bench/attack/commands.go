@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"webim/bench"
@@ -34,28 +35,39 @@ func (a *attacker) connected(i int, answers func(bench.Event)) (*conn, error) {
 	return c, nil
 }
 
-func subscribeStorm(a *attacker) {
-	const many = 100
+// commanding has clients connect and send messages of commands, with a pause behind each,
+// again and again. script is called for each connection of client i, and what it returns
+// makes the next message.
+func (a *attacker) commanding(pause time.Duration, script func(i int) (next func() [][]byte)) {
 	a.each(func(i int) {
-		room := 0
 		a.again(func() error {
 			c, err := a.connected(i, a.refusals)
 			if err != nil {
 				return err
 			}
 			defer c.drop()
-			for err == nil {
-				var lines [][]byte
-				for range many {
-					room++
-					lines = append(lines, subscribe(room+1, fmt.Sprintf("%s-%d-%d", a.channel(), i, room)))
-				}
-				if err = c.command(lines...); err == nil {
-					err = a.pause(10 * time.Millisecond)
+			for next := script(i); err == nil; {
+				if err = c.command(next()...); err == nil {
+					err = a.pause(pause)
 				}
 			}
 			return err
 		})
+	})
+}
+
+func subscribeStorm(a *attacker) {
+	const many = 100
+	var rooms atomic.Int64 // so that none comes twice, whoever asks for it
+	a.commanding(10*time.Millisecond, func(i int) func() [][]byte {
+		id := 1
+		return func() (lines [][]byte) {
+			for range many {
+				id++
+				lines = append(lines, subscribe(id, fmt.Sprintf("%s-%d-%d", a.channel(), i, rooms.Add(1))))
+			}
+			return lines
+		}
 	})
 }
 
@@ -101,50 +113,33 @@ func historyAmplification(a *attacker) {
 		return
 	}
 	const many = 20
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.connected(i, a.refusals)
-			if err != nil {
-				return err
+	a.commanding(10*time.Millisecond, func(int) func() [][]byte {
+		id := 2
+		lines := [][]byte{subscribe(id, a.channel())} // begins the first message
+		return func() [][]byte {
+			for range many {
+				id++
+				lines = append(lines, fmt.Appendf(nil, `{"id":%d,"history":{"channel":%q,"limit":1000}}`, id, a.channel()))
 			}
-			defer c.drop()
-			err = c.command(subscribe(2, a.channel()))
-			for id := 3; err == nil; id += many {
-				var lines [][]byte
-				for k := range many {
-					lines = append(lines, fmt.Appendf(nil, `{"id":%d,"history":{"channel":%q,"limit":1000}}`, id+k, a.channel()))
-				}
-				if err = c.command(lines...); err == nil {
-					err = a.pause(10 * time.Millisecond)
-				}
-			}
-			return err
-		})
+			all := lines
+			lines = nil
+			return all
+		}
 	})
 }
 
 func joinLeaveChurn(a *attacker) {
 	const many = 20
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.connected(i, a.refusals)
-			if err != nil {
-				return err
+	a.commanding(10*time.Millisecond, func(int) func() [][]byte {
+		id := 2
+		return func() (lines [][]byte) {
+			for range many {
+				lines = append(lines, fmt.Appendf(nil, `{"id":%d,"subscribe":{"channel":%q,"join_leave":true}}`, id, a.channel()),
+					fmt.Appendf(nil, `{"id":%d,"unsubscribe":{"channel":%q}}`, id+1, a.channel()))
+				id += 2
 			}
-			defer c.drop()
-			for id := 2; err == nil; {
-				var lines [][]byte
-				for range many {
-					lines = append(lines, fmt.Appendf(nil, `{"id":%d,"subscribe":{"channel":%q,"join_leave":true}}`, id, a.channel()),
-						fmt.Appendf(nil, `{"id":%d,"unsubscribe":{"channel":%q}}`, id+1, a.channel()))
-					id += 2
-				}
-				if err = c.command(lines...); err == nil {
-					err = a.pause(10 * time.Millisecond)
-				}
-			}
-			return err
-		})
+			return lines
+		}
 	})
 }
 
@@ -160,20 +155,8 @@ func recoveryAmplification(a *attacker) {
 	}
 	recover := fmt.Appendf(nil, `{"id":2,"subscribe":{"channel":%q,"recover":true,"epoch":%q,"offset":0}}`, a.channel(), epoch)
 	leave := fmt.Appendf(nil, `{"id":3,"unsubscribe":{"channel":%q}}`, a.channel())
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.connected(i, a.refusals)
-			if err != nil {
-				return err
-			}
-			defer c.drop()
-			for err == nil {
-				if err = c.command(recover, leave); err == nil {
-					err = a.pause(20 * time.Millisecond)
-				}
-			}
-			return err
-		})
+	a.commanding(20*time.Millisecond, func(int) func() [][]byte {
+		return func() [][]byte { return [][]byte{recover, leave} }
 	})
 }
 

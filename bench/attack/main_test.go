@@ -107,12 +107,16 @@ func (s *planted) leave(room string, c net.Conn, attacker bool) {
 // read sends each text to the room. It reads frames one by one: the planted server knows no fragments.
 func (s *planted) read(room string, c net.Conn, r *bufio.Reader, attacker bool) {
 	for {
-		f, err := ws.ReadFrame(r)
-		if err != nil {
+		h, err := ws.ReadHeader(r)
+		if err != nil || h.Length > 1<<20 {
 			return
 		}
-		f = ws.UnmaskFrameInPlace(f)
-		if f.Header.OpCode != ws.OpText {
+		text := make([]byte, h.Length)
+		if _, err := io.ReadFull(r, text); err != nil {
+			return
+		}
+		ws.Cipher(text, h.Mask, 0)
+		if h.OpCode != ws.OpText {
 			continue
 		}
 		s.mu.Lock()
@@ -122,7 +126,7 @@ func (s *planted) read(room string, c net.Conn, r *bufio.Reader, attacker bool) 
 		}
 		if !(s.fault == "drop" && !attacker && s.attackers > 0) {
 			for member := range s.rooms[room] {
-				_ = ws.WriteFrame(member, ws.NewTextFrame(f.Payload))
+				_ = ws.WriteFrame(member, ws.NewTextFrame(text))
 			}
 		}
 		s.mu.Unlock()
