@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +38,7 @@ type program struct {
 	plain  []net.Addr // bound, in the order of --listen
 	secure []net.Addr
 
+	closers      []func()    // see onClose
 	notifyFailed atomic.Bool // that has been logged
 }
 
@@ -98,18 +100,60 @@ func (p *program) reload() {
 	p.notifyServing()
 }
 
-// start wires the parts and opens the listeners.
-func (p *program) start() error {
-	var err error
+// start wires the parts and opens the listeners. If a step fails, the parts that are
+// there already are closed, the last one first.
+func (p *program) start() (err error) {
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
 	if p.prepared, err = p.cfg.prepare(); err != nil {
 		return err
 	}
+	p.onClose(p.prepared.close)
+	p.say()
+	rc, err := p.rooms()
+	if err != nil {
+		return err
+	}
+	p.hub = room.NewHub(rc)
+	if err := p.serveClients(); err != nil {
+		return err
+	}
+	if err := p.listen(); err != nil {
+		return err
+	}
+	p.server.Tick(janitorInterval, newJanitor().look)
+	if p.certs != nil {
+		p.server.Tick(certificateInterval, func() { p.certs.look(p.log, false) })
+	}
+	return nil
+}
+
+// onClose adds what close calls before all that was added earlier.
+func (p *program) onClose(f func()) { p.closers = append(p.closers, f) }
+
+// close closes the parts, the last one first. Later calls do nothing.
+func (p *program) close() {
+	for _, f := range slices.Backward(p.closers) {
+		f()
+	}
+	p.closers = nil
+}
+
+// say writes to the log what the settings mean.
+func (p *program) say() {
 	for _, warning := range p.warnings {
 		p.log.Warn(warning)
 	}
 	p.memory.apply()
 	p.log.Info("memory", "bounds", total(p.memory.bounds), "available", p.memory.limit, "set_by", p.memory.set, "gomemlimit", debug.SetMemoryLimit(-1))
-	rc := p.cfg.roomConfig()
+}
+
+// rooms makes the configuration of the hub, with the tokens and the backend that it asks.
+func (p *program) rooms() (rc room.Config, err error) {
+	rc = p.cfg.roomConfig()
 	if p.tokens != nil {
 		p.jwks.tell(p.log)
 		p.tokens.Start()
@@ -118,18 +162,20 @@ func (p *program) start() error {
 	rc.Revoked, rc.Audit, rc.Log = &token.Revoked{}, p.log, p.log
 	if rc.Anonymous {
 		if rc.Guests, err = guestsOf(p.tokenKeys); err != nil {
-			p.prepared.close()
-			return err
+			return rc, err
 		}
 	}
 	if p.hooks = p.hooksOf(); p.hooks != nil {
 		rc.Backend = p.hooks
+		p.onClose(p.closeHooks)
 	}
-	p.hub = room.NewHub(rc)
+	return rc, nil
+}
+
+// serveClients makes the servers, which do not listen yet.
+func (p *program) serveClients() error {
 	pages, inside, err := p.handlers()
 	if err != nil {
-		p.closeHooks()
-		p.prepared.close()
 		return err
 	}
 	nc := p.cfg.netpollConfig()
@@ -142,31 +188,17 @@ func (p *program) start() error {
 	}
 	p.server = netpoll.New(nc, h)
 	p.hub.Start(p.server)
+	p.onClose(p.hub.Stop)
 	if p.cfg.Internal != "" {
 		p.inner = p.newInternal(inside)
+		p.onClose(func() { _ = p.inner.server.Close() })
 	}
+	p.onClose(func() { _ = p.server.Close() })
 	p.startFeed()
-	if err = p.listen(); err == nil && p.inner != nil {
-		err = p.openInternal()
-	}
-	if err != nil {
-		_ = p.server.Close()
-		if p.inner != nil {
-			_ = p.inner.server.Close()
-		}
-		p.hub.Stop()
-		p.closeHooks()
-		p.prepared.close()
-		return err
-	}
-	p.server.Tick(janitorInterval, newJanitor().look)
-	if p.certs != nil {
-		p.server.Tick(certificateInterval, func() { p.certs.look(p.log, false) })
-	}
 	return nil
 }
 
-// listen opens all listeners.
+// listen opens all listeners, the internal one last.
 func (p *program) listen() (err error) {
 	for _, text := range p.cfg.Listen {
 		if p.plain, err = p.open(p.plain, text, false); err != nil {
@@ -177,6 +209,9 @@ func (p *program) listen() (err error) {
 		if p.secure, err = p.open(p.secure, text, true); err != nil {
 			return err
 		}
+	}
+	if p.inner != nil {
+		return p.openInternal()
 	}
 	return nil
 }
@@ -248,8 +283,6 @@ func (p *program) stop() {
 		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.cfg.ShutdownTimeout)
 	}
 	p.inner.close(ctx)
-	p.hub.Stop()
-	p.closeHooks()
-	p.prepared.close()
+	p.close()
 	p.log.Info("ended")
 }
