@@ -24,8 +24,9 @@ type Call struct {
 	Method string
 	Data   []byte // good until Call returns; any bytes
 
-	s  *session
-	id uint32
+	s     *session
+	id    uint32
+	spent int // see Spent
 }
 
 // Author is who calls, as others see it.

@@ -88,22 +88,24 @@ func sizeOf(all []Publication) (n int) {
 	return n
 }
 
-// hasRead charges what a command has read of a history. That is known only
-// afterwards; it is admit that refuses the next command while there is a debt.
-func (s *session) hasRead(h History) {
-	s.hub.charge(&s.quota, s.payer, classRecovered, sizeOf(h.Publications))
+// hasRead charges what a command has read of a history, and tells how much it is. That
+// is known only afterwards; the next command is refused while there is a debt.
+func (s *session) hasRead(h History) (n int) {
+	n = sizeOf(h.Publications)
+	s.hub.charge(&s.quota, s.payer, classRecovered, n)
+	return n
 }
 
 // authorCost is what an author counts in a reply besides what is said of it.
 const authorCost = 128
 
 // hasSeen charges what a command has read of a presence, as hasRead does.
-func (s *session) hasSeen(all []Author) {
-	n := 0
+func (s *session) hasSeen(all []Author) (n int) {
 	for i := range all {
 		n += authorCost + len(all[i].User) + len(all[i].ConnInfo) + len(all[i].ChanInfo)
 	}
 	s.hub.charge(&s.quota, s.payer, classRecovered, n)
+	return n
 }
 
 // readCost is what an entry of the State counts that a call has read: to find it, read
@@ -112,13 +114,14 @@ const readCost = 1 << 10
 
 // HasRead charges the caller for entries of the State that a call has read.
 func (c *Call) HasRead(entries int) {
+	c.spent += entries * readCost
 	c.s.hub.charge(&c.s.quota, c.s.payer, classRecovered, entries*readCost)
 }
 
 // Presence is Hub.Presence for the caller, who pays for what is read.
 func (c *Call) Presence(room string, done func([]Author, error)) {
 	c.Hub.Presence(room, func(all []Author, err error) {
-		c.s.hasSeen(all)
+		c.spent += c.s.hasSeen(all)
 		done(all, err)
 	})
 }
@@ -126,7 +129,14 @@ func (c *Call) Presence(room string, done func([]Author, error)) {
 // History reads a room's history for the caller, who pays for what is read.
 func (c *Call) History(room string, q HistoryQuery, done func(History, error)) {
 	c.Hub.History(room, q, func(h History, err error) {
-		c.s.hasRead(h)
+		c.spent += c.s.hasRead(h)
 		done(h, err)
 	})
+}
+
+// Spent reports whether the call has read as much as a reply may carry, or the caller owes
+// for what was read. A call that reads something of many rooms goes no further then: the
+// rest is another call's, which is judged anew.
+func (c *Call) Spent() bool {
+	return c.spent >= c.Hub.cfg.MaxReply || c.s.hub.debt(&c.s.quota, c.s.payer, classRecovered) > 0
 }

@@ -2,12 +2,82 @@ package chat
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"webim/room"
 	"webim/room/wire"
 )
+
+// countingHistory counts what is read of histories.
+type countingHistory struct {
+	room.Engine
+	read atomic.Int64 // publications
+}
+
+func (e *countingHistory) History(name string, part room.Span, done func(room.History, error)) {
+	e.Engine.History(name, part, func(h room.History, err error) {
+		e.read.Add(int64(len(h.Publications)))
+		done(h, err)
+	})
+}
+
+// TestListOfRoomsIsBounded: whatever its rooms remember, the list reads no more at once
+// than a reply may carry and one room, and only the end of a room in which all is read.
+// Its pages together tell the last message and what is unread of each room.
+func TestListOfRoomsIsBounded(t *testing.T) {
+	const rooms, each, size = 20, 100, 300
+	e := &countingHistory{Engine: room.NewMemory(room.Limits{})}
+	h := build(t, room.Config{Engine: e, MaxReply: 3 * each * size}, Config{})
+	alice := h.come("alice")
+	text := strings.Repeat("x", size)
+	for r := range rooms {
+		alice.must("room.join", fmt.Sprintf(`{"room":"r%02d"}`, r))
+		for i := range each - r { // and one event, of the joining
+			published := make(chan error, 1)
+			m := room.Message{Op: room.OpJSON, Data: fmt.Appendf(nil, `{"text":"%d %s"}`, i, text), From: &room.Author{User: "bob"}}
+			h.hub.Publish(fmt.Sprintf("r%02d", r), m, func(_ room.Position, err error) { published <- err })
+			if err := <-published; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	list := func(unread bool) (pages int, most int64) {
+		after := ""
+		for r := 0; r < rooms; pages++ {
+			before := e.read.Load()
+			got := alice.must("rooms", fmt.Sprintf(`{"limit":100,"after":%q}`, after))
+			most = max(most, e.read.Load()-before)
+			here := strings.Count(got, `"kind":"public"`)
+			if here == 0 || strings.Contains(got, `"more":true`) != (r+here < rooms) {
+				t.Fatalf("behind %q: %d rooms, %.200s", after, here, got)
+			}
+			for range here {
+				count := each - r
+				want := fmt.Sprintf(`"text":"%d x`, count-1)
+				if !unread {
+					count = 0
+				}
+				if one := between(got, fmt.Sprintf(`{"room":"r%02d"`, r), `"time"`); !strings.Contains(one, want) || !strings.Contains(one, fmt.Sprintf(`"unread":%d,`, count)) {
+					t.Errorf("room %d: %.200s", r, one)
+				}
+				after = fmt.Sprintf("r%02d", r)
+				r++
+			}
+		}
+		return pages, most
+	}
+	if pages, most := list(true); pages < rooms/4 || most > 4*(each+tail) {
+		t.Errorf("all unread: %d pages, of which one reads %d publications", pages, most)
+	}
+	for r := range rooms {
+		alice.must("mark", fmt.Sprintf(`{"room":"r%02d","read":1000000}`, r))
+	}
+	if pages, most := list(false); pages > 3 || most > rooms*tail {
+		t.Errorf("all read: %d pages, of which one reads %d publications", pages, most)
+	}
+}
 
 // countingState counts the entries that are read as lists.
 type countingState struct {

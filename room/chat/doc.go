@@ -37,7 +37,7 @@
 // The text of a message that is taken back is gone from the history, its
 // edits' too: there it is {} with the tag redacted=true, at its old offset.
 // Of raw publications (history, recovery) a client makes messages as the call
-// messages does, by folding: see [Fold].
+// messages does, by folding: see [Fold]. A reaction stands from its react to its unreact.
 //
 // # Rooms
 //
@@ -87,8 +87,9 @@
 //	             time, edited and now, the server's time, in unix milliseconds; users: at most 20 of those that count.
 //
 //	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?, with?: {user, info?, online?}}], more}
-//	             kind: public, private or direct; limit 50, at most 100, and fewer where the last messages are long:
-//	             the next page is after the last room of this one, as long as there are more; with: the other user of a
+//	             kind: public, private or direct; limit 50, at most 100, and fewer where the last messages are long
+//	             or much is unread: the next page is after the last room of this one, as long as there are more. last has no
+//	             reactions. with: the other user of a
 //	             direct room; info and online, or the name that the user's token had when the room came into
 //	             both lists, are told only of a user who has the room in its list and declines neither it nor the caller
 //	room.create  {title, room?, users?}            {room}

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,11 +19,9 @@ type Message struct {
 	Reply     uint64         `json:"reply,omitzero"`
 	Edited    int64          `json:"edited,omitzero"` // unix milliseconds; 0: never
 	Deleted   bool           `json:"deleted,omitzero"`
-	Reactions []Reaction     `json:"reactions,omitempty"` // the first one first
+	Reactions []Reaction     `json:"reactions,omitempty"` // the first one first; see withReactions
 
-	from  *room.Author
-	order []string                   // emojis as they came
-	by    map[string]map[string]bool // owners, by emoji
+	from *room.Author
 }
 
 // Info is an author, as in the protocol.
@@ -49,7 +46,8 @@ const maxNamed = 20
 // first: what is done to a message comes behind it. What is about a message that
 // is not there, because it is forgotten, is nothing; so is what is done to one
 // that was taken back, and an edit by another than the author, which the server
-// never publishes. Neither the publications nor their data are changed; the
+// never publishes. Of reactions it says nothing, for the history may have forgotten some
+// of their events: the State has them. Neither the publications nor their data are changed; the
 // messages share them.
 func Fold(all []room.Publication) []*Message {
 	var out []*Message
@@ -65,9 +63,6 @@ func Fold(all []room.Publication) []*Message {
 		if m := at[of]; err == nil && m != nil && !m.Deleted {
 			m.apply(p)
 		}
-	}
-	for _, m := range out {
-		m.sum()
 	}
 	return out
 }
@@ -111,45 +106,6 @@ func (m *Message) apply(p room.Publication) {
 			m.Data, m.Edited = data, p.Time.UnixMilli()
 		}
 	case eventDelete:
-		m.Deleted, m.Data, m.Edited, m.by, m.order = true, noData, 0, nil, nil
-	case eventReact, eventUnreact:
-		m.reaction(p)
-	}
-}
-
-func (m *Message) reaction(p room.Publication) {
-	if p.From == nil {
-		return
-	}
-	emoji, who := p.Tags[tagEmoji], owner(*p.From)
-	if p.Tags[room.TagEvent] == eventUnreact {
-		if delete(m.by[emoji], who); len(m.by[emoji]) == 0 {
-			delete(m.by, emoji)
-			m.order = slices.DeleteFunc(m.order, func(e string) bool { return e == emoji })
-		}
-		return
-	}
-	if m.by[emoji] == nil {
-		if m.by == nil {
-			m.by = map[string]map[string]bool{}
-		}
-		m.by[emoji] = map[string]bool{}
-		m.order = append(m.order, emoji)
-	}
-	m.by[emoji][who] = true
-}
-
-// sum puts the reactions in the form that clients get.
-func (m *Message) sum() {
-	for _, emoji := range m.order {
-		r := Reaction{Emoji: emoji, Count: len(m.by[emoji]), Users: []string{}}
-		for who := range m.by[emoji] {
-			if user, ok := userOf(who); ok {
-				r.Users = append(r.Users, user)
-			}
-		}
-		slices.Sort(r.Users)
-		r.Users = r.Users[:min(len(r.Users), maxNamed)]
-		m.Reactions = append(m.Reactions, r)
+		m.Deleted, m.Data, m.Edited = true, noData, 0
 	}
 }

@@ -41,9 +41,20 @@ const (
 	maxUnread    = 1000
 )
 
-// rooms tells the caller's list. Each room's history is folded for it, which the
-// page's size bounds. Others choose how long the last messages are, so a page ends,
-// with more, where those in it have as many bytes as a reply may carry.
+// roomEntries is how many entries of the State are read for each room of the list, and
+// meetEntries how many more for a direct room.
+const (
+	roomEntries = 4
+	meetEntries = 3
+)
+
+// tail is how many of a room's newest publications are read at first.
+const tail = 16
+
+// rooms tells the caller's list. What it reads of each room is charged as it is read, in
+// the budget of history and messages, and others choose how long the last messages are.
+// So a page ends, with more, where it has read, or has to tell, as much as a reply may
+// carry.
 func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 	user, err := named(call)
 	limit := defaultRooms
@@ -65,11 +76,12 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 		}
 		res, left := roomsResult{Rooms: []*listed{}, More: len(all) > limit}, call.MaxReply()
 		each(all[:min(len(all), limit)], func(entry room.Entry, done func(error)) {
-			if left <= 0 {
+			if len(res.Rooms) > 0 && (left <= 0 || call.Spent()) {
 				res.More = true
 				done(nil)
 				return
 			}
+			call.HasRead(roomEntries)
 			look(call, user, entry.Name, func(l *listed, err error) {
 				if l == nil || err != nil {
 					done(err)
@@ -151,12 +163,13 @@ func (l *listed) meet(call *room.Call, user string, entry []byte, done func(erro
 		l.With = &p
 		done(nil)
 	}
+	call.HasRead(meetEntries)
 	shares(call.Hub.Engine(), l.Room, other, user, func(shares bool, err error) {
 		switch {
 		case err != nil:
 			done(err)
 		case call.MayMeet(l.Room, shares):
-			whoIs(call.Hub, other, tell)
+			whoIs(call.Presence, other, tell)
 		default:
 			tell(peer{User: other})
 		}
@@ -170,23 +183,39 @@ func (l *listed) count(call *room.Call, user string, r room.Roster, read markEnt
 		done(nil)
 		return
 	}
-	call.History(l.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+	call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true}, func(got room.History, err error) {
 		if err == wire.ErrNotAvailable {
 			done(nil) // it remembers nothing
 			return
 		}
 		l.Read = read.in(got.Top.Epoch).Read
-		for _, m := range Fold(got.Publications) {
-			l.Last = m
-			if m.Offset > l.Read && !m.Deleted && (m.Info == nil || m.Info.User != user) && l.Unread < maxUnread {
-				l.Unread++
-			}
+		newest := slices.Clone(got.Publications)
+		slices.Reverse(newest)
+		l.sum(newest, user)
+		if err != nil || len(newest) < tail || l.Last != nil && newest[0].Offset <= l.Read {
+			done(err)
+			return
 		}
-		if l.Last != nil {
-			l.Last.repair()
-		}
-		done(err)
+		call.History(l.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+			l.sum(got.Publications, user)
+			done(err)
+		})
 	})
+}
+
+// sum takes the last message, and how many are unread, from the end of a history. What was
+// done to a message comes behind it, so of the last one the end says all.
+func (l *listed) sum(end []room.Publication, user string) {
+	l.Last, l.Unread = nil, 0
+	for _, m := range Fold(end) {
+		l.Last = m
+		if m.Offset > l.Read && !m.Deleted && (m.Info == nil || m.Info.User != user) && l.Unread < maxUnread {
+			l.Unread++
+		}
+	}
+	if l.Last != nil {
+		l.Last.repair()
+	}
 }
 
 type membersRequest struct {

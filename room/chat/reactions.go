@@ -48,15 +48,17 @@ func reactionKey(name, epoch string, offset uint64, emoji, who string) room.Key 
 // reactionOf is the inverse of reactionKey; ok is false for another epoch.
 func reactionOf(e room.Entry, epoch string) (r reaction, ok bool) {
 	rest, ok := strings.CutPrefix(e.Name, epoch+"/")
-	parts := strings.SplitN(rest, "/", 3)
-	if !ok || len(parts) != 3 {
+	if !ok {
 		return r, false
 	}
+	offset, rest, _ := strings.Cut(rest, "/")
 	var err error
-	if r.offset, err = strconv.ParseUint(parts[0], 16, 64); err != nil {
+	if r.offset, err = strconv.ParseUint(offset, 16, 64); err != nil {
 		return r, false
 	}
-	r.emoji, r.who = parts[1], parts[2]
+	if r.emoji, r.who, ok = strings.Cut(rest, "/"); !ok {
+		return r, false
+	}
 	r.at, _ = strconv.ParseInt(string(e.Value), 10, 64)
 	return r, true
 }
@@ -120,17 +122,26 @@ func withReactions(call *room.Call, name, epoch string, page []*Message, done fu
 	}
 	reactionsOf(call.State(), name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed, func(all []reaction, err error) {
 		call.HasRead(len(all))
-		byMessage := map[uint64][]reaction{}
-		for _, r := range all {
-			byMessage[r.offset] = append(byMessage[r.offset], r)
-		}
-		for _, m := range page {
-			if m.Reactions = nil; !m.Deleted {
-				m.Reactions = sumOf(byMessage[m.Offset])
-			}
-		}
+		sumAll(all, page)
 		done(err)
 	})
+}
+
+// sumAll gives the messages of a page their reactions, which are in the order of the
+// messages.
+func sumAll(all []reaction, page []*Message) {
+	for _, m := range page {
+		first, _ := slices.BinarySearchFunc(all, m.Offset, func(r reaction, offset uint64) int { return cmp.Compare(r.offset, offset) })
+		all = all[first:]
+		n := 0
+		for n < len(all) && all[n].offset == m.Offset {
+			n++
+		}
+		if !m.Deleted {
+			m.Reactions = sumOf(all[:n])
+		}
+		all = all[n:]
+	}
 }
 
 // clearReactions removes the reactions to a message that is taken back.

@@ -85,7 +85,7 @@ func write(h *room.Hub, e room.State, name, user, role string, err error, done f
 		return
 	}
 	if other == "" {
-		whoIs(h, user, func(p peer) { writeNamed(e, name, user, role, nameIn(p.Info), "", done) })
+		whoIs(h.Presence, user, func(p peer) { writeNamed(e, name, user, role, nameIn(p.Info), "", done) })
 		return
 	}
 	nameOfOther(h, e, name, user, other, func(shown string) { writeNamed(e, name, user, role, "", shown, done) })
@@ -99,7 +99,7 @@ func nameOfOther(h *room.Hub, e room.State, name, user, other string, done func(
 			done("")
 			return
 		}
-		whoIs(h, other, func(p peer) { done(nameIn(p.Info)) })
+		whoIs(h.Presence, other, func(p peer) { done(nameIn(p.Info)) })
 	})
 }
 

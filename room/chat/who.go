@@ -24,9 +24,9 @@ type peer struct {
 
 // whoIs tells what the token of a user says, by a connection of the user. It reads the
 // presence of the user's own room, which costs no more than that user's connections.
-func whoIs(h *room.Hub, user string, done func(peer)) {
+func whoIs(presence func(string, func([]room.Author, error)), user string, done func(peer)) {
 	p := peer{User: user}
-	h.Presence(room.PersonalRoom(user), func(here []room.Author, err error) {
+	presence(room.PersonalRoom(user), func(here []room.Author, err error) {
 		if err == nil {
 			online := len(here) > 0
 			p.Online = &online

@@ -1,0 +1,37 @@
+package chat
+
+import (
+	"fmt"
+	"testing"
+
+	"webim/room"
+)
+
+// BenchmarkReactions reads the reactions of a page of 50 messages with 20 each, and sums
+// them: what an entry costs is what call.HasRead charges for it.
+func BenchmarkReactions(b *testing.B) {
+	e := room.NewMemory(room.Limits{})
+	const messages, each = 50, 20
+	for i := range messages * each {
+		k := reactionKey("lobby", "e", uint64(i%messages+1), []string{"👍", "🎉", "❤"}[i%3], fmt.Sprint("user u", i))
+		e.Put(room.Entry{Key: k, Value: fmt.Append(nil, i)}, func(_ uint64, err error) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+	page := make([]*Message, messages)
+	for i := range page {
+		page[i] = &Message{Offset: uint64(i + 1)}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		reactionsOf(e, "lobby", "e", 1, messages, maxListed, func(all []reaction, err error) {
+			if err != nil || len(all) != messages*each {
+				b.Fatal(len(all), err)
+			}
+			sumAll(all, page)
+		})
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*messages*each), "ns/entry")
+}
