@@ -11,7 +11,7 @@
 //	         wire/
 //	judge    command.go,       the same worker; say.go puts together what a
 //	         plain.go, say.go, message has to pass. What a backend decides
-//	         backend.go,       (backend.go) is gone on with by its answer, if the
+//	         asking.go,        (asking.go, bybackend.go) is gone on with by its answer, if the
 //	         wish.go           client still wants it
 //	enter    turnstile.go      the same worker; or never, as yet
 //	publish  engine.go,        the same worker, or any goroutine; the memory

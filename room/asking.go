@@ -1,0 +1,151 @@
+package room
+
+import (
+	"cmp"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"webim/netpoll"
+	"webim/room/budget"
+)
+
+// asking is what a session has only while a backend has to do with it.
+type asking struct {
+	header http.Header
+
+	admitted   atomic.Bool // HookConnect let it in, and HookRefresh is asked when that ends
+	refreshing atomic.Bool // it is being asked
+
+	mu    sync.Mutex
+	queue []func(next func()) // what has to keep the order of its commands
+	done  func()              // reads the connection again; nil: it is read
+
+	underWay int      // questions
+	waiting  []func() // more of them
+	release  func()   // as done, when none waits any more
+}
+
+// maxAsked is how many questions of one connection are under way: else one that
+// joins all its rooms at once would take the places of all others.
+const maxAsked = 16
+
+// asks reports whether the backend is to be asked.
+func (h *Hub) asks(k Hook, room string) bool {
+	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
+}
+
+// listenFor keeps the headers of a handshake that the backend wants.
+func (s *session) listenFor(r *netpoll.Request) {
+	b := s.hub.cfg.Backend
+	if b == nil {
+		return
+	}
+	s.asking = &asking{header: http.Header{}}
+	for _, name := range b.Headers() {
+		if value := r.Header(name); value != "" {
+			s.asking.header.Set(name, value)
+		}
+	}
+}
+
+// ask asks the backend for the session, now or when it has had answers and the client
+// has taken most of them. done is not called if the connection is gone before.
+func (s *session) ask(q Inquiry, done func(Answer, error)) {
+	who := s.who.Load()
+	if q.Hook != HookRefresh {
+		q.Payer = cmp.Or(s.payer, budget.Addr(addressOf(s.conn)))
+	}
+	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.client(), s.enc, s.asking.header, who.User, who.Meta
+	ask := func() {
+		s.hub.cfg.Backend.Ask(q, func(a Answer, err error) {
+			done(a, err)
+			s.answered() // what done has answered is in the queue now
+		})
+	}
+	a := s.asking
+	a.mu.Lock()
+	if a.underWay == maxAsked || len(a.waiting) > 0 {
+		a.waiting = append(a.waiting, ask)
+		if a.release == nil {
+			a.release = s.conn.Later() // so what waits is no more than one message's commands
+		}
+		a.mu.Unlock()
+		return
+	}
+	a.underWay++
+	a.mu.Unlock()
+	ask()
+}
+
+// answered notes that a question is answered.
+func (s *session) answered() {
+	s.asking.mu.Lock()
+	s.asking.underWay--
+	s.asking.mu.Unlock()
+	s.askNext()
+}
+
+// askNext lets questions go that have waited. None goes while the queue of the
+// connection is full: its answer may be large, and so all that a client can make wait is
+// the answers to maxAsked questions. Hub.Drained calls it again.
+func (s *session) askNext() {
+	a := s.asking
+	for {
+		var ask, release func()
+		a.mu.Lock()
+		if !s.conn.Exists() {
+			a.waiting = nil // nobody would hear of it
+		}
+		if len(a.waiting) > 0 && a.underWay < maxAsked && !s.conn.Crowded() {
+			ask = a.waiting[0]
+			a.waiting[0] = nil
+			a.waiting = a.waiting[1:]
+			a.underWay++
+		}
+		if len(a.waiting) == 0 {
+			release, a.release = a.release, nil
+		}
+		a.mu.Unlock()
+		if release != nil {
+			release()
+		}
+		if ask == nil {
+			return
+		}
+		ask()
+	}
+}
+
+// inOrder has f run when those before it have called next. Meanwhile the
+// connection is not read, so what waits is no more than one message's commands.
+func (s *session) inOrder(f func(next func())) {
+	a := s.asking
+	a.mu.Lock()
+	a.queue = append(a.queue, f)
+	first := len(a.queue) == 1
+	if first {
+		a.done = s.conn.Later()
+	}
+	a.mu.Unlock()
+	if first {
+		f(s.nextInOrder)
+	}
+}
+
+func (s *session) nextInOrder() {
+	a := s.asking
+	a.mu.Lock()
+	a.queue[0] = nil
+	a.queue = a.queue[1:]
+	if len(a.queue) == 0 {
+		done := a.done
+		a.queue, a.done = nil, nil
+		a.mu.Unlock()
+		done()
+		return
+	}
+	f := a.queue[0]
+	a.mu.Unlock()
+	s.hub.soon(func() { f(s.nextInOrder) })
+}

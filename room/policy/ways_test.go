@@ -1,0 +1,185 @@
+package policy_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/centrifugal/centrifuge-go"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"webim/room"
+	"webim/room/api"
+)
+
+// The ways in: what a subject does at each door, and how the answer looks in the table.
+
+// socket connects the subject by the protocol.
+func (d *doors) socket(s subject, protobuf bool) *centrifuge.Client {
+	d.t.Helper()
+	cfg := centrifuge.Config{Token: s.token(d.t), NetDialContext: s.dialer().DialContext, ReadTimeout: patience, WriteTimeout: patience}
+	newClient := centrifuge.NewJsonClient
+	if protobuf {
+		newClient = centrifuge.NewProtobufClient
+	}
+	c := newClient("ws://"+d.main+room.ChatPath, cfg)
+	d.t.Cleanup(c.Close)
+	in := make(chan string, 10)
+	c.OnConnected(func(centrifuge.ConnectedEvent) { in <- "" })
+	c.OnDisconnected(func(e centrifuge.DisconnectedEvent) { in <- e.Reason })
+	must(d.t, c.Connect())
+	select {
+	case what := <-in:
+		if what != "" {
+			d.t.Fatalf("%s: %s", s.name, what)
+		}
+	case <-time.After(patience):
+		d.t.Fatalf("%s does not connect", s.name)
+	}
+	return c
+}
+
+// letter is an error as the table has it.
+func letter(err error) string {
+	var e *centrifuge.Error
+	switch {
+	case err == nil:
+		return "x"
+	case !errors.As(err, &e):
+		return err.Error()
+	}
+	return letterOf(int(e.Code))
+}
+
+func letterOf(code int) string {
+	switch code {
+	case 0:
+		return "x"
+	case 103:
+		return "-"
+	case 443:
+		return "B"
+	case 440:
+		return "M"
+	}
+	return fmt.Sprint(code)
+}
+
+// join subscribes and leaves again.
+func (d *doors) join(c *centrifuge.Client, name string) string {
+	sub, err := c.NewSubscription(name)
+	must(d.t, err)
+	got := make(chan string, 10)
+	sub.OnSubscribed(func(centrifuge.SubscribedEvent) { got <- "x" })
+	sub.OnError(func(e centrifuge.SubscriptionErrorEvent) { got <- letter(unwrapped(e.Error)) })
+	sub.OnUnsubscribed(func(e centrifuge.UnsubscribedEvent) { got <- letterOf(int(e.Code)) })
+	must(d.t, sub.Subscribe())
+	answer := <-got
+	if answer == "x" {
+		must(d.t, sub.Unsubscribe())
+	}
+	_ = c.RemoveSubscription(sub)
+	return answer
+}
+
+func unwrapped(err error) error {
+	var sub centrifuge.SubscriptionSubscribeError
+	if errors.As(err, &sub) {
+		return sub.Err
+	}
+	return err
+}
+
+// call makes an RPC.
+func (d *doors) call(c *centrifuge.Client, method, body string) string {
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	_, err := c.RPC(ctx, method, []byte(body))
+	return letter(err)
+}
+
+// api asks the server API with the subject's token; "" is that the door is shut.
+func (d *doors) api(s subject, method, body string) string {
+	return d.request(s.dialer(), "Bearer "+s.token(d.t), method, body)
+}
+
+// byKey asks it with the key.
+func (d *doors) byKey(method, body string) string {
+	return d.request(&net.Dialer{}, "apikey "+apiKey, method, body)
+}
+
+func (d *doors) request(from *net.Dialer, authorization, method, body string) string {
+	r, err := http.NewRequest(http.MethodPost, d.http+api.Prefix+method, strings.NewReader(body))
+	must(d.t, err)
+	r.Header.Set("Authorization", authorization)
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: from.DialContext}}
+	res, err := client.Do(r)
+	must(d.t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	must(d.t, err)
+	if res.StatusCode != http.StatusOK {
+		return ""
+	}
+	var answer struct{ Error struct{ Code int } }
+	must(d.t, json.Unmarshal(b, &answer))
+	return letterOf(answer.Error.Code)
+}
+
+// plain joins in the plain dialect, and says something if that succeeds.
+func (d *doors) plain(s subject, name string) (join, send string) {
+	path := "/" + url.PathEscape(name)
+	if text := s.token(d.t); text != "" {
+		path += "?token=" + text
+	}
+	conn, _, _, err := ws.Dialer{NetDial: s.dialer().DialContext}.Dial(d.t.Context(), "ws://"+d.main+path)
+	var refused ws.StatusError
+	if errors.As(err, &refused) && refused == http.StatusForbidden {
+		return "-", "-"
+	}
+	must(d.t, err)
+	defer conn.Close()
+	text := "plain of " + s.name + " in " + name
+	must(d.t, wsutil.WriteClientText(conn, []byte(text)))
+	must(d.t, ws.WriteFrame(conn, ws.MaskFrame(ws.NewPingFrame(nil)))) // answered when the text has been judged
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	for {
+		op, payload := d.read(conn)
+		switch {
+		case string(payload) == text:
+			return "x", "x" // everybody gets it, its sender, too
+		case op == ws.OpPong:
+			if d.said(name, text) { // its sender is about to get it
+				return "x", "x"
+			}
+			return "x", "-"
+		}
+	}
+}
+
+// said tells whether a room remembers a text.
+func (d *doors) said(name, text string) (is bool) {
+	got := make(chan room.History, 1)
+	d.hub.History(name, room.HistoryQuery{Limit: -1}, func(h room.History, _ error) { got <- h })
+	for _, p := range (<-got).Publications {
+		is = is || string(p.Data) == text
+	}
+	return is
+}
+
+// read reads a frame.
+func (d *doors) read(from io.Reader) (ws.OpCode, []byte) {
+	h, err := ws.ReadHeader(from)
+	must(d.t, err)
+	payload, err := io.ReadAll(io.LimitReader(from, h.Length))
+	must(d.t, err)
+	return h.OpCode, payload
+}
