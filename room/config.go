@@ -120,7 +120,8 @@ type Config struct {
 	// Version is what clients are told that they speak with.
 	Version string
 	// MaxPause bounds the pause after a sweep, in which a busy room's messages
-	// gather; 0: 25 ms; negative: no pause.
+	// gather; 0: 25 ms; negative: no pause. While thousands of clients a second
+	// connect, a pause may be four times as long.
 	MaxPause time.Duration
 }
 

@@ -40,7 +40,9 @@
 // is pending since its last sweep and writes it to each of its members with
 // one write. A quiet room's message leaves at once; a busy room's messages
 // that arrive during a sweep, or the pause after it, leave together in the
-// next. A shard does a batch a turn, which lets small rooms through. A
+// next. A shard does a batch a turn, which lets small rooms through. While a crowd of
+// clients connects, shards pause longer (arrivals.go): a large room would otherwise take
+// from the handshakes more than they need. A
 // shutdown sweeps what is pending before it says goodbye to a member (settle.go), so
 // that no acknowledged message is lost. How long it
 // took is measured in written.go; picture.go has what those look at who run the

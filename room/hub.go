@@ -53,6 +53,7 @@ type Hub struct {
 	replies  *budget.Pool // bytes that replies under way take, by payer
 
 	deliveries deliveries
+	arrivals   arrivals
 }
 
 // NewHub makes a hub.
@@ -120,6 +121,7 @@ func (h *Hub) admits(name string, who *identity, addr netip.Addr) error {
 
 // Open makes the connection a member of the room that its path names.
 func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
+	h.arrivals.n.Add(1)
 	path, _ := r.Path()
 	target, name, _ := wire.TargetOf(path) // Handshake lets no other target and no error through
 	if target == wire.TargetEndpoint {

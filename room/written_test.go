@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -74,7 +75,7 @@ func TestWaitOfTheNewest(t *testing.T) {
 			t.Errorf("of %d the oldest came at %d, the newest at %d", c.messages, sh.oldest, sh.newest)
 		}
 		sh.batch(new([sweepBatch]place))
-		sh.end()
+		sh.end(time.Now())
 	}
 }
 
@@ -101,6 +102,6 @@ func TestWaitOfWhatIsLeftOver(t *testing.T) {
 			t.Errorf("the oldest of the cut came at %d, of the rest at %d; want %+v", sh.oldest, sh.since, want)
 		}
 		sh.batch(new([sweepBatch]place))
-		sh.end()
+		sh.end(time.Now())
 	}
 }

@@ -77,7 +77,7 @@ type settings struct {
 	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" dev:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Rooms with members at a time, users' own rooms not counted; one user or address makes a sixteenth of what is free at most. Above it: error 106, or 503."`
 	MaxMembers      int           `name:"max-members" type:"count" def:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Members of a room. Above it: 503."`
 	MaxUnswept      int           `name:"max-unswept" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Bytes of a room not yet offered to its members, at which its senders are no longer read."`
-	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"How long a busy room gathers messages at most, to send them together."`
+	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"How long a busy room gathers messages at most, to send them together; four times as long while thousands of clients a second connect."`
 
 	Open            bool      `name:"open" type:"bool" def:"false" dev:"true" negatable:"" group:"rights" help:"Anybody, without a token too, may talk in the rooms that the file's section rooms does not name. Default false, with --dev true."`
 	MaxConnsPerUser int       `name:"max-conns-per-user" type:"count" def:"128" dev:"none" words:"none" min:"1" max:"4194304" group:"rights" help:"Connections of one user at a time. Above it: close code 3504, or 429."`
