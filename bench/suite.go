@@ -52,14 +52,22 @@ func idleStage(counts ...int) stage {
 		[]string{"memory per client, bytes", fmt.Sprintf("%d clients: connects a second", counts[len(counts)-1])}}
 }
 
-// roomsStage has enough rooms for what one weighs to show beside the noise of the process.
-func roomsStage() stage {
-	loop, rate := "rooms of 5, closed loop: ", "rooms of 5, 2000 msg/s: "
-	return stage{"rooms", "5,000 clients in rooms of 5, messages of 128 bytes: first each client sends when all of its room have its last one, for 1.5 s; then all together send 2,000 a second. " +
-		"In turns with the floor, a bare loop of one read(2) and five write(2) a message.",
-		Rooms{Clients: 5000, Members: []int{5}, Rate: []float64{0, 2000}, Seconds: 1.5, Turns: 1, Floor: true, Weigh: true, Size: FixedSize(128), Grace: 10 * time.Second}, 60 * time.Second,
-		[]string{loop + "messages a second", loop + "server CPU per message, µs", rate + "server CPU per message, µs", rate + "CPU per message, times the floor's",
-			rate + "p50, ms", rate + "p99, ms", rate + "memory per room, bytes", rate + "lost, doubled, reordered or misrouted"}}
+// roomsLoopStage is many small rooms as fast as they go.
+func roomsLoopStage() stage {
+	name := "rooms of 5, closed loop"
+	return stage{name, "5,000 clients in rooms of 5; each sends a message of 128 bytes when all of its room have its last one, for 1 s.",
+		Rooms{Clients: 5000, Members: []int{5}, Rate: []float64{0}, Seconds: 1, Turns: 1, Size: FixedSize(128)}, 40 * time.Second,
+		[]string{name + ": messages a second", name + ": server CPU per message, µs", name + ": p50, ms", name + ": p99, ms"}}
+}
+
+// roomsRateStage has enough rooms for what they weigh to show beside the noise of the process.
+func roomsRateStage() stage {
+	name := "rooms of 5, 2000 msg/s"
+	return stage{name, "5,000 clients in rooms of 5; all together send 2,000 messages of 128 bytes a second for 1.5 s, in turns with the floor, a bare loop of one read(2) and five write(2). " +
+		"First all of them, idle, in one room and in their rooms: memory per room is the difference.",
+		Rooms{Clients: 5000, Members: []int{5}, Rate: []float64{2000}, Seconds: 1.5, Turns: 1, Floor: true, Weigh: true, Size: FixedSize(128), Grace: 10 * time.Second}, 60 * time.Second,
+		[]string{name + ": server CPU per message, µs", name + ": CPU per message, times the floor's", name + ": p50, ms", name + ": p99, ms", name + ": memory per room, bytes",
+			name + ": lost, doubled, reordered or misrouted"}}
 }
 
 func quickStages() []stage { return []stage{idleStage(500, 3000), floodStage(300)} }
@@ -68,7 +76,7 @@ func fullStages() []stage {
 	return []stage{idleStage(1000, 5000),
 		{"fanout", "One message of 128 bytes to 1,000 clients, the next when all have it; 12 times, in turns with the floor, a bare loop of write(2).", Fanout{Clients: 1000, Rounds: 12, Block: 3, Size: FixedSize(128)}, 40 * time.Second,
 			[]string{"server: median client, ms", "server: last client, ms", "server: server CPU per delivery, µs", "CPU, times the floor's"}},
-		floodStage(300), floodStage(1000), floodStage(3000), roomsStage(),
+		floodStage(300), floodStage(1000), floodStage(3000), roomsLoopStage(), roomsRateStage(),
 		{"storm", "2,000 clients are cut at once and come back at once, 3 times; 50 clients stay, send 20 messages of 128 bytes a second, and are measured.", Storm{Clients: 2000, Rounds: 3, Stay: 50, Rate: 20, Size: FixedSize(128)}, 60 * time.Second, []string{"all back, s", "before the cut: p99, ms", "until all are back: p99, ms"}},
 		{"slow", "500 clients in one room, 10 of which never read; 20 send 100 messages of 4,096 bytes a second for 6 s. First without the stuck ones.", Slow{Clients: 500, Stuck: 10, Senders: 20, Rate: 100, Size: FixedSize(4096), Seconds: 6}, 60 * time.Second,
 			[]string{"without stuck clients: p99, ms", "with stuck clients: p99, ms", "memory per stuck client, bytes"}}}

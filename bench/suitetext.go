@@ -211,7 +211,7 @@ func (r *Results) WriteRuns(dir string) error {
 			if b.Len() == 0 {
 				continue
 			}
-			name := strings.NewReplacer(" at ", "-", " msg/s", "", " ", "-").Replace(s.Name) + "-" + v.Name + ".json"
+			name := strings.NewReplacer(" at ", "-", ", ", "-", " msg/s", "", " ", "-").Replace(s.Name) + "-" + v.Name + ".json"
 			if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
 				return err
 			}
