@@ -93,10 +93,42 @@ func TestReportComesBack(t *testing.T) {
 			t.Errorf("no %s", f)
 		}
 	}
+	sameFigures(t, a, &back)
+}
+
+func sameFigures(t *testing.T, a, back *Report) {
+	t.Helper()
 	x, y := a.Figures(), back.Figures()
+	if len(x) == 0 || len(x) != len(y) {
+		t.Fatalf("%d figures became %d", len(x), len(y))
+	}
 	for i := range x {
 		if x[i] != y[i] || x[i].Name() == "" {
 			t.Errorf("%+v became %+v", x[i], y[i])
+		}
+	}
+}
+
+// Reports of rooms can be compared: their figures come back, and more messages a second are better.
+func TestRoomsCanBeCompared(t *testing.T) {
+	report := func(perSecond float64) *Report {
+		one := Spread{perSecond, perSecond, perSecond}
+		step := RoomsStep{Members: 5, PerRoom: 300, CPURatio: Spread{2, 1, 3}, Server: RoomsSide{Messages: one, Deliveries: one, PerMessage: Spread{7, 7, 7}, Latency: Latency{P50: 1, P99: 2}}}
+		return &Report{Schema: Schema, Scenario: "rooms", Rooms: &RoomsResult{Steps: []RoomsStep{step}}}
+	}
+	var b bytes.Buffer
+	var back Report
+	if err := report(10).WriteJSON(&b); err != nil || json.Unmarshal(b.Bytes(), &back) != nil {
+		t.Fatal(err, b.String())
+	}
+	sameFigures(t, report(10), &back)
+	c, err := Compare([]*Report{report(10), report(11), report(12)}, []*Report{report(20), report(21), report(22)}, .05)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range c.Changes {
+		if want := strings.HasSuffix(x.Name, "a second"); (x.Verdict == Better) != want {
+			t.Errorf("%+v", x)
 		}
 	}
 }
