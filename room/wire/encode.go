@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/centrifugal/protocol"
+	"github.com/centrifugal/protocol/cfjson"
 )
 
 // Append appends a reply, or a push, which is a reply without an id, to the
@@ -20,6 +21,9 @@ import (
 // cannot be undone here is a raw carriage return and great depth: see Data.
 func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 	if encoding == JSON {
+		if size, ok := listed(r); ok {
+			return r.AppendJSON(Join(slices.Grow(dst, size), JSON, nil)), nil
+		}
 		line, err := protocol.DefaultJsonReplyEncoder.Encode(r)
 		if err != nil {
 			repair(r)
@@ -37,6 +41,37 @@ func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 		return dst, ErrInternal
 	}
 	return out, nil
+}
+
+// listed tells whether a reply holds a list of publications and nothing that is no JSON,
+// and about how long it is in JSON. Such a reply is written into the message without a
+// copy between: it may have a megabyte, and a client can ask for many.
+func listed(r *protocol.Reply) (size int, ok bool) {
+	if r.Push != nil || r.Connect != nil || r.Presence != nil || r.Rpc != nil || r.SubRefresh != nil {
+		return 0, false
+	}
+	if s := r.Subscribe; s != nil && (len(s.State) > 0 || !cfjson.ValidRaw(s.Data)) {
+		return 0, false
+	}
+	const around = 128 // bytes of a publication besides what is counted
+	for _, list := range [][]*protocol.Publication{r.History.GetPublications(), r.Subscribe.GetPublications()} {
+		for _, p := range list {
+			if p == nil || !cfjson.ValidRaw(p.Data) || !cfjson.ValidRaw(p.PrevData) {
+				return 0, false
+			}
+			size += around + len(p.Data)
+			if i := p.Info; i != nil {
+				if !cfjson.ValidRaw(i.ConnInfo) || !cfjson.ValidRaw(i.ChanInfo) {
+					return 0, false
+				}
+				size += around + len(i.User) + len(i.ConnInfo) + len(i.ChanInfo)
+			}
+		}
+	}
+	if size == 0 {
+		return 0, false
+	}
+	return size + around + len(r.Subscribe.GetData()), true
 }
 
 // Join appends a message that was encoded before to the WebSocket message dst,
