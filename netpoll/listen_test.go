@@ -5,7 +5,17 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
+
+// A listener for TCP speaks TCP, and not what costs each connection more.
+func TestListenerIsPlainTCP(t *testing.T) {
+	s := serve(t, Config{}, nil)
+	if p, err := unix.GetsockoptInt(s.listeners()[0].fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); p != unix.IPPROTO_TCP || err != nil {
+		t.Errorf("protocol %d, %v", p, err)
+	}
+}
 
 // At the end the file of a Unix socket is removed, and nothing that has taken its place.
 func TestUnixSocketIsRemoved(t *testing.T) {
