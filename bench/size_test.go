@@ -166,3 +166,18 @@ func TestUpgradeTerms(t *testing.T) {
 		}
 	}
 }
+
+// What the last answer agreed on holds for the same answer only.
+func TestTermsOfEachAnswer(t *testing.T) {
+	h := newHandshake("host", Config{Protocols: []string{"a", "b"}})
+	for _, want := range []string{"a", "a", "b", "a", "", "c", "c", "b"} {
+		head := "HTTP/1.1 101 X\r\n"
+		if want != "" {
+			head += "Sec-WebSocket-Protocol: " + want + "\r\n"
+		}
+		got, err := h.agreed([]byte(head + "\r\n"))
+		if bad := want == "c"; (err != nil) != bad || !bad && got.protocol != want {
+			t.Errorf("%q: %q, %v", want, got.protocol, err)
+		}
+	}
+}

