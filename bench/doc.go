@@ -55,7 +55,7 @@
 // a client or server that stalls cannot hide the messages it held up (no "coordinated omission"). Loss, duplication and
 // order are checked for every client and message, by numbers in the payload; a message that comes to a room that is not its sender's is counted too. The client shares no code with package netpoll, else
 // both would have the same mistakes. The [Guard] says when the client itself was the limit. The floor ([ServeFloor]) is the
-// physical limit to compare with: one read(2), a loop of write(2) over the room, and nothing else.
+// physical limit to compare with: one read(2), a loop of write(2) over the room, and nothing else, on a thread that Go's scheduler leaves alone.
 //
 // Every figure in a table is the one that its neighbours are computed from: a median of an even number is the mean of the two in the middle, and a ratio
 // divides the medians beside it. What did not happen has a reason: a client that cannot connect is told with its error and fails the run, and a

@@ -103,7 +103,7 @@ func (s *floor) run() {
 	defer runtime.UnlockOSThread()
 	events := make([]unix.EpollEvent, waitEvents)
 	for {
-		for _, ev := range events[:wait(s.epfd, events)] {
+		for _, ev := range events[:rawWait(s.epfd, events)] {
 			switch fd := int(ev.Fd); fd {
 			case s.wakefd:
 				return

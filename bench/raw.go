@@ -28,6 +28,16 @@ func rawWrite(fd int, b []byte) int {
 	return int(n)
 }
 
+// rawWait is epoll_wait around the scheduler, for a thread that does nothing else: it keeps its processor (GOMAXPROCS) while it sleeps. A collection or the scheduler
+// interrupts it by a signal; then it returns 0, as it may at any time.
+func rawWait(epfd int, events []unix.EpollEvent) int {
+	n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), ^uintptr(0), 0, 0)
+	if e != 0 {
+		return 0
+	}
+	return int(n)
+}
+
 // wait is epoll_wait: first without blocking and around the scheduler, because under load there is always something; then as a call that
 // the scheduler knows of, or a garbage collection would wait for it.
 func wait(epfd int, events []unix.EpollEvent) int {
