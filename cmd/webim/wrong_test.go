@@ -155,7 +155,7 @@ func TestWrongSettings(t *testing.T) {
 		{args: "token make --user u --exp=-1h", want: `--exp is -1h0m0s, so that the token would be over at once: write 1h, or 0s for one that is good for ever.`},
 		{args: "token make --user u --kid a", env: "WEBIM_TOKEN_SECRET=x", want: `the settings have no secret with the kid "a": add --secret-file FILE or --key-file FILE.`},
 		{args: "token make --user u --info {", env: "WEBIM_TOKEN_SECRET=x", want: `the info is not JSON.`},
-		{args: "token make --user u --alg none", env: "WEBIM_TOKEN_SECRET=x", want: `WEBIM_TOKEN_SECRET is a secret, which "none" is not for: write HS256, HS384 or HS512.`},
+		{args: "token make --user u --alg none", env: "WEBIM_TOKEN_SECRET=x", want: `WEBIM_TOKEN_SECRET is a secret, but "none" is not an HMAC algorithm: write HS256, HS384 or HS512.`},
 		{args: "token make --user u --secret-file /dev/null", want: `--secret-file is empty, so that anybody could make tokens`},
 		{args: "token inspect a.b.c", env: "WEBIM_TOKEN_SECRET=x", want: `WEBIM_TOKEN_SECRET has 1 bytes and can be guessed`},
 	} {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestAttacks: what must not be believed.
+// TestAttacks checks that the verifier refuses forged, malformed and misleading tokens.
 func TestAttacks(t *testing.T) {
 	asked := false
 	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
@@ -69,9 +69,9 @@ func TestAttacks(t *testing.T) {
 		"line break":            {parts[0] + ".\n" + parts[1] + "." + parts[2], ErrInvalid, ""},
 		"giant":                 {good("{" + fine + `,"info":"` + strings.Repeat("x", MaxToken) + `"}`), ErrInvalid, "more than 8192"},
 		"giant, nothing in it":  {strings.Repeat(".", MaxToken+1), ErrInvalid, "more than 8192"},
-		"claims null":           {good("null"), ErrInvalid, "no object"},
-		"claims a list":         {good("[]"), ErrInvalid, "no object"},
-		"claims a text":         {good(`"u"`), ErrInvalid, "no object"},
+		"claims null":           {good("null"), ErrInvalid, "not an object"},
+		"claims a list":         {good("[]"), ErrInvalid, "not an object"},
+		"claims a text":         {good(`"u"`), ErrInvalid, "not an object"},
 		"claims cut":            {good("{" + fine), ErrInvalid, "three parts"},
 		"claims twice":          {good("{" + fine + "}{}"), ErrInvalid, "three parts"},
 		"deep":                  {good("{" + fine + `,"info":` + strings.Repeat("[", 5000)), ErrInvalid, ""},
@@ -126,11 +126,11 @@ func TestAttacks(t *testing.T) {
 	}
 	trap.Close()
 	if asked {
-		t.Error("an address out of a token was asked")
+		t.Error("the verifier requested an address from a token")
 	}
 }
 
-// TestLeeway moves both ends of a token's time.
+// TestLeeway checks the leeway at both ends of a token's validity.
 func TestLeeway(t *testing.T) {
 	c := allKeys(t)
 	c.Leeway = 10e9
@@ -145,8 +145,8 @@ func TestLeeway(t *testing.T) {
 	}
 }
 
-// TestOneSortIsNotTheOther: a subscription token names a room and may name
-// nobody.
+// TestOneSortIsNotTheOther checks that a connection token is not accepted as a subscription
+// token. A subscription token needs a room, and its user may be empty.
 func TestOneSortIsNotTheOther(t *testing.T) {
 	v := open(t, allKeys(t))
 	for claims, want := range map[string]error{

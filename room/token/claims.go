@@ -16,10 +16,10 @@ import (
 	"webim/room/name"
 )
 
-// claims are what a token's second part says, before it is judged. It
-// implements jwt.Claims.
+// claims holds the claims of a token, its second part, before they are validated. It implements
+// jwt.Claims.
 type claims struct {
-	read bool // from an object
+	read bool // set by UnmarshalJSON: the claims were an object
 
 	user, issuer, id string
 	audience         jwt.ClaimStrings
@@ -41,7 +41,7 @@ type claims struct {
 	override        overrideClaim
 }
 
-// subClaims is one value of subs.
+// subClaims is one value of the map in the claim subs.
 type subClaims struct {
 	Info     json.RawMessage `json:"info"`
 	B64Info  string          `json:"b64info"`
@@ -50,7 +50,7 @@ type subClaims struct {
 	Override overrideClaim   `json:"override"`
 }
 
-// UnmarshalJSON takes [], as PHP writes an empty map, for {}.
+// UnmarshalJSON accepts [] for {}: PHP encodes an empty map as [].
 func (s *subClaims) UnmarshalJSON(b []byte) error {
 	type plain subClaims // without this method
 	if isEmptyList(b) {
@@ -59,10 +59,10 @@ func (s *subClaims) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(s))
 }
 
-// overrideClaim is an Override in a claim.
+// overrideClaim is an Override as a claim encodes it.
 type overrideClaim struct{ Override }
 
-// UnmarshalJSON takes [], as PHP writes an empty map, for {}.
+// UnmarshalJSON accepts [] for {}: PHP encodes an empty map as [].
 func (o *overrideClaim) UnmarshalJSON(b []byte) error {
 	if isEmptyList(b) {
 		return nil
@@ -70,14 +70,14 @@ func (o *overrideClaim) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &o.Override)
 }
 
-// isEmptyList reports whether JSON is a list without items.
+// isEmptyList reports whether b is a JSON array without elements.
 func isEmptyList(b []byte) bool {
 	inner, ok := bytes.CutPrefix(b, []byte("["))
 	inner, ok2 := bytes.CutSuffix(inner, []byte("]"))
 	return ok && ok2 && len(bytes.TrimSpace(inner)) == 0
 }
 
-// fields says where each known claim is stored.
+// fields maps the name of each known claim to the field that stores it.
 func (c *claims) fields() map[string]any {
 	return map[string]any{
 		"sub": &c.user, "iss": &c.issuer, "jti": &c.id, "aud": &c.audience,
@@ -88,9 +88,9 @@ func (c *claims) fields() map[string]any {
 	}
 }
 
-// UnmarshalJSON reads claims strictly. Unknown ones are ignored, as RFC 7519
-// demands; null is as if it were not there, but for times: an exp that is null was
-// hardly meant to be never.
+// UnmarshalJSON parses the claims strictly. It ignores unknown claims, as RFC 7519 demands. It
+// treats null as a missing claim, except for times: the issuer of "exp":null hardly meant a
+// token that never expires.
 func (c *claims) UnmarshalJSON(b []byte) error {
 	all, err := members(b)
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 	return c.check()
 }
 
-// kindOf says what a JSON value is.
+// kindOf names the type of a JSON value.
 func kindOf(raw json.RawMessage) string {
 	switch raw[0] {
 	case '"':
@@ -136,7 +136,7 @@ func kindOf(raw json.RawMessage) string {
 	return "a number"
 }
 
-// wanted says what the claim that is stored in a field must be.
+// wanted names the type that the claim stored in field must have.
 func wanted(field any) string {
 	switch field.(type) {
 	case *string:
@@ -153,15 +153,15 @@ func wanted(field any) string {
 	return "an object as the documentation has it"
 }
 
-// members splits a JSON object. Unlike encoding/json it takes no name twice, and
-// repairs no text.
+// members splits a JSON object into its members. Unlike encoding/json it refuses duplicate
+// names and invalid UTF-8.
 func members(b []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(b) {
 		return nil, invalid("its claims are not UTF-8")
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, invalid("its claims are no object")
+		return nil, invalid("its claims are not an object")
 	}
 	all := map[string]json.RawMessage{}
 	for d.More() {
@@ -169,7 +169,7 @@ func members(b []byte) (map[string]json.RawMessage, error) {
 		name, ok := t.(string)
 		var value json.RawMessage
 		if err != nil || !ok || d.Decode(&value) != nil {
-			return nil, invalid("its claims are no JSON")
+			return nil, invalid("its claims are not JSON")
 		}
 		if _, twice := all[name]; twice {
 			return nil, invalid("it has a claim twice")
@@ -179,7 +179,7 @@ func members(b []byte) (map[string]json.RawMessage, error) {
 	return all, nil
 }
 
-// check judges the claims that name something.
+// check validates the claims that hold names, and normalizes the names of rooms.
 func (c *claims) check() error {
 	names := map[string]string{"sub": c.user, "jti": c.id, "client": c.client}
 	for claim, name := range names {
@@ -205,24 +205,24 @@ func (c *claims) check() error {
 		subs[room] = sub
 	}
 	if len(subs) != len(c.subs) {
-		return invalid("a room stands in its claim subs in two spellings")
+		return invalid("its claim subs has the same room in two spellings")
 	}
 	c.subs = subs
 	return nil
 }
 
-// checkRoom judges the name of a room, and puts it in its one spelling.
+// checkRoom validates the name of a room and normalizes it.
 func checkRoom(claim string, room *string) error {
 	normal, err := name.Room(*room)
 	if err != nil {
-		return invalid("a name in its claim %s is no name of a room: %v", claim, err)
+		return invalid("its claim %s has a name that no room can have: %v", claim, err)
 	}
 	*room = normal
 	return nil
 }
 
-// checkName refuses names that are too long, and such as would break a line of
-// the log or a header.
+// checkName refuses a name that is too long, is not UTF-8, or has control characters, which
+// would break a line of the log or a header. The error begins with the first argument.
 func checkName(what, name string) error {
 	if len(name) > MaxName {
 		return fmt.Errorf("%s has %d bytes, more than %d", what, len(name), MaxName)
@@ -233,27 +233,27 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// A numericDate is a time in a claim: seconds since 1970, as a number. The zero
-// value is a claim that is not there.
+// A numericDate is a time in a claim, encoded as a number of seconds since 1970. The zero value
+// means that the claim is missing.
 type numericDate struct{ time.Time }
 
-// lastSecond is the end of the year 9999, which time.Time can still print.
+// lastSecond is the end of the year 9999, the last year that RFC 3339 can write.
 const lastSecond = 253402300799
 
-// UnmarshalJSON takes numbers only, a fraction is cut off.
+// UnmarshalJSON accepts only numbers, and cuts off a fraction.
 func (n *numericDate) UnmarshalJSON(b []byte) error {
-	seconds := -1.0 // what null leaves
+	seconds := -1.0 // null leaves this value
 	if err := json.Unmarshal(b, &seconds); err != nil {
 		return err
 	}
 	if seconds < 0 || seconds > lastSecond {
-		return errors.New("no time from 1970 to 9999")
+		return errors.New("not a time from 1970 to 9999")
 	}
 	n.Time = time.Unix(int64(math.Floor(seconds)), 0)
 	return nil
 }
 
-// date is the claim as the jwt library takes it.
+// date returns n in the type that the jwt library expects; nil means that the claim is missing.
 func (n numericDate) date() (*jwt.NumericDate, error) {
 	if n.IsZero() {
 		return nil, nil

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestIdentity: every claim of a connection token, where it ends up.
+// TestIdentity checks that each claim of a connection token is stored in the right field.
 func TestIdentity(t *testing.T) {
 	v := open(t, allKeys(t))
 	yes, no := &Flag{true}, &Flag{false}
@@ -53,7 +53,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestSubscription: every claim of a subscription token, where it ends up.
+// TestSubscription checks that each claim of a subscription token is stored in the right field.
 func TestSubscription(t *testing.T) {
 	v := open(t, allKeys(t))
 	s, err := subscription(t, v, good(`{"sub":"u","client":"c1","channel":"news","jti":"t1","iat":1767268000,"exp":1900000000,

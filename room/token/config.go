@@ -12,51 +12,51 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Limits that nobody needs to set.
+// Limits that are not configurable.
 const (
-	// MaxToken is the most bytes of a token; a longer one is not looked at.
+	// MaxToken is the maximum length of a token in bytes. A longer token is refused unread.
 	MaxToken = 8 << 10
-	// MaxName is the most bytes of a user, a room, a key's id or a role.
+	// MaxName is the maximum length of a user, a room, a key's id or a role, in bytes.
 	MaxName = 255
-	// MinSecret is the least bytes of an HMAC secret, but for Config.Insecure:
-	// shorter ones are guessed from a single token, offline.
+	// MinSecret is the minimum length of an HMAC secret in bytes, except with Config.Insecure.
+	// An attacker with a single token can guess a shorter secret offline.
 	MinSecret = 32
 
-	maxKeys    = 256       // configured, and of one JWKS
-	maxJWKS    = 256 << 10 // bytes
+	maxKeys    = 256       // configured, and in one JWKS
+	maxJWKS    = 256 << 10 // bytes of a JWKS
 	maxWaiting = 1024      // verifications that wait for a fetch
 )
 
-// Config says which tokens are good. Keys or JWKS is needed.
+// Config configures a Verifier. It needs Keys, JWKS, or both.
 type Config struct {
-	Keys     []Key         // each with an ID of its own; one HMAC secret and any public keys may have none
-	JWKS     string        // https address of a JSON Web Key Set; "" for none. http is for loopback, or Insecure
-	Issuer   string        // that iss must be; "" asks for none
-	Audience []string      // of which aud must have one; empty asks for none
-	Leeway   time.Duration // that exp and nbf may be off, for clocks that differ; 0 to 10 minutes
-	Insecure bool          // take secrets under 32 bytes and JWKS over http, with a warning: for trying out
+	Keys     []Key         // two keys may share an ID only if they are for different algorithms; any number may have none
+	JWKS     string        // https address of a JSON Web Key Set; "" means none. http is allowed for loopback, or with Insecure
+	Issuer   string        // required value of iss; "" accepts any
+	Audience []string      // aud must contain one of these; empty accepts any
+	Leeway   time.Duration // tolerance for exp and nbf, because clocks differ; 0 to 10 minutes
+	Insecure bool          // accept secrets under 32 bytes and JWKS over http, with a warning: for trials
 
-	Refresh time.Duration // between two fetches of JWKS; 0 is 10 minutes; this and the next two are at least 1 s
-	Retry   time.Duration // at least, from one fetch of JWKS to the next that a token or a failure causes; 0 is 10 s
-	Timeout time.Duration // of one fetch; 0 is 5 s
+	Refresh time.Duration // interval between fetches of JWKS; 0 means 10 minutes. Refresh, Retry and Timeout are at least 1 s
+	Retry   time.Duration // minimum pause before a fetch that a failed fetch or an unknown key causes; 0 means 10 s
+	Timeout time.Duration // limit for one fetch; 0 means 5 s
 
-	Transport http.RoundTripper // fetches JWKS; nil is one like http.DefaultTransport
-	Now       func() time.Time  // what time it is, for exp and nbf; nil is time.Now
-	Report    func(error)       // told of each failed fetch, on a goroutine of its own; nil: nobody
-	Recovered func()            // the same when a fetch brings keys after one that failed
+	Transport http.RoundTripper // used for fetching JWKS; nil means a copy of http.DefaultTransport
+	Now       func() time.Time  // the clock for exp and nbf; nil means time.Now
+	Report    func(error)       // called on the goroutine of the fetch after each failed fetch; must not call Close; may be nil
+	Recovered func()            // called on the same goroutine after the first good fetch that follows a failed one; may be nil
 }
 
-// A Verifier judges tokens. Its methods may be called from any goroutine.
+// A Verifier verifies tokens. Its methods may be called from any goroutine.
 type Verifier struct {
 	keys     keySet
-	jwks     *jwks // nil: none
+	jwks     *jwks // nil if Config.JWKS is empty
 	parser   *jwt.Parser
 	judge    *jwt.Validator
 	warnings []string
 }
 
-// New makes a verifier. The error is a sentence, without its stop, that says
-// what to configure instead. Start may follow, Close must.
+// New returns a Verifier. If c is not usable, the error is a sentence without a final stop that
+// says how to configure it. The caller may call Start, and must call Close.
 func New(c Config) (*Verifier, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -90,7 +90,7 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// addKeys judges and takes the configured keys.
+// addKeys validates and adds the configured keys.
 func (v *Verifier) addKeys(c Config) error {
 	if len(c.Keys) > maxKeys {
 		return fmt.Errorf("there are %d keys: at most %d may be given", len(c.Keys), maxKeys)
@@ -110,8 +110,8 @@ func (v *Verifier) addKeys(c Config) error {
 	return nil
 }
 
-// checkJWKS judges the times and the address of the JWKS: who can change what
-// it answers can be any user.
+// checkJWKS validates the intervals and the address of the JWKS. Whoever can change the answer
+// from that address can pose as any user.
 func (v *Verifier) checkJWKS(c Config) error {
 	for _, d := range []time.Duration{c.Refresh, c.Retry, c.Timeout} {
 		if d != 0 && d < time.Second {
@@ -137,20 +137,20 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// Warnings are sentences, without stops, for the log at start: what only
-// Insecure lets through.
+// Warnings returns sentences without final stops for the log at startup: one for each risk that
+// only Insecure permits.
 func (v *Verifier) Warnings() []string { return v.warnings }
 
-// Start fetches the JWKS, if there is one, in the background, so that the keys
-// are there when the first token comes, and again every Refresh until Close.
+// Start fetches the JWKS, if there is one, in the background, now and then every Refresh until
+// Close, so that the keys are there when the first token arrives.
 func (v *Verifier) Start() {
 	if v.jwks != nil {
 		v.jwks.start()
 	}
 }
 
-// FetchJWKS fetches the JWKS once and says what is wrong with it, in a sentence without
-// a stop. It changes no keys. Without a JWKS it returns nil.
+// FetchJWKS fetches the JWKS once, to test it; it does not change the keys. The error is a
+// sentence without a final stop. Without a JWKS, FetchJWKS returns nil.
 func (v *Verifier) FetchJWKS(ctx context.Context) error {
 	if v.jwks == nil {
 		return nil
@@ -159,8 +159,8 @@ func (v *Verifier) FetchJWKS(ctx context.Context) error {
 	return err
 }
 
-// Close ends the fetches. Who waits for one gets ErrUnavailable, and has got it
-// when Close returns. Verifications go on with the keys at hand.
+// Close stops the fetches. Verifications that wait for a fetch fail with ErrUnavailable before
+// Close returns. Later verifications use the keys at hand.
 func (v *Verifier) Close() {
 	if v.jwks != nil {
 		v.jwks.close()

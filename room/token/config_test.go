@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestRoundTrip: what Sign makes with a key is good with that key's other half
-// and with no other.
+// TestRoundTrip checks that a token that Sign makes with a key is valid for the matching
+// verification key and for no other.
 func TestRoundTrip(t *testing.T) {
 	signers := map[string]Key{
 		"HS256": {Secret: secret}, "HS384": {Secret: secret, Alg: "HS384"}, "HS512": {ID: "hmac", Secret: secret2, Alg: "HS512"},
@@ -39,7 +39,7 @@ func TestRoundTrip(t *testing.T) {
 			if k.ID == signers[other].ID || signers[other].ID == "" {
 				continue // without a kid all keys are tried
 			}
-			as := &Signer{s.method, signers[other].ID, s.with} // its kid says another key
+			as := &Signer{s.method, signers[other].ID, s.with} // its kid names another key
 			text, err := as.Sign(Claims{User: "u"})
 			if err != nil {
 				t.Fatal(err)
@@ -52,24 +52,24 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestSignRefuses(t *testing.T) {
-	s, err := NewSigner(Key{Secret: []byte("short is for who checks to judge")[:5]})
+	s, err := NewSigner(Key{Secret: []byte("short: the verifier decides that")[:5]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for want, c := range map[string]Claims{
-		"the info is not JSON":  {Info: json.RawMessage("{")},
-		"a role is none":        {Roles: []string{"@a"}},
-		"more than the 8192":    {Info: json.RawMessage(`"` + strings.Repeat("x", MaxToken) + `"`)},
-		"":                      {Channel: "news"},
-		"the info is not JSON ": {Info: json.RawMessage("")},
+		"the info is not JSON":       {Info: json.RawMessage("{")},
+		"a role is not valid":        {Roles: []string{"@a"}},
+		"more than the 8192 allowed": {Info: json.RawMessage(`"` + strings.Repeat("x", MaxToken) + `"`)},
+		"":                           {Channel: "news"},
+		"the info is not JSON ":      {Info: json.RawMessage("")},
 	} {
 		if _, err := s.Sign(c); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("%+v: %v, want %s", c, err, want)
 		}
 	}
 	for want, k := range map[string]Key{
-		"is empty, so that anybody": {}, "it is not PEM": {PEM: []byte("x")}, "no private key that can be read": {PEM: publicPEM(t, ecKey)},
-		"is for RS256, not for ES256": {PEM: privatePEM(t, rsaKey), Alg: "ES256"}, `which "none" is not for`: {Secret: secret, Alg: "none"},
+		"is empty, so that anybody": {}, "it is not PEM": {PEM: []byte("x")}, "not a readable private key": {PEM: publicPEM(t, ecKey)},
+		"is for RS256, not for ES256": {PEM: privatePEM(t, rsaKey), Alg: "ES256"}, `"none" is not an HMAC algorithm`: {Secret: secret, Alg: "none"},
 	} {
 		if _, err := NewSigner(k); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
@@ -77,7 +77,8 @@ func TestSignRefuses(t *testing.T) {
 	}
 }
 
-// TestConfig: what is refused at start, in sentences that say what to do.
+// TestConfig checks the configurations that New refuses, and that the errors say how to mend
+// them.
 func TestConfig(t *testing.T) {
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -91,7 +92,7 @@ func TestConfig(t *testing.T) {
 	many := make([]Key, maxKeys+1)
 	for _, c := range []struct {
 		config  Config
-		want    string // "" is none
+		want    string // "" means no error
 		warning string
 	}{
 		{Config{}, "there is no key to check tokens with", ""},
@@ -101,8 +102,8 @@ func TestConfig(t *testing.T) {
 		{Config{Keys: []Key{{Secret: short, ID: "a"}}}, `the key "a" has 31 bytes and can be guessed from any token: write at least 32`, ""},
 		{Config{Keys: []Key{{Secret: short}}, Insecure: true}, "", "has 31 bytes and can be guessed"},
 		{Config{Keys: []Key{{Secret: append(short, '.')}}}, "", ""},
-		{Config{Keys: []Key{{Secret: secret, Alg: "none"}}}, `which "none" is not for: write HS256`, ""},
-		{Config{Keys: []Key{{Secret: secret, Alg: "RS256"}}}, `which "RS256" is not for: write HS256`, ""},
+		{Config{Keys: []Key{{Secret: secret, Alg: "none"}}}, `"none" is not an HMAC algorithm: write HS256`, ""},
+		{Config{Keys: []Key{{Secret: secret, Alg: "RS256"}}}, `"RS256" is not an HMAC algorithm: write HS256`, ""},
 		{Config{Keys: []Key{{Secret: secret, PEM: []byte("x")}}}, "is both a secret and a public key", ""},
 		{Config{Keys: []Key{{ID: "a", PEM: publicPEM(t, ecKey)}, {ID: "a", PEM: publicPEM(t, ecKey)}}}, `two keys have the id "a"`, ""},
 		{Config{Keys: []Key{{Secret: secret}, {PEM: publicPEM(t, ecKey)}}}, "", ""},

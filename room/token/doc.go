@@ -1,48 +1,50 @@
-// Package token turns a client's token into who it is and what it may do.
+// Package token verifies the tokens that clients present, and reads from them the user's
+// identity and rights.
 //
-// A token is a JSON Web Token that the application's backend signs. There are
-// two sorts, in the claim shapes of Centrifugo: a connection token says who the
-// user is, a subscription token that one user may be in one room. Neither is
-// taken for the other.
+// A token is a JSON Web Token that the application's backend signs. There are two kinds, with
+// the claims of Centrifugo: a connection token names the user of a connection; a subscription
+// token allows one user to be in one room. A token of one kind is refused where the other kind
+// is expected.
 //
-//	config.go    keys, issuer, audience: what is trusted; New judges it
+//	config.go    Config: keys, issuer, audience; New validates it
 //	key.go       one key, and the algorithms it is bound to
-//	verify.go    Connection, Subscription: the signature, then the times and names
+//	verify.go    Connection, Subscription: check the signature, then the times and names
 //	jwks.go      keys that an identity provider publishes, fetched in the background
-//	claims.go    the claims, read strictly
-//	info.go      the claims that others see, judged as data of a room is
-//	identity.go  Identity, Subscription: what a verified token says
-//	grants.go    what it permits, by room
-//	revoked.go   tokens and users that are no longer good
+//	claims.go    the claims, parsed strictly
+//	info.go      the claims with JSON values: info, meta, data
+//	identity.go  Identity, Subscription: the contents of a verified token
+//	grants.go    the rights that a token grants, by room
+//	revoked.go   revoked tokens and users
 //	sign.go      making tokens
 //	errors.go    the three ways in which a token fails
 //
-// # What is believed
+// # Trust
 //
-// Nothing in a token is believed before its signature is checked, except two
-// names in its header: alg, which must be one that the key is bound to, and kid,
-// which is a hint (RFC 7515, section 4.1.4). If a key has that id, only that key is
-// tried; if none has it or the token has no kid, the keys that are bound to alg are
-// tried in their order, configured ones first, at most eight. A token names no
-// key of its own: jku, x5u, jwk and x5c are ignored, crit is refused.
+// Before the signature is checked, the verifier uses only two fields of the header: alg, which
+// must be an algorithm that the key is bound to, and kid, which is a hint (RFC 7515, section
+// 4.1.4). If a key has the id in kid, only that key is tried. If no key has that id, or the
+// token has no kid, the keys that are bound to alg are tried in their order, configured keys
+// first, at most eight. A token cannot bring its own key: jku, x5u, jwk and x5c are ignored. A
+// token with crit is refused.
 //
-// The rule: what other libraries write and this package understands is taken (no kid, a
-// kid of nobody's, times that are off by the leeway, [] for an empty map); what two
-// readers could understand differently is refused, with an [Error] that names what is
-// wrong and the setting to look at.
+// The rule: if other libraries write a form and its meaning is clear, it is accepted (a missing
+// kid, a kid that no key has, times that are off by the leeway, [] for an empty map). If two
+// readers could understand a token differently, it is refused, with an [Error] that names the
+// fault and the setting to look at.
 //
-// The claims are read strictly: a claim that is there twice, that differs from a
-// known one only in case, or that is not of its type makes the token invalid,
-// since another reader might see another user in it.
+// The claims are parsed strictly. A token is invalid if a claim appears twice, differs from a
+// known claim only in case, or has the wrong type: another reader could see a different user in
+// it.
 //
-// What a claim says for others to see (info, b64info, and those of subs) or for the
-// backend (meta) is one JSON value, as strict as data that a client publishes: a value
-// that a reader refuses would fail each list that the user is in. Names of rooms, and
-// patterns of them, are put in their one spelling (package name).
+// The values that other users see (info, b64info, also those inside subs) and the value for the
+// backend (meta) must each be one JSON value, checked as strictly as data that a client
+// publishes. If a client's JSON parser refused such a value, every member list with this user
+// would fail. Names and patterns of rooms are normalized (package name).
 //
-// # Who waits
+// # Blocking
 //
-// Nobody: a verification is computation alone, so it may run on a worker. Only
-// if a token names a key that is not there, and there is a JWKS address, the
-// answer comes later, from another goroutine, when the keys have been fetched.
+// A verification only computes, so it may run on a worker. There is one exception: if a JWKS
+// address is configured, the token is for a public-key algorithm, its kid is missing or unknown,
+// and no key at hand has signed it, then the verifier fetches the keys in the background and
+// delivers the result later, from another goroutine.
 package token

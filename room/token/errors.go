@@ -5,31 +5,31 @@ import (
 	"fmt"
 )
 
-// The ways in which a token fails; errors.Is tells them apart.
+// The ways in which a token fails; use errors.Is to tell them apart.
 var (
-	// ErrExpired: the token is right but for its time, which is over. The client
-	// should get a new one (error 109).
+	// ErrExpired: the token is valid except that its time is over. The client should get a new
+	// one (error 109).
 	ErrExpired = errors.New("the token has expired")
 
-	// ErrInvalid: the token will never be good (close code 3500).
+	// ErrInvalid: the token will never be valid (close code 3500).
 	ErrInvalid = errors.New("the token is invalid")
 
-	// ErrUnavailable: the token cannot be judged now, because the keys of the
-	// JWKS address are not there. A temporary error: the client may try again.
+	// ErrUnavailable: the token cannot be verified now, because the keys of the JWKS address
+	// are missing. The error is temporary: the client may try again.
 	ErrUnavailable = errors.New("the token cannot be judged now")
 
 	// ErrFull: Revoked has no room for another entry.
 	ErrFull = errors.New("too many revocations are in force: raise the limit, or let them end sooner")
 )
 
-// An Error says how a token fails and why.
+// An Error says which kind of failure a token has, and why.
 type Error struct {
 	Kind   error  // ErrExpired, ErrInvalid or ErrUnavailable
-	Reason string // for the log, not for the client; no part of it is the token's signature or claims
-	See    string // the settings to look at, by their names in the file; "" for none
+	Reason string // for the log, not for the client; contains no signature and no claims
+	See    string // the settings to look at, by their names in the file; "" means none
 }
 
-// Error is the kind and the reason, without a stop.
+// Error returns the kind and the reason, without a final stop.
 func (e *Error) Error() string { return e.Kind.Error() + ": " + e.Reason }
 
 // Unwrap returns the kind.

@@ -7,21 +7,21 @@ import (
 	"webim/room/name"
 )
 
-// An Action is something that a token's caps can permit in a room.
+// An Action is a set of actions that the claim caps can permit in a room.
 type Action uint8
 
-// The actions, as caps names them.
+// The actions, with their names in caps.
 const (
 	Subscribe Action = 1 << iota // sub: join and read
 	Publish                      // pub: send
-	Presence                     // prs: see who is there
-	History                      // hst: read what was said
+	Presence                     // prs: read the member list
+	History                      // hst: read past messages
 )
 
 var actions = map[string]Action{"sub": Subscribe, "pub": Publish, "prs": Presence, "hst": History}
 
-// Grants are what a token permits, in addition to what the configuration does.
-// The zero value permits nothing. It is not changed after it is made.
+// Grants are the rights that a token adds to those of the configuration. The zero value grants
+// nothing. Grants are immutable.
 type Grants struct {
 	caps  []grant
 	roles []roleGrant
@@ -35,7 +35,7 @@ type grant struct {
 
 type roleGrant struct {
 	role    string
-	pattern string // "*" is everywhere
+	pattern string // "*" means every room
 }
 
 // capClaim is one entry of caps.
@@ -45,14 +45,14 @@ type capClaim struct {
 	Allow    []string `json:"allow"`
 }
 
-// newGrants reads caps, and roles as "moderator", which is one in every room, or
-// "moderator@team-*", in those that match. An action that is not known permits
-// nothing: it may be another server's.
+// newGrants parses caps and roles. The role "moderator" holds in every room; "moderator@team-*"
+// holds in the rooms that match. An unknown action grants nothing and is not an error, because
+// it may be meant for another server.
 func newGrants(caps []capClaim, roles []string) (Grants, error) {
 	var g Grants
 	for _, c := range caps {
 		if c.Match != "" && c.Match != "wildcard" {
-			return Grants{}, invalid(`its claim caps matches in a way that is not offered: write wildcard, or leave match out`)
+			return Grants{}, invalid(`an entry of its claim caps has an unknown match: write wildcard, or leave match out`)
 		}
 		e := grant{wildcard: c.Match == "wildcard"}
 		for _, room := range c.Channels {
@@ -69,15 +69,15 @@ func newGrants(caps []capClaim, roles []string) (Grants, error) {
 			pattern = "*"
 		}
 		if role == "" || pattern == "" || checkName("", role) != nil {
-			return Grants{}, invalid(`its claim role has an entry that is no role: write moderator, or moderator@team-*`)
+			return Grants{}, invalid(`its claim role has an entry that is not a role: write moderator, or moderator@team-*`)
 		}
 		g.roles = append(g.roles, roleGrant{role, name.Normal(pattern)})
 	}
 	return g, nil
 }
 
-// Allows reports whether caps permit all of the actions, a set, in a room; one
-// entry may permit some and another the rest.
+// Allows reports whether caps permit every action of the set all in room. One entry may permit
+// some of them and another entry the rest.
 func (g Grants) Allows(all Action, room string) bool {
 	for _, c := range g.caps {
 		if all&c.allow != 0 && c.match(room) {
@@ -94,8 +94,8 @@ func (c *grant) match(room string) bool {
 	return slices.ContainsFunc(c.rooms, func(pattern string) bool { return Match(pattern, room) })
 }
 
-// Roles are the roles in a room, each once, in the token's order. What a role
-// may do is the configuration's.
+// Roles returns the roles that the user has in room, each once, in the token's order. The
+// configuration decides the rights of each role.
 func (g Grants) Roles(room string) []string {
 	var all []string
 	for _, r := range g.roles {
@@ -106,7 +106,7 @@ func (g Grants) Roles(room string) []string {
 	return all
 }
 
-// Has reports whether a role is there in a room. It does not allocate.
+// Has reports whether the user has the role in room. It does not allocate.
 func (g *Grants) Has(role, room string) bool {
 	for i := range g.roles {
 		if g.roles[i].role == role && Match(g.roles[i].pattern, room) {
@@ -116,17 +116,17 @@ func (g *Grants) Has(role, room string) bool {
 	return false
 }
 
-// None reports whether nothing is permitted at all.
+// None reports whether g grants nothing at all.
 func (g *Grants) None() bool { return len(g.caps)+len(g.roles) == 0 }
 
-// MaxPattern is the most bytes of a pattern, where its length is not bounded by something
-// else: enough for every name with a star at each byte.
+// MaxPattern is the maximum length of a pattern in bytes, for callers without another bound. It
+// is enough for the longest name with a star before, between and after all of its bytes.
 const MaxPattern = 2*name.Max + 1
 
-// Match reports whether a room's name is as a pattern says, where * stands for
-// any bytes, none too, and every other byte for itself. What stands between two stars is
-// matched where it is first found, so nothing is tried twice: Match takes a step for each
-// byte of both, and searches at most as often as the name has bytes. It does not allocate.
+// Match reports whether name matches pattern: * matches any sequence of bytes, also an empty
+// one, and every other byte matches itself. Match takes the first occurrence of the text
+// between two stars and never backtracks, so it takes a step for each byte of both, and
+// searches at most as often as the name has bytes. It does not allocate.
 func Match(pattern, name string) bool {
 	part, pattern, star := strings.Cut(pattern, "*")
 	if !star {
@@ -134,7 +134,7 @@ func Match(pattern, name string) bool {
 	}
 	name, ok := strings.CutPrefix(name, part)
 	for ok && star {
-		pattern = strings.TrimLeft(pattern, "*") // so that each part has a byte
+		pattern = strings.TrimLeft(pattern, "*") // so that part is not empty
 		if part, pattern, star = strings.Cut(pattern, "*"); star {
 			_, name, ok = strings.Cut(name, part)
 		}

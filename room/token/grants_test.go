@@ -46,7 +46,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// TestMatchIsARegexp compares with the regular expression of the same meaning.
+// TestMatchIsARegexp compares Match with the equivalent regular expression.
 func TestMatchIsARegexp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`[ab*]{0,12}`).Draw(t, "pattern")
@@ -58,8 +58,7 @@ func TestMatchIsARegexp(t *testing.T) {
 	})
 }
 
-// BenchmarkMatch is what a room costs that is looked for among others, by the worst
-// patterns of the largest size.
+// BenchmarkMatch measures Match for one room, with the worst patterns of the maximum length.
 func BenchmarkMatch(b *testing.B) {
 	name := strings.Repeat("a", 255)
 	for what, pattern := range map[string]string{

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The kid is a hint: a token without one, or with one that no key has, is tried
-// against the keys that are for its algorithm; one that a key has decides.
+// TestKidIsAHint checks that a kid is a hint: if a key has it, only that key is tried; if no
+// key has it, or the token has no kid, all keys for its algorithm are tried.
 func TestKidIsAHint(t *testing.T) {
 	pemOf := func(id string, k crypto.Signer) Key { return Key{ID: id, PEM: publicPEM(t, k)} }
 	_, edKey2, _ := ed25519.GenerateKey(nil)
@@ -39,8 +39,8 @@ func TestKidIsAHint(t *testing.T) {
 	}
 }
 
-// However many keys there are, a token that names none of them is tried against
-// maxTried.
+// TestKeysTriedAreBounded checks that a token without a kid is tried against at most maxTried
+// keys.
 func TestKeysTriedAreBounded(t *testing.T) {
 	var keys []Key
 	for i := range 2 * maxTried {
@@ -61,7 +61,7 @@ func TestKeysTriedAreBounded(t *testing.T) {
 	}
 }
 
-// A claim of another type is named, with what it must be.
+// TestClaimOfAnotherType checks that the error names the claim, its type and the required type.
 func TestClaimOfAnotherType(t *testing.T) {
 	v := open(t, Config{Keys: []Key{{Secret: secret}}})
 	for claims, want := range map[string]string{
@@ -82,7 +82,7 @@ func TestClaimOfAnotherType(t *testing.T) {
 	}
 }
 
-// PHP writes an empty map as [].
+// TestEmptyMapsOfPHP checks that [] is accepted as an empty map: PHP encodes it so.
 func TestEmptyMapsOfPHP(t *testing.T) {
 	v := open(t, Config{Keys: []Key{{Secret: secret}}})
 	for _, claims := range []string{`{"subs":[]}`, `{"subs":{"news":[]}}`, `{"subs":{"news":{"override":[]}}}`, `{"override":[]}`, `{"info":[],"meta":[]}`, `{"caps":[],"channels":[],"role":[]}`} {

@@ -7,34 +7,35 @@ import (
 	"time"
 )
 
-// An Identity is who a connection is. It is not changed after it is made.
+// An Identity is the identity of a connection, from its token. It is immutable.
 type Identity struct {
-	User     string    // "" is nobody in particular
-	ID       string    // of the token (jti); "" if it has none
-	IssuedAt time.Time // zero if the token does not say
+	User     string    // "" means an anonymous user
+	ID       string    // the token's id (jti); "" if it has none
+	IssuedAt time.Time // zero if the token has no iat
 
-	// Expires is when the connection ends unless a new token comes; zero is
-	// never. It is the claim expire_at, where 0 is never, else exp.
+	// Expires is the time at which the connection ends unless the client presents a new token;
+	// zero means never. It is the claim expire_at, if there is one (0 means never), and exp
+	// otherwise.
 	Expires time.Time
-	// TokenExpires is exp: after it the token itself is refused; zero is never.
+	// TokenExpires is exp: after it, the token itself is refused. Zero means never.
 	TokenExpires time.Time
 
-	Info     json.RawMessage // shown to others: one JSON value, as data is; nil if there is none
-	Meta     json.RawMessage // for the server's hooks alone; nil if there is none
-	Channels []Channel       // rooms that the server joins the connection to, by name, each once
+	Info     json.RawMessage // for other users: one JSON value, checked like data; nil means none
+	Meta     json.RawMessage // only for the application's hooks; nil means none
+	Channels []Channel       // rooms that the server subscribes the connection to, sorted by name, without duplicates
 	Grants   Grants
 }
 
-// A Channel is a room that a connection token subscribes to.
+// A Channel is a room that a connection token subscribes its user to.
 type Channel struct {
 	Name     string
-	Info     json.RawMessage // instead of Identity.Info; nil: that
-	Data     json.RawMessage // for the client, with the subscription; nil: none
+	Info     json.RawMessage // replaces Identity.Info in this room; nil keeps it
+	Data     json.RawMessage // sent to the client with the subscription; nil means none
 	Override Override
 }
 
-// Override says what a token decides about a subscription instead of the room's
-// configuration; nil leaves it to that.
+// Override replaces settings of a room for one subscription. A nil field leaves the room's
+// setting in force.
 type Override struct {
 	Presence           *Flag `json:"presence,omitempty"`
 	JoinLeave          *Flag `json:"join_leave,omitempty"`
@@ -43,32 +44,31 @@ type Override struct {
 	ForcePositioning   *Flag `json:"force_positioning,omitempty"`
 }
 
-// A Flag is a value of Override.
+// A Flag is a value in Override.
 type Flag struct {
 	Value bool `json:"value"`
 }
 
-// A Subscription is the right of one user to be in one room. It is not changed
-// after it is made.
+// A Subscription allows one user to be in one room. It is immutable.
 type Subscription struct {
-	User     string    // who may use it; "" is the user without a name
-	Client   string    // which connection may use it; "" is any of the user's
+	User     string    // the user that may use it; "" means an anonymous user
+	Client   string    // the only connection that may use it; "" means any connection of the user
 	Channel  string    // the room; never empty
-	ID       string    // of the token (jti); "" if it has none
-	IssuedAt time.Time // zero if the token does not say
+	ID       string    // the token's id (jti); "" if it has none
+	IssuedAt time.Time // zero if the token has no iat
 
-	Expires      time.Time // as in Identity, of the subscription
-	TokenExpires time.Time // as in Identity
+	Expires      time.Time // like Identity.Expires, but ends the subscription
+	TokenExpires time.Time // like Identity.TokenExpires
 
-	Info     json.RawMessage // as in Identity, in this room
-	Grants   Grants          // what the claim allow permits, in this room; joining it is not among it, but what the token is
+	Info     json.RawMessage // like Identity.Info, for this room only
+	Grants   Grants          // from the claim allow, for this room only; they never include Subscribe unless allow names it: the token itself permits joining
 	Override Override
 }
 
-// identity is what the claims of a connection token mean.
+// identity builds the Identity from the claims of a connection token.
 func (c *claims) identity() (*Identity, error) {
 	if c.channel != "" {
-		return nil, invalid("it is a subscription token (channel), and a connection token is asked for")
+		return nil, invalid("it is a subscription token (it has a channel), and a connection token is required")
 	}
 	info, err := valueOf("info", c.info, c.b64Info)
 	if err != nil {
@@ -93,10 +93,10 @@ func (c *claims) identity() (*Identity, error) {
 	}, nil
 }
 
-// subscription is what the claims of a subscription token mean.
+// subscription builds the Subscription from the claims of a subscription token.
 func (c *claims) subscription() (*Subscription, error) {
 	if c.channel == "" {
-		return nil, invalid("it has no room (channel), and a subscription token is asked for")
+		return nil, invalid("it has no channel, and a subscription token is required")
 	}
 	info, err := valueOf("info", c.info, c.b64Info)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *claims) subscription() (*Subscription, error) {
 	}, nil
 }
 
-// until is Identity.Expires.
+// until returns the value of Identity.Expires.
 func (c *claims) until() time.Time {
 	switch {
 	case c.expireAt.IsZero():
@@ -128,7 +128,7 @@ func (c *claims) until() time.Time {
 	return c.expireAt.Time
 }
 
-// rooms are those of channels and subs; what subs says of a room counts.
+// rooms returns the rooms of channels and subs. If both name a room, the entry of subs counts.
 func (c *claims) rooms() ([]Channel, error) {
 	var all []Channel
 	for name, sub := range c.subs {

@@ -9,17 +9,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What a token says for others to see, or for the application's backend, is judged
-// here, once, when the token is read: it is one JSON value, as strict as data that a
-// client publishes. A value that some reader refuses would fail each list that has
-// the token's user in it.
+// The values in a token for other users or for the application's backend are checked here,
+// once, when the token is parsed: each must be one JSON value, as strict as data that a client
+// publishes. If a client's JSON parser refused such a value, every member list with this user
+// would fail.
 
-// maxDepth is how deep the value of a claim may nest; as data in a room may.
+// maxDepth is the maximum nesting depth of a claim's value, the same as for data in a room.
 const maxDepth = 50
 
-// valueOf is the value of a claim that may come as JSON or, in base64, as the bytes
-// of JSON; base64 goes first. Centrifugo's libraries write the common alphabet with
-// padding. Nil: there is none.
+// valueOf returns the value of a claim that has two forms: JSON, or base64 of JSON. If both are
+// there, base64 wins. The base64 alphabet is the standard one with padding, as Centrifugo's
+// libraries write it. Nil means that there is no value.
 func valueOf(claim string, plain json.RawMessage, b64 string) (json.RawMessage, error) {
 	value := []byte(plain)
 	if b64 != "" {
@@ -38,8 +38,8 @@ func valueOf(claim string, plain json.RawMessage, b64 string) (json.RawMessage, 
 	return withoutLineEnds(value), nil
 }
 
-// isValue reports whether b is one JSON value that every reader takes (RFC 7493), and
-// not too deep.
+// isValue reports whether b is exactly one JSON value that every parser accepts (RFC 7493) and
+// that nests at most maxDepth deep.
 func isValue(b []byte) bool {
 	d := jsontext.NewDecoder(bytes.NewReader(b))
 	for values := 0; ; {
@@ -55,8 +55,8 @@ func isValue(b []byte) bool {
 	}
 }
 
-// withoutLineEnds removes raw line ends, which are spaces in JSON and end a command
-// or a reply in the JSON encoding of the protocol.
+// withoutLineEnds removes raw line ends. In JSON they are white space, but in the JSON encoding
+// of the protocol they end a command or a reply.
 func withoutLineEnds(b []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r == '\n' || r == '\r' {

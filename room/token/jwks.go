@@ -15,10 +15,10 @@ import (
 	"github.com/MicahParks/jwkset"
 )
 
-// jwks is the keys that one fixed address publishes. They are fetched on a
-// goroutine that lives as long as the fetch: at start, then every refresh,
-// sooner when a token names a key that is not there, but never twice within
-// retry. A failed fetch changes nothing: the old keys stay.
+// jwks holds the keys that one fixed address publishes. Each fetch runs on a goroutine of its
+// own: one at start, then one every refresh. A token with an unknown kid, or without
+// one, causes an earlier fetch if no key at hand has signed it, but never within retry of the last
+// one. A failed fetch leaves the old keys in place.
 type jwks struct {
 	url                     string
 	refresh, retry, timeout time.Duration
@@ -28,23 +28,23 @@ type jwks struct {
 
 	set atomic.Pointer[keySet] // never nil
 
-	ctx    context.Context // done at close
+	ctx    context.Context // cancelled by close
 	cancel context.CancelFunc
-	ends   sync.WaitGroup // the fetch
+	ends   sync.WaitGroup // counts the goroutine of the running fetch
 
 	mu       sync.Mutex
-	timer    *time.Timer // the next fetch; nil before the first
+	timer    *time.Timer // starts the next fetch; nil before the first
 	fetching bool
-	failed   bool // the last fetch
+	failed   bool // the last fetch failed
 	closed   bool
-	last     time.Time     // of the last fetch's end
-	waiting  []func(error) // told when the running fetch ends
+	last     time.Time     // the end of the last fetch
+	waiting  []func(error) // called when the running fetch ends
 }
 
 func newJWKS(c Config) *jwks {
 	transport := c.Transport
 	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone() // so that close ends no other's connections
+		own := http.DefaultTransport.(*http.Transport).Clone() // a copy, so that close does not close idle connections of other code
 		own.MaxResponseHeaderBytes = 64 << 10
 		transport = own
 	}
@@ -62,7 +62,7 @@ func newJWKS(c Config) *jwks {
 		client: &http.Client{
 			Transport: transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error {
-				return errors.New("it redirects, and only the configured address is trusted")
+				return errors.New("it redirects, but only the configured address is trusted")
 			},
 		},
 	}
@@ -71,19 +71,19 @@ func newJWKS(c Config) *jwks {
 	return j
 }
 
-// keys are those of the last fetch that brought any; nobody changes them.
+// keys returns the keys of the last successful fetch. The set is never changed.
 func (j *jwks) keys() *keySet { return j.set.Load() }
 
-// start begins the first fetch.
+// start begins a fetch unless one is running.
 func (j *jwks) start() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.fetchLocked()
 }
 
-// wait calls done, from another goroutine, when a fetch has ended that began
-// after now or is running: with nil if it brought keys. If the last one is too
-// near or too many wait, it calls done at once, with an ErrUnavailable.
+// wait begins a fetch unless one is running, and calls done from the goroutine of the fetch
+// when it ends, with nil if it succeeded. If the last fetch is less than retry ago, or too many
+// calls wait already, or j is closed, wait calls done at once with an ErrUnavailable.
 func (j *jwks) wait(done func(error)) {
 	if err := j.enqueue(done); err != nil {
 		done(err)
@@ -99,14 +99,14 @@ func (j *jwks) enqueue(done func(error)) error {
 	case len(j.waiting) >= maxWaiting:
 		return unavailable("%d verifications wait for the JWKS already", maxWaiting)
 	case !j.fetching && !j.last.IsZero() && time.Since(j.last) < j.retry:
-		return unavailable("no key that is known has signed it, and the JWKS was fetched less than %v ago", j.retry)
+		return unavailable("no known key has signed it, and the JWKS was fetched less than %v ago", j.retry)
 	}
 	j.waiting = append(j.waiting, done)
 	j.fetchLocked()
 	return nil
 }
 
-// fetchLocked begins a fetch unless one runs.
+// fetchLocked begins a fetch unless one is running. The caller holds mu.
 func (j *jwks) fetchLocked() {
 	if j.fetching || j.closed {
 		return
@@ -115,7 +115,7 @@ func (j *jwks) fetchLocked() {
 	j.ends.Go(j.fetch)
 }
 
-// fetch gets the keys, arms the next fetch, and tells who waits.
+// fetch gets the keys, schedules the next fetch, and calls the functions in waiting.
 func (j *jwks) fetch() {
 	set, err := j.get(j.ctx)
 	if err == nil {
@@ -150,13 +150,13 @@ func (j *jwks) fetch() {
 	}
 }
 
-// get fetches the set once.
+// get fetches the set once, and stores nothing.
 func (j *jwks) get(ctx context.Context) (*keySet, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.timeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("the JWKS cannot be asked for: %w", err)
+		return nil, fmt.Errorf("the JWKS cannot be requested: %w", err)
 	}
 	q.Header.Set("Accept", "application/jwk-set+json, application/json")
 	r, err := j.client.Do(q)
@@ -177,9 +177,9 @@ func (j *jwks) get(ctx context.Context) (*keySet, error) {
 	return parseJWKS(body)
 }
 
-// parseJWKS takes the keys of a set that can check tokens. Others are left out,
-// since a provider may publish keys for other uses; a set without any is an
-// error, so that a provider's bad moment does not lock everybody out.
+// parseJWKS returns the keys of a set that can verify tokens. It ignores other keys, since a
+// provider may publish keys for other uses. A set without any usable key is an error, so that a
+// provider's fault does not lock all users out.
 func parseJWKS(body []byte) (*keySet, error) {
 	var published struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -206,9 +206,9 @@ func parseJWKS(body []byte) (*keySet, error) {
 	return set, nil
 }
 
-// parseJWK reads one published key; ok is false for one that tokens are not
-// checked with. A secret (kty oct) is none: what is published is no secret, and
-// algorithmOf knows only public keys.
+// parseJWK parses one published key; ok is false if the key cannot verify tokens. It refuses
+// secrets (kty oct), because a published secret is not secret; algorithmOf knows only public
+// keys.
 func parseJWK(raw json.RawMessage) (k key, ok bool) {
 	var m jwkset.JWKMarshal
 	if json.Unmarshal(raw, &m) != nil || len(m.KID) > MaxName {
@@ -217,7 +217,7 @@ func parseJWK(raw json.RawMessage) (k key, ok bool) {
 	if m.USE != "" && m.USE != jwkset.UseSig {
 		return key{}, false
 	}
-	// The bare key: its certificates are not asked for, nor where they are.
+	// Copy only the key itself: leave out its certificates and the address of its certificates.
 	bare := jwkset.JWKMarshal{KTY: m.KTY, KID: m.KID, ALG: m.ALG, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E}
 	parsed, err := jwkset.NewJWKFromMarshal(bare, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
@@ -230,8 +230,8 @@ func parseJWK(raw json.RawMessage) (k key, ok bool) {
 	return key{m.KID, []string{alg}, parsed.Key()}, true
 }
 
-// close ends the running fetch and the timer, and waits until all who wait
-// have been told.
+// close cancels the running fetch, stops the timer, and returns when every waiting function has
+// been called.
 func (j *jwks) close() {
 	j.mu.Lock()
 	j.closed = true

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// jwkOf writes a public key as providers publish it.
+// jwkOf encodes a public key as providers publish it.
 func jwkOf(id string, k crypto.Signer, more ...string) string {
 	m := map[string]string{"kid": id}
 	switch p := k.Public().(type) {
@@ -42,7 +42,7 @@ func jwkOf(id string, k crypto.Signer, more ...string) string {
 
 func setOf(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
 
-// signedBy makes a token of a user.
+// signedBy makes a token for a user.
 func signedBy(t testing.TB, id string, k crypto.Signer) string {
 	t.Helper()
 	s, err := NewSigner(Key{ID: id, PEM: privatePEM(t, k)})
@@ -56,7 +56,7 @@ func signedBy(t testing.TB, id string, k crypto.Signer) string {
 	return text
 }
 
-// A provider publishes what it is told to.
+// A provider serves the answer that a test sets.
 type provider struct {
 	*httptest.Server
 	asked  atomic.Int32
@@ -77,21 +77,22 @@ func (p *provider) says(text string) {
 	p.answer.Store(func(w http.ResponseWriter) { _, _ = io.WriteString(w, text) })
 }
 
-// ask verifies a token and waits for the answer.
+// ask verifies a token and waits for the result.
 func ask(v *Verifier, token string) error {
 	answer := make(chan error, 1)
 	v.Connection(token, func(_ *Identity, err error) { answer <- err })
 	return <-answer
 }
 
-// forget makes the last fetch long ago.
+// forget removes the time of the last fetch, so that the next one is allowed at once.
 func (j *jwks) forget() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.last = time.Time{}
 }
 
-// TestJWKS over real sockets: keys come, change, and outlive the provider.
+// TestJWKS, over real sockets, checks that keys are fetched, replaced, and kept when the
+// provider fails.
 func TestJWKS(t *testing.T) {
 	p := newProvider(t)
 	var failures atomic.Int32
@@ -152,7 +153,7 @@ func TestJWKS(t *testing.T) {
 				if _, err := io.WriteString(w, " "); err != nil || out.Flush() != nil {
 					return
 				}
-				time.Sleep(10 * time.Millisecond) // until the client ends it
+				time.Sleep(10 * time.Millisecond) // until the client gives up
 			}
 		},
 		"cut":            func(w http.ResponseWriter) { w.Header().Set("Content-Length", "99"); _, _ = io.WriteString(w, "{") },
@@ -175,7 +176,8 @@ func TestJWKS(t *testing.T) {
 	step("closed: known kid", two, nil, 0)
 }
 
-// One id may name keys for different algorithms, each of which checks its own tokens.
+// TestJWKSOneIDForTwoAlgorithms checks that keys for different algorithms may share an id, and
+// that each verifies its own tokens.
 func TestJWKSOneIDForTwoAlgorithms(t *testing.T) {
 	p := newProvider(t)
 	p.says(setOf(jwkOf("one", rsaKey), jwkOf("one", ecKey), jwkOf("one", rsaKey, "use", "enc")))
@@ -190,7 +192,8 @@ func TestJWKSOneIDForTwoAlgorithms(t *testing.T) {
 	}
 }
 
-// TestJWKSLeavesOut keys that cannot check tokens, but not those beside them.
+// TestJWKSLeavesOut checks that keys that cannot verify tokens are left out, and the others are
+// kept.
 func TestJWKSLeavesOut(t *testing.T) {
 	for what, jwk := range map[string]string{
 		"secret":        `{"kty":"oct","kid":"bad","k":"` + b64(secret) + `"}`,
@@ -214,7 +217,7 @@ func TestJWKSLeavesOut(t *testing.T) {
 	}
 }
 
-// A transport answers without sockets, in a bubble's time.
+// A transport answers requests without sockets, so that tests can run in synctest bubbles.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }
@@ -223,7 +226,7 @@ func answer(text string) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewBufferString(text))}, nil
 }
 
-// TestJWKSInTime: when the provider is asked, and when it is not.
+// TestJWKSInTime checks when the verifier fetches the JWKS and when it does not.
 func TestJWKSInTime(t *testing.T) {
 	known, unknown := signedBy(t, "one", edKey), signedBy(t, "two", ecKey)
 	synctest.Test(t, func(t *testing.T) {
@@ -237,7 +240,7 @@ func TestJWKSInTime(t *testing.T) {
 		})})
 		after := func(d time.Duration, want int32) {
 			t.Helper()
-			time.Sleep(d) // the bubble's time
+			time.Sleep(d) // on the bubble's clock
 			synctest.Wait()
 			if n := asked.Load(); n != want {
 				t.Fatalf("the provider was asked %d times, want %d", n, want)
@@ -245,7 +248,7 @@ func TestJWKSInTime(t *testing.T) {
 		}
 		v.Start()
 		after(0, 1)
-		for range 1000 { // a flood of kids asks nobody
+		for range 1000 { // a flood of unknown kids causes no fetch
 			if err := ask(v, unknown); !errors.Is(err, ErrUnavailable) {
 				t.Fatal(err)
 			}
@@ -258,7 +261,7 @@ func TestJWKSInTime(t *testing.T) {
 		after(10*time.Minute-time.Second, 2)
 		after(time.Second, 3)
 		fails.Store(true)
-		after(10*time.Minute, 4) // and then every ten seconds
+		after(10*time.Minute, 4) // and then every ten seconds, because fetches fail
 		after(30*time.Second, 7)
 		if err := ask(v, known); err != nil {
 			t.Fatal(err)
@@ -271,8 +274,8 @@ func TestJWKSInTime(t *testing.T) {
 	})
 }
 
-// TestJWKSIsSlow: who asks waits for nothing, answers come once, a fetch ends,
-// and so does the number of those that wait.
+// TestJWKSIsSlow checks a slow provider: callers do not block, each gets one result, the fetch
+// ends, and the number of waiting verifications is bounded.
 func TestJWKSIsSlow(t *testing.T) {
 	token := signedBy(t, "one", edKey)
 	for _, end := range []string{"answer", "timeout", "close"} {

@@ -15,55 +15,55 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The algorithms of a token, and which keys they go with. A key is bound to
-// its own: a token cannot choose to be checked by HMAC with a public key.
+// The algorithms of a token. A key is bound to its algorithms: a token cannot make the verifier
+// use a public key as an HMAC secret.
 var (
 	hmacAlgorithms = []string{"HS256", "HS384", "HS512"}
 	algorithms     = append(slices.Clone(hmacAlgorithms), "RS256", "ES256", "EdDSA")
 )
 
-// A Key checks signatures: either a Secret or a PEM.
+// A Key verifies signatures (in a Signer: makes them). It has either a Secret or a PEM.
 type Key struct {
-	ID     string // the kid of its tokens; "" for none: then it is tried for tokens whose kid is no key's
-	Name   string // what errors and warnings call it; "" is its ID
+	ID     string // the kid of its tokens; "" means none: then it is tried for tokens without a kid or with a kid that no key has
+	Name   string // its name in errors and warnings; "" means the ID
 	Secret []byte // for HS256, HS384 and HS512
 	PEM    []byte // a public key or certificate: RSA (RS256), ECDSA P-256 (ES256) or Ed25519 (EdDSA)
-	Alg    string // the one of HS256, HS384 and HS512 that a Secret is for; "" is all three
+	Alg    string // restricts a Secret to one of HS256, HS384 and HS512; "" means all three
 }
 
-// A key is a Key as the jwt library takes it.
+// A key is a validated Key in the form that the jwt library expects.
 type key struct {
 	id   string
 	algs []string
 	with any // []byte, *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
 }
 
-// maxTried bounds the keys that one token is tried against. A token without a
-// kid costs a verification for each of them.
+// maxTried is the maximum number of keys that one token is tried against: each costs a
+// verification.
 const maxTried = 8
 
-// A keySet finds keys. Only keys without an id, or for different algorithms, may be
-// several (RFC 7517, section 4.5).
+// A keySet holds keys. Several keys may have no id, and several may share an id if their
+// algorithms differ (RFC 7517, section 4.5).
 type keySet struct {
-	all []key // in the order in which they were added
+	all []key // in the order of the calls of add
 }
 
 func (s *keySet) add(k key) error {
 	for _, alg := range k.algs {
 		if k.id != "" && len(s.named(nil, k.id, alg)) > 0 {
-			return fmt.Errorf("two keys have the id %q and are for %s: give each its own", k.id, alg)
+			return fmt.Errorf("two keys have the id %q and are for %s: give each key its own id", k.id, alg)
 		}
 	}
 	s.all = append(s.all, k)
 	return nil
 }
 
-// knows reports whether a key has the id, which is not empty.
+// knows reports whether a key has the id, which must not be empty.
 func (s *keySet) knows(id string) bool {
 	return slices.ContainsFunc(s.all, func(k key) bool { return k.id == id })
 }
 
-// named appends the key with an id, if it is for an algorithm.
+// named appends to found the key with the id, if it is for alg.
 func (s *keySet) named(found []jwt.VerificationKey, id, alg string) []jwt.VerificationKey {
 	for _, k := range s.all {
 		if k.id == id && slices.Contains(k.algs, alg) {
@@ -73,8 +73,8 @@ func (s *keySet) named(found []jwt.VerificationKey, id, alg string) []jwt.Verifi
 	return found
 }
 
-// fitting appends all keys that are for an algorithm, whatever their ids, until
-// found has maxTried.
+// fitting appends to found the keys that are for alg, regardless of their ids, until found has
+// maxTried.
 func (s *keySet) fitting(found []jwt.VerificationKey, alg string) []jwt.VerificationKey {
 	for _, k := range s.all {
 		if len(found) < maxTried && slices.Contains(k.algs, alg) {
@@ -84,7 +84,7 @@ func (s *keySet) fitting(found []jwt.VerificationKey, alg string) []jwt.Verifica
 	return found
 }
 
-// label is the key as errors and warnings name it.
+// label returns the name of the key for errors and warnings.
 func (k *Key) label() string {
 	switch {
 	case k.Name != "":
@@ -95,8 +95,7 @@ func (k *Key) label() string {
 	return "the key without an id"
 }
 
-// load judges a key. The warning is not empty for one that only insecure lets
-// through.
+// load validates k. It returns a warning if only insecure makes the key acceptable.
 func (k *Key) load(insecure bool) (loaded key, warning string, err error) {
 	if err := checkName("its id", k.ID); err != nil {
 		return key{}, "", fmt.Errorf("%s cannot be used: %w", k.label(), err)
@@ -124,7 +123,7 @@ func (k *Key) loadSecret(insecure bool) (loaded key, warning string, err error) 
 	}
 	switch {
 	case !slices.Contains(hmacAlgorithms, algs[0]):
-		return key{}, "", fmt.Errorf("%s is a secret, which %q is not for: write HS256, HS384 or HS512", k.label(), k.Alg)
+		return key{}, "", fmt.Errorf("%s is a secret, but %q is not an HMAC algorithm: write HS256, HS384 or HS512", k.label(), k.Alg)
 	case len(k.Secret) == 0:
 		return key{}, "", fmt.Errorf("%s is empty, so that anybody could make tokens: write at least %d random bytes, "+
 			"as openssl rand -hex 32 prints", k.label(), MinSecret)
@@ -137,10 +136,10 @@ func (k *Key) loadSecret(insecure bool) (loaded key, warning string, err error) 
 	return key{k.ID, algs, slices.Clone(k.Secret)}, warning, nil
 }
 
-// utf8BOM is what some editors write in front of a text.
+// utf8BOM is the byte order mark that some editors write at the start of a file.
 const utf8BOM = "\ufeff"
 
-// parsePublic reads a public key, or that of a certificate, in PEM.
+// parsePublic parses a public key in PEM, or takes the public key of a certificate.
 func parsePublic(text []byte) (with any, alg string, err error) {
 	block, _ := pem.Decode(bytes.TrimPrefix(text, []byte(utf8BOM)))
 	if block == nil {
@@ -157,7 +156,7 @@ func parsePublic(text []byte) (with any, alg string, err error) {
 			with = c.PublicKey
 		}
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
-		err = errors.New("it is a private key, which only who makes tokens should have: give the public one, as openssl pkey -pubout prints")
+		err = errors.New("it is a private key, which belongs only where tokens are made: give the public key, as openssl pkey -pubout prints it")
 	default:
 		err = fmt.Errorf("it is PEM of another kind, %.40q: give a PUBLIC KEY or a CERTIFICATE", block.Type)
 	}
@@ -168,18 +167,18 @@ func parsePublic(text []byte) (with any, alg string, err error) {
 	return with, alg, err
 }
 
-// algorithmOf says which algorithm a public key is bound to. That a point is on
-// its curve, crypto/x509 and jwkset have checked.
+// algorithmOf returns the algorithm that a public key is bound to. crypto/x509 and jwkset have
+// already checked that a point is on its curve.
 func algorithmOf(public any) (alg string, err error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); bits < 2048 || bits > 8192 || k.E < 3 {
-			return "", fmt.Errorf("it is an RSA key of %d bits: 2048 to 8192 are taken", bits)
+			return "", fmt.Errorf("it is an RSA key of %d bits: 2048 to 8192 bits are accepted", bits)
 		}
 		return "RS256", nil
 	case *ecdsa.PublicKey:
 		if k.Curve != elliptic.P256() {
-			return "", errors.New("it is on another curve than P-256, the one of ES256")
+			return "", errors.New("it is on another curve than P-256, the curve of ES256")
 		}
 		return "ES256", nil
 	case ed25519.PublicKey:

@@ -26,7 +26,7 @@ var (
 	secret  = []byte("a secret of more than thirty-two bytes")
 	secret2 = []byte("2nd secret of more than thirty-two bytes")
 
-	// noon is what time it is in these tests: 2026-01-01 12:00 UTC.
+	// noon is the time in these tests: 2026-01-01 12:00 UTC.
 	noon = time.Unix(1767268800, 0)
 
 	rsaKey, _   = rsa.GenerateKey(rand.Reader, 2048)
@@ -67,7 +67,7 @@ func open(t testing.TB, c Config) *Verifier {
 	return v
 }
 
-// allKeys has a key of each sort.
+// allKeys returns a Config with a key of each kind.
 func allKeys(t testing.TB) Config {
 	t.Helper()
 	return Config{Keys: []Key{
@@ -81,8 +81,8 @@ func allKeys(t testing.TB) Config {
 
 var b64 = base64.RawURLEncoding.EncodeToString
 
-// forge makes a token of any header and claims, signed by HMAC-SHA256, without
-// any library.
+// forge makes a token of any header and claims, signed with HMAC-SHA256, without using a JWT
+// library.
 func forge(key []byte, header, claims string) string {
 	text := b64([]byte(header)) + "." + b64([]byte(claims))
 	mac := hmac.New(sha256.New, key)
@@ -92,10 +92,10 @@ func forge(key []byte, header, claims string) string {
 
 const hs256 = `{"alg":"HS256","typ":"JWT"}`
 
-// good makes a token with claims and a good signature.
+// good makes a validly signed token with the claims.
 func good(claims string) string { return forge(secret, hs256, claims) }
 
-// connection judges a token whose keys are there.
+// connection verifies a token without a fetch: done must be called before Connection returns.
 func connection(t testing.TB, v *Verifier, token string) (id *Identity, err error) {
 	t.Helper()
 	calls := 0
@@ -118,19 +118,20 @@ func subscription(t testing.TB, v *Verifier, token string) (s *Subscription, err
 	return s, err
 }
 
-// checkError: an answer or a typed error whose text has no part of the token.
+// checkError checks that there is either a result or an *Error, and that the error quotes no
+// part of the token.
 func checkError(t testing.TB, token string, none bool, err error) {
 	t.Helper()
 	var typed *Error
 	if none != (err != nil) || err != nil && !errors.As(err, &typed) {
-		t.Fatalf("an answer is missing: %v, and the error is %v", none, err)
+		t.Fatalf("no result: %v, error: %v", none, err)
 	}
 	if err == nil {
 		return
 	}
 	for part := range strings.SplitSeq(token, ".") {
 		if len(part) > 8 && strings.Contains(err.Error(), part) {
-			t.Fatalf("the error has a part of the token: %v", err)
+			t.Fatalf("the error quotes a part of the token: %v", err)
 		}
 	}
 }

@@ -6,30 +6,31 @@ import (
 	"time"
 )
 
-// Revoked remembers users and tokens that are no longer good before their time.
-// It only remembers: closing the sockets is for who revokes. The zero value
-// works; its methods may be called from any goroutine.
+// Revoked holds users and tokens that are revoked before they expire. It closes no connections:
+// that is the caller's job. The zero value is ready to use. Its methods may be called from any
+// goroutine.
 type Revoked struct {
-	Max int              // entries in force at a time; 0 is 100,000. Each is some 200 bytes
-	Now func() time.Time // what time it is; nil is time.Now
+	Max int              // maximum number of entries in force; 0 means 100,000. An entry takes some 200 bytes
+	Now func() time.Time // the clock; nil means time.Now
 
 	mu    sync.RWMutex
 	users map[string]revokedUser
-	ids   map[string]time.Time // jti → until
+	ids   map[string]time.Time // key: jti; value: the end of the entry
 }
 
 type revokedUser struct {
-	since time.Time // tokens issued until then are bad
-	until time.Time // end of the entry; zero is never
+	since time.Time // tokens issued at or before this time are revoked
+	until time.Time // the end of the entry; zero means never
 }
 
-// RevokeUser makes all tokens of a user bad that were issued at or before since,
-// and those that do not say when they were. The entry ends at until, by when
-// the last of them should have expired; a zero until is never. A second
-// revocation never makes the first one weaker. The error is ErrFull.
+// RevokeUser revokes all tokens of user that were issued at or before since, and those without
+// an issue time. The entry ends at until; choose a time by which the last of those tokens has
+// expired. A zero until means never. A second call never weakens the first. The error is
+// ErrFull.
 //
-// Tokens say the second they were issued in, so one made in the second of since
-// is bad too: who lets the user in again does it with a later one.
+// The issue time of a token has a resolution of one second, so a token that was issued later in
+// the same second as since is revoked too. To let the user in again, issue a token in a later
+// second.
 func (r *Revoked) RevokeUser(user string, since, until time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -45,8 +46,8 @@ func (r *Revoked) RevokeUser(user string, since, until time.Time) error {
 	return nil
 }
 
-// RevokeID makes the token with an id (jti) bad until a time, best its exp; zero
-// is for ever. The error is ErrFull.
+// RevokeID revokes the token with the id (jti) until the given time, best its exp; zero means
+// for ever. The error is ErrFull.
 func (r *Revoked) RevokeID(id string, until time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,8 +63,8 @@ func (r *Revoked) RevokeID(id string, until time.Time) error {
 	return nil
 }
 
-// Check reports whether a token of a user with an id ("" for none), issued then
-// (zero if it does not say), is revoked.
+// Check reports whether a token is revoked, given its user, its id ("" if it has none) and its
+// issue time (zero if it has none).
 func (r *Revoked) Check(user, id string, issued time.Time) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -75,17 +76,17 @@ func (r *Revoked) Check(user, id string, issued time.Time) bool {
 	return there && !over(u.until, now) && !issued.After(u.since)
 }
 
-// Len counts the entries, those that are over and not yet removed too.
+// Len returns the number of entries, including those that have ended but are not yet removed.
 func (r *Revoked) Len() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.users) + len(r.ids)
 }
 
-// reserveLocked makes room for an entry, unless it takes an old one's place. It
-// looks for entries that are over only when the store is full, which is O(n)
-// at most once in each revocation. Nothing in force is dropped for a new one:
-// that would let somebody in again.
+// reserveLocked returns ErrFull if there is no space for an entry; a replaced entry (again)
+// needs none. It removes ended entries only when the store is full, so a revocation costs O(n)
+// at most once. It never drops an entry in force to make space: that would let a revoked user
+// in again.
 func (r *Revoked) reserveLocked(again bool) error {
 	most := cmp.Or(r.Max, 100_000)
 	if again || len(r.users)+len(r.ids) < most {
@@ -115,7 +116,7 @@ func (r *Revoked) now() time.Time {
 	return time.Now()
 }
 
-// over reports whether an entry has ended; zero never does.
+// over reports whether an entry has ended; a zero until never ends.
 func over(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
 func later(a, b time.Time) time.Time {
@@ -125,7 +126,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// laterEnd is later where zero is never.
+// laterEnd returns the later of two ends, where zero means never.
 func laterEnd(a, b time.Time) time.Time {
 	if a.IsZero() || b.IsZero() {
 		return time.Time{}

@@ -27,7 +27,7 @@ func TestRevoked(t *testing.T) {
 	check("u", "t", time.Time{}, false)
 	must(r.RevokeUser("u", at(0), at(100)))
 	must(r.RevokeID("t", at(50)))
-	must(r.RevokeID("", time.Time{})) // no token is without an id by having this one
+	must(r.RevokeID("", time.Time{})) // must not revoke all tokens without an id
 	check("u", "", at(0), true)
 	check("u", "", at(1), false)
 	check("u", "", time.Time{}, true)
@@ -35,22 +35,22 @@ func TestRevoked(t *testing.T) {
 	check("v", "t", at(10), true)
 
 	if err := r.RevokeID("one too many", at(50)); !errors.Is(err, ErrFull) {
-		t.Errorf("the limit is not kept: %v", err)
+		t.Errorf("the store exceeds its limit: %v", err)
 	}
-	must(r.RevokeUser("u", at(-10), at(10))) // weaker: nothing changes
+	must(r.RevokeUser("u", at(-10), at(10))) // weaker: changes nothing
 	now = at(10)
 	check("u", "", at(0), true)
 	must(r.RevokeUser("u", at(5), at(60))) // later since, earlier end
 	now = at(99)
 	check("u", "", at(5), true)
-	check("v", "t", at(10), false) // its end was 50
+	check("v", "t", at(10), false) // its entry ended at 50
 	must(r.RevokeID("room again", time.Time{}))
 	if r.Len() != 3 {
 		t.Errorf("%d entries", r.Len())
 	}
 	now = at(100)
 	check("u", "", at(0), false)
-	must(r.RevokeUser("u", at(-50), at(200))) // the first is over and counts no more
+	must(r.RevokeUser("u", at(-50), at(200))) // the first entry has ended and no longer counts
 	check("u", "", at(0), false)
 	now = at(1 << 30)
 	check("x", "room again", now, true)

@@ -16,31 +16,30 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Claims are what a made token says. Empty fields are left out.
+// Claims are the claims of a token to be signed. Sign omits empty fields.
 type Claims struct {
 	User     string          `json:"sub,omitempty"`
 	Issuer   string          `json:"iss,omitempty"`
 	Audience []string        `json:"aud,omitempty"`
 	ID       string          `json:"jti,omitempty"`
 	Expires  int64           `json:"exp,omitempty"` // seconds since 1970
-	IssuedAt int64           `json:"iat,omitempty"` // seconds since 1970; Sign writes the present
+	IssuedAt int64           `json:"iat,omitempty"` // seconds since 1970; 0 means now
 	Info     json.RawMessage `json:"info,omitempty"`
 	Roles    []string        `json:"roles,omitempty"`
-	Channels []string        `json:"channels,omitempty"` // rooms that the server joins the user to
-	Channel  string          `json:"channel,omitempty"`  // makes it a subscription token
+	Channels []string        `json:"channels,omitempty"` // rooms that the server subscribes the user to
+	Channel  string          `json:"channel,omitempty"`  // if set, the token is a subscription token
 }
 
-// A Signer makes tokens. It is not changed after it is made; its methods may be
-// called from any goroutine.
+// A Signer makes tokens. It is immutable; its methods may be called from any goroutine.
 type Signer struct {
 	method jwt.SigningMethod
 	id     string // kid; "" for none
 	with   any
 }
 
-// NewSigner makes a signer. A Secret signs with Alg, by default HS256; a PEM is
-// here a private key: RSA, ECDSA P-256 or Ed25519. The error is a sentence,
-// without its stop. A short secret is taken: who checks decides.
+// NewSigner returns a Signer. A Secret signs with Alg, by default HS256; a short one is
+// accepted here, because the verifier decides. A PEM must be a private key: RSA, ECDSA P-256 or
+// Ed25519. The error is a sentence without a final stop.
 func NewSigner(k Key) (*Signer, error) {
 	if k.PEM == nil {
 		loaded, _, err := k.loadSecret(true)
@@ -59,7 +58,7 @@ func NewSigner(k Key) (*Signer, error) {
 	return &Signer{jwt.GetSigningMethod(alg), k.ID, with}, nil
 }
 
-// parsePrivate reads a private key in PEM.
+// parsePrivate parses a private key in PEM.
 func parsePrivate(text []byte) (with crypto.Signer, alg string, err error) {
 	block, _ := pem.Decode(bytes.TrimPrefix(text, []byte(utf8BOM)))
 	if block == nil {
@@ -75,7 +74,7 @@ func parsePrivate(text []byte) (with crypto.Signer, alg string, err error) {
 		k, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	}
 	if err != nil {
-		return nil, "", errors.New("it is no private key that can be read: write it as openssl genpkey does, without a password")
+		return nil, "", errors.New("it is not a readable private key: write it as openssl genpkey does, without a password")
 	}
 	switch k := k.(type) {
 	case *rsa.PrivateKey:
@@ -91,7 +90,7 @@ func parsePrivate(text []byte) (with crypto.Signer, alg string, err error) {
 	return with, alg, err
 }
 
-// Sign makes a token. The error is a sentence, without its stop.
+// Sign returns a signed token. The error is a sentence without a final stop.
 func (s *Signer) Sign(c Claims) (string, error) {
 	if c.IssuedAt == 0 {
 		c.IssuedAt = time.Now().Unix()
@@ -100,7 +99,7 @@ func (s *Signer) Sign(c Claims) (string, error) {
 		return "", errors.New("the info is not JSON")
 	}
 	if _, err := newGrants(nil, c.Roles); err != nil {
-		return "", errors.New("a role is none: write moderator, or moderator@team-*")
+		return "", errors.New("a role is not valid: write moderator, or moderator@team-*")
 	}
 	t := jwt.NewWithClaims(s.method, written{ours: c})
 	if s.id != "" {
@@ -108,16 +107,16 @@ func (s *Signer) Sign(c Claims) (string, error) {
 	}
 	text, err := t.SignedString(s.with)
 	if err == nil && len(text) > MaxToken {
-		err = fmt.Errorf("the token has %d bytes, more than the %d that are taken: say less in it", len(text), MaxToken)
+		err = fmt.Errorf("the token has %d bytes, more than the %d allowed: put less into it", len(text), MaxToken)
 	}
 	return text, err
 }
 
-// written is claims as jwt takes them: it only marshals them.
+// written wraps Claims as jwt.Claims, because the jwt library only marshals them.
 type written struct {
 	jwt.Claims // nil
 	ours       Claims
 }
 
-// MarshalJSON writes our claims.
+// MarshalJSON encodes the wrapped claims.
 func (w written) MarshalJSON() ([]byte, error) { return json.Marshal(w.ours) }

@@ -8,12 +8,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Connection judges a connection token. done is called exactly once: before
-// Connection returns, unless a key must be fetched; then from a goroutine of
-// the verifier, which it must not hold up. The error is an *Error, or nil.
+// Connection verifies a connection token and calls done exactly once: before Connection
+// returns, or, if the keys must be fetched first, later on a goroutine of the verifier, which
+// done must not block. The error is nil or an *Error.
 //
-// A token without sub is that of the user "": whoever asks decides what may be
-// anonymous.
+// A token without sub is for the user "". The caller decides whether to accept anonymous users.
 func (v *Verifier) Connection(token string, done func(*Identity, error)) {
 	v.verify(token, func(c *claims, err error) {
 		if err != nil {
@@ -24,7 +23,7 @@ func (v *Verifier) Connection(token string, done func(*Identity, error)) {
 	})
 }
 
-// Subscription judges a subscription token, as Connection does.
+// Subscription verifies a subscription token; it calls done like Connection.
 func (v *Verifier) Subscription(token string, done func(*Subscription, error)) {
 	v.verify(token, func(c *claims, err error) {
 		if err != nil {
@@ -35,7 +34,7 @@ func (v *Verifier) Subscription(token string, done func(*Subscription, error)) {
 	})
 }
 
-// verify calls done with the claims of a good token, now or later.
+// verify calls done with the claims of a valid token, at once or after a fetch of keys.
 func (v *Verifier) verify(token string, done func(*claims, error)) {
 	c, missing, err := v.parse(token)
 	if !missing || v.jwks == nil {
@@ -51,8 +50,8 @@ func (v *Verifier) verify(token string, done func(*claims, error)) {
 	})
 }
 
-// parse judges a token with the keys at hand; missing says that a fetch might
-// change the answer.
+// parse verifies a token with the keys at hand; missing reports whether a fetch of the JWKS
+// could change the result.
 func (v *Verifier) parse(token string) (c *claims, missing bool, err error) {
 	if len(token) > MaxToken {
 		return nil, false, invalid("it has %d bytes, more than %d", len(token), MaxToken)
@@ -67,11 +66,11 @@ func (v *Verifier) parse(token string) (c *claims, missing bool, err error) {
 		err = at.guessed
 	}
 	if errors.Is(err, errNoKey) {
-		// Only public keys come out of a JWKS, so an unknown secret causes no fetch.
+		// A JWKS yields only public keys, so an unknown secret causes no fetch.
 		return nil, !slices.Contains(hmacAlgorithms, at.alg), explain(err)
 	}
 	if err == nil && !c.read {
-		err = invalid("its claims are no object") // null, which decodes into anything
+		err = invalid("its claims are not an object") // for example null, which json.Unmarshal accepts for any type
 	}
 	if err == nil {
 		err = v.judge.Validate(c)
@@ -82,28 +81,28 @@ func (v *Verifier) parse(token string) (c *claims, missing bool, err error) {
 	return c, false, nil
 }
 
-// errNoKey: no key has the token's kid, and those that were tried instead have
-// not signed it; a JWKS may have the right one by now.
+// errNoKey: no key has the token's kid, and none of the keys that were tried instead has signed
+// it. A newer JWKS may have the key.
 var errNoKey = errors.New("no key")
 
-// keysAt are the keys that a token is tried against.
+// keysAt holds the keys to try for one token.
 type keysAt struct {
 	alg     string
 	keys    []jwt.VerificationKey
-	err     error // there are none
-	guessed error // what it means that none of them has signed it, if its kid did not choose them
+	err     error // set if there are no keys to try
+	guessed error // if the kid did not choose the keys: the error if none of them has signed the token
 }
 
-// keysOf finds the keys for a token by its header. The kid is a hint (RFC 7515,
-// section 4.1.4): if a key has it, that key decides; if none has, all keys whose
-// algorithm is the token's are tried, at most maxTried.
+// keysOf selects the keys for a token by its header. The kid is a hint (RFC 7515, section
+// 4.1.4): if a key has it, only that key counts; otherwise every key for the token's algorithm
+// is tried, at most maxTried.
 func (v *Verifier) keysOf(t *jwt.Token) (at keysAt) {
 	id, isText := t.Header["kid"].(string)
 	if _, there := t.Header["kid"]; there && (!isText || id == "" || len(id) > MaxName) {
-		return keysAt{err: invalid("its kid is no name of 1 to %d bytes", MaxName)}
+		return keysAt{err: invalid("its kid is not a string of 1 to %d bytes", MaxName)}
 	}
 	if _, there := t.Header["crit"]; there {
-		return keysAt{err: invalid("it demands extensions (crit), of which none is known")}
+		return keysAt{err: invalid("it demands extensions (crit), and none is supported")}
 	}
 	at.alg = t.Method.Alg()
 	sets := []*keySet{&v.keys}
@@ -137,16 +136,16 @@ func (v *Verifier) keysOf(t *jwt.Token) (at keysAt) {
 	return at
 }
 
-// seeKeys are the settings to look at when a token's key is not ours.
+// seeKeys names the settings to look at when no key has signed a token.
 const seeKeys = "token_secret_file, token_public_key, token_jwks"
 
-// noKey is the error of a token that none of our keys has signed.
+// noKey returns the error for a token that no key has signed.
 func noKey(format string, args ...any) error {
 	return &Error{ErrInvalid, fmt.Sprintf(format, args...), seeKeys}
 }
 
-// explain makes an *Error of what the jwt library says, which may quote the
-// token. Expired is only what is right otherwise.
+// explain turns an error of the jwt library into an *Error, because its text may quote the
+// token. It returns ErrExpired only if nothing else is wrong with the token.
 func explain(err error) error {
 	var ours *Error
 	if errors.As(err, &ours) {
@@ -159,7 +158,7 @@ func explain(err error) error {
 		{jwt.ErrTokenMalformed, "it is not three parts of base64url with JSON objects in the first two", ""},
 		{jwt.ErrTokenSignatureInvalid, "its signature is not that of the key, or its algorithm is not offered", seeKeys},
 		{jwt.ErrTokenUnverifiable, "its algorithm is not known", seeKeys},
-		{jwt.ErrTokenRequiredClaimMissing, "it has no issuer or no audience, and one is asked for", "token_issuer, token_audience"},
+		{jwt.ErrTokenRequiredClaimMissing, "it has no issuer (iss) or no audience (aud), and the server requires one", "token_issuer, token_audience"},
 		{jwt.ErrTokenInvalidAudience, "it is for another audience (aud)", "token_audience"},
 		{jwt.ErrTokenInvalidIssuer, "it is from another issuer (iss)", "token_issuer"},
 		{jwt.ErrTokenNotValidYet, "it is not valid yet (nbf)", "token_leeway, and the clocks"},
