@@ -175,6 +175,7 @@ func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 func (r *Room) audit(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.activateLocked()
 	for v, g := range r.groups {
 		if g == nil {
 			continue

@@ -74,7 +74,8 @@ type Config struct {
 	// has the whole table.
 	Rates, UserRates Rates
 	addressRates     Rates
-	unbound          bool // neither has any bound
+	unbound          bool          // neither has any bound
+	calmEvery        time.Duration // see Hub.calm
 	// Refusals bounds how often a connection is refused so; zero:
 	// DefaultRefusals. Above it, it is cut with 3509, in the plain dialect with
 	// 1008.
@@ -145,6 +146,7 @@ func (c Config) withDefaults() Config {
 	c.Rates = c.Rates.withDefaults(DefaultRates, c.MaxRoomsPerConn)
 	c.UserRates = c.UserRates.withDefaults(DefaultUserRates, c.MaxRoomsPerConn)
 	c.addressRates = c.UserRates.addressRates()
+	c.calmEvery = cmp.Or(c.calmEvery, calmEvery)
 	c.unbound = c.Rates.unbound() && c.UserRates.unbound()
 	c.Text = c.Text.withDefaults()
 	c.Refusals = c.Refusals.WithDefault(DefaultRefusals)

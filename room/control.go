@@ -336,12 +336,8 @@ func (h *Hub) Surveyed(q Question) Census {
 	plain := 0
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
-		members := r.members
-		for v := range netpoll.NumVariants {
-			if g := r.groups[kindOf(plainDialect, v, false)]; g != nil {
-				plain += g.members
-			}
-		}
+		members := int(r.members)
+		plain += r.seatsLocked(func(k kind) bool { return k.dialect() == plainDialect })
 		r.mu.Unlock()
 		c.Channels++
 		c.Members += members

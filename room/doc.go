@@ -95,6 +95,11 @@
 // message is bounded as it goes out, as a whole, and so small that no message makes a
 // room forget all others (options.go); what it says has to be visible (text.go).
 //
+// Nothing happens in most rooms at most times. A room in which nothing happens is idle
+// (active.go): it takes 128 bytes, and 16 for each of its members, who are eight at most.
+// Groups, logs, shards, turns and the turnstile are made with the first message, and are
+// dropped when none has come for ten seconds.
+//
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
 // shards' cursors, its turnstile and the subscriptions under way. A member is a
 // place in a shard, 16 bytes. That of a plain client is its connection's tag: no
@@ -138,6 +143,7 @@
 //	session.mu  →  accounts.mu  →  deadlines.mu
 //	Room.mu  →  deadlines.mu
 //	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
+//	Room.mu  →  actives.mu
 //	topic.mu  →  keys.mu
 //	Memory.mu  →  facts.mu  →  sanctions.mu, errands.mu, stateShares.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll

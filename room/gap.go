@@ -16,11 +16,12 @@ import (
 
 // lostLocked ends the memberships that rely on a place. Room.mu is held.
 func (r *Room) lostLocked() {
-	for _, j := range r.joining {
+	for j := r.joining; j != nil; j = j.next {
 		if j.told {
 			j.err = wire.ErrInternal // seatJoining disconnects it
 		}
 	}
+	r.activateLocked()
 	for k, g := range r.groups {
 		if g == nil || kind(k).dialect() == plainDialect {
 			continue
@@ -38,7 +39,7 @@ func (r *Room) lostLocked() {
 
 // loseLocked ends one membership, if it relies on a place.
 func (r *Room) loseLocked(id netpoll.ID, k kind, at seat) {
-	c, ok := r.s.Conn(id)
+	c, ok := r.hub.server.Conn(id)
 	s := sessionOf(c)
 	if !ok || s == nil {
 		return

@@ -23,10 +23,11 @@ type Hub struct {
 	cfg    Config
 	engine Engine
 
-	mu    sync.RWMutex
-	rooms map[string]*Room
-	byNum []*Room // by Room.num; a tag has the number
-	free  []uint32
+	mu       sync.RWMutex
+	rooms    map[string]*Room
+	starting map[*Room]*sync.Once // rooms that the engine is being asked for
+	byNum    []*Room              // by Room.num; a tag has the number
+	free     []uint32
 
 	server  *netpoll.Server
 	id      string // another one after each start
@@ -37,6 +38,7 @@ type Hub struct {
 	errands errands
 	due     deadlines
 	lingers lingers
+	actives actives
 
 	sanctions sanctions
 	lastSpoke lastSpoke
@@ -59,7 +61,7 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, started: time.Now(),
+	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, starting: map[*Room]*sync.Once{}, started: time.Now(),
 		told: ratelog.New(cfg.Log),
 		id:   rand.Text(), users: users{byName: map[string][]*session{}}}
 }
@@ -74,6 +76,7 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
 	s.Tick(time.Second, h.recall)
+	s.Tick(h.cfg.calmEvery, h.calm)
 	if m, ok := h.engine.(*Memory); ok {
 		s.Tick(time.Second, m.Expire)
 	}
@@ -203,7 +206,7 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		return Member{}, ErrJoined
 	}
 	for {
-		r, err := h.room(name, func() budget.Owner { return payerOfConn(c) }, c.Server())
+		r, err := h.room(name, func() budget.Owner { return payerOfConn(c) })
 		if err != nil {
 			return Member{}, err
 		}
@@ -248,25 +251,41 @@ func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
 
 // room returns a room by name, made and subscribed if there is none: then the payer,
 // who is asked for only then, pays for it.
-func (h *Hub) room(name string, payerOf func() budget.Owner, s *netpoll.Server) (*Room, error) {
-	if r := h.existing(name); r != nil {
-		r.subscribe()
-		return r, nil
+func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
+	h.mu.RLock()
+	r, start := h.rooms[name], (*sync.Once)(nil)
+	if r != nil && len(h.starting) > 0 {
+		start = h.starting[r]
 	}
-	payer := payerOf()
-	h.mu.Lock()
-	r := h.rooms[name]
-	if r != nil {
+	h.mu.RUnlock()
+	if r == nil {
+		payer := payerOf()
+		h.mu.Lock()
+		var err error
+		r, start, err = h.makeRoomLocked(name, payer)
 		h.mu.Unlock()
-		r.subscribe()
-		return r, nil
+		if err != nil {
+			h.refusedRoom(payer)
+			return nil, err
+		}
+	}
+	if start != nil {
+		start.Do(func() { h.startRoom(r) })
+	}
+	return r, nil
+}
+
+// makeRoomLocked makes a room, if nobody else has made it meanwhile. start is what whoever
+// is given the room goes through; nil: the engine was asked for the room before. h.mu is
+// held.
+func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *sync.Once, err error) {
+	if r = h.rooms[name]; r != nil {
+		return r, h.starting[r], nil
 	}
 	if takesPlace(name) && !h.places.Take(payer, 1) {
-		h.mu.Unlock()
-		h.refusedRoom(payer)
-		return nil, ErrTooManyRooms
+		return nil, nil, ErrTooManyRooms
 	}
-	r = &Room{hub: h, s: s, name: name, opts: h.cfg.options(name), payer: payer}
+	r = &Room{hub: h, name: name, opts: h.cfg.options(name), payer: payer}
 	if k := len(h.free); k > 0 {
 		r.num, h.free = h.free[k-1], h.free[:k-1]
 		h.byNum[r.num] = r
@@ -274,10 +293,19 @@ func (h *Hub) room(name string, payerOf func() budget.Owner, s *netpoll.Server) 
 		r.num = uint32(len(h.byNum))
 		h.byNum = append(h.byNum, r)
 	}
-	h.rooms[name] = r
-	h.mu.Unlock()
-	r.subscribe()
-	return r, nil
+	h.rooms[name], start = r, new(sync.Once)
+	h.starting[r] = start
+	return r, start, nil
+}
+
+// startRoom asks the engine for a room's publications. Whoever else joins waits for that.
+func (h *Hub) startRoom(r *Room) {
+	h.engine.Subscribe(r.name, r.payer, r)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if delete(h.starting, r); len(h.starting) == 0 {
+		h.starting = map[*Room]*sync.Once{} // Go's maps do not shrink
+	}
 }
 
 // leave ends a membership; the last one ends the room on this node.

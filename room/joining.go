@@ -5,12 +5,14 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"webim/netpoll"
 	"webim/room/wire"
 )
 
 // joining is a subscription under way. Under Room.mu.
 type joining struct {
 	*wanted
+	next *joining // of the room
 	s    *session
 	kind kind
 	done func(subscribed)
@@ -49,11 +51,11 @@ func (r *Room) tellHistory(j *joining, h History, err error) {
 
 // catchLocked keeps a publication for those who are joining.
 func (r *Room) catchLocked(p Publication) {
-	if len(r.joining) == 0 {
+	if r.joining == nil {
 		return
 	}
 	p.Data = slices.Clone(p.Data)
-	for _, j := range r.joining {
+	for j := r.joining; j != nil; j = j.next {
 		if j.bytes += costOf(&p); j.bytes > r.hub.cfg.MaxUnswept {
 			j.caught, j.err = nil, errSlowHistory
 			continue
@@ -72,29 +74,39 @@ func (g *latch) closed() bool { return g != nil && !g.open.Load() }
 // all that it knows delivered here too, and no sweep that has them in hand from
 // the last time they were in the room.
 func (r *Room) seatLocked() {
-	wait := r.joining[:0]
-	for _, j := range r.joining {
+	at := &r.joining
+	for j := *at; j != nil; j = *at {
 		if top := j.history.Top.Epoch; top != "" && r.top.Epoch != "" && top != r.top.Epoch {
 			j.err = wire.ErrInternal // the room has begun anew meanwhile; temporary
 		}
 		behind := r.top.Epoch == "" || r.top.Offset < j.history.Top.Offset
 		switch {
-		case j.err == nil && (!j.known || behind || r.leaving[j.s.conn.ID()] != nil):
-			wait = append(wait, j)
+		case j.err == nil && (!j.known || behind || r.isLeavingLocked(j.s.conn.ID())):
+			at = &j.next
 		case j.err == nil && j.latch.closed():
 			if !j.told {
 				r.tell(j)
 			}
-			wait = append(wait, j)
+			at = &j.next
 		default:
+			*at, j.next = j.next, nil
 			r.seatJoining(j)
 		}
 	}
-	clear(r.joining[len(wait):])
-	if r.joining = wait; len(wait) == 0 {
-		r.joining = nil
-	}
 }
+
+// joinLocked adds a subscription to those under way.
+func (r *Room) joinLocked(j *joining) {
+	at := &r.joining
+	for *at != nil {
+		at = &(*at).next
+	}
+	*at = j
+}
+
+// isLeavingLocked reports whether a sweep has a batch with a connection in hand that has
+// left since.
+func (r *Room) isLeavingLocked(id netpoll.ID) bool { return r.active != nil && r.leaving[id] != nil }
 
 // tell says how the subscription is made; what is published from here on comes
 // after that.

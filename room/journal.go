@@ -36,8 +36,8 @@ type journal struct {
 
 	kept   [numRetained]amount
 	gone   int32             // entries that are only places
+	paid   uint32            // what the payer's share has of it
 	latest map[string]uint64 // offsets of the events that are remembered, by CompactKey
-	paid   int64             // what the payer's share has of it
 }
 
 // entry is a publication, without its bytes.
@@ -65,7 +65,7 @@ const (
 
 // maxJournal bounds the bytes that a room's retention may ask for, because positions have
 // 32 bits.
-const maxJournal = 1 << 29
+const maxJournal = 1 << 29 // each class of entries may have as many
 
 // live are the entries, oldest first.
 func (j *journal) live() []entry { return j.entries[j.first:] }

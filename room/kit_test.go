@@ -89,6 +89,9 @@ func (c Config) open() Config {
 	if c.Options == nil {
 		c.Options = Patterns{{"*", Options{History: Retention{100, 16 << 10, 5 * time.Minute}, Rights: OpenRights()}}}.Options
 	}
+	if c.calmEvery == 0 {
+		c.calmEvery = time.Hour // tests look at what active rooms have
+	}
 	if c.Rates == (Rates{}) {
 		c.Rates, c.UserRates = NoRates, NoRates
 	}
@@ -156,13 +159,14 @@ func (h *Hub) counted() (n int) {
 	return n
 }
 
-// room returns a room that must have members.
+// room returns a room that must have members, made active.
 func (n *node) room(name string) *Room {
 	n.t.Helper()
-	for _, r := range n.hub.Rooms() {
-		if r.Name() == name {
-			return r
-		}
+	if r := n.hub.existing(name); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.activateLocked()
+		return r
 	}
 	n.t.Fatalf("there is no room %q", name)
 	return nil

@@ -46,9 +46,9 @@ type topic struct {
 	told   bool // somebody may know the epoch
 	offset uint64
 	epoch  string
-	past   *journal     // nil: nothing is remembered
-	sub    Subscriber   // nil: there is none
-	others []Subscriber // besides sub: in a process with several hubs
+	past   *journal      // nil: nothing is remembered
+	sub    Subscriber    // nil: there is none
+	others *[]Subscriber // besides sub, in a process with several hubs; nil: none
 }
 
 // NewMemory makes a memory engine. Expire must be called now and then.
@@ -179,10 +179,11 @@ func (m *Memory) settle(t *topic) (more bool) {
 	if j == nil {
 		return false
 	}
-	diff := j.cost() - j.paid
+	cost := j.cost()
+	diff := cost - int64(j.paid)
 	if diff != 0 {
 		m.pool.Add(t.payer, diff)
-		j.paid += diff
+		j.paid = uint32(cost)
 	}
 	if len(j.live()) == 0 {
 		t.past = nil
@@ -211,7 +212,7 @@ func (m *Memory) Subscribe(room string, payer budget.Owner, s Subscriber) {
 		m.pool.Add(t.payer, -topicCost) // Config.MaxRooms bounds the rooms with members
 		t.sub = s
 	} else {
-		t.others = append(slices.Clip(t.others), s)
+		t.addOther(s)
 	}
 	s.Begun(Position{t.epoch, t.offset})
 	t.mu.Unlock()

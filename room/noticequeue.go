@@ -47,6 +47,7 @@ func (r *Room) noticedLocked(n Notice) {
 	if listeners == 0 {
 		return
 	}
+	r.activateLocked()
 	if r.notices == nil {
 		r.notices = &noticeQueue{}
 	}
@@ -107,6 +108,9 @@ func (r *Room) tellNotices() {
 
 // presentedLocked notes that somebody has seen who is in the room.
 func (r *Room) presentedLocked() {
+	if r.active == nil {
+		return
+	}
 	if q := r.notices; q != nil {
 		q.unseen, q.presented = nil, r.hub.now()+int64(noticeDelay)
 	}
@@ -119,14 +123,7 @@ func (r *Room) tellNoticeLocked(n Notice) (bytes int) {
 }
 
 // listenersLocked is how many members are told who comes and goes.
-func (r *Room) listenersLocked() (n int) {
-	for k, g := range r.groups {
-		if g != nil && kind(k).notices() {
-			n += g.members
-		}
-	}
-	return n
-}
+func (r *Room) listenersLocked() int { return r.seatsLocked(kind.notices) }
 
 // affordNotices charges what it will cost to tell that a session joined a room, and that
 // it left: the leave cannot be refused. Who is joined by the server pays, and is not

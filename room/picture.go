@@ -34,7 +34,7 @@ func (h *Hub) Largest(n int, shown func(room string) bool) []RoomSize {
 			continue
 		}
 		r.mu.Lock()
-		size := RoomSize{r.name, r.members, int64(r.unsweptLocked())}
+		size := RoomSize{r.name, int(r.members), int64(r.unsweptLocked())}
 		r.mu.Unlock()
 		most.add(size)
 	}

@@ -54,7 +54,7 @@ func (r *Room) Present(limit int) (all []Author, clients int) {
 	r.mu.Unlock()
 	all = make([]Author, 0, len(ids))
 	for _, id := range ids {
-		if c, ok := r.s.Conn(id); ok {
+		if c, ok := r.hub.server.Conn(id); ok {
 			all = append(all, authorIn(c, r.name))
 		}
 	}
@@ -66,6 +66,14 @@ func anyKind(kind) bool { return true }
 
 // appendIDsLocked adds the connections of the members of some kinds. Room.mu is held.
 func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(kind) bool) []netpoll.ID {
+	if r.active == nil {
+		for _, one := range r.idle {
+			if selects(one.kind) {
+				ids = append(ids, one.id)
+			}
+		}
+		return ids
+	}
 	for k, g := range r.groups {
 		if g == nil || !selects(kind(k)) {
 			continue
@@ -81,21 +89,32 @@ func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(kind) bool) []netp
 	return ids
 }
 
-// seatedLocked counts the members that have a seat. Room.mu is held.
-func (r *Room) seatedLocked() (n int) {
-	for _, g := range r.groups {
-		if g != nil {
+// seatsLocked counts the members of some kinds that have a seat. Room.mu is held.
+func (r *Room) seatsLocked(selects func(kind) bool) (n int) {
+	if r.active == nil {
+		for _, one := range r.idle {
+			if selects(one.kind) {
+				n++
+			}
+		}
+		return n
+	}
+	for k, g := range r.groups {
+		if g != nil && selects(kind(k)) {
 			n += g.members
 		}
 	}
 	return n
 }
 
+// seatedLocked counts the members that have a seat. Room.mu is held.
+func (r *Room) seatedLocked() int { return r.seatsLocked(anyKind) }
+
 // A presenceCount says how many of a room's members each named user is. Most
 // rooms are never asked, and then nobody pays for it. The first question makes it, in
 // one walk of the room of some 50 ns a member; from then on each member that comes or
 // goes changes it, and a question costs nothing. It takes some 60 bytes a user, for as
-// long as the room has members. Guarded by Room.mu.
+// long as the room is active. Guarded by Room.mu.
 type presenceCount struct {
 	asked  bool
 	byUser map[string]int32
@@ -104,6 +123,9 @@ type presenceCount struct {
 
 // countLocked adds a member to the presence count, or, with -1, takes it out.
 func (r *Room) countLocked(c netpoll.Conn, by int32) {
+	if r.active == nil {
+		return
+	}
 	n := &r.present
 	if !n.asked {
 		return
@@ -135,12 +157,13 @@ func userOf(c netpoll.Conn) string {
 func (r *Room) Count(named func(user string)) (clients, users int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.activateLocked()
 	r.presentedLocked()
 	n := &r.present
 	if !n.asked {
 		n.asked, n.byUser = true, map[string]int32{}
 		for _, id := range r.appendIDsLocked(nil, anyKind) {
-			c, _ := r.s.Conn(id) // it exists until its seat is given back
+			c, _ := r.hub.server.Conn(id) // it exists until its seat is given back
 			r.countLocked(c, 1)
 		}
 	}

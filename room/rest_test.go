@@ -21,6 +21,7 @@ func holdSweeps(t testing.TB, r *Room) (release func()) {
 	eventually(t, "the room is quiet", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		r.activateLocked()
 		shards = nil
 		for _, g := range r.groups {
 			if g == nil {
@@ -58,12 +59,13 @@ func watch(r *Room) *sweeps {
 	w := new(sweeps)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.activateLocked()
 	for _, g := range r.groups {
 		if g == nil {
 			continue
 		}
 		for _, sh := range g.shards {
-			sh.turn = r.s.NewTurn(func() bool {
+			sh.turn = r.hub.server.NewTurn(func() bool {
 				more := sh.sweep()
 				r.mu.Lock()
 				defer r.mu.Unlock()

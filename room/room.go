@@ -8,30 +8,22 @@ import (
 )
 
 // Room is the members of a room on this node and what is on its way to them.
-// It exists while it has members.
+// It exists while it has members. Of most rooms nothing is on its way: such a room takes
+// 128 bytes and 16 a member, see active.go.
 type Room struct {
 	hub   *Hub
-	s     *netpoll.Server
 	name  string
 	num   uint32
 	opts  *Options
 	payer budget.Owner // of its place among the rooms, and of what the engine remembers
 
-	subscribed sync.Once
-
 	mu      sync.Mutex
 	ended   bool
-	members int
-	groups  [numKinds]*group
-	present presenceCount
-	typists typists
-	notices *noticeQueue // nil: nobody has listened to a notice yet
-	turnstile
-
-	joining []*joining            // subscriptions under way
-	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
-	lost    []*session            // to be told of a gap, see gap.go
-	top     Position              // of the last publication that was delivered; no epoch: not begun
+	members int32
+	top     Position   // of the last publication that was delivered; no epoch: not begun
+	joining *joining   // subscriptions under way, the first of them
+	idle    []idleSeat // the members, while active is nil
+	*active            // what only a room has in which something happens; nil: nothing does
 }
 
 // seat is a member's place: a shard of its variant's group, and a place there.
@@ -55,13 +47,7 @@ func (r *Room) Name() string { return r.name }
 func (r *Room) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.members
-}
-
-// subscribe asks the engine for the room's publications, once; who joins
-// waits for that moment.
-func (r *Room) subscribe() {
-	r.subscribed.Do(func() { r.hub.engine.Subscribe(r.name, r.payer, r) })
+	return int(r.members)
 }
 
 // join gives a connection a seat, or errEnded, or ErrRoomFull.
@@ -80,7 +66,7 @@ func (r *Room) enterLocked() error {
 	if r.ended {
 		return errEnded
 	}
-	if n := r.hub.cfg.MaxMembers; n > 0 && r.members >= n {
+	if n := r.hub.cfg.MaxMembers; n > 0 && int(r.members) >= n {
 		return ErrRoomFull
 	}
 	r.members++
@@ -90,11 +76,11 @@ func (r *Room) enterLocked() error {
 // sitLocked gives a member that has entered a seat. From here on it is owed
 // what comes behind the log's end.
 func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
-	g := r.groups[k]
-	if g == nil {
-		g = &group{log: r.s.NewLog(k.variant())}
-		r.groups[k] = g
+	if r.active == nil && len(r.idle) < maxIdle {
+		return r.sitIdleLocked(c.ID(), k)
 	}
+	r.activateLocked()
+	g := r.groupLocked(k)
 	g.members++
 	r.countLocked(c, 1)
 	for i, sh := range g.shards {
@@ -108,6 +94,16 @@ func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
 	return seatOf(len(g.shards)-1, place)
 }
 
+// groupLocked is the group of a kind, which is made if need be. The room is active.
+func (r *Room) groupLocked(k kind) *group {
+	g := r.groups[k]
+	if g == nil {
+		g = &group{log: r.hub.server.NewLog(k.variant())}
+		r.groups[k] = g
+	}
+	return g
+}
+
 // leave frees a seat; it reports whether the room is empty now.
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
@@ -116,6 +112,13 @@ func (r *Room) leave(m Member) bool {
 }
 
 func (r *Room) leaveLocked(m Member) bool {
+	if r.active == nil {
+		if !r.leaveIdleLocked(m) {
+			return false
+		}
+		r.members--
+		return r.members == 0
+	}
 	g := r.groups[m.kind]
 	sh := g.shards[m.seat.shard()]
 	if !sh.unseat(m.seat.place(), m.Conn.ID()) {
@@ -146,10 +149,12 @@ func (r *Room) leaveLocked(m Member) bool {
 func (r *Room) end() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.members > 0 || r.ended || len(r.leaving) > 0 {
+	if r.members > 0 || r.ended || r.active != nil && len(r.leaving) > 0 {
 		return false
 	}
-	r.ended = true
+	if r.ended = true; r.active != nil {
+		r.hub.actives.remove(r)
+	}
 	return true
 }
 
@@ -173,6 +178,7 @@ func (r *Room) Deliver(p Publication) {
 	if p.Prev != r.top.Offset {
 		r.lostLocked()
 	}
+	r.activateLocked()
 	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
 	if len(r.typists.waiting) > 0 {
 		r.spokeLocked(p.From)
@@ -194,7 +200,7 @@ func (r *Room) Noticed(n Notice) {
 	r.noticedLocked(n)
 }
 
-// appendLocked puts a message into the groups' logs. It returns how many bytes that makes
+// appendLocked puts a message into the groups' logs. The room is active. It returns how many bytes that makes
 // for all members, before compression.
 func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) (bytes int) {
 	var all encodings
@@ -219,6 +225,9 @@ func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) (byte
 
 // unsweptLocked is how many bytes the slowest shard has before it.
 func (r *Room) unsweptLocked() (n uint64) {
+	if r.active == nil {
+		return 0
+	}
 	for _, g := range r.groups {
 		if g == nil {
 			continue

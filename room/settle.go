@@ -59,8 +59,12 @@ func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
 	return all
 }
 
-// shardLocked is the shard that serves a member; nil if the member has left.
+// shardLocked is the shard that serves a member; nil if the member has left, or if nothing
+// is on its way to anybody in the room.
 func (r *Room) shardLocked(m Member) *shard {
+	if r.active == nil {
+		return nil
+	}
 	g := r.groups[m.kind]
 	if g == nil || m.seat.shard() >= len(g.shards) {
 		return nil

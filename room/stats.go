@@ -36,8 +36,10 @@ func (h *Hub) Stats() Stats {
 	for r := range h.eachRoom() {
 		r.mu.Lock()
 		st.Rooms++
-		st.Members += r.members
-		st.Waiting += r.waiting.Len()
+		st.Members += int(r.members)
+		if r.active != nil {
+			st.Waiting += r.waiting.Len()
+		}
 		st.Unswept += int64(r.unsweptLocked())
 		r.mu.Unlock()
 	}

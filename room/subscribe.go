@@ -103,7 +103,7 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 		return nil
 	}
 	r.mu.Lock()
-	r.joining = append(r.joining, j)
+	r.joinLocked(j)
 	err = s.mayBe(w.room) // only now: a ban, or a revocation, that comes later finds it among the subscriptions
 	if err == nil && s.hub.ticketRevoked(s.who.Load().User, w.id, w.issued) {
 		err = wire.ErrPermissionDenied
@@ -138,7 +138,7 @@ func (s *session) enter(j *joining) (*Room, error) {
 		if err != nil {
 			return nil, err // before a room is made for nothing
 		}
-		r, err := s.hub.room(j.room, func() budget.Owner { return s.payer }, s.conn.Server())
+		r, err := s.hub.room(j.room, func() budget.Owner { return s.payer })
 		if err != nil {
 			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
 		}

@@ -65,7 +65,7 @@ type shard struct {
 
 func newShard(r *Room, g *group) *shard {
 	sh := &shard{room: r, g: g, cursor: g.log.End()}
-	sh.turn = r.s.NewTurn(sh.sweep)
+	sh.turn = r.hub.server.NewTurn(sh.sweep)
 	return sh
 }
 
@@ -114,7 +114,7 @@ func (sh *shard) sweep() (more bool) {
 		if cut := sh.cut.After(p.from); p.id != 0 && cut.Len() > 0 {
 			// ErrSlow closes the connection and ErrClosed says that it is closed; in
 			// both cases the server calls Hub.Close.
-			_ = sh.room.s.Offer(p.id, cut)
+			_ = sh.room.hub.server.Offer(p.id, cut)
 			sh.given += int64(cut.Messages())
 		}
 	}

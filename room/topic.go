@@ -9,10 +9,10 @@ import (
 // subscribers are those of the topic; t.mu is held.
 func (t *topic) subscribers() iter.Seq[Subscriber] {
 	return func(yield func(Subscriber) bool) {
-		if t.sub == nil || !yield(t.sub) {
+		if t.sub == nil || !yield(t.sub) || t.others == nil {
 			return
 		}
-		for _, s := range t.others {
+		for _, s := range *t.others {
 			if !yield(s) {
 				return
 			}
@@ -22,17 +22,29 @@ func (t *topic) subscribers() iter.Seq[Subscriber] {
 
 func (t *topic) hasSubscribers() bool { return t.sub != nil }
 
+// addOther adds a subscriber besides sub; t.mu is held.
+func (t *topic) addOther(s Subscriber) {
+	if t.others == nil {
+		t.others = new([]Subscriber)
+	}
+	*t.others = append(*t.others, s)
+}
+
 // unsubscribe takes out a subscriber, if it is one; t.mu is held. The first of the
 // others takes the place of sub.
 func (t *topic) unsubscribe(s Subscriber) {
-	if t.sub == s {
-		if t.sub = nil; len(t.others) > 0 {
-			t.sub, t.others = t.others[0], slices.Clone(t.others[1:])
-		}
+	all := slices.Collect(t.subscribers())
+	i := slices.Index(all, s)
+	if i < 0 {
 		return
 	}
-	if i := slices.Index(t.others, s); i >= 0 {
-		t.others = slices.Concat(t.others[:i], t.others[i+1:])
+	all = slices.Delete(all, i, i+1)
+	t.sub, t.others = nil, nil
+	if len(all) > 0 {
+		t.sub = all[0]
+	}
+	for _, one := range all[min(1, len(all)):] {
+		t.addOther(one)
 	}
 }
 

@@ -55,6 +55,7 @@ func frameSize(m Message) uint64 {
 func (r *Room) enter(c netpoll.Conn, n uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.activateLocked()
 	s := r.senders[c.ID()]
 	r.dropLocked(s)
 	if s != nil && s.place == nil || r.waiting.Len() == 0 && r.fitsLocked(n) {
@@ -74,6 +75,7 @@ func (r *Room) enter(c netpoll.Conn, n uint64) bool {
 func (r *Room) tryEnter(n uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.activateLocked()
 	if r.waiting.Len() > 0 || !r.fitsLocked(n) {
 		return false
 	}
@@ -106,7 +108,7 @@ func (h *Hub) fits(taken, n uint64) bool { return taken == 0 || taken+n <= uint6
 // may make room calls it: a sweep's end, the engine's answer, the end of a
 // group or of a member that was called.
 func (r *Room) releaseLocked() {
-	if r.waiting.Len() == 0 {
+	if r.active == nil || r.waiting.Len() == 0 {
 		return
 	}
 	taken := r.takenLocked()
@@ -152,6 +154,10 @@ func (h *Hub) recall() {
 	}
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
+		if r.active == nil {
+			r.mu.Unlock()
+			continue
+		}
 		for _, s := range r.senders {
 			if s.place == nil && s.late {
 				r.dropLocked(s)

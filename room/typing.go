@@ -35,6 +35,7 @@ type typists struct {
 func (r *Room) typing(who Author) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.activateLocked()
 	t := &r.typists
 	if now := time.Now(); len(t.waiting) == 0 && !now.Before(t.next) {
 		t.next = now.Add(typingEvery)
@@ -61,6 +62,9 @@ func (r *Room) spokeLocked(who *Author) {
 func (r *Room) tellTypists() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.active == nil {
+		return // nobody waits any more
+	}
 	t := &r.typists
 	for _, who := range t.waiting {
 		r.tellTypingLocked(who)

@@ -150,14 +150,14 @@ func (h *Hub) conns(room string, selects func(kind) bool) iter.Seq[netpoll.Conn]
 		}
 		r.mu.Lock()
 		ids := r.appendIDsLocked(nil, selects)
-		for _, j := range r.joining {
+		for j := r.joining; j != nil; j = j.next {
 			if selects(j.kind) {
 				ids = append(ids, j.s.conn.ID())
 			}
 		}
 		r.mu.Unlock()
 		for _, id := range ids {
-			if c, ok := r.s.Conn(id); ok && !yield(c) {
+			if c, ok := r.hub.server.Conn(id); ok && !yield(c) {
 				return
 			}
 		}

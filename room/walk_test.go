@@ -42,7 +42,7 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 	s := n.hub.sessionsIn("s", any)[0] // the other one is joining now
 	r := n.room("r")
 	r.mu.Lock()
-	r.joining = []*joining{{s: s, kind: kindOf(protobufDialect, s.conn.Variant(), false)}}
+	r.joining = &joining{s: s, kind: kindOf(protobufDialect, s.conn.Variant(), false)}
 	r.mu.Unlock()
 	if k := looked(anyKind); k != 4 {
 		t.Errorf("%d connections are looked at, not 4", k)
