@@ -18,48 +18,48 @@ import (
 	"webim/room/wire"
 )
 
-// Config holds the settings of a Handler. Hub and Keys must be there.
+// Config holds the settings of a Handler. Hub and Keys are required.
 type Config struct {
 	Hub *room.Hub
-	// Keys are those that open the API, each with a secret of its own.
+	// Keys open the API. Each has its own secret.
 	Keys []Key
-	// Hosts are the names, without ports, that requests may be for; localhost
-	// and addresses of IP always may.
+	// Hosts are the names, without ports, that a request's Host header may have. localhost and IP
+	// addresses are always allowed.
 	Hosts []string
-	// MaxBody bounds the bytes of a request's body; 0: 4 MiB.
+	// MaxBody limits the bytes of a request's body. 0 means 4 MiB.
 	MaxBody int64
-	// MaxChannels bounds the rooms of a broadcast; 0: 1000.
+	// MaxChannels limits the rooms of a broadcast. 0 means 1000.
 	MaxChannels int
-	// MaxCommands bounds the commands of a batch; 0: 1000.
+	// MaxCommands limits the commands of a batch. 0 means 1000.
 	MaxCommands int
-	// Timeout bounds the wait for the engine's answer; 0: 10 s.
+	// Timeout limits how long a call waits for the engine. 0 means 10 s.
 	Timeout time.Duration
-	// Logger gets what clients are not told, and a line for each action that
-	// takes something from users; nil: slog.Default().
+	// Logger gets internal errors, which clients do not see, one line for each successful call that
+	// takes something from users, and rate-limited lines about refused requests. nil means
+	// slog.Default().
 	Logger *slog.Logger
 }
 
-// Prefix is where the methods are: that and the method's name.
+// Prefix is the path of the methods; the name of the method follows it.
 const Prefix = "/api/"
 
-// Serves reports whether a path is the API's.
+// Serves reports whether path belongs to the API.
 func Serves(path string) bool { return path == linesPath || strings.HasPrefix(path, Prefix) }
 
-// Handler answers requests to the paths that it Serves. It may be called from any
-// goroutine.
+// Handler serves the API's paths (see Serves). It is safe for concurrent use.
 type Handler struct {
 	cfg   Config
 	guard *Guard
-	told  *ratelog.Logger // why requests are refused
+	told  *ratelog.Logger // logs refused requests
 }
 
-// New makes a Handler. The error says which setting is wrong.
+// New returns a Handler. The error names the wrong setting.
 func New(cfg Config) (*Handler, error) {
 	if cfg.Hub == nil {
-		return nil, errors.New("api: there is no hub")
+		return nil, errors.New("api: Config.Hub is missing")
 	}
 	if len(cfg.Keys) == 0 {
-		return nil, errors.New("api: there is no key, and without one anybody could do anything")
+		return nil, errors.New("api: Config.Keys is empty: without a key anybody could call every method")
 	}
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, 4<<20)
 	cfg.MaxChannels = cmp.Or(cfg.MaxChannels, 1000)
@@ -73,19 +73,19 @@ func New(cfg Config) (*Handler, error) {
 	return &Handler{cfg, guard, ratelog.New(cfg.Logger)}, nil
 }
 
-// Methods are the names of all methods, sorted.
+// Methods returns the names of all methods, sorted.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
-// ServeHTTP answers a request. What is wrong with the request itself is said by
-// the status; what is wrong with what it asks for is said with status 200.
+// ServeHTTP answers a request. If the HTTP request itself is wrong, the status says so. If the call
+// fails, the status is 200 and the body has the error.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, below := strings.CutPrefix(r.URL.Path, Prefix)
 	m, known := methods[name]
 	lines := r.URL.Path == linesPath
 	switch {
 	case !h.guard.KnowsHost(r.Host):
-		h.told.Warn("api: a request for another name is refused", "status", http.StatusMisdirectedRequest, "host", quoted(r.Host), "see", "api_host", "addr", r.RemoteAddr)
-		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to be "+quoted(r.Host)+": ask by its address or as localhost, or add the name to api_host"))
+		h.told.Warn("api: refused a request whose Host header names another server", "status", http.StatusMisdirectedRequest, "host", quoted(r.Host), "see", "api_host", "addr", r.RemoteAddr)
+		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to answer as "+quoted(r.Host)+": use its address or localhost, or add the name to api_host"))
 		return
 	case below && name == descriptionName:
 		serveDescription(w, r)
@@ -94,11 +94,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, refused := h.admit(r, m)
 	switch {
 	case refused != nil && refused.Code == uint32(wire.ErrPermissionDenied):
-		h.told.Warn("api: a key or token that is good does not open a method", "status", http.StatusForbidden, "method", name, "by", callerOf(r.Context()),
+		h.told.Warn("api: refused a request whose key or token is valid but has no right to call the method", "status", http.StatusForbidden, "method", name, "by", callerOf(r.Context()),
 			"see", "api_key_rights, the token's role", "addr", r.RemoteAddr)
 		refuse(w, http.StatusForbidden, refused)
 	case refused != nil:
-		h.told.Warn("api: a request without a good key is refused", "status", http.StatusUnauthorized, "reason", refused.Message,
+		h.told.Warn("api: refused a request without a valid key or token", "status", http.StatusUnauthorized, "reason", refused.Message,
 			"see", "api_key_file", "addr", r.RemoteAddr)
 		refuse(w, http.StatusUnauthorized, refused)
 	case !lines && !(below && known):
@@ -117,7 +117,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read reads the body; failed: it cannot, and has said so.
+// read reads the body. If it fails, it has answered the request, and failed is true.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, failed bool) {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		w.Header().Set("Accept-Encoding", "identity")
@@ -131,13 +131,13 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, fai
 		return nil, true
 	}
 	if err != nil {
-		refuse(w, http.StatusBadRequest, bad("the body did not arrive whole"))
+		refuse(w, http.StatusBadRequest, bad("the body is incomplete"))
 		return nil, true
 	}
 	return body, false
 }
 
-// answer calls the method and writes what comes of it.
+// answer calls the method and writes the result or the error.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, m *method, body []byte) {
 	result, failed := h.call(r.Context(), m, body, strict)
 	switch {
@@ -150,7 +150,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, m *method, body
 	}
 }
 
-// success and failure are the two forms of an answer.
+// success and failure are the two forms of a response body.
 type success struct {
 	Result any `json:"result"`
 }
@@ -161,10 +161,10 @@ type failure struct {
 
 func refuse(w http.ResponseWriter, status int, e *Error) { write(w, status, failure{e}) }
 
-// write writes an answer. An error is the client's end.
+// write writes a response. It ignores a write error, because the client is gone then.
 func write(w http.ResponseWriter, status int, answer any) {
 	b, err := json.Marshal(answer, json.Deterministic(true))
-	if err != nil { // an engine has kept what is no JSON
+	if err != nil { // the engine stored data that is not JSON
 		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":100,"message":"internal server error"}}`)
 	}
 	writeBytes(w, status, b)

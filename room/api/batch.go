@@ -12,19 +12,18 @@ import (
 )
 
 type batchRequest struct {
-	// Commands have one field each, named after the method, and perhaps an id,
-	// a number, which comes back with the reply.
+	// Each command has one field, named after its method, and optionally a numeric id, which webim
+	// copies into the reply.
 	Commands []map[string]jsontext.Value `json:"commands"`
 	Parallel bool                        `json:"parallel"`
 }
 
 type batchResult struct {
-	// Replies have one field each, named after the method, or error, and the
-	// command's id.
+	// Each reply has the command's id and one field, named after the method, or error.
 	Replies []map[string]any `json:"replies"`
 }
 
-// atOnce is how many commands of a batch are under way, if it is parallel.
+// atOnce limits how many commands of a parallel batch run at the same time.
 const atOnce = 16
 
 func (h *Handler) batch(ctx context.Context, q *batchRequest) (*batchResult, error) {
@@ -51,7 +50,7 @@ func (h *Handler) batch(ctx context.Context, q *batchRequest) (*batchResult, err
 	return res, nil
 }
 
-// reply obeys one command of a batch.
+// reply runs one command of a batch.
 func (h *Handler) reply(ctx context.Context, c map[string]jsontext.Value) map[string]any {
 	out := map[string]any{}
 	if text, there := c["id"]; there {
@@ -69,7 +68,7 @@ func (h *Handler) reply(ctx context.Context, c map[string]jsontext.Value) map[st
 	}
 	for name, body := range c {
 		m, known := methods[name]
-		if !known || m.bare { // a batch has no batches
+		if !known || m.bare { // a batch must not contain a batch
 			out["error"] = coded(wire.ErrMethodNotFound, "there is no method "+quoted(name))
 		} else if result, failed := h.call(ctx, m, body, strict); failed != nil {
 			out["error"] = failed

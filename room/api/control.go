@@ -11,7 +11,7 @@ import (
 	"webim/room/wire"
 )
 
-// target says whose connections are meant: all of the user's, or one.
+// target selects connections: all of a user, or one.
 type target struct {
 	User    string `json:"user"`
 	Client  string `json:"client"`
@@ -22,7 +22,8 @@ func (t target) target() room.Target {
 	return room.Target{User: t.User, Client: t.Client, Session: t.Session}
 }
 
-// command gives an order, and says no more than that it was given.
+// command sends a control message. Success means that the engine has accepted it, not that
+// connections have changed.
 func (h *Handler) command(ctx context.Context, o room.Order) (*empty, error) {
 	if err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.Command(o, done) }); err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func (h *Handler) command(ctx context.Context, o room.Order) (*empty, error) {
 	return &empty{}, nil
 }
 
-// unix is a time in seconds; 0 is never.
+// unix converts seconds since 1970; 0 means never.
 func unix(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}
@@ -50,16 +51,16 @@ type subscribeRequest struct {
 	Override     *token.Override `json:"override"`
 }
 
-// overrideOf is room.OverrideOf, which passes over what it cannot do.
+// overrideOf is room.OverrideOf, but refuses the overrides that room.OverrideOf ignores.
 func overrideOf(v *token.Override) (room.Override, error) {
 	if v == nil {
 		return room.Override{}, nil
 	}
 	if v.Presence != nil {
-		return room.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: it is of the room")
+		return room.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: the room decides it")
 	}
 	if p := v.ForcePositioning; p != nil && v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
-		return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together")
+		return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together: give both the same value")
 	}
 	return room.OverrideOf(*v), nil
 }
@@ -103,7 +104,7 @@ type disconnectRequest struct {
 type disconnect struct {
 	Code      uint32 `json:"code"`
 	Reason    string `json:"reason"`
-	Reconnect bool   `json:"reconnect"` // of older libraries, and has no effect: the code says it
+	Reconnect bool   `json:"reconnect"` // for older libraries, without effect: the code decides
 }
 
 func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {
@@ -134,12 +135,12 @@ type revokeRequest struct {
 	ExpireAt     int64  `json:"expire_at"`
 }
 
-// revoke makes one token bad, or all of a user's that were issued until a time,
-// and closes who came with them.
+// revoke makes one token invalid, or all tokens of a user that were issued until a time, and closes
+// the connections that use them.
 func (h *Handler) revoke(ctx context.Context, q *revokeRequest) (*empty, error) {
 	switch {
 	case (q.User == "") == (q.UID == ""):
-		return nil, bad("name either the user or the uid of a token")
+		return nil, bad("set either user, or the uid of a token")
 	case q.UID != "" && q.IssuedBefore != 0:
 		return nil, bad("issued_before goes with user, not with uid")
 	}

@@ -1,6 +1,7 @@
-// Package api is the server API: what an application's backend tells webim to
-// do, over HTTP, in the shape of Centrifugo's, so that the client libraries of
-// that work.
+// Package api is the server API, over which an application's backend controls webim by
+// HTTP. Requests and responses have the shape of Centrifugo's server API, so Centrifugo's
+// client libraries work unchanged. The package also has the hooks, over which webim asks
+// the application's backend.
 //
 //	POST /api/publish
 //	X-API-Key: …
@@ -10,119 +11,126 @@
 //	200 {"result":{"offset":8,"epoch":"…"}}
 //	200 {"error":{"code":107,"message":"bad request: channel is missing"}}
 //
-// Every field, method and error is in openapi.json, which GET
-// /api/openapi.json serves; a test compares it with the handlers.
+// openapi.json describes every field, method and error. GET /api/openapi.json serves it,
+// and a test compares it with the handlers.
 //
-//	api.go       Config, Handler: what is asked, and how much
-//	guard.go     Guard: whose key is good, and which names are ours
-//	who.go       who asks: a backend, or a moderator
-//	key.go       a backend's key, and what it opens
-//	method.go    the table of methods; from bytes to a call and back
-//	neutral.go   values that ask for nothing
+//	api.go       Config and Handler: routing, status codes, size limits
+//	guard.go     Guard: checks keys and Host headers
+//	who.go       the caller: a backend with a key, or a moderator with a token
+//	key.go       a backend's key and its rights
+//	method.go    the table of methods; decoding a request, calling, encoding the result
+//	neutral.go   values without content, such as "version":0
 //	publish.go   publish, broadcast, send
 //	control.go   subscribe, unsubscribe, disconnect, refresh, revoke
 //	rooms.go     history, history_remove, presence, presence_stats, channels, info
 //	sanctions.go ban, unban, mute, unmute, kick, sanctions
 //	batch.go     batch
-//	lines.go     POST /api: the older form, {"method":…,"params":…} a line
-//	errors.go    what goes wrong, in Centrifugo's codes
-//	openapi.go   the description
-//	hooks.go     Hooks: the other way round, what webim asks the backend
-//	hookjson.go  questions and answers
-//	places.go    how many questions are under way, and whose turn it is
+//	lines.go     POST /api: the older form, {"method":…,"params":…} on each line
+//	errors.go    errors, with Centrifugo's codes
+//	openapi.go   serves openapi.json
+//	hooks.go     Hooks: requests to the application's backend
+//	hookjson.go  the JSON of hook requests and replies
+//	places.go    limits the concurrent hook requests, and shares them between users
 //	notices.go   the notices of disconnects
 //
-// # Who may ask
+// # Access
 //
-// Whoever has a key, in the header X-API-Key or as "Authorization: apikey KEY". A key
-// has a name, which log lines have as by="key NAME", and may have rights: methods,
-// everywhere or in rooms that match, as publish@team-* (key.go). A right in rooms opens
-// only requests that name rooms, all of which match. As
-// "Authorization: Bearer TOKEN" the token of a moderator of all rooms opens what
-// that role may do in each, by the rights of the room and unless a ban binds the user
-// or the address: the judge is the one that sockets ask, package room/policy. So it
-// opens no private rooms; nor does it lift what an admin or a key imposed. Never in the address: addresses are logged. A browser's page on
-// a foreign site cannot ask: no CORS header is ever sent, and a Host that is a name,
-// which that site's owner could have pointed here, must be one that is configured.
+// A request needs a key, in the header X-API-Key or as "Authorization: apikey KEY". A key
+// has a name, which log lines show as by="key NAME". A key may have rights. A right names
+// a method, which is open everywhere or in the rooms that match a pattern, as
+// publish@team-* (key.go). A right with a pattern opens only requests that name rooms, and
+// every room in the request must match.
 //
-// # What is strict
+// Instead of a key, a request may have the token of a moderator of all rooms, as
+// "Authorization: Bearer TOKEN". The token opens the methods that the role allows.
+// Package room/policy, which also judges requests on sockets, decides by the rights of the
+// room and refuses users and addresses that are banned. So a token opens no private room,
+// and it cannot lift a ban or mute that an admin or a key imposed.
 //
-// A field that is not known, is there twice, differs in case or is not of its
-// type makes the request bad: a misspelt idempotency_key would otherwise be a
-// promise that is not kept. null is as good as nothing; so are [] and other values
-// without content where an object is expected, since PHP writes an empty map
-// as [], and so is a field that is not known and has no content, as "version":0
-// (neutral.go). Only the older form, POST
-// /api, is lenient with requests, as its client libraries need.
+// Keys and tokens never stand in the URL, because URLs are logged. A page on a foreign site
+// cannot use the API from a browser: the server never sends a CORS header, and if the Host
+// header is a name, it must be a configured name. Otherwise the owner of the foreign site
+// could point a name of their own at this server.
 //
-// # Idempotent sends
+// # Strict decoding
 //
-// A publish or broadcast with an idempotency_key that came before, within five
-// minutes and in the same room, is not published again: the answer has the first one's
-// offset. If its data or tags are others it is refused with 113. The engine
-// remembers the keys, 65,536 by default, and forgets the oldest beyond that.
+// A request is refused if a field is unknown, appears twice, differs in case or has the
+// wrong type. Otherwise a misspelt idempotency_key would silently do nothing. null means
+// that the field is absent. PHP writes an empty map as [], so [] and other values without
+// content count as an empty object where an object is expected. An unknown field without
+// content, such as "version":0, is ignored (neutral.go). Only the older form, POST /api, is
+// lenient, because its client libraries need it.
+//
+// # Idempotent publishing
+//
+// If a publish or broadcast repeats an idempotency_key within five minutes in the same
+// room, the room does not get the message again. The response has the offset of the first
+// message. If data or tags differ from the first message, the request fails with error 113.
+// The engine remembers 65,536 keys by default, and forgets the oldest first.
 //
 // # Authors
 //
-// publish and broadcast may name an author, by user and info, whom receivers see as they
-// see people. The tag via=api, which no client can set, says that the backend said it.
+// publish and broadcast may name an author with user and info. Receivers see the author as
+// they see any other user. Such a message has the tag via=api, which no client can set, so
+// receivers can tell that the backend published it.
 //
 // # Hooks
 //
-// A hook is a POST with a JSON body, in the shape of Centrifugo's proxies. All have
-// client (the connection's id), transport ("websocket"), protocol ("json" or
-// "protobuf") and encoding ("json"; "binary" where the client's data is no JSON, and
-// comes as b64data); those about somebody who is in have user, and meta if connect
-// answered one or the token has it.
+// A hook is a POST request with a JSON body, in the shape of Centrifugo's proxies. Every
+// hook has client (the connection's id), transport ("websocket"), protocol ("json" or
+// "protobuf") and encoding ("json"; "binary" if the client's data is not JSON, which then
+// comes as b64data). After connect has succeeded, hooks also have user, and meta if the
+// reply to connect or the token set it.
 //
-//	connect    data, name, version, channels         who is this, that has no token?
-//	refresh                                           is it still good, now that expire_at has come?
-//	subscribe  channel, data                          may it join, without a token for that room?
-//	publish    channel, data                          may it say that: by publish, or the calls send and edit?
-//	rpc        method, data                           a call that webim does not know
-//	disconnect channels, code, reason, at             a notice: it is gone (code 1006: without a close frame; at in milliseconds)
+//	connect    data, name, version, channels   which user is this client, which has no token?
+//	refresh                                    expire_at has come: may the connection stay?
+//	subscribe  channel, data                   may the client join without a token for this room?
+//	publish    channel, data                   may the client publish this, or say it with the calls send or edit?
+//	rpc        method, data                    a call that webim does not know
+//	disconnect channels, code, reason, at      a notice: the connection is closed (code 1006: without a Close frame; at in milliseconds)
 //
-// The answer has status 200, or another 2xx, and is one of
+// The reply has status 200 or another 2xx, and one of these bodies:
 //
-//	{"result":{…}}                                     yes; but for connect and rpc {} will do
-//	{"error":{"code":403,"message":"…","temporary":false}}   no, for the client to read
-//	{"disconnect":{"code":4500,"reason":"…"}}          no, and the connection is closed
+//	{"result":{…}}                                           accept; {} is enough, except for connect and rpc
+//	{"error":{"code":403,"message":"…","temporary":false}}   refuse, and tell the client why
+//	{"disconnect":{"code":4500,"reason":"…"}}                refuse, and close the connection
 //
-// where a result may have
+// A result may have
 //
 //	connect    user ("" is anonymous), expire_at, info, data, meta, channels, subs ({ROOM: {info, data, override}})
 //	refresh    expired, expire_at, info
 //	subscribe  expire_at, info, data, override
-//	publish    data (instead of what was said), skip_history
+//	publish    data (replaces the client's data), skip_history
 //	rpc        data
 //
-// with b64info and b64data for info and data in base64, and times in seconds since
-// 1970. [] is as good as {} there, and null as not there. Other fields are passed over.
+// b64info and b64data carry info and data in base64. Times are in seconds since 1970. There,
+// [] counts as {}, and null as absent. Unknown fields are ignored.
 //
-// What may have been meant as a no is never a yes. All else is no answer: null, [],
-// "ok", {"status":"denied"}, {"result":null}, two of result, error and disconnect, a
-// name that is there twice or differs from a known one in case, as {"Error":…}; and
-// another status, a redirect, or what is over 1 MiB or comes too late. Then the client
-// is told to try again, or the hook is as good as not there, as HooksConfig.Open says;
-// but refresh is asked again each second, and after 25 s the connection ends, with 3005.
+// A reply that its author may have meant as a refusal is never an acceptance. Every other
+// reply is invalid: null, [], "ok", {"status":"denied"}, {"result":null}, two of result,
+// error and disconnect together, a name that appears twice or differs from a known name in
+// case, as {"Error":…}, another status, a redirect, a body over 1 MiB, and a reply after the
+// timeout. After an invalid reply, HooksConfig.Open decides: webim either tells the client to
+// try again, or goes on as if the hook did not exist. refresh is an exception: webim asks
+// again every second, and after 25 s it closes the connection with 3005.
 //
-// Whom connect let in is never told when the connection expires, neither by the reply to
-// connect nor by the push of a refresh, since it has no token to refresh: at expire_at
-// refresh is asked, or, if there is no such hook, the connection
-// ends with 3005, the client comes back, and connect is asked anew. A subscription ends
-// at the expire_at that subscribe answered, with 2501, at which clients subscribe anew.
+// A client that the connect hook accepted has no token to refresh. So neither the reply to
+// connect nor the push of a refresh tells it when its connection expires. At expire_at webim
+// calls the refresh hook. If there is no refresh hook, webim closes the connection with 3005,
+// the client reconnects, and webim calls connect again. A subscription ends at the expire_at
+// of the subscribe reply, with 2501, after which clients subscribe again.
 //
-// Each hook has places of its own for the requests under way (places.go), of which one
-// user, or one address without a token, has a share; whoever finds none waits, and they
-// take turns. A client that waits too long is told to try again (111), whatever Open
-// says: a busy hook is not one that does not answer. A hook that changes nothing (all but
-// publish and rpc) may be asked twice.
+// Each hook has its own limit of concurrent requests (places.go). One user, or one address
+// without a token, gets only a share of it. Further requests wait, and users and addresses
+// take turns. If a request waits too long, webim tells the client to try again (111),
+// whatever Open says: a busy hook is not a backend that fails to reply. webim may send a hook
+// request twice, except publish and rpc, which may change something at the backend.
 //
-// Notices of disconnects come one after the other, for whoever had connected. One
-// that is not answered with 2xx is tried again three times, and then dropped. The
-// notices themselves are not kept over a restart.
+// Notices of disconnects are sent one after the other, for connections whose connect
+// succeeded. If the backend does not reply with 2xx, webim tries the notice three more times
+// and then drops it. A restart of webim loses the notices that wait.
 //
-// With a secret each request has SignatureHeader. To check it in Python:
+// If a secret is configured, every request has SignatureHeader. To check it in Python:
 //
 //	t, v1 = (p.split("=")[1] for p in headers["X-Webim-Signature"].split(","))
 //	good = hmac.compare_digest(v1, hmac.new(secret, t.encode() + b"." + body, "sha256").hexdigest())

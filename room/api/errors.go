@@ -9,21 +9,21 @@ import (
 	"webim/room/wire"
 )
 
-// Error is what went wrong with a call, as its answer has it.
+// Error is the error of a failed call, as the response has it.
 type Error struct {
-	// Code is the client protocol's, wire.ErrorCode, or CodeConflict.
+	// Code is an error code of the client protocol (wire.ErrorCode), or CodeConflict.
 	Code uint32 `json:"code"`
-	// Message is the code's text, and often what was wrong in particular.
+	// Message is the text of the code, and often a detail.
 	Message string `json:"message"`
 }
 
-// CodeConflict is the code of a call whose idempotency key belongs to another.
+// CodeConflict is the code of a call whose idempotency key belongs to another message.
 const CodeConflict = 113
 
-// Error is the code with its text.
+// Error returns the code and the message.
 func (e *Error) Error() string { return fmt.Sprintf("%d: %s", e.Code, e.Message) }
 
-// coded is an error with something to say about it; "" is nothing.
+// coded returns an error with a detail; "" means without detail.
 func coded(code wire.ErrorCode, detail string) *Error {
 	text := code.Text()
 	if detail != "" {
@@ -34,7 +34,7 @@ func coded(code wire.ErrorCode, detail string) *Error {
 
 func bad(detail string) *Error { return coded(wire.ErrBadRequest, detail) }
 
-// quoted is a client's text in a message, cut where it is long.
+// quoted quotes a client's text for a message, and cuts it if it is long.
 func quoted(text string) string {
 	const most = 64
 	if len(text) > most {
@@ -43,7 +43,7 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// errorOf is an error of package room as clients are told it.
+// errorOf converts an error of package room into the error that clients see.
 func errorOf(err error) *Error {
 	var own *Error
 	var code wire.ErrorCode
@@ -52,15 +52,15 @@ func errorOf(err error) *Error {
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, room.ErrKeyReused):
-		return &Error{CodeConflict, "conflict: the idempotency key came with another message before"}
+		return &Error{CodeConflict, "conflict: the idempotency key was used with another message"}
 	case errors.Is(err, room.ErrBusy):
-		return coded(wire.ErrTooManyRequests, "the room has more to send than its members take, try again")
+		return coded(wire.ErrTooManyRequests, "the room's members receive more slowly than others publish, try again")
 	case errors.Is(err, room.ErrBadMessage):
 		return bad("data must be one JSON value, at most 50 levels deep")
 	case errors.Is(err, room.ErrNoTarget):
 		return bad("user or client is missing")
 	case errors.Is(err, room.ErrBadOrder):
-		return bad("the code is not from 3000 to 4999, the reason longer than 123 bytes, or info or data is not one JSON value")
+		return bad("the code must be from 3000 to 4999, the reason at most 123 bytes, and info and data one JSON value each")
 	case errors.As(err, &name):
 		return bad(name.Error())
 	case errors.Is(err, token.ErrFull):

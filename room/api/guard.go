@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// Guard judges who may ask, and by which name. Whatever else is behind the same
-// keys asks it too. It may be called from any goroutine.
+// Guard checks API keys and Host headers. The live picture, which the same keys open, uses it too.
+// It is safe for concurrent use.
 type Guard struct {
 	keys  []Key
 	sums  [][sha256.Size]byte // of the keys' secrets
 	hosts []string
 }
 
-// NewGuard makes a Guard of keys, of which no secret may be empty, and of the names,
-// without ports, that requests may be for. Without keys, none is good.
+// NewGuard returns a Guard with the given keys and host names, without ports. It returns an error
+// if a secret is empty. Without keys, the Guard accepts none.
 func NewGuard(keys []Key, hosts []string) (*Guard, error) {
 	g := &Guard{keys: keys, hosts: hosts}
 	for _, key := range keys {
 		if key.Secret == "" {
-			return nil, errors.New("api: a key is empty, and would let in who has none")
+			return nil, errors.New("api: a key has an empty secret, which would let in requests without a key")
 		}
 		g.sums = append(g.sums, sha256.Sum256([]byte(key.Secret)))
 	}
 	return g, nil
 }
 
-// find returns the key with a secret, nil if there is none. How long that takes tells
-// nothing of the keys: sums are compared, and all of them.
+// find returns the key with the given secret, or nil. Its running time reveals nothing about the
+// keys, because it compares hashes, and always all of them.
 func (g *Guard) find(secret string) *Key {
 	sum, at := sha256.Sum256([]byte(secret)), -1
 	for i, good := range g.sums {
@@ -44,14 +44,15 @@ func (g *Guard) find(secret string) *Key {
 	return &g.keys[at]
 }
 
-// IsKey reports whether it is one of the keys that open everything.
+// IsKey reports whether secret belongs to a key that opens everything, which is a key without
+// rights.
 func (g *Guard) IsKey(secret string) bool {
 	key := g.find(secret)
 	return key != nil && len(key.Rights) == 0
 }
 
-// KnowsHost tells whether a Host header is for this server: an address, localhost
-// or a name that is configured, and not one that somebody has pointed here.
+// KnowsHost reports whether a Host header is an IP address, localhost or a configured name. Any
+// other name may be one that an attacker's DNS points at this server.
 func (g *Guard) KnowsHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -17,12 +17,12 @@ import (
 	"webim/room/wire"
 )
 
-// question is what a backend is asked, in the shape of Centrifugo's proxies.
+// question is the body of a hook request, in the shape of Centrifugo's proxies.
 type question struct {
 	Client    string `json:"client"`
 	Transport string `json:"transport"`
 	Protocol  string `json:"protocol"`
-	Encoding  string `json:"encoding"` // "json", or "binary" where there is b64data
+	Encoding  string `json:"encoding"` // "json", or "binary" if the data is in b64data
 
 	User     string         `json:"user,omitzero"`
 	Channel  string         `json:"channel,omitzero"`
@@ -32,7 +32,7 @@ type question struct {
 	Channels []string       `json:"channels,omitempty"`
 	Meta     jsontext.Value `json:"meta,omitzero"`
 	Data     jsontext.Value `json:"data,omitzero"`
-	B64Data  string         `json:"b64data,omitzero"` // what is no JSON
+	B64Data  string         `json:"b64data,omitzero"` // data that is not JSON
 }
 
 func questionOf(q *room.Inquiry) *question {
@@ -46,7 +46,7 @@ func questionOf(q *room.Inquiry) *question {
 	return v
 }
 
-// hookReply is what a backend answers: one of the three.
+// hookReply is the backend's reply. Exactly one of the three is set.
 type hookReply struct {
 	Result     *hookResult     `json:"result"`
 	Error      *hookError      `json:"error"`
@@ -62,7 +62,7 @@ type hookError struct {
 type hookDisconnect struct {
 	Code      uint32 `json:"code"`
 	Reason    string `json:"reason"`
-	Reconnect bool   `json:"reconnect"` // of older backends: the code says it
+	Reconnect bool   `json:"reconnect"` // of older backends, without effect: the code decides
 }
 
 type hookResult struct {
@@ -88,30 +88,30 @@ type hookChannel struct {
 	Override token.Override `json:"override"`
 }
 
-// answerError: the backend's answer is none; it is as good as silence.
+// answerError says why a reply is invalid. webim treats it like a reply that never came.
 type answerError struct{ text string }
 
-func (e *answerError) Error() string { return "the answer is wrong: " + e.text }
+func (e *answerError) Error() string { return "the reply is invalid: " + e.text }
 
-// answerOf reads an answer. What looks like a no to its author must not be a yes
-// here, so only what is one of the forms that doc.go has is an answer.
+// answerOf parses a reply. If its author may have meant a refusal, it must not count as an
+// acceptance, so answerOf only accepts the forms that doc.go lists.
 func answerOf(body []byte, k room.Hook) (a room.Answer, err error) {
 	fields := map[string]jsontext.Value{}
 	if jsontext.Value(bytes.TrimSpace(body)).Kind() != '{' || json.Unmarshal(body, &fields) != nil {
-		return a, &answerError{"it is no JSON object"}
+		return a, &answerError{"it is not a JSON object"}
 	}
 	if len(fields) == 0 && k != room.HookConnect && k != room.HookRPC {
-		return (&hookResult{}).answer(k) // Centrifugo takes {} for yes
+		return (&hookResult{}).answer(k) // as Centrifugo does, which takes {} as an acceptance
 	}
 	var r hookReply
 	if err := sameCase(fields, reflect.TypeOf(r)); err != nil {
 		return a, err
 	}
 	if v := fields["result"]; isEmptyList(v) {
-		fields["result"] = jsontext.Value("{}") // of PHP
+		fields["result"] = jsontext.Value("{}") // PHP writes {} as []
 	} else if v.Kind() == '{' {
 		inner := map[string]jsontext.Value{}
-		_ = json.Unmarshal(v, &inner) // it was read with the rest
+		_ = json.Unmarshal(v, &inner) // cannot fail: it was parsed above
 		if err := sameCase(inner, reflect.TypeFor[hookResult]()); err != nil {
 			return a, err
 		}
@@ -127,8 +127,8 @@ func answerOf(body []byte, k room.Hook) (a room.Answer, err error) {
 	return r.answer(k)
 }
 
-// sameCase refuses names that differ from known ones only in case: whoever wrote
-// "Error" meant one.
+// sameCase refuses a name that differs from a known name only in case: a backend that writes
+// "Error" means error.
 func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
 	known := fieldsOf(t)
 	for name := range object {
@@ -144,13 +144,13 @@ func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
 	return nil
 }
 
-// answer judges a reply.
+// answer checks a reply and converts it.
 func (r *hookReply) answer(k room.Hook) (a room.Answer, err error) {
 	switch {
 	case r.Result == nil && r.Error == nil && r.Disconnect == nil:
 		return a, &answerError{"there is neither result nor error nor disconnect"}
 	case r.Result != nil && (r.Error != nil || r.Disconnect != nil), r.Error != nil && r.Disconnect != nil:
-		return a, &answerError{"it says more than one of result, error and disconnect"}
+		return a, &answerError{"it has more than one of result, error and disconnect"}
 	case r.Disconnect != nil:
 		code := r.Disconnect.Code
 		if code < 3000 || code > 4999 {
@@ -180,13 +180,13 @@ func (v *hookResult) answer(k room.Hook) (a room.Answer, err error) {
 		return a, err
 	}
 	a.Data = v.B64Data
-	if k != room.HookPublish || len(v.B64Data) == 0 { // bytes are for binary rooms, which judge themselves
+	if k != room.HookPublish || len(v.B64Data) == 0 { // rooms marked binary take any bytes, and package room checks them
 		if a.Data, err = valueIn(v.Data, v.B64Data, "data"); err != nil {
 			return a, err
 		}
 	}
 	if len(v.User) > wire.MaxRoomName || !utf8.ValidString(v.User) {
-		return a, &answerError{"user is no name"}
+		return a, &answerError{"user is not a valid name"}
 	}
 	if v.Override != nil {
 		if a.Override, err = overrideOf(v.Override); err != nil {
@@ -202,13 +202,13 @@ func (v *hookResult) answer(k room.Hook) (a room.Answer, err error) {
 	return a, err
 }
 
-// channels are the rooms to join the connection to.
+// channels returns the rooms that the connection joins.
 func (v *hookResult) channels() (all []token.Channel, err error) {
 	seen := map[string]bool{}
 	add := func(c token.Channel) error {
 		name, err := wire.RoomName(c.Name)
 		if err != nil {
-			return &answerError{"a channel has no name that is one: " + err.Error()}
+			return &answerError{"the name of a channel is invalid: " + err.Error()}
 		}
 		c.Name = name
 		if !seen[c.Name] {
@@ -240,8 +240,7 @@ func (v *hookResult) channels() (all []token.Channel, err error) {
 	return all, nil
 }
 
-// valueIn is a field's JSON, or that of its form in base64; nil if it is not
-// there.
+// valueIn returns the JSON of a field or of its form in base64, or nil if both are absent.
 func valueIn(value jsontext.Value, bytes64 []byte, name string) ([]byte, error) {
 	if len(bytes64) > 0 {
 		value = bytes64
@@ -251,7 +250,7 @@ func valueIn(value jsontext.Value, bytes64 []byte, name string) ([]byte, error) 
 	}
 	data, err := wire.Data(false, value)
 	if err != nil {
-		return nil, &answerError{name + " is no JSON"}
+		return nil, &answerError{name + " is not JSON"}
 	}
 	return data, nil
 }

@@ -29,37 +29,37 @@ import (
 
 // HooksConfig holds the settings of Hooks.
 type HooksConfig struct {
-	// URLs are where the backend is asked; "": it is not.
+	// URLs has the URL of each hook. "" means that the hook does not exist.
 	URLs [room.NumHooks]string
-	// Rooms are patterns of those for which HookSubscribe and HookPublish ask;
-	// none: all.
+	// Rooms are patterns of the rooms for which HookSubscribe and HookPublish exist. If it is
+	// empty, they exist for all rooms.
 	Rooms []string
-	// Open are the hooks without which things go on as if there were none, when
-	// the backend does not answer; the others then refuse, for a while.
+	// Open decides what happens if the backend does not reply validly. If it is true, webim goes on
+	// as if the hook did not exist. Otherwise it refuses the client with a temporary error.
 	Open [room.NumHooks]bool
-	// Timeout bounds an answer; 0: 1 s.
+	// Timeout limits the time of one request, and the time that a request may wait before it is
+	// sent. 0 means 1 s.
 	Timeout time.Duration
-	// Secret signs all requests; "": none is signed.
+	// Secret signs all requests. If it is empty, requests are not signed.
 	Secret string
-	// Headers of the handshake that questions have.
+	// Headers are the names of the headers that requests copy from the client's handshake.
 	Headers []string
-	// Concurrency bounds the requests under way of each hook; 0: 256. One user, or
-	// one address without a token, has at most seven eighths of them. Four times as
-	// many questions wait, and users and addresses take turns; when all these places
-	// are taken, whoever has most of them gives way to others. A client whose
-	// question is beyond that, or waits longer than Timeout, is told to try again.
+	// Concurrency limits the concurrent requests of each hook. 0 means 256. One user, or one
+	// address without a token, has at most seven eighths of them. Four times as many requests may
+	// wait, and users and addresses take turns. If that limit is reached too, the user or address
+	// with the most waiting requests loses one to others. If a request finds no place to wait, or
+	// waits longer than Timeout, its client is told to try again.
 	Concurrency int
-	// MaxAnswer bounds the bytes of an answer; 0: 1 MiB.
+	// MaxAnswer limits the bytes of a reply's body. 0 means 1 MiB.
 	MaxAnswer int64
-	// MaxNotices bounds the notices that wait; 0: 10,000. Those beyond are
-	// dropped, and counted.
+	// MaxNotices limits the notices that wait. 0 means 10,000. Notices beyond it are dropped and
+	// counted.
 	MaxNotices int
-	// Logger gets what went wrong; nil: slog.Default().
+	// Logger gets failures and refusals. nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// Hooks ask an application's backend over HTTP; they are a room.Backend. Close
-// ends them.
+// Hooks implements room.Backend by HTTP requests to an application's backend. Close stops it.
 type Hooks struct {
 	cfg    HooksConfig
 	hooks  [room.NumHooks]hook
@@ -70,21 +70,21 @@ type Hooks struct {
 	notices chan room.Departure
 	closing chan struct{}
 	dropped atomic.Int64
-	told    *ratelog.Logger // what went wrong, and whom the backend refuses
+	told    *ratelog.Logger // logs failures and refused clients
 }
 
-// hook is what one hook has of its own: a hook whose backend is slow, or whose
-// places somebody has filled, takes nothing from the others.
+// hook is the state of one hook. Hooks share nothing, so a slow backend of one hook, or a user that
+// fills its places, delays no other hook.
 type hook struct {
 	client *http.Client
-	places *places // requests under way
+	places *places // limits the concurrent requests
 }
 
-// maxAnswerHead bounds the head of a backend's answer. The default of net/http is 10 MiB,
-// which hundreds of requests at a time would multiply.
+// maxAnswerHead limits the bytes of a reply's header. The default of net/http is 10 MiB, which
+// hundreds of concurrent requests would multiply.
 const maxAnswerHead = 64 << 10
 
-// NewHooks makes hooks, whose notices leave in the background until Close.
+// NewHooks returns Hooks. If there is a disconnect hook, a goroutine sends its notices until Close.
 func NewHooks(cfg HooksConfig) *Hooks {
 	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, 256)
@@ -93,7 +93,7 @@ func NewHooks(cfg HooksConfig) *Hooks {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	cfg.Rooms = slices.Clone(cfg.Rooms)
 	for i := range cfg.Rooms {
-		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // as the names are that it is compared with
+		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // the names that are compared with it are normalised too
 	}
 	h := &Hooks{cfg: cfg, notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
 	h.told = ratelog.New(cfg.Logger)
@@ -103,7 +103,7 @@ func NewHooks(cfg HooksConfig) *Hooks {
 		h.hooks[k].client = &http.Client{
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
 				DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout, MaxResponseHeaderBytes: maxAnswerHead},
-			// A redirect could lead the users' data, and the signature, elsewhere.
+			// A redirect could send the users' data and the signature to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
@@ -113,8 +113,8 @@ func NewHooks(cfg HooksConfig) *Hooks {
 	return h
 }
 
-// Close sends the notices that wait, until ctx ends, and then ends what is under
-// way. Call it once, when nobody asks any more.
+// Close sends the waiting notices until ctx ends, and then cancels the requests that still run. It
+// must be called once, after the last call of Ask.
 func (h *Hooks) Close(ctx context.Context) {
 	close(h.closing)
 	stop := context.AfterFunc(ctx, h.cancel)
@@ -145,9 +145,9 @@ func (h *Hooks) Asks(k room.Hook, name string) bool {
 // Headers implements room.Backend.
 func (h *Hooks) Headers() []string { return h.cfg.Headers }
 
-// errBusy is the answer to a question for which there is no place. It is not the
-// backend's silence: nothing goes on as if there were no hook.
-var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: as many questions to the application's backend as may are under way, try again")
+// errBusy is the reply to a request that found no place. It is not ErrNoAnswer: webim does not go
+// on as if the hook did not exist, whatever Open says.
+var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: the limit of concurrent requests to the application's backend is reached, try again")
 
 // Ask implements room.Backend.
 func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
@@ -164,22 +164,22 @@ func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
 	}, func() { h.wg.Go(func() { done(h.tooBusy(&q)) }) })
 }
 
-// tooBusy is the answer to a question that found no place.
+// tooBusy logs and returns the reply to a request that found no place.
 func (h *Hooks) tooBusy(q *room.Inquiry) (room.Answer, error) {
-	h.told.Warn("the hook "+q.Hook.String()+" is busy: as many of its requests as may are under way", "hook", q.Hook.String(), "see", "hook_concurrency", "payer", q.Payer.String())
+	h.told.Warn("the hook "+q.Hook.String()+" is busy: the limit of its concurrent requests is reached", "hook", q.Hook.String(), "see", "hook_concurrency", "payer", q.Payer.String())
 	return room.Answer{}, errBusy
 }
 
-// without is the answer where there is none: by the hook's policy.
+// without logs that there is no valid reply, and returns the result that Open sets for the hook.
 func (h *Hooks) without(k room.Hook, why error) (room.Answer, error) {
-	h.told.Warn("the hook "+k.String()+" is not answered", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
+	h.told.Warn("the hook "+k.String()+" got no valid reply", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
 	if h.cfg.Open[k] {
 		return room.Answer{}, room.ErrNoAnswer
 	}
-	return room.Answer{}, wire.ErrInternal // temporary: SDKs try again
+	return room.Answer{}, wire.ErrInternal // temporary: client SDKs try again
 }
 
-// exchange asks one question, and judges what comes back.
+// exchange sends one request and returns the reply.
 func (h *Hooks) exchange(q room.Inquiry) (room.Answer, error) {
 	body, err := json.Marshal(questionOf(&q))
 	if err != nil {
@@ -202,7 +202,7 @@ func (h *Hooks) exchange(q room.Inquiry) (room.Answer, error) {
 	return a, err
 }
 
-// post sends a body and returns the answer's.
+// post sends a body and returns the body of the reply.
 func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.URLs[k], bytes.NewReader(body))
 	if err != nil {
@@ -213,9 +213,9 @@ func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body 
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if k != room.HookPublish && k != room.HookRPC {
-		// Asking twice does no harm: where the backend has just closed the
-		// connection that is used again, net/http takes another. It sends no
-		// such header.
+		// These requests may be sent twice without harm. The nil header lets net/http send one
+		// again on another connection if the backend has just closed the reused connection.
+		// net/http does not send the header itself.
 		r.Header["Idempotency-Key"] = nil
 	}
 	h.sign(r, body, time.Now())
@@ -236,9 +236,9 @@ func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body 
 	return b, nil
 }
 
-// SignatureHeader has "t=UNIX,v1=HEX": HEX is the HMAC-SHA256, with the secret, of
-// UNIX, a dot and the body. A receiver compares it, and refuses what is older than
-// a few minutes.
+// SignatureHeader has "t=UNIX,v1=HEX". HEX is the HMAC-SHA256, with the secret, of UNIX, a dot and
+// the body. A receiver should compute it again, and should refuse requests that are older than a
+// few minutes.
 const SignatureHeader = "X-Webim-Signature"
 
 func (h *Hooks) sign(r *http.Request, body []byte, now time.Time) {

@@ -9,49 +9,51 @@ import (
 	"webim/room/token"
 )
 
-// A Key opens the API to a backend. It is not changed after it is given to New.
+// A Key lets a backend use the API. It must not change after New has it.
 type Key struct {
-	// Name says in the log whose key it is: by="key NAME".
+	// Name identifies the key in the log, as by="key NAME".
 	Name string
-	// Secret is what requests bring; never empty.
+	// Secret is the value that requests send. It is never empty.
 	Secret string
-	// Rights are what the key opens; none: everything, and the live picture.
+	// Rights limit the key to some methods. Without rights, the key opens all methods and the live
+	// picture.
 	Rights []Right
 }
 
 // A Right lets a key call a method.
 type Right struct {
-	Method string // "*": all of them
-	Rooms  string // a pattern, as team-*: the method in rooms that match; "": everywhere, and about no room
+	Method string // "*" means all methods
+	Rooms  string // a pattern, as team-*: only requests about rooms that match; "" means everywhere, also requests about no room
 }
 
-// ParseRight reads METHOD or METHOD@ROOMS, as a token's roles are written: publish,
-// history@team-*, *@team-*. The error is a sentence, without its stop.
+// ParseRight parses METHOD or METHOD@ROOMS, in the syntax of a token's roles: publish,
+// history@team-*, *@team-*. The error is a sentence without a full stop.
 func ParseRight(text string) (Right, error) {
 	method, rooms, scoped := strings.Cut(text, "@")
 	if _, known := methods[method]; !known && method != "*" {
-		return Right{}, fmt.Errorf("there is no method %q: write one as publish, or *", method)
+		return Right{}, fmt.Errorf("there is no method %q: write the name of a method, as publish, or *", method)
 	}
 	if methods["batch"] == methods[method] && method != "*" {
 		return Right{}, errors.New("batch needs no right: each of its commands does")
 	}
 	if scoped && rooms == "" {
-		return Right{}, fmt.Errorf("%q names no rooms: write a pattern behind the @, or leave it out", text)
+		return Right{}, fmt.Errorf("%q names no rooms: write a pattern after the @, or leave out the @", text)
 	}
 	return Right{method, name.Normal(rooms)}, nil
 }
 
-// mayCall reports whether the key opens a method at all.
+// mayCall reports whether the key has a right to a method, in any room.
 func (k *Key) mayCall(method string) bool {
 	for _, r := range k.Rights {
 		if r.Method == method || r.Method == "*" {
 			return true
 		}
 	}
-	return len(k.Rights) == 0 || method == "batch" // its commands are judged
+	return len(k.Rights) == 0 || method == "batch" // each command of the batch is checked
 }
 
-// mayIn reports whether the key opens a method in a room; "" is no room in particular.
+// mayIn reports whether the key has a right to a method in a room. "" stands for a request about no
+// room in particular.
 func (k *Key) mayIn(method, room string) bool {
 	for _, r := range k.Rights {
 		if (r.Method == method || r.Method == "*") && (r.Rooms == "" || room != "" && token.Match(r.Rooms, room)) {
@@ -61,7 +63,7 @@ func (k *Key) mayIn(method, room string) bool {
 	return len(k.Rights) == 0 || method == "batch"
 }
 
-// may judges a request by the rooms that it names.
+// may reports whether the key has a right to a method in every room that the request names.
 func (k *Key) may(method string, request any) bool {
 	q, ok := request.(aboutRooms)
 	if !ok {
@@ -70,7 +72,7 @@ func (k *Key) may(method string, request any) bool {
 	for _, text := range q.rooms() {
 		room, err := name.Room(*text)
 		if err != nil {
-			room = *text // the method says what is wrong with it
+			room = *text // the method reports the invalid name
 		}
 		if !k.mayIn(method, room) {
 			return false

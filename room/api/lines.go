@@ -13,27 +13,26 @@ import (
 	"webim/room/wire"
 )
 
-// linesPath is where commands come one behind the other in a body, and replies
-// go back so: the first form of Centrifugo's API, which some of its client
-// libraries still speak, the one for Go among them.
+// linesPath is the path of the older form of Centrifugo's API. The body has one command after the
+// other, and the response one reply after the other. Some of Centrifugo's client libraries still
+// use it, among them the one for Go.
 const linesPath = "/api"
 
-// lineCommand is one of the commands.
+// lineCommand is one command.
 type lineCommand struct {
 	ID     uint32         `json:"id"`
 	Method string         `json:"method"`
 	Params jsontext.Value `json:"params"`
 }
 
-// lineReply is what became of it: one of result and error.
+// lineReply is the reply to a command. It has result or error.
 type lineReply struct {
 	ID     uint32 `json:"id,omitzero"`
 	Error  *Error `json:"error,omitzero"`
 	Result any    `json:"result,omitzero"`
 }
 
-// lines obeys the commands in their order. Where the body is broken nothing of
-// it is done.
+// lines runs the commands in order. If the body is not valid, no command runs.
 func (h *Handler) lines(w http.ResponseWriter, r *http.Request, body []byte) {
 	commands, failed := h.readLines(body)
 	if failed != nil {
@@ -57,7 +56,7 @@ func (h *Handler) lines(w http.ResponseWriter, r *http.Request, body []byte) {
 	writeBytes(w, http.StatusOK, bytes.TrimSuffix(out, []byte("\n")))
 }
 
-// readLines reads all the commands of a body.
+// readLines reads all commands of a body.
 func (h *Handler) readLines(body []byte) (all []lineCommand, failed *Error) {
 	in := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
@@ -77,7 +76,7 @@ func (h *Handler) readLines(body []byte) (all []lineCommand, failed *Error) {
 	}
 }
 
-// orEmpty is a request's body; nothing is {}.
+// orEmpty returns the body, or {} if it is empty.
 func orEmpty(body []byte) []byte {
 	if len(body) == 0 {
 		return []byte("{}")

@@ -20,7 +20,7 @@ func TestLines(t *testing.T) {
 			`{"id":3,"result":{}}` + "\n" + `{"error":{"code":104,"message":"method not found: there is no method \"nothing\""}}` + "\n" +
 				`{"error":{"code":107,"message":"bad request: channel is missing"}}`},
 		{`{"method":"history","params":[]}`, `{"error":{"code":107,"message":"bad request: channel is missing"}}`}, // as PHP writes {}
-		{`{"method":"history","params":["r"]}`, `{"error":{"code":107,"message":"bad request: the value of \"\" is not of its type"}}`},
+		{`{"method":"history","params":["r"]}`, `{"error":{"code":107,"message":"bad request: the value of \"\" has the wrong type"}}`},
 		{`{"method":"batch","params":{}}`, `{"error":{"code":104,"message":"method not found: there is no method \"batch\""}}`},
 		{`{"method":"send","params":{"user":"ann","data":2}}{"metod":"info"}`, `{"error":{"code":107,"message":"bad request: there is no field \"/metod\""}}`},
 		{`{"method":"send","params":{"user":"ann","data":3}}{`, `{"error":{"code":107,"message":"bad request: the body is not JSON"}}`},

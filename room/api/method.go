@@ -10,25 +10,25 @@ import (
 	"webim/room/wire"
 )
 
-// A method is one thing that can be asked for.
+// A method is one method of the API.
 type method struct {
 	name string
 	call func(h *Handler, ctx context.Context, body []byte, how json.Options) (any, error)
-	bare bool // its result is the answer itself
-	note bool // it takes something from users: the log says so
+	bare bool // the result is the whole response body
+	note bool // it takes something from users, so each call is logged
 
-	needs room.Action // of a moderator's token, in all rooms; noAction: a key
+	needs room.Action // the action that a moderator's token must allow in all rooms; noAction means that the method needs a key
 
-	request, result reflect.Type // for the description's test
+	request, result reflect.Type // for the test of openapi.json
 }
 
-// noAction opens a method to nobody but who has a key.
+// noAction marks a method that only a key opens.
 const noAction room.Action = 255
 
-// methods are all of them, by name.
+// methods has all methods by name.
 var methods map[string]*method
 
-func init() { // not above: batch looks methods up
+func init() { // not in the declaration, which would be a cycle: batch uses methods
 	methods = map[string]*method{}
 	for _, m := range []*method{
 		define("publish", (*Handler).publish),
@@ -57,8 +57,8 @@ func init() { // not above: batch looks methods up
 	}
 }
 
-// How a request is read. The older form has clients that send fields with
-// capital letters, or for nobody, as null: gocent does.
+// The options for reading a request. Clients of the older form, such as gocent, send field names
+// with capital letters, and null for an unset field.
 var (
 	strict  = json.RejectUnknownMembers(true)
 	lenient = json.MatchCaseInsensitiveNames(true)
@@ -89,10 +89,10 @@ func needs(a room.Action, m *method) *method { m.needs = a; return m }
 func noted(m *method) *method { m.note = true; return m }
 func bare(m *method) *method  { m.bare = true; return m }
 
-// maxNote is the most of a request that the log keeps, in bytes.
+// maxNote limits the bytes of a request that the log shows.
 const maxNote = 1 << 10
 
-// call calls a method. No error that clients should not see gets out.
+// call calls a method. It logs internal errors and returns them without their details.
 func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Options) (any, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 	}
 	e := errorOf(err)
 	if e.Code == uint32(wire.ErrPermissionDenied) {
-		h.told.Warn("api: a call is refused", "method", m.name, "by", callerOf(ctx), "reason", e.Message, "see", "api_key_rights, rooms (allow), the token's role")
+		h.told.Warn("api: refused a call", "method", m.name, "by", callerOf(ctx), "reason", e.Message, "see", "api_key_rights, rooms (allow), the token's role")
 	}
 	if e.Code == uint32(wire.ErrInternal) {
 		h.cfg.Logger.Error("api", "method", m.name, "err", err)
@@ -113,7 +113,8 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 	return nil, e
 }
 
-// wait calls what is answered later, and waits for the answer.
+// wait calls start, which must call done once, and returns the values given to done. If ctx ends
+// first, wait returns its error, and the later call of done has no effect.
 func wait[T any](ctx context.Context, start func(done func(T, error))) (T, error) {
 	type answer struct {
 		value T
@@ -130,7 +131,7 @@ func wait[T any](ctx context.Context, start func(done func(T, error))) (T, error
 	}
 }
 
-// waitFor is wait where there is nothing but an error.
+// waitFor is wait for a function that returns only an error.
 func waitFor(ctx context.Context, start func(done func(error))) error {
 	_, err := wait(ctx, func(done func(empty, error)) {
 		start(func(err error) { done(empty{}, err) })
@@ -138,5 +139,5 @@ func waitFor(ctx context.Context, start func(done func(error))) error {
 	return err
 }
 
-// empty is a result that says no more than that all is well.
+// empty is the result of a method that returns nothing.
 type empty struct{}

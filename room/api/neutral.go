@@ -8,23 +8,23 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// PHP writes an empty map as [], and libraries send the fields of newer servers
-// with the values that they have when nobody sets them: "version":0. Such a value
-// asks for nothing, so it is as good as null, and a field that is not known and
-// asks for nothing is as good as not there.
+// PHP writes an empty map as []. Libraries also send fields of newer servers with their zero
+// values, such as "version":0. So a value without content counts as null, and an unknown field
+// without content is ignored.
 
-// withoutNeutral is a request for a type without what asks for nothing; what is no
-// JSON comes back as it is. It is called only for requests that cannot be read as
-// they are.
+// withoutNeutral returns a request for type t without the parts that have no content. If body is
+// not JSON, withoutNeutral returns it unchanged. It is only called after a request could not be
+// decoded as it came.
 func withoutNeutral(body []byte, t reflect.Type) []byte {
-	if v := jsontext.Value(body); v.IsValid() { // without names that are there twice, too
+	if v := jsontext.Value(body); v.IsValid() { // IsValid also refuses duplicate names
 		return cleared(v, t)
 	}
 	return body
 }
 
-// cleared is a value for a type. Values of type jsontext.Value are the
-// application's, and texts, numbers, truths and lists mean themselves: they stay.
+// cleared returns v, which is a value for type t, without the parts that have no content. Values of
+// type jsontext.Value belong to the application, and strings, numbers, booleans and lists have a
+// meaning even if they are zero; all of these stay.
 func cleared(v jsontext.Value, t reflect.Type) jsontext.Value {
 	v = jsontext.Value(bytes.TrimSpace(v))
 	for t.Kind() == reflect.Pointer {
@@ -41,12 +41,11 @@ func cleared(v jsontext.Value, t reflect.Type) jsontext.Value {
 	return v
 }
 
-// clearedObject clears the fields that are known, and leaves out others that ask
-// for nothing.
+// clearedObject clears the values of known fields, and drops unknown fields without content.
 func clearedObject(v jsontext.Value, fields map[string]reflect.Type) jsontext.Value {
 	var out bytes.Buffer
 	in, to := jsontext.NewDecoder(bytes.NewReader(v)), jsontext.NewEncoder(&out)
-	_, _ = in.ReadToken() // {; v is valid, so nothing here fails
+	_, _ = in.ReadToken() // the { ; v is valid JSON, so nothing here fails
 	_ = to.WriteToken(jsontext.BeginObject)
 	for in.PeekKind() != '}' {
 		token, _ := in.ReadToken()
@@ -64,7 +63,7 @@ func clearedObject(v jsontext.Value, fields map[string]reflect.Type) jsontext.Va
 	return out.Bytes()
 }
 
-// fieldsOf has the types of a struct's fields by their names in JSON.
+// fieldsOf returns the types of a struct's fields by their JSON names.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	all := map[string]reflect.Type{}
 	for i := range t.NumField() {
@@ -80,7 +79,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return all
 }
 
-// isNeutral reports whether a value asks for nothing: null, false, 0, "", [], {}.
+// isNeutral reports whether a value has no content: null, false, 0, "", [] or {}.
 func isNeutral(v jsontext.Value) bool {
 	v = v.Clone()
 	if v.Compact() != nil {

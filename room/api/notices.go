@@ -9,19 +9,19 @@ import (
 	"webim/room"
 )
 
-// notice tells a backend that a connection is gone.
+// notice tells the backend that a connection is closed.
 type notice struct {
 	Client    string   `json:"client"`
 	Transport string   `json:"transport"`
 	User      string   `json:"user"`
-	Channels  []string `json:"channels"` // that it was in at the end
-	Code      uint32   `json:"code"`     // of the close frame; 1006: there was none
+	Channels  []string `json:"channels"` // the rooms that it was in at the end
+	Code      uint32   `json:"code"`     // of the Close frame; 1006 if there was none
 	Reason    string   `json:"reason"`
-	At        int64    `json:"at"` // unix milliseconds
+	At        int64    `json:"at"` // milliseconds since 1970
 }
 
-// Notices are sent one at a time, so that a backend gets them in their order; a
-// backend that does not take one is tried again so often, after these pauses.
+// noticePauses are the pauses before each retry of a notice. Notices are sent one at a time, so
+// that the backend gets them in order.
 var noticePauses = []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second}
 
 // Left implements room.Backend.
@@ -35,11 +35,11 @@ func (h *Hooks) Left(d room.Departure) {
 	}
 }
 
-// Dropped is how many notices nobody got.
+// Dropped returns how many notices were dropped.
 func (h *Hooks) Dropped() int64 { return h.dropped.Load() }
 
-// deliver sends the notices until Close, and those that wait then, while there is
-// time.
+// deliver sends notices until Close. Then it sends the notices that still wait, until the context
+// of Close ends.
 func (h *Hooks) deliver() {
 	defer func() {
 		if n := len(h.notices); n > 0 {

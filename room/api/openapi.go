@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// descriptionName is the description's path below Prefix. Who reads it needs no
-// key: it says nothing about this server.
+// descriptionName is the path of openapi.json below Prefix. Reading it needs no key, because it
+// says nothing about this server.
 const descriptionName = "openapi.json"
 
 //go:embed openapi.json

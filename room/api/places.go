@@ -6,51 +6,53 @@ import (
 	"webim/room/budget"
 )
 
-// places are the requests of one hook that may be under way. What finds no place
-// waits, and owners take turns: an owner with many questions delays those of others
-// by at most one request. When as many wait as may, the owner with the most of them
-// gives up its last one for an owner with fewer: so some owners together take no more
-// from the others than one does. Methods may be called from any goroutine.
+// places limits the concurrent requests of one hook, and shares them between owners, which are
+// users and addresses. If no place is free, a request waits, and owners take turns: an owner with
+// many requests delays those of another owner by at most one request. If the limit of waiting
+// requests is reached, the owner with the most of them loses its last one to an owner with fewer.
+// So several owners together can take no more from the others than one owner can. Its methods are
+// safe for concurrent use.
 type places struct {
-	limit int // requests under way
-	share int // of them for one owner
-	lines int // questions that may wait; one owner has at most seven eighths, as of limit
+	limit int // concurrent requests
+	share int // concurrent requests of one owner
+	lines int // requests that may wait; one owner has at most seven eighths of them, as with limit
 
 	mu      sync.Mutex
 	busy    int
 	waiting int
 	owners  map[budget.Owner]*line
-	turns   []budget.Owner // owners whose questions wait, the next one first
+	turns   []budget.Owner // owners with waiting requests, the next owner first
 }
 
-// line is what one owner has under way and waiting.
+// line has the running and waiting requests of one owner.
 type line struct {
 	busy  int
 	queue []waiter
 }
 
-// waiter is a question that may wait: start begins its request, refuse says that there is no
-// place for it. One of them is called, once.
+// waiter is a request that may wait. start begins the request; refuse says that there is no place
+// for it. Exactly one of them is called, once.
 type waiter struct{ start, refuse func() }
 
-// waitFactor is how many questions may wait for each place.
+// waitFactor is how many requests may wait for each place.
 const waitFactor = 4
 
 func newPlaces(limit int) *places {
 	return &places{limit: limit, share: mostOf(limit), lines: waitFactor * limit, owners: map[budget.Owner]*line{}}
 }
 
-// mostOf is what one owner may have of n.
+// mostOf returns how many of n one owner may have.
 func mostOf(n int) int { return max(n-max(n/8, 1), 1) }
 
-// enter calls start, on this goroutine if there is a place, or later on one that
-// calls leave; or refuse, if not even waiting is possible or, later, on a goroutine that
-// calls enter. For each start leave must be called once. Neither may block.
+// enter calls start or refuse once. It calls start on this goroutine if a place is free; otherwise
+// start waits, and a later call of leave calls it. enter calls refuse on this goroutine if the
+// request cannot wait; if the request has to make room later, the call of enter that displaces it
+// calls refuse. The caller must call leave once for each start. start and refuse must not block.
 func (p *places) enter(o budget.Owner, start, refuse func()) {
 	p.enterAs(o, waiter{start, refuse})()
 }
 
-// enterAs returns what is to be called now, without the lock.
+// enterAs returns the function that the caller must call after the lock is released.
 func (p *places) enterAs(o budget.Owner, q waiter) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +73,7 @@ func (p *places) enterAs(o budget.Owner, q waiter) func() {
 			p.forgetLocked(o, l)
 			return q.refuse
 		}
-		last := len(longest.queue) - 1 // not its only one, so its owner keeps its turn
+		last := len(longest.queue) - 1 // the owner has another waiting request, so it keeps its turn
 		then = longest.queue[last].refuse
 		longest.queue[last] = waiter{}
 		longest.queue = longest.queue[:last]
@@ -85,8 +87,9 @@ func (p *places) enterAs(o budget.Owner, q waiter) func() {
 	return then
 }
 
-// longestLocked is the line of the owner with the most questions that wait, nil if none
-// does. As many owners wait as questions may, at most.
+// longestLocked returns the line of the owner with the most waiting requests, or nil if no request
+// waits. The loop is bounded by the limit of waiting requests, because each owner in turns has at
+// least one.
 func (p *places) longestLocked() (longest *line) {
 	for _, o := range p.turns {
 		if l := p.owners[o]; longest == nil || len(l.queue) > len(longest.queue) {
@@ -96,7 +99,7 @@ func (p *places) longestLocked() (longest *line) {
 	return longest
 }
 
-// leave gives a place back, and calls whoever is next.
+// leave gives a place back and starts the next request.
 func (p *places) leave(o budget.Owner) {
 	p.mu.Lock()
 	l := p.owners[o]
@@ -110,8 +113,8 @@ func (p *places) leave(o budget.Owner) {
 	}
 }
 
-// nextLocked takes the first question of the owner whose turn it is and who has
-// not the share. At most one owner has it.
+// nextLocked removes and returns the first request of the next owner that has not reached its
+// share. At most one owner can have reached it.
 func (p *places) nextLocked() func() {
 	for range p.turns {
 		o := p.turns[0]

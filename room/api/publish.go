@@ -14,26 +14,26 @@ import (
 	"webim/room/wire"
 )
 
-// What a message may have besides its data, which the body's limit bounds.
+// The limits of a message, besides the limit of the request's body.
 const (
 	maxKey  = 255 // bytes of an idempotency key
-	maxTags = 64  // of a message
+	maxTags = 64  // tags of a message
 )
 
-// message is what publish and broadcast say about what is published.
+// message has the fields that publish and broadcast share.
 type message struct {
 	Data           jsontext.Value    `json:"data"`
 	B64Data        []byte            `json:"b64data"`
 	SkipHistory    bool              `json:"skip_history"`
 	Tags           map[string]string `json:"tags"`
 	IdempotencyKey string            `json:"idempotency_key"`
-	User           string            `json:"user"`  // the author; "": nobody in particular
-	Info           jsontext.Value    `json:"info"`  // shown with it
-	Delta          bool              `json:"delta"` // accepted, and has no effect: no client is offered deltas
+	User           string            `json:"user"`  // the author; "" means no author, unless info is set
+	Info           jsontext.Value    `json:"info"`  // shown with the author
+	Delta          bool              `json:"delta"` // accepted, without effect: webim offers clients no deltas
 }
 
-// message is the message as room takes it. Keys of the API are its own: no
-// client's can meet them.
+// message returns the message as package room takes it. The prefix keeps the API's idempotency keys
+// apart from those of clients.
 func (m *message) message() (room.Message, error) {
 	data, err := either("data", m.Data, m.B64Data)
 	switch {
@@ -63,20 +63,19 @@ func (m *message) message() (room.Message, error) {
 	return out, nil
 }
 
-// tagVia says how a message with an author came, if it was not the author's client
-// that sent it.
+// tagVia is the tag that says that a message with an author did not come from the author's client.
 const (
 	tagVia = "via"
 	viaAPI = "api"
 )
 
-// author is who the backend says has said it; nil is nobody in particular.
+// author returns the author that the request names, or nil if it names none.
 func (m *message) author() (*room.Author, error) {
 	if len(m.Info) == 0 && m.User == "" {
 		return nil, nil
 	}
 	if len(m.User) > wire.MaxRoomName || !utf8.ValidString(m.User) || strings.ContainsFunc(m.User, unicode.IsControl) {
-		return nil, bad("user is longer than " + strconv.Itoa(wire.MaxRoomName) + " bytes, or has control characters")
+		return nil, bad("user is longer than " + strconv.Itoa(wire.MaxRoomName) + " bytes, is not UTF-8 or has control characters")
 	}
 	a := &room.Author{User: m.User}
 	if len(m.Info) > 0 {
@@ -89,13 +88,13 @@ func (m *message) author() (*room.Author, error) {
 	return a, nil
 }
 
-// either is a value that comes as JSON or in base64, nil if there is none.
+// either returns a value that comes as JSON or in base64, or nil if it is absent.
 func either(name string, plain jsontext.Value, b64 []byte) ([]byte, error) {
 	switch {
 	case len(b64) == 0:
 		return plain, nil
 	case len(plain) > 0:
-		return nil, bad(name + " is there twice, as JSON and in base64")
+		return nil, bad(name + " is set twice, as JSON and in base64")
 	}
 	return b64, nil
 }
@@ -172,7 +171,7 @@ type sendRequest struct {
 	Data   jsontext.Value `json:"data"`
 }
 
-// send pushes data to connections of a user, of no room.
+// send pushes data to the connections of a user. The push belongs to no room.
 func (h *Handler) send(ctx context.Context, q *sendRequest) (*empty, error) {
 	if len(q.Data) == 0 {
 		return nil, bad("data is missing")
@@ -180,7 +179,7 @@ func (h *Handler) send(ctx context.Context, q *sendRequest) (*empty, error) {
 	return h.command(ctx, room.Order{Kind: room.OrderSend, To: q.target.target(), Data: q.Data})
 }
 
-// jsonOf is a publication's data as JSON, or as bytes where it is none.
+// jsonOf returns a publication's data as JSON, or as bytes if it is not JSON.
 func jsonOf(p room.Publication) (data jsontext.Value, b64 []byte) {
 	if data, ok := p.JSON(); ok && wire.Valid(data) {
 		return data, nil

@@ -13,7 +13,7 @@ import (
 	"webim/room/wire"
 )
 
-// roomRequest is what asks for nothing but a room.
+// roomRequest is the request of the methods that only need a room.
 type roomRequest struct {
 	Channel string `json:"channel"`
 }
@@ -40,7 +40,7 @@ type historyResult struct {
 
 type publication struct {
 	Data    jsontext.Value    `json:"data,omitzero"`
-	B64Data []byte            `json:"b64data,omitempty"` // of rooms that are marked binary
+	B64Data []byte            `json:"b64data,omitempty"` // for rooms that are marked binary
 	Info    *clientInfo       `json:"info,omitzero"`
 	Offset  uint64            `json:"offset"`
 	Tags    map[string]string `json:"tags,omitempty"`
@@ -54,7 +54,7 @@ type clientInfo struct {
 	ChanInfo jsontext.Value `json:"chan_info,omitzero"`
 }
 
-// infoOf is an author; nil is nobody.
+// infoOf converts an author; nil stays nil.
 func infoOf(a *room.Author) *clientInfo {
 	if a == nil {
 		return nil
@@ -62,7 +62,7 @@ func infoOf(a *room.Author) *clientInfo {
 	return &clientInfo{User: a.User, Client: a.Client, ConnInfo: valid(a.ConnInfo), ChanInfo: valid(a.ChanInfo)}
 }
 
-// valid is JSON that an engine holds, which may be no JSON: then it is null.
+// valid returns JSON from an engine. If it is not JSON, valid returns null.
 func valid(b []byte) jsontext.Value {
 	if len(b) > 0 && !wire.Valid(b) {
 		return jsontext.Value("null")
@@ -149,10 +149,10 @@ type channelInfo struct {
 	NumClients int `json:"num_clients"`
 }
 
-// channels lists the rooms that have members, on all nodes.
+// channels lists the rooms that have members on any node.
 func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsResult, error) {
 	if len(q.Pattern) > token.MaxPattern {
-		return nil, bad(fmt.Sprintf("pattern has %d bytes, more than %d: no name of a room is so long", len(q.Pattern), token.MaxPattern))
+		return nil, bad(fmt.Sprintf("pattern has %d bytes, more than %d: the names of rooms are shorter", len(q.Pattern), token.MaxPattern))
 	}
 	pattern := names.Normal(q.Pattern)
 	if pattern == "" {
@@ -162,7 +162,7 @@ func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsRe
 	if err != nil {
 		return nil, err
 	}
-	who, _ := ctx.Value(caller{}).(*token.Identity) // nil: a key
+	who, _ := ctx.Value(caller{}).(*token.Identity) // nil means a key
 	res := &channelsResult{Channels: map[string]channelInfo{}}
 	for _, node := range all {
 		for name, n := range node.Rooms {
@@ -190,7 +190,7 @@ type nodeResult struct {
 	Uptime      int64  `json:"uptime"` // seconds
 }
 
-// info counts what each node holds.
+// info counts connections, users and rooms on each node.
 func (h *Handler) info(ctx context.Context, _ *empty) (*infoResult, error) {
 	all, err := h.survey(ctx, room.Question{})
 	if err != nil {

@@ -8,24 +8,24 @@ import (
 )
 
 type sanctionRequest struct {
-	Channel string `json:"channel"` // none: everywhere
+	Channel string `json:"channel"` // "" means everywhere
 	User    string `json:"user"`
 	IP      string `json:"ip"`
-	Seconds int64  `json:"seconds"` // 0: until it is lifted
+	Seconds int64  `json:"seconds"` // 0 means until somebody lifts it
 	Reason  string `json:"reason"`
 }
 
-// sanction is what a request asks for; table is that of users.
+// sanction converts a request. table is room.TableBan or room.TableMute, or "" for a kick.
 func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string) (s room.Sanction, err error) {
 	const most = 100 * 366 * 24 * 3600
 	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: userOf(ctx), LogBy: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
 	switch {
 	case q.IP != "" && table != room.TableBan:
-		return s, bad("ip is for bans")
+		return s, bad("only bans take an ip")
 	case (q.User == "") == (q.IP == ""):
-		return s, bad("name a user, or for a ban an ip")
+		return s, bad("name a user, or an ip for a ban")
 	case q.Seconds < 0 || q.Seconds > most:
-		return s, bad("seconds is 0, for ever, or a number up to a hundred years")
+		return s, bad("seconds must be 0, which means without end, or at most 100 years")
 	case q.IP != "":
 		s.Table, s.Who = room.TableBanIP, q.IP
 	}
@@ -35,7 +35,7 @@ func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string
 	return s, nil
 }
 
-// impose does one thing of package room to whom a request names.
+// impose converts the request and calls do, which is one of the hub's functions.
 func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(room.Sanction, *room.Author, func(error))) (*empty, error) {
 	s, err := h.sanction(ctx, q, table)
 	if err != nil {
@@ -68,7 +68,7 @@ func (h *Handler) kick(ctx context.Context, q *sanctionRequest) (*empty, error) 
 }
 
 type sanctionsRequest struct {
-	Channel string `json:"channel"` // none: those everywhere
+	Channel string `json:"channel"` // "" means the bans and mutes that hold everywhere
 }
 
 type sanctionsResult struct {
@@ -85,7 +85,7 @@ type sanction struct {
 	At     int64  `json:"at"` // seconds since 1970
 }
 
-// maxSanctions is how many of a kind are listed.
+// maxSanctions limits how many bans and mutes of each kind the method lists.
 const maxSanctions = 1000
 
 func (h *Handler) sanctions(ctx context.Context, q *sanctionsRequest) (*sanctionsResult, error) {

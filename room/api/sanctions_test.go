@@ -52,7 +52,7 @@ func TestSanctionsThatAreNone(t *testing.T) {
 	for _, c := range []struct{ method, body, want string }{
 		{"ban", `{}`, "name a user"},
 		{"ban", `{"user":"a","ip":"192.0.2.7"}`, "name a user"},
-		{"mute", `{"ip":"192.0.2.7"}`, "ip is for bans"},
+		{"mute", `{"ip":"192.0.2.7"}`, "only bans take an ip"},
 		{"ban", `{"ip":"everybody"}`, "ip is an address"},
 		{"ban", `{"ip":"0.0.0.0/0"}`, "too large a network"},
 		{"ban", `{"ip":"2000::/16"}`, "too large a network"},
@@ -188,7 +188,7 @@ func TestModeratorsToken(t *testing.T) {
 				r.Header.Del("X-API-Key")
 				r.Header.Set("Authorization", "bearer "+admin)
 			})
-			if status != 200 || body != `{"error":{"code":103,"message":"permission denied: this room is private, and takes the API key"}}` {
+			if status != 200 || body != `{"error":{"code":103,"message":"permission denied: this room is private: use an API key"}}` {
 				t.Errorf("%s of %s: %d %s", method, name, status, body)
 			}
 		}

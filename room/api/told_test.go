@@ -73,10 +73,10 @@ func TestRefusingHooksAreLogged(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"error":{"code":403,"message":"not you"}}`:             `msg="the hook connect refuses a client" hook=connect reason="not you"`,
 		`{"disconnect":{"code":4500,"reason":"stay away"}}`:      `reason="stay away"`,
-		`{"status":"denied"}`:                                    `msg="the hook connect is not answered" hook=connect`,
+		`{"status":"denied"}`:                                    `msg="the hook connect got no valid reply" hook=connect`,
 		`{"result":{"user":"a"},"error":{"code":1}}`:             "see=\"hook_connect, hook_timeout\"",
 		`{"result":{"user":"a"},"Error":{"code":403}}`:           "differs from",
-		`{"result":{"user":"` + strings.Repeat("x", 300) + `"}}`: "user is no name",
+		`{"result":{"user":"` + strings.Repeat("x", 300) + `"}}`: "user is not a valid name",
 	} {
 		b.on("/connect", answer)
 		var log lines

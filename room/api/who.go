@@ -12,13 +12,13 @@ import (
 	"webim/room/wire"
 )
 
-// A request is let in by a key, which opens everything or what its rights say, or by
-// the token of a moderator of all rooms, which opens what its role may do in any.
+// A key opens all methods, or those that its rights name. The token of a moderator of all rooms
+// opens the methods that the role allows in any room.
 
-// caller is the context's key of who asks: a *token.Identity or a *Key.
+// caller is the context key of the request's caller, a *token.Identity or a *Key.
 type caller struct{}
 
-// callerOf is who asks, for the log: the user, or "key NAME".
+// callerOf returns the caller for the log: the user, or "key NAME".
 func callerOf(ctx context.Context) string {
 	switch who := ctx.Value(caller{}).(type) {
 	case *token.Identity:
@@ -29,7 +29,7 @@ func callerOf(ctx context.Context) string {
 	return ""
 }
 
-// userOf is the user who asks; "" is a backend.
+// userOf returns the user whose token the request has, or "" for a backend with a key.
 func userOf(ctx context.Context) string {
 	if who, ok := ctx.Value(caller{}).(*token.Identity); ok {
 		return who.User
@@ -37,13 +37,13 @@ func userOf(ctx context.Context) string {
 	return ""
 }
 
-// manages reports whether who asks is an admin of all rooms, or a backend.
+// manages reports whether the caller is a backend with a key, or an admin of all rooms.
 func (h *Handler) manages(ctx context.Context) bool {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
 	return !ok || h.cfg.Hub.Can(who, addressOf(ctx), room.ActManage, "")
 }
 
-// authorOf is who asks as rooms see it; nil is a backend.
+// authorOf returns the caller as rooms show it, or nil for a backend with a key.
 func authorOf(ctx context.Context) *room.Author {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
 	if !ok {
@@ -52,13 +52,14 @@ func authorOf(ctx context.Context) *room.Author {
 	return &room.Author{User: who.User, ConnInfo: who.Info}
 }
 
-// admit judges who asks for a method. The error says what to do; nil: the request
-// goes on, with a context that knows the caller. m is nil for what takes a key.
+// admit checks the key or token of a request for a method. If it returns no error, the context of
+// the returned request has the caller. m is nil for requests that need a key. The error tells the
+// client what to do.
 func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	if key := h.keyOf(r); key != nil {
 		r = r.WithContext(context.WithValue(r.Context(), caller{}, key))
 		if m != nil && !key.mayCall(m.name) {
-			return r, coded(wire.ErrPermissionDenied, "this key does not open "+m.name+": see api_key_rights")
+			return r, coded(wire.ErrPermissionDenied, "this key has no right to call "+m.name+": see api_key_rights")
 		}
 		return r, nil
 	}
@@ -69,16 +70,16 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	addr := remote(r)
 	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, addr, done) })
 	if err != nil {
-		return r, coded(wire.ErrUnauthorized, "the token is not good")
+		return r, coded(wire.ErrUnauthorized, "the token is not valid")
 	}
 	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), address{}, addr), caller{}, who))
 	if m == nil || m.needs == noAction || h.cfg.Hub.Decide(who, addr, m.needs, "") != nil {
-		return r, coded(wire.ErrPermissionDenied, "this takes the API key, or the token of one who may do it in all rooms")
+		return r, coded(wire.ErrPermissionDenied, "this needs an API key, or the token of a user with the right to do it in all rooms")
 	}
 	return r, nil
 }
 
-// address is the context's key of where a request with a token comes from.
+// address is the context key of the address from which a request with a token comes.
 type address struct{}
 
 func addressOf(ctx context.Context) netip.Addr {
@@ -86,14 +87,14 @@ func addressOf(ctx context.Context) netip.Addr {
 	return addr
 }
 
-// remote is the address that a request comes from; the zero value: it is not known.
+// remote returns the address from which a request comes, or the zero Addr if it is unknown.
 func remote(r *http.Request) netip.Addr {
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return from.Addr().Unmap().WithZone("")
 }
 
-// aboutRooms is a request that names rooms: rooms are the places where their names
-// stand, of which some may be "".
+// aboutRooms is a request that names rooms. rooms returns pointers to the names, some of which may
+// be "".
 type aboutRooms interface{ rooms() []*string }
 
 func (q *roomRequest) rooms() []*string        { return []*string{&q.Channel} }
@@ -111,11 +112,11 @@ func (q *broadcastRequest) rooms() (all []*string) {
 	return all
 }
 
-// normalise puts the names of rooms in their one spelling. What is wrong with a name,
-// the method finds.
+// normalise rewrites the names of rooms in the request to their normal form. It leaves an invalid
+// name as it is; the method reports it.
 func normalise(request any) {
 	switch q := request.(type) {
-	case *broadcastRequest: // it answers for each room
+	case *broadcastRequest: // it reports an error for each room separately
 	case *channelsRequest:
 		q.Pattern = name.Normal(q.Pattern)
 	case aboutRooms:
@@ -127,12 +128,12 @@ func normalise(request any) {
 	}
 }
 
-// mayAsk judges a request by the rooms that it names. A key opens those that its
-// rights name. A token opens what the other doors open to it: see package policy. So
-// private rooms take a key: who moderates all rooms is not in them.
+// mayAsk checks the rooms that a request names against the caller's rights. A key opens the rooms
+// that its rights name. A token opens the rooms that the user may also reach by other ways; package
+// policy decides. So private rooms need a key: a moderator of all rooms is not a member of them.
 func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, request any) error {
 	if key, ok := ctx.Value(caller{}).(*Key); ok && !key.may(method, request) {
-		return coded(wire.ErrPermissionDenied, "this key does not open "+method+" there: see api_key_rights")
+		return coded(wire.ErrPermissionDenied, "this key has no right to call "+method+" there: see api_key_rights")
 	}
 	who, ok := ctx.Value(caller{}).(*token.Identity)
 	if !ok {
@@ -146,7 +147,7 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 		err := h.cfg.Hub.Decide(who, addressOf(ctx), a, *name)
 		switch {
 		case err != nil && *name != "" && !room.ShownToModerators(*name):
-			return coded(wire.ErrPermissionDenied, "this room is private, and takes the API key")
+			return coded(wire.ErrPermissionDenied, "this room is private: use an API key")
 		case err != nil:
 			return err
 		}
@@ -154,7 +155,7 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 	return nil
 }
 
-// keyOf is the key that the request has; nil: none that is good.
+// keyOf returns the key that the request has, or nil if it has no valid key.
 func (h *Handler) keyOf(r *http.Request) *Key {
 	key := single(r, "X-API-Key")
 	if key == "" {
@@ -163,8 +164,9 @@ func (h *Handler) keyOf(r *http.Request) *Key {
 	return h.guard.find(key)
 }
 
-// single is the value of a header; "": there is none, or there are several. A proxy may
-// judge another one of several than we do, so none of them counts.
+// single returns the value of a header. If the header is absent or appears more than once, single
+// returns "". A proxy in front of webim may check a different one of several values than webim
+// does, so none of them counts.
 func single(r *http.Request, header string) string {
 	if all := r.Header.Values(header); len(all) == 1 {
 		return all[0]
@@ -172,8 +174,8 @@ func single(r *http.Request, header string) string {
 	return ""
 }
 
-// credentials are what the header Authorization has for a scheme, whose case does
-// not matter; "": none.
+// credentials returns the credentials of the Authorization header if its scheme is the given one,
+// in any case; otherwise "".
 func credentials(r *http.Request, scheme string) string {
 	name, rest, _ := strings.Cut(single(r, "Authorization"), " ")
 	if !strings.EqualFold(name, scheme) {

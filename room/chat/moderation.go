@@ -36,11 +36,11 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 	case q.IP != "" && table == room.TableBan:
 		s.Table, s.Who = room.TableBanIP, q.IP
 	case q.IP != "":
-		return s, bad("ip is for bans")
+		return s, bad("only bans take an ip")
 	}
 	switch {
 	case (q.User == "") == (q.IP == ""):
-		return s, bad("name a user, or for a ban an ip")
+		return s, bad("name a user, or an ip for a ban")
 	case q.Seconds < 0 || q.Seconds > maxSeconds:
 		return s, bad("seconds is 0, for ever, or a number up to a hundred years")
 	case q.User == s.By && s.By != "":

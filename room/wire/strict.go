@@ -9,7 +9,7 @@ import (
 )
 
 // Strict reads a JSON object into what v points to. A field that is not known, is
-// there twice, differs in case or is not of its type is an error that wraps
+// there twice, differs in case or has the wrong type is an error that wraps
 // ErrBadRequest and names the field: a misspelt option would otherwise be a
 // promise that is not kept. null is as good as nothing, and so is no data at all.
 func Strict(data []byte, v any) error {
@@ -30,9 +30,9 @@ func Fault(err error) string {
 	case errors.As(err, &wrong) && errors.Is(err, json.ErrUnknownName):
 		return "there is no field " + quoted(string(wrong.JSONPointer))
 	case errors.As(err, &wrong):
-		return "the value of " + quoted(string(wrong.JSONPointer)) + " is not of its type"
+		return "the value of " + quoted(string(wrong.JSONPointer)) + " has the wrong type"
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return "the field " + quoted(string(syntax.JSONPointer)) + " is there twice"
+		return "the field " + quoted(string(syntax.JSONPointer)) + " appears twice"
 	}
 	return "the body is not JSON"
 }
