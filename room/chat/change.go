@@ -9,16 +9,16 @@ import (
 	"webim/room/wire"
 )
 
-// found is a message in a room's history, and what came after it.
+// found is the result of looking for a message in a room's history.
 type found struct {
 	message room.Publication
 	after   []room.Publication
-	gone    bool // it is taken back
-	lost    bool // it is forgotten, but not what it was edited to
+	gone    bool // the message is deleted
+	lost    bool // the room has forgotten the message, but not an edit of it
 	epoch   string
 }
 
-// find looks for a message that still stands; else the error is ErrNoMessage.
+// find looks for a message that exists and is not deleted; otherwise the error is ErrNoMessage.
 func find(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	search(h, name, offset, func(f *found, err error) {
 		if err == nil && (f == nil || f.gone || f.lost) {
@@ -28,9 +28,9 @@ func find(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	})
 }
 
-// standing looks for a message that still stands, and tells the room's epoch; else the
-// error is ErrNoMessage. It reads that message only, and not what came behind it, so it
-// may miss that the message is being taken back at this moment.
+// standing looks for a message that exists and is not deleted, and returns the room's epoch;
+// otherwise the error is ErrNoMessage. It reads only the message and no events after it, so it may
+// miss a deletion that is not finished yet.
 func standing(h *room.Hub, name string, offset uint64, done func(epoch string, err error)) {
 	if offset == 0 {
 		done("", wire.ErrNoMessage)
@@ -44,7 +44,8 @@ func standing(h *room.Hub, name string, offset uint64, done func(epoch string, e
 	})
 }
 
-// search looks for a message, be it taken back or lost; nil: there is none.
+// search looks for a message, including deleted and forgotten ones. It finds a forgotten message by
+// an edit of it. found is nil if there is none.
 func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	if offset == 0 {
 		done(nil, nil)
@@ -58,7 +59,7 @@ func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 				f = nil
 			}
 		} else if edit := slices.IndexFunc(f.after, func(p room.Publication) bool { return f.has(p, room.EventEdit) }); edit >= 0 {
-			f.message.From, f.lost = f.after[edit].From, true // nobody edits what is another's
+			f.message.From, f.lost = f.after[edit].From, true // only the author can edit a message
 		} else {
 			f = nil
 		}
@@ -71,15 +72,15 @@ func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 	})
 }
 
-// isMessage tells messages from what is done to them.
+// isMessage reports whether a publication is a message and not an event.
 func isMessage(p room.Publication) bool { return p.Tags[room.TagEvent] == "" && !p.Skip }
 
-// has tells whether a publication is an event about the message.
+// has reports whether a publication is the given event about the message.
 func (f *found) has(p room.Publication, event string) bool {
 	return p.Tags[room.TagEvent] == event && p.Tags[room.TagOf] == number(f.message.Offset)
 }
 
-// owns tells whether the message is the caller's.
+// owns reports whether the caller is the author of the message.
 func (f *found) owns(a room.Author) bool {
 	return f.message.From != nil && owner(*f.message.From) == owner(a)
 }
@@ -94,10 +95,10 @@ type editResult struct {
 	Offset uint64 `json:"offset"`
 }
 
-// edit publishes what a message says from now on. It may be taken back at the
-// same time: then the edit might come behind the deletion, and its text would
-// stay. So the message is looked for again when the edit has its place; either
-// the deletion sees the edit, or the edit the deletion.
+// edit publishes the new data of a message. If the message is deleted at the same time, the edit
+// may come after the deletion, and its text would stay in the history. So edit looks for the
+// message again after the edit has its offset: either the deletion sees the edit, or the edit sees
+// the deletion.
 func (c *Chat) edit(call *room.Call, q *editRequest) {
 	edit := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
 	own := func(then func(error)) {
@@ -117,7 +118,8 @@ func (c *Chat) edit(call *room.Call, q *editRequest) {
 	})
 }
 
-// confirm answers an edit, if its message still stands.
+// confirm answers an edit. If the message has been deleted meanwhile, it removes the text of the
+// edit.
 func (c *Chat) confirm(call *room.Call, q *editRequest, pos room.Position) {
 	find(call.Hub, q.Room, q.Offset, func(_ *found, err error) {
 		if err == nil {
@@ -133,8 +135,8 @@ type deleteRequest struct {
 	Offset uint64 `json:"offset"`
 }
 
-// delete takes a message back: says so, and then takes its text and that of its
-// edits from the history. Twice is once.
+// delete publishes that a message is deleted, and then removes its text and the texts of its edits
+// from the history. Deleting a message twice is not an error.
 func (c *Chat) delete(call *room.Call, q *deleteRequest) {
 	own := may(call, room.ActDeleteOwn, q.Room)
 	if own != nil && may(call, room.ActDeleteAny, q.Room) != nil {
@@ -172,10 +174,10 @@ func (c *Chat) delete(call *room.Call, q *deleteRequest) {
 	})
 }
 
-// redact takes the text of a message that is taken back, and answers.
+// redact removes the text of a deleted message, its edits and its reactions, and answers the call.
 func (c *Chat) redact(call *room.Call, q *deleteRequest) {
 	search(call.Hub, q.Room, q.Offset, func(f *found, err error) {
-		if err != nil || f == nil { // it was forgotten, and its text with it
+		if err != nil || f == nil { // the room has forgotten the message, and its text with it
 			answer(call, empty{}, err)
 			return
 		}

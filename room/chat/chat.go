@@ -9,24 +9,24 @@ import (
 	"webim/room/wire"
 )
 
-// Chat answers the calls; it is a room.Caller. Of its own it has its settings and the
-// rates of invitations. It serves any number of hubs.
+// Chat implements the calls; it is a room.Caller. Its only state of its own is the settings and the
+// rates of invitations. One Chat may serve several hubs.
 type Chat struct {
 	cfg         Config
 	invitations invitations
 }
 
-// Config holds the settings of a Chat. The zero value works.
+// Config holds the settings of a Chat. The zero value is valid.
 type Config struct {
 }
 
-// New makes a Chat.
+// New returns a Chat.
 func New(cfg Config) *Chat { return &Chat{cfg: cfg} }
 
-// A method is a call that Chat knows: it answers with call.Done, perhaps later.
+// A method implements one call. It calls call.Done once, possibly after it has returned.
 type method func(c *Chat, call *room.Call)
 
-// methods are all of them.
+// methods has all calls by name.
 var methods = map[string]method{}
 
 func init() {
@@ -44,7 +44,7 @@ func (c *Chat) Call(call *room.Call) (known bool) {
 	return known
 }
 
-// define makes a method of a function that takes its request as Q.
+// define makes a method of a function whose request has the type Q.
 func define[Q any](f func(c *Chat, call *room.Call, q *Q)) method {
 	return func(c *Chat, call *room.Call) {
 		q := new(Q)
@@ -62,12 +62,12 @@ func define[Q any](f func(c *Chat, call *room.Call, q *Q)) method {
 	}
 }
 
-// inRoom is the part of a request that names a room. It may be "" where a call says so.
+// inRoom is the part of a request that names a room. Room may be "" only in calls that say so.
 type inRoom struct {
 	Room string `json:"room"`
 }
 
-// normalise puts the name in its one spelling, before anything is judged by it.
+// normalise rewrites the name to its normal form, before anything is decided by it.
 func (q *inRoom) normalise() error {
 	if q.Room == "" {
 		return nil
@@ -80,7 +80,7 @@ func (q *inRoom) normalise() error {
 	return nil
 }
 
-// answer ends a call with a result, which is marshalled, or an error.
+// answer ends a call with a result, which it marshals, or with an error.
 func answer(call *room.Call, result any, err error) {
 	if err != nil {
 		call.Done(nil, err)
@@ -90,5 +90,5 @@ func answer(call *room.Call, result any, err error) {
 	call.Done(data, err)
 }
 
-// empty is a result that says no more than that all is well.
+// empty is the result of a call that returns nothing.
 type empty struct{}

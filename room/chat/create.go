@@ -20,8 +20,8 @@ type roomResult struct {
 	Room string `json:"room"`
 }
 
-// create makes a room: a private one, whose owner the caller is, or a public one,
-// over which the caller has no power, or names would be grabbed for it.
+// create makes a private room, which the caller owns, or a public one. The creator of a public room
+// gets no role in it; otherwise users would create rooms only to own their names.
 func (c *Chat) create(call *room.Call, q *createRequest) {
 	user, err := named(call)
 	if err == nil {
@@ -34,7 +34,7 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 	if name == "" {
 		name, role = "$"+strings.ToLower(rand.Text()), room.OwnerRole
 		if err == nil {
-			err = call.MayAs(room.ActSend, name, room.Roster{}) // a title is said to those who are invited
+			err = call.MayAs(room.ActSend, name, room.Roster{}) // the title is sent to the invited users
 		}
 	} else if err == nil {
 		if err = may(call, room.ActSend, name); err == nil && strings.ContainsAny(name[:1], "#$") {
@@ -59,7 +59,7 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 	e := call.State()
 	e.Put(room.Entry{Key: room.Key{Table: room.TableRoom, Of: name}, Value: value}, func(_ uint64, err error) {
 		if err == room.ErrVersion {
-			call.Done(nil, wire.Explain(wire.ErrConflict, "there is a room of that name: join it, or choose another name"))
+			call.Done(nil, wire.Explain(wire.ErrConflict, "a room of that name exists: join it, or choose another name"))
 			return
 		}
 		if err != nil {
@@ -81,15 +81,15 @@ type directRequest struct {
 	User string `json:"user"`
 }
 
-// direct puts the room between the caller and another user in the caller's list;
-// the other one gets it with the first message.
+// direct puts the direct room of the caller and another user into the caller's list. The other user
+// gets it with the first message.
 func (c *Chat) direct(call *room.Call, q *directRequest) {
 	user, err := named(call)
 	name := room.DirectRoom(user, q.User)
 	switch {
 	case err != nil:
 	case q.User == "" || q.User == user:
-		err = wire.Explain(wire.ErrBadRequest, "bad request: user is another one than yourself")
+		err = wire.Explain(wire.ErrBadRequest, "bad request: user must be another user")
 	case wire.CheckRoomName(name) != nil:
 		err = wire.Explain(wire.ErrBadRequest, "bad request: these names are too long for a room, or have control characters")
 	default:

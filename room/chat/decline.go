@@ -9,13 +9,13 @@ import (
 	"webim/room/wire"
 )
 
-// What a user declines for good is an entry of TableDecline, which the user pays for:
-// a room, or another user. Invitations look for it; whoever invites is not told.
+// Each room or user that a user declines is an entry of TableDecline, which that user pays for.
+// Invitations look it up; the inviting user is not told.
 
-// maxDeclined is how much one user declines at most.
+// maxDeclined limits the rooms and users that one user declines.
 const maxDeclined = 1000
 
-// declined is an entry of TableDecline.
+// declined is the value of an entry of TableDecline.
 type declined struct {
 	Since int64 `json:"since"` // unix milliseconds
 }
@@ -28,7 +28,8 @@ func declinedUser(user, other string) room.Key {
 	return room.Key{Table: room.TableDecline, Of: user, Name: "user " + other}
 }
 
-// declines tells whether a user wants no invitation to a room, or none by another user.
+// declines looks up whether user declines invitations to the room, or all invitations by another
+// user.
 func declines(e room.State, user, name, by string, done func(is bool, err error)) {
 	e.Get(declinedRoom(user, name), func(entry room.Entry, err error) {
 		if err != nil || entry.Version != 0 {
@@ -45,14 +46,13 @@ type declineRequest struct {
 	Undo bool   `json:"undo"`
 }
 
-// decline notes that no invitation to a room, or by a user, is to reach the caller any
-// more, or takes that back.
+// decline stops invitations to a room, or by a user, from reaching the caller, or undoes that.
 func (c *Chat) decline(call *room.Call, q *declineRequest) {
 	user, err := named(call)
 	switch {
 	case err != nil:
 	case (q.Room == "") == (q.User == ""):
-		err = wire.Explain(wire.ErrBadRequest, "bad request: name either the room or the user whose invitations are declined")
+		err = wire.Explain(wire.ErrBadRequest, "bad request: set either room or user, to decline invitations to the room or by the user")
 	case q.User != "":
 		err = checkUsers([]string{q.User})
 	}
@@ -72,7 +72,7 @@ func (c *Chat) decline(call *room.Call, q *declineRequest) {
 	declineFor(call, key, done)
 }
 
-// declineFor writes an entry, if there is room for it.
+// declineFor writes an entry, unless the user has maxDeclined already.
 func declineFor(call *room.Call, key room.Key, done func(error)) {
 	e := call.State()
 	value, err := json.Marshal(declined{time.Now().UnixMilli()})
@@ -80,7 +80,7 @@ func declineFor(call *room.Call, key room.Key, done func(error)) {
 		done(err)
 		return
 	}
-	capped(e, key.Table, key.Of, maxDeclined, "you decline as much as one user may: take some back with undo", func(err error) {
+	capped(e, key.Table, key.Of, maxDeclined, "you decline as many rooms and users as one user may: remove some with undo", func(err error) {
 		if err != nil {
 			done(err)
 			return

@@ -1,155 +1,155 @@
-// Package chat is what people do in rooms beyond publishing: calls (RPCs of the
-// centrifuge dialect) that any client library can make, and events, which are
-// publications of the server that any client gets. This text is their reference;
-// its examples run as tests (doc_test.go).
+// Package chat has the chat features beyond publishing. Clients use them by calls, which are
+// RPCs of the centrifuge dialect that any client library can make. The server answers with
+// events, which are publications that every client in the room gets. This text is the
+// reference of both. Its examples run as tests (doc_test.go).
 //
 // # Events
 //
-// All that happens in a room is a publication in its one stream, with an offset,
-// and comes again on recovery: messages, and what is done to them. What the
-// server vouches for stands in the publication's tags, which no client can set,
-// and its author in info.user; data is what the author said, and nothing that
-// it claims to be is believed.
+// Messages and events are publications in the one stream of a room. They have offsets, and
+// recovery delivers them again. The server vouches for the tags of a publication and for its
+// author, in info.user: no client can set them. data is the text of the author, and the server
+// believes nothing in it.
 //
-//	tags                                  data        what it is
-//	none, or "id", "reply"                any         a message; id is the sender's own, reply the offset that it answers
-//	event=edit, of=OFFSET                 any         the message at that offset says this from now on
-//	event=delete, of=OFFSET               {}          the message is taken back
-//	event=react, of=OFFSET, emoji=E       {}          the author finds E of it
-//	event=unreact, of=OFFSET, emoji=E     {}          no longer
-//	event=mark, read=OFFSET, delivered=…  {}          the author has got and read all up to there
-//	event=typing                          {}          the author is about to say something; it has no offset and is not remembered
-//	event=join, user=U                    {}          U is on the room's roster now; event=leave: no longer
-//	event=kick|ban|unban|mute|unmute, user=U, until=UNIX  {}  the author, a moderator, did that to U
-//	event=room                            {"title":…,"locked":…,"slow":…}  the room is set so from now on
+//	tags                                  data        meaning
+//	none, or "id", "reply"                any         a message; id is the sender's, reply the offset of the message that it answers
+//	event=edit, of=OFFSET                 any         data replaces the data of the message at OFFSET
+//	event=delete, of=OFFSET               {}          the message is deleted
+//	event=react, of=OFFSET, emoji=E       {}          the author reacts to the message with E
+//	event=unreact, of=OFFSET, emoji=E     {}          the author removes the reaction
+//	event=mark, read=OFFSET, delivered=…  {}          the author has received and read everything up to these offsets
+//	event=typing                          {}          the author is typing; this event has no offset and is not in the history
+//	event=join, user=U                    {}          U is now on the room's roster; event=leave: U no longer is
+//	event=kick|ban|unban|mute|unmute, user=U, until=UNIX  {}  the author, a moderator, did this to U
+//	event=room                            {"title":…,"locked":…,"slow":…}  the new settings of the room
 //
-// Events other than edits never make a room forget a message: they have a quota of
-// their own, and of those that say how something is now (who is on the roster, how far
-// a user has read, whether a reaction stands) the room remembers the last one. A
-// client that missed an event which is forgotten does not recover and asks for
-// messages, which tells the reactions that stand, and marks. Joining, leaving,
-// marking and reacting are told by those who could say something in the room: not by
-// the muted, nor in a locked room, nor where the rights let nobody send.
+// Events other than edits never push messages out of the history, because they have a quota
+// of their own. Some events tell a current state: the roster, a user's marks, a reaction. Of
+// these the room remembers only the last one. If a client missed an event that the room has
+// forgotten, the client cannot recover; it calls messages, which also returns the current
+// reactions, and marks. The room gets an event for joining, leaving, marking or reacting only
+// if the user may send messages there: not if the user is muted, the room is locked, or the
+// rights let nobody send.
 //
-// Nothing but messages is shown in the plain dialect: an edit would be one more message
-// there.
+// The plain dialect shows messages only, because it would show an edit as another message.
 //
-// The text of a message that is taken back is gone from the history, its
-// edits' too: there it is {} with the tag redacted=true, at its old offset.
-// Of raw publications (history, recovery) a client makes messages as the call
-// messages does, by folding: see [Fold]. A reaction stands from its react to its unreact.
+// If a message is deleted, its text and the texts of its edits are removed from the history.
+// Their publications stay at their offsets, with the data {} and the tag redacted=true. A
+// client makes messages from publications (history, recovery) as the call messages does: see
+// [Fold]. A reaction exists from its react event to its unreact event.
 //
 // # Rooms
 //
-// A room that begins with neither # nor $ is public: the rights say who may be
-// there. #USER is a user's own, to which the server joins all her connections
-// and puts what is for her; #A,B is between two users (names in order; %, comma
-// and # in a name as %25, %2C and %23); $… is for those on its roster.
-// A public room has a roster too, of the users that keep it in their list; it bars
-// nobody. Guests have a public room in their list and are not on its roster.
-// The server puts names of public rooms in the normal form NFC, without the selector
-// U+FE0F behind an emoji, and its messages bear that name. Client libraries find a
-// subscription by the name that they asked for, so to subscribe by another spelling is
-// error 107, which tells the name. All else that names a room takes any spelling.
+// If the name of a room begins with neither # nor $, the room is public, and the rights decide
+// about joining it. #USER is the personal room of a user. The server subscribes all connections of
+// the user to it and publishes there the events for that user. #A,B is the direct room of two
+// users, in the order of their names; %, comma and # in a name are written %25, %2C and %23. $… is
+// a private room for the users on its roster.
+// A public room also has a roster, of the users that keep the room in their list, but it
+// excludes nobody. Guests can have a public room in their list, without being on its roster.
+// The server rewrites names of public rooms to the normal form NFC, without the selector
+// U+FE0F after an emoji, and its messages have that name. Client libraries look up a
+// subscription by the name that they sent, so a subscription with another spelling fails with
+// error 107, which tells the right name. Everything else that names a room takes any spelling.
 //
-// In a user's own room the server publishes, without an author:
+// In a user's personal room the server publishes these events, without an author:
 //
-//	event=invite, room=R, by=U         {"title":…}   U put her on the roster of R
-//	event=message, room=R, offset=N, by=U   {}       something was said in R, which is in her list, or direct
-//	event=mark, room=R, read=N         {}            she has read R up to there, on another device
-//	event=rooms                        {}            her list of rooms changed otherwise: ask for it again
+//	event=invite, room=R, by=U         {"title":…}   U has put the user on the roster of R
+//	event=message, room=R, offset=N, by=U   {}       U published a message in R, which is in the user's list or direct
+//	event=mark, room=R, read=N         {}            the user has read R up to N, on another device
+//	event=rooms                        {}            the user's list of rooms has changed otherwise: call rooms again
 //
 // # Calls
 //
-// The data of a call and of its result are JSON objects. A field that is not
-// known, or not of its type, is error 107, with a sentence that names it. Each
-// call is judged by the rights as the command that it resembles; what send and
-// edit say, by the application's backend too, where that is asked about publish, and
-// not again about what it let pass.
+// The data of a call and of its result are JSON objects. A field that is unknown or has the
+// wrong type is error 107, and the error names the field. The rights decide about each call as
+// they do about the command that it resembles. If the application's backend has the hook
+// publish, the server also asks it about send and edit, but not again about a repeated send
+// that the backend accepted before.
 //
 //	send         {room, data, id?, reply?}         {offset, epoch}
-//	             id: 1 to 64 bytes. The same id of the same user with the same data within 5 minutes is
-//	             the same message, with the same offset, and is so even after something has come up against
-//	             saying it (a mute, a ban, a lock): who lost the answer gets it. With other data it is error 113.
+//	             id: 1 to 64 bytes. If the same user repeats the id with the same data within 5 minutes, the
+//	             result has the offset of the first message, and nothing is published. This holds even if the
+//	             user has since been muted or banned, or the room locked, so a client that lost the result
+//	             gets it. With different data the call fails with error 113.
 //	edit         {room, offset, data}              {offset} of the event
-//	delete       {room, offset}                    {}    of what is forgotten already, too, as long as an edit of it is not
+//	delete       {room, offset}                    {}    also works if the room has forgotten the message, but not an edit of it
 //	react        {room, offset, emoji, remove?}    {}
-//	typing       {room}                            {}    members are told at most once a second, of up to 8 who type; in rooms of over 200 not at all
+//	typing       {room}                            {}    the room gets at most one event a second, of up to 8 users; rooms with over 200 members get none
 //	mark         {room, read?, delivered?}         {read, delivered}
-//	             Marks only grow, as long as the room's epoch lasts, and not beyond what was said; 2000 of a user.
-//	             In rooms with a roster of up to 100 others see them, as events.
-//	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are there
+//	             Marks only grow while the room keeps its epoch, and not beyond its newest offset. A user has at
+//	             most 2000. If the roster has at most 100 users, others see the marks, as events.
+//	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are present
 //	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more, now}
-//	             limit 50, at most 200; the oldest first; before an offset, or after one, else the newest;
-//	             or with offsets: [offset], 200 at most, these, as far as they are there. Long messages
-//	             make a page shorter, which has more, then; with offsets it lacks the last ones.
+//	             The newest messages, or those before an offset, or those after one; the oldest first. limit: 50
+//	             by default, at most 200. With offsets: [offset], at most 200, only these, if they still exist.
+//	             Long messages make a page shorter, and more is then true; with offsets the last ones are missing.
 //	             message: {offset, data, info?, time, id?, reply?, edited?, deleted?, reactions?: [{emoji, users, count}]}
-//	             time, edited and now, the server's time, in unix milliseconds; users: at most 20 of those that count.
+//	             time, edited and now (the server's clock) are unix milliseconds; users has at most 20 of the count.
 //
 //	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?, with?: {user, info?, online?}}], more}
-//	             kind: public, private or direct; limit 50, at most 100, and fewer where the last messages are long
-//	             or much is unread: the next page is after the last room of this one, as long as there are more. last has no
-//	             reactions. with: the other user of a
-//	             direct room; info and online, or the name that the user's token had when the room came into
-//	             both lists, are told only of a user who has the room in its list and declines neither it nor the caller
+//	             kind: public, private or direct. limit: 50 by default, at most 100. A page has fewer rooms if the
+//	             last messages are long or much is unread; while more is true, ask for the rooms after the last one.
+//	             last has no reactions. with is the other user of a direct room. with has info and online, or the
+//	             name that the user's token had when the room came into both lists, only if the other user has the
+//	             room in its list and declines neither it nor the caller.
 //	room.create  {title, room?, users?}            {room}
-//	             without room: a private one ($…), whose owner the caller is; users are invited.
-//	             with room: a public one of that name, if the caller may send there; error 113 if it has a title already.
+//	             Without room: a private room ($…), owned by the caller, to which users are invited.
+//	             With room: a public room of that name, if the caller may send there; error 113 if it has a title already.
 //	room.direct  {user}                            {room}
-//	room.join    {room}                            {}    puts a room in the list; a private one after an invitation
-//	room.leave   {room, forever?}                 {}    what the caller has read is forgotten; so is the room that all have left,
-//	             with its bans and mutes if it is private, and its title unless a manager has set it.
-//	             An owner is followed by who is there longest.
-//	             With forever, no invitation to the room reaches the caller any more.
-//	room.invite  {room, user}                      {}    puts a user on a private room's roster, and tells the user of it.
-//	             The answer is the same if the user is banned there, has declined, or is no user at all. A user
-//	             gets 5 invitations of another one in 10 minutes, and an inviting user makes 200; error 111 above.
-//	             The users of room.create count as well.
-//	room.decline {room} or {user}, undo?           {}    from now on no invitation to the room, or by the user, reaches the
-//	             caller, for good; with undo they do again. Who invites is not told. 1000 of a user.
-//	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; manage
+//	room.join    {room}                            {}    puts the room into the caller's list; a private room needs an invitation
+//	room.leave   {room, forever?}                  {}    removes the room and the caller's marks in it. A room that everybody has left
+//	             is forgotten: a private one with its bans and mutes, a public one with its title unless a manager
+//	             has set it. If the owner leaves, the user that has been on the roster longest becomes the owner.
+//	             With forever, the caller gets no more invitations to the room.
+//	room.invite  {room, user}                      {}    puts the user on a private room's roster, and sends the user an event.
+//	             The result is the same if the user is banned there, has declined, or does not exist. One user may
+//	             invite another one 5 times in 10 minutes, and make 200 invitations in all; error 111 beyond. The
+//	             users of room.create count too.
+//	room.decline {room} or {user}, undo?           {}    from now on the caller gets no invitation to the room, or by the user;
+//	             undo ends this. Inviting users are not told. A user may decline 1000 rooms and users.
+//	room.set     {room, title?, locked?, slow?}    {}    slow: seconds between two messages of a user; needs the right manage
 //	room.info    {room}                            {room, kind, title, locked, slow, may: [action], muted?: until, muted_why?, role?,
 //	             limits: {text?, characters?, message?}}
-//	             limits: of what the caller sends there, absent where there is none. text: bytes of data.text as UTF-8,
-//	             characters: its graphemes; message: bytes of data as JSON and of the names and values of its tags
-//	             (id and reply; of an edit event and of) together.
-//	             443 for who is banned there. The sentence of the error, and muted_why, are
-//	             "banned until 2026-01-02T15:04:05Z: REASON", the end and the reason as far as there are any
+//	             limits: of the caller's messages there; a limit that does not exist is absent. text: bytes of
+//	             data.text as UTF-8; characters: its graphemes; message: bytes of data as JSON and of the names and
+//	             values of its tags (id and reply; of an edit event and of) together.
+//	             443 for a banned user. The error's text, and muted_why, are "banned until
+//	             2026-01-02T15:04:05Z: REASON", without the end or the reason if there is none.
 //	members      {room, after?, limit?}            {members: [{user, info?, online?, role?}], more, here?}
-//	             in the order of their names, those without one first and as one; limit 1000;
-//	             here: how many users are there; neither it nor online is told where presence is not known.
-//	             Of a member of a private room who is away, info has the name of the time of coming in.
+//	             The members in the order of their names; all users without a name come first, as one. limit: 1000.
+//	             here: how many users are present. here and online are absent if the presence is unknown. For an
+//	             absent member of a private room, info has the name that the user's token had when the user joined.
 //
-//	kick         {room?, user}                     {}    room: out of it (in the plain dialect: closed); without: all connections
-//	             of the user, for good (3503). It is no ban.
+//	kick         {room?, user}                     {}    with room: takes the user out of it (plain dialect: closes the connection); without: closes
+//	             all connections of the user, which then do not reconnect (3503). It is not a ban.
 //	ban          {room?, user?, ip?, seconds?, reason?}  {}    0 seconds: until unban
 //	unban        {room?, user?, ip?}               {}
 //	mute         {room?, user, seconds?, reason?}  {}
 //	unmute       {room?, user}                     {}
 //	sanctions    {room?}                           {bans: [{user?, ip?, until?, by, reason?}], mutes: […]}
 //
-// Without room, these need a role in all rooms. What a moderator does so binds no
-// admin (of the room or, without one, of all), and nothing the owner of a private
-// room in it. What an admin imposed, or the server's API by a key, a moderator
-// neither lifts nor replaces (103). A ban in a room takes off its roster whom it binds. Who is muted, or in a locked room, makes no titles and invites nobody, in rooms of
-// its own, too; edits count in slow mode as messages do;
-// who is banned in a room gets 443 for whatever is asked of it but leaving, and what
-// became of an earlier send.
+// Without room, these calls need a role in all rooms. A moderator's bans and mutes do not bind
+// admins (of the room or, without room, of all rooms), nor in a private room its owner. A moderator
+// can neither lift nor replace a ban or mute that an admin, or the server API with a key, imposed
+// (103). A ban in a room removes the users that it binds from the roster. A muted user cannot set
+// titles or invite, not even in rooms of their own; nor can a user in a locked room that may not
+// mute others. Edits count in slow mode as messages do. If a user is banned in a room, every call
+// about the room fails with 443, except leaving and repeating an earlier send.
 //
 // # Errors
 //
-// Besides those of the protocol: 113 the id belongs to another message; 440 the
-// caller is muted; 441 too soon, in slow mode (temporary; the same id again is not);
-// 442 the room is locked; 443 banned; 444 no such message; 445 the text is too long
+// Besides the errors of the protocol: 113 the id belongs to another message; 440 the caller is
+// muted; 441 too soon, in slow mode (temporary; repeating an id is not too soon); 442 the room
+// is locked; 443 the caller is banned; 444 the message does not exist; 445 the text is too long
 // or has control characters. Close code 4503: banned.
 //
 // # Examples
 //
-// Users are alice, bob and, a moderator everywhere, carol, all in the room lobby.
-// A line with → is a call and ← its result, or error; ! is what everybody in the
-// room gets, and a name with ! what only that user gets. … stands for anything.
+// The users alice, bob and carol, a moderator of all rooms, are in the room lobby. → is a call,
+// and ← its result or error. A line with ! is a publication that everybody in the room gets; a
+// line with a name and ! is one that only this user gets. … stands for any text.
 //
-// A message, and the same again, which is not said twice:
+// A message is sent twice with the same id, and published once:
 //
 //	alice → send {"room":"lobby","id":"a-1","data":{"text":"hello"}}
 //	! 1 alice {"text":"hello"} id=a-1
@@ -159,7 +159,7 @@
 //	alice → send {"room":"lobby","id":"a-1","data":{"text":"other"}}
 //	← error 113
 //
-// An answer, a reaction, an edit:
+// A reply, a reaction and an edit:
 //
 //	bob → send {"room":"lobby","data":{"text":"hi"},"reply":1}
 //	! 2 bob {"text":"hi"} reply=1
@@ -175,7 +175,7 @@
 //	alice → messages {"room":"lobby","after":1}
 //	← {"messages":[{"offset":2,"data":{"text":"hi there"},"info":{"user":"bob",…},"time":…,"reply":1,"edited":…,"reactions":[{"emoji":"👍","users":["alice"],"count":1}]}],"offset":4,"epoch":"…","more":false,"now":…}
 //
-// Taking back, and what is left of it:
+// A message is deleted, and its text is removed:
 //
 //	carol → delete {"room":"lobby","offset":2}
 //	! 5 carol {} event=delete of=2
@@ -185,13 +185,13 @@
 //	bob → edit {"room":"lobby","offset":2,"data":{"text":"again"}}
 //	← error 444
 //
-// Somebody is about to say something; the author is told, too:
+// A user is typing; the user gets the event too:
 //
 //	bob → typing {"room":"lobby"}
 //	! bob {} event=typing
 //	← {}
 //
-// Rooms of one's own:
+// Users make private, public and direct rooms:
 //
 //	alice → room.create {"title":"Two of us","users":["bob"]}
 //	alice ! #alice: 1 {} event=rooms room=$…
@@ -215,7 +215,7 @@
 //	alice → rooms {}
 //	← {"rooms":[{"room":"#alice,bob","kind":"direct","title":"","unread":1,"read":0,"last":{"offset":1,"data":{"text":"psst"},…}},{"room":"$…","kind":"private","title":"Two of us","unread":0,"read":0,"role":"owner"},{"room":"lobby","kind":"public","title":"The lobby","unread":…,"read":0,"last":…}],"more":false}
 //
-// What was read:
+// A user marks messages as read:
 //
 //	bob → mark {"room":"lobby","read":2}
 //	bob ! #bob: 4 {} event=mark read=2 room=lobby

@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// The emoji that Unicode recommends for general interchange (RGI, UTS #51), fully
-// qualified, one a line; .ci/vendor fetches them.
+// The emoji that Unicode recommends for general interchange (RGI, UTS #51), fully qualified, one
+// per line. .ci/vendor fetches them.
 //
 //go:embed emoji/emoji.txt
 var emojiText string
 
-// emojiSelector asks for the picture instead of the letter.
+// emojiSelector asks for the picture instead of the text form.
 const emojiSelector = "\ufe0f"
 
-// emojis are the emoji by their spelling without selectors.
+// emojis maps each emoji without selectors to its fully qualified form.
 var emojis = sync.OnceValue(func() map[string]string {
 	all := map[string]string{}
 	for e := range strings.Lines(emojiText) {
@@ -27,15 +27,15 @@ var emojis = sync.OnceValue(func() map[string]string {
 })
 
 const (
-	// maxEmoji is more bytes than any emoji has.
+	// maxEmoji is larger than the number of bytes of any emoji.
 	maxEmoji = 64
-	// pictures is where the blocks of pictures begin. Characters before it that are
-	// emoji, such as © and ↔, are text unless they are fully qualified.
+	// pictures is the first character of the blocks of pictures. Emoji before it, such as © and ↔,
+	// are text unless they are fully qualified.
 	pictures = '\u2600'
 )
 
-// emojiOf is the one spelling of an emoji, fully qualified: a heart with and without a
-// selector is one reaction. ok is false if the text is not exactly one emoji.
+// emojiOf returns the fully qualified form of an emoji, so that a heart with and without a selector
+// is one reaction. ok is false if text is not exactly one emoji.
 func emojiOf(text string) (emoji string, ok bool) {
 	if len(text) > maxEmoji {
 		return "", false

@@ -9,22 +9,22 @@ import (
 	"webim/room/wire"
 )
 
-// Message is a message as it stands after all that was done to it.
+// Message is a message in its current state, after all events about it.
 type Message struct {
 	Offset    uint64         `json:"offset"`
-	Data      jsontext.Value `json:"data"` // {} if it is taken back
+	Data      jsontext.Value `json:"data"` // {} if the message is deleted
 	Info      *Info          `json:"info,omitempty"`
 	Time      int64          `json:"time"` // unix milliseconds
 	ID        string         `json:"id,omitempty"`
 	Reply     uint64         `json:"reply,omitzero"`
-	Edited    int64          `json:"edited,omitzero"` // unix milliseconds; 0: never
+	Edited    int64          `json:"edited,omitzero"` // unix milliseconds; 0 means never
 	Deleted   bool           `json:"deleted,omitzero"`
-	Reactions []Reaction     `json:"reactions,omitempty"` // the first one first; see withReactions
+	Reactions []Reaction     `json:"reactions,omitempty"` // in the order of their first reaction; see withReactions
 
 	from *room.Author
 }
 
-// Info is an author, as in the protocol.
+// Info is an author, as in the Centrifuge protocol.
 type Info struct {
 	User     string         `json:"user"`
 	Client   string         `json:"client"`
@@ -32,23 +32,22 @@ type Info struct {
 	ChanInfo jsontext.Value `json:"chan_info,omitempty"`
 }
 
-// Reaction is what some find of a message.
+// Reaction is one emoji with the users that have reacted with it.
 type Reaction struct {
 	Emoji string   `json:"emoji"`
-	Users []string `json:"users"` // maxNamed of them at most, in order; who has no name is only counted
+	Users []string `json:"users"` // sorted, at most maxNamed; users without a name are only counted
 	Count int      `json:"count"`
 }
 
-// maxNamed is how many users a reaction names.
+// maxNamed limits the users that a reaction names.
 const maxNamed = 20
 
-// Fold makes messages of a room's publications, which are in order, the oldest
-// first: what is done to a message comes behind it. What is about a message that
-// is not there, because it is forgotten, is nothing; so is what is done to one
-// that was taken back, and an edit by another than the author, which the server
-// never publishes. Of reactions it says nothing, for the history may have forgotten some
-// of their events: the State has them. Neither the publications nor their data are changed; the
-// messages share them.
+// Fold computes messages from the publications of a room, which must be in order, oldest first:
+// events about a message come after it. Fold ignores events about a message that is missing because
+// the room has forgotten it, events about a deleted message, and an edit by a user other than the
+// author, which the server never publishes. Fold returns no reactions: the history may have
+// forgotten their events, and the State has them. Fold changes neither the publications nor their
+// data; the messages share them.
 func Fold(all []room.Publication) []*Message {
 	var out []*Message
 	at := map[uint64]*Message{}
@@ -67,7 +66,7 @@ func Fold(all []room.Publication) []*Message {
 	return out
 }
 
-// newMessage is nil for bytes, which JSON cannot say.
+// newMessage returns nil if the data is binary, because it cannot stand in a JSON result.
 func newMessage(p room.Publication) *Message {
 	data, ok := p.JSON()
 	if !ok {
@@ -81,8 +80,7 @@ func newMessage(p room.Publication) *Message {
 	return m
 }
 
-// valid is info as JSON has it. An engine may hold what is no JSON, of which calls
-// do not tell.
+// valid returns info if it is valid JSON, and nil otherwise: an engine may store invalid JSON.
 func valid(info []byte) jsontext.Value {
 	if len(info) > 0 && wire.Valid(info) {
 		return info
@@ -90,15 +88,15 @@ func valid(info []byte) jsontext.Value {
 	return nil
 }
 
-// repair replaces data that is no JSON, which an engine may hold: so it fails no list
-// that the message is in. It is asked of the messages of a page, not of all.
+// repair replaces data that is not valid JSON, which an engine may store, so that it does not make
+// the whole result fail. It is only called for the messages of a page, not for the whole history.
 func (m *Message) repair() {
 	if !wire.Valid(m.Data) {
 		m.Data = jsontext.Value("null")
 	}
 }
 
-// apply does to the message what an event says.
+// apply applies an event to the message.
 func (m *Message) apply(p room.Publication) {
 	switch p.Tags[room.TagEvent] {
 	case room.EventEdit:

@@ -10,15 +10,15 @@ import (
 	"webim/room/wire"
 )
 
-// Rates of invitations: of one owner to one user, and of one owner to all. Each node
-// counts for itself.
+// Rates of invitations: from one owner to one user, and from one owner to all users. Each node
+// counts separately.
 var (
 	pairRate   = budget.Rate{N: 5, Per: 10 * time.Minute}
 	senderRate = budget.Rate{N: 200, Per: 10 * time.Minute}
 )
 
-// maxPairs are the pairs that are remembered for sure, and twice as many at most; some
-// 150 bytes each. The oldest are forgotten as a whole when as many have come since.
+// maxPairs is how many of the latest pairs are certainly remembered. At most twice as many are, at
+// about 150 bytes each. When the younger map is full, the older one is dropped as a whole.
 const maxPairs = 10_000
 
 // pair is an inviting owner and an invited user; "" stands for all users.
@@ -27,16 +27,16 @@ type pair struct {
 	to   string
 }
 
-// invitations count. The zero value is ready; it is safe for concurrent use.
+// invitations counts invitations. The zero value is ready to use, and safe for concurrent use.
 type invitations struct {
 	mu         sync.Mutex
 	began      time.Time
 	young, old map[pair]*budget.Bucket
 }
 
-// take counts invitations of an owner to users; a call that is refused may count for
-// some of them. It is called before anything of a user is looked at: so the answer
-// tells nothing of the user.
+// take counts invitations from an owner to users. A refused call may still count for some of them.
+// Callers call take before they look up anything about the users, so that the result reveals
+// nothing about them.
 func (i *invitations) take(from budget.Owner, users ...string) error {
 	if len(users) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func (i *invitations) take(from budget.Owner, users ...string) error {
 	return nil
 }
 
-// bucket is that of a pair. i.mu is held.
+// bucket returns the bucket of a pair. The caller holds i.mu.
 func (i *invitations) bucket(p pair) *budget.Bucket {
 	if b := i.young[p]; b != nil {
 		return b

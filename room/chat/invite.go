@@ -16,7 +16,7 @@ type inviteRequest struct {
 	User string `json:"user"`
 }
 
-// invite tells a user of a room, and, if it is private, puts the user on its
+// invite sends a user an invitation to a room. If the room is private, it puts the user on the
 // roster.
 func (c *Chat) invite(call *room.Call, q *inviteRequest) {
 	_, err := named(call)
@@ -54,12 +54,12 @@ func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, do
 	}
 	each(users, func(user string, done func(error)) {
 		if banned(h, name, user) {
-			done(nil) // the caller is not told: a ban is between the user and the moderators
+			done(nil) // the caller must not learn of the ban, which concerns only the user and the moderators
 			return
 		}
 		declines(h.Engine(), user, name, call.Author().User, func(declined bool, err error) {
 			if err != nil || declined {
-				done(err) // nor that somebody does not want to hear of it
+				done(err) // nor that the user declines invitations
 				return
 			}
 			c.inviteOne(call, name, user, data, done)
@@ -67,9 +67,9 @@ func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, do
 	}, done)
 }
 
-// banned tells whether an invitation is for nobody. A user who is banned everywhere is
-// put on a private room's roster all the same: whoever made the room sees the roster,
-// and is not told of other bans than the room's.
+// banned reports whether an invitation is dropped because of a ban. In a private room only the
+// room's own bans count, and a user that is banned everywhere still gets on the roster: the owner of
+// the room sees the roster and must not learn of other bans.
 func banned(h *room.Hub, name, user string) bool {
 	if kindOf(name) == kindPrivate {
 		return h.Struck(name, user)

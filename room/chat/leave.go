@@ -10,12 +10,12 @@ import (
 
 type leaveRequest struct {
 	inRoom
-	Forever bool `json:"forever"` // and decline all invitations to it
+	Forever bool `json:"forever"` // also decline all invitations to the room
 }
 
-// leave takes a room from the caller's list and, if it is private, the caller out
-// of the room. An owner who leaves is followed by who is there longest; when
-// nobody is left, the room is forgotten.
+// leave removes a room from the caller's list. If the room is private, leave also takes the caller
+// out of it, makes the longest-standing user the owner if the caller was the owner, and forgets the
+// room if nobody is left.
 func (c *Chat) leave(call *room.Call, q *leaveRequest) {
 	user, err := named(call)
 	if err == nil && wire.CheckRoomName(q.Room) != nil {
@@ -55,7 +55,7 @@ func (c *Chat) leaveList(call *room.Call, q *leaveRequest, user string) {
 	})
 }
 
-// left does what follows when a user is off the roster.
+// left does the work that follows after a user is removed from the roster.
 func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done func(error)) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
@@ -78,8 +78,8 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 	})
 }
 
-// succeed sees what becomes of a room that somebody has left: forgotten without
-// members, and inherited without an owner.
+// succeed looks after a room that a user has left. It forgets the room if nobody is left, and finds
+// a new owner if the owner has left.
 func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done func(error)) {
 	e := h.Engine()
 	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
@@ -96,9 +96,9 @@ func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done
 	})
 }
 
-// forget removes what is known of a room that is in nobody's list: of a private one
-// all, of a public one what is left of its making, unless a manager has set it. Its
-// bans and mutes are not its members'.
+// forget removes the State entries of a room that is in nobody's list. For a private room these are
+// its settings, bans and mutes. For a public room it is the title that its creator has set; the
+// settings of a manager stay, and so do bans and mutes, which do not belong to the members.
 func forget(e room.State, name string, done func(error)) {
 	if kindOf(name) == kindPrivate {
 		each([]string{room.TableBan, room.TableBanIP, room.TableMute}, func(table string, done func(error)) {
@@ -117,11 +117,11 @@ func forget(e room.State, name string, done func(error)) {
 			done(room.StateError(err))
 			return
 		}
-		e.Delete(room.Key{Table: room.TableRoom, Of: name}, version, func(error) { done(nil) }) // who was faster wants it
+		e.Delete(room.Key{Table: room.TableRoom, Of: name}, version, func(error) { done(nil) }) // if somebody has changed the settings meanwhile, they stay
 	})
 }
 
-// clear removes all of a table that have the same Of.
+// clear removes all entries of a table that have the given Of.
 func clear(e room.State, table, of string, done func(error)) {
 	e.List(table, of, "", maxRoster, func(all []room.Entry, err error) {
 		if err != nil {
@@ -132,7 +132,8 @@ func clear(e room.State, table, of string, done func(error)) {
 	})
 }
 
-// inherit gives a room without an owner to who is on its roster longest.
+// inherit makes the user that has been on the roster longest the owner, unless the room has an
+// owner.
 func inherit(h *room.Hub, payer budget.Owner, name string, done func(error)) {
 	e := h.Engine()
 	e.List(room.TableMember, name, "", maxRoster, func(all []room.Entry, err error) {

@@ -23,16 +23,16 @@ type roomsResult struct {
 	More  bool      `json:"more"`
 }
 
-// listed is a room as its owner of a list sees it.
+// listed is one room of a user's list.
 type listed struct {
 	Room   string   `json:"room"`
 	Kind   string   `json:"kind"`
 	Title  string   `json:"title"`
-	Unread int      `json:"unread"` // messages of others behind the mark, maxUnread at most
+	Unread int      `json:"unread"` // messages of others after the mark, at most maxUnread
 	Read   uint64   `json:"read"`
 	Last   *Message `json:"last,omitempty"`
 	Role   string   `json:"role,omitempty"`
-	With   *peer    `json:"with,omitempty"` // of a direct room: the other user
+	With   *peer    `json:"with,omitempty"` // the other user of a direct room
 }
 
 const (
@@ -41,20 +41,19 @@ const (
 	maxUnread    = 1000
 )
 
-// roomEntries is how many entries of the State are read for each room of the list, and
-// meetEntries how many more for a direct room.
+// roomEntries is how many State entries a room of the list is charged for, and meetEntries how many
+// more a direct room is.
 const (
 	roomEntries = 4
 	meetEntries = 3
 )
 
-// tail is how many of a room's newest publications are read at first.
+// tail is how many of a room's newest publications are read first.
 const tail = 16
 
-// rooms tells the caller's list. What it reads of each room is charged as it is read, in
-// the budget of history and messages, and others choose how long the last messages are.
-// So a page ends, with more, where it has read, or has to tell, as much as a reply may
-// carry.
+// rooms returns the caller's list. The caller is charged for each room as it is read, in the budget
+// of history and messages, and other users choose how long the last messages are. So the page ends,
+// with more, when the call has read, or the reply would carry, as much as a reply may.
 func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 	user, err := named(call)
 	limit := defaultRooms
@@ -62,7 +61,7 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 		limit = *q.Limit
 	}
 	if err == nil && (limit < 1 || limit > maxRooms) {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 100")
+		err = wire.Explain(wire.ErrBadRequest, "bad request: limit must be 1 to 100")
 	}
 	if err != nil {
 		call.Done(nil, err)
@@ -95,7 +94,7 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 	})
 }
 
-// size is how many bytes others have put into what is said of a room.
+// size returns the bytes of the entry that other users have chosen.
 func (l *listed) size() int {
 	if l.Last == nil {
 		return len(l.Title)
@@ -103,8 +102,8 @@ func (l *listed) size() int {
 	return len(l.Title) + l.Last.size()
 }
 
-// look gathers what a user's list says of a room; nil: the caller is banned there,
-// or not on its roster, and the list is mended.
+// look reads a room of a user's list. The result is nil if the user is banned there, or is not on
+// the roster; then look also mends the list.
 func look(call *room.Call, user, name string, done func(*listed, error)) {
 	e := call.Hub.Engine()
 	l := &listed{Room: name, Kind: kindOf(name)}
@@ -118,7 +117,7 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 			return
 		}
 		if there && call.May(room.ActBe, name) != nil {
-			done(nil, nil) // until that ban ends
+			done(nil, nil) // hidden until the ban ends
 			return
 		}
 		if !there {
@@ -143,8 +142,8 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 	})
 }
 
-// meet tells of a direct room with whom it is: by a connection of the other user, if the
-// caller may meet that one, else by the last message, else by the entry of the list.
+// meet adds the other user of a direct room. It takes the info from a connection of the other user
+// if the caller may see that, else from the last message, else from the list entry.
 func (l *listed) meet(call *room.Call, user string, entry []byte, done func(error)) {
 	other := otherIn(l.Room, user)
 	if other == "" {
@@ -157,7 +156,7 @@ func (l *listed) meet(call *room.Call, user string, entry []byte, done func(erro
 		}
 		if p.Info == nil {
 			var m mine
-			_ = json.Unmarshal(entry, &m) // without it: no name
+			_ = json.Unmarshal(entry, &m) // if it fails, there is no name
 			p.Info = infoOf(m.Name)
 		}
 		l.With = &p
@@ -176,8 +175,8 @@ func (l *listed) meet(call *room.Call, user string, entry []byte, done func(erro
 	})
 }
 
-// count finds the last message, and how many are unread behind the mark. Who may
-// not ask for the history is told of none of them.
+// count sets the last message, and the number of unread messages after the mark. It sets neither if
+// the caller may not read the history.
 func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry, done func(error)) {
 	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && call.MayAs(room.ActHistory, l.Room, r) != nil {
 		done(nil)
@@ -185,7 +184,7 @@ func (l *listed) count(call *room.Call, user string, r room.Roster, read markEnt
 	}
 	call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true}, func(got room.History, err error) {
 		if err == wire.ErrNotAvailable {
-			done(nil) // it remembers nothing
+			done(nil) // the room has no history
 			return
 		}
 		l.Read = read.in(got.Top.Epoch).Read
@@ -203,8 +202,8 @@ func (l *listed) count(call *room.Call, user string, r room.Roster, read markEnt
 	})
 }
 
-// sum takes the last message, and how many are unread, from the end of a history. What was
-// done to a message comes behind it, so of the last one the end says all.
+// sum sets the last message and the number of unread messages from the end of a history. Events
+// about a message come after it, so the end has all events about the last message.
 func (l *listed) sum(end []room.Publication, user string) {
 	l.Last, l.Unread = nil, 0
 	for _, m := range Fold(end) {
@@ -220,29 +219,29 @@ func (l *listed) sum(end []room.Publication, user string) {
 
 type membersRequest struct {
 	inRoom
-	After *string `json:"after"` // "": behind who has no name
+	After *string `json:"after"` // "" means after the users without a name
 	Limit *int    `json:"limit"`
 }
 
 type membersResult struct {
 	Members []*member `json:"members"`
-	More    bool      `json:"more"`           // others come behind the last
-	Here    *int      `json:"here,omitempty"` // how many users are there, the unnamed as one; nil: it is not told
+	More    bool      `json:"more"`           // there are more after the last one
+	Here    *int      `json:"here,omitempty"` // how many users are present, where all without a name count as one; nil means unknown
 }
 
 type member struct {
 	User   string         `json:"user"`
-	Info   jsontext.Value `json:"info,omitempty"`   // what a token says of the user
-	Online *bool          `json:"online,omitempty"` // nil: it is not known
+	Info   jsontext.Value `json:"info,omitempty"`   // from a token of the user
+	Online *bool          `json:"online,omitempty"` // nil means unknown
 	Role   string         `json:"role,omitempty"`
 }
 
-// maxMembers is the most users that members names, and how many it does by itself.
+// maxMembers is the default and the maximum of a page of members.
 const maxMembers = 1000
 
-// members tells who belongs to a room and who is there, in the order of their
-// names: the roster, and of a public room those that are there without being on
-// it. Who has no name comes first, as one.
+// members returns the users of a room in the order of their names: those on the roster and, in a
+// public room, also those that are present without being on it. All users without a name come
+// first, as one.
 func (c *Chat) members(call *room.Call, q *membersRequest) {
 	err := may(call, room.ActPresence, q.Room)
 	limit := maxMembers
@@ -250,14 +249,14 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 		limit = *q.Limit
 	}
 	if err == nil && (limit < 1 || limit > maxMembers) {
-		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: limit is 1 to %d", maxMembers))
+		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: limit must be 1 to %d", maxMembers))
 	}
 	if err != nil {
 		call.Done(nil, err)
 		return
 	}
 	call.Presence(q.Room, func(here []room.Author, err error) {
-		if err != nil && err != wire.ErrNotAvailable { // too many, or not offered: then the roster alone
+		if err != nil && err != wire.ErrNotAvailable { // too many members, or presence is off: return the roster alone
 			call.Done(nil, err)
 			return
 		}
@@ -280,7 +279,7 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 	})
 }
 
-// users counts those that are there; nil: it is not known.
+// users counts the users that are present, or returns nil if the presence is unknown.
 func users(here []room.Author, known bool) *int {
 	if !known {
 		return nil
@@ -293,8 +292,8 @@ func users(here []room.Author, known bool) *int {
 	return &n
 }
 
-// together are the users of a roster, and those that are there, by their names; known:
-// the others are not there.
+// together merges the users of a roster with those that are present, sorted by name. If known is
+// true, all others are offline.
 func together(listed []room.Entry, here []room.Author, known bool) []*member {
 	by := map[string]*member{}
 	add := func(user string) *member {
@@ -308,7 +307,7 @@ func together(listed []room.Entry, here []room.Author, known bool) []*member {
 	}
 	for _, e := range listed {
 		var r room.Roster
-		_ = json.Unmarshal(e.Value, &r) // without it: no role
+		_ = json.Unmarshal(e.Value, &r) // if it fails, there is no role
 		m := add(e.Name)
 		m.Role, m.Info = r.Role, infoOf(r.Name)
 	}

@@ -11,20 +11,20 @@ import (
 	"webim/room/wire"
 )
 
-// mark is what a user got and read of a room.
+// mark tells how far a user has received and read a room.
 type mark struct {
 	Read      uint64 `json:"read"`
 	Delivered uint64 `json:"delivered"`
 }
 
-// markEntry is a mark as TableMark has it: its offsets are those of an epoch, and
-// in another one nothing is read yet.
+// markEntry is the value of an entry of TableMark. Its offsets belong to an epoch; in another epoch
+// nothing is read yet.
 type markEntry struct {
 	mark
 	Epoch string `json:"epoch"`
 }
 
-// in is the mark in an epoch.
+// in returns the mark for an epoch.
 func (m markEntry) in(epoch string) mark {
 	if m.Epoch != epoch {
 		return mark{}
@@ -32,7 +32,7 @@ func (m markEntry) in(epoch string) mark {
 	return m.mark
 }
 
-// markOf reads a user's mark; the zero value if there is none.
+// markOf reads a user's mark, which is the zero value if there is none.
 func markOf(e room.State, name, user string, done func(markEntry, error)) {
 	e.Get(markKey(name, user), func(entry room.Entry, err error) {
 		var m markEntry
@@ -43,7 +43,8 @@ func markOf(e room.State, name, user string, done func(markEntry, error)) {
 	})
 }
 
-// markKey: a user's marks are together, so that they can be counted.
+// markKey returns the key of a mark. The marks of a user have the same Of, so that they can be
+// counted.
 func markKey(name, user string) room.Key {
 	return room.Key{Table: room.TableMark, Of: user, Name: name}
 }
@@ -54,16 +55,16 @@ type markRequest struct {
 	Delivered uint64 `json:"delivered"`
 }
 
-// maxMarks is how many marks a user has at most: of the rooms in her list, and of as
-// many others.
+// maxMarks limits the marks of a user: enough for the rooms in the user's list, and for as many
+// others.
 const maxMarks = 2 * maxMine
 
-// maxMarked is the most users on a room's roster, and in a public room the most clients
-// there, that see each other's marks.
+// maxMarked limits the rooms in which users see each other's marks, by the users on the roster, and in
+// a public room also by the clients that are present.
 const maxMarked = 100
 
-// mark notes what the caller got and read. Marks only grow, and not beyond what
-// there is.
+// mark stores how far the caller has received and read a room. Marks only grow, and not beyond the
+// newest offset.
 func (c *Chat) mark(call *room.Call, q *markRequest) {
 	user, err := named(call)
 	if err == nil {
@@ -87,14 +88,14 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 				c.grow(call, q, user, top.Top, err)
 				return
 			}
-			capped(e, room.TableMark, user, maxMarks, "you have marked as many rooms as you may: leave one", func(err error) {
+			capped(e, room.TableMark, user, maxMarks, "you have marks in the maximum number of rooms: leave a room", func(err error) {
 				c.grow(call, q, user, top.Top, err)
 			})
 		})
 	})
 }
 
-// grow raises a mark, unless err says that it may not be.
+// grow raises a mark, or passes on err if it is set.
 func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Position, err error) {
 	if err != nil {
 		call.Done(nil, err)
@@ -116,14 +117,14 @@ func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Posit
 	})
 }
 
-// marked tells the caller's other devices, and in small rooms the others.
+// marked tells the caller's other devices about a mark, and in small rooms the other users.
 func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
 	h.Engine().List(room.TableMember, name, "", maxMarked+1, func(all []room.Entry, err error) {
 		switch {
 		case err != nil || len(all) > maxMarked:
-		case kindOf(name) == kindPublic: // guests are on no roster, so that those count who are there
+		case kindOf(name) == kindPublic: // guests are on no roster, so the clients that are present count
 			h.Engine().Count(name, func(clients, _ int, err error) {
 				if err == nil && clients > 0 && clients <= maxMarked {
 					announceMark(call, name, user, now)
@@ -153,8 +154,8 @@ type userMark struct {
 	mark
 }
 
-// marks tells who got and read what, in rooms where others see that: those on the
-// roster and, in a public room, the guests that are there.
+// marks returns the marks of a room in which users see each other's: those on the roster and, in a
+// public room, the guests that are present.
 func (c *Chat) marks(call *room.Call, q *marksRequest) {
 	err := may(call, room.ActHistory, q.Room)
 	if err != nil {
@@ -184,8 +185,8 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 	})
 }
 
-// withGuests gathers the users of a roster and, in a public room of up to maxMarked
-// users, the guests that are there without being on it.
+// withGuests returns the users of a roster and, in a public room, the guests that are present,
+// unless both together are more than maxMarked.
 func withGuests(call *room.Call, name string, members []room.Entry, done func(users []string)) {
 	users := make([]string, 0, len(members))
 	for _, m := range members {

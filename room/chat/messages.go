@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// userOf is owner's inverse, for those that have a name.
+// userOf returns the user of an owner (see owner). ok is false if the owner has no user.
 func userOf(owner string) (user string, ok bool) { return strings.CutPrefix(owner, "user ") }
 
 type messagesRequest struct {
@@ -19,15 +19,15 @@ type messagesRequest struct {
 	Before *uint64 `json:"before"`
 	After  *uint64 `json:"after"`
 
-	Offsets []uint64 `json:"offsets"` // these and no others, as far as they are there
+	Offsets []uint64 `json:"offsets"` // only these, if they exist
 }
 
 type messagesResult struct {
 	Messages []*Message `json:"messages"`
 	Offset   uint64     `json:"offset"`
 	Epoch    string     `json:"epoch"`
-	More     bool       `json:"more"` // older ones, or with after, newer ones
-	Now      int64      `json:"now"`  // the server's time, in unix milliseconds
+	More     bool       `json:"more"` // there are older messages, or with After newer ones
+	Now      int64      `json:"now"`  // the server's clock, in unix milliseconds
 }
 
 const (
@@ -35,9 +35,9 @@ const (
 	maxMessages     = 200
 )
 
-// messages folds the whole history for a page of it: what is done to a message
-// may stand anywhere behind it. That is some 200 ns a publication, which the
-// room's retention and the class of reading calls bound.
+// messages folds the whole history for one page, because the events about a message may come
+// anywhere after it. This takes about 200 ns per publication; the room's retention and the rate
+// limit of reading calls bound it.
 func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 	if err := may(call, room.ActHistory, q.Room); err != nil {
 		call.Done(nil, err)
@@ -54,7 +54,7 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		}
 	}
 	if limit < 1 || limit > maxMessages || ways > 1 || len(q.Offsets) > maxMessages {
-		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit is 1 to 200, offsets are 200 at most, and before, after and offsets do not go together"))
+		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit must be 1 to 200, offsets at most 200, and only one of before, after and offsets set"))
 		return
 	}
 	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
@@ -72,8 +72,8 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 	})
 }
 
-// fit takes from a page what a reply may not carry: the messages that come last in the
-// direction of reading. One is always left. The page has more, then.
+// fit shortens a page to the bytes that a reply may carry. It drops the messages that come last in
+// the direction of reading, but always keeps one. If it drops any, more is true.
 func fit(page []*Message, more bool, q *messagesRequest, most int) ([]*Message, bool) {
 	forward, fits := q.After != nil || q.Offsets != nil, 0
 	for ; fits < len(page); fits++ {
@@ -94,7 +94,7 @@ func fit(page []*Message, more bool, q *messagesRequest, most int) ([]*Message, 
 	return page[len(page)-fits:], true
 }
 
-// size is how many bytes the author has put into a message.
+// size returns the bytes of a message that its author has chosen.
 func (m *Message) size() int {
 	n := len(m.Data)
 	if m.Info != nil {
@@ -103,8 +103,8 @@ func (m *Message) size() int {
 	return n
 }
 
-// cut takes a page of messages: those after an offset, the last before one, or the
-// ones asked for.
+// cut selects a page of messages: those after an offset, the last ones before an offset, or those
+// at given offsets.
 func cut(all []*Message, q *messagesRequest, limit int) (page []*Message, more bool) {
 	if q.Offsets != nil {
 		slices.Sort(q.Offsets)

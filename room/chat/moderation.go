@@ -25,10 +25,10 @@ type sanctionRequest struct {
 	Reason  string `json:"reason"`
 }
 
-// maxSeconds is a hundred years: longer is for ever, which is 0.
+// maxSeconds is a hundred years. 0 stands for a longer time.
 const maxSeconds = 100 * 366 * 24 * 3600
 
-// sanction judges a call, and makes the sanction that it asks for.
+// sanction checks a call's rights and arguments, and returns the ban or mute that it asks for.
 func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string) (s room.Sanction, err error) {
 	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
 	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Manages(q.Room), Payer: call.Payer()}
@@ -42,9 +42,9 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 	case (q.User == "") == (q.IP == ""):
 		return s, bad("name a user, or an ip for a ban")
 	case q.Seconds < 0 || q.Seconds > maxSeconds:
-		return s, bad("seconds is 0, for ever, or a number up to a hundred years")
+		return s, bad("seconds must be 0, which means without end, or at most 100 years")
 	case q.User == s.By && s.By != "":
-		return s, bad("that is you")
+		return s, bad("you cannot do this to yourself")
 	}
 	if q.Seconds > 0 {
 		s.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second)
@@ -55,8 +55,8 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 	return s, may(call, a, q.Room)
 }
 
-// moderate does what a call asks for, unless it is against an owner of the room:
-// those are above its moderators.
+// moderate runs a moderator's call, unless its target owns the room: an owner ranks above the
+// room's moderators.
 func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, do func(room.Sanction, *room.Author, func(error))) {
 	s, err := q.sanction(call, a, table)
 	if err != nil {
@@ -74,21 +74,21 @@ func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, 
 		case err != nil:
 			call.Done(nil, wire.Internal(err))
 		case ok && r.Role == room.OwnerRole:
-			call.Done(nil, wire.Explain(wire.ErrPermissionDenied, "permission denied: the room is this user's"))
+			call.Done(nil, wire.Explain(wire.ErrPermissionDenied, "permission denied: this user owns the room"))
 		default:
 			act()
 		}
 	})
 }
 
-// imposer is Hub.Impose with a cap where whoever made a room imposes.
+// imposer returns Hub.Impose, with a limit in private rooms, where any user may be the owner.
 func imposer(call *room.Call) func(room.Sanction, *room.Author, func(error)) {
 	return func(s room.Sanction, by *room.Author, done func(error)) {
 		if !room.IsRoster(s.Room) {
 			call.Hub.Impose(s, by, done)
 			return
 		}
-		capped(call.Hub.Engine(), s.Table, s.Room, maxSanctions, "the room has as many bans or mutes as may be: lift some", func(err error) {
+		capped(call.Hub.Engine(), s.Table, s.Room, maxSanctions, "the room has the maximum number of bans or mutes: lift some", func(err error) {
 			if err != nil {
 				done(err)
 				return
@@ -135,7 +135,8 @@ type sanctionEntry struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// maxSanctions is how many of a kind are listed, and how many a private room has.
+// maxSanctions limits how many bans and mutes of each kind are listed, and how many of each a
+// private room may have.
 const maxSanctions = 1000
 
 func (c *Chat) sanctions(call *room.Call, q *sanctionsRequest) {

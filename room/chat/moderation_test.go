@@ -84,14 +84,14 @@ func TestModerationCallsThatAreNone(t *testing.T) {
 		{"ban", `{"room":"lobby","user":"a","ip":"192.0.2.1"}`, "name a user"},
 		{"mute", `{"room":"lobby","ip":"192.0.2.1"}`, "only bans take an ip"},
 		{"ban", `{"ip":"nonsense"}`, "ip is an address"},
-		{"ban", `{"user":"root"}`, "that is you"},
+		{"ban", `{"user":"root"}`, "cannot do this to yourself"},
 		{"ban", `{"user":"a","seconds":-1}`, "seconds"},
 		{"ban", `{"user":"a","who":1}`, `no field "/who"`},
 		{"ban", `{"user":7}`, `"/user" has the wrong type`},
 		{"ban", `[]`, "wrong type"},
 		{"ban", `{"room":"` + strings.Repeat("x", 256) + `","user":"a"}`, "room name is 256 bytes long"},
-		{"room.set", `{"room":"lobby"}`, "say what is to be set"},
-		{"room.set", `{"room":"lobby","slow":-1}`, "slow is 0"},
+		{"room.set", `{"room":"lobby"}`, "nothing to set"},
+		{"room.set", `{"room":"lobby","slow":-1}`, "slow must be 0"},
 		{"room.set", `{"room":"lobby","title":"a\u0000"}`, "control characters"},
 	} {
 		if _, fault := root.call(c.call, c.data); !strings.Contains(fault, c.want) {

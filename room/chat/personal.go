@@ -6,13 +6,13 @@ import (
 	"webim/room/wire"
 )
 
-// maxNotified is the most users on a room's roster of whom each is told in her
-// own room what is said there; that is a publication for each.
+// maxNotified limits the rosters for which a message is announced in each user's personal room,
+// because each announcement is a publication.
 const maxNotified = 100
 
-// tell puts an event for a user into the user's own room. The payer pays for that
-// room if it is not known yet. Nil data is {}. Of the events that are no messages the
-// last one about a room says all, so a flood of them takes no other's place.
+// tell publishes an event in the user's personal room. If the room does not exist yet, the payer
+// pays for it. nil data means {}. Of the events other than messages the history keeps only the last
+// one about each room, so many of them do not push out other events.
 func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, data []byte) {
 	name := room.PersonalRoom(user)
 	if wire.CheckRoomName(name) != nil {
@@ -28,8 +28,8 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 	h.Publish(name, m, nil)
 }
 
-// Said implements room.Config.Said: those who have a room in their lists learn
-// of messages there. A direct message puts the room in both lists.
+// Said implements room.Config.Said. It tells the users that have the room in their lists about a
+// message. A direct message also puts the room into the lists of both users.
 func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 	if m.Tags[room.TagEvent] != "" || m.From == nil {
 		return
@@ -42,7 +42,7 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 		}
 		enroll(h, h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
 			if err != nil {
-				tell(h, m.Payer, other, notice, nil) // who cannot list it does not fill the other's list
+				tell(h, m.Payer, other, notice, nil) // if the author cannot list the room, it must not fill the other user's list
 				return
 			}
 			enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(isNew bool, _ error) {

@@ -12,31 +12,30 @@ import (
 	"webim/room/wire"
 )
 
-// A reaction is an entry of the State, which its author pays for: the events react
-// and unreact only tell that it came or went, and the history may forget them
-// before the message. An entry lasts as long as the room remembers a message that
-// is as new as the reaction.
+// A reaction is an entry of the State, which its author pays for. The events react and unreact only
+// announce changes, and the history may forget them before the message. An entry lasts as long as
+// the room would remember a message of the same age.
 //
-// The entries of a room are in the order of the messages, so those of a page of
-// messages are read as one range.
+// The entries of a room are in the order of the messages, so the reactions to a page of messages
+// are one range of keys.
 
-// Caps of the reactions to one message.
+// Limits of the reactions to one message.
 const (
-	maxReactions = 32   // different ones
-	maxReactors  = 1000 // in all
-	// maxListed is how many reactions a page of messages is read with.
+	maxReactions = 32   // different emoji
+	maxReactors  = 1000 // reactions in all
+	// maxListed limits the reactions that are read for a page of messages.
 	maxListed = 20_000
 )
 
-// reaction is one that stands.
+// reaction is one reaction of one user.
 type reaction struct {
 	offset     uint64
-	emoji, who string // who is an owner
+	emoji, who string // who: see owner
 	at         int64  // unix nanoseconds
 }
 
-// reactionsBefore is behind all reactions to earlier messages, and before those to
-// the message.
+// reactionsBefore returns a key that sorts after all reactions to earlier messages and before all
+// reactions to the message.
 func reactionsBefore(epoch string, offset uint64) string {
 	return fmt.Sprintf("%s/%016x/", epoch, offset)
 }
@@ -45,7 +44,7 @@ func reactionKey(name, epoch string, offset uint64, emoji, who string) room.Key 
 	return room.Key{Table: room.TableReaction, Of: name, Name: reactionsBefore(epoch, offset) + emoji + "/" + who}
 }
 
-// reactionOf is the inverse of reactionKey; ok is false for another epoch.
+// reactionOf is the inverse of reactionKey. ok is false if the entry belongs to another epoch.
 func reactionOf(e room.Entry, epoch string) (r reaction, ok bool) {
 	rest, ok := strings.CutPrefix(e.Name, epoch+"/")
 	if !ok {
@@ -63,8 +62,8 @@ func reactionOf(e room.Entry, epoch string) (r reaction, ok bool) {
 	return r, true
 }
 
-// reactionsOf reads the reactions to messages between two offsets, inclusive, most
-// at most.
+// reactionsOf reads the reactions to the messages from offset first to offset last, inclusive, but
+// not more than most.
 func reactionsOf(s room.State, name, epoch string, first, last uint64, most int, done func([]reaction, error)) {
 	var all []reaction
 	var more func(after string)
@@ -89,8 +88,7 @@ func reactionsOf(s room.State, name, epoch string, first, last uint64, most int,
 	more(reactionsBefore(epoch, first))
 }
 
-// sumOf puts the reactions to one message in the form that clients get: the emoji
-// that came first is the first one.
+// sumOf groups the reactions to one message by emoji, in the order of the first reaction with each.
 func sumOf(all []reaction) (sums []Reaction) {
 	slices.SortStableFunc(all, func(a, b reaction) int { return cmp.Compare(a.at, b.at) })
 	at := map[string]int{}
@@ -113,8 +111,8 @@ func sumOf(all []reaction) (sums []Reaction) {
 	return sums
 }
 
-// withReactions gives the messages of a page the reactions that stand. The caller pays
-// for each.
+// withReactions adds the current reactions to the messages of a page. The caller is charged for
+// each reaction read.
 func withReactions(call *room.Call, name, epoch string, page []*Message, done func(error)) {
 	if len(page) == 0 {
 		done(nil)
@@ -127,8 +125,7 @@ func withReactions(call *room.Call, name, epoch string, page []*Message, done fu
 	})
 }
 
-// sumAll gives the messages of a page their reactions, which are in the order of the
-// messages.
+// sumAll adds reactions, which are in the order of the messages, to a page of messages.
 func sumAll(all []reaction, page []*Message) {
 	for _, m := range page {
 		first, _ := slices.BinarySearchFunc(all, m.Offset, func(r reaction, offset uint64) int { return cmp.Compare(r.offset, offset) })
@@ -144,7 +141,7 @@ func sumAll(all []reaction, page []*Message) {
 	}
 }
 
-// clearReactions removes the reactions to a message that is taken back.
+// clearReactions removes the reactions to a deleted message.
 func clearReactions(s room.State, name, epoch string, offset uint64, done func(error)) {
 	reactionsOf(s, name, epoch, offset, offset, maxReactors, func(all []reaction, err error) {
 		if err != nil {
@@ -164,12 +161,12 @@ type reactRequest struct {
 	Remove bool   `json:"remove"`
 }
 
-// react adds or removes a reaction of the caller's, who may send there.
+// react adds or removes a reaction of the caller.
 func (c *Chat) react(call *room.Call, q *reactRequest) {
 	err := may(call, room.ActReact, q.Room)
 	emoji, ok := emojiOf(q.Emoji)
 	if err == nil && !ok {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji is exactly one emoji")
+		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji must be exactly one emoji")
 	}
 	q.Emoji = emoji
 	if err != nil {
@@ -188,7 +185,7 @@ func (c *Chat) react(call *room.Call, q *reactRequest) {
 	})
 }
 
-// addReaction keeps a reaction, unless the message has as many as it may.
+// addReaction stores a reaction, unless the message has too many.
 func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 	s := call.State()
 	forgetReactions(call, q.Room)
@@ -204,7 +201,7 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 		}
 		s.Put(entry, func(_ uint64, err error) {
 			if err == room.ErrVersion {
-				answer(call, empty{}, nil) // it is so already
+				answer(call, empty{}, nil) // the caller has reacted with it before
 				return
 			}
 			if err != nil {
@@ -222,12 +219,12 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 	})
 }
 
-// mayReact is an error if the message has as many reactions as it may, of all or of
-// different ones. It counts, and reads one entry for each emoji at most: everybody who
-// may send can ask for it as often as messages may be sent.
+// mayReact fails if the message has too many reactions, in all or of different emoji. It counts the
+// entries and reads at most one for each emoji, so it stays cheap: every user that may send may
+// call it as often as it may send messages.
 func mayReact(s room.State, q *reactRequest, epoch string, done func(error)) {
 	first, end := reactionsBefore(epoch, q.Offset), reactionsBefore(epoch, q.Offset+1)
-	different := 1 // with the one that is asked for
+	different := 1 // including the new one
 	var next func(after string)
 	next = func(after string) {
 		if different > maxReactions {
@@ -240,12 +237,12 @@ func mayReact(s room.State, q *reactRequest, epoch string, done func(error)) {
 				return
 			}
 			r, ok := reactionOf(one[0], epoch)
-			if !ok || r.emoji == q.Emoji { // that one is there already: it is not one more
+			if !ok || r.emoji == q.Emoji { // the emoji is there already, so it is not a new one
 				done(nil)
 				return
 			}
 			different++
-			next(first + r.emoji + "0") // behind all with the emoji and "/"
+			next(first + r.emoji + "0") // sorts after all keys with the emoji and "/"
 		})
 	}
 	s.CountEntries(room.TableReaction, q.Room, first, end, func(n int, err error) {
@@ -271,7 +268,7 @@ func (c *Chat) unreact(call *room.Call, q *reactRequest, epoch string) {
 			return
 		}
 		s.Delete(k, e.Version, func(err error) {
-			if err != nil { // another one was faster
+			if err != nil { // another call has removed it
 				answer(call, empty{}, nil)
 				return
 			}
@@ -284,7 +281,7 @@ func (c *Chat) keyOf(call *room.Call, q *reactRequest, epoch string) room.Key {
 	return reactionKey(q.Room, epoch, q.Offset, q.Emoji, owner(call.Author()))
 }
 
-// reacted tells the room.
+// reacted publishes the event of a reaction.
 func (c *Chat) reacted(call *room.Call, q *reactRequest, event string, done func(error)) {
 	call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
 		CompactKey: "react " + number(q.Offset) + " " + q.Emoji + " " + owner(call.Author()),
@@ -292,8 +289,8 @@ func (c *Chat) reacted(call *room.Call, q *reactRequest, event string, done func
 	}, func(_ room.Position, err error) { done(err) })
 }
 
-// forgetReactions removes some reactions to messages that the room has forgotten:
-// each new reaction takes away more of them than it adds.
+// forgetReactions removes some reactions to messages that the room has forgotten. It is called for
+// each new reaction and may remove ten, so old reactions cannot pile up.
 func forgetReactions(call *room.Call, name string) {
 	s := call.State()
 	s.List(room.TableReaction, name, "", 10, func(entries []room.Entry, err error) {

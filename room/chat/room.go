@@ -12,7 +12,7 @@ import (
 	"webim/room/wire"
 )
 
-// roomMethods are the calls of rooms, and of who belongs to them.
+// roomMethods are the calls about rooms and their members.
 var roomMethods = map[string]method{
 	"rooms":        define((*Chat).rooms),
 	"room.create":  define((*Chat).create),
@@ -28,7 +28,7 @@ var roomMethods = map[string]method{
 	"marks":        define((*Chat).marks),
 }
 
-// Events of rooms.
+// Events about rooms.
 const (
 	eventRoom   = "room"
 	eventJoin   = "join"
@@ -61,12 +61,13 @@ func kindOf(name string) string {
 	return kindPublic
 }
 
-// named is the caller's user, or an error: who has no name has no list of rooms.
+// named returns the caller's user. A caller without a user gets an error, because it has no list of
+// rooms.
 func named(call *room.Call) (string, error) {
 	if user := call.Author().User; user != "" {
 		return user, nil
 	}
-	return "", wire.Explain(wire.ErrUnauthorized, "unauthorized: this needs a user, and you came without a token")
+	return "", wire.Explain(wire.ErrUnauthorized, "unauthorized: this needs a user: connect with a token")
 }
 
 type setRequest struct {
@@ -78,13 +79,13 @@ type setRequest struct {
 
 const (
 	maxTitle = 200   // bytes
-	maxChars = 100   // of them, graphemes
+	maxChars = 100   // graphemes
 	maxSlow  = 86400 // seconds
 )
 
 func checkTitle(title string) error {
 	if title != "" && !name.Visible([]byte(title)) {
-		return wire.Explain(wire.ErrText, "the title has nothing that can be seen: write something")
+		return wire.Explain(wire.ErrText, "the title has no visible character: write something")
 	}
 	for _, r := range title {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
@@ -97,11 +98,11 @@ func checkTitle(title string) error {
 	return nil
 }
 
-// set changes how a room is set, and tells it.
+// set changes the settings of a room, and publishes them.
 func (c *Chat) set(call *room.Call, q *setRequest) {
 	action := room.ActManage
 	if q.Title != nil {
-		action = room.ActTitle // others read it
+		action = room.ActTitle // others read the title, so muted users may not set it
 	}
 	err := may(call, action, q.Room)
 	switch {
@@ -109,10 +110,10 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 	case q.Title != nil:
 		err = checkTitle(*q.Title)
 	case q.Locked == nil && q.Slow == nil:
-		err = wire.Explain(wire.ErrBadRequest, "bad request: say what is to be set: title, locked or slow")
+		err = wire.Explain(wire.ErrBadRequest, "bad request: nothing to set: give title, locked or slow")
 	}
 	if err == nil && q.Slow != nil && (*q.Slow < 0 || *q.Slow > maxSlow) {
-		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: slow is 0 to %d seconds", maxSlow))
+		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: slow must be 0 to %d seconds", maxSlow))
 	}
 	if err != nil {
 		call.Done(nil, err)
@@ -129,7 +130,7 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 		if q.Slow != nil {
 			s.Slow = *q.Slow
 		}
-		s.By = "" // from now on it is the manager's
+		s.By = "" // the settings now belong to a manager: see forget
 		now = *s
 		return true
 	}, func(err error) {
@@ -148,7 +149,7 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 	})
 }
 
-// view is what everybody in a room sees of its settings.
+// view has the settings of a room that every member sees.
 type view struct {
 	Title  string `json:"title"`
 	Locked bool   `json:"locked"`
@@ -164,21 +165,20 @@ type infoResult struct {
 	Kind string `json:"kind"`
 	view
 	May    []string `json:"may"`
-	Muted  *int64   `json:"muted,omitempty"` // until, in unix seconds; 0: no end
+	Muted  *int64   `json:"muted,omitempty"` // the end in unix seconds; 0 means without end
 	Why    string   `json:"muted_why,omitempty"`
 	Role   string   `json:"role,omitempty"`
 	Limits limits   `json:"limits"`
 }
 
-// limits are the bounds of what the caller sends to the room; those that are absent
-// do not exist.
+// limits are the limits of the caller's messages in the room. 0 means no limit.
 type limits struct {
 	Text       int `json:"text,omitzero"`
 	Characters int `json:"characters,omitzero"`
 	Message    int `json:"message,omitzero"`
 }
 
-// info tells what the caller may do in a room, and how it is set.
+// info returns the caller's rights in a room, and the room's settings.
 func (c *Chat) info(call *room.Call, q *infoRequest) {
 	if err := may(call, room.ActJoin, q.Room); err != nil {
 		refuseInfo(call, q.Room, err)
@@ -201,7 +201,7 @@ func (c *Chat) info(call *room.Call, q *infoRequest) {
 	e := call.Hub.Engine()
 	room.RosterOf(e, q.Room, user, func(r room.Roster, listed bool, err error) {
 		if err == nil && kindOf(q.Room) == kindPrivate && !listed && !call.In(q.Room) {
-			err = wire.ErrPermissionDenied // joining is judged by the roster there
+			err = wire.ErrPermissionDenied // in a private room the roster decides about joining
 		}
 		if err != nil {
 			call.Done(nil, err)

@@ -7,36 +7,34 @@ import (
 	"webim/room/wire"
 )
 
-// That a user belongs to a room is written twice: in TableMember, by the room,
-// which counts, and in TableMine, by the user. The first is written first, and
-// removed first. What a crash leaves between them is a room that is in nobody's
-// list, which joining again mends, or one in a list whose roster does not have
-// the user: readers of the list drop that (list.go).
+// A membership is written twice: in TableMember under the room, which is the authority, and in
+// TableMine under the user. The entry in TableMember is written first and removed first. A crash in
+// between leaves either a room that is not in the user's list, which joining again mends, or a room
+// in the list of a user that is not on the roster, which readers of the list remove (list.go).
 
-// The roster of a public room bars nobody, and has no guests: each browser that
-// opens the page may be a new one, and 10,000 of them would fill it. A guest has a
-// public room in its list alone, and is among its people while it is there.
+// The roster of a public room excludes nobody, and has no guests: every browser that opens the page
+// may be a new guest, and 10,000 of them would fill it. A guest only has the public room in its
+// list, and counts as a member while it is present.
 
-// Caps of what belonging takes.
+// Limits of memberships.
 const (
 	maxMine    = 1000        // rooms in a user's list
-	maxGiven   = maxMine / 2 // of them, as far as others put her there: the rest stays for what she wants
+	maxGiven   = maxMine / 2 // of these, rooms that others put there; the rest stays free for the user's own choice
 	maxRoster  = 10_000      // users on a room's roster
-	maxInvited = 50          // users of one call
+	maxInvited = 50          // users in one call
 )
 
-// mine is an entry of TableMine.
+// mine is the value of an entry of TableMine.
 type mine struct {
 	Since int64  `json:"since"`          // unix milliseconds
-	Name  string `json:"name,omitempty"` // in a direct room: that the other's token had at that time
+	Name  string `json:"name,omitempty"` // in a direct room: the name in the other user's token at that time
 }
 
-// hasRoster tells whether a user who has a room in its list is on the room's
-// roster, too.
+// hasRoster reports whether a user that has a room in its list is also on the room's roster.
 func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !room.IsGuest(user) }
 
-// belongs reads what a room's roster says of a user; there: the user has the room
-// in its list.
+// belongs looks up the roster's entry for a user. there is true if the user has the room in its
+// list.
 func belongs(e room.State, name, user string, done func(r room.Roster, there bool, err error)) {
 	if hasRoster(name, user) {
 		room.RosterOf(e, name, user, done)
@@ -47,33 +45,33 @@ func belongs(e room.State, name, user string, done func(r room.Roster, there boo
 	})
 }
 
-// enroll puts a user on a room's roster and the room in the user's list, of which
-// most is the cap. new: it was not there.
+// enroll puts a user on a room's roster, and the room into the user's list if that has fewer than
+// most rooms. new is false if the user was on the roster before.
 func enroll(h *room.Hub, e room.State, name, user, role string, most int, done func(new bool, err error)) {
 	belongs(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil {
 			done(false, err)
 			return
 		}
-		if there { // as with each direct message: nobody is asked for names, only a lost list entry is written
+		if there { // the common case, as with every direct message: it looks up no names, and only writes a missing list entry
 			writeNamed(e, name, user, role, "", "", done)
 			return
 		}
-		capped(e, room.TableMine, user, most, "the user has as many rooms as may be: leave one", func(err error) {
+		capped(e, room.TableMine, user, most, "the user's list of rooms is full: leave a room", func(err error) {
 			if err != nil || !hasRoster(name, user) {
 				write(h, e, name, user, role, err, done)
 				return
 			}
-			capped(e, room.TableMember, name, maxRoster, "the room has as many members as it may", func(err error) {
+			capped(e, room.TableMember, name, maxRoster, "the room has the maximum number of members", func(err error) {
 				write(h, e, name, user, role, err, done)
 			})
 		})
 	})
 }
 
-// write is enroll without its caps, unless err has come before. With the entry it keeps
-// the name to show while its user is away: of the member, in a direct room of the other,
-// if that one shares the room by then.
+// write is enroll without the limits; if err is set, it only passes it on. With the entries it
+// stores the names to show while a user is away: on the roster the user's own name, and in the list
+// of a direct room the name of the other user, if that one takes part in the room by then.
 func write(h *room.Hub, e room.State, name, user, role string, err error, done func(new bool, err error)) {
 	if err != nil {
 		done(false, err)
@@ -91,8 +89,8 @@ func write(h *room.Hub, e room.State, name, user, role string, err error, done f
 	nameOfOther(h, e, name, user, other, func(shown string) { writeNamed(e, name, user, role, "", shown, done) })
 }
 
-// nameOfOther is the name of the other user of a direct room, if that one is here and
-// shares the room with the user; else "".
+// nameOfOther finds the name of the other user of a direct room. It is "" unless the other user is
+// connected and takes part in the room.
 func nameOfOther(h *room.Hub, e room.State, name, user, other string, done func(string)) {
 	shares(e, name, other, user, func(is bool, err error) {
 		if err != nil || !is {
@@ -103,8 +101,8 @@ func nameOfOther(h *room.Hub, e room.State, name, user, other string, done func(
 	})
 }
 
-// keepName keeps the name of the other user in a user's list entry of a direct room, now
-// that the other one shares the room.
+// keepName stores the name of the other user in a user's list entry of a direct room, after the
+// other one has joined the room.
 func keepName(h *room.Hub, e room.State, name, user, other string, done func()) {
 	nameOfOther(h, e, name, user, other, func(shown string) {
 		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
@@ -146,14 +144,15 @@ func writeNamed(e room.State, name, user, role, own, others string, done func(ne
 				done(isNew, err)
 				return
 			}
-			// Nobody could leave a room that is in no list, so the half is taken back.
+			// A room that is not in the user's list could never be left, so the first write is
+			// undone.
 			e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(error) { done(false, err) })
 		})
 	})
 }
 
-// capped is an error if a list has as many entries as it may. Two at a time may
-// both find room for the last one: a cap need not be that exact.
+// capped fails if a list has most entries or more. Two concurrent calls may both find the last free
+// place; the limit need not be that exact.
 func capped(e room.State, table, of string, most int, text string, done func(error)) {
 	e.CountEntries(table, of, "", "", func(n int, err error) {
 		switch {
@@ -167,7 +166,8 @@ func capped(e room.State, table, of string, most int, text string, done func(err
 	})
 }
 
-// strike is enroll's inverse; what the user had read is forgotten, too.
+// strike removes a user from a room's roster, the room from the user's list, and the user's marks
+// there.
 func strike(e room.State, name, user string, done func(error)) {
 	e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(err error) {
 		if err != nil {
@@ -179,14 +179,14 @@ func strike(e room.State, name, user string, done func(error)) {
 	})
 }
 
-// happened publishes that a user came to a room's roster or left it.
+// happened publishes that a user has joined or left a room's roster.
 func happened(call *room.Call, name, event, user string, done func(error)) {
 	announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{room.TagEvent: event, tagUser: user}}, done)
 }
 
-// announce publishes an event that the caller caused without saying anything. Only
-// whoever could say something there is announced: the event bears the caller's name,
-// and takes the place of earlier events. Else nothing is published, which is no error.
+// announce publishes an event that the caller causes without writing anything. The event bears the
+// caller's name and replaces earlier events, so it is only published if the caller may send
+// messages in the room. Otherwise announce publishes nothing, which is not an error.
 func announce(call *room.Call, event room.Saying, done func(error)) {
 	if !call.CanSpeak(event.Room) {
 		done(nil)
@@ -200,8 +200,7 @@ type joinRequest struct {
 	inRoom
 }
 
-// join puts a room in the caller's list. Private ones have to be in it already,
-// by an invitation.
+// join puts a room into the caller's list. A private room must be there already, by an invitation.
 func (c *Chat) join(call *room.Call, q *joinRequest) {
 	user, err := named(call)
 	if err == nil {

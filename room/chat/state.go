@@ -7,14 +7,13 @@ import (
 	"webim/room/wire"
 )
 
-// maxTries is how often an entry is read again that somebody else has changed
-// meanwhile.
+// maxTries limits how often change tries again after another writer has changed the entry.
 const maxTries = 16
 
-// change reads an entry, has f change what it says, and writes it, again if
-// somebody else was faster. f gets the zero value if there is none, and may be
-// called more than once; false: there is nothing to change. Errors are for
-// call.Done.
+// change reads an entry, calls f to change its value, and writes it. If another writer changes the
+// entry in between, change starts again, so f may be called more than once. f gets the zero value
+// and there == false if the entry does not exist. f returns false if nothing has to be written. The
+// error is fit for call.Done.
 func change[T any](e room.State, k room.Key, f func(v *T, there bool) bool, done func(error)) {
 	try(e, k, f, done, maxTries)
 }
@@ -47,8 +46,8 @@ func try[T any](e room.State, k room.Key, f func(*T, bool) bool, done func(error
 	})
 }
 
-// each calls f for one of all after the other, f's done being called; the first
-// error ends it. None of that needs a goroutine.
+// each calls f for the elements one after the other; f must call its done argument once. each stops
+// at the first error. It starts no goroutine.
 func each[T any](all []T, f func(T, func(error)), done func(error)) {
 	if len(all) == 0 {
 		done(nil)

@@ -12,7 +12,7 @@ import (
 	"webim/room/wire"
 )
 
-// talkMethods are the calls of what people say.
+// talkMethods are the calls about messages.
 var talkMethods = map[string]method{
 	"send":     define((*Chat).send),
 	"edit":     define((*Chat).edit),
@@ -22,7 +22,7 @@ var talkMethods = map[string]method{
 	"messages": define((*Chat).messages),
 }
 
-// Events and tags, besides those of package room.
+// Events and tags, in addition to those of package room.
 const (
 	eventDelete  = "delete"
 	eventReact   = "react"
@@ -33,10 +33,10 @@ const (
 	tagEmoji = "emoji"
 )
 
-// noData is the data of an event that has none.
+// noData is the data of an event without data.
 var noData = []byte("{}")
 
-// number is an offset as tags have it.
+// number formats an offset for a tag.
 func number(offset uint64) string { return strconv.FormatUint(offset, 10) }
 
 type sendRequest struct {
@@ -51,7 +51,7 @@ type sendResult struct {
 	Epoch  string `json:"epoch"`
 }
 
-// maxID is the most bytes of an id that a client gives a message.
+// maxID limits the bytes of the id that a client gives a message.
 const maxID = 64
 
 func (c *Chat) send(call *room.Call, q *sendRequest) {
@@ -62,9 +62,9 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 			return
 		}
 		what.Tags = map[string]string{tagID: *q.ID}
-		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted, or "a b" with "c" were "a" with "b c"
+		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted: otherwise user "a b" with id "c" would have the key of user "a" with id "b c"
 	}
-	var stands func(then func(error)) // what it answers
+	var stands func(then func(error)) // checks the message that this one replies to
 	if q.Reply != 0 {
 		if what.Tags == nil {
 			what.Tags = map[string]string{}
@@ -79,13 +79,12 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 
 func checkID(id string) error {
 	if id == "" || len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
-		return wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: id is 1 to %d bytes without control characters", maxID))
+		return wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: id must have 1 to %d bytes without control characters", maxID))
 	}
 	return nil
 }
 
-// owner tells whose something is: a user's, or, without a name, a connection's.
-// No two have the same.
+// owner identifies an author by user, or without a user by connection. No two authors share it.
 func owner(a room.Author) string {
 	if a.User != "" {
 		return "user " + a.User
@@ -93,7 +92,7 @@ func owner(a room.Author) string {
 	return "client " + a.Client
 }
 
-// may judges an action in a room whose name a client says.
+// may reports whether the caller may do something in a room whose name comes from a client.
 func may(call *room.Call, a room.Action, name string) error {
 	if err := checkRoom(name); err != nil {
 		return err
@@ -101,7 +100,7 @@ func may(call *room.Call, a room.Action, name string) error {
 	return call.May(a, name)
 }
 
-// say is room.Call.Say in a room whose name a client says.
+// say is call.Say for a room whose name comes from a client.
 func say(call *room.Call, a room.Action, what room.Saying, stands func(then func(error)), done func(room.Position, error)) {
 	if err := checkRoom(what.Room); err != nil {
 		done(room.Position{}, err)

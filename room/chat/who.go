@@ -7,23 +7,23 @@ import (
 	"webim/room"
 )
 
-// maxName is the most bytes of a name that the State keeps for a user who is away.
+// maxName limits the bytes of a name that the State keeps to show while its user is away.
 const maxName = 200
 
-// nameInfo is the part of a token's info that names its user.
+// nameInfo is the part of a token's info that has the user's name.
 type nameInfo struct {
 	Name string `json:"name"`
 }
 
-// peer is a user as another one sees the user.
+// peer is the other user of a direct room, as shown to the caller.
 type peer struct {
 	User   string         `json:"user"`
-	Info   jsontext.Value `json:"info,omitempty"`   // what a token says of the user
-	Online *bool          `json:"online,omitempty"` // nil: it is not known
+	Info   jsontext.Value `json:"info,omitempty"`   // from the user's token
+	Online *bool          `json:"online,omitempty"` // nil means unknown
 }
 
-// whoIs tells what the token of a user says, by a connection of the user. It reads the
-// presence of the user's own room, which costs no more than that user's connections.
+// whoIs finds the info of a user's token by one of the user's connections. It reads the presence of
+// the user's personal room, whose cost is bounded by the number of that user's connections.
 func whoIs(presence func(string, func([]room.Author, error)), user string, done func(peer)) {
 	p := peer{User: user}
 	presence(room.PersonalRoom(user), func(here []room.Author, err error) {
@@ -40,9 +40,9 @@ func whoIs(presence func(string, func([]room.Author, error)), user string, done 
 	})
 }
 
-// shares tells whether a user shares a direct room with the other one: has it in its
-// list, and declines neither the room nor the other. A user who does not is nobody of whom
-// the other may know more than the id, which anybody can name: see room.ActMeet.
+// shares looks up whether a user takes part in a direct room with the other one: it is on the
+// room's roster, and declines neither the room nor the other user. If it does not take part, the
+// other user may learn nothing about it except the id, which anybody can write: see room.ActMeet.
 func shares(e room.State, name, user, other string, done func(is bool, err error)) {
 	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil || !there {
@@ -53,7 +53,7 @@ func shares(e room.State, name, user, other string, done func(is bool, err error
 	})
 }
 
-// nameIn is the name that a token's info has, as far as the State keeps it.
+// nameIn returns the name in a token's info, or "" if there is none or it is longer than maxName.
 func nameIn(info jsontext.Value) string {
 	var n nameInfo
 	if len(info) == 0 || json.Unmarshal(info, &n) != nil || len(n.Name) > maxName {
@@ -62,7 +62,7 @@ func nameIn(info jsontext.Value) string {
 	return n.Name
 }
 
-// infoOf is a token's info with nothing but a name, as it was kept; nil for "".
+// infoOf returns an info that has only the given name, or nil for "".
 func infoOf(name string) jsontext.Value {
 	if name == "" {
 		return nil
@@ -74,7 +74,7 @@ func infoOf(name string) jsontext.Value {
 	return info
 }
 
-// otherIn is the other user of a direct room; "" in other rooms.
+// otherIn returns the other user of a direct room, or "" for other rooms.
 func otherIn(name, user string) string {
 	if !room.IsDirect(name) {
 		return ""

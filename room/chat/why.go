@@ -8,8 +8,8 @@ import (
 	"webim/room/wire"
 )
 
-// why tells a user for what reason, and until when, a mute or a ban binds the user:
-// the one everywhere, else the one in the room. there: one is known by the user's name.
+// why looks up the mute or ban that binds the caller: the one that holds everywhere, or else the
+// one in the room. It only finds one that names the user. there is false if there is none.
 func why(call *room.Call, table, name string, done func(s room.Sanction, there bool)) {
 	user := call.Author().User
 	if user == "" {
@@ -25,7 +25,8 @@ func why(call *room.Call, table, name string, done func(s room.Sanction, there b
 	})
 }
 
-// sentence is what a sanction says: what was done, until when, and the reason.
+// sentence describes a ban or mute: done says which, followed by the end and the reason, if there
+// are any.
 func sentence(done string, s room.Sanction) string {
 	if !s.Until.IsZero() {
 		done += " until " + s.Until.UTC().Format(time.RFC3339)
@@ -36,7 +37,7 @@ func sentence(done string, s room.Sanction) string {
 	return done
 }
 
-// refuseInfo refuses room.info. A banned user learns why.
+// refuseInfo ends room.info with an error. A banned user is told until when and why.
 func refuseInfo(call *room.Call, name string, err error) {
 	if !errors.Is(err, wire.ErrBanned) {
 		call.Done(nil, err)
