@@ -13,13 +13,13 @@ import (
 	"webim/netpoll"
 )
 
-// An address is where to listen: host:port, or a Unix socket as unix:/path.
+// An address is an address to listen on: host:port, or unix:/path for a Unix socket.
 type address struct {
-	network string // of net.Listen
+	network string // for net.Listen
 	name    string // host:port or path
 }
 
-// parseAddress reads an address; the error says what to write instead.
+// parseAddress parses an address. The error says how to write one.
 func parseAddress(text string) (address, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		if path == "" {
@@ -54,8 +54,8 @@ func (a address) local() bool {
 // anyPort reports whether the kernel chooses the port.
 func (a address) anyPort() bool { return a.network == "tcp" && strings.HasSuffix(a.name, ":0") }
 
-// listeners are the address as package netpoll takes it. localhost is 127.0.0.1 and
-// [::1], whatever /etc/hosts says: browsers try the one or the other first.
+// listeners returns the listeners for the address. localhost always means 127.0.0.1 and [::1],
+// regardless of /etc/hosts, because browsers try one or the other first.
 func (a address) listeners() []netpoll.Listener {
 	if port, ok := strings.CutPrefix(a.name, "localhost:"); ok && a.network == "tcp" {
 		return []netpoll.Listener{{Network: "tcp", Addr: "127.0.0.1:" + port}, {Network: "tcp", Addr: "[::1]:" + port}}
@@ -63,29 +63,29 @@ func (a address) listeners() []netpoll.Listener {
 	return []netpoll.Listener{{Network: a.network, Addr: a.name}}
 }
 
-// clear removes the file of a Unix socket that nobody listens on any more: a
-// server that was killed leaves it behind.
-// Anything else that has this name stays, and is an error.
+// clear removes the file of a Unix socket if no process listens on it: a server that was killed
+// leaves its file behind. It never removes anything else; if another kind of file has the name,
+// clear returns an error.
 func (a address) clear() error {
 	if a.network != "unix" {
 		return nil
 	}
 	info, err := os.Lstat(a.name)
 	if err != nil {
-		return nil // there is nothing, or listening says what is wrong
+		return nil // nothing there, or listening will report the error
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("cannot listen on unix:%s: there is something that is no socket: remove it, or choose another path", a.name)
+		return fmt.Errorf("cannot listen on unix:%s: a file that is not a socket has this name: remove it, or choose another path", a.name)
 	}
 	if c, err := net.Dial("unix", a.name); err == nil {
 		_ = c.Close()
 	} else if errors.Is(err, syscall.ECONNREFUSED) {
-		_ = os.Remove(a.name) // if that fails, so will listening, and says so
+		_ = os.Remove(a.name) // if that fails, listening fails too and reports it
 	}
 	return nil
 }
 
-// cannotListen says what to do about it.
+// cannotListen adds advice to an error of listening.
 func (a address) cannotListen(text string, err error) error {
 	hint := "choose another address"
 	switch {

@@ -15,17 +15,17 @@ import (
 	"webim/web"
 )
 
-// minAPIKey is the least length of a key that nobody guesses, in bytes.
+// minAPIKey is the minimum length of an API key in bytes; a shorter one could be guessed.
 const minAPIKey = 16
 
-// validateAPI judges the settings of the API but for its files.
+// validateAPI validates the settings of the API, except the contents of files.
 func (c *config) validateAPI() error {
 	given := c.given("api_key") || len(c.APIKeyFile) > 0
 	switch {
 	case c.API && !given && !c.Dev:
 		return c.mistake("api", " needs a key: add {api_key_file FILE}.")
 	case c.given("internal") && c.Internal != "" && !given && !c.Dev && !c.hasTokenKeys():
-		return c.mistake("internal", " is of no use without a key, which opens the API and the live picture: add {api_key_file FILE}.")
+		return c.mistake("internal", " has no effect without a key, which opens the API and the live picture: add {api_key_file FILE}.")
 	case given && !c.API && c.Internal == "":
 		return c.mistake(c.whichKey(), nobodyCanAsk)
 	case len(c.APIHost) > 0 && !c.API && c.Internal == "":
@@ -33,13 +33,13 @@ func (c *config) validateAPI() error {
 	}
 	for _, host := range c.APIHost {
 		if host == "" || strings.ContainsAny(host, ":/*[] ") {
-			return c.mistake("api_host", ": %q is no name: write one as chat.example.com, without a port.", host)
+			return c.mistake("api_host", ": %q is not a host name: write one as chat.example.com, without a port.", host)
 		}
 	}
 	return nil
 }
 
-const nobodyCanAsk = " is of no use where nobody can ask: add {internal 127.0.0.1:9500} or {api true}."
+const nobodyCanAsk = " has no effect, because the API is not served: add {internal 127.0.0.1:9500} or {api true}."
 
 func (c *config) whichKey() string {
 	if c.given("api_key") {
@@ -48,8 +48,8 @@ func (c *config) whichKey() string {
 	return "api_key_file"
 }
 
-// apiKeys reads the keys that the settings name, of which none is empty; with
-// --dev and none named one is made. The error is a usageError.
+// apiKeys reads the API keys; an empty key is an error. With --dev and no key configured, it
+// makes one. The error is a usageError.
 func (c *config) apiKeys() ([]api.Key, error) {
 	var keys []api.Key
 	if c.given("api_key") {
@@ -75,12 +75,12 @@ func (c *config) apiKeys() ([]api.Key, error) {
 	return keys, c.grantKeys(keys)
 }
 
-// grantKeys gives the keys their rights. A key that no right names opens everything.
+// grantKeys assigns the keys their rights. A key without a configured right opens everything.
 func (c *config) grantKeys(keys []api.Key) error {
 	at := map[string]int{}
 	for i, k := range keys {
 		if _, twice := at[k.Name]; twice || strings.ContainsFunc(k.Name, unicode.IsControl) {
-			return c.mistake("api_key_file", ": %q is no name, or that of two keys: give each its own, as ci=FILE.", k.Name)
+			return c.mistake("api_key_file", ": %q is not a valid name, or two keys have it: give each key its own name, as ci=FILE.", k.Name)
 		}
 		at[k.Name] = i
 	}
@@ -89,7 +89,7 @@ func (c *config) grantKeys(keys []api.Key) error {
 		i, known := at[name]
 		switch {
 		case !ok:
-			return c.mistake("api_key_rights", ": %q is no right: write it as ci=publish@team-*.", text)
+			return c.mistake("api_key_rights", ": %q is not a right: write it as ci=publish@team-*.", text)
 		case !known:
 			return c.mistake("api_key_rights", ": there is no key %q: name its file, as ci=FILE in {api_key_file}.", name)
 		}
@@ -102,21 +102,22 @@ func (c *config) grantKeys(keys []api.Key) error {
 	return nil
 }
 
-// checkAPIKey judges one key.
+// checkAPIKey validates one key.
 func (c *config) checkAPIKey(place, key string) error {
 	const advice = "write at least 16 random bytes, as openssl rand -hex 16 prints"
 	switch {
 	case key == "":
-		return usagef("%s is empty, so that anybody could ask for anything: %s.", place, advice)
+		return usagef("%s is empty, so that anybody could call the API: %s.", place, advice)
 	case strings.TrimSpace(key) != key || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }):
-		return usagef("%s has characters that no header can carry, or spaces around it: %s.", place, advice)
+		return usagef("%s has spaces around it, or characters that an HTTP header cannot carry: %s.", place, advice)
 	case len(key) < minAPIKey && !c.Insecure:
 		return usagef("%s has %d bytes and can be guessed: %s, or set insecure to try it out.", place, len(key), advice)
 	}
 	return nil
 }
 
-// handlers answer what is no WebSocket: where clients connect, and inside.
+// handlers returns the HTTP handlers for requests that are not WebSockets: for the clients'
+// addresses (pages), and for the internal address (inside).
 func (p *program) handlers() (pages, inside http.Handler, err error) {
 	pages, inside = web.Handler(), http.NotFoundHandler()
 	if err := p.newFeed(); err != nil {
@@ -141,7 +142,7 @@ func (p *program) handlers() (pages, inside http.Handler, err error) {
 	return p.health.over(upgradeOver(pages)), p.health.over(inside), nil
 }
 
-// apiOver has the API's paths answered by it, and the rest by another.
+// apiOver returns a handler that passes the API's paths to server and all others to rest.
 func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if api.Serves(r.URL.Path) {
@@ -152,8 +153,8 @@ func apiOver(server *api.Handler, rest http.Handler) http.Handler {
 	})
 }
 
-// greetAPI says, with --dev, where the API and the live picture are, and the key
-// that was made.
+// greetAPI prints, with --dev, the addresses of the API and of the live picture, and the key
+// that apiKeys made.
 func (p *program) greetAPI(out io.Writer) {
 	key := ""
 	if !p.cfg.given("api_key") && len(p.cfg.APIKeyFile) == 0 {
@@ -171,7 +172,7 @@ func (p *program) greetAPI(out io.Writer) {
 		}
 		fmt.Fprintln(out)
 	}
-	picture := cmp.Or(inside, outside) // inside one can also act
+	picture := cmp.Or(inside, outside) // prefer the internal address: there the live picture can always call the API
 	if picture == "" {
 		return
 	}
@@ -185,8 +186,8 @@ func (p *program) greetAPI(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
-// bases are the addresses of the internal listener and of where clients connect, as
-// URLs without paths; "" where there is none that a browser can open.
+// bases returns the URLs, without paths, of the internal address and of the clients' address;
+// "" if there is none that a browser can open.
 func (p *program) bases() (inside, outside string) {
 	if p.inner != nil {
 		if addr, ok := p.inner.addr.(*net.TCPAddr); ok {

@@ -37,10 +37,10 @@ func TestAPIKeySettings(t *testing.T) {
 		{nil, "--api-key-file ci=" + ci + " --api-key-rights ci=*@team-*", "ci[{* team-*}]"},
 		{[]string{"WEBIM_API_KEY=0123456789abcdef", "WEBIM_API_KEY_RIGHTS=api_key=publish,api_key=history@a"}, "", "api_key[{publish } {history a}]"},
 		{nil, "--api-key-file ci=" + ci + " --api-key-rights other=publish", `--api-key-rights: there is no key "other"`},
-		{nil, "--api-key-file ci=" + ci + " --api-key-rights publish", `--api-key-rights: "publish" is no right`},
+		{nil, "--api-key-file ci=" + ci + " --api-key-rights publish", `--api-key-rights: "publish" is not a right`},
 		{nil, "--api-key-file ci=" + ci + " --api-key-rights ci=pub", `--api-key-rights: there is no method "pub"`},
 		{nil, "--api-key-file ci=" + ci + " --api-key-rights ci=publish@", "names no rooms"},
-		{nil, "--api-key-file ci=" + ci + " --api-key-file ci=" + ops, `--api-key-file: "ci" is no name, or that of two keys`},
+		{nil, "--api-key-file ci=" + ci + " --api-key-file ci=" + ops, `--api-key-file: "ci" is not a valid name, or two keys have it`},
 		{[]string{"WEBIM_API_KEY=0123456789abcdef"}, "--api-key-file api_key=" + ops, "two keys"},
 	} {
 		if got := keysOf(c.environ, strings.Fields(c.args)...); !strings.Contains(got, c.want) {

@@ -16,37 +16,37 @@ import (
 	"time"
 )
 
-// A certificate is renewed by whoever renews it: by renaming files, by writing into
-// them, or by swapping a symbolic link above both, as Kubernetes does; the key before
-// the certificate or behind it; on a local disk, a bind mount or NFS. In each case the
-// files have other contents afterwards. So the program reads them every few seconds and
-// compares them with the contents of the last time: two small reads, without a watch
-// that a rename loses and without a modification time that two writes share.
+// Certificates are renewed in many ways: by renaming files, by writing into them, or by
+// replacing a symbolic link above both, as Kubernetes does; the key before the certificate or
+// after it; on a local disk, a bind mount or NFS. In each case the contents of the files
+// change. So the program reads the files every few seconds and compares the contents: that
+// costs two small reads, and it needs neither a watch, which a rename loses, nor a modification
+// time, which two writes may share.
 
 const (
-	// certificateInterval is how often the files are read.
+	// certificateInterval is the time between two reads of the files.
 	certificateInterval = 5 * time.Second
-	// maxCertificateFile is the most bytes of one of the files.
+	// maxCertificateFile is the maximum size of one of the files, in bytes.
 	maxCertificateFile = 1 << 20
 )
 
-// certificates has the certificate in use. Handshakes that begin after a reload get
-// the new one, connections keep theirs. Safe for concurrent use.
+// certificates holds the certificate in use. After a reload, new handshakes use the new
+// certificate, and existing connections keep theirs. It is safe for concurrent use.
 type certificates struct {
-	certFile, keyFile string // empty: one made at start, which is never reloaded
+	certFile, keyFile string // empty: the certificate was made at start and is never reloaded
 	current           atomic.Pointer[tls.Certificate]
 
 	mu      sync.Mutex
 	tried   pemPair // the contents of the files when they were last read
-	bad     error   // why that cannot be used; nil: it is in use
+	bad     error   // why tried is not usable; nil if it is in use
 	told    bool    // bad has been logged
-	expired bool    // that the certificate in use has expired has been logged
+	expired bool    // the expiry of the certificate in use has been logged
 }
 
-// pemPair is the contents of the two files, or the reason why they cannot be read.
+// pemPair holds the contents of the two files, or the error of reading them.
 type pemPair struct{ cert, key, err string }
 
-// newCertificates loads the certificate, or makes one if no file is named.
+// newCertificates loads the certificate, or makes one if certFile is empty.
 func newCertificates(certFile, keyFile string) (*certificates, error) {
 	c := &certificates{certFile: certFile, keyFile: keyFile}
 	if certFile == "" {
@@ -71,7 +71,7 @@ func (c *certificates) read() (p pemPair) {
 	return p
 }
 
-// readPEM reads a file that is no pipe: from a pipe nothing comes a second time.
+// readPEM reads a file. Regular files can be read again and again; pipes cannot, see regular.
 func readPEM(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -80,12 +80,12 @@ func readPEM(path string) (string, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxCertificateFile+1))
 	if len(b) > maxCertificateFile {
-		err = fmt.Errorf("%s has more than %d bytes: it is no certificate or key", path, maxCertificateFile)
+		err = fmt.Errorf("%s has more than %d bytes: it is not a certificate or key", path, maxCertificateFile)
 	}
 	return string(b), err
 }
 
-// parse makes the certificate of the pair.
+// parse returns the certificate of the pair.
 func (p pemPair) parse() (*tls.Certificate, error) {
 	if p.err != "" {
 		return nil, errors.New(p.err)
@@ -97,10 +97,10 @@ func (p pemPair) parse() (*tls.Certificate, error) {
 	return &cert, nil
 }
 
-// look reads the files again and takes a new pair into use. A pair that cannot be used
-// leaves the old one in force. It is logged once, when it is seen for the second time:
-// seen for the first, it may be a renewal that has come half-way; or at once if a
-// reload was asked for, by SIGHUP.
+// look reads the files again and, if they have changed, puts the new pair into use. If the new
+// pair is not usable, the old one stays in use. look logs that once, when it sees the same bad
+// pair for the second time, because a renewal may be half done the first time. If asked, as by
+// SIGHUP, it logs at once.
 func (c *certificates) look(log *slog.Logger, asked bool) {
 	if c.certFile == "" || !asked && !c.regular() {
 		return
@@ -131,12 +131,12 @@ func (c *certificates) look(log *slog.Logger, asked bool) {
 	}
 	if leaf := c.current.Load().Leaf; !c.expired && time.Now().After(leaf.NotAfter) {
 		c.expired = true
-		log.Warn("the certificate in use has expired: renew the files, which are read again by themselves", "tls_cert", c.certFile, "until", leaf.NotAfter)
+		log.Warn("the certificate in use has expired: renew the files; webim reloads them by itself", "tls_cert", c.certFile, "until", leaf.NotAfter)
 	}
 }
 
-// regular reports whether both files can be read again and again without waiting, as
-// pipes cannot. A file that is missing is read, for the error.
+// regular reports whether both files can be read repeatedly without blocking, which excludes
+// pipes. A missing file counts as regular, so that reading it yields the error.
 func (c *certificates) regular() bool {
 	for _, path := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -146,7 +146,7 @@ func (c *certificates) regular() bool {
 	return true
 }
 
-// config is the TLS configuration of a listener.
+// config returns the TLS configuration of a listener.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -154,7 +154,7 @@ func (c *certificates) config() *tls.Config {
 	}
 }
 
-// certificateNames are the names that a certificate is for.
+// certificateNames returns the names and addresses in a certificate.
 func certificateNames(cert *tls.Certificate) string {
 	names := cert.Leaf.DNSNames
 	for _, ip := range cert.Leaf.IPAddresses {
@@ -163,8 +163,8 @@ func certificateNames(cert *tls.Certificate) string {
 	return strings.Join(names, ", ")
 }
 
-// certificateWarnings says why clients will refuse a certificate, as sentences without
-// stops. hosts are the names by which they will ask for it.
+// certificateWarnings returns the reasons for which clients will refuse a certificate, as
+// sentences without final stops. hosts are the names by which clients connect.
 func certificateWarnings(cert *tls.Certificate, hosts []string, now time.Time) (warnings []string) {
 	const day = "2006-01-02 15:04 MST"
 	leaf := cert.Leaf
@@ -175,20 +175,20 @@ func certificateWarnings(cert *tls.Certificate, hosts []string, now time.Time) (
 		warnings = append(warnings, fmt.Sprintf("the certificate is not valid before %s, so that clients refuse it until then: see whether this machine's clock is right", leaf.NotBefore.UTC().Format(day)))
 	}
 	if names := certificateNames(cert); names == "" {
-		warnings = append(warnings, "the certificate names no host (subjectAltName), so that clients refuse it: make one that does")
+		warnings = append(warnings, "the certificate names no host (subjectAltName), so that clients refuse it: make one with the server's host names")
 	} else {
 		for _, host := range hosts {
 			if leaf.VerifyHostname(host) != nil {
-				warnings = append(warnings, fmt.Sprintf("the certificate is for %s and not for %s, so that clients that ask for %s refuse it", names, host, host))
+				warnings = append(warnings, fmt.Sprintf("the certificate is for %s and not for %s, so that clients that connect to %s refuse it", names, host, host))
 			}
 		}
 	}
 	return warnings
 }
 
-// tlsHosts are the names by which clients ask for the certificate, as far as the
-// settings tell: the hosts of the TLS addresses but for those that only say where to
-// listen, and the names of the API where clients connect.
+// tlsHosts returns the names by which clients connect with TLS, as far as the settings show:
+// the hosts in tls_listen, except addresses that only say where to listen, and the API's host
+// names if the clients' addresses serve the API.
 func (c *config) tlsHosts() (hosts []string) {
 	for _, text := range c.TLSListen {
 		a, err := parseAddress(text)

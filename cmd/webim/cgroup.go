@@ -8,14 +8,12 @@ import (
 	"strings"
 )
 
-// A container's limit of memory is that of its control group, or of a group around
-// that: the smallest one binds. Where the groups are is read from /proc, because a
-// process may have a name space of groups, or a hierarchy of version 1 for memory
-// beside one of version 2.
+// The memory limit of a container is the smallest limit of its control group and of the groups
+// around that. The program finds the groups in /proc, because a process may have its own cgroup
+// namespace, or use a version 1 hierarchy for memory beside a version 2 hierarchy.
 
-// containerMemory is the smallest limit of memory, in bytes, of the control groups that
-// this process is in, and the file that sets it; 0 if there is none. root is the file
-// system's root.
+// containerMemory returns the smallest memory limit, in bytes, of the control groups of this
+// process, and the file that sets it; 0 if there is none. root is the root of the file system.
 func containerMemory(root fs.FS) (limit int64, file string) {
 	for _, h := range memoryHierarchies(root) {
 		for dir := h.dir; ; dir = path.Dir(dir) {
@@ -33,16 +31,16 @@ func containerMemory(root fs.FS) (limit int64, file string) {
 	return limit, file
 }
 
-// A hierarchy is a mounted tree of control groups. Paths have no leading slash, as
-// package fs wants them.
+// A hierarchy is a mounted tree of control groups. Its paths have no leading slash, as package
+// fs requires.
 type hierarchy struct {
 	mount string
-	dir   string   // of this process's group, mount or below it
-	files []string // that hold limits of memory
+	dir   string   // of this process's group: mount, or a directory below it
+	files []string // names of the files with memory limits
 }
 
-// memoryHierarchies are those that can limit memory: version 2, and version 1 if memory
-// is bound by that.
+// memoryHierarchies returns the hierarchies that can limit memory: version 2, and version 1
+// with the memory controller.
 func memoryHierarchies(root fs.FS) (all []hierarchy) {
 	unified, memory := groupsOf(root)
 	lines(root, "proc/self/mountinfo", func(line string) {
@@ -72,7 +70,7 @@ func memoryHierarchies(root fs.FS) (all []hierarchy) {
 	return all
 }
 
-// groupsOf are this process's groups: of version 2, and of version 1 for memory.
+// groupsOf returns this process's groups: in version 2, and in version 1 for memory.
 func groupsOf(root fs.FS) (unified, memory string) {
 	lines(root, "proc/self/cgroup", func(line string) {
 		// 0::/path, or 4:memory,other:/path
@@ -88,8 +86,9 @@ func groupsOf(root fs.FS) (unified, memory string) {
 	return unified, memory
 }
 
-// below is a group's path below the root of a mount. A group that is not below it, as
-// when a container sees the mount of its own group only, is the mount itself.
+// below returns the path of a group below the root of a mount. If the group is not below that
+// root, as when a container sees only the mount of its own group, below returns the mount
+// itself.
 func below(mountRoot, group string) string {
 	if mountRoot == "/" {
 		return path.Join("/", group)
@@ -100,8 +99,8 @@ func below(mountRoot, group string) string {
 	return "/"
 }
 
-// readLimit reads a limit; 0: there is none. What version 1 says without a limit is a
-// number that no machine has.
+// readLimit reads a limit; 0 means none. Without a limit, version 1 reports a number larger
+// than the memory of any machine.
 func readLimit(root fs.FS, name string) int64 {
 	b, err := fs.ReadFile(root, name)
 	if err != nil {
@@ -114,7 +113,7 @@ func readLimit(root fs.FS, name string) int64 {
 	return n
 }
 
-// machineMemory is what the machine has, in bytes; 0 if that cannot be read.
+// machineMemory returns the memory of the machine in bytes; 0 if it cannot be read.
 func machineMemory(root fs.FS) (bytes int64) {
 	lines(root, "proc/meminfo", func(line string) {
 		if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemTotal:" {
@@ -125,7 +124,7 @@ func machineMemory(root fs.FS) (bytes int64) {
 	return bytes
 }
 
-// lines calls f for each line of a file; for none if it cannot be read.
+// lines calls f for each line of a file. If the file cannot be read, it does nothing.
 func lines(root fs.FS, name string, f func(string)) {
 	file, err := root.Open(name)
 	if err != nil {
@@ -139,7 +138,7 @@ func lines(root fs.FS, name string, f func(string)) {
 
 func hasWord(list, word string) bool { return strings.Contains(","+list+",", ","+word+",") }
 
-// unescape undoes how mountinfo writes blanks in names.
+// unescape decodes the octal escapes that mountinfo uses for white space and backslashes.
 func unescape(name string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(name)
 }

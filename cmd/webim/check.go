@@ -10,9 +10,9 @@ import (
 	"webim/netpoll"
 )
 
-// check prints the effective configuration in YAML. As a file for --config it
-// makes the same configuration, but for secrets, which it does not print. Behind that
-// come all warnings of serve, and what fails of the addresses that can be tried.
+// check prints the effective configuration in YAML. As a file for --config, the output makes
+// the same configuration, except secrets, which check does not print. After it, check prints
+// the warnings of serve and the failures of probe.
 func check(c *config, out io.Writer) error {
 	p, err := c.prepare()
 	if err != nil {
@@ -36,7 +36,7 @@ func check(c *config, out io.Writer) error {
 	return w.Flush()
 }
 
-// yaml writes a value as YAML does.
+// yaml returns the value of a setting in YAML.
 func (c *config) yaml(s *setting) string { return s.yaml(s.field(&c.settings)) }
 
 func (s *setting) yaml(v reflect.Value) string {
@@ -56,7 +56,7 @@ func (s *setting) yaml(v reflect.Value) string {
 	return s.format(v)
 }
 
-// here says what an auto value is on this machine.
+// here returns the value of an auto setting on this machine, as a comment.
 func here(c *config, s *setting, computed netpoll.Config) string {
 	v := s.field(&c.settings)
 	if s.format(v) != "auto" {
@@ -64,7 +64,7 @@ func here(c *config, s *setting, computed netpoll.Config) string {
 	}
 	name := reflect.TypeFor[settings]().Field(s.index).Name
 	v = reflect.ValueOf(computed).FieldByName(name)
-	if !v.IsValid() { // it is none of package netpoll's
+	if !v.IsValid() { // not a setting of package netpoll
 		v = reflect.ValueOf(c.number(s))
 	}
 	return ", here " + s.format(v)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Where a value comes from. Each source overrides those before it.
+// The sources of a value. Each source overrides those before it.
 const (
 	fromDefault = "default"
 	fromFile    = "file"
@@ -20,26 +20,25 @@ const (
 type config struct {
 	settings
 	origins map[*setting]origin
-	rooms   []roomSettings // of the file
-	unknown []string       // variables WEBIM_… that name no setting
+	rooms   []roomSettings // from the file's section rooms
+	unknown []string       // variables WEBIM_… that match no setting
 }
 
-// An origin is where a value comes from.
+// An origin is the place where a value was set.
 type origin struct {
 	source string
-	place  string // as the user knows it: --max-conns, WEBIM_MAX_CONNS, chat.yaml:3: max_conns
+	place  string // as the user wrote it: --max-conns, WEBIM_MAX_CONNS, chat.yaml:3: max_conns
 }
 
-// A usageError is a wrong setting: one sentence for its author. Exit code 2.
+// A usageError reports a wrong setting, in one sentence for its author. The exit code is 2.
 type usageError struct{ sentence string }
 
 func (e *usageError) Error() string { return e.sentence }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// load makes the configuration of flags (given says which were there), the
-// environment, the file, if one is named, and the defaults. The error is a
-// usageError.
+// load merges flags, environment, file and defaults into a configuration, and validates it.
+// given holds the flags on the command line; file may be "". The error is a usageError.
 func load(flags *settings, given map[string]bool, environ []string, file string) (*config, error) {
 	c := &config{origins: map[*setting]origin{}}
 	if file == "" {
@@ -58,7 +57,7 @@ func load(flags *settings, given map[string]bool, environ []string, file string)
 	return c, c.validate()
 }
 
-// set stores a value from the file or the environment.
+// set stores a value from the file or the environment, and its origin.
 func (c *config) set(s *setting, from origin, text string) error {
 	if err := s.parse(text, s.field(&c.settings)); err != nil {
 		return usagef("%s: %v.", from.place, err)
@@ -67,10 +66,10 @@ func (c *config) set(s *setting, from origin, text string) error {
 	return nil
 }
 
-// readEnv reads the variables. An empty one counts as not there, since that is
-// all that a compose file can do, but for a secret: there it is a mistake that
-// must not open the server. An unknown one is no error: for a service
-// named webim, Kubernetes sets WEBIM_PORT and a dozen others.
+// readEnv reads the variables. It ignores an empty variable, because a compose file cannot
+// leave one out, unless the setting is a secret: an empty secret is an error that must not open
+// the server. An unknown variable is not an error: for a service named webim, Kubernetes sets
+// WEBIM_PORT and a dozen others.
 func (c *config) readEnv(environ []string) error {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -91,7 +90,7 @@ func (c *config) readEnv(environ []string) error {
 	return nil
 }
 
-// readFlags takes the values of the flags that are given.
+// readFlags stores the values of the given flags.
 func (c *config) readFlags(flags *settings, given map[string]bool) {
 	for _, s := range table {
 		if given[s.name] {
@@ -110,10 +109,10 @@ func variable(environ []string, name string) string {
 	return ""
 }
 
-// fillIn gives defaults to what nobody has set. The addresses go together: who
-// names one gets no other.
+// fillIn sets the defaults of settings without a value. The addresses are one group: if one of
+// them is set, the others have no default.
 func (c *config) fillIn() {
-	for _, s := range table { // --dev is the first
+	for _, s := range table { // --dev is the first setting
 		if _, ok := c.origins[s]; ok {
 			continue
 		}
@@ -122,7 +121,7 @@ func (c *config) fillIn() {
 			text = s.dev
 		}
 		if err := s.parse(text, s.field(&c.settings)); err != nil {
-			panic(fmt.Sprintf("default of %s: %v", s.name, err)) // the table is wrong: a test would show
+			panic(fmt.Sprintf("default of %s: %v", s.name, err)) // the table is wrong; a test would notice
 		}
 	}
 	plain, secure := c.given("listen"), c.given("tls_listen")
@@ -139,7 +138,7 @@ func (c *config) fillIn() {
 	}
 }
 
-// source says where a value comes from.
+// source returns the source of a setting's value.
 func (c *config) source(s *setting) string {
 	if o, ok := c.origins[s]; ok {
 		return o.source
@@ -147,17 +146,17 @@ func (c *config) source(s *setting) string {
 	return fromDefault
 }
 
-// given reports whether a setting is set, be it to nothing.
+// given reports whether a setting has been set, also if to an empty value.
 func (c *config) given(key string) bool {
 	_, given := c.origins[lookup(key, (*setting).key)]
 	return given
 }
 
-// place names a setting as its author wrote it.
+// place returns the place of a setting, for an error.
 func (c *config) place(key string) string { return c.placeLike(key, key) }
 
-// placeLike is place; a setting that nobody wrote is called as one writes it where
-// another setting is.
+// placeLike is like place; if the setting has not been set, it is named in the style of other's
+// source.
 func (c *config) placeLike(key, other string) string {
 	if o, ok := c.origins[lookup(key, (*setting).key)]; ok {
 		return o.place
@@ -165,8 +164,8 @@ func (c *config) placeLike(key, other string) string {
 	return c.called(key, "", other)
 }
 
-// called is a setting, with a value if there is one, as one writes it where another
-// setting is: as a flag, as a variable or in the file.
+// called names a setting, with the value unless it is "", in the style of the source of the
+// setting other: as a flag, as a variable, or as a line of the file.
 func (c *config) called(key, value, other string) string {
 	s := lookup(key, (*setting).key)
 	name, equals := "--"+s.name, " "
@@ -180,13 +179,13 @@ func (c *config) called(key, value, other string) string {
 	case value == "":
 		return name
 	case value == "true" && equals == " ":
-		return name // a flag needs no true
+		return name // a flag without a value means true
 	}
 	return name + equals + value
 }
 
-// inTerms writes settings that stand in a sentence as {key} or {key value} as one writes
-// them where another setting is.
+// inTerms replaces each {key} and {key value} in a sentence with that setting, named by called
+// in the style of other.
 func (c *config) inTerms(sentence, other string) string {
 	return settingNames.ReplaceAllStringFunc(sentence, func(name string) string {
 		key, value, _ := strings.Cut(strings.Trim(name, "{}"), " ")
@@ -196,8 +195,8 @@ func (c *config) inTerms(sentence, other string) string {
 
 var settingNames = regexp.MustCompile(`\{[a-z_]+( [^{}]*)?\}`)
 
-// mistake is a usageError about a setting: its place, and what is wrong there, in which
-// other settings are named as inTerms has them.
+// mistake returns a usageError that begins with the place of the setting. format may name other
+// settings as inTerms expects them.
 func (c *config) mistake(key, format string, args ...any) error {
 	return usagef("%s"+c.inTerms(format, key), append([]any{c.place(key)}, args...)...)
 }
@@ -229,8 +228,8 @@ func (c *config) readFile(name string) error {
 		switch {
 		case !p.empty:
 		case s.kind == "secret":
-			p.text = "" // which is a mistake, and must not open the server
-		case s.kind != "list" || !p.word: // null is an origin
+			p.text = "" // an empty secret is an error that must not open the server
+		case s.kind != "list" || !p.word: // the word null is a valid origin in a list
 			return usagef("%s:%d: %s has no value: write one behind the colon, or leave the line out.", name, p.line, p.key)
 		}
 		place := fmt.Sprintf("%s:%d: %s", name, p.line, p.key)

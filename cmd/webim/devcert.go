@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// makeCertificate makes a self-signed certificate for this machine's own
-// names, for --dev. It lives in memory only; browsers ask before they trust it.
+// makeCertificate makes a self-signed certificate for localhost, for --dev. It exists in memory
+// only; browsers warn before they accept it.
 func makeCertificate(now time.Time) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -11,20 +11,20 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// A pair is one line of the configuration file.
+// A pair is one setting in the configuration file.
 type pair struct {
 	line  int
 	key   string
-	text  string // as setting.parse takes it
+	text  string // in the form that setting.parse expects
 	list  bool
-	empty bool     // there is nothing behind the colon, or null
-	word  bool     // it is the word null, which for a list is an origin
+	empty bool     // the value is missing or null
+	word  bool     // the value is the word null, a valid origin in a list
 	node  ast.Node // of rooms
 }
 
-// parseYAML reads a file of one level: keys with plain values or lists of
-// them; only rooms goes deeper, see rooms.go. What else YAML can do is an error,
-// which begins with the line.
+// parseYAML parses a file with one level of keys, each with a plain value or a list of plain
+// values. Only the section rooms is deeper, see roomsfile.go. Any other YAML is an error that
+// begins with the line.
 func parseYAML(b []byte) ([]pair, error) {
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -38,7 +38,7 @@ func parseYAML(b []byte) ([]pair, error) {
 	}
 	body := file.Docs[0].Body
 	if g, ok := body.(*ast.CommentGroupNode); ok && g != nil {
-		return nil, nil // nothing but comments
+		return nil, nil // only comments
 	}
 	m, ok := body.(*ast.MappingNode)
 	if !ok {
@@ -49,7 +49,7 @@ func parseYAML(b []byte) ([]pair, error) {
 	for _, v := range m.Values {
 		p := pair{line: line(v.Key), key: v.Key.GetToken().Value}
 		if first := seen[p.key]; first > 0 {
-			return nil, fmt.Errorf(":%d: %s is there twice, in line %d too: remove one", p.line, p.key, first)
+			return nil, fmt.Errorf(":%d: %s appears twice, also in line %d: remove one", p.line, p.key, first)
 		}
 		seen[p.key] = p.line
 		null, isNull := v.Value.(*ast.NullNode)
@@ -67,7 +67,7 @@ func parseYAML(b []byte) ([]pair, error) {
 	return pairs, nil
 }
 
-// plain returns a scalar's text, or a list's with commas.
+// plain returns the text of a scalar, or the items of a list joined with commas.
 func plain(n ast.Node) (text string, list, ok bool) {
 	if seq, isList := n.(*ast.SequenceNode); isList {
 		items := make([]string, len(seq.Values))
@@ -89,7 +89,7 @@ func scalar(n ast.Node) (text string, ok bool) {
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode:
 		return n.GetToken().Value, true
 	case *ast.NullNode:
-		// The word itself: it is an origin.
+		// The word null itself, a valid origin.
 		return n.GetToken().Value, n.GetToken().Value == "null"
 	}
 	return "", false
@@ -97,7 +97,7 @@ func scalar(n ast.Node) (text string, ok bool) {
 
 func line(n ast.Node) int { return n.GetToken().Position.Line }
 
-// syntaxError makes one line of what the parser says in many.
+// syntaxError shortens the parser's error to one line.
 func syntaxError(err error) error {
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
@@ -107,7 +107,7 @@ func syntaxError(err error) error {
 	return errors.New(": this is not YAML: " + first)
 }
 
-// suggestion names the settings' key that was probably meant.
+// suggestion returns the key that the author probably meant, as the end of a sentence.
 func suggestion(key string) string {
 	names := []string{"rooms"}
 	for _, s := range table {
@@ -116,10 +116,10 @@ func suggestion(key string) string {
 	if best := nearest(key, names); best != "" {
 		return ": did you mean " + best + "?"
 	}
-	return ": webim check lists all that there are."
+	return ": webim check lists all settings."
 }
 
-// nearest is the name that was probably meant, or "".
+// nearest returns the name most similar to key, or "" if none is similar.
 func nearest(key string, names []string) (best string) {
 	key = strings.ReplaceAll(key, "-", "_")
 	least := 3
@@ -131,7 +131,7 @@ func nearest(key string, names []string) (best string) {
 	return best
 }
 
-// distance counts the characters to insert, delete or replace.
+// distance returns the Levenshtein distance of a and b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -9,12 +9,12 @@ import (
 	"webim/room/wire"
 )
 
-// health answers /health: 200 while serving, 503 once shutting down, so that a
-// balancer sends nobody any more.
+// health serves /health: 200 while the program serves, and 503 after it has begun to shut down,
+// so that load balancers send no more clients.
 type health struct{ stopping atomic.Bool }
 
-// answer is netpoll.Config.Health: it answers when over cannot, because all places are
-// taken.
+// answer is netpoll.Config.Health: netpoll calls it when over cannot answer because the
+// connection limits are reached.
 func (h *health) answer() (status int, text string) {
 	if h.stopping.Load() {
 		return http.StatusServiceUnavailable, "shutting down"
@@ -22,7 +22,7 @@ func (h *health) answer() (status int, text string) {
 	return http.StatusOK, "ok"
 }
 
-// over answers /health itself and leaves the rest to pages.
+// over returns a handler that serves /health itself and passes all other paths to pages.
 func (h *health) over(pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.TrimRight(r.URL.Path, "/") != "/health" {
@@ -45,9 +45,9 @@ func (h *health) over(pages http.Handler) http.Handler {
 	})
 }
 
-// upgradeOver answers requests for the endpoint of the Centrifuge protocol that ask
-// for no upgrade, in any spelling of its path, and leaves the rest to pages. Such a
-// request is most often one from which a proxy has taken the Upgrade header.
+// upgradeOver returns a handler that answers requests without an upgrade for the endpoint of
+// the Centrifuge protocol, in any spelling of its path, and passes all others to pages. In most
+// cases a proxy has removed the Upgrade header from such a request.
 func upgradeOver(pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if target, _, _ := wire.TargetOf(r.URL.Path); target != wire.TargetEndpoint {
@@ -57,7 +57,7 @@ func upgradeOver(pages http.Handler) http.Handler {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Cache-Control", "no-store")
-		http.Error(w, "WebSockets connect here, and this request asks for none. If a WebSocket client sent it, "+
+		http.Error(w, "This address is for WebSockets, and this request does not ask for one. If a WebSocket client sent it, "+
 			"a proxy on the way drops the headers Upgrade and Connection: configure the proxy to pass them on.", http.StatusUpgradeRequired)
 	})
 }

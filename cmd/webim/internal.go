@@ -9,28 +9,28 @@ import (
 	"webim/netpoll"
 )
 
-// internal is the listener that is not for the world. It is a server of its own, so
-// that it answers when the clients' one is full, or busy, or has gone.
+// internal is the listener for operators, which must not be public. It has a server of its own,
+// so that it answers when the clients' server is full, busy or closed.
 type internal struct {
 	addr   net.Addr
 	server *netpoll.Server
 }
 
-// The bounds of the internal listener: few ask there. An address leaves most of the
-// connections to others. Loopback and proxies have no bound, but of all that come the
-// silent ones give way, so that they keep no operator out.
+// The limits of the internal listener, which has few users. One address gets a minor share of
+// the connections. Loopback and proxies are unlimited, but if connections run out, the silent
+// ones are closed first, so that they cannot keep an operator out.
 const (
 	internalConns   = 256
-	internalFDs     = internalConns + 64 // with those that are being refused, epoll and the listeners
+	internalFDs     = internalConns + 64 // including refused connections, epoll and the listeners
 	internalPerIP   = 64
-	internalHTTP    = 192 // of them, of one address; netpoll gives one a quarter
+	internalHTTP    = 192 // for one address; netpoll allows an address a quarter of MaxHTTP
 	internalMessage = 16 << 10
 	internalQueued  = 64 << 20
 
 	internalHandshake = 3 * time.Second
 )
 
-// newInternal makes the server; it does not listen yet.
+// newInternal creates the server, but does not listen yet.
 func (p *program) newInternal(h http.Handler) *internal {
 	c := p.cfg
 	nc := netpoll.Config{
@@ -64,10 +64,10 @@ func (p *program) openInternal() error {
 	return nil
 }
 
-// close ends it, after the clients: until then a balancer may still ask, and
-// somebody watch how they leave.
+// close closes the listener after the clients have left: until then load balancers may still
+// ask for /health, and operators may watch the shutdown.
 func (in *internal) close(ctx context.Context) {
 	if in != nil {
-		_ = in.server.Shutdown(ctx, 0) // who is still there when ctx ends is cut
+		_ = in.server.Shutdown(ctx, 0) // cuts off connections that remain when ctx ends
 	}
 }

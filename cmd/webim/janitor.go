@@ -8,47 +8,51 @@ import (
 	"time"
 )
 
-// After a burst the heap keeps garbage until the next collection, which on a
-// server of idle clients is minutes away, and for longer what a collection
-// freed but the kernel has not got back. The janitor collects once the burst
-// is over. Under steady load it does nothing: the collector is at work anyway.
+// After a burst the heap keeps its garbage until the next collection, which on a server of idle
+// clients may be minutes away, and keeps freed memory even longer before the kernel gets it
+// back. The janitor runs a collection when the burst is over. Under steady load it does
+// nothing, because the collector runs anyway.
 
 const (
-	// gcPercent bounds garbage to half of what lives; most of that is free of
-	// pointers, so that collections are cheap.
+	// gcPercent bounds garbage to half of the live heap. Most of the live heap has no pointers,
+	// so collections are cheap.
 	gcPercent = 50
-	// janitorInterval is how often the janitor looks, for some microseconds.
+	// janitorInterval is the time between two calls of look; a call takes some microseconds.
 	janitorInterval = 500 * time.Millisecond
-	// quietBytes allocated between two looks are no burst.
+	// quietBytes is the maximum number of bytes allocated between two calls without counting as
+	// a burst.
 	quietBytes = 64 << 10
-	// wasteMin is what is worth a collection; wastePart of the live heap too.
+	// A collection is worthwhile if it may free wasteMin, and one part in wastePart of the live
+	// heap.
 	wasteMin  = 256 << 10
 	wastePart = 16
-	// janitorShare is how many times as long as it worked the janitor rests.
+	// After a collection the janitor pauses for janitorShare times the duration of that
+	// collection.
 	janitorShare = 50
-	// What a collection found alive may go later without any allocation, as half a
-	// message whose client leaves. So others follow it, the first after firstFollowUp,
-	// each after twice as long, the last after less than lastFollowUp.
+	// Memory that a collection found alive may become garbage later without any allocation,
+	// such as half a message of a client that leaves. So follow-ups come after a collection:
+	// the first after firstFollowUp, each next one after twice the time, the last after less
+	// than lastFollowUp.
 	firstFollowUp = 4 * time.Second
 	lastFollowUp  = time.Minute
 )
 
-// setGC makes the collector thrifty, unless the user has an opinion.
+// setGC sets a low GC percentage, unless the user has set GOGC.
 func setGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 }
 
-// janitor returns memory to the kernel. Not safe for concurrent use.
+// janitor returns memory to the kernel. It is not safe for concurrent use.
 type janitor struct {
 	samples [4]metrics.Sample
-	allocs  uint64 // at the last look
-	dirty   bool   // there was a burst since the last collection
+	allocs  uint64 // at the last call of look
+	dirty   bool   // there was a burst after the last collection
 	next    time.Time
-	again   time.Time     // of the next follow-up
-	wait    time.Duration // from the last collection to it; 0: there is none
-	clean   func()        // collects; tests have their own
+	again   time.Time     // the time of the next follow-up
+	wait    time.Duration // from the last collection to the next follow-up; 0 if there is none
+	clean   func()        // collects garbage; tests replace it
 }
 
 func newJanitor() *janitor {
@@ -83,8 +87,8 @@ func (j *janitor) look() {
 	j.again = start.Add(j.wait)
 }
 
-// followUp reports whether a follow-up is due, and how long the next one waits is known
-// then. During a burst none is: its end is a collection anyway.
+// followUp reports whether a follow-up is due, and doubles the wait for the next one. During a
+// burst no follow-up is due, because the end of the burst causes a collection anyway.
 func (j *janitor) followUp(now time.Time) bool {
 	if j.wait == 0 || j.dirty || now.Before(j.again) {
 		return false
@@ -95,8 +99,9 @@ func (j *janitor) followUp(now time.Time) bool {
 	return true
 }
 
-// due reports whether to collect: the kernel's bytes in the heap, those that
-// the last collection found alive, and all that were ever allocated.
+// due reports whether to collect. held is the heap memory taken from the kernel, live the
+// memory that the last collection found alive, and allocs the total allocated so far, all in
+// bytes.
 func (j *janitor) due(held, live, allocs uint64) bool {
 	burst := allocs - j.allocs
 	j.allocs = allocs
@@ -104,14 +109,14 @@ func (j *janitor) due(held, live, allocs uint64) bool {
 		j.dirty = true
 		return false
 	}
-	// After a burst the last collection's word is not believed: what it found
-	// alive, as handshakes under way, may be garbage since.
+	// After a burst, live is not reliable: memory that was alive then, such as handshakes in
+	// progress, may be garbage now.
 	due := j.dirty || held >= live+max(wasteMin, live/wastePart)
 	j.dirty = false
 	return due
 }
 
-// collect collects twice, since what lies in a sync.Pool survives once.
+// collect runs two collections, because objects in a sync.Pool survive the first one.
 func collect() {
 	runtime.GC()
 	debug.FreeOSMemory()

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// A jwksLog is told what becomes of the JWKS, and logs it: a failure at once, the same
-// one again each repeatJWKS, and that it is over. Its methods may be called from any
+// A jwksLog logs the results of fetching the JWKS: a failure at once, the same failure again
+// every repeatJWKS, and the first success after failures. Its methods may be called from any
 // goroutine.
 type jwksLog struct {
 	mu    sync.Mutex
-	log   *slog.Logger // nil: nobody to tell
-	why   error        // the last failure; nil if the last fetch brought keys
-	at    time.Time    // of the last line about it
-	since time.Time    // of the first failure in a row
+	log   *slog.Logger // nil until tell: nothing is logged
+	why   error        // the error of the last fetch; nil if it succeeded
+	at    time.Time    // the time of the last log line about a failure
+	since time.Time    // the time of the first failure in a row
 }
 
-// repeatJWKS is how often the log says that the JWKS still cannot be fetched.
+// repeatJWKS is the time after which the same failure is logged again.
 const repeatJWKS = 10 * time.Minute
 
-// tell sets where the lines go.
+// tell sets the logger.
 func (l *jwksLog) tell(log *slog.Logger) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,7 +41,7 @@ func (l *jwksLog) failed(err error) {
 		return
 	}
 	l.at = now
-	l.log.Warn("the keys of tokens cannot be fetched: those that are known stay good, and tokens of others are refused for a while", "err", err, "see", "token_jwks")
+	l.log.Warn("the keys of tokens (JWKS) cannot be fetched: the known keys stay in use, and tokens with other keys are refused until a fetch succeeds", "err", err, "see", "token_jwks")
 }
 
 // recovered is token.Config.Recovered.
@@ -49,12 +49,12 @@ func (l *jwksLog) recovered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.why != nil && l.log != nil {
-		l.log.Info("the keys of tokens are fetched again", "failed_for", time.Since(l.since).Round(time.Second).String())
+		l.log.Info("the keys of tokens (JWKS) are fetched again", "failed_for", time.Since(l.since).Round(time.Second).String())
 	}
 	l.why = nil
 }
 
-// last is why the last fetch failed; nil: it did not.
+// last returns the error of the last fetch; nil if it succeeded.
 func (l *jwksLog) last() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

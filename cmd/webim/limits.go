@@ -11,17 +11,18 @@ import (
 	"webim/netpoll"
 )
 
-// ownFiles is how many files the program may have open besides its clients, hooks and
-// the internal listener: standard streams, epoll, listeners, connections that are being
-// refused. It is the reserve of package netpoll.
+// ownFiles is the number of files that the program may have open besides those of clients,
+// hooks and the internal listener: standard streams, epoll, listeners, and connections that are
+// being refused. Package netpoll reserves the same number.
 const ownFiles = 64
 
-// fewClients are so few that the limit of open files is hardly what was meant.
+// If the limit of open files allows fewer than fewClients clients, the limit was hardly meant
+// so.
 const fewClients = 64
 
-// raiseFiles raises the soft limit of open files to the hard one, and returns
-// it: each client is a file. A failure leaves it as it is. The Go runtime
-// does this too, but as its own decision.
+// raiseFiles raises the soft limit of open files to the hard limit and returns it, because each
+// client is a file. If that fails, the limit stays as it is. The Go runtime does the same
+// today, but does not promise it.
 func raiseFiles() (limit uint64) {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
@@ -34,11 +35,11 @@ func raiseFiles() (limit uint64) {
 	return l.Cur
 }
 
-// fileWarnings says whether the limit of open files allows the clients that are
-// promised.
+// fileWarnings warns if the limit of open files is too low for the configured number of
+// clients.
 func (c *config) fileWarnings(limit uint64) []string {
 	if c.MaxConns == auto && ownFiles+uint64(c.reserveFDs())+fewClients > limit {
-		return []string{fmt.Sprintf("the limit of open files is %d, and this program may need %d besides its clients (hook_concurrency, internal), so that there is hardly room for any: raise the limit (ulimit -n, LimitNOFILE= of systemd)", limit, ownFiles+c.reserveFDs())}
+		return []string{fmt.Sprintf("the limit of open files is %d, and this program may need %d besides its clients (hook_concurrency, internal), which leaves almost none for clients: raise the limit (ulimit -n, LimitNOFILE= of systemd)", limit, ownFiles+c.reserveFDs())}
 	}
 	if uint64(c.MaxConns)+ownFiles+uint64(c.reserveFDs()) <= limit {
 		return nil
@@ -46,7 +47,7 @@ func (c *config) fileWarnings(limit uint64) []string {
 	return []string{fmt.Sprintf("max_conns is %d, more than the limit of open files, which is %d, allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)", c.MaxConns, limit)}
 }
 
-// netpollConfig is the settings that package netpoll has.
+// netpollConfig returns the configuration for package netpoll.
 func (c *config) netpollConfig() netpoll.Config {
 	return netpoll.Config{
 		Loops: c.Loops, Workers: c.Workers,
@@ -63,27 +64,27 @@ func (c *config) netpollConfig() netpoll.Config {
 	}
 }
 
-// proxies are the addresses of --proxy.
+// proxies returns the networks of --proxy.
 func (c *config) proxies() (all []netip.Prefix) {
 	for _, text := range c.Proxy {
-		if p, err := parsePrefix(text); err == nil { // else validate has said so
+		if p, err := parsePrefix(text); err == nil { // validate has refused all others
 			all = append(all, p)
 		}
 	}
 	return all
 }
 
-// unixProxy is what --proxy says when it means the clients of Unix sockets.
+// unixProxyName is the value of --proxy that means all clients of Unix sockets.
 const unixProxyName = "unix"
 
 func (c *config) unixProxy() bool {
 	return slices.ContainsFunc(c.Proxy, isUnixProxy)
 }
 
-// isUnixProxy takes unix: for unix, as it stands before a path.
+// isUnixProxy accepts unix: for unix, because addresses write it with the colon.
 func isUnixProxy(text string) bool { return strings.TrimSuffix(text, ":") == unixProxyName }
 
-// proxyWarnings tells of Unix sockets whose clients all count as one.
+// proxyWarnings warns of Unix sockets if their clients cannot be told apart.
 func (c *config) proxyWarnings() []string {
 	for _, text := range append(slices.Clone(c.Listen), c.TLSListen...) {
 		if a, err := parseAddress(text); err == nil && a.network == "unix" && !c.unixProxy() {
@@ -93,8 +94,8 @@ func (c *config) proxyWarnings() []string {
 	return nil
 }
 
-// reserveFDs is how many descriptors the parts of the program beside the clients may
-// need.
+// reserveFDs returns the number of file descriptors that the hooks and the internal listener
+// may need.
 func (c *config) reserveFDs() (n int) {
 	if c.Internal != "" {
 		n += internalFDs
@@ -102,7 +103,7 @@ func (c *config) reserveFDs() (n int) {
 	return n + c.hookPlaces()
 }
 
-// parsePrefix reads a network, or one address as a network of its own.
+// parsePrefix parses a network, or an address as a network of one address.
 func parsePrefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if addr, err2 := netip.ParseAddr(text); err2 == nil {

@@ -44,7 +44,7 @@ func TestUnixSocketFile(t *testing.T) {
 		if _, there := os.Lstat(path); (there == nil) != stays {
 			t.Errorf("%s is there: %v", path, there)
 		}
-		if refused := path == file || path == link || path == dir; (err != nil) != refused || refused && !strings.Contains(err.Error(), "no socket") {
+		if refused := path == file || path == link || path == dir; (err != nil) != refused || refused && !strings.Contains(err.Error(), "not a socket") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

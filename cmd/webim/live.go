@@ -14,10 +14,11 @@ import (
 	"webim/web"
 )
 
-// livePrefix is where the page of the live picture is.
+// livePrefix is the path of the page of the live picture.
 const livePrefix = "/live/"
 
-// newFeed makes what feeds the live picture, unless nobody could open it.
+// newFeed creates the feed of the live picture, unless there are no credentials with which to
+// open it.
 func (p *program) newFeed() (err error) {
 	if len(p.apiKeys) == 0 && p.tokens == nil {
 		return nil
@@ -28,15 +29,15 @@ func (p *program) newFeed() (err error) {
 	p.feed, err = live.New(live.Config{Hub: p.hub, Guard: p.guard, Version: "webim " + version, Logger: p.log,
 		Methods: func(c netpoll.Conn) []string {
 			if len(p.apiKeys) == 0 || c.Server() == p.server && !p.cfg.API {
-				return nil // the API is not there
+				return nil // this server does not serve the API
 			}
 			return api.Methods()
 		}})
 	return err
 }
 
-// startFeed says what is shown, before anybody can look. It is shown for as long as
-// there is a server to do it.
+// startFeed tells the feed which server it shows, and which server outlives it, before anybody
+// can connect.
 func (p *program) startFeed() {
 	switch {
 	case p.feed == nil:
@@ -47,8 +48,9 @@ func (p *program) startFeed() {
 	}
 }
 
-// liveOver has the page of the live picture answered, and the rest by another. A name
-// that somebody has pointed here gets nothing: the page asks for a key.
+// liveOver returns a handler that serves the page of the live picture and passes all other
+// paths to rest. It refuses requests for unknown host names, because the page asks for a key:
+// an attacker may have pointed another name at this server (DNS rebinding).
 func (p *program) liveOver(rest http.Handler) http.Handler {
 	told := ratelog.New(p.log)
 	page := http.StripPrefix(strings.TrimSuffix(livePrefix, "/"), web.Live())
@@ -60,25 +62,26 @@ func (p *program) liveOver(rest http.Handler) http.Handler {
 			told.Warn("live: a request for another name is refused", "status", http.StatusMisdirectedRequest, "host", r.Host[:min(len(r.Host), 200)], "see", "api_host", "addr", r.RemoteAddr)
 			http.Error(w, "This server is not configured to be asked by that name.", http.StatusMisdirectedRequest)
 		case r.URL.Path+"/" == livePrefix:
-			// The address is relative, which http.Redirect would change: below the prefix
-			// of a proxy the page is not at /live/.
+			// The address is relative, and http.Redirect would make it an absolute path. Below a
+			// proxy's path prefix the page is not at /live/.
 			w.Header().Set("Location", "live/")
-			http.Error(w, "This page has its address with a last slash.", http.StatusTemporaryRedirect)
+			http.Error(w, "The address of this page ends with a slash.", http.StatusTemporaryRedirect)
 		default:
 			page.ServeHTTP(w, r)
 		}
 	})
 }
 
-// liveHub is a hub, or the loggedHub before it, that shares its server with the feed:
-// with --dev alone, so that a room that is called live/feed is lost to nobody else.
+// liveHub passes the connections of the feed to the feed, and all others to the hub (or
+// loggedHub). It is used only with --dev: so in production a room named live/feed stays
+// available.
 type liveHub struct {
-	*room.Hub // for what it has besides
+	*room.Hub // for its other methods
 	next      netpoll.Handler
 	feed      *live.Feed
 }
 
-// Handshake leaves the feed's path to it, and all others to the hub.
+// Handshake passes the handshake for the feed's path to the feed, and all others to the hub.
 func (h *liveHub) Handshake(r *netpoll.Request) {
 	if h.isFeed(r) {
 		h.feed.Handshake(r)
@@ -92,7 +95,7 @@ func (h *liveHub) isFeed(r *netpoll.Request) bool {
 	return ok && path == live.FeedPath
 }
 
-// Open goes on to the feed or the hub.
+// Open passes the connection to the feed or the hub.
 func (h *liveHub) Open(c netpoll.Conn, r *netpoll.Request) {
 	if h.isFeed(r) {
 		h.feed.Open(c, r)
@@ -101,7 +104,7 @@ func (h *liveHub) Open(c netpoll.Conn, r *netpoll.Request) {
 	}
 }
 
-// Message goes on to the feed or the hub.
+// Message passes the message to the feed or the hub.
 func (h *liveHub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	if h.feed.Owns(c) {
 		h.feed.Message(c, op, data)
@@ -110,7 +113,7 @@ func (h *liveHub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	}
 }
 
-// Close goes on to the feed or the hub.
+// Close passes the end of the connection to the feed or the hub.
 func (h *liveHub) Close(c netpoll.Conn, why netpoll.Closed) {
 	if h.feed.Owns(c) {
 		h.feed.Close(c, why)

@@ -9,7 +9,7 @@ import (
 func (c *config) newLogger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		panic(err) // the table lets only levels through
+		panic(err) // the table accepts only valid levels
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {

@@ -1,28 +1,28 @@
-// Command webim is a chat server: rooms over WebSocket, and the page that
-// talks to them.
+// Command webim is a chat server: rooms over WebSocket, and a web page to use them.
 //
-//	webim serve --dev       try it out on this machine
-//	webim serve             serve everybody
-//	webim check             say what the settings are, and whether they are right
+//	webim serve --dev       serve on this machine, for trials
+//	webim serve             serve clients
+//	webim check             print the settings and check them
 //	webim token make        make a token for a client
-//	webim token inspect     say what a token says, and whether it is good
+//	webim token inspect     print a token and verify it
 //
-// Every setting is a flag (--max-conns), an environment variable
-// (WEBIM_MAX_CONNS) and a key of the file given by --config (max_conns); the
-// flag goes before the variable, the variable before the file.
+// Every setting has a flag (--max-conns), an environment variable (WEBIM_MAX_CONNS) and a key
+// in the file that --config names (max_conns). A flag overrides the variable; the variable
+// overrides the file.
 //
-// SIGTERM and SIGINT send the clients away, over a time, and then end the program;
-// who comes meanwhile is told 503. A second one ends it at once. SIGHUP never ends it:
-// it reads the certificate again, which is also read again by itself when its files
-// change. A service manager that names a socket in NOTIFY_SOCKET is told all that.
+// SIGTERM and SIGINT make the server disconnect its clients, spread over --shutdown-spread, and
+// then exit; meanwhile it refuses new clients with 503. A second signal makes it exit at once.
+// SIGHUP never ends it: it makes the server reload the certificate, which it also reloads when
+// the files change. If NOTIFY_SOCKET names a service manager's socket, the server reports these
+// states there.
 //
-// check says all that serve would say about the same settings: both call
-// config.prepare. A mistake is told in the terms of the place where it was made: the
-// flag, the variable, or the key and line of the file. Defaults make a chat that works;
-// a file with which nobody can use the page is warned of.
+// check reports everything that serve would report about the same settings, because both call
+// config.prepare. An error names the place where its author made it: the flag, the variable, or
+// the line and key of the file. The defaults make a working chat; if the file makes the page
+// unusable for everybody, there is a warning.
 //
-// It ends with 0 after SIGTERM or SIGINT; with 1 when it cannot serve; with 2
-// for wrong settings.
+// The exit code is 0 after SIGTERM or SIGINT, 1 if the server cannot serve, and 2 if a setting
+// is wrong.
 package main
 
 import (
@@ -45,23 +45,23 @@ const (
 	exitUsage  = 2
 )
 
-// commands are what can be asked for.
+// commands are the commands of the command line.
 type commands struct {
 	Serve   withSettings  `cmd:"" help:"Serve until SIGTERM or SIGINT."`
-	Check   withSettings  `cmd:"" help:"Judge the settings and print them, as a file for --config, with the source of each."`
+	Check   withSettings  `cmd:"" help:"Check the settings and print them, as a file for --config, with the source of each value."`
 	Token   tokenCommands `cmd:"" help:"Make and inspect tokens."`
 	Version struct{}      `cmd:"" help:"Print the version."`
 }
 
-// withSettings is a command with all settings as its flags.
+// withSettings is a command that takes all settings as flags.
 type withSettings struct {
-	Config   string   `short:"c" type:"text" placeholder:"FILE" group:"serving" help:"Settings in YAML: the flags' names with _ for -."`
+	Config   string   `short:"c" type:"text" placeholder:"FILE" group:"serving" help:"Settings in YAML; the keys are the flags' names with _ for -."`
 	Settings settings `embed:""`
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) }
 
-// run is the program but for the process's exit.
+// run is main without the call of os.Exit; it returns the exit code.
 func run(args, environ []string, in io.Reader, out, errs io.Writer) (code int) {
 	err := do(args, environ, in, out, errs)
 	var usage *usageError
@@ -115,7 +115,7 @@ func do(args, environ []string, in io.Reader, out, errs io.Writer) error {
 	return serve(c, out, errs)
 }
 
-// givenFlags says which flags are on the command line.
+// givenFlags returns the names of the flags on the command line.
 func givenFlags(ctx *kong.Context) map[string]bool {
 	given := map[string]bool{}
 	for _, p := range ctx.Path {
@@ -126,11 +126,11 @@ func givenFlags(ctx *kong.Context) map[string]bool {
 	return given
 }
 
-// newParser makes a parser of command lines that reads values as parse does.
+// newParser returns a parser of command lines that reads values with setting.parse.
 func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 	options := []kong.Option{
 		kong.Name("webim"),
-		kong.Description("A chat server: rooms over WebSocket, and the page that talks to them."),
+		kong.Description("A chat server: rooms over WebSocket, and a web page to use them."),
 		kong.Writers(out, errs),
 		kong.Exit(func(int) { *helped = true }),
 		kong.ValueFormatter(describe),
@@ -150,18 +150,18 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 	}
 	parser, err := kong.New(cli, options...)
 	if err != nil {
-		panic(err) // the struct is wrong: a test would show
+		panic(err) // the struct is wrong; a test would notice
 	}
 	return parser
 }
 
-// A valueError is a flag's value that is wrong by itself.
+// A valueError reports a flag with a value that is wrong in itself.
 type valueError struct{ error }
 
-// kind reads the flags of one type of setting: kong's Mapper.
+// kind decodes the flags of one type of setting. It implements kong.Mapper.
 type kind string
 
-// Decode reads a flag's value. A list grows with each use of its flag.
+// Decode decodes a flag's value. Each use of a list flag appends to the list.
 func (k kind) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	t := ctx.Scan.Peek()
 	text := t.String()
@@ -170,7 +170,7 @@ func (k kind) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	ctx.Scan.Pop()
 	switch k {
-	case "text", "secret": // --config too, which is no setting
+	case "text", "secret": // also --config, which is not a setting
 		target.SetString(text)
 		return nil
 	case "list":
@@ -184,7 +184,7 @@ func (k kind) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// PlaceHolder is what stands for the value in the help.
+// PlaceHolder returns the placeholder for the value in the help.
 func (k kind) PlaceHolder(f *kong.Flag) string {
 	if f.PlaceHolder != "" {
 		return f.PlaceHolder
@@ -192,7 +192,7 @@ func (k kind) PlaceHolder(f *kong.Flag) string {
 	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD", "rate": "N/TIME", "flow": "BYTES/TIME"}[k]
 }
 
-// describe adds the default and the variable to a flag's help.
+// describe adds the defaults to a flag's help.
 func describe(v *kong.Value) string {
 	s := lookup(v.Name, func(s *setting) string { return s.name })
 	if s == nil {

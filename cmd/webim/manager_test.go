@@ -172,7 +172,7 @@ func testServiceManager(t *testing.T, program string) {
 	_ = client.Close()
 	r.signal(syscall.SIGTERM)
 	r.awaitExit()
-	if n := len(r.log("the service manager cannot be told what webim does")); n != 1 {
+	if n := len(r.log("the service manager cannot be notified")); n != 1 {
 		t.Errorf("%d lines say that nobody listens, want one", n)
 	}
 }

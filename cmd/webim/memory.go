@@ -12,35 +12,35 @@ import (
 	"webim/room"
 )
 
-// Each kind of data that clients can make the server keep is bounded, by a setting or by
-// a fixed number. bounds is the one table of all those that hold for the whole
-// server: check prints it, and serve warns if it adds up to more memory than there is.
-// Whoever adds such a bound adds a row.
+// Every kind of data that clients can make the server keep has a limit: a setting or a
+// constant. bounds is the one table of the limits that hold for the whole server: check prints
+// it, and serve warns if they add up to more than the available memory. If you add such a
+// limit, add a row.
 
-// The memory of one of the things that are counted, in bytes, rounded up.
+// The memory for one item of each kind, in bytes, rounded up.
 const (
 	programMemory  = 32 << 20  // without clients
 	workerMemory   = 512 << 10 // buffers and a compressor
 	connMemory     = 1 << 10   // record, session, address
-	tlsMemory      = 20 << 10  // a connection's, once a whole record has passed
-	joinedMemory   = 64        // a member's place and the session's note of it
+	tlsMemory      = 20 << 10  // of a connection, after one full TLS record
+	joinedMemory   = 64        // the member's entry in the room and the session's entry for the room
 	roomMemory     = 1 << 10
 	httpMemory     = 32 << 10 // a goroutine with two buffers and a request
 	tlsShakeMemory = 48 << 10 // a goroutine, a key exchange and a certificate
 	keyMemory      = 400      // see room.Limits.MaxKeys
-	askMemory      = 64 << 10 // a question to a hook and its answer, as they usually are
+	askMemory      = 64 << 10 // a typical hook request with its answer
 	noticeMemory   = 1 << 10
-	socketMemory   = 4 << 10 // the kernel's for an idle connection
+	socketMemory   = 4 << 10 // in the kernel, for an idle connection
 	maxNotices     = 10_000  // see api.HooksConfig.MaxNotices
 )
 
 // A bound is a row of the table.
-type bound struct {
+type bound struct { // the setting's key, or a description of a constant limit
 	name  string // the setting's key, or what is bound by a fixed number
 	bytes int64
 }
 
-// bounds says what the settings allow the server to keep, in bytes.
+// bounds returns the memory that the settings allow the server to keep, by kind.
 func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 	conns, limits := int64(nc.MaxConns), rc.History.Effective()
 	perConn := int64(connMemory)
@@ -85,16 +85,16 @@ func total(all []bound) (sum int64) {
 	return sum
 }
 
-// memory is the table, and the memory that it may add up to.
+// memory is the table, with the available memory.
 type memory struct {
 	bounds []bound
-	limit  int64  // of the container, or of the machine; 0: not known
-	whose  string // of limit: "the container's limit", "this machine's memory"
-	set    string // the file that sets a container's limit; "": none does
-	env    string // GOMEMLIMIT
+	limit  int64  // memory of the container or of the machine, in bytes; 0 if unknown
+	whose  string // the kind of limit: "the container's limit", "this machine's memory"
+	set    string // the file that sets the container's limit; "" if there is none
+	env    string // the value of GOMEMLIMIT
 }
 
-// findMemory makes the table, and looks for what it may add up to.
+// findMemory makes the table and finds the available memory.
 func (c *config) findMemory() (m memory) {
 	root := os.DirFS("/")
 	m.bounds = c.bounds(netpoll.New(c.netpollConfig(), nil).Config(), c.roomConfig())
@@ -107,9 +107,9 @@ func (c *config) findMemory() (m memory) {
 	return m
 }
 
-// goLimit is the limit that the Go runtime gets, so that it collects garbage rather than
-// grows into the container's limit; 0: none. A tenth is left to the kernel, for sockets,
-// and to what the runtime does not count.
+// goLimit returns the memory limit for the Go runtime, with which it collects garbage before
+// the container's limit is reached; 0 means none. It leaves a tenth of the container's limit to
+// the kernel, for sockets, and to memory that the runtime does not count.
 func (m *memory) goLimit() int64 {
 	if m.set == "" || m.env != "" {
 		return 0
@@ -117,14 +117,14 @@ func (m *memory) goLimit() int64 {
 	return m.limit / 10 * 9
 }
 
-// apply sets the runtime's limit.
+// apply sets the runtime's memory limit.
 func (m *memory) apply() {
 	if n := m.goLimit(); n > 0 {
 		debug.SetMemoryLimit(n)
 	}
 }
 
-// warnings says whether the bounds add up to more than there is.
+// warnings warns if the bounds add up to more than the available memory.
 func (m *memory) warnings() []string {
 	sum := total(m.bounds)
 	if m.limit == 0 || sum <= m.limit {
@@ -136,13 +136,13 @@ func (m *memory) warnings() []string {
 	for _, b := range largest[:3] {
 		names = append(names, b.name)
 	}
-	return []string{fmt.Sprintf("what clients may make this server keep adds up to %s, more than %s, which is %s: lower %s, or give it more; webim check lists them all",
+	return []string{fmt.Sprintf("the memory that clients may make this server use adds up to %s, more than %s, which is %s: lower %s, or give the server more memory; webim check lists all bounds",
 		roughSize(sum), m.whose, roughSize(m.limit), strings.Join(names, " or "))}
 }
 
 // write prints the table as comments.
 func (m *memory) write(w io.Writer) {
-	fmt.Fprintln(w, "# memory: what the bounds add up to")
+	fmt.Fprintln(w, "# memory: the bounds and their sum")
 	row := func(name, value string) { fmt.Fprintf(w, "#   %-36s %12s\n", name, value) }
 	for _, b := range m.bounds {
 		row(b.name, roughSize(b.bytes))
@@ -164,7 +164,7 @@ func (m *memory) write(w io.Writer) {
 	}
 }
 
-// roughSize is a size for people: 1.4 GiB.
+// roughSize formats a size for people: 1.4 GiB.
 func roughSize(n int64) string {
 	for _, u := range units[:len(units)-1] {
 		if n >= u.bytes {

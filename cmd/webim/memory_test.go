@@ -42,7 +42,7 @@ func TestBoundsAddUp(t *testing.T) {
 
 func TestMemoryWarning(t *testing.T) {
 	m := memory{bounds: []bound{{"a", 100 << 20}, {"b", 300 << 20}, {"c", 200 << 20}, {"d", 50 << 20}}, limit: 512 << 20, whose: "the container's limit", set: "/x"}
-	want := "what clients may make this server keep adds up to 650.0 MiB, more than the container's limit, which is 512.0 MiB: lower b or c or a, or give it more; webim check lists them all"
+	want := "the memory that clients may make this server use adds up to 650.0 MiB, more than the container's limit, which is 512.0 MiB: lower b or c or a, or give the server more memory; webim check lists all bounds"
 	if got := m.warnings(); len(got) != 1 || got[0] != want {
 		t.Errorf("%q", got)
 	}
@@ -80,7 +80,7 @@ func TestMemoryLimit(t *testing.T) {
 // check prints the table and its sum, and nothing that a file could not hold.
 func TestCheckPrintsMemory(t *testing.T) {
 	code, out, errs := webim("", nil, "check", "--max-conns", "1000", "--max-queued", "256MiB")
-	for _, want := range []string{"\n# memory: what the bounds add up to\n", "\n#   max_queued                              256.0 MiB\n", "\n#   the sum "} {
+	for _, want := range []string{"\n# memory: the bounds and their sum\n", "\n#   max_queued                              256.0 MiB\n", "\n#   the sum "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%d: no %q in\n%s%s", code, want, out, errs)
 		}

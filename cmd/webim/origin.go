@@ -11,11 +11,11 @@ import (
 	"webim/netpoll"
 )
 
-// Browsers say in the Origin header which page opens a connection. Other
-// programs send none, and are not asked.
+// Browsers send an Origin header that names the page that opens a connection. Other programs
+// send none and are not checked.
 
-// originRule is netpoll.Config.CheckOrigin: pages that this server serves, and
-// those listed. With --dev pages of this machine besides, files too.
+// originRule returns netpoll.Config.CheckOrigin. It accepts pages of this server and the listed
+// origins, and with --dev also pages of this machine, including files.
 func (c *config) originRule() func(*netpoll.Request) bool {
 	dev, allowed := c.Dev, map[string]bool{}
 	for _, origin := range c.AllowOrigin {
@@ -27,9 +27,9 @@ func (c *config) originRule() func(*netpoll.Request) bool {
 	}
 }
 
-// canonicalOrigin is an origin by which two are compared: the scheme, the host in lower
-// case, and the port, if need be the default one of the scheme. What is no page's, as
-// null, is compared as it is.
+// canonicalOrigin returns the form of an origin for comparing: the scheme, the host in lower
+// case, and the port, with the scheme's default port filled in. It returns an origin without a
+// host, such as null, unchanged.
 func canonicalOrigin(origin string) string {
 	if scheme, host, ok := netpoll.ParseOrigin(origin); ok {
 		return scheme + "://" + host
@@ -37,9 +37,9 @@ func canonicalOrigin(origin string) string {
 	return origin
 }
 
-// fromHere reports whether an origin is a page of this machine: a server on
-// loopback, or null, which is what a page opened as a file has (as has a
-// sandboxed frame on any site: not a rule for production).
+// fromHere reports whether an origin is a page of this machine: from a server on loopback, or
+// null, the origin of a page opened as a file. A sandboxed frame of any site has the origin
+// null, too, so this rule is not for production.
 func fromHere(origin string) bool {
 	if origin == "null" {
 		return true
@@ -61,14 +61,14 @@ func fromHere(origin string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback() && ip.Zone() == ""
 }
 
-// checkOrigin says why a listed origin can never match: browsers send scheme,
-// host and port only, in lower case, without the scheme's own port.
+// checkOrigin refuses an origin that can never match: browsers send only scheme, host and port,
+// in lower case, without the scheme's default port.
 func checkOrigin(text string) error {
 	if text == "null" {
 		return nil
 	}
 	if text == "*" {
-		return errors.New("* would let every site that a user visits speak in the user's name: list the origins that may")
+		return errors.New("* would let every site that a user visits act in the user's name: list the origins that may connect")
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Hostname() == "" {

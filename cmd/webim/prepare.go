@@ -8,23 +8,23 @@ import (
 	"webim/room/token"
 )
 
-// prepared is the contents of the files that the settings name, and the warnings about
-// all of it.
+// prepared holds the contents of the files that the settings name, and the warnings about all
+// settings.
 type prepared struct {
 	apiKeys    []api.Key
 	tokenKeys  []token.Key
-	tokens     *token.Verifier // nil without keys
+	tokens     *token.Verifier // nil if there are no keys
 	jwks       *jwksLog
 	certs      *certificates // nil without TLS
 	hookSecret string
 	files      uint64 // the limit of open files
 	memory     memory
-	warnings   []string // sentences without stops
+	warnings   []string // sentences without final stops
 }
 
-// prepare reads the files that the settings name, and judges them and all settings
-// together. serve and check both call it, so that check says all that serve would. It
-// opens no address and fetches nothing. The error is a usageError.
+// prepare reads the files that the settings name, and validates them together with the
+// settings. Both serve and check call it, so that check reports everything that serve would
+// report. It opens no address and fetches nothing. The error is a usageError.
 func (c *config) prepare() (*prepared, error) {
 	p := prepared{jwks: &jwksLog{}}
 	var err error
@@ -45,24 +45,23 @@ func (c *config) prepare() (*prepared, error) {
 	if p.tokens, err = c.verifierOf(p.tokenKeys, p.jwks); err != nil {
 		return nil, err
 	}
-	p.files = raiseFiles() // first: it decides how many clients there can be
+	p.files = raiseFiles() // before findMemory: the limit decides the number of clients
 	p.memory = c.findMemory()
 	p.warnings = c.warnings(&p)
 	return &p, nil
 }
 
-// close ends what prepare began.
+// close releases the resources that prepare has created.
 func (p *prepared) close() {
 	if p.tokens != nil {
 		p.tokens.Close()
 	}
 }
 
-// warnings are all that is to be said of settings that can be meant so and probably
-// are not.
+// warnings returns warnings about settings that are valid but probably not intended.
 func (c *config) warnings(p *prepared) (all []string) {
 	for _, name := range c.unknown {
-		text := fmt.Sprintf("the variable %s names no setting and is ignored", name)
+		text := fmt.Sprintf("the variable %s matches no setting and is ignored", name)
 		if best := nearest(name, variables()); best != "" {
 			text += ": did you mean " + best + "?"
 		}
@@ -79,13 +78,13 @@ func (c *config) warnings(p *prepared) (all []string) {
 		all = append(all, certificateWarnings(p.certs.current.Load(), c.tlsHosts(), time.Now())...)
 	}
 	if a, err := parseAddress(c.Internal); c.Internal != "" && err == nil && !a.local() {
-		all = append(all, fmt.Sprintf("the internal address %s can be reached from other machines: see that only yours can", c.Internal))
+		all = append(all, fmt.Sprintf("the internal address %s can be reached from other machines: make sure that only your own machines can reach it", c.Internal))
 	}
 	all = append(all, c.fileWarnings(p.files)...)
 	return append(all, p.memory.warnings()...)
 }
 
-// variables are the names of all settings in the environment.
+// variables returns the environment variables of all settings.
 func variables() (names []string) {
 	for _, s := range table {
 		names = append(names, s.env())
@@ -93,14 +92,14 @@ func variables() (names []string) {
 	return append(names, "WEBIM_CONFIG")
 }
 
-// accessWarnings says who can use the server, if that is everybody or nobody.
+// accessWarnings warns if everybody or nobody can use the server.
 func (c *config) accessWarnings() []string {
 	switch {
 	case c.Dev:
 	case c.Open:
 		return []string{"open is set: whoever can reach the port can read and write every room that the section rooms does not name"}
 	case !c.hasTokenKeys() && !c.anonymous() && c.HookConnect == "":
-		return []string{"nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one"}
+		return []string{"nobody can join a room: there are no token keys, and neither open nor the section rooms admits clients without a token"}
 	}
 	return nil
 }

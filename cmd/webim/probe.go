@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeTimeout bounds how long check tries one address.
+// probeTimeout limits the time for each probe.
 const probeTimeout = 3 * time.Second
 
-// probe tries the things outside of this program that the settings name: the addresses
-// to listen on, the JWKS and the backends of hooks, all at once. A try that fails may
-// succeed when serve makes it, so each failure is a warning. Nothing is asked of a backend: it is connected to.
+// probe tries the external things that the settings name, all at the same time: the addresses
+// to listen on, the JWKS, and the hooks' URLs. A failed probe is only a warning, because it may
+// succeed when serve does the same. probe connects to the hooks' backends but sends no request.
 func (c *config) probe(p *prepared) (warnings []string) {
 	var tries []func() string
 	for _, key := range []string{"listen", "tls_listen", "internal"} {
@@ -62,8 +62,7 @@ func (c *config) probe(p *prepared) (warnings []string) {
 	return warnings
 }
 
-// reach connects to the host of a URL, which has been judged, and for https shakes
-// hands.
+// reach connects to the host of a valid URL, and for https does the TLS handshake.
 func reach(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -86,8 +85,8 @@ func reach(text string) error {
 	return conn.Close()
 }
 
-// probeAddress says why serve could not listen on an address. One that is in use is no
-// reason: check may run beside the server.
+// probeAddress explains why serve could not listen on an address. An address in use is not
+// reported, because check may run beside the server.
 func (c *config) probeAddress(key, text string) string {
 	a, err := parseAddress(text)
 	if err == nil {
@@ -99,8 +98,9 @@ func (c *config) probeAddress(key, text string) string {
 	return fmt.Sprintf("%s: %v", c.place(key), a.cannotListen(text, err))
 }
 
-// bind binds a socket to the address for a moment, without listening: so no client is
-// accepted. Of a Unix socket it looks at the folder only, for binding leaves a file.
+// bind binds a socket to the address for a moment without listening, so that no client is
+// accepted. For a Unix socket it only checks the folder, because binding would leave a file
+// behind.
 func (a address) bind() error {
 	if a.network == "unix" {
 		return unix.Access(filepath.Dir(a.name), unix.W_OK|unix.X_OK)
@@ -110,7 +110,7 @@ func (a address) bind() error {
 		return err
 	}
 	if addr.Zone != "" {
-		return nil // only an interface makes it whole
+		return nil // the zone needs an interface; not checked
 	}
 	family := unix.AF_INET6
 	var to unix.Sockaddr = &unix.SockaddrInet6{Port: addr.Port, Addr: [16]byte(append(addr.IP.To16(), make([]byte, 16)...)[:16])}
@@ -120,7 +120,7 @@ func (a address) bind() error {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	switch {
 	case err == unix.EAFNOSUPPORT && addr.IP == nil:
-		return nil // of all addresses, those of IPv4 are left
+		return nil // the address means all addresses, and those of IPv4 remain
 	case err != nil:
 		return err
 	}

@@ -58,7 +58,7 @@ func TestCheckProbes(t *testing.T) {
 		{"--token-jwks " + backend.URL + "/keys", nil},
 		{"--token-jwks " + backend.URL + "/html", []string{"--token-jwks: the JWKS is refused: it is not a JSON object with keys"}},
 		{"--token-jwks " + backend.URL + "/none", []string{"answers with status 404"}},
-		{"--token-jwks " + backend.URL + "/moved", []string{"it redirects, and only the configured address is trusted"}},
+		{"--token-jwks " + backend.URL + "/moved", []string{"it redirects, but only the configured address is trusted"}},
 		{"--token-jwks http://" + nobody + "/", []string{"connection refused"}},
 		{"--hook-rpc " + backend.URL + "/rpc --hook-secret 0123456789abcdef0123456789abcdef", nil},
 		{"--hook-connect http://" + nobody + "/connect --hook-publish " + secure.URL + "/p --hook-secret 0123456789abcdef0123456789abcdef",

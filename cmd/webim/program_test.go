@@ -136,7 +136,7 @@ func testCheck(t *testing.T, program string) {
 		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["localhost:9502"] # default`, `internal: "127.0.0.1:9500" # default`, "# api_key is not printed # default", "shutdown_spread: 200ms # default"}},
 		{args: []string{"--config", file, "--max-queue", "2MiB", "--no-deflate"}, env: []string{"WEBIM_LOOPS=3", "WEBIM_MAX_QUEUE=3MiB", "WEBIM_PORT=tcp://10.0.0.1:9501"},
 			want: []string{"max_conns: 100 # file", "log_format: json # file", `allow_origin: ["https://a.example", "null"] # file`,
-				"rooms: [] # default", "max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# warning: the variable WEBIM_PORT names no setting and is ignored"}},
+				"rooms: [] # default", "max_queue: 2MiB # flag", "loops: 3 # env", "deflate: false # flag", "# warning: the variable WEBIM_PORT matches no setting and is ignored"}},
 		{args: []string{"--config", rooms}, want: []string{"rooms: # file", `  - match: "team-*"`, "    history: 1000", "    history_bytes: 1MiB",
 			"    recover: true", "    allow: {join: [user], read: [user], send: [member, moderator], ban: [nobody]}", `  - match: "7"`, "    history: none", "    binary: true", "    allow: {}"}},
 		{env: []string{"WEBIM_CONFIG=" + file, "WEBIM_LISTEN=127.0.0.1:1,unix:/tmp/a \"b\".sock", "WEBIM_PING_INTERVAL=none", "WEBIM_LOOPS="},

@@ -9,7 +9,7 @@ import (
 	"webim/room/chat"
 )
 
-// roomConfig is the settings that package room has.
+// roomConfig returns the configuration for package room.
 func (c *config) roomConfig() room.Config {
 	return room.Config{
 		History: room.Limits{
@@ -30,14 +30,14 @@ func (c *config) roomConfig() room.Config {
 	}
 }
 
-// patterns are those that the settings name, and behind them the rules that rooms which
-// are private by their names have of their own.
+// patterns returns the configured patterns, and after them the built-in patterns for rooms that
+// are private by their names.
 func (c *config) patterns() room.Patterns {
 	return append(c.namedPatterns(), privatePatterns(c.retention())...)
 }
 
-// namedPatterns are those of the file; behind them comes what --open says of all other
-// rooms; --dev adds all that an SDK may ask for.
+// namedPatterns returns the patterns of the file. With --open a pattern for all other rooms
+// follows, which with --dev offers everything that an SDK may ask for.
 func (c *config) namedPatterns() (ps room.Patterns) {
 	for i := range c.rooms {
 		ps = append(ps, c.rooms[i].pattern())
@@ -52,22 +52,22 @@ func (c *config) namedPatterns() (ps room.Patterns) {
 	return append(ps, room.Pattern{Match: "*", Options: rest})
 }
 
-// retention is what the flags say of histories.
+// retention returns the retention of histories that the flags set.
 func (c *config) retention() room.Retention {
 	return room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge}
 }
 
-// The names of direct and of personal rooms, and of those that have a roster: see
-// package room. A comma in a user's name is escaped there.
+// Patterns for the names of direct rooms, personal rooms, and rooms with a roster: see package
+// room. A comma in a user's name is escaped there.
 const (
 	directRooms   = "#*,*"
 	personalRooms = "#*"
 	rosterRooms   = "$*"
 )
 
-// privatePatterns are the rules of rooms that are private by their names. Who may be
-// there at all is decided by the name or the roster; so those may talk, and whoever has
-// a room of his own gets what the server puts there. Guests have that, too.
+// privatePatterns returns the rules for rooms that are private by their names. The name or the
+// roster decides about membership, so members may talk, and the owner of a personal room
+// receives the messages of the server. Guests have a personal room, too.
 func privatePatterns(history room.Retention) room.Patterns {
 	kept := history.Messages > 0
 	o := room.Options{History: history, Recoverable: kept, Recover: kept, Presence: true}
@@ -83,12 +83,12 @@ func privatePatterns(history room.Retention) room.Patterns {
 	return room.Patterns{{Match: directRooms, Options: talk}, {Match: personalRooms, Options: own}, {Match: rosterRooms, Options: talk}}
 }
 
-// anonymous: who has no token is let in only where there is something to do, which is
-// not to be alone in a room of one's own.
+// anonymous reports whether clients without a token are accepted: only if some room permits
+// them something. A personal room alone does not count.
 func (c *config) anonymous() bool { return c.namedPatterns().Allow(room.RoleAnonymous) }
 
-// handler returns the hub itself, or, when debug lines are wanted, the hub
-// behind one that logs: otherwise nobody pays for it.
+// handler returns the hub, or, if debug lines are enabled, the hub behind a handler that logs.
+// So nobody else pays for the logging.
 func handler(hub *room.Hub, log *slog.Logger) netpoll.Handler {
 	if log.Enabled(context.Background(), slog.LevelDebug) {
 		return &loggedHub{hub, log}
@@ -96,21 +96,20 @@ func handler(hub *room.Hub, log *slog.Logger) netpoll.Handler {
 	return hub
 }
 
-// loggedHub logs opens and closes. What the hub has besides, as Handshake, it
-// has too.
+// loggedHub logs opened and closed connections. It has all other methods of the hub.
 type loggedHub struct {
 	*room.Hub
 	log *slog.Logger
 }
 
-// Open logs and goes on to the hub.
+// Open logs the connection and passes it to the hub.
 func (h *loggedHub) Open(c netpoll.Conn, r *netpoll.Request) {
 	path, _ := r.Path()
 	h.log.Debug("open", "conn", c.ID(), "fd", c.FD(), "remote", netpoll.RemoteText(r.Remote()), "path", path, "origin", r.Origin(), "tls", r.TLS())
 	h.Hub.Open(c, r)
 }
 
-// Close logs and goes on to the hub.
+// Close logs the end of the connection and passes it to the hub.
 func (h *loggedHub) Close(c netpoll.Conn, why netpoll.Closed) {
 	h.log.Debug("close", "conn", c.ID(), "fd", c.FD(), "cause", why.Cause.String(), "code", int(why.Code), "reason", why.Reason)
 	h.Hub.Close(c, why)

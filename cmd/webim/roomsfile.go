@@ -15,9 +15,9 @@ import (
 	"webim/room/token"
 )
 
-// roomSettings are one entry of the file's section rooms: what is offered in
-// the rooms whose names match, and to whom. The first entry that matches a name
-// decides. The tags are those of settings.
+// roomSettings is one entry of the file's section rooms: the features and rights of the rooms
+// that match. For each room, the first entry that matches its name decides. The tags are those
+// of settings.
 //
 //	rooms:
 //	  - match: "team-*"
@@ -38,13 +38,13 @@ type roomSettings struct {
 
 	Allow room.Rights `name:"allow" type:"rights"`
 
-	place string // in the file: chat.yaml:3: rooms
+	place string // of the entry in the file: chat.yaml:3: rooms
 }
 
-// roomTable has what can be set of rooms; allow is the last.
+// roomTable describes the fields of roomSettings; allow is the last.
 var roomTable = makeTable(reflect.TypeFor[roomSettings]())
 
-// readRooms reads the section. Errors begin with the line.
+// readRooms reads the section. Its errors begin with the line.
 func readRooms(file string, n ast.Node) ([]roomSettings, error) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
@@ -73,7 +73,7 @@ func (r *roomSettings) read(m *ast.MappingNode) error {
 	for _, s := range roomTable {
 		if s.kind != "rights" {
 			if err := s.parse(s.def, s.field(r)); err != nil {
-				panic(fmt.Sprintf("default of %s: %v", s.name, err)) // the table is wrong: a test would show
+				panic(fmt.Sprintf("default of %s: %v", s.name, err)) // the table is wrong; a test would notice
 			}
 		}
 	}
@@ -97,20 +97,20 @@ func (r *roomSettings) read(m *ast.MappingNode) error {
 			return fmt.Errorf(":%d: %s: %w", at, key, err)
 		}
 	}
-	r.Match = name.Normal(r.Match) // as the names are that it is compared with
+	r.Match = name.Normal(r.Match) // room names are compared in normal form
 	if err := r.check(); err != nil {
 		return fmt.Errorf(":%d: %w", line(m.Values[0].Key), err)
 	}
 	return nil
 }
 
-// check judges what the values mean together.
+// check checks the values against each other.
 func (r *roomSettings) check() error {
 	switch {
 	case r.Match == "":
 		return fmt.Errorf("this entry of rooms matches nothing: add match: and a pattern, as match: \"team-*\"")
 	case len(r.Match) > token.MaxPattern:
-		return fmt.Errorf("match has %d bytes, and no name has more than %d", len(r.Match), token.MaxPattern)
+		return fmt.Errorf("match has %d bytes, more than the maximum of %d", len(r.Match), token.MaxPattern)
 	case r.Recover && r.History == none:
 		return fmt.Errorf("recover needs something to recover from: add history: 100, or leave recover out")
 	case r.ForceJoinLeave && !r.JoinLeave:
@@ -119,11 +119,11 @@ func (r *roomSettings) check() error {
 	return nil
 }
 
-// readRights reads allow: actions, and for each a role or a list of them.
+// readRights reads allow: for each action a role or a list of roles.
 func readRights(into *room.Rights, n ast.Node) error {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		return fmt.Errorf(":%d: allow says for each action who may: write it as allow: {join: user, send: [member, moderator]}", line(n))
+		return fmt.Errorf(":%d: allow needs a role or a list of roles for each action: write it as allow: {join: user, send: [member, moderator]}", line(n))
 	}
 	for _, v := range m.Values {
 		at, name := line(v.Key), v.Key.GetToken().Value
@@ -154,7 +154,7 @@ func parseRoles(text string) (all room.Roles, err error) {
 	}
 	switch {
 	case all == 0:
-		return 0, fmt.Errorf("the list is empty: write nobody if that is meant")
+		return 0, fmt.Errorf("the list is empty: write nobody if you mean that")
 	case all&room.RoleNobody != 0 && all != room.RoleNobody:
 		return 0, fmt.Errorf("nobody cannot be combined with other roles")
 	}
@@ -168,7 +168,7 @@ func roomKeys() (names []string) {
 	return names
 }
 
-// sentence ends what is wrong, and is no question yet, with a stop.
+// sentence returns the text of err with a final stop, unless it ends with a question mark.
 func sentence(err error) string {
 	if text := err.Error(); strings.HasSuffix(text, "?") {
 		return text
@@ -176,7 +176,7 @@ func sentence(err error) string {
 	return err.Error() + "."
 }
 
-// oneOf says what to write instead.
+// oneOf suggests a name, or lists all names.
 func oneOf(name string, names []string) string {
 	if best := nearest(name, names); best != "" {
 		return "did you mean " + best + "?"
@@ -184,12 +184,12 @@ func oneOf(name string, names []string) string {
 	return "write one of " + strings.Join(names, ", ")
 }
 
-// pattern is the entry as package room takes it.
+// pattern returns the entry in the form that package room expects.
 func (r *roomSettings) pattern() room.Pattern {
 	o := room.Options{
 		Recoverable: r.Recover, Recover: r.Recover, Presence: r.Presence,
 		Notices: r.JoinLeave, ForceNotices: r.ForceJoinLeave, Binary: r.Binary, Rights: r.Allow,
-		MaxPublication: max(0, r.MaxPublication), // auto is as for all rooms
+		MaxPublication: max(0, r.MaxPublication), // auto (0) means the limit for all rooms
 	}
 	if r.History > 0 {
 		o.History = room.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}
@@ -197,7 +197,7 @@ func (r *roomSettings) pattern() room.Pattern {
 	return room.Pattern{Match: r.Match, Options: o}
 }
 
-// writeRooms writes the section so that readRooms reads it again.
+// writeRooms prints the section in a form that readRooms can read.
 func writeRooms(w io.Writer, all []roomSettings) {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "rooms: [] # default")

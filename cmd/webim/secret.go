@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// A secret or key that came with more than its author sees (a line break behind a
-// variable's value, a byte order mark in front of a file's) would start a server
-// that refuses everybody. So every secret is judged here before it is used.
+// A secret with invisible extra characters (a line break after a variable's value, a byte order
+// mark at the start of a file) would start a server that refuses everybody. So every secret is
+// checked before use.
 
-// readSecret reads a secret from a file, without the line breaks at its end, which
-// editors and echo write.
+// readSecret reads a secret from a file, without the line breaks at its end that editors and
+// echo add.
 func readSecret(path string) (string, error) {
 	b, err := readKeyFile(path)
 	if err != nil {
@@ -26,10 +26,9 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// checkSecret refuses a secret with characters that nobody sees; spaces between
-// words are seen, as those of a passphrase. Bytes that are no
-// text, as a random generator writes them, are taken as they are. The error goes
-// behind the secret's name.
+// checkSecret refuses a secret with invisible characters. Spaces between words are allowed, as
+// in a passphrase. Bytes that are not UTF-8, as a random generator writes them, are accepted as
+// they are. The error is written to follow the secret's name.
 func checkSecret(secret string) error {
 	for _, mark := range []string{"\ufeff", "\xff\xfe", "\xfe\xff"} {
 		if strings.HasPrefix(secret, mark) {
@@ -47,7 +46,7 @@ func checkSecret(secret string) error {
 		case r == '\n' || r == '\r':
 			return errors.New("has a line break, which would be part of the secret: remove it (printf writes none)")
 		case !unicode.IsPrint(r):
-			return errors.New("has characters that nobody sees, which would be part of the secret: remove them")
+			return errors.New("has invisible characters, which would be part of the secret: remove them")
 		}
 	}
 	return nil

@@ -19,12 +19,12 @@ func TestSecretsThatNobodySees(t *testing.T) {
 		"two lines":              {fine + "\n" + fine, "has a line break", "has a line break"},
 		"a BOM":                  {"\ufeff" + fine + "\n", "byte order mark", "byte order mark"},
 		"UTF-16":                 {"\xff\xfe0\x001\x002\x00" + fine, "byte order mark", "byte order mark"},
-		"a tab at the end":       {fine + "\t", "nobody sees", "nobody sees"},
+		"a tab at the end":       {fine + "\t", "invisible", "invisible"},
 		"a space at the end":     {fine + " ", "has spaces around it", "has spaces around it"},
 		"a space before a break": {fine + " \n", "has", "has spaces around it"},
-		"a no-break space":       {"0123456789abcdef\u00a00123456789abcdef", "nobody sees", "nobody sees"},
-		"a space without width":  {fine + "\u200b", "nobody sees", "nobody sees"},
-		"a NUL":                  {fine + "\x00", "nobody sees", "nobody sees"},
+		"a no-break space":       {"0123456789abcdef\u00a00123456789abcdef", "invisible", "invisible"},
+		"a space without width":  {fine + "\u200b", "invisible", "invisible"},
+		"a NUL":                  {fine + "\x00", "invisible", "invisible"},
 	} {
 		for _, place := range []struct {
 			variable string

@@ -23,7 +23,7 @@ import (
 	"webim/room/token"
 )
 
-// A program is a server with all that belongs to it.
+// A program is a running server with all its parts.
 type program struct {
 	*prepared
 	cfg    *config
@@ -31,21 +31,21 @@ type program struct {
 	server *netpoll.Server
 	health health
 	hub    *room.Hub
-	hooks  *api.Hooks // nil without a backend to ask
-	guard  *api.Guard // of the live picture
-	feed   *live.Feed // nil if nobody could watch
+	hooks  *api.Hooks // nil if no hook is configured
+	guard  *api.Guard // of the live picture; nil if nobody could open it
+	feed   *live.Feed // nil if nobody could open the live picture
 	inner  *internal  // nil without --internal
-	plain  []net.Addr // bound, in the order of --listen
+	plain  []net.Addr // bound addresses, in the order of --listen
 	secure []net.Addr
 
 	closers      []func()    // see onClose
-	notifyFailed atomic.Bool // that has been logged
+	notifyFailed atomic.Bool // a failed notification has been logged
 }
 
-// serve runs the server until a signal ends it. It writes the page's address
-// to out and its log to errs. SIGHUP never ends it.
+// serve runs the server until a signal ends it. It writes the page's address to out and its log
+// to errs.
 func serve(c *config, out, errs io.Writer) error {
-	// Asked for first, so that no signal is missed.
+	// Register first, so that no signal is missed.
 	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -59,13 +59,13 @@ func serve(c *config, out, errs io.Writer) error {
 	}
 	p.log.Info("limit of open files", "files", p.files, "clients", p.server.Config().MaxConns)
 	p.greet(out)
-	collect() // what starting left behind
+	collect() // garbage from starting
 	p.notifyReady()
 	return p.run(signals, hangups)
 }
 
-// run serves until a signal ends it, and then until all clients have left or a second
-// one ends that, too.
+// run serves until a signal arrives. Then it waits until all clients have left or a second
+// signal arrives.
 func (p *program) run(signals, hangups <-chan os.Signal) error {
 	var ended chan struct{}
 	for {
@@ -90,7 +90,7 @@ func (p *program) run(signals, hangups <-chan os.Signal) error {
 	}
 }
 
-// reload reads again what can be read again without a restart.
+// reload reloads the certificate, the only part that can be reloaded without a restart.
 func (p *program) reload() {
 	p.log.Info("SIGHUP: the certificate is read again; all other settings are read at start only")
 	p.notifyReload()
@@ -100,8 +100,8 @@ func (p *program) reload() {
 	p.notifyServing()
 }
 
-// start wires the parts and opens the listeners. If a step fails, the parts that are
-// there already are closed, the last one first.
+// start creates the parts and opens the listeners. If a step fails, start closes the parts
+// created before, in reverse order.
 func (p *program) start() (err error) {
 	defer func() {
 		if err != nil {
@@ -131,10 +131,10 @@ func (p *program) start() (err error) {
 	return nil
 }
 
-// onClose adds what close calls before all that was added earlier.
+// onClose registers f. close calls the functions in reverse order.
 func (p *program) onClose(f func()) { p.closers = append(p.closers, f) }
 
-// close closes the parts, the last one first. Later calls do nothing.
+// close closes the parts in reverse order of their creation. Later calls do nothing.
 func (p *program) close() {
 	for _, f := range slices.Backward(p.closers) {
 		f()
@@ -142,7 +142,7 @@ func (p *program) close() {
 	p.closers = nil
 }
 
-// say writes to the log what the settings mean.
+// say logs the warnings about the settings and the bounds of memory.
 func (p *program) say() {
 	for _, warning := range p.warnings {
 		p.log.Warn(warning)
@@ -151,7 +151,8 @@ func (p *program) say() {
 	p.log.Info("memory", "bounds", total(p.memory.bounds), "available", p.memory.limit, "set_by", p.memory.set, "gomemlimit", debug.SetMemoryLimit(-1))
 }
 
-// rooms makes the configuration of the hub, with the tokens and the backend that it asks.
+// rooms returns the configuration of the hub, and creates the token verifier and the hooks in
+// it.
 func (p *program) rooms() (rc room.Config, err error) {
 	rc = p.cfg.roomConfig()
 	if p.tokens != nil {
@@ -172,7 +173,7 @@ func (p *program) rooms() (rc room.Config, err error) {
 	return rc, nil
 }
 
-// serveClients makes the servers, which do not listen yet.
+// serveClients creates the servers, but does not listen yet.
 func (p *program) serveClients() error {
 	pages, inside, err := p.handlers()
 	if err != nil {
@@ -216,7 +217,7 @@ func (p *program) listen() (err error) {
 	return nil
 }
 
-// open opens one address of the clients and appends what it is bound to.
+// open opens one address for clients and appends the bound addresses to all.
 func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, error) {
 	var config *tls.Config
 	if secure {
@@ -243,7 +244,7 @@ func listenOn(s *netpoll.Server, text string, config *tls.Config) (addrs []net.A
 	}
 	for i, l := range a.listeners() {
 		l.TLS = config
-		if i > 0 && a.anyPort() { // the port that the kernel chose for the first
+		if i > 0 && a.anyPort() { // use the port that the kernel chose for the first listener
 			l.Addr = net.JoinHostPort("::1", strconv.Itoa(addrs[0].(*net.TCPAddr).Port))
 		}
 		addr, err := s.Listen(l)
@@ -258,7 +259,7 @@ func listenOn(s *netpoll.Server, text string, config *tls.Config) (addrs []net.A
 	return addrs, nil
 }
 
-// greet says, with --dev, where the page is.
+// greet prints the addresses of the page, the API and the live picture, with --dev only.
 func (p *program) greet(out io.Writer) {
 	if !p.cfg.Dev {
 		return
@@ -273,7 +274,7 @@ func (p *program) greet(out io.Writer) {
 	p.greetAPI(out)
 }
 
-// stop ends the server politely, or at the deadline.
+// stop disconnects the clients and closes the server, at the latest at the deadline.
 func (p *program) stop() {
 	p.notifyStopping()
 	p.health.stopping.Store(true)

@@ -34,10 +34,10 @@ func testLog(t *testing.T, program string) {
 		t.Errorf("%v", line)
 	}
 	closed := launch(t, program, nil, "--listen", "127.0.0.1:0")
-	if line := closed.awaitLog("nobody can join a room: there are no keys of tokens, and neither open nor the section rooms lets anybody in without one"); line["level"] != "WARN" {
+	if line := closed.awaitLog("nobody can join a room: there are no token keys, and neither open nor the section rooms admits clients without a token"); line["level"] != "WARN" {
 		t.Errorf("%v", line)
 	}
-	r.awaitLog("the variable WEBIM_SERVICE_HOST names no setting and is ignored")
+	r.awaitLog("the variable WEBIM_SERVICE_HOST matches no setting and is ignored")
 	s := dial(t, "tcp", r.addrs[0])
 	if line := r.awaitLog("open"); line["path"] != "/"+t.Name() || line["remote"] != s.LocalAddr().String() {
 		t.Errorf("%v", line)

@@ -17,24 +17,24 @@ import (
 	"webim/room/token"
 )
 
-// tokenCommands are what can be done with tokens. Their settings are those of
-// the file and the variables.
+// tokenCommands are the commands for tokens. They take settings from the file and the variables
+// only.
 type tokenCommands struct {
-	Make    tokenMake    `cmd:"" help:"Make a token and print it. It is signed with a file given here, or the first secret of the settings in the variables (WEBIM_TOKEN_SECRET) and in --config."`
-	Inspect tokenInspect `cmd:"" help:"Print what a token says, and whether it is good by the settings in the variables and in --config; exit code 1 if not."`
+	Make    tokenMake    `cmd:"" help:"Make a token and print it. The key is the file given here, or else the first secret in the variables (WEBIM_TOKEN_SECRET) and in --config."`
+	Inspect tokenInspect `cmd:"" help:"Print a token, and verify it with the settings in the variables and in --config; exit code 1 if it is not valid."`
 }
 
 // tokenMake is webim token make.
 type tokenMake struct {
 	Config       string        `short:"c" type:"text" placeholder:"FILE" help:"Settings in YAML; its issuer and first audience go into the token."`
-	User         string        `required:"" placeholder:"ID" help:"Who the token is for (sub)."`
-	Exp          time.Duration `default:"1h" placeholder:"TIME" help:"How long it is good; 0s is for ever."`
-	Info         string        `placeholder:"JSON" help:"What others see of the user."`
-	Channel      []string      `sep:"none" placeholder:"ROOM" help:"A room that the server joins the user to; repeatable."`
-	Role         []string      `sep:"none" placeholder:"ROLE[@ROOMS]" help:"A role, everywhere or in the rooms that match, as moderator@team-*; repeatable."`
-	Subscription string        `placeholder:"ROOM" help:"Make a subscription token, for one room."`
-	Alg          string        `placeholder:"ALG" help:"HS256, HS384 or HS512 for a secret; a key file has its own."`
-	KID          string        `name:"kid" placeholder:"KID" help:"Name of the key (kid), written into the token; of the settings' secrets it chooses."`
+	User         string        `required:"" placeholder:"ID" help:"User of the token (sub)."`
+	Exp          time.Duration `default:"1h" placeholder:"TIME" help:"How long the token is valid; 0s means for ever."`
+	Info         string        `placeholder:"JSON" help:"Information about the user for others."`
+	Channel      []string      `sep:"none" placeholder:"ROOM" help:"Room that the server joins the user to; repeatable."`
+	Role         []string      `sep:"none" placeholder:"ROLE[@ROOMS]" help:"Role, in all rooms or in the rooms that match, as moderator@team-*; repeatable."`
+	Subscription string        `placeholder:"ROOM" help:"Make a subscription token for this room."`
+	Alg          string        `placeholder:"ALG" help:"HS256, HS384 or HS512 for a secret; a private key has its own."`
+	KID          string        `name:"kid" placeholder:"KID" help:"Id of the key (kid) for the token's header; also chooses among the configured secrets."`
 	SecretFile   string        `xor:"key" placeholder:"FILE" help:"Sign with the secret in this file."`
 	KeyFile      string        `xor:"key" placeholder:"FILE" help:"Sign with the private key in this file: PEM; RSA, ECDSA P-256 or Ed25519."`
 }
@@ -45,7 +45,7 @@ func (m *tokenMake) run(environ []string, out, errs io.Writer) error {
 		return err
 	}
 	if m.Exp < 0 {
-		return usagef("--exp is %v, so that the token would be over at once: write 1h, or 0s for one that is good for ever.", m.Exp)
+		return usagef("--exp is %v, so that the token would expire at once: write 1h, or 0s for a token that never expires.", m.Exp)
 	}
 	k, err := m.key(c)
 	if err != nil {
@@ -66,7 +66,7 @@ func (m *tokenMake) run(environ []string, out, errs io.Writer) error {
 	return err
 }
 
-// key finds what to sign with.
+// key returns the key to sign with.
 func (m *tokenMake) key(c *config) (k token.Key, err error) {
 	switch {
 	case m.SecretFile != "":
@@ -87,8 +87,7 @@ func (m *tokenMake) key(c *config) (k token.Key, err error) {
 	return k, nil
 }
 
-// configured is the first secret of the settings, with the kid if one is asked
-// for.
+// configured returns the first configured secret, or the first with the kid if one is given.
 func (m *tokenMake) configured(c *config) (token.Key, error) {
 	keys, err := c.tokenKeys()
 	if err != nil {
@@ -127,7 +126,7 @@ func (m *tokenMake) claims(c *config) token.Claims {
 // tokenInspect is webim token inspect.
 type tokenInspect struct {
 	Config string `short:"c" type:"text" placeholder:"FILE" help:"Settings in YAML."`
-	Token  string `arg:"" optional:"" help:"The token. Others on the machine see it: leave it out, or write -, to have it read from standard input."`
+	Token  string `arg:"" optional:"" help:"The token. Other users of the machine can see it: leave it out, or write -, to read it from standard input."`
 }
 
 func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error {
@@ -168,7 +167,7 @@ func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error 
 	return err
 }
 
-// judgeToken says of which sort a good token is. A JWKS is fetched for it.
+// judgeToken verifies a token and returns its kind. It fetches the JWKS if needed.
 func judgeToken(v *token.Verifier, text string) (sort string, err error) {
 	answer := make(chan error, 1)
 	v.Connection(text, func(_ *token.Identity, err error) { answer <- err })
@@ -183,7 +182,7 @@ func judgeToken(v *token.Verifier, text string) (sort string, err error) {
 	return "", err
 }
 
-// describeToken prints what the first two parts say, believed or not.
+// describeToken prints the header and the claims of a token, verified or not.
 func describeToken(out io.Writer, text string) {
 	parts := strings.Split(text, ".")
 	for i, name := range []string{"header", "claims"} {
@@ -212,8 +211,8 @@ func describeToken(out io.Writer, text string) {
 	}
 }
 
-// printable escapes what would change how a terminal shows the
-// rest. JSON itself has no such characters outside of its texts.
+// printable escapes characters that would change how a terminal shows the rest. Outside its
+// strings, JSON contains no such characters.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {

@@ -13,12 +13,12 @@ import (
 	"webim/room/token"
 )
 
-// maxKeyFile is the most bytes of a file with a secret or a key.
+// maxKeyFile is the maximum size of a file with a secret or a key, in bytes.
 const maxKeyFile = 64 << 10
 
-// verifierOf makes the judge of tokens of the settings, with the keys that tokenKeys has
-// read; log is told what becomes of the JWKS. Without any key it is nil: there are no
-// tokens then. The error is a usageError. Nothing is fetched before its Start.
+// verifierOf returns the configured verifier of tokens, with the keys from tokenKeys; it
+// reports the fetches of the JWKS to log. Without any key it returns nil, and clients cannot
+// use tokens. Nothing is fetched before Start. The error is a usageError.
 func (c *config) verifierOf(keys []token.Key, log *jwksLog) (*token.Verifier, error) {
 	if len(keys) == 0 && c.TokenJWKS == "" {
 		return nil, c.noKeys()
@@ -32,13 +32,13 @@ func (c *config) verifierOf(keys []token.Key, log *jwksLog) (*token.Verifier, er
 		if strings.Contains(err.Error(), "JWKS") {
 			return nil, c.mistake("token_jwks", ": %v.", err)
 		}
-		return nil, usagef("%v.", err) // it begins with the key's name
+		return nil, usagef("%v.", err) // the error begins with the key's name
 	}
 	return v, nil
 }
 
-// noKeys says which settings demand something of tokens where there can be
-// none: their author believes that somebody is kept out.
+// noKeys returns an error if settings restrict tokens but there are no keys: their author
+// believes that they keep somebody out.
 func (c *config) noKeys() error {
 	key := "token_issuer"
 	switch {
@@ -48,16 +48,16 @@ func (c *config) noKeys() error {
 	default:
 		return nil
 	}
-	return c.mistake(key, " is of no use without a key: add {token_secret_file}, {token_public_key} or {token_jwks}.")
+	return c.mistake(key, " has no effect without a key: add {token_secret_file}, {token_public_key} or {token_jwks}.")
 }
 
-// hasTokenKeys reports whether there are tokens, by the settings alone.
+// hasTokenKeys reports whether the settings name any key of tokens.
 func (c *config) hasTokenKeys() bool {
 	return c.given("token_secret") || len(c.TokenSecretFile)+len(c.TokenPublicKey) > 0 || c.TokenJWKS != ""
 }
 
-// tokenKeys reads the keys that the settings name. A secret that is given is
-// there even if it is empty, which token.New refuses.
+// tokenKeys reads the configured keys of tokens. It includes a secret that is given but empty,
+// so that token.New refuses it.
 func (c *config) tokenKeys() ([]token.Key, error) {
 	var keys []token.Key
 	if c.given("token_secret") {
@@ -85,8 +85,9 @@ func (c *config) tokenKeys() ([]token.Key, error) {
 	return keys, nil
 }
 
-// guestsOf makes the judge of guests' tokens. Its key is made of the first secret,
-// so that guests outlive the process; without one it is made at start.
+// guestsOf returns the verifier of guests' tokens. Its key is derived from the first secret, so
+// that guests keep their identity when the process restarts. Without a secret the key is
+// random.
 func guestsOf(keys []token.Key) (*room.Guests, error) {
 	secret := make([]byte, 32)
 	rand.Read(secret) // it never fails
@@ -101,15 +102,15 @@ func guestsOf(keys []token.Key) (*room.Guests, error) {
 	return room.NewGuests(secret)
 }
 
-// readKey reads the file of [KID=]FILE into PEM.
+// readKey reads a PEM file named as [KID=]FILE.
 func readKey(text string) (token.Key, error) {
 	id, path := splitKeyFile(text)
 	b, err := readKeyFile(path)
 	return token.Key{ID: id, PEM: b}, err
 }
 
-// splitKeyFile splits NAME=FILE; the name is "" if there is none. A text with a
-// slash before the = is a file, so that ./a=b is one.
+// splitKeyFile splits NAME=FILE; the name is "" if there is none. If a slash comes before the
+// =, all of the text is the file, so that ./a=b works.
 func splitKeyFile(text string) (name, path string) {
 	name, path, ok := strings.Cut(text, "=")
 	if !ok || strings.Contains(name, "/") {
@@ -126,7 +127,7 @@ func readKeyFile(path string) ([]byte, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if len(b) > maxKeyFile {
-		err = fmt.Errorf("%s has more than %d bytes: it is no key", path, maxKeyFile)
+		err = fmt.Errorf("%s has more than %d bytes: it is not a key", path, maxKeyFile)
 	}
 	return b, err
 }

@@ -12,26 +12,27 @@ import (
 	"webim/room"
 )
 
-// What the words auto and none are stored as.
+// The stored values of the words auto and none.
 const (
 	auto = 0
 	none = -1
 )
 
-// parse stores a value, as written in a flag, a variable or the file. Kinds:
+// parse parses a value from a flag, a variable or the file, and stores it in into. The kinds
+// are:
 //
 //	bool   true, false, yes, no, on, off, 1, 0
 //	count  a whole number
 //	size   bytes: a whole number, alone or with B, KiB, MiB, GiB, TiB
-//	time   as Go writes durations: 10s, 1m30s, 250ms
+//	time   a duration as Go writes it: 10s, 1m30s, 250ms
 //	oneof  one of a few words
 //	rate   a count, a slash and a time: 50/10s
 //	flow   bytes, a slash and a time: 8MiB/10s
-//	list   several texts, with commas between them
+//	list   several texts, separated by commas
 //	text   any text
-//	secret any text as it is, spaces and all; webim check does not print it
+//	secret any text, stored unchanged with its spaces; webim check does not print it
 //
-// The error says what to write instead.
+// The error says how to write the value.
 func (s *setting) parse(text string, into reflect.Value) error {
 	if s.kind == "secret" {
 		into.SetString(text)
@@ -65,13 +66,13 @@ func (s *setting) parse(text string, into reflect.Value) error {
 	case "flow":
 		rate, ok := parseFlow(text)
 		if !ok {
-			return fmt.Errorf("%q is not a flow: write how many bytes in which time, as 8MiB/10s%s", text, s.orWords())
+			return fmt.Errorf("%q is not a rate of bytes: write a size and a time, as 8MiB/10s%s", text, s.orWords())
 		}
 		into.Set(reflect.ValueOf(rate))
 	case "rate":
 		rate, ok := parseRate(text)
 		if !ok {
-			return fmt.Errorf("%q is not a rate: write how often in which time, as 50/10s or 1000/1m%s", text, s.orWords())
+			return fmt.Errorf("%q is not a rate: write a number and a time, as 50/10s or 1000/1m%s", text, s.orWords())
 		}
 		into.Set(reflect.ValueOf(rate))
 	default:
@@ -99,7 +100,7 @@ func parseBool(text string) (b, ok bool) {
 	return false, false
 }
 
-// number reads a count, a size or a time, in nanoseconds.
+// number parses a count, a size, or a time in nanoseconds.
 func (s *setting) number(text string) (n int64, ok bool) {
 	switch s.kind {
 	case "size":
@@ -112,7 +113,7 @@ func (s *setting) number(text string) (n int64, ok bool) {
 	return n, err == nil
 }
 
-// parseRate reads a Rate that lets something through, and ends.
+// parseRate parses a rate of 1 to 1,000,000 in a time.
 func parseRate(text string) (room.Rate, bool) {
 	count, per, _ := strings.Cut(text, "/")
 	n, err := strconv.Atoi(count)
@@ -120,7 +121,7 @@ func parseRate(text string) (room.Rate, bool) {
 	return room.Rate{N: n, Per: d}, ok && err == nil && n > 0 && n <= 1e6
 }
 
-// parseFlow reads a Rate of bytes.
+// parseFlow parses a rate of bytes.
 func parseFlow(text string) (room.Rate, bool) {
 	size, per, _ := strings.Cut(text, "/")
 	n, ok := parseSize(size)
@@ -128,13 +129,13 @@ func parseFlow(text string) (room.Rate, bool) {
 	return room.Rate{N: int(n), Per: d}, ok && ok2 && n > 0 && n <= 1<<40
 }
 
-// parsePer reads the time of a Rate.
+// parsePer parses the time of a rate, from 1 ms to 24 h.
 func parsePer(text string) (time.Duration, bool) {
 	d, err := time.ParseDuration(text)
 	return d, err == nil && d >= time.Millisecond && d <= 24*time.Hour
 }
 
-// units of sizes, the largest first.
+// units are the units of sizes, the largest first.
 var units = []struct {
 	name  string
 	bytes int64
@@ -155,7 +156,7 @@ func parseSize(text string) (bytes int64, ok bool) {
 	return n * unit, true
 }
 
-// wanted says how a number is written.
+// wanted says how to write a number.
 func (s *setting) wanted() string {
 	switch s.kind {
 	case "size":
@@ -173,8 +174,7 @@ func (s *setting) orWords() string {
 	return ", or " + strings.Join(s.words, " or ")
 }
 
-// format writes a value so that parse reads it again; a list's items by
-// themselves.
+// format formats a value so that parse can parse it; a list is joined with commas.
 func (s *setting) format(v reflect.Value) string {
 	switch {
 	case s.kind == "rate":
@@ -207,7 +207,7 @@ func (s *setting) format(v reflect.Value) string {
 	return strconv.FormatInt(v.Int(), 10)
 }
 
-// formatSize uses the largest unit that leaves a whole number.
+// formatSize formats a size with the largest unit that leaves a whole number.
 func formatSize(n int64) string {
 	for _, u := range units[:len(units)-1] {
 		if n != 0 && n%u.bytes == 0 {
@@ -217,7 +217,7 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// formatTime is Duration.String without the zeros at its end: 5m, not 5m0s.
+// formatTime is Duration.String without trailing zeros: 5m, not 5m0s.
 func formatTime(d time.Duration) string {
 	text := d.String()
 	if rest, ok := strings.CutSuffix(text, "m0s"); ok {
