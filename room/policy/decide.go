@@ -8,45 +8,46 @@ import (
 	"webim/room/wire"
 )
 
-// A Subject is who wants to do something.
+// A Subject is the user or application that wants to do something.
 type Subject struct {
-	Who     *token.Identity // what its token says; without one an identity without anything
-	Addr    netip.Addr      // where it comes from; the zero value: not known
-	Backend bool            // the server API with a key: the application itself
-	Void    bool            // its token has run out, or was revoked
+	Who     *token.Identity // from its token; not nil: a subject without a token has an empty identity
+	Addr    netip.Addr      // its address; the zero value means unknown
+	Backend bool            // the application itself: the server API, called with a key
+	Void    bool            // its token has expired or was revoked
 }
 
-// A Room is where, and how things stand there for the subject. The zero value, with
-// no name, is the server: what is done in all rooms, or in none.
+// A Room describes the room of an action, and the state of the room for the subject. A Room
+// without a name stands for the server: an action in all rooms, or in none.
 type Room struct {
 	Name   string
-	Rights *Rights // nil: of the zero value
-	Asks   bool    // a backend is to be asked about this action
+	Rights *Rights // nil means the zero value
+	Asks   bool    // a backend decides about this action
 
-	// Sanctions of the subject, by its user or its address: everywhere, and here.
+	// Sanctions against the subject, by its user or its address: on the whole server, and in
+	// this room.
 	Bans, Mutes [2]Reach
-	Ends        [2]time.Time // of the mutes; zero: it has no end
+	Ends        [2]time.Time // the ends of the mutes; zero means no end
 
 	Locked bool
-	Slow   time.Duration // between two messages of a user; 0: none
+	Slow   time.Duration // minimum time between two messages of a user; 0 means no limit
 }
 
-// Indices of Room.Bans and Room.Mutes.
+// Indices of Room.Bans, Room.Mutes and Room.Ends.
 const (
 	Everywhere = iota
 	Here
 )
 
-// Membership is what being in the room adds.
+// Membership describes the relation of the subject to the room.
 type Membership struct {
-	In     bool          // the subject is a member, or its joining is under way
-	Ticket bool          // it joins with a subscription token, or a backend's yes
-	Listed Listing       // what the room's roster says: of the subject, for joining a $ room; of the other user, for ActMeet
-	Roles  Roles         // that the roster adds
-	Grants *token.Grants // of its subscription token; nil: none
+	In     bool          // the subject is a member, or is joining
+	Ticket bool          // it joins with a subscription token, or with the permission of a backend
+	Listed Listing       // the roster's entry of the subject, when it joins a $ room; of the other user, for ActMeet
+	Roles  Roles         // roles that the roster adds
+	Grants *token.Grants // from its subscription token; nil means none
 }
 
-// A Listing is an entry of a roster, or that there is none.
+// A Listing is the result of looking up a user in a roster.
 type Listing uint8
 
 // The listings.
@@ -56,60 +57,59 @@ const (
 	IsListed
 )
 
-// Reach is whom a sanction binds. Admins are above moderators, and who is one says
-// only a token, so that is judged when the subject does something, and not when
-// somebody imposes the sanction.
+// Reach says which subjects a sanction binds. Admins rank above moderators, and only a token
+// says that a user is an admin. So Binds decides when the subject acts, not when somebody
+// imposes the sanction.
 type Reach uint8
 
-// The reaches; a greater one binds more.
+// The values of Reach; a greater one binds more subjects.
 const (
 	Nobody Reach = iota
-	Most         // but admins
+	Most         // all except admins
 	All
 )
 
-// Binds reports whether a sanction that was imposed in a room, or, without one,
-// everywhere, binds somebody.
+// Binds reports whether a sanction binds the subject. room is the room in which the sanction
+// was imposed; "" means on the whole server.
 func (r Reach) Binds(who *token.Identity, room string) bool {
 	return r == All || r == Most && RolesOf(who, room)&RoleAdmin == 0
 }
 
-// Outcome is what becomes of a question.
+// Outcome is the kind of a Verdict.
 type Outcome uint8
 
 // The outcomes.
 const (
-	Deny       Outcome = iota // the Verdict says with which error
+	Deny       Outcome = iota // Verdict.Err says why
 	Allow                     //
 	AskBackend                // the application decides; without its answer, decide again with Asks false
 	AskRoster                 // the room's roster decides: decide again with Membership.Listed
 )
 
-// A Verdict is the answer of Decide.
+// A Verdict is the result of Decide.
 type Verdict struct {
 	Outcome
-	Err   error         // of Deny: a wire.ErrorCode, perhaps with a sentence
-	Until time.Time     // of Deny because of a mute: its end; zero: it has none
-	Slow  time.Duration // of Allow and AskBackend: the time that must pass between two messages of the subject
+	Err   error         // with Deny: a wire.ErrorCode, perhaps with a sentence
+	Until time.Time     // with Deny because of a mute: the end of the mute; zero means no end
+	Slow  time.Duration // with Allow and AskBackend: the minimum time between two messages of the subject
 }
 
 func deny(code wire.ErrorCode) Verdict { return Verdict{Err: code} }
 
-// Decide judges whether a subject may do something in a room. It is the one judge:
-// sockets of both dialects, calls, the server API, hooks and the live picture ask it,
-// and nothing else refuses anybody for lack of a right. The order is part of the
-// contract, for an answer may tell nothing of what comes behind it:
+// Decide decides whether a subject may do an action in a room. No other code refuses an action
+// for lack of a right. The order of the checks is part of the contract, because the result of
+// one check must not reveal anything about the later ones:
 //
-//  1. A backend may do everything. A void token may do nothing.
-//  2. Private rooms are for those whom their name or roster says, whatever the rights.
-//  3. Nobody does anything where a ban binds it.
-//  4. The rights: of the room's table, of the token's roles and caps, of the membership.
-//     A backend that is asked stands for the right to join or to send, and for no other.
-//  5. Nobody says anything where a mute or a lock binds it. Moderators, who may mute
-//     others, speak in locked rooms, and are not slowed down.
+//  1. A backend may do everything. A subject with a void token may do nothing.
+//  2. A private room admits only the users in its name or on its roster, regardless of the rights.
+//  3. A ban denies everything.
+//  4. The rights decide: those of the room's table, of the token's roles and caps, and of the membership.
+//     If a backend is asked, it replaces the right to join or to send, and no other right.
+//  5. A mute or a lock denies speech. Moderators, who may mute others, may speak in locked rooms and have
+//     no slow mode.
 //
-// It is a function of its arguments, safe for concurrent use, and allocates only when
-// it denies with a sentence.
+// Decide is a pure function, safe for concurrent use. It allocates only when it denies with a
+// sentence.
 func Decide(s Subject, a Action, r Room, m Membership) Verdict {
 	if s.Backend {
 		return Verdict{Outcome: Allow}
@@ -149,8 +149,9 @@ func Decide(s Subject, a Action, r Room, m Membership) Verdict {
 	return v
 }
 
-// admits judges a private room by its name and its roster; ask: the roster was not
-// looked at yet. A subscription token, or a backend's yes, opens $ rooms, # rooms never.
+// admits decides about a private room by its name and its roster. If ask is true, the roster
+// has not been looked up yet. A subscription token or the permission of a backend admits to $
+// rooms, and never to # rooms.
 func admits(who *token.Identity, a Action, r *Room, m *Membership) (may, ask bool) {
 	joins := a == ActJoin || a == ActRead
 	switch {
@@ -166,7 +167,7 @@ func admits(who *token.Identity, a Action, r *Room, m *Membership) (may, ask boo
 	return m.Listed == IsListed || RolesOf(who, r.Name)&RoleAdmin != 0, false
 }
 
-// passes judges an action by the rights.
+// passes reports whether the rights permit the action.
 func (m *Membership) passes(who *token.Identity, a Action, r *Room) bool {
 	if a == ActWatch || a == ActMeet && m.Listed != IsListed {
 		return (RolesOf(who, "")|m.Roles)&RoleModerator != 0
@@ -184,11 +185,11 @@ func (m *Membership) passes(who *token.Identity, a Action, r *Room) bool {
 		rights = &Rights{}
 	}
 	return rights.Allows(held, a) ||
-		r.Name != "" && granted(&who.Grants, a, r.Name) || // caps name rooms: they give nothing in all of them
+		r.Name != "" && granted(&who.Grants, a, r.Name) || // caps name rooms, so they grant nothing on the whole server
 		m.Grants != nil && granted(m.Grants, a, r.Name)
 }
 
-// speaks judges what mutes and the room's settings have against a subject.
+// speaks decides about speech by mutes, the lock and the slow mode.
 func speaks(who *token.Identity, r *Room, m *Membership) Verdict {
 	for i, where := range [2]string{Everywhere: "", Here: r.Name} {
 		if !r.Mutes[i].Binds(who, where) {

@@ -1,9 +1,9 @@
-// Package policy is the judge of rights: who may do what in which room. It holds
-// values and pure functions; it knows no connection, no engine and no clock.
+// Package policy decides about rights: whether a subject may do an action in a room. It
+// consists of values and pure functions, and knows neither connections nor engines nor clocks.
 //
-// The rule: one function, [Decide], judges every right, with the whole identity of the
-// subject (user, roles, address, what its token grants), the room and the membership.
-// Whatever refuses somebody for lack of a right asks it, whichever door the question
-// comes in by: the plain dialect, a command, a call, the server API, a backend's
-// answer, the live picture. So a right that is refused at one door is refused at all.
+// The rule: one function, [Decide], decides about every right. It gets the complete identity of
+// the subject (user, roles, address, the grants of its token), the room and the membership.
+// Every part of the server that can refuse an action for lack of a right calls Decide: the
+// plain dialect, commands, calls, the server API, the answers of a backend, and the live
+// picture. So if one of them refuses an action, all of them do.
 package policy

@@ -5,55 +5,53 @@ import (
 	"strings"
 )
 
-// Some rooms are private by their names, whatever the rights say; these are
-// judged on top.
+// Some rooms are private by their names. Their names restrict access in addition to the rights.
 //
-//	#alice        alice's own: the server joins her connections to it, and puts
-//	              there what is for her
-//	#alice,bob    between these two; the names in order, so that it is the same
-//	              room whoever names it first
-//	$x7k2…        for those whom its roster names, TableMember; the server makes
-//	              the name
+//	#alice        the personal room of alice: the server joins her connections to it and
+//	              publishes messages for her there
+//	#alice,bob    the direct room of these two users, with the names in order, so that both
+//	              users get the same room
+//	$x7k2…        for the users on its roster, TableMember; the server makes the name
 //
-// So a message needs no look at any table to be judged: who may be in a # room
-// stands in its name, and in a $ room all but joining takes being there. A token
-// for the subscription opens $ rooms too, as it does elsewhere; # rooms never.
+// So the decision about a message needs no lookup: the name of a # room lists its users, and in
+// a $ room every action except joining requires membership. A subscription token admits to $
+// rooms, as to other rooms, and never to # rooms.
 const (
 	nameMark   = '#'
 	rosterMark = '$'
 )
 
-// escape makes a user's id a part of a room's name, and unescape is its inverse.
+// escape turns a user's id into a part of a room's name; unescape is its inverse.
 var (
 	escape   = strings.NewReplacer("%", "%25", ",", "%2C", "#", "%23")
 	unescape = strings.NewReplacer("%25", "%", "%2C", ",", "%23", "#")
 )
 
-// PersonalRoom is the name of a user's own room. It may be too long for a name.
+// PersonalRoom returns the name of a user's personal room. The result may exceed the maximum
+// length.
 func PersonalRoom(user string) string { return string(nameMark) + escape.Replace(user) }
 
-// DirectRoom is the name of the room between two users, in either order. It may
-// be too long for a name.
+// DirectRoom returns the name of the direct room of two users, in either order. The result may
+// exceed the maximum length.
 func DirectRoom(a, b string) string {
 	a, b = escape.Replace(a), escape.Replace(b)
 	return string(nameMark) + min(a, b) + "," + max(a, b)
 }
 
-// IsDirect reports whether a room is one between two users, and IsRoster whether
-// it has a roster that says who may be there.
+// IsDirect reports whether room is the direct room of two users.
 func IsDirect(room string) bool { return len(UsersOf(room)) == 2 }
 
-// IsRoster: see IsDirect.
+// IsRoster reports whether a roster decides about the membership in room.
 func IsRoster(room string) bool { return strings.HasPrefix(room, string(rosterMark)) }
 
-// IsPrivate reports whether a room is private by its name.
+// IsPrivate reports whether room is private by its name.
 func IsPrivate(room string) bool {
 	return room != "" && (room[0] == nameMark || room[0] == rosterMark)
 }
 
-// UsersOf are the users whose names a # room has: one or two. Nil: it is none, or
-// its name is not as DirectRoom and PersonalRoom make it, so that nobody may be
-// there.
+// UsersOf returns the one or two users in the name of a # room. It returns nil if room is not a
+// # room, or if DirectRoom or PersonalRoom would not make this name; nobody may join such a
+// room.
 func UsersOf(room string) []string {
 	rest, ok := strings.CutPrefix(room, string(nameMark))
 	if !ok {
@@ -69,5 +67,5 @@ func UsersOf(room string) []string {
 	return users
 }
 
-// owns reports whether a # room is a user's, alone or with another.
+// owns reports whether user is one of the users in the name of a # room.
 func owns(user, room string) bool { return user != "" && slices.Contains(UsersOf(room), user) }

@@ -6,41 +6,41 @@ import (
 	"webim/room/token"
 )
 
-// An Action is something that a connection may do in a room.
+// An Action is an action of a subject in a room.
 type Action uint8
 
-// The actions. Subscribing takes ActJoin and ActRead; what is recovered with it
-// is part of that.
+// The actions. Subscribing needs ActJoin and ActRead, which include the recovery of missed
+// messages.
 const (
 	ActJoin      Action = iota // be a member
-	ActRead                    // get what is said
-	ActHistory                 // ask for what was said
-	ActPresence                // ask who is there
-	ActSend                    // say something
-	ActTyping                  // tell that one is about to
-	ActEditOwn                 // change what one said
-	ActDeleteOwn               // take back what one said
-	ActDeleteAny               // take back what others said
-	ActMute                    // keep a user from saying anything
-	ActKick                    // send a user out of the room
-	ActBan                     // keep a user out of the room
+	ActRead                    // receive messages
+	ActHistory                 // read earlier messages
+	ActPresence                // read the member list
+	ActSend                    // send a message
+	ActTyping                  // send typing notices
+	ActEditOwn                 // edit one's own message
+	ActDeleteOwn               // delete one's own message
+	ActDeleteAny               // delete other users' messages
+	ActMute                    // mute a user
+	ActKick                    // remove a user from the room
+	ActBan                     // ban a user from the room
 	ActManage                  // change the room itself
 	numActions
 )
 
-// More actions, of which no configuration speaks: their rights follow from those above.
+// More actions, which configurations do not name: their rights follow from those above.
 const (
-	ActBe     Action = numActions + iota // be connected, or be in the room in any way: all but the banned
-	ActSpeak                             // have others read what one writes: all but the muted, and in a locked room the moderators
-	ActReact                             // find something of a message: as ActSend, and no backend is asked
-	ActTitle                             // set the room's title: ActManage and ActSpeak
-	ActInvite                            // put others on a private room's roster, or tell them of a public one
+	ActBe     Action = numActions + iota // be connected, or be in the room in any way: everybody who is not banned
+	ActSpeak                             // have others read one's words: everybody who is not muted, and in a locked room only moderators
+	ActReact                             // react to a message: like ActSend, but no backend is asked
+	ActTitle                             // set the room's title: needs ActManage and ActSpeak
+	ActInvite                            // put others on a private room's roster, or tell them of a public room
 	ActWatch                             // see that a room, or a user in it, exists: moderators of all rooms
-	ActMeet                              // learn from outside a room who the other user of it is, and whether that user is here: as ActPresence, if the other one shares the room
+	ActMeet                              // learn from outside the room which user is the other one in it, and whether that user is present: like ActPresence, if the other user shares the room
 )
 
-// isSpeech reports whether an action lets others read what its author writes: mutes and
-// locks are against it.
+// isSpeech reports whether the action lets others read the author's words. Mutes and locks deny
+// such actions.
 func (a Action) isSpeech() bool {
 	switch a {
 	case ActSend, ActTyping, ActEditOwn, ActSpeak, ActReact, ActTitle, ActInvite:
@@ -49,7 +49,7 @@ func (a Action) isSpeech() bool {
 	return false
 }
 
-// right is the action that the table of a room has for an action.
+// right returns the action whose entry in the room's table decides about a.
 func (a Action) right(room string) Action {
 	switch a {
 	case ActReact:
@@ -67,11 +67,11 @@ func (a Action) right(room string) Action {
 	return a
 }
 
-// actionNames are the actions as configurations name them.
+// actionNames are the names of the actions in configurations.
 var actionNames = [numActions]string{"join", "read", "history", "presence", "send", "typing",
 	"edit_own", "delete_own", "delete_any", "mute", "kick", "ban", "manage"}
 
-// String is the action as configurations name it.
+// String returns the name of the action in configurations.
 func (a Action) String() string {
 	if a < numActions {
 		return actionNames[a]
@@ -79,22 +79,22 @@ func (a Action) String() string {
 	return "unknown"
 }
 
-// Actions are the names of all actions, in their order.
+// Actions returns the names of all actions, in their order.
 func Actions() []string { return actionNames[:] }
 
-// ParseAction is String's inverse.
+// ParseAction is the inverse of String.
 func ParseAction(name string) (Action, bool) { return parseName[Action](actionNames[:], name) }
 
-// Roles are a set of roles: those that may do something, or those that a
-// connection has in a room. The zero value says nothing; see Rights.
+// Roles is a set of roles: the roles that may do something, or the roles of a connection in a
+// room. For the meaning of the zero value in a table see Rights.
 //
-// Four of them are a ladder: who is on a step stands on those below too, so that
-// RoleAnonymous means everybody. RoleUser is whoever has a name; RoleModerator
-// and RoleAdmin come from tokens, everywhere or in the rooms that these name.
-// RoleMember is beside the ladder: whoever is in the room at that moment.
+// Anonymous, user, moderator and admin are a ladder: each role includes the roles below it, so
+// RoleAnonymous means everybody. RoleUser is every named user who is not a guest. RoleModerator
+// and RoleAdmin come from tokens, for all rooms or for the rooms that the token names.
+// RoleMember is outside the ladder: the connections that are in the room at that moment.
 type Roles uint8
 
-// The roles, and RoleNobody, which is none of them.
+// The roles. RoleNobody is the role that no connection has.
 const (
 	RoleAnonymous Roles = 1 << iota
 	RoleUser
@@ -107,7 +107,7 @@ const (
 
 var roleNames = [numRoles]string{"anonymous", "user", "member", "moderator", "admin", "nobody"}
 
-// String lists the roles as configurations name them, with commas.
+// String lists the names of the roles in configurations, separated by commas.
 func (r Roles) String() string {
 	var all []string
 	for i, name := range roleNames {
@@ -118,10 +118,10 @@ func (r Roles) String() string {
 	return strings.Join(all, ",")
 }
 
-// RoleNames are the names of all roles, in their order.
+// RoleNames returns the names of all roles, in their order.
 func RoleNames() []string { return roleNames[:] }
 
-// ParseRole is String's inverse, for one role.
+// ParseRole is the inverse of String for a single role.
 func ParseRole(name string) (Roles, bool) {
 	i, ok := parseName[int](roleNames[:], name)
 	return 1 << i, ok
@@ -136,17 +136,16 @@ func parseName[T ~uint8 | ~int](names []string, name string) (T, bool) {
 	return 0, false
 }
 
-// Rights are the table of a room: which roles may do what. What it says nothing
-// of, RoleModerator may, but for ActManage, which RoleAdmin may: so the zero
-// value gives nothing to those whom no token has raised. What a token itself
-// permits comes on top.
+// Rights is the table of a room: the roles that may do each action. An empty entry means
+// RoleModerator, and RoleAdmin for ActManage, so the zero value permits nothing without a role
+// from a token. The rights that a token itself grants come on top.
 type Rights [numActions]Roles
 
-// Talk is the actions of a conversation: all up to ActDeleteOwn.
+// Talk is the number of actions of a conversation: all up to ActDeleteOwn.
 const Talk = int(ActDeleteOwn) + 1
 
-// OpenRights let everybody talk, without a name too. Moderating stays with those
-// whom a token has raised.
+// OpenRights returns a table that permits all actions of a conversation to everybody, including
+// anonymous connections. The other actions need a role from a token.
 func OpenRights() (r Rights) {
 	for a := range Talk {
 		r[a] = RoleAnonymous
@@ -154,7 +153,7 @@ func OpenRights() (r Rights) {
 	return r
 }
 
-// Allows reports whether one of the roles may do it.
+// Allows reports whether one of the roles in held may do a.
 func (r *Rights) Allows(held Roles, a Action) bool {
 	allowed := r[a]
 	if allowed == 0 {
@@ -165,8 +164,8 @@ func (r *Rights) Allows(held Roles, a Action) bool {
 	return allowed&held != 0
 }
 
-// RolesOf are the roles that a token gives in a room, or, with room "", in all rooms;
-// RoleMember is not among them.
+// RolesOf returns the roles from a token in room, or, if room is "", in all rooms. It never
+// includes RoleMember.
 func RolesOf(who *token.Identity, room string) Roles {
 	held := RoleAnonymous
 	if who.User != "" && !IsGuest(who.User) {
@@ -181,14 +180,13 @@ func RolesOf(who *token.Identity, room string) Roles {
 	return held
 }
 
-// GuestPrefix begins the user id of a guest, and of nobody else.
+// GuestPrefix is the prefix of every guest's user id, and of no other id.
 const GuestPrefix = "guest:"
 
-// IsGuest reports whether a user is a guest: an anonymous connection that said a
-// name.
+// IsGuest reports whether user is a guest: an anonymous connection that chose a name.
 func IsGuest(user string) bool { return strings.HasPrefix(user, GuestPrefix) }
 
-// caps are what a token calls the actions; 0: it cannot permit them.
+// caps maps the actions to those of token caps; 0 means that caps cannot permit the action.
 var caps = [numActions]token.Action{
 	ActJoin: token.Subscribe, ActRead: token.Subscribe, ActHistory: token.History, ActPresence: token.Presence,
 	ActSend: token.Publish, ActTyping: token.Publish,
