@@ -14,9 +14,9 @@ const (
 	acceptBatch = 64
 	// fdReserve descriptors are kept for standard streams, listeners, logs, name
 	// lookups, and for connections that are being refused; loopFDs besides for
-	// each loop: its epoll instance, easygo's eventfd and its alarm.
+	// each loop: its epoll instance, easygo's eventfd, its alarm and its bell.
 	fdReserve = 64
-	loopFDs   = 3
+	loopFDs   = 4
 	// maxRefusals connections over a limit are let in at a time to be told so,
 	// and have refusalTimeout to ask. When more come, the one of them that has
 	// been silent longest ends.

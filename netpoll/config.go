@@ -18,9 +18,15 @@ type Config struct {
 	// Workers is how many goroutines run turns; 0: GOMAXPROCS. One suffices.
 	// Swoole's worker_num.
 	Workers int
+	// RunOnLoop lets the goroutine of a loop run the turns of its connections itself,
+	// so that a message needs no second thread; workers are woken only for more than
+	// it can take soon. Small messages cost half as much then. It is for handlers none
+	// of whose callbacks takes more than a millisecond, ever: while one runs there, the
+	// loop accepts nobody, reads nothing and sends no ping. Swoole's SWOOLE_BASE.
+	RunOnLoop bool
 
 	// MaxConns bounds open connections, HTTP ones included; 0: the soft limit
-	// of file descriptors less a reserve of 64, of 3 for each loop, and of ReserveFDs.
+	// of file descriptors less a reserve of 64, of 4 for each loop, and of ReserveFDs.
 	// Above it an HTTP connection that is idle, or the oldest of the unfinished
 	// handshakes, ends for the one that comes; if there is none, that gets 503 with
 	// Retry-After. Swoole's max_conn.

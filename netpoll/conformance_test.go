@@ -111,6 +111,7 @@ var settings = []struct {
 }{
 	{"default", netpoll.Config{}},
 	{"one loop, one worker", netpoll.Config{Loops: 1, Workers: 1}},
+	{"on the loop", netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}},
 	{"writes of 3 bytes", netpoll.Config{WriteCap: 3}},
 }
 

@@ -16,8 +16,9 @@
 //	accept    listen.go, accept.go,     the loop's epoll goroutine
 //	          addrs.go
 //	park      poller.go                 the loop's epoll goroutine
-//	readable  poller.go (ready)         the loop's epoll goroutine
-//	turn      turn.go, ring.go,         the workers share one ready list
+//	readable  poller.go (readable)      the loop's epoll goroutine
+//	turn      turn.go, pool.go,         the workers share one ready list, with
+//	          worker.go, ring.go,       the loops if Config.RunOnLoop is set
 //	          record.go
 //	handshake http.go, request.go,      a worker that holds the turn;
 //	          upgrade.go, negotiate.go, in handshake.go (TLS) a goroutine
@@ -64,6 +65,25 @@
 // its turn: one at a time, in order, on changing workers. A callback that
 // must wait calls [Conn.Later], or [Conn.Again] for a message that it cannot
 // take yet, and returns; nobody waits for anybody here.
+//
+// # A lone message
+//
+// What costs most for a small message is to wake a thread for it. So with RunOnLoop it
+// goes from the socket to its receivers on the thread that epoll_wait has woken:
+//
+//	epoll_wait ──► readable ──► answer ──► turn ──► WakeAfter's turns ──► epoll_wait
+//
+// Events only make connections ready; the bell (loop.ring) has the loop's goroutine queue
+// all of one batch under one lock and then run them, while the events of the next batch
+// gather in the kernel. A callback that has work for others, such as a room's broadcast,
+// makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it when
+// the connection's turn has ended, within a bound of writes. What is more, what is in the
+// background and all other turns go to the workers by the ready list. A worker is woken
+// for a connection only when those that run have too many to take soon; without RunOnLoop,
+// whose handlers may block, whenever one waits and none is on its way (pool.go).
+//
+// For 100 clients whose messages came back one by one, the server switched threads
+// 30,000 times a second before, and 4,500 times after.
 //
 // # The write bit
 //
@@ -123,7 +143,7 @@
 //	tlsState.mu  →  addrs.mu, pool.mu
 //	lentConns.mu →  addrs.mu
 //	leaves, under which nothing is taken: slab.mu, addrs.mu, pool.mu,
-//	wheel.mu, table.mu, counters.mu, Frame.mu, waiting.mu
+//	wheel.mu, table.mu, counters.mu, Frame.mu, waiting.mu, worker.mu
 //
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl

@@ -197,7 +197,7 @@ func TestFDReserve(t *testing.T) {
 			t.Fatal(r.Status)
 		}
 	}
-	if len(in) != childLimit-64-2*3 || refused == 0 || ch.pauses() != 0 {
+	if len(in) != childLimit-64-2*4 || refused == 0 || ch.pauses() != 0 {
 		t.Errorf("%d in, %d refused, %d closed, %d pauses", len(in), refused, closed, ch.pauses())
 	}
 	for _, c := range in {

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/mailru/easygo/netpoll"
 	"golang.org/x/sys/unix"
@@ -13,8 +14,16 @@ import (
 // EpollCreate, Add and Del; its descriptors and handles dup the socket, its
 // Resume makes it blocking again.
 type loop struct {
+	s     *Server
 	epoll *netpoll.Epoll
 	wheel wheel
+	bell  int // an eventfd, see ring
+
+	// Owned by the loop's goroutine.
+	ready   []task  // connections that events have made ready since the bell was answered
+	ringing bool    // the bell has been rung, and not been answered
+	worker  *worker // runs turns on the loop's goroutine; nil without Config.RunOnLoop
+	runs    bool    // pool.loops counts it
 }
 
 // A connection is registered once, edge-triggered, for all that can happen,
@@ -30,12 +39,76 @@ func newLoop(s *Server) (*loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: making an epoll instance: %w", err)
 	}
-	l := &loop{epoll: e, wheel: wheel{s: s}}
+	l := &loop{s: s, epoll: e, wheel: wheel{s: s}}
 	if err := l.wind(); err != nil {
 		e.Close()
 		return nil, err
 	}
+	if err := l.hang(); err != nil {
+		l.close()
+		return nil, err
+	}
+	if s.cfg.RunOnLoop {
+		l.worker = s.newWorker()
+		l.worker.loop = true
+	}
 	return l, nil
+}
+
+// hang makes the bell.
+func (l *loop) hang() (err error) {
+	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		l.bell = -1
+		return fmt.Errorf("netpoll: making an eventfd: %w", err)
+	}
+	return l.add(l.bell, netpoll.EPOLLIN|netpoll.EPOLLET, func(e netpoll.EpollEvent) {
+		if e&netpoll.EPOLLIN != 0 {
+			l.answer()
+		}
+	})
+}
+
+// ring has answer called when the loop has seen what events there are now. easygo does
+// not say when it has told all that one epoll_wait has brought. But epoll reports in the
+// order in which things happened, and an edge of an eventfd with each write to it: so the
+// bell comes with the next epoll_wait, which does not wait then, and behind all events
+// that came before it was rung. That costs a write of 0.2 µs for each batch of events.
+func (l *loop) ring() {
+	if !l.ringing {
+		l.ringing = true
+		one := uint64(1)
+		rawIO(unix.SYS_WRITE, l.bell, unsafe.Pointer(&one), 8)
+	}
+}
+
+// loopTurns is how many turns a loop runs between two looks at its sockets.
+const loopTurns = 256
+
+// answer hands a batch of ready connections over to the ready list, under one lock, and
+// with Config.RunOnLoop runs what is there: the thread is awake and nothing else has to be
+// woken. Meanwhile nobody waits for events, so they gather, and the next epoll_wait brings
+// them all at once. That is most of what makes it fast: where one thread waited for events
+// and another ran the turns, each message woke the first, and a third of the server's time
+// went into switching threads.
+func (l *loop) answer() {
+	l.ringing = false
+	l.s.pool.pushAll(l.ready, l.worker != nil, l.runs)
+	l.runs = l.worker != nil
+	clear(l.ready)
+	if l.ready = l.ready[:0]; cap(l.ready) > ringMin {
+		l.ready = nil
+	}
+	if !l.runs {
+		return
+	}
+	for range loopTurns {
+		var t task
+		if t, l.runs = l.s.pool.takeOnLoop(); !l.runs {
+			return
+		}
+		l.worker.do(t)
+	}
+	l.ring()
 }
 
 // wind has the loop's wheel turn.
@@ -59,6 +132,8 @@ func (l *loop) wind() error {
 // for ever.
 func (l *loop) close() {
 	l.epoll.Close()
+	l.s.pool.pushAll(l.ready, false, false) // its goroutine has ended
+	unix.Close(l.bell)
 	l.wheel.mu.Lock()
 	defer l.wheel.mu.Unlock()
 	unix.Close(l.wheel.alarm.fd)
@@ -69,7 +144,7 @@ func (l *loop) close() {
 // the descriptor: easygo looks callbacks up before it runs them, so one may
 // run after Del; then it wakes a turn that finds nothing to do.
 func (l *loop) park(s *Server, r *record) error {
-	return l.add(int(r.fd), connEvents, func(e netpoll.EpollEvent) { s.ready(r, e) })
+	return l.add(int(r.fd), connEvents, func(e netpoll.EpollEvent) { l.readable(r, e) })
 }
 
 // watch registers a listener or an alarm, level-triggered: what one wake leaves
@@ -95,9 +170,10 @@ func (l *loop) add(fd int, events netpoll.EpollEvent, f func(netpoll.EpollEvent)
 // unpark must come before close(fd), always: see add.
 func (l *loop) unpark(fd int) { l.epoll.Del(fd) }
 
-// ready is the step "readable": it notes what the kernel hints at and queues
-// the turn. It runs on the loop's goroutine and must not wait for anything.
-func (s *Server) ready(r *record, e netpoll.EpollEvent) {
+// readable notes what the kernel hints at and makes the connection ready, to be queued
+// with all others of its batch. It runs on the loop's goroutine and must not wait for
+// anything.
+func (l *loop) readable(r *record, e netpoll.EpollEvent) {
 	var f uint32
 	if e&(netpoll.EPOLLIN|netpoll.EPOLLRDHUP|netpoll.EPOLLHUP|netpoll.EPOLLERR) != 0 {
 		f = fReadable
@@ -114,5 +190,8 @@ func (s *Server) ready(r *record, e netpoll.EpollEvent) {
 		return
 	}
 	r.flags.Or(f)
-	s.wake(r)
+	if wakeTurn(&r.turn) {
+		l.ready = append(l.ready, task{r: r})
+		l.ring()
+	}
 }

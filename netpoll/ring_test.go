@@ -9,7 +9,7 @@ import (
 // What is in the background waits for all others and for its half of the workers, and
 // is neither starved nor lost.
 func TestBackground(t *testing.T) {
-	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 4)
+	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 4, false)
 	back := func() *record {
 		r := new(record)
 		r.flags.Store(fBackground)
@@ -46,7 +46,7 @@ func TestBackground(t *testing.T) {
 }
 
 func TestBackgroundIsNotStarved(t *testing.T) {
-	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 2)
+	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 2, false)
 	r := new(record)
 	r.flags.Store(fBackground)
 	p.push(task{r: r})

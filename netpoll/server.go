@@ -20,8 +20,9 @@ type Server struct {
 	ticks    ticks
 	loops    []*loop
 	pool     *pool
-	evictor  *Turn // of queues
-	unburden *Turn // of unfinished input
+	runners  []*worker // the workers, and the loops' own; good once started
+	evictor  *Turn     // of queues
+	unburden *Turn     // of unfinished input
 	beats    []beat
 
 	slab     slab
@@ -86,7 +87,7 @@ func New(cfg Config, h Handler) *Server {
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute), stall: t(stallTime)}
 	s.ticks.ping, s.ticks.grain = pace(s.ticks.ping)
-	s.pool = newPool(&s.clock, s.cfg.Workers)
+	s.pool = newPool(&s.clock, s.cfg.Workers, s.cfg.RunOnLoop)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
 	return s
 }
@@ -116,15 +117,14 @@ func (s *Server) start() error {
 		l, err := newLoop(s)
 		if err != nil {
 			s.closeLoops()
-			s.loops = nil // Listen may be tried again
+			s.loops, s.runners = nil, nil // Listen may be tried again
 			return err
 		}
 		s.loops = append(s.loops, l)
 	}
 	for range s.cfg.Workers {
 		s.running.Add(1)
-		w := &worker{s: s, buf: make([]byte, readSize)}
-		go w.run()
+		go s.newWorker().run()
 	}
 	s.state = serving
 	return nil

@@ -71,7 +71,7 @@ func inCallback() bool {
 	frames := runtime.CallersFrames(pcs[:n])
 	for {
 		f, more := frames.Next()
-		if f.Function == workerFunc || f.Function == handshakeFunc {
+		if f.Function == workerFunc || f.Function == loopFunc || f.Function == handshakeFunc {
 			return true
 		}
 		if !more {
@@ -81,7 +81,7 @@ func inCallback() bool {
 }
 
 // The names of the functions that such goroutines run.
-var workerFunc, handshakeFunc = funcName((*worker).run), funcName((*Server).handshake)
+var workerFunc, loopFunc, handshakeFunc = funcName((*worker).run), funcName((*loop).answer), funcName((*Server).handshake)
 
 func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
 

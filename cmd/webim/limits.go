@@ -50,7 +50,7 @@ func (c *config) fileWarnings(limit uint64) []string {
 // netpollConfig returns the configuration for package netpoll.
 func (c *config) netpollConfig() netpoll.Config {
 	return netpoll.Config{
-		Loops: c.Loops, Workers: c.Workers,
+		Loops: c.Loops, Workers: c.Workers, RunOnLoop: true,
 		MaxConns: c.MaxConns, MaxConnsPerIP: c.MaxConnsPerIP, MaxHandshakesPerIP: c.MaxHandshakesPerIP,
 		MaxTLSHandshakes: c.MaxTLSHandshakes, MaxHTTP: c.MaxHTTP, MaxHead: c.MaxHead, ReserveFDs: c.reserveFDs(),
 		HandshakeTimeout: c.HandshakeTimeout, PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,

@@ -52,7 +52,7 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		rooms = conns * int64(c.MaxRoomsPerConn)
 	}
 	all := []bound{
-		{"the program, and its workers", programMemory + int64(nc.Workers)*workerMemory},
+		{"the program, and its workers", programMemory + int64(nc.Workers+nc.Loops)*workerMemory},
 		{"max_conns", conns * perConn},
 		{"max_conns, in the kernel", conns * socketMemory},
 		{"max_rooms_per_conn", conns * int64(c.MaxRoomsPerConn) * joinedMemory},

@@ -1,0 +1,237 @@
+package netpoll
+
+import (
+	"sync"
+	"time"
+)
+
+// task is an entry of the ready list: a connection or a user's turn.
+type task struct {
+	r  *record
+	t  *Turn
+	at int64 // nanoseconds of the clock when it was queued; 0: not measured
+}
+
+// pool is the ready list and the workers that take from it, in order. What is in the
+// background has a list of its own. With Config.RunOnLoop the loops take the connections
+// that are in front from it, too, so long as there are any.
+//
+// To wake a thread costs 5 to 10 µs, on both sides, and Go wakes one more that looks
+// for work: for a connection whose turn takes 6 µs that was half of all. So a worker is
+// woken only if those that run cannot take the work soon; see wakeLocked.
+type pool struct {
+	clock   *clock
+	latency Histogram // of tasks, from queued to taken
+	workers int
+	prompt  bool // Config.RunOnLoop: a turn that runs ends soon
+
+	mu     sync.Mutex
+	cond   sync.Cond
+	front  ring
+	passed ring   // turns of users that loops have left to the workers: older than all in front
+	back   ring   // of connections whose Meter put them into the background
+	behind int    // workers that run a task of back
+	waited uint32 // takes while something was in back
+	pushed uint32
+	idle   int // workers that wait, or have left
+	woken  int // of these, those that have been woken for something
+	loops  int // loops that run turns, or will before they wait for events
+	closed bool
+
+	worked, counted int64 // nanoseconds that workers were not idle, added up until then
+}
+
+// backTurn says how often a task in the background goes first: every so many tasks,
+// so that a busy server does not starve them.
+const backTurn = 64
+
+func newPool(c *clock, workers int, prompt bool) *pool {
+	p := &pool{clock: c, workers: workers, prompt: prompt, counted: c.nanos()}
+	p.cond.L = &p.mu
+	return p
+}
+
+// push queues one task, and wakes a worker if need be.
+func (p *pool) push(t task) {
+	p.mu.Lock()
+	p.pushLocked(t)
+	wake := p.wakeLocked(t)
+	p.mu.Unlock()
+	if wake {
+		p.cond.Signal()
+	}
+}
+
+// pushMore is push for a worker that takes the next task itself, see requeue.
+func (p *pool) pushMore(t task) {
+	p.mu.Lock()
+	p.pushLocked(t)
+	p.mu.Unlock()
+}
+
+// pushAll queues what a loop's events have made ready. runs says that the loop is going
+// to run turns itself; it may have said so before.
+func (p *pool) pushAll(tasks []task, runs, before bool) {
+	p.mu.Lock()
+	if runs && !before {
+		p.loopLocked(1)
+	}
+	wake := 0
+	for _, t := range tasks {
+		p.pushLocked(t)
+		if p.wakeLocked(t) {
+			wake++
+		}
+	}
+	p.mu.Unlock()
+	for range wake {
+		p.cond.Signal()
+	}
+}
+
+func (p *pool) pushLocked(t task) {
+	// The clock costs 40 ns, so the latency is sampled.
+	if p.pushed++; p.pushed%16 == 0 {
+		t.at = p.clock.nanos()
+	}
+	if t.isBehind() {
+		p.back.push(t)
+	} else {
+		p.front.push(t)
+	}
+}
+
+func (t task) isBehind() bool { return t.r != nil && t.r.flags.Load()&fBackground != 0 }
+
+// wakeLocked decides whether a worker is woken for a task that has just been queued; it
+// counts it as woken then. For the turn of a user, which may take a millisecond, and for the
+// background one is woken at once.
+func (p *pool) wakeLocked(t task) bool {
+	if p.idle == p.woken || t.r != nil && !t.isBehind() && !p.needyLocked() {
+		return false
+	}
+	p.woken++
+	return true
+}
+
+// needyLocked reports whether the connections in front need one more worker. If callbacks
+// are known to be prompt, they wait for the workers and loops that run, unless too many do.
+// If not, a worker that runs may never come back: then none waits while a worker is idle,
+// unless one is on its way, which looks again when it has taken the first.
+func (p *pool) needyLocked() bool {
+	return p.idle > p.woken && p.front.n > 0 &&
+		(!p.prompt && p.woken == 0 || tooMany(p.front.n, p.workers-p.idle+p.woken+p.loops))
+}
+
+// soonTasks is how many connections may wait for each worker and loop that runs: some
+// half a millisecond's work.
+const soonTasks = 64
+
+// tooMany reports whether so many tasks are more than so many runners can take soon.
+func tooMany(tasks, runners int) bool { return tasks > soonTasks*runners }
+
+// take waits for the next task; ok is false once the pool is closed. back says that it
+// is in the background; the worker hands that in with its next take.
+func (p *pool) take(last bool) (t task, back, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last {
+		p.behind--
+	}
+	for {
+		if p.back.n > 0 && p.backLocked() {
+			p.behind++
+			return p.back.pop(), true, true
+		}
+		if p.passed.n+p.front.n > 0 {
+			return p.popLocked(), false, true
+		}
+		if p.closed && p.back.n == 0 {
+			p.idleLocked(1)
+			p.cond.Broadcast() // others may have waited for the last of back
+			return task{}, false, false
+		}
+		p.shrinkLocked()
+		p.idleLocked(1)
+		p.cond.Wait()
+		p.woken = max(0, p.woken-1) // all are woken when the pool is closed
+		p.idleLocked(-1)
+	}
+}
+
+// popLocked takes the oldest task that is not in the background, and has others taken.
+func (p *pool) popLocked() (t task) {
+	if p.passed.n > 0 {
+		t = p.passed.pop()
+	} else {
+		t = p.front.pop()
+	}
+	if p.needyLocked() {
+		p.woken++
+		p.cond.Signal()
+	}
+	return t
+}
+
+// takeOnLoop is take for a loop's goroutine, which must not be held up: it leaves the
+// turns of users and the background to the workers, and does not wait. When there is
+// nothing for it the loop no longer counts as one that runs turns.
+func (p *pool) takeOnLoop() (t task, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.front.n > 0 {
+		if t = p.front.pop(); t.r != nil {
+			return t, true
+		}
+		p.passed.push(t)
+	}
+	p.shrinkLocked()
+	p.loopLocked(-1)
+	return task{}, false
+}
+
+func (p *pool) shrinkLocked() {
+	p.front.shrink()
+	p.passed.shrink()
+	p.back.shrink()
+}
+
+// backLocked reports whether a task in the background is the next to run. They wait
+// for all others and have half of the workers at most, so that the rest is free for
+// whoever comes; a worker that ends one of them looks for the next, so none waits in
+// vain.
+func (p *pool) backLocked() bool {
+	p.waited++
+	return p.behind < max(1, p.workers/2) && (p.front.n+p.passed.n == 0 || p.waited%backTurn == 0)
+}
+
+// idleLocked notes that so many workers more are idle. It reads the clock, which a
+// worker that found nothing to do can afford; those that go on do not.
+func (p *pool) idleLocked(more int) {
+	now := p.clock.nanos()
+	p.worked += int64(p.workers-p.idle+p.loops) * (now - p.counted)
+	p.counted = now
+	p.idle += more
+}
+
+// loopLocked notes that so many loops more run turns.
+func (p *pool) loopLocked(more int) {
+	p.idleLocked(0)
+	p.loops += more
+}
+
+// use is how many workers and loops are busy, and for how long they all were until now.
+func (p *pool) use() (busy int, worked time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idleLocked(0)
+	return p.workers - p.idle + p.loops, time.Duration(p.worked)
+}
+
+// close lets the workers go once the lists are empty.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cond.Broadcast()
+}

@@ -1,0 +1,138 @@
+package netpoll
+
+import (
+	"sync"
+	"time"
+)
+
+// worker is one goroutine of the pool, or a loop's with Config.RunOnLoop, and the scratch
+// memory that it lends to the connection whose turn it runs. Nothing in it outlives a turn.
+type worker struct {
+	s       *Server
+	number  uint32 // in Server.runners, from 1 on; 0: it is not there, and WakeAfter never finds it
+	buf     []byte // what was read, headers and payloads in place; nil: no connection's turn yet
+	cipher  []byte // TLS records as read, for connections with TLS
+	dec     decoder
+	inflate []byte
+	control []byte // a pong being encoded
+	request Request
+	answer  []byte // a handshake's
+	ready   bool   // see input
+	since   uint32 // see input
+	again   event  // see input
+	meter   Meter  // of the connection's handler; nil: none
+	cost    Cost   // what the meter has not been told yet
+	back    bool   // the turn is one in the background
+	loop    bool   // it is a loop's
+
+	mu     sync.Mutex
+	after  []*Turn // to be run after the connection's turn, see Turn.WakeAfter; all are queued
+	writes int     // that they make
+}
+
+// readSize is a worker's read buffer: one read(2) takes at most so much.
+const readSize = 64 << 10
+
+// newWorker makes a worker that WakeAfter finds.
+func (s *Server) newWorker() *worker {
+	w := &worker{s: s, number: uint32(len(s.runners) + 1)}
+	s.runners = append(s.runners, w)
+	return w
+}
+
+func (w *worker) run() {
+	defer w.s.running.Done()
+	for {
+		var t task
+		var ok bool
+		if t, w.back, ok = w.s.pool.take(w.back); !ok {
+			return
+		}
+		w.do(t)
+	}
+}
+
+// do runs what was taken from the ready list.
+func (w *worker) do(t task) {
+	p := w.s.pool
+	if t.at != 0 {
+		p.latency.Observe(time.Duration(p.clock.nanos() - t.at))
+	}
+	if t.r == nil {
+		w.runTurn(t.t)
+		return
+	}
+	if w.buf == nil {
+		w.buf = make([]byte, readSize)
+	}
+	t.r.turn.Store(turnRunning | w.number<<turnShift)
+	more := w.turn(t.r)
+	w.runAfter(t.r)
+	if endTurn(&t.r.turn, more) {
+		w.requeue(task{r: t.r})
+	}
+}
+
+// requeue puts a task that has more to do at the list's tail. A worker wakes nobody for
+// it: it takes the next task now, and there is as much to do as before. A loop may be
+// putting it where only workers take from.
+func (w *worker) requeue(t task) {
+	if w.loop {
+		w.s.pool.push(t)
+	} else {
+		w.s.pool.pushMore(t)
+	}
+}
+
+// runTurn runs a user's turn, and queues it anew if there is more.
+func (w *worker) runTurn(t *Turn) {
+	t.state.Store(turnRunning)
+	if endTurn(&t.state, w.s.runUser(t)) {
+		w.requeue(task{t: t})
+	}
+}
+
+// adopt takes a turn that is idle to be run after the connection's; false if the worker
+// does not run the connection any more, or has enough of them.
+func (w *worker) adopt(r *record, t *Turn, writes int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.turn.Load()>>turnShift != w.number || w.writes+writes > afterWrites || !t.state.CompareAndSwap(turnIdle, turnQueued) {
+		return false
+	}
+	w.writes += writes
+	w.after = append(w.after, t)
+	return true
+}
+
+// runAfter runs the turns that were adopted, those too that are while it does so. Then it
+// takes the worker's number off the connection's turn, so that none is adopted any more.
+func (w *worker) runAfter(r *record) {
+	if w.number == 0 {
+		return
+	}
+	for i := 0; ; i++ {
+		w.mu.Lock()
+		if i == len(w.after) {
+			clear(w.after)
+			w.after, w.writes = w.after[:0], 0
+			r.turn.And(turnBits)
+			w.mu.Unlock()
+			return
+		}
+		t := w.after[i]
+		w.mu.Unlock()
+		w.runTurn(t)
+	}
+}
+
+// runUser runs a user's turn; a panic is logged and ends this run only.
+func (s *Server) runUser(t *Turn) (more bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("turn", v)
+			more = false
+		}
+	}()
+	return t.run()
+}
