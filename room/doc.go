@@ -18,7 +18,8 @@
 //	         memory.go,        engine completes before Publish returns
 //	         journal.go
 //	deliver  room.go, gap.go   whoever the engine calls from
-//	sweep    sweep.go          a worker, as the shard's own turn
+//	sweep    sweep.go          a worker, as the shard's own turn; of a small room
+//	                           the one that decoded the message, at its turn's end
 //	order    order.go,         any goroutine: what a backend wants done with a
 //	         control.go,       user's connections goes to all nodes by the engine,
 //	         users.go          and each obeys for those that it has
@@ -42,7 +43,12 @@
 // that arrive during a sweep, or the pause after it, leave together in the
 // next. A shard does a batch a turn, which lets small rooms through. While a crowd of
 // clients connects, shards pause longer (arrivals.go): a large room would otherwise take
-// from the handshakes more than they need. A
+// from the handshakes more than they need.
+//
+// A lone message of a room of at most 64 members is swept by the worker that decoded it,
+// at the end of its own turn (netpoll.Turn.WakeAfter): the message needs neither the
+// ready list nor another thread, and what the turn publishes there leaves together.
+// Publishing itself never writes: whoever is no worker only wakes the shard. A
 // shutdown sweeps what is pending before it says goodbye to a member (settle.go), so
 // that no acknowledged message is lost. How long it
 // took is measured in written.go; picture.go has what those look at who run the

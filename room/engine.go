@@ -5,6 +5,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/netpoll"
 	"webim/room/budget"
 )
 
@@ -145,6 +146,10 @@ type Message struct {
 	// Skip keeps the message out of the history. Its place stays there for a while, so that
 	// members can still tell whether they missed another.
 	Skip bool
+
+	// by is the connection of which a callback publishes the message; 0: none. If the engine
+	// delivers it meanwhile, the same worker sweeps a small room, see shard.wakeLocked.
+	by netpoll.ID
 }
 
 // Retention is how much a room remembers: so many messages, and apart from them as

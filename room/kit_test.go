@@ -101,11 +101,12 @@ func (c Config) open() Config {
 	return c
 }
 
-// startWith is start with a handler before the hub; nil: the hub itself.
+// startWith is start with a handler before the hub, which may block; nil: the hub itself,
+// on the loops as in webim.
 func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *node {
 	t.Helper()
 	if h == nil {
-		h = hub
+		h, nc.RunOnLoop = hub, true
 	}
 	before := fds(t)
 	if nc.PingInterval == 0 {

@@ -119,7 +119,7 @@ func (r *Room) presentedLocked() {
 // tellNoticeLocked appends a notice to the logs of those that listen, and returns how
 // many bytes that makes for all of them.
 func (r *Room) tellNoticeLocked(n Notice) (bytes int) {
-	return r.appendLocked(true, func(dialect int) encoded { return n.encode(r.name, dialect) })
+	return r.appendLocked(0, true, func(dialect int) encoded { return n.encode(r.name, dialect) })
 }
 
 // listenersLocked is how many members are told who comes and goes.

@@ -179,7 +179,7 @@ func (r *Room) Deliver(p Publication) {
 		r.lostLocked()
 	}
 	r.activateLocked()
-	r.appendLocked(false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+	r.appendLocked(p.by, false, func(dialect int) encoded { return p.encode(r.name, dialect) })
 	if len(r.typists.waiting) > 0 {
 		r.spokeLocked(p.From)
 	}
@@ -200,9 +200,10 @@ func (r *Room) Noticed(n Notice) {
 	r.noticedLocked(n)
 }
 
-// appendLocked puts a message into the groups' logs. The room is active. It returns how many bytes that makes
+// appendLocked puts a message into the groups' logs, and wakes their shards; by is
+// Message.by. The room is active. It returns how many bytes that makes
 // for all members, before compression.
-func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) (bytes int) {
+func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int) encoded) (bytes int) {
 	var all encodings
 	var now int64 // read once, and only if a shard has nothing else before it
 	for k, g := range r.groups {
@@ -217,7 +218,7 @@ func (r *Room) appendLocked(notice bool, encode func(dialect int) encoded) (byte
 		bytes += g.members * len(e.data)
 		for _, sh := range g.shards {
 			sh.cameLocked(&now)
-			sh.wakeLocked()
+			sh.wakeLocked(by)
 		}
 	}
 	return bytes

@@ -90,7 +90,7 @@ func (sh *shard) settleLocked() <-chan struct{} {
 	}
 	done := make(chan struct{})
 	sh.settling = append(sh.settling, settling{end, done})
-	sh.wakeLocked()
+	sh.wakeLocked(0)
 	return done
 }
 

@@ -87,7 +87,7 @@ func (r *Room) tellTypingLocked(who Author) {
 		return
 	}
 	pub := &protocol.Publication{Data: []byte("{}"), Info: who.info(), Tags: map[string]string{TagEvent: TypingTag}}
-	r.appendLocked(false, func(dialect int) encoded {
+	r.appendLocked(0, false, func(dialect int) encoded {
 		if dialect == plainDialect {
 			return encoded{}
 		}

@@ -1,0 +1,201 @@
+package room
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+)
+
+// herald is a handler whose messages name rooms, "a b c", to each of which it publishes
+// from within the callback, as a session does.
+type herald struct{ *Hub }
+
+func (h *herald) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
+	for _, room := range bytes.Fields(data) {
+		h.engine.Publish(string(room), Message{Op: ws.OpText, Data: room, by: c.ID()}, func(Position, error) {})
+	}
+}
+
+// holdWorker keeps the server's only worker busy until release is called.
+func (n *node) holdWorker() (release func()) {
+	gate, held := make(chan bool), make(chan bool)
+	n.s.NewTurn(func() bool { close(held); <-gate; return false }).Wake()
+	<-held
+	return sync.OnceFunc(func() { close(gate) })
+}
+
+// Who sweeps what a callback publishes: the goroutine that runs it, here a loop's, serves
+// rooms of up to 64 members and makes up to 128 writes; all else waits for the worker, which
+// is held up.
+func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		members map[string]int
+		say     string
+		at      string // once, the rooms that are served while the worker is held up
+	}{
+		{"a small room", map[string]int{"a": 2}, "a", "a"},
+		{"64 members", map[string]int{"a": fewMembers}, "a", "a"},
+		{"65 members", map[string]int{"a": fewMembers + 1}, "a", ""},
+		{"a large room and a small one", map[string]int{"a": fewMembers + 1, "b": 2}, "a b", "b"},
+		{"128 writes", map[string]int{"a": 64, "b": 64}, "a b", "a b"},
+		{"129 writes", map[string]int{"a": 64, "b": 64, "c": 1}, "a b c", "a b"},
+		{"the same room often", map[string]int{"a": 64, "b": 64}, "a a a b b b", "a a a b b b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			hub := NewHub(Config{}.open())
+			n := startWith(t, hub, netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}, &herald{hub})
+			members := map[string]*client{}
+			for room, count := range c.members {
+				members[room] = n.joinAll(count, "/"+room, plain)[0]
+			}
+			talker := n.join("/talker", noDeflate)
+			eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 })
+			release := n.holdWorker()
+			defer release()
+			if err := talker.send(ws.OpText, c.say); err != nil {
+				t.Fatal(err)
+			}
+			for _, room := range bytes.Fields([]byte(c.at)) {
+				members[string(room)].expect(t, ws.OpText, string(room))
+			}
+			served := n.s.Stats().MessagesOut
+			want := int64(0)
+			for _, room := range bytes.Fields([]byte(c.at)) {
+				want += int64(c.members[string(room)])
+			}
+			if served > want {
+				t.Errorf("%d messages have left, want %d", served, want)
+			}
+			eventually(t, "they have left", func() bool { return n.s.Stats().MessagesOut == want })
+			release()
+			all := int64(0)
+			for _, room := range bytes.Fields([]byte(c.say)) {
+				all += int64(c.members[string(room)])
+			}
+			eventually(t, "all have left", func() bool { return n.s.Stats().MessagesOut == all })
+		})
+	}
+}
+
+// What is published by no worker waits for one, in the smallest room, too: publishing
+// never writes.
+func TestPublishNeverWrites(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{Loops: 1, Workers: 1})
+	c := n.join("/r", noDeflate)
+	eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 && n.hub.Stats().Members == 1 })
+	release := n.holdWorker()
+	defer release()
+	for range 3 {
+		if err := n.say("r", "hello"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := n.s.Stats(); st.MessagesOut != 0 || n.hub.Stats().Unswept == 0 {
+		t.Errorf("%d messages have left", st.MessagesOut)
+	}
+	release()
+	for range 3 {
+		c.expect(t, ws.OpText, "hello")
+	}
+}
+
+// All that comes in one read leaves in one sweep.
+func TestTurnLeavesTogether(t *testing.T) {
+	const messages = 100
+	n := start(t, Config{}, netpoll.Config{Loops: 1, Workers: 1})
+	talker, other := n.join("/r", noDeflate), n.join("/r", noDeflate)
+	eventually(t, "both have joined", func() bool { return n.hub.Stats().Members == 2 })
+	w := watch(n.room("r"))
+	var all []byte
+	for k := range messages {
+		all = append(all, frameOf(fmt.Sprint(k))...)
+	}
+	if _, err := talker.c.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*client{talker, other} {
+		for k := range messages {
+			c.expect(t, ws.OpText, fmt.Sprint(k))
+		}
+	}
+	if got, _ := w.count(); got != 1 {
+		t.Errorf("%d messages of one read took %d sweeps", messages, got)
+	}
+}
+
+// Members that talk, goroutines that publish, and a room that is now small and now not:
+// sweeps where the message was decoded and sweeps from the ready list come in turn, and
+// everybody sees the engine's order.
+func TestMixedSweepsKeepTheOrder(t *testing.T) {
+	const talkers, each, steady = 4, 100, fewMembers - 4
+	for _, cfg := range []netpoll.Config{{Loops: 1, Workers: 1}, {Loops: 2, Workers: 3}} {
+		t.Run(fmt.Sprint(cfg.Workers, " workers"), func(t *testing.T) {
+			n := start(t, Config{}, roomy(cfg))
+			truth := new(exclusive)
+			n.hub.Engine().Subscribe("r", noPayer, truth)
+			members := n.joinAll(steady, "/r", plain)
+			got := make([][]string, len(members))
+			var readers, talk, churn sync.WaitGroup
+			for i, c := range members {
+				readers.Go(func() {
+					for range 2 * talkers * each {
+						_, p, err := c.read()
+						if err != nil {
+							t.Errorf("member %d: %v", i, err)
+							return
+						}
+						got[i] = append(got[i], string(p))
+					}
+				})
+			}
+			for i := range talkers {
+				talk.Go(func() {
+					for k := range each {
+						if err := members[i].send(ws.OpText, fmt.Sprint("member ", i, k)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				talk.Go(func() {
+					for k := range each {
+						if err := n.say("r", fmt.Sprint("goroutine ", i, k)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			done := make(chan bool)
+			churn.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					for _, c := range n.joinAll(8, "/r", plain) {
+						c.c.Close()
+					}
+					eventually(t, "they have left", func() bool { return n.hub.Stats().Members == steady })
+				}
+			})
+			talk.Wait()
+			readers.Wait()
+			close(done)
+			churn.Wait()
+			n.hub.Engine().Unsubscribe("r", truth)
+			for i := range got {
+				for k, p := range truth.got {
+					if k >= len(got[i]) || got[i][k] != string(p.Data) {
+						t.Fatalf("member %d got something else than %q as number %d", i, p.Data, k)
+					}
+				}
+			}
+		})
+	}
+}
