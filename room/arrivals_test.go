@@ -56,7 +56,7 @@ func TestPauseAfter(t *testing.T) {
 		{5 * ms, false, false, -1, 0},
 		{5 * ms, true, true, -1, 0}, // without pauses there is none for a crowd either
 	} {
-		if got := pauseAfter(c.spent, c.lone, c.crowd, c.longest); got != c.want {
+		if got := pauseAfter(c.spent, c.lone, c.crowd, loadFull, c.longest); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

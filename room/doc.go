@@ -18,7 +18,7 @@
 //	         memory.go,        engine completes before Publish returns
 //	         journal.go
 //	deliver  room.go, gap.go   whoever the engine calls from
-//	sweep    sweep.go          a worker, as the shard's own turn; of a small room
+//	sweep    sweep.go, rest.go a worker, as the shard's own turn; of a small room
 //	                           the one that decoded the message, at its turn's end
 //	order    order.go,         any goroutine: what a backend wants done with a
 //	         control.go,       user's connections goes to all nodes by the engine,
@@ -41,7 +41,8 @@
 // is pending since its last sweep and writes it to each of its members with
 // one write. A quiet room's message leaves at once; a busy room's messages
 // that arrive during a sweep, or the pause after it, leave together in the
-// next. A shard does a batch a turn, which lets small rooms through. While a crowd of
+// next. There is a pause only while the workers have much to do (rest.go). A shard does
+// a batch a turn, which lets small rooms through. While a crowd of
 // clients connects, shards pause longer (arrivals.go): a large room would otherwise take
 // from the handshakes more than they need.
 //

@@ -56,6 +56,7 @@ type Hub struct {
 
 	deliveries deliveries
 	arrivals   arrivals
+	load       load
 }
 
 // NewHub makes a hub.
@@ -70,6 +71,7 @@ func NewHub(cfg Config) *Hub {
 // itself ends with the server; Stop ends what its engine does.
 func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
+	h.load.workers = int64(s.Config().Workers)
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.unwatch = h.watchSanctions()
 	h.engine.Enlist(h)

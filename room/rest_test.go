@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"testing"
@@ -44,6 +45,12 @@ func holdSweeps(t testing.TB, r *Room) (release func()) {
 			sh.rested()
 		}
 	}
+}
+
+// fix sets the load for good.
+func (l *load) fix(to float64) {
+	l.since.Store(math.MaxInt64) // this window never ends
+	l.part.Store(int64(to * 1024))
 }
 
 // sweeps are the ends of a room's sweeps: the bytes that were pending at each,
@@ -211,6 +218,7 @@ func TestRestAfterSweep(t *testing.T) {
 	}{{"default", 0, 2, true}, {"a long one", time.Hour, 2, true}, {"none", -1, 2, false}, {"alone", 0, 1, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			n := start(t, Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
+			n.hub.load.fix(2 * loadFull)
 			members := n.joinAll(300, "/r", plain)
 			n.hub.arrivals.at.Store(1 << 62) // nobody looks whether they are a crowd
 			runs := make([]run, len(members))
@@ -262,4 +270,66 @@ func TestRestIsNotCutShort(t *testing.T) {
 	}
 	release()
 	c.expect(t, ws.OpText, "while it rests")
+}
+
+// How long a shard rests at most, by the load.
+func TestLongestRest(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		load    float64
+		longest time.Duration
+		want    time.Duration
+	}{
+		{0, 25 * ms, 0},
+		{loadIdle, 25 * ms, 0},
+		{(loadIdle + loadFree) / 2, 25 * ms, 2500 * time.Microsecond},
+		{loadFree, 25 * ms, 5 * ms},
+		{loadShort, 25 * ms, 5 * ms},
+		{(loadShort + loadFull) / 2, 25 * ms, 15 * ms},
+		{loadFull, 25 * ms, 25 * ms},
+		{1000, 25 * ms, 25 * ms},
+		{loadFree, 3 * ms, 3 * ms}, // MaxPause below shortRest
+		{loadFull, 3 * ms, 3 * ms},
+		{loadFull, time.Second, time.Second},
+	} {
+		if got := longestAt(c.load, c.longest); got != c.want {
+			t.Errorf("at a load of %v and %v at most it is %v, want %v", c.load, c.longest, got, c.want)
+		}
+	}
+	if got := longestAt(loadFull, -1); got > 0 {
+		t.Errorf("without a pause it is %v", got)
+	}
+	for load := 0.0; load < 2*loadFull; load += 0.01 { // no step anywhere, and never down
+		a, b := longestAt(load, 25*ms), longestAt(load+0.01, 25*ms)
+		if b < a || b-a > ms {
+			t.Errorf("a load of %v: %v; a little more: %v", load, a, b)
+		}
+	}
+}
+
+// The load is what sweeping each message by itself would take, and is forgotten when nothing
+// has been swept for a while.
+func TestLoad(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	l := load{workers: 2}
+	now := 1000 * ms
+	l.swept(now, 0, 1) // begins a window
+	for range 100 {    // each 10 ms: 5 messages, swept in 3 ms
+		now += 10 * ms
+		l.swept(now, 3*time.Millisecond, 5)
+	}
+	if got := l.now(); got < 0.74 || got > 0.76 {
+		t.Errorf("15 of 20 ms are a load of %v", got)
+	}
+	for range 10 { // fewer at a time, more often: the same
+		now += 2 * ms
+		l.swept(now, 3*time.Millisecond, 1)
+	}
+	if got := l.now(); got < 0.74 || got > 0.76 {
+		t.Errorf("swept more often it is a load of %v", got)
+	}
+	now += 1000 * ms
+	if l.swept(now, 3*time.Millisecond, 1); l.now() > 0.05 {
+		t.Errorf("after a second without a sweep it is a load of %v", l.now())
+	}
 }

@@ -190,15 +190,15 @@ func (sh *shard) servedLocked() {
 }
 
 // pauseAfter is how long a shard rests after a sweep that took so long; lone: of one
-// message, behind which none came; crowd: many clients connect just now. After a lone
-// message there is no pause: who sends the next one when all have the last would wait
-// 25 ms each time. A crowd is not made to wait for the sake of that.
-func pauseAfter(spent time.Duration, lone, crowd bool, longest time.Duration) (pause time.Duration) {
+// message, behind which none came; crowd: many clients connect just now; load: see
+// rest.go. After a lone message there is no pause: who sends the next one when all have
+// the last would wait 25 ms each time. A crowd is not made to wait for the sake of that.
+func pauseAfter(spent time.Duration, lone, crowd bool, load float64, longest time.Duration) (pause time.Duration) {
 	switch {
 	case crowd:
 		pause = min(crowdFactor*spent, crowdLongest*longest)
 	case !lone:
-		pause = min(pauseFactor*spent, longest)
+		pause = min(pauseFactor*spent, longestAt(load, longest))
 	}
 	if pause < pauseLeast {
 		return 0
@@ -215,12 +215,14 @@ func (sh *shard) end(now time.Time) (more bool) {
 	sh.servedLocked()
 	sh.inHand, sh.next = 0, 0
 	sh.cursor = sh.cut.End()
-	lone := sh.cut.Messages() == 1
+	messages := sh.cut.Messages()
 	sh.cut = netpoll.Cut{}
 	r.sweptLocked(sh.g)
 	sh.settledLocked()
 	pending := sh.g.log.End() - sh.cursor
-	pause := pauseAfter(sh.spent, lone && pending == 0, r.hub.arrivals.areMany(r.hub.clock(now)), r.hub.cfg.MaxPause)
+	now64 := r.hub.clock(now)
+	r.hub.load.swept(now64, sh.spent, messages)
+	pause := pauseAfter(sh.spent, messages == 1 && pending == 0, r.hub.arrivals.areMany(now64), r.hub.load.now(), r.hub.cfg.MaxPause)
 	if pause == 0 || sh.behind || pending >= netpoll.MaxCut || len(sh.settling) > 0 {
 		return pending > 0
 	}

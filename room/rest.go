@@ -1,0 +1,73 @@
+package room
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// When a busy room rests.
+//
+// A sweep that takes ten messages costs little more than one that takes one. So a shard
+// that rests after a sweep, and gathers, spends less of the processor on each delivery. But
+// a message that comes during the rest waits, on average half of it, and if the processor
+// has nothing else to do, that is for nothing. What decides is the load: the part of the
+// workers' time that it would take to sweep each message by itself. Unlike the time for
+// which the workers are busy, it does not fall because shards rest, so the rest does not
+// swing.
+//
+// Measured on two processors, one room of 1,000, client beside the server: from 100 to 300
+// messages a second (loads of 0.2 to 0.9) a rest of 5 ms has the best 50th and 99th
+// percentile of none, 1, 5 and 25 ms; 25 ms double both. From 1,000 on (loads above 2)
+// 25 ms halve the processor's time for a delivery.
+
+// The loads that decide how long a shard rests at most; in between it is linear.
+const (
+	loadIdle  = 1.0 / 16 // up to this no rest
+	loadFree  = 1.0 / 4  // shortRest from here
+	loadShort = 2.0      // to here
+	loadFull  = 3.5      // Config.MaxPause from here on
+
+	shortRest = 5 * time.Millisecond
+)
+
+// longestAt is how long a shard rests at most at a load; longest is Config.MaxPause.
+func longestAt(load float64, longest time.Duration) time.Duration {
+	short := min(shortRest, longest)
+	return time.Duration(float64(short)*between(loadIdle, load, loadFree)) +
+		time.Duration(float64(longest-short)*between(loadShort, load, loadFull))
+}
+
+// between is 0 up to low, 1 from high on, and linear between.
+func between(low, x, high float64) float64 { return min(max((x-low)/(high-low), 0), 1) }
+
+// loadWindow is how long the load is added up before it is judged anew.
+const loadWindow = 50 * time.Millisecond
+
+// load measures the load of a hub. Windows follow each other while sweeps do, and half of
+// what a window has comes from those before it. It is safe for concurrent use.
+type load struct {
+	workers int64 // set before the first sweep
+
+	work  atomic.Int64 // nanoseconds, in this window
+	since atomic.Int64 // when it began, on the hub's clock
+	part  atomic.Int64 // of the workers' time in the last windows, in 1/1024
+}
+
+// swept notes a sweep of so many messages that has just ended.
+func (l *load) swept(now int64, spent time.Duration, messages int) {
+	work := l.work.Add(int64(spent) * int64(messages))
+	since := l.since.Load()
+	past := now - since
+	if past < int64(loadWindow) || !l.since.CompareAndSwap(since, now) {
+		return
+	}
+	l.work.Add(-work)
+	part := work * 1024 / (past * l.workers)
+	if past < 4*int64(loadWindow) { // else the last window says nothing of now
+		part = (part + l.part.Load()) / 2
+	}
+	l.part.Store(part)
+}
+
+// now is the load.
+func (l *load) now() float64 { return float64(l.part.Load()) / 1024 }
