@@ -39,8 +39,9 @@ func (e Encoding) String() string {
 // MaxHead is the most bytes of a command, less its publish, rpc or send: these
 // three carry data, which is kept as it came and bounded by the size of a
 // WebSocket message. All else is taken apart into structures, which may need
-// a hundred times its bytes (a filter of nothing but `{}` is the worst): one
-// such command costs 6.5 MB at most, and for a moment. The 64 KB are what other
+// some fifty times its bytes (rooms of nothing but `{}` in a connect command): one
+// such command costs 3 MB at most, and for a moment. A filter, which would need a
+// hundred times its bytes, is refused before: see filtered. The 64 KB are what other
 // servers of the protocol allow for a whole message.
 const MaxHead = 64 << 10
 
@@ -177,15 +178,19 @@ func decode(encoding Encoding, one []byte) (Method, *protocol.Command, error) {
 	if len(one) > MaxHead && len(one)-payload(encoding, one) > MaxHead {
 		return 0, nil, ErrTooLong
 	}
-	var command *protocol.Command
-	var err error
-	if encoding == JSON {
+	command, err := filtered(encoding, one)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case command != nil:
+		return classify(command)
+	case encoding == JSON:
 		lines := protocol.JSONCommandDecoder{}
 		_ = lines.Reset(one) // is never an error
 		if command, err = lines.Decode(); err == io.EOF {
 			err = nil // what it returns with the last command
 		}
-	} else {
+	default:
 		command = new(protocol.Command)
 		err = command.UnmarshalCF(one)
 	}

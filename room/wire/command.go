@@ -137,6 +137,9 @@ func checkSubscribe(r *protocol.SubscribeRequest) error {
 func checkConnect(r *protocol.ConnectRequest) error {
 	var other []string // in another spelling
 	for room, sub := range r.Subs {
+		if sub.GetTf() != nil {
+			return ErrNotAvailable
+		}
 		name := room
 		if err := checkNames(&name, sub.GetEpoch()); err != nil {
 			return err

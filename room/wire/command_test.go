@@ -181,6 +181,12 @@ func TestCheck(t *testing.T) {
 		{`{"id":1,"connect":{}}`, nil},
 		{`{"id":1,"connect":{"flag":1,"dict":"x"}}`, nil},
 		{`{"id":1,"connect":{"subs":{"a":null}}}`, nil},
+		{`{"id":1,"connect":{"subs":{"a":{"tf":{}}}}}`, wire.ErrNotAvailable},
+		{`{"id":1,"connect":{"subs":{"a":{"tf":null}}}}`, nil},
+		{`{"id":1,"subscribe":{"channel":"a","data":{"tf":{}}}}`, nil},
+		{`{"id":1,"subscribe":{"channel":"\u0074\u0066","token":"tf"}}`, nil},
+		{`{"id":1,"subscribe":{"channel":"a","\u0074f":{}}}`, wire.ErrNotAvailable},
+		{`{"id":1,"rpc":{"data":{"tf":{},"subscribe":{"tf":{}}}}}`, nil},
 		{`{"id":1,"connect":{"subs":{"":{}}}}`, wire.ErrBadRequest},
 		{`{"id":1,"connect":{"subs":{"a\u202eb":{}}}}`, wire.ErrBadRequest},
 		{`{"id":1,"connect":{"subs":{"a":{"epoch":"` + strings.Repeat("x", 256) + `"}}}}`, wire.ErrBadRequest},
@@ -189,13 +195,19 @@ func TestCheck(t *testing.T) {
 		{`{"id":1,"history":{"channel":"a","reverse":true,"since":{}}}`, wire.ErrBadRequest},
 		{`{"id":1,"history":{"channel":"a","since":{"epoch":"` + strings.Repeat("x", 256) + `"}}}`, wire.ErrBadRequest},
 	} {
-		method, command, err := takeOne(t, wire.JSON, []byte(c.line))
-		if err != nil {
-			t.Errorf("%s: %v", c.line, err)
-			continue
+		lines := []string{c.line}
+		if c.line != "{}" { // long ones are searched for a filter before they are decoded
+			lines = append(lines, `{"x":"`+strings.Repeat("x", 600)+`",`+c.line[1:])
 		}
-		if got := wire.Check(method, command); got != c.want {
-			t.Errorf("%.90s: %v, want %v", c.line, got, c.want)
+		for _, line := range lines {
+			method, command, err := takeOne(t, wire.JSON, []byte(line))
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+				continue
+			}
+			if got := wire.Check(method, command); got != c.want || command != nil && command.Id != 1 {
+				t.Errorf("%.90s: %v, want %v; %v", line, got, c.want, command)
+			}
 		}
 	}
 }
