@@ -45,6 +45,9 @@ type noticeQueue struct {
 func (r *Room) noticedLocked(n Notice) {
 	listeners := r.listenersLocked()
 	if listeners == 0 {
+		if r.notices != nil {
+			r.notices.forgetAll()
+		}
 		return
 	}
 	r.activateLocked()
@@ -71,6 +74,13 @@ func (r *Room) noticedLocked(n Notice) {
 		r.tellNoticeLocked(q.forget(q.waiting.Front()))
 	}
 	r.timeNoticesLocked()
+}
+
+// forgetAll drops what waits. While nobody listens, no notice is kept; so a join that
+// waited since before, and would be told to the next listener, would have no leave.
+func (q *noticeQueue) forgetAll() {
+	q.waiting.Init()
+	q.unseen = nil
 }
 
 // forget takes a notice out of those that wait.

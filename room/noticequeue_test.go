@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/wire"
 )
 
 // noticesUntil are the notices that come before a message: +a is that a joined, -a that
@@ -108,6 +109,37 @@ func TestNoticesAreGathered(t *testing.T) {
 				t.Error("something is left")
 			}
 		})
+	}
+}
+
+// Who begins to listen is told of nobody who is gone: not of a client whose join waited
+// while nobody listened, and whose leave therefore nobody was told.
+func TestNoticesWaitForNobody(t *testing.T) {
+	n := start(t, chatty(), netpoll.Config{})
+	keeper := n.talk(wire.JSON)
+	keeper.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	first := n.talk(wire.JSON)
+	first.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
+	first.push(t) // its own join
+	r := n.room("r")
+	r.mu.Lock()
+	r.notices.spent.Charge(noticeRate, 100*noticeRate.N, n.hub.now())
+	r.mu.Unlock()
+	r.Noticed(Notice{Who: Author{Client: "gone"}})
+	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+	r.Noticed(Notice{Left: true, Who: Author{Client: "gone"}})
+	next := n.talk(wire.Protobuf)
+	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
+	r.Noticed(Notice{Who: Author{Client: "told"}})
+	r.mu.Lock()
+	r.notices.spent = budget.Bucket{}
+	r.mu.Unlock()
+	r.tellNotices()
+	if err := n.say("r", "end"); err != nil {
+		t.Fatal(err)
+	}
+	if got := noticesUntil(t, next, `{"text":"end"}`); strings.Contains(got, "gone") || !strings.Contains(got, "+told") {
+		t.Errorf("told %q", got)
 	}
 }
 
