@@ -53,7 +53,11 @@ func Room(text string) (string, error) {
 		return "", Error("room name is not UTF-8")
 	}
 	if text[0] != '#' {
-		text = Normal(text)
+		normal := Normal(text)
+		if tooManyMarks(text, normal) {
+			return "", errMarks
+		}
+		text = normal
 	}
 	if err := check(text); err != nil {
 		return "", err
@@ -77,6 +81,17 @@ func Normal(text string) string {
 		last = r
 	}
 	return out.String()
+}
+
+// errMarks is the error for a text with tooManyMarks.
+const errMarks = Error("a character of the name has more than 30 combining marks")
+
+// tooManyMarks reports whether NFC has put a combining grapheme joiner (U+034F) into a
+// text, as Go's does behind 30 combining marks in a row (Unicode Standard Annex 15, the
+// Stream-Safe Text Format). No language has so many, and the text is no longer what was typed.
+func tooManyMarks(text, normal string) bool {
+	const graphemeJoiner = "\u034f"
+	return strings.Count(normal, graphemeJoiner) > strings.Count(text, graphemeJoiner)
 }
 
 // isPlain reports whether a text is visible ASCII, as nearly all names are.

@@ -42,6 +42,24 @@ func TestRoomRefuses(t *testing.T) {
 	}
 }
 
+// NFC puts a character behind 30 combining marks that nobody typed: the error names the
+// marks, and not that character.
+func TestTooManyMarks(t *testing.T) {
+	for name, judge := range map[string]func(string) (string, error){"room": Room, "person": Person} {
+		for marks, want := range map[int]bool{1: true, 29: true, 30: true, 31: false, 100: false} {
+			for _, mark := range []string{"\u0335", "\u0301", "\u05b0"} {
+				_, err := judge("a" + strings.Repeat(mark, marks) + "b")
+				if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "combining marks") {
+					t.Errorf("%s with %d of %+q: %v", name, marks, mark, err)
+				}
+			}
+		}
+		if _, err := judge("a\u034fb"); err == nil || !strings.Contains(err.Error(), "U+034F") {
+			t.Errorf("%s with U+034F: %v", name, err)
+		}
+	}
+}
+
 func TestRoomDoesNotAllocate(t *testing.T) {
 	for _, text := range []string{"team-7", "café", "日本"} {
 		if n := testing.AllocsPerRun(100, func() { _, _ = Room(text) }); n != 0 {

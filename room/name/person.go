@@ -25,7 +25,11 @@ func Person(text string) (string, error) {
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }):
 		return "", Error("name has control characters")
 	}
-	text = strings.Join(strings.FieldsFunc(norm.NFC.String(text), isSpace), " ")
+	normal := norm.NFC.String(text)
+	if tooManyMarks(text, normal) {
+		return "", errMarks
+	}
+	text = strings.Join(strings.FieldsFunc(normal, isSpace), " ")
 	for _, r := range text {
 		if isInvisible(r) && r != joiner && r != nonJoiner && !unicode.Is(unicode.Variation_Selector, r) {
 			return "", Error(fmt.Sprintf("name has a character that cannot be seen, U+%04X", r))
