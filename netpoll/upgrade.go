@@ -51,7 +51,7 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	s.stats.open.Add(1)
 	s.wheelOf(r).arm(r, s.firstPing(r))
 	s.opening(r, q)
-	s.writeFirst(r, answer)
+	s.answer(r, answer)
 	if len(behind) > 0 {
 		in := s.newInput(r)
 		in.rest, in.ready = bytes.Clone(behind), true
@@ -63,6 +63,28 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		return false
 	}
 	return s.readOpen(w, r)
+}
+
+// answer writes the answer to an upgrade, with the write bit held, and lets the bit go.
+// What Open has pushed leaves with it in one write, which is one segment for the client
+// and half of the kernel's work for two.
+func (s *Server) answer(r *record, answer []byte) {
+	r.mu.Lock()
+	if r.output == 0 || r.flags.Load()&(fAbort|fTLS) != 0 {
+		r.mu.Unlock()
+		s.writeFirst(r, answer)
+		return
+	}
+	s.answerFirstLocked(r, answer)
+	s.unlockWriter(r)
+}
+
+// answerFirstLocked queues the rest of an answer before all else: as if it were cut, even
+// if nothing is written yet. A pong that is owed goes before all that is whole, and must
+// not go before a 101.
+func (s *Server) answerFirstLocked(r *record, rest []byte) {
+	b := newBuffer(bytes.Clone(rest))
+	s.frontLocked(r, ref{b, b.b}, true)
 }
 
 // writeFirst writes b before all that is queued, with the write bit held, and
@@ -78,10 +100,7 @@ func (s *Server) writeFirst(r *record, b []byte) {
 		r.sent.Store(s.clock.now.Load())
 	}
 	if n < len(b) && r.flags.Load()&fAbort == 0 {
-		// As if it were cut, even if nothing is written yet: a pong that is
-		// owed goes before all that is whole, and must not go before a 101.
-		rest := newBuffer(bytes.Clone(b[n:]))
-		s.frontLocked(r, ref{rest, rest.b}, true)
+		s.answerFirstLocked(r, b[n:])
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
