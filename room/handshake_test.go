@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
@@ -31,7 +32,7 @@ func TestJoinAllocates(t *testing.T) {
 		g := gone{NewHub(Config{}.open()), make(chan bool, 1)}
 		n := startWith(t, g.Hub, netpoll.Config{}, g)
 		n.join(path, noDeflate)
-		once := n.comeAndGo(upgrade(path, noDeflate, ""), g.ended)
+		once := n.comeAndGo(upgrade(path, noDeflate, ""), nil, g.ended)
 		once()
 		if got := testing.AllocsPerRun(500, once); got > most {
 			t.Errorf("%s: %v allocations; want %v at most", path, got, most)
@@ -39,8 +40,24 @@ func TestJoinAllocates(t *testing.T) {
 	}
 }
 
-// comeAndGo connects a client, which upgrades and is reset. It allocates nothing itself.
-func (n *node) comeAndGo(request []byte, ended chan bool) (once func()) {
+// TestSessionAllocates: what a session of the Centrifuge dialect allocates until it is in
+// a room, and then at its end.
+func TestSessionAllocates(t *testing.T) {
+	g := gone{NewHub(Config{}.open()), make(chan bool, 1)}
+	n := startWith(t, g.Hub, netpoll.Config{}, g)
+	n.join("/room", noDeflate)
+	commands := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room"}}`))))
+	once := n.comeAndGo(upgrade(ChatPath, noDeflate, ""), commands, g.ended)
+	once()
+	const most = 34 // the session, its subscription, what is decoded and what is answered
+	if got := testing.AllocsPerRun(500, once); got > most {
+		t.Errorf("%v allocations; want %v at most", got, most)
+	}
+}
+
+// comeAndGo connects a client, which upgrades, says something, if that is not nil, hears
+// something, and is reset. It allocates nothing itself.
+func (n *node) comeAndGo(request, said []byte, ended chan bool) (once func()) {
 	at := netip.MustParseAddrPort(n.addr)
 	sa, linger, answer := &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, &unix.Linger{Onoff: 1}, make([]byte, 1<<10)
 	must := func(err error) {
@@ -57,6 +74,12 @@ func (n *node) comeAndGo(request []byte, ended chan bool) (once func()) {
 		k, err := unix.Read(fd, answer)
 		if must(err); !bytes.HasPrefix(answer[:k], []byte("HTTP/1.1 101 ")) {
 			panic(string(answer[:k]))
+		}
+		if said != nil {
+			_, err = unix.Write(fd, said)
+			must(err)
+			_, err = unix.Read(fd, answer)
+			must(err)
 		}
 		must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger))
 		must(unix.Close(fd))
