@@ -1,6 +1,6 @@
-// Package ratelog writes log lines about things that clients can cause as often as
-// they like. Of each subject there is one line in an interval, with the number of those
-// that were left out, so that a flood fills neither the log nor the processor's time.
+// Package ratelog writes log lines about events that clients can cause as often as they like. It
+// writes at most one line per subject and interval, with the number of lines that it left out, so
+// that a flood fills neither the log nor the CPU.
 package ratelog
 
 import (
@@ -11,38 +11,40 @@ import (
 	"time"
 )
 
-// Every is the least time between two lines of one subject.
+// Every is the minimum time between two lines of one subject.
 const Every = 10 * time.Second
 
-// maxSubjects bounds the subjects that are remembered. Callers name theirs in their
-// code; a subject that a client could choose would be a mistake, and is not logged.
+// maxSubjects limits the subjects that a Logger remembers. Callers take subjects from their code,
+// not from clients. Once there are maxSubjects, a Logger drops the lines of new subjects, so that a
+// mistake cannot fill the memory.
 const maxSubjects = 1024
 
-// A Logger writes to a slog.Logger. The zero value and nil write nothing. Its methods
-// may be called from any goroutine.
+// A Logger writes rate-limited lines to a slog.Logger. The zero value and nil write nothing. It is
+// safe for concurrent use.
 type Logger struct {
 	to    *slog.Logger
 	count atomic.Int64
 	lines sync.Map // of *line, by subject
 }
 
-// line is what was written about a subject.
+// line is the state of one subject.
 type line struct {
-	next    atomic.Int64 // when there may be a line again, in nanoseconds since 1970
-	omitted atomic.Int64 // since the last one
+	next    atomic.Int64 // the earliest time of the next line, in nanoseconds since 1970
+	omitted atomic.Int64 // lines left out since the last one
 }
 
-// New makes a Logger; with nil it writes nothing.
+// New returns a Logger that writes to to, or nothing if to is nil.
 func New(to *slog.Logger) *Logger { return &Logger{to: to} }
 
-// Warn writes a line of a subject, with the attributes args as slog has them, unless
-// there was one less than Every ago.
+// Warn writes subject as the message, with the attributes args as in slog. If the last line of the
+// subject is less than Every ago, Warn only counts the line. The next line of the subject has the
+// count as not_logged_before.
 func (l *Logger) Warn(subject string, args ...any) { l.log(slog.LevelWarn, subject, args) }
 
-// Error is Warn for faults of the server itself.
+// Error is Warn at slog.LevelError, for faults of the server itself.
 func (l *Logger) Error(subject string, args ...any) { l.log(slog.LevelError, subject, args) }
 
-// Info is Warn for what is no trouble for the operator.
+// Info is Warn at slog.LevelInfo, for events that need no attention.
 func (l *Logger) Info(subject string, args ...any) { l.log(slog.LevelInfo, subject, args) }
 
 func (l *Logger) log(level slog.Level, subject string, args []any) {

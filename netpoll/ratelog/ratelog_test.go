@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Of each subject there is a line in an interval, and what is left out is counted.
+// TestOneLineInAnInterval checks that each subject gets one line per interval, and that the lines
+// left out are counted.
 func TestOneLineInAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -26,19 +27,19 @@ func TestOneLineInAnInterval(t *testing.T) {
 		}
 		l.Info("b")
 		if got := lines(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "level=WARN msg=a n=1 not_logged_before=0") {
-			t.Errorf("at first: %s", got)
+			t.Errorf("first interval: got %s", got)
 		}
 		time.Sleep(Every)
 		l.Warn("a")
 		l.Warn("a")
 		if got := lines(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "not_logged_before=999") {
-			t.Errorf("later: %s", got)
+			t.Errorf("second interval: got %s", got)
 		}
 		for i := range 2 * maxSubjects {
 			l.Warn(fmt.Sprint("subject ", i))
 		}
 		if got := strings.Count(lines(), "\n"); got > maxSubjects {
-			t.Errorf("%d subjects are remembered", got)
+			t.Errorf("%d subjects were logged, want at most %d", got, maxSubjects)
 		}
 	})
 }
@@ -51,7 +52,7 @@ func TestNobodyToTell(t *testing.T) {
 	l := New(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelError})))
 	l.Warn("a")
 	if out.Len() > 0 {
-		t.Errorf("below the level: %s", out.String())
+		t.Errorf("a line below the handler's level: %s", out.String())
 	}
 }
 
@@ -68,6 +69,6 @@ func TestFromManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 	if n := strings.Count(out.String(), "\n"); n != 1 {
-		t.Errorf("%d lines", n)
+		t.Errorf("%d lines, want 1", n)
 	}
 }

@@ -28,7 +28,7 @@ func TestRightsHoldForEverySpelling(t *testing.T) {
 	for _, name := range []string{"café", "cafe\u0301"} {
 		want := "103"
 		if name != "café" {
-			want = `107 bad request: the room that you call "cafe\u0301" has the name "caf\u00e9" here`
+			want = `107 bad request: the name "cafe\u0301" is not in the normal form NFC: subscribe to "caf\u00e9"`
 		}
 		if got := eve.tryJoin(name); !strings.HasPrefix(got, want) {
 			t.Errorf("subscribe %+q: %q", name, got)
@@ -77,7 +77,7 @@ func TestSubscribingBySpelling(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	eve, bob := h.come("eve"), h.come("bob")
 	for asked, name := range map[string]string{"cafe\u0301": "caf\u00e9", "i \u2764\ufe0f": "i \u2764", "\u212b": "\u00c5"} {
-		want := fmt.Sprintf("107 bad request: the room that you call %+q has the name %+q here", asked, name)
+		want := fmt.Sprintf("107 bad request: the name %+q is not in the normal form NFC: subscribe to %+q", asked, name)
 		if got := eve.tryJoin(asked); !strings.HasPrefix(got, want) {
 			t.Errorf("subscribing to %+q: %q, want %s", asked, got, want)
 		}

@@ -11,24 +11,24 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Encoding is how a connection of the centrifuge dialect writes messages.
+// Encoding is the encoding of messages on a connection of the centrifuge dialect.
 type Encoding uint8
 
 const (
-	// JSON is one command, reply or push a line, in text messages.
+	// JSON puts one command, reply or push in each line of text messages.
 	JSON Encoding = iota
-	// Protobuf is each of them with its length before it, in binary messages.
+	// Protobuf puts each of them after its length in binary messages.
 	Protobuf
 )
 
-// The WebSocket subprotocols that clients ask for the encodings with. JSON is
-// also spoken where no subprotocol was asked for.
+// The WebSocket subprotocols by which clients choose the encoding. JSON is also the encoding if the
+// client asks for no subprotocol.
 const (
 	SubprotocolJSON     = "centrifuge-json"
 	SubprotocolProtobuf = "centrifuge-protobuf"
 )
 
-// String is the name of the encoding in settings, logs and metrics.
+// String returns the name of the encoding in settings, logs and metrics.
 func (e Encoding) String() string {
 	if e == Protobuf {
 		return "protobuf"
@@ -36,18 +36,17 @@ func (e Encoding) String() string {
 	return "json"
 }
 
-// MaxHead is the most bytes of a command, less its publish, rpc or send: these
-// three carry data, which is kept as it came and bounded by the size of a
-// WebSocket message. All else is taken apart into structures, which may need
-// some fifty times its bytes (rooms of nothing but `{}` in a connect command): one
-// such command costs 3 MB at most, and for a moment. A filter, which would need a
-// hundred times its bytes, is refused before: see filtered. The 64 KB are what other
-// servers of the protocol allow for a whole message.
+// MaxHead is the maximum size in bytes of a command without its publish, rpc or send request. These
+// three carry data, which is kept as it came and is limited by the size of a WebSocket message.
+// Everything else is decoded into structures, which may need about fifty times its bytes (a connect
+// command with rooms of nothing but `{}`): one such command costs at most 3 MB, for a moment. A
+// filter would need a hundred times its bytes, and is refused before decoding: see filtered. Other
+// servers of the protocol allow the same 64 KB for a whole message.
 const MaxHead = 64 << 10
 
-// What Decode and Next refuse. All wrap DisconnectBadRequest: the connection
-// is closed with it, for what follows could not be trusted to be cut right, and
-// sending it again would not help. The commands before it have been handled.
+// The errors of Decode and Next. All wrap DisconnectBadRequest, with which the server closes the
+// connection: the borders of the following commands could not be trusted, and sending the message
+// again would not help. The commands before the wrong one have been handled.
 var (
 	ErrEmpty       = fmt.Errorf("%w: no command in the message", DisconnectBadRequest)
 	ErrTooMany     = fmt.Errorf("%w: too many commands in one message", DisconnectBadRequest)
@@ -57,23 +56,21 @@ var (
 	ErrTwoRequests = fmt.Errorf("%w: two requests in one command", DisconnectBadRequest)
 )
 
-// Commands are the commands of one WebSocket message, cut off and decoded one by one:
-// those that must wait, wait as bytes, which are a tenth of what they decode to and
-// can be written down. Not safe for concurrent use.
+// Commands holds the commands of one WebSocket message, and decodes them one by one. Commands that
+// have to wait stay undecoded, because their bytes are a tenth of the decoded size and can be
+// written down. Commands is not safe for concurrent use.
 type Commands struct {
 	encoding Encoding
-	rest     []byte // of JSON without blanks at its head
+	rest     []byte // in JSON, without leading white space
 	taken    int
 	limit    int
 }
 
-// Decode begins to decode a WebSocket message of at most limit commands. It refuses a
-// message without a command; what else is wrong with a message, Next finds at the
-// command where it is. Blank lines of JSON are no commands, and neither is what a
-// line has of blanks before and behind its command.
+// Decode begins to decode a WebSocket message of at most limit commands. It only fails if the
+// message has no command; Next reports all other errors at the command where they are. In JSON,
+// blank lines and white space around a command are ignored.
 //
-// The message is referred to, not changed and not copied, until the last
-// command was taken.
+// Commands refers to message until the last command is taken, and neither changes nor copies it.
 func Decode(encoding Encoding, message []byte, limit int) (Commands, error) {
 	c := Commands{encoding: encoding, rest: message, limit: limit}
 	if encoding == JSON {
@@ -85,24 +82,24 @@ func Decode(encoding Encoding, message []byte, limit int) (Commands, error) {
 	return c, nil
 }
 
-// Rest is what was not taken yet: itself a message for Decode, or empty. It is
-// the end of the message that Decode was given.
+// Rest returns the undecoded part of the message: itself a message for Decode, or empty. It is
+// always the end of the message that Decode was given.
 func (c *Commands) Rest() []byte { return c.rest }
 
-// Taken is how many commands were taken.
+// Taken returns how many commands Next has taken.
 func (c *Commands) Taken() int { return c.taken }
 
-// Skip passes over the commands that were taken when the same message was decoded
-// before; left is the length of Rest at that moment.
+// Skip skips the commands that were taken when the same message was decoded before. left is the
+// length of Rest at that time.
 func (c *Commands) Skip(taken, left int) {
 	c.taken, c.rest = taken, c.rest[len(c.rest)-min(left, len(c.rest)):]
 }
 
-// Next takes the next command. It returns io.EOF when there is none left, and
-// one of the errors above for a command that cannot be understood or is one too many;
-// nothing of the message is left then. A pong has no command: nil is returned with it.
+// Next decodes the next command. It returns io.EOF if there is none left. If the command is
+// invalid, or is one too many, Next returns one of the errors above, and drops the rest of the
+// message. For a pong, command is nil.
 //
-// The command is the caller's. Nothing in it points into the message.
+// The command belongs to the caller and does not refer to the message.
 func (c *Commands) Next() (method Method, command *protocol.Command, err error) {
 	if len(c.rest) == 0 {
 		return 0, nil, io.EOF
@@ -120,11 +117,11 @@ func (c *Commands) Next() (method Method, command *protocol.Command, err error) 
 	return method, command, err
 }
 
-// blank are the bytes that may stand around a JSON value.
+// blank has the bytes that JSON allows as white space.
 var blank = [256]bool{' ': true, '\t': true, '\r': true, '\n': true}
 
-// skipBlanks is what is behind the blanks at the head of b: a run of them is one step,
-// however many lines it has.
+// skipBlanks returns b without leading white space. A run of white space is one step, however many
+// lines it has.
 func skipBlanks(b []byte) []byte {
 	for i, c := range b {
 		if !blank[c] {
@@ -134,7 +131,7 @@ func skipBlanks(b []byte) []byte {
 	return nil
 }
 
-// trimBlanks is b without the blanks at its end.
+// trimBlanks returns b without trailing white space.
 func trimBlanks(b []byte) []byte {
 	for len(b) > 0 && blank[b[len(b)-1]] {
 		b = b[:len(b)-1]
@@ -144,7 +141,7 @@ func trimBlanks(b []byte) []byte {
 
 var lineEnd = []byte{'\n'}
 
-// cut parts the first command of a message from the others.
+// cut separates the first command of a message from the rest.
 func cut(encoding Encoding, message []byte) (one, rest []byte, err error) {
 	if encoding == JSON {
 		one, rest, _ = bytes.Cut(message, lineEnd)
@@ -155,23 +152,23 @@ func cut(encoding Encoding, message []byte) (one, rest []byte, err error) {
 		return nil, nil, fmt.Errorf("%w: its length is cut off or overflows", ErrMalformed)
 	}
 	message = message[n:]
-	if size > uint64(len(message)) { // compared unsigned, before any addition
+	if size > uint64(len(message)) { // compared as unsigned numbers, before any addition
 		return nil, nil, fmt.Errorf("%w: its length goes past the end of the message", ErrMalformed)
 	}
 	return message[:size], message[size:], nil
 }
 
-// decode makes a command of its bytes.
+// decode decodes one command.
 //
-// The protocol module's own decoder of JSON is generated code that walks the
-// bytes once. encoding/json on the same types is eight times slower: 1.8 µs and
-// 11 allocations for a publish of 128 bytes, against 0.22 µs and 4 (the command,
-// the request, the channel, the data). It refuses invalid UTF-8 and a key that
-// comes twice, which encoding/json does not, skips what is unknown without
-// recursion and stops at 1,024 levels of what nests. Copying is what makes a
-// command outlive the read buffer; an early version pointed into it.
+// The JSON decoder of the protocol module is generated code that walks the bytes once.
+// encoding/json on the same types is eight times slower: 1.8 µs and 11 allocations for a publish of
+// 128 bytes, against 0.22 µs and 4 (the command, the request, the channel, the data). Unlike
+// encoding/json, it refuses invalid UTF-8 and duplicate keys. It skips unknown fields without
+// recursion, and stops at 1,024 nested levels. It copies, so a command outlives the read buffer; an
+// early version pointed into it.
 func decode(encoding Encoding, one []byte) (Method, *protocol.Command, error) {
-	// Every idle client sends a pong each time it is pinged: no decoding.
+	// Pongs are the most frequent command, because every idle client sends one after each ping. So
+	// they are not decoded.
 	if len(one) == 0 || encoding == JSON && string(one) == "{}" {
 		return Pong, nil, nil
 	}
@@ -186,9 +183,9 @@ func decode(encoding Encoding, one []byte) (Method, *protocol.Command, error) {
 		return classify(command)
 	case encoding == JSON:
 		lines := protocol.JSONCommandDecoder{}
-		_ = lines.Reset(one) // is never an error
+		_ = lines.Reset(one) // never fails
 		if command, err = lines.Decode(); err == io.EOF {
-			err = nil // what it returns with the last command
+			err = nil // comes together with the last command
 		}
 	default:
 		command = new(protocol.Command)
@@ -200,12 +197,12 @@ func decode(encoding Encoding, one []byte) (Method, *protocol.Command, error) {
 	return classify(command)
 }
 
-// payload is how many bytes of a command are its publish, rpc and send. It need
-// not see that the rest is well formed: decoding does.
+// payload returns how many bytes of a command are its publish, rpc and send requests. It does not
+// check that the rest is well formed, because decoding does.
 func payload(encoding Encoding, one []byte) int {
 	if encoding == JSON {
-		// Keys in other letters match too, and only here: the decoder skips
-		// them, which costs nothing.
+		// This also matches keys that differ in case. The decoder skips such keys, so they cost
+		// nothing.
 		var sizes struct{ Publish, RPC, Send size }
 		_ = json.Unmarshal(one, &sizes)
 		return int(sizes.Publish + sizes.RPC + sizes.Send)
@@ -232,7 +229,7 @@ const (
 	fieldRPC     = 13
 )
 
-// size counts the bytes of the JSON value it is decoded from.
+// size counts the bytes of the JSON values from which it is decoded.
 type size int
 
 // UnmarshalJSON adds the length of value.

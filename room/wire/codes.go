@@ -7,42 +7,40 @@ import (
 	"github.com/centrifugal/protocol"
 )
 
-// The three kinds of codes are errors: what handles a command returns one, or
-// an error that wraps one, and errors.As tells whether the client gets a reply
-// (ErrorCode) or its connection is closed (DisconnectCode). They are constants:
-// nobody can change what a code means.
+// The three kinds of codes are errors. The handler of a command returns one, or an error that wraps
+// one, and errors.As decides whether the client gets a reply (ErrorCode) or the server closes its
+// connection (DisconnectCode). The codes are constants, so no code can change their meaning.
 
-// ErrorCode is the code of an error reply. 0 to 399 are the protocol's, 400 to
-// 1999 an application's own.
+// ErrorCode is the code of an error reply. The protocol defines 0 to 399; 400 to 1999 are for
+// applications.
 type ErrorCode uint32
 
-// The protocol's error codes. In the replies to connect and subscribe the SDKs
-// retry after a temporary one, ask for a new token after ErrTokenExpired, and
-// give up after any other.
+// The protocol's error codes. After an error reply to connect or subscribe, the SDKs retry if it is
+// temporary, ask for a new token after ErrTokenExpired, and give up after any other error.
 const (
-	ErrInternal              ErrorCode = 100 // a fault of the server; temporary
-	ErrUnauthorized          ErrorCode = 101 // who asks must say who it is
-	ErrUnknownChannel        ErrorCode = 102 // there is no such room
-	ErrPermissionDenied      ErrorCode = 103 // known, and not allowed
-	ErrMethodNotFound        ErrorCode = 104 // no such command
-	ErrAlreadySubscribed     ErrorCode = 105 // this connection is in the room already
-	ErrLimitExceeded         ErrorCode = 106 // a cap of the server; trying again is no use
-	ErrBadRequest            ErrorCode = 107 // the command is malformed; trying again is no use
-	ErrNotAvailable          ErrorCode = 108 // not offered here: an unknown RPC, a feature that is off
-	ErrTokenExpired          ErrorCode = 109 // ask for a new token and come back
-	ErrExpired               ErrorCode = 110 // expired without a token having been involved
+	ErrInternal              ErrorCode = 100 // a failure of the server; temporary
+	ErrUnauthorized          ErrorCode = 101 // the client has not said which user it is
+	ErrUnknownChannel        ErrorCode = 102 // the room does not exist
+	ErrPermissionDenied      ErrorCode = 103 // the client is known, and has no right to do this
+	ErrMethodNotFound        ErrorCode = 104 // the command does not exist
+	ErrAlreadySubscribed     ErrorCode = 105 // this connection is already in the room
+	ErrLimitExceeded         ErrorCode = 106 // a limit of the server; retrying does not help
+	ErrBadRequest            ErrorCode = 107 // the command is malformed; retrying does not help
+	ErrNotAvailable          ErrorCode = 108 // not offered here: an unknown RPC, or a feature that is off
+	ErrTokenExpired          ErrorCode = 109 // the client should get a new token and reconnect
+	ErrExpired               ErrorCode = 110 // expired, without a token
 	ErrTooManyRequests       ErrorCode = 111 // too fast; temporary
 	ErrUnrecoverablePosition ErrorCode = 112 // the history does not reach back to that position
-	ErrConflict              ErrorCode = 113 // the id of a message, or the name of a room, belongs to another
+	ErrConflict              ErrorCode = 113 // the id of a message, or the name of a room, is taken
 )
 
-// Our own error codes, of the calls of package chat and of publishing.
+// Our own error codes, for the calls of package chat and for publishing.
 const (
-	ErrMuted     ErrorCode = 440 // may say nothing there, for some time
-	ErrSlowMode  ErrorCode = 441 // the room takes a message of each user only so often; temporary
-	ErrLocked    ErrorCode = 442 // nobody but moderators may say anything there now
-	ErrBanned    ErrorCode = 443 // may not be there, for some time
-	ErrNoMessage ErrorCode = 444 // there is no such message, or no longer
+	ErrMuted     ErrorCode = 440 // the user may not send messages there, for some time
+	ErrSlowMode  ErrorCode = 441 // the room takes only one message of a user per interval; temporary
+	ErrLocked    ErrorCode = 442 // only moderators may send messages there now
+	ErrBanned    ErrorCode = 443 // the user may not be there, for some time
+	ErrNoMessage ErrorCode = 444 // the message does not exist, or no longer
 	ErrText      ErrorCode = 445 // the text is too long, or has control characters
 )
 
@@ -69,24 +67,24 @@ var errorTexts = map[ErrorCode]string{
 	ErrText:                  "text not allowed",
 }
 
-// Text is the message that goes with the code in the reply; for a code that is
-// not in the list above it is "error N".
+// Text returns the message of the code in a reply. For a code that is not in the list above it is
+// "error N".
 func (c ErrorCode) Text() string { return textOf(errorTexts, c, "error") }
 
-// Error is the code with its text, as logs show it.
+// Error returns the code with its text, for logs.
 func (c ErrorCode) Error() string { return fmt.Sprintf("%d: %s", uint32(c), c.Text()) }
 
-// Temporary tells whether the same command may succeed a little later.
+// Temporary reports whether the same command may succeed a little later.
 func (c ErrorCode) Temporary() bool {
 	return c == ErrInternal || c == ErrTooManyRequests || c == ErrSlowMode
 }
 
-// Reply is the error reply to the command with that id.
+// Reply returns the error reply to the command with the given id.
 func (c ErrorCode) Reply(id uint32) *protocol.Reply {
 	return &protocol.Reply{Id: id, Error: &protocol.Error{Code: uint32(c), Message: c.Text(), Temporary: c.Temporary()}}
 }
 
-// explained is a code with a sentence of its own.
+// explained is a code with its own text.
 type explained struct {
 	code  error
 	text  string
@@ -96,22 +94,21 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.code }
 
-// Explain is an error that wraps a code and says more than its text: what was
-// wrong, and what to do. The sentence is for whoever sent the command.
+// Explain returns an error that wraps a code and has a text of its own, which tells the sender of
+// the command what is wrong and what to do.
 func Explain(code ErrorCode, sentence string) error { return &explained{code: code, text: sentence} }
 
-// Again is Explain for what may succeed a little later, although the code is not
-// Temporary.
+// Again is Explain for an error that is temporary although its code is not.
 func Again(code ErrorCode, sentence string) error { return &explained{code, sentence, true} }
 
-// ExplainEnd is Explain for the end of a connection: the sentence is the reason of
-// the close frame, of which 123 bytes are sent.
+// ExplainEnd is Explain for the end of a connection. reason becomes the reason of the Close frame,
+// of which 123 bytes are sent.
 func ExplainEnd(code DisconnectCode, reason string) error {
 	return &explained{code: code, text: reason}
 }
 
-// Ending is the code that err wraps, or DisconnectServerError, and the reason of
-// the close frame.
+// Ending returns the code that err wraps, or DisconnectServerError, and the reason of the Close
+// frame.
 func Ending(err error) (DisconnectCode, string) {
 	code := DisconnectServerError
 	errors.As(err, &code)
@@ -122,8 +119,8 @@ func Ending(err error) (DisconnectCode, string) {
 	return code, code.Text()
 }
 
-// Internal is ErrInternal with its cause, which is for the log and for no client. It
-// returns a cause that wraps an ErrorCode as it is: that says more.
+// Internal returns ErrInternal with its cause, which is for the log and not for clients. If the
+// cause wraps an ErrorCode, Internal returns it unchanged, because that code says more.
 func Internal(cause error) error {
 	var code ErrorCode
 	if errors.As(cause, &code) {
@@ -137,15 +134,15 @@ type internal struct{ cause error }
 func (e *internal) Error() string   { return ErrInternal.Error() + ": " + e.cause.Error() }
 func (e *internal) Unwrap() []error { return []error{ErrInternal, e.cause} }
 
-// IsInternal reports whether ErrorReply tells a client of err nothing but ErrInternal.
+// IsInternal reports whether ErrorReply hides the details of err behind ErrInternal.
 func IsInternal(err error) bool {
 	var code ErrorCode
 	var end DisconnectCode
 	return !errors.As(err, &end) && (!errors.As(err, &code) || code == ErrInternal)
 }
 
-// ErrorReply is the error reply to the command with that id: with the ErrorCode
-// that err wraps, else ErrInternal, of which nothing more is told.
+// ErrorReply returns the error reply to the command with the given id. It has the ErrorCode that
+// err wraps, or ErrInternal without details.
 func ErrorReply(id uint32, err error) *protocol.Reply {
 	code := ErrInternal
 	errors.As(err, &code)
@@ -157,20 +154,19 @@ func ErrorReply(id uint32, err error) *protocol.Reply {
 	return r
 }
 
-// DisconnectCode is the code of the close frame that ends a connection; its
-// text is the frame's reason. The bands say what the client does next: after
-// 3000–3499 and 4000–4499 it reconnects, after 3500–3999 and 4500–4999 it does
-// not, ever. 3xxx are the protocol's, 4xxx an application's own.
+// DisconnectCode is the code of a Close frame; its text is the frame's reason. After 3000–3499 and
+// 4000–4499 the client reconnects; after 3500–3999 and 4500–4999 it does not. The protocol defines
+// 3xxx; 4xxx are for applications.
 type DisconnectCode uint16
 
 // The protocol's disconnect codes after which clients reconnect, with back-off.
 const (
-	DisconnectConnectionClosed  DisconnectCode = 3000 // gone, without a word from the server
-	DisconnectShutdown          DisconnectCode = 3001 // the server stops
+	DisconnectConnectionClosed  DisconnectCode = 3000 // gone without a Close frame
+	DisconnectShutdown          DisconnectCode = 3001 // the server shuts down
 	DisconnectServerError       DisconnectCode = 3004
 	DisconnectExpired           DisconnectCode = 3005 // the connection's token expired and was not refreshed
-	DisconnectSubExpired        DisconnectCode = 3006 // the same of a subscription made by the server
-	DisconnectSlow              DisconnectCode = 3008 // reads slower than its rooms speak
+	DisconnectSubExpired        DisconnectCode = 3006 // the same for a subscription made by the server
+	DisconnectSlow              DisconnectCode = 3008 // the client reads more slowly than its rooms send
 	DisconnectWriteError        DisconnectCode = 3009
 	DisconnectInsufficientState DisconnectCode = 3010 // a gap in a subscription made by the server
 	DisconnectForceReconnect    DisconnectCode = 3011
@@ -178,18 +174,17 @@ const (
 	DisconnectTooManyRequests   DisconnectCode = 3013
 )
 
-// The protocol's terminal disconnect codes: clients stay away until their user
-// does something.
+// The protocol's terminal disconnect codes: clients do not reconnect by themselves.
 const (
 	DisconnectInvalidToken          DisconnectCode = 3500
-	DisconnectBadRequest            DisconnectCode = 3501 // what came is not the protocol
+	DisconnectBadRequest            DisconnectCode = 3501 // the client does not speak the protocol
 	DisconnectStale                 DisconnectCode = 3502 // no connect command in time
 	DisconnectForceNoReconnect      DisconnectCode = 3503 // kicked
 	DisconnectConnectionLimit       DisconnectCode = 3504
 	DisconnectChannelLimit          DisconnectCode = 3505
-	DisconnectInappropriateProtocol DisconnectCode = 3506 // a JSON connection where data is binary
+	DisconnectInappropriateProtocol DisconnectCode = 3506 // a JSON connection in a binary room
 	DisconnectPermissionDenied      DisconnectCode = 3507
-	DisconnectNotAvailable          DisconnectCode = 3508 // as error 108, for what gets no reply
+	DisconnectNotAvailable          DisconnectCode = 3508 // like error 108, for commands without a reply
 	DisconnectTooManyErrors         DisconnectCode = 3509
 	DisconnectBanned                DisconnectCode = 4503 // our own: the user or the address is banned
 )
@@ -219,21 +214,20 @@ var disconnectTexts = map[DisconnectCode]string{
 	DisconnectBanned:                "banned",
 }
 
-// Text is the reason of the close frame; for a code that is not in the lists
-// above it is "disconnect N".
+// Text returns the reason of the Close frame. For a code that is not in the lists above it is
+// "disconnect N".
 func (c DisconnectCode) Text() string { return textOf(disconnectTexts, c, "disconnect") }
 
-// Error is the code with its text, as logs show it.
+// Error returns the code with its text, for logs.
 func (c DisconnectCode) Error() string { return fmt.Sprintf("%d: %s", uint16(c), c.Text()) }
 
-// Reconnects tells whether a client comes back by itself after this code.
+// Reconnects reports whether clients reconnect by themselves after this code.
 func (c DisconnectCode) Reconnects() bool {
 	return c < 3500 || c >= 4000 && c < 4500 || c >= 5000
 }
 
-// UnsubscribeCode is the code of an unsubscribe push. From 2500 on the client
-// subscribes again by itself, recovering what it can; below, it does not.
-// 2000–2099 and 2500–2599 are the protocol's.
+// UnsubscribeCode is the code of an unsubscribe push. From 2500 on, the client subscribes again by
+// itself and recovers; below, it does not. The protocol defines 2000–2099 and 2500–2599.
 type UnsubscribeCode uint32
 
 // The protocol's unsubscribe codes that a server sends.
@@ -249,14 +243,14 @@ var unsubscribeTexts = map[UnsubscribeCode]string{
 	UnsubscribeExpired:           "subscription expired",
 }
 
-// Text is the reason in the push; for a code that is not in the list above it
-// is "unsubscribe N".
+// Text returns the reason in the push. For a code that is not in the list above it is "unsubscribe
+// N".
 func (c UnsubscribeCode) Text() string { return textOf(unsubscribeTexts, c, "unsubscribe") }
 
-// Resubscribes tells whether a client subscribes again by itself after this code.
+// Resubscribes reports whether clients subscribe again by themselves after this code.
 func (c UnsubscribeCode) Resubscribes() bool { return c >= 2500 }
 
-// Push is the push that takes the room from the client.
+// Push returns the push that ends the client's subscription to a room.
 func (c UnsubscribeCode) Push(room string) *protocol.Reply {
 	return &protocol.Reply{Push: &protocol.Push{
 		Channel:     room,

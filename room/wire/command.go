@@ -6,14 +6,14 @@ import (
 	"github.com/centrifugal/protocol"
 )
 
-// Method is what a command asks for.
+// Method is the kind of a command.
 type Method uint8
 
-// The commands of the protocol. Unknown is one of a later version: it has an id
-// and a request that this version cannot see.
+// The commands of the protocol. Unknown is a command of a later version: it has an id, and a
+// request that this version does not know.
 const (
 	Unknown Method = iota
-	Pong           // the empty command, an answer to a ping; it gets no reply
+	Pong           // the empty command, which answers a ping and gets no reply
 	Connect
 	Refresh
 	Subscribe
@@ -33,7 +33,7 @@ var methodNames = [...]string{
 	"publish", "presence", "presence_stats", "history", "rpc", "send", "ping",
 }
 
-// String is the method's name in the protocol, as logs and metrics show it.
+// String returns the method's name in the protocol, for logs and metrics.
 func (m Method) String() string {
 	if int(m) < len(methodNames) {
 		return methodNames[m]
@@ -41,9 +41,9 @@ func (m Method) String() string {
 	return methodNames[Unknown]
 }
 
-// classify tells what a decoded command asks for. A command with two requests
-// is refused, though other servers of the protocol take the first: rights are
-// judged by the method, and there must be no doubt which one it is.
+// classify returns the method of a decoded command. It refuses a command with two requests,
+// although other servers take the first, because the rights depend on the method, and there must be
+// no doubt about the method.
 func classify(c *protocol.Command) (Method, *protocol.Command, error) {
 	method, requests := Unknown, 0
 	for m, asked := range [...]bool{
@@ -76,15 +76,14 @@ func classify(c *protocol.Command) (Method, *protocol.Command, error) {
 	return method, c, nil
 }
 
-// Check looks at what can be wrong with a command by itself, whoever sent it:
-// names that are missing, too long or no names, and features that are not
-// offered. It returns nil or the ErrorCode to reply with, ErrMethodNotFound,
-// ErrBadRequest, perhaps with a sentence, or ErrNotAvailable. Data is not looked at: see
-// Data. The names of rooms are put in their one spelling: see RoomName. Only who
-// subscribes has to name the room as RoomName does: see checkSubscribe.
+// Check checks the fields of a command that do not depend on its sender: missing, invalid or too
+// long names, and features that the server does not have. It returns nil or the ErrorCode of the
+// reply: ErrMethodNotFound, ErrNotAvailable, or ErrBadRequest, possibly with an explanation. It
+// does not check data: see Data. It rewrites names of rooms to their normal form: see RoomName.
+// Only subscribe must already have the normal form: see checkSubscribe.
 //
-// Extras that a client only proposes (delta, dict, most of flag) are no fault: they
-// are declined by leaving them out of the reply.
+// Options that a client only proposes (delta, dict, most of flag) are not errors: the server
+// declines them by leaving them out of the reply.
 func Check(method Method, c *protocol.Command) error {
 	switch method {
 	case Unknown:
@@ -121,21 +120,21 @@ func Check(method Method, c *protocol.Command) error {
 	return nil
 }
 
-// checkSubscribe refuses another spelling of a room's name, and tells the right one. What
-// is said in a room is encoded once for all its members and bears the room's name; client
-// libraries find the subscription by exactly the name that they asked for, and would drop
-// all of it without a word. The names are escaped, for they may look the same.
+// checkSubscribe refuses a room's name that is not in the normal form, and tells the client the
+// normal form. A publication is encoded once for all members of the room and has the room's normal
+// name. Client libraries look up the subscription by exactly the name that they sent, so they would
+// silently drop all publications. The error escapes both names, because they may look the same.
 func checkSubscribe(r *protocol.SubscribeRequest) error {
 	asked := r.Channel
 	err := checkNames(&r.Channel, r.Epoch, r.Delta)
 	if err == nil && r.Channel != asked {
-		return Explain(ErrBadRequest, fmt.Sprintf("bad request: the room that you call %+q has the name %+q here, in the normal form NFC: subscribe by that name", asked, r.Channel))
+		return Explain(ErrBadRequest, fmt.Sprintf("bad request: the name %+q is not in the normal form NFC: subscribe to %+q", asked, r.Channel))
 	}
 	return err
 }
 
 func checkConnect(r *protocol.ConnectRequest) error {
-	var other []string // in another spelling
+	var other []string // names in another spelling
 	for room, sub := range r.Subs {
 		if sub.GetTf() != nil {
 			return ErrNotAvailable
@@ -159,15 +158,15 @@ func checkConnect(r *protocol.ConnectRequest) error {
 }
 
 func checkHistory(r *protocol.HistoryRequest) error {
-	// Before the beginning there is nothing: the protocol wants it refused.
+	// There is nothing before the beginning, and the protocol demands an error.
 	if r.Reverse && r.Since != nil && r.Since.Offset == 0 {
 		return ErrBadRequest
 	}
 	return checkNames(&r.Channel, r.Since.GetEpoch())
 }
 
-// checkNames checks the name of a room, puts it in its one spelling, and checks that
-// other names are not too long.
+// checkNames checks the name of a room, rewrites it to its normal form, and checks that the other
+// names are not too long.
 func checkNames(room *string, others ...string) error {
 	name, err := RoomName(*room)
 	if err != nil {

@@ -4,27 +4,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDepth is how deep the arrays and objects of data may nest. With the reply
-// around it, data of this depth still fits the parsers of all clients: .NET's
-// stops at 64 levels, and a history or a connect reply puts up to six around.
+// MaxDepth is how deep arrays and objects in data may nest. With the reply around it, such data
+// still fits the parsers of all clients: .NET's stops at 64 levels, and a history or a connect
+// reply adds up to six.
 const MaxDepth = 50
 
-// Data looks at the data that a client, a backend or a token brings for a room,
-// and returns it as the room keeps it and sends it: one JSON value as [Valid] has
-// it, without raw line ends (which are spaces in JSON: nothing is lost), at
-// most MaxDepth deep. Anything else, nothing at all too, is ErrBadRequest. A
-// Protobuf sender's data is any bytes until it was here; unseen it could
-// pretend to be frames of the server on the JSON connections of others.
+// Data checks data for a room that comes from a client, a backend or a token, and returns it as the
+// room stores and sends it: one JSON value that is Valid and at most MaxDepth deep, without raw
+// line ends, which are only white space in JSON. Anything else, including no data, is
+// ErrBadRequest. The data of a Protobuf sender may be any bytes before this check; without the
+// check it could look like replies of the server on the JSON connections of others.
 //
-// A room that is marked binary takes any bytes, as they are.
+// If binary is true, the room is marked binary, and Data returns any bytes unchanged.
 //
-// The result is data itself, or a copy where there were line ends.
+// The result is data itself, or a copy if there were line ends.
 func Data(binary bool, data []byte) ([]byte, error) {
 	if binary {
 		return data, nil
 	}
 	deepest, lineEnds := outline(data)
-	// Depth first: the validator keeps a stack.
+	// Check the depth first, because the validator keeps a stack.
 	if deepest > MaxDepth || !Valid(data) {
 		return nil, ErrBadRequest
 	}
@@ -40,15 +39,15 @@ func Data(binary bool, data []byte) ([]byte, error) {
 	return line, nil
 }
 
-// Valid reports whether data is one JSON value that every reader of webim takes:
-// the strict readers of calls and of the server API refuse an object with a name
-// that is there twice, bytes that are not UTF-8, and an escape that is half a
-// surrogate pair (RFC 7493, I-JSON). So what passes here fails nobody who reads it.
+// Valid reports whether data is one JSON value that every reader in webim accepts. The strict
+// readers of calls and of the server API refuse objects with duplicate names, bytes that are not
+// UTF-8, and escapes that are half a surrogate pair (RFC 7493, I-JSON). So valid data never makes a
+// reader fail.
 func Valid(data []byte) bool { return jsontext.Value(data).IsValid() }
 
-// Admit tells whether a connection of that encoding may be in a room. Bytes that
-// are no JSON cannot be said in JSON, so a room that is marked binary is for
-// Protobuf connections only: DisconnectInappropriateProtocol, else nil.
+// Admit reports whether a connection with the given encoding may join a room. JSON cannot represent
+// arbitrary bytes, so a room that is marked binary only admits Protobuf connections. The error is
+// DisconnectInappropriateProtocol.
 func Admit(encoding Encoding, binary bool) error {
 	if binary && encoding != Protobuf {
 		return DisconnectInappropriateProtocol
@@ -56,8 +55,8 @@ func Admit(encoding Encoding, binary bool) error {
 	return nil
 }
 
-// outline goes over JSON once, without a stack, and tells how deep it nests and
-// how many raw line ends it has. Of what is not JSON it says something.
+// outline scans JSON once, without a stack, and returns how deep it nests and how many raw line
+// ends it has. If data is not JSON, the results have no meaning.
 func outline(data []byte) (deepest, lineEnds int) {
 	depth, inString := 0, false
 	for i := 0; i < len(data); i++ {
@@ -66,7 +65,7 @@ func outline(data []byte) (deepest, lineEnds int) {
 			lineEnds++
 		case inString:
 			if c == '\\' {
-				i++ // whatever it is, it ends no string
+				i++ // an escaped character does not end the string
 			} else if c == '"' {
 				inString = false
 			}

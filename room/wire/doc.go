@@ -1,30 +1,28 @@
-// Package wire holds the dialects: what bytes of a message mean. It knows no
-// connection, no room and no user; what it decodes is the caller's to judge.
+// Package wire encodes and decodes the messages of both dialects. It knows no connection, no room
+// and no user; the caller decides about the commands that it decodes.
 //
 // # plain
 //
-// The dialect of a connection that asks for no subprotocol; it is what the
-// page that webim began as speaks. There are no commands: the path of the URL
-// names the room ("/" is the lobby), every text or binary message that comes
-// in goes out, as it is, to everybody in the room, the sender included.
+// The plain dialect is the dialect of a connection that asks for no subprotocol, such as that of
+// the original page. It has no commands. The path of the URL names the room ("/" is the lobby), and
+// every text or binary message goes unchanged to everybody in the room, including the sender.
 //
-// [TargetOf] is the one place that decides what a path names. A path that begins like
-// one of the server's own never names a room, whatever its spelling: a client that
-// misses the endpoint by a slash would talk to a room and publish its token there.
+// [TargetOf] is the only place that decides what a path names. A path that begins like one of the
+// server's own paths never names a room, in any spelling: otherwise a client that misses the
+// endpoint by a slash would talk to a room and publish its token there.
 //
 // # centrifuge
 //
-// The Centrifuge client protocol, version 2, which client libraries for many
-// languages speak. The types are those of github.com/centrifugal/protocol, whose
+// The centrifuge dialect is the Centrifuge client protocol, version 2, which client libraries for
+// many languages implement. The types are those of github.com/centrifugal/protocol, and its
 // client.proto is the reference of every field. A connection has one [Encoding]:
 //
-//	JSON      text messages; a line is a command or a reply
-//	Protobuf  binary messages; each command or reply has its length before it
+//	JSON      text messages; each line is a command or a reply
+//	Protobuf  binary messages; each command or reply is preceded by its length
 //
-// A client sends commands, with a number of its own choice, and gets replies
-// with that number, in any order, several in a message where that suits. A reply
-// without a number is a push: news that nobody asked for. So a client comes in,
-// joins and speaks:
+// A client sends commands, with ids that it chooses, and gets replies with these ids, in any order,
+// possibly several in one message. A reply without an id is a push, which the server sends by
+// itself. A client connects, subscribes and publishes like this:
 //
 //	→ {"id":1,"connect":{"token":"…"}}
 //	  {"id":2,"subscribe":{"channel":"lobby","recoverable":true}}
@@ -36,29 +34,26 @@
 //	← {}
 //	→ {}
 //
-// The last two are a ping of the server and the client's pong: an empty reply
-// and an empty command, `{}` or one zero byte. The clients' timers know only
-// these, whatever else flows.
+// The last two lines are a ping of the server and the client's pong: an empty reply and an empty
+// command, which are `{}` or one zero byte. Only these count for the clients' heartbeat, whatever
+// other messages flow.
 //
-// The way in is [Decode], [Commands.Next], [Check] and, for what a room is to
-// keep, [Data]. What cannot be understood closes the connection ([ErrMalformed]
-// and its like); what can, and is not right, gets an error reply. Both are
-// errors that wrap their code: [DisconnectCode], [ErrorCode]. The way out is
-// [Append], [AppendPublication] and [Join]. All functions may be called from any
-// goroutine.
+// [Decode], [Commands.Next] and [Check] handle input, and [Data] checks data for a room. If a
+// message cannot be decoded, the server closes the connection ([ErrMalformed] and the errors beside
+// it). If a command can be decoded but is invalid, it gets an error reply. Both are errors that
+// wrap a code, [DisconnectCode] or [ErrorCode]. [Append], [AppendPublication] and [Join] encode
+// output. All functions are safe for concurrent use.
 //
-// The rule of strictness: what enters a room, at any door and in any dialect, is data
-// that every reader of webim takes ([Valid]): one JSON value of UTF-8, in which no
-// object has a name twice and no escape is half a surrogate pair. Anything else is
-// ErrBadRequest at the door. So no reader refuses later what a room keeps, and an item
-// that an engine got from elsewhere fails no list ([Append]).
+// The rule of strictness: data that enters a room, in any way and in any dialect, must be data that
+// every reader in webim accepts ([Valid]): one JSON value in UTF-8, without duplicate names in an
+// object and without half a surrogate pair in an escape. Anything else is refused with
+// ErrBadRequest. So no reader fails later on data that a room stores, and an item that an engine
+// got from elsewhere does not make a whole list fail ([Append]).
 //
-// JSON carries data as it is, which is why data is one JSON value in both
-// encodings: bytes of a Protobuf sender could otherwise end a line of the JSON
-// receivers and begin another in the server's name. Rooms marked binary take any
-// bytes, and no JSON connections ([Admit]).
+// JSON replies contain data unchanged. So data is one JSON value in both encodings: otherwise the
+// bytes of a Protobuf sender could end a line for the JSON receivers and begin another line in the
+// server's name. Rooms marked binary accept any bytes, and no JSON connections ([Admit]).
 //
-// Where a room has clients of both dialects, a plain text T is the data
-// {"text":T} ([TextData]), and data shows in plain as its text, else as its JSON
-// ([DataText]).
+// In a room with clients of both dialects, a plain text T becomes the data {"text":T} ([TextData]).
+// In the plain dialect, data becomes its text, or if it has none, its JSON ([DataText]).
 package wire

@@ -9,16 +9,16 @@ import (
 	"github.com/centrifugal/protocol/cfjson"
 )
 
-// Append appends a reply, or a push, which is a reply without an id, to the
-// WebSocket message dst: empty, or what Append returned before with the same
-// encoding. So several leave in one message. The reply is not kept, and not changed
-// but by repair; the bytes that it refers to never are.
+// Append appends a reply, or a push, which is a reply without an id, to the WebSocket message dst.
+// dst is empty, or a result of Append with the same encoding, so that one message can carry several
+// replies. Append does not keep the reply. It may change it by repair, but never the bytes to which
+// the reply refers.
 //
-// A JSON message is always whole: data that is not one JSON value could pretend to
-// be other replies. In a list, of publications or of those who are present, one bad
-// item does not fail the others: it is told without what is bad (see repair). Any
-// other reply is refused with ErrBadRequest, and dst comes back as it was. What
-// cannot be undone here is a raw carriage return and great depth: see Data.
+// A JSON message is always well formed, because data that is not one JSON value could look like
+// other replies. In a list of publications or in a presence, one invalid item does not make the
+// whole reply fail: Append sends the list without the invalid data (see repair). Any other invalid
+// reply is refused with ErrBadRequest, and Append returns dst unchanged. Append does not check for
+// raw carriage returns and great depth: see Data.
 func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 	if encoding == JSON {
 		if size, ok := listed(r); ok {
@@ -43,9 +43,9 @@ func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 	return out, nil
 }
 
-// listed tells whether a reply holds a list of publications and nothing that is no JSON,
-// and about how long it is in JSON. Such a reply is written into the message without a
-// copy between: it may have a megabyte, and a client can ask for many.
+// listed reports whether a reply holds a list of publications and only valid JSON, and returns its
+// approximate size in JSON. Append writes such a reply directly into the message, without an
+// intermediate copy: the reply may have a megabyte, and a client can ask for many.
 func listed(r *protocol.Reply) (size int, ok bool) {
 	if r.Push != nil || r.Connect != nil || r.Presence != nil || r.Rpc != nil || r.SubRefresh != nil {
 		return 0, false
@@ -53,7 +53,7 @@ func listed(r *protocol.Reply) (size int, ok bool) {
 	if s := r.Subscribe; s != nil && (len(s.State) > 0 || !cfjson.ValidRaw(s.Data)) {
 		return 0, false
 	}
-	const around = 128 // bytes of a publication besides what is counted
+	const around = 128 // estimated bytes of a publication besides the counted fields
 	for _, list := range [][]*protocol.Publication{r.History.GetPublications(), r.Subscribe.GetPublications()} {
 		for _, p := range list {
 			if p == nil || !cfjson.ValidRaw(p.Data) || !cfjson.ValidRaw(p.PrevData) {
@@ -74,8 +74,8 @@ func listed(r *protocol.Reply) (size int, ok bool) {
 	return size + around + len(r.Subscribe.GetData()), true
 }
 
-// Join appends a message that was encoded before to the WebSocket message dst,
-// as Append does. It is how frames that many receivers share are coalesced.
+// Join appends an encoded message to the WebSocket message dst, as Append does. It coalesces frames
+// that many receivers share.
 func Join(dst []byte, encoding Encoding, message []byte) []byte {
 	if encoding == JSON && len(dst) > 0 {
 		dst = append(dst, '\n')
@@ -83,7 +83,7 @@ func Join(dst []byte, encoding Encoding, message []byte) []byte {
 	return append(dst, message...)
 }
 
-// AppendPing appends the server's ping: the empty reply.
+// AppendPing appends the server's ping, which is the empty reply.
 func AppendPing(dst []byte, encoding Encoding) []byte {
 	if encoding == JSON {
 		return Join(dst, JSON, []byte("{}"))
@@ -91,9 +91,9 @@ func AppendPing(dst []byte, encoding Encoding) []byte {
 	return append(dst, 0)
 }
 
-// AppendPublication appends the push of a publication in a room. It says the
-// same to every receiver: encode it once for each encoding in use and share the
-// bytes. It fails as Append does.
+// AppendPublication appends the push of a publication in a room. The push is the same for every
+// receiver, so encode it once for each encoding in use, and share the bytes. It fails as Append
+// does.
 func AppendPublication(dst []byte, encoding Encoding, room string, p *protocol.Publication) ([]byte, error) {
 	e := envelopes.Get().(*envelope)
 	e.push.Channel, e.push.Pub = room, p
@@ -103,8 +103,8 @@ func AppendPublication(dst []byte, encoding Encoding, room string, p *protocol.P
 	return dst, err
 }
 
-// An envelope is what stands around a publication. The encoder's interface
-// makes it escape to the heap, so it is used again.
+// An envelope is the reply and the push around a publication. The encoder's interface makes it
+// escape to the heap, so envelopes are pooled.
 type envelope struct {
 	reply protocol.Reply
 	push  protocol.Push

@@ -7,35 +7,34 @@ import (
 	"strings"
 )
 
-// EndpointPath is where connections speak the centrifuge dialect.
+// EndpointPath is the path at which connections use the centrifuge dialect.
 const EndpointPath = "/connection/websocket"
 
-// reserved are the first segments of the server's own paths, and of paths that
-// clients of other servers ask for. No room of the plain dialect begins with one:
-// a client that misses its endpoint by a slash would otherwise be let into a room,
-// take its own messages for replies, and leave its token in the room's history.
+// reserved are the first segments of the server's own paths, and of paths that clients of other
+// servers use. No room of the plain dialect begins with one of them. Otherwise a client that misses
+// its endpoint by a slash would join a room, take its own messages for replies, and leave its token
+// in the room's history.
 var reserved = []string{"connection", "api", "live", "health", "ready", "metrics", "docs", "socket.io", "sockjs"}
 
-// Target is what the path of a WebSocket's URL names.
+// Target is the kind of thing that the path of a WebSocket URL names.
 type Target uint8
 
 // The targets.
 const (
-	// TargetNone is a path that is neither of the others: 404.
+	// TargetNone is a reserved path, which gets status 404.
 	TargetNone Target = iota
-	// TargetEndpoint is EndpointPath in any spelling: with more slashes or other
-	// case.
+	// TargetEndpoint is EndpointPath in any spelling, such as with more slashes or in another case.
 	TargetEndpoint
 	// TargetRoom is a room of the plain dialect.
 	TargetRoom
 )
 
-// TargetOf decides what an unescaped URL path names. The room is the path behind
-// its first slash; further slashes are part of the name; "/" is the Lobby. An error,
-// which comes with TargetRoom, says what is wrong with the room's name.
+// TargetOf decides what an unescaped URL path names. A room's name is the path after its first
+// slash; further slashes belong to the name; "/" is the Lobby. If t is TargetRoom, err may say why
+// the name is invalid.
 //
-// The endpoint and the reserved segments are looked for in the path as plainly has it,
-// and without case. A segment is compared whole, so /api-team is a room.
+// TargetOf looks for the endpoint and the reserved segments in the path as plainly returns it, and
+// ignores case. It compares whole segments, so /api-team is a room.
 func TargetOf(urlPath string) (t Target, room string, err error) {
 	clean := plainly(urlPath)
 	first, _, _ := strings.Cut(clean[1:], "/")
@@ -51,13 +50,12 @@ func TargetOf(urlPath string) (t Target, room string, err error) {
 	return TargetRoom, room, err
 }
 
-// plainly is a path as the most lenient server on the way may read it: proxies and
-// clients add slashes, escape what is escaped already, and write a backslash for a
-// slash; browsers resolve "." and ".."; some servers cut parameters off, which begin
-// with a semicolon.
+// plainly returns a path as the most lenient server on the way may read it. Proxies and clients add
+// slashes, escape text that is already escaped, and write a backslash for a slash; browsers resolve
+// "." and ".."; some servers cut off parameters, which begin with a semicolon.
 func plainly(urlPath string) string {
 	if strings.HasPrefix(urlPath, "/") && !strings.ContainsAny(urlPath, `%\;.`) && !strings.Contains(urlPath, "//") && (urlPath == "/" || !strings.HasSuffix(urlPath, "/")) {
-		return urlPath // most are plain, and handshakes come in storms
+		return urlPath // the common case, which must be fast when many clients connect at once
 	}
 	for range 3 {
 		again, err := url.PathUnescape(urlPath)

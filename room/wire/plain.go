@@ -5,18 +5,17 @@ import "webim/room/name"
 // Lobby is the room of the path "/".
 const Lobby = "lobby"
 
-// MaxRoomName is the most bytes that a room's name may have.
+// MaxRoomName is the maximum length of a room's name in bytes.
 const MaxRoomName = name.Max
 
-// RoomName is the one spelling of a room's name, which a client, a backend or an
-// operator says: see [name.Room]. Whatever names a room goes through it where it comes
-// in, so that no rights are passed by another spelling.
+// RoomName returns the normal form of a room's name that comes from a client, a backend or an
+// operator: see [name.Room]. Every name goes through RoomName where it enters, so that another
+// spelling cannot get around the rights of a room.
 //
 // The error is a RoomNameError.
 func RoomName(text string) (string, error) { return name.Room(text) }
 
-// CheckRoomName says what is wrong with a name that the server has made, or with a
-// name of a user or of a guest.
+// CheckRoomName checks a room's name that the server has made, or the name of a user or a guest.
 //
 // The error is a RoomNameError.
 func CheckRoomName(text string) error {
@@ -24,5 +23,5 @@ func CheckRoomName(text string) error {
 	return err
 }
 
-// RoomNameError says what is wrong with a room's name.
+// RoomNameError says why the name of a room is invalid.
 type RoomNameError = name.Error

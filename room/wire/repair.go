@@ -2,15 +2,14 @@ package wire
 
 import "github.com/centrifugal/protocol"
 
-// Nothing that is not Valid enters a room, but an engine may hold what another server,
-// or an older one, wrote. A list of which one item cannot be said in JSON is said
-// without that item's data, at its old offset: then everybody still reads the rest.
+// Nothing invalid enters a room, but an engine may have data that another or an older server wrote.
+// If an item of a list is not Valid, the list is sent without the data of that item, at its offset,
+// so that everybody can still read the rest.
 
-// null is told instead of data that is no JSON.
+// null replaces data that is not valid JSON.
 var null = protocol.Raw("null")
 
-// repair replaces what is not Valid in the publications of a reply, and in what it
-// says of those who are present.
+// repair replaces invalid data and infos in a reply: in the publications, and in the presence.
 func repair(r *protocol.Reply) {
 	repairList(r.History.GetPublications())
 	repairList(r.Subscribe.GetPublications())

@@ -8,10 +8,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Strict reads a JSON object into what v points to. A field that is not known, is
-// there twice, differs in case or has the wrong type is an error that wraps
-// ErrBadRequest and names the field: a misspelt option would otherwise be a
-// promise that is not kept. null is as good as nothing, and so is no data at all.
+// Strict decodes a JSON object into the value that v points to. If a field is unknown, appears
+// twice, differs in case or has the wrong type, the error wraps ErrBadRequest and names the field.
+// Otherwise a misspelt option would silently do nothing. null means that the field is absent, and
+// empty data counts as {}.
 func Strict(data []byte, v any) error {
 	if len(data) == 0 {
 		data = []byte("{}")
@@ -22,7 +22,7 @@ func Strict(data []byte, v any) error {
 	return nil
 }
 
-// Fault says what is wrong with JSON that could not be read, for whoever sent it.
+// Fault describes a decoding error to the sender of the JSON.
 func Fault(err error) string {
 	var wrong *json.SemanticError
 	var syntax *jsontext.SyntacticError
@@ -37,5 +37,5 @@ func Fault(err error) string {
 	return "the body is not JSON"
 }
 
-// quoted is a name in quotes, not too long for a sentence.
+// quoted returns a quoted name, cut to 64 bytes.
 func quoted(name string) string { return strconv.Quote(name[:min(len(name), 64)]) }

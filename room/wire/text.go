@@ -6,10 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// TextData is the data that a plain text T stands for in the centrifuge
-// dialect: {"text":T}, every character of it preserved. What is not UTF-8 is no
-// text: ErrBadRequest. A control character takes six bytes, so data may be six
-// times as long as its text.
+// TextData returns the data that represents a plain text in the centrifuge dialect: {"text":T},
+// with every character preserved. If text is not UTF-8, the error is ErrBadRequest. A control
+// character takes six bytes, so data may be six times as long as its text.
 func TextData(text []byte) ([]byte, error) {
 	if !utf8.Valid(text) {
 		return nil, ErrBadRequest
@@ -17,7 +16,7 @@ func TextData(text []byte) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(len(text) + len(`{"text":""}`) + 1)
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // markup is for the page to defuse; six bytes for each < help nobody
+	e.SetEscapeHTML(false) // the page escapes markup; six bytes for each < would help nobody
 	if err := e.Encode(textual{Text: string(text)}); err != nil {
 		return nil, ErrInternal
 	}
@@ -28,8 +27,8 @@ type textual struct {
 	Text string `json:"text"`
 }
 
-// DataText is what a plain client sees of data that passed Data: its text, else
-// the JSON itself. It may be a part of data.
+// DataText returns data that passed Data as a plain client sees it: its text, or if it has none,
+// the JSON itself. The result may be a part of data.
 func DataText(data []byte) []byte {
 	if text, ok := TextOf(data); ok {
 		return text
@@ -37,11 +36,11 @@ func DataText(data []byte) []byte {
 	return data
 }
 
-// OnlyText reports whether data of which TextOf found a text has nothing besides it.
+// OnlyText reports whether data, in which TextOf found a text, has no other fields.
 func OnlyText(data []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(data))
 	var first json.RawMessage
-	for range 2 { // the brace, the name
+	for range 2 { // the brace and the name
 		if _, err := d.Token(); err != nil {
 			return false
 		}
@@ -49,10 +48,10 @@ func OnlyText(data []byte) bool {
 	return d.Decode(&first) == nil && !d.More()
 }
 
-// TextOf is the text in data that passed Data, where that is an object with a
-// string of exactly that name. It is valid UTF-8 and may be a part of data.
+// TextOf returns the text in data that passed Data, if data is an object with a string named
+// exactly "text". The text is valid UTF-8 and may be a part of data.
 func TextOf(data []byte) (text []byte, ok bool) {
-	// Nearly all that is said comes in just this form.
+	// Nearly all messages have this form.
 	if rest, ok := bytes.CutPrefix(data, []byte(`{"text":"`)); ok {
 		if text, ok := bytes.CutSuffix(rest, []byte(`"}`)); ok && !bytes.ContainsAny(text, `"\`) {
 			return text, true
@@ -61,14 +60,14 @@ func TextOf(data []byte) (text []byte, ok bool) {
 	if !bytes.Contains(data, []byte("text")) && !bytes.Contains(data, []byte(`\u`)) {
 		return nil, false
 	}
-	// By token, for a struct would take "Text" and "TEXT" too, and a map would
-	// hold all that the object has.
+	// Read token by token, because a struct would also match "Text" and "TEXT", and a map would
+	// hold the whole object.
 	d := json.NewDecoder(bytes.NewReader(data))
 	if first, _ := d.Token(); first != json.Delim('{') {
 		return nil, false
 	}
 	var value json.RawMessage
-	var last *string // stays nil at null
+	var last *string // stays nil for null
 	for d.More() {
 		key, err := d.Token()
 		if err != nil || d.Decode(&value) != nil {
