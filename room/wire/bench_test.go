@@ -12,9 +12,8 @@ import (
 
 var text128 = []byte(`{"text":"` + strings.Repeat("x", 128-len(`{"text":""}`)) + `"}`)
 
-// BenchmarkDecode is what a client's message costs before anybody looked at
-// what it wants: nothing for a pong, four allocations for a publish (the
-// command, the request, the channel, the data).
+// BenchmarkDecode measures decoding a client's message: no allocation for a pong, four for a
+// publish (the command, the request, the channel, the data).
 func BenchmarkDecode(b *testing.B) {
 	publish := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "lobby", Data: text128}}
 	long := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "lobby", Data: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)}}
@@ -46,8 +45,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendPublication is what a publication costs for each encoding in
-// use, however many receive it: one allocation for JSON, none for Protobuf.
+// BenchmarkAppendPublication measures encoding a publication once for each encoding in use: one
+// allocation for JSON, none for Protobuf.
 func BenchmarkAppendPublication(b *testing.B) {
 	p := &protocol.Publication{
 		Data: text128, Offset: 123456, Time: 1_700_000_000_000,
@@ -66,7 +65,7 @@ func BenchmarkAppendPublication(b *testing.B) {
 	}
 }
 
-// BenchmarkData is what it costs to look at data, and to show it as text.
+// BenchmarkData measures checking data, and converting it to text.
 func BenchmarkData(b *testing.B) {
 	for _, size := range []int{128, 1 << 16} {
 		data := []byte(`{"text":"` + strings.Repeat("x", size-len(`{"text":""}`)) + `"}`)

@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// perByte is how many bytes are allocated for each byte of what f is given.
+// perByte returns how many bytes f allocates for each byte of its input.
 func perByte(message []byte, f func([]byte)) float64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -19,7 +19,7 @@ func perByte(message []byte, f func([]byte)) float64 {
 	return float64(after.TotalAlloc-before.TotalAlloc) / float64(len(message))
 }
 
-// distinct are members of a JSON object with names of their own.
+// distinct returns n members of a JSON object with different names.
 func distinct(n int) (all []string) {
 	for i := range n {
 		all = append(all, fmt.Sprintf("\"%d\":{}", i))
@@ -27,8 +27,8 @@ func distinct(n int) (all []string) {
 	return all
 }
 
-// What is made to cost much more than it is long: refused, or paid for with
-// memory in proportion to the bytes; no stack grows with the input.
+// TestBombs checks inputs that are made to cost much more than their length: they are refused, or
+// need memory in proportion to their bytes, and no stack grows with the input.
 func TestBombs(t *testing.T) {
 	const mega = 1 << 20
 	deep := func(n int, open, close string) string {
@@ -104,7 +104,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// What is long and looked at again later costs no more.
+// TestDataBombs checks that data that is checked and read again later costs no more.
 func TestDataBombs(t *testing.T) {
 	const mega = 1 << 20
 	for _, data := range []string{

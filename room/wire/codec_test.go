@@ -14,13 +14,13 @@ import (
 	"webim/room/wire"
 )
 
-// taken is a command as Next gave it.
+// taken is a command with its method, as Next returned them.
 type taken struct {
 	method  wire.Method
 	command *protocol.Command
 }
 
-// takeAll decodes a message to its end.
+// takeAll decodes all commands of a message.
 func takeAll(encoding wire.Encoding, message []byte, limit int) (all []taken, err error) {
 	commands, err := wire.Decode(encoding, message, limit)
 	if err != nil {
@@ -38,7 +38,7 @@ func takeAll(encoding wire.Encoding, message []byte, limit int) (all []taken, er
 	}
 }
 
-// takeOne decodes a message of one command.
+// takeOne decodes a message with one command.
 func takeOne(t *testing.T, encoding wire.Encoding, message []byte) (wire.Method, *protocol.Command, error) {
 	t.Helper()
 	all, err := takeAll(encoding, message, 1)
@@ -51,7 +51,7 @@ func takeOne(t *testing.T, encoding wire.Encoding, message []byte) (wire.Method,
 	return all[0].method, all[0].command, nil
 }
 
-// delimited is messages of Protobuf, each with its length before it.
+// delimited joins Protobuf messages, each after its length.
 func delimited(messages ...string) (all []byte) {
 	for _, m := range messages {
 		all = binary.AppendUvarint(all, uint64(len(m)))
@@ -69,7 +69,7 @@ func marshal(t testing.TB, m proto.Message) string {
 	return string(b)
 }
 
-// What is a message of how many commands, and what is none.
+// TestDecodeCutsMessages checks which messages have how many commands, and which are refused.
 func TestDecodeCutsMessages(t *testing.T) {
 	const ping = "\x02\x08\x01" // id 1, no request
 	long := strings.Repeat("\x80", 9)
@@ -172,8 +172,8 @@ func TestDecodeCutsMessages(t *testing.T) {
 	}
 }
 
-// What is left after each command is a message itself: it may be put down and
-// decoded later, by another process.
+// TestRestIsAMessage checks that the rest after each command is itself a message, so that it can be
+// stored and decoded later, by another process.
 func TestRestIsAMessage(t *testing.T) {
 	for encoding, message := range map[wire.Encoding]string{
 		wire.JSON:     "\n{\"id\":1,\"ping\":{}}\n\n{\"id\":2,\"ping\":{}}\n{}\n{\"id\":3,\"ping\":{}}\n \n\n",
@@ -189,7 +189,7 @@ func TestRestIsAMessage(t *testing.T) {
 			ids = append(ids, command.GetId())
 			rest = slices.Clone(commands.Rest())
 			if len(ids) == 4 && len(rest) > 0 {
-				t.Errorf("%v: %q is left of the message after its last command", encoding, rest)
+				t.Errorf("%v: %q is left of the message after its last command, want nothing", encoding, rest)
 			}
 		}
 		if !errors.Is(err, wire.ErrEmpty) || !slices.Equal(ids, []uint32{1, 2, 0, 3}) {
@@ -198,7 +198,8 @@ func TestRestIsAMessage(t *testing.T) {
 	}
 }
 
-// What was taken of a message can be passed over when it is decoded again.
+// TestSkip checks that the commands already taken can be skipped when the same message is decoded
+// again.
 func TestSkip(t *testing.T) {
 	for encoding, message := range map[wire.Encoding]string{
 		wire.JSON:     "{}\n\n{\"id\":1,\"ping\":{}}\n \n{\"id\":2,\"ping\":{}}\n\n",
@@ -236,7 +237,7 @@ func TestSkip(t *testing.T) {
 	}
 }
 
-// After an error nothing of the message is handed out any more.
+// TestNothingFollowsAnError checks that Next returns no command after an error.
 func TestNothingFollowsAnError(t *testing.T) {
 	for encoding, message := range map[wire.Encoding]string{
 		wire.JSON:     "{]\n{}",
@@ -255,8 +256,8 @@ func TestNothingFollowsAnError(t *testing.T) {
 	}
 }
 
-// A read buffer is used again at once: nothing of a command may change with it,
-// and decoding may not write to it.
+// TestCommandsDoNotAlias checks that a command does not change with the read buffer, which is
+// reused at once, and that decoding does not write to the buffer.
 func TestCommandsDoNotAlias(t *testing.T) {
 	for encoding, message := range map[wire.Encoding][]byte{
 		wire.JSON: []byte(`{"id":1,"subscribe":{"channel":"a room with a name","token":"tökén\n","data":{"text":"hello"},"tf":{"op":"and","vals":["values"]}}}` +

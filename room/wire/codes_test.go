@@ -12,8 +12,8 @@ import (
 	"webim/room/wire"
 )
 
-// The codes of the protocol as its reference server (centrifuge v0.40.1, files
-// errors.go, disconnect.go, unsubscribe.go) has them, copied by hand.
+// TestErrorCodes compares the codes with those of the protocol's reference server (centrifuge
+// v0.40.1, files errors.go, disconnect.go, unsubscribe.go), copied by hand.
 func TestErrorCodes(t *testing.T) {
 	for _, c := range []struct {
 		code      wire.ErrorCode
@@ -85,7 +85,7 @@ func TestDisconnectCodes(t *testing.T) {
 			t.Errorf("%v: %q, reconnects %v; want %d, %q, %v", c.code, c.code.Text(), c.code.Reconnects(), c.number, c.text, c.reconnects)
 		}
 		if len(c.code.Text()) > 123 {
-			t.Errorf("%v: its reason does not fit a close frame", c.code)
+			t.Errorf("%v: its reason does not fit into a Close frame", c.code)
 		}
 	}
 }
@@ -112,7 +112,8 @@ func TestUnsubscribeCodes(t *testing.T) {
 	}
 }
 
-// A handler's error says what the client gets, however it is wrapped.
+// TestCodesAreErrors checks that a handler's error decides the client's reply, however it is
+// wrapped.
 func TestCodesAreErrors(t *testing.T) {
 	var reply wire.ErrorCode
 	var closing wire.DisconnectCode

@@ -12,8 +12,8 @@ import (
 	"webim/room/wire"
 )
 
-// fields are the fields of every request, with a value that is right, and what
-// becomes of the command without it and with 256 bytes in it.
+// fields has a valid value for every field of every request, and the expected result of the command
+// without the field and with 256 bytes in it.
 var fields = []struct {
 	request, name, value string
 	without, long        error
@@ -45,7 +45,7 @@ var fields = []struct {
 	{"sub_refresh", "type", `0`, nil, nil},
 	{"unsubscribe", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
 	{"publish", "channel", `"lobby"`, wire.ErrBadRequest, wire.ErrBadRequest},
-	{"publish", "data", `{"text":"hi"}`, nil, nil}, // judged by Data
+	{"publish", "data", `{"text":"hi"}`, nil, nil}, // Data checks it
 	{"publish", "type", `0`, nil, nil},
 	{"publish", "key", `"k"`, nil, wire.ErrBadRequest},
 	{"publish", "removed", `false`, nil, nil},
@@ -60,7 +60,7 @@ var fields = []struct {
 	{"send", "data", `1`, nil, nil},
 }
 
-// base is a whole request with every field of it, for the test to spoil one.
+// base returns a whole request with every field set, so that the test can spoil one.
 func base(request string) map[string]json.RawMessage {
 	whole := make(map[string]json.RawMessage)
 	for _, f := range fields {
@@ -71,7 +71,7 @@ func base(request string) map[string]json.RawMessage {
 	return whole
 }
 
-// kind is what JSON a value is.
+// kind returns the JSON kind of a value.
 func kind(value string) string {
 	switch value[0] {
 	case '"':
@@ -88,8 +88,8 @@ func kind(value string) string {
 	return "number"
 }
 
-// Every command with every field missing, null, of every wrong type and too
-// long. Data takes any JSON; null is nothing; a wrong type closes.
+// TestEveryField tries every command with every field missing, null, of every wrong type and too
+// long. Data accepts any JSON; null counts as absent; a wrong type closes the connection.
 func TestEveryField(t *testing.T) {
 	outcome := func(request string, whole map[string]json.RawMessage) error {
 		body, err := json.Marshal(map[string]any{"id": 7, request: whole})
@@ -157,7 +157,7 @@ func TestEveryField(t *testing.T) {
 	}
 }
 
-// What a command may not say, and what it may.
+// TestCheck checks which valid and invalid fields of commands Check accepts.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		line string
@@ -212,7 +212,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What is unknown in a command that is known is skipped: SDKs grow.
+// TestUnknownFieldsAreSkipped checks that unknown fields of a known command are ignored, because
+// SDKs grow.
 func TestUnknownFieldsAreSkipped(t *testing.T) {
 	for encoding, message := range map[wire.Encoding]string{
 		wire.JSON:     `{"new":[{"a":[]}],"id":7,"publish":{"x":null,"channel":"lobby","y":{"channel":"other"},"data":1},"z":"\u0000"}`,

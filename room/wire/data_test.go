@@ -13,10 +13,10 @@ import (
 	"webim/room/wire"
 )
 
-// nested is n arrays in each other.
+// nested returns n nested arrays.
 func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
-// What may be the data of a room, what it is then, and what may not.
+// TestData checks which data a room accepts, and in which form it stores it.
 func TestData(t *testing.T) {
 	const bad = "!"
 	for _, c := range []struct{ data, want string }{
@@ -25,7 +25,7 @@ func TestData(t *testing.T) {
 		{`0`, `0`},
 		{`-1.5e+3`, `-1.5e+3`},
 		{`"a"`, `"a"`},
-		{` {"text" : "hi"} `, ` {"text" : "hi"} `}, // as it came
+		{` {"text" : "hi"} `, ` {"text" : "hi"} `}, // unchanged
 		{`{"a":1,"b":{"a":2}}`, `{"a":1,"b":{"a":2}}`},
 		{`"\ud83d\ude00"`, `"\ud83d\ude00"`},
 		{`{"a":1,"a":2}`, bad},
@@ -50,7 +50,7 @@ func TestData(t *testing.T) {
 		{"{", bad},
 		{"}", bad},
 		{"[1\n2]", bad},
-		{"1\n2", bad}, // without its line end it were another value
+		{"1\n2", bad}, // without its line end it would be another value
 		{"{}\n{}", bad},
 		{"{} {}", bad},
 		{`{"a":1},"b":2`, bad},
@@ -71,19 +71,19 @@ func TestData(t *testing.T) {
 		got, err := wire.Data(false, []byte(c.data))
 		if c.want == bad {
 			if !errors.Is(err, wire.ErrBadRequest) || got != nil {
-				t.Errorf("%.60q is taken, as %.60q, %v", c.data, got, err)
+				t.Errorf("%.60q is accepted, as %.60q, %v", c.data, got, err)
 			}
 		} else if err != nil || string(got) != c.want {
 			t.Errorf("%.60q: %.60q, %v; want %.60q", c.data, got, err, c.want)
 		}
-		// A binary room takes it as it is.
+		// A binary room accepts it unchanged.
 		if got, err := wire.Data(true, []byte(c.data)); err != nil || string(got) != c.data {
 			t.Errorf("binary %.60q: %.60q, %v", c.data, got, err)
 		}
 	}
 }
 
-// Data that was let in never breaks a JSON message.
+// FuzzData checks that accepted data never breaks a JSON message.
 func FuzzData(f *testing.F) {
 	for _, data := range []string{`{"text":"hi"}`, "[1,\n2]", "1\n2", `"\u0000"`, "\"\xff\"", nested(51), "{}\n{}", "1E700"} {
 		f.Add([]byte(data))
@@ -93,7 +93,7 @@ func FuzzData(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var was, is bytes.Buffer // without any space
+		var was, is bytes.Buffer // without white space
 		if json.Compact(&was, data) != nil || json.Compact(&is, line) != nil || was.String() != is.String() {
 			t.Fatalf("%q became %q, another value", data, line)
 		}
@@ -124,7 +124,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// Bytes of a binary room arrive as they were sent.
+// TestBinaryDataIsUntouched checks that the bytes of a binary room arrive unchanged.
 func TestBinaryDataIsUntouched(t *testing.T) {
 	all := make([]byte, 512)
 	for i := range all {

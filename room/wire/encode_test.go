@@ -37,7 +37,7 @@ func readReplies(encoding wire.Encoding, message []byte) (all []*protocol.Reply,
 	}
 }
 
-// drawText, drawData and the others draw what may stand in a message.
+// drawText, drawData and the other draw functions make random contents of messages.
 var (
 	drawText = rapid.StringN(0, 12, 40)
 	drawName = rapid.StringMatching(`[a-z0-9:#é<"\\]{1,12}`)
@@ -121,8 +121,8 @@ var (
 	})
 )
 
-// What Append writes, the SDK's decoder reads, and so do encoding/json and the
-// official Protobuf library, which share nothing with the encoder.
+// TestRepliesReadBack checks that the SDK's decoder, encoding/json and the official Protobuf
+// library, which share nothing with the encoder, read the output of Append.
 func TestRepliesReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		replies := rapid.SliceOfN(drawReply, 1, 4).Draw(t, "replies")
@@ -168,7 +168,8 @@ func officialReplies(t *rapid.T, encoding wire.Encoding, message []byte) (all []
 	return all
 }
 
-// A command is the same in both encodings, however it was written.
+// TestCommandsReadBack checks that a command is the same in both encodings, whichever library wrote
+// it.
 func TestCommandsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		commands := rapid.SliceOfN(drawCommand, 1, 4).Draw(t, "commands")
@@ -209,8 +210,8 @@ func TestCommandsReadBack(t *testing.T) {
 	})
 }
 
-// A publication's push is what Append makes of it, and messages encoded before
-// are joined to the same.
+// TestAppendPublicationAndJoin checks that AppendPublication writes the same push as Append, and
+// that Join joins encoded messages in the same way.
 func TestAppendPublicationAndJoin(t *testing.T) {
 	p := &protocol.Publication{Data: []byte(`{"text":"hi"}`), Offset: 3, Tags: map[string]string{"kind": "edit"}}
 	for _, encoding := range []wire.Encoding{wire.JSON, wire.Protobuf} {
@@ -232,9 +233,9 @@ func TestAppendPublicationAndJoin(t *testing.T) {
 	}
 }
 
-// No data gets out of its place on a JSON connection: what is not one value is
-// refused, wherever it stands but in lists (see TestAppendSaysTheRestOfAList), and
-// what was written before stays.
+// TestAppendRefusesBrokenJSON checks that no data can look like another reply on a JSON connection:
+// Append refuses data that is not one value anywhere except in lists (see
+// TestAppendSaysTheRestOfAList), and keeps the message written before.
 func TestAppendRefusesBrokenJSON(t *testing.T) {
 	for _, data := range []string{
 		"{", "nope", `1,"b":2`, "{}\n{}", "{} {}", "\"\xff\"", "\x00\x01", `"a` + "\n" + `b"`,
@@ -262,7 +263,7 @@ func TestAppendRefusesBrokenJSON(t *testing.T) {
 	}
 }
 
-// Names and texts are strings of JSON whatever is in them.
+// TestAppendEscapes checks that names and texts are JSON strings, whatever they contain.
 func TestAppendEscapes(t *testing.T) {
 	evil := "\"}\n{}\r\u2028\x00<script>\\"
 	message, err := wire.Append(nil, wire.JSON, &protocol.Reply{Push: &protocol.Push{Channel: evil, Pub: &protocol.Publication{
@@ -277,7 +278,8 @@ func TestAppendEscapes(t *testing.T) {
 	}
 }
 
-// Rooms encode at the same time, and no byte of one gets into another.
+// TestAppendPublicationAtTheSameTime checks that concurrent encoding does not mix the bytes of
+// rooms.
 func TestAppendPublicationAtTheSameTime(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {

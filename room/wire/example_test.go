@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// A message with three commands: what a handler does with each is left out.
+// A message with three commands. The example leaves out their handling.
 func ExampleDecode() {
 	message := []byte(`{"id":1,"connect":{"name":"js"}}
 {"id":2,"subscribe":{"channel":"lobby"}}
@@ -36,8 +36,8 @@ func ExampleDecode() {
 	// true
 }
 
-// Two replies leave in one message, with a publication that was encoded before
-// for everybody in the room.
+// Two replies go out in one message, together with a publication that was encoded before for
+// everybody in the room.
 func ExampleAppend() {
 	shared, _ := wire.AppendPublication(nil, wire.JSON, "lobby", &protocol.Publication{Data: []byte(`{"text":"hi"}`), Offset: 8})
 
@@ -74,8 +74,7 @@ func ExampleTextData() {
 	// {"photo":"cat.jpg","likes":3}
 }
 
-// What a sender of Protobuf could do to receivers of JSON, were its data not
-// looked at.
+// Without the check by Data, a Protobuf sender could send forged replies to JSON receivers.
 func ExampleData() {
 	data, err := wire.Data(false, []byte("{\n  \"text\": \"hi\"\n}"))
 	fmt.Printf("%s %v\n", data, err)

@@ -9,21 +9,21 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// A filter of publications (SubscribeRequest.tf) is always refused, see Check, but the
-// protocol module decodes it first, into a tree that takes a hundred times its bytes. So
-// commands that are long enough for that to matter are searched for a filter before they
-// are decoded.
+// The server always refuses a filter of publications (SubscribeRequest.tf), see Check. But the
+// protocol module decodes it first, into a tree that takes a hundred times its bytes. So if a
+// command is long enough for that to matter, the server searches it for a filter before it decodes
+// it.
 
-// shortCommand is the length up to which a command is not searched: what it decodes to
-// costs no more than a large message does.
+// shortCommand is the length up to which a command is not searched, because decoding it costs no
+// more than decoding a large message.
 const shortCommand = 512
 
-// filterKeys are what the key of a filter looks like in JSON: the name itself, or one of
-// its letters escaped. A command without any of them, which nearly all are, has none.
+// filterKeys are the forms of a filter's key in JSON: the name itself, or an escape of one of its
+// letters. Nearly all commands have none of them, and thus no filter.
 var filterKeys = [][]byte{[]byte(`"tf"`), []byte(`\u0074`), []byte(`\u0066`)}
 
-// filtered returns, in place of a command with a filter, one that Check refuses in the
-// same way; nil if the command has no filter.
+// filtered returns a small command that Check refuses in the same way as a command with a filter.
+// It returns nil if one has no filter.
 func filtered(encoding Encoding, one []byte) (*protocol.Command, error) {
 	if len(one) <= shortCommand {
 		return nil, nil
@@ -49,13 +49,13 @@ func filtered(encoding Encoding, one []byte) (*protocol.Command, error) {
 	return nil, nil
 }
 
-// filterSearch is what was found in a command.
+// filterSearch is the result of searching a command.
 type filterSearch struct {
 	id                 uint32
-	subscribe, connect bool // it has a filter there
+	subscribe, connect bool // whether this request has a filter
 }
 
-// inJSON reads tokens, and makes nothing of them.
+// inJSON searches JSON token by token, without decoding values.
 func (f *filterSearch) inJSON(one []byte) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(one))
 	return members(dec, func(key string) error {
@@ -88,8 +88,8 @@ func findFilter(dec *jsontext.Decoder, found *bool) error {
 	})
 }
 
-// members calls f with each key of the object that comes next. f reads the value. Any
-// other value is passed over.
+// members calls f with each key of the next object. f must read the value. members skips any other
+// value.
 func members(dec *jsontext.Decoder, f func(key string) error) error {
 	if dec.PeekKind() != '{' {
 		return dec.SkipValue()
@@ -110,18 +110,18 @@ func members(dec *jsontext.Decoder, f func(key string) error) error {
 	return err
 }
 
-// The numbers of the fields in which a filter may be, in Protobuf.
+// The numbers of the Protobuf fields that may contain a filter.
 const (
 	fieldID        = 1
 	fieldConnect   = 4
 	fieldSubscribe = 5
-	fieldSubs      = 3 // of connect, a map
+	fieldSubs      = 3 // of connect; a map
 	fieldMapValue  = 2
 	fieldFilter    = 13 // of subscribe
 )
 
-// inProtobuf passes over what is no message, and ends where something is malformed: the
-// decoder comes no further.
+// inProtobuf searches Protobuf. It ignores fields that are not messages, and stops at malformed
+// input, where the decoder stops too.
 func (f *filterSearch) inProtobuf(one []byte) {
 	fields(one, func(field protowire.Number, value []byte) {
 		switch field {
@@ -148,7 +148,8 @@ func hasField(message []byte, wanted protowire.Number) (has bool) {
 	return has
 }
 
-// fields calls f with each field of a message. What has a length comes without it.
+// fields calls f with each field of a message. A value with a length prefix comes without the
+// prefix.
 func fields(message []byte, f func(field protowire.Number, value []byte)) {
 	for len(message) > 0 {
 		field, kind, tag := protowire.ConsumeTag(message)

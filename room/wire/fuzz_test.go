@@ -14,12 +14,12 @@ import (
 	"webim/room/wire"
 )
 
-// fuzzLimit is the commands that a fuzzed message may have.
+// fuzzLimit limits the commands of a fuzzed message.
 const fuzzLimit = 16
 
-// decodeChecked decodes a message and checks what holds of every message: that
-// it closes with 3501 or not at all, that commands do not change with the
-// buffer, and that what they say is within bounds. It never panics.
+// decodeChecked decodes a message and checks the properties of every message: an error closes with
+// 3501, commands do not change with the buffer, and their fields are within the limits. It never
+// panics.
 func decodeChecked(t *testing.T, encoding wire.Encoding, message []byte) ([]taken, error) {
 	before := bytes.Clone(message)
 	all, err := takeAll(encoding, message, fuzzLimit)
@@ -43,17 +43,17 @@ func decodeChecked(t *testing.T, encoding wire.Encoding, message []byte) ([]take
 		}
 		checked := wire.Check(one.method, one.command)
 		if code := wire.ErrorCode(0); checked != nil && !errors.As(checked, &code) {
-			t.Fatalf("%v: %v is no reply", one.command, checked)
+			t.Fatalf("%v: %v is not an error reply", one.command, checked)
 		}
 		if checked == nil && one.method == wire.Publish && wire.CheckRoomName(one.command.Publish.Channel) != nil {
-			t.Fatalf("%v goes to a room that cannot be", one.command)
+			t.Fatalf("%v names an invalid room", one.command)
 		}
 	}
 	return all, err
 }
 
-// What Decode takes for a command is one for encoding/json too, and the same in
-// Protobuf.
+// FuzzDecodeJSON checks that encoding/json accepts every command that Decode accepts, and that it
+// is the same command in Protobuf.
 func FuzzDecodeJSON(f *testing.F) {
 	for _, g := range golden {
 		f.Add([]byte(g.json))
@@ -69,7 +69,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		was := bytes.Clone(message)
 		all, err := decodeChecked(t, wire.JSON, message)
 		if err == nil && !utf8.Valid(was) {
-			t.Fatalf("%q is taken, and is not UTF-8", was)
+			t.Fatalf("%q is accepted, but is not UTF-8", was)
 		}
 		if err != nil {
 			return
@@ -81,7 +81,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		}
 		for i, one := range all {
 			if !json.Valid(lines[i]) {
-				t.Fatalf("%q is taken, and is no JSON", lines[i])
+				t.Fatalf("%q is accepted, but is not JSON", lines[i])
 			}
 			sameInProtobuf(t, one)
 		}
@@ -97,12 +97,12 @@ func deleteBlank(lines [][]byte) (left [][]byte) {
 	return left
 }
 
-// sameInProtobuf writes a command with the official library and decodes that.
+// sameInProtobuf encodes a command with the official library and decodes the result.
 func sameInProtobuf(t *testing.T, one taken) {
 	if one.command == nil {
 		return
 	}
-	// A null in a list is an element that says nothing; Protobuf cannot say null.
+	// A null in a list becomes an empty element, because Protobuf has no null.
 	body, err := proto.Marshal(one.command)
 	if err != nil {
 		t.Fatalf("%v: %v", one.command, err)
@@ -112,12 +112,12 @@ func sameInProtobuf(t *testing.T, one taken) {
 		t.Fatalf("%v is %v, %v in Protobuf", one.command, method, err)
 	}
 	again, err := proto.Marshal(command)
-	if err != nil || len(again) != len(body) { // maps have no order
+	if err != nil || len(again) != len(body) { // the order of maps may differ
 		t.Fatalf("%v became %v, %v", one.command, command, err)
 	}
 }
 
-// What Decode takes for a command, the official library takes for the same.
+// FuzzDecodeProtobuf checks that the official library decodes the same command as Decode.
 func FuzzDecodeProtobuf(f *testing.F) {
 	for _, g := range golden {
 		message, _ := hex.DecodeString(g.protobuf)
@@ -138,20 +138,19 @@ func FuzzDecodeProtobuf(f *testing.F) {
 			rest = rest[len(delimited(string(body))):]
 			official := new(protocol.Command)
 			if err := proto.Unmarshal(body, official); err != nil {
-				t.Fatalf("%q is taken, and the official library says %v", body, err)
+				t.Fatalf("%q is accepted, but the official library says %v", body, err)
 			}
 			if one.command != nil && !proto.Equal(known(t, official), known(t, one.command)) {
 				t.Fatalf("%q is %v, and %v for the official library", body, one.command, official)
 			}
 			if one.command == nil && (official.Id != 0 || official.Send != nil) {
-				t.Fatalf("%q is taken for a pong, and is %v", body, official)
+				t.Fatalf("%q is decoded as a pong, but is %v", body, official)
 			}
 		}
 	})
 }
 
-// known is a command without the fields that this version does not know: what
-// is kept of those is nobody's business.
+// known returns a command without unknown fields, which may or may not be kept.
 func known(t *testing.T, c *protocol.Command) *protocol.Command {
 	body, err := proto.Marshal(c)
 	left := new(protocol.Command)
@@ -164,8 +163,8 @@ func known(t *testing.T, c *protocol.Command) *protocol.Command {
 	return left
 }
 
-// cutDelimited is the first of delimited messages, found byte by byte. A length
-// that is longer than it need be is brought to its shortest form.
+// cutDelimited returns the first of several delimited messages, found byte by byte. It rewrites a
+// length that is longer than necessary in its shortest form.
 func cutDelimited(t *testing.T, message []byte) []byte {
 	size, shift := 0, 0
 	for i, c := range message {

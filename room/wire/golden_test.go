@@ -11,11 +11,11 @@ import (
 	"webim/room/wire"
 )
 
-// What the JavaScript SDK (npm's centrifuge 5.8.0) sends, taken from its socket
-// while it connected with a token, data and one subscription to recover, and
-// then did one of everything. Each string is one WebSocket message.
+// The messages that the JavaScript SDK (npm's centrifuge 5.8.0) sent, taken from its socket while
+// it connected with a token, data and one subscription to recover, and then made one of each call.
+// Each string is one WebSocket message.
 var golden = []struct {
-	json, protobuf string // the latter in hexadecimal
+	json, protobuf string // protobuf in hexadecimal
 	methods        string
 	commands       []*protocol.Command
 }{
@@ -40,7 +40,7 @@ var golden = []struct {
 		methods:  "publish",
 		commands: []*protocol.Command{{Id: 3, Publish: &protocol.PublishRequest{Channel: "lobby", Data: []byte(`{"text":"hello"}`)}}},
 	},
-	{ // JSON.stringify leaves U+2028 as it is and escapes the line end
+	{ // JSON.stringify keeps U+2028 and escapes the line end
 		json:     `{"publish":{"channel":"lobby","data":{"text":"hello\nworld ` + "\u2028" + `"}},"id":3}`,
 		methods:  "publish",
 		commands: []*protocol.Command{{Id: 3, Publish: &protocol.PublishRequest{Channel: "lobby", Data: []byte(`{"text":"hello\nworld ` + "\u2028" + `"}`)}}},
@@ -50,7 +50,7 @@ var golden = []struct {
 		methods:  "rpc",
 		commands: []*protocol.Command{{Id: 4, Rpc: &protocol.RPCRequest{Method: "rooms", Data: []byte("null")}}},
 	},
-	{ // an RPC with bytes that are no text
+	{ // an RPC with bytes that are not text
 		protobuf: "1008046a0c0a0300ff0a1205726f6f6d73",
 		methods:  "rpc",
 		commands: []*protocol.Command{{Id: 4, Rpc: &protocol.RPCRequest{Method: "rooms", Data: []byte("\x00\xff\n")}}},
@@ -119,7 +119,7 @@ func TestSDKCommands(t *testing.T) {
 		}
 		for encoding, message := range map[wire.Encoding][]byte{wire.JSON: []byte(g.json), wire.Protobuf: binary} {
 			if len(message) == 0 {
-				continue // not written in this encoding
+				continue // not used in this encoding
 			}
 			all, err := takeAll(encoding, message, 2)
 			if err != nil {
@@ -143,9 +143,8 @@ func TestSDKCommands(t *testing.T) {
 	}
 }
 
-// What the same SDK took, byte for byte, and did as it should: replies, pushes,
-// a ping, several in one message. The Protobuf was written by the official
-// library, and the SDK read it.
+// The messages that the same SDK received, byte for byte, and handled correctly: replies, pushes, a
+// ping, several in one message. The official library wrote the Protobuf, and the SDK read it.
 func TestSDKReplies(t *testing.T) {
 	data := []byte(`{"text":"hi"}`)
 	for _, c := range []struct {

@@ -19,8 +19,9 @@ func publications(n, size int) (all []*protocol.Publication) {
 	return all
 }
 
-// TestListsAsTheLibraryWritesThem: a list of publications that is written without a copy
-// has the bytes that the library's encoder writes, first in a message and behind others.
+// TestListsAsTheLibraryWritesThem checks that a list of publications that is written without a copy
+// has the same bytes as the library's encoder writes, as the first reply of a message and after
+// others.
 func TestListsAsTheLibraryWritesThem(t *testing.T) {
 	for _, n := range []int{0, 1, 20} {
 		for _, r := range []*protocol.Reply{
@@ -41,8 +42,8 @@ func TestListsAsTheLibraryWritesThem(t *testing.T) {
 	}
 }
 
-// TestListsHideNothing: no raw field of a reply, at any depth, brings another reply into
-// a message, whether the reply holds a list or not.
+// TestListsHideNothing checks that no raw field of a reply, at any depth, can bring another reply
+// into a message, whether the reply holds a list or not.
 func TestListsHideNothing(t *testing.T) {
 	const bad = "1}\n{\"id\":666"
 	fields := 0
@@ -69,7 +70,7 @@ func TestListsHideNothing(t *testing.T) {
 	}
 }
 
-// spoil sets the raw field that left counts down to, and makes what is around it.
+// spoil sets the raw field to which left counts down, and creates the structures around it.
 func spoil(v reflect.Value, left *int, bad string, depth int) bool {
 	if v.Type() == reflect.TypeFor[protocol.Raw]() {
 		*left--

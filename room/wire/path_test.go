@@ -6,8 +6,7 @@ import (
 	"webim/room/wire"
 )
 
-// TestTargets tells the endpoint and the server's own paths, in all their
-// spellings, from rooms.
+// TestTargets distinguishes the endpoint and the server's own paths, in all spellings, from rooms.
 func TestTargets(t *testing.T) {
 	for target, paths := range map[wire.Target][]string{
 		wire.TargetEndpoint: {

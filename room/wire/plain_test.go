@@ -8,8 +8,8 @@ import (
 	"webim/room/wire"
 )
 
-// The rooms that paths name. A path comes here unescaped, once: what still
-// looks like an escape is part of the name.
+// TestRoomsOfPaths checks which rooms paths name. A path has been unescaped once; further escapes
+// are part of the name.
 func TestRoomsOfPaths(t *testing.T) {
 	long := strings.Repeat("x", wire.MaxRoomName)
 	wide := strings.Repeat("é", wire.MaxRoomName/2) // 254 bytes
@@ -26,7 +26,7 @@ func TestRoomsOfPaths(t *testing.T) {
 		{"/a/b", "a/b"},
 		{"/a//b", "a//b"},
 		{"/.", "."},
-		{"/../x", "../x"}, // no file is opened by it
+		{"/../x", "../x"}, // no file is opened by this name
 		{"/%2F", "%2F"},
 		{"/%00", "%00"},
 		{"/a?b#c", "a?b#c"},
@@ -34,9 +34,9 @@ func TestRoomsOfPaths(t *testing.T) {
 		{"/été 日本 🎉", "été 日本 🎉"},
 		{"/Room", "Room"},
 		{"/ROOM", "ROOM"},
-		{"/e\u0301", "é"},         // one room in either spelling
+		{"/e\u0301", "é"},         // the same room in both spellings
 		{"/👩\u200d💻", "👩\u200d💻"}, // an emoji
-		{"/\ufffd", "\ufffd"},     // the character, not a broken byte
+		{"/\ufffd", "\ufffd"},     // the character itself, not an invalid byte
 		{"/" + long, long},
 		{long, long},
 		{"/" + wide + "x", wide + "x"},
@@ -48,7 +48,7 @@ func TestRoomsOfPaths(t *testing.T) {
 	}
 }
 
-// badNames are the names that no room may have, and a word of what is said.
+// badNames are names that no room may have, each with a word of the error.
 var badNames = []struct{ name, says string }{
 	{strings.Repeat("x", wire.MaxRoomName+1), "256 bytes"},
 	{strings.Repeat("é", 128), "256 bytes"},
@@ -95,7 +95,7 @@ func TestBadRoomNames(t *testing.T) {
 			t.Errorf("CheckRoomName(%.40q): no error", c.name)
 			continue
 		}
-		// The text goes to the client, in an answer and in logs.
+		// The text goes to clients, in replies and in logs.
 		if len(err.Error()) > 120 || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("CheckRoomName(%.40q) says %q, which is not plain", c.name, err)
 		}
@@ -105,8 +105,8 @@ func TestBadRoomNames(t *testing.T) {
 	}
 }
 
-// Every byte, every control and each side of every range, against a list
-// written out by hand.
+// TestRoomNameCharacters tries every byte, every control character and both ends of every range,
+// against a list written by hand.
 func TestRoomNameCharacters(t *testing.T) {
 	bad := func(r rune) bool {
 		switch {
@@ -167,7 +167,7 @@ func FuzzTargetOf(f *testing.F) {
 		if path != "" && path != "/" && name != path && "/"+name != path {
 			t.Fatalf("TargetOf(%q) = %q: another name", path, name)
 		}
-		// A room's name, made a path again, names the room.
+		// The path of a room's name names the room.
 		if _, again, err := wire.TargetOf("/" + name); err != nil || again != name {
 			t.Fatalf("TargetOf(%q) = %q, %v", "/"+name, again, err)
 		}

@@ -9,8 +9,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestAppendSaysTheRestOfAList: one item that an engine holds and no JSON reader takes
-// does not keep the others from being read, wherever the list stands.
+// TestAppendSaysTheRestOfAList checks that an invalid item from an engine does not keep JSON
+// clients from reading the other items, in every kind of list.
 func TestAppendSaysTheRestOfAList(t *testing.T) {
 	list := func() []*protocol.Publication {
 		return []*protocol.Publication{{Offset: 1, Data: []byte(`{"n":1}`)}, {Offset: 2, Data: []byte("{")}, {Offset: 3, Data: []byte(`{"n":3}`), Info: &protocol.ClientInfo{User: "u", ConnInfo: []byte("x")}}}

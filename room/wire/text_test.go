@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// What a plain text becomes for the centrifuge dialect. It comes back the same.
+// TestTextData checks the data of a plain text, and that the text comes back unchanged.
 func TestTextData(t *testing.T) {
 	for _, c := range []struct{ text, data string }{
 		{"", `{"text":""}`},
@@ -43,7 +43,7 @@ func TestTextData(t *testing.T) {
 	}
 }
 
-// What data looks like to a plain client.
+// TestDataText checks how data appears to a plain client.
 func TestDataText(t *testing.T) {
 	const same = "="
 	for _, c := range []struct{ data, text string }{
@@ -71,7 +71,7 @@ func TestDataText(t *testing.T) {
 		{`"text"`, same},
 		{`1`, same},
 		{`null`, same},
-		{`{"text":"hi",`, same}, // this and what follows would not have passed Data
+		{`{"text":"hi",`, same}, // this and the following would not pass Data
 		{`{"text"`, same},
 		{`{"text":`, same},
 		{``, same},
@@ -86,7 +86,7 @@ func TestDataText(t *testing.T) {
 	}
 }
 
-// Text there and back, for any text; encoding/json agrees.
+// FuzzText converts any text to data and back, and compares with encoding/json.
 func FuzzText(f *testing.F) {
 	for _, text := range []string{"", "hello", "\x00", "\xff", "<>&", "\u2028", "🎉", `"}` + "\n{}"} {
 		f.Add(text)
