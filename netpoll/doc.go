@@ -105,6 +105,16 @@
 // The rule: a client that takes too little is closed as [Slow]. No message is left out
 // of what a client gets; it ends, or it has no hole.
 //
+// # What a handshake costs
+//
+// A client that connects costs four system calls: accept4, epoll_ctl, read and write,
+// which takes its answer to the client's socket; one that is reset costs read, epoll_ctl
+// and close. That is some 20 of the 25 µs of CPU that both take together, and what a bare
+// loop of these calls takes as well. So the rest is worth little but must stay so: socket
+// options come from the listener, the answer is written into the worker's memory, and the
+// one allocation is the callback at the poller. What Open pushes leaves with the answer.
+// Of a storm on one machine the client takes half.
+//
 // # Full servers
 //
 // What only waits for its client gives its place to whoever comes (makeroom.go): HTTP
