@@ -1,4 +1,5 @@
-// Command coder is the chat rooms on coder/websocket: the chat example of its repository, with WebSocket publishing.
+// Command coder serves the chat rooms with coder/websocket. It is the chat example of the library's repository, but clients publish over
+// the WebSocket.
 package main
 
 import (
@@ -11,21 +12,21 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// message is shared by all who get it.
+// message is shared by all its receivers.
 type message struct {
 	op   websocket.MessageType
 	data []byte
 }
 
-// subscriber is one connection: the request's goroutine reads, another writes. Where the example has a channel of 16 messages, and a publisher that
-// waits for a rate limiter, it has a queue of bytes.
+// subscriber is one connection. The request's goroutine reads, and another goroutine writes. It has a queue of bytes, where the example has
+// a channel of 16 messages and a publisher that waits for a rate limiter.
 type subscriber struct {
 	conn *websocket.Conn
 	msgs *kit.Queue[message]
 	room *kit.Room[*subscriber]
 }
 
-// server is all rooms.
+// server has all rooms.
 type server struct {
 	rooms kit.Rooms[*subscriber]
 }
@@ -35,7 +36,7 @@ func main() { log.Fatal(http.Serve(kit.Listen(), &server{})) }
 func (v *server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	conn, err := websocket.Accept(w, req, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
-		return // Accept has answered
+		return // Accept has sent the error
 	}
 	conn.SetReadLimit(kit.MaxMessage)
 	s := &subscriber{conn: conn, msgs: kit.NewQueue[message]()}
@@ -47,14 +48,14 @@ func (v *server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	for {
 		op, data, err := conn.Read(ctx)
 		if err != nil {
-			_ = conn.CloseNow() // it has ended already
+			_ = conn.CloseNow() // the connection has ended already
 			return
 		}
 		s.publish(message{op, data})
 	}
 }
 
-// publish sends to the subscriber's room and never waits: a subscriber that lags is closed, as in the example.
+// publish sends a message to the subscriber's room. It never waits: as in the example, it disconnects a subscriber that lags.
 func (s *subscriber) publish(m message) {
 	for _, to := range s.room.Snapshot() {
 		if !to.msgs.Put(m, len(m.data)) {
@@ -71,14 +72,14 @@ func (s *subscriber) write(ctx context.Context) {
 			return
 		case <-s.msgs.Ready():
 			if err := s.drain(ctx); err != nil {
-				_ = s.conn.CloseNow() // ends the reader too
+				_ = s.conn.CloseNow() // unblocks the reader too
 				return
 			}
 		}
 	}
 }
 
-// drain sends what waits.
+// drain writes the queued messages.
 func (s *subscriber) drain(ctx context.Context) error {
 	for {
 		m, ok := s.msgs.Next()

@@ -15,31 +15,31 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// reading is what a client waits for: one event, then silence until it is armed again.
+// reading is the set of events that a client waits for: one event, then none until it is armed again.
 const reading = netpoll.EPOLLIN | netpoll.EPOLLRDHUP | netpoll.EPOLLONESHOT
 
-// buffers are for as long as a client is read from.
+// buffers are used only while a client is read from.
 var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
 
-// client is one connection. Its socket is read by one worker at a time, because its events are one-shot, and written to by the one that
-// set writing.
+// client is one connection. Only one worker at a time reads its socket, because its events are one-shot. Only the worker that set writing
+// writes to it.
 type client struct {
 	server *server
 	conn   *net.TCPConn
 	fd     int
 
-	room *kit.Room[*client] // of the upgrade's path; set before anybody else knows the client
+	room *kit.Room[*client] // the upgrade's path names it; set before the client is shared
 
 	mu      sync.Mutex
 	closed  bool
-	out     net.Buffers // frames that wait
-	queued  int         // bytes, those under way included
+	out     net.Buffers // queued frames
+	queued  int         // bytes, including those being written
 	writing bool
 }
 
-// join upgrades a connection and parks it.
+// join upgrades a connection and registers it with epoll.
 func (s *server) join(conn *net.TCPConn) {
-	_ = conn.SetDeadline(time.Now().Add(kit.Patience)) // if it fails, so does the upgrade
+	_ = conn.SetDeadline(time.Now().Add(kit.Patience)) // if it fails, the upgrade fails too
 	path := ""
 	upgrader := ws.Upgrader{OnRequest: func(uri []byte) error {
 		path = string(uri)
@@ -67,7 +67,7 @@ func (s *server) join(conn *net.TCPConn) {
 	}
 }
 
-// receive reads what is there and arms the client again; a hang-up shows as an error of the read.
+// receive reads the available input and arms the client again. A hang-up appears as a read error.
 func (c *client) receive() {
 	err := c.read()
 	c.mu.Lock()
@@ -81,7 +81,7 @@ func (c *client) receive() {
 }
 
 func (c *client) read() error {
-	_ = c.conn.SetReadDeadline(time.Now().Add(kit.Patience)) // for half a frame
+	_ = c.conn.SetReadDeadline(time.Now().Add(kit.Patience)) // limits the wait for the rest of a frame
 	br := buffers.Get().(*bufio.Reader)
 	br.Reset(c.conn)
 	defer func() {
@@ -102,8 +102,8 @@ func (c *client) read() error {
 	}
 }
 
-// message reads one message, or answers one control frame and returns nil. wsutil.ReadClientData would wait for a message behind the control
-// frame, with a worker.
+// message reads one message; or it answers one control frame and returns nil. wsutil.ReadClientData would keep the worker waiting for a
+// message after the control frame.
 func (c *client) message(br *bufio.Reader) ([]byte, ws.OpCode, error) {
 	control := wsutil.ControlFrameHandler(c.conn, ws.StateServerSide)
 	r := wsutil.Reader{Source: br, State: ws.StateServerSide, CheckUTF8: true, OnIntermediate: control, MaxFrameSize: kit.MaxMessage}
@@ -130,7 +130,7 @@ func (c *client) message(br *bufio.Reader) ([]byte, ws.OpCode, error) {
 	return payload, h.OpCode, err
 }
 
-// send queues a frame, and finds a writer if there is none.
+// send queues a frame, and schedules a writer if there is none.
 func (c *client) send(frame []byte) {
 	c.mu.Lock()
 	if c.closed {
@@ -151,7 +151,7 @@ func (c *client) send(frame []byte) {
 	}
 }
 
-// drain writes until nothing waits, all that waits in one system call.
+// drain writes until the queue is empty, with one system call for all queued frames.
 func (c *client) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +159,7 @@ func (c *client) drain() {
 		out := c.out
 		c.out = nil
 		c.mu.Unlock()
-		_ = c.conn.SetWriteDeadline(time.Now().Add(kit.Patience)) // if it fails, so does the write
+		_ = c.conn.SetWriteDeadline(time.Now().Add(kit.Patience)) // if it fails, the write fails too
 		n, err := out.WriteTo(c.conn)
 		c.mu.Lock()
 		c.queued -= int(n)
@@ -170,10 +170,10 @@ func (c *client) drain() {
 	c.writing = false
 }
 
-// closeLocked ends a client. Del comes before Close: afterwards the number may be another's.
+// closeLocked disconnects a client. It calls Del before Close, because after Close another connection may get the same descriptor number.
 func (c *client) closeLocked() {
 	c.closed, c.out = true, nil
-	_ = c.server.poll.Del(c.fd) // it may not have been added yet
+	_ = c.server.poll.Del(c.fd) // the descriptor may not have been added yet
 	c.conn.Close()
 	c.room.Leave(c)
 }

@@ -1,10 +1,11 @@
-// Command epoll is the chat rooms in the manner of the article "A million WebSockets and Go": gobwas/ws, easygo's netpoll, goroutine pools, and
-// no goroutine or buffer for a connection that is silent.
+// Command epoll serves the chat rooms in the manner of the article "A million WebSockets and Go": gobwas/ws, easygo's netpoll, goroutine
+// pools, and neither a goroutine nor a buffer for an idle connection.
 //
-// Where the article's example fails in practice, this does what its authors would: it registers the raw descriptor with netpoll.EpollCreate
-// instead of a duplicate of it (two descriptors a client, and netpoll.Resume turns the socket blocking); it re-arms one-shot, so that a
-// second frame behind the first is not forgotten; and readers and writers have pools of their own, else a pool full of readers that wait for
-// a writer stands still. What cannot be mended stays: half a frame holds a worker, up to a deadline.
+// Where the article's example fails in practice, this program does as its authors would have. It registers the raw descriptor with
+// netpoll.EpollCreate instead of a duplicate, which would cost two descriptors per client, and netpoll.Resume would make the socket
+// blocking. It re-arms one-shot events, so that it does not miss a second frame after the first. Readers and writers have separate pools,
+// because a pool full of readers that wait for a writer would deadlock. One fault cannot be fixed: half a frame occupies a worker, up to a
+// deadline.
 package main
 
 import (
@@ -16,11 +17,11 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// server is all rooms, and what serves them.
+// server has all rooms and the pools that serve them.
 type server struct {
 	poll    *netpoll.Epoll
 	readers *pool // run handshakes and client.receive, which waits for writers
-	writers *pool // run client.drain, which waits for nobody but its socket
+	writers *pool // run client.drain, which waits only for its socket
 	rooms   kit.Rooms[*client]
 }
 
@@ -40,7 +41,7 @@ func main() {
 	}
 }
 
-// broadcast hands a frame to the queue of every client of the room.
+// broadcast queues a frame for every client of the room.
 func (c *client) broadcast(frame []byte) {
 	for _, to := range c.room.Snapshot() {
 		to.send(frame)

@@ -1,6 +1,6 @@
 package main
 
-// pool is the article's: at most size goroutines, made when there is work and kept.
+// pool is the article's pool: at most size goroutines, started when there is work and kept.
 type pool struct {
 	room chan struct{}
 	work chan func()
@@ -10,7 +10,7 @@ func newPool(size int) *pool {
 	return &pool{room: make(chan struct{}, size), work: make(chan func())}
 }
 
-// schedule waits while all are busy: that holds up the poller, and so the senders.
+// schedule waits while all goroutines are busy. This stops the poller, and so slows down the senders.
 func (p *pool) schedule(task func()) {
 	select {
 	case p.work <- task:

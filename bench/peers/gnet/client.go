@@ -17,19 +17,19 @@ var (
 	errClosed   = errors.New("closed by the client")
 )
 
-// client is one connection. All of it belongs to its loop.
+// client is one connection. Only its event loop uses it.
 type client struct {
 	conn  gnet.Conn
 	share *share // nil before the upgrade
-	at    int    // its place in share.clients
+	at    int    // index in share.clients
 
-	op      ws.OpCode // of the fragmented message that is under way
-	partial []byte    // what has come of it
+	op      ws.OpCode // of the unfinished fragmented message
+	partial []byte    // the fragments so far
 }
 
-// upgrade answers the handshake once all of its header is there, and returns its path; empty: there is more to come.
+// upgrade answers the handshake when its header is complete, and returns its path. The path is "" if the header is not complete yet.
 func (c *client) upgrade() (path string, err error) {
-	b, _ := c.conn.Peek(-1) // all there is; it does not fail
+	b, _ := c.conn.Peek(-1) // everything available; never fails
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(b) > 16<<10 {
@@ -51,7 +51,7 @@ func (c *client) upgrade() (path string, err error) {
 	return path, err
 }
 
-// read takes all frames that are whole, and gives each message, compiled to one frame.
+// read reads all complete frames, and calls message with each message, compiled to one frame.
 func (c *client) read(message func(frame []byte)) error {
 	for {
 		b, _ := c.conn.Peek(-1)
@@ -90,7 +90,7 @@ func (c *client) frame(h ws.Header, payload []byte, message func([]byte)) error 
 		_, err := c.conn.Write(ws.MustCompileFrame(ws.NewPongFrame(payload)))
 		return err
 	case h.OpCode == ws.OpClose:
-		_, _ = c.conn.Write(ws.MustCompileFrame(ws.NewCloseFrame(payload))) // it goes either way
+		_, _ = c.conn.Write(ws.MustCompileFrame(ws.NewCloseFrame(payload))) // the connection ends even if this fails
 		return errClosed
 	case h.OpCode.IsControl():
 		return nil

@@ -1,7 +1,7 @@
-// Command gnet is the chat rooms on panjf2000/gnet, with gobwas/ws for the upgrade and the frames.
+// Command gnet serves the chat rooms with panjf2000/gnet, and with gobwas/ws for the upgrade and the frames.
 //
-// Each event loop owns its connections. A message is compiled once and handed once to each loop that has clients of the room, which then writes to its own
-// connections without a lock: cheaper than AsyncWrite, which queues a task for each receiver.
+// Each event loop owns its connections. A message is compiled once, and handed once to each loop that has clients of the room. The loop
+// then writes to its own connections without a lock. This is cheaper than AsyncWrite, which queues a task for each receiver.
 package main
 
 import (
@@ -26,7 +26,7 @@ type server struct {
 	rooms map[string]map[gnet.EventLoop]*share // by path
 }
 
-// share is the clients of a room on one event loop. Its clients are that loop's alone: no lock.
+// share has the clients of a room on one event loop. Only that loop uses the clients, so they need no lock.
 type share struct {
 	path    string
 	loop    gnet.EventLoop
@@ -38,7 +38,7 @@ func main() {
 	log.Fatal(gnet.Run(s, "tcp4://"+kit.Address(), gnet.WithMulticore(true), gnet.WithLogger(zap.NewNop().Sugar())))
 }
 
-// OnBoot says where it listens; gnet does not tell which port it got.
+// OnBoot announces the listening address. gnet does not return the port, so OnBoot asks the kernel.
 func (s *server) OnBoot(e gnet.Engine) gnet.Action {
 	fd, err := e.Dup()
 	if err != nil {
@@ -89,7 +89,7 @@ func closeOn(err error) gnet.Action {
 	return gnet.None
 }
 
-// join puts a client into the share of its loop, which it runs on.
+// join adds a client to the share of its loop. It runs on that loop.
 func (s *server) join(c *client, path string) {
 	loop := c.conn.EventLoop()
 	s.mu.Lock()
@@ -104,7 +104,7 @@ func (s *server) join(c *client, path string) {
 	c.share.add(c)
 }
 
-// leave takes a client out, on its loop. The last one of a share or a room takes that along.
+// leave removes a client, on its loop. It also removes an empty share and an empty room.
 func (s *server) leave(c *client) {
 	if c.share.remove(c); len(c.share.clients) > 0 {
 		return
@@ -117,12 +117,12 @@ func (s *server) leave(c *client) {
 	}
 }
 
-// broadcast writes a frame to everybody in the room; own is the share of the loop that it runs on.
+// broadcast writes a frame to everybody in the room. own is the share of the loop on which broadcast runs.
 func (s *server) broadcast(own *share, frame []byte) {
 	s.mu.RLock()
 	for _, other := range s.rooms[own.path] {
 		if other != own {
-			_ = other.loop.Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error { // fails at shutdown only
+			_ = other.loop.Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error { // fails only at shutdown
 				other.write(frame)
 				return nil
 			}))
@@ -145,7 +145,8 @@ func (s *share) remove(c *client) {
 	s.clients = s.clients[:last]
 }
 
-// write goes backwards: a failed write removes its client on the spot, and what moves to its place has had the frame.
+// write iterates backwards, because a failed write removes its client at once and moves the last client, which already has the frame, to
+// its index.
 func (s *share) write(frame []byte) {
 	for i := len(s.clients) - 1; i >= 0; i-- {
 		c := s.clients[i]
@@ -153,6 +154,6 @@ func (s *share) write(frame []byte) {
 			_ = s.loop.Close(c.conn) // too slow
 			continue
 		}
-		_, _ = c.conn.Write(frame) // gnet closes it
+		_, _ = c.conn.Write(frame) // gnet closes the connection on an error
 	}
 }

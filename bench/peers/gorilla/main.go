@@ -1,7 +1,9 @@
-// Command gorilla is the chat rooms on gorilla/websocket: the hub of its chat example, with a set of clients for each room.
+// Command gorilla serves the chat rooms with gorilla/websocket. It is the hub of the library's chat example, with a set of clients for each
+// room.
 //
-// The example's write pump joins waiting messages into one frame; here each message stays a frame, so it writes prepared messages instead. Its channel
-// of 256 messages a client is a queue of bytes: else a busy second at 1,000 messages empties the room.
+// The example's write pump joins waiting messages into one frame. Here each message stays a frame, so the pump writes prepared messages
+// instead. The example's channel of 256 messages per client is a queue of bytes here; with the channel, one busy second at 1,000 messages
+// would disconnect the whole room.
 package main
 
 import (
@@ -15,14 +17,14 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// Times of the example.
+// The example's times.
 const (
 	writeWait  = 10 * time.Second
 	pongWait   = 60 * time.Second
 	pingPeriod = pongWait * 9 / 10
 )
 
-// upgrader shares write buffers: with prepared messages only pings need one.
+// upgrader shares write buffers, because with prepared messages only pings need one.
 var upgrader = websocket.Upgrader{
 	ReadBufferSize: 1024, WriteBufferSize: 1024, WriteBufferPool: &sync.Pool{},
 	CheckOrigin: func(*http.Request) bool { return true },
@@ -35,18 +37,18 @@ func main() {
 	log.Fatal(http.Serve(kit.Listen(), http.HandlerFunc(h.serve)))
 }
 
-// message is shared by all who get it.
+// message is shared by all its receivers.
 type message struct {
 	*websocket.PreparedMessage
 	size int
 	room string
 }
 
-// hub owns the sets of clients; all that happens to it comes through the channels.
+// hub owns the sets of clients. Only run uses them; the other goroutines send to its channels.
 type hub struct {
 	register, unregister chan *client
 	broadcast            chan message
-	rooms                map[string]map[*client]bool // by path; run's
+	rooms                map[string]map[*client]bool // by path; only run uses it
 }
 
 func (h *hub) run() {
@@ -75,22 +77,22 @@ func (h *hub) remove(c *client) {
 			delete(h.rooms, c.room)
 		}
 		close(c.gone)
-		c.conn.Close() // ends a write that waits
+		c.conn.Close() // unblocks a waiting write
 	}
 }
 
 func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		return // Upgrade has answered
+		return // Upgrade has sent the error
 	}
 	c := &client{hub: h, room: r.URL.Path, conn: conn, send: kit.NewQueue[message](), gone: make(chan struct{})}
 	h.register <- c
 	go c.writePump()
-	go c.readPump() // not on this goroutine: its stack and its request would stay
+	go c.readPump() // on a new goroutine, because this one would keep its stack and the request
 }
 
-// client is one connection, with a goroutine for each direction.
+// client is one connection, with one goroutine for each direction.
 type client struct {
 	hub  *hub
 	room string
@@ -106,7 +108,7 @@ func (c *client) readPump() {
 	}()
 	c.conn.SetReadLimit(kit.MaxMessage)
 	extend := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(pongWait)) }
-	_ = extend("") // if it fails, so does the read
+	_ = extend("") // if it fails, the read fails too
 	c.conn.SetPongHandler(extend)
 	for {
 		op, payload, err := c.conn.ReadMessage()
@@ -143,14 +145,14 @@ func (c *client) writePump() {
 	}
 }
 
-// drain sends what waits.
+// drain writes the queued messages.
 func (c *client) drain() error {
 	for {
 		m, ok := c.send.Next()
 		if !ok {
 			return nil
 		}
-		_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // if it fails, so does the write
+		_ = c.conn.SetWriteDeadline(time.Now().Add(writeWait)) // if it fails, the write fails too
 		if err := c.conn.WritePreparedMessage(m.PreparedMessage); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
-// Command gws is the chat rooms on lxzan/gws: the Broadcaster of its README. A client's room is in its session, which is where gws has room for it.
+// Command gws serves the chat rooms with lxzan/gws, using the Broadcaster of its README. A client's room is in its session, which is the
+// place that gws offers for it.
 //
-// Its write queues have no bound and cannot be looked into, so the kernel's timeout cuts who does not read (see kit.ListenPatient).
+// The library's write queues are unlimited and cannot be inspected, so the kernel's timeout disconnects clients that do not read (see
+// kit.ListenPatient).
 package main
 
 import (
@@ -12,13 +14,13 @@ import (
 	"webim/bench/peers/kit"
 )
 
-// handler is all rooms; gws calls it.
+// handler has all rooms; gws calls it.
 type handler struct {
 	gws.BuiltinEventHandler
 	rooms kit.Rooms[*gws.Conn]
 }
 
-// Keys of a session.
+// The keys of a session.
 const (
 	pathKey = "path"
 	roomKey = "room"
@@ -39,25 +41,25 @@ func (h *handler) OnOpen(c *gws.Conn) {
 	c.Session().Delete(pathKey)
 }
 
-// room is a client's room, once it is open.
+// room returns a client's room, once the client has opened.
 func room(c *gws.Conn) *kit.Room[*gws.Conn] {
 	r, _ := c.Session().Load(roomKey)
 	return r.(*kit.Room[*gws.Conn])
 }
 
 func (h *handler) OnClose(c *gws.Conn, _ error) { room(c).Leave(c) }
-func (h *handler) OnPing(c *gws.Conn, p []byte) { _ = c.WritePong(p) } // gws handles errors itself
+func (h *handler) OnPing(c *gws.Conn, p []byte) { _ = c.WritePong(p) } // gws handles the error
 
 func (h *handler) OnMessage(from *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	b := gws.NewBroadcaster(m.Opcode, m.Bytes())
 	defer b.Close()
 	for _, c := range room(from).Snapshot() {
-		_ = b.Broadcast(c) // same
+		_ = b.Broadcast(c) // gws handles the error
 	}
 }
 
-// silent takes the log: who goes badly is not worth a line here.
+// silent discards the log, because a line for each failing client is not needed here.
 type silent struct{}
 
 func (silent) Error(...any) {}

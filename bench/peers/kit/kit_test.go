@@ -20,16 +20,17 @@ func TestMembers(t *testing.T) {
 	m.Remove(0)
 	got := slices.Sorted(slices.Values(m.Snapshot()))
 	if !slices.Equal(got, []int{1, 2, 3}) || len(before) != 5 {
-		t.Errorf("%v left of %v", got, before)
+		t.Errorf("members %v, snapshot before removal %v", got, before)
 	}
 }
 
-// Rooms are apart, are forgotten when the last has left, and begin anew; whoever leaves twice, or late, disturbs nobody.
+// TestRooms checks that rooms are separate, are forgotten when the last member has left, and begin anew, and that leaving twice or late
+// affects no other member.
 func TestRooms(t *testing.T) {
 	var rooms Rooms[int]
 	a := rooms.Join("/a", 1)
 	if b := rooms.Join("/b", 2); rooms.Join("/a", 3) != a || b == a {
-		t.Fatal("a path is not a room")
+		t.Fatal("rooms.Join did not return one room per path")
 	}
 	if got := slices.Sorted(slices.Values(a.Snapshot())); !slices.Equal(got, []int{1, 3}) {
 		t.Errorf("%v in /a", got)
@@ -38,7 +39,7 @@ func TestRooms(t *testing.T) {
 	a.Leave(1)
 	a.Leave(3)
 	again := rooms.Join("/a", 4)
-	a.Leave(3) // of the room that was forgotten
+	a.Leave(3) // this is the forgotten room
 	if len(rooms.byPath) != 2 || rooms.byPath["/a"] != again || len(again.Snapshot()) != 1 || len(a.Snapshot()) != 0 {
 		t.Errorf("%v, %v in /a", rooms.byPath, again.Snapshot())
 	}
@@ -48,7 +49,7 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// The bound on a stuck client rests on accepted sockets inheriting the listener's option.
+// TestPatienceIsInherited checks that accepted sockets inherit the listener's option, on which the limit for stuck clients depends.
 func TestPatienceIsInherited(t *testing.T) {
 	ln := ListenPatient()
 	defer ln.Close()
@@ -69,7 +70,7 @@ func TestPatienceIsInherited(t *testing.T) {
 	if err := raw.Control(func(fd uintptr) {
 		ms, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
 		if err != nil || ms != int(Patience.Milliseconds()) {
-			t.Errorf("%d ms, %v", ms, err)
+			t.Errorf("TCP_USER_TIMEOUT is %d ms, %v", ms, err)
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -79,7 +80,7 @@ func TestPatienceIsInherited(t *testing.T) {
 func TestQueue(t *testing.T) {
 	q := NewQueue[int]()
 	if _, ok := q.Next(); ok {
-		t.Error("something in an empty queue")
+		t.Error("an empty queue returned an item")
 	}
 	const size = 128
 	n := 0
@@ -87,16 +88,16 @@ func TestQueue(t *testing.T) {
 		n++
 	}
 	if n != MaxQueue/size {
-		t.Errorf("%d messages of %d bytes fit", n, size)
+		t.Errorf("%d messages of %d bytes fit, want %d", n, size, MaxQueue/size)
 	}
 	<-q.Ready()
 	for i := range n {
 		if got, ok := q.Next(); !ok || got != i {
-			t.Fatalf("%d, %v instead of %d", got, ok, i)
+			t.Fatalf("Next returned %d, %v, want %d", got, ok, i)
 		}
 	}
 	if _, ok := q.Next(); ok || q.waiting != nil || q.bytes != 0 {
-		t.Errorf("left: %v, %d bytes", q.waiting, q.bytes)
+		t.Errorf("the queue is not empty: %v, %d bytes", q.waiting, q.bytes)
 	}
 	q.Put(7, MaxQueue)
 	<-q.Ready()

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// Members is a set that is walked far more often than it changes. The zero value is ready.
+// Members is a set that is read far more often than it changes. The zero value is ready to use. It is safe for concurrent use.
 type Members[T comparable] struct {
 	mu   sync.Mutex
 	at   map[T]int
 	list []T
-	snap []T // a copy of list, shared by walkers and never changed; nil once list has changed
+	snap []T // a copy of list that readers share and nobody changes; nil after list has changed
 }
 
-// Add puts t in, unless it is there.
+// Add adds t, unless t is a member.
 func (m *Members[T]) Add(t T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -27,12 +27,12 @@ func (m *Members[T]) Add(t T) {
 	m.list, m.snap = append(m.list, t), nil
 }
 
-// Remove takes t out, if it is there.
+// Remove removes t, if t is a member.
 func (m *Members[T]) Remove(t T) {
 	m.remove(t)
 }
 
-// remove returns how many are left.
+// remove is Remove, and returns the number of remaining members.
 func (m *Members[T]) remove(t T) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,8 +50,8 @@ func (m *Members[T]) remove(t T) int {
 	return last
 }
 
-// Snapshot returns the members of now, for reading only. No lock is held while a caller walks them, because some libraries call back
-// (and so Remove) from inside a write.
+// Snapshot returns the current members, which the caller must not change. It does not lock the set while the caller iterates, because some
+// libraries call back, and so call Remove, from inside a write.
 func (m *Members[T]) Snapshot() []T {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,13 +2,14 @@ package kit
 
 import "sync"
 
-// Queue is what waits for one client. It counts bytes and not messages, because a burst of small ones is no reason to cut anybody: a channel of 256, as
-// chat examples have it, is full of 128-byte messages at 32 kB, and holds its memory while the client is idle. Any number of goroutines may put, one takes.
+// Queue holds the messages that wait for one client. It limits bytes and not messages, so that a burst of small messages disconnects
+// nobody: a channel of 256 messages, as in chat examples, is full after 32 kB of 128-byte messages, and keeps its memory while the client
+// is idle. Any number of goroutines may call Put, and one may call Next.
 type Queue[T any] struct {
 	ready chan struct{}
 
 	mu      sync.Mutex
-	waiting []queued[T] // nil when none are
+	waiting []queued[T] // nil if empty
 	bytes   int
 }
 
@@ -20,7 +21,8 @@ type queued[T any] struct {
 // NewQueue returns an empty queue.
 func NewQueue[T any]() *Queue[T] { return &Queue[T]{ready: make(chan struct{}, 1)} }
 
-// Put appends an item of so many bytes, and never waits. It is false when more than MaxQueue bytes would wait: then cut the client.
+// Put appends an item of size bytes, without waiting. It returns false if more than MaxQueue bytes would wait; the caller then disconnects
+// the client.
 func (q *Queue[T]) Put(item T, size int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -35,10 +37,10 @@ func (q *Queue[T]) Put(item T, size int) bool {
 	return true
 }
 
-// Ready gets something after a Put; call Next then until it is false.
+// Ready receives a value after a Put. The receiver then calls Next until it returns false.
 func (q *Queue[T]) Ready() <-chan struct{} { return q.ready }
 
-// Next takes the first item out; it is false if there is none.
+// Next removes and returns the first item. ok is false if the queue is empty.
 func (q *Queue[T]) Next() (item T, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

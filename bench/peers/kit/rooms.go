@@ -2,20 +2,20 @@ package kit
 
 import "sync"
 
-// Rooms is the rooms of a server by their paths. An empty room is forgotten. The zero value is ready.
+// Rooms has the rooms of a server by their paths. It forgets empty rooms. The zero value is ready to use. It is safe for concurrent use.
 type Rooms[T comparable] struct {
 	mu     sync.Mutex
 	byPath map[string]*Room[T]
 }
 
-// Room is the members of one path.
+// Room has the members of one path.
 type Room[T comparable] struct {
 	members Members[T]
 	rooms   *Rooms[T]
 	path    string
 }
 
-// Join puts t into the room of the path, and returns the room. Call Leave of it once t ends.
+// Join adds t to the room of the path, and returns the room. The caller must call the room's Leave when t ends.
 func (r *Rooms[T]) Join(path string, t T) *Room[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -31,7 +31,7 @@ func (r *Rooms[T]) Join(path string, t T) *Room[T] {
 	return room
 }
 
-// Leave takes t out, if it is there.
+// Leave removes t, if t is a member.
 func (r *Room[T]) Leave(t T) {
 	r.rooms.mu.Lock()
 	defer r.rooms.mu.Unlock()
@@ -40,5 +40,5 @@ func (r *Room[T]) Leave(t T) {
 	}
 }
 
-// Snapshot returns the members of now; see [Members.Snapshot].
+// Snapshot returns the current members; see [Members.Snapshot].
 func (r *Room[T]) Snapshot() []T { return r.members.Snapshot() }

@@ -1,5 +1,5 @@
-// Command nbio is the chat rooms on lesismal/nbio in its non-blocking mode: a poller reads, a pool runs the handler, writes go straight to the
-// socket and what it does not take is kept, up to a bound.
+// Command nbio serves the chat rooms with lesismal/nbio in its non-blocking mode. A poller reads, a pool runs the handler, and writes go
+// directly to the socket. The library queues the bytes that the socket does not accept, up to a limit.
 package main
 
 import (
@@ -24,12 +24,12 @@ func main() {
 		Network: "tcp", Addrs: []string{ln.Addr().String()},
 		Listen:                       func(string, string) (net.Listener, error) { return ln, nil },
 		IOMod:                        nbhttp.IOModNonBlocking,
-		MaxLoad:                      1_000_000, // connections; 10,000 by default
+		MaxLoad:                      1_000_000, // connections; the default is 10,000
 		MaxWriteBufferSize:           kit.MaxQueue,
-		MaxWebsocketFramePayloadSize: kit.MaxMessage, // else it cuts messages of more than 32 kB into frames
+		MaxWebsocketFramePayloadSize: kit.MaxMessage, // the default cuts messages of more than 32 kB into frames
 		ReleaseWebsocketPayload:      true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if c, err := upgrader.Upgrade(w, r, nil); err == nil { // else it has answered
+			if c, err := upgrader.Upgrade(w, r, nil); err == nil { // otherwise Upgrade has sent the error
 				c.SetSession(rooms.Join(r.URL.Path, c))
 			}
 		}),
@@ -44,7 +44,7 @@ func main() {
 func newUpgrader() *websocket.Upgrader {
 	u := websocket.NewUpgrader()
 	u.CheckOrigin = func(*http.Request) bool { return true }
-	u.KeepaliveTime = 0 // else whoever only listens is closed after two minutes
+	u.KeepaliveTime = 0 // the default disconnects clients that only listen after two minutes
 	u.MessageLengthLimit = kit.MaxMessage
 	u.OnClose(func(c *websocket.Conn, _ error) {
 		if room, ok := c.Session().(*kit.Room[*websocket.Conn]); ok {
@@ -57,7 +57,7 @@ func newUpgrader() *websocket.Upgrader {
 			return
 		}
 		for _, c := range room.Snapshot() {
-			_ = c.WriteMessage(op, data) // nbio closes it
+			_ = c.WriteMessage(op, data) // nbio closes the connection on an error
 		}
 	})
 	return u

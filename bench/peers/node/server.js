@@ -1,10 +1,10 @@
-// The chat rooms on Node's ws: the broadcast of its README, to the clients of a path. Node raises the limit of open files to the hard one by itself.
+// Serves the chat rooms with Node's ws: the broadcast of its README, to the clients of a path. Node itself raises the limit of open files to the hard limit.
 'use strict';
 
 const { WebSocketServer, WebSocket } = require('ws');
 
 const MAX_MESSAGE = 1 << 20; // bytes
-const MAX_QUEUE = 4 << 20; // bytes that may wait for one client before it is cut
+const MAX_QUEUE = 4 << 20; // bytes that may wait for one client before it is disconnected
 
 const at = process.argv.indexOf('-listen');
 const [host, port] = (at > 0 ? process.argv[at + 1] : '127.0.0.1:0').split(':');
@@ -13,7 +13,7 @@ const wss = new WebSocketServer({ host, port: Number(port), backlog: 4096, perMe
 
 wss.on('listening', () => console.log(`listening on ${host}:${wss.address().port}`));
 wss.on('error', (err) => {
-  console.error(`${err.message}: give another -listen ADDRESS:PORT`);
+  console.error(`${err.message}: use another -listen ADDRESS:PORT`);
   process.exit(1);
 });
 

@@ -1,6 +1,5 @@
 <?php
-// The chat rooms on PHP's Swoole. BASE mode is its leaner one, and there a worker knows only its own clients: one worker, so that everybody of a room
-// hears everybody.
+// Serves the chat rooms with PHP's Swoole, in its leaner BASE mode. There a worker knows only its own clients, so the program has one worker.
 declare(strict_types=1);
 
 const MAX_MESSAGE = 1 << 20; // bytes

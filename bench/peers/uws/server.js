@@ -1,17 +1,17 @@
-// The chat rooms on uWebSockets.js: each client subscribes to the topic of its path, and each message is published to it, as in the library's example
-// of a broadcast. One thread, as it is.
+// Serves the chat rooms with uWebSockets.js: each client subscribes to the topic of its path, and each message is published there, as in the library's
+// example of a broadcast. It runs on one thread, which is the default.
 //
 // uWebSockets.js is not in npm's registry. Its authors let npm install it from their repository:
 //
 //     npm install --prefix bench/peers/uws --no-save uNetworking/uWebSockets.js#v20.52.0
 //
-// The registry has copies by others with the same compiled code; look at what you run:
+// The registry has copies by other authors with the same compiled code; inspect them before you run them:
 //
 //     npm install --prefix bench/peers/uws --no-save uWebSockets.js@npm:uwebsockets@3.0.6
 'use strict';
 
 const MAX_MESSAGE = 1 << 20; // bytes
-const MAX_QUEUE = 4 << 20; // bytes that may wait for one client before it is cut
+const MAX_QUEUE = 4 << 20; // bytes that may wait for one client before it is disconnected
 
 let uws;
 try {
