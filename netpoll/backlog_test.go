@@ -229,7 +229,8 @@ func TestQueueWatermarks(t *testing.T) {
 	}
 }
 
-// At the total the largest lag goes first, and only as many as must.
+// At the total the largest lag goes first, and only as many as must. What counts is the
+// memory, which may be a fifth more than the message.
 func TestQueueEviction(t *testing.T) {
 	closed := make(chan Conn, 10)
 	cause := make(chan Cause, 10)
@@ -242,7 +243,7 @@ func TestQueueEviction(t *testing.T) {
 		}
 		conns = append(conns, c)
 	}
-	if n := s.queued.Load(); n < 180_000 || n > 181_000 || len(closed) != 0 {
+	if n := s.queued.Load(); n < 180_000 || n > 190_000 || len(closed) != 0 {
 		t.Fatalf("%d bytes are held, %d connections closed", n, len(closed))
 	}
 	if err := conns[0].Push(ws.OpBinary, make([]byte, 25_000)); err != nil {
@@ -254,7 +255,7 @@ func TestQueueEviction(t *testing.T) {
 	if why := <-cause; why != OutOfMemory {
 		t.Errorf("closed as %v", why)
 	}
-	soon(t, "the memory is free", func() bool { return s.queued.Load() < 127_000 })
+	soon(t, "the memory is free", func() bool { return s.queued.Load() < 140_000 })
 	soon(t, "it is counted", func() bool { return s.Stats().Evictions > 0 })
 	if n := s.Stats().Evictions; n != 1 || !conns[0].Exists() || !conns[2].Exists() {
 		t.Errorf("%d evictions; the others exist: %v %v", n, conns[0].Exists(), conns[2].Exists())

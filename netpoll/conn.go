@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -148,16 +149,18 @@ func (c Conn) Lost() bool {
 // returns ErrSlow. From within the connection's own callbacks it is sent at the
 // end of the turn. Swoole's push.
 func (c Conn) Push(op ws.OpCode, data []byte) error {
-	f, err := NewFrame(op, data)
-	if err != nil {
-		return err
-	}
-	return c.PushFrame(f)
+	return c.pushOne(op, data, false)
 }
 
 // PushFrame sends a frame that may be shared with other connections: it is
 // encoded, and compressed for those that negotiated it, once.
-func (c Conn) PushFrame(f *Frame) error { return c.pushFrame(f, false) }
+func (c Conn) PushFrame(f *Frame) error {
+	if !c.Exists() {
+		return c.notOpen()
+	}
+	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
+	return c.s.push(c.r, c.gen, b, b.b, 1, false)
+}
 
 // Reply is Push for a message that the client has asked for. The queue takes a
 // reply of any size, and once it is past HighWater and until it has shrunk below
@@ -165,19 +168,23 @@ func (c Conn) PushFrame(f *Frame) error { return c.pushFrame(f, false) }
 // never closed as slow for what it has asked for. The handler bounds how much that
 // is: it begins nothing that has a large reply while the connection is Crowded.
 func (c Conn) Reply(op ws.OpCode, data []byte) error {
-	f, err := NewFrame(op, data)
-	if err != nil {
-		return err
-	}
-	return c.pushFrame(f, true)
+	return c.pushOne(op, data, true)
 }
 
-func (c Conn) pushFrame(f *Frame, reply bool) error {
+// pushOne sends a message to this connection only, in memory that is used again.
+func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
+	if op != ws.OpBinary && (op != ws.OpText || !utf8.Valid(data)) {
+		return ErrBadFrame
+	}
 	if !c.Exists() {
 		return c.notOpen()
 	}
-	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
-	return c.s.push(c.r, c.gen, b, b.b, 1, reply)
+	seg := encodeOne(op, data, c.Variant(), c.s.cfg.DeflateMin)
+	seg.lone = seg
+	seg.users.Store(1)
+	err := c.s.push(c.r, c.gen, &seg.buffer, seg.b, 1, reply)
+	seg.leave()
+	return err
 }
 
 // Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat

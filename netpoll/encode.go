@@ -37,6 +37,8 @@ type buffer struct {
 	holders atomic.Int32
 	home    atomic.Pointer[Server] // whose total the size counts in once: that of the first queue
 	keep    atomic.Bool            // the bytes must stay what they are, even with no holders: see segment.go
+	lone    *segment               // that it is, if it goes to one connection and then to the pool: see Conn.pushOne
+	users   atomic.Int32           // of a lone one: its sender and the queues that hold it
 }
 
 // bufferCost is what a queued frame takes besides its bytes: the buffer, the
@@ -51,6 +53,9 @@ const refSize = int64(unsafe.Sizeof(ref{}))
 // retain counts one more queue that holds the buffer.
 func (s *Server) retain(b *buffer) {
 	n := refSize
+	if b.lone != nil {
+		b.users.Add(1)
+	}
 	if b.home.CompareAndSwap(nil, s); b.home.Load() != s {
 		n += int64(b.size) // of another server: its counts say nothing here
 		b.keep.Store(true)
@@ -67,6 +72,14 @@ func (s *Server) release(b *buffer) {
 		n += int64(b.size)
 	}
 	s.hold(-n)
+	b.leave()
+}
+
+// leave ends a use of a lone buffer, the last of which gives it back.
+func (b *buffer) leave() {
+	if b.lone != nil && b.users.Add(-1) == 0 {
+		b.lone.recycle()
+	}
 }
 
 // hold counts bytes that queues hold; at the bound the evictor closes the connection

@@ -1,10 +1,6 @@
 package netpoll
 
-import (
-	"bytes"
-
-	"github.com/gobwas/ws"
-)
+import "github.com/gobwas/ws"
 
 // Log is a stream of encoded frames that many connections are to get: the
 // room's side of a broadcast. A sweep takes all that is pending as one
@@ -46,15 +42,7 @@ func (s *Server) NewLog(v Variant) *Log {
 // (data must be UTF-8; it is not checked again) or ws.OpBinary. data may be
 // reused.
 func (l *Log) Append(op ws.OpCode, data []byte) {
-	if l.variant != Plain && len(data) >= l.min {
-		out := deflated.Get().(*bytes.Buffer)
-		defer deflated.Put(out)
-		if deflate(out, data, l.variant) {
-			l.append(op, true, out.Bytes())
-			return
-		}
-	}
-	l.append(op, false, data)
+	encodeAs(l.variant, l.min, data, func(compressed bool, payload []byte) { l.append(op, compressed, payload) })
 }
 
 // append adds a frame.

@@ -1,8 +1,11 @@
 package netpoll
 
 import (
+	"bytes"
 	mathbits "math/bits"
 	"sync"
+
+	"github.com/gobwas/ws"
 )
 
 // segment is one piece of contiguous memory of a log. Frames are appended behind what
@@ -18,6 +21,9 @@ import (
 //     buffer.keep;
 //   - a connection of another server: retain sets buffer.keep.
 //
+// What is sent to one connection only lies in a segment, too (Conn.pushOne), which the last
+// of its sender and its queue gives back.
+//
 // The collector frees what is not given back. A cut that somebody else still has is
 // excluded by the contract of Log.Forget.
 type segment struct {
@@ -30,8 +36,9 @@ type segment struct {
 // Segments are pooled by size. There are four sizes between a power of two and the next,
 // so that at most a fifth of a large frame's segment is not used.
 const (
-	sizeSteps   = 2       // bits
-	numSegSizes = 4*9 + 5 // nine octaves above segMin
+	sizeSteps   = 2        // bits
+	numSegSizes = 4*12 + 5 // twelve octaves above segLeast
+	segLeast    = 64
 )
 
 var segments [numSegSizes]sync.Pool
@@ -42,10 +49,10 @@ func segSize(n int) (size, class int) {
 	if n > segMax {
 		return n, -1
 	}
-	n = max(n, segMin)
+	n = max(n, segLeast)
 	shift := mathbits.Len(uint(n-1)) - 1 - sizeSteps
 	steps := (n-1)>>shift + 1 // 5 to 8 of them
-	octave := shift + 1 + sizeSteps - mathbits.Len(uint(segMin-1))
+	octave := shift + 1 + sizeSteps - mathbits.Len(uint(segLeast-1))
 	return steps << shift, octave<<sizeSteps + steps - 4
 }
 
@@ -63,6 +70,29 @@ func newSegment(n int) *segment {
 	return seg
 }
 
+// encodeAs calls add with what a message is in a variant: compressed if it has min bytes
+// and becomes shorter. The payload is good until add returns.
+func encodeAs(v Variant, min int, data []byte, add func(compressed bool, payload []byte)) {
+	if v != Plain && len(data) >= min {
+		out := deflated.Get().(*bytes.Buffer)
+		defer deflated.Put(out)
+		if deflate(out, data, v) {
+			add(true, out.Bytes())
+			return
+		}
+	}
+	add(false, data)
+}
+
+// encodeOne is a segment with one frame.
+func encodeOne(op ws.OpCode, data []byte, v Variant, min int) (seg *segment) {
+	encodeAs(v, min, data, func(compressed bool, payload []byte) {
+		seg = newSegment(headerLen(len(payload)) + len(payload))
+		seg.b = append(appendHeader(seg.b, op, compressed, len(payload)), payload...)
+	})
+	return seg
+}
+
 // recycle gives a segment back that its log has let go of.
 func (seg *segment) recycle() {
 	size, class := segSize(cap(seg.b))
@@ -70,7 +100,7 @@ func (seg *segment) recycle() {
 	if class < 0 || size != cap(seg.b) || seg.holders.Load() > 0 || seg.keep.Load() {
 		return
 	}
-	seg.b, seg.marks, seg.base = seg.b[:0], seg.marks[:0], 0
+	seg.b, seg.marks, seg.base, seg.lone = seg.b[:0], seg.marks[:0], 0, nil
 	seg.home.Store(nil)
 	segments[class].Put(seg)
 }

@@ -4,9 +4,11 @@ import (
 	"io"
 	"testing"
 
+	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/wire"
 )
 
 // echo sends a frame and reads what comes back, n bytes.
@@ -44,6 +46,63 @@ func TestPlainMessageAllocatesNothing(t *testing.T) {
 		}
 		if got := testing.AllocsPerRun(300, once); got > 0 && pools {
 			t.Errorf("with %q: %v allocations a message", ext, got)
+		}
+	}
+}
+
+// skipFrames reads that many frames, and makes no garbage.
+func skipFrames(c *client, count int) error {
+	for range count {
+		head, err := c.br.Peek(2)
+		if err != nil {
+			return err
+		}
+		n := 2 + int(head[1])
+		if head[1] == 126 {
+			if head, err = c.br.Peek(4); err != nil {
+				return err
+			}
+			n = 4 + int(head[2])<<8 + int(head[3])
+		}
+		if _, err := c.br.Discard(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestSessionMessageAllocates: a publish of the centrifuge dialect leaves no garbage but
+// what the protocol's decoder makes.
+func TestSessionMessageAllocates(t *testing.T) {
+	const decoded = 4 // see TestCodecAllocates of package wire
+	for _, enc := range bothEncodings {
+		n := start(t, Config{Anonymous: true, Rates: Rates{Send: Rate{N: 1 << 30, Per: patience}}, Options: Patterns{
+			{"*", Options{History: Retention{100, 1 << 20, patience}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+		k := n.talk(enc)
+		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		command := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"what is said here"}`)}}
+		frame := masked(ws.OpText, command.AppendJSON(nil))
+		if enc == wire.Protobuf {
+			b, err := command.MarshalCF()
+			if err != nil {
+				t.Fatal(err)
+			}
+			frame = masked(ws.OpBinary, append([]byte{byte(len(b))}, b...))
+		}
+		once := func() {
+			_, err := k.c.Write(frame)
+			if err == nil {
+				err = skipFrames(k.client, 2) // the reply and the push
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		for range 300 {
+			once()
+		}
+		if got := testing.AllocsPerRun(300, once); got > decoded && pools {
+			t.Errorf("%v: %v allocations a message", enc, got)
 		}
 	}
 }

@@ -254,7 +254,14 @@ func (s *session) publishing(id uint32) *publishing {
 
 // published replies to a publish command.
 func (s *session) published(id uint32, err error) {
-	s.answer(id, err, &protocol.Reply{Publish: &protocol.PublishResult{}})
+	if err != nil {
+		s.answer(id, err, nil)
+		return
+	}
+	o := takeOut(s)
+	o.b = wire.AppendPublished(o.b, s.enc, id)
+	o.give()
+	s.replied(id)
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"sync"
+
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
@@ -56,17 +58,34 @@ type encoded struct {
 	data []byte
 }
 
-// encodings makes each dialect's bytes when they are first asked for.
+// encodings makes each dialect's bytes when they are first asked for. They are used again:
+// what they have made is good until they are given back.
 type encodings struct {
-	done [numDialects]bool
-	of   [numDialects]encoded
+	done    [numDialects]bool
+	of      [numDialects]encoded
+	scratch [numDialects][]byte // memory for them
 }
 
-func (e *encodings) get(dialect int, make func(dialect int) encoded) encoded {
+var allEncodings = sync.Pool{New: func() any { return new(encodings) }}
+
+// get makes a dialect's bytes, in dst if it is long enough.
+func (e *encodings) get(dialect int, make func(dialect int, dst []byte) encoded) encoded {
 	if !e.done[dialect] {
-		e.done[dialect], e.of[dialect] = true, make(dialect)
+		e.done[dialect], e.of[dialect] = true, make(dialect, e.scratch[dialect][:0])
 	}
 	return e.of[dialect]
+}
+
+// give gives the encodings back. Centrifuge's bytes are their own; the plain dialect's are
+// the publisher's.
+func (e *encodings) give() {
+	for dialect := range e.of {
+		if b := e.of[dialect].data; dialect != plainDialect && cap(b) > cap(e.scratch[dialect]) && cap(b) <= maxReply {
+			e.scratch[dialect] = b
+		}
+	}
+	e.done, e.of = [numDialects]bool{}, [numDialects]encoded{}
+	allEncodings.Put(e)
 }
 
 // framed is a message of an encoding of the centrifuge dialect.
@@ -85,16 +104,18 @@ func encodingOf(dialect int) wire.Encoding {
 	return wire.JSON
 }
 
-// encode makes a publication's bytes. What a dialect cannot say it is not told.
-func (p Publication) encode(room string, dialect int) encoded {
+// encode makes a publication's bytes, in dst if it is long enough. What a dialect cannot
+// say it is not told.
+func (p *Publication) encode(room string, dialect int, dst []byte) encoded {
 	if dialect == plainDialect {
 		return p.plain()
 	}
-	pub, ok := p.push(encodingOf(dialect))
-	if !ok {
+	one := pushes.Get().(*push)
+	defer one.give()
+	if !one.fill(p, encodingOf(dialect)) {
 		return encoded{}
 	}
-	b, err := wire.AppendPublication(nil, encodingOf(dialect), room, pub)
+	b, err := wire.AppendPublication(dst, encodingOf(dialect), room, &one.pub)
 	if err != nil {
 		return encoded{}
 	}
@@ -118,26 +139,50 @@ func (p Publication) plain() encoded {
 	return encoded{ws.OpText, text}
 }
 
-// push is the publication as the centrifuge dialect has it; false if the
-// encoding cannot say it, as JSON cannot bytes.
-func (p Publication) push(e wire.Encoding) (*protocol.Publication, bool) {
-	pub := &protocol.Publication{Data: p.Data, Offset: p.Offset, Tags: p.Tags, Time: p.Time.UnixMilli()}
-	if p.From != nil {
-		pub.Info = p.From.info()
+// push is a publication as the centrifuge dialect has it.
+type push struct {
+	pub  protocol.Publication
+	info protocol.ClientInfo
+}
+
+// pushes are used again for what is encoded at once.
+var pushes = sync.Pool{New: func() any { return new(push) }}
+
+// give gives it back without what it refers to.
+func (one *push) give() {
+	one.pub.Data, one.pub.Tags, one.pub.Info = nil, nil, nil
+	one.info.User, one.info.Client, one.info.ConnInfo, one.info.ChanInfo = "", "", nil, nil
+	pushes.Put(one)
+}
+
+// fill says a publication; false if the encoding cannot say it, as JSON cannot bytes.
+func (one *push) fill(p *Publication, e wire.Encoding) bool {
+	pub := &one.pub
+	pub.Data, pub.Offset, pub.Tags, pub.Time, pub.Info = p.Data, p.Offset, p.Tags, p.Time.UnixMilli(), nil
+	if a := p.From; a != nil {
+		one.info.User, one.info.Client, one.info.ConnInfo, one.info.ChanInfo = a.User, a.Client, a.ConnInfo, a.ChanInfo
+		pub.Info = &one.info
 	}
 	switch {
 	case p.Skip && p.Op == 0:
-		return nil, false // only its place is remembered
+		return false // only its place is remembered
 	case p.Op == ws.OpText:
 		data, err := wire.TextData(p.Data)
 		if err != nil {
-			return nil, false
+			return false
 		}
 		pub.Data = data
 	case p.Op == ws.OpBinary && e != wire.Protobuf:
-		return nil, false
+		return false
 	}
-	return pub, true
+	return true
+}
+
+// push is the publication as the centrifuge dialect has it; false if the
+// encoding cannot say it.
+func (p *Publication) push(e wire.Encoding) (*protocol.Publication, bool) {
+	one := new(push)
+	return &one.pub, one.fill(p, e)
 }
 
 // info is the author as the centrifuge dialect has it.
@@ -145,8 +190,8 @@ func (a *Author) info() *protocol.ClientInfo {
 	return &protocol.ClientInfo{User: a.User, Client: a.Client, ConnInfo: a.ConnInfo, ChanInfo: a.ChanInfo}
 }
 
-// encode makes a notice's bytes; plain clients get none.
-func (n Notice) encode(room string, dialect int) encoded {
+// encode makes a notice's bytes, in dst if it is long enough; plain clients get none.
+func (n Notice) encode(room string, dialect int, dst []byte) encoded {
 	if dialect == plainDialect {
 		return encoded{}
 	}
@@ -156,7 +201,7 @@ func (n Notice) encode(room string, dialect int) encoded {
 	} else {
 		push.Join = &protocol.Join{Info: n.Who.info()}
 	}
-	b, err := wire.Append(nil, encodingOf(dialect), &protocol.Reply{Push: push})
+	b, err := wire.Append(dst, encodingOf(dialect), &protocol.Reply{Push: push})
 	if err != nil {
 		return encoded{}
 	}

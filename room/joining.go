@@ -144,7 +144,7 @@ func (r *Room) seatJoining(j *joining) {
 		r.tell(j)
 	}
 	for _, p := range j.caught { // while the latch was closed
-		if e := p.encode(r.name, j.kind.dialect()); e.op != 0 {
+		if e := p.encode(r.name, j.kind.dialect(), nil); e.op != 0 {
 			_ = s.conn.Push(e.op, e.data)
 		}
 	}

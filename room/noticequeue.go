@@ -129,7 +129,7 @@ func (r *Room) presentedLocked() {
 // tellNoticeLocked appends a notice to the logs of those that listen, and returns how
 // many bytes that makes for all of them.
 func (r *Room) tellNoticeLocked(n Notice) (bytes int) {
-	return r.appendLocked(0, true, func(dialect int) encoded { return n.encode(r.name, dialect) })
+	return r.appendLocked(0, true, func(dialect int, dst []byte) encoded { return n.encode(r.name, dialect, dst) })
 }
 
 // listenersLocked is how many members are told who comes and goes.

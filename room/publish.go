@@ -86,7 +86,7 @@ func (h *Hub) Broadcast(rooms []string, m Message, done func([]Published)) {
 
 // JSON is the message as JSON data: a plain client's text T is {"text":T}; false
 // if it is bytes. The data is good for as long as the publication is.
-func (p Publication) JSON() (data []byte, ok bool) {
+func (p *Publication) JSON() (data []byte, ok bool) {
 	pub, ok := p.push(wire.JSON)
 	if !ok {
 		return nil, false

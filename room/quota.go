@@ -25,6 +25,7 @@ type quota struct {
 type moreBuckets struct {
 	buckets  [numClasses]budget.Bucket
 	refusals budget.Bucket
+	author   atomic.Pointer[Author] // of what the session has said last, see session.from
 }
 
 // bucket is the bucket of a class.

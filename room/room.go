@@ -179,7 +179,7 @@ func (r *Room) Deliver(p Publication) {
 		r.lostLocked()
 	}
 	r.activateLocked()
-	r.appendLocked(p.by, false, func(dialect int) encoded { return p.encode(r.name, dialect) })
+	r.appendLocked(p.by, false, func(dialect int, dst []byte) encoded { return p.encode(r.name, dialect, dst) })
 	if len(r.typists.waiting) > 0 {
 		r.spokeLocked(p.From)
 	}
@@ -203,8 +203,9 @@ func (r *Room) Noticed(n Notice) {
 // appendLocked puts a message into the groups' logs, and wakes their shards; by is
 // Message.by. The room is active. It returns how many bytes that makes
 // for all members, before compression.
-func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int) encoded) (bytes int) {
-	var all encodings
+func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int, dst []byte) encoded) (bytes int) {
+	all := allEncodings.Get().(*encodings)
+	defer all.give()
 	var now int64 // read once, and only if a shard has nothing else before it
 	for k, g := range r.groups {
 		if g == nil || notice && !kind(k).notices() {

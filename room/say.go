@@ -76,8 +76,7 @@ func sayError(err error) error {
 
 // messageOf is what a session says as the engine takes it.
 func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
-	who := s.author()
-	m = Message{Op: OpJSON, From: &who, Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, by: s.conn.ID()}
+	m = Message{Op: OpJSON, From: s.from(), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, by: s.conn.ID()}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}

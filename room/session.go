@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -80,6 +81,18 @@ func (s *session) client() string {
 func (s *session) author() Author {
 	who := s.who.Load()
 	return Author{User: who.User, Client: s.client(), ConnInfo: who.Info}
+}
+
+// from is the session as the author of what it says: the same Author each time, unless a
+// new token has changed it.
+func (s *session) from() *Author {
+	last, who := &s.quota.others().author, s.who.Load()
+	if a := last.Load(); a != nil && a.User == who.User && bytes.Equal(a.ConnInfo, who.Info) {
+		return a
+	}
+	a := s.author()
+	last.Store(&a)
+	return &a
 }
 
 // authorAs is the session as a room sees it.

@@ -87,11 +87,11 @@ func (r *Room) tellTypingLocked(who Author) {
 		return
 	}
 	pub := &protocol.Publication{Data: []byte("{}"), Info: who.info(), Tags: map[string]string{TagEvent: TypingTag}}
-	r.appendLocked(0, false, func(dialect int) encoded {
+	r.appendLocked(0, false, func(dialect int, dst []byte) encoded {
 		if dialect == plainDialect {
 			return encoded{}
 		}
-		b, err := wire.AppendPublication(nil, encodingOf(dialect), r.name, pub)
+		b, err := wire.AppendPublication(dst, encodingOf(dialect), r.name, pub)
 		if err != nil {
 			return encoded{}
 		}

@@ -31,8 +31,10 @@ func TestCodecAllocates(t *testing.T) {
 		{"pong, Protobuf", 0, decode(wire.Protobuf, []byte{0})},
 		{"publish, JSON", 4, decode(wire.JSON, publish.AppendJSON(nil))},
 		{"publish, Protobuf", 4, decode(wire.Protobuf, delimited(marshal(t, publish)))},
-		{"publication, JSON", 1, func() { _, _ = wire.AppendPublication(buf, wire.JSON, "lobby", pub) }},
+		{"publication, JSON", 0, func() { _, _ = wire.AppendPublication(buf, wire.JSON, "lobby", pub) }},
 		{"publication, Protobuf", 0, func() { _, _ = wire.AppendPublication(buf, wire.Protobuf, "lobby", pub) }},
+		{"published, JSON", 0, func() { wire.AppendPublished(buf, wire.JSON, 7) }},
+		{"published, Protobuf", 0, func() { wire.AppendPublished(buf, wire.Protobuf, 7) }},
 		{"ping", 0, func() { wire.AppendPing(buf, wire.JSON) }},
 		{"data", 0, func() { _, _ = wire.Data(false, text128) }},
 	} {

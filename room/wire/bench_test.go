@@ -45,8 +45,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendPublication measures encoding a publication once for each encoding in use: one
-// allocation for JSON, none for Protobuf.
+// BenchmarkAppendPublication measures encoding a publication once for each encoding in use: no
+// allocation.
 func BenchmarkAppendPublication(b *testing.B) {
 	p := &protocol.Publication{
 		Data: text128, Offset: 123456, Time: 1_700_000_000_000,

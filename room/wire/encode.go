@@ -43,6 +43,15 @@ func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 	return out, nil
 }
 
+// isValid reports whether what a publication brings is JSON.
+func isValid(p *protocol.Publication) bool {
+	if !cfjson.ValidRaw(p.Data) || !cfjson.ValidRaw(p.PrevData) {
+		return false
+	}
+	i := p.Info
+	return i == nil || cfjson.ValidRaw(i.ConnInfo) && cfjson.ValidRaw(i.ChanInfo)
+}
+
 // listed reports whether a reply holds a list of publications and only valid JSON, and returns its
 // approximate size in JSON. Append writes such a reply directly into the message, without an
 // intermediate copy: the reply may have a megabyte, and a client can ask for many.
@@ -56,14 +65,11 @@ func listed(r *protocol.Reply) (size int, ok bool) {
 	const around = 128 // estimated bytes of a publication besides the counted fields
 	for _, list := range [][]*protocol.Publication{r.History.GetPublications(), r.Subscribe.GetPublications()} {
 		for _, p := range list {
-			if p == nil || !cfjson.ValidRaw(p.Data) || !cfjson.ValidRaw(p.PrevData) {
+			if p == nil || !isValid(p) {
 				return 0, false
 			}
 			size += around + len(p.Data)
 			if i := p.Info; i != nil {
-				if !cfjson.ValidRaw(i.ConnInfo) || !cfjson.ValidRaw(i.ChanInfo) {
-					return 0, false
-				}
 				size += around + len(i.User) + len(i.ConnInfo) + len(i.ChanInfo)
 			}
 		}
@@ -97,7 +103,12 @@ func AppendPing(dst []byte, encoding Encoding) []byte {
 func AppendPublication(dst []byte, encoding Encoding, room string, p *protocol.Publication) ([]byte, error) {
 	e := envelopes.Get().(*envelope)
 	e.push.Channel, e.push.Pub = room, p
-	dst, err := Append(dst, encoding, &e.reply)
+	var err error
+	if encoding == JSON && isValid(p) {
+		dst = e.reply.AppendJSON(Join(dst, JSON, nil)) // without a copy between
+	} else {
+		dst, err = Append(dst, encoding, &e.reply)
+	}
 	e.push.Channel, e.push.Pub = "", nil
 	envelopes.Put(e)
 	return dst, err
@@ -115,3 +126,17 @@ var envelopes = sync.Pool{New: func() any {
 	e.reply.Push = &e.push
 	return e
 }}
+
+// AppendPublished appends the reply to a publish command that was done.
+func AppendPublished(dst []byte, encoding Encoding, id uint32) []byte {
+	r := publisheds.Get().(*protocol.Reply)
+	if r.Id = id; encoding == JSON {
+		dst = r.AppendJSON(Join(dst, JSON, nil))
+	} else {
+		dst, _ = Append(dst, encoding, r) // is no error: nothing in it can be wrong
+	}
+	publisheds.Put(r)
+	return dst
+}
+
+var publisheds = sync.Pool{New: func() any { return &protocol.Reply{Publish: &protocol.PublishResult{}} }}
