@@ -45,7 +45,7 @@ type noticeQueue struct {
 func (r *Room) noticedLocked(n Notice) {
 	listeners := r.listenersLocked()
 	if listeners == 0 {
-		if r.notices != nil {
+		if r.active != nil && r.notices != nil {
 			r.notices.forgetAll()
 		}
 		return
