@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// compressed is a file's body by gzip, or nil if that saves less than a tenth. It
-// panics if memory cannot be written to, which does not happen.
+// compressed returns body compressed by gzip, or nil if that saves less than a tenth. It panics
+// if writing to memory fails, which cannot happen.
 func compressed(body []byte) []byte {
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -28,7 +28,7 @@ func compressed(body []byte) []byte {
 	return b.Bytes()
 }
 
-// acceptsGzip reports whether a client takes gzip, and as gladly as no coding at all:
+// acceptsGzip reports whether the client accepts gzip and does not prefer an uncompressed body:
 // RFC 9110, section 12.5.3.
 func acceptsGzip(r *http.Request) bool {
 	quality := map[string]float64{}
@@ -45,8 +45,8 @@ func acceptsGzip(r *http.Request) bool {
 	return gzip > 0 && gzip >= quality["identity"]
 }
 
-// qualityOf reads the weight of a coding; a malformed one is 0, so that the client
-// gets what every client understands.
+// qualityOf parses the weight of a coding. A malformed weight counts as 0, so that the client
+// gets the uncompressed body.
 func qualityOf(params string) float64 {
 	if strings.TrimSpace(params) == "" {
 		return 1

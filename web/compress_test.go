@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCompression: a client gets gzip if it wants it, of the same bytes, with an
-// ETag of their own.
+// TestCompression checks that a client that accepts gzip gets the same bytes compressed, with
+// another ETag.
 func TestCompression(t *testing.T) {
 	whole := get(t, "GET", "/chat.js", nil)
 	want := body(t, whole)

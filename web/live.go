@@ -8,11 +8,11 @@ import (
 //go:embed live
 var livePage embed.FS
 
-// Live returns the handler of the page of the live picture: it is at "/", with the
-// files that it names below. It takes what Handler takes, under the same policy, and
-// is apart from it because it is not for the world. It is safe for concurrent use.
+// Live returns the handler of the live picture: the page at "/", and the files that it names.
+// It accepts the same requests as Handler, with the same policy. It is a separate handler
+// because the live picture is not public. It is safe for concurrent use.
 func Live() http.Handler {
 	files := load(livePage, "live")
-	files["/storage.js"] = load(static, "static")["/storage.js"] // one guard for all pages
+	files["/storage.js"] = load(static, "static")["/storage.js"] // all pages share it
 	return serving(files, "There is no such page: the live picture is at /live/.")
 }

@@ -42,7 +42,7 @@ func TestLive(t *testing.T) {
 		}
 		checkSecurityHeaders(t, r.Header)
 	}
-	// And none of it is among the pages for everybody.
+	// None of it is public.
 	for _, target := range []string{"/live", "/live/", "/live/live.js", "/live.js"} {
 		if r := get(t, "GET", target, nil); r.StatusCode != 404 {
 			t.Errorf("the chat's pages have %s", target)
@@ -50,8 +50,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// The page and its modules name nothing but each other, make no markup of texts, and
-// leave the key where the tab's end takes it.
+// The page and its modules load nothing else, make no markup from texts, and keep the key only
+// as long as the tab.
 func TestLiveNeedsOnlyItself(t *testing.T) {
 	names := map[string]*regexp.Regexp{
 		".html": regexp.MustCompile(`(?:src|href)="([^"]*)"`),
@@ -92,7 +92,7 @@ func TestLiveNeedsOnlyItself(t *testing.T) {
 	}
 }
 
-// What is said in one language is said in the other, with the same values.
+// Both languages have the same texts, with the same values.
 func TestLiveLanguagesHaveTheSameStrings(t *testing.T) {
 	b, err := livePage.ReadFile("live/lang.js")
 	if err != nil {

@@ -10,19 +10,19 @@ import (
 	"sync"
 )
 
-// modulePath is the address of the one file that a page of another origin imports, and
-// typesPath that of its types. They alone allow every origin (see allowAll).
+// modulePath is the path of the one file that pages of other origins import, and typesPath the
+// path of its types. Only these two allow every origin (see allowAll).
 const (
 	modulePath = "/chat.js"
 	typesPath  = "/chat.d.ts"
 )
 
-// moduleParts are the files of which chat.js consists, in an order in which each file
-// only uses what stands before it. They lie in static/chat, and are served as one file
-// because a page of another origin cannot import modules that have no CORS header.
+// moduleParts are the files in static/chat that make up chat.js. Each file uses only files
+// before it. They are served as one file, because a page of another origin cannot import
+// modules without a CORS header.
 var moduleParts = []string{"errors.js", "names.js", "fold.js", "size.js", "outbox.js", "room.js", "main.js"}
 
-// importLine and reexportLine match the lines with which the parts name each other.
+// importLine and reexportLine match the lines with which the parts import each other.
 var (
 	importLine   = regexp.MustCompile(`(?m)^import \{[^}]*\} from '\./[a-z]+\.js';\n`)
 	reexportLine = regexp.MustCompile(`(?m)^export \{[^}]*\}(?: from '\./[a-z]+\.js')?;\n`)
@@ -30,8 +30,8 @@ var (
 	header       = regexp.MustCompile(`\A(?://.*\n)+`)
 )
 
-// module returns chat.js: the description of its interface, the library of the
-// protocol, and the parts, each without its imports.
+// module returns chat.js: the description of its interface, the library of the protocol, and
+// the parts without their imports.
 func module(tree fs.FS, library string) ([]byte, error) {
 	var out bytes.Buffer
 	main, err := fs.ReadFile(tree, "static/chat/main.js")
@@ -43,7 +43,7 @@ func module(tree fs.FS, library string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The library is a script that sets a global: here the global is as it was.
+	// The library is a script that sets a global; restore the previous value.
 	out.WriteString("\nconst Centrifuge = (() => {\nconst before = globalThis.Centrifuge;\n")
 	out.Write(sourceMap.ReplaceAll(client, nil))
 	out.WriteString("\nconst own = globalThis.Centrifuge;\nif (before) globalThis.Centrifuge = before;\nelse delete globalThis.Centrifuge;\nreturn own;\n})();\n")
@@ -64,11 +64,11 @@ func module(tree fs.FS, library string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// addModule puts chat.js among the files, instead of its parts.
+// addModule replaces the parts in files with chat.js.
 func addModule(files map[string]file) {
 	body, err := module(static, "static/vendor/centrifuge-5.8.0/centrifuge.js")
 	if err != nil {
-		panic(err) // a part is missing in the embedded tree: a test finds it
+		panic(err) // a part is missing in the embedded tree; a test would notice
 	}
 	for path := range files {
 		if strings.HasPrefix(path, "/chat/") {

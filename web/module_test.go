@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestModule: chat.js is one file, without imports, with the header that lets pages of
-// other origins import it; no other file has that header.
+// TestModule checks that chat.js is one file without imports, with the header that lets pages
+// of other origins import it, and that no other file has that header.
 func TestModule(t *testing.T) {
 	parts, err := fs.Glob(static, "static/chat/*.js")
 	if err != nil || len(parts) != len(moduleParts) {
@@ -50,8 +50,8 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// tooNew are spellings that a browser of November 2023 (Firefox 119, Chrome 119, Safari
-// 17.1) does not know, or that a browser of that time reads as an error.
+// tooNew are spellings that a browser of November 2023 (Firefox 119, Chrome 119, Safari 17.1)
+// does not know or treats as an error.
 var tooNew = map[string]*regexp.Regexp{
 	"a regular expression with the flag v": regexp.MustCompile(`[^/\s]/[dgimsuy]*v[dgimsuy]*[;,.)\s]`),
 	"a modifier in a regular expression":   regexp.MustCompile(`\(\?-?[ims]+(?:-[ims]+)?:`),
@@ -63,7 +63,7 @@ var tooNew = map[string]*regexp.Regexp{
 
 var comment = regexp.MustCompile(`(?m)(?:^|\s)//.*$|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/`)
 
-// TestBrowsersOfThreeYears reads the sources for what browsers since late 2023 lack.
+// TestBrowsersOfThreeYears searches the sources for features that browsers of late 2023 lack.
 func TestBrowsersOfThreeYears(t *testing.T) {
 	files := load(static, "static")
 	for path, f := range load(livePage, "live") {
@@ -116,7 +116,7 @@ func nested(css string) string {
 	return ""
 }
 
-// TestTooNewIsSeen: the patterns and nested find what they look for.
+// TestTooNewIsSeen checks that the patterns and nested find such features.
 func TestTooNewIsSeen(t *testing.T) {
 	for _, one := range []string{`x = /\p{RGI_Emoji}/v;`, `s.match(/a|b/gv)`, `Object.groupBy(a, f)`, `Promise.withResolvers()`, `a.toSorted()`} {
 		seen := false

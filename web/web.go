@@ -1,17 +1,17 @@
-// Package web holds the pages that webim serves, embedded in the binary: plain
-// HTML, CSS and JavaScript, with no build step and no third-party request.
+// Package web holds the web pages of webim, embedded in the binary: plain HTML, CSS and
+// JavaScript, without a build step and without third-party requests.
 //
-// The rule for the pages: a page works without storage and in the browsers of the last
-// three years, tells the time by the server's clock, finds the server relative to its
-// own address, shows each name in an isolate of its own, and tells a refusal in a
-// sentence; what somebody has typed is never lost. A text that the server would refuse
-// for its length stays in the box: the page counts as the server does, by the limits
-// that the call room.info tells.
+// The rules for the pages: a page works without storage, and in the browsers of the last three
+// years. It uses the server's clock, and finds the server relative to its own address. It
+// isolates the text direction of each name, and reports each refusal in a sentence. Text that a
+// user has typed is never lost: if the server would refuse a text for its length, the text
+// stays in the box. For that the page counts lengths as the server does, with the limits from
+// the call room.info.
 //
-// static/app.js brings the user in and out, roomview.js shows the open room, actions.js
-// has the menus; they share state.js. chat.js, which is made of static/chat, knows the
-// server and nothing of the document. static/identity.js documents how an application
-// that embeds the page gives it tokens.
+// static/app.js signs the user in and out, roomview.js shows the open room, and actions.js has
+// the menus; they share state.js. chat.js, built from static/chat, talks to the server and does
+// not touch the document. static/identity.js documents how an application that embeds the page
+// passes tokens to it.
 package web
 
 import (
@@ -32,43 +32,43 @@ import (
 //go:embed static
 var static embed.FS
 
-// contentSecurityPolicy allows the page its own script, style, icon and socket,
-// and nothing else. 'self' in connect-src covers the WebSocket of the same host
-// and port (CSP 3). Trusted types make assigning a string to innerHTML and its
-// like an error, so a message cannot become markup even by a later mistake.
+// contentSecurityPolicy allows the page only its own scripts, styles, images and connections.
+// 'self' in connect-src covers the WebSocket of the same host and port (CSP 3). With trusted
+// types, assigning a string to innerHTML or the like is an error, so a message cannot become
+// markup even if the code has a mistake.
 const contentSecurityPolicy = "default-src 'none'; " +
 	"script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// A file is one embedded file, ready to be served.
+// A file is an embedded file, ready to be served.
 type file struct {
 	name, contentType, etag string
 	body                    []byte
-	gzip                    func() []byte // made when somebody first asks; nil where it saves little
+	gzip                    func() []byte // compresses on the first call; returns nil if that saves little
 }
 
-// Handler returns the handler of the pages: the chat page at "/", the
-// simple one of the plain dialect at "/classic", and the files that they name. Every other path is 404, every method other than GET
-// and HEAD 405. It is safe for concurrent use.
+// Handler returns the handler of the pages: the chat page at "/", the simple page of the plain
+// dialect at "/classic", and the files that they name. Every other path gets 404, and every
+// method except GET and HEAD gets 405. It is safe for concurrent use.
 func Handler() http.Handler {
 	files := load(static, "static")
 	addModule(files)
 	return serving(files, "There is no such page: the chat is at /.")
 }
 
-// serving answers with files by their paths; missing is said where there is none.
+// serving returns a handler that serves files by path. missing is the text of a 404.
 func serving(files map[string]file, missing string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
 		f, ok := files[r.URL.Path]
 		switch {
 		case !ok && path.Base(r.URL.Path) != "/" && isPage(files[strings.TrimSuffix(r.URL.Path, "/")]):
-			// The references of a page are relative, so it has one address. This
-			// redirect is relative, too, and holds below the prefix of a proxy.
+			// The references of a page are relative, so it has one address. This redirect is
+			// relative, too, so it also works below the path prefix of a proxy.
 			to := url.URL{Path: "../" + path.Base(r.URL.Path), RawQuery: r.URL.RawQuery}
 			w.Header().Set("Location", to.String())
-			http.Error(w, "This page has its address without the last slash.", http.StatusTemporaryRedirect)
+			http.Error(w, "The address of this page does not end with a slash.", http.StatusTemporaryRedirect)
 		case !ok:
 			http.Error(w, missing, http.StatusNotFound)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -83,8 +83,8 @@ func serving(files map[string]file, missing string) http.Handler {
 	})
 }
 
-// allowAll lets pages of every origin import a file. It is public, and no cookie or
-// other credential of a user has any bearing on it.
+// allowAll allows pages of every origin to import a file. The file is public, and does not
+// depend on cookies or other credentials.
 func allowAll(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
@@ -92,7 +92,7 @@ func allowAll(h http.Header) {
 
 func isPage(f file) bool { return path.Ext(f.name) == ".html" }
 
-// secure sets the headers of every answer, errors included.
+// secure sets the headers of every response, including errors.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -100,8 +100,8 @@ func secure(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// serve lets the browser keep the file but ask each time: after an upgrade of
-// the server no page runs with yesterday's script.
+// serve lets the browser keep the file, but makes it revalidate each time: after an upgrade of
+// the server, no page runs an old script.
 func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.contentType)
@@ -118,9 +118,9 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(body))
 }
 
-// load maps request paths to the files below a folder; a folder's index.html is at the folder's name
-// only, so that a page has one address. It panics if the embedded tree cannot be
-// read, which the compiler rules out.
+// load maps request paths to the files below root. A folder's index.html has only the path of
+// the folder, so that a page has one address. load panics if the embedded tree cannot be read,
+// which cannot happen.
 func load(tree embed.FS, root string) map[string]file {
 	files := map[string]file{}
 	err := fs.WalkDir(tree, root, func(name string, e fs.DirEntry, err error) error {
@@ -150,8 +150,8 @@ func requestPath(name string) string {
 	return "/" + name
 }
 
-// contentType does not trust the machine: package mime would let
-// /etc/mime.types say what a script is, and nosniff would then block it.
+// contentType does not use package mime, which would read /etc/mime.types: with a wrong type
+// there, nosniff would make browsers block the scripts.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":

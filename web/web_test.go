@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// pages are loaded once: compressing them takes its time.
+// pages are loaded once, because compressing them is slow.
 var pages = Handler()
 
 func get(t *testing.T, method, target string, header http.Header) *http.Response {
@@ -130,8 +130,8 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
-// TestPagesNeedOnlyThemselves reads the pages as the browser will under the
-// policy: everything they name is ours and served, and nothing is inline.
+// TestPagesNeedOnlyThemselves reads the pages as a browser does under the policy: every
+// reference is to a file that Handler serves, and nothing is inline.
 func TestPagesNeedOnlyThemselves(t *testing.T) {
 	for target, files := range map[string]int{"/": 8, "/classic": 3} {
 		page := body(t, get(t, "GET", target, nil))
@@ -157,8 +157,8 @@ func TestPagesNeedOnlyThemselves(t *testing.T) {
 	}
 }
 
-// TestScriptsMakeNoMarkup is a tripwire for a reviewer; the browser tests show
-// the behaviour. And all that they import is there.
+// TestScriptsMakeNoMarkup is a tripwire for reviewers; the browser tests show the behaviour. It
+// also checks that all imports exist.
 func TestScriptsMakeNoMarkup(t *testing.T) {
 	scripts := 0
 	for path, f := range load(static, "static") {

@@ -15,16 +15,16 @@ import (
 type attackCmd struct {
 	attack.Options `embed:""`
 
-	List        bool     `help:"Name the attacks of the dialect, and end."`
-	Only        []string `help:"Run these attacks only." placeholder:"NAME"`
-	AllowRemote bool     `help:"Attack a target that is not this machine. It must be yours." name:"allow-remote"`
+	List        bool     `help:"List the attacks of the dialect and exit."`
+	Only        []string `help:"Run only these attacks." placeholder:"NAME"`
+	AllowRemote bool     `help:"Allow a target that is not this machine. It must be yours." name:"allow-remote"`
 	Peer        string   `help:"Attack this peer (see webim-bench peers list) instead of --url; it must be built." placeholder:"NAME"`
-	Memory      uint64   `default:"0" help:"MiB of memory for a server that is started here (RLIMIT_DATA); 0: no limit." name:"memory-limit"`
-	Beside      string   `help:"The bystander's token; --token is the attacker's. Empty: the same." name:"bystander-token"`
-	Markdown    string   `help:"Write the table here too." type:"path"`
+	Memory      uint64   `default:"0" help:"Memory limit (RLIMIT_DATA) in MiB for a server that webim-bench starts; 0 means no limit." name:"memory-limit"`
+	Beside      string   `help:"Token of the bystander; --token is the attacker's. Empty means the same token." name:"bystander-token"`
+	Markdown    string   `help:"Also write the table to this file." type:"path"`
 }
 
-// run attacks; the exit code says whether the musts hold.
+// run runs the attacks. The exit code says whether all requirements hold.
 func (c attackCmd) run(ctx context.Context, flags common) int {
 	if c.List {
 		for _, a := range attack.All(flags.Dialect) {
@@ -67,7 +67,8 @@ func (c attackCmd) run(ctx context.Context, flags common) int {
 	return 0
 }
 
-// server says how the lab gets at the server, and finds its process if it runs here.
+// server returns the way to reach or start the server. For a server on this machine it also
+// finds the process.
 func (c attackCmd) server(ctx context.Context, flags common, cfg *bench.Config) (attack.Server, error) {
 	s := attack.Server{MemoryLimit: c.Memory << 20, BystanderToken: c.Beside}
 	if s.BystanderToken == "" {
@@ -91,12 +92,12 @@ func (c attackCmd) server(ctx context.Context, flags common, cfg *bench.Config) 
 			return server, cfg.URL, err
 		}
 	case c.Memory != 0:
-		return s, fmt.Errorf("--memory-limit is for a server that is started here: give --cmd or --peer")
+		return s, fmt.Errorf("--memory-limit needs a server that webim-bench starts: add --cmd or --peer")
 	}
 	return s, nil
 }
 
-// write writes the report to standard output and to where the flags say.
+// write writes the report to standard output and to the files that the flags name.
 func (c attackCmd) write(r *attack.Report, flags common) error {
 	if err := r.WriteText(os.Stdout); err != nil {
 		return err

@@ -16,7 +16,8 @@ type bar struct {
 
 func newBar() *bar { return &bar{on: term.IsTerminal(int(os.Stderr.Fd()))} }
 
-// show is a bench.Config's Progress. Each new step gets a bar of its own, which goes when the next comes.
+// show implements bench.Config.Progress. Each step has its own bar, which the next step
+// replaces.
 func (b *bar) show(what string, done, total int) {
 	if !b.on || total <= 0 {
 		return
@@ -27,7 +28,7 @@ func (b *bar) show(what string, done, total int) {
 		b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
 			progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(), progressbar.OptionSetWidth(30))
 	}
-	_ = b.bar.Set(min(done, total)) // a terminal that does not take it is no reason to stop measuring
+	_ = b.bar.Set(min(done, total)) // if the terminal fails, go on measuring
 }
 
 // end removes the bar.

@@ -14,37 +14,38 @@ import (
 	"webim/bench"
 )
 
-// common are the flags of all scenarios.
+// common holds the flags of all scenarios.
 type common struct {
-	URL       string        `default:"ws://127.0.0.1:9501/" help:"The server; the path is the room." name:"url"`
-	TLS       bool          `help:"Take wss instead of ws; certificates are not checked. Some 10 KB and a microsecond a record more for the client; the floor stays without." name:"tls"`
-	PID       int           `help:"The server's process, root of a tree; found by itself when the server listens here." name:"pid" xor:"server"`
-	Cmd       string        `help:"Start this server, wait until it answers, stop it at the end." name:"cmd" xor:"server"`
-	JSON      string        `help:"Write the report here too, for machines." name:"json" type:"path"`
-	HTML      string        `help:"Write the report here too, as one page for people that loads nothing." name:"html" type:"path"`
-	Runs      int           `default:"1" help:"Run so often; --json gets one report after the other, for compare. A server of --cmd is started anew each time." name:"runs"`
-	Label     string        `help:"What to call the server in the report." name:"label"`
-	Header    []string      `help:"More headers for the upgrade, as 'Name: value'." sep:"none"`
-	Origin    string        `help:"The Origin header of the upgrade." name:"origin"`
-	Dialect   string        `enum:"plain,centrifuge" default:"plain" help:"plain: what comes in goes to all, the path is the room. centrifuge: the Centrifuge protocol, version 2, in JSON, at /connection/websocket unless --url names a path." name:"dialect"`
-	Token     string        `help:"The clients' token: in the connect command, or as ?token= in the plain dialect." name:"token" env:"WEBIM_BENCH_TOKEN"`
-	Channel   string        `help:"The room in the centrifuge dialect; lobby if empty." name:"channel"`
+	URL       string        `default:"ws://127.0.0.1:9501/" help:"URL of the server; the path is the room." name:"url"`
+	TLS       bool          `help:"Use wss instead of ws, without checking certificates. TLS costs the client some 10 KB per connection and a microsecond per record; the floor never uses TLS." name:"tls"`
+	PID       int           `help:"Process id of the server, including its child processes; found automatically if the server listens on this machine." name:"pid" xor:"server"`
+	Cmd       string        `help:"Start a server with this command, wait until it answers, and stop it at the end." name:"cmd" xor:"server"`
+	JSON      string        `help:"Also write the report to this file, as JSON." name:"json" type:"path"`
+	HTML      string        `help:"Also write the report to this file, as one HTML page without external resources." name:"html" type:"path"`
+	Runs      int           `default:"1" help:"Number of runs; --json gets all reports one after the other, for compare. A server of --cmd is restarted for each run." name:"runs"`
+	Label     string        `help:"Name of the server in the report." name:"label"`
+	Header    []string      `help:"Additional header of the upgrade request, as 'Name: value'; repeatable." sep:"none"`
+	Origin    string        `help:"Origin header of the upgrade request." name:"origin"`
+	Dialect   string        `enum:"plain,centrifuge" default:"plain" help:"plain: the server sends each message to the whole room, and the path is the room. centrifuge: the Centrifuge protocol, version 2, in JSON, at /connection/websocket unless --url has a path." name:"dialect"`
+	Token     string        `help:"Token of the clients: in the connect command, or as ?token= in the plain dialect." name:"token" env:"WEBIM_BENCH_TOKEN"`
+	Channel   string        `help:"Room in the centrifuge dialect; empty means lobby." name:"channel"`
 	Protocol  []string      `help:"Subprotocols to offer." name:"subprotocol"`
-	Compress  bool          `help:"Offer permessage-deflate; messages are deflated and inflated if the server takes it." name:"compress"`
-	Processes int           `help:"Client processes, for idle, flood, fanout and quiet; 0: one, or as many as the limit of open files asks for." name:"processes"`
-	Receivers int           `help:"Threads that read; 0: one, two for storm."`
-	InFlight  int           `default:"400" help:"Handshakes under way at most; keep it below the server's accept queue." name:"handshakes"`
-	Sources   int           `default:"16" help:"Loopback addresses to connect from; -1 leaves it to the kernel."`
-	Timeout   time.Duration `default:"10s" help:"For a handshake, and for a message that does not come."`
-	Settle    time.Duration `default:"3s" help:"Pause before the server's memory is read."`
+	Compress  bool          `help:"Offer permessage-deflate, and compress messages if the server accepts it." name:"compress"`
+	Processes int           `help:"Number of client processes, for idle, flood, fanout and quiet; 0 means one, or as many as the limit of open files requires." name:"processes"`
+	Receivers int           `help:"Number of threads that read; 0 means one, and two for storm."`
+	InFlight  int           `default:"400" help:"Maximum number of concurrent handshakes; keep it below the server's accept queue." name:"handshakes"`
+	Sources   int           `default:"16" help:"Number of loopback addresses to connect from; -1 lets the kernel choose."`
+	Timeout   time.Duration `default:"10s" help:"Time limit for a handshake, and for a missing message."`
+	Settle    time.Duration `default:"3s" help:"Pause before reading the server's memory."`
 }
 
-// scenario is one of package bench's.
+// scenario is a scenario of package bench.
 type scenario interface {
 	Run(ctx context.Context, cfg bench.Config) (*bench.Report, error)
 }
 
-// measure runs a scenario, as often as asked for, and writes its reports. The exit code is of the worst run.
+// measure runs a scenario --runs times and writes its reports. The exit code is that of the
+// last failed run.
 func (c common) measure(ctx context.Context, name string, s scenario) (code int) {
 	cfg, err := c.config(name)
 	if err != nil {
@@ -66,7 +67,7 @@ func (c common) measure(ctx context.Context, name string, s scenario) (code int)
 			code = end
 		}
 		if end != 0 && end != exitLimited {
-			break // the next run would fare no better
+			break // the next run would fail, too
 		}
 	}
 	if err := c.write(all); err != nil {
@@ -75,7 +76,7 @@ func (c common) measure(ctx context.Context, name string, s scenario) (code int)
 	return code
 }
 
-// once runs a scenario and shows its report, whole or not; it is nil if there is none.
+// once runs a scenario once and prints its report, complete or not. r is nil if there is none.
 func (c common) once(ctx context.Context, cfg bench.Config, s scenario) (r *bench.Report, code int) {
 	if c.Cmd != "" {
 		server, err := bench.StartServer(ctx, c.Cmd, cfg.URL)
@@ -106,7 +107,7 @@ func (c common) once(ctx context.Context, cfg bench.Config, s scenario) (r *benc
 	return r, 0
 }
 
-// write writes the reports to where the flags say.
+// write writes the reports to the files that the flags name.
 func (c common) write(all []*bench.Report) error {
 	if len(all) == 0 {
 		return nil
@@ -144,7 +145,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return f.Close()
 }
 
-// config turns the flags into bench's Config.
+// config converts the flags to a bench.Config.
 func (c common) config(scenario string) (bench.Config, error) {
 	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
@@ -160,10 +161,10 @@ func (c common) config(scenario string) (bench.Config, error) {
 		return cfg, &usageError{fmt.Errorf("--origin and --subprotocol must not hold spaces or line ends")}
 	}
 	if c.Runs < 1 {
-		return cfg, &usageError{fmt.Errorf("--runs %d: give one at least", c.Runs)}
+		return cfg, &usageError{fmt.Errorf("--runs %d: the number must be at least 1", c.Runs)}
 	}
 	if c.Receivers < 0 || c.Processes < 0 || c.InFlight < 1 || c.Timeout <= 0 {
-		return cfg, &usageError{fmt.Errorf("--receivers and --processes must not be below zero, --handshakes and --timeout must be above")}
+		return cfg, &usageError{fmt.Errorf("--receivers and --processes must be at least 0, and --handshakes and --timeout greater than 0")}
 	}
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, ":")
@@ -175,7 +176,7 @@ func (c common) config(scenario string) (bench.Config, error) {
 	return cfg, nil
 }
 
-// shownCommand is the command line for reports, without tokens and passwords.
+// shownCommand returns the command line for reports, without tokens and passwords.
 func (c common) shownCommand() string {
 	text := strings.Join(os.Args, " ")
 	if u, err := url.Parse(c.URL); err == nil {
@@ -187,7 +188,8 @@ func (c common) shownCommand() string {
 	return text
 }
 
-// raiseFiles raises the soft limit of open files to the hard one: each client is a file.
+// raiseFiles raises the soft limit of open files to the hard limit, because each client is a
+// file.
 func raiseFiles() error {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

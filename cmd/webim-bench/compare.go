@@ -9,14 +9,14 @@ import (
 	"webim/bench"
 )
 
-// compareCmd compares runs that were written by --json.
+// compareCmd compares runs written with --json.
 type compareCmd struct {
-	Before string  `arg:"" help:"Report, or several one after the other (--runs 5 --json FILE, or cat)." type:"existingfile"`
-	After  string  `arg:"" help:"And the same of what is compared with it." type:"existingfile"`
-	Noise  float64 `default:"5" help:"Changes of up to so many percent count as none, whatever the runs say."`
+	Before string  `arg:"" help:"File with the reports before: one report, or several one after the other (--runs 5 --json FILE, or cat)." type:"existingfile"`
+	After  string  `arg:"" help:"File with the reports after, in the same form." type:"existingfile"`
+	Noise  float64 `default:"5" help:"Ignore changes of up to this percentage."`
 }
 
-// run ends with exitFailed when something got worse, so that a script can tell.
+// run returns exitFailed if a figure got worse, for scripts.
 func (c compareCmd) run(page string) int {
 	before, err := bench.ReadReports(c.Before)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command webim-bench measures WebSocket chat servers: memory, latency and CPU of any server that sends what comes in to the whole room.
+// Command webim-bench measures WebSocket chat servers: the memory, latency and CPU time of any
+// server that sends each message to the whole room.
 //
 //	webim-bench flood --url ws://127.0.0.1:9501/ --rate 300,1000,3000
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
@@ -8,8 +9,11 @@
 //
 //	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
 //
-// It ends with 0; with 1 when it could not measure, when compare found something worse, or when attack found a must that does not hold; with 2 for wrong flags; with 3 when the client was the limit, so that the
-// figures say little about the server; with 130 after Ctrl-C, when it has reported what there was. See package bench for what is measured and how.
+// The exit code is 0 on success; 1 if it could not measure, if compare found a figure that got
+// worse, or if attack found a requirement that does not hold; 2 for wrong flags; 3 if the
+// client was the bottleneck, so that the figures say little about the server; 130 after Ctrl-C,
+// with a report of the measurements so far. Package bench documents the measurements and their
+// methods.
 package main
 
 import (
@@ -39,32 +43,32 @@ const (
 	exitInterrupted = 130
 )
 
-// commands are what can be asked for.
+// commands are the commands of the command line.
 type commands struct {
 	common `group:"all"`
 
-	Idle    bench.Idle    `cmd:"" help:"Memory per idle client of server and kernel, connects a second, CPU of heartbeats."`
-	Flood   bench.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, server CPU."`
-	Fanout  bench.Fanout  `cmd:"" help:"One message to all, the next when all have it; against the floor."`
-	Quiet   bench.Quiet   `cmd:"" help:"Single messages into a quiet room; against the floor."`
+	Idle    bench.Idle    `cmd:"" help:"Memory per idle client in server and kernel, connects per second, CPU time of heartbeats."`
+	Flood   bench.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, CPU time of the server."`
+	Fanout  bench.Fanout  `cmd:"" help:"One message to all clients, the next one when all have received it; compared with the floor."`
+	Quiet   bench.Quiet   `cmd:"" help:"Single messages into a quiet room; compared with the floor."`
 	Pair    bench.Pair    `cmd:"" help:"A room of two beside a flooded room."`
-	Storm   bench.Storm   `cmd:"" help:"All clients are cut at once and come back at once."`
+	Storm   bench.Storm   `cmd:"" help:"All clients lose their connections at once and reconnect at once."`
 	Slow    bench.Slow    `cmd:"" help:"Some clients never read."`
-	Big     bench.Big     `cmd:"" help:"What one big message per client leaves behind."`
-	Echo    bench.Echo    `cmd:"" help:"Requests that come back, each client alone: at a fixed rate, or as fast as it goes."`
+	Big     bench.Big     `cmd:"" help:"Memory that remains after one big message per client."`
+	Echo    bench.Echo    `cmd:"" help:"Echo to each client alone, at a fixed rate or as fast as possible."`
 	Rooms   bench.Rooms   `cmd:"" help:"Many rooms of few members, at a rate or in a closed loop; against the floor; what a room costs."`
-	Rate    bench.Rate    `cmd:"" help:"Floods faster and faster until a bound of the latency breaks, and says where."`
-	Churn   bench.Churn   `cmd:"" help:"Clients come and go while messages flow: what those who stay see of it."`
-	Soak    bench.Soak    `cmd:"" help:"A mix for hours: what drifts of memory, files and latency."`
-	Attack  attackCmd     `cmd:"" help:"Named attacks beside a bystander in another room: what each costs the attacker, the server and the bystander. Ends with 1 if the bystander suffers or the server keeps memory or files."`
-	Million bench.Million `cmd:"" help:"As many idle clients as the machine has room for, over as many server processes (--cmd) as that takes: what each costs."`
+	Rate    bench.Rate    `cmd:"" help:"Increase the rate of a flood until the latency exceeds a limit, and report that rate."`
+	Churn   bench.Churn   `cmd:"" help:"Clients connect and disconnect while messages flow: the effect on the others."`
+	Soak    bench.Soak    `cmd:"" help:"A mixed load for hours: drift of memory, files and latency."`
+	Attack  attackCmd     `cmd:"" help:"Named attacks beside a bystander in another room: the cost for the attacker, the server and the bystander. Exit code 1 if the bystander suffers or the server does not release memory or files."`
+	Million bench.Million `cmd:"" help:"As many idle clients as fit on the machine, with as many server processes (--cmd) as needed: the cost of each client."`
 	Floor   floorCmd      `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 
-	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, which talks to it on standard input and output."`
+	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, controlled by standard input and output."`
 
-	Suite   suiteCmd   `cmd:"" help:"Compare webim with all peers that can run here, in every way that matters; ends with a page."`
-	Compare compareCmd `cmd:"" help:"What got better or worse between two reports, beyond the noise of their runs; ends with 1 if anything is worse."`
-	Peers   peersCmd   `cmd:"" help:"The servers of others that webim is compared with: list, build, smoke."`
+	Suite   suiteCmd   `cmd:"" help:"Compare webim with all peers that can run here, in all scenarios that matter, and write a page."`
+	Compare compareCmd `cmd:"" help:"Show the figures that got better or worse between two reports, beyond the noise of their runs; exit code 1 if any is worse."`
+	Peers   peersCmd   `cmd:"" help:"The other servers to compare webim with: list, build, smoke."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -72,21 +76,22 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var cli commands
 	parser, err := kong.New(&cli, kong.Name("webim-bench"),
-		kong.Description("Measures any WebSocket server that sends each text message to everybody in its room."),
+		kong.Description("Measures WebSocket servers that send each text message to everybody in its room."),
 		kong.Groups{"all": "Flags of all scenarios:"})
 	if err != nil {
-		panic(err) // the struct above is wrong: a test would show
+		panic(err) // the struct above is wrong; a test would notice
 	}
 	cmd, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "webim-bench: %v; see webim-bench --help\n", err)
 		return exitUsage
 	}
-	// Receivers and the sender sit in system calls most of the time; each keeps a P until the runtime takes it away.
+	// Receivers and the sender block in system calls most of the time; each keeps a P until the
+	// runtime retakes it.
 	runtime.GOMAXPROCS(max(runtime.NumCPU(), cli.Receivers+4))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	if cmd.Command() == "floor" {
 		return fail(cli.Floor.serve(ctx))
 	}
@@ -121,7 +126,7 @@ func run(args []string) int {
 	return cli.measure(ctx, cmd.Command(), scenario)
 }
 
-// fail says what went wrong.
+// fail prints the error and returns the exit code.
 func fail(err error) int {
 	if err == nil {
 		return 0
@@ -139,10 +144,10 @@ func fail(err error) int {
 	return exitFailed
 }
 
-// usageError is a wrong flag.
+// usageError reports a wrong flag.
 type usageError struct{ error }
 
-// workerCmd is a client process.
+// workerCmd runs a client process.
 type workerCmd struct{}
 
 func (workerCmd) serve() error {
@@ -154,7 +159,7 @@ func (workerCmd) serve() error {
 
 // floorCmd runs the floor server.
 type floorCmd struct {
-	Listen string `default:"127.0.0.1:9601" help:"IPv4 address and port; port 0 takes a free one."`
+	Listen string `default:"127.0.0.1:9601" help:"IPv4 address and port; port 0 means a free port."`
 }
 
 func (f floorCmd) serve(ctx context.Context) error {

@@ -10,19 +10,19 @@ import (
 	"webim/bench"
 )
 
-// peersCmd is about the servers that webim is compared with.
+// peersCmd manages the servers that webim is compared with.
 type peersCmd struct {
-	List  struct{}  `cmd:"" help:"What there is, and whether it can run here."`
-	Build peersPick `cmd:"" help:"Build them into bin/peers; may download what they are made of."`
-	Smoke peersPick `cmd:"" help:"Build them, and prove that each is a chat room."`
+	List  struct{}  `cmd:"" help:"List the peers, and whether each can run here."`
+	Build peersPick `cmd:"" help:"Build peers into bin/peers; may download their sources and dependencies."`
+	Smoke peersPick `cmd:"" help:"Build peers, and check that each works as a chat room."`
 }
 
-// peersPick names peers.
+// peersPick selects peers by name.
 type peersPick struct {
-	Names []string `arg:"" optional:"" help:"Which; all that can run here if there are none."`
+	Names []string `arg:"" optional:"" help:"Names of peers; without names, all that can run here."`
 }
 
-// run does what command, like "peers build <names>", asks for.
+// run runs a command such as "peers build NAME".
 func (p peersCmd) run(ctx context.Context, command string) error {
 	switch strings.Fields(command)[1] {
 	case "build":
@@ -51,8 +51,8 @@ func listPeers(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// each does something with each peer, one after the other, and says how it went. A peer that was not asked for by name may be absent; one
-// that fails does not keep the others from their turn.
+// each calls do for each peer in turn and prints the result. A peer that is not given by name
+// may be unable to run here. If one fails, each continues with the next.
 func (p peersPick) each(ctx context.Context, done string, do func(bench.Peer, context.Context, string) error) error {
 	root, err := bench.RepositoryRoot(".")
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 // suiteCmd compares webim with its peers.
 type suiteCmd struct {
 	bench.Suite `embed:""`
-	Out         string `default:"bin/bench" help:"Folder for the page report.html and the runs as JSON, for compare." type:"path"`
+	Out         string `default:"bin/bench" help:"Folder for the page report.html and for the runs as JSON, for compare." type:"path"`
 }
 
-// run builds, compares and writes; it ends with the page's path.
+// run builds the peers, runs the comparison, writes the report, and prints the path of the
+// page.
 func (s suiteCmd) run(ctx context.Context, flags common, cfg bench.Config) int {
 	root, err := bench.RepositoryRoot(".")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package budget counts what clients make a server spend, and decides when it is
-// enough.
+// Package budget counts the resources that clients make the server use, and refuses more when a
+// budget is used up.
 //
 //	rate.go   Rate, Bucket: a flow, such as the bytes that are read in ten seconds
 //	pool.go   Pool: a stock that owners share, such as the bytes of a store
@@ -7,53 +7,53 @@
 //
 // # The model
 //
-// A client can make a server spend far more than it spends itself: a kilobyte that
-// inflates to a megabyte, a message that goes out to ten thousand members, a command
-// that asks for a history. So what is bounded is the cost, in its own unit, and not
-// the number of requests. There are two kinds of budgets.
+// A client can make the server use far more resources than the client itself spends: a kilobyte
+// that inflates to a megabyte, a message that goes out to ten thousand members, a command that
+// reads a history. So budgets bound the cost in its own unit, not the number of requests. There
+// are two kinds of budgets.
 //
-// A flow is spent and comes back with time: bytes read, commands, bytes sent on. A
-// [Bucket] counts it against a [Rate]. A cost that is known beforehand is taken; a cost
-// that is known only afterwards is charged, and may leave a debt. The debt of the last
-// cost stops the next one, so one cost may be larger than the whole budget.
+// A flow is spent and refills with time: bytes read, commands, bytes sent on. A [Bucket] counts
+// it against a [Rate]. If the cost is known beforehand, it is taken; if it is known only
+// afterwards, it is charged and may leave a debt. A debt stops the next cost, so a single cost
+// may be larger than the whole budget.
 //
-// A stock is held until it is given back: entries of the State, bytes of histories,
-// bytes of replies under way. A [Pool] counts the part of each [Owner], and gives no
-// owner the whole.
+// A stock is held until it is given back: entries of the State, bytes of histories, bytes of
+// replies in progress. A [Pool] counts the part of each [Owner], and never lets one owner hold
+// all of it.
 //
-// # Who pays
+// # Payers
 //
-// The connection pays for every flow, and so does the user whom its token names, for
-// all its connections together. Who is nobody's user costs nothing to make: an
-// anonymous connection, a guest, and a client before its connect command. For these
-// the address pays, an IPv6 address with its /64. An address may be an office, the NAT
-// of a carrier, or a proxy that webim does not know, so its budget is four times a
-// user's, it counts bytes only, and whoever has a token never pays into it or waits
-// for it. Loopback is an address as all others; only --dev has no bounds.
+// The connection pays for every flow. The user that its token names pays, too, for all
+// connections of the user together. Identities without a token cost an attacker nothing:
+// anonymous connections, guests, and clients before their connect command. For these the
+// address pays; for IPv6 the /64 counts as one address. One address may be an office, a
+// carrier's NAT, or a proxy that webim does not know. So the budget of an address is four times
+// that of a user, and counts only bytes; clients with a token never pay into it and never wait
+// for it. Loopback is an address like any other; only --dev has no limits.
 //
-// Before its connect command a client may spend an eighth of what it may later, and
-// one message has 256 KiB at most.
+// Before its connect command a client may use an eighth of its later budget for input, and a
+// message may have at most 256 KiB.
 //
 // # When a budget is used up
 //
-// What a client asks for is refused with an error that is temporary, and nothing is
-// done. What it sends by itself, bytes, is not read until the debt is paid: nothing is
-// lost, and an honest client only waits. A client that goes on when it is refused is
-// closed. A reply never has a part of what was missed for the whole.
+// The server refuses a request with a temporary error, and does nothing for it. It does not
+// read bytes that the client sends until the debt is paid: nothing is lost, and an honest
+// client only waits. A client that continues after many refusals is closed. A reply never
+// presents a part of the missed messages as all of them.
 //
-// A budget bounds what one client costs, not what many cost at the same moment. So
-// a client that has spent a small part of its budget waits for all others: its turns
-// are in the background (netpoll.Verdict), where half of the workers serve it when no
-// other work is waiting. A server that is not busy does not show it. Bytes that are read
-// to a client put it there, too, and a turn makes no more than one large reply: see
-// package room, behind.go.
+// A budget bounds the cost of one client, not the cost of many clients at the same moment. So a
+// client that has used a small part of its budget yields to all others: its turns run in the
+// background (netpoll.Verdict), where half of the workers serve it when no other work is
+// waiting. On a server that is not busy this makes no difference. Bytes sent to a client by
+// reading histories move it there, too, and a turn makes at most one large reply: see package
+// room, behind.go.
 //
 // # The table
 //
-// Rates are amount/time: so much at once, all of it again after that time. The
-// setting of a user is the one of the connection with user- before it.
+// Rates are written amount/time: the amount is available at once, and refills within the time.
+// The setting for a user is the setting for a connection with the prefix user-.
 //
-//	budget                              unit         setting             connection         user                                 address                     who pays                                               the client gets                       log line
+//	budget                              unit         setting             connection         user                                 address                     payer                                                  the client gets                       log line
 //	joining                             commands     rate-join           256/1m             1024/1m                              -                           connection, user                                       error 111; plain: lost                a client has used up a budget
 //	sending                             commands     rate-send           50/10s             100/10s                              -                           connection, user                                       error 111; plain: lost                a client has used up a budget
 //	typing                              commands     rate-typing         30/10s             60/10s                               -                           connection, user                                       error 111; plain: lost                a client has used up a budget
@@ -68,11 +68,11 @@
 //	a message before connect            bytes        max-first-message   256KiB             -                                    -                           connection                                             closed with 1009                      -
 //	commands of a message               commands     max-commands        256                -                                    -                           connection                                             closed with 3501                      -
 //	publications of a reply             bytes        max-reply           1MiB               -                                    -                           connection                                             recovered: false; fewer publications  a client has used up a budget
-//	replies under way                   bytes        max-replies         -                  1/16 of what is free of 64MiB        the same                    user; without a token address                          recovered: false                      a client has used up a budget
+//	replies under way                   bytes        max-replies         -                  1/16 of the free part of 64MiB       the same                    user; without a token address                          recovered: false                      a client has used up a budget
 //	connections of a user               connections  max-conns-per-user  -                  128                                  -                           user                                                   3504; plain: 429                      -
 //	connections of an address           connections  max-conns-per-ip    -                  -                                    1024, loopback free         address                                                503                                   a connection is refused
-//	rooms with members                  rooms        max-rooms           -                  1/16 of what is free of 100,000      the same                    user; without a token address                          error 106; plain: 503                 an owner holds as much as it may
-//	entries of the State                bytes        -                   -                  1/16 of what is free of 56MiB        the same                    user; without a token address                          error 106                             an owner holds as much as it may
+//	rooms with members                  rooms        max-rooms           -                  1/16 of the free part of 100,000     the same                    user; without a token address                          error 106; plain: 503                 an owner holds as much as it may
+//	entries of the State                bytes        -                   -                  1/16 of the free part of 56MiB       the same                    user; without a token address                          error 106                             an owner holds as much as it may
 //	histories                           bytes        history-total       -                  64MiB, the largest forgets first     the same                    user; without a token address                          its oldest rooms forget               -
 //	keys of messages                    keys         -                   -                  65,536, the largest forgets first    the same                    user; without a token address                          its oldest keys are forgotten         -
 //	last messages in slow rooms         entries      -                   -                  20,000, the largest forgets first    the same                    user; without a token address                          its oldest wait is forgotten          -

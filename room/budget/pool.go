@@ -7,9 +7,8 @@ import (
 	"unique"
 )
 
-// An Owner pays for a part of a Pool: a user, an address, or the server itself,
-// which is the zero value. Owners are small, comparable and safe for concurrent
-// use.
+// An Owner holds a part of a Pool: a user, an address, or the server itself, which is the zero
+// value. Owners are small, comparable, and safe for concurrent use.
 type Owner struct{ name unique.Handle[string] }
 
 const (
@@ -17,21 +16,21 @@ const (
 	addrPrefix = "addr:"
 )
 
-// User is the owner for a user whom a token names.
+// User returns the owner for a user that a token names.
 func User(name string) Owner { return Owner{unique.Make(userPrefix + name)} }
 
-// Addr is the owner for clients without a token at an address. An IPv6 client
-// stands for its /64, because one subscriber has all of it.
+// Addr returns the owner for clients without a token at an address. For IPv6 it is the /64 of
+// the address, because one subscriber usually has a whole /64.
 func Addr(a netip.Addr) Owner {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {
-		net, _ := a.Prefix(64) // is no error: 64 bits are there
+		net, _ := a.Prefix(64) // never fails: a is an IPv6 address
 		a = net.Addr()
 	}
 	return Owner{unique.Make(addrPrefix + a.String())}
 }
 
-// ParseOwner is the inverse of String. An unknown text is the server.
+// ParseOwner is the inverse of String. For an unknown text it returns the server.
 func ParseOwner(text string) Owner {
 	if strings.HasPrefix(text, userPrefix) || strings.HasPrefix(text, addrPrefix) {
 		return Owner{unique.Make(text)}
@@ -42,11 +41,11 @@ func ParseOwner(text string) Owner {
 // IsAddr reports whether the owner is an address.
 func (o Owner) IsAddr() bool { return strings.HasPrefix(o.String(), addrPrefix) }
 
-// User is the name of the user who is the owner; ok is false for other owners.
+// User returns the name of the user if the owner is a user; ok is false for other owners.
 func (o Owner) User() (name string, ok bool) { return strings.CutPrefix(o.String(), userPrefix) }
 
-// String is the owner in logs and in stored entries: "user:anna",
-// "addr:192.0.2.7", or "" for the server.
+// String returns the owner as logs and stored entries name it: "user:anna", "addr:192.0.2.7",
+// or "" for the server.
 func (o Owner) String() string {
 	if o == (Owner{}) {
 		return ""
@@ -55,31 +54,33 @@ func (o Owner) String() string {
 }
 
 const (
-	// takes is the rule of Take: an owner holds at most 1/takes of the free part.
-	// An owner does not give back when others come, so k greedy owners leave
-	// (16/17)^k of the pool: 62 % after 8 of them, 5 % after 50.
+	// takes is the rule of Take: an owner holds at most 1/takes of the free part. Owners do not
+	// give back when others arrive, so k greedy owners leave (16/17)^k of the pool: 62 % after
+	// 8 owners, 5 % after 50.
 	takes = 16
-	// least is what an owner may always hold while the pool has room: in a pool of a
-	// few places a sixteenth would be nothing.
+	// least is the amount that an owner may always hold while the pool has space: in a small
+	// pool, a sixteenth would be nothing.
 	least = 2
-	// notable is the part of a pool, 1/notable, above which an owner pays before
-	// all others. At most that many owners can be above it.
+	// An owner that holds more than 1/notable of the pool loses its data before all others. At
+	// most notable owners can hold that much.
 	notable = 64
 )
 
-// A Pool is a stock that all clients of the server share: bytes of a store,
-// entries of a table, places of a queue. It counts the part that each owner holds,
-// so that no owner takes the pool whole:
+// A Pool is a stock that all clients of the server share: bytes of a store, entries of a table,
+// slots of a queue. It counts the part of each owner, so that no owner takes the whole pool:
 //
-//   - In a store that cannot forget, Take lets an owner hold at most a sixteenth of
-//     what stays free. One greedy owner gets 1/17 of the pool, the next one 1/17 of
-//     the rest, and so on: an owner that holds little finds room long after those
-//     that hold much are refused.
-//   - In a store that forgets, Add counts without asking, and Largest names the
-//     owner whose oldest data goes first.
+//   - In a store that cannot evict data, Take lets an owner hold at most a sixteenth of the
+//     free part. The first
 //
-// The server itself is bound by the limit only. All methods are safe for concurrent
-// use; they take one mutex and call nothing.
+// greedy owner gets 1/17 of the pool, the next one 1/17 of the rest, and so on: an owner that
+// holds little still gets space long after the large owners are refused.
+//   - In a store that evicts data, Add counts unconditionally, and Largest names the owner that
+//     loses its oldest
+//
+// data first.
+//
+// Only the limit bounds the server itself. All methods are safe for concurrent use; they hold
+// one mutex and call no other code.
 type Pool struct {
 	limit int64
 
@@ -89,13 +90,13 @@ type Pool struct {
 	large map[Owner]struct{} // the owners that hold more than limit/notable
 }
 
-// NewPool makes a pool of limit units. A negative limit is no limit.
+// NewPool returns a pool of limit units. A negative limit means no limit.
 func NewPool(limit int64) *Pool {
 	return &Pool{limit: limit, held: map[Owner]int64{}, large: map[Owner]struct{}{}}
 }
 
-// Take adds n units to the part of an owner if the pool and the owner's share have
-// room for them, and reports whether they have.
+// Take adds n units to the part of an owner if both the pool and the owner's share have space
+// for them, and reports whether they had.
 func (p *Pool) Take(o Owner, n int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,9 +107,9 @@ func (p *Pool) Take(o Owner, n int64) bool {
 	return true
 }
 
-// Fits reports whether Take would succeed. A store that learns of its entries
-// later, from its engine, asks Fits first and calls Add then; requests under way at
-// the same moment may together exceed the share by what they ask for.
+// Fits reports whether Take would succeed. A store that learns of its entries later, from its
+// engine, calls Fits first and Add afterwards. Requests that are in progress at the same moment
+// may together exceed the share.
 func (p *Pool) Fits(o Owner, n int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +124,7 @@ func (p *Pool) fitsLocked(o Owner, n int64) bool {
 	return free >= 0 && (o == Owner{} || p.held[o]+n <= max(free/takes, least))
 }
 
-// Add adds n units, or gives -n back, whatever the limit says.
+// Add adds n units, or gives back -n, regardless of the limit.
 func (p *Pool) Add(o Owner, n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,9 +156,9 @@ func (p *Pool) Over() bool {
 	return p.limit >= 0 && p.used > p.limit
 }
 
-// Largest names the owner that pays first: the one that holds most, if that is
-// more than 1/64 of the pool. ok is false if no owner stands out like that; then
-// the oldest data of all owners goes first. It looks at 64 owners at most.
+// Largest returns the owner that loses data first: the one that holds most, if that is more
+// than 1/64 of the pool. If no owner holds that much, ok is false, and the oldest data of all
+// owners is evicted first. Largest looks at 64 owners at most.
 func (p *Pool) Largest() (largest Owner, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,17 +171,18 @@ func (p *Pool) Largest() (largest Owner, ok bool) {
 	return largest, ok
 }
 
-// Limit is the limit that NewPool was given.
+// Limit returns the limit given to NewPool.
 func (p *Pool) Limit() int64 { return p.limit }
 
-// Used is how many units all owners hold together, the server included.
+// Used returns the number of units that all owners hold together, including the server.
 func (p *Pool) Used() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.used
 }
 
-// Held is how many units an owner holds; of the server it is not known.
+// Held returns the number of units that an owner holds. It is always 0 for the server, which is
+// not counted.
 func (p *Pool) Held(o Owner) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

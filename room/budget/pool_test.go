@@ -8,8 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// takeAll takes one unit after the other until the pool refuses, and returns how
-// many that were.
+// takeAll takes single units until the pool refuses, and returns their number.
 func takeAll(p *Pool, o Owner) (n int) {
 	for p.Take(o, 1) {
 		n++
@@ -20,7 +19,7 @@ func takeAll(p *Pool, o Owner) (n int) {
 func TestPoolShares(t *testing.T) {
 	p := NewPool(170_000)
 	if n := takeAll(p, User("first")); n != 10_000 {
-		t.Errorf("one owner alone takes %d of 170,000 units, and not 1/17", n)
+		t.Errorf("one owner takes %d of 170,000 units, want 1/17", n)
 	}
 	for i := range 50 {
 		takeAll(p, User(fmt.Sprint("other ", i)))
@@ -50,7 +49,7 @@ func TestPoolWithoutALimit(t *testing.T) {
 		t.Error("a pool without a limit refuses")
 	}
 	if _, ok := p.Largest(); ok {
-		t.Error("in a pool without a limit somebody is to pay")
+		t.Error("in a pool without a limit Largest returns an owner")
 	}
 }
 
@@ -58,26 +57,26 @@ func TestPoolLargest(t *testing.T) {
 	p := NewPool(6400)
 	p.Add(User("small"), 100) // exactly 1/64
 	if o, ok := p.Largest(); ok {
-		t.Errorf("%v is to pay first, and holds no more than 1/64", o)
+		t.Errorf("Largest is %v, which holds no more than 1/64", o)
 	}
 	p.Add(Owner{}, 5000)
 	p.Add(User("large"), 200)
 	p.Add(User("larger"), 300)
 	if o, _ := p.Largest(); o != User("larger") {
-		t.Errorf("%v is to pay first", o)
+		t.Errorf("Largest is %v", o)
 	}
 	p.Add(User("larger"), -150)
 	if o, _ := p.Largest(); o != User("large") {
-		t.Errorf("after the largest paid, %v is to pay next", o)
+		t.Errorf("after the largest owner gave back, Largest is %v", o)
 	}
 	p.Add(User("large"), -200)
 	p.Add(User("larger"), -150)
 	if o, ok := p.Largest(); ok {
-		t.Errorf("%v is to pay, and holds nothing", o)
+		t.Errorf("Largest is %v, which holds nothing", o)
 	}
 }
 
-// TestPoolCounts compares a pool with a sum over a plain map.
+// TestPoolCounts compares a pool with sums in a plain map.
 func TestPoolCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, held := NewPool(1000), map[Owner]int64{}
@@ -126,7 +125,7 @@ func TestOwnerAsText(t *testing.T) {
 	}
 	one, two := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:2")
 	if Addr(one) != Addr(two) || Addr(one) == Addr(netip.MustParseAddr("2001:db8:0:1::1")) {
-		t.Error("an IPv6 client is not its /64")
+		t.Error("two addresses of one /64 are different owners")
 	}
 	if Addr(netip.MustParseAddr("::ffff:192.0.2.7")) != Addr(netip.MustParseAddr("192.0.2.7")) {
 		t.Error("an IPv4 address mapped to IPv6 is another owner")

@@ -1,19 +1,18 @@
 package budget
 
-// A Queue is a store that forgets: it keeps entries in the order in which they came,
-// counts each in a Pool for the owner that pays for it, and names the entry that goes
-// first when the pool is over its limit. The entry itself, and how it is found, is the
-// caller's.
+// A Queue orders the entries of a store that evicts data. It keeps them in the order of their
+// arrival, counts each in a Pool for its owner, and names the entry to evict when the pool
+// exceeds its limit. The entry itself, and how to find it, are up to the caller.
 //
-// A Queue is not safe for concurrent use: the lock that guards the caller's entries
-// guards the queue, too.
+// A Queue is not safe for concurrent use: the lock that guards the caller's entries must also
+// guard the queue.
 type Queue[T any] struct {
 	pool *Pool
 	all  ends[T]
-	own  map[Owner]*ends[T] // without the server's
+	own  map[Owner]*ends[T] // except the server's
 }
 
-// Item is the place of an entry in a Queue.
+// Item is an entry in a Queue.
 type Item[T any] struct {
 	Value T
 
@@ -21,18 +20,19 @@ type Item[T any] struct {
 	all, own links[T]
 }
 
-// links are the neighbours of an item in one list: the older and the younger one.
+// links are the neighbours of an item in one list: the next older and the next younger item.
 type links[T any] struct{ older, younger *Item[T] }
 
 // ends are the oldest and the youngest item of a list.
 type ends[T any] struct{ oldest, youngest *Item[T] }
 
-// NewQueue makes a queue of limit entries. A negative limit is no limit.
+// NewQueue returns a queue of limit entries. A negative limit means no limit.
 func NewQueue[T any](limit int64) *Queue[T] {
 	return &Queue[T]{pool: NewPool(limit), own: map[Owner]*ends[T]{}}
 }
 
-// Push adds an entry as the youngest one. Afterwards Overflow may name entries.
+// Push adds an entry as the youngest one. Afterwards the caller evicts the items that Overflow
+// returns.
 func (q *Queue[T]) Push(o Owner, value T) *Item[T] {
 	i := &Item[T]{Value: value, owner: o}
 	q.all.push(i, inAll)
@@ -46,7 +46,7 @@ func (q *Queue[T]) Push(o Owner, value T) *Item[T] {
 	return i
 }
 
-// Remove takes an item out, which must be in the queue.
+// Remove removes an item, which must be in the queue.
 func (q *Queue[T]) Remove(i *Item[T]) {
 	q.all.remove(i, inAll)
 	if own := q.own[i.owner]; own != nil {
@@ -55,16 +55,16 @@ func (q *Queue[T]) Remove(i *Item[T]) {
 		}
 	}
 	if q.pool.Add(i.owner, -1); q.all.oldest == nil {
-		q.own = map[Owner]*ends[T]{} // Go's maps do not shrink
+		q.own = map[Owner]*ends[T]{} // Go's maps do not shrink, so start with a new one
 	}
 }
 
-// Oldest is the item that has been in the queue for the longest time; nil: there is none.
+// Oldest returns the oldest item; nil if the queue is empty.
 func (q *Queue[T]) Oldest() *Item[T] { return q.all.oldest }
 
-// Overflow is the item that has to go because there are more than the limit: the oldest
-// one of the owner with the largest share if one stands out, or else the oldest of all.
-// It is nil if there are not too many.
+// Overflow returns the item to evict if the queue exceeds its limit: the oldest item of the
+// owner that Pool.Largest names, or, if there is none, the oldest of all. It returns nil if the
+// queue is within its limit.
 func (q *Queue[T]) Overflow() *Item[T] {
 	if !q.pool.Over() {
 		return nil
@@ -75,10 +75,10 @@ func (q *Queue[T]) Overflow() *Item[T] {
 	return q.all.oldest
 }
 
-// Len is how many entries the queue has.
+// Len returns the number of entries in the queue.
 func (q *Queue[T]) Len() int { return int(q.pool.Used()) }
 
-// inAll and inOwn choose the list whose links of an item are meant.
+// inAll and inOwn select one of an item's two pairs of links.
 func inAll[T any](i *Item[T]) *links[T] { return &i.all }
 func inOwn[T any](i *Item[T]) *links[T] { return &i.own }
 

@@ -11,7 +11,7 @@ import (
 func TestQueue(t *testing.T) {
 	owners := []Owner{{}, User("a"), User("b"), User("c")}
 	rapid.Check(t, func(t *rapid.T) {
-		const limit = 70 // so that an owner of more than one entry stands out
+		const limit = 70 // so that an owner of two entries exceeds 1/64
 		q, oracle := NewQueue[int](limit), []*Item[int]{}
 		for n := range rapid.IntRange(0, 200).Draw(t, "steps") {
 			if len(oracle) > 0 && rapid.IntRange(0, 3).Draw(t, "remove") == 0 {
@@ -38,7 +38,7 @@ func TestQueue(t *testing.T) {
 				first := func(one *Item[int]) bool { return most <= 1 || held[one.owner] == most && one.owner == i.owner }
 				at := slices.IndexFunc(oracle, first)
 				if at < 0 || oracle[at] != i {
-					t.Fatalf("%d of %v goes first, with %v held", i.Value, i.owner, held)
+					t.Fatalf("%d of %v is evicted first, with %v held", i.Value, i.owner, held)
 				}
 				q.Remove(i)
 				oracle = slices.Delete(oracle, at, at+1)

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBucket compares a bucket with an oracle that keeps units, as fractions.
+// TestBucket compares a bucket with an oracle that counts fractions of units.
 func TestBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := Rate{rapid.IntRange(1, 50).Draw(t, "n"), time.Duration(rapid.IntRange(1, 1000).Draw(t, "ms")) * time.Millisecond}
@@ -22,8 +22,8 @@ func TestBucket(t *testing.T) {
 			now += wait
 			units = min(units+wait*int64(r.N), whole)
 			n := rapid.IntRange(1, 3).Draw(t, "units")
-			// A division that leaves a rest makes the bucket faster, by a
-			// nanosecond each: at the edge both answers are right.
+			// A division with a remainder makes the bucket faster by a nanosecond each time: at
+			// the edge both answers are right.
 			rest := int64(r.N) * int64(r.N) * 600
 			if debt := int64(b.Debt(r, now)); debt > 0 && units > rest || debt == 0 && units < -rest {
 				t.Fatalf("%v at %d with %d of %d: debt %d", r, now, units, whole, debt)
@@ -55,7 +55,7 @@ func TestBucketWithoutABound(t *testing.T) {
 	var b Bucket
 	b.Charge(Unlimited, math.MaxInt, 0)
 	if !b.Take(Unlimited, math.MaxInt, 0) || !b.Spend(Unlimited, 1, 0) || b.Debt(Unlimited, 0) != 0 || b.Used(Unlimited, 0) != 0 {
-		t.Error("no bound refuses")
+		t.Error("an unlimited rate refuses")
 	}
 }
 
@@ -66,7 +66,7 @@ func TestBucketDoesNotOverflow(t *testing.T) {
 	for range 1000 {
 		b.Charge(r, math.MaxInt, 1)
 		if b.Debt(r, 1) <= 0 || b.Take(r, 1, 1) || b.Spend(r, 1, 1) {
-			t.Fatal("a debt turned into room")
+			t.Fatal("a debt overflowed")
 		}
 	}
 	if r := (Rate{1 << 40, time.Hour}); r.price(math.MaxInt) <= 0 {

@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// A Row is a budget as doc.go lists it.
+// A Row describes a budget. doc.go lists all rows.
 type Row struct {
-	Name    string // what is spent
+	Name    string // the resource that is spent
 	Unit    string
-	Setting string // without its dashes; of a flow, the user's is user-Setting; "": none
-	Conn    string // the default of one connection, of a user, of an address; "": none
+	Setting string // flag without dashes; for a flow, the user's setting is user-Setting; "" means none
+	Conn    string // the defaults for a connection, a user and an address; "" means none
 	User    string
 	Addr    string
-	Payer   string // who pays
-	Answer  string // what the client is told
-	Log     string // the line in the log that names it
-	Package string // whose tests exhaust it
+	Payer   string // the owners that pay
+	Answer  string // the client's error, close code or other effect
+	Log     string // the log line
+	Package string // the package with the test that exhausts it
 
-	ConnRate, UserRate Rate // of a flow
+	ConnRate, UserRate Rate // for a flow
 }
 
-// AddressShare says how much an address may spend, for all its clients that no token
-// names: so many times what one user may, of the flows that count bytes.
+// AddressShare is the rate of an address as a multiple of a user's rate, for flows that count
+// bytes. It is shared by all clients at the address that have no token.
 const AddressShare = 4
 
-// Address is the rate of an address for a flow that counts bytes.
+// Address returns the rate of an address for a flow that counts bytes.
 func (r Rate) Address() Rate {
 	if r.N > 0 {
 		r.N *= AddressShare
@@ -43,16 +43,16 @@ const (
 	paysBytes   = "connection, user; without a token connection, address"
 )
 
-// paysStock is the payer of stocks; what is made for others is their maker's.
+// paysStock names the payers of stocks. A user pays also for data that it creates for others.
 const paysStock = "user; without a token address"
 
-// logShare is the log line of stocks that refuse.
+// logShare is the log line when a stock refuses.
 const logShare = "an owner holds as much as it may"
 
 // logFlow is the log line of all flows; see room.Config.Log.
 const logFlow = "a client has used up a budget"
 
-// Commands and Bytes are the flows, in the order of the fields of room.Rates.
+// Commands and Bytes list the flows, in the order of the fields of room.Rates.
 var (
 	Commands = []Row{
 		command("joining", "join", Rate{256, time.Minute}, Rate{1024, time.Minute}),
@@ -79,7 +79,8 @@ func bytes(name, setting string, conn, user Rate, answer string) Row {
 		Payer: paysBytes, Answer: answer, Log: logFlow, Package: "room", ConnRate: conn, UserRate: user}
 }
 
-// String is the rate as settings have it: 50/10s, 8MiB/10s, none. Less than a MiB has no unit.
+// String returns the rate as settings write it: 50/10s, 8MiB/10s, none. Amounts that are not a
+// multiple of 1 MiB have no unit.
 func (r Rate) String() string {
 	if r.N < 0 {
 		return "none"
@@ -103,18 +104,18 @@ func (r Rate) String() string {
 	return n + "/" + per
 }
 
-// Others are the budgets that are no flows of package room.
+// Others lists the budgets that are not flows of package room.
 var Others = []Row{
 	{Name: "joins and leaves that a room tells", Unit: "bytes", Conn: "8MiB/1s of a room", Payer: "the room", Answer: "told later, in one sweep a second", Package: "room"},
 	{Name: "refusals", Unit: "refusals", Setting: "max-refusals", Conn: "256/1m", Payer: "connection", Answer: "closed with 3509 or 1008", Log: logFlow, Package: "room"},
 	{Name: "a message before connect", Unit: "bytes", Setting: "max-first-message", Conn: "256KiB", Payer: "connection", Answer: "closed with 1009", Package: "room"},
 	{Name: "commands of a message", Unit: "commands", Setting: "max-commands", Conn: "256", Payer: "connection", Answer: "closed with 3501", Package: "room"},
 	{Name: "publications of a reply", Unit: "bytes", Setting: "max-reply", Conn: "1MiB", Payer: "connection", Answer: "recovered: false; fewer publications", Log: logFlow, Package: "room"},
-	{Name: "replies under way", Unit: "bytes", Setting: "max-replies", User: "1/16 of what is free of 64MiB", Addr: "the same", Payer: "user; without a token address", Answer: "recovered: false", Log: logFlow, Package: "room"},
+	{Name: "replies under way", Unit: "bytes", Setting: "max-replies", User: "1/16 of the free part of 64MiB", Addr: "the same", Payer: "user; without a token address", Answer: "recovered: false", Log: logFlow, Package: "room"},
 	{Name: "connections of a user", Unit: "connections", Setting: "max-conns-per-user", User: "128", Payer: "user", Answer: "3504; plain: 429", Package: "room"},
 	{Name: "connections of an address", Unit: "connections", Setting: "max-conns-per-ip", Addr: "1024, loopback free", Payer: "address", Answer: "503", Log: "a connection is refused", Package: "room"},
-	{Name: "rooms with members", Unit: "rooms", Setting: "max-rooms", User: "1/16 of what is free of 100,000", Addr: "the same", Payer: paysStock, Answer: "error 106; plain: 503", Log: logShare, Package: "room"},
-	{Name: "entries of the State", Unit: "bytes", User: "1/16 of what is free of 56MiB", Addr: "the same", Payer: paysStock, Answer: "error 106", Log: logShare, Package: "room"},
+	{Name: "rooms with members", Unit: "rooms", Setting: "max-rooms", User: "1/16 of the free part of 100,000", Addr: "the same", Payer: paysStock, Answer: "error 106; plain: 503", Log: logShare, Package: "room"},
+	{Name: "entries of the State", Unit: "bytes", User: "1/16 of the free part of 56MiB", Addr: "the same", Payer: paysStock, Answer: "error 106", Log: logShare, Package: "room"},
 	{Name: "histories", Unit: "bytes", Setting: "history-total", User: "64MiB, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest rooms forget", Package: "room"},
 	{Name: "keys of messages", Unit: "keys", User: "65,536, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest keys are forgotten", Package: "room"},
 	{Name: "last messages in slow rooms", Unit: "entries", User: "20,000, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest wait is forgotten", Package: "room"},
@@ -123,15 +124,15 @@ var Others = []Row{
 	{Name: "pings and pongs", Unit: "frames", Setting: "control-rate", Conn: "1000/1s", Payer: "connection", Answer: "closed with 1008", Package: "room"},
 }
 
-// Table is every budget. Each row is exhausted by a test of its package.
+// Table returns every budget. For each row, a test of the row's package exhausts the budget.
 func Table() []Row { return slices.Concat(Commands, Bytes, Others) }
 
-// Text is the table as doc.go has it.
+// Text returns the rows formatted as in doc.go.
 func Text(rows []Row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	cell := func(text string) string { return cmp.Or(text, "-") }
-	fmt.Fprintln(w, "budget\tunit\tsetting\tconnection\tuser\taddress\twho pays\tthe client gets\tlog line")
+	fmt.Fprintln(w, "budget\tunit\tsetting\tconnection\tuser\taddress\tpayer\tthe client gets\tlog line")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Unit, cell(r.Setting), cell(r.Conn), cell(r.User), cell(r.Addr), r.Payer, r.Answer, cell(r.Log))
 	}

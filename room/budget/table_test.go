@@ -28,9 +28,9 @@ func TestTableIsComplete(t *testing.T) {
 		case r.Name == "" || r.Unit == "" || r.Payer == "" || r.Answer == "" || r.Package == "":
 			t.Errorf("a field is missing: %+v", r)
 		case r.Conn+r.User+r.Addr == "":
-			t.Errorf("%s: nobody has a default", r.Name)
+			t.Errorf("%s: the row has no default", r.Name)
 		case seen[r.Name]:
-			t.Errorf("%s is there twice", r.Name)
+			t.Errorf("%s appears twice", r.Name)
 		}
 		seen[r.Name] = true
 	}

@@ -1,18 +1,19 @@
-// Package live is the live picture of a node: what it holds and does just now, once
-// a second, for those who run it, and where a user's connections are. The page is
-// web/live; here is what feeds it.
+// Package live serves the live picture of a node: once a second, its current state and load,
+// for the operators; and the places of a user's connections. The page is in web/live; this
+// package sends the data.
 //
-//	feed.go    Feed: the netpoll.Handler; who watches
-//	enter.go   the first message: who may watch
-//	find.go    where is a user, or a connection
-//	figures.go what is seen in a second
-//	wire.go    what goes over the socket
+//	feed.go    Feed: the netpoll.Handler; the watchers
+//	enter.go   the first message of a watcher, and its authorization
+//	find.go    the search for a user or a connection
+//	figures.go the figures of one second
+//	wire.go    the messages on the socket
 //
 // # The socket
 //
-// At FeedPath, in JSON, one text message each. A watcher says who it is, by a key of
-// the server API or by the token of a moderator or admin in all rooms; browsers can
-// set no header, and what is in an address is logged:
+// The socket is at FeedPath. Each text message is one JSON value. A watcher authenticates with
+// its first message, by a key of the server API or by the token of a moderator or admin of all
+// rooms. It does not use the handshake for that, because browsers cannot set headers there, and
+// addresses are logged:
 //
 //	→ {"key":"…"}   or   {"token":"…"}
 //	← {"hello":{"node":"…","version":"webim 1.0","every":1000,"methods":["disconnect",…]}}
@@ -21,24 +22,24 @@
 //	→ {"find":{"user":"ann"}}   or   {"find":{"client":"5b0c…"}}
 //	← {"found":{"user":"ann","client":"","at":1764201600000,"all":2,"connections":[connection with rooms,…]}}
 //
-// Who says nothing in time, says it wrong, or may not watch any more (its token ran
-// out or was revoked) is closed, with one of the Codes.
+// The feed closes a connection that does not authenticate in time, sends anything else, or
+// loses its right to watch because its token has expired or was revoked. The close code is one
+// of the Codes.
 //
-// The names of methods are those of the server API that can be called where the page
-// was loaded from; what is to be done to somebody is done by that. Figures are of
-// this node alone.
+// methods lists the methods of the server API that the page can call at the address from which
+// it was loaded; the page uses that API for all actions. Figures describe this node alone.
 //
-// # What it costs
+// # Cost
 //
-// Nothing while nobody watches. Then, once a second and on no worker, a walk over
-// the connections and one over the rooms for those with a key and one for those with a
-// token, some 100 ns for each (3 ms of CPU a second with 10,000 connections in 1,000
-// rooms, of which each is locked for itself); the message is encoded once for all
-// watchers of a kind. So another watcher costs a write a second. A watcher that does not
-// read is closed as any slow client is. Config.Past figures are kept.
+// Nothing while nobody watches. Otherwise, once a second, and not on a worker, the feed walks
+// once over the connections, once over the rooms for the watchers with a key, and once for
+// those with a token. A walk takes some 100 ns per item (3 ms of CPU a second with 10,000
+// connections in 1,000 rooms), and locks one room at a time. The message is encoded once for
+// all watchers of a kind, so another watcher costs one write a second. A watcher that does not
+// read is closed like any slow client. The feed keeps Config.Past figures.
 //
-// The rule: nobody keeps an operator out. A user has a share of Config.MaxWatchers. Of
-// the connections that have not said who they are, as many may wait, and the oldest one
-// of the address with the most gives way to a new one. There is one find at a time, and
-// a watcher that asks without end waits (findRate).
+// The rule: nobody can keep an operator out. A user has a share of Config.MaxWatchers. The same
+// number of connections may wait for authentication; above it, the oldest one of the address
+// with the most gives way to a new one. One find runs at a time, and a watcher that searches
+// too often waits (findRate).
 package live

@@ -10,8 +10,8 @@ import (
 	"webim/room/wire"
 )
 
-// enter judges who a connection says that it is. While the key of a token has to be
-// fetched the connection is not read.
+// enter authenticates a connection. While the key of a token is being fetched, the connection
+// is not read.
 func (f *Feed) enter(w *watcher, q request) {
 	if q.Key != nil {
 		if !f.cfg.Guard.IsKey(*q.Key) {
@@ -26,9 +26,9 @@ func (f *Feed) enter(w *watcher, q request) {
 		defer judged()
 		switch {
 		case errors.Is(err, wire.ErrInternal):
-			f.deny(w, "the token cannot be judged now: try again")
+			f.deny(w, "the token cannot be verified now: try again")
 		case err != nil:
-			f.deny(w, "the token is not good, or has run out")
+			f.deny(w, "the token is invalid or has expired")
 		case !f.cfg.Hub.IsOperator(who, w.addr()):
 			f.deny(w, "the token's role is not moderator or admin in all rooms")
 		default:
@@ -37,8 +37,8 @@ func (f *Feed) enter(w *watcher, q request) {
 	})
 }
 
-// deny closes who may not watch. The log has one line a second of that at most: who
-// tries thousands of keys does not fill it.
+// deny closes a connection that may not watch. It logs at most one line a second, so that
+// somebody who tries thousands of keys cannot fill the log.
 func (f *Feed) deny(w *watcher, why string) {
 	f.mu.Lock()
 	f.denied++
@@ -49,21 +49,21 @@ func (f *Feed) deny(w *watcher, why string) {
 	}
 	f.mu.Unlock()
 	if tell {
-		f.cfg.Logger.Warn("live: somebody may not watch", "addr", w.address(), "why", why, "times", times)
+		f.cfg.Logger.Warn("live: refused a watcher", "addr", w.address(), "why", why, "times", times)
 	}
 	_ = w.conn.Close(CodeDenied, why)
 }
 
-// admit makes the connection a watcher, and shows it what others have seen. All that
-// happens under the lock, so that the past comes before the next figures, and none
-// of them is in neither.
+// admit makes the connection a watcher and sends it the past figures. It does all of that under
+// the lock, so that the past arrives before the next figures, and no figures are missing
+// between the two.
 func (f *Feed) admit(w *watcher, who *token.Identity) {
 	greeting := helloMessage{hello{Node: f.cfg.Hub.Node(), Version: f.cfg.Version, Every: f.cfg.Every.Milliseconds()}}
 	if f.cfg.Methods != nil {
 		greeting.Hello.Methods = f.cfg.Methods(w.conn)
 	}
 	f.mu.Lock()
-	if w.gone || w.place == nil { // it has ended, or had to go while its token was judged
+	if w.gone || w.place == nil { // it has ended, or gave way while its token was verified
 		f.mu.Unlock()
 		return
 	}
@@ -71,7 +71,7 @@ func (f *Feed) admit(w *watcher, who *token.Identity) {
 	w.who = who
 	if !f.places.Take(w.payer(), 1) {
 		f.mu.Unlock()
-		_ = w.conn.Close(CodeFull, "too many watch already, or you watch as often as one user may")
+		_ = w.conn.Close(CodeFull, "there are too many watchers, or you have reached the limit of one user")
 		return
 	}
 	f.send(w, greeting)
@@ -83,25 +83,26 @@ func (f *Feed) admit(w *watcher, who *token.Identity) {
 	if who != nil {
 		user = who.User
 	}
-	f.cfg.Logger.Info("live: somebody watches", "addr", w.address(), "user", user, "by key", who == nil)
+	f.cfg.Logger.Info("live: a watcher has joined", "addr", w.address(), "user", user, "by key", who == nil)
 }
 
-// send sends one watcher a message. An error is its end, which Close is told.
+// send sends a message to one watcher. If that fails, the connection ends and netpoll calls
+// Close.
 func (f *Feed) send(w *watcher, message any) {
 	if one, err := frame(message); err == nil {
 		_ = w.conn.PushFrame(one)
 	} else {
-		f.cfg.Logger.Error("live: a message cannot be sent", "err", err)
+		f.cfg.Logger.Error("live: a message cannot be encoded", "err", err)
 	}
 }
 
-// addr is the address that bans by address are judged by.
+// addr returns the address that bans by address compare.
 func (w *watcher) addr() netip.Addr {
 	info, _ := w.conn.Info()
 	return info.Remote.Addr().Unmap().WithZone("")
 }
 
-// address is where a watcher comes from.
+// address returns the address of a watcher as text.
 func (w *watcher) address() string {
 	info, _ := w.conn.Info()
 	return netpoll.RemoteText(info.Remote)

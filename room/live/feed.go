@@ -19,63 +19,63 @@ import (
 	"webim/room/token"
 )
 
-// Config holds the settings of a Feed. Hub and Guard must be there.
+// Config holds the settings of a Feed. Hub and Guard are required.
 type Config struct {
 	Hub   *room.Hub
 	Guard *api.Guard
-	// Version is what watchers are told that they look at.
+	// Version is the server's version, shown to watchers.
 	Version string
-	// Methods tells which methods of the server API can be called where a
-	// connection came in; nil: none.
+	// Methods returns the methods of the server API that can be called on the listener of a
+	// connection; nil means none.
 	Methods func(c netpoll.Conn) []string
-	// MaxWatchers bounds the watchers, and apart from them the connections that have not
-	// said yet who they are; 0: 64. A user whose token lets it watch has a share of the
-	// first (budget.Pool). Of the others, which may be anybody's, the oldest one of the
-	// address with the most is closed for a new one. Both are closed with CodeFull.
+	// MaxWatchers limits the watchers, and separately the connections that have not yet
+	// authenticated; 0 means 64. A user with a token has a share of the watchers (budget.Pool).
+	// If there are too many unauthenticated connections, the oldest one of the address with the
+	// most is closed. Both are closed with CodeFull.
 	MaxWatchers int
-	// Timeout: who has not said by then who it is, is closed; 0: 10 s.
+	// Timeout is the time limit for authentication; 0 means 10 s.
 	Timeout time.Duration
-	// Every is how often figures are made while somebody watches; 0: 1 s.
+	// Every is the interval of figures while somebody watches; 0 means 1 s.
 	Every time.Duration
-	// Past is how many of them are kept for who comes later; 0: 600.
+	// Past is the number of figures kept for later watchers; 0 means 600.
 	Past int
-	// Logger is told who watches; nil: slog.Default().
+	// Logger logs the watchers; nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// Feed is the netpoll.Handler of the connections at FeedPath, of one server or
-// several. It refuses all others.
+// Feed is the netpoll.Handler of the connections at FeedPath, for one server or several. It
+// refuses all other connections.
 type Feed struct {
 	cfg   Config
 	shown *netpoll.Server
 	idle  int64    // the resident set at Start, in bytes
-	last  *reading // of the tick before; nil: nobody watched; owned by the tick
+	last  *reading // of the previous tick; nil if nobody watched; used only by tick
 
-	finding sync.Mutex // one at a time: each is a walk
+	finding sync.Mutex // held during a find: each one is a walk
 	began   time.Time
-	places  *budget.Pool // of watchers; what a key opens is the server's
+	places  *budget.Pool // of the watchers; a watcher with a key belongs to the server
 
 	mu       sync.Mutex
 	watchers map[*watcher]struct{}
-	waiting  *budget.Queue[*watcher] // connections that have not said who they are, by address
+	waiting  *budget.Queue[*watcher] // unauthenticated connections, by address
 	past     []Figures
-	denied   int       // since the log was told
-	told     time.Time // when it was
+	denied   int       // refusals since the last log line about them
+	told     time.Time // the time of that log line
 }
 
-// watcher is a connection; it is its data.
+// watcher is a connection of the feed, and its netpoll data.
 type watcher struct {
 	conn  netpoll.Conn
-	timer *netpoll.Timer  // closes it, if it is late
-	who   *token.Identity // nil: it has a key
-	finds budget.Bucket   // what is left of findRate
+	timer *netpoll.Timer  // closes the connection if it does not authenticate in time
+	who   *token.Identity // nil if it has a key
+	finds budget.Bucket   // the level of findRate
 
-	// Under Feed.mu.
-	place    *budget.Item[*watcher] // among those that wait; nil: it waits no longer
-	in, gone bool                   // watches; has ended
+	// Guarded by Feed.mu.
+	place    *budget.Item[*watcher] // in Feed.waiting; nil if it no longer waits
+	in, gone bool                   // it watches; it has ended
 }
 
-// payer is the owner of a watcher's place.
+// payer returns the owner that pays for the watcher.
 func (w *watcher) payer() budget.Owner {
 	if w.who == nil {
 		return budget.Owner{}
@@ -83,10 +83,10 @@ func (w *watcher) payer() budget.Owner {
 	return budget.User(w.who.User)
 }
 
-// New makes a Feed. The error says which setting is wrong.
+// New returns a Feed. The error names the missing setting.
 func New(cfg Config) (*Feed, error) {
 	if cfg.Hub == nil || cfg.Guard == nil {
-		return nil, errors.New("live: there is no hub, or no guard")
+		return nil, errors.New("live: Config.Hub or Config.Guard is missing")
 	}
 	cfg.MaxWatchers = cmp.Or(cfg.MaxWatchers, 64)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
@@ -97,14 +97,14 @@ func New(cfg Config) (*Feed, error) {
 	return &Feed{cfg: cfg, watchers: map[*watcher]struct{}{}, began: time.Now(), places: budget.NewPool(most), waiting: budget.NewQueue[*watcher](most)}, nil
 }
 
-// Start says which server is shown, the hub's, and which one's timers it is shown
-// by: the one that ends last. It comes before any server of the feed listens.
+// Start sets the server to show, which is the hub's, and the server with the timers to use,
+// which should be the one that closes last. Call Start before any server of the feed listens.
 func (f *Feed) Start(shown, by *netpoll.Server) {
 	f.shown, f.idle = shown, resident()
 	by.Tick(f.cfg.Every, f.tick)
 }
 
-// Owns reports whether an open connection, or one in its Close, is the feed's.
+// Owns reports whether c, a connection that is open or in its Close, belongs to the feed.
 func (f *Feed) Owns(c netpoll.Conn) bool { return watcherOf(c) != nil }
 
 func watcherOf(c netpoll.Conn) *watcher {
@@ -112,23 +112,23 @@ func watcherOf(c netpoll.Conn) *watcher {
 	return w
 }
 
-// Handshake refuses what is not for the feed: other paths, names that somebody may
-// have pointed here, and pages of other sites.
+// Handshake refuses other paths, unknown host names, which an attacker may have pointed at this
+// server, and pages of other sites.
 func (f *Feed) Handshake(r *netpoll.Request) {
 	path, ok := r.Path()
 	switch {
 	case !ok || path != FeedPath:
-		r.Refuse(http.StatusNotFound, "there is no such socket here: the feed is at "+FeedPath)
+		r.Refuse(http.StatusNotFound, "there is no WebSocket at this path: the feed is at "+FeedPath)
 	case !f.cfg.Guard.KnowsHost(r.Host()):
-		r.Refuse(http.StatusMisdirectedRequest, "this server is not configured to be asked by that name")
+		r.Refuse(http.StatusMisdirectedRequest, "this server is not configured for that host name")
 	case r.Origin() != "" && !netpoll.SameOrigin(r):
 		r.Refuse(http.StatusForbidden, "only the page of this server may watch")
 	}
 }
 
-// Open gives the connection its time to say who it is. Anybody can open connections that
-// say nothing, so a new one is never refused because of those: an operator says at once
-// who it is.
+// Open starts the time limit for authentication. Anybody can open connections and stay silent,
+// so a new connection is never refused because of silent ones: an operator authenticates at
+// once.
 func (f *Feed) Open(c netpoll.Conn, _ *netpoll.Request) {
 	w := &watcher{conn: c}
 	c.SetData(w)
@@ -140,19 +140,19 @@ func (f *Feed) Open(c netpoll.Conn, _ *netpoll.Request) {
 	}
 	f.mu.Unlock()
 	if over != nil {
-		_ = over.Value.conn.Close(CodeFull, "too many are about to watch: try again")
+		_ = over.Value.conn.Close(CodeFull, "too many connections wait for authentication: try again")
 	}
 	w.timer = c.Server().After(f.cfg.Timeout, func() {
 		f.mu.Lock()
 		late := !w.in
 		f.mu.Unlock()
 		if late {
-			_ = c.Close(CodeLate, "say in time who you are")
+			_ = c.Close(CodeLate, "you did not authenticate in time")
 		}
 	})
 }
 
-// Message is who a watcher is, or what it wants to know.
+// Message handles the authentication of a connection, or a search.
 func (f *Feed) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	w := watcherOf(c)
 	q, ok := parse(op, data)
@@ -161,7 +161,7 @@ func (f *Feed) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	f.mu.Unlock()
 	switch {
 	case !ok || in != (q.Find != nil):
-		_ = c.Close(CodeBadRequest, "say who you are, once, then what you want to find")
+		_ = c.Close(CodeBadRequest, "authenticate first, once, and then send find requests")
 	case in:
 		f.find(w, *q.Find)
 	default:
@@ -169,7 +169,7 @@ func (f *Feed) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	}
 }
 
-// Close ends the watching.
+// Close removes the watcher.
 func (f *Feed) Close(c netpoll.Conn, _ netpoll.Closed) {
 	w := watcherOf(c)
 	if w.timer != nil {
@@ -192,10 +192,10 @@ func (f *Feed) stopWaitingLocked(w *watcher) {
 	}
 }
 
-// tick makes figures and sends them, if anybody watches. The first one only reads
-// the counters, for the next to compare. What it costs depends on what is shown, and not
-// on how many watch: there is one walk over the rooms for those with a key and one for
-// those with a token, and each message is encoded once.
+// tick takes the figures and sends them, if anybody watches. The first tick only reads the
+// counters, for the next tick to compare. Its cost depends on the picture and not on the number
+// of watchers: it walks over the rooms once for watchers with a key and once for those with a
+// token, and encodes each message once.
 func (f *Feed) tick() {
 	keys, tokens := f.watching()
 	if !keys && !tokens {
@@ -217,7 +217,7 @@ func (f *Feed) tick() {
 		byKey = f.frameOf(m, nil)
 	}
 	if tokens {
-		byToken = f.frameOf(m, room.ShownToModerators) // as the server API hides private rooms from moderators
+		byToken = f.frameOf(m, room.ShownToModerators) // like the server API, which hides private rooms from moderators
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -229,14 +229,14 @@ func (f *Feed) tick() {
 		if w.who != nil {
 			all = byToken
 		}
-		if all != nil { // nil: it has just come, or there was an error
-			_ = w.conn.PushFrame(all) // an error is its end, which Close is told
+		if all != nil { // nil: the watcher has just joined, or there was an error
+			_ = w.conn.PushFrame(all) // on an error the connection ends, and netpoll calls Close
 		}
 	}
 }
 
-// watching says whether anybody with a key watches, and anybody with a token. If nobody
-// does, the past is forgotten.
+// watching reports whether anybody watches with a key, and whether anybody watches with a
+// token. If nobody watches at all, it clears the past.
 func (f *Feed) watching() (keys, tokens bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -249,22 +249,22 @@ func (f *Feed) watching() (keys, tokens bool) {
 	return keys, tokens
 }
 
-// frameOf encodes a second's figures with the largest rooms that are shown; nil: it
-// could not, and the log says why.
+// frameOf encodes the figures of a second with the largest rooms that shown permits. If that
+// fails, it logs the error and returns nil.
 func (f *Feed) frameOf(m nowMessage, shown func(room string) bool) *netpoll.Frame {
 	m.Largest = roomsJSON(f.cfg.Hub.Largest(tops, shown))
 	all, err := frame(m)
 	if err != nil {
-		f.cfg.Logger.Error("live: the figures cannot be sent", "err", err)
+		f.cfg.Logger.Error("live: the figures cannot be encoded", "err", err)
 		return nil
 	}
 	return all
 }
 
-// tops is how many of the largest and of the slowest are shown.
+// tops is the number of largest rooms, and of slowest connections, in a message.
 const tops = 10
 
-// dismiss closes those whose token is good no more.
+// dismiss closes the watchers with a token that is no longer valid.
 func (f *Feed) dismiss() {
 	f.mu.Lock()
 	var over []*watcher
@@ -276,9 +276,9 @@ func (f *Feed) dismiss() {
 	}
 	f.mu.Unlock()
 	for _, w := range over {
-		_ = w.conn.Close(CodeEnded, "the token has run out, or is good no more")
+		_ = w.conn.Close(CodeEnded, "the token has expired or is no longer valid")
 	}
 }
 
-// lossy lets names that are no UTF-8 through, with replacements.
+// lossy replaces invalid UTF-8 in names instead of failing.
 var lossy = jsontext.AllowInvalidUTF8(true)

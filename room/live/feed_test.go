@@ -19,14 +19,14 @@ import (
 	"webim/room/token"
 )
 
-// Whoever has a key or an operator's token may watch, and nobody else.
+// Only a key or an operator's token permits watching.
 func TestWhoMayWatch(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	now := time.Now()
 	bearer := func(c token.Claims) string { return `{"token":"` + n.token(c) + `"}` }
 	for name, c := range map[string]struct {
 		say  string
-		want ws.StatusCode // 0: in
+		want ws.StatusCode // 0 means accepted
 	}{
 		"a key":                      {`{"key":"` + key + `"}`, 0},
 		"another key":                {`{"key":"another key"}`, 0},
@@ -34,7 +34,7 @@ func TestWhoMayWatch(t *testing.T) {
 		"a key and more":             {`{"key":"` + key + `!"}`, CodeDenied},
 		"an empty key":               {`{"key":""}`, CodeDenied},
 		"a key of one method":        {`{"key":"a limited key"}`, CodeDenied},
-		"a key of all methods":       {`{"key":"a wide key"}`, CodeDenied}, // has rights, and not everything
+		"a key of all methods":       {`{"key":"a wide key"}`, CodeDenied}, // has rights, but not all of them
 		"a key in capitals":          {`{"key":"` + strings.ToUpper(key) + `"}`, CodeDenied},
 		"a key and a blank":          {`{"key":"` + key + ` "}`, CodeDenied},
 		"a key with its scheme":      {`{"key":"apikey ` + key + `"}`, CodeDenied},
@@ -72,7 +72,7 @@ func TestWhoMayWatch(t *testing.T) {
 				t.Errorf("greeted with %+v", m.Hello)
 			}
 			w.next("figures", func(m message) bool { return m.Now != nil })
-			w.say(`{"key":%q}`, key) // once is enough
+			w.say(`{"key":%q}`, key) // a second authentication is refused
 			if got := w.closed(); got != CodeBadRequest {
 				t.Errorf("closed with %d", got)
 			}
@@ -85,7 +85,7 @@ func TestWhoMayWatch(t *testing.T) {
 	}
 }
 
-// Who guesses keys does not fill the log, which says how often it was.
+// Guessed keys do not fill the log, but the log counts all of them.
 func TestGuessing(t *testing.T) {
 	var lines bytes.Buffer
 	n := start(t, Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, netpoll.Config{}, netpoll.Config{})
@@ -98,10 +98,10 @@ func TestGuessing(t *testing.T) {
 			t.Fatalf("closed with %d", got)
 		}
 	}
-	n.feed.mu.Lock() // which orders what was written before it
+	n.feed.mu.Lock() // orders the log lines before this point
 	untold := n.feed.denied
 	n.feed.mu.Unlock()
-	told := strings.Count(lines.String(), "may not watch")
+	told := strings.Count(lines.String(), "refused a watcher")
 	if most := int(time.Since(began)/time.Second) + 1; told < 1 || told > most {
 		t.Errorf("%d lines of %d guesses, want 1 to %d", told, guesses, most)
 	}
@@ -115,7 +115,7 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// Pages of other sites get nowhere, by whatever name they ask.
+// Pages of other sites are refused, under any host name.
 func TestHandshakes(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{CheckOrigin: netpoll.AnyOrigin})
 	for _, c := range []struct {
@@ -152,7 +152,7 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
-// Who does not say who it is, is closed; who has said so is not.
+// A connection that does not authenticate in time is closed; one that does is not.
 func TestLate(t *testing.T) {
 	n := start(t, Config{Timeout: 50 * time.Millisecond}, netpoll.Config{}, netpoll.Config{})
 	w, _ := n.watch()
@@ -164,15 +164,14 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// waiting is how many connections have not said who they are.
+// waiting returns the number of unauthenticated connections.
 func (n *node) waiting() int {
 	n.feed.mu.Lock()
 	defer n.feed.mu.Unlock()
 	return n.feed.waiting.Len()
 }
 
-// The bound is on watchers, and on those who are about to be, each apart: the latter
-// need no key.
+// Watchers and unauthenticated connections have separate limits: the latter need no key.
 func TestTooManyWatchers(t *testing.T) {
 	n := start(t, Config{MaxWatchers: 2}, netpoll.Config{}, netpoll.Config{})
 	one, _ := n.watch()
@@ -186,7 +185,7 @@ func TestTooManyWatchers(t *testing.T) {
 	_ = one.Close()
 }
 
-// Connections that say nothing keep no operator out: the oldest one gives way.
+// Silent connections cannot keep an operator out: the oldest one gives way.
 func TestSilentConnectionsGiveWay(t *testing.T) {
 	n := start(t, Config{MaxWatchers: 3}, netpoll.Config{}, netpoll.Config{})
 	var silent []*client
@@ -209,7 +208,7 @@ func TestSilentConnectionsGiveWay(t *testing.T) {
 	}
 }
 
-// A user watches as often as its share lets it, and others find places.
+// A user gets no more than its share of the watchers, and others still find slots.
 func TestWatchersShares(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	come := func(user string) *client {
@@ -236,7 +235,7 @@ func TestWatchersShares(t *testing.T) {
 	n.watch() // with a key
 }
 
-// Who asks without end waits, and the answers come all the same.
+// A watcher that searches too often waits, and still gets all answers.
 func TestFindIsPaced(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	w, _ := n.watch()
@@ -252,7 +251,7 @@ func TestFindIsPaced(t *testing.T) {
 	}
 }
 
-// A watcher that reads nothing is closed, and the other one does not notice.
+// A watcher that does not read is closed, and other watchers do not notice.
 func TestWatcherThatDoesNotRead(t *testing.T) {
 	n := start(t, Config{Every: time.Millisecond}, netpoll.Config{}, netpoll.Config{SendBuffer: 4096, MaxQueue: 16 << 10, WriteTimeout: -1})
 	_ = n.dial(n.addr, "/a"+strings.Repeat(" long room's name", 6))
@@ -266,8 +265,8 @@ func TestWatcherThatDoesNotRead(t *testing.T) {
 	reader.next("figures of later", func(m message) bool { return m.Now != nil && m.Now.At > first.Now.At })
 }
 
-// Who comes later sees the past of this watch; when all have left it is forgotten,
-// and nothing is read any more.
+// A later watcher receives the past of this watch. When all watchers have left, the past is
+// cleared, and the counters are no longer read.
 func TestPast(t *testing.T) {
 	n := start(t, Config{Past: 5}, netpoll.Config{}, netpoll.Config{})
 	one, past := n.watch()
@@ -298,7 +297,7 @@ func TestPast(t *testing.T) {
 	})
 }
 
-// A token that is revoked, or runs out, ends the watching.
+// A watcher is closed when its token is revoked or expires.
 func TestTokenEnds(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	for name, end := range map[string]func(){

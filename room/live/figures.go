@@ -11,37 +11,37 @@ import (
 	"webim/room"
 )
 
-// Figures are what a node did in a second, and held at its end.
+// Figures are the load of a node during a second, and its state at the end of that second.
 type Figures struct {
 	At int64 `json:"at"` // unix milliseconds
 
 	Connections int64   `json:"connections"` // open WebSockets
 	Rooms       int     `json:"rooms"`       // with members
 	Members     int     `json:"members"`
-	In          float64 `json:"in"`        // messages from clients a second, commands included
-	Out         float64 `json:"out"`       // messages to clients a second, replies included
-	Delivered   float64 `json:"delivered"` // messages of rooms a second, one for each member
+	In          float64 `json:"in"`        // messages from clients per second, including commands
+	Out         float64 `json:"out"`       // messages to clients per second, including replies
+	Delivered   float64 `json:"delivered"` // messages of rooms per second, counted once per member
 
-	// Of the delivered: from the room's log until they were written to all whom the
-	// same sweep serves; milliseconds, null if there were none.
+	// Delivery latency, from the room's log until the message is written to all members that
+	// the same sweep serves, in milliseconds; null if no message was delivered.
 	P50 *float64 `json:"p50"`
 	P99 *float64 `json:"p99"`
 
-	Queued  int64 `json:"queued"`  // bytes that sockets have refused
-	Lagging int   `json:"lagging"` // connections of which that is so
-	Evicted int64 `json:"evicted"` // closed since the start because all queues held too much
-	Slow    int64 `json:"slow"`    // closed since the start because they did not read
+	Queued  int64 `json:"queued"`  // bytes that sockets have not accepted yet
+	Lagging int   `json:"lagging"` // connections with such bytes
+	Evicted int64 `json:"evicted"` // connections closed since the start because all queues together were too large
+	Slow    int64 `json:"slow"`    // connections closed since the start because they did not read
 
-	Memory  int64   `json:"memory"`   // resident set, bytes; 0: not known
-	Heap    int64   `json:"heap"`     // objects of the Go heap, bytes, garbage not yet collected included
-	PerConn float64 `json:"per_conn"` // the resident set by connections, without the process as it was before any client; 0: there are none, or it is not known
+	Memory  int64   `json:"memory"`   // resident set in bytes; 0 means unknown
+	Heap    int64   `json:"heap"`     // objects on the Go heap in bytes, including garbage not yet collected
+	PerConn float64 `json:"per_conn"` // resident set per connection in bytes, without the process as it was before the first client; 0 without connections or if unknown
 
-	Busy       float64 `json:"busy"` // workers, on an average of the second
+	Busy       float64 `json:"busy"` // average number of busy workers during the second
 	Workers    int     `json:"workers"`
 	Goroutines int     `json:"goroutines"`
 }
 
-// reading is what the counters show at a time.
+// reading holds the values of the counters at one time.
 type reading struct {
 	at     time.Time
 	server netpoll.Stats
@@ -52,7 +52,7 @@ func (f *Feed) read() *reading {
 	return &reading{time.Now(), f.shown.Stats(), f.cfg.Hub.Stats()}
 }
 
-// figures are what happened between two readings.
+// figures returns the figures between two readings.
 func (r *reading) figures(before *reading, idle int64) Figures {
 	seconds := max(r.at.Sub(before.at).Seconds(), 1e-3)
 	rate := func(n, was int64) float64 { return rounded(float64(max(0, n-was)) / seconds) }
@@ -75,11 +75,11 @@ func (r *reading) figures(before *reading, idle int64) Figures {
 	return x
 }
 
-// rounded keeps a tenth: more digits are noise, and bytes.
+// rounded rounds to a tenth: more digits would be noise, and more bytes.
 func rounded(v float64) float64 { return float64(int64(v*10+0.5)) / 10 }
 
-// memory reads what the process takes, without stopping it. Of that, idle bytes are the
-// process before any client.
+// memory reads the memory of the process without stopping it. idle is the resident set before
+// the first client, in bytes.
 func (x *Figures) memory(idle int64) {
 	of := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(of)
@@ -90,7 +90,7 @@ func (x *Figures) memory(idle int64) {
 	}
 }
 
-// resident is the resident set of the process, in bytes, or 0.
+// resident returns the resident set of the process in bytes, or 0 if it cannot be read.
 func resident() int64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"webim/room/token"
 )
 
-// The figures of a known load: so many clients, so many messages.
+// The figures of a known load are right.
 func TestFigures(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{Workers: 3}, netpoll.Config{})
 	const members, messages = 6, 50
@@ -59,7 +59,7 @@ func TestFigures(t *testing.T) {
 				t.Errorf("p50 %v, p99 %v", m.Now.P50, *m.Now.P99)
 			}
 		}
-		return m.Now.Delivered == 0 && delivered > 0.8*members*messages // times are in milliseconds: a tenth of Every
+		return m.Now.Delivered == 0 && delivered > 0.8*members*messages // times are in milliseconds, with an error of a tenth of Every
 	})
 	for _, sum := range []struct {
 		name      string
@@ -80,7 +80,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// Who does not read is shown as such, by name, and for how long.
+// A client that does not read is shown with its name and the time of its last read.
 func TestSlowest(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{SendBuffer: 4096, WriteTimeout: -1}, netpoll.Config{})
 	ann := n.token(token.Claims{User: "ann"})
@@ -98,7 +98,7 @@ func TestSlowest(t *testing.T) {
 		c.Took < c.Opened {
 		t.Errorf("the slowest: %+v", m.Slowest)
 	}
-	if c.InRooms != 0 || c.Rooms != nil { // each second, for nobody: the page shows none, and find tells
+	if c.InRooms != 0 || c.Rooms != nil { // this list is sent each second, so it has no rooms; only find has them
 		t.Errorf("rooms of the slowest: %d, %q", c.InRooms, c.Rooms)
 	}
 	if m.Now.Lagging != 1 || m.Now.Queued <= 0 {

@@ -8,16 +8,16 @@ import (
 	"webim/room/budget"
 )
 
-// maxFound is how many connections an answer has.
+// maxFound is the maximum number of connections in an answer.
 const maxFound = 100
 
-// findRate is how often a watcher may look for somebody. Beyond that it waits.
+// findRate limits the searches of a watcher. Above it the next search waits.
 var findRate = budget.Rate{N: 20, Per: 10 * time.Second}
 
-// find looks for somebody, and answers. That is a walk over the connections, and
-// walks are not for workers: until it is done the watcher is not read, so that it
-// has one under way at most. One after the other they would keep a processor busy, so
-// the watcher waits when it has used up findRate.
+// find searches for a user or a connection and sends the answer. A search walks over the
+// connections, and walks must not run on workers. Until it is done, the watcher is not read, so
+// a watcher has at most one search in progress. Searches one after the other could still keep a
+// processor busy, so above findRate the watcher waits.
 func (f *Feed) find(w *watcher, q quest) {
 	done, now := w.conn.Later(), int64(time.Since(f.began))
 	w.finds.Charge(findRate, 1, now)

@@ -11,7 +11,7 @@ import (
 	"webim/room/token"
 )
 
-// Users and connections are found, wherever they speak which dialect, and since when.
+// Find returns users and connections of both dialects, with their rooms and times.
 func TestFind(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	ann, bob := n.token(token.Claims{User: "ann"}), n.token(token.Claims{User: "bob"})
@@ -74,7 +74,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Who comes by a listed proxy is shown where it is itself, without a port.
+// A client behind a listed proxy is shown with its own address, without a port.
 func TestFindBehindProxy(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, netpoll.Config{})
 	ann := n.token(token.Claims{User: "ann"})
@@ -86,7 +86,7 @@ func TestFindBehindProxy(t *testing.T) {
 	}
 }
 
-// However many connections a user has, the answer is bounded, and says how many.
+// The answer for a user with many connections is bounded, and says how many there are.
 func TestFindMany(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	ann := n.token(token.Claims{User: "ann"})

@@ -6,7 +6,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Whatever a watcher says is one request, or none.
+// Any bytes are either exactly one request or refused.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{`{"key":"k"}`, `{"token":"t"}`, `{"find":{"user":"ann"}}`, `{"find":{"client":"c"}}`, `{"find":null}`, `{}`, `null`, `[`, "\xff"} {
 		f.Add([]byte(text))

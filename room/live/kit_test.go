@@ -24,12 +24,12 @@ import (
 	"webim/room/token"
 )
 
-// The kit: a node with a feed on a server of its own, and clients of both.
+// The test kit: a node with a feed on a server of its own, and clients of both.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 10 * time.Second // the deadline of whatever a test waits for
+	patience = 10 * time.Second // the deadline for everything that a test waits for
 	key      = "the API's key of many bytes"
 )
 
@@ -46,8 +46,8 @@ type node struct {
 	sign  *token.Signer
 }
 
-// start runs a node until the test ends. Figures come fast unless the test says
-// otherwise.
+// start runs a node until the test ends. Figures come at short intervals unless the test sets
+// one.
 func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	t.Helper()
 	n := &node{t: t}
@@ -106,7 +106,7 @@ func (n *node) must(err error) {
 	}
 }
 
-// token is one with these claims.
+// token returns a token with these claims.
 func (n *node) token(c token.Claims) string {
 	n.t.Helper()
 	text, err := n.sign.Sign(c)
@@ -114,7 +114,7 @@ func (n *node) token(c token.Claims) string {
 	return text
 }
 
-// client is a WebSocket of either server.
+// client is a WebSocket client of one of the two servers.
 type client struct {
 	net.Conn
 	from io.Reader
@@ -123,7 +123,7 @@ type client struct {
 
 func (c *client) Read(p []byte) (int, error) { return c.from.Read(p) }
 
-// dialTo opens a WebSocket; status is that of a refusal.
+// dialTo opens a WebSocket; status is the HTTP status of a refusal.
 func (n *node) dialTo(addr, path string, header http.Header) (c *client, status int) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -157,7 +157,7 @@ func (n *node) dial(addr, path string) *client {
 	return c
 }
 
-// watch makes a watcher, and returns what it was told of the past.
+// watch authenticates a watcher and returns the past figures.
 func (n *node) watch() (*client, []Figures) {
 	n.t.Helper()
 	c := n.dial(n.feeds, FeedPath)
@@ -179,13 +179,13 @@ func (c *client) say(format string, args ...any) {
 	}
 }
 
-// message is any that the feed sends.
+// message is any message of the feed.
 type message struct {
 	Hello   *hello
 	Past    *[]Figures
 	Now     *Figures
 	Largest []roomJSON
-	Slowest []placedJSON // so that rooms, which do not belong there, are seen
+	Slowest []placedJSON // with rooms, to detect rooms where none belong
 	Found   *struct {
 		User, Client string
 		At           int64
@@ -206,7 +206,7 @@ func (c *client) read() (m message) {
 	return m
 }
 
-// next reads until a message holds.
+// next reads until the condition holds for a message.
 func (c *client) next(what string, holds func(message) bool) message {
 	c.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
@@ -218,7 +218,7 @@ func (c *client) next(what string, holds func(message) bool) message {
 	return message{}
 }
 
-// find asks, and reads the answer.
+// find sends a search and returns the answer.
 func (c *client) find(quest string) message {
 	c.t.Helper()
 	c.say(`{"find":%s}`, quest)

@@ -8,8 +8,9 @@ import (
 	"webim/room/token"
 )
 
-// TestModeratorsSeeNoPrivateRooms in the live picture, as in the server API: neither
-// among the largest nor where somebody is found. Whoever has the key sees them.
+// TestModeratorsSeeNoPrivateRooms checks that the live picture, like the server API, hides
+// private rooms from moderators: in the list of the largest rooms and in the answers to find.
+// With a key they are visible.
 func TestModeratorsSeeNoPrivateRooms(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	const private = "#anna,bob"

@@ -12,35 +12,35 @@ import (
 	"webim/room/token"
 )
 
-// FeedPath is where the socket is; a server may have others elsewhere.
+// FeedPath is the path of the socket. The same server may serve other sockets at other paths.
 const FeedPath = "/live/feed"
 
-// Codes that a watcher is closed with.
+// Close codes for watchers.
 const (
-	CodeBadRequest ws.StatusCode = 4400 // what it said is not understood
-	CodeDenied     ws.StatusCode = 4401 // neither a key nor a token that opens the picture
-	CodeEnded      ws.StatusCode = 4403 // its token has run out, or is good no more
-	CodeLate       ws.StatusCode = 4408 // it did not say in time who it is
-	CodeFull       ws.StatusCode = 4429 // there are as many as there may be
+	CodeBadRequest ws.StatusCode = 4400 // the message is not understood
+	CodeDenied     ws.StatusCode = 4401 // neither a key nor a token with the right to watch
+	CodeEnded      ws.StatusCode = 4403 // the token has expired or is no longer valid
+	CodeLate       ws.StatusCode = 4408 // the connection did not authenticate in time
+	CodeFull       ws.StatusCode = 4429 // the maximum number of watchers or waiting connections is reached
 )
 
-// maxRequest is the most bytes of what a watcher says: a token and its field.
+// maxRequest is the maximum size of a message from a watcher, in bytes: a token and its field.
 const maxRequest = token.MaxToken + 64
 
-// request is what a watcher may say: one of these.
+// request is a message from a watcher: exactly one of the fields.
 type request struct {
 	Key   *string `json:"key"`
 	Token *string `json:"token"`
 	Find  *quest  `json:"find"`
 }
 
-// quest is whom to look for: one of the two.
+// quest names the user or the connection to search for: one of the two.
 type quest struct {
 	User   string `json:"user"`
 	Client string `json:"client"`
 }
 
-// parse reads a request; false: it is none.
+// parse parses a request; ok is false if data is not a valid request.
 func parse(op ws.OpCode, data []byte) (q request, ok bool) {
 	if op != ws.OpText || len(data) > maxRequest || json.Unmarshal(data, &q, json.RejectUnknownMembers(true)) != nil {
 		return request{}, false
@@ -54,7 +54,7 @@ func parse(op ws.OpCode, data []byte) (q request, ok bool) {
 	return q, said == 1 && (q.Find == nil || (q.Find.User == "") != (q.Find.Client == ""))
 }
 
-// helloMessage greets who may watch.
+// helloMessage confirms the authentication.
 type helloMessage struct {
 	Hello hello `json:"hello"`
 }
@@ -62,23 +62,23 @@ type helloMessage struct {
 type hello struct {
 	Node    string   `json:"node"`
 	Version string   `json:"version"`
-	Every   int64    `json:"every"` // milliseconds between two figures
+	Every   int64    `json:"every"` // interval of figures in milliseconds
 	Methods []string `json:"methods"`
 }
 
-// pastMessage is what others have seen.
+// pastMessage holds the figures from before the watcher joined.
 type pastMessage struct {
 	Past []Figures `json:"past"`
 }
 
-// nowMessage is one second.
+// nowMessage holds the figures of one second.
 type nowMessage struct {
 	Now     Figures      `json:"now"`
 	Largest []roomJSON   `json:"largest"`
 	Slowest []clientJSON `json:"slowest"`
 }
 
-// foundMessage answers a quest.
+// foundMessage is the answer to a search.
 type foundMessage struct {
 	Found found `json:"found"`
 }
@@ -104,16 +104,16 @@ func roomsJSON(all []room.RoomSize) []roomJSON {
 	return list
 }
 
-// clientJSON is a room.Client; times in unix milliseconds.
+// clientJSON is a room.Client; times are in unix milliseconds.
 type clientJSON struct {
 	Client  string `json:"client"`
 	User    string `json:"user"`
 	Dialect string `json:"dialect"`
-	Address string `json:"address"` // with the port, if that is known; "": a Unix socket
+	Address string `json:"address"` // with the port, if known; "" for a Unix socket
 	IP      string `json:"ip"`
 	TLS     bool   `json:"tls"`
 	Opened  int64  `json:"opened"`
-	Took    int64  `json:"took"` // when its socket last took something
+	Took    int64  `json:"took"` // the time at which the socket last accepted data
 	Queued  int    `json:"queued"`
 }
 
@@ -128,7 +128,7 @@ func clientOf(c room.Client) clientJSON {
 	seen := clientJSON{c.Client, c.User, c.Dialect, "", "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued}
 	if ip := c.Remote.Addr().Unmap(); ip.IsValid() {
 		seen.IP, seen.Address = ip.String(), ip.String()
-		if port := c.Remote.Port(); port != 0 { // that of who is behind a proxy is not known
+		if port := c.Remote.Port(); port != 0 { // the port of a client behind a proxy is unknown
 			seen.Address = netip.AddrPortFrom(ip, port).String()
 		}
 	}
@@ -153,8 +153,7 @@ func allPlacedJSON(all []room.Placed) []placedJSON {
 
 func millis(t time.Time) int64 { return t.UnixMilli() }
 
-// frame encodes a message, once for all who get it. A name that is no UTF-8 is sent
-// with replacements.
+// frame encodes a message once for all its receivers. It replaces invalid UTF-8 in names.
 func frame(message any) (*netpoll.Frame, error) {
 	b, err := json.Marshal(message, lossy)
 	if err != nil {

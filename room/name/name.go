@@ -1,14 +1,13 @@
-// Package name judges the names of rooms: each name has one spelling, and no two
-// names look the same for lack of a visible difference.
+// Package name validates and normalizes the names of rooms: each name has one spelling, and no
+// two names look alike because their difference is invisible.
 //
-// The rule: a name is normalised (NFC) and judged once, where it enters (a path, a
-// command, a call, a request of the server API, a claim of a token, an answer of a
-// hook, a pattern of the configuration), so that rights that are given to a name hold
-// for every spelling of it. Behind the doors all names are as [Room] returns them.
+// The rule: a name is normalized (NFC) and validated once, where it enters the server (a path,
+// a command, a call, a request of the server API, a claim of a token, an answer of a hook, a
+// pattern of the configuration). So rights that are granted to a name hold for every spelling
+// of it. Behind these entry points, all names are as [Room] returns them.
 //
-// A room whose name begins with # is named after users. What is behind the # is a
-// user's id, which is a sequence of bytes that an application chose; so it is judged
-// and not normalised.
+// If a room's name begins with #, the rest consists of user ids. A user id is a byte sequence
+// that an application chose, so the name is validated but not normalized.
 package name
 
 import (
@@ -21,26 +20,25 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Max is the most bytes of a name.
+// Max is the maximum length of a name in bytes.
 const Max = 255
 
-// Error says what is wrong with a name, in a sentence for whoever sent it.
+// Error describes the fault of a name, in a sentence for the sender.
 type Error string
 
-// Error is the sentence.
+// Error returns the sentence.
 func (e Error) Error() string { return string(e) }
 
-// Room is the one spelling of a room's name. A name is 1 to Max bytes of UTF-8 with
-// visible characters and single spaces between them. Refused are control characters,
-// line separators, and all that Unicode calls format characters or default-ignorable
-// ones, among them bidirectional controls: they could make two names look alike, or a
-// line of the log lie. The joiner of an emoji sequence is part of that emoji. A
-// variation selector behind an emoji is left out: with it and without it are one name.
+// Room returns the normal spelling of a room's name. A name has 1 to Max bytes of UTF-8, with
+// visible characters and single spaces between them. Room refuses control characters, line
+// separators, and all characters that Unicode calls format characters or default-ignorable,
+// such as bidirectional controls: they could make two names look alike, or make a log line
+// misleading. The joiner in an emoji sequence is part of the emoji. Room removes a variation
+// selector after an emoji, so that the name is the same with and without it.
 //
-// The error is an Error. Room does not allocate for a name that is in its one
-// spelling.
+// The error is an Error. Room does not allocate for a name of visible ASCII.
 func Room(text string) (string, error) {
-	if len(text) > Max { // first: the others cost what the text is long
+	if len(text) > Max { // first, because the cost of the other checks grows with the length
 		return "", Error(fmt.Sprintf("room name is %d bytes long, at most %d are allowed", len(text), Max))
 	}
 	if isPlain(text) {
@@ -65,8 +63,8 @@ func Room(text string) (string, error) {
 	return text, nil
 }
 
-// Normal is the spelling that Room gives a name, without judging it. It is for
-// patterns, which may hold less, or more, than a name.
+// Normal returns the spelling that Room gives a name, without validating it. It is for
+// patterns, which need not be valid names.
 func Normal(text string) string {
 	text = norm.NFC.String(text)
 	if !strings.ContainsRune(text, emojiSelector) {
@@ -86,15 +84,16 @@ func Normal(text string) string {
 // errMarks is the error for a text with tooManyMarks.
 const errMarks = Error("a character of the name has more than 30 combining marks")
 
-// tooManyMarks reports whether NFC has put a combining grapheme joiner (U+034F) into a
-// text, as Go's does behind 30 combining marks in a row (Unicode Standard Annex 15, the
-// Stream-Safe Text Format). No language has so many, and the text is no longer what was typed.
+// tooManyMarks reports whether NFC has inserted a combining grapheme joiner (U+034F) into text.
+// Go's implementation does that after 30 combining marks in a row (Unicode Standard Annex 15,
+// Stream-Safe Text Format). No language has so many marks, and the result differs from the text
+// that the user typed.
 func tooManyMarks(text, normal string) bool {
 	const graphemeJoiner = "\u034f"
 	return strings.Count(normal, graphemeJoiner) > strings.Count(text, graphemeJoiner)
 }
 
-// isPlain reports whether a text is visible ASCII, as nearly all names are.
+// isPlain reports whether text is visible ASCII, as nearly all names are.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c <= ' ' || c >= utf8.RuneSelf-1 {
@@ -105,7 +104,7 @@ func isPlain(text string) bool {
 }
 
 func check(text string) error {
-	if len(text) > Max { // NFC makes some texts longer
+	if len(text) > Max { // NFC lengthens some texts
 		return Error(fmt.Sprintf("room name is %d bytes long in the normal form NFC, at most %d are allowed", len(text), Max))
 	}
 	last := ' '
@@ -130,18 +129,19 @@ func check(text string) error {
 }
 
 const (
-	joiner        = '\u200d'     // between the parts of an emoji
+	joiner        = '\u200d'     // joins the parts of an emoji
 	emojiSelector = '\ufe0f'     // asks for the picture instead of the letter
-	blankBraille  = '\u2800'     // a pattern of no dots: a symbol by its category, and white on white
-	nullNotehead  = '\U0001d159' // a note without a head, as blank
+	blankBraille  = '\u2800'     // a pattern without dots: its category is symbol, but it is blank
+	nullNotehead  = '\U0001d159' // a note without a head, also blank
 )
 
-// isSpace reports whether nothing of a character is seen but the room that it takes.
+// isSpace reports whether a character only takes up space.
 func isSpace(r rune) bool { return unicode.In(r, unicode.Zs) || r == blankBraille }
 
-// isInvisible reports whether a character is a format character (Cf), unless it is
-// drawn around the next ones, or is default-ignorable: DerivedCoreProperties.txt makes
-// that property of Other_Default_Ignorable_Code_Point, Cf and Variation_Selector.
+// isInvisible reports whether a character is invisible: a format character (Cf), except those
+// that are drawn around the next characters, or a default-ignorable character.
+// DerivedCoreProperties.txt derives that property from Other_Default_Ignorable_Code_Point, Cf
+// and Variation_Selector.
 func isInvisible(r rune) bool {
 	if unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
 		return false
@@ -149,8 +149,8 @@ func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
 }
 
-// Visible reports whether anything of a text is seen: whether it has a character that
-// is neither white space nor invisible nor a mark on another one. It does not allocate.
+// Visible reports whether text has any visible character: one that is neither white space nor
+// invisible nor a combining mark. It does not allocate.
 func Visible(text []byte) bool {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
@@ -162,14 +162,14 @@ func Visible(text []byte) bool {
 	return false
 }
 
-// isPicture reports whether a character can be an emoji: nearly all are symbols, and
-// the rest begins a keycap.
+// isPicture reports whether a character can be an emoji: nearly all emojis are symbols, and the
+// others begin a keycap sequence.
 func isPicture(r rune) bool {
 	return unicode.In(r, unicode.So, unicode.Sm, unicode.Po) || r >= '0' && r <= '9' || r == '\u3030' || r == '\u303d'
 }
 
-// joins reports whether the joiner at i is inside of one emoji: the pictures around it
-// are one grapheme (UAX #29, rule GB11).
+// joins reports whether the joiner at i is inside one emoji: the characters around it belong to
+// one grapheme (UAX #29, rule GB11).
 func joins(text string, i int) bool {
 	next, _ := utf8.DecodeRuneInString(text[i+utf8.RuneLen(joiner):])
 	if !unicode.Is(unicode.So, next) {

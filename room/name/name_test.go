@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// TestRoomHasOneSpelling: all spellings of a name are one room.
+// TestRoomHasOneSpelling checks that all spellings of a name give the same room.
 func TestRoomHasOneSpelling(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"lobby", "lobby"}, {"a b", "a b"}, {"%2F", "%2F"}, {"<script>", "<script>"},
@@ -25,7 +25,7 @@ func TestRoomHasOneSpelling(t *testing.T) {
 	}
 }
 
-// TestRoomRefuses names that look like others, and such as are none.
+// TestRoomRefuses checks that names that look like others, and invalid names, are refused.
 func TestRoomRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", strings.Repeat("x", Max+1), "\xff", "a\x00", "a\nb", "a\tb", "\u2028",
@@ -37,7 +37,7 @@ func TestRoomRefuses(t *testing.T) {
 		if got, err := Room(text); err == nil {
 			t.Errorf("%+q is a name: %+q", text, got)
 		} else if text := err.Error(); len(text) > 120 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-			t.Errorf("the error is %q, which may not go into a line of the log", text)
+			t.Errorf("the error is %q, which must not be logged", text)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func TestRoomDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// FuzzRoom: a name is its own spelling, and has nothing that cannot be seen.
+// FuzzRoom checks that Room is idempotent and that its results have no invisible characters.
 func FuzzRoom(f *testing.F) {
 	for _, text := range []string{"lobby", "cafe\u0301", "👩\u200d💻", "❤\ufe0f\ufe0f", "a\u200db", "\u1100\u1161\u11a8"} {
 		f.Add(text)

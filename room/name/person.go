@@ -9,11 +9,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Person is the one spelling of a name that somebody says of itself, as guests do: in
-// NFC, with single spaces. It may have what a room's name may not and some scripts need:
-// joiners between letters and variation selectors. Refused are a name without anything
-// that is seen, other characters that cannot be seen, controls, and bidirectional
-// controls, which would turn the line that the name stands in.
+// Person returns the normal spelling of a name that a person chooses, as guests do: in NFC,
+// with single spaces. Unlike a room's name it may contain joiners between letters and variation
+// selectors, because some scripts need them. Person refuses names without any visible
+// character, other invisible characters, control characters, and bidirectional controls, which
+// would reorder the line around the name.
 //
 // The error is an Error.
 func Person(text string) (string, error) {
@@ -36,9 +36,9 @@ func Person(text string) (string, error) {
 		}
 	}
 	if len(text) > Max || !Visible([]byte(text)) {
-		return "", Error("name has nothing that is seen, or is too long")
+		return "", Error("name has no visible character, or is too long")
 	}
 	return text, nil
 }
 
-const nonJoiner = '\u200c' // keeps two letters of Persian, and of Indian scripts, apart
+const nonJoiner = '\u200c' // keeps two letters apart, in Persian and in Indian scripts

@@ -105,8 +105,8 @@ func deny(code wire.ErrorCode) Verdict { return Verdict{Err: code} }
 //  3. A ban denies everything.
 //  4. The rights decide: those of the room's table, of the token's roles and caps, and of the membership.
 //     If a backend is asked, it replaces the right to join or to send, and no other right.
-//  5. A mute or a lock denies speech. Moderators, who may mute others, may speak in locked rooms and have
-//     no slow mode.
+//  5. A mute or a lock denies speech. Moderators may speak in locked rooms and
+//     have no slow mode, because they may mute others.
 //
 // Decide is a pure function, safe for concurrent use. It allocates only when it denies with a
 // sentence.

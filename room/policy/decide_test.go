@@ -11,7 +11,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestDecide: what the doors cannot express, or only in a long story.
+// TestDecide checks cases that the tests over sockets cannot reach, or only with much
+// preparation.
 func TestDecide(t *testing.T) {
 	open, members := OpenRights(), OpenRights()
 	members[ActSend] = RoleMember
@@ -88,8 +89,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDecideNeverOpens: whatever else is so, a ban, a void token and the name of a
-// private room are not got round; and more of a membership never takes a right.
+// TestDecideNeverOpens checks that nothing bypasses a ban, a void token or the name of a
+// private room, and that a stronger membership never removes a right.
 func TestDecideNeverOpens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := Subject{Who: &token.Identity{User: rapid.SampledFrom([]string{"", "ann", "guest:x"}).Draw(t, "user")}}
@@ -112,15 +113,15 @@ func TestDecideNeverOpens(t *testing.T) {
 		more := m
 		more.In, more.Roles = true, m.Roles|RoleModerator|RoleAdmin
 		if before.Outcome != Deny && !rights.says(RoleNobody) && Decide(s, a, r, more).Outcome == Deny && r.Name != "" {
-			t.Fatal("an owner may less")
+			t.Fatal("a stronger membership removes a right")
 		}
 		r.Bans[Here] = All
 		if Decide(s, a, r, m).Outcome != Deny {
-			t.Fatal("a banned subject may")
+			t.Fatal("a banned subject is allowed")
 		}
 		r.Bans, s.Void = [2]Reach{}, true
 		if Decide(s, a, r, m).Outcome != Deny {
-			t.Fatal("a void token may")
+			t.Fatal("a void token is allowed")
 		}
 	})
 }

@@ -24,16 +24,16 @@ const (
 	patience  = 10 * time.Second
 	secret    = "a secret of thirty-two bytes or more"
 	apiKey    = "the API's key of many bytes"
-	elsewhere = "127.0.0.9" // the address that is banned
+	elsewhere = "127.0.0.9" // a banned address
 )
 
-// table is who may do what. The columns are the actions; a letter is
+// table holds the expected results. The columns are the actions; each letter is a result:
 //
 //	x  allowed     -  103     B  443, banned     M  440, muted
 //
-// The doors of each action are in the tests below. The room hooked has no rights, and
-// a backend that says yes to whoever wants to join or to send. A banned subject is
-// banned in each room by its name, or by its address; a muted one is muted in each.
+// The tests below try each action at every entry point. The room hooked has no rights, and a
+// backend that permits every join and every message. A banned subject is banned in each room by
+// its name or its address; a muted one is muted in each room.
 const columns = "join history presence send mute kick ban manage"
 
 var table = []struct {
@@ -52,7 +52,7 @@ var table = []struct {
 		"nobody": "xxx- ----", "ann": "xxx- ----", "mo": "xxx- xxx-", "ad": "xxxx xxxx", "caps": "xxxx ----",
 		"banned mo": "BBBB BBBB", "banned ad": "BBBB BBBB", "mo elsewhere": "BBBB BBBB", "banned caps": "BBBB BBBB", "muted": "xxx- ----", "muted mo": "xxx- xxx-",
 	}},
-	{"#ann,bob", map[string]string{ // as open, but between two
+	{"#ann,bob", map[string]string{ // as open, but a direct room
 		"nobody": "---- ----", "ann": "xxxx ----", "mo": "---- ----", "ad": "---- ----", "caps": "---- ----",
 		"banned mo": "---- ----", "banned ad": "---- ----", "mo elsewhere": "---- ----", "banned caps": "---- ----", "muted": "---- ----", "muted mo": "---- ----",
 	}},
@@ -62,8 +62,7 @@ var table = []struct {
 	}},
 }
 
-// TestOneTableForAllDoors tries each cell of the table through each door that can
-// express it.
+// TestOneTableForAllDoors tries each cell of the table at each entry point that can express it.
 func TestOneTableForAllDoors(t *testing.T) {
 	d := open(t)
 	for _, s := range subjects {
@@ -88,7 +87,7 @@ func TestOneTableForAllDoors(t *testing.T) {
 				d.requests(s, one.room, check)
 				join, send := d.plain(s, one.room)
 				if one.room == "hooked" {
-					if join != "-" { // nobody can be asked there
+					if join != "-" { // the plain dialect cannot ask a backend
 						t.Errorf("plain hooked: %s", join)
 					}
 					continue
@@ -136,14 +135,14 @@ func (d *doors) requests(s subject, name string, check func(door, action, got st
 		{"history_remove", "manage", `{"channel":%q}`},
 	} {
 		got := d.api(s, one.method, fmt.Sprintf(one.body, name))
-		if s.role == "" { // the door is for moderators of all rooms, whatever caps say
+		if s.role == "" { // only moderators of all rooms may use the API by token, regardless of caps
 			if got != "" {
 				d.t.Errorf("the API lets %s ask for %s: %s", s.name, one.method, got)
 			}
 			continue
 		}
 		if one.action == "manage" && got == "" && s.role != "admin" {
-			continue // the door is shut for what the role does not give in all rooms
+			continue // the API needs the role in all rooms
 		}
 		check("API "+one.method, one.action, got)
 	}
@@ -152,8 +151,8 @@ func (d *doors) requests(s subject, name string, check func(door, action, got st
 	}
 }
 
-// watch opens the live picture: it is for moderators of all rooms, and shows none of
-// them a private room.
+// watch opens the live picture, which is for moderators of all rooms and shows them no private
+// rooms.
 func (d *doors) watch(s subject) {
 	conn, early, _, err := ws.Dialer{NetDial: s.dialer().DialContext}.Dial(d.t.Context(), "ws://"+d.feeds+live.FeedPath)
 	must(d.t, err)

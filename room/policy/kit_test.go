@@ -18,9 +18,9 @@ import (
 	"webim/room/token"
 )
 
-// The kit: one server with all its doors, and the subjects that come to them.
+// The test kit: one server with all its entry points, and the subjects that use them.
 
-// subject is a row's key, and how it comes.
+// subject is the key of a row, and the way in which the subject connects.
 type subject struct {
 	name, user, role string
 	caps             bool
@@ -34,7 +34,7 @@ var subjects = []subject{
 	{name: "muted", user: "mu"}, {name: "muted mo", user: "mumo", role: "moderator"},
 }
 
-// yes is a backend that says yes in the room hooked.
+// yes is a backend that permits everything in the room hooked.
 type yes struct{}
 
 func (yes) Asks(k room.Hook, name string) bool {
@@ -44,7 +44,7 @@ func (yes) Ask(_ room.Inquiry, done func(room.Answer, error)) { go done(room.Ans
 func (yes) Left(room.Departure)                               {}
 func (yes) Headers() []string                                 { return nil }
 
-// doors are all ways into one server.
+// doors holds all entry points of one server.
 type doors struct {
 	t                 *testing.T
 	hub               *room.Hub
@@ -114,7 +114,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// token is the subject's; "" for nobody.
+// token returns the subject's token; "" for an anonymous subject.
 func (s subject) token(t *testing.T) string {
 	if s.user == "" {
 		return ""

@@ -30,8 +30,8 @@ const (
 
 // More actions, which configurations do not name: their rights follow from those above.
 const (
-	ActBe     Action = numActions + iota // be connected, or be in the room in any way: everybody who is not banned
-	ActSpeak                             // have others read one's words: everybody who is not muted, and in a locked room only moderators
+	ActBe     Action = numActions + iota // be connected, or be in the room in any way: everybody except the banned
+	ActSpeak                             // have others read one's words: everybody except the muted, and in a locked room only moderators
 	ActReact                             // react to a message: like ActSend, but no backend is asked
 	ActTitle                             // set the room's title: needs ActManage and ActSpeak
 	ActInvite                            // put others on a private room's roster, or tell them of a public room
@@ -49,7 +49,7 @@ func (a Action) isSpeech() bool {
 	return false
 }
 
-// right returns the action whose entry in the room's table decides about a.
+// right returns the action under which the room's table lists a.
 func (a Action) right(room string) Action {
 	switch a {
 	case ActReact:
@@ -89,7 +89,8 @@ func ParseAction(name string) (Action, bool) { return parseName[Action](actionNa
 // room. For the meaning of the zero value in a table see Rights.
 //
 // Anonymous, user, moderator and admin are a ladder: each role includes the roles below it, so
-// RoleAnonymous means everybody. RoleUser is every named user who is not a guest. RoleModerator
+// RoleAnonymous means everybody. RoleUser is every named user except
+// guests. RoleModerator
 // and RoleAdmin come from tokens, for all rooms or for the rooms that the token names.
 // RoleMember is outside the ladder: the connections that are in the room at that moment.
 type Roles uint8

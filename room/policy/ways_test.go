@@ -20,9 +20,9 @@ import (
 	"webim/room/api"
 )
 
-// The ways in: what a subject does at each door, and how the answer looks in the table.
+// The entry points: the actions of a subject at each of them, and the letter of each result.
 
-// socket connects the subject by the protocol.
+// socket connects the subject in the Centrifuge dialect.
 func (d *doors) socket(s subject, protobuf bool) *centrifuge.Client {
 	d.t.Helper()
 	cfg := centrifuge.Config{Token: s.token(d.t), NetDialContext: s.dialer().DialContext, ReadTimeout: patience, WriteTimeout: patience}
@@ -47,7 +47,7 @@ func (d *doors) socket(s subject, protobuf bool) *centrifuge.Client {
 	return c
 }
 
-// letter is an error as the table has it.
+// letter returns the letter of an error in the table.
 func letter(err error) string {
 	var e *centrifuge.Error
 	switch {
@@ -106,12 +106,12 @@ func (d *doors) call(c *centrifuge.Client, method, body string) string {
 	return letter(err)
 }
 
-// api asks the server API with the subject's token; "" is that the door is shut.
+// api calls the server API with the subject's token; "" means that the API refuses the token.
 func (d *doors) api(s subject, method, body string) string {
 	return d.request(s.dialer(), "Bearer "+s.token(d.t), method, body)
 }
 
-// byKey asks it with the key.
+// byKey calls the server API with the key.
 func (d *doors) byKey(method, body string) string {
 	return d.request(&net.Dialer{}, "apikey "+apiKey, method, body)
 }
@@ -134,7 +134,7 @@ func (d *doors) request(from *net.Dialer, authorization, method, body string) st
 	return letterOf(answer.Error.Code)
 }
 
-// plain joins in the plain dialect, and says something if that succeeds.
+// plain joins in the plain dialect and, if that succeeds, sends a message.
 func (d *doors) plain(s subject, name string) (join, send string) {
 	path := "/" + url.PathEscape(name)
 	if text := s.token(d.t); text != "" {
@@ -149,15 +149,15 @@ func (d *doors) plain(s subject, name string) (join, send string) {
 	defer conn.Close()
 	text := "plain of " + s.name + " in " + name
 	must(d.t, wsutil.WriteClientText(conn, []byte(text)))
-	must(d.t, ws.WriteFrame(conn, ws.MaskFrame(ws.NewPingFrame(nil)))) // answered when the text has been judged
+	must(d.t, ws.WriteFrame(conn, ws.MaskFrame(ws.NewPingFrame(nil)))) // answered after the server has handled the message
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	for {
 		op, payload := d.read(conn)
 		switch {
 		case string(payload) == text:
-			return "x", "x" // everybody gets it, its sender, too
+			return "x", "x" // every member receives it, also the sender
 		case op == ws.OpPong:
-			if d.said(name, text) { // its sender is about to get it
+			if d.said(name, text) { // the sender is about to receive it
 				return "x", "x"
 			}
 			return "x", "-"
@@ -165,7 +165,7 @@ func (d *doors) plain(s subject, name string) (join, send string) {
 	}
 }
 
-// said tells whether a room remembers a text.
+// said reports whether the history of a room has a text.
 func (d *doors) said(name, text string) (is bool) {
 	got := make(chan room.History, 1)
 	d.hub.History(name, room.HistoryQuery{Limit: -1}, func(h room.History, _ error) { got <- h })
@@ -175,7 +175,7 @@ func (d *doors) said(name, text string) (is bool) {
 	return is
 }
 
-// read reads a frame.
+// read reads one frame.
 func (d *doors) read(from io.Reader) (ws.OpCode, []byte) {
 	h, err := ws.ReadHeader(from)
 	must(d.t, err)
