@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A batch answers every command in its place, whatever becomes of the others.
+// TestBatch checks that a batch answers each command in its position, whatever the results of the
+// others.
 func TestBatch(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "")
@@ -39,7 +40,7 @@ func TestBatch(t *testing.T) {
 			}
 		}
 		got, messages := "", 0
-		for range 3 { // the pushes of a parallel batch come in any order
+		for range 3 { // a parallel batch pushes in any order
 			if r := c.next(); r.Push.Message != nil {
 				messages++
 			} else {

@@ -11,8 +11,8 @@ import (
 	"webim/room/token"
 )
 
-// A subscription that the server makes is told before the room's first message,
-// with what was missed, and only to whom it is for.
+// TestSubscribe checks that a client gets a subscription made by the server, with the missed
+// messages, before the room's first message, and that only the selected connections get it.
 func TestSubscribe(t *testing.T) {
 	n := start(t, nil)
 	first := must[position](n, "publish", `{"channel":"r","data":1}`)
@@ -38,12 +38,12 @@ func TestSubscribe(t *testing.T) {
 	if who := got[phone.id]; len(got) != 2 || who == nil || who.User != "ann" || string(who.ConnInfo) != `{"name":"N"}` {
 		t.Errorf("present: %v", got)
 	}
-	n.ok("subscribe", `{"channel":"r","user":"ann"}`) // they are there: nothing happens
+	n.ok("subscribe", `{"channel":"r","user":"ann"}`) // they are subscribed already: nothing happens
 	n.ok("subscribe", `{"channel":"s","client":%q}`, other.id)
 	if r := other.next(); r.Push.Channel != "s" || r.Push.Subscribe == nil {
 		t.Errorf("%+v", r)
 	}
-	n.ok("subscribe", `{"channel":"bin","user":"ann"}`) // bytes are for Protobuf alone
+	n.ok("subscribe", `{"channel":"bin","user":"ann"}`) // only Protobuf carries bytes
 	if r := phone.next(); r.Push.Channel != "bin" || r.Push.Subscribe == nil {
 		t.Errorf("%+v", r)
 	}
@@ -53,7 +53,8 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// What overrides the room's options holds for that subscription only.
+// TestSubscribeOverride checks that overrides of the room's options hold for that subscription
+// only.
 func TestSubscribeOverride(t *testing.T) {
 	n := start(t, nil)
 	c, d := n.chat("ann", ""), n.chat("bob", "")
@@ -76,7 +77,8 @@ func TestSubscribeOverride(t *testing.T) {
 	}
 }
 
-// A connection is in no more rooms than it may, whoever joins it.
+// TestSubscribeCap checks that the limit of rooms of a connection also holds for rooms that the
+// server joins it to.
 func TestSubscribeCap(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "")
@@ -106,7 +108,7 @@ func TestUnsubscribe(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	n.ok("unsubscribe", `{"user":"ann","client":%q}`, c.id) // of all
+	n.ok("unsubscribe", `{"user":"ann","client":%q}`, c.id) // from all rooms
 	if r := c.next(); r.Push.Channel != "b" || r.Push.Unsubscribe == nil {
 		t.Errorf("%+v", r)
 	}
@@ -141,7 +143,7 @@ func TestDisconnect(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	eventually(t, "those who left are counted no more", func() bool {
+	eventually(t, "closed connections are no longer counted", func() bool {
 		info := must[infoResult](n, "info", ``)
 		return info.Nodes[0].NumClients == 2 && info.Nodes[0].NumUsers == 2
 	})
@@ -173,7 +175,8 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// A revoked token closes who came with it at once, and lets nobody in.
+// TestRevoke checks that revoking a token closes its connections at once, and that it lets nobody
+// in afterwards.
 func TestRevoke(t *testing.T) {
 	n := start(t, nil)
 	now := time.Now()
@@ -204,8 +207,8 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// Plain connections are sent away as others are: by user, by client, and when
-// their token is revoked.
+// TestPlainConnections checks that plain connections are closed as others are: by user, by client,
+// and when their token is revoked.
 func TestPlainConnections(t *testing.T) {
 	n := start(t, nil)
 	join := func(claims token.Claims) *client {
@@ -239,7 +242,8 @@ func TestPlainConnections(t *testing.T) {
 	}
 }
 
-// refused connects with a token, which must not work, and says how it ended.
+// refused connects with a token that must be refused, and returns the way in which the connection
+// ends.
 func (n *node) refused(claims token.Claims) string {
 	n.t.Helper()
 	text, err := n.sign.Sign(claims)
@@ -251,8 +255,8 @@ func (n *node) refused(claims token.Claims) string {
 	return c.closing()
 }
 
-// Orders for one user while its connections come and go: whoever stays has what
-// the last order says, and nothing is left when all are gone.
+// TestOrdersInTheCrowd sends orders for one user while its connections come and go. The connections
+// that stay have the result of the last order, and nothing is left when all are gone.
 func TestOrdersInTheCrowd(t *testing.T) {
 	n := start(t, nil)
 	stop, done := make(chan struct{}), make(chan struct{})

@@ -10,8 +10,7 @@ import (
 	"webim/room/token"
 )
 
-// FuzzCall: whatever the body, the answer is JSON, and an error is one that is
-// described.
+// FuzzCall checks that the response to any body is JSON, and that openapi.json describes its error.
 func FuzzCall(f *testing.F) {
 	for _, c := range errorCases() {
 		f.Add(c.method, []byte(c.body))
@@ -25,7 +24,7 @@ func FuzzCall(f *testing.F) {
 	codes := []uint32{104, 106, 107, 108, 111, 112, 113}
 	f.Fuzz(func(t *testing.T, name string, body []byte) {
 		m := methods[name]
-		if m == nil || name != "batch" && m.note { // what is noted is logged, each time
+		if m == nil || name != "batch" && m.note { // such calls are logged, each time
 			return
 		}
 		for _, how := range []json.Options{strict, lenient} {

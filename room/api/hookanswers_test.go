@@ -15,7 +15,7 @@ import (
 	"webim/room/wire"
 )
 
-// What is not exactly a yes is none: it is no answer.
+// TestWhatIsAnAnswer checks that a reply that is not exactly an acceptance is none: it is invalid.
 func TestWhatIsAnAnswer(t *testing.T) {
 	const yes, no, none = "yes", "no", "no answer"
 	for _, c := range []struct{ answer, want string }{
@@ -97,9 +97,9 @@ func TestWhatIsAnAnswer(t *testing.T) {
 	}
 }
 
-// A hook that has no place for a question is busy, not silent: the client is told to
-// try again, also where things would go on without an answer, and what fills the
-// places of one hook takes none of another.
+// TestBusyIsNotSilence checks that a hook without a free place is busy, which is not the same as a
+// backend that does not reply: the client is told to try again, even if Open is set. A hook with
+// all places taken delays no other hook.
 func TestBusyIsNotSilence(t *testing.T) {
 	b := newBackend(t)
 	hold := make(chan struct{})
@@ -134,7 +134,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 		t.Errorf("the places of calls are full, and publishing fails: %v", r)
 	}
 
-	// One is asked about, the next ones wait, the last one cannot.
+	// The first runs, the next ones wait, and the last one finds no place.
 	hooks, done := NewHooks(hc), make(chan error, 10)
 	for range 2 + waitFactor {
 		hooks.Ask(room.Inquiry{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.Answer, err error) { done <- err })
@@ -149,7 +149,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	hooks.Close(t.Context())
 }
 
-// Owners take turns, and none has all places.
+// TestPlacesTakeTurns checks that owners take turns, and that none gets all places.
 func TestPlacesTakeTurns(t *testing.T) {
 	p := newPlaces(8)
 	var started []string

@@ -12,9 +12,8 @@ import (
 	"webim/room/chat"
 )
 
-// TestHookPublishAndCalls: what people say by a call, or say anew, is the
-// backend's to judge as what they publish, which stands for the right to send and
-// for no other.
+// TestHookPublishAndCalls checks that the publish hook also decides about the calls send and edit,
+// and that it stands for the right to send and for no other right.
 func TestHookPublishAndCalls(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
@@ -74,7 +73,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 		t.Errorf("edited: %s", got)
 	}
 	asked(`{"text":"worse"}`)
-	// Where the rights alone decide, they do: reactions, and edits that they forbid.
+	// Where only the rights decide, they still do: reactions, and edits that they forbid.
 	b.on("/publish", `{}`)
 	if got := call("react", `{"room":"r","offset":%d,"emoji":"👍"}`, sent.Offset); got != "103" {
 		t.Errorf("reacted: %s", got)
@@ -85,7 +84,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 	if got := call("send", `{"room":"#41","data":{}}`); got != "103" {
 		t.Errorf("sent to somebody's own room: %s", got)
 	}
-	// What a page may offer: what the backend will say is not known.
+	// room.info lists send, because the backend's decision is not known yet.
 	if got := call("room.info", `{"room":"r"}`); !strings.Contains(got, `"send"`) {
 		t.Errorf("may: %s", got)
 	}
@@ -103,9 +102,8 @@ func TestHookPublishAndCalls(t *testing.T) {
 	}
 }
 
-// TestHookIsNotAskedAgain about what it has let pass: the retry gets the first
-// answer, though something else was said in its place, and whatever the backend
-// thinks of it now.
+// TestHookIsNotAskedAgain checks that a retry of an accepted message gets the first result,
+// although the backend replaced the data, and whatever the backend would now decide.
 func TestHookIsNotAskedAgain(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
@@ -146,7 +144,7 @@ func TestHookIsNotAskedAgain(t *testing.T) {
 	if len(b.asked) > 0 {
 		t.Errorf("asked %s", <-b.asked)
 	}
-	// What was not let pass is asked about again.
+	// The backend is asked again about a message that it refused.
 	fresh := strings.Replace(message, `"1"`, `"2"`, 1)
 	if got := send(fresh); got != "1001" {
 		t.Errorf("refused: %s", got)

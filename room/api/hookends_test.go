@@ -15,8 +15,8 @@ import (
 	"webim/room"
 )
 
-// TestHooksAskAgain, once, when the backend closes a connection that is used
-// again; but not what it may have done already.
+// TestHooksAskAgain checks that a request is repeated once if the backend closes a reused
+// connection, unless the backend may have acted on it already.
 func TestHooksAskAgain(t *testing.T) {
 	var mu sync.Mutex
 	seen, asked := map[string]bool{}, map[string]int{}
@@ -51,7 +51,7 @@ func TestHooksAskAgain(t *testing.T) {
 	}
 }
 
-// lines counts what is logged.
+// lines collects the lines of a log.
 type lines struct {
 	mu  sync.Mutex
 	all []string
@@ -64,7 +64,7 @@ func (l *lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestHooksComplainLittle: clients cannot fill the log where the backend fails.
+// TestHooksComplainLittle checks that clients cannot fill the log while the backend fails.
 func TestHooksComplainLittle(t *testing.T) {
 	b := newBackend(t)
 	hold := make(chan struct{})
@@ -85,7 +85,8 @@ func TestHooksComplainLittle(t *testing.T) {
 	}
 }
 
-// TestNoticesAtTheEnd: what cannot be told in time is counted.
+// TestNoticesAtTheEnd checks that notices that cannot be sent before the end are counted as
+// dropped.
 func TestNoticesAtTheEnd(t *testing.T) {
 	b := newBackend(t)
 	b.do("/disconnect", func(w http.ResponseWriter, _ string) { w.WriteHeader(503) })
@@ -94,7 +95,7 @@ func TestNoticesAtTheEnd(t *testing.T) {
 	for range count {
 		h.Left(room.Departure{})
 	}
-	b.next(t) // the first is under way, or waits to be tried again
+	b.next(t) // the first is being sent, or waits for a retry
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h.Close(ctx)

@@ -16,7 +16,7 @@ import (
 	"webim/room"
 )
 
-// backend is an application's: what it was asked, and what it answers.
+// backend is an application's backend: it records requests and has a reply for each path.
 type backend struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -47,7 +47,7 @@ func newBackend(t *testing.T) *backend {
 	return b
 }
 
-// on says what a path answers.
+// on sets the reply of a path.
 func (b *backend) on(path, answer string) {
 	b.do(path, func(w http.ResponseWriter, _ string) { io.WriteString(w, answer) })
 }
@@ -58,7 +58,7 @@ func (b *backend) do(path string, f func(http.ResponseWriter, string)) {
 	b.answers[path] = f
 }
 
-// next is what was asked next, without what differs from run to run.
+// next returns the next request, without the parts that differ from run to run.
 func (b *backend) next(t *testing.T) string {
 	t.Helper()
 	select {
@@ -82,8 +82,8 @@ func (b *backend) next(t *testing.T) string {
 	}
 }
 
-// startHooked runs a hub that asks the backend, in closed rooms where nobody may
-// do anything but by its word.
+// startHooked runs a hub that asks the backend. Its rooms are closed: nobody may do anything
+// without the backend's permission.
 func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 	t.Helper()
 	hc.Logger = slog.New(slog.DiscardHandler)
@@ -96,7 +96,7 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 	return &node{t: t, hub: hub, ws: serve(t, hub, hooks.Close)}
 }
 
-// retention is what the rooms of these tests remember.
+// retention is the history of the rooms in these tests.
 var retention = room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
 
 func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {

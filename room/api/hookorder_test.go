@@ -14,8 +14,8 @@ import (
 	"webim/room"
 )
 
-// TestHooksKeepOrder: what a client says comes in the order in which it was said,
-// however late each answer is; and nobody else waits for that.
+// TestHooksKeepOrder checks that the messages of a client are published in their order, however
+// late each reply of the backend is, and that other clients do not wait for it.
 func TestHooksKeepOrder(t *testing.T) {
 	b := newBackend(t)
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookPublish), Timeout: patience},
@@ -37,7 +37,7 @@ func TestHooksKeepOrder(t *testing.T) {
 	for _, cmd := range commands[:count/2] {
 		slow.command(cmd)
 	}
-	b.next(t) // the first is being asked about, and not answered
+	b.next(t) // the backend has the first request, and has not replied
 	other, _ := n.come("", &protocol.ConnectRequest{})
 	other.command(&protocol.Command{Id: 2, Publish: &protocol.PublishRequest{Channel: "other", Data: []byte(`{}`)}})
 	if r := other.next(); r.Id != 2 || r.Error != nil {
@@ -64,8 +64,8 @@ func TestHooksKeepOrder(t *testing.T) {
 	})
 }
 
-// TestHooksAreShared: one connection's questions do not take the places of
-// others', nor are they asked for it when it is gone.
+// TestHooksAreShared checks that the requests of one connection do not take the places of others,
+// and that they are not sent after the connection is gone.
 func TestHooksAreShared(t *testing.T) {
 	b := newBackend(t)
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookSubscribe), Timeout: patience, Concurrency: 40}, room.Config{Anonymous: true})

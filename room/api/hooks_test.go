@@ -56,7 +56,7 @@ func TestHookConnect(t *testing.T) {
 	}
 }
 
-// told is a reply to connect as the table above has it.
+// told formats a reply to connect as the table above does.
 func told(r *protocol.Reply) string {
 	switch {
 	case r.Error != nil && r.Error.Code == 0:
@@ -73,8 +73,8 @@ func told(r *protocol.Reply) string {
 	return s
 }
 
-// TestHookSilence: a backend that does not answer, in all its ways, keeps clients
-// out for a while, or, where it is set so, is as good as none.
+// TestHookSilence checks every way in which a backend can fail to reply: it keeps clients out for a
+// while, or, if Open is set, counts as no hook.
 func TestHookSilence(t *testing.T) {
 	b := newBackend(t)
 	elsewhere := newBackend(t)
@@ -160,7 +160,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 		t.Helper()
 		return ask(&protocol.Command{Id: id, Subscribe: &protocol.SubscribeRequest{Channel: name, Data: []byte(`{"d":1}`)}})
 	}
-	// A room that no hook is for is judged by the rights, which give nothing.
+	// If no hook exists for a room, the rights decide, and they allow nothing.
 	if r := subscribe(2, "other"); r.Error == nil || r.Error.Code != 103 {
 		t.Errorf("another room: %v", r)
 	}
@@ -200,7 +200,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 	if r := publish(7, `{"text":"rude"}`); r.Error == nil || r.Error.Code != 500 {
 		t.Errorf("refused: %v", r)
 	}
-	// What a hook permits, a mute still forbids.
+	// A mute still holds if the hook accepts.
 	done := make(chan error, 1)
 	n.hub.Impose(room.Sanction{Table: room.TableMute, Room: "hooked", Who: "42"}, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
@@ -216,7 +216,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 			texts = append(texts, string(p.Data))
 		}
 	})
-	if got := strings.Join(texts, " "); got != `{"text":"censored"} {}` { // and the mute's event
+	if got := strings.Join(texts, " "); got != `{"text":"censored"} {}` { // with the event of the mute
 		t.Errorf("the room has %s", got)
 	}
 	b.on("/subscribe", `{"disconnect":{"code":4501,"reason":"enough"}}`)
@@ -246,7 +246,7 @@ func TestHookRPC(t *testing.T) {
 		}
 		b.next(t)
 	}
-	// What is no JSON, as Protobuf may bring, goes in base64, and comes back so.
+	// Data that is not JSON, which Protobuf may carry, goes in base64 in both directions.
 	c, _ := n.come(wire.SubprotocolProtobuf, &protocol.ConnectRequest{})
 	b.on("/rpc", `{"result":{"b64data":"WzFd"}}`)
 	c.command(&protocol.Command{Id: 2, Rpc: &protocol.RPCRequest{Method: "add", Data: []byte{0, 255}}})
@@ -258,9 +258,9 @@ func TestHookRPC(t *testing.T) {
 	}
 }
 
-// TestHookRefresh: whom the backend let in for a time is asked for again when that
-// is over, and not after the grace of clients that have a token. The client is not
-// told of it: it has nothing to refresh.
+// TestHookRefresh checks that the refresh hook is called when the time of a connection ends that
+// the backend accepted, without the grace that clients with a token get. The client is not told,
+// because it has nothing to refresh.
 func TestHookRefresh(t *testing.T) {
 	b := newBackend(t)
 	b.do("/connect", func(w http.ResponseWriter, _ string) {
@@ -291,7 +291,8 @@ func TestHookRefresh(t *testing.T) {
 	}
 }
 
-// A backend that does not answer when a right is over is asked again, for a while.
+// TestHookRefreshIsAskedAgain checks that the refresh hook is called again, for a while, if the
+// backend does not reply.
 func TestHookRefreshIsAskedAgain(t *testing.T) {
 	b := newBackend(t)
 	b.do("/connect", func(w http.ResponseWriter, _ string) {
@@ -311,8 +312,8 @@ func TestHookRefreshIsAskedAgain(t *testing.T) {
 	}
 }
 
-// A connection whose right nobody refreshes ends when it is over, with a code at
-// which clients come back, and so does a subscription that the backend allowed.
+// TestHookExpiry checks that a connection that nobody refreshes is closed in time with a code after
+// which clients reconnect, and that a subscription that the backend allowed ends likewise.
 func TestHookExpiry(t *testing.T) {
 	b := newBackend(t)
 	over := func(user string) func(http.ResponseWriter, string) {
@@ -338,7 +339,8 @@ func TestHookExpiry(t *testing.T) {
 	}
 }
 
-// TestHookDisconnect: each end is told once, signed, and again if need be.
+// TestHookDisconnect checks that each closed connection causes one notice, signed, and repeated if
+// necessary.
 func TestHookDisconnect(t *testing.T) {
 	b := newBackend(t)
 	const secret = "a secret that the backend knows, too"
@@ -375,14 +377,14 @@ func TestHookDisconnect(t *testing.T) {
 	}
 }
 
-// clientOf is the id of the only one in the room r.
+// clientOf returns the id of the only connection in the room r.
 func clientOf(n *node) (id string) {
 	n.hub.Engine().Members("r", 10, func(all []room.Author, _ error) { id = all[0].Client })
 	return id
 }
 
-// TestHooksAndPlain: the plain dialect is not let in where it could not wait for
-// an answer.
+// TestHooksAndPlain checks that a plain client is refused in a room with a hook, because it could
+// not wait for the reply.
 func TestHooksAndPlain(t *testing.T) {
 	b := newBackend(t)
 	open := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options

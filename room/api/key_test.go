@@ -12,7 +12,7 @@ import (
 	"webim/room"
 )
 
-// restricted is a handler with a key for each right of the table below.
+// restricted returns a node with another API, on which requests have a key with the given rights.
 func restricted(t *testing.T, n *node, log *lines, rights ...string) *node {
 	t.Helper()
 	k := Key{Name: "ci", Secret: key}
@@ -32,8 +32,8 @@ func restricted(t *testing.T, n *node, log *lines, rights ...string) *node {
 	return &node{t: t, hub: n.hub, http: web.URL}
 }
 
-// A key opens the methods of its rights, in the rooms of these, in every form of a
-// request, and nothing else.
+// TestKeyRights checks that a key opens the methods of its rights in the rooms of these rights, in
+// every form of a request, and nothing else.
 func TestKeyRights(t *testing.T) {
 	n := start(t, nil)
 	for _, c := range []struct {
@@ -96,7 +96,7 @@ func TestKeyRights(t *testing.T) {
 	}
 }
 
-// The log says whose key it was.
+// TestKeysHaveNames checks that the log names the key.
 func TestKeysHaveNames(t *testing.T) {
 	var log lines
 	hub := room.NewHub(room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
@@ -118,7 +118,8 @@ func TestKeysHaveNames(t *testing.T) {
 	}
 }
 
-// A message by the API may have an author, and a tag says how it came.
+// TestPublishWithAnAuthor checks that a message from the API may have an author, and has the tag
+// via=api then.
 func TestPublishWithAnAuthor(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "")

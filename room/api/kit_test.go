@@ -25,7 +25,7 @@ import (
 	"webim/room/token"
 )
 
-// The kit: a node with its API, and clients of both dialects that listen.
+// The test kit: a node with its API, and clients of both dialects.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -35,16 +35,16 @@ const (
 	key      = "the API's key"
 )
 
-// node is a hub with its server, and the API in front of it.
+// node is a hub with its server and its API.
 type node struct {
 	t    *testing.T
 	hub  *room.Hub
-	ws   string // where clients connect
-	http string // where the API is
+	ws   string // the address for clients
+	http string // the address of the API
 	sign *token.Signer
 }
 
-// rooms are those of the tests.
+// rooms are the rooms of the tests.
 var rooms = room.Patterns{
 	{Match: "bare*", Options: room.Options{Rights: room.OpenRights()}},
 	{Match: "closed*", Options: room.Options{Presence: true}},
@@ -54,7 +54,7 @@ var rooms = room.Patterns{
 		Recoverable: true, Presence: true, Notices: true, Rights: room.OpenRights()}},
 }
 
-// start runs a node until the test ends. The engine is nil for one of its own.
+// start runs a node until the test ends. If engine is nil, the node gets a new one.
 func start(t *testing.T, engine room.Engine) *node {
 	t.Helper()
 	k := token.Key{Secret: []byte(secret)}
@@ -84,7 +84,7 @@ func start(t *testing.T, engine room.Engine) *node {
 	return &node{t, hub, addr, web.URL, sign}
 }
 
-// serve serves a hub until the test ends, and calls ended then.
+// serve serves a hub until the test ends, and then calls ended.
 func serve(t *testing.T, hub *room.Hub, ended func(context.Context)) (addr string) {
 	t.Helper()
 	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
@@ -113,7 +113,7 @@ func serve(t *testing.T, hub *room.Hub, ended func(context.Context)) (addr strin
 	return a.String()
 }
 
-// ask sends a request as it is and returns the status and the body.
+// ask sends a request unchanged and returns the status and the body.
 func (n *node) ask(verb, path, body string, change func(*http.Request)) (int, string) {
 	n.t.Helper()
 	r, err := http.NewRequest(verb, n.http+path, strings.NewReader(body))
@@ -137,7 +137,7 @@ func (n *node) ask(verb, path, body string, change func(*http.Request)) (int, st
 	return res.StatusCode, string(b)
 }
 
-// call calls a method: the answer must have status 200.
+// call calls a method; the response must have status 200.
 func (n *node) call(method, format string, args ...any) string {
 	n.t.Helper()
 	status, body := n.ask(http.MethodPost, Prefix+method, fmt.Sprintf(format, args...), nil)
@@ -147,7 +147,7 @@ func (n *node) call(method, format string, args ...any) string {
 	return body
 }
 
-// must calls a method, which must succeed, and reads its result.
+// must calls a method that must succeed, and returns its result.
 func must[R any](n *node, method, format string, args ...any) (result R) {
 	n.t.Helper()
 	var got struct {
@@ -161,7 +161,7 @@ func must[R any](n *node, method, format string, args ...any) (result R) {
 	return *got.Result
 }
 
-// ok calls a method whose result is empty.
+// ok calls a method that must return an empty result.
 func (n *node) ok(method, format string, args ...any) {
 	n.t.Helper()
 	if got := n.call(method, format, args...); got != `{"result":{}}` {
@@ -220,7 +220,7 @@ func (n *node) plain(room string) *client {
 	return c
 }
 
-// text reads what comes to a plain client.
+// text reads the next message of a plain client.
 func (c *client) text() string {
 	c.t.Helper()
 	b, err := wsutil.ReadServerText(c)
@@ -330,7 +330,7 @@ func (c *client) decode(b []byte) (all []*protocol.Reply) {
 	}
 }
 
-// closing reads until the connection is closed, and says how.
+// closing reads until the connection is closed, and returns its code and reason.
 func (c *client) closing() string {
 	c.t.Helper()
 	for {
@@ -340,7 +340,7 @@ func (c *client) closing() string {
 	}
 }
 
-// subscribe joins a room, which must work.
+// subscribe subscribes to a room, which must succeed.
 func (c *client) subscribe(room string) *protocol.SubscribeResult {
 	c.t.Helper()
 	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: room}})
@@ -361,7 +361,7 @@ func (c *client) pub(room string) *protocol.Publication {
 	return r.Push.Pub
 }
 
-// recover asks for a room with what was missed since a place.
+// recover subscribes to a room with the messages since a position.
 func (c *client) recover(room string, since position) {
 	c.t.Helper()
 	c.command(&protocol.Command{Id: 3, Subscribe: &protocol.SubscribeRequest{
@@ -378,7 +378,7 @@ func (c *client) say(text string) {
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// hubSubscribe gives an order without the API, as fast as can be.
+// hubSubscribe sends a subscribe order without the API, as fast as possible.
 func (n *node) hubSubscribe(user, name string) {
 	done := make(chan error, 1)
 	n.hub.Command(room.Order{Kind: room.OrderSubscribe, To: room.Target{User: user}, Room: name}, func(err error) { done <- err })

@@ -9,7 +9,7 @@ import (
 	"github.com/centrifugal/gocent/v3"
 )
 
-// The older form: a reply for each command, in a line of its own, in order.
+// TestLines checks that the older form gets one reply line per command, in order.
 func TestLines(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "")
@@ -32,11 +32,11 @@ func TestLines(t *testing.T) {
 	}
 	n.ok("send", `{"user":"ann","data":"end"}`)
 	if got := string(c.next().Push.Message.Data) + string(c.next().Push.Message.Data); got != `1"end"` {
-		t.Errorf("of broken bodies something was done: %s", got)
+		t.Errorf("commands of invalid bodies were run: %s", got)
 	}
 }
 
-// Centrifugo's own library for Go works as it is.
+// TestGocent checks that Centrifugo's library for Go works unchanged.
 func TestGocent(t *testing.T) {
 	n := start(t, nil)
 	transport := &http.Transport{DisableKeepAlives: true}

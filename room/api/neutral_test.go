@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Whatever a method takes, a body without content is {}, whoever wrote it.
+// TestBodiesWithoutContent checks that every method treats a body without content as {}.
 func TestBodiesWithoutContent(t *testing.T) {
 	n := start(t, nil)
 	for _, name := range Methods() {
@@ -19,7 +19,7 @@ func TestBodiesWithoutContent(t *testing.T) {
 	}
 }
 
-// What asks for nothing is passed over, and nothing else is.
+// TestNeutralValues checks that exactly the values without content are ignored.
 func TestNeutralValues(t *testing.T) {
 	n := start(t, nil)
 	for _, c := range []struct{ method, body, fault string }{
@@ -59,6 +59,6 @@ func TestNeutralValues(t *testing.T) {
 		}
 	}
 	if _, got := n.ask("POST", "/api/history", `{"channel":"r","limit":-1}`, nil); !strings.Contains(got, `{"data":{"version":0}`) {
-		t.Errorf("data that asks for nothing is the application's: %s", got)
+		t.Errorf("data without content was changed: %s", got)
 	}
 }

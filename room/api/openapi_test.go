@@ -16,7 +16,7 @@ import (
 	"webim/room/wire"
 )
 
-// schema is what the test understands of a schema.
+// schema is the part of a JSON schema that the tests use.
 type schema struct {
 	Ref         string            `json:"$ref"`
 	Type        string            `json:"type"`
@@ -44,7 +44,7 @@ type operation struct {
 		Ref string `json:"$ref"`
 	}
 	Codes    []uint32              `json:"x-error-codes"`
-	Security []map[string][]string // none: that of all
+	Security []map[string][]string // empty: the security of the whole document
 }
 
 type openAPI struct {
@@ -56,7 +56,7 @@ type openAPI struct {
 	}
 }
 
-// read parses the description that is served.
+// read parses the openapi.json that the server serves.
 func readDescription(t *testing.T) *openAPI {
 	t.Helper()
 	n := start(t, nil)
@@ -81,8 +81,8 @@ func (d *openAPI) follow(t *testing.T, s schema) schema {
 	return to
 }
 
-// The description has every method and every field that the handlers have, of
-// the same types, and none besides.
+// TestDescriptionFields checks that openapi.json has exactly the methods and fields of the
+// handlers, with the same types.
 func TestDescriptionFields(t *testing.T) {
 	d := readDescription(t)
 	if d.OpenAPI != "3.1.0" {
@@ -129,7 +129,7 @@ func TestDescriptionFields(t *testing.T) {
 	d.compare(t, "failure", d.Components.Schemas["Failure"], reflect.TypeFor[failure]())
 }
 
-// batch compares what is a map in Go.
+// batch checks the requests and replies of a batch, which are maps in Go.
 func (d *openAPI) batch(t *testing.T, op operation) {
 	request, result := d.follow(t, op.RequestBody.schema()), d.follow(t, op.Responses["200"].schema().OneOf[0])
 	if got := slices.Sorted(maps.Keys(request.Properties)); !slices.Equal(got, []string{"commands", "parallel"}) {
@@ -143,7 +143,7 @@ func (d *openAPI) batch(t *testing.T, op operation) {
 	}
 }
 
-// compare compares a schema with a type.
+// compare compares a schema with a Go type.
 func (d *openAPI) compare(t *testing.T, what string, s schema, typ reflect.Type) {
 	t.Helper()
 	s = d.follow(t, s)
@@ -214,7 +214,8 @@ func (d *openAPI) compareFields(t *testing.T, what string, s schema, typ reflect
 	}
 }
 
-// Every status and every code that a call can have is described, at its method.
+// TestDescriptionErrors checks that openapi.json describes every status and every error code of
+// each method.
 func TestDescriptionErrors(t *testing.T) {
 	d := readDescription(t)
 	codes := d.Components.Schemas["Error"].Properties["code"].Enum

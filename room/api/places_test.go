@@ -7,8 +7,8 @@ import (
 	"webim/room/budget"
 )
 
-// fillPlaces has an owner ask as often as it can wait, and returns how many of its
-// questions were refused, then and later.
+// fillPlaces enters n requests of an owner, and returns the number of those that are refused, then
+// and later.
 func fillPlaces(p *places, o budget.Owner, n int) (refused *int) {
 	refused = new(int)
 	for range n {
@@ -17,9 +17,8 @@ func fillPlaces(p *places, o budget.Owner, n int) (refused *int) {
 	return refused
 }
 
-// TestOwnersTogetherLeavePlacesToWait: however many owners have filled all places, those
-// to wait in, too, an owner that has asked nothing yet waits, and its turn comes with
-// the places that are given back.
+// TestOwnersTogetherLeavePlacesToWait checks that, even if other owners have taken all places and
+// all places to wait, the request of a new owner waits and gets its turn as places become free.
 func TestOwnersTogetherLeavePlacesToWait(t *testing.T) {
 	for _, owners := range []int{1, 2, 3, 20} {
 		p := newPlaces(16)
@@ -39,7 +38,7 @@ func TestOwnersTogetherLeavePlacesToWait(t *testing.T) {
 		if p.waiting > p.lines || p.busy > p.limit {
 			t.Errorf("%d owners: %d requests under way and %d questions wait, of %d and %d", owners, p.busy, p.waiting, p.limit, p.lines)
 		}
-		for range owners + 1 { // each of them has one turn before, at most
+		for range owners + 1 { // each owner has at most one turn before
 			for _, o := range greedy {
 				if p.owners[o] != nil && p.owners[o].busy > 0 {
 					p.leave(o)
@@ -53,8 +52,8 @@ func TestOwnersTogetherLeavePlacesToWait(t *testing.T) {
 	}
 }
 
-// TestEachQuestionIsAnsweredOnce: each question is started or refused, once, when those
-// that gave way are among them.
+// TestEachQuestionIsAnsweredOnce checks that each request is started or refused exactly once,
+// including displaced requests.
 func TestEachQuestionIsAnsweredOnce(t *testing.T) {
 	p := newPlaces(4)
 	const each, owners = 40, 6

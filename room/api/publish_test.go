@@ -8,8 +8,8 @@ import (
 	"webim/room"
 )
 
-// A publication reaches both dialects and both encodings, with its tags, and
-// the answer says its place.
+// TestPublish checks that a publication reaches both dialects and both encodings, with its tags,
+// and that the result has its position.
 func TestPublish(t *testing.T) {
 	n := start(t, nil)
 	js, pb, plain := n.chat("ann", ""), n.chat("bob", "centrifuge-protobuf"), n.plain("r")
@@ -35,7 +35,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// A room that is marked binary takes bytes, and JSON as bytes.
+// TestPublishBinary checks that a room marked binary takes bytes, and JSON as bytes.
 func TestPublishBinary(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "centrifuge-protobuf")
@@ -54,7 +54,7 @@ func TestPublishBinary(t *testing.T) {
 	}
 }
 
-// Within the window a key's first message is the only one.
+// TestIdempotency checks that only the first message with a key is published within the window.
 func TestIdempotency(t *testing.T) {
 	engine := room.NewMemory(room.Limits{})
 	n, other := start(t, engine), start(t, engine)
@@ -63,7 +63,7 @@ func TestIdempotency(t *testing.T) {
 	const first = `{"channel":"r","data":{"n":1},"tags":{"a":"b"},"idempotency_key":"k"}`
 	place := must[position](n, "publish", first)
 	must[position](n, "publish", `{"channel":"r","data":{"n":0}}`)
-	for _, at := range []*node{n, other} { // two nodes behave as one
+	for _, at := range []*node{n, other} { // two nodes act as one
 		if again := must[position](at, "publish", first); again != place {
 			t.Errorf("again: %+v, not %+v", again, place)
 		}
@@ -109,8 +109,8 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// What skips the history is delivered, and its place does not keep anybody from
-// recovering.
+// TestSkipHistory checks that a message with skip_history is delivered, and that its offset
+// prevents no client from recovering.
 func TestSkipHistory(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "")
@@ -134,7 +134,7 @@ func TestSkipHistory(t *testing.T) {
 	}
 }
 
-// send reaches all devices of a user, or one connection, in both encodings.
+// TestSend checks that send reaches all connections of a user, or one, in both encodings.
 func TestSend(t *testing.T) {
 	n := start(t, nil)
 	phone, desk, other := n.chat("ann", "centrifuge-protobuf"), n.chat("ann", ""), n.chat("bob", "")
@@ -145,7 +145,7 @@ func TestSend(t *testing.T) {
 	n.ok("send", `{"session":%q,"data":{"n":4}}`, guest.id)
 	n.ok("send", `{"user":"bob","client":%q,"data":{"n":5}}`, phone.id) // nobody
 	n.ok("send", `{"user":"nobody","data":{"n":6}}`)
-	for _, one := range []*client{phone, desk, other, guest} { // what nobody else gets
+	for _, one := range []*client{phone, desk, other, guest} { // nobody else gets it
 		n.ok("send", `{"client":%q,"data":"end"}`, one.id)
 	}
 	for _, c := range []struct {

@@ -12,8 +12,8 @@ import (
 	"webim/room"
 )
 
-// What is wrong with a request as such is said by the status, before anything
-// else of it is looked at.
+// TestRefusals checks that an invalid HTTP request is refused by its status, before anything else
+// is checked.
 func TestRefusals(t *testing.T) {
 	n := start(t, nil)
 	set := func(name string, values ...string) func(*http.Request) {
@@ -91,13 +91,14 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("status %d, %s", status, body)
 			}
 			if status == 421 && !strings.Contains(body, "add the name to api_host") {
-				t.Errorf("it is not said what to do: %s", body)
+				t.Errorf("the error does not say what to do: %s", body)
 			}
 		})
 	}
 }
 
-// No page of another site is let in, and no answer is kept.
+// TestHeaders checks that pages of other sites cannot use the API, and that responses are not
+// cached.
 func TestHeaders(t *testing.T) {
 	n := start(t, nil)
 	for _, verb := range []string{"POST", "OPTIONS"} {
@@ -121,11 +122,11 @@ func TestHeaders(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-// errorCase is a call and what is wrong with it.
+// errorCase is a call with its expected error.
 type errorCase struct {
 	method, body string
 	code         uint32
-	says         string // a part of the message
+	says         string // part of the message
 }
 
 func errorCases() []errorCase {
@@ -208,7 +209,7 @@ func errorCases() []errorCase {
 	}
 }
 
-// What is wrong with a call is said with status 200, in one sentence.
+// TestErrors checks that a failed call has status 200 and an error of one sentence.
 func TestErrors(t *testing.T) {
 	n := start(t, nil)
 	for _, c := range errorCases() {
@@ -235,15 +236,15 @@ func manyTags() string {
 	return string(b)
 }
 
-// A room that its members do not keep up with takes nothing more, and says that
-// trying again may help.
+// TestBusy checks that a room refuses messages if its members cannot keep up, and that the error is
+// temporary.
 func TestBusy(t *testing.T) {
 	if got := errorOf(room.ErrBusy); got.Code != 111 {
 		t.Errorf("%v", got)
 	}
 }
 
-// An engine that does not answer is waited for only so long.
+// TestTimeout checks that a call stops waiting for an engine that does not answer.
 func TestTimeout(t *testing.T) {
 	n := start(t, &mute{Engine: room.NewMemory(room.Limits{})})
 	h, err := New(Config{Hub: n.hub, Keys: []Key{{Name: "test", Secret: key}}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
@@ -255,7 +256,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// mute is an engine that takes publications and says nothing.
+// mute is an engine that never completes a publication.
 type mute struct{ room.Engine }
 
 func (m *mute) Publish(string, room.Message, func(room.Position, error)) {}

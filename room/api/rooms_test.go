@@ -50,8 +50,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestPatternsAreBounded: no name is longer than the longest pattern, so a longer one
-// matches nothing, and costs nothing. One at the bound works, whatever is in it.
+// TestPatternsAreBounded checks that a pattern longer than the limit is refused, and that a pattern
+// at the limit works, whatever its content.
 func TestPatternsAreBounded(t *testing.T) {
 	n := start(t, nil)
 	n.chat("ann", "").subscribe("lobby")
@@ -69,8 +69,8 @@ func TestPatternsAreBounded(t *testing.T) {
 	}
 }
 
-// A history that is removed is gone for everybody, and the room has another
-// epoch: who recovers is told that it cannot.
+// TestHistoryRemove checks that removing a history starts a new epoch, and that recovering clients
+// are told that they cannot recover.
 func TestHistoryRemove(t *testing.T) {
 	n := start(t, nil)
 	c := n.chat("ann", "")
@@ -100,7 +100,8 @@ func TestHistoryRemove(t *testing.T) {
 	}
 }
 
-// Who relies on its place learns of that at once, and comes back.
+// TestHistoryRemoveTold checks that clients with a recoverable subscription learn of the removal at
+// once and reconnect.
 func TestHistoryRemoveTold(t *testing.T) {
 	n := start(t, nil)
 	js, server, pb := n.chat("ann", ""), n.chat("bob", "centrifuge-protobuf"), n.chat("eve", "centrifuge-protobuf")
@@ -142,7 +143,7 @@ func TestPresence(t *testing.T) {
 	if st := must[presenceStatsResult](n, "presence_stats", `{"channel":"r"}`); st != (presenceStatsResult{3, 2}) {
 		t.Errorf("%+v", st)
 	}
-	n.chat("bob", "").subscribe("r") // now they are too many to name
+	n.chat("bob", "").subscribe("r") // now there are too many to list
 	if got := n.call("presence", `{"channel":"r"}`); got != `{"error":{"code":108,"message":"not available"}}` {
 		t.Errorf("%s", got)
 	}
@@ -151,7 +152,7 @@ func TestPresence(t *testing.T) {
 	}
 }
 
-// Two nodes on one engine answer as one, and obey as one.
+// TestNodes checks that two nodes on one engine answer and act as one.
 func TestNodes(t *testing.T) {
 	engine := room.NewMemory(room.Limits{})
 	one, two := start(t, engine), start(t, engine)

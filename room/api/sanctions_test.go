@@ -70,8 +70,8 @@ func TestSanctionsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestRankOverHTTP: what a key or an admin's token imposed a moderator's does not
-// lift, nor replace; a key lifts all.
+// TestRankOverHTTP checks that a moderator's token neither lifts nor replaces a ban or mute that a
+// key or an admin's token imposed, and that a key lifts all.
 func TestRankOverHTTP(t *testing.T) {
 	n := start(t, nil)
 	by := func(role, method, body string) string {
@@ -108,8 +108,8 @@ func TestRankOverHTTP(t *testing.T) {
 	}
 }
 
-// TestModeratorsToken: who moderates all rooms may do over HTTP what the role may,
-// and nobody else, and nothing else.
+// TestModeratorsToken checks that the token of a moderator of all rooms opens exactly the methods
+// that the role allows.
 func TestModeratorsToken(t *testing.T) {
 	n := start(t, nil)
 	now := time.Now().Unix()
@@ -146,7 +146,7 @@ func TestModeratorsToken(t *testing.T) {
 	if r := boss.next(); string(r.GetPush().GetMessage().GetData()) != `"still here"` {
 		t.Errorf("the admin gets %+v", r)
 	}
-	n.ok("disconnect", `{"user":"a"}`) // the backend's word binds
+	n.ok("disconnect", `{"user":"a"}`) // a key binds admins too
 	if got := boss.closing(); got != "closed: 3503 force disconnect" {
 		t.Errorf("the admin gets %s", got)
 	}
@@ -171,8 +171,7 @@ func TestModeratorsToken(t *testing.T) {
 			}
 		}
 	}
-	// What two say to each other, or a roster's people, is not for it; and the
-	// scheme's case does not matter.
+	// A token opens no direct and no private rooms. The case of the scheme does not matter.
 	admin, err := n.sign.Sign(tokens["admin"])
 	if err != nil {
 		t.Fatal(err)

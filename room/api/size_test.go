@@ -14,9 +14,8 @@ import (
 	"webim/room/chat"
 )
 
-// TestPublicationSizeOfBackends: what an application says, by the server API or by its
-// answer to the publish hook, is bounded as what its users say, with its tags and with what
-// it tells of an author.
+// TestPublicationSizeOfBackends checks that messages from the server API, and data that the publish
+// hook replaced, have the same size limit as messages of users, including tags and author.
 func TestPublicationSizeOfBackends(t *testing.T) {
 	const most = 2000
 	long := strings.Repeat("x", most)

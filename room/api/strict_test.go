@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestDataThatReadersRefuse is error 107 at every method that takes data, as JSON and in
-// base64, and a room's history is read afterwards.
+// TestDataThatReadersRefuse checks that every method refuses invalid data, as JSON and in base64,
+// with error 107, and that the room's history stays readable.
 func TestDataThatReadersRefuse(t *testing.T) {
 	n := start(t, nil)
 	n.call("publish", `{"channel":"r","data":{"text":"good"}}`)
@@ -30,8 +30,8 @@ func TestDataThatReadersRefuse(t *testing.T) {
 	}
 }
 
-// TestNamesHaveOneSpelling at the API: what is done in one spelling is done in the
-// other, and names that look like others are bad.
+// TestNamesHaveOneSpelling checks that all spellings of a room's name reach the same room, and that
+// names that look like others are refused.
 func TestNamesHaveOneSpelling(t *testing.T) {
 	n := start(t, nil)
 	n.call("publish", `{"channel":"cafe\u0301","data":{"text":"x"}}`)

@@ -10,8 +10,8 @@ import (
 	"webim/room/token"
 )
 
-// Every request that is refused leaves one line, with its reason and the setting to
-// look at, however often it comes, and never a key or a token.
+// TestRefusedRequestsAreLogged checks that refused requests leave one log line, however often they
+// come, with the reason and the setting to look at, and never a key or a token.
 func TestRefusedRequestsAreLogged(t *testing.T) {
 	n := start(t, nil)
 	sign := func(role string) string {
@@ -29,7 +29,7 @@ func TestRefusedRequestsAreLogged(t *testing.T) {
 		change func(*http.Request)
 		path   string
 		status int
-		want   string // all of these words
+		want   string // the line has all of these words
 	}{
 		"no key":          {func(r *http.Request) { r.Header.Del("X-API-Key") }, "/api/info", 401, "status=401 see=api_key_file addr=127.0.0.1"},
 		"a wrong key":     {func(r *http.Request) { r.Header.Set("X-API-Key", "wrong-wrong") }, "/api/info", 401, "status=401 see=api_key_file"},
@@ -67,7 +67,8 @@ func bearer(text string) func(*http.Request) {
 	}
 }
 
-// So does whom the backend refuses, and a backend that does not answer.
+// TestRefusingHooksAreLogged checks the same for clients that the backend refuses, and for a
+// backend without a valid reply.
 func TestRefusingHooksAreLogged(t *testing.T) {
 	b := newBackend(t)
 	for answer, want := range map[string]string{
