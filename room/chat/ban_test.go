@@ -9,8 +9,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestBannedMayNothing: who is banned in a room does nothing there, though the
-// rights let everybody talk without being in it; elsewhere all goes on.
+// TestBannedMayNothing checks that a user who is banned in a room can do nothing there, even if the
+// rights let everybody talk without joining, and that other rooms are not affected.
 func TestBannedMayNothing(t *testing.T) {
 	for way, ban := range map[string]room.Sanction{
 		"user":    {Table: room.TableBan, Room: "lobby", Who: "bob"},

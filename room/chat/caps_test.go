@@ -12,7 +12,7 @@ import (
 	"webim/room/wire"
 )
 
-// fact writes an entry of the state.
+// fact writes an entry of the State.
 func (h *house) fact(table, of, name string) {
 	h.t.Helper()
 	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: table, Of: of, Name: name}, Value: []byte("{}"), Version: room.AnyVersion}, func(_ uint64, err error) {
@@ -22,8 +22,8 @@ func (h *house) fact(table, of, name string) {
 	})
 }
 
-// TestMarksAreOfTheirEpoch: when a room was forgotten and begins anew, what was
-// read before is no mark of what is said now.
+// TestMarksAreOfTheirEpoch checks that marks do not count for the messages of a new epoch, after
+// the room was forgotten.
 func TestMarksAreOfTheirEpoch(t *testing.T) {
 	engine := room.NewMemory(room.Limits{MaxTotal: 64 << 10})
 	h := build(t, room.Config{Engine: engine, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, Config{})
@@ -34,7 +34,7 @@ func TestMarksAreOfTheirEpoch(t *testing.T) {
 	if got := alice.must("mark", `{"room":"#alice,bob","read":5}`); got != `{"read":5,"delivered":5}` {
 		t.Fatal(got)
 	}
-	bob.must("send", `{"room":"other","data":{"text":"`+strings.Repeat("x", 64<<10)+`"}}`) // more than the engine remembers
+	bob.must("send", `{"room":"other","data":{"text":"`+strings.Repeat("x", 64<<10)+`"}}`) // more than the engine can store
 	engine.History("#alice,bob", room.Span{}, func(got room.History, _ error) {
 		if got.Top.Epoch != "" {
 			t.Fatal("the room is not forgotten")
@@ -52,8 +52,8 @@ func TestMarksAreOfTheirEpoch(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftOfRooms: who makes rooms, talks in them and leaves them leaves
-// nothing behind in the state.
+// TestNothingIsLeftOfRooms checks that users that make rooms, talk in them and leave them leave
+// nothing in the State.
 func TestNothingIsLeftOfRooms(t *testing.T) {
 	engine := room.NewMemory(room.Limits{})
 	h := build(t, room.Config{Engine: engine}, Config{})
@@ -81,7 +81,7 @@ func TestNothingIsLeftOfRooms(t *testing.T) {
 		t.Errorf("what a manager has set: %s", got)
 	}
 	kept := room.Entry{Key: room.Key{Table: room.TableRoom, Of: "kept"}}
-	// Bob's own list is mended when he reads it.
+	// Reading the list removes the missing room from bob's list.
 	h.come("bob").expectList()
 	engine.Delete(kept.Key, room.AnyVersion, func(error) {})
 	if n := engine.Stats().State; n != 0 {
@@ -89,7 +89,7 @@ func TestNothingIsLeftOfRooms(t *testing.T) {
 	}
 }
 
-// TestOthersFillNoList: strangers cannot keep a user from the rooms that she wants.
+// TestOthersFillNoList checks that other users cannot fill the list of a user.
 func TestOthersFillNoList(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")
@@ -121,7 +121,7 @@ func TestOthersFillNoList(t *testing.T) {
 	})
 }
 
-// TestMarksAndSanctionsAreCapped: what a user can write without a place in a list.
+// TestMarksAndSanctionsAreCapped checks the limits of entries that need no place in a list.
 func TestMarksAndSanctionsAreCapped(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, root := h.come("alice"), h.come("root", "admin")
@@ -134,7 +134,7 @@ func TestMarksAndSanctionsAreCapped(t *testing.T) {
 	alice.must("mark", `{"room":"last","read":1}`)
 	alice.refused(wire.ErrLimitExceeded, "mark", `{"room":"one more","read":1}`)
 	alice.must("send", `{"room":"last","data":{"text":"y"}}`)
-	alice.must("mark", `{"room":"last","read":2}`) // there is a place for it
+	alice.must("mark", `{"room":"last","read":2}`) // the limit leaves room for one more
 
 	name := alice.create("Club")
 	alice.join(name)
@@ -147,14 +147,14 @@ func TestMarksAndSanctionsAreCapped(t *testing.T) {
 	}
 	for call, data := range map[string]string{"ban": `{"room":%q,"user":"bob"}`, "mute": `{"room":%q,"user":"bob"}`} {
 		alice.refused(wire.ErrLimitExceeded, call, fmt.Sprintf(data, name))
-		root.must(call, fmt.Sprintf(data, "lobby")) // moderators are trusted with more
+		root.must(call, fmt.Sprintf(data, "lobby")) // the limit does not hold for moderators of public rooms
 	}
 	alice.refused(wire.ErrLimitExceeded, "ban", fmt.Sprintf(`{"room":%q,"ip":"198.51.100.1"}`, name))
 	alice.must("unban", fmt.Sprintf(`{"room":%q,"ip":"192.0.0.1"}`, name))
 	alice.must("ban", fmt.Sprintf(`{"room":%q,"ip":"198.51.100.1"}`, name))
 }
 
-// brokenGet is an engine that cannot read some entries.
+// brokenGet is an engine that fails to read some entries.
 type brokenGet struct {
 	room.Engine
 	broken atomic.Bool
@@ -168,7 +168,8 @@ func (e *brokenGet) Get(k room.Key, done func(room.Entry, error)) {
 	e.Engine.Get(k, done)
 }
 
-// TestListsSurviveTheEngine: an error is not taken for being on no roster.
+// TestListsSurviveTheEngine checks that an engine's error does not count as absence from the
+// roster.
 func TestListsSurviveTheEngine(t *testing.T) {
 	engine := &brokenGet{Engine: room.NewMemory(room.Limits{})}
 	h := build(t, room.Config{Engine: engine}, Config{})

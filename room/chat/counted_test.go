@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// countingHistory counts what is read of histories.
+// countingHistory is an engine that counts the publications read from histories.
 type countingHistory struct {
 	room.Engine
 	read atomic.Int64 // publications
@@ -23,9 +23,9 @@ func (e *countingHistory) History(name string, part room.Span, done func(room.Hi
 	})
 }
 
-// TestListOfRoomsIsBounded: whatever its rooms remember, the list reads no more at once
-// than a reply may carry and one room, and only the end of a room in which all is read.
-// Its pages together tell the last message and what is unread of each room.
+// TestListOfRoomsIsBounded checks that one page of the list of rooms reads no more than a reply may
+// carry plus one room, and only the end of a room without unread messages; and that all pages
+// together have the last message and the unread count of every room.
 func TestListOfRoomsIsBounded(t *testing.T) {
 	const rooms, each, size = 20, 100, 300
 	e := &countingHistory{Engine: room.NewMemory(room.Limits{})}
@@ -79,7 +79,7 @@ func TestListOfRoomsIsBounded(t *testing.T) {
 	}
 }
 
-// countingState counts the entries that are read as lists.
+// countingState is a State that counts the entries read as lists.
 type countingState struct {
 	room.Engine
 	listed atomic.Int64
@@ -92,8 +92,8 @@ func (e *countingState) List(table, of, after string, limit int, done func([]roo
 	})
 }
 
-// TestCapsAreCounted: a call that has to know whether a list is full counts it and does
-// not read it, whether the call is refused or not.
+// TestCapsAreCounted checks that a call that must know whether a list is full counts the list and
+// does not read it, whether the call succeeds or not.
 func TestCapsAreCounted(t *testing.T) {
 	e := &countingState{Engine: room.NewMemory(room.Limits{})}
 	h := build(t, room.Config{Engine: e}, Config{})

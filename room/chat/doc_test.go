@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// TestExamples runs what doc.go says, in both encodings.
+// TestExamples runs the examples of doc.go in both encodings.
 func TestExamples(t *testing.T) {
 	source, err := os.ReadFile("doc.go")
 	if err != nil {
@@ -63,7 +63,7 @@ func runExamples(t *testing.T, enc wire.Encoding, examples string) {
 				t.Errorf("%s\n %s gets %s", line, name, got)
 			}
 		default:
-			t.Errorf("what is this: %q", line)
+			t.Errorf("unknown kind of line in doc.go: %q", line)
 		}
 	}
 	if ran < 20 {
@@ -71,12 +71,12 @@ func runExamples(t *testing.T, enc wire.Encoding, examples string) {
 	}
 	for _, p := range all {
 		if len(p.events)+len(p.stash) > 0 {
-			t.Errorf("%s gets besides: %s, and %d more", p.name, p.stash, len(p.events))
+			t.Errorf("%s also gets %s, and %d more", p.name, p.stash, len(p.events))
 		}
 	}
 }
 
-// matches compares with a pattern in which … stands for anything.
+// matches compares got with a pattern in which … stands for any text.
 func matches(pattern, got string) bool {
 	parts := strings.Split(pattern, "…")
 	for i := range parts {

@@ -10,7 +10,7 @@ import (
 	"webim/room/wire"
 )
 
-// announcements are rooms in which only the server and admins speak.
+// announcements are rooms in which only the server and admins may send.
 func announcements() room.Options {
 	o := talkative()
 	o.History = room.Retention{Messages: 60, Bytes: 64 << 10, Age: time.Hour}
@@ -20,8 +20,8 @@ func announcements() room.Options {
 	return o
 }
 
-// TestEventsNeedARight: who may not speak in a room leaves no trace in its stream, and
-// makes it forget nothing, by whatever call.
+// TestEventsNeedARight checks that no call of a user who may not send in a room publishes an event
+// there, or pushes a message out of its history.
 func TestEventsNeedARight(t *testing.T) {
 	g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
 	if err != nil {
@@ -40,7 +40,7 @@ func TestEventsNeedARight(t *testing.T) {
 	for _, mallory := range []*person{h.come("mallory"), h.guest("visit evil.example", "127.0.0.1")} {
 		for _, name := range []string{"news", "locked", "quiet"} {
 			if name == "quiet" && mallory.name != "mallory" {
-				continue // it is not muted
+				continue // this user is not muted
 			}
 			before := h.top(name)
 			for i := range 50 {
@@ -62,13 +62,13 @@ func TestEventsNeedARight(t *testing.T) {
 	}
 }
 
-// top is the offset of a room's newest publication.
+// top returns the offset of a room's newest publication.
 func (h *house) top(name string) (top uint64) {
 	h.hub.Engine().History(name, room.Span{}, func(got room.History, _ error) { top = got.Top.Offset })
 	return top
 }
 
-// remembers checks how many messages a room remembers.
+// remembers checks the number of messages in a room's history.
 func (h *house) remembers(name string, want int) {
 	h.t.Helper()
 	h.hub.Engine().History(name, room.Span{Limit: -1}, func(got room.History, _ error) {
@@ -78,8 +78,8 @@ func (h *house) remembers(name string, want int) {
 	})
 }
 
-// TestEventsOfSpeakers: not even who may speak pushes out what others said, unless by
-// speaking.
+// TestEventsOfSpeakers checks that even users who may send can push messages of others out of the
+// history only by sending messages.
 func TestEventsOfSpeakers(t *testing.T) {
 	few := talkative()
 	few.History.Messages, few.History.Bytes = 40, 1<<20
@@ -98,8 +98,8 @@ func TestEventsOfSpeakers(t *testing.T) {
 	h.remembers("lobby", 40)
 }
 
-// TestReactionsOutliveTheirEvents: what the history forgets of reactions, messages
-// still tell.
+// TestReactionsOutliveTheirEvents checks that messages still returns reactions whose events the
+// history has forgotten.
 func TestReactionsOutliveTheirEvents(t *testing.T) {
 	few := talkative()
 	few.History.Messages = 10
@@ -131,7 +131,7 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 	if now := engine.Stats().State; now != 0 || held == 0 {
 		t.Errorf("reactions to a message that is gone take %d of %d bytes", now, held)
 	}
-	// What is left of messages that are forgotten goes as new reactions come.
+	// New reactions remove the reactions to forgotten messages.
 	for i := range 100 {
 		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
 		alice.must("react", fmt.Sprintf(`{"room":"lobby","offset":%d,"emoji":"🎉"}`, h.top("lobby")))
@@ -141,18 +141,18 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 	}
 }
 
-// TestReadingIsCharged: reactions, rosters and presences that a call reads are paid for as
-// the bytes of a history are, and nothing else is read on credit.
+// TestReadingIsCharged checks that reading reactions, rosters and presences is charged as the bytes
+// of a history are, and that nothing else is read on credit.
 func TestReadingIsCharged(t *testing.T) {
 	few := room.Rates{Recovered: room.Rate{N: 2000, Per: time.Hour}}
 	for _, method := range []string{"messages", "members"} {
 		t.Run(method, func(t *testing.T) {
 			o := talkative()
-			o.History.Messages = 2 // so the events of the reactions are not what is paid for
+			o.History.Messages = 2 // so that only the reactions are charged, not their events
 			h := build(t, room.Config{Rates: few, UserRates: few, Options: room.Patterns{{Match: "*", Options: o}}.Options}, Config{})
 			alice, bob := h.come("alice"), h.come("bob")
 			alice.must(method, `{"room":"lobby"}`)
-			alice.must(method, `{"room":"lobby"}`) // there is little to read
+			alice.must(method, `{"room":"lobby"}`) // the room has little to read
 			bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
 			for _, emoji := range strings.Split("👍 👎 😀 😁 😂 😃 😄 😅 😆 😇 😈 😉 😊 😋 😌 😍 😎 😏 😐 😑", " ") {
 				bob.must("react", fmt.Sprintf(`{"room":"lobby","offset":1,"emoji":%q}`, emoji))

@@ -10,9 +10,9 @@ import (
 	"webim/room/wire"
 )
 
-// Whatever a call makes the server send on costs its user what a message costs: else a user
-// could make it write to the members of many rooms, or to all whom a roster names, for
-// nothing. Others go on.
+// TestWhatCallsSendOnIsCharged checks that everything that a call makes the server publish costs
+// the user as much as a message. Otherwise a user could make the server write to the members of
+// many rooms, or to all users of a roster, without cost. Other users are not slowed down.
 func TestWhatCallsSendOnIsCharged(t *testing.T) {
 	const rooms = 8
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
@@ -70,7 +70,8 @@ func TestWhatCallsSendOnIsCharged(t *testing.T) {
 	}
 }
 
-// privateRoom is a room of all, of whom all but one look at their personal rooms only.
+// privateRoom makes a private room of all users, of which all except one only read their personal
+// rooms.
 func privateRoom(h *house, mallory *person, others []*person) string {
 	var users []string
 	for _, p := range others {

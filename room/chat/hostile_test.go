@@ -15,8 +15,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestIdsOfAnother: nobody gets at another's ids by the way names and ids are
-// written together.
+// TestIdsOfAnother checks that no combination of user name and id gives the result of another
+// user's message.
 func TestIdsOfAnother(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	for _, pair := range [][2]struct{ user, id string }{
@@ -39,8 +39,9 @@ func TestIdsOfAnother(t *testing.T) {
 	}
 }
 
-// TestTokenInfoThatIsNoJSON is no token: its bearer would be in lists that nobody can
-// read. It is judged when the token is read, for connections and subscriptions.
+// TestTokenInfoThatIsNoJSON checks that a token with an invalid info is refused when the token is
+// read, for connections and subscriptions. Otherwise its user would appear in lists that nobody can
+// read.
 func TestTokenInfoThatIsNoJSON(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "eve", "b64info": base64.StdEncoding.EncodeToString([]byte(`{"name":`))}).SignedString([]byte(secret))
@@ -51,7 +52,8 @@ func TestTokenInfoThatIsNoJSON(t *testing.T) {
 	eve.expect("disconnected 3500 invalid token")
 }
 
-// TestDataThatReadersRefuse is error 107 at every door, and nobody's list fails.
+// TestDataThatReadersRefuse checks that invalid data is error 107 in every command and call, and
+// that it makes nobody's list fail.
 func TestDataThatReadersRefuse(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
@@ -81,7 +83,7 @@ func isCode(err error, code wire.ErrorCode) bool {
 	return errors.As(err, &e) && e.Code == uint32(code)
 }
 
-// TestMutedSayNothingAround: a title and an invitation are sayings, too.
+// TestMutedSayNothingAround checks that a mute also forbids titles and invitations.
 func TestMutedSayNothingAround(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	root, bob := h.come("root", "admin"), h.come("bob")
@@ -112,8 +114,8 @@ func TestMutedSayNothingAround(t *testing.T) {
 	alice.must("rooms", `{}`)
 }
 
-// TestForgottenMessageIsTakenBack: what a message was edited to outlives it in the
-// history, and can be taken back, by its author or a moderator.
+// TestForgottenMessageIsTakenBack checks that a message that the history has forgotten can be
+// deleted, by its author or a moderator, as long as the history has an edit of it.
 func TestForgottenMessageIsTakenBack(t *testing.T) {
 	short := talkative()
 	short.History.Messages = 3
@@ -146,7 +148,8 @@ func TestForgottenMessageIsTakenBack(t *testing.T) {
 	}
 }
 
-// TestMembersPages: the roster and who else is there, by their names.
+// TestMembersPages checks the pages of the roster together with the users that are present, by
+// their names.
 func TestMembersPages(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	for _, user := range []string{"u2", "u4", "u6", "u8"} {

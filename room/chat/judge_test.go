@@ -13,7 +13,7 @@ import (
 	"webim/room/wire"
 )
 
-// made is the name of the room that a call has made.
+// made returns the name of the room that a call has made.
 func made(t *testing.T, result string) string {
 	t.Helper()
 	var r struct{ Room string }
@@ -23,8 +23,8 @@ func made(t *testing.T, result string) string {
 	return r.Room
 }
 
-// TestBannedByAddressInAPrivateRoom: the list of rooms tells nothing of the room, as
-// the calls that name it do not, until the ban is lifted.
+// TestBannedByAddressInAPrivateRoom checks that, until the ban is lifted, neither the list of rooms
+// nor a call tells anything about the room.
 func TestBannedByAddressInAPrivateRoom(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	owner, bob := h.come("owner"), h.come("bob")
@@ -59,8 +59,8 @@ func TestBannedByAddressInAPrivateRoom(t *testing.T) {
 	}
 }
 
-// TestMutedSetNoTitles in rooms of their own, whether the mute is everywhere or there;
-// nor in a room that is locked. What others do not read they may still set.
+// TestMutedSetNoTitles checks that muted users cannot set titles in rooms of their own, whether the
+// mute is everywhere or there. They can still change settings that others do not read.
 func TestMutedSetNoTitles(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	admin, eve := h.come("admin", "admin"), h.come("eve")
@@ -79,7 +79,7 @@ func TestMutedSetNoTitles(t *testing.T) {
 	eve.must("room.set", title)
 }
 
-// TestSlowModeCountsEdits: an edit is a text, like the message.
+// TestSlowModeCountsEdits checks that an edit counts in slow mode as a message does.
 func TestSlowModeCountsEdits(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, eve := h.come("mod", "admin"), h.come("eve")
@@ -92,7 +92,7 @@ func TestSlowModeCountsEdits(t *testing.T) {
 		}
 	}
 	sent := mod.must("send", `{"room":"lobby","data":{"text":"a"}}`)
-	mod.must("edit", fmt.Sprintf(`{"room":"lobby","offset":%d,"data":{"text":"b"}}`, offsetOf(t, sent))) // moderators are not slowed down
+	mod.must("edit", fmt.Sprintf(`{"room":"lobby","offset":%d,"data":{"text":"b"}}`, offsetOf(t, sent))) // slow mode does not hold for moderators
 }
 
 func offsetOf(t *testing.T, result string) uint64 {
@@ -104,8 +104,8 @@ func offsetOf(t *testing.T, result string) uint64 {
 	return r.Offset
 }
 
-// TestInvitationsTellNothing of whether the invited user is banned, has declined, or is
-// there at all.
+// TestInvitationsTellNothing checks that an invitation does not reveal whether the user is banned,
+// has declined, or exists.
 func TestInvitationsTellNothing(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, eve, dora := h.come("mod", "admin"), h.come("eve"), h.come("dora")
@@ -126,8 +126,8 @@ func TestInvitationsTellNothing(t *testing.T) {
 	}
 }
 
-// TestInvitationsHaveARate for each pair of users, whatever the room, and before anything
-// is looked at: so it is the same for a banned user.
+// TestInvitationsHaveARate checks the rate of invitations for each pair of users, in all rooms
+// together. It is checked before anything else is looked up, so it is the same for a banned user.
 func TestInvitationsHaveARate(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, eve, fay := h.come("mod", "admin"), h.come("eve"), h.come("fay")
@@ -145,13 +145,13 @@ func TestInvitationsHaveARate(t *testing.T) {
 				t.Errorf("%s of %s above the rate: %q", method, user, fault)
 			}
 		}
-		fay.must("room.invite", fmt.Sprintf(`{"room":"lobby","user":%q}`, user)) // another pair
+		fay.must("room.invite", fmt.Sprintf(`{"room":"lobby","user":%q}`, user)) // a different pair
 	}
 	eve.must("room.invite", `{"room":"lobby","user":"carl"}`)
 }
 
-// TestInvitationsAreCountedInBounds: the pairs that are remembered are bounded, and the
-// rate of one owner bounds how fast others are forgotten.
+// TestInvitationsAreCountedInBounds checks that the number of remembered pairs is bounded, and that
+// the rate of one owner limits how fast it can push out the pairs of others.
 func TestInvitationsAreCountedInBounds(t *testing.T) {
 	var i invitations
 	owner := budget.User("eve")
@@ -171,8 +171,8 @@ func TestInvitationsAreCountedInBounds(t *testing.T) {
 	}
 }
 
-// TestDeclineForGood: a room, and a user, until that is taken back; it survives the
-// connection, and is bounded.
+// TestDeclineForGood checks that declining a room or a user holds until it is undone, across
+// connections, and that the number of declined rooms and users is limited.
 func TestDeclineForGood(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	eve := h.come("eve")
@@ -210,7 +210,8 @@ func TestDeclineForGood(t *testing.T) {
 	}
 }
 
-// TestOneBadItemFailsNoList: an engine may hold what another server wrote.
+// TestOneBadItemFailsNoList checks lists with an invalid item, which an engine may have from
+// another server.
 func TestOneBadItemFailsNoList(t *testing.T) {
 	e := room.NewMemory(room.Limits{})
 	h := build(t, room.Config{Engine: e}, Config{})

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		ln.Close() // Go's own poller opens its descriptors with the first socket
+		ln.Close() // opens the descriptors of Go's own poller
 	}
 	goleak.VerifyTestMain(m,
 		// The client library waits its timeout for replies that cannot come.
@@ -94,7 +94,7 @@ func build(t *testing.T, rc room.Config, cc Config) *house {
 	return h
 }
 
-// talkative are the options of a room where everybody may talk.
+// talkative are the options of a room in which everybody may talk.
 func talkative() room.Options {
 	return room.Options{
 		History:     room.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour},
@@ -102,7 +102,7 @@ func talkative() room.Options {
 	}
 }
 
-// person is a user with one connection, by the protocol's own client library.
+// person is a user with one connection of the protocol's client library.
 type person struct {
 	*centrifuge.Client
 	h      *house
@@ -146,7 +146,7 @@ func (h *house) guest(name, address string) *person {
 	return p
 }
 
-// start is come for a client that may not be let in.
+// start is come for a client that may be refused.
 func (h *house) start(enc wire.Encoding, name string, roles ...string) *person {
 	h.t.Helper()
 	c := clientConfig()
@@ -178,8 +178,7 @@ func (h *house) connect(enc wire.Encoding, name string, c centrifuge.Config) *pe
 	return p
 }
 
-// show is a publication as tests write it: offset, author, data, and the tags in
-// their order.
+// show formats a publication as the tests write it: offset, author, data, and the tags in order.
 func show(p centrifuge.Publication) string {
 	var b strings.Builder
 	if p.Offset != 0 {
@@ -195,7 +194,7 @@ func show(p centrifuge.Publication) string {
 	return b.String()
 }
 
-// expect waits for what the person is told next, in that order.
+// expect waits for the next events, which must be these in this order.
 func (p *person) expect(want ...string) {
 	p.h.t.Helper()
 	for _, one := range want {
@@ -205,7 +204,7 @@ func (p *person) expect(want ...string) {
 	}
 }
 
-// next is what the person is told next.
+// next returns the next event.
 func (p *person) next() string {
 	p.h.t.Helper()
 	select {
@@ -217,8 +216,7 @@ func (p *person) next() string {
 	}
 }
 
-// nextIn is what the person is told next in a room: rooms do not wait for each
-// other.
+// nextIn returns the next event in a room, because the order of events of different rooms may vary.
 func (p *person) nextIn(name string) string {
 	p.h.t.Helper()
 	in := func(event string) bool { return strings.HasPrefix(event, name+": ") }
@@ -242,7 +240,7 @@ func (p *person) join(name string) {
 	}
 }
 
-// tryJoin is "", or the error: "103 permission denied".
+// tryJoin returns "" or an error such as "103 permission denied".
 func (p *person) tryJoin(name string) string {
 	p.h.t.Helper()
 	sub, err := p.NewSubscription(name)
@@ -272,7 +270,7 @@ func (p *person) tryJoin(name string) string {
 	}
 }
 
-// problem is an error of the library as "CODE message".
+// problem formats an error of the library as "CODE message".
 func problem(err error) string {
 	var e *centrifuge.Error
 	if errors.As(err, &e) {
@@ -293,7 +291,7 @@ func (p *person) call(method, data string) (result, fault string) {
 	return string(r.Data), ""
 }
 
-// must makes a call that succeeds.
+// must makes a call that must succeed.
 func (p *person) must(method, data string) string {
 	p.h.t.Helper()
 	result, fault := p.call(method, data)
@@ -303,7 +301,7 @@ func (p *person) must(method, data string) string {
 	return result
 }
 
-// refused makes a call that fails with a code.
+// refused makes a call that must fail with the given code.
 func (p *person) refused(code wire.ErrorCode, method, data string) {
 	p.h.t.Helper()
 	result, fault := p.call(method, data)

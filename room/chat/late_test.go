@@ -12,7 +12,7 @@ import (
 	"webim/room/wire"
 )
 
-// lateEngine lets a test do something just before the engine does.
+// lateEngine lets a test run code just before an operation of the engine.
 type lateEngine struct {
 	room.Engine
 	f       atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
@@ -81,7 +81,7 @@ func once(what string, f func()) func(string, func()) {
 	}
 }
 
-// TestBanWhileConnecting: the engine answers late, and the ban comes meanwhile.
+// TestBanWhileConnecting checks a ban that comes while a connection waits for a late engine.
 func TestBanWhileConnecting(t *testing.T) {
 	e := late(nil)
 	e.set(once("history #bob", func() {
@@ -91,7 +91,7 @@ func TestBanWhileConnecting(t *testing.T) {
 	h.start(wire.JSON, "bob").expect("disconnected 4503 banned")
 }
 
-// TestDeletionBeforeAnEdit: the message is taken back when its edit is on the way.
+// TestDeletionBeforeAnEdit checks a message that is deleted while its edit is being published.
 func TestDeletionBeforeAnEdit(t *testing.T) {
 	e := late(nil)
 	h := build(t, room.Config{Engine: e}, Config{})
@@ -104,7 +104,8 @@ func TestDeletionBeforeAnEdit(t *testing.T) {
 	}
 }
 
-// TestStruckWhileJoining: who is taken from a roster while joining does not stay.
+// TestStruckWhileJoining checks that a user who is removed from the roster while joining does not
+// stay.
 func TestStruckWhileJoining(t *testing.T) {
 	e := late(nil)
 	h := build(t, room.Config{Engine: e}, Config{})
@@ -132,8 +133,8 @@ func (h *house) enter(name, user, role string) {
 	})
 }
 
-// TestPrivateRoomsAreClosed to all calls of who is not there now, be it on the
-// roster.
+// TestPrivateRoomsAreClosed checks that a private room is closed to all calls of users who are not
+// in it now, even if they are on the roster.
 func TestPrivateRoomsAreClosed(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	h.enter("$club", "alice", room.OwnerRole)

@@ -10,8 +10,9 @@ import (
 	"webim/room/wire"
 )
 
-// TestLimitsAreExact: a message that fills the limits of room.info is said, one more
-// byte or character is refused; a client needs no other knowledge to count as the server.
+// TestLimitsAreExact checks that a message at the limits of room.info is accepted, and that one
+// more byte or character is refused. So a client can count as the server does, with these limits
+// alone.
 func TestLimitsAreExact(t *testing.T) {
 	const most, incoming = 3000, 8 << 10
 	small, large := talkative(), talkative()

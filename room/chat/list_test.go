@@ -9,9 +9,8 @@ import (
 	"webim/room"
 )
 
-// TestRoomsFitIntoReplies: however long the messages are that others have sent a user,
-// no page of the user's list carries more of them than a reply may, but for the last
-// one, and the pages together have each room once.
+// TestRoomsFitIntoReplies checks that no page of the list of rooms carries more of the last
+// messages than a reply may, except for one room, and that all pages together have each room once.
 func TestRoomsFitIntoReplies(t *testing.T) {
 	const maxReply, rooms, long = 4096, 20, 1000
 	h := build(t, room.Config{MaxReply: maxReply}, Config{})
@@ -50,8 +49,8 @@ func TestRoomsFitIntoReplies(t *testing.T) {
 	}
 }
 
-// TestMessagesFitIntoReplies: in each direction a page of messages has as many as a reply
-// may carry, and the pages together have each message once.
+// TestMessagesFitIntoReplies checks that a page of messages, in each direction, has no more than a
+// reply may carry, and that all pages together have each message once.
 func TestMessagesFitIntoReplies(t *testing.T) {
 	const maxReply, said, long = 4096, 20, 1000
 	h := build(t, room.Config{MaxReply: maxReply}, Config{})

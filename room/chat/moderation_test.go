@@ -16,7 +16,7 @@ import (
 	"webim/room/wire"
 )
 
-// TestWhoModerates: every role, every call, in a room and everywhere.
+// TestWhoModerates tries every role with every call, in a room and everywhere.
 func TestWhoModerates(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	people := map[string]*person{
@@ -100,8 +100,8 @@ func TestModerationCallsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestRoomBan: who is banned in a room leaves it, and does not come back before
-// the ban ends.
+// TestRoomBan checks that a user who is banned in a room leaves it, and cannot join before the ban
+// ends.
 func TestRoomBan(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestRoomBan(t *testing.T) {
 	}
 }
 
-// tryJoinAgain is tryJoin for a room that was joined before.
+// tryJoinAgain is tryJoin for a room that the user has joined before.
 func (p *person) tryJoinAgain(name string) string {
 	p.h.t.Helper()
 	p.mu.Lock()
@@ -139,8 +139,8 @@ func (p *person) tryJoinAgain(name string) string {
 	return p.tryJoin(name)
 }
 
-// TestBanEverywhere: all connections of the user end at once, on every node, and
-// none comes in, by token or by guest's.
+// TestBanEverywhere checks that a ban closes all connections of the user at once, on every node,
+// and lets no new one in.
 func TestBanEverywhere(t *testing.T) {
 	engine := room.NewMemory(room.Limits{})
 	one, other := build(t, room.Config{Engine: engine}, Config{}), build(t, room.Config{Engine: engine}, Config{})
@@ -158,11 +158,11 @@ func TestBanEverywhere(t *testing.T) {
 	}
 	mod.must("unban", `{"user":"bob"}`)
 	one.come("bob")
-	alice.must("rooms", `{}`) // she was not disturbed
+	alice.must("rooms", `{}`) // the call of another user still works
 }
 
-// TestBanByAddress closes who comes from a network, in both dialects. All tests
-// come from loopback.
+// TestBanByAddress checks that a ban of a network closes its connections in both dialects. All
+// connections of the tests come from loopback.
 func TestBanByAddress(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	bob, nobody := h.come("bob"), h.come("")
@@ -182,7 +182,8 @@ func TestBanByAddress(t *testing.T) {
 	h.come("bob")
 }
 
-// TestBanOfWhoComesIn: however a ban and a connection meet, nobody stays.
+// TestBanOfWhoComesIn checks that a banned connection never stays, whatever the order of ban and
+// connect.
 func TestBanOfWhoComesIn(t *testing.T) {
 	h := build(t, room.Config{MaxConnsPerUser: -1}, Config{})
 	for round := range 60 {
@@ -207,7 +208,7 @@ func TestBanOfWhoComesIn(t *testing.T) {
 	}
 }
 
-// TestRoomBanOfWhoJoins is the same with a room.
+// TestRoomBanOfWhoJoins checks the same for joining a room.
 func TestRoomBanOfWhoJoins(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	p := h.come("bob")
@@ -237,8 +238,8 @@ func eventually(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// TestBannedRoomOfAToken: a room that a token joins to is left out, and the
-// connection is let in.
+// TestBannedRoomOfAToken checks that a connection is let in without the room of its token in which
+// the user is banned.
 func TestBannedRoomOfAToken(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	h.hub.Impose(room.Sanction{Table: room.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
@@ -268,8 +269,7 @@ func TestBannedRoomOfAToken(t *testing.T) {
 	}
 }
 
-// TestMuteLockSlow: what keeps people from speaking, and whom it does not, in all
-// ways to speak.
+// TestMuteLockSlow checks whom a mute, a lock and slow mode bind, in all ways to send.
 func TestMuteLockSlow(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	root, bob := h.come("root", "admin"), h.come("bob")
@@ -314,7 +314,7 @@ func TestMuteLockSlow(t *testing.T) {
 	bob.must("delete", `{"room":"lobby","offset":1}`)
 }
 
-// TestMuteEnds: with its time.
+// TestMuteEnds checks that a mute ends in time.
 func TestMuteEnds(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	bob := h.come("bob")
@@ -325,7 +325,7 @@ func TestMuteEnds(t *testing.T) {
 	})
 }
 
-// TestOwnersAreAbove: a private room's owner is not to be sanctioned there.
+// TestOwnersAreAbove checks that the owner of a private room cannot be banned or muted there.
 func TestOwnersAreAbove(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob, root := h.come("alice"), h.come("bob"), h.come("root", "admin")
@@ -348,8 +348,8 @@ func TestOwnersAreAbove(t *testing.T) {
 	}
 }
 
-// TestAdminsAreAbove: moderators neither mute nor ban them; admins do, as they do
-// moderators.
+// TestAdminsAreAbove checks that moderators cannot mute or ban admins, and that admins can mute and
+// ban moderators and admins.
 func TestAdminsAreAbove(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, root, other, here := h.come("mod", "moderator"), h.come("root", "admin"), h.comeAs(wire.Protobuf, "other", "admin"), h.come("here", "admin@lobby")
@@ -363,17 +363,17 @@ func TestAdminsAreAbove(t *testing.T) {
 	if got := root.must("room.info", `{"room":"lobby"}`); strings.Contains(got, "muted") {
 		t.Errorf("room.info: %s", got)
 	}
-	root.must("room.join", `{"room":"lobby"}`) // a ban from a room takes off its roster
+	root.must("room.join", `{"room":"lobby"}`) // a ban in a room removes from the roster
 	if got := root.must("rooms", `{}`); !strings.Contains(got, `"room":"lobby"`) {
 		t.Errorf("rooms: %s", got)
 	}
 	h.come("root", "admin").join("lobby")
-	h.start(wire.JSON, "root").expect("disconnected 4503 banned") // by a token that does not call him so
+	h.start(wire.JSON, "root").expect("disconnected 4503 banned") // with a token without the role
 	mod.must("mute", `{"user":"here"}`)
 	here.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"admin of a room"}}`)
 	h.hub.Impose(room.Sanction{Table: room.TableBanIP, Who: "127.0.0.0/8"}, nil, func(error) {})
 	mod.expect("disconnected 4503 banned")
-	here.expect("disconnected 4503 banned") // an admin of one room is not above what holds everywhere
+	here.expect("disconnected 4503 banned") // the role in one room does not protect from a ban everywhere
 	root.must("unban", `{"ip":"127.0.0.0/8"}`)
 	root.must("mute", `{"room":"lobby","user":"other"}`)
 	other.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"x"}}`)
@@ -394,10 +394,10 @@ func TestKick(t *testing.T) {
 	mod.must("kick", `{"user":"bob"}`)
 	for got := ""; got != "disconnected 3503 force disconnect"; got = bob.next() {
 	}
-	h.come("bob") // it is no ban
+	h.come("bob") // a kick is not a ban
 }
 
-// TestAuditLog: every action leaves a line.
+// TestAuditLog checks that every action of a moderator leaves a line in the audit log.
 func TestAuditLog(t *testing.T) {
 	var log lockedBuffer
 	h := build(t, room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))}, Config{})

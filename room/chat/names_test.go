@@ -11,8 +11,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestRightsHoldForEverySpelling of a room's name, at every door that names rooms: a
-// room that only admins may use is not open to anybody in another spelling.
+// TestRightsHoldForEverySpelling checks that a room that only admins may use is closed to others in
+// every spelling of its name, in every command and call.
 func TestRightsHoldForEverySpelling(t *testing.T) {
 	shut := talkative()
 	for a := range room.Actions() {
@@ -54,7 +54,8 @@ func TestRightsHoldForEverySpelling(t *testing.T) {
 	}
 }
 
-// TestNamesThatLookAlike are refused at every door.
+// TestNamesThatLookAlike checks that names that look like other names are refused in every command
+// and call.
 func TestNamesThatLookAlike(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	eve := h.come("eve")
@@ -71,8 +72,8 @@ func TestNamesThatLookAlike(t *testing.T) {
 	eve.join("👩\u200d💻 club")
 }
 
-// TestSubscribingBySpelling: whoever subscribes gets what is said in the room under the
-// name that it asked for, or is told the name, and never subscribes and hears nothing.
+// TestSubscribingBySpelling checks that a client that subscribes either gets publications under the
+// name that it sent, or an error with the right name.
 func TestSubscribingBySpelling(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	eve, bob := h.come("eve"), h.come("bob")

@@ -14,7 +14,7 @@ func TestUnknownCall(t *testing.T) {
 	h.come("alice").refused(wire.ErrNotAvailable, "nothing", `{}`)
 }
 
-// TestPrivateRooms: whose rooms they are stands in their names, or in the roster.
+// TestPrivateRooms checks that the name or the roster of a room decides about joining.
 func TestPrivateRooms(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	owner, err := json.Marshal(room.Roster{Role: room.OwnerRole, Since: time.Now().UnixMilli()})
@@ -26,9 +26,9 @@ func TestPrivateRooms(t *testing.T) {
 	for _, c := range []struct{ room, who, want string }{
 		{"#alice,bob", "alice", ""},
 		{"#alice,bob", "bob", ""},
-		{"#alice,bob", "carol", "103 permission denied"}, // an admin, too
+		{"#alice,bob", "carol", "103 permission denied"}, // not even an admin
 		{"#alice,bob", "", "103 permission denied"},
-		{"#bob,alice", "alice", "103 permission denied"}, // not the name of that room
+		{"#bob,alice", "alice", "103 permission denied"}, // not the normal name of the room
 		{"#alice,bob,carol", "alice", "103 permission denied"},
 		{"#", "", "103 permission denied"},
 		{"#,bob", "bob", "103 permission denied"},

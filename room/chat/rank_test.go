@@ -9,9 +9,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestRankOfSanctions: what an admin imposed a moderator neither lifts nor imposes
-// anew, shorter or otherwise; what a moderator imposed others of the rank lift, and
-// admins do with it what they like.
+// TestRankOfSanctions checks that a moderator neither lifts nor replaces what an admin imposed,
+// that moderators lift what other moderators imposed, and that admins may do both.
 func TestRankOfSanctions(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, other, root, second, here := h.come("mod", "moderator"), h.come("other", "moderator"), h.come("root", "admin"), h.come("second", "admin"), h.come("here", "moderator@lobby")
@@ -33,7 +32,7 @@ func TestRankOfSanctions(t *testing.T) {
 		before := standing(c.where)
 		for _, p := range []*person{mod, here} {
 			if p == here && c.where == "" {
-				continue // that is nothing of his anyway
+				continue // he may not do this anyway
 			}
 			p.refused(wire.ErrPermissionDenied, c.lift, all)
 			p.refused(wire.ErrPermissionDenied, c.impose, "{"+c.where+c.who+`,"seconds":1}`)
@@ -42,7 +41,7 @@ func TestRankOfSanctions(t *testing.T) {
 		if got := standing(c.where); got != before {
 			t.Errorf("%s %s: %s, was %s", c.impose, all, got, before)
 		}
-		second.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // an admin may shorten another's
+		second.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // an admin may shorten what another admin imposed
 		second.must(c.lift, all)
 		if got := standing(c.where); got != none {
 			t.Errorf("%s %s: %s is left, was %s", c.lift, all, got, none)
@@ -51,21 +50,21 @@ func TestRankOfSanctions(t *testing.T) {
 		other.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`)
 		other.must(c.lift, all)
 		mod.must(c.impose, all)
-		root.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // it is the admin's from now on
+		root.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // now the admin's
 		mod.refused(wire.ErrPermissionDenied, c.lift, all)
 		root.must(c.lift, all)
-		mod.must(c.lift, all) // there is none: nothing is anybody's
+		mod.must(c.lift, all) // nothing is imposed, so nothing is protected
 	}
 	bob.must("send", `{"room":"lobby","data":{"text":"free"}}`)
-	// The server's key is as good as an admin, and binds as one.
+	// A key of the server API has the rank of an admin.
 	h.hub.Impose(room.Sanction{Table: room.TableMute, Who: "bob", Over: true}, nil, func(error) {})
 	mod.refused(wire.ErrPermissionDenied, "unmute", `{"user":"bob"}`)
 	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"x"}}`)
 	root.must("unmute", `{"user":"bob"}`)
 }
 
-// TestRankMeetsRank: an admin imposes at the moment when a moderator lifts, or imposes
-// for less, what a moderator has imposed.
+// TestRankMeetsRank checks an admin who imposes at the same time as a moderator lifts or shortens
+// what a moderator has imposed.
 func TestRankMeetsRank(t *testing.T) {
 	for call, what := range map[string]string{"unmute": "delete mute", "mute": "put mute"} {
 		e := late(nil)
@@ -80,7 +79,7 @@ func TestRankMeetsRank(t *testing.T) {
 	}
 }
 
-// TestBanAndRoster: a ban takes off the roster whom it binds, and nobody else.
+// TestBanAndRoster checks that a ban removes exactly the users that it binds from the roster.
 func TestBanAndRoster(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	mod, root := h.come("mod", "moderator"), h.come("root", "admin")
@@ -115,7 +114,7 @@ func TestBanAndRoster(t *testing.T) {
 		t.Helper()
 		p.must("ban", `{"room":"lobby","user":"`+user+`"}`)
 	}
-	// Moderators' bans bind no admin, be he there or not.
+	// A moderator's ban binds no admin, whether connected or not.
 	ban(mod, "bob")
 	eventually(t, "bob is off the roster", func() bool { return !on("bob") })
 	for _, user := range []string{"here", "gone", "away"} {
@@ -126,7 +125,7 @@ func TestBanAndRoster(t *testing.T) {
 			t.Errorf("%s has %q, on the roster: %v", p.name, got, on(p.name))
 		}
 	}
-	// Who was not there when it was imposed meets it when he comes.
+	// A user who was away is removed when connecting.
 	back := h.come("away")
 	if got := list(back); got != "" || on("away") {
 		t.Errorf("away has %q, on the roster: %v", got, on("away"))
@@ -137,7 +136,7 @@ func TestBanAndRoster(t *testing.T) {
 	if got := list(bob) + list(back); got != "" {
 		t.Errorf("after the ban: %q", got)
 	}
-	// Admins' bans bind everybody.
+	// An admin's ban binds everybody.
 	h.enter("lobby", "never", "") // came: nobody knows whether he is one
 	for _, user := range []string{"here", "never"} {
 		if ban(root, user); on(user) {

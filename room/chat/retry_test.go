@@ -8,9 +8,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestRetryGetsTheFirstAnswer whatever has come up since against saying it: a client
-// that lost the answer learns that its message is there. It says nothing new, and
-// nobody else learns anything.
+// TestRetryGetsTheFirstAnswer checks that a client that lost the result of send gets it by a retry,
+// whatever has since forbidden sending. The retry publishes nothing, and nobody else learns of it.
 func TestRetryGetsTheFirstAnswer(t *testing.T) {
 	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100}}, Config{})
 	root, alice, bob := h.come("root", "admin"), h.come("alice"), h.come("bob")
@@ -19,7 +18,7 @@ func TestRetryGetsTheFirstAnswer(t *testing.T) {
 	first := alice.must("send", message)
 	for _, c := range []struct {
 		call, data string
-		code       wire.ErrorCode // of what is new
+		code       wire.ErrorCode // of a new message
 		fresh      string
 		undo, over string
 	}{
@@ -49,18 +48,18 @@ func TestRetryGetsTheFirstAnswer(t *testing.T) {
 			root.must(c.undo, c.over)
 		}
 	}
-	bob.refused(wire.ErrNoMessage, "send", message) // the id is his own, and what it answers is gone
+	bob.refused(wire.ErrNoMessage, "send", message) // the id belongs to the user, and the message it replies to is deleted
 	root.must("mute", `{"user":"bob"}`)
 	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","id":"1","data":{"text":"that"}}`)
 	bob.refused(wire.ErrMuted, "send", `{"room":"elsewhere","id":"1","data":{"text":"that"}}`)
-	// What never was said is refused as ever, and may be said with that id later.
+	// A message that was never published is refused as usual, and may be sent with that id later.
 	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","id":"3","data":{"text":"x"}}`)
 	root.must("unmute", `{"user":"bob"}`)
 	bob.must("send", `{"room":"lobby","id":"3","data":{"text":"y"}}`)
 }
 
-// TestRetryWithoutTheRight: who may no longer send there, or be there at all, still
-// learns what became of what was said.
+// TestRetryWithoutTheRight checks that a user who may no longer send in the room, or be in it,
+// still gets the first result.
 func TestRetryWithoutTheRight(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	h.enter("$club", "alice", "")
@@ -75,8 +74,8 @@ func TestRetryWithoutTheRight(t *testing.T) {
 	}
 }
 
-// TestRetryOfALateEngine: the answer comes when it is known; and when it cannot be
-// told whether something was said, nobody says that it was not.
+// TestRetryOfALateEngine checks that the result comes when the engine answers late, and that a
+// failing engine does not lead to the reply that nothing was published.
 func TestRetryOfALateEngine(t *testing.T) {
 	e := late(nil)
 	h := build(t, room.Config{Engine: e}, Config{})
@@ -99,7 +98,7 @@ func TestRetryOfALateEngine(t *testing.T) {
 	}
 }
 
-// TestRetriesAreCounted as any command.
+// TestRetriesAreCounted checks that retries count in the rate of commands.
 func TestRetriesAreCounted(t *testing.T) {
 	rates := room.NoRates
 	rates.Send = room.Rate{N: 2, Per: patience * 100}

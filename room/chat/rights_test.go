@@ -29,11 +29,10 @@ func withRights(r room.Rights) room.Options {
 	return o
 }
 
-// The whole table of the calls that talk, written out: s send, t typing, r react,
-// k mark, e edit one's own and E another's, d delete one's own and D another's, m
-// messages, M marks, p members, i room.info; by who is not in the room, and by who
-// is. Marks need a name; nobody edits what others say. What moderates is in
-// TestWhoModerates.
+// The whole table of the calls about messages: s send, t typing, r react, k mark, e edit an own
+// message and E another's, d delete an own message and D another's, m messages, M marks, p members,
+// i room.info; for users who are not in the room, and for users who are. Marks need a user; nobody
+// edits messages of others. TestWhoModerates has the calls of moderators.
 var talkTable = []struct{ room, who, outside, inside string }{
 	{"open", "", "stredmMpi", "stredmMpi"},
 	{"open", "user", "strkedmMpi", "strkedmMpi"},
@@ -79,7 +78,7 @@ func TestTalkRightsTable(t *testing.T) {
 	}
 }
 
-// letters makes every call that talks, and names those that are not refused.
+// letters makes every call about messages, and returns the letters of those that are not refused.
 func (p *person) letters(name string) (got string) {
 	p.h.t.Helper()
 	did := func(letter, method, data string) {
@@ -107,8 +106,8 @@ func (p *person) letters(name string) (got string) {
 	return got
 }
 
-// own is the offset of a message of the person's. Who has no name must say it on
-// that connection; where that is not allowed it is another's.
+// own returns the offset of a message of the person. A person without a user must send it on the
+// same connection; where sending is forbidden, it is another user's message.
 func (p *person) own(name string) uint64 {
 	p.h.t.Helper()
 	if p.name != "" {
@@ -125,7 +124,7 @@ func (p *person) own(name string) uint64 {
 	return pos.Offset
 }
 
-// plant says something for a user, who need not be there.
+// plant publishes a message of a user, who need not be connected.
 func (h *house) plant(name, user string) (offset uint64) {
 	h.t.Helper()
 	done := make(chan error, 1)

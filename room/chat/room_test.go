@@ -24,7 +24,7 @@ func (p *person) create(title string, users ...string) string {
 	return res.Room
 }
 
-// list is a person's rooms as "NAME KIND unread read role title".
+// list returns a person's rooms as "NAME KIND unread read role title".
 func (p *person) list() (all []string) {
 	p.h.t.Helper()
 	var res struct {
@@ -55,7 +55,7 @@ func (p *person) expectList(want ...string) {
 	}
 }
 
-// TestPrivateRoomsLife: made, joined, left, inherited, forgotten.
+// TestPrivateRoomsLife makes, joins, leaves, inherits and forgets a private room.
 func TestPrivateRoomsLife(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestPrivateRoomsLife(t *testing.T) {
 			alice.must("send", fmt.Sprintf(`{"room":%q,"data":{"text":"hi"}}`, name))
 			alice.expectList("$ private 0 0 {\"text\":\"hi\"} Club owner")
 			bob.expectList("$ private 1 0 {\"text\":\"hi\"} Club")
-			bob.must("mark", fmt.Sprintf(`{"room":%q,"read":1000}`, name)) // as far as there is something
+			bob.must("mark", fmt.Sprintf(`{"room":%q,"read":1000}`, name)) // limited to the newest offset
 			if got := bob.list(); !strings.HasPrefix(got[0], "$ private 0 ") {
 				t.Errorf("bob's list: %q", got)
 			}
@@ -117,7 +117,7 @@ func TestPrivateRoomsLife(t *testing.T) {
 	}
 }
 
-// TestDirectRooms: with the first message it is in both lists.
+// TestDirectRooms checks that the first message puts a direct room into both lists.
 func TestDirectRooms(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")
@@ -150,7 +150,7 @@ func TestDirectRooms(t *testing.T) {
 	odd.join("#a%2Cb%23c%25,alice")
 }
 
-// TestWhoHasNoNameHasNoRooms.
+// TestWhoHasNoNameHasNoRooms checks that a connection without a user has no list of rooms.
 func TestWhoHasNoNameHasNoRooms(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	nobody := h.come("")
@@ -162,7 +162,7 @@ func TestWhoHasNoNameHasNoRooms(t *testing.T) {
 	nobody.must("members", `{"room":"lobby"}`)
 }
 
-// TestRoomCaps: what a user can make grow is bounded.
+// TestRoomCaps checks the limits of everything that a user can make grow.
 func TestRoomCaps(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice := h.come("alice")
@@ -184,7 +184,7 @@ func TestRoomCaps(t *testing.T) {
 	bob.refused(wire.ErrPermissionDenied, "room.create", `{"room":"#alice","title":"T"}`)
 }
 
-// TestMarksGrow, and only that.
+// TestMarksGrow checks that marks only grow.
 func TestMarksGrow(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice := h.come("alice")
@@ -206,8 +206,8 @@ func TestMarksGrow(t *testing.T) {
 	alice.refused(wire.ErrBadRequest, "mark", `{"room":"lobby","read":-1}`)
 }
 
-// TestPersonalRoomIsRecovered: what came while a user was away comes when she is
-// back; and nobody else gets it.
+// TestPersonalRoomIsRecovered checks that a returning user recovers the events of the personal
+// room, and that nobody else gets them.
 func TestPersonalRoomIsRecovered(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")

@@ -10,7 +10,8 @@ import (
 	"webim/room/wire"
 )
 
-// greed makes calls until one is refused with error 106, and tells how many were not.
+// greed makes calls until one is refused with error 106, and returns the number of successful
+// calls.
 func greed(t *testing.T, p *person, method string, data func(i int) string) int {
 	t.Helper()
 	for i := range 3000 {
@@ -24,8 +25,8 @@ func greed(t *testing.T, p *person, method string, data func(i int) string) int 
 	return 0
 }
 
-// TestSharesOfTheState: whoever takes all of the state that it may, by whatever call,
-// leaves room for others.
+// TestSharesOfTheState checks that a user that fills its share of the State, by any call, leaves
+// room for others.
 func TestSharesOfTheState(t *testing.T) {
 	title := strings.Repeat("t", maxChars)
 	calls := map[string]struct {
@@ -56,7 +57,7 @@ func TestSharesOfTheState(t *testing.T) {
 					return h.come(name)
 				}
 				attackers := []*person{come("mallory")}
-				if guests { // the other seven of one address gain nothing
+				if guests { // the other seven guests of the address get no share of their own
 					for i := range 7 {
 						attackers = append(attackers, come(fmt.Sprint("mallory ", i)))
 					}
@@ -77,13 +78,13 @@ func TestSharesOfTheState(t *testing.T) {
 	}
 }
 
-// TestSharesOfTheStateThatGrows: whoever holds all of the state that it may cannot make
-// its entries grow, by whatever call.
+// TestSharesOfTheStateThatGrows checks that a user that has filled its share of the State cannot
+// make its entries grow, by any call.
 func TestSharesOfTheStateThatGrows(t *testing.T) {
 	long := strings.Repeat("t", maxChars)
 	for name, c := range map[string]struct {
 		fill, grow string                        // methods
-		data       func(own, i, text any) string // of the calls; own is a private room of the caller's
+		data       func(own, i, text any) string // of the calls; own is a private room of the caller
 	}{
 		"titles": {"room.create", "room.set", func(_, i, text any) string { return fmt.Sprintf(`{"room":"public %v","title":%q}`, i, text) }},
 		"reasons of bans": {"ban", "ban", func(own, i, text any) string {
@@ -101,7 +102,7 @@ func TestSharesOfTheStateThatGrows(t *testing.T) {
 			mallory.join(own)
 			made := greed(t, mallory, c.fill, func(i int) string { return c.data(own, i, "x") })
 			who := mallory
-			if name == "titles" { // of public rooms are the managers'
+			if name == "titles" { // in public rooms only managers may set them
 				who = manager
 			}
 			full := engine.Stats().State
@@ -110,15 +111,14 @@ func TestSharesOfTheStateThatGrows(t *testing.T) {
 					t.Fatal(fault)
 				}
 			}
-			if grown := engine.Stats().State - full; grown > 1024 { // what was left of the share
+			if grown := engine.Stats().State - full; grown > 1024 { // the rest of the share
 				t.Errorf("%d entries grew by %d bytes", made, grown)
 			}
 		})
 	}
 }
 
-// TestSharesOfGuests: guests are not on the rosters of public rooms, which they have
-// in their lists all the same.
+// TestSharesOfGuests checks that guests can list public rooms without being on their rosters.
 func TestSharesOfGuests(t *testing.T) {
 	g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
 	if err != nil {
@@ -148,13 +148,13 @@ func TestSharesOfGuests(t *testing.T) {
 	if got := bob.list(); len(got) != 1 {
 		t.Errorf("bob's list: %q", got)
 	}
-	ann.must("room.create", `{"title":"ours","users":["bob"]}`) // private ones have all
+	ann.must("room.create", `{"title":"ours","users":["bob"]}`) // the rosters of private rooms include guests
 	if got := ann.list(); len(got) != 1 {
 		t.Errorf("the guest's list: %q", got)
 	}
 }
 
-// noLists is a State in which users' lists have no room.
+// noLists is a State in which users' lists are full.
 type noLists struct{ room.State }
 
 func (s noLists) Put(e room.Entry, done func(uint64, error)) {
@@ -165,8 +165,8 @@ func (s noLists) Put(e room.Entry, done func(uint64, error)) {
 	s.State.Put(e, done)
 }
 
-// TestHalfOfAMembershipIsTakenBack: a user whose list has no room for a room is not left
-// on its roster, where nothing would ever remove it.
+// TestHalfOfAMembershipIsTakenBack checks that a user whose list is full is not left on the roster,
+// where nothing would ever remove it.
 func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 	e := room.NewMemory(room.Limits{})
 	writeNamed(noLists{e}, "$x", "ann", room.OwnerRole, "", "", func(isNew bool, err error) {
@@ -177,13 +177,13 @@ func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 	if n := e.Stats().State; n != 0 {
 		t.Errorf("%d bytes of state are left", n)
 	}
-	// Who is there already stays.
+	// A user who is on the roster already stays.
 	for range 2 {
 		writeNamed(e, "$x", "ann", "", "", "", func(bool, error) {})
 		e.Delete(room.Key{Table: room.TableMine, Of: "ann", Name: "$x"}, room.AnyVersion, func(error) {})
 	}
 	writeNamed(noLists{e}, "$x", "ann", "", "", "", func(bool, error) {})
-	// Nor is anybody asked for the names of a member: there is no hub to ask.
+	// Nor are names looked up for a member: there is no hub to ask.
 	enroll(nil, e, "$x", "ann", "", maxMine, func(_ bool, err error) {
 		if err != nil {
 			t.Error(err)

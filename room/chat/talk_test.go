@@ -15,7 +15,7 @@ import (
 	"webim/room/wire"
 )
 
-// texts are the data of all that a room remembers, raw.
+// texts returns the data of all publications in a room's history.
 func (h *house) texts(name string) (all []string) {
 	h.hub.Engine().History(name, room.Span{Limit: -1}, func(got room.History, _ error) {
 		for _, p := range got.Publications {
@@ -25,7 +25,7 @@ func (h *house) texts(name string) (all []string) {
 	return all
 }
 
-// TestSendIsIdempotent: per user, or per connection for who has no name.
+// TestSendIsIdempotent checks that ids belong to a user, or to a connection without a user.
 func TestSendIsIdempotent(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, again, bob, nobody, other := h.come("alice"), h.comeAs(wire.Protobuf, "alice"), h.come("bob"), h.come(""), h.come("")
@@ -49,11 +49,12 @@ func TestSendIsIdempotent(t *testing.T) {
 	for _, id := range []string{"", strings.Repeat("x", 65), "a\\u0000"} {
 		alice.refused(wire.ErrBadRequest, "send", `{"room":"lobby","id":"`+id+`","data":{}}`)
 	}
-	// Data that is no JSON cannot come this way; none at all is refused.
+	// JSON calls cannot carry invalid data; missing data is refused.
 	alice.refused(wire.ErrBadRequest, "send", `{"room":"lobby"}`)
 }
 
-// TestRetryTellsNobody: neither the room nor those who are not there.
+// TestRetryTellsNobody checks that a retry publishes no event, neither in the room nor in personal
+// rooms.
 func TestRetryTellsNobody(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")
@@ -71,7 +72,7 @@ func TestRetryTellsNobody(t *testing.T) {
 	}
 }
 
-// TestDeletedTextIsGone from everything that a client can ask for.
+// TestDeletedTextIsGone checks that no call or recovery returns a deleted text.
 func TestDeletedTextIsGone(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
@@ -86,10 +87,10 @@ func TestDeletedTextIsGone(t *testing.T) {
 			alice.must("edit", `{"room":"lobby","offset":1,"data":{"text":"secret two"}}`)
 			bob.refused(wire.ErrPermissionDenied, "delete", `{"room":"lobby","offset":1}`)
 			alice.must("delete", `{"room":"lobby","offset":1}`)
-			alice.must("delete", `{"room":"lobby","offset":1}`) // twice is once
+			alice.must("delete", `{"room":"lobby","offset":1}`) // deleting twice succeeds
 			alice.refused(wire.ErrNoMessage, "react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
 			alice.refused(wire.ErrNoMessage, "send", `{"room":"lobby","reply":1,"data":{}}`)
-			alice.refused(wire.ErrNoMessage, "delete", `{"room":"lobby","offset":3}`) // an event is no message
+			alice.refused(wire.ErrNoMessage, "delete", `{"room":"lobby","offset":3}`) // an event is not a message
 			alice.refused(wire.ErrNoMessage, "delete", `{"room":"lobby","offset":99}`)
 			if got, want := strings.Join(h.texts("lobby"), " "), `{} {"text":"between"} {} {}`; got != want {
 				t.Errorf("the history has %s, want %s", got, want)
@@ -110,8 +111,8 @@ func TestDeletedTextIsGone(t *testing.T) {
 	}
 }
 
-// TestEditMeetsDeletion: however they meet, no text of a message that was taken
-// back stays.
+// TestEditMeetsDeletion checks that no text of a deleted message stays, whatever the order of edit
+// and deletion.
 func TestEditMeetsDeletion(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	one, other := h.come("alice"), h.come("alice")
@@ -168,14 +169,14 @@ func TestReactions(t *testing.T) {
 	}
 }
 
-// TestTyping reaches the members, in both encodings, and is nowhere remembered.
+// TestTyping checks that typing reaches the members in both encodings, and is not stored.
 func TestTyping(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob, carol := h.come("alice"), h.comeAs(wire.Protobuf, "bob"), h.come("carol")
 	for _, p := range []*person{alice, bob} {
 		p.join("lobby")
 	}
-	for _, p := range []*person{alice, bob, carol} { // carol may send there without being in
+	for _, p := range []*person{alice, bob, carol} { // carol may send there without having joined
 		p.must("typing", `{"room":"lobby"}`)
 		alice.expect(`lobby: ` + p.name + ` {} event=typing`)
 		bob.expect(`lobby: ` + p.name + ` {} event=typing`)
@@ -191,7 +192,7 @@ func TestTyping(t *testing.T) {
 	}
 }
 
-// TestMessagesPages goes through a room page by page, either way.
+// TestMessagesPages reads a room page by page, in both directions.
 func TestMessagesPages(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice := h.come("alice")
@@ -257,7 +258,7 @@ func TestMessagesPages(t *testing.T) {
 	}
 }
 
-// TestTextLimits: in all ways to say a text.
+// TestTextLimits checks the limits of texts in all ways to send them.
 func TestTextLimits(t *testing.T) {
 	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100, Graphemes: 10}}, Config{})
 	alice := h.come("alice")
@@ -306,8 +307,8 @@ func TestTextLimits(t *testing.T) {
 	}
 }
 
-// naive is Fold as one would write it who never heard of its maps: for each
-// message it goes through all that follows.
+// naive is a simple form of Fold without maps: for each message it goes through all following
+// publications.
 func naive(all []room.Publication) (out []string) {
 	for i, p := range all {
 		if p.Tags["event"] != "" {
@@ -364,7 +365,7 @@ func TestFoldAgainstNaive(t *testing.T) {
 	})
 }
 
-// TestRateOfCalls: typing, sending and reading have rates of their own.
+// TestRateOfCalls checks that typing, sending and reading have separate rates.
 func TestRateOfCalls(t *testing.T) {
 	few := room.Rate{N: 2, Per: time.Hour}
 	h := build(t, room.Config{Rates: room.Rates{Send: few, Typing: few, Read: few, RPC: few, Join: few}}, Config{})

@@ -12,7 +12,7 @@ import (
 	"webim/room/wire"
 )
 
-// whole are requests of all calls with every field that they may have.
+// whole has a request of every call with all its fields.
 var whole = map[string]string{
 	"send":         `{"room":"lobby","id":"1","data":{"text":"x"},"reply":1}`,
 	"edit":         `{"room":"lobby","offset":1,"data":{"text":"x"}}`,
@@ -40,7 +40,7 @@ var whole = map[string]string{
 	"sanctions":    `{"room":"elsewhere"}`,
 }
 
-// canary stands in what must not come back.
+// canary is a text that no result or error may repeat.
 const canary = "c4n4ry"
 
 // odd are values that a field does not expect.
@@ -48,7 +48,7 @@ var odd = []string{`null`, `7`, `-1`, `0`, `1e999`, `9223372036854775807`, `1844
 	`"` + strings.Repeat(canary, 60) + `"`, `"\u0000"`, `"\ud800"`, `"` + canary + `\r\nX: y"`, "\"\xff\"", "\"\u202e\"",
 	strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), `"$` + canary + `"`, `"#u"`, `"@a:b"`}
 
-// broken are requests with one thing wrong with each field in turn.
+// broken returns requests with one fault in each field in turn.
 func broken(fields string) (all []string) {
 	all = append(all, "", "null", "7", "[]", "{}", "{", "{}{}", `{"room":"lobby","room":"lobby"}`, `{"ROOM":"lobby"}`, `{"`+canary+`":1}`, "\xff", strings.Repeat(" ", 1000))
 	for at := strings.Index(fields, `":`); at >= 0; {
@@ -69,9 +69,9 @@ func broken(fields string) (all []string) {
 	return all
 }
 
-// TestThreatBrokenCalls: each call with each of its fields missing, null, of a wrong
-// type, too long, too deep or too large gets a result or an error that does not say
-// what was sent, of who may do all and of who has no name; and the server goes on.
+// TestThreatBrokenCalls makes each call with each of its fields missing, null, of a wrong type, too
+// long, too deep or too large, as an admin and as a client without a user. Each gets a result or an
+// error that does not repeat the input, and the server keeps working.
 func TestThreatBrokenCalls(t *testing.T) {
 	for method := range methods {
 		if whole[method] == "" {

@@ -8,16 +8,16 @@ import (
 	"webim/room/wire"
 )
 
-// withPresence are rooms where presence is told, also of users.
+// withPresence are rooms that offer presence, as are personal rooms.
 func withPresence(on bool) room.Config {
 	o := talkative()
 	o.Presence = on
 	return room.Config{Options: room.Patterns{{Match: "*", Options: o}, {Match: "#*", Options: o}, {Match: "$*", Options: o}}.Options}
 }
 
-// TestNamesComeWithTheList: the list names the other user of a direct room, who is
-// there or away, before the other user has said anything, and no user who has no part in
-// the room: else anybody could ask who has an id, and when that user is online.
+// TestNamesComeWithTheList checks that the list names the other user of a direct room, online or
+// away, before that user has sent anything, but not a user who takes no part in the room. Otherwise
+// anybody could find out which user has an id, and when that user is online.
 func TestNamesComeWithTheList(t *testing.T) {
 	h := build(t, withPresence(true), Config{})
 	alice, bob := h.come("alice"), h.come("bob")
@@ -25,7 +25,7 @@ func TestNamesComeWithTheList(t *testing.T) {
 	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob"}`) {
 		t.Errorf("bob does not list the room: %s", got)
 	}
-	alice.must("send", `{"room":"#alice,bob","data":{"text":"hello"}}`) // that puts it into both lists
+	alice.must("send", `{"room":"#alice,bob","data":{"text":"hello"}}`) // this puts the room into both lists
 	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":true}`) {
 		t.Errorf("bob is there: %s", got)
 	}
@@ -40,9 +40,9 @@ func TestNamesComeWithTheList(t *testing.T) {
 	}
 }
 
-// TestWhoHasLeftIsNotMet: who has left a direct room, or declines it or the other user,
-// is nobody of whom its list tells more than what was said there. Moderators of all rooms
-// may meet anybody, as they may watch anybody.
+// TestWhoHasLeftIsNotMet checks that the list tells only the messages of a user who has left a
+// direct room, or declines the room or the other user. Moderators of all rooms may see everybody,
+// as they may in the live picture.
 func TestWhoHasLeftIsNotMet(t *testing.T) {
 	h := build(t, withPresence(true), Config{})
 	alice, bob := h.come("alice"), h.come("bob")
@@ -60,7 +60,7 @@ func TestWhoHasLeftIsNotMet(t *testing.T) {
 			t.Errorf("%s %s: bob is met all the same", c.call, c.data)
 		}
 		if c.undo == "" {
-			said() // puts it into both lists again
+			said() // puts the room into both lists again
 		} else {
 			bob.must(c.call, c.undo)
 		}
@@ -75,7 +75,7 @@ func TestWhoHasLeftIsNotMet(t *testing.T) {
 	}
 }
 
-// TestMembersWhoAreAway: a private room names those who were there once.
+// TestMembersWhoAreAway checks that a private room has the names of users who are away.
 func TestMembersWhoAreAway(t *testing.T) {
 	h := build(t, withPresence(true), Config{})
 	alice, bob := h.come("alice"), h.come("bob")
@@ -88,7 +88,7 @@ func TestMembersWhoAreAway(t *testing.T) {
 	})
 }
 
-// TestUnknownIsNotAway: where presence is not told, nobody is said to be away.
+// TestUnknownIsNotAway checks that nobody is said to be offline in a room without presence.
 func TestUnknownIsNotAway(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		h := build(t, withPresence(on), Config{})
@@ -101,7 +101,7 @@ func TestUnknownIsNotAway(t *testing.T) {
 	}
 }
 
-// TestSanctionsSayWhy: the muted and the banned are told the reason and the end.
+// TestSanctionsSayWhy checks that muted and banned users are told the reason and the end.
 func TestSanctionsSayWhy(t *testing.T) {
 	for _, where := range []string{"", "lobby"} {
 		h := build(t, room.Config{}, Config{})
@@ -126,8 +126,8 @@ func between(text, before, after string) string {
 	return text
 }
 
-// TestMarksOfGuests: guests are on no roster of a public room, and what they have read
-// there is told while they are there.
+// TestMarksOfGuests checks that the marks of guests, who are on no roster of a public room, are
+// returned while the guests are present.
 func TestMarksOfGuests(t *testing.T) {
 	rc := withPresence(true)
 	guests, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
