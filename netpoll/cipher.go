@@ -24,7 +24,12 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 	for range silentReads {
 		n, err := t.conn.Read(b)
 		if n > 0 {
-			t.spoke()
+			wasted, ok := t.spoke(n)
+			if !ok && r.stage != stageOpen {
+				s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+				return 0, unix.EAGAIN
+			}
+			w.cost.Bytes += wasteCost * wasted
 			return n, 0
 		}
 		var none errNoCiphertext

@@ -5,7 +5,7 @@ import "time"
 // Cost is what a client made the server do since the handler's Meter was told
 // last: the work of reading, not what the handler did with the messages.
 type Cost struct {
-	Bytes    int // read from the socket, headers of frames included; with TLS after decryption
+	Bytes    int // read from the socket, headers of frames included; with TLS after decryption, and what TLS brings without data many times over
 	Inflated int // what compressed messages became
 	Frames   int // frames and fragments, control frames too; one that comes in pieces counts once for each
 	Controls int // pings, and pongs that answer no ping of the server's

@@ -58,7 +58,9 @@
 // background waits on a list of its own, and half of the workers at least stay free
 // of that list. So whoever makes work for the server waits behind those that do not.
 // The rule: every turn tells the Meter all that it has read and inflated, also if the
-// client broke a rule of the protocol and is closed: it may come back at once.
+// client broke a rule of the protocol and is closed: it may come back at once. TLS that
+// brings no data, such as key updates, is told many times over; before a connection is
+// open, where nobody pays for it, it is bounded (tlsState.spoke).
 // A handler that knows that a message was expensive ends the turn with [Conn.Yield].
 //
 // All callbacks of a connection (open, message, full, drained, close) run on

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -164,6 +165,91 @@ func TestTLSKeyUpdatesRead(t *testing.T) {
 	k.c.Close()
 }
 
+// Key updates cost more than their bytes, and so does padding: the Meter is told, also
+// after net/http had the connection. What an honest client sends costs no more.
+func TestTLSWasteIsMetered(t *testing.T) {
+	const rounds = 50
+	for _, c := range []struct {
+		name  string
+		http  bool // a request before the upgrade
+		send  func(k *rekeyer) []byte
+		least int // bytes in all
+		most  int
+	}{
+		{"messages", false, func(k *rekeyer) []byte { return k.record(23, frame(text, "hello")) }, rounds * 11, rounds * 11},
+		{"messages behind a request", true, func(k *rekeyer) []byte { return k.record(23, frame(text, "hello")) }, rounds * 11, rounds*11 + 32*4096},
+		{"one key update", false, func(k *rekeyer) []byte { return append(k.update(), k.record(23, frame(text, "hello"))...) }, rounds * 11, rounds * 11},
+		{"key updates", false, func(k *rekeyer) []byte {
+			return append(k.updates(12, func() []byte { return frame(text, "hello") }), k.record(23, frame(text, "hello"))...)
+		}, rounds * 32 * 100, rounds * 32 * 1000},
+		{"key updates behind a request", true, func(k *rekeyer) []byte {
+			return append(k.updates(12, func() []byte { return frame(text, "hello") }), k.record(23, frame(text, "hello"))...)
+		}, rounds * 32 * 100, rounds * 32 * 1000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMetered()
+			s, _ := start(t, netpoll.Config{}, m)
+			k := dialRekeyer(t, secure(t, s))
+			if c.http {
+				k.c.Write(k.record(23, []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")))
+				k.response()
+			}
+			k.c.Write(k.record(23, upgrade()))
+			if r := k.response(); r.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatal(r.Status)
+			}
+			for range rounds {
+				b := c.send(k)
+				k.c.Write(b)
+				k.expect(text, "hello")
+				if len(b) > 300 {
+					k.expect(text, "hello")
+				}
+			}
+			eventually(t, "it is told", func() bool { return m.cost().Bytes >= c.least })
+			if n := m.cost().Bytes; n > c.most {
+				t.Errorf("%d bytes are charged, at most %d were expected", n, c.most)
+			}
+			k.c.Close()
+		})
+	}
+}
+
+// Until a connection is open nobody is charged for key updates, nor while net/http has it:
+// then they are bounded.
+func TestTLSWasteBeforeOpen(t *testing.T) {
+	for name, c := range map[string]struct {
+		before string // what net/http is asked for
+		head   string
+	}{
+		"head of an upgrade": {"", "GET / HTTP/1.1\r\nX: "},
+		"head of a request":  {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HTTP/1.1\r\nX: "},
+		"body":               {"", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := start(t, netpoll.Config{Workers: 1}, echo())
+			k := dialRekeyer(t, secure(t, s))
+			if c.before != "" {
+				k.c.Write(k.record(23, []byte(c.before)))
+				k.response()
+			}
+			k.c.Write(k.record(23, []byte(c.head)))
+			flood := k.updates(20_000, func() []byte { return []byte("x") })
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				k.c.Write(flood)
+			}()
+			io.Copy(io.Discard, k.c) // until the server ends it
+			<-written
+			eventually(t, "it is closed", func() bool { return s.Stats().HTTP == 0 && openConns(s) == 0 })
+			if n := s.Stats().BytesIn; n > 200<<10 {
+				t.Errorf("%d bytes were read", n)
+			}
+		})
+	}
+}
+
 // The answers to key updates wait in the server when a request is handed to
 // net/http; the worker must not wait with them.
 func TestTLSKeyUpdatesBeforeHTTP(t *testing.T) {
@@ -171,9 +257,9 @@ func TestTLSKeyUpdatesBeforeHTTP(t *testing.T) {
 	addr := secure(t, s)
 	bystander := connectPeer(t, addr, true)
 	k := dialRekeyer(t, addr)
-	head := []byte("GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+	head := []byte("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: ")
 	b := k.record(23, head)
-	b = append(b, k.updates(4_500, func() []byte { return []byte("x") })...)
+	b = append(b, k.updates(2_800, func() []byte { return []byte("x") })...)
 	k.c.Write(append(b, k.record(23, []byte("\r\n\r\n"))...))
 	eventually(t, "net/http has it", func() bool { return s.Stats().HTTP == 1 })
 	bystander.say(frame(text, "still here"))

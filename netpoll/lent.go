@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"container/list"
+	"errors"
 	"io"
 	"maps"
 	"net"
@@ -40,8 +41,18 @@ func (c *lentConn) Read(p []byte) (int, error) {
 		c.head = c.head[n:]
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if c.tls != nil && n > 0 {
+		if _, ok := c.tls.spoke(n); !ok {
+			c.kill()
+			return 0, errTLSWaste
+		}
+	}
+	return n, err
 }
+
+// errTLSWaste is told to net/http, which says it to nobody: the connection is closed.
+var errTLSWaste = errors.New("netpoll: too much TLS without data: send fewer key updates, and less padding")
 
 func (c *lentConn) Write(p []byte) (int, error) {
 	c.writing.Store(true)

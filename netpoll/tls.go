@@ -26,6 +26,8 @@ type tlsState struct {
 	record    int       // bytes of the record at in's head that crypto/tls has not got; 0: look
 	strange   bool      // net/http had it: where in's head lies in a record is not known
 	silent    int       // bytes of whole records since the last plaintext
+	waste     int       // bytes of records that brought no plaintext, see spoke
+	told      int       // the largest waste until now
 	held      int       // bytes counted in Server.unfinished
 	out       []byte    // ciphertext to write
 	over      bool      // the connection has ended: nothing may be written any more
@@ -78,7 +80,11 @@ func (t *tlsState) Read(p []byte) (int, error) {
 		case t.lent != nil:
 			lent := t.lent
 			t.mu.Unlock()
-			return lent.Read(p)
+			n, err := lent.Read(p)
+			t.mu.Lock()
+			t.silent += n
+			t.mu.Unlock()
+			return n, err
 		case t.ended:
 			t.mu.Unlock()
 			return 0, io.EOF
@@ -252,11 +258,29 @@ func (t *tlsState) uncountLocked() {
 	t.held = 0
 }
 
-// spoke notes that plaintext came out of what was fed.
-func (t *tlsState) spoke() {
+// What a record is longer than its plaintext: its header, an IV, a MAC, padding.
+const recordOverhead = 80
+
+// A key update has 27 bytes and costs as much as a kilobyte to read: two new keys, and a
+// record in answer. crypto/tls takes 16 of them before each byte of plaintext. So
+// ciphertext that brings no plaintext, padding too, costs wasteCost times its bytes; and
+// maxWaste is the most of it until a connection is open, and while net/http has it.
+const (
+	wasteCost = 32
+	maxWaste  = 64 << 10
+)
+
+// spoke notes that n bytes of plaintext came out of what was fed. It returns how much more
+// than ever before was fed beyond all plaintext: what crypto/tls has read ahead is not
+// counted for long. ok is false if that is more than maxWaste.
+func (t *tlsState) spoke(n int) (wasted int, ok bool) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waste = max(0, t.waste+t.silent-n-recordOverhead)
 	t.silent = 0
-	t.mu.Unlock()
+	wasted = max(0, t.waste-t.told)
+	t.told += wasted
+	return wasted, t.waste <= maxWaste
 }
 
 // end tells crypto/tls that nothing more will come, and forgets what was to go.
