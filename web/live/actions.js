@@ -1,11 +1,11 @@
-// What can be done to somebody: by the server API, with the key that watches.
+// The actions on a user or a connection. They use the server API, with the key of the watcher.
 
 import { isToken } from './feed.js';
 import { t } from './lang.js';
 
 const $ = (id) => document.getElementById(id);
 
-// Each action says whom it is for, "" if nobody, and what it asks of the API.
+// Each action has its target ("" if there is none) and its request to the API.
 const ACTIONS = [
   { method: 'disconnect', target: (c) => c.client, body: (c) => ({ client: c.client }) },
   { method: 'kick', target: (c) => c.user, body: (c) => ({ user: c.user }) },
@@ -16,19 +16,19 @@ const ACTIONS = [
 export class Actions {
   #key = ''; #methods = []; #tell;
 
-  // tell is called with what came of an action: a text, and whether it failed.
+  // tell is called with the result of an action: a text, and whether it failed.
   constructor(tell) {
     this.#tell = tell;
     $('ask-no').addEventListener('click', () => $('ask').close('no'));
   }
 
-  // use says which key opens the API, and which methods there are.
+  // use sets the key for the API and the available methods.
   use(key, methods) {
     this.#key = key;
     this.#methods = methods;
   }
 
-  // buttons makes those for one connection.
+  // buttons makes the buttons for one connection.
   buttons(connection) {
     const group = document.createElement('div');
     group.className = 'actions';
@@ -48,7 +48,7 @@ export class Actions {
     return group;
   }
 
-  // ask has the action confirmed, in a dialog that gives the focus back.
+  // ask opens a dialog that asks the user to confirm the action, and then restores the focus.
   #ask(action, connection, target) {
     const dialog = $('ask');
     $('ask-h').textContent = t('ask_' + action.method, { target });

@@ -1,30 +1,30 @@
-// The small charts: each shows one or two figures over the last ten minutes, and in
-// large type those of now, or of the moment under the pointer or chosen by the keys.
+// The small charts: each shows one or two figures over the last ten minutes. Large type shows
+// the current values, or those of the moment under the pointer or chosen with the keyboard.
 
 import uPlot from './vendor/uPlot-1.6.32/uPlot.esm.js';
 import { t } from './lang.js';
 import { count, rate, share, bytes, millis, clock } from './format.js';
 
 const KEPT = 600; // figures
-const LEAST = 60; // seconds that the charts span at first
+const LEAST = 60; // minimum span of the charts, in seconds
 const HEIGHT = 120;
-const GAP = 3000; // milliseconds without a figure: nobody knows what was meanwhile
+const GAP = 3000; // milliseconds without figures after which the line has a gap
 
 // Steps between the lines of a chart: whole numbers, or whole binary units.
 const whole = [1, 2, 5].flatMap((n) => Array.from({ length: 10 }, (_, e) => n * 10 ** e)).sort((a, b) => a - b);
 const binary = Array.from({ length: 45 }, (_, e) => 2 ** e);
 
-// since is what a counter has grown by, a figure before.
+// since returns the growth of a counter since the previous figures.
 const since = (of) => (f, before) => before && !before.gap ? Math.max(0, of(f) - of(before)) : 0;
 
-// lone finds the values with none on either side, which no line shows.
+// lone finds the values without neighbours on either side, which a line would not show.
 const lone = (u, series) => {
   const values = u.data[series];
   return values.flatMap((v, i) => v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []);
 };
 
-// Each chart: its lines, how their values are written, the steps of its scale and the
-// least that it spans, and what else there is to say.
+// Each chart has its lines, the format of their values, the steps and the minimum span of its
+// scale, and an optional note.
 const CHARTS = [
   { name: 'connections', format: count, steps: whole, least: 4, lines: [{ of: (f) => f.connections }],
     more: (f) => t('inRooms', { members: count(f.members), rooms: count(f.rooms) }) },
@@ -43,12 +43,12 @@ const CHARTS = [
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Charts {
-  #figures = []; // the oldest first; where {gap} stands for one, none came
+  #figures = []; // the oldest first; {gap} marks missing figures
   #cards = []; #moment; #told;
   #at = null; // the index under the pointer
   #chosen = null; // the moment chosen by the keys
 
-  // moment says which moment is shown, told all figures of one that the keys chose.
+  // moment is called with the moment that is shown; told, with all figures of a moment chosen with the keyboard.
   constructor(place, moment, told) {
     this.#moment = moment;
     this.#told = told;
@@ -60,14 +60,14 @@ export class Charts {
     document.addEventListener('visibilitychange', () => this.#draw());
   }
 
-  // clear forgets what there was.
+  // clear removes all figures.
   clear() {
     this.#figures = [];
     this.#draw();
   }
 
-  // add shows figures that follow what is there. What is there and no older is known
-  // to the server too, or is of a clock that was set back since.
+  // add appends figures. It first removes figures that are not older than the new ones: the server
+  // has sent those again, or its clock has been set back.
   add(figures) {
     for (const f of figures) {
       while (this.#figures.at(-1)?.at >= f.at) this.#figures.pop();
@@ -79,17 +79,17 @@ export class Charts {
     this.#draw();
   }
 
-  // fit gives the charts the width of their cards.
+  // fit sets the width of the charts to that of their cards.
   fit() { this.#cards.forEach((c) => c.fit()); }
 
-  // translate writes all words again.
+  // translate writes all texts in the current language.
   translate() {
     this.#cards.forEach((c) => c.translate());
     this.#draw();
   }
 
   #draw() {
-    if (document.hidden) return; // it is drawn when somebody looks
+    if (document.hidden) return; // draw when the page is visible again
     const times = this.#figures.map((f) => f.at / 1000);
     for (const c of this.#cards) c.draw(times, this.#figures);
     if (this.#chosen != null) this.#mark();
@@ -102,7 +102,7 @@ export class Charts {
     this.#words();
   }
 
-  // key moves through time.
+  // key moves the chosen moment.
   #key(e) {
     const seen = this.#figures.filter((f) => !f.gap).map((f) => f.at);
     const now = this.#chosen == null ? seen.length - 1 : seen.findLastIndex((at) => at <= this.#chosen);
@@ -120,7 +120,7 @@ export class Charts {
     this.#mark();
   }
 
-  // mark puts the line of all charts at the chosen moment.
+  // mark moves the line of all charts to the chosen moment.
   #mark() {
     this.#cards.forEach((c) => c.mark(this.#chosen));
     this.#point(this.#chosen == null ? null : this.#figures.findLastIndex((f) => f.at <= this.#chosen));
@@ -134,7 +134,7 @@ export class Charts {
   }
 }
 
-// A Card is one chart with its words.
+// A Card is one chart with its texts.
 class Card {
   constructor(chart, place, point) {
     this.chart = chart;
@@ -161,7 +161,7 @@ class Card {
     this.more.className = 'note';
     this.place = document.createElement('div');
     this.place.className = 'plot';
-    this.place.ariaHidden = 'true'; // the words say what there is, now and at the moment chosen
+    this.place.ariaHidden = 'true'; // the texts say the same for screen readers
     this.figure.append(this.title, big, this.place, this.more);
     place.append(this.figure);
     this.plot = new uPlot(this.options(point), [[], ...chart.lines.map(() => [])], this.place);
@@ -188,7 +188,7 @@ class Card {
     };
   }
 
-  // span is the time that the chart shows.
+  // span returns the time range of the chart.
   span(times) {
     const last = times.at(-1) ?? Date.now() / 1000;
     return [Math.min(times[0] ?? last, last - LEAST), last];
@@ -203,12 +203,12 @@ class Card {
     this.plot.setData([times, ...this.chart.lines.map((line) => figures.map((f, i) => f.gap ? null : line.of(f, figures[i - 1])))]);
   }
 
-  // mark puts the line at a moment; null: away.
+  // mark moves the line to a moment; null removes it.
   mark(at) {
     this.plot.setCursor({ left: at == null ? -10 : this.plot.valToPos(at / 1000, 'x'), top: at == null ? -10 : 0 }, false);
   }
 
-  // told is what the card says, in one line.
+  // told returns the texts of the card in one line.
   told() { return this.figure.innerText.replace(/\s+/g, ' ').trim(); }
 
   words(f, before) {

@@ -1,20 +1,20 @@
-// The feed's socket: says who watches, and comes back when it was cut. What it says
-// and hears is told in room/live/doc.go.
+// The feed's socket: it authenticates the watcher, and reconnects after a failure. The messages
+// are documented in room/live/doc.go.
 
-const REFUSED = { 4401: 'denied', 4403: 'ended' }; // to come back would be of no use
-const FULL = 4429; // it comes back, and says why it waits
+const REFUSED = { 4401: 'denied', 4403: 'ended' }; // reconnecting would not help
+const FULL = 4429; // reconnect, and show the reason for waiting
 const FIRST_WAIT = 1; // seconds
 const LONGEST_WAIT = 15;
-const PATIENCE = 10_000; // milliseconds without a figure until the socket counts as dead
+const PATIENCE = 10_000; // milliseconds without figures after which the socket counts as dead
 
-// isToken tells a token from a key, which may have dots as well: a token's first
-// part is a JSON object, in base64url.
+// isToken tells a token from a key, which may contain dots as well: the first part of a token
+// is a JSON object in base64url.
 export const isToken = (key) => /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(key);
 
 export class Feed {
   #url; #key; #on; #socket = null; #timer = 0; #silence = 0; #wait = FIRST_WAIT; #every = 1000; #closed = false;
 
-  // on has a function for each thing that happens: connecting(), waiting(seconds, full),
+  // on has a function for each event: connecting(), waiting(seconds, full),
   // hello(h), past(figures), now(message), found(answer), refused(reason).
   constructor(url, key, on) {
     this.#url = new URL(url);
@@ -24,10 +24,10 @@ export class Feed {
     this.#open();
   }
 
-  // find asks for {user} or {client}; the answer comes as found.
+  // find searches for {user} or {client}; the answer arrives through on.found.
   find(quest) { this.#say({ find: quest }); }
 
-  // close ends it; nothing more is told.
+  // close closes the feed; afterwards no function of on is called.
   close() {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -62,7 +62,7 @@ export class Feed {
     if (m.found) this.#on.found(m.found);
   }
 
-  // listen notices a socket that has died without a word.
+  // listen detects a socket that has died without a close event.
   #listen() {
     clearTimeout(this.#silence);
     const socket = this.#socket;

@@ -4,29 +4,29 @@ import { language } from './lang.js';
 
 const made = new Map();
 
-// formatter makes each Intl.NumberFormat once a language.
+// formatter caches one Intl.NumberFormat per language and options.
 function formatter(options) {
   const name = language() + JSON.stringify(options);
   if (!made.has(name)) made.set(name, new Intl.NumberFormat(language(), options));
   return made.get(name);
 }
 
-// count is a whole number: in full below a hundred thousand.
+// count formats a whole number, in full below a hundred thousand.
 export const count = (n) => n < 1e5
   ? formatter({ maximumFractionDigits: 0 }).format(n)
   : formatter({ notation: 'compact', maximumSignificantDigits: 4 }).format(n);
 
-// rate is a number a second.
+// rate formats a number per second.
 export const rate = (n) => n < 100
   ? formatter({ maximumFractionDigits: 1 }).format(n)
   : count(n);
 
-// share is a part of few.
+// share formats a part of a small number.
 export const share = (n) => formatter({ maximumFractionDigits: 2 }).format(n);
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-// bytes keeps three digits; null is none.
+// bytes formats a size with three digits; null means no value.
 export function bytes(n) {
   if (n == null) return '–';
   let unit = 0;
@@ -37,7 +37,7 @@ export function bytes(n) {
   return formatter({ maximumSignificantDigits: 3 }).format(n) + ' ' + UNITS[unit];
 }
 
-// millis is a duration that came in milliseconds; null is none.
+// millis formats a duration in milliseconds; null means no value.
 export function millis(ms) {
   if (ms == null) return '–';
   const digits = formatter({ maximumSignificantDigits: 3 });
@@ -47,7 +47,7 @@ export function millis(ms) {
   return digits.format(ms / 1000) + ' s';
 }
 
-// ago is a moment, as seen from another; both in unix milliseconds.
+// ago formats the time from one moment to another; both are in unix milliseconds.
 export function ago(at, now) {
   const format = new Intl.RelativeTimeFormat(language(), { numeric: 'always', style: 'narrow' });
   const seconds = Math.max(0, Math.round((now - at) / 1000));
@@ -57,11 +57,11 @@ export function ago(at, now) {
   return format.format(-seconds, 'second');
 }
 
-// clock is a moment of today, the same on scales and in words.
+// clock formats a time of today, the same on scales and in texts.
 const clocks = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 export const clock = (at) => clocks.format(at);
 
-// moment is one of any day, which is named if it is not that of now.
+// moment formats a time of any day, with the date if it is not today.
 export function moment(at, now) {
   const day = new Intl.DateTimeFormat(language(), { dateStyle: 'medium' });
   return day.format(at) === day.format(now) ? clock(at) : day.format(at) + ' ' + clock(at);

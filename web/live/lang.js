@@ -1,4 +1,4 @@
-// All words of the page, in both languages.
+// All texts of the page, in both languages.
 
 import { local } from './storage.js';
 
@@ -72,10 +72,10 @@ function stored() {
   return Object.hasOwn(words, kept) ? kept : null;
 }
 
-// language is that of now, as browsers name it.
+// language is the current language, as browsers name it.
 export const language = () => current;
 
-// t is a text, with its {names} filled in.
+// t returns a text with its {names} filled in.
 export const t = (name, values = {}) => (words[current][name] ?? name).replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '');
 
 export function toggleLanguage() {
@@ -83,7 +83,7 @@ export function toggleLanguage() {
   local.setItem(STORED, current);
 }
 
-// translate writes the words of the document itself: data-t is a text, data-l a label.
+// translate writes the texts of the document itself: data-t names a text, data-l a label.
 export function translate() {
   document.documentElement.lang = current === 'zh' ? 'zh-CN' : 'en';
   for (const e of document.querySelectorAll('[data-t]')) e.textContent = t(e.dataset.t);

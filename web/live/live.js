@@ -1,4 +1,4 @@
-// The page of the live picture: asks for a key, opens the feed, and shows what comes.
+// The page of the live picture: asks for a key, opens the feed, and shows its messages.
 
 import { Feed } from './feed.js';
 import { Charts } from './charts.js';
@@ -9,7 +9,7 @@ import { t, translate, toggleLanguage } from './lang.js';
 import { session } from './storage.js';
 
 const $ = (id) => document.getElementById(id);
-const STORED = 'webim.live.key'; // in session: gone with the tab
+const STORED = 'webim.live.key'; // in sessionStorage: removed with the tab
 
 const charts = new Charts($('charts'), $('moment'), $('told'));
 const actions = new Actions((text, failed) => {
@@ -23,13 +23,13 @@ const results = table($('results'), connectionColumns(actions, true), null);
 
 let feed = null;
 let hello = null;
-let latest = null; // the last second, for when the language changes
+let latest = null; // the latest message, to show it again when the language changes
 let answer = null;
-let quest = null; // what was last looked for
+let quest = null; // the last search
 let state = ['out'];
 
-// setState shows how the connection is. The seconds until the next try are not in what
-// screen readers say: they would say each.
+// setState shows the state of the connection. The seconds until the next try are hidden from
+// screen readers, which would read each of them.
 function setState(name, seconds = null) {
   state = [name, seconds];
   document.body.dataset.state = name;
@@ -57,7 +57,7 @@ function showFound() {
   results.show(answer.connections, answer.at, (c) => c.client);
 }
 
-// lookAgain refreshes what was found, after something was done to it.
+// lookAgain repeats the last search after an action.
 function lookAgain() {
   if (quest && feed) feed.find(quest);
 }
@@ -112,7 +112,7 @@ function leave() {
 $('enter').addEventListener('submit', (e) => {
   e.preventDefault();
   const key = $('key').value.trim();
-  $('key').value = ''; // the form does not keep it
+  $('key').value = ''; // do not keep the key in the form
   if (key) watch(key);
 });
 $('leave').addEventListener('click', leave);

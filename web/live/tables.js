@@ -1,12 +1,12 @@
-// Tables that change each second: rows are kept by their key, so that a button that
-// has the focus, or is about to be pressed, stays.
+// Tables that change each second. Rows are reused by their key, so that a button with the focus,
+// or under the pointer, stays in place.
 
 import { t } from './lang.js';
 import { count, bytes, ago, moment } from './format.js';
 
 // A column is {name, text(item, now), title?(item, now), number?, code?} or {name,
-// make(item)}, which is called once for a row and returns an element. now is when the
-// items were so, by the server's clock.
+// make(item)}, which is called once per row and returns an element. now is the time of
+// the items by the server's clock.
 
 export function table(place, columns, emptyText) {
   let rows = new Map();
@@ -42,8 +42,8 @@ export function table(place, columns, emptyText) {
     return { tr, update: (item, now) => columns.forEach((c, i) => c.make || setText(cells[i], c.text(item, now), c.title?.(item, now))) };
   }
 
-  // keepFocus gives the focus back to what was moved; if its row has gone, to the
-  // heading, so that who works by keys is still at the table.
+  // keepFocus restores the focus after rows have moved. If the focused row is gone, it focuses the
+  // heading, so that keyboard users stay at the table.
   function keepFocus(change) {
     const focused = place.contains(document.activeElement) ? document.activeElement : null;
     change();
@@ -103,7 +103,7 @@ function setText(cell, text, title) {
   if (title && cell.title !== title) cell.title = title;
 }
 
-// connectionColumns shows connections; where they are, if there is room for it.
+// connectionColumns are the columns of a table of connections, with their rooms if there is space.
 export function connectionColumns(actions, where = false) {
   const all = [
     { name: 'user', text: (c) => c.user || t('nameless') },

@@ -1,4 +1,4 @@
-// What one can do: the menus of a message, of somebody, of the room, and of what is new.
+// The menus of a message, of a user, of the room, and of news.
 
 import { $, el } from './dom.js';
 import { t } from './i18n.js';
@@ -54,7 +54,7 @@ function moderation(user, name) {
 }
 
 $('room-menu').addEventListener('click', (e) => {
-  const { chat, rooms, room, info } = state; // a question may be answered when another room is open
+  const { chat, rooms, room, info } = state; // another room may be open when the user answers a question
   const set = (values) => room.set(values).catch(failed);
   const question = async (title, field, act) => {
     const values = await ask(title, [field]);

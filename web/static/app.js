@@ -1,5 +1,5 @@
-// The page: it brings one in and out, and puts the pieces together. What it knows of
-// webim it knows by chat.js.
+// The page: signs the user in and out, and connects the parts. It talks to webim only through
+// chat.js.
 
 import { $, say } from './dom.js';
 import * as i18n from './i18n.js';
@@ -21,7 +21,7 @@ const { errorText, t } = i18n;
 
 useMenus({ message: messageMenu, member: memberMenu });
 
-// In and out.
+// Signing in and out.
 
 $('entry').addEventListener('submit', (e) => {
   e.preventDefault();
@@ -39,12 +39,12 @@ identity.onSignOut(() => { if (state.chat?.user && !identity.embedded()) out(); 
 
 function out() {
   state.chat?.forget();
-  composer.turn('', ''); // else the box would be kept once more when the page goes
+  composer.turn('', ''); // otherwise the draft would be saved again when the page is closed
   forgetDrafts();
   location.assign(location.pathname);
 }
 
-/** Comes in, with a token or as a guest; without both, with a token of the application that embeds the page. Tells whether it did. */
+/** Signs in with a token or as a guest; without both, with a token of the application that embeds the page. Resolves to whether it succeeded. */
 async function enter({ token = '', name = '' }) {
   const own = token || name;
   say($('entry-fault'), '');
@@ -64,7 +64,7 @@ async function enter({ token = '', name = '' }) {
     await chat.connect();
   } catch (e) {
     if (chat !== state.chat) return false;
-    if (!own && !chat.token) { // nobody is signed in at the application
+    if (!own && !chat.token) { // no user is signed in at the application
       connection.forget();
       return false;
     }
@@ -75,9 +75,9 @@ async function enter({ token = '', name = '' }) {
   if (chat !== state.chat) return false;
   $('entry').hidden = true;
   $('room').hidden = $('room-menu').hidden = false;
-  $('sign-out').hidden = !own; // else the application signs out
+  $('sign-out').hidden = !own; // otherwise the application signs out
   document.body.dataset.in = '';
-  $('self').insertBefore($('language'), $('sign-out')); // on a phone there is no place for it above
+  $('self').insertBefore($('language'), $('sign-out')); // on a phone the header has no space for it
   const asked = views.addressed();
   choose(asked || 'lobby', { first: true, join: !asked });
   return true;

@@ -1,13 +1,13 @@
-// The types of chat.js. What the calls take and return is told in webim's package
-// room/chat; where a field is not named here, the type is open.
+// The types of chat.js. webim's package room/chat documents the arguments and results of the
+// calls; fields that are not named here have an open type.
 
-/** The error of each promise that fails: a code of the protocol (100–113) or of webim (440–445). */
+/** The error of every rejected promise: a code of the protocol (100–113) or of webim (440–445). */
 export class ChatError extends Error {
   code: number;
   temporary: boolean;
 }
 
-/** What the server says of an author. */
+/** The author of a message, from the server. */
 export interface Info { user?: string; client?: string; conn_info?: unknown; connInfo?: unknown }
 
 export interface Message {
@@ -24,7 +24,7 @@ export interface Message {
   reactions?: { emoji: string; users: string[]; count: number }[];
 }
 
-/** A message of one's own that the room does not have yet. */
+/** One of the user's own messages that the room does not have yet. */
 export interface Unsent {
   id: string;
   text: string;
@@ -43,12 +43,12 @@ export interface ListedRoom {
   read: number;
   last?: Message;
   role?: string;
-  /** of a direct room: the other user; online is absent where it is not known */
+  /** the other user of a direct room; online is absent if unknown */
   with?: { user: string; info?: unknown; online?: boolean };
 }
 
 export interface Member { user: string; info?: unknown; online?: boolean; role?: string }
-/** The bounds of what one sends to a room, as room.info tells them; what is absent has no bound. */
+/** The limits for messages to a room, from room.info; an absent field means no limit. */
 export interface Limits {
   /** bytes of the text, as bytesOf counts them */
   text?: number;
@@ -61,14 +61,14 @@ export interface RoomInfo { room: string; kind: string; title: string; locked: b
 export interface SanctionOptions { seconds?: number; reason?: string }
 
 export interface ChatOptions {
-  /** of the server's WebSocket endpoint; by default connection/websocket beside chat.js */
+  /** URL of the server's WebSocket endpoint; default: connection/websocket beside chat.js */
   url?: string;
   token?: string;
   /** the name of a guest, without a token or when the server no longer accepts it */
   guest?: string;
-  /** gets a token where there is none, and another one when it has expired; '' ends the connection with reason.code 1, a rejection is temporary */
+  /** is called for a token if there is none, or if it has expired; '' ends the connection with reason.code 1; after a rejection it is called again later */
   getToken?: () => string | Promise<string>;
-  /** keeps unsent messages while the page is loaded again */
+  /** keeps unsent messages while the page is reloaded */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 }
 
@@ -86,7 +86,7 @@ export class Chat extends EventTarget {
   readonly token: string;
   connect(): Promise<unknown>;
   disconnect(): void;
-  /** ends the connection and forgets what is unsent */
+  /** ends the connection and deletes unsent messages */
   forget(): void;
   retry(): void;
   use(token: string): void;
@@ -109,7 +109,7 @@ export class Chat extends EventTarget {
   open(room: string): Room;
 }
 
-/** How many messages a Room keeps, and how many come as one page. */
+/** The number of messages that a Room keeps, and the number in one page. */
 export const KEPT: number, PAGE: number;
 
 /** Events: 'change'; 'members'; 'settings'; 'gap'; 'left' (CustomEvent with detail {code, reason}). Made by Chat.open. */
@@ -146,18 +146,18 @@ export class Room extends EventTarget {
   close(): void;
 }
 
-/** What to call an author: the name that the token brought, else the id. */
+/** The display name of an author: the name from the token, or else the id. */
 export function nameOf(info?: Info): string;
-/** The name that a token brought; '' for none. */
+/** The name from a token; '' if there is none. */
 export function givenName(info?: Info): string;
-/** A name without the controls that would turn the text around it. */
+/** A name without the control characters that would reorder the text around it. */
 export function plainName(name: string): string;
-/** Whether a text has something that can be seen. */
+/** Whether a text has a visible character. */
 export function isVisible(text: string): boolean;
 export function isGuest(user?: string): boolean;
 /** The name of a user's own room. */
 export function personalRoom(user: string): string;
-/** Of a room between two users: the other one; '' in other rooms. */
+/** The other user of a direct room; '' for other rooms. */
 export function otherOf(room: string, user: string): string;
 /** A room's name as the server spells it. */
 export function roomName(name: string): string;
@@ -166,11 +166,11 @@ export function roomName(name: string): string;
 export function bytesOf(text: string): number;
 /** The bytes of a text as a message that answers the one at the offset reply, or becomes the text of the one at the offset edit. */
 export function sizeOf(text: string, as?: { reply?: number; edit?: number }): number;
-/** A text in which U+FFFD stands for each half of a surrogate pair. */
+/** A text with U+FFFD instead of each unpaired surrogate. */
 export function wellFormed(text: string): string;
 export const ID_LENGTH: number;
 
-/** The parts of which Chat and Room are made; they may change. */
+/** The internal parts of Chat and Room; they may change. */
 export class Fold { private constructor() }
 export class Outbox extends EventTarget { private constructor() }
 export function asError(e: unknown): ChatError;

@@ -1,4 +1,4 @@
-// The box in which one writes.
+// The box for writing messages.
 
 import { $, say } from './dom.js';
 import { t } from './i18n.js';
@@ -12,10 +12,10 @@ const box = $('text');
 
 export class Composer {
   #reply; #edit; #send; #down = false;
-  #user = ''; #room = ''; // whose drafts, and for which room
-  #limits; // of the room, as room.info tells them
+  #user = ''; #room = ''; // the user and the room of the draft
+  #limits; // of the room, from room.info
 
-  /** send(text, {reply, edit}): messages; type(): somebody writes. */
+  /** send(text, {reply, edit}) is called with a message; type(), while the user writes. */
   constructor({ send, type, editLast }) {
     this.#send = send;
     $('composer').addEventListener('submit', (e) => { e.preventDefault(); this.#submit(); });
@@ -34,7 +34,7 @@ export class Composer {
         editLast();
       }
     });
-    // While Enter stays down nothing more is written: no line, no second message.
+    // While Enter stays down, its repeats write neither a line nor a second message.
     box.addEventListener('beforeinput', (e) => { if (this.#down && e.inputType === 'insertLineBreak') e.preventDefault(); });
     addEventListener('keyup', (e) => { if (e.key === 'Enter') this.#down = false; });
     addEventListener('blur', () => { this.#down = false; });
@@ -43,7 +43,7 @@ export class Composer {
     $('context-end').addEventListener('click', () => { this.end(); box.focus(); });
   }
 
-  /** Turns to another room: what is written for this one stays with it, also when the page is loaded again. */
+  /** Turns to another room: the draft stays with the previous room, also when the page is reloaded. */
   turn(user, room) {
     this.end();
     this.#keep();
@@ -54,10 +54,10 @@ export class Composer {
     this.#changed();
   }
 
-  // An edit is no draft.
+  // An edit is not a draft.
   #keep() { if (this.#room && !this.#edit) keepDraft(this.#user, this.#room, box.value); }
 
-  /** Puts a text back that could not be sent, unless something else is written already; tells whether it did. */
+  /** Restores a text that could not be sent, unless the box has another text already; returns whether it did. */
   putBack(text) {
     if (box.value || this.#edit) return false;
     box.value = text;
@@ -67,7 +67,7 @@ export class Composer {
     return true;
   }
 
-  /** Edits again what could not be changed, unless something else is written already. */
+  /** Starts a failed edit again, unless the box has another text already. */
   giveBack(message, text) {
     if (box.value) return;
     this.edit(message);
@@ -96,7 +96,7 @@ export class Composer {
     this.#changed();
   }
 
-  /** Learns the limits of the room, as room.info tells them. */
+  /** Sets the limits of the room, from room.info. */
   limit(limits) {
     this.#limits = limits;
     this.#changed();
@@ -114,7 +114,7 @@ export class Composer {
     box.focus();
   }
 
-  // A text is sent as it is typed, without the white space behind it.
+  // A text is sent as it is typed, without trailing white space.
   #submit() {
     const text = box.value.trimEnd();
     if (!text) return;
@@ -131,7 +131,7 @@ export class Composer {
 
   #excess(text) { return excess(text, this.#limits, { reply: this.#reply?.offset, edit: this.#edit?.offset }); }
 
-  // After each change of what stands in the box, or of what may stand there.
+  // Called after each change of the text in the box, or of its limits.
   #changed() {
     const wrong = this.#excess(box.value.trimEnd());
     say($('excess'), wrong);

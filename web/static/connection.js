@@ -1,13 +1,13 @@
-// The connection, as everybody sees it.
+// The state of the connection, as the page shows it.
 
 import { $, say } from './dom.js';
 import { errorText, t } from './i18n.js';
 import { failed } from './menu.js';
 
 let chat, timer, newToken;
-let due; // when the next try is, by a clock that nobody sets
+let due; // the time of the next try, by a monotonic clock
 
-/** Watches a chat; askToken() resolves to a token that may be of use after an end. */
+/** Watches a chat; askToken() resolves to a token for another try after an end. */
 export function watch(of, askToken) {
   chat = of;
   newToken = askToken;
@@ -18,7 +18,7 @@ export function watch(of, askToken) {
   show();
 }
 
-/** Forgets the chat that is watched, as before one comes in. */
+/** Stops watching the chat, as before a sign-in. */
 export function forget() {
   clearInterval(timer);
   chat = undefined;
@@ -27,7 +27,7 @@ export function forget() {
   say($('state'), '');
 }
 
-/** Shows what is; also after a change of the language. */
+/** Shows the state; also called after a change of the language. */
 export function show() {
   clearInterval(timer);
   if (!chat) return;
@@ -53,7 +53,7 @@ export function text() {
   return navigator.onLine === false ? t('offline') : t('connecting');
 }
 
-// Without a token that is accepted, another try would end as this one did.
+// Without a valid token, another try would fail as this one did.
 const needsToken = () => chat.token !== '' && [1, 109, 3500].includes(chat.reason?.code);
 
 function ended(reason) {
@@ -68,7 +68,7 @@ $('retry').addEventListener('click', async () => {
   const of = chat, token = await newToken().catch(failed);
   if (token && of === chat) of.use(token);
 });
-// Who comes back to the page, or out of sleep, does not want to wait.
+// When the user returns to the page, or the device wakes up, try at once.
 document.addEventListener('visibilitychange', () => { if (!document.hidden && chat?.state === 'waiting') chat.retry(); });
 addEventListener('online', show);
 addEventListener('offline', show);

@@ -1,5 +1,5 @@
 // Small helpers for the document. Text is only ever set as textContent, so that
-// nothing that somebody says can become markup.
+// no text of a user can become markup.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -15,7 +15,7 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
-/** One of the page's icons, by its name in index.html. */
+/** Returns an icon of the page, by its name in index.html. */
 export function icon(name) {
   const node = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
@@ -25,7 +25,7 @@ export function icon(name) {
   return node;
 }
 
-/** Makes node's children those, touching only what differs: focus and scroll stay. */
+/** Replaces the children of node, changing only the different ones, so that focus and scroll position stay. */
 export function reconcile(node, children) {
   let at = node.firstChild;
   for (const child of children) {
@@ -59,7 +59,7 @@ export function words(text) {
 
 const said = new WeakMap(); // the text of a node
 
-/** Writes text only when it changes: a screen reader says it each time. */
+/** Writes a text only when it changes, because a screen reader reads it each time. */
 export function say(node, text) {
   if (said.get(node) === text && node.hasChildNodes() === (text !== '')) return;
   said.set(node, text);

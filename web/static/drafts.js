@@ -1,5 +1,5 @@
-// What is written and not sent, by user and room: it outlives a reload of the tab. All
-// guests are one: a guest whom the server knows no more comes in as another one.
+// Unsent texts, by user and room; they survive a reload of the tab. All guests share their drafts,
+// because a guest that the server no longer accepts signs in as a new one.
 
 import { isGuest } from './chat.js';
 import { session } from './storage.js';
@@ -9,14 +9,14 @@ const MOST = 50, LONGEST = 1_000_000; // rooms, and characters of all: browsers 
 
 const keyOf = (user) => (isGuest(user) ? 'guest:' : user);
 
-/** What stands in the box of a room; '' for nothing. */
+/** The draft of a room; '' if there is none. */
 export function draftOf(user, room) {
   const { user: whose, rooms } = session.object(KEY);
   const found = whose === keyOf(user) && Array.isArray(rooms) && rooms.find((one) => Array.isArray(one) && one[0] === room);
   return found && typeof found[1] === 'string' ? found[1] : '';
 }
 
-/** Keeps the draft of a room, or forgets it if it is ''. */
+/** Stores the draft of a room, or deletes it if it is ''. */
 export function keepDraft(user, room, text) {
   const { user: whose, rooms } = session.object(KEY);
   const others = whose === keyOf(user) && Array.isArray(rooms) ? rooms.filter((one) => Array.isArray(one) && one[0] !== room) : [];
@@ -26,7 +26,7 @@ export function keepDraft(user, room, text) {
   else session.removeItem(KEY);
 }
 
-/** Forgets all of them, as at a sign-out. */
+/** Deletes all drafts, as at a sign-out. */
 export const forgetDrafts = () => session.removeItem(KEY);
 
 // The last drafts of a list, as many as may be kept.

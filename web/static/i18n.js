@@ -21,13 +21,13 @@ export function t(key, values = {}) {
   return typeof text === 'function' ? text(safe) : text.replace(/\{(\w+)\}/g, (_, name) => safe[name] ?? '');
 }
 
-/** A text in an isolate; what has no letters, as a number or an emoji, as it is. */
+/** A text in an isolate; a text without letters, such as a number or an emoji, is unchanged. */
 function isolated(value) {
   if (typeof value !== 'string' || !/\p{L}|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u.test(value)) return value;
   return `\u2068${balanced(value)}\u2069`;
 }
 
-// Without the controls that would leave the isolate: only whole isolates stay.
+// Removes the control characters that would leave the isolate; only complete isolates stay.
 function balanced(text) {
   text = text.replace(/[\u202a-\u202e\u2066\u2067]/g, '');
   let depth = 0;
@@ -38,7 +38,7 @@ function balanced(text) {
   return depth === 0 ? text : text.replace(/[\u2068\u2069]/g, '');
 }
 
-/** What an error says: in the reader's language if its code is known, and with the server's own words where they tell more. */
+/** The text of an error: in the reader's language if its code is known, with the server's own text if that says more. */
 export function errorText({ code, message } = {}) {
   const known = languages[current][`error${code}`] ?? languages[current][`end${code}`];
   if (!known) return message || String(code ?? '');
@@ -48,11 +48,11 @@ export function errorText({ code, message } = {}) {
 }
 
 export const language = () => (current === 'zh' ? 'zh-CN' : 'en');
-/** How the reader writes dates: her own variant of the language. */
+/** The reader's locale for dates: her own variant of the language. */
 export const locale = () => navigator.languages?.find((l) => l.toLowerCase().startsWith(current)) ?? language();
 export const changed = new EventTarget();
 
-/** Writes the strings of the document, and has its select change them. */
+/** Writes the strings of the document, and lets its select change the language. */
 export function start(select) {
   for (const [code, strings] of Object.entries(languages)) select.add(new Option(strings.name, code, false, code === current));
   select.addEventListener('change', () => {

@@ -1,4 +1,4 @@
-// Who one is: kept for all tabs of the browser, and asked for again when it has expired.
+// The user's identity: stored for all tabs of the browser, and requested again when it has expired.
 
 import { t } from './i18n.js';
 import { ask } from './menu.js';
@@ -20,7 +20,7 @@ export function onSignOut(f) {
   addEventListener('storage', (e) => { if (e.key === null || e.key === KEY && e.newValue === null) f(); });
 }
 
-/** Whether an application embeds this page and gives its tokens. */
+/** Whether an application embeds this page and provides the tokens. */
 export const embedded = () => typeof globalThis.webimToken === 'function' || Boolean(address());
 
 const address = () => document.querySelector('meta[name=webim-token]')?.content;
@@ -46,7 +46,7 @@ export async function fromApplication() {
   throw new Error(`${address()}: ${answer.status}`);
 }
 
-let pending; // the answer that is waited for
+let pending; // the pending answer
 
 /**
  * Gets a token when the old one is not accepted any more: of the application, or else

@@ -1,9 +1,9 @@
-// Texts with their links: http and https, and nothing else, are links.
+// Texts with their links. Only http and https addresses become links.
 
 import { el } from './dom.js';
 
-// Neither in an address: spaces, quotes, what cannot be seen, and Chinese punctuation,
-// behind which a sentence goes on without a space.
+// Not part of an address: spaces, quotes, invisible characters, and Chinese punctuation, after
+// which a sentence continues without a space.
 const address = /\bhttps?:\/\/[^\s<>"'`\p{C}“”‘’«»。，：；！？、…（）【】《》「」『』]+/giu;
 
 const MOST = 200; // nodes: a megabyte of addresses would freeze the page
@@ -25,8 +25,8 @@ export function linked(text) {
   return nodes.filter((n) => n !== '');
 }
 
-// Without what ends the sentence. A bracket does if it was opened before the
-// address: those of https://en.wikipedia.org/wiki/Chat_(disambiguation) are its own.
+// Removes the punctuation that ends the sentence. A bracket counts as such if it was opened before
+// the address: the brackets in https://en.wikipedia.org/wiki/Chat_(disambiguation) are its own.
 function trimmed(found) {
   const pairs = { ')': '(', ']': '[', '}': '{' }, open = {};
   for (const c of found) open[c] = (open[c] ?? 0) + 1;

@@ -1,4 +1,4 @@
-// Who is in the room.
+// The members of the room.
 
 import { $, el, reconcile } from './dom.js';
 import { t } from './i18n.js';
@@ -10,7 +10,7 @@ export class MemberList {
   #room; #more = false; #here; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
   all = [];
 
-  /** menu(member, button) opens what can be done; learn(info) hears of names, nameOf(user) tells them. */
+  /** menu(member, button) opens the menu of a member; learn(info) is called with names, nameOf(user) returns them. */
   constructor({ menu, learn, nameOf }) {
     this.#nameOf = nameOf;
     this.#menu = menu;
@@ -45,11 +45,11 @@ export class MemberList {
       this.#here = here;
       for (const m of members) this.#learn({ user: m.user, conn_info: m.info });
       this.#render();
-    } catch { /* not to be seen here, or asked again when it is connected */ }
+    } catch { /* the list is not permitted here, or requested again after a reconnect */ }
   }
 
   #render() {
-    const n = this.#here ?? this.all.filter((m) => m.online).length; // the server counts those whom it does not name, too
+    const n = this.#here ?? this.all.filter((m) => m.online).length; // the server also counts members that it does not name
     $('subheading').textContent = n ? t('people', { n: `${n}${this.#here === undefined && this.#more ? '+' : ''}` }) : '';
     const name = (m) => givenName({ conn_info: m.info }) || (m.user ? this.#nameOf(m.user) : t('anonymous'));
     const all = [...this.all].sort((a, b) => Boolean(b.online) - Boolean(a.online) || name(a).localeCompare(name(b)));

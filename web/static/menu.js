@@ -1,12 +1,12 @@
-// Menus and questions, for keyboard and pointer alike.
+// Menus and dialogs, for keyboard and pointer.
 
 import { bytesOf } from './chat.js';
 import { el, words } from './dom.js';
 import { errorText, t } from './i18n.js';
 
-let open; // the menu of now: {menu, from}
+let open; // the open menu: {menu, from}
 
-/** Opens a menu at a button. items: {label, act, danger}, {emojis: [...], act}, '-' between groups; what is false is left out. */
+/** Opens a menu at a button. items: {label, act, danger}, {emojis: [...], act}, '-' between groups; false items are left out. */
 export function menu(from, items) {
   close();
   const entry = (label, act, props = {}) => el('button', {
@@ -63,8 +63,8 @@ export function close(focus = true) {
 addEventListener('pointerdown', (e) => { if (open && !open.node.contains(e.target)) close(false); });
 addEventListener('resize', () => close(false));
 
-// A field that the server bounds in bytes says so, before the dialog closes and what
-// was typed is gone.
+// If the server limits a field in bytes, the field reports that before the dialog closes and the
+// typed text is lost.
 const bounded = (most = 200) => ({ currentTarget: input }) => {
   const n = bytesOf(input.value.trim());
   input.setCustomValidity(n > most ? t('tooLarge', { n, most }) : '');
@@ -97,10 +97,10 @@ export function ask(title, fields = [], { ok = t('ok'), cancel = true, danger, b
   });
 }
 
-/** Tells something for a few seconds, to be seen and heard. */
+/** Shows a text for a few seconds; screen readers read it, too. */
 export function toast(text) {
   const node = el('p', { class: 'toast', role: 'alert' }, ...words(text));
-  (document.querySelector('dialog[open]') ?? document.body).append(node); // what is outside a dialog is dim and inert
+  (document.querySelector('dialog[open]') ?? document.body).append(node); // everything outside a dialog is dim and inert
   setTimeout(() => node.remove(), 8000);
 }
 

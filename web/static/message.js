@@ -1,4 +1,4 @@
-// One message, as it is shown.
+// The view of one message.
 
 import { el, icon, words } from './dom.js';
 import { graphemes, isEmoji } from './graphemes.js';
@@ -52,7 +52,7 @@ const quote = (of) => el('blockquote', { class: 'quote' }, ...(of ? [el('bdi', {
 
 function chip(m, r, actions) {
   const mine = actions.isMe(r.users);
-  const others = r.count - r.users.length; // whom the server only counts
+  const others = r.count - r.users.length; // users that the server only counts
   const label = t('reactedBy', { emoji: r.emoji, n: r.count, names: [...r.users.map(actions.nameOf), ...(others ? [`+${others}`] : [])].join(', ') });
   return el('button', { type: 'button', class: 'chip', 'aria-pressed': String(mine), 'aria-label': label, title: label, onclick: () => actions.react(m, r.emoji, mine) }, `${r.emoji} ${r.count}`);
 }
@@ -64,7 +64,7 @@ function isLarge(text) {
   return all.length > 0 && all.length <= 3 && all.every(isEmoji);
 }
 
-/** A message's text; what has none is shown as JSON. */
+/** A message's text; a message without a text is shown as JSON. */
 export function textOf(data) {
   return typeof data?.text === 'string' && data.text ? data.text : JSON.stringify(data) ?? '';
 }

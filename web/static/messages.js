@@ -1,5 +1,5 @@
-// The list of a room's messages: at most what the room keeps, whatever its
-// length; older and newer pages come as one scrolls, and nothing jumps.
+// The list of a room's messages: at most as many as the room keeps, for any length of the history.
+// Older and newer pages are loaded while the user scrolls, and nothing jumps.
 
 import { $, el, icon, reconcile, say } from './dom.js';
 import { errorText, t } from './i18n.js';
@@ -13,16 +13,16 @@ const log = $('log');
 export class MessageList {
   #room; #chat; #actions; #nodes = new Map(); #days = new Map(); #busy = false; #active; #stick = true;
   #note = el('p', { class: 'note' }); #line = el('p', { class: 'unseen', role: 'separator' });
-  #mark = 0; // the line of what is new stands behind this offset; 0: nowhere
-  #bottom = 0; // what is behind this offset was not in sight yet
-  #opened = false; // whether the room's messages have been here once
+  #mark = 0; // the line above new messages follows this offset; 0: no line
+  #bottom = 0; // messages after this offset have not been in sight yet
+  #opened = false; // whether the room's messages have been shown once
 
   /** actions: menu(message, button), react(message, emoji, remove), retry(id), rewrite(message), discard(id), seen(offset), nameOf(user), isMe(users). */
   constructor(actions) {
     this.#actions = actions;
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     log.addEventListener('keydown', (e) => this.#key(e));
-    // Not at keydown: the rest of the key would go to what has the focus then.
+    // Not at keydown: the rest of the key press would go to the newly focused element.
     log.addEventListener('keyup', (e) => { if (e.key === 'Enter' && e.target.matches('.message')) e.target.querySelector('.actions')?.click(); });
     new ResizeObserver(() => { if (this.#stick) this.#toEnd(); }).observe(log);
     $('newest').addEventListener('click', () => { this.toNewest(); $('text').focus(); });
@@ -40,7 +40,7 @@ export class MessageList {
     this.render();
   }
 
-  /** Makes everything anew, as for another language. */
+  /** Rebuilds everything, as for another language. */
   forget() {
     this.#nodes.clear();
     this.#days.clear();
@@ -49,7 +49,7 @@ export class MessageList {
     log.replaceChildren();
   }
 
-  /** Brings the document to what the room has. */
+  /** Updates the document to the messages of the room. */
   render() {
     const room = this.#room;
     if (!room) return;
@@ -61,7 +61,7 @@ export class MessageList {
     const anchor = this.#stick ? null : this.#anchor();
     const focused = log.contains(document.activeElement);
     reconcile(log, this.#children());
-    if (focused && !log.contains(document.activeElement)) log.focus({ preventScroll: true }); // what had the focus is gone
+    if (focused && !log.contains(document.activeElement)) log.focus({ preventScroll: true }); // the focused element is gone
     if (this.#stick) this.#toEnd();
     else if (anchor && this.#nodes.has(anchor.offset)) log.scrollTop += this.#nodes.get(anchor.offset).node.getBoundingClientRect().top - anchor.top;
     if (opened) this.#toLine();
@@ -69,7 +69,7 @@ export class MessageList {
     this.#seen();
   }
 
-  // The head, the messages, what is on its way; between them days, and the line.
+  // The head, the messages and the outbox, with days and the line of new messages between them.
   #children() {
     const room = this.#room, children = [this.#head()], kept = new Set();
     let day = 0, last, known = !room.more, lined = !this.#mark;
@@ -111,14 +111,14 @@ export class MessageList {
     return node;
   }
 
-  /** Goes to the newest message, be it loaded or not. */
+  /** Scrolls to the newest message, and loads it if necessary. */
   async toNewest() {
     if (!this.#room.atEnd) await this.#room.newest().catch(() => {});
     this.#stick = true;
     this.render();
   }
 
-  /** Who writes has seen what is there. */
+  /** Called when the user writes, and so has seen the messages. */
   clearLine() { this.#mark = 0; }
 
   get #me() { return this.#chat.user; }
@@ -139,7 +139,7 @@ export class MessageList {
     return !a.deleted && who(a) === who(b);
   }
 
-  // The first message in sight, and where it is.
+  // The first message in sight, and its position.
   #anchor() {
     const top = log.getBoundingClientRect().top;
     for (const node of log.children) {
@@ -184,7 +184,7 @@ export class MessageList {
     button.classList.toggle('fresh', n > 0);
   }
 
-  // Who opens a room, or comes back to it, sees first what is new.
+  // When the user opens a room, or returns to it, show the new messages first.
   #toLine() {
     if (!this.#line.isConnected || this.#line.getBoundingClientRect().top >= log.getBoundingClientRect().top) return;
     this.#bottom = this.#mark;
@@ -192,7 +192,7 @@ export class MessageList {
     this.#line.scrollIntoView({ block: 'start' });
   }
 
-  // The page is not looked at any more, or again.
+  // The page is hidden, or visible again.
   #looked() {
     if (document.hidden) {
       if (this.#stick) this.#mark = this.#room?.messages.at(-1)?.offset ?? 0;
@@ -203,7 +203,7 @@ export class MessageList {
     }
   }
 
-  // What is at the end, in sight, in a page that is looked at, is read.
+  // Messages up to the end that are in sight, in a visible page, count as read.
   #seen() {
     const room = this.#room;
     if (!room?.loaded || document.hidden || !room.atEnd || !this.#stick) return;
@@ -217,7 +217,7 @@ export class MessageList {
     node?.querySelector('.actions')?.setAttribute('tabindex', '0');
   }
 
-  // Up and down go through the messages, Enter opens the actions of one.
+  // The up and down keys move through the messages; Enter opens the menu of one.
   #key(e) {
     const all = [...log.querySelectorAll('.message')];
     const at = all.indexOf(e.target.closest('.message'));

@@ -1,4 +1,4 @@
-// What a screen reader is told of new messages: each of them once, in their order.
+// Announces new messages to screen readers, each once and in order.
 
 import { $, el, words } from './dom.js';
 

@@ -1,4 +1,4 @@
-// Says a sentence where app.js did not start, as in a browser that does not know its
+// Shows a sentence if app.js did not start, as in a browser that does not know its
 // syntax. This script runs after it, and is plain enough for every browser.
 if (!document.documentElement.getAttribute('data-started')) {
   document.body.className += ' old';

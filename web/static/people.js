@@ -1,6 +1,6 @@
-// Whom a name means. An id is exact; a name is only looked for among the people that
-// the server knows here, never among guests, who may take any name; and whatever is not
-// exact is shown with its state, and confirmed.
+// Finds the user with a name. An id is exact. A name is searched only among the users that the server
+// knows here, and never among guests, because a guest may take any name. A match that is not exact is
+// shown with its state, and the user must confirm it.
 
 import { el, words } from './dom.js';
 import { t } from './i18n.js';
@@ -8,7 +8,7 @@ import { ask } from './menu.js';
 import { givenName, isGuest } from './chat.js';
 import { who } from './who.js';
 
-/** Those whom the server knows in the room and the lobby, and those whom one writes to: [{user, name, online}]. */
+/** The users that the server knows in the room and the lobby, and the partners of direct rooms: [{user, name, online}]. */
 export async function candidates(chat, room, direct) {
   const found = new Map();
   const add = (user, info, online) => {
@@ -22,13 +22,13 @@ export async function candidates(chat, room, direct) {
   return [...found.values()];
 }
 
-/** What is proposed while one types: [value, label]. The value is always an id. */
+/** The proposals while the user types: [value, label]. The value is always an id. */
 export const proposals = (people) => people.map((one) => [one.user, described(one)]);
 
 const stateOf = ({ online }) => (online === undefined ? '' : online ? t('online') : t('away'));
 const described = (one) => [one.name || one.user, isGuest(one.user) && t('guest'), stateOf(one)].filter(Boolean).join(' · ');
 
-/** The user whom typed means among people, or '' if the reader takes it back. */
+/** The user among people that typed stands for, or '' if the reader cancels. */
 export async function resolve(typed, people) {
   if (people.some((one) => one.user === typed)) return typed;
   const named = people.filter((one) => !isGuest(one.user) && one.name && one.name.normalize() === typed.normalize());

@@ -1,10 +1,9 @@
-// A picture of somebody, or of a room, that has none: a letter, on a colour that is
-// always the same.
+// The picture of a user or room without one: a letter on a colour that is always the same.
 
 import { el, icon } from './dom.js';
 import { graphemes, isEmoji } from './graphemes.js';
 
-/** key: what the colour hangs on; children: what lies upon it. */
+/** key determines the colour; children are shown on it. */
 export function picture(key, name, ...children) {
   return el('span', { class: `picture ${picture.hue(key)}`, 'aria-hidden': 'true' }, el('span', { class: 'letter' }, letterOf(name)), ...children.filter(Boolean));
 }
@@ -12,10 +11,10 @@ export function picture(key, name, ...children) {
 /** The class of a key's colour, of which style.css has eight. */
 picture.hue = (key) => `hue-${[...key].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) >>> 0, 7) % 8}`;
 
-/** Of a room that is not somebody: # or a lock. */
+/** The picture of a room that is not a direct room: # or a lock. */
 picture.ofRoom = (kind) => el('span', { class: 'picture square', 'aria-hidden': 'true' }, kind === 'private' ? icon('lock') : '#');
 
-// The first letter, digit or emoji: not what cannot be seen, nor what is put on top of it.
+// The first letter, digit or emoji, without invisible characters and combining marks.
 function letterOf(name) {
   const all = graphemes(name.slice(0, 200));
   const found = all.find((c) => isEmoji(c) || /[\p{L}\p{N}]/u.test(c)) ?? '?';

@@ -1,4 +1,4 @@
-// The list of rooms: one's own, and always the lobby.
+// The list of the user's rooms, which always includes the lobby.
 
 import { $, el, reconcile, words } from './dom.js';
 import { language, t } from './i18n.js';
@@ -12,7 +12,7 @@ const LOBBY = 'lobby';
 export class RoomList {
   #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #titles = new Map(); #timer = 0; #loading = false; #again = false; #looked = false;
 
-  /** choose(room) opens one; rendered() hears of every change, titles too. */
+  /** choose(room) opens a room; rendered() is called after every change, also of titles. */
   constructor(chat, choose, rendered) {
     this.#chat = chat;
     this.#rendered = rendered;
@@ -20,7 +20,7 @@ export class RoomList {
     chat.addEventListener('rooms', () => this.refresh());
   }
 
-  /** What to call a room. */
+  /** The display name of a room. */
   titleOf(room) {
     const one = this.#all.find((r) => r.room === room);
     const other = otherOf(room, this.#chat.user);
@@ -30,22 +30,22 @@ export class RoomList {
 
   kindOf(room) { return room.startsWith('#') ? 'direct' : room.startsWith('$') ? 'private' : 'public'; }
 
-  /** What to call a user, as far as it is known. */
+  /** The display name of a user, as far as it is known. */
   nameOf(user) { return this.#names.get(user) ?? plainName(user).replace(/^guest:(.{4}).*/s, `${t('guest')} $1`); }
 
-  /** Those whom one writes to alone, as the server tells them: [{user, info, online}]. */
+  /** The partners of direct rooms, from the server: [{user, info, online}]. */
   direct() { return this.#all.filter((r) => r.with).map((r) => r.with); }
 
-  /** Whether a room is in one's list, by what the server says now. */
+  /** Whether a room is in the user's list, as the server has it now. */
   async has(room) {
     if (!this.#all.some((r) => r.room === room)) this.#all = await this.#chat.list().catch(() => this.#all);
     return this.#all.some((r) => r.room === room);
   }
 
-  /** Learns the title of a room, which may not be in one's list. */
+  /** Stores the title of a room, which need not be in the list. */
   entitle(room, title) { this.#titles.set(room, title); }
 
-  /** Learns what an author is called. */
+  /** Stores the name of an author. */
   learn(info) {
     const name = givenName(info);
     if (info?.user && name && name !== this.#names.get(info.user)) {
@@ -56,7 +56,7 @@ export class RoomList {
 
   get unread() { return this.#all.reduce((n, r) => n + (r.room === this.#current && !document.hidden ? 0 : r.unread), 0); }
 
-  /** Hears of the last message of a room that is open, which the server tells nothing of. */
+  /** Stores the last message of an open room, because the server sends no notice about it. */
   note(room, last) {
     const one = this.#all.find((r) => r.room === room);
     if (!one || !last || one.last === last) return;
@@ -69,7 +69,7 @@ export class RoomList {
     this.render();
   }
 
-  /** Asks the server anew, soon: several reasons at once are one. */
+  /** Requests the list again soon; several calls at once cause one request. */
   refresh() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#load(), 150);
@@ -86,7 +86,7 @@ export class RoomList {
       }
       this.render();
       await this.#look();
-    } catch { /* the next connection asks again */ }
+    } catch { /* requested again after the next connect */ }
     this.#loading = false;
     if (this.#again) {
       this.#again = false;
@@ -94,7 +94,7 @@ export class RoomList {
     }
   }
 
-  /** Looks once among the people of the lobby for those whom the list does not name: they have no part in the room yet. */
+  /** Searches once among the users of the lobby for users that the list does not name, because they have no part in the room yet. */
   async #look() {
     if (this.#looked || this.#all.every((r) => !r.with || this.#names.has(r.with.user))) return;
     this.#looked = true;

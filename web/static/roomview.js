@@ -1,4 +1,4 @@
-// The room that is open: choosing it, what is to be known of it, and why one is out.
+// The open room: choosing it, its state, and the reason if the user is out of it.
 
 import { $, say } from './dom.js';
 import { errorText, t } from './i18n.js';
@@ -15,10 +15,10 @@ import { may, state } from './state.js';
 import { moment } from './time.js';
 import * as views from './views.js';
 
-const SENT_OUT = 2000, BANNED = 443, TOO_LONG = 445; // codes of the protocol's, and of webim's
+const SENT_OUT = 2000, BANNED = 443, TOO_LONG = 445; // codes of the protocol and of webim
 
-let visiting = false; // the room is shown, and not in one's list
-let newest; // the offset up to which messages were announced, or stood there when the room was opened
+let visiting = false; // the room is shown, and not in the user's list
+let newest; // messages up to this offset were announced, or existed when the room was opened
 let menus;
 
 /** Sets the menus: message(message, button) and member(member, name, button) open them. */
@@ -63,7 +63,7 @@ export async function choose(name, { first = false, back = false, join = true } 
   try {
     room = chat.open(name);
   } catch (e) {
-    return failed(e); // the library has no room for some names, as __proto__
+    return failed(e); // the library refuses some names, such as __proto__
   }
   views.closeFor();
   state.room?.close();
@@ -84,7 +84,7 @@ export async function choose(name, { first = false, back = false, join = true } 
   heading();
   write();
   if (chat.user && rooms.kindOf(name) === 'public') {
-    if (join || name === 'lobby') await chat.join(name).catch(() => {}); // so that it stays in the list; learn says why it may not
+    if (join || name === 'lobby') await chat.join(name).catch(() => {}); // so that it stays in the list; learn reports a refusal
     else if (!await rooms.has(name) && room === state.room) visiting = true;
   }
   if (room === state.room) learn();
@@ -97,10 +97,10 @@ $('join').addEventListener('click', () => {
   write();
 });
 
-// On a phone the keyboard comes when it is asked for.
+// On a phone, open the keyboard only when the user asks for it.
 function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus(); }
 
-/** Learns what one may do in the open room, and how it is set. */
+/** Requests the rights and settings of the user in the open room. */
 export async function learn() {
   const { rooms, room } = state;
   if (!room) return;
@@ -114,7 +114,7 @@ export async function learn() {
   }
   rooms.entitle(room.name, state.info.title);
   composer.limit(state.info.limits);
-  if (room.error) return; // what is to be said stands there
+  if (room.error) return; // the error is shown there
   showRights();
   rooms.refresh();
   heading();
@@ -127,8 +127,8 @@ function showRights() {
   composer.allow(may('send') && !isMuted && !closed, isMuted || closed ? $('banner').textContent : t('silent'));
 }
 
-// Who is out is told why. That one was sent out says whoever did it; that one is
-// banned, the next call.
+// Tells the user why it is out of the room. The notice of a kick names the moderator; the next call
+// reports a ban.
 function left(room, { code, reason, told = false }) {
   if (room !== state.room) return;
   if (code === SENT_OUT || code === BANNED && !told) learn(); // the end and the reason of a ban come with room.info
@@ -146,13 +146,13 @@ $('again').addEventListener('click', () => {
   write();
 });
 
-/** A mute or a ban, as the server's sentence says it, with its end and reason. */
+/** The text about a mute or a ban, with the server's sentence, its end and reason. */
 function sanctioned(key, sentence = '') {
   const [, until, reason] = /^[^:]*? until (\d{4}-\S+?Z)(?:: ([^]*))?$/.exec(sentence) ?? [undefined, undefined, /^[^:]*: ([^]*)$/.exec(sentence)?.[1]];
   return [t(key), until && t('until', { time: moment(Date.parse(until)) }), reason && t('because', { reason })].filter(Boolean).join(' ');
 }
 
-/** What is to be known of the room above its messages; again: one may try to come in. */
+/** Shows a notice above the messages; again: with a button to try joining again. */
 function banner(text, again = false) {
   say($('banner'), text);
   $('again').hidden = !again;
@@ -160,7 +160,7 @@ function banner(text, again = false) {
   $('notice').classList.toggle('empty', !text);
 }
 
-/** Shows what the open room and the user are called. */
+/** Shows the names of the open room and of the user. */
 export function heading() {
   const { chat, rooms, room } = state;
   if (!room) return;
@@ -176,7 +176,7 @@ function typing() {
   say($('typing'), names.length ? t('typing', { names }) : '');
 }
 
-// The room has something new to show.
+// Called when the room has changed.
 function changed(e) {
   const { rooms, room } = state;
   if (e.target !== room) return;
@@ -191,7 +191,7 @@ function changed(e) {
   if (room.atEnd) rooms.note(room.name, room.messages.at(-1));
 }
 
-// New messages of others are announced.
+// Announces new messages of other users.
 function tell(room) {
   const { user } = state.chat;
   const isNews = (m) => m.offset > newest && (!m.info?.user || m.info.user !== user) && !m.deleted;
@@ -199,7 +199,7 @@ function tell(room) {
   if (room.loaded) newest = room.messages.at(-1)?.offset ?? 0;
 }
 
-/** Shows all in another language. */
+/** Shows everything in another language. */
 export function translate() {
   if (!state.room) return;
   state.rooms.render();

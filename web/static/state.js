@@ -1,6 +1,6 @@
-// What the page shows: one object that its parts share.
+// The state of the page: one object that its parts share.
 
-/** chat and its list of rooms, once one is in; the open room and what room.info tells of it. */
+/** The chat and its list of rooms after the sign-in; the open room and its result of room.info. */
 export const state = {
   chat: undefined,
   rooms: undefined,

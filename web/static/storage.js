@@ -1,6 +1,6 @@
-// What the page keeps in the browser. Storage may be blocked or full, and anybody can
-// have written anything into it: nothing here throws, and without storage the page
-// keeps what it has to in memory, for as long as it is open.
+// The page's data in the browser. Storage may be blocked or full, and other scripts may have written
+// anything into it. Nothing here throws, and without storage the page keeps its data in memory while
+// it is open.
 
 class Store {
   #area; #memory = new Map();
@@ -38,7 +38,7 @@ class Store {
     } catch { /* blocked */ }
   }
 
-  /** The object that a key has as JSON; {} if it has none, or something else. */
+  /** The object that a key stores as JSON; {} if there is none, or if the value is not an object. */
   object(key) {
     try {
       const value = JSON.parse(this.getItem(key));

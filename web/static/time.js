@@ -4,10 +4,10 @@ import { locale, t } from './i18n.js';
 
 let now = Date.now;
 
-/** Sets the clock by which it is today: the server's, which a device's may not be. */
+/** Sets the clock that decides about today: the server's, because the device's may be wrong. */
 export function setClock(clock) { now = clock; }
 
-/** The day of a time, as a number that grows with it. */
+/** The day of a time, as an increasing number. */
 export function dayOf(time) {
   const d = new Date(time);
   return d.getFullYear() * 10_000 + d.getMonth() * 100 + d.getDate();

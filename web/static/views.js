@@ -1,15 +1,15 @@
-// Where one is: a room, and on narrow screens perhaps a drawer that lies over it. Each
-// is an entry in the browser's history, so that Back goes to the one before.
+// The current view: a room, and on narrow screens perhaps a drawer over it. Each view is an entry in
+// the browser's history, so that Back returns to the previous one.
 
 import { $ } from './dom.js';
 
 const LOBBY = 'lobby';
 const narrow = { rooms: matchMedia('(max-width: 42rem)'), members: matchMedia('(max-width: 64rem)') };
 
-/** The room that the address names; '' for none. */
+/** The room in the address; '' if there is none. */
 export const addressed = () => new URLSearchParams(location.search).get('room') ?? '';
 
-/** Notes that a room is shown. first: as the first one, else one can go back from it. */
+/** Records that a room is shown. Unless first is set, Back returns to the previous room. */
 export function went(room, first) {
   const address = room === LOBBY ? location.pathname : `?room=${encodeURIComponent(room)}`;
   if (first || history.state?.drawer) history.replaceState({ room }, '', address); // a drawer's entry becomes the room's
@@ -31,10 +31,10 @@ export function close() {
   if (history.state?.drawer) history.back();
 }
 
-/** Shows the room, without a step in the history: it is taken by went. */
+/** Shows the room without changing the history; went does that. */
 export const closeFor = () => show('room');
 
-// A drawer lies over the rest, which is out of reach meanwhile.
+// A drawer covers the rest of the page, which is inert meanwhile.
 function show(view) {
   const before = document.body.dataset.view;
   if (view === before) return;
@@ -45,11 +45,11 @@ function show(view) {
   else $(`show-${before}`).focus();
 }
 
-/** Watches the buttons, and Back: turn(room) shows the room that the address names then. */
+/** Watches the buttons and Back: turn(room) shows the room that the address names then. */
 export function start(turn) {
   for (const drawer of ['rooms', 'members']) $(`show-${drawer}`).addEventListener('click', () => open(drawer));
   for (const button of document.querySelectorAll('.shut')) button.addEventListener('click', close);
-  document.body.addEventListener('click', (e) => { if (e.target === document.body) close(); }); // what lies under a drawer
+  document.body.addEventListener('click', (e) => { if (e.target === document.body) close(); }); // the page under a drawer
   addEventListener('keydown', (e) => { if (e.key === 'Escape') close(); });
   for (const [drawer, width] of Object.entries(narrow)) width.addEventListener('change', () => { if (!width.matches && document.body.dataset.view === drawer) close(); });
   addEventListener('popstate', () => {

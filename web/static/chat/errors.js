@@ -1,6 +1,6 @@
-// What goes wrong, in one shape.
+// All errors, in one form.
 
-/** What went wrong with a call: code, as in the protocol (100–113) or webim's own (440–445), and a sentence. */
+/** The error of a call: a code of the protocol (100–113) or of webim (440–445), and a sentence. */
 export class ChatError extends Error {
   constructor(code, message, temporary = false) {
     super(message);
@@ -9,5 +9,5 @@ export class ChatError extends Error {
   }
 }
 
-/** Of an error of the library's. */
+/** Converts an error of the library. */
 export const asError = (e) => new ChatError(e?.code ?? 0, e?.message ?? e?.reason ?? String(e), e?.temporary || !e?.code || e.code < 100);

@@ -1,5 +1,5 @@
-// Messages out of publications, as webim's call "messages" makes them on the
-// server: what is done to a message comes behind it in the room's stream.
+// Builds messages from publications, as webim's call "messages" does on the server: edits,
+// deletions and reactions follow the message in the room's stream.
 
 /** A piece of a room's messages, in the order of their offsets. */
 export class Fold {
@@ -14,16 +14,16 @@ export class Fold {
   has(offset) { return this.#all.has(offset); }
   list() { return [...this.#all.values()]; }
 
-  /** Adds a page that comes before all that is there. */
+  /** Adds a page before all messages. */
   before(messages) { this.#all = new Map([...messages.map((m) => [m.offset, m]), ...this.#all]); }
 
-  /** Adds a page that comes behind it. */
+  /** Adds a page after all messages. */
   after(messages) { for (const m of messages) this.#all.set(m.offset, m); }
 
   keepFirst(n) { this.#all = new Map([...this.#all].slice(0, n)); }
   keepLast(n) { this.#all = new Map([...this.#all].slice(-n)); }
 
-  /** Does what a publication says. What is about a message that is not there is nothing. */
+  /** Applies a publication. If it refers to a message that is not there, nothing happens. */
   apply({ offset, data, info, tags = {}, time }) {
     if (!tags.event) {
       if (!this.#all.has(offset)) this.#all.set(offset, {
@@ -34,7 +34,7 @@ export class Fold {
     }
     const m = this.#all.get(+tags.of);
     if (!m || m.deleted) return;
-    // A new object, so that a view sees that it is another one.
+    // A new object, so that a view can tell that the message has changed.
     const next = { ...m };
     switch (tags.event) {
       case 'edit':
@@ -56,7 +56,7 @@ export class Fold {
 
 const ownerOf = (info) => info?.user || info?.client;
 
-// Who has no name is only counted.
+// Users without a name are only counted.
 function reacted(all, emoji, user, on) {
   const old = all.find((r) => r.emoji === emoji) ?? { emoji, users: [], count: 0 };
   if (user && old.users.includes(user) === on) return all;

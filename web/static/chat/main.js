@@ -12,12 +12,12 @@
 //   room.send('hello');
 //   room.close();
 //
-// chat.d.ts, beside this file, has the types of all that is exported. The calls and
-// events below it are those that webim's package room/chat documents. By default it
-// connects to the server that it was imported from: to connection/websocket beside it.
+// chat.d.ts, beside this file, has the types of all exports. webim's package room/chat documents
+// the calls and events. By default chat.js connects to the server that it was imported from: to
+// connection/websocket beside it.
 //
-// Nothing here touches the document. Each promise that fails does so with a ChatError,
-// whose code is the protocol's or webim's. Times are the server's.
+// Nothing here touches the document. Every rejected promise has a ChatError with a code of the
+// protocol or of webim. Times are those of the server's clock.
 //
 // The part between the next lines and the first class is the npm package "centrifuge"
 // 5.8.0, Copyright Centrifugal Labs, under the MIT licence, which is beside it in
@@ -32,29 +32,29 @@ import { Room } from './room.js';
  * A user's connection.
  *
  * Events: 'state' when state, reason or retryAt has changed; 'rooms' when the list
- * of rooms or what is unread there has; 'invite' with detail {room, title, by}.
+ * of rooms or the unread counts have; 'invite' with detail {room, title, by}.
  */
 export class Chat extends EventTarget {
   /** 'connecting' | 'connected' | 'waiting' (for the next try) | 'ended' (for good) */
   state = 'connecting';
   /** of 'ended': {code, reason} */
   reason = null;
-  /** of 'waiting': when the next try is, in milliseconds since 1970 */
+  /** of 'waiting': the time of the next try, in milliseconds since 1970 */
   retryAt = 0;
   /** the user's id; '' until it is known */
   user = '';
-  /** the client id of the connection, another one after each connect; '' until it is known */
+  /** the client id of the connection, a new one after each connect; '' until it is known */
   client = '';
-  /** the token with which a guest is the same guest again; the page may keep it */
+  /** the token with which a guest keeps its identity; the page may store it */
   token = '';
-  /** the name that the token brings, if it is known */
+  /** the name from the token, if known */
   name = '';
   #client;
   #guest = '';
-  #former = ''; // the guest whom the server knew no more, and who is another user now
+  #former = ''; // the id of the guest that the server no longer accepted; the guest is a new user now
   #storage;
   #rooms = new Map(); // open ones, by name
-  #outboxes = new Map(); // of rooms that something was said in, open or not
+  #outboxes = new Map(); // by room, open or not, once the user has sent something there
   #restored = false;
   #clock = { server: Date.now(), here: performance.now() };
 
@@ -63,8 +63,8 @@ export class Chat extends EventTarget {
    * @param {string} [o.url] of the server; default: connection/websocket beside this file
    * @param {string} [o.token] the user's token
    * @param {string} [o.guest] without a token, or when the server no longer accepts it: the name of a guest
-   * @param {() => Promise<string>} [o.getToken] gets a token where there is none, and another one when
-   *   it has expired. If it resolves to '', the connection ends with reason.code 1; if it rejects, it is
+   * @param {() => Promise<string>} [o.getToken] is called for a token if there is none, or if it
+   *   has expired. If it resolves to '', the connection ends with reason.code 1; if it rejects, it is
    *   called again after a while
    * @param {Storage} [o.storage] keeps unsent messages while the page is reloaded, as sessionStorage
    */
@@ -83,7 +83,7 @@ export class Chat extends EventTarget {
       .on('connecting', () => this.#become('connecting'))
       .on('disconnected', (c) => this.#ended(c))
       .on('publication', (p) => this.#personal(p));
-    // The library does not tell when it tries again; this is where it decides.
+    // The library does not announce its next try; it decides here.
     const delayOf = this.#client._getReconnectDelay.bind(this.#client);
     this.#client._getReconnectDelay = () => {
       const delay = delayOf();
@@ -92,20 +92,20 @@ export class Chat extends EventTarget {
     };
   }
 
-  /** Connects; resolves when that is done for the first time, rejects when it never will be. */
+  /** Connects; resolves at the first success, rejects if the connection has ended for good. */
   connect() {
     this.#client.connect();
     return this.ready();
   }
 
-  /** Tries again at once, for who does not want to wait; also after an end. */
+  /** Tries again at once instead of waiting; also after an end. */
   retry() {
     this.reason = null;
     this.#client.disconnect();
     this.#client.connect();
   }
 
-  /** Comes in with another token, after an end. */
+  /** Connects with another token, after an end. */
   use(token) {
     this.token = token;
     this.#know(token);
@@ -119,7 +119,7 @@ export class Chat extends EventTarget {
   /** Ends the connection. */
   disconnect() { this.#client.disconnect(); }
 
-  /** Ends the connection, and forgets what is unsent, as when the user signs out. */
+  /** Ends the connection and deletes unsent messages, for a sign-out. */
   forget() {
     try {
       this.#storage?.removeItem(SAVED);
@@ -128,7 +128,7 @@ export class Chat extends EventTarget {
     this.disconnect();
   }
 
-  /** Makes a call of webim's, by its name. */
+  /** Calls a method of webim by its name. */
   async call(method, data = {}) {
     try {
       const result = (await this.#client.rpc(method, data)).data;
@@ -139,19 +139,19 @@ export class Chat extends EventTarget {
     }
   }
 
-  /** Resolves when there is a connection, rejects when there will be none. */
+  /** Resolves when there is a connection, rejects if there will be none. */
   async ready() {
     for (;;) {
       try {
         return await this.#client.ready();
       } catch (e) {
         if (this.state === 'ended') throw asError(this.reason ?? e);
-        await new Promise((done) => setTimeout(done)); // it comes in anew
+        await new Promise((done) => setTimeout(done)); // the connection starts anew
       }
     }
   }
 
-  /** The rooms of one's list: {room, kind, title, unread, read, last, role}. */
+  /** The rooms in the user's list: {room, kind, title, unread, read, last, role}. */
   async list() {
     const all = [];
     for (let after = ''; ;) {
@@ -167,7 +167,7 @@ export class Chat extends EventTarget {
   join(room) { return this.call('room.join', { room }); }
   leave(room) { return this.call('room.leave', { room }); }
   invite(room, user) { return this.call('room.invite', { room, user }); }
-  /** Without a room: everywhere. options: {seconds, reason}. */
+  /** Without a room: on the whole server. options: {seconds, reason}. */
   kick(room, user) { return this.call('kick', { room, user }); }
   ban(room, user, options) { return this.call('ban', { room, user, ...options }); }
   unban(room, user) { return this.call('unban', { room, user }); }
@@ -175,7 +175,7 @@ export class Chat extends EventTarget {
   unmute(room, user) { return this.call('unmute', { room, user }); }
   sanctions(room) { return this.call('sanctions', { room }); }
 
-  /** Opens a room: subscribes, and loads its newest messages. Close it when it is left. */
+  /** Opens a room: subscribes, and loads the newest messages. Close it when the user turns to another room. */
   open(name) {
     name = roomName(name);
     const old = this.#rooms.get(name);
@@ -213,7 +213,7 @@ export class Chat extends EventTarget {
     } catch { /* blocked, or full: what is unsent lasts as long as the page */ }
   }
 
-  // What the page before this one, in the same tab, could not send.
+  // The messages that the previous page in this tab could not send.
   #restore() {
     if (this.#restored) return;
     this.#restored = true;
@@ -248,7 +248,7 @@ export class Chat extends EventTarget {
   }
 
   #ended({ code, reason }) {
-    if ((code === 3500 || code === UNAUTHORIZED) && this.token && this.#guest) { // a guest whom the server knows no more comes in as a new one
+    if ((code === 3500 || code === UNAUTHORIZED) && this.token && this.#guest) { // the server no longer accepts this guest: connect as a new one
       this.#former ||= this.user;
       this.token = this.user = this.name = '';
       this.#client.setToken('');
@@ -266,12 +266,12 @@ export class Chat extends EventTarget {
     this.#tell('state');
   }
 
-  // What the server puts into the user's own room.
+  // Handles the publications in the user's own room.
   #personal({ channel, tags = {}, data }) {
     if (channel !== personalRoom(this.user)) return;
     if (tags.event === 'invite') this.#tell('invite', { room: tags.room, title: data.title, by: tags.by });
-    if (tags.event === 'message' && this.#rooms.has(tags.room)) return; // it is there to be seen
-    // Who writes to one alone is told that it has come, whatever one looks at.
+    if (tags.event === 'message' && this.#rooms.has(tags.room)) return; // the open room shows it
+    // Confirm the delivery of a direct message, regardless of the open room.
     if (tags.event === 'message' && otherOf(tags.room, this.user)) this.call('mark', { room: tags.room, delivered: +tags.offset }).catch(() => {});
     this.#tell('rooms');
   }
@@ -279,7 +279,7 @@ export class Chat extends EventTarget {
   #tell(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }
 
-// The library's own code for a token that has run out, and nobody to give a new one.
+// The library's own code for an expired token without a function that gets a new one.
 const UNAUTHORIZED = 1;
 const SAVED = 'webim.outbox';
 
@@ -289,8 +289,8 @@ function ownURL() {
   return url.href;
 }
 
-// What storage has of the unsent messages of one of the users: [[room, messages]].
-// Anybody can have written anything there.
+// Reads the unsent messages of one user from storage: [[room, messages]]. Other scripts may have
+// written anything there.
 function saved(storage, users) {
   let all;
   try {
@@ -301,7 +301,7 @@ function saved(storage, users) {
   return all.rooms.filter((one) => Array.isArray(one) && typeof one[0] === 'string' && Array.isArray(one[1]));
 }
 
-// What a token claims: only to show it, the server judges.
+// The claims of a token, only for display: the server verifies them.
 function claimsOf(token) {
   try {
     const body = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');

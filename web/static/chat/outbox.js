@@ -1,22 +1,22 @@
-// What one has said and the server has not got yet.
+// The user's messages that the server does not have yet.
 
 import { ID_LENGTH, wellFormed } from './size.js';
 
 /**
- * The messages for one room that are on their way. It outlives the Room that
- * shows it: what was written offline is sent when there is a connection, whatever
- * is looked at then.
+ * The messages for one room that are being sent. It outlives the Room that shows
+ * it: messages written offline are sent when there is a connection, regardless of
+ * the room that is open then.
  *
  * Event: 'change'.
  */
 export class Outbox extends EventTarget {
   /** {id, text, reply, time, state: 'sending'|'sent'|'failed', error, offset}, the first one first */
   all = [];
-  /** whether a sent one is still to be shown here; who shows the room sets it */
+  /** whether a sent message must still be shown here; set by the view of the room */
   waits = () => false;
   #deliver; #now; #busy = false;
 
-  /** deliver(message) resolves to its offset, or rejects: with .temporary it is tried again, else it has failed. */
+  /** deliver(message) resolves to its offset, or rejects: with .temporary it is tried again, otherwise it has failed. */
   constructor(deliver, now = Date.now) {
     super();
     this.#deliver = deliver;
@@ -25,12 +25,12 @@ export class Outbox extends EventTarget {
 
   add(text, reply) { this.restore([{ id: newID(), text: wellFormed(text), reply, time: this.#now() }]); }
 
-  /** What another page can take up. */
+  /** The messages in a form that another page can restore. */
   unsent() {
     return this.all.filter((m) => m.state !== 'sent').map(({ id, text, reply, time, state, error }) => ({ id, text, reply, time, state, error: error && { code: error.code, message: error.message } }));
   }
 
-  /** Takes up what another page has left: what has failed waits for retry. What is no message is left out. */
+  /** Restores the messages of another page; failed ones wait for retry. Anything that is not a message is ignored. */
   restore(messages) {
     this.all.push(...messages.filter(isMessage).map(({ id, text, reply, time, state, error }) => ({
       id, text, reply: Number.isSafeInteger(reply) && reply > 0 ? reply : undefined, time,
@@ -40,7 +40,7 @@ export class Outbox extends EventTarget {
     this.#flush();
   }
 
-  /** Tries a failed one again; the same id makes sure that it is not said twice. */
+  /** Sends a failed message again; the same id prevents a duplicate. */
   retry(id) {
     const one = this.all.find((m) => m.id === id);
     if (!one) return;
@@ -54,10 +54,10 @@ export class Outbox extends EventTarget {
     this.#changed();
   }
 
-  /** Forgets those that are sent and not waited for. */
+  /** Removes the sent messages that are no longer shown here. */
   settle() { this.all = this.all.filter((m) => m.state !== 'sent' || this.waits(m)); }
 
-  // In order, one at a time, for as long as it takes.
+  // Sends in order, one message at a time, until all are sent.
   async #flush() {
     if (this.#busy) return;
     this.#busy = true;
@@ -85,5 +85,5 @@ export class Outbox extends EventTarget {
 const isMessage = (m) => typeof m?.id === 'string' && m.id.length > 0 && m.id.length <= 64
   && typeof m.text === 'string' && Number.isFinite(m.time) && Math.abs(m.time) < 8.64e15;
 
-// crypto.randomUUID is there over https only, and on localhost.
+// crypto.randomUUID exists only over https and on localhost.
 const newID = () => [...crypto.getRandomValues(new Uint8Array(ID_LENGTH / 2))].map((b) => b.toString(16).padStart(2, '0')).join('');

@@ -1,19 +1,19 @@
-// A room: its messages, kept up to date, and what one does there.
+// A room: its messages, kept up to date, and the actions in it.
 
 import { asError } from './errors.js';
 import { Fold } from './fold.js';
 import { nameOf } from './names.js';
 import { wellFormed } from './size.js';
 
-/** How many messages a Room keeps, and a page of them. */
+/** The number of messages that a Room keeps, and the number in one page. */
 export const KEPT = 200, PAGE = 50;
 
 /**
  * A room that is open.
  *
  * Events: 'change' when messages, outbox, typing or marks have; 'gap' when
- * something was missed and the room was loaded anew; 'members'; 'settings'; 'left'
- * with detail {code, reason} when one is not in the room, or not any more: enter()
+ * messages were missed and the room was loaded anew; 'members'; 'settings'; 'left'
+ * with detail {code, reason} when the user is not, or no longer, in the room: enter()
  * tries again.
  */
 export class Room extends EventTarget {
@@ -22,13 +22,13 @@ export class Room extends EventTarget {
   /** whether older ones than messages[0] exist, and whether the newest are kept */
   more = false;
   atEnd = true;
-  /** who is about to say something: user → name */
+  /** the users who are typing: user → name */
   typing = new Map();
-  /** of others: user → {read, delivered} */
+  /** marks of the other users: user → {read, delivered} */
   marks = new Map();
   loaded = false;
   error = null;
-  /** up to where one had read when the room was opened; 0: nothing, or not known */
+  /** the offset of the last read message when the room was opened; 0: none, or unknown */
   readTo = 0;
   #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = -Infinity; #timers = new Map(); #read = 0; #closed = false; #early = [];
 
@@ -63,7 +63,7 @@ export class Room extends EventTarget {
     this.#forget();
   }
 
-  /** Comes in again, after 'left'. */
+  /** Joins again, after 'left'. */
   enter() {
     this.error = null;
     this.#sub.subscribe();
@@ -77,34 +77,34 @@ export class Room extends EventTarget {
   remove(offset) { return this.call('delete', { offset }); }
   react(offset, emoji, remove = false) { return this.call('react', { offset, emoji, remove }); }
 
-  /** One's own that are on their way: {id, text, reply, time, state: 'sending'|'sent'|'failed', error}. */
+  /** The user's messages that are being sent: {id, text, reply, time, state: 'sending'|'sent'|'failed', error}. */
   get outbox() { return this.#outbox.all; }
 
-  /** Says something: it stands in outbox until it has its place, also when the room is closed meanwhile. Never rejects. */
+  /** Sends a message: it is in outbox until the room has it, even if the room is closed meanwhile. Never rejects. */
   send(text, reply) {
-    this.#typed = -Infinity; // what is written next is news
+    this.#typed = -Infinity; // the next typing starts a new notice
     this.#outbox.add(text, reply);
   }
   retry(id) { this.#outbox.retry(id); }
   discard(id) { this.#outbox.discard(id); }
   #sent = () => this.#tell('change');
 
-  /** Tells the others that one writes, at most every three seconds. */
+  /** Sends a typing notice, at most every three seconds. */
   type() {
-    const now = performance.now(); // a clock that nobody sets back
+    const now = performance.now(); // a monotonic clock
     if (now - this.#typed < 3000 || this.#chat.state !== 'connected') return;
     this.#typed = now;
     this.call('typing').catch(() => {});
   }
 
-  /** Notes that all up to an offset was read. */
+  /** Marks all messages up to an offset as read. */
   read(offset) {
     if (offset <= this.#read || !this.#chat.user) return;
     this.#read = offset;
     this.call('mark', { read: offset }).catch(() => { this.#read = 0; });
   }
 
-  /** 'sent' | 'delivered' | 'read': how far a message of one's own has come. */
+  /** 'sent' | 'delivered' | 'read': the state of one of the user's own messages. */
   progress(offset) {
     let best = 'sent';
     for (const [user, m] of this.marks) {
@@ -115,7 +115,7 @@ export class Room extends EventTarget {
     return best;
   }
 
-  /** Loads the page before what is kept; resolves to whether there was one. */
+  /** Loads the page before the kept messages; resolves to whether there was one. */
   async older() {
     if (!this.more || !this.messages.length) return false;
     const page = await this.call('messages', { before: this.messages[0].offset, limit: PAGE });
@@ -129,7 +129,7 @@ export class Room extends EventTarget {
     return true;
   }
 
-  /** Loads the page behind it, where that is not the end. */
+  /** Loads the page after the kept messages, unless they reach the end. */
   async newer() {
     if (this.atEnd || !this.messages.length) return false;
     const page = await this.call('messages', { after: this.messages.at(-1).offset, limit: PAGE });
@@ -143,7 +143,7 @@ export class Room extends EventTarget {
     return true;
   }
 
-  /** Loads the newest ones instead of what is kept. */
+  /** Replaces the kept messages with the newest ones. */
   async newest() {
     const page = await this.call('messages', { limit: PAGE });
     const early = this.#early;
@@ -167,7 +167,7 @@ export class Room extends EventTarget {
 
   async #subscribed(c) {
     const gap = c.wasRecovering && !c.recovered;
-    if (this.loaded && !gap) { // what was missed comes as publications, in which the library leaves out the time
+    if (this.loaded && !gap) { // missed messages arrive as publications, in which the library leaves out the time
       if (c.wasRecovering && this.atEnd && this.messages.length) this.#again(this.messages.at(-1).offset);
       return;
     }
@@ -200,7 +200,7 @@ export class Room extends EventTarget {
     }
     if (!this.loaded) return void this.#early.push(p);
     if (info) this.#stopTyping(info.user);
-    if (!tags.event && !this.atEnd) return this.#tell('change'); // it comes with newer()
+    if (!tags.event && !this.atEnd) return this.#tell('change'); // newer() will load it
     p = { ...p, time: this.#chat.now() };
     this.#fold.apply(p);
     if (tags.event) this.#quoted.apply(p);
@@ -235,10 +235,10 @@ export class Room extends EventTarget {
     this.#quote();
   }
 
-  /** A message that another one answers; undefined: it is forgotten, or not here yet. */
+  /** A message that another one answers; undefined if it is no longer in the history or not loaded yet. */
   quoted(offset) { return this.#fold.get(offset) ?? this.#quoted.get(offset); }
 
-  // Gets what is answered and not among the messages.
+  // Loads answered messages that are not among the kept ones.
   async #quote() {
     const missing = [...new Set(this.messages.map((m) => m.reply).filter((at) => at && !this.#asked.has(at) && !this.#fold.has(at)))];
     if (!missing.length) return;

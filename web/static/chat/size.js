@@ -1,11 +1,11 @@
-// What the server counts of a message, before it is sent.
+// The size of a message as the server counts it, before it is sent.
 
 const encoder = new TextEncoder();
 
 /** The length of a text in bytes of UTF-8. */
 export const bytesOf = (text) => encoder.encode(text).length;
 
-/** A text without halves of surrogate pairs, which no JSON reader of the server takes. */
+/** A text without unpaired surrogates, which the server's JSON parser refuses. */
 export const wellFormed = (text) => text.replace(/\p{Cs}/gu, '\ufffd');
 
 /** The length of an id that the outbox gives a message: 16 bytes in hexadecimal digits. */
