@@ -8,23 +8,23 @@ import (
 	"webim/bench"
 )
 
-// Attack is one that the lab knows.
+// Attack is a named attack.
 type Attack struct {
 	Name string
 	What string // in one sentence
 
-	centrifuge bool   // it needs the Centrifuge dialect
-	prepare    func() // what must not take CPU during the attack; nil: nothing
+	centrifuge bool   // needs the Centrifuge dialect
+	prepare    func() // work that must not take CPU during the attack; may be nil
 	run        func(a *attacker)
 }
 
-// All returns the attacks that a dialect allows, in the order of reports.
+// All returns the attacks that exist for a dialect, in the order of reports.
 func All(dialect string) []Attack {
 	all := slices.Concat(handshakeAttacks(), frameAttacks(), bombAttacks(), readerAttacks(), commandAttacks())
 	return slices.DeleteFunc(all, func(a Attack) bool { return a.centrifuge && dialect != bench.Centrifuge })
 }
 
-// find returns the attacks with these names, or all if there are none.
+// find returns the attacks with these names, or all attacks if there are no names.
 func find(names []string, dialect string) ([]Attack, error) {
 	all := All(dialect)
 	if len(names) == 0 {
@@ -48,7 +48,7 @@ func namesOf(all []Attack) (names []string) {
 	return names
 }
 
-// Options bound each attack. The zero value of every field but the budgets of the attacker works; the defaults are in the tags.
+// Options limit each attack. The tags have the defaults.
 type Options struct {
 	Connections int           `default:"200" help:"Connections of the attacker at a time."`
 	Bytes       int64         `default:"33554432" help:"Bytes that the attacker may send in one attack, evenly over its time."`
@@ -64,7 +64,7 @@ type Options struct {
 	Latency     bool          `default:"true" negatable:"" help:"Judge the bystander's p99; on a machine that is busy with other things it says little."`
 }
 
-// check refuses options that bound nothing.
+// check refuses options outside their limits.
 func (o Options) check() error {
 	switch {
 	case o.Connections < 1 || o.Connections > 10000:

@@ -22,7 +22,7 @@ var (
 	errOver  = errors.New("the attack is over")
 )
 
-// attacker is one attack under way: it counts what the attack costs and bounds it. Its methods may be called from any goroutine.
+// attacker is a running attack. It counts the attack's cost and limits it. It is safe for concurrent use.
 type attacker struct {
 	ctx    context.Context // ends with the window
 	target bench.Target
@@ -33,7 +33,7 @@ type attacker struct {
 	sent, received, dialed, turns atomic.Int64
 	skip                          atomic.Pointer[string] // why the attack does not apply to this server
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	live map[*conn]bool
 	most int
 	said map[string]int // refusals and failures of the server, by their text
@@ -52,14 +52,14 @@ type conn struct {
 	a *attacker
 }
 
-// run executes an attack and closes what it left open.
+// run executes an attack and closes the connections that the attack left open.
 func (a *attacker) run(attack Attack) {
 	attack.run(a)
-	<-a.ctx.Done() // connections that are merely held are a part of the attack
+	<-a.ctx.Done() // connections that are only held open are a part of the attack
 	a.close()
 }
 
-// watch makes the end of the window end all reads and writes.
+// watch arranges that the end of the window ends all reads and writes.
 func (a *attacker) watch() (stop func() bool) { return context.AfterFunc(a.ctx, a.close) }
 
 func (a *attacker) close() {
@@ -73,8 +73,8 @@ func (a *attacker) close() {
 	a.readers.Wait()
 }
 
-// dialRate is how many connections a second an attacker makes at most, after the first Options.Connections: more is the attacker's CPU, on the
-// server's machine.
+// dialRate limits the connections per second of an attacker, after the first Options.Connections. More would only use the attacker's CPU,
+// on the server's machine.
 const dialRate = 1000
 
 // dial opens a connection for client i.
@@ -116,7 +116,7 @@ func (a *attacker) upgrade(i int, compress bool) (c *conn, compressed bool, err 
 	return c, compressed, nil
 }
 
-// join opens a WebSocket and enters the room: in the Centrifuge dialect by connect and subscribe.
+// join opens a WebSocket in the room; in the Centrifuge dialect it connects and subscribes.
 func (a *attacker) join(i int) (*conn, error) {
 	c, _, err := a.upgrade(i, false)
 	if err != nil || !a.target.Centrifuge() {
@@ -135,7 +135,7 @@ func subscribe(id int, channel string) []byte {
 	return fmt.Appendf(nil, `{"id":%d,"subscribe":{"channel":%s}}`, id, name)
 }
 
-// refused notes what the server did to a connection, and returns err.
+// refused records how the server refused or ended a connection, and returns err.
 func (a *attacker) refused(err error) error {
 	if err == nil || a.ctx.Err() != nil || errors.Is(err, errSpent) || errors.Is(err, net.ErrClosed) {
 		return err
@@ -143,7 +143,7 @@ func (a *attacker) refused(err error) error {
 	text := err.Error()
 	var no syscall.Errno
 	if errors.As(err, &no) {
-		text = no.Error() // without the addresses, which differ each time
+		text = no.Error() // without the addresses, which differ for each connection
 	}
 	a.mu.Lock()
 	if _, known := a.said[text]; known || len(a.said) < 20 {
@@ -153,10 +153,10 @@ func (a *attacker) refused(err error) error {
 	return err
 }
 
-// skipped says that the attack does not apply to the server.
+// skipped records that the attack does not apply to the server.
 func (a *attacker) skipped(why string) { a.skip.CompareAndSwap(nil, &why) }
 
-// each runs do on as many goroutines as there may be connections, and returns when all have ended.
+// each runs do on Options.Connections goroutines, and returns when all have returned.
 func (a *attacker) each(do func(i int)) {
 	var all sync.WaitGroup
 	for i := range a.o.Connections {
@@ -165,7 +165,8 @@ func (a *attacker) each(do func(i int)) {
 	all.Wait()
 }
 
-// again calls do until the window or the bytes end, with a pause after a failure: a server that refuses is not asked without end.
+// again calls do until the window ends or the bytes are used up. It pauses after a failure, so that it does not flood a server that
+// refuses.
 func (a *attacker) again(do func() error) {
 	for {
 		err := do()
@@ -175,7 +176,7 @@ func (a *attacker) again(do func() error) {
 	}
 }
 
-// pause waits; the error says that the window is over.
+// pause waits for d, or returns an error when the window ends.
 func (a *attacker) pause(d time.Duration) error {
 	select {
 	case <-a.ctx.Done():
@@ -199,7 +200,7 @@ func (a *attacker) pace(n int) error {
 	return nil
 }
 
-// Write sends at the attacker's pace.
+// Write sends b at the attacker's rate.
 func (c *conn) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		part := b[:min(len(b), 64<<10)]
@@ -234,10 +235,11 @@ func joined(lines [][]byte) (all [][]byte) {
 	return all
 }
 
-// drain reads and forgets what the server sends, on a goroutine that ends with the connection.
+// drain discards the server's output, on a goroutine that ends with the connection.
 func (c *conn) drain() { c.listen(nil) }
 
-// listen gives each message and control frame to f, on a goroutine that ends with the connection. A close frame's code is noted, and ends it.
+// listen calls f with each message and control frame, on a goroutine that ends with the connection. It records the code of a Close frame,
+// and then ends.
 func (c *conn) listen(f func(bench.Event)) {
 	c.a.readers.Go(func() {
 		defer c.drop()
@@ -260,7 +262,7 @@ func (c *conn) listen(f func(bench.Event)) {
 	})
 }
 
-// drop closes the connection by RST, so that no port stays behind.
+// drop closes the connection by RST, so that no port stays in TIME_WAIT.
 func (c *conn) drop() {
 	c.Reset()
 	c.a.mu.Lock()

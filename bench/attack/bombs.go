@@ -9,7 +9,7 @@ import (
 	"webim/bench"
 )
 
-// bombAttacks are those of few bytes that are much work.
+// bombAttacks are the attacks with few bytes that cause much work.
 func bombAttacks() []Attack {
 	return []Attack{
 		{Name: "deflate-bomb", What: "Clients send compressed messages of 64 KB that inflate to 64 MB.", prepare: func() { bomb() }, run: deflateBomb},
@@ -17,7 +17,7 @@ func bombAttacks() []Attack {
 	}
 }
 
-// bomb is a frame of 64 MB of spaces, compressed. It takes a second of CPU to make.
+// bomb returns a compressed frame of 64 MB of spaces. Making it takes a second of CPU.
 var bomb = sync.OnceValue(func() []byte {
 	defer debug.FreeOSMemory()
 	return bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, bytes.Repeat([]byte{' '}, 64<<20)))

@@ -11,7 +11,7 @@ import (
 	"webim/bench"
 )
 
-// commandAttacks are those of commands of the Centrifuge protocol.
+// commandAttacks are the attacks with commands of the Centrifuge protocol.
 func commandAttacks() []Attack {
 	return []Attack{
 		{Name: "subscribe-storm", What: "Clients subscribe to ever new rooms, 100 in a message.", centrifuge: true, run: subscribeStorm},
@@ -21,7 +21,7 @@ func commandAttacks() []Attack {
 	}
 }
 
-// connected opens a WebSocket and sends the connect command. answers gets each reply and push.
+// connected opens a WebSocket and sends the connect command. It calls answers with each frame from the server.
 func (a *attacker) connected(i int, answers func(bench.Event)) (*conn, error) {
 	c, _, err := a.upgrade(i, false)
 	if err != nil {
@@ -35,9 +35,8 @@ func (a *attacker) connected(i int, answers func(bench.Event)) (*conn, error) {
 	return c, nil
 }
 
-// commanding has clients connect and send messages of commands, with a pause behind each,
-// again and again. script is called for each connection of client i, and what it returns
-// makes the next message.
+// commanding connects clients again and again; each sends messages of commands, with a pause after each. It calls script for each
+// connection of client i, and next for the commands of each message.
 func (a *attacker) commanding(pause time.Duration, script func(i int) (next func() [][]byte)) {
 	a.each(func(i int) {
 		a.again(func() error {
@@ -58,7 +57,7 @@ func (a *attacker) commanding(pause time.Duration, script func(i int) (next func
 
 func subscribeStorm(a *attacker) {
 	const many = 100
-	var rooms atomic.Int64 // so that none comes twice, whoever asks for it
+	var rooms atomic.Int64 // so that no room comes twice, on any client
 	a.commanding(10*time.Millisecond, func(i int) func() [][]byte {
 		id := 1
 		return func() (lines [][]byte) {
@@ -71,7 +70,7 @@ func subscribeStorm(a *attacker) {
 	})
 }
 
-// refusals notes the error replies of a message.
+// refusals records the error replies in a message.
 func (a *attacker) refusals(ev bench.Event) {
 	if ev.Op != bench.Text || !bytes.Contains(ev.Payload, []byte(`"error"`)) {
 		return
@@ -89,7 +88,7 @@ func (a *attacker) refusals(ev bench.Event) {
 	}
 }
 
-// fill says as much in the room as the server takes for a start, for there must be a history to ask for.
+// fill first publishes as much in the room as the server accepts, so that the room has a history.
 func (a *attacker) fill() error {
 	c, err := a.join(0)
 	if err != nil {
@@ -143,7 +142,7 @@ func joinLeaveChurn(a *attacker) {
 	})
 }
 
-// recoveryAmplification recovers from offset 0 in the epoch that the room has.
+// recoveryAmplification recovers from offset 0 in the room's current epoch.
 func recoveryAmplification(a *attacker) {
 	if a.fill() != nil {
 		return
@@ -160,7 +159,7 @@ func recoveryAmplification(a *attacker) {
 	})
 }
 
-// epoch asks the server for that of the room.
+// epoch asks the server for the room's epoch.
 func (a *attacker) epoch() (string, error) {
 	got := make(chan string, 1)
 	c, err := a.connected(0, func(ev bench.Event) {

@@ -6,7 +6,7 @@ import (
 	"webim/bench"
 )
 
-// frameAttacks are those of frames that are right one by one.
+// frameAttacks are the attacks with frames that are valid one by one.
 func frameAttacks() []Attack {
 	return []Attack{
 		{Name: "half-message", What: "Each client sends all but the last byte of a message of 256 KiB, and waits.", run: halfMessage},
@@ -62,7 +62,8 @@ func pingFlood(a *attacker) {
 	a.repeatedly(pings, pings, func(i int) bool { return i%2 == 0 })
 }
 
-// repeatedly upgrades and sends first, then more until the server ends the connection, and begins anew. reads says which clients read.
+// repeatedly upgrades and sends first, and then more until the server ends the connection; then it begins again. reads reports whether
+// client i reads.
 func (a *attacker) repeatedly(first, more []byte, reads func(i int) bool) {
 	a.each(func(i int) {
 		a.again(func() error {

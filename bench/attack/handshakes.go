@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// handshakeAttacks are those of clients that are no WebSockets yet.
+// handshakeAttacks are the attacks before and around the upgrade.
 func handshakeAttacks() []Attack {
 	return []Attack{
 		{Name: "slow-handshake", What: "Clients send the upgrade request a byte a second.", run: slowHandshake},
@@ -18,7 +18,7 @@ func handshakeAttacks() []Attack {
 	}
 }
 
-// stalled waits until the server ends a connection, and counts what it says.
+// stalled waits until the server ends the connection, and counts the received bytes.
 func (c *conn) stalled() error {
 	n, err := io.Copy(io.Discard, c.Raw)
 	c.a.received.Add(n)
@@ -29,7 +29,7 @@ func (c *conn) stalled() error {
 	return err
 }
 
-// dialing has clients connect and do something with the connection, again and again.
+// dialing connects clients again and again, and calls do with each connection.
 func (a *attacker) dialing(do func(c *conn) error) {
 	a.each(func(i int) {
 		a.again(func() error {

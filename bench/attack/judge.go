@@ -9,25 +9,25 @@ import (
 	"webim/bench"
 )
 
-// The bounds of the musts, beside Options.MemorySlack.
+// The limits of the musts, in addition to Options.MemorySlack.
 const (
 	p99Base   = 20.0 // milliseconds, and
 	p99Factor = 2    // times the bystander's p99 without the attack
 	fdSlack   = 4    // open files
 )
 
-// Result is what one attack did. Figures of the server are zero when its process is not known.
+// Result is the outcome of one attack. The server's figures are zero if its process is unknown.
 type Result struct {
 	Name    string `json:"name"`
 	What    string `json:"what"`
 	Skipped string `json:"skipped,omitempty"` // why the attack does not apply to the server
-	Died    string `json:"died,omitempty"`    // the last that the server wrote, if it ended
+	Died    string `json:"died,omitempty"`    // the server's last output, if it ended
 
 	Attacker  AttackerCost `json:"attacker"`
 	Server    ServerCost   `json:"server"`
 	Bystander Beside       `json:"bystander"`
 
-	Attempts int `json:"attempts"` // this is the last one
+	Attempts int `json:"attempts"` // the number of attempts; this is the last one
 
 	Failed []string `json:"failed"` // the musts that do not hold, in one sentence each
 	Notes  []string `json:"notes,omitempty"`
@@ -36,10 +36,10 @@ type Result struct {
 	To      float64     `json:"attack_to_s"`
 	Samples []Sample    `json:"samples"`
 	late    bool        // the p99 failed
-	Trips   [][]float64 `json:"trips"` // of the bystander's messages: when each was due in seconds, and its milliseconds; -1: lost
+	Trips   [][]float64 `json:"trips"` // of each of the bystander's messages: due time in seconds, and latency in milliseconds; -1 means lost
 }
 
-// AttackerCost is what the attack took.
+// AttackerCost is the attacker's effort.
 type AttackerCost struct {
 	Sent     int64          `json:"sent_bytes"`
 	Received int64          `json:"received_bytes"`
@@ -49,7 +49,7 @@ type AttackerCost struct {
 	Said     map[string]int `json:"refusals"` // refusals and failures, by their text
 }
 
-// ServerCost is what it cost the server.
+// ServerCost is the attack's cost to the server.
 type ServerCost struct {
 	Known      bool    `json:"known"`
 	CPUBefore  float64 `json:"cores_before"` // while the bystander was alone
@@ -63,7 +63,7 @@ type ServerCost struct {
 	ReturnedIn float64 `json:"returned_in_s"` // after the attack's end, until memory and files were back; the whole recovery if they never were
 }
 
-// Beside is what the bystander saw.
+// Beside is the attack's effect on the bystander.
 type Beside struct {
 	Before  float64  `json:"p99_ms_before"`
 	During  float64  `json:"p99_ms"`
@@ -75,7 +75,7 @@ type Beside struct {
 	Refused []string `json:"refused,omitempty"`
 }
 
-// judge fills in the bystander's part from its messages and says which musts do not hold. Times are by bench.Now.
+// judge fills in the bystander's part from its messages and determines the musts that do not hold. Times are those of bench.Now.
 func (r *Result) judge(o Options, trips []bench.Trip, start, from, to int64) {
 	var before, during []float64
 	b := &r.Bystander
@@ -137,12 +137,12 @@ func (r *Result) musts(o Options, during int) (failed []string) {
 	return failed
 }
 
-// returned reports whether memory and files are back.
+// returned reports whether memory and files have returned.
 func (s ServerCost) returned(o Options) bool {
 	return s.RSSAfter <= s.RSSBefore+o.MemorySlack && s.FDsAfter <= s.FDsBefore+fdSlack
 }
 
-// p99 is the smallest value that 99 of 100 do not exceed; 0 of none.
+// p99 returns the smallest value that 99 of 100 do not exceed, or 0 if v is empty.
 func p99(v []float64) float64 {
 	if len(v) == 0 {
 		return 0

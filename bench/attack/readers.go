@@ -8,7 +8,7 @@ import (
 	"webim/bench"
 )
 
-// readerAttacks are those of clients that make the server keep what it sends.
+// readerAttacks are the attacks that make the server keep its output.
 func readerAttacks() []Attack {
 	return []Attack{{Name: "stuck-readers", What: "Clients do not read while others send into their room.", run: stuckReaders}}
 }
@@ -16,7 +16,7 @@ func readerAttacks() []Attack {
 // textSize is the length of a text: less than the 4,000 characters that chats commonly allow.
 const textSize = 3500
 
-// stuckReaders has one sender for 20 readers. The senders read what comes back, as the server may demand of them.
+// stuckReaders has one sender for 20 readers. The senders read, because the server may demand it.
 func stuckReaders(a *attacker) {
 	a.each(func(i int) {
 		a.again(func() error {
@@ -40,13 +40,13 @@ func stuckReaders(a *attacker) {
 	})
 }
 
-// stuck waits for the end of the window without reading: a client that does not read does not see that it was closed either.
+// stuck waits for the end of the window without reading. A client that does not read cannot see either that it was closed.
 func (a *attacker) stuck() error {
 	<-a.ctx.Done()
 	return errOver
 }
 
-// message is a frame that says size bytes in the attacker's room.
+// message returns a frame that publishes size bytes in the attacker's room.
 func (a *attacker) message(id, size int) []byte {
 	text := bytes.Repeat([]byte{'x'}, size)
 	if a.target.Centrifuge() {
@@ -55,7 +55,7 @@ func (a *attacker) message(id, size int) []byte {
 	return bench.AppendFrame(nil, bench.FIN|bench.Text, text)
 }
 
-// publish is the command that says text, which must not need escapes.
+// publish returns the command that publishes text, which must not need escapes.
 func publish(id int, channel string, text []byte) []byte {
 	return fmt.Appendf(nil, `{"id":%d,"publish":{"channel":%q,"data":{"text":"%s"}}}`, id, channel, text)
 }

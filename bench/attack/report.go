@@ -14,10 +14,11 @@ import (
 	"webim/bench"
 )
 
-// Schema names the form of a Report's JSON. Fields may be added under it; what is there keeps its name, meaning and unit.
+// Schema names the form of a Report's JSON. New versions may add fields under the same name; existing fields keep their name, meaning and
+// unit.
 const Schema = "webim-bench-attack/1"
 
-// Report is what all attacks did.
+// Report has the results of all attacks.
 type Report struct {
 	Schema      string           `json:"schema"`
 	Label       string           `json:"label,omitempty"`
@@ -33,7 +34,7 @@ func (r *Report) Holds() bool {
 	return !slices.ContainsFunc(r.Attacks, func(a Result) bool { return len(a.Failed) > 0 })
 }
 
-// Verdict is the report in one line.
+// Verdict returns the report in one line.
 func (r *Report) Verdict() string {
 	var failed []string
 	run := 0
@@ -58,7 +59,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// WriteText writes the verdict, a table, and what is to be said of it.
+// WriteText writes the verdict, a table, and remarks.
 func (r *Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, r.Verdict())
@@ -136,7 +137,7 @@ func (a *Result) row() []string {
 		fmt.Sprint(s.FDsBefore), fmt.Sprint(s.FDsPeak), fmt.Sprint(s.FDsAfter))
 }
 
-// line is the result while others still run.
+// line returns the result in one line, to print while further attacks run.
 func (a *Result) line() string {
 	if len(a.Failed) == 0 {
 		return fmt.Sprintf("%-24s %s", a.Name, a.row()[1])
@@ -144,7 +145,7 @@ func (a *Result) line() string {
 	return fmt.Sprintf("%-24s %s: %s", a.Name, a.row()[1], strings.Join(a.Failed, "; "))
 }
 
-// remarks are a sentence for each must that does not hold and each attack that was left out, and what is to be known of the figures.
+// remarks returns a sentence for each must that does not hold and each skipped attack, and the reservations about the figures.
 func (r *Report) remarks() (all []string) {
 	known := true
 	for _, a := range r.Attacks {
@@ -174,7 +175,7 @@ func (r *Report) remarks() (all []string) {
 	return all
 }
 
-// said are the refusals, the most frequent first.
+// said returns the refusals, the most frequent first.
 func (c AttackerCost) said() (all []string) {
 	for _, text := range slices.SortedFunc(maps.Keys(c.Said), func(a, b string) int { return c.Said[b] - c.Said[a] }) {
 		all = append(all, fmt.Sprintf("%d × %s", c.Said[text], text))
@@ -199,7 +200,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	return p.WriteHTML(w)
 }
 
-// section is an attack on the page.
+// section returns an attack's section of the page.
 func (a *Result) section() bench.PageSection {
 	s := bench.PageSection{Name: a.Name + ": " + a.row()[1], Bad: a.Failed, Notes: []string{a.What}}
 	if said := a.Attacker.said(); len(said) > 0 {

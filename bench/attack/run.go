@@ -9,18 +9,18 @@ import (
 	"webim/bench"
 )
 
-// Server is how the lab gets at the server. Start may be nil: then the server of Config.URL runs already, and all attacks meet the same one.
+// Server tells the lab how to reach the server. If Start is nil, the server of Config.URL runs already, and all attacks use the same one.
 type Server struct {
-	// Start starts the server anew for each attack.
+	// Start starts a new server for each attack.
 	Start func(ctx context.Context) (*bench.Server, string, error)
-	// MemoryLimit bounds the server's memory in bytes, if the lab starts it (RLIMIT_DATA); 0: no limit.
+	// MemoryLimit limits the server's memory in bytes (RLIMIT_DATA), if the lab starts it. 0 means no limit.
 	MemoryLimit uint64
-	// BystanderToken is the bystander's; Config.Token is the attacker's.
+	// BystanderToken is the bystander's token; Config.Token is the attacker's.
 	BystanderToken string
 }
 
-// Run runs attacks, all that the dialect allows if there are no names. log, if set, is told in one line each how it went. The report is valid, if
-// partial, when ctx ends.
+// Run runs the named attacks, or without names all attacks of the dialect. If log is not nil, Run calls it with one line after each attack.
+// If ctx ends, the report is valid but partial.
 func Run(ctx context.Context, cfg bench.Config, s Server, o Options, names []string, log func(string)) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func orPlain(dialect string) string {
 	return dialect
 }
 
-// repeated runs one attack until nothing but the p99 failed and that does not fail any more, or the attempts are used up.
+// repeated runs one attack again as long as only the p99 fails, and attempts are left.
 func repeated(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
 	for attempt := 1; ; attempt++ {
 		res, err := one(ctx, cfg, s, o, a, into)
@@ -114,7 +114,7 @@ func one(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, i
 	return p.res, nil
 }
 
-// phases is one attack under way. Times are by bench.Now.
+// phases is one running attack. Times are those of bench.Now.
 type phases struct {
 	cfg     bench.Config
 	o       Options
@@ -126,7 +126,7 @@ type phases struct {
 	trips           []bench.Trip
 }
 
-// run is baseline, attack, recovery; bystander is the bystander's Config.
+// run runs baseline, attack and recovery. bystander is the bystander's Config.
 func (p *phases) run(ctx context.Context, bystander bench.Config, a Attack) error {
 	longest := p.o.Baseline + p.o.Window + p.o.Recovery + time.Minute
 	b, err := bench.StartBystander(ctx, bystander, "/"+p.o.Beside, 10, longest)
@@ -155,7 +155,7 @@ func (p *phases) baseline(ctx context.Context) {
 	s.RSSBefore, s.FDsBefore = p.process.RSS(), p.process.FDs()
 }
 
-// attack lets the attack loose for the window.
+// attack runs the attack for the window.
 func (p *phases) attack(ctx context.Context, a Attack) {
 	p.from = bench.Now()
 	cpu, own := p.process.CPU(), bench.OwnCPU()
@@ -173,7 +173,7 @@ func (p *phases) attack(ctx context.Context, a Attack) {
 	}
 }
 
-// recover waits until memory and files are back.
+// recover waits until memory and files have returned.
 func (p *phases) recover(ctx context.Context) {
 	s, began := &p.res.Server, time.Now()
 	for {
@@ -193,7 +193,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ErrRemote refuses a target that is another machine.
+// ErrRemote is the error for a target on another machine.
 var ErrRemote = errors.New("the target is not this machine: give --allow-remote if it is yours to attack")
 
 // CheckTarget refuses a target that is not loopback unless remote is true.

@@ -7,17 +7,17 @@ import (
 	"webim/bench"
 )
 
-// Sample is the server at one moment.
+// Sample has the server's figures at one time.
 type Sample struct {
 	At    float64 `json:"t_s"`
 	RSS   int64   `json:"rss_bytes"`
 	FDs   int     `json:"fds"`
-	Cores float64 `json:"cores"` // since the sample before
+	Cores float64 `json:"cores"` // since the previous sample
 }
 
 const sampleEvery = 100 * time.Millisecond
 
-// watcher samples the server on a goroutine of its own.
+// watcher samples the server on its own goroutine.
 type watcher struct {
 	p          bench.Process
 	start      int64
@@ -60,7 +60,7 @@ func (w *watcher) end() []Sample {
 	return w.samples
 }
 
-// peaks are the largest figures from a time on, in seconds.
+// peaks returns the largest figures from a time on, in seconds.
 func peaks(all []Sample, from float64) (rss int64, fds int) {
 	for _, s := range all {
 		if s.At >= from {
