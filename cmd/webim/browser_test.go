@@ -115,7 +115,7 @@ func testTwoPagesChat(t *testing.T, browser context.Context, program string) {
 	ann.screenshot("3-chat-dark")
 }
 
-// testOverTLS: who came by https talks over wss with who came by http.
+// testOverTLS checks that pages loaded by https (wss) and by http (ws) share a room.
 func testOverTLS(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
 	plain, secure := openChat(t, browser, "http://"+server.addrs[0]), openChat(t, browser, "https://"+server.addrs[1])

@@ -13,7 +13,7 @@ import (
 	"webim/cmd/webim/internal/testcert"
 )
 
-// watched are certificates in files, and what is logged about them.
+// watched holds certificates in files, and the log lines about them.
 type watched struct {
 	t         *testing.T
 	dir       string
@@ -184,7 +184,7 @@ func TestCertificateFromPipe(t *testing.T) {
 	w.expect(false, "old.example", 0)
 }
 
-// An expired certificate is told once while it is in use.
+// An expired certificate is logged once while it is in use.
 func TestCertificateExpiresInUse(t *testing.T) {
 	cert, key := testcert.New(t, -time.Hour, -time.Minute, "old.example")
 	w := watchFiles(t)

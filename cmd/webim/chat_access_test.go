@@ -8,7 +8,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// testKeyboardOnly comes in, talks, answers and leaves without a pointer.
+// testKeyboardOnly signs in, sends, replies and leaves with the keyboard only.
 func testKeyboardOnly(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openTab(t, browser)

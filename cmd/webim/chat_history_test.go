@@ -82,7 +82,7 @@ func testDraftsAndTexts(t *testing.T, browser context.Context, program string) {
 	}
 }
 
-// testBack: Back goes to the room before, and closes a drawer; it does not leave the page.
+// testBack checks that Back returns to the previous room or closes a drawer, and does not leave the page.
 func testBack(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url, "Ann")

@@ -46,7 +46,7 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	ann.settled()
 }
 
-// testModerator: one who came with a token mutes, and bans, a guest.
+// testModerator checks that a user with a moderator's token mutes and bans a guest.
 func testModerator(t *testing.T, browser context.Context, program string) {
 	const secret = "a secret of thirty-two bytes or more"
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", secret)

@@ -63,7 +63,7 @@ func TestChatPage(t *testing.T) {
 
 const text = chromedp.CSS("#text")
 
-// come opens the chat page and comes in as a guest.
+// come opens the chat page and signs in as a guest.
 func come(t *testing.T, browser context.Context, url, name string) *tab {
 	t.Helper()
 	p := openTab(t, browser)
@@ -74,7 +74,7 @@ func come(t *testing.T, browser context.Context, url, name string) *tab {
 	return p
 }
 
-// comeAs opens the chat page and comes in with a token that a secret signs.
+// comeAs opens the chat page and signs in with a token signed with the secret.
 func comeAs(t *testing.T, browser context.Context, url, secret string, claims token.Claims) *tab {
 	t.Helper()
 	signer, err := token.NewSigner(token.Key{Secret: []byte(secret)})
@@ -94,7 +94,7 @@ func comeAs(t *testing.T, browser context.Context, url, secret string, claims to
 	return p
 }
 
-// isIn waits until the room is there, and who one is.
+// isIn waits until the room and the user's name are shown.
 func (p *tab) isIn() {
 	p.t.Helper()
 	p.wait(`document.body.dataset.state === 'connected' && !document.querySelector('#room').hidden && !document.querySelector('#text').disabled && document.querySelector('#log .note')?.textContent !== 'Loading …'`)

@@ -18,7 +18,7 @@ import (
 	"webim/room/token"
 )
 
-// signCarol makes a token of carol that is good for so long.
+// signCarol makes a token for carol with the given lifetime.
 func signCarol(t *testing.T, life time.Duration) string {
 	t.Helper()
 	signer, err := token.NewSigner(token.Key{Secret: []byte(pageSecret)})
@@ -127,7 +127,7 @@ func testTokenOfApplication(t *testing.T, browser context.Context, program strin
 	p.shows("still here")
 	p.settled()
 
-	// The application is down for a moment: nobody is asked for a token.
+	// The application is down for a moment: the page does not ask the user for a token.
 	p.expect(`Failed to load resource: the server responded with a status of 503 \(.*\) http://%s/app/token`, host)
 	app.status.Store(http.StatusServiceUnavailable)
 	app.awaitAsked(t, 1)
@@ -147,7 +147,7 @@ func testTokenOfApplication(t *testing.T, browser context.Context, program strin
 	p.do(chromedp.Click(chromedp.CSS("#retry")))
 	p.isIn()
 
-	// Who comes meanwhile may be a guest.
+	// A new user may meanwhile sign in as a guest.
 	app.status.Store(http.StatusUnauthorized)
 	guest := openTab(t, browser)
 	guest.expect(`Failed to load resource: the server responded with a status of 401 \(.*\) http://%s/app/token`, host)

@@ -163,8 +163,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreTheLibrarys: what package netpoll documents is what the
-// table and the help say.
+// TestDefaultsAreTheLibrarys checks that the defaults in the table and the help are those of
+// package netpoll.
 func TestDefaultsAreTheLibrarys(t *testing.T) {
 	c, err := load(&settings{}, nil, nil, "")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// testSignals: everybody is told 1001, and the program ends with 0.
+// testSignals checks that all clients get close code 1001, and that the program exits with 0.
 func testSignals(t *testing.T, program string) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		r := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0")

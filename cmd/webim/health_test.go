@@ -38,7 +38,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestUpgradeRequired: who asks the endpoint for no upgrade learns why that fails.
+// TestUpgradeRequired checks the explanation for a request without an upgrade at the endpoint.
 func TestUpgradeRequired(t *testing.T) {
 	handler := upgradeOver(http.NotFoundHandler())
 	for path, want := range map[string]int{

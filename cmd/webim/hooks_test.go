@@ -80,8 +80,8 @@ func TestCheckJudgesHooks(t *testing.T) {
 	}
 }
 
-// TestHooks: the program asks an application's backend who comes, and tells it who
-// goes, both signed.
+// TestHooks checks that the program asks a backend about connecting clients, and reports
+// disconnected ones to it, with signed requests.
 func TestHooks(t *testing.T) {
 	type request struct {
 		path, signature, cookie string

@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// TestUnixSocketFile: only a socket that nobody listens on is removed to listen there.
+// TestUnixSocketFile checks that clear removes only a socket that no process listens on.
 func TestUnixSocketFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")

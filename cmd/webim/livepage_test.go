@@ -61,7 +61,7 @@ func openLive(t *testing.T, browser context.Context, addr, key string) *tab {
 	return p
 }
 
-// number is what a chart shows in large type.
+// number returns the large number of a chart.
 func number(chart string, line int) string {
 	return fmt.Sprintf(`document.querySelector('[data-chart=%s] .line%d strong').textContent`, chart, line)
 }

@@ -101,7 +101,7 @@ func testCertificateReload(t *testing.T, program string) {
 	}
 }
 
-// testServiceManager: who started the program is told when it serves, that it is alive,
+// testServiceManager: the service manager is told when the program serves, that it is alive,
 // when it reloads and when it stops; on a socket in the file system or an abstract one.
 func testServiceManager(t *testing.T, program string) {
 	dir, err := os.MkdirTemp("", "webim")

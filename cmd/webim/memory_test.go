@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// memoryOf is what check makes of some flags.
+// memoryOf returns the memory table for some flags.
 func memoryOf(t *testing.T, flags string) memory {
 	t.Helper()
 	command, given := parseFlags(t, strings.Fields(flags)...)
@@ -17,7 +17,7 @@ func memoryOf(t *testing.T, flags string) memory {
 	return c.findMemory()
 }
 
-// Each global bound counts with what it is set to.
+// Each global bound counts with its value.
 func TestBoundsAddUp(t *testing.T) {
 	const base = "--max-conns 1000 --listen 127.0.0.1:0"
 	sum := total(memoryOf(t, base).bounds)

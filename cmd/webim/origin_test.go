@@ -31,7 +31,7 @@ func TestCheckOrigin(t *testing.T) {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
-	// What is refused could never match; the error says what would.
+	// Refused origins could never match; the error says how to write them.
 	for bad, hint := range map[string]string{
 		"*": "list the origins", "": "not an origin", "chat.example.com": "scheme://host", "//chat.example.com": "scheme://host",
 		"https://": "not an origin", "https:chat": "not an origin", "Null": "not an origin", "localhost:3000": "not an origin",

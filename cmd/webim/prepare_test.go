@@ -10,7 +10,7 @@ import (
 	"webim/cmd/webim/internal/testcert"
 )
 
-// logLines gathers what a program logs.
+// logLines collects the log lines of a program.
 type logLines struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -35,7 +35,7 @@ type person struct {
 	id   int
 }
 
-// connectAs connects a user with a token; without a name as somebody without one.
+// connectAs connects a user with a token; without a name it connects anonymously.
 func connectAs(t *testing.T, addr, user string) *person {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -130,7 +130,7 @@ func TestReadmeRoomsAreOfUse(t *testing.T) {
 	somebody.ask(`"subscribe":{"channel":"#anna"}`, `"code":103`)
 }
 
-// What the file says of private rooms goes before the rules that they have.
+// Entries of the file take precedence over the built-in rules of private rooms.
 func TestPrivateRoomsOfTheFile(t *testing.T) {
 	for entries, want := range map[string]string{ // the direct room's history, or "" for no rights
 		"- match: lobby":                                                            "100",

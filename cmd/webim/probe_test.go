@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// check tries what it can reach and says what fails, all of it as warnings.
+// check probes external addresses and reports each failure as a warning.
 func TestCheckProbes(t *testing.T) {
 	var asked int
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

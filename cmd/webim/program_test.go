@@ -74,7 +74,7 @@ func tempFile(t *testing.T, name, text string) (path string) {
 	return path
 }
 
-// testWrongSettings: what TestWrongSettings says of run holds for the process, too.
+// testWrongSettings checks for the process what TestWrongSettings checks for run.
 func testWrongSettings(t *testing.T, program string) {
 	for _, c := range []struct {
 		args, env string
@@ -112,7 +112,7 @@ func testCannotServe(t *testing.T, program string) {
 
 var comments = regexp.MustCompile(` #.*`)
 
-// testCheck: what check prints is a file that makes the same configuration.
+// testCheck checks that the output of check is a file that makes the same configuration.
 func testCheck(t *testing.T, program string) {
 	file := tempFile(t, "webim.yaml", "max_conns: 100 # a few\nlog_format: json\nallow_origin:\n  - https://a.example\n  - \"null\"\nmax_queue: 512KiB\nloops: 2\n")
 	rooms := tempFile(t, "rooms.yaml", `rooms:

@@ -8,8 +8,7 @@ import (
 	"webim/room"
 )
 
-// What the file says of rooms is what package room is told, in the file's
-// order; --open comes behind it.
+// Package room gets the rooms of the file in the file's order, followed by the pattern of --open.
 func TestRoomsOfTheFile(t *testing.T) {
 	file := write(t, "webim.yaml", `rooms:
   - match: "team-*"
@@ -87,7 +86,7 @@ func TestAnonymousByTheFile(t *testing.T) {
 	}
 }
 
-// The program keeps to the file: who may be in the lobby, and who may not.
+// The program applies the rights of the file to the lobby.
 func TestProgramKeepsToTheFile(t *testing.T) {
 	for allow, want := range map[string]int{
 		"- {match: lobby, allow: {join: anonymous, read: anonymous}}":                                                101,

@@ -53,7 +53,7 @@ func TestSecretsThatNobodySees(t *testing.T) {
 	}
 }
 
-// A token of another backend, whose user ids are numbers, is explained.
+// The error for a token with a number as the user id explains the fault.
 func TestInspectANumericUser(t *testing.T) {
 	part := base64.RawURLEncoding.EncodeToString
 	text := part([]byte(`{"alg":"HS256"}`)) + "." + part([]byte(`{"sub":42}`)) + ".AAAA"

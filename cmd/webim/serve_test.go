@@ -20,7 +20,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is the deadline of whatever a test waits for.
+// patience is the deadline for everything that a test waits for.
 const patience = 10 * time.Second
 
 // startProgram runs what `webim serve` runs, in this process. The test's end
@@ -143,7 +143,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// TestDevCertificate: it is good for this machine's names, and for no other.
+// TestDevCertificate checks that the certificate is valid for localhost only.
 func TestDevCertificate(t *testing.T) {
 	p := startProgram(t, "--dev", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
 	leaf, err := x509.ParseCertificate(p.certs.current.Load().Certificate[0])
@@ -161,7 +161,7 @@ func TestDevCertificate(t *testing.T) {
 	if err == nil {
 		t.Error("the certificate is good for example.com too")
 	}
-	// The two ports are one server: who writes on the one is read on the other.
+	// The two ports belong to one server: a message sent on one arrives on the other.
 	plain, _ := dial(t, "tcp", p.plain[0].String(), "", nil)
 	secure, _ := dial(t, "tcp", addr, "", &tls.Config{RootCAs: roots, ServerName: "localhost"})
 	secure.echo("from wss")

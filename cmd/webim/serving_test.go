@@ -24,7 +24,7 @@ func testHealth(t *testing.T, program string) {
 	}
 }
 
-// testLog: what the operator is told.
+// testLog checks the log lines for the operator.
 func testLog(t *testing.T, program string) {
 	r := launch(t, program, []string{"env", "WEBIM_SERVICE_HOST=10.0.0.1"}, "--open", "--listen", "127.0.0.1:0", "--max-conns", "5", "--log-level", "debug")
 	if line := r.awaitLog("limit of open files"); line["clients"] != 5.0 || line["files"].(float64) < 16 {

@@ -85,7 +85,7 @@ type tab struct {
 
 	mu         sync.Mutex
 	outage     *regexp.Regexp // the browser's lines that are expected now; nil: none
-	complaints []string       // what the console showed and nobody expected
+	complaints []string       // unexpected console output
 }
 
 func openTab(t *testing.T, browser context.Context) *tab {
@@ -242,7 +242,7 @@ func insert(text string) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// screenshot keeps a picture for the eyes of whoever changes the page.
+// screenshot saves a picture for developers who change the page.
 func (p *tab) screenshot(name string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)

@@ -24,7 +24,7 @@ func webim(in string, environ []string, args ...string) (code int, out, errs str
 	return code, o.String(), e.String()
 }
 
-// TestTokenMakeAndInspect: what make prints is good for inspect with the other
+// TestTokenMakeAndInspect: the token that make prints is valid for inspect with the other
 // half of the key, and with nothing else.
 func TestTokenMakeAndInspect(t *testing.T) {
 	secret, file := "WEBIM_TOKEN_SECRET="+longSecret, write(t, "secret", longSecret+"\n")
@@ -117,7 +117,7 @@ func TestTokenInspectRubbish(t *testing.T) {
 	}
 }
 
-// TestTokenSettings: each setting of tokens changes what is taken.
+// TestTokenSettings checks that each setting of tokens changes which tokens are accepted.
 func TestTokenSettings(t *testing.T) {
 	secret := write(t, "secret", longSecret)
 	judge := func(flags, claims string) string {
@@ -162,7 +162,7 @@ func TestTokenSettings(t *testing.T) {
 	}
 }
 
-// TestCheckHidesSecrets: what check prints may go into a log.
+// TestCheckHidesSecrets checks that the output of check contains no secrets.
 func TestCheckHidesSecrets(t *testing.T) {
 	for vars, want := range map[string]string{
 		"WEBIM_TOKEN_SECRET=" + longSecret: "\n# token_secret is not printed # env\n",
