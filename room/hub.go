@@ -72,6 +72,7 @@ func NewHub(cfg Config) *Hub {
 func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
 	h.load.workers = int64(s.Config().Workers)
+	h.load.part.Store(loadUnknown)
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.unwatch = h.watchSanctions()
 	h.engine.Enlist(h)

@@ -41,10 +41,15 @@ func longestAt(load float64, longest time.Duration) time.Duration {
 func between(low, x, high float64) float64 { return min(max((x-low)/(high-low), 0), 1) }
 
 // loadWindow is how long the load is added up before it is judged anew.
-const loadWindow = 50 * time.Millisecond
+const loadWindow = 25 * time.Millisecond
+
+const loadUnknown = int64(loadFull * 1024)
 
 // load measures the load of a hub. Windows follow each other while sweeps do, and half of
-// what a window has comes from those before it. It is safe for concurrent use.
+// what a window says comes from those before it. When nothing was swept for a while the load
+// is not known, and taken for a high one: a room that does not rest when a flood begins is
+// late for long, and a lone message is followed by no rest anyway. It is safe for concurrent
+// use.
 type load struct {
 	workers int64 // set before the first sweep
 
@@ -63,8 +68,8 @@ func (l *load) swept(now int64, spent time.Duration, messages int) {
 	}
 	l.work.Add(-work)
 	part := work * 1024 / (past * l.workers)
-	if past < 4*int64(loadWindow) { // else the last window says nothing of now
-		part = (part + l.part.Load()) / 2
+	if part = (part + l.part.Load()) / 2; past >= 4*int64(loadWindow) {
+		part = loadUnknown
 	}
 	l.part.Store(part)
 }

@@ -329,7 +329,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("swept more often it is a load of %v", got)
 	}
 	now += 1000 * ms
-	if l.swept(now, 3*time.Millisecond, 1); l.now() > 0.05 {
+	if l.swept(now, 3*time.Millisecond, 1); l.now() != loadFull {
 		t.Errorf("after a second without a sweep it is a load of %v", l.now())
 	}
 }
