@@ -1,7 +1,6 @@
 package room
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -17,25 +16,37 @@ const (
 	// crowdRate is how many connections a second for each processor are a crowd: their
 	// handshakes take a sixteenth of it.
 	crowdRate = 2500
-	// crowdSpan is the least time over which they are counted.
+	// crowdSpan is the time over which connections are counted. A crowd is over when two
+	// such spans have passed without that many.
 	crowdSpan = 20 * time.Millisecond
 )
 
-// arrivals counts connections as they open. The zero value is ready.
+// arrivals counts connections as they open, in spans of crowdSpan of the hub's clock. Any
+// goroutine may call its methods. A connection that is counted in the wrong span does no
+// harm.
 type arrivals struct {
-	n     atomic.Int64 // connections so far
-	seen  atomic.Int64 // n, when it was last looked at
-	at    atomic.Int64 // and when that was, by the hub's clock
-	crowd atomic.Bool  // what was found then
+	least int64        // how many connections in a span are a crowd
+	span  atomic.Int64 // the number of the span
+	n     atomic.Int64 // connections in it
+	crowd atomic.Int64 // when a span last had that many; 0: never
 }
 
-// areMany reports whether a crowd arrives at a time of the hub's clock. Any goroutine.
-func (a *arrivals) areMany(now int64) bool {
-	at := a.at.Load()
-	if span := now - at; span >= int64(crowdSpan) && a.at.CompareAndSwap(at, now) {
-		n := a.n.Load()
-		came := n - a.seen.Swap(n)
-		a.crowd.Store(float64(came) >= crowdRate*float64(runtime.GOMAXPROCS(0))*time.Duration(span).Seconds())
+// crowdOf is how many connections in a span are a crowd for so many processors.
+func crowdOf(processors int) int64 { return int64(crowdRate*crowdSpan.Seconds()) * int64(processors) }
+
+// came counts a connection that opens now.
+func (a *arrivals) came(now int64) {
+	span := now / int64(crowdSpan)
+	if was := a.span.Load(); was != span && a.span.CompareAndSwap(was, span) {
+		a.n.Store(0)
 	}
-	return a.crowd.Load()
+	if a.n.Add(1) >= a.least {
+		a.crowd.Store(now)
+	}
+}
+
+// areMany reports whether a crowd arrives now.
+func (a *arrivals) areMany(now int64) bool {
+	last := a.crowd.Load()
+	return last != 0 && now-last < 2*int64(crowdSpan)
 }

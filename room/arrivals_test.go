@@ -1,7 +1,6 @@
 package room
 
 import (
-	"runtime"
 	"testing"
 	"time"
 
@@ -10,28 +9,33 @@ import (
 	"webim/netpoll"
 )
 
-// A crowd is many connections in a short time, whenever somebody looked last.
+// A crowd is many connections in one short span, and is over soon after it: 1,000 clients
+// that connected before a server's first message are none.
 func TestArrivals(t *testing.T) {
-	var a arrivals
+	const few, many = 99, 100
+	a := arrivals{least: crowdOf(2)}
 	now := int64(time.Hour)
-	perSpan := int64(crowdRate * crowdSpan.Seconds() * float64(runtime.GOMAXPROCS(0)))
 	for i, c := range []struct {
 		after time.Duration
-		came  int64
+		came  int
 		want  bool
 	}{
 		{0, 0, false},
-		{crowdSpan, perSpan - 1, false},
-		{crowdSpan, perSpan + 1, true},
-		{crowdSpan / 2, 0, true}, // too early to tell
-		{crowdSpan / 2, perSpan + 1, true},
+		{crowdSpan, few, false},
+		{crowdSpan, few, false},
+		{crowdSpan, many, true},
+		{crowdSpan, 0, true}, // it may go on
 		{crowdSpan, 0, false},
-		{time.Second, perSpan + 1, false}, // over a second they are few
-		{crowdSpan / 2, 5 * perSpan, false},
-		{crowdSpan / 2, 0, true},
+		{time.Second, 10 * many, true},
+		{time.Second, 0, false}, // it is over, whenever somebody looked last
+		{time.Second, few, false},
+		{time.Second, many, true},
+		{crowdSpan / 2, few, true},
 	} {
 		now += int64(c.after)
-		a.n.Add(c.came)
+		for range c.came {
+			a.came(now)
+		}
 		if got := a.areMany(now); got != c.want {
 			t.Errorf("step %d: %v", i, got)
 		}
@@ -67,10 +71,14 @@ func TestPauseAfter(t *testing.T) {
 func TestShardRestsForACrowd(t *testing.T) {
 	for _, crowd := range []bool{false, true} {
 		n := start(t, Config{MaxPause: time.Hour}, netpoll.Config{})
+		a := &n.hub.arrivals
+		a.least = 1 // no connection is open yet
 		c := n.join("/r", noDeflate)
-		n.chat()
-		if got := n.hub.arrivals.n.Load(); got != 2 {
-			t.Errorf("%d arrivals", got)
+		for dialect, open := range map[string]func(){"plain": func() {}, "centrifuge": func() { n.chat() }} {
+			open()
+			if a.crowd.Swap(0) == 0 {
+				t.Errorf("a connection of the dialect %s is no arrival", dialect)
+			}
 		}
 		r := n.room("r")
 		r.mu.Lock()
@@ -83,9 +91,9 @@ func TestShardRestsForACrowd(t *testing.T) {
 		sh.batch(new([sweepBatch]place))
 		sh.spent = time.Hour
 		if crowd {
-			n.hub.arrivals.n.Add(1 << 40)
+			a.crowd.Store(n.hub.now())
 		}
-		sh.end(time.Now().Add(crowdSpan))
+		sh.end(time.Now())
 		if sh.resting != crowd {
 			t.Errorf("a crowd: %v; it rests: %v", crowd, sh.resting)
 		}

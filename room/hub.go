@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,7 +63,7 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, starting: map[*Room]*sync.Once{}, started: time.Now(),
+	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
 		told: ratelog.New(cfg.Log),
 		id:   rand.Text(), users: users{byName: map[string][]*session{}}}
 }
@@ -127,7 +128,7 @@ func (h *Hub) admits(name string, who *identity, addr netip.Addr) error {
 
 // Open makes the connection a member of the room that its path names.
 func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
-	h.arrivals.n.Add(1)
+	h.arrivals.came(h.now())
 	path, _ := r.Path()
 	target, name, _ := wire.TargetOf(path) // Handshake lets no other target and no error through
 	if target == wire.TargetEndpoint {
