@@ -180,6 +180,10 @@ func (q *Request) asksHealth() bool {
 // answerHealth answers for Config.Health and closes. It takes no place of net/http, so
 // that a balancer is answered when all are taken and when the server is full.
 func (s *Server) answerHealth(r *record, q *Request) {
+	if _, hosts := q.get("Host"); hosts > 1 { // RFC 9112, section 3.2; whoever checks the health may send none
+		s.refuse(r, errHost)
+		return
+	}
 	status, text := http.StatusInternalServerError, "internal error"
 	s.guard("Config.Health", func() { status, text = s.cfg.Health() })
 	header := "Cache-Control: no-store\r\n"

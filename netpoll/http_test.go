@@ -293,6 +293,19 @@ func TestPROXYHeaderIsNamed(t *testing.T) {
 	}
 }
 
+// TestTwoHosts: who answers makes no difference (RFC 9112, section 3.2).
+func TestTwoHosts(t *testing.T) {
+	_, addr := start(t, netpoll.Config{HTTP: hello, Health: func() (int, string) { return http.StatusOK, "ok" }}, echo())
+	for _, head := range []string{"GET /hello HTTP/1.1\r\n", "GET /health HTTP/1.1\r\n", "HEAD /health/ HTTP/1.1\r\n",
+		"GET /a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"} {
+		c := dial(t, addr)
+		c.write([]byte(head + "Host: a\r\nhost: b\r\n\r\n"))
+		if r := c.response(); r.StatusCode != http.StatusBadRequest {
+			t.Errorf("%q: %s", head, r.Status)
+		}
+	}
+}
+
 // TestChunkedBesideALength: the connection ends with the answer (RFC 9112, section 6.1).
 func TestChunkedBesideALength(t *testing.T) {
 	_, addr := start(t, netpoll.Config{HTTP: hello}, echo())
