@@ -52,7 +52,7 @@ func roomsOfOne(t testing.TB, h *Hub, rooms int) (each int64, all []Member) {
 // when it is closed and its history waits for its time: everything is in it that the hub and
 // the engine hold, besides the message.
 func TestRoomMemory(t *testing.T) {
-	const rooms, most, mostClosed = 10_000, 430, 340
+	const rooms, most, mostClosed = 10_000, 400, 320
 	h := NewHub((Config{History: Limits{MaxTotal: 1 << 30}}).open())
 	each, all := roomsOfOne(t, h, rooms)
 	t.Logf("a room with one member takes %d bytes", each)

@@ -47,11 +47,11 @@ func TestEventsEvictNoMessage(t *testing.T) {
 			if told == 0 || told > 60 || name == "one user" && told != 1 {
 				t.Errorf("%d events are remembered", told)
 			}
-			if n := len(m.topics["r"].past.live()); n > 3*60 {
+			if n := len(m.topics.get("r").past.live()); n > 3*60 {
 				t.Errorf("%d entries are held", n)
 			}
 			if name == "one user" { // what was superseded is not missed
-				top := Position{m.topics["r"].epoch, m.topics["r"].offset}
+				top := Position{m.topics.get("r").epoch, m.topics.get("r").offset}
 				j := &joining{wanted: &wanted{since: &Position{top.Epoch, 120}}, history: history(t, m, "r", Span{Behind: 120, Limit: -1, Places: true})}
 				if got := j.outcome(top); !got.recovered || len(got.missed) != 1 {
 					t.Errorf("recovered: %v, with %d publications", got.recovered, len(got.missed))
@@ -85,7 +85,7 @@ func TestSkippedEvictNoMessage(t *testing.T) {
 	if n := len(h.Publications); n != 60 {
 		t.Fatalf("%d of 60 announcements are left", n)
 	}
-	if n := len(m.topics["r"].past.live()); n > 3*60 {
+	if n := len(m.topics.get("r").past.live()); n > 3*60 {
 		t.Errorf("%d entries are held", n)
 	}
 	first := h.Publications[0].Offset
@@ -157,10 +157,10 @@ func TestRapidEvents(t *testing.T) {
 			t.Fatal("not even who has all recovers")
 		}
 		m.RemoveHistory("r", func(error) {})
-		if topic := m.topics["r"]; topic != nil && topic.past != nil {
+		if topic := m.topics.get("r"); topic != nil && topic.past != nil {
 			t.Fatalf("without a history %+v is held", topic.past)
 		}
-		if topic := m.topics["r"]; topic != nil && m.pool.Used() != topicCost {
+		if topic := m.topics.get("r"); topic != nil && m.pool.Used() != topicCost {
 			t.Fatalf("without a history %d bytes are counted", m.pool.Used())
 		}
 	})

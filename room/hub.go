@@ -25,7 +25,7 @@ type Hub struct {
 	engine Engine
 
 	mu       sync.RWMutex
-	rooms    map[string]*Room
+	rooms    nameTable[Room]
 	starting map[*Room]*sync.Once // rooms that the engine is being asked for
 	byNum    []*Room              // by Room.num; a tag has the number
 	free     []uint32
@@ -63,7 +63,7 @@ type Hub struct {
 // NewHub makes a hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: map[string]*Room{}, starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
+	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: newNameTable((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
 		told: ratelog.New(cfg.Log),
 		id:   rand.Text(), users: users{byName: map[string][]*session{}}}
 }
@@ -185,7 +185,7 @@ func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, str
 func (h *Hub) existing(name string) *Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.rooms[name]
+	return h.rooms.get(name)
 }
 
 // Engine returns the hub's engine.
@@ -257,7 +257,7 @@ func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
 // who is asked for only then, pays for it.
 func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
 	h.mu.RLock()
-	r, start := h.rooms[name], (*sync.Once)(nil)
+	r, start := h.rooms.get(name), (*sync.Once)(nil)
 	if r != nil && len(h.starting) > 0 {
 		start = h.starting[r]
 	}
@@ -283,7 +283,7 @@ func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
 // is given the room goes through; nil: the engine was asked for the room before. h.mu is
 // held.
 func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *sync.Once, err error) {
-	if r = h.rooms[name]; r != nil {
+	if r = h.rooms.get(name); r != nil {
 		return r, h.starting[r], nil
 	}
 	if takesPlace(name) && !h.places.Take(payer, 1) {
@@ -297,7 +297,8 @@ func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *s
 		r.num = uint32(len(h.byNum))
 		h.byNum = append(h.byNum, r)
 	}
-	h.rooms[name], start = r, new(sync.Once)
+	h.rooms.put(r)
+	start = new(sync.Once)
 	h.starting[r] = start
 	return r, start, nil
 }
@@ -326,7 +327,7 @@ func (h *Hub) vacated(r *Room) {
 		h.mu.Unlock()
 		return // somebody joined meanwhile
 	}
-	delete(h.rooms, r.name)
+	h.rooms.remove(r.name)
 	if takesPlace(r.name) {
 		h.places.Add(r.payer, -1)
 	}
@@ -340,8 +341,8 @@ func (h *Hub) vacated(r *Room) {
 func (h *Hub) Rooms() []*Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	rooms := make([]*Room, 0, len(h.rooms))
-	for _, r := range h.rooms {
+	rooms := make([]*Room, 0, h.rooms.len())
+	for r := range h.rooms.each() {
 		rooms = append(rooms, r)
 	}
 	return rooms

@@ -22,7 +22,7 @@ type Memory struct {
 	*facts  // its State
 
 	mu     sync.Mutex
-	topics map[string]*topic
+	topics nameTable[topic]
 	recent recent
 	young  time.Duration // the least age of any topic
 	keep   *Retention    // the last one that a message brought: most rooms share a few
@@ -54,7 +54,7 @@ type topic struct {
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
 	l = l.withDefaults()
-	m := &Memory{limits: l, now: time.Now, started: time.Now(), pool: budget.NewPool(l.MaxTotal), topics: map[string]*topic{}, young: l.MaxAge,
+	m := &Memory{limits: l, now: time.Now, started: time.Now(), pool: budget.NewPool(l.MaxTotal), topics: newNameTable(func(t *topic) string { return t.name }), young: l.MaxAge,
 		usual: &Retention{max(0, l.MaxMessages), l.MaxBytes, l.MaxAge}, keys: newKeys(l.KeyWindow, l.MaxKeys)}
 	m.keep = m.usual
 	m.facts = newFacts(l.MaxState, func() time.Time { return m.now() })
@@ -97,11 +97,11 @@ func (m *Memory) retention(keep *Retention) *Retention {
 func (m *Memory) lock(room string, payer budget.Owner, keep *Retention, now int64) *topic {
 	for {
 		m.mu.Lock()
-		t := m.topics[room]
+		t := m.topics.get(room)
 		if t == nil {
 			t = &topic{name: room, epoch: m.nextEpoch(), payer: payer, touched: notRecent}
 			t.keep.Store(m.usual)
-			m.topics[room] = t
+			m.topics.put(t)
 			m.pool.Add(payer, topicCost)
 		}
 		if keep != nil && *t.keep.Load() != *keep {
@@ -227,7 +227,7 @@ func (m *Memory) Subscribe(room string, payer budget.Owner, s Subscriber) {
 func (m *Memory) Unsubscribe(room string, s Subscriber) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := m.topics[room]
+	t := m.topics.get(room)
 	if t == nil {
 		return
 	}
@@ -269,13 +269,13 @@ func (m *Memory) History(room string, part Span, done func(History, error)) {
 func (m *Memory) existing(room string) *topic {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.topics[room]
+	return m.topics.get(room)
 }
 
 // RemoveHistory implements Engine; done is called before it returns.
 func (m *Memory) RemoveHistory(room string, done func(error)) {
 	m.mu.Lock()
-	t := m.topics[room]
+	t := m.topics.get(room)
 	m.epoch = "" // or the room might get the one again that it loses
 	m.mu.Unlock()
 	if t != nil {
@@ -363,5 +363,5 @@ type MemoryStats struct {
 func (m *Memory) Stats() MemoryStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return MemoryStats{Topics: len(m.topics), Bytes: m.pool.Used(), State: m.size()}
+	return MemoryStats{Topics: m.topics.len(), Bytes: m.pool.Used(), State: m.size()}
 }

@@ -171,7 +171,7 @@ func TestMemoryForgetsAll(t *testing.T) {
 		t.Errorf("%+v, want %d topics with members", st, len(subs))
 	}
 	for name := range subs {
-		if m.topics[name].offset == 0 {
+		if m.topics.get(name).offset == 0 {
 			continue // nobody asks: nothing is known of it
 		}
 		if h := history(t, m, name, Span{Limit: -1}); len(h.Publications) != 0 {
@@ -192,7 +192,7 @@ func TestMemoryForgetsAll(t *testing.T) {
 	}
 	clock.advance(1)
 	m.Expire()
-	if st := m.Stats(); st != (MemoryStats{}) || len(m.topics) != 0 || m.recent != (recent{}) {
+	if st := m.Stats(); st != (MemoryStats{}) || m.topics.len() != 0 || m.recent != (recent{}) {
 		t.Errorf("left behind: %+v, in the list: %+v", st, m.recent)
 	}
 	if pos := publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {

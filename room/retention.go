@@ -273,7 +273,7 @@ func (m *Memory) drop(t *topic) {
 func (m *Memory) remove(t *topic) {
 	m.forgetAll(t)
 	t.dead = true
-	delete(m.topics, t.name)
+	m.topics.remove(t.name)
 	m.pool.Add(t.payer, -topicCost)
 	m.recent.remove(t)
 	m.retire(t.epoch)
