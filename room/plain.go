@@ -87,7 +87,7 @@ func (h *Hub) bearer(text string) (who *identity, status int, why string) {
 		case errors.Is(v.err, wire.ErrInternal):
 			return nil, http.StatusServiceUnavailable, "the token cannot be judged now, try again"
 		case v.err != nil:
-			return nil, http.StatusUnauthorized, "the token is not good"
+			return nil, http.StatusUnauthorized, "the token is not valid"
 		}
 		return v.who, 0, ""
 	default: // its key is being fetched, and a handshake cannot wait for that

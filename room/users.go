@@ -44,7 +44,7 @@ func (h *Hub) enrol(s *session) error {
 	return nil
 }
 
-// revoked reports whether somebody's token is good no more.
+// revoked reports whether the token of a user is no longer valid.
 func (h *Hub) revoked(who *identity) bool {
 	return h.cfg.Revoked != nil && who != anonymous && h.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt)
 }

@@ -7,9 +7,9 @@
 // the original page. It has no commands. The path of the URL names the room ("/" is the lobby), and
 // every text or binary message goes unchanged to everybody in the room, including the sender.
 //
-// [TargetOf] is the only place that decides what a path names. A path that begins like one of the
-// server's own paths never names a room, in any spelling: otherwise a client that misses the
-// endpoint by a slash would talk to a room and publish its token there.
+// [TargetOf] is the only place that decides what a path names. The rule: a path that begins like
+// one of the server's own paths never names a room, in any spelling. Otherwise a client that
+// misses the endpoint by a slash would talk to a room and publish its token there.
 //
 // # centrifuge
 //

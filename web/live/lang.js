@@ -8,8 +8,8 @@ const words = {
   en: {
     other: '中文', title: 'live', leave: 'Leave', watch: 'Watch',
     enterTitle: 'Who is watching?', keyLabel: 'A key of the server API, or a moderator’s token', keyNote: 'It stays in this tab until it is closed.',
-    refused_denied: 'This key or token does not open the picture.', refused_ended: 'The token has run out, or is good no more.',
-    state_connecting: 'Connecting …', state_waiting: 'No connection', state_full: 'Too many watch already', retry: 'next try in {seconds} s', state_live: 'Live · {version} · node {node}',
+    refused_denied: 'This key or token does not open the picture.', refused_ended: 'The token has expired or is no longer valid.',
+    state_connecting: 'Connecting …', state_waiting: 'No connection', state_full: 'Too many people watch already', retry: 'next try in {seconds} s', state_live: 'Live · {version} · node {node}',
     figures: 'This node, second by second', chartsLabel: 'Charts; the arrow keys choose a moment', noFigures: 'The first figures come in two seconds.', upTo: 'until {time}', atMoment: 'at {time}',
     chart_connections: 'Connections', inRooms: 'rooms: {rooms}, members: {members}',
     chart_in: 'Messages in', perSecond: 'a second',
