@@ -65,20 +65,16 @@ func (s *Server) retain(b *buffer) {
 	s.hold(n)
 }
 
-// release counts one less.
+// release counts one less. After that the buffer is somebody else's: its log may give it
+// to the pool at once. So release reads what it needs before.
 func (s *Server) release(b *buffer) {
-	n := refSize
+	n, size, lone := refSize, int64(b.size), b.lone
 	if b.home.Load() != s || b.holders.Add(-1) == 0 {
-		n += int64(b.size)
+		n += size
 	}
 	s.hold(-n)
-	b.leave()
-}
-
-// leave ends a use of a lone buffer, the last of which gives it back.
-func (b *buffer) leave() {
-	if b.lone != nil && b.users.Add(-1) == 0 {
-		b.lone.recycle()
+	if lone != nil {
+		lone.leave()
 	}
 }
 

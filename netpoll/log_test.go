@@ -269,6 +269,32 @@ func TestLogAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A queue may let go of a segment while its log forgets it and the segment's next user
+// takes it from the pool. The race detector sees a release that still looks at it then.
+func TestReleaseBesideForget(t *testing.T) {
+	s := New(Config{}, nil)
+	log := s.NewLog(Plain)
+	released := make(chan struct{})
+	for range 2000 {
+		log.Append(ws.OpText, []byte("a lone message"))
+		buf := log.Next(log.End() - 1).buf
+		s.retain(buf)
+		go func() {
+			s.release(buf)
+			released <- struct{}{}
+		}()
+		log.Forget(log.End())
+		lone := encodeOne(ws.OpText, []byte("a reply that goes to one client"), Plain, 0)
+		lone.lone = lone
+		lone.users.Store(1)
+		<-released
+		if lone.users.Load() != 1 {
+			t.Fatal("a queue gave back a segment that is no longer its own")
+		}
+		lone.leave()
+	}
+}
+
 // Segments that a queue, a write under way or another server may still read are not used
 // again.
 func TestSegmentsInUseAreNotRecycled(t *testing.T) {

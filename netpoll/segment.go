@@ -93,6 +93,13 @@ func encodeOne(op ws.OpCode, data []byte, v Variant, min int) (seg *segment) {
 	return seg
 }
 
+// leave ends a use of a lone segment, the last of which gives it back.
+func (seg *segment) leave() {
+	if seg.users.Add(-1) == 0 {
+		seg.recycle()
+	}
+}
+
 // recycle gives a segment back that its log has let go of.
 func (seg *segment) recycle() {
 	size, class := segSize(cap(seg.b))

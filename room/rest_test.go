@@ -219,8 +219,8 @@ func TestRestAfterSweep(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n := start(t, Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
 			n.hub.load.fix(2 * loadFull)
-			n.hub.arrivals.least = 1 << 62 // the members are no crowd
 			members := n.joinAll(300, "/r", plain)
+			n.hub.arrivals.crowd.Store(0) // the members are no crowd
 			runs := make([]run, len(members))
 			for i := range runs {
 				runs[i].sizes = small

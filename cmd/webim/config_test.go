@@ -164,13 +164,13 @@ func TestTable(t *testing.T) {
 }
 
 // TestDefaultsAreTheLibrarys checks that the defaults in the table and the help are those of
-// package netpoll.
+// package netpoll. RunOnLoop is no setting: package room never blocks, so webim always sets it.
 func TestDefaultsAreTheLibrarys(t *testing.T) {
 	c, err := load(&settings{}, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, theirs := netpoll.New(c.netpollConfig(), nil).Config(), netpoll.New(netpoll.Config{}, nil).Config()
+	ours, theirs := netpoll.New(c.netpollConfig(), nil).Config(), netpoll.New(netpoll.Config{RunOnLoop: true}, nil).Config()
 	a, b := reflect.ValueOf(ours), reflect.ValueOf(theirs)
 	for i := range a.NumField() {
 		f := a.Type().Field(i)
