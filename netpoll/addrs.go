@@ -47,11 +47,7 @@ const (
 func (a *addrs) enter(addr netip.Addr, maxConns, maxHandshakes int) (ip uint32, refuse refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ip = a.entryLocked(addr)
-	block := a.entryLocked(a.blockOf(addr))
-	a.entries[ip].block = block
-	a.holdLocked(ip)
-	e := &a.entries[block]
+	ip, e := a.knowLocked(addr)
 	switch {
 	case a.exempt(addr):
 	case maxConns > 0 && int(e.conns) >= maxConns, maxHandshakes > 0 && int(e.handshakes) >= maxHandshakes:
@@ -89,6 +85,16 @@ func (a *addrs) blockOf(addr netip.Addr) netip.Addr {
 		return addr
 	}
 	return netip.PrefixFrom(addr, 64).Masked().Addr()
+}
+
+// knowLocked makes an address known, and returns the entry under which it is counted.
+// The caller lets go of ip with dropLocked or one of the methods that call it.
+func (a *addrs) knowLocked(addr netip.Addr) (ip uint32, counted *addrEntry) {
+	ip = a.entryLocked(addr)
+	block := a.entryLocked(a.blockOf(addr))
+	a.entries[ip].block = block
+	a.holdLocked(ip)
+	return ip, &a.entries[block]
 }
 
 // entryLocked finds an address's entry, or makes it.
@@ -165,11 +171,7 @@ func (a *addrs) take(ip uint32, p place, of int) bool {
 func (a *addrs) takeOf(addr netip.Addr, p place, of int) (ip uint32, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ip = a.entryLocked(addr)
-	block := a.entryLocked(a.blockOf(addr))
-	a.entries[ip].block = block
-	a.holdLocked(ip)
-	e := &a.entries[block]
+	ip, e := a.knowLocked(addr)
 	if int(e.places[p]) >= max(1, of/4) && !a.exempt(addr) {
 		a.dropLocked(ip)
 		return 0, false
