@@ -8,11 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // However it trickles in, with or without a heartbeat, a message must end.
@@ -52,7 +52,7 @@ func TestCloseUnfinished(t *testing.T) {
 
 // A panic in any callback: 1011 for its connection, the stack in the log.
 func TestClosePanics(t *testing.T) {
-	var log syncBuffer
+	var log wstest.Log
 	ended := make(chan netpoll.Closed, 10)
 	s, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, &netpoll.Funcs{
 		OnOpen:  func(netpoll.Conn, *netpoll.Request) { panic("in Open") },
@@ -69,23 +69,6 @@ func TestClosePanics(t *testing.T) {
 	if l := log.String(); !strings.Contains(l, "in Open") || !strings.Contains(l, "in Close") || !strings.Contains(l, "close_test.go") {
 		t.Errorf("the log lacks a panic or its stack: %s", l)
 	}
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }
 
 // What never opened is counted, and told to no handler.

@@ -16,6 +16,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -272,7 +273,7 @@ func TestEmptyLinesBeforeARequest(t *testing.T) {
 // TestPROXYHeaderIsNamed: a proxy that is set to speak the PROXY protocol is told, and
 // so is whoever reads the log.
 func TestPROXYHeaderIsNamed(t *testing.T) {
-	var log syncBuffer
+	var log wstest.Log
 	_, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, echo())
 	for _, head := range []string{
 		"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + string(upgrade()), "PROXY TCP6 ::1 ::2 1 2\r\n", "PROXY UNKNOWN\r\n",

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // A panic in what the user gave the server, wherever it runs, is logged with
 // its stack, ends what it was to decide, and nothing else.
 
-func logged(log *syncBuffer, words ...string) bool {
+func logged(log *wstest.Log, words ...string) bool {
 	for _, w := range append(words, "panics_test.go") {
 		if !strings.Contains(log.String(), w) {
 			return false
@@ -26,7 +27,7 @@ func logged(log *syncBuffer, words ...string) bool {
 }
 
 func TestPanicInCheckOrigin(t *testing.T) {
-	var log syncBuffer
+	var log wstest.Log
 	s, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		CheckOrigin: func(*netpoll.Request) bool { panic("no origins") }}, echo())
 	c := dial(t, addr)
@@ -42,7 +43,7 @@ func TestPanicInCheckOrigin(t *testing.T) {
 }
 
 func TestPanicInTLSConfig(t *testing.T) {
-	var log syncBuffer
+	var log wstest.Log
 	s, _ := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil)), MaxTLSHandshakes: 1}, echo())
 	var calm atomic.Bool
 	cert := certificate(t, "late")
@@ -83,7 +84,7 @@ func TestPanicInTLSConfig(t *testing.T) {
 }
 
 func TestPanicInTimers(t *testing.T) {
-	var log syncBuffer
+	var log wstest.Log
 	s, _ := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, echo())
 	calls := make(chan int, 1000)
 	n := 0

@@ -1,33 +1,14 @@
 package netpoll_test
 
 import (
-	"bytes"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
-
-// lockedBuffer is a buffer for a Logger, whose lines come from any goroutine.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestRefusalsAreLogged: of each reason there is one line with the setting to look at,
 // however often it comes, and never with a text of the client.
@@ -44,7 +25,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		"the client's":   {upgrade("Sec-WebSocket-Version: 12"), http.StatusUpgradeRequired, nil}, // is not the operator's trouble
 	} {
 		t.Run(name, func(t *testing.T) {
-			var out lockedBuffer
+			var out wstest.Log
 			_, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&out, nil))}, echo())
 			for range 5 {
 				k := dial(t, addr)

@@ -1,12 +1,10 @@
 package room
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/token"
 	"webim/room/wire"
@@ -100,41 +99,23 @@ func TestPlainMembersGetNoEdits(t *testing.T) {
 	}
 }
 
-// lines is a log that counts.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) all() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSuffix(l.b.String(), "\n"), "\n")
-}
-
 // TestAuditShares: an owner of private rooms fills no more than a share of the audit
 // log; what is not written is counted; nobody else is kept from it.
 func TestAuditShares(t *testing.T) {
-	var log lines
+	var log wstest.Log
 	h := NewHub(Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
 	eve, bob := budget.User("eve"), budget.User("bob")
 	for range 10 * auditRate.N {
 		h.Audited(Audit{Action: "ban", By: "eve", Room: "$eve", Target: "x"}, eve)
 	}
-	if got := len(log.all()); got < auditRate.N || got > auditRate.N+1 { // one may have come back meanwhile
+	if got := len(log.Lines()); got < auditRate.N || got > auditRate.N+1 { // one may have come back meanwhile
 		t.Errorf("%d lines of one owner, want %d", got, auditRate.N)
 	}
-	before := len(log.all())
+	before := len(log.Lines())
 	h.Audited(Audit{Action: "ban", By: "bob", Room: "$bob", Target: "x"}, bob)
 	h.Audited(Audit{Action: "ban", By: "eve", Room: "lobby", Target: "x"}, eve)             // she is a moderator there
 	h.Audited(Audit{Action: "ban", By: "key a", Room: "$eve", Target: "x"}, budget.Owner{}) // a backend
-	if got := len(log.all()) - before; got != 3 {
+	if got := len(log.Lines()) - before; got != 3 {
 		t.Errorf("%d lines of others, want 3", got)
 	}
 	for i := range 3 * maxAuditors {
@@ -154,7 +135,7 @@ func (brokenEngine) History(_ string, _ Span, done func(History, error)) {
 
 // TestInternalErrorsAreLogged, with their cause, which the client is not told, and once.
 func TestInternalErrorsAreLogged(t *testing.T) {
-	var log lines
+	var log wstest.Log
 	c := quietly(chatty())
 	c.Engine, c.Log = brokenEngine{NewMemory(Limits{})}, slog.New(slog.NewTextHandler(&log, nil))
 	n := start(t, c, netpoll.Config{})
@@ -165,7 +146,7 @@ func TestInternalErrorsAreLogged(t *testing.T) {
 			t.Errorf("told %v", got)
 		}
 	}
-	if all := log.all(); len(all) != 1 || !strings.Contains(all[0], "eels") {
+	if all := log.Lines(); len(all) != 1 || !strings.Contains(all[0], "eels") {
 		t.Errorf("logged %q", all)
 	}
 }

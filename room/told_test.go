@@ -1,38 +1,19 @@
 package room
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/token"
 )
-
-// logged is a log that a test reads.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // Every refusal leaves one line with its reason and the setting to look at, however
 // often it comes, and never a token.
@@ -105,7 +86,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 			[]string{"a plain client's message is lost", "max_text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var log logged
+			var log wstest.Log
 			rc := c.config(Config{Log: slog.New(slog.NewTextHandler(&log, nil)), PingInterval: -1})
 			n := start(t, rc, netpoll.Config{})
 			if c.before != nil {
@@ -155,7 +136,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 // TestLostHasOneLine: that a sentence says a time makes no new subject of it, or each
 // mute would have its lines, and take the place of other subjects in the log.
 func TestLostHasOneLine(t *testing.T) {
-	var log logged
+	var log wstest.Log
 	n := start(t, Config{Anonymous: true, Log: slog.New(slog.NewTextHandler(&log, nil))}, netpoll.Config{})
 	n.join("/r", noDeflate)
 	for c := range n.hub.server.Conns() {

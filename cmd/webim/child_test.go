@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"webim/netpoll/wstest"
 )
 
 // startTimeout is for the first line of a child: generous, since a race build
@@ -83,7 +85,7 @@ type child struct {
 	process *os.Process
 	exited  chan struct{}
 	code    int // of the exit, once exited is closed; set by launch
-	output  transcript
+	output  wstest.Log
 }
 
 // startWebim runs `webim serve --dev` on the address (port 0: any free one), with more
@@ -130,7 +132,7 @@ func startWebim(t *testing.T, program, listen string, more ...string) *child {
 // openLine is what --dev prints on standard output when the listener is open.
 var openLine = regexp.MustCompile(`^webim: open (http://\S+/) in a browser$`)
 
-// follow copies the child's output to the transcript and reports the page's address.
+// follow copies the child's output to output and reports the page's address.
 func (c *child) follow(stdout io.Reader, opened chan<- string) {
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
@@ -168,22 +170,4 @@ func (c *child) finish() {
 	if c.t.Failed() {
 		c.t.Logf("webim on %s said:\n%s", c.host, out)
 	}
-}
-
-// A transcript gathers what a child writes on both of its outputs.
-type transcript struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (tr *transcript) Write(p []byte) (int, error) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.text.Write(p)
-}
-
-func (tr *transcript) String() string {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.text.String()
 }

@@ -3,31 +3,20 @@ package main
 import (
 	"encoding/json"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"webim/cmd/webim/internal/testcert"
+	"webim/netpoll/wstest"
 )
 
 // logLines collects the log lines of a program.
-type logLines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logLines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
+type logLines struct{ wstest.Log }
 
 // warnings are the messages of the lines at level WARN.
 func (l *logLines) warnings(t *testing.T) (all []string) {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
+	for _, line := range l.Lines() {
 		var entry struct{ Level, Msg string }
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)

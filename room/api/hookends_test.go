@@ -12,6 +12,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 )
 
@@ -51,25 +52,12 @@ func TestHooksAskAgain(t *testing.T) {
 	}
 }
 
-// lines collects the lines of a log.
-type lines struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, string(b))
-	return len(b), nil
-}
-
 // TestHooksComplainLittle checks that clients cannot fill the log while the backend fails.
 func TestHooksComplainLittle(t *testing.T) {
 	b := newBackend(t)
 	hold := make(chan struct{})
 	b.do("/rpc", func(w http.ResponseWriter, _ string) { <-hold })
-	var log lines
+	var log wstest.Log
 	h := NewHooks(HooksConfig{URLs: urls(b.URL, room.HookRPC), Timeout: patience, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	var done sync.WaitGroup
 	const count = 1000
@@ -80,8 +68,8 @@ func TestHooksComplainLittle(t *testing.T) {
 	close(hold)
 	done.Wait()
 	h.Close(t.Context())
-	if n := len(log.all); n == 0 || n > count/10 || !strings.Contains(log.all[0], "hook=rpc") {
-		t.Errorf("%d lines for %d failures, as %q", n, count, log.all)
+	if n := len(log.Lines()); n == 0 || n > count/10 || !strings.Contains(log.Lines()[0], "hook=rpc") {
+		t.Errorf("%d lines for %d failures, as %q", n, count, log.Lines())
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 )
 
 // restricted returns a node with another API, on which requests have a key with the given rights.
-func restricted(t *testing.T, n *node, log *lines, rights ...string) *node {
+func restricted(t *testing.T, n *node, log *wstest.Log, rights ...string) *node {
 	t.Helper()
 	k := Key{Name: "ci", Secret: key}
 	for _, text := range rights {
@@ -67,7 +68,7 @@ func TestKeyRights(t *testing.T) {
 		{"unsubscribe@team-*", "unsubscribe", `{"user":"u"}`, false}, // from all rooms
 		{"", "info", `{}`, true},
 	} {
-		var log lines
+		var log wstest.Log
 		k := restricted(t, n, &log, strings.Fields(c.rights)...)
 		for form, text := range map[string]string{
 			c.method: c.body,
@@ -98,19 +99,19 @@ func TestKeyRights(t *testing.T) {
 
 // TestKeysHaveNames checks that the log names the key.
 func TestKeysHaveNames(t *testing.T) {
-	var log lines
+	var log wstest.Log
 	hub := room.NewHub(room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
 	serve(t, hub, func(context.Context) {})
 	k := restricted(t, &node{t: t, hub: hub}, &log)
 	for _, method := range []string{"disconnect", "ban", "mute", "kick", "unban"} {
 		k.ok(method, `{"user":"u"}`)
 	}
-	for _, line := range log.all {
+	for _, line := range log.Lines() {
 		if !strings.Contains(line, `by="key ci"`) {
 			t.Errorf("no key is named in %s", line)
 		}
 	}
-	if got := strings.Join(log.all, ""); !strings.Contains(got, `by="key ci"`) || strings.Contains(got, key) {
+	if got := log.String(); !strings.Contains(got, `by="key ci"`) || strings.Contains(got, key) {
 		t.Errorf("the log: %s", got)
 	}
 	if got := k.call("sanctions", `{}`); !strings.Contains(got, `"by":""`) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/token"
 )
@@ -38,16 +39,16 @@ func TestRefusedRequestsAreLogged(t *testing.T) {
 		"a key's rights":  {nil, "/api/info", 403, `status=403 method=info by="key ci" api_key_rights`},
 		"an unknown host": {func(r *http.Request) { r.Host = "evil.example" }, "/api/info", 421, "status=421 evil.example see=api_host"},
 	} {
-		var log lines
+		var log wstest.Log
 		k := restricted(t, n, &log, "publish")
 		for range 3 {
 			if status, body := k.ask(http.MethodPost, c.path, "{}", c.change); status != c.status {
 				t.Errorf("%s: %d, %s", name, status, body)
 			}
 		}
-		text := strings.Join(log.all, "")
-		if len(log.all) != 1 {
-			t.Errorf("%s: %d lines: %s", name, len(log.all), text)
+		text := log.String()
+		if len(log.Lines()) != 1 {
+			t.Errorf("%s: %d lines: %s", name, len(log.Lines()), text)
 		}
 		for want := range strings.FieldsSeq(strings.ReplaceAll(c.want, "key ci", "key_ci")) {
 			if !strings.Contains(text, strings.ReplaceAll(want, "key_ci", "key ci")) {
@@ -80,7 +81,7 @@ func TestRefusingHooksAreLogged(t *testing.T) {
 		`{"result":{"user":"` + strings.Repeat("x", 300) + `"}}`: "user is not a valid name",
 	} {
 		b.on("/connect", answer)
-		var log lines
+		var log wstest.Log
 		hooks := NewHooks(HooksConfig{URLs: urls(b.URL, room.HookConnect), Timeout: patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 3 {
 			done := make(chan error)
@@ -90,7 +91,7 @@ func TestRefusingHooksAreLogged(t *testing.T) {
 			}
 		}
 		hooks.Close(t.Context())
-		if text := strings.Join(log.all, ""); len(log.all) != 1 || !strings.Contains(text, want) {
+		if text := log.String(); len(log.Lines()) != 1 || !strings.Contains(text, want) {
 			t.Errorf("%s: want one line with %s, got %s", answer, want, text)
 		}
 	}

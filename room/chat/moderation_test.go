@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/centrifugal/centrifuge-go"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/token"
 	"webim/room/wire"
@@ -399,7 +399,7 @@ func TestKick(t *testing.T) {
 
 // TestAuditLog checks that every action of a moderator leaves a line in the audit log.
 func TestAuditLog(t *testing.T) {
-	var log lockedBuffer
+	var log wstest.Log
 	h := build(t, room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))}, Config{})
 	root, bob := h.come("root", "admin"), h.come("bob")
 	bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
@@ -413,26 +413,8 @@ func TestAuditLog(t *testing.T) {
 		{"room.set", `{"room":"lobby","locked":true}`, `action=set by=root room=lobby`},
 	} {
 		root.must(c.call, c.data)
-		if got := log.take(); !strings.Contains(got, c.want) || strings.Count(got, "\n") != 1 {
+		if got := log.Take(); !strings.Contains(got, c.want) || strings.Count(got, "\n") != 1 {
 			t.Errorf("%s: %q, want %q", c.call, got, c.want)
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.b.Reset()
-	return l.b.String()
 }
