@@ -1,14 +1,13 @@
 package netpoll
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"testing"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
-	"golang.org/x/sys/unix"
 )
 
 // The hot path: 0 allocations for each delivery, answered ping and decoded
@@ -55,34 +54,13 @@ func answeredPing(t testing.TB) (once func()) {
 }
 
 // handshake connects a client, which upgrades and is reset, from accept to the close;
-// headers are lines of its request. The client itself allocates nothing.
+// headers are lines of its request.
 func handshake(t testing.TB, cfg Config, headers string) (once func()) {
 	gone := make(chan bool, 1)
 	s := serve(t, cfg, &Funcs{OnClose: func(Conn, Closed) { gone <- true }})
-	port := s.listeners()[0].addr.(*net.TCPAddr).Port
-	sa, linger := &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}, &unix.Linger{Onoff: 1}
 	request := []byte("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + headers + "\r\n")
-	answer := make([]byte, 1<<10)
-	must := func(err error) {
-		if err != nil {
-			panic(err)
-		}
-	}
-	return func() {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		must(err)
-		must(unix.Connect(fd, sa))
-		_, err = unix.Write(fd, request)
-		must(err)
-		n, err := unix.Read(fd, answer)
-		if must(err); !bytes.HasPrefix(answer[:n], []byte("HTTP/1.1 101 ")) {
-			panic(fmt.Sprintf("%q", answer[:n]))
-		}
-		must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger))
-		must(unix.Close(fd))
-		<-gone
-	}
+	return wstest.Visit(s.listeners()[0].addr.(*net.TCPAddr).AddrPort(), request, nil, gone)
 }
 
 // What browsers send besides.

@@ -3,14 +3,13 @@
 package room
 
 import (
-	"bytes"
 	"net/netip"
 	"testing"
 
 	"github.com/gobwas/ws"
-	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // gone is a hub that tells of each connection's end.
@@ -32,7 +31,7 @@ func TestJoinAllocates(t *testing.T) {
 		g := gone{NewHub(Config{}.open()), make(chan bool, 1)}
 		n := startWith(t, g.Hub, netpoll.Config{}, g)
 		n.join(path, noDeflate)
-		once := n.comeAndGo(upgrade(path, noDeflate, ""), nil, g.ended)
+		once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(path, noDeflate, ""), nil, g.ended)
 		once()
 		if got := testing.AllocsPerRun(500, once); got > most {
 			t.Errorf("%s: %v allocations; want %v at most", path, got, most)
@@ -47,42 +46,10 @@ func TestSessionAllocates(t *testing.T) {
 	n := startWith(t, g.Hub, netpoll.Config{}, g)
 	n.join("/room", noDeflate)
 	commands := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room"}}`))))
-	once := n.comeAndGo(upgrade(ChatPath, noDeflate, ""), commands, g.ended)
+	once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(ChatPath, noDeflate, ""), commands, g.ended)
 	once()
 	const most = 34 // the session, its subscription, what is decoded and what is answered
 	if got := testing.AllocsPerRun(500, once); got > most {
 		t.Errorf("%v allocations; want %v at most", got, most)
-	}
-}
-
-// comeAndGo connects a client, which upgrades, says something, if that is not nil, hears
-// something, and is reset. It allocates nothing itself.
-func (n *node) comeAndGo(request, said []byte, ended chan bool) (once func()) {
-	at := netip.MustParseAddrPort(n.addr)
-	sa, linger, answer := &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, &unix.Linger{Onoff: 1}, make([]byte, 1<<10)
-	must := func(err error) {
-		if err != nil {
-			panic(err)
-		}
-	}
-	return func() {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		must(err)
-		must(unix.Connect(fd, sa))
-		_, err = unix.Write(fd, request)
-		must(err)
-		k, err := unix.Read(fd, answer)
-		if must(err); !bytes.HasPrefix(answer[:k], []byte("HTTP/1.1 101 ")) {
-			panic(string(answer[:k]))
-		}
-		if said != nil {
-			_, err = unix.Write(fd, said)
-			must(err)
-			_, err = unix.Read(fd, answer)
-			must(err)
-		}
-		must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger))
-		must(unix.Close(fd))
-		<-ended
 	}
 }
