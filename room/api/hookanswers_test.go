@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -116,7 +115,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	hc.Open[room.HookPublish] = true
 	n := startHooked(t, hc, room.Config{Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	var attackers []*client
-	for range 2 + waitFactor {
+	for range 2 + budget.WaitFactor {
 		c, _ := n.come("", &protocol.ConnectRequest{})
 		attackers = append(attackers, c)
 	}
@@ -136,55 +135,15 @@ func TestBusyIsNotSilence(t *testing.T) {
 
 	// The first runs, the next ones wait, and the last one finds no place.
 	hooks, done := NewHooks(hc), make(chan error, 10)
-	for range 2 + waitFactor {
+	for range 2 + budget.WaitFactor {
 		hooks.Ask(room.Inquiry{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.Answer, err error) { done <- err })
 	}
 	if err := <-done; !errors.Is(err, wire.ErrTooManyRequests) {
 		t.Errorf("publishing without a place: %v, want to be told to try again", err)
 	}
 	close(hold)
-	for range 1 + waitFactor {
+	for range 1 + budget.WaitFactor {
 		<-done
 	}
 	hooks.Close(t.Context())
-}
-
-// TestPlacesTakeTurns checks that owners take turns, and that none gets all places.
-func TestPlacesTakeTurns(t *testing.T) {
-	p := newPlaces(8)
-	var started []string
-	ask := func(name string) bool {
-		taken := true
-		p.enter(budget.User(name), func() { started = append(started, name) }, func() { taken = false })
-		return taken
-	}
-	asked := 0
-	for ask("greedy") {
-		asked++
-	}
-	if got := len(started); got != 7 || asked != 7+mostOf(32) {
-		t.Errorf("%d are under way and %d taken of one owner", got, asked)
-	}
-	for i := range 3 {
-		ask(fmt.Sprint("honest", i))
-	}
-	if got := started[7:]; len(got) != 1 || got[0] != "honest0" {
-		t.Errorf("then %v start", got)
-	}
-	p.leave(budget.User("greedy"))
-	p.leave(budget.User("greedy"))
-	p.leave(budget.User("honest0"))
-	if got := strings.Join(started[8:], " "); got != "greedy honest1 honest2" && got != "honest1 greedy honest2" && got != "greedy honest1 greedy" {
-		t.Errorf("then %v start", got)
-	}
-	for len(started) > 0 && p.busy > 0 {
-		for name, l := range map[string]*line{"greedy": p.owners[budget.User("greedy")], "honest0": p.owners[budget.User("honest0")], "honest1": p.owners[budget.User("honest1")], "honest2": p.owners[budget.User("honest2")]} {
-			if l != nil && l.busy > 0 {
-				p.leave(budget.User(name))
-			}
-		}
-	}
-	if len(p.owners)+len(p.turns)+p.waiting+p.busy != 0 || len(started) != asked+3 {
-		t.Errorf("left: %d owners, %d turns, %d waiting, %d under way; %d started", len(p.owners), len(p.turns), p.waiting, p.busy, len(started))
-	}
 }

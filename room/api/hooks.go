@@ -22,6 +22,7 @@ import (
 
 	"webim/netpoll/ratelog"
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/name"
 	"webim/room/token"
 	"webim/room/wire"
@@ -74,10 +75,10 @@ type Hooks struct {
 }
 
 // hook is the state of one hook. Hooks share nothing, so a slow backend of one hook, or a user that
-// fills its places, delays no other hook.
+// fills its slots, delays no other hook.
 type hook struct {
 	client *http.Client
-	places *places // limits the concurrent requests
+	slots  *budget.Slots // limits the concurrent requests
 }
 
 // maxAnswerHead limits the bytes of a reply's header. The default of net/http is 10 MiB, which
@@ -99,7 +100,7 @@ func NewHooks(cfg HooksConfig) *Hooks {
 	h.told = ratelog.New(cfg.Logger)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {
-		h.hooks[k].places = newPlaces(cfg.Concurrency)
+		h.hooks[k].slots = budget.NewSlots(cfg.Concurrency)
 		h.hooks[k].client = &http.Client{
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
 				DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout, MaxResponseHeaderBytes: maxAnswerHead},
@@ -151,18 +152,31 @@ var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: the limi
 
 // Ask implements room.Backend.
 func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
-	places, asked := h.hooks[q.Hook].places, time.Now()
-	places.enter(q.Payer, func() {
-		h.wg.Go(func() {
-			defer places.leave(q.Payer)
-			if time.Since(asked) > h.cfg.Timeout {
-				done(h.tooBusy(&q))
-				return
-			}
-			done(h.exchange(q))
-		})
-	}, func() { h.wg.Go(func() { done(h.tooBusy(&q)) }) })
+	h.hooks[q.Hook].slots.Acquire(q.Payer, &request{h, q, time.Now(), done})
 }
+
+// request is a request to the backend that waits for a slot.
+type request struct {
+	h     *Hooks
+	q     room.Inquiry
+	asked time.Time
+	done  func(room.Answer, error)
+}
+
+// Start implements budget.Waiter: it sends the request on its own goroutine.
+func (r *request) Start() {
+	r.h.wg.Go(func() {
+		defer r.h.hooks[r.q.Hook].slots.Release(r.q.Payer)
+		if time.Since(r.asked) > r.h.cfg.Timeout {
+			r.done(r.h.tooBusy(&r.q))
+			return
+		}
+		r.done(r.h.exchange(r.q))
+	})
+}
+
+// Refuse implements budget.Waiter.
+func (r *request) Refuse() { r.h.wg.Go(func() { r.done(r.h.tooBusy(&r.q)) }) }
 
 // tooBusy logs and returns the reply to a request that found no place.
 func (h *Hooks) tooBusy(q *room.Inquiry) (room.Answer, error) {

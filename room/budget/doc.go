@@ -3,6 +3,7 @@
 //
 //	rate.go   Rate, Bucket: a flow, such as the bytes that are read in ten seconds
 //	pool.go   Pool: a stock that owners share, such as the bytes of a store
+//	slots.go  Slots: work that runs at the same time, such as requests to a backend
 //	table.go  Table: every budget, with its default and its answer
 //
 // # The model
@@ -19,7 +20,8 @@
 //
 // A stock is held until it is given back: entries of the State, bytes of histories, bytes of
 // replies in progress. A [Pool] counts the part of each [Owner], and never lets one owner hold
-// all of it.
+// all of it. Work that runs at the same time is a stock, too. It can wait, so it has [Slots], for
+// which owners take turns.
 //
 // # Payers
 //

@@ -39,7 +39,7 @@ const secret = "a secret of thirty-two bytes or more"
 
 // house is a server with the calls of this package.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	hub    *room.Hub
 	addr   string
 	signer *token.Signer
@@ -48,7 +48,7 @@ type house struct {
 // build starts a server until the test ends. What the configuration leaves open
 // is as in a chat where everybody may talk, as fast as they like, and moderators
 // are named by their tokens.
-func build(t *testing.T, rc room.Config, cc Config) *house {
+func build(t testing.TB, rc room.Config, cc Config) *house {
 	t.Helper()
 	key := token.Key{Secret: []byte(secret)}
 	verifier, err := token.New(token.Config{Keys: []token.Key{key}})
