@@ -1,5 +1,3 @@
-// Package wstest has what the tests of several packages need. It imports nothing of
-// ours, so that every package may import it in its tests.
 package wstest
 
 import (

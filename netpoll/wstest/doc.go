@@ -1,0 +1,21 @@
+// Package wstest is the test kit of the packages that serve WebSockets: clients that share no code
+// with the server, waiting, and leak checks. It imports nothing of ours, so every package may
+// import it in its tests.
+//
+//	file         contents
+//	frame.go     frames as a client sends them, byte by byte
+//	client.go    Client: a connection and its frames; every failure ends the test
+//	handshake.go a Client's handshake, and other HTTP
+//	protocol.go  Protocol: the Centrifuge protocol over a Client, in JSON and in Protobuf
+//	counting.go  Visit: a client that allocates nothing, for tests that count allocations
+//	wait.go      Eventually, Patience, Long
+//	leak.go      Main and Descriptors: a test must leave no goroutine and no descriptor behind
+//	log.go       Log: text that goroutines write and a test reads
+//	locks.go     LockOrder: each mutex of a package stands in the text of its lock order
+//
+// A test starts its own server: the kit knows the address only.
+//
+// # Lock order
+//
+//	Log.mu  nothing is locked under it
+package wstest
