@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 )
 
@@ -184,7 +186,7 @@ func TestWakeAfterProtocol(t *testing.T) {
 			}
 			wg.Wait()
 			for i, j := range jobs {
-				soon(t, "all that was posted is looked at", func() bool { return j.seen.Load() == j.posted.Load() && j.turn.state.Load() == turnIdle })
+				wstest.Eventually(t, "all that was posted is looked at", func() bool { return j.seen.Load() == j.posted.Load() && j.turn.state.Load() == turnIdle })
 				if runs := j.runs.Load(); runs > j.posted.Load()+j.mores.Load() {
 					t.Errorf("turn %d ran %d times for %d wakes and %d mores", i, runs, j.posted.Load(), j.mores.Load())
 				}

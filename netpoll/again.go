@@ -3,6 +3,8 @@ package netpoll
 import (
 	"bytes"
 	"sync"
+
+	"webim/netpoll/internal/frame"
 )
 
 // Again, called in Handler.Message, answers "not yet": the message counts as
@@ -27,11 +29,11 @@ func (c Conn) Again() (done func()) {
 
 // message gives a message to the handler, and keeps it if it is wanted again:
 // a copy, unless the memory is the message's own.
-func (w *worker) message(r *record, ev event) {
+func (w *worker) message(r *record, ev frame.Event) {
 	if r.flags.Load()&fAgain != 0 {
 		r.flags.And(^fAgain) // of an Again out of place
 	}
-	w.s.message(r, ev.op, ev.data)
+	w.s.message(r, ev.Op, ev.Data)
 	f := r.flags.Load()
 	if f&fAgain == 0 {
 		return
@@ -40,15 +42,21 @@ func (w *worker) message(r *record, ev event) {
 	if f&fClosing != 0 {
 		return // also after a panic
 	}
-	w.keepEvent(ev)
+	w.keepEvent(ev, true)
 }
 
-// keepEvent keeps a message for later: a copy, unless the memory is the message's own.
-func (w *worker) keepEvent(ev event) {
-	if !ev.own {
-		ev.data, ev.own = bytes.Clone(ev.data), true
+// kept is a message that the handler gets in a later turn.
+type kept struct {
+	frame.Event      // Op 0: none
+	given       bool // the handler has had it, and has called Again
+}
+
+// keepEvent keeps a message for a later turn: a copy, unless nothing else uses its memory.
+func (w *worker) keepEvent(ev frame.Event, given bool) {
+	if !ev.Own {
+		ev.Data, ev.Own = bytes.Clone(ev.Data), true
 	}
-	w.again = ev
+	w.again = kept{ev, given}
 }
 
 // redeliver is decode for a message that was kept: b, which came behind it,
@@ -56,15 +64,15 @@ func (w *worker) keepEvent(ev event) {
 // once could keep the worker for ever.
 func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
 	ev := w.again
-	w.again = event{}
+	w.again = kept{}
 	*messages--
 	if r.flags.Load()&fClosing != 0 {
 		return w.keep(s, r, b)
 	}
 	if ev.given {
-		w.message(r, ev)
+		w.message(r, ev.Event)
 		s.charge(w, r) // the handler may have made much of it
-	} else if err := s.take(w, r, ev, s.maxMessageOf(r), messages); err != nil { // it had to wait
+	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r), messages); err != nil { // it had to wait
 		return s.broken(r, err)
 	}
 	if w.mustYield(r) {

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 const offer = "Sec-WebSocket-Extensions: permessage-deflate"
@@ -18,8 +19,8 @@ const offer = "Sec-WebSocket-Extensions: permessage-deflate"
 // shredded is a message in fragments of n bytes, with a ping behind the first.
 func shredded(b0 byte, payload string, n int) (b []byte) {
 	for i, f := range fragmented(b0, payload, n) {
-		if b = append(b, frame(f.b0, f.payload)...); i == 0 {
-			b = append(b, frame(ping, "between")...)
+		if b = append(b, wstest.Frame(f.b0, f.payload)...); i == 0 {
+			b = append(b, wstest.Frame(ping, "between")...)
 		}
 	}
 	return b
@@ -33,12 +34,12 @@ func TestAgain(t *testing.T) {
 	var stream []byte
 	var want []string
 	for i, m := range []string{"whole", "", strings.Repeat("m", 3000), big, "é", pattern(70_000), "last"} {
-		stream = append(stream, frame(text, m)...)
+		stream = append(stream, wstest.Frame(text, m)...)
 		stream = append(stream, shredded(text, m+"f", 1+len(m)/3)...)
-		stream = append(stream, frame(text|rsv1, deflated(t, 5, m+"z"))...)
+		stream = append(stream, wstest.Frame(text|rsv1, deflated(t, 5, m+"z"))...)
 		stream = append(stream, shredded(text|rsv1, deflated(t, 5, m+"zf"), 1+len(m)/5)...)
 		want = append(want, m, m+"f", m+"z", m+"zf")
-		stream = append(stream, frame(ping, fmt.Sprint("behind ", i))...)
+		stream = append(stream, wstest.Frame(ping, fmt.Sprint("behind ", i))...)
 	}
 	for _, piece := range []int{len(stream), 1000, 7001} {
 		for name, call := range map[string]func(done func()){
@@ -61,12 +62,12 @@ func TestAgain(t *testing.T) {
 						ended <- slices.Clone(got)
 					}
 				}})
-				c := connect(t, addr, offer)
-				go c.chop(stream, piece)
+				c := wstest.Connect(t, addr, offer)
+				go c.SendPieces(stream, piece)
 				if got := receive(t, "the last message", ended); !slices.Equal(got, want) {
 					for i := range got {
 						if got[i] != want[i] {
-							t.Errorf("message %d is %s, want %s", i, brief(got[i]), brief(want[i]))
+							t.Errorf("message %d is %s, want %s", i, wstest.Brief(got[i]), wstest.Brief(want[i]))
 						}
 					}
 				}
@@ -76,13 +77,13 @@ func TestAgain(t *testing.T) {
 				}
 				pongs := 0
 				for pongs < len(want)/4*3 {
-					if b0, p, err := c.readFrame(); b0 != pong || err != nil {
-						t.Fatalf("frame %02x %s, %v", b0, brief(string(p)), err)
+					if b0, p, err := c.ReadFrame(); b0 != pong || err != nil {
+						t.Fatalf("frame %02x %s, %v", b0, wstest.Brief(string(p)), err)
 					}
 					pongs++
 				}
-				eventually(t, "nothing is unfinished", func() bool { return s.Stats().Unfinished == 0 })
-				c.goodbye()
+				wstest.Eventually(t, "nothing is unfinished", func() bool { return s.Stats().Unfinished == 0 })
+				c.Leave()
 			})
 		}
 	}
@@ -116,13 +117,13 @@ func newRefuser() *refuser {
 func TestAgainHolds(t *testing.T) {
 	h := newRefuser()
 	s, addr := start(t, netpoll.Config{Workers: 1}, h)
-	held, other := connect(t, addr), connect(t, addr)
+	held, other := wstest.Connect(t, addr), wstest.Connect(t, addr)
 	m := "not yet" + pattern(100_000)
-	held.write(append(shredded(text, m, 60_000), frame(text, "behind")...))
-	held.expect(pong, "between")
+	held.SendBytes(append(shredded(text, m, 60_000), wstest.Frame(text, "behind")...))
+	held.Expect(pong, "between")
 	done := receive(t, "the message", h.dones)
-	other.send(text, "served")
-	other.expect(text, "served")
+	other.Send(text, "served")
+	other.Expect(text, "served")
 	if st := s.Stats(); st.MessagesIn != 2 || st.Unfinished < int64(len(m)) || st.Unfinished > int64(2*len(m)+200) {
 		t.Errorf("while a message of %d bytes is kept, %d are counted and %d bytes unfinished", len(m), st.MessagesIn, st.Unfinished)
 	}
@@ -130,14 +131,14 @@ func TestAgainHolds(t *testing.T) {
 	done = receive(t, "the message, once more", h.dones)
 	h.taken.Store(true)
 	done()
-	held.expect(text, m)
-	held.expect(text, "behind")
+	held.Expect(text, m)
+	held.Expect(text, "behind")
 	if n := h.calls.Load(); n != 3 {
 		t.Errorf("Message was called %d times", n)
 	}
-	eventually(t, "nothing is unfinished", func() bool { return s.Stats().Unfinished == 0 })
-	held.goodbye()
-	other.goodbye()
+	wstest.Eventually(t, "nothing is unfinished", func() bool { return s.Stats().Unfinished == 0 })
+	held.Leave()
+	other.Leave()
 }
 
 // A message that is kept waits for Resume and for every Later, too.
@@ -151,9 +152,9 @@ func TestAgainWithPauseAndLater(t *testing.T) {
 		}
 	}
 	_, addr := start(t, netpoll.Config{Workers: 1}, h)
-	held, other := connect(t, addr), connect(t, addr)
+	held, other := wstest.Connect(t, addr), wstest.Connect(t, addr)
 	conn := receive(t, "open", h.opened)
-	held.write(append(frame(text, "not yet"), frame(text, "behind")...))
+	held.SendBytes(append(wstest.Frame(text, "not yet"), wstest.Frame(text, "behind")...))
 	again, release := receive(t, "the message", h.dones), receive(t, "later", later)
 	h.taken.Store(true)
 	for i, step := range []func(){again, conn.Resume, release} {
@@ -162,13 +163,13 @@ func TestAgainWithPauseAndLater(t *testing.T) {
 		}
 		step()
 		// A turn that step led to is done when the one worker serves this.
-		other.send(text, "served")
-		other.expect(text, "served")
+		other.Send(text, "served")
+		other.Expect(text, "served")
 	}
-	held.expect(text, "not yet")
-	held.expect(text, "behind")
-	held.goodbye()
-	other.goodbye()
+	held.Expect(text, "not yet")
+	held.Expect(text, "behind")
+	held.Leave()
+	other.Leave()
 }
 
 // Closing drops what is kept, and done is harmless then.
@@ -176,16 +177,16 @@ func TestAgainClosed(t *testing.T) {
 	for _, doneFirst := range []bool{false, true} {
 		h := newRefuser()
 		s, addr := start(t, netpoll.Config{Workers: 1}, h)
-		p := connect(t, addr)
+		p := wstest.Connect(t, addr)
 		conn := receive(t, "open", h.opened)
-		p.write(append(frame(text, "not yet"+pattern(1000)), frame(text, "behind")...))
+		p.SendBytes(append(wstest.Frame(text, "not yet"+pattern(1000)), wstest.Frame(text, "behind")...))
 		done := receive(t, "the message", h.dones)
 		conn.Close(4000, "enough")
 		if doneFirst {
 			done()
 		}
-		eventually(t, "it is dropped", func() bool { return s.Stats().Unfinished == 0 })
-		p.expectClose(4000)
+		wstest.Eventually(t, "it is dropped", func() bool { return s.Stats().Unfinished == 0 })
+		p.ExpectClose(4000)
 		h.expect(t, netpoll.ServerClosed, 4000)
 		done()
 		if n := h.calls.Load(); n != 1 {
@@ -206,14 +207,14 @@ func TestAgainPanic(t *testing.T) {
 			}
 		}
 		s, addr := start(t, netpoll.Config{}, h)
-		p := connect(t, addr)
-		p.write(append(frame(text, "a"), frame(text, "b")...))
-		p.expectClose(1011)
+		p := wstest.Connect(t, addr)
+		p.SendBytes(append(wstest.Frame(text, "a"), wstest.Frame(text, "b")...))
+		p.ExpectClose(1011)
 		h.expect(t, netpoll.HandlerPanic, 1011)
 		if n := calls.Load(); n != at {
 			t.Errorf("Message was called %d times, want %d", n, at)
 		}
-		eventually(t, "one message is counted, and nothing kept", func() bool {
+		wstest.Eventually(t, "one message is counted, and nothing kept", func() bool {
 			st := s.Stats()
 			return st.MessagesIn == 1 && st.Unfinished == 0
 		})
@@ -225,14 +226,14 @@ func TestAgainOutOfPlace(t *testing.T) {
 	h := newWitness()
 	h.OnOpen = func(c netpoll.Conn, _ *netpoll.Request) { h.opened <- c; c.Again()() }
 	_, addr := start(t, netpoll.Config{}, h)
-	p := connect(t, addr)
-	p.send(text, "one")
-	p.expect(text, "one")
+	p := wstest.Connect(t, addr)
+	p.Send(text, "one")
+	p.Expect(text, "one")
 	done := receive(t, "open", h.opened).Again()
 	done()
-	p.send(text, "two")
-	p.expect(text, "two")
-	p.goodbye()
+	p.Send(text, "two")
+	p.Expect(text, "two")
+	p.Leave()
 }
 
 // What is kept counts in MaxUnfinished: it is held to the bound, and who held
@@ -241,32 +242,32 @@ func TestAgainBounded(t *testing.T) {
 	const bound, size = 1 << 20, 100_000
 	h := newRefuser()
 	s, addr := start(t, netpoll.Config{MaxUnfinished: bound}, h)
-	m := frame(text, "not yet"+pattern(size))
+	m := wstest.Frame(text, "not yet"+pattern(size))
 	for range 2 * bound / size {
-		connect(t, addr).write(m)
+		wstest.Connect(t, addr).SendBytes(m)
 		if n := s.Stats().Unfinished; n > bound+2*size {
 			t.Fatalf("%d bytes are kept, bound %d", n, bound)
 		}
 	}
 	h.expect(t, netpoll.OutOfMemory, 1013)
-	eventually(t, "there is some room", func() bool { return s.Stats().Unfinished <= bound/8*7 })
+	wstest.Eventually(t, "there is some room", func() bool { return s.Stats().Unfinished <= bound/8*7 })
 }
 
 // MessageTimeout is for what the client has not sent, not for what we keep.
 func TestAgainIsNotUnfinished(t *testing.T) {
 	h := newRefuser()
 	_, addr := start(t, netpoll.Config{MessageTimeout: 100 * time.Millisecond}, h)
-	p := connect(t, addr)
+	p := wstest.Connect(t, addr)
 	conn := receive(t, "open", h.opened)
-	b := frame(text, "behind")
-	p.write(shredded(text, "not yet", 3))
-	p.expect(pong, "between")
+	b := wstest.Frame(text, "behind")
+	p.SendBytes(shredded(text, "not yet", 3))
+	p.Expect(pong, "between")
 	done := receive(t, "the message", h.dones)
-	p.write(b[:len(b)-1])
+	p.SendBytes(b[:len(b)-1])
 	for range 3 { // each waits as long as the timeout is
-		late := connect(t, addr)
-		late.write(frame(0x01, "half a message"))
-		late.expectClose(1008)
+		late := wstest.Connect(t, addr)
+		late.SendBytes(wstest.Frame(0x01, "half a message"))
+		late.ExpectClose(1008)
 		h.expect(t, netpoll.Unfinished, 1008)
 	}
 	if !conn.Exists() {
@@ -274,10 +275,10 @@ func TestAgainIsNotUnfinished(t *testing.T) {
 	}
 	h.taken.Store(true)
 	done()
-	p.expect(text, "not yet")
-	p.write(b[len(b)-1:])
-	p.expect(text, "behind")
-	p.goodbye()
+	p.Expect(text, "not yet")
+	p.SendBytes(b[len(b)-1:])
+	p.Expect(text, "behind")
+	p.Leave()
 }
 
 // It is the same over TLS, where more may be waiting in records.
@@ -293,16 +294,16 @@ func TestAgainTLS(t *testing.T) {
 		echo(c, op, data)
 	}
 	s, _ := start(t, netpoll.Config{}, w)
-	p := connectPeer(t, secure(t, s), true)
+	p := wstest.ConnectTLS(t, secure(t, s), true)
 	message := func(i int) string { return fmt.Sprint(i, pattern(1000*i)) }
 	var b []byte
 	for i := range messages {
-		b = append(b, frame(text, message(i))...)
+		b = append(b, wstest.Frame(text, message(i))...)
 	}
-	go p.say(b)
+	go p.TrySend(b)
 	for i := range messages {
-		p.expect(text, message(i))
+		p.Expect(text, message(i))
 	}
-	p.say(frame(closeOp, closePayload(1000, "")))
+	p.TrySend(wstest.Frame(closeOp, wstest.ClosePayload(1000, "")))
 	w.expect(t, netpoll.ClientClosed, 1000)
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 )
 
@@ -153,7 +155,7 @@ func TestQueueOverlarge(t *testing.T) {
 		for _, times := range []string{"1", "22"} {
 			c, end := join(t, s, 4096)
 			if within {
-				end.Write(frame(0x81, times))
+				end.Write(wstest.Frame(0x81, times))
 			} else {
 				for range times {
 					pushed <- c.Push(ws.OpText, big)
@@ -206,21 +208,21 @@ func TestQueueWatermarks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		soon(t, "it is told that the queue is full", func() bool { return full.Load() == drained.Load()+1 })
+		wstest.Eventually(t, "it is told that the queue is full", func() bool { return full.Load() == drained.Load()+1 })
 		for range sent {
 			nextFrame(t, end)
 		}
-		soon(t, "the queue is drained and it is told", func() bool { return full.Load() == drained.Load() })
+		wstest.Eventually(t, "the queue is drained and it is told", func() bool { return full.Load() == drained.Load() })
 	}
 	// A burst within a turn crosses both marks before anybody can be told.
 	burst, rest := join(t, s, 1<<20)
 	for range 20 {
-		rest.Write(frame(0x81, strings.Repeat("x", 30)))
+		rest.Write(wstest.Frame(0x81, strings.Repeat("x", 30)))
 		for range 30 {
 			nextFrame(t, rest)
 		}
 	}
-	soon(t, "the turns end", func() bool { return burst.r.turn.Load() == turnIdle && c.r.turn.Load() == turnIdle })
+	wstest.Eventually(t, "the turns end", func() bool { return burst.r.turn.Load() == turnIdle && c.r.turn.Load() == turnIdle })
 	if text := calls.String(); strings.Contains(text, "FF") || strings.Contains(text, "DD") || text[0] != 'F' || full.Load() != drained.Load() {
 		t.Errorf("called in the order %s", text)
 	}
@@ -255,8 +257,8 @@ func TestQueueEviction(t *testing.T) {
 	if why := <-cause; why != OutOfMemory {
 		t.Errorf("closed as %v", why)
 	}
-	soon(t, "the memory is free", func() bool { return s.queued.Load() < 140_000 })
-	soon(t, "it is counted", func() bool { return s.Stats().Evictions > 0 })
+	wstest.Eventually(t, "the memory is free", func() bool { return s.queued.Load() < 140_000 })
+	wstest.Eventually(t, "it is counted", func() bool { return s.Stats().Evictions > 0 })
 	if n := s.Stats().Evictions; n != 1 || !conns[0].Exists() || !conns[2].Exists() {
 		t.Errorf("%d evictions; the others exist: %v %v", n, conns[0].Exists(), conns[2].Exists())
 	}
@@ -279,12 +281,12 @@ func TestQueueSharedFrame(t *testing.T) {
 	}
 	for i, end := range ends {
 		// The client may have read it all before the writer has counted it out.
-		soon(t, "the frame is held once, for those who wait", func() bool {
+		wstest.Eventually(t, "the frame is held once, for those who wait", func() bool {
 			return s.queued.Load() == int64(f.plain.size)+refSize*int64(len(ends)-i)
 		})
 		nextFrame(t, end)
 	}
-	soon(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
+	wstest.Eventually(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
 	if n := s.Stats().Evictions; n != 0 {
 		t.Errorf("%d evictions", n)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 )
@@ -125,7 +127,7 @@ func TestBeatNowCallsNobody(t *testing.T) {
 	h := &closeCoder{ask: func() { stack <- string(debug.Stack()) }}
 	s := serve(t, Config{WriteTimeout: time.Hour}, h)
 	c, _ := join(t, s, 4096)
-	soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
+	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
 	c.r.flags.Or(fBlocked)
 	c.r.sent.Store(s.clock.look() - s.ticks.write - 1)
 	c.r.turn.Store(turnIdle)
@@ -149,7 +151,7 @@ func (h *closeCoder) CloseCode(Conn, Cause) (ws.StatusCode, string) {
 func TestJudgeLooks(t *testing.T) {
 	s := serve(t, Config{PingInterval: time.Hour}, nil)
 	c, _ := join(t, s, 0)
-	soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
+	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
 	now := s.clock.look()
 	s.clock.now.Store(now - 50)
 	c.r.flags.Or(fFirst)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	"webim/netpoll/internal/frame"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
@@ -46,7 +47,7 @@ func answeredPing(t testing.TB) (once func()) {
 	w, payload := &worker{s: s}, []byte("are you there?")
 	take := takes(end, 2+len(payload))
 	return func() {
-		if err := s.deliver(w, c.r, event{op: ws.OpPing, data: payload}); err != nil {
+		if err := s.deliver(w, c.r, frame.Event{Op: ws.OpPing, Data: payload}); err != nil {
 			panic(err)
 		}
 		take()

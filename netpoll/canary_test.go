@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // Buffers are shared and lent all over netpoll: no byte of one client's
@@ -18,7 +19,7 @@ import (
 // and so must be all that comes back, while broadcasts go by between.
 func TestThreatBuffers(t *testing.T) {
 	count, messages := 8, 40
-	if long() {
+	if wstest.Long() {
 		count, messages = 24, 1000
 	}
 	for _, set := range settings {
@@ -44,14 +45,14 @@ func TestThreatBuffers(t *testing.T) {
 			cfg := set.cfg
 			cfg.MaxQueue = 64 << 20
 			_, addr := start(t, cfg, h)
-			var clients []*client
+			var clients []*wstest.Client
 			var deflates []bool
 			for i := range count {
 				var headers []string
 				if i%2 == 1 {
 					headers = []string{"Sec-WebSocket-Extensions: permessage-deflate"}
 				}
-				clients, deflates = append(clients, connect(t, addr, headers...)), append(deflates, i%2 == 1)
+				clients, deflates = append(clients, wstest.Connect(t, addr, headers...)), append(deflates, i%2 == 1)
 			}
 			var wg sync.WaitGroup
 			for i, c := range clients {
@@ -64,7 +65,7 @@ func TestThreatBuffers(t *testing.T) {
 			}
 			wg.Wait()
 			for _, c := range clients {
-				c.c.Close()
+				c.Conn.Close()
 			}
 		})
 	}
@@ -74,38 +75,38 @@ func TestThreatBuffers(t *testing.T) {
 // others: a frame cut anywhere is not mended with another client's bytes.
 func TestThreatBuffersBetweenReads(t *testing.T) {
 	_, addr := start(t, netpoll.Config{Loops: 1, Workers: 1}, echo())
-	b := connect(t, addr)
+	b := wstest.Connect(t, addr)
 	for _, m := range []msg{{text, "aaaa"}, {ping, "aaaa"}, {text, strings.Repeat("a", 300)}, {0, ""}} {
-		f, answer := frame(m.b0, m.payload), m.b0
+		f, answer := wstest.Frame(m.b0, m.payload), m.b0
 		switch m.b0 {
 		case ping:
 			answer = pong
 		case 0:
-			f = upgrade()
+			f = wstest.Upgrade()
 		}
 		for cut := 1; cut < len(f); cut++ {
-			a := dial(t, addr)
+			a := wstest.Dial(t, addr)
 			if answer != 0 {
-				a.handshake()
+				a.Handshake()
 			}
-			a.write(f[:cut])
+			a.SendBytes(f[:cut])
 			for range 2 { // the first answer may come before a's bytes do
-				b.send(text, strings.Repeat("b", 1000))
-				b.expect(text, strings.Repeat("b", 1000))
+				b.Send(text, strings.Repeat("b", 1000))
+				b.Expect(text, strings.Repeat("b", 1000))
 			}
-			a.write(f[cut:])
+			a.SendBytes(f[cut:])
 			if answer != 0 {
-				a.expect(answer, m.payload)
-			} else if r := a.response(); r.StatusCode != 101 {
+				a.Expect(answer, m.payload)
+			} else if r := a.Response(); r.StatusCode != 101 {
 				t.Fatalf("handshake cut at %d: %s", cut, r.Status)
 			}
-			a.c.Close()
+			a.Conn.Close()
 		}
 	}
 }
 
 // speak sends binary messages of one letter, and every tenth as a text to all.
-func speak(t *testing.T, c *client, letter byte, messages int, deflate bool) {
+func speak(t *testing.T, c *wstest.Client, letter byte, messages int, deflate bool) {
 	r := rand.New(rand.NewPCG(uint64(letter), 1))
 	for i := range messages {
 		m := strings.Repeat(string(letter), 1+r.IntN(1<<r.IntN(16)))
@@ -118,12 +119,12 @@ func speak(t *testing.T, c *client, letter byte, messages int, deflate bool) {
 		}
 		var b []byte
 		for _, f := range fragmented(b0, m, 1+r.IntN(len(m)+100)) {
-			b = append(b, frame(f.b0, f.payload)...)
+			b = append(b, wstest.Frame(f.b0, f.payload)...)
 		}
 		for len(b) > 0 {
 			n := min(len(b), 1+r.IntN(1<<(4+r.IntN(12)))) // often within a header
-			c.hurry()
-			if _, err := c.c.Write(b[:n]); err != nil {
+			c.ResetDeadline()
+			if _, err := c.Conn.Write(b[:n]); err != nil {
 				t.Errorf("client %c: %v", letter, err)
 				return
 			}
@@ -133,11 +134,11 @@ func speak(t *testing.T, c *client, letter byte, messages int, deflate bool) {
 }
 
 // listen reads the client's own echoes and everybody's broadcasts.
-func listen(c *client, letter byte, messages, clients int) error {
+func listen(c *wstest.Client, letter byte, messages, clients int) error {
 	broadcasts := (messages + 9) / 10
 	seen := map[byte]int{}
 	for own, all := 0, 0; own < messages-broadcasts || all < broadcasts*clients; {
-		b0, p, err := c.readFrame()
+		b0, p, err := c.ReadFrame()
 		if err != nil {
 			return fmt.Errorf("after %d echoes and %d broadcasts: %w", own, all, err)
 		}
@@ -153,16 +154,16 @@ func listen(c *client, letter byte, messages, clients int) error {
 		case bin:
 			own++
 			if len(m) == 0 || strings.Trim(m, string(letter)) != "" {
-				return fmt.Errorf("an echo has another's bytes: %s", brief(m))
+				return fmt.Errorf("an echo has another's bytes: %s", wstest.Brief(m))
 			}
 		case text:
 			all++
 			if len(m) != 1002 || m[1] != ':' || strings.Trim(m[2:], m[:1]) != "" {
-				return fmt.Errorf("a broadcast is mixed: %s", brief(m))
+				return fmt.Errorf("a broadcast is mixed: %s", wstest.Brief(m))
 			}
 			seen[m[0]]++
 		default:
-			return fmt.Errorf("frame %02x %s", b0, brief(m))
+			return fmt.Errorf("frame %02x %s", b0, wstest.Brief(m))
 		}
 	}
 	for from, n := range seen {

@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // A cause is brought about by a client, or by what the handler does when it
@@ -19,26 +20,26 @@ import (
 type causeCase struct {
 	name   string
 	cfg    netpoll.Config
-	do     func(p *peer)
+	do     func(p *wstest.Client)
 	silent bool   // the client answers no Close frame
 	wire   string // what it gets; "|" between what may be
 	cause  netpoll.Cause
 	code   ws.StatusCode
 }
 
-func says(b0 byte, payload string) func(p *peer) {
-	return func(p *peer) { p.say(frame(b0, payload)) }
+func says(b0 byte, payload string) func(p *wstest.Client) {
+	return func(p *wstest.Client) { p.TrySend(wstest.Frame(b0, payload)) }
 }
 
 // cutOff is what may be seen of a close that is a reset.
 const cutOff = "reset|cut|eof"
 
 var causeCases = []causeCase{
-	{"client closes", netpoll.Config{}, says(closeOp, closePayload(4001, "bye")), false, "close 4001, eof", netpoll.ClientClosed, 4001},
+	{"client closes", netpoll.Config{}, says(closeOp, wstest.ClosePayload(4001, "bye")), false, "close 4001, eof", netpoll.ClientClosed, 4001},
 	{"client closes without a code", netpoll.Config{}, says(closeOp, ""), false, "close, eof", netpoll.ClientClosed, 1005},
-	{"client ends its stream", netpoll.Config{}, (*peer).hangUp, false, "eof", netpoll.ClientGone, 1006},
-	{"client resets", netpoll.Config{}, func(p *peer) { p.c.SetLinger(0); p.c.Close() }, false, "", netpoll.ClientGone, 1006},
-	{"client's last words and end", netpoll.Config{}, func(p *peer) { p.say(frame(text, "last words")); p.hangUp() }, false, "text last words, eof", netpoll.ClientGone, 1006},
+	{"client ends its stream", netpoll.Config{}, (*wstest.Client).HangUp, false, "eof", netpoll.ClientGone, 1006},
+	{"client resets", netpoll.Config{}, func(p *wstest.Client) { p.TCP().SetLinger(0); p.Conn.Close() }, false, "", netpoll.ClientGone, 1006},
+	{"client's last words and end", netpoll.Config{}, func(p *wstest.Client) { p.TrySend(wstest.Frame(text, "last words")); p.HangUp() }, false, "text last words, eof", netpoll.ClientGone, 1006},
 	{"server closes", netpoll.Config{}, says(text, "close"), false, "close 4000, eof", netpoll.ServerClosed, 4000},
 	{"server closes, no answer", netpoll.Config{CloseTimeout: 200 * time.Millisecond}, says(text, "close"), true, "close 4000, " + "eof", netpoll.ServerClosed, 4000},
 	{"server says something and closes", netpoll.Config{}, says(text, "push and close"), false, "text before, close 4000, eof", netpoll.ServerClosed, 4000},
@@ -46,13 +47,13 @@ var causeCases = []causeCase{
 	{"protocol error, no answer", netpoll.Config{CloseTimeout: 200 * time.Millisecond}, says(0x83, ""), true, "close 1002, eof", netpoll.ProtocolError, 1002},
 	{"bad text", netpoll.Config{}, says(text, "\xff"), false, "close 1007, eof", netpoll.BadText, 1007},
 	{"too big", netpoll.Config{MaxMessage: 100}, says(text, strings.Repeat("x", 101)), false, "close 1009, eof", netpoll.TooBig, 1009},
-	{"out of memory", netpoll.Config{MaxUnfinished: 64 << 10}, func(p *peer) { p.say(append(frameHead(bin, 200_000), make([]byte, 100_000)...)) }, false, "close 1013, eof", netpoll.OutOfMemory, 1013},
-	{"control flood", netpoll.Config{ControlRate: 10}, func(p *peer) { p.say(bytes.Repeat(frame(ping, ""), 100)) }, false, "close 1008, eof", netpoll.ControlFlood, 1008},
+	{"out of memory", netpoll.Config{MaxUnfinished: 64 << 10}, func(p *wstest.Client) { p.TrySend(append(wstest.FrameHead(bin, 200_000), make([]byte, 100_000)...)) }, false, "close 1013, eof", netpoll.OutOfMemory, 1013},
+	{"control flood", netpoll.Config{ControlRate: 10}, func(p *wstest.Client) { p.TrySend(bytes.Repeat(wstest.Frame(ping, ""), 100)) }, false, "close 1008, eof", netpoll.ControlFlood, 1008},
 	{"slow: queue", netpoll.Config{MaxQueue: 100_000}, says(text, "flood"), false, cutOff, netpoll.Slow, 1006},
 	{"slow: write timeout", netpoll.Config{WriteTimeout: 200 * time.Millisecond, MaxQueue: 64 << 20}, says(text, "flood"), false, cutOff, netpoll.Slow, 1006},
-	{"pong timeout", netpoll.Config{PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond}, func(*peer) {}, false,
+	{"pong timeout", netpoll.Config{PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond}, func(*wstest.Client) {}, false,
 		"ping, reset|ping, cut|ping, eof", netpoll.PongTimeout, 1006},
-	{"unfinished", netpoll.Config{MessageTimeout: 200 * time.Millisecond}, func(p *peer) { p.say(frame(text, "hello")[:8]) }, false, "close 1008, eof", netpoll.Unfinished, 1008},
+	{"unfinished", netpoll.Config{MessageTimeout: 200 * time.Millisecond}, func(p *wstest.Client) { p.TrySend(wstest.Frame(text, "hello")[:8]) }, false, "close 1008, eof", netpoll.Unfinished, 1008},
 	{"unfinished, fragments", netpoll.Config{MessageTimeout: 200 * time.Millisecond}, says(1, "hello"), false, "close 1008, eof", netpoll.Unfinished, 1008},
 	{"panic", netpoll.Config{}, says(text, "panic"), false, "close 1011, eof", netpoll.HandlerPanic, 1011},
 	{"panic in Pong", netpoll.Config{}, says(pong, ""), false, "close 1011, eof", netpoll.HandlerPanic, 1011},
@@ -99,19 +100,19 @@ func TestCloseCauses(t *testing.T) {
 func (k causeCase) run(t *testing.T, secured bool) {
 	w := told()
 	s, addr := serveAt(t, k.cfg, w, secured)
-	bystander := connectPeer(t, addr, secured)
+	bystander := wstest.ConnectTLS(t, addr, secured)
 	receive(t, "open", w.opened)
-	p := connectPeer(t, addr, secured)
+	p := wstest.ConnectTLS(t, addr, secured)
 	c := receive(t, "open", w.opened)
 	if k.cause == netpoll.PongTimeout {
-		bystander.c.Close()
+		bystander.Conn.Close()
 		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 	}
 	if k.do(p); k.cause == netpoll.Slow {
-		eventually(t, "the close begins", func() bool { return !c.Exists() })
+		wstest.Eventually(t, "the close begins", func() bool { return !c.Exists() })
 	}
 	if k.wire != "" {
-		got := p.rest(!k.silent)
+		got := p.Rest(!k.silent)
 		ok := false
 		for want := range strings.SplitSeq(k.wire, "|") {
 			ok = ok || got == want
@@ -120,14 +121,14 @@ func (k causeCase) run(t *testing.T, secured bool) {
 			t.Errorf("the client gets: %.200s; want %s", got, k.wire)
 		}
 	}
-	p.c.Close()
+	p.Conn.Close()
 	w.expect(t, k.cause, k.code)
 	if k.cause != netpoll.PongTimeout {
-		bystander.say(frame(text, "still here"))
-		bystander.expect(text, "still here")
-		bystander.say(frame(closeOp, closePayload(1000, "")))
-		bystander.rest(false)
-		bystander.c.Close()
+		bystander.TrySend(wstest.Frame(text, "still here"))
+		bystander.Expect(text, "still here")
+		bystander.TrySend(wstest.Frame(closeOp, wstest.ClosePayload(1000, "")))
+		bystander.Rest(false)
+		bystander.Conn.Close()
 		w.expect(t, netpoll.ClientClosed, 1000)
 	}
 	st := s.Stats()

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -101,10 +103,10 @@ func TestClockAfterRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	soon(t, "the workers wait", func() bool { busy, _ := s.pool.use(); return busy == 0 })
+	wstest.Eventually(t, "the workers wait", func() bool { busy, _ := s.pool.use(); return busy == 0 })
 	s.clock.now.Store(0)
 	c, end := join(t, s, 0)
-	end.Write(framed(0x89, nil))
+	end.Write(wstest.Frame(0x89, ""))
 	if f := nextFrame(t, end); f[0] != 0x8a {
 		t.Fatalf("got % x", f)
 	}
@@ -120,13 +122,13 @@ func TestClockAfterRest(t *testing.T) {
 func TestBlockedAfterRest(t *testing.T) {
 	s := serve(t, Config{WriteTimeout: time.Hour}, nil)
 	c, _ := join(t, s, 4096)
-	soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
+	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
 	c.r.sent.Store(s.clock.now.Load() - s.ticks.write - 10)
 	c.r.mu.Lock()
 	s.blockedLocked(c.r)
 	c.r.mu.Unlock()
 	s.timeUp(c.r)
-	soon(t, "it is looked at", func() bool { return c.r.flags.Load()&fTimer == 0 && c.r.turn.Load() == turnIdle })
+	wstest.Eventually(t, "it is looked at", func() bool { return c.r.flags.Load()&fTimer == 0 && c.r.turn.Load() == turnIdle })
 	if !c.Exists() {
 		t.Error("closed, though it was blocked just now")
 	}

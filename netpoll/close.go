@@ -5,6 +5,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
+
+	"webim/netpoll/internal/frame"
 )
 
 // A connection ends in three steps, and each happens in one place:
@@ -131,8 +133,8 @@ func (t *tlsState) ready() bool {
 
 // fail ends a connection that broke the protocol: RFC 6455, section 7.1.7.
 // What it may send now is read and thrown away.
-func (s *Server) fail(r *record, e *protocolError) {
-	s.beginClose(r, r.gen.Load(), e.closing())
+func (s *Server) fail(r *record, e *frame.Error) {
+	s.beginClose(r, r.gen.Load(), closingOf(e))
 }
 
 // closeTurn moves a closing connection on; it runs on the turn.

@@ -17,24 +17,24 @@ import (
 
 // However it trickles in, with or without a heartbeat, a message must end.
 func TestCloseUnfinished(t *testing.T) {
-	b := frame(text, strings.Repeat("x", 100_000))
+	b := wstest.Frame(text, strings.Repeat("x", 100_000))
 	for _, ping := range []time.Duration{-1, 300 * time.Millisecond} {
 		for name, first := range map[string]int{"header in two pieces": 1, "trickling": 20} {
 			t.Run(fmt.Sprintf("%s, ping %v", name, ping), func(t *testing.T) {
 				t.Parallel()
 				w := told()
 				_, addr := serveAt(t, netpoll.Config{MessageTimeout: 1500 * time.Millisecond, PingInterval: ping, PongTimeout: 300 * time.Millisecond}, w, false)
-				p := connectPeer(t, addr, false)
+				p := wstest.ConnectTLS(t, addr, false)
 				c := receive(t, "open", w.opened)
 				write := func(b []byte) {
 					at := bytesIn(c)
-					p.say(b)
-					eventually(t, "the piece is read", func() bool { return bytesIn(c) > at || !c.Exists() })
+					p.TrySend(b)
+					wstest.Eventually(t, "the piece is read", func() bool { return bytesIn(c) > at || !c.Exists() })
 				}
 				write(b[:first])
 				tick := time.NewTicker(50 * time.Millisecond)
 				defer tick.Stop()
-				deadline := time.After(patience / 2)
+				deadline := time.After(wstest.Patience / 2)
 				for i := first; len(w.closed) == 0 && c.Exists(); i++ {
 					select {
 					case <-tick.C:
@@ -43,7 +43,7 @@ func TestCloseUnfinished(t *testing.T) {
 						t.Fatal("the message is still read")
 					}
 				}
-				p.rest(true)
+				p.Rest(true)
 				w.expect(t, netpoll.Unfinished, 1008)
 			})
 		}
@@ -58,14 +58,14 @@ func TestClosePanics(t *testing.T) {
 		OnOpen:  func(netpoll.Conn, *netpoll.Request) { panic("in Open") },
 		OnClose: func(_ netpoll.Conn, why netpoll.Closed) { ended <- why; panic("in Close") },
 	})
-	p := connectPeer(t, addr, false)
-	if got := p.rest(true); got != "close 1011, eof" {
+	p := wstest.ConnectTLS(t, addr, false)
+	if got := p.Rest(true); got != "close 1011, eof" {
 		t.Errorf("the client gets %s", got)
 	}
 	if why := receive(t, "close", ended); why.Cause != netpoll.HandlerPanic || why.Code != 1011 {
 		t.Errorf("closed as %v", why)
 	}
-	eventually(t, "both panics are counted and logged", func() bool { return s.Stats().Panics == 2 && strings.Contains(log.String(), "in Close") })
+	wstest.Eventually(t, "both panics are counted and logged", func() bool { return s.Stats().Panics == 2 && strings.Contains(log.String(), "in Close") })
 	if l := log.String(); !strings.Contains(l, "in Open") || !strings.Contains(l, "in Close") || !strings.Contains(l, "close_test.go") {
 		t.Errorf("the log lacks a panic or its stack: %s", l)
 	}
@@ -77,31 +77,31 @@ func TestCloseNeverOpened(t *testing.T) {
 	s, addr := start(t, netpoll.Config{HandshakeTimeout: 300 * time.Millisecond}, w)
 	secureAddr := secure(t, s)
 	for _, addr := range []string{addr, secureAddr} {
-		dial(t, addr)           // says nothing
-		dial(t, addr).c.Close() // breaks off
+		wstest.Dial(t, addr)              // says nothing
+		wstest.Dial(t, addr).Conn.Close() // breaks off
 	}
-	other := dial(t, secureAddr)
-	other.write([]byte{22, 3, 1, 0, 4, 2, 0, 0, 0}) // no ClientHello
-	if r := other.response(); r.StatusCode != http.StatusBadRequest {
+	other := wstest.Dial(t, secureAddr)
+	other.SendBytes([]byte{22, 3, 1, 0, 4, 2, 0, 0, 0}) // no ClientHello
+	if r := other.Response(); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("no ClientHello: %s", r.Status)
 	}
-	other.c.Close()
+	other.Conn.Close()
 	for _, secured := range []bool{false, true} {
 		to := map[bool]string{false: addr, true: secureAddr}[secured]
-		p := dialPeer(t, to, secured)
-		p.say(bytes.Replace(upgrade(), []byte("Version: 13"), []byte("Version: 12"), 1))
-		if r := p.response(); r.StatusCode != http.StatusUpgradeRequired {
+		p := wstest.DialTLS(t, to, secured)
+		p.TrySend(bytes.Replace(wstest.Upgrade(), []byte("Version: 13"), []byte("Version: 12"), 1))
+		if r := p.Response(); r.StatusCode != http.StatusUpgradeRequired {
 			t.Errorf("version 12: %s", r.Status)
 		}
-		p.c.Close()
-		q := dialPeer(t, to, secured)
-		q.say([]byte("GET /nothing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))
-		if r := q.response(); r.StatusCode != http.StatusNotFound {
+		p.Conn.Close()
+		q := wstest.DialTLS(t, to, secured)
+		q.TrySend([]byte("GET /nothing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))
+		if r := q.Response(); r.StatusCode != http.StatusNotFound {
 			t.Errorf("a request: %s", r.Status)
 		}
 	}
 	want := map[netpoll.Cause]int64{netpoll.HandshakeTimeout: 2, netpoll.HandshakeFailed: 3, netpoll.Refused: 2, netpoll.HandedToHTTP: 2}
-	eventually(t, "all are counted", func() bool {
+	wstest.Eventually(t, "all are counted", func() bool {
 		for cause, n := range want {
 			if s.Stats().Closed[cause] != n {
 				return false
@@ -122,10 +122,10 @@ func TestCloseShutdown(t *testing.T) {
 	secureAddr := secure(t, s)
 	ends := make(chan string, 20)
 	for i := range 20 {
-		p := connectPeer(t, map[bool]string{true: addr, false: secureAddr}[i%2 == 0], i%2 != 0)
-		go func() { ends <- p.rest(i != 7) }()
+		p := wstest.ConnectTLS(t, map[bool]string{true: addr, false: secureAddr}[i%2 == 0], i%2 != 0)
+		go func() { ends <- p.Rest(i != 7) }()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	defer cancel()
 	if err := s.Shutdown(ctx, 100*time.Millisecond); err != nil {
 		t.Error(err)
@@ -148,14 +148,14 @@ func TestCloseShutdown(t *testing.T) {
 func TestCloseShutdownDeadline(t *testing.T) {
 	w := newWitness()
 	s, addr := serveAt(t, netpoll.Config{CloseTimeout: time.Hour}, w, false)
-	p := connectPeer(t, addr, false)
+	p := wstest.ConnectTLS(t, addr, false)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Shutdown(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	w.expect(t, netpoll.Shutdown, 1001)
-	if got := p.rest(false); got != "close 1001, eof" {
+	if got := p.Rest(false); got != "close 1001, eof" {
 		t.Errorf("the client gets %s", got)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"webim/netpoll/wstest"
 )
 
 // Family 9: large messages, whole, in fragments and in chops, and many small
@@ -29,29 +31,29 @@ func TestConformanceBig(t *testing.T) {
 		sizes := []int{64 * kilo, 256 * kilo, mega, 4 * mega, 8 * mega, 16 * mega}
 		whole, chopped := 4*mega, mega
 		switch {
-		case capped && !long():
+		case capped && !wstest.Long():
 			sizes, whole, chopped = sizes[:2], 64*kilo, 64*kilo
 		case capped:
 			sizes, whole = sizes[:3], mega
-		case !long():
+		case !wstest.Long():
 			sizes, whole, chopped = sizes[:4], mega, 128*kilo
 		}
 		if !capped {
 			t.Run("9.1 16 MB", func(t *testing.T) {
-				c := connect(t, addr)
-				go c.c.Write(frame(text, pattern(16*mega)))
-				c.expect(text, pattern(16*mega))
-				c.goodbye()
+				c := wstest.Connect(t, addr)
+				go c.Conn.Write(wstest.Frame(text, pattern(16*mega)))
+				c.Expect(text, pattern(16*mega))
+				c.Leave()
 			})
 		}
 		for kind, b0 := range []byte{text, bin} {
 			for _, n := range sizes {
 				t.Run(fmt.Sprintf("9.%d %d bytes", kind+1, n), func(t *testing.T) {
 					m := pattern(n)
-					c := connect(t, addr)
-					go c.c.Write(frame(b0, m)) // the echo may begin before the end
-					c.expect(b0, m)
-					c.goodbye()
+					c := wstest.Connect(t, addr)
+					go c.Conn.Write(wstest.Frame(b0, m)) // the echo may begin before the end
+					c.Expect(b0, m)
+					c.Leave()
 				})
 			}
 			for n := 64; n <= whole; n *= 4 {
@@ -60,10 +62,10 @@ func TestConformanceBig(t *testing.T) {
 			for n := 64; n <= 2048; n *= 2 {
 				t.Run(fmt.Sprintf("9.%d chops of %d", kind+5, n), func(t *testing.T) {
 					m := pattern(chopped)
-					c := connect(t, addr)
-					c.chop(frame(b0, m), n)
-					c.expect(b0, m)
-					c.goodbye()
+					c := wstest.Connect(t, addr)
+					c.SendPieces(wstest.Frame(b0, m), n)
+					c.Expect(b0, m)
+					c.Leave()
 				})
 			}
 			for _, n := range []int{0, 16, 64, 256, 1024, 4096} {
@@ -77,33 +79,33 @@ func bigFragments(t *testing.T, addr string, b0 byte, size, n int) {
 	m := pattern(size)
 	var b bytes.Buffer
 	for _, f := range fragmented(b0, m, n) {
-		b.Write(frame(f.b0, f.payload))
+		b.Write(wstest.Frame(f.b0, f.payload))
 	}
-	c := connect(t, addr)
-	c.write(b.Bytes())
-	c.expect(b0, m)
-	c.goodbye()
+	c := wstest.Connect(t, addr)
+	c.SendBytes(b.Bytes())
+	c.Expect(b0, m)
+	c.Leave()
 }
 
 func oneByOne(t *testing.T, addr string, b0 byte, size int, capped bool) {
 	count := 100
-	if long() && !capped {
+	if wstest.Long() && !capped {
 		count = 1000
 	}
-	c := connect(t, addr)
+	c := wstest.Connect(t, addr)
 	m := pattern(size)
 	for range count {
-		c.send(b0, m)
-		c.expect(b0, m)
+		c.Send(b0, m)
+		c.Expect(b0, m)
 	}
 	// And all at once: the order is kept, and none is lost.
 	var b bytes.Buffer
 	for i := range count {
-		b.Write(frame(b0, fmt.Sprint(i, m)))
+		b.Write(wstest.Frame(b0, fmt.Sprint(i, m)))
 	}
-	go c.c.Write(b.Bytes())
+	go c.Conn.Write(b.Bytes())
 	for i := range count {
-		c.expect(b0, fmt.Sprint(i, m))
+		c.Expect(b0, fmt.Sprint(i, m))
 	}
-	c.goodbye()
+	c.Leave()
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"webim/netpoll/wstest"
 )
 
 // Families 12 and 13: permessage-deflate (RFC 7692). The suite sends 1000
@@ -90,15 +92,15 @@ func TestConformanceDeflate(t *testing.T) {
 	everySetting(t, func(t *testing.T, addr string, capped bool) {
 		for n, o := range offers {
 			t.Run(o.id, func(t *testing.T) {
-				c := dial(t, addr)
-				r := c.handshake("Sec-WebSocket-Extensions: " + o.offer)
+				c := wstest.Dial(t, addr)
+				r := c.Handshake("Sec-WebSocket-Extensions: " + o.offer)
 				answers := r.Header["Sec-Websocket-Extensions"]
 				if r.StatusCode != 101 || o.declined && len(answers) != 0 {
 					t.Fatalf("%s, extensions %q", r.Status, answers)
 				}
 				if o.declined {
-					c.send(text|rsv1, deflated(t, 9, "not negotiated"))
-					c.expectClose(protocolFailed)
+					c.Send(text|rsv1, deflated(t, 9, "not negotiated"))
+					c.ExpectClose(protocolFailed)
 					return
 				}
 				if w := checkAnswer(t, answers, o.noContext); w > o.window {
@@ -106,17 +108,17 @@ func TestConformanceDeflate(t *testing.T) {
 				}
 				for kind, m := range data {
 					for i, s := range sizes12 {
-						if capped && s[0] > 16384 || !long() && (s[0] > 4096 && (i+n)%6 != 0) {
+						if capped && s[0] > 16384 || !wstest.Long() && (s[0] > 4096 && (i+n)%6 != 0) {
 							continue // each offer takes other large ones
 						}
 						count := 1
-						if long() && !capped {
+						if wstest.Long() && !capped {
 							count = 10
 						}
 						echoDeflated(t, c, kind, m, s[0], s[1], o.window, count)
 					}
 				}
-				c.goodbye()
+				c.Leave()
 			})
 		}
 	})
@@ -124,7 +126,7 @@ func TestConformanceDeflate(t *testing.T) {
 
 // echoDeflated sends messages of one size, at every level of compression and
 // also not compressed at all, and judges the echo.
-func echoDeflated(t *testing.T, c *client, kind, data string, size, fragment, window, count int) {
+func echoDeflated(t *testing.T, c *wstest.Client, kind, data string, size, fragment, window, count int) {
 	t.Helper()
 	b0 := byte(bin)
 	if kind == "text" {
@@ -142,17 +144,17 @@ func echoDeflated(t *testing.T, c *client, kind, data string, size, fragment, wi
 		}
 		var b []byte
 		for j, f := range fragmented(first, z, fragment) {
-			if b = append(b, frame(f.b0, f.payload)...); j == 0 && len(z) > fragment {
-				b = append(b, frame(ping, "between")...)
+			if b = append(b, wstest.Frame(f.b0, f.payload)...); j == 0 && len(z) > fragment {
+				b = append(b, wstest.Frame(ping, "between")...)
 			}
 		}
-		go c.c.Write(b)
+		go c.Conn.Write(b)
 		if len(z) > fragment {
-			c.expect(pong, "between")
+			c.Expect(pong, "between")
 		}
-		got, p, err := c.readFrame()
+		got, p, err := c.ReadFrame()
 		if err != nil || got&^rsv1 != b0 {
-			t.Fatalf("%s, %d bytes: frame %02x %s, %v", kind, size, got, brief(string(p)), err)
+			t.Fatalf("%s, %d bytes: frame %02x %s, %v", kind, size, got, wstest.Brief(string(p)), err)
 		}
 		back := string(p)
 		if got&rsv1 != 0 {
@@ -202,17 +204,17 @@ func TestDeflateExamples(t *testing.T) {
 			"an empty block before it all": "\x00\x00\x00\xff\xff\xf2\x48\xcd\xc9\xc9\x07\x00",
 		} {
 			t.Run(name, func(t *testing.T) {
-				c := connect(t, addr, "Sec-WebSocket-Extensions: permessage-deflate")
-				c.send(text|rsv1, z)
-				c.expect(text, "Hello")
-				c.write(frame(partText|rsv1, z[:3]))
-				c.write(frame(cont, z[3:]))
-				c.expect(text, "Hello")
-				c.send(text|rsv1, "\x00") // 7.2.3.6: an empty message
-				c.expect(text, "")
-				c.send(text|rsv1, deflated(t, 9, "and on")) // nothing is left of it
-				c.expect(text, "and on")
-				c.goodbye()
+				c := wstest.Connect(t, addr, "Sec-WebSocket-Extensions: permessage-deflate")
+				c.Send(text|rsv1, z)
+				c.Expect(text, "Hello")
+				c.SendBytes(wstest.Frame(partText|rsv1, z[:3]))
+				c.SendBytes(wstest.Frame(cont, z[3:]))
+				c.Expect(text, "Hello")
+				c.Send(text|rsv1, "\x00") // 7.2.3.6: an empty message
+				c.Expect(text, "")
+				c.Send(text|rsv1, deflated(t, 9, "and on")) // nothing is left of it
+				c.Expect(text, "and on")
+				c.Leave()
 			})
 		}
 		for name, m := range map[string]struct {
@@ -226,9 +228,9 @@ func TestDeflateExamples(t *testing.T) {
 			"before the start": {bin | rsv1, "\x02\x02\x00"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				c := connect(t, addr, "Sec-WebSocket-Extensions: permessage-deflate")
-				c.send(m.b0, m.payload)
-				c.expectClose(badText, protocolFailed)
+				c := wstest.Connect(t, addr, "Sec-WebSocket-Extensions: permessage-deflate")
+				c.Send(m.b0, m.payload)
+				c.ExpectClose(badText, protocolFailed)
 			})
 		}
 	})

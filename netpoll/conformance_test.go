@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // The cases of the Autobahn test suite for WebSocket servers, judged as its
@@ -61,44 +62,44 @@ func closes(id string, code int, send []msg, want ...msg) conf {
 // them a case, here every case goes all of them.
 var ways = []struct {
 	name  string
-	write func(c *client, frames [][]byte)
+	write func(c *wstest.Client, frames [][]byte)
 }{
-	{"at once", func(c *client, frames [][]byte) { c.write(bytes.Join(frames, nil)) }},
-	{"by frame", func(c *client, frames [][]byte) {
+	{"at once", func(c *wstest.Client, frames [][]byte) { c.SendBytes(bytes.Join(frames, nil)) }},
+	{"by frame", func(c *wstest.Client, frames [][]byte) {
 		for _, f := range frames {
-			c.write(f)
+			c.SendBytes(f)
 		}
 	}},
-	{"chopped", func(c *client, frames [][]byte) {
+	{"chopped", func(c *wstest.Client, frames [][]byte) {
 		b := bytes.Join(frames, nil)
 		n := 1
 		if len(b) > 2000 {
 			n = 997
 		}
-		c.chop(b, n)
+		c.SendPieces(b, n)
 	}},
 }
 
 func (k conf) run(t *testing.T, addr string) {
 	for _, way := range ways {
 		t.Run(k.id+" "+way.name, func(t *testing.T) {
-			c := connect(t, addr)
+			c := wstest.Connect(t, addr)
 			for _, st := range k.stages {
 				var frames [][]byte
 				for _, m := range st.send {
-					frames = append(frames, frame(m.b0, m.payload))
+					frames = append(frames, wstest.Frame(m.b0, m.payload))
 				}
 				way.write(c, frames)
 				for _, m := range st.want {
-					c.expect(m.b0, m.payload)
+					c.Expect(m.b0, m.payload)
 				}
 			}
 			switch {
 			case k.code == 0:
-				c.goodbye()
+				c.Leave()
 			default:
-				c.closing = k.closes
-				c.expectClose(k.code)
+				c.Closing = k.closes
+				c.ExpectClose(k.code)
 			}
 		})
 	}
@@ -226,7 +227,7 @@ func fragments5() []conf {
 
 // closes7 is family 7: the closing handshake, its codes and reasons.
 func closes7() []conf {
-	bye := msg{closeOp, closePayload(1000, "")}
+	bye := msg{closeOp, wstest.ClosePayload(1000, "")}
 	hello := msg{text, "Hello World!"}
 	large := msg{text, strings.Repeat("BAsd7&jh23", 26214)}
 	ks := []conf{
@@ -239,16 +240,16 @@ func closes7() []conf {
 		closes("7.3.1", 1005, send(msg{closeOp, ""})),
 		closes("7.3.2", protocolFailed, send(msg{closeOp, "a"})),
 		closes("7.3.3", normal, send(bye)),
-		closes("7.3.4", normal, send(msg{closeOp, closePayload(1000, "Hello World!")})),
-		closes("7.3.5", normal, send(msg{closeOp, closePayload(1000, strings.Repeat("*", 123))})),
-		closes("7.3.6", protocolFailed, send(msg{closeOp, closePayload(1000, strings.Repeat("*", 124))})),
-		closes("7.5.1", badText, send(msg{closeOp, closePayload(1000, "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited")})),
+		closes("7.3.4", normal, send(msg{closeOp, wstest.ClosePayload(1000, "Hello World!")})),
+		closes("7.3.5", normal, send(msg{closeOp, wstest.ClosePayload(1000, strings.Repeat("*", 123))})),
+		closes("7.3.6", protocolFailed, send(msg{closeOp, wstest.ClosePayload(1000, strings.Repeat("*", 124))})),
+		closes("7.5.1", badText, send(msg{closeOp, wstest.ClosePayload(1000, "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited")})),
 	}
 	for i, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999} {
-		ks = append(ks, closes(fmt.Sprint("7.7.", i+1), code, send(msg{closeOp, closePayload(code, "")})))
+		ks = append(ks, closes(fmt.Sprint("7.7.", i+1), code, send(msg{closeOp, wstest.ClosePayload(code, "")})))
 	}
 	for i, code := range []int{0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535} {
-		ks = append(ks, closes(fmt.Sprint("7.9.", i+1), protocolFailed, send(msg{closeOp, closePayload(code, "")})))
+		ks = append(ks, closes(fmt.Sprint("7.9.", i+1), protocolFailed, send(msg{closeOp, wstest.ClosePayload(code, "")})))
 	}
 	return ks
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"webim/netpoll/wstest"
 )
 
 // Family 6: UTF-8. The sequences are those of Markus Kuhn's stress test.
@@ -93,27 +95,27 @@ func TestConformanceText(t *testing.T) {
 // is announced; what comes before it does not.
 func failFast(t *testing.T, addr, first, second, third string) {
 	t.Run("in fragments", func(t *testing.T) {
-		c := connect(t, addr)
-		c.send(partText, first)
-		c.send(ping, "still here?")
-		c.expect(pong, "still here?")
-		c.send(partCont, second)
-		c.expectClose(badText)
+		c := wstest.Connect(t, addr)
+		c.Send(partText, first)
+		c.Send(ping, "still here?")
+		c.Expect(pong, "still here?")
+		c.Send(partCont, second)
+		c.ExpectClose(badText)
 	})
 	t.Run("in one frame", func(t *testing.T) {
 		whole := first + second + third
-		f := frame(text, whole)
+		f := wstest.Frame(text, whole)
 		at := len(f) - len(whole) + len(first)
-		c := connect(t, addr)
-		c.write(f[:at])
-		c.write(f[at : at+len(second)])
-		c.expectClose(badText)
+		c := wstest.Connect(t, addr)
+		c.SendBytes(f[:at])
+		c.SendBytes(f[at : at+len(second)])
+		c.ExpectClose(badText)
 	})
 	t.Run("in one frame, byte by byte", func(t *testing.T) {
 		whole := first + second + third
-		f := frame(text, whole)
-		c := connect(t, addr)
-		c.chop(f[:len(f)-len(whole)+len(first)+2], 1) // \xf4\x90 is enough
-		c.expectClose(badText)
+		f := wstest.Frame(text, whole)
+		c := wstest.Connect(t, addr)
+		c.SendPieces(f[:len(f)-len(whole)+len(first)+2], 1) // \xf4\x90 is enough
+		c.ExpectClose(badText)
 	})
 }

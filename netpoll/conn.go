@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
 )
 
 // Conn is a handle to a connection: a small value, safe to copy, to compare
@@ -218,7 +220,7 @@ func (c Conn) Close(code ws.StatusCode, reason string) error {
 	if code == 0 {
 		code = ws.StatusNormalClosure
 	}
-	if !sendableCode(code) {
+	if !frame.Sendable(code) {
 		return ErrBadFrame
 	}
 	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: ServerClosed, code: code, reason: reason, frame: true}) {

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // Answering "later" keeps the order and holds no worker.
@@ -22,20 +23,20 @@ func TestLater(t *testing.T) {
 		order = append(order, string(data))
 		_ = c.Push(op, data)
 	}})
-	held, other := connect(t, addr), connect(t, addr)
-	held.write(append(append(frame(text, "wait"), frame(text, "behind")...), frame(text, "last")...))
+	held, other := wstest.Connect(t, addr), wstest.Connect(t, addr)
+	held.SendBytes(append(append(wstest.Frame(text, "wait"), wstest.Frame(text, "behind")...), wstest.Frame(text, "last")...))
 	done := receive(t, "the message", dones)
-	other.send(text, "served")
-	other.expect(text, "served")
-	held.expect(text, "wait")
+	other.Send(text, "served")
+	other.Expect(text, "served")
+	held.Expect(text, "wait")
 	if n := s.Stats().MessagesIn; n != 2 {
 		t.Errorf("%d messages decoded while one is held", n)
 	}
 	go func() { done(); done() }()
-	held.expect(text, "behind")
-	held.expect(text, "last")
-	other.goodbye()
-	held.goodbye()
+	held.Expect(text, "behind")
+	held.Expect(text, "last")
+	other.Leave()
+	held.Leave()
 }
 
 // What a turn has still to write is not what the socket has refused.
@@ -47,41 +48,41 @@ func TestQueuedIsWhatTheSocketRefused(t *testing.T) {
 		queued <- c.Queued()
 		queued <- info.Queued
 	}})
-	c := connect(t, addr)
-	c.send(text, "back")
-	c.expect(text, "back")
+	c := wstest.Connect(t, addr)
+	c.Send(text, "back")
+	c.Expect(text, "back")
 	for range 2 {
 		if got := receive(t, "the message", queued); got != 0 {
 			t.Errorf("%d bytes are queued", got)
 		}
 	}
-	c.goodbye()
+	c.Leave()
 }
 
 func TestPauseResume(t *testing.T) {
 	w := newWitness()
 	_, addr := start(t, netpoll.Config{PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond}, w)
-	c := connect(t, addr)
+	c := wstest.Connect(t, addr)
 	conn := receive(t, "open", w.opened)
 	conn.Pause()
-	c.send(text, "unread")
-	watch := connect(t, addr)
+	c.Send(text, "unread")
+	watch := wstest.Connect(t, addr)
 	receive(t, "open", w.opened)
 	w.expect(t, netpoll.PongTimeout, 1006) // the watch's; the paused one is left alone
-	watch.c.Close()
+	watch.Conn.Close()
 	if info, ok := conn.Info(); !ok || info.MessagesIn != 0 || !conn.Exists() {
 		t.Errorf("paused: %+v, %v", info, ok)
 	}
 	conn.Protect(true)
 	conn.Resume()
-	c.expect(text, "unread")
-	again := connect(t, addr)
+	c.Expect(text, "unread")
+	again := wstest.Connect(t, addr)
 	w.expect(t, netpoll.PongTimeout, 1006)
-	again.c.Close()
+	again.Conn.Close()
 	if !conn.Exists() {
 		t.Error("a protected connection is closed by the heartbeat")
 	}
-	c.goodbye()
+	c.Leave()
 }
 
 func TestTimers(t *testing.T) {
@@ -128,11 +129,11 @@ func TestConnMethods(t *testing.T) {
 			closed <- c.Push(ws.OpText, []byte("too late"))
 		},
 	})
-	c := connect(t, addr)
-	c.expect(text, "opened")
-	c.expect(ping, "p")
-	c.send(text, "hi")
-	c.expect(text, "got it")
+	c := wstest.Connect(t, addr)
+	c.Expect(text, "opened")
+	c.Expect(ping, "p")
+	c.Send(text, "hi")
+	c.Expect(text, "got it")
 	conn := <-conns
 	seen := 0
 	for o := range s.Conns() {
@@ -152,12 +153,12 @@ func TestConnMethods(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	c.goodbye()
+	c.Leave()
 	if err := receive(t, "close", closed); err != netpoll.ErrClosed {
 		t.Errorf("Push inside Close: %v", err)
 	}
 	var zero netpoll.Conn
-	eventually(t, "the record is free", func() bool { _, ok := conn.Info(); return !ok })
+	wstest.Eventually(t, "the record is free", func() bool { _, ok := conn.Info(); return !ok })
 	for _, c := range []netpoll.Conn{conn, zero} {
 		c.Pause()
 		c.Resume()

@@ -1,6 +1,10 @@
 package netpoll
 
-import "time"
+import (
+	"time"
+
+	"webim/netpoll/internal/frame"
+)
 
 // Cost is what a client made the server do since the handler's Meter was told
 // last: the work of reading, not what the handler did with the messages.
@@ -83,9 +87,9 @@ func (s *Server) chargeRest(w *worker, r *record) {
 }
 
 // keepBehind keeps a large message for a turn in the background.
-func (w *worker) keepBehind(r *record, ev event) {
+func (w *worker) keepBehind(r *record, ev frame.Event) {
 	r.flags.Or(fBackground)
-	w.keepEvent(ev)
+	w.keepEvent(ev, false)
 }
 
 func (s *Server) spend(m Meter, r *record, cost Cost) (v Verdict) {

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // metered echoes, and adds up the cost of what it echoes.
@@ -53,7 +54,7 @@ func fragments(b0 byte, parts ...string) (b []byte) {
 		if i == len(parts)-1 {
 			first |= 0x80
 		}
-		b = append(b, frame(first, part)...)
+		b = append(b, wstest.Frame(first, part)...)
 	}
 	return b
 }
@@ -68,11 +69,11 @@ func TestCostIsTold(t *testing.T) {
 		want   netpoll.Cost
 		echo   string
 	}{
-		{"a message", frame(0x81, "hello"), netpoll.Cost{Bytes: 11, Frames: 1}, "hello"},
-		{"a long one", frame(0x82, long), netpoll.Cost{Bytes: len(long) + 14, Frames: 2}, long[:8]},
-		{"a bomb", frame(0xc1, bomb), netpoll.Cost{Bytes: len(bomb) + 8, Inflated: 1 << 20, Frames: 1}, "yyyyyyyy"},
+		{"a message", wstest.Frame(0x81, "hello"), netpoll.Cost{Bytes: 11, Frames: 1}, "hello"},
+		{"a long one", wstest.Frame(0x82, long), netpoll.Cost{Bytes: len(long) + 14, Frames: 2}, long[:8]},
+		{"a bomb", wstest.Frame(0xc1, bomb), netpoll.Cost{Bytes: len(bomb) + 8, Inflated: 1 << 20, Frames: 1}, "yyyyyyyy"},
 		{"fragments", fragments(0x81, "a", "", "", "b"), netpoll.Cost{Bytes: 4*6 + 2, Frames: 4}, "ab"},
-		{"pings, and pongs that nobody asked for", append(append(frame(0x89, "x"), frame(0x8a, "yy")...), frame(0x81, "z")...),
+		{"pings, and pongs that nobody asked for", append(append(wstest.Frame(0x89, "x"), wstest.Frame(0x8a, "yy")...), wstest.Frame(0x81, "z")...),
 			netpoll.Cost{Bytes: 7 + 8 + 7, Frames: 3, Controls: 2}, ""},
 	} {
 		for _, piece := range []int{len(c.stream), 1 + len(c.stream)/50, 3} {
@@ -81,18 +82,18 @@ func TestCostIsTold(t *testing.T) {
 			}
 			m := newMetered()
 			_, addr := start(t, netpoll.Config{}, m)
-			cl := connect(t, addr, offer)
-			cl.chop(c.stream, piece)
+			cl := wstest.Connect(t, addr, offer)
+			cl.SendPieces(c.stream, piece)
 			if c.echo == "" {
-				cl.expect(0x8a, "x")
+				cl.Expect(0x8a, "x")
 				c.echo = "z"
 			}
-			if b0, p, err := cl.readFrame(); err != nil || string(p) != c.echo {
-				t.Fatalf("got frame %02x %s, %v; want %q", b0, brief(string(p)), err, c.echo)
+			if b0, p, err := cl.ReadFrame(); err != nil || string(p) != c.echo {
+				t.Fatalf("got frame %02x %s, %v; want %q", b0, wstest.Brief(string(p)), err, c.echo)
 			}
-			cl.goodbye()
+			cl.Leave()
 			got := m.cost()
-			got.Bytes -= len(frame(0x88, closePayload(1000, "")))
+			got.Bytes -= len(wstest.Frame(0x88, wstest.ClosePayload(1000, "")))
 			got.Frames--
 			if least := c.want.Frames; got.Frames >= least && piece < len(c.stream) || c.name == "a long one" {
 				got.Frames = least // pieces count, and how they come the kernel decides
@@ -112,19 +113,19 @@ func TestCostIsTold(t *testing.T) {
 func TestAnsweredPingCostsNothing(t *testing.T) {
 	m := newMetered()
 	_, addr := start(t, netpoll.Config{PingInterval: 100 * time.Millisecond}, m)
-	c := connect(t, addr)
+	c := wstest.Connect(t, addr)
 	for range 3 {
-		b0, p, err := c.readFrame()
+		b0, p, err := c.ReadFrame()
 		if err != nil || b0 != 0x89 {
 			t.Fatalf("frame %02x, %v; want a ping", b0, err)
 		}
-		c.send(0x8a, string(p))
+		c.Send(0x8a, string(p))
 	}
-	c.expect(0x89, "")
+	c.Expect(0x89, "")
 	if got := m.cost(); got != (netpoll.Cost{}) {
 		t.Errorf("three pongs cost %+v", got)
 	}
-	c.goodbye()
+	c.Leave()
 }
 
 // A connection that rests is not read, neither more bytes nor what was read already,
@@ -145,16 +146,16 @@ func TestRest(t *testing.T) {
 		return v
 	}
 	s, addr := start(t, netpoll.Config{}, m)
-	c, other := connect(t, addr, offer), connect(t, addr, offer)
+	c, other := wstest.Connect(t, addr, offer), wstest.Connect(t, addr, offer)
 	var stream []byte
 	for _, text := range []string{"one", "two", "three"} {
-		stream = append(append(stream, frame(0xc1, deflated(t, 5, text))...), frame(0x81, "+"+text)...)
+		stream = append(append(stream, wstest.Frame(0xc1, deflated(t, 5, text))...), wstest.Frame(0x81, "+"+text)...)
 	}
-	c.write(stream)
-	c.expect(0x81, "one")
-	eventually(t, "it rests again and again", func() bool { return s.Stats().Rests > 2 })
-	other.send(0x81, "hi")
-	other.expect(0x81, "hi")
+	c.SendBytes(stream)
+	c.Expect(0x81, "one")
+	wstest.Eventually(t, "it rests again and again", func() bool { return s.Stats().Rests > 2 })
+	other.Send(0x81, "hi")
+	other.Expect(0x81, "hi")
 	if got := m.cost(); got.Inflated != len("one") {
 		t.Errorf("%d bytes were inflated during the rest", got.Inflated-len("one"))
 	}
@@ -163,10 +164,10 @@ func TestRest(t *testing.T) {
 	m.verdict = nil
 	m.mu.Unlock()
 	for _, text := range []string{"+one", "two", "+two", "three", "+three"} {
-		c.expect(0x81, text)
+		c.Expect(0x81, text)
 	}
-	c.goodbye()
-	other.goodbye()
+	c.Leave()
+	other.Leave()
 }
 
 // A large message waits in the background, where no turn of others waits for it; it
@@ -174,7 +175,7 @@ func TestRest(t *testing.T) {
 func TestLargeMessagesWaitBehind(t *testing.T) {
 	large := strings.Repeat("l", 200<<10)
 	for name, frames := range map[string][]byte{
-		"plain": frame(0x81, large), "fragments": fragments(0x81, large[:70<<10], large[70<<10:]), "compressed": frame(0xc1, deflated(t, 9, large)),
+		"plain": wstest.Frame(0x81, large), "fragments": fragments(0x81, large[:70<<10], large[70<<10:]), "compressed": wstest.Frame(0xc1, deflated(t, 9, large)),
 	} {
 		m := newMetered()
 		spent := 0
@@ -183,10 +184,10 @@ func TestLargeMessagesWaitBehind(t *testing.T) {
 			return netpoll.Verdict{LargeBehind: true}
 		}
 		s, addr := start(t, netpoll.Config{Workers: 1}, m)
-		c := connect(t, addr, offer)
-		c.write(append(append(frame(0x81, "before"), frames...), frame(0x81, "behind")...))
+		c := wstest.Connect(t, addr, offer)
+		c.SendBytes(append(append(wstest.Frame(0x81, "before"), frames...), wstest.Frame(0x81, "behind")...))
 		for _, want := range []string{"before", large[:8], "behind"} {
-			c.expect(0x81, want)
+			c.Expect(0x81, want)
 		}
 		if n := s.Stats().MessagesIn; n != 3 {
 			t.Errorf("%s: %d messages are counted", name, n)
@@ -194,7 +195,7 @@ func TestLargeMessagesWaitBehind(t *testing.T) {
 		if got := m.cost(); name == "compressed" && got.Inflated < len(large) {
 			t.Errorf("%d bytes inflated", got.Inflated)
 		}
-		c.goodbye()
+		c.Leave()
 	}
 }
 
@@ -203,12 +204,12 @@ func TestHangUpDuringARest(t *testing.T) {
 	m := newMetered()
 	m.verdict = func(netpoll.Conn, netpoll.Cost) netpoll.Verdict { return netpoll.Verdict{Rest: 100 * time.Millisecond} }
 	s, addr := start(t, netpoll.Config{}, m)
-	c := connect(t, addr)
-	c.send(0x81, "hi")
-	c.expect(0x81, "hi")
-	eventually(t, "it rests", func() bool { return s.Stats().Rests > 0 })
-	c.c.Close()
-	eventually(t, "its end is noticed", func() bool { return openConns(s) == 0 })
+	c := wstest.Connect(t, addr)
+	c.Send(0x81, "hi")
+	c.Expect(0x81, "hi")
+	wstest.Eventually(t, "it rests", func() bool { return s.Stats().Rests > 0 })
+	c.Conn.Close()
+	wstest.Eventually(t, "its end is noticed", func() bool { return openConns(s) == 0 })
 }
 
 // A connection that is closing inflates nothing any more, and what it still sends is
@@ -224,15 +225,15 @@ func TestClosingIsMetered(t *testing.T) {
 		return v
 	}
 	s, addr := start(t, netpoll.Config{CloseTimeout: time.Hour}, m)
-	c := connect(t, addr, offer)
-	c.send(0x81, "end")
-	if b0, _, err := c.readFrame(); err != nil || b0 != 0x88 {
+	c := wstest.Connect(t, addr, offer)
+	c.Send(0x81, "end")
+	if b0, _, err := c.ReadFrame(); err != nil || b0 != 0x88 {
 		t.Fatalf("frame %02x, %v; want Close", b0, err)
 	}
-	c.send(0xc1, deflated(t, 9, strings.Repeat("y", 1<<20)))
-	c.send(0x82, strings.Repeat("z", 150_000))
-	c.expectEOF()
-	eventually(t, "it is closed", func() bool { return openConns(s) == 0 })
+	c.Send(0xc1, deflated(t, 9, strings.Repeat("y", 1<<20)))
+	c.Send(0x82, strings.Repeat("z", 150_000))
+	c.ExpectEOF()
+	wstest.Eventually(t, "it is closed", func() bool { return openConns(s) == 0 })
 	if got := m.cost(); got.Inflated != 0 {
 		t.Errorf("%d bytes were inflated for a connection that is closing", got.Inflated)
 	}
@@ -251,19 +252,19 @@ func TestRestrict(t *testing.T) {
 	cfg := netpoll.Config{MaxRestricted: 1000}
 	big := strings.Repeat("b", 2000)
 	for name, stream := range map[string][]byte{
-		"a frame": frame(0x81, big), "fragments": fragments(0x81, big[:900], big[900:]), "compressed": frame(0xc1, deflated(t, 9, big)),
+		"a frame": wstest.Frame(0x81, big), "fragments": fragments(0x81, big[:900], big[900:]), "compressed": wstest.Frame(0xc1, deflated(t, 9, big)),
 	} {
 		_, addr := start(t, cfg, h)
-		c := connect(t, addr, offer)
-		c.write(stream)
-		if reason := c.expectClose(1009); !strings.Contains(reason, "limit") {
+		c := wstest.Connect(t, addr, offer)
+		c.SendBytes(stream)
+		if reason := c.ExpectClose(1009); !strings.Contains(reason, "limit") {
 			t.Errorf("%s: %s", name, reason)
 		}
-		c = connect(t, addr, offer)
-		c.write(append(frame(0x81, strings.Repeat("a", 1000)), stream...))
-		c.expect(0x81, "aa")
-		c.expect(0x81, "bb")
-		c.goodbye()
+		c = wstest.Connect(t, addr, offer)
+		c.SendBytes(append(wstest.Frame(0x81, strings.Repeat("a", 1000)), stream...))
+		c.Expect(0x81, "aa")
+		c.Expect(0x81, "bb")
+		c.Leave()
 	}
 }
 
@@ -278,18 +279,18 @@ func TestCostOfBrokenInputIsTold(t *testing.T) {
 		status int
 		want   netpoll.Cost // at least
 	}{
-		{"a bomb over the limit", frame(0xc2, deflated(t, 9, strings.Repeat("y", size+100))), 1009, netpoll.Cost{Inflated: size}},
-		{"damaged behind a bomb", frame(0xc2, bomb[:len(bomb)-2]+"\xff\xff\xff"), 1007, netpoll.Cost{Inflated: size - 1000}},
-		{"text that is not UTF-8", frame(0xc1, deflated(t, 9, strings.Repeat("y", size-1)+"\xff")), 1007, netpoll.Cost{Inflated: size}},
-		{"a reserved opcode behind messages", append(append(frame(0x82, strings.Repeat("x", 1000)), frame(0x82, "y")...), frame(0x83, "z")...), 1002, netpoll.Cost{Bytes: 1000, Frames: 2}},
-		{"a flood of pongs", []byte(strings.Repeat(string(frame(0x8a, "")), 101)), 1008, netpoll.Cost{Controls: 100}},
+		{"a bomb over the limit", wstest.Frame(0xc2, deflated(t, 9, strings.Repeat("y", size+100))), 1009, netpoll.Cost{Inflated: size}},
+		{"damaged behind a bomb", wstest.Frame(0xc2, bomb[:len(bomb)-2]+"\xff\xff\xff"), 1007, netpoll.Cost{Inflated: size - 1000}},
+		{"text that is not UTF-8", wstest.Frame(0xc1, deflated(t, 9, strings.Repeat("y", size-1)+"\xff")), 1007, netpoll.Cost{Inflated: size}},
+		{"a reserved opcode behind messages", append(append(wstest.Frame(0x82, strings.Repeat("x", 1000)), wstest.Frame(0x82, "y")...), wstest.Frame(0x83, "z")...), 1002, netpoll.Cost{Bytes: 1000, Frames: 2}},
+		{"a flood of pongs", []byte(strings.Repeat(string(wstest.Frame(0x8a, "")), 101)), 1008, netpoll.Cost{Controls: 100}},
 	} {
 		m := newMetered()
 		_, addr := start(t, netpoll.Config{MaxMessage: size, ControlRate: 100}, m)
-		cl := connect(t, addr, offer)
-		cl.write(c.stream)
+		cl := wstest.Connect(t, addr, offer)
+		cl.SendBytes(c.stream)
 		for {
-			if b0, p, err := cl.readFrame(); err != nil {
+			if b0, p, err := cl.ReadFrame(); err != nil {
 				t.Fatalf("%s: %v", c.name, err)
 			} else if b0 == 0x88 {
 				if got := int(p[0])<<8 | int(p[1]); got != c.status {
@@ -318,11 +319,11 @@ func TestCostOfAKeptMessageIsTold(t *testing.T) {
 		return v
 	}
 	_, addr := start(t, netpoll.Config{}, m)
-	c := connect(t, addr, offer)
-	c.write(append(frame(0xc1, deflated(t, 9, "first")), frame(0xc1, deflated(t, 9, strings.Repeat("l", size)))...))
-	c.expect(0x81, "first")
-	c.expect(0x81, "llllllll")
-	c.goodbye()
+	c := wstest.Connect(t, addr, offer)
+	c.SendBytes(append(wstest.Frame(0xc1, deflated(t, 9, "first")), wstest.Frame(0xc1, deflated(t, 9, strings.Repeat("l", size)))...))
+	c.Expect(0x81, "first")
+	c.Expect(0x81, "llllllll")
+	c.Leave()
 	if got, least := m.cost().Inflated, size+64<<10; got < least {
 		t.Errorf("%d bytes are told, and %d were inflated", got, least)
 	}

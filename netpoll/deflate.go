@@ -2,150 +2,41 @@ package netpoll
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"strconv"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
-	"github.com/klauspost/compress/flate"
+
+	"webim/netpoll/internal/frame"
 )
-
-// permessage-deflate (RFC 7692) without context takeover: each message stands
-// alone, so that an idle connection keeps no window, and one compressed frame
-// serves every receiver of a variant. The compressor is klauspost's because
-// the standard library's cannot limit its window, which a client may ask for.
-
-// Compressors take about 1 MB each and decompressors 40 KB; a handful in pools
-// serves all.
-var deflaters = [NumVariants]sync.Pool{
-	Deflate: {New: func() any {
-		return wsflate.NewWriter(nil, func(w io.Writer) wsflate.Compressor {
-			f, _ := flate.NewWriter(w, flate.BestSpeed) // no error for a known level
-			return f
-		})
-	}},
-	DeflateSmall: {New: func() any {
-		return wsflate.NewWriter(nil, func(w io.Writer) wsflate.Compressor {
-			f, _ := flate.NewWriterWindow(w, 1<<8) // no error for a size in range
-			return f
-		})
-	}},
-}
-
-var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
-
-// deflateTail ends a message's stream: the bytes that the sender cut off, and
-// an empty last block, for a clean end of stream (RFC 7692, section 7.2.2).
-// wsflate.Reader would add it, but its ReadByte inserts a zero byte before.
-const deflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
-
-// tailed reads data, then deflateTail.
-type tailed struct {
-	data []byte
-	tail string
-}
-
-func (t *tailed) ReadByte() (b byte, err error) {
-	switch {
-	case len(t.data) > 0:
-		b, t.data = t.data[0], t.data[1:]
-	case len(t.tail) > 0:
-		b, t.tail = t.tail[0], t.tail[1:]
-	default:
-		return 0, io.EOF
-	}
-	return b, nil
-}
-
-func (t *tailed) Read(p []byte) (n int, err error) {
-	n = copy(p, t.data)
-	t.data = t.data[n:]
-	m := copy(p[n:], t.tail)
-	t.tail = t.tail[m:]
-	if n += m; n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// deflate writes a message to out as a compressed frame has it; false if it would not be
-// shorter.
-func deflate(out *bytes.Buffer, data []byte, v Variant) bool {
-	w := deflaters[v].Get().(*wsflate.Writer)
-	defer deflaters[v].Put(w)
-	out.Reset()
-	w.Reset(out)
-	if _, err := w.Write(data); err != nil {
-		return false
-	}
-	return w.Flush() == nil && out.Len() < len(data)
-}
-
-// appendDeflated appends a compressed frame; nil if it would not be shorter.
-func appendDeflated(dst []byte, op ws.OpCode, data []byte, v Variant) []byte {
-	out := deflated.Get().(*bytes.Buffer)
-	defer deflated.Put(out)
-	if !deflate(out, data, v) {
-		return nil
-	}
-	return append(appendHeader(dst, op, true, out.Len()), out.Bytes()...)
-}
-
-// deflated are buffers for messages whose compressed length is not known yet.
-var deflated = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// inflate appends what a compressed message inflates to, max bytes at most.
-// The bound holds while inflating: 60 KB may stand for 60 MB.
-func inflate(dst, data []byte, max int) ([]byte, *protocolError) {
-	r := inflaters.Get().(io.Reader)
-	defer inflaters.Put(r)
-	r.(flate.Resetter).Reset(&tailed{data, deflateTail}, nil)
-	for {
-		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
-		}
-		n, err := r.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
-		switch {
-		case len(dst) > max:
-			return dst, errTooBig
-		case errors.Is(err, io.EOF):
-			return dst, nil
-		case err != nil:
-			return dst, errDeflate
-		}
-	}
-}
 
 // inflateEvent replaces a compressed event's data by what it inflates to, in
 // the worker's memory. With small it leaves the event as it is if that is more than
 // largeMessage.
-func (w *worker) inflateEvent(ev *event, max int, small bool) *protocolError {
+func (w *worker) inflateEvent(ev *frame.Event, max int, small bool) *frame.Error {
 	most := max
 	if small {
 		most = min(max, largeMessage)
 	}
-	out, err := inflate(w.inflate[:0], ev.data, most)
+	out, err := frame.Inflate(w.inflate[:0], ev.Data, most)
 	w.cost.Inflated += len(out) // whatever comes of it
-	if err == errTooBig && most < max {
+	if err == frame.ErrTooBig && most < max {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	ev.data, ev.compressed = out, false
+	ev.Data, ev.Compressed = out, false
 	// A large message's memory is not kept: idle workers are idle memory too.
 	if w.inflate = out; cap(out) > readSize {
 		w.inflate = nil
 	}
-	ev.own = w.inflate == nil
-	if ev.op == ws.OpText && !utf8.Valid(out) {
-		return errUTF8
+	ev.Own = w.inflate == nil
+	if ev.Op == ws.OpText && !utf8.Valid(out) {
+		return frame.ErrUTF8
 	}
 	return nil
 }

@@ -12,26 +12,27 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // drain begins a shutdown that lasts until the client, which is told to leave,
 // answers; it returns when the server says goodbye to it.
-func drain(t *testing.T, s *netpoll.Server, c *client, spread time.Duration) (end <-chan error) {
+func drain(t *testing.T, s *netpoll.Server, c *wstest.Client, spread time.Duration) (end <-chan error) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(context.Background(), spread) }()
-	if got, _, err := c.readFrame(); got != closeOp || err != nil {
+	if got, _, err := c.ReadFrame(); got != closeOp || err != nil {
 		t.Fatalf("the client gets %02x, %v", got, err)
 	}
 	return done
 }
 
 // answerGoodbye answers the Close frame that drain has read.
-func answerGoodbye(c *client) {
-	c.closing = true
-	c.send(closeOp, closePayload(1001, ""))
-	c.expectEOF()
-	c.c.Close()
+func answerGoodbye(c *wstest.Client) {
+	c.Closing = true
+	c.Send(closeOp, wstest.ClosePayload(1001, ""))
+	c.ExpectEOF()
+	c.Conn.Close()
 }
 
 // While a server drains, whoever comes is told 503 and when to come again: by a new
@@ -41,17 +42,17 @@ func TestDrainingRefusesPolitely(t *testing.T) {
 	pages := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a page") })
 	s, addr := start(t, netpoll.Config{HTTP: pages, CloseTimeout: time.Hour}, nil)
 	secureAddr := secure(t, s)
-	member := connect(t, addr)
+	member := wstest.Connect(t, addr)
 	end := drain(t, s, member, 0)
 
 	page := []byte("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	for round := range 3 {
-		for what, request := range map[string][]byte{"a page": page, "a WebSocket": upgrade()} {
+		for what, request := range map[string][]byte{"a page": page, "a WebSocket": wstest.Upgrade()} {
 			for name, at := range map[string]string{"plain": addr, "TLS": secureAddr} {
-				p := dialPeer(t, at, at == secureAddr)
-				p.say(request)
-				expectStopping(t, fmt.Sprintf("round %d, %s over %s", round, what, name), p.br)
-				p.c.Close()
+				p := wstest.DialTLS(t, at, at == secureAddr)
+				p.TrySend(request)
+				expectStopping(t, fmt.Sprintf("round %d, %s over %s", round, what, name), p.Reader)
+				p.Conn.Close()
 			}
 		}
 	}
@@ -77,15 +78,15 @@ func expectStopping(t *testing.T, what string, br *bufio.Reader) {
 func TestDrainingEndsWithSilentClients(t *testing.T) {
 	const silent = 100
 	s, addr := start(t, netpoll.Config{CloseTimeout: time.Hour, HandshakeTimeout: time.Hour}, nil)
-	member := connect(t, addr)
+	member := wstest.Connect(t, addr)
 	end := drain(t, s, member, 0)
-	var all []*client
+	var all []*wstest.Client
 	for range silent {
-		all = append(all, dial(t, addr))
+		all = append(all, wstest.Dial(t, addr))
 	}
 	for i, c := range all[:silent/2] {
-		c.write(upgrade())
-		expectStopping(t, fmt.Sprint("client ", i), c.br)
+		c.SendBytes(wstest.Upgrade())
+		expectStopping(t, fmt.Sprint("client ", i), c.Reader)
 	}
 	answerGoodbye(member)
 	if err := receive(t, "the end", end); err != nil {
@@ -103,7 +104,7 @@ func TestDrainingKeepsTimers(t *testing.T) {
 		default:
 		}
 	})
-	member := connect(t, addr)
+	member := wstest.Connect(t, addr)
 	end := drain(t, s, member, 0)
 	for range 3 {
 		receive(t, "a tick", ticks)
@@ -145,23 +146,23 @@ func TestShutdownSettles(t *testing.T) {
 	for _, spread := range []time.Duration{0, 20 * time.Millisecond} {
 		h := &settler{}
 		s, addr := start(t, netpoll.Config{}, h)
-		silent := dial(t, addr) // asks nothing
-		var all []*peer
+		silent := wstest.Dial(t, addr) // asks nothing
+		var all []*wstest.Client
 		for range 10 {
-			all = append(all, connectPeer(t, addr, false))
+			all = append(all, wstest.ConnectTLS(t, addr, false))
 		}
-		eventually(t, "all are there", func() bool { return s.Stats().Accepted == 11 })
+		wstest.Eventually(t, "all are there", func() bool { return s.Stats().Accepted == 11 })
 		var readers sync.WaitGroup
 		readers.Go(func() {
-			expectStopping(t, "in its handshake", silent.br)
-			silent.c.Close()
+			expectStopping(t, "in its handshake", silent.Reader)
+			silent.Conn.Close()
 		})
 		for _, c := range all {
 			readers.Go(func() {
-				if got := c.rest(true); got != "text last words, close 1001, eof" {
+				if got := c.Rest(true); got != "text last words, close 1001, eof" {
 					t.Errorf("it gets %s", got)
 				}
-				c.c.Close()
+				c.Conn.Close()
 			})
 		}
 		if err := s.Shutdown(context.Background(), spread); err != nil {

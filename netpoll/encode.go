@@ -1,13 +1,14 @@
 package netpoll
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 	"unsafe"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
 )
 
 // Variant names one of the encodings that a frame goes out in. A broadcast is
@@ -103,16 +104,11 @@ func NewFrame(op ws.OpCode, data []byte) (*Frame, error) {
 		return nil, ErrBadFrame
 	}
 	f := &Frame{op: op}
-	n := headerLen(len(data)) + len(data)
+	n := frame.HeaderLen(len(data)) + len(data)
 	f.plain.size = bufferCost + n
-	f.plain.b = appendFrame(make([]byte, 0, n), op, data)
+	f.plain.b = frame.Append(make([]byte, 0, n), op, data)
 	f.payload = f.plain.b[len(f.plain.b)-len(data):]
 	return f, nil
-}
-
-// appendFrame appends an uncompressed frame.
-func appendFrame(dst []byte, op ws.OpCode, data []byte) []byte {
-	return append(appendHeader(dst, op, false, len(data)), data...)
 }
 
 // variant returns the frame's bytes for a connection, made on first demand. A
@@ -126,7 +122,7 @@ func (f *Frame) variant(v Variant, min int) *buffer {
 	defer f.mu.Unlock()
 	if f.deflated[v] == nil {
 		f.deflated[v] = &f.plain
-		if b := appendDeflated(nil, f.op, f.payload, v); b != nil {
+		if b := frame.AppendCompressed(nil, f.op, f.payload, v == DeflateSmall); b != nil {
 			f.deflated[v] = newBuffer(b)
 		}
 	}
@@ -135,18 +131,12 @@ func (f *Frame) variant(v Variant, min int) *buffer {
 
 // encodeControl makes a ping, pong or close frame of at most 125 bytes.
 func encodeControl(op ws.OpCode, payload []byte) *buffer {
-	return newBuffer(appendFrame(make([]byte, 0, 2+len(payload)), op, payload))
+	return newBuffer(frame.Append(make([]byte, 0, 2+len(payload)), op, payload))
 }
 
-// encodeClose makes a Close frame; the reason is cut, at a whole character, to
-// the 123 bytes that there is room for.
+// encodeClose makes a Close frame; see frame.AppendClose.
 func encodeClose(code ws.StatusCode, reason string) *buffer {
-	if code == ws.StatusNoStatusRcvd {
-		return encodeControl(ws.OpClose, nil)
-	}
-	reason = strings.ToValidUTF8(reason, "")
-	n, _ := validPrefix([]byte(reason[:min(len(reason), ws.MaxControlFramePayloadSize-2)]))
-	return encodeControl(ws.OpClose, ws.NewCloseFrameBody(code, reason[:n]))
+	return newBuffer(frame.AppendClose(nil, code, reason))
 }
 
 // pingBuffer is the heartbeat's ping, the same for all.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
 )
 
 // Errors that pushing and closing return. All are final for the call, none is
@@ -75,45 +77,31 @@ func (c Cause) String() string {
 // ByClient reports whether the client ended the connection of its own will.
 func (c Cause) ByClient() bool { return c == ClientClosed || c == ClientGone }
 
-// A protocolError fails a connection: the code of the Close frame, the cause,
-// and a sentence for the reason.
-type protocolError struct {
-	cause  Cause
-	code   ws.StatusCode
-	reason string
+// closingOf is how a connection ends that has broken the protocol: with a Close frame, after which
+// the server needs nothing more from the client.
+func closingOf(e *frame.Error) closing {
+	return closing{cause: causeOf(e.Code), code: e.Code, reason: e.Reason, frame: true, last: true}
 }
 
-func (e *protocolError) Error() string { return e.reason }
-
-// closing is how such a connection ends: with a frame, behind which nothing
-// that the client may still say matters.
-func (e *protocolError) closing() closing {
-	return closing{cause: e.cause, code: e.code, reason: e.reason, frame: true, last: true}
+// causeOf is the cause of a close whose frame carries the code of a frame.Error.
+func causeOf(code ws.StatusCode) Cause {
+	switch code {
+	case ws.StatusInvalidFramePayloadData:
+		return BadText
+	case ws.StatusMessageTooBig:
+		return TooBig
+	case ws.StatusPolicyViolation:
+		return ControlFlood
+	case statusTryAgainLater:
+		return OutOfMemory
+	}
+	return ProtocolError
 }
 
-func protoErr(reason string) *protocolError {
-	return &protocolError{ProtocolError, ws.StatusProtocolError, reason}
-}
-
+// The violations of limits that the frames themselves do not show.
 var (
-	errLengthTopBit   = protoErr("length has its top bit set")
-	errLengthLong     = protoErr("length is not in its shortest form")
-	errRSV            = protoErr("reserved bit set")
-	errUnmasked       = protoErr("frame from client is not masked")
-	errOpCode         = protoErr("reserved opcode")
-	errControlLong    = protoErr("control frame over 125 bytes")
-	errControlFrag    = protoErr("control frame is fragmented")
-	errContinuation   = protoErr("continuation without a message")
-	errInterleaved    = protoErr("new message inside a fragmented one")
-	errCloseLength    = protoErr("close frame of one byte")
-	errCloseCode      = protoErr("close code not allowed on the wire")
-	errDeflate        = &protocolError{BadText, ws.StatusInvalidFramePayloadData, "compressed data is damaged"}
-	errUTF8           = &protocolError{BadText, ws.StatusInvalidFramePayloadData, "text is not UTF-8"}
-	errCloseUTF8      = &protocolError{BadText, ws.StatusInvalidFramePayloadData, "close reason is not UTF-8"}
-	errTooBig         = &protocolError{TooBig, ws.StatusMessageTooBig, "message is over the limit"}
-	errTooManyPieces  = &protocolError{TooBig, ws.StatusMessageTooBig, "message has too many fragments"}
-	errInputMemory    = &protocolError{OutOfMemory, statusTryAgainLater, "server is out of memory for unfinished messages"}
-	errControlFlooded = &protocolError{ControlFlood, ws.StatusPolicyViolation, "too many control frames"}
+	errInputMemory    = &frame.Error{Code: statusTryAgainLater, Reason: "server is out of memory for unfinished messages"}
+	errControlFlooded = &frame.Error{Code: ws.StatusPolicyViolation, Reason: "too many control frames"}
 )
 
 // statusTryAgainLater is registered with IANA after RFC 6455, and in no

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // childEnv makes TestFDChild the server of a process with few descriptors.
@@ -100,7 +101,7 @@ func TestFDChild(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: childLimit, Max: childLimit}); err != nil {
 		t.Fatal(err)
 	}
-	before, inherited := fds(t), len(inheritable())
+	before, inherited := wstest.Descriptors(t), len(inheritable())
 	s := netpoll.New(netpoll.Config{MaxConns: maxConns, PingInterval: -1, Loops: 2, Logger: slog.New(slog.DiscardHandler)}, echo())
 	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
 	if err != nil {
@@ -117,7 +118,7 @@ func TestFDChild(t *testing.T) {
 		}
 	}
 	s.Shutdown(context.Background(), 0)
-	if after := fds(t); after != before {
+	if after := wstest.Descriptors(t); after != before {
 		fmt.Println("leak: descriptors before and after:", before, after)
 	}
 }
@@ -130,32 +131,32 @@ func TestFDExhaustion(t *testing.T) {
 	if l := ch.line("inheritable"); !strings.HasPrefix(l, "4 ") || strings.Count(l, "anon_inode:[eventpoll]") != 2 || strings.Count(l, "anon_inode:[eventfd]") != 2 {
 		t.Errorf("an exec would hand down %s; want easygo's two a loop only", l)
 	}
-	entered := make(chan *client, clients)
+	entered := make(chan *wstest.Client, clients)
 	var all sync.WaitGroup
 	for range clients {
-		c := dial(t, ch.addr)
-		c.write(upgrade())
+		c := wstest.Dial(t, ch.addr)
+		c.SendBytes(wstest.Upgrade())
 		all.Go(func() {
-			c.hurry()
-			r, err := http.ReadResponse(c.br, nil)
+			c.ResetDeadline()
+			r, err := http.ReadResponse(c.Reader, nil)
 			if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 				t.Errorf("a client that waited: %v", err)
-				c.c.Close()
+				c.Conn.Close()
 				c = nil
 			}
 			entered <- c
 		})
 	}
-	eventually(t, "the descriptors are used up", func() bool { return ch.pauses() > 0 })
-	var in []*client
+	wstest.Eventually(t, "the descriptors are used up", func() bool { return ch.pauses() > 0 })
+	var in []*wstest.Client
 	for range childLimit / 2 {
 		in = append(in, receive(t, "a client in", entered))
 	}
 	served := 0
-	serve := func(c *client) {
+	serve := func(c *wstest.Client) {
 		if c != nil {
-			c.send(text, "hello")
-			c.expect(text, "hello")
+			c.Send(text, "hello")
+			c.Expect(text, "hello")
 			served++
 		}
 	}
@@ -163,12 +164,12 @@ func TestFDExhaustion(t *testing.T) {
 		serve(c) // while the listener rests
 	}
 	for _, c := range in {
-		c.goodbye()
+		c.Leave()
 	}
 	for range clients - len(in) {
 		c := receive(t, "a client in", entered)
 		serve(c)
-		c.goodbye()
+		c.Leave()
 	}
 	if all.Wait(); served != clients {
 		t.Errorf("%d of %d were served", served, clients)
@@ -179,13 +180,13 @@ func TestFDExhaustion(t *testing.T) {
 // close, no silence, and nobody who is in is harmed.
 func TestFDReserve(t *testing.T) {
 	ch := startChild(t, 0)
-	var in []*client
+	var in []*wstest.Client
 	refused, closed := 0, 0
 	for range 200 {
-		c := dial(t, ch.addr)
-		c.hurry()
-		c.c.Write(upgrade())
-		r, err := http.ReadResponse(c.br, nil)
+		c := wstest.Dial(t, ch.addr)
+		c.ResetDeadline()
+		c.Conn.Write(wstest.Upgrade())
+		r, err := http.ReadResponse(c.Reader, nil)
 		switch {
 		case err != nil:
 			closed++
@@ -201,16 +202,16 @@ func TestFDReserve(t *testing.T) {
 		t.Errorf("%d in, %d refused, %d closed, %d pauses", len(in), refused, closed, ch.pauses())
 	}
 	for _, c := range in {
-		c.send(text, "hello")
-		c.expect(text, "hello")
+		c.Send(text, "hello")
+		c.Expect(text, "hello")
 	}
-	in[0].goodbye()
-	eventually(t, "its place is free", func() bool {
-		c := dial(t, ch.addr)
-		defer c.c.Close()
-		c.hurry()
-		c.c.Write(upgrade())
-		r, err := http.ReadResponse(c.br, nil)
+	in[0].Leave()
+	wstest.Eventually(t, "its place is free", func() bool {
+		c := wstest.Dial(t, ch.addr)
+		defer c.Conn.Close()
+		c.ResetDeadline()
+		c.Conn.Write(wstest.Upgrade())
+		r, err := http.ReadResponse(c.Reader, nil)
 		return err == nil && r.StatusCode == http.StatusSwitchingProtocols
 	})
 }
@@ -218,7 +219,7 @@ func TestFDReserve(t *testing.T) {
 // Descriptors come back; ids do not.
 func TestFDReuse(t *testing.T) {
 	n := 100
-	if long() {
+	if wstest.Long() {
 		n = 2000
 	}
 	var mu sync.Mutex
@@ -236,24 +237,24 @@ func TestFDReuse(t *testing.T) {
 	for range 8 {
 		clients.Go(func() {
 			for i := range n {
-				c := dial(t, addr)
-				c.write(upgrade())
-				r, err := http.ReadResponse(c.br, nil)
+				c := wstest.Dial(t, addr)
+				c.SendBytes(wstest.Upgrade())
+				r, err := http.ReadResponse(c.Reader, nil)
 				if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 					t.Errorf("handshake: %v", err)
 					return
 				}
-				_, payload, err := c.readFrame()
+				_, payload, err := c.ReadFrame()
 				id, _ := strconv.ParseUint(string(payload), 10, 64)
 				conn, ok := s.Conn(netpoll.ID(id))
-				if info, there := conn.Info(); err != nil || !ok || !there || info.Remote.String() != c.c.LocalAddr().String() {
-					t.Errorf("id %x is of %v, not of %v", id, info.Remote, c.c.LocalAddr())
+				if info, there := conn.Info(); err != nil || !ok || !there || info.Remote.String() != c.Conn.LocalAddr().String() {
+					t.Errorf("id %x is of %v, not of %v", id, info.Remote, c.Conn.LocalAddr())
 				}
 				if i%2 == 0 {
-					c.c.SetLinger(0)
+					c.TCP().SetLinger(0)
 				}
-				c.c.Close()
-				eventually(t, "the id ends", func() bool { _, ok := s.Conn(netpoll.ID(id)); return !ok })
+				c.Conn.Close()
+				wstest.Eventually(t, "the id ends", func() bool { _, ok := s.Conn(netpoll.ID(id)); return !ok })
 			}
 		})
 	}

@@ -8,21 +8,22 @@ import (
 	"testing"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // comesFrom makes a handshake with header lines and returns the status, and where
 // the server thinks that it comes from.
-func comesFrom(t *testing.T, addr string, seen chan string, lines ...string) (c *client, status int, remote string) {
+func comesFrom(t *testing.T, addr string, seen chan string, lines ...string) (c *wstest.Client, status int, remote string) {
 	t.Helper()
-	c = dial(t, addr)
-	head := strings.TrimSuffix(string(upgrade()), "\r\n")
+	c = wstest.Dial(t, addr)
+	head := strings.TrimSuffix(string(wstest.Upgrade()), "\r\n")
 	for _, line := range lines {
 		head += line + "\r\n"
 	}
-	if _, err := c.c.Write([]byte(head + "\r\n")); err != nil {
+	if _, err := c.Conn.Write([]byte(head + "\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	status = c.response().StatusCode
+	status = c.Response().StatusCode
 	if status == http.StatusSwitchingProtocols {
 		remote = <-seen
 	}
@@ -78,7 +79,7 @@ func TestForwarded(t *testing.T) {
 			if status != http.StatusSwitchingProtocols || remote != c.want {
 				t.Errorf("status %d, from %s, want %s", status, remote, c.want)
 			}
-			cl.c.Close()
+			cl.Conn.Close()
 		})
 	}
 }
@@ -91,7 +92,7 @@ func TestForwardedByAnybody(t *testing.T) {
 	if remote != "127.0.0.1" {
 		t.Errorf("from %s", remote)
 	}
-	cl.c.Close()
+	cl.Conn.Close()
 }
 
 // TestForwardedIsCounted: a client behind a proxy has the bound of its address,
@@ -100,7 +101,7 @@ func TestForwardedIsCounted(t *testing.T) {
 	h, seen := seenBy()
 	_, addr := start(t, netpoll.Config{MaxConnsPerIP: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, h)
 	const from = "X-Forwarded-For: "
-	var first *client
+	var first *wstest.Client
 	for range 2 {
 		cl, status, _ := comesFrom(t, addr, seen, from+"192.0.2.7")
 		if status != http.StatusSwitchingProtocols {
@@ -121,8 +122,8 @@ func TestForwardedIsCounted(t *testing.T) {
 			t.Errorf("of a /64: status %d, want %d", got, status)
 		}
 	}
-	first.c.Close()
-	eventually(t, "there is room for another", func() bool {
+	first.Conn.Close()
+	wstest.Eventually(t, "there is room for another", func() bool {
 		_, status, _ := comesFrom(t, addr, seen, from+"192.0.2.7")
 		return status == http.StatusSwitchingProtocols
 	})
@@ -135,21 +136,21 @@ func TestForwardedAnyWay(t *testing.T) {
 	s, plain := start(t, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, h)
 	for _, addr := range []string{plain, secure(t, s)} {
 		for _, kept := range []bool{false, true} {
-			p := dialPeer(t, addr, addr != plain)
+			p := wstest.DialTLS(t, addr, addr != plain)
 			if kept {
-				p.say([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost", "X-Forwarded-For: 198.51.100.9")))
-				if r := p.response(); r.StatusCode != http.StatusNotFound || r.Close {
+				p.TrySend([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost", "X-Forwarded-For: 198.51.100.9")))
+				if r := p.Response(); r.StatusCode != http.StatusNotFound || r.Close {
 					t.Fatalf("%s, close %v", r.Status, r.Close)
 				}
 			}
-			p.say(upgrade("X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 192.0.2.7"))
-			if r := p.response(); r.StatusCode != http.StatusSwitchingProtocols {
+			p.TrySend(wstest.Upgrade("X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 192.0.2.7"))
+			if r := p.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 				t.Fatal(r.Status)
 			}
 			if from := receive(t, "open", seen); from != "192.0.2.7" {
 				t.Errorf("TLS %v, kept %v: from %s", addr != plain, kept, from)
 			}
-			p.c.Close()
+			p.Conn.Close()
 		}
 	}
 }

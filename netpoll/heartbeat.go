@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
 )
 
 // A Heartbeat replaces the WebSocket pings of some connections by a message of
@@ -38,7 +40,7 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 	switch {
 	case h.Frame == nil || h.Interval < 100*time.Millisecond || h.Timeout < 0 || h.Timeout >= h.Interval:
 		return 0, errors.New("netpoll: a heartbeat needs a frame, an interval of 100 ms or more, and a shorter timeout")
-	case h.Timeout > 0 && !sendableCode(h.Code):
+	case h.Timeout > 0 && !frame.Sendable(h.Code):
 		return 0, errors.New("netpoll: a heartbeat's close code must be one that may be sent")
 	}
 	s.mu.Lock()

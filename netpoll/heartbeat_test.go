@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // beats are the heartbeats of these tests: 1 waits for answers, longer than a
@@ -84,16 +85,16 @@ func beating(t *testing.T, cfg netpoll.Config, secured bool) (addr string, w *wi
 
 // awaitBeats reads until so many heartbeats have come, answers each if it is to,
 // and returns what else came.
-func (p *peer) awaitBeats(t *testing.T, count int, answer bool) (others int) {
+func awaitBeats(t *testing.T, p *wstest.Client, count int, answer bool) (others int) {
 	t.Helper()
 	for count > 0 {
-		b0, payload, err := p.readFrame()
+		b0, payload, err := p.ReadFrame()
 		switch {
 		case err != nil || b0 == closeOp:
 			t.Fatalf("%d heartbeats to come: %02x %q, %v", count, b0, payload, err)
 		case b0 == text && string(payload) == beatText:
 			if count--; answer {
-				p.say(frame(text, "beat-back"))
+				p.TrySend(wstest.Frame(text, "beat-back"))
 			}
 		default:
 			others++
@@ -115,13 +116,13 @@ func forTLS(t *testing.T, f func(t *testing.T, secured bool)) {
 func TestHeartbeatComesWhateverFlows(t *testing.T) {
 	forTLS(t, func(t *testing.T, secured bool) {
 		addr, _, _ := beating(t, netpoll.Config{}, secured)
-		silent, busy := connectPeer(t, addr, secured), connectPeer(t, addr, secured)
-		silent.say(frame(text, "beat 2"))
-		silent.awaitBeats(t, 4, false) // nobody waits for its answer
-		busy.say(frame(text, "beat 1"))
+		silent, busy := wstest.ConnectTLS(t, addr, secured), wstest.ConnectTLS(t, addr, secured)
+		silent.TrySend(wstest.Frame(text, "beat 2"))
+		awaitBeats(t, silent, 4, false) // nobody waits for its answer
+		busy.TrySend(wstest.Frame(text, "beat 1"))
 		for beaten, echoes := 0, 0; beaten < 3; {
-			busy.say(frame(text, "busy"))
-			b0, payload, err := busy.readFrame()
+			busy.TrySend(wstest.Frame(text, "busy"))
+			b0, payload, err := busy.ReadFrame()
 			switch {
 			case err != nil || b0 != text:
 				t.Fatalf("%02x %q, %v", b0, payload, err)
@@ -140,16 +141,16 @@ func TestHeartbeatComesWhateverFlows(t *testing.T) {
 func TestHeartbeatWithoutAnAnswer(t *testing.T) {
 	forTLS(t, func(t *testing.T, secured bool) {
 		addr, w, _ := beating(t, netpoll.Config{}, secured)
-		p := connectPeer(t, addr, secured)
-		p.say(frame(text, "beat 1"))
-		p.awaitBeats(t, 2, true)
-		p.say(frame(text, "beat 3"))
-		p.awaitBeats(t, 1, false)
-		b0, payload, err := p.readFrame()
-		if err != nil || b0 != closeOp || string(payload) != closePayload(3012, "no pong") {
+		p := wstest.ConnectTLS(t, addr, secured)
+		p.TrySend(wstest.Frame(text, "beat 1"))
+		awaitBeats(t, p, 2, true)
+		p.TrySend(wstest.Frame(text, "beat 3"))
+		awaitBeats(t, p, 1, false)
+		b0, payload, err := p.ReadFrame()
+		if err != nil || b0 != closeOp || string(payload) != wstest.ClosePayload(3012, "no pong") {
 			t.Errorf("got %02x %q, %v", b0, payload, err)
 		}
-		p.c.Close()
+		p.Conn.Close()
 		if why := receive(t, "close", w.closed); why.Cause != netpoll.PongTimeout || why.Code != 3012 || why.Reason != "no pong" {
 			t.Errorf("closed as %+v", why)
 		}
@@ -160,20 +161,20 @@ func TestHeartbeatWithoutAnAnswer(t *testing.T) {
 func TestHeartbeatIsChanged(t *testing.T) {
 	t.Parallel()
 	addr, _, _ := beating(t, netpoll.Config{PingInterval: 100 * time.Millisecond, PongTimeout: 5 * time.Second}, false)
-	p := connectPeer(t, addr, false)
+	p := wstest.ConnectTLS(t, addr, false)
 	for _, id := range []string{"1", "2", "1"} {
-		p.say(frame(text, "beat "+id))
-		p.awaitBeats(t, 1, true)
+		p.TrySend(wstest.Frame(text, "beat "+id))
+		awaitBeats(t, p, 1, true)
 	}
-	p.say(frame(text, "beat 0"))
+	p.TrySend(wstest.Frame(text, "beat 0"))
 	for pings := 0; pings < 2; {
-		b0, payload, err := p.readFrame()
+		b0, payload, err := p.ReadFrame()
 		switch {
 		case err != nil:
 			t.Fatal(err)
 		case b0 == ping:
 			pings++
-			p.say(frame(pong, string(payload)))
+			p.TrySend(wstest.Frame(pong, string(payload)))
 		case pings > 0 && string(payload) == beatText:
 			t.Fatal("a heartbeat behind a ping")
 		}
@@ -185,23 +186,23 @@ func TestHeartbeatIsChanged(t *testing.T) {
 func TestHeartbeatOfWhoCannotAnswer(t *testing.T) {
 	t.Parallel()
 	addr, w, held := beating(t, netpoll.Config{MaxQueue: 64 << 20, SendBuffer: 4096}, false)
-	clock := connectPeer(t, addr, false)
-	clock.say(frame(text, "beat 2"))
-	stuck, later := connectPeer(t, addr, false), connectPeer(t, addr, false)
-	stuck.say(slices.Concat(frame(text, "beat 3"), frame(text, "flood")))
-	later.say(slices.Concat(frame(text, "beat 3"), frame(text, "later")))
+	clock := wstest.ConnectTLS(t, addr, false)
+	clock.TrySend(wstest.Frame(text, "beat 2"))
+	stuck, later := wstest.ConnectTLS(t, addr, false), wstest.ConnectTLS(t, addr, false)
+	stuck.TrySend(slices.Concat(wstest.Frame(text, "beat 3"), wstest.Frame(text, "flood")))
+	later.TrySend(slices.Concat(wstest.Frame(text, "beat 3"), wstest.Frame(text, "later")))
 	release := receive(t, "the connection is held", held)
-	clock.awaitBeats(t, 10, false) // some intervals, and as many timeouts
+	awaitBeats(t, clock, 10, false) // some intervals, and as many timeouts
 	if len(w.closed) > 0 {
 		t.Fatalf("closed: %+v", <-w.closed)
 	}
 	// From here on both answer, and have the time for it.
-	stuck.say(frame(text, "beat 1"))
-	later.say(frame(text, "beat 1"))
+	stuck.TrySend(wstest.Frame(text, "beat 1"))
+	later.TrySend(wstest.Frame(text, "beat 1"))
 	release()
-	go later.answerBeats()
+	go answerBeats(later)
 	for flood, beaten := 0, 0; flood < floodLen; {
-		b0, payload, err := stuck.readFrame()
+		b0, payload, err := stuck.ReadFrame()
 		switch {
 		case err != nil:
 			t.Fatalf("behind %d messages: %v", flood, err)
@@ -211,23 +212,23 @@ func TestHeartbeatOfWhoCannotAnswer(t *testing.T) {
 			if beaten++; beaten > 4 { // one was out before it was stuck; a drained socket is not stuck
 				t.Fatalf("%d heartbeats among %d messages", beaten, flood)
 			}
-			stuck.say(frame(text, "beat-back"))
+			stuck.TrySend(wstest.Frame(text, "beat-back"))
 		}
 	}
-	go stuck.answerBeats()
-	clock.awaitBeats(t, 15, false)
+	go answerBeats(stuck)
+	awaitBeats(t, clock, 15, false)
 	if len(w.closed) > 0 {
 		t.Errorf("closed: %+v", <-w.closed)
 	}
-	stuck.c.Close()
-	later.c.Close()
+	stuck.Conn.Close()
+	later.Conn.Close()
 }
 
 // answerBeats reads to the end.
-func (p *peer) answerBeats() {
-	for b0, payload, err := p.readFrame(); err == nil; b0, payload, err = p.readFrame() {
+func answerBeats(p *wstest.Client) {
+	for b0, payload, err := p.ReadFrame(); err == nil; b0, payload, err = p.ReadFrame() {
 		if b0 == text && string(payload) == beatText {
-			p.say(frame(text, "beat-back"))
+			p.TrySend(wstest.Frame(text, "beat-back"))
 		}
 	}
 }
@@ -291,9 +292,9 @@ func TestHeartbeatIsCompressed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, small := connect(t, addr.String()), connect(t, addr.String(), "Sec-WebSocket-Extensions: permessage-deflate")
-	plain.expect(text, long)
-	b0, payload, err := small.readFrame()
+	plain, small := wstest.Connect(t, addr.String()), wstest.Connect(t, addr.String(), "Sec-WebSocket-Extensions: permessage-deflate")
+	plain.Expect(text, long)
+	b0, payload, err := small.ReadFrame()
 	if err != nil || b0 != 0xc1 || len(payload) > 100 || bytes.Contains(payload, []byte("beat beat")) {
 		t.Errorf("%02x, %d bytes, %v", b0, len(payload), err)
 	}

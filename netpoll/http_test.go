@@ -45,36 +45,36 @@ func TestUpgradeAfterKeepAlive(t *testing.T) {
 			if secured {
 				addr = secure(t, s)
 			}
-			p := dialPeer(t, addr, secured)
+			p := wstest.DialTLS(t, addr, secured)
 			for i := range 3 {
-				p.say([]byte(getHello))
-				if got := body(t, p.response()); got != fmt.Sprintf("GET /hello  tls=%v", secured) {
+				p.TrySend([]byte(getHello))
+				if got := body(t, p.Response()); got != fmt.Sprintf("GET /hello  tls=%v", secured) {
 					t.Errorf("answer %d: %s", i, got)
 				}
 			}
 			if st := s.Stats(); st.HTTP != 1 || st.Open != 0 {
 				t.Errorf("%d with net/http, %d open", st.HTTP, st.Open)
 			}
-			b := upgrade()
+			b := wstest.Upgrade()
 			for i := range 80 {
-				b = append(b, frame(text, fmt.Sprint(i, strings.Repeat("x", 100)))...)
+				b = append(b, wstest.Frame(text, fmt.Sprint(i, strings.Repeat("x", 100)))...)
 			}
-			p.say(b)
-			if r := p.response(); r.StatusCode != http.StatusSwitchingProtocols {
+			p.TrySend(b)
+			if r := p.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 				t.Fatal(r.Status)
 			}
 			for i := range 80 {
-				p.expect(text, fmt.Sprint(i, strings.Repeat("x", 100)))
+				p.Expect(text, fmt.Sprint(i, strings.Repeat("x", 100)))
 			}
 			c := receive(t, "open", w.opened)
-			if info, ok := c.Info(); !ok || info.TLS != secured || info.Remote.String() != p.c.LocalAddr().String() || s.Stats().HTTP != 0 {
+			if info, ok := c.Info(); !ok || info.TLS != secured || info.Remote.String() != p.Conn.LocalAddr().String() || s.Stats().HTTP != 0 {
 				t.Errorf("info %+v, %v; %d with net/http", info, ok, s.Stats().HTTP)
 			}
-			p.say(frame(closeOp, ""))
-			if got := p.rest(false); got != "close, eof" {
+			p.TrySend(wstest.Frame(closeOp, ""))
+			if got := p.Rest(false); got != "close, eof" {
 				t.Errorf("at the end: %s", got)
 			}
-			p.c.Close()
+			p.Conn.Close()
 			w.expect(t, netpoll.ClientClosed, 1005)
 		})
 	}
@@ -91,7 +91,7 @@ func TestHTTPClient(t *testing.T) {
 	})}, nil)
 	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer tr.CloseIdleConnections()
-	client := &http.Client{Transport: tr, Timeout: patience}
+	client := &http.Client{Transport: tr, Timeout: wstest.Patience}
 	for _, url := range []string{"http://" + addr, "https://" + secure(t, s)} {
 		for range 3 {
 			for _, do := range []func() (*http.Response, error){
@@ -119,15 +119,15 @@ func TestHTTPClient(t *testing.T) {
 func TestMaxConnsRefusedDoNotCount(t *testing.T) {
 	w := newWitness()
 	s, addr := start(t, netpoll.Config{MaxConns: 1}, w)
-	first := connect(t, addr)
-	refused := dial(t, addr)
-	if r := refused.handshake(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+	first := wstest.Connect(t, addr)
+	refused := wstest.Dial(t, addr)
+	if r := refused.Handshake(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("over the limit: %s, %v", r.Status, r.Header)
 	}
-	first.goodbye()
+	first.Leave()
 	w.expect(t, netpoll.ClientClosed, 1000)
-	connect(t, addr).goodbye()
-	refused.c.Close()
+	wstest.Connect(t, addr).Leave()
+	refused.Conn.Close()
 	if n := s.Stats().Refused["server full"]; n != 1 {
 		t.Errorf("refused: %v", s.Stats().Refused)
 	}
@@ -139,24 +139,24 @@ func TestMaxHTTP(t *testing.T) {
 		<-r.Context().Done()
 	})
 	s, addr := start(t, netpoll.Config{MaxHTTP: 1, HTTP: endless}, echo())
-	first, second := dial(t, addr), dial(t, addr)
-	first.write([]byte(getHello))
-	if _, err := http.ReadResponse(first.br, nil); err != nil { // its body is endless
+	first, second := wstest.Dial(t, addr), wstest.Dial(t, addr)
+	first.SendBytes([]byte(getHello))
+	if _, err := http.ReadResponse(first.Reader, nil); err != nil { // its body is endless
 		t.Fatal(err)
 	}
-	second.write([]byte(getHello))
-	if r := second.response(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+	second.SendBytes([]byte(getHello))
+	if r := second.Response(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("over the limit: %s", r.Status)
 	}
-	connect(t, addr).goodbye() // others are not concerned
-	first.c.Close()
-	eventually(t, "the first leaves", func() bool { return s.Stats().HTTP == 0 })
-	third := dial(t, addr)
-	third.write([]byte(getHello))
-	if r, err := http.ReadResponse(third.br, nil); err != nil || r.StatusCode != http.StatusOK {
+	wstest.Connect(t, addr).Leave() // others are not concerned
+	first.Conn.Close()
+	wstest.Eventually(t, "the first leaves", func() bool { return s.Stats().HTTP == 0 })
+	third := wstest.Dial(t, addr)
+	third.SendBytes([]byte(getHello))
+	if r, err := http.ReadResponse(third.Reader, nil); err != nil || r.StatusCode != http.StatusOK {
 		t.Errorf("once there is room: %v, %v", r, err)
 	}
-	third.c.Close()
+	third.Conn.Close()
 }
 
 // TestIdleHTTPGivesItsPlace: the connection that has been idle longest between two
@@ -169,9 +169,9 @@ func TestIdleHTTPGivesItsPlace(t *testing.T) {
 			<-r.Context().Done()
 		}
 	})}, echo())
-	ask := func(c *client, path string) int {
-		c.write([]byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-		r, err := http.ReadResponse(c.br, nil)
+	ask := func(c *wstest.Client, path string) int {
+		c.SendBytes([]byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		r, err := http.ReadResponse(c.Reader, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,26 +182,26 @@ func TestIdleHTTPGivesItsPlace(t *testing.T) {
 		}
 		return r.StatusCode
 	}
-	busy, first, second := dial(t, addr), dial(t, addr), dial(t, addr)
+	busy, first, second := wstest.Dial(t, addr), wstest.Dial(t, addr), wstest.Dial(t, addr)
 	ask(busy, "/busy")
 	ask(first, "/")
 	ask(second, "/")
 	for range 20 { // each takes the place of the one before it
-		c := dial(t, addr)
+		c := wstest.Dial(t, addr)
 		if status := ask(c, "/"); status != http.StatusOK {
 			t.Fatalf("a newcomer gets %d, and two connections are idle", status)
 		}
 	}
-	first.expectEOF()
-	second.expectEOF()
-	all := []*client{dial(t, addr), dial(t, addr)}
+	first.ExpectEOF()
+	second.ExpectEOF()
+	all := []*wstest.Client{wstest.Dial(t, addr), wstest.Dial(t, addr)}
 	for _, c := range all {
 		ask(c, "/busy")
 	}
-	if status := ask(dial(t, addr), "/"); status != http.StatusServiceUnavailable {
+	if status := ask(wstest.Dial(t, addr), "/"); status != http.StatusServiceUnavailable {
 		t.Errorf("with three busy connections a fourth gets %d", status)
 	}
-	busy.c.Close()
+	busy.Conn.Close()
 }
 
 // TestHealthAnswersWhenFull: /health is answered when no place and no connection is
@@ -215,12 +215,12 @@ func TestHealthAnswersWhenFull(t *testing.T) {
 		panic("on purpose")
 	}
 	_, addr := start(t, netpoll.Config{MaxConns: 2, MaxHTTP: 1, Health: health}, echo())
-	connect(t, addr)
-	connect(t, addr)
+	wstest.Connect(t, addr)
+	wstest.Connect(t, addr)
 	ask := func(line string) (int, string) {
-		c := dial(t, addr)
-		c.write([]byte(line + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-		r, err := http.ReadResponse(c.br, &http.Request{Method: strings.Fields(line)[0]})
+		c := wstest.Dial(t, addr)
+		c.SendBytes([]byte(line + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		r, err := http.ReadResponse(c.Reader, &http.Request{Method: strings.Fields(line)[0]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestHealthAnswersWhenFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.expectEOF()
+		c.ExpectEOF()
 		return r.StatusCode, string(b)
 	}
 	for _, tt := range []struct {
@@ -250,24 +250,24 @@ func TestEmptyLinesBeforeARequest(t *testing.T) {
 	_, addr := start(t, netpoll.Config{HTTP: hello}, echo())
 	for lines, want := range map[int]int{1: 200, 2: 200, 4: 200, 5: 400, 100: 400} {
 		for _, chop := range []int{1 << 20, 1, 3} {
-			c := dial(t, addr)
+			c := wstest.Dial(t, addr)
 			for b := strings.Repeat("\r\n", lines) + getHello; b != ""; b = b[min(chop, len(b)):] {
-				if _, err := c.c.Write([]byte(b[:min(chop, len(b))])); err != nil {
+				if _, err := c.Conn.Write([]byte(b[:min(chop, len(b))])); err != nil {
 					break // it is refused already
 				}
 			}
-			if r := c.response(); r.StatusCode != want {
+			if r := c.Response(); r.StatusCode != want {
 				t.Errorf("%d empty lines in pieces of %d: %s, want %d", lines, chop, r.Status, want)
 			}
-			c.c.Close()
+			c.Conn.Close()
 		}
 	}
-	c := dial(t, addr)
-	c.write(append([]byte("\r\n"), upgrade()...))
-	if r := c.response(); r.StatusCode != http.StatusSwitchingProtocols {
+	c := wstest.Dial(t, addr)
+	c.SendBytes(append([]byte("\r\n"), wstest.Upgrade()...))
+	if r := c.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 		t.Errorf("an upgrade behind an empty line: %s", r.Status)
 	}
-	c.goodbye()
+	c.Leave()
 }
 
 // TestPROXYHeaderIsNamed: a proxy that is set to speak the PROXY protocol is told, and
@@ -276,19 +276,19 @@ func TestPROXYHeaderIsNamed(t *testing.T) {
 	var log wstest.Log
 	_, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, echo())
 	for _, head := range []string{
-		"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + string(upgrade()), "PROXY TCP6 ::1 ::2 1 2\r\n", "PROXY UNKNOWN\r\n",
+		"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + string(wstest.Upgrade()), "PROXY TCP6 ::1 ::2 1 2\r\n", "PROXY UNKNOWN\r\n",
 		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02",
 	} {
-		c := dial(t, addr)
-		c.write([]byte(head))
-		r := c.response()
+		c := wstest.Dial(t, addr)
+		c.SendBytes([]byte(head))
+		r := c.Response()
 		b, _ := io.ReadAll(r.Body)
 		if r.StatusCode != http.StatusBadRequest || !strings.Contains(string(b), "PROXY protocol") {
 			t.Errorf("%.20q: %s %q", head, r.Status, b)
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
-	eventually(t, "the log has a line", func() bool { return log.String() != "" })
+	wstest.Eventually(t, "the log has a line", func() bool { return log.String() != "" })
 	if text := log.String(); strings.Count(text, "PROXY protocol") != 2 || strings.Count(text, "\n") != 1 { // the reason and the hint
 		t.Errorf("the log has %q", text)
 	}
@@ -299,9 +299,9 @@ func TestTwoHosts(t *testing.T) {
 	_, addr := start(t, netpoll.Config{HTTP: hello, Health: func() (int, string) { return http.StatusOK, "ok" }}, echo())
 	for _, head := range []string{"GET /hello HTTP/1.1\r\n", "GET /health HTTP/1.1\r\n", "HEAD /health/ HTTP/1.1\r\n",
 		"GET /a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"} {
-		c := dial(t, addr)
-		c.write([]byte(head + "Host: a\r\nhost: b\r\n\r\n"))
-		if r := c.response(); r.StatusCode != http.StatusBadRequest {
+		c := wstest.Dial(t, addr)
+		c.SendBytes([]byte(head + "Host: a\r\nhost: b\r\n\r\n"))
+		if r := c.Response(); r.StatusCode != http.StatusBadRequest {
 			t.Errorf("%q: %s", head, r.Status)
 		}
 	}
@@ -310,10 +310,10 @@ func TestTwoHosts(t *testing.T) {
 // TestChunkedBesideALength: the connection ends with the answer (RFC 9112, section 6.1).
 func TestChunkedBesideALength(t *testing.T) {
 	_, addr := start(t, netpoll.Config{HTTP: hello}, echo())
-	c := dial(t, addr)
-	c.write([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + getHello))
-	c.response()
-	c.expectEOF()
+	c := wstest.Dial(t, addr)
+	c.SendBytes([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + getHello))
+	c.Response()
+	c.ExpectEOF()
 }
 
 // The hook refuses, adds headers, chooses the subprotocol, sets data.
@@ -351,36 +351,36 @@ func TestHandshakeHook(t *testing.T) {
 			opened <- info{fmt.Sprint(c.Data()), path, r.Subprotocol()}
 		},
 	})
-	c := dial(t, addr)
-	if r := c.handshake("X-Do: refuse"); r.StatusCode != http.StatusPaymentRequired || !strings.Contains(body(t, r), "pay first") {
+	c := wstest.Dial(t, addr)
+	if r := c.Handshake("X-Do: refuse"); r.StatusCode != http.StatusPaymentRequired || !strings.Contains(body(t, r), "pay first") {
 		t.Errorf("refused: %s", r.Status)
 	}
-	c.c.Close()
-	c = dial(t, addr)
-	if r := c.handshake("X-Do: refuse and say more"); r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") != "7" || r.Header.Get("X-Why") != "because" {
+	c.Conn.Close()
+	c = wstest.Dial(t, addr)
+	if r := c.Handshake("X-Do: refuse and say more"); r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") != "7" || r.Header.Get("X-Why") != "because" {
 		t.Errorf("refused with headers: %s, %v", r.Status, r.Header)
 	}
-	c.c.Close()
-	c = dial(t, addr)
-	if r := c.handshake("X-Do: refuse with 200"); r.StatusCode != http.StatusInternalServerError {
+	c.Conn.Close()
+	c = wstest.Dial(t, addr)
+	if r := c.Handshake("X-Do: refuse with 200"); r.StatusCode != http.StatusInternalServerError {
 		t.Errorf("refused with 200: %s", r.Status)
 	}
-	c.c.Close()
-	c = dial(t, addr)
-	if r := c.handshake("X-Do: panic"); r.StatusCode != http.StatusInternalServerError || r.Header.Get("Retry-After") != "" {
+	c.Conn.Close()
+	c = wstest.Dial(t, addr)
+	if r := c.Handshake("X-Do: panic"); r.StatusCode != http.StatusInternalServerError || r.Header.Get("Retry-After") != "" {
 		t.Errorf("panic: %s, %v", r.Status, r.Header)
 	}
-	c.c.Close()
+	c.Conn.Close()
 	for do, want := range map[string]string{"choose": "c", "nothing": "a"} {
-		c := dial(t, addr)
-		r := c.handshake("X-Do: "+do, "X-User: ann", "Sec-WebSocket-Protocol: z, a, b, c")
+		c := wstest.Dial(t, addr)
+		r := c.Handshake("X-Do: "+do, "X-User: ann", "Sec-WebSocket-Protocol: z, a, b, c")
 		if r.StatusCode != http.StatusSwitchingProtocols || r.Header.Get("X-Good") != "yes" || r.Header.Get("Sec-WebSocket-Protocol") != want {
 			t.Errorf("%s: %s, %v", do, r.Status, r.Header)
 		}
 		if got := receive(t, "open", opened); got != (info{"from ann", "/", want}) {
 			t.Errorf("%s: %v", do, got)
 		}
-		c.goodbye()
+		c.Leave()
 	}
 }
 
@@ -402,16 +402,16 @@ func TestListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	for addr, word := range map[string]string{first: "first 0 true", second.String(): "second 1 true"} {
-		c := connect(t, addr)
-		c.expect(text, word)
-		c.goodbye()
+		c := wstest.Connect(t, addr)
+		c.Expect(text, word)
+		c.Leave()
 	}
-	for _, request := range []string{getHello, string(upgrade())} {
+	for _, request := range []string{getHello, string(wstest.Upgrade())} {
 		u, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		u.SetDeadline(time.Now().Add(patience))
+		u.SetDeadline(time.Now().Add(wstest.Patience))
 		io.WriteString(u, request)
 		var got bytes.Buffer
 		want := map[bool]string{true: "GET /hello", false: "third 2 false"}[request == getHello]

@@ -18,13 +18,14 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // rekeyer is a TLS 1.3 client that says what crypto/tls would not: key updates
 // that ask for one in return (RFC 8446, section 4.6.3), without end. It makes
 // its records itself, with the secret of the handshake.
 type rekeyer struct {
-	*peer
+	*wstest.Client
 	t      testing.TB
 	secret []byte
 	seq    uint64
@@ -33,13 +34,13 @@ type rekeyer struct {
 func dialRekeyer(t testing.TB, addr string) *rekeyer {
 	t.Helper()
 	var log bytes.Buffer
-	c := dial(t, addr)
-	c.c.SetReadBuffer(4096)
-	p, err := over(t, c, c.c, &tls.Config{KeyLogWriter: &log, MinVersion: tls.VersionTLS13})
+	c := wstest.Dial(t, addr)
+	c.TCP().SetReadBuffer(4096)
+	p, err := over(t, c, c.Conn, &tls.Config{KeyLogWriter: &log, MinVersion: tls.VersionTLS13})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := p.tls.ConnectionState().CipherSuite; s != tls.TLS_AES_128_GCM_SHA256 {
+	if s := p.TLS.ConnectionState().CipherSuite; s != tls.TLS_AES_128_GCM_SHA256 {
 		t.Fatalf("cipher suite %s, which this test does not speak", tls.CipherSuiteName(s))
 	}
 	for line := range strings.Lines(log.String()) {
@@ -48,7 +49,7 @@ func dialRekeyer(t testing.TB, addr string) *rekeyer {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return &rekeyer{peer: p, t: t, secret: secret}
+			return &rekeyer{Client: p, t: t, secret: secret}
 		}
 	}
 	t.Fatal("no secret in the key log")
@@ -111,18 +112,18 @@ func TestTLSKeyUpdatesUnread(t *testing.T) {
 	w := newWitness()
 	s, _ := start(t, netpoll.Config{Workers: 1}, w)
 	addr := secure(t, s)
-	bystander := connectPeer(t, addr, true)
+	bystander := wstest.ConnectTLS(t, addr, true)
 	receive(t, "open", w.opened)
 	k := dialRekeyer(t, addr)
-	k.c.Write(k.record(23, upgrade()))
+	k.Conn.Write(k.record(23, wstest.Upgrade()))
 	c := receive(t, "open", w.opened)
-	k.c.Write(k.record(23, frameHead(bin, 100_000)))
+	k.Conn.Write(k.record(23, wstest.FrameHead(bin, 100_000)))
 	flood := k.updates(20_000, func() []byte { return []byte{0} })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for len(flood) > 0 {
-			n, err := k.c.Write(flood[:min(len(flood), 4096)])
+			n, err := k.Conn.Write(flood[:min(len(flood), 4096)])
 			if err != nil {
 				return
 			}
@@ -130,19 +131,19 @@ func TestTLSKeyUpdatesUnread(t *testing.T) {
 		}
 	}()
 	most := int64(0)
-	eventually(t, "it is closed", func() bool {
+	wstest.Eventually(t, "it is closed", func() bool {
 		most = max(most, s.Stats().Queued)
 		return !c.Exists()
 	})
 	w.expect(t, netpoll.Slow, ws.StatusAbnormalClosure)
-	k.c.Close()
+	k.Conn.Close()
 	<-done
 	if most > 1<<20 {
 		t.Errorf("%d bytes were queued for one that does not read", most)
 	}
-	bystander.say(frame(text, "still here"))
-	bystander.expect(text, "still here")
-	bystander.c.Close()
+	bystander.TrySend(wstest.Frame(text, "still here"))
+	bystander.Expect(text, "still here")
+	bystander.Conn.Close()
 	w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 	if st := s.Stats(); st.Queued != 0 || st.Unfinished != 0 {
 		t.Errorf("left over: %d queued, %d unfinished", st.Queued, st.Unfinished)
@@ -154,15 +155,15 @@ func TestTLSKeyUpdatesUnread(t *testing.T) {
 func TestTLSKeyUpdatesRead(t *testing.T) {
 	s, _ := start(t, netpoll.Config{}, echo())
 	k := dialRekeyer(t, secure(t, s))
-	k.c.Write(k.record(23, upgrade()))
-	if r := k.response(); r.StatusCode != http.StatusSwitchingProtocols {
+	k.Conn.Write(k.record(23, wstest.Upgrade()))
+	if r := k.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatal(r.Status)
 	}
 	for range 100 {
-		k.c.Write(append(k.update(), k.record(23, frame(text, "hello"))...))
-		k.expect(text, "hello")
+		k.Conn.Write(append(k.update(), k.record(23, wstest.Frame(text, "hello"))...))
+		k.Expect(text, "hello")
 	}
-	k.c.Close()
+	k.Conn.Close()
 }
 
 // Key updates cost more than their bytes, and so does padding: the Meter is told, also
@@ -176,14 +177,14 @@ func TestTLSWasteIsMetered(t *testing.T) {
 		least int // bytes in all
 		most  int
 	}{
-		{"messages", false, func(k *rekeyer) []byte { return k.record(23, frame(text, "hello")) }, rounds * 11, rounds * 11},
-		{"messages behind a request", true, func(k *rekeyer) []byte { return k.record(23, frame(text, "hello")) }, rounds * 11, rounds*11 + 32*4096},
-		{"one key update", false, func(k *rekeyer) []byte { return append(k.update(), k.record(23, frame(text, "hello"))...) }, rounds * 11, rounds * 11},
+		{"messages", false, func(k *rekeyer) []byte { return k.record(23, wstest.Frame(text, "hello")) }, rounds * 11, rounds * 11},
+		{"messages behind a request", true, func(k *rekeyer) []byte { return k.record(23, wstest.Frame(text, "hello")) }, rounds * 11, rounds*11 + 32*4096},
+		{"one key update", false, func(k *rekeyer) []byte { return append(k.update(), k.record(23, wstest.Frame(text, "hello"))...) }, rounds * 11, rounds * 11},
 		{"key updates", false, func(k *rekeyer) []byte {
-			return append(k.updates(12, func() []byte { return frame(text, "hello") }), k.record(23, frame(text, "hello"))...)
+			return append(k.updates(12, func() []byte { return wstest.Frame(text, "hello") }), k.record(23, wstest.Frame(text, "hello"))...)
 		}, rounds * 32 * 100, rounds * 32 * 1000},
 		{"key updates behind a request", true, func(k *rekeyer) []byte {
-			return append(k.updates(12, func() []byte { return frame(text, "hello") }), k.record(23, frame(text, "hello"))...)
+			return append(k.updates(12, func() []byte { return wstest.Frame(text, "hello") }), k.record(23, wstest.Frame(text, "hello"))...)
 		}, rounds * 32 * 100, rounds * 32 * 1000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -191,26 +192,26 @@ func TestTLSWasteIsMetered(t *testing.T) {
 			s, _ := start(t, netpoll.Config{}, m)
 			k := dialRekeyer(t, secure(t, s))
 			if c.http {
-				k.c.Write(k.record(23, []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")))
-				k.response()
+				k.Conn.Write(k.record(23, []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")))
+				k.Response()
 			}
-			k.c.Write(k.record(23, upgrade()))
-			if r := k.response(); r.StatusCode != http.StatusSwitchingProtocols {
+			k.Conn.Write(k.record(23, wstest.Upgrade()))
+			if r := k.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 				t.Fatal(r.Status)
 			}
 			for range rounds {
 				b := c.send(k)
-				k.c.Write(b)
-				k.expect(text, "hello")
+				k.Conn.Write(b)
+				k.Expect(text, "hello")
 				if len(b) > 300 {
-					k.expect(text, "hello")
+					k.Expect(text, "hello")
 				}
 			}
-			eventually(t, "it is told", func() bool { return m.cost().Bytes >= c.least })
+			wstest.Eventually(t, "it is told", func() bool { return m.cost().Bytes >= c.least })
 			if n := m.cost().Bytes; n > c.most {
 				t.Errorf("%d bytes are charged, at most %d were expected", n, c.most)
 			}
-			k.c.Close()
+			k.Conn.Close()
 		})
 	}
 }
@@ -230,19 +231,19 @@ func TestTLSWasteBeforeOpen(t *testing.T) {
 			s, _ := start(t, netpoll.Config{Workers: 1}, echo())
 			k := dialRekeyer(t, secure(t, s))
 			if c.before != "" {
-				k.c.Write(k.record(23, []byte(c.before)))
-				k.response()
+				k.Conn.Write(k.record(23, []byte(c.before)))
+				k.Response()
 			}
-			k.c.Write(k.record(23, []byte(c.head)))
+			k.Conn.Write(k.record(23, []byte(c.head)))
 			flood := k.updates(20_000, func() []byte { return []byte("x") })
 			written := make(chan struct{})
 			go func() {
 				defer close(written)
-				k.c.Write(flood)
+				k.Conn.Write(flood)
 			}()
-			io.Copy(io.Discard, k.c) // until the server ends it
+			io.Copy(io.Discard, k.Conn) // until the server ends it
 			<-written
-			eventually(t, "it is closed", func() bool { return s.Stats().HTTP == 0 && openConns(s) == 0 })
+			wstest.Eventually(t, "it is closed", func() bool { return s.Stats().HTTP == 0 && openConns(s) == 0 })
 			if n := s.Stats().BytesIn; n > 200<<10 {
 				t.Errorf("%d bytes were read", n)
 			}
@@ -255,20 +256,20 @@ func TestTLSWasteBeforeOpen(t *testing.T) {
 func TestTLSKeyUpdatesBeforeHTTP(t *testing.T) {
 	s, _ := start(t, netpoll.Config{Workers: 1, HandshakeTimeout: 2 * time.Second, SendBuffer: 4096}, echo())
 	addr := secure(t, s)
-	bystander := connectPeer(t, addr, true)
+	bystander := wstest.ConnectTLS(t, addr, true)
 	k := dialRekeyer(t, addr)
 	head := []byte("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: ")
 	b := k.record(23, head)
 	b = append(b, k.updates(2_800, func() []byte { return []byte("x") })...)
-	k.c.Write(append(b, k.record(23, []byte("\r\n\r\n"))...))
-	eventually(t, "net/http has it", func() bool { return s.Stats().HTTP == 1 })
-	bystander.say(frame(text, "still here"))
-	bystander.expect(text, "still here")
-	eventually(t, "who does not read is given up", func() bool { return s.Stats().HTTP == 0 })
+	k.Conn.Write(append(b, k.record(23, []byte("\r\n\r\n"))...))
+	wstest.Eventually(t, "net/http has it", func() bool { return s.Stats().HTTP == 1 })
+	bystander.TrySend(wstest.Frame(text, "still here"))
+	bystander.Expect(text, "still here")
+	wstest.Eventually(t, "who does not read is given up", func() bool { return s.Stats().HTTP == 0 })
 	if st := s.Stats(); st.Queued != 0 || st.Unfinished != 0 {
 		t.Errorf("left over: %d queued, %d unfinished", st.Queued, st.Unfinished)
 	}
-	bystander.c.Close()
+	bystander.Conn.Close()
 }
 
 // Parts of records count as unfinished input, and are bounded in total.
@@ -280,22 +281,22 @@ func TestTLSHalfRecords(t *testing.T) {
 	var all []*rekeyer
 	for range 40 {
 		k := dialRekeyer(t, addr)
-		k.c.Write(k.record(23, upgrade()))
+		k.Conn.Write(k.record(23, wstest.Upgrade()))
 		c := receive(t, "open", w.opened)
 		before := bytesIn(c)
-		half := k.record(23, frame(text, strings.Repeat("x", 16_000)))
-		k.c.Write(half[:len(half)-1])
-		eventually(t, "it is read", func() bool { return bytesIn(c) == before+uint64(len(half)-1) || !c.Exists() })
+		half := k.record(23, wstest.Frame(text, strings.Repeat("x", 16_000)))
+		k.Conn.Write(half[:len(half)-1])
+		wstest.Eventually(t, "it is read", func() bool { return bytesIn(c) == before+uint64(len(half)-1) || !c.Exists() })
 		all = append(all, k)
 	}
-	eventually(t, "the bound holds", func() bool { return s.Stats().Unfinished <= bound && s.Stats().Open <= bound/16_000 })
+	wstest.Eventually(t, "the bound holds", func() bool { return s.Stats().Unfinished <= bound && s.Stats().Open <= bound/16_000 })
 	if n := s.Stats().Open; n < bound/16_000/2 {
 		t.Errorf("only %d are left", n)
 	}
 	for _, k := range all {
-		k.c.Close()
+		k.Conn.Close()
 	}
-	eventually(t, "all are gone", func() bool { return s.Stats().Open == 0 })
+	wstest.Eventually(t, "all are gone", func() bool { return s.Stats().Open == 0 })
 	if st := s.Stats(); st.Unfinished != 0 {
 		t.Errorf("%d bytes are counted as unfinished", st.Unfinished)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // A request, an upgrade and as many frames as fit behind it, all sent before
@@ -20,23 +21,23 @@ func TestUpgradePipelined(t *testing.T) {
 				if secured {
 					addr = secure(t, s)
 				}
-				p := dialPeer(t, addr, secured)
-				b := append([]byte(getHello), upgrade()...)
+				p := wstest.DialTLS(t, addr, secured)
+				b := append([]byte(getHello), wstest.Upgrade()...)
 				n := 0
 				for ; len(b) < size; n++ {
-					b = append(b, frame(text, fmt.Sprint(n, strings.Repeat("x", 100)))...)
+					b = append(b, wstest.Frame(text, fmt.Sprint(n, strings.Repeat("x", 100)))...)
 				}
-				go p.say(b)
-				if r := p.response(); r.StatusCode != http.StatusOK {
+				go p.TrySend(b)
+				if r := p.Response(); r.StatusCode != http.StatusOK {
 					t.Fatal(r.Status)
 				}
-				if r := p.response(); r.StatusCode != http.StatusSwitchingProtocols {
+				if r := p.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 					t.Fatal(r.Status)
 				}
 				for i := range n {
-					p.expect(text, fmt.Sprint(i, strings.Repeat("x", 100)))
+					p.Expect(text, fmt.Sprint(i, strings.Repeat("x", 100)))
 				}
-				p.c.Close()
+				p.Conn.Close()
 			})
 		}
 	}

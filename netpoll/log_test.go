@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/internal/frame"
+
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 )
@@ -77,7 +79,7 @@ func (m *logModel) compare(t *rapid.T, b []byte, from, to int) {
 		}
 		payload := b[size:n]
 		if compressed {
-			payload, _ = inflate(nil, payload, 1<<24)
+			payload, _ = frame.Inflate(nil, payload, 1<<24)
 		}
 		if op != m.ops[i] || compressed && (m.log.variant == Plain || len(m.messages[i]) < m.log.min) || !bytes.Equal(payload, m.messages[i]) {
 			t.Fatalf("message %d: %v %.40q (%d bytes), want %v %.40q (%d bytes)", i, op, payload, len(payload), m.ops[i], m.messages[i], len(m.messages[i]))

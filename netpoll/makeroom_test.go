@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"webim/netpoll/wstest"
 )
 
 // head writes a request and returns the status, or 0 if the connection ends without an
@@ -52,7 +54,7 @@ func TestSilentSocketsGiveTheirPlaces(t *testing.T) {
 		t.Errorf("%d connections have places, of 8", n)
 	}
 	ended(t, silent[0])
-	soon(t, "those that give way have left", func() bool { return s.refusing.Load() == 0 })
+	wstest.Eventually(t, "those that give way have left", func() bool { return s.refusing.Load() == 0 })
 	if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
 		t.Errorf("among silent ones an upgrade gets %d", status)
 	}
@@ -97,7 +99,7 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 			t.Fatalf("a page gets %d", status)
 		}
 	}
-	soon(t, "all are idle", func() bool {
+	wstest.Eventually(t, "all are idle", func() bool {
 		s.lent.mu.Lock()
 		defer s.lent.mu.Unlock()
 		return s.lent.rest.Len() == 8
@@ -121,7 +123,7 @@ func TestSilentRefusedGiveTheirPlaces(t *testing.T) {
 	}
 	for range 3 * maxRefusals {
 		from(t, s, "127.0.0.1")
-		soon(t, "some have left", func() bool { return s.refusing.Load() <= maxRefusals })
+		wstest.Eventually(t, "some have left", func() bool { return s.refusing.Load() <= maxRefusals })
 	}
 	for _, tt := range []struct {
 		request string
@@ -151,7 +153,7 @@ func TestShareEndsOwnIdle(t *testing.T) {
 		if status := head(c, askPage); status != 404 {
 			t.Errorf("%d gets %d", i, status)
 		}
-		soon(t, "it is idle", func() bool {
+		wstest.Eventually(t, "it is idle", func() bool {
 			s.lent.mu.Lock()
 			defer s.lent.mu.Unlock()
 			return s.lent.rest.Len() == len(s.lent.conns)
@@ -187,7 +189,7 @@ func TestStalledHTTPGivesItsPlace(t *testing.T) {
 	<-working
 	fmt.Fprint(body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx")
 	fmt.Fprint(large, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
-	soon(t, "all have places, and the two are stalled", func() bool {
+	wstest.Eventually(t, "all have places, and the two are stalled", func() bool {
 		s.lent.mu.Lock()
 		defer s.lent.mu.Unlock()
 		n := 0

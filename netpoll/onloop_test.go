@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 )
 
@@ -18,7 +20,7 @@ func TestRunOnLoop(t *testing.T) {
 	}})
 	_, end := join(t, s, 0)
 	s.NewTurn(func() bool { <-gate; return false }).Wake()
-	soon(t, "the worker is held up", func() bool { return s.Stats().WorkersBusy == 1 })
+	wstest.Eventually(t, "the worker is held up", func() bool { return s.Stats().WorkersBusy == 1 })
 	end.Write(said("hello"))
 	if got := string(nextFrame(t, end)[2:]); got != "hello" {
 		t.Errorf("the answer is %q", got)
@@ -30,7 +32,7 @@ func TestRunOnLoop(t *testing.T) {
 	if got := <-ran; got != "woken" {
 		t.Errorf("%s ran", got)
 	}
-	soon(t, "all rest", func() bool { return s.Stats().WorkersBusy == 0 })
+	wstest.Eventually(t, "all rest", func() bool { return s.Stats().WorkersBusy == 0 })
 }
 
 // A loop takes connections and leaves the rest to the workers, in its order.

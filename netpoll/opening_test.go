@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // Connections that are not open yet, or no longer.
@@ -28,10 +29,10 @@ func TestNotOpenYet(t *testing.T) {
 			if secured {
 				addr = secure(t, s)
 			}
-			p := dialPeer(t, addr, secured)
-			p.say(upgrade()[:20])
+			p := wstest.DialTLS(t, addr, secured)
+			p.TrySend(wstest.Upgrade()[:20])
 			var c netpoll.Conn
-			eventually(t, "the connection is there", func() (ok bool) { c, ok = s.Conn(firstID); return ok })
+			wstest.Eventually(t, "the connection is there", func() (ok bool) { c, ok = s.Conn(firstID); return ok })
 			l := s.NewLog(netpoll.Plain)
 			l.Append(ws.OpText, []byte("early"))
 			if c.Exists() || c.ID() != firstID {
@@ -45,11 +46,11 @@ func TestNotOpenYet(t *testing.T) {
 			if err := c.Close(1000, "early"); err != nil {
 				t.Errorf("Close: %v", err)
 			}
-			if got := p.rest(false); got != "eof" && got != "cut" && got != "reset" {
+			if got := p.Rest(false); got != "eof" && got != "cut" && got != "reset" {
 				t.Errorf("the client gets %s", got)
 			}
-			p.c.Close()
-			eventually(t, "it is counted as failed", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == 1 })
+			p.Conn.Close()
+			wstest.Eventually(t, "it is counted as failed", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == 1 })
 			if len(w.closed) != 0 {
 				t.Error("the handler was told")
 			}
@@ -74,9 +75,9 @@ func TestInsideClose(t *testing.T) {
 			ends <- seen{info.Remote.String(), ok, c.SetTag(8), c.Tag()}
 		},
 	})
-	c := connect(t, addr)
-	local := c.c.LocalAddr().String()
-	c.goodbye()
+	c := wstest.Connect(t, addr)
+	local := c.Conn.LocalAddr().String()
+	c.Leave()
 	if got := receive(t, "close", ends); got != (seen{local, true, false, 7}) {
 		t.Errorf("inside Close: %+v; want the address %s and the tag 7", got, local)
 	}
@@ -87,23 +88,23 @@ func TestShutdownInHandshake(t *testing.T) {
 	w := newWitness()
 	s, addr := start(t, netpoll.Config{MaxTLSHandshakes: 1}, w)
 	secureAddr := secure(t, s)
-	half := upgrade()[:30]
-	silent, plain, secured, hello := dial(t, addr), dial(t, addr), dialPeer(t, secureAddr, true), dial(t, secureAddr)
-	plain.write(half)
-	secured.say(half)
-	dialPeer(t, secureAddr, true).c.Close() // its place was secured's, whose handshake so is done for the server too
-	eventually(t, "four are there", func() bool { st := s.Stats(); return st.Accepted == 5 && st.Handshaking == 4 })
+	half := wstest.Upgrade()[:30]
+	silent, plain, secured, hello := wstest.Dial(t, addr), wstest.Dial(t, addr), wstest.DialTLS(t, secureAddr, true), wstest.Dial(t, secureAddr)
+	plain.SendBytes(half)
+	secured.TrySend(half)
+	wstest.DialTLS(t, secureAddr, true).Conn.Close() // its place was secured's, whose handshake so is done for the server too
+	wstest.Eventually(t, "four are there", func() bool { st := s.Stats(); return st.Accepted == 5 && st.Handshaking == 4 })
 	shut := make(chan error, 1)
 	go func() { shut <- s.Shutdown(context.Background(), 0) }()
-	for i, c := range []*client{silent, plain, secured.client} {
-		if r := c.response(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+	for i, c := range []*wstest.Client{silent, plain, secured} {
+		if r := c.Response(); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 			t.Errorf("client %d: %s, %v", i, r.Status, r.Header)
 		}
-		c.expectEOF()
-		c.c.Close()
+		c.ExpectEOF()
+		c.Conn.Close()
 	}
-	hello.expectEOF()
-	hello.c.Close()
+	hello.ExpectEOF()
+	hello.Conn.Close()
 	if err := receive(t, "the end", shut); err != nil {
 		t.Error(err)
 	}
@@ -115,34 +116,34 @@ func TestShutdownInHandshake(t *testing.T) {
 // Upgrades that race with the shutdown get 1001 or 503, never nothing.
 func TestShutdownWhileOpening(t *testing.T) {
 	rounds := 20
-	if long() {
+	if wstest.Long() {
 		rounds = 300
 	}
 	for range rounds {
 		w := newWitness()
 		s, addr := serveAt(t, netpoll.Config{Workers: 4}, w, false)
-		var peers []*peer
+		var peers []*wstest.Client
 		for range 16 {
-			peers = append(peers, dialPeer(t, addr, false))
+			peers = append(peers, wstest.DialTLS(t, addr, false))
 		}
-		eventually(t, "all are there", func() bool { return s.Stats().Accepted == 16 })
+		wstest.Eventually(t, "all are there", func() bool { return s.Stats().Accepted == 16 })
 		var clients sync.WaitGroup
 		for _, p := range peers {
 			clients.Go(func() {
-				p.say(upgrade())
-				p.hurry()
-				r, err := http.ReadResponse(p.br, nil)
+				p.TrySend(wstest.Upgrade())
+				p.ResetDeadline()
+				r, err := http.ReadResponse(p.Reader, nil)
 				switch {
 				case err != nil:
 					t.Errorf("no answer: %v", err)
 				case r.StatusCode == http.StatusSwitchingProtocols:
-					if got := p.rest(true); got != "close 1001, eof" {
+					if got := p.Rest(true); got != "close 1001, eof" {
 						t.Errorf("once open: %s", got)
 					}
 				case r.StatusCode != http.StatusServiceUnavailable:
 					t.Errorf("answered with %s", r.Status)
 				}
-				p.c.Close()
+				p.Conn.Close()
 			})
 		}
 		s.Shutdown(context.Background(), 0)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -34,7 +36,7 @@ func serve(t testing.TB, cfg Config, h Handler) *Server {
 	}
 	t.Cleanup(func() {
 		s.Close()
-		soon(t, "no address is known", func() bool { // handlers of net/http may end later
+		wstest.Eventually(t, "no address is known", func() bool { // handlers of net/http may end later
 			s.addrs.mu.Lock()
 			defer s.addrs.mu.Unlock()
 			return len(s.addrs.byAddr) == 0

@@ -30,13 +30,13 @@ func TestPanicInCheckOrigin(t *testing.T) {
 	var log wstest.Log
 	s, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		CheckOrigin: func(*netpoll.Request) bool { panic("no origins") }}, echo())
-	c := dial(t, addr)
-	if r := c.handshake("Origin: http://localhost"); r.StatusCode != http.StatusInternalServerError {
+	c := wstest.Dial(t, addr)
+	if r := c.Handshake("Origin: http://localhost"); r.StatusCode != http.StatusInternalServerError {
 		t.Errorf("answered with %s", r.Status)
 	}
-	c.expectEOF()
-	c.c.Close()
-	connect(t, addr).goodbye() // without an Origin
+	c.ExpectEOF()
+	c.Conn.Close()
+	wstest.Connect(t, addr).Leave() // without an Origin
 	if st := s.Stats(); st.Panics != 1 || !logged(&log, "CheckOrigin", "no origins") {
 		t.Errorf("%d panics counted, logged %s", st.Panics, log.String())
 	}
@@ -66,17 +66,17 @@ func TestPanicInTLSConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		calm.Store(false)
-		c := dial(t, addr.String())
-		if _, err := over(t, c, c.c, &tls.Config{}); err == nil {
+		c := wstest.Dial(t, addr.String())
+		if _, err := over(t, c, c.Conn, &tls.Config{}); err == nil {
 			t.Error("the handshake succeeds")
 		}
-		c.c.Close()
+		c.Conn.Close()
 		calm.Store(true)
-		p := connectPeer(t, addr.String(), true) // the place is free again
-		p.say(frame(text, "hello"))
-		p.expect(text, "hello")
-		p.c.Close()
-		eventually(t, "it is counted as failed", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == int64(i+1) })
+		p := wstest.ConnectTLS(t, addr.String(), true) // the place is free again
+		p.TrySend(wstest.Frame(text, "hello"))
+		p.Expect(text, "hello")
+		p.Conn.Close()
+		wstest.Eventually(t, "it is counted as failed", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == int64(i+1) })
 	}
 	if st := s.Stats(); st.Panics != 2 || !logged(&log, "TLS handshake", "no certificate", "no configuration") {
 		t.Errorf("%d panics counted, logged %s", st.Panics, log.String())
@@ -98,7 +98,7 @@ func TestPanicInTimers(t *testing.T) {
 	}
 	tick.Stop()
 	s.After(time.Millisecond, func() { panic("after") })
-	eventually(t, "all are counted and logged", func() bool {
+	wstest.Eventually(t, "all are counted and logged", func() bool {
 		return s.Stats().Panics >= 4 && logged(&log, "callback=Tick", "callback=After", "tick 3")
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
 )
 
 // output is what a connection's socket has refused, oldest first. It exists
@@ -245,7 +247,7 @@ func (s *Server) pong(w *worker, r *record, payload []byte) {
 		r.mu.Unlock()
 		return
 	}
-	w.control = appendFrame(w.control[:0], ws.OpPong, payload)
+	w.control = frame.Append(w.control[:0], ws.OpPong, payload)
 	free := r.w&wBit == 0
 	if free && r.output == 0 && r.flags.Load()&fTLS == 0 {
 		r.w |= wBit

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 )
 
@@ -42,7 +44,7 @@ func TestQueue(t *testing.T) {
 			if writeCap == 0 {
 				messages, maxSize = 150, 20_000
 			}
-			if longTest() {
+			if wstest.Long() {
 				messages *= 10
 			}
 			queueProperty(t, writeCap, messages, maxSize)
@@ -90,7 +92,7 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 		return s.Offer(c.ID(), cut)
 	})
 	push(4, func(b []byte) error { // its pongs come between, but never inside a frame
-		_, err := end.Write(append(frame(0x81, string(b)), frame(0x89, "ping")...))
+		_, err := end.Write(append(wstest.Frame(0x81, string(b)), wstest.Frame(0x89, "ping")...))
 		return err
 	})
 	next, total := make([]int, pushers), uint64(end.answer)
@@ -115,8 +117,8 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 		next[p]++
 	}
 	all.Wait()
-	soon(t, "the queue is empty", func() bool { return lag(c) == 0 && s.queued.Load() == 0 && s.outputs.len() == 0 })
-	soon(t, "the bytes are counted", func() bool { // a last pong may be on its way
+	wstest.Eventually(t, "the queue is empty", func() bool { return lag(c) == 0 && s.queued.Load() == 0 && s.outputs.len() == 0 })
+	wstest.Eventually(t, "the bytes are counted", func() bool { // a last pong may be on its way
 		info, _ := c.Info()
 		return info.BytesOut == total || info.BytesOut == total+6
 	})

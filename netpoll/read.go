@@ -6,6 +6,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
+
+	"webim/netpoll/internal/frame"
 )
 
 // readBudget is how many bytes a turn reads from the socket before it goes to
@@ -25,13 +27,13 @@ const largeMessage = 64 << 10
 // input is what a connection has sent and could not be used yet. It exists
 // only while there is something, in Server.inputs, owned by the turn.
 type input struct {
-	rest    []byte  // bytes not eaten: an unfinished head, header or control frame
-	ready   bool    // rest may hold something whole: look before reading more
-	scanned int     // of an HTTP head, how much has been searched
-	lines   int     // of an HTTP head, how many
-	dec     decoder // the unfinished message
-	again   event   // a message to be delivered once more, before all else; op 0: none
-	since   uint32  // tick when it began
+	rest    []byte        // bytes not eaten: an unfinished head, header or control frame
+	ready   bool          // rest may hold something whole: look before reading more
+	scanned int           // of an HTTP head, how much has been searched
+	lines   int           // of an HTTP head, how many
+	dec     frame.Decoder // the unfinished message
+	again   kept          // a message to be delivered once more, before all else
+	since   uint32        // tick when it began
 	owner   Conn
 	held    atomic.Int64 // bytes counted in Server.unfinished
 }
@@ -104,7 +106,7 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 			return false
 		}
 		b := w.takeRest(s, r)
-		if w.again.op != 0 {
+		if w.again.Op != 0 {
 			if !s.redeliver(w, r, b, &messages) {
 				return false
 			}
@@ -192,7 +194,7 @@ func (s *Server) gone(r *record) {
 func (w *worker) takeRest(s *Server, r *record) []byte {
 	in := s.inputs.at(r.input)
 	if in == nil {
-		w.dec, w.ready, w.since, w.again = decoder{}, false, 0, event{}
+		w.dec, w.ready, w.since, w.again = frame.Decoder{}, false, 0, kept{}
 		return nil
 	}
 	w.dec, w.ready, w.since, w.again = in.dec, in.ready, in.since, in.again
@@ -202,11 +204,11 @@ func (w *worker) takeRest(s *Server, r *record) []byte {
 // decode hands whole messages to the handler; it reports whether to go on.
 // What is left over is kept.
 func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
-	lim := limits{maxMessage: s.maxMessageOf(r), maxFragments: s.cfg.MaxFragments, deflate: r.flags.Load()&fDeflate != 0}
-	began := w.dec.idle()
+	lim := frame.Limits{MaxMessage: s.maxMessageOf(r), MaxFragments: s.cfg.MaxFragments, Deflate: r.flags.Load()&fDeflate != 0}
+	began := w.dec.Idle()
 	w.ready = false
 	for len(b) > 0 {
-		ev, n, err := w.dec.next(b, lim)
+		ev, n, err := w.dec.Next(b, lim)
 		if err != nil {
 			return s.broken(r, err)
 		}
@@ -214,28 +216,28 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		if n > 0 {
 			w.ate(n)
 		}
-		if ev.op == 0 {
+		if ev.Op == 0 {
 			if n == 0 {
 				break
 			}
 			continue
 		}
-		began = began || !ev.op.IsControl() // what comes between fragments begins no message
+		began = began || !ev.Op.IsControl() // what comes between fragments begins no message
 		*messages--
-		if err := s.take(w, r, ev, lim.maxMessage, messages); err != nil {
+		if err := s.take(w, r, ev, lim.MaxMessage, messages); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages <= 0 || w.again.op != 0 || s.stopped(r) || w.mustYield(r) {
+		if *messages <= 0 || w.again.Op != 0 || s.stopped(r) || w.mustYield(r) {
 			w.ready = len(b) > 0
 			break
 		}
-		lim.maxMessage = s.maxMessageOf(r) // the message may have ended Restrict
+		lim.MaxMessage = s.maxMessageOf(r) // the message may have ended Restrict
 	}
 	s.chargeRest(w, r)
 	if w.mustYield(r) {
 		*messages = 0
 	}
-	if began && !w.dec.idle() {
+	if began && !w.dec.Idle() {
 		w.since = s.clock.look()
 	}
 	return w.keep(s, r, b)
@@ -243,9 +245,9 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 
 // take delivers an event, inflated. If its connection must rest first, or if the
 // message has to wait in the background, it is kept as it came, for later.
-func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *protocolError {
-	small := ev.op.IsControl() || len(ev.data) <= largeMessage
-	if !ev.compressed && (small || w.meter == nil) {
+func (s *Server) take(w *worker, r *record, ev frame.Event, max int, messages *int) *frame.Error {
+	small := ev.Op.IsControl() || len(ev.Data) <= largeMessage
+	if !ev.Compressed && (small || w.meter == nil) {
 		return s.deliver(w, r, ev)
 	}
 	if r.flags.Load()&fClosing != 0 {
@@ -254,25 +256,25 @@ func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *p
 	// The debt of the last message stops the next before it costs anything.
 	v := s.charge(w, r)
 	if s.stopped(r) || w.mustYield(r) {
-		w.keepEvent(ev)
+		w.keepEvent(ev, false)
 		return nil
 	}
-	if small = v.LargeBehind && !w.back; small && len(ev.data) > largeMessage {
+	if small = v.LargeBehind && !w.back; small && len(ev.Data) > largeMessage {
 		w.keepBehind(r, ev)
 		return nil
 	}
-	if !ev.compressed {
+	if !ev.Compressed {
 		return s.deliver(w, r, ev)
 	}
 	if err := w.inflateEvent(&ev, max, small); err != nil {
 		return err
 	}
-	if ev.compressed { // what it becomes is large
+	if ev.Compressed { // what it becomes is large
 		s.charge(w, r)
 		w.keepBehind(r, ev)
 		return nil
 	}
-	*messages -= len(ev.data) / inflateWork
+	*messages -= len(ev.Data) / inflateWork
 	err := s.deliver(w, r, ev)
 	s.charge(w, r)
 	return err
@@ -280,7 +282,7 @@ func (s *Server) take(w *worker, r *record, ev event, max int, messages *int) *p
 
 // broken fails the connection. While it is closing already, what else the
 // client does wrong only ends the wait for its Close frame.
-func (s *Server) broken(r *record, err *protocolError) bool {
+func (s *Server) broken(r *record, err *frame.Error) bool {
 	s.freeInput(r)
 	if r.flags.Load()&fClosing != 0 {
 		r.flags.Or(fLast)
@@ -295,7 +297,7 @@ func (s *Server) broken(r *record, err *protocolError) bool {
 // it. It reports false, and fails the connection, when the total of all is
 // spent.
 func (w *worker) keep(s *Server, r *record, rest []byte) bool {
-	if len(rest) == 0 && w.dec.idle() && w.again.op == 0 {
+	if len(rest) == 0 && w.dec.Idle() && w.again.Op == 0 {
 		s.freeInput(r)
 		return true
 	}
@@ -303,30 +305,29 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	if in == nil {
 		in = s.newInput(r)
 	}
-	if w.dec.idle() {
+	if w.dec.Idle() {
 		r.flags.And(^fUnfinished)
 	} else if s.cfg.MessageTimeout > 0 && r.flags.Or(fUnfinished)&fUnfinished == 0 {
 		s.wheelOf(r).armBy(r, w.since+s.ticks.message)
 	}
 	in.rest = append(in.rest[:0], rest...)
 	in.dec, in.ready, in.since, in.again = w.dec, w.ready, w.since, w.again
-	w.again = event{}
-	return in.hold(s, cap(in.rest)+cap(in.dec.body)+cap(in.again.data)) || s.inputRefused(r)
+	w.again = kept{}
+	return in.hold(s, cap(in.rest)+in.dec.Held()+cap(in.again.Data)) || s.inputRefused(r)
 }
 
 // deliver gives one event to the handler, or answers it.
-func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
+func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
 	closing := r.flags.Load()&fClosing != 0
-	switch ev.op {
+	switch ev.Op {
 	case ws.OpText, ws.OpBinary:
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
-			ev.given = true
 			w.message(r, ev)
 		}
 		return nil
 	case ws.OpClose:
-		code, reason, err := checkClose(ev.data)
+		code, reason, err := frame.ParseClose(ev.Data)
 		if err != nil {
 			return err
 		}
@@ -345,17 +346,17 @@ func (s *Server) deliver(w *worker, r *record, ev event) *protocolError {
 		return errControlFlooded
 	}
 	switch {
-	case ev.op == ws.OpPing:
+	case ev.Op == ws.OpPing:
 		w.cost.Controls++
-		s.pong(w, r, ev.data)
+		s.pong(w, r, ev.Data)
 		return nil
 	case s.answered(r):
-		w.cost.Bytes -= len(ev.data) + pongHeaderLen
+		w.cost.Bytes -= len(ev.Data) + pongHeaderLen
 		w.cost.Frames--
 	default:
 		w.cost.Controls++
 	}
-	s.ponged(r, ev.data)
+	s.ponged(r, ev.Data)
 	return nil
 }
 

@@ -18,19 +18,19 @@ func TestRefusalsAreLogged(t *testing.T) {
 		status  int
 		want    []string
 	}{
-		"origin":         {upgrade("Origin: https://elsewhere.example"), http.StatusForbidden, []string{"is refused: origin", "--allow-origin"}},
-		"head too large": {upgrade("Cookie: " + strings.Repeat("secret", 4000)), http.StatusRequestHeaderFieldsTooLarge, []string{"is refused: head too large", "--max-head"}},
+		"origin":         {wstest.Upgrade("Origin: https://elsewhere.example"), http.StatusForbidden, []string{"is refused: origin", "--allow-origin"}},
+		"head too large": {wstest.Upgrade("Cookie: " + strings.Repeat("secret", 4000)), http.StatusRequestHeaderFieldsTooLarge, []string{"is refused: head too large", "--max-head"}},
 		"not HTTP":       {[]byte("\x16\x03\x01 no request\r\n\r\n"), http.StatusBadRequest, []string{"is refused: not http", "TLS"}},
 		"PROXY protocol": {[]byte("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n"), http.StatusBadRequest, []string{"is refused: PROXY protocol", "--proxy"}},
-		"the client's":   {upgrade("Sec-WebSocket-Version: 12"), http.StatusUpgradeRequired, nil}, // is not the operator's trouble
+		"the client's":   {wstest.Upgrade("Sec-WebSocket-Version: 12"), http.StatusUpgradeRequired, nil}, // is not the operator's trouble
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out wstest.Log
 			_, addr := start(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&out, nil))}, echo())
 			for range 5 {
-				k := dial(t, addr)
-				k.write(c.request)
-				if got := k.response().StatusCode; got != c.status {
+				k := wstest.Dial(t, addr)
+				k.SendBytes(c.request)
+				if got := k.Response().StatusCode; got != c.status {
 					t.Fatalf("%d, want %d", got, c.status)
 				}
 			}

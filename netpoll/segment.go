@@ -1,11 +1,12 @@
 package netpoll
 
 import (
-	"bytes"
 	mathbits "math/bits"
 	"sync"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
 )
 
 // segment is one piece of contiguous memory of a log. Frames are appended behind what
@@ -74,9 +75,8 @@ func newSegment(n int) *segment {
 // and becomes shorter. The payload is good until add returns.
 func encodeAs(v Variant, min int, data []byte, add func(compressed bool, payload []byte)) {
 	if v != Plain && len(data) >= min {
-		out := deflated.Get().(*bytes.Buffer)
-		defer deflated.Put(out)
-		if deflate(out, data, v) {
+		if out := frame.Compress(data, v == DeflateSmall); out != nil {
+			defer out.Free()
 			add(true, out.Bytes())
 			return
 		}
@@ -87,8 +87,8 @@ func encodeAs(v Variant, min int, data []byte, add func(compressed bool, payload
 // encodeOne is a segment with one frame.
 func encodeOne(op ws.OpCode, data []byte, v Variant, min int) (seg *segment) {
 	encodeAs(v, min, data, func(compressed bool, payload []byte) {
-		seg = newSegment(headerLen(len(payload)) + len(payload))
-		seg.b = append(appendHeader(seg.b, op, compressed, len(payload)), payload...)
+		seg = newSegment(frame.HeaderLen(len(payload)) + len(payload))
+		seg.b = append(frame.AppendHeader(seg.b, op, compressed, len(payload)), payload...)
 	})
 	return seg
 }

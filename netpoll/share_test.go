@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -83,7 +85,7 @@ func TestHTTPShare(t *testing.T) {
 		}
 	}
 	first.Close()
-	soon(t, "its place is free", func() bool { return s.Stats().HTTP == 7 })
+	wstest.Eventually(t, "its place is free", func() bool { return s.Stats().HTTP == 7 })
 	if got := get(t, from(t, s, "192.0.2.1")); got != 404 {
 		t.Errorf("once there is room: %d", got)
 	}
@@ -139,7 +141,7 @@ func TestTLSPlaceIsNotWasted(t *testing.T) {
 	}
 	become := func(what string, busy, waiting int) {
 		t.Helper()
-		soon(t, what, func() bool { b, w := places(); return b == busy && w == waiting })
+		wstest.Eventually(t, what, func() bool { b, w := places(); return b == busy && w == waiting })
 	}
 	for range 2 {
 		open("192.0.2.1") // its share
@@ -176,7 +178,7 @@ func TestShutdownInCallbackSaysGoodbye(t *testing.T) {
 	if f := nextFrame(t, end); f[0] != 0x88 {
 		t.Errorf("got % x, want a Close frame", f)
 	}
-	end.Write(framed(0x88, []byte{3, 233}))
+	end.Write(wstest.Frame(0x88, wstest.ClosePayload(1001, "")))
 }
 
 // withheld keeps back what a client writes while it is told to.

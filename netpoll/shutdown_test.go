@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // shutdown runs one in the background.
@@ -33,9 +34,9 @@ func TestShutdownHurried(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWitness()
 			s, addr := serveAt(t, netpoll.Config{CloseTimeout: time.Hour}, w, false)
-			p := connectPeer(t, addr, false)
+			p := wstest.ConnectTLS(t, addr, false)
 			first := shutdown(s, context.Background())
-			if got, _, err := p.readFrame(); got != closeOp || err != nil {
+			if got, _, err := p.ReadFrame(); got != closeOp || err != nil {
 				t.Fatalf("the client gets %02x, %v", got, err)
 			}
 			if err := second(s); err != nil && !errors.Is(err, context.Canceled) {
@@ -67,21 +68,21 @@ func TestShutdownHijacked(t *testing.T) {
 			taken <- c
 		})
 		s, addr := serveAt(t, netpoll.Config{HTTP: take}, nil, secured)
-		var peers []*peer
+		var peers []*wstest.Client
 		for range 2 {
-			p := dialPeer(t, addr, secured)
-			p.say([]byte(getHello))
-			if b, err := p.br.Peek(5); string(b) != "taken" {
+			p := wstest.DialTLS(t, addr, secured)
+			p.TrySend([]byte(getHello))
+			if b, err := p.Reader.Peek(5); string(b) != "taken" {
 				t.Fatalf("%q, %v", b, err)
 			}
-			p.br.Discard(5)
+			p.Reader.Discard(5)
 			peers = append(peers, p)
 		}
 		receive(t, "the first", taken).Close()
-		eventually(t, "its place is free", func() bool { return s.Stats().HTTP == 1 })
+		wstest.Eventually(t, "its place is free", func() bool { return s.Stats().HTTP == 1 })
 		ctx, cancel := context.WithCancel(context.Background())
 		done := shutdown(s, ctx)
-		eventually(t, "it is shutting down", func() bool {
+		wstest.Eventually(t, "it is shutting down", func() bool {
 			_, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
 			return errors.Is(err, netpoll.ErrServerClosed)
 		})
@@ -90,11 +91,11 @@ func TestShutdownHijacked(t *testing.T) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		for _, p := range peers {
-			p.hurry()
-			if _, err := p.br.ReadByte(); err == nil {
+			p.ResetDeadline()
+			if _, err := p.Reader.ReadByte(); err == nil {
 				t.Error("a byte out of nowhere")
 			}
-			p.c.Close()
+			p.Conn.Close()
 		}
 		receive(t, "the second", taken).Close() // too late, and harmless
 		if n := s.Stats().HTTP; n != 0 {
@@ -145,21 +146,21 @@ func TestShutdownFromWithin(t *testing.T) {
 				case "Tick":
 					s.Tick(time.Millisecond, func() { at("Tick") })
 				case "GetCertificate":
-					c := dial(t, secured.String())
-					over(t, c, c.c, &tls.Config{}) // cut off by the end, or not
-					c.c.Close()
+					c := wstest.Dial(t, secured.String())
+					over(t, c, c.Conn, &tls.Config{}) // cut off by the end, or not
+					c.Conn.Close()
 				case "HTTP":
-					p := dialPeer(t, plain.String(), false)
-					p.say([]byte(getHello))
+					p := wstest.DialTLS(t, plain.String(), false)
+					p.TrySend([]byte(getHello))
 				default:
-					p := dialPeer(t, plain.String(), false)
-					p.say(upgrade())
+					p := wstest.DialTLS(t, plain.String(), false)
+					p.TrySend(wstest.Upgrade())
 					if where != "Handshake" {
-						p.response()
-						p.say(append(frame(text, "hello"), frame(closeOp, "")...))
+						p.Response()
+						p.TrySend(append(wstest.Frame(text, "hello"), wstest.Frame(closeOp, "")...))
 					}
-					p.rest(true)
-					p.c.Close()
+					p.Rest(true)
+					p.Conn.Close()
 				}
 				if err := receive(t, "it returns", returned); err != nil {
 					t.Error(err)

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/internal/frame"
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 )
 
@@ -34,7 +37,7 @@ func TestQueueEdgeFindsBitTaken(t *testing.T) {
 		nextFrame(t, end)
 		read++
 	}
-	soon(t, "the turn found the bit taken", func() bool {
+	wstest.Eventually(t, "the turn found the bit taken", func() bool {
 		if read < n-1 { // how much room makes an edge is the kernel's business
 			nextFrame(t, end)
 			read++
@@ -82,7 +85,7 @@ func TestQueueTinyFrames(t *testing.T) {
 			t.Fatalf("frame %d is % x", i, f)
 		}
 	}
-	soon(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
+	wstest.Eventually(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
 }
 
 // A socket that takes nothing is WriteTimeout's to judge, not the heartbeat's:
@@ -109,7 +112,7 @@ func TestHeartbeatSparesTheBlocked(t *testing.T) {
 		}
 	}
 	at := s.clock.now.Load()
-	soon(t, "pongs are overdue", func() bool { return s.clock.now.Load()-at > 20*s.ticks.ping || !c.Exists() })
+	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.now.Load()-at > 20*s.ticks.ping || !c.Exists() })
 	if !c.Exists() {
 		t.Fatal("closed, though it was only slow")
 	}
@@ -144,13 +147,6 @@ func TestHeartbeatKeepsItsInterval(t *testing.T) {
 	}
 }
 
-// framed is a client's frame; the mask is zero.
-func framed(b0 byte, payload []byte) []byte {
-	b := appendHeader(nil, ws.OpText, false, len(payload))
-	b[0], b[1] = b0, b[1]|0x80
-	return append(append(b, 0, 0, 0, 0), payload...)
-}
-
 // A frame that waits in queues of two servers counts in both, and both forget
 // it.
 func TestQueueFrameOfTwoServers(t *testing.T) {
@@ -178,7 +174,7 @@ func TestQueueFrameOfTwoServers(t *testing.T) {
 			for range sent[i] {
 				nextFrame(t, ends[i])
 			}
-			soon(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
+			wstest.Eventually(t, "nothing is held", func() bool { return s.queued.Load() == 0 })
 		}
 	}
 }
@@ -194,7 +190,7 @@ func TestQueueCorkClosesNobody(t *testing.T) {
 		}
 	}})
 	_, end := join(t, s, 0)
-	end.Write(framed(0x82, []byte("x")))
+	end.Write(wstest.Frame(0x82, "x"))
 	for range 20 {
 		nextFrame(t, end)
 	}
@@ -243,7 +239,7 @@ func TestQueueNothingFollowsClose(t *testing.T) {
 	}})
 	for range 200 {
 		_, end := join(t, s, 0)
-		end.Write(framed(0x82, []byte("x")))
+		end.Write(wstest.Frame(0x82, "x"))
 		c := <-started
 		if err := c.Close(1000, ""); err != nil {
 			t.Fatal(err)
@@ -258,7 +254,7 @@ func TestQueueNothingFollowsClose(t *testing.T) {
 				t.Fatalf("frame %02x follows the Close frame", head[0])
 			}
 			if closed = head[0] == 0x88; closed {
-				end.Write(framed(0x88, []byte{3, 232}))
+				end.Write(wstest.Frame(0x88, wstest.ClosePayload(1000, "")))
 			}
 		}
 		end.Close()
@@ -283,9 +279,9 @@ func TestTurnEndsWithWhatIsInflated(t *testing.T) {
 		return messages < 200
 	})
 	_, end := join(t, s, 0, "Sec-WebSocket-Extensions: permessage-deflate")
-	zeros := appendDeflated(nil, ws.OpBinary, make([]byte, s.cfg.MaxMessage), Deflate)
-	_, n, _ := parseHeader(zeros)
-	one := framed(0xc2, zeros[n:])
+	zeros := frame.Compress(make([]byte, s.cfg.MaxMessage), false)
+	defer zeros.Free()
+	one := wstest.Frame(0xc2, string(zeros.Bytes()))
 	others.Wake()
 	end.SetDeadline(time.Time{}) // 200 MiB take a loaded machine a while
 	go end.Write(bytes.Repeat(one, 200))

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 )
@@ -139,7 +141,7 @@ func TestStaleHandle(t *testing.T) {
 	held := old.Later()
 	old.Close(1000, "") // while it is held nobody would see its end
 	end.Close()
-	soon(t, "the first connection ends", func() bool { return s.slab.at(old.r.index).gen.Load() != old.gen && s.stats.open.Load() == 0 })
+	wstest.Eventually(t, "the first connection ends", func() bool { return s.slab.at(old.r.index).gen.Load() != old.gen && s.stats.open.Load() == 0 })
 	c, end := join(t, s, 0)
 	if c.r != old.r || c.ID() == old.ID() {
 		t.Fatalf("the second connection has record %d, the first had %d; ids %x, %x", c.r.index, old.r.index, c.ID(), old.ID())
@@ -178,7 +180,7 @@ func TestStaleHandle(t *testing.T) {
 	if c.Data() != "mine" || c.Tag() != 7 || !c.Exists() {
 		t.Error("a stale handle has touched the new connection")
 	}
-	end.Write(frame(0x81, "hello"))
+	end.Write(wstest.Frame(0x81, "hello"))
 	if got := <-messages; got != "hello" {
 		t.Errorf("the new connection says %q", got)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // A target in absolute form, as a proxy may send it, is the path that it has (RFC 9112,
@@ -27,21 +28,21 @@ func TestAbsoluteTargets(t *testing.T) {
 			addr = secure(t, s)
 		}
 		for _, target := range []string{"http://localhost/a/room", "HTTP://localhost/a/room", "https://localhost:443/a/room"} {
-			p := dialPeer(t, addr, secured)
-			p.say(bytes.Replace(upgrade(), []byte("GET / "), []byte("GET "+target+" "), 1))
-			if r := p.response(); r.StatusCode != http.StatusSwitchingProtocols {
+			p := wstest.DialTLS(t, addr, secured)
+			p.TrySend(bytes.Replace(wstest.Upgrade(), []byte("GET / "), []byte("GET "+target+" "), 1))
+			if r := p.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 				t.Fatalf("%s: %s", target, r.Status)
 			}
 			if got := receive(t, "open", paths); got != "/a/room" {
 				t.Errorf("%s: the path is %s", target, got)
 			}
-			p.c.Close()
-			p = dialPeer(t, addr, secured)
-			p.say([]byte("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-			if got := body(t, p.response()); !bytes.Contains([]byte(got), []byte("/a/room ")) {
+			p.Conn.Close()
+			p = wstest.DialTLS(t, addr, secured)
+			p.TrySend([]byte("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+			if got := body(t, p.Response()); !bytes.Contains([]byte(got), []byte("/a/room ")) {
 				t.Errorf("%s: the page is %s", target, got)
 			}
-			p.c.Close()
+			p.Conn.Close()
 		}
 	}
 }
@@ -52,17 +53,17 @@ func TestShutdownEndsUnderFire(t *testing.T) {
 	s, addr := start(t, netpoll.Config{CloseTimeout: 200 * time.Millisecond}, &netpoll.Funcs{OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) { _ = c.Push(op, data) }})
 	var sending sync.WaitGroup
 	for i := range 8 {
-		c := connect(t, addr)
-		shot := bytes.Repeat(frame([]byte{0x81, 0x89, 0x8a, 0x82}[i%4], "x"), 100)
+		c := wstest.Connect(t, addr)
+		shot := bytes.Repeat(wstest.Frame([]byte{0x81, 0x89, 0x8a, 0x82}[i%4], "x"), 100)
 		sending.Go(func() {
 			for {
-				if _, err := c.c.Write(shot); err != nil {
+				if _, err := c.Conn.Write(shot); err != nil {
 					return
 				}
 			}
 		})
 	}
-	eventually(t, "all are read", func() bool { return s.Stats().MessagesIn > 1000 })
+	wstest.Eventually(t, "all are read", func() bool { return s.Stats().MessagesIn > 1000 })
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := s.Shutdown(ctx, 0); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // Threats in how the bytes of a handshake come: too many, too slowly, with
@@ -22,10 +23,10 @@ func headOf(size, fields int) []byte {
 	for len(more) < fields-5 {
 		more = append(more, fmt.Sprintf("X-%d: 1", len(more)))
 	}
-	if pad := size - len(upgrade(more...)); pad > 0 {
+	if pad := size - len(wstest.Upgrade(more...)); pad > 0 {
 		more[0] += strings.Repeat("1", pad)
 	}
-	return upgrade(more...)
+	return wstest.Upgrade(more...)
 }
 
 func TestThreatLargeHead(t *testing.T) {
@@ -44,28 +45,28 @@ func TestThreatLargeHead(t *testing.T) {
 	} {
 		for _, chop := range []int{1 << 20, 1, 100} {
 			t.Run(fmt.Sprintf("%s in pieces of %d", tt.name, chop), func(t *testing.T) {
-				c := dial(t, addr)
+				c := wstest.Dial(t, addr)
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
 					for b := tt.head; len(b) > 0; b = b[min(chop, len(b)):] {
-						if _, err := c.c.Write(b[:min(chop, len(b))]); err != nil {
+						if _, err := c.Conn.Write(b[:min(chop, len(b))]); err != nil {
 							return
 						}
 					}
 				}()
-				if r := c.response(); r.StatusCode != tt.status {
+				if r := c.Response(); r.StatusCode != tt.status {
 					t.Errorf("%s, want %d", r.Status, tt.status)
 				}
 				<-done
 				if tt.status == 101 {
-					c.send(text, "through")
-					c.expect(text, "through")
-					c.goodbye()
+					c.Send(text, "through")
+					c.Expect(text, "through")
+					c.Leave()
 				} else {
-					c.expectEOF()
+					c.ExpectEOF()
 				}
-				c.c.Close()
+				c.Conn.Close()
 			})
 		}
 	}
@@ -74,52 +75,52 @@ func TestThreatLargeHead(t *testing.T) {
 // One deadline for the whole handshake, whatever trickles in.
 func TestThreatSlowloris(t *testing.T) {
 	s, addr := start(t, netpoll.Config{HandshakeTimeout: 300 * time.Millisecond}, echo())
-	head := upgrade()
-	var slow []*client
+	head := wstest.Upgrade()
+	var slow []*wstest.Client
 	for _, first := range []string{"", "G", string(head[:len(head)-1])} {
-		c := dial(t, addr)
-		c.write([]byte(first))
+		c := wstest.Dial(t, addr)
+		c.SendBytes([]byte(first))
 		slow = append(slow, c)
 	}
-	trickle := dial(t, addr)
-	trickle.hurry()
+	trickle := wstest.Dial(t, addr)
+	trickle.ResetDeadline()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	trickle.write([]byte("GET / HTTP/1.1\r\nX: "))
+	trickle.SendBytes([]byte("GET / HTTP/1.1\r\nX: "))
 	for {
 		<-tick.C
-		if _, err := trickle.c.Write([]byte("x")); errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := trickle.Conn.Write([]byte("x")); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatal("the slow head is still read")
 		} else if err != nil {
 			break
 		}
 	}
 	for i, c := range slow {
-		c.hurry()
-		if _, err := io.Copy(io.Discard, c.c); errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ResetDeadline()
+		if _, err := io.Copy(io.Discard, c.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("client %d is still connected", i)
 		}
 	}
-	eventually(t, "all four are counted", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == 4 })
+	wstest.Eventually(t, "all four are counted", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == 4 })
 }
 
 // Frames behind the handshake are not lost, however the bytes come.
 func TestThreatPipelined(t *testing.T) {
 	_, addr := start(t, netpoll.Config{}, echo())
-	head := upgrade()
-	b := append(append(append(bytes.Clone(head), frame(text, "one")...), frame(ping, "two")...), frame(bin, "three")...)
+	head := wstest.Upgrade()
+	b := append(append(append(bytes.Clone(head), wstest.Frame(text, "one")...), wstest.Frame(ping, "two")...), wstest.Frame(bin, "three")...)
 	check := func(how string, pieces ...[]byte) {
-		c := dial(t, addr)
+		c := wstest.Dial(t, addr)
 		for _, p := range pieces {
-			c.write(p)
+			c.SendBytes(p)
 		}
-		if r := c.response(); r.StatusCode != 101 {
+		if r := c.Response(); r.StatusCode != 101 {
 			t.Fatalf("%s: %s", how, r.Status)
 		}
 		// A pong may overtake what is queued, but not what was sent.
 		got := map[string]bool{}
 		for range 3 {
-			b0, p, err := c.readFrame()
+			b0, p, err := c.ReadFrame()
 			if err != nil {
 				t.Fatalf("%s: %v", how, err)
 			}
@@ -128,41 +129,41 @@ func TestThreatPipelined(t *testing.T) {
 		if !got["81 one"] || !got["8a two"] || !got["82 three"] {
 			t.Fatalf("%s: %v", how, got)
 		}
-		c.goodbye()
+		c.Leave()
 	}
 	check("at once", b)
 	for cut := len(head) - 5; cut < len(b); cut++ {
 		check(fmt.Sprint("cut at ", cut), b[:cut], b[cut:])
 	}
 	large := pattern(300 << 10)
-	c := dial(t, addr)
-	go c.c.Write(append(append(bytes.Clone(head), frame(text, large)...), frame(text, "behind")...))
-	if r := c.response(); r.StatusCode != 101 {
+	c := wstest.Dial(t, addr)
+	go c.Conn.Write(append(append(bytes.Clone(head), wstest.Frame(text, large)...), wstest.Frame(text, "behind")...))
+	if r := c.Response(); r.StatusCode != 101 {
 		t.Fatal(r.Status)
 	}
-	c.expect(text, large)
-	c.expect(text, "behind")
-	c.goodbye()
+	c.Expect(text, large)
+	c.Expect(text, "behind")
+	c.Leave()
 	// An upgrade on a connection kept alive, frames right behind it.
-	c = dial(t, addr)
-	c.write([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost")))
-	if r := c.response(); r.StatusCode != 404 || r.Close {
+	c = wstest.Dial(t, addr)
+	c.SendBytes([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost")))
+	if r := c.Response(); r.StatusCode != 404 || r.Close {
 		t.Fatalf("%s, close %v", r.Status, r.Close)
 	}
-	c.write(b)
-	if r := c.response(); r.StatusCode != 101 {
+	c.SendBytes(b)
+	if r := c.Response(); r.StatusCode != 101 {
 		t.Fatal(r.Status)
 	}
-	c.expect(text, "one")
-	c.expect(pong, "two")
-	c.expect(bin, "three")
-	c.goodbye()
+	c.Expect(text, "one")
+	c.Expect(pong, "two")
+	c.Expect(bin, "three")
+	c.Leave()
 	// The same with a body that a proxy may have let through.
-	c = dial(t, addr)
-	c.write([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost")))
-	c.response()
-	c.write([]byte(strings.Replace(string(head), "\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n", 1) + "0\r\n\r\n"))
-	if r := c.response(); r.StatusCode != 400 {
+	c = wstest.Dial(t, addr)
+	c.SendBytes([]byte(lines("GET /nothing HTTP/1.1", "Host: localhost")))
+	c.Response()
+	c.SendBytes([]byte(strings.Replace(string(head), "\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n", 1) + "0\r\n\r\n"))
+	if r := c.Response(); r.StatusCode != 400 {
 		t.Errorf("an upgrade with a chunked body: %s, want 400", r.Status)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // What clients will try before they are connected.
@@ -20,21 +21,21 @@ const canary = "c4n4ry"
 // stream must end unless it is a 101.
 func ask(t *testing.T, addr, raw string) *http.Response {
 	t.Helper()
-	c := dial(t, addr)
-	c.write([]byte(raw))
-	r := c.response()
+	c := wstest.Dial(t, addr)
+	c.SendBytes([]byte(raw))
+	r := c.Response()
 	if r.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(r.Body)
 		if strings.Contains(fmt.Sprint(r.Header, string(body)), canary) {
 			t.Errorf("the answer echoes what was sent: %v %q", r.Header, body)
 		}
 		if r.Close {
-			c.expectEOF()
+			c.ExpectEOF()
 		}
 	} else if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Accept") == "" {
 		t.Errorf("101 with %v", r.Header)
 	}
-	c.c.Close()
+	c.Conn.Close()
 	return r
 }
 
@@ -158,17 +159,17 @@ func TestThreatOrigin(t *testing.T) {
 		for _, o := range tt.origins {
 			headers = append(headers, "Origin: "+o)
 		}
-		c := dial(t, tt.addr)
+		c := wstest.Dial(t, tt.addr)
 		want := http.StatusForbidden
 		if tt.ok {
 			want = http.StatusSwitchingProtocols
 		}
-		if r := c.handshake(headers...); r.StatusCode != want {
+		if r := c.Handshake(headers...); r.StatusCode != want {
 			t.Errorf("origins %q: %s, want %d", tt.origins, r.Status, want)
 		} else if !tt.ok {
-			c.expectEOF()
+			c.ExpectEOF()
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
 }
 
@@ -194,8 +195,8 @@ func TestThreatHeaderInjection(t *testing.T) {
 		{"Sec-WebSocket-Protocol: chat2", ""},
 		{"X-None: 1", ""},
 	} {
-		c := dial(t, addr)
-		r := c.handshake(tt.asked)
+		c := wstest.Dial(t, addr)
+		r := c.Handshake(tt.asked)
 		got, good := r.Header["Sec-Websocket-Protocol"], r.Header.Get("X-Good")
 		if r.StatusCode != 101 || strings.Join(got, "|") != tt.want || tt.want == "" && got != nil || good != "fine, thanks" {
 			t.Errorf("%s: %s, %q, %q", tt.asked, r.Status, got, good)
@@ -203,7 +204,7 @@ func TestThreatHeaderInjection(t *testing.T) {
 		if strings.Contains(fmt.Sprint(r.Header), canary) {
 			t.Errorf("echoed: %v", r.Header)
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
 }
 
@@ -211,18 +212,18 @@ func TestThreatHeaderInjection(t *testing.T) {
 // those who are told so from others, however long a handshake may take.
 func TestThreatSilentRefused(t *testing.T) {
 	s, addr := start(t, netpoll.Config{MaxConns: 1, HandshakeTimeout: time.Hour}, echo())
-	first := connect(t, addr)
+	first := wstest.Connect(t, addr)
 	for range 24 {
-		dial(t, addr)
+		wstest.Dial(t, addr)
 	}
-	eventually(t, "all are there", func() bool { return s.Stats().Accepted == 25 })
-	eventually(t, "another is told that the server is full", func() bool {
-		c := dial(t, addr)
-		defer c.c.Close()
-		c.hurry()
-		c.c.Write(upgrade())
-		r, err := http.ReadResponse(c.br, nil)
+	wstest.Eventually(t, "all are there", func() bool { return s.Stats().Accepted == 25 })
+	wstest.Eventually(t, "another is told that the server is full", func() bool {
+		c := wstest.Dial(t, addr)
+		defer c.Conn.Close()
+		c.ResetDeadline()
+		c.Conn.Write(wstest.Upgrade())
+		r, err := http.ReadResponse(c.Reader, nil)
 		return err == nil && r.StatusCode == http.StatusServiceUnavailable
 	})
-	first.goodbye()
+	first.Leave()
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"github.com/gobwas/ws"
 )
 
@@ -183,7 +185,7 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 				t.Errorf("%s, the third handshake: %d", of[2], got)
 			}
 			c.Close()
-			soon(t, "it has gone", func() bool { return s.refusing.Load() == 0 })
+			wstest.Eventually(t, "it has gone", func() bool { return s.refusing.Load() == 0 })
 		}
 		if got := asks(t, from(t, s, of[3])); got != 101 {
 			t.Errorf("%s, of another: %d", of[3], got)
@@ -200,7 +202,7 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 			t.Errorf("%s, the fourth: %d", of[0], got)
 		}
 		second.Close()
-		soon(t, "it has gone", func() bool { return s.Stats().Closed[HandshakeFailed] == 1 })
+		wstest.Eventually(t, "it has gone", func() bool { return s.Stats().Closed[HandshakeFailed] == 1 })
 		if got := asks(t, from(t, s, of[1])); got != 101 {
 			t.Errorf("%s, in its place: %d", of[1], got)
 		}
@@ -220,7 +222,7 @@ func TestThreatFullIsNotCounted(t *testing.T) {
 	}
 	away.Close()
 	two.Close()
-	soon(t, "both have gone", func() bool { return s.open.Load() == 1 && s.refusing.Load() == 0 })
+	wstest.Eventually(t, "both have gone", func() bool { return s.open.Load() == 1 && s.refusing.Load() == 0 })
 	if got := asks(t, from(t, s, "192.0.2.1")); got != 101 {
 		t.Errorf("the second of its address: %d", got)
 	}
@@ -269,16 +271,16 @@ func TestPongUnreadIsAPong(t *testing.T) {
 			s := serve(t, Config{PingInterval: time.Hour, PongTimeout: time.Second}, nil)
 			s.beats = append(s.beats, heart())
 			c, end := join(t, s, 0)
-			soon(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
+			wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
 			c.Pause()
-			end.Write(framed(0x8a, nil))
-			soon(t, "the pong is there", func() bool { return c.r.flags.Load()&fReadable != 0 && c.r.turn.Load() == turnIdle })
+			end.Write(wstest.Frame(0x8a, ""))
+			wstest.Eventually(t, "the pong is there", func() bool { return c.r.flags.Load()&fReadable != 0 && c.r.turn.Load() == turnIdle })
 			sent := s.clock.now.Load() - 1000 // a ping, long ago
 			c.r.deadline.Store(sent)
 			c.r.seen.Store(sent - 1)
 			c.r.flags.Or(fPinged | fTimer | beat)
 			c.Resume()
-			soon(t, "it is read, and nobody is closed", func() bool { return int32(c.r.seen.Load()-sent) > 0 || !c.Exists() })
+			wstest.Eventually(t, "it is read, and nobody is closed", func() bool { return int32(c.r.seen.Load()-sent) > 0 || !c.Exists() })
 			if !c.Exists() {
 				t.Error("closed, though it had answered")
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // What clients will try, after ../shared/threats.md, once they are connected.
@@ -34,7 +35,7 @@ func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(patience):
+	case <-time.After(wstest.Patience):
 		t.Fatalf("nothing heard of: %s", what)
 	}
 	return v
@@ -73,20 +74,20 @@ func TestThreatLengths(t *testing.T) {
 		{"top bit", nil, 1 << 63, netpoll.ProtocolError, protocolFailed},
 		{"all bits", nil, 1<<64 - 1, netpoll.ProtocolError, protocolFailed},
 		{"2^63-1", nil, 1<<63 - 1, netpoll.TooBig, tooBig},
-		{"2^63-1 behind a fragment", frame(partBin, "x"), 1<<63 - 1, netpoll.TooBig, tooBig},
+		{"2^63-1 behind a fragment", wstest.Frame(partBin, "x"), 1<<63 - 1, netpoll.TooBig, tooBig},
 		{"2^63-14: the header would wrap it", nil, 1<<63 - 14, netpoll.TooBig, tooBig},
 		{"2^32", nil, 1 << 32, netpoll.TooBig, tooBig},
 		{"1 GB announced", nil, 1 << 30, netpoll.TooBig, tooBig},
 		{"a byte over the limit", nil, 1<<20 + 1, netpoll.TooBig, tooBig},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := connect(t, addr)
+			c := wstest.Connect(t, addr)
 			b0 := byte(bin)
 			if tt.before != nil {
 				b0 = cont
 			}
-			c.write(append(tt.before, frameHead(b0, tt.length)...))
-			c.expectClose(tt.code)
+			c.SendBytes(append(tt.before, wstest.FrameHead(b0, tt.length)...))
+			c.ExpectClose(tt.code)
 			w.expect(t, tt.cause, ws.StatusCode(tt.code))
 		})
 	}
@@ -97,15 +98,15 @@ func TestThreatDeclaredLength(t *testing.T) {
 	w := newWitness()
 	_, addr := start(t, netpoll.Config{MaxMessage: 2 << 30}, w)
 	before := allocated()
-	var clients []*client
+	var clients []*wstest.Client
 	var conns []netpoll.Conn
 	for range 50 {
-		c := connect(t, addr)
+		c := wstest.Connect(t, addr)
 		conn := receive(t, "open", w.opened)
 		read := bytesIn(conn)
-		b := append(frameHead(bin, 1<<30), "some of it"...)
-		c.write(b)
-		eventually(t, "the header is read", func() bool { return bytesIn(conn) == read+uint64(len(b)) })
+		b := append(wstest.FrameHead(bin, 1<<30), "some of it"...)
+		c.SendBytes(b)
+		wstest.Eventually(t, "the header is read", func() bool { return bytesIn(conn) == read+uint64(len(b)) })
 		clients, conns = append(clients, c), append(conns, conn)
 	}
 	if n := allocated() - before; n > 64<<20 {
@@ -115,7 +116,7 @@ func TestThreatDeclaredLength(t *testing.T) {
 		if !conns[i].Exists() {
 			t.Error("a connection is closed that did nothing wrong")
 		}
-		clients[i].c.Close()
+		clients[i].Conn.Close()
 		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 	}
 }
@@ -126,65 +127,65 @@ func TestThreatHalfMessages(t *testing.T) {
 	const size, bound = 200 << 10, 1 << 20
 	w := newWitness()
 	s, addr := start(t, netpoll.Config{MaxUnfinished: bound}, w)
-	modest := connect(t, addr)
+	modest := wstest.Connect(t, addr)
 	receive(t, "open", w.opened)
-	little := frame(text, "modest")
-	modest.write(little[:8])
+	little := wstest.Frame(text, "modest")
+	modest.SendBytes(little[:8])
 	m := pattern(size)
-	f := frame(text, m)
+	f := wstest.Frame(text, m)
 	type pair struct {
-		*client
+		*wstest.Client
 		conn netpoll.Conn
 	}
 	var all []pair
 	for range 20 {
-		c := pair{connect(t, addr), receive(t, "open", w.opened)}
+		c := pair{wstest.Connect(t, addr), receive(t, "open", w.opened)}
 		all = append(all, c)
 		read := bytesIn(c.conn)
-		go c.c.Write(f[:len(f)-1])
-		eventually(t, "the half is read, or refused", func() bool {
+		go c.Conn.Write(f[:len(f)-1])
+		wstest.Eventually(t, "the half is read, or refused", func() bool {
 			if n := s.Stats().Unfinished; n > bound {
 				t.Fatalf("%d bytes are unfinished, the bound is %d", n, bound)
 			}
 			return bytesIn(c.conn) == read+uint64(len(f)-1) || !c.conn.Exists()
 		})
 	}
-	eventually(t, "there is some room", func() bool { return s.Stats().Unfinished <= bound/8*7 })
+	wstest.Eventually(t, "there is some room", func() bool { return s.Stats().Unfinished <= bound/8*7 })
 	served := 0
 	for _, c := range all {
 		if !c.conn.Exists() {
-			c.expectClose(1013)
+			c.ExpectClose(1013)
 			w.expect(t, netpoll.OutOfMemory, 1013)
 			continue
 		}
 		served++
-		c.write(f[len(f)-1:])
-		c.expect(text, m)
-		c.goodbye()
+		c.SendBytes(f[len(f)-1:])
+		c.Expect(text, m)
+		c.Leave()
 		w.expect(t, netpoll.ClientClosed, normal)
 	}
 	if served < 2 || served*size > bound {
 		t.Errorf("%d of 20 were served with %d bytes each; the bound is %d", served, size, bound)
 	}
-	modest.write(little[8:])
-	modest.expect(text, "modest")
-	modest.goodbye()
+	modest.SendBytes(little[8:])
+	modest.Expect(text, "modest")
+	modest.Leave()
 	w.expect(t, netpoll.ClientClosed, normal)
-	c := connect(t, addr) // and the memory is free again
-	c.write(f)
-	c.expect(text, m)
-	c.goodbye()
+	c := wstest.Connect(t, addr) // and the memory is free again
+	c.SendBytes(f)
+	c.Expect(text, m)
+	c.Leave()
 }
 
 // A message that stays unfinished has one deadline: neither more of it, for
 // ever, nor control frames between its pieces put that off.
 func TestThreatUnfinishedMessage(t *testing.T) {
-	for name, more := range map[string][]byte{"pieces": frame(partCont, "x"), "pongs": frame(pong, "")} {
+	for name, more := range map[string][]byte{"pieces": wstest.Frame(partCont, "x"), "pongs": wstest.Frame(pong, "")} {
 		t.Run(name, func(t *testing.T) {
 			w := newWitness()
 			_, addr := start(t, netpoll.Config{MessageTimeout: 300 * time.Millisecond}, w)
-			c := connect(t, addr)
-			c.send(partText, "to be continued")
+			c := wstest.Connect(t, addr)
+			c.Send(partText, "to be continued")
 			stop := make(chan struct{})
 			done := make(chan struct{})
 			go func() {
@@ -196,19 +197,19 @@ func TestThreatUnfinishedMessage(t *testing.T) {
 					case <-stop:
 						return
 					case <-tick.C:
-						if _, err := c.c.Write(more); err != nil {
+						if _, err := c.Conn.Write(more); err != nil {
 							return
 						}
 					}
 				}
 			}()
-			b0, p, err := c.readFrame()
+			b0, p, err := c.ReadFrame()
 			close(stop)
 			<-done
-			if err != nil || b0 != closeOp || !strings.HasPrefix(string(p), closePayload(1008, "")) {
+			if err != nil || b0 != closeOp || !strings.HasPrefix(string(p), wstest.ClosePayload(1008, "")) {
 				t.Fatalf("frame %02x %q, %v; want Close 1008", b0, p, err)
 			}
-			c.c.Close()
+			c.Conn.Close()
 			w.expect(t, netpoll.Unfinished, 1008)
 		})
 	}
@@ -220,63 +221,63 @@ func TestThreatHalfClose(t *testing.T) {
 	_, addr := start(t, netpoll.Config{}, w)
 	large := pattern(100 << 10)
 	for range 50 {
-		c := connect(t, addr)
-		c.write(append(frame(text, "last words"), frame(ping, "bye")...))
-		c.c.CloseWrite()
-		c.expect(text, "last words")
-		c.expect(pong, "bye")
-		c.expectEOF()
+		c := wstest.Connect(t, addr)
+		c.SendBytes(append(wstest.Frame(text, "last words"), wstest.Frame(ping, "bye")...))
+		c.TCP().CloseWrite()
+		c.Expect(text, "last words")
+		c.Expect(pong, "bye")
+		c.ExpectEOF()
 		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 
-		c = connect(t, addr)
-		c.write(append(frame(text, large), frame(closeOp, closePayload(1001, "off"))...))
-		c.c.CloseWrite()
-		c.closing = true
-		c.expect(text, large)
-		c.expectClose(1001)
+		c = wstest.Connect(t, addr)
+		c.SendBytes(append(wstest.Frame(text, large), wstest.Frame(closeOp, wstest.ClosePayload(1001, "off"))...))
+		c.TCP().CloseWrite()
+		c.Closing = true
+		c.Expect(text, large)
+		c.ExpectClose(1001)
 		w.expect(t, netpoll.ClientClosed, 1001)
 
-		c = dial(t, addr) // the whole life in one write
-		c.write(append(upgrade(), frame(text, "hello and bye")...))
-		c.c.CloseWrite()
-		if r := c.response(); r.StatusCode != 101 {
+		c = wstest.Dial(t, addr) // the whole life in one write
+		c.SendBytes(append(wstest.Upgrade(), wstest.Frame(text, "hello and bye")...))
+		c.TCP().CloseWrite()
+		if r := c.Response(); r.StatusCode != 101 {
 			t.Fatal(r.Status)
 		}
-		c.expect(text, "hello and bye")
-		c.expectEOF()
+		c.Expect(text, "hello and bye")
+		c.ExpectEOF()
 		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 
-		c = connect(t, addr) // cut in the middle of a frame
-		c.write(frame(text, "never finished")[:10])
-		c.c.CloseWrite()
-		c.expectEOF()
+		c = wstest.Connect(t, addr) // cut in the middle of a frame
+		c.SendBytes(wstest.Frame(text, "never finished")[:10])
+		c.TCP().CloseWrite()
+		c.ExpectEOF()
 		w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 	}
 }
 
 // A client that ends while the server closes is let go at once, not when the
-// patience of the close ends.
+// wstest.Patience of the close ends.
 func TestThreatGoneWhileClosing(t *testing.T) {
 	w := newWitness()
 	_, addr := start(t, netpoll.Config{CloseTimeout: time.Hour}, w)
-	ends := map[string]func(c *client){
-		"end of stream": func(c *client) { c.c.CloseWrite() },
-		"closed":        func(c *client) { c.c.Close() },
-		"reset":         func(c *client) { c.c.SetLinger(0); c.c.Close() },
+	ends := map[string]func(c *wstest.Client){
+		"end of stream": func(c *wstest.Client) { c.TCP().CloseWrite() },
+		"closed":        func(c *wstest.Client) { c.Conn.Close() },
+		"reset":         func(c *wstest.Client) { c.TCP().SetLinger(0); c.Conn.Close() },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			for _, code := range []int{4000, protocolFailed} {
-				c := connect(t, addr)
+				c := wstest.Connect(t, addr)
 				conn := receive(t, "open", w.opened)
 				cause := netpoll.ServerClosed
 				if code == protocolFailed {
 					cause = netpoll.ProtocolError
-					c.send(0x83, "")
+					c.Send(0x83, "")
 				} else if err := conn.Close(4000, "go"); err != nil {
 					t.Fatal(err)
 				}
-				if b0, _, err := c.readFrame(); b0 != closeOp || err != nil {
+				if b0, _, err := c.ReadFrame(); b0 != closeOp || err != nil {
 					t.Fatalf("frame %02x, %v; want Close", b0, err)
 				}
 				end(c)
@@ -292,13 +293,13 @@ func TestThreatFragments(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d bytes each", name, len(payload)), func(t *testing.T) {
 				w := newWitness()
 				_, addr := start(t, cfg, w)
-				c := connect(t, addr)
-				b := frame(partBin, payload)
+				c := wstest.Connect(t, addr)
+				b := wstest.Frame(partBin, payload)
 				for range 20_000 {
-					b = append(b, frame(partCont, payload)...)
+					b = append(b, wstest.Frame(partCont, payload)...)
 				}
-				go c.c.Write(b)
-				c.expectClose(tooBig)
+				go c.Conn.Write(b)
+				c.ExpectClose(tooBig)
 				w.expect(t, netpoll.TooBig, tooBig)
 			})
 		}

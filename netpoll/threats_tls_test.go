@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // Threats in how bytes come, over TLS.
@@ -22,38 +23,38 @@ func TestThreatSlowlorisTLS(t *testing.T) {
 	addr := secure(t, s)
 	var hello []byte
 	tls.Client(sink{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
-	var slow []*client
+	var slow []*wstest.Client
 	for _, first := range [][]byte{nil, hello[:1], hello[:len(hello)-1], hello} {
-		c := dial(t, addr)
-		c.write(first)
+		c := wstest.Dial(t, addr)
+		c.SendBytes(first)
 		slow = append(slow, c)
 	}
-	for _, first := range [][]byte{nil, []byte("G"), upgrade()[:100]} {
-		p := dialPeer(t, addr, true)
+	for _, first := range [][]byte{nil, []byte("G"), wstest.Upgrade()[:100]} {
+		p := wstest.DialTLS(t, addr, true)
 		if len(first) > 0 {
-			p.say(first)
+			p.TrySend(first)
 		}
-		slow = append(slow, p.client)
+		slow = append(slow, p)
 	}
-	trickle := dial(t, addr)
+	trickle := wstest.Dial(t, addr)
 	go func() { // a byte at a time puts nothing off
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for _, b := range hello[:len(hello)-1] {
 			<-tick.C
-			if _, err := trickle.c.Write([]byte{b}); err != nil {
+			if _, err := trickle.Conn.Write([]byte{b}); err != nil {
 				return
 			}
 		}
 	}()
 	for i, c := range append(slow, trickle) {
-		c.hurry()
-		if _, err := io.Copy(io.Discard, c.c); errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ResetDeadline()
+		if _, err := io.Copy(io.Discard, c.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("client %d is still connected", i)
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
-	eventually(t, "all are counted", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == int64(len(slow)+1) })
+	wstest.Eventually(t, "all are counted", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == int64(len(slow)+1) })
 }
 
 // Frames behind the handshake, in the same records or others, and the end of the
@@ -61,22 +62,22 @@ func TestThreatSlowlorisTLS(t *testing.T) {
 func TestThreatPipelinedTLS(t *testing.T) {
 	s, _ := start(t, netpoll.Config{}, echo())
 	addr := secure(t, s)
-	head := upgrade()
-	all := append(append(bytes.Clone(head), frame(text, "one")...), frame(bin, "two")...)
+	head := wstest.Upgrade()
+	all := append(append(bytes.Clone(head), wstest.Frame(text, "one")...), wstest.Frame(bin, "two")...)
 	for _, cut := range []int{1, len(head) - 1, len(head), len(head) + 1, len(head) + 7, len(all) - 1, len(all)} {
 		t.Run(fmt.Sprint("cut at ", cut), func(t *testing.T) {
-			p := dialPeer(t, addr, true)
-			p.say(all[:cut])
+			p := wstest.DialTLS(t, addr, true)
+			p.TrySend(all[:cut])
 			if cut < len(all) {
-				p.say(all[cut:])
+				p.TrySend(all[cut:])
 			}
-			p.hangUp()
-			if r := p.response(); r.StatusCode != 101 {
+			p.HangUp()
+			if r := p.Response(); r.StatusCode != 101 {
 				t.Fatal(r.Status)
 			}
-			p.expect(text, "one")
-			p.expect(bin, "two")
-			p.c.Close()
+			p.Expect(text, "one")
+			p.Expect(bin, "two")
+			p.Conn.Close()
 		})
 	}
 }

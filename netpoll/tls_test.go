@@ -1,7 +1,6 @@
 package netpoll_test
 
 import (
-	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // chopped writes in pieces, as a slow or hostile network does.
@@ -50,17 +50,11 @@ func (c chopped) split(b []byte) error {
 	return err
 }
 
-// over makes a peer whose TLS runs over a connection of ours.
-func over(t testing.TB, p *client, wrap net.Conn, cfg *tls.Config) (*peer, error) {
+// over starts TLS for a client, over a connection of the test's that wraps the client's.
+func over(t testing.TB, c *wstest.Client, wrap net.Conn, cfg *tls.Config) (*wstest.Client, error) {
 	t.Helper()
 	cfg.InsecureSkipVerify = true
-	q := &peer{client: p, tls: tls.Client(wrap, cfg)}
-	p.hurry()
-	if err := q.tls.Handshake(); err != nil {
-		return q, err
-	}
-	p.br = bufio.NewReaderSize(q.tls, 64<<10)
-	return q, nil
+	return c, c.StartTLS(wrap, cfg)
 }
 
 // A ClientHello in any pieces, of the stream and of records.
@@ -70,21 +64,21 @@ func TestTLSHelloInPieces(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, way := range []chopped{{n: 1}, {n: 7}, {n: 1000}, {n: 1, records: true}, {n: 3, records: true}, {n: 100, records: true}} {
 			t.Run(fmt.Sprintf("%x by %d, records %v", version, way.n, way.records), func(t *testing.T) {
-				c := dial(t, addr)
-				way.Conn = c.c
+				c := wstest.Dial(t, addr)
+				way.Conn = c.Conn
 				p, err := over(t, c, way, &tls.Config{MinVersion: version, MaxVersion: version})
 				if err != nil {
 					t.Fatal(err)
 				}
-				p.say(upgrade())
-				p.response()
-				p.say(frame(text, "hello"))
-				p.expect(text, "hello")
-				p.say(frame(closeOp, ""))
-				if got := p.rest(false); got != "close, eof" { // an eof without close_notify would be "cut"
+				p.TrySend(wstest.Upgrade())
+				p.Response()
+				p.TrySend(wstest.Frame(text, "hello"))
+				p.Expect(text, "hello")
+				p.TrySend(wstest.Frame(closeOp, ""))
+				if got := p.Rest(false); got != "close, eof" { // an eof without close_notify would be "cut"
 					t.Errorf("at the end: %s", got)
 				}
-				p.c.Close()
+				p.Conn.Close()
 			})
 		}
 	}
@@ -101,21 +95,21 @@ func TestTLSPlaces(t *testing.T) {
 			var hello []byte // of a client that says nothing more
 			tls.Client(sink{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
 			for range 20 {
-				dial(t, addr).write(hello)
+				wstest.Dial(t, addr).SendBytes(hello)
 			}
 			half := time.NewTimer(500 * time.Millisecond) // less than the deadline after them
 			<-half.C
-			c := dial(t, addr)
-			p, err := over(t, c, c.c, &tls.Config{})
+			c := wstest.Dial(t, addr)
+			p, err := over(t, c, c.Conn, &tls.Config{})
 			if err != nil {
 				t.Fatalf("the one that waits: %v", err)
 			}
-			p.say(upgrade())
-			p.response()
-			p.say(frame(text, "at last"))
-			p.expect(text, "at last")
-			p.c.Close()
-			eventually(t, "the stalled ones are closed", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == 20 })
+			p.TrySend(wstest.Upgrade())
+			p.Response()
+			p.TrySend(wstest.Frame(text, "at last"))
+			p.Expect(text, "at last")
+			p.Conn.Close()
+			wstest.Eventually(t, "the stalled ones are closed", func() bool { return s.Stats().Closed[netpoll.HandshakeTimeout] == 20 })
 			w.expect(t, netpoll.ClientGone, ws.StatusAbnormalClosure)
 		})
 	}
@@ -128,23 +122,23 @@ func TestTLSPlaceGivenUp(t *testing.T) {
 	addr := secure(t, s)
 	var hello []byte
 	tls.Client(sink{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
-	first := dial(t, addr)
-	first.write(hello)
-	first.hurry()
-	if _, err := first.br.Peek(1); err != nil { // it has the place
+	first := wstest.Dial(t, addr)
+	first.SendBytes(hello)
+	first.ResetDeadline()
+	if _, err := first.Reader.Peek(1); err != nil { // it has the place
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		c := dial(t, addr)
-		c.write(hello)
+		c := wstest.Dial(t, addr)
+		c.SendBytes(hello)
 		if i%2 == 0 { // seen before the end, or with it
-			eventually(t, "its hello is there", func() bool { return s.Stats().BytesIn >= int64((i+2)*len(hello)) })
+			wstest.Eventually(t, "its hello is there", func() bool { return s.Stats().BytesIn >= int64((i+2)*len(hello)) })
 		}
-		c.c.Close()
-		eventually(t, "its end is seen", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == int64(i+1) })
+		c.Conn.Close()
+		wstest.Eventually(t, "its end is seen", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == int64(i+1) })
 	}
-	first.c.Close()
-	connectPeer(t, addr, true).c.Close()
+	first.Conn.Close()
+	wstest.ConnectTLS(t, addr, true).Conn.Close()
 }
 
 // sink takes what is written and answers nothing.
@@ -169,26 +163,26 @@ func TestTLSGarbage(t *testing.T) {
 		"a damaged hello": "\x16\x03\x01\x00\x08\x01\x00\x00\x04\xff\xff\xff\xff", "HTTP": "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
 		"HTTP, a byte": "G",
 	} {
-		c := dial(t, addr)
-		c.write([]byte(garbage))
-		c.hurry()
-		answer, err := io.ReadAll(c.br)
+		c := wstest.Dial(t, addr)
+		c.SendBytes([]byte(garbage))
+		c.ResetDeadline()
+		answer, err := io.ReadAll(c.Reader)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if strings.HasPrefix(name, "HTTP") && !strings.HasPrefix(string(answer), "HTTP/1.0 400 ") {
 			t.Errorf("%s: answered with %q", name, answer)
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
-	c := dial(t, addr)
-	if _, err := over(t, c, c.c, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
+	c := wstest.Dial(t, addr)
+	if _, err := over(t, c, c.Conn, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	} else if !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("TLS 1.1: %v; want the alert", err)
 	}
-	c.c.Close()
-	eventually(t, "all are closed", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == 10 })
+	c.Conn.Close()
+	wstest.Eventually(t, "all are closed", func() bool { return s.Stats().Closed[netpoll.HandshakeFailed] == 10 })
 	if len(w.opened)+len(w.closed) != 0 {
 		t.Error("the handler was told")
 	}
@@ -201,27 +195,27 @@ func TestTLSLarge(t *testing.T) {
 		addr := secure(t, s)
 		var clients sync.WaitGroup
 		for i := range 4 {
-			p := connectPeer(t, addr, true)
-			p.c.SetReadBuffer(32 << 10)
+			p := wstest.ConnectTLS(t, addr, true)
+			p.TCP().SetReadBuffer(32 << 10)
 			clients.Go(func() {
 				sizes := []int{1, 1000, 16 << 10, 100_000, 1 << 20, 17, 300_000}
 				go func() {
 					for _, size := range sizes {
-						p.tls.Write(frame(bin, strings.Repeat(string(rune('a'+i)), size)))
+						p.TLS.Write(wstest.Frame(bin, strings.Repeat(string(rune('a'+i)), size)))
 					}
 				}()
 				for _, size := range sizes {
-					b0, payload, err := p.readFrame()
+					b0, payload, err := p.ReadFrame()
 					if err != nil || b0 != bin || string(payload) != strings.Repeat(string(rune('a'+i)), size) {
 						t.Errorf("message of %d: frame %02x of %d, %v", size, b0, len(payload), err)
 						return
 					}
 				}
-				p.c.Close()
+				p.Conn.Close()
 			})
 		}
 		clients.Wait()
-		eventually(t, "all are closed", func() bool { return s.Stats().Open == 0 })
+		wstest.Eventually(t, "all are closed", func() bool { return s.Stats().Open == 0 })
 		if st := s.Stats(); st.Queued != 0 || st.Unfinished != 0 {
 			t.Errorf("WriteCap %d: %d bytes are queued, %d unfinished at the end", writeCap, st.Queued, st.Unfinished)
 		}
@@ -238,17 +232,17 @@ func TestTLSReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := func(p *peer) string { return p.tls.ConnectionState().PeerCertificates[0].Subject.CommonName }
-	old := connectPeer(t, addr.String(), true)
+	name := func(p *wstest.Client) string { return p.TLS.ConnectionState().PeerCertificates[0].Subject.CommonName }
+	old := wstest.ConnectTLS(t, addr.String(), true)
 	now.Store(certificate(t, "second"))
-	fresh := connectPeer(t, addr.String(), true)
+	fresh := wstest.ConnectTLS(t, addr.String(), true)
 	if name(old) != "first" || name(fresh) != "second" {
 		t.Errorf("served with %q, then %q", name(old), name(fresh))
 	}
-	for _, p := range []*peer{old, fresh} {
-		p.say(frame(text, "hello"))
-		p.expect(text, "hello")
-		p.c.Close()
+	for _, p := range []*wstest.Client{old, fresh} {
+		p.TrySend(wstest.Frame(text, "hello"))
+		p.Expect(text, "hello")
+		p.Conn.Close()
 	}
 }
 
@@ -256,12 +250,12 @@ func TestTLSReload(t *testing.T) {
 func TestTLSInfo(t *testing.T) {
 	w := newWitness()
 	s, _ := start(t, netpoll.Config{}, w)
-	p := connectPeer(t, secure(t, s), true)
+	p := wstest.ConnectTLS(t, secure(t, s), true)
 	c := receive(t, "open", w.opened)
 	before, _ := c.Info()
-	p.say(frame(text, "hello"))
-	p.expect(text, "hello")
-	eventually(t, "it is counted", func() bool { info, _ := c.Info(); return info.BytesOut > before.BytesOut })
+	p.TrySend(wstest.Frame(text, "hello"))
+	p.Expect(text, "hello")
+	wstest.Eventually(t, "it is counted", func() bool { info, _ := c.Info(); return info.BytesOut > before.BytesOut })
 	after, _ := c.Info()
 	if in, out := after.BytesIn-before.BytesIn, after.BytesOut-before.BytesOut; in < 11+22 || out < 7+22 {
 		t.Errorf("a frame of 11 bytes in and one of 7 out count as %d and %d", in, out)
@@ -269,10 +263,10 @@ func TestTLSInfo(t *testing.T) {
 	if !after.TLS || after.MessagesIn != 1 || after.MessagesOut != 1 || after.Listener != 1 {
 		t.Errorf("info: %+v", after)
 	}
-	if r, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}).Get("https://" + p.c.RemoteAddr().String()); err != nil || r.StatusCode != 404 || r.TLS == nil {
+	if r, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}).Get("https://" + p.Conn.RemoteAddr().String()); err != nil || r.StatusCode != 404 || r.TLS == nil {
 		t.Errorf("https: %v, %v", r, err)
 	} else {
 		r.Body.Close()
 	}
-	p.c.Close()
+	p.Conn.Close()
 }

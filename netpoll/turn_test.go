@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
+
 	"pgregory.net/rapid"
 )
 
@@ -29,18 +31,6 @@ func crew(cfg Config) (s *Server, finish func()) {
 	return s, func() {
 		s.pool.close()
 		s.running.Wait()
-	}
-}
-
-// soon polls until cond holds.
-func soon(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !cond(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
 	}
 }
 
@@ -95,7 +85,7 @@ func TestTurnProtocol(t *testing.T) {
 
 func turnProtocol(t *testing.T, workers, turns int) {
 	wakes := 3000
-	if longTest() {
+	if wstest.Long() {
 		wakes *= 20
 	}
 	s, finish := crew(Config{Workers: workers})
@@ -168,19 +158,19 @@ func script(t *testing.T, names string, plan func(wake func(name byte), name byt
 // The time that workers are busy is known, whether they are so still or not.
 func TestWorked(t *testing.T) {
 	s, finish := crew(Config{Workers: 2})
-	soon(t, "both wait", func() bool { return s.Stats().WorkersBusy == 0 })
+	wstest.Eventually(t, "both wait", func() bool { return s.Stats().WorkersBusy == 0 })
 	before := s.Stats().Worked
 	began := time.Now()
 	there, gate, left := make(chan time.Time), make(chan bool), make(chan time.Time, 1)
 	s.NewTurn(func() bool { there <- time.Now(); <-gate; left <- time.Now(); return false }).Wake()
 	came := <-there
-	soon(t, "a millisecond is over", func() bool { return time.Since(came) > time.Millisecond })
+	wstest.Eventually(t, "a millisecond is over", func() bool { return time.Since(came) > time.Millisecond })
 	if st := s.Stats(); st.WorkersBusy != 1 || st.Worked-before < time.Millisecond {
 		t.Errorf("one works: %d are busy, for %v", st.WorkersBusy, st.Worked-before)
 	}
 	close(gate)
 	least := (<-left).Sub(came)
-	soon(t, "it waits again", func() bool { return s.Stats().WorkersBusy == 0 })
+	wstest.Eventually(t, "it waits again", func() bool { return s.Stats().WorkersBusy == 0 })
 	worked := s.Stats().Worked - before
 	if most := time.Since(began); worked < least || worked > most {
 		t.Errorf("one worked for %v to %v: %v", least, most, worked)
@@ -285,7 +275,7 @@ func TestPoolShrinks(t *testing.T) {
 		t.Errorf("a ring of %d for %d turns", n, 3*ringMin)
 	}
 	close(gate)
-	soon(t, "all turns run and the ring is let go", func() bool { return ran.Load() == 3*ringMin && ring() == ringMin })
+	wstest.Eventually(t, "all turns run and the ring is let go", func() bool { return ran.Load() == 3*ringMin && ring() == ringMin })
 }
 
 func TestTurnPanics(t *testing.T) {
@@ -302,9 +292,9 @@ func TestTurnPanics(t *testing.T) {
 	other := s.NewTurn(func() bool { after.Store(true); return false })
 	turn.Wake()
 	other.Wake()
-	soon(t, "the worker goes on", after.Load)
+	wstest.Eventually(t, "the worker goes on", after.Load)
 	turn.Wake()
-	soon(t, "the second panic", func() bool { return s.stats.panics.Load() == 2 })
+	wstest.Eventually(t, "the second panic", func() bool { return s.stats.panics.Load() == 2 })
 	turn.Wake()
 	finish()
 	if runs != 3 || s.stats.panics.Load() != 2 || turn.state.Load() != turnIdle {

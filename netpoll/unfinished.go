@@ -94,7 +94,7 @@ func (s *Server) unburdenTurn() (more bool) {
 		excess -= h.size
 		c := closing{cause: OutOfMemory}
 		if h.c.r.flags.Load()&fOpen != 0 {
-			c = errInputMemory.closing()
+			c = closingOf(errInputMemory)
 		}
 		s.beginClose(h.c.r, h.c.gen, c)
 	}

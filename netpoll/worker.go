@@ -3,6 +3,8 @@ package netpoll
 import (
 	"sync"
 	"time"
+
+	"webim/netpoll/internal/frame"
 )
 
 // worker is one goroutine of the pool, or a loop's with Config.RunOnLoop, and the scratch
@@ -12,14 +14,14 @@ type worker struct {
 	number  uint32 // in Server.runners, from 1 on; 0: it is not there, and WakeAfter never finds it
 	buf     []byte // what was read, headers and payloads in place; nil: no connection's turn yet
 	cipher  []byte // TLS records as read, for connections with TLS
-	dec     decoder
+	dec     frame.Decoder
 	inflate []byte
 	control []byte // a pong being encoded
 	request Request
 	answer  []byte // a handshake's
 	ready   bool   // see input
 	since   uint32 // see input
-	again   event  // see input
+	again   kept   // see input
 	meter   Meter  // of the connection's handler; nil: none
 	cost    Cost   // what the meter has not been told yet
 	back    bool   // the turn is one in the background

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
 
 // A handler that yields lets others run between two messages of one read, and between two
@@ -60,12 +61,12 @@ func TestYield(t *testing.T) {
 				}
 			}
 			_, addr := start(t, netpoll.Config{Workers: 1}, m)
-			cl := connect(t, addr)
-			cl.write(slices.Concat(frame(0x81, "1"), frame(0x81, "2"), frame(0x81, "3")))
+			cl := wstest.Connect(t, addr)
+			cl.SendBytes(slices.Concat(wstest.Frame(0x81, "1"), wstest.Frame(0x81, "2"), wstest.Frame(0x81, "3")))
 			if got := receive(t, "the last turn", ended); got != c.want {
 				t.Errorf("%s; want %s", got, c.want)
 			}
-			cl.goodbye()
+			cl.Leave()
 		})
 	}
 }
@@ -90,14 +91,14 @@ func TestLost(t *testing.T) {
 	if !(netpoll.Conn{}).Lost() {
 		t.Error("no connection is not lost")
 	}
-	c := connect(t, addr)
-	c.write(slices.Concat(frame(0x81, "1"), frame(0x81, "2"), frame(0x81, "3")))
-	eventually(t, "the first message has come", func() bool { return messages.Load() == 1 })
-	if err := c.c.SetLinger(0); err != nil {
+	c := wstest.Connect(t, addr)
+	c.SendBytes(slices.Concat(wstest.Frame(0x81, "1"), wstest.Frame(0x81, "2"), wstest.Frame(0x81, "3")))
+	wstest.Eventually(t, "the first message has come", func() bool { return messages.Load() == 1 })
+	if err := c.TCP().SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
-	c.c.Close()
+	c.Conn.Close()
 	close(hungUp)
-	eventually(t, "all messages have come", func() bool { return messages.Load() == 3 })
-	eventually(t, "the connection is lost", func() bool { return lost.Load() == 2 })
+	wstest.Eventually(t, "all messages have come", func() bool { return messages.Load() == 3 })
+	wstest.Eventually(t, "the connection is lost", func() bool { return lost.Load() == 2 })
 }

@@ -1,34 +1,33 @@
-package netpoll
+package frame
 
 import "github.com/gobwas/ws"
 
-// An event is what the decoder cuts off the input: a whole message (text or
-// binary) or a control frame. The zero op means that more bytes are needed.
-// data lies in the input or was the decoder's, and is good until the next call.
-type event struct {
-	op         ws.OpCode
-	compressed bool // data is still deflated, and text not yet checked
-	data       []byte
-	own        bool // nothing else uses data's memory: it may be kept
-	given      bool // the handler has had it, and wants it again
+// An Event is a whole message (text or binary) or a whole control frame. Op 0 is no event: the
+// Decoder needs more bytes. Data lies in the Decoder's input or in its own memory, and is valid
+// until the next call of Next.
+type Event struct {
+	Op         ws.OpCode
+	Compressed bool // Data is still compressed, and text is not yet checked
+	Data       []byte
+	Own        bool // nothing else uses the memory of Data: the caller may keep it
 }
 
-// limits bound what one message may be.
-type limits struct {
-	maxMessage   int
-	maxFragments int
-	deflate      bool
+// Limits bound a message.
+type Limits struct {
+	MaxMessage   int  // bytes of its payload, as it arrives
+	MaxFragments int  // frames, empty ones too
+	Deflate      bool // permessage-deflate is negotiated: messages may be compressed
 }
 
-// A decoder holds what must be remembered between two reads: the message that
-// is unfinished. Between messages it is idle and is not kept at all; bytes of
-// an unfinished header or control frame are not its business but stay with
-// the caller, who offers them again with more behind them.
-type decoder struct {
+// A Decoder keeps the unfinished message between two reads. Between two messages it is idle, and
+// its caller need not keep it at all. It does not keep the bytes of an unfinished header or control
+// frame: the caller offers them again, with more bytes behind them. The zero value is idle. A
+// Decoder is not safe for concurrent use.
+type Decoder struct {
 	op         ws.OpCode // of the unfinished message; 0: none
 	compressed bool
 	fin        bool // the current frame is the message's last
-	inFrame    bool // a frame's header has been read, its payload not wholly
+	inFrame    bool // the header of a frame is read, its payload is not complete
 	mask       [4]byte
 	maskPos    int    // payload bytes of the current frame that have arrived
 	left       int    // payload bytes of the current frame that have not
@@ -37,36 +36,39 @@ type decoder struct {
 	checked    int    // body[:checked] is valid UTF-8
 }
 
-// idle reports whether nothing would be lost if the decoder were.
-func (d *decoder) idle() bool { return d.op == 0 }
+// Idle reports whether no message is unfinished.
+func (d *Decoder) Idle() bool { return d.op == 0 }
 
-// next takes one frame, or what there is of one, off the head of b, which it
-// unmasks in place. It returns how many bytes it has eaten; with none eaten
-// and no event, it needs more of them behind these. Who calls it goes on until
-// then. Work is linear in the bytes eaten, plus one header.
-func (d *decoder) next(b []byte, lim limits) (ev event, n int, err *protocolError) {
+// Held is the memory in bytes that the unfinished message takes.
+func (d *Decoder) Held() int { return cap(d.body) }
+
+// Next takes one frame, or a part of one, from the start of b, and unmasks it in place. It returns
+// the number of bytes that it has used. If that is 0 and there is neither an event nor an error, it
+// needs more bytes behind these; until then the caller calls it again with the rest of b. The work
+// is linear in the bytes used, plus one header.
+func (d *Decoder) Next(b []byte, lim Limits) (ev Event, n int, err *Error) {
 	if !d.inFrame {
 		h, hn, err := parseHeader(b)
 		if err != nil || hn == 0 {
-			return event{}, 0, err
+			return Event{}, 0, err
 		}
-		if err := checkHeader(h, d.op != 0, lim.deflate); err != nil {
-			return event{}, 0, err
+		if err := checkHeader(h, d.op != 0, lim.Deflate); err != nil {
+			return Event{}, 0, err
 		}
 		if h.OpCode.IsControl() {
 			return controlFrame(h, b, hn)
 		}
 		// Compared as uint64 before any addition: a length near 2^63 must not
 		// wrap into something small.
-		if uint64(h.Length) > uint64(lim.maxMessage-len(d.body)) {
-			return event{}, 0, errTooBig
+		if uint64(h.Length) > uint64(lim.MaxMessage-len(d.body)) {
+			return Event{}, 0, ErrTooBig
 		}
 		length := int(h.Length)
 		if d.op == 0 && h.Fin && len(b) >= hn+length {
 			return wholeMessage(h, b[hn:hn+length], hn)
 		}
-		if d.fragments++; d.fragments > lim.maxFragments {
-			return event{}, 0, errTooManyPieces
+		if d.fragments++; d.fragments > lim.MaxFragments {
+			return Event{}, 0, errTooManyPieces
 		}
 		if h.OpCode != ws.OpContinuation {
 			d.op, d.compressed = h.OpCode, h.Rsv == rsv1
@@ -75,25 +77,25 @@ func (d *decoder) next(b []byte, lim limits) (ev event, n int, err *protocolErro
 		d.mask, d.maskPos, d.left = h.Mask, 0, length
 		b, n = b[hn:], hn
 	}
-	eaten, err := d.take(b)
-	n += eaten
+	used, err := d.payload(b)
+	n += used
 	if err != nil || d.left > 0 {
-		return event{}, n, err
+		return Event{}, n, err
 	}
 	d.inFrame = false
 	if !d.fin {
-		return event{}, n, nil
+		return Event{}, n, nil
 	}
-	ev = event{op: d.op, compressed: d.compressed, data: d.body, own: true}
+	ev = Event{Op: d.op, Compressed: d.compressed, Data: d.body, Own: true}
 	if d.op == ws.OpText && !d.compressed && d.checked != len(d.body) {
-		return event{}, n, errUTF8 // ends inside a sequence
+		return Event{}, n, ErrUTF8 // ends inside a sequence
 	}
-	*d = decoder{}
+	*d = Decoder{}
 	return ev, n, nil
 }
 
-// take moves payload of the current frame from b to the body and unmasks it.
-func (d *decoder) take(b []byte) (n int, err *protocolError) {
+// payload moves payload of the current frame from b to the body and unmasks it.
+func (d *Decoder) payload(b []byte) (n int, err *Error) {
 	n = min(d.left, len(b))
 	d.grow(n)
 	at := len(d.body)
@@ -104,17 +106,16 @@ func (d *decoder) take(b []byte) (n int, err *protocolError) {
 	if d.op == ws.OpText && !d.compressed {
 		m, ok := validPrefix(d.body[d.checked:])
 		if !ok {
-			return n, errUTF8
+			return n, ErrUTF8
 		}
 		d.checked += m
 	}
 	return n, nil
 }
 
-// grow makes room for n more bytes. It believes the declared length only as
-// far as bytes have arrived: never more than twice of those, so that a header
-// alone makes nothing large.
-func (d *decoder) grow(n int) {
+// grow makes room for n more bytes. It allocates at most twice the number of bytes that have
+// arrived, whatever length a header announces, so that a header alone takes no memory.
+func (d *Decoder) grow(n int) {
 	need := len(d.body) + n
 	if need <= cap(d.body) {
 		return
@@ -128,25 +129,26 @@ func (d *decoder) grow(n int) {
 	d.body = body
 }
 
-// controlFrame cuts off a ping, pong or close frame; they are small, so they
-// are taken only when they are whole.
-func controlFrame(h ws.Header, b []byte, hn int) (event, int, *protocolError) {
+// controlFrame takes a ping, pong or close frame. Control frames are small, so it takes them only
+// when they are complete.
+func controlFrame(h ws.Header, b []byte, hn int) (Event, int, *Error) {
 	end := hn + int(h.Length)
 	if len(b) < end {
-		return event{}, 0, nil
+		return Event{}, 0, nil
 	}
 	p := b[hn:end:end]
 	ws.Cipher(p, h.Mask, 0)
-	return event{op: h.OpCode, data: p}, end, nil
+	return Event{Op: h.OpCode, Data: p}, end, nil
 }
 
-// wholeMessage is the common case: one frame, all there. Nothing is copied.
-func wholeMessage(h ws.Header, p []byte, hn int) (event, int, *protocolError) {
+// wholeMessage is the common case: a message of one frame, which has arrived completely. It copies
+// nothing.
+func wholeMessage(h ws.Header, p []byte, hn int) (Event, int, *Error) {
 	ws.Cipher(p, h.Mask, 0)
-	ev := event{op: h.OpCode, compressed: h.Rsv == rsv1, data: p[:len(p):len(p)]}
-	if ev.op == ws.OpText && !ev.compressed {
+	ev := Event{Op: h.OpCode, Compressed: h.Rsv == rsv1, Data: p[:len(p):len(p)]}
+	if ev.Op == ws.OpText && !ev.Compressed {
 		if n, ok := validPrefix(p); !ok || n != len(p) {
-			return event{}, hn, errUTF8
+			return Event{}, hn, ErrUTF8
 		}
 	}
 	return ev, hn + len(p), nil

@@ -1,4 +1,4 @@
-package netpoll
+package frame
 
 import (
 	"bytes"
@@ -45,14 +45,14 @@ func masked(payload string) []byte {
 
 func cat(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
-var testLimits = limits{maxMessage: 1000, maxFragments: 8}
+var testLimits = Limits{MaxMessage: 1000, MaxFragments: 8}
 
 // A wireCase is bytes from a client, the events that they are, and how they end.
 type wireCase struct {
 	name    string
 	in      []byte
 	want    string // of feed
-	err     *protocolError
+	err     *Error
 	deflate bool
 }
 
@@ -87,24 +87,24 @@ var wireCases = []wireCase{
 
 	{name: "text of all widths", in: frame(fText, "a\u00e9\u20ac\U0010ffff"), want: "text(a\u00e9\u20ac\U0010ffff)"},
 	{name: "split inside runes", in: cat(frame(pText, "\xf0"), frame(pCont, "\x9f\x98"), frame(fPing, ""), frame(pCont, ""), frame(fCont, "\x80\xe2\x82\xac")), want: "ping() text(\U0001f600\u20ac)"},
-	{name: "bad UTF-8", in: cat(frame(fText, "ok"), frame(fText, "no\xff"), frame(fText, "never")), want: "text(ok)", err: errUTF8},
-	{name: "text ends inside a rune", in: frame(fText, "\xe2\x82"), err: errUTF8},
-	{name: "fragments end inside a rune", in: cat(frame(pText, "\xe2"), frame(fCont, "\x82")), err: errUTF8},
-	{name: "rune broken by a fragment", in: cat(frame(pText, "\xe2\x82"), frame(fCont, "x")), err: errUTF8},
-	{name: "surrogate split over fragments", in: cat(frame(pText, "\xed"), frame(pCont, "\xa0")), err: errUTF8},
-	{name: "bad early in a large frame", in: cat(frameHead(fText, 900), masked("fine so far \xc0")), err: errUTF8},
+	{name: "bad UTF-8", in: cat(frame(fText, "ok"), frame(fText, "no\xff"), frame(fText, "never")), want: "text(ok)", err: ErrUTF8},
+	{name: "text ends inside a rune", in: frame(fText, "\xe2\x82"), err: ErrUTF8},
+	{name: "fragments end inside a rune", in: cat(frame(pText, "\xe2"), frame(fCont, "\x82")), err: ErrUTF8},
+	{name: "rune broken by a fragment", in: cat(frame(pText, "\xe2\x82"), frame(fCont, "x")), err: ErrUTF8},
+	{name: "surrogate split over fragments", in: cat(frame(pText, "\xed"), frame(pCont, "\xa0")), err: ErrUTF8},
+	{name: "bad early in a large frame", in: cat(frameHead(fText, 900), masked("fine so far \xc0")), err: ErrUTF8},
 	{name: "not yet bad in a large frame", in: cat(frameHead(fText, 900), masked("fine so far \xc2"))},
 	{name: "binary need not be text", in: cat(frame(pBin, "\xed"), frame(fCont, "\xa0")), want: "binary(\xed\xa0)"},
 
 	{name: "as large as may be", in: frame(fBin, strings.Repeat("x", 1000)), want: "binary(" + strings.Repeat("x", 1000) + ")"},
-	{name: "too big by one", in: frame(fBin, strings.Repeat("x", 1001)), err: errTooBig},
-	{name: "too big, by the header alone", in: frameHead(fText, 1001), err: errTooBig},
-	{name: "too big together", in: cat(frame(pBin, strings.Repeat("x", 999)), frame(fPing, ""), frame(fCont, "xy")), want: "ping()", err: errTooBig},
+	{name: "too big by one", in: frame(fBin, strings.Repeat("x", 1001)), err: ErrTooBig},
+	{name: "too big, by the header alone", in: frameHead(fText, 1001), err: ErrTooBig},
+	{name: "too big together", in: cat(frame(pBin, strings.Repeat("x", 999)), frame(fPing, ""), frame(fCont, "xy")), want: "ping()", err: ErrTooBig},
 	{name: "just not too big together", in: cat(frame(pBin, strings.Repeat("x", 999)), frame(fCont, "y")), want: "binary(" + strings.Repeat("x", 999) + "y)"},
-	{name: "1 GB announced", in: frameHead(fBin, 1<<30), err: errTooBig},
-	{name: "2^63-1", in: frameHead(fBin, 1<<63-1), err: errTooBig},
-	{name: "2^63-1 after a fragment", in: cat(frame(pBin, "xx"), frameHead(fCont, 1<<63-1)), err: errTooBig},
-	{name: "2^32 (0 in 32 bits)", in: cat(frameHead(fBin, 1<<32), frame(fText, "x")), err: errTooBig},
+	{name: "1 GB announced", in: frameHead(fBin, 1<<30), err: ErrTooBig},
+	{name: "2^63-1", in: frameHead(fBin, 1<<63-1), err: ErrTooBig},
+	{name: "2^63-1 after a fragment", in: cat(frame(pBin, "xx"), frameHead(fCont, 1<<63-1)), err: ErrTooBig},
+	{name: "2^32 (0 in 32 bits)", in: cat(frameHead(fBin, 1<<32), frame(fText, "x")), err: ErrTooBig},
 	{name: "top bit", in: frameHead(fBin, 1<<63), err: errLengthTopBit},
 	{name: "all bits", in: frameHead(fBin, 1<<64-1), err: errLengthTopBit},
 	{name: "5 in 16 bits", in: cat([]byte{fText}, lengthField(0x80, 2, 5), testMask[:], masked("hello")), err: errLengthLong},
@@ -127,37 +127,37 @@ var wireCases = []wireCase{
 	{name: "compressed fragments", in: cat(frame(zPart, "\xff"), frame(fPing, ""), frame(fCont, "\xfe")), want: "ping() text~(\xff\xfe)", deflate: true},
 	{name: "compressed and not, by turns", in: cat(frame(zBin, "\xff"), frame(fText, "a"), frame(zPart, "\xff"), frame(fCont, ""), frame(pText, "b"), frame(fCont, "c")),
 		want: "binary~(\xff) text(a) text~(\xff) text(bc)", deflate: true},
-	{name: "plain text after a compressed one is checked", in: cat(frame(zText, "\xff"), frame(fText, "\xff")), want: "text~(\xff)", err: errUTF8, deflate: true},
+	{name: "plain text after a compressed one is checked", in: cat(frame(zText, "\xff"), frame(fText, "\xff")), want: "text~(\xff)", err: ErrUTF8, deflate: true},
 	{name: "RSV1 on a continuation", in: cat(frame(zPart, "\xff"), frame(0xc0, "\xfe")), err: errRSV, deflate: true},
 	{name: "compressed ping", in: frame(0xc9, ""), err: errRSV, deflate: true},
-	{name: "compressed and too big", in: frameHead(zText, 1001), err: errTooBig, deflate: true},
+	{name: "compressed and too big", in: frameHead(zText, 1001), err: ErrTooBig, deflate: true},
 }
 
-func (c wireCase) limits() limits {
+func (c wireCase) limits() Limits {
 	l := testLimits
-	l.deflate = c.deflate
+	l.Deflate = c.deflate
 	return l
 }
 
 // text writes an event as the cases do; ~ stands for compressed.
-func (ev event) text() string {
-	name := map[ws.OpCode]string{ws.OpText: "text", ws.OpBinary: "binary", ws.OpClose: "close", ws.OpPing: "ping", ws.OpPong: "pong"}[ev.op]
-	if ev.compressed {
+func (ev Event) text() string {
+	name := map[ws.OpCode]string{ws.OpText: "text", ws.OpBinary: "binary", ws.OpClose: "close", ws.OpPing: "ping", ws.OpPong: "pong"}[ev.Op]
+	if ev.Compressed {
 		name += "~"
 	}
-	return name + "(" + string(ev.data) + ")"
+	return name + "(" + string(ev.Data) + ")"
 }
 
 // feed gives a decoder the pieces one after another, as a connection's turn
 // does, and returns its events in one line.
-func feed(lim limits, pieces ...[]byte) (string, *protocolError) {
-	var d decoder
+func feed(lim Limits, pieces ...[]byte) (string, *Error) {
+	var d Decoder
 	var rest []byte
 	var events []string
 	for _, p := range pieces {
 		rest = append(slices.Clone(rest), p...) // next writes into its input
 		for {
-			ev, n, err := d.next(rest, lim)
+			ev, n, err := d.Next(rest, lim)
 			if err != nil {
 				return strings.Join(events, " "), err
 			}
@@ -165,7 +165,7 @@ func feed(lim limits, pieces ...[]byte) (string, *protocolError) {
 				panic(fmt.Sprintf("next has eaten %d of %d bytes", n, len(rest)))
 			}
 			rest = rest[n:]
-			if ev.op != 0 {
+			if ev.Op != 0 {
 				events = append(events, ev.text())
 			} else if n == 0 {
 				break
@@ -233,13 +233,13 @@ func TestDecoderFailsFast(t *testing.T) {
 			}
 			for name, in := range ways {
 				fails := len(in) - (len(text) - good) + 1 // so many bytes are enough, and needed
-				if _, err := feed(testLimits, bytewise(in[:fails])...); err != errUTF8 {
+				if _, err := feed(testLimits, bytewise(in[:fails])...); err != ErrUTF8 {
 					t.Errorf("%s, %q after %d bytes: %v at its first bad byte", name, tt.bad, len(before), err)
 				}
 				if _, err := feed(testLimits, bytewise(in[:fails-1])...); err != nil {
 					t.Errorf("%s, %q after %d bytes: %v before its first bad byte", name, tt.bad, len(before), err)
 				}
-				if _, err := feed(testLimits, in[:fails]); err != errUTF8 {
+				if _, err := feed(testLimits, in[:fails]); err != ErrUTF8 {
 					t.Errorf("%s, %q after %d bytes, at once: %v", name, tt.bad, len(before), err)
 				}
 			}

@@ -1,4 +1,4 @@
-package netpoll
+package frame
 
 import (
 	"bytes"
@@ -99,7 +99,7 @@ func TestParseHeaderLength(t *testing.T) {
 				if masked != 0 {
 					whole = append(b[:len(b):len(b)], 1, 2, 3, 4)
 				}
-				var want *protocolError
+				var want *Error
 				switch {
 				case length >= 1<<63:
 					want = errLengthTopBit
@@ -151,7 +151,7 @@ func TestCheckHeader(t *testing.T) {
 						}
 						ok = ok && masked
 						err := checkHeader(h, fragmented, deflate)
-						if ok != (err == nil) || err != nil && (err.code != 1002 || err.cause != ProtocolError) {
+						if ok != (err == nil) || err != nil && (err.Code != 1002) {
 							t.Fatalf("checkHeader(%+v, fragmented %v, deflate %v) = %v", h, fragmented, deflate, err)
 						}
 						state := ws.StateServerSide
@@ -176,7 +176,7 @@ func TestCheckHeaderReason(t *testing.T) {
 	for _, tt := range []struct {
 		picture    string
 		fragmented bool
-		want       *protocolError
+		want       *Error
 	}{
 		{"1 000 0011 1 0000000" + aMask, false, errOpCode},
 		{"1 000 1011 1 0000000" + aMask, false, errOpCode},
@@ -202,10 +202,10 @@ func TestCheckClose(t *testing.T) {
 		allowed[c] = true
 	}
 	for c := range 1 << 16 {
-		if got := sendableCode(ws.StatusCode(c)); got != allowed[c] {
-			t.Errorf("sendableCode(%d) = %v", c, got)
+		if got := Sendable(ws.StatusCode(c)); got != allowed[c] {
+			t.Errorf("Sendable(%d) = %v", c, got)
 		}
-		code, reason, err := checkClose(append([]byte{byte(c >> 8), byte(c)}, "bye"...))
+		code, reason, err := ParseClose(append([]byte{byte(c >> 8), byte(c)}, "bye"...))
 		if allowed[c] && (int(code) != c || string(reason) != "bye" || err != nil) || !allowed[c] && err != errCloseCode {
 			t.Errorf("code %d: %d, %q, %v", c, code, reason, err)
 		}
@@ -214,7 +214,7 @@ func TestCheckClose(t *testing.T) {
 		payload string
 		code    ws.StatusCode
 		reason  string
-		err     *protocolError
+		err     *Error
 	}{
 		{"", ws.StatusNoStatusRcvd, "", nil},
 		{"\x03", 0, "", errCloseLength},
@@ -224,9 +224,9 @@ func TestCheckClose(t *testing.T) {
 		{"\x03\xe8\xed\xa0\x80", 0, "", errCloseUTF8},     // a surrogate
 		{"\x03\xe8\x00\x1f", 1000, "\x00\x1f", nil},
 	} {
-		code, reason, err := checkClose([]byte(tt.payload))
+		code, reason, err := ParseClose([]byte(tt.payload))
 		if code != tt.code || string(reason) != tt.reason || err != tt.err {
-			t.Errorf("checkClose(%q) = %d, %q, %v", tt.payload, code, reason, err)
+			t.Errorf("ParseClose(%q) = %d, %q, %v", tt.payload, code, reason, err)
 		}
 	}
 }
@@ -238,9 +238,9 @@ func TestHeaderRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		op := rapid.SampledFrom([]ws.OpCode{ws.OpText, ws.OpBinary, ws.OpClose, ws.OpPing, ws.OpPong}).Draw(t, "op")
 		compressed, n := rapid.Bool().Draw(t, "compressed"), length.Draw(t, "length")
-		b := appendHeader([]byte("before"), op, compressed, n)
-		if string(b[:6]) != "before" || len(b)-6 != headerLen(n) {
-			t.Fatalf("%x: headerLen(%d) = %d", b, n, headerLen(n))
+		b := AppendHeader([]byte("before"), op, compressed, n)
+		if string(b[:6]) != "before" || len(b)-6 != HeaderLen(n) {
+			t.Fatalf("%x: HeaderLen(%d) = %d", b, n, HeaderLen(n))
 		}
 		b = b[6:]
 		want := ws.Header{Fin: true, OpCode: op, Length: int64(n)}

@@ -1,4 +1,4 @@
-package netpoll
+package frame
 
 import (
 	"encoding/binary"
@@ -13,9 +13,9 @@ import (
 
 // oracle decodes the whole input at once, a frame after another, with a copy
 // for everything. The code says how it ended: 0 if more might come.
-func oracle(in []byte, lim limits) (string, ws.StatusCode) {
+func oracle(in []byte, lim Limits) (string, ws.StatusCode) {
 	var events []string
-	var message event
+	var message Event
 	done := func(code ws.StatusCode) (string, ws.StatusCode) { return strings.Join(events, " "), code }
 	for open, frames := false, 0; ; {
 		extra := 0 // bytes of the length behind its first seven bits
@@ -54,13 +54,13 @@ func oracle(in []byte, lim limits) (string, ws.StatusCode) {
 			if !whole {
 				return done(0)
 			}
-			events = append(events, event{op: op, data: payload}.text())
+			events = append(events, Event{Op: op, Data: payload}.text())
 			continue
 		case ws.OpText, ws.OpBinary:
-			if open || rsv != 0 && (rsv != 0x40 || !lim.deflate) {
+			if open || rsv != 0 && (rsv != 0x40 || !lim.Deflate) {
 				return done(1002)
 			}
-			message, frames = event{op: op, compressed: rsv != 0}, 0
+			message, frames = Event{Op: op, Compressed: rsv != 0}, 0
 		case ws.OpContinuation:
 			if !open || rsv != 0 {
 				return done(1002)
@@ -68,11 +68,11 @@ func oracle(in []byte, lim limits) (string, ws.StatusCode) {
 		default:
 			return done(1002)
 		}
-		if frames++; uint64(len(message.data))+length > uint64(lim.maxMessage) || frames > lim.maxFragments {
+		if frames++; uint64(len(message.Data))+length > uint64(lim.MaxMessage) || frames > lim.MaxFragments {
 			return done(1009)
 		}
-		message.data = append(message.data, payload...)
-		if open = !fin; message.op == ws.OpText && !message.compressed && badText(message.data, fin && whole) {
+		message.Data = append(message.Data, payload...)
+		if open = !fin; message.Op == ws.OpText && !message.Compressed && badText(message.Data, fin && whole) {
 			return done(1007)
 		}
 		if !whole {
@@ -97,12 +97,12 @@ func badText(p []byte, all bool) bool {
 }
 
 // compare holds the decoder, fed in pieces, against the oracle.
-func compare(t interface{ Fatalf(string, ...any) }, in []byte, lim limits, pieces ...[]byte) *protocolError {
+func compare(t interface{ Fatalf(string, ...any) }, in []byte, lim Limits, pieces ...[]byte) *Error {
 	want, code := oracle(in, lim)
 	got, err := feed(lim, pieces...)
 	var gotCode ws.StatusCode
 	if err != nil {
-		gotCode = err.code
+		gotCode = err.Code
 	}
 	if got != want || gotCode != code {
 		t.Fatalf("%x in %d pieces:\n%q, %v\nwant\n%q, %d", in, len(pieces), got, err, want, code)
@@ -149,11 +149,11 @@ func genFrame(t *rapid.T, open *bool, deflate bool) []byte {
 
 func TestDecoderRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lim := limits{maxMessage: rapid.IntRange(0, 600).Draw(t, "max"), maxFragments: rapid.IntRange(1, 6).Draw(t, "fragments"), deflate: rapid.Bool().Draw(t, "deflate")}
+		lim := Limits{MaxMessage: rapid.IntRange(0, 600).Draw(t, "max"), MaxFragments: rapid.IntRange(1, 6).Draw(t, "fragments"), Deflate: rapid.Bool().Draw(t, "deflate")}
 		var in []byte
 		var open bool
 		for range rapid.IntRange(0, 10).Draw(t, "frames") {
-			in = append(in, genFrame(t, &open, lim.deflate)...)
+			in = append(in, genFrame(t, &open, lim.Deflate)...)
 		}
 		err := compare(t, in, lim, in)
 		var pieces [][]byte
@@ -172,10 +172,10 @@ func TestDecoderRandom(t *testing.T) {
 
 func FuzzDecoder(f *testing.F) {
 	for _, c := range wireCases {
-		f.Add(c.in, uint16(len(c.in)/2), uint16(testLimits.maxMessage), uint8(testLimits.maxFragments), c.deflate)
+		f.Add(c.in, uint16(len(c.in)/2), uint16(testLimits.MaxMessage), uint8(testLimits.MaxFragments), c.deflate)
 	}
 	f.Fuzz(func(t *testing.T, in []byte, cut, maxMessage uint16, maxFragments uint8, deflate bool) {
-		lim := limits{maxMessage: int(maxMessage), maxFragments: max(1, int(maxFragments)), deflate: deflate}
+		lim := Limits{MaxMessage: int(maxMessage), MaxFragments: max(1, int(maxFragments)), Deflate: deflate}
 		if len(in) > 1<<12 {
 			in = in[:1<<12]
 		}
@@ -192,11 +192,11 @@ func FuzzDecoder(f *testing.F) {
 
 // A header that announces 1 GB makes room for what has come, twice at most.
 func TestDecoderBelievesNoLength(t *testing.T) {
-	lim := limits{maxMessage: 2 << 30, maxFragments: 1 << 20}
+	lim := Limits{MaxMessage: 2 << 30, MaxFragments: 1 << 20}
 	for _, in := range [][]byte{frameHead(0x82, 1<<30), cat(frame(0x02, "x"), frameHead(0x80, 1<<30))} {
-		var d decoder
+		var d Decoder
 		for len(in) > 0 {
-			_, n, err := d.next(in, lim)
+			_, n, err := d.Next(in, lim)
 			if err != nil || n == 0 {
 				t.Fatal(n, err)
 			}
@@ -206,14 +206,14 @@ func TestDecoderBelievesNoLength(t *testing.T) {
 			if cap(d.body) > 2*arrived {
 				t.Fatalf("%d bytes are held for %d that came", cap(d.body), arrived)
 			}
-			if _, n, err := d.next(make([]byte, 1+arrived/3), lim); n == 0 || err != nil {
+			if _, n, err := d.Next(make([]byte, 1+arrived/3), lim); n == 0 || err != nil {
 				t.Fatal(n, err)
 			}
 		}
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		var d decoder
-		d.next(smallHead, lim)
+		var d Decoder
+		d.Next(smallHead, lim)
 	}); n != 0 {
 		t.Errorf("a header alone allocates %v times", n)
 	}
@@ -223,8 +223,8 @@ func TestDecoderBelievesNoLength(t *testing.T) {
 // anew for each of them.
 func TestDecoderGrowsByDoubling(t *testing.T) {
 	const size, fragment = 1 << 20, 64
-	lim := limits{maxMessage: size, maxFragments: 1 << 20}
-	var d decoder
+	lim := Limits{MaxMessage: size, MaxFragments: 1 << 20}
+	var d Decoder
 	grown := 0
 	for i := range size / fragment {
 		in := frame(0x00, strings.Repeat("x", fragment))
@@ -233,7 +233,7 @@ func TestDecoderGrowsByDoubling(t *testing.T) {
 		}
 		before := cap(d.body)
 		for len(in) > 0 {
-			_, n, err := d.next(in, lim)
+			_, n, err := d.Next(in, lim)
 			if n == 0 || err != nil {
 				t.Fatal(n, err)
 			}
@@ -255,10 +255,10 @@ var smallHead = frameHead(0x82, 1<<30)
 func TestDecodeSmallAllocates(t *testing.T) {
 	in := frame(0x81, "a small message")
 	buf := make([]byte, len(in))
-	var d decoder
+	var d Decoder
 	if n := testing.AllocsPerRun(1000, func() {
 		copy(buf, in)
-		if ev, _, err := d.next(buf, testLimits); ev.op != ws.OpText || err != nil {
+		if ev, _, err := d.Next(buf, testLimits); ev.Op != ws.OpText || err != nil {
 			panic("no text")
 		}
 	}); n != 0 {
@@ -271,13 +271,13 @@ func BenchmarkDecodeSmall(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			in := frame(0x81, strings.Repeat("x", size))
 			buf := make([]byte, len(in))
-			lim := limits{maxMessage: 1 << 20, maxFragments: 8}
-			var d decoder
+			lim := Limits{MaxMessage: 1 << 20, MaxFragments: 8}
+			var d Decoder
 			b.ReportAllocs()
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				copy(buf, in)
-				if ev, _, err := d.next(buf, lim); ev.op == 0 || err != nil {
+				if ev, _, err := d.Next(buf, lim); ev.Op == 0 || err != nil {
 					b.Fatal(err)
 				}
 			}

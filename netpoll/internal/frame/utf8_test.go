@@ -1,4 +1,4 @@
-package netpoll
+package frame
 
 import (
 	"testing"
