@@ -118,7 +118,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		// Unlike TCP, Unix sockets inherit nothing. A failure costs only memory.
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
 	}
-	r := s.slab.get()
+	r := s.slab.Get()
 	r.fd, r.ip, r.port = int32(fd), ip, port
 	s.furnish(r, ln, refuse, back)
 	l := s.loops[r.loop]
@@ -127,7 +127,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	// From here on the record is this connection's. An event that came since
 	// it was parked woke a turn that saw no connection yet.
 	r.mu.Lock()
-	gen := r.gen.Add(1)
+	gen := r.gen.Begin()
 	r.mu.Unlock()
 	switch c := (waitingConn{r, gen, s.clock.look()}); {
 	case back != nil:
@@ -150,7 +150,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 // furnish gives a record all that its connection begins with, before it is
 // parked: its loop, its first deadline and stage, TLS, and what it brings.
 func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback) {
-	own := Conn{s, r, r.gen.Load() + 1} // what it will be
+	own := Conn{s, r, r.gen.Next()} // what it will be
 	now := s.clock.look()
 	n := s.nextLoop()
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
@@ -176,7 +176,7 @@ func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback
 		if x.tls != nil {
 			x.tls.owner(own) // first: unburdenTurn looks at all extras
 		}
-		r.extra = s.extras.put(x)
+		r.extra = s.extras.Put(x)
 	}
 	if back != nil {
 		flags |= fReadable // crypto/tls may hold more than the socket
@@ -184,7 +184,7 @@ func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback
 	if back != nil && len(back.head) > 0 {
 		in := &input{rest: back.head, ready: true, owner: own}
 		in.hold(s, cap(back.head)) // over the bound, its next step is refused
-		r.input = s.inputs.put(in)
+		r.input = s.inputs.Put(in)
 	}
 	r.flags.Store(flags)
 }

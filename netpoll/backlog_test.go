@@ -42,7 +42,7 @@ func TestQueueMergesCuts(t *testing.T) {
 	refs := func() int {
 		c.r.mu.Lock()
 		defer c.r.mu.Unlock()
-		return len(s.outputs.at(c.r.output).refs)
+		return len(s.outputs.At(c.r.output).refs)
 	}
 	log, at := s.NewLog(Plain), uint64(0)
 	before := refs()

@@ -77,7 +77,9 @@ func TestBeatNow(t *testing.T) {
 	} {
 		m := newWheelModel(0, 1)
 		r := m.recs[0]
-		r.gen.Store(c.gen)
+		for r.gen.Load() < c.gen {
+			r.gen.Begin()
+		}
 		r.flags.Store(fOpen | fBlocked)
 		r.turn.Store(c.before)
 		m.s.beatNow(r)
@@ -104,7 +106,7 @@ func TestFirstPingsAtTheirMoments(t *testing.T) {
 			}
 			t.Cleanup(func() { s.Close() })
 			for range neighbours {
-				s.slab.get() // so that there are two groups
+				s.slab.Get() // so that there are two groups
 			}
 			for range 3 {
 				c, _ := join(t, s, 0)

@@ -157,7 +157,7 @@ func (s *Server) handOver(r *record, head []byte) {
 		return
 	}
 	r.w |= wClosing | wDead
-	x := s.extras.at(r.extra)
+	x := s.extras.At(r.extra)
 	r.mu.Unlock()
 	s.loops[r.loop].unpark(fd)
 	s.wheelOf(r).remove(r)

@@ -19,7 +19,7 @@ const silentReads = 4
 
 // receiveTLS decrypts into b what has arrived.
 func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
-	t := s.extras.at(r.extra).tls
+	t := s.extras.At(r.extra).tls
 	w.needCipher()
 	for range silentReads {
 		n, err := t.conn.Read(b)
@@ -66,7 +66,7 @@ func (s *Server) tlsPending(r *record) bool {
 	if r.flags.Load()&fTLS == 0 {
 		return false
 	}
-	return s.extras.at(r.extra).tls.pending() > 0
+	return s.extras.At(r.extra).tls.pending() > 0
 }
 
 // encryptBudget is how much is encrypted ahead of what the socket takes.
@@ -75,7 +75,7 @@ const encryptBudget = 64 << 10
 // drainTLSLocked is drainLocked for TLS: ciphertext first, and only when all of
 // it is written is more encrypted. Both happen under the write bit.
 func (s *Server) drainTLSLocked(r *record) {
-	t := s.extras.at(r.extra).tls
+	t := s.extras.At(r.extra).tls
 	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
 	for budget := flushBudget; ; {
 		t.mu.Lock()
@@ -130,7 +130,7 @@ func (t *tlsState) wrote(n int) {
 // encryptLocked turns some of the queue into ciphertext; false if there is
 // none. The lock is released meanwhile; the write bit is held.
 func (s *Server) encryptLocked(r *record, t *tlsState) bool {
-	o := s.outputs.at(r.output)
+	o := s.outputs.At(r.output)
 	if o == nil {
 		return false
 	}
@@ -153,7 +153,7 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 		}
 	}
 	r.mu.Lock()
-	if o = s.outputs.at(r.output); o == nil {
+	if o = s.outputs.At(r.output); o == nil {
 		return false
 	}
 	if done == 0 {

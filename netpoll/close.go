@@ -50,11 +50,11 @@ type extra struct {
 
 // extraLocked returns the connection's extra, made if need be.
 func (s *Server) extraLocked(r *record) *extra {
-	if x := s.extras.at(r.extra); x != nil {
+	if x := s.extras.At(r.extra); x != nil {
 		return x
 	}
 	x := new(extra)
-	r.extra = s.extras.put(x)
+	r.extra = s.extras.Put(x)
 	return x
 }
 
@@ -104,7 +104,7 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		// What there is to say is in TLS's output already.
 	default:
 		s.dropOutputLocked(r)
-		if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+		if x := s.extras.At(r.extra); x != nil && x.tls != nil {
 			x.tls.dropOut()
 		}
 		f |= fAbort
@@ -118,7 +118,7 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 // earlyLocked says how a connection ends that has not answered its upgrade:
 // with an HTTP error, unless there is none to say or TLS stands before it.
 func (s *Server) earlyLocked(r *record, e *refusedError) closing {
-	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.at(r.extra).tls.ready() {
+	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.At(r.extra).tls.ready() {
 		return closing{cause: HandshakeFailed}
 	}
 	return e.closing()
@@ -148,7 +148,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 		if f&fLast != 0 {
 			s.freeInput(r) // nobody will look at it
 			if f&fTLS != 0 {
-				s.extras.at(r.extra).tls.dropIn()
+				s.extras.At(r.extra).tls.dropIn()
 			}
 		}
 		r.deadline.Store(s.clock.look() + s.ticks.close)
@@ -164,7 +164,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	sent := r.output == 0 && !s.tlsPending(r)
 	shut := sent && f&fLast != 0 && r.w&wShut == 0
 	if shut && f&fTLS != 0 {
-		s.extras.at(r.extra).tls.closeNotify(s, r)
+		s.extras.At(r.extra).tls.closeNotify(s, r)
 		sent = !s.tlsPending(r)
 		shut = sent
 	}
@@ -231,7 +231,7 @@ func (s *Server) finish(r *record) (more bool) {
 	r.w |= wBit | wDead | wClosing
 	s.dropOutputLocked(r)
 	cause, code, reason := r.cause, r.code, ""
-	x := s.extras.at(r.extra)
+	x := s.extras.At(r.extra)
 	if x != nil {
 		reason = x.reason
 	}
@@ -281,8 +281,8 @@ func (s *Server) countOut(ip uint32, why refusal, opened bool) {
 // and the ready list knows the turn, not the connection.
 func (s *Server) forget(r *record) {
 	r.mu.Lock()
-	s.extras.drop(r.extra)
-	r.gen.Add(1)
+	s.extras.Drop(r.extra)
+	r.gen.End()
 	r.flags.Store(0)
 	r.w, r.cause, r.code = 0, causeNone, 0
 	r.output, r.extra, r.tag = 0, 0, 0
@@ -294,5 +294,5 @@ func (s *Server) forget(r *record) {
 	r.input, r.controls, r.controlAt = 0, 0, 0
 	r.deadline.Store(0)
 	r.stage = stageFree
-	s.slab.put(r)
+	s.slab.Put(r.index)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/slab"
 )
 
 // Conn is a handle to a connection: a small value, safe to copy, to compare
@@ -44,7 +45,7 @@ func (c Conn) ID() ID {
 	if c.r == nil {
 		return 0
 	}
-	return makeID(c.r.index, c.gen)
+	return ID(slab.ID(c.r.index, c.gen))
 }
 
 // FD returns the file descriptor's number, for logs. Another connection may
@@ -288,7 +289,7 @@ func (c Conn) Data() any {
 		return nil
 	}
 	defer c.r.mu.Unlock()
-	if x := c.s.extras.at(c.r.extra); x != nil {
+	if x := c.s.extras.At(c.r.extra); x != nil {
 		return x.data
 	}
 	return nil

@@ -50,7 +50,7 @@ func (s *Server) judgeOutput(r *record, now, f uint32) uint32 {
 
 // judgeInput closes a connection whose message stays unfinished.
 func (s *Server) judgeInput(r *record, now uint32) uint32 {
-	in := s.inputs.at(r.input)
+	in := s.inputs.At(r.input)
 	if in == nil || in.dec.Idle() || s.cfg.MessageTimeout < 0 {
 		return 0
 	}

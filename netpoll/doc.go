@@ -151,11 +151,11 @@
 //	listener.mu  →  Server.mu, record.mu, tlsState.mu, easygo's, the leaves
 //	Server.mu    →  easygo's, net/http's
 //	record.mu    →  tlsState.mu, the leaves
-//	tlsPlaces.mu →  tlsState.mu
+//	tlsPlaces.mu →  tlsState.mu, addrs.mu
 //	tlsState.mu  →  addrs.mu, pool.mu
 //	lentConns.mu →  addrs.mu
-//	leaves, under which nothing is taken: slab.mu, addrs.mu, pool.mu,
-//	wheel.mu, table.mu, counters.mu, Frame.mu, waiting.mu, worker.mu
+//	leaves, under which nothing is taken: the two of package slab, addrs.mu, pool.mu,
+//	wheel.mu, counters.mu, Frame.mu, waiting.mu, worker.mu
 //
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl

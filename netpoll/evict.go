@@ -8,12 +8,12 @@ import (
 // share of what others wait for too, and all that only it waits for. By its lag
 // alone who waits for what everybody is sent would go before who hoards.
 func (s *Server) weightLocked(r *record) (n int) {
-	if o := s.outputs.at(r.output); o != nil {
+	if o := s.outputs.At(r.output); o != nil {
 		for _, q := range o.live() {
 			n += int(refSize) + q.buf.size/max(1, int(q.buf.holders.Load()))
 		}
 	}
-	if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
 		n += x.tls.pending()
 	}
 	return n
@@ -30,10 +30,10 @@ func (s *Server) lagLocked(r *record) int {
 
 // heldLocked is what waits for a connection, be it for room or for the turn's end.
 func (s *Server) heldLocked(r *record) (n int) {
-	if o := s.outputs.at(r.output); o != nil {
+	if o := s.outputs.At(r.output); o != nil {
 		n = o.size
 	}
-	if x := s.extras.at(r.extra); x != nil && x.tls != nil {
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
 		n += x.tls.pending()
 	}
 	return n

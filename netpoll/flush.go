@@ -119,7 +119,7 @@ func (s *Server) drainLocked(r *record) {
 	var batch [maxIovecs]ref
 	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
 	for budget := flushBudget; ; {
-		o := s.outputs.at(r.output)
+		o := s.outputs.At(r.output)
 		if o == nil {
 			break
 		}
@@ -143,7 +143,7 @@ func (s *Server) drainLocked(r *record) {
 			r.bytesOut += uint64(n)
 			r.sent.Store(s.clock.now.Load())
 			budget -= max(n, refWork*len(refs))
-			if o = s.outputs.at(r.output); o == nil {
+			if o = s.outputs.At(r.output); o == nil {
 				break // dropped meanwhile: the connection is closing
 			}
 			s.consumeLocked(o, n)

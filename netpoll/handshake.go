@@ -53,7 +53,7 @@ func (p *tlsPlaces) unqueueLocked(t *tlsState) {
 
 // readHello waits for a whole ClientHello, then for the handshake.
 func (s *Server) readHello(w *worker, r *record) (more bool) {
-	t := s.extras.at(r.extra).tls
+	t := s.extras.At(r.extra).tls
 	t.mu.Lock()
 	shaking, done, failed, waits := t.shaking, t.done, t.failed, t.waits
 	pending := len(t.in)

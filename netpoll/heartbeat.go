@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/slab"
 )
 
 // A Heartbeat replaces the WebSocket pings of some connections by a message of
@@ -153,7 +154,7 @@ func (s *Server) beatNow(r *record) {
 		s.timeUp(r)
 		return
 	}
-	if r.gen.Load()&1 == 1 {
+	if slab.InUse(r.gen.Load()) {
 		if _, settled := s.nextPing(r, s.clock.now.Load()); settled {
 			s.judge(r)
 		} else {

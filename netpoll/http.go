@@ -48,7 +48,7 @@ func proxyHeader(b []byte) (is, begun bool) {
 func (s *Server) readHead(w *worker, r *record) (more bool) {
 	for stop := r.bytesIn + readBudget; r.bytesIn < stop; {
 		var b []byte
-		in := s.inputs.at(r.input)
+		in := s.inputs.At(r.input)
 		if in != nil && in.ready {
 			b = in.rest // what comes back from net/http may be more than buf holds
 		} else {
@@ -85,7 +85,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 
 // keepHead stores an unfinished head; it is bounded by MaxHead, and counted.
 func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
-	in := s.inputs.at(r.input)
+	in := s.inputs.At(r.input)
 	if in == nil {
 		in = s.newInput(r)
 	}
@@ -165,7 +165,7 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 func (s *Server) refusalOf(r *record) refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if x := s.extras.at(r.extra); x != nil {
+	if x := s.extras.At(r.extra); x != nil {
 		return x.refuse
 	}
 	return ""

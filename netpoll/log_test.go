@@ -305,7 +305,7 @@ func TestSegmentsInUseAreNotRecycled(t *testing.T) {
 		"queued":           func(b *buffer) { s.retain(b) },
 		"another server's": func(b *buffer) { s.retain(b); other.retain(b); s.release(b) },
 		"being written when the queue was dropped": func(b *buffer) {
-			r := s.slab.get()
+			r := s.slab.Get()
 			s.appendLocked(s.outputLocked(r), b, b.b)
 			r.w |= wBit
 			s.dropOutputLocked(r)

@@ -41,8 +41,8 @@ func serve(t testing.TB, cfg Config, h Handler) *Server {
 			defer s.addrs.mu.Unlock()
 			return len(s.addrs.byAddr) == 0
 		})
-		if q, n := s.queued.Load(), s.outputs.len(); q != 0 || n != 0 || s.unfinished.Load() != 0 || s.inputs.len() != 0 || s.extras.len() != 0 {
-			t.Errorf("at the end %d bytes are queued in %d outputs, %d unfinished in %d inputs; %d extras", q, n, s.unfinished.Load(), s.inputs.len(), s.extras.len())
+		if q, n := s.queued.Load(), s.outputs.Len(); q != 0 || n != 0 || s.unfinished.Load() != 0 || s.inputs.Len() != 0 || s.extras.Len() != 0 {
+			t.Errorf("at the end %d bytes are queued in %d outputs, %d unfinished in %d inputs; %d extras", q, n, s.unfinished.Load(), s.inputs.Len(), s.extras.Len())
 		}
 	})
 	return s

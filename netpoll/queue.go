@@ -84,7 +84,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 	}
 	if n < len(b) {
 		s.frontLocked(r, ref{buf, b[n:]}, n > 0)
-		s.outputs.at(r.output).exempt(s.cfg.HighWater, len(b)-n, reply)
+		s.outputs.At(r.output).exempt(s.cfg.HighWater, len(b)-n, reply)
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
@@ -116,17 +116,17 @@ func (o *output) exempt(high, n int, reply bool) {
 }
 
 func (s *Server) outputLocked(r *record) *output {
-	if o := s.outputs.at(r.output); o != nil {
+	if o := s.outputs.At(r.output); o != nil {
 		return o
 	}
 	o := outputPool.Get().(*output)
-	r.output = s.outputs.put(o)
+	r.output = s.outputs.Put(o)
 	return o
 }
 
 // freeOutputLocked lets go of an output that is empty or given up.
 func (s *Server) freeOutputLocked(r *record, o *output) {
-	s.outputs.drop(r.output)
+	s.outputs.Drop(r.output)
 	r.output = 0
 	refs := o.refs[:0]
 	if cap(refs) > maxIovecs {
@@ -198,7 +198,7 @@ func (s *Server) consumeLocked(o *output, n int) {
 
 // dropOutputLocked forgets all that is queued.
 func (s *Server) dropOutputLocked(r *record) {
-	o := s.outputs.at(r.output)
+	o := s.outputs.At(r.output)
 	if o == nil {
 		return
 	}
@@ -216,7 +216,7 @@ func (s *Server) dropOutputLocked(r *record) {
 // trimLocked forgets what is queued but for a frame that is cut, and for what a
 // write may just be taking.
 func (s *Server) trimLocked(r *record) {
-	o := s.outputs.at(r.output)
+	o := s.outputs.At(r.output)
 	if o == nil {
 		return
 	}

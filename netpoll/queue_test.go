@@ -117,7 +117,7 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 		next[p]++
 	}
 	all.Wait()
-	wstest.Eventually(t, "the queue is empty", func() bool { return lag(c) == 0 && s.queued.Load() == 0 && s.outputs.len() == 0 })
+	wstest.Eventually(t, "the queue is empty", func() bool { return lag(c) == 0 && s.queued.Load() == 0 && s.outputs.Len() == 0 })
 	wstest.Eventually(t, "the bytes are counted", func() bool { // a last pong may be on its way
 		info, _ := c.Info()
 		return info.BytesOut == total || info.BytesOut == total+6
@@ -133,11 +133,11 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 // The rest of a write goes before what was queued during it.
 func TestQueueFront(t *testing.T) {
 	s := New(Config{}, nil)
-	r := s.slab.get()
+	r := s.slab.Get()
 	first, second := newBuffer([]byte("first")), newBuffer([]byte("second"))
 	s.appendLocked(s.outputLocked(r), second, second.b)
 	s.frontLocked(r, ref{first, first.b[2:]}, true)
-	o := s.outputs.at(r.output)
+	o := s.outputs.At(r.output)
 	if len(o.refs) != 2 || o.refs[0].buf != first || string(o.refs[0].b) != "rst" || o.refs[1].buf != second || !o.cut || o.size != 9 {
 		t.Errorf("queued: %+v", o)
 	}

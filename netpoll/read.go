@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/slab"
 )
 
 // readBudget is how many bytes a turn reads from the socket before it goes to
@@ -47,7 +48,7 @@ func (s *Server) read(fd int, b []byte) (int, unix.Errno) {
 // blocked, input, its close. It reports whether there is more.
 func (w *worker) turn(r *record) (more bool) {
 	s := w.s
-	if r.gen.Load()&1 == 0 {
+	if !slab.InUse(r.gen.Load()) {
 		return false // a stale event of a connection that is gone
 	}
 	f := r.flags.Load()
@@ -192,7 +193,7 @@ func (s *Server) gone(r *record) {
 // takeRest copies what was kept into the worker's buffer and readies the
 // worker's decoder.
 func (w *worker) takeRest(s *Server, r *record) []byte {
-	in := s.inputs.at(r.input)
+	in := s.inputs.At(r.input)
 	if in == nil {
 		w.dec, w.ready, w.since, w.again = frame.Decoder{}, false, 0, kept{}
 		return nil
@@ -301,7 +302,7 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 		s.freeInput(r)
 		return true
 	}
-	in := s.inputs.at(r.input)
+	in := s.inputs.At(r.input)
 	if in == nil {
 		in = s.newInput(r)
 	}

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"webim/netpoll/internal/slab"
+
 	"github.com/gobwas/ws"
 )
 
@@ -12,8 +14,6 @@ import (
 // record below, that place's generation above. It is never used twice (until
 // 2^32 connections have had one place), and never zero.
 type ID uint64
-
-func makeID(index, gen uint32) ID { return ID(gen)<<32 | ID(index) }
 
 // record is all that an idle connection keeps: 128 bytes without a pointer, so
 // that the collector has nothing to look at, in chunks that never move. What
@@ -30,11 +30,11 @@ type record struct {
 	loop     uint8
 	opened   uint32 // tick
 
-	gen   atomic.Uint32 // written under mu; odd: in use
-	turn  atomic.Uint32 // see turn.go; survives the connection
-	flags atomic.Uint32 // hints and states, set by anybody
-	seen  atomic.Uint32 // tick of the last byte received
-	sent  atomic.Uint32 // tick of the last byte taken by the socket, or of the first it refused since
+	gen   slab.Generation // begins and ends under mu
+	turn  atomic.Uint32   // see turn.go; survives the connection
+	flags atomic.Uint32   // hints and states, set by anybody
+	seen  atomic.Uint32   // tick of the last byte received
+	sent  atomic.Uint32   // tick of the last byte taken by the socket, or of the first it refused since
 
 	// Owned by who holds the turn; the wheel reads deadline.
 	input     uint32        // in Server.inputs; 0: none

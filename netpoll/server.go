@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"webim/netpoll/internal/slab"
 	"webim/netpoll/ratelog"
 )
 
@@ -25,10 +26,10 @@ type Server struct {
 	unburden *Turn     // of unfinished input
 	beats    []beat
 
-	slab     slab
-	inputs   table[input]
-	outputs  table[output]
-	extras   table[extra]
+	slab     slab.Slab[record]
+	inputs   slab.Table[input]
+	outputs  slab.Table[output]
+	extras   slab.Table[extra]
 	addrs    addrs
 	places   tlsPlaces
 	refusals *ratelog.Logger
@@ -79,6 +80,7 @@ func New(cfg Config, h Handler) *Server {
 	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
 	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
 	s.addrs.unix = s.cfg.ExemptUnix
+	s.slab.Number = func(r *record, i uint32) { r.index = i }
 	s.refusals = ratelog.New(s.cfg.Logger)
 	s.hurried, s.hasten = context.WithCancel(context.Background())
 	s.lent.conns = map[*lentConn]struct{}{}
@@ -159,9 +161,9 @@ func (s *Server) Serve() error {
 // all walks the connections, in handshakes too.
 func (s *Server) all() iter.Seq[Conn] {
 	return func(yield func(Conn) bool) {
-		for i := range s.slab.len() {
-			r := s.slab.at(i)
-			if gen := r.gen.Load(); gen&1 == 1 && !yield(Conn{s, r, gen}) {
+		for i := range s.slab.Len() {
+			r := s.slab.At(i)
+			if gen := r.gen.Load(); slab.InUse(gen) && !yield(Conn{s, r, gen}) {
 				return
 			}
 		}
@@ -193,11 +195,11 @@ func (s *Server) Conn(id ID) (c Conn, ok bool) {
 
 // record finds a record by id; nil if the connection is gone.
 func (s *Server) record(id ID) (*record, uint32) {
-	index, gen := uint32(id), uint32(id>>32)
-	if gen&1 == 0 || index >= s.slab.len() {
+	index, gen := slab.Split(uint64(id))
+	if !slab.InUse(gen) || index >= s.slab.Len() {
 		return nil, 0
 	}
-	r := s.slab.at(index)
+	r := s.slab.At(index)
 	if r.gen.Load() != gen {
 		return nil, 0
 	}

@@ -129,7 +129,7 @@ func TestHeartbeatSparesTheBlocked(t *testing.T) {
 func queueCost(c Conn) int {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	if o := c.s.outputs.at(c.r.output); o != nil {
+	if o := c.s.outputs.At(c.r.output); o != nil {
 		return o.cost()
 	}
 	return 0

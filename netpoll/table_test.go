@@ -3,135 +3,12 @@ package netpoll
 import (
 	"errors"
 	"net/netip"
-	"sync"
 	"testing"
 
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
-	"pgregory.net/rapid"
 )
-
-func TestTable(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var table table[int]
-		model := map[uint32]*int{}
-		many := rapid.SampledFrom([]int{1, 3, 100, 1500}).Draw(t, "many")
-		some := func(t *rapid.T) uint32 { // any that is in use, 0 if none
-			for i := range model {
-				return i
-			}
-			return 0
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"": func(t *rapid.T) {
-				for i, v := range model {
-					if table.at(i) != v {
-						t.Fatalf("number %d has %v, want %v", i, table.at(i), v)
-					}
-				}
-				if table.len() != len(model) || table.at(0) != nil {
-					t.Fatalf("%d in use, want %d", table.len(), len(model))
-				}
-			},
-			"put": func(t *rapid.T) {
-				for range many {
-					v := new(int)
-					i := table.put(v)
-					if i == 0 || model[i] != nil {
-						t.Fatalf("number %d is given out twice, or none", i)
-					}
-					model[i] = v
-				}
-			},
-			"drop": func(t *rapid.T) {
-				for range many {
-					i := some(t)
-					table.drop(i)
-					delete(model, i)
-				}
-			},
-			"drop all": func(t *rapid.T) {
-				for i := range model {
-					table.drop(i)
-				}
-				clear(model)
-				if n := table.n; n > 1024 || n == 0 && table.slots.Load() != nil {
-					t.Fatalf("an empty table keeps room for %d", n)
-				}
-			},
-		})
-	})
-}
-
-// Owners look their own numbers up without a lock while others put and drop.
-func TestTableConcurrent(t *testing.T) {
-	var table table[int]
-	var owners sync.WaitGroup
-	for range 4 {
-		owners.Go(func() {
-			own := map[uint32]*int{}
-			for n := range 5000 {
-				v := &n
-				own[table.put(v)] = v
-				for i, v := range own {
-					if table.at(i) != v {
-						t.Errorf("number %d has another's value", i)
-						return
-					}
-					if n%3 == 0 {
-						table.drop(i)
-						delete(own, i)
-					}
-					break
-				}
-			}
-			for i := range own {
-				table.drop(i)
-			}
-		})
-	}
-	owners.Wait()
-	if n := table.len(); n != 0 || table.slots.Load() != nil {
-		t.Errorf("%d numbers are in use at the end, slots %v", n, table.slots.Load() != nil)
-	}
-}
-
-func TestSlab(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var slab slab
-		inUse := map[*record]uint32{}
-		many := rapid.SampledFrom([]int{1, 10, chunkLen, chunkLen + 1}).Draw(t, "many")
-		t.Repeat(map[string]func(*rapid.T){
-			"": func(t *rapid.T) {
-				for r, i := range inUse {
-					if r.index != i || slab.at(i) != r || i >= slab.len() {
-						t.Fatalf("record %d of %d has moved", i, slab.len())
-					}
-				}
-			},
-			"get": func(t *rapid.T) {
-				for range many {
-					r := slab.get()
-					if _, twice := inUse[r]; twice {
-						t.Fatalf("record %d is given out twice", r.index)
-					}
-					inUse[r] = r.index
-				}
-			},
-			"put": func(t *rapid.T) {
-				n := many
-				for r := range inUse {
-					if n--; n < 0 {
-						break
-					}
-					slab.put(r)
-					delete(inUse, r)
-				}
-			},
-		})
-	})
-}
 
 // A record is used again at once; a handle to who had it reaches nobody.
 func TestStaleHandle(t *testing.T) {
@@ -141,7 +18,7 @@ func TestStaleHandle(t *testing.T) {
 	held := old.Later()
 	old.Close(1000, "") // while it is held nobody would see its end
 	end.Close()
-	wstest.Eventually(t, "the first connection ends", func() bool { return s.slab.at(old.r.index).gen.Load() != old.gen && s.stats.open.Load() == 0 })
+	wstest.Eventually(t, "the first connection ends", func() bool { return s.slab.At(old.r.index).gen.Load() != old.gen && s.stats.open.Load() == 0 })
 	c, end := join(t, s, 0)
 	if c.r != old.r || c.ID() == old.ID() {
 		t.Fatalf("the second connection has record %d, the first had %d; ids %x, %x", c.r.index, old.r.index, c.ID(), old.ID())

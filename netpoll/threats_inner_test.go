@@ -44,11 +44,11 @@ func TestHeadIsScannedOnce(t *testing.T) {
 // The connection keeps where its head was scanned to.
 func TestHeadKeepsItsPlace(t *testing.T) {
 	s := New(Config{}, nil)
-	r := s.slab.get()
+	r := s.slab.Get()
 	if !s.keepHead(r, []byte("GET / HTTP/1.1\r\nHost"), 20, 1) {
 		t.Fatal("refused")
 	}
-	if in := s.inputs.at(r.input); in.scanned != 20 || in.lines != 1 || string(in.rest) != "GET / HTTP/1.1\r\nHost" {
+	if in := s.inputs.At(r.input); in.scanned != 20 || in.lines != 1 || string(in.rest) != "GET / HTTP/1.1\r\nHost" {
 		t.Errorf("kept: %d, %d, %q", in.scanned, in.lines, in.rest)
 	}
 	s.freeInput(r)

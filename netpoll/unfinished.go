@@ -30,18 +30,18 @@ func (in *input) hold(s *Server, held int) bool {
 // and owner, which unburdenTurn reads.
 func (s *Server) newInput(r *record) *input {
 	in := &input{owner: s.conn(r)}
-	r.input = s.inputs.put(in)
+	r.input = s.inputs.Put(in)
 	return in
 }
 
 // freeInput forgets what was kept.
 func (s *Server) freeInput(r *record) {
-	in := s.inputs.at(r.input)
+	in := s.inputs.At(r.input)
 	if in == nil {
 		return
 	}
 	in.hold(s, 0)
-	s.inputs.drop(r.input)
+	s.inputs.Drop(r.input)
 	r.input = 0
 	r.flags.And(^fUnfinished)
 }
@@ -73,9 +73,9 @@ func (s *Server) unburdenTurn() (more bool) {
 			holders = append(holders, holder{c, size})
 		}
 	}
-	s.inputs.each(func(in *input) { add(in.owner, in.held.Load()) })
+	s.inputs.Each(func(in *input) { add(in.owner, in.held.Load()) })
 	var states []*tlsState
-	s.extras.each(func(x *extra) {
+	s.extras.Each(func(x *extra) {
 		if x.tls != nil {
 			states = append(states, x.tls)
 		}

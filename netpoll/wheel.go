@@ -87,7 +87,7 @@ func (w *wheel) armLocked(r *record, due uint32) {
 	l.due, l.slot = due, uint16(slot)+1
 	l.prev, l.next = 0, w.head[slot]
 	if l.next != 0 {
-		w.s.slab.at(uint32(l.next - 1)).slot.prev = int32(r.index) + 1
+		w.s.slab.At(uint32(l.next - 1)).slot.prev = int32(r.index) + 1
 	}
 	w.head[slot] = int32(r.index) + 1
 	w.n++
@@ -106,12 +106,12 @@ func (w *wheel) unlinkLocked(r *record) {
 		return
 	}
 	if l.prev != 0 {
-		w.s.slab.at(uint32(l.prev - 1)).slot.next = l.next
+		w.s.slab.At(uint32(l.prev - 1)).slot.next = l.next
 	} else {
 		w.head[l.slot-1] = l.next
 	}
 	if l.next != 0 {
-		w.s.slab.at(uint32(l.next - 1)).slot.prev = l.prev
+		w.s.slab.At(uint32(l.next - 1)).slot.prev = l.prev
 	}
 	l.slot = 0
 	w.n--
@@ -146,7 +146,7 @@ func (w *wheel) advance(now uint32) {
 		w.at++
 		i := w.head[w.at%wheelSlots]
 		for i != 0 {
-			r := w.s.slab.at(uint32(i - 1))
+			r := w.s.slab.At(uint32(i - 1))
 			i = r.slot.next
 			if r.slot.due == w.at {
 				w.takeLocked(r)

@@ -31,7 +31,7 @@ func newWheelModel(at uint32, n int) *wheelModel {
 	s.clock.now.Store(at)
 	m.w.restLocked()
 	for range n {
-		m.recs = append(m.recs, s.slab.get())
+		m.recs = append(m.recs, s.slab.Get())
 	}
 	return m
 }
@@ -83,7 +83,7 @@ func (m *wheelModel) check(t *rapid.T) {
 	linked := map[*record]uint32{}
 	for slot, head := range m.w.head {
 		for i, prev := head, int32(0); i != 0; {
-			r := m.s.slab.at(uint32(i - 1))
+			r := m.s.slab.At(uint32(i - 1))
 			if _, twice := linked[r]; twice || int(r.slot.slot) != slot+1 || r.slot.prev != prev || int(r.slot.due%wheelSlots) != slot {
 				t.Fatalf("record %d, %+v, is wrongly linked in slot %d", r.index, r.slot, slot)
 			}
