@@ -1,16 +1,19 @@
 package netpoll
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
 )
 
 // said is a masked text frame of at most 125 bytes.
@@ -196,4 +199,65 @@ func TestWakeAfterProtocol(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reply, and a broadcast that the same message makes, leave in one write, the reply first. If the
+// broadcast takes many writes the reply does not wait for it.
+func TestReplyLeavesWithBroadcast(t *testing.T) {
+	for _, c := range []struct {
+		writes int
+		early  bool
+		onLoop bool
+	}{{1, false, false}, {1, false, true}, {corkedWrites, false, false}, {corkedWrites + 1, true, false}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			var end *peerEnd
+			var s *Server
+			var log *Log
+			ready, early := make(chan struct{}), make(chan bool, 1)
+			s = serve(t, Config{Workers: 1, RunOnLoop: c.onLoop}, &Funcs{OnMessage: func(conn Conn, _ ws.OpCode, data []byte) {
+				<-ready
+				log.Append(ws.OpText, []byte("broadcast"))
+				turn := s.NewTurn(func() bool {
+					early <- hasInput(t, end)
+					if err := s.Offer(conn.ID(), log.Next(0)); err != nil {
+						t.Error(err)
+					}
+					log.Forget(log.End())
+					return false
+				})
+				turn.WakeAfter(conn.ID(), c.writes)
+				if err := conn.Reply(ws.OpText, []byte("reply")); err != nil {
+					t.Error(err)
+				}
+			}})
+			log = s.NewLog(Plain)
+			_, end = join(t, s, 0)
+			close(ready)
+			end.Write(said("hello"))
+			if got := <-early; got != c.early {
+				t.Errorf("the reply came before the broadcast was made: %v", got)
+			}
+			for _, want := range []string{"reply", "broadcast"} {
+				if got := nextFrame(t, end); !bytes.HasSuffix(got, []byte(want)) {
+					t.Errorf("got %q; want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// hasInput reports whether the client's socket has something to be read.
+func hasInput(t *testing.T, end *peerEnd) (has bool) {
+	raw, err := end.Conn.(interface {
+		SyscallConn() (syscall.RawConn, error)
+	}).SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	raw.Control(func(fd uintptr) {
+		n, _, _ := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		has = n > 0
+	})
+	return has
 }

@@ -183,8 +183,6 @@ func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
 		return c.notOpen()
 	}
 	seg := encodeOne(op, data, c.Variant(), c.s.cfg.DeflateMin)
-	seg.lone = seg
-	seg.users.Store(1)
 	err := c.s.push(c.r, c.gen, &seg.buffer, seg.b, 1, reply)
 	seg.leave()
 	return err

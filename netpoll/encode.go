@@ -38,8 +38,8 @@ type buffer struct {
 	holders atomic.Int32
 	home    atomic.Pointer[Server] // whose total the size counts in once: that of the first queue
 	keep    atomic.Bool            // the bytes must stay what they are, even with no holders: see segment.go
-	lone    *segment               // that it is, if it goes to one connection and then to the pool: see Conn.pushOne
-	users   atomic.Int32           // of a lone one: its sender and the queues that hold it
+	seg     *segment               // that it is; nil: it is a frame of its own, and not pooled
+	users   atomic.Int32           // of a segment: its log or its sender, and the queues that hold it
 }
 
 // bufferCost is what a queued frame takes besides its bytes: the buffer, the
@@ -54,7 +54,7 @@ const refSize = int64(unsafe.Sizeof(ref{}))
 // retain counts one more queue that holds the buffer.
 func (s *Server) retain(b *buffer) {
 	n := refSize
-	if b.lone != nil {
+	if b.seg != nil {
 		b.users.Add(1)
 	}
 	if b.home.CompareAndSwap(nil, s); b.home.Load() != s {
@@ -69,13 +69,13 @@ func (s *Server) retain(b *buffer) {
 // release counts one less. After that the buffer is somebody else's: its log may give it
 // to the pool at once. So release reads what it needs before.
 func (s *Server) release(b *buffer) {
-	n, size, lone := refSize, int64(b.size), b.lone
+	n, size, seg := refSize, int64(b.size), b.seg
 	if b.home.Load() != s || b.holders.Add(-1) == 0 {
 		n += size
 	}
 	s.hold(-n)
-	if lone != nil {
-		lone.leave()
+	if seg != nil {
+		seg.leave()
 	}
 }
 

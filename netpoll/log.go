@@ -119,8 +119,8 @@ func (l *Log) Next(from uint64) Cut {
 // a cut that ends before the position must be neither offered nor read any more.
 func (l *Log) Forget(before uint64) {
 	for seg := l.first; seg != nil && seg.base+uint64(len(seg.b)) <= before; seg = l.first {
-		l.first = seg.next
-		seg.recycle()
+		l.first, seg.next = seg.next, nil // or a queue would keep those behind it
+		seg.leave()
 	}
 	if l.first == nil && l.last != nil {
 		if l.end-l.calm < uint64(l.size/4) {

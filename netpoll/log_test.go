@@ -271,6 +271,42 @@ func TestLogAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A segment that a queue holds for a moment, as at the end of a turn that replies too, is used
+// again: whether the queue or the log lets go of it last.
+func TestQueuedSegmentIsUsedAgain(t *testing.T) {
+	s := New(Config{}, nil)
+	log, data := s.NewLog(Plain), []byte("a lone message")
+	for name, end := range map[string]func(b *buffer){
+		"the queue": func(b *buffer) { log.Forget(log.End()); s.release(b) },
+		"the log":   func(b *buffer) { s.release(b); log.Forget(log.End()) },
+	} {
+		once := func() {
+			log.Append(ws.OpText, data)
+			b := log.Next(log.End() - 1).buf
+			s.retain(b)
+			end(b)
+		}
+		once()
+		if n := testing.AllocsPerRun(100, once); n >= 1 && pools {
+			t.Errorf("%s lets go last: %v allocations", name, n)
+		}
+	}
+}
+
+// A queue that holds a segment keeps none of those behind it.
+func TestQueuedSegmentKeepsNoOther(t *testing.T) {
+	s := New(Config{}, nil)
+	log := s.NewLog(Plain)
+	log.Append(ws.OpText, make([]byte, segMax))
+	log.Append(ws.OpText, make([]byte, segMax))
+	first := log.first
+	s.retain(&first.buffer)
+	log.Forget(log.End())
+	if first.next != nil {
+		t.Error("the first segment still refers to the second")
+	}
+}
+
 // A queue may let go of a segment while its log forgets it and the segment's next user
 // takes it from the pool. The race detector sees a release that still looks at it then.
 func TestReleaseBesideForget(t *testing.T) {
@@ -287,8 +323,6 @@ func TestReleaseBesideForget(t *testing.T) {
 		}()
 		log.Forget(log.End())
 		lone := encodeOne(ws.OpText, []byte("a reply that goes to one client"), Plain, 0)
-		lone.lone = lone
-		lone.users.Store(1)
 		<-released
 		if lone.users.Load() != 1 {
 			t.Fatal("a queue gave back a segment that is no longer its own")

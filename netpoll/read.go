@@ -92,6 +92,9 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	s.cork(r)
 	more = s.readMessages(w, r)
 	s.chargeRest(w, r) // also of a message that broke a rule
+	if s.hasOutput(r) {
+		w.runCorked(r)
+	}
 	s.uncork(r, gen)
 	return more
 }
@@ -387,6 +390,13 @@ func (s *Server) cork(r *record) {
 	r.mu.Lock()
 	r.w |= wCork
 	r.mu.Unlock()
+}
+
+// hasOutput reports whether output of the connection is queued.
+func (s *Server) hasOutput(r *record) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.output != 0
 }
 
 func (s *Server) uncork(r *record, gen uint32) {

@@ -12,18 +12,16 @@ import (
 // segment is one piece of contiguous memory of a log. Frames are appended behind what
 // cuts refer to, so nobody's bytes ever move or change.
 //
-// A log that lets go of a segment gives it to a pool, from which the next log takes it:
-// a message to a quiet room, which would else have a segment of its own made for it,
-// allocates nothing. Three may still read a segment's bytes then, and each of them
-// prevents that:
+// A segment is used by its log, until the log lets go of it, and by each queue that refers to
+// it. The last of them gives it to a pool, from which the next log takes it: so a message to
+// a quiet room, which would else have a segment of its own made for it, allocates nothing.
+// Two may still read a segment's bytes then, and each of them prevents that by buffer.keep:
 //
-//   - a queue that refers to it: it is counted (buffer.holders);
-//   - a write that was begun before its queue was dropped: dropOutputLocked sets
-//     buffer.keep;
-//   - a connection of another server: retain sets buffer.keep.
+//   - a write that was begun before its queue was dropped: dropOutputLocked sets it;
+//   - a connection of another server: retain sets it.
 //
-// What is sent to one connection only lies in a segment, too (Conn.pushOne), which the last
-// of its sender and its queue gives back.
+// A message to one connection only lies in a segment, too (Conn.pushOne), which its sender
+// uses in place of a log.
 //
 // The collector frees what is not given back. A cut that somebody else still has is
 // excluded by the contract of Log.Forget.
@@ -57,15 +55,18 @@ func segSize(n int) (size, class int) {
 	return steps << shift, octave<<sizeSteps + steps - 4
 }
 
-// newSegment is an empty segment with room for n bytes.
+// newSegment is an empty segment with room for n bytes; the caller is its first user.
 func newSegment(n int) *segment {
 	size, class := segSize(n)
 	if class >= 0 {
 		if seg, ok := segments[class].Get().(*segment); ok {
+			seg.users.Store(1)
 			return seg
 		}
 	}
 	seg := new(segment)
+	seg.seg = seg
+	seg.users.Store(1)
 	seg.b = make([]byte, 0, size)
 	seg.size = bufferCost + size
 	return seg
@@ -93,21 +94,20 @@ func encodeOne(op ws.OpCode, data []byte, v Variant, min int) (seg *segment) {
 	return seg
 }
 
-// leave ends a use of a lone segment, the last of which gives it back.
+// leave ends a use of the segment, the last of which gives it to the pool.
 func (seg *segment) leave() {
 	if seg.users.Add(-1) == 0 {
 		seg.recycle()
 	}
 }
 
-// recycle gives a segment back that its log has let go of.
+// recycle gives a segment to the pool that nobody uses any more.
 func (seg *segment) recycle() {
 	size, class := segSize(cap(seg.b))
-	seg.next = nil
-	if class < 0 || size != cap(seg.b) || seg.holders.Load() > 0 || seg.keep.Load() {
+	if class < 0 || size != cap(seg.b) || seg.keep.Load() {
 		return
 	}
-	seg.b, seg.marks, seg.base, seg.lone = seg.b[:0], seg.marks[:0], 0, nil
+	seg.b, seg.marks, seg.base = seg.b[:0], seg.marks[:0], 0
 	seg.home.Store(nil)
 	segments[class].Put(seg)
 }

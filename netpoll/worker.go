@@ -107,18 +107,41 @@ func (w *worker) adopt(r *record, t *Turn, writes int) bool {
 	return true
 }
 
+// corkedWrites is the most writes that the adopted turns may make while a reply of the
+// connection waits: a tenth of a millisecond's work.
+const corkedWrites = 16
+
+// runCorked runs the adopted turns before the connection's output is written, if they make few
+// writes. A message that makes a reply and a broadcast, which the sender gets too, then leaves
+// by one write: two cost the server twice the system calls, and wake the client twice.
+func (w *worker) runCorked(r *record) {
+	w.mu.Lock()
+	few := w.writes <= corkedWrites
+	w.mu.Unlock()
+	if few && w.number != 0 {
+		w.runAdopted(r, false)
+	}
+}
+
 // runAfter runs the turns that were adopted, those too that are while it does so. Then it
 // takes the worker's number off the connection's turn, so that none is adopted any more.
 func (w *worker) runAfter(r *record) {
-	if w.number == 0 {
-		return
+	if w.number != 0 {
+		w.runAdopted(r, true)
 	}
+}
+
+// runAdopted runs the turns that were adopted; last: no more of them may be.
+func (w *worker) runAdopted(r *record, last bool) {
 	for i := 0; ; i++ {
 		w.mu.Lock()
 		if i == len(w.after) {
 			clear(w.after)
-			w.after, w.writes = w.after[:0], 0
-			r.turn.And(turnBits)
+			w.after = w.after[:0]
+			if last {
+				w.writes = 0
+				r.turn.And(turnBits)
+			}
 			w.mu.Unlock()
 			return
 		}
