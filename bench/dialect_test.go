@@ -39,6 +39,7 @@ var sessionStream = func() (in, want []byte) {
 	text(`{"push":{"channel":"a","pub":{"data":{"text":"` + strings.Repeat(stamp, 130) + `"}}}}`)
 	means(strings.Repeat(stamp, 130))
 	text(`{"id":9,"publish":{}}`, `{"id":10,"error":{"code":111,"message":"slow down"}}`)
+	text(`{"id":4294967295,"publish":{}}`, `{"id":10,"publish":{}}`) // the first is known by its form
 	in = appendFrame(in, opClose, []byte{0x03, 0xe8}, nil)
 	want = appendFrame(want, opClose, []byte{0x03, 0xe8}, nil)
 	return in, want
@@ -71,6 +72,36 @@ func TestSessionAtEverySplit(t *testing.T) {
 		bytewise = append(bytewise, []byte{b})
 	}
 	check("a byte at a time", bytewise...)
+}
+
+// A session knows a reply without a decoder only if it is the first one with another id.
+func TestDoneIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		first string
+		id    uint32
+		line  string
+		want  bool
+	}{
+		{`{"id":3,"publish":{}}`, 3, `{"id":3,"publish":{}}`, true},
+		{`{"id":3,"publish":{}}`, 3, `{"id":4294967295,"publish":{}}`, true},
+		{`{"id":3,"publish":{}}`, 3, `{"id":,"publish":{}}`, false},
+		{`{"id":3,"publish":{}}`, 3, `{"id":1x2,"publish":{}}`, false},
+		{`{"id":3,"publish":{}}`, 3, `{"id":3,"publish":{}} `, false},
+		{`{"id":3,"publish":{}}`, 3, `{"id":3,"rpc":{}}`, false},
+		{`{"id":3,"publish":{}}`, 3, `{"id":3,"error":{"code":1},"publish":{}}`, false},
+		{`{"id":33,"publish":{"at":33}}`, 33, `{"id":4,"publish":{"at":33}}`, true},
+		{`{"publish":{},"id":3}`, 3, `{"publish":{},"id":3}`, false}, // not learned
+		{`{"i":3,"id":3,"publish":{}}`, 3, `{"i":4,"id":3,"publish":{}}`, false},
+	} {
+		s := newSession()
+		if s.isDone([]byte(c.line)) {
+			t.Errorf("%s is known before anything was learned", c.line)
+		}
+		s.learnDone([]byte(c.first), c.id)
+		if got := s.isDone([]byte(c.line)); got != c.want {
+			t.Errorf("after %s: %s is known: %v", c.first, c.line, got)
+		}
+	}
 }
 
 func TestSessionErrors(t *testing.T) {
