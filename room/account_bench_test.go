@@ -12,7 +12,7 @@ import (
 // What all connections share of their budgets is the lock of the accounts: of an address
 // each charge takes it, of a user only connecting and closing. Run it with -cpu 1,2.
 func BenchmarkAccounts(b *testing.B) {
-	h := NewHub(Config{Anonymous: true})
+	h := newHub(Config{Anonymous: true})
 	var n atomic.Int64
 	for _, c := range []struct {
 		name string

@@ -87,7 +87,7 @@ func startTurns(t *testing.T, change func(*Config), before func(message []byte))
 	if change != nil {
 		change(&cfg)
 	}
-	hub := NewHub(cfg)
+	hub := newHub(cfg)
 	h := &turns{Hub: hub, engine: e, before: before}
 	n := startWith(t, hub, nc, h)
 	for range 10 {

@@ -25,7 +25,7 @@ func BenchmarkPublish(b *testing.B) {
 		members bool
 	}{{"nobody", -1, false}, {"room", -1, true}, {"nobody, history", 100, false}, {"room, history", 100, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			n := start(b, Config{History: Limits{MaxMessages: c.history}, MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
+			n := start(b, Config{Engine: NewMemory(Limits{MaxMessages: c.history}), MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
 			sweep := func() {}
 			if c.members {
 				go io.Copy(io.Discard, n.join("/r", noDeflate).br)
@@ -72,7 +72,7 @@ func BenchmarkSweep(b *testing.B) {
 	const members = 1000
 	for _, batch := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint(batch, " messages"), func(b *testing.B) {
-			n := start(b, Config{MaxPause: -1, History: Limits{MaxMessages: -1}}, netpoll.Config{})
+			n := start(b, Config{MaxPause: -1, Engine: NewMemory(Limits{MaxMessages: -1})}, netpoll.Config{})
 			rs := readers{got: make(chan struct{})}
 			all := n.joinAll(members, "/r", plain)
 			for _, c := range all {

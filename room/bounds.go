@@ -24,7 +24,7 @@ func (c *Call) Bounds(room string) (b Bounds) {
 	}
 	author := c.s.author()
 	if most := cmp.Or(opts.MaxPublication, h.cfg.MaxPublication); most >= 0 {
-		b.Message = max(1, most-author.size())
+		b.Message = max(1, most-author.Size())
 	}
 	if most := h.cfg.MaxIncoming; most > 0 {
 		most = max(1, most-commandOverhead)
@@ -32,6 +32,3 @@ func (c *Call) Bounds(room string) (b Bounds) {
 	}
 	return b
 }
-
-// size is how many bytes an author takes in a publication.
-func (a *Author) size() int { return len(a.User) + len(a.Client) + len(a.ConnInfo) + len(a.ChanInfo) }

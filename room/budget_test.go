@@ -74,7 +74,7 @@ func TestEveryBudgetIsExhausted(t *testing.T) {
 			t.Run(strings.ReplaceAll(strings.TrimSpace(row.Name+" "+one.level), " ", "-"), func(t *testing.T) {
 				cfg, nc := openBudgets(t)
 				one.cfg(&cfg, &nc)
-				w := &budgetWorld{startWith(t, NewHub(cfg), nc, nil)}
+				w := &budgetWorld{startWith(t, newHub(cfg), nc, nil)}
 				by := newBystander(t, w.node)
 				one.exhaust(t, w)
 				by.check(t)

@@ -35,7 +35,7 @@ func TestSendersAreHeld(t *testing.T) {
 	const senders, each, size, bound = 3, 1500, 100, 1000
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			m := &meter{Hub: NewHub(Config{MaxUnswept: bound}.open())}
+			m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
 			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
 			members := n.joinAll(10, "/r", variants)
 			var wg sync.WaitGroup

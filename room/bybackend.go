@@ -67,7 +67,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 				s.disconnect(wire.DisconnectInappropriateProtocol)
 			default:
 				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
-				s.joinWith(id, r, a.Override.of(opts), t, 0, a.Data, true)
+				s.joinWith(id, r, overridden(a.Override, opts), t, 0, a.Data, true)
 			}
 		})
 	})

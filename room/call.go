@@ -197,7 +197,7 @@ func (c *Call) Audit(a Audit) {
 func (c *Call) Typing(room string) error {
 	who := c.s.author()
 	if r := c.Hub.existing(room); r != nil {
-		if err := c.Hub.affordEach(&c.s.quota, c.s.payer, pushSize+len(room)+who.size(), r.toldTyping()); err != nil {
+		if err := c.Hub.affordEach(&c.s.quota, c.s.payer, pushSize+len(room)+who.Size(), r.toldTyping()); err != nil {
 			return err
 		}
 	}

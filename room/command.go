@@ -175,7 +175,7 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 // t is no token of the client's but what the backend answered.
 func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles, data []byte, byServer bool) {
 	if t != nil {
-		opts = OverrideOf(t.Override).of(opts)
+		opts = overridden(OverrideOf(t.Override), opts)
 	}
 	w := &wanted{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
@@ -281,7 +281,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {
-			if pub, ok := p.push(s.enc); ok {
+			if pub, ok := protocolPublication(&p, s.enc); ok {
 				res.Publications = append(res.Publications, pub)
 			}
 		}
@@ -298,7 +298,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 		s.hasSeen(all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
-			res.Presence[a.Client] = a.info()
+			res.Presence[a.Client] = clientInfo(&a)
 		}
 		s.answer(id, err, &protocol.Reply{Presence: res})
 	})

@@ -8,12 +8,10 @@ import (
 	"webim/room/token"
 )
 
-// Config holds the settings of a Hub. The zero value works.
+// Config holds the settings of a Hub. Only Engine is required.
 type Config struct {
-	// Engine gives messages their places; nil: a memory engine of its own.
+	// Engine stores messages and state, and connects nodes. It is required.
 	Engine Engine
-	// History bounds that memory engine.
-	History Limits
 	// MaxRooms bounds the rooms that have members, users' own not counted; 0: 100,000;
 	// negative: no bound. An owner makes 1/16 of what is free at most. Above it a
 	// connection gets 503.
@@ -155,9 +153,6 @@ func (c Config) withDefaults() Config {
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
 	c.LeaveLinger = cmp.Or(c.LeaveLinger, time.Second)
 	c.ExpiredGrace = cmp.Or(c.ExpiredGrace, 25*time.Second)
-	if c.Engine == nil {
-		c.Engine = NewMemory(c.History)
-	}
 	c.MaxRooms = cmp.Or(c.MaxRooms, 100_000)
 	c.MaxPublication = cmp.Or(c.MaxPublication, 256<<10)
 	c.MaxUnswept = cmp.Or(c.MaxUnswept, 1<<20)

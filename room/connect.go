@@ -210,7 +210,7 @@ func (k *connecting) join() {
 		return
 	}
 	for _, c := range s.hub.channels(k.who, addressOf(s.conn)) {
-		opts := OverrideOf(c.Override).of(s.hub.cfg.options(c.Name))
+		opts := overridden(OverrideOf(c.Override), s.hub.cfg.options(c.Name))
 		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices

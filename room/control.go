@@ -30,7 +30,7 @@ const maxReason = 123
 // whom a # room is for. It may be called
 // from any goroutine, and so may done.
 func (h *Hub) Command(o Order, done func(error)) {
-	err := o.check()
+	err := checkOrder(&o)
 	if err == nil && o.Kind == OrderRevoke && h.cfg.Revoked == nil {
 		err = wire.ErrNotAvailable
 	}
@@ -41,8 +41,8 @@ func (h *Hub) Command(o Order, done func(error)) {
 	h.engine.Order(o, done)
 }
 
-// check judges an order by itself, and puts its JSON in the form that is sent.
-func (o *Order) check() error {
+// checkOrder judges an order by itself, and puts its JSON in the form that is sent.
+func checkOrder(o *Order) error {
 	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != OrderRevoke || o.Token == "") {
 		return ErrNoTarget
 	}
@@ -75,7 +75,7 @@ func (h *Hub) Ordered(o Order) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		if !o.spares(s.who.Load()) {
+		if !sparesAdmin(&o, s.who.Load()) {
 			s.obey(o)
 		}
 	}
@@ -85,7 +85,7 @@ func (h *Hub) Ordered(o Order) error {
 	return nil
 }
 
-func (o *Order) spares(who *identity) bool {
+func sparesAdmin(o *Order, who *identity) bool {
 	return o.To.Spare && policy.RolesOf(who, o.Room)&RoleAdmin != 0
 }
 
@@ -94,7 +94,7 @@ func (o *Order) spares(who *identity) bool {
 func (h *Hub) orderedPlain(o Order) {
 	meant := func(c netpoll.Conn) bool {
 		a := authorOf(c)
-		return (o.To.User == "" || a.User == o.To.User) && o.To.names(a.Client) && !o.spares(bearerOf(c))
+		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !sparesAdmin(&o, bearerOf(c))
 	}
 	switch {
 	case o.Kind == OrderDisconnect:
@@ -102,14 +102,14 @@ func (h *Hub) orderedPlain(o Order) {
 	case o.Kind == OrderUnsubscribe:
 		end := wire.DisconnectForceNoReconnect
 		h.closePlain(o.Room, end, end.Text(), meant)
-	case o.ended():
+	case endsConnections(&o):
 		end := wire.DisconnectExpired
 		h.closePlain("", end, end.Text(), meant)
 	}
 }
 
-// ended tells whether it is a refresh that ends connections.
-func (o *Order) ended() bool {
+// endsConnections tells whether it is a refresh that ends connections.
+func endsConnections(o *Order) bool {
 	return o.Kind == OrderRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
 }
 
@@ -156,7 +156,7 @@ func (s *session) obey(o Order) {
 // ordered joins the session to a room, and tells it so before anything that the
 // room says.
 func (s *session) ordered(o Order) {
-	opts := o.Override.of(s.hub.cfg.options(o.Room))
+	opts := overridden(o.Override, s.hub.cfg.options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
 	}
@@ -177,7 +177,7 @@ func (s *session) ordered(o Order) {
 		defer reply.give()
 		reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Subscribe: push}})
 		for _, p := range got.missed {
-			if pub, ok := p.push(s.enc); ok {
+			if pub, ok := protocolPublication(&p, s.enc); ok {
 				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
 			}
 		}
@@ -202,8 +202,8 @@ func OverrideOf(v token.Override) Override {
 	return o
 }
 
-// of are a room's options as a subscription has them.
-func (v Override) of(opts *Options) *Options {
+// overridden are a room's options as a subscription has them.
+func overridden(v Override, opts *Options) *Options {
 	if v == (Override{}) {
 		return opts
 	}
@@ -239,7 +239,7 @@ func (s *session) expelled(room string) {
 
 // refreshed changes when the session ends, or what is shown of it.
 func (s *session) refreshed(o Order) {
-	if o.ended() {
+	if endsConnections(&o) {
 		s.disconnect(wire.DisconnectExpired)
 		return
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"webim/netpoll"
 	"webim/room/budget"
 )
 
@@ -149,7 +148,7 @@ type Message struct {
 
 	// by is the connection of which a callback publishes the message; 0: none. If the engine
 	// delivers it meanwhile, the same worker sweeps a small room, see shard.wakeLocked.
-	by netpoll.ID
+	Origin uint64
 }
 
 // Retention is how much a room remembers: so many messages, and apart from them as
@@ -204,7 +203,7 @@ const (
 // and of its tags only those are left that say what event it was, and of what.
 func (p Publication) Redacted() bool { return p.Tags[tagRedacted] != "" }
 
-func (p Publication) redacted() Publication {
+func (p Publication) Redact() Publication {
 	tags := map[string]string{tagRedacted: "true"}
 	for _, name := range []string{TagEvent, TagOf} {
 		if v, ok := p.Tags[name]; ok {
@@ -232,3 +231,9 @@ type History struct {
 	Publications []Publication
 	Top          Position // of the newest publication, remembered or not
 }
+
+// Size returns how many bytes an author takes in a publication.
+func (a *Author) Size() int { return len(a.User) + len(a.Client) + len(a.ConnInfo) + len(a.ChanInfo) }
+
+// Expirer is an engine that does not remove expired data by itself.
+type Expirer interface{ Expire() }

@@ -39,18 +39,18 @@ type factGroup struct {
 
 // reserve is the part of the bound that is kept for the bans and mutes of
 // moderators: who fills the rest must not be safe from them.
-const reserve = 8
+const Reserve = 8
 
 // isGuarded: what people do with rooms of their own is not.
-func isGuarded(k Key) bool {
+func (k Key) IsReserved() bool {
 	return (k.Table == TableBan || k.Table == TableBanIP || k.Table == TableMute) && !IsRoster(k.Of)
 }
 
 func (s *facts) mostOf(k Key) int64 {
-	if isGuarded(k) {
+	if k.IsReserved() {
 		return s.most
 	}
-	return s.most - s.most/reserve
+	return s.most - s.most/Reserve
 }
 
 func newFacts(most int64, now func() time.Time) *facts {

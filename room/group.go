@@ -104,11 +104,11 @@ func encodingOf(dialect int) wire.Encoding {
 	return wire.JSON
 }
 
-// encode makes a publication's bytes, in dst if it is long enough. What a dialect cannot
-// say it is not told.
-func (p *Publication) encode(room string, dialect int, dst []byte) encoded {
+// encodePublication returns a publication in a dialect, in dst if it is long enough. A dialect
+// that cannot express the publication gets nothing: then op is 0.
+func encodePublication(p *Publication, room string, dialect int, dst []byte) encoded {
 	if dialect == plainDialect {
-		return p.plain()
+		return plainPublication(p)
 	}
 	one := pushes.Get().(*push)
 	defer one.give()
@@ -122,10 +122,10 @@ func (p *Publication) encode(room string, dialect int, dst []byte) encoded {
 	return framed(dialect, b)
 }
 
-// plain is what plain clients get: what a plain client said as it was, and of
-// JSON data its text. Of the server's events they could make nothing; an edit would
-// be one more message to them.
-func (p Publication) plain() encoded {
+// plainPublication returns what plain clients get: a message of a plain client unchanged, and of
+// JSON data the text. They get no events of the server, because an edit would look like one
+// more message to them.
+func plainPublication(p *Publication) encoded {
 	if p.Tags[TagEvent] != "" {
 		return encoded{}
 	}
@@ -178,28 +178,28 @@ func (one *push) fill(p *Publication, e wire.Encoding) bool {
 	return true
 }
 
-// push is the publication as the centrifuge dialect has it; false if the
-// encoding cannot say it.
-func (p *Publication) push(e wire.Encoding) (*protocol.Publication, bool) {
+// protocolPublication returns a publication in the form of the Centrifuge protocol; false if the
+// encoding cannot express it.
+func protocolPublication(p *Publication, e wire.Encoding) (*protocol.Publication, bool) {
 	one := new(push)
 	return &one.pub, one.fill(p, e)
 }
 
-// info is the author as the centrifuge dialect has it.
-func (a *Author) info() *protocol.ClientInfo {
+// clientInfo returns an author in the form of the Centrifuge protocol.
+func clientInfo(a *Author) *protocol.ClientInfo {
 	return &protocol.ClientInfo{User: a.User, Client: a.Client, ConnInfo: a.ConnInfo, ChanInfo: a.ChanInfo}
 }
 
-// encode makes a notice's bytes, in dst if it is long enough; plain clients get none.
-func (n Notice) encode(room string, dialect int, dst []byte) encoded {
+// encodeNotice returns a notice in a dialect, in dst if it is long enough; plain clients get none.
+func encodeNotice(n Notice, room string, dialect int, dst []byte) encoded {
 	if dialect == plainDialect {
 		return encoded{}
 	}
 	push := &protocol.Push{Channel: room}
 	if n.Left {
-		push.Leave = &protocol.Leave{Info: n.Who.info()}
+		push.Leave = &protocol.Leave{Info: clientInfo(&n.Who)}
 	} else {
-		push.Join = &protocol.Join{Info: n.Who.info()}
+		push.Join = &protocol.Join{Info: clientInfo(&n.Who)}
 	}
 	b, err := wire.Append(dst, encodingOf(dialect), &protocol.Reply{Push: push})
 	if err != nil {

@@ -28,7 +28,7 @@ func (g gone) Close(c netpoll.Conn, why netpoll.Closed) {
 // storm of clients makes no garbage. Not under the race detector, which allocates by itself.
 func TestJoinAllocates(t *testing.T) {
 	for path, most := range map[string]float64{"/": 1, "/room-of-many": 2} {
-		g := gone{NewHub(Config{}.open()), make(chan bool, 1)}
+		g := gone{newHub(Config{}.open()), make(chan bool, 1)}
 		n := startWith(t, g.Hub, netpoll.Config{}, g)
 		n.join(path, noDeflate)
 		once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(path, noDeflate, ""), nil, g.ended)
@@ -42,7 +42,7 @@ func TestJoinAllocates(t *testing.T) {
 // TestSessionAllocates: what a session of the Centrifuge dialect allocates until it is in
 // a room, and then at its end.
 func TestSessionAllocates(t *testing.T) {
-	g := gone{NewHub(Config{}.open()), make(chan bool, 1)}
+	g := gone{newHub(Config{}.open()), make(chan bool, 1)}
 	n := startWith(t, g.Hub, netpoll.Config{}, g)
 	n.join("/room", noDeflate)
 	commands := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room"}}`))))

@@ -23,7 +23,7 @@ import (
 func honest(t *testing.T, rooms, messages int) *node {
 	v, _ := tokens(t)
 	options := Patterns{{"*", Options{Rights: OpenRights(), Recoverable: true, History: Retention{1000, 1 << 20, time.Hour}}}}
-	n := startWith(t, NewHub(Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
 	for i := range rooms {
 		for j := range messages {
 			data := fmt.Appendf(nil, `{"text":"%d %s"}`, j, strings.Repeat("x", 200))
@@ -153,7 +153,7 @@ func TestAnsweredPingsAreFree(t *testing.T) {
 	v, _ := tokens(t)
 	slowest := NoRates
 	slowest.Other = slow(1)
-	hub := NewHub(Config{Tokens: v, Anonymous: true, PingInterval: time.Second, PongTimeout: 900 * time.Millisecond, Rates: slowest, Refusals: slow(1)})
+	hub := newHub(Config{Tokens: v, Anonymous: true, PingInterval: time.Second, PongTimeout: 900 * time.Millisecond, Rates: slowest, Refusals: slow(1)})
 	n := startWith(t, hub, netpoll.Config{}, nil)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)

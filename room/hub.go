@@ -60,8 +60,11 @@ type Hub struct {
 	load       load
 }
 
-// NewHub makes a hub.
+// NewHub makes a hub. It panics if cfg.Engine is nil.
 func NewHub(cfg Config) *Hub {
+	if cfg.Engine == nil {
+		panic("room: Config.Engine is nil")
+	}
 	cfg = cfg.withDefaults()
 	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: newNameTable((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
 		told: ratelog.New(cfg.Log),
@@ -81,8 +84,8 @@ func (h *Hub) Start(s *netpoll.Server) {
 	s.Tick(time.Second, h.due.look)
 	s.Tick(time.Second, h.recall)
 	s.Tick(h.cfg.calmEvery, h.calm)
-	if m, ok := h.engine.(*Memory); ok {
-		s.Tick(time.Second, m.Expire)
+	if e, ok := h.engine.(Expirer); ok {
+		s.Tick(time.Second, e.Expire)
 	}
 }
 

@@ -118,7 +118,8 @@ func TestRelay(t *testing.T) {
 // A room ends with its last member and costs the hub nothing; the engine keeps
 // its history and its epoch for their time.
 func TestRoomEnds(t *testing.T) {
-	m, clock := newTestMemory(Limits{MaxAge: time.Hour})
+	clock := new(fakeTime)
+	m := NewMemory(Limits{MaxAge: time.Hour, Now: clock.now})
 	n := start(t, Config{Engine: m}, netpoll.Config{})
 	epochs := map[string]bool{}
 	for round := range 3 {

@@ -56,7 +56,7 @@ func (r *Room) catchLocked(p Publication) {
 	}
 	p.Data = slices.Clone(p.Data)
 	for j := r.joining; j != nil; j = j.next {
-		if j.bytes += costOf(&p); j.bytes > r.hub.cfg.MaxUnswept {
+		if j.bytes += Cost(&p); j.bytes > r.hub.cfg.MaxUnswept {
 			j.caught, j.err = nil, errSlowHistory
 			continue
 		}
@@ -144,7 +144,7 @@ func (r *Room) seatJoining(j *joining) {
 		r.tell(j)
 	}
 	for _, p := range j.caught { // while the latch was closed
-		if e := p.encode(r.name, j.kind.dialect(), nil); e.op != 0 {
+		if e := encodePublication(&p, r.name, j.kind.dialect(), nil); e.op != 0 {
 			_ = s.conn.Push(e.op, e.data)
 		}
 	}

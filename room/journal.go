@@ -89,7 +89,7 @@ func (j *journal) append(p *Publication, came int64) {
 	dropped := j.used
 	j.bytes, j.used = roomFor(j.bytes, j.used, size)
 	j.base += dropped - j.used
-	e := entry{offset: p.Offset, prev: p.Prev, time: p.Time.UnixNano(), came: came, cost: uint32(costOf(p)), op: p.Op}
+	e := entry{offset: p.Offset, prev: p.Prev, time: p.Time.UnixNano(), came: came, cost: uint32(Cost(p)), op: p.Op}
 	e.at, e.size = j.base+uint32(len(j.bytes)), uint32(size)
 	j.bytes, e.has = appendParts(j.bytes, p)
 	j.entries = append(j.entries, e)
@@ -181,7 +181,7 @@ func (j *journal) rewrite(other func(e *entry) (Publication, bool)) {
 		if p, ok := other(e); ok {
 			j.count(e, -1)
 			fresh, e.has = appendParts(fresh, &p)
-			e.op, e.cost = p.Op, uint32(costOf(&p))
+			e.op, e.cost = p.Op, uint32(Cost(&p))
 			j.count(e, 1)
 		} else {
 			from := e.at - j.base

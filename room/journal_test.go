@@ -26,7 +26,7 @@ func isEvent(p *Publication) bool { return p.CompactKey != "" || p.Skip }
 func (r *plainJournal) kept(event bool) (n, bytes int) {
 	for i := range r.entries {
 		if p := &r.entries[i]; !r.gone[p.Offset] && isEvent(p) == event {
-			n, bytes = n+1, bytes+costOf(p)-entryCost
+			n, bytes = n+1, bytes+Cost(p)-PartCost
 		}
 	}
 	return n, bytes
@@ -40,9 +40,9 @@ func (r *plainJournal) within(event bool, messages, bytes int) bool {
 func (r *plainJournal) cost() (n int64) {
 	for i := range r.entries {
 		if r.gone[r.entries[i].Offset] {
-			n += entryCost
+			n += PartCost
 		} else {
-			n += int64(costOf(&r.entries[i]))
+			n += int64(Cost(&r.entries[i]))
 		}
 	}
 	return n
@@ -93,7 +93,7 @@ func (r *plainJournal) trim(keep Retention, now time.Time) {
 func (r *plainJournal) redact(offset uint64) {
 	for i := range r.entries {
 		if p := &r.entries[i]; p.Offset == offset && !p.Skip && !r.gone[offset] {
-			*p = p.redacted()
+			*p = p.Redact()
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (r *plainJournal) read(q Span) (part []Publication) {
 		if r.gone[p.Offset] || !q.Places && p.Skip {
 			continue
 		}
-		if bytes += costOf(&p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
+		if bytes += Cost(&p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
 			break
 		}
 		part = append(part, p)

@@ -103,7 +103,7 @@ func TestPlainMembersGetNoEdits(t *testing.T) {
 // log; what is not written is counted; nobody else is kept from it.
 func TestAuditShares(t *testing.T) {
 	var log wstest.Log
-	h := NewHub(Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
+	h := newHub(Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
 	eve, bob := budget.User("eve"), budget.User("bob")
 	for range 10 * auditRate.N {
 		h.Audited(Audit{Action: "ban", By: "eve", Room: "$eve", Target: "x"}, eve)

@@ -12,8 +12,7 @@ import (
 // forgotten when there are too many.
 func TestKeys(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory(Limits{KeyWindow: time.Minute, MaxKeys: 3})
-	m.now = func() time.Time { return now }
+	m := NewMemory(Limits{KeyWindow: time.Minute, MaxKeys: 3, Now: func() time.Time { return now }})
 	publish := func(room, key, data string) (uint64, error) {
 		var pos Position
 		var failed error

@@ -20,11 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
-	"webim/room/budget"
 )
-
-// noPayer stands for the server itself.
-var noPayer budget.Owner
 
 // The kit: a server with a hub that must leave nothing behind, and a client
 // that shares no code with netpoll.
@@ -41,9 +37,6 @@ func TestMain(m *testing.M) {
 
 // patience is the deadline of whatever a test waits for.
 const patience = 10 * time.Second
-
-// long reports whether the tests are to run at full size.
-func long() bool { return os.Getenv("WEBIM_LONG") != "" }
 
 // eventually polls until cond holds.
 func eventually(t testing.TB, what string, cond func() bool) {
@@ -77,7 +70,15 @@ type node struct {
 // start runs a node until the test ends, and then checks that no connection,
 // no room and no descriptor is left.
 func start(t testing.TB, rc Config, nc netpoll.Config) *node {
-	return startWith(t, NewHub(rc.open()), nc, nil)
+	return startWith(t, newHub(rc.open()), nc, nil)
+}
+
+// newHub makes a hub, with a memory engine of its own if the test names no other.
+func newHub(cfg Config) *Hub {
+	if cfg.Engine == nil {
+		cfg.Engine = NewMemory(Limits{})
+	}
+	return NewHub(cfg)
 }
 
 // open lets everybody do everything, as fast as they like, where a test says

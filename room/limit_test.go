@@ -35,7 +35,7 @@ func TestJoinRateFitsRooms(t *testing.T) {
 func TestHonestClientIsNotTooFast(t *testing.T) {
 	v, _ := tokens(t)
 	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true}}}
-	n := startWith(t, NewHub(Config{Tokens: v, Anonymous: true, Options: rooms.Options}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(Config{Tokens: v, Anonymous: true, Options: rooms.Options}), netpoll.Config{}, nil)
 	var all []string
 	for i := range 128 {
 		all = append(all, fmt.Sprintf(`"subscribe":{"channel":"r%d"}`, i))

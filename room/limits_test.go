@@ -93,7 +93,7 @@ func TestRoomLimitsAtOnce(t *testing.T) {
 		{"members", Config{MaxMembers: 1}, [2]string{"/a", "/a"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			hub := NewHub(c.cfg.open())
+			hub := newHub(c.cfg.open())
 			n := startWith(t, hub, netpoll.Config{Workers: 2}, &gate{Hub: hub})
 			var clients [2]*client
 			var wg sync.WaitGroup

@@ -17,7 +17,7 @@ type herald struct{ *Hub }
 
 func (h *herald) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	for _, room := range bytes.Fields(data) {
-		h.engine.Publish(string(room), Message{Op: ws.OpText, Data: room, by: c.ID()}, func(Position, error) {})
+		h.engine.Publish(string(room), Message{Op: ws.OpText, Data: room, Origin: uint64(c.ID())}, func(Position, error) {})
 	}
 }
 
@@ -48,7 +48,7 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 		{"the same room often", map[string]int{"a": 64, "b": 64}, "a a a b b b", "a a a b b b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			hub := NewHub(Config{}.open())
+			hub := newHub(Config{}.open())
 			n := startWith(t, hub, netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}, &herald{hub})
 			members := map[string]*client{}
 			for room, count := range c.members {

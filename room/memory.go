@@ -54,10 +54,10 @@ type topic struct {
 // NewMemory makes a memory engine. Expire must be called now and then.
 func NewMemory(l Limits) *Memory {
 	l = l.withDefaults()
-	m := &Memory{limits: l, now: time.Now, started: time.Now(), pool: budget.NewPool(l.MaxTotal), topics: newNameTable(func(t *topic) string { return t.name }), young: l.MaxAge,
+	m := &Memory{limits: l, now: l.Now, started: l.Now(), pool: budget.NewPool(l.MaxTotal), topics: newNameTable(func(t *topic) string { return t.name }), young: l.MaxAge,
 		usual: &Retention{max(0, l.MaxMessages), l.MaxBytes, l.MaxAge}, keys: newKeys(l.KeyWindow, l.MaxKeys)}
 	m.keep = m.usual
-	m.facts = newFacts(l.MaxState, func() time.Time { return m.now() })
+	m.facts = newFacts(l.MaxState, l.Now)
 	return m
 }
 

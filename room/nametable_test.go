@@ -7,11 +7,13 @@ import (
 	"pgregory.net/rapid"
 )
 
+type named struct{ name string }
+
 // TestNames compares the table with a map. All names are in few parts, so that they are in
 // each other's way.
 func TestNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n, want := newNameTable(func(one *topic) string { return one.name }), map[string]*topic{}
+		n, want := newNameTable(func(one *named) string { return one.name }), map[string]*named{}
 		var few []string
 		for i := 0; len(few) < 40; i++ {
 			if part, _ := n.hash(fmt.Sprint(i)); part < 2 {
@@ -21,7 +23,7 @@ func TestNames(t *testing.T) {
 		name := rapid.SampledFrom(few)
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
-				one := &topic{name: name.Draw(t, "name")}
+				one := &named{name: name.Draw(t, "name")}
 				if want[one.name] == nil {
 					want[one.name] = one
 					n.put(one)

@@ -129,7 +129,7 @@ func (r *Room) presentedLocked() {
 // tellNoticeLocked appends a notice to the logs of those that listen, and returns how
 // many bytes that makes for all of them.
 func (r *Room) tellNoticeLocked(n Notice) (bytes int) {
-	return r.appendLocked(0, true, func(dialect int, dst []byte) encoded { return n.encode(r.name, dialect, dst) })
+	return r.appendLocked(0, true, func(dialect int, dst []byte) encoded { return encodeNotice(n, r.name, dialect, dst) })
 }
 
 // listenersLocked is how many members are told who comes and goes.
@@ -148,7 +148,7 @@ func (r *Room) affordNotices(j *joining) error {
 	r.mu.Unlock()
 	who := s.author()
 	who.ChanInfo = j.info
-	each := 2 * (pushSize + len(j.room) + who.size())
+	each := 2 * (pushSize + len(j.room) + who.Size())
 	if j.server {
 		h.charge(&s.quota, s.payer, classFanout, each*listeners)
 		return nil

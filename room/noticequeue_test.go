@@ -225,7 +225,7 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 // in, and is told of everybody.
 func TestHonestCrowdJoins(t *testing.T) {
 	const crowd = 120
-	n := startWith(t, NewHub(Config{Anonymous: true, Options: Patterns{{"*", Options{Rights: OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(Config{Anonymous: true, Options: Patterns{{"*", Options{Rights: OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
 	var all []*client
 	for range crowd {
 		c := n.from(t, attacker, ChatPath, noDeflate)

@@ -34,7 +34,7 @@ type Options struct {
 // checkSize says what is wrong with the size of a message to a room with these options.
 func (h *Hub) checkSize(o *Options, m Message) error {
 	most := cmp.Or(o.MaxPublication, h.cfg.MaxPublication)
-	if n := m.encodedSize(); most >= 0 && n > most {
+	if n := encodedSize(&m); most >= 0 && n > most {
 		return wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: the message has %d bytes with what is told of its author, and %d are allowed in this room", n, most))
 	}
 	return nil
@@ -42,23 +42,23 @@ func (h *Hub) checkSize(o *Options, m Message) error {
 
 // encodedSize is about how many bytes a message has in the encodings of the centrifuge
 // dialect, without the room's name and the numbers.
-func (m *Message) encodedSize() int {
+func encodedSize(m *Message) int {
 	n := len(m.Data)
 	if m.Op == ws.OpText { // in JSON each of these takes two bytes
 		for _, c := range []byte{'"', '\\', '\n', '\t', '\r'} {
 			n += bytes.Count(m.Data, []byte{c})
 		}
 	}
-	return n + m.aroundSize()
+	return n + aroundSize(m)
 }
 
 // aroundSize is how many bytes a message has besides its data.
-func (m *Message) aroundSize() (n int) {
+func aroundSize(m *Message) (n int) {
 	for name, value := range m.Tags {
 		n += len(name) + len(value)
 	}
 	if m.From != nil {
-		n += m.From.size()
+		n += m.From.Size()
 	}
 	return n
 }
@@ -68,8 +68,8 @@ func (m *Message) aroundSize() (n int) {
 const pushSize = 64
 
 // sentSize is about how many bytes a message is to each member of a room.
-func (m *Message) sentSize(room string) int {
-	return pushSize + len(room) + len(m.Data) + m.aroundSize()
+func sentSize(m *Message, room string) int {
+	return pushSize + len(room) + len(m.Data) + aroundSize(m)
 }
 
 // noOptions are those of a room that nothing is said of.

@@ -167,7 +167,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		h.plainFits(m, h.plainConnOf(m.Conn), classOther)
 		return
 	}
-	msg := Message{Op: op, Data: data, by: m.Conn.ID()}
+	msg := Message{Op: op, Data: data, Origin: uint64(m.Conn.ID())}
 	if o := m.Room.opts; o != noOptions {
 		msg.Keep = &o.History // as what the other dialect says there
 	}

@@ -48,7 +48,7 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 		return
 	}
 	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
-		h.chargePayer(m.Payer, classFanout, m.sentSize(room)*r.Len())
+		h.chargePayer(m.Payer, classFanout, sentSize(&m, room)*r.Len())
 	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History
@@ -84,10 +84,10 @@ func (h *Hub) Broadcast(rooms []string, m Message, done func([]Published)) {
 	}
 }
 
-// JSON is the message as JSON data: a plain client's text T is {"text":T}; false
-// if it is bytes. The data is good for as long as the publication is.
-func (p *Publication) JSON() (data []byte, ok bool) {
-	pub, ok := p.push(wire.JSON)
+// JSON returns the data of a publication as JSON: a plain client's text T is {"text":T}. It returns
+// false if the data are bytes. The result is valid as long as the publication is.
+func JSON(p *Publication) (data []byte, ok bool) {
+	pub, ok := protocolPublication(p, wire.JSON)
 	if !ok {
 		return nil, false
 	}

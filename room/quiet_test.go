@@ -14,7 +14,7 @@ import (
 // its engine only what its history may.
 func TestQuietRoomHoldsNothing(t *testing.T) {
 	silent := Patterns{{"*", Options{Rights: OpenRights()}}} // and no history
-	n := start(t, Config{History: Limits{MaxMessages: -1}, Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
+	n := start(t, Config{Engine: NewMemory(Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
 	members := n.joinAll(9, "/r", variants)
 	runs := make([]run, len(members))
 	for i := range runs {

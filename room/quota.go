@@ -124,7 +124,7 @@ func (h *Hub) affordFanout(q *quota, payer budget.Owner, r *Room, m Message) err
 	if r == nil {
 		return nil
 	}
-	return h.affordEach(q, payer, m.sentSize(r.name), r.Len())
+	return h.affordEach(q, payer, sentSize(&m, r.name), r.Len())
 }
 
 // affordEach judges the cost of so many bytes that go out to each of some members.

@@ -83,7 +83,7 @@ func (p *reply) giveBack() { p.hub.replies.Add(p.payer, -p.held.Swap(0)) }
 // sizeOf is what publications count, in a reply as in a history.
 func sizeOf(all []Publication) (n int) {
 	for i := range all {
-		n += costOf(&all[i])
+		n += Cost(&all[i])
 	}
 	return n
 }

@@ -18,6 +18,9 @@ type Limits struct {
 	MaxState    int64         // bytes of all entries of the State together; 0: 64 MiB. Above it nothing more is written; the last eighth is for bans and mutes
 	KeyWindow   time.Duration // for which a message's key is remembered; 0: 5 min
 	MaxKeys     int           // keys remembered, some 400 bytes each; 0: 65,536. Above it the oldest is forgotten, first of the payer with the largest share
+
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
 }
 
 // Effective returns the limits with the defaults in place of zeros.
@@ -31,27 +34,30 @@ func (l Limits) withDefaults() Limits {
 	l.MaxState = cmp.Or(l.MaxState, 64<<20)
 	l.KeyWindow = cmp.Or(l.KeyWindow, 5*time.Minute)
 	l.MaxKeys = cmp.Or(l.MaxKeys, 65_536)
+	if l.Now == nil {
+		l.Now = time.Now
+	}
 	return l
 }
 
 // What a remembered message takes besides its data, and a topic without members
 // besides its messages: both count in the total, for clients can make them grow.
 const (
-	entryCost = 96
+	PartCost = 96
 	topicCost = 512
 )
 
 // costOf is what a remembered message counts.
-func costOf(p *Publication) int {
-	n := entryCost + len(p.Data)
+func Cost(p *Publication) int {
+	n := PartCost + len(p.Data)
 	if p.From != nil {
-		n += entryCost + len(p.From.User) + len(p.From.ConnInfo) + len(p.From.ChanInfo)
+		n += PartCost + len(p.From.User) + len(p.From.ConnInfo) + len(p.From.ChanInfo)
 	}
 	for k, v := range p.Tags {
-		n += entryCost + len(k) + len(v)
+		n += PartCost + len(k) + len(v)
 	}
 	if p.CompactKey != "" {
-		n += entryCost + len(p.CompactKey)
+		n += PartCost + len(p.CompactKey)
 	}
 	return n
 }
@@ -87,9 +93,9 @@ const opGone ws.OpCode = 0x20
 
 // cost is what the journal counts.
 func (j *journal) cost() int64 {
-	n := int64(j.gone) * entryCost
+	n := int64(j.gone) * PartCost
 	for _, a := range j.kept {
-		n += int64(a.n)*entryCost + int64(a.bytes)
+		n += int64(a.n)*PartCost + int64(a.bytes)
 	}
 	return n
 }
@@ -102,7 +108,7 @@ func (j *journal) count(e *entry, n int32) {
 	}
 	a := &j.kept[e.class()]
 	a.n += n
-	a.bytes += n * (int32(e.cost) - entryCost)
+	a.bytes += n * (int32(e.cost) - PartCost)
 }
 
 // remember appends a publication that came at that time of the engine's clock. An event
@@ -140,7 +146,7 @@ func (j *journal) leavePlace(i int) {
 	e := &j.live()[i]
 	j.count(e, -1)
 	j.forgetKey(e)
-	e.op, e.has, e.prev, e.cost = opGone, 0, 0, entryCost
+	e.op, e.has, e.prev, e.cost = opGone, 0, 0, PartCost
 	j.count(e, 1)
 	j.empty(e)
 }
@@ -177,7 +183,7 @@ func (j *journal) trim(keep *Retention, now int64) {
 		}
 		n = i + 1
 		if e.op != opGone && e.class() == messages {
-			left.n, left.bytes = left.n-1, left.bytes-int32(e.cost)+entryCost
+			left.n, left.bytes = left.n-1, left.bytes-int32(e.cost)+PartCost
 		}
 	}
 	j.forget(n)
@@ -222,7 +228,7 @@ func (j *journal) redact(offsets []uint64) {
 		if !concerned(*e) {
 			return p, false
 		}
-		return e.publication(j.said(e), new(Author)).redacted(), true
+		return e.publication(j.said(e), new(Author)).Redact(), true
 	})
 }
 

@@ -264,7 +264,7 @@ func TestRightsTable(t *testing.T) {
 // Nobody has said anything of rooms: then nobody may be in one.
 func TestNothingIsOpenByDefault(t *testing.T) {
 	v, _ := tokens(t)
-	n := startWith(t, NewHub(Config{Tokens: v}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(Config{Tokens: v}), netpoll.Config{}, nil)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)
 	if got := c.reply(t); got != "close 3500" {
@@ -287,7 +287,7 @@ func TestNothingIsOpenByDefault(t *testing.T) {
 // What a subscription's token permits is for that room, while one is there.
 func TestSubscriptionTokenPermits(t *testing.T) {
 	v, _ := tokens(t)
-	n := startWith(t, NewHub(Config{Tokens: v}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(Config{Tokens: v}), netpoll.Config{}, nil)
 	c := n.chat()
 	c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": "ann"})))
 	sub := forge(t, jwt.MapClaims{"sub": "ann", "channel": "r", "allow": []string{"pub"}})
@@ -312,7 +312,7 @@ func TestPlainTokenRunsOut(t *testing.T) {
 // Judging does not allocate.
 func TestAllowsAllocatesNothing(t *testing.T) {
 	v, _ := tokens(t)
-	h := NewHub(Config{Options: Patterns{{"team-*", Options{}}}.Options})
+	h := newHub(Config{Options: Patterns{{"team-*", Options{}}}.Options})
 	var who *token.Identity
 	v.Connection(forge(t, rightsClaims["caps"]), func(id *token.Identity, _ error) { who = id })
 	for _, room := range []string{"team-a", "other"} {

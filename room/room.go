@@ -179,7 +179,7 @@ func (r *Room) Deliver(p Publication) {
 		r.lostLocked()
 	}
 	r.activateLocked()
-	r.appendLocked(p.by, false, func(dialect int, dst []byte) encoded { return p.encode(r.name, dialect, dst) })
+	r.appendLocked(netpoll.ID(p.Origin), false, func(dialect int, dst []byte) encoded { return encodePublication(&p, r.name, dialect, dst) })
 	if len(r.typists.waiting) > 0 {
 		r.spokeLocked(p.From)
 	}
@@ -201,7 +201,7 @@ func (r *Room) Noticed(n Notice) {
 }
 
 // appendLocked puts a message into the groups' logs, and wakes their shards; by is
-// Message.by. The room is active. It returns how many bytes that makes
+// the Origin of a message. The room is active. It returns how many bytes that makes
 // for all members, before compression.
 func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int, dst []byte) encoded) (bytes int) {
 	all := allEncodings.Get().(*encodings)

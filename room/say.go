@@ -76,7 +76,7 @@ func sayError(err error) error {
 
 // messageOf is what a session says as the engine takes it.
 func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
-	m = Message{Op: OpJSON, From: s.from(), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, by: s.conn.ID()}
+	m = Message{Op: OpJSON, From: s.from(), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, Origin: uint64(s.conn.ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}

@@ -43,7 +43,7 @@ type stateShares struct {
 func (h *Hub) watchShares() (stops []func()) {
 	limit := h.engine.MaxState()
 	if limit > 0 {
-		limit -= limit / reserve // the rest is for bans and mutes
+		limit -= limit / Reserve // the rest is for bans and mutes
 	}
 	h.shares.pool, h.shares.given = budget.NewPool(limit), map[string]int{}
 	for _, table := range []string{TableRoom, TableMember, TableMine, TableMark, TableReaction, TableDecline, TableBan, TableBanIP, TableMute} {
@@ -54,7 +54,7 @@ func (h *Hub) watchShares() (stops []func()) {
 
 // countShare moves an entry from the share of its owner to that of the next one.
 func (h *Hub) countShare(was, is Entry) {
-	if isGuarded(is.Key) {
+	if is.Key.IsReserved() {
 		return
 	}
 	s := &h.shares
@@ -69,12 +69,12 @@ func (h *Hub) countShare(was, is Entry) {
 }
 
 // isGift tells whether somebody else pays for an entry of a user's list.
-func (e *Entry) isGift() bool {
+func isGift(e *Entry) bool {
 	return e.Table == TableMine && !IsGuest(e.Of) && e.Owner != budget.User(e.Of)
 }
 
 func (s *stateShares) count(e Entry, n int) {
-	if !e.isGift() {
+	if !isGift(&e) {
 		return
 	}
 	s.mu.Lock()
@@ -131,7 +131,7 @@ func (p paidState) replace(old, e Entry, done func(uint64, error)) {
 	if e.Owner.IsAddr() && e.Expires.IsZero() {
 		e.Expires = time.Now().Add(guestTime)
 	}
-	if shares := p.hub.shares.pool; !isGuarded(e.Key) && !shares.Fits(e.Owner, grown) {
+	if shares := p.hub.shares.pool; !e.Key.IsReserved() && !shares.Fits(e.Owner, grown) {
 		p.hub.told.Warn(logShare+", the State: nothing more is kept for it", "owner", e.Owner.String(), "bytes", shares.Held(e.Owner))
 		done(0, ErrShareFull)
 		return

@@ -71,13 +71,13 @@ type Entry struct {
 	Owner   budget.Owner // who pays for it; zero: the server
 }
 
-// entryOverhead is what an entry takes besides its strings, as measured in the
+// EntryCost is what an entry takes besides its strings, as measured in the
 // memory engine: the shares of three maps and the record.
-const entryOverhead = 256
+const EntryCost = 256
 
 // Cost is how many bytes the entry counts in a State.
 func (e *Entry) Cost() int64 {
-	return entryOverhead + int64(len(e.Of)+len(e.Name)+len(e.Value))
+	return EntryCost + int64(len(e.Of)+len(e.Name)+len(e.Value))
 }
 
 // AnyVersion is none in particular.

@@ -91,9 +91,8 @@ func TestStateLists(t *testing.T) {
 }
 
 func TestStateEnds(t *testing.T) {
-	m := NewMemory(Limits{})
 	now := time.Unix(1000, 0)
-	m.now = func() time.Time { return now }
+	m := NewMemory(Limits{Now: func() time.Time { return now }})
 	var told []string
 	stop := m.Watch("mute", func(_, e Entry) { told = append(told, e.Name+"="+string(e.Value)) })
 	k := Key{"mute", "lobby", "bob"}
@@ -179,9 +178,8 @@ func TestStateKeepsRoomForSanctions(t *testing.T) {
 // TestStateAgainstMap compares the state with a plain map.
 func TestStateAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := NewMemory(Limits{})
 		now := time.Unix(1000, 0)
-		m.now = func() time.Time { return now }
+		m := NewMemory(Limits{Now: func() time.Time { return now }})
 		type value struct {
 			text string
 			end  time.Time

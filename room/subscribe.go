@@ -208,7 +208,7 @@ func (o subscribed) result(positioned, asked bool, e wire.Encoding) *protocol.Su
 		res.Epoch, res.Offset = o.at.Epoch, o.at.Offset
 	}
 	for _, p := range o.missed {
-		if pub, ok := p.push(e); ok {
+		if pub, ok := protocolPublication(&p, e); ok {
 			res.Publications = append(res.Publications, pub)
 		}
 	}

@@ -61,7 +61,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 	if long() {
 		size, bound = 400_000, 0
 	}
-	m := &meter{Hub: NewHub(Config{MaxUnswept: bound}.open())}
+	m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
 	n := startWith(t, m.Hub, netpoll.Config{Workers: 2}, m)
 	clients := n.joinAll(senders, "/r", plain)
 	r := n.room("r")
@@ -114,7 +114,7 @@ func TestSendersTakeTurns(t *testing.T) {
 	sizeOf := func(sender, k int) int { return []int{largest - 4, 10, 3000, 9000, 300, 19_000, 128}[(sender+k)%7] }
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			m := &meter{Hub: NewHub(Config{MaxUnswept: bound}.open())}
+			m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
 			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
 			members := n.joinAll(senders, "/r", variants)
 			var wg sync.WaitGroup

@@ -86,7 +86,7 @@ func (r *Room) tellTypingLocked(who Author) {
 	if r.members > maxTyping {
 		return
 	}
-	pub := &protocol.Publication{Data: []byte("{}"), Info: who.info(), Tags: map[string]string{TagEvent: TypingTag}}
+	pub := &protocol.Publication{Data: []byte("{}"), Info: clientInfo(&who), Tags: map[string]string{TagEvent: TypingTag}}
 	r.appendLocked(0, false, func(dialect int, dst []byte) encoded {
 		if dialect == plainDialect {
 			return encoded{}

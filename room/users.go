@@ -168,14 +168,14 @@ func (h *Hub) conns(room string, selects func(kind) bool) iter.Seq[netpoll.Conn]
 func (h *Hub) targets(t Target) []*session {
 	switch {
 	case t.User != "":
-		return slices.DeleteFunc(h.users.of(t.User), func(s *session) bool { return !t.names(s.client()) })
+		return slices.DeleteFunc(h.users.of(t.User), func(s *session) bool { return !t.Names(s.client()) })
 	case t.Client != "" || t.Session != "":
-		return h.all(func(s *session) bool { return t.names(s.client()) })
+		return h.all(func(s *session) bool { return t.Names(s.client()) })
 	}
 	return nil
 }
 
-// names reports whether a client id is among those that are meant.
-func (t *Target) names(client string) bool {
+// Names reports whether a client id is among those that are meant.
+func (t *Target) Names(client string) bool {
 	return (t.Client == "" || client == t.Client) && (t.Session == "" || client == t.Session) && !slices.Contains(t.Except, client)
 }

@@ -157,7 +157,7 @@ type truth struct {
 func truthOf(epoch string, published []Publication) *truth {
 	tr := &truth{epoch: epoch, place: map[uint64]int{0: -1}}
 	for i, p := range published {
-		pub, _ := p.push(wire.JSON)
+		pub, _ := protocolPublication(&p, wire.JSON)
 		tr.all = append(tr.all, news{p.Offset, string(pub.Data)})
 		tr.place[p.Offset] = i
 	}

@@ -42,7 +42,7 @@ type bound struct { // the setting's key, or a description of a constant limit
 
 // bounds returns the memory that the settings allow the server to keep, by kind.
 func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
-	conns, limits := int64(nc.MaxConns), rc.History.Effective()
+	conns, limits := int64(nc.MaxConns), c.memoryLimits().Effective()
 	perConn := int64(connMemory)
 	if len(c.TLSListen) > 0 {
 		perConn += tlsMemory

@@ -12,9 +12,6 @@ import (
 // roomConfig returns the configuration for package room.
 func (c *config) roomConfig() room.Config {
 	return room.Config{
-		History: room.Limits{
-			MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal),
-		},
 		MaxRooms: c.MaxRooms, MaxPublication: c.maxPublication(), MaxIncoming: c.MaxMessage, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
 		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxPresence: c.MaxPresence,
 		Rates: room.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC,
@@ -28,6 +25,11 @@ func (c *config) roomConfig() room.Config {
 		Text:    room.TextLimits{Bytes: c.MaxText, Graphemes: c.MaxGraphemes},
 		Options: c.patterns().Options,
 	}
+}
+
+// memoryLimits returns the limits of the memory engine.
+func (c *config) memoryLimits() room.Limits {
+	return room.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal)}
 }
 
 // patterns returns the configured patterns, and after them the built-in patterns for rooms that

@@ -155,6 +155,7 @@ func (p *program) say() {
 // it.
 func (p *program) rooms() (rc room.Config, err error) {
 	rc = p.cfg.roomConfig()
+	rc.Engine = room.NewMemory(p.cfg.memoryLimits())
 	if p.tokens != nil {
 		p.jwks.tell(p.log)
 		p.tokens.Start()

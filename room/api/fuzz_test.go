@@ -16,7 +16,7 @@ func FuzzCall(f *testing.F) {
 		f.Add(c.method, []byte(c.body))
 	}
 	f.Add("batch", []byte(`{"commands":[{"id":1,"publish":{"channel":"r","data":{}}},{"info":{}}],"parallel":true}`))
-	hub := room.NewHub(room.Config{Options: rooms.Options, Revoked: &token.Revoked{Max: 10}})
+	hub := room.NewHub(room.Config{Engine: room.NewMemory(room.Limits{}), Options: rooms.Options, Revoked: &token.Revoked{Max: 10}})
 	h, err := New(Config{Hub: hub, Keys: []Key{{Name: "test", Secret: key}}, MaxCommands: 5, MaxChannels: 5})
 	if err != nil {
 		f.Fatal(err)

@@ -92,6 +92,9 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 	if rc.Options == nil {
 		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
 	}
+	if rc.Engine == nil {
+		rc.Engine = room.NewMemory(room.Limits{})
+	}
 	hub := room.NewHub(rc)
 	return &node{t: t, hub: hub, ws: serve(t, hub, hooks.Close)}
 }

@@ -66,6 +66,9 @@ func start(t *testing.T, engine room.Engine) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if engine == nil {
+		engine = room.NewMemory(room.Limits{})
+	}
 	hub := room.NewHub(room.Config{Engine: engine, Options: rooms.Options, Tokens: v, Revoked: &token.Revoked{},
 		Anonymous: true, Version: "test", MaxPresence: 3, MaxRoomsPerConn: 8})
 	addr := serve(t, hub, func(context.Context) {

@@ -181,7 +181,7 @@ func (h *Handler) send(ctx context.Context, q *sendRequest) (*empty, error) {
 
 // jsonOf returns a publication's data as JSON, or as bytes if it is not JSON.
 func jsonOf(p room.Publication) (data jsontext.Value, b64 []byte) {
-	if data, ok := p.JSON(); ok && wire.Valid(data) {
+	if data, ok := room.JSON(&p); ok && wire.Valid(data) {
 		return data, nil
 	}
 	return nil, p.Data

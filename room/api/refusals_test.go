@@ -262,7 +262,7 @@ type mute struct{ room.Engine }
 func (m *mute) Publish(string, room.Message, func(room.Position, error)) {}
 
 func TestNew(t *testing.T) {
-	hub := room.NewHub(room.Config{})
+	hub := room.NewHub(room.Config{Engine: room.NewMemory(room.Limits{})})
 	for _, c := range []Config{{Keys: []Key{{Name: "test", Secret: key}}}, {Hub: hub}, {Hub: hub, Keys: []Key{{Secret: key}, {}}}} {
 		if h, err := New(c); err == nil || h != nil {
 			t.Errorf("%+v is taken", c)

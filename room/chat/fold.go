@@ -68,7 +68,7 @@ func Fold(all []room.Publication) []*Message {
 
 // newMessage returns nil if the data is binary, because it cannot stand in a JSON result.
 func newMessage(p room.Publication) *Message {
-	data, ok := p.JSON()
+	data, ok := room.JSON(&p)
 	if !ok {
 		return nil
 	}
@@ -100,7 +100,7 @@ func (m *Message) repair() {
 func (m *Message) apply(p room.Publication) {
 	switch p.Tags[room.TagEvent] {
 	case room.EventEdit:
-		if data, ok := p.JSON(); ok && !p.Redacted() && p.From != nil && m.from != nil && owner(*p.From) == owner(*m.from) {
+		if data, ok := room.JSON(&p); ok && !p.Redacted() && p.From != nil && m.from != nil && owner(*p.From) == owner(*m.from) {
 			m.Data, m.Edited = data, p.Time.UnixMilli()
 		}
 	case eventDelete:

@@ -67,6 +67,9 @@ func build(t testing.TB, rc room.Config, cc Config) *house {
 	if rc.Rates == (room.Rates{}) {
 		rc.Rates, rc.UserRates = room.NoRates, room.NoRates
 	}
+	if rc.Engine == nil {
+		rc.Engine = room.NewMemory(room.Limits{})
+	}
 	h := &house{t: t, hub: room.NewHub(rc), signer: signer}
 	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, h.hub)
 	h.hub.Start(s)

@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"webim/room/name"
 )
 
 // Some rooms are private by their names. Their names restrict access in addition to the rights.
@@ -16,10 +18,7 @@ import (
 // So the decision about a message needs no lookup: the name of a # room lists its users, and in
 // a $ room every action except joining requires membership. A subscription token admits to $
 // rooms, as to other rooms, and never to # rooms.
-const (
-	nameMark   = '#'
-	rosterMark = '$'
-)
+const nameMark = '#'
 
 // escape turns a user's id into a part of a room's name; unescape is its inverse.
 var (
@@ -42,11 +41,11 @@ func DirectRoom(a, b string) string {
 func IsDirect(room string) bool { return len(UsersOf(room)) == 2 }
 
 // IsRoster reports whether a roster decides about the membership in room.
-func IsRoster(room string) bool { return strings.HasPrefix(room, string(rosterMark)) }
+func IsRoster(room string) bool { return name.IsRoster(room) }
 
 // IsPrivate reports whether room is private by its name.
 func IsPrivate(room string) bool {
-	return room != "" && (room[0] == nameMark || room[0] == rosterMark)
+	return room != "" && (room[0] == nameMark || room[0] == name.RosterMark)
 }
 
 // UsersOf returns the one or two users in the name of a # room. It returns nil if room is not a

@@ -1,0 +1,30 @@
+package engine
+
+import "time"
+
+// Retention says how much of a room's log the engine keeps. Messages and events count
+// separately: each class has the full limits.
+type Retention struct {
+	Messages int           // maximum number; 0: none
+	Bytes    int           // maximum size of these
+	Age      time.Duration // maximum age of each
+}
+
+// Span selects a part of a room's history: the publications between two offsets, or a number of
+// publications from one end.
+type Span struct {
+	Behind uint64 // only publications after this offset
+	Before uint64 // only publications before this offset; 0: up to the newest
+	Limit  int    // maximum number of publications; 0: none, only the top; negative: all
+	Newest bool   // newest first; otherwise oldest first
+	Bytes  int    // maximum sum of Cost; 0: no limit. The first publication is always included
+	Places bool   // include messages that are not in the history (Message.Skip), without their data
+}
+
+// History is the part of a log that an engine keeps. Publications must not be changed. They
+// have the content that was published, without the fields that are only for the engine and the
+// publisher: Keep, Payer, Key, Said and Origin.
+type History struct {
+	Publications []Publication
+	Top          Position // of the newest publication, kept or not
+}
