@@ -11,6 +11,9 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
+	"webim/room/engine/memory"
 )
 
 // heapBytes is how many bytes of the heap are in use.
@@ -31,7 +34,7 @@ func roomsOfOne(t testing.TB, h *Hub, rooms int) (each int64, all []Member) {
 	all = make([]Member, rooms)
 	before := heapBytes()
 	for i, name := range names {
-		r, err := h.room(strings.Clone(name), func() budget.Owner { return noPayer })
+		r, err := h.room(strings.Clone(name), func() budget.Owner { return enginetest.NoPayer })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +55,7 @@ func roomsOfOne(t testing.TB, h *Hub, rooms int) (each int64, all []Member) {
 // the engine hold, besides the message.
 func TestRoomMemory(t *testing.T) {
 	const rooms, most, mostClosed = 10_000, 400, 320
-	h := newHub((Config{Engine: NewMemory(Limits{MaxTotal: 1 << 30})}).open())
+	h := newHub((Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30})}).open())
 	each, all := roomsOfOne(t, h, rooms)
 	t.Logf("a room with one member takes %d bytes", each)
 	if each > most {
@@ -61,9 +64,9 @@ func TestRoomMemory(t *testing.T) {
 	data, before := make([]byte, 128), heapBytes()
 	for _, m := range all {
 		name := m.Room.name
-		h.engine.History(name, Span{}, func(History, error) {}) // from now on somebody may come back
+		h.engine.History(name, engine.Span{}, func(engine.History, error) {}) // from now on somebody may come back
 		h.leave(m)
-		h.engine.Publish(name, Message{Op: ws.OpText, Data: data}, nil)
+		h.engine.Publish(name, engine.Message{Op: ws.OpText, Data: data}, nil)
 	}
 	clear(all)
 	const entrySize = 48 // in the journal of the memory engine
@@ -146,12 +149,12 @@ func TestActiveRoomsStayActive(t *testing.T) {
 		},
 		"the turnstile has let a message in": func(r *Room) func() { r.tryEnter(10); return func() { r.entered(10) } },
 		"who types is told soon": func(r *Room) func() {
-			r.typists.waiting = make([]Author, 1)
+			r.typists.waiting = make([]engine.Author, 1)
 			return func() { r.typists.waiting = nil }
 		},
 		"a notice waits": func(r *Room) func() {
 			r.notices = &noticeQueue{}
-			r.notices.waiting.PushBack(Notice{})
+			r.notices.waiting.PushBack(engine.Notice{})
 			return func() { r.notices = nil }
 		},
 		"somebody left during a sweep": func(r *Room) func() {

@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -34,7 +35,7 @@ func masked(op ws.OpCode, payload []byte) []byte {
 func TestPlainMessageAllocatesNothing(t *testing.T) {
 	for _, ext := range []string{noDeflate, deflate} {
 		n := start(t, Config{Anonymous: true, Rates: Rates{Send: Rate{N: 1 << 30, Per: patience}}, Options: Patterns{
-			{"*", Options{History: Retention{100, 1 << 20, patience}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+			{"*", Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: patience}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
 		c := n.join("/r", ext)
 		text := make([]byte, 60)
 		for i := range text {
@@ -77,7 +78,7 @@ func TestSessionMessageAllocates(t *testing.T) {
 	const decoded = 4 // see TestCodecAllocates of package wire
 	for _, enc := range bothEncodings {
 		n := start(t, Config{Anonymous: true, Rates: Rates{Send: Rate{N: 1 << 30, Per: patience}}, Options: Patterns{
-			{"*", Options{History: Retention{100, 1 << 20, patience}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+			{"*", Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: patience}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
 		k := n.talk(enc)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 		command := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"what is said here"}`)}}

@@ -8,6 +8,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -81,7 +82,7 @@ type Answer struct {
 	Meta     []byte
 	Data     []byte // for the client; of HookPublish: instead of what it said; nil: none
 	Channels []token.Channel
-	Override Override
+	Override engine.Override
 	Skip     bool // HookPublish: not for the history
 }
 
@@ -95,7 +96,7 @@ type Departure struct {
 }
 
 // departed tells the backend that a connection is gone.
-func (h *Hub) departed(a Author, rooms []string, why netpoll.Closed) {
+func (h *Hub) departed(a engine.Author, rooms []string, why netpoll.Closed) {
 	h.cfg.Backend.Left(Departure{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
 }
 

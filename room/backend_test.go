@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -182,7 +183,7 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 			t.Fatalf("connecting with a token: %v", r)
 		}
 		for user, k := range map[string]*talker{"ann": guest, "bob": holder} {
-			n.hub.Command(Order{Kind: OrderRefresh, To: Target{User: user}, Expires: later}, func(err error) {
+			n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRefresh, To: engine.Target{User: user}, Expires: later}, func(err error) {
 				if err != nil {
 					t.Error(err)
 				}

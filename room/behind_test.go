@@ -12,19 +12,21 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // readings is a memory engine that counts what is read of histories.
 type readings struct {
-	*Memory
+	*memory.Engine
 	n atomic.Int64
 }
 
-func (e *readings) History(room string, part Span, done func(History, error)) {
+func (e *readings) History(room string, part engine.Span, done func(engine.History, error)) {
 	if part.Limit != 0 {
 		e.n.Add(1)
 	}
-	e.Memory.History(room, part, done)
+	e.Engine.History(room, part, done)
 }
 
 // turns is a hub that notes how each message was handled, at each time that it came.
@@ -82,7 +84,7 @@ func (h *turns) since(t *testing.T, n int) (parts []part) {
 // to be made in a turn.
 func startTurns(t *testing.T, change func(*Config), before func(message []byte)) (*node, *turns) {
 	cfg, nc := openBudgets(t)
-	e := &readings{Memory: NewMemory(Limits{})}
+	e := &readings{Engine: memory.New(memory.Limits{})}
 	cfg.Engine = e
 	if change != nil {
 		change(&cfg)
@@ -91,7 +93,7 @@ func startTurns(t *testing.T, change func(*Config), before func(message []byte))
 	h := &turns{Hub: hub, engine: e, before: before}
 	n := startWith(t, hub, nc, h)
 	for range 10 {
-		hub.Publish("large", Message{Op: OpJSON, Data: []byte(`"` + strings.Repeat("x", turnReplies/10) + `"`)}, nil)
+		hub.Publish("large", engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", turnReplies/10) + `"`)}, nil)
 	}
 	return n, h
 }
@@ -229,8 +231,8 @@ func TestNobodyReads(t *testing.T) {
 	c.c.Close()
 	close(hungUp)
 	eventually(t, "the last message is said", func() bool {
-		var top Position
-		h.engine.Memory.History("large", Span{}, func(got History, _ error) { top = got.Top })
+		var top engine.Position
+		h.engine.Engine.History("large", engine.Span{}, func(got engine.History, _ error) { top = got.Top })
 		return top.Offset == 11
 	})
 	if got := h.engine.n.Load(); got != 1 {

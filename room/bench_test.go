@@ -11,9 +11,11 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
-var text128 = Message{Op: ws.OpText, Data: make([]byte, 128)}
+var text128 = engine.Message{Op: ws.OpText, Data: make([]byte, 128)}
 
 // BenchmarkPublish is what a message costs its publisher: its place, and its
 // encoding into the log of a room that rests. Without a history no more than
@@ -25,7 +27,7 @@ func BenchmarkPublish(b *testing.B) {
 		members bool
 	}{{"nobody", -1, false}, {"room", -1, true}, {"nobody, history", 100, false}, {"room, history", 100, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			n := start(b, Config{Engine: NewMemory(Limits{MaxMessages: c.history}), MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
+			n := start(b, Config{Engine: memory.New(memory.Limits{MaxMessages: c.history}), MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
 			sweep := func() {}
 			if c.members {
 				go io.Copy(io.Discard, n.join("/r", noDeflate).br)
@@ -72,7 +74,7 @@ func BenchmarkSweep(b *testing.B) {
 	const members = 1000
 	for _, batch := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint(batch, " messages"), func(b *testing.B) {
-			n := start(b, Config{MaxPause: -1, Engine: NewMemory(Limits{MaxMessages: -1})}, netpoll.Config{})
+			n := start(b, Config{MaxPause: -1, Engine: memory.New(memory.Limits{MaxMessages: -1})}, netpoll.Config{})
 			rs := readers{got: make(chan struct{})}
 			all := n.joinAll(members, "/r", plain)
 			for _, c := range all {

@@ -13,6 +13,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -121,7 +123,7 @@ func exhaustRooms(t *testing.T, w *budgetWorld) {
 // exhaustState writes entries until one is refused; package chat does so by its calls.
 func exhaustState(t *testing.T, w *budgetWorld) {
 	write := func(user string, n int) (refused error) {
-		w.hub.StateOf(budget.User(user)).Put(Entry{Key: Key{TableMine, user, fmt.Sprint(n)}, Value: []byte("{}")}, func(_ uint64, err error) { refused = err })
+		w.hub.StateOf(budget.User(user)).Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: user, Name: fmt.Sprint(n)}, Value: []byte("{}")}, func(_ uint64, err error) { refused = err })
 		return refused
 	}
 	n := 0
@@ -151,7 +153,7 @@ func exhaustHistories(t *testing.T, w *budgetWorld) {
 	if got := b.reply(t); !strings.Contains(got, "kept") {
 		t.Errorf("the history of another room: %s", got)
 	}
-	if used := w.hub.engine.(*Memory).Stats().Bytes; used > 300_000 {
+	if used := w.hub.engine.(*memory.Engine).Stats().Bytes; used > 300_000 {
 		t.Errorf("%d bytes are remembered", used)
 	}
 }
@@ -159,7 +161,7 @@ func exhaustHistories(t *testing.T, w *budgetWorld) {
 // exhaustKeys publishes with ever new keys; package chat does so by its calls.
 func exhaustKeys(t *testing.T, w *budgetWorld) {
 	say := func(user, key string) (err error) {
-		w.hub.engine.Publish("r", Message{Op: ws.OpText, Data: []byte("x"), Key: user + key, Payer: budget.User(user)}, func(_ Position, e error) { err = e })
+		w.hub.engine.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Key: user + key, Payer: budget.User(user)}, func(_ engine.Position, e error) { err = e })
 		return err
 	}
 	if err := say("colleague", "mine"); err != nil {
@@ -170,7 +172,7 @@ func exhaustKeys(t *testing.T, w *budgetWorld) {
 			t.Fatal(err)
 		}
 	}
-	if err := say("colleague", "mine"); err != ErrRepeated {
+	if err := say("colleague", "mine"); err != engine.ErrRepeated {
 		t.Errorf("another user's message is said twice: %v", err)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // budgetTest exhausts a row of package budget's table, at one level.
@@ -86,7 +88,7 @@ func TestEveryBudgetIsExhausted(t *testing.T) {
 // openBudgets is a server with rooms that remember, and without any bound.
 func openBudgets(t *testing.T) (Config, netpoll.Config) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, Recoverable: true, History: Retention{1000, 1 << 20, time.Hour}}}}
+	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
 	return Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, Text: TextLimits{-1, -1}}, netpoll.Config{}
 }
 
@@ -186,9 +188,9 @@ var budgetTests = map[string][]budgetTest{
 		nc.MaxConnsPerIP, nc.Exempt = 2, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}, exhaustAddress}},
 	"rooms with members":          {{"", func(c *Config, _ *netpoll.Config) { c.MaxRooms = 60 }, exhaustRooms}},
-	"entries of the State":        {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxState: 100_000}) }, exhaustState}},
-	"histories":                   {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxTotal: 300_000}) }, exhaustHistories}},
-	"keys of messages":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = NewMemory(Limits{MaxKeys: 300}) }, exhaustKeys}},
+	"entries of the State":        {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxState: 100_000}) }, exhaustState}},
+	"histories":                   {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxTotal: 300_000}) }, exhaustHistories}},
+	"keys of messages":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxKeys: 300}) }, exhaustKeys}},
 	"last messages in slow rooms": {{"", func(*Config, *netpoll.Config) {}, exhaustSlowMode}},
 	"pings and pongs":             {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }

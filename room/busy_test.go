@@ -10,6 +10,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
 // meter is a hub that notes how much was unswept behind each message.
@@ -90,8 +92,8 @@ func TestBusyRoom(t *testing.T) {
 	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
 	members := n.joinAll(3, "/r", plain)
 	other := n.join("/other", noDeflate)
-	truth := new(exclusive)
-	n.hub.Engine().Subscribe("r", noPayer, truth)
+	truth := new(enginetest.Exclusive)
+	n.hub.Engine().Subscribe("r", enginetest.NoPayer, truth)
 	r := n.room("r")
 	release := holdSweeps(t, r)
 	k := 0
@@ -106,7 +108,7 @@ func TestBusyRoom(t *testing.T) {
 	if err := n.say("r", sizes{size}.message(k+1)); !errors.Is(err, ErrBusy) {
 		t.Errorf("publishing into a busy room: %v", err)
 	}
-	n.hub.Publish("r", Message{Op: ws.OpText, Data: make([]byte, size)}, nil) // done may be nil then, too
+	n.hub.Publish("r", engine.Message{Op: ws.OpText, Data: make([]byte, size)}, nil) // done may be nil then, too
 	if got := n.hub.Stats().Unswept; got != int64(k*(size+2)) {
 		t.Errorf("%d bytes are unswept, want %d", got, k*(size+2))
 	}
@@ -148,8 +150,8 @@ func TestBusyRoom(t *testing.T) {
 	eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
 	members[0].expect(t, ws.OpText, "again")
 	n.hub.Engine().Unsubscribe("r", truth)
-	if len(truth.got) != k+1 {
-		t.Errorf("%d publications, want %d", len(truth.got), k+1)
+	if len(truth.Got) != k+1 {
+		t.Errorf("%d publications, want %d", len(truth.Got), k+1)
 	}
 }
 

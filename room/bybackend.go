@@ -6,6 +6,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -83,7 +84,7 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 			s.fail(id, err)
 			return
 		}
-		s.say(what, func(_ Position, err error) { s.published(id, err) })
+		s.say(what, func(_ engine.Position, err error) { s.published(id, err) })
 	})
 }
 
@@ -93,11 +94,11 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 // is called, by an errand.
 func (s *session) judgeBy(what Saying, rights func() error, then func(Saying, error)) {
 	s.inOrder(func(next func()) {
-		s.recall(what, func(_ Position, known bool, _ error) {
+		s.recall(what, func(_ engine.Position, known bool, _ error) {
 			if known {
 				s.hub.soon(func() {
 					defer next()
-					then(what, ErrRepeated)
+					then(what, engine.ErrRepeated)
 				})
 				return
 			}
@@ -154,7 +155,7 @@ func (s *session) refreshBy() bool {
 			s.noteRefusal(nil, wire.DisconnectExpired)
 			s.disconnect(wire.DisconnectExpired)
 		default:
-			s.refreshed(Order{Kind: OrderRefresh, Expires: a.Expires, Info: a.Info})
+			s.refreshed(engine.ControlMessage{Kind: engine.ControlRefresh, Expires: a.Expires, Info: a.Info})
 		}
 	})
 	return true

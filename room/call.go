@@ -7,6 +7,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -30,16 +31,16 @@ type Call struct {
 }
 
 // Author is who calls, as others see it.
-func (c *Call) Author() Author { return c.s.author() }
+func (c *Call) Author() engine.Author { return c.s.author() }
 
 // Payer is the owner who pays for what the call makes the server keep.
 func (c *Call) Payer() budget.Owner { return c.s.payer }
 
 // State is the engine's State as the caller pays for it.
-func (c *Call) State() State { return c.Hub.StateOf(c.s.payer) }
+func (c *Call) State() engine.State { return c.Hub.StateOf(c.s.payer) }
 
 // Retention is how much a room remembers.
-func (c *Call) Retention(room string) Retention { return c.Hub.cfg.options(room).History }
+func (c *Call) Retention(room string) engine.Retention { return c.Hub.cfg.options(room).History }
 
 // MaxReply is how many bytes of publications a reply may carry.
 func (c *Call) MaxReply() int { return c.Hub.cfg.MaxReply }
@@ -130,14 +131,14 @@ func (c *Call) In(room string) bool {
 // since against saying it, a client that lost the answer must learn that it is
 // said. That is looked up when something refuses it, and not before: what is new,
 // which is nearly all, costs the engine nothing, and keeps its order.
-func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done func(Position, error)) {
+func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done func(engine.Position, error)) {
 	refuse := func(err error) {
 		var end wire.DisconnectCode
 		if errors.As(err, &end) {
-			done(Position{}, err)
+			done(engine.Position{}, err)
 			return
 		}
-		c.s.recall(what, func(pos Position, known bool, first error) {
+		c.s.recall(what, func(pos engine.Position, known bool, first error) {
 			if known {
 				err = first
 			}
@@ -150,7 +151,7 @@ func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done fu
 				refuse(err)
 				return
 			}
-			c.s.say(what, func(pos Position, err error) {
+			c.s.say(what, func(pos engine.Position, err error) {
 				if err != nil {
 					refuse(err)
 					return
@@ -183,7 +184,7 @@ func (c *Call) judge(a Action, what Saying, then func(Saying, error)) {
 
 // Publish says something for the caller, whose rights have been judged. done gets
 // an error for Done. It may be called from any goroutine.
-func (c *Call) Publish(what Saying, done func(Position, error)) { c.s.say(what, done) }
+func (c *Call) Publish(what Saying, done func(engine.Position, error)) { c.s.say(what, done) }
 
 // Audit leaves a line in the audit log of what the caller did.
 func (c *Call) Audit(a Audit) {
@@ -201,7 +202,7 @@ func (c *Call) Typing(room string) error {
 			return err
 		}
 	}
-	c.Hub.engine.Notify(room, Notice{Typing: true, Who: who})
+	c.Hub.engine.Notify(room, engine.Notice{Typing: true, Who: who})
 	return nil
 }
 

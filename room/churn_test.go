@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine/enginetest"
 )
 
 // churn is a broadcast that goes on while clients come and go.
@@ -117,7 +118,7 @@ func (r *run) bounds(missed, owed int64) error {
 // part of it, and those who stay get all.
 func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 	clients, visits, stayers := 1000, 3, 6
-	if long() {
+	if enginetest.Long() {
 		clients, visits, stayers = 3000, 20, 30
 	}
 	for _, c := range []netpoll.Config{{Workers: 1, Loops: 1}, {Workers: 2, Loops: 2}} {

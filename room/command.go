@@ -5,6 +5,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -180,7 +181,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 	w := &wanted{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
 	if r.Recover && !s.conn.Lost() {
-		w.since, w.strict = &Position{r.Epoch, r.Offset}, r.Flag&flagRejectUnrecovered != 0
+		w.since, w.strict = &engine.Position{Epoch: r.Epoch, Offset: r.Offset}, r.Flag&flagRejectUnrecovered != 0
 	}
 	if t != nil {
 		w.info, w.expires, w.grants, w.id, w.issued = t.Info, t.Expires, t.Grants, t.ID, t.IssuedAt
@@ -274,9 +275,9 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 	}
 	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.hub.cfg.MaxReply}
 	if r.Since != nil {
-		q.Since = &Position{r.Since.Epoch, r.Since.Offset}
+		q.Since = &engine.Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
 	}
-	s.hub.History(r.Channel, q, func(h History, err error) {
+	s.hub.History(r.Channel, q, func(h engine.History, err error) {
 		s.hasRead(h)
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
@@ -294,7 +295,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
 		return err
 	}
-	s.hub.Presence(r.Channel, func(all []Author, err error) {
+	s.hub.Presence(r.Channel, func(all []engine.Author, err error) {
 		s.hasSeen(all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {

@@ -5,13 +5,14 @@ import (
 	"log/slog"
 	"time"
 
+	"webim/room/engine"
 	"webim/room/token"
 )
 
 // Config holds the settings of a Hub. Only Engine is required.
 type Config struct {
 	// Engine stores messages and state, and connects nodes. It is required.
-	Engine Engine
+	Engine engine.Engine
 	// MaxRooms bounds the rooms that have members, users' own not counted; 0: 100,000;
 	// negative: no bound. An owner makes 1/16 of what is free at most. Above it a
 	// connection gets 503.
@@ -104,7 +105,7 @@ type Config struct {
 	// Said is told of each message that a connection of this node has published,
 	// in either dialect; nil: nobody is. It is called by workers, with no lock
 	// held, and must not block.
-	Said func(h *Hub, room string, at Position, m Message)
+	Said func(h *Hub, room string, at engine.Position, m engine.Message)
 	// Backend is asked where an application wants to decide itself; nil: nobody is.
 	Backend Backend
 	// Calls answers RPCs; nil: none is known.

@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -215,7 +216,7 @@ func (k *connecting) join() {
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
 		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover && !s.conn.Lost() {
-			w.since = &Position{asked.Epoch, asked.Offset}
+			w.since = &engine.Position{Epoch: asked.Epoch, Offset: asked.Offset}
 		}
 		k.mu.Lock()
 		k.left++

@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -23,37 +24,36 @@ var ErrBadOrder = errors.New("room: the code, the reason, the info or the data c
 // maxReason is what a close frame has room for.
 const maxReason = 123
 
-// Command gives an order to all nodes. done gets what is wrong with the order,
-// ErrNoTarget, ErrBadOrder or the room's name, or what went wrong with it. That
-// nobody is there whom it is for is no error, nor is a connection that cannot
-// be joined to a room because it is there, has too many, or is none of those
-// whom a # room is for. It may be called
-// from any goroutine, and so may done.
-func (h *Hub) Command(o Order, done func(error)) {
-	err := checkOrder(&o)
-	if err == nil && o.Kind == OrderRevoke && h.cfg.Revoked == nil {
+// SendControl checks a control message and sends it to all nodes. done gets an error if the message
+// is invalid (ErrNoTarget, ErrBadOrder, or a fault of the room's name), or if applying it failed. It
+// is no error if no connection matches the target, or if a connection cannot join the room because
+// it is already there, is in too many rooms, or is not one of the users of a # room. Any goroutine
+// may call SendControl, and any goroutine may call done.
+func (h *Hub) SendControl(o engine.ControlMessage, done func(error)) {
+	err := checkControl(&o)
+	if err == nil && o.Kind == engine.ControlRevoke && h.cfg.Revoked == nil {
 		err = wire.ErrNotAvailable
 	}
 	if err != nil {
 		done(err)
 		return
 	}
-	h.engine.Order(o, done)
+	h.engine.SendControl(o, done)
 }
 
-// checkOrder judges an order by itself, and puts its JSON in the form that is sent.
-func checkOrder(o *Order) error {
-	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != OrderRevoke || o.Token == "") {
+// checkControl validates a control message, and normalizes the room's name and the JSON in it.
+func checkControl(o *engine.ControlMessage) error {
+	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != engine.ControlRevoke || o.Token == "") {
 		return ErrNoTarget
 	}
-	if o.Kind == OrderSubscribe || o.Kind == OrderRoster || o.Kind == OrderUnsubscribe && o.Room != "" {
+	if o.Kind == engine.ControlSubscribe || o.Kind == engine.ControlRoster || o.Kind == engine.ControlUnsubscribe && o.Room != "" {
 		name, err := wire.RoomName(o.Room)
 		if err != nil {
 			return err
 		}
 		o.Room = name
 	}
-	if o.Kind == OrderDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
+	if o.Kind == engine.ControlDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
 		return ErrBadOrder
 	}
 	for _, field := range []*[]byte{&o.Info, &o.Data} {
@@ -69,37 +69,37 @@ func checkOrder(o *Order) error {
 	return nil
 }
 
-// Ordered implements Node.
-func (h *Hub) Ordered(o Order) error {
-	if o.Kind == OrderRevoke {
+// Apply implements engine.Node.
+func (h *Hub) Apply(o engine.ControlMessage) error {
+	if o.Kind == engine.ControlRevoke {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
 		if !sparesAdmin(&o, s.who.Load()) {
-			s.obey(o)
+			s.applyControl(o)
 		}
 	}
 	if o.To.User == "" || h.bearers.Load() > 0 {
-		h.orderedPlain(o)
+		h.applyToPlain(o)
 	}
 	return nil
 }
 
-func sparesAdmin(o *Order, who *identity) bool {
+func sparesAdmin(o *engine.ControlMessage, who *identity) bool {
 	return o.To.Spare && policy.RolesOf(who, o.Room)&RoleAdmin != 0
 }
 
-// orderedPlain is Ordered for plain connections, which can only be sent away: who
+// applyToPlain is Apply for plain connections, which can only be sent away: who
 // is to leave the room that it is in, too.
-func (h *Hub) orderedPlain(o Order) {
+func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
 		a := authorOf(c)
 		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !sparesAdmin(&o, bearerOf(c))
 	}
 	switch {
-	case o.Kind == OrderDisconnect:
+	case o.Kind == engine.ControlDisconnect:
 		h.closePlain("", wire.DisconnectCode(o.Code), o.Reason, meant)
-	case o.Kind == OrderUnsubscribe:
+	case o.Kind == engine.ControlUnsubscribe:
 		end := wire.DisconnectForceNoReconnect
 		h.closePlain(o.Room, end, end.Text(), meant)
 	case endsConnections(&o):
@@ -109,8 +109,8 @@ func (h *Hub) orderedPlain(o Order) {
 }
 
 // endsConnections tells whether it is a refresh that ends connections.
-func endsConnections(o *Order) bool {
-	return o.Kind == OrderRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
+func endsConnections(o *engine.ControlMessage) bool {
+	return o.Kind == engine.ControlRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
 }
 
 // closePlain closes the plain connections of a room, or of all, that a test picks.
@@ -128,34 +128,34 @@ func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, t
 	}
 }
 
-// obey does what an order says. A session whose connect reply is not out yet is
+// applyControl applies a control message. A session whose connect reply is not out yet is
 // about to have it, and nothing may come before that.
-func (s *session) obey(o Order) {
+func (s *session) applyControl(o engine.ControlMessage) {
 	if !s.connected.Load() {
 		if !s.hub.users.gone(s) {
-			s.hub.soon(func() { s.obey(o) })
+			s.hub.soon(func() { s.applyControl(o) })
 		}
 		return
 	}
 	switch o.Kind {
-	case OrderSubscribe:
+	case engine.ControlSubscribe:
 		s.ordered(o)
-	case OrderUnsubscribe:
+	case engine.ControlUnsubscribe:
 		s.expelled(o.Room)
-	case OrderDisconnect:
+	case engine.ControlDisconnect:
 		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
-	case OrderRefresh:
+	case engine.ControlRefresh:
 		s.refreshed(o)
-	case OrderRoster:
+	case engine.ControlRoster:
 		s.lookAtRoster(o.Room)
-	case OrderSend:
+	case engine.ControlSend:
 		s.tell(&protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
 	}
 }
 
 // ordered joins the session to a room, and tells it so before anything that the
 // room says.
-func (s *session) ordered(o Order) {
+func (s *session) ordered(o engine.ControlMessage) {
 	opts := overridden(o.Override, s.hub.cfg.options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
@@ -188,14 +188,14 @@ func (s *session) ordered(o Order) {
 // OverrideOf is what a token, or a backend, says of a subscription. Presence is the
 // room's, and no member's; who knows its position may recover, and the other way
 // round.
-func OverrideOf(v token.Override) Override {
+func OverrideOf(v token.Override) engine.Override {
 	value := func(f *token.Flag) *bool {
 		if f == nil {
 			return nil
 		}
 		return &f.Value
 	}
-	o := Override{Notices: value(v.JoinLeave), ForceNotices: value(v.ForcePushJoinLeave), Recoverable: value(v.ForceRecovery)}
+	o := engine.Override{Notices: value(v.JoinLeave), ForceNotices: value(v.ForcePushJoinLeave), Recoverable: value(v.ForceRecovery)}
 	if o.Recoverable == nil {
 		o.Recoverable = value(v.ForcePositioning)
 	}
@@ -203,8 +203,8 @@ func OverrideOf(v token.Override) Override {
 }
 
 // overridden are a room's options as a subscription has them.
-func overridden(v Override, opts *Options) *Options {
-	if v == (Override{}) {
+func overridden(v engine.Override, opts *Options) *Options {
+	if v == (engine.Override{}) {
 		return opts
 	}
 	o := *opts
@@ -238,7 +238,7 @@ func (s *session) expelled(room string) {
 }
 
 // refreshed changes when the session ends, or what is shown of it.
-func (s *session) refreshed(o Order) {
+func (s *session) refreshed(o engine.ControlMessage) {
 	if endsConnections(&o) {
 		s.disconnect(wire.DisconnectExpired)
 		return
@@ -261,7 +261,7 @@ func (s *session) refreshed(o Order) {
 }
 
 // revoke notes that tokens are no longer good, and closes who came with them.
-func (h *Hub) revoke(o Order) error {
+func (h *Hub) revoke(o engine.ControlMessage) error {
 	if h.cfg.Revoked == nil {
 		return wire.ErrNotAvailable
 	}
@@ -319,9 +319,9 @@ func (s *session) expelledBy(test func(*subToken) bool) {
 	}
 }
 
-// Survey asks all nodes what they hold. The error is a wire.ErrorCode.
-func (h *Hub) Survey(q Question, done func([]Census, error)) {
-	h.engine.Survey(q, func(all []Census, err error) {
+// Collect asks all nodes for their NodeInfo. The error is a wire.ErrorCode.
+func (h *Hub) Collect(q engine.Question, done func([]engine.NodeInfo, error)) {
+	h.engine.Collect(q, func(all []engine.NodeInfo, err error) {
 		if err != nil {
 			err = wire.Internal(err)
 		}
@@ -329,10 +329,10 @@ func (h *Hub) Survey(q Question, done func([]Census, error)) {
 	})
 }
 
-// Surveyed implements Node.
-func (h *Hub) Surveyed(q Question) Census {
+// Info implements engine.Node.
+func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 	sessions, anonymous, named := h.users.count()
-	c := Census{Node: h.id, Version: h.cfg.Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
+	c := engine.NodeInfo{Node: h.id, Version: h.cfg.Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
 	plain := 0
 	for _, r := range h.Rooms() {
 		r.mu.Lock()

@@ -14,15 +14,14 @@
 //	         asking.go,        (asking.go, bybackend.go) is gone on with by its answer, if the
 //	         wish.go           client still wants it
 //	enter    turnstile.go      the same worker; or never, as yet
-//	publish  engine.go,        the same worker, or any goroutine; the memory
-//	         memory.go,        engine completes before Publish returns
-//	         journal.go
+//	publish  engine/           the same worker, or any goroutine; the memory
+//	                           engine completes before Publish returns
 //	deliver  room.go, gap.go   whoever the engine calls from
 //	sweep    sweep.go, rest.go a worker, as the shard's own turn; of a small room
 //	                           the one that decoded the message, at its turn's end
-//	order    order.go,         any goroutine: what a backend wants done with a
-//	         control.go,       user's connections goes to all nodes by the engine,
-//	         users.go          and each obeys for those that it has
+//	control  control.go,       any goroutine: a backend changes a user's
+//	         users.go          connections by a control message, which the engine
+//	                           sends to all nodes; each applies it to its own
 //	call     call.go           the worker, or whoever answers; package room/chat
 //	                           is the one that answers ours
 //
@@ -70,8 +69,7 @@
 // private.go.
 //
 // What is to be known longer than a connection lives (rosters, marks, how a room is
-// set, bans and mutes) are small entries of the engine's State (state.go; facts.go
-// is the memory engine's). Of them sanction.go keeps the bans and mutes at hand in
+// set, bans and mutes) are small entries of the engine's State. Of them sanction.go keeps the bans and mutes at hand in
 // each hub, by watching, so that a message waits for none of it; moderate.go is
 // the way to impose and lift them.
 //
@@ -82,25 +80,13 @@
 // asked like a new one, for what it grows by, and an extra that
 // does not fit never fails what it belongs to.
 //
-// # How the memory engine remembers
+// # What a room takes
 //
-// What the memory engine knows of a room is a topic (memory.go, topic.go): 128 bytes, in a
-// list with the topic last touched longest ago first. What it remembers of the room is the
-// topic's journal (journal.go), which exists while something is remembered. A journal is two
-// pieces of memory without pointers: entries of 48 bytes, and the bytes that they say. Both
-// are used again, so a message that is remembered allocates nothing and leaves no garbage
-// once the room has as many as it may, and the garbage collector looks into no history. Who
-// reads a history gets a copy. retention.go decides what is forgotten, and when. The payer
-// of a topic pays the difference that a call made, once, at its end (Memory.settle).
-//
-// Topics that are made one after the other share an epoch, until one of them is forgotten
-// or begins anew: no room gets an epoch twice, and a room needs no memory for its own.
-//
-// Of a room's history the messages have one quota and the events another (engine.go,
-// retention.go). The rule: an event, which says how something is now, never takes the
-// place of a message, and is told by those alone who could say something there. Each
-// message is bounded as it goes out, as a whole, and so small that no message makes a
-// room forget all others (options.go); what it says has to be visible (text.go).
+// The history of a room has one quota for messages and another for events (engine.Message.CompactKey).
+// The rule: an event never takes the place of a message, and only users that may send to a room make
+// events there. The size of each outgoing message is limited as a whole, so that no message makes a
+// room forget all others (options.go), and each text must be visible (text.go). How the history is
+// stored is in the doc.go of the engine, such as engine/memory.
 //
 // Nothing happens in most rooms at most times. A room in which nothing happens is idle
 // (active.go): it takes 128 bytes, and 16 for each of its members, who are eight at most.
@@ -146,17 +132,16 @@
 // # Lock order
 //
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
-//	Memory.mu  →  topic.mu  →  Room.mu
+//	the engine's log  →  Room.mu
 //	session.mu  →  accounts.mu  →  deadlines.mu
 //	Room.mu  →  deadlines.mu
 //	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
 //	Room.mu  →  actives.mu
-//	topic.mu  →  keys.mu
-//	Memory.mu  →  facts.mu  →  sanctions.mu, errands.mu, stateShares.mu
+//	the engine's State  →  sanctions.mu, errands.mu, stateShares.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
-// users.mu, nodes.mu, keys.mu, sanctions.mu, stateShares.mu, auditShares.mu and lastSpoke.mu
+// users.mu, sanctions.mu, stateShares.mu, auditShares.mu and lastSpoke.mu
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
-// taken under any of these, and nothing under it. Under facts.mu only watchers lock
-// something. Hub.mu and the memory engine's locks are never held together.
+// taken under any of these, and nothing under it. The locks of an engine are in its own
+// doc.go. Hub.mu and an engine's locks are never held together.
 package room

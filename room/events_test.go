@@ -8,21 +8,25 @@ import (
 
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
+
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
+	"webim/room/engine/memory"
 )
 
 // TestRecoveryIgnoresSuperseded: a member that missed a thousand events with one key gets
 // the last one, and has recovered.
 func TestRecoveryIgnoresSuperseded(t *testing.T) {
-	m := NewMemory(Limits{MaxMessages: 60, MaxBytes: 4000})
+	m := memory.New(memory.Limits{MaxMessages: 60, MaxBytes: 4000})
 	for i := range 60 {
-		publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
-		announce(m, "r", "roster ann", "{}")
+		enginetest.Publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
+		enginetest.Announce(m, "r", "roster ann", "{}")
 	}
 	for range 1000 {
-		announce(m, "r", "roster ann", strings.Repeat("x", 20))
+		enginetest.Announce(m, "r", "roster ann", strings.Repeat("x", 20))
 	}
-	h := history(t, m, "r", Span{Behind: 120, Limit: -1, Places: true})
-	j := &joining{wanted: &wanted{since: &Position{h.Top.Epoch, 120}}, history: h}
+	h := enginetest.History(t, m, "r", engine.Span{Behind: 120, Limit: -1, Places: true})
+	j := &joining{wanted: &wanted{since: &engine.Position{Epoch: h.Top.Epoch, Offset: 120}}, history: h}
 	if got := j.outcome(h.Top); !got.recovered || len(got.missed) != 1 {
 		t.Errorf("recovered: %v, with %d publications", got.recovered, len(got.missed))
 	}
@@ -31,20 +35,20 @@ func TestRecoveryIgnoresSuperseded(t *testing.T) {
 // TestRecoveryIgnoresSkipped: a member that missed only messages that are not for the history
 // has recovered.
 func TestRecoveryIgnoresSkipped(t *testing.T) {
-	m := NewMemory(Limits{MaxMessages: 60})
+	m := memory.New(memory.Limits{MaxMessages: 60})
 	skip := func() {
-		m.Publish("r", Message{Op: ws.OpText, Data: []byte("not for the history"), Skip: true}, func(Position, error) {})
+		m.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("not for the history"), Skip: true}, func(engine.Position, error) {})
 	}
 	for i := range 60 {
-		publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
+		enginetest.Publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
 		skip()
 	}
 	for range 1000 {
 		skip()
 	}
-	first := history(t, m, "r", Span{Limit: -1}).Publications[0].Offset
-	h := history(t, m, "r", Span{Behind: first, Limit: -1, Places: true})
-	j := &joining{wanted: &wanted{since: &Position{h.Top.Epoch, first}}, history: h}
+	first := enginetest.History(t, m, "r", engine.Span{Limit: -1}).Publications[0].Offset
+	h := enginetest.History(t, m, "r", engine.Span{Behind: first, Limit: -1, Places: true})
+	j := &joining{wanted: &wanted{since: &engine.Position{Epoch: h.Top.Epoch, Offset: first}}, history: h}
 	if got := j.outcome(h.Top); !got.recovered {
 		t.Error("a member that missed the rest of it does not recover")
 	}
@@ -54,37 +58,37 @@ func TestRecoveryIgnoresSkipped(t *testing.T) {
 // could not, or has each message that it missed and of each key the last event.
 func TestRapidEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		clock := new(fakeTime)
-		m := NewMemory(Limits{
-			Now:         clock.now,
+		clock := new(enginetest.Clock)
+		m := memory.New(memory.Limits{
+			Now:         clock.Now,
 			MaxMessages: rapid.SampledFrom([]int{1, 3, 8, 100}).Draw(t, "messages"),
 			MaxBytes:    rapid.SampledFrom([]int{500, 1 << 20}).Draw(t, "bytes"),
 			MaxAge:      time.Minute,
 		})
-		var all []Publication
-		var top Position
+		var all []engine.Publication
+		var top engine.Position
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			key := rapid.SampledFrom([]string{"", "", "a", "b", "c", "d", "e", "f"}).Draw(t, "key")
 			switch rapid.IntRange(0, 10).Draw(t, "step") {
 			case 0:
-				clock.advance(time.Duration(rapid.IntRange(1, 30).Draw(t, "seconds")) * time.Second)
+				clock.Advance(time.Duration(rapid.IntRange(1, 30).Draw(t, "seconds")) * time.Second)
 			case 1:
 				if key != "" { // a message is taken back
 					continue
 				}
 				m.Redact("r", []uint64{uint64(rapid.IntRange(1, len(all)+1).Draw(t, "offset"))}, func(error) {})
 			case 2: // what nobody misses
-				m.Publish("r", Message{Op: ws.OpText, Data: []byte("x"), Skip: true}, func(p Position, err error) { top = p })
-				all = append(all, Publication{Message: Message{Skip: true}, Offset: top.Offset})
+				m.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Skip: true}, func(p engine.Position, err error) { top = p })
+				all = append(all, engine.Publication{Message: engine.Message{Skip: true}, Offset: top.Offset})
 			default:
-				top = announce(m, "r", key, fmt.Sprint(len(all)))
-				all = append(all, Publication{Message: Message{CompactKey: key}, Offset: top.Offset})
+				top = enginetest.Announce(m, "r", key, fmt.Sprint(len(all)))
+				all = append(all, engine.Publication{Message: engine.Message{CompactKey: key}, Offset: top.Offset})
 			}
 		}
 		total := 0
 		for since := uint64(0); since <= top.Offset; since++ {
-			h := history(t, m, "r", Span{Behind: since, Limit: -1, Places: true})
-			j := &joining{wanted: &wanted{since: &Position{top.Epoch, since}}, history: h}
+			h := enginetest.History(t, m, "r", engine.Span{Behind: since, Limit: -1, Places: true})
+			j := &joining{wanted: &wanted{since: &engine.Position{Epoch: top.Epoch, Offset: since}}, history: h}
 			got := j.outcome(top)
 			if !got.recovered {
 				continue
@@ -122,7 +126,7 @@ func TestRapidEvents(t *testing.T) {
 
 // emptyRoom is how many bytes the memory engine counts for a room without a history.
 func emptyRoom() int64 {
-	m := NewMemory(Limits{MaxMessages: -1})
-	announce(m, "r", "", "")
+	m := memory.New(memory.Limits{MaxMessages: -1})
+	enginetest.Announce(m, "r", "", "")
 	return m.Stats().Bytes
 }

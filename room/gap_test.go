@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -32,9 +33,9 @@ func TestGapIsTold(t *testing.T) {
 			}
 			eventually(t, "all are members", func() bool { return n.room("r").Len() == 4 })
 			r := n.room("r")
-			behind := Publication{Message: Message{Op: OpJSON, Data: []byte(`"behind"`)}, Prev: 8, Offset: 9}
+			behind := engine.Publication{Message: engine.Message{Op: engine.OpJSON, Data: []byte(`"behind"`)}, Prev: 8, Offset: 9}
 			if again {
-				r.Begun(Position{"another", 8})
+				r.Begin(engine.Position{Epoch: "another", Offset: 8})
 			}
 			r.Deliver(behind)
 			if p := placed.push(t); p.Unsubscribe.GetCode() != 2500 {
@@ -59,7 +60,7 @@ func TestSkippedIsNoGap(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	k := n.talk(wire.JSON)
 	for i := range 5 {
-		n.hub.Publish("r", Message{Op: OpJSON, Data: fmt.Append(nil, i+1), Skip: i%2 == 1}, nil)
+		n.hub.Publish("r", engine.Message{Op: engine.OpJSON, Data: fmt.Append(nil, i+1), Skip: i%2 == 1}, nil)
 	}
 	for _, c := range []struct {
 		ask  *protocol.HistoryRequest

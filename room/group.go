@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -106,7 +107,7 @@ func encodingOf(dialect int) wire.Encoding {
 
 // encodePublication returns a publication in a dialect, in dst if it is long enough. A dialect
 // that cannot express the publication gets nothing: then op is 0.
-func encodePublication(p *Publication, room string, dialect int, dst []byte) encoded {
+func encodePublication(p *engine.Publication, room string, dialect int, dst []byte) encoded {
 	if dialect == plainDialect {
 		return plainPublication(p)
 	}
@@ -125,11 +126,11 @@ func encodePublication(p *Publication, room string, dialect int, dst []byte) enc
 // plainPublication returns what plain clients get: a message of a plain client unchanged, and of
 // JSON data the text. They get no events of the server, because an edit would look like one
 // more message to them.
-func plainPublication(p *Publication) encoded {
-	if p.Tags[TagEvent] != "" {
+func plainPublication(p *engine.Publication) encoded {
+	if p.Tags[engine.TagEvent] != "" {
 		return encoded{}
 	}
-	if p.Op != OpJSON {
+	if p.Op != engine.OpJSON {
 		return encoded{p.Op, p.Data}
 	}
 	text := wire.DataText(p.Data)
@@ -156,7 +157,7 @@ func (one *push) give() {
 }
 
 // fill says a publication; false if the encoding cannot say it, as JSON cannot bytes.
-func (one *push) fill(p *Publication, e wire.Encoding) bool {
+func (one *push) fill(p *engine.Publication, e wire.Encoding) bool {
 	pub := &one.pub
 	pub.Data, pub.Offset, pub.Tags, pub.Time, pub.Info = p.Data, p.Offset, p.Tags, p.Time.UnixMilli(), nil
 	if a := p.From; a != nil {
@@ -180,18 +181,18 @@ func (one *push) fill(p *Publication, e wire.Encoding) bool {
 
 // protocolPublication returns a publication in the form of the Centrifuge protocol; false if the
 // encoding cannot express it.
-func protocolPublication(p *Publication, e wire.Encoding) (*protocol.Publication, bool) {
+func protocolPublication(p *engine.Publication, e wire.Encoding) (*protocol.Publication, bool) {
 	one := new(push)
 	return &one.pub, one.fill(p, e)
 }
 
 // clientInfo returns an author in the form of the Centrifuge protocol.
-func clientInfo(a *Author) *protocol.ClientInfo {
+func clientInfo(a *engine.Author) *protocol.ClientInfo {
 	return &protocol.ClientInfo{User: a.User, Client: a.Client, ConnInfo: a.ConnInfo, ChanInfo: a.ChanInfo}
 }
 
 // encodeNotice returns a notice in a dialect, in dst if it is long enough; plain clients get none.
-func encodeNotice(n Notice, room string, dialect int, dst []byte) encoded {
+func encodeNotice(n engine.Notice, room string, dialect int, dst []byte) encoded {
 	if dialect == plainDialect {
 		return encoded{}
 	}

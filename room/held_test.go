@@ -12,6 +12,8 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -30,7 +32,7 @@ func TestHundredHistoriesAtOnce(t *testing.T) {
 		for i := range rooms {
 			name := fmt.Sprint(enc, i)
 			for range messages {
-				n.hub.Publish(name, Message{Op: OpJSON, Data: []byte(`"` + strings.Repeat("x", 1000) + `"`)}, nil)
+				n.hub.Publish(name, engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", 1000) + `"`)}, nil)
 			}
 			epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: name}}).History.GetEpoch()
 			all = append(all, &protocol.Command{Id: uint32(1000 + i), Subscribe: &protocol.SubscribeRequest{Channel: name, Recover: true, Epoch: epoch}})
@@ -60,9 +62,9 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 		for _, apart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("late %t, apart %t", late, apart), func(t *testing.T) {
 				cfg := quietly(chatty())
-				cfg.Engine = NewMemory(Limits{})
+				cfg.Engine = memory.New(memory.Limits{})
 				if late {
-					cfg.Engine = newLate(t, NewMemory(Limits{}), 1)
+					cfg.Engine = newLate(t, memory.New(memory.Limits{}), 1)
 				}
 				n := start(t, cfg, netpoll.Config{MaxQueue: queue, SendBuffer: 4096, WriteCap: 4096})
 				forEncodings(t, func(t *testing.T, enc wire.Encoding) {
@@ -70,7 +72,7 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 					room, busy := fmt.Sprint("history ", enc), fmt.Sprint("busy ", enc)
 					said := make(chan error, messages)
 					for range messages {
-						n.hub.Publish(room, Message{Op: OpJSON, Data: []byte(`"` + strings.Repeat("x", size) + `"`)}, func(_ Position, err error) { said <- err })
+						n.hub.Publish(room, engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", size) + `"`)}, func(_ engine.Position, err error) { said <- err })
 					}
 					for range messages {
 						if err := <-said; err != nil {
@@ -125,7 +127,7 @@ func (k *talker) askHistories(t *testing.T, n *node, room, busy string, count in
 			if len(r.History.Publications) == 0 {
 				t.Fatalf("reply %d is empty: %v", r.Id, r)
 			}
-			n.hub.Publish(busy, Message{Op: OpJSON, Data: []byte(`"` + strings.Repeat("y", 900) + `"`)}, nil)
+			n.hub.Publish(busy, engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("y", 900) + `"`)}, nil)
 		}
 	}
 	return peak

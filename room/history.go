@@ -1,26 +1,27 @@
 package room
 
 import (
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
 // HistoryQuery is what is asked of a room's history.
 type HistoryQuery struct {
-	Since   *Position // publications behind it; in reverse, before it
-	Limit   int       // 0: only the top; negative: all
-	Reverse bool      // the newest first
-	Bytes   int       // see Span
+	Since   *engine.Position // publications behind it; in reverse, before it
+	Limit   int              // 0: only the top; negative: all
+	Reverse bool             // the newest first
+	Bytes   int              // see Span
 }
 
 // History reads what a room remembers. The error is a wire.ErrorCode:
 // ErrNotAvailable if the room remembers nothing, ErrUnrecoverablePosition if
 // q.Since is of another epoch. What done gets must not be changed.
-func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
+func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, error)) {
 	if h.cfg.options(room).History.Messages <= 0 {
-		done(History{}, wire.ErrNotAvailable)
+		done(engine.History{}, wire.ErrNotAvailable)
 		return
 	}
-	part := Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes}
+	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes}
 	switch {
 	case q.Since != nil && q.Reverse:
 		if part.Before = q.Since.Offset; part.Before == 0 {
@@ -29,13 +30,13 @@ func (h *Hub) History(room string, q HistoryQuery, done func(History, error)) {
 	case q.Since != nil:
 		part.Behind = q.Since.Offset
 	}
-	h.engine.History(room, part, func(got History, err error) {
+	h.engine.History(room, part, func(got engine.History, err error) {
 		switch {
 		case err != nil:
-			done(History{}, wire.Internal(err))
+			done(engine.History{}, wire.Internal(err))
 			return
 		case q.Since != nil && q.Since.Epoch != "" && q.Since.Epoch != got.Top.Epoch:
-			done(History{}, wire.ErrUnrecoverablePosition)
+			done(engine.History{}, wire.ErrUnrecoverablePosition)
 			return
 		}
 		done(got, nil)

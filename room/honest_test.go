@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -22,12 +23,12 @@ import (
 // honest is a server with all bounds at their defaults, and busy rooms.
 func honest(t *testing.T, rooms, messages int) *node {
 	v, _ := tokens(t)
-	options := Patterns{{"*", Options{Rights: OpenRights(), Recoverable: true, History: Retention{1000, 1 << 20, time.Hour}}}}
+	options := Patterns{{"*", Options{Rights: OpenRights(), Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
 	n := startWith(t, newHub(Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
 	for i := range rooms {
 		for j := range messages {
 			data := fmt.Appendf(nil, `{"text":"%d %s"}`, j, strings.Repeat("x", 200))
-			n.hub.Publish(fmt.Sprint("team-", i), Message{Op: OpJSON, Data: data, From: &Author{User: "bob", Client: "c"}}, nil)
+			n.hub.Publish(fmt.Sprint("team-", i), engine.Message{Op: engine.OpJSON, Data: data, From: &engine.Author{User: "bob", Client: "c"}}, nil)
 		}
 	}
 	t.Cleanup(func() {

@@ -14,6 +14,8 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/internal/nametable"
 	"webim/room/wire"
 )
 
@@ -22,10 +24,10 @@ import (
 // netpoll.Server.
 type Hub struct {
 	cfg    Config
-	engine Engine
+	engine engine.Engine
 
 	mu       sync.RWMutex
-	rooms    nameTable[Room]
+	rooms    nametable.Table[Room]
 	starting map[*Room]*sync.Once // rooms that the engine is being asked for
 	byNum    []*Room              // by Room.num; a tag has the number
 	free     []uint32
@@ -66,7 +68,7 @@ func NewHub(cfg Config) *Hub {
 		panic("room: Config.Engine is nil")
 	}
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: newNameTable((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
+	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
 		told: ratelog.New(cfg.Log),
 		id:   rand.Text(), users: users{byName: map[string][]*session{}}}
 }
@@ -79,19 +81,19 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.load.part.Store(loadUnknown)
 	h.errands.turn = s.NewTurn(h.errands.run)
 	h.unwatch = h.watchSanctions()
-	h.engine.Enlist(h)
+	h.engine.AddNode(h)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.due.look)
 	s.Tick(time.Second, h.recall)
 	s.Tick(h.cfg.calmEvery, h.calm)
-	if e, ok := h.engine.(Expirer); ok {
+	if e, ok := h.engine.(engine.Expirer); ok {
 		s.Tick(time.Second, e.Expire)
 	}
 }
 
 // Stop takes the hub from its engine's nodes: no order reaches it any more.
 func (h *Hub) Stop() {
-	h.engine.Dismiss(h)
+	h.engine.RemoveNode(h)
 	h.unwatch()
 }
 
@@ -188,11 +190,11 @@ func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, str
 func (h *Hub) existing(name string) *Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.rooms.get(name)
+	return h.rooms.Get(name)
 }
 
 // Engine returns the hub's engine.
-func (h *Hub) Engine() Engine { return h.engine }
+func (h *Hub) Engine() engine.Engine { return h.engine }
 
 // Member is a connection's membership of a room.
 type Member struct {
@@ -260,7 +262,7 @@ func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
 // who is asked for only then, pays for it.
 func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
 	h.mu.RLock()
-	r, start := h.rooms.get(name), (*sync.Once)(nil)
+	r, start := h.rooms.Get(name), (*sync.Once)(nil)
 	if r != nil && len(h.starting) > 0 {
 		start = h.starting[r]
 	}
@@ -286,7 +288,7 @@ func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
 // is given the room goes through; nil: the engine was asked for the room before. h.mu is
 // held.
 func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *sync.Once, err error) {
-	if r = h.rooms.get(name); r != nil {
+	if r = h.rooms.Get(name); r != nil {
 		return r, h.starting[r], nil
 	}
 	if takesPlace(name) && !h.places.Take(payer, 1) {
@@ -300,7 +302,7 @@ func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *s
 		r.num = uint32(len(h.byNum))
 		h.byNum = append(h.byNum, r)
 	}
-	h.rooms.put(r)
+	h.rooms.Put(r)
 	start = new(sync.Once)
 	h.starting[r] = start
 	return r, start, nil
@@ -330,7 +332,7 @@ func (h *Hub) vacated(r *Room) {
 		h.mu.Unlock()
 		return // somebody joined meanwhile
 	}
-	h.rooms.remove(r.name)
+	h.rooms.Remove(r.name)
 	if takesPlace(r.name) {
 		h.places.Add(r.payer, -1)
 	}
@@ -344,8 +346,8 @@ func (h *Hub) vacated(r *Room) {
 func (h *Hub) Rooms() []*Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	rooms := make([]*Room, 0, h.rooms.len())
-	for r := range h.rooms.each() {
+	rooms := make([]*Room, 0, h.rooms.Len())
+	for r := range h.rooms.Each() {
 		rooms = append(rooms, r)
 	}
 	return rooms

@@ -11,6 +11,9 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
+	"webim/room/engine/memory"
 )
 
 // The path is the room, unescaped once; "/" is the lobby.
@@ -72,7 +75,7 @@ func TestBadPathsAreRefused(t *testing.T) {
 	if st := n.holds(); st != (Stats{}) {
 		t.Errorf("they left %+v", st)
 	}
-	if st := n.hub.Engine().(*Memory).Stats(); st != (MemoryStats{}) {
+	if st := n.hub.Engine().(*memory.Engine).Stats(); st != (memory.Stats{}) {
 		t.Errorf("the engine remembers %+v", st)
 	}
 }
@@ -118,8 +121,8 @@ func TestRelay(t *testing.T) {
 // A room ends with its last member and costs the hub nothing; the engine keeps
 // its history and its epoch for their time.
 func TestRoomEnds(t *testing.T) {
-	clock := new(fakeTime)
-	m := NewMemory(Limits{MaxAge: time.Hour, Now: clock.now})
+	clock := new(enginetest.Clock)
+	m := memory.New(memory.Limits{MaxAge: time.Hour, Now: clock.Now})
 	n := start(t, Config{Engine: m}, netpoll.Config{})
 	epochs := map[string]bool{}
 	for round := range 3 {
@@ -141,7 +144,7 @@ func TestRoomEnds(t *testing.T) {
 		quiet.leave(t)
 		eventually(t, "the rooms end", func() bool { return n.holds() == Stats{} && len(n.hub.Rooms()) == 0 })
 		eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
-		h := history(t, m, "a", Span{Limit: -1})
+		h := enginetest.History(t, m, "a", engine.Span{Limit: -1})
 		want := 3
 		if round == 1 {
 			want = 6 // the room of round 0 was remembered
@@ -151,9 +154,9 @@ func TestRoomEnds(t *testing.T) {
 		}
 		epochs[h.Top.Epoch] = true
 		if round == 1 {
-			clock.advance(time.Hour + 1)
+			clock.Advance(time.Hour + 1)
 			m.Expire()
-			if st := m.Stats(); st != (MemoryStats{}) {
+			if st := m.Stats(); st != (memory.Stats{}) {
 				t.Errorf("after its time the engine remembers %+v", st)
 			}
 		}
@@ -168,7 +171,7 @@ func TestRoomEnds(t *testing.T) {
 
 // Two servers with a hub each, on one engine, behave as one room.
 func TestTwoHubsOneEngine(t *testing.T) {
-	m := NewMemory(Limits{})
+	m := memory.New(memory.Limits{})
 	a := start(t, Config{Engine: m}, netpoll.Config{Workers: 1})
 	b := start(t, Config{Engine: m}, netpoll.Config{})
 	members := []*client{a.join("/x", noDeflate), b.join("/x", noDeflate), b.join("/x", deflate), a.join("/x", deflateSmall)}

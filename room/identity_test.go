@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -127,7 +128,7 @@ func TestConnectToken(t *testing.T) {
 // meanwhile comes behind it; recovery works for them as for others.
 func TestServerSideRooms(t *testing.T) {
 	v, sign := tokens(t)
-	rooms := Patterns{{"*", Options{History: Retention{100, 1 << 20, time.Hour}, Recoverable: true, Presence: true}}}
+	rooms := Patterns{{"*", Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}, Recoverable: true, Presence: true}}}
 	n := start(t, Config{Tokens: v, Options: rooms.Options}, netpoll.Config{})
 	tok := sign(token.Claims{User: "ann", Channels: []string{"a", "b"}}, time.Hour)
 	stop := make(chan struct{})
@@ -179,7 +180,7 @@ func TestServerSideRooms(t *testing.T) {
 }
 
 func epochOf(t testing.TB, n *node, room string) (epoch string) {
-	n.hub.Engine().History(room, Span{}, func(h History, _ error) { epoch = h.Top.Epoch })
+	n.hub.Engine().History(room, engine.Span{}, func(h engine.History, _ error) { epoch = h.Top.Epoch })
 	return epoch
 }
 
@@ -214,7 +215,7 @@ func TestTokenRunsOut(t *testing.T) {
 
 // present counts who is in a room, by the engine.
 func (h *Hub) present(room string) (n int) {
-	h.engine.Members(room, math.MaxInt, func(all []Author, _ error) { n = len(all) })
+	h.engine.Members(room, math.MaxInt, func(all []engine.Author, _ error) { n = len(all) })
 	return n
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -17,26 +18,26 @@ type joining struct {
 	kind kind
 	done func(subscribed)
 
-	told    bool          // the outcome, while the latch is closed
-	caught  []Publication // delivered since it began, or since it was told
-	bytes   int           // that they take, by count
-	history History
+	told    bool                 // the outcome, while the latch is closed
+	caught  []engine.Publication // delivered since it began, or since it was told
+	bytes   int                  // that they take, by count
+	history engine.History
 	known   bool // the history has come
 	err     error
 }
 
 // subscribed is how a subscription was made.
 type subscribed struct {
-	at        Position // where the client stands; each publication that it missed takes it on
+	at        engine.Position // where the client stands; each publication that it missed takes it on
 	recovered bool
-	missed    []Publication
+	missed    []engine.Publication
 }
 
 // errSlowHistory is temporary, as all internal errors are.
 var errSlowHistory = wire.Internal(errors.New("the engine's history came too slowly for what was published meanwhile"))
 
 // tellHistory brings what the engine remembers.
-func (r *Room) tellHistory(j *joining, h History, err error) {
+func (r *Room) tellHistory(j *joining, h engine.History, err error) {
 	if j.since != nil && !j.reply.take(h) {
 		h.Publications = nil // so it is not recovered
 	}
@@ -50,13 +51,13 @@ func (r *Room) tellHistory(j *joining, h History, err error) {
 }
 
 // catchLocked keeps a publication for those who are joining.
-func (r *Room) catchLocked(p Publication) {
+func (r *Room) catchLocked(p engine.Publication) {
 	if r.joining == nil {
 		return
 	}
 	p.Data = slices.Clone(p.Data)
 	for j := r.joining; j != nil; j = j.next {
-		if j.bytes += Cost(&p); j.bytes > r.hub.cfg.MaxUnswept {
+		if j.bytes += engine.Cost(&p); j.bytes > r.hub.cfg.MaxUnswept {
 			j.caught, j.err = nil, errSlowHistory
 			continue
 		}
@@ -151,22 +152,22 @@ func (r *Room) seatJoining(j *joining) {
 	one := &s.subs[i]
 	one.kind, one.seat = j.kind, r.sitLocked(s.conn, j.kind)
 	if one.joining, one.notices = nil, j.opts.Notices; one.notices {
-		r.hub.notify(r.name, Notice{Who: s.authorAs(one)})
+		r.hub.notify(r.name, engine.Notice{Who: s.authorAs(one)})
 	}
 }
 
 // outcome puts the history and what was caught together. What cannot be proven
 // to be all that was missed is not recovered. Who recovers stands where it said:
 // a client that leaves while it takes in what it missed comes back for the rest.
-func (j *joining) outcome(top Position) subscribed {
+func (j *joining) outcome(top engine.Position) subscribed {
 	lost := subscribed{at: top}
 	switch {
 	case j.since == nil || j.since.Offset > top.Offset:
 		return lost
-	case j.since.Epoch != top.Epoch && *j.since != (Position{}): // that is before the first, in any epoch
+	case j.since.Epoch != top.Epoch && *j.since != (engine.Position{}): // that is before the first, in any epoch
 		return lost
 	}
-	out := subscribed{at: Position{top.Epoch, j.since.Offset}, recovered: true}
+	out := subscribed{at: engine.Position{Epoch: top.Epoch, Offset: j.since.Offset}, recovered: true}
 	last := j.since.Offset
 	for _, p := range slices.Concat(j.history.Publications, j.caught) {
 		if p.Offset <= last {

@@ -14,6 +14,8 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -68,7 +70,7 @@ func TestRevokedUserLeavesByOldTickets(t *testing.T) {
 		c.say(t, `{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, signed(t, fmt.Sprintf(`{"sub":"ann","channel":%q,"iat":%d}`, room, issued)))
 		c.reply(t)
 	}
-	n.hub.Command(Order{Kind: OrderRevoke, To: Target{User: "ann"}, At: time.Unix(now-50, 0)}, func(err error) {
+	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRevoke, To: engine.Target{User: "ann"}, At: time.Unix(now-50, 0)}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -85,10 +87,10 @@ func TestRevokedUserLeavesByOldTickets(t *testing.T) {
 func TestPlainMembersGetNoEdits(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	c := n.join("/r", noDeflate)
-	for _, m := range []Message{
-		{Op: OpJSON, Data: []byte(`{"text":"first"}`)},
-		{Op: OpJSON, Data: []byte(`{"text":"edited"}`), Tags: map[string]string{TagEvent: EventEdit, TagOf: "1"}},
-		{Op: OpJSON, Data: []byte(`{"text":"last"}`)},
+	for _, m := range []engine.Message{
+		{Op: engine.OpJSON, Data: []byte(`{"text":"first"}`)},
+		{Op: engine.OpJSON, Data: []byte(`{"text":"edited"}`), Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: "1"}},
+		{Op: engine.OpJSON, Data: []byte(`{"text":"last"}`)},
 	} {
 		n.hub.Publish("r", m, nil)
 	}
@@ -127,17 +129,17 @@ func TestAuditShares(t *testing.T) {
 }
 
 // brokenEngine cannot read histories.
-type brokenEngine struct{ *Memory }
+type brokenEngine struct{ *memory.Engine }
 
-func (brokenEngine) History(_ string, _ Span, done func(History, error)) {
-	done(History{}, errors.New("the disk is full of eels"))
+func (brokenEngine) History(_ string, _ engine.Span, done func(engine.History, error)) {
+	done(engine.History{}, errors.New("the disk is full of eels"))
 }
 
 // TestInternalErrorsAreLogged, with their cause, which the client is not told, and once.
 func TestInternalErrorsAreLogged(t *testing.T) {
 	var log wstest.Log
 	c := quietly(chatty())
-	c.Engine, c.Log = brokenEngine{NewMemory(Limits{})}, slog.New(slog.NewTextHandler(&log, nil))
+	c.Engine, c.Log = brokenEngine{memory.New(memory.Limits{})}, slog.New(slog.NewTextHandler(&log, nil))
 	n := start(t, c, netpoll.Config{})
 	k := n.talk(wire.JSON)
 	for range 5 {

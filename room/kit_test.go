@@ -20,6 +20,8 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // The kit: a server with a hub that must leave nothing behind, and a client
@@ -76,7 +78,7 @@ func start(t testing.TB, rc Config, nc netpoll.Config) *node {
 // newHub makes a hub, with a memory engine of its own if the test names no other.
 func newHub(cfg Config) *Hub {
 	if cfg.Engine == nil {
-		cfg.Engine = NewMemory(Limits{})
+		cfg.Engine = memory.New(memory.Limits{})
 	}
 	return NewHub(cfg)
 }
@@ -88,7 +90,7 @@ func (c Config) open() Config {
 		c.Anonymous = true
 	}
 	if c.Options == nil {
-		c.Options = Patterns{{"*", Options{History: Retention{100, 16 << 10, 5 * time.Minute}, Rights: OpenRights()}}}.Options
+		c.Options = Patterns{{"*", Options{History: engine.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: OpenRights()}}}.Options
 	}
 	if c.calmEvery == 0 {
 		c.calmEvery = time.Hour // tests look at what active rooms have
@@ -177,7 +179,7 @@ func (n *node) room(name string) *Room {
 // say publishes a text from the outside.
 func (n *node) say(room, text string) error {
 	var failed error
-	n.hub.Publish(room, Message{Op: ws.OpText, Data: []byte(text)}, func(_ Position, err error) { failed = err })
+	n.hub.Publish(room, engine.Message{Op: ws.OpText, Data: []byte(text)}, func(_ engine.Position, err error) { failed = err })
 	return failed
 }
 

@@ -8,34 +8,36 @@ import (
 	"testing"
 
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // late is an engine whose calls back come late and out of step, from goroutines
 // of its own, as those of an engine over a network do: only what a subscriber
 // gets keeps its order.
 type late struct {
-	*Memory
+	*memory.Engine
 	mu     sync.Mutex
 	wake   *sync.Cond
 	rnd    *rand.Rand
 	calls  []func() // in any order
 	lines  []*line  // each in its own
-	of     map[Subscriber]*line
+	of     map[engine.Subscriber]*line
 	ended  bool
-	fault  func(p *Publication) int // how often it is delivered; nil: once
+	fault  func(p *engine.Publication) int // how often it is delivered; nil: once
 	worker sync.WaitGroup
 }
 
 // line is what a subscriber is to be told.
 type line struct {
-	to    Subscriber
+	to    engine.Subscriber
 	l     *late
 	queue []func()
 	busy  bool
 }
 
-func newLate(t testing.TB, m *Memory, seed uint64) *late {
-	l := &late{Memory: m, rnd: rand.New(rand.NewPCG(seed, 1)), of: map[Subscriber]*line{}}
+func newLate(t testing.TB, m *memory.Engine, seed uint64) *late {
+	l := &late{Engine: m, rnd: rand.New(rand.NewPCG(seed, 1)), of: map[engine.Subscriber]*line{}}
 	l.wake = sync.NewCond(&l.mu)
 	for range 2 {
 		l.worker.Go(l.work)
@@ -104,45 +106,45 @@ func (q *line) later(call func()) {
 	q.l.wake.Signal()
 }
 
-func (l *late) Publish(room string, m Message, done func(Position, error)) {
-	l.Memory.Publish(room, m, func(p Position, err error) {
+func (l *late) Publish(room string, m engine.Message, done func(engine.Position, error)) {
+	l.Engine.Publish(room, m, func(p engine.Position, err error) {
 		if done != nil {
 			l.later(func() { done(p, err) })
 		}
 	})
 }
 
-func (l *late) History(room string, part Span, done func(History, error)) {
-	l.Memory.History(room, part, func(h History, err error) { l.later(func() { done(h, err) }) })
+func (l *late) History(room string, part engine.Span, done func(engine.History, error)) {
+	l.Engine.History(room, part, func(h engine.History, err error) { l.later(func() { done(h, err) }) })
 }
 
-func (l *late) Known(room string, m Message, done func(Position, error)) {
-	l.Memory.Known(room, m, func(p Position, err error) { l.later(func() { done(p, err) }) })
+func (l *late) Known(room string, m engine.Message, done func(engine.Position, error)) {
+	l.Engine.Known(room, m, func(p engine.Position, err error) { l.later(func() { done(p, err) }) })
 }
 
-func (l *late) Members(room string, limit int, done func([]Author, error)) {
-	l.later(func() { l.Memory.Members(room, limit, done) })
+func (l *late) Members(room string, limit int, done func([]engine.Author, error)) {
+	l.later(func() { l.Engine.Members(room, limit, done) })
 }
 
 func (l *late) Count(room string, done func(clients, users int, err error)) {
-	l.later(func() { l.Memory.Count(room, done) })
+	l.later(func() { l.Engine.Count(room, done) })
 }
 
-func (l *late) Subscribe(room string, payer budget.Owner, s Subscriber) {
+func (l *late) Subscribe(room string, payer budget.Owner, s engine.Subscriber) {
 	q := &line{to: s, l: l}
 	l.mu.Lock()
 	l.lines = append(l.lines, q)
 	l.of[s] = q
 	l.mu.Unlock()
-	l.Memory.Subscribe(room, payer, q)
+	l.Engine.Subscribe(room, payer, q)
 }
 
-func (l *late) Unsubscribe(room string, s Subscriber) {
+func (l *late) Unsubscribe(room string, s engine.Subscriber) {
 	l.mu.Lock()
 	q := l.of[s]
 	delete(l.of, s)
 	l.mu.Unlock()
-	l.Memory.Unsubscribe(room, q)
+	l.Engine.Unsubscribe(room, q)
 	q.later(func() {
 		l.mu.Lock()
 		l.lines = slices.DeleteFunc(l.lines, func(o *line) bool { return o == q })
@@ -150,13 +152,13 @@ func (l *late) Unsubscribe(room string, s Subscriber) {
 	})
 }
 
-func (q *line) Begun(at Position)                 { q.later(func() { q.to.Begun(at) }) }
-func (q *line) Noticed(n Notice)                  { q.later(func() { q.to.Noticed(n) }) }
-func (q *line) Present(limit int) ([]Author, int) { return q.to.Present(limit) }
+func (q *line) Begin(at engine.Position)                 { q.later(func() { q.to.Begin(at) }) }
+func (q *line) Notify(n engine.Notice)                   { q.later(func() { q.to.Notify(n) }) }
+func (q *line) Members(limit int) ([]engine.Author, int) { return q.to.Members(limit) }
 
 func (q *line) Count(named func(string)) (clients, users int) { return q.to.Count(named) }
 
-func (q *line) Deliver(p Publication) {
+func (q *line) Deliver(p engine.Publication) {
 	p.Data = bytes.Clone(p.Data)
 	times := 1
 	if q.l.fault != nil {

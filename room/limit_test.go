@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room/engine"
 )
 
 // slow lets a few things through and then, for the time of a test, nothing.
@@ -62,7 +63,7 @@ func TestHonestClientIsNotTooFast(t *testing.T) {
 // Each command counts in its class, and only there.
 func TestClasses(t *testing.T) {
 	one := Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2), Other: slow(2)}
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, History: Retention{10, 1000, time.Hour}}}}
+	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
 	cfg := Config{Anonymous: true, Options: rooms.Options, Rates: one, MaxRoomsPerConn: 2}
 	for _, c := range []struct {
 		command string
@@ -165,7 +166,7 @@ func TestPlainFloodIsCut(t *testing.T) {
 // nothing; other users have their own.
 func TestUserRates(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), History: Retention{10, 1000, time.Hour}}}}
+	rooms := Patterns{{"*", Options{Rights: OpenRights(), History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
 	n := start(t, Config{Tokens: v, Options: rooms.Options, Rates: DefaultRates, UserRates: Rates{Send: slow(4)}}, netpoll.Config{})
 	open := func(user string) *client {
 		c := n.chat()

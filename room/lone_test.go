@@ -9,6 +9,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
 // herald is a handler whose messages name rooms, "a b c", to each of which it publishes
@@ -17,7 +19,7 @@ type herald struct{ *Hub }
 
 func (h *herald) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	for _, room := range bytes.Fields(data) {
-		h.engine.Publish(string(room), Message{Op: ws.OpText, Data: room, Origin: uint64(c.ID())}, func(Position, error) {})
+		h.engine.Publish(string(room), engine.Message{Op: ws.OpText, Data: room, Origin: uint64(c.ID())}, func(engine.Position, error) {})
 	}
 }
 
@@ -137,8 +139,8 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 	for _, cfg := range []netpoll.Config{{Loops: 1, Workers: 1}, {Loops: 2, Workers: 3}} {
 		t.Run(fmt.Sprint(cfg.Workers, " workers"), func(t *testing.T) {
 			n := start(t, Config{}, roomy(cfg))
-			truth := new(exclusive)
-			n.hub.Engine().Subscribe("r", noPayer, truth)
+			truth := new(enginetest.Exclusive)
+			n.hub.Engine().Subscribe("r", enginetest.NoPayer, truth)
 			members := n.joinAll(steady, "/r", plain)
 			got := make([][]string, len(members))
 			var readers, talk, churn sync.WaitGroup
@@ -190,7 +192,7 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 			churn.Wait()
 			n.hub.Engine().Unsubscribe("r", truth)
 			for i := range got {
-				for k, p := range truth.got {
+				for k, p := range truth.Got {
 					if k >= len(got[i]) || got[i][k] != string(p.Data) {
 						t.Fatalf("member %d got something else than %q as number %d", i, p.Data, k)
 					}

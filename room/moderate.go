@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -44,7 +45,7 @@ type sanctionValue struct {
 
 // actionOf names what is done, in the audit log and as the event in the room.
 var actionOf = map[string][2]string{ // imposed, lifted
-	TableBan: {"ban", "unban"}, TableBanIP: {"ban", "unban"}, TableMute: {"mute", "unmute"},
+	engine.TableBan: {"ban", "unban"}, engine.TableBanIP: {"ban", "unban"}, engine.TableMute: {"mute", "unmute"},
 }
 
 // check is what is wrong with a sanction, in a sentence.
@@ -69,7 +70,7 @@ func (s *Sanction) check() error {
 	case !printable(s.Reason):
 		return bad("reason has control characters or is not UTF-8")
 	}
-	if s.Table == TableBanIP {
+	if s.Table == engine.TableBanIP {
 		net, err := ParseNetwork(s.Who)
 		if err != nil {
 			return bad(err.Error())
@@ -89,7 +90,7 @@ func printable(text string) bool {
 // Hub.toldBan. by, which may be nil, is who is shown as the author of
 // the room's event. Errors are wire.ErrorCodes. It may be called from any
 // goroutine.
-func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
+func (h *Hub) Impose(s Sanction, by *engine.Author, done func(error)) {
 	if err := s.check(); err != nil {
 		done(err)
 		return
@@ -100,14 +101,14 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 		return
 	}
 	h.overrule(s, func(version uint64, done func(error)) {
-		h.StateOf(s.Payer).Put(Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until}, func(_ uint64, err error) { done(err) })
+		h.StateOf(s.Payer).Put(engine.Entry{Key: s.key(), Value: value, Version: version, Expires: s.Until}, func(_ uint64, err error) { done(err) })
 	}, func(err error) {
 		if err != nil {
 			done(err)
 			return
 		}
-		h.moderated(Audit{Action: actionOf[s.Table][0], By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Payer, s.Table != TableBanIP, by)
-		if s.Table == TableBan && s.Room != "" && s.Over {
+		h.moderated(Audit{Action: actionOf[s.Table][0], By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who, Until: s.Until, Reason: s.Reason}, s.Payer, s.Table != engine.TableBanIP, by)
+		if s.Table == engine.TableBan && s.Room != "" && s.Over {
 			h.strike(s.Room, s.Who)
 		}
 		done(nil)
@@ -118,10 +119,10 @@ func (h *Hub) Impose(s Sanction, by *Author, done func(error)) {
 // imposed what stands: by its version, for that may come at the same time.
 func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), done func(error)) {
 	if s.Over {
-		do(AnyVersion, func(err error) { done(StateError(err)) })
+		do(engine.AnyVersion, func(err error) { done(StateError(err)) })
 		return
 	}
-	h.engine.Get(s.key(), func(e Entry, err error) {
+	h.engine.Get(s.key(), func(e engine.Entry, err error) {
 		switch {
 		case err != nil:
 			done(StateError(err))
@@ -129,7 +130,7 @@ func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), do
 			done(wire.Explain(wire.ErrPermissionDenied, "permission denied: an admin has imposed what stands"))
 		default:
 			do(e.Version, func(err error) {
-				if err == ErrVersion {
+				if err == engine.ErrVersion {
 					h.overrule(s, do, done)
 					return
 				}
@@ -139,11 +140,11 @@ func (h *Hub) overrule(s Sanction, do func(version uint64, done func(error)), do
 	})
 }
 
-func (s *Sanction) key() Key { return Key{s.Table, s.Room, s.Who} }
+func (s *Sanction) key() engine.Key { return engine.Key{Table: s.Table, Of: s.Room, Name: s.Who} }
 
 // Lift takes a sanction back: one that is not there, too. Who is below an admin
 // does not take back an admin's.
-func (h *Hub) Lift(s Sanction, by *Author, done func(error)) {
+func (h *Hub) Lift(s Sanction, by *engine.Author, done func(error)) {
 	if err := s.check(); err != nil {
 		done(err)
 		return
@@ -155,24 +156,24 @@ func (h *Hub) Lift(s Sanction, by *Author, done func(error)) {
 			done(err)
 			return
 		}
-		h.moderated(Audit{Action: actionOf[s.Table][1], By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who}, s.Payer, s.Table != TableBanIP, by)
+		h.moderated(Audit{Action: actionOf[s.Table][1], By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who}, s.Payer, s.Table != engine.TableBanIP, by)
 		done(nil)
 	})
 }
 
 // Kick takes a user's connections out of a room, which they may join again, or,
 // without one, closes them for good, with 3503.
-func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
+func (h *Hub) Kick(s Sanction, by *engine.Author, done func(error)) {
 	if err := s.check(); err != nil {
 		done(err)
 		return
 	}
-	o := Order{Kind: OrderUnsubscribe, To: Target{User: s.Who, Spare: !s.Over}, Room: s.Room}
+	o := engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: s.Who, Spare: !s.Over}, Room: s.Room}
 	if s.Room == "" {
 		end := wire.DisconnectForceNoReconnect
-		o.Kind, o.Code, o.Reason = OrderDisconnect, uint32(end), end.Text()
+		o.Kind, o.Code, o.Reason = engine.ControlDisconnect, uint32(end), end.Text()
 	}
-	h.Command(o, func(err error) {
+	h.SendControl(o, func(err error) {
 		if err == nil {
 			h.moderated(Audit{Action: "kick", By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who, Reason: s.Reason}, s.Payer, true, by)
 		}
@@ -183,7 +184,7 @@ func (h *Hub) Kick(s Sanction, by *Author, done func(error)) {
 // Sanctions lists those of a table and a room, or those everywhere, in the order
 // of whom they are for.
 func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sanction, error)) {
-	h.engine.List(table, room, after, limit, func(all []Entry, err error) {
+	h.engine.List(table, room, after, limit, func(all []engine.Entry, err error) {
 		if err != nil {
 			done(nil, StateError(err))
 			return
@@ -199,7 +200,7 @@ func (h *Hub) Sanctions(table, room, after string, limit int, done func([]Sancti
 // SanctionOf reads the sanction of a table that stands against a user in a room, or
 // everywhere in room ""; there: one stands.
 func (h *Hub) SanctionOf(table, room, user string, done func(s Sanction, there bool)) {
-	h.engine.Get(Key{Table: table, Of: room, Name: user}, func(e Entry, err error) {
+	h.engine.Get(engine.Key{Table: table, Of: room, Name: user}, func(e engine.Entry, err error) {
 		if err != nil || e.Version == 0 || !e.Expires.IsZero() && !e.Expires.After(time.Now()) {
 			done(Sanction{}, false)
 			return
@@ -209,7 +210,7 @@ func (h *Hub) SanctionOf(table, room, user string, done func(s Sanction, there b
 }
 
 // sanctionIn is the sanction that an entry of the State keeps.
-func sanctionIn(e Entry, table, room string) Sanction {
+func sanctionIn(e engine.Entry, table, room string) Sanction {
 	var v sanctionValue
 	_ = json.Unmarshal(e.Value, &v) // without it: nobody, for no reason
 	return Sanction{Table: table, Room: room, Who: e.Name, Until: e.Expires, By: v.By, Reason: v.Reason, At: time.Unix(v.At, 0), Over: v.Over, Payer: e.Owner}
@@ -223,22 +224,22 @@ func StateError(err error) error {
 		return nil
 	case ErrShareFull:
 		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: you keep as many rooms, marks and bans as one user or address may: leave a room")
-	case ErrStateFull:
-		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server keeps as many facts as it may")
+	case engine.ErrStateFull:
+		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server's state is full")
 	}
 	return wire.Internal(err)
 }
 
 // moderated leaves the line and, in a room, the event; of networks the room is
 // told nothing.
-func (h *Hub) moderated(a Audit, payer budget.Owner, tell bool, by *Author) {
+func (h *Hub) moderated(a Audit, payer budget.Owner, tell bool, by *engine.Author) {
 	h.Audited(a, payer)
 	if a.Room == "" || !tell {
 		return
 	}
-	tags := map[string]string{TagEvent: a.Action, "user": a.Target}
+	tags := map[string]string{engine.TagEvent: a.Action, "user": a.Target}
 	if !a.Until.IsZero() {
 		tags["until"] = strconv.FormatInt(a.Until.Unix(), 10)
 	}
-	h.Publish(a.Room, Message{Op: OpJSON, Data: []byte("{}"), From: by, Tags: tags, CompactKey: a.Action + " " + a.Target}, nil)
+	h.Publish(a.Room, engine.Message{Op: engine.OpJSON, Data: []byte("{}"), From: by, Tags: tags, CompactKey: a.Action + " " + a.Target}, nil)
 }

@@ -3,6 +3,8 @@ package room
 import (
 	"sync"
 	"time"
+
+	"webim/room/engine"
 )
 
 // lingers are those of whom nobody knows yet that they left. The zero value is
@@ -19,7 +21,7 @@ type visit struct{ room, client string }
 // notify tells a room, on all nodes, that somebody came or went; who comes back
 // before it was told that it went has never been away. No lock is needed nor
 // minded.
-func (h *Hub) notify(room string, n Notice) {
+func (h *Hub) notify(room string, n engine.Notice) {
 	if h.cfg.LeaveLinger < 0 {
 		h.soon(func() { h.engine.Notify(room, n) })
 		return

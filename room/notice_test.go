@@ -10,6 +10,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -119,11 +120,11 @@ func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
 	}
 	for range 2000 {
 		var both sync.WaitGroup
-		s.ordered(Order{Kind: OrderSubscribe, Room: "r"})
+		s.ordered(engine.ControlMessage{Kind: engine.ControlSubscribe, Room: "r"})
 		both.Go(func() { s.unsubscribe("r") })
 		both.Go(func() {
 			for i := 0; i < 3; i++ {
-				s.ordered(Order{Kind: OrderSubscribe, Room: "r"})
+				s.ordered(engine.ControlMessage{Kind: engine.ControlSubscribe, Room: "r"})
 			}
 		})
 		both.Wait()

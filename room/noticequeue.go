@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"webim/room/budget"
+	"webim/room/engine"
 )
 
 const (
@@ -42,7 +43,7 @@ type noticeQueue struct {
 }
 
 // noticedLocked tells a notice, now or later.
-func (r *Room) noticedLocked(n Notice) {
+func (r *Room) noticedLocked(n engine.Notice) {
 	listeners := r.listenersLocked()
 	if listeners == 0 {
 		if r.active != nil && r.notices != nil {
@@ -84,8 +85,8 @@ func (q *noticeQueue) forgetAll() {
 }
 
 // forget takes a notice out of those that wait.
-func (q *noticeQueue) forget(e *list.Element) Notice {
-	n := q.waiting.Remove(e).(Notice)
+func (q *noticeQueue) forget(e *list.Element) engine.Notice {
+	n := q.waiting.Remove(e).(engine.Notice)
 	if q.unseen[n.Who.Client] == e {
 		delete(q.unseen, n.Who.Client)
 	}
@@ -128,7 +129,7 @@ func (r *Room) presentedLocked() {
 
 // tellNoticeLocked appends a notice to the logs of those that listen, and returns how
 // many bytes that makes for all of them.
-func (r *Room) tellNoticeLocked(n Notice) (bytes int) {
+func (r *Room) tellNoticeLocked(n engine.Notice) (bytes int) {
 	return r.appendLocked(0, true, func(dialect int, dst []byte) encoded { return encodeNotice(n, r.name, dialect, dst) })
 }
 

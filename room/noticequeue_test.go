@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -84,11 +85,11 @@ func TestNoticesAreGathered(t *testing.T) {
 			for _, what := range strings.Fields(c.happens) {
 				switch what {
 				case "?":
-					r.Present(10)
+					r.Members(10)
 				case "#":
 					r.Count(nil)
 				default:
-					r.Noticed(Notice{Left: what[0] == '-', Who: Author{Client: what[1:]}})
+					r.Notify(engine.Notice{Left: what[0] == '-', Who: engine.Author{Client: what[1:]}})
 				}
 			}
 			told(c.now, "now")
@@ -123,12 +124,12 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	r.mu.Lock()
 	r.notices.spent.Charge(noticeRate, 100*noticeRate.N, n.hub.now())
 	r.mu.Unlock()
-	r.Noticed(Notice{Who: Author{Client: "gone"}})
+	r.Notify(engine.Notice{Who: engine.Author{Client: "gone"}})
 	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
-	r.Noticed(Notice{Left: true, Who: Author{Client: "gone"}})
+	r.Notify(engine.Notice{Left: true, Who: engine.Author{Client: "gone"}})
 	next := n.talk(wire.Protobuf)
 	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
-	r.Noticed(Notice{Who: Author{Client: "told"}})
+	r.Notify(engine.Notice{Who: engine.Author{Client: "told"}})
 	r.mu.Lock()
 	r.notices.spent = budget.Bucket{}
 	r.mu.Unlock()

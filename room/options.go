@@ -7,20 +7,21 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
 // Options are what a room offers to the centrifuge dialect, and to whom.
 type Options struct {
-	History      Retention // what the room remembers
-	Recoverable  bool      // members may recover what they missed, from the history
-	Recover      bool      // they need not ask for that
-	Presence     bool      // who is there may be asked
-	Notices      bool      // who comes and goes is told to members that ask for it
-	ForceNotices bool      // they need not ask for that
-	Binary       bool      // data is any bytes; JSON connections are refused
-	Rights       Rights    // who may do what, in the plain dialect too
+	History      engine.Retention // what the room remembers
+	Recoverable  bool             // members may recover what they missed, from the history
+	Recover      bool             // they need not ask for that
+	Presence     bool             // who is there may be asked
+	Notices      bool             // who comes and goes is told to members that ask for it
+	ForceNotices bool             // they need not ask for that
+	Binary       bool             // data is any bytes; JSON connections are refused
+	Rights       Rights           // who may do what, in the plain dialect too
 
 	// MaxPublication bounds the bytes of a publication as it goes out to each
 	// member: its data, its tags and what is told of its author; 0:
@@ -32,7 +33,7 @@ type Options struct {
 }
 
 // checkSize says what is wrong with the size of a message to a room with these options.
-func (h *Hub) checkSize(o *Options, m Message) error {
+func (h *Hub) checkSize(o *Options, m engine.Message) error {
 	most := cmp.Or(o.MaxPublication, h.cfg.MaxPublication)
 	if n := encodedSize(&m); most >= 0 && n > most {
 		return wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: the message has %d bytes with what is told of its author, and %d are allowed in this room", n, most))
@@ -42,7 +43,7 @@ func (h *Hub) checkSize(o *Options, m Message) error {
 
 // encodedSize is about how many bytes a message has in the encodings of the centrifuge
 // dialect, without the room's name and the numbers.
-func encodedSize(m *Message) int {
+func encodedSize(m *engine.Message) int {
 	n := len(m.Data)
 	if m.Op == ws.OpText { // in JSON each of these takes two bytes
 		for _, c := range []byte{'"', '\\', '\n', '\t', '\r'} {
@@ -53,7 +54,7 @@ func encodedSize(m *Message) int {
 }
 
 // aroundSize is how many bytes a message has besides its data.
-func aroundSize(m *Message) (n int) {
+func aroundSize(m *engine.Message) (n int) {
 	for name, value := range m.Tags {
 		n += len(name) + len(value)
 	}
@@ -68,7 +69,7 @@ func aroundSize(m *Message) (n int) {
 const pushSize = 64
 
 // sentSize is about how many bytes a message is to each member of a room.
-func sentSize(m *Message, room string) int {
+func sentSize(m *engine.Message, room string) int {
 	return pushSize + len(room) + len(m.Data) + aroundSize(m)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -17,7 +18,7 @@ import (
 // that gets an error instead, and is no member.
 func TestRecoveryTellsThePlace(t *testing.T) {
 	keeps := func(messages int, recoverable bool) Options {
-		return Options{Rights: OpenRights(), Recoverable: recoverable, History: Retention{messages, 1 << 20, time.Minute}}
+		return Options{Rights: OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
 	}
 	c := quietly(chatty())
 	c.Options = Patterns{{"short*", keeps(2, true)}, {"bare*", keeps(9, false)}, {"*", keeps(9, true)}}.Options

@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -167,7 +168,7 @@ func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
 		h.plainFits(m, h.plainConnOf(m.Conn), classOther)
 		return
 	}
-	msg := Message{Op: op, Data: data, Origin: uint64(m.Conn.ID())}
+	msg := engine.Message{Op: op, Data: data, Origin: uint64(m.Conn.ID())}
 	if o := m.Room.opts; o != noOptions {
 		msg.Keep = &o.History // as what the other dialect says there
 	}
@@ -230,7 +231,7 @@ func (h *Hub) plainAllowed(m Member, err error) bool {
 // plainPasses judges a message by the rates, by its text and by slow mode: the cheap
 // things first, and what counts only when the message will not come again. undo is
 // slowDown's.
-func (h *Hub) plainPasses(m Member, p *plainConn, msg Message, v Verdict) (undo func(), ok bool) {
+func (h *Hub) plainPasses(m Member, p *plainConn, msg engine.Message, v Verdict) (undo func(), ok bool) {
 	if !h.plainFits(m, p, classSend) || h.checkSize(m.Room.opts, msg) != nil || msg.Op == ws.OpText && h.cfg.Text.check(msg.Data) != nil {
 		return nil, false
 	}

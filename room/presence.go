@@ -4,20 +4,21 @@ import (
 	"errors"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
 // Presence tells who is in a room, on all nodes. The error is a wire.ErrorCode:
 // ErrNotAvailable if the room does not offer that, or if more are there than
 // Config.MaxPresence: PresenceStats counts them.
-func (h *Hub) Presence(room string, done func([]Author, error)) {
+func (h *Hub) Presence(room string, done func([]engine.Author, error)) {
 	if !h.cfg.options(room).Presence {
 		done(nil, wire.ErrNotAvailable)
 		return
 	}
-	h.engine.Members(room, h.cfg.MaxPresence, func(all []Author, err error) {
+	h.engine.Members(room, h.cfg.MaxPresence, func(all []engine.Author, err error) {
 		switch {
-		case errors.Is(err, ErrTooManyMembers):
+		case errors.Is(err, engine.ErrTooManyMembers):
 			err = wire.ErrNotAvailable
 		case err != nil:
 			err = wire.Internal(err)
@@ -41,9 +42,9 @@ func (h *Hub) PresenceStats(room string, done func(clients, users int, err error
 	})
 }
 
-// Present implements Subscriber: it counts first, so a list that is too long is never
+// Members implements engine.Subscriber: it counts first, so a list that is too long is never
 // made.
-func (r *Room) Present(limit int) (all []Author, clients int) {
+func (r *Room) Members(limit int) (all []engine.Author, clients int) {
 	r.mu.Lock()
 	r.presentedLocked()
 	if clients = r.seatedLocked(); clients > limit {
@@ -52,7 +53,7 @@ func (r *Room) Present(limit int) (all []Author, clients int) {
 	}
 	ids := r.appendIDsLocked(make([]netpoll.ID, 0, clients), anyKind)
 	r.mu.Unlock()
-	all = make([]Author, 0, len(ids))
+	all = make([]engine.Author, 0, len(ids))
 	for _, id := range ids {
 		if c, ok := r.hub.server.Conn(id); ok {
 			all = append(all, authorIn(c, r.name))
@@ -153,7 +154,7 @@ func userOf(c netpoll.Conn) string {
 	return ""
 }
 
-// Count implements Subscriber.
+// Count implements engine.Subscriber.
 func (r *Room) Count(named func(user string)) (clients, users int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

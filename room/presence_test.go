@@ -8,6 +8,8 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -25,7 +27,7 @@ func TestCounts(t *testing.T) {
 }
 
 func testCounts(t *testing.T, count int, late bool) {
-	engine := NewMemory(Limits{})
+	engine := memory.New(memory.Limits{})
 	c := chatty()
 	c.Engine = engine
 	verifier, sign := tokens(t)
@@ -118,12 +120,12 @@ func testCounts(t *testing.T, count int, late bool) {
 func TestLongListsAreNotMade(t *testing.T) {
 	const members = 60
 	c := chatty()
-	c.Engine, c.MaxPresence = NewMemory(Limits{}), members-1
+	c.Engine, c.MaxPresence = memory.New(memory.Limits{}), members-1
 	here, there := start(t, c, netpoll.Config{}), start(t, c, netpoll.Config{})
 	here.joinAll(members/2, "/r", plain)
 	there.joinAll(members/2-1, "/r", plain)
 	listed := func() (n int, err error) {
-		here.hub.Presence("r", func(all []Author, e error) { n, err = len(all), e })
+		here.hub.Presence("r", func(all []engine.Author, e error) { n, err = len(all), e })
 		return n, err
 	}
 	if n, err := listed(); n != members-1 || err != nil {
@@ -134,10 +136,10 @@ func TestLongListsAreNotMade(t *testing.T) {
 		t.Fatalf("beyond the limit: %d, %v", n, err)
 	}
 	r := here.room("r")
-	if all, n := r.Present(members/2 - 1); all != nil || n != members/2 {
+	if all, n := r.Members(members/2 - 1); all != nil || n != members/2 {
 		t.Errorf("one node lists %d and counts %d", len(all), n)
 	}
-	if n := testing.AllocsPerRun(10, func() { r.Present(members/2 - 1) }); n > 0 {
+	if n := testing.AllocsPerRun(10, func() { r.Members(members/2 - 1) }); n > 0 {
 		t.Errorf("counting allocates %v times", n)
 	}
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"encoding/json"
 
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -26,8 +27,8 @@ func (r Roster) Roles() Roles {
 }
 
 // RosterOf reads a user's entry in the roster of a room; ok: there is one.
-func RosterOf(e State, room, user string, done func(r Roster, ok bool, err error)) {
-	e.Get(Key{TableMember, room, user}, func(entry Entry, err error) {
+func RosterOf(e engine.State, room, user string, done func(r Roster, ok bool, err error)) {
+	e.Get(engine.Key{Table: engine.TableMember, Of: room, Name: user}, func(entry engine.Entry, err error) {
 		var r Roster
 		if err == nil && entry.Version != 0 {
 			err = json.Unmarshal(entry.Value, &r)

@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 )
 
@@ -30,7 +31,7 @@ func TestPrivateRoomsOfOthers(t *testing.T) {
 		t.Errorf("joined: %s", got)
 	}
 	for _, room := range []string{"#bob", "#ann,bob", "last"} {
-		n.hub.Command(Order{Kind: OrderSubscribe, To: Target{User: "eve"}, Room: room}, func(err error) {
+		n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlSubscribe, To: engine.Target{User: "eve"}, Room: room}, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -20,31 +21,31 @@ import (
 //
 // m.Key is one of all who publish with keys to that room: whose it is must be a
 // part of it, or one sender would get another's answer.
-func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
+func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, error)) {
 	p := h.newPublishing(byOutside)
 	p.done = done
 	room, err := wire.RoomName(room)
 	if err != nil {
-		p.end(Position{}, err)
+		p.end(engine.Position{}, err)
 		return
 	}
-	if m.Op == OpJSON && h.cfg.options(room).Binary {
+	if m.Op == engine.OpJSON && h.cfg.options(room).Binary {
 		m.Op = ws.OpBinary // JSON is bytes, too
 	}
 	switch {
-	case m.Op == OpJSON:
+	case m.Op == engine.OpJSON:
 		data, err := wire.Data(false, m.Data)
 		if err != nil {
-			p.end(Position{}, ErrBadMessage)
+			p.end(engine.Position{}, ErrBadMessage)
 			return
 		}
 		m.Data = data
 	case m.Op != ws.OpBinary && (m.Op != ws.OpText || !utf8.Valid(m.Data)):
-		p.end(Position{}, ErrBadMessage)
+		p.end(engine.Position{}, ErrBadMessage)
 		return
 	}
 	if err := h.checkSize(h.cfg.options(room), m); err != nil {
-		p.end(Position{}, err)
+		p.end(engine.Position{}, err)
 		return
 	}
 	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
@@ -58,20 +59,20 @@ func (h *Hub) Publish(room string, m Message, done func(Position, error)) {
 
 // Published is what became of one message of a broadcast.
 type Published struct {
-	Position Position
+	Position engine.Position
 	Err      error
 }
 
 // Broadcast publishes a message to several rooms. done gets what became of it
 // in each, in their order; see Publish.
-func (h *Hub) Broadcast(rooms []string, m Message, done func([]Published)) {
+func (h *Hub) Broadcast(rooms []string, m engine.Message, done func([]Published)) {
 	var mu sync.Mutex
 	all, left := make([]Published, len(rooms)), len(rooms)
 	if left == 0 {
 		done(all)
 	}
 	for i, room := range rooms {
-		h.Publish(room, m, func(pos Position, err error) {
+		h.Publish(room, m, func(pos engine.Position, err error) {
 			mu.Lock()
 			all[i] = Published{pos, err}
 			left--
@@ -86,7 +87,7 @@ func (h *Hub) Broadcast(rooms []string, m Message, done func([]Published)) {
 
 // JSON returns the data of a publication as JSON: a plain client's text T is {"text":T}. It returns
 // false if the data are bytes. The result is valid as long as the publication is.
-func JSON(p *Publication) (data []byte, ok bool) {
+func JSON(p *engine.Publication) (data []byte, ok bool) {
 	pub, ok := protocolPublication(p, wire.JSON)
 	if !ok {
 		return nil, false

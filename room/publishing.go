@@ -1,6 +1,10 @@
 package room
 
-import "sync"
+import (
+	"sync"
+
+	"webim/room/engine"
+)
 
 // A publishing is a message on its way through the engine, and what is to be done with
 // the engine's answer. Each message has one, so they are used again: end, which the engine
@@ -13,14 +17,14 @@ type publishing struct {
 	size uint64 // that it was let in with
 	undo func() // takes back what slow mode has counted; nil: nothing
 
-	name string  // of the room
-	m    Message // what Config.Said is told; zero if nobody asks
+	name string         // of the room
+	m    engine.Message // what Config.Said is told; zero if nobody asks
 
-	s    *session              // whose publish command is answered; nil: none
-	id   uint32                // of that command
-	done func(Position, error) // is told the outcome; nil: nobody
+	s    *session                     // whose publish command is answered; nil: none
+	id   uint32                       // of that command
+	done func(engine.Position, error) // is told the outcome; nil: nobody
 
-	answer func(Position, error) // is end, as a value: making that allocates
+	answer func(engine.Position, error) // is end, as a value: making that allocates
 }
 
 // publisher says who publishes: clients are told other errors than the server API.
@@ -46,14 +50,14 @@ func (h *Hub) newPublishing(by publisher) *publishing {
 
 // publish sends a message that has been checked, or tells ErrBusy. The turnstile of a
 // plain client's room has let it in already.
-func (h *Hub) publish(room string, m Message, p *publishing) {
+func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 	if p.room == nil {
 		p.room = h.existing(room)
 		if p.room != nil {
 			p.size = frameSize(m)
 			if !p.room.tryEnter(p.size) {
 				p.room = nil
-				p.end(Position{}, ErrBusy)
+				p.end(engine.Position{}, ErrBusy)
 				return
 			}
 		}
@@ -65,7 +69,7 @@ func (h *Hub) publish(room string, m Message, p *publishing) {
 }
 
 // end does what is to be done with the engine's answer.
-func (p *publishing) end(pos Position, err error) {
+func (p *publishing) end(pos engine.Position, err error) {
 	q := *p
 	*p = publishing{answer: p.answer}
 	publishings.Put(p)
@@ -89,7 +93,7 @@ func (p *publishing) end(pos Position, err error) {
 // told is an error of the engine's as the publisher is told it.
 func (by publisher) told(err error) error {
 	switch {
-	case by == byOutside && err == ErrRepeated:
+	case by == byOutside && err == engine.ErrRepeated:
 		return nil
 	case by == bySession:
 		return sayError(err)

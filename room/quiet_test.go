@@ -8,13 +8,14 @@ import (
 	"weak"
 
 	"webim/netpoll"
+	"webim/room/engine/memory"
 )
 
 // Once its messages are swept a room's log holds nothing, in any variant, and
 // its engine only what its history may.
 func TestQuietRoomHoldsNothing(t *testing.T) {
 	silent := Patterns{{"*", Options{Rights: OpenRights()}}} // and no history
-	n := start(t, Config{Engine: NewMemory(Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
+	n := start(t, Config{Engine: memory.New(memory.Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
 	members := n.joinAll(9, "/r", variants)
 	runs := make([]run, len(members))
 	for i := range runs {
@@ -38,7 +39,7 @@ func TestQuietRoomHoldsNothing(t *testing.T) {
 			}
 		}
 	}
-	if st := n.hub.Engine().(*Memory).Stats(); st.Topics != 1 || st.Bytes > 1000 {
+	if st := n.hub.Engine().(*memory.Engine).Stats(); st.Topics != 1 || st.Bytes > 1000 {
 		t.Errorf("without a history the engine holds %+v", st)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -25,7 +26,7 @@ type quota struct {
 type moreBuckets struct {
 	buckets  [numClasses]budget.Bucket
 	refusals budget.Bucket
-	author   atomic.Pointer[Author] // of what the session has said last, see session.from
+	author   atomic.Pointer[engine.Author] // of what the session has said last, see session.from
 }
 
 // bucket is the bucket of a class.
@@ -120,7 +121,7 @@ func (h *Hub) charge(q *quota, payer budget.Owner, c class, n int) {
 
 // affordFanout judges the cost of a message that goes out to all members of a room on
 // this node; r is nil if it has none.
-func (h *Hub) affordFanout(q *quota, payer budget.Owner, r *Room, m Message) error {
+func (h *Hub) affordFanout(q *quota, payer budget.Owner, r *Room, m engine.Message) error {
 	if r == nil {
 		return nil
 	}

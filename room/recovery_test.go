@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
+	"webim/room/engine/memory"
 )
 
 // Clients are cut off at random while their room is busy, on one node or two,
@@ -16,7 +19,7 @@ import (
 // published, in order, once; or it is told that it missed some.
 func TestRecoveryUnderLoad(t *testing.T) {
 	count := 300
-	if long() {
+	if enginetest.Long() {
 		count = 2000
 	}
 	seed := uint64(time.Now().UnixNano())
@@ -26,8 +29,8 @@ func TestRecoveryUnderLoad(t *testing.T) {
 		late  bool
 	}{{1, false}, {2, false}, {1, true}, {2, true}} {
 		t.Run(fmt.Sprintf("%d nodes, late %v", c.nodes, c.late), func(t *testing.T) {
-			memory := NewMemory(Limits{})
-			var e Engine = memory
+			memory := memory.New(memory.Limits{})
+			var e engine.Engine = memory
 			if c.late {
 				e = newLate(t, memory, seed)
 			}
@@ -70,12 +73,12 @@ func TestRecoveryUnderLoad(t *testing.T) {
 
 // The checker sees every fault that recovery could make.
 func TestRecoveryCheckerSeesFaults(t *testing.T) {
-	var published []Publication
+	var published []engine.Publication
 	for i := range 40 {
-		published = append(published, Publication{Message: Message{Op: OpJSON, Data: fmt.Append(nil, i)}, Offset: uint64(3*i + 1)})
+		published = append(published, engine.Publication{Message: engine.Message{Op: engine.OpJSON, Data: fmt.Append(nil, i)}, Offset: uint64(3*i + 1)})
 	}
 	tr := truthOf("e", published)
-	at := func(i int) Position { return Position{"e", tr.all[i].offset} }
+	at := func(i int) engine.Position { return engine.Position{Epoch: "e", Offset: tr.all[i].offset} }
 	good := func() []stay {
 		from := at(9)
 		return []stay{
@@ -113,15 +116,15 @@ func TestRecoveryCheckerSeesFaults(t *testing.T) {
 func TestRecoveryFromAnEnginesFaults(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		fault func(p *Publication) int
+		fault func(p *engine.Publication) int
 		seen  bool
 	}{
-		{"lost", everyFiftieth(func(*Publication) int { return 0 }), false},
-		{"twice", everyFiftieth(func(*Publication) int { return 2 }), false},
-		{"other data", everyFiftieth(func(p *Publication) int { p.Data = []byte("0"); return 1 }), true},
+		{"lost", everyFiftieth(func(*engine.Publication) int { return 0 }), false},
+		{"twice", everyFiftieth(func(*engine.Publication) int { return 2 }), false},
+		{"other data", everyFiftieth(func(p *engine.Publication) int { p.Data = []byte("0"); return 1 }), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			memory := NewMemory(Limits{})
+			memory := memory.New(memory.Limits{})
 			e := newLate(t, memory, 1)
 			e.fault = c.fault
 			stays, gaps, tr := cuts(t, []*node{start(t, cutConfig(e), roomy(netpoll.Config{}))}, memory, true, 300, 1)
@@ -139,9 +142,9 @@ func TestRecoveryFromAnEnginesFaults(t *testing.T) {
 	}
 }
 
-func everyFiftieth(f func(p *Publication) int) func(p *Publication) int {
+func everyFiftieth(f func(p *engine.Publication) int) func(p *engine.Publication) int {
 	var n atomic.Int64
-	return func(p *Publication) int {
+	return func(p *engine.Publication) int {
 		if n.Add(1)%50 == 0 {
 			return f(p)
 		}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"webim/room/budget"
+	"webim/room/engine"
 )
 
 // A client that asks for what it missed asks with few bytes for many. So what its
@@ -39,7 +40,7 @@ func (p *reply) room() int { return int(max(0, p.left.Load())) }
 
 // take adds what a client missed in a room to the reply, if all of it fits. The engine
 // was asked for no more than fits; what it has left out takes no part of the reply.
-func (p *reply) take(h History) bool {
+func (p *reply) take(h engine.History) bool {
 	last := len(h.Publications) - 1
 	if last < 0 {
 		return true
@@ -81,16 +82,16 @@ func (p *reply) end() {
 func (p *reply) giveBack() { p.hub.replies.Add(p.payer, -p.held.Swap(0)) }
 
 // sizeOf is what publications count, in a reply as in a history.
-func sizeOf(all []Publication) (n int) {
+func sizeOf(all []engine.Publication) (n int) {
 	for i := range all {
-		n += Cost(&all[i])
+		n += engine.Cost(&all[i])
 	}
 	return n
 }
 
 // hasRead charges what a command has read of a history, and tells how much it is. That
 // is known only afterwards; the next command is refused while there is a debt.
-func (s *session) hasRead(h History) (n int) {
+func (s *session) hasRead(h engine.History) (n int) {
 	n = sizeOf(h.Publications)
 	s.hub.charge(&s.quota, s.payer, classRecovered, n)
 	return n
@@ -100,7 +101,7 @@ func (s *session) hasRead(h History) (n int) {
 const authorCost = 128
 
 // hasSeen charges what a command has read of a presence, as hasRead does.
-func (s *session) hasSeen(all []Author) (n int) {
+func (s *session) hasSeen(all []engine.Author) (n int) {
 	for i := range all {
 		n += authorCost + len(all[i].User) + len(all[i].ConnInfo) + len(all[i].ChanInfo)
 	}
@@ -119,16 +120,16 @@ func (c *Call) HasRead(entries int) {
 }
 
 // Presence is Hub.Presence for the caller, who pays for what is read.
-func (c *Call) Presence(room string, done func([]Author, error)) {
-	c.Hub.Presence(room, func(all []Author, err error) {
+func (c *Call) Presence(room string, done func([]engine.Author, error)) {
+	c.Hub.Presence(room, func(all []engine.Author, err error) {
 		c.spent += c.s.hasSeen(all)
 		done(all, err)
 	})
 }
 
 // History reads a room's history for the caller, who pays for what is read.
-func (c *Call) History(room string, q HistoryQuery, done func(History, error)) {
-	c.Hub.History(room, q, func(h History, err error) {
+func (c *Call) History(room string, q HistoryQuery, done func(engine.History, error)) {
+	c.Hub.History(room, q, func(h engine.History, err error) {
 		c.spent += c.s.hasRead(h)
 		done(h, err)
 	})

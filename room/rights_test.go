@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 )
 
@@ -184,7 +185,7 @@ func (n *node) plainLetters(t testing.TB, room, tok string) string {
 
 // count is how often a room's history has a text.
 func (n *node) count(room, text string) (count int) {
-	n.hub.Engine().History(room, Span{Limit: -1}, func(h History, _ error) {
+	n.hub.Engine().History(room, engine.Span{Limit: -1}, func(h engine.History, _ error) {
 		for _, p := range h.Publications {
 			if string(p.Data) == text {
 				count++
@@ -198,7 +199,7 @@ func TestRightsTable(t *testing.T) {
 	v, _ := tokens(t)
 	var rooms Patterns
 	for name, rights := range rightsRooms {
-		rooms = append(rooms, Pattern{name, Options{History: Retention{1000, 1 << 20, time.Hour}, Presence: true, Rights: rights}})
+		rooms = append(rooms, Pattern{name, Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: rights}})
 	}
 	n := start(t, Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, MaxConnsPerUser: -1}, netpoll.Config{})
 	seen := map[string]bool{}

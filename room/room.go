@@ -5,6 +5,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
 )
 
 // Room is the members of a room on this node and what is on its way to them.
@@ -20,10 +21,10 @@ type Room struct {
 	mu      sync.Mutex
 	ended   bool
 	members int32
-	top     Position   // of the last publication that was delivered; no epoch: not begun
-	joining *joining   // subscriptions under way, the first of them
-	idle    []idleSeat // the members, while active is nil
-	*active            // what only a room has in which something happens; nil: nothing does
+	top     engine.Position // of the last publication that was delivered; no epoch: not begun
+	joining *joining        // subscriptions under way, the first of them
+	idle    []idleSeat      // the members, while active is nil
+	*active                 // what only a room has in which something happens; nil: nothing does
 }
 
 // seat is a member's place: a shard of its variant's group, and a place there.
@@ -158,8 +159,8 @@ func (r *Room) end() bool {
 	return true
 }
 
-// Begun implements Subscriber.
-func (r *Room) Begun(at Position) {
+// Begin implements engine.Subscriber.
+func (r *Room) Begin(at engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.top.Epoch != "" {
@@ -169,10 +170,10 @@ func (r *Room) Begun(at Position) {
 	r.seatLocked()
 }
 
-// Deliver implements Subscriber: the message is encoded once for each dialect
+// Deliver implements engine.Subscriber: the message is encoded once for each dialect
 // in use, and compressed once for each variant, and the shards are woken that
 // are not resting.
-func (r *Room) Deliver(p Publication) {
+func (r *Room) Deliver(p engine.Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p.Prev != r.top.Offset {
@@ -188,9 +189,9 @@ func (r *Room) Deliver(p Publication) {
 	r.seatLocked()
 }
 
-// Noticed implements Subscriber: members that asked for it learn who came or
+// Notify implements engine.Subscriber: members that asked for it learn who came or
 // went, see noticeQueue.
-func (r *Room) Noticed(n Notice) {
+func (r *Room) Notify(n engine.Notice) {
 	if n.Typing {
 		r.typing(n.Who)
 		return

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -36,7 +37,7 @@ type sanctions struct {
 
 type whoWhere struct{ room, who string }
 
-func reachOf(e Entry) policy.Reach {
+func reachOf(e engine.Entry) policy.Reach {
 	var v sanctionValue
 	if e.Value == nil {
 		return policy.Nobody
@@ -62,8 +63,8 @@ func (h *Hub) watchSanctions() (stop func()) {
 	s.bans, s.mutes, s.networks = map[whoWhere]policy.Reach{}, map[whoWhere]mute{}, map[networkWhere]policy.Reach{}
 	s.lengths, s.paces = map[int]int{}, map[string]pace{}
 	stops := []func(){
-		h.engine.Watch(TableBan, h.toldBan), h.engine.Watch(TableBanIP, h.toldBanIP),
-		h.engine.Watch(TableMute, h.toldMute), h.engine.Watch(TableRoom, h.toldRoom),
+		h.engine.Watch(engine.TableBan, h.toldBan), h.engine.Watch(engine.TableBanIP, h.toldBanIP),
+		h.engine.Watch(engine.TableMute, h.toldMute), h.engine.Watch(engine.TableRoom, h.toldRoom),
 	}
 	stops = append(stops, h.watchShares()...)
 	return func() {
@@ -73,7 +74,7 @@ func (h *Hub) watchSanctions() (stop func()) {
 	}
 }
 
-func (h *Hub) toldBan(_, e Entry) {
+func (h *Hub) toldBan(_, e engine.Entry) {
 	s, k := &h.sanctions, whoWhere{e.Of, e.Name}
 	s.mu.Lock()
 	if delete(s.bans, k); e.Value != nil {
@@ -116,10 +117,10 @@ func (h *Hub) Banned(room, user string) bool {
 // strike takes a user off a room's roster. The user's list is mended when it is
 // read.
 func (h *Hub) strike(room, user string) {
-	h.engine.Delete(Key{TableMember, room, user}, AnyVersion, func(error) {})
+	h.engine.Delete(engine.Key{Table: engine.TableMember, Of: room, Name: user}, engine.AnyVersion, func(error) {})
 }
 
-func (h *Hub) toldBanIP(_, e Entry) {
+func (h *Hub) toldBanIP(_, e engine.Entry) {
 	net, err := netip.ParsePrefix(e.Name)
 	if err != nil {
 		return // nobody that checks writes that
@@ -146,7 +147,7 @@ func (h *Hub) toldBanIP(_, e Entry) {
 	}
 }
 
-func (h *Hub) toldMute(_, e Entry) {
+func (h *Hub) toldMute(_, e engine.Entry) {
 	s, k := &h.sanctions, whoWhere{e.Of, e.Name}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +156,7 @@ func (h *Hub) toldMute(_, e Entry) {
 	}
 }
 
-func (h *Hub) toldRoom(_, e Entry) {
+func (h *Hub) toldRoom(_, e engine.Entry) {
 	var set Settings
 	_ = json.Unmarshal(e.Value, &set) // nothing, or what cannot be read: as most
 	p := pace{set.Locked, time.Duration(set.Slow) * time.Second}

@@ -10,12 +10,13 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
 // sanctioned does one of Impose, Lift and Kick, which must work.
-func sanctioned(t testing.TB, do func(Sanction, *Author, func(error)), s Sanction) {
+func sanctioned(t testing.TB, do func(Sanction, *engine.Author, func(error)), s Sanction) {
 	t.Helper()
 	do(s, nil, func(err error) {
 		if err != nil {
@@ -27,7 +28,7 @@ func sanctioned(t testing.TB, do func(Sanction, *Author, func(error)), s Sanctio
 // set writes how a room is set.
 func (n *node) set(room, settings string) {
 	n.t.Helper()
-	n.hub.Engine().Put(Entry{Key: Key{Table: TableRoom, Of: room}, Value: []byte(settings), Version: AnyVersion}, func(_ uint64, err error) {
+	n.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableRoom, Of: room}, Value: []byte(settings), Version: engine.AnyVersion}, func(_ uint64, err error) {
 		if err != nil {
 			n.t.Fatal(err)
 		}
@@ -58,7 +59,7 @@ func TestPlainIsSanctioned(t *testing.T) {
 		c.expect(t, ws.OpPong, text) // by now it has been judged
 	}
 	said(plain, "first")
-	mute := Sanction{Table: TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
+	mute := Sanction{Table: engine.TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
 	sanctioned(t, n.hub.Impose, mute)
 	lost(plain, "muted")
 	lost(other, "muted")
@@ -147,7 +148,7 @@ func TestPlainAdminsAreAbove(t *testing.T) {
 	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
 	root := n.join("/r?token="+sign(token.Claims{User: "root", Roles: []string{"admin@r"}}, time.Hour), noDeflate)
 	bob := n.join("/r?token="+sign(token.Claims{User: "bob"}, time.Hour), noDeflate)
-	for _, s := range []Sanction{{Table: TableMute, Who: "root", Room: "r"}, {Table: TableBan, Who: "root", Room: "r"}, {Table: TableBanIP, Who: "127.0.0.0/8", Room: "r"}} {
+	for _, s := range []Sanction{{Table: engine.TableMute, Who: "root", Room: "r"}, {Table: engine.TableBan, Who: "root", Room: "r"}, {Table: engine.TableBanIP, Who: "127.0.0.0/8", Room: "r"}} {
 		sanctioned(t, n.hub.Impose, s)
 	}
 	sanctioned(t, n.hub.Kick, Sanction{Who: "root", Room: "r"})
@@ -158,7 +159,7 @@ func TestPlainAdminsAreAbove(t *testing.T) {
 		t.Fatal(err)
 	}
 	root.expect(t, ws.OpText, "here")
-	sanctioned(t, n.hub.Impose, Sanction{Table: TableBan, Who: "root"}) // an admin of this room only
+	sanctioned(t, n.hub.Impose, Sanction{Table: engine.TableBan, Who: "root"}) // an admin of this room only
 	if got := root.reply(t); got != "close 4503" {
 		t.Errorf("banned everywhere: %s", got)
 	}
@@ -182,7 +183,7 @@ func TestRefreshIntoBan(t *testing.T) {
 		c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "root", Roles: []string{"admin"}}, time.Hour))
 		c.say(t, `{"id":2,"subscribe":{"channel":"r"}}`)
 		until(`"id":2,`)
-		ban := Sanction{Table: TableBan, Who: "root", Room: where}
+		ban := Sanction{Table: engine.TableBan, Who: "root", Room: where}
 		sanctioned(t, n.hub.Impose, ban)
 		c.say(t, `{"id":3,"ping":{}}`)
 		until(`"id":3,`)
@@ -213,7 +214,7 @@ func TestParseNetwork(t *testing.T) {
 func TestBannedAddresses(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{})
 	for _, net := range []string{"192.0.2.0/24", "198.51.100.7", "2001:db8:0:1::99", "fe80::1"} {
-		sanctioned(t, n.hub.Impose, Sanction{Table: TableBanIP, Who: net})
+		sanctioned(t, n.hub.Impose, Sanction{Table: engine.TableBanIP, Who: net})
 	}
 	for addr, want := range map[string]bool{
 		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
@@ -228,8 +229,8 @@ func TestBannedAddresses(t *testing.T) {
 func TestSanctionsThatAreNone(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{})
 	for _, s := range []Sanction{
-		{Table: TableBan}, {Table: TableBan, Who: "a\nb"}, {Table: TableBan, Who: "a\xff"}, {Table: TableBan, Who: "a", Reason: "r\x00"},
-		{Table: TableBan, Who: "a", Room: "r\u202e"}, {Table: TableBanIP, Who: "a"},
+		{Table: engine.TableBan}, {Table: engine.TableBan, Who: "a\nb"}, {Table: engine.TableBan, Who: "a\xff"}, {Table: engine.TableBan, Who: "a", Reason: "r\x00"},
+		{Table: engine.TableBan, Who: "a", Room: "r\u202e"}, {Table: engine.TableBanIP, Who: "a"},
 	} {
 		n.hub.Impose(s, nil, func(err error) {
 			if !errors.Is(err, wire.ErrBadRequest) {

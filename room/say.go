@@ -3,6 +3,7 @@ package room
 import (
 	"github.com/gobwas/ws"
 
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -28,7 +29,7 @@ type Saying struct {
 // say publishes for a session; its rights have been judged, perhaps by a backend or
 // some time ago: a yes lifts neither ban nor mute nor lock. done gets an error for
 // wire.ErrorReply.
-func (s *session) say(what Saying, done func(Position, error)) {
+func (s *session) say(what Saying, done func(engine.Position, error)) {
 	action := ActSpeak
 	if what.Always {
 		action = ActBe
@@ -59,7 +60,7 @@ func (s *session) sayBy(v Verdict, what Saying, p *publishing) {
 		p.undo, err = h.slowDown(v, what, s.conn)
 	}
 	if err != nil {
-		p.end(Position{}, err)
+		p.end(engine.Position{}, err)
 		return
 	}
 	h.publish(what.Room, m, p)
@@ -75,8 +76,8 @@ func sayError(err error) error {
 }
 
 // messageOf is what a session says as the engine takes it.
-func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
-	m = Message{Op: OpJSON, From: s.from(), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, Origin: uint64(s.conn.ID())}
+func (s *session) messageOf(what Saying, opts *Options) (m engine.Message, err error) {
+	m = engine.Message{Op: engine.OpJSON, From: s.from(), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, Origin: uint64(s.conn.ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
@@ -93,9 +94,9 @@ func (s *session) messageOf(what Saying, opts *Options) (m Message, err error) {
 // was said before is no error.
 func keyError(err error) error {
 	switch err {
-	case ErrRepeated:
+	case engine.ErrRepeated:
 		return nil
-	case ErrKeyReused:
+	case engine.ErrKeyReused:
 		return wire.Explain(wire.ErrConflict, "this id was used for another message")
 	}
 	return err
@@ -104,17 +105,17 @@ func keyError(err error) error {
 // recall looks for what the session wants to say among what was said with its
 // key. If the key is known, done gets the place of that, or that it was something
 // else; known is also what cannot be told, with the engine's error.
-func (s *session) recall(what Saying, done func(pos Position, known bool, err error)) {
+func (s *session) recall(what Saying, done func(pos engine.Position, known bool, err error)) {
 	m, err := s.messageOf(what, s.hub.cfg.options(what.Room))
 	if what.Key == "" || err != nil {
-		done(Position{}, false, nil)
+		done(engine.Position{}, false, nil)
 		return
 	}
-	s.hub.engine.Known(what.Room, m, func(pos Position, err error) { done(pos, err != nil, keyError(err)) })
+	s.hub.engine.Known(what.Room, m, func(pos engine.Position, err error) { done(pos, err != nil, keyError(err)) })
 }
 
 // said tells who wants to know that somebody has said something here.
-func (h *Hub) said(room string, pos Position, m Message) {
+func (h *Hub) said(room string, pos engine.Position, m engine.Message) {
 	if h.cfg.Said != nil {
 		h.cfg.Said(h, room, pos, m)
 	}

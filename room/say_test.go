@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -15,7 +16,7 @@ import (
 type sayer struct{}
 
 func (sayer) Call(c *Call) bool {
-	c.Publish(Saying{Room: "r", Data: c.Data, Key: c.Method}, func(pos Position, err error) {
+	c.Publish(Saying{Room: "r", Data: c.Data, Key: c.Method}, func(pos engine.Position, err error) {
 		c.Done(fmt.Append(nil, pos.Offset), err)
 	})
 	return true
@@ -25,7 +26,7 @@ func (sayer) Call(c *Call) bool {
 func TestRetryIsNotSaidAgain(t *testing.T) {
 	c := quietly(chatty())
 	var said atomic.Int64
-	c.Calls, c.Said = sayer{}, func(*Hub, string, Position, Message) { said.Add(1) }
+	c.Calls, c.Said = sayer{}, func(*Hub, string, engine.Position, engine.Message) { said.Add(1) }
 	n := start(t, c, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
 	k := n.talk(wire.JSON)

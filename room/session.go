@@ -16,6 +16,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -78,14 +79,14 @@ func (s *session) client() string {
 }
 
 // author is the session as others see it.
-func (s *session) author() Author {
+func (s *session) author() engine.Author {
 	who := s.who.Load()
-	return Author{User: who.User, Client: s.client(), ConnInfo: who.Info}
+	return engine.Author{User: who.User, Client: s.client(), ConnInfo: who.Info}
 }
 
 // from is the session as the author of what it says: the same Author each time, unless a
 // new token has changed it.
-func (s *session) from() *Author {
+func (s *session) from() *engine.Author {
 	last, who := &s.quota.others().author, s.who.Load()
 	if a := last.Load(); a != nil && a.User == who.User && bytes.Equal(a.ConnInfo, who.Info) {
 		return a
@@ -96,7 +97,7 @@ func (s *session) from() *Author {
 }
 
 // authorAs is the session as a room sees it.
-func (s *session) authorAs(one *sub) Author {
+func (s *session) authorAs(one *sub) engine.Author {
 	a := s.author()
 	if one.token != nil {
 		a.ChanInfo = one.token.info
@@ -109,8 +110,8 @@ const plainPrefix = "plain-"
 
 // authorOf is a connection as others see it; plain ones have no session, and
 // their own id.
-func authorOf(c netpoll.Conn) Author {
-	a := Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}
+func authorOf(c netpoll.Conn) engine.Author {
+	a := engine.Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}
 	switch d := c.Data().(type) {
 	case *session:
 		return d.author()
@@ -121,7 +122,7 @@ func authorOf(c netpoll.Conn) Author {
 }
 
 // authorIn is a connection as the members of a room see it.
-func authorIn(c netpoll.Conn, room string) Author {
+func authorIn(c netpoll.Conn, room string) engine.Author {
 	s := sessionOf(c)
 	if s == nil {
 		return authorOf(c)

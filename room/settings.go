@@ -3,6 +3,8 @@ package room
 import (
 	"encoding/json"
 	"time"
+
+	"webim/room/engine"
 )
 
 // Settings are how a room is set, as TableRoom has it in JSON.
@@ -14,8 +16,8 @@ type Settings struct {
 }
 
 // SettingsOf reads a room's settings and their version, 0 if it has none.
-func SettingsOf(e State, room string, done func(s Settings, version uint64, err error)) {
-	e.Get(Key{Table: TableRoom, Of: room}, func(entry Entry, err error) {
+func SettingsOf(e engine.State, room string, done func(s Settings, version uint64, err error)) {
+	e.Get(engine.Key{Table: engine.TableRoom, Of: room}, func(entry engine.Entry, err error) {
 		var s Settings
 		if err == nil && entry.Version != 0 {
 			err = json.Unmarshal(entry.Value, &s)

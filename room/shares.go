@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"webim/room/budget"
+	"webim/room/engine"
 )
 
 // Each entry of the State has an owner who pays for it, and no owner may fill the
@@ -43,17 +44,17 @@ type stateShares struct {
 func (h *Hub) watchShares() (stops []func()) {
 	limit := h.engine.MaxState()
 	if limit > 0 {
-		limit -= limit / Reserve // the rest is for bans and mutes
+		limit -= limit / engine.Reserve // the rest is for bans and mutes
 	}
 	h.shares.pool, h.shares.given = budget.NewPool(limit), map[string]int{}
-	for _, table := range []string{TableRoom, TableMember, TableMine, TableMark, TableReaction, TableDecline, TableBan, TableBanIP, TableMute} {
+	for _, table := range []string{engine.TableRoom, engine.TableMember, engine.TableMine, engine.TableMark, engine.TableReaction, engine.TableDecline, engine.TableBan, engine.TableBanIP, engine.TableMute} {
 		stops = append(stops, h.engine.Watch(table, h.countShare))
 	}
 	return stops
 }
 
 // countShare moves an entry from the share of its owner to that of the next one.
-func (h *Hub) countShare(was, is Entry) {
+func (h *Hub) countShare(was, is engine.Entry) {
 	if is.Key.IsReserved() {
 		return
 	}
@@ -69,11 +70,11 @@ func (h *Hub) countShare(was, is Entry) {
 }
 
 // isGift tells whether somebody else pays for an entry of a user's list.
-func isGift(e *Entry) bool {
-	return e.Table == TableMine && !IsGuest(e.Of) && e.Owner != budget.User(e.Of)
+func isGift(e *engine.Entry) bool {
+	return e.Table == engine.TableMine && !IsGuest(e.Of) && e.Owner != budget.User(e.Of)
 }
 
-func (s *stateShares) count(e Entry, n int) {
+func (s *stateShares) count(e engine.Entry, n int) {
 	if !isGift(&e) {
 		return
 	}
@@ -95,23 +96,23 @@ func (s *stateShares) hasGifts(user string) bool {
 // any other stays whose it is. Put asks the share of whoever pays for what the entry
 // grows by, and returns ErrShareFull if that does not fit. An entry that an address pays
 // for is a guest's, and ends when the guest's token does.
-func (h *Hub) StateOf(o budget.Owner) State { return paidState{h.engine, h, o} }
+func (h *Hub) StateOf(o budget.Owner) engine.State { return paidState{h.engine, h, o} }
 
 type paidState struct {
-	State
+	engine.State
 	hub   *Hub
 	owner budget.Owner
 }
 
 // Put implements State. If the entry changes between Get and Put, it may exceed the share
 // by what the other change saved.
-func (p paidState) Put(e Entry, done func(uint64, error)) {
-	p.State.Get(e.Key, func(old Entry, err error) {
+func (p paidState) Put(e engine.Entry, done func(uint64, error)) {
+	p.State.Get(e.Key, func(old engine.Entry, err error) {
 		switch {
 		case err != nil:
 			done(0, err)
-		case e.Version != AnyVersion && e.Version != old.Version:
-			done(0, ErrVersion)
+		case e.Version != engine.AnyVersion && e.Version != old.Version:
+			done(0, engine.ErrVersion)
 		default:
 			p.replace(old, e, done)
 		}
@@ -119,9 +120,9 @@ func (p paidState) Put(e Entry, done func(uint64, error)) {
 }
 
 // replace is Put for an entry that is old now, which has no version if there is none.
-func (p paidState) replace(old, e Entry, done func(uint64, error)) {
+func (p paidState) replace(old, e engine.Entry, done func(uint64, error)) {
 	e.Owner = p.owner
-	if old.Version != 0 && e.Version != AnyVersion {
+	if old.Version != 0 && e.Version != engine.AnyVersion {
 		e.Owner = old.Owner
 	}
 	grown := e.Cost()
@@ -146,20 +147,20 @@ func (h *Hub) adopt(user string) {
 		return
 	}
 	owner := budget.User(user)
-	take := func(e Entry) {
+	take := func(e engine.Entry) {
 		if e.Version == 0 || e.Owner == owner || !h.shares.pool.Fits(owner, e.Cost()) {
 			return
 		}
 		e.Owner = owner
 		h.engine.Put(e, func(uint64, error) {}) // if it has changed meanwhile, the next connection adopts it
 	}
-	h.engine.List(TableMine, user, "", maxAdopted, func(all []Entry, err error) {
+	h.engine.List(engine.TableMine, user, "", maxAdopted, func(all []engine.Entry, err error) {
 		if err != nil {
 			return // the next connection adopts them
 		}
 		for _, e := range all {
 			take(e)
-			h.engine.Get(Key{TableMember, e.Name, user}, func(e Entry, err error) {
+			h.engine.Get(engine.Key{Table: engine.TableMember, Of: e.Name, Name: user}, func(e engine.Entry, err error) {
 				if err == nil {
 					take(e)
 				}

@@ -11,6 +11,8 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
@@ -76,8 +78,8 @@ func TestGifts(t *testing.T) {
 	v, sign := tokens(t)
 	n := start(t, quietly((Config{Tokens: v}).open()), netpoll.Config{})
 	state := n.hub.StateOf(greedy)
-	for _, k := range []Key{{TableMember, "$r", "bob"}, {TableMine, "bob", "$r"}, {TableMine, "greedy", "$r"}} {
-		state.Put(Entry{Key: k, Value: []byte("{}")}, func(_ uint64, err error) {
+	for _, k := range []engine.Key{{Table: engine.TableMember, Of: "$r", Name: "bob"}, {Table: engine.TableMine, Of: "bob", Name: "$r"}, {Table: engine.TableMine, Of: "greedy", Name: "$r"}} {
+		state.Put(engine.Entry{Key: k, Value: []byte("{}")}, func(_ uint64, err error) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,12 +92,12 @@ func TestGifts(t *testing.T) {
 	bob := n.chat()
 	bob.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "bob"}, time.Hour))
 	bob.reply(t)
-	own := Entry{Key: Key{TableMine, "greedy", "$r"}, Value: []byte("{}")}
+	own := engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: "greedy", Name: "$r"}, Value: []byte("{}")}
 	if pool.Held(greedy) != own.Cost() || pool.Held(budget.User("bob")) != pool.Used()-own.Cost() {
 		t.Errorf("of %d bytes the maker pays for %d and bob for %d", pool.Used(), pool.Held(greedy), pool.Held(budget.User("bob")))
 	}
-	for _, k := range []Key{{TableMember, "$r", "bob"}, {TableMine, "bob", "$r"}, own.Key} {
-		state.Delete(k, AnyVersion, func(error) {})
+	for _, k := range []engine.Key{{Table: engine.TableMember, Of: "$r", Name: "bob"}, {Table: engine.TableMine, Of: "bob", Name: "$r"}, own.Key} {
+		state.Delete(k, engine.AnyVersion, func(error) {})
 	}
 	if pool.Used() != 0 || n.hub.shares.hasGifts("bob") {
 		t.Errorf("without an entry %d bytes are counted", pool.Used())
@@ -106,9 +108,9 @@ func TestGifts(t *testing.T) {
 func TestGuestsEntriesEnd(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{})
 	for owner, ends := range map[budget.Owner]bool{budget.Addr(netip.MustParseAddr("::1")): true, greedy: false, {}: false} {
-		k := Key{TableMine, owner.String(), "r"}
-		n.hub.StateOf(owner).Put(Entry{Key: k, Value: []byte("{}")}, func(uint64, error) {})
-		n.hub.engine.Get(k, func(e Entry, err error) {
+		k := engine.Key{Table: engine.TableMine, Of: owner.String(), Name: "r"}
+		n.hub.StateOf(owner).Put(engine.Entry{Key: k, Value: []byte("{}")}, func(uint64, error) {})
+		n.hub.engine.Get(k, func(e engine.Entry, err error) {
 			if err != nil || e.Version == 0 || e.Expires.IsZero() == ends || e.Owner != owner {
 				t.Errorf("%q: %+v, %v", owner, e, err)
 			}
@@ -119,14 +121,16 @@ func TestGuestsEntriesEnd(t *testing.T) {
 // TestEntriesThatGrow: an owner whose share is full can shrink its entries and write
 // others of the same size, but cannot make them grow, whoever writes them.
 func TestEntriesThatGrow(t *testing.T) {
-	n := start(t, Config{Engine: NewMemory(Limits{MaxState: 256 << 10})}, netpoll.Config{})
+	n := start(t, Config{Engine: memory.New(memory.Limits{MaxState: 256 << 10})}, netpoll.Config{})
 	pool := n.hub.shares.pool
-	key := func(i int) Key { return Key{TableMine, "greedy", fmt.Sprint("room ", i)} }
-	write := func(as budget.Owner, k Key, any bool, size int) (failed error) {
-		n.hub.engine.Get(k, func(old Entry, _ error) {
+	key := func(i int) engine.Key {
+		return engine.Key{Table: engine.TableMine, Of: "greedy", Name: fmt.Sprint("room ", i)}
+	}
+	write := func(as budget.Owner, k engine.Key, any bool, size int) (failed error) {
+		n.hub.engine.Get(k, func(old engine.Entry, _ error) {
 			old.Value = []byte(strings.Repeat("x", size))
 			if any {
-				old.Version = AnyVersion
+				old.Version = engine.AnyVersion
 			}
 			n.hub.StateOf(as).Put(old, func(_ uint64, err error) { failed = err })
 		})
@@ -161,8 +165,8 @@ func TestEntriesThatGrow(t *testing.T) {
 		{"shrinking", greedy, false, 50, nil, -50},
 		{"shrinking by another one's hand", bystander, false, 40, nil, -60},
 		{"growing to what it was", greedy, false, 100, nil, 0},
-		{"taken over by another one", bystander, true, 2000, nil, -(EntryCost + 6 + 6 + 100)},
-		{"growing, for another one pays for it", greedy, false, 2100, nil, -(EntryCost + 6 + 6 + 100)},
+		{"taken over by another one", bystander, true, 2000, nil, -(engine.EntryCost + 6 + 6 + 100)},
+		{"growing, for another one pays for it", greedy, false, 2100, nil, -(engine.EntryCost + 6 + 6 + 100)},
 	} {
 		if err := write(c.as, key(0), c.any, c.size); err != c.want {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
@@ -171,9 +175,9 @@ func TestEntriesThatGrow(t *testing.T) {
 			t.Errorf("%s: the owner holds %d bytes more, want %d", c.name, got, c.held)
 		}
 	}
-	stale := Entry{Key: key(1), Value: []byte("{}"), Version: 1 << 40}
+	stale := engine.Entry{Key: key(1), Value: []byte("{}"), Version: 1 << 40}
 	n.hub.StateOf(greedy).Put(stale, func(_ uint64, err error) {
-		if err != ErrVersion {
+		if err != engine.ErrVersion {
 			t.Errorf("an old version: %v", err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -29,7 +30,7 @@ func TestPublicationSize(t *testing.T) {
 	n := start(t, quietly(cfg), netpoll.Config{})
 
 	remembered := func(room string) (count int) {
-		n.hub.engine.History(room, Span{Limit: -1}, func(h History, _ error) { count = len(h.Publications) })
+		n.hub.engine.History(room, engine.Span{Limit: -1}, func(h engine.History, _ error) { count = len(h.Publications) })
 		return count
 	}
 	if err := n.say("r", "first"); err != nil {
@@ -72,11 +73,11 @@ func TestPublicationSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain.expect(t, ws.OpText, "short")
-	for name, m := range map[string]Message{
-		"text": {Op: ws.OpText, Data: []byte(long)}, "json": {Op: OpJSON, Data: []byte(fmt.Sprintf("%q", long))},
-		"tags": {Op: OpJSON, Data: []byte("{}"), Tags: map[string]string{"x": long}},
+	for name, m := range map[string]engine.Message{
+		"text": {Op: ws.OpText, Data: []byte(long)}, "json": {Op: engine.OpJSON, Data: []byte(fmt.Sprintf("%q", long))},
+		"tags": {Op: engine.OpJSON, Data: []byte("{}"), Tags: map[string]string{"x": long}},
 	} {
-		n.hub.Publish("r", m, func(_ Position, err error) {
+		n.hub.Publish("r", m, func(_ engine.Position, err error) {
 			if err == nil {
 				t.Errorf("published from outside: %s", name)
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -65,9 +66,9 @@ func newSubToken(w *wanted) *subToken {
 type wanted struct {
 	room    string
 	opts    *Options
-	notices bool      // it wants to know who comes and goes
-	since   *Position // recover from there; nil: not asked for
-	strict  bool      // no subscription, and an error, if that cannot be
+	notices bool             // it wants to know who comes and goes
+	since   *engine.Position // recover from there; nil: not asked for
+	strict  bool             // no subscription, and an error, if that cannot be
 	server  bool
 	placed  bool // it is told its place, and of gaps
 	info    []byte
@@ -117,14 +118,14 @@ func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
 	r.mu.Unlock()
 	if !w.opts.Recoverable {
 		w.since = nil
-		r.tellHistory(j, History{}, nil) // who cannot recover need not know
+		r.tellHistory(j, engine.History{}, nil) // who cannot recover need not know
 		return r
 	}
-	part := Span{} // nothing: only the top is asked for
+	part := engine.Span{} // nothing: only the top is asked for
 	if w.since != nil {
-		part = Span{Behind: w.since.Offset, Limit: -1, Places: true, Bytes: max(1, w.reply.room())}
+		part = engine.Span{Behind: w.since.Offset, Limit: -1, Places: true, Bytes: max(1, w.reply.room())}
 	}
-	s.hub.engine.History(w.room, part, func(h History, err error) { r.tellHistory(j, h, err) })
+	s.hub.engine.History(w.room, part, func(h engine.History, err error) { r.tellHistory(j, h, err) })
 	return r
 }
 
@@ -238,7 +239,7 @@ func (s *session) takeLocked(i int) sub {
 	one := s.subs[i]
 	s.subs = slices.Delete(s.subs, i, i+1)
 	if one.notices {
-		s.hub.notify(one.room.name, Notice{Left: true, Who: s.authorAs(&one)})
+		s.hub.notify(one.room.name, engine.Notice{Left: true, Who: s.authorAs(&one)})
 	}
 	return one
 }

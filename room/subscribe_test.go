@@ -10,6 +10,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -283,18 +285,18 @@ func TestWhoRecoversHasAPlace(t *testing.T) {
 
 // keeping is an engine whose histories come when a test lets them.
 type keeping struct {
-	*Memory
+	*memory.Engine
 	kept chan func()
 }
 
-func (e *keeping) History(room string, part Span, done func(History, error)) {
-	e.kept <- func() { e.Memory.History(room, part, done) }
+func (e *keeping) History(room string, part engine.Span, done func(engine.History, error)) {
+	e.kept <- func() { e.Engine.History(room, part, done) }
 }
 
 // What is kept for one who is still joining is bounded by what it takes, be it ever
 // so small: then the subscription fails, and may be tried again.
 func TestWhatIsCaughtIsBounded(t *testing.T) {
-	e := &keeping{NewMemory(Limits{}), make(chan func(), 1)}
+	e := &keeping{memory.New(memory.Limits{}), make(chan func(), 1)}
 	c := quietly(chatty())
 	c.Engine, c.MaxUnswept = e, 10_000
 	n := start(t, c, netpoll.Config{})
@@ -306,7 +308,7 @@ func TestWhatIsCaughtIsBounded(t *testing.T) {
 		}
 		answer := <-e.kept
 		for range count {
-			n.hub.Publish("r", Message{Op: OpJSON, Data: []byte("1")}, nil)
+			n.hub.Publish("r", engine.Message{Op: engine.OpJSON, Data: []byte("1")}, nil)
 		}
 		answer()
 		if r, err := k.next(); err != nil || r.Id != 7 || wire.ErrorCode(r.Error.GetCode()) != want {
@@ -329,7 +331,7 @@ func TestRefusedTokenLeavesNoWish(t *testing.T) {
 // The same while the engine's answers come late: who comes back before the
 // first subscription was made gets one seat, and who is gone gets none.
 func TestRapidSubscribingWithALateEngine(t *testing.T) {
-	memory := NewMemory(Limits{})
+	memory := memory.New(memory.Limits{})
 	c := quietly(chatty())
 	c.Engine = newLate(t, memory, 1)
 	n := start(t, c, netpoll.Config{Workers: 2})

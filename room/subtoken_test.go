@@ -9,6 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/token"
 )
 
@@ -65,7 +66,7 @@ func TestRevokedSubscriptionToken(t *testing.T) {
 		c.say(t, `{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, sign(token.Claims{User: "ann", Channel: room, ID: "of-" + room}, time.Hour))
 		c.reply(t)
 	}
-	n.hub.Command(Order{Kind: OrderRevoke, Token: "of-r"}, func(err error) {
+	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRevoke, Token: "of-r"}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -85,7 +86,7 @@ func TestRevokedSubscriptionToken(t *testing.T) {
 // What tokens say of a subscription instead of the room's options.
 func TestOverridesOfTokens(t *testing.T) {
 	v, _ := tokens(t)
-	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{History: Retention{10, 1 << 10, time.Hour}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
 	on := &token.Flag{Value: true}
 	for _, c := range []struct {
 		override token.Override

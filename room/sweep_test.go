@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine/enginetest"
 )
 
 // variants gives every third client each of the encodings.
@@ -98,8 +99,8 @@ func TestOneOrderForAll(t *testing.T) {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
 			n := start(t, Config{}, roomy(netpoll.Config{Workers: workers, Loops: 2}))
 			for _, room := range []string{"a", "b"} {
-				truth := new(exclusive)
-				n.hub.Engine().Subscribe(room, noPayer, truth)
+				truth := new(enginetest.Exclusive)
+				n.hub.Engine().Subscribe(room, enginetest.NoPayer, truth)
 				var all [members][]string
 				var wg sync.WaitGroup
 				for i, c := range n.joinAll(members, "/"+room, variants) {
@@ -125,11 +126,11 @@ func TestOneOrderForAll(t *testing.T) {
 				}
 				wg.Wait()
 				n.hub.Engine().Unsubscribe(room, truth)
-				if len(truth.got) != each*members {
-					t.Fatalf("%d publications, want %d", len(truth.got), each*members)
+				if len(truth.Got) != each*members {
+					t.Fatalf("%d publications, want %d", len(truth.Got), each*members)
 				}
 				var next [members]int
-				for k, p := range truth.got {
+				for k, p := range truth.Got {
 					var i, nth int
 					if fmt.Sscan(string(p.Data), &i, &nth); nth != next[i] {
 						t.Fatalf("member %d's message %d was published in the place of %d", i, nth, next[i])

@@ -13,6 +13,7 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -69,7 +70,7 @@ func (n *node) talk(enc wire.Encoding) *talker {
 
 // chatty are settings in which everything is offered to everybody.
 func chatty() Config {
-	open := Options{Rights: OpenRights(), History: Retention{100, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}
+	open := Options{Rights: OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}
 	binary, bare := open, Options{Rights: open.Rights}
 	binary.Binary, binary.Presence, binary.Notices = true, false, false
 	return Config{Anonymous: true, Rates: NoRates, UserRates: NoRates,

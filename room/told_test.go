@@ -12,6 +12,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/room/engine"
 	"webim/room/token"
 )
 
@@ -25,7 +26,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 	anybody := func(c Config) Config { c.Tokens, c.Anonymous = v, true; return c }
 	connect := func(token string) string { return fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, token) }
 	ban := func(h *Hub) {
-		h.Impose(Sanction{Table: TableBan, Who: "ann", Over: true}, nil, func(err error) {
+		h.Impose(Sanction{Table: engine.TableBan, Who: "ann", Over: true}, nil, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 )
 
 // turnstile bounds what a room has to sweep. What is published lies in the room's
@@ -45,7 +46,7 @@ type sender struct {
 
 // frameSize is what a message takes in a log of the plain dialect at most; compressed it
 // is less. In the other dialect it takes more, which is seen when it is there.
-func frameSize(m Message) uint64 {
+func frameSize(m engine.Message) uint64 {
 	return uint64(ws.HeaderSize(ws.Header{Length: int64(len(m.Data))}) + len(m.Data))
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine/enginetest"
 )
 
 // word is what a sender sends: its number, the message's, and letters up to a
@@ -58,7 +59,7 @@ func (n *node) idle(room string) {
 func TestUnsweptIsBounded(t *testing.T) {
 	const senders = 250
 	size, bound := 100_000, 256<<10
-	if long() {
+	if enginetest.Long() {
 		size, bound = 400_000, 0
 	}
 	m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
@@ -107,7 +108,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 // unswept stays at the bound, or is one message.
 func TestSendersTakeTurns(t *testing.T) {
 	senders, each := 25, 12
-	if long() {
+	if enginetest.Long() {
 		senders = 250
 	}
 	const bound, largest = 20_000, 50_000

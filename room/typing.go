@@ -6,6 +6,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -25,14 +26,14 @@ const TypingTag = "typing"
 // typists are the users who have typed in a room since its members were told last.
 // Guarded by Room.mu.
 type typists struct {
-	next    time.Time // members are told nothing before
-	waiting []Author  // empty: nobody waits for next
+	next    time.Time       // members are told nothing before
+	waiting []engine.Author // empty: nobody waits for next
 }
 
 // typing tells the members that somebody types: at once if they were told nothing for
 // typingEvery, else together with all who do so until then. It costs what one message
 // costs for each dialect, however many users type and however often.
-func (r *Room) typing(who Author) {
+func (r *Room) typing(who engine.Author) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activateLocked()
@@ -42,7 +43,7 @@ func (r *Room) typing(who Author) {
 		r.tellTypingLocked(who)
 		return
 	}
-	if len(t.waiting) == maxTypists || slices.ContainsFunc(t.waiting, func(a Author) bool { return a.Client == who.Client }) {
+	if len(t.waiting) == maxTypists || slices.ContainsFunc(t.waiting, func(a engine.Author) bool { return a.Client == who.Client }) {
 		return
 	}
 	if t.waiting = append(t.waiting, who); len(t.waiting) == 1 {
@@ -52,9 +53,9 @@ func (r *Room) typing(who Author) {
 
 // spokeLocked forgets that the author of a publication, who may be nobody, was typing: it
 // would be told behind what the author has said by now.
-func (r *Room) spokeLocked(who *Author) {
+func (r *Room) spokeLocked(who *engine.Author) {
 	if who != nil {
-		r.typists.waiting = slices.DeleteFunc(r.typists.waiting, func(a Author) bool { return a.Client == who.Client })
+		r.typists.waiting = slices.DeleteFunc(r.typists.waiting, func(a engine.Author) bool { return a.Client == who.Client })
 	}
 }
 
@@ -82,11 +83,11 @@ func (r *Room) toldTyping() int {
 
 // tellTypingLocked appends to the rooms' logs that somebody types. The author is told,
 // too, as of its messages: what is in a log cannot be left out for one member.
-func (r *Room) tellTypingLocked(who Author) {
+func (r *Room) tellTypingLocked(who engine.Author) {
 	if r.members > maxTyping {
 		return
 	}
-	pub := &protocol.Publication{Data: []byte("{}"), Info: clientInfo(&who), Tags: map[string]string{TagEvent: TypingTag}}
+	pub := &protocol.Publication{Data: []byte("{}"), Info: clientInfo(&who), Tags: map[string]string{engine.TagEvent: TypingTag}}
 	r.appendLocked(0, false, func(dialect int, dst []byte) encoded {
 		if dialect == plainDialect {
 			return encoded{}

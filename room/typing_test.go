@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -19,7 +20,7 @@ func typingUntil(t *testing.T, k *talker, text string) (n int) {
 		switch {
 		case pub == nil:
 			t.Fatal("another push")
-		case pub.Tags[TagEvent] == TypingTag:
+		case pub.Tags[engine.TagEvent] == TypingTag:
 			n++
 		case string(pub.Data) == text:
 			return n
@@ -40,7 +41,7 @@ func TestTypingIsCoalesced(t *testing.T) {
 	}
 	r := n.room("r")
 	types := func(i int) {
-		n.hub.engine.Notify("r", Notice{Typing: true, Who: Author{Client: fmt.Sprint(i)}})
+		n.hub.engine.Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: fmt.Sprint(i)}})
 	}
 	told := func(want int, when string) {
 		t.Helper()
@@ -62,8 +63,8 @@ func TestTypingIsCoalesced(t *testing.T) {
 		types(i % 20)
 	}
 	told(0, "too early")
-	spoke := Message{Op: OpJSON, Data: []byte("{}"), From: &Author{Client: "0"}} // who has spoken types no more
-	n.hub.Publish("r", spoke, func(_ Position, err error) {
+	spoke := engine.Message{Op: engine.OpJSON, Data: []byte("{}"), From: &engine.Author{Client: "0"}} // who has spoken types no more
+	n.hub.Publish("r", spoke, func(_ engine.Position, err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +81,7 @@ func TestLargeRoomsAreNotToldWhoTypes(t *testing.T) {
 	k := n.talk(wire.JSON)
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 	n.joinAll(maxTyping, "/r", plain)
-	n.hub.engine.Notify("r", Notice{Typing: true, Who: Author{Client: "a"}})
+	n.hub.engine.Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: "a"}})
 	if err := n.say("r", "next"); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -165,7 +166,7 @@ func (h *Hub) conns(room string, selects func(kind) bool) iter.Seq[netpoll.Conn]
 }
 
 // targets lists the sessions that an order is for.
-func (h *Hub) targets(t Target) []*session {
+func (h *Hub) targets(t engine.Target) []*session {
 	switch {
 	case t.User != "":
 		return slices.DeleteFunc(h.users.of(t.User), func(s *session) bool { return !t.Names(s.client()) })
@@ -173,9 +174,4 @@ func (h *Hub) targets(t Target) []*session {
 		return h.all(func(s *session) bool { return t.Names(s.client()) })
 	}
 	return nil
-}
-
-// Names reports whether a client id is among those that are meant.
-func (t *Target) Names(client string) bool {
-	return (t.Client == "" || client == t.Client) && (t.Session == "" || client == t.Session) && !slices.Contains(t.Except, client)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -64,7 +65,7 @@ func TestBanByAddressInARoom(t *testing.T) {
 	}
 	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
 	plainHere, plainOther := n.join("/r", noDeflate), n.join("/s", noDeflate)
-	sanctioned(t, n.hub.Impose, Sanction{Table: TableBanIP, Room: "r", Who: "127.0.0.0/8"})
+	sanctioned(t, n.hub.Impose, Sanction{Table: engine.TableBanIP, Room: "r", Who: "127.0.0.0/8"})
 	if p := here.push(t); p.Channel != "r" || p.Unsubscribe == nil {
 		t.Errorf("in the room: %v", p)
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -30,9 +33,9 @@ func newsOf(all []*protocol.Publication) (some []news) {
 
 // stay is one subscription of a client, from its reply to the cut.
 type stay struct {
-	since *Position // it asked to recover from there
-	at    Position  // that the reply told
-	again bool      // recovered, as the reply told
+	since *engine.Position // it asked to recover from there
+	at    engine.Position  // that the reply told
+	again bool             // recovered, as the reply told
 	reply []news
 	live  []news // pushed behind the reply
 }
@@ -48,9 +51,9 @@ type wanderer struct {
 
 // last is where the client stands: what it gets takes it on from the place that
 // the reply told.
-func (s *stay) last() Position {
+func (s *stay) last() engine.Position {
 	if got := slices.Concat(s.reply, s.live); len(got) > 0 {
-		return Position{s.at.Epoch, got[len(got)-1].offset}
+		return engine.Position{Epoch: s.at.Epoch, Offset: got[len(got)-1].offset}
 	}
 	return s.at
 }
@@ -104,7 +107,7 @@ func (w *wanderer) arrive() error {
 			return fmt.Errorf("subscribing: %v", got)
 		}
 		res := got.Subscribe
-		s.at, s.again, s.reply = Position{res.Epoch, res.Offset}, res.Recovered, newsOf(res.Publications)
+		s.at, s.again, s.reply = engine.Position{Epoch: res.Epoch, Offset: res.Offset}, res.Recovered, newsOf(res.Publications)
 		if res.WasRecovering != (s.since != nil) || !res.Recoverable {
 			return fmt.Errorf("subscribing, %v: %v", s.since, res)
 		}
@@ -154,7 +157,7 @@ type truth struct {
 	place map[uint64]int // of an offset; that of 0 is -1
 }
 
-func truthOf(epoch string, published []Publication) *truth {
+func truthOf(epoch string, published []engine.Publication) *truth {
 	tr := &truth{epoch: epoch, place: map[uint64]int{0: -1}}
 	for i, p := range published {
 		pub, _ := protocolPublication(&p, wire.JSON)
@@ -243,10 +246,10 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 
 // cuts has clients cut off while a room is busy, and returns what each got and
 // what there was to get.
-func cuts(t *testing.T, nodes []*node, memory *Memory, lossy bool, count int, seed uint64) (stays [][]stay, gaps int, tr *truth) {
+func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count int, seed uint64) (stays [][]stay, gaps int, tr *truth) {
 	t.Helper()
-	heard := new(exclusive)
-	memory.Subscribe("r", noPayer, heard)
+	heard := new(enginetest.Exclusive)
+	memory.Subscribe("r", enginetest.NoPayer, heard)
 	stop := make(chan struct{})
 	talking := chatter(t, nodes, lossy, stop)
 	const clients = 10
@@ -272,14 +275,14 @@ func cuts(t *testing.T, nodes []*node, memory *Memory, lossy bool, count int, se
 		stays = append(stays, w.stays)
 		gaps += w.gaps
 	}
-	return stays, gaps, truthOf(history(t, memory, "r", Span{}).Top.Epoch, heard.got)
+	return stays, gaps, truthOf(enginetest.History(t, memory, "r", engine.Span{}).Top.Epoch, heard.Got)
 }
 
 // remembered is little enough that some clients come too late.
 const remembered = 60
 
-func cutConfig(e Engine) Config {
+func cutConfig(e engine.Engine) Config {
 	return Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Rates: NoRates, UserRates: NoRates, Options: Patterns{
-		{Match: "*", Options: Options{Rights: OpenRights(), History: Retention{remembered, 1 << 20, time.Minute}, Recoverable: true, Presence: true, Notices: true}},
+		{Match: "*", Options: Options{Rights: OpenRights(), History: engine.Retention{Messages: remembered, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}},
 	}.Options}
 }

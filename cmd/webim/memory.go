@@ -27,7 +27,7 @@ const (
 	roomMemory     = 1 << 10
 	httpMemory     = 32 << 10 // a goroutine with two buffers and a request
 	tlsShakeMemory = 48 << 10 // a goroutine, a key exchange and a certificate
-	keyMemory      = 400      // see room.Limits.MaxKeys
+	keyMemory      = 400      // see memory.Limits.MaxKeys
 	askMemory      = 64 << 10 // a typical hook request with its answer
 	noticeMemory   = 1 << 10
 	socketMemory   = 4 << 10 // in the kernel, for an idle connection
@@ -85,8 +85,8 @@ func total(all []bound) (sum int64) {
 	return sum
 }
 
-// memory is the table, with the available memory.
-type memory struct {
+// memoryTable is the table, with the available memory.
+type memoryTable struct {
 	bounds []bound
 	limit  int64  // memory of the container or of the machine, in bytes; 0 if unknown
 	whose  string // the kind of limit: "the container's limit", "this machine's memory"
@@ -95,7 +95,7 @@ type memory struct {
 }
 
 // findMemory makes the table and finds the available memory.
-func (c *config) findMemory() (m memory) {
+func (c *config) findMemory() (m memoryTable) {
 	root := os.DirFS("/")
 	m.bounds = c.bounds(netpoll.New(c.netpollConfig(), nil).Config(), c.roomConfig())
 	m.env = os.Getenv("GOMEMLIMIT")
@@ -110,7 +110,7 @@ func (c *config) findMemory() (m memory) {
 // goLimit returns the memory limit for the Go runtime, with which it collects garbage before
 // the container's limit is reached; 0 means none. It leaves a tenth of the container's limit to
 // the kernel, for sockets, and to memory that the runtime does not count.
-func (m *memory) goLimit() int64 {
+func (m *memoryTable) goLimit() int64 {
 	if m.set == "" || m.env != "" {
 		return 0
 	}
@@ -118,14 +118,14 @@ func (m *memory) goLimit() int64 {
 }
 
 // apply sets the runtime's memory limit.
-func (m *memory) apply() {
+func (m *memoryTable) apply() {
 	if n := m.goLimit(); n > 0 {
 		debug.SetMemoryLimit(n)
 	}
 }
 
 // warnings warns if the bounds add up to more than the available memory.
-func (m *memory) warnings() []string {
+func (m *memoryTable) warnings() []string {
 	sum := total(m.bounds)
 	if m.limit == 0 || sum <= m.limit {
 		return nil
@@ -141,7 +141,7 @@ func (m *memory) warnings() []string {
 }
 
 // write prints the table as comments.
-func (m *memory) write(w io.Writer) {
+func (m *memoryTable) write(w io.Writer) {
 	fmt.Fprintln(w, "# memory: the bounds and their sum")
 	row := func(name, value string) { fmt.Fprintf(w, "#   %-36s %12s\n", name, value) }
 	for _, b := range m.bounds {

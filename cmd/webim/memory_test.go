@@ -7,7 +7,7 @@ import (
 )
 
 // memoryOf returns the memory table for some flags.
-func memoryOf(t *testing.T, flags string) memory {
+func memoryOf(t *testing.T, flags string) memoryTable {
 	t.Helper()
 	command, given := parseFlags(t, strings.Fields(flags)...)
 	c, err := load(&command.Settings, given, nil, "")
@@ -41,7 +41,7 @@ func TestBoundsAddUp(t *testing.T) {
 }
 
 func TestMemoryWarning(t *testing.T) {
-	m := memory{bounds: []bound{{"a", 100 << 20}, {"b", 300 << 20}, {"c", 200 << 20}, {"d", 50 << 20}}, limit: 512 << 20, whose: "the container's limit", set: "/x"}
+	m := memoryTable{bounds: []bound{{"a", 100 << 20}, {"b", 300 << 20}, {"c", 200 << 20}, {"d", 50 << 20}}, limit: 512 << 20, whose: "the container's limit", set: "/x"}
 	want := "the memory that clients may make this server use adds up to 650.0 MiB, more than the container's limit, which is 512.0 MiB: lower b or c or a, or give the server more memory; webim check lists all bounds"
 	if got := m.warnings(); len(got) != 1 || got[0] != want {
 		t.Errorf("%q", got)
@@ -61,13 +61,13 @@ func TestMemoryLimit(t *testing.T) {
 	old := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(old)
 	for _, c := range []struct {
-		m    memory
+		m    memoryTable
 		want int64
 	}{
-		{memory{limit: 1000 << 20, set: "/sys/fs/cgroup/memory.max"}, 900 << 20},
-		{memory{limit: 1000 << 20}, old}, // the machine's
-		{memory{limit: 1000 << 20, set: "/x", env: "2GiB"}, old},
-		{memory{limit: 1000 << 20, set: "/x", env: "off"}, old},
+		{memoryTable{limit: 1000 << 20, set: "/sys/fs/cgroup/memory.max"}, 900 << 20},
+		{memoryTable{limit: 1000 << 20}, old}, // the machine's
+		{memoryTable{limit: 1000 << 20, set: "/x", env: "2GiB"}, old},
+		{memoryTable{limit: 1000 << 20, set: "/x", env: "off"}, old},
 	} {
 		debug.SetMemoryLimit(old)
 		c.m.apply()

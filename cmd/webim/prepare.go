@@ -18,7 +18,7 @@ type prepared struct {
 	certs      *certificates // nil without TLS
 	hookSecret string
 	files      uint64 // the limit of open files
-	memory     memory
+	memory     memoryTable
 	warnings   []string // sentences without final stops
 }
 

@@ -7,6 +7,8 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/chat"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // roomConfig returns the configuration for package room.
@@ -28,8 +30,8 @@ func (c *config) roomConfig() room.Config {
 }
 
 // memoryLimits returns the limits of the memory engine.
-func (c *config) memoryLimits() room.Limits {
-	return room.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal)}
+func (c *config) memoryLimits() memory.Limits {
+	return memory.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal)}
 }
 
 // patterns returns the configured patterns, and after them the built-in patterns for rooms that
@@ -55,8 +57,8 @@ func (c *config) namedPatterns() (ps room.Patterns) {
 }
 
 // retention returns the retention of histories that the flags set.
-func (c *config) retention() room.Retention {
-	return room.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge}
+func (c *config) retention() engine.Retention {
+	return engine.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge}
 }
 
 // Patterns for the names of direct rooms, personal rooms, and rooms with a roster: see package
@@ -70,7 +72,7 @@ const (
 // privatePatterns returns the rules for rooms that are private by their names. The name or the
 // roster decides about membership, so members may talk, and the owner of a personal room
 // receives the messages of the server. Guests have a personal room, too.
-func privatePatterns(history room.Retention) room.Patterns {
+func privatePatterns(history engine.Retention) room.Patterns {
 	kept := history.Messages > 0
 	o := room.Options{History: history, Recoverable: kept, Recover: kept, Presence: true}
 	talk := o

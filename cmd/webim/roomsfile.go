@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/name"
 	"webim/room/token"
 )
@@ -192,7 +193,7 @@ func (r *roomSettings) pattern() room.Pattern {
 		MaxPublication: max(0, r.MaxPublication), // auto (0) means the limit for all rooms
 	}
 	if r.History > 0 {
-		o.History = room.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}
+		o.History = engine.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}
 	}
 	return room.Pattern{Match: r.Match, Options: o}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 )
 
 // Package room gets the rooms of the file in the file's order, followed by the pattern of --open.
@@ -29,7 +30,7 @@ func TestRoomsOfTheFile(t *testing.T) {
     binary: true
 `)
 	team := room.Options{
-		History:     room.Retention{Messages: 1000, Bytes: 64 << 10, Age: time.Hour},
+		History:     engine.Retention{Messages: 1000, Bytes: 64 << 10, Age: time.Hour},
 		Recoverable: true, Recover: true, Presence: true, Notices: true, ForceNotices: true, MaxPublication: 16 << 10,
 		Rights: room.Rights{room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleMember | room.RoleModerator, room.ActEditOwn: room.RoleNobody},
 	}
@@ -39,9 +40,9 @@ func TestRoomsOfTheFile(t *testing.T) {
 		elsewhere room.Options
 	}{
 		{nil, false, room.Options{}},
-		{[]string{"--open"}, true, room.Options{History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
+		{[]string{"--open"}, true, room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
 		{[]string{"--dev"}, true, room.Options{
-			History:     room.Retention{Messages: 1000, Bytes: 1 << 20, Age: 24 * time.Hour},
+			History:     engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: 24 * time.Hour},
 			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: room.OpenRights(),
 		}},
 		{[]string{"--dev", "--no-open"}, false, room.Options{}},

@@ -19,6 +19,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/api"
+	"webim/room/engine/memory"
 	"webim/room/live"
 	"webim/room/token"
 )
@@ -155,7 +156,7 @@ func (p *program) say() {
 // it.
 func (p *program) rooms() (rc room.Config, err error) {
 	rc = p.cfg.roomConfig()
-	rc.Engine = room.NewMemory(p.cfg.memoryLimits())
+	rc.Engine = memory.New(p.cfg.memoryLimits())
 	if p.tokens != nil {
 		p.jwks.tell(p.log)
 		p.tokens.Start()

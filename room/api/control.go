@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -18,14 +19,14 @@ type target struct {
 	Session string `json:"session"`
 }
 
-func (t target) target() room.Target {
-	return room.Target{User: t.User, Client: t.Client, Session: t.Session}
+func (t target) target() engine.Target {
+	return engine.Target{User: t.User, Client: t.Client, Session: t.Session}
 }
 
 // command sends a control message. Success means that the engine has accepted it, not that
 // connections have changed.
-func (h *Handler) command(ctx context.Context, o room.Order) (*empty, error) {
-	if err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.Command(o, done) }); err != nil {
+func (h *Handler) command(ctx context.Context, o engine.ControlMessage) (*empty, error) {
+	if err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.SendControl(o, done) }); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil
@@ -52,15 +53,15 @@ type subscribeRequest struct {
 }
 
 // overrideOf is room.OverrideOf, but refuses the overrides that room.OverrideOf ignores.
-func overrideOf(v *token.Override) (room.Override, error) {
+func overrideOf(v *token.Override) (engine.Override, error) {
 	if v == nil {
-		return room.Override{}, nil
+		return engine.Override{}, nil
 	}
 	if v.Presence != nil {
-		return room.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: the room decides it")
+		return engine.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: the room decides it")
 	}
 	if p := v.ForcePositioning; p != nil && v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
-		return room.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together: give both the same value")
+		return engine.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together: give both the same value")
 	}
 	return room.OverrideOf(*v), nil
 }
@@ -69,7 +70,7 @@ func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, e
 	if q.Channel == "" {
 		return nil, bad("channel is missing")
 	}
-	o := room.Order{Kind: room.OrderSubscribe, To: q.target.target(), Room: q.Channel, Expires: unix(q.ExpireAt)}
+	o := engine.ControlMessage{Kind: engine.ControlSubscribe, To: q.target.target(), Room: q.Channel, Expires: unix(q.ExpireAt)}
 	var err error
 	if o.Info, err = either("info", q.Info, q.B64Info); err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, e
 		return nil, err
 	}
 	if q.RecoverSince != nil {
-		o.Since = &room.Position{Epoch: q.RecoverSince.Epoch, Offset: q.RecoverSince.Offset}
+		o.Since = &engine.Position{Epoch: q.RecoverSince.Epoch, Offset: q.RecoverSince.Offset}
 	}
 	return h.command(ctx, o)
 }
@@ -92,7 +93,7 @@ type unsubscribeRequest struct {
 }
 
 func (h *Handler) unsubscribe(ctx context.Context, q *unsubscribeRequest) (*empty, error) {
-	return h.command(ctx, room.Order{Kind: room.OrderUnsubscribe, To: q.target.target(), Room: q.Channel})
+	return h.command(ctx, engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: q.target.target(), Room: q.Channel})
 }
 
 type disconnectRequest struct {
@@ -109,7 +110,7 @@ type disconnect struct {
 
 func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {
 	code := wire.DisconnectForceNoReconnect
-	o := room.Order{Kind: room.OrderDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
+	o := engine.ControlMessage{Kind: engine.ControlDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
 	o.To.Except, o.To.Spare = q.Whitelist, !h.manages(ctx)
 	if q.Disconnect != nil {
 		o.Code, o.Reason = q.Disconnect.Code, q.Disconnect.Reason
@@ -125,7 +126,7 @@ type refreshRequest struct {
 }
 
 func (h *Handler) refresh(ctx context.Context, q *refreshRequest) (*empty, error) {
-	return h.command(ctx, room.Order{Kind: room.OrderRefresh, To: q.target.target(), Expired: q.Expired, Expires: unix(q.ExpireAt), Info: q.Info})
+	return h.command(ctx, engine.ControlMessage{Kind: engine.ControlRefresh, To: q.target.target(), Expired: q.Expired, Expires: unix(q.ExpireAt), Info: q.Info})
 }
 
 type revokeRequest struct {
@@ -148,5 +149,5 @@ func (h *Handler) revoke(ctx context.Context, q *revokeRequest) (*empty, error) 
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return h.command(ctx, room.Order{Kind: room.OrderRevoke, To: room.Target{User: q.User}, Token: q.UID, At: at, Until: unix(q.ExpireAt)})
+	return h.command(ctx, engine.ControlMessage{Kind: engine.ControlRevoke, To: engine.Target{User: q.User}, Token: q.UID, At: at, Until: unix(q.ExpireAt)})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -51,7 +52,7 @@ func errorOf(err error) *Error {
 	switch {
 	case errors.As(err, &own):
 		return own
-	case errors.Is(err, room.ErrKeyReused):
+	case errors.Is(err, engine.ErrKeyReused):
 		return &Error{CodeConflict, "conflict: the idempotency key was used with another message"}
 	case errors.Is(err, room.ErrBusy):
 		return coded(wire.ErrTooManyRequests, "the room's members receive more slowly than others publish, try again")

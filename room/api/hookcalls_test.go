@@ -10,6 +10,7 @@ import (
 
 	"webim/room"
 	"webim/room/chat"
+	"webim/room/engine"
 )
 
 // TestHookPublishAndCalls checks that the publish hook also decides about the calls send and edit,
@@ -92,7 +93,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 		t.Errorf("asked %s", <-b.asked)
 	}
 	var texts []string
-	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
+	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h engine.History, _ error) {
 		for _, p := range h.Publications {
 			texts = append(texts, string(p.Data))
 		}

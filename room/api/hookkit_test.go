@@ -14,6 +14,8 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // backend is an application's backend: it records requests and has a reply for each path.
@@ -93,14 +95,14 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
 	}
 	if rc.Engine == nil {
-		rc.Engine = room.NewMemory(room.Limits{})
+		rc.Engine = memory.New(memory.Limits{})
 	}
 	hub := room.NewHub(rc)
 	return &node{t: t, hub: hub, ws: serve(t, hub, hooks.Close)}
 }
 
 // retention is the history of the rooms in these tests.
-var retention = room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
+var retention = engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
 
 func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
 	for _, k := range hooks {

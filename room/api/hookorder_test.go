@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/engine"
 )
 
 // TestHooksKeepOrder checks that the messages of a client are published in their order, however
@@ -20,7 +21,7 @@ func TestHooksKeepOrder(t *testing.T) {
 	b := newBackend(t)
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookPublish), Timeout: patience},
 		room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{{Match: "*", Options: room.Options{
-			Rights: room.OpenRights(), History: room.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
+			Rights: room.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
 	hold := make(chan struct{})
 	b.do("/publish", func(w http.ResponseWriter, body string) {
 		if strings.Contains(body, `"n":0,`) {
@@ -52,7 +53,7 @@ func TestHooksKeepOrder(t *testing.T) {
 			t.Fatalf("reply %d: %v", i, r)
 		}
 	}
-	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
+	n.hub.History("r", room.HistoryQuery{Limit: -1}, func(h engine.History, _ error) {
 		for i, p := range h.Publications {
 			if !strings.HasPrefix(string(p.Data), fmt.Sprintf(`{"n":%d,`, i)) {
 				t.Fatalf("message %d is %s", i, p.Data)
@@ -101,7 +102,7 @@ func TestHooksAreShared(t *testing.T) {
 	if got := b.next(t); !strings.Contains(got, "quick") {
 		t.Errorf("more than its share is asked for one: %s", got)
 	}
-	n.hub.Command(room.Order{Kind: room.OrderDisconnect, To: room.Target{Client: r.Connect.Client}, Code: 4500}, func(err error) {
+	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: r.Connect.Client}, Code: 4500}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -202,7 +203,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 	}
 	// A mute still holds if the hook accepts.
 	done := make(chan error, 1)
-	n.hub.Impose(room.Sanction{Table: room.TableMute, Room: "hooked", Who: "42"}, nil, func(err error) { done <- err })
+	n.hub.Impose(room.Sanction{Table: engine.TableMute, Room: "hooked", Who: "42"}, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 		t.Errorf("muted: %v", r)
 	}
 	var texts []string
-	n.hub.History("hooked", room.HistoryQuery{Limit: -1}, func(h room.History, _ error) {
+	n.hub.History("hooked", room.HistoryQuery{Limit: -1}, func(h engine.History, _ error) {
 		for _, p := range h.Publications {
 			texts = append(texts, string(p.Data))
 		}
@@ -354,7 +355,7 @@ func TestHookDisconnect(t *testing.T) {
 	n := startHooked(t, hc, room.Config{Anonymous: true, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	c.subscribe("r")
-	n.hub.Command(room.Order{Kind: room.OrderDisconnect, To: room.Target{Client: clientOf(n)}, Code: 4600, Reason: "over"}, func(err error) {
+	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: clientOf(n)}, Code: 4600, Reason: "over"}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -379,7 +380,7 @@ func TestHookDisconnect(t *testing.T) {
 
 // clientOf returns the id of the only connection in the room r.
 func clientOf(n *node) (id string) {
-	n.hub.Engine().Members("r", 10, func(all []room.Author, _ error) { id = all[0].Client })
+	n.hub.Engine().Members("r", 10, func(all []engine.Author, _ error) { id = all[0].Client })
 	return id
 }
 

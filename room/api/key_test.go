@@ -11,6 +11,7 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/engine/memory"
 )
 
 // restricted returns a node with another API, on which requests have a key with the given rights.
@@ -100,7 +101,7 @@ func TestKeyRights(t *testing.T) {
 // TestKeysHaveNames checks that the log names the key.
 func TestKeysHaveNames(t *testing.T) {
 	var log wstest.Log
-	hub := room.NewHub(room.Config{Engine: room.NewMemory(room.Limits{}), Audit: slog.New(slog.NewTextHandler(&log, nil))})
+	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Audit: slog.New(slog.NewTextHandler(&log, nil))})
 	serve(t, hub, func(context.Context) {})
 	k := restricted(t, &node{t: t, hub: hub}, &log)
 	for _, method := range []string{"disconnect", "ban", "mute", "kick", "unban"} {

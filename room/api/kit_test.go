@@ -22,6 +22,8 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
@@ -48,14 +50,14 @@ type node struct {
 var rooms = room.Patterns{
 	{Match: "bare*", Options: room.Options{Rights: room.OpenRights()}},
 	{Match: "closed*", Options: room.Options{Presence: true}},
-	{Match: "bin*", Options: room.Options{Rights: room.OpenRights(), Binary: true, History: room.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}}},
+	{Match: "bin*", Options: room.Options{Rights: room.OpenRights(), Binary: true, History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}}},
 	{Match: "*", Options: room.Options{
-		History:     room.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour},
+		History:     engine.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour},
 		Recoverable: true, Presence: true, Notices: true, Rights: room.OpenRights()}},
 }
 
 // start runs a node until the test ends. If engine is nil, the node gets a new one.
-func start(t *testing.T, engine room.Engine) *node {
+func start(t *testing.T, engine engine.Engine) *node {
 	t.Helper()
 	k := token.Key{Secret: []byte(secret)}
 	v, err := token.New(token.Config{Keys: []token.Key{k}})
@@ -67,7 +69,7 @@ func start(t *testing.T, engine room.Engine) *node {
 		t.Fatal(err)
 	}
 	if engine == nil {
-		engine = room.NewMemory(room.Limits{})
+		engine = memory.New(memory.Limits{})
 	}
 	hub := room.NewHub(room.Config{Engine: engine, Options: rooms.Options, Tokens: v, Revoked: &token.Revoked{},
 		Anonymous: true, Version: "test", MaxPresence: 3, MaxRoomsPerConn: 8})
@@ -384,7 +386,7 @@ func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 // hubSubscribe sends a subscribe order without the API, as fast as possible.
 func (n *node) hubSubscribe(user, name string) {
 	done := make(chan error, 1)
-	n.hub.Command(room.Order{Kind: room.OrderSubscribe, To: room.Target{User: user}, Room: name}, func(err error) { done <- err })
+	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlSubscribe, To: engine.Target{User: user}, Room: name}, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		n.t.Error(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -220,7 +221,7 @@ func TestDescriptionErrors(t *testing.T) {
 	d := readDescription(t)
 	codes := d.Components.Schemas["Error"].Properties["code"].Enum
 	for _, err := range []error{
-		room.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, room.ErrNoTarget, room.ErrBadOrder, token.ErrFull,
+		engine.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, room.ErrNoTarget, room.ErrBadOrder, token.ErrFull,
 		wire.CheckRoomName(""), wire.ErrNotAvailable, wire.ErrInternal, wire.ErrUnrecoverablePosition,
 		coded(wire.ErrUnauthorized, ""), coded(wire.ErrMethodNotFound, ""), http.ErrAbortHandler,
 	} {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -34,21 +35,21 @@ type message struct {
 
 // message returns the message as package room takes it. The prefix keeps the API's idempotency keys
 // apart from those of clients.
-func (m *message) message() (room.Message, error) {
+func (m *message) message() (engine.Message, error) {
 	data, err := either("data", m.Data, m.B64Data)
 	switch {
 	case err != nil:
-		return room.Message{}, err
+		return engine.Message{}, err
 	case data == nil:
-		return room.Message{}, bad("data is missing")
+		return engine.Message{}, bad("data is missing")
 	case len(m.IdempotencyKey) > maxKey:
-		return room.Message{}, bad("idempotency_key is longer than " + strconv.Itoa(maxKey) + " bytes")
+		return engine.Message{}, bad("idempotency_key is longer than " + strconv.Itoa(maxKey) + " bytes")
 	case len(m.Tags) > maxTags:
-		return room.Message{}, bad("there are more than " + strconv.Itoa(maxTags) + " tags")
+		return engine.Message{}, bad("there are more than " + strconv.Itoa(maxTags) + " tags")
 	}
-	out := room.Message{Op: room.OpJSON, Data: data, Tags: m.Tags, Skip: m.SkipHistory}
+	out := engine.Message{Op: engine.OpJSON, Data: data, Tags: m.Tags, Skip: m.SkipHistory}
 	if out.From, err = m.author(); err != nil {
-		return room.Message{}, err
+		return engine.Message{}, err
 	}
 	if out.From != nil {
 		out.Tags = maps.Clone(m.Tags)
@@ -70,14 +71,14 @@ const (
 )
 
 // author returns the author that the request names, or nil if it names none.
-func (m *message) author() (*room.Author, error) {
+func (m *message) author() (*engine.Author, error) {
 	if len(m.Info) == 0 && m.User == "" {
 		return nil, nil
 	}
 	if len(m.User) > wire.MaxRoomName || !utf8.ValidString(m.User) || strings.ContainsFunc(m.User, unicode.IsControl) {
 		return nil, bad("user is longer than " + strconv.Itoa(wire.MaxRoomName) + " bytes, is not UTF-8 or has control characters")
 	}
-	a := &room.Author{User: m.User}
+	a := &engine.Author{User: m.User}
 	if len(m.Info) > 0 {
 		info, err := wire.Data(false, m.Info)
 		if err != nil {
@@ -117,7 +118,7 @@ func (h *Handler) publish(ctx context.Context, q *publishRequest) (*position, er
 	if err != nil {
 		return nil, err
 	}
-	pos, err := wait(ctx, func(done func(room.Position, error)) { h.cfg.Hub.Publish(q.Channel, m, done) })
+	pos, err := wait(ctx, func(done func(engine.Position, error)) { h.cfg.Hub.Publish(q.Channel, m, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -176,11 +177,11 @@ func (h *Handler) send(ctx context.Context, q *sendRequest) (*empty, error) {
 	if len(q.Data) == 0 {
 		return nil, bad("data is missing")
 	}
-	return h.command(ctx, room.Order{Kind: room.OrderSend, To: q.target.target(), Data: q.Data})
+	return h.command(ctx, engine.ControlMessage{Kind: engine.ControlSend, To: q.target.target(), Data: q.Data})
 }
 
 // jsonOf returns a publication's data as JSON, or as bytes if it is not JSON.
-func jsonOf(p room.Publication) (data jsontext.Value, b64 []byte) {
+func jsonOf(p engine.Publication) (data jsontext.Value, b64 []byte) {
 	if data, ok := room.JSON(&p); ok && wire.Valid(data) {
 		return data, nil
 	}

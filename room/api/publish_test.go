@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"webim/room"
+	"webim/room/engine/memory"
 )
 
 // TestPublish checks that a publication reaches both dialects and both encodings, with its tags,
@@ -56,7 +56,7 @@ func TestPublishBinary(t *testing.T) {
 
 // TestIdempotency checks that only the first message with a key is published within the window.
 func TestIdempotency(t *testing.T) {
-	engine := room.NewMemory(room.Limits{})
+	engine := memory.New(memory.Limits{})
 	n, other := start(t, engine), start(t, engine)
 	c := n.chat("ann", "")
 	c.subscribe("r")

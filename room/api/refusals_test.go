@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // TestRefusals checks that an invalid HTTP request is refused by its status, before anything else
@@ -246,7 +248,7 @@ func TestBusy(t *testing.T) {
 
 // TestTimeout checks that a call stops waiting for an engine that does not answer.
 func TestTimeout(t *testing.T) {
-	n := start(t, &mute{Engine: room.NewMemory(room.Limits{})})
+	n := start(t, &mute{Engine: memory.New(memory.Limits{})})
 	h, err := New(Config{Hub: n.hub, Keys: []Key{{Name: "test", Secret: key}}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -257,12 +259,12 @@ func TestTimeout(t *testing.T) {
 }
 
 // mute is an engine that never completes a publication.
-type mute struct{ room.Engine }
+type mute struct{ engine.Engine }
 
-func (m *mute) Publish(string, room.Message, func(room.Position, error)) {}
+func (m *mute) Publish(string, engine.Message, func(engine.Position, error)) {}
 
 func TestNew(t *testing.T) {
-	hub := room.NewHub(room.Config{Engine: room.NewMemory(room.Limits{})})
+	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{})})
 	for _, c := range []Config{{Keys: []Key{{Name: "test", Secret: key}}}, {Hub: hub}, {Hub: hub, Keys: []Key{{Secret: key}, {}}}} {
 		if h, err := New(c); err == nil || h != nil {
 			t.Errorf("%+v is taken", c)

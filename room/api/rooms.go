@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	names "webim/room/name"
 	"webim/room/token"
 	"webim/room/wire"
@@ -55,7 +56,7 @@ type clientInfo struct {
 }
 
 // infoOf converts an author; nil stays nil.
-func infoOf(a *room.Author) *clientInfo {
+func infoOf(a *engine.Author) *clientInfo {
 	if a == nil {
 		return nil
 	}
@@ -76,9 +77,9 @@ func (h *Handler) history(ctx context.Context, q *historyRequest) (*historyResul
 	}
 	ask := room.HistoryQuery{Limit: int(q.Limit), Reverse: q.Reverse}
 	if q.Since != nil {
-		ask.Since = &room.Position{Epoch: q.Since.Epoch, Offset: q.Since.Offset}
+		ask.Since = &engine.Position{Epoch: q.Since.Epoch, Offset: q.Since.Offset}
 	}
-	got, err := wait(ctx, func(done func(room.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
+	got, err := wait(ctx, func(done func(engine.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (h *Handler) presence(ctx context.Context, q *roomRequest) (*presenceResult
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	all, err := wait(ctx, func(done func([]room.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
+	all, err := wait(ctx, func(done func([]engine.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsRe
 	if pattern == "" {
 		pattern = "*"
 	}
-	all, err := h.survey(ctx, room.Question{Rooms: pattern})
+	all, err := h.survey(ctx, engine.Question{Rooms: pattern})
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ type nodeResult struct {
 
 // info counts connections, users and rooms on each node.
 func (h *Handler) info(ctx context.Context, _ *empty) (*infoResult, error) {
-	all, err := h.survey(ctx, room.Question{})
+	all, err := h.survey(ctx, engine.Question{})
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +207,6 @@ func (h *Handler) info(ctx context.Context, _ *empty) (*infoResult, error) {
 	return res, nil
 }
 
-func (h *Handler) survey(ctx context.Context, q room.Question) ([]room.Census, error) {
-	return wait(ctx, func(done func([]room.Census, error)) { h.cfg.Hub.Survey(q, done) })
+func (h *Handler) survey(ctx context.Context, q engine.Question) ([]engine.NodeInfo, error) {
+	return wait(ctx, func(done func([]engine.NodeInfo, error)) { h.cfg.Hub.Collect(q, done) })
 }

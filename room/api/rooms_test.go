@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"webim/room"
+	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
@@ -154,7 +154,7 @@ func TestPresence(t *testing.T) {
 
 // TestNodes checks that two nodes on one engine answer and act as one.
 func TestNodes(t *testing.T) {
-	engine := room.NewMemory(room.Limits{})
+	engine := memory.New(memory.Limits{})
 	one, two := start(t, engine), start(t, engine)
 	a, b, _ := one.chat("ann", ""), two.chat("ann", ""), two.plain("r")
 	a.subscribe("r")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 )
 
 type sanctionRequest struct {
@@ -20,14 +21,14 @@ func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string
 	const most = 100 * 366 * 24 * 3600
 	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: userOf(ctx), LogBy: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
 	switch {
-	case q.IP != "" && table != room.TableBan:
+	case q.IP != "" && table != engine.TableBan:
 		return s, bad("only bans take an ip")
 	case (q.User == "") == (q.IP == ""):
 		return s, bad("name a user, or an ip for a ban")
 	case q.Seconds < 0 || q.Seconds > most:
 		return s, bad("seconds must be 0, which means without end, or at most 100 years")
 	case q.IP != "":
-		s.Table, s.Who = room.TableBanIP, q.IP
+		s.Table, s.Who = engine.TableBanIP, q.IP
 	}
 	if q.Seconds > 0 {
 		s.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second)
@@ -36,7 +37,7 @@ func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string
 }
 
 // impose converts the request and calls do, which is one of the hub's functions.
-func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(room.Sanction, *room.Author, func(error))) (*empty, error) {
+func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(room.Sanction, *engine.Author, func(error))) (*empty, error) {
 	s, err := h.sanction(ctx, q, table)
 	if err != nil {
 		return nil, err
@@ -48,19 +49,19 @@ func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, 
 }
 
 func (h *Handler) ban(ctx context.Context, q *sanctionRequest) (*empty, error) {
-	return h.impose(ctx, q, room.TableBan, h.cfg.Hub.Impose)
+	return h.impose(ctx, q, engine.TableBan, h.cfg.Hub.Impose)
 }
 
 func (h *Handler) unban(ctx context.Context, q *sanctionRequest) (*empty, error) {
-	return h.impose(ctx, q, room.TableBan, h.cfg.Hub.Lift)
+	return h.impose(ctx, q, engine.TableBan, h.cfg.Hub.Lift)
 }
 
 func (h *Handler) mute(ctx context.Context, q *sanctionRequest) (*empty, error) {
-	return h.impose(ctx, q, room.TableMute, h.cfg.Hub.Impose)
+	return h.impose(ctx, q, engine.TableMute, h.cfg.Hub.Impose)
 }
 
 func (h *Handler) unmute(ctx context.Context, q *sanctionRequest) (*empty, error) {
-	return h.impose(ctx, q, room.TableMute, h.cfg.Hub.Lift)
+	return h.impose(ctx, q, engine.TableMute, h.cfg.Hub.Lift)
 }
 
 func (h *Handler) kick(ctx context.Context, q *sanctionRequest) (*empty, error) {
@@ -93,7 +94,7 @@ func (h *Handler) sanctions(ctx context.Context, q *sanctionsRequest) (*sanction
 	for _, one := range []struct {
 		table string
 		into  *[]sanction
-	}{{room.TableBan, &res.Bans}, {room.TableBanIP, &res.Bans}, {room.TableMute, &res.Mutes}} {
+	}{{engine.TableBan, &res.Bans}, {engine.TableBanIP, &res.Bans}, {engine.TableMute, &res.Mutes}} {
 		all, err := wait(ctx, func(done func([]room.Sanction, error)) {
 			h.cfg.Hub.Sanctions(one.table, q.Channel, "", maxSanctions, done)
 		})
@@ -102,7 +103,7 @@ func (h *Handler) sanctions(ctx context.Context, q *sanctionsRequest) (*sanction
 		}
 		for _, s := range all {
 			v := sanction{User: s.Who, By: s.By, Reason: s.Reason, At: s.At.Unix()}
-			if one.table == room.TableBanIP {
+			if one.table == engine.TableBanIP {
 				v.User, v.IP = "", s.Who
 			}
 			if !s.Until.IsZero() {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/name"
 	"webim/room/token"
 	"webim/room/wire"
@@ -44,12 +45,12 @@ func (h *Handler) manages(ctx context.Context) bool {
 }
 
 // authorOf returns the caller as rooms show it, or nil for a backend with a key.
-func authorOf(ctx context.Context) *room.Author {
+func authorOf(ctx context.Context) *engine.Author {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
 	if !ok {
 		return nil
 	}
-	return &room.Author{User: who.User, ConnInfo: who.Info}
+	return &engine.Author{User: who.User, ConnInfo: who.Info}
 }
 
 // admit checks the key or token of a request for a method. If it returns no error, the context of

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -13,8 +14,8 @@ import (
 // rights let everybody talk without joining, and that other rooms are not affected.
 func TestBannedMayNothing(t *testing.T) {
 	for way, ban := range map[string]room.Sanction{
-		"user":    {Table: room.TableBan, Room: "lobby", Who: "bob"},
-		"network": {Table: room.TableBanIP, Room: "lobby", Who: "127.0.0.0/8"},
+		"user":    {Table: engine.TableBan, Room: "lobby", Who: "bob"},
+		"network": {Table: engine.TableBanIP, Room: "lobby", Who: "127.0.0.0/8"},
 	} {
 		t.Run(way, func(t *testing.T) {
 			h := build(t, room.Config{}, Config{})

@@ -4,17 +4,18 @@ import (
 	"fmt"
 	"testing"
 
-	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 )
 
 // BenchmarkReactions reads and groups the reactions of a page of 50 messages with 20 each.
 // call.HasRead charges the cost of one entry.
 func BenchmarkReactions(b *testing.B) {
-	e := room.NewMemory(room.Limits{})
+	e := memory.New(memory.Limits{})
 	const messages, each = 50, 20
 	for i := range messages * each {
 		k := reactionKey("lobby", "e", uint64(i%messages+1), []string{"👍", "🎉", "❤"}[i%3], fmt.Sprint("user u", i))
-		e.Put(room.Entry{Key: k, Value: fmt.Append(nil, i)}, func(_ uint64, err error) {
+		e.Put(engine.Entry{Key: k, Value: fmt.Append(nil, i)}, func(_ uint64, err error) {
 			if err != nil {
 				b.Fatal(err)
 			}

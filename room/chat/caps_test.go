@@ -9,13 +9,15 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
 // fact writes an entry of the State.
 func (h *house) fact(table, of, name string) {
 	h.t.Helper()
-	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: table, Of: of, Name: name}, Value: []byte("{}"), Version: room.AnyVersion}, func(_ uint64, err error) {
+	h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: table, Of: of, Name: name}, Value: []byte("{}"), Version: engine.AnyVersion}, func(_ uint64, err error) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -25,8 +27,8 @@ func (h *house) fact(table, of, name string) {
 // TestMarksAreOfTheirEpoch checks that marks do not count for the messages of a new epoch, after
 // the room was forgotten.
 func TestMarksAreOfTheirEpoch(t *testing.T) {
-	engine := room.NewMemory(room.Limits{MaxTotal: 64 << 10})
-	h := build(t, room.Config{Engine: engine, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, Config{})
+	e := memory.New(memory.Limits{MaxTotal: 64 << 10})
+	h := build(t, room.Config{Engine: e, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	for range 5 {
 		bob.must("send", `{"room":"#alice,bob","data":{"text":"old"}}`)
@@ -35,7 +37,7 @@ func TestMarksAreOfTheirEpoch(t *testing.T) {
 		t.Fatal(got)
 	}
 	bob.must("send", `{"room":"other","data":{"text":"`+strings.Repeat("x", 64<<10)+`"}}`) // more than the engine can store
-	engine.History("#alice,bob", room.Span{}, func(got room.History, _ error) {
+	e.History("#alice,bob", engine.Span{}, func(got engine.History, _ error) {
 		if got.Top.Epoch != "" {
 			t.Fatal("the room is not forgotten")
 		}
@@ -55,8 +57,8 @@ func TestMarksAreOfTheirEpoch(t *testing.T) {
 // TestNothingIsLeftOfRooms checks that users that make rooms, talk in them and leave them leave
 // nothing in the State.
 func TestNothingIsLeftOfRooms(t *testing.T) {
-	engine := room.NewMemory(room.Limits{})
-	h := build(t, room.Config{Engine: engine}, Config{})
+	e := memory.New(memory.Limits{})
+	h := build(t, room.Config{Engine: e}, Config{})
 	alice, root := h.come("alice"), h.come("root", "admin")
 	name := alice.create("Club", "bob")
 	for _, call := range []string{
@@ -80,11 +82,11 @@ func TestNothingIsLeftOfRooms(t *testing.T) {
 	if got := alice.must("room.info", `{"room":"kept"}`); !strings.Contains(got, `"title":"T","locked":false,"slow":5`) {
 		t.Errorf("what a manager has set: %s", got)
 	}
-	kept := room.Entry{Key: room.Key{Table: room.TableRoom, Of: "kept"}}
+	kept := engine.Entry{Key: engine.Key{Table: engine.TableRoom, Of: "kept"}}
 	// Reading the list removes the missing room from bob's list.
 	h.come("bob").expectList()
-	engine.Delete(kept.Key, room.AnyVersion, func(error) {})
-	if n := engine.Stats().State; n != 0 {
+	e.Delete(kept.Key, engine.AnyVersion, func(error) {})
+	if n := e.Stats().State; n != 0 {
 		t.Errorf("%d bytes are left", n)
 	}
 }
@@ -94,7 +96,7 @@ func TestOthersFillNoList(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	for i := range maxGiven {
-		h.fact(room.TableMine, "bob", fmt.Sprint("r", i))
+		h.fact(engine.TableMine, "bob", fmt.Sprint("r", i))
 	}
 	name := alice.create("Club")
 	alice.join(name)
@@ -111,7 +113,7 @@ func TestOthersFillNoList(t *testing.T) {
 	bob.must("room.join", `{"room":"lobby"}`)
 	bob.must("room.direct", `{"user":"alice"}`)
 	for i := range maxMine {
-		h.fact(room.TableMine, "alice", fmt.Sprint("r", i))
+		h.fact(engine.TableMine, "alice", fmt.Sprint("r", i))
 	}
 	alice.must("send", `{"room":"#alice,carol","data":{"text":"hi"}}`)
 	room.RosterOf(h.hub.Engine(), "#alice,carol", "carol", func(_ room.Roster, there bool, _ error) {
@@ -126,7 +128,7 @@ func TestMarksAndSanctionsAreCapped(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice, root := h.come("alice"), h.come("root", "admin")
 	for i := range maxMarks - 1 {
-		h.fact(room.TableMark, "alice", fmt.Sprint("r", i))
+		h.fact(engine.TableMark, "alice", fmt.Sprint("r", i))
 	}
 	for _, name := range []string{"last", "one more"} {
 		alice.must("send", fmt.Sprintf(`{"room":%q,"data":{"text":"x"}}`, name))
@@ -139,7 +141,7 @@ func TestMarksAndSanctionsAreCapped(t *testing.T) {
 	name := alice.create("Club")
 	alice.join(name)
 	for i := range maxSanctions {
-		for _, table := range []string{room.TableBan, room.TableBanIP, room.TableMute} {
+		for _, table := range []string{engine.TableBan, engine.TableBanIP, engine.TableMute} {
 			for _, of := range []string{name, "lobby"} {
 				h.fact(table, of, fmt.Sprintf("192.0.%d.%d/32", i/256, i%256))
 			}
@@ -156,13 +158,13 @@ func TestMarksAndSanctionsAreCapped(t *testing.T) {
 
 // brokenGet is an engine that fails to read some entries.
 type brokenGet struct {
-	room.Engine
+	engine.Engine
 	broken atomic.Bool
 }
 
-func (e *brokenGet) Get(k room.Key, done func(room.Entry, error)) {
-	if e.broken.Load() && k.Table == room.TableMember {
-		done(room.Entry{}, errors.New("broken"))
+func (e *brokenGet) Get(k engine.Key, done func(engine.Entry, error)) {
+	if e.broken.Load() && k.Table == engine.TableMember {
+		done(engine.Entry{}, errors.New("broken"))
 		return
 	}
 	e.Engine.Get(k, done)
@@ -171,13 +173,13 @@ func (e *brokenGet) Get(k room.Key, done func(room.Entry, error)) {
 // TestListsSurviveTheEngine checks that an engine's error does not count as absence from the
 // roster.
 func TestListsSurviveTheEngine(t *testing.T) {
-	engine := &brokenGet{Engine: room.NewMemory(room.Limits{})}
-	h := build(t, room.Config{Engine: engine}, Config{})
+	e := &brokenGet{Engine: memory.New(memory.Limits{})}
+	h := build(t, room.Config{Engine: e}, Config{})
 	alice := h.come("alice")
 	alice.must("room.join", `{"room":"lobby"}`)
-	engine.broken.Store(true)
+	e.broken.Store(true)
 	alice.refused(wire.ErrInternal, "rooms", `{}`)
-	engine.broken.Store(false)
+	e.broken.Store(false)
 	var res struct{ Rooms []json.RawMessage }
 	if err := json.Unmarshal([]byte(alice.must("rooms", `{}`)), &res); err != nil || len(res.Rooms) != 1 {
 		t.Errorf("her list is %q, %v", res.Rooms, err)

@@ -6,13 +6,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
 // found is the result of looking for a message in a room's history.
 type found struct {
-	message room.Publication
-	after   []room.Publication
+	message engine.Publication
+	after   []engine.Publication
 	gone    bool // the message is deleted
 	lost    bool // the room has forgotten the message, but not an edit of it
 	epoch   string
@@ -36,7 +37,7 @@ func standing(h *room.Hub, name string, offset uint64, done func(epoch string, e
 		done("", wire.ErrNoMessage)
 		return
 	}
-	h.Engine().History(name, room.Span{Behind: offset - 1, Limit: 1}, func(got room.History, err error) {
+	h.Engine().History(name, engine.Span{Behind: offset - 1, Limit: 1}, func(got engine.History, err error) {
 		if err == nil && (len(got.Publications) == 0 || got.Publications[0].Offset != offset || !isMessage(got.Publications[0]) || got.Publications[0].Redacted()) {
 			err = wire.ErrNoMessage
 		}
@@ -51,14 +52,14 @@ func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 		done(nil, nil)
 		return
 	}
-	h.Engine().History(name, room.Span{Behind: offset - 1, Limit: -1}, func(got room.History, err error) {
-		f := &found{message: room.Publication{Offset: offset}, after: got.Publications, epoch: got.Top.Epoch}
+	h.Engine().History(name, engine.Span{Behind: offset - 1, Limit: -1}, func(got engine.History, err error) {
+		f := &found{message: engine.Publication{Offset: offset}, after: got.Publications, epoch: got.Top.Epoch}
 		if len(f.after) > 0 && f.after[0].Offset == offset {
 			f.message, f.after = f.after[0], f.after[1:]
 			if !isMessage(f.message) {
 				f = nil
 			}
-		} else if edit := slices.IndexFunc(f.after, func(p room.Publication) bool { return f.has(p, room.EventEdit) }); edit >= 0 {
+		} else if edit := slices.IndexFunc(f.after, func(p engine.Publication) bool { return f.has(p, engine.EventEdit) }); edit >= 0 {
 			f.message.From, f.lost = f.after[edit].From, true // only the author can edit a message
 		} else {
 			f = nil
@@ -67,21 +68,21 @@ func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
 			done(nil, err)
 			return
 		}
-		f.gone = f.message.Redacted() || slices.ContainsFunc(f.after, func(p room.Publication) bool { return f.has(p, eventDelete) })
+		f.gone = f.message.Redacted() || slices.ContainsFunc(f.after, func(p engine.Publication) bool { return f.has(p, eventDelete) })
 		done(f, nil)
 	})
 }
 
 // isMessage reports whether a publication is a message and not an event.
-func isMessage(p room.Publication) bool { return p.Tags[room.TagEvent] == "" && !p.Skip }
+func isMessage(p engine.Publication) bool { return p.Tags[engine.TagEvent] == "" && !p.Skip }
 
 // has reports whether a publication is the given event about the message.
-func (f *found) has(p room.Publication, event string) bool {
-	return p.Tags[room.TagEvent] == event && p.Tags[room.TagOf] == number(f.message.Offset)
+func (f *found) has(p engine.Publication, event string) bool {
+	return p.Tags[engine.TagEvent] == event && p.Tags[engine.TagOf] == number(f.message.Offset)
 }
 
 // owns reports whether the caller is the author of the message.
-func (f *found) owns(a room.Author) bool {
+func (f *found) owns(a engine.Author) bool {
 	return f.message.From != nil && owner(*f.message.From) == owner(a)
 }
 
@@ -100,7 +101,7 @@ type editResult struct {
 // message again after the edit has its offset: either the deletion sees the edit, or the edit sees
 // the deletion.
 func (c *Chat) edit(call *room.Call, q *editRequest) {
-	edit := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{room.TagEvent: room.EventEdit, room.TagOf: number(q.Offset)}}
+	edit := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
 	own := func(then func(error)) {
 		find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
 			if err == nil && !f.owns(call.Author()) {
@@ -109,7 +110,7 @@ func (c *Chat) edit(call *room.Call, q *editRequest) {
 			then(err)
 		})
 	}
-	say(call, room.ActEditOwn, edit, own, func(pos room.Position, err error) {
+	say(call, room.ActEditOwn, edit, own, func(pos engine.Position, err error) {
 		if err != nil {
 			call.Done(nil, err)
 			return
@@ -120,7 +121,7 @@ func (c *Chat) edit(call *room.Call, q *editRequest) {
 
 // confirm answers an edit. If the message has been deleted meanwhile, it removes the text of the
 // edit.
-func (c *Chat) confirm(call *room.Call, q *editRequest, pos room.Position) {
+func (c *Chat) confirm(call *room.Call, q *editRequest, pos engine.Position) {
 	find(call.Hub, q.Room, q.Offset, func(_ *found, err error) {
 		if err == nil {
 			answer(call, editResult{pos.Offset}, nil)
@@ -160,8 +161,8 @@ func (c *Chat) delete(call *room.Call, q *deleteRequest) {
 			c.redact(call, q)
 			return
 		}
-		event := room.Saying{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{room.TagEvent: eventDelete, room.TagOf: number(q.Offset)}}
-		call.Publish(event, func(_ room.Position, err error) {
+		event := room.Saying{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{engine.TagEvent: eventDelete, engine.TagOf: number(q.Offset)}}
+		call.Publish(event, func(_ engine.Position, err error) {
 			if err != nil {
 				call.Done(nil, err)
 				return
@@ -183,7 +184,7 @@ func (c *Chat) redact(call *room.Call, q *deleteRequest) {
 		}
 		offsets := []uint64{q.Offset}
 		for _, p := range f.after {
-			if f.has(p, room.EventEdit) {
+			if f.has(p, engine.EventEdit) {
 				offsets = append(offsets, p.Offset)
 			}
 		}

@@ -7,17 +7,19 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
 // countingHistory is an engine that counts the publications read from histories.
 type countingHistory struct {
-	room.Engine
+	engine.Engine
 	read atomic.Int64 // publications
 }
 
-func (e *countingHistory) History(name string, part room.Span, done func(room.History, error)) {
-	e.Engine.History(name, part, func(h room.History, err error) {
+func (e *countingHistory) History(name string, part engine.Span, done func(engine.History, error)) {
+	e.Engine.History(name, part, func(h engine.History, err error) {
 		e.read.Add(int64(len(h.Publications)))
 		done(h, err)
 	})
@@ -28,7 +30,7 @@ func (e *countingHistory) History(name string, part room.Span, done func(room.Hi
 // together have the last message and the unread count of every room.
 func TestListOfRoomsIsBounded(t *testing.T) {
 	const rooms, each, size = 20, 100, 300
-	e := &countingHistory{Engine: room.NewMemory(room.Limits{})}
+	e := &countingHistory{Engine: memory.New(memory.Limits{})}
 	h := build(t, room.Config{Engine: e, MaxReply: 3 * each * size}, Config{})
 	alice := h.come("alice")
 	text := strings.Repeat("x", size)
@@ -36,8 +38,8 @@ func TestListOfRoomsIsBounded(t *testing.T) {
 		alice.must("room.join", fmt.Sprintf(`{"room":"r%02d"}`, r))
 		for i := range each - r { // and one event, of the joining
 			published := make(chan error, 1)
-			m := room.Message{Op: room.OpJSON, Data: fmt.Appendf(nil, `{"text":"%d %s"}`, i, text), From: &room.Author{User: "bob"}}
-			h.hub.Publish(fmt.Sprintf("r%02d", r), m, func(_ room.Position, err error) { published <- err })
+			m := engine.Message{Op: engine.OpJSON, Data: fmt.Appendf(nil, `{"text":"%d %s"}`, i, text), From: &engine.Author{User: "bob"}}
+			h.hub.Publish(fmt.Sprintf("r%02d", r), m, func(_ engine.Position, err error) { published <- err })
 			if err := <-published; err != nil {
 				t.Fatal(err)
 			}
@@ -81,12 +83,12 @@ func TestListOfRoomsIsBounded(t *testing.T) {
 
 // countingState is a State that counts the entries read as lists.
 type countingState struct {
-	room.Engine
+	engine.Engine
 	listed atomic.Int64
 }
 
-func (e *countingState) List(table, of, after string, limit int, done func([]room.Entry, error)) {
-	e.Engine.List(table, of, after, limit, func(all []room.Entry, err error) {
+func (e *countingState) List(table, of, after string, limit int, done func([]engine.Entry, error)) {
+	e.Engine.List(table, of, after, limit, func(all []engine.Entry, err error) {
 		e.listed.Add(int64(len(all)))
 		done(all, err)
 	})
@@ -95,29 +97,33 @@ func (e *countingState) List(table, of, after string, limit int, done func([]roo
 // TestCapsAreCounted checks that a call that must know whether a list is full counts the list and
 // does not read it, whether the call succeeds or not.
 func TestCapsAreCounted(t *testing.T) {
-	e := &countingState{Engine: room.NewMemory(room.Limits{})}
+	e := &countingState{Engine: memory.New(memory.Limits{})}
 	h := build(t, room.Config{Engine: e}, Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.must("send", `{"room":"lobby","data":{"text":"x"}}`)
 	epoch := ""
-	h.hub.Engine().History("lobby", room.Span{}, func(got room.History, _ error) { epoch = got.Top.Epoch })
-	fill := func(key func(i int) room.Key, n int) {
+	h.hub.Engine().History("lobby", engine.Span{}, func(got engine.History, _ error) { epoch = got.Top.Epoch })
+	fill := func(key func(i int) engine.Key, n int) {
 		t.Helper()
 		for i := range n {
-			e.Put(room.Entry{Key: key(i), Value: []byte("{}")}, func(_ uint64, err error) {
+			e.Put(engine.Entry{Key: key(i), Value: []byte("{}")}, func(_ uint64, err error) {
 				if err != nil {
 					t.Fatal(err)
 				}
 			})
 		}
 	}
-	reactors := func(i int) room.Key {
+	reactors := func(i int) engine.Key {
 		return reactionKey("lobby", epoch, 1, []string{"👍", "🎉", "❤️"}[i%3], fmt.Sprint("user u", i))
 	}
 	fill(reactors, maxReactors-1)
-	fill(func(i int) room.Key { return room.Key{Table: room.TableMember, Of: "lobby", Name: fmt.Sprint("u", i)} }, maxRoster-1)
-	fill(func(i int) room.Key { return markKey(fmt.Sprint("r", i), "alice") }, maxMarks-1)
-	fill(func(i int) room.Key { return room.Key{Table: room.TableMine, Of: "alice", Name: fmt.Sprint("r", i)} }, maxMine-1)
+	fill(func(i int) engine.Key {
+		return engine.Key{Table: engine.TableMember, Of: "lobby", Name: fmt.Sprint("u", i)}
+	}, maxRoster-1)
+	fill(func(i int) engine.Key { return markKey(fmt.Sprint("r", i), "alice") }, maxMarks-1)
+	fill(func(i int) engine.Key {
+		return engine.Key{Table: engine.TableMine, Of: "alice", Name: fmt.Sprint("r", i)}
+	}, maxMine-1)
 	for _, c := range []struct {
 		who            *person
 		method, data   string

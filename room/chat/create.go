@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -57,8 +58,8 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 		return
 	}
 	e := call.State()
-	e.Put(room.Entry{Key: room.Key{Table: room.TableRoom, Of: name}, Value: value}, func(_ uint64, err error) {
-		if err == room.ErrVersion {
+	e.Put(engine.Entry{Key: engine.Key{Table: engine.TableRoom, Of: name}, Value: value}, func(_ uint64, err error) {
+		if err == engine.ErrVersion {
 			call.Done(nil, wire.Explain(wire.ErrConflict, "a room of that name exists: join it, or choose another name"))
 			return
 		}
@@ -68,10 +69,10 @@ func (c *Chat) create(call *room.Call, q *createRequest) {
 		}
 		enroll(call.Hub, e, name, user, role, maxMine, func(_ bool, err error) {
 			if err != nil {
-				e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(error) { call.Done(nil, err) })
+				e.Delete(engine.Key{Table: engine.TableRoom, Of: name}, engine.AnyVersion, func(error) { call.Done(nil, err) })
 				return
 			}
-			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
 			c.inviteAll(call, name, q.Title, q.Users, func(err error) { answer(call, roomResult{name}, err) })
 		})
 	})
@@ -101,7 +102,7 @@ func (c *Chat) direct(call *room.Call, q *directRequest) {
 	}
 	enroll(call.Hub, call.State(), name, user, "", maxMine, func(isNew bool, err error) {
 		if err == nil && isNew {
-			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+			tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
 		}
 		answer(call, roomResult{name}, err)
 	})

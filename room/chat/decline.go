@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -20,23 +21,23 @@ type declined struct {
 	Since int64 `json:"since"` // unix milliseconds
 }
 
-func declinedRoom(user, name string) room.Key {
-	return room.Key{Table: room.TableDecline, Of: user, Name: "room " + name}
+func declinedRoom(user, name string) engine.Key {
+	return engine.Key{Table: engine.TableDecline, Of: user, Name: "room " + name}
 }
 
-func declinedUser(user, other string) room.Key {
-	return room.Key{Table: room.TableDecline, Of: user, Name: "user " + other}
+func declinedUser(user, other string) engine.Key {
+	return engine.Key{Table: engine.TableDecline, Of: user, Name: "user " + other}
 }
 
 // declines looks up whether user declines invitations to the room, or all invitations by another
 // user.
-func declines(e room.State, user, name, by string, done func(is bool, err error)) {
-	e.Get(declinedRoom(user, name), func(entry room.Entry, err error) {
+func declines(e engine.State, user, name, by string, done func(is bool, err error)) {
+	e.Get(declinedRoom(user, name), func(entry engine.Entry, err error) {
 		if err != nil || entry.Version != 0 {
 			done(err == nil, room.StateError(err))
 			return
 		}
-		e.Get(declinedUser(user, by), func(entry room.Entry, err error) { done(entry.Version != 0, room.StateError(err)) })
+		e.Get(declinedUser(user, by), func(entry engine.Entry, err error) { done(entry.Version != 0, room.StateError(err)) })
 	})
 }
 
@@ -66,14 +67,14 @@ func (c *Chat) decline(call *room.Call, q *declineRequest) {
 	}
 	done := func(err error) { answer(call, empty{}, err) }
 	if q.Undo {
-		call.State().Delete(key, room.AnyVersion, func(err error) { done(room.StateError(err)) })
+		call.State().Delete(key, engine.AnyVersion, func(err error) { done(room.StateError(err)) })
 		return
 	}
 	declineFor(call, key, done)
 }
 
 // declineFor writes an entry, unless the user has maxDeclined already.
-func declineFor(call *room.Call, key room.Key, done func(error)) {
+func declineFor(call *room.Call, key engine.Key, done func(error)) {
 	e := call.State()
 	value, err := json.Marshal(declined{time.Now().UnixMilli()})
 	if err != nil {
@@ -85,6 +86,6 @@ func declineFor(call *room.Call, key room.Key, done func(error)) {
 			done(err)
 			return
 		}
-		e.Put(room.Entry{Key: key, Value: value, Version: room.AnyVersion}, func(_ uint64, err error) { done(room.StateError(err)) })
+		e.Put(engine.Entry{Key: key, Value: value, Version: engine.AnyVersion}, func(_ uint64, err error) { done(room.StateError(err)) })
 	})
 }

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
 // announcements are rooms in which only the server and admins may send.
 func announcements() room.Options {
 	o := talkative()
-	o.History = room.Retention{Messages: 60, Bytes: 64 << 10, Age: time.Hour}
+	o.History = engine.Retention{Messages: 60, Bytes: 64 << 10, Age: time.Hour}
 	for _, a := range []room.Action{room.ActSend, room.ActTyping, room.ActEditOwn, room.ActDeleteOwn} {
 		o.Rights[a] = room.RoleNobody
 	}
@@ -31,7 +33,7 @@ func TestEventsNeedARight(t *testing.T) {
 		{Match: "news", Options: announcements()}, {Match: "*", Options: talkative()}}.Options}, Config{})
 	for i := range 60 {
 		for _, name := range []string{"news", "locked", "quiet"} {
-			h.hub.Publish(name, room.Message{Op: room.OpJSON, Data: fmt.Appendf(nil, `{"text":"announcement %d"}`, i)}, nil)
+			h.hub.Publish(name, engine.Message{Op: engine.OpJSON, Data: fmt.Appendf(nil, `{"text":"announcement %d"}`, i)}, nil)
 		}
 	}
 	root := h.come("root", "admin")
@@ -64,14 +66,14 @@ func TestEventsNeedARight(t *testing.T) {
 
 // top returns the offset of a room's newest publication.
 func (h *house) top(name string) (top uint64) {
-	h.hub.Engine().History(name, room.Span{}, func(got room.History, _ error) { top = got.Top.Offset })
+	h.hub.Engine().History(name, engine.Span{}, func(got engine.History, _ error) { top = got.Top.Offset })
 	return top
 }
 
 // remembers checks the number of messages in a room's history.
 func (h *house) remembers(name string, want int) {
 	h.t.Helper()
-	h.hub.Engine().History(name, room.Span{Limit: -1}, func(got room.History, _ error) {
+	h.hub.Engine().History(name, engine.Span{Limit: -1}, func(got engine.History, _ error) {
 		if n := len(Fold(got.Publications)); n != want {
 			h.t.Errorf("%s remembers %d messages, want %d", name, n, want)
 		}
@@ -103,8 +105,8 @@ func TestEventsOfSpeakers(t *testing.T) {
 func TestReactionsOutliveTheirEvents(t *testing.T) {
 	few := talkative()
 	few.History.Messages = 10
-	engine := room.NewMemory(room.Limits{})
-	h := build(t, room.Config{Engine: engine, Options: room.Patterns{{Match: "*", Options: few}}.Options}, Config{})
+	e := memory.New(memory.Limits{})
+	h := build(t, room.Config{Engine: e, Options: room.Patterns{{Match: "*", Options: few}}.Options}, Config{})
 	alice := h.come("alice")
 	alice.must("send", `{"room":"lobby","data":{"text":"hi"}}`)
 	alice.must("send", `{"room":"lobby","data":{"text":"ho"}}`)
@@ -114,7 +116,7 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 		p.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
 		p.Close()
 	}
-	h.hub.Engine().History("lobby", room.Span{Limit: -1}, func(got room.History, _ error) {
+	h.hub.Engine().History("lobby", engine.Span{Limit: -1}, func(got engine.History, _ error) {
 		if n := len(got.Publications); n > 2+10 {
 			t.Fatalf("%d publications are remembered", n)
 		}
@@ -123,12 +125,12 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 	if !strings.Contains(got, `"emoji":"👍"`) || !strings.Contains(got, `"count":30`) || strings.Count(got, "reactions") != 1 {
 		t.Errorf("messages: %s", got)
 	}
-	held := engine.Stats().State
+	held := e.Stats().State
 	alice.must("delete", `{"room":"lobby","offset":1}`)
 	if got := alice.must("messages", `{"room":"lobby"}`); strings.Contains(got, "reactions") {
 		t.Errorf("after it is taken back: %s", got)
 	}
-	if now := engine.Stats().State; now != 0 || held == 0 {
+	if now := e.Stats().State; now != 0 || held == 0 {
 		t.Errorf("reactions to a message that is gone take %d of %d bytes", now, held)
 	}
 	// New reactions remove the reactions to forgotten messages.
@@ -136,7 +138,7 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
 		alice.must("react", fmt.Sprintf(`{"room":"lobby","offset":%d,"emoji":"🎉"}`, h.top("lobby")))
 	}
-	if now := engine.Stats().State; now > 30*400 {
+	if now := e.Stats().State; now > 30*400 {
 		t.Errorf("100 reactions, of which ten are to messages that are there, take %d bytes", now)
 	}
 }

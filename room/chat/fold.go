@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -21,7 +22,7 @@ type Message struct {
 	Deleted   bool           `json:"deleted,omitzero"`
 	Reactions []Reaction     `json:"reactions,omitempty"` // in the order of their first reaction; see withReactions
 
-	from *room.Author
+	from *engine.Author
 }
 
 // Info is an author, as in the Centrifuge protocol.
@@ -48,7 +49,7 @@ const maxNamed = 20
 // author, which the server never publishes. Fold returns no reactions: the history may have
 // forgotten their events, and the State has them. Fold changes neither the publications nor their
 // data; the messages share them.
-func Fold(all []room.Publication) []*Message {
+func Fold(all []engine.Publication) []*Message {
 	var out []*Message
 	at := map[uint64]*Message{}
 	for _, p := range all {
@@ -58,7 +59,7 @@ func Fold(all []room.Publication) []*Message {
 			}
 			continue
 		}
-		of, err := strconv.ParseUint(p.Tags[room.TagOf], 10, 64)
+		of, err := strconv.ParseUint(p.Tags[engine.TagOf], 10, 64)
 		if m := at[of]; err == nil && m != nil && !m.Deleted {
 			m.apply(p)
 		}
@@ -67,7 +68,7 @@ func Fold(all []room.Publication) []*Message {
 }
 
 // newMessage returns nil if the data is binary, because it cannot stand in a JSON result.
-func newMessage(p room.Publication) *Message {
+func newMessage(p engine.Publication) *Message {
 	data, ok := room.JSON(&p)
 	if !ok {
 		return nil
@@ -97,9 +98,9 @@ func (m *Message) repair() {
 }
 
 // apply applies an event to the message.
-func (m *Message) apply(p room.Publication) {
-	switch p.Tags[room.TagEvent] {
-	case room.EventEdit:
+func (m *Message) apply(p engine.Publication) {
+	switch p.Tags[engine.TagEvent] {
+	case engine.EventEdit:
 		if data, ok := room.JSON(&p); ok && !p.Redacted() && p.From != nil && m.from != nil && owner(*p.From) == owner(*m.from) {
 			m.Data, m.Edited = data, p.Time.UnixMilli()
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -106,7 +107,7 @@ func TestMutedSayNothingAround(t *testing.T) {
 	root.must("room.set", `{"room":"lobby","locked":false}`)
 	bob.must("room.invite", `{"room":"lobby","user":"alice"}`)
 	alice := h.come("alice")
-	h.hub.Engine().History("#alice", room.Span{Limit: -1}, func(got room.History, _ error) {
+	h.hub.Engine().History("#alice", engine.Span{Limit: -1}, func(got engine.History, _ error) {
 		if len(got.Publications) != 1 {
 			t.Errorf("alice was told %d times", len(got.Publications))
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -79,7 +80,7 @@ func banned(h *room.Hub, name, user string) bool {
 
 func (c *Chat) inviteOne(call *room.Call, name, user string, data []byte, done func(error)) {
 	h := call.Hub
-	notice := map[string]string{room.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
+	notice := map[string]string{engine.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
 	if kindOf(name) != kindPrivate {
 		tell(h, call.Payer(), user, notice, data)
 		done(nil)

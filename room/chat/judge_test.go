@@ -10,6 +10,8 @@ import (
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -31,16 +33,16 @@ func TestBannedByAddressInAPrivateRoom(t *testing.T) {
 	name := made(t, owner.must("room.create", `{"title":"secret","users":["bob"]}`))
 	owner.join(name)
 	bob.join(name)
-	impose := func(do func(room.Sanction, *room.Author, func(error))) {
+	impose := func(do func(room.Sanction, *engine.Author, func(error))) {
 		t.Helper()
 		failed := make(chan error, 1)
-		do(room.Sanction{Table: room.TableBanIP, Room: name, Who: "127.0.0.1", Over: true}, nil, func(err error) { failed <- err })
+		do(room.Sanction{Table: engine.TableBanIP, Room: name, Who: "127.0.0.1", Over: true}, nil, func(err error) { failed <- err })
 		if err := <-failed; err != nil {
 			t.Fatal(err)
 		}
 	}
 	impose(h.hub.Impose)
-	h.hub.Publish(name, room.Message{Op: room.OpJSON, Data: []byte(`{"text":"said after the ban"}`), From: &room.Author{User: "owner", Client: "c"}}, nil)
+	h.hub.Publish(name, engine.Message{Op: engine.OpJSON, Data: []byte(`{"text":"said after the ban"}`), From: &engine.Author{User: "owner", Client: "c"}}, nil)
 	if got := bob.must("rooms", `{}`); strings.Contains(got, "said after") || strings.Contains(got, name) {
 		t.Errorf("rooms: %s", got)
 	}
@@ -213,14 +215,14 @@ func TestDeclineForGood(t *testing.T) {
 // TestOneBadItemFailsNoList checks lists with an invalid item, which an engine may have from
 // another server.
 func TestOneBadItemFailsNoList(t *testing.T) {
-	e := room.NewMemory(room.Limits{})
+	e := memory.New(memory.Limits{})
 	h := build(t, room.Config{Engine: e}, Config{})
 	alice := h.come("alice")
 	alice.must("room.join", `{"room":"lobby"}`)
 	alice.must("send", `{"room":"lobby","data":{"text":"before"}}`)
 	keep := talkative().History
 	done := make(chan struct{})
-	e.Publish("lobby", room.Message{Op: room.OpJSON, Data: []byte(`{"a":1,"a":`), From: &room.Author{User: "x", Client: "c", ConnInfo: []byte("{")}, Keep: &keep}, func(room.Position, error) { close(done) })
+	e.Publish("lobby", engine.Message{Op: engine.OpJSON, Data: []byte(`{"a":1,"a":`), From: &engine.Author{User: "x", Client: "c", ConnInfo: []byte("{")}, Keep: &keep}, func(engine.Position, error) { close(done) })
 	<-done
 	alice.must("send", `{"room":"lobby","data":{"text":"after"}}`)
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {

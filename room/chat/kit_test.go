@@ -19,6 +19,8 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -68,7 +70,7 @@ func build(t testing.TB, rc room.Config, cc Config) *house {
 		rc.Rates, rc.UserRates = room.NoRates, room.NoRates
 	}
 	if rc.Engine == nil {
-		rc.Engine = room.NewMemory(room.Limits{})
+		rc.Engine = memory.New(memory.Limits{})
 	}
 	h := &house{t: t, hub: room.NewHub(rc), signer: signer}
 	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, h.hub)
@@ -100,7 +102,7 @@ func build(t testing.TB, rc room.Config, cc Config) *house {
 // talkative are the options of a room in which everybody may talk.
 func talkative() room.Options {
 	return room.Options{
-		History:     room.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour},
+		History:     engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour},
 		Recoverable: true, Recover: true, Presence: true, Rights: room.OpenRights(),
 	}
 }

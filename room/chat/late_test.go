@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
 // lateEngine lets a test run code just before an operation of the engine.
 type lateEngine struct {
-	room.Engine
+	engine.Engine
 	f       atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
 	failing atomic.Bool                                    // it does not know what is known
 }
 
 func late(f func(string, func())) *lateEngine {
-	e := &lateEngine{Engine: room.NewMemory(room.Limits{})}
+	e := &lateEngine{Engine: memory.New(memory.Limits{})}
 	e.set(f)
 	return e
 }
@@ -35,32 +37,32 @@ func (e *lateEngine) before(what string, then func()) {
 	then()
 }
 
-func (e *lateEngine) Publish(name string, m room.Message, done func(room.Position, error)) {
+func (e *lateEngine) Publish(name string, m engine.Message, done func(engine.Position, error)) {
 	m.Data = append([]byte(nil), m.Data...)
-	e.before("publish "+m.Tags[room.TagEvent], func() { e.Engine.Publish(name, m, done) })
+	e.before("publish "+m.Tags[engine.TagEvent], func() { e.Engine.Publish(name, m, done) })
 }
 
-func (e *lateEngine) Known(name string, m room.Message, done func(room.Position, error)) {
+func (e *lateEngine) Known(name string, m engine.Message, done func(engine.Position, error)) {
 	if e.failing.Load() {
-		done(room.Position{}, errors.New("the engine is away"))
+		done(engine.Position{}, errors.New("the engine is away"))
 		return
 	}
 	e.before("known", func() { e.Engine.Known(name, m, done) })
 }
 
-func (e *lateEngine) History(name string, part room.Span, done func(room.History, error)) {
+func (e *lateEngine) History(name string, part engine.Span, done func(engine.History, error)) {
 	e.before("history "+name, func() { e.Engine.History(name, part, done) })
 }
 
-func (e *lateEngine) Get(k room.Key, done func(room.Entry, error)) {
+func (e *lateEngine) Get(k engine.Key, done func(engine.Entry, error)) {
 	e.before("get "+k.Table, func() { e.Engine.Get(k, done) })
 }
 
-func (e *lateEngine) Delete(k room.Key, version uint64, done func(error)) {
+func (e *lateEngine) Delete(k engine.Key, version uint64, done func(error)) {
 	e.before("delete "+k.Table, func() { e.Engine.Delete(k, version, done) })
 }
 
-func (e *lateEngine) Put(one room.Entry, done func(uint64, error)) {
+func (e *lateEngine) Put(one engine.Entry, done func(uint64, error)) {
 	e.before("put "+one.Table, func() { e.Engine.Put(one, done) })
 }
 
@@ -85,7 +87,7 @@ func once(what string, f func()) func(string, func()) {
 func TestBanWhileConnecting(t *testing.T) {
 	e := late(nil)
 	e.set(once("history #bob", func() {
-		e.Engine.Put(room.Entry{Key: room.Key{Table: room.TableBan, Name: "bob"}, Value: []byte("{}")}, func(uint64, error) {})
+		e.Engine.Put(engine.Entry{Key: engine.Key{Table: engine.TableBan, Name: "bob"}, Value: []byte("{}")}, func(uint64, error) {})
 	}))
 	h := build(t, room.Config{Engine: e}, Config{})
 	h.start(wire.JSON, "bob").expect("disconnected 4503 banned")
@@ -112,7 +114,7 @@ func TestStruckWhileJoining(t *testing.T) {
 	h.enter("$club", "bob", "")
 	bob := h.come("bob")
 	e.set(once("history $club", func() {
-		e.Engine.Delete(room.Key{Table: room.TableMember, Of: "$club", Name: "bob"}, room.AnyVersion, func(error) {})
+		e.Engine.Delete(engine.Key{Table: engine.TableMember, Of: "$club", Name: "bob"}, engine.AnyVersion, func(error) {})
 	}))
 	bob.tryJoin("$club")
 	for got := ""; got != "left $club 2000"; got = bob.next() {
@@ -126,7 +128,7 @@ func (h *house) enter(name, user, role string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: room.TableMember, Of: name, Name: user}, Value: value}, func(_ uint64, err error) {
+	h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: name, Name: user}, Value: value}, func(_ uint64, err error) {
 		if err != nil {
 			h.t.Error(err)
 		}

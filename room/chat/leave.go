@@ -5,6 +5,7 @@ import (
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -58,7 +59,7 @@ func (c *Chat) leaveList(call *room.Call, q *leaveRequest, user string) {
 // left does the work that follows after a user is removed from the roster.
 func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done func(error)) {
 	h := call.Hub
-	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
+	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
 	if !hasRoster(name, user) {
 		succeed(h, call.Payer(), name, was, done)
 		return
@@ -68,7 +69,7 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 			succeed(h, call.Payer(), name, was, done)
 			return
 		}
-		h.Command(room.Order{Kind: room.OrderUnsubscribe, To: room.Target{User: user}, Room: name}, func(err error) {
+		h.SendControl(engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: user}, Room: name}, func(err error) {
 			if err != nil {
 				done(err)
 				return
@@ -82,7 +83,7 @@ func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done fu
 // a new owner if the owner has left.
 func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done func(error)) {
 	e := h.Engine()
-	e.List(room.TableMember, name, "", 1, func(some []room.Entry, err error) {
+	e.List(engine.TableMember, name, "", 1, func(some []engine.Entry, err error) {
 		switch {
 		case err != nil:
 			done(wire.Internal(err))
@@ -99,16 +100,16 @@ func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done
 // forget removes the State entries of a room that is in nobody's list. For a private room these are
 // its settings, bans and mutes. For a public room it is the title that its creator has set; the
 // settings of a manager stay, and so do bans and mutes, which do not belong to the members.
-func forget(e room.State, name string, done func(error)) {
+func forget(e engine.State, name string, done func(error)) {
 	if kindOf(name) == kindPrivate {
-		each([]string{room.TableBan, room.TableBanIP, room.TableMute}, func(table string, done func(error)) {
+		each([]string{engine.TableBan, engine.TableBanIP, engine.TableMute}, func(table string, done func(error)) {
 			clear(e, table, name, done)
 		}, func(err error) {
 			if err != nil {
 				done(room.StateError(err))
 				return
 			}
-			e.Delete(room.Key{Table: room.TableRoom, Of: name}, room.AnyVersion, func(err error) { done(room.StateError(err)) })
+			e.Delete(engine.Key{Table: engine.TableRoom, Of: name}, engine.AnyVersion, func(err error) { done(room.StateError(err)) })
 		})
 		return
 	}
@@ -117,18 +118,18 @@ func forget(e room.State, name string, done func(error)) {
 			done(room.StateError(err))
 			return
 		}
-		e.Delete(room.Key{Table: room.TableRoom, Of: name}, version, func(error) { done(nil) }) // if somebody has changed the settings meanwhile, they stay
+		e.Delete(engine.Key{Table: engine.TableRoom, Of: name}, version, func(error) { done(nil) }) // if somebody has changed the settings meanwhile, they stay
 	})
 }
 
 // clear removes all entries of a table that have the given Of.
-func clear(e room.State, table, of string, done func(error)) {
-	e.List(table, of, "", maxRoster, func(all []room.Entry, err error) {
+func clear(e engine.State, table, of string, done func(error)) {
+	e.List(table, of, "", maxRoster, func(all []engine.Entry, err error) {
 		if err != nil {
 			done(err)
 			return
 		}
-		each(all, func(entry room.Entry, done func(error)) { e.Delete(entry.Key, room.AnyVersion, done) }, done)
+		each(all, func(entry engine.Entry, done func(error)) { e.Delete(entry.Key, engine.AnyVersion, done) }, done)
 	})
 }
 
@@ -136,7 +137,7 @@ func clear(e room.State, table, of string, done func(error)) {
 // owner.
 func inherit(h *room.Hub, payer budget.Owner, name string, done func(error)) {
 	e := h.Engine()
-	e.List(room.TableMember, name, "", maxRoster, func(all []room.Entry, err error) {
+	e.List(engine.TableMember, name, "", maxRoster, func(all []engine.Entry, err error) {
 		heir, since := "", int64(0)
 		for _, entry := range all {
 			var r room.Roster
@@ -155,7 +156,7 @@ func inherit(h *room.Hub, payer budget.Owner, name string, done func(error)) {
 			done(room.StateError(err))
 			return
 		}
-		change(e, room.Key{Table: room.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
+		change(e, engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
 			r.Role = room.OwnerRole
 			return there
 		}, func(err error) {
@@ -163,8 +164,8 @@ func inherit(h *room.Hub, payer budget.Owner, name string, done func(error)) {
 				done(err)
 				return
 			}
-			tell(h, payer, heir, map[string]string{room.TagEvent: eventRooms, tagRoom: name}, nil)
-			h.Command(room.Order{Kind: room.OrderRoster, To: room.Target{User: heir}, Room: name}, done)
+			tell(h, payer, heir, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
+			h.SendControl(engine.ControlMessage{Kind: engine.ControlRoster, To: engine.Target{User: heir}, Room: name}, done)
 		})
 	})
 }

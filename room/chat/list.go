@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -68,13 +69,13 @@ func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
 		return
 	}
 	e := call.Hub.Engine()
-	e.List(room.TableMine, user, q.After, limit+1, func(all []room.Entry, err error) {
+	e.List(engine.TableMine, user, q.After, limit+1, func(all []engine.Entry, err error) {
 		if err != nil {
 			call.Done(nil, wire.Internal(err))
 			return
 		}
 		res, left := roomsResult{Rooms: []*listed{}, More: len(all) > limit}, call.MaxReply()
-		each(all[:min(len(all), limit)], func(entry room.Entry, done func(error)) {
+		each(all[:min(len(all), limit)], func(entry engine.Entry, done func(error)) {
 			if len(res.Rooms) > 0 && (left <= 0 || call.Spent()) {
 				res.More = true
 				done(nil)
@@ -121,7 +122,7 @@ func look(call *room.Call, user, name string, done func(*listed, error)) {
 			return
 		}
 		if !there {
-			e.Delete(room.Key{Table: room.TableMine, Of: user, Name: name}, room.AnyVersion, func(err error) { done(nil, err) })
+			e.Delete(engine.Key{Table: engine.TableMine, Of: user, Name: name}, engine.AnyVersion, func(err error) { done(nil, err) })
 			return
 		}
 		l.Role = r.Role
@@ -182,7 +183,7 @@ func (l *listed) count(call *room.Call, user string, r room.Roster, read markEnt
 		done(nil)
 		return
 	}
-	call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true}, func(got room.History, err error) {
+	call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true}, func(got engine.History, err error) {
 		if err == wire.ErrNotAvailable {
 			done(nil) // the room has no history
 			return
@@ -195,7 +196,7 @@ func (l *listed) count(call *room.Call, user string, r room.Roster, read markEnt
 			done(err)
 			return
 		}
-		call.History(l.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+		call.History(l.Room, room.HistoryQuery{Limit: -1}, func(got engine.History, err error) {
 			l.sum(got.Publications, user)
 			done(err)
 		})
@@ -204,7 +205,7 @@ func (l *listed) count(call *room.Call, user string, r room.Roster, read markEnt
 
 // sum sets the last message and the number of unread messages from the end of a history. Events
 // about a message come after it, so the end has all events about the last message.
-func (l *listed) sum(end []room.Publication, user string) {
+func (l *listed) sum(end []engine.Publication, user string) {
 	l.Last, l.Unread = nil, 0
 	for _, m := range Fold(end) {
 		l.Last = m
@@ -255,7 +256,7 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 		call.Done(nil, err)
 		return
 	}
-	call.Presence(q.Room, func(here []room.Author, err error) {
+	call.Presence(q.Room, func(here []engine.Author, err error) {
 		if err != nil && err != wire.ErrNotAvailable { // too many members, or presence is off: return the roster alone
 			call.Done(nil, err)
 			return
@@ -265,9 +266,9 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 		after := ""
 		if q.After != nil {
 			after = *q.After
-			here = slices.DeleteFunc(here, func(a room.Author) bool { return a.User <= after })
+			here = slices.DeleteFunc(here, func(a engine.Author) bool { return a.User <= after })
 		}
-		call.Hub.Engine().List(room.TableMember, q.Room, after, limit+1, func(listed []room.Entry, err error) {
+		call.Hub.Engine().List(engine.TableMember, q.Room, after, limit+1, func(listed []engine.Entry, err error) {
 			if err != nil {
 				call.Done(nil, wire.Internal(err))
 				return
@@ -280,7 +281,7 @@ func (c *Chat) members(call *room.Call, q *membersRequest) {
 }
 
 // users counts the users that are present, or returns nil if the presence is unknown.
-func users(here []room.Author, known bool) *int {
+func users(here []engine.Author, known bool) *int {
 	if !known {
 		return nil
 	}
@@ -294,7 +295,7 @@ func users(here []room.Author, known bool) *int {
 
 // together merges the users of a roster with those that are present, sorted by name. If known is
 // true, all others are offline.
-func together(listed []room.Entry, here []room.Author, known bool) []*member {
+func together(listed []engine.Entry, here []engine.Author, known bool) []*member {
 	by := map[string]*member{}
 	add := func(user string) *member {
 		if by[user] == nil {

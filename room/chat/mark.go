@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -33,8 +34,8 @@ func (m markEntry) in(epoch string) mark {
 }
 
 // markOf reads a user's mark, which is the zero value if there is none.
-func markOf(e room.State, name, user string, done func(markEntry, error)) {
-	e.Get(markKey(name, user), func(entry room.Entry, err error) {
+func markOf(e engine.State, name, user string, done func(markEntry, error)) {
+	e.Get(markKey(name, user), func(entry engine.Entry, err error) {
 		var m markEntry
 		if err == nil && entry.Version != 0 {
 			err = json.Unmarshal(entry.Value, &m)
@@ -45,8 +46,8 @@ func markOf(e room.State, name, user string, done func(markEntry, error)) {
 
 // markKey returns the key of a mark. The marks of a user have the same Of, so that they can be
 // counted.
-func markKey(name, user string) room.Key {
-	return room.Key{Table: room.TableMark, Of: user, Name: name}
+func markKey(name, user string) engine.Key {
+	return engine.Key{Table: engine.TableMark, Of: user, Name: name}
 }
 
 type markRequest struct {
@@ -78,7 +79,7 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 		return
 	}
 	e := call.Hub.Engine()
-	e.History(q.Room, room.Span{}, func(top room.History, err error) {
+	e.History(q.Room, engine.Span{}, func(top engine.History, err error) {
 		if err != nil {
 			call.Done(nil, wire.Internal(err))
 			return
@@ -88,7 +89,7 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 				c.grow(call, q, user, top.Top, err)
 				return
 			}
-			capped(e, room.TableMark, user, maxMarks, "you have marks in the maximum number of rooms: leave a room", func(err error) {
+			capped(e, engine.TableMark, user, maxMarks, "you have marks in the maximum number of rooms: leave a room", func(err error) {
 				c.grow(call, q, user, top.Top, err)
 			})
 		})
@@ -96,7 +97,7 @@ func (c *Chat) mark(call *room.Call, q *markRequest) {
 }
 
 // grow raises a mark, or passes on err if it is set.
-func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Position, err error) {
+func (c *Chat) grow(call *room.Call, q *markRequest, user string, top engine.Position, err error) {
 	if err != nil {
 		call.Done(nil, err)
 		return
@@ -120,8 +121,8 @@ func (c *Chat) grow(call *room.Call, q *markRequest, user string, top room.Posit
 // marked tells the caller's other devices about a mark, and in small rooms the other users.
 func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 	h := call.Hub
-	tell(h, call.Payer(), user, map[string]string{room.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
-	h.Engine().List(room.TableMember, name, "", maxMarked+1, func(all []room.Entry, err error) {
+	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
+	h.Engine().List(engine.TableMember, name, "", maxMarked+1, func(all []engine.Entry, err error) {
 		switch {
 		case err != nil || len(all) > maxMarked:
 		case kindOf(name) == kindPublic: // guests are on no roster, so the clients that are present count
@@ -137,7 +138,7 @@ func (c *Chat) marked(call *room.Call, name, user string, now mark) {
 }
 
 func announceMark(call *room.Call, name, user string, now mark) {
-	tags := map[string]string{room.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
+	tags := map[string]string{engine.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
 	announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags}, func(error) {})
 }
 
@@ -163,7 +164,7 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 		return
 	}
 	e := call.Hub.Engine()
-	e.List(room.TableMember, q.Room, "", maxMarked+1, func(members []room.Entry, err error) {
+	e.List(engine.TableMember, q.Room, "", maxMarked+1, func(members []engine.Entry, err error) {
 		res := marksResult{[]userMark{}}
 		if err != nil || len(members) > maxMarked {
 			answer(call, res, err)
@@ -171,7 +172,7 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 		}
 		withGuests(call, q.Room, members, func(users []string) {
 			call.HasRead(len(users))
-			e.History(q.Room, room.Span{}, func(top room.History, err error) {
+			e.History(q.Room, engine.Span{}, func(top engine.History, err error) {
 				each(users, func(user string, done func(error)) {
 					markOf(e, q.Room, user, func(m markEntry, err error) {
 						if now := m.in(top.Top.Epoch); now != (mark{}) {
@@ -187,7 +188,7 @@ func (c *Chat) marks(call *room.Call, q *marksRequest) {
 
 // withGuests returns the users of a roster and, in a public room, the guests that are present,
 // unless both together are more than maxMarked.
-func withGuests(call *room.Call, name string, members []room.Entry, done func(users []string)) {
+func withGuests(call *room.Call, name string, members []engine.Entry, done func(users []string)) {
 	users := make([]string, 0, len(members))
 	for _, m := range members {
 		users = append(users, m.Name)
@@ -196,7 +197,7 @@ func withGuests(call *room.Call, name string, members []room.Entry, done func(us
 		done(users)
 		return
 	}
-	call.Presence(name, func(here []room.Author, err error) {
+	call.Presence(name, func(here []engine.Author, err error) {
 		guests := map[string]bool{}
 		for _, a := range here {
 			if room.IsGuest(a.User) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -57,7 +58,7 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit must be 1 to 200, offsets at most 200, and only one of before, after and offsets set"))
 		return
 	}
-	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got room.History, err error) {
+	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got engine.History, err error) {
 		page, more := cut(Fold(got.Publications), q, limit)
 		page, more = fit(page, more, q, call.MaxReply())
 		for _, m := range page {

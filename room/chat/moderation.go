@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -33,8 +34,8 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
 	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Manages(q.Room), Payer: call.Payer()}
 	switch {
-	case q.IP != "" && table == room.TableBan:
-		s.Table, s.Who = room.TableBanIP, q.IP
+	case q.IP != "" && table == engine.TableBan:
+		s.Table, s.Who = engine.TableBanIP, q.IP
 	case q.IP != "":
 		return s, bad("only bans take an ip")
 	}
@@ -57,7 +58,7 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 
 // moderate runs a moderator's call, unless its target owns the room: an owner ranks above the
 // room's moderators.
-func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, do func(room.Sanction, *room.Author, func(error))) {
+func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, do func(room.Sanction, *engine.Author, func(error))) {
 	s, err := q.sanction(call, a, table)
 	if err != nil {
 		call.Done(nil, err)
@@ -82,8 +83,8 @@ func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, 
 }
 
 // imposer returns Hub.Impose, with a limit in private rooms, where any user may be the owner.
-func imposer(call *room.Call) func(room.Sanction, *room.Author, func(error)) {
-	return func(s room.Sanction, by *room.Author, done func(error)) {
+func imposer(call *room.Call) func(room.Sanction, *engine.Author, func(error)) {
+	return func(s room.Sanction, by *engine.Author, done func(error)) {
 		if !room.IsRoster(s.Room) {
 			call.Hub.Impose(s, by, done)
 			return
@@ -103,19 +104,19 @@ func (c *Chat) kick(call *room.Call, q *sanctionRequest) {
 }
 
 func (c *Chat) ban(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActBan, room.TableBan, imposer(call))
+	moderate(call, q, room.ActBan, engine.TableBan, imposer(call))
 }
 
 func (c *Chat) unban(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActBan, room.TableBan, call.Hub.Lift)
+	moderate(call, q, room.ActBan, engine.TableBan, call.Hub.Lift)
 }
 
 func (c *Chat) mute(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActMute, room.TableMute, imposer(call))
+	moderate(call, q, room.ActMute, engine.TableMute, imposer(call))
 }
 
 func (c *Chat) unmute(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActMute, room.TableMute, call.Hub.Lift)
+	moderate(call, q, room.ActMute, engine.TableMute, call.Hub.Lift)
 }
 
 type sanctionsRequest struct {
@@ -165,16 +166,16 @@ func (c *Chat) sanctions(call *room.Call, q *sanctionsRequest) {
 			then()
 		})
 	}
-	list(room.TableBan, &res.Bans, func() {
-		list(room.TableBanIP, &res.Bans, func() {
-			list(room.TableMute, &res.Mutes, func() { answer(call, res, nil) })
+	list(engine.TableBan, &res.Bans, func() {
+		list(engine.TableBanIP, &res.Bans, func() {
+			list(engine.TableMute, &res.Mutes, func() { answer(call, res, nil) })
 		})
 	})
 }
 
 func entryOf(s room.Sanction) sanctionEntry {
 	e := sanctionEntry{User: s.Who, By: s.By, Reason: s.Reason}
-	if s.Table == room.TableBanIP {
+	if s.Table == engine.TableBanIP {
 		e.User, e.IP = "", s.Who
 	}
 	if !s.Until.IsZero() {

@@ -12,6 +12,8 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -142,7 +144,7 @@ func (p *person) tryJoinAgain(name string) string {
 // TestBanEverywhere checks that a ban closes all connections of the user at once, on every node,
 // and lets no new one in.
 func TestBanEverywhere(t *testing.T) {
-	engine := room.NewMemory(room.Limits{})
+	engine := memory.New(memory.Limits{})
 	one, other := build(t, room.Config{Engine: engine}, Config{}), build(t, room.Config{Engine: engine}, Config{})
 	mod := one.come("mod", "moderator")
 	bobs := []*person{one.come("bob"), one.comeAs(wire.Protobuf, "bob"), other.come("bob")}
@@ -167,7 +169,7 @@ func TestBanByAddress(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	bob, nobody := h.come("bob"), h.come("")
 	done := make(chan error, 1)
-	ban := room.Sanction{Table: room.TableBanIP, Who: "127.0.0.1"}
+	ban := room.Sanction{Table: engine.TableBanIP, Who: "127.0.0.1"}
 	h.hub.Impose(ban, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -191,7 +193,7 @@ func TestBanOfWhoComesIn(t *testing.T) {
 		var wg sync.WaitGroup
 		p := h.start(wire.JSON, user)
 		wg.Go(func() {
-			h.hub.Impose(room.Sanction{Table: room.TableBan, Who: user}, nil, func(err error) {
+			h.hub.Impose(room.Sanction{Table: engine.TableBan, Who: user}, nil, func(err error) {
 				if err != nil {
 					t.Error(err)
 				}
@@ -216,12 +218,12 @@ func TestRoomBanOfWhoJoins(t *testing.T) {
 		name := fmt.Sprint("room", round)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			h.hub.Impose(room.Sanction{Table: room.TableBan, Room: name, Who: "bob"}, nil, func(error) {})
+			h.hub.Impose(room.Sanction{Table: engine.TableBan, Room: name, Who: "bob"}, nil, func(error) {})
 		})
 		p.tryJoin(name)
 		wg.Wait()
 		eventually(t, "nobody is in "+name, func() (gone bool) {
-			h.hub.Engine().Members(name, 10, func(all []room.Author, _ error) { gone = len(all) == 0 })
+			h.hub.Engine().Members(name, 10, func(all []engine.Author, _ error) { gone = len(all) == 0 })
 			return gone
 		})
 	}
@@ -242,7 +244,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 // the user is banned.
 func TestBannedRoomOfAToken(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
-	h.hub.Impose(room.Sanction{Table: room.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
+	h.hub.Impose(room.Sanction{Table: engine.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
 	text, err := h.signer.Sign(token.Claims{User: "bob", Channels: []string{"news", "weather"}})
 	if err != nil {
 		t.Fatal(err)
@@ -318,7 +320,7 @@ func TestMuteLockSlow(t *testing.T) {
 func TestMuteEnds(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	bob := h.come("bob")
-	h.hub.Impose(room.Sanction{Table: room.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
+	h.hub.Impose(room.Sanction{Table: engine.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
 	eventually(t, "bob may speak again", func() bool {
 		_, fault := bob.call("send", `{"room":"lobby","data":{"text":"x"}}`)
 		return fault == ""
@@ -371,7 +373,7 @@ func TestAdminsAreAbove(t *testing.T) {
 	h.start(wire.JSON, "root").expect("disconnected 4503 banned") // with a token without the role
 	mod.must("mute", `{"user":"here"}`)
 	here.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"admin of a room"}}`)
-	h.hub.Impose(room.Sanction{Table: room.TableBanIP, Who: "127.0.0.0/8"}, nil, func(error) {})
+	h.hub.Impose(room.Sanction{Table: engine.TableBanIP, Who: "127.0.0.0/8"}, nil, func(error) {})
 	mod.expect("disconnected 4503 banned")
 	here.expect("disconnected 4503 banned") // the role in one room does not protect from a ban everywhere
 	root.must("unban", `{"ip":"127.0.0.0/8"}`)

@@ -3,6 +3,7 @@ package chat
 import (
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -21,8 +22,8 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 	if data == nil {
 		data = noData
 	}
-	m := room.Message{Op: room.OpJSON, Data: data, Tags: tags, Payer: payer}
-	if event := tags[room.TagEvent]; event != eventMsg {
+	m := engine.Message{Op: engine.OpJSON, Data: data, Tags: tags, Payer: payer}
+	if event := tags[engine.TagEvent]; event != eventMsg {
 		m.CompactKey = event + " " + tags[tagRoom] + " " + tags[tagBy]
 	}
 	h.Publish(name, m, nil)
@@ -30,11 +31,11 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 
 // Said implements room.Config.Said. It tells the users that have the room in their lists about a
 // message. A direct message also puts the room into the lists of both users.
-func Said(h *room.Hub, name string, at room.Position, m room.Message) {
-	if m.Tags[room.TagEvent] != "" || m.From == nil {
+func Said(h *room.Hub, name string, at engine.Position, m engine.Message) {
+	if m.Tags[engine.TagEvent] != "" || m.From == nil {
 		return
 	}
-	notice := map[string]string{room.TagEvent: eventMsg, tagRoom: name, tagOffset: number(at.Offset), tagBy: m.From.User}
+	notice := map[string]string{engine.TagEvent: eventMsg, tagRoom: name, tagOffset: number(at.Offset), tagBy: m.From.User}
 	if room.IsDirect(name) {
 		other := room.UsersOf(name)[0]
 		if other == m.From.User {
@@ -55,7 +56,7 @@ func Said(h *room.Hub, name string, at room.Position, m room.Message) {
 		})
 		return
 	}
-	h.Engine().List(room.TableMember, name, "", maxNotified+1, func(all []room.Entry, err error) {
+	h.Engine().List(engine.TableMember, name, "", maxNotified+1, func(all []engine.Entry, err error) {
 		if err != nil || len(all) > maxNotified {
 			return
 		}

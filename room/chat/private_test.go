@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -21,7 +22,7 @@ func TestPrivateRooms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.hub.Engine().Put(room.Entry{Key: room.Key{Table: room.TableMember, Of: "$club", Name: "alice"}, Value: owner}, func(uint64, error) {})
+	h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "$club", Name: "alice"}, Value: owner}, func(uint64, error) {})
 	people := map[string]*person{"": h.come(""), "alice": h.come("alice"), "bob": h.come("bob"), "carol": h.come("carol", "admin")}
 	for _, c := range []struct{ room, who, want string }{
 		{"#alice,bob", "alice", ""},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -57,7 +58,7 @@ func TestRankOfSanctions(t *testing.T) {
 	}
 	bob.must("send", `{"room":"lobby","data":{"text":"free"}}`)
 	// A key of the server API has the rank of an admin.
-	h.hub.Impose(room.Sanction{Table: room.TableMute, Who: "bob", Over: true}, nil, func(error) {})
+	h.hub.Impose(room.Sanction{Table: engine.TableMute, Who: "bob", Over: true}, nil, func(error) {})
 	mod.refused(wire.ErrPermissionDenied, "unmute", `{"user":"bob"}`)
 	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"x"}}`)
 	root.must("unmute", `{"user":"bob"}`)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -40,12 +41,12 @@ func reactionsBefore(epoch string, offset uint64) string {
 	return fmt.Sprintf("%s/%016x/", epoch, offset)
 }
 
-func reactionKey(name, epoch string, offset uint64, emoji, who string) room.Key {
-	return room.Key{Table: room.TableReaction, Of: name, Name: reactionsBefore(epoch, offset) + emoji + "/" + who}
+func reactionKey(name, epoch string, offset uint64, emoji, who string) engine.Key {
+	return engine.Key{Table: engine.TableReaction, Of: name, Name: reactionsBefore(epoch, offset) + emoji + "/" + who}
 }
 
 // reactionOf is the inverse of reactionKey. ok is false if the entry belongs to another epoch.
-func reactionOf(e room.Entry, epoch string) (r reaction, ok bool) {
+func reactionOf(e engine.Entry, epoch string) (r reaction, ok bool) {
 	rest, ok := strings.CutPrefix(e.Name, epoch+"/")
 	if !ok {
 		return r, false
@@ -64,12 +65,12 @@ func reactionOf(e room.Entry, epoch string) (r reaction, ok bool) {
 
 // reactionsOf reads the reactions to the messages from offset first to offset last, inclusive, but
 // not more than most.
-func reactionsOf(s room.State, name, epoch string, first, last uint64, most int, done func([]reaction, error)) {
+func reactionsOf(s engine.State, name, epoch string, first, last uint64, most int, done func([]reaction, error)) {
 	var all []reaction
 	var more func(after string)
 	more = func(after string) {
 		const batch = 1000
-		s.List(room.TableReaction, name, after, batch, func(entries []room.Entry, err error) {
+		s.List(engine.TableReaction, name, after, batch, func(entries []engine.Entry, err error) {
 			for _, e := range entries {
 				r, ok := reactionOf(e, epoch)
 				if !ok || r.offset > last || len(all) == most {
@@ -142,14 +143,14 @@ func sumAll(all []reaction, page []*Message) {
 }
 
 // clearReactions removes the reactions to a deleted message.
-func clearReactions(s room.State, name, epoch string, offset uint64, done func(error)) {
+func clearReactions(s engine.State, name, epoch string, offset uint64, done func(error)) {
 	reactionsOf(s, name, epoch, offset, offset, maxReactors, func(all []reaction, err error) {
 		if err != nil {
 			done(err)
 			return
 		}
 		each(all, func(r reaction, done func(error)) {
-			s.Delete(reactionKey(name, epoch, offset, r.emoji, r.who), room.AnyVersion, done)
+			s.Delete(reactionKey(name, epoch, offset, r.emoji, r.who), engine.AnyVersion, done)
 		}, func(err error) { done(room.StateError(err)) })
 	})
 }
@@ -195,12 +196,12 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 			return
 		}
 		k, now := c.keyOf(call, q, epoch), time.Now()
-		entry := room.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
+		entry := engine.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
 		if age := call.Retention(q.Room).Age; age > 0 {
 			entry.Expires = now.Add(age)
 		}
 		s.Put(entry, func(_ uint64, err error) {
-			if err == room.ErrVersion {
+			if err == engine.ErrVersion {
 				answer(call, empty{}, nil) // the caller has reacted with it before
 				return
 			}
@@ -210,7 +211,7 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 			}
 			c.reacted(call, q, eventReact, func(err error) {
 				if err != nil {
-					s.Delete(k, room.AnyVersion, func(error) { call.Done(nil, err) })
+					s.Delete(k, engine.AnyVersion, func(error) { call.Done(nil, err) })
 					return
 				}
 				answer(call, empty{}, nil)
@@ -222,7 +223,7 @@ func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
 // mayReact fails if the message has too many reactions, in all or of different emoji. It counts the
 // entries and reads at most one for each emoji, so it stays cheap: every user that may send may
 // call it as often as it may send messages.
-func mayReact(s room.State, q *reactRequest, epoch string, done func(error)) {
+func mayReact(s engine.State, q *reactRequest, epoch string, done func(error)) {
 	first, end := reactionsBefore(epoch, q.Offset), reactionsBefore(epoch, q.Offset+1)
 	different := 1 // including the new one
 	var next func(after string)
@@ -231,7 +232,7 @@ func mayReact(s room.State, q *reactRequest, epoch string, done func(error)) {
 			done(errTooManyReactions)
 			return
 		}
-		s.List(room.TableReaction, q.Room, after, 1, func(one []room.Entry, err error) {
+		s.List(engine.TableReaction, q.Room, after, 1, func(one []engine.Entry, err error) {
 			if err != nil || len(one) == 0 || one[0].Name >= end {
 				done(room.StateError(err))
 				return
@@ -245,7 +246,7 @@ func mayReact(s room.State, q *reactRequest, epoch string, done func(error)) {
 			next(first + r.emoji + "0") // sorts after all keys with the emoji and "/"
 		})
 	}
-	s.CountEntries(room.TableReaction, q.Room, first, end, func(n int, err error) {
+	s.CountEntries(engine.TableReaction, q.Room, first, end, func(n int, err error) {
 		switch {
 		case err != nil:
 			done(room.StateError(err))
@@ -262,7 +263,7 @@ var errTooManyReactions = wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit
 // unreact removes a reaction.
 func (c *Chat) unreact(call *room.Call, q *reactRequest, epoch string) {
 	s, k := call.State(), c.keyOf(call, q, epoch)
-	s.Get(k, func(e room.Entry, err error) {
+	s.Get(k, func(e engine.Entry, err error) {
 		if err != nil || e.Version == 0 {
 			answer(call, empty{}, room.StateError(err))
 			return
@@ -277,7 +278,7 @@ func (c *Chat) unreact(call *room.Call, q *reactRequest, epoch string) {
 	})
 }
 
-func (c *Chat) keyOf(call *room.Call, q *reactRequest, epoch string) room.Key {
+func (c *Chat) keyOf(call *room.Call, q *reactRequest, epoch string) engine.Key {
 	return reactionKey(q.Room, epoch, q.Offset, q.Emoji, owner(call.Author()))
 }
 
@@ -285,19 +286,19 @@ func (c *Chat) keyOf(call *room.Call, q *reactRequest, epoch string) room.Key {
 func (c *Chat) reacted(call *room.Call, q *reactRequest, event string, done func(error)) {
 	call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
 		CompactKey: "react " + number(q.Offset) + " " + q.Emoji + " " + owner(call.Author()),
-		Tags:       map[string]string{room.TagEvent: event, room.TagOf: number(q.Offset), tagEmoji: q.Emoji},
-	}, func(_ room.Position, err error) { done(err) })
+		Tags:       map[string]string{engine.TagEvent: event, engine.TagOf: number(q.Offset), tagEmoji: q.Emoji},
+	}, func(_ engine.Position, err error) { done(err) })
 }
 
 // forgetReactions removes some reactions to messages that the room has forgotten. It is called for
 // each new reaction and may remove ten, so old reactions cannot pile up.
 func forgetReactions(call *room.Call, name string) {
 	s := call.State()
-	s.List(room.TableReaction, name, "", 10, func(entries []room.Entry, err error) {
+	s.List(engine.TableReaction, name, "", 10, func(entries []engine.Entry, err error) {
 		if err != nil || len(entries) == 0 {
 			return
 		}
-		call.Hub.Engine().History(name, room.Span{Limit: 1}, func(got room.History, err error) {
+		call.Hub.Engine().History(name, engine.Span{Limit: 1}, func(got engine.History, err error) {
 			if err != nil || len(got.Publications) == 0 {
 				return
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
 )
 
 // talkRooms are the rooms of the table.
@@ -128,8 +129,8 @@ func (p *person) own(name string) uint64 {
 func (h *house) plant(name, user string) (offset uint64) {
 	h.t.Helper()
 	done := make(chan error, 1)
-	m := room.Message{Op: room.OpJSON, Data: []byte(`{"text":"planted"}`), From: &room.Author{User: user, Client: "client-of-" + user}}
-	h.hub.Publish(name, m, func(pos room.Position, err error) { offset = pos.Offset; done <- err })
+	m := engine.Message{Op: engine.OpJSON, Data: []byte(`{"text":"planted"}`), From: &engine.Author{User: user, Client: "client-of-" + user}}
+	h.hub.Publish(name, m, func(pos engine.Position, err error) { offset = pos.Offset; done <- err })
 	if err := <-done; err != nil {
 		h.t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/name"
 	"webim/room/wire"
 )
@@ -120,7 +121,7 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 		return
 	}
 	var now room.Settings
-	change(call.State(), room.Key{Table: room.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
+	change(call.State(), engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
 		if q.Title != nil {
 			s.Title = *q.Title
 		}
@@ -144,8 +145,8 @@ func (c *Chat) set(call *room.Call, q *setRequest) {
 			call.Done(nil, err)
 			return
 		}
-		call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{room.TagEvent: eventRoom}},
-			func(_ room.Position, err error) { answer(call, empty{}, err) })
+		call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{engine.TagEvent: eventRoom}},
+			func(_ engine.Position, err error) { answer(call, empty{}, err) })
 	})
 }
 
@@ -214,7 +215,7 @@ func (c *Chat) info(call *room.Call, q *infoRequest) {
 				answer(call, res, err)
 				return
 			}
-			why(call, room.TableMute, q.Room, func(s room.Sanction, there bool) {
+			why(call, engine.TableMute, q.Room, func(s room.Sanction, there bool) {
 				if there {
 					res.Why = sentence("muted", s)
 				}

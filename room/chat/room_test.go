@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -59,8 +61,8 @@ func (p *person) expectList(want ...string) {
 func TestPrivateRoomsLife(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
-			engine := room.NewMemory(room.Limits{})
-			one, other := build(t, room.Config{Engine: engine}, Config{}), build(t, room.Config{Engine: engine}, Config{})
+			e := memory.New(memory.Limits{})
+			one, other := build(t, room.Config{Engine: e}, Config{}), build(t, room.Config{Engine: e}, Config{})
 			alice, bob, carol := one.comeAs(enc, "alice"), other.comeAs(enc, "bob"), other.comeAs(enc, "carol")
 			name := alice.create("Club", "bob", "carol")
 			in := func(p *person, call string) string {
@@ -105,10 +107,10 @@ func TestPrivateRoomsLife(t *testing.T) {
 			in(carol, "room.leave")
 			in(bob, "room.leave")
 			left := 0
-			for _, table := range []string{room.TableRoom, room.TableMember} {
-				engine.List(table, name, "", 10, func(all []room.Entry, _ error) { left += len(all) })
+			for _, table := range []string{engine.TableRoom, engine.TableMember} {
+				e.List(table, name, "", 10, func(all []engine.Entry, _ error) { left += len(all) })
 			}
-			engine.Get(room.Key{Table: room.TableRoom, Of: name}, func(e room.Entry, _ error) { left += int(e.Version) })
+			e.Get(engine.Key{Table: engine.TableRoom, Of: name}, func(e engine.Entry, _ error) { left += int(e.Version) })
 			if left != 0 {
 				t.Errorf("something is left of the room: %d", left)
 			}
@@ -167,13 +169,13 @@ func TestRoomCaps(t *testing.T) {
 	h := build(t, room.Config{}, Config{})
 	alice := h.come("alice")
 	for i := range maxMine {
-		h.hub.Engine().Put(room.Entry{Key: room.Key{Table: room.TableMine, Of: "alice", Name: fmt.Sprint("r", i)}, Value: []byte("{}")}, func(uint64, error) {})
+		h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: "alice", Name: fmt.Sprint("r", i)}, Value: []byte("{}")}, func(uint64, error) {})
 	}
 	alice.refused(wire.ErrLimitExceeded, "room.join", `{"room":"one more"}`)
 	alice.refused(wire.ErrLimitExceeded, "room.create", `{"title":"one more"}`)
 	bob := h.come("bob")
 	for i := range maxRoster {
-		h.hub.Engine().Put(room.Entry{Key: room.Key{Table: room.TableMember, Of: "full", Name: fmt.Sprint("u", i)}, Value: []byte("{}")}, func(uint64, error) {})
+		h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "full", Name: fmt.Sprint("u", i)}, Value: []byte("{}")}, func(uint64, error) {})
 	}
 	bob.refused(wire.ErrLimitExceeded, "room.join", `{"room":"full"}`)
 	users := strings.Repeat(`"u",`, maxInvited+1)

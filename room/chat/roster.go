@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -35,19 +36,19 @@ func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !r
 
 // belongs looks up the roster's entry for a user. there is true if the user has the room in its
 // list.
-func belongs(e room.State, name, user string, done func(r room.Roster, there bool, err error)) {
+func belongs(e engine.State, name, user string, done func(r room.Roster, there bool, err error)) {
 	if hasRoster(name, user) {
 		room.RosterOf(e, name, user, done)
 		return
 	}
-	e.Get(room.Key{Table: room.TableMine, Of: user, Name: name}, func(entry room.Entry, err error) {
+	e.Get(engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(entry engine.Entry, err error) {
 		done(room.Roster{}, entry.Version != 0, err)
 	})
 }
 
 // enroll puts a user on a room's roster, and the room into the user's list if that has fewer than
 // most rooms. new is false if the user was on the roster before.
-func enroll(h *room.Hub, e room.State, name, user, role string, most int, done func(new bool, err error)) {
+func enroll(h *room.Hub, e engine.State, name, user, role string, most int, done func(new bool, err error)) {
 	belongs(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil {
 			done(false, err)
@@ -57,12 +58,12 @@ func enroll(h *room.Hub, e room.State, name, user, role string, most int, done f
 			writeNamed(e, name, user, role, "", "", done)
 			return
 		}
-		capped(e, room.TableMine, user, most, "the user's list of rooms is full: leave a room", func(err error) {
+		capped(e, engine.TableMine, user, most, "the user's list of rooms is full: leave a room", func(err error) {
 			if err != nil || !hasRoster(name, user) {
 				write(h, e, name, user, role, err, done)
 				return
 			}
-			capped(e, room.TableMember, name, maxRoster, "the room has the maximum number of members", func(err error) {
+			capped(e, engine.TableMember, name, maxRoster, "the room has the maximum number of members", func(err error) {
 				write(h, e, name, user, role, err, done)
 			})
 		})
@@ -72,7 +73,7 @@ func enroll(h *room.Hub, e room.State, name, user, role string, most int, done f
 // write is enroll without the limits; if err is set, it only passes it on. With the entries it
 // stores the names to show while a user is away: on the roster the user's own name, and in the list
 // of a direct room the name of the other user, if that one takes part in the room by then.
-func write(h *room.Hub, e room.State, name, user, role string, err error, done func(new bool, err error)) {
+func write(h *room.Hub, e engine.State, name, user, role string, err error, done func(new bool, err error)) {
 	if err != nil {
 		done(false, err)
 		return
@@ -91,7 +92,7 @@ func write(h *room.Hub, e room.State, name, user, role string, err error, done f
 
 // nameOfOther finds the name of the other user of a direct room. It is "" unless the other user is
 // connected and takes part in the room.
-func nameOfOther(h *room.Hub, e room.State, name, user, other string, done func(string)) {
+func nameOfOther(h *room.Hub, e engine.State, name, user, other string, done func(string)) {
 	shares(e, name, other, user, func(is bool, err error) {
 		if err != nil || !is {
 			done("")
@@ -103,9 +104,9 @@ func nameOfOther(h *room.Hub, e room.State, name, user, other string, done func(
 
 // keepName stores the name of the other user in a user's list entry of a direct room, after the
 // other one has joined the room.
-func keepName(h *room.Hub, e room.State, name, user, other string, done func()) {
+func keepName(h *room.Hub, e engine.State, name, user, other string, done func()) {
 	nameOfOther(h, e, name, user, other, func(shown string) {
-		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+		change(e, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
 			if !there || shown == "" || m.Name != "" {
 				return false
 			}
@@ -115,11 +116,11 @@ func keepName(h *room.Hub, e room.State, name, user, other string, done func()) 
 	})
 }
 
-func writeNamed(e room.State, name, user, role, own, others string, done func(new bool, err error)) {
+func writeNamed(e engine.State, name, user, role, own, others string, done func(new bool, err error)) {
 	now := time.Now().UnixMilli()
 	list := func(done func(new bool, err error)) {
 		isNew := false
-		change(e, room.Key{Table: room.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+		change(e, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
 			m.Since, m.Name, isNew = now, others, !there
 			return isNew
 		}, func(err error) { done(isNew, err) })
@@ -129,7 +130,7 @@ func writeNamed(e room.State, name, user, role, own, others string, done func(ne
 		return
 	}
 	isNew := false
-	change(e, room.Key{Table: room.TableMember, Of: name, Name: user}, func(r *room.Roster, there bool) bool {
+	change(e, engine.Key{Table: engine.TableMember, Of: name, Name: user}, func(r *room.Roster, there bool) bool {
 		if isNew = !there; isNew {
 			*r = room.Roster{Role: role, Since: now, Name: own}
 		}
@@ -146,14 +147,14 @@ func writeNamed(e room.State, name, user, role, own, others string, done func(ne
 			}
 			// A room that is not in the user's list could never be left, so the first write is
 			// undone.
-			e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(error) { done(false, err) })
+			e.Delete(engine.Key{Table: engine.TableMember, Of: name, Name: user}, engine.AnyVersion, func(error) { done(false, err) })
 		})
 	})
 }
 
 // capped fails if a list has most entries or more. Two concurrent calls may both find the last free
 // place; the limit need not be that exact.
-func capped(e room.State, table, of string, most int, text string, done func(error)) {
+func capped(e engine.State, table, of string, most int, text string, done func(error)) {
 	e.CountEntries(table, of, "", "", func(n int, err error) {
 		switch {
 		case err != nil:
@@ -168,20 +169,20 @@ func capped(e room.State, table, of string, most int, text string, done func(err
 
 // strike removes a user from a room's roster, the room from the user's list, and the user's marks
 // there.
-func strike(e room.State, name, user string, done func(error)) {
-	e.Delete(room.Key{Table: room.TableMember, Of: name, Name: user}, room.AnyVersion, func(err error) {
+func strike(e engine.State, name, user string, done func(error)) {
+	e.Delete(engine.Key{Table: engine.TableMember, Of: name, Name: user}, engine.AnyVersion, func(err error) {
 		if err != nil {
 			done(room.StateError(err))
 			return
 		}
-		rest := []room.Key{{Table: room.TableMine, Of: user, Name: name}, markKey(name, user)}
-		each(rest, func(k room.Key, done func(error)) { e.Delete(k, room.AnyVersion, done) }, func(err error) { done(room.StateError(err)) })
+		rest := []engine.Key{{Table: engine.TableMine, Of: user, Name: name}, markKey(name, user)}
+		each(rest, func(k engine.Key, done func(error)) { e.Delete(k, engine.AnyVersion, done) }, func(err error) { done(room.StateError(err)) })
 	})
 }
 
 // happened publishes that a user has joined or left a room's roster.
 func happened(call *room.Call, name, event, user string, done func(error)) {
-	announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{room.TagEvent: event, tagUser: user}}, done)
+	announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}}, done)
 }
 
 // announce publishes an event that the caller causes without writing anything. The event bears the
@@ -193,7 +194,7 @@ func announce(call *room.Call, event room.Saying, done func(error)) {
 		return
 	}
 	event.Data, event.Event = noData, true
-	call.Publish(event, func(_ room.Position, err error) { done(err) })
+	call.Publish(event, func(_ engine.Position, err error) { done(err) })
 }
 
 type joinRequest struct {
@@ -225,7 +226,7 @@ func (c *Chat) join(call *room.Call, q *joinRequest) {
 				answer(call, empty{}, err)
 				return
 			}
-			tell(call.Hub, call.Payer(), user, map[string]string{room.TagEvent: eventRooms, tagRoom: q.Room}, nil)
+			tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: q.Room}, nil)
 			if !hasRoster(q.Room, user) {
 				answer(call, empty{}, nil)
 				return

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
 
@@ -48,7 +50,7 @@ func TestSharesOfTheState(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				engine := room.NewMemory(room.Limits{MaxState: 256 << 10})
+				engine := memory.New(memory.Limits{MaxState: 256 << 10})
 				h := build(t, room.Config{Engine: engine, Guests: g}, Config{})
 				come := func(name string) *person {
 					if guests {
@@ -95,7 +97,7 @@ func TestSharesOfTheStateThatGrows(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := room.NewMemory(room.Limits{MaxState: 2 << 20})
+			engine := memory.New(memory.Limits{MaxState: 2 << 20})
 			h := build(t, room.Config{Engine: engine}, Config{})
 			mallory, manager := h.come("mallory"), h.come("boss", "admin")
 			own := mallory.create("own")
@@ -155,10 +157,10 @@ func TestSharesOfGuests(t *testing.T) {
 }
 
 // noLists is a State in which users' lists are full.
-type noLists struct{ room.State }
+type noLists struct{ engine.State }
 
-func (s noLists) Put(e room.Entry, done func(uint64, error)) {
-	if e.Table == room.TableMine {
+func (s noLists) Put(e engine.Entry, done func(uint64, error)) {
+	if e.Table == engine.TableMine {
 		done(0, room.ErrShareFull)
 		return
 	}
@@ -168,7 +170,7 @@ func (s noLists) Put(e room.Entry, done func(uint64, error)) {
 // TestHalfOfAMembershipIsTakenBack checks that a user whose list is full is not left on the roster,
 // where nothing would ever remove it.
 func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
-	e := room.NewMemory(room.Limits{})
+	e := memory.New(memory.Limits{})
 	writeNamed(noLists{e}, "$x", "ann", room.OwnerRole, "", "", func(isNew bool, err error) {
 		if isNew || !errors.Is(err, wire.ErrLimitExceeded) {
 			t.Errorf("new: %v, %v", isNew, err)
@@ -180,7 +182,7 @@ func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 	// A user who is on the roster already stays.
 	for range 2 {
 		writeNamed(e, "$x", "ann", "", "", "", func(bool, error) {})
-		e.Delete(room.Key{Table: room.TableMine, Of: "ann", Name: "$x"}, room.AnyVersion, func(error) {})
+		e.Delete(engine.Key{Table: engine.TableMine, Of: "ann", Name: "$x"}, engine.AnyVersion, func(error) {})
 	}
 	writeNamed(noLists{e}, "$x", "ann", "", "", "", func(bool, error) {})
 	// Nor are names looked up for a member: there is no hub to ask.

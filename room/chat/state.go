@@ -4,6 +4,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -14,12 +15,12 @@ const maxTries = 16
 // entry in between, change starts again, so f may be called more than once. f gets the zero value
 // and there == false if the entry does not exist. f returns false if nothing has to be written. The
 // error is fit for call.Done.
-func change[T any](e room.State, k room.Key, f func(v *T, there bool) bool, done func(error)) {
+func change[T any](e engine.State, k engine.Key, f func(v *T, there bool) bool, done func(error)) {
 	try(e, k, f, done, maxTries)
 }
 
-func try[T any](e room.State, k room.Key, f func(*T, bool) bool, done func(error), left int) {
-	e.Get(k, func(entry room.Entry, err error) {
+func try[T any](e engine.State, k engine.Key, f func(*T, bool) bool, done func(error), left int) {
+	e.Get(k, func(entry engine.Entry, err error) {
 		var v T
 		if err == nil && entry.Version != 0 {
 			err = json.Unmarshal(entry.Value, &v)
@@ -37,7 +38,7 @@ func try[T any](e room.State, k room.Key, f func(*T, bool) bool, done func(error
 			return
 		}
 		e.Put(entry, func(_ uint64, err error) {
-			if err == room.ErrVersion && left > 1 {
+			if err == engine.ErrVersion && left > 1 {
 				try(e, k, f, done, left-1)
 				return
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -72,7 +73,7 @@ func (c *Chat) send(call *room.Call, q *sendRequest) {
 		what.Tags[tagReply] = number(q.Reply)
 		stands = func(then func(error)) { standing(call.Hub, q.Room, q.Reply, func(_ string, err error) { then(err) }) }
 	}
-	say(call, room.ActSend, what, stands, func(pos room.Position, err error) {
+	say(call, room.ActSend, what, stands, func(pos engine.Position, err error) {
 		answer(call, sendResult{pos.Offset, pos.Epoch}, err)
 	})
 }
@@ -85,7 +86,7 @@ func checkID(id string) error {
 }
 
 // owner identifies an author by user, or without a user by connection. No two authors share it.
-func owner(a room.Author) string {
+func owner(a engine.Author) string {
 	if a.User != "" {
 		return "user " + a.User
 	}
@@ -101,9 +102,9 @@ func may(call *room.Call, a room.Action, name string) error {
 }
 
 // say is call.Say for a room whose name comes from a client.
-func say(call *room.Call, a room.Action, what room.Saying, stands func(then func(error)), done func(room.Position, error)) {
+func say(call *room.Call, a room.Action, what room.Saying, stands func(then func(error)), done func(engine.Position, error)) {
 	if err := checkRoom(what.Room); err != nil {
-		done(room.Position{}, err)
+		done(engine.Position{}, err)
 		return
 	}
 	call.Say(a, what, stands, done)

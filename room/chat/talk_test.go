@@ -12,12 +12,13 @@ import (
 	"pgregory.net/rapid"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
 // texts returns the data of all publications in a room's history.
 func (h *house) texts(name string) (all []string) {
-	h.hub.Engine().History(name, room.Span{Limit: -1}, func(got room.History, _ error) {
+	h.hub.Engine().History(name, engine.Span{Limit: -1}, func(got engine.History, _ error) {
 		for _, p := range got.Publications {
 			all = append(all, string(p.Data))
 		}
@@ -309,7 +310,7 @@ func TestTextLimits(t *testing.T) {
 
 // naive is a simple form of Fold without maps: for each message it goes through all following
 // publications.
-func naive(all []room.Publication) (out []string) {
+func naive(all []engine.Publication) (out []string) {
 	for i, p := range all {
 		if p.Tags["event"] != "" {
 			continue
@@ -335,11 +336,11 @@ func naive(all []room.Publication) (out []string) {
 
 func TestFoldAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var all []room.Publication
+		var all []engine.Publication
 		users := []string{"alice", "bob", "carol"}
 		for i := range rapid.IntRange(0, 40).Draw(t, "length") {
 			user := rapid.SampledFrom(users).Draw(t, "user")
-			p := room.Publication{Message: room.Message{Op: room.OpJSON, Data: fmt.Appendf(nil, `{"n":%d}`, i), From: &room.Author{User: user}}, Offset: uint64(2*i + 1)}
+			p := engine.Publication{Message: engine.Message{Op: engine.OpJSON, Data: fmt.Appendf(nil, `{"n":%d}`, i), From: &engine.Author{User: user}}, Offset: uint64(2*i + 1)}
 			if event := rapid.SampledFrom([]string{"", "", "edit", "delete", "react", "react", "unreact", "mark"}).Draw(t, "event"); event != "" {
 				p.Tags = map[string]string{"event": event, "of": fmt.Sprint(rapid.IntRange(0, 2*i+3).Draw(t, "of"))}
 				if strings.HasSuffix(event, "react") {

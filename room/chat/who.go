@@ -5,6 +5,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/engine"
 )
 
 // maxName limits the bytes of a name that the State keeps to show while its user is away.
@@ -24,9 +25,9 @@ type peer struct {
 
 // whoIs finds the info of a user's token by one of the user's connections. It reads the presence of
 // the user's personal room, whose cost is bounded by the number of that user's connections.
-func whoIs(presence func(string, func([]room.Author, error)), user string, done func(peer)) {
+func whoIs(presence func(string, func([]engine.Author, error)), user string, done func(peer)) {
 	p := peer{User: user}
-	presence(room.PersonalRoom(user), func(here []room.Author, err error) {
+	presence(room.PersonalRoom(user), func(here []engine.Author, err error) {
 		if err == nil {
 			online := len(here) > 0
 			p.Online = &online
@@ -43,7 +44,7 @@ func whoIs(presence func(string, func([]room.Author, error)), user string, done 
 // shares looks up whether a user takes part in a direct room with the other one: it is on the
 // room's roster, and declines neither the room nor the other user. If it does not take part, the
 // other user may learn nothing about it except the id, which anybody can write: see room.ActMeet.
-func shares(e room.State, name, user, other string, done func(is bool, err error)) {
+func shares(e engine.State, name, user, other string, done func(is bool, err error)) {
 	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
 		if err != nil || !there {
 			done(false, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/wire"
 )
 
@@ -43,7 +44,7 @@ func refuseInfo(call *room.Call, name string, err error) {
 		call.Done(nil, err)
 		return
 	}
-	why(call, room.TableBan, name, func(s room.Sanction, there bool) {
+	why(call, engine.TableBan, name, func(s room.Sanction, there bool) {
 		if there {
 			err = wire.Explain(wire.ErrBanned, sentence("banned", s))
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"webim/netpoll"
-	"webim/room"
+	"webim/room/engine"
 	"webim/room/token"
 )
 
@@ -302,7 +302,7 @@ func TestTokenEnds(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
 	for name, end := range map[string]func(){
 		"revoked": func() {
-			n.hub.Command(room.Order{Kind: room.OrderRevoke, Token: "jti-revoked", Until: time.Now().Add(time.Hour)}, func(err error) { n.must(err) })
+			n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRevoke, Token: "jti-revoked", Until: time.Now().Add(time.Hour)}, func(err error) { n.must(err) })
 		},
 		"expired": func() {},
 	} {

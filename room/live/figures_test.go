@@ -10,7 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
-	"webim/room"
+	"webim/room/engine"
 	"webim/room/token"
 )
 
@@ -90,7 +90,7 @@ func TestSlowest(t *testing.T) {
 	w, _ := n.watch()
 	var m message
 	for text := []byte(strings.Repeat("x", 32<<10)); len(m.Slowest) == 0; {
-		n.hub.Publish("r", room.Message{Op: ws.OpText, Data: text}, func(_ room.Position, err error) { n.must(err) })
+		n.hub.Publish("r", engine.Message{Op: ws.OpText, Data: text}, func(_ engine.Position, err error) { n.must(err) })
 		m = w.next("figures", func(m message) bool { return m.Now != nil })
 	}
 	c := m.Slowest[0]

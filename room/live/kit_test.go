@@ -21,6 +21,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/api"
+	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
@@ -56,7 +57,7 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	n.sign, err = token.NewSigner(secret)
 	n.must(err)
 	rights := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}
-	n.hub = room.NewHub(room.Config{Engine: room.NewMemory(room.Limits{}), Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates})
+	n.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates})
 	if fc.Every == 0 {
 		fc.Every = 10 * time.Millisecond
 	}

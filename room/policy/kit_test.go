@@ -14,6 +14,8 @@ import (
 	"webim/room"
 	"webim/room/api"
 	"webim/room/chat"
+	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/live"
 	"webim/room/token"
 )
@@ -57,7 +59,7 @@ func open(t *testing.T) *doors {
 	must(t, err)
 	t.Cleanup(v.Close)
 	options := func(r room.Rights) room.Options {
-		return room.Options{History: room.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: r}
+		return room.Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: r}
 	}
 	board, news := room.Rights{}, room.OpenRights()
 	for a := range board {
@@ -65,7 +67,7 @@ func open(t *testing.T) *doors {
 	}
 	news[room.ActSend] = room.RoleAdmin
 	patterns := room.Patterns{{Match: "board", Options: options(board)}, {Match: "news", Options: options(news)}, {Match: "hooked", Options: options(room.Rights{})}, {Match: "*", Options: options(room.OpenRights())}}
-	d.hub = room.NewHub(room.Config{Engine: room.NewMemory(room.Limits{}), Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Options: patterns.Options, Backend: yes{},
+	d.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Options: patterns.Options, Backend: yes{},
 		Calls: chat.New(chat.Config{}), Rates: room.NoRates, UserRates: room.NoRates})
 	quiet := slog.New(slog.DiscardHandler)
 	handler, err := api.New(api.Config{Hub: d.hub, Keys: []api.Key{{Name: "test", Secret: apiKey}}, Logger: quiet})
@@ -96,7 +98,7 @@ func open(t *testing.T) *doors {
 		d.hub.Stop()
 	})
 	for _, one := range table {
-		for table, user := range map[string][]string{room.TableBan: {"bmo", "bad", "bcaps"}, room.TableBanIP: {elsewhere}, room.TableMute: {"mu", "mumo"}} {
+		for table, user := range map[string][]string{engine.TableBan: {"bmo", "bad", "bcaps"}, engine.TableBanIP: {elsewhere}, engine.TableMute: {"mu", "mumo"}} {
 			for _, who := range user {
 				failed := make(chan error, 1)
 				d.hub.Impose(room.Sanction{Table: table, Room: one.room, Who: who, Over: true}, nil, func(err error) { failed <- err })

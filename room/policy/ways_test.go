@@ -18,6 +18,7 @@ import (
 
 	"webim/room"
 	"webim/room/api"
+	"webim/room/engine"
 )
 
 // The entry points: the actions of a subject at each of them, and the letter of each result.
@@ -167,8 +168,8 @@ func (d *doors) plain(s subject, name string) (join, send string) {
 
 // said reports whether the history of a room has a text.
 func (d *doors) said(name, text string) (is bool) {
-	got := make(chan room.History, 1)
-	d.hub.History(name, room.HistoryQuery{Limit: -1}, func(h room.History, _ error) { got <- h })
+	got := make(chan engine.History, 1)
+	d.hub.History(name, room.HistoryQuery{Limit: -1}, func(h engine.History, _ error) { got <- h })
 	for _, p := range (<-got).Publications {
 		is = is || string(p.Data) == text
 	}

@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"fmt"
@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
-func newTestMemory(l Limits) (*Memory, *fakeTime) {
-	clock := new(fakeTime)
-	l.Now = clock.now
-	return NewMemory(l), clock
+func newTestMemory(l Limits) (*Engine, *enginetest.Clock) {
+	clock := new(enginetest.Clock)
+	l.Now = clock.Now
+	return New(l), clock
 }
 
 // At the total the room longest without use forgets first, and whole: what is
@@ -22,24 +25,24 @@ func newTestMemory(l Limits) (*Memory, *fakeTime) {
 func TestMemoryTotal(t *testing.T) {
 	data := make([]byte, 1000)
 	m, _ := newTestMemory(Limits{})
-	publish(t, m, "a", data)
+	enginetest.Publish(t, m, "a", data)
 	first := m.Stats().Bytes
-	publish(t, m, "a", data)
+	enginetest.Publish(t, m, "a", data)
 	total := 3 * m.Stats().Bytes // of three rooms with two messages each
 	if first < 1000 || total < 6000 {
 		t.Errorf("a message of 1000 bytes costs %d, six cost %d", first, total)
 	}
 
 	m, _ = newTestMemory(Limits{MaxTotal: total})
-	m.Subscribe("c", noPayer, new(recorder))
+	m.Subscribe("c", enginetest.NoPayer, new(enginetest.Recorder))
 	for range 2 {
 		for _, room := range []string{"a", "b", "c"} {
-			publish(t, m, room, data)
+			enginetest.Publish(t, m, room, data)
 		}
 	}
 	remembers := func(room string, want int) {
 		t.Helper()
-		h := history(t, m, room, Span{Limit: -1})
+		h := enginetest.History(t, m, room, engine.Span{Limit: -1})
 		if len(h.Publications) != want {
 			t.Errorf("%s remembers %d messages, want %d", room, len(h.Publications), want)
 		}
@@ -50,22 +53,22 @@ func TestMemoryTotal(t *testing.T) {
 	if got := m.Stats().Bytes; got != total-topicCost { // a room with members is not counted itself
 		t.Errorf("%d bytes, want %d", got, total-topicCost)
 	}
-	publish(t, m, "a", data) // now b is the oldest
+	enginetest.Publish(t, m, "a", data) // now b is the oldest
 	remembers("a", 3)
 	remembers("b", 0)
 	remembers("c", 2)
-	epoch := history(t, m, "c", Span{Limit: -1}).Top.Epoch
-	publish(t, m, "b", data)
-	publish(t, m, "b", data)
+	epoch := enginetest.History(t, m, "c", engine.Span{Limit: -1}).Top.Epoch
+	enginetest.Publish(t, m, "b", data)
+	enginetest.Publish(t, m, "b", data)
 	remembers("c", 0)
 	remembers("a", 3)
 	remembers("b", 2)
-	if top := history(t, m, "c", Span{Limit: -1}).Top; top != (Position{epoch, 2}) {
+	if top := enginetest.History(t, m, "c", engine.Span{Limit: -1}).Top; top != (engine.Position{Epoch: epoch, Offset: 2}) {
 		t.Errorf("a room with members forgets messages, not its place: %v", top)
 	}
 	// A room that needs more than all together.
 	for range 10 {
-		publish(t, m, "d", data)
+		enginetest.Publish(t, m, "d", data)
 		if got := m.Stats().Bytes; got > total {
 			t.Fatalf("%d bytes are over the total of %d", got, total)
 		}
@@ -79,9 +82,9 @@ func TestMemoryTopicsAreBounded(t *testing.T) {
 	const total = 1 << 20
 	m, _ := newTestMemory(Limits{MaxTotal: total})
 	for i := range 8000 {
-		s, name := new(recorder), fmt.Sprintf("%0250d", i)
-		m.Subscribe(name, noPayer, s)
-		publish(t, m, name, nil)
+		s, name := new(enginetest.Recorder), fmt.Sprintf("%0250d", i)
+		m.Subscribe(name, enginetest.NoPayer, s)
+		enginetest.Publish(t, m, name, nil)
 		m.Unsubscribe(name, s)
 	}
 	if n := m.Stats().Topics; n > total/200 {
@@ -92,49 +95,49 @@ func TestMemoryTopicsAreBounded(t *testing.T) {
 // Every room is forgotten in the end, and then nothing is left of it.
 func TestMemoryForgetsAll(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
-	subs := map[string]*recorder{}
+	subs := map[string]*enginetest.Recorder{}
 	for i := range 500 {
 		name := fmt.Sprint(i)
 		if i%2 == 0 {
-			subs[name] = new(recorder)
-			m.Subscribe(name, noPayer, subs[name])
+			subs[name] = new(enginetest.Recorder)
+			m.Subscribe(name, enginetest.NoPayer, subs[name])
 		}
 		if i%5 != 0 {
-			publish(t, m, name, []byte("hello"))
+			enginetest.Publish(t, m, name, []byte("hello"))
 		}
-		clock.advance(time.Second / 10)
+		clock.Advance(time.Second / 10)
 	}
-	clock.advance(2 * time.Minute)
+	clock.Advance(2 * time.Minute)
 	m.Expire()
 	if st := m.Stats(); st.Topics != len(subs) {
 		t.Errorf("%+v, want %d topics with members", st, len(subs))
 	}
 	for name := range subs {
-		if m.topics.get(name).offset == 0 {
+		if m.topics.Get(name).offset == 0 {
 			continue // nobody asks: nothing is known of it
 		}
-		if h := history(t, m, name, Span{Limit: -1}); len(h.Publications) != 0 {
+		if h := enginetest.History(t, m, name, engine.Span{Limit: -1}); len(h.Publications) != 0 {
 			t.Errorf("%s remembers %d messages", name, len(h.Publications))
 		}
 	}
-	epoch := history(t, m, "2", Span{Limit: -1}).Top
-	if pos := publish(t, m, "2", nil); pos.Epoch != epoch.Epoch || pos.Offset != 2 {
+	epoch := enginetest.History(t, m, "2", engine.Span{Limit: -1}).Top
+	if pos := enginetest.Publish(t, m, "2", nil); pos.Epoch != epoch.Epoch || pos.Offset != 2 {
 		t.Errorf("with members the epoch goes on: %v, was %v", pos, epoch)
 	}
 	for name, s := range subs {
 		m.Unsubscribe(name, s)
 	}
-	clock.advance(time.Minute) // not more than MaxAge
+	clock.Advance(time.Minute) // not more than MaxAge
 	m.Expire()
 	if st := m.Stats(); st.Topics != 200 {
 		t.Errorf("%d topics, want the 200 that had messages, for their time", st.Topics)
 	}
-	clock.advance(1)
+	clock.Advance(1)
 	m.Expire()
-	if st := m.Stats(); st != (MemoryStats{}) || m.topics.len() != 0 || m.recent != (recent{}) {
+	if st := m.Stats(); st != (Stats{}) || m.topics.Len() != 0 || m.recent != (recent{}) {
 		t.Errorf("left behind: %+v, in the list: %+v", st, m.recent)
 	}
-	if pos := publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {
+	if pos := enginetest.Publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {
 		t.Errorf("made anew at %v, was %v", pos, epoch)
 	}
 }
@@ -143,18 +146,18 @@ func TestMemoryForgetsAll(t *testing.T) {
 // epoch, and may come back with it.
 func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
-	s := new(recorder)
-	m.Subscribe("a", noPayer, s)
-	epoch := history(t, m, "a", Span{Limit: -1}).Top.Epoch
+	s := new(enginetest.Recorder)
+	m.Subscribe("a", enginetest.NoPayer, s)
+	epoch := enginetest.History(t, m, "a", engine.Span{Limit: -1}).Top.Epoch
 	m.Unsubscribe("a", s)
-	clock.advance(time.Minute)
+	clock.Advance(time.Minute)
 	m.Expire()
-	if again := history(t, m, "a", Span{Limit: -1}).Top.Epoch; epoch == "" || again != epoch {
+	if again := enginetest.History(t, m, "a", engine.Span{Limit: -1}).Top.Epoch; epoch == "" || again != epoch {
 		t.Errorf("the epoch was %q and is %q", epoch, again)
 	}
-	clock.advance(time.Minute + 1)
+	clock.Advance(time.Minute + 1)
 	m.Expire()
-	if st := m.Stats(); st != (MemoryStats{}) {
+	if st := m.Stats(); st != (Stats{}) {
 		t.Errorf("left behind: %+v", st)
 	}
 }
@@ -162,9 +165,9 @@ func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 // Offsets are clients' numbers: any of them must give what lies behind it.
 func TestMemoryHistoryBehindTheEnd(t *testing.T) {
 	m, _ := newTestMemory(Limits{})
-	publish(t, m, "a", nil)
+	enginetest.Publish(t, m, "a", nil)
 	for _, since := range []uint64{1, 2, math.MaxInt64, math.MaxInt64 + 1, math.MaxInt64 + 5, math.MaxUint64 - 1, math.MaxUint64} {
-		if h := history(t, m, "a", Span{Behind: since, Limit: -1}); len(h.Publications) != 0 {
+		if h := enginetest.History(t, m, "a", engine.Span{Behind: since, Limit: -1}); len(h.Publications) != 0 {
 			t.Errorf("behind %d there are %d publications", since, len(h.Publications))
 		}
 	}
@@ -174,10 +177,10 @@ func TestMemoryHistoryBehindTheEnd(t *testing.T) {
 func TestMemoryHistoryCopiesWhatItAnswers(t *testing.T) {
 	m, _ := newTestMemory(Limits{MaxMessages: 1000})
 	for range 1000 {
-		publish(t, m, "a", nil)
+		enginetest.Publish(t, m, "a", nil)
 	}
 	for _, newest := range []bool{false, true} {
-		h := history(t, m, "a", Span{Limit: 3, Newest: newest})
+		h := enginetest.History(t, m, "a", engine.Span{Limit: 3, Newest: newest})
 		if len(h.Publications) != 3 || cap(h.Publications) > 10 {
 			t.Errorf("newest %v: %d publications in room for %d", newest, len(h.Publications), cap(h.Publications))
 		}
@@ -189,26 +192,26 @@ func TestMemoryHistoryCopiesWhatItAnswers(t *testing.T) {
 func TestMemoryConcurrent(t *testing.T) {
 	const publishers, messages = 8, 300
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute, MaxTotal: 20_000})
-	hubs := []*exclusive{{}, {}}
+	hubs := []*enginetest.Exclusive{{}, {}}
 	for _, h := range hubs {
-		m.Subscribe("a", noPayer, h)
+		m.Subscribe("a", enginetest.NoPayer, h)
 	}
 	var wg sync.WaitGroup
 	var done [publishers]int
 	for i := range publishers {
 		wg.Go(func() {
 			for k := range messages {
-				m.Publish("a", Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%d:%d", i, k)}, func(Position, error) { done[i]++ })
-				other, s := fmt.Sprint(k%7), new(recorder)
-				m.Subscribe(other, noPayer, s)
-				m.Publish(other, Message{Op: ws.OpText, Data: nil}, nil)
-				m.History(other, Span{Limit: 3}, func(History, error) {})
+				m.Publish("a", engine.Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%d:%d", i, k)}, func(engine.Position, error) { done[i]++ })
+				other, s := fmt.Sprint(k%7), new(enginetest.Recorder)
+				m.Subscribe(other, enginetest.NoPayer, s)
+				m.Publish(other, engine.Message{Op: ws.OpText, Data: nil}, nil)
+				m.History(other, engine.Span{Limit: 3}, func(engine.History, error) {})
 				m.Unsubscribe(other, s)
-				if len(s.got) == 0 {
+				if len(s.Got) == 0 {
 					t.Error("a subscriber missed its own message")
 				}
 				if k%50 == 0 {
-					clock.advance(time.Minute)
+					clock.Advance(time.Minute)
 					m.Expire()
 				}
 			}
@@ -216,15 +219,15 @@ func TestMemoryConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 	for i, h := range hubs {
-		if h.overlap.Load() || len(h.got) != publishers*messages {
-			t.Errorf("hub %d: overlapping calls: %v; %d messages of %d", i, h.overlap.Load(), len(h.got), publishers*messages)
+		if h.Overlap.Load() || len(h.Got) != publishers*messages {
+			t.Errorf("hub %d: overlapping calls: %v; %d messages of %d", i, h.Overlap.Load(), len(h.Got), publishers*messages)
 		}
-		if !slices.EqualFunc(h.got, hubs[0].got, same) {
+		if !slices.EqualFunc(h.Got, hubs[0].Got, enginetest.Same) {
 			t.Errorf("hub %d got another sequence", i)
 		}
 	}
 	var next [publishers]int
-	for k, p := range hubs[0].got {
+	for k, p := range hubs[0].Got {
 		var i, n int
 		fmt.Sscanf(string(p.Data), "%d:%d", &i, &n)
 		if p.Offset != uint64(k+1) || p.Prev != uint64(k) || n != next[i] {

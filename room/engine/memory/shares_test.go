@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
 var (
@@ -20,29 +22,29 @@ var (
 // TestHistoriesShares: a payer that fills the histories loses its own, and not those
 // of rooms of others, whatever way it fills them.
 func TestHistoriesShares(t *testing.T) {
-	say := func(m *Memory, payer budget.Owner, room string, n int) {
-		m.Publish(room, Message{Op: ws.OpText, Data: []byte(strings.Repeat("x", n)), Payer: payer}, nil)
+	say := func(m *Engine, payer budget.Owner, room string, n int) {
+		m.Publish(room, engine.Message{Op: ws.OpText, Data: []byte(strings.Repeat("x", n)), Payer: payer}, nil)
 	}
-	for name, fill := range map[string]func(m *Memory){
-		"rooms of its own": func(m *Memory) {
+	for name, fill := range map[string]func(m *Engine){
+		"rooms of its own": func(m *Engine) {
 			for i := range 3000 {
 				say(m, filler, fmt.Sprint("own ", i%50), 1000)
 			}
 		},
-		"one message in each of many rooms": func(m *Memory) {
+		"one message in each of many rooms": func(m *Engine) {
 			for i := range 3000 {
 				say(m, filler, fmt.Sprint("own ", i), 1000)
 			}
 		},
-		"notices to users who are not here": func(m *Memory) {
+		"notices to users who are not here": func(m *Engine) {
 			for i := range 3000 {
 				say(m, filler, fmt.Sprint("#stranger ", i), 10)
 			}
 		},
-		"rooms that it subscribes to": func(m *Memory) {
+		"rooms that it subscribes to": func(m *Engine) {
 			for i := range 3000 {
-				m.Subscribe(fmt.Sprint("own ", i), filler, new(recorder))
-				m.History(fmt.Sprint("own ", i), Span{}, func(History, error) {})
+				m.Subscribe(fmt.Sprint("own ", i), filler, new(enginetest.Recorder))
+				m.History(fmt.Sprint("own ", i), engine.Span{}, func(engine.History, error) {})
 			}
 		},
 	} {
@@ -51,13 +53,13 @@ func TestHistoriesShares(t *testing.T) {
 			for i := range 20 { // longest without use, with and without members
 				room := fmt.Sprint("room ", i)
 				if i%2 == 0 {
-					m.Subscribe(room, other, new(recorder))
+					m.Subscribe(room, other, new(enginetest.Recorder))
 				}
 				say(m, other, room, 300)
 			}
 			fill(m)
 			for i := range 20 {
-				if h := history(t, m, fmt.Sprint("room ", i), Span{Limit: -1}); len(h.Publications) != 1 {
+				if h := enginetest.History(t, m, fmt.Sprint("room ", i), engine.Span{Limit: -1}); len(h.Publications) != 1 {
 					t.Errorf("room %d remembers %d messages", i, len(h.Publications))
 				}
 			}
@@ -78,9 +80,9 @@ func TestKeysShares(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := NewMemory(Limits{MaxKeys: 1000})
+			m := New(Limits{MaxKeys: 1000})
 			send := func(payer budget.Owner, key string) (err error) {
-				m.Publish("r", Message{Op: ws.OpText, Data: []byte("x"), Key: key, Payer: payer}, func(_ Position, e error) { err = e })
+				m.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Key: key, Payer: payer}, func(_ engine.Position, e error) { err = e })
 				return err
 			}
 			if err := send(other, "mine"); err != nil {
@@ -91,15 +93,15 @@ func TestKeysShares(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := send(other, "mine"); err != ErrRepeated {
+			if err := send(other, "mine"); err != engine.ErrRepeated {
 				t.Errorf("the other user's message is published again: %v", err)
 			}
-			if n := m.keys.queue.Len(); n != 1000 || len(m.keys.known) != n {
+			if n := m.idempotency.queue.Len(); n != 1000 || len(m.idempotency.known) != n {
 				t.Errorf("%d keys are kept, of a thousand", n)
 			}
-			m.keys.expire(time.Now().Add(time.Hour))
-			if n := m.keys.queue.Len(); n > 0 || len(m.keys.known) > 0 {
-				t.Errorf("%d keys outlive their time, %d of them to be found", n, len(m.keys.known))
+			m.idempotency.expire(time.Now().Add(time.Hour))
+			if n := m.idempotency.queue.Len(); n > 0 || len(m.idempotency.known) > 0 {
+				t.Errorf("%d keys outlive their time, %d of them to be found", n, len(m.idempotency.known))
 			}
 		})
 	}

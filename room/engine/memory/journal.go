@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"encoding/binary"
@@ -10,50 +10,51 @@ import (
 	"unsafe"
 
 	"github.com/gobwas/ws"
+
+	"webim/room/engine"
 )
 
-// A journal is what the memory engine remembers of a room, in two pieces of memory
-// without pointers, which the garbage collector does not look into and which are used
-// again: what the entries are, and the bytes that they say. So a publication that is
-// remembered allocates nothing once its room has as many as it may.
+// A journal is the history of a room, in two blocks of memory without pointers: the entries, and
+// the bytes of their content. The garbage collector does not scan these blocks, and they are
+// reused. So a kept publication allocates nothing once the room keeps as many as it may.
 //
 //	entries  │ dropped │ 17 │ 18 │ 19 (gone) │ 20 │ free │
 //	                      │    │               │
 //	bytes    │ dropped │ .... │ .. │ dead │ ....... │ free │
 //
-// The bytes of an entry are written once: tags, key and author, if it has any, and its
-// data. What an event leaves behind that was superseded is dead, until that is the
-// larger part of the bytes: then the others move together.
+// The bytes of an entry are written once: the tags, key and author, if there are any, and the data.
+// The bytes of a superseded event are dead. If more than half of the bytes are dead, the others
+// move together.
 //
-// Reading copies: publications outlive their entries. Guarded by topic.mu.
+// Reading copies, because publications outlive their entries. A journal is guarded by topic.mu.
 type journal struct {
 	entries []entry // entries[:first] are dropped
 	bytes   []byte  // bytes[:used] are dropped
 	first   int32
 	used    uint32
-	base    uint32 // position of bytes[0]: positions count on for ever, and wrap around
-	dead    uint32 // bytes behind used that no entry has
+	base    uint32 // position of bytes[0]; positions only grow, and wrap around
+	dead    uint32 // bytes after used that belong to no entry
 
 	kept   [numRetained]amount
 	gone   int32             // entries that are only places
-	paid   uint32            // what the payer's share has of it
-	latest map[string]uint64 // offsets of the events that are remembered, by CompactKey
+	paid   uint32            // the cost that the payer was charged
+	latest map[string]uint64 // offsets of the events in the journal, by CompactKey
 }
 
 // entry is a publication, without its bytes.
 type entry struct {
 	offset uint64
 	prev   uint64
-	time   int64  // nanoseconds since 1970: what members are told
-	came   int64  // the same on the engine's clock, which nobody sets
+	time   int64  // nanoseconds since 1970, for members
+	came   int64  // the same on the engine's clock, which is never set
 	at     uint32 // position of its bytes
 	size   uint32 // of its bytes
-	cost   uint32 // that costOf gives
+	cost   uint32 // engine.Cost
 	op     ws.OpCode
 	has    parts
 }
 
-// parts are what an entry has besides its data.
+// parts are the parts of an entry besides its data.
 type parts uint8
 
 const (
@@ -63,42 +64,42 @@ const (
 	isSkipped // Message.Skip
 )
 
-// maxJournal bounds the bytes that a room's retention may ask for, because positions have
-// 32 bits.
-const maxJournal = 1 << 29 // each class of entries may have as many
+// maxJournal limits Retention.Bytes, because positions have 32 bits. Each class of entries may have
+// that many bytes.
+const maxJournal = 1 << 29
 
-// live are the entries, oldest first.
+// live returns the entries, oldest first.
 func (j *journal) live() []entry { return j.entries[j.first:] }
 
-// find is the place among the live entries of an offset, or of the next one.
+// find returns the index among the live entries of an offset, or of the next higher one.
 func (j *journal) find(offset uint64) int {
 	all := j.live()
 	return sort.Search(len(all), func(i int) bool { return all[i].offset >= offset })
 }
 
-// said are an entry's bytes.
-func (j *journal) said(e *entry) []byte {
+// content returns the bytes of an entry.
+func (j *journal) content(e *entry) []byte {
 	at := e.at - j.base
 	return j.bytes[at : at+e.size : at+e.size]
 }
 
 // append adds an entry at the end.
-func (j *journal) append(p *Publication, came int64) {
+func (j *journal) append(p *engine.Publication, came int64) {
 	size := partsSize(p)
-	j.entries, j.first = roomFor(j.entries, j.first, 1)
+	j.entries, j.first = reserve(j.entries, j.first, 1)
 	dropped := j.used
-	j.bytes, j.used = roomFor(j.bytes, j.used, size)
+	j.bytes, j.used = reserve(j.bytes, j.used, size)
 	j.base += dropped - j.used
-	e := entry{offset: p.Offset, prev: p.Prev, time: p.Time.UnixNano(), came: came, cost: uint32(Cost(p)), op: p.Op}
+	e := entry{offset: p.Offset, prev: p.Prev, time: p.Time.UnixNano(), came: came, cost: uint32(engine.Cost(p)), op: p.Op}
 	e.at, e.size = j.base+uint32(len(j.bytes)), uint32(size)
 	j.bytes, e.has = appendParts(j.bytes, p)
 	j.entries = append(j.entries, e)
 }
 
-// roomFor makes room for n more behind live, which is all[first:]. What was dropped
-// before it is used again when it is a quarter of the memory or more, so that a byte is
-// moved three times at most.
-func roomFor[E any, P int32 | uint32](all []E, first P, n int) ([]E, P) {
+// reserve makes space for n more after live, which is all[first:]. It reuses the dropped space
+// before live if that is at least a quarter of the memory, so that a byte is moved at most three
+// times.
+func reserve[E any, P int32 | uint32](all []E, first P, n int) ([]E, P) {
 	if len(all)+n <= cap(all) {
 		return all, first
 	}
@@ -113,7 +114,7 @@ func roomFor[E any, P int32 | uint32](all []E, first P, n int) ([]E, P) {
 	return append(slices.Grow([]E(nil), need), live...), 0
 }
 
-// fit gives memory back of which less than a quarter is used.
+// fit reallocates a block if less than a quarter of it is used.
 func fit[E any, P int32 | uint32](all []E, first P, least int) ([]E, P) {
 	live := all[first:]
 	if len(live) == 0 {
@@ -125,14 +126,14 @@ func fit[E any, P int32 | uint32](all []E, first P, least int) ([]E, P) {
 	return append(slices.Grow([]E(nil), len(live)+len(live)/2), live...), 0
 }
 
-// drop forgets the bytes and places of the n oldest entries.
+// drop removes the n oldest entries and their bytes.
 func (j *journal) drop(n int) {
 	for i := range j.live()[:n] {
 		j.used += j.live()[i].size
 	}
 	j.first += int32(n)
 	if rest := j.live(); len(rest) > 0 {
-		end := rest[0].at - j.base // what is between is dead
+		end := rest[0].at - j.base // the bytes between are dead
 		j.dead -= end - j.used
 		j.used = end
 	} else {
@@ -141,7 +142,7 @@ func (j *journal) drop(n int) {
 	j.shrink()
 }
 
-// shrink gives memory back that is of no use any more.
+// shrink frees memory that is no longer needed.
 func (j *journal) shrink() {
 	j.entries, j.first = fit(j.entries, j.first, 8)
 	dropped := j.used
@@ -149,7 +150,7 @@ func (j *journal) shrink() {
 	j.base += dropped - j.used
 }
 
-// empty makes an entry one without bytes.
+// empty removes the bytes of an entry.
 func (j *journal) empty(e *entry) {
 	j.dead += e.size
 	e.at, e.size = e.at+e.size, 0
@@ -158,12 +159,12 @@ func (j *journal) empty(e *entry) {
 	}
 }
 
-// gather moves the bytes of the entries together.
+// gather moves the bytes of the entries together, over the dead ones.
 func (j *journal) gather() {
 	to := j.used
 	for i := range j.live() {
 		e := &j.live()[i]
-		n := copy(j.bytes[to:], j.said(e))
+		n := copy(j.bytes[to:], j.content(e))
 		e.at = j.base + to
 		to += uint32(n)
 	}
@@ -171,8 +172,9 @@ func (j *journal) gather() {
 	j.shrink()
 }
 
-// rewrite gives some publications other bytes. It makes a copy: redacting is rare.
-func (j *journal) rewrite(other func(e *entry) (Publication, bool)) {
+// rewrite replaces the content of the entries for which other returns true. It copies all bytes,
+// because redacting is rare.
+func (j *journal) rewrite(other func(e *entry) (engine.Publication, bool)) {
 	old := j.bytes
 	fresh := make([]byte, 0, len(j.bytes)-int(j.used)-int(j.dead))
 	for i := range j.live() {
@@ -181,7 +183,7 @@ func (j *journal) rewrite(other func(e *entry) (Publication, bool)) {
 		if p, ok := other(e); ok {
 			j.count(e, -1)
 			fresh, e.has = appendParts(fresh, &p)
-			e.op, e.cost = p.Op, uint32(Cost(&p))
+			e.op, e.cost = p.Op, uint32(engine.Cost(&p))
 			j.count(e, 1)
 		} else {
 			from := e.at - j.base
@@ -192,9 +194,8 @@ func (j *journal) rewrite(other func(e *entry) (Publication, bool)) {
 	j.bytes, j.used, j.dead = fresh, 0, 0
 }
 
-// span are the entries that a Span asks for, in its order. Their bytes stay below the
-// span's bound.
-func (j *journal) span(q Span) iter.Seq[*entry] {
+// span iterates over the entries that q selects, in its order.
+func (j *journal) span(q engine.Span) iter.Seq[*entry] {
 	return func(yield func(*entry) bool) {
 		all := j.live()
 		if q.Before != 0 {
@@ -226,8 +227,8 @@ func (j *journal) span(q Span) iter.Seq[*entry] {
 	}
 }
 
-// read copies a span. All that it returns lies in three pieces of memory, but for tags.
-func (j *journal) read(q Span) []Publication {
+// read copies the entries that q selects. The result is in three blocks of memory, except the tags.
+func (j *journal) read(q engine.Span) []engine.Publication {
 	n, size, authors := 0, 0, 0
 	for e := range j.span(q) {
 		n++
@@ -239,13 +240,13 @@ func (j *journal) read(q Span) []Publication {
 	if n == 0 {
 		return nil
 	}
-	part, bytes, who := make([]Publication, 0, n), make([]byte, 0, size), make([]Author, 0, authors)
+	part, bytes, who := make([]engine.Publication, 0, n), make([]byte, 0, size), make([]engine.Author, 0, authors)
 	for e := range j.span(q) {
 		at := len(bytes)
-		bytes = append(bytes, j.said(e)...)
-		var from *Author
+		bytes = append(bytes, j.content(e)...)
+		var from *engine.Author
 		if e.has&hasAuthor != 0 {
-			who = append(who, Author{})
+			who = append(who, engine.Author{})
 			from = &who[len(who)-1]
 		}
 		part = append(part, e.publication(bytes[at:len(bytes):len(bytes)], from))
@@ -253,9 +254,9 @@ func (j *journal) read(q Span) []Publication {
 	return part
 }
 
-// publication puts an entry together again. Its strings and slices are parts of b, which
-// must not change any more.
-func (e *entry) publication(b []byte, from *Author) (p Publication) {
+// publication decodes an entry. The strings and slices of the result are parts of b, which must not
+// change after that.
+func (e *entry) publication(b []byte, from *engine.Author) (p engine.Publication) {
 	p.Offset, p.Prev, p.Time, p.Op, p.Skip = e.offset, e.prev, time.Unix(0, e.time), e.op, e.has&isSkipped != 0
 	if e.has&hasTags != 0 {
 		n, k := binary.Uvarint(b)
@@ -281,14 +282,14 @@ func (e *entry) publication(b []byte, from *Author) (p Publication) {
 		from.ChanInfo, b = cutPart(b)
 		p.From = from
 	}
-	if !p.Skip { // of that only its place is remembered
+	if !p.Skip { // only the offset is kept
 		p.Data = b
 	}
 	return p
 }
 
-// appendParts writes what publication reads.
-func appendParts(b []byte, p *Publication) ([]byte, parts) {
+// appendParts appends the parts and the data of a publication to b, which publication decodes.
+func appendParts(b []byte, p *engine.Publication) ([]byte, parts) {
 	var has parts
 	if p.Skip {
 		has |= isSkipped
@@ -312,8 +313,8 @@ func appendParts(b []byte, p *Publication) ([]byte, parts) {
 	return append(b, p.Data...), has
 }
 
-// partsSize is how many bytes appendParts writes.
-func partsSize(p *Publication) int {
+// partsSize returns how many bytes appendParts appends.
+func partsSize(p *engine.Publication) int {
 	n := len(p.Data)
 	if len(p.Tags) > 0 {
 		n += varintLen(len(p.Tags))
@@ -343,7 +344,7 @@ func appendPart[S string | []byte](b []byte, s S) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// cutPart cuts what appendPart wrote from b; nil if it is empty.
+// cutPart decodes a part that appendPart has encoded; one is nil if the part is empty.
 func cutPart(b []byte) (one, rest []byte) {
 	n, k := binary.Uvarint(b)
 	if n == 0 {
@@ -353,5 +354,5 @@ func cutPart(b []byte) (one, rest []byte) {
 	return b[k:end:end], b[end:]
 }
 
-// stringOf is b as a string, without a copy.
+// stringOf returns b as a string, without a copy.
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"fmt"
@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"webim/room/engine"
 )
 
 // A key is good for its window, in its room, for its content; the oldest is
 // forgotten when there are too many.
 func TestKeys(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory(Limits{KeyWindow: time.Minute, MaxKeys: 3, Now: func() time.Time { return now }})
+	m := New(Limits{KeyWindow: time.Minute, MaxKeys: 3, Now: func() time.Time { return now }})
 	publish := func(room, key, data string) (uint64, error) {
-		var pos Position
+		var pos engine.Position
 		var failed error
-		m.Publish(room, Message{Op: ws.OpText, Data: []byte(data), Key: key}, func(p Position, err error) { pos, failed = p, err })
+		m.Publish(room, engine.Message{Op: ws.OpText, Data: []byte(data), Key: key}, func(p engine.Position, err error) { pos, failed = p, err })
 		return pos.Offset, failed
 	}
 	seen := map[string]bool{}
@@ -45,9 +47,9 @@ func TestKeys(t *testing.T) {
 		got, err := publish(c.room, c.key, c.data)
 		var want error
 		if place := fmt.Sprint(c.room, c.want); c.want == 0 {
-			want = ErrKeyReused
+			want = engine.ErrKeyReused
 		} else if seen[place] {
-			want = ErrRepeated
+			want = engine.ErrRepeated
 		} else {
 			seen[place] = true
 		}
@@ -57,20 +59,20 @@ func TestKeys(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	m.Expire()
-	if len(m.keys.known)+m.keys.queue.Len() != 0 {
-		t.Errorf("%d and %d are left", len(m.keys.known), m.keys.queue.Len())
+	if len(m.idempotency.known)+m.idempotency.queue.Len() != 0 {
+		t.Errorf("%d and %d are left", len(m.idempotency.known), m.idempotency.queue.Len())
 	}
 }
 
 // The place of what skips the history is remembered, and counts as little as it
 // weighs; a history that is removed weighs nothing.
 func TestMemoryOfWhatIsNotKept(t *testing.T) {
-	m := NewMemory(Limits{})
+	m := New(Limits{})
 	for i := range 10 {
-		m.Publish("r", Message{Op: ws.OpText, Data: fmt.Append(nil, i), Skip: i%2 == 1, Tags: map[string]string{"a": "b"}}, nil)
+		m.Publish("r", engine.Message{Op: ws.OpText, Data: fmt.Append(nil, i), Skip: i%2 == 1, Tags: map[string]string{"a": "b"}}, nil)
 	}
-	var h History
-	m.History("r", Span{Limit: -1, Places: true}, func(got History, _ error) { h = got })
+	var h engine.History
+	m.History("r", engine.Span{Limit: -1, Places: true}, func(got engine.History, _ error) { h = got })
 	if len(h.Publications) != 10 {
 		t.Fatalf("%d are remembered", len(h.Publications))
 	}

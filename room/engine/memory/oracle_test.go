@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"bytes"
@@ -8,20 +8,23 @@ import (
 
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
+
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
 // oracle says what an engine must do with one room, in the plainest way: it
 // remembers everything, and looks through it at each question.
 type oracle struct {
-	all   []Publication
+	all   []engine.Publication
 	epoch string
 	used  time.Time
-	subs  map[*recorder][]Publication // what each is owed
+	subs  map[*enginetest.Recorder][]engine.Publication // what each is owed
 }
 
 // remembered is the longest end of all publications that keeps every bound. A
 // message too large for it ends it: a history has no holes.
-func (o *oracle) remembered(l Limits, now time.Time) []Publication {
+func (o *oracle) remembered(l Limits, now time.Time) []engine.Publication {
 	from, size := len(o.all), 0
 	for from > 0 {
 		p := o.all[from-1]
@@ -34,8 +37,8 @@ func (o *oracle) remembered(l Limits, now time.Time) []Publication {
 	return o.all[from:]
 }
 
-func (o *oracle) history(l Limits, now time.Time, part Span) (h History) {
-	h.Top = Position{o.epoch, uint64(len(o.all))}
+func (o *oracle) history(l Limits, now time.Time, part engine.Span) (h engine.History) {
+	h.Top = engine.Position{Epoch: o.epoch, Offset: uint64(len(o.all))}
 	for _, p := range o.remembered(l, now) {
 		if p.Offset > part.Behind && (part.Before == 0 || p.Offset < part.Before) {
 			h.Publications = append(h.Publications, p)
@@ -54,7 +57,7 @@ func (o *oracle) history(l Limits, now time.Time, part Span) (h History) {
 // subscribing, leaving, waiting and expiring, in three rooms.
 func TestMemoryOracle(t *testing.T) {
 	times := 10 // of a hundred
-	if long() {
+	if enginetest.Long() {
 		times = 500
 	}
 	for range times {
@@ -77,10 +80,10 @@ func checkMemory(t *rapid.T) {
 	use := func(name string) *oracle {
 		o := rooms[name]
 		if o == nil {
-			o = &oracle{subs: map[*recorder][]Publication{}}
+			o = &oracle{subs: map[*enginetest.Recorder][]engine.Publication{}}
 			rooms[name] = o
 		}
-		o.used = clock.now()
+		o.used = clock.Now()
 		return o
 	}
 	t.Repeat(map[string]func(*rapid.T){
@@ -88,16 +91,16 @@ func checkMemory(t *rapid.T) {
 			name := room(t)
 			data := bytes.Repeat([]byte{byte(rapid.IntRange('a', 'z').Draw(t, "byte"))}, rapid.IntRange(0, 12).Draw(t, "size"))
 			o := use(name)
-			p := Publication{Message: Message{Op: ws.OpBinary, Data: data}, Offset: uint64(len(o.all) + 1), Prev: uint64(len(o.all)), Time: clock.now()}
-			pos := publish(t, m, name, data)
+			p := engine.Publication{Message: engine.Message{Op: ws.OpBinary, Data: data}, Offset: uint64(len(o.all) + 1), Prev: uint64(len(o.all)), Time: clock.Now()}
+			pos := enginetest.Publish(t, m, name, data)
 			if o.epoch == "" {
 				if o.epoch = pos.Epoch; epochs[roomsEpoch{name, pos.Epoch}] {
 					t.Fatalf("epoch %s of room %s comes back", pos.Epoch, name)
 				}
 				epochs[roomsEpoch{name, pos.Epoch}] = true
 			}
-			if pos != (Position{o.epoch, p.Offset}) {
-				t.Fatalf("published at %v, want %v", pos, Position{o.epoch, p.Offset})
+			if pos != (engine.Position{Epoch: o.epoch, Offset: p.Offset}) {
+				t.Fatalf("published at %v, want %v", pos, engine.Position{Epoch: o.epoch, Offset: p.Offset})
 			}
 			o.all = append(o.all, p)
 			for s := range o.subs {
@@ -106,39 +109,39 @@ func checkMemory(t *rapid.T) {
 		},
 		"history": func(t *rapid.T) {
 			offset := rapid.Uint64Range(0, 12)
-			name, part := room(t), Span{Behind: offset.Draw(t, "behind"), Before: offset.Draw(t, "before"),
+			name, part := room(t), engine.Span{Behind: offset.Draw(t, "behind"), Before: offset.Draw(t, "before"),
 				Limit: rapid.IntRange(-1, 5).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest")}
-			got, want := history(t, m, name, part), History{}
+			got, want := enginetest.History(t, m, name, part), engine.History{}
 			if o := rooms[name]; o != nil {
-				if want = o.history(l, clock.now(), part); o.epoch == "" {
+				if want = o.history(l, clock.Now(), part); o.epoch == "" {
 					o.epoch = got.Top.Epoch // told by History before the first message
 					epochs[roomsEpoch{name, o.epoch}] = true
 					want.Top.Epoch = o.epoch
 				}
 			}
-			if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, same) {
+			if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, enginetest.Same) {
 				t.Fatalf("history of %s, %+v:\n%v\nwant\n%v", name, part, got, want)
 			}
 		},
 		"subscribe": func(t *rapid.T) {
-			name, s := room(t), new(recorder)
+			name, s := room(t), new(enginetest.Recorder)
 			use(name).subs[s] = nil
-			m.Subscribe(name, noPayer, s)
+			m.Subscribe(name, enginetest.NoPayer, s)
 		},
 		"unsubscribe": func(t *rapid.T) {
 			name := room(t)
 			o := rooms[name]
 			if o == nil || len(o.subs) == 0 {
-				m.Unsubscribe(name, new(recorder)) // of somebody unknown
+				m.Unsubscribe(name, new(enginetest.Recorder)) // of somebody unknown
 				if o != nil && o.epoch != "" {
-					o.used = clock.now()
+					o.used = clock.Now()
 				}
 				return
 			}
 			for s, owed := range o.subs {
 				m.Unsubscribe(name, s)
-				if !slices.EqualFunc(s.got, owed, same) {
-					t.Fatalf("delivered %v, want %v", s.got, owed)
+				if !slices.EqualFunc(s.Got, owed, enginetest.Same) {
+					t.Fatalf("delivered %v, want %v", s.Got, owed)
 				}
 				delete(o.subs, s)
 				break
@@ -146,17 +149,17 @@ func checkMemory(t *rapid.T) {
 			if len(o.subs) > 0 {
 				return
 			}
-			if o.used = clock.now(); o.epoch == "" {
+			if o.used = clock.Now(); o.epoch == "" {
 				delete(rooms, name)
 			}
 		},
 		"wait": func(t *rapid.T) {
-			clock.advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
+			clock.Advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
 		},
 		"expire": func(t *rapid.T) {
 			m.Expire()
 			for name, o := range rooms {
-				if len(o.subs) == 0 && clock.now().Sub(o.used) > l.MaxAge {
+				if len(o.subs) == 0 && clock.Now().Sub(o.used) > l.MaxAge {
 					delete(rooms, name)
 				}
 			}

@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"fmt"
@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
 // TestEventsEvictNoMessage: however many events come, of one user or of many, the
@@ -19,14 +22,14 @@ func TestEventsEvictNoMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, _ := newTestMemory(Limits{MaxMessages: 60, MaxBytes: 4000})
 			for i := range 60 {
-				publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
-				announce(m, "r", key(i), "{}")
+				enginetest.Publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
+				enginetest.Announce(m, "r", key(i), "{}")
 			}
 			for i := range 1000 {
-				announce(m, "r", key(i), strings.Repeat("x", 20))
+				enginetest.Announce(m, "r", key(i), strings.Repeat("x", 20))
 			}
 			said, told := 0, 0
-			for _, p := range history(t, m, "r", Span{Limit: -1}).Publications {
+			for _, p := range enginetest.History(t, m, "r", engine.Span{Limit: -1}).Publications {
 				if p.CompactKey == "" {
 					said++
 				} else {
@@ -39,13 +42,13 @@ func TestEventsEvictNoMessage(t *testing.T) {
 			if told == 0 || told > 60 || name == "one user" && told != 1 {
 				t.Errorf("%d events are remembered", told)
 			}
-			if n := len(m.topics.get("r").past.live()); n > 3*60 {
+			if n := len(m.topics.Get("r").journal.live()); n > 3*60 {
 				t.Errorf("%d entries are held", n)
 			}
 			for i := range 200 {
-				publish(t, m, "r", fmt.Appendf(nil, "%d", i))
+				enginetest.Publish(t, m, "r", fmt.Appendf(nil, "%d", i))
 			}
-			if h := history(t, m, "r", Span{Limit: -1}); len(h.Publications) != 60 {
+			if h := enginetest.History(t, m, "r", engine.Span{Limit: -1}); len(h.Publications) != 60 {
 				t.Errorf("%d messages are remembered", len(h.Publications))
 			}
 		})
@@ -57,20 +60,20 @@ func TestEventsEvictNoMessage(t *testing.T) {
 func TestSkippedEvictNoMessage(t *testing.T) {
 	m, _ := newTestMemory(Limits{MaxMessages: 60})
 	skip := func() {
-		m.Publish("r", Message{Op: ws.OpText, Data: []byte("not for the history"), Skip: true}, func(Position, error) {})
+		m.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("not for the history"), Skip: true}, func(engine.Position, error) {})
 	}
 	for i := range 60 {
-		publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
+		enginetest.Publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
 		skip()
 	}
 	for range 1000 {
 		skip()
 	}
-	h := history(t, m, "r", Span{Limit: -1})
+	h := enginetest.History(t, m, "r", engine.Span{Limit: -1})
 	if n := len(h.Publications); n != 60 {
 		t.Fatalf("%d of 60 announcements are left", n)
 	}
-	if n := len(m.topics.get("r").past.live()); n > 3*60 {
+	if n := len(m.topics.Get("r").journal.live()); n > 3*60 {
 		t.Errorf("%d entries are held", n)
 	}
 }

@@ -1,4 +1,4 @@
-package room
+package memory
 
 import (
 	"cmp"
@@ -12,21 +12,24 @@ import (
 
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
+
+	"webim/room/engine"
+	"webim/room/engine/enginetest"
 )
 
 // plainJournal is what a journal must hold, in the plainest way: a slice of
 // publications. It was the engine's own history once.
 type plainJournal struct {
-	entries []Publication
+	entries []engine.Publication
 	gone    map[uint64]bool // offsets of entries that are only places
 }
 
-func isEvent(p *Publication) bool { return p.CompactKey != "" || p.Skip }
+func isEvent(p *engine.Publication) bool { return p.CompactKey != "" || p.Skip }
 
 func (r *plainJournal) kept(event bool) (n, bytes int) {
 	for i := range r.entries {
 		if p := &r.entries[i]; !r.gone[p.Offset] && isEvent(p) == event {
-			n, bytes = n+1, bytes+Cost(p)-PartCost
+			n, bytes = n+1, bytes+engine.Cost(p)-engine.PartCost
 		}
 	}
 	return n, bytes
@@ -40,15 +43,15 @@ func (r *plainJournal) within(event bool, messages, bytes int) bool {
 func (r *plainJournal) cost() (n int64) {
 	for i := range r.entries {
 		if r.gone[r.entries[i].Offset] {
-			n += PartCost
+			n += engine.PartCost
 		} else {
-			n += int64(Cost(&r.entries[i]))
+			n += int64(engine.Cost(&r.entries[i]))
 		}
 	}
 	return n
 }
 
-func (r *plainJournal) remember(p Publication) {
+func (r *plainJournal) remember(p engine.Publication) {
 	p.Data = slices.Clone(p.Data)
 	r.entries = append(r.entries, p)
 	for i := range r.entries[:len(r.entries)-1] {
@@ -68,7 +71,7 @@ func (r *plainJournal) passOver(i int) {
 	}
 }
 
-func (r *plainJournal) trim(keep Retention, now time.Time) {
+func (r *plainJournal) trim(keep engine.Retention, now time.Time) {
 	for len(r.entries) > 0 && (!r.within(false, keep.Messages, keep.Bytes) || r.entries[0].Time.Before(now.Add(-keep.Age))) {
 		delete(r.gone, r.entries[0].Offset)
 		r.entries = r.entries[1:]
@@ -85,7 +88,7 @@ func (r *plainJournal) trim(keep Retention, now time.Time) {
 		}
 	}
 	if len(r.gone) > 16 && len(r.gone) > len(r.entries)/2 {
-		r.entries = slices.DeleteFunc(slices.Clone(r.entries), func(p Publication) bool { return r.gone[p.Offset] })
+		r.entries = slices.DeleteFunc(slices.Clone(r.entries), func(p engine.Publication) bool { return r.gone[p.Offset] })
 		clear(r.gone)
 	}
 }
@@ -99,9 +102,9 @@ func (r *plainJournal) redact(offset uint64) {
 }
 
 // read says what a Span is.
-func (r *plainJournal) read(q Span) (part []Publication) {
+func (r *plainJournal) read(q engine.Span) (part []engine.Publication) {
 	place := func(offset uint64) int { // of that, or of the next
-		at, _ := slices.BinarySearchFunc(r.entries, offset, func(p Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
+		at, _ := slices.BinarySearchFunc(r.entries, offset, func(p engine.Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
 		return at
 	}
 	all := r.entries
@@ -124,7 +127,7 @@ func (r *plainJournal) read(q Span) (part []Publication) {
 		if r.gone[p.Offset] || !q.Places && p.Skip {
 			continue
 		}
-		if bytes += Cost(&p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
+		if bytes += engine.Cost(&p); q.Bytes > 0 && bytes > q.Bytes && len(part) > 0 {
 			break
 		}
 		part = append(part, p)
@@ -133,7 +136,7 @@ func (r *plainJournal) read(q Span) (part []Publication) {
 }
 
 // sameWhole compares all that a history has of publications.
-func sameWhole(a, b Publication) bool {
+func sameWhole(a, b engine.Publication) bool {
 	if (a.From == nil) != (b.From == nil) {
 		return false
 	}
@@ -141,7 +144,7 @@ func sameWhole(a, b Publication) bool {
 		string(a.From.ConnInfo) != string(b.From.ConnInfo) || string(a.From.ChanInfo) != string(b.From.ChanInfo)) {
 		return false
 	}
-	return same(a, b) && maps.Equal(a.Tags, b.Tags) && a.CompactKey == b.CompactKey && a.Skip == b.Skip
+	return enginetest.Same(a, b) && maps.Equal(a.Tags, b.Tags) && a.CompactKey == b.CompactKey && a.Skip == b.Skip
 }
 
 // TestJournalOracle: whatever is published, superseded, taken back and forgotten, a
@@ -149,7 +152,7 @@ func sameWhole(a, b Publication) bool {
 // does not change.
 func TestJournalOracle(t *testing.T) {
 	times := 10 // of a hundred
-	if long() {
+	if enginetest.Long() {
 		times = 500
 	}
 	for range times {
@@ -158,13 +161,13 @@ func TestJournalOracle(t *testing.T) {
 }
 
 func checkJournal(t *rapid.T) {
-	keep := &Retention{
+	keep := &engine.Retention{
 		Messages: rapid.SampledFrom([]int{1, 2, 5, 20, 100}).Draw(t, "messages"),
 		Bytes:    rapid.SampledFrom([]int{100, 1000, 1 << 20}).Draw(t, "bytes"),
 		Age:      time.Minute,
 	}
 	j, want, now, top := new(journal), &plainJournal{gone: map[uint64]bool{}}, int64(0), uint64(0)
-	type answer struct{ got, copy []Publication }
+	type answer struct{ got, copy []engine.Publication }
 	var answers []answer
 	some := rapid.SampledFrom([]int{0, 1, 3, 30, 130, 300})
 	letters := func(name string) string {
@@ -172,24 +175,24 @@ func checkJournal(t *rapid.T) {
 	}
 	t.Repeat(map[string]func(*rapid.T){
 		"publish": func(t *rapid.T) {
-			m := Message{Op: rapid.SampledFrom([]ws.OpCode{ws.OpText, ws.OpBinary, OpJSON}).Draw(t, "op")}
+			m := engine.Message{Op: rapid.SampledFrom([]ws.OpCode{ws.OpText, ws.OpBinary, engine.OpJSON}).Draw(t, "op")}
 			if m.Skip = rapid.IntRange(0, 9).Draw(t, "skip") == 0; m.Skip {
-				m = Message{Skip: true}
+				m = engine.Message{Skip: true}
 			} else {
 				m.Data = []byte(letters("data"))
 				if rapid.IntRange(0, 3).Draw(t, "event") == 0 {
 					m.CompactKey = fmt.Sprint("key ", rapid.IntRange(0, 8).Draw(t, "key"))
 				}
 				if rapid.Bool().Draw(t, "has an author") {
-					m.From = &Author{User: letters("user"), Client: letters("client"), ConnInfo: []byte(letters("info")), ChanInfo: nil}
+					m.From = &engine.Author{User: letters("user"), Client: letters("client"), ConnInfo: []byte(letters("info")), ChanInfo: nil}
 				}
 				if rapid.IntRange(0, 3).Draw(t, "has tags") == 0 {
-					m.Tags = map[string]string{TagEvent: letters("tag"), "": letters("tag without a name")}
+					m.Tags = map[string]string{engine.TagEvent: letters("tag"), "": letters("tag without a name")}
 				}
 			}
 			prev := top
 			top += uint64(rapid.IntRange(1, 3).Draw(t, "further"))
-			p := Publication{Message: m, Offset: top, Prev: prev, Time: time.Unix(0, now)}
+			p := engine.Publication{Message: m, Offset: top, Prev: prev, Time: time.Unix(0, now)}
 			j.remember(&p, now)
 			want.remember(p)
 		},
@@ -214,7 +217,7 @@ func checkJournal(t *rapid.T) {
 			want.entries = want.entries[n:]
 		},
 		"read": func(t *rapid.T) {
-			q := Span{Behind: rapid.Uint64Range(0, top+2).Draw(t, "behind"), Before: rapid.Uint64Range(0, top+2).Draw(t, "before"),
+			q := engine.Span{Behind: rapid.Uint64Range(0, top+2).Draw(t, "behind"), Before: rapid.Uint64Range(0, top+2).Draw(t, "before"),
 				Limit: rapid.IntRange(-1, 20).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"),
 				Bytes: rapid.SampledFrom([]int{0, 1, 500, 5000}).Draw(t, "bytes"), Places: rapid.Bool().Draw(t, "places")}
 			got := j.read(q)
@@ -238,13 +241,13 @@ func checkJournal(t *rapid.T) {
 }
 
 // copied are publications that share nothing with all.
-func copied(all []Publication) []Publication {
+func copied(all []engine.Publication) []engine.Publication {
 	all = slices.Clone(all)
 	for i := range all {
 		p := &all[i]
 		p.Data, p.CompactKey = slices.Clone(p.Data), strings.Clone(p.CompactKey)
 		if a := p.From; a != nil {
-			p.From = &Author{strings.Clone(a.User), strings.Clone(a.Client), slices.Clone(a.ConnInfo), slices.Clone(a.ChanInfo)}
+			p.From = &engine.Author{User: strings.Clone(a.User), Client: strings.Clone(a.Client), ConnInfo: slices.Clone(a.ConnInfo), ChanInfo: slices.Clone(a.ChanInfo)}
 		}
 		tags := map[string]string{}
 		for name, value := range p.Tags {
@@ -272,12 +275,12 @@ func checkMemoryOf(t rapid.TB, j *journal) {
 
 // A journal that has as much as it may uses its memory again.
 func TestJournalAllocatesNothing(t *testing.T) {
-	for name, keep := range map[string]*Retention{
+	for name, keep := range map[string]*engine.Retention{
 		"by count": {Messages: 100, Bytes: 1 << 20, Age: time.Hour},
 		"by bytes": {Messages: 1 << 20, Bytes: 10_000, Age: time.Hour},
 	} {
 		j, offset := new(journal), uint64(0)
-		p := Publication{Message: Message{Op: OpJSON, From: &Author{User: "ann", Client: "123"}}, Time: time.Now()}
+		p := engine.Publication{Message: engine.Message{Op: engine.OpJSON, From: &engine.Author{User: "ann", Client: "123"}}, Time: time.Now()}
 		data := make([]byte, 200)
 		say := func() {
 			offset++
@@ -296,12 +299,12 @@ func TestJournalAllocatesNothing(t *testing.T) {
 
 // Positions have 32 bits and wrap around.
 func TestJournalPositionsWrap(t *testing.T) {
-	j, keep := &journal{base: math.MaxUint32 - 1000}, &Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour}
+	j, keep := &journal{base: math.MaxUint32 - 1000}, &engine.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour}
 	for offset := uint64(1); offset <= 100; offset++ {
-		p := Publication{Message: Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%0100d", offset)}, Offset: offset, Prev: offset - 1}
+		p := engine.Publication{Message: engine.Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%0100d", offset)}, Offset: offset, Prev: offset - 1}
 		j.remember(&p, 0)
 		j.trim(keep, 0)
-		all := j.read(Span{Limit: -1})
+		all := j.read(engine.Span{Limit: -1})
 		for i, p := range all {
 			if want := fmt.Sprintf("%0100d", p.Offset); string(p.Data) != want || p.Offset != offset-uint64(len(all)-1-i) {
 				t.Fatalf("entry %d is %d: %s", i, p.Offset, p.Data)

@@ -1,14 +1,16 @@
-package room
+package memory
 
 import (
 	"iter"
 	"math"
 	"slices"
+
+	"webim/room/engine"
 )
 
-// subscribers are those of the topic; t.mu is held.
-func (t *topic) subscribers() iter.Seq[Subscriber] {
-	return func(yield func(Subscriber) bool) {
+// subscribers iterates over the subscribers of the topic. The caller holds t.mu.
+func (t *topic) subscribers() iter.Seq[engine.Subscriber] {
+	return func(yield func(engine.Subscriber) bool) {
 		if t.sub == nil || !yield(t.sub) || t.others == nil {
 			return
 		}
@@ -22,17 +24,17 @@ func (t *topic) subscribers() iter.Seq[Subscriber] {
 
 func (t *topic) hasSubscribers() bool { return t.sub != nil }
 
-// addOther adds a subscriber besides sub; t.mu is held.
-func (t *topic) addOther(s Subscriber) {
+// addOther adds a further subscriber. The caller holds t.mu.
+func (t *topic) addOther(s engine.Subscriber) {
 	if t.others == nil {
-		t.others = new([]Subscriber)
+		t.others = new([]engine.Subscriber)
 	}
 	*t.others = append(*t.others, s)
 }
 
-// unsubscribe takes out a subscriber, if it is one; t.mu is held. The first of the
-// others takes the place of sub.
-func (t *topic) unsubscribe(s Subscriber) {
+// unsubscribe removes s, if it is a subscriber of the topic. If s was sub, the first of the others
+// replaces it. The caller holds t.mu.
+func (t *topic) unsubscribe(s engine.Subscriber) {
 	all := slices.Collect(t.subscribers())
 	i := slices.Index(all, s)
 	if i < 0 {
@@ -48,14 +50,14 @@ func (t *topic) unsubscribe(s Subscriber) {
 	}
 }
 
-// recent are topics in the order in which they were touched. A topic that has members
-// and remembers nothing may be missing: there is nothing to forget.
+// recent is a list of topics in the order of their last use. A topic that has members and no
+// history may be missing, because there is nothing to forget.
 type recent struct{ oldest, newest *topic }
 
-// notRecent is the time of a topic that is not in the list.
+// notRecent is the value of topic.touched for a topic that is not in the list.
 const notRecent = math.MinInt64
 
-// touch makes a topic the newest.
+// touch makes a topic the newest in the list.
 func (l *recent) touch(t *topic, now int64) {
 	if l.newest != t {
 		l.remove(t)
@@ -69,7 +71,7 @@ func (l *recent) touch(t *topic, now int64) {
 	t.touched = now
 }
 
-// remove takes a topic out, if it is there.
+// remove removes a topic, if it is in the list.
 func (l *recent) remove(t *topic) {
 	if t.touched == notRecent {
 		return

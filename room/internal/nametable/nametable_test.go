@@ -1,4 +1,4 @@
-package room
+package nametable
 
 import (
 	"fmt"
@@ -9,11 +9,11 @@ import (
 
 type named struct{ name string }
 
-// TestNames compares the table with a map. All names are in few parts, so that they are in
-// each other's way.
-func TestNames(t *testing.T) {
+// TestTable compares the table with a map. All names are in few parts, so that their slots
+// collide.
+func TestTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n, want := newNameTable(func(one *named) string { return one.name }), map[string]*named{}
+		n, want := New(func(one *named) string { return one.name }), map[string]*named{}
 		var few []string
 		for i := 0; len(few) < 40; i++ {
 			if part, _ := n.hash(fmt.Sprint(i)); part < 2 {
@@ -26,36 +26,36 @@ func TestNames(t *testing.T) {
 				one := &named{name: name.Draw(t, "name")}
 				if want[one.name] == nil {
 					want[one.name] = one
-					n.put(one)
+					n.Put(one)
 				}
 			},
 			"remove": func(t *rapid.T) {
 				name := name.Draw(t, "name")
 				delete(want, name)
-				n.remove(name)
+				n.Remove(name)
 			},
 			"": func(t *rapid.T) {
 				for _, name := range few {
-					if n.get(name) != want[name] {
-						t.Fatalf("%s is %v, want %v", name, n.get(name), want[name])
+					if n.Get(name) != want[name] {
+						t.Fatalf("%s is %v, want %v", name, n.Get(name), want[name])
 					}
 				}
 				count := 0
-				for one := range n.each() {
+				for one := range n.Each() {
 					if count++; want[one.name] != one {
 						t.Fatalf("%s is there", one.name)
 					}
 				}
-				if count != len(want) || n.len() != count {
-					t.Fatalf("%d are there, %d are counted, want %d", count, n.len(), len(want))
+				if count != len(want) || n.Len() != count {
+					t.Fatalf("%d are there, %d are counted, want %d", count, n.Len(), len(want))
 				}
 			},
 		})
 		for _, name := range few {
-			n.remove(name)
+			n.Remove(name)
 		}
 		for _, p := range n.parts {
-			if len(p) > namesLeast {
+			if len(p) > leastSlots {
 				t.Fatalf("an empty part has %d places", len(p))
 			}
 		}

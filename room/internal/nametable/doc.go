@@ -1,0 +1,2 @@
+// Package nametable finds values by their names, in little memory.
+package nametable
