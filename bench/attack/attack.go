@@ -5,7 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"webim/bench"
+	"webim/bench/client"
+	"webim/bench/option"
 )
 
 // Attack is a named attack.
@@ -21,7 +22,7 @@ type Attack struct {
 // All returns the attacks that exist for a dialect, in the order of reports.
 func All(dialect string) []Attack {
 	all := slices.Concat(handshakeAttacks(), frameAttacks(), bombAttacks(), readerAttacks(), commandAttacks())
-	return slices.DeleteFunc(all, func(a Attack) bool { return a.centrifuge && dialect != bench.Centrifuge })
+	return slices.DeleteFunc(all, func(a Attack) bool { return a.centrifuge && dialect != client.Centrifuge })
 }
 
 // find returns the attacks with these names, or all attacks if there are no names.
@@ -34,7 +35,7 @@ func find(names []string, dialect string) ([]Attack, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(a Attack) bool { return a.Name == name })
 		if i < 0 {
-			return nil, bench.BadOption("there is no attack %q in the %s dialect: take some of %s", name, dialect, strings.Join(namesOf(all), ", "))
+			return nil, option.Bad("there is no attack %q in the %s dialect: take some of %s", name, dialect, strings.Join(namesOf(all), ", "))
 		}
 		found = append(found, all[i])
 	}
@@ -68,19 +69,19 @@ type Options struct {
 func (o Options) check() error {
 	switch {
 	case o.Connections < 1 || o.Connections > 10000:
-		return bench.BadOption("--connections %d: give 1 to 10000", o.Connections)
+		return option.Bad("--connections %d: give 1 to 10000", o.Connections)
 	case o.Bytes < 1 || o.Bytes > 4<<30:
-		return bench.BadOption("--bytes %d: give 1 to 4294967296", o.Bytes)
+		return option.Bad("--bytes %d: give 1 to 4294967296", o.Bytes)
 	case o.Window < 100*time.Millisecond || o.Window > 10*time.Minute || o.Baseline < 100*time.Millisecond || o.Baseline > 10*time.Minute:
-		return bench.BadOption("--window %s --baseline %s: give 100ms to 10m", o.Window, o.Baseline)
+		return option.Bad("--window %s --baseline %s: give 100ms to 10m", o.Window, o.Baseline)
 	case o.Recovery < 0 || o.Recovery > 10*time.Minute || o.Grace < 0 || o.Grace > 10*time.Minute || o.MemorySlack < 0:
-		return bench.BadOption("--recovery %s --grace %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.Grace, o.MemorySlack)
+		return option.Bad("--recovery %s --grace %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.Grace, o.MemorySlack)
 	case o.Addresses < 1 || o.Addresses > 250:
-		return bench.BadOption("--addresses %d: give 1 to 250", o.Addresses)
+		return option.Bad("--addresses %d: give 1 to 250", o.Addresses)
 	case o.Attempts < 0 || o.Attempts > 100:
-		return bench.BadOption("--attempts %d: give 1 to 100", o.Attempts)
+		return option.Bad("--attempts %d: give 1 to 100", o.Attempts)
 	case o.Room == "" || o.Beside == "" || o.Room == o.Beside:
-		return bench.BadOption("--room %q --bystander-room %q: give two different rooms", o.Room, o.Beside)
+		return option.Bad("--room %q --bystander-room %q: give two different rooms", o.Room, o.Beside)
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"webim/bench"
+	"webim/bench/client"
+	"webim/bench/load"
 )
 
 // quick bounds attacks of tests. The p99 is not judged: machines of tests are busy.
@@ -50,7 +51,7 @@ func plantedServer(t *testing.T, fault string) (url string, pid int) {
 
 func run(t *testing.T, url string, pid int, o Options, names ...string) *Report {
 	t.Helper()
-	r, err := Run(t.Context(), bench.Config{URL: url, PID: pid}, Server{}, o, names, nil)
+	r, err := Run(t.Context(), client.Config{URL: url, PID: pid}, Server{}, o, names, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,13 +124,13 @@ func TestJudgesLatency(t *testing.T) {
 		before, during float64
 		holds          bool
 	}{{1, 22, true}, {1, 22.5, false}, {100, 219, true}, {100, 221, false}, {0, 19, true}} {
-		var trips []bench.Trip
+		var trips []load.Trip
 		for i := range int64(20) {
 			due, took := i*100*ms, c.before
 			if i >= 10 {
 				took = c.during
 			}
-			trips = append(trips, bench.Trip{Due: due + 1, Back: due + 1 + int64(took*ms)})
+			trips = append(trips, load.Trip{Due: due + 1, Back: due + 1 + int64(took*ms)})
 		}
 		r := Result{}
 		r.judge(Options{Latency: true}, trips, 0, 1000*ms, 2000*ms)
@@ -142,7 +143,7 @@ func TestJudgesLatency(t *testing.T) {
 // An attack that does not apply is not judged.
 func TestSkippedIsNotJudged(t *testing.T) {
 	r := Result{Skipped: "no deflate"}
-	r.judge(Options{Latency: true}, []bench.Trip{{Due: 5}}, 0, 1, 10)
+	r.judge(Options{Latency: true}, []load.Trip{{Due: 5}}, 0, 1, 10)
 	if len(r.Failed) != 0 || r.late || r.Bystander.Lost != 1 {
 		t.Errorf("%+v", r)
 	}
@@ -190,24 +191,24 @@ func TestReports(t *testing.T) {
 }
 
 func TestNamesAndBounds(t *testing.T) {
-	plain, both := namesOf(All(bench.Plain)), namesOf(All(bench.Centrifuge))
+	plain, both := namesOf(All(client.Plain)), namesOf(All(client.Centrifuge))
 	if slices.Contains(plain, "subscribe-storm") || !slices.Contains(both, "subscribe-storm") || len(both) < 15 {
 		t.Errorf("%q %q", plain, both)
 	}
-	if _, err := find([]string{"nonsense"}, bench.Plain); err == nil || !strings.Contains(err.Error(), "half-message") {
+	if _, err := find([]string{"nonsense"}, client.Plain); err == nil || !strings.Contains(err.Error(), "half-message") {
 		t.Error(err)
 	}
-	if err := CheckTarget(bench.Config{URL: "ws://192.0.2.1:9/"}, false); err == nil || !strings.Contains(err.Error(), "--allow-remote") {
+	if err := CheckTarget(client.Config{URL: "ws://192.0.2.1:9/"}, false); err == nil || !strings.Contains(err.Error(), "--allow-remote") {
 		t.Error(err)
 	}
 	for _, url := range []string{"ws://127.0.0.1:9/", "ws://[::1]:9/"} {
-		if err := CheckTarget(bench.Config{URL: url}, false); err != nil {
+		if err := CheckTarget(client.Config{URL: url}, false); err != nil {
 			t.Error(err)
 		}
 	}
 	o := quick()
 	o.Connections = 0
-	if _, err := Run(context.Background(), bench.Config{URL: "ws://127.0.0.1:9/"}, Server{}, o, nil, nil); err == nil || !strings.Contains(err.Error(), "--connections 0") {
+	if _, err := Run(context.Background(), client.Config{URL: "ws://127.0.0.1:9/"}, Server{}, o, nil, nil); err == nil || !strings.Contains(err.Error(), "--connections 0") {
 		t.Error(err)
 	}
 }

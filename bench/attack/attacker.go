@@ -14,7 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"webim/bench"
+	"webim/bench/client"
+	"webim/bench/ws"
 )
 
 var (
@@ -25,7 +26,7 @@ var (
 // attacker is a running attack. It counts the attack's cost and limits it. It is safe for concurrent use.
 type attacker struct {
 	ctx    context.Context // ends with the window
-	target bench.Target
+	target client.Dialer
 	o      Options
 	room   string // a path
 	start  time.Time
@@ -42,13 +43,13 @@ type attacker struct {
 	readers sync.WaitGroup
 }
 
-func newAttacker(ctx context.Context, target bench.Target, o Options) *attacker {
+func newAttacker(ctx context.Context, target client.Dialer, o Options) *attacker {
 	return &attacker{ctx: ctx, target: target, o: o, room: "/" + strings.TrimPrefix(o.Room, "/"), start: time.Now(), live: map[*conn]bool{}, said: map[string]int{}}
 }
 
 // conn is one of the attacker's connections.
 type conn struct {
-	*bench.Raw
+	*client.Raw
 	a *attacker
 }
 
@@ -220,7 +221,7 @@ func (c *conn) Write(b []byte) (n int, err error) {
 
 // command sends lines of the Centrifuge protocol in one message.
 func (c *conn) command(lines ...[]byte) error {
-	_, err := c.Write(bench.AppendFrame(nil, bench.FIN|bench.Text, slices.Concat(joined(lines)...)))
+	_, err := c.Write(ws.AppendRaw(nil, ws.FIN|ws.Text, slices.Concat(joined(lines)...)))
 	return err
 }
 
@@ -240,14 +241,14 @@ func (c *conn) drain() { c.listen(nil) }
 
 // listen calls f with each message and control frame, on a goroutine that ends with the connection. It records the code of a Close frame,
 // and then ends.
-func (c *conn) listen(f func(bench.Event)) {
+func (c *conn) listen(f func(ws.Event)) {
 	c.a.readers.Go(func() {
 		defer c.drop()
 		buf := make([]byte, 8<<10)
 		closed := false
 		for !closed {
-			n, err := c.Events(buf, func(ev bench.Event) {
-				if closed = closed || ev.Op == bench.CloseFrame; ev.Op == bench.CloseFrame && len(ev.Payload) >= 2 {
+			n, err := c.Events(buf, func(ev ws.Event) {
+				if closed = closed || ev.Op == ws.Close; ev.Op == ws.Close && len(ev.Payload) >= 2 {
 					_ = c.a.refused(fmt.Errorf("closed with %d %s", int(ev.Payload[0])<<8|int(ev.Payload[1]), ev.Payload[2:]))
 				}
 				if f != nil {

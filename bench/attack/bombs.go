@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"webim/bench"
+	"webim/bench/ws"
 )
 
 // bombAttacks are the attacks with few bytes that cause much work.
@@ -20,7 +20,7 @@ func bombAttacks() []Attack {
 // bomb returns a compressed frame of 64 MB of spaces. Making it takes a second of CPU.
 var bomb = sync.OnceValue(func() []byte {
 	defer debug.FreeOSMemory()
-	return bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, bytes.Repeat([]byte{' '}, 64<<20)))
+	return ws.AppendRaw(nil, ws.FIN|ws.RSV1|ws.Text, ws.AppendDeflated(nil, bytes.Repeat([]byte{' '}, 64<<20)))
 })
 
 func deflateBomb(a *attacker) {
@@ -46,8 +46,8 @@ func deflateBomb(a *attacker) {
 func blankLineBomb(a *attacker) {
 	const inflated, plain = 1<<20 - 16, 64 << 10
 	message := func(n int) []byte { return slices.Concat([]byte("{}\n"), bytes.Repeat([]byte{'\n'}, n), []byte("{}")) }
-	packed := bench.AppendFrame(nil, bench.FIN|bench.RSV1|bench.Text, bench.Deflated(nil, message(inflated)))
-	open := bench.AppendFrame(nil, bench.FIN|bench.Text, message(plain))
+	packed := ws.AppendRaw(nil, ws.FIN|ws.RSV1|ws.Text, ws.AppendDeflated(nil, message(inflated)))
+	open := ws.AppendRaw(nil, ws.FIN|ws.Text, message(plain))
 	a.each(func(i int) {
 		a.again(func() error {
 			c, compressed, err := a.upgrade(i, true)

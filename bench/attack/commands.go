@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"webim/bench"
+	"webim/bench/ws"
 )
 
 // commandAttacks are the attacks with commands of the Centrifuge protocol.
@@ -22,7 +22,7 @@ func commandAttacks() []Attack {
 }
 
 // connected opens a WebSocket and sends the connect command. It calls answers with each frame from the server.
-func (a *attacker) connected(i int, answers func(bench.Event)) (*conn, error) {
+func (a *attacker) connected(i int, answers func(ws.Event)) (*conn, error) {
 	c, _, err := a.upgrade(i, false)
 	if err != nil {
 		return nil, err
@@ -71,8 +71,8 @@ func subscribeStorm(a *attacker) {
 }
 
 // refusals records the error replies in a message.
-func (a *attacker) refusals(ev bench.Event) {
-	if ev.Op != bench.Text || !bytes.Contains(ev.Payload, []byte(`"error"`)) {
+func (a *attacker) refusals(ev ws.Event) {
+	if ev.Op != ws.Text || !bytes.Contains(ev.Payload, []byte(`"error"`)) {
 		return
 	}
 	for line := range bytes.SplitSeq(ev.Payload, []byte{'\n'}) {
@@ -162,7 +162,7 @@ func recoveryAmplification(a *attacker) {
 // epoch asks the server for the room's epoch.
 func (a *attacker) epoch() (string, error) {
 	got := make(chan string, 1)
-	c, err := a.connected(0, func(ev bench.Event) {
+	c, err := a.connected(0, func(ev ws.Event) {
 		for line := range bytes.SplitSeq(ev.Payload, []byte{'\n'}) {
 			var reply struct {
 				Subscribe *struct {

@@ -11,7 +11,7 @@
 //	recovery  watch.go     all connections of the attacker are closed; at most Options.Recovery until memory and files have returned
 //	judge     judge.go     the bystander's lost messages and p99, memory, files
 //
-// The bystander is [bench.Bystander]: it sends ten messages a second by a fixed schedule on its own thread, so a stall of the server delays
+// The bystander is [load.Bystander]: it sends ten messages a second by a fixed schedule on its own thread, so a stall of the server delays
 // all messages that were due meanwhile (no coordinated omission). A message belongs to the phase in which it was due. The attack's phase
 // lasts for the whole window, even if the attacker has used up its bytes earlier, because the server may still be processing them.
 //

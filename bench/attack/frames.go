@@ -3,7 +3,7 @@ package attack
 import (
 	"bytes"
 
-	"webim/bench"
+	"webim/bench/ws"
 )
 
 // frameAttacks are the attacks with frames that are valid one by one.
@@ -19,7 +19,7 @@ func frameAttacks() []Attack {
 }
 
 func halfMessage(a *attacker) {
-	frame := bench.AppendFrame(nil, bench.FIN|bench.Text, bytes.Repeat([]byte{'x'}, 256<<10))
+	frame := ws.AppendRaw(nil, ws.FIN|ws.Text, bytes.Repeat([]byte{'x'}, 256<<10))
 	a.each(func(i int) {
 		a.again(func() error {
 			c, _, err := a.upgrade(i, false)
@@ -41,7 +41,7 @@ func declaredLength(a *attacker) {
 			if err != nil {
 				return err
 			}
-			if _, err := c.Write(bench.AppendHeader(nil, bench.FIN|bench.Binary, 1<<30)); err != nil {
+			if _, err := c.Write(ws.AppendRawHeader(nil, ws.FIN|ws.Binary, 1<<30)); err != nil {
 				return err
 			}
 			return c.stalled()
@@ -52,13 +52,13 @@ func declaredLength(a *attacker) {
 // fragments sends frames of size bytes, many in one write, that never end their message.
 func fragments(a *attacker, size, many int) {
 	payload := bytes.Repeat([]byte{'x'}, size)
-	first := bench.AppendFrame(nil, bench.Text, payload)
-	more := bytes.Repeat(bench.AppendFrame(nil, bench.Continuation, payload), many)
+	first := ws.AppendRaw(nil, ws.Text, payload)
+	more := bytes.Repeat(ws.AppendRaw(nil, ws.Continuation, payload), many)
 	a.repeatedly(first, more, func(int) bool { return true })
 }
 
 func pingFlood(a *attacker) {
-	pings := bytes.Repeat(bench.AppendFrame(nil, bench.FIN|bench.Ping, bytes.Repeat([]byte{'p'}, 125)), 100)
+	pings := bytes.Repeat(ws.AppendRaw(nil, ws.FIN|ws.Ping, bytes.Repeat([]byte{'p'}, 125)), 100)
 	a.repeatedly(pings, pings, func(i int) bool { return i%2 == 0 })
 }
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"webim/bench"
+	"webim/bench/load"
 )
 
 // The limits of the musts, in addition to Options.MemorySlack.
@@ -75,8 +75,8 @@ type Beside struct {
 	Refused []string `json:"refused,omitempty"`
 }
 
-// judge fills in the bystander's part from its messages and determines the musts that do not hold. Times are those of bench.Now.
-func (r *Result) judge(o Options, trips []bench.Trip, start, from, to int64) {
+// judge fills in the bystander's part from its messages and determines the musts that do not hold. Times are those of stat.Now.
+func (r *Result) judge(o Options, trips []load.Trip, start, from, to int64) {
 	var before, during []float64
 	b := &r.Bystander
 	b.Sent = len(trips)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"webim/bench"
+	"webim/bench/ws"
 )
 
 // readerAttacks are the attacks that make the server keep its output.
@@ -52,7 +52,7 @@ func (a *attacker) message(id, size int) []byte {
 	if a.target.Centrifuge() {
 		text = publish(id, a.channel(), text)
 	}
-	return bench.AppendFrame(nil, bench.FIN|bench.Text, text)
+	return ws.AppendRaw(nil, ws.FIN|ws.Text, text)
 }
 
 // publish returns the command that publishes text, which must not need escapes.

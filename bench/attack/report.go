@@ -11,7 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"webim/bench"
+	"webim/bench/page"
+	"webim/bench/report"
 )
 
 // Schema names the form of a Report's JSON. New versions may add fields under the same name; existing fields keep their name, meaning and
@@ -20,13 +21,13 @@ const Schema = "webim-bench-attack/1"
 
 // Report has the results of all attacks.
 type Report struct {
-	Schema      string           `json:"schema"`
-	Label       string           `json:"label,omitempty"`
-	Interrupted bool             `json:"interrupted"`
-	Limit       uint64           `json:"memory_limit_bytes"` // RLIMIT_DATA of the server; 0: none
-	Options     Options          `json:"options"`
-	Conditions  bench.Conditions `json:"conditions"`
-	Attacks     []Result         `json:"attacks"`
+	Schema      string            `json:"schema"`
+	Label       string            `json:"label,omitempty"`
+	Interrupted bool              `json:"interrupted"`
+	Limit       uint64            `json:"memory_limit_bytes"` // RLIMIT_DATA of the server; 0: none
+	Options     Options           `json:"options"`
+	Conditions  report.Conditions `json:"conditions"`
+	Attacks     []Result          `json:"attacks"`
 }
 
 // Holds reports whether all musts hold.
@@ -185,7 +186,7 @@ func (c AttackerCost) said() (all []string) {
 
 // WriteHTML writes one page with a picture per attack.
 func (r *Report) WriteHTML(w io.Writer) error {
-	p := bench.Page{Title: strings.TrimSpace("webim-bench attack " + r.Label), Notes: r.remarks(), Conditions: &r.Conditions, Lead: []string{
+	p := page.Page{Title: strings.TrimSpace("webim-bench attack " + r.Label), Notes: r.remarks(), Conditions: &r.Conditions, Lead: []string{
 		"A bystander in another room sends and receives ten messages a second. The shaded part of each picture is the time of the attack.",
 		fmt.Sprintf("The musts: the bystander loses nothing; its p99 is at most 20 ms + 2 × its p99 before the attack; the server's memory returns to within %s and its open files to within %d. Less is better in every column.", mb(r.Options.MemorySlack), fdSlack),
 		"Memory limit of the server: " + r.limit() + "."}}
@@ -201,8 +202,8 @@ func (r *Report) WriteHTML(w io.Writer) error {
 }
 
 // section returns an attack's section of the page.
-func (a *Result) section() bench.PageSection {
-	s := bench.PageSection{Name: a.Name + ": " + a.row()[1], Bad: a.Failed, Notes: []string{a.What}}
+func (a *Result) section() page.Section {
+	s := page.Section{Name: a.Name + ": " + a.row()[1], Bad: a.Failed, Notes: []string{a.What}}
 	if said := a.Attacker.said(); len(said) > 0 {
 		s.Notes = append(s.Notes, "The server to the attacker: "+strings.Join(said[:min(len(said), 5)], "; ")+".")
 	}
@@ -216,17 +217,17 @@ func (a *Result) section() bench.PageSection {
 		s.Table = append(s.Table, head[half:], row[half:])
 	}
 	mark, end := [2]float64{a.From, a.To}, a.To
-	latency := bench.Series{}
+	latency := page.Series{}
 	for _, t := range a.Trips {
 		if end = max(end, t[0]); t[1] >= 0 {
 			latency.X, latency.Y = append(latency.X, t[0]), append(latency.Y, t[1])
 		}
 	}
-	s.Charts = append(s.Charts, bench.TimeChart("Bystander's latency, ms", end, mark, latency))
+	s.Charts = append(s.Charts, page.TimeChart("Bystander's latency, ms", end, mark, latency))
 	if !a.Server.Known {
 		return s
 	}
-	var rss, cores, fds bench.Series
+	var rss, cores, fds page.Series
 	for _, v := range a.Samples {
 		if v.At <= end {
 			rss.X, rss.Y = append(rss.X, v.At), append(rss.Y, float64(v.RSS)/1e6)
@@ -234,7 +235,7 @@ func (a *Result) section() bench.PageSection {
 		}
 	}
 	cores.X, fds.X = rss.X, rss.X
-	s.Charts = append(s.Charts, bench.TimeChart("Server memory (RSS), MB", end, mark, rss), bench.TimeChart("Server CPU, cores", end, mark, cores),
-		bench.TimeChart("Files open in the server", end, mark, fds))
+	s.Charts = append(s.Charts, page.TimeChart("Server memory (RSS), MB", end, mark, rss), page.TimeChart("Server CPU, cores", end, mark, cores),
+		page.TimeChart("Files open in the server", end, mark, fds))
 	return s
 }

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"webim/bench"
+	"webim/bench/client"
+	"webim/bench/load"
+	"webim/bench/proc"
+	"webim/bench/stat"
 )
 
 // Server tells the lab how to reach the server. If Start is nil, the server of Config.URL runs already, and all attacks use the same one.
 type Server struct {
 	// Start starts a new server for each attack.
-	Start func(ctx context.Context) (*bench.Server, string, error)
+	Start func(ctx context.Context) (*proc.Server, string, error)
 	// MemoryLimit limits the server's memory in bytes (RLIMIT_DATA), if the lab starts it. 0 means no limit.
 	MemoryLimit uint64
 	// BystanderToken is the bystander's token; Config.Token is the attacker's.
@@ -21,7 +24,7 @@ type Server struct {
 
 // Run runs the named attacks, or without names all attacks of the dialect. If log is not nil, Run calls it with one line after each attack.
 // If ctx ends, the report is valid but partial.
-func Run(ctx context.Context, cfg bench.Config, s Server, o Options, names []string, log func(string)) (*Report, error) {
+func Run(ctx context.Context, cfg client.Config, s Server, o Options, names []string, log func(string)) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -49,13 +52,13 @@ func Run(ctx context.Context, cfg bench.Config, s Server, o Options, names []str
 
 func orPlain(dialect string) string {
 	if dialect == "" {
-		return bench.Plain
+		return client.Plain
 	}
 	return dialect
 }
 
 // repeated runs one attack again as long as only the p99 fails, and attempts are left.
-func repeated(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
+func repeated(ctx context.Context, cfg client.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
 	for attempt := 1; ; attempt++ {
 		res, err := one(ctx, cfg, s, o, a, into)
 		if err != nil || ctx.Err() != nil {
@@ -69,11 +72,11 @@ func repeated(ctx context.Context, cfg bench.Config, s Server, o Options, a Atta
 }
 
 // one runs one attack in all its phases.
-func one(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
+func one(ctx context.Context, cfg client.Config, s Server, o Options, a Attack, into *Report) (*Result, error) {
 	if a.prepare != nil {
 		a.prepare()
 	}
-	var server *bench.Server
+	var server *proc.Server
 	if s.Start != nil {
 		started, url, err := s.Start(ctx)
 		if err != nil {
@@ -82,19 +85,19 @@ func one(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, i
 		defer started.Stop()
 		server, cfg.URL, cfg.PID = started, url, started.PID()
 		if s.MemoryLimit > 0 {
-			if err := bench.LimitMemory(cfg.PID, s.MemoryLimit); err != nil {
+			if err := proc.LimitMemory(cfg.PID, s.MemoryLimit); err != nil {
 				return nil, err
 			}
 		}
 	}
-	process, err := bench.FindProcess(cfg.PID)
+	process, err := proc.Tree(cfg.PID)
 	if err != nil {
 		return nil, err
 	}
 	if len(into.Attacks) == 0 {
-		into.Conditions = bench.NewConditions(cfg, o)
+		into.Conditions = load.NewConditions(cfg, o)
 	}
-	target, err := bench.NewTarget(cfg)
+	target, err := client.NewDialer(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -114,26 +117,26 @@ func one(ctx context.Context, cfg bench.Config, s Server, o Options, a Attack, i
 	return p.res, nil
 }
 
-// phases is one running attack. Times are those of bench.Now.
+// phases is one running attack. Times are those of stat.Now.
 type phases struct {
-	cfg     bench.Config
+	cfg     client.Config
 	o       Options
-	target  bench.Target
-	process bench.Process
+	target  client.Dialer
+	process proc.Process
 	res     *Result
 
 	start, from, to int64
-	trips           []bench.Trip
+	trips           []load.Trip
 }
 
 // run runs baseline, attack and recovery. bystander is the bystander's Config.
-func (p *phases) run(ctx context.Context, bystander bench.Config, a Attack) error {
+func (p *phases) run(ctx context.Context, bystander client.Config, a Attack) error {
 	longest := p.o.Baseline + p.o.Window + p.o.Recovery + time.Minute
-	b, err := bench.StartBystander(ctx, bystander, "/"+p.o.Beside, 10, longest)
+	b, err := load.StartBystander(ctx, bystander, "/"+p.o.Beside, 10, longest)
 	if err != nil {
 		return err
 	}
-	p.start = bench.Now()
+	p.start = stat.Now()
 	w := startWatcher(p.process, p.start)
 	p.baseline(ctx)
 	p.attack(ctx, a)
@@ -151,23 +154,23 @@ func (p *phases) baseline(ctx context.Context) {
 	wait(ctx, p.o.Baseline)
 	s := &p.res.Server
 	s.Known = p.process.Known()
-	s.CPUBefore = (p.process.CPU() - cpu).Seconds() / p.o.Baseline.Seconds()
+	s.CPUBefore = float64(p.process.CPU()-cpu) / float64(p.o.Baseline)
 	s.RSSBefore, s.FDsBefore = p.process.RSS(), p.process.FDs()
 }
 
 // attack runs the attack for the window.
 func (p *phases) attack(ctx context.Context, a Attack) {
-	p.from = bench.Now()
-	cpu, own := p.process.CPU(), bench.OwnCPU()
+	p.from = stat.Now()
+	cpu, own := p.process.CPU(), proc.OwnCPU()
 	window, cancel := context.WithTimeout(ctx, p.o.Window)
 	defer cancel()
 	at := newAttacker(window, p.target, p.o)
 	defer at.watch()()
 	at.run(a)
-	p.to = bench.Now()
+	p.to = stat.Now()
 	p.res.Server.CPU = max(0, float64(p.process.CPU()-cpu)/float64(p.to-p.from))
 	p.res.Attacker = AttackerCost{Sent: at.sent.Load(), Received: at.received.Load(), Dialed: at.dialed.Load(), Open: at.most, Said: at.said,
-		CPU: float64(bench.OwnCPU()-own) / float64(p.to-p.from)}
+		CPU: float64(proc.OwnCPU()-own) / float64(p.to-p.from)}
 	if why := at.skip.Load(); why != nil {
 		p.res.Skipped = *why
 	}
@@ -197,8 +200,8 @@ func wait(ctx context.Context, d time.Duration) {
 var ErrRemote = errors.New("the target is not this machine: give --allow-remote if it is yours to attack")
 
 // CheckTarget refuses a target that is not loopback unless remote is true.
-func CheckTarget(cfg bench.Config, remote bool) error {
-	t, err := bench.NewTarget(cfg)
+func CheckTarget(cfg client.Config, remote bool) error {
+	t, err := client.NewDialer(cfg)
 	if err == nil && !remote && !t.Loopback() {
 		return fmt.Errorf("--url %s: %w", t.Address(), ErrRemote)
 	}

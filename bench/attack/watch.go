@@ -4,7 +4,8 @@ import (
 	"sync"
 	"time"
 
-	"webim/bench"
+	"webim/bench/proc"
+	"webim/bench/stat"
 )
 
 // Sample has the server's figures at one time.
@@ -19,7 +20,7 @@ const sampleEvery = 100 * time.Millisecond
 
 // watcher samples the server on its own goroutine.
 type watcher struct {
-	p          bench.Process
+	p          proc.Process
 	start      int64
 	stop, done chan struct{}
 
@@ -27,7 +28,7 @@ type watcher struct {
 	samples []Sample
 }
 
-func startWatcher(p bench.Process, start int64) *watcher {
+func startWatcher(p proc.Process, start int64) *watcher {
 	w := &watcher{p: p, start: start, stop: make(chan struct{}), done: make(chan struct{})}
 	go w.loop()
 	return w
@@ -37,14 +38,14 @@ func (w *watcher) loop() {
 	defer close(w.done)
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
-	at, cpu := bench.Now(), w.p.CPU()
+	at, cpu := stat.Now(), w.p.CPU()
 	for {
 		select {
 		case <-w.stop:
 			return
 		case <-tick.C:
 		}
-		now, used := bench.Now(), w.p.CPU()
+		now, used := stat.Now(), w.p.CPU()
 		s := Sample{At: float64(now-w.start) / 1e9, RSS: w.p.RSS(), FDs: w.p.FDs(), Cores: max(0, float64(used-cpu)/float64(now-at))}
 		at, cpu = now, used
 		w.mu.Lock()

@@ -7,8 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"webim/bench"
 	"webim/bench/attack"
+	"webim/bench/client"
+	"webim/bench/peer"
+	"webim/bench/proc"
 )
 
 // attackCmd runs the attack lab.
@@ -69,26 +71,26 @@ func (c attackCmd) run(ctx context.Context, flags common) int {
 
 // server returns the way to reach or start the server. For a server on this machine it also
 // finds the process.
-func (c attackCmd) server(ctx context.Context, flags common, cfg *bench.Config) (attack.Server, error) {
+func (c attackCmd) server(ctx context.Context, flags common, cfg *client.Config) (attack.Server, error) {
 	s := attack.Server{MemoryLimit: c.Memory << 20, BystanderToken: c.Beside}
 	if s.BystanderToken == "" {
 		s.BystanderToken = cfg.Token
 	}
 	switch {
 	case c.Peer != "":
-		root, err := bench.RepositoryRoot(".")
+		root, err := peer.RepositoryRoot(".")
 		if err != nil {
 			return s, err
 		}
-		peers, err := bench.FindPeers([]string{c.Peer})
+		peers, err := peer.Find([]string{c.Peer})
 		if err != nil {
 			return s, err
 		}
 		cfg.Dialect, cfg.Label = peers[0].Dialect, c.Peer
-		s.Start = func(ctx context.Context) (*bench.Server, string, error) { return peers[0].Start(ctx, root) }
+		s.Start = func(ctx context.Context) (*proc.Server, string, error) { return peers[0].Start(ctx, root) }
 	case flags.Cmd != "":
-		s.Start = func(ctx context.Context) (*bench.Server, string, error) {
-			server, err := bench.StartServer(ctx, flags.Cmd, cfg.URL)
+		s.Start = func(ctx context.Context) (*proc.Server, string, error) {
+			server, err := startServer(ctx, flags.Cmd, cfg.URL)
 			return server, cfg.URL, err
 		}
 	case c.Memory != 0:

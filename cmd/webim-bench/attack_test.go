@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"webim/bench"
 	"webim/bench/attack"
+	"webim/bench/client"
 )
 
 // attackedRooms let anybody do all that the attacks are about, and the bystander send ten messages a second, or all that are due at once when the machine
@@ -38,14 +38,14 @@ func TestAttacksOnWebim(t *testing.T) {
 	if err := os.WriteFile(settings, []byte(attackedRooms), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, dialect := range []string{bench.Plain, bench.Centrifuge} {
+	for _, dialect := range []string{client.Plain, client.Centrifuge} {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			at, name := freePort(t), filepath.Join(dir, dialect+".json")
 			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
 				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "700ms", "--baseline", "200ms",
 				"--recovery", "30s", "--grace", "30s"}
-			if dialect == bench.Centrifuge { // the others do not depend on it
+			if dialect == client.Centrifuge { // the others do not depend on it
 				args = append(args, "--only", "blank-line-bomb,stuck-readers,subscribe-storm,history-amplification,join-leave-churn,recovery-amplification")
 			}
 			out, code := program(t, args...)

@@ -16,7 +16,7 @@ type bar struct {
 
 func newBar() *bar { return &bar{on: term.IsTerminal(int(os.Stderr.Fd()))} }
 
-// show implements bench.Config.Progress. Each step has its own bar, which the next step
+// show implements client.Config.Progress. Each step has its own bar, which the next step
 // replaces.
 func (b *bar) show(what string, done, total int) {
 	if !b.on || total <= 0 {

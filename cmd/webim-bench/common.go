@@ -11,7 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	"webim/bench"
+	"webim/bench/client"
+	"webim/bench/page"
+	"webim/bench/proc"
+	"webim/bench/report"
 )
 
 // common holds the flags of all scenarios.
@@ -39,14 +42,14 @@ type common struct {
 	Settle    time.Duration `default:"3s" help:"Pause before reading the server's memory."`
 }
 
-// scenario is a scenario of package bench.
-type scenario interface {
-	Run(ctx context.Context, cfg bench.Config) (*bench.Report, error)
+// measurement is a scenario of package scenario.
+type measurement interface {
+	Run(ctx context.Context, cfg client.Config) (*report.Report, error)
 }
 
 // measure runs a scenario --runs times and writes its reports. The exit code is that of the
 // last failed run.
-func (c common) measure(ctx context.Context, name string, s scenario) (code int) {
+func (c common) measure(ctx context.Context, name string, s measurement) (code int) {
 	cfg, err := c.config(name)
 	if err != nil {
 		return fail(err)
@@ -54,7 +57,7 @@ func (c common) measure(ctx context.Context, name string, s scenario) (code int)
 	if err := raiseFiles(); err != nil {
 		return fail(err)
 	}
-	var all []*bench.Report
+	var all []*report.Report
 	for i := range c.Runs {
 		if c.Runs > 1 {
 			cfg.Label = strings.TrimSpace(fmt.Sprintf("%s run %d", c.Label, i+1))
@@ -77,9 +80,9 @@ func (c common) measure(ctx context.Context, name string, s scenario) (code int)
 }
 
 // once runs a scenario once and prints its report, complete or not. r is nil if there is none.
-func (c common) once(ctx context.Context, cfg bench.Config, s scenario) (r *bench.Report, code int) {
+func (c common) once(ctx context.Context, cfg client.Config, s measurement) (r *report.Report, code int) {
 	if c.Cmd != "" {
-		server, err := bench.StartServer(ctx, c.Cmd, cfg.URL)
+		server, err := startServer(ctx, c.Cmd, cfg.URL)
 		if err != nil {
 			return nil, fail(err)
 		}
@@ -107,8 +110,17 @@ func (c common) once(ctx context.Context, cfg bench.Config, s scenario) (r *benc
 	return r, 0
 }
 
+// startServer starts the server of --cmd and waits until the address of --url answers.
+func startServer(ctx context.Context, command, url string) (*proc.Server, error) {
+	target, err := client.ParseTarget(url)
+	if err != nil {
+		return nil, err
+	}
+	return proc.StartServer(ctx, command, target.Addr.String())
+}
+
 // write writes the reports to the files that the flags name.
-func (c common) write(all []*bench.Report) error {
+func (c common) write(all []*report.Report) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -126,7 +138,7 @@ func (c common) write(all []*bench.Report) error {
 		}
 	}
 	if c.HTML != "" {
-		if err := writeFile(c.HTML, func(w io.Writer) error { return bench.WriteHTML(w, all) }); err != nil {
+		if err := writeFile(c.HTML, func(w io.Writer) error { return page.WriteHTML(w, all) }); err != nil {
 			return fmt.Errorf("--html: %w", err)
 		}
 	}
@@ -145,9 +157,9 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return f.Close()
 }
 
-// config converts the flags to a bench.Config.
-func (c common) config(scenario string) (bench.Config, error) {
-	cfg := bench.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
+// config converts the flags to a client.Config.
+func (c common) config(scenario string) (client.Config, error) {
+	cfg := client.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
 		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: c.shownCommand(), Compress: c.Compress,
 		Dialect: c.Dialect, Channel: c.Channel, Token: c.Token}

@@ -6,7 +6,8 @@ import (
 	"os"
 	"slices"
 
-	"webim/bench"
+	"webim/bench/page"
+	"webim/bench/report"
 )
 
 // compareCmd compares runs written with --json.
@@ -17,27 +18,27 @@ type compareCmd struct {
 }
 
 // run returns exitFailed if a figure got worse, for scripts.
-func (c compareCmd) run(page string) int {
-	before, err := bench.ReadReports(c.Before)
+func (c compareCmd) run(html string) int {
+	before, err := report.ReadReports(c.Before)
 	if err != nil {
 		return fail(err)
 	}
-	after, err := bench.ReadReports(c.After)
+	after, err := report.ReadReports(c.After)
 	if err != nil {
 		return fail(err)
 	}
-	all, err := bench.Compare(before, after, c.Noise/100)
+	all, err := report.Compare(before, after, c.Noise/100)
 	if err == nil {
 		err = all.WriteText(os.Stdout)
 	}
-	if err == nil && page != "" {
+	if err == nil && html != "" {
 		for i, r := range before {
 			r.Label = fmt.Sprintf("before %d", i+1)
 		}
 		for i, r := range after {
 			r.Label = fmt.Sprintf("after %d", i+1)
 		}
-		err = writeFile(page, func(w io.Writer) error { return bench.WriteHTML(w, slices.Concat(before, after)) })
+		err = writeFile(html, func(w io.Writer) error { return page.WriteHTML(w, slices.Concat(before, after)) })
 	}
 	if err == nil && all.Worse() {
 		return exitFailed

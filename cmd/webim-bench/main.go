@@ -29,7 +29,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"webim/bench"
+	"webim/bench/cluster"
+	"webim/bench/floor"
+	"webim/bench/option"
+	"webim/bench/scenario"
 )
 
 // version is set by the linker.
@@ -47,22 +50,22 @@ const (
 type commands struct {
 	common `group:"all"`
 
-	Idle    bench.Idle    `cmd:"" help:"Memory per idle client in server and kernel, connects per second, CPU time of heartbeats."`
-	Flood   bench.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, CPU time of the server."`
-	Fanout  bench.Fanout  `cmd:"" help:"One message to all clients, the next one when all have received it; compared with the floor."`
-	Quiet   bench.Quiet   `cmd:"" help:"Single messages into a quiet room; compared with the floor."`
-	Pair    bench.Pair    `cmd:"" help:"A room of two beside a flooded room."`
-	Storm   bench.Storm   `cmd:"" help:"All clients lose their connections at once and reconnect at once."`
-	Slow    bench.Slow    `cmd:"" help:"Some clients never read."`
-	Big     bench.Big     `cmd:"" help:"Memory that remains after one big message per client."`
-	Echo    bench.Echo    `cmd:"" help:"Echo to each client alone, at a fixed rate or as fast as possible."`
-	Rooms   bench.Rooms   `cmd:"" help:"Many rooms of few members, at a rate or in a closed loop; against the floor; what a room costs."`
-	Rate    bench.Rate    `cmd:"" help:"Increase the rate of a flood until the latency exceeds a limit, and report that rate."`
-	Churn   bench.Churn   `cmd:"" help:"Clients connect and disconnect while messages flow: the effect on the others."`
-	Soak    bench.Soak    `cmd:"" help:"A mixed load for hours: drift of memory, files and latency."`
-	Attack  attackCmd     `cmd:"" help:"Named attacks beside a bystander in another room: the cost for the attacker, the server and the bystander. Exit code 1 if the bystander suffers or the server does not release memory or files."`
-	Million bench.Million `cmd:"" help:"As many idle clients as fit on the machine, with as many server processes (--cmd) as needed: the cost of each client."`
-	Floor   floorCmd      `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
+	Idle    scenario.Idle    `cmd:"" help:"Memory per idle client in server and kernel, connects per second, CPU time of heartbeats."`
+	Flood   scenario.Flood   `cmd:"" help:"Messages into one room at fixed rates: deliveries, latency, losses, CPU time of the server."`
+	Fanout  scenario.Fanout  `cmd:"" help:"One message to all clients, the next one when all have received it; compared with the floor."`
+	Quiet   scenario.Quiet   `cmd:"" help:"Single messages into a quiet room; compared with the floor."`
+	Pair    scenario.Pair    `cmd:"" help:"A room of two beside a flooded room."`
+	Storm   scenario.Storm   `cmd:"" help:"All clients lose their connections at once and reconnect at once."`
+	Slow    scenario.Slow    `cmd:"" help:"Some clients never read."`
+	Big     scenario.Big     `cmd:"" help:"Memory that remains after one big message per client."`
+	Echo    scenario.Echo    `cmd:"" help:"Echo to each client alone, at a fixed rate or as fast as possible."`
+	Rooms   scenario.Rooms   `cmd:"" help:"Many rooms of few members, at a rate or in a closed loop; against the floor; what a room costs."`
+	Rate    scenario.Rate    `cmd:"" help:"Increase the rate of a flood until the latency exceeds a limit, and report that rate."`
+	Churn   scenario.Churn   `cmd:"" help:"Clients connect and disconnect while messages flow: the effect on the others."`
+	Soak    scenario.Soak    `cmd:"" help:"A mixed load for hours: drift of memory, files and latency."`
+	Attack  attackCmd        `cmd:"" help:"Named attacks beside a bystander in another room: the cost for the attacker, the server and the bystander. Exit code 1 if the bystander suffers or the server does not release memory or files."`
+	Million scenario.Million `cmd:"" help:"As many idle clients as fit on the machine, with as many server processes (--cmd) as needed: the cost of each client."`
+	Floor   floorCmd         `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
 
 	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, controlled by standard input and output."`
 
@@ -117,13 +120,13 @@ func run(args []string) int {
 		}
 		return cli.Suite.run(ctx, cli.common, cfg)
 	}
-	scenario, ok := map[string]scenario{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
+	chosen, ok := map[string]measurement{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,
 		"echo": cli.Echo, "rooms": cli.Rooms, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[cmd.Command()]
 	if !ok {
 		return fail(fmt.Errorf("%q is not a scenario", cmd.Command()))
 	}
-	return cli.measure(ctx, cmd.Command(), scenario)
+	return cli.measure(ctx, cmd.Command(), chosen)
 }
 
 // fail prints the error and returns the exit code.
@@ -137,7 +140,7 @@ func fail(err error) int {
 	}
 	fmt.Fprintf(os.Stderr, "webim-bench: %v\n", err)
 	var flag *usageError
-	var option *bench.OptionError
+	var option *option.Error
 	if errors.As(err, &flag) || errors.As(err, &option) {
 		return exitUsage
 	}
@@ -154,7 +157,7 @@ func (workerCmd) serve() error {
 	if err := raiseFiles(); err != nil {
 		return err
 	}
-	return bench.ServeWorker(os.Stdin, os.Stdout)
+	return cluster.ServeWorker(os.Stdin, os.Stdout)
 }
 
 // floorCmd runs the floor server.
@@ -166,7 +169,7 @@ func (f floorCmd) serve(ctx context.Context) error {
 	if err := raiseFiles(); err != nil {
 		return err
 	}
-	return bench.ServeFloor(ctx, f.Listen, func(a netip.AddrPort) {
+	return floor.Serve(ctx, f.Listen, func(a netip.AddrPort) {
 		fmt.Printf("the floor server listens on %s\n", a)
 	})
 }

@@ -87,7 +87,7 @@ func TestPeersList(t *testing.T) {
 	}
 }
 
-// The two that are built quickest; WEBIM_LONG has all of them, in package bench.
+// The two that are built quickest; WEBIM_LONG has all of them, in package peer.
 func TestPeersSmoke(t *testing.T) {
 	out, code := program(t, "peers", "smoke", "gws", "coder")
 	if code != 0 || strings.Count(out, "is a chat room\n") != 2 {

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"webim/bench"
+	"webim/bench/report"
 )
 
 const (
@@ -157,7 +157,7 @@ func TestPageOpens(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "×webim") || !strings.Contains(out, "the report: "+dir) {
 		t.Fatalf("suite: exit %d: %s", code, out)
 	}
-	if runs, err := bench.ReadReports(filepath.Join(dir, "suite.json")); err != nil || len(runs) != 2 {
+	if runs, err := report.ReadReports(filepath.Join(dir, "suite.json")); err != nil || len(runs) != 2 {
 		t.Errorf("%d runs: %v", len(runs), err)
 	}
 	if page, err := os.ReadFile(filepath.Join(dir, "suite.html")); err != nil || !strings.Contains(string(page), "1,000 clients in one room") || !strings.Contains(string(page), "less is better") {

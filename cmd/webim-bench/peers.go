@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"webim/bench"
+	"webim/bench/peer"
 )
 
 // peersCmd manages the servers that webim is compared with.
@@ -26,9 +26,9 @@ type peersPick struct {
 func (p peersCmd) run(ctx context.Context, command string) error {
 	switch strings.Fields(command)[1] {
 	case "build":
-		return p.Build.each(ctx, "built", bench.Peer.Build)
+		return p.Build.each(ctx, "built", peer.Peer.Build)
 	case "smoke":
-		return p.Smoke.each(ctx, "is a chat room", func(peer bench.Peer, ctx context.Context, root string) error {
+		return p.Smoke.each(ctx, "is a chat room", func(peer peer.Peer, ctx context.Context, root string) error {
 			if err := peer.Build(ctx, root); err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func (p peersCmd) run(ctx context.Context, command string) error {
 }
 
 func listPeers(ctx context.Context, w io.Writer) error {
-	for _, p := range bench.Peers() {
+	for _, p := range peer.All() {
 		state := "can run"
 		if why := p.Absent(ctx); why != "" {
 			state = "cannot: " + why
@@ -53,12 +53,12 @@ func listPeers(ctx context.Context, w io.Writer) error {
 
 // each calls do for each peer in turn and prints the result. A peer that is not given by name
 // may be unable to run here. If one fails, each continues with the next.
-func (p peersPick) each(ctx context.Context, done string, do func(bench.Peer, context.Context, string) error) error {
-	root, err := bench.RepositoryRoot(".")
+func (p peersPick) each(ctx context.Context, done string, do func(peer.Peer, context.Context, string) error) error {
+	root, err := peer.RepositoryRoot(".")
 	if err != nil {
 		return err
 	}
-	peers, err := bench.FindPeers(p.Names)
+	peers, err := peer.Find(p.Names)
 	if err != nil {
 		return err
 	}

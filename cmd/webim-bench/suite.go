@@ -7,19 +7,21 @@ import (
 	"path/filepath"
 	"time"
 
-	"webim/bench"
+	"webim/bench/client"
+	"webim/bench/peer"
+	"webim/bench/suite"
 )
 
 // suiteCmd compares webim with its peers.
 type suiteCmd struct {
-	bench.Suite `embed:""`
+	suite.Suite `embed:""`
 	Out         string `default:"bin/bench" help:"Folder for the page report.html and for the runs as JSON, for compare." type:"path"`
 }
 
 // run builds the peers, runs the comparison, writes the report, and prints the path of the
 // page.
-func (s suiteCmd) run(ctx context.Context, flags common, cfg bench.Config) int {
-	root, err := bench.RepositoryRoot(".")
+func (s suiteCmd) run(ctx context.Context, flags common, cfg client.Config) int {
+	root, err := peer.RepositoryRoot(".")
 	if err != nil {
 		return fail(err)
 	}

@@ -1,0 +1,276 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"webim/bench/proc"
+	"webim/bench/sock"
+	"webim/bench/stat"
+	"webim/bench/ws"
+)
+
+// readBuffer is in bytes; all clients of a worker share it.
+const readBuffer = 256 << 10
+
+// Receiver owns a share of a fleet's clients: an epoll, a thread, a read buffer. All but what is marked runs on its goroutine.
+type Receiver struct {
+	fleet  *Fleet
+	epfd   int
+	wakefd int // an eventfd: somebody has put a task
+	buf    []byte
+	TID    int
+	ready  chan struct{} // closed when tid is set
+	done   chan struct{} // closed at the end
+
+	todo       []*Client // to be dialed
+	inFlight   int
+	plaintext  []byte       // what TLS has opened; nil without
+	inflater   *ws.Inflater // of all its clients
+	pings      int64        // that its clients got
+	plain      []byte       // what was read, in the plain dialect
+	handshakes stat.Hist    // the handshakes of clients that come and go
+
+	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
+	// each of them, at the price of that much more latency in the figures. Any goroutine.
+	Nap atomic.Int64
+
+	mu    sync.Mutex // guards tasks
+	tasks []func()
+	quit  bool // the worker's
+}
+
+func newReceiver(f *Fleet) (*Receiver, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	wakefd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err == nil {
+		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1})
+	}
+	if err != nil {
+		unix.Close(epfd)
+		return nil, err
+	}
+	w := &Receiver{fleet: f, epfd: epfd, wakefd: wakefd, buf: make([]byte, readBuffer), ready: make(chan struct{}), done: make(chan struct{})}
+	go w.run()
+	<-w.ready
+	return w, nil
+}
+
+// post runs task on the worker, later. Any goroutine.
+func (w *Receiver) post(task func()) {
+	w.mu.Lock()
+	w.tasks = append(w.tasks, task)
+	w.mu.Unlock()
+	_, _ = unix.Write(w.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails only when a wake is pending anyway
+}
+
+// Do runs task on the worker and waits for its end. Any goroutine but the worker's.
+func (w *Receiver) Do(task func()) {
+	done := make(chan struct{})
+	w.post(func() { task(); close(done) })
+	<-done
+}
+
+func (w *Receiver) run() {
+	runtime.LockOSThread() // for the thread's CPU clock, and because moving between threads costs
+	defer runtime.UnlockOSThread()
+	defer close(w.done)
+	w.TID = unix.Gettid()
+	close(w.ready)
+	events := make([]unix.EpollEvent, sock.MaxEvents)
+	for !w.quit {
+		for _, ev := range events[:sock.Wait(w.epfd, events)] {
+			if ev.Fd < 0 {
+				w.runTasks()
+				continue
+			}
+			if c := w.fleet.Clients[ev.Fd]; c.gen == ev.Pad && c.state.Load() != absent {
+				w.handle(c, ev.Events)
+			}
+		}
+		w.dialNext()
+		if nap := w.Nap.Load(); nap > 0 {
+			stat.SleepUntil(stat.Now() + nap)
+		}
+	}
+}
+
+func (w *Receiver) runTasks() {
+	var count [8]byte
+	_, _ = unix.Read(w.wakefd, count[:])
+	w.mu.Lock()
+	tasks := w.tasks
+	w.tasks = nil
+	w.mu.Unlock()
+	for _, t := range tasks {
+		t()
+	}
+}
+
+// handle serves one event of a client. Events may be stale: read and write are the truth.
+func (w *Receiver) handle(c *Client, events uint32) {
+	if events&unix.EPOLLOUT != 0 {
+		if c.state.Load() == dialing {
+			w.connected(c)
+		} else {
+			c.flush()
+		}
+	}
+	hangup := events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+	if events&unix.EPOLLIN == 0 && !hangup {
+		return
+	}
+	if c.Stuck && events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 {
+		return
+	}
+	w.read(c, hangup)
+}
+
+// read reads until the socket is empty. A short read says that it is, unless a hang-up was seen, whose turn comes after the bytes.
+func (w *Receiver) read(c *Client, hangup bool) {
+	for c.state.Load() != absent {
+		n := sock.Read(c.fd, w.buf)
+		switch {
+		case n > 0:
+			if err := w.dispatch(c, w.buf[:n]); err != nil {
+				w.drop(c, err)
+			} else if n < len(w.buf) && !hangup {
+				return
+			}
+		case n == 0:
+			w.drop(c, ErrClosed)
+		case n == -int(unix.EAGAIN):
+			return
+		case n != -int(unix.EINTR):
+			w.drop(c, syscall.Errno(-n))
+		}
+	}
+}
+
+// dispatch gives bytes that were read to whom they concern.
+func (w *Receiver) dispatch(c *Client, b []byte) error {
+	if c.state.Load() == open || c.session != nil {
+		return w.dispatchOpen(c, b)
+	}
+	rest, done, err := c.readUpgrade(w.fleet.handshake, b)
+	if err != nil || !done {
+		return err
+	}
+	return w.upgraded(c, rest)
+}
+
+// upgraded begins a client's life as a WebSocket, with what came right behind the answer.
+func (w *Receiver) upgraded(c *Client, rest []byte) error {
+	if c.terms.Compressed {
+		if w.inflater == nil {
+			w.inflater = ws.NewInflater()
+		}
+		c.Decoder.Inflater = w.inflater
+	}
+	c.setSending(true)
+	if w.fleet.cfg.Centrifuge() {
+		c.session = NewSession()
+		c.Send(ws.AppendFrame(nil, ws.Text, JoinCommands(c.Room, w.fleet.cfg.Token), &c.Mask))
+	} else {
+		w.opened(c)
+	}
+	if len(rest) > 0 {
+		return w.toSink(c, rest, stat.Now())
+	}
+	return nil
+}
+
+// opened counts a client that is in the room.
+func (w *Receiver) opened(c *Client) {
+	c.state.Store(open)
+	w.handshakeEnded(nil)
+	if c.due != 0 {
+		w.handshakes.Record(stat.Now() - c.due)
+	}
+}
+
+// toSink gives what came behind the handshake to the client's sink, in the plain dialect.
+func (w *Receiver) toSink(c *Client, b []byte, at int64) error {
+	if c.session == nil {
+		return c.Sink.Data(c, b, at)
+	}
+	pings := c.session.pings
+	plain, answer, err := c.session.Translate(w.plain[:0], b)
+	w.pings += c.session.pings - pings
+	w.plain = plain
+	if len(answer) > 0 {
+		c.Send(ws.AppendFrame(nil, ws.Text, answer, &c.Mask))
+	}
+	for _, why := range c.session.refused {
+		w.fleet.noteRefusal(why)
+	}
+	c.session.refused = c.session.refused[:0]
+	if c.session.Joined && c.state.Load() != open {
+		w.opened(c)
+	}
+	if len(plain) > 0 {
+		if end := c.Sink.Data(c, plain, at); end != nil {
+			err = end
+		}
+	}
+	if err == ErrClosed && c.state.Load() != open {
+		return fmt.Errorf("closed by the server with code %d instead of a place in the room", c.CloseCode)
+	}
+	return err
+}
+
+// dispatchOpen gives a WebSocket's bytes to who hears them, opened if they are sealed.
+func (w *Receiver) dispatchOpen(c *Client, b []byte) error {
+	at := stat.Now()
+	if c.tls == nil {
+		return w.toSink(c, b, at)
+	}
+	if w.plaintext == nil {
+		w.plaintext = make([]byte, readBuffer)
+	}
+	err := c.tls.decrypt(b, w.plaintext, func(plain []byte) error { return w.toSink(c, plain, at) })
+	c.flush() // what crypto/tls has to answer
+	return err
+}
+
+// drop ends a client, by RST.
+func (w *Receiver) drop(c *Client, why error) {
+	c.setSending(false)
+	sock.CloseReset(c.fd)
+	c.Err, c.endedAt = why, stat.Now()
+	was := c.state.Swap(absent)
+	if was != open {
+		w.handshakeEnded(why)
+		return
+	}
+	w.fleet.openCount.Add(-1)
+	if why != ErrReset {
+		w.fleet.lost.Add(1)
+		if c.CloseCode != 0 {
+			why = fmt.Errorf("code %d", c.CloseCode)
+		}
+		w.fleet.noteFailure(errors.New(GoneMessage + why.Error()))
+	}
+}
+
+// busy returns the CPU time of the worker's thread in nanoseconds. Any goroutine.
+func (w *Receiver) busy() int64 {
+	return proc.ThreadCPU(w.TID)
+}
+
+// stop ends the worker and its clients. Any goroutine but the worker's.
+func (w *Receiver) stop() {
+	w.post(func() { w.quit = true })
+	<-w.done
+	unix.Close(w.epfd)
+	unix.Close(w.wakefd)
+}

@@ -1,0 +1,129 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"webim/bench/load"
+	"webim/bench/option"
+	"webim/bench/proc"
+	"webim/bench/report"
+	"webim/bench/stamp"
+	"webim/bench/stat"
+)
+
+// floodRun is a flood of a Crew: every process checks what its clients get by the same schedule, the first process sends.
+type floodRun struct {
+	crew *Cluster
+
+	mu    sync.Mutex // guards what follows
+	asked time.Time
+	got   int64
+}
+
+// statusEvery is how old an answer to "how many have come" may be: each costs every process a thread's wake.
+const statusEvery = 50 * time.Millisecond
+
+func (c *Cluster) Flood(s load.Schedule, size option.Size, nap time.Duration) (load.Run, error) {
+	if most := c.Workers[0].clients; s.Senders > most {
+		return nil, option.Bad("--senders %d: all are in the first of %d processes, which has %d clients; give no more than that", s.Senders, len(c.Workers), most)
+	}
+	o := floodRequest{Start: s.Start, End: s.End, Interval: s.Interval, Total: s.Total, Senders: s.Senders, Size: size.String(), Nap: nap, Tag: stamp.NewTag()}
+	_, err := c.broadcast(context.Background(), func(k int, _ *Worker) request {
+		mine := o
+		mine.Send = k == 0
+		return request{Do: doFlood, Flood: &mine}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if stat.Now() > s.Start {
+		c.halt()
+		return nil, fmt.Errorf("the %d worker processes took too long to get ready for the flood: the machine is too busy", len(c.Workers))
+	}
+	run := &floodRun{crew: c}
+	c.sampler.Follow(run)
+	return run, nil
+}
+
+func (c *Cluster) halt() {
+	_, _ = c.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doHalt} }) // the error is noted
+}
+
+func (r *floodRun) Received() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) > statusEvery {
+		r.asked, r.got = time.Now(), r.crew.total().Received
+	}
+	return r.got
+}
+
+func (r *floodRun) Halt() { r.crew.halt() }
+
+func (r *floodRun) Fault() error { return r.crew.Fault() }
+
+func (r *floodRun) SoFar() *stat.Hist {
+	h := &stat.Hist{}
+	answers, _ := r.crew.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doSoFar} }) // the error is noted
+	for _, a := range answers {
+		if a.Hist != nil {
+			h.Unpack(a.Hist)
+		}
+	}
+	return h
+}
+
+func (r *floodRun) Collect() *load.Totals {
+	sum := &load.Totals{}
+	answers, _ := r.crew.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doCollect} }) // the error is noted
+	for _, a := range answers {
+		if a.Flood != nil {
+			unpackTotals(sum, a.Flood)
+		}
+	}
+	return sum
+}
+
+// singles is rounds of a Crew: one process sends, and each tells when its clients got the message, by the clock that all processes share.
+type singles struct {
+	crew *Cluster
+	size string
+	tag  uint64
+	seq  uint32
+}
+
+func (c *Cluster) Singles(size option.Size, _ proc.Process) (load.Singles, error) {
+	return &singles{crew: c, size: size.String(), tag: stamp.NewTag()}, nil
+}
+
+func (r *singles) Reach() int { return r.crew.Open() }
+
+func (r *singles) Send(ctx context.Context) (report.Round, error) {
+	r.seq++
+	ready, err := r.crew.broadcast(ctx, func(int, *Worker) request {
+		return request{Do: doExpect, Tag: r.tag, Size: r.size, Seq: r.seq}
+	})
+	if err != nil {
+		return report.Round{}, err
+	}
+	fired, err := r.crew.Workers[rand.IntN(len(r.crew.Workers))].do(request{Do: doSend})
+	if err != nil {
+		return report.Round{}, r.crew.keep(err)
+	}
+	came, err := r.crew.broadcast(ctx, func(int, *Worker) request { return request{Do: doAwait} })
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return report.Round{}, err
+	}
+	n, times := 0, []int64(nil)
+	for k := range ready {
+		n, times = n+ready[k].N, append(times, came[k].Times...)
+	}
+	return load.SumUp(times, fired.At, n), nil
+}

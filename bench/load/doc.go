@@ -1,0 +1,3 @@
+// Package load sends messages from a set of clients, checks every message that the clients receive, and reports whether the client's side was
+// the bottleneck.
+package load

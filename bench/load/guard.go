@@ -1,0 +1,64 @@
+package load
+
+import (
+	"strings"
+
+	"webim/bench/client"
+	"webim/bench/proc"
+	"webim/bench/report"
+	"webim/bench/stat"
+)
+
+// Guard tells whether the client was the limit of a measurement, from what CPU time it took meanwhile.
+//
+// It says so in three cases: a receiving thread had no pause; all cores were busy, and the client took more of them than the server or anybody else; or
+// messages left late because our own sending thread woke late, by much of what the latency says.
+type Guard struct {
+	load    Load
+	server  proc.Process
+	at      int64
+	threads []int64
+	client  int64
+	cpu     int64
+	machine int64
+}
+
+// StartGuard starts a guard.
+func StartGuard(l Load, server proc.Process) *Guard {
+	return &Guard{l, server, stat.Now(), l.Busy(), l.CPU(), server.CPU(), proc.MachineBusy()}
+}
+
+// Usage returns what was used since watch.
+func (g *Guard) Usage() report.Usage {
+	wall := float64(max(stat.Now()-g.at, 1))
+	u := report.Usage{Seconds: wall / 1e9, Server: float64(g.server.CPU()-g.cpu) / wall, Client: float64(g.load.CPU()-g.client) / wall}
+	u.Others = max(0, float64(proc.MachineBusy()-g.machine)/wall-u.Server-u.Client)
+	for i, b := range g.load.Busy() {
+		if i >= len(g.threads) {
+			break
+		}
+		u.Thread = max(u.Thread, float64(b-g.threads[i])/wall)
+	}
+	return u
+}
+
+// Remark notes what else spoils the figures.
+func (g *Guard) Remark(r *report.Report, u report.Usage) {
+	if u.Others > 0.15 {
+		r.Note(report.OthersBusy+" %.2f cores meanwhile: the figures are worse than the server is", u.Others)
+	}
+	for what, n := range g.load.Failures() {
+		if why, ok := strings.CutPrefix(what, client.RefusedMessage); ok {
+			r.Note("the server refused %d messages, which count as lost: %s", n, why)
+		}
+		if why, ok := strings.CutPrefix(what, client.GoneMessage); ok {
+			r.Note("the server closed %d clients: %s", n, why)
+		}
+	}
+	if !g.server.Alive() {
+		r.Note("the server's process %d has ended: the figures of CPU and memory mean nothing", r.Conditions.ServerPID)
+	}
+}
+
+// ServerCPU returns the CPU time that the server has used since the start, in nanoseconds.
+func (g *Guard) ServerCPU() int64 { return g.server.CPU() - g.cpu }

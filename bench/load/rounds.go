@@ -1,0 +1,136 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/option"
+	"webim/bench/proc"
+	"webim/bench/report"
+	"webim/bench/stamp"
+	"webim/bench/stat"
+	"webim/bench/ws"
+)
+
+// LocalSingles sends single messages to all clients of a fleet, one when the other has arrived everywhere.
+type LocalSingles struct {
+	fleet   *client.Fleet
+	server  proc.Process
+	size    option.Size
+	Tag     uint64
+	sinks   []*singlesSink // of each worker
+	current atomic.Uint32
+	missing atomic.Int64
+	done    chan struct{}
+}
+
+// singlesSink notes when the clients of one worker have a round's message.
+type singlesSink struct {
+	r     *LocalSingles
+	times []int64 // of the current round
+}
+
+func (s *singlesSink) Data(c *client.Client, b []byte, at int64) error {
+	return c.Events(b, func(ev ws.Event) {
+		seq, tag := stamp.Read(&ev.Head)
+		if tag != s.r.Tag || seq != s.r.current.Load() || c.Round == seq {
+			return // somebody else's, or late, or twice
+		}
+		c.Round = seq
+		s.times = append(s.times, at)
+		if s.r.missing.Add(-1) == 0 {
+			s.r.done <- struct{}{}
+		}
+	})
+}
+
+// NewSingles makes the fleet's clients, which must be open, take part.
+func NewSingles(f *client.Fleet, server proc.Process, size option.Size, tag uint64) *LocalSingles {
+	r := &LocalSingles{fleet: f, server: server, size: size, Tag: tag, done: make(chan struct{}, 1)}
+	for range f.Receivers {
+		r.sinks = append(r.sinks, &singlesSink{r: r})
+	}
+	f.Each(func(c *client.Client) { c.Sink, c.Round = r.sinks[c.Index%len(f.Receivers)], 0 })
+	return r
+}
+
+func (r *LocalSingles) Reach() int { return r.fleet.Open() }
+
+// Send sends one message from a random client and waits until all have it.
+func (r *LocalSingles) Send(ctx context.Context) (report.Round, error) {
+	n := r.Expect(r.current.Load() + 1)
+	start, err := r.SendOne()
+	if err != nil {
+		return report.Round{}, err
+	}
+	times, err := r.Await(ctx)
+	if err != nil {
+		return report.Round{}, err
+	}
+	return SumUp(times, start, n), nil
+}
+
+// Expect makes the clients that are there expect message seq, and returns how many these are.
+func (r *LocalSingles) Expect(seq uint32) int {
+	f, n := r.fleet, r.fleet.Open()
+	r.current.Store(seq) // first, so that what is late of a round that was given up counts nowhere
+	for i, w := range f.Receivers {
+		w.Do(func() { r.sinks[i].times = slices.Grow(r.sinks[i].times[:0], n) })
+	}
+	select {
+	case <-r.done: // of such a round
+	default:
+	}
+	r.missing.Store(int64(n))
+	return n
+}
+
+// SendOne sends the message from a random client, and returns when.
+func (r *LocalSingles) SendOne() (start int64, err error) {
+	f := r.fleet
+	if f.Open() == 0 {
+		return 0, fmt.Errorf("the server has closed all clients")
+	}
+	from := f.Clients[rand.IntN(len(f.Clients))]
+	for !from.IsOpen() {
+		if f.Open() == 0 {
+			return 0, fmt.Errorf("the server has closed all clients")
+		}
+		from = f.Clients[rand.IntN(len(f.Clients))]
+	}
+	frame := NewTemplate(r.size, r.Tag, from.Format()).Number(r.current.Load())
+	start = stat.Now()
+	from.Send(frame)
+	return start, nil
+}
+
+// Await returns when the message came to each client, when it has come to all or Config.Timeout is over.
+func (r *LocalSingles) Await(ctx context.Context) (times []int64, err error) {
+	if r.missing.Load() > 0 {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(r.fleet.Config().ReplyTimeout()):
+		}
+	}
+	for i, w := range r.fleet.Receivers {
+		w.Do(func() { times = append(times, r.sinks[i].times...) })
+	}
+	return times, nil
+}
+
+// SumUp sums up when n clients got a message that was sent at start.
+func SumUp(times []int64, start int64, n int) report.Round {
+	if len(times) == 0 {
+		return report.Round{Lost: n}
+	}
+	slices.Sort(times)
+	at := func(q float64) float64 { return stat.MS(times[int(q*float64(len(times)-1)+0.5)] - start) }
+	return report.Round{Median: at(.5), P99: at(.99), Last: at(1), Lost: n - len(times)}
+}

@@ -1,0 +1,41 @@
+package option
+
+import (
+	"strconv"
+)
+
+func OrDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// Auto is a number that is worked out unless it is given: "auto" is zero.
+type Auto int
+
+// UnmarshalText reads auto or a number over zero.
+func (a *Auto) UnmarshalText(b []byte) error {
+	if string(b) == "auto" {
+		*a = 0
+		return nil
+	}
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < 1 {
+		return Bad("%q is neither auto nor a number over zero", b)
+	}
+	*a = Auto(n)
+	return nil
+}
+
+// String is what UnmarshalText reads.
+func (a Auto) String() string {
+	if a == 0 {
+		return "auto"
+	}
+	return strconv.Itoa(int(a))
+}
+
+// MarshalText writes String.
+func (a Auto) MarshalText() ([]byte, error) { return []byte(a.String()), nil }

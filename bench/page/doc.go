@@ -1,0 +1,2 @@
+// Package page writes reports as one HTML page with charts.
+package page

@@ -1,0 +1,52 @@
+package proc
+
+import (
+	"context"
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// Revision is the commit in a program, as git describe writes it.
+func Revision(info *debug.BuildInfo) string {
+	commit, dirty := "", ""
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			commit = s.Value[:min(12, len(s.Value))]
+		case "vcs.modified":
+			if s.Value == "true" {
+				dirty = "-dirty"
+			}
+		}
+	}
+	if commit == "" {
+		return ""
+	}
+	return commit + dirty
+}
+
+// Version says what the server is: webim is asked, a Go program has it written in itself; of others nothing is known. The program is read through
+// /proc, so it is the one that runs, even if another was built since.
+func (p Process) Version() string {
+	for _, pid := range p.PIDs {
+		exe := fmt.Sprintf("/proc/%d/exe", pid)
+		if name, err := os.Readlink(exe); err == nil && strings.TrimSuffix(filepath.Base(name), " (deleted)") == "webim" {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			out, err := exec.CommandContext(ctx, exe, "version").Output()
+			cancel()
+			if text := strings.TrimSpace(string(out)); err == nil && text != "" && len(text) < 200 && !strings.Contains(text, "\n") {
+				return text
+			}
+		}
+		if info, err := buildinfo.ReadFile(exe); err == nil {
+			return strings.Join(strings.Fields(fmt.Sprintf("%s %s (%s)", info.Path, Revision(info), info.GoVersion)), " ")
+		}
+	}
+	return ""
+}

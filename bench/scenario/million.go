@@ -1,0 +1,267 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/cluster"
+	"webim/bench/load"
+	"webim/bench/option"
+	"webim/bench/proc"
+	"webim/bench/report"
+	"webim/bench/stamp"
+	"webim/bench/stat"
+)
+
+// Million holds very many idle clients on one machine, for what each of them costs: as many server processes as their files ask for, and a worker process of
+// clients beside each. Every server is a world of its own, with its own lobby: what joins them would be its command line's business.
+type Million struct {
+	Clients int           `default:"1000000" help:"Clients, all servers together."`
+	Servers option.Auto   `default:"auto" help:"Server processes, each with one client process; auto: as many as the limit of open files asks for."`
+	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the ping interval."`
+	Size    option.Size   `default:"128" help:"Payload of the broadcasts in bytes, 16 at least."`
+	Server  string        `kong:"-"` // command of a server whose first line on standard output names its address; empty: bin/webim serve --dev on a free port
+}
+
+// millionServer is the default of Million.Server.
+const millionServer = "bin/webim serve --dev --listen 127.0.0.1:0 --log-level warn"
+
+// millionRun is a Million under way.
+type millionRun struct {
+	Million
+	cfg     client.Config
+	servers []*proc.Server
+	urls    []string
+	cluster *cluster.Cluster // process k's clients are server k's
+	r       *report.Report
+	res     *report.MillionResult
+}
+
+// Run measures. It refuses what this machine has no room for.
+func (o Million) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
+	return o.run(ctx, cfg, &millionRun{})
+}
+
+func (o Million) run(ctx context.Context, cfg client.Config, m *millionRun) (*report.Report, error) {
+	pairs, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	*m = millionRun{Million: o, cfg: cfg, res: &report.MillionResult{Servers: pairs}, cluster: cluster.Empty(cfg, o.Clients)}
+	defer m.close()
+	start := time.Now()
+	for k := range pairs {
+		if err := m.addPair(ctx, k, pairs); err != nil {
+			return nil, err
+		}
+		cfg.ShowProgress("starting processes", 2*k+2, 2*pairs)
+	}
+	m.res.Started = time.Since(start).Seconds()
+	m.cfg.URL, m.cfg.PID = m.urls[0], m.servers[0].PID()
+	if m.r, _, err = load.NewReport(&m.cfg, "million", o); err != nil {
+		return nil, err
+	}
+	m.r.Million = m.res
+	defer load.StartSampling(m.r, m.cluster, m.server())()
+	alive, stop := m.whileAllLive(ctx)
+	defer stop()
+	err = m.measure(alive)
+	m.finish()
+	if m.r.Interrupted = ctx.Err() != nil; m.r.Interrupted {
+		err = nil
+	} else if lost := m.lost(); lost != nil {
+		err = lost
+	}
+	return m.r, err
+}
+
+// check says how many pairs of processes it takes, or why it cannot be done here.
+func (o Million) check() (pairs int, err error) {
+	if pairs = int(o.Servers); pairs == 0 {
+		pairs = (o.Clients + proc.MaxClients() - 1) / proc.MaxClients()
+	}
+	switch {
+	case o.Size.Check() != nil:
+		return 0, o.Size.Check()
+	case o.Clients < 1 || pairs > o.Clients || o.Hold < 0:
+		return 0, option.Bad("--clients %d --servers %d --hold %s: give one client at least, to each server too, and a time of zero or more", o.Clients, pairs, o.Hold)
+	case (o.Clients+pairs-1)/pairs > proc.MaxClients():
+		return 0, option.Bad("--servers %d: each would have %d clients, but a process has files for %d here; give %d servers or more",
+			pairs, (o.Clients+pairs-1)/pairs, proc.MaxClients(), (o.Clients+proc.MaxClients()-1)/proc.MaxClients())
+	}
+	return pairs, checkCapacity(o.Clients, pairs)
+}
+
+// addPair starts server k and the process with its clients.
+func (m *millionRun) addPair(ctx context.Context, k, pairs int) error {
+	s, url, err := proc.StartAnnounced(ctx, "the server", proc.SplitCommand(option.OrDefault(m.Server, millionServer)))
+	if err != nil {
+		return err
+	}
+	m.servers, m.urls = append(m.servers, s), append(m.urls, url)
+	share := m.cfg
+	share.URL, share.PID, share.Progress = url, 0, nil
+	return m.cluster.Add(share, k, pairs)
+}
+
+// server is all server processes, and what these have started.
+func (m *millionRun) server() (all proc.Process) {
+	for _, s := range m.servers {
+		if p, err := proc.Tree(s.PID()); err == nil { // else it has ended, which is noticed elsewhere
+			all.PIDs = append(all.PIDs, p.PIDs...)
+		}
+	}
+	return all
+}
+
+// measure connects, weighs, holds and broadcasts.
+func (m *millionRun) measure(ctx context.Context) error {
+	res, server, client := m.res, m.server(), m.cluster.Processes()
+	if err := pause(ctx, m.cfg, "letting the processes settle", m.cfg.SettleTime()); err != nil {
+		return err
+	}
+	res.ServerEmpty, res.ClientEmpty = server.PSS(), client.PSS()
+	before, start := proc.ReadKernel(), time.Now()
+	err := m.connect(ctx)
+	res.Seconds = time.Since(start).Seconds()
+	res.Clients = m.cluster.Open()
+	res.PerSec = float64(res.Clients) / res.Seconds
+	if err == nil {
+		err = pause(ctx, m.cfg, "letting the processes settle", m.cfg.SettleTime())
+	}
+	res.ServerFull, res.ClientFull, res.Kernel = server.PSS(), client.PSS(), proc.ReadKernel().Since(before)
+	if err == nil && m.Hold > 0 {
+		var hold report.IdleHold
+		hold, err = holdStill(ctx, m.cfg, m.cluster, server, m.Hold)
+		res.Hold = &hold
+	}
+	if err == nil {
+		err = m.broadcast(ctx)
+		res.ServerAfter = server.PSS()
+	}
+	return err
+}
+
+// connect dials, in as many processes at a time as there are processors: each has a server beside it that works as hard.
+func (m *millionRun) connect(ctx context.Context) error {
+	stop := client.KeepShowing(func() { m.cfg.ShowProgress("connecting", m.cluster.Open(), m.Clients) })
+	err := m.cluster.DialAll(ctx, runtime.NumCPU())
+	stop()
+	return err
+}
+
+// whileAllLive is a context that ends when any process does: what is left is not worth a minute's wait.
+func (m *millionRun) whileAllLive(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watch := func(exited <-chan struct{}) {
+		watching.Go(func() {
+			select {
+			case <-exited:
+				cancel()
+			case <-ctx.Done():
+			}
+		})
+	}
+	for k, s := range m.servers {
+		watch(s.Done())
+		watch(m.cluster.Workers[k].Done())
+	}
+	return ctx, func() { cancel(); watching.Wait() }
+}
+
+// lost says which process has ended, if one has.
+func (m *millionRun) lost() error {
+	for _, s := range m.servers {
+		select {
+		case <-s.Done():
+			return fmt.Errorf("the server process %d ended (%s); it said: %s", s.PID(), s.State(), s.Output())
+		default:
+		}
+	}
+	for _, mate := range m.cluster.Workers {
+		select {
+		case <-mate.Done():
+			return mate.Fault()
+		default:
+		}
+	}
+	return m.cluster.Fault()
+}
+
+// broadcast sends one message in each lobby, one lobby after the other, and then in all at once.
+func (m *millionRun) broadcast(ctx context.Context) error {
+	var middle, last []float64
+	tag := stamp.NewTag()
+	for k, mate := range m.cluster.Workers {
+		start, times, n, err := mate.SendOne(ctx, m.Size, tag, 1)
+		if err != nil {
+			return err
+		}
+		round := load.SumUp(times, start, n)
+		middle, last = append(middle, round.Median), append(last, round.Last)
+		m.res.Received, m.res.Lost = m.res.Received+n-round.Lost, m.res.Lost+round.Lost
+		m.cfg.ShowProgress("a message in each lobby", k+1, len(m.cluster.Workers))
+	}
+	m.res.Median, m.res.Last = stat.SpreadOf(middle), stat.SpreadOf(last)
+	return m.allAtOnce(ctx, tag)
+}
+
+// allAtOnce is the time from the first message sent to the last received.
+func (m *millionRun) allAtOnce(ctx context.Context, tag uint64) error {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	first, last := int64(0), int64(0)
+	for _, mate := range m.cluster.Workers {
+		all.Go(func() {
+			start, times, n, err := mate.SendOne(ctx, m.Size, tag, 2)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = err
+				return
+			}
+			if first == 0 || start < first {
+				first = start
+			}
+			for _, t := range times {
+				last = max(last, t)
+			}
+			m.res.Received, m.res.Lost = m.res.Received+len(times), m.res.Lost+n-len(times)
+		})
+	}
+	all.Wait()
+	m.res.AllLast = stat.MS(max(0, last-first))
+	return failed
+}
+
+func (m *millionRun) finish() {
+	m.res.Gone, m.res.Failures, m.res.Clients = m.cluster.Gone(), m.cluster.Failures(), m.cluster.Open()
+	failed := 0
+	for _, n := range m.res.Failures {
+		failed += n
+	}
+	if failed+m.res.Gone > 0 {
+		m.r.Note("of %d clients %d could not connect and %d were closed by their server: %v", m.Clients, failed, m.res.Gone, m.res.Failures)
+	}
+	if h := m.res.Hold; h != nil && h.Pings == 0 && m.Hold > 0 {
+		m.r.Note("no ping came in %s: the idle CPU is without heartbeats; give a --hold longer than the servers' ping interval", m.Hold)
+	}
+	m.r.Conditions.Server = fmt.Sprintf("%d times %s", len(m.servers), strings.TrimSpace(m.r.Conditions.Server))
+}
+
+// close ends all processes: the clients first, so that the servers need not say goodbye to each.
+func (m *millionRun) close() {
+	m.cluster.Close()
+	var all sync.WaitGroup
+	for _, s := range m.servers {
+		all.Go(s.Stop)
+	}
+	all.Wait()
+}

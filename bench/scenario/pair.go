@@ -1,0 +1,95 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/load"
+	"webim/bench/option"
+	"webim/bench/proc"
+	"webim/bench/report"
+	"webim/bench/stat"
+)
+
+// Pair measures a room of two while another room is flooded: how much of a small room's time a big one takes.
+type Pair struct {
+	Clients int           `default:"1000" help:"Clients in the flooded room."`
+	Senders int           `default:"20" help:"How many of them send."`
+	Rate    float64       `default:"1000" help:"Messages a second into the flooded room."`
+	Seconds float64       `default:"6" help:"Length of the flood."`
+	Every   time.Duration `default:"10ms" help:"Time from one of the pair's messages to the next: by a fixed schedule, whatever becomes of them (an open loop)."`
+	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+}
+
+// Run measures.
+func (o Pair) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
+	flood := Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: o.Seconds, Size: o.Size, Grace: 10 * time.Second}
+	if err := flood.check(); err != nil {
+		return nil, err
+	}
+	if o.Every < 100*time.Microsecond {
+		return nil, option.Bad("--every %s: give 100µs at least", o.Every)
+	}
+	r, server, err := load.NewReport(&cfg, "pair", o)
+	if err != nil {
+		return nil, err
+	}
+	crowd, err := load.NewLocal(cfg, o.Clients, cfg.Receivers)
+	if err != nil {
+		return nil, err
+	}
+	defer crowd.Close()
+	two, err := load.NewLocal(cfg, 2, 1) // a thread of its own: the flood's reads must not delay it
+	if err != nil {
+		return nil, err
+	}
+	defer two.Close()
+	for _, c := range two.Clients {
+		c.Room = fmt.Sprintf("/bench-pair-%d", rand.Uint32())
+	}
+	two.Clients[1].Room = two.Clients[0].Room
+	for _, f := range []*load.Local{crowd, two} {
+		if err := f.MustOpen(ctx, r); err != nil {
+			return r, err
+		}
+	}
+	r.Pair = &report.PairResult{}
+	defer load.StartSampling(r, crowd, server)()
+	return r, o.measure(ctx, r, flood, server, crowd, two)
+}
+
+// measure takes the pair's messages for a second alone, then beside the flood.
+func (o Pair) measure(ctx context.Context, r *report.Report, flood Flood, server proc.Process, crowd, two *load.Local) error {
+	res := r.Pair
+	alone := o.send(ctx, two, 1)
+	res.Alone, res.AloneTrips, res.Lost = alone.latency, alone.trips, alone.lost
+	done := make(chan pairTraffic, 1)
+	go func() { done <- o.send(ctx, two, o.Seconds) }()
+	var why []string
+	var err error
+	res.Flood, why, err = flood.step(ctx, crowd, server, o.Rate, r)
+	beside := <-done
+	res.Beside, res.Trips, res.Lost = beside.latency, beside.trips, res.Lost+beside.lost
+	r.LimitedBy = append(r.LimitedBy, why...)
+	r.Interrupted = ctx.Err() != nil
+	return err
+}
+
+// pairTraffic is what the pair's messages gave.
+type pairTraffic struct {
+	latency     stat.Latency
+	trips, lost int
+}
+
+// send sends by the schedule for so many seconds, and waits for what is under way.
+func (o Pair) send(ctx context.Context, two *load.Local, seconds float64) pairTraffic {
+	s := load.NewSchedule(stat.Now()+50e6, float64(time.Second)/float64(o.Every), seconds, 2)
+	run := load.StartFlood(two, s, o.Size, 0, two.Clients)
+	load.Await(ctx, run, s, len(two.Clients), 10*time.Second, func(int, int) {})
+	sum := run.Collect()
+	got := int(sum.Received.Load())
+	return pairTraffic{sum.Hist.Latency(), got, sum.Sent*len(two.Clients) - got}
+}

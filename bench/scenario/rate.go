@@ -1,0 +1,89 @@
+package scenario
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/load"
+	"webim/bench/option"
+	"webim/bench/proc"
+	"webim/bench/report"
+	"webim/bench/stat"
+)
+
+// Rate floods a room faster and faster until a bound breaks, and narrows down where.
+type Rate struct {
+	Clients int           `default:"1000" help:"Clients in the room."`
+	Senders int           `default:"20" help:"How many of them send."`
+	From    float64       `default:"100" help:"Messages a second of the first step."`
+	Upto    float64       `default:"100000" help:"Where to stop if nothing breaks." name:"to"`
+	Factor  float64       `default:"2" help:"Each step is this many times the one before."`
+	Narrow  int           `default:"3" help:"Steps between the last that held and the first that did not."`
+	Bound   time.Duration `default:"100ms" help:"What the 99th percentile of the latency must not exceed; nor may anything be lost, or come twice or in a wrong order."`
+	Seconds float64       `default:"4" help:"Length of each step."`
+	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a step ends."`
+}
+
+func (o Rate) flood(rate float64) Flood {
+	return Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{rate}, Seconds: o.Seconds, Size: o.Size, Grace: o.Grace}
+}
+
+func (o Rate) check() error {
+	if o.From <= 0 || o.Upto < o.From || o.Factor <= 1 || o.Narrow < 0 || o.Bound <= 0 {
+		return option.Bad("--from %g --to %g --factor %g --narrow %d --bound %s: give rates over zero that rise, a factor over 1, a bound over zero",
+			o.From, o.Upto, o.Factor, o.Narrow, o.Bound)
+	}
+	return o.flood(o.Upto).check()
+}
+
+// Run measures.
+func (o Rate) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r, server, f, err := load.Begin(&cfg, "rate", o, o.Clients)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r.Rate = &report.RateResult{Bound: stat.MS(int64(o.Bound)), Steps: []report.FloodResult{}}
+	defer load.StartSampling(r, f, server)()
+	if err = o.climb(ctx, f, server, r); err == nil {
+		r.Note("%s", r.Rate)
+	}
+	return r, err
+}
+
+// climb takes the steps.
+func (o Rate) climb(ctx context.Context, f *load.Local, server proc.Process, r *report.Report) error {
+	for rate, narrow := o.From, 0; ; {
+		if err := f.MustOpen(ctx, r); err != nil { // after a step that broke, clients may be gone
+			return err
+		}
+		res, why, err := o.flood(rate).step(ctx, f, server, rate, r)
+		if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+			return nil // half a step says nothing
+		}
+		if err != nil {
+			return err
+		}
+		r.Rate.Take(res, why, r)
+		if r.Rate.Broke == 0 {
+			if rate >= o.Upto {
+				return nil
+			}
+			rate = min(rate*o.Factor, o.Upto)
+			continue
+		}
+		if narrow++; narrow > o.Narrow || r.Rate.Held == 0 {
+			return nil
+		}
+		rate = math.Round(math.Sqrt(r.Rate.Held * r.Rate.Broke)) // the middle, as rates go
+		if rate <= r.Rate.Held || rate >= r.Rate.Broke {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/load"
+	"webim/bench/option"
+	"webim/bench/proc"
+	"webim/bench/report"
+)
+
+// Soak is a mix for hours: a room with a steady load, clients that come to it and go, and others that are only there. It looks for what grows.
+type Soak struct {
+	For     time.Duration `default:"1h" help:"How long."`
+	Clients int           `default:"500" help:"Clients in the room that stay, and are checked."`
+	Senders int           `default:"10" help:"How many of them send."`
+	Rate    float64       `default:"50" help:"Messages a second."`
+	Comers  float64       `default:"10" help:"Clients that come to the room a second."`
+	Stay    time.Duration `default:"10s" help:"And go after this time."`
+	Idle    int           `default:"500" help:"Clients in another room, where nothing happens."`
+	Size    option.Size   `default:"64-512:95,8192:5" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Segment time.Duration `default:"1m" help:"The load is checked in parts of this length."`
+	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a part ends."`
+}
+
+func (o Soak) flood(d time.Duration) Flood {
+	return Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: d.Seconds(), Size: o.Size, Grace: o.Grace}
+}
+
+func (o Soak) check() error {
+	if o.For <= 0 || o.Segment <= 0 || o.Idle < 0 {
+		return option.Bad("--for %s --segment %s --idle %d: give times over zero, and no number below", o.For, o.Segment, o.Idle)
+	}
+	if err := checkTransients(o.Comers, o.Stay); err != nil {
+		return err
+	}
+	return o.flood(min(o.For, o.Segment)).check()
+}
+
+// Run measures.
+func (o Soak) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r, server, f, err := load.Begin(&cfg, "soak", o, o.Clients)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	idle, err := load.NewLocal(cfg, o.Idle+1, 1) // one more, so that zero is no special case
+	if err != nil {
+		return nil, err
+	}
+	defer idle.Close()
+	for _, c := range idle.Clients {
+		c.Room = "/soak-idle"
+	}
+	for _, f := range []*load.Local{idle, f} {
+		if err := f.MustOpen(ctx, r); err != nil {
+			return r, err
+		}
+	}
+	come, err := startTransients(cfg, o.Comers, o.Stay)
+	if err != nil {
+		return r, err
+	}
+	sampled := load.StartSampling(r, f, server)
+	r.Soak = &report.SoakResult{Segments: []report.FloodResult{}}
+	err = o.segments(ctx, f, server, r)
+	sampled()
+	r.Soak.Transients, r.Soak.Drift, r.Soak.IdleGone = come.end(), report.DriftsOf(r.Samples), idle.Gone()
+	if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+		err = nil
+	}
+	return r, err
+}
+
+// segments floods until the time is over. Clients that the server closed come back between two parts.
+func (o Soak) segments(ctx context.Context, f *load.Local, server proc.Process, r *report.Report) error {
+	start, show := time.Now(), f.Config().Progress
+	f.ShowProgress(func(string, int, int) { // whatever goes on, the bar is of the whole time
+		if show != nil {
+			show("soak, seconds", int(time.Since(start).Seconds()), int(o.For.Seconds()))
+		}
+	})
+	for ctx.Err() == nil {
+		left := o.For - time.Since(start)
+		if left < o.Segment/10 && len(r.Soak.Segments) > 0 {
+			return nil
+		}
+		if err := f.MustOpen(ctx, r); err != nil {
+			return fmt.Errorf("after %s: %w", time.Since(start).Round(time.Second), err)
+		}
+		res, why, err := o.flood(max(min(left, o.Segment), o.Segment/10)).step(ctx, f, server, o.Rate, r)
+		r.Soak.Take(res)
+		for _, w := range why {
+			r.LimitedBy = append(r.LimitedBy, fmt.Sprintf("in part %d %s", len(r.Soak.Segments), w))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

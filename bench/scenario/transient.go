@@ -1,0 +1,128 @@
+package scenario
+
+import (
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/load"
+	"webim/bench/option"
+	"webim/bench/report"
+	"webim/bench/stat"
+	"webim/bench/ws"
+)
+
+// transients are clients that come at a fixed rate, each due at a time that depends on nothing that happens, stay for a time and go: every second one says goodbye
+// by a close frame, the others are cut. What they get is not checked.
+type transients struct {
+	fleet      *load.Local
+	interval   float64 // between arrivals, in nanoseconds
+	stay       int64
+	stop, done chan struct{}
+	res        report.TransientResult
+}
+
+const (
+	comersTick    = 10 * time.Millisecond
+	patienceOfBye = 1e9 // for the answer to a close frame, in nanoseconds
+)
+
+func checkTransients(rate float64, stay time.Duration) error {
+	if rate <= 0 || stay <= 0 || rate*(stay.Seconds()+1) > 1e6 {
+		return option.Bad("--comers %g --stay %s: give both over zero, and no more than a million at a time", rate, stay)
+	}
+	return nil
+}
+
+// startTransients lets clients come to the room of the URL.
+func startTransients(cfg client.Config, rate float64, stay time.Duration) (*transients, error) {
+	places := int(rate*(stay.Seconds()+patienceOfBye/1e9)*1.2) + 10
+	f, err := load.NewLocal(cfg, places, 1) // a thread of its own: what these get must not delay the checked clients
+	if err != nil {
+		return nil, err
+	}
+	v := &transients{fleet: f, interval: 1e9 / rate, stay: int64(stay), stop: make(chan struct{}), done: make(chan struct{})}
+	go v.loop()
+	return v, nil
+}
+
+// stay is one client's time there.
+type stay struct {
+	c    *client.Client
+	ends int64
+	bye  bool // a close frame was sent
+}
+
+func (v *transients) loop() {
+	defer close(v.done)
+	start := stat.Now()
+	var there, leaving []stay // each in the order of ends
+	for i := 0; ; {
+		for at := start + int64(float64(i)*v.interval); at <= stat.Now(); at = start + int64(float64(i)*v.interval) {
+			c := v.fleet.Clients[i%len(v.fleet.Clients)]
+			if i++; !c.IsAbsent() {
+				v.res.Skipped++
+				continue
+			}
+			v.fleet.Arrive(c, at)
+			there = append(there, stay{c: c, ends: at + v.stay, bye: i%2 == 0})
+		}
+		for len(there) > 0 && there[0].ends <= stat.Now() {
+			if v.leave(there[0]) {
+				leaving = append(leaving, stay{c: there[0].c, ends: stat.Now() + patienceOfBye})
+			}
+			there = there[1:]
+		}
+		for len(leaving) > 0 && leaving[0].ends <= stat.Now() {
+			v.noAnswer(leaving[0].c)
+			leaving = leaving[1:]
+		}
+		select {
+		case <-v.stop:
+			v.res.PerSecond = float64(v.fleet.ArrivalTimes().Total) * 1e9 / float64(stat.Now()-start)
+			return
+		case <-time.After(comersTick):
+		}
+	}
+}
+
+// leave ends a visit in its way, and reports whether an answer is to be waited for.
+func (v *transients) leave(there stay) (wait bool) {
+	c := there.c
+	c.Do(func() {
+		switch {
+		case c.IsAbsent() && c.Err == client.ErrClosed:
+			v.res.CutOff++
+		case c.IsAbsent(): // its handshake failed, or is still to be dialed: counted elsewhere
+		case !c.IsOpen():
+			c.Drop(client.ErrTimeout)
+		case there.bye:
+			v.res.Goodbyes++
+			c.Send(ws.AppendFrame(nil, ws.Close, []byte{3, 0xe8}, &c.Mask)) // 1000, normal closure
+			wait = true
+		default:
+			c.Drop(client.ErrReset)
+		}
+	})
+	return wait
+}
+
+// noAnswer cuts a client whose goodbye was not answered.
+func (v *transients) noAnswer(c *client.Client) {
+	c.Do(func() {
+		if c.IsOpen() {
+			v.res.Unheard++
+			c.Drop(client.ErrReset)
+		}
+	})
+}
+
+// end sends all away and says what became of them.
+func (v *transients) end() report.TransientResult {
+	close(v.stop)
+	<-v.done
+	h := v.fleet.ArrivalTimes()
+	v.res.Came, v.res.Handshake = int(h.Count()), h.Latency()
+	v.res.Failures, v.res.Refused = v.fleet.Failures(), int(v.fleet.HandshakesFailed())
+	v.fleet.Close()
+	return v.res
+}

@@ -1,0 +1,156 @@
+package smoke
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"webim/bench/client"
+	"webim/bench/ws"
+)
+
+// member is one connection, on a goroutine and blocking reads: there are few.
+type member struct {
+	conn net.Conn
+	r    *bufio.Reader
+	name int
+	room string
+
+	leaving bool // set under the run's mu: its end is no error any more
+}
+
+// leave closes a client in the proper way, and does not wait for the answer.
+func (r *run) leave(c *member) {
+	r.mu.Lock()
+	c.leaving = true
+	rest := make([]*member, 0, len(r.clients))
+	for _, other := range r.clients {
+		if other != c {
+			rest = append(rest, other)
+		}
+	}
+	r.clients = rest
+	r.mu.Unlock()
+	_ = r.write(c, ws.AppendFrame(nil, ws.Close, []byte{0x03, 0xe8}, &mask)) // it goes either way
+	_ = c.conn.Close()                                                       // same
+}
+
+func (r *run) write(c *member, b []byte) error {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the write
+	if _, err := c.conn.Write(b); err != nil {
+		return fmt.Errorf("client %d: %w", c.name, err)
+	}
+	return nil
+}
+
+// dial connects and upgrades a client, which joins the room.
+func (r *run) dial(room string) (*member, error) {
+	conn, err := net.DialTimeout("tcp", r.target.Addr.String(), r.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	h := client.NewHandshake(r.target.URL.Host, r.config)
+	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the rest
+	if _, err := conn.Write(h.Request(r.config.Endpoint(r.target, room))); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	br := bufio.NewReader(conn)
+	var answer []byte
+	for n := 0; n == 0; {
+		b, err := br.ReadByte()
+		if err == nil {
+			answer = append(answer, b)
+			n, err = h.Check(answer)
+		}
+		if err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("the upgrade: %w", err)
+		}
+	}
+	if br, err = r.subscribe(conn, br, room); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return &member{conn: conn, r: br}, nil
+}
+
+// read takes what comes until the client leaves.
+func (r *run) read(c *member) {
+	for {
+		h, payload, err := c.frame()
+		r.mu.Lock()
+		if c.leaving {
+			r.mu.Unlock()
+			return
+		}
+		if err == nil {
+			err = r.takeLocked(c, h, payload)
+		}
+		r.mu.Unlock()
+		if err == nil && h.Op == ws.Ping {
+			err = r.write(c, ws.AppendFrame(nil, ws.Pong, payload, &mask))
+		}
+		if err != nil {
+			r.fail(fmt.Errorf("client %d: %w", c.name, err))
+			return
+		}
+		r.wake()
+	}
+}
+
+// frame reads one frame.
+func (c *member) frame() (ws.Header, []byte, error) {
+	head := make([]byte, 2, 14)
+	if _, err := io.ReadFull(c.r, head); err != nil {
+		return ws.Header{}, nil, err
+	}
+	head = head[:ws.HeaderSize(head)]
+	if _, err := io.ReadFull(c.r, head[2:]); err != nil {
+		return ws.Header{}, nil, err
+	}
+	h, err := ws.ParseHeader(head)
+	if err == nil && h.Masked {
+		err = ws.ErrMasking
+	}
+	if err == nil && h.Length > 1<<20 {
+		err = fmt.Errorf("a frame of %d bytes, which nobody sent", h.Length)
+	}
+	if err != nil {
+		return h, nil, err
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(c.r, payload)
+	return h, payload, err
+}
+
+// takeLocked checks a frame against what was sent.
+func (r *run) takeLocked(c *member, h ws.Header, payload []byte) error {
+	switch {
+	case h.Op == ws.Close:
+		return errors.New("the server closed it")
+	case h.Control():
+		return nil
+	case !h.Fin || h.Op == ws.Continuation:
+		return fmt.Errorf("got a message in several frames (one of %d bytes): each message must stay a frame, because figures count frames", len(payload))
+	}
+	m := r.sent[string(payload[:min(len(payload), len(mark(0)))])]
+	switch {
+	case m == nil:
+		return fmt.Errorf("got %d bytes that nobody sent: a greeting, or somebody else in the room?", len(payload))
+	case m.room != c.room:
+		return fmt.Errorf("got %s of %s in the room %s: rooms are not apart", m, m.room, c.room)
+	case h.Op != m.op:
+		return fmt.Errorf("got %s with opcode %d", m, h.Op)
+	case string(payload) != string(m.payload):
+		return fmt.Errorf("got %s with other contents: %d bytes", m, len(payload))
+	case m.got[c]:
+		return fmt.Errorf("got %s twice", m)
+	}
+	m.got[c] = true
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package smoke proves that a server has chat rooms, before anybody measures it.
+package smoke

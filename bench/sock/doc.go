@@ -1,0 +1,2 @@
+// Package sock makes system calls on non-blocking sockets without telling Go's scheduler.
+package sock

@@ -1,0 +1,85 @@
+package ws
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// permessage-deflate (RFC 7692) without context takeover in either direction: each message stands alone, so an idle client keeps no window, and a
+// message that went to many clients needs to be inflated once.
+
+const (
+	DeflateOffer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+	// DeflateTail is what a sender cuts off each message (section 7.2.1), and a last block for a clean end.
+	DeflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
+
+	// RSV1 marks a compressed message, in the first byte of its first frame.
+	RSV1 = 0x40
+)
+
+var errDeflate = errors.New("compressed message that cannot be inflated, or to more than 64 MB")
+
+// deflaters are a handful for all senders: each takes about 1 MB.
+var deflaters = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.BestSpeed) // no error for a known level
+	return w
+}}
+
+// AppendDeflated appends b, compressed.
+func AppendDeflated(dst, b []byte) []byte {
+	out := bytes.NewBuffer(dst)
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(out)
+	_, _ = w.Write(b) // a bytes.Buffer does not fail
+	_ = w.Flush()
+	return bytes.TrimSuffix(out.Bytes(), []byte(DeflateTail[:4]))
+}
+
+// Inflater inflates for the clients of one worker. It remembers the last results by content: what a room's clients get is the same bytes for each.
+type Inflater struct {
+	r     io.ReadCloser
+	buf   bytes.Buffer
+	seed  maphash.Seed
+	cache [64]inflated
+}
+
+type inflated struct {
+	packed []byte
+	head   [HeadBytes]byte
+	length int
+}
+
+func NewInflater() *Inflater { return &Inflater{r: flate.NewReader(nil), seed: maphash.MakeSeed()} }
+
+// open puts head and length of the message that packed holds into ev.
+func (i *Inflater) open(packed []byte, ev *Event) error {
+	e := &i.cache[maphash.Bytes(i.seed, packed)%uint64(len(i.cache))]
+	if len(packed) == 0 || !bytes.Equal(e.packed, packed) {
+		i.buf.Reset()
+		if err := i.inflate(packed); err != nil {
+			e.packed = e.packed[:0]
+			return err
+		}
+		e.packed, e.length, e.head = append(e.packed[:0], packed...), i.buf.Len(), [HeadBytes]byte{}
+		copy(e.head[:], i.buf.Bytes())
+	}
+	ev.Len, ev.Head = e.length, e.head
+	return nil
+}
+
+func (i *Inflater) inflate(packed []byte) error {
+	const most = 64 << 20
+	in := io.MultiReader(bytes.NewReader(packed), bytes.NewReader([]byte(DeflateTail)))
+	_ = i.r.(flate.Resetter).Reset(in, nil) // never fails without a dictionary
+	if n, err := io.Copy(&i.buf, io.LimitReader(i.r, most+1)); err != nil || n > most {
+		return errDeflate
+	}
+	return nil
+}
