@@ -2,6 +2,23 @@
 // remembers, and how a message gets to everybody in it. It knows no
 // descriptor and no HTTP; [Hub] is the netpoll.Handler that joins the two.
 //
+// # Packages
+//
+// Imports run one way, from the top of this table to the bottom; cmd/imports_test.go has the exact
+// rules.
+//
+//	api              the server API, for backends and operators
+//	live             the live picture of the server, for operators
+//	chat             the chat calls of clients, and their events
+//	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	policy           who may do what: roles, rights by room, private rooms; one Decide
+//	token            the verification of tokens, and the identity in them
+//	engine           the contracts of the store behind rooms: Log, State and Control
+//	engine/memory    the engine inside one process
+//	wire             the bytes of both dialects, as commands and events
+//	budget           rates and shares: what a client may cost
+//	name             the names of rooms and persons
+//
 // # The line
 //
 //	message ──► Hub ──► turnstile ──► Engine ──► Room ──► shard ──► netpoll's queues

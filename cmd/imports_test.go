@@ -1,0 +1,195 @@
+// Package cmd has the test of the whole program's structure: which package may import which.
+package cmd
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A rule lists the packages of ours that a package may import. A path that ends in /... matches
+// the packages below it, too. Tests may import more; they are not checked.
+type rule struct{ pkg, may string }
+
+// rules draws the structure from the top to the bottom, so imports run one way. For each package,
+// the first rule that matches applies. A package without a rule fails the test: add the rule, and
+// one sentence about the package to the table in room/doc.go.
+var rules = []rule{
+	{"cmd/webim", "netpoll netpoll/ratelog room/... web"},
+	{"cmd/webim/internal/testcert", ""},
+	{"cmd/webim-bench", "bench/..."},
+	{"bench/...", "bench/..."},
+
+	{"room/api", "room room/hooks room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
+	{"room/hooks", "room room/apikey room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
+	{"room/live", "room room/api room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
+	{"room/chat", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name"},
+	{"room/centrifuge", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
+	{"room/plain", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
+	{"room", "room/moderation room/engine room/policy room/token room/wire room/budget room/name room/internal/... netpoll netpoll/ratelog"},
+	{"room/moderation", "room/engine room/policy room/token room/wire room/budget room/name"},
+	{"room/policy", "room/token room/wire room/budget room/name"},
+	{"room/token", "room/name"},
+	{"room/wire", "room/name"},
+	{"room/engine", "room/budget room/name"},
+	{"room/engine/enginetest", "room/engine room/budget"},
+	{"room/engine/...", "room/engine room/budget room/internal/..."},
+	{"room/apikey", "room/budget"},
+	{"room/budget", ""},
+	{"room/name", ""},
+	{"room/chat/emoji", ""},
+	{"room/internal/...", ""},
+
+	{"netpoll/wstest", ""},
+	{"netpoll/ratelog", ""},
+	{"netpoll/internal/...", ""},
+	{"netpoll", "netpoll/internal/... netpoll/ratelog"},
+	{"web", ""},
+}
+
+// testOnly are the packages that the server must not contain, whether ours, of the standard library
+// or of others: they are for tests and for the load lab. A path also stands for those below it.
+var testOnly = []string{
+	"webim/netpoll/wstest", "webim/bench", "webim/room/engine/enginetest", "webim/cmd/webim/internal/testcert", "testing", "net/http/httptest",
+	"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "github.com/centrifugal/centrifuge-go", "github.com/centrifugal/gocent",
+	"github.com/schollz/progressbar", "golang.org/x/term",
+}
+
+func matches(pattern, pkg string) bool {
+	base, below := strings.CutSuffix(pattern, "/...")
+	return pkg == base || below && strings.HasPrefix(pkg, base+"/")
+}
+
+// ruleOf returns the rule of a package.
+func ruleOf(pkg string) (rule, bool) {
+	i := slices.IndexFunc(rules, func(r rule) bool { return matches(r.pkg, pkg) })
+	if i < 0 {
+		return rule{}, false
+	}
+	return rules[i], true
+}
+
+// allows reports whether a package may import another one of ours.
+func allows(from, to string) bool {
+	r, ok := ruleOf(from)
+	return ok && slices.ContainsFunc(strings.Fields(r.may), func(pattern string) bool { return matches(pattern, to) })
+}
+
+// imports returns the imports of all packages of the module, without those of tests: by package,
+// and by import the files that have it.
+func imports(t *testing.T) map[string]map[string][]string {
+	t.Helper()
+	all := map[string]map[string][]string{}
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && file != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || file == "../bench/peers"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := strings.TrimPrefix(path.Dir(filepath.ToSlash(file)), "../")
+		if all[pkg] == nil {
+			all[pkg] = map[string][]string{}
+		}
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			all[pkg][name] = append(all[pkg][name], file)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestImportsRunOneWay checks each import of ours against the rules.
+func TestImportsRunOneWay(t *testing.T) {
+	all := imports(t)
+	if len(all) < 15 || all["room"] == nil {
+		t.Fatalf("only %d packages were found", len(all))
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(all)) {
+		if _, ok := ruleOf(pkg); !ok {
+			t.Errorf("package %s has no rule", pkg)
+			continue
+		}
+		for name, files := range all[pkg] {
+			if to, ours := strings.CutPrefix(name, "webim/"); ours && !allows(pkg, to) {
+				t.Errorf("package %s must not import %s: %s", pkg, to, strings.Join(files, ", "))
+			}
+		}
+	}
+	if files := all["netpoll"]["github.com/mailru/easygo/netpoll"]; len(files) != 1 {
+		t.Errorf("easygo is imported in %q, not in one file", files)
+	}
+}
+
+// TestRulesHaveNoCycle checks that the rules themselves draw no cycle: otherwise they would permit
+// arrows that run back up. bench/... and room/engine/... stand for several packages.
+func TestRulesHaveNoCycle(t *testing.T) {
+	all := imports(t)
+	const visiting, visited = 1, 2
+	state := map[string]int{}
+	var visit func(pkg string, way []string)
+	visit = func(pkg string, way []string) {
+		if way = append(way, pkg); state[pkg] == visiting {
+			t.Fatalf("the rules permit the cycle %s", strings.Join(way, " → "))
+		}
+		if state[pkg] == visited {
+			return
+		}
+		state[pkg] = visiting
+		for other := range all {
+			if other != pkg && !strings.HasPrefix(pkg, "bench") && allows(pkg, other) {
+				visit(other, way)
+			}
+		}
+		state[pkg] = visited
+	}
+	for pkg := range all {
+		visit(pkg, nil)
+	}
+}
+
+// TestServerHasNoTestCode checks that the server contains no package that only tests or the load
+// lab need.
+func TestServerHasNoTestCode(t *testing.T) {
+	all := imports(t)
+	seen := map[string]bool{}
+	var visit func(pkg string)
+	visit = func(pkg string) {
+		if seen[pkg] {
+			return
+		}
+		seen[pkg] = true
+		for name, files := range all[pkg] {
+			if slices.ContainsFunc(testOnly, func(not string) bool { return matches(not+"/...", name) }) {
+				t.Errorf("the server contains %s: %s", name, strings.Join(files, ", "))
+			}
+			if to, ours := strings.CutPrefix(name, "webim/"); ours {
+				visit(to)
+			}
+		}
+	}
+	visit("cmd/webim")
+	if !seen["netpoll"] || !seen["room/engine/memory"] {
+		t.Errorf("the server was not walked: %v", slices.Sorted(maps.Keys(seen)))
+	}
+}
