@@ -1,14 +1,13 @@
 # Everything about webim starts here. `make help` lists the targets.
 
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # One static program each: what is built here runs on any Linux of this processor.
-GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
+GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 GOTEST  := go test -race -count=1
 
-.PHONY: help run build peers bench million test test-long sdk-python lint fuzz cover vendor rename clean
+.PHONY: help run build peers bench million test test-long sdk-python lint fuzz cover vendor rename docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,12 +33,12 @@ million: build ## hold CLIENTS (1000000) idle clients on this machine: what each
 	@echo "the report: bin/million.html"
 
 test: ## all tests, browser included, under the race detector: about 5 minutes on two cores
-	@.ci/needs gcc chromium
+	@.ci/needs gcc chromium node
 	$(GOTEST) -timeout 40m ./...
 	go test -count=1 -run Allocates ./netpoll ./room ./room/wire
 
 test-long: ## the same tests at full size
-	@.ci/needs gcc chromium
+	@.ci/needs gcc chromium node
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
 	go test -count=1 -run Allocates ./netpoll ./room ./room/wire
 	cd bench/peers && $(GOTEST) ./kit
@@ -56,7 +55,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
 
 cover: ## what the tests reach, in bin/coverage.html
-	@.ci/needs chromium
+	@.ci/needs chromium node
 	@mkdir -p bin
 	go test -count=1 -coverpkg=./... -coverprofile=bin/coverage.out ./...
 	go tool cover -html=bin/coverage.out -o bin/coverage.html
@@ -64,6 +63,10 @@ cover: ## what the tests reach, in bin/coverage.html
 
 vendor: ## fetch again what the pages carry of others, and say what has changed
 	@.ci/vendor
+
+docs: ## write the generated parts of the manual, and its pages: see web/docs/contributing.md
+	go test -count=1 -run '^TestManualHasAll(Settings|Methods|Calls)$$' ./cmd/webim ./room/api ./room/chat -args -update
+	go run ./web/docgen web/docs
 
 rename: ## give the module the path MODULE, as example.org/me/webim
 	@.ci/rename "$(MODULE)"

@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// The two lines of the README let another module use this package.
+// The two lines of the manual let another module use this package.
 func TestOtherModule(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	manual, err := os.ReadFile("../web/docs/netpoll.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^require (\S+) v0\.0\.0\nreplace \S+ => \.\./webim$`).FindSubmatch(readme)
+	lines := regexp.MustCompile(`(?m)^require (\S+) v0\.0\.0\nreplace \S+ => \.\./webim$`).FindSubmatch(manual)
 	if lines == nil {
-		t.Fatal("the README has no such lines")
+		t.Fatal("netpoll.md has no such lines")
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {

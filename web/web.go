@@ -8,6 +8,8 @@
 // stays in the box. For that the page counts lengths as the server does, with the limits from
 // the call room.info.
 //
+// The manual is docs/*.md; docgen renders it, see docs.go.
+//
 // static/app.js signs the user in and out, roomview.js shows the open room, and actions.js has
 // the menus; they share state.js. chat.js, built from static/chat, talks to the server and does
 // not touch the document. static/identity.js documents how an application that embeds the page
@@ -49,12 +51,12 @@ type file struct {
 }
 
 // Handler returns the handler of the pages: the chat page at "/", the simple page of the plain
-// dialect at "/classic", and the files that they name. Every other path gets 404, and every
-// method except GET and HEAD gets 405. It is safe for concurrent use.
+// dialect at "/classic", the manual at "/docs/", and the files that they name. Every other path
+// gets 404, and every method except GET and HEAD gets 405. It is safe for concurrent use.
 func Handler() http.Handler {
 	files := load(static, "static")
 	addModule(files)
-	return serving(files, "There is no such page: the chat is at /.")
+	return manualOver(serving(files, "There is no such page: the chat is at /, the manual at /docs/."))
 }
 
 // serving returns a handler that serves files by path. missing is the text of a 404.
@@ -162,8 +164,12 @@ func contentType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".ts":
 		return "text/plain; charset=utf-8"
+	case ".json":
+		return "application/json"
 	case ".svg":
 		return "image/svg+xml"
+	case ".png":
+		return "image/png"
 	}
 	return "application/octet-stream"
 }

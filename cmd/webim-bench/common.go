@@ -161,7 +161,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 func (c common) config(scenario string) (client.Config, error) {
 	cfg := client.Config{URL: c.URL, PID: c.PID, Receivers: c.Receivers, Processes: c.Processes, Sources: c.Sources, InFlight: c.InFlight,
 		Timeout: c.Timeout, Settle: c.Settle, Header: http.Header{},
-		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Version: version, Command: c.shownCommand(), Compress: c.Compress,
+		Origin: c.Origin, Protocols: c.Protocol, Label: c.Label, Command: c.shownCommand(), Compress: c.Compress,
 		Dialect: c.Dialect, Channel: c.Channel, Token: c.Token}
 	if c.TLS {
 		cfg.URL = strings.Replace(cfg.URL, "ws://", "wss://", 1)

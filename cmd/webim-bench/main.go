@@ -35,9 +35,6 @@ import (
 	"webim/bench/scenario"
 )
 
-// version is set by the linker.
-var version = "dev"
-
 // Exit codes.
 const (
 	exitFailed      = 1

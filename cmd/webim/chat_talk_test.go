@@ -82,7 +82,7 @@ func testTwoTalk(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.querySelectorAll('#log .mine').length === 1`)
 }
 
-// testThreeTalk is the README's picture.
+// testThreeTalk makes the picture of the README and the manual, web/docs/chat.png.
 func testThreeTalk(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann, bob, fang := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob"), come(t, browser, server.url, "王芳")

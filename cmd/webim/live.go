@@ -26,7 +26,7 @@ func (p *program) newFeed() (err error) {
 	if p.guard, err = api.NewGuard(p.apiKeys, p.cfg.APIHost); err != nil {
 		return err
 	}
-	p.feed, err = live.New(live.Config{Hub: p.hub, Guard: p.guard, Version: "webim " + version, Logger: p.log,
+	p.feed, err = live.New(live.Config{Hub: p.hub, Guard: p.guard, Version: "webim " + release, Logger: p.log,
 		Methods: func(c netpoll.Conn) []string {
 			if len(p.apiKeys) == 0 || c.Server() == p.server && !p.cfg.API {
 				return nil // this server does not serve the API

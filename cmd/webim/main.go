@@ -5,6 +5,7 @@
 //	webim check             print the settings and check them
 //	webim token make        make a token for a client
 //	webim token inspect     print a token and verify it
+//	webim version           print the version
 //
 // Every setting has a flag (--max-conns), an environment variable (WEBIM_MAX_CONNS) and a key
 // in the file that --config names (max_conns). A flag overrides the variable; the variable
@@ -36,9 +37,6 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// version is set by the linker.
-var version = "dev"
-
 // Exit codes.
 const (
 	exitFailed = 1
@@ -50,7 +48,7 @@ type commands struct {
 	Serve   withSettings  `cmd:"" help:"Serve until SIGTERM or SIGINT."`
 	Check   withSettings  `cmd:"" help:"Check the settings and print them, as a file for --config, with the source of each value."`
 	Token   tokenCommands `cmd:"" help:"Make and inspect tokens."`
-	Version struct{}      `cmd:"" help:"Print the version."`
+	Version struct{}      `cmd:"" help:"Print the version, and the commit that it was built from."`
 }
 
 // withSettings is a command that takes all settings as flags.
@@ -94,7 +92,7 @@ func do(args, environ []string, in io.Reader, out, errs io.Writer) error {
 	var command *withSettings
 	switch ctx.Command() {
 	case "version":
-		fmt.Fprintln(out, "webim", version)
+		fmt.Fprintln(out, versionText())
 		return nil
 	case "serve":
 		command = &cli.Serve

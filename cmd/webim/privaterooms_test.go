@@ -13,17 +13,17 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// readmeSettings are the README's own settings with its section rooms, in a file.
-func readmeSettings(t *testing.T) (file string) {
+// roomsSettings returns a file with the settings of the manual's chapter Rooms and rights.
+func roomsSettings(t *testing.T) (file string) {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
+	b, err := os.ReadFile(manualFolder + "rooms.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, after, _ := strings.Cut(string(b), "```yaml\n")
 	text, _, ok := strings.Cut(after, "```")
 	if !ok || !strings.Contains(text, "rooms:") {
-		t.Fatal("the README has no section rooms")
+		t.Fatal("rooms.md has no section rooms")
 	}
 	return write(t, "webim.yaml", strings.Replace(text, "/etc/webim/secret", write(t, "secret", longSecret), 1))
 }
@@ -87,10 +87,10 @@ func (p *person) await(mark, want string) (line string) {
 	}
 }
 
-// With the README's own section rooms people can use the page: they talk in the lobby,
-// alone with each other, and in rooms of their own; and nobody else gets there.
-func TestReadmeRoomsAreOfUse(t *testing.T) {
-	file := readmeSettings(t)
+// With the manual's section rooms, users can use the page: they talk in the lobby, in direct
+// rooms and in private rooms. Nobody else gets into these.
+func TestRoomsOfTheManual(t *testing.T) {
+	file := roomsSettings(t)
 	if code, out, errs := webim("", nil, "check", "--config", file); code != 0 || strings.Contains(out, "# warning") {
 		t.Errorf("check says %d, %s\n%s", code, errs, out)
 	}

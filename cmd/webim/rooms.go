@@ -22,7 +22,7 @@ func (c *config) roomConfig() room.Config {
 			Other: c.UserRateOther, Input: c.UserRateInput, Fanout: c.UserRateFanout, Recovered: c.UserRateRecovered},
 		MaxReply: c.MaxReply, MaxReplies: int64(c.MaxReplies),
 		Refusals:  c.MaxRefusals,
-		Anonymous: c.anonymous(), Version: "webim " + version,
+		Anonymous: c.anonymous(), Version: "webim " + release,
 		Calls: chat.New(chat.Config{}), Said: chat.Said, Personal: c.Personal,
 		Text:    room.TextLimits{Bytes: c.MaxText, Graphemes: c.MaxGraphemes},
 		Options: c.patterns().Options,

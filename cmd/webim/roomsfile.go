@@ -26,18 +26,18 @@ import (
 //	    recover: true
 //	    allow: {join: user, read: user, send: [member, moderator]}
 type roomSettings struct {
-	Match          string        `name:"match" type:"text" def:""`
-	History        int           `name:"history" type:"count" def:"none" words:"none" min:"1" max:"1000000"`
-	HistoryBytes   int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB"`
-	HistoryAge     time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h"`
-	MaxPublication int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB"`
-	Recover        bool          `name:"recover" type:"bool" def:"false"`
-	Presence       bool          `name:"presence" type:"bool" def:"false"`
-	JoinLeave      bool          `name:"join-leave" type:"bool" def:"false"`
-	ForceJoinLeave bool          `name:"force-join-leave" type:"bool" def:"false"`
-	Binary         bool          `name:"binary" type:"bool" def:"false"`
+	Match          string        `name:"match" type:"text" def:"" help:"Pattern of room names; * stands for any characters, or none. For each room, the first entry that matches decides."`
+	History        int           `name:"history" type:"count" def:"none" words:"none" min:"1" max:"1000000" help:"Maximum number of messages in the history; none: the room remembers nothing."`
+	HistoryBytes   int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB" help:"Maximum size of the history; at least four times max_publication."`
+	HistoryAge     time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h" help:"How long the room keeps messages."`
+	MaxPublication int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB" help:"Maximum size of a message as each member receives it; auto: as --max-publication."`
+	Recover        bool          `name:"recover" type:"bool" def:"false" help:"Clients get the messages that they missed while they were disconnected; needs history."`
+	Presence       bool          `name:"presence" type:"bool" def:"false" help:"Clients may ask which members are present."`
+	JoinLeave      bool          `name:"join-leave" type:"bool" def:"false" help:"Members that ask for it are told when others join and leave."`
+	ForceJoinLeave bool          `name:"force-join-leave" type:"bool" def:"false" help:"All members are told, also those that do not ask for it; needs join_leave."`
+	Binary         bool          `name:"binary" type:"bool" def:"false" help:"Messages may be any bytes, not only JSON; clients that speak JSON cannot join."`
 
-	Allow room.Rights `name:"allow" type:"rights"`
+	Allow room.Rights `name:"allow" type:"rights" help:"Roles that may do each action. Moderators may do what is not named here, and admins may do manage."`
 
 	place string // of the entry in the file: chat.yaml:3: rooms
 }
