@@ -42,7 +42,7 @@ var nowhere = budget.Addr(netip.Addr{})
 // addressAccount is the account of an address, made if need be; nil if the payer is no
 // address or the class has no bound there. Nobody holds it: a client that is idle has
 // none, and an account whose buckets are full is forgotten.
-func (h *Hub) addressAccount(payer budget.Owner, c class) *account {
+func (h *Hub) addressAccount(payer budget.Owner, c Class) *account {
 	if !payer.IsAddr() || payer == nowhere || h.cfg.addressRates.of(c).N < 0 {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (h *Hub) addressAccount(payer budget.Owner, c class) *account {
 		}
 		a = &account{retiring: true}
 		all.byAddr[payer] = a
-		h.due.add(time.Now().Add(time.Second), func() { h.retireAddress(payer) })
+		h.At(time.Now().Add(time.Second), func() { h.retireAddress(payer) })
 	}
 	return a
 }
@@ -67,7 +67,7 @@ func (h *Hub) retireAddress(payer budget.Owner) {
 	defer all.mu.Unlock()
 	full := h.started.Add(time.Duration(all.byAddr[payer].full()))
 	if full.After(time.Now()) {
-		h.due.add(full, func() { h.retireAddress(payer) })
+		h.At(full, func() { h.retireAddress(payer) })
 		return
 	}
 	delete(all.byAddr, payer)
@@ -84,9 +84,10 @@ func (h *Hub) userAccount(user string) *account {
 	return all.byUser[user]
 }
 
-// enlist counts a connection to its user, and reports whether there is room for
-// it. Users without a name are not counted.
-func (h *Hub) enlist(m *quota, user string) bool {
+// CountConnection counts a connection to its user, and reports whether the user may have
+// one more. Users without a name are not counted. UncountConnection is its end.
+func (h *Hub) CountConnection(p *Principal) bool {
+	user := p.who.Load().User
 	if user == "" {
 		return true
 	}
@@ -106,7 +107,7 @@ func (h *Hub) enlist(m *quota, user string) bool {
 		return false
 	}
 	a.conns++
-	m.account.Store(a)
+	p.account.Store(a)
 	return true
 }
 
@@ -114,8 +115,9 @@ func (h *Hub) overLocked(a *account) bool {
 	return a != nil && h.cfg.MaxConnsPerUser > 0 && a.conns >= h.cfg.MaxConnsPerUser
 }
 
-// isFull tells early, and politely, what enlist would say too late.
-func (h *Hub) isFull(user string) bool {
+// HasMaxConnections reports whether CountConnection would refuse another connection of a
+// user, so that a handshake can be refused with a reason.
+func (h *Hub) HasMaxConnections(user string) bool {
 	all := &h.accounts
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -126,9 +128,9 @@ func (h *Hub) isFull(user string) bool {
 	return over
 }
 
-// discharge is enlist's end; once or more often.
-func (h *Hub) discharge(m *quota, user string) {
-	a := m.account.Swap(nil)
+// UncountConnection ends what CountConnection began; once or more often.
+func (h *Hub) UncountConnection(p *Principal) {
+	user, a := p.who.Load().User, p.account.Swap(nil)
 	if a == nil {
 		return
 	}
@@ -147,7 +149,7 @@ func (h *Hub) retireLocked(a *account, user string) {
 	a.retiring = a.conns == 0 && full.After(time.Now())
 	switch {
 	case a.retiring:
-		h.due.add(full, func() {
+		h.At(full, func() {
 			h.accounts.mu.Lock()
 			defer h.accounts.mu.Unlock()
 			h.retireLocked(a, user)

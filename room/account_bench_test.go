@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/room/budget"
+	"webim/room/token"
 )
 
 // What all connections share of their budgets is the lock of the accounts: of an address
@@ -16,27 +17,28 @@ func BenchmarkAccounts(b *testing.B) {
 	var n atomic.Int64
 	for _, c := range []struct {
 		name string
-		one  func(q *quota, i int64) func()
+		one  func(p *Principal, i int64) func()
 	}{
-		{"charge an address", func(q *quota, i int64) func() {
-			payer := budget.Addr(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
-			return func() { h.charge(q, payer, classInput, 1) }
+		{"charge an address", func(p *Principal, i int64) func() {
+			p.Init(Anonymous, budget.Addr(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})))
+			return func() { h.charge(p, ClassInput, 1) }
 		}},
-		{"charge a user", func(q *quota, i int64) func() {
+		{"charge a user", func(p *Principal, i int64) func() {
 			user := fmt.Sprint("user", i)
-			h.enlist(q, user)
-			payer := budget.User(user)
-			return func() { h.charge(q, payer, classInput, 1) }
+			p.Init(&token.Identity{User: user}, budget.User(user))
+			h.CountConnection(p)
+			return func() { h.charge(p, ClassInput, 1) }
 		}},
-		{"connect and close", func(q *quota, i int64) func() {
+		{"connect and close", func(p *Principal, i int64) func() {
 			user := fmt.Sprint("user", i)
-			return func() { h.enlist(q, user); h.discharge(q, user) }
+			p.Init(&token.Identity{User: user}, budget.User(user))
+			return func() { h.CountConnection(p); h.UncountConnection(p) }
 		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
-				f := c.one(new(quota), n.Add(1))
+				f := c.one(new(Principal), n.Add(1))
 				for pb.Next() {
 					f()
 				}

@@ -21,18 +21,18 @@ type active struct {
 	present presenceCount
 	typists typists
 	notices *noticeQueue // nil: nobody has listened to a notice yet
-	turnstile
+	flowControl
 
 	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
-	lost    []*session            // to be told of a gap, see gap.go
+	lost    []Session             // to be told of a gap, see gap.go
 	used    bool                  // since Hub.calm looked last
 }
 
 // idleSeat is a member of a room that is not active.
 type idleSeat struct {
 	id   netpoll.ID
-	seat seat
-	kind kind
+	slot Slot
+	kind Kind
 }
 
 const (
@@ -60,32 +60,32 @@ func (r *Room) activateLocked() {
 
 // restore gives a member the seat back that it had before the room was idle.
 func (g *group) restore(r *Room, one idleSeat) {
-	for len(g.shards) <= one.seat.shard() {
+	for len(g.shards) <= one.slot.shard() {
 		g.shards = append(g.shards, newShard(r, g))
 	}
-	sh := g.shards[one.seat.shard()]
-	for len(sh.places) <= one.seat.place() {
+	sh := g.shards[one.slot.shard()]
+	for len(sh.places) <= one.slot.place() {
 		sh.free = append(sh.free, uint16(len(sh.places)))
 		sh.places = append(sh.places, place{})
 	}
-	sh.free = slices.DeleteFunc(sh.free, func(i uint16) bool { return int(i) == one.seat.place() })
-	sh.places[one.seat.place()].id = one.id
+	sh.free = slices.DeleteFunc(sh.free, func(i uint16) bool { return int(i) == one.slot.place() })
+	sh.places[one.slot.place()].id = one.id
 	g.members++
 }
 
 // sitIdleLocked gives a member a seat in a room that is not active.
-func (r *Room) sitIdleLocked(id netpoll.ID, k kind) seat {
+func (r *Room) sitIdleLocked(id netpoll.ID, k Kind) Slot {
 	one := idleSeat{id: id, kind: k}
-	for slices.ContainsFunc(r.idle, func(o idleSeat) bool { return o.kind == k && o.seat == one.seat }) {
-		one.seat++
+	for slices.ContainsFunc(r.idle, func(o idleSeat) bool { return o.kind == k && o.slot == one.slot }) {
+		one.slot++
 	}
 	r.idle = append(r.idle, one)
-	return one.seat
+	return one.slot
 }
 
 // leaveIdleLocked frees such a seat; false if somebody else has it.
 func (r *Room) leaveIdleLocked(m Member) bool {
-	i := slices.Index(r.idle, idleSeat{m.Conn.ID(), m.seat, m.kind})
+	i := slices.Index(r.idle, idleSeat{m.Conn.ID(), m.Slot, m.Kind})
 	if i < 0 {
 		return false
 	}
@@ -110,7 +110,7 @@ func (r *Room) calmLocked(now time.Time) {
 		for i, sh := range g.shards {
 			for place, p := range sh.places {
 				if p.id != 0 {
-					idle = append(idle, idleSeat{p.id, seatOf(i, place), kind(k)})
+					idle = append(idle, idleSeat{p.id, slotOf(i, place), Kind(k)})
 				}
 			}
 		}
@@ -136,8 +136,8 @@ func (r *Room) isCalmLocked(now time.Time) bool {
 	return true
 }
 
-// isTakenLocked reports whether somebody has passed the turnstile, or waits there.
-func (t *turnstile) isTakenLocked() bool {
+// isTakenLocked reports whether somebody has been let in by flow control, or waits for it.
+func (t *flowControl) isTakenLocked() bool {
 	return t.admitted+t.reserved > 0 || t.waiting.Len()+len(t.senders) > 0
 }
 

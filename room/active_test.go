@@ -42,7 +42,7 @@ func roomsOfOne(t testing.TB, h *Hub, rooms int) (each int64, all []Member) {
 		if err := r.enterLocked(); err != nil {
 			t.Fatal(err)
 		}
-		all[i] = Member{Room: r, kind: kindOf(jsonDialect, netpoll.Plain, false), seat: r.sitLocked(netpoll.Conn{}, kindOf(jsonDialect, netpoll.Plain, false))}
+		all[i] = Member{Room: r, Kind: kindOf(jsonDialect, netpoll.Plain, false), Slot: r.sitLocked(netpoll.Conn{}, kindOf(jsonDialect, netpoll.Plain, false))}
 		r.mu.Unlock()
 	}
 	each = (heapBytes() - before) / int64(rooms)
@@ -65,7 +65,7 @@ func TestRoomMemory(t *testing.T) {
 	for _, m := range all {
 		name := m.Room.name
 		h.engine.History(name, engine.Span{}, func(engine.History, error) {}) // from now on somebody may come back
-		h.leave(m)
+		h.Leave(m)
 		h.engine.Publish(name, engine.Message{Op: ws.OpText, Data: data}, nil)
 	}
 	clear(all)
@@ -147,7 +147,7 @@ func TestActiveRoomsStayActive(t *testing.T) {
 			n.say("r", "x")
 			return release
 		},
-		"the turnstile has let a message in": func(r *Room) func() { r.tryEnter(10); return func() { r.entered(10) } },
+		"flow control has let a message in": func(r *Room) func() { r.tryAcquire(10); return func() { r.release(10) } },
 		"who types is told soon": func(r *Room) func() {
 			r.typists.waiting = make([]engine.Author, 1)
 			return func() { r.typists.waiting = nil }

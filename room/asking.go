@@ -30,14 +30,9 @@ type asking struct {
 // joins all its rooms at once would take the places of all others.
 const maxAsked = 16
 
-// asks reports whether the backend is to be asked.
-func (h *Hub) asks(k Hook, room string) bool {
-	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
-}
-
 // listenFor keeps the headers of a handshake that the backend wants.
 func (s *session) listenFor(r *netpoll.Request) {
-	b := s.hub.cfg.Backend
+	b := s.cfg().Backend
 	if b == nil {
 		return
 	}
@@ -52,13 +47,13 @@ func (s *session) listenFor(r *netpoll.Request) {
 // ask asks the backend for the session, now or when it has had answers and the client
 // has taken most of them. done is not called if the connection is gone before.
 func (s *session) ask(q Inquiry, done func(Answer, error)) {
-	who := s.who.Load()
+	who := s.Identity()
 	if q.Hook != HookRefresh {
-		q.Payer = cmp.Or(s.payer, budget.Addr(addressOf(s.conn)))
+		q.Payer = cmp.Or(s.Payer(), budget.Addr(AddressOf(s.conn)))
 	}
-	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.client(), s.enc, s.asking.header, who.User, who.Meta
+	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.asking.header, who.User, who.Meta
 	ask := func() {
-		s.hub.cfg.Backend.Ask(q, func(a Answer, err error) {
+		s.cfg().Backend.Ask(q, func(a Answer, err error) {
 			done(a, err)
 			s.answered() // what done has answered is in the queue now
 		})
@@ -147,5 +142,5 @@ func (s *session) nextInOrder() {
 	}
 	f := a.queue[0]
 	a.mu.Unlock()
-	s.hub.soon(func() { f(s.nextInOrder) })
+	s.hub.Post(func() { f(s.nextInOrder) })
 }

@@ -95,26 +95,13 @@ type Departure struct {
 	At           time.Time
 }
 
-// departed tells the backend that a connection is gone.
-func (h *Hub) departed(a engine.Author, rooms []string, why netpoll.Closed) {
+// Asks reports whether the backend is to be asked.
+func (h *Hub) Asks(k Hook, room string) bool {
+	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
+}
+
+// TellDisconnect tells the backend, which asks for HookDisconnect, that a connection is gone
+// that was in some rooms.
+func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
 	h.cfg.Backend.Left(Departure{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
-}
-
-// tellDeparture tells it of those that were in.
-func (h *Hub) tellDeparture(c netpoll.Conn, why netpoll.Closed) {
-	if m, ok := h.Member(c); ok {
-		h.departed(authorOf(c), []string{m.Room.name}, why)
-	} else if s := sessionOf(c); s != nil && s.connected.Load() {
-		h.departed(s.author(), s.rooms(), why)
-	}
-}
-
-// rooms are the names of those that the session is in.
-func (s *session) rooms() (all []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, one := range s.subs {
-		all = append(all, one.room.name)
-	}
-	return all
 }

@@ -54,8 +54,8 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 		k := n.chat()
 		k.say(t, `{"id":1,"connect":{}}`)
 		q := b.next(t)
-		n.hub.due.look() // the time is over
-		n.hub.due.look()
+		n.hub.timers.run() // the time is over
+		n.hub.timers.run()
 		if refused {
 			q.answer(Answer{}, wire.ErrInternal)
 			if got := k.reply(t); field(t, got, "error", "code") != 100.0 {
@@ -173,7 +173,7 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 		if r, err := guest.next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 			t.Fatalf("connecting by the hook: %v, %v", r, err)
 		}
-		n.hub.due.look() // it has expired
+		n.hub.timers.run() // it has expired
 		b.next(t).answer(Answer{Expires: later}, nil)
 		if p := guest.push(t); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
 			t.Errorf("the hook has refreshed it: %v", p)

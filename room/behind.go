@@ -1,10 +1,7 @@
 package room
 
 import (
-	"github.com/centrifugal/protocol"
-
 	"webim/room/budget"
-	"webim/room/wire"
 )
 
 // A command of fifty bytes can have a reply of a megabyte, which takes a worker
@@ -25,61 +22,50 @@ const turnReplies = 64 << 10
 // defaults 1 MiB of a connection, 4 MiB of a user, 16 MiB of an address.
 const behindReads = 64
 
-// pastTurn notes that the turn has made enough. It keeps what is left of the message, if
-// there is more.
-func (s *session) pastTurn(all *wire.Commands) bool {
-	if s.quota.made.Load() < turnReplies {
+// BeginMessage notes that the connection's turn handles a message.
+func (p *Principal) BeginMessage() { p.much = false }
+
+// IsTurnOver reports whether the replies that the connection's turn has made carry as much
+// as a turn's may. Then the turn ends, and what comes next waits in the background.
+func (p *Principal) IsTurnOver() bool {
+	if p.made.Load() < turnReplies {
 		return false
 	}
-	s.quota.made.Store(0)
-	s.quota.much = true
-	if len(all.Rest()) > 0 {
-		s.goBehind(all.Taken(), len(all.Rest()))
-	} else {
-		s.conn.Yield()
-	}
+	p.made.Store(0)
+	p.much = true
 	return true
 }
 
-// mustGoBehind keeps a message from a command on that may have a large reply, if the
-// connection has to wait in the background for it and does not yet. Before the command,
-// taken commands were handled, and left bytes of the message were not.
-func (s *session) mustGoBehind(method wire.Method, c *protocol.Command, taken, left int) bool {
-	if s.quota.back || !isLarge(method, c) || !s.hub.readsMuch(&s.quota, s.payer) {
+// GoesBehind reports whether the connection has to wait in the background before a command
+// that may have a large reply, and is not there yet. From here on it is: Hub.Spend says so.
+func (h *Hub) GoesBehind(p *Principal) bool {
+	if p.back || !h.readsMuch(p) {
 		return false
 	}
-	s.quota.back = true // what Spend will say, or nobody
-	s.goBehind(taken, left)
+	p.back = true
 	return true
-}
-
-// goBehind ends the turn; the message comes again in the next one.
-func (s *session) goBehind(taken, left int) {
-	s.handled = &handled{count: taken, left: left}
-	s.conn.Yield()
-	s.conn.Again()()
 }
 
 // readsBehind reports whether a connection is in the background for what it reads.
-func (h *Hub) readsBehind(q *quota, payer budget.Owner, in bool) bool {
-	q.back = q.much || in && h.readsMuch(q, payer)
-	return q.back
+func (h *Hub) readsBehind(p *Principal, in bool) bool {
+	p.back = p.much || in && h.readsMuch(p)
+	return p.back
 }
 
 // readsMuch reports whether a connection, or who pays for it, has used so much of what it
 // may recover that it waits for all others.
-func (h *Hub) readsMuch(q *quota, payer budget.Owner) bool {
-	if h.unbound(classRecovered) {
+func (h *Hub) readsMuch(p *Principal) bool {
+	if h.unbound(ClassRecovered) {
 		return false
 	}
 	now := h.now()
 	used := func(b *budget.Bucket, rate Rate) bool { return b.Used(rate, now) > rate.N/behindReads }
-	if more := q.more.Load(); more != nil && used(&more.buckets[classRecovered], h.cfg.Rates.Recovered) {
+	if more := p.more.Load(); more != nil && used(&more.buckets[ClassRecovered], h.cfg.Rates.Recovered) {
 		return true
 	}
-	if a := q.account.Load(); a != nil && used(&a.buckets[classRecovered], h.cfg.UserRates.Recovered) {
+	if a := p.account.Load(); a != nil && used(&a.buckets[ClassRecovered], h.cfg.UserRates.Recovered) {
 		return true
 	}
-	a := h.addressAccount(payer, classRecovered)
-	return a != nil && used(&a.buckets[classRecovered], h.cfg.addressRates.Recovered)
+	a := h.addressAccount(p.payer, ClassRecovered)
+	return a != nil && used(&a.buckets[ClassRecovered], h.cfg.addressRates.Recovered)
 }

@@ -22,7 +22,7 @@ func (c *Call) Bounds(room string) (b Bounds) {
 	if !opts.Binary {
 		b.Text, b.Characters = max(0, h.cfg.Text.Bytes), max(0, h.cfg.Text.Graphemes)
 	}
-	author := c.s.author()
+	author := c.s.AuthorIn("")
 	if most := cmp.Or(opts.MaxPublication, h.cfg.MaxPublication); most >= 0 {
 		b.Message = max(1, most-author.Size())
 	}

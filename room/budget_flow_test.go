@@ -14,7 +14,7 @@ import (
 // How the flows of the table are exhausted: commands and bytes.
 
 // commandTests exhaust a class of commands: of the connection, then of its user.
-func commandTests(c class, command string) []budgetTest {
+func commandTests(c Class, command string) []budgetTest {
 	exhaust := func(t *testing.T, w *budgetWorld) {
 		first, second := w.as(t, attacker, "ann"), w.as(t, attacker, "ann")
 		refused := func(cl *client) (n int) {

@@ -187,7 +187,7 @@ func exhaustSlowMode(t *testing.T, w *budgetWorld) {
 	}
 	for i := range 2 * maxSpoken {
 		k := whoWhere{"slow", fmt.Sprint("guest ", i)}
-		if _, err := w.hub.lastSpoke.pass(k, payerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
+		if _, err := w.hub.lastSpoke.pass(k, PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -148,30 +148,30 @@ func (b *aBystander) check(t *testing.T) {
 
 // budgetTests are by the names of the rows.
 var budgetTests = map[string][]budgetTest{
-	"joining":                       commandTests(classJoin, `"subscribe":{"channel":"r%d"}`),
-	"sending":                       commandTests(classSend, `"publish":{"channel":"r","data":%d}`),
-	"typing":                        commandTests(classTyping, `"rpc":{"method":"typing","data":{"n":%d}}`),
-	"history and presence":          commandTests(classRead, `"history":{"channel":"r","limit":%d}`),
-	"calls, connecting, new tokens": commandTests(classRPC, `"rpc":{"method":"unknown","data":{"n":%d}}`),
-	"other commands, unasked pongs": append(commandTests(classOther, `"unsubscribe":{"channel":"r%d"}`), budgetTest{"pongs", ratesOf1(classOther, 20, none), exhaustPongs}),
+	"joining":                       commandTests(ClassJoin, `"subscribe":{"channel":"r%d"}`),
+	"sending":                       commandTests(ClassSend, `"publish":{"channel":"r","data":%d}`),
+	"typing":                        commandTests(ClassTyping, `"rpc":{"method":"typing","data":{"n":%d}}`),
+	"history and presence":          commandTests(ClassRead, `"history":{"channel":"r","limit":%d}`),
+	"calls, connecting, new tokens": commandTests(ClassRPC, `"rpc":{"method":"unknown","data":{"n":%d}}`),
+	"other commands, unasked pongs": append(commandTests(ClassOther, `"unsubscribe":{"channel":"r%d"}`), budgetTest{"pongs", ratesOf1(ClassOther, 20, none), exhaustPongs}),
 
 	"bytes read and inflated": {
-		{"connection", ratesOf1(classInput, 64<<10, none), exhaustInput("ann", "ann")},
-		{"user", ratesOf1(classInput, none, 64<<10), exhaustInput("ann", "ann")},
-		{"address", ratesOf1(classInput, none, 64<<10), exhaustInput("", "")},
+		{"connection", ratesOf1(ClassInput, 64<<10, none), exhaustInput("ann", "ann")},
+		{"user", ratesOf1(ClassInput, none, 64<<10), exhaustInput("ann", "ann")},
+		{"address", ratesOf1(ClassInput, none, 64<<10), exhaustInput("", "")},
 	},
 	"bytes sent on: size x members": {
-		{"connection", ratesOf1(classFanout, 8<<10, none), exhaustFanout("ann")},
-		{"user", ratesOf1(classFanout, none, 8<<10), exhaustFanout("ann")},
-		{"address", ratesOf1(classFanout, none, 8<<10), exhaustFanout("")},
+		{"connection", ratesOf1(ClassFanout, 8<<10, none), exhaustFanout("ann")},
+		{"user", ratesOf1(ClassFanout, none, 8<<10), exhaustFanout("ann")},
+		{"address", ratesOf1(ClassFanout, none, 8<<10), exhaustFanout("")},
 		{"connection that joins and leaves", noticedRates(8<<10, none), exhaustNotices("ann")},
 		{"user that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("ann")},
 		{"address that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("")},
 	},
 	"bytes recovered, and history": {
-		{"connection", ratesOf1(classRecovered, 64<<10, none), exhaustRecovered("ann")},
-		{"user", ratesOf1(classRecovered, none, 64<<10), exhaustRecovered("ann")},
-		{"address", ratesOf1(classRecovered, none, 64<<10), exhaustRecovered("")},
+		{"connection", ratesOf1(ClassRecovered, 64<<10, none), exhaustRecovered("ann")},
+		{"user", ratesOf1(ClassRecovered, none, 64<<10), exhaustRecovered("ann")},
+		{"address", ratesOf1(ClassRecovered, none, 64<<10), exhaustRecovered("")},
 	},
 
 	"joins and leaves that a room tells": {{"", withNotices, exhaustNoticeRate}},
@@ -198,7 +198,7 @@ var budgetTests = map[string][]budgetTest{
 const none = -1
 
 // ratesOf1 bounds one class, for connections and for users and addresses.
-func ratesOf1(c class, conn, user int) func(*Config, *netpoll.Config) {
+func ratesOf1(c Class, conn, user int) func(*Config, *netpoll.Config) {
 	return func(cfg *Config, _ *netpoll.Config) {
 		for rates, n := range map[*Rates]int{&cfg.Rates: conn, &cfg.UserRates: user} {
 			if n != none {

@@ -15,7 +15,7 @@ import (
 func (k *connecting) connectBy() {
 	k.s.ask(Inquiry{Hook: HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
 		func(a Answer, err error) {
-			k.s.hub.soon(func() {
+			k.s.hub.Post(func() {
 				switch {
 				case err == ErrNoAnswer:
 					k.withoutToken()
@@ -25,10 +25,10 @@ func (k *connecting) connectBy() {
 				case a.Expired:
 					k.err = wire.ErrExpired
 				case IsGuest(a.User):
-					k.s.hub.noteToken("connection", errGuestName)
+					k.s.hub.LogToken("connection", ErrTokenGuest)
 					k.err = wire.DisconnectInvalidToken // that is nobody but guests
 				default:
-					k.who = &identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
+					k.who = &token.Identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
 					k.data = a.Data
 					k.s.asking.admitted.Store(true)
 					k.join()
@@ -54,7 +54,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 		return err
 	}
 	s.ask(Inquiry{Hook: HookSubscribe, Room: r.Channel, Data: r.Data}, func(a Answer, err error) {
-		s.hub.soon(func() {
+		s.hub.Post(func() {
 			switch err := s.stands(wish, err); {
 			case err == ErrNoAnswer:
 				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, opts, false)); err != nil {
@@ -65,10 +65,10 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 			case a.Expired:
 				s.fail(id, wire.ErrExpired)
 			case wire.Admit(s.enc, opts.Binary) != nil:
-				s.disconnect(wire.DisconnectInappropriateProtocol)
+				s.Disconnect(wire.DisconnectInappropriateProtocol)
 			default:
 				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
-				s.joinWith(id, r, overridden(a.Override, opts), t, 0, a.Data, true)
+				s.joinWith(id, r, Overridden(a.Override, opts), t, 0, a.Data, true)
 			}
 		})
 	})
@@ -79,36 +79,36 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 // says instead; without an answer the rights say it.
 func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 	what := Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
-	s.judgeBy(what, func() error { return s.rights(ActSend, what.Room) }, func(what Saying, err error) {
+	s.AskPublish(what, func() error { return s.hub.CheckRights(s, ActSend, what.Room) }, func(what Saying, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return
 		}
-		s.say(what, func(_ engine.Position, err error) { s.published(id, err) })
+		s.hub.Say(s, what, func(_ engine.Position, err error) { s.Published(id, err) })
 	})
 }
 
-// judgeBy has the backend judge what the session wants to say, or, without an
+// AskPublish implements Session: it has the backend judge what the session wants to say, or, without an
 // answer, rights. then gets what to say. It is not asked about what was said before:
 // that is ErrRepeated. The order of what a client says is kept: one after the other
 // is called, by an errand.
-func (s *session) judgeBy(what Saying, rights func() error, then func(Saying, error)) {
+func (s *session) AskPublish(what Saying, rights func() error, then func(Saying, error)) {
 	s.inOrder(func(next func()) {
-		s.recall(what, func(_ engine.Position, known bool, _ error) {
+		s.hub.Recall(s, what, func(_ engine.Position, known bool, _ error) {
 			if known {
-				s.hub.soon(func() {
+				s.hub.Post(func() {
 					defer next()
 					then(what, engine.ErrRepeated)
 				})
 				return
 			}
 			s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {
-				s.hub.soon(func() {
+				s.hub.Post(func() {
 					defer next()
 					if err == ErrNoAnswer {
 						err = rights()
 					}
-					what.said = what.Data
+					what.Said = what.Data
 					if err == nil && a.Data != nil {
 						what.Data = a.Data
 					}
@@ -137,7 +137,7 @@ func (s *session) rpcBy(id uint32, r *protocol.RPCRequest) {
 // refreshBy asks the backend whether the connection is still good, instead of
 // ending it; it reports whether that is so.
 func (s *session) refreshBy() bool {
-	if !s.refreshedByServer() || !s.hub.asks(HookRefresh, "") {
+	if !s.refreshedByServer() || !s.hub.Asks(HookRefresh, "") {
 		return false
 	}
 	if !s.conn.Exists() || s.asking.refreshing.Swap(true) {
@@ -150,10 +150,10 @@ func (s *session) refreshBy() bool {
 		case errors.As(err, &end):
 			s.end(err)
 		case s.mayAskAgain(err):
-			s.hub.due.add(time.Now().Add(time.Second), s.look)
+			s.hub.At(time.Now().Add(time.Second), s.look)
 		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
 			s.noteRefusal(nil, wire.DisconnectExpired)
-			s.disconnect(wire.DisconnectExpired)
+			s.Disconnect(wire.DisconnectExpired)
 		default:
 			s.refreshed(engine.ControlMessage{Kind: engine.ControlRefresh, Expires: a.Expires, Info: a.Info})
 		}
@@ -165,6 +165,6 @@ func (s *session) refreshBy() bool {
 // while the grace lasts that a client would have.
 func (s *session) mayAskAgain(err error) bool {
 	silent := errors.Is(err, wire.ErrInternal) || errors.Is(err, wire.ErrTooManyRequests)
-	end := s.hub.dueAt(s.who.Load().Expires, false) // zero: meanwhile the server API has refreshed it
+	end := s.dueAt(s.Identity().Expires, false) // zero: meanwhile the server API has refreshed it
 	return silent && (end.IsZero() || time.Now().Before(end))
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/centrifugal/protocol"
-
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/policy"
@@ -25,19 +23,19 @@ type Call struct {
 	Method string
 	Data   []byte // good until Call returns; any bytes
 
-	s     *session
+	s     Session
 	id    uint32
 	spent int // see Spent
 }
 
 // Author is who calls, as others see it.
-func (c *Call) Author() engine.Author { return c.s.author() }
+func (c *Call) Author() engine.Author { return c.s.AuthorIn("") }
 
 // Payer is the owner who pays for what the call makes the server keep.
-func (c *Call) Payer() budget.Owner { return c.s.payer }
+func (c *Call) Payer() budget.Owner { return c.s.principal().payer }
 
 // State is the engine's State as the caller pays for it.
-func (c *Call) State() engine.State { return c.Hub.StateOf(c.s.payer) }
+func (c *Call) State() engine.State { return c.Hub.StateOf(c.s.principal().payer) }
 
 // Retention is how much a room remembers.
 func (c *Call) Retention(room string) engine.Retention { return c.Hub.cfg.options(room).History }
@@ -46,27 +44,29 @@ func (c *Call) Retention(room string) engine.Retention { return c.Hub.cfg.option
 func (c *Call) MaxReply() int { return c.Hub.cfg.MaxReply }
 
 // May judges an action as if it were a command: nil, or an error for Done.
-func (c *Call) May(a Action, room string) error { return c.s.may(a, room, c.Hub.cfg.options(room)) }
+func (c *Call) May(a Action, room string) error {
+	return c.Hub.CheckAction(c.s, a, room, c.Hub.cfg.options(room))
+}
 
 // MayEverywhere judges an action that is bound to no room: what a token's role
 // in all rooms permits.
 func (c *Call) MayEverywhere(a Action) error {
 	if v := c.everywhere(a); v.Outcome != policy.Allow {
-		return c.Hub.refusal(v)
+		return c.Hub.Refusal(v)
 	}
 	return nil
 }
 
 func (c *Call) everywhere(a Action) Verdict {
-	return c.Hub.decide(c.s.subject(), a, "", noOptions, policy.Membership{}, false)
+	return c.Hub.Judge(c.Hub.subjectOf(c.s), a, "", noOptions, policy.Membership{}, false)
 }
 
 // MayAs judges an action as if the caller were in the room, with an entry of its
 // roster.
 func (c *Call) MayAs(a Action, room string, r Roster) error {
-	v := c.Hub.decide(c.s.subject(), a, room, c.Hub.cfg.options(room), policy.Membership{In: true, Roles: r.Roles()}, true)
+	v := c.Hub.Judge(c.Hub.subjectOf(c.s), a, room, c.Hub.cfg.options(room), policy.Membership{In: true, Roles: r.Roles()}, true)
 	if v.Outcome == policy.Deny {
-		return c.Hub.refusal(v)
+		return c.Hub.Refusal(v)
 	}
 	return nil
 }
@@ -79,17 +79,17 @@ func (c *Call) MayMeet(room string, shares bool) bool {
 	if shares {
 		m.Listed = policy.IsListed
 	}
-	return c.Hub.decide(c.s.subject(), ActMeet, room, c.Hub.cfg.options(room), m, false).Outcome == policy.Allow
+	return c.Hub.Judge(c.Hub.subjectOf(c.s), ActMeet, room, c.Hub.cfg.options(room), m, false).Outcome == policy.Allow
 }
 
 // Struck tells whether a ban takes the caller off a room's roster: by name, there.
-func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.who.Load()) }
+func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.principal().who.Load()) }
 
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until
 // when: zero: until that is lifted.
 func (c *Call) Muted(room string) (until time.Time, is bool) {
 	m := policy.Membership{In: true}
-	v := c.Hub.decide(c.s.subject(), ActSpeak, room, c.Hub.cfg.options(room), m, false)
+	v := c.Hub.Judge(c.Hub.subjectOf(c.s), ActSpeak, room, c.Hub.cfg.options(room), m, false)
 	return v.Until, errors.Is(v.Err, wire.ErrMuted)
 }
 
@@ -104,21 +104,20 @@ func (c *Call) Manages(room string) bool {
 // Can is May for what is only to be known: a refusal is not counted, and a mute or a
 // lock is no lack of a right. What the backend will say is not known: it may be.
 func (c *Call) Can(a Action, room string) bool {
-	v := c.s.decide(a, room, c.Hub.cfg.options(room), true)
+	v := c.Hub.JudgeSession(c.s, a, room, c.Hub.cfg.options(room), true)
 	return v.Outcome != policy.Deny || errors.Is(v.Err, wire.ErrMuted) || errors.Is(v.Err, wire.ErrLocked)
 }
 
 // CanSpeak tells whether the caller may say something in a room now: Can with what
 // mutes and the room's lock have against it.
 func (c *Call) CanSpeak(room string) bool {
-	return c.s.decide(ActSend, room, c.Hub.cfg.options(room), true).Outcome != policy.Deny
+	return c.Hub.JudgeSession(c.s, ActSend, room, c.Hub.cfg.options(room), true).Outcome != policy.Deny
 }
 
 // In reports whether the connection is in a room now.
 func (c *Call) In(room string) bool {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	return c.s.find(room) >= 0
+	_, in := c.s.Membership(room)
+	return in
 }
 
 // Say says something in a room for the caller, which takes an action: that is judged
@@ -138,7 +137,7 @@ func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done fu
 			done(engine.Position{}, err)
 			return
 		}
-		c.s.recall(what, func(pos engine.Position, known bool, first error) {
+		c.Hub.Recall(c.s, what, func(pos engine.Position, known bool, first error) {
 			if known {
 				err = first
 			}
@@ -151,7 +150,7 @@ func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done fu
 				refuse(err)
 				return
 			}
-			c.s.say(what, func(pos engine.Position, err error) {
+			c.Hub.Say(c.s, what, func(pos engine.Position, err error) {
 				if err != nil {
 					refuse(err)
 					return
@@ -169,36 +168,36 @@ func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done fu
 
 // judge judges what the caller wants to say; then gets what to say.
 func (c *Call) judge(a Action, what Saying, then func(Saying, error)) {
-	v := c.s.decide(a, what.Room, c.Hub.cfg.options(what.Room), true)
+	v := c.Hub.JudgeSession(c.s, a, what.Room, c.Hub.cfg.options(what.Room), true)
 	if v.Outcome != policy.AskBackend {
 		var err error
 		if v.Outcome == policy.Deny {
-			err = c.Hub.refusal(v)
+			err = c.Hub.Refusal(v)
 		}
 		then(what, err)
 		return
 	}
-	rights := func() error { return c.s.rights(a, what.Room) }
-	c.s.judgeBy(what, rights, then)
+	rights := func() error { return c.Hub.CheckRights(c.s, a, what.Room) }
+	c.s.AskPublish(what, rights, then)
 }
 
 // Publish says something for the caller, whose rights have been judged. done gets
 // an error for Done. It may be called from any goroutine.
-func (c *Call) Publish(what Saying, done func(engine.Position, error)) { c.s.say(what, done) }
+func (c *Call) Publish(what Saying, done func(engine.Position, error)) { c.Hub.Say(c.s, what, done) }
 
 // Audit leaves a line in the audit log of what the caller did.
 func (c *Call) Audit(a Audit) {
-	a.By = c.s.who.Load().User
-	c.Hub.Audited(a, c.s.payer)
+	a.By = c.s.principal().who.Load().User
+	c.Hub.Audited(a, c.s.principal().payer)
 }
 
 // Typing tells the others in a room that the caller is about to say something, or returns
 // an error for Done. It costs the caller what a message costs, also if others type at
 // the same time: who could make each of many rooms write to its members would pay nothing.
 func (c *Call) Typing(room string) error {
-	who := c.s.author()
+	who := c.s.AuthorIn("")
 	if r := c.Hub.existing(room); r != nil {
-		if err := c.Hub.affordEach(&c.s.quota, c.s.payer, pushSize+len(room)+who.Size(), r.toldTyping()); err != nil {
+		if err := c.Hub.affordEach(c.s.principal(), pushSize+len(room)+who.Size(), r.toldTyping()); err != nil {
 			return err
 		}
 	}
@@ -210,41 +209,31 @@ func (c *Call) Typing(room string) error {
 // sentence by wire.Explain, or a wire.DisconnectCode. It may be called from any
 // goroutine, with any lock held.
 func (c *Call) Done(data []byte, err error) {
-	if err != nil {
-		c.s.fail(c.id, err)
-		return
-	}
-	c.s.answer(c.id, nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: data}})
+	c.s.Answer(c.id, data, err)
 }
 
-func (s *session) onRPC(id uint32, r *protocol.RPCRequest) error {
-	if calls := s.hub.cfg.Calls; calls != nil {
-		c := &Call{Hub: s.hub, Method: r.Method, Data: r.Data, s: s, id: id}
-		if calls.Call(c) {
-			return nil
-		}
+// AnswerCall gives an RPC to Config.Calls, and reports whether that knows the method.
+// Session.Answer gets the answer with the command's id. data is good until AnswerCall
+// returns.
+func (h *Hub) AnswerCall(s Session, id uint32, method string, data []byte) (known bool) {
+	if h.cfg.Calls == nil {
+		return false
 	}
-	if s.hub.asks(HookRPC, "") {
-		s.rpcBy(id, r)
-		return nil
-	}
-	return wire.ErrNotAvailable
+	return h.cfg.Calls.Call(&Call{Hub: h, Method: method, Data: data, s: s, id: id})
 }
 
-// callClasses are the classes of the calls of package chat; others are classRPC.
-var callClasses = map[string]class{
-	"send": classSend, "edit": classSend, "delete": classSend, "react": classSend,
-	"typing": classTyping, "mark": classTyping,
-	"messages": classRead, "rooms": classRead, "room.info": classRead, "members": classRead, "marks": classRead,
-	"room.join": classJoin,
+// callClasses are the classes of the calls of package chat; others are ClassRPC.
+var callClasses = map[string]Class{
+	"send": ClassSend, "edit": ClassSend, "delete": ClassSend, "react": ClassSend,
+	"typing": ClassTyping, "mark": ClassTyping,
+	"messages": ClassRead, "rooms": ClassRead, "room.info": ClassRead, "members": ClassRead, "marks": ClassRead,
+	"room.join": ClassJoin,
 }
 
-// classOfCommand is classOf, which knows no calls.
-func classOfCommand(m wire.Method, c *protocol.Command) class {
-	if m == wire.RPC {
-		if class, ok := callClasses[c.Rpc.GetMethod()]; ok {
-			return class
-		}
+// ClassOfCall is the class of an RPC.
+func ClassOfCall(method string) Class {
+	if class, ok := callClasses[method]; ok {
+		return class
 	}
-	return classOf(m)
+	return ClassRPC
 }

@@ -20,16 +20,18 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
-	of := classOfCommand(method, c)
-	if of == classRead && s.conn.Lost() {
+	of := classOf(method, c)
+	if of == ClassRead && s.conn.Lost() {
 		s.replied(c.Id)
 		return nil // nobody is there to read it
 	}
-	if err := s.hub.admit(&s.quota, of); err != nil {
+	if err := s.hub.Allow(&s.Principal, of); err != nil {
 		return err
 	}
-	if of == classRead && s.hub.debt(&s.quota, s.payer, classRecovered) > 0 {
-		return s.hub.tooFast(&s.quota, classRecovered, s.payer.String(), s.hub.now())
+	if of == ClassRead {
+		if err := s.hub.CheckDebt(&s.Principal, ClassRecovered); err != nil {
+			return err
+		}
 	}
 	if err := wire.Check(method, c); err != nil {
 		return err
@@ -43,7 +45,7 @@ func (s *session) onPong() error {
 	if s.conn.AnswerPing() {
 		return nil
 	}
-	if err := s.hub.admit(&s.quota, classOther); err == wire.DisconnectTooManyErrors {
+	if err := s.hub.Allow(&s.Principal, ClassOther); err == wire.DisconnectTooManyErrors {
 		return err
 	}
 	return nil
@@ -90,19 +92,19 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 }
 
 func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
-	opts := s.hub.cfg.options(r.Channel)
+	opts := s.hub.Options(r.Channel)
 	if r.Token == "" {
 		v := s.mayJoin(r.Channel, opts, true)
 		switch v.Outcome {
 		case policy.Deny:
-			return s.hub.refusal(v)
+			return s.hub.Refusal(v)
 		case policy.AskBackend:
 			return s.subscribeBy(id, r, opts)
 		}
 		return s.subscribeByRights(id, r, opts, v)
 	}
-	if v := s.hub.decide(s.subject(), ActJoin, r.Channel, opts, policy.Membership{Ticket: true}, false); v.Outcome != policy.Allow {
-		return s.hub.refusal(v)
+	if v := s.hub.JudgeJoin(s, r.Channel, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
+		return s.hub.Refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
@@ -123,11 +125,11 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 
 // mayJoin judges whether the session may join a room, and read there.
 func (s *session) mayJoin(room string, opts *Options, ask bool) Verdict {
-	v := s.decide(ActJoin, room, opts, ask)
+	v := s.hub.JudgeSession(s, ActJoin, room, opts, ask)
 	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
 		return v
 	}
-	if read := s.decide(ActRead, room, opts, false); read.Outcome == policy.Deny {
+	if read := s.hub.JudgeSession(s, ActRead, room, opts, false); read.Outcome == policy.Deny {
 		return read
 	}
 	return v
@@ -137,7 +139,7 @@ func (s *session) mayJoin(room string, opts *Options, ask bool) Verdict {
 // private room, the roster.
 func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *Options, v Verdict) error {
 	if v.Outcome == policy.Deny {
-		return s.hub.refusal(v)
+		return s.hub.Refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
@@ -176,9 +178,9 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t
 // t is no token of the client's but what the backend answered.
 func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles, data []byte, byServer bool) {
 	if t != nil {
-		opts = overridden(OverrideOf(t.Override), opts)
+		opts = Overridden(OverrideOf(t.Override), opts)
 	}
-	w := &wanted{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
+	w := &subscription{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
 	if r.Recover && !s.conn.Lost() {
 		w.since, w.strict = &engine.Position{Epoch: r.Epoch, Offset: r.Offset}, r.Flag&flagRejectUnrecovered != 0
@@ -186,12 +188,12 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 	if t != nil {
 		w.info, w.expires, w.grants, w.id, w.issued = t.Info, t.Expires, t.Grants, t.ID, t.IssuedAt
 	}
-	s.subscribe(w, func(got subscribed, err error) {
-		res := got.result(w.placed, r.Recover, s.enc)
+	s.subscribe(w, func(got Recovery, err error) {
+		res := resultOf(got, w.placed, r.Recover, s.enc)
 		res.Expires, res.Ttl = ttlOf(w.expires, byServer)
 		res.Data = data
 		if err == nil {
-			s.lookBy(s.hub.dueAt(w.expires, byServer))
+			s.lookBy(s.dueAt(w.expires, byServer))
 			if t == nil && IsRoster(w.room) {
 				s.lookAtRoster(w.room)
 			}
@@ -216,7 +218,7 @@ func (s *session) fail(id uint32, err error) {
 // one.
 func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	if err != nil {
-		s.hub.logInternal(err, "a command that was answered later")
+		s.hub.LogInternal(err, "a command that was answered later")
 		s.noteRefusal(nil, err)
 		r = wire.ErrorReply(id, err)
 	}
@@ -234,27 +236,20 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	v := s.decide(ActSend, r.Channel, s.hub.cfg.options(r.Channel), true)
+	v := s.hub.JudgeSession(s, ActSend, r.Channel, s.hub.Options(r.Channel), true)
 	switch v.Outcome {
 	case policy.Deny:
-		return s.hub.refusal(v)
+		return s.hub.Refusal(v)
 	case policy.AskBackend:
 		s.publishBy(id, r)
 		return nil
 	}
-	s.sayBy(v, Saying{Room: r.Channel, Data: r.Data}, s.publishing(id))
+	s.hub.SayCommand(s, id, v, Saying{Room: r.Channel, Data: r.Data})
 	return nil
 }
 
-// publishing is that of a publish command.
-func (s *session) publishing(id uint32) *publishing {
-	p := s.hub.newPublishing(bySession)
-	p.s, p.id = s, id
-	return p
-}
-
-// published replies to a publish command.
-func (s *session) published(id uint32, err error) {
+// Published implements Session: it replies to a publish command.
+func (s *session) Published(id uint32, err error) {
 	if err != nil {
 		s.answer(id, err, nil)
 		return
@@ -266,23 +261,23 @@ func (s *session) published(id uint32, err error) {
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
-	opts := s.hub.cfg.options(r.Channel)
-	if err := s.may(ActHistory, r.Channel, opts); err != nil {
+	opts := s.hub.Options(r.Channel)
+	if err := s.hub.CheckAction(s, ActHistory, r.Channel, opts); err != nil {
 		return err
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.hub.cfg.MaxReply}
+	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.cfg().MaxReply}
 	if r.Since != nil {
 		q.Since = &engine.Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
 	}
 	s.hub.History(r.Channel, q, func(h engine.History, err error) {
-		s.hasRead(h)
+		s.hub.ChargeHistory(&s.Principal, h)
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {
-			if pub, ok := protocolPublication(&p, s.enc); ok {
+			if pub, ok := ProtocolPublication(&p, s.enc); ok {
 				res.Publications = append(res.Publications, pub)
 			}
 		}
@@ -292,14 +287,14 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 }
 
 func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
-	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
+	if err := s.hub.CheckAction(s, ActPresence, r.Channel, s.hub.Options(r.Channel)); err != nil {
 		return err
 	}
 	s.hub.Presence(r.Channel, func(all []engine.Author, err error) {
-		s.hasSeen(all)
+		s.hub.ChargePresence(&s.Principal, all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
-			res.Presence[a.Client] = clientInfo(&a)
+			res.Presence[a.Client] = ClientInfo(&a)
 		}
 		s.answer(id, err, &protocol.Reply{Presence: res})
 	})
@@ -307,7 +302,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 }
 
 func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) error {
-	if err := s.may(ActPresence, r.Channel, s.hub.cfg.options(r.Channel)); err != nil {
+	if err := s.hub.CheckAction(s, ActPresence, r.Channel, s.hub.Options(r.Channel)); err != nil {
 		return err
 	}
 	s.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
@@ -315,4 +310,24 @@ func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) e
 			NumClients: uint32(clients), NumUsers: uint32(users)}})
 	})
 	return nil
+}
+
+func (s *session) onRPC(id uint32, r *protocol.RPCRequest) error {
+	if s.hub.AnswerCall(s, id, r.Method, r.Data) {
+		return nil
+	}
+	if s.hub.Asks(HookRPC, "") {
+		s.rpcBy(id, r)
+		return nil
+	}
+	return wire.ErrNotAvailable
+}
+
+// Answer implements Session: it replies to an RPC.
+func (s *session) Answer(id uint32, data []byte, err error) {
+	if err != nil {
+		s.fail(id, err)
+		return
+	}
+	s.answer(id, nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: data}})
 }

@@ -135,6 +135,12 @@ func (c *Config) options(room string) *Options {
 	return noOptions
 }
 
+// Config returns the hub's settings, with defaults. They must not be changed.
+func (h *Hub) Config() *Config { return &h.cfg }
+
+// Options are what a room offers, and to whom. They must not be changed.
+func (h *Hub) Options(room string) *Options { return h.cfg.options(room) }
+
 func (c Config) withDefaults() Config {
 	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
 	c.MaxCommands = cmp.Or(c.MaxCommands, 256)

@@ -1,8 +1,6 @@
 package room
 
 import (
-	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -45,8 +43,8 @@ func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
 	s := newSession(h, c, enc)
 	s.listenFor(r)
 	c.SetData(s)
-	c.Restrict(!h.unbound(classInput))
-	h.due.add(time.Now().Add(h.cfg.ConnectTimeout), s.mustConnect)
+	c.Restrict(!h.unbound(ClassInput))
+	h.At(time.Now().Add(h.Config().ConnectTimeout), s.mustConnect)
 }
 
 // connecting is a connect command that is being answered:
@@ -61,10 +59,10 @@ type connecting struct {
 	s       *session
 	id      uint32
 	req     *protocol.ConnectRequest
-	who     *identity
+	who     *token.Identity
 	data    protocol.Raw // of the reply
-	latch   latch
-	carries *reply // what the rooms bring
+	latch   Latch
+	carries *ReplyBudget // what the rooms bring
 
 	mu   sync.Mutex
 	left int // rooms that are not joined yet
@@ -90,7 +88,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if s.connected.Load() {
 		return false, wire.DisconnectBadRequest
 	}
-	if err := s.hub.admit(&s.quota, classOf(wire.Connect)); err != nil {
+	if err := s.hub.Allow(&s.Principal, ClassRPC); err != nil {
 		return false, err // after an expired token one may try again, but a token costs to judge
 	}
 	if err := wire.Check(wire.Connect, c); err != nil {
@@ -114,7 +112,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 // settle notes that all is known.
 func (k *connecting) settle() {
 	if !k.state.CompareAndSwap(underWay, settled) {
-		k.s.hub.soon(k.resume)
+		k.s.hub.Post(k.resume)
 	}
 }
 
@@ -133,17 +131,17 @@ func (k *connecting) resume() {
 func (k *connecting) identify() {
 	h := k.s.hub
 	switch {
-	case k.req.Token == "" && h.asks(HookConnect, ""):
+	case k.req.Token == "" && h.Asks(HookConnect, ""):
 		k.connectBy()
 	case k.req.Token == "":
 		k.withoutToken()
-	case !h.takesTokens():
-		h.noteToken("connection", token.ErrInvalid)
+	case !h.TakesTokens():
+		h.LogToken("connection", token.ErrInvalid)
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 	default:
-		h.verify(k.req.Token, func(who *token.Identity, err error) {
-			if k.who, k.err = who, h.judge(who, err); k.err != nil {
+		h.VerifyToken(k.req.Token, func(who *token.Identity, err error) {
+			if k.who, k.err = who, h.CheckToken(who, err); k.err != nil {
 				k.settle()
 				return
 			}
@@ -155,15 +153,15 @@ func (k *connecting) identify() {
 // withoutToken lets in who has none, where that is allowed.
 func (k *connecting) withoutToken() {
 	h := k.s.hub
-	if !h.cfg.Anonymous {
-		h.noteTokenless(addressOf(k.s.conn))
+	if !h.Config().Anonymous {
+		h.LogTokenless(AddressOf(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 		return
 	}
-	k.who = anonymous
-	if h.cfg.Guests != nil {
-		who, data, err := h.cfg.Guests.welcome(k.req.Data)
+	k.who = Anonymous
+	if h.Config().Guests != nil {
+		who, data, err := h.Config().Guests.Welcome(k.req.Data)
 		if err != nil {
 			k.err = err
 			k.settle()
@@ -176,43 +174,24 @@ func (k *connecting) withoutToken() {
 	k.join()
 }
 
-// judge says what a connection token's fault means on the wire, and logs it.
-func (h *Hub) judge(who *token.Identity, err error) error {
-	if err == nil && h.revoked(who) {
-		err = errRevoked
-	}
-	if err != nil {
-		h.noteToken("connection", err)
-	}
-	switch {
-	case errors.Is(err, token.ErrExpired):
-		return wire.ErrTokenExpired
-	case errors.Is(err, token.ErrUnavailable):
-		return wire.ErrInternal
-	case err != nil:
-		return wire.DisconnectInvalidToken
-	}
-	return nil
-}
-
 // join joins the rooms that the token names.
 func (k *connecting) join() {
 	s := k.s
-	s.who.Store(k.who)
-	s.payer = payerOf(k.who.User, addressOf(s.conn))
+	s.Identify(k.who)
+	s.SetPayer(PayerOf(k.who.User, AddressOf(s.conn)))
 	k.left = 1 // this loop
-	if err := k.enlist(); err != nil {
+	if err := k.count(); err != nil {
 		k.joined("", nil, err)
 		return
 	}
-	k.carries = s.newReply()
-	if s.hub.mayBe(k.who, addressOf(s.conn), "") != nil {
+	k.carries = s.hub.NewReplyBudget(&s.Principal)
+	if s.hub.CheckBan(k.who, AddressOf(s.conn), "") != nil {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
-	for _, c := range s.hub.channels(k.who, addressOf(s.conn)) {
-		opts := overridden(OverrideOf(c.Override), s.hub.cfg.options(c.Name))
-		w := &wanted{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
+	for _, c := range s.channels(k.who) {
+		opts := Overridden(OverrideOf(c.Override), s.hub.Options(c.Name))
+		w := &subscription{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
 		if asked := k.req.Subs[c.Name]; asked != nil && asked.Recover && !s.conn.Lost() {
@@ -225,8 +204,8 @@ func (k *connecting) join() {
 			k.joined(c.Name, nil, err)
 			continue
 		}
-		r := s.subscribe(w, func(got subscribed, err error) {
-			res := got.result(w.placed, w.since != nil, s.enc)
+		r := s.subscribe(w, func(got Recovery, err error) {
+			res := resultOf(got, w.placed, w.since != nil, s.enc)
 			res.Data = protocol.Raw(c.Data)
 			k.joined(c.Name, res, err)
 		})
@@ -237,34 +216,30 @@ func (k *connecting) join() {
 	k.joined("", nil, nil)
 }
 
-// enlist counts the connection to its user, who pays for the command, and for what it
+// count counts the connection to its user, who pays for the command, and for what it
 // recovers.
-func (k *connecting) enlist() error {
-	s := k.s
-	if err := s.enlist(k.who.User); err != nil {
+func (k *connecting) count() error {
+	if err := k.s.countConnection(); err != nil {
 		return err
 	}
-	a := s.quota.account.Load()
-	if now := s.hub.now(); a != nil && !take(&a.buckets[classRPC], s.hub.cfg.UserRates.RPC, now) {
-		return s.hub.tooFast(&s.quota, classRPC, s.payer.String(), now)
-	}
-	return nil
+	return k.s.hub.AllowUser(&k.s.Principal, ClassRPC)
 }
 
 // channels are the rooms that the server joins a connection to: those of its
 // token where it is not banned, but no # room of others, and its user's own, of
 // which clients that do not expect it learn nothing but its name.
-func (h *Hub) channels(who *identity, addr netip.Addr) []token.Channel {
+func (s *session) channels(who *token.Identity) []token.Channel {
+	h, addr := s.hub, AddressOf(s.conn)
 	all := who.Channels
 	shut := func(c token.Channel) bool {
-		v := h.decide(h.subject(who, addr), ActJoin, c.Name, noOptions, policy.Membership{Ticket: true}, false)
+		v := h.JudgeTicket(who, addr, c.Name)
 		return v.Outcome != policy.Allow
 	}
 	if slices.ContainsFunc(all, shut) {
 		all = slices.DeleteFunc(slices.Clone(all), shut)
 	}
 	own := PersonalRoom(who.User)
-	if !h.cfg.Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.cfg.options(own).Binary ||
+	if !h.Config().Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.Options(own).Binary ||
 		slices.ContainsFunc(all, func(c token.Channel) bool { return c.Name == own }) {
 		return all
 	}
@@ -298,27 +273,27 @@ func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.seat()
 	if k.carries != nil {
-		defer k.carries.end()
+		defer k.carries.End()
 	}
 	if k.err != nil {
 		s.leaveAll() // it may be in some of the rooms
-		s.hub.discharge(&s.quota, s.who.Load().User)
+		s.hub.UncountConnection(&s.Principal)
 		return k.err
 	}
-	if err := s.hub.enrol(s); err != nil {
+	if err := s.hub.Register(s); err != nil {
 		s.close()
 		return err
 	}
-	s.hub.adopt(k.who.User)
+	s.hub.Adopt(k.who.User)
 	if len(k.subs) > 0 {
-		s.hub.soon(s.expelBanned) // since they were joined; from now on a ban finds it
+		s.hub.Post(s.leaveBanned) // since they were joined; from now on a ban finds it
 	}
 	s.conn.SetHeartbeat(s.hub.beats[s.enc])
 	s.expireBy(k.who.Expires)
-	res := &protocol.ConnectResult{Client: s.client(), Version: s.hub.cfg.Version, Subs: k.subs, Data: k.data}
+	res := &protocol.ConnectResult{Client: s.ClientID(), Version: s.cfg().Version, Subs: k.subs, Data: k.data}
 	res.Expires, res.Ttl = ttlOf(k.who.Expires, s.refreshedByServer())
-	if every := s.hub.cfg.PingInterval; every > 0 {
-		res.Ping, res.Pong = seconds(every), s.hub.cfg.PongTimeout > 0
+	if every := s.cfg().PingInterval; every > 0 {
+		res.Ping, res.Pong = seconds(every), s.cfg().PongTimeout > 0
 	}
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
@@ -329,29 +304,8 @@ func (k *connecting) reply(o *out) error {
 
 // seat opens the latch.
 func (k *connecting) seat() {
-	k.latch.open.Store(true)
+	k.latch.Open()
 	for _, r := range k.rooms {
-		r.mu.Lock()
-		r.seatLocked()
-		r.mu.Unlock()
-	}
-}
-
-// startHeartbeats makes the pings of the dialect: SDKs know no others, and
-// measure time by them.
-func (h *Hub) startHeartbeats(s *netpoll.Server) {
-	if h.cfg.PingInterval < 0 {
-		return
-	}
-	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
-		e := framed(dialectOf(enc), wire.AppendPing(nil, enc))
-		frame, err := netpoll.NewFrame(e.op, e.data)
-		if err == nil {
-			h.beats[enc], err = s.NewHeartbeat(netpoll.Heartbeat{Frame: frame, Interval: h.cfg.PingInterval, Timeout: max(0, h.cfg.PongTimeout),
-				Code: wireStatus(wire.DisconnectNoPong), Reason: wire.DisconnectNoPong.Text()})
-		}
-		if err != nil {
-			panic(err) // only a wrong Config leads here
-		}
+		r.Resume()
 	}
 }

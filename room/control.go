@@ -2,10 +2,9 @@ package room
 
 import (
 	"errors"
-	"slices"
 	"time"
 
-	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
 
 	"webim/netpoll"
 	"webim/room/engine"
@@ -75,8 +74,8 @@ func (h *Hub) Apply(o engine.ControlMessage) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		if !sparesAdmin(&o, s.who.Load()) {
-			s.applyControl(o)
+		if !sparesAdmin(&o, s.principal().who.Load()) {
+			s.Apply(o)
 		}
 	}
 	if o.To.User == "" || h.bearers.Load() > 0 {
@@ -85,7 +84,7 @@ func (h *Hub) Apply(o engine.ControlMessage) error {
 	return nil
 }
 
-func sparesAdmin(o *engine.ControlMessage, who *identity) bool {
+func sparesAdmin(o *engine.ControlMessage, who *token.Identity) bool {
 	return o.To.Spare && policy.RolesOf(who, o.Room)&RoleAdmin != 0
 }
 
@@ -94,7 +93,7 @@ func sparesAdmin(o *engine.ControlMessage, who *identity) bool {
 func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
 		a := authorOf(c)
-		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !sparesAdmin(&o, bearerOf(c))
+		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !sparesAdmin(&o, identityOf(c))
 	}
 	switch {
 	case o.Kind == engine.ControlDisconnect:
@@ -102,14 +101,14 @@ func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	case o.Kind == engine.ControlUnsubscribe:
 		end := wire.DisconnectForceNoReconnect
 		h.closePlain(o.Room, end, end.Text(), meant)
-	case endsConnections(&o):
+	case EndsConnections(&o):
 		end := wire.DisconnectExpired
 		h.closePlain("", end, end.Text(), meant)
 	}
 }
 
-// endsConnections tells whether it is a refresh that ends connections.
-func endsConnections(o *engine.ControlMessage) bool {
+// EndsConnections reports whether the order is a refresh that ends connections.
+func EndsConnections(o *engine.ControlMessage) bool {
 	return o.Kind == engine.ControlRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
 }
 
@@ -119,204 +118,51 @@ func endsConnections(o *engine.ControlMessage) bool {
 func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, test func(netpoll.Conn) bool) {
 	walk := h.server.Conns()
 	if room != "" {
-		walk = h.conns(room, func(k kind) bool { return k.dialect() == plainDialect })
+		walk = h.conns(room, func(k Kind) bool { return k.dialect() == plainDialect })
 	}
 	for c := range walk {
 		if _, plain := h.Member(c); plain && test(c) {
-			_ = c.Close(wireStatus(code), reason)
+			_ = c.Close(ws.StatusCode(code), reason)
 		}
 	}
 }
 
-// applyControl applies a control message. A session whose connect reply is not out yet is
-// about to have it, and nothing may come before that.
-func (s *session) applyControl(o engine.ControlMessage) {
-	if !s.connected.Load() {
-		if !s.hub.users.gone(s) {
-			s.hub.soon(func() { s.applyControl(o) })
-		}
-		return
-	}
-	switch o.Kind {
-	case engine.ControlSubscribe:
-		s.ordered(o)
-	case engine.ControlUnsubscribe:
-		s.expelled(o.Room)
-	case engine.ControlDisconnect:
-		_ = s.conn.Close(wireStatus(wire.DisconnectCode(o.Code)), o.Reason)
-	case engine.ControlRefresh:
-		s.refreshed(o)
-	case engine.ControlRoster:
-		s.lookAtRoster(o.Room)
-	case engine.ControlSend:
-		s.tell(&protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
-	}
-}
-
-// ordered joins the session to a room, and tells it so before anything that the
-// room says.
-func (s *session) ordered(o engine.ControlMessage) {
-	opts := overridden(o.Override, s.hub.cfg.options(o.Room))
-	if wire.Admit(s.enc, opts.Binary) != nil {
-		return // it could not be told what is said there
-	}
-	if v := s.hub.decide(s.subject(), ActJoin, o.Room, opts, policy.Membership{Ticket: true}, false); v.Outcome != policy.Allow {
-		return // whatever a backend wants: a # room is between those whom its name has, and a ban holds
-	}
-	w := &wanted{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
-	s.subscribe(w, func(got subscribed, err error) {
-		if err != nil {
-			return
-		}
-		push := &protocol.Subscribe{Data: o.Data}
-		if opts.Recoverable {
-			push.Recoverable, push.Positioned = true, true
-			push.Epoch, push.Offset = got.at.Epoch, got.at.Offset
-		}
-		reply := takeOut(s)
-		defer reply.give()
-		reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Subscribe: push}})
-		for _, p := range got.missed {
-			if pub, ok := protocolPublication(&p, s.enc); ok {
-				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
-			}
-		}
-		s.lookBy(s.hub.dueAt(o.Expires, true))
-	})
-}
-
-// OverrideOf is what a token, or a backend, says of a subscription. Presence is the
-// room's, and no member's; who knows its position may recover, and the other way
-// round.
-func OverrideOf(v token.Override) engine.Override {
-	value := func(f *token.Flag) *bool {
-		if f == nil {
-			return nil
-		}
-		return &f.Value
-	}
-	o := engine.Override{Notices: value(v.JoinLeave), ForceNotices: value(v.ForcePushJoinLeave), Recoverable: value(v.ForceRecovery)}
-	if o.Recoverable == nil {
-		o.Recoverable = value(v.ForcePositioning)
-	}
-	return o
-}
-
-// overridden are a room's options as a subscription has them.
-func overridden(v engine.Override, opts *Options) *Options {
-	if v == (engine.Override{}) {
-		return opts
-	}
-	o := *opts
-	for _, one := range []struct{ from, to *bool }{
-		{v.Notices, &o.Notices}, {v.ForceNotices, &o.ForceNotices}, {v.Recoverable, &o.Recoverable},
-	} {
-		if one.from != nil {
-			*one.to = *one.from
-		}
-	}
-	return &o
-}
-
-// expelled takes the session out of a room, or of all, and tells it so.
-func (s *session) expelled(room string) {
-	rooms := []string{room}
-	if room == "" {
-		s.mu.Lock()
-		rooms = rooms[:0]
-		s.wishes = nil
-		for _, one := range s.subs {
-			rooms = append(rooms, one.room.name)
-		}
-		s.mu.Unlock()
-	}
-	for _, name := range rooms {
-		if s.unsubscribe(name) {
-			s.tell(wire.UnsubscribeServer.Push(name))
-		}
-	}
-}
-
-// refreshed changes when the session ends, or what is shown of it.
-func (s *session) refreshed(o engine.ControlMessage) {
-	if endsConnections(&o) {
-		s.disconnect(wire.DisconnectExpired)
-		return
-	}
-	for {
-		old := s.who.Load()
-		who := *old
-		who.Expires = o.Expires
-		if o.Info != nil {
-			who.Info = o.Info
-		}
-		if s.who.CompareAndSwap(old, &who) {
-			break
-		}
-	}
-	s.expireBy(o.Expires)
-	push := &protocol.Refresh{}
-	push.Expires, push.Ttl = ttlOf(o.Expires, s.refreshedByServer())
-	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
-}
-
-// revoke notes that tokens are no longer good, and closes who came with them.
+// revoke notes that tokens are no longer valid. Sessions that came with one of them, or
+// are in a room by one, end that; plain connections are closed.
 func (h *Hub) revoke(o engine.ControlMessage) error {
 	if h.cfg.Revoked == nil {
 		return wire.ErrNotAvailable
 	}
 	var err error
-	var bad []*session
+	var some []Session
 	if o.Token != "" {
 		err = h.cfg.Revoked.RevokeID(o.Token, o.Until)
-		bad = h.all(func(s *session) bool { return s.who.Load().ID == o.Token })
-		by := func(t *subToken) bool { return t.id == o.Token }
-		for _, s := range h.all(func(s *session) bool { return len(s.roomsBy(by)) > 0 }) {
-			s.expelledBy(by)
-		}
+		some = h.all(func(Session) bool { return true })
 	} else {
 		err = h.cfg.Revoked.RevokeUser(o.To.User, o.At, o.Until)
-		by := func(t *subToken) bool { return t.issued != 0 && !time.Unix(t.issued, 0).After(o.At) }
-		for _, s := range h.users.of(o.To.User) {
-			s.expelledBy(by) // its connection may have a newer token than a subscription of it
-		}
-		bad = slices.DeleteFunc(h.users.of(o.To.User), func(s *session) bool { return s.who.Load().IssuedAt.After(o.At) })
+		some = h.sessionsOf(o.To.User)
 	}
-	for _, s := range bad {
-		s.disconnect(wire.DisconnectInvalidToken)
+	for _, s := range some {
+		s.Apply(o)
 	}
 	if h.bearers.Load() == 0 {
 		return err
 	}
 	code := wire.DisconnectInvalidToken
 	h.closePlain("", code, code.Text(), func(c netpoll.Conn) bool {
-		p, named := c.Data().(*plainConn)
-		if !named || o.Token != "" {
-			return named && p.who.ID == o.Token
-		}
-		return p.who.User == o.To.User && !p.who.IssuedAt.After(o.At)
+		p := principalOf(c)
+		return p != nil && RevokesToken(&o, p.who.Load())
 	})
 	return err
 }
 
-// roomsBy are those that the session is in by a subscription token of which a test is
-// true.
-func (s *session) roomsBy(test func(*subToken) bool) (all []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, one := range s.subs {
-		if one.token != nil && test(one.token) {
-			all = append(all, one.room.name)
-		}
+// RevokesToken reports whether an order of the kind ControlRevoke is about the token of an
+// identity.
+func RevokesToken(o *engine.ControlMessage, who *token.Identity) bool {
+	if o.Token != "" {
+		return who.ID == o.Token
 	}
-	return all
-}
-
-// expelledBy takes the session out of the rooms that roomsBy names.
-func (s *session) expelledBy(test func(*subToken) bool) {
-	for _, room := range s.roomsBy(test) {
-		s.expelled(room)
-	}
+	return who.User == o.To.User && !who.IssuedAt.After(o.At)
 }
 
 // Collect asks all nodes for their NodeInfo. The error is a wire.ErrorCode.
@@ -337,7 +183,7 @@ func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
 		members := int(r.members)
-		plain += r.seatsLocked(func(k kind) bool { return k.dialect() == plainDialect })
+		plain += r.seatsLocked(func(k Kind) bool { return k.dialect() == plainDialect })
 		r.mu.Unlock()
 		c.Channels++
 		c.Members += members

@@ -21,16 +21,16 @@
 //
 // # The line
 //
-//	message ──► Hub ──► turnstile ──► Engine ──► Room ──► shard ──► netpoll's queues
+//	message ──► Hub ──► flow control ──► Engine ──► Room ──► shard ──► netpoll's queues
 //
 //	step     file              runs on
-//	dialect  hub.go, held.go,  the worker that holds the connection's turn
-//	         wire/
-//	judge    command.go,       the same worker; say.go puts together what a
-//	         plain.go, say.go, message has to pass. What a backend decides
+//	dialect  handler.go,       the worker that holds the connection's turn
+//	         held.go, wire/
+//	judge    command.go,       the same worker; say.go and relay.go put together what a
+//	         relay.go, say.go, message has to pass. What a backend decides
 //	         asking.go,        (asking.go, bybackend.go) is gone on with by its answer, if the
 //	         wish.go           client still wants it
-//	enter    turnstile.go      the same worker; or never, as yet
+//	acquire  flowcontrol.go    the same worker; or later, when the message comes again
 //	publish  engine/           the same worker, or any goroutine; the memory
 //	                           engine completes before Publish returns
 //	deliver  room.go, gap.go   whoever the engine calls from
@@ -46,8 +46,16 @@
 // a room, which exists while it has members on this node, gives it to them.
 // Nothing outside the engine assumes that all members are on this node.
 //
-// How a session comes to its seat, with what it missed and no more, is told in
-// subscribe.go; what becomes of it when the engine loses something, in gap.go.
+// How a session comes to its slot, with what it missed and no more, is told in
+// pending.go; what becomes of it when the engine loses something, in gap.go.
+//
+// # What the rooms know of a connection
+//
+// Who a connection is and what is left of its rates is its Principal (principal.go), which
+// each dialect embeds in its connection's data. A connection that may be in several rooms is
+// a Session, an interface (sessions.go); one without a session is in one room, which its tag
+// names. A session's part of a join is a Joiner (pending.go). The rooms, the logs and the
+// sweeps know no dialect but by the kind of frames that a member takes (group.go).
 //
 // # Why a room sweeps
 //
@@ -75,11 +83,11 @@
 //
 // Who may do what is judged by package policy, by one function for every door;
 // rights.go puts together what it is asked. How much a client may cost is in limit.go,
-// quota.go (the connection), account.go (its user or address), reply.go (what it
+// principal.go and input.go (the connection), account.go (its user or address), reply.go (what it
 // recovers) and behind.go (which replies let others go first); package budget tells the model, and lists every budget. The rule: every
 // cost that a client can cause is charged in its own unit, to the client and to its
 // user or address, before or right after it is caused. Rights and rates are judged for
-// each command, in command.go and, for the plain dialect, plain.go; the bytes of the
+// each command, in command.go and, for the plain dialect, relay.go; the bytes of the
 // input by Hub.Spend; typing and each notice that a message makes the server publish, as in
 // the personal rooms of a roster, cost as a message does (Hub.chargePayer); slow mode is in slowmode.go. None of them needs memory for idle
 // connections but a few numbers in the session. The rosters of private rooms are in
@@ -107,11 +115,11 @@
 //
 // Nothing happens in most rooms at most times. A room in which nothing happens is idle
 // (active.go): it takes 128 bytes, and 16 for each of its members, who are eight at most.
-// Groups, logs, shards, turns and the turnstile are made with the first message, and are
+// Groups, logs, shards, turns and the flow control are made with the first message, and are
 // dropped when none has come for ten seconds.
 //
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
-// shards' cursors, its turnstile and the subscriptions under way. A member is a
+// shards' cursors, its flow control and the subscriptions under way. A member is a
 // place in a shard, 16 bytes. That of a plain client is its connection's tag: no
 // other memory; a session of the centrifuge dialect lists its own, under
 // session.mu. Places do not move, so
@@ -150,11 +158,11 @@
 //
 //	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
 //	the engine's log  →  Room.mu
-//	session.mu  →  accounts.mu  →  deadlines.mu
-//	Room.mu  →  deadlines.mu
-//	session.mu  →  lingers.mu  →  errands.mu, deadlines.mu
+//	session.mu  →  accounts.mu  →  timers.mu
+//	Room.mu  →  timers.mu
+//	session.mu  →  leaveDelays.mu  →  deferred.mu, timers.mu
 //	Room.mu  →  actives.mu
-//	the engine's State  →  sanctions.mu, errands.mu, stateShares.mu
+//	the engine's State  →  sanctions.mu, deferred.mu, stateShares.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
 // users.mu, sanctions.mu, stateShares.mu, auditShares.mu and lastSpoke.mu

@@ -26,9 +26,9 @@ func TestRecoveryIgnoresSuperseded(t *testing.T) {
 		enginetest.Announce(m, "r", "roster ann", strings.Repeat("x", 20))
 	}
 	h := enginetest.History(t, m, "r", engine.Span{Behind: 120, Limit: -1, Places: true})
-	j := &joining{wanted: &wanted{since: &engine.Position{Epoch: h.Top.Epoch, Offset: 120}}, history: h}
-	if got := j.outcome(h.Top); !got.recovered || len(got.missed) != 1 {
-		t.Errorf("recovered: %v, with %d publications", got.recovered, len(got.missed))
+	j := &PendingJoin{Since: &engine.Position{Epoch: h.Top.Epoch, Offset: 120}, history: h}
+	if got := j.outcome(h.Top); !got.Recovered || len(got.Missed) != 1 {
+		t.Errorf("recovered: %v, with %d publications", got.Recovered, len(got.Missed))
 	}
 }
 
@@ -48,8 +48,8 @@ func TestRecoveryIgnoresSkipped(t *testing.T) {
 	}
 	first := enginetest.History(t, m, "r", engine.Span{Limit: -1}).Publications[0].Offset
 	h := enginetest.History(t, m, "r", engine.Span{Behind: first, Limit: -1, Places: true})
-	j := &joining{wanted: &wanted{since: &engine.Position{Epoch: h.Top.Epoch, Offset: first}}, history: h}
-	if got := j.outcome(h.Top); !got.recovered {
+	j := &PendingJoin{Since: &engine.Position{Epoch: h.Top.Epoch, Offset: first}, history: h}
+	if got := j.outcome(h.Top); !got.Recovered {
 		t.Error("a member that missed the rest of it does not recover")
 	}
 }
@@ -88,14 +88,14 @@ func TestRapidEvents(t *testing.T) {
 		total := 0
 		for since := uint64(0); since <= top.Offset; since++ {
 			h := enginetest.History(t, m, "r", engine.Span{Behind: since, Limit: -1, Places: true})
-			j := &joining{wanted: &wanted{since: &engine.Position{Epoch: top.Epoch, Offset: since}}, history: h}
+			j := &PendingJoin{Since: &engine.Position{Epoch: top.Epoch, Offset: since}, history: h}
 			got := j.outcome(top)
-			if !got.recovered {
+			if !got.Recovered {
 				continue
 			}
 			total++
 			have, last := map[uint64]bool{}, since
-			for _, p := range got.missed {
+			for _, p := range got.Missed {
 				if p.Offset <= last {
 					t.Fatalf("since %d: %d comes behind %d", since, p.Offset, last)
 				}
@@ -104,13 +104,13 @@ func TestRapidEvents(t *testing.T) {
 			latest := map[string]uint64{}
 			for _, p := range all[since:] {
 				if p.CompactKey == "" && !p.Skip && !have[p.Offset] {
-					t.Fatalf("since %d: the message %d is missing of %v, and it is told that it has recovered", since, p.Offset, got.missed)
+					t.Fatalf("since %d: the message %d is missing of %v, and it is told that it has recovered", since, p.Offset, got.Missed)
 				}
 				latest[p.CompactKey] = p.Offset
 			}
 			for key, offset := range latest {
 				if key != "" && !have[offset] {
-					t.Fatalf("since %d: the last event %q at %d is missing of %v", since, key, offset, got.missed)
+					t.Fatalf("since %d: the last event %q at %d is missing of %v", since, key, offset, got.Missed)
 				}
 			}
 		}

@@ -1,9 +1,7 @@
 package room
 
 import (
-	"container/heap"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/centrifugal/protocol"
@@ -12,57 +10,6 @@ import (
 	"webim/room/wire"
 )
 
-// deadlines are what sessions must have done by some time: connect, bring a new
-// token. They are looked at each second; an entry that has become untrue does
-// nothing, so none is ever taken out early. The zero value is ready.
-type deadlines struct {
-	mu   sync.Mutex
-	heap dueHeap
-}
-
-type due struct {
-	at time.Time
-	do func()
-}
-
-type dueHeap []due
-
-// Len implements heap.Interface, as the others.
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)        { *h = append(*h, x.(due)) }
-func (h *dueHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	(*h)[last] = due{}
-	if *h = (*h)[:last]; last == 0 {
-		*h = nil // a crowd that came at once is over
-	}
-	return x
-}
-
-func (d *deadlines) add(at time.Time, do func()) {
-	d.mu.Lock()
-	heap.Push(&d.heap, due{at, do})
-	d.mu.Unlock()
-}
-
-// look does what is due.
-func (d *deadlines) look() {
-	now := time.Now()
-	for {
-		d.mu.Lock()
-		if len(d.heap) == 0 || d.heap[0].at.After(now) {
-			d.mu.Unlock()
-			return
-		}
-		first := heap.Pop(&d.heap).(due)
-		d.mu.Unlock()
-		first.do()
-	}
-}
-
 // mustConnect closes a session that has not connected in time. Whose connect
 // command is being answered has said it; what that waits for has a time of its
 // own, and if nothing comes of it the client has to connect again.
@@ -70,12 +17,12 @@ func (s *session) mustConnect() {
 	switch {
 	case s.connected.Load():
 	case s.connecting.Load() && s.conn.Exists():
-		s.hub.due.add(time.Now().Add(s.hub.cfg.ConnectTimeout), s.mustConnect)
+		s.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 	default:
 		if s.conn.Exists() {
 			s.noteRefusal(nil, wire.DisconnectStale)
 		}
-		s.disconnect(wire.DisconnectStale)
+		s.Disconnect(wire.DisconnectStale)
 	}
 }
 
@@ -98,7 +45,7 @@ func (s *session) lookBy(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	at = soonest(at)
+	at = Soonest(at)
 	n := at.UnixNano()
 	for {
 		old := s.nextLook.Load()
@@ -109,14 +56,14 @@ func (s *session) lookBy(at time.Time) {
 			break
 		}
 	}
-	s.hub.due.add(at, func() {
+	s.hub.At(at, func() {
 		if s.nextLook.CompareAndSwap(n, 0) { // else an earlier look has taken its place
 			s.look()
 		}
 	})
 }
 
-func soonest(at time.Time) time.Time {
+func Soonest(at time.Time) time.Time {
 	if next := time.Now().Add(lookAgain); at.After(next) {
 		return next
 	}
@@ -131,19 +78,19 @@ func (s *session) refreshedByServer() bool { return s.asking != nil && s.asking.
 
 // dueAt is when something is to be done about an expiry; zero is never. A client gets
 // the grace to bring a new token; what the backend has to say it is asked at once.
-func (h *Hub) dueAt(expires time.Time, byServer bool) time.Time {
+func (s *session) dueAt(expires time.Time, byServer bool) time.Time {
 	if expires.IsZero() || byServer {
 		return expires
 	}
-	return expires.Add(h.cfg.ExpiredGrace)
+	return expires.Add(s.cfg().ExpiredGrace)
 }
 
-// dueAt is Hub.dueAt of a subscription.
-func (t *subToken) dueAt(h *Hub) time.Time {
+// dueAt is session.dueAt of a subscription.
+func (t *subToken) dueAt(s *session) time.Time {
 	if t == nil || t.expires == 0 {
 		return time.Time{}
 	}
-	return h.dueAt(time.Unix(t.expires, 0), t.byServer)
+	return s.dueAt(time.Unix(t.expires, 0), t.byServer)
 }
 
 // ttlOf is ttl as a reply or a push tells it to the client: a client whose expiry the
@@ -156,17 +103,17 @@ func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
 }
 
 // expireBy sees that the session is looked at when its connection expires.
-func (s *session) expireBy(at time.Time) { s.lookBy(s.hub.dueAt(at, s.refreshedByServer())) }
+func (s *session) expireBy(at time.Time) { s.lookBy(s.dueAt(at, s.refreshedByServer())) }
 
 // look ends what has run out: the connection, or subscriptions, of which the
 // client is told with 2501, so that it subscribes anew.
 func (s *session) look() {
 	now := time.Now()
-	next := s.hub.dueAt(s.who.Load().Expires, s.refreshedByServer())
+	next := s.dueAt(s.Identity().Expires, s.refreshedByServer())
 	if !next.IsZero() && !now.Before(next) {
 		if !s.refreshBy() {
 			s.noteRefusal(nil, wire.DisconnectExpired)
-			s.disconnect(wire.DisconnectExpired)
+			s.Disconnect(wire.DisconnectExpired)
 			return
 		}
 		next = time.Time{} // the answer says
@@ -177,12 +124,12 @@ func (s *session) look() {
 		next = time.Time{} // it has no subs either
 	}
 	for _, one := range s.subs {
-		at := one.token.dueAt(s.hub)
+		at := one.token.dueAt(s)
 		if at.IsZero() {
 			continue
 		}
 		if !now.Before(at) {
-			over = append(over, one.room.name)
+			over = append(over, one.room.Name())
 		} else if next.IsZero() || at.Before(next) {
 			next = at
 		}
@@ -199,36 +146,36 @@ func (s *session) look() {
 // onRefresh takes a new token for the connection, of the same user.
 func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 	h := s.hub
-	if !h.takesTokens() {
+	if !h.TakesTokens() {
 		return wire.ErrNotAvailable
 	}
-	h.verify(r.Token, func(who *token.Identity, err error) {
-		switch err = h.judge(who, err); {
+	h.VerifyToken(r.Token, func(who *token.Identity, err error) {
+		switch err = h.CheckToken(who, err); {
 		case errors.Is(err, wire.ErrTokenExpired):
 			err = wire.DisconnectExpired
-		case err == nil && who.User != s.who.Load().User:
-			h.noteToken("connection", errOthers)
+		case err == nil && who.User != s.Identity().User:
+			h.LogToken("connection", ErrTokenOthers)
 			err = wire.DisconnectInvalidToken
 		}
 		if err != nil {
 			s.fail(id, err)
 			return
 		}
-		s.who.Store(who)
-		if h.revoked(who) { // since it was judged; whoever revoked it saw the old one
+		s.Identify(who)
+		if h.Revoked(who) { // since it was judged; whoever revoked it saw the old one
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
-		if s.mayBe("") != nil { // bans bind whom the new token does not call an admin
+		if s.hub.CheckSessionBan(s, "") != nil { // bans bind whom the new token does not call an admin
 			s.fail(id, wire.DisconnectBanned)
 			return
 		}
 		if s.asking != nil {
 			s.asking.admitted.Store(false) // from now on the client does
 		}
-		h.soon(s.expelBanned)
+		h.Post(s.leaveBanned)
 		s.expireBy(who.Expires)
-		res := &protocol.RefreshResult{Client: s.client(), Version: h.cfg.Version}
+		res := &protocol.RefreshResult{Client: s.ClientID(), Version: h.Config().Version}
 		res.Expires, res.Ttl = ttl(who.Expires)
 		s.answer(id, nil, &protocol.Reply{Refresh: res})
 	})
@@ -239,14 +186,14 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 // one that is not good. Another's token ends the connection.
 func (s *session) subscription(text, room string, invalid error, done func(*token.Subscription, error)) {
 	h := s.hub
-	if h.cfg.Tokens == nil {
-		h.noteToken("subscription", token.ErrInvalid)
+	if h.Config().Tokens == nil {
+		h.LogToken("subscription", token.ErrInvalid)
 		done(nil, invalid)
 		return
 	}
-	h.cfg.Tokens.Subscription(text, func(t *token.Subscription, err error) {
+	h.Config().Tokens.Subscription(text, func(t *token.Subscription, err error) {
 		if err != nil {
-			h.noteToken("subscription", err)
+			h.LogToken("subscription", err)
 		}
 		switch {
 		case errors.Is(err, token.ErrExpired):
@@ -255,11 +202,11 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 			err = wire.ErrInternal
 		case err != nil:
 			err = invalid
-		case t.User != s.who.Load().User || t.Client != "" && t.Client != s.client() || t.Channel != room:
-			h.noteToken("subscription", errOthers)
+		case t.User != s.Identity().User || t.Client != "" && t.Client != s.ClientID() || t.Channel != room:
+			h.LogToken("subscription", ErrTokenOthers)
 			err = wire.DisconnectInvalidToken
-		case h.ticketRevoked(t.User, t.ID, t.IssuedAt):
-			h.noteToken("subscription", errRevoked)
+		case s.ticketRevoked(t.ID, t.IssuedAt):
+			h.LogToken("subscription", ErrTokenRevoked)
 			err = invalid
 		}
 		done(t, err)
@@ -269,13 +216,14 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 // ticketRevoked reports whether the token of a subscription was revoked. It is asked
 // when the token is judged, and again when the subscription is noted: a revocation
 // between the two would find neither.
-func (h *Hub) ticketRevoked(user, id string, issued time.Time) bool {
-	return h.cfg.Revoked != nil && (id != "" || !issued.IsZero()) && h.cfg.Revoked.Check(user, id, issued)
+func (s *session) ticketRevoked(id string, issued time.Time) bool {
+	revoked := s.cfg().Revoked
+	return revoked != nil && (id != "" || !issued.IsZero()) && revoked.Check(s.Identity().User, id, issued)
 }
 
 // onSubRefresh takes a new token for a subscription.
 func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
-	if s.hub.cfg.Tokens == nil {
+	if s.cfg().Tokens == nil {
 		return wire.ErrNotAvailable
 	}
 	s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {
@@ -301,15 +249,15 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	w := &wanted{info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID, issued: t.IssuedAt}
+	w := &subscription{info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID, issued: t.IssuedAt}
 	if old := s.subs[i].token; old != nil {
 		w.roles = old.roles
 	}
 	s.subs[i].token = newSubToken(w)
 	s.mu.Unlock()
-	if s.hub.ticketRevoked(t.User, t.ID, t.IssuedAt) { // since it was judged
-		s.expelled(room)
+	if s.ticketRevoked(t.ID, t.IssuedAt) { // since it was judged
+		s.Leave(room)
 	}
-	s.lookBy(s.hub.dueAt(t.Expires, false))
+	s.lookBy(s.dueAt(t.Expires, false))
 	return true
 }

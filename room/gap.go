@@ -16,20 +16,20 @@ import (
 
 // lostLocked ends the memberships that rely on a place. Room.mu is held.
 func (r *Room) lostLocked() {
-	for j := r.joining; j != nil; j = j.next {
-		if j.told {
-			j.err = wire.ErrInternal // seatJoining disconnects it
+	for j := r.pending; j != nil; j = j.next {
+		if j.replied {
+			j.err = wire.ErrInternal // the session then ends the connection
 		}
 	}
 	r.activateLocked()
 	for k, g := range r.groups {
-		if g == nil || kind(k).dialect() == plainDialect {
+		if g == nil || Kind(k).dialect() == plainDialect {
 			continue
 		}
 		for i, sh := range g.shards {
 			for place, p := range sh.places {
 				if p.id != 0 {
-					r.loseLocked(p.id, kind(k), seatOf(i, place))
+					r.loseLocked(p.id, Kind(k), slotOf(i, place))
 				}
 			}
 		}
@@ -38,38 +38,32 @@ func (r *Room) lostLocked() {
 }
 
 // loseLocked ends one membership, if it relies on a place.
-func (r *Room) loseLocked(id netpoll.ID, k kind, at seat) {
+func (r *Room) loseLocked(id netpoll.ID, k Kind, at Slot) {
 	c, ok := r.hub.server.Conn(id)
 	s := sessionOf(c)
 	if !ok || s == nil {
 		return
 	}
-	s.mu.Lock()
-	i := s.find(r.name)
-	if i < 0 || !s.subs[i].placed || s.subs[i].joining != nil {
-		s.mu.Unlock()
+	lost, told := s.Lose(r.name)
+	if !lost {
 		return
 	}
-	one := s.takeLocked(i)
-	s.mu.Unlock()
 	if r.leaveLocked(Member{r, c, k, at}) {
-		r.hub.soon(func() { r.hub.vacated(r) })
+		r.hub.Post(func() { r.hub.vacated(r) })
 	}
-	if one.server {
-		s.disconnect(wire.DisconnectInsufficientState)
-		return
+	if told {
+		r.lost = append(r.lost, s)
 	}
-	r.lost = append(r.lost, s)
 }
 
 // tellLostLocked tells those of whom no sweep has a batch in hand any more: the
 // last of that would come behind.
 func (r *Room) tellLostLocked() {
-	r.lost = slices.DeleteFunc(r.lost, func(s *session) bool {
-		if r.leaving[s.conn.ID()] != nil {
+	r.lost = slices.DeleteFunc(r.lost, func(s Session) bool {
+		if r.leaving[s.Conn().ID()] != nil {
 			return false
 		}
-		s.tell(wire.UnsubscribeInsufficientState.Push(r.name))
+		s.TellLost(r.name)
 		return true
 	})
 	if len(r.lost) == 0 {

@@ -11,9 +11,9 @@ import (
 	"webim/room/wire"
 )
 
-// kind says which frames a member takes, in one number: the variant of the
+// A Kind says which frames a member takes, in one number: the variant of the
 // frames, the dialect, and whether it wants to know who comes and goes.
-type kind uint8
+type Kind uint8
 
 const (
 	plainDialect = iota
@@ -24,17 +24,23 @@ const (
 	numKinds = 2 * numDialects * int(netpoll.NumVariants)
 )
 
-func kindOf(dialect int, v netpoll.Variant, notices bool) kind {
+func kindOf(dialect int, v netpoll.Variant, notices bool) Kind {
 	k := dialect*int(netpoll.NumVariants) + int(v)
 	if notices {
 		k += numKinds / 2
 	}
-	return kind(k)
+	return Kind(k)
 }
 
-func (k kind) dialect() int             { return int(k) / int(netpoll.NumVariants) % numDialects }
-func (k kind) variant() netpoll.Variant { return netpoll.Variant(int(k) % int(netpoll.NumVariants)) }
-func (k kind) notices() bool            { return int(k) >= numKinds/2 }
+// SessionKind is the kind of the frames that a session takes. notices: it wants to know who
+// comes and goes.
+func SessionKind(e wire.Encoding, v netpoll.Variant, notices bool) Kind {
+	return kindOf(dialectOf(e), v, notices)
+}
+
+func (k Kind) dialect() int             { return int(k) / int(netpoll.NumVariants) % numDialects }
+func (k Kind) variant() netpoll.Variant { return netpoll.Variant(int(k) % int(netpoll.NumVariants)) }
+func (k Kind) notices() bool            { return int(k) >= numKinds/2 }
 
 // dialectOf is an encoding's dialect.
 func dialectOf(e wire.Encoding) int {
@@ -59,6 +65,9 @@ type encoded struct {
 	data []byte
 }
 
+// maxScratch is how much memory an encoding keeps for the next one.
+const maxScratch = 64 << 10
+
 // encodings makes each dialect's bytes when they are first asked for. They are used again:
 // what they have made is good until they are given back.
 type encodings struct {
@@ -81,7 +90,7 @@ func (e *encodings) get(dialect int, make func(dialect int, dst []byte) encoded)
 // the publisher's.
 func (e *encodings) give() {
 	for dialect := range e.of {
-		if b := e.of[dialect].data; dialect != plainDialect && cap(b) > cap(e.scratch[dialect]) && cap(b) <= maxReply {
+		if b := e.of[dialect].data; dialect != plainDialect && cap(b) > cap(e.scratch[dialect]) && cap(b) <= maxScratch {
 			e.scratch[dialect] = b
 		}
 	}
@@ -179,15 +188,15 @@ func (one *push) fill(p *engine.Publication, e wire.Encoding) bool {
 	return true
 }
 
-// protocolPublication returns a publication in the form of the Centrifuge protocol; false if the
+// ProtocolPublication returns a publication in the form of the Centrifuge protocol; false if the
 // encoding cannot express it.
-func protocolPublication(p *engine.Publication, e wire.Encoding) (*protocol.Publication, bool) {
+func ProtocolPublication(p *engine.Publication, e wire.Encoding) (*protocol.Publication, bool) {
 	one := new(push)
 	return &one.pub, one.fill(p, e)
 }
 
-// clientInfo returns an author in the form of the Centrifuge protocol.
-func clientInfo(a *engine.Author) *protocol.ClientInfo {
+// ClientInfo returns an author as the centrifuge dialect has it.
+func ClientInfo(a *engine.Author) *protocol.ClientInfo {
 	return &protocol.ClientInfo{User: a.User, Client: a.Client, ConnInfo: a.ConnInfo, ChanInfo: a.ChanInfo}
 }
 
@@ -198,9 +207,9 @@ func encodeNotice(n engine.Notice, room string, dialect int, dst []byte) encoded
 	}
 	push := &protocol.Push{Channel: room}
 	if n.Left {
-		push.Leave = &protocol.Leave{Info: clientInfo(&n.Who)}
+		push.Leave = &protocol.Leave{Info: ClientInfo(&n.Who)}
 	} else {
-		push.Join = &protocol.Join{Info: clientInfo(&n.Who)}
+		push.Join = &protocol.Join{Info: ClientInfo(&n.Who)}
 	}
 	b, err := wire.Append(dst, encodingOf(dialect), &protocol.Reply{Push: push})
 	if err != nil {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/centrifugal/protocol"
-
 	"webim/room/name"
 	"webim/room/policy"
 	"webim/room/token"
@@ -46,9 +44,9 @@ func NewGuests(secret []byte) (*Guests, error) {
 	return &Guests{s, v}, err
 }
 
-// welcome makes a guest of who says a name in the data of connect. Nil without
+// Welcome makes a guest of a client that says a name in the data of connect. Nil without
 // an error: it says none.
-func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err error) {
+func (g *Guests) Welcome(data []byte) (who *token.Identity, reply []byte, err error) {
 	var said struct {
 		Guest *string `json:"guest"`
 	}
@@ -63,7 +61,7 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 	if err != nil {
 		return nil, nil, wire.Internal(err)
 	}
-	who = &identity{User: guestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
+	who = &token.Identity{User: guestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
 	text, err := g.signer.Sign(token.Claims{User: who.User, Info: info, Expires: time.Now().Add(guestTime).Unix()})
 	if err != nil {
 		return nil, nil, wire.Internal(err)
@@ -75,30 +73,30 @@ func (g *Guests) welcome(data []byte) (who *identity, reply protocol.Raw, err er
 	return who, reply, nil
 }
 
-// takesTokens reports whether any token can be good.
-func (h *Hub) takesTokens() bool { return h.cfg.Tokens != nil || h.cfg.Guests != nil }
+// TakesTokens reports whether any token can be good.
+func (h *Hub) TakesTokens() bool { return h.cfg.Tokens != nil || h.cfg.Guests != nil }
 
 // Identify judges a connection token, as connecting with it would: it must be
 // good, not revoked, and neither its user nor the address banned. done may be called
 // later, from any goroutine.
 func (h *Hub) Identify(text string, addr netip.Addr, done func(*token.Identity, error)) {
-	if !h.takesTokens() {
+	if !h.TakesTokens() {
 		done(nil, token.ErrInvalid)
 		return
 	}
-	h.verify(text, func(who *token.Identity, err error) {
-		if err = h.judge(who, err); err == nil && h.mayBe(who, addr, "") != nil {
+	h.VerifyToken(text, func(who *token.Identity, err error) {
+		if err = h.CheckToken(who, err); err == nil && h.CheckBan(who, addr, "") != nil {
 			err = wire.DisconnectBanned
 		}
 		done(who, err)
 	})
 }
 
-// verify judges a connection token, a guest's or the application's.
-func (h *Hub) verify(text string, done func(*identity, error)) {
+// VerifyToken judges a connection token, a guest's or the application's.
+func (h *Hub) VerifyToken(text string, done func(*token.Identity, error)) {
 	if g := h.cfg.Guests; g != nil {
 		ours := false
-		g.verifier.Connection(text, func(who *identity, err error) { // at once: no key is fetched
+		g.verifier.Connection(text, func(who *token.Identity, err error) { // at once: no key is fetched
 			if ours = err == nil && IsGuest(who.User) || errors.Is(err, token.ErrExpired); ours {
 				done(who, err)
 			}
@@ -111,10 +109,30 @@ func (h *Hub) verify(text string, done func(*identity, error)) {
 		done(nil, token.ErrInvalid)
 		return
 	}
-	h.cfg.Tokens.Connection(text, func(who *identity, err error) {
+	h.cfg.Tokens.Connection(text, func(who *token.Identity, err error) {
 		if err == nil && IsGuest(who.User) {
-			who, err = nil, errGuestName
+			who, err = nil, ErrTokenGuest
 		}
 		done(who, err)
 	})
+}
+
+// CheckToken says what is wrong with a token that VerifyToken has judged, as the protocol
+// has it: nil, ErrTokenExpired, ErrInternal or DisconnectInvalidToken. It logs that.
+func (h *Hub) CheckToken(who *token.Identity, err error) error {
+	if err == nil && h.Revoked(who) {
+		err = ErrTokenRevoked
+	}
+	if err != nil {
+		h.LogToken("connection", err)
+	}
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		return wire.ErrTokenExpired
+	case errors.Is(err, token.ErrUnavailable):
+		return wire.ErrInternal
+	case err != nil:
+		return wire.DisconnectInvalidToken
+	}
+	return nil
 }

@@ -62,7 +62,7 @@ func isLarge(method wire.Method, c *protocol.Command) bool {
 	if c == nil {
 		return false
 	}
-	return method == wire.Subscribe && c.Subscribe.Recover || classOfCommand(method, c) == classRead
+	return method == wire.Subscribe && c.Subscribe.Recover || classOf(method, c) == ClassRead
 }
 
 // large is a command that makes a large reply.
@@ -118,7 +118,7 @@ func (s *session) goOn(all *wire.Commands) {
 // Drained implements netpoll.Drainer: a client that has taken its replies is read
 // again, and its questions are asked.
 func (h *Hub) Drained(c netpoll.Conn) {
-	s := sessionOf(c)
+	s := sessionAt(c)
 	if s == nil {
 		return
 	}

@@ -2,26 +2,21 @@ package room
 
 import (
 	"crypto/rand"
-	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/internal/nametable"
-	"webim/room/wire"
+	"webim/room/token"
 )
 
-// Hub is the rooms of a node, and the netpoll.Handler that speaks the plain
-// dialect with their members. Its connections must all be of one
-// netpoll.Server.
+// Hub is the rooms of a node. Its connections must all be of one netpoll.Server.
 type Hub struct {
 	cfg    Config
 	engine engine.Engine
@@ -37,11 +32,11 @@ type Hub struct {
 	users   users
 	bearers atomic.Int64 // plain connections that came with a token
 
-	beats   [2]netpoll.HeartbeatID // by wire.Encoding
-	errands errands
-	due     deadlines
-	lingers lingers
-	actives actives
+	beats       [2]netpoll.HeartbeatID // by wire.Encoding
+	deferred    deferred
+	timers      timers
+	leaveDelays leaveDelays
+	actives     actives
 
 	sanctions sanctions
 	lastSpoke lastSpoke
@@ -49,7 +44,7 @@ type Hub struct {
 	places    *budget.Pool // of rooms with members
 	unwatch   func()
 
-	called   atomic.Int64 // members of all rooms, see turnstile
+	called   atomic.Int64 // members of all rooms, see flowControl
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
 	counters counters
@@ -70,7 +65,7 @@ func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
 	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
 		told: ratelog.New(cfg.Log),
-		id:   rand.Text(), users: users{byName: map[string][]*session{}}}
+		id:   rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by
@@ -79,11 +74,11 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
 	h.load.workers = int64(s.Config().Workers)
 	h.load.part.Store(loadUnknown)
-	h.errands.turn = s.NewTurn(h.errands.run)
+	h.deferred.turn = s.NewTurn(h.deferred.run)
 	h.unwatch = h.watchSanctions()
 	h.engine.AddNode(h)
 	h.startHeartbeats(s)
-	s.Tick(time.Second, h.due.look)
+	s.Tick(time.Second, h.timers.run)
 	s.Tick(time.Second, h.recall)
 	s.Tick(h.cfg.calmEvery, h.calm)
 	if e, ok := h.engine.(engine.Expirer); ok {
@@ -97,93 +92,20 @@ func (h *Hub) Stop() {
 	h.unwatch()
 }
 
-// Handshake refuses connections to rooms that cannot be.
-func (h *Hub) Handshake(r *netpoll.Request) {
-	path, ok := r.Path()
-	if !ok {
-		r.Refuse(http.StatusBadRequest, "malformed URL")
-		return
-	}
-	switch target, name, err := wire.TargetOf(path); {
-	case err != nil:
-		r.Refuse(http.StatusBadRequest, err.Error())
-	case target == wire.TargetEndpoint:
-		chooseEncoding(r)
-	case target == wire.TargetRoom:
-		h.greet(r, name)
-	default:
-		r.Refuse(http.StatusNotFound, "this path is no room: the Centrifuge protocol is spoken at "+ChatPath+", and rooms do not begin with the server's own names")
-	}
-}
-
-// admits says early, and politely, what join would say too late.
-func (h *Hub) admits(name string, who *identity, addr netip.Addr) error {
+// CheckJoin tells, before the handshake is answered, why Join would refuse somebody:
+// ErrRoomFull, ErrTooManyRooms or nil.
+func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error {
 	if r := h.existing(name); r != nil {
 		if h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers {
 			return ErrRoomFull
 		}
 		return nil
 	}
-	if payer := payerOf(who.User, addr); takesPlace(name) && !h.places.Fits(payer, 1) {
+	if payer := PayerOf(who.User, addr); takesPlace(name) && !h.places.Fits(payer, 1) {
 		h.refusedRoom(payer)
 		return ErrTooManyRooms
 	}
 	return nil
-}
-
-// Open makes the connection a member of the room that its path names.
-func (h *Hub) Open(c netpoll.Conn, r *netpoll.Request) {
-	h.arrivals.came(h.now())
-	path, _ := r.Path()
-	target, name, _ := wire.TargetOf(path) // Handshake lets no other target and no error through
-	if target == wire.TargetEndpoint {
-		h.openSession(c, r)
-		return
-	}
-	h.openPlain(c, name)
-}
-
-// Message publishes what a member sends, or handles the commands of a session.
-// A message that its room has no room for comes again when there is; so whoever
-// hands messages on to the hub does so last, and once for each.
-func (h *Hub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
-	if m, ok := h.Member(c); ok {
-		h.plainMessage(m, op, data)
-	} else if s := sessionOf(c); s != nil {
-		s.message(op, data)
-	}
-}
-
-// Close ends the connection's membership.
-func (h *Hub) Close(c netpoll.Conn, why netpoll.Closed) {
-	if h.asks(HookDisconnect, "") {
-		h.tellDeparture(c, why)
-	}
-	if m, ok := h.Member(c); ok {
-		h.leave(m)
-	}
-	switch d := c.Data().(type) {
-	case *session:
-		d.close()
-	case *plainConn:
-		h.discharge(&d.quota, d.who.User)
-		if d.who != anonymous {
-			h.bearers.Add(-1)
-		}
-	}
-}
-
-// CloseCode implements netpoll.Coder: the centrifuge dialect has codes of its
-// own, after which clients come back.
-func (h *Hub) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, string) {
-	code := wire.DisconnectShutdown
-	if cause == netpoll.Slow {
-		code = wire.DisconnectSlow
-	}
-	if sessionOf(c) == nil {
-		return 0, ""
-	}
-	return wireStatus(code), code.Text()
 }
 
 // existing is a room that has members, or nil.
@@ -200,8 +122,8 @@ func (h *Hub) Engine() engine.Engine { return h.engine }
 type Member struct {
 	Room *Room
 	Conn netpoll.Conn
-	kind kind
-	seat seat
+	Kind Kind // of the frames that it takes
+	Slot Slot
 }
 
 // Join makes a connection a member of a room, which is made if need be. It is
@@ -229,7 +151,7 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		}
 		m := Member{r, c, k, st}
 		if !c.SetTag(st.tag(r.num)) {
-			h.leave(m)
+			h.Leave(m)
 			return Member{}, ErrClosed
 		}
 		return m, nil
@@ -318,8 +240,8 @@ func (h *Hub) startRoom(r *Room) {
 	}
 }
 
-// leave ends a membership; the last one ends the room on this node.
-func (h *Hub) leave(m Member) {
+// Leave ends a membership; the last one ends the room on this node.
+func (h *Hub) Leave(m Member) {
 	if m.Room.leave(m) {
 		h.vacated(m.Room)
 	}

@@ -253,12 +253,12 @@ func TestTokensLeaveNoDeadlines(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	n.hub.due.mu.Lock()
-	defer n.hub.due.mu.Unlock()
-	if k := len(n.hub.due.heap); k > 3 {
+	n.hub.timers.mu.Lock()
+	defer n.hub.timers.mu.Unlock()
+	if k := len(n.hub.timers.heap); k > 3 {
 		t.Errorf("%d deadlines for one connection", k)
 	}
-	for _, one := range n.hub.due.heap {
+	for _, one := range n.hub.timers.heap {
 		if ahead := time.Until(one.at); ahead > lookAgain && ahead < 50*time.Minute {
 			t.Errorf("a deadline in %v", ahead)
 		}

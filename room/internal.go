@@ -2,11 +2,11 @@ package room
 
 import "webim/room/wire"
 
-// logInternal writes a line if err is one of which a client is told only error 100, so
+// LogInternal writes a line if err is one of which a client is told only error 100, so
 // that the cause stands somewhere. A bare wire.ErrInternal has no cause: it is an
 // answer for what the client itself gave up. what is the command, or the call, that
 // failed.
-func (h *Hub) logInternal(err error, what string) {
+func (h *Hub) LogInternal(err error, what string) {
 	if err == nil || err == error(wire.ErrInternal) || !wire.IsInternal(err) {
 		return
 	}

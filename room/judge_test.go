@@ -27,21 +27,21 @@ func TestTicketRevokedWhileJoining(t *testing.T) {
 	n := start(t, Config{Revoked: &token.Revoked{}, Anonymous: true}, netpoll.Config{})
 	n.talk(wire.JSON)
 	s := n.onlySession()
-	w := &wanted{room: "r", opts: noOptions, id: "of-r", issued: time.Now().Add(-time.Minute)}
+	w := &subscription{room: "r", opts: noOptions, id: "of-r", issued: time.Now().Add(-time.Minute)}
 	if err := n.hub.cfg.Revoked.RevokeID("of-r", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan error, 1)
-	s.subscribe(w, func(_ subscribed, err error) { got <- err })
+	s.subscribe(w, func(_ Recovery, err error) { got <- err })
 	if err := <-got; err != error(wire.ErrPermissionDenied) {
 		t.Errorf("joined: %v", err)
 	}
-	s.subscribe(&wanted{room: "q", opts: noOptions}, func(_ subscribed, err error) { got <- err })
+	s.subscribe(&subscription{room: "q", opts: noOptions}, func(_ Recovery, err error) { got <- err })
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}
 	s.renew("q", &token.Subscription{Channel: "q", ID: "of-r"})
-	if all := s.rooms(); len(all) != 0 {
+	if all := s.Rooms(); len(all) != 0 {
 		t.Errorf("it is still in %v", all)
 	}
 }
@@ -49,11 +49,11 @@ func TestTicketRevokedWhileJoining(t *testing.T) {
 // onlySession is the session of the one client that has connected.
 func (n *node) onlySession() *session {
 	n.t.Helper()
-	all := n.hub.all(func(*session) bool { return true })
+	all := n.hub.all(func(Session) bool { return true })
 	if len(all) != 1 {
 		n.t.Fatalf("%d sessions", len(all))
 	}
-	return all[0]
+	return all[0].(*session)
 }
 
 // TestRevokedUserLeavesByOldTickets: all tokens of a user that were issued until a time

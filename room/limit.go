@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"webim/room/budget"
-	"webim/room/wire"
 )
 
 // Rate bounds a flow; see budget.Rate.
@@ -54,45 +53,30 @@ func ratesOf(rate func(budget.Row) Rate) (all Rates) {
 // it is cut. A whole message of commands fits in.
 var DefaultRefusals = Rate{N: 256, Per: time.Minute}
 
-// class is a field of Rates.
-type class uint8
+// Class is a field of Rates.
+type Class uint8
 
 const (
-	classJoin class = iota
-	classSend
-	classTyping
-	classRead
-	classRPC
-	classOther
+	ClassJoin Class = iota
+	ClassSend
+	ClassTyping
+	ClassRead
+	ClassRPC
+	ClassOther
 	numCommandClasses // those above count commands
 
-	classInput class = iota - 1
-	classFanout
-	classRecovered
+	ClassInput Class = iota - 1
+	ClassFanout
+	ClassRecovered
 	numClasses
 )
-
-// classOf tells which bound a command has.
-func classOf(m wire.Method) class {
-	switch m {
-	case wire.Subscribe:
-		return classJoin
-	case wire.Publish:
-		return classSend
-	case wire.History, wire.Presence, wire.PresenceStats:
-		return classRead
-	case wire.RPC, wire.Send, wire.Connect, wire.Refresh, wire.SubRefresh:
-		return classRPC
-	}
-	return classOther
-}
 
 func (r *Rates) byClass() [numClasses]*Rate {
 	return [numClasses]*Rate{&r.Join, &r.Send, &r.Typing, &r.Read, &r.RPC, &r.Other, &r.Input, &r.Fanout, &r.Recovered}
 }
 
 // of is the rate of a class.
-func (r *Rates) of(c class) Rate { return *r.byClass()[c] }
+func (r *Rates) of(c Class) Rate { return *r.byClass()[c] }
 
 // unbound reports whether there are no bounds at all.
 func (r Rates) unbound() bool {

@@ -116,7 +116,7 @@ func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
 	k := n.talk(wire.JSON)
 	var s *session
 	for c := range n.s.Conns() {
-		s = sessionOf(c)
+		s = sessionAt(c)
 	}
 	for range 2000 {
 		var both sync.WaitGroup
@@ -131,9 +131,9 @@ func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
 		s.mu.Lock()
 		back := s.find("r") >= 0
 		s.mu.Unlock()
-		n.hub.lingers.mu.Lock()
-		left := len(n.hub.lingers.left) > 0
-		n.hub.lingers.mu.Unlock()
+		n.hub.leaveDelays.mu.Lock()
+		left := len(n.hub.leaveDelays.left) > 0
+		n.hub.leaveDelays.mu.Unlock()
 		if back == left {
 			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)
 		}

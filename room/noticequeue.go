@@ -101,7 +101,7 @@ func (r *Room) timeNoticesLocked() {
 		return
 	}
 	q.timed = true
-	r.hub.due.add(time.Now().Add(max(noticesEvery, q.spent.Debt(noticeRate, r.hub.now()))), r.tellNotices)
+	r.hub.At(time.Now().Add(max(noticesEvery, q.spent.Debt(noticeRate, r.hub.now()))), r.tellNotices)
 }
 
 // tellNotices tells those that wait, until the room is in debt again.
@@ -134,25 +134,23 @@ func (r *Room) tellNoticeLocked(n engine.Notice) (bytes int) {
 }
 
 // listenersLocked is how many members are told who comes and goes.
-func (r *Room) listenersLocked() int { return r.seatsLocked(kind.notices) }
+func (r *Room) listenersLocked() int { return r.seatsLocked(Kind.notices) }
 
-// affordNotices charges what it will cost to tell that a session joined a room, and that
-// it left: the leave cannot be refused. Who is joined by the server pays, and is not
+// affordNotices charges what it will cost to tell that a member joined a room, and that
+// it left: the leave cannot be refused. A member that the server joins pays, and is not
 // refused either. The error is ErrTooManyRequests or DisconnectTooManyErrors.
-func (r *Room) affordNotices(j *joining) error {
-	h, s := r.hub, j.s
-	if !j.opts.Notices {
+func (r *Room) affordNotices(j *PendingJoin) error {
+	if !j.Options.Notices {
 		return nil
 	}
 	r.mu.Lock()
 	listeners := r.listenersLocked()
 	r.mu.Unlock()
-	who := s.author()
-	who.ChanInfo = j.info
-	each := 2 * (pushSize + len(j.room) + who.Size())
-	if j.server {
-		h.charge(&s.quota, s.payer, classFanout, each*listeners)
+	who := j.Joiner.Author()
+	each := 2 * (pushSize + len(j.Room) + who.Size())
+	if j.Server {
+		r.hub.charge(j.Owner, ClassFanout, each*listeners)
 		return nil
 	}
-	return h.affordEach(&s.quota, s.payer, each, listeners)
+	return r.hub.affordEach(j.Owner, each, listeners)
 }

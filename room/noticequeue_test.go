@@ -156,7 +156,7 @@ func withNotices(c *Config, _ *netpoll.Config) {
 // noticedRates are ratesOf1 with notices.
 func noticedRates(conn, user int) func(*Config, *netpoll.Config) {
 	return func(c *Config, nc *netpoll.Config) {
-		ratesOf1(classFanout, conn, user)(c, nc)
+		ratesOf1(ClassFanout, conn, user)(c, nc)
 		withNotices(c, nc)
 	}
 }

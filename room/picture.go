@@ -136,16 +136,11 @@ func (h *Hub) named(user, client string) iter.Seq[netpoll.Conn] {
 			return
 		}
 		for c := range h.server.Conns() {
-			switch d := c.Data().(type) {
-			case *session:
-				if user != "" && d.who.Load().User != user || user == "" && (client == "" || d.client() != client) {
-					continue
-				}
-			case *plainConn:
-				if user == "" || d.who.User != user {
-					continue
-				}
-			default:
+			p, s := principalOf(c), sessionOf(c)
+			switch {
+			case p == nil || user != "" && p.who.Load().User != user:
+				continue
+			case user == "" && (s == nil || client == "" || s.ClientID() != client):
 				continue
 			}
 			if !yield(c) {
@@ -168,7 +163,7 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: info.Remote, TLS: info.TLS,
 		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
 	if s := sessionOf(c); s != nil {
-		seen.Dialect = s.enc.String()
+		seen.Dialect = s.Encoding().String()
 	}
 	return seen, true
 }
@@ -177,7 +172,7 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 func (h *Hub) placed(c netpoll.Conn, seen Client) Placed {
 	var rooms []string
 	if s := sessionOf(c); s != nil {
-		rooms = s.rooms()
+		rooms = s.Rooms()
 	} else if m, ok := h.Member(c); ok {
 		rooms = []string{m.Room.name}
 	}

@@ -63,10 +63,10 @@ func (r *Room) Members(limit int) (all []engine.Author, clients int) {
 }
 
 // anyKind selects the members of all kinds.
-func anyKind(kind) bool { return true }
+func anyKind(Kind) bool { return true }
 
 // appendIDsLocked adds the connections of the members of some kinds. Room.mu is held.
-func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(kind) bool) []netpoll.ID {
+func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(Kind) bool) []netpoll.ID {
 	if r.active == nil {
 		for _, one := range r.idle {
 			if selects(one.kind) {
@@ -76,7 +76,7 @@ func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(kind) bool) []netp
 		return ids
 	}
 	for k, g := range r.groups {
-		if g == nil || !selects(kind(k)) {
+		if g == nil || !selects(Kind(k)) {
 			continue
 		}
 		for _, sh := range g.shards {
@@ -91,7 +91,7 @@ func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(kind) bool) []netp
 }
 
 // seatsLocked counts the members of some kinds that have a seat. Room.mu is held.
-func (r *Room) seatsLocked(selects func(kind) bool) (n int) {
+func (r *Room) seatsLocked(selects func(Kind) bool) (n int) {
 	if r.active == nil {
 		for _, one := range r.idle {
 			if selects(one.kind) {
@@ -101,7 +101,7 @@ func (r *Room) seatsLocked(selects func(kind) bool) (n int) {
 		return n
 	}
 	for k, g := range r.groups {
-		if g != nil && selects(kind(k)) {
+		if g != nil && selects(Kind(k)) {
 			n += g.members
 		}
 	}
@@ -143,13 +143,10 @@ func (r *Room) countLocked(c netpoll.Conn, by int32) {
 	}
 }
 
-// userOf is the user of a member. It stays the same from the member's seat to its end.
+// userOf is the user of a member. It stays the same from the member's Slot to its end.
 func userOf(c netpoll.Conn) string {
-	switch d := c.Data().(type) {
-	case *session:
-		return d.who.Load().User
-	case *plainConn:
-		return d.who.User
+	if p := principalOf(c); p != nil {
+		return p.who.Load().User
 	}
 	return ""
 }

@@ -49,7 +49,7 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 		return
 	}
 	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
-		h.chargePayer(m.Payer, classFanout, sentSize(&m, room)*r.Len())
+		h.chargePayer(m.Payer, ClassFanout, sentSize(&m, room)*r.Len())
 	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History
@@ -88,7 +88,7 @@ func (h *Hub) Broadcast(rooms []string, m engine.Message, done func([]Published)
 // JSON returns the data of a publication as JSON: a plain client's text T is {"text":T}. It returns
 // false if the data are bytes. The result is valid as long as the publication is.
 func JSON(p *engine.Publication) (data []byte, ok bool) {
-	pub, ok := protocolPublication(p, wire.JSON)
+	pub, ok := ProtocolPublication(p, wire.JSON)
 	if !ok {
 		return nil, false
 	}

@@ -2,7 +2,6 @@ package room
 
 import (
 	"sync"
-
 	"webim/room/engine"
 )
 
@@ -13,14 +12,14 @@ import (
 type publishing struct {
 	hub  *Hub
 	by   publisher
-	room *Room  // whose turnstile has let the message in; nil: none
+	room *Room  // whose flow control has let the message in; nil: none
 	size uint64 // that it was let in with
 	undo func() // takes back what slow mode has counted; nil: nothing
 
 	name string         // of the room
 	m    engine.Message // what Config.Said is told; zero if nobody asks
 
-	s    *session                     // whose publish command is answered; nil: none
+	s    Session                      // whose publish command is answered; nil: none
 	id   uint32                       // of that command
 	done func(engine.Position, error) // is told the outcome; nil: nobody
 
@@ -48,14 +47,14 @@ func (h *Hub) newPublishing(by publisher) *publishing {
 	return p
 }
 
-// publish sends a message that has been checked, or tells ErrBusy. The turnstile of a
+// publish sends a message that has been checked, or tells ErrBusy. The flow control of a
 // plain client's room has let it in already.
 func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 	if p.room == nil {
 		p.room = h.existing(room)
 		if p.room != nil {
 			p.size = frameSize(m)
-			if !p.room.tryEnter(p.size) {
+			if !p.room.tryAcquire(p.size) {
 				p.room = nil
 				p.end(engine.Position{}, ErrBusy)
 				return
@@ -74,7 +73,7 @@ func (p *publishing) end(pos engine.Position, err error) {
 	*p = publishing{answer: p.answer}
 	publishings.Put(p)
 	if q.room != nil {
-		q.room.entered(q.size)
+		q.room.release(q.size)
 	}
 	if err != nil && q.undo != nil {
 		q.undo()
@@ -84,7 +83,7 @@ func (p *publishing) end(pos engine.Position, err error) {
 	}
 	err = q.by.told(err)
 	if q.s != nil {
-		q.s.published(q.id, err)
+		q.s.Published(q.id, err)
 	} else if q.done != nil {
 		q.done(pos, err)
 	}

@@ -2,8 +2,6 @@ package room
 
 import (
 	"sync/atomic"
-
-	"webim/room/budget"
 	"webim/room/engine"
 )
 
@@ -18,68 +16,68 @@ import (
 // publications in it: what is encoded, the message, and the frame that is queued.
 const replyCost = 3
 
-// reply is what a reply that recovers rooms may still carry, and what it takes from
+// A ReplyBudget is what a reply that recovers rooms may still carry, and what it takes from
 // Config.MaxReplies until it is made. It is safe for concurrent use.
-type reply struct {
+type ReplyBudget struct {
 	hub   *Hub
-	q     *quota
-	payer budget.Owner
+	p     *Principal
 	left  atomic.Int64
 	held  atomic.Int64
 	ended atomic.Bool
 }
 
-func (s *session) newReply() *reply {
-	p := &reply{hub: s.hub, q: &s.quota, payer: s.payer}
-	p.left.Store(int64(s.hub.cfg.MaxReply))
-	return p
+// NewReplyBudget begins a reply to a connection, which End ends.
+func (h *Hub) NewReplyBudget(p *Principal) *ReplyBudget {
+	b := &ReplyBudget{hub: h, p: p}
+	b.left.Store(int64(h.cfg.MaxReply))
+	return b
 }
 
 // room is how many bytes of publications one more room may bring.
-func (p *reply) room() int { return int(max(0, p.left.Load())) }
+func (b *ReplyBudget) room() int { return int(max(0, b.left.Load())) }
 
 // take adds what a client missed in a room to the reply, if all of it fits. The engine
 // was asked for no more than fits; what it has left out takes no part of the reply.
-func (p *reply) take(h engine.History) bool {
+func (b *ReplyBudget) take(h engine.History) bool {
 	last := len(h.Publications) - 1
 	if last < 0 {
 		return true
 	}
 	if h.Publications[last].Offset < h.Top.Offset {
-		return p.refused()
+		return b.refused()
 	}
 	n := sizeOf(h.Publications)
-	if p.left.Add(-int64(n)) < 0 {
-		p.left.Add(int64(n)) // a smaller room may still fit
-		return p.refused()
+	if b.left.Add(-int64(n)) < 0 {
+		b.left.Add(int64(n)) // a smaller room may still fit
+		return b.refused()
 	}
-	if !p.hub.replies.Take(p.payer, replyCost*int64(n)) {
-		return p.refused()
+	if !b.hub.replies.Take(b.p.payer, replyCost*int64(n)) {
+		return b.refused()
 	}
-	if !p.hub.spend(p.q, p.payer, classRecovered, n) {
-		p.hub.replies.Add(p.payer, -replyCost*int64(n))
-		return p.refused()
+	if !b.hub.spend(b.p, ClassRecovered, n) {
+		b.hub.replies.Add(b.p.payer, -replyCost*int64(n))
+		return b.refused()
 	}
-	if p.held.Add(replyCost * int64(n)); p.ended.Load() {
-		p.giveBack() // the client has left meanwhile
+	if b.held.Add(replyCost * int64(n)); b.ended.Load() {
+		b.giveBack() // the client has left meanwhile
 	}
 	return true
 }
 
-func (p *reply) refused() bool {
-	h := p.hub
-	h.counters.limited[classRecovered].Add(1)
-	h.logUsedUp(classRecovered, p.payer.String())
+func (b *ReplyBudget) refused() bool {
+	h := b.hub
+	h.counters.limited[ClassRecovered].Add(1)
+	h.logUsedUp(ClassRecovered, b.p.payer.String())
 	return false
 }
 
-// end gives back what the reply took: it is made, or given up.
-func (p *reply) end() {
-	p.ended.Store(true)
-	p.giveBack()
+// End gives back what the reply took: it is made, or given up.
+func (b *ReplyBudget) End() {
+	b.ended.Store(true)
+	b.giveBack()
 }
 
-func (p *reply) giveBack() { p.hub.replies.Add(p.payer, -p.held.Swap(0)) }
+func (b *ReplyBudget) giveBack() { b.hub.replies.Add(b.p.payer, -b.held.Swap(0)) }
 
 // sizeOf is what publications count, in a reply as in a history.
 func sizeOf(all []engine.Publication) (n int) {
@@ -89,23 +87,23 @@ func sizeOf(all []engine.Publication) (n int) {
 	return n
 }
 
-// hasRead charges what a command has read of a history, and tells how much it is. That
+// ChargeHistory charges what a command has read of a history, and tells how much it is. That
 // is known only afterwards; the next command is refused while there is a debt.
-func (s *session) hasRead(h engine.History) (n int) {
-	n = sizeOf(h.Publications)
-	s.hub.charge(&s.quota, s.payer, classRecovered, n)
+func (h *Hub) ChargeHistory(p *Principal, got engine.History) (n int) {
+	n = sizeOf(got.Publications)
+	h.charge(p, ClassRecovered, n)
 	return n
 }
 
 // authorCost is what an author counts in a reply besides what is said of it.
 const authorCost = 128
 
-// hasSeen charges what a command has read of a presence, as hasRead does.
-func (s *session) hasSeen(all []engine.Author) (n int) {
+// ChargePresence charges what a command has read of a presence, as ChargeHistory does.
+func (h *Hub) ChargePresence(p *Principal, all []engine.Author) (n int) {
 	for i := range all {
 		n += authorCost + len(all[i].User) + len(all[i].ConnInfo) + len(all[i].ChanInfo)
 	}
-	s.hub.charge(&s.quota, s.payer, classRecovered, n)
+	h.charge(p, ClassRecovered, n)
 	return n
 }
 
@@ -116,13 +114,13 @@ const readCost = 1 << 10
 // HasRead charges the caller for entries of the State that a call has read.
 func (c *Call) HasRead(entries int) {
 	c.spent += entries * readCost
-	c.s.hub.charge(&c.s.quota, c.s.payer, classRecovered, entries*readCost)
+	c.Hub.charge(c.s.principal(), ClassRecovered, entries*readCost)
 }
 
 // Presence is Hub.Presence for the caller, who pays for what is read.
 func (c *Call) Presence(room string, done func([]engine.Author, error)) {
 	c.Hub.Presence(room, func(all []engine.Author, err error) {
-		c.spent += c.s.hasSeen(all)
+		c.spent += c.Hub.ChargePresence(c.s.principal(), all)
 		done(all, err)
 	})
 }
@@ -130,7 +128,7 @@ func (c *Call) Presence(room string, done func([]engine.Author, error)) {
 // History reads a room's history for the caller, who pays for what is read.
 func (c *Call) History(room string, q HistoryQuery, done func(engine.History, error)) {
 	c.Hub.History(room, q, func(h engine.History, err error) {
-		c.spent += c.s.hasRead(h)
+		c.spent += c.Hub.ChargeHistory(c.s.principal(), h)
 		done(h, err)
 	})
 }
@@ -139,5 +137,5 @@ func (c *Call) History(room string, q HistoryQuery, done func(engine.History, er
 // for what was read. A call that reads something of many rooms goes no further then: the
 // rest is another call's, which is judged anew.
 func (c *Call) Spent() bool {
-	return c.spent >= c.Hub.cfg.MaxReply || c.s.hub.debt(&c.s.quota, c.s.payer, classRecovered) > 0
+	return c.spent >= c.Hub.cfg.MaxReply || c.Hub.debt(c.s.principal(), ClassRecovered) > 0
 }

@@ -73,20 +73,21 @@ var (
 )
 
 // subject is what the judge is told of a client.
-func (h *Hub) subject(who *identity, addr netip.Addr) policy.Subject {
+func (h *Hub) subject(who *token.Identity, addr netip.Addr) policy.Subject {
 	return policy.Subject{Who: who, Addr: addr}
 }
 
-// decide asks the judge. ask tells whether the backend may be asked.
-func (h *Hub) decide(s policy.Subject, a Action, room string, o *Options, m policy.Membership, ask bool) Verdict {
+// Judge asks the judge about an action of a subject in a room with these options. ask tells
+// whether the backend may be asked.
+func (h *Hub) Judge(s policy.Subject, a Action, room string, o *Options, m policy.Membership, ask bool) Verdict {
 	r := h.sanctions.standing(s, room)
 	r.Name, r.Rights = room, &o.Rights
 	switch {
 	case !ask || m.Ticket:
 	case a == ActJoin:
-		r.Asks = h.asks(HookSubscribe, room)
+		r.Asks = h.Asks(HookSubscribe, room)
 	case a == ActSend || a == ActEditOwn:
-		r.Asks = h.asks(HookPublish, room)
+		r.Asks = h.Asks(HookPublish, room)
 	}
 	v := policy.Decide(s, a, r, m)
 	return v
@@ -98,7 +99,7 @@ func (h *Hub) decide(s policy.Subject, a Action, room string, o *Options, m poli
 // perhaps with a sentence. What a backend would be asked is denied.
 func (h *Hub) Decide(who *token.Identity, addr netip.Addr, a Action, room string) error {
 	if v := h.decideFrom(who, addr, a, room); v.Outcome != policy.Allow {
-		return h.refusal(v)
+		return h.Refusal(v)
 	}
 	return nil
 }
@@ -118,18 +119,18 @@ func (h *Hub) decideFrom(who *token.Identity, addr netip.Addr, a Action, room st
 	if room != "" {
 		o = h.cfg.options(room)
 	}
-	return h.decide(s, a, room, o, policy.Membership{}, true)
+	return h.Judge(s, a, room, o, policy.Membership{}, true)
 }
 
 // ShownToModerators reports whether a room is one of those that the moderators of all
 // rooms may see, whoever they are: see ActWatch.
 func ShownToModerators(room string) bool {
-	v := policy.Decide(policy.Subject{Who: anonymous}, ActWatch, policy.Room{Name: room}, policy.Membership{Roles: RoleModerator})
+	v := policy.Decide(policy.Subject{Who: Anonymous}, ActWatch, policy.Room{Name: room}, policy.Membership{Roles: RoleModerator})
 	return v.Outcome == policy.Allow
 }
 
-// refusal is the error of a verdict that does not allow; it is counted.
-func (h *Hub) refusal(v Verdict) error {
+// Refusal is the error of a verdict that does not allow; it is counted.
+func (h *Hub) Refusal(v Verdict) error {
 	h.counters.denials.Add(1)
 	if v.Err == nil { // nobody is asked here
 		return wire.ErrPermissionDenied
@@ -138,19 +139,19 @@ func (h *Hub) refusal(v Verdict) error {
 }
 
 // isVoid reports whether a token has run out, or was revoked, since it was judged.
-func (h *Hub) isVoid(who *identity) bool {
+func (h *Hub) isVoid(who *token.Identity) bool {
 	now := time.Now()
 	for _, end := range []time.Time{who.Expires, who.TokenExpires} {
 		if !end.IsZero() && !now.Before(end) {
 			return true
 		}
 	}
-	return h.revoked(who)
+	return h.Revoked(who)
 }
 
-// subject is what the judge is told of a session.
-func (s *session) subject() policy.Subject {
-	return s.hub.subject(s.who.Load(), s.hub.whence(s.conn))
+// subjectOf is what the judge is told of a session.
+func (h *Hub) subjectOf(s Session) policy.Subject {
+	return h.subject(s.principal().who.Load(), h.whence(s.Conn()))
 }
 
 // whence is the address that a connection comes from, if any ban by address stands.
@@ -158,64 +159,60 @@ func (h *Hub) whence(c netpoll.Conn) netip.Addr {
 	if h.sanctions.byAddress.Load() == 0 {
 		return netip.Addr{}
 	}
-	return addressOf(c)
+	return AddressOf(c)
 }
 
-// decide judges an action of the session. Its membership is looked at only where the
+// JudgeSession judges an action of a session. Its membership is looked at only where the
 // answer without one is no: most actions are allowed to everybody.
-func (s *session) decide(a Action, room string, o *Options, ask bool) Verdict {
-	who := s.subject()
-	v := s.hub.decide(who, a, room, o, policy.Membership{}, ask)
+func (h *Hub) JudgeSession(s Session, a Action, room string, o *Options, ask bool) Verdict {
+	who := h.subjectOf(s)
+	v := h.Judge(who, a, room, o, policy.Membership{}, ask)
 	if v.Outcome == policy.Allow && v.Slow == 0 || v.Outcome == policy.AskBackend || v.Outcome == policy.Deny && v.Err == error(wire.ErrBanned) {
 		return v
 	}
-	m, in := s.membership(room)
+	m, in := s.Membership(room)
 	if !in {
 		return v
 	}
-	return s.hub.decide(who, a, room, o, m, ask)
+	return h.Judge(who, a, room, o, m, ask)
 }
 
-// membership is what the session is in a room. A member is also one whose joining is
-// under way.
-func (s *session) membership(room string) (m policy.Membership, in bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := s.find(room)
-	if i < 0 {
-		return m, false
-	}
-	m.In = true
-	if t := s.subs[i].token; t != nil {
-		m.Roles, m.Grants = t.roles, &t.grants
-	}
-	return m, true
+// JudgeJoin judges whether a session may join a room by a membership that is still to be
+// made: of a ticket, or of the room's roster.
+func (h *Hub) JudgeJoin(s Session, room string, o *Options, m policy.Membership) Verdict {
+	return h.Judge(h.subjectOf(s), ActJoin, room, o, m, false)
 }
 
-// may judges an action of the session where nobody is asked: nil, or an error for
+// JudgeTicket judges whether somebody may join a room by a ticket: a token that names the
+// room, or the backend's permission.
+func (h *Hub) JudgeTicket(who *token.Identity, addr netip.Addr, room string) Verdict {
+	return h.Judge(h.subject(who, addr), ActJoin, room, noOptions, policy.Membership{Ticket: true}, false)
+}
+
+// CheckAction judges an action of a session where nobody is asked: nil, or an error for
 // wire.ErrorReply. That the roster of a private room is still to be asked, and that a
 // backend is, is no refusal.
-func (s *session) may(a Action, room string, o *Options) error {
-	if v := s.decide(a, room, o, true); v.Outcome == policy.Deny {
-		return s.hub.refusal(v)
+func (h *Hub) CheckAction(s Session, a Action, room string, o *Options) error {
+	if v := h.JudgeSession(s, a, room, o, true); v.Outcome == policy.Deny {
+		return h.Refusal(v)
 	}
 	return nil
 }
 
-// rights judges an action of the session without its backend, which does not answer.
-func (s *session) rights(a Action, room string) error {
-	if v := s.decide(a, room, s.hub.cfg.options(room), false); v.Outcome != policy.Allow {
-		return s.hub.refusal(v)
+// CheckRights judges an action of a session without its backend, which does not answer.
+func (h *Hub) CheckRights(s Session, a Action, room string) error {
+	if v := h.JudgeSession(s, a, room, h.cfg.options(room), false); v.Outcome != policy.Allow {
+		return h.Refusal(v)
 	}
 	return nil
 }
 
-// mayBe judges whether the session may be in a room, or, without one, connected.
-func (s *session) mayBe(room string) error {
-	return s.hub.mayBe(s.who.Load(), s.hub.whence(s.conn), room)
+// CheckSessionBan is CheckBan for a session.
+func (h *Hub) CheckSessionBan(s Session, room string) error {
+	return h.CheckBan(s.principal().who.Load(), h.whence(s.Conn()), room)
 }
 
-// mayBe is mayBe of a session, for somebody who has none, or none yet.
-func (h *Hub) mayBe(who *identity, addr netip.Addr, room string) error {
-	return h.decide(h.subject(who, addr), ActBe, room, noOptions, policy.Membership{}, false).Err
+// CheckBan judges whether somebody may be in a room, or, without one, connected.
+func (h *Hub) CheckBan(who *token.Identity, addr netip.Addr, room string) error {
+	return h.Judge(h.subject(who, addr), ActBe, room, noOptions, policy.Membership{}, false).Err
 }

@@ -230,7 +230,7 @@ func TestRightsTable(t *testing.T) {
 			if got := n.plainLetters(t, row.room, outside); got != row.plain {
 				t.Errorf("plain %s, want %s", got, row.plain)
 			}
-			who := anonymous
+			who := Anonymous
 			if outside != "" {
 				v.Connection(outside, func(id *token.Identity, _ error) { who = id })
 			}

@@ -22,23 +22,23 @@ type Room struct {
 	ended   bool
 	members int32
 	top     engine.Position // of the last publication that was delivered; no epoch: not begun
-	joining *joining        // subscriptions under way, the first of them
+	pending *PendingJoin    // joins under way, the first of them
 	idle    []idleSeat      // the members, while active is nil
 	*active                 // what only a room has in which something happens; nil: nothing does
 }
 
-// seat is a member's place: a shard of its variant's group, and a place there.
-type seat uint32
+// A Slot is a member's place: a shard of its variant's group, and a place there.
+type Slot uint32
 
-func seatOf(shard, place int) seat { return seat(shard*shardLen + place) }
-func (s seat) shard() int          { return int(s) / shardLen }
-func (s seat) place() int          { return int(s) % shardLen }
+func slotOf(shard, place int) Slot { return Slot(shard*shardLen + place) }
+func (s Slot) shard() int          { return int(s) / shardLen }
+func (s Slot) place() int          { return int(s) % shardLen }
 
-// tag packs a room's number and a seat into a connection's tag, never 0.
-func (s seat) tag(room uint32) uint64 { return uint64(room)<<32 | uint64(s+1) }
+// tag packs a room's number and a slot into a connection's tag, never 0.
+func (s Slot) tag(room uint32) uint64 { return uint64(room)<<32 | uint64(s+1) }
 
-func fromTag(tag uint64) (room uint32, s seat, ok bool) {
-	return uint32(tag >> 32), seat(uint32(tag)) - 1, tag != 0
+func fromTag(tag uint64) (room uint32, s Slot, ok bool) {
+	return uint32(tag >> 32), Slot(uint32(tag)) - 1, tag != 0
 }
 
 // Name is the room's name.
@@ -51,8 +51,8 @@ func (r *Room) Len() int {
 	return int(r.members)
 }
 
-// join gives a connection a seat, or errEnded, or ErrRoomFull.
-func (r *Room) join(c netpoll.Conn, k kind) (seat, error) {
+// join gives a connection a slot, or errEnded, or ErrRoomFull.
+func (r *Room) join(c netpoll.Conn, k Kind) (Slot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.enterLocked(); err != nil {
@@ -74,9 +74,9 @@ func (r *Room) enterLocked() error {
 	return nil
 }
 
-// sitLocked gives a member that has entered a seat. From here on it is owed
+// sitLocked gives a member that has entered a slot. From here on it is owed
 // what comes behind the log's end.
-func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
+func (r *Room) sitLocked(c netpoll.Conn, k Kind) Slot {
 	if r.active == nil && len(r.idle) < maxIdle {
 		return r.sitIdleLocked(c.ID(), k)
 	}
@@ -86,17 +86,17 @@ func (r *Room) sitLocked(c netpoll.Conn, k kind) seat {
 	r.countLocked(c, 1)
 	for i, sh := range g.shards {
 		if place, ok := sh.seat(c.ID()); ok {
-			return seatOf(i, place)
+			return slotOf(i, place)
 		}
 	}
 	sh := newShard(r, g)
 	g.shards = append(g.shards, sh)
 	place, _ := sh.seat(c.ID())
-	return seatOf(len(g.shards)-1, place)
+	return slotOf(len(g.shards)-1, place)
 }
 
 // groupLocked is the group of a kind, which is made if need be. The room is active.
-func (r *Room) groupLocked(k kind) *group {
+func (r *Room) groupLocked(k Kind) *group {
 	g := r.groups[k]
 	if g == nil {
 		g = &group{log: r.hub.server.NewLog(k.variant())}
@@ -105,7 +105,7 @@ func (r *Room) groupLocked(k kind) *group {
 	return g
 }
 
-// leave frees a seat; it reports whether the room is empty now.
+// leave frees a slot; it reports whether the room is empty now.
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,12 +120,12 @@ func (r *Room) leaveLocked(m Member) bool {
 		r.members--
 		return r.members == 0
 	}
-	g := r.groups[m.kind]
-	sh := g.shards[m.seat.shard()]
-	if !sh.unseat(m.seat.place(), m.Conn.ID()) {
+	g := r.groups[m.Kind]
+	sh := g.shards[m.Slot.shard()]
+	if !sh.unseat(m.Slot.place(), m.Conn.ID()) {
 		return false
 	}
-	if sh.hasInHand(m.seat.place()) {
+	if sh.hasInHand(m.Slot.place()) {
 		if r.leaving == nil {
 			r.leaving = map[netpoll.ID]*shard{}
 		}
@@ -140,9 +140,9 @@ func (r *Room) leaveLocked(m Member) bool {
 			sh.stopResting()
 			sh.settledLocked()
 		}
-		r.groups[m.kind] = nil
+		r.groups[m.Kind] = nil
 	}
-	r.releaseLocked() // others may have waited for this member, or this group
+	r.admitWaitingLocked() // others may have waited for this member, or this group
 	return r.members == 0
 }
 
@@ -209,10 +209,10 @@ func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int,
 	defer all.give()
 	var now int64 // read once, and only if a shard has nothing else before it
 	for k, g := range r.groups {
-		if g == nil || notice && !kind(k).notices() {
+		if g == nil || notice && !Kind(k).notices() {
 			continue
 		}
-		e := all.get(kind(k).dialect(), encode)
+		e := all.get(Kind(k).dialect(), encode)
 		if e.op == 0 {
 			continue
 		}
@@ -250,5 +250,5 @@ func (r *Room) sweptLocked(g *group) {
 		least = min(least, sh.cursor)
 	}
 	g.log.Forget(least)
-	r.releaseLocked()
+	r.admitWaitingLocked()
 }

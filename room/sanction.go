@@ -13,6 +13,7 @@ import (
 	"webim/netpoll"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -82,10 +83,10 @@ func (h *Hub) toldBan(_, e engine.Entry) {
 	}
 	s.mu.Unlock()
 	if e.Value != nil {
-		h.soon(func() {
-			bound := h.users.of(e.Name)
+		h.Post(func() {
+			bound := h.sessionsOf(e.Name)
 			h.remove(e.Of, bound, h.bearers.Load() > 0)
-			free := func(s *session) bool { return !h.strikes(e.Of, s.who.Load()) }
+			free := func(s Session) bool { return !h.strikes(e.Of, s.principal().who.Load()) }
 			if len(bound) > 0 && !slices.ContainsFunc(bound, free) {
 				h.strike(e.Of, e.Name)
 			}
@@ -99,7 +100,7 @@ func (h *Hub) toldBan(_, e engine.Entry) {
 // user next asks for a list.
 
 // strikes tells whether a ban takes somebody off a room's roster.
-func (h *Hub) strikes(room string, who *identity) bool {
+func (h *Hub) strikes(room string, who *token.Identity) bool {
 	s := &h.sanctions
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -107,11 +108,11 @@ func (h *Hub) strikes(room string, who *identity) bool {
 }
 
 // Struck tells whether a user, who is no admin, is banned in a room by name.
-func (h *Hub) Struck(room, user string) bool { return h.strikes(room, &identity{User: user}) }
+func (h *Hub) Struck(room, user string) bool { return h.strikes(room, &token.Identity{User: user}) }
 
 // Banned tells whether a user, who is no admin, may not be in a room, or anywhere.
 func (h *Hub) Banned(room, user string) bool {
-	return h.mayBe(&identity{User: user}, netip.Addr{}, room) != nil
+	return h.CheckBan(&token.Identity{User: user}, netip.Addr{}, room) != nil
 }
 
 // strike takes a user off a room's roster. The user's list is mended when it is
@@ -141,8 +142,8 @@ func (h *Hub) toldBanIP(_, e engine.Entry) {
 	}
 	s.mu.Unlock()
 	if e.Value != nil {
-		h.soon(func() {
-			h.remove(e.Of, h.sessionsIn(e.Of, func(s *session) bool { return net.Contains(addressOf(s.conn)) }), true)
+		h.Post(func() {
+			h.remove(e.Of, h.sessionsIn(e.Of, func(s Session) bool { return net.Contains(AddressOf(s.Conn())) }), true)
 		})
 	}
 }
@@ -171,25 +172,25 @@ func (h *Hub) toldRoom(_, e engine.Entry) {
 // remove ends what those of the sessions that are banned have of a room, or,
 // without one, their connections; and plain ones, if that is asked for, of which all
 // in the room are looked at.
-func (h *Hub) remove(room string, some []*session, plain bool) {
+func (h *Hub) remove(room string, some []Session, plain bool) {
 	for _, s := range some {
 		switch {
-		case s.mayBe(room) == nil: // it is an admin, or the ban is over
+		case h.CheckSessionBan(s, room) == nil: // it is an admin, or the ban is over
 		case room == "":
-			s.disconnect(wire.DisconnectBanned)
+			s.Disconnect(wire.DisconnectBanned)
 		default:
-			s.expelled(room)
+			s.Leave(room)
 		}
 	}
 	if plain {
 		h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), func(c netpoll.Conn) bool {
-			return h.mayBe(bearerOf(c), addressOf(c), room) != nil
+			return h.CheckBan(identityOf(c), AddressOf(c), room) != nil
 		})
 	}
 }
 
-// addressOf is where a connection comes from.
-func addressOf(c netpoll.Conn) netip.Addr {
+// AddressOf is where a connection comes from.
+func AddressOf(c netpoll.Conn) netip.Addr {
 	remote, _ := c.Remote()
 	return remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
 }
@@ -224,21 +225,6 @@ func (s *sanctions) judgedLocked(at int, who policy.Subject, room string, r *pol
 	for bits := range s.lengths {
 		if net, err := who.Addr.Prefix(bits); err == nil {
 			r.Bans[at] = max(r.Bans[at], s.networks[networkWhere{room, net}])
-		}
-	}
-}
-
-// expelBanned takes the session out of the rooms where it is banned.
-func (s *session) expelBanned() {
-	s.mu.Lock()
-	var names []string
-	for i := range s.subs {
-		names = append(names, s.subs[i].room.name)
-	}
-	s.mu.Unlock()
-	for _, name := range names {
-		if s.mayBe(name) != nil {
-			s.expelled(name)
 		}
 	}
 }

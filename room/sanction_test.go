@@ -220,7 +220,7 @@ func TestBannedAddresses(t *testing.T) {
 		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
 		"2001:db8:0:1:ffff::": true, "2001:db8:0:2::": false, "fe80::2%eth0": true, "::1": false,
 	} {
-		if got := n.hub.mayBe(anonymous, netip.MustParseAddr(addr).WithZone(""), "r") != nil; got != want {
+		if got := n.hub.CheckBan(Anonymous, netip.MustParseAddr(addr).WithZone(""), "r") != nil; got != want {
 			t.Errorf("%s is banned: %v", addr, got)
 		}
 	}

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"bytes"
+
 	"github.com/gobwas/ws"
 
 	"webim/room/engine"
@@ -14,7 +16,7 @@ type Saying struct {
 	Data []byte
 	Tags map[string]string // of the server, which vouches for them
 	Key  string            // see Message.Key; whose it is must be a part of it
-	said []byte            // see Message.Said
+	Said []byte            // what the client said, if the backend had a word in Data; see Message.Said
 	Skip bool              // see Message.Skip
 	// CompactKey: see Message.CompactKey.
 	CompactKey string
@@ -26,24 +28,31 @@ type Saying struct {
 	Always bool
 }
 
-// say publishes for a session; its rights have been judged, perhaps by a backend or
+// Say publishes for a session. Its rights have been judged, perhaps by a backend or
 // some time ago: a yes lifts neither ban nor mute nor lock. done gets an error for
-// wire.ErrorReply.
-func (s *session) say(what Saying, done func(engine.Position, error)) {
+// wire.ErrorReply. It may be called from any goroutine, and so may done.
+func (h *Hub) Say(s Session, what Saying, done func(engine.Position, error)) {
 	action := ActSpeak
 	if what.Always {
 		action = ActBe
 	}
-	p := s.hub.newPublishing(bySession)
+	p := h.newPublishing(bySession)
 	p.done = done
-	s.sayBy(s.decide(action, what.Room, s.hub.cfg.options(what.Room), false), what, p)
+	h.sayBy(s, h.JudgeSession(s, action, what.Room, h.cfg.options(what.Room), false), what, p)
 }
 
-// sayBy is say by a verdict of this moment; p has what is to be done then.
-func (s *session) sayBy(v Verdict, what Saying, p *publishing) {
-	h := s.hub
-	opts := h.cfg.options(what.Room)
-	m, err := s.messageOf(what, opts)
+// SayCommand publishes what a publish command says, by a verdict of this moment.
+// Session.Published gets the outcome with the command's id.
+func (h *Hub) SayCommand(s Session, id uint32, v Verdict, what Saying) {
+	p := h.newPublishing(bySession)
+	p.s, p.id = s, id
+	h.sayBy(s, v, what, p)
+}
+
+// sayBy is Say by a verdict of this moment; p has what is to be done then.
+func (h *Hub) sayBy(s Session, v Verdict, what Saying, p *publishing) {
+	opts, who := h.cfg.options(what.Room), s.principal()
+	m, err := h.messageOf(s, what, opts)
 	if err == nil {
 		err = h.checkSize(opts, m)
 	}
@@ -53,11 +62,11 @@ func (s *session) sayBy(v Verdict, what Saying, p *publishing) {
 	if err == nil && v.Outcome != policy.Allow {
 		err = v.Err
 	}
-	if err == nil && !h.unbound(classFanout) {
-		err = h.affordFanout(&s.quota, s.payer, h.existing(what.Room), m)
+	if err == nil && !h.unbound(ClassFanout) {
+		err = h.affordFanout(who, h.existing(what.Room), m)
 	}
 	if err == nil { // last, for slow mode counts what passes
-		p.undo, err = h.slowDown(v, what, s.conn)
+		p.undo, err = h.slowDown(v, what, s.Conn())
 	}
 	if err != nil {
 		p.end(engine.Position{}, err)
@@ -66,7 +75,7 @@ func (s *session) sayBy(v Verdict, what Saying, p *publishing) {
 	h.publish(what.Room, m, p)
 }
 
-// sayError is what the engine, or the turnstile, says of a message as its sender is told
+// sayError is what the engine, or flow control, says of a message as its sender is told
 // it.
 func sayError(err error) error {
 	if err == ErrBusy {
@@ -76,13 +85,13 @@ func sayError(err error) error {
 }
 
 // messageOf is what a session says as the engine takes it.
-func (s *session) messageOf(what Saying, opts *Options) (m engine.Message, err error) {
-	m = engine.Message{Op: engine.OpJSON, From: s.from(), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.payer, Origin: uint64(s.conn.ID())}
+func (h *Hub) messageOf(s Session, what Saying, opts *Options) (m engine.Message, err error) {
+	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.principal().payer, Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
-	if what.said != nil && what.Key != "" {
-		if m.Said, err = wire.Data(opts.Binary, what.said); err != nil {
+	if what.Said != nil && what.Key != "" {
+		if m.Said, err = wire.Data(opts.Binary, what.Said); err != nil {
 			return m, err
 		}
 	}
@@ -102,16 +111,29 @@ func keyError(err error) error {
 	return err
 }
 
-// recall looks for what the session wants to say among what was said with its
+// authorOnce is a session as the author of what it says: the same Author each time, unless
+// a new token has changed it.
+func authorOnce(s Session) *engine.Author {
+	p := s.principal()
+	last, who := &p.others().author, p.who.Load()
+	if a := last.Load(); a != nil && a.User == who.User && bytes.Equal(a.ConnInfo, who.Info) {
+		return a
+	}
+	a := s.AuthorIn("")
+	last.Store(&a)
+	return &a
+}
+
+// Recall looks for what the session wants to say among what was said with its
 // key. If the key is known, done gets the place of that, or that it was something
 // else; known is also what cannot be told, with the engine's error.
-func (s *session) recall(what Saying, done func(pos engine.Position, known bool, err error)) {
-	m, err := s.messageOf(what, s.hub.cfg.options(what.Room))
+func (h *Hub) Recall(s Session, what Saying, done func(pos engine.Position, known bool, err error)) {
+	m, err := h.messageOf(s, what, h.cfg.options(what.Room))
 	if what.Key == "" || err != nil {
 		done(engine.Position{}, false, nil)
 		return
 	}
-	s.hub.engine.Known(what.Room, m, func(pos engine.Position, err error) { done(pos, err != nil, keyError(err)) })
+	h.engine.Known(what.Room, m, func(pos engine.Position, err error) { done(pos, err != nil, keyError(err)) })
 }
 
 // said tells who wants to know that somebody has said something here.

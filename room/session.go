@@ -1,7 +1,6 @@
 package room
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -15,9 +14,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
-	"webim/room/budget"
 	"webim/room/engine"
-	"webim/room/token"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -33,17 +31,14 @@ type session struct {
 	id   [16]byte // the client id, as a UUID
 	enc  wire.Encoding
 
-	place enrolment // under users.mu
+	Principal // who it is; its identity and payer are set by connect
 
 	connected  atomic.Bool
-	connecting atomic.Bool              // the answer to its connect command has to wait
-	who        atomic.Pointer[identity] // a refresh changes it
-	payer      budget.Owner             // of what the client has the server keep; set with who by connect
-	quota      quota                    // owned by the turn
-	handled    *handled                 // owned by the turn; nil: no message waits
-	large      atomic.Pointer[large]    // the command that makes a large reply now; nil: none does
-	asking     *asking                  // nil without a backend
-	nextLook   atomic.Int64             // when its tokens are looked at, in nanoseconds since 1970; 0: not
+	connecting atomic.Bool           // the answer to its connect command has to wait
+	handled    *handled              // owned by the turn; nil: no message waits
+	large      atomic.Pointer[large] // the command that makes a large reply now; nil: none does
+	asking     *asking               // nil without a backend
+	nextLook   atomic.Int64          // when its tokens are looked at, in nanoseconds since 1970; 0: not
 
 	mu     sync.Mutex // taken under Room.mu
 	closed bool       // no room may be entered any more, and no user counted
@@ -51,23 +46,17 @@ type session struct {
 	wishes *wish // the latest first
 }
 
-// identity is who a connection is: what its token says. Those without one
-// share theirs.
-type identity = token.Identity
-
-var anonymous = &identity{}
-
 // newSession makes the session of a connection that has just opened.
 func newSession(h *Hub, c netpoll.Conn, enc wire.Encoding) *session {
 	s := &session{hub: h, conn: c, enc: enc}
-	s.who.Store(anonymous)
+	s.Identify(Anonymous)
 	rand.Read(s.id[:]) // it never fails
 	s.id[6], s.id[8] = s.id[6]&0x0f|0x40, s.id[8]&0x3f|0x80
 	return s
 }
 
-// client is the session's id as others see it (RFC 9562, section 5.4).
-func (s *session) client() string {
+// ClientID is the session's id as others see it (RFC 9562, section 5.4).
+func (s *session) ClientID() string {
 	var b [36]byte
 	hex.Encode(b[:8], s.id[:4])
 	hex.Encode(b[9:13], s.id[4:6])
@@ -78,22 +67,74 @@ func (s *session) client() string {
 	return string(b[:])
 }
 
-// author is the session as others see it.
-func (s *session) author() engine.Author {
-	who := s.who.Load()
-	return engine.Author{User: who.User, Client: s.client(), ConnInfo: who.Info}
+// cfg is the settings of the hub.
+func (s *session) cfg() *Config { return s.hub.Config() }
+
+// Hub implements Session, as the others do.
+func (s *session) Hub() *Hub               { return s.hub }
+func (s *session) Conn() netpoll.Conn      { return s.conn }
+func (s *session) Encoding() wire.Encoding { return s.enc }
+func (s *session) Connected() bool         { return s.connected.Load() }
+
+// AuthorIn implements Session.
+func (s *session) AuthorIn(room string) engine.Author {
+	if room == "" {
+		return s.author()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(room); i >= 0 {
+		return s.authorAs(&s.subs[i])
+	}
+	return s.author()
 }
 
-// from is the session as the author of what it says: the same Author each time, unless a
-// new token has changed it.
-func (s *session) from() *engine.Author {
-	last, who := &s.quota.others().author, s.who.Load()
-	if a := last.Load(); a != nil && a.User == who.User && bytes.Equal(a.ConnInfo, who.Info) {
-		return a
+// Membership implements Session. A member is also one whose joining is under way.
+func (s *session) Membership(room string) (m policy.Membership, in bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(room)
+	if i < 0 {
+		return m, false
 	}
-	a := s.author()
-	last.Store(&a)
-	return &a
+	m.In = true
+	if t := s.subs[i].token; t != nil {
+		m.Roles, m.Grants = t.roles, &t.grants
+	}
+	return m, true
+}
+
+// Members implements Session.
+func (s *session) Members() (all []Member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.subs {
+		if one := &s.subs[i]; one.pending == nil {
+			all = append(all, s.member(one))
+		}
+	}
+	return all
+}
+
+// member is a subscription that has its seat as the room knows it.
+func (s *session) member(one *sub) Member {
+	return Member{Room: one.room, Conn: s.conn, Kind: one.kind, Slot: one.slot}
+}
+
+// Rooms implements Session.
+func (s *session) Rooms() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.subs {
+		all = append(all, one.room.Name())
+	}
+	return all
+}
+
+// author is the session as others see it.
+func (s *session) author() engine.Author {
+	who := s.Identity()
+	return engine.Author{User: who.User, Client: s.ClientID(), ConnInfo: who.Info}
 }
 
 // authorAs is the session as a room sees it.
@@ -105,41 +146,8 @@ func (s *session) authorAs(one *sub) engine.Author {
 	return a
 }
 
-// plainPrefix begins the client ids of plain connections.
-const plainPrefix = "plain-"
-
-// authorOf is a connection as others see it; plain ones have no session, and
-// their own id.
-func authorOf(c netpoll.Conn) engine.Author {
-	a := engine.Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}
-	switch d := c.Data().(type) {
-	case *session:
-		return d.author()
-	case *plainConn:
-		a.User, a.ConnInfo = d.who.User, d.who.Info
-	}
-	return a
-}
-
-// authorIn is a connection as the members of a room see it.
-func authorIn(c netpoll.Conn, room string) engine.Author {
-	s := sessionOf(c)
-	if s == nil {
-		return authorOf(c)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := s.find(room); i >= 0 {
-		return s.authorAs(&s.subs[i])
-	}
-	return s.author()
-}
-
-// wireStatus is a code of the protocol as a WebSocket's.
-func wireStatus(c wire.DisconnectCode) ws.StatusCode { return ws.StatusCode(c) }
-
-// sessionOf is a connection's session, nil for plain ones.
-func sessionOf(c netpoll.Conn) *session {
+// sessionAt is a connection's session; nil if it speaks another dialect.
+func sessionAt(c netpoll.Conn) *session {
 	s, _ := c.Data().(*session)
 	return s
 }
@@ -158,7 +166,7 @@ func (o *out) reply(r *protocol.Reply) {
 	b, err := wire.Append(o.b, o.s.enc, r)
 	var code wire.ErrorCode
 	if errors.As(err, &code) && r.Id != 0 {
-		o.s.hub.logInternal(fmt.Errorf("the reply cannot be said: %v", err), "a reply")
+		o.s.hub.LogInternal(fmt.Errorf("the reply cannot be said: %v", err), "a reply")
 		b, err = wire.Append(o.b, o.s.enc, code.Reply(r.Id))
 	}
 	if err == nil {
@@ -183,29 +191,35 @@ func (o *out) flush() {
 func (s *session) tell(p *protocol.Reply) {
 	b, err := wire.Append(nil, s.enc, p)
 	if err != nil {
-		s.hub.logInternal(fmt.Errorf("the push cannot be said: %v", err), "a push")
+		s.hub.LogInternal(fmt.Errorf("the push cannot be said: %v", err), "a push")
 		return
 	}
-	e := framed(dialectOf(s.enc), b)
-	_ = s.conn.Push(e.op, e.data) // an error is the connection's end
+	_ = s.conn.Push(opOf(s.enc), b) // an error is the connection's end
 }
 
 // push sends one message of replies; b may be reused.
 func (s *session) push(b []byte) error {
-	e := framed(dialectOf(s.enc), b)
-	return s.conn.Reply(e.op, e.data)
+	return s.conn.Reply(opOf(s.enc), b)
+}
+
+// opOf is the opcode of an encoding's frames.
+func opOf(e wire.Encoding) ws.OpCode {
+	if e == wire.Protobuf {
+		return ws.OpBinary
+	}
+	return ws.OpText
 }
 
 // end closes the connection with the DisconnectCode that an error wraps, and the
 // reason that it gives.
 func (s *session) end(err error) {
 	code, reason := wire.Ending(err)
-	_ = s.conn.Close(wireStatus(code), reason)
+	_ = s.conn.Close(ws.StatusCode(code), reason)
 }
 
-// disconnect closes the connection with a code of the protocol.
-func (s *session) disconnect(code wire.DisconnectCode) {
-	_ = s.conn.Close(wireStatus(code), code.Text())
+// Disconnect closes the connection with a code of the protocol.
+func (s *session) Disconnect(code wire.DisconnectCode) {
+	_ = s.conn.Close(ws.StatusCode(code), code.Text())
 }
 
 // outs are the buffers of replies.
@@ -232,17 +246,17 @@ func (o *out) give() {
 func (s *session) message(op ws.OpCode, data []byte) {
 	if (op == ws.OpBinary) != (s.enc == wire.Protobuf) {
 		s.noteRefusal(nil, wire.DisconnectBadRequest)
-		s.disconnect(wire.DisconnectBadRequest)
+		s.Disconnect(wire.DisconnectBadRequest)
 		return
 	}
-	commands, err := wire.Decode(s.enc, data, s.hub.cfg.MaxCommands)
+	commands, err := wire.Decode(s.enc, data, s.cfg().MaxCommands)
 	if err != nil {
 		s.noteRefusal(nil, err)
 		s.end(err)
 		return
 	}
 	s.goOn(&commands)
-	s.quota.much = false
+	s.BeginMessage()
 	o := takeOut(s)
 	defer o.give()
 	s.commands(o, &commands)
@@ -288,7 +302,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 		s.end(err)
 		return true
 	}
-	s.hub.logInternal(err, "a command")
+	s.hub.LogInternal(err, "a command")
 	var code wire.ErrorCode
 	if errors.As(err, &code) && c.Id != 0 {
 		o.reply(wire.ErrorReply(c.Id, err))
@@ -300,10 +314,10 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 // close ends what the session has, for good: a subscription that is still to be
 // made, by whom its token had to wait for, is not.
 func (s *session) close() {
-	s.hub.users.remove(s)
+	s.hub.Unregister(s)
 	s.mu.Lock()
 	s.closed = true
-	s.hub.discharge(&s.quota, s.who.Load().User)
+	s.hub.UncountConnection(&s.Principal)
 	s.mu.Unlock()
 	s.leaveAll()
 }
@@ -319,15 +333,15 @@ func (s *session) leaveAll() {
 	s.subs = nil
 	s.mu.Unlock()
 	for _, one := range subs {
-		s.leave(one)
+		s.giveBack(one)
 	}
 }
 
-// enlist counts the session to its user, if there is room for it.
-func (s *session) enlist(user string) error {
+// countConnection counts the session to its user, if the user may have one more.
+func (s *session) countConnection() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed && !s.hub.enlist(&s.quota, user) {
+	if !s.closed && !s.hub.CountConnection(&s.Principal) {
 		return wire.DisconnectConnectionLimit
 	}
 	return nil

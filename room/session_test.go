@@ -202,9 +202,9 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 		t.Errorf("who has connected: %v", r)
 	}
 	eventually(t, "nobody is waited for", func() bool {
-		n.hub.due.mu.Lock()
-		defer n.hub.due.mu.Unlock()
-		return n.hub.due.heap == nil
+		n.hub.timers.mu.Lock()
+		defer n.hub.timers.mu.Unlock()
+		return n.hub.timers.heap == nil
 	})
 }
 

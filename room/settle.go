@@ -45,18 +45,10 @@ func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
 	if m, ok := h.Member(c); ok {
 		return []Member{m}
 	}
-	s := sessionOf(c)
-	if s == nil {
-		return nil
+	if s := sessionOf(c); s != nil {
+		return s.Members()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.subs {
-		if one := &s.subs[i]; one.joining == nil {
-			all = append(all, Member{one.room, c, one.kind, one.seat})
-		}
-	}
-	return all
+	return nil
 }
 
 // shardLocked is the shard that serves a member; nil if the member has left, or if nothing
@@ -65,12 +57,12 @@ func (r *Room) shardLocked(m Member) *shard {
 	if r.active == nil {
 		return nil
 	}
-	g := r.groups[m.kind]
-	if g == nil || m.seat.shard() >= len(g.shards) {
+	g := r.groups[m.Kind]
+	if g == nil || m.Slot.shard() >= len(g.shards) {
 		return nil
 	}
-	sh := g.shards[m.seat.shard()]
-	if i := m.seat.place(); i >= len(sh.places) || sh.places[i].id != m.Conn.ID() {
+	sh := g.shards[m.Slot.shard()]
+	if i := m.Slot.place(); i >= len(sh.places) || sh.places[i].id != m.Conn.ID() {
 		return nil
 	}
 	return sh

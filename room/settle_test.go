@@ -132,7 +132,7 @@ func TestSettleEnds(t *testing.T) {
 		return len(r.groups[netpoll.Plain].shards[0].settling) == 2
 	})
 	m, _ := n.hub.Member(conn)
-	n.hub.leave(m)
+	n.hub.Leave(m)
 	select {
 	case <-settled:
 	case <-time.After(patience):

@@ -24,8 +24,8 @@ var ErrShareFull = errors.New("room: the owner holds as much state as it may")
 // logShare begins the log lines about shares; see package budget.
 const logShare = "an owner holds as much as it may"
 
-// payerOf is the owner who pays for what a client makes the server keep.
-func payerOf(user string, addr netip.Addr) budget.Owner {
+// PayerOf is the owner who pays for what a client makes the server keep.
+func PayerOf(user string, addr netip.Addr) budget.Owner {
 	if user == "" || IsGuest(user) {
 		return budget.Addr(addr)
 	}
@@ -140,9 +140,9 @@ func (p paidState) replace(old, e engine.Entry, done func(uint64, error)) {
 	p.State.Put(e, done)
 }
 
-// adopt has a user pay from now on for the memberships that others made for it
+// Adopt has a user pay from now on for the memberships that others made for it
 // before it first connected. What does not fit into the user's share stays theirs.
-func (h *Hub) adopt(user string) {
+func (h *Hub) Adopt(user string) {
 	if user == "" || IsGuest(user) || !h.shares.hasGifts(user) {
 		return
 	}

@@ -114,5 +114,5 @@ func (h *Hub) slowDown(v Verdict, what Saying, c netpoll.Conn) (undo func(), err
 	if name == "" {
 		name = "\x00" + who.Client // no user has such a name
 	}
-	return h.lastSpoke.pass(whoWhere{what.Room, name}, payerOf(who.User, addressOf(c)), v.Slow, what.Key)
+	return h.lastSpoke.pass(whoWhere{what.Room, name}, PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
 }

@@ -29,7 +29,7 @@ func slowly(t *testing.T, c Config) (n *node, member *client, r *Room) {
 func TestSlowModeCountsWhatWaitsOnce(t *testing.T) {
 	n, member, r := slowly(t, Config{MaxUnswept: 1000})
 	all := uint64(n.hub.cfg.MaxUnswept)
-	if !r.tryEnter(all) {
+	if !r.tryAcquire(all) {
 		t.Fatal("the room is busy from the start")
 	}
 	if err := member.send(ws.OpText, "first"); err != nil {
@@ -40,7 +40,7 @@ func TestSlowModeCountsWhatWaitsOnce(t *testing.T) {
 		defer r.mu.Unlock()
 		return r.waiting.Len() == 1
 	})
-	r.entered(all)
+	r.release(all)
 	member.expect(t, ws.OpText, "first")
 	if err := member.send(ws.OpText, "second"); err != nil { // too soon, and lost
 		t.Fatal(err)
@@ -64,11 +64,11 @@ func TestSlowModeCountsWhatIsSaid(t *testing.T) {
 		t.Errorf("a control character: %v", got)
 	}
 	all := uint64(n.hub.cfg.MaxUnswept)
-	if !r.tryEnter(all) {
+	if !r.tryAcquire(all) {
 		t.Fatal("the room is busy from the start")
 	}
 	k.expectError(t, wire.ErrTooManyRequests, say(`{"text":"to a busy room"}`))
-	r.entered(all)
+	r.release(all)
 	k.publish(t, "r", `{"text":"said"}`)
 	if got := k.ask(t, say(`{"text":"too soon"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrSlowMode) {
 		t.Errorf("the next: %v", got)

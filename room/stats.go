@@ -27,9 +27,9 @@ func (h *Hub) Stats() Stats {
 	c := &h.counters
 	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load(),
 		Delivered: h.deliveries.given.Load(), Written: h.deliveries.took.Counts()}
-	st.TooFast = TooFast{c.limited[classJoin].Load(), c.limited[classSend].Load(), c.limited[classTyping].Load(),
-		c.limited[classRead].Load(), c.limited[classRPC].Load(), c.limited[classOther].Load(),
-		c.limited[classInput].Load(), c.limited[classFanout].Load(), c.limited[classRecovered].Load()}
+	st.TooFast = TooFast{c.limited[ClassJoin].Load(), c.limited[ClassSend].Load(), c.limited[ClassTyping].Load(),
+		c.limited[ClassRead].Load(), c.limited[ClassRPC].Load(), c.limited[ClassOther].Load(),
+		c.limited[ClassInput].Load(), c.limited[ClassFanout].Load(), c.limited[ClassRecovered].Load()}
 	h.accounts.mu.Lock()
 	st.Users = len(h.accounts.byUser)
 	h.accounts.mu.Unlock()

@@ -6,33 +6,21 @@ import (
 
 	"github.com/centrifugal/protocol"
 
-	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
-// A subscription is made in four steps, none of which waits:
-//
-//	enter   the room counts the member in, so that it lasts
-//	catch   what is published from now on is kept for the member
-//	ask     the engine tells the room's history and its top
-//	seat    under the room's lock the reply is queued and the member seated
-//
-// The reply has what was missed up to the last publication that the room
-// delivered; the seat is owed what comes behind it. So nothing is lost, doubled
-// or out of order, however busy the room is and however late the history comes.
-
 // sub is a session's membership of a room, or one under way; 32 bytes.
 type sub struct {
 	room    *Room
-	joining *joining  // while it is under way: it has no seat yet
-	token   *subToken // what a token said of it, or nil
-	seat    seat
-	kind    kind
+	pending *pendingSub // while it is under way: it has no slot yet
+	token   *subToken   // what a token said of it, or nil
+	slot    Slot
+	kind    Kind
 	notices bool // others are told when it leaves
 	server  bool // the server made it
-	placed  bool // it relies on its place, see gap.go
+	placed  bool // it relies on its position
 }
 
 // subToken is what the token of a subscription, or the room's roster, says.
@@ -48,7 +36,7 @@ type subToken struct {
 }
 
 // newSubToken is nil if there is nothing to say.
-func newSubToken(w *wanted) *subToken {
+func newSubToken(w *subscription) *subToken {
 	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id, byServer: w.byServer}
 	if !w.expires.IsZero() {
 		t.expires = w.expires.Unix()
@@ -62,8 +50,8 @@ func newSubToken(w *wanted) *subToken {
 	return t
 }
 
-// wanted is a subscription to be made.
-type wanted struct {
+// A subscription is what is to be made, and what is told of it.
+type subscription struct {
 	room    string
 	opts    *Options
 	notices bool             // it wants to know who comes and goes
@@ -77,109 +65,113 @@ type wanted struct {
 	roles   Roles     // of the roster
 	id      string    // of its token
 	issued  time.Time // its token was issued then; zero: not known
-	latch   *latch    // wait there before taking the seat; nil: do not
+	latch   *Latch    // wait there before taking the slot; nil: do not
 
-	byServer bool   // as subToken.byServer
-	reply    *reply // that says what was missed; nil: one of its own
+	byServer bool         // as subToken.byServer
+	reply    *ReplyBudget // that says what was missed; nil: one of its own
+}
+
+// pendingSub is a subscription that is being made. It implements Joiner.
+type pendingSub struct {
+	PendingJoin
+	w    *subscription
+	s    *session
+	done func(Recovery, error)
 }
 
 // subscribe makes the session a member of a room. done is called once, perhaps
 // before subscribe returns; when there is no error the room's lock is held, and
 // what done pushes comes before anything that the room sends. The room is nil
 // if it cannot be entered.
-func (s *session) subscribe(w *wanted, done func(subscribed, error)) *Room {
+func (s *session) subscribe(w *subscription, done func(Recovery, error)) *Room {
 	if w.since != nil && w.reply == nil {
-		w.reply = s.newReply()
+		w.reply = s.hub.NewReplyBudget(&s.Principal)
 		told := done
-		done = func(o subscribed, err error) {
-			defer w.reply.end()
+		done = func(o Recovery, err error) {
+			defer w.reply.End()
 			told(o, err)
 		}
 	}
-	j := &joining{wanted: w, s: s, kind: kindOf(dialectOf(s.enc), s.conn.Variant(), w.notices)}
-	j.done = func(o subscribed) { done(o, j.err) }
-	r, err := s.enter(j)
+	j := &pendingSub{w: w, s: s, done: done}
+	j.PendingJoin = PendingJoin{Room: w.room, Options: w.opts, Conn: s.conn, Kind: SessionKind(s.enc, s.conn.Variant(), w.notices), Owner: &s.Principal,
+		Server: w.server, Since: w.since, Strict: w.strict, Latch: w.latch, Reply: w.reply, Joiner: j}
+	r, err := s.hub.StartJoin(&j.PendingJoin)
 	if err != nil {
-		done(subscribed{}, err)
-		return nil
+		done(Recovery{}, err)
 	}
-	r.mu.Lock()
-	r.joinLocked(j)
-	err = s.mayBe(w.room) // only now: a ban, or a revocation, that comes later finds it among the subscriptions
-	if err == nil && s.hub.ticketRevoked(s.who.Load().User, w.id, w.issued) {
-		err = wire.ErrPermissionDenied
-	}
-	if err != nil {
-		j.err = err
-		r.seatLocked()
-		r.mu.Unlock()
-		return nil
-	}
-	r.mu.Unlock()
-	if !w.opts.Recoverable {
-		w.since = nil
-		r.tellHistory(j, engine.History{}, nil) // who cannot recover need not know
-		return r
-	}
-	part := engine.Span{} // nothing: only the top is asked for
-	if w.since != nil {
-		part = engine.Span{Behind: w.since.Offset, Limit: -1, Places: true, Bytes: max(1, w.reply.room())}
-	}
-	s.hub.engine.History(w.room, part, func(h engine.History, err error) { r.tellHistory(j, h, err) })
 	return r
 }
 
-// enter finds or makes the room, counts the session in, and notes it among the
-// session's subscriptions. Errors are ErrorCodes.
-func (s *session) enter(j *joining) (*Room, error) {
-	for {
-		s.mu.Lock()
-		err := s.mayEnterLocked(j.room)
-		s.mu.Unlock()
-		if err != nil {
-			return nil, err // before a room is made for nothing
-		}
-		r, err := s.hub.room(j.room, func() budget.Owner { return s.payer })
-		if err != nil {
-			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
-		}
-		if err := r.affordNotices(j); err != nil {
-			return nil, err
-		}
-		switch err = r.admit(j); err {
-		case errEnded:
-			continue
-		case ErrRoomFull:
-			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the room has as many members as it may: try again later")
-		}
-		return r, err
-	}
+// Author implements Joiner.
+func (j *pendingSub) Author() engine.Author {
+	a := j.s.author()
+	a.ChanInfo = j.w.info
+	return a
 }
 
-// admit counts the session in and notes the room among its subscriptions, both
-// or none.
-func (r *Room) admit(j *joining) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.enterLocked(); err != nil {
-		return err
-	}
+// MayEnter implements Joiner.
+func (j *pendingSub) MayEnter() error {
+	j.s.mu.Lock()
+	defer j.s.mu.Unlock()
+	return j.s.mayEnterLocked(j.w.room)
+}
+
+// Enter implements Joiner.
+func (j *pendingSub) Enter(r *Room) error {
 	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.mayEnterLocked(j.room); err != nil {
-		r.quitLocked()
+	if err := s.mayEnterLocked(j.w.room); err != nil {
 		return err
 	}
-	s.subs = append(s.subs, sub{room: r, joining: j, server: j.server, placed: j.placed, token: newSubToken(j.wanted)})
+	s.subs = append(s.subs, sub{room: r, pending: j, server: j.w.server, placed: j.w.placed, token: newSubToken(j.w)})
 	return nil
 }
 
-// quitLocked takes back what enterLocked did. Room.mu is held.
-func (r *Room) quitLocked() {
-	if r.members--; r.members == 0 {
-		r.hub.soon(func() { r.hub.vacated(r) })
+// Check implements Joiner.
+func (j *pendingSub) Check() error {
+	s := j.s
+	if err := s.hub.CheckSessionBan(s, j.w.room); err != nil {
+		return err
 	}
+	if s.ticketRevoked(j.w.id, j.w.issued) {
+		return wire.ErrPermissionDenied
+	}
+	return nil
+}
+
+// Reply implements Joiner.
+func (j *pendingSub) Reply(out Recovery, err error) { j.done(out, err) }
+
+// Finish implements Joiner. session.mu is held all the while: the session can give the
+// join up before it is finished, or leave after that.
+func (j *pendingSub) Finish(err error) error {
+	s := j.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// It may have left meanwhile, and be coming again: then that is another's.
+	i := slices.IndexFunc(s.subs, func(one sub) bool { return one.pending == j })
+	if i < 0 && err == nil {
+		err = wire.ErrInternal
+	}
+	if err != nil {
+		if i >= 0 {
+			s.subs = slices.Delete(s.subs, i, i+1)
+		}
+		if !j.HasReplied() {
+			j.done(Recovery{}, err)
+		} else if i >= 0 {
+			s.Disconnect(wire.DisconnectInsufficientState) // what it was told is no longer true
+		}
+		return err
+	}
+	one := &s.subs[i]
+	m := j.Seat(one.room)
+	one.kind, one.slot, one.pending = m.Kind, m.Slot, nil
+	if one.notices = j.w.opts.Notices; one.notices {
+		s.hub.Notify(one.room.Name(), engine.Notice{Who: s.authorAs(one)})
+	}
+	return nil
 }
 
 // mayEnterLocked checks what the session itself has against another room.
@@ -189,7 +181,7 @@ func (s *session) mayEnterLocked(name string) error {
 		return wire.ErrInternal
 	case s.find(name) >= 0:
 		return wire.ErrAlreadySubscribed
-	case len(s.subs) >= s.hub.cfg.MaxRoomsPerConn:
+	case len(s.subs) >= s.cfg().MaxRoomsPerConn:
 		return wire.ErrLimitExceeded
 	}
 	return nil
@@ -197,19 +189,19 @@ func (s *session) mayEnterLocked(name string) error {
 
 // find is the place of a room among the session's subscriptions, or -1.
 func (s *session) find(name string) int {
-	return slices.IndexFunc(s.subs, func(one sub) bool { return one.room.name == name })
+	return slices.IndexFunc(s.subs, func(one sub) bool { return one.room.Name() == name })
 }
 
-// result is the reply's part that a subscribe command and a subscription made
+// resultOf is the reply's part that a subscribe command and a subscription made
 // by the server have in common.
-func (o subscribed) result(positioned, asked bool, e wire.Encoding) *protocol.SubscribeResult {
-	res := &protocol.SubscribeResult{Recovered: o.recovered, WasRecovering: asked}
+func resultOf(o Recovery, positioned, asked bool, e wire.Encoding) *protocol.SubscribeResult {
+	res := &protocol.SubscribeResult{Recovered: o.Recovered, WasRecovering: asked}
 	if positioned {
 		res.Recoverable, res.Positioned = true, true
-		res.Epoch, res.Offset = o.at.Epoch, o.at.Offset
+		res.Epoch, res.Offset = o.At.Epoch, o.At.Offset
 	}
-	for _, p := range o.missed {
-		if pub, ok := protocolPublication(&p, e); ok {
+	for _, p := range o.Missed {
+		if pub, ok := ProtocolPublication(&p, e); ok {
 			res.Publications = append(res.Publications, pub)
 		}
 	}
@@ -228,36 +220,46 @@ func (s *session) unsubscribe(name string) bool {
 	}
 	one := s.takeLocked(i)
 	s.mu.Unlock()
-	s.leave(one)
+	s.giveBack(one)
 	return true
 }
 
-// takeLocked takes a subscription from the session, whose seat is to be given
+// takeLocked takes a subscription from the session, whose slot is to be given
 // back then. Others learn of it where the room's options say so, and before they
 // can learn that it is back: session.mu is held, as it is when that is told.
 func (s *session) takeLocked(i int) sub {
 	one := s.subs[i]
 	s.subs = slices.Delete(s.subs, i, i+1)
 	if one.notices {
-		s.hub.notify(one.room.name, engine.Notice{Left: true, Who: s.authorAs(&one)})
+		s.hub.Notify(one.room.Name(), engine.Notice{Left: true, Who: s.authorAs(&one)})
 	}
 	return one
 }
 
-// leave gives back the seat of a subscription that is no longer the session's.
-func (s *session) leave(one sub) {
-	if one.joining != nil {
-		one.room.abandon(one.joining)
+// giveBack gives back the slot of a subscription that is no longer the session's.
+func (s *session) giveBack(one sub) {
+	if one.pending != nil {
+		one.room.Abandon(&one.pending.PendingJoin)
 		return
 	}
-	s.hub.leave(Member{one.room, s.conn, one.kind, one.seat})
+	s.hub.Leave(s.member(&one))
 }
 
-// abandon ends the making of a subscription that its session has given up: it
-// holds neither its place nor what it caught until the engine answers.
-func (r *Room) abandon(j *joining) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	j.err = wire.ErrInternal
-	r.seatLocked()
+// Lose implements Session. Room.mu is held.
+func (s *session) Lose(room string) (lost, told bool) {
+	s.mu.Lock()
+	i := s.find(room)
+	if i < 0 || !s.subs[i].placed || s.subs[i].pending != nil {
+		s.mu.Unlock()
+		return false, false
+	}
+	one := s.takeLocked(i)
+	s.mu.Unlock()
+	if one.server {
+		s.Disconnect(wire.DisconnectInsufficientState)
+	}
+	return true, !one.server
 }
+
+// TellLost implements Session.
+func (s *session) TellLost(room string) { s.tell(wire.UnsubscribeInsufficientState.Push(room)) }

@@ -92,7 +92,7 @@ func TestOverridesOfTokens(t *testing.T) {
 		override token.Override
 		want     bool
 	}{{token.Override{}, false}, {token.Override{ForceRecovery: on}, true}, {token.Override{ForcePositioning: on}, true}, {token.Override{JoinLeave: on}, false}} {
-		if got := overridden(OverrideOf(c.override), n.hub.cfg.options("r")).Recoverable; got != c.want {
+		if got := Overridden(OverrideOf(c.override), n.hub.cfg.options("r")).Recoverable; got != c.want {
 			t.Errorf("%+v: recoverable %v", c.override, got)
 		}
 	}

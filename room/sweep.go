@@ -185,7 +185,7 @@ func (sh *shard) servedLocked() {
 	sh.room.tellLostLocked()
 	sh.room.seatLocked()
 	if r := sh.room; r.members == 0 {
-		r.hub.soon(func() { r.hub.vacated(r) })
+		r.hub.Post(func() { r.hub.vacated(r) })
 	}
 }
 

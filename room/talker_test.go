@@ -254,7 +254,7 @@ func (k *talker) expectClose(t testing.TB, code wire.DisconnectCode) {
 			continue
 		}
 		var end closedWith
-		if !errors.As(err, &end) || end.code != wireStatus(code) || end.reason != code.Text() {
+		if !errors.As(err, &end) || end.code != ws.StatusCode(code) || end.reason != code.Text() {
 			t.Errorf("%v, want %v", err, code)
 		}
 		k.c.Close()

@@ -119,7 +119,7 @@ func TestThreatSlowFirstCommand(t *testing.T) {
 					t.Fatal(err)
 				}
 				if op == ws.OpClose {
-					if code, _ := ws.ParseCloseFrameData(p); code != wireStatus(wire.DisconnectStale) {
+					if code, _ := ws.ParseCloseFrameData(p); code != ws.StatusCode(wire.DisconnectStale) {
 						t.Errorf("closed with %d", code)
 					}
 					break

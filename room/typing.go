@@ -47,7 +47,7 @@ func (r *Room) typing(who engine.Author) {
 		return
 	}
 	if t.waiting = append(t.waiting, who); len(t.waiting) == 1 {
-		r.hub.due.add(t.next, r.tellTypists)
+		r.hub.At(t.next, r.tellTypists)
 	}
 }
 
@@ -87,7 +87,7 @@ func (r *Room) tellTypingLocked(who engine.Author) {
 	if r.members > maxTyping {
 		return
 	}
-	pub := &protocol.Publication{Data: []byte("{}"), Info: clientInfo(&who), Tags: map[string]string{engine.TagEvent: TypingTag}}
+	pub := &protocol.Publication{Data: []byte("{}"), Info: ClientInfo(&who), Tags: map[string]string{engine.TagEvent: TypingTag}}
 	r.appendLocked(0, false, func(dialect int, dst []byte) encoded {
 		if dialect == plainDialect {
 			return encoded{}

@@ -20,7 +20,7 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
 	n.joinAll(2, "/r", plain)
 	n.joinAll(20, "/s", plain)
-	looked := func(selects func(kind) bool) (k int) {
+	looked := func(selects func(Kind) bool) (k int) {
 		for c := range n.hub.conns("r", selects) {
 			if k++; !c.Exists() {
 				t.Error("a connection that is not there")
@@ -28,8 +28,8 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 		}
 		return k
 	}
-	any := func(*session) bool { return true }
-	if k := looked(func(k kind) bool { return k.dialect() == plainDialect }); k != 2 {
+	any := func(Session) bool { return true }
+	if k := looked(func(k Kind) bool { return k.dialect() == plainDialect }); k != 2 {
 		t.Errorf("%d plain connections are looked at, not 2", k)
 	}
 	plainly := 0
@@ -43,13 +43,13 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 	s := n.hub.sessionsIn("s", any)[0] // the other one is joining now
 	r := n.room("r")
 	r.mu.Lock()
-	r.joining = &joining{s: s, kind: kindOf(protobufDialect, s.conn.Variant(), false)}
+	r.pending = &PendingJoin{Conn: s.Conn(), Kind: kindOf(protobufDialect, s.Conn().Variant(), false)}
 	r.mu.Unlock()
 	if k := looked(anyKind); k != 4 {
 		t.Errorf("%d connections are looked at, not 4", k)
 	}
 	r.mu.Lock()
-	r.joining = nil
+	r.pending = nil
 	r.mu.Unlock()
 	if k := len(n.hub.sessionsIn("", any)); k != 2 {
 		t.Errorf("%d sessions are looked at everywhere, not 2", k)

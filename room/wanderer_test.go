@@ -160,7 +160,7 @@ type truth struct {
 func truthOf(epoch string, published []engine.Publication) *truth {
 	tr := &truth{epoch: epoch, place: map[uint64]int{0: -1}}
 	for i, p := range published {
-		pub, _ := protocolPublication(&p, wire.JSON)
+		pub, _ := ProtocolPublication(&p, wire.JSON)
 		tr.all = append(tr.all, news{p.Offset, string(pub.Data)})
 		tr.place[p.Offset] = i
 	}

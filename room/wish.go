@@ -25,7 +25,7 @@ func (s *session) wish(room string) (*wish, error) {
 			return nil, wire.ErrAlreadySubscribed
 		}
 	}
-	if count >= s.hub.cfg.MaxRoomsPerConn {
+	if count >= s.cfg().MaxRoomsPerConn {
 		return nil, wire.ErrLimitExceeded
 	}
 	s.wishes = &wish{room, s.wishes}

@@ -6,25 +6,26 @@ import (
 	"webim/netpoll"
 )
 
-// errands are what a lock at hand forbids to do now: a turn does it soon, in
+// deferred are what a lock at hand forbids to do now: a turn does it soon, in
 // order.
-type errands struct {
+type deferred struct {
 	turn  *netpoll.Turn
 	mu    sync.Mutex
 	queue []func()
 }
 
-// soon has f run by a worker, with no lock held.
-func (h *Hub) soon(f func()) {
-	e := &h.errands
+// Post calls f on a worker, with no lock held, after what was posted before. It may be called
+// from any goroutine, with any lock held.
+func (h *Hub) Post(f func()) {
+	e := &h.deferred
 	e.mu.Lock()
 	e.queue = append(e.queue, f)
 	e.mu.Unlock()
 	e.turn.Wake()
 }
 
-// run does one, so that others are let through, and a panic is that errand's only.
-func (e *errands) run() (more bool) {
+// run does one, so that others are let through, and a panic is that call's only.
+func (e *deferred) run() (more bool) {
 	e.mu.Lock()
 	if len(e.queue) == 0 {
 		e.mu.Unlock()

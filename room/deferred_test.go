@@ -11,7 +11,7 @@ import (
 	"webim/netpoll"
 )
 
-// An errand that panics is the only one that is not done; the others are, in their
+// An call that panics is the only one that is not done; the others are, in their
 // order, though none comes behind them.
 func TestErrandsOutliveAPanic(t *testing.T) {
 	s := netpoll.New(netpoll.Config{Workers: 1, Logger: slog.New(slog.DiscardHandler)}, nil)
@@ -21,14 +21,14 @@ func TestErrandsOutliveAPanic(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	h := &Hub{}
-	h.errands.turn = s.NewTurn(h.errands.run)
+	h.deferred.turn = s.NewTurn(h.deferred.run)
 	var got []int
 	var all sync.WaitGroup
 	all.Add(9)
 	begin := make(chan struct{})
-	h.soon(func() { <-begin })
+	h.Post(func() { <-begin })
 	for i := range 10 {
-		h.soon(func() {
+		h.Post(func() {
 			if i == 3 {
 				panic("this one")
 			}

@@ -9,7 +9,7 @@ import (
 	"webim/room/engine"
 )
 
-// turnstile bounds what a room has to sweep. What is published lies in the room's
+// flowControl bounds what a room has to sweep. What is published lies in the room's
 // logs until every shard has taken it, so a message is let in only while it
 // fits below Config.MaxUnswept, together with all that was let in before; one
 // that is larger than that, only when nothing else is there. A member's
@@ -28,7 +28,7 @@ import (
 //	   └──► waiting ──── fits, at the head ──► called ─┘
 //
 // Guarded by Room.mu.
-type turnstile struct {
+type flowControl struct {
 	admitted uint64 // bytes that the engine has not accepted yet
 	reserved uint64 // bytes of members that were called
 	waiting  list.List
@@ -40,7 +40,7 @@ type sender struct {
 	conn  netpoll.Conn
 	size  uint64
 	done  func()
-	place *list.Element // in turnstile.waiting; nil: it was called
+	place *list.Element // in flowControl.waiting; nil: it was called
 	late  bool          // it was called, and a tick of Hub.recall has passed
 }
 
@@ -50,10 +50,10 @@ func frameSize(m engine.Message) uint64 {
 	return uint64(ws.HeaderSize(ws.Header{Length: int64(len(m.Data))}) + len(m.Data))
 }
 
-// enter lets a member's message of n bytes in, or keeps it for later: then it
-// is not to be published now, and comes again. Who was let in calls entered
+// acquire lets a member's message of n bytes in, or keeps it for later: then it
+// is not to be published now, and comes again. Who was let in calls release
 // once the engine has accepted the message.
-func (r *Room) enter(c netpoll.Conn, n uint64) bool {
+func (r *Room) acquire(c netpoll.Conn, n uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activateLocked()
@@ -72,8 +72,8 @@ func (r *Room) enter(c netpoll.Conn, n uint64) bool {
 	return false
 }
 
-// tryEnter is enter for who cannot wait.
-func (r *Room) tryEnter(n uint64) bool {
+// tryAcquire is acquire for who cannot wait.
+func (r *Room) tryAcquire(n uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activateLocked()
@@ -84,31 +84,31 @@ func (r *Room) tryEnter(n uint64) bool {
 	return true
 }
 
-// entered ends what enter and tryEnter began: the bytes are in the logs now, or
+// release ends what acquire and tryAcquire began: the bytes are in the logs now, or
 // will never be; or, with an engine that accepts before it delivers, they are
 // on their way, which is the engine's to bound. The engine's done calls it, so
 // it must not be called under a lock that Deliver is called under.
-func (r *Room) entered(n uint64) {
+func (r *Room) release(n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.admitted -= n
-	r.releaseLocked()
+	r.admitWaitingLocked()
 }
 
 // fitsLocked reports whether n bytes more may come in.
 func (r *Room) fitsLocked(n uint64) bool { return r.hub.fits(r.takenLocked(), n) }
 
-// takenLocked is how much of MaxUnswept is in use. Between the log and entered a
+// takenLocked is how much of MaxUnswept is in use. Between the log and release a
 // message counts twice: for that moment others wait rather than too much is
 // let in.
 func (r *Room) takenLocked() uint64 { return r.unsweptLocked() + r.admitted + r.reserved }
 
 func (h *Hub) fits(taken, n uint64) bool { return taken == 0 || taken+n <= uint64(h.cfg.MaxUnswept) }
 
-// releaseLocked calls as many of those who wait as there is room for. Whatever
+// admitWaitingLocked calls as many of those who wait as there is room for. Whatever
 // may make room calls it: a sweep's end, the engine's answer, the end of a
 // group or of a member that was called.
-func (r *Room) releaseLocked() {
+func (r *Room) admitWaitingLocked() {
 	if r.active == nil || r.waiting.Len() == 0 {
 		return
 	}
@@ -131,7 +131,7 @@ func (r *Room) releaseLocked() {
 	}
 }
 
-// dropLocked takes a member off the turnstile; what it waited for is free.
+// dropLocked takes a member out of flow control; what it waited for is free.
 func (r *Room) dropLocked(s *sender) {
 	if s == nil {
 		return
@@ -165,7 +165,7 @@ func (h *Hub) recall() {
 			}
 			s.late = s.place == nil
 		}
-		r.releaseLocked()
+		r.admitWaitingLocked()
 		r.mu.Unlock()
 	}
 }

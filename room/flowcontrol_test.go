@@ -42,7 +42,7 @@ func (n *node) connOf(c *client) netpoll.Conn {
 	return netpoll.Conn{}
 }
 
-// idle checks that a room's turnstile has forgotten everything.
+// idle checks that a room's flowControl has forgotten everything.
 func (n *node) idle(room string) {
 	n.t.Helper()
 	r := n.room(room)

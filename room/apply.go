@@ -1,0 +1,152 @@
+package room
+
+import (
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// Apply implements Session. A session whose connect reply is not out yet is about to have
+// it, and nothing may come before that; a revocation need not wait.
+func (s *session) Apply(o engine.ControlMessage) {
+	if o.Kind == engine.ControlRevoke {
+		s.revoke(o)
+		return
+	}
+	if !s.connected.Load() {
+		if !s.hub.HasEnded(&s.Principal) {
+			s.hub.Post(func() { s.Apply(o) })
+		}
+		return
+	}
+	switch o.Kind {
+	case engine.ControlSubscribe:
+		s.ordered(o)
+	case engine.ControlUnsubscribe:
+		s.Leave(o.Room)
+	case engine.ControlDisconnect:
+		_ = s.conn.Close(ws.StatusCode(o.Code), o.Reason)
+	case engine.ControlRefresh:
+		s.refreshed(o)
+	case engine.ControlRoster:
+		s.lookAtRoster(o.Room)
+	case engine.ControlSend:
+		s.tell(&protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
+	}
+}
+
+// ordered joins the session to a room, and tells it so before anything that the
+// room says.
+func (s *session) ordered(o engine.ControlMessage) {
+	opts := Overridden(o.Override, s.hub.Options(o.Room))
+	if wire.Admit(s.enc, opts.Binary) != nil {
+		return // it could not be told what is said there
+	}
+	if v := s.hub.JudgeJoin(s, o.Room, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
+		return // whatever a backend wants: a # room is between those whom its name has, and a ban holds
+	}
+	w := &subscription{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
+	s.subscribe(w, func(got Recovery, err error) {
+		if err != nil {
+			return
+		}
+		push := &protocol.Subscribe{Data: o.Data}
+		if opts.Recoverable {
+			push.Recoverable, push.Positioned = true, true
+			push.Epoch, push.Offset = got.At.Epoch, got.At.Offset
+		}
+		reply := takeOut(s)
+		defer reply.give()
+		reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Subscribe: push}})
+		for _, p := range got.Missed {
+			if pub, ok := ProtocolPublication(&p, s.enc); ok {
+				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
+			}
+		}
+		s.lookBy(s.dueAt(o.Expires, true))
+	})
+}
+
+// Leave implements Session. Without a room it ends all memberships.
+func (s *session) Leave(room string) {
+	rooms := []string{room}
+	if room == "" {
+		s.mu.Lock()
+		rooms = rooms[:0]
+		s.wishes = nil
+		for _, one := range s.subs {
+			rooms = append(rooms, one.room.Name())
+		}
+		s.mu.Unlock()
+	}
+	for _, name := range rooms {
+		if s.unsubscribe(name) {
+			s.tell(wire.UnsubscribeServer.Push(name))
+		}
+	}
+}
+
+// refreshed changes when the session ends, or what is shown of it.
+func (s *session) refreshed(o engine.ControlMessage) {
+	if EndsConnections(&o) {
+		s.Disconnect(wire.DisconnectExpired)
+		return
+	}
+	s.Update(func(who *token.Identity) {
+		who.Expires = o.Expires
+		if o.Info != nil {
+			who.Info = o.Info
+		}
+	})
+	s.expireBy(o.Expires)
+	push := &protocol.Refresh{}
+	push.Expires, push.Ttl = ttlOf(o.Expires, s.refreshedByServer())
+	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
+}
+
+// revoke ends what a token gave that is no longer valid: the connection, or subscriptions.
+// The connection may have a newer token than a subscription of it.
+func (s *session) revoke(o engine.ControlMessage) {
+	for _, room := range s.roomsRevoked(&o) {
+		s.Leave(room)
+	}
+	if RevokesToken(&o, s.Identity()) {
+		s.Disconnect(wire.DisconnectInvalidToken)
+	}
+}
+
+// roomsRevoked are the rooms that the session is in by a subscription token that an order
+// is about.
+func (s *session) roomsRevoked(o *engine.ControlMessage) (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.subs {
+		if one.token != nil && one.token.isRevoked(o) {
+			all = append(all, one.room.Name())
+		}
+	}
+	return all
+}
+
+// isRevoked reports whether an order is about the token.
+func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
+	if o.Token != "" {
+		return t.id == o.Token
+	}
+	return t.issued != 0 && !time.Unix(t.issued, 0).After(o.At)
+}
+
+// leaveBanned takes the session out of the rooms where it is banned.
+func (s *session) leaveBanned() {
+	for _, name := range s.Rooms() {
+		if s.hub.CheckSessionBan(s, name) != nil {
+			s.Leave(name)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package room
+
+import (
+	"errors"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/room/wire"
+)
+
+// seeError are the settings to look at when a command is refused. A code that is not
+// here gets a line of its own elsewhere, or is nobody's trouble.
+var seeError = map[wire.ErrorCode]string{
+	wire.ErrUnauthorized:          "open, rooms (allow), hook_connect",
+	wire.ErrUnknownChannel:        "rooms",
+	wire.ErrPermissionDenied:      "rooms (allow); caps, role and channel of the token",
+	wire.ErrMethodNotFound:        "",
+	wire.ErrLimitExceeded:         "max_rooms_per_conn, max_rooms, max_members",
+	wire.ErrBadRequest:            "",
+	wire.ErrNotAvailable:          "rooms (history, presence, recover), max_presence, hook_rpc",
+	wire.ErrExpired:               "expire_at of the hook's answer",
+	wire.ErrUnrecoverablePosition: "history_messages, history_bytes, history_age",
+	wire.ErrMuted:                 "the API's sanctions and unmute",
+	wire.ErrLocked:                "the room's settings",
+	wire.ErrBanned:                "the API's sanctions and unban",
+	wire.ErrText:                  "max_text, max_graphemes",
+}
+
+// seeEnd are the same for the ends of connections.
+var seeEnd = map[wire.DisconnectCode]string{
+	wire.DisconnectExpired:               "the application's getToken, hook_refresh",
+	wire.DisconnectBadRequest:            "max_commands, max_message",
+	wire.DisconnectStale:                 "",
+	wire.DisconnectConnectionLimit:       "max_conns_per_user",
+	wire.DisconnectChannelLimit:          "max_rooms_per_conn",
+	wire.DisconnectInappropriateProtocol: "rooms (binary)",
+	wire.DisconnectPermissionDenied:      "rooms (allow)",
+	wire.DisconnectNotAvailable:          "",
+	wire.DisconnectTooManyErrors:         "max_refusals, rate_join, rate_send, rate_typing, rate_read, rate_rpc",
+	wire.DisconnectBanned:                "the API's sanctions and unban",
+}
+
+// noteRefusal logs what a client is told: an ErrorCode or a DisconnectCode. c is the
+// command, nil if it is not at hand.
+func (s *session) noteRefusal(c *protocol.Command, err error) {
+	h := s.hub
+	if h.Config().Log == nil {
+		return
+	}
+	var end wire.DisconnectCode
+	var code wire.ErrorCode
+	args := func(number uint32, see string) []any {
+		all := []any{"code", number, "see", see, "addr", AddressOf(s.conn).String(), "user", s.Identity().User}
+		if c != nil {
+			all = append(all, "room", clipped(roomOf(c)))
+		}
+		if err != error(code) && err != error(end) { // it says more
+			all = append(all, "reason", clipped(err.Error()))
+		}
+		return all
+	}
+	switch {
+	case errors.As(err, &end):
+		if see, ok := seeEnd[end]; ok {
+			h.told.Warn("a connection is refused: "+end.Text(), args(uint32(end), see)...)
+		} else if end >= 4000 { // the backend's
+			h.told.Info("the backend ends a connection; see hook_connect and the others", args(uint32(end), "hook_connect and the others")...)
+		}
+	case errors.As(err, &code):
+		if see, ok := seeError[code]; ok {
+			h.told.Info("a command is refused: "+code.Text(), args(uint32(code), see)...)
+		} else if code > 999 {
+			h.told.Info("the backend refuses a command", args(uint32(code), "hook_subscribe and the others")...)
+		}
+	}
+}
+
+// roomOf is the room that a command names.
+func roomOf(c *protocol.Command) string {
+	switch {
+	case c.Subscribe != nil:
+		return c.Subscribe.Channel
+	case c.Publish != nil:
+		return c.Publish.Channel
+	case c.History != nil:
+		return c.History.Channel
+	case c.Presence != nil:
+		return c.Presence.Channel
+	case c.PresenceStats != nil:
+		return c.PresenceStats.Channel
+	case c.SubRefresh != nil:
+		return c.SubRefresh.Channel
+	}
+	return ""
+}

@@ -1,0 +1,88 @@
+package room
+
+import (
+	"fmt"
+
+	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// Anonymous is the identity of all connections without a token.
+var Anonymous = &token.Identity{}
+
+// A Session is what a dialect knows of a connection that connects by a command and may be
+// in many rooms. It is the connection's data (netpoll.Conn.SetData) and embeds a
+// Principal. A connection whose data is no Session has at most one room, which its tag
+// names, and can only be closed.
+//
+// The hub calls a Session from any goroutine. It holds no lock, except where a method says
+// otherwise. No method blocks.
+type Session interface {
+	principal() *Principal // by embedding a Principal
+
+	// Hub is the hub that the session belongs to.
+	Hub() *Hub
+	// Conn is the session's connection.
+	Conn() netpoll.Conn
+	// Encoding is what its frames carry.
+	Encoding() wire.Encoding
+	// ClientID is its id as others see it.
+	ClientID() string
+	// Connected reports whether its connect command was answered. From then on its
+	// identity has a user, if any, and its Payer is known.
+	Connected() bool
+
+	// AuthorIn is the session as the members of a room see it; "": as others do.
+	AuthorIn(room string) engine.Author
+	// Membership is what it is in a room; in: it is there, or about to be.
+	Membership(room string) (m policy.Membership, in bool)
+	// Members are its memberships that have a seat.
+	Members() []Member
+	// Rooms are the names of the rooms that it is in, or about to be.
+	Rooms() []string
+
+	// Apply does what an order says. An order that comes before Connected waits for that.
+	Apply(o engine.ControlMessage)
+	// Leave ends a membership, and tells the client that the server did.
+	Leave(room string)
+	// Lose ends a membership, if it relies on its position and has its seat: the room has
+	// lost publications. told: the client is to be told with TellLost; else its
+	// connection is being closed. The caller, which holds Room.mu, gives the seat back.
+	Lose(room string) (lost, told bool)
+	// TellLost tells the client that it is to subscribe anew. Room.mu is held.
+	TellLost(room string)
+	// Disconnect closes the connection with a code of the protocol.
+	Disconnect(code wire.DisconnectCode)
+
+	// Published is the outcome of the publish command with this id, see Hub.SayCommand.
+	Published(id uint32, err error)
+	// Answer answers the RPC with this id, see Call.Done.
+	Answer(id uint32, data []byte, err error)
+	// AskPublish asks the backend what the session may say, see Call.Say.
+	AskPublish(what Saying, rights func() error, then func(Saying, error))
+}
+
+// sessionOf is a connection's session; nil if it has none.
+func sessionOf(c netpoll.Conn) Session {
+	s, _ := c.Data().(Session)
+	return s
+}
+
+// plainPrefix begins the client ids of connections that have no session.
+const plainPrefix = "plain-"
+
+// authorOf is a connection as others see it. One without a session has an id of its own.
+func authorOf(c netpoll.Conn) engine.Author { return authorIn(c, "") }
+
+// authorIn is a connection as the members of a room see it.
+func authorIn(c netpoll.Conn, room string) engine.Author {
+	if s := sessionOf(c); s != nil {
+		return s.AuthorIn(room)
+	}
+	a, who := engine.Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}, identityOf(c)
+	a.User, a.ConnInfo = who.User, who.Info
+	return a
+}
