@@ -126,6 +126,7 @@ func TestTurnLeavesTogether(t *testing.T) {
 			c.expect(t, ws.OpText, fmt.Sprint(k))
 		}
 	}
+	eventually(t, "a sweep has ended", func() bool { got, _ := w.count(); return got > 0 }) // it is counted behind its writes
 	if got, _ := w.count(); got != 1 {
 		t.Errorf("%d messages of one read took %d sweeps", messages, got)
 	}
