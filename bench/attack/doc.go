@@ -27,5 +27,5 @@
 // baseline. The server's resident memory must return to within Options.MemorySlack of its value before, and its open files to within 4. If
 // the server's process is unknown, the lab does not judge memory and files, and the report says so.
 //
-// The package imports package bench only, and shares no code with the server.
+// The package uses the lab's own client, and shares no code with the server.
 package attack

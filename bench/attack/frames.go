@@ -20,32 +20,18 @@ func frameAttacks() []Attack {
 
 func halfMessage(a *attacker) {
 	frame := ws.AppendRaw(nil, ws.FIN|ws.Text, bytes.Repeat([]byte{'x'}, 256<<10))
-	a.each(func(i int) {
-		a.again(func() error {
-			c, _, err := a.upgrade(i, false)
-			if err != nil {
-				return err
-			}
-			if _, err := c.Write(frame[:len(frame)-1]); err != nil {
-				return err
-			}
-			return c.stalled()
-		})
-	})
+	a.stalling(frame[:len(frame)-1])
 }
 
-func declaredLength(a *attacker) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, _, err := a.upgrade(i, false)
-			if err != nil {
-				return err
-			}
-			if _, err := c.Write(ws.AppendRawHeader(nil, ws.FIN|ws.Binary, 1<<30)); err != nil {
-				return err
-			}
-			return c.stalled()
-		})
+func declaredLength(a *attacker) { a.stalling(ws.AppendRawHeader(nil, ws.FIN|ws.Binary, 1<<30)) }
+
+// stalling opens WebSockets, sends the beginning of a message on each, and waits until the server ends the connection.
+func (a *attacker) stalling(beginning []byte) {
+	a.connecting(a.open, func(_ int, c *conn) error {
+		if _, err := c.Write(beginning); err != nil {
+			return err
+		}
+		return c.stalled()
 	})
 }
 
@@ -62,22 +48,16 @@ func pingFlood(a *attacker) {
 	a.repeatedly(pings, pings, func(i int) bool { return i%2 == 0 })
 }
 
-// repeatedly upgrades and sends first, and then more until the server ends the connection; then it begins again. reads reports whether
-// client i reads.
+// repeatedly opens WebSockets, and sends first, and then more until the server ends the connection. reads reports whether client i reads.
 func (a *attacker) repeatedly(first, more []byte, reads func(i int) bool) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, _, err := a.upgrade(i, false)
-			if err != nil {
-				return err
-			}
-			defer c.drop()
-			if reads(i) {
-				c.drain()
-			}
-			for _, err = c.Write(first); err == nil; _, err = c.Write(more) {
-			}
-			return err
-		})
+	a.connecting(a.open, func(i int, c *conn) error {
+		if reads(i) {
+			c.drain()
+		}
+		_, err := c.Write(first)
+		for err == nil {
+			_, err = c.Write(more)
+		}
+		return err
 	})
 }

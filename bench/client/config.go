@@ -9,31 +9,31 @@ import (
 	"webim/bench/option"
 )
 
-// Config says whom to measure and how. The zero value of every field but URL works.
+// Config names the server and sets how to measure it. All fields except URL may be zero.
 type Config struct {
-	URL       string        // ws:// or wss://; the path is the room
-	PID       int           // the server's process, root of a tree; 0: no CPU and memory figures
-	Header    http.Header   // more headers for the upgrade
-	Origin    string        // the Origin header, which browsers send and servers may insist on
-	Protocols []string      // subprotocols to offer; which one the server takes is in Report.Conditions
-	Label     string        // what to call the server in reports
-	Version   string        // of the program that measures; empty or dev: the commit that it was built from, if that is known
-	Command   string        // that measures: a condition of the figures like others
-	Dialect   string        // Plain or Centrifuge; empty: Plain
-	Channel   string        // the room in the Centrifuge dialect; empty: lobby
-	Members   int           // clients of a room, of rooms that the lab names; 0: all clients share the room of URL or Channel
-	Token     string        // of all clients: in the connect command, or as ?token= in the plain dialect
-	Compress  bool          // offer permessage-deflate; if the server takes it, messages are deflated and inflated
-	Receivers int           // threads that read; 0: one, two in storms
-	Processes int           // that hold the clients; 0: this one, or as many as their open files ask for
-	Worker    []string      // command of such a process; empty: the program itself with "worker"
-	Sources   int           // loopback addresses to dial from; 0: 16; below zero: leave it to the kernel
-	InFlight  int           // handshakes under way at most; 0: 400, below the accept queue of 511 that many servers have
-	Timeout   time.Duration // for a handshake, and for a message that does not come; 0: 10 s
-	Settle    time.Duration // before memory is read; 0: 3 s
-	Floor     []string      // command of the floor server; empty: the program itself with "floor --listen 127.0.0.1:0"
+	URL       string        // ws:// or wss://; in the plain dialect the path is the room
+	PID       int           // the server's process, root of a tree; 0 means no figures of CPU and memory
+	Header    http.Header   // additional headers of the upgrade request
+	Origin    string        // the Origin header, which browsers send and a server may require
+	Protocols []string      // subprotocols to offer; the report's conditions have the one that the server accepts
+	Label     string        // name of the server in reports
+	Version   string        // version of the measuring program; empty or dev means the commit of its build, if that is known
+	Command   string        // command line of the measuring program, for the conditions
+	Dialect   string        // Plain or Centrifuge; empty means Plain
+	Channel   string        // the room in the Centrifuge dialect; empty means lobby
+	Members   int           // clients per room, in rooms that the lab names; 0 means that all clients share the room of URL or Channel
+	Token     string        // token of all clients: in the connect command, or as ?token= in the plain dialect
+	Compress  bool          // offer permessage-deflate; if the server accepts it, messages are compressed
+	Receivers int           // number of threads that read; 0 means one, and two for storm
+	Processes int           // number of client processes; 0 means this process, or as many as the limit of open files requires
+	Worker    []string      // command of a worker process; empty means this program with "worker"
+	Sources   int           // number of loopback addresses to dial from; 0 means 16, a negative number lets the kernel choose
+	InFlight  int           // maximum number of concurrent handshakes; 0 means 400, below the accept queue of 511 that many servers have
+	Timeout   time.Duration // limit for a handshake and for a missing message; 0 means 10 s
+	Settle    time.Duration // pause before memory is read; 0 means 3 s
+	Floor     []string      // command of the floor server; empty means this program with "floor --listen 127.0.0.1:0"
 
-	// Progress, if set, is told what is going on and how far it is, about ten times a second, from one goroutine at a time.
+	// Progress, if set, is called about ten times a second with the current step and its progress, by one goroutine at a time.
 	Progress func(what string, done, total int)
 }
 
@@ -53,7 +53,7 @@ func (c Config) ShowProgress(what string, done, total int) {
 	}
 }
 
-// KeepShowing shows how far something is, now and then, until stop has returned.
+// KeepShowing calls show every 200 ms, on its own goroutine, until stop has returned.
 func KeepShowing(show func()) (stop func()) {
 	done := make(chan struct{})
 	var watching sync.WaitGroup
@@ -73,7 +73,7 @@ func KeepShowing(show func()) (stop func()) {
 	}
 }
 
-// ShownURL is the URL for reports, without a password.
+// ShownURL returns the URL for reports, without a password.
 func (c Config) ShownURL() string {
 	if u, err := url.Parse(c.URL); err == nil {
 		return u.Redacted()

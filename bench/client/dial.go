@@ -11,13 +11,14 @@ import (
 	"webim/bench/ws"
 )
 
-// ErrReset is what ends a client that we cut ourselves; errTimeout one whose handshake never ended.
+// ErrReset ends a client that the lab itself cuts. ErrTimeout ends a client whose handshake takes too long.
 var (
 	ErrReset   = errors.New("reset by ourselves")
 	ErrTimeout = errors.New("no answer to the connect or the upgrade in time")
 )
 
-// dialNext dials as many of the clients to be dialed as the bound on handshakes in flight allows. It runs after every round of events.
+// dialNext dials waiting clients, as many as the limit of concurrent handshakes allows. It runs after every round of
+// events.
 func (w *Receiver) dialNext() {
 	for len(w.todo) > 0 && w.inFlight < w.fleet.cfg.MaxHandshakes()/len(w.fleet.Receivers)+1 {
 		c := w.todo[0]
@@ -27,7 +28,7 @@ func (w *Receiver) dialNext() {
 	}
 }
 
-// handshakeEnded counts the end of a handshake, good or bad.
+// handshakeEnded counts the end of a handshake; err is nil if it succeeded.
 func (w *Receiver) handshakeEnded(err error) {
 	w.inFlight--
 	f := w.fleet
@@ -46,8 +47,8 @@ func (w *Receiver) handshakeEnded(err error) {
 	}
 }
 
-// dial begins a client's life. On loopback the connection usually stands when connect(2) returns, EINPROGRESS or not, so the request is tried at
-// once: that saves a round through epoll.
+// dial starts a client's connection. On loopback the connection usually is established when connect(2) returns, even with
+// EINPROGRESS. So dial tries to send the request at once, which saves a round through epoll.
 func (w *Receiver) dial(c *Client) {
 	c.Decoder, c.answer, c.Err, c.CloseCode, c.Stuck = ws.Decoder{}, nil, nil, 0, false
 	c.session = nil
@@ -72,14 +73,14 @@ func (w *Receiver) dial(c *Client) {
 	w.connected(c)
 }
 
-// park registers a client's socket, once in its life.
+// park registers a client's socket with epoll, once per connection.
 func (w *Receiver) park(c *Client) error {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(c.Index), Pad: c.gen}
 	return unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, c.fd, &ev)
 }
 
-// connected writes the upgrade request, if the connection stands. It is called again at EPOLLOUT until it does. The request is smaller than any empty
-// socket buffer, so it is taken whole.
+// connected sends the upgrade request if the connection is established; otherwise EPOLLOUT calls it again. An empty socket
+// buffer always has room for the whole request.
 func (w *Receiver) connected(c *Client) {
 	n := sock.Write(c.fd, w.fleet.request(c.Room))
 	switch {
@@ -91,7 +92,7 @@ func (w *Receiver) connected(c *Client) {
 	}
 }
 
-// dialSocket makes a non-blocking socket and begins to connect it, from the loopback address that is for client i.
+// dialSocket creates a non-blocking socket and starts to connect it, from the loopback address of client i.
 func dialSocket(t Target, first, i, sources int) (int, error) {
 	family := unix.AF_INET
 	if !t.Addr.Addr().Is4() {
@@ -103,7 +104,8 @@ func dialSocket(t Target, first, i, sources int) (int, error) {
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if src, ok := t.source(first, i, sources); ok {
-		// The port is chosen at connect, when the whole four-tuple is known; else bind would need a port that is free for every destination.
+		// The kernel chooses the port at connect, when it knows all four parts of the address pair. Otherwise bind would need a
+		// port that is free for every destination.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: src}); err != nil {
 			unix.Close(fd)

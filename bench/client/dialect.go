@@ -11,22 +11,23 @@ import (
 	"webim/bench/option"
 )
 
-// The dialects that the clients speak. Plain: what comes in goes out, and the path is the room. Centrifuge: the Centrifuge protocol, version 2, in
-// JSON, where a channel is the room and a message is {"text": payload}. Publications become plain frames as they come in (see [session]), so that no
-// scenario knows of the dialect.
+// The dialects of the clients. In the plain dialect a message is a text frame, the server sends it to the whole room as it
+// is, and the URL's path is the room. The Centrifuge dialect is the Centrifuge protocol, version 2, in JSON: a channel is
+// the room, and a message is {"text": payload}. Received publications become plain frames (see [Session]), so no scenario
+// depends on the dialect.
 const (
 	Plain      = "plain"
 	Centrifuge = "centrifuge"
 )
 
-// centrifugePath is where a Centrifuge server listens unless the URL names another path.
+// centrifugePath is the path of a Centrifuge server's endpoint unless the URL names another path.
 const centrifugePath = "/connection/websocket"
 
 func (c Config) Centrifuge() bool { return c.Dialect == Centrifuge }
 
 func (c Config) RoomChannel() string { return option.OrDefault(c.Channel, "lobby") }
 
-// Room is what the clients join unless a scenario says otherwise, as a path: a channel is a path here too.
+// Room returns the room that clients join unless a scenario chooses another one. It is a path in both dialects.
 func (c Config) Room(t Target) string {
 	if c.Centrifuge() {
 		return "/" + c.RoomChannel()
@@ -34,7 +35,7 @@ func (c Config) Room(t Target) string {
 	return t.path()
 }
 
-// Endpoint is the path of the upgrade for a room.
+// Endpoint returns the path of the upgrade request for a room.
 func (c Config) Endpoint(t Target, room string) string {
 	switch {
 	case !c.Centrifuge():
@@ -45,7 +46,7 @@ func (c Config) Endpoint(t Target, room string) string {
 	return t.path()
 }
 
-// CheckDialect refuses what the dialect cannot do.
+// CheckDialect refuses options that the dialect does not have.
 func (c Config) CheckDialect(t Target) error {
 	switch {
 	case c.Dialect != "" && c.Dialect != Plain && !c.Centrifuge():
@@ -62,19 +63,19 @@ func (c Config) CheckDialect(t Target) error {
 	return nil
 }
 
-// The ids of a client's first two commands; those of messages follow.
+// The ids of a client's first two commands. The ids of messages follow.
 const (
 	connectID = iota + 1
 	subscribeID
 	firstMessageID
 )
 
-// JoinCommands are what a client begins with: both commands in one message.
+// JoinCommands returns a client's first message: the commands connect and subscribe.
 func JoinCommands(room, token string) []byte {
 	return fmt.Appendf(connectCommand(connectID, token), "\n{\"id\":%d,\"subscribe\":{\"channel\":%s}}", subscribeID, QuotedChannel(room))
 }
 
-// connectCommand is the connect command; an empty token is left out.
+// connectCommand returns the connect command, without a token if it is empty.
 func connectCommand(id int, token string) []byte {
 	quoted, _ := json.Marshal(token) // no error for a string
 	if token == "" {
@@ -83,7 +84,7 @@ func connectCommand(id int, token string) []byte {
 	return fmt.Appendf(nil, `{"id":%d,"connect":{"name":"webim-bench","token":%s}}`, id, quoted)
 }
 
-// withToken adds the token to a room's path in the plain dialect, where it is the query's parameter "token".
+// withToken adds the token to a room's path as the query parameter "token", in the plain dialect.
 func (c Config) withToken(room string) string {
 	if c.Token == "" || c.Centrifuge() {
 		return room
@@ -95,13 +96,13 @@ func (c Config) withToken(room string) string {
 	return room + mark + "token=" + url.QueryEscape(c.Token)
 }
 
-// QuotedChannel is a room's channel in JSON.
+// QuotedChannel returns the channel of a room as a JSON string.
 func QuotedChannel(room string) string {
 	b, _ := json.Marshal(strings.TrimPrefix(room, "/")) // no error for a string
 	return string(b)
 }
 
-// AppendPublish appends the command that publishes message seq. Its text must be what may stand between a JSON string's quotes.
+// AppendPublish appends the command that publishes message seq. The text must not need escapes in a JSON string.
 func AppendPublish(b []byte, quoted string, seq uint32, text []byte) []byte {
 	b = append(b, `{"id":`...)
 	b = strconv.AppendUint(b, uint64(seq)+firstMessageID, 10)

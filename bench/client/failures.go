@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Failures returns the handshakes that failed so far, by what went wrong, the messages that the server refused, and the open clients that it closed.
+// Failures returns how often each failure has happened so far: failed handshakes, messages that the server refused, and
+// open clients that it closed.
 func (f *Fleet) Failures() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -22,13 +23,13 @@ func (f *Fleet) noteFailure(err error) {
 	f.mu.Unlock()
 }
 
-// RefusedMessage begins what Failures says of messages, which are no handshakes.
+// RefusedMessage is the beginning of a failure of a message.
 const RefusedMessage = "a message was refused: "
 
-// GoneMessage begins what Failures says of clients that the server closed.
+// GoneMessage is the beginning of a failure of an open client.
 const GoneMessage = "an open client was closed: "
 
-// HandshakeFailures are those of Failures that are of handshakes.
+// HandshakeFailures returns the failures of handshakes among those of Failures.
 func HandshakeFailures(all map[string]int) map[string]int {
 	m := map[string]int{}
 	for what, n := range all {

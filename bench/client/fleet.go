@@ -13,34 +13,34 @@ import (
 	"webim/bench/stat"
 )
 
-// Fleet is a set of clients of one server. Its methods are for one goroutine.
+// Fleet is a set of clients of one server, spread over a few receivers. Its methods are for one goroutine.
 type Fleet struct {
-	// Immutable.
+	// These fields never change after NewFleet.
 	cfg            Config
 	target         Target
 	handshake      *handshake
 	Clients        []*Client
 	secure         *tls.Config     // for wss
-	handshaking    context.Context // of TLS handshakes
-	stopHandshakes func()          // ends them
-	handshakes     sync.WaitGroup  // their goroutines
-	FirstSource    int             // number of the first loopback address
+	handshaking    context.Context // ends TLS handshakes when it is cancelled
+	stopHandshakes func()          // cancels handshaking
+	handshakes     sync.WaitGroup  // the goroutines of TLS handshakes
+	FirstSource    int             // number of the first loopback address to dial from
 	Receivers      []*Receiver
 
-	// Counters of the workers.
+	// The receivers write these counters.
 	openCount atomic.Int64 // clients that are open
-	lost      atomic.Int64 // that were open and ended without our doing
-	failed    atomic.Int64 // handshakes
-	waiting   atomic.Int64 // handshakes that were asked for and have not ended
-	lastOpen  atomic.Int64 // time of the last good handshake
+	lost      atomic.Int64 // open clients that ended without Drop or Reset
+	failed    atomic.Int64 // handshakes that failed
+	waiting   atomic.Int64 // handshakes that were requested and have not ended
+	lastOpen  atomic.Int64 // time of the last successful handshake
 	settled   chan struct{}
 
 	mu       sync.Mutex        // guards the maps
-	requests map[string][]byte // the handshake by path
-	failures map[string]int    // handshakes by what went wrong
+	requests map[string][]byte // upgrade requests by path
+	failures map[string]int    // number of failures by their text
 }
 
-// NewFleet prepares n clients, all absent, on receivers workers. Close it.
+// NewFleet creates n clients, all absent, and the receivers that own them. Close the fleet.
 func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	t, err := ParseTarget(cfg.URL)
 	if err != nil {
@@ -54,7 +54,7 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	}
 	f := &Fleet{cfg: cfg, target: t, handshake: NewHandshake(t.URL.Host, cfg), settled: make(chan struct{}, 1),
 		requests: map[string][]byte{}, failures: map[string]int{}}
-	// The server's certificate is usually one of its own making, and nothing secret is said.
+	// A test server usually has a self-signed certificate, and the lab sends nothing secret.
 	f.secure = &tls.Config{InsecureSkipVerify: true, ServerName: t.URL.Hostname()}
 	f.handshaking, f.stopHandshakes = context.WithCancel(context.Background())
 	f.Clients = make([]*Client, n)
@@ -85,16 +85,16 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	return f, nil
 }
 
-// AssignRooms spreads the clients, all absent, over rooms of so many members each: client i is in room i/members. Two fleets are in the same rooms if they
-// give the same owner and the same number of members.
+// AssignRooms puts the clients, all absent, in rooms of so many members each: client i is in room i/members. Two fleets
+// use the same rooms if owner and members are equal.
 func (f *Fleet) AssignRooms(owner string, members int) {
 	for i, c := range f.Clients {
 		c.Room = fmt.Sprintf("/rooms-of-%d-%s%d", members, owner, i/members)
 	}
 }
 
-// Dial brings those of the clients [from, to) that are absent to the server, and returns when each handshake has ended, well or badly: how many failed is the
-// first result. It gives up when nothing has happened for Config.Timeout.
+// Dial connects the absent clients among [from, to) and returns when each of their handshakes has ended. It returns how
+// many have failed. If no handshake ends for Config.Timeout, it gives up the rest.
 func (f *Fleet) Dial(ctx context.Context, from, to int) (failed int, err error) {
 	before := f.failed.Load()
 	jobs := make([][]*Client, len(f.Receivers))
@@ -120,7 +120,7 @@ func (f *Fleet) Dial(ctx context.Context, from, to int) (failed int, err error) 
 	return int(f.failed.Load() - before), err
 }
 
-// awaitDial waits until no handshake is waited for.
+// awaitDial waits until all n handshakes have ended.
 func (f *Fleet) awaitDial(ctx context.Context, n int) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -145,13 +145,13 @@ func (f *Fleet) awaitDial(ctx context.Context, n int) error {
 	}
 }
 
-// abandon ends the handshakes that have not ended.
+// abandon ends all handshakes with an error.
 func (f *Fleet) abandon(why error) {
 	for _, w := range f.Receivers {
 		w.Do(func() {
 			for _, c := range w.todo {
 				c.Err = why
-				w.inFlight++ // settle takes it back
+				w.inFlight++ // handshakeEnded subtracts it again
 				w.handshakeEnded(why)
 			}
 			w.todo = nil
@@ -164,7 +164,7 @@ func (f *Fleet) abandon(why error) {
 	}
 }
 
-// Reset cuts every open client at once, by RST.
+// Reset cuts all open clients at once, by RST.
 func (f *Fleet) Reset() {
 	var all sync.WaitGroup
 	for _, w := range f.Receivers {
@@ -181,24 +181,24 @@ func (f *Fleet) Reset() {
 	all.Wait()
 }
 
-// Close cuts all clients and ends the workers.
+// Close cuts all clients and ends the receivers.
 func (f *Fleet) Close() {
 	f.Reset()
 	f.abandon(ErrReset)
 	f.stopHandshakes()
-	f.handshakes.Wait() // what they have to say is said before the workers end
+	f.handshakes.Wait() // they post their results before the receivers end
 	for _, w := range f.Receivers {
 		w.stop()
 	}
 }
 
-// Open returns how many clients are open.
+// Open returns the number of open clients.
 func (f *Fleet) Open() int { return int(f.openCount.Load()) }
 
-// Gone returns how many open clients the server has closed, or the network has.
+// Gone returns how many open clients the server or the network has closed.
 func (f *Fleet) Gone() int { return int(f.lost.Load()) }
 
-// request returns the handshake's bytes for a room.
+// request returns the upgrade request for a room.
 func (f *Fleet) request(room string) []byte {
 	path := f.cfg.Endpoint(f.target, f.cfg.withToken(room))
 	f.mu.Lock()
@@ -206,14 +206,14 @@ func (f *Fleet) request(room string) []byte {
 	b := f.requests[path]
 	if b == nil {
 		b = f.handshake.Request(path)
-		if len(f.requests) < 64 { // rooms of one client each are made anew instead of kept
+		if len(f.requests) < 64 { // with one room per client, requests are not kept
 			f.requests[path] = b
 		}
 	}
 	return b
 }
 
-// Each runs do for every client that in selects, on its worker.
+// Each runs do for every client, on the client's receiver, one receiver after the other.
 func (f *Fleet) Each(do func(c *Client)) {
 	for _, w := range f.Receivers {
 		w.Do(func() {
@@ -230,7 +230,7 @@ func (f *Fleet) Size() int { return len(f.Clients) }
 
 func (f *Fleet) Config() Config { return f.cfg }
 
-// Agreed returns what the first client's handshake agreed on.
+// Agreed returns the terms of the first client's handshake; ok is false while that client is not open.
 func (f *Fleet) Agreed() (t Terms, ok bool) {
 	f.Receivers[0].Do(func() {
 		t, ok = f.Clients[0].terms, f.Clients[0].state.Load() == open
@@ -238,7 +238,7 @@ func (f *Fleet) Agreed() (t Terms, ok bool) {
 	return t, ok
 }
 
-// Pings returns how many the server has sent to all clients.
+// Pings returns how many pings all clients have received.
 func (f *Fleet) Pings() (n int64) {
 	for _, w := range f.Receivers {
 		w.Do(func() { n += w.pings })
@@ -246,7 +246,7 @@ func (f *Fleet) Pings() (n int64) {
 	return n
 }
 
-// Busy returns the CPU time of each worker's thread, in nanoseconds.
+// Busy returns the CPU time of each receiver's thread in nanoseconds.
 func (f *Fleet) Busy() []int64 {
 	b := make([]int64, len(f.Receivers))
 	for i, w := range f.Receivers {
@@ -255,7 +255,7 @@ func (f *Fleet) Busy() []int64 {
 	return b
 }
 
-// Arrive dials one client, which was due at a time, and does not wait for it.
+// Arrive dials a transient client that is due at the given time, and does not wait for it.
 func (f *Fleet) Arrive(c *Client, due int64) {
 	f.waiting.Add(1)
 	c.receiver.post(func() {
@@ -264,7 +264,7 @@ func (f *Fleet) Arrive(c *Client, due int64) {
 	})
 }
 
-// ArrivalTimes returns how long the handshakes took, from the time they were due.
+// ArrivalTimes returns the durations from the due time of each transient client to the end of its handshake.
 func (f *Fleet) ArrivalTimes() *stat.Hist {
 	h := &stat.Hist{}
 	for _, w := range f.Receivers {
@@ -273,13 +273,14 @@ func (f *Fleet) ArrivalTimes() *stat.Hist {
 	return h
 }
 
-// Ignore makes all clients ignore what comes; what the workers have counted is the caller's from then on.
+// Ignore makes all clients ignore messages. When it has returned, the receivers do not touch the sinks of a scenario any
+// more.
 func (f *Fleet) Ignore() {
 	rest := &ignoreSink{}
 	f.Each(func(c *Client) { c.Sink = rest })
 }
 
-// LastOpened returns when the last good handshake ended.
+// LastOpened returns the time of the last successful handshake, by stat.Now.
 func (f *Fleet) LastOpened() int64 { return f.lastOpen.Load() }
 
 // HandshakesFailed returns how many handshakes have failed so far.

@@ -18,21 +18,21 @@ import (
 	"webim/bench/ws"
 )
 
-// maxAnswer bounds a handshake's answer, in bytes.
+// maxAnswer is the maximum length of the answer to an upgrade request, in bytes.
 const maxAnswer = 16 << 10
 
-// handshake is the client's side of RFC 6455, section 4.1. One key serves a whole fleet: it guards against caching proxies, not
-// attackers, and so checking an answer is a comparison instead of a SHA-1.
+// handshake is the client's side of an upgrade (RFC 6455, section 4.1). A whole fleet uses one key, because the key
+// protects from caching proxies and not from attackers. So checking an answer is a comparison instead of a SHA-1.
 type handshake struct {
 	host   string
 	header http.Header
 	key    string
 	accept []byte
 
-	last atomic.Pointer[agreement] // the last answer that was read: those of a fleet are mostly the same
+	last atomic.Pointer[agreement] // the last answer; most answers to a fleet are equal
 }
 
-// agreement is what an answer agreed on.
+// agreement is an answer and its terms.
 type agreement struct {
 	answer string
 	terms  Terms
@@ -52,7 +52,7 @@ func NewHandshake(host string, cfg Config) *handshake {
 	if cfg.Compress {
 		header.Set("Sec-WebSocket-Extensions", ws.DeflateOffer)
 	}
-	if own := header.Get("Host"); own != "" { // a request has one Host (RFC 9112, section 3.2): the user's
+	if own := header.Get("Host"); own != "" { // a request has one Host (RFC 9112, section 3.2): that of the user
 		host = own
 	}
 	header.Del("Host")
@@ -61,12 +61,12 @@ func NewHandshake(host string, cfg Config) *handshake {
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
 	}
 	var nonce [16]byte
-	_, _ = rand.Read(nonce[:]) // never fails, says its documentation
+	_, _ = rand.Read(nonce[:]) // never fails, by its documentation
 	key := base64.StdEncoding.EncodeToString(nonce[:])
 	return &handshake{host: host, header: header, key: key, accept: []byte(ws.AcceptKey(key))}
 }
 
-// Request returns the bytes to send for a path.
+// Request returns the upgrade request for a path.
 func (h *handshake) Request(path string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
@@ -76,7 +76,7 @@ func (h *handshake) Request(path string) []byte {
 	return b.Bytes()
 }
 
-// Refusal is an answer other than 101.
+// Refusal is the error for an answer with another status than 101.
 type Refusal struct{ Status int }
 
 func (r Refusal) Error() string { return "HTTP status " + strconv.Itoa(r.Status) }
@@ -88,7 +88,7 @@ var (
 	errAccept    = errors.New("the answer lacks the right Sec-WebSocket-Accept")
 )
 
-// Check reads an answer; n is its length, 0 while it is incomplete.
+// Check reads an answer and returns its length n, or 0 while it is incomplete.
 func (h *handshake) Check(b []byte) (n int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -113,13 +113,14 @@ func (h *handshake) Check(b []byte) (n int, err error) {
 	return end + 4, nil
 }
 
-// Terms are what a handshake agreed on.
+// Terms are the extensions and the subprotocol that a handshake agreed on.
 type Terms struct {
 	Compressed bool
 	Protocol   string
 }
 
-// agreed is what a whole good answer agrees on. In a storm, half of whose work is the client's, reading the header of each was 5 % of that.
+// agreed returns the terms of a complete answer. It compares the answer with the last one first, because parsing each
+// header took 5 % of the client's time in a storm.
 func (h *handshake) agreed(answer []byte) (Terms, error) {
 	if last := h.last.Load(); last != nil && string(answer) == last.answer {
 		return last.terms, nil
@@ -131,7 +132,8 @@ func (h *handshake) agreed(answer []byte) (Terms, error) {
 	return t, err
 }
 
-// read reads the terms from a whole good answer. A client must fail the connection when it is given what it did not offer (RFC 6455, section 4.1).
+// read parses the terms of a complete answer. A client must fail the connection if the server chooses something that the
+// client did not offer (RFC 6455, section 4.1).
 func (h *handshake) read(answer []byte) (t Terms, err error) {
 	_, fields, _ := bytes.Cut(answer, []byte("\r\n"))
 	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()

@@ -13,16 +13,15 @@ import (
 	"webim/bench/ws"
 )
 
-// This file is what the sub-packages of bench build on: a raw connection, the server's process as seen from outside, and a clock. None of it is
-// used by the scenarios of this package, which drive a [Fleet].
+// Dialer and Raw are for the attack lab, which needs connections without rules. The scenarios use a [Fleet].
 
-// Dialer is where raw connections go to.
+// Dialer opens raw connections to a server.
 type Dialer struct {
 	cfg Config
 	t   Target
 }
 
-// NewDialer reads Config.URL and checks the dialect.
+// NewDialer returns a Dialer for Config.URL, and checks the options of the dialect.
 func NewDialer(cfg Config) (Dialer, error) {
 	t, err := ParseTarget(cfg.URL)
 	if err == nil {
@@ -31,20 +30,20 @@ func NewDialer(cfg Config) (Dialer, error) {
 	return Dialer{cfg, t}, err
 }
 
-// Loopback reports whether the target is this machine.
+// Loopback reports whether the server is on this machine.
 func (t Dialer) Loopback() bool { return t.t.Addr.Addr().IsLoopback() }
 
-// Address is the target's host and port, as resolved.
+// Address returns the resolved address and port of the server.
 func (t Dialer) Address() string { return t.t.Addr.String() }
 
-// Host is what a Host header says.
+// Host returns the value of the Host header.
 func (t Dialer) Host() string { return t.t.URL.Host }
 
 // Centrifuge reports whether the dialect is [Centrifuge].
 func (t Dialer) Centrifuge() bool { return t.cfg.Centrifuge() }
 
-// Dial opens a connection, over TLS if the URL is wss, from loopback address number source (0: 127.0.0.2) when the target is on
-// IPv4 loopback. It sends nothing over it.
+// Dial opens a connection and sends nothing. It uses TLS if the URL is wss. If the server is on IPv4 loopback, source is
+// the number of the loopback address to dial from; 0 is 127.0.0.2.
 func (t Dialer) Dial(ctx context.Context, source int) (*Raw, error) {
 	d := net.Dialer{Timeout: t.cfg.ReplyTimeout()}
 	if a, ok := t.t.source(0, source, source+1); ok {
@@ -64,14 +63,15 @@ func (t Dialer) Dial(ctx context.Context, source int) (*Raw, error) {
 	return r, nil
 }
 
-// Request is the upgrade request for a room: a path in the plain dialect. compress offers permessage-deflate.
+// Request returns the upgrade request for a room, which is a path in the plain dialect. If compress is set, it offers
+// permessage-deflate.
 func (t Dialer) Request(room string, compress bool) []byte {
 	cfg := t.cfg
 	cfg.Compress = compress
 	return NewHandshake(t.Host(), cfg).Request(cfg.Endpoint(t.t, cfg.withToken(room)))
 }
 
-// Upgrade sends an upgrade request and reads the answer. compressed reports whether permessage-deflate was agreed on.
+// Upgrade sends an upgrade request and reads the answer. It reports whether permessage-deflate was agreed on.
 func (t Dialer) Upgrade(r *Raw, room string, compress bool) (compressed bool, err error) {
 	cfg := t.cfg
 	cfg.Compress = compress
@@ -102,18 +102,18 @@ func (t Dialer) Upgrade(r *Raw, room string, compress bool) (compressed bool, er
 	}
 }
 
-// Connect is the connect command of the Centrifuge dialect, with Config.Token, as one line of JSON without its end.
+// Connect returns the connect command of the Centrifuge dialect with Config.Token, as one line of JSON without a line end.
 func (t Dialer) Connect(id int) []byte { return connectCommand(id, t.cfg.Token) }
 
-// Raw is a connection over which its owner writes whatever it wants. One goroutine may read while another one writes.
+// Raw is a connection on which its owner may write any bytes. One goroutine may read while another one writes.
 type Raw struct {
 	net.Conn
 	tcp  *net.TCPConn
-	rest []byte // what came behind the answer to the upgrade
+	rest []byte // bytes that followed the answer to the upgrade request
 	dec  ws.Decoder
 }
 
-// Read gives what came behind the answer to the upgrade first.
+// Read first returns the bytes that followed the answer to the upgrade request.
 func (r *Raw) Read(b []byte) (int, error) {
 	if len(r.rest) > 0 {
 		n := copy(b, r.rest)
@@ -123,7 +123,8 @@ func (r *Raw) Read(b []byte) (int, error) {
 	return r.Conn.Read(b)
 }
 
-// Events reads once and calls f for each message and control frame that is complete. The payload is valid during the call. It returns the bytes read.
+// Events reads once and calls f for each complete message and control frame. The payload is valid during the call. It
+// returns the number of bytes read.
 func (r *Raw) Events(buf []byte, f func(ws.Event)) (int, error) {
 	n, err := r.Read(buf)
 	for b := buf[:n]; len(b) > 0; {
@@ -139,7 +140,7 @@ func (r *Raw) Events(buf []byte, f func(ws.Event)) (int, error) {
 	return n, err
 }
 
-// Reset closes with RST.
+// Reset closes the connection by RST.
 func (r *Raw) Reset() {
 	_ = r.tcp.SetLinger(0)
 	_ = r.tcp.Close()

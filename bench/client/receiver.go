@@ -16,34 +16,35 @@ import (
 	"webim/bench/ws"
 )
 
-// readBuffer is in bytes; all clients of a worker share it.
+// readBuffer is the size of the read buffer that all clients of a receiver share, in bytes.
 const readBuffer = 256 << 10
 
-// Receiver owns a share of a fleet's clients: an epoll, a thread, a read buffer. All but what is marked runs on its goroutine.
+// Receiver is a thread that owns a part of a fleet's clients. It has an epoll instance and a read buffer. All methods run
+// on its goroutine, except those whose comment says otherwise.
 type Receiver struct {
 	fleet  *Fleet
 	epfd   int
-	wakefd int // an eventfd: somebody has put a task
+	wakefd int // an eventfd: there are new tasks
 	buf    []byte
 	TID    int
 	ready  chan struct{} // closed when tid is set
-	done   chan struct{} // closed at the end
+	done   chan struct{} // closed when the goroutine has ended
 
-	todo       []*Client // to be dialed
+	todo       []*Client // clients to be dialed
 	inFlight   int
-	plaintext  []byte       // what TLS has opened; nil without
-	inflater   *ws.Inflater // of all its clients
-	pings      int64        // that its clients got
-	plain      []byte       // what was read, in the plain dialect
-	handshakes stat.Hist    // the handshakes of clients that come and go
+	plaintext  []byte       // buffer for decrypted bytes; nil without TLS
+	inflater   *ws.Inflater // shared by all its clients
+	pings      int64        // number of pings that its clients have received
+	plain      []byte       // buffer for received bytes translated to the plain dialect
+	handshakes stat.Hist    // of transient clients, from their due times
 
-	// nap is how long to sleep after a round of reads, in nanoseconds. It lets frames gather, so that a flood does not wake the client for
-	// each of them, at the price of that much more latency in the figures. Any goroutine.
+	// Nap is a pause after each round of reads, in nanoseconds. Frames gather meanwhile, so a flood does not wake the thread
+	// for each frame; the latency in the figures grows by the pause. Any goroutine may set it.
 	Nap atomic.Int64
 
 	mu    sync.Mutex // guards tasks
 	tasks []func()
-	quit  bool // the worker's
+	quit  bool // used by the goroutine only
 }
 
 func newReceiver(f *Fleet) (*Receiver, error) {
@@ -65,15 +66,15 @@ func newReceiver(f *Fleet) (*Receiver, error) {
 	return w, nil
 }
 
-// post runs task on the worker, later. Any goroutine.
+// post lets the receiver run task later. It may be called from any goroutine.
 func (w *Receiver) post(task func()) {
 	w.mu.Lock()
 	w.tasks = append(w.tasks, task)
 	w.mu.Unlock()
-	_, _ = unix.Write(w.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // fails only when a wake is pending anyway
+	_, _ = unix.Write(w.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // it only fails if a wake-up is pending already
 }
 
-// Do runs task on the worker and waits for its end. Any goroutine but the worker's.
+// Do runs task on the receiver and waits until it has returned. It may be called from any goroutine except the receiver's.
 func (w *Receiver) Do(task func()) {
 	done := make(chan struct{})
 	w.post(func() { task(); close(done) })
@@ -81,7 +82,7 @@ func (w *Receiver) Do(task func()) {
 }
 
 func (w *Receiver) run() {
-	runtime.LockOSThread() // for the thread's CPU clock, and because moving between threads costs
+	runtime.LockOSThread() // for the thread's CPU clock, and because changing the thread takes time
 	defer runtime.UnlockOSThread()
 	defer close(w.done)
 	w.TID = unix.Gettid()
@@ -116,7 +117,7 @@ func (w *Receiver) runTasks() {
 	}
 }
 
-// handle serves one event of a client. Events may be stale: read and write are the truth.
+// handle serves one event of a client. An event may be stale, so only read and write tell the state of the socket.
 func (w *Receiver) handle(c *Client, events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		if c.state.Load() == dialing {
@@ -135,7 +136,8 @@ func (w *Receiver) handle(c *Client, events uint32) {
 	w.read(c, hangup)
 }
 
-// read reads until the socket is empty. A short read says that it is, unless a hang-up was seen, whose turn comes after the bytes.
+// read reads until the socket is empty. A short read means that it is empty. After a hang-up event it reads on until the
+// end of the stream.
 func (w *Receiver) read(c *Client, hangup bool) {
 	for c.state.Load() != absent {
 		n := sock.Read(c.fd, w.buf)
@@ -156,7 +158,7 @@ func (w *Receiver) read(c *Client, hangup bool) {
 	}
 }
 
-// dispatch gives bytes that were read to whom they concern.
+// dispatch passes received bytes to the sink or, before the end of the upgrade, to the handshake.
 func (w *Receiver) dispatch(c *Client, b []byte) error {
 	if c.state.Load() == open || c.session != nil {
 		return w.dispatchOpen(c, b)
@@ -168,7 +170,7 @@ func (w *Receiver) dispatch(c *Client, b []byte) error {
 	return w.upgraded(c, rest)
 }
 
-// upgraded begins a client's life as a WebSocket, with what came right behind the answer.
+// upgraded starts the WebSocket of a client; rest is the bytes that followed the answer to the upgrade request.
 func (w *Receiver) upgraded(c *Client, rest []byte) error {
 	if c.terms.Compressed {
 		if w.inflater == nil {
@@ -189,7 +191,7 @@ func (w *Receiver) upgraded(c *Client, rest []byte) error {
 	return nil
 }
 
-// opened counts a client that is in the room.
+// opened counts a client that has joined its room.
 func (w *Receiver) opened(c *Client) {
 	c.state.Store(open)
 	w.handshakeEnded(nil)
@@ -198,7 +200,7 @@ func (w *Receiver) opened(c *Client) {
 	}
 }
 
-// toSink gives what came behind the handshake to the client's sink, in the plain dialect.
+// toSink passes received frames to the client's sink. In the Centrifuge dialect it first translates them to plain frames.
 func (w *Receiver) toSink(c *Client, b []byte, at int64) error {
 	if c.session == nil {
 		return c.Sink.Data(c, b, at)
@@ -228,7 +230,7 @@ func (w *Receiver) toSink(c *Client, b []byte, at int64) error {
 	return err
 }
 
-// dispatchOpen gives a WebSocket's bytes to who hears them, opened if they are sealed.
+// dispatchOpen decrypts received bytes, if the connection uses TLS, and passes them to the sink.
 func (w *Receiver) dispatchOpen(c *Client, b []byte) error {
 	at := stat.Now()
 	if c.tls == nil {
@@ -238,11 +240,11 @@ func (w *Receiver) dispatchOpen(c *Client, b []byte) error {
 		w.plaintext = make([]byte, readBuffer)
 	}
 	err := c.tls.decrypt(b, w.plaintext, func(plain []byte) error { return w.toSink(c, plain, at) })
-	c.flush() // what crypto/tls has to answer
+	c.flush() // sends answers of crypto/tls
 	return err
 }
 
-// drop ends a client, by RST.
+// drop ends a client by RST.
 func (w *Receiver) drop(c *Client, why error) {
 	c.setSending(false)
 	sock.CloseReset(c.fd)
@@ -262,12 +264,12 @@ func (w *Receiver) drop(c *Client, why error) {
 	}
 }
 
-// busy returns the CPU time of the worker's thread in nanoseconds. Any goroutine.
+// busy returns the CPU time of the thread in nanoseconds. It may be called from any goroutine.
 func (w *Receiver) busy() int64 {
 	return proc.ThreadCPU(w.TID)
 }
 
-// stop ends the worker and its clients. Any goroutine but the worker's.
+// stop ends the receiver and its clients. It may be called from any goroutine except the receiver's.
 func (w *Receiver) stop() {
 	w.post(func() { w.quit = true })
 	<-w.done

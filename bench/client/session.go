@@ -10,29 +10,30 @@ import (
 	"webim/bench/ws"
 )
 
-// Session is a client's side of the Centrifuge protocol once the upgrade is done.
+// Session is a client's side of the Centrifuge protocol after the upgrade. It belongs to one goroutine.
 //
 //	connect, subscribe ──► replies ──► joined ──► publications, replies to messages, pings
 type Session struct {
 	dec    ws.Decoder
-	Joined bool // subscribed
-	pong   bool // the server wants its pings answered
+	Joined bool // the subscription succeeded
+	pong   bool // the server requires pongs
 	pings  int64
 
-	// before is what a publication of the room begins with, up to its text, as the first one showed. A server encodes alike what is alike, so
-	// those that follow need no JSON decoder: the same bytes before it put a parser into the same state.
+	// prefix is the beginning of the first publication, up to its text. A server encodes all publications of a room alike. A
+	// line that begins with the same bytes would put a JSON parser into the same state, so its text is found without a parser.
 	prefix []byte
 
-	// published is the first reply that said that a message was published, in two parts: the bytes before its id, and the bytes behind it. A reply that
-	// differs in the id only says the same and needs no JSON decoder, which would cost the client more than everything else that it does for a message.
+	// published is the first reply to a publish command, in two parts: the bytes before its id, and those after it. A reply
+	// that differs only in the id has the same meaning. So it needs no JSON decoder, which would take more time than
+	// everything else that the client does for a message.
 	published [2][]byte
 
-	refused []string // why messages were refused; whoever reads it empties it
+	refused []string // why messages were refused; the caller empties it
 }
 
 func NewSession() *Session { return &Session{dec: ws.Decoder{Keep: true}} }
 
-// reply is what a server sends, as far as it matters here. An empty one is a ping.
+// reply has the parts of a server's message that the lab needs. An empty reply is a ping.
 type reply struct {
 	ID    uint32 `json:"id"`
 	Error *struct {
@@ -56,8 +57,9 @@ type reply struct {
 	} `json:"push"`
 }
 
-// Translate reads bytes of the server, whole frames or not, and appends to out what they mean in the plain dialect: a text frame for each publication, and
-// control frames as they are. answer, if not empty, is the text of a message for the server. With an error, out holds what came before it.
+// Translate reads bytes from the server, whole frames or not, and appends their meaning in the plain dialect to out: a
+// text frame for each publication, and control frames unchanged. If answer is not empty, send it to the server as a text
+// message. If there is an error, out has the frames before it.
 func (s *Session) Translate(out, b []byte) (plain, answer []byte, err error) {
 	for len(b) > 0 {
 		text, n := s.wholeFrame(b)
@@ -84,7 +86,8 @@ func (s *Session) Translate(out, b []byte) (plain, answer []byte, err error) {
 	return out, answer, nil
 }
 
-// wholeFrame returns the payload of the text frame that b begins with, and the frame's length: 0 if it is something else, or cut. Most are whole, and need no copy.
+// wholeFrame returns the payload and the length of the text frame at the beginning of b. The length is 0 if b begins with
+// something else, or with a part of a frame. Most frames are whole, so they need no copy.
 func (s *Session) wholeFrame(b []byte) (text []byte, n int) {
 	if !s.dec.Idle() || b[0] != 0x80|ws.Text || len(b) < ws.HeaderSize(b) {
 		return nil, 0
@@ -118,7 +121,7 @@ func (s *Session) line(out, answer, line []byte) ([]byte, []byte, error) {
 		text := textOf(r.Push.Pub.Data)
 		s.learnPrefix(line, text)
 		out = ws.AppendFrame(out, ws.Text, []byte(text), nil)
-	case r.Push != nil: // somebody joined or left
+	case r.Push != nil: // a member joined or left
 	case r.ID == 0:
 		s.pings++
 		if s.pong {
@@ -138,7 +141,8 @@ func (s *Session) line(out, answer, line []byte) ([]byte, []byte, error) {
 	return out, answer, nil
 }
 
-// textOf is the text of a publication: {"text": ...}, or a string. What is neither is somebody else's, and no scenario takes it for its own.
+// textOf returns the text of a publication: the value of {"text": ...}, or a string. Other data is returned as it is; no
+// scenario takes it for its own message.
 func textOf(data json.RawMessage) string {
 	var text string
 	if json.Unmarshal(data, &text) == nil {
@@ -153,14 +157,15 @@ func textOf(data json.RawMessage) string {
 	return string(data)
 }
 
-// learnPrefix remembers what stands before the text in a publication. It learns nothing where the text had to be escaped, or is too short to be found.
+// learnPrefix stores the beginning of a publication, up to its text. It stores nothing if the text has escapes, or is too
+// short to be found for sure.
 func (s *Session) learnPrefix(line []byte, text string) {
 	if at := bytes.Index(line, []byte(`"`+text+`"`)); len(text) >= stamp.Size && at >= 0 {
 		s.prefix = bytes.Clone(line[:at+1])
 	}
 }
 
-// fromPrefix returns the text of a publication that begins as the first one did, if nothing in it is escaped.
+// fromPrefix returns the text of a publication that begins with prefix, if the text has no escapes.
 func (s *Session) fromPrefix(line []byte) (text []byte, ok bool) {
 	if s.prefix == nil || !bytes.HasPrefix(line, s.prefix) {
 		return nil, false
@@ -169,7 +174,7 @@ func (s *Session) fromPrefix(line []byte) (text []byte, ok bool) {
 	return text, ok && bytes.IndexByte(text, '\\') < 0
 }
 
-// learnPublished remembers a reply that says that a message was published. It learns nothing if the id could be another number of the reply.
+// learnPublished stores a reply to a publish command. It stores nothing if the id may be another number in the reply.
 func (s *Session) learnPublished(line []byte, id uint32) {
 	digits := strconv.AppendUint(nil, uint64(id), 10)
 	if before, after, ok := bytes.Cut(line, digits); ok && bytes.Equal(before, []byte(`{"id":`)) {
@@ -177,7 +182,7 @@ func (s *Session) learnPublished(line []byte, id uint32) {
 	}
 }
 
-// isPublished reports whether a reply differs from the remembered one by its id at most.
+// isPublished reports whether a reply equals the stored one, except for its id.
 func (s *Session) isPublished(line []byte) bool {
 	before, after := s.published[0], s.published[1]
 	if len(before) == 0 || len(line) <= len(before)+len(after) || !bytes.HasPrefix(line, before) || !bytes.HasSuffix(line, after) {

@@ -10,14 +10,14 @@ import (
 	"webim/bench/option"
 )
 
-// Target is where the clients go.
+// Target is the server's URL and its resolved address.
 type Target struct {
 	URL  *url.URL
 	Addr netip.AddrPort
 	TLS  bool
 }
 
-// ParseTarget understands ws:// and wss:// URLs; a name is resolved once, an IPv4 address preferred.
+// ParseTarget reads a ws:// or wss:// URL. It resolves a name once, and prefers an IPv4 address.
 func ParseTarget(raw string) (Target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -40,7 +40,7 @@ func ParseTarget(raw string) (Target, error) {
 	return Target{URL: u, Addr: netip.AddrPortFrom(ip.Addr().Unmap(), ip.Port()), TLS: u.Scheme == "wss"}, nil
 }
 
-// path is the room of the URL: never empty.
+// path returns the path and the query of the URL, at least "/".
 func (t Target) path() string {
 	if p := t.URL.RequestURI(); strings.HasPrefix(p, "/") {
 		return p
@@ -48,8 +48,9 @@ func (t Target) path() string {
 	return "/"
 }
 
-// source returns the address that client i dials from, and whether one is to be bound: one of n loopback addresses beginning with the first after 127.0.0.2, because
-// one address has 28,000 ports at most, and the kernel searches long for the last of them.
+// source returns the loopback address from which client i dials; ok is false if the kernel shall choose. The addresses are
+// n consecutive ones, beginning first addresses after 127.0.0.2. One address is not enough: it has 28,000 ports, and the
+// kernel takes long to find the last free ones.
 func (t Target) source(first, i, n int) (addr [4]byte, ok bool) {
 	ip := t.Addr.Addr()
 	if !ip.Is4() || !ip.IsLoopback() || n <= 0 {

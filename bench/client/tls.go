@@ -14,27 +14,28 @@ import (
 	"webim/bench/sock"
 )
 
-// Over TLS a client has a goroutine while it shakes hands, because crypto/tls cannot be parked then; after that it is parked like others. Its tls.Conn
-// reads what the worker has read and writes into memory: a record is opened on the worker, and sealed by whoever sends. That takes some 10 KB a client and
-// a microsecond a record, so the client is sooner the limit than without.
+// During a TLS handshake a client has a goroutine, because crypto/tls cannot continue a handshake from events. Afterwards
+// it has none: its tls.Conn reads the bytes that the receiver has read, and writes to memory. The receiver decrypts
+// records, and the goroutine that sends encrypts them. TLS takes some 10 KB per client and a microsecond per record, so
+// the client is the bottleneck sooner than without TLS.
 
-// tlsSession is a client's TLS.
+// tlsSession is the TLS state of a client.
 type tlsSession struct {
 	conn      *tls.Conn
 	transport *transport
 }
 
-// transport is what a tls.Conn takes for its connection: a real one during the handshake, then memory.
+// transport is the net.Conn below a tls.Conn: a real connection during the handshake, then memory.
 type transport struct {
 	net.Conn // nil after the handshake
 
-	in []byte // the worker's: what was read and not yet opened
+	in []byte // received and not yet decrypted; the receiver owns it
 
-	mu  sync.Mutex // guards out: a KeyUpdate is answered while others send
-	out []byte     // sealed, to be written
+	mu  sync.Mutex // guards out, because an answer to a KeyUpdate may be written while others send
+	out []byte     // encrypted bytes to be sent
 }
 
-// errNeedMore is not an error for crypto/tls, which goes on at the next Read.
+// errNeedMore means that all bytes are read. It is temporary, so crypto/tls continues at the next Read.
 var errNeedMore net.Error = needMore{}
 
 type needMore struct{}
@@ -67,7 +68,7 @@ func (w *transport) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// take returns what is to be written.
+// take returns the bytes to be sent and removes them.
 func (w *transport) take() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,13 +77,13 @@ func (w *transport) take() []byte {
 	return out
 }
 
-// encrypt returns the records to be written for a frame, and what crypto/tls has to say besides.
+// encrypt returns the records for a frame, and any other output of crypto/tls.
 func (s *tlsSession) encrypt(frame []byte) []byte {
-	_, _ = s.conn.Write(frame) // memory takes everything; a connection that is broken shows at the next Read
+	_, _ = s.conn.Write(frame) // memory accepts everything; the next Read returns the error of a broken connection
 	return s.transport.take()
 }
 
-// decrypt opens what was read and gives it to do, in pieces of the size of room; it keeps a record that is not complete.
+// decrypt decrypts received bytes and passes them to do, in pieces of at most len(room). It keeps an incomplete record.
 func (s *tlsSession) decrypt(b, room []byte, do func(plain []byte) error) error {
 	for s.transport.in = b; ; {
 		n, err := s.conn.Read(room)
@@ -102,7 +103,7 @@ func (s *tlsSession) decrypt(b, room []byte, do func(plain []byte) error) error 
 	}
 }
 
-// cause returns what an error began with, without addresses: so equal failures are counted together.
+// cause returns the innermost error, without addresses, so that equal failures are counted together.
 func cause(err error) error {
 	for {
 		inner := errors.Unwrap(err)
@@ -113,15 +114,15 @@ func cause(err error) error {
 	}
 }
 
-// tlsResult is how a client's handshakes ended, TLS and upgrade.
+// tlsResult is the result of a client's TLS handshake and upgrade.
 type tlsResult struct {
 	fd    int
 	tls   *tlsSession
 	terms Terms
-	rest  []byte // what followed the answer
+	rest  []byte // bytes that followed the answer to the upgrade request
 }
 
-// startTLS begins a client's life over TLS: the worker hears of its end.
+// startTLS starts a client's connection over TLS on a goroutine, which posts the result to the receiver.
 func (w *Receiver) startTLS(c *Client) {
 	f, gen := w.fleet, c.gen
 	path := c.Room
@@ -132,7 +133,7 @@ func (w *Receiver) startTLS(c *Client) {
 	})
 }
 
-// dialTLS connects, shakes hands and upgrades, on a goroutine of its own.
+// dialTLS connects, does both handshakes, and returns the result. It runs on its own goroutine.
 func (f *Fleet) dialTLS(i int, path string) (g tlsResult, err error) {
 	ctx, cancel := context.WithTimeout(f.handshaking, f.cfg.ReplyTimeout())
 	defer cancel()
@@ -144,7 +145,7 @@ func (f *Fleet) dialTLS(i int, path string) (g tlsResult, err error) {
 	if err != nil {
 		return g, cause(err)
 	}
-	defer raw.Close() // by then the socket has another number
+	defer raw.Close() // the duplicate stays open
 	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })()
 	wire := &transport{Conn: raw}
 	g.tls = &tlsSession{tls.Client(wire, f.secure), wire}
@@ -159,7 +160,7 @@ func (f *Fleet) dialTLS(i int, path string) (g tlsResult, err error) {
 	return g, err
 }
 
-// handshake does both handshakes.
+// handshake does the TLS handshake and the upgrade.
 func (g *tlsResult) handshake(ctx context.Context, f *Fleet, path string) error {
 	if err := g.tls.conn.HandshakeContext(ctx); err != nil {
 		return err
@@ -181,7 +182,7 @@ func (g *tlsResult) handshake(ctx context.Context, f *Fleet, path string) error 
 	}
 }
 
-// duplicate gives a socket a number that Go's poller knows nothing of.
+// duplicate returns another descriptor of a socket, which Go's poller does not know.
 func duplicate(conn *net.TCPConn) (fd int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -194,7 +195,7 @@ func duplicate(conn *net.TCPConn) (fd int, err error) {
 	return fd, err
 }
 
-// tlsDialed parks a client whose handshakes are done; or else it was given up meanwhile, or they failed.
+// tlsDialed takes the result of a TLS handshake. It drops the connection if the client was given up meanwhile.
 func (w *Receiver) tlsDialed(c *Client, gen int32, g tlsResult, err error) {
 	if c.gen != gen || c.state.Load() != dialing {
 		if err == nil {
@@ -217,7 +218,7 @@ func (w *Receiver) tlsDialed(c *Client, gen int32, g tlsResult, err error) {
 	c.state.Store(upgrading)
 	err = w.upgraded(c, g.rest)
 	if err == nil {
-		err = w.dispatchOpen(c, nil) // what crypto/tls holds that came with the answer; for what the socket holds epoll has an event
+		err = w.dispatchOpen(c, nil) // bytes in crypto/tls that came with the answer; for bytes in the socket epoll has an event
 	}
 	if err != nil {
 		w.drop(c, err)

@@ -10,8 +10,9 @@ import (
 	"webim/bench/proc"
 )
 
-// Cluster is a set of clients in worker processes, for more clients than one process has files. It is what a Fleet is, but for scenarios that only need clients
-// that are there, floods and single messages. Client i is the business of process i modulo their number; the senders are all in the first. Its methods are for one goroutine.
+// Cluster is a set of clients in worker processes, for more clients than the files of one process. It is a load.Load, so
+// floods, single messages and idle clients need not know where the clients are. Client i is in process i modulo the number
+// of processes; all senders are in the first process. Its methods are for one goroutine.
 type Cluster struct {
 	cfg     client.Config
 	clients int
@@ -19,11 +20,11 @@ type Cluster struct {
 	sampler *load.Sampler
 
 	mu   sync.Mutex // guards lost
-	lost error      // the first death
+	lost error      // the first failure
 }
 
-// New starts worker processes and gives each its share of n clients, all absent. Close it. Processes that die take their clients with them: then every
-// method that returns an error says so.
+// New starts worker processes and gives each its share of n clients, all absent. Close it. The clients of a process that
+// ends are lost; then every method with an error returns that error.
 func New(cfg client.Config, n, processes int) (*Cluster, error) {
 	if processes < 1 || n < processes {
 		return nil, option.Bad("%d clients in %d processes: give each process one client at least", n, processes)
@@ -47,10 +48,10 @@ func New(cfg client.Config, n, processes int) (*Cluster, error) {
 	return c, nil
 }
 
-// Empty returns a Crew of n clients without processes: add starts them. Close it.
+// Empty returns a cluster of n clients without processes; start them with Add. Close it.
 func Empty(cfg client.Config, n int) *Cluster { return &Cluster{cfg: cfg, clients: n} }
 
-// Add starts process k of so many, with its share of the clients, which go to cfg.URL.
+// Add starts process k of so many, with its share of the clients. They connect to cfg.URL.
 func (c *Cluster) Add(cfg client.Config, k, processes int) error {
 	m, err := startWorker(cfg.Worker, setup{cfg, share(c.clients, k, processes), k * max(cfg.SourceAddresses(), 0), k})
 	if err == nil {
@@ -59,7 +60,7 @@ func (c *Cluster) Add(cfg client.Config, k, processes int) error {
 	return err
 }
 
-// DialAll brings all clients to their servers, in at most so many processes at a time.
+// DialAll connects all clients, in at most so many processes at a time.
 func (c *Cluster) DialAll(ctx context.Context, most int) error {
 	_, err := c.each(ctx, most, func(_ int, m *Worker) request { return request{Do: doDial, To: m.clients} })
 	if ctx.Err() != nil {
@@ -68,7 +69,7 @@ func (c *Cluster) DialAll(ctx context.Context, most int) error {
 	return err
 }
 
-// share counts the clients below n of process k.
+// share returns how many of n clients are in process k.
 func share(n, k, processes int) int { return (n - k + processes - 1) / processes }
 
 // Close ends all processes and their clients.
@@ -80,12 +81,13 @@ func (c *Cluster) Close() {
 	all.Wait()
 }
 
-// broadcast gives an order to each process at once and waits for all answers. When ctx ends, or one process fails, the others are told to give up what lasts.
+// broadcast sends a request to each process at once and waits for all replies. If ctx ends or one process fails, it
+// cancels the dialing of the others.
 func (c *Cluster) broadcast(ctx context.Context, of func(k int, m *Worker) request) ([]reply, error) {
 	return c.each(ctx, len(c.Workers), of)
 }
 
-// each is all, but for so many processes at a time.
+// each is broadcast with at most so many processes at a time.
 func (c *Cluster) each(ctx context.Context, most int, of func(k int, m *Worker) request) ([]reply, error) {
 	slots := make(chan struct{}, max(most, 1))
 	ctx, cancel := context.WithCancel(ctx)
@@ -95,27 +97,27 @@ func (c *Cluster) each(ctx context.Context, most int, of func(k int, m *Worker) 
 			_, _ = m.call(request{Do: doCancel})
 		}
 	})()
-	answers, errs := make([]reply, len(c.Workers)), make([]error, len(c.Workers))
-	var orders sync.WaitGroup
+	replies, errs := make([]reply, len(c.Workers)), make([]error, len(c.Workers))
+	var requests sync.WaitGroup
 	for k, m := range c.Workers {
-		orders.Go(func() {
+		requests.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if answers[k], errs[k] = m.do(of(k, m)); errs[k] != nil {
+			if replies[k], errs[k] = m.do(of(k, m)); errs[k] != nil {
 				cancel()
 			}
 		})
 	}
-	orders.Wait()
+	requests.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return answers, c.keep(err)
+			return replies, c.keep(err)
 		}
 	}
-	return answers, nil
+	return replies, nil
 }
 
-// keep keeps the first failure.
+// keep stores the first failure.
 func (c *Cluster) keep(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,16 +133,16 @@ func (c *Cluster) Fault() error {
 	return c.lost
 }
 
-// Dial brings those of the clients [from, to) that are absent to the server; see Fleet.Dial.
+// Dial connects the absent clients among [from, to); see client.Fleet.Dial.
 func (c *Cluster) Dial(ctx context.Context, from, to int) (failed int, err error) {
 	n := len(c.Workers)
 	before := c.total().Ended
 	stop := client.KeepShowing(func() { c.cfg.ShowProgress("connecting", c.total().Ended-before, to-from) })
-	answers, err := c.broadcast(ctx, func(k int, _ *Worker) request {
+	replies, err := c.broadcast(ctx, func(k int, _ *Worker) request {
 		return request{Do: doDial, From: share(from, k, n), To: share(to, k, n)}
 	})
 	stop()
-	for _, a := range answers {
+	for _, a := range replies {
 		failed += a.N
 	}
 	if ctx.Err() != nil {
@@ -149,11 +151,11 @@ func (c *Cluster) Dial(ctx context.Context, from, to int) (failed int, err error
 	return failed, err
 }
 
-// total is the sum of how all processes are; of one that has ended there is nothing.
+// total returns the sum of the status of all processes. The clients of a process that has ended count as gone.
 func (c *Cluster) total() (sum status) {
-	answers, _ := c.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doStatus} }) // the error is noted
+	replies, _ := c.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doStatus} }) // keep has stored the error
 	sum.Failures = map[string]int{}
-	for k, a := range answers {
+	for k, a := range replies {
 		s := a.Status
 		if s == nil {
 			sum.Gone += c.Workers[k].clients
@@ -171,13 +173,13 @@ func (c *Cluster) total() (sum status) {
 	return sum
 }
 
-// Open returns how many clients are open.
+// Open returns the number of open clients.
 func (c *Cluster) Open() int { return c.total().Open }
 
-// Gone returns how many open clients the server has closed, or were lost with a process.
+// Gone returns how many open clients the server has closed, or were lost with their process.
 func (c *Cluster) Gone() int { return c.total().Gone }
 
-// Failures returns the handshakes that failed so far, by what went wrong.
+// Failures returns how often each failure has happened so far.
 func (c *Cluster) Failures() map[string]int { return c.total().Failures }
 
 func (c *Cluster) Size() int { return c.clients }
@@ -195,10 +197,10 @@ func (c *Cluster) Agreed() (client.Terms, bool) {
 	return client.Terms{Compressed: t.Packed, Protocol: t.Protocol}, t.Agreed
 }
 
-// CPU counts our own process too: it waits, mostly.
+// CPU includes this process, which mostly waits.
 func (c *Cluster) CPU() int64 { return proc.OwnCPU() + c.Processes().CPU() }
 
-// Processes are the worker processes.
+// Processes returns the worker processes.
 func (c *Cluster) Processes() (p proc.Process) {
 	for _, m := range c.Workers {
 		p.PIDs = append(p.PIDs, m.PID())

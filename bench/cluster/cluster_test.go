@@ -75,7 +75,7 @@ func TestServeWorkerNonsense(t *testing.T) {
 	c := newCaller(back, theirs)
 	for _, o := range []request{{Do: doDial, To: 5}, {Do: doStatus}, {Do: doFlood}, {Do: doSetup}} {
 		if _, err := c.call(o); err == nil {
-			t.Errorf("order %d before the first: no error", o.Do)
+			t.Errorf("request %d before the setup: no error", o.Do)
 		}
 	}
 	e := setup{Config: client.Config{URL: "ws://127.0.0.1:1/"}, Clients: 2}
@@ -85,7 +85,7 @@ func TestServeWorkerNonsense(t *testing.T) {
 	for _, o := range []request{{Do: doSend}, {Do: doAwait}, {Do: doSoFar}, {Do: doHalt}, {Do: doCollect}, {Do: doFlood}, {Do: doFlood, Flood: &floodRequest{Size: "128", Senders: 9, Send: true}},
 		{Do: doExpect, Size: "x"}, {Do: doSetup, Setup: &e}, {Do: doDial, From: 1, To: 7}, {Do: 99}} {
 		if _, err := c.call(o); err == nil {
-			t.Errorf("order %d: no error", o.Do)
+			t.Errorf("request %d: no error", o.Do)
 		}
 	}
 	theirs.Close()

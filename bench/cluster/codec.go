@@ -5,7 +5,7 @@ import (
 	"webim/bench/stat"
 )
 
-// packedTotals is a counted on the pipe.
+// packedTotals is the form of load.Totals on the pipe.
 type packedTotals struct {
 	Hist                                     *stat.PackedHist
 	InWindow, Duplicates, Reordered, Foreign int64
@@ -18,7 +18,7 @@ func packTotals(n *load.Totals) *packedTotals {
 	return &packedTotals{n.Hist.Pack(), n.InWindow, n.Duplicates, n.Reordered, n.Foreign, n.Received.Load(), n.Sent, n.Held, n.Unsent, n.Lag}
 }
 
-// unpack adds p to n.
+// unpackTotals adds p to n.
 func unpackTotals(n *load.Totals, p *packedTotals) {
 	n.Hist.Unpack(p.Hist)
 	n.InWindow += p.InWindow

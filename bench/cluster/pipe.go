@@ -11,27 +11,27 @@ import (
 	"webim/bench/stat"
 )
 
-// A Crew and its worker processes talk over pipes, in gob: the worker gets orders on its standard input and writes an answer to each, in the order in which they
-// are done, to its standard output. Whoever finds the pipe closed goes home.
+// A cluster and its worker processes talk over pipes, in gob. A worker reads requests from its standard input and writes a
+// reply to each to its standard output, in the order in which they are done. If the pipe is closed, the worker ends.
 
-// verb is what an order asks for.
+// verb is the kind of a request.
 type verb byte
 
 const (
-	doSetup   verb = iota // be Clients clients; first of all
-	doDial                // bring [From, To) to the server; answered when each handshake has ended
-	doCancel              // end the dialing
-	doStatus              // tell how things are; answered at once
-	doFlood               // take part in a flood
+	doSetup   verb = iota // create Clients clients; the first request
+	doDial                // connect [From, To); the reply comes when each handshake has ended
+	doCancel              // cancel the dialing
+	doStatus              // return the status at once
+	doFlood               // start a flood
 	doHalt                // stop sending
-	doSoFar               // the latencies of the flood until now
-	doCollect             // end the flood and tell what came of it
+	doSoFar               // return the latencies of the flood so far
+	doCollect             // end the flood and return its counters
 	doExpect              // expect message Seq
-	doSend                // send it
-	doAwait               // answered when all have it, or after the timeout
+	doSend                // send the expected message
+	doAwait               // the reply comes when all clients have it, or after the timeout
 )
 
-// request is one line to a worker process. What its verb does not need is zero, and costs nothing on the pipe.
+// request is a request to a worker process. Fields that the verb does not need are zero, which takes no space on the pipe.
 type request struct {
 	ID   uint32
 	Do   verb
@@ -40,20 +40,20 @@ type request struct {
 
 	Setup *setup
 	Flood *floodRequest
-	Tag   uint64 // of rounds; these end with a new one
+	Tag   uint64 // of single messages; a new tag ends those before
 	Size  string
 	Seq   uint32
 }
 
-// setup is what a worker process is to be.
+// setup describes the clients of a worker process.
 type setup struct {
-	Config      client.Config // the functions in it stay behind
+	Config      client.Config // without its functions, which gob does not send
 	Clients     int
-	FirstSource int // number of its first loopback address: no two processes share one
-	Number      int // of the process: no two share a room of Config.Members
+	FirstSource int // number of its first loopback address; no two processes share an address
+	Number      int // number of the process; no two processes share a room of Config.Members
 }
 
-// floodRequest is a flood as all processes must see it: the same schedule by the machine's clock, the same tag.
+// floodRequest describes a flood. All processes get the same schedule, by the machine's clock, and the same tag.
 type floodRequest struct {
 	Start, End     int64
 	Interval       float64
@@ -64,46 +64,46 @@ type floodRequest struct {
 	Send           bool // the first clients of this process are the senders
 }
 
-// reply is what comes back.
+// reply is the reply to a request.
 type reply struct {
 	ID     uint32
 	Err    string
-	N      int     // handshakes of a doDial that failed; clients that a doArm reached
-	At     int64   // when a doFire was
-	Times  []int64 // when its message came to each client
+	N      int     // failed handshakes of doDial; clients that expect a message after doExpect
+	At     int64   // time of sending of doSend
+	Times  []int64 // times of reception of doAwait
 	Status *status
 	Flood  *packedTotals
 	Hist   *stat.PackedHist
 }
 
-// status is how a process' clients are.
+// status is the state of the clients of a process.
 type status struct {
 	Open, Gone int
-	Ended      int // handshakes so far, good or bad
+	Ended      int // handshakes that have ended
 	Failures   map[string]int
 	Busy       []int64
-	Received   int64 // of the flood
+	Received   int64 // deliveries of the flood
 	Pings      int64
-	Protocol   string // what the first handshake agreed on
+	Protocol   string // terms of the first client's handshake
 	Packed     bool
-	Agreed     bool // with a handshake that has ended well
+	Agreed     bool // that handshake succeeded
 }
 
-// errPipeClosed is the end of a call whose process has gone.
+// errPipeClosed is the error of a call to a process that has ended.
 var errPipeClosed = errors.New("the pipe is closed")
 
-// caller is our end of the pipes.
+// caller sends requests to a worker process. It is safe for concurrent use.
 type caller struct {
 	out   io.WriteCloser
-	ended chan struct{} // closed when no answer will come any more
+	ended chan struct{} // closed when no more replies can come
 
-	mu      sync.Mutex // guards the rest
+	mu      sync.Mutex // guards the fields below
 	encoder *gob.Encoder
 	last    uint32
 	pending map[uint32]chan reply // nil after the end
 }
 
-// newCaller reads answers until in ends; then every call fails.
+// newCaller reads replies until in ends; after that every call fails.
 func newCaller(in io.Reader, out io.WriteCloser) *caller {
 	c := &caller{out: out, encoder: gob.NewEncoder(out), pending: map[uint32]chan reply{}, ended: make(chan struct{})}
 	go c.read(gob.NewDecoder(in))
@@ -133,7 +133,7 @@ func (c *caller) read(d *gob.Decoder) {
 	close(c.ended)
 }
 
-// call gives an order and waits for its answer. From any goroutine.
+// call sends a request and waits for its reply. It may be called from any goroutine.
 func (c *caller) call(o request) (reply, error) {
 	got := make(chan reply, 1)
 	c.mu.Lock()
@@ -150,7 +150,7 @@ func (c *caller) call(o request) (reply, error) {
 	}
 	c.mu.Unlock()
 	if err != nil {
-		return reply{}, errPipeClosed // nobody is there to read: all that we send can be written down
+		return reply{}, errPipeClosed // nobody reads: gob can encode every request
 	}
 	a, ok := <-got
 	switch {

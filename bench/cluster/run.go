@@ -15,16 +15,17 @@ import (
 	"webim/bench/stat"
 )
 
-// floodRun is a flood of a Crew: every process checks what its clients get by the same schedule, the first process sends.
+// floodRun is a flood of a cluster: every process checks the messages of its clients by the same schedule; the first
+// process sends.
 type floodRun struct {
-	crew *Cluster
+	cluster *Cluster
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	asked time.Time
 	got   int64
 }
 
-// statusEvery is how old an answer to "how many have come" may be: each costs every process a thread's wake.
+// statusEvery is the maximum age of the number of deliveries. A new number wakes a thread in every process.
 const statusEvery = 50 * time.Millisecond
 
 func (c *Cluster) Flood(s load.Schedule, size option.Size, nap time.Duration) (load.Run, error) {
@@ -44,32 +45,32 @@ func (c *Cluster) Flood(s load.Schedule, size option.Size, nap time.Duration) (l
 		c.halt()
 		return nil, fmt.Errorf("the %d worker processes took too long to get ready for the flood: the machine is too busy", len(c.Workers))
 	}
-	run := &floodRun{crew: c}
+	run := &floodRun{cluster: c}
 	c.sampler.Follow(run)
 	return run, nil
 }
 
 func (c *Cluster) halt() {
-	_, _ = c.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doHalt} }) // the error is noted
+	_, _ = c.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doHalt} }) // keep has stored the error
 }
 
 func (r *floodRun) Received() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.asked) > statusEvery {
-		r.asked, r.got = time.Now(), r.crew.total().Received
+		r.asked, r.got = time.Now(), r.cluster.total().Received
 	}
 	return r.got
 }
 
-func (r *floodRun) Halt() { r.crew.halt() }
+func (r *floodRun) Halt() { r.cluster.halt() }
 
-func (r *floodRun) Fault() error { return r.crew.Fault() }
+func (r *floodRun) Fault() error { return r.cluster.Fault() }
 
 func (r *floodRun) SoFar() *stat.Hist {
 	h := &stat.Hist{}
-	answers, _ := r.crew.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doSoFar} }) // the error is noted
-	for _, a := range answers {
+	replies, _ := r.cluster.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doSoFar} }) // keep has stored the error
+	for _, a := range replies {
 		if a.Hist != nil {
 			h.Unpack(a.Hist)
 		}
@@ -79,8 +80,8 @@ func (r *floodRun) SoFar() *stat.Hist {
 
 func (r *floodRun) Collect() *load.Totals {
 	sum := &load.Totals{}
-	answers, _ := r.crew.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doCollect} }) // the error is noted
-	for _, a := range answers {
+	replies, _ := r.cluster.broadcast(context.Background(), func(int, *Worker) request { return request{Do: doCollect} }) // keep has stored the error
+	for _, a := range replies {
 		if a.Flood != nil {
 			unpackTotals(sum, a.Flood)
 		}
@@ -88,33 +89,34 @@ func (r *floodRun) Collect() *load.Totals {
 	return sum
 }
 
-// singles is rounds of a Crew: one process sends, and each tells when its clients got the message, by the clock that all processes share.
+// singles sends single messages in a cluster. One process sends, and all processes report the receptions by the clock that
+// they share.
 type singles struct {
-	crew *Cluster
-	size string
-	tag  uint64
-	seq  uint32
+	cluster *Cluster
+	size    string
+	tag     uint64
+	seq     uint32
 }
 
 func (c *Cluster) Singles(size option.Size, _ proc.Process) (load.Singles, error) {
-	return &singles{crew: c, size: size.String(), tag: stamp.NewTag()}, nil
+	return &singles{cluster: c, size: size.String(), tag: stamp.NewTag()}, nil
 }
 
-func (r *singles) Reach() int { return r.crew.Open() }
+func (r *singles) Reach() int { return r.cluster.Open() }
 
 func (r *singles) Send(ctx context.Context) (report.Round, error) {
 	r.seq++
-	ready, err := r.crew.broadcast(ctx, func(int, *Worker) request {
+	ready, err := r.cluster.broadcast(ctx, func(int, *Worker) request {
 		return request{Do: doExpect, Tag: r.tag, Size: r.size, Seq: r.seq}
 	})
 	if err != nil {
 		return report.Round{}, err
 	}
-	fired, err := r.crew.Workers[rand.IntN(len(r.crew.Workers))].do(request{Do: doSend})
+	fired, err := r.cluster.Workers[rand.IntN(len(r.cluster.Workers))].do(request{Do: doSend})
 	if err != nil {
-		return report.Round{}, r.crew.keep(err)
+		return report.Round{}, r.cluster.keep(err)
 	}
-	came, err := r.crew.broadcast(ctx, func(int, *Worker) request { return request{Do: doAwait} })
+	came, err := r.cluster.broadcast(ctx, func(int, *Worker) request { return request{Do: doAwait} })
 	if err == nil {
 		err = ctx.Err()
 	}

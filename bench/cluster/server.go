@@ -13,26 +13,26 @@ import (
 	"webim/bench/proc"
 )
 
-// server is a Crew's worker process, from within.
+// server is a worker process, seen from inside.
 type server struct {
-	ctx    context.Context // of the dialing; cancelled by doCancel
+	ctx    context.Context // of the dialing; doCancel cancels it
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // guards what follows; not held while an order is carried out
+	mu      sync.Mutex // guards the fields below; not held while a request is executed
 	fleet   *load.Local
 	clients int
 	run     *load.LocalRun
 	rounds  *load.LocalSingles
-	writing sync.Mutex // one answer at a time
+	writing sync.Mutex // for one reply at a time
 	out     *gob.Encoder
 }
 
-// ServeWorker makes this process a worker of a Crew: it carries out the orders from in and answers on out, until in ends or makes no sense. Nothing else
-// may write to out.
+// ServeWorker makes this process a worker process: it executes requests from in and writes replies to out, until in ends
+// or is not valid. Nothing else may write to out.
 func ServeWorker(in io.Reader, out io.Writer) error {
 	m := &server{out: gob.NewEncoder(out)}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	var orders sync.WaitGroup
+	var requests sync.WaitGroup
 	d := gob.NewDecoder(in)
 	var err error
 	for {
@@ -40,10 +40,10 @@ func ServeWorker(in io.Reader, out io.Writer) error {
 		if err = d.Decode(&o); err != nil {
 			break
 		}
-		orders.Go(func() { m.serve(o) }) // a doDial lasts; a doStat is answered meanwhile
+		requests.Go(func() { m.serve(o) }) // doDial takes time; doStatus must be answered meanwhile
 	}
 	m.cancel()
-	orders.Wait()
+	requests.Wait()
 	if m.run != nil {
 		m.run.Halt()
 	}
@@ -53,10 +53,10 @@ func ServeWorker(in io.Reader, out io.Writer) error {
 	if err == io.EOF {
 		return nil
 	}
-	return fmt.Errorf("the orders on standard input make no sense: %w; only webim-bench itself starts workers", err)
+	return fmt.Errorf("the requests on standard input are not valid: %w; only webim-bench itself starts workers", err)
 }
 
-// serve carries out one order and answers.
+// serve executes one request and replies.
 func (m *server) serve(o request) {
 	a, err := m.execute(o)
 	a.ID = o.ID
@@ -65,7 +65,7 @@ func (m *server) serve(o request) {
 	}
 	m.writing.Lock()
 	defer m.writing.Unlock()
-	_ = m.out.Encode(a) // who does not listen has gone, and the orders end
+	_ = m.out.Encode(a) // if it fails, the caller has ended, and so do the requests
 }
 
 func (m *server) execute(o request) (a reply, err error) {
@@ -76,10 +76,10 @@ func (m *server) execute(o request) (a reply, err error) {
 	f, run, rounds := m.fleet, m.run, m.rounds
 	m.mu.Unlock()
 	if f == nil {
-		return a, fmt.Errorf("an order before the first")
+		return a, fmt.Errorf("a request before the setup")
 	}
 	if needs := o.Do == doSend || o.Do == doAwait; needs && rounds == nil || o.Do > doFlood && o.Do < doExpect && run == nil {
-		return a, fmt.Errorf("an order to go on with what has not begun")
+		return a, fmt.Errorf("a request to continue something that has not begun")
 	}
 	switch o.Do {
 	case doDial:
@@ -107,14 +107,14 @@ func (m *server) execute(o request) (a reply, err error) {
 		sum := run.Collect()
 		a.Flood = packTotals(sum)
 	default:
-		err = fmt.Errorf("there is no such order")
+		err = fmt.Errorf("there is no such request")
 	}
 	return a, err
 }
 
 func (m *server) setUp(e *setup) error {
 	if e == nil {
-		return fmt.Errorf("nothing to enlist for")
+		return fmt.Errorf("no setup")
 	}
 	f, err := load.NewLocal(e.Config, e.Clients, e.Config.Receivers)
 	if err != nil {
@@ -134,10 +134,10 @@ func (m *server) setUp(e *setup) error {
 	return nil
 }
 
-// flood takes part in a flood.
+// flood starts this process's part of a flood.
 func (m *server) flood(f *load.Local, o *floodRequest) error {
 	if o == nil {
-		return fmt.Errorf("no flood to take part in")
+		return fmt.Errorf("no flood")
 	}
 	size, err := option.ParseSize(o.Size)
 	if err != nil {
@@ -158,7 +158,7 @@ func (m *server) flood(f *load.Local, o *floodRequest) error {
 	return nil
 }
 
-// expect begins a round; the first of a tag makes the clients take part.
+// expect starts a round. The first round of a tag gives the clients a new sink.
 func (m *server) expect(f *load.Local, o request) (a reply, err error) {
 	size, err := option.ParseSize(o.Size)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"webim/bench/proc"
 )
 
-// Worker is one worker process, from outside.
+// Worker is a worker process, seen from outside.
 type Worker struct {
 	*caller
 	cmd     *exec.Cmd
-	stderr  *proc.Tail    // on standard error
-	exited  chan struct{} // closed when it has ended
+	stderr  *proc.Tail    // last output on standard error
+	exited  chan struct{} // closed when the process has ended
 	clients int
 }
 
-// startWorker starts a worker process and enlists it. It dies with us, whatever happens.
+// startWorker starts a worker process and sends its setup. The kernel kills the process when this one ends for any reason.
 func startWorker(argv []string, e setup) (*Worker, error) {
 	if len(argv) == 0 {
 		self, err := os.Executable()
@@ -33,7 +33,7 @@ func startWorker(argv []string, e setup) (*Worker, error) {
 	}
 	m := &Worker{cmd: exec.Command(argv[0], argv[1:]...), stderr: &proc.Tail{}, exited: make(chan struct{}), clients: e.Clients}
 	m.cmd.Stderr = m.stderr
-	// A group of its own: the terminal's Ctrl-C is for us alone, who tell the others what to do.
+	// The process has its own group, so the terminal's Ctrl-C reaches only this process, which then ends the others.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	in, err := m.cmd.StdinPipe()
 	if err != nil {
@@ -49,8 +49,8 @@ func startWorker(argv []string, e setup) (*Worker, error) {
 	m.caller = newCaller(out, in)
 	go func() {
 		<-m.ended
-		_ = m.cmd.Process.Kill() // it has closed its end or written nonsense: no use for it
-		_ = m.cmd.Wait()         // ProcessState says how it ended
+		_ = m.cmd.Process.Kill() // it has closed the pipe or written invalid data, so it is of no use
+		_ = m.cmd.Wait()         // ProcessState has the result
 		close(m.exited)
 	}()
 	if _, err := m.do(request{Do: doSetup, Setup: &e}); err != nil {
@@ -62,7 +62,7 @@ func startWorker(argv []string, e setup) (*Worker, error) {
 
 func (m *Worker) PID() int { return m.cmd.Process.Pid }
 
-// do is call with a better word for the end of the process.
+// do is call with a better error for a process that has ended.
 func (m *Worker) do(o request) (reply, error) {
 	a, err := m.call(o)
 	if errors.Is(err, errPipeClosed) {
@@ -71,7 +71,7 @@ func (m *Worker) do(o request) (reply, error) {
 	return a, err
 }
 
-// Fault says how the process ended, when it has.
+// Fault waits until the process has ended, and returns how it ended.
 func (m *Worker) Fault() error {
 	<-m.exited
 	words := m.stderr.String()
@@ -81,7 +81,7 @@ func (m *Worker) Fault() error {
 	return fmt.Errorf("the worker process %d ended (%s) and took its %d clients with it%s", m.PID(), m.cmd.ProcessState, m.clients, words)
 }
 
-// stop lets the process go home, and kills it when it does not within five seconds.
+// stop closes the pipe, which ends the process, and kills it if it has not ended after five seconds.
 func (m *Worker) stop() {
 	_ = m.out.Close()
 	select {
@@ -92,7 +92,8 @@ func (m *Worker) stop() {
 	}
 }
 
-// SendOne sends message seq from one of the process' clients and returns when its clients, n of them, got it.
+// SendOne sends message seq from one of the process's clients, and returns the time of sending, the times of reception,
+// and the number n of open clients.
 func (m *Worker) SendOne(ctx context.Context, size option.Size, tag uint64, seq uint32) (start int64, times []int64, n int, err error) {
 	defer context.AfterFunc(ctx, func() { _, _ = m.call(request{Do: doCancel}) })()
 	a, err := m.do(request{Do: doExpect, Tag: tag, Size: size.String(), Seq: seq})

@@ -10,13 +10,13 @@ import (
 	"webim/bench/proc"
 )
 
-// Process is the floor server as a child.
+// Process is a floor server in a child process.
 type Process struct {
 	*proc.Server
 	URL string
 }
 
-// startFloor starts the floor server that Config.Floor names.
+// Start starts a floor server by its command; an empty command means this program with "floor --listen 127.0.0.1:0".
 func Start(ctx context.Context, argv []string) (*Process, error) {
 	if len(argv) == 0 {
 		self, err := os.Executable()
@@ -28,7 +28,7 @@ func Start(ctx context.Context, argv []string) (*Process, error) {
 	return launch(ctx, argv)
 }
 
-// launch starts it and reads from its first line where it listens.
+// launch starts the command and reads the address from its first line.
 func launch(ctx context.Context, argv []string) (*Process, error) {
 	first := make(chan string, 1)
 	s, err := proc.StartProcess(argv, first)

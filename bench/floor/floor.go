@@ -14,19 +14,19 @@ import (
 	"webim/bench/ws"
 )
 
-// The floor is the bare server that results are shown as a ratio to: one thread that accepts, upgrades, reads each frame with one read(2), and writes
-// it to each client of the sender's room (the path) with write(2), in a loop. It has no limits, timeouts, history or heartbeat. What a server needs more than this is its own
-// doing; a raw write loop in Go is within 3 % of one in C.
+// server is the floor server. One thread accepts, upgrades, reads each frame with one read(2), and writes it to each
+// client of the sender's room (the path) with write(2), in a loop. It has no limits, timeouts, history or heartbeat.
+// Everything that another server needs beyond this is its own work. A raw write loop in Go is within 3 % of one in C.
 type server struct {
 	epfd, lfd int
 	wakefd    int
-	byFD      []*conn // by file descriptor; nil: not a client's
+	byFD      []*conn // by file descriptor; nil if that is not a client
 	rooms     map[string]*room
 	buf       []byte
 	frame     []byte
 }
 
-// room is the clients of one path, in no order.
+// room has the clients of one path, in no order.
 type room struct {
 	path  string
 	conns []*conn
@@ -34,13 +34,13 @@ type room struct {
 
 type conn struct {
 	fd   int
-	room *room  // nil: not upgraded yet
-	at   int    // in room.conns
+	room *room  // nil before the upgrade
+	at   int    // index in room.conns
 	in   []byte // an unfinished request or frame
-	out  []byte // what the socket did not take
+	out  []byte // bytes that the socket has not accepted yet
 }
 
-// Serve runs the floor server until ctx ends; ready is called with its address once it listens.
+// Serve runs the floor server until ctx ends. It calls ready with the address when it listens.
 func Serve(ctx context.Context, listen string, ready func(netip.AddrPort)) error {
 	addr, err := netip.ParseAddrPort(listen)
 	if err != nil || !addr.Addr().Is4() {
@@ -120,7 +120,7 @@ func (s *server) run() {
 	}
 }
 
-// accept takes one connection; the registration is level-triggered, so the next comes by itself.
+// accept accepts one connection. The registration is level-triggered, so the next one causes another event.
 func (s *server) accept() {
 	fd, _, err := unix.Accept4(s.lfd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *server) accept() {
 	s.byFD[fd] = &conn{fd: fd}
 }
 
-// join puts a client into the room of its path.
+// join adds a client to the room of its path.
 func (s *server) join(c *conn, path string) {
 	r := s.rooms[path]
 	if r == nil {
@@ -179,13 +179,13 @@ func (s *server) handle(c *conn, events uint32) {
 			s.drop(c)
 			return
 		}
-		if n < len(s.buf) && !hangup { // the socket is empty; a hang-up has an event of its own
+		if n < len(s.buf) && !hangup { // the socket is empty; a hang-up causes another event
 			return
 		}
 	}
 }
 
-// take serves what was read; false ends the connection.
+// take processes received bytes. It returns false to end the connection.
 func (s *server) take(c *conn, b []byte) bool {
 	if len(c.in) > 0 {
 		b = append(c.in, b...)
@@ -220,7 +220,7 @@ func (s *server) take(c *conn, b []byte) bool {
 	return len(c.in) < 2<<20
 }
 
-// upgrade returns the length of a complete request, its path, and its answer.
+// upgrade returns the length of a complete upgrade request, its path, and the answer.
 func upgrade(request string) (n int, path, answer string) {
 	end := strings.Index(request, "\r\n\r\n")
 	if end < 0 {
@@ -239,7 +239,7 @@ func upgrade(request string) (n int, path, answer string) {
 	return end + 4, path, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + ws.AcceptKey(key) + "\r\n\r\n"
 }
 
-// serve does what a frame asks for.
+// serve processes one frame. It returns false to end the connection.
 func (s *server) serve(c *conn, op byte, body []byte) bool {
 	switch op {
 	case ws.Text, ws.Binary:
@@ -255,13 +255,13 @@ func (s *server) serve(c *conn, op byte, body []byte) bool {
 	return true
 }
 
-// write is the loop's body: a write(2), and a copy of what was not taken.
+// write writes b, and keeps a copy of the bytes that the socket does not accept.
 func (s *server) write(c *conn, b []byte) {
 	if len(c.out) == 0 {
 		n := max(sock.Write(c.fd, b), 0)
 		b = b[n:]
 	}
-	if len(b) > 0 && len(c.out) < 16<<20 { // who is further behind loses messages: it is a floor, not a server
+	if len(b) > 0 && len(c.out) < 16<<20 { // a client that falls further behind loses messages
 		c.out = append(c.out, b...)
 	}
 }

@@ -15,8 +15,9 @@ import (
 	"webim/bench/ws"
 )
 
-// Bystander is a client in a room of its own who sends by a fixed schedule, whatever becomes of the messages, and gets each of them back. It has a
-// thread that sends and one that reads, and shares neither with other clients.
+// Bystander is a client in its own room that sends by a fixed schedule and receives each of its messages. It is an open
+// loop: a late message does not delay the next. It has one thread to send and one to receive, and no other client uses
+// them.
 type Bystander struct {
 	fleet    *Local
 	run      *LocalRun
@@ -25,10 +26,10 @@ type Bystander struct {
 	restore  []func()
 }
 
-// Trip is one message of a bystander: when it was due and when it came back, by [Now]; Back is 0 if it never came.
+// Trip has the due time of a bystander's message and the time of its return, by stat.Now. Back is 0 for a lost message.
 type Trip struct{ Due, Back int64 }
 
-// tripChecker notes when each message comes back. Its worker writes, anybody reads.
+// tripChecker stores when each message returns. Its receiver writes the times; any goroutine may read them.
 type tripChecker struct {
 	Counts
 	tag  uint64
@@ -46,7 +47,8 @@ func (t *tripChecker) Data(c *client.Client, b []byte, at int64) error {
 	})
 }
 
-// StartBystander connects a client to room, a path, and sends at rate messages a second of 128 bytes for at most longest. Stop it.
+// StartBystander connects a client to room, a path, and sends rate messages of 128 bytes per second, for at most longest.
+// Stop the bystander.
 func StartBystander(ctx context.Context, cfg client.Config, room string, rate float64, longest time.Duration) (*Bystander, error) {
 	f, err := NewLocal(cfg, 1, 1)
 	if err != nil {
@@ -72,15 +74,15 @@ func StartBystander(ctx context.Context, cfg client.Config, room string, rate fl
 	return b, nil
 }
 
-// Seen is what became of a bystander.
+// Seen is the result of a bystander.
 type Seen struct {
 	Trips   []Trip
 	Gone    bool     // the server closed its connection
-	Refused []string // why the server did not take messages, if it said so, and how the connection ended
-	Lag     int64    // how late its sending thread woke, p99 in nanoseconds: a part of the latency that is not the server's
+	Refused []string // reasons with which the server refused messages, and the end of the connection
+	Lag     int64    // how late the sending thread woke, as p99 in nanoseconds: a part of the latency that the server does not cause
 }
 
-// Stop sends no more, waits for at most grace until everything is back, and returns all messages.
+// Stop ends the sending, waits for the missing messages, at most grace, and returns the result.
 func (b *Bystander) Stop(grace time.Duration) Seen {
 	b.run.Halt()
 	sent := b.run.Sent
@@ -100,7 +102,7 @@ func (b *Bystander) Stop(grace time.Duration) Seen {
 		}
 	}
 	for _, restore := range b.restore {
-		restore() // before the threads are others'
+		restore() // before Go uses the threads for other goroutines
 	}
 	b.fleet.Close()
 	return seen

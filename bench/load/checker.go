@@ -7,18 +7,18 @@ import (
 	"webim/bench/stat"
 )
 
-// Counts is what the clients of one worker have received. The worker owns it but for received.
+// Counts are the counters of the clients of one receiver. The receiver owns all fields except Received.
 type Counts struct {
 	Hist       stat.Hist
-	InWindow   int64 // received until the window's end
+	InWindow   int64 // deliveries before the end of the window
 	Duplicates int64
-	Reordered  int64 // came after a later message of the same sender
-	Foreign    int64 // messages that are not of this run
+	Reordered  int64 // deliveries after a later message of the same sender
+	Foreign    int64 // messages of another run or another program
 
-	Received atomic.Int64 // each message and client once
+	Received atomic.Int64 // deliveries: each message counts once per client
 }
 
-// Add takes what another worker has counted.
+// Add adds the counters of another receiver.
 func (n *Counts) Add(o *Counts) {
 	n.Hist.Merge(&o.Hist)
 	n.InWindow += o.InWindow
@@ -30,7 +30,7 @@ func (n *Counts) Add(o *Counts) {
 
 func (n *Counts) sum() *Counts { return n }
 
-// Once notes that message i of words has come, and reports whether it had not before.
+// Once sets bit i of words for a received message. It reports true if the message is new; otherwise it counts a duplicate.
 func (n *Counts) Once(words []uint64, i uint32) bool {
 	word, bit := int(i>>6), uint64(1)<<(i&63)
 	if word >= len(words) {
@@ -45,9 +45,9 @@ func (n *Counts) Once(words []uint64, i uint32) bool {
 	return true
 }
 
-// Checker is a sink that counts what comes of a schedule: one for each worker.
+// Checker is a sink that checks and counts the messages of a schedule. There is one per receiver.
 type Checker interface {
 	client.Sink
-	Prepare(c *client.Client) // prepares a client, on its worker
+	Prepare(c *client.Client) // prepares a client; runs on its receiver
 	sum() *Counts
 }

@@ -14,7 +14,8 @@ import (
 	"webim/bench/report"
 )
 
-// NewReport starts the report of a scenario and finds the server's process: Config.PID, else who listens on the port here.
+// NewReport creates the report of a scenario and looks up the server's process: Config.PID or, if that is 0, the process
+// that listens on the URL's port of this machine. It stores the found number in cfg.PID.
 func NewReport(cfg *client.Config, scenario string, options any) (*report.Report, proc.Process, error) {
 	t, err := client.ParseTarget(cfg.URL)
 	if err != nil {
@@ -43,7 +44,7 @@ func NewReport(cfg *client.Config, scenario string, options any) (*report.Report
 	return r, p, nil
 }
 
-// NewConditions returns the machine's conditions for the report of a sub-package.
+// NewConditions returns the conditions for a report of another package.
 func NewConditions(cfg client.Config, options any) report.Conditions {
 	c := conditions()
 	c.Commit, c.URL, c.ServerPID, c.Options, c.Command, c.Dialect = commit(cfg.Version), cfg.ShownURL(), cfg.PID, options, cfg.Command, cfg.Dialect
@@ -68,8 +69,8 @@ func conditions() report.Conditions {
 	return c
 }
 
-// commit says what the client was built from: what the linker was told, else the commit that the Go command has written into the program. Programs that were built
-// outside of a repository know neither.
+// commit returns the version of the measuring program: the given one or, without one, the commit that the Go command has
+// written into the program. A program that was built outside a repository has neither.
 func commit(version string) string {
 	if version != "" && version != "dev" {
 		return version
@@ -82,7 +83,7 @@ func commit(version string) string {
 	return "unknown"
 }
 
-// Begin starts the report of a scenario and makes its clients, all absent. Close the clients.
+// Begin creates the report of a scenario and its clients, all absent. Close the clients.
 func Begin(cfg *client.Config, scenario string, options any, clients int) (*report.Report, proc.Process, *Local, error) {
 	r, server, err := NewReport(cfg, scenario, options)
 	if err != nil {

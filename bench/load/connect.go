@@ -13,7 +13,8 @@ import (
 	"webim/bench/report"
 )
 
-// MustOpen dials what is absent; a room that is not full would make the figures meaningless.
+// MustOpen connects all absent clients. It fails if one cannot connect, because the figures of a room that is not full
+// have no meaning.
 func MustOpen(ctx context.Context, l Load, r *report.Report) error {
 	failed, err := l.Dial(ctx, 0, l.Size())
 	if ctx.Err() != nil {
@@ -30,7 +31,7 @@ func MustOpen(ctx context.Context, l Load, r *report.Report) error {
 	return nil
 }
 
-// NotConnected says why clients are not there.
+// NotConnected returns the error for n clients that could not connect, with the reasons.
 func NotConnected(n int, l Load) error {
 	var why []string
 	failures := client.HandshakeFailures(l.Failures())
@@ -40,7 +41,7 @@ func NotConnected(n int, l Load) error {
 	return fmt.Errorf("%d of %d clients could not connect: %s", n, l.Size(), strings.Join(why, "; "))
 }
 
-// hint says what to do about a failed handshake, if that is known.
+// hint returns advice about a failed handshake, if there is any.
 func hint(what string) string {
 	switch {
 	case strings.Contains(what, unix.EADDRNOTAVAIL.Error()):
@@ -53,7 +54,7 @@ func hint(what string) string {
 	return ""
 }
 
-// NoteTerms notes what the handshakes agreed on.
+// NoteTerms stores the terms of the handshakes in the report.
 func NoteTerms(r *report.Report, l Load) {
 	t, ok := l.Agreed()
 	if !ok {

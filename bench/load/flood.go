@@ -11,13 +11,13 @@ import (
 	"webim/bench/ws"
 )
 
-// floodChecker checks and counts what the clients of one worker receive of a flood: it is their sink.
+// floodChecker is the sink of one receiver's clients in a flood. It checks and counts every message.
 type floodChecker struct {
 	Schedule
 	Counts
 
-	// What an expected frame looks like, as words: a frame of a flood is recognised with two comparisons.
-	frame      int // its length; 0 if the header is too long for this, or sizes differ
+	// These fields describe an expected frame as machine words, so that two comparisons recognise a frame of the flood.
+	frame      int // its length; 0 if the header is longer than a word, or if sizes differ
 	header     int
 	wantHeader uint64
 	headerMask uint64
@@ -37,7 +37,7 @@ func newFloodChecker(s Schedule, size option.Size, tag uint64) *floodChecker {
 	return t
 }
 
-// Prepare prepares a client: a bit for each message, a number for each sender. It runs on the client's worker.
+// Prepare gives a client one bit per message and one number per sender. It runs on the client's receiver.
 func (t *floodChecker) Prepare(c *client.Client) {
 	c.Remember(t.Total, t.Senders)
 	c.Sink = t
@@ -74,8 +74,8 @@ func (t *floodChecker) Data(c *client.Client, b []byte, at int64) error {
 	return nil
 }
 
-// wholeFrames takes whole frames of the expected form off b; the first that is different, or cut, is for the decoder. This loop is what a flood
-// runs in: a frame is two loads, two comparisons and count.
+// wholeFrames counts the whole frames of the expected form at the beginning of b, and returns the rest for the decoder. A
+// flood spends its time in this loop: a frame takes two loads, two comparisons and count.
 func (t *floodChecker) wholeFrames(c *client.Client, b []byte, at int64) []byte {
 	for t.frame > 0 && len(b) >= t.frame && binary.LittleEndian.Uint64(b)&t.headerMask == t.wantHeader &&
 		binary.LittleEndian.Uint64(b[t.header+8:]) == t.tag {
@@ -85,14 +85,14 @@ func (t *floodChecker) wholeFrames(c *client.Client, b []byte, at int64) []byte 
 	return b
 }
 
-// count takes one message.
+// count counts one message.
 func (t *floodChecker) count(c *client.Client, seq uint32, at int64) {
 	if !t.Once(c.Seen, seq) {
 		return
 	}
 	from, _ := bits.Mul64(t.modulo*uint64(seq), uint64(t.Senders)) // seq % senders without a division (Lemire, 2019)
 	if t.Senders == 1 {
-		from = 0 // where modulo overflows
+		from = 0 // modulo overflows with one sender
 	}
 	if seq < c.Last[from] {
 		t.Reordered++

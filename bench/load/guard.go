@@ -9,10 +9,10 @@ import (
 	"webim/bench/stat"
 )
 
-// Guard tells whether the client was the limit of a measurement, from what CPU time it took meanwhile.
+// Guard tells from CPU times whether the client was the bottleneck of a measurement.
 //
-// It says so in three cases: a receiving thread had no pause; all cores were busy, and the client took more of them than the server or anybody else; or
-// messages left late because our own sending thread woke late, by much of what the latency says.
+// It was in three cases: a receiving thread was busy all the time; all cores were busy, and the client used more of them
+// than the server and than all others; or the sending thread woke late, by a large part of the measured latency.
 type Guard struct {
 	load    Load
 	server  proc.Process
@@ -23,12 +23,12 @@ type Guard struct {
 	machine int64
 }
 
-// StartGuard starts a guard.
+// StartGuard reads the CPU times at the start of a measurement.
 func StartGuard(l Load, server proc.Process) *Guard {
 	return &Guard{l, server, stat.Now(), l.Busy(), l.CPU(), server.CPU(), proc.MachineBusy()}
 }
 
-// Usage returns what was used since watch.
+// Usage returns the CPU time used since StartGuard.
 func (g *Guard) Usage() report.Usage {
 	wall := float64(max(stat.Now()-g.at, 1))
 	u := report.Usage{Seconds: wall / 1e9, Server: float64(g.server.CPU()-g.cpu) / wall, Client: float64(g.load.CPU()-g.client) / wall}
@@ -42,7 +42,7 @@ func (g *Guard) Usage() report.Usage {
 	return u
 }
 
-// Remark notes what else spoils the figures.
+// Remark adds notes about anything else that makes the figures worse.
 func (g *Guard) Remark(r *report.Report, u report.Usage) {
 	if u.Others > 0.15 {
 		r.Note(report.OthersBusy+" %.2f cores meanwhile: the figures are worse than the server is", u.Others)
@@ -60,5 +60,5 @@ func (g *Guard) Remark(r *report.Report, u report.Usage) {
 	}
 }
 
-// ServerCPU returns the CPU time that the server has used since the start, in nanoseconds.
+// ServerCPU returns the CPU time that the server has used since StartGuard, in nanoseconds.
 func (g *Guard) ServerCPU() int64 { return g.server.CPU() - g.cpu }

@@ -11,13 +11,13 @@ import (
 	"webim/bench/stamp"
 )
 
-// Local is clients of this process, as a load.
+// Local is a load of clients in this process.
 type Local struct {
 	*client.Fleet
-	sampler *Sampler // of the report; nil: nobody looks
+	sampler *Sampler // follows every run; may be nil
 }
 
-// NewLocal prepares n clients, all absent, on receivers threads. Close it.
+// NewLocal creates n clients, all absent, with so many receivers. Close it.
 func NewLocal(cfg client.Config, n, receivers int) (*Local, error) {
 	f, err := client.NewFleet(cfg, n, receivers)
 	if err != nil {
@@ -30,15 +30,15 @@ func (l *Local) CPU() int64 { return proc.OwnCPU() }
 
 func (l *Local) Sample(s *Sampler) { l.sampler = s }
 
-// MustOpen is mustOpen for scenarios that need the clients themselves.
+// MustOpen connects all absent clients, as the function MustOpen does.
 func (l *Local) MustOpen(ctx context.Context, r *report.Report) error { return MustOpen(ctx, l, r) }
 
-// Flood makes all clients tally; the first of them send.
+// Flood makes all clients check the messages of a schedule. The first clients send.
 func (l *Local) Flood(s Schedule, size option.Size, nap time.Duration) (Run, error) {
 	return StartFlood(l, s, size, nap, l.Clients), nil
 }
 
-// Singles makes the clients take part in rounds.
+// Singles makes all clients, which must be open, receive single messages.
 func (l *Local) Singles(size option.Size, server proc.Process) (Singles, error) {
 	return NewSingles(l.Fleet, server, size, stamp.NewTag()), nil
 }

@@ -17,19 +17,19 @@ import (
 	"webim/bench/ws"
 )
 
-// LocalSingles sends single messages to all clients of a fleet, one when the other has arrived everywhere.
+// LocalSingles are the Singles of a fleet.
 type LocalSingles struct {
 	fleet   *client.Fleet
 	server  proc.Process
 	size    option.Size
 	Tag     uint64
-	sinks   []*singlesSink // of each worker
+	sinks   []*singlesSink // one per receiver
 	current atomic.Uint32
 	missing atomic.Int64
 	done    chan struct{}
 }
 
-// singlesSink notes when the clients of one worker have a round's message.
+// singlesSink stores when the clients of one receiver receive the message of a round.
 type singlesSink struct {
 	r     *LocalSingles
 	times []int64 // of the current round
@@ -39,7 +39,7 @@ func (s *singlesSink) Data(c *client.Client, b []byte, at int64) error {
 	return c.Events(b, func(ev ws.Event) {
 		seq, tag := stamp.Read(&ev.Head)
 		if tag != s.r.Tag || seq != s.r.current.Load() || c.Round == seq {
-			return // somebody else's, or late, or twice
+			return // of another run, late, or a duplicate
 		}
 		c.Round = seq
 		s.times = append(s.times, at)
@@ -49,7 +49,7 @@ func (s *singlesSink) Data(c *client.Client, b []byte, at int64) error {
 	})
 }
 
-// NewSingles makes the fleet's clients, which must be open, take part.
+// NewSingles makes the fleet's clients, which must be open, receive single messages with a tag.
 func NewSingles(f *client.Fleet, server proc.Process, size option.Size, tag uint64) *LocalSingles {
 	r := &LocalSingles{fleet: f, server: server, size: size, Tag: tag, done: make(chan struct{}, 1)}
 	for range f.Receivers {
@@ -61,7 +61,7 @@ func NewSingles(f *client.Fleet, server proc.Process, size option.Size, tag uint
 
 func (r *LocalSingles) Reach() int { return r.fleet.Open() }
 
-// Send sends one message from a random client and waits until all have it.
+// Send sends one message from a random client and waits until all clients have received it.
 func (r *LocalSingles) Send(ctx context.Context) (report.Round, error) {
 	n := r.Expect(r.current.Load() + 1)
 	start, err := r.SendOne()
@@ -75,22 +75,22 @@ func (r *LocalSingles) Send(ctx context.Context) (report.Round, error) {
 	return SumUp(times, start, n), nil
 }
 
-// Expect makes the clients that are there expect message seq, and returns how many these are.
+// Expect makes all open clients expect message seq, and returns their number.
 func (r *LocalSingles) Expect(seq uint32) int {
 	f, n := r.fleet, r.fleet.Open()
-	r.current.Store(seq) // first, so that what is late of a round that was given up counts nowhere
+	r.current.Store(seq) // first, so that late messages of an earlier round are not counted
 	for i, w := range f.Receivers {
 		w.Do(func() { r.sinks[i].times = slices.Grow(r.sinks[i].times[:0], n) })
 	}
 	select {
-	case <-r.done: // of such a round
+	case <-r.done: // left from a round that timed out
 	default:
 	}
 	r.missing.Store(int64(n))
 	return n
 }
 
-// SendOne sends the message from a random client, and returns when.
+// SendOne sends the expected message from a random client, and returns the time.
 func (r *LocalSingles) SendOne() (start int64, err error) {
 	f := r.fleet
 	if f.Open() == 0 {
@@ -109,7 +109,7 @@ func (r *LocalSingles) SendOne() (start int64, err error) {
 	return start, nil
 }
 
-// Await returns when the message came to each client, when it has come to all or Config.Timeout is over.
+// Await waits until all clients have received the message, at most Config.Timeout, and returns the time of each reception.
 func (r *LocalSingles) Await(ctx context.Context) (times []int64, err error) {
 	if r.missing.Load() > 0 {
 		select {
@@ -125,7 +125,7 @@ func (r *LocalSingles) Await(ctx context.Context) (times []int64, err error) {
 	return times, nil
 }
 
-// SumUp sums up when n clients got a message that was sent at start.
+// SumUp returns the result of a round: times has the receptions of n clients, and start is the time of sending.
 func SumUp(times []int64, start int64, n int) report.Round {
 	if len(times) == 0 {
 		return report.Round{Lost: n}

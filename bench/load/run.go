@@ -10,20 +10,20 @@ import (
 	"webim/bench/stat"
 )
 
-// LocalRun is a schedule under way: a flood's, or that of requests.
+// LocalRun is the Run of a Local: a sender, and a checker per receiver.
 type LocalRun struct {
-	*Sender // without senders in a process that only receives
+	*Sender // without clients in a process that only receives
 	fleet   *Local
-	counts  []*Counts // of each worker
+	counts  []*Counts // one per receiver
 	done    chan struct{}
 }
 
-// StartFlood makes the clients of members tally, and starts the sender; the first clients of members send.
+// StartFlood makes members check the messages of a schedule, and starts the sender. The first of members send.
 func StartFlood(f *Local, s Schedule, size option.Size, nap time.Duration, members []*client.Client) *LocalRun {
 	return StartTagged(f, s, size, nap, stamp.NewTag(), members, members[:s.Senders])
 }
 
-// StartTagged is startFlood with a tag that others know too, and senders that may be elsewhere.
+// StartTagged is StartFlood with a tag that other processes use, too. The senders may be in another process.
 func StartTagged(f *Local, s Schedule, size option.Size, nap time.Duration, tag uint64, members, senders []*client.Client) *LocalRun {
 	for _, w := range f.Receivers {
 		w.Nap.Store(int64(nap))
@@ -31,7 +31,7 @@ func StartTagged(f *Local, s Schedule, size option.Size, nap time.Duration, tag 
 	return StartRun(f, NewSender(s, senders, size, tag), members, func() Checker { return newFloodChecker(s, size, tag) })
 }
 
-// StartRun gives the clients of members a checker for each worker, and starts the sender.
+// StartRun gives members one checker per receiver, and starts the sender.
 func StartRun(f *Local, from *Sender, members []*client.Client, check func() Checker) *LocalRun {
 	run := &LocalRun{Sender: from, fleet: f, done: make(chan struct{})}
 	checkers := make([]Checker, len(f.Receivers))
@@ -58,7 +58,7 @@ func StartRun(f *Local, from *Sender, members []*client.Client, check func() Che
 	return run
 }
 
-// Received returns the deliveries so far.
+// Received returns the number of deliveries so far.
 func (r *LocalRun) Received() (n int64) {
 	for _, c := range r.counts {
 		n += c.Received.Load()
@@ -66,7 +66,7 @@ func (r *LocalRun) Received() (n int64) {
 	return n
 }
 
-// Wait is await with progress.
+// Wait calls Await, and shows the progress.
 func (r *LocalRun) Wait(ctx context.Context, f *Local, clients int, grace time.Duration, what string) {
 	Await(ctx, r, r.Schedule, clients, grace, func(got, want int) { f.Config().ShowProgress(what, got, want) })
 }
@@ -76,7 +76,7 @@ func (r *LocalRun) Halt() {
 	<-r.done
 }
 
-// Collect ends the checking and returns the sum.
+// Collect ends sending and checking, and returns the counters.
 func (r *LocalRun) Collect() *Totals {
 	r.Halt()
 	r.fleet.Ignore()
@@ -88,7 +88,8 @@ func (r *LocalRun) Collect() *Totals {
 	return sum
 }
 
-// Await returns when all that is sent by the schedule has come to all clients, when nothing comes for 3 s after its end, or when the grace is over.
+// Await returns when all clients have received all messages of the schedule, when no message has come for 3 s after the
+// end of the schedule, or when grace has passed.
 func Await(ctx context.Context, run Run, s Schedule, clients int, grace time.Duration, progress func(got, want int)) {
 	const quiet = 3 * time.Second
 	want := int64(s.Total) * int64(clients)
@@ -119,7 +120,7 @@ func Await(ctx context.Context, run Run, s Schedule, clients int, grace time.Dur
 	}
 }
 
-// SoFar returns the latencies that a run has recorded.
+// SoFar returns the latencies so far.
 func (r *LocalRun) SoFar() *stat.Hist {
 	h := &stat.Hist{}
 	for i, w := range r.fleet.Receivers {

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	sampleEvery = 250 * time.Millisecond // at first
-	maxSamples  = 480                    // then every second one goes, and the pause doubles: so hours fit too
+	sampleEvery = 250 * time.Millisecond // the first pause between samples
+	maxSamples  = 480                    // then two samples become one, and the pause doubles, so that hours fit too
 )
 
-// Sampler takes samples on a goroutine of its own.
+// Sampler takes samples of the server and the load on its own goroutine.
 type Sampler struct {
 	server     proc.Process
 	load       Load
@@ -22,17 +22,17 @@ type Sampler struct {
 	stop, done chan struct{}
 
 	mu  sync.Mutex // guards run
-	run Run        // whose latency is sampled; nil: none
+	run Run        // the run to sample latencies from; may be nil
 
-	// The goroutine's.
+	// The goroutine owns these fields.
 	samples     []report.Sample
 	at          int64
 	cpu, client int64
 	of          Run
-	before      *stat.Hist // of that run, at the sample before
+	before      *stat.Hist // latencies of that run at the last sample
 }
 
-// Follow makes the sampler look at a run's latency. A nil sampler does nothing.
+// Follow makes the sampler take the latencies of run. A nil sampler ignores the call.
 func (s *Sampler) Follow(run Run) {
 	if s != nil {
 		s.mu.Lock()
@@ -80,8 +80,8 @@ func (s *Sampler) take() {
 	s.samples = append(s.samples, v)
 }
 
-// StartSampling takes samples until the function that it returns is called, which adds them to the report. Call that before the clients are closed. A scenario whose
-// parts have other clients each samples every part.
+// StartSampling takes samples until stop is called, which adds them to the report. Call stop before the clients are
+// closed. A scenario that uses other clients in each of its parts samples each part.
 func StartSampling(r *report.Report, l Load, server proc.Process) (stop func()) {
 	if r.Started == 0 {
 		r.Started = stat.Now()

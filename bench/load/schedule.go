@@ -1,13 +1,13 @@
 package load
 
-// Schedule says when each message of an open loop is due, and from which sender: message i at start + i/rate, from sender i modulo senders. It depends on nothing
-// that happens.
+// Schedule has the due time and the sender of each message of an open loop: message i is due at Start + i × Interval,
+// from sender i modulo Senders. It does not depend on anything that happens during the run.
 type Schedule struct {
-	Start    int64   // of the window, by now()
+	Start    int64   // beginning of the window, by stat.Now
 	Interval float64 // between messages, in nanoseconds
 	Total    int
 	Senders  int
-	End      int64 // of the window
+	End      int64 // end of the window
 }
 
 func NewSchedule(start int64, rate, seconds float64, senders int) Schedule {
@@ -16,5 +16,5 @@ func NewSchedule(start int64, rate, seconds float64, senders int) Schedule {
 	return s
 }
 
-// Due returns when message seq is meant to be sent. A float64 is exact to the nanosecond for 100 days.
+// Due returns the due time of message seq. The float64 is exact to the nanosecond for 100 days.
 func (s Schedule) Due(seq uint32) int64 { return s.Start + int64(float64(seq)*s.Interval) }

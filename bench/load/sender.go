@@ -12,21 +12,21 @@ import (
 	"webim/bench/stat"
 )
 
-// senderTick is the shortest time between two rounds of sending: at high rates messages leave in batches, up to this much after they are
-// due. It is counted as latency like everything else.
+// senderTick is the shortest time between two rounds of sending, in nanoseconds. At high rates messages leave in batches,
+// up to senderTick after they are due. The latency includes that delay.
 const senderTick = 1e6
 
-// Sender sends a schedule's messages. Its thread does nothing else.
+// Sender sends the messages of a schedule on its own thread.
 type Sender struct {
 	Schedule
 	from      []*client.Client
 	templates []*Template
 	stop      atomic.Bool
-	urgent    bool // its thread goes before others, if the kernel allows it
+	urgent    bool // raise the thread's priority, if the kernel allows it
 
-	// Results, to be read after run.
+	// Results; read them after run.
 	Sent int
-	held int       // messages of which the server took nothing at once: it held the sender up
+	held int       // messages of which the socket accepted no byte at once: the server did not read fast enough
 	lag  stat.Hist // how late the thread woke
 }
 
@@ -38,10 +38,10 @@ func NewSender(s Schedule, from []*client.Client, size option.Size, tag uint64) 
 	return sd
 }
 
-// run sends until all is sent or stop is set.
+// run sends until all messages are sent or stop is set.
 func (s *Sender) run() {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread() // the thread must not end: a server that it started would get its Pdeathsig
+	defer runtime.UnlockOSThread() // the thread must not end: the kernel would kill the servers that it started (Pdeathsig)
 	if s.urgent {
 		defer proc.RaisePriority(unix.Gettid())()
 	}
@@ -51,7 +51,7 @@ func (s *Sender) run() {
 		stat.SleepUntil(wake)
 		at := stat.Now()
 		s.lag.Record(at - wake)
-		wake = max(wake, at-senderTick) // a late round is not made up for by many quick ones
+		wake = max(wake, at-senderTick) // after a late round there are no extra rounds to catch up
 		for s.Sent < s.Total && s.Due(uint32(s.Sent)) <= at {
 			k := s.Sent % s.Senders
 			if !s.from[k].Send(s.templates[k].Number(uint32(s.Sent))) {
@@ -62,7 +62,7 @@ func (s *Sender) run() {
 	}
 }
 
-// unsent returns how many messages still wait in our own queues, because the server does not take them.
+// unsent returns the number of messages in the clients' own queues, which the server has not read.
 func (s *Sender) unsent() int {
 	n := 0
 	for i, c := range s.from {

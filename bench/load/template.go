@@ -10,24 +10,25 @@ import (
 	"webim/bench/ws"
 )
 
-// Template is a client's masked text frame, made once: a message costs patching eight bytes of it, and its header when sizes differ. A client
-// that compresses deflates each message anew.
+// Template is the masked text frame of a client. It is built once; for each message only eight bytes change, and the
+// header if sizes differ. A client that compresses builds each message anew.
 type Template struct {
 	size     option.Size
-	mean     int // bytes of a frame, about
+	mean     int // mean length of a frame, in bytes
 	mask     [4]byte
-	word     uint64 // the mask, twice
-	room     []byte // for the longest header, then the masked payload; plain if packed or published
-	frame    []byte // the whole frame, if sizes are fixed
-	out      []byte // a packed or published message's frame
+	word     uint64 // the mask, repeated
+	room     []byte // space for the longest header, then the payload: masked, unless each message is built anew
+	frame    []byte // the whole frame, if all messages have one size
+	out      []byte // buffer for a message that is built anew
 	compress bool
 	channel  string // the channel in JSON, in the Centrifuge dialect
 }
 
-// maxHeader is the length of a client's longest header.
+// maxHeader is the length of the longest header of a client's frame.
 const maxHeader = 14
 
-// NewTemplate makes a frame of the size with the tag, for an open client. The filling is random letters, so that compression finds a text and not a run of one byte.
+// NewTemplate builds the frame of an open client. The payload is a stamp with the tag, and random letters, so that
+// compression works on a text and not on one repeated byte.
 func NewTemplate(size option.Size, tag uint64, f client.Format) *Template {
 	t := &Template{size: size, mask: f.Mask, compress: f.Compressed, channel: f.Channel, room: make([]byte, maxHeader+max(size.Max(), stamp.Size))}
 	payload := t.room[maxHeader:]
@@ -53,7 +54,7 @@ func NewTemplate(size option.Size, tag uint64, f client.Format) *Template {
 	return t
 }
 
-// headed puts the header for a payload of n bytes before it. A shorter payload is a longer one's beginning, masked or not.
+// headed puts a header for a payload of n bytes before the payload. The payload is the first n bytes of the longest one.
 func (t *Template) headed(n int) []byte {
 	var h [maxHeader]byte
 	head := ws.AppendHeader(h[:0], ws.Text, n, &t.mask)
@@ -62,7 +63,7 @@ func (t *Template) headed(n int) []byte {
 	return t.room[from : maxHeader+n]
 }
 
-// Number returns the frame of message seq; it is valid until the next call.
+// Number returns the frame of message seq. It is valid until the next call.
 func (t *Template) Number(seq uint32) []byte {
 	binary.LittleEndian.PutUint64(t.room[maxHeader:], stamp.Letters(seq)^t.word)
 	if t.frame != nil {

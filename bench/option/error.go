@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// Error says that a run cannot begin, because of what was asked for.
+// Error says that a run cannot begin with the given options, and which option to change.
 type Error struct{ reason string }
 
 func (e *Error) Error() string { return e.reason }

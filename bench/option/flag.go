@@ -12,10 +12,10 @@ func OrDefault[T comparable](v, def T) T {
 	return v
 }
 
-// Auto is a number that is worked out unless it is given: "auto" is zero.
+// Auto is a number for a flag whose default is worked out. Zero is written "auto".
 type Auto int
 
-// UnmarshalText reads auto or a number over zero.
+// UnmarshalText reads "auto" or a number greater than zero.
 func (a *Auto) UnmarshalText(b []byte) error {
 	if string(b) == "auto" {
 		*a = 0
@@ -29,7 +29,7 @@ func (a *Auto) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// String is what UnmarshalText reads.
+// String returns the text that UnmarshalText reads.
 func (a Auto) String() string {
 	if a == 0 {
 		return "auto"
@@ -37,5 +37,5 @@ func (a Auto) String() string {
 	return strconv.Itoa(int(a))
 }
 
-// MarshalText writes String.
+// MarshalText returns String.
 func (a Auto) MarshalText() ([]byte, error) { return []byte(a.String()), nil }

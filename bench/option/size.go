@@ -11,22 +11,23 @@ import (
 	"webim/bench/stamp"
 )
 
-// Size says how long the payloads of messages are: all alike ("128"), uniform between two lengths ("64-1024"), or weighted ("128:90,4096:10": nine
-// of ten have 128 bytes; a part may be a range too). Which message has which length depends on its number only, so that two runs send the same.
+// Size is a distribution of payload lengths: one length ("128"), uniform between two lengths ("64-1024"), or weighted
+// ("128:90,4096:10": nine of ten messages have 128 bytes; each part may be a range). The length of a message depends only
+// on its number, so that two runs send the same.
 type Size struct{ parts []sizePart }
 
 type sizePart struct {
 	from, to int
-	upto     uint64 // cumulated weight
+	upto     uint64 // sum of the weights up to this part
 }
 
-// maxSize bounds a payload, in bytes: each sender keeps one.
+// maxSize is the maximum length of a payload in bytes. It is limited because each sender keeps one payload.
 const maxSize = 16 << 20
 
-// FixedSize is n bytes for every message.
+// FixedSize returns the Size with n bytes for every message.
 func FixedSize(n int) Size { return Size{[]sizePart{{n, n, 1}}} }
 
-// ParseSize reads what Size documents.
+// ParseSize reads the text form of a Size.
 func ParseSize(text string) (Size, error) {
 	var s Size
 	sum := uint64(0)
@@ -54,7 +55,7 @@ func ParseSize(text string) (Size, error) {
 	return s, s.Check()
 }
 
-// Check refuses what cannot carry a number.
+// Check refuses lengths that are too small for a stamp.
 func (s Size) Check() error {
 	if s.Min() < stamp.Size {
 		return Bad("--size %s: give %d at least, the message carries its number", s, stamp.Size)
@@ -62,12 +63,13 @@ func (s Size) Check() error {
 	return nil
 }
 
-// Of returns the length of message seq: its number, scattered, falls into one of the weights and then into its range.
+// Of returns the length of message seq. A hash of the number chooses the part by its weight, and then the length within
+// its range.
 func (s Size) Of(seq uint32) int {
 	if n, ok := s.Fixed(); ok {
 		return n
 	}
-	x := (uint64(seq) + 1) * 0x9e3779b97f4a7c15 // splitmix64: neighbours have nothing in common
+	x := (uint64(seq) + 1) * 0x9e3779b97f4a7c15 // splitmix64: consecutive numbers give unrelated hashes
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	x ^= x >> 31
@@ -81,7 +83,7 @@ func (s Size) Of(seq uint32) int {
 	return s.parts[0].from // not reached: pick is below the last weight
 }
 
-// Fixed returns the one length of all messages, if there is one.
+// Fixed returns the length of all messages; ok is false if they differ.
 func (s Size) Fixed() (n int, ok bool) {
 	if len(s.parts) == 0 {
 		return 0, true
@@ -123,13 +125,13 @@ func (s Size) String() string {
 	return b.String()
 }
 
-// UnmarshalText makes a Size a flag.
+// UnmarshalText calls ParseSize, so that a Size can be a flag.
 func (s *Size) UnmarshalText(text []byte) (err error) {
 	*s, err = ParseSize(string(text))
 	return err
 }
 
-// MarshalJSON writes a number for one length, as ever, else the text.
+// MarshalJSON writes a number if all messages have one length, and the text otherwise.
 func (s Size) MarshalJSON() ([]byte, error) {
 	if n, ok := s.Fixed(); ok {
 		return json.Marshal(n)

@@ -10,8 +10,9 @@ import (
 	"webim/bench/stat"
 )
 
-// Charts are SVG text. They are drawn 400 units wide with letters of 11, so that a phone, which is about as wide in pixels, shows them readable; a wide screen
-// puts several side by side. Colours come from the page's style: classes c0 to c7.
+// Charts are SVG text. They are 400 units wide with letters of 11 units. A phone is about as wide in pixels, so it shows
+// them at a readable size; a wide screen shows several side by side. The colours are the classes c0 to c7 of the page's
+// style.
 
 const (
 	chartWidth, chartHeight = 400.0, 250.0
@@ -26,7 +27,7 @@ type axis struct {
 	from, to float64
 	log      bool
 	ticks    []tick
-	mark     [2]float64 // a part of the axis that is shaded; none if both are equal
+	mark     [2]float64 // the shaded part of the axis; none if both are equal
 }
 
 type tick struct {
@@ -41,7 +42,7 @@ func (a axis) place(v float64) float64 {
 	return (v - a.from) / (a.to - a.from)
 }
 
-// linear is an axis from zero with three to six round ticks.
+// linear returns an axis from zero with three to six round ticks.
 func linear(label string, most float64) axis {
 	most = max(most, 1e-9)
 	step := math.Pow(10, math.Floor(math.Log10(most)))
@@ -59,7 +60,7 @@ func linear(label string, most float64) axis {
 	return a
 }
 
-// logarithmic is an axis over whole powers of ten, in between 2 and 5 if they are few.
+// logarithmic returns an axis over whole powers of ten. If they are few, there are also ticks at 2 and 5.
 func logarithmic(label string, least, most float64) axis {
 	low, high := math.Floor(math.Log10(max(least, 1e-3))), math.Ceil(math.Log10(max(most, 2e-3)))
 	if high <= low {
@@ -76,7 +77,7 @@ func logarithmic(label string, least, most float64) axis {
 	return a
 }
 
-// short writes a tick.
+// short formats the value of a tick.
 func short(v float64) string {
 	if v = math.Round(v*1e6) / 1e6; v >= 1e6 {
 		return fmt.Sprintf("%gM", v/1e6)
@@ -87,13 +88,13 @@ func short(v float64) string {
 	return fmt.Sprintf("%g", v)
 }
 
-// line is a series.
+// line is a series of points.
 type line struct {
 	name string
 	x, y []float64
 }
 
-// lineChart draws series over a grid, with a legend below when there are several.
+// lineChart draws lines over a grid. If there are several, a legend follows.
 func lineChart(title string, x, y axis, lines []line) markup.HTML {
 	var b strings.Builder
 	rows := (len(lines) + 1) / 2
@@ -110,7 +111,7 @@ func lineChart(title string, x, y axis, lines []line) markup.HTML {
 	}
 	for _, t := range x.ticks {
 		at := plotLeft + (plotRight-plotLeft)*x.place(t.at)
-		text := min(at, chartWidth-3.2*float64(len(t.text))) // the last one must not leave the picture
+		text := min(at, chartWidth-3.2*float64(len(t.text))) // the last text must stay within the picture
 		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %gV%g"/><text class="tick" text-anchor="middle" x="%.1f" y="%g">%s</text>`, at, plotTop, plotBottom, text, plotBottom+15, t.text)
 	}
 	fmt.Fprintf(&b, `<text class="tick" text-anchor="middle" x="%g" y="%g">%s</text>`, (plotLeft+plotRight)/2, plotBottom+31, html.EscapeString(x.label))
@@ -137,7 +138,7 @@ func legend(b *strings.Builder, i int, name string) {
 	fmt.Fprintf(b, `<path class="line c%d" d="M%g %gh16"/><text class="tick" x="%g" y="%g">%s</text>`, i%chartColours, x, y-4, x+21, y, html.EscapeString(cut(name, 28)))
 }
 
-// cut keeps a name within its place.
+// cut shortens a text to n characters.
 func cut(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
@@ -145,15 +146,15 @@ func cut(s string, n int) string {
 	return s
 }
 
-// Bar is one of a group that is compared.
+// Bar is one bar of a chart.
 type Bar struct {
 	Name     string
 	Colour   int
 	Value    float64
-	Min, Max float64 // a thin line over the bar's end; none if equal
+	Min, Max float64 // a thin line over the bar's end; none if both are equal
 }
 
-// BarChart draws horizontal bars, names above them: names are long and phones are narrow.
+// BarChart draws horizontal bars with the names above them, because names are long and phones are narrow.
 func BarChart(title string, bars []Bar) markup.HTML {
 	var b strings.Builder
 	openChart(&b, title, 26+34*float64(len(bars)))

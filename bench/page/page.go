@@ -17,15 +17,15 @@ var source string
 
 var layout = markup.Must(markup.New("page").Parse(source))
 
-// Data is what page.html shows.
-type Data struct {
+// data is the input of page.html.
+type data struct {
 	Title   string
-	Bad     []string // what is wrong, above all
-	Lead    []string // sentences at the top
+	Bad     []string // problems, shown first
+	Lead    []string // introductory sentences
 	Reports []pageReport
-	Shared  []markup.HTML // charts that compare
+	Shared  []markup.HTML // charts that compare the reports
 
-	// Of a suite, which has no Reports here.
+	// For pages that do not show Reports.
 	Stages     []Section
 	Notes      []string
 	Conditions *report.Conditions
@@ -35,32 +35,32 @@ type pageReport struct {
 	Name    string
 	Report  *report.Report
 	Tables  [][][]string
-	Charts  []markup.HTML // over time
+	Charts  []markup.HTML // figures over time
 	Options string
 }
 
-// Section is a part of a page: a table with its head in the first row, and charts.
+// Section is a part of a page: a table whose first row is its head, and charts.
 type Section struct {
 	Name   string
-	Bad    []string // what is wrong
+	Bad    []string // problems
 	Notes  []string
 	Table  [][]string
 	Charts []markup.HTML
 }
 
-// Page is a page of a sub-package's results.
+// Page is a page of any results.
 type Page struct {
 	Title      string
-	Bad        []string // what is wrong, above all
-	Lead       []string // sentences at the top
+	Bad        []string // problems, shown first
+	Lead       []string // introductory sentences
 	Sections   []Section
 	Notes      []string
 	Conditions *report.Conditions
 }
 
-// WriteHTML writes the page, which loads nothing and runs no scripts.
+// WriteHTML writes the page. It has no scripts and no external resources.
 func (p Page) WriteHTML(w io.Writer) error {
-	return layout.Execute(w, Data{Title: p.Title, Bad: p.Bad, Lead: p.Lead, Stages: p.Sections, Notes: p.Notes, Conditions: p.Conditions})
+	return layout.Execute(w, data{Title: p.Title, Bad: p.Bad, Lead: p.Lead, Stages: p.Sections, Notes: p.Notes, Conditions: p.Conditions})
 }
 
 // Series is a line of a chart over time.
@@ -69,7 +69,7 @@ type Series struct {
 	X, Y []float64 // X in seconds
 }
 
-// TimeChart draws series over the seconds from 0 to end, with the part mark shaded.
+// TimeChart draws series over the seconds from 0 to end, and shades the part mark.
 func TimeChart(title string, end float64, mark [2]float64, all ...Series) markup.HTML {
 	x := linear("seconds", end)
 	x.to, x.mark = max(end, 1e-9), mark
@@ -85,12 +85,13 @@ func TimeChart(title string, end float64, mark [2]float64, all ...Series) markup
 	return lineChart(title, x, linear("", most), lines)
 }
 
-// WriteHTML writes one self-contained page about reports: it loads nothing, and runs no scripts. Reports of one scenario are compared in the same charts.
+// WriteHTML writes one page about reports, without scripts and external resources. It compares the reports, which should
+// be of one scenario, in the same charts.
 func WriteHTML(w io.Writer, reports []*report.Report) error {
 	if len(reports) == 0 {
 		return fmt.Errorf("there is no report to show")
 	}
-	d := Data{Title: "webim-bench " + reports[0].Scenario, Shared: append(LatencyCharts(reports), bars(reports)...)}
+	d := data{Title: "webim-bench " + reports[0].Scenario, Shared: append(LatencyCharts(reports), bars(reports)...)}
 	for _, r := range reports {
 		options, err := json.Marshal(r.Conditions.Options)
 		if err != nil {
@@ -101,7 +102,8 @@ func WriteHTML(w io.Writer, reports []*report.Report) error {
 	return layout.Execute(w, d)
 }
 
-// LatencyCharts are percentile plots of all reports. The scale gives each nine of a percentile the same room: the tail is what matters.
+// LatencyCharts draws the percentiles of all reports. Each nine of a percentile has the same width, because the tail
+// matters most.
 func LatencyCharts(reports []*report.Report) []markup.HTML {
 	var lines []line
 	least, most, nines := math.Inf(1), 0.0, 2.0
@@ -139,10 +141,11 @@ func LatencyCharts(reports []*report.Report) []markup.HTML {
 	return charts
 }
 
-// ninesOf is 1 for 90 %, 2 for 99 %, and so on.
+// ninesOf returns 1 for 90 %, 2 for 99 %, and so on.
 func ninesOf(q float64) float64 { return -math.Log10(max(1-q, 1e-6)) }
 
-// bars compares each figure over cases and reports; what is alone, or zero everywhere, needs no chart.
+// bars draws a chart for each figure, over cases and reports. It leaves out figures with one value only, and figures that
+// are zero everywhere.
 func bars(reports []*report.Report) []markup.HTML {
 	var order []string
 	groups := map[string][]Bar{}
@@ -168,7 +171,7 @@ func bars(reports []*report.Report) []markup.HTML {
 	return charts
 }
 
-// overTime charts samples; a quantity that is zero throughout was not measured.
+// overTime draws samples. A quantity that is zero all the time was not measured, and has no chart.
 func overTime(all []report.Sample) (charts []markup.HTML) {
 	if len(all) < 2 {
 		return nil
@@ -178,7 +181,7 @@ func overTime(all []report.Sample) (charts []markup.HTML) {
 		of   func(report.Sample) float64
 	}
 	x := linear("seconds", all[len(all)-1].At)
-	x.to = max(all[len(all)-1].At, 1e-9) // no empty room at the right
+	x.to = max(all[len(all)-1].At, 1e-9) // no empty space at the right
 	x.ticks = slices.DeleteFunc(x.ticks, func(t tick) bool { return t.at > x.to })
 	for _, c := range []struct {
 		title string

@@ -16,20 +16,20 @@ import (
 	"webim/bench/smoke"
 )
 
-// Peer is a chat server of others, to compare webim with. Its program is in bench/peers, a module of its own.
+// Peer is a chat server of another project. Its program is in bench/peers, which is a module of its own.
 type Peer struct {
 	Name    string
-	What    string // the library and its version, for reports
+	What    string // library and version, for reports
 	Dialect string // Plain or Centrifuge, for Config.Dialect
 
 	needs  []string                         // programs that must be installed
-	absent func(ctx context.Context) string // why it cannot run here in spite of them; "" if it can; may be nil
-	build  []string                         // run in bench/peers; nil: there is nothing to build
-	serve  []string                         // run in the repository; the address follows
-	listen func(port string) []string       // how its address is given, if it does not say itself which port it took; else nil
+	absent func(ctx context.Context) string // returns why the peer cannot run here although the programs are installed, or ""; may be nil
+	build  []string                         // runs in bench/peers; nil if there is nothing to build
+	serve  []string                         // runs in the repository; the address follows
+	listen func(port string) []string       // returns the flags for the address, if the server cannot choose and print a free port; else nil
 }
 
-// All are the servers that can be compared, in the order of reports.
+// All returns the peers in the order of reports.
 func All() []Peer {
 	return []Peer{
 		goPeer("gorilla", "gorilla/websocket v1.5.3, hub of its chat example"),
@@ -54,14 +54,14 @@ func All() []Peer {
 	}
 }
 
-// goPeer is a program of the module bench/peers.
+// goPeer returns a program of the module bench/peers.
 func goPeer(name, what string) Peer {
 	return Peer{Name: name, What: what, Dialect: client.Plain, needs: []string{"go"},
 		build: []string{"go", "build", "-trimpath", "-o", "../../bin/peers/" + name, "./" + name},
 		serve: []string{"bin/peers/" + name, "-listen"}}
 }
 
-// noSwoole says whether PHP lacks Swoole.
+// noSwoole returns why PHP lacks Swoole, or "".
 func noSwoole(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "php", "-m").Output()
 	if err != nil {
@@ -75,7 +75,8 @@ func noSwoole(ctx context.Context) string {
 	return "php -m does not list swoole: install it, as with pecl install swoole"
 }
 
-// noUWS says why Node cannot load uWebSockets.js. Its authors do not publish it in npm's registry, so nothing here installs it.
+// noUWS returns why Node cannot load uWebSockets.js, or "". Its authors do not publish it in npm's registry, so the lab
+// does not install it.
 func noUWS(ctx context.Context) string {
 	root, err := RepositoryRoot(".")
 	if err != nil {
@@ -89,7 +90,7 @@ func noUWS(ctx context.Context) string {
 	return ""
 }
 
-// Find returns the peers with these names, or all if there are none.
+// Find returns the peers with these names, or all peers if there are no names.
 func Find(names []string) ([]Peer, error) {
 	if len(names) == 0 {
 		return All(), nil
@@ -116,7 +117,7 @@ func find(name string) (Peer, error) {
 	return Peer{}, option.Bad("there is no peer %q: take one of %s", name, strings.Join(known, ", "))
 }
 
-// Absent says why a peer cannot run on this machine; "" if it can.
+// Absent returns why the peer cannot run on this machine, or "".
 func (p Peer) Absent(ctx context.Context) string {
 	for _, program := range p.needs {
 		if _, err := exec.LookPath(program); err != nil {
@@ -129,7 +130,7 @@ func (p Peer) Absent(ctx context.Context) string {
 	return ""
 }
 
-// Build makes a peer's program, in bin/peers of the repository at root. It may download what the peer is made of.
+// Build builds the program of the peer in bin/peers of the repository at root. It may download libraries.
 func (p Peer) Build(ctx context.Context, root string) error {
 	if p.build == nil {
 		return nil
@@ -145,10 +146,10 @@ func (p Peer) Build(ctx context.Context, root string) error {
 	return nil
 }
 
-// lastLines cuts a program's output to what an error has room for.
+// lastLines returns the last 2 KB of a program's output, for an error.
 func lastLines(b []byte) string { return strings.TrimSpace(string(b[max(0, len(b)-2<<10):])) }
 
-// Start runs a peer that has been built, on a free port, and returns its URL when it listens.
+// Start starts a peer, which must be built, on a free port, and returns its URL when it listens.
 func (p Peer) Start(ctx context.Context, root string) (*proc.Server, string, error) {
 	argv, err := p.command(root)
 	if err != nil {
@@ -160,7 +161,7 @@ func (p Peer) Start(ctx context.Context, root string) (*proc.Server, string, err
 	return proc.StartAnnounced(ctx, "peer "+p.Name, append(argv, "127.0.0.1:0"))
 }
 
-// startAt starts a peer on a port that was free a moment ago.
+// startAt starts a peer on a port that was free a moment before.
 func (p Peer) startAt(ctx context.Context, argv []string) (*proc.Server, string, error) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -168,12 +169,12 @@ func (p Peer) startAt(ctx context.Context, argv []string) (*proc.Server, string,
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	_, port, _ := net.SplitHostPort(addr) // a listener's address has a port
+	_, port, _ := net.SplitHostPort(addr) // the address of a listener has a port
 	s, err := proc.StartAnswering(ctx, "peer "+p.Name, append(argv, p.listen(port)...), addr)
 	return s, "ws://" + addr + "/", err
 }
 
-// command makes the paths of serve absolute: a program's folder is not ours.
+// command returns the command of the peer with absolute paths.
 func (p Peer) command(root string) ([]string, error) {
 	var argv []string
 	for _, arg := range p.serve {
@@ -188,7 +189,7 @@ func (p Peer) command(root string) ([]string, error) {
 	return argv, nil
 }
 
-// Smoke starts a peer, and proves that it has chat rooms: on any path, for any origin.
+// Smoke starts a peer and proves that it has chat rooms, on any path and for any origin.
 func (p Peer) Smoke(ctx context.Context, root string) error {
 	s, url, err := p.Start(ctx, root)
 	if err != nil {
@@ -208,7 +209,7 @@ func (p Peer) Smoke(ctx context.Context, root string) error {
 	return nil
 }
 
-// RepositoryRoot finds the folder above dir that has the peers' sources.
+// RepositoryRoot returns the first folder at or above dir that has the sources of the peers.
 func RepositoryRoot(dir string) (string, error) {
 	at, err := filepath.Abs(dir)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Kernel is what the kernel keeps of the whole machine, in bytes: of loopback connections that is both ends.
+// Kernel is the memory of the kernel for the whole machine, in bytes. It includes both ends of a loopback connection.
 type Kernel struct {
 	Slab    int64       `json:"slab_bytes"`       // objects: sockets, files, epoll entries, inodes
-	Sockets int64       `json:"socket_bytes"`     // pages of bytes under way in TCP sockets, most of them outside of the slab
+	Sockets int64       `json:"socket_bytes"`     // pages of bytes in TCP sockets, most of them outside the slab
 	Tables  int64       `json:"tables_bytes"`     // page tables and kernel stacks of processes
-	Free    int64       `json:"free_bytes"`       // what programs could still get (MemAvailable)
-	Caches  []SlabCache `json:"caches,omitempty"` // the largest, if /proc/slabinfo may be read: that takes root
+	Free    int64       `json:"free_bytes"`       // memory that programs can still get (MemAvailable)
+	Caches  []SlabCache `json:"caches,omitempty"` // the largest caches; empty if /proc/slabinfo may not be read, which needs root
 }
 
 // SlabCache is one kind of kernel object.
@@ -24,10 +24,10 @@ type SlabCache struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// Sum is all of it but what is free.
+// Sum returns the memory in use.
 func (k Kernel) Sum() int64 { return k.Slab + k.Sockets + k.Tables }
 
-// ReadKernel reads /proc. What cannot be read is zero.
+// ReadKernel reads the figures from /proc. A figure that cannot be read is zero.
 func ReadKernel() (k Kernel) {
 	b, _ := os.ReadFile("/proc/meminfo")
 	for line := range strings.Lines(string(b)) {
@@ -46,7 +46,7 @@ func ReadKernel() (k Kernel) {
 		}
 	}
 	b, _ = os.ReadFile("/proc/net/sockstat")
-	for line := range strings.Lines(string(b)) { // TCP: inuse 1 orphan 0 tw 0 alloc 1 mem 136
+	for line := range strings.Lines(string(b)) { // for example: TCP: inuse 1 orphan 0 tw 0 alloc 1 mem 136
 		if f := strings.Fields(line); len(f) > 2 && f[0] == "TCP:" && f[len(f)-2] == "mem" {
 			pages, _ := strconv.ParseInt(f[len(f)-1], 10, 64)
 			k.Sockets = pages * int64(os.Getpagesize())
@@ -71,7 +71,7 @@ func slabCaches() (all []SlabCache) {
 	return all
 }
 
-// Since returns what has come since before, with the caches that grew most.
+// Since returns the difference to an earlier state, with the caches that grew most.
 func (k Kernel) Since(before Kernel) Kernel {
 	const most = 12
 	d := Kernel{Slab: k.Slab - before.Slab, Sockets: k.Sockets - before.Sockets, Tables: k.Tables - before.Tables, Free: k.Free - before.Free}

@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownFiles is how many files a process of ours needs besides a client each, at most: pipes, epolls, /proc.
+// ownFiles is the maximum number of files that a process of the lab needs besides one per client: pipes, epoll instances,
+// /proc.
 const ownFiles = 100
 
-// MaxClients is how many clients one process can have, by the limit of open files.
+// MaxClients returns the number of clients that one process can have under its limit of open files.
 func MaxClients() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil || l.Cur < 2*ownFiles {
@@ -21,7 +22,8 @@ func MaxClients() int {
 	return int(min(l.Cur, 1<<22)) - ownFiles
 }
 
-// FreeMemory is what programs can still get, in bytes: the machine's, or that of our control group.
+// FreeMemory returns the memory that programs can still get, in bytes: that of the machine or, if it is less, that of the
+// control group of this process.
 func FreeMemory() int64 {
 	free := ReadKernel().Free
 	group, _ := os.ReadFile("/proc/self/cgroup")
@@ -40,7 +42,7 @@ func FreeMemory() int64 {
 	return free
 }
 
-// ReadLimit reads a number from a file; other if there is none, as for "max".
+// ReadLimit reads a number from a file. It returns other if there is no number, as in a file with the text "max".
 func ReadLimit(file string, other int64) int64 {
 	n, err := strconv.ParseInt(ReadText(file), 10, 64)
 	if err != nil {
@@ -49,8 +51,8 @@ func ReadLimit(file string, other int64) int64 {
 	return n
 }
 
-// LimitMemory bounds the data segment of a process and of those that it starts from then on (RLIMIT_DATA: heap and private writable mappings). The kernel
-// refuses it more; most runtimes end then.
+// LimitMemory limits the data segment of a process, and of the processes that it starts from then on (RLIMIT_DATA: heap
+// and private writable mappings). The kernel refuses more memory; most runtimes end in that case.
 func LimitMemory(pid int, bytes uint64) error {
 	l := unix.Rlimit{Cur: bytes, Max: bytes}
 	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &l, nil); err != nil {

@@ -11,10 +11,11 @@ import (
 	"webim/bench/option"
 )
 
-// Process is the server's process and all below it, as they were when it was looked up: servers with worker processes count as one.
+// Process is a process and its descendants at the time of the lookup; a server with worker processes counts as one. The
+// zero value is an unknown process: all its figures are zero.
 type Process struct{ PIDs []int }
 
-// Tree looks up root and its descendants. Root 0 gives an empty process, whose figures are all zero.
+// Tree returns the process root and its descendants. For root 0 it returns an unknown process.
 func Tree(root int) (Process, error) {
 	if root == 0 {
 		return Process{}, nil
@@ -36,11 +37,11 @@ func Tree(root int) (Process, error) {
 	return p, nil
 }
 
-// parentOf reads /proc/PID/stat: "PID (NAME) STATE PPID ...", where NAME may hold anything, parentheses too.
+// parentOf reads /proc/PID/stat: "PID (NAME) STATE PPID ...". NAME may contain any characters, including parentheses.
 func parentOf(stat string) (pid, parent int, ok bool) {
 	b, err := os.ReadFile(stat)
 	if err != nil {
-		return 0, 0, false // the process has ended meanwhile
+		return 0, 0, false // the process has ended since it was listed
 	}
 	cut := bytes.LastIndexByte(b, ')')
 	if cut < 0 {
@@ -55,7 +56,7 @@ func parentOf(stat string) (pid, parent int, ok bool) {
 	return pid, parent, true
 }
 
-// CommandLine is the root's, with a space between arguments.
+// CommandLine returns the command line of the root, with a space between arguments.
 func (p Process) CommandLine() string {
 	return strings.ReplaceAll(ReadText(fmt.Sprintf("/proc/%d/cmdline", p.PIDs[0])), "\x00", " ")
 }
@@ -63,8 +64,8 @@ func (p Process) CommandLine() string {
 // Known reports whether there is a process to measure.
 func (p Process) Known() bool { return len(p.PIDs) > 0 }
 
-// CPU returns the CPU time of the tree so far in nanoseconds. The kernel adds a running thread's time at its ticks and when it leaves
-// the CPU: wait until the server rests before the final reading of something short.
+// CPU returns the CPU time of the tree so far in nanoseconds. The kernel adds the time of a running thread at its ticks
+// and when the thread leaves the CPU. To measure something short, wait until the server is idle before the last reading.
 func (p Process) CPU() int64 {
 	var sum int64
 	for _, pid := range p.PIDs {
@@ -74,7 +75,7 @@ func (p Process) CPU() int64 {
 	return sum
 }
 
-// PSS returns the memory of the tree in bytes, pages shared with other processes counted in proportion.
+// PSS returns the proportional set size of the tree in bytes: pages shared with other processes count in proportion.
 func (p Process) PSS() int64 {
 	var sum int64
 	for _, pid := range p.PIDs {
@@ -89,8 +90,8 @@ func (p Process) PSS() int64 {
 	return sum
 }
 
-// ListenerOf returns the process that listens on a local TCP port, 0 if it cannot be told: so a --pid is seldom needed. If several share the socket the
-// one with the lowest number, commonly the parent.
+// ListenerOf returns the process that listens on a local TCP port, or 0 if it cannot find one, so that --pid is seldom
+// needed. If several processes share the socket, it returns the one with the lowest number, which commonly is the parent.
 func ListenerOf(port uint16) int {
 	inodes := map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -115,7 +116,7 @@ func ListenerOf(port uint16) int {
 	return best
 }
 
-// Alive reports whether the root still runs; one that is not known does. A process that has ended and that nobody has waited for is not alive.
+// Alive reports whether the root still runs. A zombie is not alive; an unknown process is.
 func (p Process) Alive() bool {
 	if !p.Known() {
 		return true
@@ -130,7 +131,7 @@ func ReadText(file string) string {
 	return strings.TrimSpace(strings.TrimRight(string(b), "\x00"))
 }
 
-// RSS returns the memory of the tree in bytes; pages that its processes share count for each.
+// RSS returns the resident memory of the tree in bytes; pages that its processes share count for each of them.
 func (p Process) RSS() (sum int64) {
 	for _, pid := range p.PIDs {
 		if f := strings.Fields(ReadText(fmt.Sprintf("/proc/%d/statm", pid))); len(f) > 1 {
@@ -141,7 +142,8 @@ func (p Process) RSS() (sum int64) {
 	return sum
 }
 
-// FDs returns how many files the tree has open. Since Linux 6.2 that is the size of the folder; before, it has to be listed.
+// FDs returns the number of open files of the tree. Since Linux 6.2 it is the size of the folder; older kernels need a
+// listing.
 func (p Process) FDs() (sum int) {
 	for _, pid := range p.PIDs {
 		name := fmt.Sprintf("/proc/%d/fd", pid)

@@ -14,15 +14,16 @@ import (
 	"time"
 )
 
-// Server is a server that we started ourselves.
+// Server is a server that the lab has started.
 type Server struct {
 	cmd    *exec.Cmd
 	out    *Tail
 	exited chan struct{}
 }
 
-// StartServer runs a command and waits until the URL's port answers; a command with shell characters goes through sh. The
-// server dies with us, whatever happens; behind a shell it survives only that we are killed by SIGKILL.
+// StartServer runs a command and waits until addr accepts connections. A command with shell characters runs under sh. The
+// kernel kills the server when this process ends for any reason. Behind a shell there is one exception: the server
+// survives if this process is killed by SIGKILL.
 func StartServer(ctx context.Context, command, addr string) (*Server, error) {
 	if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
 		c.Close()
@@ -31,7 +32,7 @@ func StartServer(ctx context.Context, command, addr string) (*Server, error) {
 	return StartAnswering(ctx, fmt.Sprintf("--cmd %q", command), SplitCommand(command), addr)
 }
 
-// StartAnswering starts a program, which errors call name, and waits until addr answers.
+// StartAnswering starts a program and waits until addr accepts connections, 30 s at most. Errors call the program name.
 func StartAnswering(ctx context.Context, name string, argv []string, addr string) (*Server, error) {
 	s, err := StartProcess(argv, nil)
 	if err != nil {
@@ -58,7 +59,8 @@ func StartAnswering(ctx context.Context, name string, argv []string, addr string
 	}
 }
 
-// SplitCommand leaves the shell out where there is nothing for it to do: one process less in the tree.
+// SplitCommand returns the arguments of a command. It uses a shell only if the command has shell characters, because the
+// shell would be one more process in the tree.
 func SplitCommand(command string) []string {
 	if strings.ContainsAny(command, "\"'`$&|;<>()*?[]{}~\\#=\n") {
 		return []string{"sh", "-c", command}
@@ -66,7 +68,8 @@ func SplitCommand(command string) []string {
 	return strings.Fields(command)
 }
 
-// StartProcess starts a child in a process group of its own. firstLine, if set, gets its first line of standard output.
+// StartProcess starts a child in a process group of its own. If firstLine is not nil, the first line of the child's
+// standard output is sent to it.
 func StartProcess(argv []string, firstLine chan<- string) (*Server, error) {
 	if len(argv) == 0 {
 		return nil, fmt.Errorf("the command is empty")
@@ -78,32 +81,32 @@ func StartProcess(argv []string, firstLine chan<- string) (*Server, error) {
 		return nil, err
 	}
 	go func() {
-		_ = s.cmd.Wait() // how it ended does not matter: it is we who end it
+		_ = s.cmd.Wait() // the exit status does not matter: the lab itself ends the server
 		close(s.exited)
 	}()
 	return s, nil
 }
 
-// PID returns the process to measure.
+// PID returns the number of the process to measure.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// Stop asks the server and its children to end, and kills them after five seconds.
+// Stop asks the server and its children to end by SIGTERM. After five seconds it kills the whole group.
 func (s *Server) Stop() {
 	_ = syscall.Kill(-s.PID(), syscall.SIGTERM)
 	select {
 	case <-s.exited:
 	case <-time.After(5 * time.Second):
 	}
-	_ = syscall.Kill(-s.PID(), syscall.SIGKILL) // what is left of the group
+	_ = syscall.Kill(-s.PID(), syscall.SIGKILL) // the remaining processes of the group
 	<-s.exited
 }
 
-// Tail keeps the last 4 KB that a child wrote, and passes on its first line of standard output.
+// Tail is a writer that keeps the last 4 KB, and passes on the first line. It is safe for concurrent use.
 type Tail struct {
 	mu    sync.Mutex
 	buf   []byte
-	first chan<- string // nil: told, or nobody asked
-	line  []byte        // what there is of it
+	first chan<- string // nil if the line was sent, or if nobody asked for it
+	line  []byte        // the beginning of the first line
 }
 
 func (t *Tail) Write(b []byte) (int, error) {
@@ -126,7 +129,7 @@ func (t *Tail) keep(b []byte) {
 	}
 }
 
-// later is t without an eye on the first line.
+// later returns a writer to t that does not pass on a first line.
 func (t *Tail) later() io.Writer { return laterLines{t} }
 
 type laterLines struct{ t *Tail }
@@ -144,7 +147,7 @@ func (t *Tail) String() string {
 	return strings.TrimSpace(string(t.buf))
 }
 
-// Exited reports whether the server has ended, and the last that it wrote.
+// Exited reports whether the server has ended, and returns its last output.
 func (s *Server) Exited() (said string, ended bool) {
 	select {
 	case <-s.exited:
@@ -173,7 +176,8 @@ func StartAnnounced(ctx context.Context, name string, argv []string) (*Server, s
 	return nil, "", err
 }
 
-// firstLine waits for a server's first line, 30 s at most. A server may write it and end at once: then the line counts, because it says more than the end.
+// firstLine waits for the first line of a server, 30 s at most. If the server writes a line and ends at once, it returns
+// the line, because that explains the end.
 func (s *Server) firstLine(ctx context.Context, name string, line <-chan string) (string, error) {
 	timer := time.NewTimer(30 * time.Second)
 	defer timer.Stop()
@@ -210,5 +214,5 @@ func (s *Server) Done() <-chan struct{} { return s.exited }
 // Output returns the last 4 KB that the server wrote.
 func (s *Server) Output() string { return s.out.String() }
 
-// State says how the server ended, as os.ProcessState does. Call it when Done is closed.
+// State describes how the server ended, as os.ProcessState does. Call it only after Done is closed.
 func (s *Server) State() string { return s.cmd.ProcessState.String() }

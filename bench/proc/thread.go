@@ -4,13 +4,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ThreadCPU returns the CPU time of one thread of our own process, in nanoseconds; zero when it is gone.
+// ThreadCPU returns the CPU time of one thread of this process in nanoseconds; zero if the thread does not exist any more.
 func ThreadCPU(tid int) int64 {
 	ns, _ := readClock(threadClock(tid))
 	return ns
 }
 
-// RaisePriority raises a thread's priority, until restore is called; without the right to do so (CAP_SYS_NICE) it stays as it is.
+// RaisePriority raises the priority of a thread until restore is called. Without the right to do so (CAP_SYS_NICE) it
+// changes nothing.
 func RaisePriority(tid int) (restore func()) {
 	before, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
 	if err != nil || unix.Setpriority(unix.PRIO_PROCESS, tid, -15) != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Revision is the commit in a program, as git describe writes it.
+// Revision returns the commit from which a program was built, in the form of git describe.
 func Revision(info *debug.BuildInfo) string {
 	commit, dirty := "", ""
 	for _, s := range info.Settings {
@@ -31,8 +31,9 @@ func Revision(info *debug.BuildInfo) string {
 	return commit + dirty
 }
 
-// Version says what the server is: webim is asked, a Go program has it written in itself; of others nothing is known. The program is read through
-// /proc, so it is the one that runs, even if another was built since.
+// Version describes the server's version: the output of webim version, or the build information in a Go program. For other
+// programs it is empty. It reads the program through /proc/PID/exe, which is the running program even if another one was
+// built since.
 func (p Process) Version() string {
 	for _, pid := range p.PIDs {
 		exe := fmt.Sprintf("/proc/%d/exe", pid)

@@ -6,7 +6,7 @@ import (
 	"webim/bench/stat"
 )
 
-// ChurnResult is the load on those who stayed, those who came, and what grew.
+// ChurnResult has the load on the clients that stayed, the transient clients, and the drift.
 type ChurnResult struct {
 	Stayers    FloodResult     `json:"stayers"`
 	Transients TransientResult `json:"comers"`
@@ -15,16 +15,16 @@ type ChurnResult struct {
 
 func (r *ChurnResult) rows() [][]string { return floodRows([]FloodResult{r.Stayers}) }
 
-// TransientResult is what became of them.
+// TransientResult is the result of the transient clients.
 type TransientResult struct {
 	PerSecond float64        `json:"came_per_s"`
-	Came      int            `json:"came"`      // handshakes that ended well
-	Refused   int            `json:"refused"`   // and badly
-	Skipped   int            `json:"skipped"`   // that did not come, because those before them were still there
-	CutOff    int            `json:"cut_off"`   // that the server closed before their time
+	Came      int            `json:"came"`      // successful handshakes
+	Refused   int            `json:"refused"`   // failed handshakes
+	Skipped   int            `json:"skipped"`   // not started, because all clients were still connected
+	CutOff    int            `json:"cut_off"`   // closed by the server before their time
 	Goodbyes  int            `json:"goodbyes"`  // close frames sent
-	Unheard   int            `json:"unheard"`   // of these, not answered within a second
-	Handshake stat.Latency   `json:"handshake"` // from the time the client was due
+	Unheard   int            `json:"unheard"`   // close frames that were not answered within a second
+	Handshake stat.Latency   `json:"handshake"` // from the due time of the client
 	Failures  map[string]int `json:"failures"`
 }
 
@@ -34,13 +34,13 @@ func (r TransientResult) rows() [][]string {
 		{n(r.Came), stat.Cell(r.PerSecond), n(r.Refused), n(r.Skipped), n(r.CutOff), n(r.Goodbyes), n(r.Unheard), stat.Cell(r.Handshake.P50), stat.Cell(r.Handshake.P99), stat.Cell(r.Handshake.Max)}}
 }
 
-// SoakResult is all parts, and what drifted.
+// SoakResult has the sums over all segments, and the drift.
 type SoakResult struct {
 	Delivered  int64           `json:"deliveries"`
 	Lost       int64           `json:"lost"`
 	Duplicates int64           `json:"duplicates"`
 	Reordered  int64           `json:"reordered"`
-	Gone       int             `json:"gone"` // clients that were to stay
+	Gone       int             `json:"gone"` // clients that should have stayed
 	IdleGone   int             `json:"idle_gone"`
 	Segments   []FloodResult   `json:"segments"`
 	Transients TransientResult `json:"comers"`

@@ -16,34 +16,34 @@ import (
 	"webim/bench/stat"
 )
 
-// Verdicts of a Change.
+// The verdicts on a Change.
 const (
 	Same   = "same"
 	Better = "better"
 	Worse  = "worse"
 )
 
-// Change is what became of a figure between two sets of runs.
+// Change is the change of a figure between two sets of runs.
 type Change struct {
 	Name    string
 	Before  stat.Spread // over the runs
 	After   stat.Spread
-	Percent float64 // of the medians; infinite if it was zero before
+	Percent float64 // of the medians; infinite if the figure was zero before
 	Verdict string
 }
 
-// Comparison is all changes, in the order of the figures.
+// Comparison has all changes, in the order of the figures.
 type Comparison struct {
 	Changes  []Change
-	Warnings []string // why the two sets may not be comparable
+	Warnings []string // reasons why the two sets may not be comparable
 }
 
-// Worse reports whether any figure is.
+// Worse reports whether any figure got worse.
 func (c Comparison) Worse() bool {
 	return slices.ContainsFunc(c.Changes, func(c Change) bool { return c.Verdict == Worse })
 }
 
-// ReadReports reads a file with one report, or several one after the other: runs of the same.
+// ReadReports reads a file with one report, or several reports of the same measurement one after the other.
 func ReadReports(name string) (all []*Report, err error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -64,8 +64,8 @@ func ReadReports(name string) (all []*Report, err error) {
 	}
 }
 
-// Compare tells what got better or worse. A change counts when the ranges of the runs do not touch, and the medians differ by more than noise (0.05 is
-// 5 %): with few runs ranges are narrow by chance.
+// Compare returns the changes between two sets of runs. A figure has changed if the ranges of the two sets do not touch,
+// and if the medians differ by more than noise (0.05 is 5 %), because the ranges of few runs are narrow by chance.
 func Compare(before, after []*Report, noise float64) (Comparison, error) {
 	var c Comparison
 	for _, r := range slices.Concat(before, after) {
@@ -109,7 +109,7 @@ func percent(before, after float64) float64 {
 	return 100 * (after - before) / before
 }
 
-// runs are the figures of several runs, by name.
+// runs has the figures of several runs by name.
 type runs struct {
 	order  []string
 	spread map[string]stat.Spread
@@ -118,7 +118,8 @@ type runs struct {
 
 func (r runs) has(name string) bool { _, ok := r.spread[name]; return ok }
 
-// runsOf gathers figures: over several runs their medians vary; of a single run what varied within it is all there is.
+// runsOf returns the figures of runs. For several runs, the spread is that of their values; for a single run, it is the
+// spread within the run.
 func runsOf(all []*Report) runs {
 	r := runs{spread: map[string]stat.Spread{}, more: map[string]bool{}}
 	values := map[string][]float64{}
@@ -142,7 +143,7 @@ func runsOf(all []*Report) runs {
 	return r
 }
 
-// warn notes what makes the two sets different besides what is to be compared.
+// warn adds a warning for every condition in which the two sets differ.
 func (c *Comparison) warn(before, after []*Report) {
 	if len(before) < 3 || len(after) < 3 {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%d runs before and %d after: take three or more of each (--runs 3), or the noise is not known", len(before), len(after)))
@@ -171,7 +172,7 @@ func (c *Comparison) warn(before, after []*Report) {
 	}
 }
 
-// WriteText writes the changes as a table, and warnings before it.
+// WriteText writes the warnings, and the changes as a table.
 func (c Comparison) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	for _, warning := range c.Warnings {

@@ -6,10 +6,10 @@ import (
 	"webim/bench/stat"
 )
 
-// EchoResult is what the requests gave.
+// EchoResult is the result of echo.
 type EchoResult struct {
-	Rate       float64      `json:"rate"`      // asked for; 0: as fast as it went
-	InFlight   int          `json:"in_flight"` // per client; 0 at a rate, which has no bound
+	Rate       float64      `json:"rate"`      // the requested rate; 0 means as fast as possible
+	InFlight   int          `json:"in_flight"` // per client; 0 at a rate, which does not limit them
 	Clients    int          `json:"clients"`
 	Sent       int64        `json:"sent"`
 	Answered   int64        `json:"answered"`

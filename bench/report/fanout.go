@@ -6,7 +6,7 @@ import (
 	"webim/bench/stat"
 )
 
-// FanoutSide is what the server or the floor showed: each figure over the rounds, CPU over the blocks.
+// FanoutSide has the figures of the server or the floor: the CPU time over the blocks, the other figures over the rounds.
 type FanoutSide struct {
 	Median stat.Spread `json:"median_client_ms"`
 	P99    stat.Spread `json:"p99_client_ms"`
@@ -18,14 +18,14 @@ type FanoutSide struct {
 	Blocks []float64 `json:"-"` // the server's CPU time per delivery in each block, in microseconds
 }
 
-// FanoutResult compares the two; ratios are of pairs of neighbouring blocks, server to floor.
+// FanoutResult compares the server with the floor. A ratio is that of two blocks that follow each other.
 type FanoutResult struct {
 	Rounds    int         `json:"rounds"`
 	Server    FanoutSide  `json:"server"`
 	Floor     FanoutSide  `json:"floor"`
 	CPURatio  stat.Spread `json:"cpu_ratio"`
 	LastRatio stat.Spread `json:"last_client_ratio"`
-	Usage     Usage       `json:"usage"` // of the whole run; server is the target only
+	Usage     Usage       `json:"usage"` // of the whole run; Usage.Server is without the floor
 }
 
 func (r *FanoutResult) Finish() {
@@ -68,12 +68,12 @@ func (r *FanoutResult) rows() [][]string {
 		{"ratio of the medians (min–max of the pairs)", "", "", r.LastRatio.String(), r.CPURatio.String(), ""}}
 }
 
-// QuietResult compares the two.
+// QuietResult is a FanoutResult of scenario quiet.
 type QuietResult FanoutResult
 
 func (r *QuietResult) rows() [][]string { return (*FanoutResult)(r).rows() }
 
-// Round is one message's way to all clients, in milliseconds from its sending.
+// Round has the times from the sending of one message to its receptions, in milliseconds.
 type Round struct {
 	Median float64 `json:"median_ms"`
 	P99    float64 `json:"p99_ms"`

@@ -8,19 +8,19 @@ import (
 	"webim/bench/stat"
 )
 
-// Figure is one number of a report that is worth a comparison.
+// Figure is a number of a report that can be compared.
 type Figure struct {
-	What   string      // and in which unit, as "p99, ms"
-	Case   string      // of the report's steps or sides, as "300 msg/s"; may be empty
+	What   string      // name and unit, as "p99, ms"
+	Case   string      // step or side of the report, as "300 msg/s"; may be empty
 	Value  float64     // the median, if it was repeated within the run
-	Spread stat.Spread // zero if it was not
+	Spread stat.Spread // zero if it was not repeated
 	More   bool        // more is better
 }
 
-// Name tells figures of one report apart.
+// Name is different for each figure of a report.
 func (f Figure) Name() string { return strings.TrimPrefix(f.Case+": "+f.What, ": ") }
 
-// figureList gathers figures. Zero means "not measured" for all but counts of what went wrong.
+// figureList collects figures. Zero means that a figure was not measured, except for counts of errors.
 type figureList []Figure
 
 func (l *figureList) add(where, what string, v float64) {
@@ -62,7 +62,7 @@ func (l *figureList) flood(where string, s FloodResult) {
 	l.count(where, "clients closed", int64(s.Gone))
 }
 
-// Figures returns the figures of a report, the same for every report of a scenario with the same options.
+// Figures returns the figures of a report. They are the same for all reports of a scenario with the same options.
 func (r *Report) Figures() []Figure {
 	var l figureList
 	switch {
@@ -156,7 +156,7 @@ func (l *figureList) comparison(r FanoutResult) {
 	l.spread("", "last client, times the floor's", r.LastRatio)
 }
 
-// Latencies returns the distributions of a report, by case.
+// Latencies returns the distributions of a report with their cases.
 func (r *Report) Latencies() (names []string, all []stat.Latency) {
 	add := func(name string, l stat.Latency) { names, all = append(names, name), append(all, l) }
 	steps := r.Flood
@@ -189,7 +189,7 @@ func (r *Report) Latencies() (names []string, all []stat.Latency) {
 	return names, all
 }
 
-// Name is what to call the report among others: its label, or the server's program.
+// Name returns the label of the report or, without one, the program of the server.
 func (r *Report) Name() string {
 	if r.Label != "" {
 		return r.Label

@@ -6,7 +6,7 @@ import (
 	"webim/bench/stat"
 )
 
-// FloodResult is what a flood at one rate gave. Deliveries count each message and client once.
+// FloodResult is the result of a flood at one rate. A delivery is one message to one client; duplicates do not count.
 type FloodResult struct {
 	Rate       float64      `json:"rate"`
 	Clients    int          `json:"clients"`
@@ -18,17 +18,17 @@ type FloodResult struct {
 	Lost       int64        `json:"lost"`
 	Duplicates int64        `json:"duplicates"`
 	Reordered  int64        `json:"reordered"`
-	Foreign    int64        `json:"foreign"` // messages of somebody else
-	Held       int          `json:"held"`    // messages that the server did not take at once
-	Unsent     int          `json:"unsent"`  // and not at all until the end; they count as lost
-	Gone       int          `json:"gone"`    // clients that ended meanwhile
+	Foreign    int64        `json:"foreign"` // messages of another run or another program
+	Held       int          `json:"held"`    // messages of which the socket accepted no byte at once
+	Unsent     int          `json:"unsent"`  // messages that were not sent until the end; they count as lost
+	Gone       int          `json:"gone"`    // clients that were closed meanwhile
 	Latency    stat.Latency `json:"latency"`
 	CPU        float64      `json:"server_cpu_us_per_delivery"`
 	Lag        float64      `json:"sender_lag_p99_ms"`
 	Usage      Usage        `json:"usage"`
 }
 
-// Remark says what the losses are, as far as they show it.
+// Remark adds a note if the losses look like refused messages.
 func (s FloodResult) Remark(r *Report) {
 	if n := int64(s.Clients); s.Lost > 0 && s.Lost%n == 0 && s.Gone == 0 && s.Unsent == 0 {
 		r.Note("at %g msg/s %d of %d messages came to no client at all: a server refuses messages like that which are above a rate limit; raise its limits (webim: --rate-send, --user-rate-send, or serve --dev) or send less", s.Rate, s.Lost/n, s.Sent)
@@ -46,16 +46,17 @@ func floodRows(steps []FloodResult) [][]string {
 	return rows
 }
 
-// RateResult says where the bound broke.
+// RateResult has the rate at which the bound broke.
 type RateResult struct {
 	Bound float64       `json:"bound_p99_ms"`
-	Held  float64       `json:"held_msg_per_s"`  // the highest rate at which the bound held; 0: none did
-	Broke float64       `json:"broke_msg_per_s"` // the lowest at which it did not; 0: it held everywhere
-	Why   string        `json:"why"`             // it did not
+	Held  float64       `json:"held_msg_per_s"`  // the highest rate within the bound; 0 if there was none
+	Broke float64       `json:"broke_msg_per_s"` // the lowest rate above the bound; 0 if there was none
+	Why   string        `json:"why"`             // the reason at that rate
 	Steps []FloodResult `json:"steps"`
 }
 
-// Take judges a step. limits are the guard's reasons: they concern the step where it broke only, then the answer is the client's.
+// Take adds a step. limits are the reasons why the client was the bottleneck in it. They count only if the bound broke in
+// this step: then the client has set the result.
 func (r *RateResult) Take(s FloodResult, limits []string, report *Report) {
 	r.Steps = append(r.Steps, s)
 	why := r.broken(s)
@@ -70,7 +71,7 @@ func (r *RateResult) Take(s FloodResult, limits []string, report *Report) {
 	}
 }
 
-// broken says what of a step was out of bounds; empty: nothing.
+// broken returns why a step was not within the bound, or "".
 func (r *RateResult) broken(s FloodResult) string {
 	switch {
 	case s.Lost > 0:
@@ -85,7 +86,7 @@ func (r *RateResult) broken(s FloodResult) string {
 	return ""
 }
 
-// String is the verdict.
+// String returns the result as a sentence.
 func (r *RateResult) String() string {
 	held := fmt.Sprintf("p99 stayed within %g ms up to %g msg/s", r.Bound, r.Held)
 	if r.Held == 0 {

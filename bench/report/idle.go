@@ -6,32 +6,32 @@ import (
 	"webim/bench/stat"
 )
 
-// IdleStep is the server at one count.
+// IdleStep has the figures of the server with a number of clients.
 type IdleStep struct {
 	Clients int     `json:"clients"`
 	PSS     int64   `json:"server_pss_bytes"`
-	Kernel  int64   `json:"kernel_bytes"`    // of the whole machine, more than before the first client
-	Seconds float64 `json:"connect_seconds"` // for those that came in this step
+	Kernel  int64   `json:"kernel_bytes"`    // of the whole machine, in addition to that before the first client
+	Seconds float64 `json:"connect_seconds"` // for the clients that connected in this step
 	PerSec  float64 `json:"connects_per_s"`
 }
 
-// IdleResult is what idle clients cost.
+// IdleResult is the cost of idle clients.
 type IdleResult struct {
 	Before    int64          `json:"server_pss_bytes_before"`
 	Steps     []IdleStep     `json:"steps"`
-	PerClient float64        `json:"bytes_per_client"`        // between the first and the last step
-	Kernel    float64        `json:"kernel_bytes_per_client"` // as well; both ends of the connection, if both are on this machine
+	PerClient float64        `json:"bytes_per_client"`        // from the first step to the last one
+	Kernel    float64        `json:"kernel_bytes_per_client"` // likewise; for both ends of the connection if both are on this machine
 	Gone      int            `json:"gone"`                    // clients that the server closed
 	Failures  map[string]int `json:"failures"`
 	Hold      *IdleHold      `json:"hold,omitempty"`
 }
 
-// IdleHold is the time in which nothing happened but heartbeats.
+// IdleHold has the figures of the time in which there were only heartbeats.
 type IdleHold struct {
 	Seconds   float64 `json:"seconds"`
 	Clients   int     `json:"clients"`
-	Pings     int64   `json:"pings"`           // that clients got and answered
-	PingEvery float64 `json:"ping_interval_s"` // of a client, so counted; 0: no ping came
+	Pings     int64   `json:"pings"`           // received and answered
+	PingEvery float64 `json:"ping_interval_s"` // of each client, from the number of pings; 0 if there were none
 	CPU       float64 `json:"server_cpu_us_per_client_and_s"`
 	Server    float64 `json:"server_cores"`
 	Client    float64 `json:"client_cores"`

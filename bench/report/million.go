@@ -7,7 +7,7 @@ import (
 	"webim/bench/stat"
 )
 
-// cacheRows is a table of the caches, per client.
+// cacheRows returns a table of the kernel's caches, per client.
 func cacheRows(k proc.Kernel, clients int) [][]string {
 	if len(k.Caches) == 0 {
 		return nil
@@ -20,14 +20,14 @@ func cacheRows(k proc.Kernel, clients int) [][]string {
 	return rows
 }
 
-// MillionResult is what it took.
+// MillionResult is the cost of all clients.
 type MillionResult struct {
 	Servers  int            `json:"servers"`
-	Clients  int            `json:"clients"` // that were open in the end
-	Gone     int            `json:"gone"`    // that the servers closed
+	Clients  int            `json:"clients"` // open at the end
+	Gone     int            `json:"gone"`    // closed by the servers
 	Failures map[string]int `json:"failures"`
-	Started  float64        `json:"start_seconds"`   // of all processes
-	Seconds  float64        `json:"connect_seconds"` // of all clients
+	Started  float64        `json:"start_seconds"`   // time to start all processes
+	Seconds  float64        `json:"connect_seconds"` // time to connect all clients
 	PerSec   float64        `json:"connects_per_s"`
 
 	ServerEmpty int64       `json:"server_pss_bytes_empty"` // all processes, before the first client
@@ -35,7 +35,7 @@ type MillionResult struct {
 	ServerFull  int64       `json:"server_pss_bytes"`
 	ClientFull  int64       `json:"client_pss_bytes"`
 	ServerAfter int64       `json:"server_pss_bytes_after_broadcasts"`
-	Kernel      proc.Kernel `json:"kernel"` // more than before the first client; both ends of each connection
+	Kernel      proc.Kernel `json:"kernel"` // in addition to that before the first client; for both ends of each connection
 
 	Hold     *IdleHold   `json:"hold,omitempty"`
 	Median   stat.Spread `json:"broadcast_median_client_ms"` // one lobby after the other
@@ -45,7 +45,7 @@ type MillionResult struct {
 	Lost     int         `json:"broadcasts_lost"`
 }
 
-// rows say what a client costs, in parts.
+// rows returns a table with the parts of a client's memory.
 func (r *MillionResult) rows() [][]string {
 	n := float64(max(r.Clients, 1))
 	row := func(what string, total, empty int64) []string {
@@ -61,7 +61,7 @@ func (r *MillionResult) rows() [][]string {
 		row("servers after the broadcasts", r.ServerAfter, r.ServerEmpty)}
 }
 
-// tables are the rest: time, heartbeats, broadcasts, kernel objects.
+// tables returns the other tables: times, heartbeats, broadcasts, kernel objects.
 func (r *MillionResult) tables() [][][]string {
 	failed := 0
 	for _, n := range r.Failures {

@@ -6,7 +6,8 @@ import (
 	"webim/bench/stat"
 )
 
-// PairResult is the pair's deliveries, each from when its message was due, and the flood beside it. Both send in turns, and each message goes to both.
+// PairResult has the deliveries of the pair, alone and beside the flood. The latency is from the due time of a message.
+// The two clients send in turns, and each message goes to both.
 type PairResult struct {
 	Alone      stat.Latency `json:"alone"`
 	Beside     stat.Latency `json:"beside_flood"`

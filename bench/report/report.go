@@ -11,17 +11,18 @@ import (
 	"time"
 )
 
-// Schema names the form of a Report's JSON. Fields may be added under it; what is there keeps its name, meaning and unit.
+// Schema is the version of a Report's JSON. New fields may be added under the same version; existing ones keep their name,
+// meaning and unit.
 const Schema = "webim-bench/1"
 
-// Report is what a run says. Exactly one of the results is set. Units are in the JSON names; zero where a thing was not measured, as CPU
-// and memory without a PID.
+// Report is the result of a run. Exactly one of the results is set. The names in JSON have the units. A figure that was
+// not measured is zero, as CPU and memory without a known process.
 type Report struct {
 	Schema      string     `json:"schema"`
 	Scenario    string     `json:"scenario"`
-	Label       string     `json:"label,omitempty"`   // what the user calls the server
-	LimitedBy   []string   `json:"limited_by_client"` // the guard's reasons why the client was the limit; empty: it was not
-	Interrupted bool       `json:"interrupted"`       // Ctrl-C: the figures are of a part
+	Label       string     `json:"label,omitempty"`   // the user's name of the server
+	LimitedBy   []string   `json:"limited_by_client"` // why the client was the bottleneck; empty if it was not
+	Interrupted bool       `json:"interrupted"`       // by Ctrl-C: the figures are of a part of the run
 	Notes       []string   `json:"notes"`
 	Conditions  Conditions `json:"conditions"`
 
@@ -40,12 +41,12 @@ type Report struct {
 	Soak    *SoakResult    `json:"soak,omitempty"`
 	Million *MillionResult `json:"million,omitempty"`
 
-	Samples []Sample `json:"samples,omitempty"` // over the time of the load, evenly in each of its parts; at most 480 of a part
+	Samples []Sample `json:"samples,omitempty"` // at equal intervals in each part of the load; at most 480 per part
 
-	Started int64 `json:"-"` // when the first part began, by now()
+	Started int64 `json:"-"` // beginning of the first part, by stat.Now
 }
 
-// Conditions are what a figure means nothing without.
+// Conditions are the conditions of a run, without which its figures have no meaning.
 type Conditions struct {
 	Time          time.Time `json:"time"`
 	Kernel        string    `json:"kernel"`
@@ -56,26 +57,26 @@ type Conditions struct {
 	Commit        string    `json:"commit"`
 	URL           string    `json:"url"`
 	Server        string    `json:"server"`                   // its command line
-	ServerVersion string    `json:"server_version,omitempty"` // what webim says itself, or what is written in a Go program
+	ServerVersion string    `json:"server_version,omitempty"` // the output of webim version, or the build information in a Go program
 	ServerPID     int       `json:"server_pid"`
-	Command       string    `json:"command,omitempty"` // that measured
-	Options       any       `json:"options"`           // the scenario's, as given
+	Command       string    `json:"command,omitempty"` // of the measuring program
+	Options       any       `json:"options"`           // of the scenario
 
-	Dialect     string `json:"dialect,omitempty"` // empty: plain
-	Channel     string `json:"channel,omitempty"` // the room, where it is not the path
+	Dialect     string `json:"dialect,omitempty"` // empty means plain
+	Channel     string `json:"channel,omitempty"` // the room, if it is not the path
 	Origin      string `json:"origin,omitempty"`
-	Subprotocol string `json:"subprotocol,omitempty"` // the one that the server took
+	Subprotocol string `json:"subprotocol,omitempty"` // the accepted one
 	Compressed  bool   `json:"compressed,omitempty"`  // permessage-deflate was agreed on
 }
 
-// OwnRooms says that the scenario names its rooms itself, of which pattern is one.
+// OwnRooms stores that the scenario names its rooms itself, in the form of pattern.
 func (r *Report) OwnRooms(pattern string) {
 	if r.Conditions.Dialect != "" {
 		r.Conditions.Channel = pattern
 	}
 }
 
-// version is the server's, if it is known, to follow its command line.
+// version returns the server's version to follow its command line, if it is known.
 func (c Conditions) version() string {
 	if c.ServerVersion == "" {
 		return ""
@@ -83,7 +84,7 @@ func (c Conditions) version() string {
 	return ", " + c.ServerVersion
 }
 
-// Terms says what the handshake agreed on, if anything.
+// Terms returns the terms of the handshake as text to follow the URL.
 func (c Conditions) Terms() (text string) {
 	if c.Dialect != "" {
 		text += ", " + c.Dialect + " channel " + c.Channel
@@ -100,7 +101,8 @@ func (c Conditions) Terms() (text string) {
 	return text
 }
 
-// Note adds a remark, once; the parts of a long run repeat themselves, so there is an end to it.
+// Note adds a note, unless it is there already. It stops after 20 notes, because the parts of a long run repeat
+// themselves.
 func (r *Report) Note(format string, args ...any) {
 	const most = 20
 	text := fmt.Sprintf(format, args...)
@@ -109,17 +111,17 @@ func (r *Report) Note(format string, args ...any) {
 	}
 }
 
-// Limited reports whether the client was the limit, so that the figures say little about the server.
+// Limited reports whether the client was the bottleneck, so that the figures say little about the server.
 func (r *Report) Limited() bool { return len(r.LimitedBy) > 0 }
 
-// WriteJSON writes the report for machines.
+// WriteJSON writes the report as JSON.
 func (r *Report) WriteJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
 }
 
-// WriteText writes the report for people: what is wrong with it first, then figures, notes, conditions.
+// WriteText writes the report as text: problems first, then figures, notes and conditions.
 func (r *Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	for _, why := range r.LimitedBy {
@@ -149,7 +151,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// Rows is the table: a head and a line for each figure or step.
+// Rows returns the main table; its first row is the head.
 func (r *Report) Rows() [][]string {
 	switch {
 	case r.Idle != nil:
@@ -184,7 +186,7 @@ func (r *Report) Rows() [][]string {
 	return nil
 }
 
-// MoreTables is further tables.
+// MoreTables returns the other tables.
 func (r *Report) MoreTables() [][][]string {
 	switch {
 	case r.Idle != nil && r.Idle.Hold != nil:

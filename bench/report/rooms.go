@@ -6,27 +6,29 @@ import (
 	"webim/bench/stat"
 )
 
-// RoomsResult is what rooms gave, a step for each number of members and each rate.
+// RoomsResult has a step for each number of members and each rate.
 type RoomsResult struct {
 	Steps []RoomsStep `json:"steps"`
 }
 
-// RoomsStep is one number of members at one rate. Ratios are of neighbouring turns, server to floor.
+// RoomsStep is the result for one number of members and one rate. A ratio is that of a turn of the server to the turn of
+// the floor that followed.
 type RoomsStep struct {
-	Members  int         `json:"members"` // of each room
+	Members  int         `json:"members"` // per room
 	Rooms    int         `json:"rooms"`
 	Senders  int         `json:"senders_per_room"`
-	Rate     float64     `json:"rate"`                  // messages a second of all rooms, asked for; 0: a closed loop
-	PerRoom  float64     `json:"server_bytes_per_room"` // more than if the clients shared one room; 0: not weighed
+	Rate     float64     `json:"rate"`                  // requested messages per second of all rooms; 0 means a closed loop
+	PerRoom  float64     `json:"server_bytes_per_room"` // in addition to the memory with all clients in one room; 0 if it was not measured
 	Server   RoomsSide   `json:"server"`
 	Floor    *RoomsSide  `json:"floor,omitempty"`
-	CPURatio stat.Spread `json:"cpu_ratio"` // server to floor, per message
-	Usage    Usage       `json:"usage"`     // of the turns of the server, mean
+	CPURatio stat.Spread `json:"cpu_ratio"` // per message
+	Usage    Usage       `json:"usage"`     // mean of the server's turns
 
-	Usages []Usage `json:"-"` // of each turn of the server
+	Usages []Usage `json:"-"` // one per turn of the server
 }
 
-// RoomsSide is what the server or the floor showed: sums over the turns, and spreads of them. Deliveries count each message and member once.
+// RoomsSide has the figures of the server or the floor: sums over the turns, and spreads of the turns. A delivery is one
+// message to one member; duplicates do not count.
 type RoomsSide struct {
 	Sent        int64        `json:"sent"`
 	Expected    int64        `json:"deliveries_expected"`
@@ -34,25 +36,25 @@ type RoomsSide struct {
 	Lost        int64        `json:"lost"`
 	Duplicates  int64        `json:"duplicates"`
 	Reordered   int64        `json:"reordered"`
-	Foreign     int64        `json:"foreign"`        // deliveries to the wrong room, and messages of somebody else
-	Held        int          `json:"held"`           // messages that the server did not take at once
-	Gone        int          `json:"gone"`           // clients that ended meanwhile
-	Messages    stat.Spread  `json:"messages_per_s"` // that arrived in the window: deliveries by members
+	Foreign     int64        `json:"foreign"`        // deliveries to the wrong room, and messages of another run or program
+	Held        int          `json:"held"`           // messages of which the socket accepted no byte at once
+	Gone        int          `json:"gone"`           // clients that were closed meanwhile
+	Messages    stat.Spread  `json:"messages_per_s"` // received within the window: deliveries divided by members
 	Deliveries  stat.Spread  `json:"deliveries_per_s_in_window"`
 	PerMessage  stat.Spread  `json:"server_cpu_us_per_message"`
 	PerDelivery stat.Spread  `json:"server_cpu_us_per_delivery"`
-	Latency     stat.Latency `json:"latency"` // of all turns' deliveries
+	Latency     stat.Latency `json:"latency"` // of the deliveries of all turns
 	Lag         float64      `json:"sender_lag_p99_ms"`
 
 	Hist  *stat.Hist  `json:"-"` // of all turns
-	Late  int64       `json:"-"` // the largest lag of a turn, in nanoseconds
+	Late  int64       `json:"-"` // the largest Lag of a turn, in nanoseconds
 	Turns []RoomsTurn `json:"-"`
 }
 
-// RoomsTurn is the figures of one turn that vary.
+// RoomsTurn has the figures of one turn that have a spread.
 type RoomsTurn struct{ Deliveries, PerMessage, PerDelivery float64 }
 
-// load names how the messages come.
+// load returns the name of the load.
 func (s *RoomsStep) load() string {
 	if s.Rate == 0 {
 		return "closed loop"
@@ -60,7 +62,7 @@ func (s *RoomsStep) load() string {
 	return fmt.Sprintf("%g msg/s", s.Rate)
 }
 
-// Name tells the steps of a run apart.
+// Name is different for each step of a run.
 func (s *RoomsStep) Name() string { return fmt.Sprintf("rooms of %d, %s", s.Members, s.load()) }
 
 func (s *RoomsSide) finish(members int) {

@@ -4,20 +4,21 @@ import (
 	"webim/bench/stat"
 )
 
-// Sample is the server and the load at one moment of a run. Memory is RSS here and not PSS, because PSS costs the server a walk through its page tables.
+// Sample has the figures of the server and the load at one time. The memory is RSS and not PSS, because for PSS the kernel
+// must read the server's page tables.
 type Sample struct {
 	At        float64 `json:"t_s"`
 	RSS       int64   `json:"server_rss_bytes"`
 	FDs       int     `json:"server_fds"`
-	CPU       float64 `json:"server_cores"` // these and what follows: since the sample before
+	CPU       float64 `json:"server_cores"` // this and the following fields are since the previous sample
 	Client    float64 `json:"client_cores"`
-	PerSecond float64 `json:"messages_per_s"` // that came to checked clients
+	PerSecond float64 `json:"messages_per_s"` // received by checked clients
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
 	Open      int     `json:"clients_open"`
 }
 
-// Thinned makes one sample of two: means, but the worse of the percentiles.
+// Thinned makes one sample of every two: the mean of rates, and the larger one of percentiles.
 func Thinned(all []Sample) []Sample {
 	for i := 1; i < len(all); i += 2 {
 		a, b := all[i-1], all[i]
@@ -28,14 +29,14 @@ func Thinned(all []Sample) []Sample {
 	return all[:len(all)/2]
 }
 
-// Drift compares the last third of a run with its first third, by medians of the samples.
+// Drift compares the medians of the first and the last third of a run's samples.
 type Drift struct {
 	First   float64 `json:"first"`
 	Last    float64 `json:"last"`
-	PerHour float64 `json:"per_hour"` // 0 for runs under a minute, of which it would say nothing
+	PerHour float64 `json:"per_hour"` // 0 for runs of less than a minute, which are too short
 }
 
-// Drifts is what may grow when it should not.
+// Drifts has the drift of everything that must not grow.
 type Drifts struct {
 	RSS Drift `json:"server_rss_bytes"`
 	FDs Drift `json:"server_fds"`

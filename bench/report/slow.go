@@ -6,7 +6,7 @@ import (
 	"webim/bench/stat"
 )
 
-// BigResult is what stays.
+// BigResult is the memory that remains after big messages.
 type BigResult struct {
 	Clients   int     `json:"clients"`
 	Echoed    int     `json:"echoed"`
@@ -21,23 +21,23 @@ func (r *BigResult) rows() [][]string {
 		{fmt.Sprint(r.Clients), fmt.Sprint(r.Echoed), stat.Cell(float64(r.Before) / 1e6), stat.Cell(float64(r.AtEcho) / 1e6), stat.Cell(float64(r.After) / 1e6), fmt.Sprintf("%.0f", r.PerClient)}}
 }
 
-// SlowSide is the load with or without stuck clients; the latency is that of those who read.
+// SlowSide is the load with or without stuck clients. The latency is that of the reading clients.
 type SlowSide struct {
 	Latency  stat.Latency `json:"latency"`
 	Lost     int64        `json:"lost"`
-	Gone     int          `json:"gone"` // readers that the server closed
+	Gone     int          `json:"gone"` // reading clients that the server closed
 	PSSStart int64        `json:"server_pss_bytes_before"`
 	PSSPeak  int64        `json:"server_pss_bytes_peak"`
 	PSSEnd   int64        `json:"server_pss_bytes_end"`
 }
 
-// SlowResult compares them, and says what became of the stuck.
+// SlowResult compares the two loads, and has the outcome of the stuck clients.
 type SlowResult struct {
 	Without      SlowSide    `json:"without"`
 	With         SlowSide    `json:"with"`
-	PeakPerStuck float64     `json:"peak_bytes_per_stuck"` // peak with less peak without, each over its own start
+	PeakPerStuck float64     `json:"peak_bytes_per_stuck"` // the rise from start to peak with stuck clients, less that without
 	EndPerStuck  float64     `json:"end_bytes_per_stuck"`
-	Closed       int         `json:"stuck_closed"` // by the server
+	Closed       int         `json:"stuck_closed"` // closed by the server
 	Left         int         `json:"stuck_left"`   // still connected at the end
 	Codes        map[int]int `json:"stuck_close_codes"`
 	P99Ratio     float64     `json:"p99_ratio"`
@@ -45,7 +45,7 @@ type SlowResult struct {
 
 func (r *SlowResult) Finish(stuck float64) {
 	a, b := r.Without, r.With
-	// Below zero is noise: a stuck client takes no memory away.
+	// A negative value is noise: a stuck client does not free memory.
 	r.PeakPerStuck = max(0, float64((b.PSSPeak-b.PSSStart)-(a.PSSPeak-a.PSSStart))/stuck)
 	r.EndPerStuck = max(0, float64((b.PSSEnd-b.PSSStart)-(a.PSSEnd-a.PSSStart))/stuck)
 	if a.Latency.P99 > 0 {

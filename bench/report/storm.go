@@ -6,32 +6,32 @@ import (
 	"webim/bench/stat"
 )
 
-// StormRound is one of the times.
+// StormRound is the result of one round.
 type StormRound struct {
-	CutSeconds  float64 `json:"cut_seconds"`  // how long the cutting took
+	CutSeconds  float64 `json:"cut_seconds"`  // time to cut all clients
 	BackSeconds float64 `json:"back_seconds"` // from the last cut to the last 101
 	Back        int     `json:"back"`
-	Failed      int     `json:"failed"` // handshakes, each tried again
+	Failed      int     `json:"failed"` // handshakes; each is repeated
 	CPU         float64 `json:"server_cpu_us_per_client"`
 	Usage       Usage   `json:"usage"`
 
 	Traffic *StormTraffic `json:"traffic,omitempty"`
 }
 
-// StormTraffic is what those who stay saw of a round; latency is from the time at which a message was meant to be sent.
+// StormTraffic is the traffic of the clients that stay. The latency is from the due time of a message.
 type StormTraffic struct {
 	Calm  stat.Latency `json:"before"` // in the second before the cut
-	Storm stat.Latency `json:"during"` // from the cut until all were back
-	Sent  int          `json:"sent"`   // during
-	Lost  int64        `json:"lost"`   // deliveries, to those who stay
-	Gone  int          `json:"gone"`   // of those who stay
+	Storm stat.Latency `json:"during"` // from the cut until all clients were back
+	Sent  int          `json:"sent"`   // messages during the storm
+	Lost  int64        `json:"lost"`   // deliveries to the clients that stay
+	Gone  int          `json:"gone"`   // clients that should have stayed
 }
 
-// StormResult is all of them.
+// StormResult has all rounds.
 type StormResult struct {
 	Rounds   []StormRound   `json:"rounds"`
 	Seconds  stat.Spread    `json:"back_seconds"`
-	InFlight int            `json:"handshakes_in_flight"` // at most
+	InFlight int            `json:"handshakes_in_flight"` // maximum
 	Failures map[string]int `json:"failures"`
 }
 
@@ -43,7 +43,7 @@ func (r *StormResult) rows() [][]string {
 	return append(rows, []string{"median", "", stat.Cell(r.Seconds.Median), "", "", "", "", ""})
 }
 
-// trafficRows are about those who stay; nil if nobody does.
+// trafficRows returns the table of the clients that stay; nil if there are none.
 func (r *StormResult) trafficRows() [][]string {
 	rows := [][]string{{"those who stay", "p50 ms before", "p99", "max", "p50 ms during", "p99", "max", "messages", "lost", "gone"}}
 	for i, s := range r.Rounds {
@@ -58,7 +58,7 @@ func (r *StormResult) trafficRows() [][]string {
 	return rows
 }
 
-// traffic is the median round's latency, before and during, as p99.
+// traffic returns the p99 of the rounds, before and during the storm.
 func (r *StormResult) traffic() (calm, storm stat.Spread) {
 	var a, b []float64
 	for _, s := range r.Rounds {

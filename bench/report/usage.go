@@ -7,7 +7,7 @@ import (
 	"webim/bench/stat"
 )
 
-// Usage is who used how many cores.
+// Usage has the processor cores that server, client and all others used.
 type Usage struct {
 	Seconds float64 `json:"seconds"`
 	Server  float64 `json:"server_cores"`
@@ -16,8 +16,8 @@ type Usage struct {
 	Thread  float64 `json:"busiest_receiver"` // share of the time
 }
 
-// ClientLimits returns the reasons why the client was the limit. lag is how late the sending thread woke, latency what was measured, both as p99 in
-// nanoseconds; zero where there is none.
+// ClientLimits returns the reasons why the client was the bottleneck. lag is how late the sending thread woke, and latency
+// is the measured one, both as p99 in nanoseconds; they are zero if there are none.
 func (u Usage) ClientLimits(lag, latency int64) (why []string) {
 	if u.Thread > 0.9 {
 		why = append(why, fmt.Sprintf("a receiving thread was busy %.0f %% of the time: give more --receivers", 100*u.Thread))
@@ -31,5 +31,5 @@ func (u Usage) ClientLimits(lag, latency int64) (why []string) {
 	return why
 }
 
-// OthersBusy begins the remark that others worked on the machine.
+// OthersBusy is the beginning of the note that other processes used the machine.
 const OthersBusy = "other processes used"

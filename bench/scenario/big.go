@@ -14,15 +14,15 @@ import (
 	"webim/bench/ws"
 )
 
-// Big lets each client, in a room of its own, send one big message and get it back, and weighs the server before and some time after: what a buffer
-// that once was big goes on costing.
+// Big measures the memory that remains after big messages: each client, alone in its room, sends one big message and
+// receives it. Big reads the server's memory before, and some time after.
 type Big struct {
 	Clients int           `default:"500" help:"Clients."`
 	Size    option.Size   `default:"61440" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 	After   time.Duration `default:"10s" help:"When to weigh the server again."`
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Big) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.Size.Check(); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (o Big) Run(ctx context.Context, cfg client.Config) (*report.Report, error)
 	return r, err
 }
 
-// echoSink counts the clients' own messages that come back, and all others.
+// echoSink counts the clients' own messages, and all others.
 type echoSink struct {
 	tag         uint64
 	own, others atomic.Int64
@@ -80,7 +80,7 @@ func (s *echoSink) Data(c *client.Client, b []byte, _ int64) error {
 	})
 }
 
-// echo sends from all clients and waits until as many messages have come, or nothing comes for the timeout.
+// echo sends from all clients and waits until all have received their message, or until none has come for Config.Timeout.
 func (o Big) echo(ctx context.Context, f *load.Local, echoes *echoSink) error {
 	for _, c := range f.Clients {
 		c.Send(load.NewTemplate(o.Size, echoes.tag, c.Format()).Number(uint32(c.Index)))

@@ -8,26 +8,28 @@ import (
 	"webim/bench/stat"
 )
 
-// What a client and a pair of processes take, in bytes, to refuse what does not fit: measured, and a tenth more.
+// The memory of a client and of a pair of processes, in bytes, as measured, and a tenth more. They serve to refuse numbers
+// for which the machine is too small.
 const (
 	bytesPerPair   = 40 << 20
-	bytesPerClient = 11_500 // 9,500 of them the kernel's, for both ends
+	bytesPerClient = 11_500 // the kernel uses 9,500 of them, for both ends
 )
 
 var _ encoding.TextUnmarshaler = (*option.Auto)(nil)
 
-// checkCapacity says in one sentence what is missing for so many clients, and how many would fit.
+// checkCapacity returns an error if the machine is too small. The error names the missing resource and the number of
+// clients for which there is enough.
 func checkCapacity(clients, pairs int) error {
 	return checkAgainst(clients, pairs, capacity{memory: proc.FreeMemory(), files: proc.ReadLimit("/proc/sys/fs/file-max", 0), watches: proc.ReadLimit("/proc/sys/fs/epoll/max_user_watches", 0),
 		processes: proc.ReadLimit("/proc/sys/kernel/pid_max", 0)})
 }
 
-// capacity is what a machine has; zero is not known.
+// capacity has the resources of a machine; zero means unknown.
 type capacity struct{ memory, files, watches, processes int64 }
 
 func checkAgainst(clients, pairs int, has capacity) error {
 	perPair := int64((clients + pairs - 1) / pairs)
-	most := func(have, each, pair int64) int64 { return (have - pair) * perPair / (each*perPair + pair) } // less a pair that is not full
+	most := func(have, each, pair int64) int64 { return (have - pair) * perPair / (each*perPair + pair) } // without a pair that is not full
 	for _, c := range []struct {
 		what       string
 		have       int64

@@ -10,7 +10,7 @@ import (
 	"webim/bench/report"
 )
 
-// Churn lets clients come and go while messages flow, and checks those who stay.
+// Churn lets transient clients connect and leave while messages flow, and checks the clients that stay.
 type Churn struct {
 	Clients int           `default:"500" help:"Clients that stay."`
 	Senders int           `default:"20" help:"How many of them send."`
@@ -26,7 +26,7 @@ func (o Churn) flood() Flood {
 	return Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: o.Seconds, Size: o.Size, Grace: o.Grace}
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Churn) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.flood().check(); err != nil {
 		return nil, err

@@ -13,27 +13,28 @@ import (
 	"webim/bench/ws"
 )
 
-// closedLoop is a client that asks as fast as it goes: it has so many slots, and each sends its next request when its last was answered. It is the client's sink
-// and belongs to its worker. Slot s sends the numbers s, s+n, s+2n, ... of n slots.
+// closedLoop is the sink of a client that sends requests as fast as possible. It has a number of slots; each slot sends
+// its next request when its last one is answered. Slot s of n slots sends the numbers s, s+n, s+2n, ... The client's
+// receiver owns it.
 //
-// Such a loop slows down with the server, so its latency says what a request takes under this load and not what users of a fixed rate would see: that
-// is what --rate is for.
+// A closed loop slows down with the server. So its latency is that of a request under this load, and not that of users
+// with a fixed rate; --rate measures the latter.
 type closedLoop struct {
-	*load.Counts // of the worker
+	*load.Counts // of the receiver
 	tag          uint64
 	request      *load.Template
 	slots        []slot
-	order        uint32 // requests sent so far
-	last         uint32 // order of the last request that was answered, plus one
-	end          int64  // of the window: then no slot asks again
+	order        uint32 // number of requests sent so far
+	last         uint32 // order of the last answered request, plus one
+	end          int64  // end of the window, after which no slot sends
 	sent         int64
-	lost         int64 // requests given up as lost
+	lost         int64 // requests without an answer in time
 }
 
 type slot struct {
 	number uint32
 	order  uint32
-	since  int64 // when it was sent; 0: nothing is under way
+	since  int64 // time of sending; 0 if the slot waits for no answer
 }
 
 func newClosedLoop(c *client.Client, n *load.Counts, inFlight int, size option.Size, end int64) *closedLoop {
@@ -42,7 +43,7 @@ func newClosedLoop(c *client.Client, n *load.Counts, inFlight int, size option.S
 	return a
 }
 
-// start fills all slots.
+// start lets all slots send.
 func (a *closedLoop) start(c *client.Client) {
 	for i := range a.slots {
 		a.slots[i].number = uint32(i)
@@ -50,7 +51,7 @@ func (a *closedLoop) start(c *client.Client) {
 	}
 }
 
-// send sends the slot's request, which is meant to leave at the given time: when the one before was answered.
+// send sends a slot's next request. It is due at the given time, at which the last one was answered.
 func (a *closedLoop) send(c *client.Client, s *slot, at int64) {
 	if at >= a.end {
 		s.since = 0
@@ -71,7 +72,7 @@ func (a *closedLoop) Data(c *client.Client, b []byte, at int64) error {
 		}
 		s := &a.slots[int(n)%len(a.slots)]
 		if s.since == 0 || n != s.number {
-			a.Duplicates++ // or late beyond --timeout
+			a.Duplicates++ // or an answer after --timeout
 			return
 		}
 		if s.order < a.last {
@@ -89,7 +90,8 @@ func (a *closedLoop) Data(c *client.Client, b []byte, at int64) error {
 	})
 }
 
-// expire gives requests up that were sent before the given time; their slots ask anew. It returns how many are still under way.
+// expire counts requests that were sent before the given time as lost; their slots send again. It returns the number of
+// requests that still wait for an answer.
 func (a *closedLoop) expire(c *client.Client, before int64) (left int) {
 	for i := range a.slots {
 		s := &a.slots[i]
@@ -108,28 +110,29 @@ func (a *closedLoop) expire(c *client.Client, before int64) (left int) {
 	return left
 }
 
-// closed keeps --in-flight requests under way for each client until the window ends, and then waits for the last.
+// closed runs a closed loop with --in-flight requests per client until the window ends, and then waits for the last
+// answers.
 func (o Echo) closed(ctx context.Context, f *load.Local, res *report.EchoResult) *load.Counts {
 	end := stat.Now() + int64(o.Seconds*1e9)
 	res.InFlight = o.InFlight
 	perWorker := make([]load.Counts, len(f.Receivers))
-	askers := make([]*closedLoop, len(f.Clients))
+	loops := make([]*closedLoop, len(f.Clients))
 	f.Each(func(c *client.Client) {
 		a := newClosedLoop(c, &perWorker[c.Index%len(perWorker)], o.InFlight, o.Size, end)
-		askers[c.Index], c.Sink = a, a
+		loops[c.Index], c.Sink = a, a
 		a.start(c)
 	})
 	for start := stat.Now(); ; {
 		before := stat.Now() - int64(f.Config().ReplyTimeout())
 		left := 0
-		f.Each(func(c *client.Client) { left += askers[c.Index].expire(c, before) })
+		f.Each(func(c *client.Client) { left += loops[c.Index].expire(c, before) })
 		if left == 0 && stat.Now() >= end {
 			break
 		}
 		f.Config().ShowProgress("echo as fast as it goes", int(min(stat.Now(), end)-start)/1e6, int(end-start)/1e6)
 		select {
 		case <-ctx.Done():
-			f.Each(func(c *client.Client) { askers[c.Index].end = 0 })
+			f.Each(func(c *client.Client) { loops[c.Index].end = 0 })
 		case <-time.After(50 * time.Millisecond):
 			continue
 		}
@@ -140,7 +143,7 @@ func (o Echo) closed(ctx context.Context, f *load.Local, res *report.EchoResult)
 	for i := range perWorker {
 		sum.Add(&perWorker[i])
 	}
-	for _, a := range askers {
+	for _, a := range loops {
 		res.Sent += a.sent
 		res.Lost += a.lost
 	}

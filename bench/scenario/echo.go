@@ -14,7 +14,7 @@ import (
 	"webim/bench/ws"
 )
 
-// Echo sends requests and waits until each comes back: every client is alone in its room, so any echo server will do too.
+// Echo sends requests and waits for their answers. Each client is alone in its room, so any echo server will do.
 type Echo struct {
 	Clients  int           `default:"100" help:"Clients, each alone in a room of its own, /echo-N."`
 	Rate     float64       `default:"0" help:"Requests a second of all clients together, sent on time whatever becomes of them; 0: as fast as it goes."`
@@ -39,7 +39,7 @@ func (o Echo) check() error {
 	return nil
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Echo) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (o Echo) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 	return r, nil
 }
 
-// open sends at the rate and returns how late the sending thread woke, as p99 in nanoseconds.
+// open sends at a rate. It also returns how late the sending thread woke, as p99 in nanoseconds.
 func (o Echo) open(ctx context.Context, f *load.Local, res *report.EchoResult) (*load.Counts, int64) {
 	s := load.NewSchedule(stat.Now()+50e6, o.Rate, o.Seconds, len(f.Clients))
 	tag := stamp.NewTag()
@@ -99,7 +99,8 @@ func finishEcho(r *report.EchoResult, sum *load.Counts, guard *load.Guard, secon
 	r.CPU = float64(guard.ServerCPU()) / 1e3 / float64(max(1, r.Answered))
 }
 
-// echoChecker checks the answers to requests that were sent by a schedule, of which every client is a sender: it needs a bit per request.
+// echoChecker checks the answers to the requests of a schedule in which each client is a sender. It needs one bit per
+// request.
 type echoChecker struct {
 	load.Schedule
 	load.Counts

@@ -11,7 +11,8 @@ import (
 	"webim/bench/stat"
 )
 
-// Fanout sends one message to all clients, and the next when all have it, to the server and to the floor in turns.
+// Fanout sends one message to all clients, and the next one when all have received it, to the server and the floor in
+// turns.
 type Fanout struct {
 	Clients int         `default:"5000" help:"Clients in the room."`
 	Rounds  int         `default:"30" help:"Messages to each of server and floor."`
@@ -19,7 +20,7 @@ type Fanout struct {
 	Size    option.Size `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Fanout) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if o.Rounds < 1 || o.Block < 1 {
 		return nil, option.Bad("--rounds %d --block %d: both must be one at least", o.Rounds, o.Block)
@@ -53,7 +54,7 @@ func (o Fanout) Run(ctx context.Context, cfg client.Config) (*report.Report, err
 	return r, err
 }
 
-// block is some rounds in a row; the CPU is read when the server rests.
+// block runs n rounds one after another, and reads the CPU time when the server is idle again.
 func block(ctx context.Context, s *report.FanoutSide, r side, n int) error {
 	cpu, got := r.server.CPU(), 0
 	for range n {
@@ -70,7 +71,7 @@ func block(ctx context.Context, s *report.FanoutSide, r side, n int) error {
 	return nil
 }
 
-// waitIdle waits until the server's CPU clock stands still, for 100 ms at most.
+// waitIdle waits until the server uses no CPU time, at most 100 ms.
 func waitIdle(p proc.Process) {
 	for last, i := int64(-1), 0; i < 10; i++ {
 		stat.SleepUntil(stat.Now() + 10e6)

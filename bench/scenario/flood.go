@@ -14,7 +14,8 @@ import (
 	"webim/bench/stat"
 )
 
-// Flood sends messages into one room at fixed rates, whatever becomes of them (an open loop), and checks every delivery.
+// Flood sends messages into one room at fixed rates and checks every delivery. It is an open loop: a late message does not
+// delay the next.
 type Flood struct {
 	Clients int           `default:"1000" help:"Clients in the room."`
 	Senders int           `default:"20" help:"How many of them send."`
@@ -25,7 +26,7 @@ type Flood struct {
 	Nap     time.Duration `default:"0s" help:"Pause of the receivers after each round of reads: less CPU for the client, that much more latency."`
 }
 
-// Run floods at each rate.
+// Run runs a flood at each rate.
 func (o Flood) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -78,7 +79,8 @@ func (o Flood) check() error {
 	return nil
 }
 
-// step floods at one rate and waits for the rest.
+// step runs a flood at one rate and waits for the last deliveries. It also returns why the client was the bottleneck, if
+// it was.
 func (o Flood) step(ctx context.Context, l load.Load, server proc.Process, rate float64, r *report.Report) (res report.FloodResult, why []string, err error) {
 	res = report.FloodResult{Rate: rate, Clients: l.Open()}
 	s := load.NewSchedule(stat.Now()+headStart(l), rate, o.Seconds, o.Senders)
@@ -104,7 +106,8 @@ func (o Flood) step(ctx context.Context, l load.Load, server proc.Process, rate 
 	return res, res.Usage.ClientLimits(sum.Lag, sum.Hist.Quantile(.99)), load.FaultOf(l)
 }
 
-// headStart is how long before its first message a flood is prepared, in nanoseconds: processes take longer to be told.
+// headStart returns the time from the start of a flood to its first message, in nanoseconds. Worker processes need longer
+// to prepare.
 func headStart(l load.Load) int64 {
 	if _, here := l.(*load.Local); here {
 		return 50e6

@@ -13,27 +13,27 @@ import (
 	"webim/bench/report"
 )
 
-// atFloor is a Config for clients of the floor, which speaks the plain dialect only.
+// atFloor returns the Config for clients of the floor server, which has only the plain dialect.
 func atFloor(c client.Config, p *floor.Process) client.Config {
 	c.URL, c.Dialect, c.Channel = p.URL, client.Plain, ""
 	return c
 }
 
-// side is one of two that are compared, with its server.
+// side is the server or the floor, with its clients.
 type side struct {
 	load.Singles
 	server proc.Process
 }
 
-// floorComparison is the target and the floor, with as many clients each, to be measured in turns.
+// floorComparison is the server and the floor with the same number of clients, to be measured in turns.
 type floorComparison struct {
-	sides []side // target, floor
+	sides []side // the server, then the floor
 	child *floor.Process
 	loads []load.Load
 }
 
-// startFloorComparison starts the report of a scenario and the floor server, and connects both sides. The floor has one process, and so no more clients than this
-// has files: without it for more. The report is there unless it could not be started.
+// startFloorComparison creates the report of a scenario, starts the floor server, and connects both sides. The floor is
+// left out for more clients than the files of its one process. The report is nil only if it could not be created.
 func startFloorComparison(ctx context.Context, cfg client.Config, scenario string, options any, clients int, size option.Size) (*floorComparison, *report.Report, error) {
 	r, server, err := load.NewReport(&cfg, scenario, options)
 	if err != nil {
@@ -88,7 +88,7 @@ func (d *floorComparison) close() {
 	}
 }
 
-// noteFloorWithoutTLS notes that the two are not alike.
+// noteFloorWithoutTLS adds a note if only the server uses TLS.
 func noteFloorWithoutTLS(r *report.Report, cfg client.Config) {
 	if strings.HasPrefix(cfg.URL, "wss:") {
 		r.Note("the floor is without TLS: the ratio to it says what chat and TLS cost together")

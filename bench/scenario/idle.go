@@ -13,15 +13,15 @@ import (
 	"webim/bench/stat"
 )
 
-// Idle opens clients that do nothing, and weighs the server and the kernel at two or more counts of them: the slope is what a client costs. Then it holds them for
-// a time and takes the CPU that their heartbeats cost.
+// Idle opens clients that do nothing, and reads the memory of server and kernel at two or more numbers of clients; the
+// slope is the memory per client. Then it holds the clients for a time and measures the CPU time of their heartbeats.
 type Idle struct {
 	Clients []int         `default:"1280,12000" help:"Counts at which the server is weighed, rising."`
 	Members int           `default:"0" help:"Clients of a room: they are in rooms of so many; 0: all are in one room. The difference is what the rooms cost."`
 	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the server's ping interval. 0s: not at all."`
 }
 
-// Run weighs the server.
+// Run runs the scenario.
 func (o Idle) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (o Idle) check() error {
 	return nil
 }
 
-// measure takes the steps, and then holds.
+// measure connects the clients step by step, and then holds them.
 func (o Idle) measure(ctx context.Context, cfg client.Config, c load.Load, server proc.Process, r *report.Report) error {
 	from, kernel := 0, proc.ReadKernel()
 	for _, n := range o.Clients {
@@ -90,7 +90,7 @@ func (o Idle) measure(ctx context.Context, cfg client.Config, c load.Load, serve
 	return load.FaultOf(c)
 }
 
-// holdStill waits, and takes the CPU meanwhile.
+// holdStill waits and measures the CPU time meanwhile.
 func holdStill(ctx context.Context, cfg client.Config, c load.Load, server proc.Process, hold time.Duration) (h report.IdleHold, err error) {
 	pings, cpu, client, at := c.Pings(), server.CPU(), c.CPU(), stat.Now()
 	err = pause(ctx, cfg, "holding them", hold)
@@ -106,7 +106,7 @@ func holdStill(ctx context.Context, cfg client.Config, c load.Load, server proc.
 	return h, err
 }
 
-// weigh dials the clients [from, to), lets the server settle, and weighs it.
+// weigh connects the clients [from, to), lets the server settle, and reads its memory.
 func weigh(ctx context.Context, cfg client.Config, c load.Load, server proc.Process, from, to int) (report.IdleStep, error) {
 	start := time.Now()
 	_, err := c.Dial(ctx, from, to)
@@ -133,7 +133,7 @@ func finishIdle(r *report.IdleResult, c load.Load) {
 	}
 }
 
-// pause waits, with progress.
+// pause waits, and shows the progress.
 func pause(ctx context.Context, cfg client.Config, what string, d time.Duration) error {
 	start := time.Now()
 	for {

@@ -18,31 +18,32 @@ import (
 	"webim/bench/stat"
 )
 
-// Million holds very many idle clients on one machine, for what each of them costs: as many server processes as their files ask for, and a worker process of
-// clients beside each. Every server is a world of its own, with its own lobby: what joins them would be its command line's business.
+// Million holds as many idle clients as possible on one machine and measures the cost of each. It starts as many servers
+// as their limit of open files requires, and a worker process with clients for each. The servers do not know each other:
+// each has its own lobby.
 type Million struct {
 	Clients int           `default:"1000000" help:"Clients, all servers together."`
 	Servers option.Auto   `default:"auto" help:"Server processes, each with one client process; auto: as many as the limit of open files asks for."`
 	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the ping interval."`
 	Size    option.Size   `default:"128" help:"Payload of the broadcasts in bytes, 16 at least."`
-	Server  string        `kong:"-"` // command of a server whose first line on standard output names its address; empty: bin/webim serve --dev on a free port
+	Server  string        `kong:"-"` // command of a server that names its address in its first line; empty means bin/webim serve --dev on a free port
 }
 
 // millionServer is the default of Million.Server.
 const millionServer = "bin/webim serve --dev --listen 127.0.0.1:0 --log-level warn"
 
-// millionRun is a Million under way.
+// millionRun is a running Million.
 type millionRun struct {
 	Million
 	cfg     client.Config
 	servers []*proc.Server
 	urls    []string
-	cluster *cluster.Cluster // process k's clients are server k's
+	cluster *cluster.Cluster // the clients of process k connect to server k
 	r       *report.Report
 	res     *report.MillionResult
 }
 
-// Run measures. It refuses what this machine has no room for.
+// Run runs the scenario. It refuses more clients than the machine has resources for.
 func (o Million) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	return o.run(ctx, cfg, &millionRun{})
 }
@@ -80,7 +81,7 @@ func (o Million) run(ctx context.Context, cfg client.Config, m *millionRun) (*re
 	return m.r, err
 }
 
-// check says how many pairs of processes it takes, or why it cannot be done here.
+// check returns the number of pairs of processes, or why the machine is too small.
 func (o Million) check() (pairs int, err error) {
 	if pairs = int(o.Servers); pairs == 0 {
 		pairs = (o.Clients + proc.MaxClients() - 1) / proc.MaxClients()
@@ -97,7 +98,7 @@ func (o Million) check() (pairs int, err error) {
 	return pairs, checkCapacity(o.Clients, pairs)
 }
 
-// addPair starts server k and the process with its clients.
+// addPair starts server k and the worker process of its clients.
 func (m *millionRun) addPair(ctx context.Context, k, pairs int) error {
 	s, url, err := proc.StartAnnounced(ctx, "the server", proc.SplitCommand(option.OrDefault(m.Server, millionServer)))
 	if err != nil {
@@ -109,17 +110,17 @@ func (m *millionRun) addPair(ctx context.Context, k, pairs int) error {
 	return m.cluster.Add(share, k, pairs)
 }
 
-// server is all server processes, and what these have started.
+// server returns all server processes and their descendants.
 func (m *millionRun) server() (all proc.Process) {
 	for _, s := range m.servers {
-		if p, err := proc.Tree(s.PID()); err == nil { // else it has ended, which is noticed elsewhere
+		if p, err := proc.Tree(s.PID()); err == nil { // otherwise it has ended, which lost reports
 			all.PIDs = append(all.PIDs, p.PIDs...)
 		}
 	}
 	return all
 }
 
-// measure connects, weighs, holds and broadcasts.
+// measure connects the clients, reads the memory, holds them, and sends broadcasts.
 func (m *millionRun) measure(ctx context.Context) error {
 	res, server, client := m.res, m.server(), m.cluster.Processes()
 	if err := pause(ctx, m.cfg, "letting the processes settle", m.cfg.SettleTime()); err != nil {
@@ -147,7 +148,7 @@ func (m *millionRun) measure(ctx context.Context) error {
 	return err
 }
 
-// connect dials, in as many processes at a time as there are processors: each has a server beside it that works as hard.
+// connect dials in as many worker processes at a time as there are processors, because the server of each works as hard.
 func (m *millionRun) connect(ctx context.Context) error {
 	stop := client.KeepShowing(func() { m.cfg.ShowProgress("connecting", m.cluster.Open(), m.Clients) })
 	err := m.cluster.DialAll(ctx, runtime.NumCPU())
@@ -155,7 +156,7 @@ func (m *millionRun) connect(ctx context.Context) error {
 	return err
 }
 
-// whileAllLive is a context that ends when any process does: what is left is not worth a minute's wait.
+// whileAllLive returns a context that ends when any process ends, because the rest is not worth the wait.
 func (m *millionRun) whileAllLive(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
@@ -175,7 +176,7 @@ func (m *millionRun) whileAllLive(ctx context.Context) (context.Context, func())
 	return ctx, func() { cancel(); watching.Wait() }
 }
 
-// lost says which process has ended, if one has.
+// lost returns an error that names the process that has ended, or nil.
 func (m *millionRun) lost() error {
 	for _, s := range m.servers {
 		select {
@@ -184,22 +185,22 @@ func (m *millionRun) lost() error {
 		default:
 		}
 	}
-	for _, mate := range m.cluster.Workers {
+	for _, worker := range m.cluster.Workers {
 		select {
-		case <-mate.Done():
-			return mate.Fault()
+		case <-worker.Done():
+			return worker.Fault()
 		default:
 		}
 	}
 	return m.cluster.Fault()
 }
 
-// broadcast sends one message in each lobby, one lobby after the other, and then in all at once.
+// broadcast sends one message in each lobby, one lobby after the other, and then one in all lobbies at once.
 func (m *millionRun) broadcast(ctx context.Context) error {
 	var middle, last []float64
 	tag := stamp.NewTag()
-	for k, mate := range m.cluster.Workers {
-		start, times, n, err := mate.SendOne(ctx, m.Size, tag, 1)
+	for k, worker := range m.cluster.Workers {
+		start, times, n, err := worker.SendOne(ctx, m.Size, tag, 1)
 		if err != nil {
 			return err
 		}
@@ -212,15 +213,15 @@ func (m *millionRun) broadcast(ctx context.Context) error {
 	return m.allAtOnce(ctx, tag)
 }
 
-// allAtOnce is the time from the first message sent to the last received.
+// allAtOnce measures the time from the first sending to the last reception.
 func (m *millionRun) allAtOnce(ctx context.Context, tag uint64) error {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
 	first, last := int64(0), int64(0)
-	for _, mate := range m.cluster.Workers {
+	for _, worker := range m.cluster.Workers {
 		all.Go(func() {
-			start, times, n, err := mate.SendOne(ctx, m.Size, tag, 2)
+			start, times, n, err := worker.SendOne(ctx, m.Size, tag, 2)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -256,7 +257,7 @@ func (m *millionRun) finish() {
 	m.r.Conditions.Server = fmt.Sprintf("%d times %s", len(m.servers), strings.TrimSpace(m.r.Conditions.Server))
 }
 
-// close ends all processes: the clients first, so that the servers need not say goodbye to each.
+// close ends all processes. The clients end first, so the servers need not close each connection.
 func (m *millionRun) close() {
 	m.cluster.Close()
 	var all sync.WaitGroup

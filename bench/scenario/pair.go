@@ -14,7 +14,7 @@ import (
 	"webim/bench/stat"
 )
 
-// Pair measures a room of two while another room is flooded: how much of a small room's time a big one takes.
+// Pair measures a room of two while another room is flooded: how far a big room delays a small one.
 type Pair struct {
 	Clients int           `default:"1000" help:"Clients in the flooded room."`
 	Senders int           `default:"20" help:"How many of them send."`
@@ -24,7 +24,7 @@ type Pair struct {
 	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Pair) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	flood := Flood{Clients: o.Clients, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: o.Seconds, Size: o.Size, Grace: 10 * time.Second}
 	if err := flood.check(); err != nil {
@@ -37,12 +37,12 @@ func (o Pair) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 	if err != nil {
 		return nil, err
 	}
-	crowd, err := load.NewLocal(cfg, o.Clients, cfg.Receivers)
+	flooded, err := load.NewLocal(cfg, o.Clients, cfg.Receivers)
 	if err != nil {
 		return nil, err
 	}
-	defer crowd.Close()
-	two, err := load.NewLocal(cfg, 2, 1) // a thread of its own: the flood's reads must not delay it
+	defer flooded.Close()
+	two, err := load.NewLocal(cfg, 2, 1) // a thread of its own, so that the reads of the flood do not delay the pair
 	if err != nil {
 		return nil, err
 	}
@@ -51,18 +51,18 @@ func (o Pair) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 		c.Room = fmt.Sprintf("/bench-pair-%d", rand.Uint32())
 	}
 	two.Clients[1].Room = two.Clients[0].Room
-	for _, f := range []*load.Local{crowd, two} {
+	for _, f := range []*load.Local{flooded, two} {
 		if err := f.MustOpen(ctx, r); err != nil {
 			return r, err
 		}
 	}
 	r.Pair = &report.PairResult{}
-	defer load.StartSampling(r, crowd, server)()
-	return r, o.measure(ctx, r, flood, server, crowd, two)
+	defer load.StartSampling(r, flooded, server)()
+	return r, o.measure(ctx, r, flood, server, flooded, two)
 }
 
-// measure takes the pair's messages for a second alone, then beside the flood.
-func (o Pair) measure(ctx context.Context, r *report.Report, flood Flood, server proc.Process, crowd, two *load.Local) error {
+// measure sends the pair's messages for a second alone, and then beside the flood.
+func (o Pair) measure(ctx context.Context, r *report.Report, flood Flood, server proc.Process, flooded, two *load.Local) error {
 	res := r.Pair
 	alone := o.send(ctx, two, 1)
 	res.Alone, res.AloneTrips, res.Lost = alone.latency, alone.trips, alone.lost
@@ -70,7 +70,7 @@ func (o Pair) measure(ctx context.Context, r *report.Report, flood Flood, server
 	go func() { done <- o.send(ctx, two, o.Seconds) }()
 	var why []string
 	var err error
-	res.Flood, why, err = flood.step(ctx, crowd, server, o.Rate, r)
+	res.Flood, why, err = flood.step(ctx, flooded, server, o.Rate, r)
 	beside := <-done
 	res.Beside, res.Trips, res.Lost = beside.latency, beside.trips, res.Lost+beside.lost
 	r.LimitedBy = append(r.LimitedBy, why...)
@@ -78,13 +78,13 @@ func (o Pair) measure(ctx context.Context, r *report.Report, flood Flood, server
 	return err
 }
 
-// pairTraffic is what the pair's messages gave.
+// pairTraffic is the result of the pair's messages.
 type pairTraffic struct {
 	latency     stat.Latency
 	trips, lost int
 }
 
-// send sends by the schedule for so many seconds, and waits for what is under way.
+// send sends by the schedule for so many seconds, and waits for the last deliveries.
 func (o Pair) send(ctx context.Context, two *load.Local, seconds float64) pairTraffic {
 	s := load.NewSchedule(stat.Now()+50e6, float64(time.Second)/float64(o.Every), seconds, 2)
 	run := load.StartFlood(two, s, o.Size, 0, two.Clients)

@@ -11,7 +11,7 @@ import (
 	"webim/bench/report"
 )
 
-// Quiet sends single messages into a quiet room, to the server and to the floor in turns.
+// Quiet sends single messages into a quiet room, to the server and the floor in turns.
 type Quiet struct {
 	Clients int           `default:"1000" help:"Clients in the room."`
 	Rounds  int           `default:"30" help:"Messages to each of server and floor."`
@@ -19,7 +19,7 @@ type Quiet struct {
 	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Quiet) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if o.Rounds < 1 || o.Every < 0 {
 		return nil, option.Bad("--rounds %d --every %s: give one round at least, and a pause that is not below zero", o.Rounds, o.Every)

@@ -13,7 +13,7 @@ import (
 	"webim/bench/stat"
 )
 
-// Rate floods a room faster and faster until a bound breaks, and narrows down where.
+// Rate raises the rate of a flood until a bound breaks, and then narrows down the rate at which it broke.
 type Rate struct {
 	Clients int           `default:"1000" help:"Clients in the room."`
 	Senders int           `default:"20" help:"How many of them send."`
@@ -39,7 +39,7 @@ func (o Rate) check() error {
 	return o.flood(o.Upto).check()
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Rate) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -57,15 +57,15 @@ func (o Rate) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 	return r, err
 }
 
-// climb takes the steps.
+// climb runs the steps.
 func (o Rate) climb(ctx context.Context, f *load.Local, server proc.Process, r *report.Report) error {
 	for rate, narrow := o.From, 0; ; {
-		if err := f.MustOpen(ctx, r); err != nil { // after a step that broke, clients may be gone
+		if err := f.MustOpen(ctx, r); err != nil { // the server may have closed clients in a step above the bound
 			return err
 		}
 		res, why, err := o.flood(rate).step(ctx, f, server, rate, r)
 		if r.Interrupted = ctx.Err() != nil; r.Interrupted {
-			return nil // half a step says nothing
+			return nil // half a step has no meaning
 		}
 		if err != nil {
 			return err
@@ -81,7 +81,7 @@ func (o Rate) climb(ctx context.Context, f *load.Local, server proc.Process, r *
 		if narrow++; narrow > o.Narrow || r.Rate.Held == 0 {
 			return nil
 		}
-		rate = math.Round(math.Sqrt(r.Rate.Held * r.Rate.Broke)) // the middle, as rates go
+		rate = math.Round(math.Sqrt(r.Rate.Held * r.Rate.Broke)) // the geometric mean
 		if rate <= r.Rate.Held || rate >= r.Rate.Broke {
 			return nil
 		}

@@ -9,11 +9,12 @@ import (
 	"webim/bench/ws"
 )
 
-// roomPlan says who sends in rooms, and so who must get which message: message number seq is of sender seq modulo their number. The senders are in
-// a random order, the same in every run, so that neither rooms nor a server's memory are visited in the order in which they were made.
+// roomPlan says which clients send in rooms, and so which clients must receive a message: the sender of message seq is
+// sender seq modulo their number. The senders are in a random order, the same in every run, so that neither the rooms nor
+// the memory of a server are used in the order of their creation.
 type roomPlan struct {
-	members        int              // of each room; client i is in room i/members, as its member i%members
-	sendersPerRoom int              // members of each room that send: the first ones
+	members        int              // per room; client i is member i%members of room i/members
+	sendersPerRoom int              // the first members of each room send
 	senders        []*client.Client // in the order of the schedule
 }
 
@@ -29,15 +30,15 @@ func newRoomPlan(f *load.Local, members, talkers int) *roomPlan {
 	return p
 }
 
-// origin returns of message seq who sent it, as a position among the room's members, and how many messages that sender had sent before. ok is
-// false when c is not in that room: the server has delivered it to the wrong room.
+// origin returns the sender of message seq, as its position among the members of the room, and the number of messages that
+// this sender had sent before. ok is false if c is in another room: then the server has delivered to the wrong room.
 func (p *roomPlan) origin(c *client.Client, seq uint32) (from int, nth uint32, ok bool) {
 	n := uint32(len(p.senders))
 	s := p.senders[seq%n]
 	return s.Index % p.members, seq / n, s.Index/p.members == c.Index/p.members
 }
 
-// roomChecker checks what the clients of one worker receive in their rooms of a schedule.
+// roomChecker checks and counts the messages that the clients of one receiver receive in their rooms.
 type roomChecker struct {
 	load.Schedule
 	load.Counts
@@ -45,7 +46,7 @@ type roomChecker struct {
 	tag  uint64
 }
 
-// Prepare makes room for a bit for each message that the client's room may get.
+// Prepare gives a client one bit for each message that its room may receive.
 func (t *roomChecker) Prepare(c *client.Client) {
 	c.Remember((t.Total/t.Senders+1)*t.plan.sendersPerRoom, t.plan.sendersPerRoom)
 	c.Sink = t

@@ -13,33 +13,34 @@ import (
 	"webim/bench/ws"
 )
 
-// roomLoop is the closed loop of rooms: each sender has one message under way, and sends its next one when every member of its room has the last
-// one. So the server never has a backlog, and the deliveries a second are those that it can hold for ever.
+// roomLoop is the closed loop of rooms: each sender sends its next message when every member of its room has received the
+// last one. So the server never has a backlog, and it can hold the measured rate of deliveries for any time.
 //
-// Such a loop slows down with the server, so its latency says what a message takes under this load and not what users of a fixed rate would see.
+// A closed loop slows down with the server. So its latency is that of a message under this load, and not that of users
+// with a fixed rate.
 type roomLoop struct {
 	*roomPlan
 	fleet   *load.Local
 	tag     uint64
-	end     int64 // of the window: then nobody sends any more
+	end     int64 // end of the window, after which nobody sends
 	sending []roomSender
-	sinks   []*roomLoopSink // of each worker
+	sinks   []*roomLoopSink // one per receiver
 }
 
-// roomSender is a sender's message that is under way. The members of a room may be on several workers.
+// roomSender is the state of a sender and its last message. The members of a room may be on several receivers.
 type roomSender struct {
 	client  *client.Client
-	at      uint32 // its position in roomPlan.senders
+	at      uint32 // index in roomPlan.senders
 	request *load.Template
 
 	mu      sync.Mutex
-	number  uint32 // of the message: how many this sender had sent before
-	since   int64  // when it was sent; 0: none is under way
-	missing int    // members that do not have it
+	number  uint32 // of the message: the number of those before it from this sender
+	since   int64  // time of sending; 0 if no message is on its way
+	missing int    // members that have not received it
 	sent    int64
 }
 
-// roomLoopSink counts what the clients of one worker receive.
+// roomLoopSink counts the messages that the clients of one receiver receive.
 type roomLoopSink struct {
 	load.Counts
 	loop *roomLoop
@@ -76,7 +77,7 @@ func (s *roomLoopSink) Data(c *client.Client, b []byte, at int64) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if t.since == 0 || nth != t.number || nth < c.Last[from] {
-			s.Duplicates++ // or late beyond --timeout
+			s.Duplicates++ // or a message after --timeout
 			return
 		}
 		c.Last[from] = nth + 1
@@ -92,7 +93,7 @@ func (s *roomLoopSink) Data(c *client.Client, b []byte, at int64) error {
 	})
 }
 
-// sendLocked sends the talker's next message, which is meant to leave at the given time: when the one before had arrived everywhere.
+// sendLocked sends a sender's next message. It is due at the given time, at which all members had received the last one.
 func (l *roomLoop) sendLocked(t *roomSender, at int64) {
 	if at >= l.end || !t.client.IsOpen() {
 		t.since = 0
@@ -103,7 +104,8 @@ func (l *roomLoop) sendLocked(t *roomSender, at int64) {
 	t.client.Send(t.request.Number(t.number*uint32(len(l.senders)) + t.at))
 }
 
-// expire gives up messages that were sent before the given time; their senders send anew. It returns how many are still under way.
+// expire gives up messages that were sent before the given time; their senders send again. It returns the number of
+// messages that are still on their way.
 func (l *roomLoop) expire(before int64) (left int) {
 	for i := range l.sending {
 		t := &l.sending[i]
@@ -120,7 +122,7 @@ func (l *roomLoop) expire(before int64) (left int) {
 	return left
 }
 
-// run keeps a message of each sender under way until the window ends, and then waits for the last ones.
+// run runs the closed loop until the window ends, and then waits for the last deliveries.
 func (l *roomLoop) run(ctx context.Context, what string) *load.Totals {
 	start := stat.Now()
 	length := l.end - start

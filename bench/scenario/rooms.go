@@ -15,8 +15,9 @@ import (
 	"webim/bench/stat"
 )
 
-// Rooms measures many rooms of few members: each message goes to the members of its sender's room. It does so at each number of members and each rate, on the
-// server and on the floor in turns, so that the ratio is of runs that were close in time. Before that it weighs what a room costs the server.
+// Rooms measures many rooms of few members; each message goes to the members of its sender's room. For each number of
+// members and each rate it measures the server and the floor in turns, so that a ratio is that of runs close in time.
+// Before that, it measures the memory of a room.
 type Rooms struct {
 	Clients int           `default:"1000" help:"Clients of all rooms together, at most."`
 	Members []int         `default:"2,5,20,100" help:"Clients of a room. Several numbers are run one after another."`
@@ -31,7 +32,7 @@ type Rooms struct {
 	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a turn ends; it ends earlier when nothing comes for 3 s."`
 }
 
-// rooms is how many rooms of so many members there are.
+// rooms returns the number of rooms.
 func (o Rooms) rooms(members int) int {
 	if o.Rooms > 0 {
 		return o.Rooms
@@ -39,7 +40,7 @@ func (o Rooms) rooms(members int) int {
 	return o.Clients / members
 }
 
-// senders is how many members of a room send.
+// senders returns the number of members of a room that send.
 func (o Rooms) senders(members int) int {
 	if o.Senders > 0 {
 		return o.Senders
@@ -72,7 +73,7 @@ func (o Rooms) check() error {
 	return nil
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Rooms) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -100,28 +101,28 @@ func (o Rooms) Run(ctx context.Context, cfg client.Config) (*report.Report, erro
 	return r, err
 }
 
-// roomsRun is a Rooms under way.
+// roomsRun is a running Rooms.
 type roomsRun struct {
 	Rooms
 	report *report.Report
 	target roomsTarget
-	floor  *roomsTarget // nil: not measured
+	floor  *roomsTarget // nil if it is not measured
 }
 
-// roomsTarget is a server with rooms.
+// roomsTarget is the server or the floor.
 type roomsTarget struct {
 	cfg    client.Config
 	server proc.Process
 }
 
-// fleet makes the clients, all absent.
+// fleet creates the clients, all absent.
 func (t roomsTarget) fleet(rooms, members int) (*load.Local, error) {
 	cfg := t.cfg
 	cfg.Members = members
 	return load.NewLocal(cfg, rooms*members, cfg.Receivers)
 }
 
-// all weighs before it loads: a room that has had messages may remember them.
+// all measures the memory before the load, because a server may keep the messages of a room.
 func (r *roomsRun) all(ctx context.Context) error {
 	weights := map[int]float64{}
 	if r.Weigh && r.target.server.Known() {
@@ -149,8 +150,8 @@ func (r *roomsRun) all(ctx context.Context) error {
 	return nil
 }
 
-// weigh returns what a room costs the server, in bytes: its memory with the rooms, less its memory with the same clients in one room. The
-// clients come once before that is weighed, so that what a server allocates at their first coming counts for neither.
+// weigh returns the memory of a room in bytes: the server's memory with the rooms, less its memory with the same clients
+// in one room. The clients connect once before that, so that memory of the first connections counts for neither.
 func (r *roomsRun) weigh(ctx context.Context, members int) (perRoom float64, err error) {
 	rooms := r.rooms(members)
 	if rooms < 2 {
@@ -167,7 +168,7 @@ func (r *roomsRun) weigh(ctx context.Context, members int) (perRoom float64, err
 	return float64(many-one) / float64(rooms-1), err
 }
 
-// weight is the server's memory with so many rooms of so many members, after it had time to settle.
+// weight returns the server's memory with so many rooms of so many members, after the pause settle.
 func (r *roomsRun) weight(ctx context.Context, rooms, members int, settle time.Duration) (int64, error) {
 	f, err := r.target.fleet(rooms, members)
 	if err != nil {
@@ -183,8 +184,8 @@ func (r *roomsRun) weight(ctx context.Context, rooms, members int, settle time.D
 	return r.target.server.PSS(), nil
 }
 
-// step takes the turns at one number of members and one rate. The clients of one side leave before those of the other come: so a side has as many clients
-// as this process has files for, and no idle clients are beside it.
+// step runs the turns for one number of members and one rate. The clients of one side leave before those of the other side
+// connect. So each side can have as many clients as the files of this process, and there are no idle clients beside it.
 func (r *roomsRun) step(ctx context.Context, step *report.RoomsStep) error {
 	for range r.Turns {
 		usage, err := r.turn(ctx, r.target, step, &step.Server)
@@ -205,7 +206,7 @@ func (r *roomsRun) step(ctx context.Context, step *report.RoomsStep) error {
 	return nil
 }
 
-// turn loads one side once.
+// turn measures one side once.
 func (r *roomsRun) turn(ctx context.Context, t roomsTarget, step *report.RoomsStep, side *report.RoomsSide) (u report.Usage, err error) {
 	f, err := t.fleet(step.Rooms, step.Members)
 	if err != nil {
@@ -219,7 +220,7 @@ func (r *roomsRun) turn(ctx context.Context, t roomsTarget, step *report.RoomsSt
 	if ours {
 		defer load.StartSampling(r.report, f, t.server)()
 	}
-	waitIdle(t.server) // from the handshakes
+	waitIdle(t.server) // after the handshakes
 	guard, lost := load.StartGuard(f, t.server), f.Gone()
 	plan := newRoomPlan(f, step.Members, step.Senders)
 	what := step.Name()
@@ -247,7 +248,7 @@ func (r *roomsRun) turn(ctx context.Context, t roomsTarget, step *report.RoomsSt
 	return u, nil
 }
 
-// open sends at the rate.
+// open sends at a rate.
 func (r *roomsRun) open(ctx context.Context, f *load.Local, plan *roomPlan, rate float64, what string) *load.Totals {
 	s := load.NewSchedule(stat.Now()+50e6, rate, r.Seconds, len(plan.senders))
 	tag := stamp.NewTag()
@@ -256,7 +257,7 @@ func (r *roomsRun) open(ctx context.Context, f *load.Local, plan *roomPlan, rate
 	return run.Collect()
 }
 
-// take adds a turn; cpu is what the server took, in nanoseconds.
+// takeTurn adds a turn to a side; cpu is the CPU time of the server in nanoseconds.
 func takeTurn(s *report.RoomsSide, sum *load.Totals, step *report.RoomsStep, cpu, seconds float64, gone int) {
 	sent, got := int64(sum.Sent), sum.Received.Load()
 	s.Sent, s.Expected, s.Delivered = s.Sent+sent, s.Expected+sent*int64(step.Members), s.Delivered+got

@@ -14,7 +14,7 @@ import (
 	"webim/bench/stat"
 )
 
-// Slow floods a room in which some clients never read, and the same room without them first.
+// Slow floods a room in which some clients never read. Before that, it floods the same room without them.
 type Slow struct {
 	Clients int         `default:"500" help:"Clients in the room, the stuck ones included."`
 	Stuck   int         `default:"10" help:"How many of them never read."`
@@ -24,7 +24,7 @@ type Slow struct {
 	Seconds float64     `default:"20" help:"Length of each of the two loads."`
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Slow) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	check := Flood{Clients: o.Clients - o.Stuck, Senders: o.Senders, Rate: []float64{o.Rate}, Seconds: o.Seconds, Size: o.Size}
 	if err := check.check(); err != nil {
@@ -48,7 +48,7 @@ func (o Slow) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 	return r, nil
 }
 
-// side floods with stuck clients that do not read.
+// side floods the room with so many stuck clients.
 func (o Slow) side(ctx context.Context, cfg client.Config, server proc.Process, r *report.Report, stuck int, res *report.SlowSide) error {
 	f, err := load.NewLocal(cfg, o.Clients, cfg.Receivers)
 	if err != nil {
@@ -75,7 +75,7 @@ func (o Slow) side(ctx context.Context, cfg client.Config, server proc.Process, 
 	res.PSSPeak, res.PSSEnd = peak(), server.PSS()
 	sum := run.Collect()
 	res.Latency, res.Lost = sum.Hist.Latency(), int64(sum.Sent)*int64(len(readers))-sum.Received.Load()
-	f.Each(func(c *client.Client) { // one worker after another
+	f.Each(func(c *client.Client) { // one receiver after another
 		if c.Index < len(readers) && c.IsAbsent() {
 			res.Gone++
 		}
@@ -88,7 +88,7 @@ func (o Slow) side(ctx context.Context, cfg client.Config, server proc.Process, 
 	return nil
 }
 
-// watchPSS weighs the server now and then until the function that it returns is called, which returns the largest weight.
+// watchPSS reads the server's memory repeatedly until peak is called, which returns the maximum.
 func watchPSS(server proc.Process, every time.Duration) (peak func() int64) {
 	var most atomic.Int64
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -110,7 +110,7 @@ func watchPSS(server proc.Process, every time.Duration) (peak func() int64) {
 	}
 }
 
-// outcomes lets the stuck read at last: only then a close that waits behind their unread bytes can be seen.
+// outcomes lets the stuck clients read at last, because a close frame behind unread bytes shows only then.
 func outcomes(ctx context.Context, r *report.SlowResult, f *load.Local, readers int) {
 	f.Each(func(c *client.Client) {
 		if c.Stuck && c.IsOpen() {

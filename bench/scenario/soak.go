@@ -12,7 +12,8 @@ import (
 	"webim/bench/report"
 )
 
-// Soak is a mix for hours: a room with a steady load, clients that come to it and go, and others that are only there. It looks for what grows.
+// Soak runs a mixed load for hours: a room with a steady load, transient clients in it, and idle clients in another room.
+// It looks for growth.
 type Soak struct {
 	For     time.Duration `default:"1h" help:"How long."`
 	Clients int           `default:"500" help:"Clients in the room that stay, and are checked."`
@@ -40,7 +41,7 @@ func (o Soak) check() error {
 	return o.flood(min(o.For, o.Segment)).check()
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Soak) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (o Soak) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 		return nil, err
 	}
 	defer f.Close()
-	idle, err := load.NewLocal(cfg, o.Idle+1, 1) // one more, so that zero is no special case
+	idle, err := load.NewLocal(cfg, o.Idle+1, 1) // one more, because a fleet needs a client
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +79,10 @@ func (o Soak) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 	return r, err
 }
 
-// segments floods until the time is over. Clients that the server closed come back between two parts.
+// segments floods until the time is over. Between two segments, it reconnects clients that the server has closed.
 func (o Soak) segments(ctx context.Context, f *load.Local, server proc.Process, r *report.Report) error {
 	start, show := time.Now(), f.Config().Progress
-	f.ShowProgress(func(string, int, int) { // whatever goes on, the bar is of the whole time
+	f.ShowProgress(func(string, int, int) { // the progress is that of the whole run
 		if show != nil {
 			show("soak, seconds", int(time.Since(start).Seconds()), int(o.For.Seconds()))
 		}

@@ -13,7 +13,8 @@ import (
 	"webim/bench/stat"
 )
 
-// Storm cuts all clients at once, by RST, and brings them back as fast as they get in, while others stay in the same room and talk: what those see of it counts too.
+// Storm cuts all clients at once, by RST, and reconnects them as fast as possible. Other clients stay in the same room and
+// send messages; their latency counts, too.
 type Storm struct {
 	Clients int         `default:"10000" help:"Clients that are cut."`
 	Rounds  int         `default:"3" help:"How many times."`
@@ -22,7 +23,7 @@ type Storm struct {
 	Size    option.Size `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
 }
 
-// retryEvery is the pause before those that were refused try again.
+// retryEvery is the pause before refused clients try again.
 const retryEvery = 10 * time.Millisecond
 
 func (o Storm) check() error {
@@ -35,12 +36,12 @@ func (o Storm) check() error {
 	return o.flood(o.Stay).check()
 }
 
-// flood is the traffic of those who stay, as a flood; half of them send.
+// flood returns the traffic of the clients that stay as a flood; half of them send.
 func (o Storm) flood(stay int) Flood {
 	return Flood{Clients: stay, Senders: max(1, stay/2), Rate: []float64{o.Rate}, Seconds: 1, Size: o.Size}
 }
 
-// Run measures.
+// Run runs the scenario.
 func (o Storm) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -49,14 +50,14 @@ func (o Storm) Run(ctx context.Context, cfg client.Config) (*report.Report, erro
 	if err != nil {
 		return nil, err
 	}
-	f, err := load.NewLocal(cfg, o.Clients, option.OrDefault(cfg.Receivers, 2)) // half of the work is ours: connecting costs more than accepting
+	f, err := load.NewLocal(cfg, o.Clients, option.OrDefault(cfg.Receivers, 2)) // half of the work is the client's: connecting takes more time than accepting
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	var stay *load.Local
 	if o.Stay > 0 {
-		if stay, err = load.NewLocal(cfg, o.Stay, 1); err != nil { // a thread of its own: the handshakes must not delay it
+		if stay, err = load.NewLocal(cfg, o.Stay, 1); err != nil { // a thread of its own, so that the handshakes do not delay it
 			return nil, err
 		}
 		defer stay.Close()
@@ -102,7 +103,7 @@ func (o Storm) rounds(ctx context.Context, f, stay *load.Local, server proc.Proc
 	}
 }
 
-// traffic is the traffic of those who stay, for as long as something else takes; nil: nobody stays.
+// traffic is the running traffic of the clients that stay; nil if there are none.
 type traffic struct {
 	run   *load.LocalRun
 	fleet *load.Local
@@ -112,12 +113,12 @@ func (o Storm) startTraffic(stay *load.Local) *traffic {
 	if stay == nil {
 		return nil
 	}
-	longest := 3*stay.Config().ReplyTimeout().Seconds() + 5 // more than a storm may take
+	longest := 3*stay.Config().ReplyTimeout().Seconds() + 5 // longer than a storm may take
 	s := load.NewSchedule(stat.Now()+1e6, o.Rate, longest, max(1, o.Stay/2))
 	return &traffic{load.StartFlood(stay, s, o.Size, 0, stay.Clients), stay}
 }
 
-// end stops the traffic, waits for what is under way, and says what it was.
+// end stops the traffic, waits for the last deliveries, and returns the result.
 func (l *traffic) end() (latency stat.Latency, sent int, lost int64) {
 	if l == nil {
 		return latency, 0, 0

@@ -11,8 +11,9 @@ import (
 	"webim/bench/ws"
 )
 
-// transients are clients that come at a fixed rate, each due at a time that depends on nothing that happens, stay for a time and go: every second one says goodbye
-// by a close frame, the others are cut. What they get is not checked.
+// transients are clients that connect at a fixed rate, stay for a time, and leave. The due time of a client depends on
+// nothing that happens. Every second one sends a close frame; the others are cut. The messages that they receive are not
+// checked.
 type transients struct {
 	fleet      *load.Local
 	interval   float64 // between arrivals, in nanoseconds
@@ -22,8 +23,8 @@ type transients struct {
 }
 
 const (
-	comersTick    = 10 * time.Millisecond
-	patienceOfBye = 1e9 // for the answer to a close frame, in nanoseconds
+	transientTick = 10 * time.Millisecond
+	closeTimeout  = 1e9 // limit for the answer to a close frame, in nanoseconds
 )
 
 func checkTransients(rate float64, stay time.Duration) error {
@@ -33,10 +34,10 @@ func checkTransients(rate float64, stay time.Duration) error {
 	return nil
 }
 
-// startTransients lets clients come to the room of the URL.
+// startTransients lets transient clients connect to the room of the URL.
 func startTransients(cfg client.Config, rate float64, stay time.Duration) (*transients, error) {
-	places := int(rate*(stay.Seconds()+patienceOfBye/1e9)*1.2) + 10
-	f, err := load.NewLocal(cfg, places, 1) // a thread of its own: what these get must not delay the checked clients
+	places := int(rate*(stay.Seconds()+closeTimeout/1e9)*1.2) + 10
+	f, err := load.NewLocal(cfg, places, 1) // a thread of its own, so that these clients do not delay the checked ones
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +46,17 @@ func startTransients(cfg client.Config, rate float64, stay time.Duration) (*tran
 	return v, nil
 }
 
-// stay is one client's time there.
+// stay is the time of one client in the room.
 type stay struct {
-	c    *client.Client
-	ends int64
-	bye  bool // a close frame was sent
+	c     *client.Client
+	ends  int64
+	close bool // leave with a close frame
 }
 
 func (v *transients) loop() {
 	defer close(v.done)
 	start := stat.Now()
-	var there, leaving []stay // each in the order of ends
+	var connected, leaving []stay // each in the order of ends
 	for i := 0; ; {
 		for at := start + int64(float64(i)*v.interval); at <= stat.Now(); at = start + int64(float64(i)*v.interval) {
 			c := v.fleet.Clients[i%len(v.fleet.Clients)]
@@ -64,13 +65,13 @@ func (v *transients) loop() {
 				continue
 			}
 			v.fleet.Arrive(c, at)
-			there = append(there, stay{c: c, ends: at + v.stay, bye: i%2 == 0})
+			connected = append(connected, stay{c: c, ends: at + v.stay, close: i%2 == 0})
 		}
-		for len(there) > 0 && there[0].ends <= stat.Now() {
-			if v.leave(there[0]) {
-				leaving = append(leaving, stay{c: there[0].c, ends: stat.Now() + patienceOfBye})
+		for len(connected) > 0 && connected[0].ends <= stat.Now() {
+			if v.leave(connected[0]) {
+				leaving = append(leaving, stay{c: connected[0].c, ends: stat.Now() + closeTimeout})
 			}
-			there = there[1:]
+			connected = connected[1:]
 		}
 		for len(leaving) > 0 && leaving[0].ends <= stat.Now() {
 			v.noAnswer(leaving[0].c)
@@ -80,22 +81,22 @@ func (v *transients) loop() {
 		case <-v.stop:
 			v.res.PerSecond = float64(v.fleet.ArrivalTimes().Total) * 1e9 / float64(stat.Now()-start)
 			return
-		case <-time.After(comersTick):
+		case <-time.After(transientTick):
 		}
 	}
 }
 
-// leave ends a visit in its way, and reports whether an answer is to be waited for.
-func (v *transients) leave(there stay) (wait bool) {
-	c := there.c
+// leave lets a client leave, and reports whether it waits for an answer.
+func (v *transients) leave(s stay) (wait bool) {
+	c := s.c
 	c.Do(func() {
 		switch {
 		case c.IsAbsent() && c.Err == client.ErrClosed:
 			v.res.CutOff++
-		case c.IsAbsent(): // its handshake failed, or is still to be dialed: counted elsewhere
+		case c.IsAbsent(): // its handshake failed, or has not begun; both are counted elsewhere
 		case !c.IsOpen():
 			c.Drop(client.ErrTimeout)
-		case there.bye:
+		case s.close:
 			v.res.Goodbyes++
 			c.Send(ws.AppendFrame(nil, ws.Close, []byte{3, 0xe8}, &c.Mask)) // 1000, normal closure
 			wait = true
@@ -106,7 +107,7 @@ func (v *transients) leave(there stay) (wait bool) {
 	return wait
 }
 
-// noAnswer cuts a client whose goodbye was not answered.
+// noAnswer cuts a client if its close frame was not answered.
 func (v *transients) noAnswer(c *client.Client) {
 	c.Do(func() {
 		if c.IsOpen() {
@@ -116,7 +117,7 @@ func (v *transients) noAnswer(c *client.Client) {
 	})
 }
 
-// end sends all away and says what became of them.
+// end cuts all transient clients and returns the result.
 func (v *transients) end() report.TransientResult {
 	close(v.stop)
 	<-v.done

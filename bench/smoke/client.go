@@ -12,17 +12,17 @@ import (
 	"webim/bench/ws"
 )
 
-// member is one connection, on a goroutine and blocking reads: there are few.
+// member is a client of the smoke test. It has a goroutine and blocking reads, because there are few members.
 type member struct {
 	conn net.Conn
 	r    *bufio.Reader
 	name int
 	room string
 
-	leaving bool // set under the run's mu: its end is no error any more
+	leaving bool // guarded by run.mu: its end is not an error any more
 }
 
-// leave closes a client in the proper way, and does not wait for the answer.
+// leave closes a member properly, without waiting for the answer.
 func (r *run) leave(c *member) {
 	r.mu.Lock()
 	c.leaving = true
@@ -34,26 +34,26 @@ func (r *run) leave(c *member) {
 	}
 	r.clients = rest
 	r.mu.Unlock()
-	_ = r.write(c, ws.AppendFrame(nil, ws.Close, []byte{0x03, 0xe8}, &mask)) // it goes either way
-	_ = c.conn.Close()                                                       // same
+	_ = r.write(c, ws.AppendFrame(nil, ws.Close, []byte{0x03, 0xe8}, &mask)) // the member leaves in any case
+	_ = c.conn.Close()                                                       // likewise
 }
 
 func (r *run) write(c *member, b []byte) error {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the write
+	_ = c.conn.SetWriteDeadline(time.Now().Add(r.Timeout)) // if it fails, the write fails
 	if _, err := c.conn.Write(b); err != nil {
 		return fmt.Errorf("client %d: %w", c.name, err)
 	}
 	return nil
 }
 
-// dial connects and upgrades a client, which joins the room.
+// dial connects and upgrades a member, and joins the room.
 func (r *run) dial(room string) (*member, error) {
 	conn, err := net.DialTimeout("tcp", r.target.Addr.String(), r.Timeout)
 	if err != nil {
 		return nil, err
 	}
 	h := client.NewHandshake(r.target.URL.Host, r.config)
-	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, so does the rest
+	_ = conn.SetDeadline(time.Now().Add(r.Timeout)) // if it fails, the handshake fails
 	if _, err := conn.Write(h.Request(r.config.Endpoint(r.target, room))); err != nil {
 		conn.Close()
 		return nil, err
@@ -79,7 +79,7 @@ func (r *run) dial(room string) (*member, error) {
 	return &member{conn: conn, r: br}, nil
 }
 
-// read takes what comes until the client leaves.
+// read checks the frames that a member receives, until the member leaves.
 func (r *run) read(c *member) {
 	for {
 		h, payload, err := c.frame()
@@ -128,7 +128,7 @@ func (c *member) frame() (ws.Header, []byte, error) {
 	return h, payload, err
 }
 
-// takeLocked checks a frame against what was sent.
+// takeLocked checks a received frame against the sent messages. Call it with mu.
 func (r *run) takeLocked(c *member, h ws.Header, payload []byte) error {
 	switch {
 	case h.Op == ws.Close:

@@ -10,16 +10,17 @@ import (
 	"webim/bench/ws"
 )
 
-// The smoke test in the Centrifuge dialect: what it sends becomes commands, what it gets becomes plain frames, and what is in between is the same test.
+// In the Centrifuge dialect the smoke test is the same; this file turns its messages into commands, and publications into
+// plain frames.
 
-// sessionReader reads a connection's bytes, in the plain dialect, and answers the server's pings. It is for one goroutine.
+// sessionReader reads a connection as plain frames and answers the server's pings. It is for one goroutine.
 type sessionReader struct {
-	conn    net.Conn // answers
+	conn    net.Conn // for answers
 	src     *bufio.Reader
 	session *client.Session
 	buf     []byte
-	plain   []byte // that nobody has read yet
-	err     error  // once plain is empty
+	plain   []byte // translated bytes that were not read yet
+	err     error  // to return when plain is empty
 }
 
 func newSessionReader(conn net.Conn, src *bufio.Reader) *sessionReader {
@@ -37,7 +38,7 @@ func (s *sessionReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill reads once. An error comes when what was before it has been read.
+// fill reads once. It returns an error only when all bytes before the error have been read.
 func (s *sessionReader) fill() error {
 	if s.err != nil {
 		return s.err
@@ -56,10 +57,10 @@ func (s *sessionReader) fill() error {
 	return s.err
 }
 
-// mask is as good as any: a server must not care.
+// mask is the mask of all frames. Any mask will do, because a server must not depend on it.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
-// frame is a message as a client sends it. In the Centrifuge dialect the payload must be text.
+// frame returns a message as the dialect sends it. In the Centrifuge dialect the payload must be text.
 func (r *run) frame(room string, op byte, payload []byte) []byte {
 	if !r.config.Centrifuge() {
 		return ws.AppendFrame(nil, op, payload, &mask)
@@ -69,7 +70,7 @@ func (r *run) frame(room string, op byte, payload []byte) []byte {
 	return ws.AppendFrame(nil, ws.Text, command, &mask)
 }
 
-// subscribe does what follows a connection's upgrade, and returns where plain frames are to be read.
+// subscribe joins the room after the upgrade, and returns a reader of plain frames.
 func (r *run) subscribe(conn net.Conn, br *bufio.Reader, room string) (*bufio.Reader, error) {
 	if !r.config.Centrifuge() {
 		return br, nil
@@ -86,7 +87,7 @@ func (r *run) subscribe(conn net.Conn, br *bufio.Reader, room string) (*bufio.Re
 	return bufio.NewReader(s), nil
 }
 
-// ops are the kinds of messages that the dialect knows.
+// ops returns the kinds of messages that the dialect has.
 func (r *run) ops() []byte {
 	if r.config.Centrifuge() {
 		return []byte{ws.Text}

@@ -14,27 +14,30 @@ import (
 	"webim/bench/ws"
 )
 
-// sizes are around every change of a frame header's length, up to more than any socket takes at once.
+// sizes are around each change of the length of a frame header, and up to more than a socket accepts at once.
 var sizes = []int{30, 125, 126, 1000, 4096, 65535, 65536, 70000}
 
-// burst is how many small messages each client sends in a single write: a server that takes one frame per event loses the others.
+// burst is the number of small messages that each member sends in one write. A server that reads one frame per event loses
+// most of them.
 const burst = 20
 
-// Test proves that a server has chat rooms: every client gets each message of every client of its room, itself included, exactly once, in one frame, as it
-// was sent (in the Centrifuge dialect, a publication stands for a frame), and no message of another room. Figures of a server that skips this work count for nothing.
+// Test proves that a server has chat rooms: each member receives every message of every member of its room, including its
+// own, exactly once, in one frame, unchanged, and receives no message of another room. In the Centrifuge dialect a
+// publication stands for a frame. The figures of a server that skips this work have no meaning.
 //
-//	join ──► one message each, in every size, text and (plain only) binary ──► a burst ──► one leaves, one comes ──► once more
+//	join ──► one message each, in every size, text and (plain only) binary ──► a burst ──► one leaves, one joins ──► once more
 //
-// All the while a client is in another room, which hears itself at the beginning and at the end, and nothing else.
+// All the time there is a member in another room, which must receive only its own messages, at the beginning and at the
+// end.
 type Test struct {
 	URL     string
-	Dialect string        // Plain or Centrifuge; empty: Plain
-	Header  http.Header   // more headers for the upgrade
-	Clients int           // 0: 4; at least 3
-	Timeout time.Duration // for a step; 0: 10 s
+	Dialect string        // Plain or Centrifuge; empty means Plain
+	Header  http.Header   // additional headers of the upgrade request
+	Clients int           // number of members, at least 3; 0 means 4
+	Timeout time.Duration // limit for each step; 0 means 10 s
 }
 
-// Run returns the first thing that is wrong, or nil.
+// Run returns the first fault, or nil.
 func (s Test) Run(ctx context.Context) error {
 	if s.Clients == 0 {
 		s.Clients = 4
@@ -63,12 +66,12 @@ func (s Test) Run(ctx context.Context) error {
 	return r.everything()
 }
 
-// message is a message that was sent, and who has it.
+// message is a sent message and the members that have received it.
 type message struct {
 	op      byte
 	payload []byte
 	room    string
-	probe   bool // one of a client that may not have joined yet: it may miss others, and others it
+	probe   bool // its sender may not have joined yet, so not all members must receive it
 	got     map[*member]bool
 }
 
@@ -80,20 +83,20 @@ func (m *message) String() string {
 	return fmt.Sprintf("a %s message of %d bytes", kind, len(m.payload))
 }
 
-// run is a Smoke under way.
+// run is a running Test.
 type run struct {
 	Test
 	config  client.Config
 	target  client.Target
 	readers sync.WaitGroup
-	next    int // the number of the last message
-	dialed  int // how many clients there have been
+	next    int // number of the last message
+	dialed  int // number of members so far
 
 	mu      sync.Mutex
-	sent    map[string]*message // by the mark that its payload begins with
+	sent    map[string]*message // by the mark at the beginning of the payload
 	clients []*member
-	err     error         // the first
-	changed chan struct{} // something above may have
+	err     error         // the first error
+	changed chan struct{} // signals that a field above may have changed
 }
 
 func (r *run) everything() error {
@@ -128,12 +131,12 @@ func (r *run) everything() error {
 	if err := r.confirm(outsider); err != nil {
 		return err
 	}
-	// The last messages come behind all others, so what would be doubled, or come from the other room, has been by now.
+	// The last messages follow all others, so a duplicate, or a message from the other room, has arrived before them.
 	ops := r.ops()
 	return r.sendAll(ops[len(ops)-1], sizes[0], 1)
 }
 
-// join adds a client to the room.
+// join adds a member to the room.
 func (r *run) join(room string) error {
 	c, err := r.connect(room)
 	if err != nil {
@@ -145,7 +148,7 @@ func (r *run) join(room string) error {
 	return nil
 }
 
-// connect connects a client that is in a room.
+// connect connects a member and waits until it has joined the room.
 func (r *run) connect(room string) (*member, error) {
 	c, err := r.dial(room)
 	if err != nil {
@@ -161,7 +164,8 @@ func (r *run) connect(room string) (*member, error) {
 	return c, nil
 }
 
-// confirm waits until a client gets what it sends: the answer to an upgrade may come before a place in the room.
+// confirm waits until a member receives its own message, because a server may answer the upgrade before the member has
+// joined.
 func (r *run) confirm(c *member) error {
 	var last *message
 	for deadline := time.Now().Add(r.Timeout); time.Now().Before(deadline); {
@@ -184,10 +188,10 @@ func (r *run) confirm(c *member) error {
 		last, r.Timeout)
 }
 
-// errMissing is a message that has not come yet.
+// errMissing means that a message has not arrived yet.
 var errMissing = errors.New("missing")
 
-// sendAll lets every client send n messages at once, and waits until everybody has all.
+// sendAll lets every member send n messages at once, and waits until all members have received all of them.
 func (r *run) sendAll(op byte, size, n int) error {
 	var all []*message
 	for _, c := range r.clients {
@@ -213,7 +217,7 @@ func (r *run) sendAll(op byte, size, n int) error {
 	})
 }
 
-// message makes the next message. Its mark is text, so that a text message stays one.
+// message creates the next message. Its mark is text, so that a text message remains valid.
 func (r *run) message(room string, op byte, size int, probe bool) (*message, []byte) {
 	r.next++
 	payload := make([]byte, size)
@@ -233,12 +237,13 @@ func (r *run) message(room string, op byte, size int, probe bool) (*message, []b
 	return m, r.frame(room, op, payload)
 }
 
-// mark begins message n. It is 15 bytes long, and unlike other runs': somebody may be left in the room.
+// mark returns the beginning of message n, 15 bytes. It differs from the marks of other runs, because a member of another
+// run may still be in the room.
 func mark(n int) string { return fmt.Sprintf("%07d-%07d", runID, n) }
 
 var runID = rand.IntN(1e7)
 
-// wait returns when ok, called under mu, returns nil, or with its last error after d.
+// wait calls ok with mu until it returns nil, at most for d. Then it returns the last error of ok.
 func (r *run) wait(d time.Duration, ok func() error) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -266,7 +271,7 @@ func (r *run) wait(d time.Duration, ok func() error) error {
 	}
 }
 
-// fail keeps the first error, and wakes who waits.
+// fail stores the first error and wakes wait.
 func (r *run) fail(err error) {
 	r.mu.Lock()
 	if r.err == nil {
@@ -283,7 +288,7 @@ func (r *run) wake() {
 	}
 }
 
-// end closes all clients and waits for their readers.
+// end closes all members and waits for their goroutines.
 func (r *run) end() {
 	r.mu.Lock()
 	clients := r.clients

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Figure is cell for what was measured for sure: zero is zero.
+// Figure formats a measured figure as Cell does, but zero as 0.
 func Figure(v float64) string {
 	if v == 0 {
 		return "0"
@@ -13,7 +13,7 @@ func Figure(v float64) string {
 	return Cell(v)
 }
 
-// Ratio divides the medians that a table shows; 0 if there is nothing to divide by.
+// Ratio divides the median of a by that of b; it is 0 if that of b is 0.
 func Ratio(a, b Spread) float64 {
 	if b.Median == 0 {
 		return 0
@@ -21,7 +21,7 @@ func Ratio(a, b Spread) float64 {
 	return a.Median / b.Median
 }
 
-// Cell writes a figure with as many decimals as its size deserves; "-" for what was not measured.
+// Cell formats a figure with more decimals the smaller it is. Zero means that it was not measured, and becomes "-".
 func Cell(v float64) string {
 	switch {
 	case v == 0:
@@ -36,7 +36,7 @@ func Cell(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// Median returns the middle of v, the mean of the two in the middle if they are an even number, and zero of none.
+// Median returns the middle value of v, or the mean of the two in the middle. Without values it is zero.
 func Median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
@@ -46,7 +46,7 @@ func Median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-// Spread is the median of something repeated, with its extremes.
+// Spread is the median and the extremes of a repeated figure.
 type Spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`

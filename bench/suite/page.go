@@ -8,7 +8,7 @@ import (
 	"webim/bench/stat"
 )
 
-// servers is a table of who was measured, and in which version.
+// servers returns a table of the servers and their versions.
 func (r *Results) servers() page.Section {
 	p := page.Section{Name: "The servers", Table: [][]string{{"name", "what"}}}
 	if len(r.Stages) == 0 {
@@ -20,7 +20,7 @@ func (r *Results) servers() page.Section {
 	return p
 }
 
-// version is what the server says itself, if it was asked, or what its peer's entry says.
+// version returns the version from the server's reports or, without one, the text of its peer.
 func (v ServerResult) version(r *Results) string {
 	for _, s := range r.Stages {
 		for _, o := range s.Servers {
@@ -34,7 +34,7 @@ func (v ServerResult) version(r *Results) string {
 	return v.What
 }
 
-// WriteHTML writes one self-contained page, as the function of that name does of reports.
+// WriteHTML writes the results as one page, without scripts and external resources.
 func (r *Results) WriteHTML(w io.Writer) error {
 	d := page.Page{Title: "webim and its peers", Lead: []string{arrows}, Notes: r.remarks(), Sections: []page.Section{r.servers()}}
 	if r.Partial {
@@ -46,7 +46,7 @@ func (r *Results) WriteHTML(w io.Writer) error {
 		for _, v := range s.Servers {
 			for _, run := range v.Runs {
 				if run != nil {
-					curves = append(curves, run) // the first stands for all
+					curves = append(curves, run) // the first run stands for all
 					if d.Conditions == nil {
 						d.Conditions = &run.Conditions
 					}

@@ -11,33 +11,34 @@ import (
 	"webim/bench/report"
 )
 
-// Results are what all runs gave.
+// Results has the runs of all stages and servers.
 type Results struct {
 	Stages  []StageResult
 	LeftOut []string // one sentence for each server that could not take part
 	Notes   []string
-	Runs    int // repetitions that were begun
+	Runs    int // number of repetitions begun
 	Partial bool
 }
 
-// StageResult is one stage, of all servers.
+// StageResult has the runs of one stage.
 type StageResult struct {
 	Name    string
 	What    string         // the load, in a sentence
-	Servers []ServerResult // webim first
+	Servers []ServerResult // the first is webim
 	show    []string
 }
 
-// ServerResult is the runs of one server.
+// ServerResult has the runs of one server.
 type ServerResult struct {
 	Name, What string
-	Runs       []*report.Report // of the repetitions, in order; nil where it has none
-	Failed     string           // why there are no more; empty: nothing went wrong
+	Runs       []*report.Report // one per repetition; nil if there was no run
+	Failed     string           // why there are no more runs, or empty
 }
 
-// failure says why a server need not run a stage again: it did not end, could not be measured, or did not keep up by far.
+// failure returns why a server must not run a stage again, or "": the run did not end, could not be measured, or lost a
+// large part of the deliveries.
 func failure(r *report.Report, err error, s stage) string {
-	const most = 0.1 // of the deliveries may be lost; who loses more says nothing by its latency either
+	const most = 0.1 // share of the deliveries; with more losses the latency has no meaning, either
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || r != nil && r.Interrupted:
 		return fmt.Sprintf("was not done after %s", s.limit)
@@ -52,7 +53,7 @@ func failure(r *report.Report, err error, s stage) string {
 	return ""
 }
 
-// disturbances sums up in how many runs other processes were busy.
+// disturbances adds a note with the number of runs during which other processes were busy.
 func (r *Results) disturbances() {
 	disturbed, all := 0, 0
 	for _, s := range r.Stages {
@@ -79,7 +80,7 @@ func (r *Results) note(format string, args ...any) {
 	}
 }
 
-// figures returns a figure of all runs, by its name: NaN where there is none.
+// figures returns a figure of all runs by its name; NaN for a run without it.
 func (s ServerResult) figures(name string) (v []float64) {
 	for _, r := range s.Runs {
 		got := math.NaN()
@@ -95,12 +96,12 @@ func (s ServerResult) figures(name string) (v []float64) {
 	return v
 }
 
-// measured are those that there are.
+// measured returns the values that are not NaN.
 func measured(v []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(v), math.IsNaN)
 }
 
-// losses are the shares of the deliveries that did not come, of each step.
+// losses returns the share of lost deliveries of each step.
 func losses(r *report.Report) (shares []float64) {
 	share := func(lost, expected int64) { shares = append(shares, float64(lost)/float64(max(expected, 1))) }
 	for _, f := range r.Flood {

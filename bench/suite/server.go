@@ -12,7 +12,7 @@ import (
 	"webim/bench/smoke"
 )
 
-// quickPeers are those of --quick.
+// quickPeers are the peers of --quick.
 var quickPeers = []string{"gorilla", "coder", "gws", "nbio", "gnet"}
 
 // participant is a server in the comparison.
@@ -30,7 +30,7 @@ func (o Suite) peers() ([]peer.Peer, error) {
 	return peer.Find(o.Peers)
 }
 
-// webim is the one that all others are compared with.
+// webim returns the server that all others are compared with.
 func (o Suite) webim(root string) participant {
 	program := o.Webim
 	if !filepath.IsAbs(program) {
@@ -49,7 +49,7 @@ func (o Suite) webim(root string) participant {
 	}, start}
 }
 
-// prepare builds a peer and proves that it has chat rooms: else its figures count for nothing.
+// prepare builds a peer and proves that it has chat rooms, because its figures would have no meaning otherwise.
 func prepare(ctx context.Context, p peer.Peer, root string) error {
 	if why := p.Absent(ctx); why != "" {
 		return errors.New(why)

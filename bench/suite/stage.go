@@ -11,14 +11,14 @@ import (
 	"webim/bench/scenario"
 )
 
-// stage is one thing that is measured.
+// stage is one measurement.
 type stage struct {
 	name string
 	what string // the load, in a sentence
 	run  interface {
 		Run(ctx context.Context, cfg client.Config) (*report.Report, error)
 	}
-	limit time.Duration // a run that lasts longer is given up
+	limit time.Duration // a longer run is given up
 	show  []string      // names of the figures for the table and the charts
 }
 
@@ -34,7 +34,7 @@ func idleStage(counts ...int) stage {
 		[]string{"memory per client, bytes", fmt.Sprintf("%d clients: connects a second", counts[len(counts)-1])}}
 }
 
-// roomsLoopStage is many small rooms as fast as they go.
+// roomsLoopStage measures many small rooms as fast as possible.
 func roomsLoopStage() stage {
 	name := "rooms of 5, closed loop"
 	return stage{name, "5,000 clients in rooms of 5; each sends a message of 128 bytes when all of its room have its last one, for 1 s.",
@@ -42,7 +42,7 @@ func roomsLoopStage() stage {
 		[]string{name + ": messages a second", name + ": server CPU per message, µs", name + ": p50, ms", name + ": p99, ms"}}
 }
 
-// roomsRateStage has enough rooms for what they weigh to show beside the noise of the process.
+// roomsRateStage has enough rooms that their memory is visible beside the noise of the process.
 func roomsRateStage() stage {
 	name := "rooms of 5, 2000 msg/s"
 	return stage{name, "5,000 clients in rooms of 5; all together send 2,000 messages of 128 bytes a second for 1.5 s, in turns with the floor, a bare loop of one read(2) and five write(2). " +

@@ -12,8 +12,9 @@ import (
 	"webim/bench/report"
 )
 
-// Suite compares webim with its peers: every server runs every stage, each run with a fresh process and nothing beside it, then all over again (A B A B), as often
-// as the time allows. So what disturbs the machine for a while disturbs all alike, and a ratio is of two runs that were close in time.
+// Suite compares webim with its peers. Every server runs every stage, each run with a new process and nothing beside it.
+// Then all this is repeated (A B A B), as often as the time allows. So a disturbance of the machine affects all servers
+// alike, and a ratio is that of two runs close in time.
 type Suite struct {
 	Quick bool          `help:"Five peers, idle and one flood, in under 5 minutes."`
 	Peers []string      `help:"Peers to compare with; all that can run here if there are none." placeholder:"NAME"`
@@ -21,13 +22,13 @@ type Suite struct {
 	Time  time.Duration `default:"0s" help:"For the runs: none begins after it, and no repetition that would not end in it. 0s: 40m, with --quick 4m."`
 	Webim string        `default:"bin/webim" help:"webim's program." type:"path"`
 
-	// Log, if set, is told in one line each what was done.
+	// Log, if set, is called with one line after each step.
 	Log func(line string) `kong:"-" json:"-"`
 
-	stages []stage // of a test; nil: those of quickStages or fullStages
+	stages []stage // for tests; nil means quickStages or fullStages
 }
 
-// Run compares. root is webim's repository. The results are valid, if partial, when ctx ends or the time is over.
+// Run runs the comparison; root is webim's repository. If ctx ends or the time is over, the results are valid but partial.
 func (o Suite) Run(ctx context.Context, cfg client.Config, root string) (*Results, error) {
 	if o.Runs < 1 || o.Time < 0 {
 		return nil, option.Bad("--repeat %d --time %s: give one repetition at least, and a time of zero or more", o.Runs, o.Time)
@@ -44,7 +45,8 @@ func (o Suite) Run(ctx context.Context, cfg client.Config, root string) (*Result
 	return o.compare(ctx, cfg, all)
 }
 
-// compare runs all stages with all that can take part. Without the first, webim, there is nothing to compare with.
+// compare runs all stages with all servers that can take part. The first one is webim, without which there is no
+// comparison.
 func (o Suite) compare(ctx context.Context, cfg client.Config, all []participant) (*Results, error) {
 	res := &Results{}
 	var ready []participant
@@ -83,7 +85,7 @@ func (o Suite) compare(ctx context.Context, cfg client.Config, all []participant
 	return res, nil
 }
 
-// time is how long the runs may take together.
+// time returns the limit for all runs together.
 func (o Suite) time() time.Duration {
 	if o.Time == 0 && o.Quick {
 		return 4 * time.Minute
@@ -91,7 +93,8 @@ func (o Suite) time() time.Duration {
 	return option.OrDefault(o.Time, 40*time.Minute)
 }
 
-// repeat runs all stages again and again. A repetition that would not end in time is not begun: the longest so far tells.
+// repeat runs all stages repeatedly. It does not begin a repetition that would end too late, judging by the longest one so
+// far.
 func (o Suite) repeat(ctx context.Context, cfg client.Config, ready []participant, stages []stage, res *Results) {
 	start, longest := time.Now(), time.Duration(0)
 	for res.Runs < o.Runs && ctx.Err() == nil {
@@ -118,7 +121,7 @@ func (o Suite) repeat(ctx context.Context, cfg client.Config, ready []participan
 	}
 }
 
-// one is one run of one server. Who has failed in a stage does not run it again.
+// one runs one stage of one server. A server that has failed in a stage does not run it again.
 func (o Suite) one(ctx context.Context, cfg client.Config, c participant, s stage, into *ServerResult, res *Results) {
 	if into.Failed != "" {
 		into.Runs = append(into.Runs, nil)
@@ -128,7 +131,7 @@ func (o Suite) one(ctx context.Context, cfg client.Config, c participant, s stag
 	cfg.Dialect = c.dialect
 	r, err := runOnce(ctx, cfg, c, s)
 	if ctx.Err() != nil {
-		return // half a run says nothing
+		return // half a run has no meaning
 	}
 	what := "done"
 	if why := failure(r, err, s); why != "" {
@@ -140,7 +143,7 @@ func (o Suite) one(ctx context.Context, cfg client.Config, c participant, s stag
 			res.note("%s, %s: the client was the limit: %s", s.name, c.name, why)
 		}
 		for _, n := range r.Notes {
-			if !strings.HasPrefix(n, report.OthersBusy) { // of which there is one note for all
+			if !strings.HasPrefix(n, report.OthersBusy) { // there is one note for all of these
 				res.note("%s, %s: %s", s.name, c.name, n)
 			}
 		}
@@ -150,7 +153,7 @@ func (o Suite) one(ctx context.Context, cfg client.Config, c participant, s stag
 	o.log("run %d  %-20s %-10s %5.1f s  %s", res.Runs, s.name, c.name, time.Since(began).Seconds(), what)
 }
 
-// runOnce starts the server, measures, and stops it, in the stage's time.
+// runOnce starts the server, runs the stage within its limit, and stops the server.
 func runOnce(ctx context.Context, cfg client.Config, c participant, s stage) (*report.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"webim/bench/stat"
 )
 
-// WriteText writes a table for each stage, and what is to be said of it.
+// WriteText writes a table for each stage, and notes.
 func (r *Results) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	if r.Partial {
@@ -39,7 +39,7 @@ func (r *Results) WriteText(w io.Writer) error {
 	return err
 }
 
-// remarks are who was left out, who failed, and the notes.
+// remarks returns the servers left out, the failed ones, and the notes.
 func (r *Results) remarks() []string {
 	all := append([]string{}, r.LeftOut...)
 	for _, s := range r.Stages {
@@ -52,7 +52,7 @@ func (r *Results) remarks() []string {
 	return append(all, r.Notes...)
 }
 
-// rows is a line for each server: medians over the runs with their extremes, and each median divided by webim's.
+// rows returns a line for each server: the medians over the runs with their extremes, and each median divided by webim's.
 func (s StageResult) rows() [][]string {
 	head := []string{s.Name}
 	for _, name := range s.show {
@@ -88,7 +88,7 @@ func (s StageResult) rows() [][]string {
 	return rows
 }
 
-// arrow says which direction of a figure is better.
+// arrow returns an arrow in the direction in which a figure is better.
 func (s StageResult) arrow(name string) string {
 	for _, v := range s.Servers {
 		for _, r := range v.Runs {
@@ -125,7 +125,7 @@ func (r *Results) WriteJSON(w io.Writer) error {
 	return nil
 }
 
-// WriteRuns writes the reports of each stage and server into a file of its own, STAGE-SERVER.json, for compare.
+// WriteRuns writes the reports of each stage and server to a file STAGE-SERVER.json, for compare.
 func (r *Results) WriteRuns(dir string) error {
 	for _, s := range r.Stages {
 		for _, v := range s.Servers {

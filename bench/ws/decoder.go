@@ -1,40 +1,41 @@
 package ws
 
-// HeadBytes is how much of a message's payload a Decoder keeps: the stamp (see stamp.go).
+// HeadBytes is the number of payload bytes that a Decoder keeps of each message: the length of a stamp (package stamp).
 const HeadBytes = 16
 
-// Event is one thing that came in: a whole message, or a control frame.
+// Event is a whole message or a control frame.
 type Event struct {
-	Op      byte            // of the message's first frame, or of the control frame
-	Len     int             // of the whole payload
-	Head    [HeadBytes]byte // its first bytes; zero beyond Len
-	Payload []byte          // of a control frame, and of a message if the decoder keeps them; valid until the next call of Next
+	Op      byte            // opcode of the message's first frame, or of the control frame
+	Len     int             // length of the whole payload
+	Head    [HeadBytes]byte // the first bytes of the payload; zero beyond Len
+	Payload []byte          // of a control frame, and of a message if the decoder keeps payloads; valid until the next call of Next
 }
 
-// Decoder cuts a server's byte stream into events without keeping payloads: it holds the head of an unfinished frame and counts the rest
-// away. The zero value is ready. It is resumable at any byte.
+// Decoder cuts a server's byte stream into events without keeping the payloads: it holds the head of an unfinished frame
+// and only counts the bytes that follow. The input may be cut at any byte. The zero value is ready to use. A Decoder
+// belongs to one goroutine.
 //
-//	head (carry holds what came of it) ──► body (left bytes to go) ──► head ...
+//	head (carry holds the bytes so far) ──► body (rest bytes to come) ──► head ...
 type Decoder struct {
-	Inflater *Inflater // of the worker; nil: compression was not agreed on
-	Keep     bool      // whole payloads, not their beginnings only; not together with inflate
+	Inflater *Inflater // shared by the clients of one thread; nil if compression was not agreed on
+	Keep     bool      // keep whole payloads, not only their beginnings; not together with Inflater
 
-	carry      []byte // an unfinished head: the header and the part of the payload that is kept
-	rest       int    // payload bytes of the current frame still to come
-	body       bool   // between head and end of a frame
+	carry      []byte // an unfinished head: the header and the kept part of the payload
+	rest       int    // payload bytes of the current frame that are still to come
+	body       bool   // the decoder is between the head and the end of a frame
 	fin        bool   // the current frame ends its message
 	open       bool   // a fragmented message has begun
 	kept       int    // bytes in msg.Head
 	msg        Event  // the current message
-	compressed bool   // it is compressed
-	Payload    []byte // what came of it then, or if payloads are kept
+	compressed bool   // the current message is compressed
+	Payload    []byte // the bytes of the current message so far, if it is compressed or payloads are kept
 }
 
-// Idle reports whether the next byte begins a frame of a new message, so that a caller may look at the bytes himself.
+// Idle reports whether the next byte begins a frame of a new message, so that a caller may read the bytes directly.
 func (d *Decoder) Idle() bool { return !d.body && !d.open && len(d.carry) == 0 }
 
-// Next eats from b until an event is complete or b is empty; n is what it ate. Call it again with the rest, until n == len(b) and !ok. After an
-// error the stream is lost.
+// Next consumes bytes of b until an event is complete or b is empty; n is the number of consumed bytes. Call it again with
+// the rest, until n == len(b) and !ok. After an error the stream cannot be decoded any further.
 func (d *Decoder) Next(b []byte) (ev Event, n int, ok bool, err error) {
 	for {
 		if !d.body {
@@ -70,7 +71,8 @@ func (d *Decoder) Next(b []byte) (ev Event, n int, ok bool, err error) {
 	}
 }
 
-// head completes a frame's head from b; kept is nil while bytes are missing, and aliases b or the carry otherwise.
+// head completes the head of a frame with bytes of b. While bytes are missing, kept is nil; otherwise it aliases b or the
+// carry.
 func (d *Decoder) head(b []byte) (used int, h Header, kept []byte, err error) {
 	src := b
 	if len(d.carry) > 0 {
@@ -109,7 +111,7 @@ func (d *Decoder) head(b []byte) (used int, h Header, kept []byte, err error) {
 	return used, h, src[h.Size:need:need], nil
 }
 
-// headNeed returns how many bytes the head that begins with p has, as far as p shows.
+// headNeed returns the length of the head that begins with p, as far as p shows it.
 func headNeed(p []byte) (int, error) {
 	n := HeaderSize(p)
 	if len(p) < n {
@@ -125,7 +127,7 @@ func headNeed(p []byte) (int, error) {
 	return n + min(h.Length, HeadBytes), err
 }
 
-// begin takes a data frame's head into the current message.
+// begin adds the head of a data frame to the current message.
 func (d *Decoder) begin(h Header, kept []byte) error {
 	if (h.Op == Continuation) != d.open {
 		return errSequence
@@ -145,7 +147,7 @@ func (d *Decoder) begin(h Header, kept []byte) error {
 	return nil
 }
 
-// unpack replaces what a compressed message's bytes say by what is in them.
+// unpack replaces the compressed bytes of a complete message by its content.
 func (d *Decoder) unpack() error {
 	if d.Keep {
 		d.msg.Payload = d.Payload
@@ -159,7 +161,8 @@ func (d *Decoder) unpack() error {
 	return err
 }
 
-// Forget lets go of a big message that is complete: few clients wait for one at a time, so what one needed is not kept.
+// Forget releases the buffer of a big message that is complete. Few clients receive a big message at a time, so keeping a
+// buffer for each would waste memory.
 func (d *Decoder) Forget() {
 	if cap(d.Payload) > 4<<10 && !d.open {
 		d.Payload = nil

@@ -10,13 +10,14 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// permessage-deflate (RFC 7692) without context takeover in either direction: each message stands alone, so an idle client keeps no window, and a
-// message that went to many clients needs to be inflated once.
+// permessage-deflate (RFC 7692) is offered without context takeover in either direction. Each message is independent of
+// those before it, so an idle client keeps no window, and a message that goes to many clients is inflated once.
 
 const (
 	DeflateOffer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
-	// DeflateTail is what a sender cuts off each message (section 7.2.1), and a last block for a clean end.
+	// DeflateTail is the four bytes that a sender removes from each message (section 7.2.1), and an empty last block, which
+	// ends the stream.
 	DeflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
 
 	// RSV1 marks a compressed message, in the first byte of its first frame.
@@ -25,13 +26,13 @@ const (
 
 var errDeflate = errors.New("compressed message that cannot be inflated, or to more than 64 MB")
 
-// deflaters are a handful for all senders: each takes about 1 MB.
+// deflaters are shared by all senders, because each takes about 1 MB.
 var deflaters = sync.Pool{New: func() any {
 	w, _ := flate.NewWriter(nil, flate.BestSpeed) // no error for a known level
 	return w
 }}
 
-// AppendDeflated appends b, compressed.
+// AppendDeflated appends b to dst in compressed form.
 func AppendDeflated(dst, b []byte) []byte {
 	out := bytes.NewBuffer(dst)
 	w := deflaters.Get().(*flate.Writer)
@@ -42,7 +43,8 @@ func AppendDeflated(dst, b []byte) []byte {
 	return bytes.TrimSuffix(out.Bytes(), []byte(DeflateTail[:4]))
 }
 
-// Inflater inflates for the clients of one worker. It remembers the last results by content: what a room's clients get is the same bytes for each.
+// Inflater inflates messages for the clients of one thread. It remembers the last results by content, because all clients
+// of a room receive the same bytes. An Inflater belongs to one goroutine.
 type Inflater struct {
 	r     io.ReadCloser
 	buf   bytes.Buffer
@@ -58,7 +60,7 @@ type inflated struct {
 
 func NewInflater() *Inflater { return &Inflater{r: flate.NewReader(nil), seed: maphash.MakeSeed()} }
 
-// open puts head and length of the message that packed holds into ev.
+// open stores the beginning and the length of the compressed message packed in ev.
 func (i *Inflater) open(packed []byte, ev *Event) error {
 	e := &i.cache[maphash.Bytes(i.seed, packed)%uint64(len(i.cache))]
 	if len(packed) == 0 || !bytes.Equal(e.packed, packed) {

@@ -17,7 +17,7 @@ const (
 	Pong         = 0xA
 )
 
-// Errors of a frame that no server or client may send.
+// Errors of a frame that neither a server nor a client may send.
 var (
 	ErrReserved = errors.New("reserved bit or opcode set, although no extension was negotiated")
 	errControl  = errors.New("control frame fragmented or longer than 125 bytes")
@@ -26,22 +26,22 @@ var (
 	errSequence = errors.New("continuation without a beginning, or a new message inside a fragmented one")
 )
 
-// Header is a frame's header.
+// Header is the header of a frame.
 type Header struct {
 	Fin        bool
 	Compressed bool // RSV1: the message is compressed
 	Op         byte
 	Masked     bool
 	Mask       [4]byte
-	Length     int // of the payload
-	Size       int // of the header itself
+	Length     int // length of the payload
+	Size       int // length of the header itself
 }
 
-// Control reports whether h is of a close, ping or pong.
+// Control reports whether the frame is a close, ping or pong.
 func (h Header) Control() bool { return h.Op&8 != 0 }
 
-// HeaderSize returns how many bytes the header that begins with p has, as far as p shows: it grows from 2 when there is more to
-// see, so a caller asks again until it holds as much as was asked for.
+// HeaderSize returns the length of the header that begins with p, as far as p shows it. With fewer than two bytes it
+// returns 2; call it again when p has as many bytes as it asked for.
 func HeaderSize(p []byte) int {
 	if len(p) < 2 {
 		return 2
@@ -59,7 +59,8 @@ func HeaderSize(p []byte) int {
 	return n
 }
 
-// ParseHeader reads a header of which all headerSize(p) bytes are in p. Whether h.packed was agreed on is for the caller to check.
+// ParseHeader reads a header; p must have at least HeaderSize(p) bytes. The caller checks whether compression was agreed
+// on.
 func ParseHeader(p []byte) (Header, error) {
 	h := Header{Fin: p[0]&0x80 != 0, Compressed: p[0]&RSV1 != 0, Op: p[0] & 0x0f, Masked: p[1]&0x80 != 0, Length: int(p[1] & 0x7f), Size: HeaderSize(p)}
 	if p[0]&0x30 != 0 || h.Compressed && h.Op != Text && h.Op != Binary || h.Op > Pong || (h.Op > Binary && h.Op < Close) {
@@ -84,7 +85,7 @@ func ParseHeader(p []byte) (Header, error) {
 	return h, nil
 }
 
-// AppendHeader appends the header of a final frame; mask is nil for a server's frame.
+// AppendHeader appends the header of a final frame. The mask is nil in a server's frame.
 func AppendHeader(b []byte, op byte, length int, mask *[4]byte) []byte {
 	bit := byte(0)
 	if mask != nil {
@@ -105,15 +106,15 @@ func AppendHeader(b []byte, op byte, length int, mask *[4]byte) []byte {
 	return b
 }
 
-// Mask masks or unmasks b, whose first byte is at offset at of the payload. A byte a time: it runs once per message *sent*, of which
-// there are few.
+// Mask masks or unmasks b, which begins at offset at of the payload. It works byte by byte, because it runs once per sent
+// message only, and there are few of them.
 func Mask(b []byte, mask [4]byte, at int) {
 	for i := range b {
 		b[i] ^= mask[(at+i)&3]
 	}
 }
 
-// AppendFrame appends a whole frame, masked when mask is not nil.
+// AppendFrame appends a whole final frame, masked if mask is not nil.
 func AppendFrame(b []byte, op byte, payload []byte, mask *[4]byte) []byte {
 	b = AppendHeader(b, op, len(payload), mask)
 	at := len(b)
@@ -124,7 +125,7 @@ func AppendFrame(b []byte, op byte, payload []byte, mask *[4]byte) []byte {
 	return b
 }
 
-// AcceptKey is the answer to a key.
+// AcceptKey returns the Sec-WebSocket-Accept value for a Sec-WebSocket-Key (RFC 6455, section 4.2.2).
 func AcceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])

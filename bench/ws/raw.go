@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 )
 
-// FIN marks a message's last frame, in the first byte of it (RFC 6455, section 5.2).
+// FIN marks the last frame of a message, in the first byte of the frame (RFC 6455, section 5.2).
 const FIN = 0x80
 
-// AppendRaw appends a masked frame whose first byte is bits: FIN, RSV1 and an opcode in any combination, right or wrong.
+// AppendRaw appends a masked frame with any first byte: FIN, RSV1 and an opcode in any combination, valid or not.
 func AppendRaw(b []byte, bits byte, payload []byte) []byte {
 	at := len(b)
 	b = AppendFrame(b, Text, payload, &[4]byte{0x1b, 0x2c, 0x3d, 0x4e})
@@ -15,7 +15,7 @@ func AppendRaw(b []byte, bits byte, payload []byte) []byte {
 	return b
 }
 
-// AppendRawHeader appends the header of a masked frame with any first byte and any length, whose payload may never follow.
+// AppendRawHeader appends the header of a masked frame with any first byte and any length. The payload need not follow.
 func AppendRawHeader(b []byte, bits byte, length uint64) []byte {
 	b = binary.BigEndian.AppendUint64(append(b, bits, 0x80|127), length)
 	return append(b, 0, 0, 0, 0)

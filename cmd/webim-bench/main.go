@@ -92,38 +92,38 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if cmd.Command() == "floor" {
+	return cli.run(ctx, cmd.Command())
+}
+
+// run runs a command and returns the exit code.
+func (cli *commands) run(ctx context.Context, command string) int {
+	switch {
+	case command == "floor":
 		return fail(cli.Floor.serve(ctx))
-	}
-	if cmd.Command() == "worker" {
+	case command == "worker":
 		return fail(cli.Worker.serve())
-	}
-	if c := cli.Compare; c.Before != "" {
-		return c.run(cli.HTML)
-	}
-	if strings.HasPrefix(cmd.Command(), "peers ") {
-		return fail(cli.Peers.run(ctx, cmd.Command()))
-	}
-	if cmd.Command() == "million" { // it starts its servers itself
-		cli.Million.Server, cli.Cmd = cli.Cmd, ""
-	}
-	if cmd.Command() == "attack" {
+	case cli.Compare.Before != "":
+		return cli.Compare.run(cli.HTML)
+	case strings.HasPrefix(command, "peers "):
+		return fail(cli.Peers.run(ctx, command))
+	case command == "attack":
 		return cli.Attack.run(ctx, cli.common)
-	}
-	if cmd.Command() == "suite" {
+	case command == "suite":
 		cfg, err := cli.config("suite")
 		if err != nil {
 			return fail(err)
 		}
 		return cli.Suite.run(ctx, cli.common, cfg)
+	case command == "million": // it starts its servers itself
+		cli.Million.Server, cli.Cmd = cli.Cmd, ""
 	}
 	chosen, ok := map[string]measurement{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
 		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,
-		"echo": cli.Echo, "rooms": cli.Rooms, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[cmd.Command()]
+		"echo": cli.Echo, "rooms": cli.Rooms, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[command]
 	if !ok {
-		return fail(fmt.Errorf("%q is not a scenario", cmd.Command()))
+		return fail(fmt.Errorf("%q is not a scenario", command))
 	}
-	return cli.measure(ctx, cmd.Command(), chosen)
+	return cli.measure(ctx, command, chosen)
 }
 
 // fail prints the error and returns the exit code.
