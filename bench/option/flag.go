@@ -12,7 +12,7 @@ func OrDefault[T comparable](v, def T) T {
 	return v
 }
 
-// Auto is a number for a flag whose default is worked out. Zero is written "auto".
+// Auto is a number for a flag with a computed default. Zero is written "auto".
 type Auto int
 
 // UnmarshalText reads "auto" or a number greater than zero.

@@ -39,7 +39,7 @@ type pageReport struct {
 	Options string
 }
 
-// Section is a part of a page: a table whose first row is its head, and charts.
+// Section is a part of a page: a table (the first row is its head) and charts.
 type Section struct {
 	Name   string
 	Bad    []string // problems
