@@ -91,7 +91,7 @@ func TestSoakFindsLeaks(t *testing.T) {
 			f.Close()
 		}
 	})
-	o := Soak{For: 2500 * time.Millisecond, Segment: 1200 * time.Millisecond, Clients: 6, Senders: 2, Rate: 100, Comers: 10, Stay: 100 * time.Millisecond, Idle: 4, Size: option.FixedSize(64), Grace: 10 * time.Second}
+	o := Soak{For: 4 * time.Second, Segment: 800 * time.Millisecond, Clients: 6, Senders: 2, Rate: 100, Comers: 10, Stay: 100 * time.Millisecond, Idle: 4, Size: option.FixedSize(64), Grace: 10 * time.Second}
 	r, err := o.Run(context.Background(), client.Config{URL: s.Start(t).URL})
 	if err != nil {
 		t.Fatal(err)
