@@ -83,7 +83,7 @@ func (c *Call) MayMeet(room string, shares bool) bool {
 }
 
 // Struck tells whether a ban takes the caller off a room's roster: by name, there.
-func (c *Call) Struck(room string) bool { return c.Hub.strikes(room, c.s.principal().who.Load()) }
+func (c *Call) Struck(room string) bool { return c.Hub.BanBinds(room, c.s.principal().who.Load()) }
 
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until
 // when: zero: until that is lifted.

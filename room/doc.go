@@ -11,6 +11,7 @@
 //	live             the live picture of the server, for operators
 //	chat             the chat calls of clients, and their events
 //	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
 //	policy           who may do what: roles, rights by room, private rooms; one Decide
 //	token            the verification of tokens, and the identity in them
 //	engine           the contracts of the store behind rooms: Log, State and Control
@@ -94,9 +95,8 @@
 // private.go.
 //
 // What is to be known longer than a connection lives (rosters, marks, how a room is
-// set, bans and mutes) are small entries of the engine's State. Of them sanction.go keeps the bans and mutes at hand in
-// each hub, by watching, so that a message waits for none of it; moderate.go is
-// the way to impose and lift them.
+// set, bans and mutes) are small entries of the engine's State. Package moderation
+// has the bans and mutes; sanction.go enforces them on the connections of this node.
 //
 // Everything that lasts has an owner who pays for it (shares.go, budget.Pool): an entry
 // of the State, a room with members, what a room remembers, the key of a message, the last
@@ -141,8 +141,8 @@
 // Every refusal leaves one line with its reason and the setting to look at, at most one
 // for each reason in ten seconds, and never with a token or a text: told.go has those of
 // tokens, connections and commands, usedup.go those of budgets, shares.go and
-// hub.go those of shares. Who makes a private room has a share of the audit log
-// (audit.go).
+// hub.go those of shares. Owners of private rooms have a limited
+// share of the audit log (package moderation).
 //
 // # What a call may look at
 //
@@ -162,10 +162,10 @@
 //	Room.mu  →  timers.mu
 //	session.mu  →  leaveDelays.mu  →  deferred.mu, timers.mu
 //	Room.mu  →  actives.mu
-//	the engine's State  →  sanctions.mu, deferred.mu, stateShares.mu
+//	the engine's State  →  moderation, deferred.mu, stateShares.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
-// users.mu, sanctions.mu, stateShares.mu, auditShares.mu and lastSpoke.mu
+// users.mu, stateShares.mu, lastSpoke.mu and the locks of package moderation
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
 // taken under any of these, and nothing under it. The locks of an engine are in its own
 // doc.go. Hub.mu and an engine's locks are never held together.

@@ -13,6 +13,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/internal/nametable"
+	"webim/room/moderation"
 	"webim/room/token"
 )
 
@@ -20,6 +21,7 @@ import (
 type Hub struct {
 	cfg    Config
 	engine engine.Engine
+	*moderation.Moderator
 
 	mu       sync.RWMutex
 	rooms    nametable.Table[Room]
@@ -38,7 +40,6 @@ type Hub struct {
 	leaveDelays leaveDelays
 	actives     actives
 
-	sanctions sanctions
 	lastSpoke lastSpoke
 	shares    stateShares
 	places    *budget.Pool // of rooms with members
@@ -49,8 +50,7 @@ type Hub struct {
 	accounts accounts
 	counters counters
 	told     *ratelog.Logger // why clients are refused
-	audits   auditShares
-	replies  *budget.Pool // bytes that replies under way take, by payer
+	replies  *budget.Pool    // bytes that replies under way take, by payer
 
 	deliveries deliveries
 	arrivals   arrivals
@@ -63,9 +63,11 @@ func NewHub(cfg Config) *Hub {
 		panic("room: Config.Engine is nil")
 	}
 	cfg = cfg.withDefaults()
-	return &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
+	h := &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
 		told: ratelog.New(cfg.Log),
 		id:   rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
+	h.Moderator = newModerator(h)
+	return h
 }
 
 // Start joins the hub with a server, before that listens. What the hub does by
@@ -75,7 +77,12 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.load.workers = int64(s.Config().Workers)
 	h.load.part.Store(loadUnknown)
 	h.deferred.turn = s.NewTurn(h.deferred.run)
-	h.unwatch = h.watchSanctions()
+	stops := append([]func(){h.WatchSanctions()}, h.watchShares()...)
+	h.unwatch = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
 	h.engine.AddNode(h)
 	h.startHeartbeats(s)
 	s.Tick(time.Second, h.timers.run)

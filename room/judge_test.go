@@ -13,7 +13,6 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
-	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/token"
@@ -98,33 +97,6 @@ func TestPlainMembersGetNoEdits(t *testing.T) {
 		if op, p, err := c.read(); err != nil || op != ws.OpText || string(p) != want {
 			t.Errorf("%x %q, %v; want %q", op, p, err, want)
 		}
-	}
-}
-
-// TestAuditShares: an owner of private rooms fills no more than a share of the audit
-// log; what is not written is counted; nobody else is kept from it.
-func TestAuditShares(t *testing.T) {
-	var log wstest.Log
-	h := newHub(Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
-	eve, bob := budget.User("eve"), budget.User("bob")
-	for range 10 * auditRate.N {
-		h.Audited(Audit{Action: "ban", By: "eve", Room: "$eve", Target: "x"}, eve)
-	}
-	if got := len(log.Lines()); got < auditRate.N || got > auditRate.N+1 { // one may have come back meanwhile
-		t.Errorf("%d lines of one owner, want %d", got, auditRate.N)
-	}
-	before := len(log.Lines())
-	h.Audited(Audit{Action: "ban", By: "bob", Room: "$bob", Target: "x"}, bob)
-	h.Audited(Audit{Action: "ban", By: "eve", Room: "lobby", Target: "x"}, eve)             // she is a moderator there
-	h.Audited(Audit{Action: "ban", By: "key a", Room: "$eve", Target: "x"}, budget.Owner{}) // a backend
-	if got := len(log.Lines()) - before; got != 3 {
-		t.Errorf("%d lines of others, want 3", got)
-	}
-	for i := range 3 * maxAuditors {
-		h.audits.take(budget.User(fmt.Sprint(i)), h.now())
-	}
-	if got := len(h.audits.young) + len(h.audits.old); got > 2*maxAuditors {
-		t.Errorf("%d owners are remembered", got)
 	}
 }
 

@@ -80,7 +80,7 @@ func (h *Hub) subject(who *token.Identity, addr netip.Addr) policy.Subject {
 // Judge asks the judge about an action of a subject in a room with these options. ask tells
 // whether the backend may be asked.
 func (h *Hub) Judge(s policy.Subject, a Action, room string, o *Options, m policy.Membership, ask bool) Verdict {
-	r := h.sanctions.standing(s, room)
+	r := h.Standing(s, room)
 	r.Name, r.Rights = room, &o.Rights
 	switch {
 	case !ask || m.Ticket:
@@ -156,7 +156,7 @@ func (h *Hub) subjectOf(s Session) policy.Subject {
 
 // whence is the address that a connection comes from, if any ban by address stands.
 func (h *Hub) whence(c netpoll.Conn) netip.Addr {
-	if h.sanctions.byAddress.Load() == 0 {
+	if !h.HasNetworks() {
 		return netip.Addr{}
 	}
 	return AddressOf(c)

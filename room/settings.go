@@ -2,18 +2,13 @@ package room
 
 import (
 	"encoding/json"
-	"time"
 
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
-// Settings are how a room is set, as TableRoom has it in JSON.
-type Settings struct {
-	Title  string `json:"title,omitempty"`
-	Locked bool   `json:"locked,omitempty"` // only who may mute there may say anything
-	Slow   int    `json:"slow,omitempty"`   // seconds between two messages of a user; 0: none
-	By     string `json:"by,omitempty"`     // who made the room; "": a manager has set it since
-}
+// Settings are the settings of a room.
+type Settings = policy.Settings
 
 // SettingsOf reads a room's settings and their version, 0 if it has none.
 func SettingsOf(e engine.State, room string, done func(s Settings, version uint64, err error)) {
@@ -24,10 +19,4 @@ func SettingsOf(e engine.State, room string, done func(s Settings, version uint6
 		}
 		done(s, entry.Version, err)
 	})
-}
-
-// pace is the settings that are judged at each message.
-type pace struct {
-	locked bool
-	slow   time.Duration
 }

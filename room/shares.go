@@ -8,6 +8,7 @@ import (
 
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/wire"
 )
 
 // Each entry of the State has an owner who pays for it, and no owner may fill the
@@ -20,6 +21,20 @@ import (
 
 // ErrShareFull means that the owner holds as much of the State as one owner may.
 var ErrShareFull = errors.New("room: the owner holds as much state as it may")
+
+// StateError is an error of the engine's State as clients are told it: a
+// wire.ErrorCode, perhaps with a sentence, or nil.
+func StateError(err error) error {
+	switch err {
+	case nil:
+		return nil
+	case ErrShareFull:
+		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: you keep as many rooms, marks and bans as one user or address may: leave a room")
+	case engine.ErrStateFull:
+		return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: the server's state is full")
+	}
+	return wire.Internal(err)
+}
 
 // logShare begins the log lines about shares; see package budget.
 const logShare = "an owner holds as much as it may"

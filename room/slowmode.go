@@ -38,6 +38,9 @@ type lastSpoke struct {
 	queue *budget.Queue[spoken]
 }
 
+// whoWhere is a user in a room.
+type whoWhere struct{ room, who string }
+
 // spoken is the last message that slow mode has let pass.
 type spoken struct {
 	whoWhere

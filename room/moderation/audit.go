@@ -1,4 +1,4 @@
-package room
+package moderation
 
 import (
 	"sync"
@@ -8,26 +8,26 @@ import (
 	"webim/room/policy"
 )
 
-// Audit is a line of the audit log: what somebody did to somebody else.
+// Audit is a line of the audit log: an action of one user against another.
 type Audit struct {
 	Action string
-	By     string // the user, or "key NAME" of a backend
-	Room   string // "": everywhere
-	Target string // user, network, or a message's offset
+	By     string // the user, or "key NAME" for a backend
+	Room   string // "": the whole server
+	Target string // a user, a network, or the offset of a message
 	Until  time.Time
 	Reason string
 }
 
-// The makers of private rooms moderate them, and anybody may make one. So each of them
-// has a share of the audit log: auditRate, for the lines about private rooms. Lines
-// about other rooms are always written; only those whom a token has raised cause them.
+// auditRate is the share of the audit log that each owner has for lines about private rooms,
+// because owners moderate their private rooms, and anybody may make one. Lines about other rooms
+// are always written; only moderators by token cause them.
 var auditRate = budget.Rate{N: 30, Per: 10 * time.Minute}
 
-// maxAuditors are the owners that are remembered for sure, and twice as many at most;
-// the oldest are forgotten as a whole when as many have come since.
+// maxAuditors is the number of owners in one generation of auditShares. There are two generations:
+// when the new one is full, the old one is forgotten as a whole.
 const maxAuditors = 10_000
 
-// auditShares count the lines about private rooms by owner. The zero value is ready.
+// auditShares counts the lines about private rooms by owner. The zero value is ready.
 type auditShares struct {
 	mu         sync.Mutex // innermost
 	young, old map[budget.Owner]*auditShare
@@ -35,11 +35,10 @@ type auditShares struct {
 
 type auditShare struct {
 	bucket  budget.Bucket
-	omitted int // lines since the last one
+	omitted int // lines since the last one that was written
 }
 
-// take reports whether an owner may cause another line, and how many were not written
-// before it.
+// take reports whether an owner may cause another line, and how many lines were omitted before it.
 func (s *auditShares) take(owner budget.Owner, now int64) (omitted int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,17 +60,17 @@ func (s *auditShares) take(owner budget.Owner, now int64) (omitted int, ok bool)
 	return omitted, true
 }
 
-// Audited leaves a line in the audit log. In a private room, the line counts in the
-// share of the payer; the zero Owner, the server, has no bound.
-func (h *Hub) Audited(a Audit, payer budget.Owner) {
-	log := h.cfg.Audit
+// Audited writes a line to the audit log. In a private room, the line counts in the share of the
+// payer. The zero Owner, which is the server, has no limit.
+func (m *Moderator) Audited(a Audit, payer budget.Owner) {
+	log := m.cfg.Audit
 	if log == nil {
 		return
 	}
 	omitted := 0
 	if policy.IsPrivate(a.Room) && payer != (budget.Owner{}) {
 		var ok bool
-		if omitted, ok = h.audits.take(payer, h.now()); !ok {
+		if omitted, ok = m.audits.take(payer, int64(time.Since(m.started))); !ok {
 			return
 		}
 	}
