@@ -23,7 +23,7 @@ type rule struct{ pkg, may string }
 // one sentence about the package to the table in room/doc.go.
 var rules = []rule{
 	{"cmd/webim", "netpoll netpoll/ratelog room/... web"},
-	{"cmd/webim/internal/testcert", ""},
+	{"cmd/webim/internal/...", ""},
 	{"cmd/webim-bench", "bench/..."},
 	{"bench/...", "bench/..."},
 
@@ -52,12 +52,13 @@ var rules = []rule{
 	{"netpoll/internal/...", ""},
 	{"netpoll", "netpoll/internal/... netpoll/ratelog"},
 	{"web", ""},
+	{"web/docgen", ""},
 }
 
 // testOnly are the packages that the server must not contain, whether ours, of the standard library
 // or of others: they are for tests and for the load lab. A path also stands for those below it.
 var testOnly = []string{
-	"webim/netpoll/wstest", "webim/bench", "webim/room/engine/enginetest", "webim/cmd/webim/internal/testcert", "testing", "net/http/httptest",
+	"webim/netpoll/wstest", "webim/bench", "webim/room/engine/enginetest", "webim/cmd/webim/internal", "webim/web/docgen", "testing", "net/http/httptest",
 	"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "github.com/centrifugal/centrifuge-go", "github.com/centrifugal/gocent",
 	"github.com/schollz/progressbar", "golang.org/x/term",
 }
