@@ -154,8 +154,9 @@ func sessionAt(c netpoll.Conn) *session {
 
 // out gathers the replies to the commands of one message: they leave together.
 type out struct {
-	s *session
-	b []byte
+	s       *session
+	b       []byte
+	scratch wire.Scratch // of the command that is handled
 }
 
 // maxReply is how much is gathered before it leaves.
@@ -237,7 +238,8 @@ func (o *out) give() {
 	if cap(o.b) > 2*maxReply {
 		o.b = nil
 	}
-	*o = out{b: o.b[:0]}
+	o.s, o.b = nil, o.b[:0]
+	o.scratch.Release()
 	outs.Put(o)
 }
 
@@ -259,7 +261,20 @@ func (s *session) message(op ws.OpCode, data []byte) {
 	s.BeginMessage()
 	o := takeOut(s)
 	defer o.give()
+	commands.Lend(&o.scratch, s)
 	s.commands(o, &commands)
+}
+
+// Known implements wire.Names: it finds the name among those of the session's rooms.
+func (s *session) Known(b []byte) (name string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.subs {
+		if name := s.subs[i].room.name; name == string(b) {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // commands handles one command after the other, until one must be waited for:

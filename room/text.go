@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"unicode"
 	"unicode/utf8"
@@ -55,8 +56,18 @@ func (l TextLimits) checkData(data []byte) error {
 	return l.check(text)
 }
 
+// hasControls looks at eight bytes at a time, as long as they are visible ASCII.
 func hasControls(text []byte) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
 	for i := 0; i < len(text); {
+		if i+8 <= len(text) {
+			x := binary.LittleEndian.Uint64(text[i:])
+			del := x ^ 0x7f*ones
+			if ((x-' '*ones)&^x|(del-ones)&^del|x)&high == 0 {
+				i += 8
+				continue
+			}
+		}
 		c := text[i]
 		if c < utf8.RuneSelf {
 			if (c < ' ' || c == 0x7f) && c != '\n' && c != '\t' && c != '\r' {

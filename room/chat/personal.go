@@ -35,8 +35,8 @@ func Said(h *room.Hub, name string, at engine.Position, m engine.Message) {
 	if m.Tags[engine.TagEvent] != "" || m.From == nil {
 		return
 	}
-	notice := map[string]string{engine.TagEvent: eventMsg, tagRoom: name, tagOffset: number(at.Offset), tagBy: m.From.User}
 	if room.IsDirect(name) {
+		notice := noticeOf(name, at, m.From.User)
 		other := room.UsersOf(name)[0]
 		if other == m.From.User {
 			other = room.UsersOf(name)[1]
@@ -56,14 +56,21 @@ func Said(h *room.Hub, name string, at engine.Position, m engine.Message) {
 		})
 		return
 	}
+	by, payer := m.From.User, m.Payer
 	h.Engine().List(engine.TableMember, name, "", maxNotified+1, func(all []engine.Entry, err error) {
-		if err != nil || len(all) > maxNotified {
+		if err != nil || len(all) == 0 || len(all) > maxNotified {
 			return
 		}
+		notice := noticeOf(name, at, by) // not before: most rooms have no such users
 		for _, e := range all {
-			if e.Name != m.From.User {
-				tell(h, m.Payer, e.Name, notice, nil)
+			if e.Name != by {
+				tell(h, payer, e.Name, notice, nil)
 			}
 		}
 	})
+}
+
+// noticeOf returns the tags that tell a user about a message in a room.
+func noticeOf(name string, at engine.Position, by string) map[string]string {
+	return map[string]string{engine.TagEvent: eventMsg, tagRoom: name, tagOffset: number(at.Offset), tagBy: by}
 }

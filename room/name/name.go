@@ -153,6 +153,9 @@ func isInvisible(r rune) bool {
 // invisible nor a combining mark. It does not allocate.
 func Visible(text []byte) bool {
 	for len(text) > 0 {
+		if c := text[0]; c > ' ' && c < 0x7f { // most texts begin so
+			return true
+		}
 		r, n := utf8.DecodeRune(text)
 		if !unicode.IsSpace(r) && !isSpace(r) && r != nullNotehead && !unicode.IsControl(r) && !isInvisible(r) && !unicode.In(r, unicode.M, unicode.Zl, unicode.Zp) {
 			return true

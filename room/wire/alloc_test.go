@@ -10,6 +10,11 @@ import (
 	"webim/room/wire"
 )
 
+// lobby knows one name.
+type lobby struct{}
+
+func (lobby) Known(b []byte) (string, bool) { return wire.Lobby, string(b) == wire.Lobby }
+
 // TestCodecAllocates checks that decoding and encoding make no more allocations than the benchmarks
 // show. It does not run under the race detector, where a sync.Pool drops items on purpose.
 func TestCodecAllocates(t *testing.T) {
@@ -22,6 +27,14 @@ func TestCodecAllocates(t *testing.T) {
 			_, _, _ = commands.Next()
 		}
 	}
+	lent := func(encoding wire.Encoding, message []byte) func() {
+		scratch := new(wire.Scratch)
+		return func() {
+			commands, _ := wire.Decode(encoding, message, 1)
+			commands.Lend(scratch, lobby{})
+			_, _, _ = commands.Next()
+		}
+	}
 	for _, c := range []struct {
 		name string
 		most float64
@@ -31,6 +44,8 @@ func TestCodecAllocates(t *testing.T) {
 		{"pong, Protobuf", 0, decode(wire.Protobuf, []byte{0})},
 		{"publish, JSON", 4, decode(wire.JSON, publish.AppendJSON(nil))},
 		{"publish, Protobuf", 4, decode(wire.Protobuf, delimited(marshal(t, publish)))},
+		{"usual publish, JSON", 0, lent(wire.JSON, publish.AppendJSON(nil))},
+		{"usual publish, Protobuf", 0, lent(wire.Protobuf, delimited(marshal(t, publish)))},
 		{"publication, JSON", 0, func() { _, _ = wire.AppendPublication(buf, wire.JSON, "lobby", pub) }},
 		{"publication, Protobuf", 0, func() { _, _ = wire.AppendPublication(buf, wire.Protobuf, "lobby", pub) }},
 		{"published, JSON", 0, func() { wire.AppendPublished(buf, wire.JSON, 7) }},

@@ -45,6 +45,27 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkDecodeLent measures decoding a publish into borrowed memory: no allocation.
+func BenchmarkDecodeLent(b *testing.B) {
+	publish := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "lobby", Data: text128}}
+	for encoding, message := range map[wire.Encoding][]byte{wire.JSON: publish.AppendJSON(nil), wire.Protobuf: delimited(marshal(b, publish))} {
+		b.Run(encoding.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			scratch := new(wire.Scratch)
+			for b.Loop() {
+				commands, err := wire.Decode(encoding, message, 100)
+				commands.Lend(scratch, nil)
+				if err == nil {
+					_, _, err = commands.Next()
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkAppendPublication measures encoding a publication once for each encoding in use: no
 // allocation.
 func BenchmarkAppendPublication(b *testing.B) {

@@ -64,6 +64,8 @@ type Commands struct {
 	rest     []byte // in JSON, without leading white space
 	taken    int
 	limit    int
+	scratch  *Scratch // see Lend; nil: none
+	names    Names
 }
 
 // Decode begins to decode a WebSocket message of at most limit commands. It only fails if the
@@ -99,7 +101,7 @@ func (c *Commands) Skip(taken, left int) {
 // invalid, or is one too many, Next returns one of the errors above, and drops the rest of the
 // message. For a pong, command is nil.
 //
-// The command belongs to the caller and does not refer to the message.
+// The command belongs to the caller and does not refer to the message, except after Lend.
 func (c *Commands) Next() (method Method, command *protocol.Command, err error) {
 	if len(c.rest) == 0 {
 		return 0, nil, io.EOF
@@ -109,6 +111,9 @@ func (c *Commands) Next() (method Method, command *protocol.Command, err error) 
 		err = ErrTooMany
 	} else if one, c.rest, err = cut(c.encoding, c.rest); err == nil {
 		c.taken++
+		if command = c.publish(one); command != nil {
+			return Publish, command, nil
+		}
 		method, command, err = decode(c.encoding, one)
 	}
 	if err != nil {

@@ -22,6 +22,9 @@ func Data(binary bool, data []byte) ([]byte, error) {
 	if binary {
 		return data, nil
 	}
+	if isPlain(data) {
+		return data, nil
+	}
 	deepest, lineEnds := outline(data)
 	// Check the depth first, because the validator keeps a stack.
 	if deepest > MaxDepth || !Valid(data) {

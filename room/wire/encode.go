@@ -45,7 +45,7 @@ func Append(dst []byte, encoding Encoding, r *protocol.Reply) ([]byte, error) {
 
 // isValid reports whether what a publication brings is JSON.
 func isValid(p *protocol.Publication) bool {
-	if !cfjson.ValidRaw(p.Data) || !cfjson.ValidRaw(p.PrevData) {
+	if !isPlain(p.Data) && !cfjson.ValidRaw(p.Data) || !cfjson.ValidRaw(p.PrevData) {
 		return false
 	}
 	i := p.Info
