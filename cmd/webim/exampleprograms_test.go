@@ -17,7 +17,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
-	"webim/cmd/webim/internal/manual"
+	"webim/cmd/internal/manual"
 )
 
 // blockWith returns the one block in a language that has a text.
@@ -35,8 +35,8 @@ func blockWith(t *testing.T, lang, text string) manual.Block {
 	return found[0]
 }
 
-// buildExample builds a Go program of the manual inside this module, and returns its path. With
-// ports, the addresses in the program are replaced.
+// buildExample builds a Go program of the manual inside this module, and returns its path.
+// replace has texts in it and their replacements, as for strings.NewReplacer.
 func buildExample(t *testing.T, b manual.Block, replace ...string) (program string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,6 +48,11 @@ func buildExample(t *testing.T, b manual.Block, replace ...string) (program stri
 	// A file that exists only for this build: the program has the module's versions of libraries.
 	place := filepath.Join(module, "cmd", "example", "main.go")
 	replaced, _ := json.Marshal(map[string]map[string]string{"Replace": {place: source}})
+	path, err := exec.Command("go", "list", "-m").Output() // make rename gives a copy another one
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace = append(replace, `"webim/`, `"`+strings.TrimSpace(string(path))+"/")
 	if err := os.WriteFile(source, []byte(strings.NewReplacer(replace...).Replace(b.Text)), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
-	"webim/cmd/webim/internal/manual"
+	"webim/cmd/internal/manual"
 	"webim/cmd/webim/internal/testcert"
 )
 
