@@ -6,11 +6,13 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,6 +26,7 @@ type rule struct{ pkg, may string }
 var rules = []rule{
 	{"cmd/webim", "netpoll netpoll/ratelog room/... web"},
 	{"cmd/webim/internal/...", ""},
+	{"cmd/internal/...", ""},
 	{"cmd/webim-bench", "bench/..."},
 	{"bench/...", "bench/..."},
 
@@ -56,9 +59,10 @@ var rules = []rule{
 }
 
 // testOnly are the packages that the server must not contain, whether ours, of the standard library
-// or of others: they are for tests and for the load lab. A path also stands for those below it.
+// or of others: they are for tests and for the load lab. A path also stands for those below it. Ours
+// have their paths inside the module.
 var testOnly = []string{
-	"webim/netpoll/wstest", "webim/bench", "webim/room/engine/enginetest", "webim/cmd/webim/internal", "webim/web/docgen", "testing", "net/http/httptest",
+	"netpoll/wstest", "bench", "room/engine/enginetest", "cmd/webim/internal", "cmd/internal", "web/docgen", "testing", "net/http/httptest",
 	"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "github.com/centrifugal/centrifuge-go", "github.com/centrifugal/gocent",
 	"github.com/schollz/progressbar", "golang.org/x/term",
 }
@@ -82,6 +86,20 @@ func allows(from, to string) bool {
 	r, ok := ruleOf(from)
 	return ok && slices.ContainsFunc(strings.Fields(r.may), func(pattern string) bool { return matches(pattern, to) })
 }
+
+// ownPackage returns the path of a package of ours inside the module, and other paths unchanged.
+// The module may have another name than webim: see make rename.
+func ownPackage(name string) (pkg string, ours bool) { return strings.CutPrefix(name, module()+"/") }
+
+// module returns the name of the module.
+var module = sync.OnceValue(func() string {
+	text, err := os.ReadFile("../go.mod")
+	if err != nil {
+		panic(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimPrefix(line, "module ")
+})
 
 // imports returns the imports of all packages of the module, without those of tests: by package,
 // and by import the files that have it.
@@ -132,7 +150,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			continue
 		}
 		for name, files := range all[pkg] {
-			if to, ours := strings.CutPrefix(name, "webim/"); ours && !allows(pkg, to) {
+			if to, ours := ownPackage(name); ours && !allows(pkg, to) {
 				t.Errorf("package %s must not import %s: %s", pkg, to, strings.Join(files, ", "))
 			}
 		}
@@ -181,11 +199,12 @@ func TestServerHasNoTestCode(t *testing.T) {
 		}
 		seen[pkg] = true
 		for name, files := range all[pkg] {
-			if slices.ContainsFunc(testOnly, func(not string) bool { return matches(not+"/...", name) }) {
-				t.Errorf("the server contains %s: %s", name, strings.Join(files, ", "))
-			}
-			if to, ours := strings.CutPrefix(name, "webim/"); ours {
+			to, ours := ownPackage(name)
+			if ours {
 				visit(to)
+			}
+			if slices.ContainsFunc(testOnly, func(not string) bool { return matches(not+"/...", to) }) {
+				t.Errorf("the server contains %s: %s", name, strings.Join(files, ", "))
 			}
 		}
 	}

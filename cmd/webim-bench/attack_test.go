@@ -31,7 +31,7 @@ func TestAttacksOnWebim(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	server := filepath.Join(dir, "webim")
-	if out, err := exec.Command("go", "build", "-o", server, "webim/cmd/webim").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", server, "../webim").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	settings := filepath.Join(dir, "webim.yaml")
