@@ -14,7 +14,7 @@ const (
 	acceptBatch = 64
 	// fdReserve descriptors are kept for standard streams, listeners, logs, name
 	// lookups, and for connections that are being refused; loopFDs besides for
-	// each loop: its epoll instance, easygo's eventfd, its alarm and its bell.
+	// each loop: its epoll instance, easygo's eventfd, its timerfd and its bell.
 	fdReserve = 64
 	loopFDs   = 4
 	// maxRefusals connections over a limit are let in at a time to be told so,
@@ -122,14 +122,14 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	r.fd, r.ip, r.port = int32(fd), ip, port
 	s.furnish(r, ln, refuse, back)
 	l := s.loops[r.loop]
-	l.wheel.arm(r, r.deadline.Load())
+	s.arm(r, r.deadline.Load())
 	err := l.park(s, r)
 	// From here on the record is this connection's. An event that came since
 	// it was parked woke a turn that saw no connection yet.
 	r.mu.Lock()
 	gen := r.gen.Begin()
 	r.mu.Unlock()
-	switch c := (waitingConn{r, gen, s.clock.look()}); {
+	switch c := (waitingConn{r, gen, s.clock.Look()}); {
 	case back != nil:
 	case refuse != "":
 		s.refused.push(c)
@@ -151,7 +151,7 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 // parked: its loop, its first deadline and stage, TLS, and what it brings.
 func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback) {
 	own := Conn{s, r, r.gen.Next()} // what it will be
-	now := s.clock.look()
+	now := s.clock.Look()
 	n := s.nextLoop()
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
 	r.seen.Store(now)

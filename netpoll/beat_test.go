@@ -6,17 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/internal/wheel"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
-	"pgregory.net/rapid"
 )
 
 // A heartbeat whose ping was answered needs no turn before the next.
 func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
-	m := newWheelModel(0, 1)
-	r := m.recs[0]
-	m.s.beats = []beat{{interval: 250, timeout: 80, grain: 4}}
+	s := New(Config{}, nil)
+	r := s.slab.Get()
+	s.beats = []beat{{schedule: wheel.Schedule{Interval: 250, Timeout: 80, Grain: 4, Fixed: true}}}
 	sent := uint32(100)
 	for _, c := range []struct {
 		name  string
@@ -36,32 +36,15 @@ func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 		r.flags.Store(fOpen | fBeat0 | c.flags)
 		r.seen.Store(c.seen)
 		r.deadline.Store(sent)
-		if due, ok := m.s.nextPing(r, sent+80); ok != c.ok || ok && due != c.due {
+		if due, ok := s.nextPing(r, sent+80); ok != c.ok || ok && due != c.due {
 			t.Errorf("%s: %d, %v; want %d, %v", c.name, due, ok, c.due, c.ok)
 		}
 	}
 }
 
-// Who answers late, but in time, is pinged again at the interval: however long the
-// patience, the wheel looks again after one.
-func TestLateAnswerKeepsTheInterval(t *testing.T) {
-	m := newWheelModel(0, 1)
-	r := m.recs[0]
-	m.s.ticks.ping, m.s.ticks.pong = 10, 36000
-	r.flags.Store(fOpen | fPinged)
-	r.deadline.Store(100)
-	r.seen.Store(99)
-	if got := m.s.heartbeat(r, 110, r.flags.Load()); got != 120 {
-		t.Errorf("without an answer it is looked at again at %d, want 120", got)
-	}
-	if got := m.s.heartbeat(r, 36095, r.flags.Load()); got != 36100 {
-		t.Errorf("shortly before the end it is looked at again at %d, want 36100", got)
-	}
-}
-
 // The turn for a ping is one like all others: nobody has it twice at once, and
 // what wakes it meanwhile is not lost.
-func TestBeatNow(t *testing.T) {
+func TestPingOnLoop(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		gen           uint32
@@ -75,46 +58,44 @@ func TestBeatNow(t *testing.T) {
 		{"running", 1, turnRunning, turnAgain, true, 0},
 		{"running, to run again", 1, turnAgain, turnAgain, true, 0},
 	} {
-		m := newWheelModel(0, 1)
-		r := m.recs[0]
+		s := New(Config{}, nil)
+		r := s.slab.Get()
 		for r.gen.Load() < c.gen {
 			r.gen.Begin()
 		}
 		r.flags.Store(fOpen | fBlocked)
 		r.turn.Store(c.before)
-		m.s.beatNow(r)
-		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || m.s.pool.front.n != c.tasks {
-			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, m.s.pool.front.n)
+		s.pingOnLoop(r)
+		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || s.pool.front.n != c.tasks {
+			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, s.pool.front.n)
 		}
 	}
 }
 
-// Each connection gets its first ping at its group's moment.
-func TestFirstPingsAtTheirMoments(t *testing.T) {
+// Each connection gets its first ping at the phase of its ping group.
+func TestFirstPings(t *testing.T) {
 	for name, interval := range map[string]time.Duration{"WebSocket pings": 50 * time.Second, "a heartbeat": -1} {
 		t.Run(name, func(t *testing.T) {
 			var id HeartbeatID
 			s := New(Config{PingInterval: interval}, &Funcs{OnOpen: func(c Conn, _ *Request) { c.SetHeartbeat(id) }})
-			ticks := s.ticks.ping
+			ticks := s.pings.Interval
 			if interval < 0 {
 				f, _ := NewFrame(ws.OpText, []byte("{}"))
 				id, _ = s.NewHeartbeat(Heartbeat{Frame: f, Interval: 40 * time.Second})
-				ticks = s.beats[0].interval
+				ticks = s.beats[0].schedule.Interval
 			}
 			if _, err := s.Listen(Listener{Addr: "127.0.0.1:0"}); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { s.Close() })
-			for range neighbours {
+			const groupSize, idleTicks = 64, 10 // of package wheel
+			for range groupSize {
 				s.slab.Get() // so that there are two groups
 			}
 			for range 3 {
 				c, _ := join(t, s, 0)
-				w := s.wheelOf(c.r)
-				w.mu.Lock()
-				due := c.r.slot.due
-				w.mu.Unlock()
-				if want := c.r.index / neighbours * rest; due%ticks != want || due == 0 {
+				due, _ := s.loops[c.r.loop].wheel.Due(c.r.index)
+				if want := c.r.index / groupSize * idleTicks; due%ticks != want || due == 0 {
 					t.Errorf("connection %d is first pinged at %d of %d, want %d", c.r.index, due%ticks, ticks, want)
 				}
 			}
@@ -124,17 +105,17 @@ func TestFirstPingsAtTheirMoments(t *testing.T) {
 
 // The turn without a worker calls no handler, whatever has become of the
 // connection since it was found settled.
-func TestBeatNowCallsNobody(t *testing.T) {
+func TestPingOnLoopCallsNobody(t *testing.T) {
 	stack := make(chan string, 1)
 	h := &closeCoder{ask: func() { stack <- string(debug.Stack()) }}
 	s := serve(t, Config{WriteTimeout: time.Hour}, h)
 	c, _ := join(t, s, 4096)
 	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
 	c.r.flags.Or(fBlocked)
-	c.r.sent.Store(s.clock.look() - s.ticks.write - 1)
+	c.r.sent.Store(s.clock.Look() - s.ticks.write - 1)
 	c.r.turn.Store(turnIdle)
-	s.beatNow(c.r)
-	if by := <-stack; strings.Contains(by, "beatNow") {
+	s.pingOnLoop(c.r)
+	if by := <-stack; strings.Contains(by, "pingOnLoop") {
 		t.Errorf("the handler was called without a worker:\n%s", by)
 	}
 }
@@ -154,8 +135,8 @@ func TestJudgeLooks(t *testing.T) {
 	s := serve(t, Config{PingInterval: time.Hour}, nil)
 	c, _ := join(t, s, 0)
 	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
-	now := s.clock.look()
-	s.clock.now.Store(now - 50)
+	now := s.clock.Look()
+	s.clock.Last.Store(now - 50)
 	c.r.flags.Or(fFirst)
 	s.judge(c.r)
 	if sent := c.r.deadline.Load(); int32(sent-now) < 0 {
@@ -181,40 +162,7 @@ func TestHeartbeatInClose(t *testing.T) {
 	end.Close()
 	<-closed
 	s.Close()
-	for i, l := range s.loops {
-		if l.wheel.n != 0 || c.r.slot.slot != 0 {
-			t.Errorf("%d records are on the wheel of loop %d", l.wheel.n, i)
-		}
+	if due, ok := s.loops[c.r.loop].wheel.Due(c.r.index); ok {
+		t.Errorf("its record is on the wheel, due at %d", due)
 	}
-}
-
-// Neighbours are pinged together, all of them evenly over the interval, none
-// before its time or more than an interval after.
-func TestMoments(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		interval := rapid.Uint32Range(1, 5000).Draw(t, "interval")
-		asked := interval
-		interval, g := pace(asked)
-		if interval > asked || interval < asked-asked/25 || interval%g != 0 || g > rest {
-			t.Fatalf("asked for %d, pings come every %d in steps of %d", asked, interval, g)
-		}
-		from := rapid.SampledFrom([]uint32{0, 1, 99, 100, 1e6, 1<<31 - 5}).Draw(t, "from") + rapid.Uint32Range(0, 300).Draw(t, "later")
-		counts := map[uint32]int{}
-		groups := int(interval/g) * 3
-		for i := range groups {
-			at := moment(uint32(i*neighbours), from, interval, g)
-			if last := moment(uint32((i+1)*neighbours-1), from, interval, g); last != at {
-				t.Fatalf("of a group one is pinged at %d, one at %d", at, last)
-			}
-			if at%g != 0 || int32(at-(from-g)) <= 0 || at-(from-g) > interval+g {
-				t.Fatalf("asked at %d, group %d is pinged at %d, every %d in steps of %d", from, i, at, interval, g)
-			}
-			counts[at%interval]++
-		}
-		for at, n := range counts {
-			if n != 3 {
-				t.Fatalf("at %d of %d, %d groups of %d are pinged; want 3", at, interval, n, groups)
-			}
-		}
-	})
 }

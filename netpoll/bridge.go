@@ -160,7 +160,7 @@ func (s *Server) handOver(r *record, head []byte) {
 	x := s.extras.At(r.extra)
 	r.mu.Unlock()
 	s.loops[r.loop].unpark(fd)
-	s.wheelOf(r).remove(r)
+	s.loops[r.loop].wheel.Remove(r.index)
 	f := os.NewFile(uintptr(fd), "")
 	raw, err := net.FileConn(f) // a dup, which Go's own poller watches
 	f.Close()

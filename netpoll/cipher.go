@@ -98,7 +98,7 @@ func (s *Server) drainTLSLocked(r *record) {
 		r.mu.Lock()
 		if n > 0 {
 			r.bytesOut += uint64(n)
-			r.sent.Store(s.clock.now.Load())
+			r.sent.Store(s.clock.Last.Load())
 			budget -= n
 			t.wrote(n)
 			continue

@@ -151,8 +151,8 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 				s.extras.At(r.extra).tls.dropIn()
 			}
 		}
-		r.deadline.Store(s.clock.look() + s.ticks.close)
-		s.wheelOf(r).armBy(r, r.deadline.Load())
+		r.deadline.Store(s.clock.Look() + s.ticks.close)
+		s.armBy(r, r.deadline.Load())
 	}
 	r.mu.Lock()
 	if r.w&wBit != 0 {
@@ -177,8 +177,8 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	if shut {
 		unix.Shutdown(fd, unix.SHUT_WR)
 		// All is said: what is left is to see the client's end of stream.
-		r.deadline.Store(s.clock.look() + s.ticks.linger)
-		s.wheelOf(r).armBy(r, r.deadline.Load())
+		r.deadline.Store(s.clock.Look() + s.ticks.linger)
+		s.armBy(r, r.deadline.Load())
 	}
 	if gone {
 		r.stage = stageDrain
@@ -238,7 +238,7 @@ func (s *Server) finish(r *record) (more bool) {
 	r.mu.Unlock()
 	s.freeInput(r)
 	s.loops[r.loop].unpark(int(r.fd))
-	s.wheelOf(r).remove(r)
+	s.loops[r.loop].wheel.Remove(r.index)
 	if resets(cause) && r.flags.Load()&fAbort != 0 {
 		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}

@@ -92,7 +92,7 @@ func (c Conn) Info() (info Info, ok bool) {
 	info = Info{
 		ID: c.ID(), FD: int(r.fd), Remote: c.s.addrs.addrPort(r.ip, r.port), Listener: int(r.listener),
 		TLS: f&fTLS != 0, Deflate: f&fDeflate != 0,
-		Opened: c.s.clock.time(r.opened), LastReceive: c.s.clock.time(r.seen.Load()), LastSend: c.s.clock.time(r.sent.Load()),
+		Opened: c.s.clock.Time(r.opened), LastReceive: c.s.clock.Time(r.seen.Load()), LastSend: c.s.clock.Time(r.sent.Load()),
 		BytesIn: atomic.LoadUint64(&r.bytesIn), MessagesIn: atomic.LoadUint64(&r.messagesIn),
 		BytesOut: r.bytesOut, MessagesOut: r.messagesOut,
 	}

@@ -114,13 +114,13 @@ func (s *Server) obey(r *record, v Verdict) {
 		s.wake(r)
 		return
 	}
-	until := s.clock.look() + max(1, s.clock.ticks(v.Rest))
+	until := s.clock.Look() + max(1, s.clock.Ticks(v.Rest))
 	r.mu.Lock()
 	s.extraLocked(r).rest = until
 	r.mu.Unlock()
 	r.flags.Or(fResting)
 	s.stats.rests.Add(1)
-	s.wheelOf(r).armBy(r, until)
+	s.armBy(r, until)
 }
 
 // judgeRest ends a rest that is over, unless the Meter wants another one; it says

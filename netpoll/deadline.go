@@ -1,9 +1,11 @@
 package netpoll
 
+import "webim/netpoll/internal/wheel"
+
 // judge decides, on the turn, what a deadline means that may have come, and
 // arms the wheel for the next one.
 func (s *Server) judge(r *record) {
-	now, f := s.clock.look(), r.flags.Load()
+	now, f := s.clock.Look(), r.flags.Load()
 	switch {
 	case f&fClosing != 0:
 		if f&fArmed == 0 {
@@ -13,14 +15,14 @@ func (s *Server) judge(r *record) {
 			s.expire(r)
 			return
 		}
-		s.wheelOf(r).arm(r, r.deadline.Load())
+		s.arm(r, r.deadline.Load())
 		return
 	case r.stage != stageOpen:
 		if int32(now-r.deadline.Load()) >= 0 {
 			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeTimeout})
 			return
 		}
-		s.wheelOf(r).arm(r, r.deadline.Load())
+		s.arm(r, r.deadline.Load())
 		return
 	}
 	next := now + s.ticks.idle
@@ -30,7 +32,7 @@ func (s *Server) judge(r *record) {
 		}
 	}
 	if r.flags.Load()&fClosing == 0 {
-		s.wheelOf(r).arm(r, next)
+		s.arm(r, next)
 	}
 }
 
@@ -62,10 +64,25 @@ func (s *Server) judgeInput(r *record, now uint32) uint32 {
 	return due
 }
 
-// judgePeer sees that the peer is there.
-func (s *Server) judgePeer(r *record, now, f uint32) uint32 {
-	if b := s.beatOf(f); b != nil {
-		return s.beat(r, b, now, f)
-	}
-	return s.heartbeat(r, now, f)
+// timeUp queues a turn that checks the connection's deadlines.
+func (s *Server) timeUp(r *record) {
+	r.flags.Or(fTimer)
+	s.wake(r)
 }
+
+// arm sets the tick at which the connection's deadlines are checked, earlier or later than before.
+func (s *Server) arm(r *record, due uint32) { s.loops[r.loop].wheel.Arm(r.index, due) }
+
+// armBy makes that tick no later than due.
+func (s *Server) armBy(r *record, due uint32) { s.loops[r.loop].wheel.ArmBy(r.index, due) }
+
+// Link, Settle, Turn and Ping make the loop a wheel.Owner.
+func (l *loop) Link(i uint32) *wheel.Link { return &l.s.slab.At(i).link }
+
+func (l *loop) Settle(i, now uint32) (due uint32, settled bool) {
+	return l.s.nextPing(l.s.slab.At(i), now)
+}
+
+func (l *loop) Turn(i uint32) { l.s.timeUp(l.s.slab.At(i)) }
+
+func (l *loop) Ping(i uint32) { l.s.pingOnLoop(l.s.slab.At(i)) }

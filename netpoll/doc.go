@@ -27,17 +27,16 @@
 //	          bridge.go, lent.go        net/http's goroutines
 //	          makeroom.go,              as accept, when the server is full
 //	          refusallog.go             whoever refuses
-//	decode    read.go, message.go,      a worker that holds the turn
-//	          frame.go, deflate.go,
+//	decode    read.go, deflate.go,      a worker that holds the turn
 //	          unfinished.go, cost.go
 //	handler   handler.go                a worker that holds the turn
 //	queue     conn.go, queue.go,        any goroutine
 //	          encode.go, log.go,
 //	          evict.go
 //	flush     flush.go, cipher.go       whoever holds the write bit
-//	deadline  clock.go, alarm.go,       judged on the turn, which the wheel
-//	          wheel.go, deadline.go,    queues; or on the loop's goroutine, if
-//	          heartbeat.go              only a ping is due
+//	deadline  deadline.go, heartbeat.go judged on the turn, which the wheel
+//	                                    queues; or on the loop's goroutine, if
+//	                                    only a ping is due
 //	close     close.go, shutdown.go     begun anywhere, ended on the turn
 //
 // # Turns: the read side
@@ -154,14 +153,14 @@
 //	tlsPlaces.mu →  tlsState.mu, addrs.mu
 //	tlsState.mu  →  addrs.mu, pool.mu
 //	lentConns.mu →  addrs.mu
-//	leaves, under which nothing is taken: the two of package slab, addrs.mu, pool.mu,
-//	wheel.mu, counters.mu, Frame.mu, waiting.mu, worker.mu
+//	leaves, under which nothing is taken: those of packages slab and wheel, addrs.mu, pool.mu,
+//	counters.mu, Frame.mu, waiting.mu, worker.mu
 //
 // No system call that reads or writes a connection is made under a lock. Those
 // that make and end descriptors are, none of which waits: accept4, epoll_ctl
 // and the close of what cannot be served under listener.mu, which only accept
 // and what pauses, resumes and ends it take; epoll_ctl under Server.mu in Listen; timerfd_settime under
-// wheel.mu.
+// the wheel's.
 //
 // No lock is held while a callback runs: it may call every exported method. The
 // Logger's handler is none: it must not call back.

@@ -141,7 +141,7 @@ func (s *Server) drainLocked(r *record) {
 		r.mu.Lock()
 		if n > 0 {
 			r.bytesOut += uint64(n)
-			r.sent.Store(s.clock.now.Load())
+			r.sent.Store(s.clock.Last.Load())
 			budget -= max(n, refWork*len(refs))
 			if o = s.outputs.At(r.output); o == nil {
 				break // dropped meanwhile: the connection is closing
@@ -165,9 +165,9 @@ func (s *Server) drainLocked(r *record) {
 // stays so.
 func (s *Server) blockedLocked(r *record) {
 	if r.flags.Or(fBlocked)&fBlocked == 0 && s.cfg.WriteTimeout > 0 {
-		now := s.clock.look()
+		now := s.clock.Look()
 		r.sent.Store(now) // it is from here on that it takes nothing of what it is offered
-		s.wheelOf(r).armBy(r, now+s.ticks.write)
+		s.armBy(r, now+s.ticks.write)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"webim/netpoll/internal/frame"
 	"webim/netpoll/internal/slab"
+	"webim/netpoll/internal/wheel"
 )
 
 // A Heartbeat replaces the WebSocket pings of some connections by a message of
@@ -32,7 +33,7 @@ type HeartbeatID uint8
 // beat is a heartbeat as it is used.
 type beat struct {
 	Heartbeat
-	interval, timeout, grain uint32 // ticks
+	schedule wheel.Schedule
 }
 
 // NewHeartbeat makes a heartbeat that connections may have, three at most.
@@ -52,17 +53,16 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 	case len(s.beats) == maxHeartbeats:
 		return 0, errors.New("netpoll: a server has three heartbeats at most")
 	}
-	b := beat{Heartbeat: h}
-	b.interval, b.grain = pace(s.clock.ticks(h.Interval))
+	timeout := uint32(0)
 	if h.Timeout > 0 {
-		b.timeout = s.clock.ticks(h.Timeout)
+		timeout = s.clock.Ticks(h.Timeout)
 	}
-	s.beats = append(s.beats, b)
+	s.beats = append(s.beats, beat{h, wheel.Every(s.clock.Ticks(h.Interval), timeout, true)})
 	return HeartbeatID(len(s.beats)), nil
 }
 
 // SetHeartbeat gives the connection a heartbeat of its server's, which begins
-// within an interval, at a moment of its own that spreads those of all evenly; 0:
+// within an interval, at its ping group's phase, which spreads those of all evenly; 0:
 // WebSocket pings again. It is for the connection's callbacks.
 func (c Conn) SetHeartbeat(id HeartbeatID) {
 	if !c.lock() {
@@ -75,16 +75,15 @@ func (c Conn) SetHeartbeat(id HeartbeatID) {
 	c.r.flags.And(^(fBeat | fPinged))
 	c.r.flags.Or(uint32(id) << beatShift & fBeat)
 	if id > 0 {
-		// deadline is when the last ping was sent: somewhere in the past.
-		now, b := c.s.clock.look(), &c.s.beats[id-1]
-		first := moment(c.r.index, now+b.grain, b.interval, b.grain)
-		c.r.deadline.Store(first - b.interval)
+		b := &c.s.beats[id-1]
+		first := b.schedule.First(c.r.index, c.s.clock.Look()+b.schedule.Grain)
+		c.r.deadline.Store(first - b.schedule.Interval) // as if the last one had been sent then
 		c.r.flags.And(^fFirst)
-		c.s.wheelOf(c.r).armBy(c.r, first)
+		c.s.armBy(c.r, first)
 	}
 }
 
-// beatOf is the connection's heartbeat, nil for WebSocket pings.
+// beatOf returns the heartbeat that a connection with the flags f has; nil for WebSocket pings.
 func (s *Server) beatOf(f uint32) *beat {
 	if i := f & fBeat >> beatShift; i > 0 {
 		return &s.beats[i-1]
@@ -92,70 +91,54 @@ func (s *Server) beatOf(f uint32) *beat {
 	return nil
 }
 
-// beat sends the next message of a heartbeat when it is due, and closes who has
-// not answered the last. r.deadline is when that was sent.
-func (s *Server) beat(r *record, b *beat, now, f uint32) uint32 {
-	if f&(fProtected|fPaused|fHeld|fResting|fBlocked) != 0 {
-		r.flags.And(^fPinged)
-	} else if f&fPinged != 0 {
-		if int32(r.seen.Load()-r.deadline.Load()) < 0 {
-			due := r.deadline.Load() + b.timeout
-			switch {
-			case int32(now-due) < 0:
-				return due
-			case f&fReadable != 0:
-				return now + 1 // its answer may be there: it was not read until now
-			}
-			s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout, code: b.Code, reason: b.Reason, frame: true, last: true})
-			return 0
-		}
-		r.flags.And(^fPinged)
+// scheduleOf returns the schedule of the heartbeat that a connection with the flags f has.
+func (s *Server) scheduleOf(f uint32) *wheel.Schedule {
+	if b := s.beatOf(f); b != nil {
+		return &b.schedule
 	}
-	if due := together(r.deadline.Load()+b.interval, b.grain); int32(now-due) < 0 {
-		return due
-	}
-	r.deadline.Store(now)
-	frame := b.Frame.variant(s.conn(r).Variant(), s.cfg.DeflateMin)
-	if !s.ping(r, frame) || b.timeout == 0 {
-		return together(now+b.interval, b.grain)
-	}
-	r.flags.Or(fPinged)
-	return now + b.timeout
+	return &s.pings
 }
 
-// nextPing tells, without the connection's turn, when its heartbeat is due if
-// nothing else can be: it is open and busy, or has answered its last ping. It
-// reads only atomics, so that a live connection costs no turn.
+// unread are the flags of a connection that is not read, or that takes no output.
+const unread = fProtected | fPaused | fHeld | fResting | fBlocked
+
+// peerOf returns what wheel.Decide needs to know of an open connection. For an open connection,
+// deadline is the tick of its last heartbeat.
+func (r *record) peerOf(now, f uint32) wheel.Peer {
+	return wheel.Peer{Now: now, Seen: r.seen.Load(), Sent: r.deadline.Load(),
+		First: f&fFirst != 0, Pinged: f&fPinged != 0, Unread: f&unread != 0, Readable: f&fReadable != 0}
+}
+
+// nextPing returns, without the connection's turn, the tick at which its heartbeat is due, if
+// nothing else can be due. settled is false for all others: their deadlines are checked on a turn. It
+// reads only atomics, so that a connection which has answered costs no turn.
 func (s *Server) nextPing(r *record, now uint32) (due uint32, settled bool) {
-	const unsettling = fClosing | fBlocked | fUnfinished | fProtected | fPaused | fHeld | fResting
-	f, seen := r.flags.Load(), r.seen.Load()
-	if f&(fOpen|unsettling) != fOpen || f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
+	f := r.flags.Load()
+	if f&(fOpen|fClosing|fUnfinished|unread) != fOpen {
 		return 0, false
 	}
-	b := s.beatOf(f)
-	switch {
-	case b != nil:
-		return together(r.deadline.Load()+b.interval, b.grain), true
-	case s.cfg.PingInterval < 0:
+	switch d := s.scheduleOf(f).Decide(r.peerOf(now, f)); d.Action {
+	case wheel.Never:
 		return now + s.ticks.idle, true
-	case f&fFirst != 0:
+	case wheel.Wait:
+		return d.At, true
+	case wheel.Send:
 		return now, true
 	}
-	return together(seen+s.ticks.ping, s.ticks.grain), true
+	return 0, false
 }
 
-// beatNow is a turn for the heartbeat alone, without a worker: nothing of what
-// judge does for a settled connection calls a handler or waits. Where more is to
-// be judged by now, or somebody else has the turn, it is as for all others. Waking
-// workers for the pings of 12,000 clients, and being woken by the answers to those
-// meanwhile, cost as much as a fourth of sending them.
-func (s *Server) beatNow(r *record) {
+// pingOnLoop sends the heartbeat that is due for a connection. It runs on the loop's goroutine, as
+// a turn without a worker: to wake a worker costs as much as the ping. Such a turn neither calls a
+// handler nor waits, because the heartbeat is all that judge finds to do for a settled connection. If
+// anything else is due by now, or another goroutine has the turn, a worker does it.
+func (s *Server) pingOnLoop(r *record) {
 	if !r.turn.CompareAndSwap(turnIdle, turnRunning) {
 		s.timeUp(r)
 		return
 	}
 	if slab.InUse(r.gen.Load()) {
-		if _, settled := s.nextPing(r, s.clock.now.Load()); settled {
+		if _, settled := s.nextPing(r, s.clock.Last.Load()); settled {
 			s.judge(r)
 		} else {
 			s.timeUp(r)
@@ -166,85 +149,56 @@ func (s *Server) beatNow(r *record) {
 	}
 }
 
-// Much of what an idle client costs is not its ping but that somebody wakes up for
-// it, and for its answer: so the pings of a second leave together, and whose answer
-// has come by the time to look for it gets no turn.
-
-// pace is how often pings are sent: at an interval that is a multiple of the grain,
-// the ticks whose pings leave together, some 4 % of it and a rest at most.
-func pace(interval uint32) (rounded, grain uint32) {
-	grain = min(max(1, interval/25), rest)
-	return together(interval, grain), grain
-}
-
-// together is the moment before that at which pings leave.
-func together(tick, grain uint32) uint32 { return tick - tick%grain }
-
-// neighbours are records that lie side by side and are pinged together: what is
-// theirs lies side by side, too, here and in the kernel, and most of what a
-// heartbeat costs is to fetch it. Against random moments that saved a tenth.
-const neighbours = 64
-
-// moment is the first after from at which a connection is pinged: each group of
-// neighbours has its own of the interval, so clients that come together are spread
-// evenly.
-func moment(index, from, interval, grain uint32) uint32 {
-	phase := index / neighbours * grain % interval
-	return together(from+interval-(from+interval-phase)%interval, grain)
-}
-
-// firstPing is when a new connection gets its first ping, whatever its traffic:
-// half to one and a half ping intervals from now.
+// firstPing returns the tick of a new connection's first ping, which comes whatever the traffic:
+// half an interval to one and a half intervals from now.
 func (s *Server) firstPing(r *record) uint32 {
-	now := s.clock.look()
-	if s.cfg.PingInterval < 0 {
+	now := s.clock.Look()
+	if s.pings.Interval == 0 {
 		return now + s.ticks.idle
 	}
-	return moment(r.index, now+s.ticks.ping/2, s.ticks.ping, s.ticks.grain)
+	return s.pings.First(r.index, now+s.pings.Interval/2)
 }
 
-// heartbeat sends a ping after silence and closes whoever does not answer.
-// The first ping comes at the connection's moment, whatever the traffic, and so
-// spreads those of clients that came together.
-func (s *Server) heartbeat(r *record, now, f uint32) uint32 {
-	if s.cfg.PingInterval < 0 {
+// judgePeer sends the heartbeat if it is due, and closes the connection if the answer is late. It
+// returns the tick at which to decide again; 0: never.
+func (s *Server) judgePeer(r *record, now, f uint32) uint32 {
+	b, schedule := s.beatOf(f), s.scheduleOf(f)
+	d := schedule.Decide(r.peerOf(now, f))
+	switch d.Action {
+	case wheel.Never:
 		return 0
-	}
-	if f&(fProtected|fPaused|fHeld|fResting|fBlocked) != 0 {
-		// What we do not read we cannot judge; and a ping would wait behind
-		// what the socket refuses, which WriteTimeout judges.
-		r.flags.And(^fPinged)
-		return now + s.ticks.ping
-	}
-	seen := r.seen.Load()
-	if f&fPinged != 0 && int32(seen-r.deadline.Load()) < 0 {
-		due := r.deadline.Load() + s.ticks.pong
-		switch {
-		case int32(now-due) < 0:
-			// The answer may come long before that, and the next ping be due.
-			return now + min(s.ticks.ping, due-now)
-		case f&fReadable != 0:
-			return now + 1 // its answer may be there: it was not read until now
+	case wheel.Answer:
+		return d.At
+	case wheel.Late:
+		c := closing{cause: PongTimeout}
+		if b != nil {
+			c = closing{cause: PongTimeout, code: b.Code, reason: b.Reason, frame: true, last: true}
 		}
-		s.beginClose(r, r.gen.Load(), closing{cause: PongTimeout})
+		s.beginClose(r, r.gen.Load(), c)
 		return 0
 	}
-	due := together(seen+s.ticks.ping, s.ticks.grain)
-	if f&fFirst == 0 && int32(now-due) < 0 {
-		r.flags.And(^fPinged)
-		return due
+	r.flags.And(^fPinged)
+	if d.Action == wheel.Wait {
+		return d.At
 	}
 	r.flags.And(^fFirst)
-	if !s.ping(r, pingBuffer) {
-		return now + s.ticks.ping
+	frame := pingBuffer
+	if b != nil {
+		frame = b.Frame.variant(s.conn(r).Variant(), s.cfg.DeflateMin)
 	}
-	r.flags.Or(fPinged)
-	r.deadline.Store(now)
-	return now + min(s.ticks.ping, s.ticks.pong)
+	ok := s.ping(r, frame)
+	if ok || schedule.Fixed {
+		r.deadline.Store(now)
+	}
+	if ok && schedule.Timeout > 0 {
+		r.flags.Or(fPinged)
+	}
+	return schedule.AfterSend(now, ok)
 }
 
-// ping sends the heartbeat's ping, if the socket takes anything. It is not held
-// to MaxQueue: whoever is judged slow is so for what others sent him.
+// ping queues a heartbeat and flushes, unless the connection is closing or its socket is full; it
+// reports whether it did. A heartbeat does not count in MaxQueue: a client is slow only by the
+// messages that were sent to it.
 func (s *Server) ping(r *record, b *buffer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -255,5 +209,5 @@ func (s *Server) ping(r *record, b *buffer) bool {
 	if r.w&wBit == 0 {
 		s.flushLocked(r)
 	}
-	return true // who has the write bit looks at the queue again
+	return true // the holder of the write bit looks at the queue again
 }

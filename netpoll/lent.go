@@ -69,7 +69,7 @@ func (c *lentConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(c.Conn, r)
 }
 
-func (c *lentConn) move() { c.moved.Store(c.b.s.clock.look()) }
+func (c *lentConn) move() { c.moved.Store(c.b.s.clock.Look()) }
 
 // stalled reports whether the server has waited for the client for a while: for the
 // rest of a request, or for the answer to be taken.
@@ -170,7 +170,7 @@ func (l *lentConns) longestWaiting(match func(*lentConn) bool) *lentConn {
 		}
 	}
 	for c := range l.conns {
-		if c.stalled(c.b.s.clock.look()) && match(c) {
+		if c.stalled(c.b.s.clock.Look()) && match(c) {
 			return c
 		}
 	}

@@ -74,7 +74,7 @@ func (s *Server) makeRoom() bool {
 		c.kill()
 		return true
 	}
-	now := s.clock.look()
+	now := s.clock.Look()
 	before := now
 	if shaking := s.clients() - s.stats.open.Load() - s.lent.n.Load(); 2*shaking < int64(s.cfg.MaxConns) {
 		before = now - handshakeGrace*s.ticks.second
@@ -112,7 +112,7 @@ func (s *Server) refusePlace(places int64) bool {
 		return true
 	}
 	if n <= places+maxLeaving {
-		if c, ok := s.refused.pop(s.clock.look()); ok {
+		if c, ok := s.refused.pop(s.clock.Look()); ok {
 			s.beginClose(c.r, c.gen, closing{cause: HandshakeTimeout})
 			return true
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/internal/wheel"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
@@ -37,7 +38,7 @@ func TestRunOnLoop(t *testing.T) {
 
 // A loop takes connections and leaves the rest to the workers, in its order.
 func TestTakeOnLoop(t *testing.T) {
-	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 1, true)
+	p := newPool(&wheel.Clock{Start: time.Now(), Tick: time.Millisecond}, 1, true)
 	conns := []*record{new(record), new(record), new(record), new(record)}
 	conns[1].flags.Store(fBackground)
 	turns := []*Turn{new(Turn), new(Turn)}
@@ -93,7 +94,7 @@ func TestNeedy(t *testing.T) {
 			task task
 			want bool
 		}{{"a connection", conn, c.conn}, {"a turn", turn, c.turn}, {"one in the background", behind, c.last}} {
-			p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 4, c.prompt)
+			p := newPool(&wheel.Clock{Start: time.Now(), Tick: time.Millisecond}, 4, c.prompt)
 			p.idle, p.woken, p.loops = c.idle, c.woken, c.loops
 			for range c.queued {
 				p.pushLocked(conn)

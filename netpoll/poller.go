@@ -5,18 +5,20 @@ import (
 	"os"
 	"unsafe"
 
+	"webim/netpoll/internal/wheel"
+
 	"github.com/mailru/easygo/netpoll"
 	"golang.org/x/sys/unix"
 )
 
-// loop is one epoll instance with its goroutine and its wheel, which an alarm
+// loop is one epoll instance with its goroutine and its wheel, which a timerfd
 // among its descriptors turns. easygo is imported in this file only, for
 // EpollCreate, Add and Del; its descriptors and handles dup the socket, its
 // Resume makes it blocking again.
 type loop struct {
 	s     *Server
 	epoll *netpoll.Epoll
-	wheel wheel
+	wheel *wheel.Wheel
 	bell  int // an eventfd, see ring
 
 	// Owned by the loop's goroutine.
@@ -39,8 +41,8 @@ func newLoop(s *Server) (*loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: making an epoll instance: %w", err)
 	}
-	l := &loop{s: s, epoll: e, wheel: wheel{s: s}}
-	if err := l.wind(); err != nil {
+	l := &loop{s: s, epoll: e}
+	if err := l.startWheel(); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -111,33 +113,25 @@ func (l *loop) answer() {
 	l.ring()
 }
 
-// wind has the loop's wheel turn.
-func (l *loop) wind() error {
-	a, err := newAlarm()
-	if err != nil {
+// startWheel makes the loop's wheel and has the loop turn it.
+func (l *loop) startWheel() (err error) {
+	if l.wheel, err = wheel.New(&l.s.clock, l); err != nil {
 		return err
 	}
-	l.wheel.alarm = a
-	if err := l.watch(a.fd, l.wheel.rung); err != nil {
-		unix.Close(a.fd)
+	if err := l.watch(l.wheel.FD(), l.wheel.OnTimer); err != nil {
+		l.wheel.Close()
 		return err
 	}
-	l.wheel.mu.Lock()
-	l.wheel.restLocked()
-	l.wheel.mu.Unlock()
+	l.wheel.Start()
 	return nil
 }
 
-// close ends the loop's goroutine, and its wheel: who arms it from now on waits
-// for ever.
+// close ends the loop's goroutine and its wheel: deadlines that are set from now on never come.
 func (l *loop) close() {
 	l.epoll.Close()
 	l.s.pool.pushAll(l.ready, false, false) // its goroutine has ended
 	unix.Close(l.bell)
-	l.wheel.mu.Lock()
-	defer l.wheel.mu.Unlock()
-	unix.Close(l.wheel.alarm.fd)
-	l.wheel.alarm = nil
+	l.wheel.Close()
 }
 
 // park registers a connection. The callback is bound to the record, not to
@@ -147,7 +141,7 @@ func (l *loop) park(s *Server, r *record) error {
 	return l.add(int(r.fd), connEvents, func(e netpoll.EpollEvent) { l.readable(r, e) })
 }
 
-// watch registers a listener or an alarm, level-triggered: what one wake leaves
+// watch registers a listener or a timerfd, level-triggered: what one wake leaves
 // is reported again. It is not told of the loop's end.
 func (l *loop) watch(fd int, f func()) error {
 	return l.add(fd, netpoll.EPOLLIN, func(e netpoll.EpollEvent) {

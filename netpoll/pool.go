@@ -3,6 +3,8 @@ package netpoll
 import (
 	"sync"
 	"time"
+
+	"webim/netpoll/internal/wheel"
 )
 
 // task is an entry of the ready list: a connection or a user's turn.
@@ -20,7 +22,7 @@ type task struct {
 // for work: for a connection whose turn takes 6 µs that was half of all. So a worker is
 // woken only if those that run cannot take the work soon; see wakeLocked.
 type pool struct {
-	clock   *clock
+	clock   *wheel.Clock
 	latency Histogram // of tasks, from queued to taken
 	workers int
 	prompt  bool // Config.RunOnLoop: a turn that runs ends soon
@@ -45,8 +47,8 @@ type pool struct {
 // so that a busy server does not starve them.
 const backTurn = 64
 
-func newPool(c *clock, workers int, prompt bool) *pool {
-	p := &pool{clock: c, workers: workers, prompt: prompt, counted: c.nanos()}
+func newPool(c *wheel.Clock, workers int, prompt bool) *pool {
+	p := &pool{clock: c, workers: workers, prompt: prompt, counted: c.Nanos()}
 	p.cond.L = &p.mu
 	return p
 }
@@ -92,7 +94,7 @@ func (p *pool) pushAll(tasks []task, runs, before bool) {
 func (p *pool) pushLocked(t task) {
 	// The clock costs 40 ns, so the latency is sampled.
 	if p.pushed++; p.pushed%16 == 0 {
-		t.at = p.clock.nanos()
+		t.at = p.clock.Nanos()
 	}
 	if t.isBehind() {
 		p.back.push(t)
@@ -208,7 +210,7 @@ func (p *pool) backLocked() bool {
 // idleLocked notes that so many workers more are idle. It reads the clock, which a
 // worker that found nothing to do can afford; those that go on do not.
 func (p *pool) idleLocked(more int) {
-	now := p.clock.nanos()
+	now := p.clock.Nanos()
 	p.worked += int64(p.workers-p.idle+p.loops) * (now - p.counted)
 	p.counted = now
 	p.idle += more

@@ -80,7 +80,7 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 	r.mu.Lock()
 	if n > 0 {
 		r.bytesOut += uint64(n)
-		r.sent.Store(s.clock.now.Load())
+		r.sent.Store(s.clock.Last.Load())
 	}
 	if n < len(b) {
 		s.frontLocked(r, ref{buf, b[n:]}, n > 0)

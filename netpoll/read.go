@@ -175,7 +175,7 @@ func (s *Server) readSocket(r *record, b []byte) (int, unix.Errno) {
 	n, errno := s.read(int(r.fd), b)
 	if n > 0 {
 		atomic.AddUint64(&r.bytesIn, uint64(n))
-		r.seen.Store(s.clock.now.Load())
+		r.seen.Store(s.clock.Last.Load())
 	}
 	return n, errno
 }
@@ -242,7 +242,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 		*messages = 0
 	}
 	if began && !w.dec.Idle() {
-		w.since = s.clock.look()
+		w.since = s.clock.Look()
 	}
 	return w.keep(s, r, b)
 }
@@ -312,7 +312,7 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	if w.dec.Idle() {
 		r.flags.And(^fUnfinished)
 	} else if s.cfg.MessageTimeout > 0 && r.flags.Or(fUnfinished)&fUnfinished == 0 {
-		s.wheelOf(r).armBy(r, w.since+s.ticks.message)
+		s.armBy(r, w.since+s.ticks.message)
 	}
 	in.rest = append(in.rest[:0], rest...)
 	in.dec, in.ready, in.since, in.again = w.dec, w.ready, w.since, w.again
@@ -377,7 +377,7 @@ func (s *Server) controlAllowed(r *record) bool {
 	if s.cfg.ControlRate < 0 {
 		return true
 	}
-	second := uint8(s.clock.look() / s.ticks.second)
+	second := uint8(s.clock.Look() / s.ticks.second)
 	if second != r.controlAt {
 		r.controlAt, r.controls = second, 0
 	}

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"webim/netpoll/internal/slab"
+	"webim/netpoll/internal/wheel"
 
 	"github.com/gobwas/ws"
 )
@@ -50,7 +51,7 @@ type record struct {
 	output uint32 // in Server.outputs; 0: nothing is queued
 	extra  uint32 // in Server.extras; 0: none
 
-	slot wheelLink // owned by the wheel's lock
+	link wheel.Link // owned by the wheel's lock
 
 	mu          sync.Mutex
 	bytesOut    uint64

@@ -4,12 +4,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"webim/netpoll/internal/wheel"
 )
 
 // What is in the background waits for all others and for its half of the workers, and
 // is neither starved nor lost.
 func TestBackground(t *testing.T) {
-	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 4, false)
+	p := newPool(&wheel.Clock{Start: time.Now(), Tick: time.Millisecond}, 4, false)
 	back := func() *record {
 		r := new(record)
 		r.flags.Store(fBackground)
@@ -46,7 +48,7 @@ func TestBackground(t *testing.T) {
 }
 
 func TestBackgroundIsNotStarved(t *testing.T) {
-	p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 2, false)
+	p := newPool(&wheel.Clock{Start: time.Now(), Tick: time.Millisecond}, 2, false)
 	r := new(record)
 	r.flags.Store(fBackground)
 	p.push(task{r: r})

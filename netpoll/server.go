@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webim/netpoll/internal/slab"
+	"webim/netpoll/internal/wheel"
 	"webim/netpoll/ratelog"
 )
 
@@ -17,13 +18,14 @@ import (
 type Server struct {
 	cfg      Config
 	handler  Handler
-	clock    clock
+	clock    wheel.Clock
 	ticks    ticks
 	loops    []*loop
 	pool     *pool
-	runners  []*worker // the workers, and the loops' own; good once started
-	evictor  *Turn     // of queues
-	unburden *Turn     // of unfinished input
+	runners  []*worker      // the workers, and the loops' own; good once started
+	evictor  *Turn          // of queues
+	unburden *Turn          // of unfinished input
+	pings    wheel.Schedule // of WebSocket pings
 	beats    []beat
 
 	slab     slab.Slab[record]
@@ -67,7 +69,7 @@ const (
 
 // ticks are the durations of Config on the server's clock.
 type ticks struct {
-	second, handshake, refusal, ping, grain, pong, write, close, linger, message, idle, stall uint32
+	second, handshake, refusal, write, close, linger, message, idle, stall uint32
 }
 
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
@@ -84,11 +86,13 @@ func New(cfg Config, h Handler) *Server {
 	s.refusals = ratelog.New(s.cfg.Logger)
 	s.hurried, s.hasten = context.WithCancel(context.Background())
 	s.lent.conns = map[*lentConn]struct{}{}
-	s.clock = clock{start: time.Now(), tick: cfg.tick()}
-	t := s.clock.ticks
-	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout), ping: t(cfg.PingInterval), pong: t(cfg.PongTimeout),
+	s.clock.Start, s.clock.Tick = time.Now(), cfg.tick()
+	t := s.clock.Ticks
+	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout),
 		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute), stall: t(stallTime)}
-	s.ticks.ping, s.ticks.grain = pace(s.ticks.ping)
+	if cfg.PingInterval > 0 {
+		s.pings = wheel.Every(t(cfg.PingInterval), t(cfg.PongTimeout), false)
+	}
 	s.pool = newPool(&s.clock, s.cfg.Workers, s.cfg.RunOnLoop)
 	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
 	return s
@@ -208,5 +212,3 @@ func (s *Server) record(id ID) (*record, uint32) {
 
 // Config returns the settings in force, defaults filled in.
 func (s *Server) Config() Config { return s.cfg }
-
-func (s *Server) wheelOf(r *record) *wheel { return &s.loops[r.loop].wheel }

@@ -111,8 +111,8 @@ func TestHeartbeatSparesTheBlocked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	at := s.clock.now.Load()
-	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.now.Load()-at > 20*s.ticks.ping || !c.Exists() })
+	at := s.clock.Last.Load()
+	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.Last.Load()-at > 20*s.pings.Interval || !c.Exists() })
 	if !c.Exists() {
 		t.Fatal("closed, though it was only slow")
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/internal/wheel"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
@@ -275,7 +276,7 @@ func TestPongUnreadIsAPong(t *testing.T) {
 			c.Pause()
 			end.Write(wstest.Frame(0x8a, ""))
 			wstest.Eventually(t, "the pong is there", func() bool { return c.r.flags.Load()&fReadable != 0 && c.r.turn.Load() == turnIdle })
-			sent := s.clock.now.Load() - 1000 // a ping, long ago
+			sent := s.clock.Last.Load() - 1000 // a ping, long ago
 			c.r.deadline.Store(sent)
 			c.r.seen.Store(sent - 1)
 			c.r.flags.Or(fPinged | fTimer | beat)
@@ -290,7 +291,7 @@ func TestPongUnreadIsAPong(t *testing.T) {
 
 func heart() beat {
 	f, _ := NewFrame(ws.OpText, []byte("{}"))
-	return beat{Heartbeat: Heartbeat{Frame: f, Code: 4000}, interval: 36000, timeout: 10}
+	return beat{Heartbeat: Heartbeat{Frame: f, Code: 4000}, schedule: wheel.Schedule{Interval: 36000, Timeout: 10, Grain: 1, Fixed: true}}
 }
 
 // FuzzForwarded: of any lines, the client is the last that is no proxy's, by a way

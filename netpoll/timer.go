@@ -32,12 +32,12 @@ func (s *Server) After(d time.Duration, f func()) *Timer {
 // do wakes up once a second, however much there is to look at.
 func (s *Server) Tick(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
-	return t.arm(s.clock.inStep(d), func() {
+	return t.arm(s.clock.InStep(d), func() {
 		s.guard("Tick", f)
 		t.s.mu.Lock()
 		defer t.s.mu.Unlock()
 		if _, ok := t.s.timers[t]; ok {
-			t.t.Reset(s.clock.inStep(d))
+			t.t.Reset(s.clock.InStep(d))
 		}
 	})
 }

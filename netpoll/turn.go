@@ -12,7 +12,7 @@ import "sync/atomic"
 //
 // Anybody may wake it: that moves it from idle to queued and from running to again.
 // All else is done by the goroutine that runs the turn: a worker, which takes it from
-// queued, or the loop's goroutine in beatNow, which takes it from idle. Hence the list needs no bound of its own:
+// queued, or the loop's goroutine in pingOnLoop, which takes it from idle. Hence the list needs no bound of its own:
 // it is bounded by what exists.
 //
 // While a worker runs the turn of a connection, the bits above the state are the

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/internal/wheel"
 	"webim/netpoll/wstest"
 
 	"pgregory.net/rapid"
@@ -226,7 +227,7 @@ func TestTurnOrder(t *testing.T) {
 // The ring beside a slice, over its growth and round its end.
 func TestPoolRing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := newPool(&clock{start: time.Now(), tick: time.Millisecond}, 1, false)
+		p := newPool(&wheel.Clock{Start: time.Now(), Tick: time.Millisecond}, 1, false)
 		var model []*Turn
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			for range rapid.SampledFrom([]int{0, 1, 7, ringMin / 2, ringMin - 1, ringMin + 1}).Draw(t, "pushes") {

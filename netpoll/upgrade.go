@@ -49,7 +49,7 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	s.addrs.opened(r.ip)
 	s.stats.opened.Add(1)
 	s.stats.open.Add(1)
-	s.wheelOf(r).arm(r, s.firstPing(r))
+	s.arm(r, s.firstPing(r))
 	s.opening(r, q)
 	s.answer(r, answer)
 	if len(behind) > 0 {
@@ -97,7 +97,7 @@ func (s *Server) writeFirst(r *record, b []byte) {
 	r.mu.Lock()
 	if n > 0 {
 		r.bytesOut += uint64(n)
-		r.sent.Store(s.clock.now.Load())
+		r.sent.Store(s.clock.Last.Load())
 	}
 	if n < len(b) && r.flags.Load()&fAbort == 0 {
 		s.answerFirstLocked(r, b[n:])

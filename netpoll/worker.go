@@ -58,7 +58,7 @@ func (w *worker) run() {
 func (w *worker) do(t task) {
 	p := w.s.pool
 	if t.at != 0 {
-		p.latency.Observe(time.Duration(p.clock.nanos() - t.at))
+		p.latency.Observe(time.Duration(p.clock.Nanos() - t.at))
 	}
 	if t.r == nil {
 		w.runTurn(t.t)
