@@ -11,6 +11,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/netpoll/wstest/shortwrite"
 )
 
 // Buffers are shared and lent all over netpoll: no byte of one client's
@@ -25,7 +26,7 @@ func TestThreatBuffers(t *testing.T) {
 	for _, set := range settings {
 		t.Run(set.name, func(t *testing.T) {
 			messages := messages
-			if set.cfg.WriteCap > 0 {
+			if set.writes > 0 {
 				messages /= 4
 			}
 			h := &netpoll.Funcs{OnMessage: func(c netpoll.Conn, op ws.OpCode, data []byte) {
@@ -42,6 +43,7 @@ func TestThreatBuffers(t *testing.T) {
 				_ = c.Push(op, data)
 				clear(data) // the handler may do as it likes with it
 			}}
+			shortwrite.Limit(t, set.writes)
 			cfg := set.cfg
 			cfg.MaxQueue = 64 << 20
 			_, addr := start(t, cfg, h)

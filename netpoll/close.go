@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/rawio"
 )
 
 // A connection ends in three steps, and each happens in one place:
@@ -194,7 +195,7 @@ func (s *Server) readClosing(w *worker, r *record) (more bool) {
 		return s.readOpen(w, r)
 	}
 	for range 4 {
-		n, errno := s.read(int(r.fd), w.buf)
+		n, errno := rawio.Read(int(r.fd), w.buf)
 		switch {
 		case n > 0:
 		case errno == unix.EAGAIN:

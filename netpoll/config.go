@@ -139,10 +139,6 @@ type Config struct {
 	HTTP http.Handler
 	// Logger is told of panics and of trouble with sockets; nil: slog.Default.
 	Logger *slog.Logger
-
-	// WriteCap, for tests, makes every write call offer at most so many bytes
-	// to the kernel; 0: no cap.
-	WriteCap int
 }
 
 // withDefaults fills in what is zero.

@@ -8,6 +8,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/netpoll/wstest/shortwrite"
 )
 
 // The cases of the Autobahn test suite for WebSocket servers, judged as its
@@ -107,13 +108,14 @@ func (k conf) run(t *testing.T, addr string) {
 
 // settings are the configurations that the whole table runs in.
 var settings = []struct {
-	name string
-	cfg  netpoll.Config
+	name   string
+	cfg    netpoll.Config
+	writes int // see shortwrite.Limit
 }{
-	{"default", netpoll.Config{}},
-	{"one loop, one worker", netpoll.Config{Loops: 1, Workers: 1}},
-	{"on the loop", netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}},
-	{"writes of 3 bytes", netpoll.Config{WriteCap: 3}},
+	{name: "default"},
+	{name: "one loop, one worker", cfg: netpoll.Config{Loops: 1, Workers: 1}},
+	{name: "on the loop", cfg: netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}},
+	{name: "writes of 3 bytes", writes: 3},
 }
 
 // everySetting runs f against an echo server in each configuration.
@@ -122,8 +124,9 @@ func everySetting(t *testing.T, f func(t *testing.T, addr string, capped bool)) 
 		t.Run(set.name, func(t *testing.T) {
 			cfg := set.cfg
 			cfg.MaxMessage, cfg.MaxQueue = 32<<20, 64<<20
+			shortwrite.Limit(t, set.writes)
 			_, addr := start(t, cfg, echo())
-			f(t, addr, cfg.WriteCap > 0)
+			f(t, addr, set.writes > 0)
 		})
 	}
 }

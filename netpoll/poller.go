@@ -1,10 +1,11 @@
 package netpoll
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
-	"unsafe"
 
+	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/wheel"
 
 	"github.com/mailru/easygo/netpoll"
@@ -70,6 +71,8 @@ func (l *loop) hang() (err error) {
 	})
 }
 
+var one = binary.NativeEndian.AppendUint64(nil, 1)
+
 // ring has answer called when the loop has seen what events there are now. easygo does
 // not say when it has told all that one epoll_wait has brought. But epoll reports in the
 // order in which things happened, and an edge of an eventfd with each write to it: so the
@@ -78,8 +81,7 @@ func (l *loop) hang() (err error) {
 func (l *loop) ring() {
 	if !l.ringing {
 		l.ringing = true
-		one := uint64(1)
-		rawIO(unix.SYS_WRITE, l.bell, unsafe.Pointer(&one), 8)
+		rawio.Write(l.bell, one)
 	}
 }
 

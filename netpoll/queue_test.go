@@ -38,7 +38,7 @@ func message(p, n, size int) []byte {
 // any size of writes.
 func TestQueue(t *testing.T) {
 	for writeCap := range 18 {
-		t.Run(fmt.Sprintf("WriteCap %d", writeCap), func(t *testing.T) {
+		t.Run(fmt.Sprintf("writes of %d bytes", writeCap), func(t *testing.T) {
 			t.Parallel()
 			messages, maxSize := 40, 400
 			if writeCap == 0 {
@@ -59,7 +59,8 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 			t.Error(err)
 		}
 	}}
-	s := serve(t, Config{WriteCap: writeCap, ControlRate: -1, MaxQueue: 1 << 30, MaxMessage: 1 << 20}, echo)
+	s := serve(t, Config{ControlRate: -1, MaxQueue: 1 << 30, MaxMessage: 1 << 20}, echo)
+	s.writeLimit = writeCap
 	c, end := join(t, s, 4096)
 	var all sync.WaitGroup
 	defer func() { end.Close(); all.Wait() }()

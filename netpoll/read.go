@@ -2,12 +2,12 @@ package netpoll
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/slab"
 )
 
@@ -37,11 +37,6 @@ type input struct {
 	since   uint32        // tick when it began
 	owner   Conn
 	held    atomic.Int64 // bytes counted in Server.unfinished
-}
-
-// read reads once; 0 bytes without an error is the end of stream.
-func (s *Server) read(fd int, b []byte) (int, unix.Errno) {
-	return rawIO(unix.SYS_READ, fd, unsafe.Pointer(&b[0]), len(b))
 }
 
 // turn does what there is to do for a connection: deadlines, output that was
@@ -172,7 +167,7 @@ func (s *Server) receive(w *worker, r *record, b []byte) (int, unix.Errno) {
 
 // readSocket reads once, and counts.
 func (s *Server) readSocket(r *record, b []byte) (int, unix.Errno) {
-	n, errno := s.read(int(r.fd), b)
+	n, errno := rawio.Read(int(r.fd), b)
 	if n > 0 {
 		atomic.AddUint64(&r.bytesIn, uint64(n))
 		r.seen.Store(s.clock.Last.Load())

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
 	"webim/netpoll/ratelog"
@@ -45,6 +46,7 @@ type Server struct {
 	refusing   atomic.Int64 // of these, those let in to be refused
 	dealt      atomic.Uint32
 	stopping   atomic.Bool  // Shutdown has begun
+	writeLimit int          // rawio.WriteLimit when the server was made
 	unfinished atomic.Int64 // bytes of unfinished input
 	queued     atomic.Int64 // bytes that queues hold, shared ones once
 	stats      counters
@@ -82,6 +84,7 @@ func New(cfg Config, h Handler) *Server {
 	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
 	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
 	s.addrs.unix = s.cfg.ExemptUnix
+	s.writeLimit = int(rawio.WriteLimit.Load())
 	s.slab.Number = func(r *record, i uint32) { r.index = i }
 	s.refusals = ratelog.New(s.cfg.Logger)
 	s.hurried, s.hasten = context.WithCancel(context.Background())

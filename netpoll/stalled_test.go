@@ -229,7 +229,7 @@ func TestQueueEvictsWhoHoldsMost(t *testing.T) {
 // whether the connection was closed meanwhile.
 func TestQueueNothingFollowsClose(t *testing.T) {
 	started := make(chan Conn)
-	s := serve(t, Config{MaxQueue: 60_000, CloseTimeout: 300 * time.Millisecond, WriteCap: 500}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, _ []byte) {
+	s := serve(t, Config{MaxQueue: 60_000, CloseTimeout: 300 * time.Millisecond}, &Funcs{OnMessage: func(c Conn, op ws.OpCode, _ []byte) {
 		for i := range 61 {
 			if i == 55 {
 				started <- c
@@ -237,6 +237,7 @@ func TestQueueNothingFollowsClose(t *testing.T) {
 			_ = c.Push(op, make([]byte, 900))
 		}
 	}})
+	s.writeLimit = 500
 	for range 200 {
 		_, end := join(t, s, 0)
 		end.Write(wstest.Frame(0x82, "x"))

@@ -16,6 +16,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/netpoll/wstest/shortwrite"
 )
 
 // chopped writes in pieces, as a slow or hostile network does.
@@ -190,8 +191,9 @@ func TestTLSGarbage(t *testing.T) {
 
 // Large messages both ways through readers that are slow, in order and whole.
 func TestTLSLarge(t *testing.T) {
-	for _, writeCap := range []int{0, 1000} {
-		s, _ := start(t, netpoll.Config{WriteCap: writeCap, MaxQueue: 64 << 20, SendBuffer: 16 << 10}, echo())
+	for _, limit := range []int{0, 1000} {
+		shortwrite.Limit(t, limit)
+		s, _ := start(t, netpoll.Config{MaxQueue: 64 << 20, SendBuffer: 16 << 10}, echo())
 		addr := secure(t, s)
 		var clients sync.WaitGroup
 		for i := range 4 {
@@ -217,7 +219,7 @@ func TestTLSLarge(t *testing.T) {
 		clients.Wait()
 		wstest.Eventually(t, "all are closed", func() bool { return s.Stats().Open == 0 })
 		if st := s.Stats(); st.Queued != 0 || st.Unfinished != 0 {
-			t.Errorf("WriteCap %d: %d bytes are queued, %d unfinished at the end", writeCap, st.Queued, st.Unfinished)
+			t.Errorf("writes of %d bytes: %d bytes are queued, %d unfinished at the end", limit, st.Queued, st.Unfinished)
 		}
 	}
 }

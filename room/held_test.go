@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest/shortwrite"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/wire"
@@ -66,7 +67,8 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 				if late {
 					cfg.Engine = newLate(t, memory.New(memory.Limits{}), 1)
 				}
-				n := start(t, cfg, netpoll.Config{MaxQueue: queue, SendBuffer: 4096, WriteCap: 4096})
+				shortwrite.Limit(t, 4096)
+				n := start(t, cfg, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})
 				forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 					k := n.talkNarrow(enc)
 					room, busy := fmt.Sprint("history ", enc), fmt.Sprint("busy ", enc)
@@ -158,7 +160,8 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 	const calls, size, queue = 100, 20 << 10, 16 << 10
 	c, b := quietly(chatty()), newAsked(HookRPC)
 	c.Backend = b
-	n := start(t, c, netpoll.Config{MaxQueue: queue, SendBuffer: 4096, WriteCap: 4096})
+	shortwrite.Limit(t, 4096)
+	n := start(t, c, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})
 	answer := []byte(`"` + strings.Repeat("x", size) + `"`)
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.talkNarrow(enc)

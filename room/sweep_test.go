@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest/shortwrite"
 	"webim/room/engine/enginetest"
 )
 
@@ -31,18 +32,20 @@ func TestEverybodyGetsEverything(t *testing.T) {
 		sizes             sizes
 		extensions        func(int) string
 		shards            int // of the variant with the most, at least
+		writes            int // see shortwrite.Limit
 	}{
-		{"one worker", netpoll.Config{Workers: 1, Loops: 1}, 40, 500, small, plain, 1},
-		{"two workers, two loops", netpoll.Config{Workers: 2, Loops: 2}, 40, 240, mixed, plain, 1},
-		{"three bytes a write", netpoll.Config{Workers: 2, WriteCap: 3}, 20, 100, small, variants, 1},
-		{"seven bytes a write", netpoll.Config{Workers: 1, WriteCap: 7}, 4, 20, mixed, plain, 1},
-		{"small socket buffers", netpoll.Config{Workers: 2, SendBuffer: 4096}, 20, 120, mixed, variants, 1},
-		{"deflate", netpoll.Config{Workers: 2, Loops: 2}, 60, 120, mixed, variants, 1},
-		{"deflate, one worker", netpoll.Config{Workers: 1}, 12, 120, mixed, variants, 1},
-		{"shards", netpoll.Config{Workers: 2, Loops: 2}, 1100, 60, small, plain, 3},
-		{"shards, one worker", netpoll.Config{Workers: 1}, 700, 60, small, func(i int) string { return variants(i % 7 / 6) }, 2},
+		{"one worker", netpoll.Config{Workers: 1, Loops: 1}, 40, 500, small, plain, 1, 0},
+		{"two workers, two loops", netpoll.Config{Workers: 2, Loops: 2}, 40, 240, mixed, plain, 1, 0},
+		{"three bytes a write", netpoll.Config{Workers: 2}, 20, 100, small, variants, 1, 3},
+		{"seven bytes a write", netpoll.Config{Workers: 1}, 4, 20, mixed, plain, 1, 7},
+		{"small socket buffers", netpoll.Config{Workers: 2, SendBuffer: 4096}, 20, 120, mixed, variants, 1, 0},
+		{"deflate", netpoll.Config{Workers: 2, Loops: 2}, 60, 120, mixed, variants, 1, 0},
+		{"deflate, one worker", netpoll.Config{Workers: 1}, 12, 120, mixed, variants, 1, 0},
+		{"shards", netpoll.Config{Workers: 2, Loops: 2}, 1100, 60, small, plain, 3, 0},
+		{"shards, one worker", netpoll.Config{Workers: 1}, 700, 60, small, func(i int) string { return variants(i % 7 / 6) }, 2, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			shortwrite.Limit(t, c.writes)
 			n := start(t, Config{MaxUnswept: 1 << 30}, roomy(c.cfg))
 			var wg sync.WaitGroup
 			// gather makes members, who are owed all from message first on.
