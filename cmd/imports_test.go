@@ -51,6 +51,7 @@ var rules = []rule{
 	{"room/internal/...", ""},
 
 	{"netpoll/wstest", ""},
+	{"netpoll/wstest/shortwrite", "netpoll/internal/rawio"},
 	{"netpoll/ratelog", ""},
 	{"netpoll/internal/...", ""},
 	{"netpoll", "netpoll/internal/... netpoll/ratelog"},

@@ -90,10 +90,14 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 // it, when it comes back from net/http. A connection over a limit is let in
 // to be refused politely, as long as few are.
 func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
-	ip, refuse := s.addrs.enter(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
+	var refuse refusal
+	ip, ok := s.addrs.Add(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
+	if !ok {
+		refuse = refusePerIP
+	}
 	if back == nil && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) && (refuse != "" || !s.makeRoom()) {
 		if refuse == "" {
-			s.addrs.refused(ip)
+			s.addrs.Uncount(ip)
 		}
 		refuse = refuseFull // one that comes back has kept its place
 	}

@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"webim/netpoll/internal/addrs"
+	"webim/netpoll/internal/head"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -87,7 +90,7 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 		state := c.tls.conn.ConnectionState()
 		r.TLS = &state
 	}
-	if c == nil || !slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return listHas([]byte(v), "websocket") }) {
+	if c == nil || !slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return head.ListHas([]byte(v), "websocket") }) {
 		b.answer(w, r, c)
 		return
 	}
@@ -116,16 +119,16 @@ func (b *httpBridge) answer(w http.ResponseWriter, r *http.Request, c *lentConn)
 	if c != nil {
 		c.handling.Store(true)
 		defer c.handling.Store(false)
-		if client, ok := b.s.addrs.behind(c.addr.Addr(), r.Header.Values("X-Forwarded-For")); ok {
-			ip, ok := b.s.addrs.takeOf(client, placeHTTP, b.s.cfg.MaxHTTP)
+		if client, ok := b.s.addrs.Client(c.addr.Addr(), r.Header.Values("X-Forwarded-For")); ok {
+			ip, ok := b.s.addrs.TakeSlotOf(client, addrs.SlotHTTP, b.s.cfg.MaxHTTP)
 			if !ok {
 				b.s.stats.refused(refuseHTTPFull)
 				b.s.logRefusal(refuseHTTPFull, netip.AddrPortFrom(client, 0), "")
 				w.Header().Set("Retry-After", "5")
-				http.Error(w, refuseHTTPFull.err().text, http.StatusServiceUnavailable)
+				http.Error(w, refusalError(refuseHTTPFull).Text, http.StatusServiceUnavailable)
 				return
 			}
-			defer b.s.addrs.giveBack(ip, placeHTTP)
+			defer b.s.addrs.GiveSlotBack(ip, addrs.SlotHTTP)
 		}
 	}
 	b.ln.HTTP.ServeHTTP(w, r)
@@ -145,7 +148,7 @@ func writeHead(head *bytes.Buffer, r *http.Request) {
 // it, to net/http. The record is free afterwards.
 func (s *Server) handOver(r *record, head []byte) {
 	if !s.lendPlace(r) {
-		s.refuse(r, refuseHTTPFull.err())
+		s.refuse(r, refusalError(refuseHTTPFull))
 		return
 	}
 	ln := s.listeners()[r.listener]
@@ -164,8 +167,8 @@ func (s *Server) handOver(r *record, head []byte) {
 	f := os.NewFile(uintptr(fd), "")
 	raw, err := net.FileConn(f) // a dup, which Go's own poller watches
 	f.Close()
-	s.addrs.opened(r.ip)
-	c := &lentConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.addrPort(r.ip, r.port), head: head}
+	s.addrs.Opened(r.ip)
+	c := &lentConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.AddrPort(r.ip, r.port), head: head}
 	if x != nil && x.tls != nil {
 		c.tls = x.tls
 		c.Conn = x.tls.conn
@@ -178,7 +181,7 @@ func (s *Server) handOver(r *record, head []byte) {
 			c.tls.end()
 		}
 		s.lendPlaceBack(c.ip)
-		s.addrs.leave(c.ip, false)
+		s.addrs.Remove(c.ip, false)
 		s.open.Add(-1)
 		return
 	}

@@ -122,7 +122,7 @@ func (s *Server) earlyLocked(r *record, e *refusedError) closing {
 	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.At(r.extra).tls.ready() {
 		return closing{cause: HandshakeFailed}
 	}
-	return e.closing()
+	return answerClose(e)
 }
 
 // ready reports whether the handshake is done, and well.
@@ -271,9 +271,9 @@ func (s *Server) finish(r *record) (more bool) {
 // refused is not in it, unless only because the server stops.
 func (s *Server) countOut(ip uint32, why refusal, opened bool) {
 	if why == "" || why == refuseStopping {
-		s.addrs.leave(ip, !opened)
+		s.addrs.Remove(ip, !opened)
 	} else {
-		s.addrs.dismissed(ip)
+		s.addrs.Forget(ip)
 	}
 }
 

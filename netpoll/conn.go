@@ -90,7 +90,7 @@ func (c Conn) Info() (info Info, ok bool) {
 	defer c.r.mu.Unlock()
 	r, f := c.r, c.r.flags.Load()
 	info = Info{
-		ID: c.ID(), FD: int(r.fd), Remote: c.s.addrs.addrPort(r.ip, r.port), Listener: int(r.listener),
+		ID: c.ID(), FD: int(r.fd), Remote: c.s.addrs.AddrPort(r.ip, r.port), Listener: int(r.listener),
 		TLS: f&fTLS != 0, Deflate: f&fDeflate != 0,
 		Opened: c.s.clock.Time(r.opened), LastReceive: c.s.clock.Time(r.seen.Load()), LastSend: c.s.clock.Time(r.sent.Load()),
 		BytesIn: atomic.LoadUint64(&r.bytesIn), MessagesIn: atomic.LoadUint64(&r.messagesIn),
@@ -107,7 +107,7 @@ func (c Conn) Remote() (addr netip.AddrPort, ok bool) {
 		return netip.AddrPort{}, false
 	}
 	defer c.r.mu.Unlock()
-	return c.s.addrs.addrPort(c.r.ip, c.r.port), true
+	return c.s.addrs.AddrPort(c.r.ip, c.r.port), true
 }
 
 // Queued is how many bytes the connection's socket has refused, as in Info, for

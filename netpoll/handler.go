@@ -145,7 +145,7 @@ func (s *Server) handshaking(q *Request) {
 		}
 	}()
 	if h.Handshake(q); q.refused != nil {
-		q.refused.header = string(q.extra)
+		q.refused.Header = string(q.extra)
 	}
 }
 
@@ -159,7 +159,7 @@ func (s *Server) originAllowed(q *Request) (bad *refusedError) {
 	}()
 	if !s.cfg.CheckOrigin(q) {
 		bad := *errOrigin
-		bad.detail = q.Origin()
+		bad.Detail = q.Origin()
 		return &bad
 	}
 	return nil

@@ -66,7 +66,10 @@ func TestListHeaders(t *testing.T) {
 			t.Errorf("%q: %s, protocol %q, extensions %q", tt.lines, r.Status, p, ext)
 		}
 	}
-	q := Request{fields: []field{{[]byte("Cookie"), []byte("a=1")}, {[]byte("X"), []byte("1")}, {[]byte("cookie"), []byte("b=2")}, {[]byte("x"), []byte("2")}}}
+	q := Request{}
+	if err := q.head.Parse([]byte("GET / HTTP/1.1\r\nCookie: a=1\r\nX: 1\r\ncookie: b=2\r\nx: 2\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
 	if q.Header("Cookie") != "a=1; b=2" || q.Header("X") != "1, 2" {
 		t.Errorf("joined: %q, %q", q.Header("Cookie"), q.Header("X"))
 	}

@@ -4,53 +4,26 @@ import (
 	"bytes"
 	"net/http"
 	"strings"
+
+	"webim/netpoll/internal/head"
 )
 
-// maxHead is the default of Config.MaxHead: a token of the most bytes that are taken
-// fits in, and the cookies of other programs of a host.
+// maxHead is the default of Config.MaxHead. It has room for a token of the largest size that is
+// accepted, and for the cookies of other programs of a host.
 const maxHead = 16 << 10
 
-// mostHead is the most that Config.MaxHead may be: a head has to fit into a worker's
-// buffer, with a byte to spare.
+// mostHead is the most that Config.MaxHead may be: a head has to fit into a worker's buffer, with a
+// byte to spare.
 const mostHead = readSize - 4<<10
 
-// maxHeadLines bounds the header fields of a request; Config.MaxHead bounds its bytes.
-const maxHeadLines = 64
-
-// maxEmptyLines is how many empty lines may stand before a request (RFC 9112, section
-// 2.2: some clients send one behind a body).
-const maxEmptyLines = 4
-
-// emptyLines is how many bytes of empty lines a head begins with.
-func emptyLines(b []byte) (n int) {
-	for n < 2*maxEmptyLines && bytes.HasPrefix(b[n:], crlf) {
-		n += len(crlf)
-	}
-	return n
-}
-
-// proxyHeaders begin a connection from a proxy that is set to send the PROXY protocol,
-// versions 1 and 2.
-var proxyHeaders = [...]string{"PROXY TCP", "PROXY UNKNOWN", "\r\n\r\n\x00\r\nQUIT\n"}
-
-// proxyHeader reports whether b begins with a header of the PROXY protocol (is), or is
-// the beginning of one (begun).
-func proxyHeader(b []byte) (is, begun bool) {
-	for _, h := range proxyHeaders {
-		is = is || bytes.HasPrefix(b, []byte(h))
-		begun = begun || strings.HasPrefix(h, string(b[:min(len(b), len(h))]))
-	}
-	return is, begun && !is
-}
-
-// readHead collects the head of a request and answers it: an upgrade here,
-// anything else by net/http. What is behind the head is kept for what follows.
+// readHead collects the head of a request and answers it: an upgrade here, everything else by
+// net/http. It keeps the bytes behind the head for the next step.
 func (s *Server) readHead(w *worker, r *record) (more bool) {
 	for stop := r.bytesIn + readBudget; r.bytesIn < stop; {
 		var b []byte
 		in := s.inputs.At(r.input)
 		if in != nil && in.ready {
-			b = in.rest // what comes back from net/http may be more than buf holds
+			b = in.rest // a re-upgrade may bring more than buf holds
 		} else {
 			if in != nil {
 				b = w.buf[:copy(w.buf, in.rest)]
@@ -68,7 +41,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		if in != nil {
 			scanned, lines = in.scanned, in.lines
 		}
-		end, scanned, lines, bad := scanHead(b, scanned, lines, s.cfg.MaxHead)
+		end, scanned, lines, bad := head.Scan(b, scanned, lines, s.cfg.MaxHead)
 		switch {
 		case bad != nil:
 			s.refuse(r, bad)
@@ -83,7 +56,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 	return true
 }
 
-// keepHead stores an unfinished head; it is bounded by MaxHead, and counted.
+// keepHead stores an unfinished head. MaxHead bounds it, and it is counted in MaxUnfinished.
 func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
 	in := s.inputs.At(r.input)
 	if in == nil {
@@ -94,74 +67,37 @@ func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
 	return in.hold(s, cap(in.rest))
 }
 
-// scanHead looks for the empty line that ends a head, from where it left off:
-// the work is linear however the bytes arrive. end is the head's length, 0
-// while it is unfinished. Bare LF and control characters are refused: another
-// server on the way might read the lines differently.
-func scanHead(b []byte, scanned, lines, most int) (end, pos, nlines int, bad *refusedError) {
-	is, begun := proxyHeader(b)
-	if is {
-		return 0, 0, 0, errProxyHeader
-	}
-	first := emptyLines(b)
-	switch rest := b[first:]; {
-	case len(rest) == 0, begun, len(rest) == 1 && rest[0] == '\r' && first < 2*maxEmptyLines:
-		return 0, 0, 0, nil
-	case rest[0] < 'A' || rest[0] > 'Z':
-		return 0, 0, 0, errNotHTTP
-	}
-	for i := max(first, scanned); i < len(b); i++ {
-		if i >= most {
-			return 0, 0, 0, errHeadTooLarge
-		}
-		switch c := b[i]; {
-		case c == '\n':
-			if i == first || b[i-1] != '\r' {
-				return 0, 0, 0, errBareLF
-			}
-			if i >= first+3 && b[i-2] == '\n' {
-				return i + 1, i + 1, lines, nil
-			}
-			if lines++; lines > maxHeadLines+1 {
-				return 0, 0, 0, errHeadTooLarge
-			}
-		case c < ' ' && c != '\r' && c != '\t', c == 0x7f, i > first && b[i-1] == '\r':
-			return 0, 0, 0, errBadByte
-		}
-	}
-	return 0, len(b), lines, nil
-}
-
-// answerHead decides who answers a whole head: b[:end]. b[end:] came behind it.
+// answerHead answers a whole head, b[:end], or gives the connection to net/http. b[end:] are the bytes
+// behind the head.
 func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool) {
-	first := emptyLines(b)
+	first := head.EmptyLines(b)
 	b, end = b[first:], end-first
 	req := &w.request
 	req.reset(s, r)
-	if bad := req.parse(b[:end]); bad != nil {
+	if bad := req.head.Parse(b[:end]); bad != nil {
 		s.refuse(r, bad)
 		return false
 	}
-	if s.cfg.Health != nil && req.asksHealth() && !req.isUpgrade() {
+	if s.cfg.Health != nil && req.asksHealth() && !req.head.IsUpgrade() {
 		s.answerHealth(r, req)
 		return false
 	}
 	if why := s.refusalOf(r); why != "" {
-		s.refuse(r, why.err())
+		s.refuse(r, refusalError(why))
 		return false
 	}
 	if s.stopping.Load() {
 		s.refuse(r, errStopping)
 		return false
 	}
-	if req.isUpgrade() {
+	if req.head.IsUpgrade() {
 		return s.upgrade(w, r, req, b[end:])
 	}
 	s.handOver(r, bytes.Clone(b))
 	return false
 }
 
-// refusalOf is the reason why a connection was let in only to be refused, or "".
+// refusalOf returns the reason why a connection was accepted only to be refused, or "".
 func (s *Server) refusalOf(r *record) refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,15 +109,15 @@ func (s *Server) refusalOf(r *record) refusal {
 
 // asksHealth reports whether a request is for /health.
 func (q *Request) asksHealth() bool {
-	path, _, _ := strings.Cut(string(q.uri), "?")
-	return strings.TrimRight(path, "/") == "/health" && (string(q.method) == http.MethodGet || string(q.method) == http.MethodHead)
+	path, _, _ := strings.Cut(string(q.head.URI), "?")
+	return strings.TrimRight(path, "/") == "/health" && (string(q.head.Method) == http.MethodGet || string(q.head.Method) == http.MethodHead)
 }
 
-// answerHealth answers for Config.Health and closes. It takes no place of net/http, so
-// that a balancer is answered when all are taken and when the server is full.
+// answerHealth answers for Config.Health and closes. It takes no slot of net/http, so a load balancer
+// gets its answer also when all slots are taken and when the server is full.
 func (s *Server) answerHealth(r *record, q *Request) {
-	if _, hosts := q.get("Host"); hosts > 1 { // RFC 9112, section 3.2; whoever checks the health may send none
-		s.refuse(r, errHost)
+	if _, hosts := q.head.Get("Host"); hosts > 1 { // RFC 9112, section 3.2; a health check may send none
+		s.refuse(r, head.ErrHost)
 		return
 	}
 	status, text := http.StatusInternalServerError, "internal error"
@@ -190,6 +126,6 @@ func (s *Server) answerHealth(r *record, q *Request) {
 	if status == http.StatusServiceUnavailable {
 		header += "Retry-After: 5\r\n"
 	}
-	a := &refusedError{why: answeredHealth, status: status, text: text, header: header, noBody: string(q.method) == http.MethodHead}
-	s.beginClose(r, r.gen.Load(), a.closing())
+	a := &refusedError{Why: answeredHealth, Status: status, Text: text, Header: header, NoBody: string(q.head.Method) == http.MethodHead}
+	s.beginClose(r, r.gen.Load(), answerClose(a))
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"webim/netpoll/internal/addrs"
 )
 
 // stallTime is how long a client of net/http may keep the server waiting before its
@@ -101,7 +103,7 @@ func (c *lentConn) leave() bool {
 		return false
 	}
 	s.lendPlaceBack(c.ip)
-	s.addrs.leave(c.ip, false)
+	s.addrs.Remove(c.ip, false)
 	return true
 }
 
@@ -112,8 +114,8 @@ func (s *Server) lendPlace(r *record) bool {
 	if s.tryLendPlace(r) {
 		return true
 	}
-	share := !s.addrs.mayTake(r.ip, placeHTTP, s.cfg.MaxHTTP)
-	c := s.lent.longestWaiting(func(c *lentConn) bool { return !share || s.addrs.sameClient(c.ip, r.ip) })
+	share := !s.addrs.HasSlot(r.ip, addrs.SlotHTTP, s.cfg.MaxHTTP)
+	c := s.lent.longestWaiting(func(c *lentConn) bool { return !share || s.addrs.SameClient(c.ip, r.ip) })
 	if c == nil {
 		return false
 	}
@@ -122,7 +124,7 @@ func (s *Server) lendPlace(r *record) bool {
 }
 
 func (s *Server) tryLendPlace(r *record) bool {
-	if s.lent.n.Add(1) <= int64(s.cfg.MaxHTTP) && s.addrs.take(r.ip, placeHTTP, s.cfg.MaxHTTP) {
+	if s.lent.n.Add(1) <= int64(s.cfg.MaxHTTP) && s.addrs.TakeSlot(r.ip, addrs.SlotHTTP, s.cfg.MaxHTTP) {
 		return true
 	}
 	s.lent.n.Add(-1)
@@ -131,7 +133,7 @@ func (s *Server) tryLendPlace(r *record) bool {
 
 func (s *Server) lendPlaceBack(ip uint32) {
 	s.lent.n.Add(-1)
-	s.addrs.giveBack(ip, placeHTTP)
+	s.addrs.GiveSlotBack(ip, addrs.SlotHTTP)
 }
 
 // lentConns are the connections that net/http has, or who took one from it.

@@ -100,7 +100,7 @@ func (s *Server) giveWayLocked(r *record) bool {
 	}
 	x.refuse = refuseFull
 	s.refusing.Add(1)
-	s.addrs.refused(r.ip)
+	s.addrs.Uncount(r.ip)
 	return true
 }
 

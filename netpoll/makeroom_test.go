@@ -14,9 +14,9 @@ import (
 	"webim/netpoll/wstest"
 )
 
-// head writes a request and returns the status, or 0 if the connection ends without an
+// statusOf writes a request and returns the status, or 0 if the connection ends without an
 // answer.
-func head(c net.Conn, request string) int {
+func statusOf(c net.Conn, request string) int {
 	fmt.Fprint(c, request)
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
@@ -43,7 +43,7 @@ func ended(t *testing.T, c net.Conn) {
 func TestSilentSocketsGiveTheirPlaces(t *testing.T) {
 	s := serve(t, Config{MaxConns: 8}, nil)
 	open := from(t, s, "127.0.0.1")
-	if status := head(open, askUpgrade); status != 101 {
+	if status := statusOf(open, askUpgrade); status != 101 {
 		t.Fatalf("the first gets %d", status)
 	}
 	var silent []net.Conn
@@ -55,10 +55,10 @@ func TestSilentSocketsGiveTheirPlaces(t *testing.T) {
 	}
 	ended(t, silent[0])
 	wstest.Eventually(t, "those that give way have left", func() bool { return s.refusing.Load() == 0 })
-	if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
+	if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
 		t.Errorf("among silent ones an upgrade gets %d", status)
 	}
-	if status := head(from(t, s, "192.0.2.1"), askPage); status != 404 {
+	if status := statusOf(from(t, s, "192.0.2.1"), askPage); status != 404 {
 		t.Errorf("among silent ones a page gets %d", status)
 	}
 	if _, err := open.Write([]byte{0x89, 0x80, 0, 0, 0, 0}); err != nil {
@@ -76,17 +76,17 @@ func TestFewHandshakesKeepTheirPlaces(t *testing.T) {
 	s := serve(t, Config{MaxConns: 8}, nil)
 	s.ticks.second = 1 << 20 // the moment does not pass
 	for range 7 {
-		if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
+		if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
 			t.Fatalf("an upgrade gets %d", status)
 		}
 	}
 	slow := from(t, s, "127.0.0.1")
 	for range 10 {
-		if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 503 {
+		if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 503 {
 			t.Errorf("one that comes to a full server gets %d", status)
 		}
 	}
-	if status := head(slow, askUpgrade); status != 101 {
+	if status := statusOf(slow, askUpgrade); status != 101 {
 		t.Errorf("the handshake that was there before gets %d", status)
 	}
 }
@@ -95,7 +95,7 @@ func TestFewHandshakesKeepTheirPlaces(t *testing.T) {
 func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 	s := serve(t, Config{MaxConns: 8}, nil)
 	for range 8 {
-		if status := head(from(t, s, "127.0.0.1"), askPage); status != 404 {
+		if status := statusOf(from(t, s, "127.0.0.1"), askPage); status != 404 {
 			t.Fatalf("a page gets %d", status)
 		}
 	}
@@ -105,11 +105,11 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 		return s.lent.rest.Len() == 8
 	})
 	for range 8 {
-		if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
+		if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
 			t.Errorf("an upgrade gets %d", status)
 		}
 	}
-	if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 503 {
+	if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 503 {
 		t.Errorf("one too many gets %d", status)
 	}
 }
@@ -118,7 +118,7 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 func TestSilentRefusedGiveTheirPlaces(t *testing.T) {
 	health := func() (int, string) { return http.StatusOK, "ok" }
 	s := serve(t, Config{MaxConns: 1, Health: health}, nil)
-	if status := head(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
+	if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
 		t.Fatalf("the first gets %d", status)
 	}
 	for range 3 * maxRefusals {
@@ -129,7 +129,7 @@ func TestSilentRefusedGiveTheirPlaces(t *testing.T) {
 		request string
 		status  int
 	}{{"GET /health HTTP/1.1\r\nHost: h\r\n\r\n", 200}, {askPage, 503}, {askUpgrade, 503}} {
-		if status := head(from(t, s, "127.0.0.1"), tt.request); status != tt.status {
+		if status := statusOf(from(t, s, "127.0.0.1"), tt.request); status != tt.status {
 			t.Errorf("%.20q gets %d, want %d", tt.request, status, tt.status)
 		}
 	}
@@ -143,14 +143,14 @@ func TestSilentRefusedGiveTheirPlaces(t *testing.T) {
 func TestShareEndsOwnIdle(t *testing.T) {
 	s := serve(t, Config{MaxHTTP: 8}, nil)
 	other := from(t, s, "192.0.2.1")
-	head(other, askPage)
+	statusOf(other, askPage)
 	first := from(t, s, "192.0.2.2")
 	for i := range 10 {
 		c := first
 		if i > 0 {
 			c = from(t, s, "192.0.2.2")
 		}
-		if status := head(c, askPage); status != 404 {
+		if status := statusOf(c, askPage); status != 404 {
 			t.Errorf("%d gets %d", i, status)
 		}
 		wstest.Eventually(t, "it is idle", func() bool {
@@ -160,7 +160,7 @@ func TestShareEndsOwnIdle(t *testing.T) {
 		})
 	}
 	ended(t, first)
-	if status := head(other, askPage); status != 404 {
+	if status := statusOf(other, askPage); status != 404 {
 		t.Errorf("the idle connection of another address gets %d", status)
 	}
 }
@@ -207,7 +207,7 @@ func TestStalledHTTPGivesItsPlace(t *testing.T) {
 	}
 	ended(t, body)
 	ended(t, large)
-	if status := head(from(t, s, "127.0.0.1"), askPage); status != 503 {
+	if status := statusOf(from(t, s, "127.0.0.1"), askPage); status != 503 {
 		t.Errorf("while handlers have all places one gets %d", status)
 	}
 	close(release)
@@ -224,7 +224,7 @@ func TestHTTPShareBehindAProxy(t *testing.T) {
 		{"2001:db8::1", 404}, {"2001:db8::2", 404}, {"2001:db8::3", 503}, {"198.51.100.2", 404}, {"192.0.2.9", 404},
 	} {
 		c := from(t, s, "192.0.2.9")
-		if status := head(c, "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: "+tt.client+"\r\n\r\n"); status != tt.status {
+		if status := statusOf(c, "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: "+tt.client+"\r\n\r\n"); status != tt.status {
 			t.Errorf("%d: %s gets %d, want %d", i, tt.client, status, tt.status)
 		}
 		if tt.status == 503 {

@@ -42,10 +42,11 @@ func TestManualHasAllRefusals(t *testing.T) {
 }
 
 // refusalsAndReasons reads the source: the constants of type refusal, except answeredHealth,
-// which refuses nothing; and the texts of the errors that become Close frames.
+// which refuses nothing, and those of head.Reason; and the texts of the errors that become Close
+// frames, which package head does not have.
 func refusalsAndReasons(t *testing.T) (refusals, reasons []string) {
 	t.Helper()
-	for _, folder := range []string{".", "internal/frame"} {
+	for _, folder := range []string{".", "internal/frame", "internal/head"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil {
 			t.Fatal(err)
@@ -58,18 +59,19 @@ func refusalsAndReasons(t *testing.T) (refusals, reasons []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			closes := folder != "internal/head"
 			ast.Inspect(file, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.ValueSpec:
-					if nameOf(n.Type) == "refusal" && n.Names[0].Name != "answeredHealth" {
+					if name := nameOf(n.Type); (name == "refusal" || name == "Reason") && n.Names[0].Name != "answeredHealth" {
 						refusals = append(refusals, textsIn(n)...)
 					}
 				case *ast.CallExpr:
-					if nameOf(n.Fun) == "protocolError" {
+					if closes && nameOf(n.Fun) == "protocolError" {
 						reasons = append(reasons, textsIn(n)...)
 					}
 				case *ast.CompositeLit:
-					if nameOf(n.Type) == "Error" {
+					if closes && nameOf(n.Type) == "Error" {
 						reasons = append(reasons, textsIn(n)...)
 					}
 				}

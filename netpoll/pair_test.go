@@ -37,9 +37,7 @@ func serve(t testing.TB, cfg Config, h Handler) *Server {
 	t.Cleanup(func() {
 		s.Close()
 		wstest.Eventually(t, "no address is known", func() bool { // handlers of net/http may end later
-			s.addrs.mu.Lock()
-			defer s.addrs.mu.Unlock()
-			return len(s.addrs.byAddr) == 0
+			return s.addrs.Len() == 0
 		})
 		if q, n := s.queued.Load(), s.outputs.Len(); q != 0 || n != 0 || s.unfinished.Load() != 0 || s.inputs.Len() != 0 || s.extras.Len() != 0 {
 			t.Errorf("at the end %d bytes are queued in %d outputs, %d unfinished in %d inputs; %d extras", q, n, s.unfinished.Load(), s.inputs.Len(), s.extras.Len())

@@ -1,36 +1,37 @@
 package netpoll
 
 import (
-	"fmt"
 	"net/http"
+	"net/netip"
+
+	"webim/netpoll/internal/head"
 )
 
-// refusal is a reason to turn a connection away before it is open, as counted
-// in Stats.Refused.
-type refusal string
+// refusal is a reason to refuse a connection before it is open, as Stats.Refused counts it. Those of
+// a request's head are in package head.
+type refusal = head.Reason
 
 const (
-	refuseNotHTTP   refusal = "not http"
-	refuseMalformed refusal = "malformed request"
-	refuseTooLarge  refusal = "head too large"
-	refuseMethod    refusal = "method"
-	refuseVersion   refusal = "websocket version"
-	refuseKey       refusal = "websocket key"
-	refuseOrigin    refusal = "origin"
-	refuseHandler   refusal = "handler"
-	refuseFull      refusal = "server full"
-	refusePerIP     refusal = "too many from address"
-	refuseHTTPFull  refusal = "too many http connections"
-	refuseUnsaid    refusal = "server full, closed unanswered"
-	refuseStopping  refusal = "server is shutting down"
-	refuseProxy     refusal = "PROXY protocol"
+	refuseNotHTTP          = head.NotHTTP
+	refuseProxy            = head.Proxy
+	refuseTooLarge         = head.TooLarge
+	refuseOrigin   refusal = "origin"
+	refuseHandler  refusal = "handler"
+	refuseFull     refusal = "server full"
+	refusePerIP    refusal = "too many from address"
+	refuseHTTPFull refusal = "too many http connections"
+	refuseUnsaid   refusal = "server full, closed unanswered"
+	refuseStopping refusal = "server is shutting down"
 
-	// answeredHealth is none: what /health was answered is counted with them.
+	// answeredHealth is no refusal: it marks the answers to /health, which are not counted.
 	answeredHealth refusal = "health"
 )
 
-// err is the answer to who comes at a limit.
-func (why refusal) err() *refusedError {
+// refusedError is an HTTP answer other than 101.
+type refusedError = head.Error
+
+// refusalError returns the answer to a connection that is refused at a limit.
+func refusalError(why refusal) *refusedError {
 	if why == refuseStopping {
 		return errStopping
 	}
@@ -38,63 +39,65 @@ func (why refusal) err() *refusedError {
 }
 
 func unavailable(why refusal, text string) *refusedError {
-	return &refusedError{why: why, status: http.StatusServiceUnavailable, text: text, header: "Retry-After: 5\r\n"}
-}
-
-// A refusedError is an HTTP answer other than 101. Nothing that the client
-// sent is echoed in it.
-type refusedError struct {
-	why    refusal
-	status int
-	text   string
-	header string
-	noBody bool   // the answer to HEAD
-	detail string // of what the client said, for the log
-}
-
-func (e *refusedError) Error() string { return e.text }
-
-func malformed(text string) *refusedError {
-	return &refusedError{why: refuseMalformed, status: http.StatusBadRequest, text: text}
+	return &refusedError{Why: why, Status: http.StatusServiceUnavailable, Text: text, Header: "Retry-After: 5\r\n"}
 }
 
 var (
-	errNotHTTP      = &refusedError{why: refuseNotHTTP, status: http.StatusBadRequest, text: "this is not an HTTP request; is it TLS on a plain port?"}
-	errProxyHeader  = &refusedError{why: refuseProxy, status: http.StatusBadRequest, text: "a PROXY protocol header came instead of a request: this server does not speak that protocol, configure the proxy to send X-Forwarded-For instead"}
-	errHeadTooLarge = &refusedError{why: refuseTooLarge, status: http.StatusRequestHeaderFieldsTooLarge, text: "the head of the request is too large, or has more than 64 lines"}
-	errBareLF       = malformed("line ends with a bare LF")
-	errBadByte      = malformed("control character in the request head")
-	errRequestLine  = malformed("malformed request line")
-	errHeaderLine   = malformed("malformed header line")
-	errHost         = malformed("exactly one Host header is needed")
-	errHTTPVersion  = malformed("WebSocket needs HTTP/1.1")
-	errConnection   = malformed("Connection header must contain Upgrade")
-	errBody         = malformed("an upgrade must have no body")
-	errKey          = &refusedError{why: refuseKey, status: http.StatusBadRequest, text: "Sec-WebSocket-Key must be 16 bytes in base64, once"}
-	errMethod       = &refusedError{why: refuseMethod, status: http.StatusMethodNotAllowed, text: "WebSocket needs GET", header: "Allow: GET\r\n"}
-	errNoVersion    = &refusedError{why: refuseVersion, status: http.StatusBadRequest, text: "Sec-WebSocket-Version: 13 is missing",
-		header: "Sec-WebSocket-Version: 13\r\n"}
-	errVersion = &refusedError{why: refuseVersion, status: http.StatusUpgradeRequired, text: "only WebSocket version 13 is spoken",
-		header: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"}
-	errInternal   = &refusedError{why: refuseHandler, status: http.StatusInternalServerError, text: "internal error"}
-	errOrigin     = &refusedError{why: refuseOrigin, status: http.StatusForbidden, text: "origin is not allowed"}
-	errStopping   = unavailable(refuseStopping, string(refuseStopping))
-	errExtensions = malformed("malformed Sec-WebSocket-Protocol or Sec-WebSocket-Extensions header")
+	errInternal = &refusedError{Why: refuseHandler, Status: http.StatusInternalServerError, Text: "internal error"}
+	errOrigin   = &refusedError{Why: refuseOrigin, Status: http.StatusForbidden, Text: "origin is not allowed"}
+	errStopping = unavailable(refuseStopping, string(refuseStopping))
 )
 
-// refuse answers with an HTTP error and closes, so that the answer arrives.
+// refuse answers with an HTTP error and then closes, so that the answer arrives.
 func (s *Server) refuse(r *record, e *refusedError) {
-	s.logRefusal(e.why, s.addrs.addrPort(r.ip, r.port), e.detail)
-	s.beginClose(r, r.gen.Load(), e.closing())
+	s.logRefusal(e.Why, s.addrs.AddrPort(r.ip, r.port), e.Detail)
+	s.beginClose(r, r.gen.Load(), answerClose(e))
 }
 
-// closing is the close that gives the answer.
-func (e *refusedError) closing() closing {
-	body := e.text + "\n"
-	answer := fmt.Sprintf("HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"+
-		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n", e.status, http.StatusText(e.status), e.header, len(body))
-	if !e.noBody {
-		answer += body
+// answerClose is the close that sends the answer.
+func answerClose(e *refusedError) closing {
+	return closing{cause: Refused, why: e.Why, answer: e.Answer(), last: true}
+}
+
+// refusalHints say which setting decides a refusal. A refusal without a hint is not logged: its
+// answer tells the client everything, and the operator of the server can change nothing. The
+// Handler logs its own.
+var refusalHints = map[refusal]string{
+	refuseTooLarge: "MaxHead bounds the head of a request (--max-head); large cookies are the usual cause",
+	refuseOrigin:   "CheckOrigin decides which pages may connect (--allow-origin)",
+	refuseFull:     "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refuseUnsaid:   "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refusePerIP:    "MaxConnsPerIP and MaxHandshakesPerIP bound one address (--max-conns-per-ip, --max-handshakes-per-ip); behind a proxy list it in Exempt (--proxy)",
+	refuseHTTPFull: "MaxHTTP bounds the connections that ask for pages (--max-http), a quarter for one address",
+	refuseProxy:    "a proxy sends the PROXY protocol: configure it to send X-Forwarded-For, and list it in Exempt (--proxy)",
+	refuseNotHTTP:  "something else than HTTP came, perhaps TLS to a plain port or a plain request to the port for TLS",
+}
+
+// maxDetail is the number of bytes of a client's text that a log line may have.
+const maxDetail = 200
+
+// logRefusal logs a refusal, one line for each reason and interval: a flood of refusals must not fill
+// the log. detail is a text of the client.
+func (s *Server) logRefusal(why refusal, from netip.AddrPort, detail string) {
+	hint, known := refusalHints[why]
+	if !known {
+		return
 	}
-	return closing{cause: Refused, why: e.why, answer: []byte(answer), last: true}
+	attrs := []any{"from", RemoteText(from), "hint", hint}
+	if detail != "" {
+		attrs = append(attrs, "detail", detail[:min(len(detail), maxDetail)])
+	}
+	s.refusals.Warn("netpoll: a connection is refused: "+string(why), attrs...)
+}
+
+// RemoteText returns a client's address for logs: "192.0.2.7:1234", "192.0.2.7" behind a proxy, which
+// does not tell the port, or "unix" for a client of a Unix socket, which has no address.
+func RemoteText(remote netip.AddrPort) string {
+	switch {
+	case !remote.Addr().IsValid():
+		return "unix"
+	case remote.Port() == 0:
+		return remote.Addr().String()
+	}
+	return remote.String()
 }

@@ -3,11 +3,11 @@ package netpoll
 import (
 	"context"
 	"iter"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
@@ -33,7 +33,7 @@ type Server struct {
 	inputs   slab.Table[input]
 	outputs  slab.Table[output]
 	extras   slab.Table[extra]
-	addrs    addrs
+	addrs    addrs.Table
 	places   tlsPlaces
 	refusals *ratelog.Logger
 
@@ -82,8 +82,7 @@ func New(cfg Config, h Handler) *Server {
 		h = &Funcs{}
 	}
 	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
-	s.addrs.byAddr, s.addrs.proxies = map[netip.Addr]uint32{}, s.cfg.Exempt
-	s.addrs.unix = s.cfg.ExemptUnix
+	s.addrs.Proxies, s.addrs.Unix = s.cfg.Exempt, s.cfg.ExemptUnix
 	s.writeLimit = int(rawio.WriteLimit.Load())
 	s.slab.Number = func(r *record, i uint32) { r.index = i }
 	s.refusals = ratelog.New(s.cfg.Logger)

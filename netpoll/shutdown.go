@@ -171,7 +171,7 @@ func (s *Server) dismiss(c Conn) {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		return
 	}
-	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.text, frame: true, early: errStopping})
+	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.Text, frame: true, early: errStopping})
 }
 
 // clients is how many connections are open that are not about to be refused. A

@@ -2,7 +2,6 @@ package netpoll
 
 import (
 	"errors"
-	"net/netip"
 	"testing"
 
 	"webim/netpoll/wstest"
@@ -66,100 +65,5 @@ func TestStaleHandle(t *testing.T) {
 	}
 	if got := nextFrame(t, end); string(got) != "\x81\x04mine" {
 		t.Errorf("the new connection's client gets %q", got)
-	}
-}
-
-// Connections are counted by address, but for those of this machine.
-func TestAddrs(t *testing.T) {
-	a := addrs{byAddr: map[netip.Addr]uint32{}, proxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}
-	proxy := netip.MustParseAddr("198.51.100.7")
-	near, far, next := netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
-	for range 20 {
-		for _, addr := range []netip.Addr{near, {}, proxy} {
-			if _, refuse := a.enter(addr, 3, 2); refuse != "" {
-				t.Errorf("%v is refused: %s", addr, refuse)
-			}
-		}
-	}
-	ip, refuse1 := a.enter(far, 3, 2)
-	_, refuse2 := a.enter(far, 3, 2)
-	_, refuse3 := a.enter(far, 3, 2) // a third handshake
-	a.dismissed(ip)
-	if refuse1 != "" || refuse2 != "" || refuse3 != refusePerIP {
-		t.Errorf("handshakes: %q %q %q", refuse1, refuse2, refuse3)
-	}
-	a.opened(ip)
-	a.opened(ip)
-	_, refuse1 = a.enter(far, 3, 2)
-	a.opened(ip)
-	_, refuse2 = a.enter(far, 3, 2)
-	if _, again := a.enter(far, 3, 2); again != refusePerIP { // while the other is sent away
-		t.Errorf("one more connection: %q", again)
-	}
-	a.leave(ip, false)
-	if _, free := a.enter(far, 3, 2); free != "" {
-		t.Errorf("who is sent away takes the place of who has left: %q", free)
-	}
-	a.opened(ip)
-	a.dismissed(ip)
-	a.dismissed(ip)
-	if refuse1 != "" || refuse2 != refusePerIP {
-		t.Errorf("connections: %q %q", refuse1, refuse2)
-	}
-	if other, refuse := a.enter(next, 3, 2); refuse != "" || other == ip {
-		t.Errorf("another address: %q", refuse)
-	}
-	if !a.take(ip, placeTLS, 1) || a.take(ip, placeTLS, 1) {
-		t.Error("an address has not exactly its share of TLS handshakes")
-	}
-	for range 3 {
-		a.leave(ip, false)
-	}
-	if got := a.addrPort(ip, 7); got != netip.AddrPortFrom(far, 7) {
-		t.Errorf("while its TLS handshake lasts the address is %v", got)
-	}
-	if a.giveBack(ip, placeTLS); len(a.byAddr) != 5 || a.entries[ip] != (addrEntry{}) {
-		t.Errorf("an address that has left is remembered: %v", a.byAddr)
-	}
-	if again, _ := a.enter(far, 3, 2); again != ip {
-		t.Errorf("entry %d is taken, %d is free", again, ip)
-	}
-}
-
-// The addresses of a /64 are one client; each is still known as itself.
-func TestAddrsBlocks(t *testing.T) {
-	a := addrs{byAddr: map[netip.Addr]uint32{}}
-	var ips []uint32
-	for i, text := range []string{"2001:db8::", "2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8::1", "2001:db8:0:1::1"} {
-		addr := netip.MustParseAddr(text)
-		ip, refuse := a.enter(addr, 3, 0)
-		if (refuse != "") != (i == 3) {
-			t.Errorf("%d: %v: refused %q", i, addr, refuse)
-		}
-		if got := a.addrPort(ip, 1).Addr(); got != addr {
-			t.Errorf("%v is known as %v", addr, got)
-		}
-		ips = append(ips, ip)
-	}
-	if !a.take(ips[1], placeHTTP, 8) || !a.take(ips[2], placeHTTP, 8) || a.take(ips[0], placeHTTP, 8) || !a.take(ips[4], placeHTTP, 8) {
-		t.Error("a block has not exactly its share")
-	}
-	for _, i := range []int{1, 2, 4} {
-		a.giveBack(ips[i], placeHTTP)
-	}
-	for i, ip := range ips {
-		if i == 3 {
-			a.dismissed(ip)
-		} else {
-			a.leave(ip, true)
-		}
-	}
-	if len(a.byAddr) != 0 || len(a.free) != len(a.entries) {
-		t.Errorf("left over: %v", a.byAddr)
-	}
-	for range 3 {
-		if _, refuse := a.enter(netip.IPv6Loopback(), 1, 1); refuse != "" {
-			t.Errorf("loopback: refused %q", refuse)
-		}
 	}
 }

@@ -2,16 +2,12 @@ package netpoll
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"reflect"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,25 +18,6 @@ import (
 )
 
 // Threats whose guards cannot be told apart from each other over a socket.
-
-// A head is looked at once, however its bytes come: what was scanned may as well
-// have become something else.
-func TestHeadIsScannedOnce(t *testing.T) {
-	head := []byte("GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("y", 500) + "\r\n\r\n")
-	for cut := 2; cut < len(head); cut++ {
-		end, pos, n, bad := scanHead(head[:cut], 0, 0, maxHead)
-		if end != 0 || bad != nil || pos != cut {
-			t.Fatalf("cut at %d: end %d, scanned %d, %v", cut, end, pos, bad)
-		}
-		b := bytes.Clone(head)
-		for i := 1; i < cut-3; i++ { // the last may be half an end of line, or of the head
-			b[i] = 0
-		}
-		if end, _, _, bad := scanHead(b, pos, n, maxHead); end != len(head) || bad != nil {
-			t.Fatalf("cut at %d, then: end %d, %v", cut, end, bad)
-		}
-	}
-}
 
 // The connection keeps where its head was scanned to.
 func TestHeadKeepsItsPlace(t *testing.T) {
@@ -70,95 +47,6 @@ func TestUnfinishedIsBounded(t *testing.T) {
 	}
 	if one.hold(s, 0); s.unfinished.Load() != 0 {
 		t.Errorf("%d bytes are left", s.unfinished.Load())
-	}
-}
-
-// Whatever comes and goes in whatever order, at the same time, what is counted is
-// what is there, and nothing is left in the end.
-func TestAddrsRandom(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	a := addrs{byAddr: map[netip.Addr]uint32{}, proxies: []netip.Prefix{netip.MustParsePrefix("2001:db8:0:1::7/128")}}
-	var some []netip.Addr
-	for i := range 4 {
-		some = append(some, netip.MustParseAddr(fmt.Sprint("192.0.2.", i)), netip.MustParseAddr(fmt.Sprint("2001:db8::", i)),
-			netip.MustParseAddr(fmt.Sprint("2001:db8:0:1::", i+4)))
-	}
-	var all sync.WaitGroup
-	for worker := range 4 {
-		all.Go(func() {
-			r := rand.New(rand.NewPCG(seed, uint64(worker)))
-			type conn struct {
-				ip      uint32
-				addr    netip.Addr
-				refused bool
-				opened  bool
-			}
-			var conns []conn
-			var places []uint32
-			end := func(c conn) {
-				if c.refused {
-					a.dismissed(c.ip)
-				} else {
-					a.leave(c.ip, !c.opened)
-				}
-			}
-			for range 3000 {
-				switch r.IntN(6) {
-				case 0, 1:
-					addr := some[r.IntN(len(some))]
-					ip, refuse := a.enter(addr, 5, 3)
-					c := conn{ip: ip, addr: addr, refused: refuse != ""}
-					if !c.refused && r.IntN(5) == 0 { // the server is full
-						a.refused(ip)
-						c.refused = true
-					}
-					conns = append(conns, c)
-				case 2:
-					if len(conns) > 0 {
-						if c := &conns[r.IntN(len(conns))]; !c.refused && !c.opened {
-							a.opened(c.ip)
-							c.opened = true
-						}
-					}
-				case 3:
-					if len(conns) > 0 {
-						if c := conns[r.IntN(len(conns))]; a.take(c.ip, placeHTTP, 8) {
-							places = append(places, c.ip)
-						}
-					}
-				case 4:
-					if k := len(places); k > 0 {
-						a.giveBack(places[k-1], placeHTTP)
-						places = places[:k-1]
-					}
-				case 5:
-					if len(conns) > 0 {
-						i := r.IntN(len(conns))
-						if got := a.addrPort(conns[i].ip, 1).Addr(); got != conns[i].addr {
-							t.Errorf("%v is known as %v", conns[i].addr, got)
-						}
-						end(conns[i])
-						conns = slices.Delete(conns, i, i+1)
-					}
-				}
-			}
-			for _, c := range conns {
-				end(c)
-			}
-			for _, ip := range places {
-				a.giveBack(ip, placeHTTP)
-			}
-		})
-	}
-	all.Wait()
-	if len(a.byAddr) != 0 || len(a.free) != len(a.entries) {
-		t.Errorf("left over: %v, %d of %d entries are free", a.byAddr, len(a.free), len(a.entries))
-	}
-	for _, e := range a.entries {
-		if e != (addrEntry{}) {
-			t.Errorf("left over: %+v", e)
-		}
 	}
 }
 
@@ -292,36 +180,4 @@ func TestPongUnreadIsAPong(t *testing.T) {
 func heart() beat {
 	f, _ := NewFrame(ws.OpText, []byte("{}"))
 	return beat{Heartbeat: Heartbeat{Frame: f, Code: 4000}, schedule: wheel.Schedule{Interval: 36000, Timeout: 10, Grain: 1, Fixed: true}}
-}
-
-// FuzzForwarded: of any lines, the client is the last that is no proxy's, by a way
-// that looks at them all.
-func FuzzForwarded(f *testing.F) {
-	for _, seed := range []string{"", ",", "192.0.2.7", "x, 192.0.2.7,10.0.0.1\n10.0.0.2", "[2001:db8::1]:80, 10.1.1.1", "fe80::1%e,\n", "::ffff:10.0.0.1, ::ffff:1.2.3.4\n\n"} {
-		f.Add(seed)
-	}
-	a := &addrs{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}}
-	f.Fuzz(func(t *testing.T, text string) {
-		lines := strings.Split(text, "\n")
-		got, ok := a.clientOf(lines)
-		all := strings.Split(strings.Join(lines, ","), ",")
-		var want netip.Addr
-		for len(all) > 0 && !want.IsValid() {
-			last := all[len(all)-1]
-			all = all[:len(all)-1]
-			if strings.TrimSpace(last) == "" {
-				continue
-			}
-			addr, good := parseForwarded(strings.TrimSpace(last))
-			if !good {
-				break
-			}
-			if !a.listed(addr) {
-				want = addr
-			}
-		}
-		if ok != want.IsValid() || ok && (got != want || got.Zone() != "" || got.Is4In6() || a.listed(got)) {
-			t.Fatalf("%q: %v, %v; want %v", text, got, ok, want)
-		}
-	})
 }

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"sync"
 
+	"webim/netpoll/internal/addrs"
+	"webim/netpoll/internal/head"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -95,7 +98,7 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 	}
 	t.mu.Lock()
 	whole, bad := wholeHello(t.in)
-	is, begun := proxyHeader(t.in)
+	is, begun := head.IsProxyHeader(t.in)
 	t.mu.Unlock()
 	switch {
 	case bad && begun:
@@ -163,10 +166,10 @@ func wholeHello(b []byte) (whole, bad bool) {
 func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
 	why, answer := refuseNotHTTP, []byte("HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	if proxy {
-		why, answer = refuseProxy, errProxyHeader.closing().answer
+		why, answer = refuseProxy, head.ErrProxyHeader.Answer()
 	}
 	s.stats.refused(why)
-	s.logRefusal(why, s.addrs.addrPort(r.ip, r.port), "")
+	s.logRefusal(why, s.addrs.AddrPort(r.ip, r.port), "")
 	t.mu.Lock()
 	t.out = append(t.out, answer...)
 	t.accountLocked()
@@ -182,7 +185,7 @@ func (s *Server) startHandshake(r *record, t *tlsState) {
 	defer p.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.take(r.ip, placeTLS, s.cfg.MaxTLSHandshakes) {
+	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.TakeSlot(r.ip, addrs.SlotTLS, s.cfg.MaxTLSHandshakes) {
 		t.waits = true
 		p.queueLocked(t)
 		return
@@ -215,7 +218,7 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 
 // handshakeDone gives a place back.
 func (s *Server) handshakeDone(ip uint32) {
-	s.addrs.giveBack(ip, placeTLS)
+	s.addrs.GiveSlotBack(ip, addrs.SlotTLS)
 	s.places.mu.Lock()
 	s.places.busy--
 	s.places.mu.Unlock()
@@ -235,7 +238,7 @@ func (s *Server) wakeWaiting() {
 		t.mu.Lock()
 		own := t.own
 		t.mu.Unlock()
-		if s.addrs.mayTake(own.r.ip, placeTLS, s.cfg.MaxTLSHandshakes) {
+		if s.addrs.HasSlot(own.r.ip, addrs.SlotTLS, s.cfg.MaxTLSHandshakes) {
 			p.unqueueLocked(t)
 			next = append(next, own)
 		}

@@ -17,17 +17,17 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		s.refuse(r, bad)
 		return false
 	}
-	answer, n, bad := s.negotiate(q, w.answer[:0])
+	answer, ext, bad := s.negotiate(q, w.answer[:0])
 	if bad != nil {
 		s.refuse(r, bad)
 		return false
 	}
 	w.answer = answer
 	flags := fOpen | fFirst
-	if n.accepted {
+	if ext.Deflate {
 		flags |= fDeflate
 	}
-	if n.small {
+	if ext.Small {
 		flags |= fSmallWindow
 	}
 	r.mu.Lock()
@@ -46,7 +46,7 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	r.flags.Or(flags)
 	r.mu.Unlock()
 	r.stage = stageOpen
-	s.addrs.opened(r.ip)
+	s.addrs.Opened(r.ip)
 	s.stats.opened.Add(1)
 	s.stats.open.Add(1)
 	s.arm(r, s.firstPing(r))
@@ -63,6 +63,27 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		return false
 	}
 	return s.readOpen(w, r)
+}
+
+// forwarded counts the connection under its client's address from here on, if a listed proxy names
+// the client. Otherwise the connection stays counted for the peer. It returns the answer if the
+// client has reached a limit.
+func (s *Server) forwarded(r *record, q *Request) *refusedError {
+	client, ok := s.addrs.Client(s.addrs.AddrPort(r.ip, 0).Addr(), q.head.All("X-Forwarded-For"))
+	if !ok {
+		return nil
+	}
+	ip, ok := s.addrs.Add(client, s.cfg.MaxConnsPerIP, -1)
+	if !ok { // until it has ended it stays counted for the proxy
+		s.addrs.Forget(ip)
+		return refusalError(refusePerIP)
+	}
+	r.mu.Lock()
+	old := r.ip
+	r.ip, r.port = ip, 0
+	r.mu.Unlock()
+	s.addrs.Remove(old, true)
+	return nil
 }
 
 // answer writes the answer to an upgrade, with the write bit held, and lets the bit go.
