@@ -71,10 +71,13 @@ func Same(a, b engine.Publication) bool {
 }
 
 // Recorder is a subscriber that keeps a copy of all publications that it gets. It has no members.
-type Recorder struct{ Got []engine.Publication }
+type Recorder struct {
+	Begins []engine.Position
+	Got    []engine.Publication
+}
 
-// Begin implements engine.Subscriber, as all methods do.
-func (r *Recorder) Begin(engine.Position) {}
+// Begin records the position.
+func (r *Recorder) Begin(at engine.Position) { r.Begins = append(r.Begins, at) }
 
 // Notify ignores the notice.
 func (r *Recorder) Notify(engine.Notice) {}

@@ -2,13 +2,8 @@ package memory
 
 import (
 	"fmt"
-	"math"
-	"slices"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/gobwas/ws"
 
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -162,17 +157,6 @@ func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	}
 }
 
-// Offsets are clients' numbers: any of them must give what lies behind it.
-func TestMemoryHistoryBehindTheEnd(t *testing.T) {
-	m, _ := newTestMemory(Limits{})
-	enginetest.Publish(t, m, "a", nil)
-	for _, since := range []uint64{1, 2, math.MaxInt64, math.MaxInt64 + 1, math.MaxInt64 + 5, math.MaxUint64 - 1, math.MaxUint64} {
-		if h := enginetest.History(t, m, "a", engine.Span{Behind: since, Limit: -1}); len(h.Publications) != 0 {
-			t.Errorf("behind %d there are %d publications", since, len(h.Publications))
-		}
-	}
-}
-
 // A little of a long history costs little.
 func TestMemoryHistoryCopiesWhatItAnswers(t *testing.T) {
 	m, _ := newTestMemory(Limits{MaxMessages: 1000})
@@ -183,61 +167,6 @@ func TestMemoryHistoryCopiesWhatItAnswers(t *testing.T) {
 		h := enginetest.History(t, m, "a", engine.Span{Limit: 3, Newest: newest})
 		if len(h.Publications) != 3 || cap(h.Publications) > 10 {
 			t.Errorf("newest %v: %d publications in room for %d", newest, len(h.Publications), cap(h.Publications))
-		}
-	}
-}
-
-// Many publish to one room at once, others to rooms that come and go and
-// expire: two hubs' subscribers get the same, in the order of offsets.
-func TestMemoryConcurrent(t *testing.T) {
-	const publishers, messages = 8, 300
-	m, clock := newTestMemory(Limits{MaxAge: time.Minute, MaxTotal: 20_000})
-	hubs := []*enginetest.Exclusive{{}, {}}
-	for _, h := range hubs {
-		m.Subscribe("a", enginetest.NoPayer, h)
-	}
-	var wg sync.WaitGroup
-	var done [publishers]int
-	for i := range publishers {
-		wg.Go(func() {
-			for k := range messages {
-				m.Publish("a", engine.Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%d:%d", i, k)}, func(engine.Position, error) { done[i]++ })
-				other, s := fmt.Sprint(k%7), new(enginetest.Recorder)
-				m.Subscribe(other, enginetest.NoPayer, s)
-				m.Publish(other, engine.Message{Op: ws.OpText, Data: nil}, nil)
-				m.History(other, engine.Span{Limit: 3}, func(engine.History, error) {})
-				m.Unsubscribe(other, s)
-				if len(s.Got) == 0 {
-					t.Error("a subscriber missed its own message")
-				}
-				if k%50 == 0 {
-					clock.Advance(time.Minute)
-					m.Expire()
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for i, h := range hubs {
-		if h.Overlap.Load() || len(h.Got) != publishers*messages {
-			t.Errorf("hub %d: overlapping calls: %v; %d messages of %d", i, h.Overlap.Load(), len(h.Got), publishers*messages)
-		}
-		if !slices.EqualFunc(h.Got, hubs[0].Got, enginetest.Same) {
-			t.Errorf("hub %d got another sequence", i)
-		}
-	}
-	var next [publishers]int
-	for k, p := range hubs[0].Got {
-		var i, n int
-		fmt.Sscanf(string(p.Data), "%d:%d", &i, &n)
-		if p.Offset != uint64(k+1) || p.Prev != uint64(k) || n != next[i] {
-			t.Fatalf("publication %d is %+v, a publisher's message %d, want %d", k, p, n, next[i])
-		}
-		next[i]++
-	}
-	for i, n := range done {
-		if n != messages {
-			t.Errorf("publisher %d was told %d times of %d", i, n, messages)
 		}
 	}
 }
