@@ -35,12 +35,12 @@ million: build ## hold CLIENTS (1000000) idle clients on this machine: what each
 test: ## all tests, browser included, under the race detector: about 5 minutes on two cores
 	@.ci/needs gcc chromium node
 	$(GOTEST) -timeout 40m ./...
-	go test -count=1 -run Allocates ./netpoll ./room ./room/wire
+	go test -count=1 -run Allocates ./netpoll ./room/...
 
 test-long: ## the same tests at full size
 	@.ci/needs gcc chromium node
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
-	go test -count=1 -run Allocates ./netpoll ./room ./room/wire
+	go test -count=1 -run Allocates ./netpoll ./room/...
 	cd bench/peers && $(GOTEST) ./kit
 
 sdk-python: build ## run the Python SDK's own tests against webim: make sdk-python SDK=FOLDER

@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"sync"
+
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
@@ -36,38 +38,72 @@ func Said(h *room.Hub, name string, at engine.Position, m engine.Message) {
 		return
 	}
 	if room.IsDirect(name) {
-		notice := noticeOf(name, at, m.From.User)
-		other := room.UsersOf(name)[0]
-		if other == m.From.User {
-			other = room.UsersOf(name)[1]
-		}
-		enroll(h, h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
-			if err != nil {
-				tell(h, m.Payer, other, notice, nil) // if the author cannot list the room, it must not fill the other user's list
-				return
-			}
-			enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(isNew bool, _ error) {
-				if !isNew {
-					tell(h, m.Payer, other, notice, nil)
-					return
-				}
-				keepName(h, h.StateOf(m.Payer), name, m.From.User, other, func() { tell(h, m.Payer, other, notice, nil) })
-			})
-		})
+		saidDirect(h, name, at, m)
 		return
 	}
-	by, payer := m.From.User, m.Payer
-	h.Engine().List(engine.TableMember, name, "", maxNotified+1, func(all []engine.Entry, err error) {
-		if err != nil || len(all) == 0 || len(all) > maxNotified {
+	a := newAnnouncement()
+	a.hub, a.room, a.at, a.by, a.payer = h, name, at, m.From.User, m.Payer
+	h.Engine().List(engine.TableMember, name, "", maxNotified+1, a.read)
+}
+
+// saidDirect is Said for a direct message.
+func saidDirect(h *room.Hub, name string, at engine.Position, m engine.Message) {
+	notice := noticeOf(name, at, m.From.User)
+	other := room.UsersOf(name)[0]
+	if other == m.From.User {
+		other = room.UsersOf(name)[1]
+	}
+	enroll(h, h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
+		if err != nil {
+			tell(h, m.Payer, other, notice, nil) // if the author cannot list the room, it must not fill the other user's list
 			return
 		}
-		notice := noticeOf(name, at, by) // not before: most rooms have no such users
-		for _, e := range all {
-			if e.Name != by {
-				tell(h, payer, e.Name, notice, nil)
+		enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(isNew bool, _ error) {
+			if !isNew {
+				tell(h, m.Payer, other, notice, nil)
+				return
 			}
-		}
+			keepName(h, h.StateOf(m.Payer), name, m.From.User, other, func() { tell(h, m.Payer, other, notice, nil) })
+		})
 	})
+}
+
+// announcement is a message of which the users who have its room in their lists are told, while the
+// engine looks for them. Every message makes one, and hardly any has such users, so they are pooled.
+type announcement struct {
+	hub   *room.Hub
+	room  string
+	at    engine.Position
+	by    string
+	payer budget.Owner
+	read  func([]engine.Entry, error) // the method tell as a value: making that allocates
+}
+
+var announcementPool sync.Pool
+
+func newAnnouncement() *announcement {
+	a, ok := announcementPool.Get().(*announcement)
+	if !ok {
+		a = new(announcement)
+		a.read = a.tell
+	}
+	return a
+}
+
+// tell tells the users, except the author, and gives the announcement back.
+func (a *announcement) tell(all []engine.Entry, err error) {
+	one := *a
+	*a = announcement{read: a.read}
+	announcementPool.Put(a)
+	if err != nil || len(all) == 0 || len(all) > maxNotified {
+		return
+	}
+	notice := noticeOf(one.room, one.at, one.by)
+	for _, e := range all {
+		if e.Name != one.by {
+			tell(one.hub, one.payer, e.Name, notice, nil)
+		}
+	}
 }
 
 // noticeOf returns the tags that tell a user about a message in a room.

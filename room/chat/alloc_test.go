@@ -1,0 +1,22 @@
+//go:build !race
+
+package chat
+
+import (
+	"testing"
+
+	"webim/room"
+	"webim/room/engine"
+	"webim/room/engine/memory"
+)
+
+// TestSaidAllocatesNothing: a message in a room that nobody has in a list leaves no garbage. It does
+// not run under the race detector, where a sync.Pool drops items on purpose.
+func TestSaidAllocatesNothing(t *testing.T) {
+	h := room.NewHub(room.Config{Engine: memory.New(memory.Limits{})})
+	m := engine.Message{Op: engine.OpJSON, Data: []byte(`{"text":"hello"}`), From: &engine.Author{User: "ann", Client: "c"}}
+	at := engine.Position{Epoch: "e", Offset: 7}
+	if n := testing.AllocsPerRun(100, func() { Said(h, "lobby", at, m) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
