@@ -37,7 +37,7 @@ type roomSettings struct {
 	ForceJoinLeave bool          `name:"force-join-leave" type:"bool" def:"false" help:"All members are told, also those that do not ask for it; needs join_leave."`
 	Binary         bool          `name:"binary" type:"bool" def:"false" help:"Messages may be any bytes, not only JSON; clients that speak JSON cannot join."`
 
-	Allow room.Rights `name:"allow" type:"rights" help:"Roles that may do each action. Moderators may do what is not named here, and admins may do manage."`
+	Allow room.Rights `name:"allow" type:"rights" help:"Roles that may do each action. Actions that are not named here are for moderators, and manage is for admins."`
 
 	place string // of the entry in the file: chat.yaml:3: rooms
 }
