@@ -8,6 +8,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/wire"
 )
 
 // asking is what a session has only while a backend has to do with it.
@@ -21,9 +22,9 @@ type asking struct {
 	queue []func(next func()) // what has to keep the order of its commands
 	done  func()              // reads the connection again; nil: it is read
 
-	underWay int      // questions
-	waiting  []func() // more of them
-	release  func()   // as done, when none waits any more
+	underWay int            // questions
+	waiting  []heldQuestion // more of them
+	release  func()         // as done, when none waits any more
 }
 
 // maxAsked is how many questions of one connection are under way: else one that
@@ -44,8 +45,17 @@ func (s *session) listenFor(r *netpoll.Request) {
 	}
 }
 
+// errGone answers a question of a connection that has ended.
+var errGone = wire.DisconnectConnectionClosed
+
+// heldQuestion is a question that waits.
+type heldQuestion struct {
+	ask  func()
+	done func(Answer, error)
+}
+
 // ask asks the backend for the session, now or when it has had answers and the client
-// has taken most of them. done is not called if the connection is gone before.
+// has taken most of them. If the connection is gone before, done gets errGone.
 func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	who := s.Identity()
 	if q.Hook != HookRefresh {
@@ -61,7 +71,7 @@ func (s *session) ask(q Inquiry, done func(Answer, error)) {
 	a := s.asking
 	a.mu.Lock()
 	if a.underWay == maxAsked || len(a.waiting) > 0 {
-		a.waiting = append(a.waiting, ask)
+		a.waiting = append(a.waiting, heldQuestion{ask, done})
 		if a.release == nil {
 			a.release = s.conn.Later() // so what waits is no more than one message's commands
 		}
@@ -83,18 +93,19 @@ func (s *session) answered() {
 
 // askNext lets questions go that have waited. None goes while the queue of the
 // connection is full: its answer may be large, and so all that a client can make wait is
-// the answers to maxAsked questions. Hub.Drained calls it again.
+// the answers to maxAsked questions. Hub.Drained and the end of the connection call it again.
 func (s *session) askNext() {
 	a := s.asking
 	for {
 		var ask, release func()
+		var gone []heldQuestion
 		a.mu.Lock()
 		if !s.conn.Exists() {
-			a.waiting = nil // nobody would hear of it
+			gone, a.waiting = a.waiting, nil // nobody would hear of it
 		}
 		if len(a.waiting) > 0 && a.underWay < maxAsked && !s.conn.Crowded() {
-			ask = a.waiting[0]
-			a.waiting[0] = nil
+			ask = a.waiting[0].ask
+			a.waiting[0] = heldQuestion{}
 			a.waiting = a.waiting[1:]
 			a.underWay++
 		}
@@ -102,6 +113,9 @@ func (s *session) askNext() {
 			release, a.release = a.release, nil
 		}
 		a.mu.Unlock()
+		for _, q := range gone {
+			q.done(Answer{}, errGone)
+		}
 		if release != nil {
 			release()
 		}

@@ -15,6 +15,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/wire"
 )
 
 // budgetTest exhausts a row of package budget's table, at one level.
@@ -89,8 +90,18 @@ func TestEveryBudgetIsExhausted(t *testing.T) {
 func openBudgets(t *testing.T) (Config, netpoll.Config) {
 	v, _ := tokens(t)
 	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
-	return Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, Text: TextLimits{-1, -1}}, netpoll.Config{}
+	return Config{Tokens: v, Anonymous: true, Calls: knownCalls{"typing": {Class: ClassTyping}}, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, Text: TextLimits{-1, -1}}, netpoll.Config{}
 }
+
+// knownCalls fail at once, and count in their rates.
+type knownCalls map[string]CallKind
+
+func (k knownCalls) Knows(method string) (CallKind, bool) {
+	kind, known := k[method]
+	return kind, known
+}
+
+func (knownCalls) Call(*Call) ([]byte, error) { return nil, wire.ErrNotAvailable }
 
 // aBystander speaks in its own room until it is checked.
 type aBystander struct {

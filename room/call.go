@@ -1,7 +1,11 @@
 package room
 
 import (
+	"bytes"
+	"cmp"
+	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"webim/room/budget"
@@ -10,23 +14,39 @@ import (
 	"webim/room/wire"
 )
 
-// Caller answers RPCs.
+// Caller answers RPCs. Its methods are safe for concurrent use.
 type Caller interface {
-	// Call answers a call, at once or later, by c.Done, once; or reports that it
-	// knows no such method. It runs on a worker, and must not block.
-	Call(c *Call) (known bool)
+	// Knows reports whether there is a call of that name, and how it runs.
+	Knows(method string) (CallKind, bool)
+	// Call answers a call that it knows, with JSON data or an error: a wire.ErrorCode, perhaps with
+	// a sentence by wire.Explain, or a wire.DisconnectCode. A panic ends the connection with 1011.
+	Call(c *Call) (data []byte, err error)
 }
 
-// Call is an RPC of a connection that has connected.
+// CallKind says how a call runs. Usually it runs on a goroutine and may wait for the engine and the
+// backend. Until it has been answered, the connection is not read, so the commands of a connection
+// keep their order.
+type CallKind struct {
+	Class  Class // that the call counts in; a reply to a call of ClassRead may be large
+	Prompt bool  // the call runs on a worker: it must not block, and asks the engine nothing
+}
+
+// Call is an RPC of a connection that has connected. Only the goroutine that runs the call uses it.
 type Call struct {
 	Hub    *Hub
 	Method string
-	Data   []byte // good until Call returns; any bytes
+	Data   []byte // any bytes; good until Call returns
 
-	s     Session
-	id    uint32
-	spent int // see Spent
+	s       Session
+	id      uint32
+	spent   int                                   // see Spent
+	follow  atomic.Pointer[func(context.Context)] // see Config.Said
+	release func()                                // reads the connection again
+	over    chan struct{}                         // closed at the end
 }
+
+// Context ends when the hub stops.
+func (c *Call) Context() context.Context { return c.Hub.work.ctx }
 
 // Author is who calls, as others see it.
 func (c *Call) Author() engine.Author { return c.s.AuthorIn("") }
@@ -123,67 +143,66 @@ func (c *Call) In(room string) bool {
 // Say says something in a room for the caller, which takes an action: that is judged
 // as the command publish, by the rights or, where it is asked, the application's
 // backend, which may have something else said; then, if it is not nil, by stands.
-// done gets an error for Done. Say is called before Call returns; stands and done
-// may run later.
 //
 // What has a key and was said already is refused for nothing: whatever has come up
 // since against saying it, a client that lost the answer must learn that it is
 // said. That is looked up when something refuses it, and not before: what is new,
 // which is nearly all, costs the engine nothing, and keeps its order.
-func (c *Call) Say(a Action, what Saying, stands func(then func(error)), done func(engine.Position, error)) {
-	refuse := func(err error) {
-		var end wire.DisconnectCode
-		if errors.As(err, &end) {
-			done(engine.Position{}, err)
-			return
-		}
-		c.Hub.Recall(c.s, what, func(pos engine.Position, known bool, first error) {
-			if known {
-				err = first
-			}
-			done(pos, err)
-		})
+func (c *Call) Say(a Action, what Saying, stands func() error) (engine.Position, error) {
+	what, err := c.judge(a, what)
+	if err == nil && stands != nil {
+		err = stands()
 	}
-	c.judge(a, what, func(what Saying, err error) {
-		say := func(err error) {
-			if err != nil {
-				refuse(err)
-				return
-			}
-			c.Hub.Say(c.s, what, func(pos engine.Position, err error) {
-				if err != nil {
-					refuse(err)
-					return
-				}
-				done(pos, nil)
-			})
+	if err == nil {
+		var pos engine.Position
+		if pos, err = c.Publish(what); err == nil {
+			return pos, nil
 		}
-		if err != nil || stands == nil {
-			say(err)
-			return
-		}
-		stands(say)
+	}
+	return c.repeated(what, err)
+}
+
+// repeated returns the place of a message that was said before, or the error that refuses it now.
+func (c *Call) repeated(what Saying, refusal error) (engine.Position, error) {
+	var end wire.DisconnectCode
+	if errors.As(refusal, &end) {
+		return engine.Position{}, refusal
+	}
+	type answer struct {
+		pos   engine.Position
+		known bool
+	}
+	first, err := await(c, func(done func(answer, error)) {
+		c.Hub.Recall(c.s, what, func(pos engine.Position, known bool, err error) { done(answer{pos, known}, err) })
 	})
-}
-
-// judge judges what the caller wants to say; then gets what to say.
-func (c *Call) judge(a Action, what Saying, then func(Saying, error)) {
-	v := c.Hub.JudgeSession(c.s, a, what.Room, c.Hub.cfg.options(what.Room), true)
-	if v.Outcome != policy.AskBackend {
-		var err error
-		if v.Outcome == policy.Deny {
-			err = c.Hub.Refusal(v)
-		}
-		then(what, err)
-		return
+	if !first.known {
+		err = cmp.Or(err, refusal)
 	}
-	rights := func() error { return c.Hub.CheckRights(c.s, a, what.Room) }
-	c.s.AskPublish(what, rights, then)
+	return first.pos, err
 }
 
-// Publish says something for the caller, whose rights have been judged. done gets
-// an error for Done. It may be called from any goroutine.
-func (c *Call) Publish(what Saying, done func(engine.Position, error)) { c.Hub.Say(c.s, what, done) }
+// judge judges what the caller wants to say, and returns what to say.
+func (c *Call) judge(a Action, what Saying) (Saying, error) {
+	v := c.Hub.JudgeSession(c.s, a, what.Room, c.Hub.cfg.options(what.Room), true)
+	switch v.Outcome {
+	case policy.Deny:
+		return what, c.Hub.Refusal(v)
+	case policy.AskBackend:
+		rights := func() error { return c.Hub.CheckRights(c.s, a, what.Room) }
+		return await(c, func(done func(Saying, error)) { c.s.AskPublish(what, rights, done) })
+	}
+	return what, nil
+}
+
+// Publish says something for the caller, whose rights have been judged, and does the work that
+// follows it (Config.Said).
+func (c *Call) Publish(what Saying) (engine.Position, error) {
+	pos, err := await(c, func(done func(engine.Position, error)) { c.Hub.say(c.s, what, c, done) })
+	if follow := c.follow.Swap(nil); follow != nil {
+		(*follow)(c.Context())
+	}
+	return pos, err
+}
 
 // Audit leaves a line in the audit log of what the caller did.
 func (c *Call) Audit(a Audit) {
@@ -205,35 +224,72 @@ func (c *Call) Typing(room string) error {
 	return nil
 }
 
-// Done answers: with JSON data, or an error: a wire.ErrorCode, one with a
-// sentence by wire.Explain, or a wire.DisconnectCode. It may be called from any
-// goroutine, with any lock held.
-func (c *Call) Done(data []byte, err error) {
-	c.s.Answer(c.id, data, err)
-}
-
-// AnswerCall gives an RPC to Config.Calls, and reports whether that knows the method.
-// Session.Answer gets the answer with the command's id. data is good until AnswerCall
-// returns.
-func (h *Hub) AnswerCall(s Session, id uint32, method string, data []byte) (known bool) {
+// NewCall makes the call of an RPC; known is false if Config.Calls does not know the method. A call
+// that takes no time has been answered then, and c is nil. Any other call is to begin by Begin.
+// Session.Answer gets the answer with the command's id. data may be reused when NewCall returns.
+func (h *Hub) NewCall(s Session, id uint32, method string, data []byte) (c *Call, known bool) {
 	if h.cfg.Calls == nil {
-		return false
+		return nil, false
 	}
-	return h.cfg.Calls.Call(&Call{Hub: h, Method: method, Data: data, s: s, id: id})
-}
-
-// callClasses are the classes of the calls of package chat; others are ClassRPC.
-var callClasses = map[string]Class{
-	"send": ClassSend, "edit": ClassSend, "delete": ClassSend, "react": ClassSend,
-	"typing": ClassTyping, "mark": ClassTyping,
-	"messages": ClassRead, "rooms": ClassRead, "room.info": ClassRead, "members": ClassRead, "marks": ClassRead,
-	"room.join": ClassJoin,
+	kind, known := h.cfg.Calls.Knows(method)
+	if !known {
+		return nil, false
+	}
+	c = &Call{Hub: h, Method: method, Data: data, s: s, id: id}
+	if kind.Prompt {
+		c.answer(h.cfg.Calls.Call(c))
+		return nil, true
+	}
+	c.Data, c.over = bytes.Clone(data), make(chan struct{})
+	return c, true
 }
 
 // ClassOfCall is the class of an RPC.
-func ClassOfCall(method string) Class {
-	if class, ok := callClasses[method]; ok {
-		return class
+func (h *Hub) ClassOfCall(method string) Class {
+	if h.cfg.Calls != nil {
+		if kind, known := h.cfg.Calls.Knows(method); known {
+			return kind.Class
+		}
 	}
 	return ClassRPC
 }
+
+// Begin runs a call on a goroutine, when there is a slot for it. Until it has been answered, the
+// connection must handle nothing that the client has sent behind it; then release is called, from
+// any goroutine.
+func (c *Call) Begin(release func()) {
+	c.release = release
+	c.s.principal().others().call.Store(c)
+	c.Hub.work.slots.Acquire(c.Payer(), (*waitingCall)(c))
+}
+
+// waitingCall is a Call as a budget.Waiter.
+type waitingCall Call
+
+// Start implements budget.Waiter.
+func (c *waitingCall) Start() { go (*Call)(c).run() }
+
+// Refuse implements budget.Waiter.
+func (c *waitingCall) Refuse() {
+	call := (*Call)(c)
+	defer call.end()
+	call.Hub.refusedWork("one is refused", call.Payer())
+	call.answer(nil, errWorkFull)
+}
+
+// run answers a call. A panic closes the connection, and ends there: the server and the calls of
+// others go on.
+func (c *Call) run() {
+	defer c.end()
+	defer c.Hub.work.slots.Release(c.Payer())
+	defer c.s.Conn().Recovered("call " + c.Method)
+	c.answer(c.Hub.cfg.Calls.Call(c))
+}
+
+func (c *Call) end() {
+	c.s.principal().others().call.CompareAndSwap(c, nil)
+	close(c.over)
+	c.release()
+}
+
+func (c *Call) answer(data []byte, err error) { c.s.Answer(c.id, data, err) }

@@ -7,7 +7,7 @@ import (
 )
 
 // classOf is the class of a command, which says what bounds it.
-func classOf(m wire.Method, c *protocol.Command) Class {
+func (h *Hub) classOf(m wire.Method, c *protocol.Command) Class {
 	switch m {
 	case wire.Subscribe:
 		return ClassJoin
@@ -16,7 +16,7 @@ func classOf(m wire.Method, c *protocol.Command) Class {
 	case wire.History, wire.Presence, wire.PresenceStats:
 		return ClassRead
 	case wire.RPC:
-		return ClassOfCall(c.Rpc.GetMethod())
+		return h.ClassOfCall(c.Rpc.GetMethod())
 	case wire.Send, wire.Connect, wire.Refresh, wire.SubRefresh:
 		return ClassRPC
 	}

@@ -20,7 +20,7 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
-	of := classOf(method, c)
+	of := s.hub.classOf(method, c)
 	if of == ClassRead && s.conn.Lost() {
 		s.replied(c.Id)
 		return nil // nobody is there to read it
@@ -86,7 +86,7 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 	case wire.SubRefresh:
 		return s.onSubRefresh(c.Id, c.SubRefresh)
 	case wire.RPC:
-		return s.onRPC(c.Id, c.Rpc)
+		return s.onRPC(o, c.Id, c.Rpc)
 	}
 	return wire.ErrMethodNotFound
 }
@@ -312,8 +312,10 @@ func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) e
 	return nil
 }
 
-func (s *session) onRPC(id uint32, r *protocol.RPCRequest) error {
-	if s.hub.AnswerCall(s, id, r.Method, r.Data) {
+// onRPC answers a call, or makes it o.call, which the caller is to begin.
+func (s *session) onRPC(o *out, id uint32, r *protocol.RPCRequest) error {
+	var known bool
+	if o.call, known = s.hub.NewCall(s, id, r.Method, r.Data); known {
 		return nil
 	}
 	if s.hub.Asks(HookRPC, "") {

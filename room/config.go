@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"time"
 
@@ -104,12 +105,19 @@ type Config struct {
 	Text TextLimits
 	// Said is told of each message that a connection of this node has published,
 	// in either dialect; nil: nobody is. It is called by workers, with no lock
-	// held, and must not block.
-	Said func(h *Hub, room string, at engine.Position, m engine.Message)
+	// held, and must not block. If there is work to do that may wait for the engine, it
+	// returns a function that does it: that runs on a goroutine, after the work of
+	// earlier messages in the room, and before the client is told that the message is
+	// published. While the server is busy with calls, such work is dropped.
+	Said func(h *Hub, room string, at engine.Position, m engine.Message) (follow func(context.Context))
 	// Backend is asked where an application wants to decide itself; nil: nobody is.
 	Backend Backend
 	// Calls answers RPCs; nil: none is known.
 	Calls Caller
+	// MaxCalls bounds the calls that run at a time, each on a goroutine; 0: 8 for each
+	// processor. Four times as many wait for their turn, and users and addresses take
+	// turns. Beyond that a call is refused with the temporary error 111.
+	MaxCalls int
 	// Personal joins each connection that has a user to the user's own room,
 	// PersonalRoom, as it connects.
 	Personal bool

@@ -40,8 +40,8 @@
 //	control  control.go,       any goroutine: a backend changes a user's
 //	         users.go          connections by a control message, which the engine
 //	                           sends to all nodes; each applies it to its own
-//	call     call.go           the worker, or whoever answers; package room/chat
-//	                           is the one that answers ours
+//	call     call.go, work.go  a goroutine, which may wait for the engine; meanwhile its
+//	                           connection is not read. Package room/chat has ours
 //
 // The engine gives a message its place (epoch and offset) and remembers it;
 // a room, which exists while it has members on this node, gives it to them.
@@ -162,10 +162,10 @@
 //	Room.mu  →  timers.mu
 //	session.mu  →  leaveDelays.mu  →  deferred.mu, timers.mu
 //	Room.mu  →  actives.mu
-//	the engine's State  →  moderation, deferred.mu, stateShares.mu
+//	the engine's State  →  moderation, deferred.mu, stateShares.mu, rosters.mu
 //	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
-// users.mu, stateShares.mu, lastSpoke.mu and the locks of package moderation
+// users.mu, stateShares.mu, rosters.mu, work.mu, lastSpoke.mu and the locks of package moderation
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
 // taken under any of these, and nothing under it. The locks of an engine are in its own
 // doc.go. Hub.mu and an engine's locks are never held together.

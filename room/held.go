@@ -42,7 +42,7 @@ func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int)
 	if method == wire.Pong {
 		return false
 	}
-	isLarge := isLarge(method, c)
+	isLarge := s.hub.isLarge(method, c)
 	if under := s.large.Load(); isLarge && under != nil && under.wait(s.conn) {
 		s.handled = &handled{count: taken, left: left}
 		return true
@@ -58,11 +58,11 @@ func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int)
 }
 
 // isLarge reports whether the reply to a command may be as large as Config.MaxReply.
-func isLarge(method wire.Method, c *protocol.Command) bool {
+func (h *Hub) isLarge(method wire.Method, c *protocol.Command) bool {
 	if c == nil {
 		return false
 	}
-	return method == wire.Subscribe && c.Subscribe.Recover || classOf(method, c) == ClassRead
+	return method == wire.Subscribe && c.Subscribe.Recover || h.classOf(method, c) == ClassRead
 }
 
 // large is a command that makes a large reply.

@@ -42,6 +42,7 @@ type Hub struct {
 
 	lastSpoke lastSpoke
 	shares    stateShares
+	rosters   rosters
 	places    *budget.Pool // of rooms with members
 	unwatch   func()
 
@@ -52,6 +53,7 @@ type Hub struct {
 	told     *ratelog.Logger // why clients are refused
 	replies  *budget.Pool    // bytes that replies under way take, by payer
 
+	work       *work
 	deliveries deliveries
 	arrivals   arrivals
 	load       load
@@ -64,8 +66,8 @@ func NewHub(cfg Config) *Hub {
 	}
 	cfg = cfg.withDefaults()
 	h := &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
-		told: ratelog.New(cfg.Log),
-		id:   rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
+		told: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
+		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
 	h.Moderator = newModerator(h)
 	return h
 }
@@ -93,8 +95,10 @@ func (h *Hub) Start(s *netpoll.Server) {
 	}
 }
 
-// Stop takes the hub from its engine's nodes: no order reaches it any more.
+// Stop ends the calls that are under way, and takes the hub from its engine's nodes: no control
+// message reaches it any more. It is called when the server has ended.
 func (h *Hub) Stop() {
+	h.work.close()
 	h.engine.RemoveNode(h)
 	h.unwatch()
 }

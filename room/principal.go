@@ -35,6 +35,7 @@ type Principal struct {
 type moreBuckets struct {
 	buckets  [numClasses]budget.Bucket
 	refusals budget.Bucket
+	call     atomic.Pointer[Call]          // that is under way; nil: none
 	author   atomic.Pointer[engine.Author] // of what the connection has said last, see Hub.authorOnce
 }
 

@@ -1,7 +1,9 @@
 package room
 
 import (
+	"context"
 	"sync"
+
 	"webim/room/engine"
 )
 
@@ -19,6 +21,7 @@ type publishing struct {
 	name string         // of the room
 	m    engine.Message // what Config.Said is told; zero if nobody asks
 
+	call *Call                        // that publishes; nil: none does
 	s    Session                      // whose publish command is answered; nil: none
 	id   uint32                       // of that command
 	done func(engine.Position, error) // is told the outcome; nil: nobody
@@ -78,14 +81,33 @@ func (p *publishing) end(pos engine.Position, err error) {
 	if err != nil && q.undo != nil {
 		q.undo()
 	}
-	if err == nil && q.by != byOutside {
-		q.hub.said(q.name, pos, q.m)
+	if err == nil && q.by != byOutside && q.hub.cfg.Said != nil {
+		if follow := q.hub.cfg.Said(q.hub, q.name, pos, q.m); follow != nil {
+			q.followed(pos, follow)
+			return
+		}
 	}
-	err = q.by.told(err)
-	if q.s != nil {
-		q.s.Published(q.id, err)
-	} else if q.done != nil {
-		q.done(pos, err)
+	q.tell(pos, err)
+}
+
+// followed tells the outcome when the work that follows the message is done. A call does that work
+// itself.
+func (p publishing) followed(pos engine.Position, follow func(context.Context)) {
+	if p.call != nil {
+		p.call.follow.Store(&follow)
+		p.tell(pos, nil)
+		return
+	}
+	p.hub.followUp(p.name, followUp{p.m.Payer, follow, func() { p.tell(pos, nil) }})
+}
+
+// tell tells the outcome to whoever waits for it.
+func (p *publishing) tell(pos engine.Position, err error) {
+	err = p.by.told(err)
+	if p.s != nil {
+		p.s.Published(p.id, err)
+	} else if p.done != nil {
+		p.done(pos, err)
 	}
 }
 

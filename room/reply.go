@@ -118,19 +118,17 @@ func (c *Call) HasRead(entries int) {
 }
 
 // Presence is Hub.Presence for the caller, who pays for what is read.
-func (c *Call) Presence(room string, done func([]engine.Author, error)) {
-	c.Hub.Presence(room, func(all []engine.Author, err error) {
-		c.spent += c.Hub.ChargePresence(c.s.principal(), all)
-		done(all, err)
-	})
+func (c *Call) Presence(room string) ([]engine.Author, error) {
+	all, err := await(c, func(done func([]engine.Author, error)) { c.Hub.Presence(room, done) })
+	c.spent += c.Hub.ChargePresence(c.s.principal(), all)
+	return all, err
 }
 
 // History reads a room's history for the caller, who pays for what is read.
-func (c *Call) History(room string, q HistoryQuery, done func(engine.History, error)) {
-	c.Hub.History(room, q, func(h engine.History, err error) {
-		c.spent += c.Hub.ChargeHistory(c.s.principal(), h)
-		done(h, err)
-	})
+func (c *Call) History(room string, q HistoryQuery) (engine.History, error) {
+	h, err := await(c, func(done func(engine.History, error)) { c.Hub.History(room, q, done) })
+	c.spent += c.Hub.ChargeHistory(c.s.principal(), h)
+	return h, err
 }
 
 // Spent reports whether the call has read as much as a reply may carry, or the caller owes

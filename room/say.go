@@ -32,12 +32,17 @@ type Saying struct {
 // some time ago: a yes lifts neither ban nor mute nor lock. done gets an error for
 // wire.ErrorReply. It may be called from any goroutine, and so may done.
 func (h *Hub) Say(s Session, what Saying, done func(engine.Position, error)) {
+	h.say(s, what, nil, done)
+}
+
+// say is Say for a call, or without one.
+func (h *Hub) say(s Session, what Saying, by *Call, done func(engine.Position, error)) {
 	action := ActSpeak
 	if what.Always {
 		action = ActBe
 	}
 	p := h.newPublishing(bySession)
-	p.done = done
+	p.call, p.done = by, done
 	h.sayBy(s, h.JudgeSession(s, action, what.Room, h.cfg.options(what.Room), false), what, p)
 }
 
@@ -134,11 +139,4 @@ func (h *Hub) Recall(s Session, what Saying, done func(pos engine.Position, know
 		return
 	}
 	h.engine.Known(what.Room, m, func(pos engine.Position, err error) { done(pos, err != nil, keyError(err)) })
-}
-
-// said tells who wants to know that somebody has said something here.
-func (h *Hub) said(room string, pos engine.Position, m engine.Message) {
-	if h.cfg.Said != nil {
-		h.cfg.Said(h, room, pos, m)
-	}
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -15,18 +16,18 @@ import (
 // sayer answers calls by saying their data under the method's name as a key.
 type sayer struct{}
 
-func (sayer) Call(c *Call) bool {
-	c.Publish(Saying{Room: "r", Data: c.Data, Key: c.Method}, func(pos engine.Position, err error) {
-		c.Done(fmt.Append(nil, pos.Offset), err)
-	})
-	return true
+func (sayer) Knows(string) (CallKind, bool) { return CallKind{}, true }
+
+func (sayer) Call(c *Call) ([]byte, error) {
+	pos, err := c.Publish(Saying{Room: "r", Data: c.Data, Key: c.Method})
+	return fmt.Append(nil, pos.Offset), err
 }
 
 // A retry gets its answer at once, in slow mode too, and is not said again.
 func TestRetryIsNotSaidAgain(t *testing.T) {
 	c := quietly(chatty())
 	var said atomic.Int64
-	c.Calls, c.Said = sayer{}, func(*Hub, string, engine.Position, engine.Message) { said.Add(1) }
+	c.Calls, c.Said = sayer{}, func(*Hub, string, engine.Position, engine.Message) func(context.Context) { said.Add(1); return nil }
 	n := start(t, c, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
 	k := n.talk(wire.JSON)

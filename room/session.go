@@ -157,6 +157,7 @@ type out struct {
 	s       *session
 	b       []byte
 	scratch wire.Scratch // of the command that is handled
+	call    *Call        // that the last command is to begin; nil: none
 }
 
 // maxReply is how much is gathered before it leaves.
@@ -238,7 +239,7 @@ func (o *out) give() {
 	if cap(o.b) > 2*maxReply {
 		o.b = nil
 	}
-	o.s, o.b = nil, o.b[:0]
+	o.s, o.b, o.call = nil, o.b[:0], nil
 	o.scratch.Release()
 	outs.Put(o)
 }
@@ -298,6 +299,10 @@ func (s *session) commands(o *out, all *wire.Commands) {
 		} else if err == nil {
 			err = s.command(o, method, c)
 		}
+		if o.call != nil {
+			o.call.Begin(s.wait(all))
+			return
+		}
 		if s.refused(o, c, err) || s.pastTurn(all) {
 			return
 		}
@@ -330,6 +335,9 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 // made, by whom its token had to wait for, is not.
 func (s *session) close() {
 	s.hub.Unregister(s)
+	if s.asking != nil {
+		s.askNext()
+	}
 	s.mu.Lock()
 	s.closed = true
 	s.hub.UncountConnection(&s.Principal)

@@ -59,7 +59,7 @@ type Session interface {
 
 	// Published is the outcome of the publish command with this id, see Hub.SayCommand.
 	Published(id uint32, err error)
-	// Answer answers the RPC with this id, see Call.Done.
+	// Answer answers the RPC with this id, see Hub.NewCall.
 	Answer(id uint32, data []byte, err error)
 	// AskPublish asks the backend what the session may say, see Call.Say.
 	AskPublish(what Saying, rights func() error, then func(Saying, error))

@@ -13,11 +13,45 @@ type settling struct {
 	done chan struct{} // closed when the shard's cursor has reached it
 }
 
-// Settle implements netpoll.Settler: what the rooms of some connections have
-// pending is offered to them, so that a shutdown loses no message that was
+// Settle implements netpoll.Settler: the calls of some connections are answered, and what
+// their rooms have pending is offered to them, so that a shutdown loses no message that was
 // acknowledged before it says goodbye to them. It returns earlier when ctx ends.
 func (h *Hub) Settle(ctx context.Context, conns []netpoll.Conn) {
-	var waits []<-chan struct{}
+	if waitAll(ctx, calls(conns)) {
+		waitAll(ctx, h.sweeps(conns))
+	}
+}
+
+// waitAll waits until all channels are closed; false if ctx ends earlier.
+func waitAll(ctx context.Context, waits []<-chan struct{}) bool {
+	for _, done := range waits {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// calls are the calls of some connections that are under way, by their ends.
+func calls(conns []netpoll.Conn) (waits []<-chan struct{}) {
+	for _, c := range conns {
+		p := principalOf(c)
+		if p == nil {
+			continue
+		}
+		if more := p.more.Load(); more != nil {
+			if call := more.call.Load(); call != nil {
+				waits = append(waits, call.over)
+			}
+		}
+	}
+	return waits
+}
+
+// sweeps begins the sweeps of what is pending for some connections.
+func (h *Hub) sweeps(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	seen := map[*shard]bool{}
 	for _, c := range conns {
 		for _, m := range h.memberships(c) {
@@ -31,13 +65,7 @@ func (h *Hub) Settle(ctx context.Context, conns []netpoll.Conn) {
 			m.Room.mu.Unlock()
 		}
 	}
-	for _, done := range waits {
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return
-		}
-	}
+	return waits
 }
 
 // memberships are those that a connection has now, in either dialect.

@@ -62,6 +62,8 @@ func (h *Hub) watchShares() (stops []func()) {
 		limit -= limit / engine.Reserve // the rest is for bans and mutes
 	}
 	h.shares.pool, h.shares.given = budget.NewPool(limit), map[string]int{}
+	h.rosters.sizes = map[string]int{}
+	stops = append(stops, h.engine.Watch(engine.TableMember, h.countRoster))
 	for _, table := range []string{engine.TableRoom, engine.TableMember, engine.TableMine, engine.TableMark, engine.TableReaction, engine.TableDecline, engine.TableBan, engine.TableBanIP, engine.TableMute} {
 		stops = append(stops, h.engine.Watch(table, h.countShare))
 	}

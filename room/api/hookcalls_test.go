@@ -23,7 +23,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 	sealed := room.OpenRights()
 	sealed[room.ActSend], sealed[room.ActEditOwn] = room.RoleNobody, room.RoleNobody
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
-		room.Config{Calls: chat.New(chat.Config{}), Options: room.Patterns{
+		room.Config{Calls: chat.New(), Options: room.Patterns{
 			{Match: "sealed", Options: room.Options{Rights: sealed, History: retention}},
 			{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
@@ -109,7 +109,7 @@ func TestHookIsNotAskedAgain(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
-		room.Config{Calls: chat.New(chat.Config{}), Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
+		room.Config{Calls: chat.New(), Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	id := uint32(1)

@@ -22,7 +22,7 @@ func TestPublicationSizeOfBackends(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
-		room.Config{Calls: chat.New(chat.Config{}), MaxPublication: most, Text: room.TextLimits{Bytes: -1, Graphemes: -1},
+		room.Config{Calls: chat.New(), MaxPublication: most, Text: room.TextLimits{Bytes: -1, Graphemes: -1},
 			Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	h, err := New(Config{Hub: n.hub, Keys: []Key{{Name: "test", Secret: key}}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

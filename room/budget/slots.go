@@ -13,6 +13,7 @@ type Slots struct {
 	limit int // work that runs
 	share int // of one owner
 	lines int // work that may wait; one owner has at most seven eighths of it, as with limit
+	most  int // work that may be suspended
 
 	mu      sync.Mutex
 	drained sync.Cond // signalled when a closed Slots has no more work
@@ -40,9 +41,9 @@ type line struct {
 // WaitFactor is how many pieces of work may wait for each slot.
 const WaitFactor = 4
 
-// NewSlots returns limit slots.
-func NewSlots(limit int) *Slots {
-	s := &Slots{limit: limit, share: mostOf(limit), lines: WaitFactor * limit, owners: map[Owner]*line{}}
+// NewSlots returns limit slots. At most suspended pieces of work are suspended at a time.
+func NewSlots(limit, suspended int) *Slots {
+	s := &Slots{limit: limit, share: mostOf(limit), lines: WaitFactor * limit, most: suspended, owners: map[Owner]*line{}}
 	s.drained.L = &s.mu
 	return s
 }
@@ -137,19 +138,25 @@ func (s *Slots) releaseLocked(o Owner) (next Waiter) {
 	return s.nextLocked()
 }
 
-// Suspend gives a slot back while its work waits for something that has a bound of its own. Resume
-// takes a slot again, even if none is free: work that has begun is not refused.
-func (s *Slots) Suspend(o Owner) {
+// Suspend gives a slot back while its work waits. It reports false, and the work keeps the slot, if
+// too much work is suspended. Resume takes a slot again, even if none is free: work that has begun
+// is not refused.
+func (s *Slots) Suspend(o Owner) bool {
 	s.mu.Lock()
+	if s.away >= s.most {
+		s.mu.Unlock()
+		return false
+	}
 	s.away++
 	next := s.releaseLocked(o)
 	s.mu.Unlock()
 	if next != nil {
 		next.Start()
 	}
+	return true
 }
 
-// Resume ends Suspend.
+// Resume ends Suspend, if that has reported true.
 func (s *Slots) Resume(o Owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

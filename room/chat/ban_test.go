@@ -18,7 +18,7 @@ func TestBannedMayNothing(t *testing.T) {
 		"network": {Table: engine.TableBanIP, Room: "lobby", Who: "127.0.0.0/8"},
 	} {
 		t.Run(way, func(t *testing.T) {
-			h := build(t, room.Config{}, Config{})
+			h := build(t, room.Config{})
 			bob := h.come("bob")
 			bob.must("send", `{"room":"lobby","data":{"text":"first"}}`)
 			bob.must("room.join", `{"room":"lobby"}`)

@@ -27,12 +27,11 @@ func BenchmarkReactions(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		reactionsOf(e, "lobby", "e", 1, messages, maxListed, func(all []reaction, err error) {
-			if err != nil || len(all) != messages*each {
-				b.Fatal(len(all), err)
-			}
-			sumAll(all, page)
-		})
+		all, err := reactionsOf(b.Context(), store{e}, "lobby", "e", 1, messages, maxListed)
+		if err != nil || len(all) != messages*each {
+			b.Fatal(len(all), err)
+		}
+		sumAll(all, page)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*messages*each), "ns/entry")
 }

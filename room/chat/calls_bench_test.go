@@ -31,7 +31,7 @@ func BenchmarkCalls(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", call.name, conns), func(b *testing.B) {
 				o := talkative()
 				o.History.Messages = 100
-				h := build(b, room.Config{Options: room.Patterns{{Match: "*", Options: o}}.Options}, Config{})
+				h := build(b, room.Config{Options: room.Patterns{{Match: "*", Options: o}}.Options})
 				var callers []*caller
 				for i := range conns {
 					c := h.caller(b, fmt.Sprint("user", i))

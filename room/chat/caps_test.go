@@ -28,7 +28,7 @@ func (h *house) fact(table, of, name string) {
 // the room was forgotten.
 func TestMarksAreOfTheirEpoch(t *testing.T) {
 	e := memory.New(memory.Limits{MaxTotal: 64 << 10})
-	h := build(t, room.Config{Engine: e, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, Config{})
+	h := build(t, room.Config{Engine: e, Text: room.TextLimits{Bytes: -1, Graphemes: -1}})
 	alice, bob := h.come("alice"), h.come("bob")
 	for range 5 {
 		bob.must("send", `{"room":"#alice,bob","data":{"text":"old"}}`)
@@ -58,7 +58,7 @@ func TestMarksAreOfTheirEpoch(t *testing.T) {
 // nothing in the State.
 func TestNothingIsLeftOfRooms(t *testing.T) {
 	e := memory.New(memory.Limits{})
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	alice, root := h.come("alice"), h.come("root", "admin")
 	name := alice.create("Club", "bob")
 	for _, call := range []string{
@@ -93,7 +93,7 @@ func TestNothingIsLeftOfRooms(t *testing.T) {
 
 // TestOthersFillNoList checks that other users cannot fill the list of a user.
 func TestOthersFillNoList(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	for i := range maxGiven {
 		h.fact(engine.TableMine, "bob", fmt.Sprint("r", i))
@@ -125,7 +125,7 @@ func TestOthersFillNoList(t *testing.T) {
 
 // TestMarksAndSanctionsAreCapped checks the limits of entries that need no place in a list.
 func TestMarksAndSanctionsAreCapped(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, root := h.come("alice"), h.come("root", "admin")
 	for i := range maxMarks - 1 {
 		h.fact(engine.TableMark, "alice", fmt.Sprint("r", i))
@@ -174,7 +174,7 @@ func (e *brokenGet) Get(k engine.Key, done func(engine.Entry, error)) {
 // roster.
 func TestListsSurviveTheEngine(t *testing.T) {
 	e := &brokenGet{Engine: memory.New(memory.Limits{})}
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	alice := h.come("alice")
 	alice.must("room.join", `{"room":"lobby"}`)
 	e.broken.Store(true)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -10,7 +11,7 @@ import (
 	"webim/room/wire"
 )
 
-// found is the result of looking for a message in a room's history.
+// found is a message in a room's history, which may be deleted or forgotten.
 type found struct {
 	message engine.Publication
 	after   []engine.Publication
@@ -20,57 +21,63 @@ type found struct {
 }
 
 // find looks for a message that exists and is not deleted; otherwise the error is ErrNoMessage.
-func find(h *room.Hub, name string, offset uint64, done func(*found, error)) {
-	search(h, name, offset, func(f *found, err error) {
-		if err == nil && (f == nil || f.gone || f.lost) {
-			err = wire.ErrNoMessage
-		}
-		done(f, err)
-	})
+func find(ctx context.Context, h *room.Hub, name string, offset uint64) (*found, error) {
+	f, err := search(ctx, h, name, offset)
+	if err == nil && (f.gone || f.lost) {
+		err = wire.ErrNoMessage
+	}
+	return f, err
 }
 
-// standing looks for a message that exists and is not deleted, and returns the room's epoch;
-// otherwise the error is ErrNoMessage. It reads only the message and no events after it, so it may
-// miss a deletion that is not finished yet.
-func standing(h *room.Hub, name string, offset uint64, done func(epoch string, err error)) {
+// exists fails with ErrNoMessage unless a message exists and is not deleted. It returns the room's
+// epoch. It reads only the message and no events after it, so it may miss a deletion that is not
+// finished yet.
+func exists(ctx context.Context, h *room.Hub, name string, offset uint64) (epoch string, err error) {
 	if offset == 0 {
-		done("", wire.ErrNoMessage)
-		return
+		return "", wire.ErrNoMessage
 	}
-	h.Engine().History(name, engine.Span{Behind: offset - 1, Limit: 1}, func(got engine.History, err error) {
-		if err == nil && (len(got.Publications) == 0 || got.Publications[0].Offset != offset || !isMessage(got.Publications[0]) || got.Publications[0].Redacted()) {
-			err = wire.ErrNoMessage
-		}
-		done(got.Top.Epoch, err)
-	})
+	got, err := history(ctx, h, name, engine.Span{Behind: offset - 1, Limit: 1})
+	if err == nil && (len(got.Publications) == 0 || got.Publications[0].Offset != offset || !isMessage(got.Publications[0]) || got.Publications[0].Redacted()) {
+		err = wire.ErrNoMessage
+	}
+	return got.Top.Epoch, err
 }
 
 // search looks for a message, including deleted and forgotten ones. It finds a forgotten message by
-// an edit of it. found is nil if there is none.
-func search(h *room.Hub, name string, offset uint64, done func(*found, error)) {
+// an edit of it. If it finds none, the error is ErrNoMessage.
+func search(ctx context.Context, h *room.Hub, name string, offset uint64) (*found, error) {
 	if offset == 0 {
-		done(nil, nil)
-		return
+		return nil, wire.ErrNoMessage
 	}
-	h.Engine().History(name, engine.Span{Behind: offset - 1, Limit: -1}, func(got engine.History, err error) {
-		f := &found{message: engine.Publication{Offset: offset}, after: got.Publications, epoch: got.Top.Epoch}
-		if len(f.after) > 0 && f.after[0].Offset == offset {
-			f.message, f.after = f.after[0], f.after[1:]
-			if !isMessage(f.message) {
-				f = nil
-			}
-		} else if edit := slices.IndexFunc(f.after, func(p engine.Publication) bool { return f.has(p, engine.EventEdit) }); edit >= 0 {
-			f.message.From, f.lost = f.after[edit].From, true // only the author can edit a message
-		} else {
-			f = nil
+	got, err := history(ctx, h, name, engine.Span{Behind: offset - 1, Limit: -1})
+	if err != nil {
+		return nil, err
+	}
+	f := &found{message: engine.Publication{Offset: offset}, after: got.Publications, epoch: got.Top.Epoch}
+	if len(f.after) > 0 && f.after[0].Offset == offset {
+		f.message, f.after = f.after[0], f.after[1:]
+		if !isMessage(f.message) {
+			return nil, wire.ErrNoMessage
 		}
-		if err != nil || f == nil {
-			done(nil, err)
-			return
+	} else {
+		edit := slices.IndexFunc(f.after, func(p engine.Publication) bool { return f.has(p, engine.EventEdit) })
+		if edit < 0 {
+			return nil, wire.ErrNoMessage
 		}
-		f.gone = f.message.Redacted() || slices.ContainsFunc(f.after, func(p engine.Publication) bool { return f.has(p, eventDelete) })
-		done(f, nil)
-	})
+		f.message.From, f.lost = f.after[edit].From, true // only the author can edit a message
+	}
+	f.gone = f.message.Redacted() || slices.ContainsFunc(f.after, func(p engine.Publication) bool { return f.has(p, eventDelete) })
+	return f, nil
+}
+
+// history reads a part of a room's history, for which the caller does not pay.
+func history(ctx context.Context, h *room.Hub, name string, part engine.Span) (engine.History, error) {
+	return room.Await(ctx, func(done func(engine.History, error)) { h.Engine().History(name, part, done) })
+}
+
+// redact removes the data of publications.
+func redact(ctx context.Context, h *room.Hub, name string, offsets ...uint64) error {
+	return room.AwaitError(ctx, func(done func(error)) { h.Engine().Redact(name, offsets, done) })
 }
 
 // isMessage reports whether a publication is a message and not an event.
@@ -100,35 +107,23 @@ type editResult struct {
 // may come after the deletion, and its text would stay in the history. So edit looks for the
 // message again after the edit has its offset: either the deletion sees the edit, or the edit sees
 // the deletion.
-func (c *Chat) edit(call *room.Call, q *editRequest) {
-	edit := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
-	own := func(then func(error)) {
-		find(call.Hub, q.Room, q.Offset, func(f *found, err error) {
-			if err == nil && !f.owns(call.Author()) {
-				err = wire.ErrPermissionDenied
-			}
-			then(err)
-		})
+func (c *Chat) edit(ctx context.Context, call *room.Call, q *editRequest) (editResult, error) {
+	event := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
+	pos, err := say(call, room.ActEditOwn, event, func() error {
+		f, err := find(ctx, call.Hub, q.Room, q.Offset)
+		if err == nil && !f.owns(call.Author()) {
+			err = wire.ErrPermissionDenied
+		}
+		return err
+	})
+	if err != nil {
+		return editResult{}, err
 	}
-	say(call, room.ActEditOwn, edit, own, func(pos engine.Position, err error) {
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
-		c.confirm(call, q, pos)
-	})
-}
-
-// confirm answers an edit. If the message has been deleted meanwhile, it removes the text of the
-// edit.
-func (c *Chat) confirm(call *room.Call, q *editRequest, pos engine.Position) {
-	find(call.Hub, q.Room, q.Offset, func(_ *found, err error) {
-		if err == nil {
-			answer(call, editResult{pos.Offset}, nil)
-			return
-		}
-		call.Hub.Engine().Redact(q.Room, []uint64{pos.Offset}, func(error) { call.Done(nil, err) })
-	})
+	if _, err := find(ctx, call.Hub, q.Room, q.Offset); err != nil {
+		_ = redact(ctx, call.Hub, q.Room, pos.Offset) // the call fails in any case
+		return editResult{}, err
+	}
+	return editResult{pos.Offset}, nil
 }
 
 type deleteRequest struct {
@@ -138,62 +133,51 @@ type deleteRequest struct {
 
 // delete publishes that a message is deleted, and then removes its text and the texts of its edits
 // from the history. Deleting a message twice is not an error.
-func (c *Chat) delete(call *room.Call, q *deleteRequest) {
+func (c *Chat) delete(ctx context.Context, call *room.Call, q *deleteRequest) (empty, error) {
 	own := may(call, room.ActDeleteOwn, q.Room)
 	if own != nil && may(call, room.ActDeleteAny, q.Room) != nil {
-		call.Done(nil, own)
-		return
+		return empty{}, own
 	}
-	search(call.Hub, q.Room, q.Offset, func(f *found, err error) {
-		switch {
-		case err == nil && f == nil:
-			err = wire.ErrNoMessage
-		case err == nil && f.owns(call.Author()):
-			err = own
-		case err == nil:
-			err = may(call, room.ActDeleteAny, q.Room)
-		}
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
-		if f.gone {
-			c.redact(call, q)
-			return
-		}
+	f, err := search(ctx, call.Hub, q.Room, q.Offset)
+	if err != nil {
+		return empty{}, err
+	}
+	owns := f.owns(call.Author())
+	if err = own; !owns {
+		err = may(call, room.ActDeleteAny, q.Room)
+	}
+	if err != nil {
+		return empty{}, err
+	}
+	if !f.gone {
 		event := room.Saying{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{engine.TagEvent: eventDelete, engine.TagOf: number(q.Offset)}}
-		call.Publish(event, func(_ engine.Position, err error) {
-			if err != nil {
-				call.Done(nil, err)
-				return
-			}
-			if !f.owns(call.Author()) {
-				call.Audit(room.Audit{Action: "delete", Room: q.Room, Target: number(q.Offset)})
-			}
-			c.redact(call, q)
-		})
-	})
+		if _, err := call.Publish(event); err != nil {
+			return empty{}, err
+		}
+		if !owns {
+			call.Audit(room.Audit{Action: "delete", Room: q.Room, Target: number(q.Offset)})
+		}
+	}
+	return empty{}, removeText(ctx, call, q.Room, q.Offset)
 }
 
-// redact removes the text of a deleted message, its edits and its reactions, and answers the call.
-func (c *Chat) redact(call *room.Call, q *deleteRequest) {
-	search(call.Hub, q.Room, q.Offset, func(f *found, err error) {
-		if err != nil || f == nil { // the room has forgotten the message, and its text with it
-			answer(call, empty{}, err)
-			return
+// removeText removes the text of a deleted message, its edits and its reactions.
+func removeText(ctx context.Context, call *room.Call, name string, offset uint64) error {
+	f, err := search(ctx, call.Hub, name, offset)
+	if err == wire.ErrNoMessage {
+		return nil // the room has forgotten the message, and its text with it
+	}
+	if err != nil {
+		return err
+	}
+	offsets := []uint64{offset}
+	for _, p := range f.after {
+		if f.has(p, engine.EventEdit) {
+			offsets = append(offsets, p.Offset)
 		}
-		offsets := []uint64{q.Offset}
-		for _, p := range f.after {
-			if f.has(p, engine.EventEdit) {
-				offsets = append(offsets, p.Offset)
-			}
-		}
-		call.Hub.Engine().Redact(q.Room, offsets, func(err error) {
-			if err != nil {
-				call.Done(nil, err)
-				return
-			}
-			clearReactions(call.State(), q.Room, f.epoch, q.Offset, func(err error) { answer(call, empty{}, err) })
-		})
-	})
+	}
+	if err := redact(ctx, call.Hub, name, offsets...); err != nil {
+		return err
+	}
+	return clearReactions(ctx, store{call.State()}, name, f.epoch, offset)
 }

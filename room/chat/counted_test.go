@@ -31,7 +31,7 @@ func (e *countingHistory) History(name string, part engine.Span, done func(engin
 func TestListOfRoomsIsBounded(t *testing.T) {
 	const rooms, each, size = 20, 100, 300
 	e := &countingHistory{Engine: memory.New(memory.Limits{})}
-	h := build(t, room.Config{Engine: e, MaxReply: 3 * each * size}, Config{})
+	h := build(t, room.Config{Engine: e, MaxReply: 3 * each * size})
 	alice := h.come("alice")
 	text := strings.Repeat("x", size)
 	for r := range rooms {
@@ -98,7 +98,7 @@ func (e *countingState) List(table, of, after string, limit int, done func([]eng
 // does not read it, whether the call succeeds or not.
 func TestCapsAreCounted(t *testing.T) {
 	e := &countingState{Engine: memory.New(memory.Limits{})}
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.must("send", `{"room":"lobby","data":{"text":"x"}}`)
 	epoch := ""

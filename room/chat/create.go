@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"crypto/rand"
 	"strings"
 
@@ -23,59 +24,60 @@ type roomResult struct {
 
 // create makes a private room, which the caller owns, or a public one. The creator of a public room
 // gets no role in it; otherwise users would create rooms only to own their names.
-func (c *Chat) create(call *room.Call, q *createRequest) {
+func (c *Chat) create(ctx context.Context, call *room.Call, q *createRequest) (res roomResult, err error) {
 	user, err := named(call)
-	if err == nil {
-		err = checkTitle(q.Title)
+	if err != nil {
+		return res, err
 	}
-	if err == nil {
-		err = checkUsers(q.Users)
+	if err := checkTitle(q.Title); err != nil {
+		return res, err
+	}
+	if err := checkUsers(q.Users); err != nil {
+		return res, err
 	}
 	name, role := q.Room, ""
 	if name == "" {
 		name, role = "$"+strings.ToLower(rand.Text()), room.OwnerRole
-		if err == nil {
-			err = call.MayAs(room.ActSend, name, room.Roster{}) // the title is sent to the invited users
-		}
-	} else if err == nil {
-		if err = may(call, room.ActSend, name); err == nil && strings.ContainsAny(name[:1], "#$") {
-			err = wire.Explain(wire.ErrBadRequest, "bad request: the name of a public room begins with neither # nor $; leave room out for a private one")
-		}
+		err = call.MayAs(room.ActSend, name, room.Roster{}) // the title is sent to the invited users
+	} else {
+		err = may(call, room.ActSend, name)
 	}
-	if err == nil && q.Title == "" {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: title is missing")
+	switch {
+	case err != nil:
+		return res, err
+	case role == "" && strings.ContainsAny(name[:1], "#$"):
+		return res, badRequest("the name of a public room begins with neither # nor $; leave room out for a private one")
+	case q.Title == "":
+		return res, badRequest("title is missing")
 	}
-	if err == nil {
-		err = c.invitations.take(call.Payer(), q.Users...)
+	if err := c.invitations.take(call.Payer(), q.Users...); err != nil {
+		return res, err
+	}
+	if err := storeRoom(ctx, call, name, user, role, q.Title); err != nil {
+		return res, err
+	}
+	tellList(call, user, name)
+	return roomResult{name}, inviteAll(ctx, call, name, q.Title, q.Users)
+}
+
+// storeRoom stores the settings of a new room, and puts it into the list of its creator.
+func storeRoom(ctx context.Context, call *room.Call, name, user, role, title string) error {
+	value, err := json.Marshal(room.Settings{Title: title, By: user})
+	if err != nil {
+		return err
+	}
+	s, k := store{call.State()}, engine.Key{Table: engine.TableRoom, Of: name}
+	_, err = s.Put(ctx, engine.Entry{Key: k, Value: value})
+	if err == engine.ErrVersion {
+		return wire.Explain(wire.ErrConflict, "a room of that name exists: join it, or choose another name")
 	}
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return err
 	}
-	value, err := json.Marshal(room.Settings{Title: q.Title, By: user})
-	if err != nil {
-		call.Done(nil, err)
-		return
+	if _, err = enroll(ctx, call.Hub, store{call.State()}, name, user, role, maxMine); err != nil {
+		_ = s.Delete(ctx, k, engine.AnyVersion) // the call fails in any case
 	}
-	e := call.State()
-	e.Put(engine.Entry{Key: engine.Key{Table: engine.TableRoom, Of: name}, Value: value}, func(_ uint64, err error) {
-		if err == engine.ErrVersion {
-			call.Done(nil, wire.Explain(wire.ErrConflict, "a room of that name exists: join it, or choose another name"))
-			return
-		}
-		if err != nil {
-			call.Done(nil, room.StateError(err))
-			return
-		}
-		enroll(call.Hub, e, name, user, role, maxMine, func(_ bool, err error) {
-			if err != nil {
-				e.Delete(engine.Key{Table: engine.TableRoom, Of: name}, engine.AnyVersion, func(error) { call.Done(nil, err) })
-				return
-			}
-			tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
-			c.inviteAll(call, name, q.Title, q.Users, func(err error) { answer(call, roomResult{name}, err) })
-		})
-	})
+	return err
 }
 
 type directRequest struct {
@@ -84,26 +86,23 @@ type directRequest struct {
 
 // direct puts the direct room of the caller and another user into the caller's list. The other user
 // gets it with the first message.
-func (c *Chat) direct(call *room.Call, q *directRequest) {
+func (c *Chat) direct(ctx context.Context, call *room.Call, q *directRequest) (res roomResult, err error) {
 	user, err := named(call)
 	name := room.DirectRoom(user, q.User)
 	switch {
 	case err != nil:
+		return res, err
 	case q.User == "" || q.User == user:
-		err = wire.Explain(wire.ErrBadRequest, "bad request: user must be another user")
+		return res, badRequest("user must be another user")
 	case wire.CheckRoomName(name) != nil:
-		err = wire.Explain(wire.ErrBadRequest, "bad request: these names are too long for a room, or have control characters")
-	default:
-		err = may(call, room.ActJoin, name)
+		return res, badRequest("these names are too long for a room, or have control characters")
 	}
-	if err != nil {
-		call.Done(nil, err)
-		return
+	if err := may(call, room.ActJoin, name); err != nil {
+		return res, err
 	}
-	enroll(call.Hub, call.State(), name, user, "", maxMine, func(isNew bool, err error) {
-		if err == nil && isNew {
-			tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
-		}
-		answer(call, roomResult{name}, err)
-	})
+	isNew, err := enroll(ctx, call.Hub, store{call.State()}, name, user, "", maxMine)
+	if err == nil && isNew {
+		tellList(call, user, name)
+	}
+	return roomResult{name}, err
 }

@@ -1,13 +1,13 @@
 package chat
 
 import (
+	"context"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
 	"webim/room/engine"
-	"webim/room/wire"
 )
 
 // Each room or user that a user declines is an entry of TableDecline, which that user pays for.
@@ -31,14 +31,13 @@ func declinedUser(user, other string) engine.Key {
 
 // declines looks up whether user declines invitations to the room, or all invitations by another
 // user.
-func declines(e engine.State, user, name, by string, done func(is bool, err error)) {
-	e.Get(declinedRoom(user, name), func(entry engine.Entry, err error) {
-		if err != nil || entry.Version != 0 {
-			done(err == nil, room.StateError(err))
-			return
+func declines(ctx context.Context, s store, user, name, by string) (bool, error) {
+	for _, k := range []engine.Key{declinedRoom(user, name), declinedUser(user, by)} {
+		if e, err := s.Get(ctx, k); err != nil || e.Version != 0 {
+			return err == nil, err
 		}
-		e.Get(declinedUser(user, by), func(entry engine.Entry, err error) { done(entry.Version != 0, room.StateError(err)) })
-	})
+	}
+	return false, nil
 }
 
 type declineRequest struct {
@@ -48,44 +47,37 @@ type declineRequest struct {
 }
 
 // decline stops invitations to a room, or by a user, from reaching the caller, or undoes that.
-func (c *Chat) decline(call *room.Call, q *declineRequest) {
+func (c *Chat) decline(ctx context.Context, call *room.Call, q *declineRequest) (empty, error) {
 	user, err := named(call)
-	switch {
-	case err != nil:
-	case (q.Room == "") == (q.User == ""):
-		err = wire.Explain(wire.ErrBadRequest, "bad request: set either room or user, to decline invitations to the room or by the user")
-	case q.User != "":
-		err = checkUsers([]string{q.User})
-	}
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return empty{}, err
+	}
+	if (q.Room == "") == (q.User == "") {
+		return empty{}, badRequest("set either room or user, to decline invitations to the room or by the user")
 	}
 	key := declinedRoom(user, q.Room)
 	if q.User != "" {
+		if err := checkUsers([]string{q.User}); err != nil {
+			return empty{}, err
+		}
 		key = declinedUser(user, q.User)
 	}
-	done := func(err error) { answer(call, empty{}, err) }
 	if q.Undo {
-		call.State().Delete(key, engine.AnyVersion, func(err error) { done(room.StateError(err)) })
-		return
+		return empty{}, store{call.State()}.Delete(ctx, key, engine.AnyVersion)
 	}
-	declineFor(call, key, done)
+	return empty{}, storeDecline(ctx, call, key)
 }
 
-// declineFor writes an entry, unless the user has maxDeclined already.
-func declineFor(call *room.Call, key engine.Key, done func(error)) {
-	e := call.State()
+// storeDecline writes an entry, unless the user has maxDeclined already.
+func storeDecline(ctx context.Context, call *room.Call, key engine.Key) error {
+	s := store{call.State()}
+	if err := atMost(ctx, s, maxDeclined, key.Table, key.Of, "you decline as many rooms and users as one user may: remove some with undo"); err != nil {
+		return err
+	}
 	value, err := json.Marshal(declined{time.Now().UnixMilli()})
 	if err != nil {
-		done(err)
-		return
+		return err
 	}
-	capped(e, key.Table, key.Of, maxDeclined, "you decline as many rooms and users as one user may: remove some with undo", func(err error) {
-		if err != nil {
-			done(err)
-			return
-		}
-		e.Put(engine.Entry{Key: key, Value: value, Version: engine.AnyVersion}, func(_ uint64, err error) { done(room.StateError(err)) })
-	})
+	_, err = s.Put(ctx, engine.Entry{Key: key, Value: value, Version: engine.AnyVersion})
+	return err
 }

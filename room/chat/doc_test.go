@@ -26,7 +26,7 @@ func TestExamples(t *testing.T) {
 }
 
 func runExamples(t *testing.T, enc wire.Encoding, examples string) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	people := map[string]*person{"alice": h.comeAs(enc, "alice"), "bob": h.comeAs(enc, "bob"), "carol": h.comeAs(enc, "carol", "moderator")}
 	all := []*person{people["alice"], people["bob"], people["carol"]}
 	for _, p := range all {

@@ -30,7 +30,7 @@ func TestEventsNeedARight(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := build(t, room.Config{Guests: g, Options: room.Patterns{
-		{Match: "news", Options: announcements()}, {Match: "*", Options: talkative()}}.Options}, Config{})
+		{Match: "news", Options: announcements()}, {Match: "*", Options: talkative()}}.Options})
 	for i := range 60 {
 		for _, name := range []string{"news", "locked", "quiet"} {
 			h.hub.Publish(name, engine.Message{Op: engine.OpJSON, Data: fmt.Appendf(nil, `{"text":"announcement %d"}`, i)}, nil)
@@ -85,7 +85,7 @@ func (h *house) remembers(name string, want int) {
 func TestEventsOfSpeakers(t *testing.T) {
 	few := talkative()
 	few.History.Messages, few.History.Bytes = 40, 1<<20
-	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: few}}.Options}, Config{})
+	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: few}}.Options})
 	alice, bob := h.come("alice"), h.come("bob")
 	for i := range 40 {
 		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
@@ -106,7 +106,7 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 	few := talkative()
 	few.History.Messages = 10
 	e := memory.New(memory.Limits{})
-	h := build(t, room.Config{Engine: e, Options: room.Patterns{{Match: "*", Options: few}}.Options}, Config{})
+	h := build(t, room.Config{Engine: e, Options: room.Patterns{{Match: "*", Options: few}}.Options})
 	alice := h.come("alice")
 	alice.must("send", `{"room":"lobby","data":{"text":"hi"}}`)
 	alice.must("send", `{"room":"lobby","data":{"text":"ho"}}`)
@@ -151,7 +151,7 @@ func TestReadingIsCharged(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			o := talkative()
 			o.History.Messages = 2 // so that only the reactions are charged, not their events
-			h := build(t, room.Config{Rates: few, UserRates: few, Options: room.Patterns{{Match: "*", Options: o}}.Options}, Config{})
+			h := build(t, room.Config{Rates: few, UserRates: few, Options: room.Patterns{{Match: "*", Options: o}}.Options})
 			alice, bob := h.come("alice"), h.come("bob")
 			alice.must(method, `{"room":"lobby"}`)
 			alice.must(method, `{"room":"lobby"}`) // the room has little to read

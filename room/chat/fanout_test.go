@@ -44,7 +44,7 @@ func TestWhatCallsSendOnIsCharged(t *testing.T) {
 			t.Run(enc.String()+" "+name, func(t *testing.T) {
 				rates, users := room.NoRates, room.NoRates
 				users.Fanout = room.Rate{N: 20_000, Per: time.Hour}
-				h := build(t, room.Config{Rates: rates, UserRates: users}, Config{})
+				h := build(t, room.Config{Rates: rates, UserRates: users})
 				mallory := h.comeAs(enc, "mallory")
 				var others []*person
 				for i := range 10 {

@@ -19,7 +19,7 @@ import (
 // TestIdsOfAnother checks that no combination of user name and id gives the result of another
 // user's message.
 func TestIdsOfAnother(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	for _, pair := range [][2]struct{ user, id string }{
 		{{"ann", "lee x"}, {"ann lee", "x"}},
 		{{"eve", `" y`}, {`eve" "`, "y"}},
@@ -44,7 +44,7 @@ func TestIdsOfAnother(t *testing.T) {
 // read, for connections and subscriptions. Otherwise its user would appear in lists that nobody can
 // read.
 func TestTokenInfoThatIsNoJSON(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "eve", "b64info": base64.StdEncoding.EncodeToString([]byte(`{"name":`))}).SignedString([]byte(secret))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestTokenInfoThatIsNoJSON(t *testing.T) {
 // TestDataThatReadersRefuse checks that invalid data is error 107 in every command and call, and
 // that it makes nobody's list fail.
 func TestDataThatReadersRefuse(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		eve := h.comeAs(enc, "eve")
 		eve.join("lobby")
@@ -86,7 +86,7 @@ func isCode(err error, code wire.ErrorCode) bool {
 
 // TestMutedSayNothingAround checks that a mute also forbids titles and invitations.
 func TestMutedSayNothingAround(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	root, bob := h.come("root", "admin"), h.come("bob")
 	calls := map[string]string{"room.create": `{"room":"lobby","title":"LOUD","users":["alice"]}`, "room.invite": `{"room":"lobby","user":"alice"}`}
 	for _, c := range []struct {
@@ -120,7 +120,7 @@ func TestMutedSayNothingAround(t *testing.T) {
 func TestForgottenMessageIsTakenBack(t *testing.T) {
 	short := talkative()
 	short.History.Messages = 3
-	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: short}}.Options}, Config{})
+	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: short}}.Options})
 	alice, bob, mod := h.come("alice"), h.come("bob"), h.come("mod", "moderator")
 	for _, p := range []*person{alice, mod} {
 		var first sendResult
@@ -152,7 +152,7 @@ func TestForgottenMessageIsTakenBack(t *testing.T) {
 // TestMembersPages checks the pages of the roster together with the users that are present, by
 // their names.
 func TestMembersPages(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	for _, user := range []string{"u2", "u4", "u6", "u8"} {
 		h.enter("lobby", user, "")
 	}

@@ -1,7 +1,7 @@
 package chat
 
 import (
-	"fmt"
+	"context"
 	"slices"
 	"strings"
 
@@ -19,53 +19,52 @@ type inviteRequest struct {
 
 // invite sends a user an invitation to a room. If the room is private, it puts the user on the
 // roster.
-func (c *Chat) invite(call *room.Call, q *inviteRequest) {
-	_, err := named(call)
-	if err == nil {
-		err = may(call, room.ActInvite, q.Room)
+func (c *Chat) invite(ctx context.Context, call *room.Call, q *inviteRequest) (empty, error) {
+	if _, err := named(call); err != nil {
+		return empty{}, err
 	}
-	if err == nil {
-		err = checkUsers([]string{q.User})
+	if err := may(call, room.ActInvite, q.Room); err != nil {
+		return empty{}, err
 	}
-	if err == nil && strings.HasPrefix(q.Room, "#") {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: nobody else can be in that room")
+	if err := checkUsers([]string{q.User}); err != nil {
+		return empty{}, err
 	}
-	if err == nil {
-		err = c.invitations.take(call.Payer(), q.User)
+	if strings.HasPrefix(q.Room, "#") {
+		return empty{}, badRequest("nobody else can be in that room")
 	}
+	if err := c.invitations.take(call.Payer(), q.User); err != nil {
+		return empty{}, err
+	}
+	set, _, err := settingsOf(ctx, serverStore(call.Hub), q.Room)
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return empty{}, err
 	}
-	room.SettingsOf(call.Hub.Engine(), q.Room, func(s room.Settings, _ uint64, err error) {
-		if err != nil {
-			call.Done(nil, wire.Internal(err))
-			return
-		}
-		c.inviteAll(call, q.Room, s.Title, []string{q.User}, func(err error) { answer(call, empty{}, err) })
-	})
+	return empty{}, inviteAll(ctx, call, q.Room, set.Title, []string{q.User})
 }
 
-func (c *Chat) inviteAll(call *room.Call, name, title string, users []string, done func(error)) {
-	h := call.Hub
+// inviteAll sends invitations to users, except those that the room bans or that decline them. The
+// caller does not learn which: a ban concerns only the user and the moderators.
+func inviteAll(ctx context.Context, call *room.Call, name, title string, users []string) error {
 	data, err := json.Marshal(map[string]string{"title": title})
 	if err != nil {
-		done(err)
-		return
+		return err
 	}
-	each(users, func(user string, done func(error)) {
-		if banned(h, name, user) {
-			done(nil) // the caller must not learn of the ban, which concerns only the user and the moderators
-			return
+	for _, user := range users {
+		if banned(call.Hub, name, user) {
+			continue
 		}
-		declines(h.Engine(), user, name, call.Author().User, func(declined bool, err error) {
-			if err != nil || declined {
-				done(err) // nor that the user declines invitations
-				return
-			}
-			c.inviteOne(call, name, user, data, done)
-		})
-	}, done)
+		declined, err := declines(ctx, store{call.State()}, user, name, call.Author().User)
+		if err != nil {
+			return err
+		}
+		if declined {
+			continue
+		}
+		if err := inviteOne(ctx, call, name, user, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // banned reports whether an invitation is dropped because of a ban. In a private room only the
@@ -78,30 +77,26 @@ func banned(h *room.Hub, name, user string) bool {
 	return h.Banned(name, user)
 }
 
-func (c *Chat) inviteOne(call *room.Call, name, user string, data []byte, done func(error)) {
-	h := call.Hub
-	notice := map[string]string{engine.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
+func inviteOne(ctx context.Context, call *room.Call, name, user string, data []byte) error {
+	event := map[string]string{engine.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
 	if kindOf(name) != kindPrivate {
-		tell(h, call.Payer(), user, notice, data)
-		done(nil)
-		return
+		tell(call.Hub, call.Payer(), user, event, data)
+		return nil
 	}
-	enroll(h, call.State(), name, user, "", maxGiven, func(isNew bool, err error) {
-		if err != nil || !isNew {
-			done(err)
-			return
-		}
-		tell(h, call.Payer(), user, notice, data)
-		happened(call, name, eventJoin, user, done)
-	})
+	isNew, err := enroll(ctx, call.Hub, store{call.State()}, name, user, "", maxGiven)
+	if err != nil || !isNew {
+		return err
+	}
+	tell(call.Hub, call.Payer(), user, event, data)
+	return publishRoster(call, name, eventJoin, user)
 }
 
 func checkUsers(users []string) error {
 	if len(users) > maxInvited {
-		return wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: %d users at most in one call", maxInvited))
+		return badRequest("%d users at most in one call", maxInvited)
 	}
 	if slices.ContainsFunc(users, func(u string) bool { return u == "" || wire.CheckRoomName(room.PersonalRoom(u)) != nil }) {
-		return wire.Explain(wire.ErrBadRequest, "bad request: that is no user")
+		return badRequest("that is no user")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func made(t *testing.T, result string) string {
 // TestBannedByAddressInAPrivateRoom checks that, until the ban is lifted, neither the list of rooms
 // nor a call tells anything about the room.
 func TestBannedByAddressInAPrivateRoom(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	owner, bob := h.come("owner"), h.come("bob")
 	name := made(t, owner.must("room.create", `{"title":"secret","users":["bob"]}`))
 	owner.join(name)
@@ -64,7 +64,7 @@ func TestBannedByAddressInAPrivateRoom(t *testing.T) {
 // TestMutedSetNoTitles checks that muted users cannot set titles in rooms of their own, whether the
 // mute is everywhere or there. They can still change settings that others do not read.
 func TestMutedSetNoTitles(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	admin, eve := h.come("admin", "admin"), h.come("eve")
 	name := made(t, eve.must("room.create", `{"title":"x"}`))
 	eve.join(name)
@@ -83,7 +83,7 @@ func TestMutedSetNoTitles(t *testing.T) {
 
 // TestSlowModeCountsEdits checks that an edit counts in slow mode as a message does.
 func TestSlowModeCountsEdits(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, eve := h.come("mod", "admin"), h.come("eve")
 	eve.must("send", `{"room":"lobby","data":{"text":"1"}}`)
 	mod.must("room.set", `{"room":"lobby","slow":3600}`)
@@ -109,7 +109,7 @@ func offsetOf(t *testing.T, result string) uint64 {
 // TestInvitationsTellNothing checks that an invitation does not reveal whether the user is banned,
 // has declined, or exists.
 func TestInvitationsTellNothing(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, eve, dora := h.come("mod", "admin"), h.come("eve"), h.come("dora")
 	mod.must("ban", `{"user":"bob"}`)
 	mod.must("ban", `{"room":"lobby","user":"carl"}`)
@@ -131,7 +131,7 @@ func TestInvitationsTellNothing(t *testing.T) {
 // TestInvitationsHaveARate checks the rate of invitations for each pair of users, in all rooms
 // together. It is checked before anything else is looked up, so it is the same for a banned user.
 func TestInvitationsHaveARate(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, eve, fay := h.come("mod", "admin"), h.come("eve"), h.come("fay")
 	mod.must("ban", `{"user":"banned"}`)
 	for _, user := range []string{"bob", "banned"} {
@@ -176,7 +176,7 @@ func TestInvitationsAreCountedInBounds(t *testing.T) {
 // TestDeclineForGood checks that declining a room or a user holds until it is undone, across
 // connections, and that the number of declined rooms and users is limited.
 func TestDeclineForGood(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	eve := h.come("eve")
 	name := made(t, eve.must("room.create", `{"title":"x","users":["bob"]}`))
 	eve.join(name)
@@ -216,7 +216,7 @@ func TestDeclineForGood(t *testing.T) {
 // another server.
 func TestOneBadItemFailsNoList(t *testing.T) {
 	e := memory.New(memory.Limits{})
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	alice := h.come("alice")
 	alice.must("room.join", `{"room":"lobby"}`)
 	alice.must("send", `{"room":"lobby","data":{"text":"before"}}`)

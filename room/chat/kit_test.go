@@ -50,7 +50,7 @@ type house struct {
 // build starts a server until the test ends. What the configuration leaves open
 // is as in a chat where everybody may talk, as fast as they like, and moderators
 // are named by their tokens.
-func build(t testing.TB, rc room.Config, cc Config) *house {
+func build(t testing.TB, rc room.Config) *house {
 	t.Helper()
 	key := token.Key{Secret: []byte(secret)}
 	verifier, err := token.New(token.Config{Keys: []token.Key{key}})
@@ -62,7 +62,7 @@ func build(t testing.TB, rc room.Config, cc Config) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rc.Tokens, rc.Anonymous, rc.Calls, rc.Said, rc.Personal = verifier, true, New(cc), Said, true
+	rc.Tokens, rc.Anonymous, rc.Calls, rc.Said, rc.Personal = verifier, true, New(), Said, true
 	if rc.Options == nil {
 		rc.Options = room.Patterns{{Match: "*", Options: talkative()}}.Options
 	}

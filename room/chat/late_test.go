@@ -89,14 +89,14 @@ func TestBanWhileConnecting(t *testing.T) {
 	e.set(once("history #bob", func() {
 		e.Engine.Put(engine.Entry{Key: engine.Key{Table: engine.TableBan, Name: "bob"}, Value: []byte("{}")}, func(uint64, error) {})
 	}))
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	h.start(wire.JSON, "bob").expect("disconnected 4503 banned")
 }
 
 // TestDeletionBeforeAnEdit checks a message that is deleted while its edit is being published.
 func TestDeletionBeforeAnEdit(t *testing.T) {
 	e := late(nil)
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	one, other := h.come("alice"), h.come("alice")
 	one.must("send", `{"room":"lobby","data":{"text":"secret"}}`)
 	e.set(once("publish edit", func() { other.must("delete", `{"room":"lobby","offset":1}`) }))
@@ -110,7 +110,7 @@ func TestDeletionBeforeAnEdit(t *testing.T) {
 // stay.
 func TestStruckWhileJoining(t *testing.T) {
 	e := late(nil)
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	h.enter("$club", "bob", "")
 	bob := h.come("bob")
 	e.set(once("history $club", func() {
@@ -138,7 +138,7 @@ func (h *house) enter(name, user, role string) {
 // TestPrivateRoomsAreClosed checks that a private room is closed to all calls of users who are not
 // in it now, even if they are on the roster.
 func TestPrivateRoomsAreClosed(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	h.enter("$club", "alice", room.OwnerRole)
 	h.enter("$club", "bob", "")
 	alice, bob, eve, root := h.come("alice"), h.come("bob"), h.come("eve"), h.come("root", "moderator")

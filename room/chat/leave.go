@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"context"
+
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
@@ -17,155 +19,115 @@ type leaveRequest struct {
 // leave removes a room from the caller's list. If the room is private, leave also takes the caller
 // out of it, makes the longest-standing user the owner if the caller was the owner, and forgets the
 // room if nobody is left.
-func (c *Chat) leave(call *room.Call, q *leaveRequest) {
+func (c *Chat) leave(ctx context.Context, call *room.Call, q *leaveRequest) (empty, error) {
 	user, err := named(call)
-	if err == nil && wire.CheckRoomName(q.Room) != nil {
-		err = wire.ErrBadRequest
-	}
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return empty{}, err
+	}
+	if wire.CheckRoomName(q.Room) != nil {
+		return empty{}, wire.ErrBadRequest
 	}
 	if q.Forever {
-		declineFor(call, declinedRoom(user, q.Room), func(err error) {
-			if err != nil {
-				call.Done(nil, err)
-				return
-			}
-			c.leaveList(call, q, user)
-		})
-		return
+		if err := storeDecline(ctx, call, declinedRoom(user, q.Room)); err != nil {
+			return empty{}, err
+		}
 	}
-	c.leaveList(call, q, user)
-}
-
-func (c *Chat) leaveList(call *room.Call, q *leaveRequest, user string) {
-	e := call.Hub.Engine()
-	belongs(e, q.Room, user, func(r room.Roster, listed bool, err error) {
-		if err != nil || !listed {
-			answer(call, empty{}, err)
-			return
-		}
-		strike(e, q.Room, user, func(err error) {
-			if err != nil {
-				call.Done(nil, err)
-				return
-			}
-			c.left(call, q.Room, user, r, func(err error) { answer(call, empty{}, err) })
-		})
-	})
-}
-
-// left does the work that follows after a user is removed from the roster.
-func (c *Chat) left(call *room.Call, name, user string, was room.Roster, done func(error)) {
-	h := call.Hub
-	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
-	if !hasRoster(name, user) {
-		succeed(h, call.Payer(), name, was, done)
-		return
+	was, listed, err := belongs(ctx, serverStore(call.Hub), q.Room, user)
+	if err != nil || !listed {
+		return empty{}, err
 	}
-	happened(call, name, eventLeave, user, func(error) {
-		if kindOf(name) != kindPrivate {
-			succeed(h, call.Payer(), name, was, done)
-			return
-		}
-		h.SendControl(engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: user}, Room: name}, func(err error) {
-			if err != nil {
-				done(err)
-				return
+	if err := leave(ctx, serverStore(call.Hub), q.Room, user); err != nil {
+		return empty{}, err
+	}
+	tellList(call, user, q.Room)
+	if hasRoster(q.Room, user) {
+		_ = publishRoster(call, q.Room, eventLeave, user) // the user has left in any case
+		if kindOf(q.Room) == kindPrivate {
+			m := engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: user}, Room: q.Room}
+			if err := sendControl(ctx, call.Hub, m); err != nil {
+				return empty{}, err
 			}
-			succeed(h, call.Payer(), name, was, done)
-		})
-	})
+		}
+	}
+	return empty{}, afterLeave(ctx, call.Hub, call.Payer(), q.Room, was)
 }
 
-// succeed looks after a room that a user has left. It forgets the room if nobody is left, and finds
-// a new owner if the owner has left.
-func succeed(h *room.Hub, payer budget.Owner, name string, was room.Roster, done func(error)) {
-	e := h.Engine()
-	e.List(engine.TableMember, name, "", 1, func(some []engine.Entry, err error) {
-		switch {
-		case err != nil:
-			done(wire.Internal(err))
-		case len(some) == 0:
-			forget(e, name, done)
-		case was.Role == room.OwnerRole:
-			inherit(h, payer, name, done)
-		default:
-			done(nil)
-		}
-	})
+// sendControl sends a control message to all nodes.
+func sendControl(ctx context.Context, h *room.Hub, m engine.ControlMessage) error {
+	return room.AwaitError(ctx, func(done func(error)) { h.SendControl(m, done) })
+}
+
+// afterLeave looks after a room that a user has left. It forgets the room if nobody is left, and
+// finds a new owner if the owner has left.
+func afterLeave(ctx context.Context, h *room.Hub, payer budget.Owner, name string, was room.Roster) error {
+	some, err := serverStore(h).List(ctx, engine.TableMember, name, "", 1)
+	switch {
+	case err != nil:
+		return err
+	case len(some) == 0:
+		return forget(ctx, serverStore(h), name)
+	case was.Role == room.OwnerRole:
+		return inherit(ctx, h, payer, name)
+	}
+	return nil
 }
 
 // forget removes the State entries of a room that is in nobody's list. For a private room these are
 // its settings, bans and mutes. For a public room it is the title that its creator has set; the
 // settings of a manager stay, and so do bans and mutes, which do not belong to the members.
-func forget(e engine.State, name string, done func(error)) {
-	if kindOf(name) == kindPrivate {
-		each([]string{engine.TableBan, engine.TableBanIP, engine.TableMute}, func(table string, done func(error)) {
-			clear(e, table, name, done)
-		}, func(err error) {
-			if err != nil {
-				done(room.StateError(err))
-				return
-			}
-			e.Delete(engine.Key{Table: engine.TableRoom, Of: name}, engine.AnyVersion, func(err error) { done(room.StateError(err)) })
-		})
-		return
+func forget(ctx context.Context, s store, name string) error {
+	settings := engine.Key{Table: engine.TableRoom, Of: name}
+	if kindOf(name) != kindPrivate {
+		set, version, err := settingsOf(ctx, s, name)
+		if err == nil && set.By != "" {
+			_ = s.Delete(ctx, settings, version) // if somebody has changed the settings meanwhile, they stay
+		}
+		return err
 	}
-	room.SettingsOf(e, name, func(s room.Settings, version uint64, err error) {
-		if err != nil || s.By == "" {
-			done(room.StateError(err))
-			return
-		}
-		e.Delete(engine.Key{Table: engine.TableRoom, Of: name}, version, func(error) { done(nil) }) // if somebody has changed the settings meanwhile, they stay
-	})
-}
-
-// clear removes all entries of a table that have the given Of.
-func clear(e engine.State, table, of string, done func(error)) {
-	e.List(table, of, "", maxRoster, func(all []engine.Entry, err error) {
+	for _, table := range []string{engine.TableBan, engine.TableBanIP, engine.TableMute} {
+		all, err := s.List(ctx, table, name, "", maxRoster)
 		if err != nil {
-			done(err)
-			return
+			return err
 		}
-		each(all, func(entry engine.Entry, done func(error)) { e.Delete(entry.Key, engine.AnyVersion, done) }, done)
-	})
+		for _, e := range all {
+			if err := s.Delete(ctx, e.Key, engine.AnyVersion); err != nil {
+				return err
+			}
+		}
+	}
+	return s.Delete(ctx, settings, engine.AnyVersion)
 }
 
 // inherit makes the user that has been on the roster longest the owner, unless the room has an
 // owner.
-func inherit(h *room.Hub, payer budget.Owner, name string, done func(error)) {
-	e := h.Engine()
-	e.List(engine.TableMember, name, "", maxRoster, func(all []engine.Entry, err error) {
-		heir, since := "", int64(0)
-		for _, entry := range all {
-			var r room.Roster
-			if json.Unmarshal(entry.Value, &r) != nil {
-				continue
-			}
-			if r.Role == room.OwnerRole {
-				done(nil)
-				return
-			}
-			if heir == "" || r.Since < since {
-				heir, since = entry.Name, r.Since
-			}
+func inherit(ctx context.Context, h *room.Hub, payer budget.Owner, name string) error {
+	all, err := serverStore(h).List(ctx, engine.TableMember, name, "", maxRoster)
+	if err != nil {
+		return err
+	}
+	heir, since := "", int64(0)
+	for _, e := range all {
+		var r room.Roster
+		if json.Unmarshal(e.Value, &r) != nil {
+			continue
 		}
-		if err != nil || heir == "" {
-			done(room.StateError(err))
-			return
+		if r.Role == room.OwnerRole {
+			return nil
 		}
-		change(e, engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
-			r.Role = room.OwnerRole
-			return there
-		}, func(err error) {
-			if err != nil {
-				done(err)
-				return
-			}
-			tell(h, payer, heir, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
-			h.SendControl(engine.ControlMessage{Kind: engine.ControlRoster, To: engine.Target{User: heir}, Room: name}, done)
-		})
+		if heir == "" || r.Since < since {
+			heir, since = e.Name, r.Since
+		}
+	}
+	if heir == "" {
+		return nil
+	}
+	err = change(ctx, serverStore(h), engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
+		r.Role = room.OwnerRole
+		return there
 	})
+	if err != nil {
+		return err
+	}
+	tell(h, payer, heir, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
+	return sendControl(ctx, h, engine.ControlMessage{Kind: engine.ControlRoster, To: engine.Target{User: heir}, Room: name})
 }

@@ -17,7 +17,7 @@ func TestLimitsAreExact(t *testing.T) {
 	const most, incoming = 3000, 8 << 10
 	small, large := talkative(), talkative()
 	small.MaxPublication, large.MaxPublication = most, 1<<20
-	h := build(t, room.Config{MaxIncoming: incoming, Text: room.TextLimits{Bytes: 2500, Graphemes: 2000}, Options: room.Patterns{{Match: "large", Options: large}, {Match: "*", Options: small}}.Options}, Config{})
+	h := build(t, room.Config{MaxIncoming: incoming, Text: room.TextLimits{Bytes: 2500, Graphemes: 2000}, Options: room.Patterns{{Match: "large", Options: large}, {Match: "*", Options: small}}.Options})
 	alice := h.come("alice")
 	limits := func(name string) (l limits) {
 		var info infoResult

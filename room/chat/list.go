@@ -1,7 +1,7 @@
 package chat
 
 import (
-	"fmt"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -55,44 +55,39 @@ const tail = 16
 // rooms returns the caller's list. The caller is charged for each room as it is read, in the budget
 // of history and messages, and other users choose how long the last messages are. So the page ends,
 // with more, when the call has read, or the reply would carry, as much as a reply may.
-func (c *Chat) rooms(call *room.Call, q *roomsRequest) {
+func (c *Chat) rooms(ctx context.Context, call *room.Call, q *roomsRequest) (res roomsResult, err error) {
 	user, err := named(call)
+	if err != nil {
+		return res, err
+	}
 	limit := defaultRooms
 	if q.Limit != nil {
 		limit = *q.Limit
 	}
-	if err == nil && (limit < 1 || limit > maxRooms) {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: limit must be 1 to 100")
+	if limit < 1 || limit > maxRooms {
+		return res, badRequest("limit must be 1 to %d", maxRooms)
 	}
+	all, err := serverStore(call.Hub).List(ctx, engine.TableMine, user, q.After, limit+1)
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return res, err
 	}
-	e := call.Hub.Engine()
-	e.List(engine.TableMine, user, q.After, limit+1, func(all []engine.Entry, err error) {
-		if err != nil {
-			call.Done(nil, wire.Internal(err))
-			return
+	res, left := roomsResult{Rooms: []*listed{}, More: len(all) > limit}, call.MaxReply()
+	for _, e := range all[:min(len(all), limit)] {
+		if len(res.Rooms) > 0 && (left <= 0 || call.Spent()) {
+			res.More = true
+			break
 		}
-		res, left := roomsResult{Rooms: []*listed{}, More: len(all) > limit}, call.MaxReply()
-		each(all[:min(len(all), limit)], func(entry engine.Entry, done func(error)) {
-			if len(res.Rooms) > 0 && (left <= 0 || call.Spent()) {
-				res.More = true
-				done(nil)
-				return
-			}
-			call.HasRead(roomEntries)
-			look(call, user, entry.Name, func(l *listed, err error) {
-				if l == nil || err != nil {
-					done(err)
-					return
-				}
-				res.Rooms = append(res.Rooms, l)
-				left -= l.size()
-				l.meet(call, user, entry.Value, done)
-			})
-		}, func(err error) { answer(call, res, err) })
-	})
+		call.HasRead(roomEntries)
+		l, err := listRoom(ctx, call, user, e)
+		if err != nil {
+			return res, err
+		}
+		if l != nil {
+			res.Rooms = append(res.Rooms, l)
+			left -= l.size()
+		}
+	}
+	return res, nil
 }
 
 // size returns the bytes of the entry that other users have chosen.
@@ -103,104 +98,89 @@ func (l *listed) size() int {
 	return len(l.Title) + l.Last.size()
 }
 
-// look reads a room of a user's list. The result is nil if the user is banned there, or is not on
-// the roster; then look also mends the list.
-func look(call *room.Call, user, name string, done func(*listed, error)) {
-	e := call.Hub.Engine()
-	l := &listed{Room: name, Kind: kindOf(name)}
-	belongs(e, name, user, func(r room.Roster, there bool, err error) {
-		if err != nil {
-			done(nil, err)
-			return
-		}
-		if there && call.Struck(name) {
-			strike(e, name, user, func(err error) { done(nil, err) })
-			return
-		}
-		if there && call.May(room.ActBe, name) != nil {
-			done(nil, nil) // hidden until the ban ends
-			return
-		}
-		if !there {
-			e.Delete(engine.Key{Table: engine.TableMine, Of: user, Name: name}, engine.AnyVersion, func(err error) { done(nil, err) })
-			return
-		}
-		l.Role = r.Role
-		room.SettingsOf(e, name, func(s room.Settings, _ uint64, err error) {
-			if err != nil {
-				done(nil, err)
-				return
-			}
-			l.Title = s.Title
-			markOf(e, name, user, func(m markEntry, err error) {
-				if err != nil {
-					done(nil, err)
-					return
-				}
-				l.count(call, user, r, m, func(err error) { done(l, err) })
-			})
-		})
-	})
+// listRoom reads a room of a user's list. The result is nil if the user is banned there, or is not on
+// the roster; then listRoom also mends the list.
+func listRoom(ctx context.Context, call *room.Call, user string, entry engine.Entry) (*listed, error) {
+	s, name := serverStore(call.Hub), entry.Name
+	r, there, err := belongs(ctx, s, name, user)
+	switch {
+	case err != nil:
+		return nil, err
+	case there && call.Struck(name):
+		return nil, leave(ctx, s, name, user)
+	case there && call.May(room.ActBe, name) != nil:
+		return nil, nil // hidden until the ban ends
+	case !there:
+		return nil, s.Delete(ctx, entry.Key, engine.AnyVersion)
+	}
+	l := &listed{Room: name, Kind: kindOf(name), Role: r.Role}
+	set, _, err := settingsOf(ctx, s, name)
+	if err != nil {
+		return nil, err
+	}
+	l.Title = set.Title
+	m, err := markOf(ctx, s, name, user)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.count(call, user, r, m); err != nil {
+		return nil, err
+	}
+	return l, l.addPeer(ctx, call, user, entry.Value)
 }
 
-// meet adds the other user of a direct room. It takes the info from a connection of the other user
+// addPeer adds the other user of a direct room. It takes the info from a connection of the other user
 // if the caller may see that, else from the last message, else from the list entry.
-func (l *listed) meet(call *room.Call, user string, entry []byte, done func(error)) {
+func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entry []byte) error {
 	other := otherIn(l.Room, user)
 	if other == "" {
-		done(nil)
-		return
-	}
-	tell := func(p peer) {
-		if p.Info == nil && l.Last != nil && l.Last.Info != nil && l.Last.Info.User == other {
-			p.Info = valid(l.Last.Info.ConnInfo)
-		}
-		if p.Info == nil {
-			var m mine
-			_ = json.Unmarshal(entry, &m) // if it fails, there is no name
-			p.Info = infoOf(m.Name)
-		}
-		l.With = &p
-		done(nil)
+		return nil
 	}
 	call.HasRead(meetEntries)
-	shares(call.Hub.Engine(), l.Room, other, user, func(shares bool, err error) {
-		switch {
-		case err != nil:
-			done(err)
-		case call.MayMeet(l.Room, shares):
-			whoIs(call.Presence, other, tell)
-		default:
-			tell(peer{User: other})
-		}
-	})
+	shares, err := shares(ctx, serverStore(call.Hub), l.Room, other, user)
+	if err != nil {
+		return err
+	}
+	p := peer{User: other}
+	if call.MayMeet(l.Room, shares) {
+		here, err := call.Presence(room.PersonalRoom(other))
+		p = peerOf(other, here, err)
+	}
+	if p.Info == nil && l.Last != nil && l.Last.Info != nil && l.Last.Info.User == other {
+		p.Info = valid(l.Last.Info.ConnInfo)
+	}
+	if p.Info == nil {
+		var m mine
+		_ = json.Unmarshal(entry, &m) // if it fails, there is no name
+		p.Info = infoOf(m.Name)
+	}
+	l.With = &p
+	return nil
 }
 
 // count sets the last message, and the number of unread messages after the mark. It sets neither if
 // the caller may not read the history.
-func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry, done func(error)) {
+func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry) error {
 	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && call.MayAs(room.ActHistory, l.Room, r) != nil {
-		done(nil)
-		return
+		return nil
 	}
-	call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true}, func(got engine.History, err error) {
-		if err == wire.ErrNotAvailable {
-			done(nil) // the room has no history
-			return
-		}
-		l.Read = read.in(got.Top.Epoch).Read
-		newest := slices.Clone(got.Publications)
-		slices.Reverse(newest)
-		l.sum(newest, user)
-		if err != nil || len(newest) < tail || l.Last != nil && newest[0].Offset <= l.Read {
-			done(err)
-			return
-		}
-		call.History(l.Room, room.HistoryQuery{Limit: -1}, func(got engine.History, err error) {
-			l.sum(got.Publications, user)
-			done(err)
-		})
-	})
+	got, err := call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true})
+	if err == wire.ErrNotAvailable {
+		return nil // the room has no history
+	}
+	if err != nil {
+		return err
+	}
+	l.Read = read.in(got.Top.Epoch).Read
+	newest := slices.Clone(got.Publications)
+	slices.Reverse(newest)
+	l.sum(newest, user)
+	if len(newest) < tail || l.Last != nil && newest[0].Offset <= l.Read {
+		return nil
+	}
+	got, err = call.History(l.Room, room.HistoryQuery{Limit: -1})
+	l.sum(got.Publications, user)
+	return err
 }
 
 // sum sets the last message and the number of unread messages from the end of a history. Events
@@ -243,41 +223,35 @@ const maxMembers = 1000
 // members returns the users of a room in the order of their names: those on the roster and, in a
 // public room, also those that are present without being on it. All users without a name come
 // first, as one.
-func (c *Chat) members(call *room.Call, q *membersRequest) {
-	err := may(call, room.ActPresence, q.Room)
+func (c *Chat) members(ctx context.Context, call *room.Call, q *membersRequest) (res membersResult, err error) {
+	if err := may(call, room.ActPresence, q.Room); err != nil {
+		return res, err
+	}
 	limit := maxMembers
 	if q.Limit != nil {
 		limit = *q.Limit
 	}
-	if err == nil && (limit < 1 || limit > maxMembers) {
-		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: limit must be 1 to %d", maxMembers))
+	if limit < 1 || limit > maxMembers {
+		return res, badRequest("limit must be 1 to %d", maxMembers)
 	}
+	here, err := call.Presence(q.Room)
+	if err != nil && err != wire.ErrNotAvailable { // too many members, or presence is off: return the roster alone
+		return res, err
+	}
+	known, after := err == nil, ""
+	res.Here = users(here, known)
+	if q.After != nil {
+		after = *q.After
+		here = slices.DeleteFunc(here, func(a engine.Author) bool { return a.User <= after })
+	}
+	listed, err := serverStore(call.Hub).List(ctx, engine.TableMember, q.Room, after, limit+1)
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return res, err
 	}
-	call.Presence(q.Room, func(here []engine.Author, err error) {
-		if err != nil && err != wire.ErrNotAvailable { // too many members, or presence is off: return the roster alone
-			call.Done(nil, err)
-			return
-		}
-		known := err == nil
-		here, count := here, users(here, known)
-		after := ""
-		if q.After != nil {
-			after = *q.After
-			here = slices.DeleteFunc(here, func(a engine.Author) bool { return a.User <= after })
-		}
-		call.Hub.Engine().List(engine.TableMember, q.Room, after, limit+1, func(listed []engine.Entry, err error) {
-			if err != nil {
-				call.Done(nil, wire.Internal(err))
-				return
-			}
-			call.HasRead(len(listed))
-			all := together(listed, here, known)
-			answer(call, membersResult{all[:min(limit, len(all))], len(all) > limit, count}, nil)
-		})
-	})
+	call.HasRead(len(listed))
+	all := merge(listed, here, known)
+	res.Members, res.More = all[:min(limit, len(all))], len(all) > limit
+	return res, nil
 }
 
 // users counts the users that are present, or returns nil if the presence is unknown.
@@ -293,9 +267,9 @@ func users(here []engine.Author, known bool) *int {
 	return &n
 }
 
-// together merges the users of a roster with those that are present, sorted by name. If known is
+// merge merges the users of a roster with those that are present, sorted by name. If known is
 // true, all others are offline.
-func together(listed []engine.Entry, here []engine.Author, known bool) []*member {
+func merge(listed []engine.Entry, here []engine.Author, known bool) []*member {
 	by := map[string]*member{}
 	add := func(user string) *member {
 		if by[user] == nil {

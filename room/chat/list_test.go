@@ -13,7 +13,7 @@ import (
 // messages than a reply may, except for one room, and that all pages together have each room once.
 func TestRoomsFitIntoReplies(t *testing.T) {
 	const maxReply, rooms, long = 4096, 20, 1000
-	h := build(t, room.Config{MaxReply: maxReply}, Config{})
+	h := build(t, room.Config{MaxReply: maxReply})
 	victim := h.come("victim")
 	want := map[string]bool{}
 	for i := range rooms {
@@ -53,7 +53,7 @@ func TestRoomsFitIntoReplies(t *testing.T) {
 // reply may carry, and that all pages together have each message once.
 func TestMessagesFitIntoReplies(t *testing.T) {
 	const maxReply, said, long = 4096, 20, 1000
-	h := build(t, room.Config{MaxReply: maxReply}, Config{})
+	h := build(t, room.Config{MaxReply: maxReply})
 	alice := h.come("alice")
 	for range said {
 		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":%q}}`, strings.Repeat("x", long)))

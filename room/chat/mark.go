@@ -1,7 +1,7 @@
 package chat
 
 import (
-	"errors"
+	"context"
 	"maps"
 	"slices"
 
@@ -34,14 +34,12 @@ func (m markEntry) in(epoch string) mark {
 }
 
 // markOf reads a user's mark, which is the zero value if there is none.
-func markOf(e engine.State, name, user string, done func(markEntry, error)) {
-	e.Get(markKey(name, user), func(entry engine.Entry, err error) {
-		var m markEntry
-		if err == nil && entry.Version != 0 {
-			err = json.Unmarshal(entry.Value, &m)
-		}
-		done(m, err)
-	})
+func markOf(ctx context.Context, s store, name, user string) (m markEntry, err error) {
+	e, err := s.Get(ctx, markKey(name, user))
+	if err == nil && e.Version != 0 {
+		err = json.Unmarshal(e.Value, &m)
+	}
+	return m, err
 }
 
 // markKey returns the key of a mark. The marks of a user have the same Of, so that they can be
@@ -66,80 +64,67 @@ const maxMarked = 100
 
 // mark stores how far the caller has received and read a room. Marks only grow, and not beyond the
 // newest offset.
-func (c *Chat) mark(call *room.Call, q *markRequest) {
+func (c *Chat) mark(ctx context.Context, call *room.Call, q *markRequest) (now mark, err error) {
 	user, err := named(call)
-	if err == nil {
-		err = may(call, room.ActRead, q.Room)
+	if err != nil {
+		return now, err
 	}
-	if err == nil && kindOf(q.Room) == kindPrivate && !call.In(q.Room) {
-		err = wire.Explain(wire.ErrPermissionDenied, "permission denied: join the room first")
+	if err := may(call, room.ActRead, q.Room); err != nil {
+		return now, err
+	}
+	if kindOf(q.Room) == kindPrivate && !call.In(q.Room) {
+		return now, wire.Explain(wire.ErrPermissionDenied, "permission denied: join the room first")
+	}
+	h, s := call.Hub, store{call.State()}
+	got, err := history(ctx, h, q.Room, engine.Span{})
+	if err != nil {
+		return now, err
+	}
+	old, err := markOf(ctx, s, q.Room, user)
+	if err == nil && old == (markEntry{}) {
+		err = atMost(ctx, s, maxMarks, engine.TableMark, user, "you have marks in the maximum number of rooms: leave a room")
 	}
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return now, err
 	}
-	e := call.Hub.Engine()
-	e.History(q.Room, engine.Span{}, func(top engine.History, err error) {
-		if err != nil {
-			call.Done(nil, wire.Internal(err))
-			return
-		}
-		markOf(e, q.Room, user, func(old markEntry, err error) {
-			if err != nil || old != (markEntry{}) {
-				c.grow(call, q, user, top.Top, err)
-				return
-			}
-			capped(e, engine.TableMark, user, maxMarks, "you have marks in the maximum number of rooms: leave a room", func(err error) {
-				c.grow(call, q, user, top.Top, err)
-			})
-		})
-	})
-}
-
-// grow raises a mark, or passes on err if it is set.
-func (c *Chat) grow(call *room.Call, q *markRequest, user string, top engine.Position, err error) {
-	if err != nil {
-		call.Done(nil, err)
-		return
-	}
-	var now mark
-	changed := false
-	change(call.State(), markKey(q.Room, user), func(m *markEntry, _ bool) bool {
+	top, changed := got.Top, false
+	err = change(ctx, s, markKey(q.Room, user), func(m *markEntry, there bool) bool {
 		old := m.in(top.Epoch)
 		now = mark{Read: min(max(old.Read, q.Read), top.Offset)}
 		now.Delivered = min(max(old.Delivered, q.Delivered, now.Read), top.Offset)
 		*m, changed = markEntry{now, top.Epoch}, now != old
 		return changed
-	}, func(err error) {
-		if err == nil && changed {
-			c.marked(call, q.Room, user, now)
-		}
-		answer(call, now, err)
 	})
+	if err == nil && changed {
+		tellMark(ctx, call, q.Room, user, now)
+	}
+	return now, err
 }
 
-// marked tells the caller's other devices about a mark, and in small rooms the other users.
-func (c *Chat) marked(call *room.Call, name, user string, now mark) {
+// tellMark tells the caller's other devices about a mark, and in small rooms the other users. An error
+// is ignored: the mark is stored.
+func tellMark(ctx context.Context, call *room.Call, name, user string, now mark) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
-	h.Engine().List(engine.TableMember, name, "", maxMarked+1, func(all []engine.Entry, err error) {
-		switch {
-		case err != nil || len(all) > maxMarked:
-		case kindOf(name) == kindPublic: // guests are on no roster, so the clients that are present count
-			h.Engine().Count(name, func(clients, _ int, err error) {
-				if err == nil && clients > 0 && clients <= maxMarked {
-					announceMark(call, name, user, now)
-				}
-			})
-		case len(all) > 0:
-			announceMark(call, name, user, now)
+	listed := h.RosterSize(name)
+	if listed > maxMarked || listed == 0 && kindOf(name) != kindPublic {
+		return
+	}
+	if kindOf(name) == kindPublic { // guests are on no roster, so the clients that are present count
+		here, err := clients(ctx, h, name)
+		if err != nil || here == 0 || here > maxMarked {
+			return
 		}
-	})
+	}
+	tags := map[string]string{engine.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
+	_ = announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags})
 }
 
-func announceMark(call *room.Call, name, user string, now mark) {
-	tags := map[string]string{engine.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
-	announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags}, func(error) {})
+// clients counts the connections in a room.
+func clients(ctx context.Context, h *room.Hub, name string) (int, error) {
+	return room.Await(ctx, func(done func(int, error)) {
+		h.Engine().Count(name, func(clients, _ int, err error) { done(clients, err) })
+	})
 }
 
 type marksRequest struct {
@@ -157,56 +142,53 @@ type userMark struct {
 
 // marks returns the marks of a room in which users see each other's: those on the roster and, in a
 // public room, the guests that are present.
-func (c *Chat) marks(call *room.Call, q *marksRequest) {
-	err := may(call, room.ActHistory, q.Room)
-	if err != nil {
-		call.Done(nil, err)
-		return
+func (c *Chat) marks(ctx context.Context, call *room.Call, q *marksRequest) (res marksResult, err error) {
+	if err := may(call, room.ActHistory, q.Room); err != nil {
+		return res, err
 	}
-	e := call.Hub.Engine()
-	e.List(engine.TableMember, q.Room, "", maxMarked+1, func(members []engine.Entry, err error) {
-		res := marksResult{[]userMark{}}
-		if err != nil || len(members) > maxMarked {
-			answer(call, res, err)
-			return
+	res.Marks = []userMark{}
+	h := call.Hub
+	members, err := serverStore(h).List(ctx, engine.TableMember, q.Room, "", maxMarked+1)
+	if err != nil || len(members) > maxMarked {
+		return res, err
+	}
+	users := withGuests(call, q.Room, members)
+	call.HasRead(len(users))
+	got, err := history(ctx, h, q.Room, engine.Span{})
+	if err != nil {
+		return res, err
+	}
+	for _, user := range users {
+		m, err := markOf(ctx, serverStore(h), q.Room, user)
+		if err != nil {
+			return res, err
 		}
-		withGuests(call, q.Room, members, func(users []string) {
-			call.HasRead(len(users))
-			e.History(q.Room, engine.Span{}, func(top engine.History, err error) {
-				each(users, func(user string, done func(error)) {
-					markOf(e, q.Room, user, func(m markEntry, err error) {
-						if now := m.in(top.Top.Epoch); now != (mark{}) {
-							res.Marks = append(res.Marks, userMark{user, now})
-						}
-						done(err)
-					})
-				}, func(failed error) { answer(call, res, errors.Join(err, failed)) })
-			})
-		})
-	})
+		if now := m.in(got.Top.Epoch); now != (mark{}) {
+			res.Marks = append(res.Marks, userMark{user, now})
+		}
+	}
+	return res, nil
 }
 
 // withGuests returns the users of a roster and, in a public room, the guests that are present,
-// unless both together are more than maxMarked.
-func withGuests(call *room.Call, name string, members []engine.Entry, done func(users []string)) {
+// unless both together are more than maxMarked. If the presence is unknown, it returns no guests.
+func withGuests(call *room.Call, name string, members []engine.Entry) []string {
 	users := make([]string, 0, len(members))
 	for _, m := range members {
 		users = append(users, m.Name)
 	}
 	if kindOf(name) != kindPublic {
-		done(users)
-		return
+		return users
 	}
-	call.Presence(name, func(here []engine.Author, err error) {
-		guests := map[string]bool{}
-		for _, a := range here {
-			if room.IsGuest(a.User) {
-				guests[a.User] = true
-			}
+	here, err := call.Presence(name)
+	guests := map[string]bool{}
+	for _, a := range here {
+		if room.IsGuest(a.User) {
+			guests[a.User] = true
 		}
-		if err == nil && len(users)+len(guests) <= maxMarked {
-			users = slices.AppendSeq(users, maps.Keys(guests))
-		}
-		done(users)
-	})
+	}
+	if err == nil && len(users)+len(guests) <= maxMarked {
+		users = slices.AppendSeq(users, maps.Keys(guests))
+	}
+	return users
 }

@@ -2,13 +2,12 @@ package chat
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"webim/room"
-	"webim/room/engine"
-	"webim/room/wire"
 )
 
 // userOf returns the user of an owner (see owner). ok is false if the owner has no user.
@@ -39,10 +38,9 @@ const (
 // messages folds the whole history for one page, because the events about a message may come
 // anywhere after it. This takes about 200 ns per publication; the room's retention and the rate
 // limit of reading calls bound it.
-func (c *Chat) messages(call *room.Call, q *messagesRequest) {
+func (c *Chat) messages(ctx context.Context, call *room.Call, q *messagesRequest) (res messagesResult, err error) {
 	if err := may(call, room.ActHistory, q.Room); err != nil {
-		call.Done(nil, err)
-		return
+		return res, err
 	}
 	limit := defaultMessages
 	if q.Limit != nil {
@@ -55,22 +53,21 @@ func (c *Chat) messages(call *room.Call, q *messagesRequest) {
 		}
 	}
 	if limit < 1 || limit > maxMessages || ways > 1 || len(q.Offsets) > maxMessages {
-		call.Done(nil, wire.Explain(wire.ErrBadRequest, "bad request: limit must be 1 to 200, offsets at most 200, and only one of before, after and offsets set"))
-		return
+		return res, badRequest("limit must be 1 to 200, offsets at most 200, and only one of before, after and offsets set")
 	}
-	call.History(q.Room, room.HistoryQuery{Limit: -1}, func(got engine.History, err error) {
-		page, more := cut(Fold(got.Publications), q, limit)
-		page, more = fit(page, more, q, call.MaxReply())
-		for _, m := range page {
-			m.repair()
-		}
-		result := messagesResult{page, got.Top.Offset, got.Top.Epoch, more, time.Now().UnixMilli()}
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
-		withReactions(call, q.Room, got.Top.Epoch, page, func(err error) { answer(call, result, err) })
-	})
+	got, err := call.History(q.Room, room.HistoryQuery{Limit: -1})
+	if err != nil {
+		return res, err
+	}
+	page, more := cut(Fold(got.Publications), q, limit)
+	page, more = fit(page, more, q, call.MaxReply())
+	for _, m := range page {
+		m.repair()
+	}
+	if err := addReactions(ctx, call, q.Room, got.Top.Epoch, page); err != nil {
+		return res, err
+	}
+	return messagesResult{page, got.Top.Offset, got.Top.Epoch, more, time.Now().UnixMilli()}, nil
 }
 
 // fit shortens a page to the bytes that a reply may carry. It drops the messages that come last in

@@ -1,22 +1,13 @@
 package chat
 
 import (
+	"context"
 	"time"
 
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
-
-// moderationMethods are the calls of moderators.
-var moderationMethods = map[string]method{
-	"kick":      define((*Chat).kick),
-	"ban":       define((*Chat).ban),
-	"unban":     define((*Chat).unban),
-	"mute":      define((*Chat).mute),
-	"unmute":    define((*Chat).unmute),
-	"sanctions": define((*Chat).sanctions),
-}
 
 type sanctionRequest struct {
 	inRoom
@@ -31,21 +22,20 @@ const maxSeconds = 100 * 366 * 24 * 3600
 
 // sanction checks a call's rights and arguments, and returns the ban or mute that it asks for.
 func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string) (s room.Sanction, err error) {
-	bad := func(text string) error { return wire.Explain(wire.ErrBadRequest, "bad request: "+text) }
 	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Manages(q.Room), Payer: call.Payer()}
 	switch {
 	case q.IP != "" && table == engine.TableBan:
 		s.Table, s.Who = engine.TableBanIP, q.IP
 	case q.IP != "":
-		return s, bad("only bans take an ip")
+		return s, badRequest("only bans take an ip")
 	}
 	switch {
 	case (q.User == "") == (q.IP == ""):
-		return s, bad("name a user, or an ip for a ban")
+		return s, badRequest("name a user, or an ip for a ban")
 	case q.Seconds < 0 || q.Seconds > maxSeconds:
-		return s, bad("seconds must be 0, which means without end, or at most 100 years")
+		return s, badRequest("seconds must be 0, which means without end, or at most 100 years")
 	case q.User == s.By && s.By != "":
-		return s, bad("you cannot do this to yourself")
+		return s, badRequest("you cannot do this to yourself")
 	}
 	if q.Seconds > 0 {
 		s.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second)
@@ -58,65 +48,60 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 
 // moderate runs a moderator's call, unless its target owns the room: an owner ranks above the
 // room's moderators.
-func moderate(call *room.Call, q *sanctionRequest, a room.Action, table string, do func(room.Sanction, *engine.Author, func(error))) {
+func moderate(ctx context.Context, call *room.Call, q *sanctionRequest, a room.Action, table string, do func(context.Context, *room.Call, room.Sanction) error) (empty, error) {
 	s, err := q.sanction(call, a, table)
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return empty{}, err
+	}
+	if room.IsRoster(s.Room) {
+		r, is, err := rosterOf(ctx, serverStore(call.Hub), s.Room, s.Who)
+		if err != nil {
+			return empty{}, err
+		}
+		if is && r.Role == room.OwnerRole {
+			return empty{}, wire.Explain(wire.ErrPermissionDenied, "permission denied: this user owns the room")
+		}
+	}
+	return empty{}, do(ctx, call, s)
+}
+
+// impose imposes a ban or mute. Private rooms have a limit, because any user may own one.
+func impose(ctx context.Context, call *room.Call, s room.Sanction) error {
+	if room.IsRoster(s.Room) {
+		if err := atMost(ctx, serverStore(call.Hub), maxSanctions, s.Table, s.Room, "the room has the maximum number of bans or mutes: lift some"); err != nil {
+			return err
+		}
 	}
 	author := call.Author()
-	act := func() { do(s, &author, func(err error) { answer(call, empty{}, err) }) }
-	if !room.IsRoster(s.Room) {
-		act()
-		return
-	}
-	room.RosterOf(call.Hub.Engine(), s.Room, s.Who, func(r room.Roster, ok bool, err error) {
-		switch {
-		case err != nil:
-			call.Done(nil, wire.Internal(err))
-		case ok && r.Role == room.OwnerRole:
-			call.Done(nil, wire.Explain(wire.ErrPermissionDenied, "permission denied: this user owns the room"))
-		default:
-			act()
-		}
+	return room.AwaitError(ctx, func(done func(error)) { call.Hub.Impose(s, &author, done) })
+}
+
+func lift(ctx context.Context, call *room.Call, s room.Sanction) error {
+	author := call.Author()
+	return room.AwaitError(ctx, func(done func(error)) { call.Hub.Lift(s, &author, done) })
+}
+
+func (c *Chat) kick(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, room.ActKick, "", func(ctx context.Context, call *room.Call, s room.Sanction) error {
+		author := call.Author()
+		return room.AwaitError(ctx, func(done func(error)) { call.Hub.Kick(s, &author, done) })
 	})
 }
 
-// imposer returns Hub.Impose, with a limit in private rooms, where any user may be the owner.
-func imposer(call *room.Call) func(room.Sanction, *engine.Author, func(error)) {
-	return func(s room.Sanction, by *engine.Author, done func(error)) {
-		if !room.IsRoster(s.Room) {
-			call.Hub.Impose(s, by, done)
-			return
-		}
-		capped(call.Hub.Engine(), s.Table, s.Room, maxSanctions, "the room has the maximum number of bans or mutes: lift some", func(err error) {
-			if err != nil {
-				done(err)
-				return
-			}
-			call.Hub.Impose(s, by, done)
-		})
-	}
+func (c *Chat) ban(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, room.ActBan, engine.TableBan, impose)
 }
 
-func (c *Chat) kick(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActKick, "", call.Hub.Kick)
+func (c *Chat) unban(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, room.ActBan, engine.TableBan, lift)
 }
 
-func (c *Chat) ban(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActBan, engine.TableBan, imposer(call))
+func (c *Chat) mute(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, room.ActMute, engine.TableMute, impose)
 }
 
-func (c *Chat) unban(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActBan, engine.TableBan, call.Hub.Lift)
-}
-
-func (c *Chat) mute(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActMute, engine.TableMute, imposer(call))
-}
-
-func (c *Chat) unmute(call *room.Call, q *sanctionRequest) {
-	moderate(call, q, room.ActMute, engine.TableMute, call.Hub.Lift)
+func (c *Chat) unmute(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, room.ActMute, engine.TableMute, lift)
 }
 
 type sanctionsRequest struct {
@@ -140,37 +125,34 @@ type sanctionEntry struct {
 // private room may have.
 const maxSanctions = 1000
 
-func (c *Chat) sanctions(call *room.Call, q *sanctionsRequest) {
-	var err error
+// sanctions lists the bans and mutes of a room, or without room those everywhere.
+func (c *Chat) sanctions(ctx context.Context, call *room.Call, q *sanctionsRequest) (res sanctionsResult, err error) {
 	for _, a := range []room.Action{room.ActBan, room.ActMute} {
-		if err == nil && q.Room == "" {
+		if q.Room == "" {
 			err = call.MayEverywhere(a)
-		} else if err == nil {
+		} else {
 			err = may(call, a, q.Room)
 		}
+		if err != nil {
+			return res, err
+		}
 	}
-	if err != nil {
-		call.Done(nil, err)
-		return
-	}
-	res := sanctionsResult{Bans: []sanctionEntry{}, Mutes: []sanctionEntry{}}
-	list := func(table string, into *[]sanctionEntry, then func()) {
-		call.Hub.Sanctions(table, q.Room, "", maxSanctions, func(all []room.Sanction, err error) {
-			if err != nil {
-				call.Done(nil, err)
-				return
-			}
-			for _, s := range all {
-				*into = append(*into, entryOf(s))
-			}
-			then()
+	res = sanctionsResult{Bans: []sanctionEntry{}, Mutes: []sanctionEntry{}}
+	for _, list := range []struct {
+		table string
+		into  *[]sanctionEntry
+	}{{engine.TableBan, &res.Bans}, {engine.TableBanIP, &res.Bans}, {engine.TableMute, &res.Mutes}} {
+		all, err := room.Await(ctx, func(done func([]room.Sanction, error)) {
+			call.Hub.Sanctions(list.table, q.Room, "", maxSanctions, done)
 		})
+		if err != nil {
+			return res, err
+		}
+		for _, s := range all {
+			*list.into = append(*list.into, entryOf(s))
+		}
 	}
-	list(engine.TableBan, &res.Bans, func() {
-		list(engine.TableBanIP, &res.Bans, func() {
-			list(engine.TableMute, &res.Mutes, func() { answer(call, res, nil) })
-		})
-	})
+	return res, nil
 }
 
 func entryOf(s room.Sanction) sanctionEntry {

@@ -20,7 +20,7 @@ import (
 
 // TestWhoModerates tries every role with every call, in a room and everywhere.
 func TestWhoModerates(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	people := map[string]*person{
 		"nobody":            h.come(""),
 		"user":              h.come("user"),
@@ -79,7 +79,7 @@ func TestWhoModerates(t *testing.T) {
 }
 
 func TestModerationCallsThatAreNone(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	root := h.come("root", "admin")
 	for _, c := range []struct{ call, data, want string }{
 		{"ban", `{}`, "name a user"},
@@ -107,7 +107,7 @@ func TestModerationCallsThatAreNone(t *testing.T) {
 func TestRoomBan(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
-			h := build(t, room.Config{}, Config{})
+			h := build(t, room.Config{})
 			mod, bob := h.comeAs(enc, "mod", "moderator"), h.comeAs(enc, "bob")
 			mod.join("lobby")
 			bob.join("lobby")
@@ -145,7 +145,7 @@ func (p *person) tryJoinAgain(name string) string {
 // and lets no new one in.
 func TestBanEverywhere(t *testing.T) {
 	engine := memory.New(memory.Limits{})
-	one, other := build(t, room.Config{Engine: engine}, Config{}), build(t, room.Config{Engine: engine}, Config{})
+	one, other := build(t, room.Config{Engine: engine}), build(t, room.Config{Engine: engine})
 	mod := one.come("mod", "moderator")
 	bobs := []*person{one.come("bob"), one.comeAs(wire.Protobuf, "bob"), other.come("bob")}
 	alice := other.come("alice")
@@ -166,7 +166,7 @@ func TestBanEverywhere(t *testing.T) {
 // TestBanByAddress checks that a ban of a network closes its connections in both dialects. All
 // connections of the tests come from loopback.
 func TestBanByAddress(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	bob, nobody := h.come("bob"), h.come("")
 	done := make(chan error, 1)
 	ban := room.Sanction{Table: engine.TableBanIP, Who: "127.0.0.1"}
@@ -187,7 +187,7 @@ func TestBanByAddress(t *testing.T) {
 // TestBanOfWhoComesIn checks that a banned connection never stays, whatever the order of ban and
 // connect.
 func TestBanOfWhoComesIn(t *testing.T) {
-	h := build(t, room.Config{MaxConnsPerUser: -1}, Config{})
+	h := build(t, room.Config{MaxConnsPerUser: -1})
 	for round := range 60 {
 		user := fmt.Sprint("user", round)
 		var wg sync.WaitGroup
@@ -212,7 +212,7 @@ func TestBanOfWhoComesIn(t *testing.T) {
 
 // TestRoomBanOfWhoJoins checks the same for joining a room.
 func TestRoomBanOfWhoJoins(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	p := h.come("bob")
 	for round := range 60 {
 		name := fmt.Sprint("room", round)
@@ -243,7 +243,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 // TestBannedRoomOfAToken checks that a connection is let in without the room of its token in which
 // the user is banned.
 func TestBannedRoomOfAToken(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	h.hub.Impose(room.Sanction{Table: engine.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
 	text, err := h.signer.Sign(token.Claims{User: "bob", Channels: []string{"news", "weather"}})
 	if err != nil {
@@ -273,7 +273,7 @@ func TestBannedRoomOfAToken(t *testing.T) {
 
 // TestMuteLockSlow checks whom a mute, a lock and slow mode bind, in all ways to send.
 func TestMuteLockSlow(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	root, bob := h.come("root", "admin"), h.come("bob")
 	for _, p := range []*person{root, bob} {
 		p.join("lobby")
@@ -318,7 +318,7 @@ func TestMuteLockSlow(t *testing.T) {
 
 // TestMuteEnds checks that a mute ends in time.
 func TestMuteEnds(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	bob := h.come("bob")
 	h.hub.Impose(room.Sanction{Table: engine.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
 	eventually(t, "bob may speak again", func() bool {
@@ -329,7 +329,7 @@ func TestMuteEnds(t *testing.T) {
 
 // TestOwnersAreAbove checks that the owner of a private room cannot be banned or muted there.
 func TestOwnersAreAbove(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob, root := h.come("alice"), h.come("bob"), h.come("root", "admin")
 	name := strings.TrimSuffix(strings.TrimPrefix(alice.must("room.create", `{"title":"Club","users":["bob"]}`), `{"room":"`), `"}`)
 	alice.join(name)
@@ -353,7 +353,7 @@ func TestOwnersAreAbove(t *testing.T) {
 // TestAdminsAreAbove checks that moderators cannot mute or ban admins, and that admins can mute and
 // ban moderators and admins.
 func TestAdminsAreAbove(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, root, other, here := h.come("mod", "moderator"), h.come("root", "admin"), h.comeAs(wire.Protobuf, "other", "admin"), h.come("here", "admin@lobby")
 	root.join("lobby")
 	for _, data := range []string{`{"room":"lobby","user":"root"}`, `{"user":"root"}`} {
@@ -387,7 +387,7 @@ func TestAdminsAreAbove(t *testing.T) {
 }
 
 func TestKick(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, bob := h.come("mod", "moderator"), h.come("bob")
 	bob.join("lobby")
 	mod.must("kick", `{"room":"lobby","user":"bob"}`)
@@ -402,7 +402,7 @@ func TestKick(t *testing.T) {
 // TestAuditLog checks that every action of a moderator leaves a line in the audit log.
 func TestAuditLog(t *testing.T) {
 	var log wstest.Log
-	h := build(t, room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))}, Config{})
+	h := build(t, room.Config{Audit: slog.New(slog.NewTextHandler(&log, nil))})
 	root, bob := h.come("root", "admin"), h.come("bob")
 	bob.must("send", `{"room":"lobby","data":{"text":"x"}}`)
 	for _, c := range []struct{ call, data, want string }{

@@ -18,7 +18,7 @@ func TestRightsHoldForEverySpelling(t *testing.T) {
 	for a := range room.Actions() {
 		shut.Rights[a] = room.RoleAdmin
 	}
-	h := build(t, room.Config{Options: room.Patterns{{Match: "café", Options: shut}, {Match: "*", Options: talkative()}}.Options}, Config{})
+	h := build(t, room.Config{Options: room.Patterns{{Match: "café", Options: shut}, {Match: "*", Options: talkative()}}.Options})
 	boss := h.come("boss", "admin")
 	boss.must("send", `{"room":"cafe\u0301","data":{"text":"for admins"}}`)
 	if got := boss.must("messages", `{"room":"café"}`); !strings.Contains(got, "for admins") {
@@ -57,7 +57,7 @@ func TestRightsHoldForEverySpelling(t *testing.T) {
 // TestNamesThatLookAlike checks that names that look like other names are refused in every command
 // and call.
 func TestNamesThatLookAlike(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	eve := h.come("eve")
 	for _, name := range []string{"lobby\u200b", "lob\u00adby", "lobby\u2060", "lobby\ufeff", "lobby\u3164", "lobby ", " lobby", "lobby\u202e", "lobby\u200d"} {
 		if got := eve.tryJoin(name); !strings.HasPrefix(got, "107") {
@@ -75,7 +75,7 @@ func TestNamesThatLookAlike(t *testing.T) {
 // TestSubscribingBySpelling checks that a client that subscribes either gets publications under the
 // name that it sent, or an error with the right name.
 func TestSubscribingBySpelling(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	eve, bob := h.come("eve"), h.come("bob")
 	for asked, name := range map[string]string{"cafe\u0301": "caf\u00e9", "i \u2764\ufe0f": "i \u2764", "\u212b": "\u00c5"} {
 		want := fmt.Sprintf("107 bad request: the name %+q is not in the normal form NFC: subscribe to %+q", asked, name)

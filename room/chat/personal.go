@@ -1,7 +1,7 @@
 package chat
 
 import (
-	"sync"
+	"context"
 
 	"webim/room"
 	"webim/room/budget"
@@ -31,82 +31,64 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 	h.Publish(name, m, nil)
 }
 
-// Said implements room.Config.Said. It tells the users that have the room in their lists about a
-// message. A direct message also puts the room into the lists of both users.
-func Said(h *room.Hub, name string, at engine.Position, m engine.Message) {
+// tellList tells the user of a call that the user's list of rooms has changed by a room.
+func tellList(call *room.Call, user, name string) {
+	tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
+}
+
+// Said implements room.Config.Said. The work that follows a message tells the users that have the
+// room in their lists about it. A direct message also puts the room into the lists of both users.
+func Said(h *room.Hub, name string, at engine.Position, m engine.Message) (follow func(context.Context)) {
 	if m.Tags[engine.TagEvent] != "" || m.From == nil {
+		return nil
+	}
+	n := notice{h, name, at, m.From.User, m.Payer}
+	switch listed := h.RosterSize(name); {
+	case room.IsDirect(name):
+		return n.direct
+	case listed > 0 && listed <= maxNotified:
+		return n.roster
+	}
+	return nil
+}
+
+// notice is what users are told about a message.
+type notice struct {
+	hub    *room.Hub
+	room   string
+	at     engine.Position
+	author string
+	payer  budget.Owner
+}
+
+func (n notice) tell(user string) {
+	tell(n.hub, n.payer, user, map[string]string{engine.TagEvent: eventMsg, tagRoom: n.room, tagOffset: number(n.at.Offset), tagBy: n.author}, nil)
+}
+
+// roster tells the users on the room's roster. If it cannot be read, they are not told: the message
+// itself reaches whoever is in the room.
+func (n notice) roster(ctx context.Context) {
+	all, err := serverStore(n.hub).List(ctx, engine.TableMember, n.room, "", maxNotified+1)
+	if err != nil || len(all) > maxNotified {
 		return
 	}
-	if room.IsDirect(name) {
-		saidDirect(h, name, at, m)
-		return
-	}
-	a := newAnnouncement()
-	a.hub, a.room, a.at, a.by, a.payer = h, name, at, m.From.User, m.Payer
-	h.Engine().List(engine.TableMember, name, "", maxNotified+1, a.read)
-}
-
-// saidDirect is Said for a direct message.
-func saidDirect(h *room.Hub, name string, at engine.Position, m engine.Message) {
-	notice := noticeOf(name, at, m.From.User)
-	other := room.UsersOf(name)[0]
-	if other == m.From.User {
-		other = room.UsersOf(name)[1]
-	}
-	enroll(h, h.StateOf(m.Payer), name, m.From.User, "", maxMine, func(_ bool, err error) {
-		if err != nil {
-			tell(h, m.Payer, other, notice, nil) // if the author cannot list the room, it must not fill the other user's list
-			return
-		}
-		enroll(h, h.StateOf(m.Payer), name, other, "", maxGiven, func(isNew bool, _ error) {
-			if !isNew {
-				tell(h, m.Payer, other, notice, nil)
-				return
-			}
-			keepName(h, h.StateOf(m.Payer), name, m.From.User, other, func() { tell(h, m.Payer, other, notice, nil) })
-		})
-	})
-}
-
-// announcement is a message of which the users who have its room in their lists are told, while the
-// engine looks for them. Every message makes one, and hardly any has such users, so they are pooled.
-type announcement struct {
-	hub   *room.Hub
-	room  string
-	at    engine.Position
-	by    string
-	payer budget.Owner
-	read  func([]engine.Entry, error) // the method tell as a value: making that allocates
-}
-
-var announcementPool sync.Pool
-
-func newAnnouncement() *announcement {
-	a, ok := announcementPool.Get().(*announcement)
-	if !ok {
-		a = new(announcement)
-		a.read = a.tell
-	}
-	return a
-}
-
-// tell tells the users, except the author, and gives the announcement back.
-func (a *announcement) tell(all []engine.Entry, err error) {
-	one := *a
-	*a = announcement{read: a.read}
-	announcementPool.Put(a)
-	if err != nil || len(all) == 0 || len(all) > maxNotified {
-		return
-	}
-	notice := noticeOf(one.room, one.at, one.by)
 	for _, e := range all {
-		if e.Name != one.by {
-			tell(one.hub, one.payer, e.Name, notice, nil)
+		if e.Name != n.author {
+			n.tell(e.Name)
 		}
 	}
 }
 
-// noticeOf returns the tags that tell a user about a message in a room.
-func noticeOf(name string, at engine.Position, by string) map[string]string {
-	return map[string]string{engine.TagEvent: eventMsg, tagRoom: name, tagOffset: number(at.Offset), tagBy: by}
+// direct puts a direct room into the lists of both users, and tells the other one. If the author
+// cannot list the room, it must not fill the other user's list.
+func (n notice) direct(ctx context.Context) {
+	other := otherIn(n.room, n.author)
+	defer n.tell(other)
+	s := store{n.hub.StateOf(n.payer)}
+	if _, err := enroll(ctx, n.hub, s, n.room, n.author, "", maxMine); err != nil {
+		return
+	}
+	if isNew, _ := enroll(ctx, n.hub, s, n.room, other, "", maxGiven); isNew {
+		keepName(ctx, n.hub, s, n.room, n.author, other)
+	}
 }

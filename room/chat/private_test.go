@@ -11,13 +11,13 @@ import (
 )
 
 func TestUnknownCall(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	h.come("alice").refused(wire.ErrNotAvailable, "nothing", `{}`)
 }
 
 // TestPrivateRooms checks that the name or the roster of a room decides about joining.
 func TestPrivateRooms(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	owner, err := json.Marshal(room.Roster{Role: room.OwnerRole, Since: time.Now().UnixMilli()})
 	if err != nil {
 		t.Fatal(err)

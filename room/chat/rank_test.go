@@ -13,7 +13,7 @@ import (
 // TestRankOfSanctions checks that a moderator neither lifts nor replaces what an admin imposed,
 // that moderators lift what other moderators imposed, and that admins may do both.
 func TestRankOfSanctions(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, other, root, second, here := h.come("mod", "moderator"), h.come("other", "moderator"), h.come("root", "admin"), h.come("second", "admin"), h.come("here", "moderator@lobby")
 	bob := h.come("bob")
 	standing := func(where string) string {
@@ -69,7 +69,7 @@ func TestRankOfSanctions(t *testing.T) {
 func TestRankMeetsRank(t *testing.T) {
 	for call, what := range map[string]string{"unmute": "delete mute", "mute": "put mute"} {
 		e := late(nil)
-		h := build(t, room.Config{Engine: e}, Config{})
+		h := build(t, room.Config{Engine: e})
 		mod, root := h.come("mod", "moderator"), h.come("root", "admin")
 		mod.must("mute", `{"room":"lobby","user":"bob"}`)
 		e.set(once(what, func() { root.must("mute", `{"room":"lobby","user":"bob","reason":"root's"}`) }))
@@ -82,7 +82,7 @@ func TestRankMeetsRank(t *testing.T) {
 
 // TestBanAndRoster checks that a ban removes exactly the users that it binds from the roster.
 func TestBanAndRoster(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	mod, root := h.come("mod", "moderator"), h.come("root", "admin")
 	here, gone := h.come("here", "admin"), h.come("gone", "admin")
 	bob, away := h.come("bob"), h.come("away")

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,7 +11,6 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
-	"webim/room/wire"
 )
 
 // A reaction is an entry of the State, which its author pays for. The events react and unreact only
@@ -65,28 +65,25 @@ func reactionOf(e engine.Entry, epoch string) (r reaction, ok bool) {
 
 // reactionsOf reads the reactions to the messages from offset first to offset last, inclusive, but
 // not more than most.
-func reactionsOf(s engine.State, name, epoch string, first, last uint64, most int, done func([]reaction, error)) {
-	var all []reaction
-	var more func(after string)
-	more = func(after string) {
-		const batch = 1000
-		s.List(engine.TableReaction, name, after, batch, func(entries []engine.Entry, err error) {
-			for _, e := range entries {
-				r, ok := reactionOf(e, epoch)
-				if !ok || r.offset > last || len(all) == most {
-					done(all, nil)
-					return
-				}
-				all = append(all, r)
+func reactionsOf(ctx context.Context, s store, name, epoch string, first, last uint64, most int) (all []reaction, err error) {
+	const batch = 1000
+	for after := reactionsBefore(epoch, first); ; {
+		entries, err := s.List(ctx, engine.TableReaction, name, after, batch)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			r, ok := reactionOf(e, epoch)
+			if !ok || r.offset > last || len(all) == most {
+				return all, nil
 			}
-			if err != nil || len(entries) < batch {
-				done(all, room.StateError(err))
-				return
-			}
-			more(entries[batch-1].Name)
-		})
+			all = append(all, r)
+		}
+		if len(entries) < batch {
+			return all, nil
+		}
+		after = entries[batch-1].Name
 	}
-	more(reactionsBefore(epoch, first))
 }
 
 // sumOf groups the reactions to one message by emoji, in the order of the first reaction with each.
@@ -112,18 +109,16 @@ func sumOf(all []reaction) (sums []Reaction) {
 	return sums
 }
 
-// withReactions adds the current reactions to the messages of a page. The caller is charged for
-// each reaction read.
-func withReactions(call *room.Call, name, epoch string, page []*Message, done func(error)) {
+// addReactions adds the current reactions to the messages of a page. The caller is charged for each
+// reaction read.
+func addReactions(ctx context.Context, call *room.Call, name, epoch string, page []*Message) error {
 	if len(page) == 0 {
-		done(nil)
-		return
+		return nil
 	}
-	reactionsOf(call.State(), name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed, func(all []reaction, err error) {
-		call.HasRead(len(all))
-		sumAll(all, page)
-		done(err)
-	})
+	all, err := reactionsOf(ctx, store{call.State()}, name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed)
+	call.HasRead(len(all))
+	sumAll(all, page)
+	return err
 }
 
 // sumAll adds reactions, which are in the order of the messages, to a page of messages.
@@ -143,16 +138,14 @@ func sumAll(all []reaction, page []*Message) {
 }
 
 // clearReactions removes the reactions to a deleted message.
-func clearReactions(s engine.State, name, epoch string, offset uint64, done func(error)) {
-	reactionsOf(s, name, epoch, offset, offset, maxReactors, func(all []reaction, err error) {
-		if err != nil {
-			done(err)
-			return
+func clearReactions(ctx context.Context, s store, name, epoch string, offset uint64) error {
+	all, err := reactionsOf(ctx, s, name, epoch, offset, offset, maxReactors)
+	for _, r := range all {
+		if err = s.Delete(ctx, reactionKey(name, epoch, offset, r.emoji, r.who), engine.AnyVersion); err != nil {
+			break
 		}
-		each(all, func(r reaction, done func(error)) {
-			s.Delete(reactionKey(name, epoch, offset, r.emoji, r.who), engine.AnyVersion, done)
-		}, func(err error) { done(room.StateError(err)) })
-	})
+	}
+	return err
 }
 
 type reactRequest struct {
@@ -163,150 +156,117 @@ type reactRequest struct {
 }
 
 // react adds or removes a reaction of the caller.
-func (c *Chat) react(call *room.Call, q *reactRequest) {
-	err := may(call, room.ActReact, q.Room)
+func (c *Chat) react(ctx context.Context, call *room.Call, q *reactRequest) (empty, error) {
+	if err := may(call, room.ActReact, q.Room); err != nil {
+		return empty{}, err
+	}
 	emoji, ok := emojiOf(q.Emoji)
-	if err == nil && !ok {
-		err = wire.Explain(wire.ErrBadRequest, "bad request: emoji must be exactly one emoji")
+	if !ok {
+		return empty{}, badRequest("emoji must be exactly one emoji")
 	}
-	q.Emoji = emoji
+	epoch, err := exists(ctx, call.Hub, q.Room, q.Offset)
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return empty{}, err
 	}
-	standing(call.Hub, q.Room, q.Offset, func(epoch string, err error) {
-		switch {
-		case err != nil:
-			call.Done(nil, err)
-		case q.Remove:
-			c.unreact(call, q, epoch)
-		default:
-			c.addReaction(call, q, epoch)
-		}
-	})
+	k := reactionKey(q.Room, epoch, q.Offset, emoji, owner(call.Author()))
+	if q.Remove {
+		return empty{}, removeReaction(ctx, call, q, k, emoji)
+	}
+	forgetReactions(ctx, call, q.Room)
+	return empty{}, addReaction(ctx, call, q, k, epoch, emoji)
 }
 
-// addReaction stores a reaction, unless the message has too many.
-func (c *Chat) addReaction(call *room.Call, q *reactRequest, epoch string) {
-	s := call.State()
-	forgetReactions(call, q.Room)
-	mayReact(s, q, epoch, func(err error) {
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
-		k, now := c.keyOf(call, q, epoch), time.Now()
-		entry := engine.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
-		if age := call.Retention(q.Room).Age; age > 0 {
-			entry.Expires = now.Add(age)
-		}
-		s.Put(entry, func(_ uint64, err error) {
-			if err == engine.ErrVersion {
-				answer(call, empty{}, nil) // the caller has reacted with it before
-				return
-			}
-			if err != nil {
-				call.Done(nil, room.StateError(err))
-				return
-			}
-			c.reacted(call, q, eventReact, func(err error) {
-				if err != nil {
-					s.Delete(k, engine.AnyVersion, func(error) { call.Done(nil, err) })
-					return
-				}
-				answer(call, empty{}, nil)
-			})
-		})
-	})
+// addReaction stores and publishes a reaction, unless the message has too many.
+func addReaction(ctx context.Context, call *room.Call, q *reactRequest, k engine.Key, epoch, emoji string) error {
+	s := store{call.State()}
+	if err := checkReactions(ctx, s, q, epoch, emoji); err != nil {
+		return err
+	}
+	now := time.Now()
+	e := engine.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
+	if age := call.Retention(q.Room).Age; age > 0 {
+		e.Expires = now.Add(age)
+	}
+	_, err := s.Put(ctx, e)
+	if err == engine.ErrVersion {
+		return nil // the caller has reacted with it before
+	}
+	if err != nil {
+		return err
+	}
+	if err = publishReaction(call, q, eventReact, emoji); err != nil {
+		_ = s.Delete(ctx, k, engine.AnyVersion) // the call fails in any case
+	}
+	return err
 }
 
-// mayReact fails if the message has too many reactions, in all or of different emoji. It counts the
-// entries and reads at most one for each emoji, so it stays cheap: every user that may send may
+// checkReactions fails if the message has too many reactions, in all or of different emoji. It counts
+// the entries and reads at most one for each emoji, so it stays cheap: every user that may send may
 // call it as often as it may send messages.
-func mayReact(s engine.State, q *reactRequest, epoch string, done func(error)) {
+func checkReactions(ctx context.Context, s store, q *reactRequest, epoch, emoji string) error {
 	first, end := reactionsBefore(epoch, q.Offset), reactionsBefore(epoch, q.Offset+1)
-	different := 1 // including the new one
-	var next func(after string)
-	next = func(after string) {
-		if different > maxReactions {
-			done(errTooManyReactions)
-			return
-		}
-		s.List(engine.TableReaction, q.Room, after, 1, func(one []engine.Entry, err error) {
-			if err != nil || len(one) == 0 || one[0].Name >= end {
-				done(room.StateError(err))
-				return
-			}
-			r, ok := reactionOf(one[0], epoch)
-			if !ok || r.emoji == q.Emoji { // the emoji is there already, so it is not a new one
-				done(nil)
-				return
-			}
-			different++
-			next(first + r.emoji + "0") // sorts after all keys with the emoji and "/"
-		})
+	n, err := s.CountEntries(ctx, engine.TableReaction, q.Room, first, end)
+	if err != nil {
+		return err
 	}
-	s.CountEntries(engine.TableReaction, q.Room, first, end, func(n int, err error) {
-		switch {
-		case err != nil:
-			done(room.StateError(err))
-		case n >= maxReactors:
-			done(errTooManyReactions)
-		default:
-			next(first)
+	if n >= maxReactors {
+		return errTooManyReactions
+	}
+	after := first
+	for range maxReactions { // the new emoji is one of them
+		one, err := s.List(ctx, engine.TableReaction, q.Room, after, 1)
+		if err != nil || len(one) == 0 || one[0].Name >= end {
+			return err
 		}
-	})
-}
-
-var errTooManyReactions = wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: a message has at most %d different reactions, and %d in all", maxReactions, maxReactors))
-
-// unreact removes a reaction.
-func (c *Chat) unreact(call *room.Call, q *reactRequest, epoch string) {
-	s, k := call.State(), c.keyOf(call, q, epoch)
-	s.Get(k, func(e engine.Entry, err error) {
-		if err != nil || e.Version == 0 {
-			answer(call, empty{}, room.StateError(err))
-			return
+		r, ok := reactionOf(one[0], epoch)
+		if !ok || r.emoji == emoji { // the emoji is there already, so it is not a new one
+			return nil
 		}
-		s.Delete(k, e.Version, func(err error) {
-			if err != nil { // another call has removed it
-				answer(call, empty{}, nil)
-				return
-			}
-			c.reacted(call, q, eventUnreact, func(err error) { answer(call, empty{}, err) })
-		})
+		after = first + r.emoji + "0" // sorts after all keys with the emoji and "/"
+	}
+	return errTooManyReactions
+}
+
+var errTooManyReactions = limitExceeded(fmt.Sprintf("a message has at most %d different reactions, and %d in all", maxReactions, maxReactors))
+
+// removeReaction removes a reaction and publishes that. If there is none, that is not an error.
+func removeReaction(ctx context.Context, call *room.Call, q *reactRequest, k engine.Key, emoji string) error {
+	s := store{call.State()}
+	e, err := s.Get(ctx, k)
+	if err != nil || e.Version == 0 {
+		return err
+	}
+	if s.Delete(ctx, k, e.Version) != nil {
+		return nil // another call has removed it
+	}
+	return publishReaction(call, q, eventUnreact, emoji)
+}
+
+// publishReaction publishes the event of a reaction.
+func publishReaction(call *room.Call, q *reactRequest, event, emoji string) error {
+	_, err := call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
+		CompactKey: "react " + number(q.Offset) + " " + emoji + " " + owner(call.Author()),
+		Tags:       map[string]string{engine.TagEvent: event, engine.TagOf: number(q.Offset), tagEmoji: emoji},
 	})
-}
-
-func (c *Chat) keyOf(call *room.Call, q *reactRequest, epoch string) engine.Key {
-	return reactionKey(q.Room, epoch, q.Offset, q.Emoji, owner(call.Author()))
-}
-
-// reacted publishes the event of a reaction.
-func (c *Chat) reacted(call *room.Call, q *reactRequest, event string, done func(error)) {
-	call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
-		CompactKey: "react " + number(q.Offset) + " " + q.Emoji + " " + owner(call.Author()),
-		Tags:       map[string]string{engine.TagEvent: event, engine.TagOf: number(q.Offset), tagEmoji: q.Emoji},
-	}, func(_ engine.Position, err error) { done(err) })
+	return err
 }
 
 // forgetReactions removes some reactions to messages that the room has forgotten. It is called for
-// each new reaction and may remove ten, so old reactions cannot pile up.
-func forgetReactions(call *room.Call, name string) {
-	s := call.State()
-	s.List(engine.TableReaction, name, "", 10, func(entries []engine.Entry, err error) {
-		if err != nil || len(entries) == 0 {
-			return
+// each new reaction and may remove ten, so old reactions cannot pile up. Errors are ignored: the next
+// call tries again.
+func forgetReactions(ctx context.Context, call *room.Call, name string) {
+	s := store{call.State()}
+	entries, err := s.List(ctx, engine.TableReaction, name, "", 10)
+	if err != nil || len(entries) == 0 {
+		return
+	}
+	got, err := history(ctx, call.Hub, name, engine.Span{Limit: 1})
+	if err != nil || len(got.Publications) == 0 {
+		return
+	}
+	for _, e := range entries {
+		if r, ok := reactionOf(e, got.Top.Epoch); !ok || r.offset < got.Publications[0].Offset {
+			_ = s.Delete(ctx, e.Key, e.Version)
 		}
-		call.Hub.Engine().History(name, engine.Span{Limit: 1}, func(got engine.History, err error) {
-			if err != nil || len(got.Publications) == 0 {
-				return
-			}
-			for _, e := range entries {
-				if r, ok := reactionOf(e, got.Top.Epoch); !ok || r.offset < got.Publications[0].Offset {
-					s.Delete(e.Key, e.Version, func(error) {})
-				}
-			}
-		})
-	})
+	}
 }

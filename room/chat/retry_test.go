@@ -11,7 +11,7 @@ import (
 // TestRetryGetsTheFirstAnswer checks that a client that lost the result of send gets it by a retry,
 // whatever has since forbidden sending. The retry publishes nothing, and nobody else learns of it.
 func TestRetryGetsTheFirstAnswer(t *testing.T) {
-	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100}}, Config{})
+	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100}})
 	root, alice, bob := h.come("root", "admin"), h.come("alice"), h.come("bob")
 	root.must("send", `{"room":"lobby","data":{"text":"what?"}}`)
 	const message = `{"room":"lobby","id":"1","reply":1,"data":{"text":"that"}}`
@@ -61,7 +61,7 @@ func TestRetryGetsTheFirstAnswer(t *testing.T) {
 // TestRetryWithoutTheRight checks that a user who may no longer send in the room, or be in it,
 // still gets the first result.
 func TestRetryWithoutTheRight(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	h.enter("$club", "alice", "")
 	alice := h.come("alice")
 	alice.join("$club")
@@ -78,7 +78,7 @@ func TestRetryWithoutTheRight(t *testing.T) {
 // failing engine does not lead to the reply that nothing was published.
 func TestRetryOfALateEngine(t *testing.T) {
 	e := late(nil)
-	h := build(t, room.Config{Engine: e}, Config{})
+	h := build(t, room.Config{Engine: e})
 	root, alice := h.come("root", "admin"), h.come("alice")
 	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
 	first := alice.must("send", message)
@@ -102,7 +102,7 @@ func TestRetryOfALateEngine(t *testing.T) {
 func TestRetriesAreCounted(t *testing.T) {
 	rates := room.NoRates
 	rates.Send = room.Rate{N: 2, Per: patience * 100}
-	h := build(t, room.Config{Rates: rates, UserRates: room.NoRates}, Config{})
+	h := build(t, room.Config{Rates: rates, UserRates: room.NoRates})
 	alice := h.come("alice")
 	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
 	alice.must("send", message)

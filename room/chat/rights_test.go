@@ -58,7 +58,7 @@ var talkTable = []struct{ room, who, outside, inside string }{
 }
 
 func TestTalkRightsTable(t *testing.T) {
-	h := build(t, room.Config{Options: talkRooms.Options}, Config{})
+	h := build(t, room.Config{Options: talkRooms.Options})
 	for i, row := range talkTable {
 		name, roles := fmt.Sprintf("u%d", i), []string{row.who}
 		if row.who == "" {

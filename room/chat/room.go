@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"fmt"
 	"unicode"
 
@@ -12,22 +13,6 @@ import (
 	"webim/room/name"
 	"webim/room/wire"
 )
-
-// roomMethods are the calls about rooms and their members.
-var roomMethods = map[string]method{
-	"rooms":        define((*Chat).rooms),
-	"room.create":  define((*Chat).create),
-	"room.direct":  define((*Chat).direct),
-	"room.join":    define((*Chat).join),
-	"room.leave":   define((*Chat).leave),
-	"room.decline": define((*Chat).decline),
-	"room.invite":  define((*Chat).invite),
-	"room.set":     define((*Chat).set),
-	"room.info":    define((*Chat).info),
-	"members":      define((*Chat).members),
-	"mark":         define((*Chat).mark),
-	"marks":        define((*Chat).marks),
-}
 
 // Events about rooms.
 const (
@@ -100,54 +85,72 @@ func checkTitle(title string) error {
 }
 
 // set changes the settings of a room, and publishes them.
-func (c *Chat) set(call *room.Call, q *setRequest) {
+func (c *Chat) set(ctx context.Context, call *room.Call, q *setRequest) (empty, error) {
 	action := room.ActManage
 	if q.Title != nil {
 		action = room.ActTitle // others read the title, so muted users may not set it
 	}
-	err := may(call, action, q.Room)
-	switch {
-	case err != nil:
-	case q.Title != nil:
-		err = checkTitle(*q.Title)
-	case q.Locked == nil && q.Slow == nil:
-		err = wire.Explain(wire.ErrBadRequest, "bad request: nothing to set: give title, locked or slow")
+	if err := may(call, action, q.Room); err != nil {
+		return empty{}, err
 	}
-	if err == nil && q.Slow != nil && (*q.Slow < 0 || *q.Slow > maxSlow) {
-		err = wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: slow must be 0 to %d seconds", maxSlow))
-	}
-	if err != nil {
-		call.Done(nil, err)
-		return
+	if err := q.check(); err != nil {
+		return empty{}, err
 	}
 	var now room.Settings
-	change(call.State(), engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
-		if q.Title != nil {
-			s.Title = *q.Title
-		}
-		if q.Locked != nil {
-			s.Locked = *q.Locked
-		}
-		if q.Slow != nil {
-			s.Slow = *q.Slow
-		}
+	err := change(ctx, store{call.State()}, engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
+		q.apply(s)
 		s.By = "" // the settings now belong to a manager: see forget
 		now = *s
 		return true
-	}, func(err error) {
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
-		call.Audit(room.Audit{Action: "set", Room: q.Room, Reason: fmt.Sprintf("title %q, locked %v, slow %d", now.Title, now.Locked, now.Slow)})
-		data, err := json.Marshal(view{now.Title, now.Locked, now.Slow})
-		if err != nil {
-			call.Done(nil, err)
-			return
-		}
-		call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{engine.TagEvent: eventRoom}},
-			func(_ engine.Position, err error) { answer(call, empty{}, err) })
 	})
+	if err != nil {
+		return empty{}, err
+	}
+	call.Audit(room.Audit{Action: "set", Room: q.Room, Reason: fmt.Sprintf("title %q, locked %v, slow %d", now.Title, now.Locked, now.Slow)})
+	data, err := json.Marshal(view{now.Title, now.Locked, now.Slow})
+	if err != nil {
+		return empty{}, err
+	}
+	_, err = call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{engine.TagEvent: eventRoom}})
+	return empty{}, err
+}
+
+func (q *setRequest) check() error {
+	if q.Title == nil && q.Locked == nil && q.Slow == nil {
+		return badRequest("nothing to set: give title, locked or slow")
+	}
+	if q.Title != nil {
+		if err := checkTitle(*q.Title); err != nil {
+			return err
+		}
+	}
+	if q.Slow != nil && (*q.Slow < 0 || *q.Slow > maxSlow) {
+		return badRequest("slow must be 0 to %d seconds", maxSlow)
+	}
+	return nil
+}
+
+func (q *setRequest) apply(s *room.Settings) {
+	if q.Title != nil {
+		s.Title = *q.Title
+	}
+	if q.Locked != nil {
+		s.Locked = *q.Locked
+	}
+	if q.Slow != nil {
+		s.Slow = *q.Slow
+	}
+}
+
+// settingsOf reads a room's settings and their version, which is 0 if it has none.
+func settingsOf(ctx context.Context, s store, name string) (set room.Settings, version uint64, err error) {
+	err = room.AwaitError(ctx, func(done func(error)) {
+		room.SettingsOf(s.state, name, func(is room.Settings, v uint64, err error) {
+			set, version = is, v
+			done(err)
+		})
+	})
+	return set, version, err
 }
 
 // view has the settings of a room that every member sees.
@@ -180,47 +183,37 @@ type limits struct {
 }
 
 // info returns the caller's rights in a room, and the room's settings.
-func (c *Chat) info(call *room.Call, q *infoRequest) {
+func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res infoResult, err error) {
 	if err := may(call, room.ActJoin, q.Room); err != nil {
-		refuseInfo(call, q.Room, err)
-		return
+		return res, explainBan(ctx, call, q.Room, err)
 	}
-	user := call.Author().User
-	res := infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}, Limits: limits(call.Bounds(q.Room))}
+	res = infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}, Limits: limits(call.Bounds(q.Room))}
 	for _, name := range room.Actions() {
 		if a, _ := room.ParseAction(name); call.Can(a, q.Room) {
 			res.May = append(res.May, name)
 		}
 	}
-	if until, is := call.Muted(q.Room); is {
-		at := int64(0)
-		if !until.IsZero() {
-			at = until.Unix()
-		}
-		res.Muted = &at
+	r, listed, err := rosterOf(ctx, serverStore(call.Hub), q.Room, call.Author().User)
+	if err != nil {
+		return res, err
 	}
-	e := call.Hub.Engine()
-	room.RosterOf(e, q.Room, user, func(r room.Roster, listed bool, err error) {
-		if err == nil && kindOf(q.Room) == kindPrivate && !listed && !call.In(q.Room) {
-			err = wire.ErrPermissionDenied // in a private room the roster decides about joining
+	if kindOf(q.Room) == kindPrivate && !listed && !call.In(q.Room) {
+		return res, wire.ErrPermissionDenied // in a private room the roster decides about joining
+	}
+	res.Role = r.Role
+	set, _, err := settingsOf(ctx, serverStore(call.Hub), q.Room)
+	if err != nil {
+		return res, err
+	}
+	res.view = view{set.Title, set.Locked, set.Slow}
+	if until, is := call.Muted(q.Room); is {
+		res.Muted = new(int64)
+		if !until.IsZero() {
+			*res.Muted = until.Unix()
 		}
-		if err != nil {
-			call.Done(nil, err)
-			return
+		if s, there := sanctionOf(ctx, call, engine.TableMute, q.Room); there {
+			res.Why = sentence("muted", s)
 		}
-		res.Role = r.Role
-		room.SettingsOf(e, q.Room, func(s room.Settings, _ uint64, err error) {
-			res.view = view{s.Title, s.Locked, s.Slow}
-			if res.Muted == nil || err != nil {
-				answer(call, res, err)
-				return
-			}
-			why(call, engine.TableMute, q.Room, func(s room.Sanction, there bool) {
-				if there {
-					res.Why = sentence("muted", s)
-				}
-				answer(call, res, nil)
-			})
-		})
-	})
+	}
+	return res, nil
 }

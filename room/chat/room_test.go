@@ -62,7 +62,7 @@ func TestPrivateRoomsLife(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
 			e := memory.New(memory.Limits{})
-			one, other := build(t, room.Config{Engine: e}, Config{}), build(t, room.Config{Engine: e}, Config{})
+			one, other := build(t, room.Config{Engine: e}), build(t, room.Config{Engine: e})
 			alice, bob, carol := one.comeAs(enc, "alice"), other.comeAs(enc, "bob"), other.comeAs(enc, "carol")
 			name := alice.create("Club", "bob", "carol")
 			in := func(p *person, call string) string {
@@ -121,7 +121,7 @@ func TestPrivateRoomsLife(t *testing.T) {
 
 // TestDirectRooms checks that the first message puts a direct room into both lists.
 func TestDirectRooms(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	if got := bob.must("room.direct", `{"user":"alice"}`); got != `{"room":"#alice,bob"}` {
 		t.Errorf("direct: %s", got)
@@ -154,7 +154,7 @@ func TestDirectRooms(t *testing.T) {
 
 // TestWhoHasNoNameHasNoRooms checks that a connection without a user has no list of rooms.
 func TestWhoHasNoNameHasNoRooms(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	nobody := h.come("")
 	for call, data := range map[string]string{"rooms": `{}`, "room.create": `{"title":"T"}`, "room.direct": `{"user":"a"}`, "room.join": `{"room":"lobby"}`,
 		"room.leave": `{"room":"lobby"}`, "room.invite": `{"room":"lobby","user":"a"}`, "mark": `{"room":"lobby","read":1}`} {
@@ -166,7 +166,7 @@ func TestWhoHasNoNameHasNoRooms(t *testing.T) {
 
 // TestRoomCaps checks the limits of everything that a user can make grow.
 func TestRoomCaps(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice := h.come("alice")
 	for i := range maxMine {
 		h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: "alice", Name: fmt.Sprint("r", i)}, Value: []byte("{}")}, func(uint64, error) {})
@@ -188,7 +188,7 @@ func TestRoomCaps(t *testing.T) {
 
 // TestMarksGrow checks that marks only grow.
 func TestMarksGrow(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice := h.come("alice")
 	for i := range 5 {
 		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
@@ -211,7 +211,7 @@ func TestMarksGrow(t *testing.T) {
 // TestPersonalRoomIsRecovered checks that a returning user recovers the events of the personal
 // room, and that nobody else gets them.
 func TestPersonalRoomIsRecovered(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	if err := bob.Disconnect(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"time"
 
 	"webim/room"
@@ -36,165 +37,140 @@ func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !r
 
 // belongs looks up the roster's entry for a user. there is true if the user has the room in its
 // list.
-func belongs(e engine.State, name, user string, done func(r room.Roster, there bool, err error)) {
+func belongs(ctx context.Context, s store, name, user string) (r room.Roster, there bool, err error) {
 	if hasRoster(name, user) {
-		room.RosterOf(e, name, user, done)
-		return
+		return rosterOf(ctx, s, name, user)
 	}
-	e.Get(engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(entry engine.Entry, err error) {
-		done(room.Roster{}, entry.Version != 0, err)
+	e, err := s.Get(ctx, engine.Key{Table: engine.TableMine, Of: user, Name: name})
+	return room.Roster{}, e.Version != 0, err
+}
+
+// rosterOf looks up the roster's entry for a user.
+func rosterOf(ctx context.Context, s store, name, user string) (r room.Roster, there bool, err error) {
+	err = room.AwaitError(ctx, func(done func(error)) {
+		room.RosterOf(s.state, name, user, func(is room.Roster, ok bool, err error) {
+			r, there = is, ok
+			done(err)
+		})
 	})
+	return r, there, err
 }
 
 // enroll puts a user on a room's roster, and the room into the user's list if that has fewer than
-// most rooms. new is false if the user was on the roster before.
-func enroll(h *room.Hub, e engine.State, name, user, role string, most int, done func(new bool, err error)) {
-	belongs(e, name, user, func(_ room.Roster, there bool, err error) {
-		if err != nil {
-			done(false, err)
-			return
-		}
-		if there { // the common case, as with every direct message: it looks up no names, and only writes a missing list entry
-			writeNamed(e, name, user, role, "", "", done)
-			return
-		}
-		capped(e, engine.TableMine, user, most, "the user's list of rooms is full: leave a room", func(err error) {
-			if err != nil || !hasRoster(name, user) {
-				write(h, e, name, user, role, err, done)
-				return
-			}
-			capped(e, engine.TableMember, name, maxRoster, "the room has the maximum number of members", func(err error) {
-				write(h, e, name, user, role, err, done)
-			})
-		})
-	})
-}
-
-// write is enroll without the limits; if err is set, it only passes it on. With the entries it
-// stores the names to show while a user is away: on the roster the user's own name, and in the list
-// of a direct room the name of the other user, if that one takes part in the room by then.
-func write(h *room.Hub, e engine.State, name, user, role string, err error, done func(new bool, err error)) {
+// most rooms. s is the State of whoever pays for both entries. isNew is false if the user was on the roster before.
+// With the entries it stores the names to show while a user is away: on the roster the user's own
+// name, and in the list of a direct room the name of the other user, if that one takes part in the
+// room by then.
+func enroll(ctx context.Context, h *room.Hub, s store, name, user, role string, most int) (isNew bool, err error) {
+	_, there, err := belongs(ctx, s, name, user)
 	if err != nil {
-		done(false, err)
-		return
+		return false, err
 	}
-	other := otherIn(name, user)
-	if kindOf(name) == kindPublic {
-		writeNamed(e, name, user, role, "", "", done)
-		return
+	if there { // the common case, as with every direct message: it looks up no names, and only writes a missing list entry
+		return writeMembership(ctx, s, name, user, room.Roster{Role: role}, "")
 	}
-	if other == "" {
-		whoIs(h.Presence, user, func(p peer) { writeNamed(e, name, user, role, nameIn(p.Info), "", done) })
-		return
+	if err := atMost(ctx, s, most, engine.TableMine, user, "the user's list of rooms is full: leave a room"); err != nil {
+		return false, err
 	}
-	nameOfOther(h, e, name, user, other, func(shown string) { writeNamed(e, name, user, role, "", shown, done) })
+	if hasRoster(name, user) {
+		if err := atMost(ctx, s, maxRoster, engine.TableMember, name, "the room has the maximum number of members"); err != nil {
+			return false, err
+		}
+	}
+	own, others := "", ""
+	switch kindOf(name) {
+	case kindPrivate:
+		own = nameIn(lookUp(ctx, h, user).Info)
+	case kindDirect:
+		others = nameOfOther(ctx, h, name, user, otherIn(name, user))
+	}
+	return writeMembership(ctx, s, name, user, room.Roster{Role: role, Name: own}, others)
 }
 
 // nameOfOther finds the name of the other user of a direct room. It is "" unless the other user is
 // connected and takes part in the room.
-func nameOfOther(h *room.Hub, e engine.State, name, user, other string, done func(string)) {
-	shares(e, name, other, user, func(is bool, err error) {
-		if err != nil || !is {
-			done("")
-			return
-		}
-		whoIs(h.Presence, other, func(p peer) { done(nameIn(p.Info)) })
-	})
+func nameOfOther(ctx context.Context, h *room.Hub, name, user, other string) string {
+	if is, err := shares(ctx, serverStore(h), name, other, user); err != nil || !is {
+		return ""
+	}
+	return nameIn(lookUp(ctx, h, other).Info)
 }
 
 // keepName stores the name of the other user in a user's list entry of a direct room, after the
-// other one has joined the room.
-func keepName(h *room.Hub, e engine.State, name, user, other string, done func()) {
-	nameOfOther(h, e, name, user, other, func(shown string) {
-		change(e, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
-			if !there || shown == "" || m.Name != "" {
-				return false
-			}
-			m.Name = shown
-			return true
-		}, func(error) { done() })
+// other one has joined the room. An error is ignored: the list then shows no name.
+func keepName(ctx context.Context, h *room.Hub, s store, name, user, other string) {
+	shown := nameOfOther(ctx, h, name, user, other)
+	_ = change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+		if !there || shown == "" || m.Name != "" {
+			return false
+		}
+		m.Name = shown
+		return true
 	})
 }
 
-func writeNamed(e engine.State, name, user, role, own, others string, done func(new bool, err error)) {
-	now := time.Now().UnixMilli()
-	list := func(done func(new bool, err error)) {
-		isNew := false
-		change(e, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
-			m.Since, m.Name, isNew = now, others, !there
+// writeMembership writes the two entries of a membership, as far as they do not exist. r is the entry
+// of the roster, and others the name to show in the list.
+func writeMembership(ctx context.Context, s store, name, user string, r room.Roster, others string) (isNew bool, err error) {
+	r.Since = time.Now().UnixMilli()
+	list := func() (isNew bool, err error) {
+		err = change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+			m.Since, m.Name, isNew = r.Since, others, !there
 			return isNew
-		}, func(err error) { done(isNew, err) })
+		})
+		return isNew, err
 	}
 	if !hasRoster(name, user) {
-		list(done)
-		return
+		return list()
 	}
-	isNew := false
-	change(e, engine.Key{Table: engine.TableMember, Of: name, Name: user}, func(r *room.Roster, there bool) bool {
+	member := engine.Key{Table: engine.TableMember, Of: name, Name: user}
+	err = change(ctx, s, member, func(old *room.Roster, there bool) bool {
 		if isNew = !there; isNew {
-			*r = room.Roster{Role: role, Since: now, Name: own}
+			*old = r
 		}
 		return isNew
-	}, func(err error) {
-		if err != nil {
-			done(false, err)
-			return
-		}
-		list(func(_ bool, err error) {
-			if err == nil || !isNew {
-				done(isNew, err)
-				return
-			}
-			// A room that is not in the user's list could never be left, so the first write is
-			// undone.
-			e.Delete(engine.Key{Table: engine.TableMember, Of: name, Name: user}, engine.AnyVersion, func(error) { done(false, err) })
-		})
 	})
+	if err != nil {
+		return false, err
+	}
+	if _, err = list(); err != nil && isNew {
+		// A room that is not in the user's list could never be left, so the first write is undone.
+		_ = s.Delete(ctx, member, engine.AnyVersion)
+		return false, err
+	}
+	return isNew, err
 }
 
-// capped fails if a list has most entries or more. Two concurrent calls may both find the last free
-// place; the limit need not be that exact.
-func capped(e engine.State, table, of string, most int, text string, done func(error)) {
-	e.CountEntries(table, of, "", "", func(n int, err error) {
-		switch {
-		case err != nil:
-			done(wire.Internal(err))
-		case n >= most:
-			done(wire.Explain(wire.ErrLimitExceeded, "limit exceeded: "+text))
-		default:
-			done(nil)
-		}
-	})
-}
-
-// strike removes a user from a room's roster, the room from the user's list, and the user's marks
+// leave removes a user from a room's roster, the room from the user's list, and the user's marks
 // there.
-func strike(e engine.State, name, user string, done func(error)) {
-	e.Delete(engine.Key{Table: engine.TableMember, Of: name, Name: user}, engine.AnyVersion, func(err error) {
-		if err != nil {
-			done(room.StateError(err))
-			return
+func leave(ctx context.Context, s store, name, user string) error {
+	for _, k := range []engine.Key{
+		{Table: engine.TableMember, Of: name, Name: user}, // first: see above
+		{Table: engine.TableMine, Of: user, Name: name},
+		markKey(name, user),
+	} {
+		if err := s.Delete(ctx, k, engine.AnyVersion); err != nil {
+			return err
 		}
-		rest := []engine.Key{{Table: engine.TableMine, Of: user, Name: name}, markKey(name, user)}
-		each(rest, func(k engine.Key, done func(error)) { e.Delete(k, engine.AnyVersion, done) }, func(err error) { done(room.StateError(err)) })
-	})
+	}
+	return nil
 }
 
-// happened publishes that a user has joined or left a room's roster.
-func happened(call *room.Call, name, event, user string, done func(error)) {
-	announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}}, done)
+// publishRoster publishes that a user has joined or left a room's roster.
+func publishRoster(call *room.Call, name, event, user string) error {
+	return announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}})
 }
 
 // announce publishes an event that the caller causes without writing anything. The event bears the
 // caller's name and replaces earlier events, so it is only published if the caller may send
 // messages in the room. Otherwise announce publishes nothing, which is not an error.
-func announce(call *room.Call, event room.Saying, done func(error)) {
+func announce(call *room.Call, event room.Saying) error {
 	if !call.CanSpeak(event.Room) {
-		done(nil)
-		return
+		return nil
 	}
 	event.Data, event.Event = noData, true
-	call.Publish(event, func(_ engine.Position, err error) { done(err) })
+	_, err := call.Publish(event)
+	return err
 }
 
 type joinRequest struct {
@@ -202,36 +178,28 @@ type joinRequest struct {
 }
 
 // join puts a room into the caller's list. A private room must be there already, by an invitation.
-func (c *Chat) join(call *room.Call, q *joinRequest) {
+func (c *Chat) join(ctx context.Context, call *room.Call, q *joinRequest) (empty, error) {
 	user, err := named(call)
-	if err == nil {
-		err = may(call, room.ActJoin, q.Room)
-	}
 	if err != nil {
-		call.Done(nil, err)
-		return
+		return empty{}, err
 	}
-	e := call.State()
-	room.RosterOf(e, q.Room, user, func(_ room.Roster, listed bool, err error) {
-		switch {
-		case err != nil:
-			call.Done(nil, wire.Internal(err))
-			return
-		case kindOf(q.Room) == kindPrivate && !listed:
-			call.Done(nil, wire.ErrPermissionDenied)
-			return
+	if err := may(call, room.ActJoin, q.Room); err != nil {
+		return empty{}, err
+	}
+	if kindOf(q.Room) == kindPrivate {
+		if _, invited, err := rosterOf(ctx, store{call.State()}, q.Room, user); err != nil {
+			return empty{}, err
+		} else if !invited {
+			return empty{}, wire.ErrPermissionDenied
 		}
-		enroll(call.Hub, e, q.Room, user, "", maxMine, func(isNew bool, err error) {
-			if err != nil || !isNew {
-				answer(call, empty{}, err)
-				return
-			}
-			tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: q.Room}, nil)
-			if !hasRoster(q.Room, user) {
-				answer(call, empty{}, nil)
-				return
-			}
-			happened(call, q.Room, eventJoin, user, func(err error) { answer(call, empty{}, err) })
-		})
-	})
+	}
+	isNew, err := enroll(ctx, call.Hub, store{call.State()}, q.Room, user, "", maxMine)
+	if err != nil || !isNew {
+		return empty{}, err
+	}
+	tellList(call, user, q.Room)
+	if !hasRoster(q.Room, user) {
+		return empty{}, nil
+	}
+	return empty{}, publishRoster(call, q.Room, eventJoin, user)
 }

@@ -51,7 +51,7 @@ func TestSharesOfTheState(t *testing.T) {
 					t.Fatal(err)
 				}
 				engine := memory.New(memory.Limits{MaxState: 256 << 10})
-				h := build(t, room.Config{Engine: engine, Guests: g}, Config{})
+				h := build(t, room.Config{Engine: engine, Guests: g})
 				come := func(name string) *person {
 					if guests {
 						return h.guest(name, "127.0.0.1")
@@ -98,7 +98,7 @@ func TestSharesOfTheStateThatGrows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := memory.New(memory.Limits{MaxState: 2 << 20})
-			h := build(t, room.Config{Engine: engine}, Config{})
+			h := build(t, room.Config{Engine: engine})
 			mallory, manager := h.come("mallory"), h.come("boss", "admin")
 			own := mallory.create("own")
 			mallory.join(own)
@@ -126,7 +126,7 @@ func TestSharesOfGuests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := build(t, room.Config{Guests: g}, Config{})
+	h := build(t, room.Config{Guests: g})
 	ann, bob := h.guest("ann", "127.0.0.1"), h.come("bob")
 	bob.must("room.join", `{"room":"lobby"}`)
 	bob.join("lobby")
@@ -171,29 +171,31 @@ func (s noLists) Put(e engine.Entry, done func(uint64, error)) {
 // where nothing would ever remove it.
 func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 	e := memory.New(memory.Limits{})
-	writeNamed(noLists{e}, "$x", "ann", room.OwnerRole, "", "", func(isNew bool, err error) {
-		if isNew || !errors.Is(err, wire.ErrLimitExceeded) {
-			t.Errorf("new: %v, %v", isNew, err)
-		}
-	})
+	ctx, none, owner := t.Context(), room.Roster{}, room.Roster{Role: room.OwnerRole}
+	if isNew, err := writeMembership(ctx, store{noLists{e}}, "$x", "ann", owner, ""); isNew || !errors.Is(clientError(err), wire.ErrLimitExceeded) {
+		t.Errorf("new: %v, %v", isNew, err)
+	}
 	if n := e.Stats().State; n != 0 {
 		t.Errorf("%d bytes of state are left", n)
 	}
 	// A user who is on the roster already stays.
+	s, listed := store{e}, engine.Key{Table: engine.TableMine, Of: "ann", Name: "$x"}
 	for range 2 {
-		writeNamed(e, "$x", "ann", "", "", "", func(bool, error) {})
-		e.Delete(engine.Key{Table: engine.TableMine, Of: "ann", Name: "$x"}, engine.AnyVersion, func(error) {})
-	}
-	writeNamed(noLists{e}, "$x", "ann", "", "", "", func(bool, error) {})
-	// Nor are names looked up for a member: there is no hub to ask.
-	enroll(nil, e, "$x", "ann", "", maxMine, func(_ bool, err error) {
-		if err != nil {
+		if _, err := writeMembership(ctx, s, "$x", "ann", none, ""); err != nil {
 			t.Error(err)
 		}
-	})
-	room.RosterOf(e, "$x", "ann", func(_ room.Roster, there bool, _ error) {
-		if !there {
-			t.Error("a member lost its place")
+		if err := s.Delete(ctx, listed, engine.AnyVersion); err != nil {
+			t.Error(err)
 		}
-	})
+	}
+	if _, err := writeMembership(ctx, store{noLists{e}}, "$x", "ann", none, ""); !errors.Is(clientError(err), wire.ErrLimitExceeded) {
+		t.Error(err)
+	}
+	// Nor are names looked up for a member: there is no hub to ask.
+	if _, err := enroll(ctx, nil, s, "$x", "ann", "", maxMine); err != nil {
+		t.Error(err)
+	}
+	if _, there, err := rosterOf(ctx, s, "$x", "ann"); err != nil || !there {
+		t.Error("a member lost its place:", err)
+	}
 }

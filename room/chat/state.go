@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"context"
+
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
@@ -13,52 +15,63 @@ const maxTries = 16
 
 // change reads an entry, calls f to change its value, and writes it. If another writer changes the
 // entry in between, change starts again, so f may be called more than once. f gets the zero value
-// and there == false if the entry does not exist. f returns false if nothing has to be written. The
-// error is fit for call.Done.
-func change[T any](e engine.State, k engine.Key, f func(v *T, there bool) bool, done func(error)) {
-	try(e, k, f, done, maxTries)
-}
-
-func try[T any](e engine.State, k engine.Key, f func(*T, bool) bool, done func(error), left int) {
-	e.Get(k, func(entry engine.Entry, err error) {
+// and there == false if the entry does not exist. f returns false if nothing has to be written.
+func change[T any](ctx context.Context, s store, k engine.Key, f func(v *T, there bool) bool) error {
+	for try := 1; ; try++ {
+		e, err := s.Get(ctx, k)
 		var v T
-		if err == nil && entry.Version != 0 {
-			err = json.Unmarshal(entry.Value, &v)
+		if err == nil && e.Version != 0 {
+			err = json.Unmarshal(e.Value, &v)
 		}
-		if err != nil {
-			done(wire.Internal(err))
-			return
+		if err != nil || !f(&v, e.Version != 0) {
+			return err
 		}
-		if !f(&v, entry.Version != 0) {
-			done(nil)
-			return
+		if e.Value, err = json.Marshal(v); err != nil {
+			return err
 		}
-		if entry.Value, err = json.Marshal(v); err != nil {
-			done(wire.Internal(err))
-			return
+		if _, err = s.Put(ctx, e); err != engine.ErrVersion || try == maxTries {
+			return err
 		}
-		e.Put(entry, func(_ uint64, err error) {
-			if err == engine.ErrVersion && left > 1 {
-				try(e, k, f, done, left-1)
-				return
-			}
-			done(room.StateError(err))
-		})
-	})
+	}
 }
 
-// each calls f for the elements one after the other; f must call its done argument once. each stops
-// at the first error. It starts no goroutine.
-func each[T any](all []T, f func(T, func(error)), done func(error)) {
-	if len(all) == 0 {
-		done(nil)
-		return
+// atMost fails if a list has limit entries or more. Two concurrent calls may both find the last free
+// place; the limit need not be that exact.
+func atMost(ctx context.Context, s store, limit int, table, of, text string) error {
+	n, err := s.CountEntries(ctx, table, of, "", "")
+	if err == nil && n >= limit {
+		err = limitExceeded(text)
 	}
-	f(all[0], func(err error) {
-		if err != nil {
-			done(err)
-			return
-		}
-		each(all[1:], f, done)
-	})
+	return err
+}
+
+// serverStore is the State as the server writes it, at its own expense.
+func serverStore(h *room.Hub) store { return store{h.Engine()} }
+
+// limitExceeded is the error of a call that would exceed a limit.
+func limitExceeded(text string) error {
+	return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: "+text)
+}
+
+// store is a State whose methods return values and errors.
+type store struct{ state engine.State }
+
+func (s store) Get(ctx context.Context, k engine.Key) (engine.Entry, error) {
+	return room.Await(ctx, func(done func(engine.Entry, error)) { s.state.Get(k, done) })
+}
+
+func (s store) Put(ctx context.Context, e engine.Entry) (uint64, error) {
+	return room.Await(ctx, func(done func(uint64, error)) { s.state.Put(e, done) })
+}
+
+func (s store) Delete(ctx context.Context, k engine.Key, version uint64) error {
+	return room.AwaitError(ctx, func(done func(error)) { s.state.Delete(k, version, done) })
+}
+
+func (s store) List(ctx context.Context, table, of, after string, limit int) ([]engine.Entry, error) {
+	return room.Await(ctx, func(done func([]engine.Entry, error)) { s.state.List(table, of, after, limit, done) })
+}
+
+func (s store) CountEntries(ctx context.Context, table, of, after, before string) (int, error) {
+	return room.Await(ctx, func(done func(int, error)) { s.state.CountEntries(table, of, after, before, done) })
 }

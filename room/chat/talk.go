@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,16 +13,6 @@ import (
 	"webim/room/engine"
 	"webim/room/wire"
 )
-
-// talkMethods are the calls about messages.
-var talkMethods = map[string]method{
-	"send":     define((*Chat).send),
-	"edit":     define((*Chat).edit),
-	"delete":   define((*Chat).delete),
-	"react":    define((*Chat).react),
-	"typing":   define((*Chat).typing),
-	"messages": define((*Chat).messages),
-}
 
 // Events and tags, in addition to those of package room.
 const (
@@ -55,32 +46,31 @@ type sendResult struct {
 // maxID limits the bytes of the id that a client gives a message.
 const maxID = 64
 
-func (c *Chat) send(call *room.Call, q *sendRequest) {
-	what := room.Saying{Room: q.Room, Data: q.Data}
+func (c *Chat) send(ctx context.Context, call *room.Call, q *sendRequest) (sendResult, error) {
+	what := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{}}
 	if q.ID != nil {
 		if err := checkID(*q.ID); err != nil {
-			call.Done(nil, err)
-			return
+			return sendResult{}, err
 		}
-		what.Tags = map[string]string{tagID: *q.ID}
+		what.Tags[tagID] = *q.ID
 		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted: otherwise user "a b" with id "c" would have the key of user "a" with id "b c"
 	}
-	var stands func(then func(error)) // checks the message that this one replies to
 	if q.Reply != 0 {
-		if what.Tags == nil {
-			what.Tags = map[string]string{}
-		}
 		what.Tags[tagReply] = number(q.Reply)
-		stands = func(then func(error)) { standing(call.Hub, q.Room, q.Reply, func(_ string, err error) { then(err) }) }
 	}
-	say(call, room.ActSend, what, stands, func(pos engine.Position, err error) {
-		answer(call, sendResult{pos.Offset, pos.Epoch}, err)
+	pos, err := say(call, room.ActSend, what, func() error {
+		if q.Reply == 0 {
+			return nil
+		}
+		_, err := exists(ctx, call.Hub, q.Room, q.Reply)
+		return err
 	})
+	return sendResult{pos.Offset, pos.Epoch}, err
 }
 
 func checkID(id string) error {
 	if id == "" || len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
-		return wire.Explain(wire.ErrBadRequest, fmt.Sprintf("bad request: id must have 1 to %d bytes without control characters", maxID))
+		return badRequest("id must have 1 to %d bytes without control characters", maxID)
 	}
 	return nil
 }
@@ -102,17 +92,16 @@ func may(call *room.Call, a room.Action, name string) error {
 }
 
 // say is call.Say for a room whose name comes from a client.
-func say(call *room.Call, a room.Action, what room.Saying, stands func(then func(error)), done func(engine.Position, error)) {
+func say(call *room.Call, a room.Action, what room.Saying, check func() error) (engine.Position, error) {
 	if err := checkRoom(what.Room); err != nil {
-		done(engine.Position{}, err)
-		return
+		return engine.Position{}, err
 	}
-	call.Say(a, what, stands, done)
+	return call.Say(a, what, check)
 }
 
 func checkRoom(name string) error {
 	if err := wire.CheckRoomName(name); err != nil {
-		return wire.Explain(wire.ErrBadRequest, "bad request: "+err.Error())
+		return badRequest("%v", err)
 	}
 	return nil
 }
@@ -121,10 +110,10 @@ type typingRequest struct {
 	inRoom
 }
 
-func (c *Chat) typing(call *room.Call, q *typingRequest) {
-	err := may(call, room.ActTyping, q.Room)
-	if err == nil {
-		err = call.Typing(q.Room)
+// typing runs on a worker.
+func (c *Chat) typing(_ context.Context, call *room.Call, q *typingRequest) (empty, error) {
+	if err := may(call, room.ActTyping, q.Room); err != nil {
+		return empty{}, err
 	}
-	answer(call, empty{}, err)
+	return empty{}, call.Typing(q.Room)
 }

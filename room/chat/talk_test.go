@@ -28,7 +28,7 @@ func (h *house) texts(name string) (all []string) {
 
 // TestSendIsIdempotent checks that ids belong to a user, or to a connection without a user.
 func TestSendIsIdempotent(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, again, bob, nobody, other := h.come("alice"), h.comeAs(wire.Protobuf, "alice"), h.come("bob"), h.come(""), h.come("")
 	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
 	first := alice.must("send", message)
@@ -57,7 +57,7 @@ func TestSendIsIdempotent(t *testing.T) {
 // TestRetryTellsNobody checks that a retry publishes no event, neither in the room nor in personal
 // rooms.
 func TestRetryTellsNobody(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.join("#alice,bob")
 	for _, id := range []string{"1", "1", "1", "2"} {
@@ -77,7 +77,7 @@ func TestRetryTellsNobody(t *testing.T) {
 func TestDeletedTextIsGone(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		t.Run(enc.String(), func(t *testing.T) {
-			h := build(t, room.Config{}, Config{})
+			h := build(t, room.Config{})
 			alice, bob, carol := h.comeAs(enc, "alice"), h.comeAs(enc, "bob"), h.comeAs(enc, "carol")
 			carol.join("lobby")
 			if err := carol.Disconnect(); err != nil {
@@ -115,7 +115,7 @@ func TestDeletedTextIsGone(t *testing.T) {
 // TestEditMeetsDeletion checks that no text of a deleted message stays, whatever the order of edit
 // and deletion.
 func TestEditMeetsDeletion(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	one, other := h.come("alice"), h.come("alice")
 	for round := range 200 {
 		var pos sendResult
@@ -135,7 +135,7 @@ func TestEditMeetsDeletion(t *testing.T) {
 }
 
 func TestReactions(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.join("lobby")
 	alice.must("send", `{"room":"lobby","data":{"text":"x"}}`)
@@ -172,7 +172,7 @@ func TestReactions(t *testing.T) {
 
 // TestTyping checks that typing reaches the members in both encodings, and is not stored.
 func TestTyping(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice, bob, carol := h.come("alice"), h.comeAs(wire.Protobuf, "bob"), h.come("carol")
 	for _, p := range []*person{alice, bob} {
 		p.join("lobby")
@@ -195,7 +195,7 @@ func TestTyping(t *testing.T) {
 
 // TestMessagesPages reads a room page by page, in both directions.
 func TestMessagesPages(t *testing.T) {
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	alice := h.come("alice")
 	var offsets []uint64
 	for i := range 25 {
@@ -261,7 +261,7 @@ func TestMessagesPages(t *testing.T) {
 
 // TestTextLimits checks the limits of texts in all ways to send them.
 func TestTextLimits(t *testing.T) {
-	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100, Graphemes: 10}}, Config{})
+	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100, Graphemes: 10}})
 	alice := h.come("alice")
 	alice.must("send", `{"room":"lobby","data":{"text":"ok"}}`)
 	for _, c := range []struct {
@@ -369,7 +369,7 @@ func TestFoldAgainstNaive(t *testing.T) {
 // TestRateOfCalls checks that typing, sending and reading have separate rates.
 func TestRateOfCalls(t *testing.T) {
 	few := room.Rate{N: 2, Per: time.Hour}
-	h := build(t, room.Config{Rates: room.Rates{Send: few, Typing: few, Read: few, RPC: few, Join: few}}, Config{})
+	h := build(t, room.Config{Rates: room.Rates{Send: few, Typing: few, Read: few, RPC: few, Join: few}})
 	alice := h.come("alice")
 	for call, data := range map[string]string{
 		"send":     `{"room":"lobby","data":{"text":"x"}}`,

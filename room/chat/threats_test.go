@@ -78,7 +78,7 @@ func TestThreatBrokenCalls(t *testing.T) {
 			t.Errorf("%s is not tried", method)
 		}
 	}
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	root := h.comeAs(wire.Protobuf, "root", "admin") // whose data may be any bytes
 	root.join("lobby")
 	root.must("send", `{"room":"lobby","data":{"text":"the first"}}`)

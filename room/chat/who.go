@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"context"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,35 +25,41 @@ type peer struct {
 	Online *bool          `json:"online,omitempty"` // nil means unknown
 }
 
-// whoIs finds the info of a user's token by one of the user's connections. It reads the presence of
+// lookUp finds the info of a user's token by one of the user's connections. It reads the presence of
 // the user's personal room, whose cost is bounded by the number of that user's connections.
-func whoIs(presence func(string, func([]engine.Author, error)), user string, done func(peer)) {
+func lookUp(ctx context.Context, h *room.Hub, user string) peer {
+	here, err := presence(ctx, h, room.PersonalRoom(user))
+	return peerOf(user, here, err)
+}
+
+func presence(ctx context.Context, h *room.Hub, name string) ([]engine.Author, error) {
+	return room.Await(ctx, func(done func([]engine.Author, error)) { h.Presence(name, done) })
+}
+
+// peerOf makes a peer of a user's connections; err says that they are unknown.
+func peerOf(user string, here []engine.Author, err error) peer {
 	p := peer{User: user}
-	presence(room.PersonalRoom(user), func(here []engine.Author, err error) {
-		if err == nil {
-			online := len(here) > 0
-			p.Online = &online
+	if err == nil {
+		online := len(here) > 0
+		p.Online = &online
+	}
+	for _, a := range here {
+		if p.Info = valid(a.ConnInfo); p.Info != nil {
+			break
 		}
-		for _, a := range here {
-			if p.Info = valid(a.ConnInfo); p.Info != nil {
-				break
-			}
-		}
-		done(p)
-	})
+	}
+	return p
 }
 
 // shares looks up whether a user takes part in a direct room with the other one: it is on the
 // room's roster, and declines neither the room nor the other user. If it does not take part, the
 // other user may learn nothing about it except the id, which anybody can write: see room.ActMeet.
-func shares(e engine.State, name, user, other string, done func(is bool, err error)) {
-	room.RosterOf(e, name, user, func(_ room.Roster, there bool, err error) {
-		if err != nil || !there {
-			done(false, err)
-			return
-		}
-		declines(e, user, name, other, func(declined bool, err error) { done(!declined, err) })
-	})
+func shares(ctx context.Context, s store, name, user, other string) (bool, error) {
+	if _, there, err := rosterOf(ctx, s, name, user); err != nil || !there {
+		return false, err
+	}
+	declined, err := declines(ctx, s, user, name, other)
+	return !declined && err == nil, err
 }
 
 // nameIn returns the name in a token's info, or "" if there is none or it is longer than maxName.

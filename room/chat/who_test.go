@@ -19,7 +19,7 @@ func withPresence(on bool) room.Config {
 // away, before that user has sent anything, but not a user who takes no part in the room. Otherwise
 // anybody could find out which user has an id, and when that user is online.
 func TestNamesComeWithTheList(t *testing.T) {
-	h := build(t, withPresence(true), Config{})
+	h := build(t, withPresence(true))
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.must("room.direct", `{"user":"bob"}`)
 	if got := alice.must("rooms", `{}`); !strings.Contains(got, `"with":{"user":"bob"}`) {
@@ -44,7 +44,7 @@ func TestNamesComeWithTheList(t *testing.T) {
 // direct room, or declines the room or the other user. Moderators of all rooms may see everybody,
 // as they may in the live picture.
 func TestWhoHasLeftIsNotMet(t *testing.T) {
-	h := build(t, withPresence(true), Config{})
+	h := build(t, withPresence(true))
 	alice, bob := h.come("alice"), h.come("bob")
 	met := func() bool { return strings.Contains(alice.must("rooms", `{}`), `"online":true`) }
 	said := func() { alice.must("send", `{"room":"#alice,bob","data":{"text":"hello"}}`) }
@@ -77,7 +77,7 @@ func TestWhoHasLeftIsNotMet(t *testing.T) {
 
 // TestMembersWhoAreAway checks that a private room has the names of users who are away.
 func TestMembersWhoAreAway(t *testing.T) {
-	h := build(t, withPresence(true), Config{})
+	h := build(t, withPresence(true))
 	alice, bob := h.come("alice"), h.come("bob")
 	name := between(alice.must("room.create", `{"title":"T","users":["bob"]}`), `"room":"`, `"`)
 	alice.join(name)
@@ -91,7 +91,7 @@ func TestMembersWhoAreAway(t *testing.T) {
 // TestUnknownIsNotAway checks that nobody is said to be offline in a room without presence.
 func TestUnknownIsNotAway(t *testing.T) {
 	for _, on := range []bool{false, true} {
-		h := build(t, withPresence(on), Config{})
+		h := build(t, withPresence(on))
 		alice := h.come("alice")
 		alice.must("room.join", `{"room":"lobby"}`)
 		got := alice.must("members", `{"room":"lobby"}`)
@@ -104,14 +104,14 @@ func TestUnknownIsNotAway(t *testing.T) {
 // TestSanctionsSayWhy checks that muted and banned users are told the reason and the end.
 func TestSanctionsSayWhy(t *testing.T) {
 	for _, where := range []string{"", "lobby"} {
-		h := build(t, room.Config{}, Config{})
+		h := build(t, room.Config{})
 		bob, carol := h.come("bob"), h.come("carol", "admin")
 		carol.must("mute", `{"room":"`+where+`","user":"bob","seconds":3600,"reason":"shouting"}`)
 		if got := bob.must("room.info", `{"room":"lobby"}`); !strings.Contains(got, `"muted_why":"muted until 2`) || !strings.Contains(got, `: shouting"`) {
 			t.Errorf("in room %q: %s", where, got)
 		}
 	}
-	h := build(t, room.Config{}, Config{})
+	h := build(t, room.Config{})
 	bob, carol := h.come("bob"), h.come("carol", "admin")
 	carol.must("ban", `{"room":"lobby","user":"bob","reason":"spam: again"}`)
 	bob.refused(wire.ErrBanned, "room.info", `{"room":"lobby"}`)
@@ -135,7 +135,7 @@ func TestMarksOfGuests(t *testing.T) {
 		t.Fatal(err)
 	}
 	rc.Guests = guests
-	h := build(t, rc, Config{})
+	h := build(t, rc)
 	guest, bob := h.guest("Gus", "127.0.0.1"), h.come("bob")
 	bob.must("room.join", `{"room":"lobby"}`)
 	bob.must("send", `{"room":"lobby","data":{"text":"hello"}}`)

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -9,21 +10,25 @@ import (
 	"webim/room/wire"
 )
 
-// why looks up the mute or ban that binds the caller: the one that holds everywhere, or else the
-// one in the room. It only finds one that names the user. there is false if there is none.
-func why(call *room.Call, table, name string, done func(s room.Sanction, there bool)) {
+// sanctionOf looks up the mute or ban that binds the caller: the one that holds everywhere, or else
+// the one in the room. It only finds one that names the user. there is false if there is none.
+func sanctionOf(ctx context.Context, call *room.Call, table, name string) (s room.Sanction, there bool) {
 	user := call.Author().User
 	if user == "" {
-		done(room.Sanction{}, false)
-		return
+		return s, false
 	}
-	call.Hub.SanctionOf(table, "", user, func(s room.Sanction, there bool) {
-		if there {
-			done(s, true)
-			return
+	for _, where := range []string{"", name} {
+		err := room.AwaitError(ctx, func(done func(error)) {
+			call.Hub.SanctionOf(table, where, user, func(is room.Sanction, ok bool) {
+				s, there = is, ok
+				done(nil)
+			})
+		})
+		if err != nil || there {
+			return s, there && err == nil
 		}
-		call.Hub.SanctionOf(table, name, user, done)
-	})
+	}
+	return s, false
 }
 
 // sentence describes a ban or mute: done says which, followed by the end and the reason, if there
@@ -38,16 +43,13 @@ func sentence(done string, s room.Sanction) string {
 	return done
 }
 
-// refuseInfo ends room.info with an error. A banned user is told until when and why.
-func refuseInfo(call *room.Call, name string, err error) {
+// explainBan adds to an error that refuses a banned user until when and why the user is banned.
+func explainBan(ctx context.Context, call *room.Call, name string, err error) error {
 	if !errors.Is(err, wire.ErrBanned) {
-		call.Done(nil, err)
-		return
+		return err
 	}
-	why(call, engine.TableBan, name, func(s room.Sanction, there bool) {
-		if there {
-			err = wire.Explain(wire.ErrBanned, sentence("banned", s))
-		}
-		call.Done(nil, err)
-	})
+	if s, there := sanctionOf(ctx, call, engine.TableBan, name); there {
+		return wire.Explain(wire.ErrBanned, sentence("banned", s))
+	}
+	return err
 }

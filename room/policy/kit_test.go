@@ -68,7 +68,7 @@ func open(t *testing.T) *doors {
 	news[room.ActSend] = room.RoleAdmin
 	patterns := room.Patterns{{Match: "board", Options: options(board)}, {Match: "news", Options: options(news)}, {Match: "hooked", Options: options(room.Rights{})}, {Match: "*", Options: options(room.OpenRights())}}
 	d.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Options: patterns.Options, Backend: yes{},
-		Calls: chat.New(chat.Config{}), Rates: room.NoRates, UserRates: room.NoRates})
+		Calls: chat.New(), Rates: room.NoRates, UserRates: room.NoRates})
 	quiet := slog.New(slog.DiscardHandler)
 	handler, err := api.New(api.Config{Hub: d.hub, Keys: []api.Key{{Name: "test", Secret: apiKey}}, Logger: quiet})
 	must(t, err)

@@ -1,0 +1,143 @@
+package room
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"webim/room/budget"
+	"webim/room/wire"
+)
+
+// Workers never wait. Whatever may have to wait for the engine, or for the application's backend,
+// runs on a goroutine, as straight-line code: the calls of clients, and the work that follows a
+// message or an event of the hub. The goroutines have slots (budget.Slots), so their number is
+// bounded, the number of calls that wait for a slot is bounded, too, and the users take turns. Work
+// that finds no place is refused.
+//
+// Few slots suffice, because work with a slot uses a processor, or waits for an engine that answers
+// soon. With more slots than that, calls would take the processors from the workers. A call that
+// waits for the backend, or for the engine's answer to a message, lets others have its slot.
+
+// slotsPerProcessor times GOMAXPROCS is the default of Config.MaxCalls.
+const slotsPerProcessor = 8
+
+// maxSuspended bounds the calls that wait without a slot.
+const maxSuspended = 2048
+
+// work runs functions on goroutines that have slots.
+type work struct {
+	slots *budget.Slots
+	ctx   context.Context // ends when the hub stops
+	stop  context.CancelFunc
+
+	mu     sync.Mutex // innermost
+	follow map[string]*following
+}
+
+func newWork(limit int) *work {
+	if limit <= 0 {
+		limit = slotsPerProcessor * runtime.GOMAXPROCS(0)
+	}
+	w := &work{slots: budget.NewSlots(limit, maxSuspended), follow: map[string]*following{}}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	return w
+}
+
+// close ends what runs and refuses what comes. It returns when nothing runs any more.
+func (w *work) close() {
+	w.stop()
+	w.slots.Close()
+}
+
+// errWorkFull refuses a call for which there is neither a slot nor a place to wait.
+var errWorkFull = wire.Explain(wire.ErrTooManyRequests, "too many requests: the server is busy with calls, try again")
+
+// refusedWork logs that there was no slot for something.
+func (h *Hub) refusedWork(what string, payer budget.Owner) {
+	h.told.Warn("the server is busy with calls: "+what, "payer", payer.String())
+}
+
+// A following is the work that follows the messages of a room, in the order of the messages. One
+// piece runs at a time. Its order is that of one node; others follow their own messages.
+type following struct {
+	hub   *Hub
+	room  string
+	queue []followUp // the first one runs, or waits for a slot; guarded by work.mu
+}
+
+// A followUp is one piece of such work.
+type followUp struct {
+	payer budget.Owner
+	do    func(context.Context)
+	then  func() // is called when it is done, or is refused
+}
+
+// maxFollowing bounds the work that waits in one room.
+const maxFollowing = 1024
+
+// followUp runs do on a goroutine, after the work that follows earlier messages of the room, and
+// then calls then. If there is no place for the work, it calls only then.
+func (h *Hub) followUp(room string, f followUp) {
+	w := h.work
+	w.mu.Lock()
+	line := w.follow[room]
+	if line == nil {
+		line = &following{hub: h, room: room}
+		w.follow[room] = line
+	}
+	if len(line.queue) == maxFollowing {
+		w.mu.Unlock()
+		h.refusedWork("nobody is notified of a message", f.payer)
+		f.then()
+		return
+	}
+	line.queue = append(line.queue, f)
+	first := len(line.queue) == 1
+	w.mu.Unlock()
+	if first {
+		w.slots.Acquire(f.payer, line)
+	}
+}
+
+// Start implements budget.Waiter.
+func (f *following) Start() { go f.run() }
+
+// Refuse implements budget.Waiter.
+func (f *following) Refuse() {
+	one := f.first()
+	f.hub.refusedWork("nobody is notified of a message", one.payer)
+	f.next(one)
+}
+
+// run does one piece of work.
+func (f *following) run() {
+	one := f.first()
+	defer f.next(one)
+	defer f.hub.work.slots.Release(one.payer)
+	defer f.hub.server.Recovered("work that follows a message")
+	one.do(f.hub.work.ctx)
+}
+
+func (f *following) first() followUp {
+	w := f.hub.work
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return f.queue[0]
+}
+
+// next ends the first piece of work and begins the next one.
+func (f *following) next(one followUp) {
+	one.then()
+	w := f.hub.work
+	w.mu.Lock()
+	f.queue[0] = followUp{}
+	if f.queue = f.queue[1:]; len(f.queue) == 0 {
+		delete(w.follow, f.room)
+		w.mu.Unlock()
+		return
+	}
+	payer := f.queue[0].payer
+	w.mu.Unlock()
+	w.slots.Acquire(payer, f)
+}
