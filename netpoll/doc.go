@@ -78,7 +78,9 @@
 // all of one batch under one lock and then run them, while the events of the next batch
 // gather in the kernel. A callback that has work for others, such as a room's broadcast,
 // makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it when
-// the connection's turn has ended, within a bound of writes. What is more, what is in the
+// the connection's turn has ended, within a bound of writes. If the turn has output to write and
+// the callback's work makes few writes, the goroutine runs it before that output leaves: a reply and
+// the broadcast of the same message then leave in one write. What is more, what is in the
 // background and all other turns go to the workers by the ready list. A worker is woken
 // for a connection only when those that run have too many to take soon; without RunOnLoop,
 // whose handlers may block, whenever one waits and none is on its way (pool.go).

@@ -79,7 +79,8 @@ func (t *Turn) Wake() {
 }
 
 // WakeAfter is Wake for work that a message has made. If a callback of the connection
-// is running, the worker that runs it runs t, too, right after the connection's turn:
+// is running, the worker that runs it runs t, too, right after the connection's turn, or just
+// before the turn writes its output, if there is any and t makes few writes (runCorked):
 // so a message that is decoded on a worker leaves by the same worker, and no other
 // thread is woken for it. A worker runs turns of at most afterWrites writes in all in
 // this way; writes says how many t will make, about. Those above that, those that have

@@ -38,7 +38,9 @@
 // command, which are `{}` or one zero byte. Only these count for the clients' heartbeat, whatever
 // other messages flow.
 //
-// [Decode], [Commands.Next] and [Check] handle input, and [Data] checks data for a room. If a
+// [Decode], [Commands.Next] and [Check] handle input, and [Data] checks data for a room. With
+// [Commands.Lend] a publish command in its usual form is decoded without garbage (publish.go), and
+// plain data is checked in one pass (scan.go). If a
 // message cannot be decoded, the server closes the connection ([ErrMalformed] and the errors beside
 // it). If a command can be decoded but is invalid, it gets an error reply. Both are errors that
 // wrap a code, [DisconnectCode] or [ErrorCode]. [Append], [AppendPublication] and [Join] encode
