@@ -18,8 +18,8 @@ var manual embed.FS
 const manualPrefix = "/docs/"
 
 // manualOver returns a handler that serves the manual at /docs/, and passes all other paths to
-// rest. It reads the embedded files at the first request, so a server whose manual nobody reads
-// spends no memory on it.
+// rest. It reads the embedded files at the first request, so a manual without readers costs no
+// memory.
 func manualOver(rest http.Handler) http.Handler {
 	pages := sync.OnceValue(func() http.Handler {
 		return serving(manualFiles(), "There is no such page: the manual begins at /docs/.")
