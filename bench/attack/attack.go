@@ -35,7 +35,7 @@ func find(names []string, dialect string) ([]Attack, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(a Attack) bool { return a.Name == name })
 		if i < 0 {
-			return nil, option.Bad("there is no attack %q in the %s dialect: take some of %s", name, dialect, strings.Join(namesOf(all), ", "))
+			return nil, option.Bad("there is no attack %q in the %s dialect: choose from %s", name, dialect, strings.Join(namesOf(all), ", "))
 		}
 		found = append(found, all[i])
 	}
@@ -51,8 +51,8 @@ func namesOf(all []Attack) (names []string) {
 
 // Options limit each attack. The tags have the defaults.
 type Options struct {
-	Connections int           `default:"200" help:"Connections of the attacker at a time."`
-	Bytes       int64         `default:"33554432" help:"Bytes that the attacker may send in one attack, evenly over its time."`
+	Connections int           `default:"200" help:"Maximum number of the attacker's open connections."`
+	Bytes       int64         `default:"33554432" help:"Bytes that the attacker may send in one attack, evenly over the window."`
 	Window      time.Duration `default:"8s" help:"Length of each attack."`
 	Baseline    time.Duration `default:"5s" help:"How long the bystander is measured alone before each attack."`
 	Recovery    time.Duration `default:"20s" help:"How long memory and files may take to return after each attack."`
@@ -61,8 +61,8 @@ type Options struct {
 	Addresses   int           `default:"4" help:"Loopback addresses that the attacker connects from; the bystander has one of its own."`
 	Room        string        `default:"attacked" help:"The attacker's room: a path, or a channel in the Centrifuge dialect."`
 	Beside      string        `default:"bystander" help:"The bystander's room." name:"bystander-room"`
-	Attempts    int           `default:"1" help:"Run an attack so often at most, until the bystander's p99 is within its bound: what the attack does shows each time, what the machine's noise does does not."`
-	Latency     bool          `default:"true" negatable:"" help:"Judge the bystander's p99; on a machine that is busy with other things it says little."`
+	Attempts    int           `default:"1" help:"Repeat an attack while only the bystander's p99 fails, up to this number of times. An effect of the attack shows each time; noise of the machine does not."`
+	Latency     bool          `default:"true" negatable:"" help:"Judge the bystander's p99. On a busy machine it says little."`
 }
 
 // check refuses options outside their limits.
@@ -75,7 +75,7 @@ func (o Options) check() error {
 	case o.Window < 100*time.Millisecond || o.Window > 10*time.Minute || o.Baseline < 100*time.Millisecond || o.Baseline > 10*time.Minute:
 		return option.Bad("--window %s --baseline %s: give 100ms to 10m", o.Window, o.Baseline)
 	case o.Recovery < 0 || o.Recovery > 10*time.Minute || o.Grace < 0 || o.Grace > 10*time.Minute || o.MemorySlack < 0:
-		return option.Bad("--recovery %s --grace %s --memory-slack %d: give zero or more, and 10m at most", o.Recovery, o.Grace, o.MemorySlack)
+		return option.Bad("--recovery %s --grace %s --memory-slack %d: give values from 0 to 10m, and a memory slack of at least 0", o.Recovery, o.Grace, o.MemorySlack)
 	case o.Addresses < 1 || o.Addresses > 250:
 		return option.Bad("--addresses %d: give 1 to 250", o.Addresses)
 	case o.Attempts < 0 || o.Attempts > 100:

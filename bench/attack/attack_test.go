@@ -15,7 +15,7 @@ import (
 	"webim/bench/load"
 )
 
-// quick bounds attacks of tests. The p99 is not judged: machines of tests are busy.
+// quick returns small limits for tests. It does not judge the p99, because a test machine is busy.
 func quick() Options {
 	return Options{Connections: 10, Bytes: 256 << 10, Window: 500 * time.Millisecond, Baseline: 300 * time.Millisecond, Recovery: 300 * time.Millisecond, Grace: time.Second,
 		MemorySlack: 16 << 20, Addresses: 2, Room: "attacked", Beside: "bystander"}
@@ -39,7 +39,7 @@ func plantedServer(t *testing.T, fault string) (url string, pid int) {
 	}
 	t.Cleanup(func() {
 		in.Close()
-		_ = cmd.Wait() // one of them dies on purpose
+		_ = cmd.Wait() // one of the faults ends the process
 	})
 	line := make([]byte, 64)
 	n, err := out.Read(line)
@@ -58,7 +58,7 @@ func run(t *testing.T, url string, pid int, o Options, names ...string) *Report 
 	return r
 }
 
-// Each planted fault fails the must that is about it, and no other; without a fault all hold.
+// Each fault fails the must that it concerns, and no other one. Without a fault all musts hold.
 func TestJudgesPlantedFaults(t *testing.T) {
 	for fault, says := range map[string]string{
 		"":       "",
@@ -74,9 +74,9 @@ func TestJudgesPlantedFaults(t *testing.T) {
 			o := quick()
 			switch fault {
 			case "":
-				o.Recovery, o.Grace = 20*time.Second, 20*time.Second // it may take its time
+				o.Recovery, o.Grace = 20*time.Second, 20*time.Second // a busy machine needs more time
 			case "memory", "files":
-				o.Recovery = 5 * time.Second // the one does not return, and the other is to
+				o.Recovery = 5 * time.Second // one of the two does not return, and the other one must
 			}
 			r := run(t, url, pid, o, "half-message")
 			a := r.Attacks[0]
@@ -99,7 +99,7 @@ func TestJudgesPlantedFaults(t *testing.T) {
 	}
 }
 
-// A stall counts for all messages that were due meanwhile.
+// A stall counts for all messages that were due during it.
 func TestSeesABlockedBystander(t *testing.T) {
 	t.Parallel()
 	url, pid := plantedServer(t, "block")
@@ -117,7 +117,7 @@ func TestSeesABlockedBystander(t *testing.T) {
 	}
 }
 
-// The p99's bound, and each message in the phase in which it was due.
+// The p99 has a bound, and each message counts in the phase in which it was due.
 func TestJudgesLatency(t *testing.T) {
 	const ms = 1e6
 	for _, c := range []struct {
@@ -149,7 +149,7 @@ func TestSkippedIsNotJudged(t *testing.T) {
 	}
 }
 
-// An attack is run again while nothing but the p99 fails, and not more often than asked for.
+// An attack is repeated while only the p99 fails, up to the given number of attempts.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
 	url, pid := plantedServer(t, "drop")
@@ -160,7 +160,8 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// Without a process nothing is said of memory and files, and the report says why; nothing is skipped in silence.
+// Without a known process, the report has no figures of memory and files, and gives the reason. It also reports skipped
+// attacks.
 func TestReports(t *testing.T) {
 	t.Parallel()
 	url, _ := plantedServer(t, "files")

@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	errSpent = errors.New("the attacker's bytes are used up")
+	errSpent = errors.New("the attacker has sent all bytes that it may send")
 	errOver  = errors.New("the attack is over")
 )
 

@@ -181,12 +181,12 @@ func (a *attacker) epoch() (string, error) {
 	select {
 	case epoch := <-got:
 		if epoch == "" {
-			return "", errors.New("the server's rooms recover nothing")
+			return "", errors.New("the server's rooms do not support recovery")
 		}
 		return epoch, nil
 	case <-a.ctx.Done():
 		return "", errOver
 	case <-time.After(5 * time.Second):
-		return "", errors.New("the server did not let the attacker into the room within 5 s")
+		return "", errors.New("the attacker could not subscribe within 5 s")
 	}
 }

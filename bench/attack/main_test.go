@@ -30,11 +30,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// planted is a room server with one known fault, which shows while an attacker is there: somebody outside the room /bystander.
+// planted is a room server with one known fault, which begins when a client is in another room than /bystander.
 type planted struct {
 	fault string
 
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards the fields below
 	rooms     map[string]map[net.Conn]bool
 	attackers int
 	kept      [][]byte
@@ -66,7 +66,7 @@ func (s *planted) handle(w http.ResponseWriter, r *http.Request) {
 	s.read(r.URL.Path, c, rw.Reader, attacker)
 }
 
-// enter begins the fault where it is one of connections.
+// enter begins a fault that concerns connections.
 func (s *planted) enter(room string, c net.Conn, attacker bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *planted) leave(room string, c net.Conn, attacker bool) {
 	}
 }
 
-// read sends each text to the room. It reads frames one by one: the planted server knows no fragments.
+// read sends each text to the room. It does not support fragments.
 func (s *planted) read(room string, c net.Conn, r *bufio.Reader, attacker bool) {
 	for {
 		h, err := ws.ReadHeader(r)
@@ -121,7 +121,7 @@ func (s *planted) read(room string, c net.Conn, r *bufio.Reader, attacker bool) 
 		}
 		s.mu.Lock()
 		if attacker && s.fault == "block" {
-			time.Sleep(600 * time.Millisecond) // the fault: one client's message holds everybody up
+			time.Sleep(600 * time.Millisecond) // the fault: one client's message delays all others
 			s.fault = ""
 		}
 		if !(s.fault == "drop" && !attacker && s.attackers > 0) {

@@ -163,7 +163,7 @@ func (r *Report) remarks() (all []string) {
 			all = append(all, fmt.Sprintf("%s: the figures are of attempt %d", a.Name, a.Attempts))
 		}
 		if late := a.Bystander.Lag; late > 10 {
-			all = append(all, fmt.Sprintf("%s: the bystander's own thread woke %.0f ms late (p99): the machine was busy, and so much of its latency is not the server's", a.Name, late))
+			all = append(all, fmt.Sprintf("%s: the bystander's own thread woke %.0f ms late (p99): the machine was busy, so a part of this size of the latency is not the server's", a.Name, late))
 		}
 		known = known && a.Server.Known
 	}

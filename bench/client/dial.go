@@ -13,8 +13,8 @@ import (
 
 // ErrReset ends a client that the lab itself cuts. ErrTimeout ends a client whose handshake takes too long.
 var (
-	ErrReset   = errors.New("reset by ourselves")
-	ErrTimeout = errors.New("no answer to the connect or the upgrade in time")
+	ErrReset   = errors.New("reset by the client itself")
+	ErrTimeout = errors.New("timeout of the connect or the upgrade")
 )
 
 // dialNext dials waiting clients, as many as the limit of concurrent handshakes allows. It runs after every round of

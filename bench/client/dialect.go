@@ -50,13 +50,13 @@ func (c Config) Endpoint(t Target, room string) string {
 func (c Config) CheckDialect(t Target) error {
 	switch {
 	case c.Dialect != "" && c.Dialect != Plain && !c.Centrifuge():
-		return option.Bad("--dialect %q: take %s or %s", c.Dialect, Plain, Centrifuge)
+		return option.Bad("--dialect %q: choose %s or %s", c.Dialect, Plain, Centrifuge)
 	case !c.Centrifuge() && c.Channel != "":
 		return option.Bad("--channel %q is for --dialect %s: in the plain dialect the path of --url is the room", c.Channel, Centrifuge)
 	case !c.Centrifuge():
 		return nil
 	case c.Compress:
-		return option.Bad("--dialect %s does not work with --compress: leave one of them out", Centrifuge)
+		return option.Bad("--dialect %s does not support --compress: remove one of the two", Centrifuge)
 	case slices.ContainsFunc(c.Protocols, func(p string) bool { return p != "centrifuge-json" }):
 		return option.Bad("--subprotocol %s: --dialect %s speaks centrifuge-json only", strings.Join(c.Protocols, ", "), Centrifuge)
 	}

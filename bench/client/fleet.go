@@ -47,7 +47,7 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 		return nil, err
 	}
 	if n <= 0 {
-		return nil, option.Bad("%d clients: there must be one at least", n)
+		return nil, option.Bad("--clients %d: give at least 1", n)
 	}
 	if err := cfg.CheckDialect(t); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 		if err != nil {
 			f.Receivers = workers
 			f.Close()
-			return nil, fmt.Errorf("a worker: %w", err)
+			return nil, fmt.Errorf("starting a receiving thread: %w", err)
 		}
 		workers = append(workers, w)
 	}

@@ -34,8 +34,8 @@ func TestFleetTimeoutAndClosing(t *testing.T) {
 	}
 }
 
-// A server that accepts and says nothing: the handshakes end with the timeout, and with Close, and leave no goroutine.
-func TestTLSThatNeverComes(t *testing.T) {
+// A server that accepts and never answers: the handshakes end by the timeout or by Close, and no goroutine remains.
+func TestTLSTimeout(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0") // accepts in the kernel, never answers
 	if err != nil {
@@ -63,8 +63,8 @@ func TestTLSThatNeverComes(t *testing.T) {
 	f.Close()
 }
 
-// Whatever the pieces in which records come, the same text comes out.
-func TestSealedEverySplit(t *testing.T) {
+// The decrypted text does not depend on the pieces in which records arrive.
+func TestDecryptEverySplit(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{}).StartTLS(t) // for its certificate
 	text := bytes.Repeat([]byte("hello, "), 50)
@@ -79,7 +79,7 @@ func TestSealedEverySplit(t *testing.T) {
 		if err := c.conn.Handshake(); err != nil {
 			t.Fatal(err)
 		}
-		// TLS 1.3 sends tickets behind the handshake: they come with the first records.
+		// TLS 1.3 sends tickets after the handshake. They arrive with the first records.
 		reads := make(chan struct{})
 		go func() {
 			defer close(reads)

@@ -83,9 +83,9 @@ func (r Refusal) Error() string { return "HTTP status " + strconv.Itoa(r.Status)
 
 var (
 	errAnswer    = errors.New("the answer to the upgrade is not HTTP, or too long")
-	errExtension = errors.New("the answer names an extension that was not offered, or permessage-deflate with context takeover or a client's window, which was ruled out")
+	errExtension = errors.New("the answer names an extension that was not offered, or permessage-deflate with parameters that the offer excludes")
 	errProtocol  = errors.New("the answer names a subprotocol that was not offered")
-	errAccept    = errors.New("the answer lacks the right Sec-WebSocket-Accept")
+	errAccept    = errors.New("the answer has no valid Sec-WebSocket-Accept")
 )
 
 // Check reads an answer and returns its length n, or 0 while it is incomplete.

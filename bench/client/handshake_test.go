@@ -30,7 +30,8 @@ func TestHandshakeAnswers(t *testing.T) {
 	}
 }
 
-// A request has one Host, the user's if there is one, and the URL's user goes into Authorization; reports do not show the password.
+// A request has one Host: that of the user, if there is one. The user in the URL goes into Authorization, and reports do
+// not show the password.
 func TestRequestHeaders(t *testing.T) {
 	own := http.Header{"Host": {"chat.example"}, "X-A": {"b"}}
 	cfg := Config{URL: "ws://user:p%40w@127.0.0.1:9/", Header: own}
@@ -53,7 +54,7 @@ func TestRequestHeaders(t *testing.T) {
 	}
 }
 
-// The token is in the query of the plain dialect, and in the connect command of the other.
+// The token is in the query in the plain dialect, and in the connect command in the Centrifuge dialect.
 func TestToken(t *testing.T) {
 	for _, c := range []struct {
 		cfg        Config
@@ -68,7 +69,7 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// A server must not agree to what was not offered.
+// A server must not agree to terms that the client did not offer.
 func TestTermsThatWereNotOffered(t *testing.T) {
 	for name, c := range map[string]struct {
 		terms string
@@ -89,7 +90,7 @@ func TestTermsThatWereNotOffered(t *testing.T) {
 	}
 }
 
-// What the last answer agreed on holds for the same answer only.
+// The terms of the last answer are only used for an equal answer.
 func TestTermsOfEachAnswer(t *testing.T) {
 	h := NewHandshake("host", Config{Protocols: []string{"a", "b"}})
 	for _, want := range []string{"a", "a", "b", "a", "", "c", "c", "b"} {

@@ -225,7 +225,7 @@ func (w *Receiver) toSink(c *Client, b []byte, at int64) error {
 		}
 	}
 	if err == ErrClosed && c.state.Load() != open {
-		return fmt.Errorf("closed by the server with code %d instead of a place in the room", c.CloseCode)
+		return fmt.Errorf("closed by the server with code %d before the client had joined the room", c.CloseCode)
 	}
 	return err
 }

@@ -128,7 +128,7 @@ func (s *Session) line(out, answer, line []byte) ([]byte, []byte, error) {
 			answer = append(answer, "{}\n"...)
 		}
 	case r.Error != nil && !s.Joined:
-		return out, answer, fmt.Errorf("the server refused to let a client in: %d %s", r.Error.Code, r.Error.Message)
+		return out, answer, fmt.Errorf("the server refused to connect or subscribe a client: %d %s", r.Error.Code, r.Error.Message)
 	case r.Error != nil:
 		s.refused = append(s.refused, fmt.Sprintf("%d %s", r.Error.Code, r.Error.Message))
 	case r.Connect != nil:

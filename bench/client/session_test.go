@@ -8,14 +8,14 @@ import (
 	"webim/bench/ws"
 )
 
-// sessionStream is what a server may send, and what it means in the plain dialect, control frames included.
+// sessionStream returns bytes from a server, and their meaning in the plain dialect, including control frames.
 var sessionStream = func() (in, want []byte) {
 	stamp := strings.Repeat("abcdefghijklmnop", 2)
 	text := func(lines ...string) { in = ws.AppendFrame(in, ws.Text, []byte(strings.Join(lines, "\n")), nil) }
 	means := func(text string) { want = ws.AppendFrame(want, ws.Text, []byte(text), nil) }
 	text(`{"id":1,"connect":{"client":"c","ping":25,"pong":true}}`)
 	text(`{"id":2,"subscribe":{}}`, `{}`, `{"push":{"channel":"a","join":{"info":{"client":"c"}}}}`)
-	for range 2 { // the second is known by its beginning
+	for range 2 { // the second line is recognised by its prefix
 		text(`{"push":{"channel":"a","pub":{"data":{"text":"`+stamp+`"},"offset":7}}}`, "", `{"push":{"channel":"a","pub":{"data":{"text":"`+stamp+`x"}}}}`)
 		means(stamp)
 		means(stamp + "x")
@@ -25,7 +25,7 @@ var sessionStream = func() (in, want []byte) {
 	text(`{"push":{"channel":"a","pub":{"offset":1,"data":"`+stamp+`"}}}`, `{"push":{"channel":"a","pub":{"data":[1]}}}`+"\n")
 	means(stamp)
 	means("[1]")
-	in = append(in, ws.Text, 4) // in two frames, a ping between them
+	in = append(in, ws.Text, 4) // in two frames with a ping between them
 	in = append(in, `{"pu`...)
 	in = ws.AppendFrame(in, ws.Ping, []byte("p"), nil)
 	want = ws.AppendFrame(want, ws.Ping, []byte("p"), nil)
@@ -35,7 +35,7 @@ var sessionStream = func() (in, want []byte) {
 	text(`{"push":{"channel":"a","pub":{"data":{"text":"` + strings.Repeat(stamp, 130) + `"}}}}`)
 	means(strings.Repeat(stamp, 130))
 	text(`{"id":9,"publish":{}}`, `{"id":10,"error":{"code":111,"message":"slow down"}}`)
-	text(`{"id":4294967295,"publish":{}}`, `{"id":10,"publish":{}}`) // the first is known by its form
+	text(`{"id":4294967295,"publish":{}}`, `{"id":10,"publish":{}}`) // the first line is recognised by its form
 	in = ws.AppendFrame(in, ws.Close, []byte{0x03, 0xe8}, nil)
 	want = ws.AppendFrame(want, ws.Close, []byte{0x03, 0xe8}, nil)
 	return in, want
@@ -52,7 +52,7 @@ func TestSessionAtEverySplit(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", at, err)
 			}
-			clear(p) // nothing of it may be kept
+			clear(p) // the session must not keep any of it
 			got, answers = append(got, plain...), append(answers, answer...)
 		}
 		if !bytes.Equal(got, want) || string(answers) != "{}\n" || !s.Joined || len(s.refused) != 1 || s.refused[0] != "111 slow down" || cap(s.dec.Payload) > 4<<10 {
@@ -70,7 +70,7 @@ func TestSessionAtEverySplit(t *testing.T) {
 	check("a byte at a time", bytewise...)
 }
 
-// A session knows a reply without a decoder only if it is the first one with another id.
+// A session recognises a reply without a decoder only if it equals the first one except for the id.
 func TestPublishedIsKnown(t *testing.T) {
 	for _, c := range []struct {
 		first string

@@ -21,11 +21,11 @@ type Target struct {
 func ParseTarget(raw string) (Target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return Target{}, option.Bad("--url %q is not a URL: give one like ws://127.0.0.1:9501/", raw)
+		return Target{}, option.Bad("--url %q is not a URL: write it like ws://127.0.0.1:9501/", raw)
 	}
 	port := map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
 	if port == "" || u.Host == "" {
-		return Target{}, option.Bad("--url %q: give one that begins with ws:// or wss:// and names a host, like ws://127.0.0.1:9501/", raw)
+		return Target{}, option.Bad("--url %q: give a URL with ws:// or wss:// and a host, like ws://127.0.0.1:9501/", raw)
 	}
 	if u.Port() != "" {
 		port = u.Port()

@@ -27,7 +27,7 @@ type Cluster struct {
 // ends are lost; then every method with an error returns that error.
 func New(cfg client.Config, n, processes int) (*Cluster, error) {
 	if processes < 1 || n < processes {
-		return nil, option.Bad("%d clients in %d processes: give each process one client at least", n, processes)
+		return nil, option.Bad("%d clients in %d processes: give at least one client per process", n, processes)
 	}
 	t, err := client.ParseTarget(cfg.URL)
 	if err == nil {

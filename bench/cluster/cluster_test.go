@@ -14,8 +14,8 @@ import (
 	"webim/bench/client"
 )
 
-// Ctrl-C while handshakes hang: Dial comes back, and Close leaves nothing.
-func TestCrewInterrupted(t *testing.T) {
+// Ctrl-C during handshakes that never end: Dial returns, and Close leaves no process.
+func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0") // accepts in the kernel, never answers
 	if err != nil {
@@ -36,7 +36,7 @@ func TestCrewInterrupted(t *testing.T) {
 	}
 }
 
-func TestCrewCannotStart(t *testing.T) {
+func TestCannotStart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		cfg     client.Config
@@ -46,7 +46,7 @@ func TestCrewCannotStart(t *testing.T) {
 		"no program":     {client.Config{URL: "ws://127.0.0.1:1/", Worker: []string{"/nonexistent"}}, 5, 2, "/nonexistent"},
 		"not a worker":   {client.Config{URL: "ws://127.0.0.1:1/", Worker: []string{"sh", "-c", "echo what >&2; exit 7"}}, 5, 2, "exit status 7"},
 		"its last words": {client.Config{URL: "ws://127.0.0.1:1/", Worker: []string{"sh", "-c", "echo what >&2; exit 7"}}, 5, 2, "it said: what"},
-		"too few":        {client.Config{URL: "ws://127.0.0.1:1/"}, 1, 2, "one client at least"},
+		"too few":        {client.Config{URL: "ws://127.0.0.1:1/"}, 1, 2, "at least one client"},
 		"bad URL":        {client.Config{URL: "nonsense"}, 5, 2, "ws://"},
 	} {
 		if _, err := New(c.cfg, c.n, c.of); err == nil || !strings.Contains(err.Error(), c.expects) {
@@ -55,7 +55,7 @@ func TestCrewCannotStart(t *testing.T) {
 	}
 }
 
-// A worker survives whatever comes first, and says what it did not understand.
+// A worker survives invalid requests and returns an error for each.
 func TestServeWorkerNonsense(t *testing.T) {
 	t.Parallel()
 	if err := ServeWorker(strings.NewReader("nonsense, and a lot of it"), io.Discard); err == nil {
@@ -98,7 +98,7 @@ func TestServeWorkerNonsense(t *testing.T) {
 	}
 }
 
-// Each process has as many clients as the sum of all shares says, for every count.
+// The shares of all processes add up, for every number of clients.
 func TestShares(t *testing.T) {
 	t.Parallel()
 	for n := range 40 {

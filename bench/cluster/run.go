@@ -30,7 +30,7 @@ const statusEvery = 50 * time.Millisecond
 
 func (c *Cluster) Flood(s load.Schedule, size option.Size, nap time.Duration) (load.Run, error) {
 	if most := c.Workers[0].clients; s.Senders > most {
-		return nil, option.Bad("--senders %d: all are in the first of %d processes, which has %d clients; give no more than that", s.Senders, len(c.Workers), most)
+		return nil, option.Bad("--senders %d: all senders are in the first of %d processes, which has %d clients; give at most that number", s.Senders, len(c.Workers), most)
 	}
 	o := floodRequest{Start: s.Start, End: s.End, Interval: s.Interval, Total: s.Total, Senders: s.Senders, Size: size.String(), Nap: nap, Tag: stamp.NewTag()}
 	_, err := c.broadcast(context.Background(), func(k int, _ *Worker) request {
@@ -43,7 +43,7 @@ func (c *Cluster) Flood(s load.Schedule, size option.Size, nap time.Duration) (l
 	}
 	if stat.Now() > s.Start {
 		c.halt()
-		return nil, fmt.Errorf("the %d worker processes took too long to get ready for the flood: the machine is too busy", len(c.Workers))
+		return nil, fmt.Errorf("the %d worker processes were not ready for the flood in time: the machine is too busy", len(c.Workers))
 	}
 	run := &floodRun{cluster: c}
 	c.sampler.Follow(run)

@@ -37,14 +37,14 @@ func startWorker(argv []string, e setup) (*Worker, error) {
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	in, err := m.cmd.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("a worker process: %w", err)
+		return nil, fmt.Errorf("starting a worker process: %w", err)
 	}
 	out, err := m.cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("a worker process: %w", err)
+		return nil, fmt.Errorf("starting a worker process: %w", err)
 	}
 	if err := m.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("a worker process: %w", err)
+		return nil, fmt.Errorf("starting a worker process: %w", err)
 	}
 	m.caller = newCaller(out, in)
 	go func() {
@@ -78,7 +78,7 @@ func (m *Worker) Fault() error {
 	if words != "" {
 		words = "; it said: " + words
 	}
-	return fmt.Errorf("the worker process %d ended (%s) and took its %d clients with it%s", m.PID(), m.cmd.ProcessState, m.clients, words)
+	return fmt.Errorf("the worker process %d ended (%s); its %d clients are lost%s", m.PID(), m.cmd.ProcessState, m.clients, words)
 }
 
 // stop closes the pipe, which ends the process, and kills it if it has not ended after five seconds.

@@ -19,8 +19,8 @@ func TestScheduleDependsOnNothing(t *testing.T) {
 	}
 }
 
-// The remainder without division is the remainder.
-func TestTallySenders(t *testing.T) {
+// The remainder without division equals the remainder.
+func TestCheckerSenders(t *testing.T) {
 	for _, senders := range []int{1, 2, 3, 7, 20, 64, 1000} {
 		ta := newFloodChecker(NewSchedule(stat.Now(), 1e6, .01, senders), option.FixedSize(128), stamp.NewTag())
 		c := &client.Client{}
@@ -39,7 +39,7 @@ func TestTallySenders(t *testing.T) {
 	}
 }
 
-func TestTallyEverySplit(t *testing.T) {
+func TestCheckerEverySplit(t *testing.T) {
 	tag := stamp.NewTag()
 	var b []byte
 	payload := make([]byte, 130)
@@ -64,8 +64,8 @@ func TestTallyEverySplit(t *testing.T) {
 	}
 }
 
-// The price of a received frame, without the kernel's.
-func BenchmarkTally(b *testing.B) {
+// The time for a received frame, without the kernel's part.
+func BenchmarkChecker(b *testing.B) {
 	tag := stamp.NewTag()
 	var buf []byte
 	payload := make([]byte, 128)

@@ -39,7 +39,7 @@ func NewReport(cfg *client.Config, scenario string, options any) (*report.Report
 		r.Conditions.Server = p.CommandLine()
 		r.Conditions.ServerVersion = p.Version()
 	} else {
-		r.Note("the server's process is not known: no CPU or memory figures; give its --pid")
+		r.Note("the server's process is unknown, so there are no figures of CPU and memory: give its --pid")
 	}
 	return r, p, nil
 }

@@ -62,6 +62,6 @@ func NoteTerms(r *report.Report, l Load) {
 	}
 	r.Conditions.Subprotocol, r.Conditions.Compressed = t.Protocol, t.Compressed
 	if l.Config().Compress && !t.Compressed {
-		r.Note("the server did not take permessage-deflate: messages went uncompressed")
+		r.Note("the server did not accept permessage-deflate: the messages were not compressed")
 	}
 }

@@ -45,7 +45,7 @@ func (g *Guard) Usage() report.Usage {
 // Remark adds notes about anything else that makes the figures worse.
 func (g *Guard) Remark(r *report.Report, u report.Usage) {
 	if u.Others > 0.15 {
-		r.Note(report.OthersBusy+" %.2f cores meanwhile: the figures are worse than the server is", u.Others)
+		r.Note(report.OthersBusy+" %.2f cores meanwhile: the server is better than these figures", u.Others)
 	}
 	for what, n := range g.load.Failures() {
 		if why, ok := strings.CutPrefix(what, client.RefusedMessage); ok {
@@ -56,7 +56,7 @@ func (g *Guard) Remark(r *report.Report, u report.Usage) {
 		}
 	}
 	if !g.server.Alive() {
-		r.Note("the server's process %d has ended: the figures of CPU and memory mean nothing", r.Conditions.ServerPID)
+		r.Note("the server's process %d has ended: the figures of CPU and memory have no meaning", r.Conditions.ServerPID)
 	}
 }
 

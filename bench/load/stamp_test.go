@@ -15,7 +15,7 @@ import (
 	"webim/bench/ws"
 )
 
-// A command is JSON at any size, and what it publishes is the payload.
+// A publish command of any size is valid JSON with the payload.
 func TestPublishCommand(t *testing.T) {
 	f := client.Format{Mask: [4]byte{1, 2, 3, 4}, Channel: client.QuotedChannel(`/we"ird`)}
 	for _, size := range []string{"16", "128", "16-300", "70000"} {
@@ -74,7 +74,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// What a template makes, packed or not, is a message of the length and the number asked for.
+// A template makes messages of the requested length and number, compressed or not.
 func TestTemplateOfAllSizes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := rapid.IntRange(16, 300).Draw(t, "from")

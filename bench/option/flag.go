@@ -23,7 +23,7 @@ func (a *Auto) UnmarshalText(b []byte) error {
 	}
 	n, err := strconv.Atoi(string(b))
 	if err != nil || n < 1 {
-		return Bad("%q is neither auto nor a number over zero", b)
+		return Bad("%q is neither auto nor a number greater than 0", b)
 	}
 	*a = Auto(n)
 	return nil

@@ -37,7 +37,7 @@ func ParseSize(text string) (Size, error) {
 		if weighted {
 			var err error
 			if w, err = strconv.ParseUint(weight, 10, 31); err != nil || w == 0 {
-				return s, Bad("--size %q: the weight %q is not a number over zero; write it like 128:90,4096:10", text, weight)
+				return s, Bad("--size %q: the weight %q is not a number greater than 0; write it like 128:90,4096:10", text, weight)
 			}
 		}
 		low, high, ranged := strings.Cut(lengths, "-")
@@ -58,7 +58,7 @@ func ParseSize(text string) (Size, error) {
 // Check refuses lengths that are too small for a stamp.
 func (s Size) Check() error {
 	if s.Min() < stamp.Size {
-		return Bad("--size %s: give %d at least, the message carries its number", s, stamp.Size)
+		return Bad("--size %s: give at least %d bytes, because each message has a stamp", s, stamp.Size)
 	}
 	return nil
 }

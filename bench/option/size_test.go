@@ -22,7 +22,7 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-// Of 100,000 messages the parts have the shares that they should, and a range is filled evenly from end to end.
+// The parts of a distribution have their shares of 100,000 messages, and the lengths of a range are equally frequent.
 func TestSizeDistribution(t *testing.T) {
 	s, err := ParseSize("128:90,4096:9,64-73:1")
 	if err != nil {

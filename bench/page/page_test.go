@@ -12,7 +12,7 @@ import (
 	"webim/bench/stat"
 )
 
-// fakeFlood is a report with figures that were never measured.
+// fakeFlood returns a report with invented figures.
 func fakeFlood(label string, factor float64, counts ...int) *report.Report {
 	r := &report.Report{Schema: report.Schema, Scenario: "flood", Label: label, Conditions: report.Conditions{Server: "/bin/x", Options: map[string]int{"Clients": 20}}}
 	for i, n := range counts {
@@ -26,7 +26,7 @@ func fakeFlood(label string, factor float64, counts ...int) *report.Report {
 	return r
 }
 
-// Whatever the figures are, each chart is well-formed and has no number that is none.
+// Each chart is well-formed and has valid numbers only, for any figures.
 func TestChartsAreWellFormed(t *testing.T) {
 	for name, reports := range map[string][]*report.Report{
 		"one":          {fakeFlood("a", 1, 1000, 100000)},

@@ -114,7 +114,7 @@ func find(name string) (Peer, error) {
 		}
 		known = append(known, p.Name)
 	}
-	return Peer{}, option.Bad("there is no peer %q: take one of %s", name, strings.Join(known, ", "))
+	return Peer{}, option.Bad("there is no peer %q: choose from %s", name, strings.Join(known, ", "))
 }
 
 // Absent returns why the peer cannot run on this machine, or "".

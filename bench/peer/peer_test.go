@@ -10,7 +10,7 @@ import (
 	"webim/bench/option"
 )
 
-// The real peers: minutes of building and a download the first time, so not in every run.
+// All real peers. They take minutes to build, and a download the first time, so this is not a part of every run.
 func TestPeersAreChatRooms(t *testing.T) {
 	if os.Getenv("WEBIM_LONG") == "" {
 		t.Skip("WEBIM_LONG=1 builds and smokes the peers; so does webim-bench peers smoke")
@@ -34,7 +34,7 @@ func TestPeersAreChatRooms(t *testing.T) {
 	}
 }
 
-// The table names what exists.
+// Every peer of the table exists.
 func TestPeersHaveSources(t *testing.T) {
 	root, err := RepositoryRoot(".")
 	if err != nil {

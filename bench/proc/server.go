@@ -27,7 +27,7 @@ type Server struct {
 func StartServer(ctx context.Context, command, addr string) (*Server, error) {
 	if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
 		c.Close()
-		return nil, fmt.Errorf("--cmd: something listens on %s already: stop it, or give its --pid instead", addr)
+		return nil, fmt.Errorf("--cmd: another program already listens on %s: stop it, or give its --pid instead of --cmd", addr)
 	}
 	return StartAnswering(ctx, fmt.Sprintf("--cmd %q", command), SplitCommand(command), addr)
 }
@@ -186,7 +186,7 @@ func (s *Server) firstLine(ctx context.Context, name string, line <-chan string)
 		return first, nil
 	case <-s.exited:
 	case <-timer.C:
-		return "", fmt.Errorf("%s does not say that it listens, for 30 s; it said: %s", name, s.out)
+		return "", fmt.Errorf("%s has printed no address for 30 s; it said: %s", name, s.out)
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

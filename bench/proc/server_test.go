@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Servers log before they say where they listen, and say it in their own words.
+// The announcing line may have any words, and a log on standard error may come before it.
 func TestAnnounced(t *testing.T) {
 	t.Parallel()
 	for says, want := range map[string]string{

@@ -58,7 +58,7 @@ func ReadReports(name string) (all []*Report, err error) {
 			return nil, fmt.Errorf("%s is not a report that webim-bench --json wrote: %w", name, err)
 		}
 		if r.Schema != Schema {
-			return nil, fmt.Errorf("%s has the schema %q, this program reads %q: measure anew, or take the webim-bench that wrote it", name, r.Schema, Schema)
+			return nil, fmt.Errorf("%s has the schema %q, and this program reads %q: measure again, or use the webim-bench that wrote it", name, r.Schema, Schema)
 		}
 		all = append(all, r)
 	}
@@ -81,7 +81,7 @@ func Compare(before, after []*Report, noise float64) (Comparison, error) {
 			change.Verdict = verdict(a, b, noise, olds.more[f])
 			c.Changes = append(c.Changes, change)
 		} else {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("%q was measured before only", f))
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%q was only measured before", f))
 		}
 	}
 	if len(c.Changes) == 0 {
@@ -146,7 +146,7 @@ func runsOf(all []*Report) runs {
 // warn adds a warning for every condition in which the two sets differ.
 func (c *Comparison) warn(before, after []*Report) {
 	if len(before) < 3 || len(after) < 3 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%d runs before and %d after: take three or more of each (--runs 3), or the noise is not known", len(before), len(after)))
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%d runs before and %d after: give at least three of each (--runs 3), because fewer do not show the noise", len(before), len(after)))
 	}
 	first := before[0].Conditions
 	differ := map[string]bool{}

@@ -11,7 +11,7 @@ import (
 	"webim/bench/stat"
 )
 
-// set is runs of a flood whose p99 is as given; all other figures are alike.
+// set returns runs of a flood with the given p99. All other figures are equal.
 func set(p99 ...float64) (all []*Report) {
 	for _, v := range p99 {
 		all = append(all, &Report{Schema: Schema, Scenario: "flood", Flood: []FloodResult{{Rate: 300, PerSecond: 1000, Latency: stat.Latency{P50: 1, P99: v, Max: 2 * v}}}})
@@ -63,7 +63,7 @@ func TestVerdictDirectionAndZero(t *testing.T) {
 	}
 }
 
-// A single run that repeated something itself brings its own noise along; conditions that differ are told.
+// A single run with repetitions has a spread of its own. Different conditions cause warnings.
 func TestCompareSingleRunsAndConditions(t *testing.T) {
 	storm := func(s stat.Spread, kernel string) []*Report {
 		return []*Report{{Schema: Schema, Scenario: "storm", Storm: &StormResult{Seconds: s}, Conditions: Conditions{Kernel: kernel}, LimitedBy: []string{"x"}}}
@@ -96,7 +96,7 @@ func TestReadReports(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for text, want := range map[string]string{b.String(): "", "": "not a report", "{}": "schema", b.String() + "x": "not a report", `{"schema":"webim-bench/0"}`: "measure anew"} {
+	for text, want := range map[string]string{b.String(): "", "": "not a report", "{}": "schema", b.String() + "x": "not a report", `{"schema":"webim-bench/0"}`: "measure again"} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

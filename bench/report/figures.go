@@ -166,7 +166,7 @@ func (r *Report) Latencies() (names []string, all []stat.Latency) {
 	case r.Echo != nil:
 		add("", r.Echo.Latency)
 	case r.Churn != nil:
-		add("those who stay", r.Churn.Stayers.Latency)
+		add("clients that stay", r.Churn.Stayers.Latency)
 		add("handshakes", r.Churn.Transients.Handshake)
 	case r.Soak != nil && len(r.Soak.Segments) > 0:
 		add("first part", r.Soak.Segments[0].Latency)

@@ -31,7 +31,7 @@ type FloodResult struct {
 // Remark adds a note if the losses look like refused messages.
 func (s FloodResult) Remark(r *Report) {
 	if n := int64(s.Clients); s.Lost > 0 && s.Lost%n == 0 && s.Gone == 0 && s.Unsent == 0 {
-		r.Note("at %g msg/s %d of %d messages came to no client at all: a server refuses messages like that which are above a rate limit; raise its limits (webim: --rate-send, --user-rate-send, or serve --dev) or send less", s.Rate, s.Lost/n, s.Sent)
+		r.Note("at %g msg/s %d of %d messages reached no client: a server with a rate limit refuses messages like that; raise the limit (webim: --rate-send, --user-rate-send, or serve --dev) or send less", s.Rate, s.Lost/n, s.Sent)
 	}
 }
 
@@ -67,7 +67,7 @@ func (r *RateResult) Take(s FloodResult, limits []string, report *Report) {
 	r.Broke, r.Why = s.Rate, why
 	report.LimitedBy = report.LimitedBy[:0]
 	for _, l := range limits {
-		report.LimitedBy = append(report.LimitedBy, fmt.Sprintf("at %g msg/s, where it broke, %s", s.Rate, l))
+		report.LimitedBy = append(report.LimitedBy, fmt.Sprintf("at %g msg/s, where the bound broke, %s", s.Rate, l))
 	}
 }
 
@@ -79,7 +79,7 @@ func (r *RateResult) broken(s FloodResult) string {
 	case s.Gone > 0:
 		return fmt.Sprintf("the server closed %d clients", s.Gone)
 	case s.Duplicates > 0 || s.Reordered > 0:
-		return fmt.Sprintf("%d deliveries came twice, %d in a wrong order", s.Duplicates, s.Reordered)
+		return fmt.Sprintf("%d deliveries were duplicates, %d in the wrong order", s.Duplicates, s.Reordered)
 	case s.Latency.P99 > r.Bound:
 		return fmt.Sprintf("p99 was %s ms", stat.Cell(s.Latency.P99))
 	}
@@ -90,10 +90,10 @@ func (r *RateResult) broken(s FloodResult) string {
 func (r *RateResult) String() string {
 	held := fmt.Sprintf("p99 stayed within %g ms up to %g msg/s", r.Bound, r.Held)
 	if r.Held == 0 {
-		held = fmt.Sprintf("p99 never stayed within %g ms: give a lower --from", r.Bound)
+		held = fmt.Sprintf("p99 was above %g ms at all rates: give a lower --from", r.Bound)
 	}
 	if r.Broke == 0 {
-		return held + " and never broke: give a higher --to"
+		return held + ", the highest rate: give a higher --to"
 	}
 	return held + fmt.Sprintf("; at %g msg/s %s", r.Broke, r.Why)
 }

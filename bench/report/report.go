@@ -128,7 +128,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, "THE CLIENT WAS THE LIMIT: %s\n", why)
 	}
 	if r.Interrupted {
-		fmt.Fprintln(&b, "INTERRUPTED: the figures are of what was done until then")
+		fmt.Fprintln(&b, "INTERRUPTED: the figures are of a part of the run")
 	}
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, row := range r.Rows() {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A report of each scenario that is written and read has the same figures, and each field of the schema.
-func TestReportComesBack(t *testing.T) {
+// A report that is written and read has the same figures, and each field of the schema.
+func TestReportRoundTrip(t *testing.T) {
 	a := set(10)[0]
 	a.Label, a.Samples = "a", []Sample{{At: 1, RSS: 2e6, CPU: .5}}
 	a.LimitedBy, a.Notes = []string{}, []string{}
@@ -52,7 +52,7 @@ func TestSlowIsNotNegative(t *testing.T) {
 	}
 }
 
-// The ratio of a table is that of the medians beside it.
+// The ratio in a table is that of the medians beside it.
 func TestRatiosOfMedians(t *testing.T) {
 	r := FanoutResult{Server: FanoutSide{Blocks: []float64{4, 6}, Rounds: []Round{{Last: 2}, {Last: 4}}}, Floor: FanoutSide{Blocks: []float64{1, 3}, Rounds: []Round{{Last: 1}, {Last: 1}}}}
 	if r.Finish(); r.CPURatio.Median != r.Server.CPU.Median/r.Floor.CPU.Median || r.CPURatio.Median != 2.5 || r.LastRatio.Median != 3 {

@@ -9,7 +9,7 @@ import (
 	"webim/bench/stat"
 )
 
-// Reports of rooms can be compared: their figures come back, and more messages a second are better.
+// Reports of rooms can be compared: reading returns the same figures, and more messages per second are better.
 func TestRoomsCanBeCompared(t *testing.T) {
 	report := func(perSecond float64) *Report {
 		one := stat.Spread{Median: perSecond, Min: perSecond, Max: perSecond}

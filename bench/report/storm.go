@@ -45,7 +45,7 @@ func (r *StormResult) rows() [][]string {
 
 // trafficRows returns the table of the clients that stay; nil if there are none.
 func (r *StormResult) trafficRows() [][]string {
-	rows := [][]string{{"those who stay", "p50 ms before", "p99", "max", "p50 ms during", "p99", "max", "messages", "lost", "gone"}}
+	rows := [][]string{{"clients that stay", "p50 ms before", "p99", "max", "p50 ms during", "p99", "max", "messages", "lost", "gone"}}
 	for i, s := range r.Rounds {
 		if t := s.Traffic; t != nil {
 			rows = append(rows, []string{fmt.Sprintf("storm %d", i+1), stat.Cell(t.Calm.P50), stat.Cell(t.Calm.P99), stat.Cell(t.Calm.Max), stat.Cell(t.Storm.P50), stat.Cell(t.Storm.P99), stat.Cell(t.Storm.Max),

@@ -20,13 +20,13 @@ type Usage struct {
 // is the measured one, both as p99 in nanoseconds; they are zero if there are none.
 func (u Usage) ClientLimits(lag, latency int64) (why []string) {
 	if u.Thread > 0.9 {
-		why = append(why, fmt.Sprintf("a receiving thread was busy %.0f %% of the time: give more --receivers", 100*u.Thread))
+		why = append(why, fmt.Sprintf("a receiving thread was busy %.0f %% of the time: increase --receivers", 100*u.Thread))
 	}
 	if cores := float64(runtime.NumCPU()); u.Server > 0 && u.Server+u.Client+u.Others > 0.97*cores && u.Client > max(u.Server, u.Others) {
-		why = append(why, fmt.Sprintf("all %.0f cores were busy and the client took %.2f of them, the server %.2f: use a bigger machine, or two", cores, u.Client, u.Server))
+		why = append(why, fmt.Sprintf("all %.0f cores were busy and the client used %.2f of them, the server %.2f: use a bigger machine, or two machines", cores, u.Client, u.Server))
 	}
 	if lag > 10e6 && lag > latency/4 {
-		why = append(why, fmt.Sprintf("the sending thread woke %.0f ms late (p99), much of the latency of %.0f ms", stat.MS(lag), stat.MS(latency)))
+		why = append(why, fmt.Sprintf("the sending thread woke %.0f ms late (p99), which is a large part of the latency of %.0f ms", stat.MS(lag), stat.MS(latency)))
 	}
 	return why
 }

@@ -17,9 +17,9 @@ import (
 // Big measures the memory that remains after big messages: each client, alone in its room, sends one big message and
 // receives it. Big reads the server's memory before, and some time after.
 type Big struct {
-	Clients int           `default:"500" help:"Clients."`
-	Size    option.Size   `default:"61440" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	After   time.Duration `default:"10s" help:"When to weigh the server again."`
+	Clients int           `default:"500" help:"Number of clients."`
+	Size    option.Size   `default:"61440" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	After   time.Duration `default:"10s" help:"Pause before reading the server's memory again."`
 }
 
 // Run runs the scenario.
@@ -56,10 +56,10 @@ func (o Big) Run(ctx context.Context, cfg client.Config) (*report.Report, error)
 		err = nil
 	}
 	if res.Echoed < res.Clients {
-		r.Note("%d of %d clients got their message back", res.Echoed, res.Clients)
+		r.Note("%d of %d clients received their message", res.Echoed, res.Clients)
 	}
 	if n := echoes.others.Load(); n > 0 {
-		r.Note("clients got %d messages that were not theirs: the server's rooms are not its paths", n)
+		r.Note("clients received %d messages of others: the server does not use the path as the room", n)
 	}
 	return r, err
 }

@@ -44,7 +44,7 @@ func checkAgainst(clients, pairs int, has capacity) error {
 	} {
 		need := int64(clients)*c.each + int64(pairs)*c.pair
 		if c.have > 0 && need > c.have {
-			return option.Bad("%d clients in %d pairs of processes need about %s %s, and there are %s: %s, or take --clients %d",
+			return option.Bad("%d clients in %d pairs of processes need about %s %s, and there are %s: %s, or give --clients %d",
 				clients, pairs, stat.Cell(float64(need)/c.unit), c.what, stat.Cell(float64(c.have)/c.unit), c.cure, max(1, most(c.have, c.each, c.pair)/1000*1000))
 		}
 	}

@@ -35,7 +35,7 @@ func TestCentrifugeFlood(t *testing.T) {
 	}
 }
 
-// The dialect over TLS, and in several processes.
+// The Centrifuge dialect over TLS, and in several processes.
 func TestCentrifugeElsewhere(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]client.Config{
@@ -53,7 +53,7 @@ func TestCentrifugeElsewhere(t *testing.T) {
 	}
 }
 
-// What a server loses, doubles or refuses is seen, and why.
+// Lost, duplicate and refused messages are counted, with the reason of a refusal.
 func TestCentrifugeFloodCounts(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChannelServer{Copies: func(n int) int { return map[int]int{3: 0, 5: 2}[n] + map[bool]int{true: 1}[n != 3 && n != 5] },
@@ -100,7 +100,7 @@ func TestCentrifugeRefusals(t *testing.T) {
 	}
 }
 
-// Every scenario that the dialect is for, and a channel for each client where a scenario wants paths.
+// The scenarios that support the dialect. If a scenario needs rooms, each room is a channel.
 func TestCentrifugeScenarios(t *testing.T) {
 	t.Parallel()
 	cfg := func(t *testing.T) client.Config {

@@ -12,14 +12,14 @@ import (
 
 // Churn lets transient clients connect and leave while messages flow, and checks the clients that stay.
 type Churn struct {
-	Clients int           `default:"500" help:"Clients that stay."`
-	Senders int           `default:"20" help:"How many of them send."`
-	Rate    float64       `default:"100" help:"Messages a second, of all senders together."`
-	Comers  float64       `default:"100" help:"Clients that come a second."`
-	Stay    time.Duration `default:"2s" help:"And go after this time: one half by a close frame, the other by a reset."`
-	Seconds float64       `default:"10" help:"Length of the load."`
-	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when the load ends."`
+	Clients int           `default:"500" help:"Number of clients that stay."`
+	Senders int           `default:"20" help:"Number of clients that send."`
+	Rate    float64       `default:"100" help:"Messages per second of all senders together."`
+	Comers  float64       `default:"100" help:"Transient clients that connect per second."`
+	Stay    time.Duration `default:"2s" help:"How long a transient client stays. One half then sends a close frame; the other half is cut by a reset."`
+	Seconds float64       `default:"10" help:"Length of the load in seconds."`
+	Size    option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	Grace   time.Duration `default:"15s" help:"Maximum wait for late messages after the load."`
 }
 
 func (o Churn) flood() Flood {

@@ -14,7 +14,7 @@ import (
 	"webim/bench/option"
 )
 
-// coming is a second with 100 messages, in which 50 clients come.
+// coming is a second with 100 messages and 50 transient clients.
 var coming = Churn{Clients: 10, Senders: 2, Rate: 100, Comers: 50, Stay: 200 * time.Millisecond, Seconds: 1, Size: option.FixedSize(32), Grace: 10 * time.Second}
 
 func TestChurn(t *testing.T) {
@@ -31,11 +31,11 @@ func TestChurn(t *testing.T) {
 	}
 	stay, come := r.Churn.Stayers, r.Churn.Transients
 	if stay.Lost+stay.Duplicates+stay.Reordered+stay.Foreign != 0 || stay.Delivered != 1000 || stay.Latency.P50 < 50 || stay.Gone != 0 {
-		t.Errorf("those who stay: %+v", stay)
+		t.Errorf("clients that stay: %+v", stay)
 	}
 	// A handshake that takes longer than --stay, on a busy machine, ends with a timeout.
 	if come.Came < 20 || come.Refused < 3 || come.Failures["HTTP status 503"]+come.Failures[client.ErrTimeout.Error()] != come.Refused || come.CutOff != 0 || come.Goodbyes == 0 || come.Handshake.Max <= 0 {
-		t.Errorf("those who come: %+v", come)
+		t.Errorf("transient clients: %+v", come)
 	}
 	if len(r.Samples) < 3 || r.Churn.Drift.RSS.First <= 0 {
 		t.Errorf("%d samples, %+v", len(r.Samples), r.Churn.Drift)
@@ -46,7 +46,7 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-// What is lost, and a stop, show at those who stay.
+// Losses and a stall show in the figures of the clients that stay.
 func TestChurnCountsLossesAndDoesNotOmit(t *testing.T) {
 	t.Parallel()
 	s := &benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
@@ -66,8 +66,8 @@ func TestChurnCountsLossesAndDoesNotOmit(t *testing.T) {
 	}
 }
 
-// A server that keeps memory and files shows a drift of both. The server is this process, so no other test may run meanwhile, nor may their garbage be
-// given back then.
+// A server that keeps memory and files shows a drift of both. The server is this process, so no other test may run
+// meanwhile, and their garbage must not be released meanwhile.
 func TestSoakFindsLeaks(t *testing.T) {
 	debug.FreeOSMemory()
 	var mu sync.Mutex

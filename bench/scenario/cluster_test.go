@@ -26,8 +26,8 @@ func several(s *benchtest.ChatServer) client.Config {
 	return cfg
 }
 
-// What three processes see together is what the server did: counts, losses, delays.
-func TestCrewFlood(t *testing.T) {
+// The counts, losses and delays of three processes together are those of the server.
+func TestClusterFlood(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Delay: 50 * time.Millisecond, Receive: func(n int, p []byte) [][]byte {
 		switch n % 100 {
@@ -51,7 +51,7 @@ func TestCrewFlood(t *testing.T) {
 	}
 }
 
-func TestCrewFanout(t *testing.T) {
+func TestClusterFanout(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Delay: 20 * time.Millisecond}).Start(t)
 	r, err := Fanout{Clients: 20, Rounds: 4, Block: 2, Size: option.FixedSize(128)}.Run(context.Background(), several(s))
@@ -63,8 +63,8 @@ func TestCrewFanout(t *testing.T) {
 	}
 }
 
-// All clients come, each process from addresses of its own; the server's pings are seen, and who is refused is counted.
-func TestCrewIdle(t *testing.T) {
+// All clients connect, each process from addresses of its own. Pings and refused clients are counted.
+func TestClusterIdle(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	from := map[string]bool{}
@@ -97,7 +97,7 @@ func TestCrewIdle(t *testing.T) {
 	}
 }
 
-func TestCrewOverTLS(t *testing.T) {
+func TestClusterOverTLS(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{}).StartTLS(t)
 	r, err := Idle{Clients: []int{6}}.Run(context.Background(), several(s))
@@ -106,8 +106,8 @@ func TestCrewOverTLS(t *testing.T) {
 	}
 }
 
-// A worker that dies ends the flood, which says who and how, and nothing is left of the others.
-func TestCrewLosesOne(t *testing.T) {
+// If a worker dies, the flood ends with an error that names it, and no other process remains.
+func TestClusterLosesOne(t *testing.T) {
 	t.Parallel()
 	var flooding atomic.Bool
 	s := (&benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
@@ -134,7 +134,7 @@ func TestCrewLosesOne(t *testing.T) {
 		time.Sleep(time.Millisecond) // polls
 	}
 	_ = syscall.Kill(c.Workers[1].PID(), syscall.SIGKILL)
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "killed") || !strings.Contains(err.Error(), "took its 10 clients") {
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "killed") || !strings.Contains(err.Error(), "its 10 clients are lost") {
 		t.Errorf("%v", err)
 	}
 	if _, err := c.Dial(ctx, 0, 30); err == nil {

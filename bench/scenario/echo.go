@@ -16,13 +16,13 @@ import (
 
 // Echo sends requests and waits for their answers. Each client is alone in its room, so any echo server will do.
 type Echo struct {
-	Clients  int           `default:"100" help:"Clients, each alone in a room of its own, /echo-N."`
-	Rate     float64       `default:"0" help:"Requests a second of all clients together, sent on time whatever becomes of them; 0: as fast as it goes."`
-	InFlight int           `default:"1" help:"Without --rate: requests under way per client." name:"in-flight"`
-	Seconds  float64       `default:"4" help:"Length of the load."`
-	Size     option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	OnePath  bool          `help:"All clients take the path of --url: for echo servers that have one only." name:"one-path"`
-	Grace    time.Duration `default:"15s" help:"With --rate: how long to wait for what is under way when the load ends."`
+	Clients  int           `default:"100" help:"Number of clients. Each is alone in its room, /echo-N."`
+	Rate     float64       `default:"0" help:"Requests per second of all clients together, in an open loop; 0 means as fast as possible, in a closed loop."`
+	InFlight int           `default:"1" help:"Without --rate: requests of a client that may wait for an answer at the same time." name:"in-flight"`
+	Seconds  float64       `default:"4" help:"Length of the load in seconds."`
+	Size     option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	OnePath  bool          `help:"Use the path of --url for all clients, for echo servers that have one path only." name:"one-path"`
+	Grace    time.Duration `default:"15s" help:"With --rate: maximum wait for late answers after the load."`
 }
 
 func (o Echo) check() error {
@@ -30,11 +30,11 @@ func (o Echo) check() error {
 	case o.Size.Check() != nil:
 		return o.Size.Check()
 	case o.Rate < 0 || o.Seconds <= 0:
-		return option.Bad("--rate %g --seconds %g: give a rate of zero or more, and a time over zero", o.Rate, o.Seconds)
+		return option.Bad("--rate %g --seconds %g: give a rate of at least 0, and a time greater than 0", o.Rate, o.Seconds)
 	case o.Rate == 0 && (o.InFlight < 1 || o.InFlight > 1<<16):
 		return option.Bad("--in-flight %d: give 1 to 65536", o.InFlight)
 	case o.Rate*o.Seconds > 4e9:
-		return option.Bad("--rate %g --seconds %g: that is more than 4,000,000,000 requests, which is where their numbers end", o.Rate, o.Seconds)
+		return option.Bad("--rate %g --seconds %g: give at most 4,000,000,000 requests", o.Rate, o.Seconds)
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (o Echo) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 	r.LimitedBy = append(r.LimitedBy, r.Echo.Usage.ClientLimits(lag, sum.Hist.Quantile(.99))...)
 	guard.Remark(r, r.Echo.Usage)
 	if sum.Foreign > 0 {
-		r.Note("clients got %d messages that were not theirs: the server's rooms are not its paths, or it greets", sum.Foreign)
+		r.Note("clients received %d messages of others: the server does not use the path as the room, or it sends a greeting", sum.Foreign)
 	}
 	r.Interrupted = ctx.Err() != nil
 	return r, nil

@@ -13,10 +13,10 @@ import (
 	"webim/bench/report"
 )
 
-// asking is 200 requests of 10 clients in half a second.
+// asking is half a second with 200 requests from 10 clients.
 var asking = Echo{Clients: 10, Rate: 400, Seconds: .5, Size: option.FixedSize(128), Grace: 10 * time.Second}
 
-// echo runs it against a server.
+// echo runs o against a server.
 func echo(t *testing.T, s *benchtest.ChatServer, o Echo, cfg client.Config) *report.Report {
 	t.Helper()
 	cfg.URL = s.Start(t).URL
@@ -40,7 +40,7 @@ func TestEchoShowsDelay(t *testing.T) {
 	}
 }
 
-// every hundredth request is lost, by the client's own count or by the server's.
+// Every hundredth message is lost, by the client's number or by the server's count.
 func TestEchoCountsLosses(t *testing.T) {
 	t.Parallel()
 	drop := func(n int, p []byte) [][]byte {
@@ -78,7 +78,7 @@ func TestEchoDoesNotOmit(t *testing.T) {
 
 func TestEchoCountsDuplicatesReorderedAndForeign(t *testing.T) {
 	t.Parallel()
-	held := map[uint64][]byte{} // by the client's tag: the answer that waits for the next
+	held := map[uint64][]byte{} // by the client's tag: the answer that waits for the next one
 	s := &benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
 		tag := binary.LittleEndian.Uint64(p[8:])
 		switch seq := benchtest.SeqIn(p); {
@@ -94,7 +94,7 @@ func TestEchoCountsDuplicatesReorderedAndForeign(t *testing.T) {
 	if res := r.Echo; res.Lost != 0 || res.Duplicates != 5 || res.Reordered != 5 || res.Foreign != 5 || len(r.Notes) == 0 {
 		t.Errorf("%+v", res)
 	}
-	// Rooms that are not paths: everybody gets everything.
+	// The server does not use the path as the room, so all clients receive all messages.
 	o := asking
 	o.OnePath, o.Rate = true, 100
 	if res := echo(t, &benchtest.ChatServer{}, o, client.Config{}).Echo; res.Lost != 0 || res.Foreign == 0 || res.Foreign > res.Sent*9 {
@@ -123,7 +123,7 @@ func TestEchoInterruptedAndRefused(t *testing.T) {
 	}
 }
 
-// A server that takes 2 ms for each message can do 500 a second.
+// A server that takes 2 ms per message can process 500 per second.
 func TestRateFindsTheLimit(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Receive: func(_ int, p []byte) [][]byte {

@@ -14,16 +14,16 @@ import (
 // Fanout sends one message to all clients, and the next one when all have received it, to the server and the floor in
 // turns.
 type Fanout struct {
-	Clients int         `default:"5000" help:"Clients in the room."`
-	Rounds  int         `default:"30" help:"Messages to each of server and floor."`
-	Block   int         `default:"3" help:"Messages in a row before the other's turn; server CPU is read at the end of each block."`
-	Size    option.Size `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Clients int         `default:"5000" help:"Number of clients in the room."`
+	Rounds  int         `default:"30" help:"Number of messages to the server, and to the floor."`
+	Block   int         `default:"3" help:"Messages to one side before the other side's turn. The CPU time is read after each block."`
+	Size    option.Size `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
 }
 
 // Run runs the scenario.
 func (o Fanout) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if o.Rounds < 1 || o.Block < 1 {
-		return nil, option.Bad("--rounds %d --block %d: both must be one at least", o.Rounds, o.Block)
+		return nil, option.Bad("--rounds %d --block %d: give at least 1 for both", o.Rounds, o.Block)
 	}
 	d, r, err := startFloorComparison(ctx, cfg, "fanout", o, o.Clients, o.Size)
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 // Flood sends messages into one room at fixed rates and checks every delivery. It is an open loop: a late message does not
 // delay the next.
 type Flood struct {
-	Clients int           `default:"1000" help:"Clients in the room."`
-	Senders int           `default:"20" help:"How many of them send."`
-	Rate    []float64     `default:"300" help:"Messages a second, of all senders together. Several rates are run one after another." name:"rate"`
-	Seconds float64       `default:"4" help:"Length of the load."`
-	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when the load ends; it ends earlier when nothing comes for 3 s."`
-	Nap     time.Duration `default:"0s" help:"Pause of the receivers after each round of reads: less CPU for the client, that much more latency."`
+	Clients int           `default:"1000" help:"Number of clients in the room."`
+	Senders int           `default:"20" help:"Number of clients that send."`
+	Rate    []float64     `default:"300" help:"Messages per second of all senders together. Several rates are measured one after another." name:"rate"`
+	Seconds float64       `default:"4" help:"Length of the load in seconds."`
+	Size    option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	Grace   time.Duration `default:"15s" help:"Maximum wait for late messages after the load. It ends earlier if no message arrives for 3 s."`
+	Nap     time.Duration `default:"0s" help:"Pause of the receiving threads after each round of reads. The client takes less CPU time, and the latency grows by the pause."`
 }
 
 // Run runs a flood at each rate.
@@ -67,13 +67,13 @@ func (o Flood) check() error {
 	case o.Size.Check() != nil:
 		return o.Size.Check()
 	case o.Senders < 1 || o.Senders > o.Clients:
-		return option.Bad("--senders %d: give one at least and not more than --clients %d", o.Senders, o.Clients)
+		return option.Bad("--senders %d: give at least 1 and at most --clients %d", o.Senders, o.Clients)
 	case o.Seconds <= 0 || len(o.Rate) == 0:
-		return option.Bad("give --seconds over zero and a --rate")
+		return option.Bad("give --seconds greater than 0 and a --rate")
 	}
 	for _, rate := range o.Rate {
 		if rate <= 0 || rate*o.Seconds*float64(o.Clients) > 64e9 {
-			return option.Bad("--rate %g: give one over zero, and no more than 64,000,000,000 deliveries: each takes a bit of memory to be checked", rate)
+			return option.Bad("--rate %g: give a rate greater than 0, and at most 64,000,000,000 deliveries, because the check of each takes a bit of memory", rate)
 		}
 	}
 	return nil

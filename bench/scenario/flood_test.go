@@ -16,7 +16,7 @@ import (
 	"webim/bench/ws"
 )
 
-// small is a flood of 200 messages to 20 clients in half a second.
+// small is half a second with 200 messages to 20 clients.
 var small = Flood{Clients: 20, Senders: 4, Rate: []float64{400}, Seconds: .5, Size: option.FixedSize(128), Grace: 10 * time.Second}
 
 // one runs a flood of one step.
@@ -74,7 +74,7 @@ func TestFloodCountsDuplicatesAndForeign(t *testing.T) {
 		return [][]byte{p}
 	}}
 	res := one(t, s.Start(t), small)
-	// A message that comes again behind the last one may miss the count: the run is over when all have come once.
+	// A duplicate after the last message may not be counted, because the run ends when all messages have arrived once.
 	if res.Lost != 0 || res.Duplicates != 100 || res.Foreign != 200 || res.Reordered != 0 {
 		t.Errorf("%+v", res)
 	}
@@ -99,7 +99,8 @@ func TestFloodCountsReordering(t *testing.T) {
 	}
 }
 
-// A server that stands still holds up the messages of that time: an honest histogram shows all of them, not just the one that hit the stop.
+// A stall of the server delays all messages that are due during it. The histogram must show all of them, not only the
+// first.
 func TestFloodDoesNotOmit(t *testing.T) {
 	t.Parallel()
 	s := &benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
@@ -109,13 +110,13 @@ func TestFloodDoesNotOmit(t *testing.T) {
 		return [][]byte{p}
 	}}
 	res := one(t, s.Start(t), small)
-	// Three of four messages are due while it stands or to be caught up with.
+	// Three of four messages are due during the stall or while the server catches up.
 	if res.Lost != 0 || res.Latency.P90 < 250 || res.Latency.Max < 390 {
 		t.Errorf("%+v", res.Latency)
 	}
 }
 
-// Sizes whose headers have 2, 4 and 10 bytes: the last is not walked straight.
+// Sizes with headers of 2, 4 and 10 bytes. The last is not for wholeFrames.
 func TestFloodSizes(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Greet: ws.AppendFrame(nil, ws.Ping, []byte("hello"), nil)}).Start(t)

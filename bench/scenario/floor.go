@@ -48,7 +48,7 @@ func startFloorComparison(ctx context.Context, cfg client.Config, scenario strin
 		return nil, r, err
 	}
 	if clients > proc.MaxClients() {
-		r.Note("the floor was left out: its one process has files for %d clients", proc.MaxClients())
+		r.Note("the floor was left out, because one process can have only %d clients here", proc.MaxClients())
 		return d, r, nil
 	}
 	child, err := floor.Start(ctx, cfg.Floor)
@@ -91,6 +91,6 @@ func (d *floorComparison) close() {
 // noteFloorWithoutTLS adds a note if only the server uses TLS.
 func noteFloorWithoutTLS(r *report.Report, cfg client.Config) {
 	if strings.HasPrefix(cfg.URL, "wss:") {
-		r.Note("the floor is without TLS: the ratio to it says what chat and TLS cost together")
+		r.Note("the floor is without TLS: the ratio to it includes the cost of TLS")
 	}
 }

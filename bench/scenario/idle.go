@@ -16,9 +16,9 @@ import (
 // Idle opens clients that do nothing, and reads the memory of server and kernel at two or more numbers of clients; the
 // slope is the memory per client. Then it holds the clients for a time and measures the CPU time of their heartbeats.
 type Idle struct {
-	Clients []int         `default:"1280,12000" help:"Counts at which the server is weighed, rising."`
-	Members int           `default:"0" help:"Clients of a room: they are in rooms of so many; 0: all are in one room. The difference is what the rooms cost."`
-	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the server's ping interval. 0s: not at all."`
+	Clients []int         `default:"1280,12000" help:"Rising numbers of clients at which the memory is read."`
+	Members int           `default:"0" help:"Number of clients per room; 0 means that all share one room. The difference is the memory of the rooms."`
+	Hold    time.Duration `default:"60s" help:"How long to hold all clients, to measure the CPU time of heartbeats: at least twice the server's ping interval. 0s skips this."`
 }
 
 // Run runs the scenario.
@@ -52,17 +52,17 @@ func (o Idle) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 func (o Idle) check() error {
 	for i, n := range o.Clients {
 		if n <= 0 || i > 0 && n <= o.Clients[i-1] {
-			return option.Bad("--clients %v: give counts that rise", o.Clients)
+			return option.Bad("--clients %v: give numbers that rise", o.Clients)
 		}
 	}
 	if len(o.Clients) == 0 {
-		return option.Bad("--clients: give one count at least")
+		return option.Bad("--clients: give at least one number")
 	}
 	if o.Members < 0 {
-		return option.Bad("--members %d: give a number of zero or more", o.Members)
+		return option.Bad("--members %d: give at least 0", o.Members)
 	}
 	if o.Hold < 0 {
-		return option.Bad("--hold %s: give a time of zero or more", o.Hold)
+		return option.Bad("--hold %s: give at least 0s", o.Hold)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (o Idle) measure(ctx context.Context, cfg client.Config, c load.Load, serve
 		hold, err := holdStill(ctx, cfg, c, server, o.Hold)
 		r.Idle.Hold = &hold
 		if hold.Pings == 0 && err == nil {
-			r.Note("no ping came in %s: the idle CPU is without heartbeats; give a --hold longer than the server's ping interval", o.Hold)
+			r.Note("no ping came in %s, so the CPU time is without heartbeats: give a --hold longer than the server's ping interval", o.Hold)
 		}
 		return err
 	}

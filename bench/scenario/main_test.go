@@ -14,7 +14,8 @@ import (
 	"webim/bench/floor"
 )
 
-// TestMain runs the tests, or makes the test binary a floor server, a worker process, or a program that is asked for its version as webim is.
+// TestMain runs the tests, or makes the test binary a floor server, a worker process, or a program with a version command
+// like webim's.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "version" {
 		fmt.Println("webim v0-test")

@@ -22,10 +22,10 @@ import (
 // as their limit of open files requires, and a worker process with clients for each. The servers do not know each other:
 // each has its own lobby.
 type Million struct {
-	Clients int           `default:"1000000" help:"Clients, all servers together."`
-	Servers option.Auto   `default:"auto" help:"Server processes, each with one client process; auto: as many as the limit of open files asks for."`
-	Hold    time.Duration `default:"60s" help:"How long to hold all of them, for the CPU that heartbeats cost: at least twice the ping interval."`
-	Size    option.Size   `default:"128" help:"Payload of the broadcasts in bytes, 16 at least."`
+	Clients int           `default:"1000000" help:"Number of clients of all servers together."`
+	Servers option.Auto   `default:"auto" help:"Number of server processes, each with one client process; auto means as many as the limit of open files requires."`
+	Hold    time.Duration `default:"60s" help:"How long to hold all clients, to measure the CPU time of heartbeats: at least twice the ping interval."`
+	Size    option.Size   `default:"128" help:"Payload length of the broadcasts in bytes, at least 16."`
 	Server  string        `kong:"-"` // command of a server that names its address in its first line; empty means bin/webim serve --dev on a free port
 }
 
@@ -90,9 +90,9 @@ func (o Million) check() (pairs int, err error) {
 	case o.Size.Check() != nil:
 		return 0, o.Size.Check()
 	case o.Clients < 1 || pairs > o.Clients || o.Hold < 0:
-		return 0, option.Bad("--clients %d --servers %d --hold %s: give one client at least, to each server too, and a time of zero or more", o.Clients, pairs, o.Hold)
+		return 0, option.Bad("--clients %d --servers %d --hold %s: give at least one client to each server, and a time of at least 0s", o.Clients, pairs, o.Hold)
 	case (o.Clients+pairs-1)/pairs > proc.MaxClients():
-		return 0, option.Bad("--servers %d: each would have %d clients, but a process has files for %d here; give %d servers or more",
+		return 0, option.Bad("--servers %d: each would have %d clients, but a process can have only %d here; give at least %d servers",
 			pairs, (o.Clients+pairs-1)/pairs, proc.MaxClients(), (o.Clients+proc.MaxClients()-1)/proc.MaxClients())
 	}
 	return pairs, checkCapacity(o.Clients, pairs)
@@ -249,10 +249,10 @@ func (m *millionRun) finish() {
 		failed += n
 	}
 	if failed+m.res.Gone > 0 {
-		m.r.Note("of %d clients %d could not connect and %d were closed by their server: %v", m.Clients, failed, m.res.Gone, m.res.Failures)
+		m.r.Note("of %d clients, %d could not connect and %d were closed by their server: %v", m.Clients, failed, m.res.Gone, m.res.Failures)
 	}
 	if h := m.res.Hold; h != nil && h.Pings == 0 && m.Hold > 0 {
-		m.r.Note("no ping came in %s: the idle CPU is without heartbeats; give a --hold longer than the servers' ping interval", m.Hold)
+		m.r.Note("no ping came in %s, so the CPU time is without heartbeats: give a --hold longer than the servers' ping interval", m.Hold)
 	}
 	m.r.Conditions.Server = fmt.Sprintf("%d times %s", len(m.servers), strings.TrimSpace(m.r.Conditions.Server))
 }

@@ -15,7 +15,7 @@ import (
 	"webim/bench/proc"
 )
 
-// twoFloors is a Million of two floor servers, which are chat rooms too, and two client processes.
+// twoFloors returns a Million with two floor servers, which have chat rooms too, and two client processes.
 func twoFloors() (Million, client.Config) {
 	return Million{Clients: 400, Servers: 2, Size: option.FixedSize(128), Server: strings.Join(benchtest.FloorCommand("127.0.0.1:0"), " ")},
 		client.Config{Settle: time.Millisecond, Timeout: 10 * time.Second, Worker: benchtest.WorkerCommand()}
@@ -50,11 +50,11 @@ func TestMillionSmall(t *testing.T) {
 	}
 }
 
-// A server that dies, or Ctrl-C, while the clients are held: what there is is reported, and no process is left.
+// If a server dies, or at Ctrl-C, while the clients are held, the figures so far are reported, and no process remains.
 func TestMillionEndsEarly(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(server int, cancel func()){
-		// the whole group: a shell may stand before the server
+		// the whole group, because a shell may be the parent of the server
 		"a server is killed": func(server int, _ func()) { _ = syscall.Kill(-server, syscall.SIGKILL) },
 		"Ctrl-C":             func(_ int, cancel func()) { cancel() },
 	} {
@@ -75,7 +75,7 @@ func TestMillionEndsEarly(t *testing.T) {
 		}
 		r, err := o.run(ctx, cfg, m)
 		for _, pid := range append(all, m.cluster.Processes().PIDs...) {
-			if line := proc.ReadText(fmt.Sprintf("/proc/%d/cmdline", pid)); line != "" { // nobody may have waited for a dead grandchild yet
+			if line := proc.ReadText(fmt.Sprintf("/proc/%d/cmdline", pid)); line != "" { // empty for a zombie
 				t.Errorf("%s: process %d is left: %s", name, pid, line)
 			}
 		}
@@ -100,9 +100,9 @@ func TestMillionDoesNotStart(t *testing.T) {
 	}{
 		"no such server":   {func(o *Million) { o.Server = "/nonexistent" }, "/nonexistent"},
 		"ends at once":     {func(o *Million) { o.Server = "echo what" }, "must name the address"},
-		"too many":         {func(o *Million) { o.Clients, o.Servers = 100e6, 0 }, "or take --clients"},
-		"too few servers":  {func(o *Million) { o.Clients = 2*proc.MaxClients() + 1 }, "give 3 servers or more"},
-		"too many servers": {func(o *Million) { o.Servers = 500 }, "to each server too"},
+		"too many":         {func(o *Million) { o.Clients, o.Servers = 100e6, 0 }, "or give --clients"},
+		"too few servers":  {func(o *Million) { o.Clients = 2*proc.MaxClients() + 1 }, "give at least 3 servers"},
+		"too many servers": {func(o *Million) { o.Servers = 500 }, "to each server"},
 		"tiny message":     {func(o *Million) { o.Size = option.FixedSize(3) }, "--size 3"},
 	} {
 		o, cfg := twoFloors()
@@ -113,8 +113,8 @@ func TestMillionDoesNotStart(t *testing.T) {
 	}
 }
 
-// What does not fit is refused with a number that does.
-func TestRoomFor(t *testing.T) {
+// Numbers for which the machine is too small are refused, with a number for which it is not.
+func TestCapacity(t *testing.T) {
 	t.Parallel()
 	plenty := capacity{memory: 1 << 50, files: 1 << 40, watches: 1 << 40, processes: 1 << 40}
 	for name, c := range map[string]struct {
@@ -138,7 +138,7 @@ func TestRoomFor(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		_, after, _ := strings.Cut(err.Error(), "take --clients ")
+		_, after, _ := strings.Cut(err.Error(), "give --clients ")
 		n := proc.ReadLimit("/nonexistent", 0)
 		for _, digit := range after {
 			n = 10*n + int64(digit-'0')

@@ -16,12 +16,12 @@ import (
 
 // Pair measures a room of two while another room is flooded: how far a big room delays a small one.
 type Pair struct {
-	Clients int           `default:"1000" help:"Clients in the flooded room."`
-	Senders int           `default:"20" help:"How many of them send."`
-	Rate    float64       `default:"1000" help:"Messages a second into the flooded room."`
-	Seconds float64       `default:"6" help:"Length of the flood."`
-	Every   time.Duration `default:"10ms" help:"Time from one of the pair's messages to the next: by a fixed schedule, whatever becomes of them (an open loop)."`
-	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Clients int           `default:"1000" help:"Number of clients in the flooded room."`
+	Senders int           `default:"20" help:"Number of clients that send."`
+	Rate    float64       `default:"1000" help:"Messages per second into the flooded room."`
+	Seconds float64       `default:"6" help:"Length of the flood in seconds."`
+	Every   time.Duration `default:"10ms" help:"Time between two messages of the pair, in an open loop."`
+	Size    option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
 }
 
 // Run runs the scenario.
@@ -31,7 +31,7 @@ func (o Pair) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 		return nil, err
 	}
 	if o.Every < 100*time.Microsecond {
-		return nil, option.Bad("--every %s: give 100µs at least", o.Every)
+		return nil, option.Bad("--every %s: give at least 100µs", o.Every)
 	}
 	r, server, err := load.NewReport(&cfg, "pair", o)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 
 // Quiet sends single messages into a quiet room, to the server and the floor in turns.
 type Quiet struct {
-	Clients int           `default:"1000" help:"Clients in the room."`
-	Rounds  int           `default:"30" help:"Messages to each of server and floor."`
-	Every   time.Duration `default:"100ms" help:"Mean pause between messages; each is between half and one and a half of it, at random."`
-	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Clients int           `default:"1000" help:"Number of clients in the room."`
+	Rounds  int           `default:"30" help:"Number of messages to the server, and to the floor."`
+	Every   time.Duration `default:"100ms" help:"Mean pause between messages. Each pause is random, from 0.5 to 1.5 times the mean."`
+	Size    option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
 }
 
 // Run runs the scenario.
 func (o Quiet) Run(ctx context.Context, cfg client.Config) (*report.Report, error) {
 	if o.Rounds < 1 || o.Every < 0 {
-		return nil, option.Bad("--rounds %d --every %s: give one round at least, and a pause that is not below zero", o.Rounds, o.Every)
+		return nil, option.Bad("--rounds %d --every %s: give at least one round, and a pause of at least 0s", o.Rounds, o.Every)
 	}
 	d, r, err := startFloorComparison(ctx, cfg, "quiet", o, o.Clients, o.Size)
 	if err != nil {

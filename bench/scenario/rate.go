@@ -15,16 +15,16 @@ import (
 
 // Rate raises the rate of a flood until a bound breaks, and then narrows down the rate at which it broke.
 type Rate struct {
-	Clients int           `default:"1000" help:"Clients in the room."`
-	Senders int           `default:"20" help:"How many of them send."`
-	From    float64       `default:"100" help:"Messages a second of the first step."`
-	Upto    float64       `default:"100000" help:"Where to stop if nothing breaks." name:"to"`
-	Factor  float64       `default:"2" help:"Each step is this many times the one before."`
-	Narrow  int           `default:"3" help:"Steps between the last that held and the first that did not."`
-	Bound   time.Duration `default:"100ms" help:"What the 99th percentile of the latency must not exceed; nor may anything be lost, or come twice or in a wrong order."`
-	Seconds float64       `default:"4" help:"Length of each step."`
-	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a step ends."`
+	Clients int           `default:"1000" help:"Number of clients in the room."`
+	Senders int           `default:"20" help:"Number of clients that send."`
+	From    float64       `default:"100" help:"Messages per second of the first step."`
+	Upto    float64       `default:"100000" help:"Highest rate to try." name:"to"`
+	Factor  float64       `default:"2" help:"Ratio of each rate to the one before."`
+	Narrow  int           `default:"3" help:"Number of further steps between the last rate within the bound and the first one above it."`
+	Bound   time.Duration `default:"100ms" help:"Bound of the 99th percentile of the latency. A lost, duplicate or reordered message breaks the bound, too."`
+	Seconds float64       `default:"4" help:"Length of each step in seconds."`
+	Size    option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	Grace   time.Duration `default:"15s" help:"Maximum wait for late messages after a step."`
 }
 
 func (o Rate) flood(rate float64) Flood {
@@ -33,7 +33,7 @@ func (o Rate) flood(rate float64) Flood {
 
 func (o Rate) check() error {
 	if o.From <= 0 || o.Upto < o.From || o.Factor <= 1 || o.Narrow < 0 || o.Bound <= 0 {
-		return option.Bad("--from %g --to %g --factor %g --narrow %d --bound %s: give rates over zero that rise, a factor over 1, a bound over zero",
+		return option.Bad("--from %g --to %g --factor %g --narrow %d --bound %s: give rising rates and a bound greater than 0, and a factor greater than 1",
 			o.From, o.Upto, o.Factor, o.Narrow, o.Bound)
 	}
 	return o.flood(o.Upto).check()

@@ -19,17 +19,17 @@ import (
 // members and each rate it measures the server and the floor in turns, so that a ratio is that of runs close in time.
 // Before that, it measures the memory of a room.
 type Rooms struct {
-	Clients int           `default:"1000" help:"Clients of all rooms together, at most."`
-	Members []int         `default:"2,5,20,100" help:"Clients of a room. Several numbers are run one after another."`
-	Rooms   int           `default:"0" help:"How many rooms; 0: as many as --clients fill. It goes before --clients."`
-	Senders int           `default:"0" help:"Members of each room that send; 0: all."`
-	Rate    []float64     `default:"2000" help:"Messages a second of all rooms together, sent on time whatever becomes of them. 0: a closed loop, in which each sender sends its next message when all of its room have the last one. Several rates are run one after another."`
-	Seconds float64       `default:"2" help:"Length of the load in each turn."`
-	Turns   int           `default:"3" help:"Turns of the server and the floor, at each number of members and each rate."`
-	Floor   bool          `default:"true" negatable:"" help:"Measure the floor too: a bare loop of one read and a write to each member."`
-	Weigh   bool          `default:"true" negatable:"" help:"Weigh the server with all clients in one room, and with the rooms: the difference is what the rooms cost."`
-	Size    option.Size   `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a turn ends; it ends earlier when nothing comes for 3 s."`
+	Clients int           `default:"1000" help:"Maximum number of clients of all rooms together."`
+	Members []int         `default:"2,5,20,100" help:"Number of clients per room. Several numbers are measured one after another."`
+	Rooms   int           `default:"0" help:"Number of rooms; 0 means as many as --clients fill. If it is set, --clients has no effect."`
+	Senders int           `default:"0" help:"Number of members of each room that send; 0 means all."`
+	Rate    []float64     `default:"2000" help:"Messages per second of all rooms together, in an open loop. 0 means a closed loop: each sender sends its next message when all members of its room have received the last one. Several rates are measured one after another."`
+	Seconds float64       `default:"2" help:"Length of the load in each turn, in seconds."`
+	Turns   int           `default:"3" help:"Number of turns of the server and the floor, for each number of members and each rate."`
+	Floor   bool          `default:"true" negatable:"" help:"Also measure the floor: a bare loop of one read, and one write per member."`
+	Weigh   bool          `default:"true" negatable:"" help:"Read the server's memory with all clients in one room, and with the rooms. The difference is the memory of the rooms."`
+	Size    option.Size   `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	Grace   time.Duration `default:"15s" help:"Maximum wait for late messages after a turn. It ends earlier if no message arrives for 3 s."`
 }
 
 // rooms returns the number of rooms.
@@ -53,21 +53,21 @@ func (o Rooms) check() error {
 	case o.Size.Check() != nil:
 		return o.Size.Check()
 	case len(o.Members) == 0 || len(o.Rate) == 0 || o.Seconds <= 0 || o.Turns < 1:
-		return option.Bad("give --members, a --rate, --seconds over zero and one of --turns at least")
+		return option.Bad("give --members, a --rate, --seconds greater than 0, and at least 1 for --turns")
 	case o.Rooms < 0 || o.Senders < 0:
-		return option.Bad("--rooms %d --senders %d: give numbers of zero or more", o.Rooms, o.Senders)
+		return option.Bad("--rooms %d --senders %d: give at least 0", o.Rooms, o.Senders)
 	}
 	for _, m := range o.Members {
 		switch {
 		case m < 1 || o.rooms(m) < 1:
-			return option.Bad("--members %d --clients %d: give one member at least, and clients for one room", m, o.Clients)
+			return option.Bad("--members %d --clients %d: give at least one member, and enough clients for one room", m, o.Clients)
 		case o.Senders > m:
-			return option.Bad("--senders %d --members %d: no more members of a room can send than it has", o.Senders, m)
+			return option.Bad("--senders %d --members %d: a room has fewer members than senders", o.Senders, m)
 		}
 	}
 	for _, rate := range o.Rate {
 		if rate < 0 || rate*o.Seconds > 4e9 {
-			return option.Bad("--rate %g --seconds %g: give a rate of zero or more, and no more than 4,000,000,000 messages, which is where their numbers end", rate, o.Seconds)
+			return option.Bad("--rate %g --seconds %g: give a rate of at least 0, and at most 4,000,000,000 messages", rate, o.Seconds)
 		}
 	}
 	return nil
@@ -178,7 +178,7 @@ func (r *roomsRun) weight(ctx context.Context, rooms, members int, settle time.D
 	if err := f.MustOpen(ctx, r.report); err != nil {
 		return 0, err
 	}
-	if err := pause(ctx, r.target.cfg, fmt.Sprintf("weighing %d clients in %d rooms", rooms*members, rooms), settle); err != nil {
+	if err := pause(ctx, r.target.cfg, fmt.Sprintf("reading the memory with %d clients in %d rooms", rooms*members, rooms), settle); err != nil {
 		return 0, err
 	}
 	return r.target.server.PSS(), nil
@@ -243,7 +243,7 @@ func (r *roomsRun) turn(ctx context.Context, t roomsTarget, step *report.RoomsSt
 	}
 	guard.Remark(r.report, u)
 	if sum.Foreign > 0 {
-		r.report.Note("clients got %d messages that were not of their rooms: the server's rooms are not its paths, or it greets", sum.Foreign)
+		r.report.Note("clients received %d messages of other rooms: the server does not use the path as the room, or it sends a greeting", sum.Foreign)
 	}
 	return u, nil
 }

@@ -19,12 +19,12 @@ import (
 	"webim/bench/smoke"
 )
 
-// talkingRooms is 6 rooms of 3 in which all send: 90 messages at a rate, or a closed loop, once.
+// talkingRooms returns 6 rooms of 3 members that all send: 90 messages at a rate, or a closed loop.
 func talkingRooms(rate float64) Rooms {
 	return Rooms{Clients: 20, Members: []int{3}, Rate: []float64{rate}, Seconds: .3, Turns: 1, Size: option.FixedSize(64), Grace: 10 * time.Second}
 }
 
-// rooms runs it against a server.
+// rooms runs o against a server.
 func rooms(t *testing.T, o Rooms, cfg client.Config) *report.Report {
 	t.Helper()
 	cfg.Settle, cfg.Timeout, cfg.Floor = time.Millisecond, option.OrDefault(cfg.Timeout, 5*time.Second), benchtest.FloorCommand("127.0.0.1:0")
@@ -35,7 +35,7 @@ func rooms(t *testing.T, o Rooms, cfg client.Config) *report.Report {
 	return r
 }
 
-// In both dialects every message comes to each member of its room and to nobody else, and a server's delay is in the latency.
+// In both dialects every message reaches each member of its room and nobody else. The latency includes the server's delay.
 func TestRooms(t *testing.T) {
 	t.Parallel()
 	for dialect, cfg := range map[string]client.Config{
@@ -65,7 +65,8 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// Of 6 senders one message is lost and one is doubled; and a server whose rooms are not its paths gives everybody everything.
+// Of the messages of 6 senders, one is lost and one is a duplicate. A server that does not use the path as the room sends
+// all messages to all clients.
 func TestRoomsCounts(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{300, 0} {
@@ -85,7 +86,7 @@ func TestRoomsCounts(t *testing.T) {
 	}
 }
 
-// A stall is in the latency of all messages that were due meanwhile, though few were under way.
+// The latency of all messages that were due during a stall includes the stall, although few were on their way.
 func TestRoomsDoNotOmit(t *testing.T) {
 	t.Parallel()
 	s := &benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
@@ -99,7 +100,7 @@ func TestRoomsDoNotOmit(t *testing.T) {
 	}
 }
 
-// Before the load the clients come twice into one room, and then into their rooms.
+// Before the load, the clients connect twice in one room, and then in their rooms.
 func TestRoomsWeigh(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -127,7 +128,7 @@ func TestRoomsWeigh(t *testing.T) {
 	}
 }
 
-// Idle clients share rooms of so many, whatever the number of processes.
+// Idle clients share rooms of the given size, for any number of processes.
 func TestIdleInRooms(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{0, 3} {
@@ -151,10 +152,10 @@ func TestIdleInRooms(t *testing.T) {
 	}
 }
 
-// A client that the server closes ends neither the closed loop nor the others.
+// A client that the server closes does not end the closed loop.
 func TestRoomsWithoutOne(t *testing.T) {
 	t.Parallel()
-	s := (&benchtest.ChannelServer{Kick: true, Silent: true}).Start(t) // every sender is out after its first message
+	s := (&benchtest.ChannelServer{Kick: true, Silent: true}).Start(t) // closes every sender after its first message
 	r := rooms(t, talkingRooms(0), client.Config{URL: s.URL, Dialect: client.Centrifuge, Timeout: 100 * time.Millisecond})
 	if got := r.Rooms.Steps[0].Server; got.Gone != 18 || got.Sent == 0 {
 		t.Errorf("%+v", got)
@@ -196,7 +197,8 @@ func TestRoomsInterruptedAndRefused(t *testing.T) {
 	}
 }
 
-// The floor keeps rooms apart, and forgets who leaves: also it must be right, if servers are to be compared with it.
+// The floor keeps rooms separate and forgets clients that leave. It must be correct, too, because servers are compared
+// with it.
 func TestFloorIsAChatServerWithRooms(t *testing.T) {
 	t.Parallel()
 	child, err := floor.Start(context.Background(), benchtest.FloorCommand("127.0.0.1:0"))

@@ -101,7 +101,7 @@ func TestPair(t *testing.T) {
 
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	s := (&benchtest.ChatServer{Delay: 20 * time.Millisecond, Refuse: func(n int) int { // 5 stay, 100 come, 30 of those who come back are refused once
+	s := (&benchtest.ChatServer{Delay: 20 * time.Millisecond, Refuse: func(n int) int { // 5 clients stay and 100 connect; 30 of the reconnecting ones are refused once
 		if n >= 105 && n < 135 {
 			return 503
 		}
@@ -119,7 +119,7 @@ func TestStorm(t *testing.T) {
 		t.Errorf("traffic: %+v", tr)
 	}
 	if r, err = (Storm{Clients: 10, Rounds: 1}).Run(context.Background(), quick(s)); err != nil || r.Storm.Rounds[0].Traffic != nil || len(r.MoreTables()) != 0 {
-		t.Errorf("without those who stay: %v %+v", err, r.Storm)
+		t.Errorf("without clients that stay: %v %+v", err, r.Storm)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestSlow(t *testing.T) {
 		s := (&benchtest.ChatServer{Patience: patience}).Start(t)
 		o := Slow{Clients: 8, Stuck: 2, Senders: 2, Rate: 100, Size: option.FixedSize(60000), Seconds: .5}
 		if patience == 0 {
-			o.Size = option.FixedSize(100) // what the kernel holds for them: they are never slow
+			o.Size = option.FixedSize(100) // the kernel buffers that much, so the clients are never slow
 		} else {
 			o.Rate = 200
 		}
@@ -186,8 +186,8 @@ func TestStartServer(t *testing.T) {
 	}
 }
 
-// The pair sends by a schedule: a stall of 300 ms in a second holds up 30 of 100 messages, and the p99 shows it.
-func TestPairSeesAStall(t *testing.T) {
+// The pair sends by a schedule. A stall of 300 ms in a second delays 30 of 100 messages, which the p99 shows.
+func TestPairShowsAStall(t *testing.T) {
 	t.Parallel()
 	stalled := false
 	s := (&benchtest.ChatServer{Receive: func(n int, payload []byte) [][]byte {
@@ -209,7 +209,7 @@ func TestPairSeesAStall(t *testing.T) {
 	}
 }
 
-// One count has a main figure too: against the server without clients.
+// With one number of clients, the memory per client is relative to the server without clients.
 func TestIdleOfOneCount(t *testing.T) {
 	r := report.IdleResult{Before: 1000, Steps: []report.IdleStep{{Clients: 10, PSS: 4000, Kernel: 500}}}
 	finishIdle(&r, &load.Local{Fleet: &client.Fleet{}})
@@ -222,7 +222,7 @@ func TestIdleOfOneCount(t *testing.T) {
 	}
 }
 
-// A client that cannot connect has a reason and makes the run fail, with what was measured until then.
+// A client that cannot connect fails the run, with a reason. The figures so far are reported.
 func TestFailuresHaveReasons(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Refuse: func(n int) int {
@@ -237,8 +237,8 @@ func TestFailuresHaveReasons(t *testing.T) {
 	}
 }
 
-// What a server with limits refuses is told as that, and not only as losses.
-func TestRefusalsAreTold(t *testing.T) {
+// Messages that a server with limits refuses are reported as refused, and not only as lost.
+func TestRefusalsAreReported(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Receive: func(n int, payload []byte) [][]byte {
 		if n%2 == 0 {
@@ -247,7 +247,7 @@ func TestRefusalsAreTold(t *testing.T) {
 		return [][]byte{payload}
 	}}).Start(t)
 	r, err := Flood{Clients: 4, Senders: 1, Rate: []float64{50}, Seconds: .2, Size: option.FixedSize(128), Grace: 50 * time.Millisecond}.Run(context.Background(), quick(s))
-	if err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "5 of 10 messages came to no client at all") {
+	if err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "5 of 10 messages reached no client") {
 		t.Errorf("%v %q", err, r.Notes)
 	}
 	s = (&benchtest.ChatServer{Receive: func(int, []byte) [][]byte { return nil }, Terms: "", Greet: ws.AppendFrame(nil, ws.Close, []byte("\x03\xf0slow down"), nil)}).Start(t)

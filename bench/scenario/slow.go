@@ -16,12 +16,12 @@ import (
 
 // Slow floods a room in which some clients never read. Before that, it floods the same room without them.
 type Slow struct {
-	Clients int         `default:"500" help:"Clients in the room, the stuck ones included."`
-	Stuck   int         `default:"10" help:"How many of them never read."`
-	Senders int         `default:"20" help:"How many send."`
-	Rate    float64     `default:"100" help:"Messages a second."`
-	Size    option.Size `default:"4096" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	Seconds float64     `default:"20" help:"Length of each of the two loads."`
+	Clients int         `default:"500" help:"Number of clients in the room, including those that never read."`
+	Stuck   int         `default:"10" help:"Number of clients that never read."`
+	Senders int         `default:"20" help:"Number of clients that send."`
+	Rate    float64     `default:"100" help:"Messages per second."`
+	Size    option.Size `default:"4096" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	Seconds float64     `default:"20" help:"Length of each of the two loads in seconds."`
 }
 
 // Run runs the scenario.
@@ -31,7 +31,7 @@ func (o Slow) Run(ctx context.Context, cfg client.Config) (*report.Report, error
 		return nil, err
 	}
 	if o.Stuck < 1 {
-		return nil, option.Bad("--stuck %d: give one at least", o.Stuck)
+		return nil, option.Bad("--stuck %d: give at least 1", o.Stuck)
 	}
 	r, server, err := load.NewReport(&cfg, "slow", o)
 	if err != nil {
@@ -117,7 +117,7 @@ func outcomes(ctx context.Context, r *report.SlowResult, f *load.Local, readers 
 			c.CatchUp()
 		}
 	})
-	_ = pause(ctx, f.Config(), "seeing what became of the stuck", f.Config().SettleTime())
+	_ = pause(ctx, f.Config(), "waiting for the outcome of the stuck clients", f.Config().SettleTime())
 	f.Each(func(c *client.Client) {
 		if c.Index < readers {
 			return

@@ -15,16 +15,16 @@ import (
 // Soak runs a mixed load for hours: a room with a steady load, transient clients in it, and idle clients in another room.
 // It looks for growth.
 type Soak struct {
-	For     time.Duration `default:"1h" help:"How long."`
-	Clients int           `default:"500" help:"Clients in the room that stay, and are checked."`
-	Senders int           `default:"10" help:"How many of them send."`
-	Rate    float64       `default:"50" help:"Messages a second."`
-	Comers  float64       `default:"10" help:"Clients that come to the room a second."`
-	Stay    time.Duration `default:"10s" help:"And go after this time."`
-	Idle    int           `default:"500" help:"Clients in another room, where nothing happens."`
-	Size    option.Size   `default:"64-512:95,8192:5" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
-	Segment time.Duration `default:"1m" help:"The load is checked in parts of this length."`
-	Grace   time.Duration `default:"15s" help:"How long to wait for what is under way when a part ends."`
+	For     time.Duration `default:"1h" help:"Length of the run."`
+	Clients int           `default:"500" help:"Number of clients in the room that stay and are checked."`
+	Senders int           `default:"10" help:"Number of clients that send."`
+	Rate    float64       `default:"50" help:"Messages per second."`
+	Comers  float64       `default:"10" help:"Transient clients that connect to the room per second."`
+	Stay    time.Duration `default:"10s" help:"How long a transient client stays."`
+	Idle    int           `default:"500" help:"Number of idle clients in another room."`
+	Size    option.Size   `default:"64-512:95,8192:5" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
+	Segment time.Duration `default:"1m" help:"Length of a segment; each segment is checked on its own."`
+	Grace   time.Duration `default:"15s" help:"Maximum wait for late messages after a segment."`
 }
 
 func (o Soak) flood(d time.Duration) Flood {
@@ -33,7 +33,7 @@ func (o Soak) flood(d time.Duration) Flood {
 
 func (o Soak) check() error {
 	if o.For <= 0 || o.Segment <= 0 || o.Idle < 0 {
-		return option.Bad("--for %s --segment %s --idle %d: give times over zero, and no number below", o.For, o.Segment, o.Idle)
+		return option.Bad("--for %s --segment %s --idle %d: give times greater than 0, and at least 0 idle clients", o.For, o.Segment, o.Idle)
 	}
 	if err := checkTransients(o.Comers, o.Stay); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (o Soak) segments(ctx context.Context, f *load.Local, server proc.Process, 
 		res, why, err := o.flood(max(min(left, o.Segment), o.Segment/10)).step(ctx, f, server, o.Rate, r)
 		r.Soak.Take(res)
 		for _, w := range why {
-			r.LimitedBy = append(r.LimitedBy, fmt.Sprintf("in part %d %s", len(r.Soak.Segments), w))
+			r.LimitedBy = append(r.LimitedBy, fmt.Sprintf("in segment %d %s", len(r.Soak.Segments), w))
 		}
 		if err != nil {
 			return err

@@ -16,11 +16,11 @@ import (
 // Storm cuts all clients at once, by RST, and reconnects them as fast as possible. Other clients stay in the same room and
 // send messages; their latency counts, too.
 type Storm struct {
-	Clients int         `default:"10000" help:"Clients that are cut."`
-	Rounds  int         `default:"3" help:"How many times."`
-	Stay    int         `default:"50" help:"Clients that stay in the room, and are checked; 0: none."`
-	Rate    float64     `default:"20" help:"Messages a second of those who stay, to all who are there."`
-	Size    option.Size `default:"128" help:"Payload in bytes, 16 at least: 128, a range 64-1024, or weighted 128:90,4096:10."`
+	Clients int         `default:"10000" help:"Number of clients that are cut."`
+	Rounds  int         `default:"3" help:"Number of storms."`
+	Stay    int         `default:"50" help:"Number of clients that stay in the room and are checked; 0 means none."`
+	Rate    float64     `default:"20" help:"Messages per second of the clients that stay, to all clients in the room."`
+	Size    option.Size `default:"128" help:"Payload length in bytes, at least 16: one length (128), a range (64-1024), or weighted (128:90,4096:10)."`
 }
 
 // retryEvery is the pause before refused clients try again.
@@ -28,7 +28,7 @@ const retryEvery = 10 * time.Millisecond
 
 func (o Storm) check() error {
 	if o.Rounds < 1 || o.Clients < 1 {
-		return option.Bad("--clients %d --rounds %d: give one of each at least", o.Clients, o.Rounds)
+		return option.Bad("--clients %d --rounds %d: give at least 1 for both", o.Clients, o.Rounds)
 	}
 	if o.Stay == 0 {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"webim/bench/option"
 )
 
-// What a server does shows over TLS as it does without: delays, losses, doubles; with permessage-deflate inside, and large messages.
+// Delays, losses and duplicates of a server show over TLS as well, with permessage-deflate and with large messages.
 func TestFloodOverTLS(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -40,7 +40,7 @@ func TestFloodOverTLS(t *testing.T) {
 	}
 }
 
-// All scenarios take wss, for a Fleet is a Fleet.
+// The other scenarios use TLS, too.
 func TestScenariosOverTLS(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChatServer{Delay: 20 * time.Millisecond}).StartTLS(t)

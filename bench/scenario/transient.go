@@ -29,7 +29,7 @@ const (
 
 func checkTransients(rate float64, stay time.Duration) error {
 	if rate <= 0 || stay <= 0 || rate*(stay.Seconds()+1) > 1e6 {
-		return option.Bad("--comers %g --stay %s: give both over zero, and no more than a million at a time", rate, stay)
+		return option.Bad("--comers %g --stay %s: give values greater than 0, and at most a million clients at a time", rate, stay)
 	}
 	return nil
 }

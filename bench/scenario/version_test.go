@@ -12,7 +12,7 @@ import (
 	"webim/bench/proc"
 )
 
-// What is known of a server's version: webim says it, another Go program has it in itself, a shell has none.
+// The version of a server: webim prints it, another Go program contains it, and a shell has none.
 func TestServerVersion(t *testing.T) {
 	t.Parallel()
 	webim := filepath.Join(t.TempDir(), "webim")

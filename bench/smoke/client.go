@@ -118,7 +118,7 @@ func (c *member) frame() (ws.Header, []byte, error) {
 		err = ws.ErrMasking
 	}
 	if err == nil && h.Length > 1<<20 {
-		err = fmt.Errorf("a frame of %d bytes, which nobody sent", h.Length)
+		err = fmt.Errorf("received a frame of %d bytes, which nobody sent", h.Length)
 	}
 	if err != nil {
 		return h, nil, err
@@ -132,24 +132,24 @@ func (c *member) frame() (ws.Header, []byte, error) {
 func (r *run) takeLocked(c *member, h ws.Header, payload []byte) error {
 	switch {
 	case h.Op == ws.Close:
-		return errors.New("the server closed it")
+		return errors.New("the server closed the connection")
 	case h.Control():
 		return nil
 	case !h.Fin || h.Op == ws.Continuation:
-		return fmt.Errorf("got a message in several frames (one of %d bytes): each message must stay a frame, because figures count frames", len(payload))
+		return fmt.Errorf("received a message in several frames (one of %d bytes): each message must be one frame, because the figures count frames", len(payload))
 	}
 	m := r.sent[string(payload[:min(len(payload), len(mark(0)))])]
 	switch {
 	case m == nil:
-		return fmt.Errorf("got %d bytes that nobody sent: a greeting, or somebody else in the room?", len(payload))
+		return fmt.Errorf("received %d bytes that nobody sent: does the server send a greeting, or is another client in the room?", len(payload))
 	case m.room != c.room:
-		return fmt.Errorf("got %s of %s in the room %s: rooms are not apart", m, m.room, c.room)
+		return fmt.Errorf("received %s of %s in the room %s: the rooms are not separate", m, m.room, c.room)
 	case h.Op != m.op:
-		return fmt.Errorf("got %s with opcode %d", m, h.Op)
+		return fmt.Errorf("received %s with opcode %d", m, h.Op)
 	case string(payload) != string(m.payload):
-		return fmt.Errorf("got %s with other contents: %d bytes", m, len(payload))
+		return fmt.Errorf("received %s with other contents: %d bytes", m, len(payload))
 	case m.got[c]:
-		return fmt.Errorf("got %s twice", m)
+		return fmt.Errorf("received %s twice", m)
 	}
 	m.got[c] = true
 	return nil

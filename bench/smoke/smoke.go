@@ -43,7 +43,7 @@ func (s Test) Run(ctx context.Context) error {
 		s.Clients = 4
 	}
 	if s.Clients < 3 {
-		return option.Bad("a smoke test needs 3 clients or more, not %d", s.Clients)
+		return option.Bad("a smoke test needs at least 3 clients, not %d", s.Clients)
 	}
 	if s.Timeout == 0 {
 		s.Timeout = 10 * time.Second
@@ -53,7 +53,7 @@ func (s Test) Run(ctx context.Context) error {
 		return err
 	}
 	if t.TLS {
-		return option.Bad("--url %s: the smoke test does not speak TLS", s.URL)
+		return option.Bad("--url %s: the smoke test does not support TLS", s.URL)
 	}
 	cfg := client.Config{Header: s.Header, Dialect: s.Dialect}
 	if err := cfg.CheckDialect(t); err != nil {
@@ -123,7 +123,7 @@ func (r *run) everything() error {
 	}
 	r.leave(r.clients[0])
 	if err := r.sendAll(ws.Text, sizes[0], 1); err != nil {
-		return fmt.Errorf("after one had left: %w", err)
+		return fmt.Errorf("after a client had left: %w", err)
 	}
 	if err := r.join(room); err != nil {
 		return err
@@ -184,7 +184,7 @@ func (r *run) confirm(c *member) error {
 			return err
 		}
 	}
-	return fmt.Errorf("a client sent %s again and again for %v and never got one: is this a chat room that answers everybody, the sender too?",
+	return fmt.Errorf("a client sent %s repeatedly for %v and never received one: does the server send each message to all clients of the room, including the sender?",
 		last, r.Timeout)
 }
 
@@ -209,7 +209,7 @@ func (r *run) sendAll(op byte, size, n int) error {
 		for _, c := range r.clients {
 			for i, m := range all {
 				if !m.got[c] {
-					return fmt.Errorf("client %d did not get %s within %v (number %d of %d sent at once)", c.name, m, r.Timeout, i+1, len(all))
+					return fmt.Errorf("client %d did not receive %s within %v (number %d of %d sent at once)", c.name, m, r.Timeout, i+1, len(all))
 				}
 			}
 		}

@@ -39,13 +39,13 @@ func TestCentrifugeSmoke(t *testing.T) {
 	}
 }
 
-// relay is a chat server whose fault is planted: send returns the bytes that client number to, of those that came from 0, gets for message n
-// of from, who is in the same room.
+// relay is a chat server with a fault. send returns the bytes for client number to, from 0, for message number n of client
+// number from, in the same room.
 type relay struct {
 	send func(n, from, to int, op byte, payload []byte) []byte
-	// oneRoom says of a message of the given length whether it goes to all rooms; nil: none does.
+	// oneRoom reports whether a message of this length goes to all rooms; nil means never.
 	oneRoom func(length int) bool
-	// hello is sent right behind the answer to an upgrade.
+	// hello is sent right after the answer to an upgrade.
 	hello []byte
 
 	mu      sync.Mutex
@@ -55,7 +55,7 @@ type relay struct {
 	n       int
 }
 
-// right is what a chat room sends.
+// right returns the bytes that a chat room sends.
 func right(_, _, _ int, op byte, payload []byte) []byte { return ws.AppendFrame(nil, op, payload, nil) }
 
 // start serves until the test ends.
@@ -153,7 +153,7 @@ func TestSmokeOfAChatRoom(t *testing.T) {
 	servers := map[string]*relay{
 		"plain":  {send: right},
 		"pinged": {send: right, hello: []byte{0x80 | ws.Ping, 2, 'h', 'i'}},
-		// The first messages of each client are those it joins with: who is not in the room yet must ask again.
+		// The first messages of each client come before it has joined. It must send again.
 		"slow to join": {send: func(n, from, to int, op byte, payload []byte) []byte {
 			if n < 3 {
 				return nil
@@ -171,7 +171,7 @@ func TestSmokeOfAChatRoom(t *testing.T) {
 	}
 }
 
-// Every fault is found, and named.
+// Every fault is found and named.
 func TestSmokeOfFaults(t *testing.T) {
 	cases := []struct {
 		name, says string
@@ -179,9 +179,9 @@ func TestSmokeOfFaults(t *testing.T) {
 		hello      []byte
 		oneRoom    func(length int) bool
 	}{
-		{name: "one room for all paths", says: "rooms are not apart", send: right, oneRoom: func(int) bool { return true }},
-		{name: "a long message comes to all rooms", says: "rooms are not apart", send: right, oneRoom: func(length int) bool { return length > 4096 }},
-		{name: "one client misses one message", says: "did not get", send: func(n, from, to int, op byte, payload []byte) []byte {
+		{name: "one room for all paths", says: "rooms are not separate", send: right, oneRoom: func(int) bool { return true }},
+		{name: "a long message comes to all rooms", says: "rooms are not separate", send: right, oneRoom: func(length int) bool { return length > 4096 }},
+		{name: "one client misses one message", says: "did not receive", send: func(n, from, to int, op byte, payload []byte) []byte {
 			if len(payload) == 4096 && op == ws.Text && from == 1 && to == 2 {
 				return nil
 			}
@@ -194,13 +194,13 @@ func TestSmokeOfFaults(t *testing.T) {
 			}
 			return frame
 		}},
-		{name: "the sender is left out", says: "never got one", send: func(n, from, to int, op byte, payload []byte) []byte {
+		{name: "the sender is left out", says: "never received one", send: func(n, from, to int, op byte, payload []byte) []byte {
 			if from == to {
 				return nil
 			}
 			return right(n, from, to, op, payload)
 		}},
-		{name: "echo", says: "did not get", send: func(n, from, to int, op byte, payload []byte) []byte {
+		{name: "echo", says: "did not receive", send: func(n, from, to int, op byte, payload []byte) []byte {
 			if from != to {
 				return nil
 			}
@@ -234,7 +234,7 @@ func TestSmokeOfFaults(t *testing.T) {
 		{name: "a masked frame", says: "masked", send: func(_, _, _ int, op byte, payload []byte) []byte {
 			return ws.AppendFrame(nil, op, payload, &[4]byte{1, 2, 3, 4})
 		}},
-		{name: "a close", says: "the server closed it", send: func(n, from, to int, op byte, payload []byte) []byte {
+		{name: "a close", says: "the server closed the connection", send: func(n, from, to int, op byte, payload []byte) []byte {
 			if len(payload) == 70000 {
 				return ws.AppendFrame(nil, ws.Close, nil, nil)
 			}
@@ -255,7 +255,7 @@ func TestSmokeOfFaults(t *testing.T) {
 
 func TestSmokeIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &relay{send: func(int, int, int, byte, []byte) []byte { // nothing comes, ever
+	s := &relay{send: func(int, int, int, byte, []byte) []byte { // sends nothing
 		cancel()
 		return nil
 	}}

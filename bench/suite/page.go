@@ -38,7 +38,7 @@ func (v ServerResult) version(r *Results) string {
 func (r *Results) WriteHTML(w io.Writer) error {
 	d := page.Page{Title: "webim and its peers", Lead: []string{arrows}, Notes: r.remarks(), Sections: []page.Section{r.servers()}}
 	if r.Partial {
-		d.Notes = append([]string{"not all was done: the figures are of what was"}, d.Notes...)
+		d.Notes = append([]string{"not all was done: the figures are of a part of the runs"}, d.Notes...)
 	}
 	for _, s := range r.Stages {
 		p := page.Section{Name: s.Name, Notes: []string{s.What}, Table: s.rows()}

@@ -41,13 +41,13 @@ func failure(r *report.Report, err error, s stage) string {
 	const most = 0.1 // share of the deliveries; with more losses the latency has no meaning, either
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || r != nil && r.Interrupted:
-		return fmt.Sprintf("was not done after %s", s.limit)
+		return fmt.Sprintf("did not end within %s", s.limit)
 	case err != nil:
 		return err.Error()
 	}
 	for _, lost := range losses(r) {
 		if lost > most {
-			return fmt.Sprintf("does not keep up: %.0f %% of the deliveries did not come", 100*lost)
+			return fmt.Sprintf("does not keep up: %.0f %% of the deliveries were lost", 100*lost)
 		}
 	}
 	return ""
@@ -70,7 +70,7 @@ func (r *Results) disturbances() {
 		}
 	}
 	if disturbed > 0 {
-		r.note("in %d of %d runs other processes were busy too: figures are worse than the servers are; ratios suffer less", disturbed, all)
+		r.note("in %d of %d runs other processes used the machine: the servers are better than these figures; ratios suffer less", disturbed, all)
 	}
 }
 

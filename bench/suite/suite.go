@@ -17,10 +17,10 @@ import (
 // alike, and a ratio is that of two runs close in time.
 type Suite struct {
 	Quick bool          `help:"Five peers, idle and one flood, in under 5 minutes."`
-	Peers []string      `help:"Peers to compare with; all that can run here if there are none." placeholder:"NAME"`
-	Runs  int           `default:"5" name:"repeat" help:"Repetitions at most; fewer if the time does not allow for them."`
-	Time  time.Duration `default:"0s" help:"For the runs: none begins after it, and no repetition that would not end in it. 0s: 40m, with --quick 4m."`
-	Webim string        `default:"bin/webim" help:"webim's program." type:"path"`
+	Peers []string      `help:"Peers to compare with; without names, all that can run here." placeholder:"NAME"`
+	Runs  int           `default:"5" name:"repeat" help:"Maximum number of repetitions; fewer if the time is too short."`
+	Time  time.Duration `default:"0s" help:"Time for all runs. No run begins after it, and no repetition that would end after it. 0s means 40m, and 4m with --quick."`
+	Webim string        `default:"bin/webim" help:"Path of the webim program." type:"path"`
 
 	// Log, if set, is called with one line after each step.
 	Log func(line string) `kong:"-" json:"-"`
@@ -31,7 +31,7 @@ type Suite struct {
 // Run runs the comparison; root is webim's repository. If ctx ends or the time is over, the results are valid but partial.
 func (o Suite) Run(ctx context.Context, cfg client.Config, root string) (*Results, error) {
 	if o.Runs < 1 || o.Time < 0 {
-		return nil, option.Bad("--repeat %d --time %s: give one repetition at least, and a time of zero or more", o.Runs, o.Time)
+		return nil, option.Bad("--repeat %d --time %s: give at least one repetition, and a time of at least 0s", o.Runs, o.Time)
 	}
 	peers, err := o.peers()
 	if err != nil {
@@ -63,7 +63,7 @@ func (o Suite) compare(ctx context.Context, cfg client.Config, all []participant
 			o.log("%-10s left out: %v", c.name, err)
 			continue
 		}
-		o.log("%-10s is ready, and a chat room", c.name)
+		o.log("%-10s is ready and has chat rooms", c.name)
 		ready = append(ready, c)
 	}
 	stages := o.stages
@@ -99,7 +99,7 @@ func (o Suite) repeat(ctx context.Context, cfg client.Config, ready []participan
 	start, longest := time.Now(), time.Duration(0)
 	for res.Runs < o.Runs && ctx.Err() == nil {
 		if res.Runs > 0 && time.Since(start)+longest > o.time() {
-			res.Notes = append(res.Notes, fmt.Sprintf("%d repetitions; another one takes %s, which is more than what is left of %s", res.Runs, longest.Round(time.Second), o.time()))
+			res.Notes = append(res.Notes, fmt.Sprintf("%d repetitions; another one takes %s, which is more than the rest of %s", res.Runs, longest.Round(time.Second), o.time()))
 			return
 		}
 		began := time.Now()
@@ -108,7 +108,7 @@ func (o Suite) repeat(ctx context.Context, cfg client.Config, ready []participan
 			for k, c := range ready {
 				if time.Since(start) > o.time() {
 					res.Partial = true
-					res.Notes = append(res.Notes, fmt.Sprintf("the time of %s was over in repetition %d, before %s of %s", o.time(), res.Runs, s.name, c.name))
+					res.Notes = append(res.Notes, fmt.Sprintf("the time of %s ended in repetition %d, before %s of %s", o.time(), res.Runs, s.name, c.name))
 					return
 				}
 				if ctx.Err() != nil {

@@ -22,14 +22,14 @@ import (
 	"webim/bench/stat"
 )
 
-// floorAs is a floor server as a contender.
+// floorAs returns a floor server as a participant.
 func floorAs(name string) participant {
 	return participant{name, "the floor", client.Plain, func(context.Context) error { return nil }, func(ctx context.Context) (*proc.Server, string, error) {
 		return proc.StartAnnounced(ctx, name, benchtest.FloorCommand("127.0.0.1:0"))
 	}}
 }
 
-// tiny is a suite of one short flood.
+// tiny returns a suite of one short flood.
 func tiny(runs int) Suite {
 	s := floodStage(100)
 	s.run = scenario.Flood{Clients: 10, Senders: 2, Rate: []float64{100}, Seconds: .2, Size: option.FixedSize(128), Grace: time.Second}
@@ -37,7 +37,7 @@ func tiny(runs int) Suite {
 	return Suite{Runs: runs, stages: []stage{s}}
 }
 
-// doneBy are the names of the servers in the order of their runs.
+// listen returns the names of the servers in the order of their runs.
 func (o *Suite) listen() *[]string {
 	names := &[]string{}
 	o.Log = func(line string) {
@@ -48,7 +48,7 @@ func (o *Suite) listen() *[]string {
 	return names
 }
 
-// Servers take turns, and the results are ratios of neighbouring runs.
+// Servers run in turns, and a ratio is that of runs close in time.
 func TestSuiteTakesTurns(t *testing.T) {
 	t.Parallel()
 	o := tiny(3)
@@ -76,7 +76,8 @@ func TestSuiteTakesTurns(t *testing.T) {
 	}
 }
 
-// Who cannot take part, does not start, never answers or loses messages is reported, and does not hold the others up again.
+// A server that cannot take part, does not start, never answers or loses messages is reported, and does not run a stage
+// again.
 func TestSuiteWithoutTheBroken(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0") // accepts in the kernel, never answers
@@ -113,7 +114,7 @@ func TestSuiteWithoutTheBroken(t *testing.T) {
 	if want := []string{"webim", "dead", "mute", "lossy", "webim"}; !slices.Equal(*order, want) {
 		t.Errorf("%q", *order)
 	}
-	for i, says := range []string{"", "must name", "was not done after 3s", "50 % of the deliveries"} {
+	for i, says := range []string{"", "must name", "did not end within 3s", "50 % of the deliveries"} {
 		if s := res.Stages[0].Servers[i]; says == "" && s.Failed != "" || !strings.Contains(s.Failed, says) || len(s.Runs) != 2 {
 			t.Errorf("%s: %q, %d runs", s.Name, s.Failed, len(s.Runs))
 		}
@@ -124,7 +125,7 @@ func TestSuiteWithoutTheBroken(t *testing.T) {
 	}
 }
 
-// Time that is over, and Ctrl-C, leave what there is.
+// When the time is over, and at Ctrl-C, the results so far remain.
 func TestSuiteEndsEarly(t *testing.T) {
 	t.Parallel()
 	both := []participant{floorAs("webim"), floorAs("other")}
@@ -152,7 +153,7 @@ func TestSuiteEndsEarly(t *testing.T) {
 	}
 }
 
-// Every figure that a table shows exists in the reports of its stage.
+// Every figure of a table exists in the reports of its stage.
 func TestSuiteShowsFiguresThatExist(t *testing.T) {
 	t.Parallel()
 	for _, s := range slices.Concat(quickStages(), fullStages()) {

@@ -17,7 +17,7 @@ import (
 func (r *Results) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	if r.Partial {
-		fmt.Fprintln(&b, "NOT ALL WAS DONE: the figures are of what was")
+		fmt.Fprintln(&b, "NOT ALL WAS DONE: the figures are of a part of the runs")
 	}
 	for _, v := range r.servers().Table[1:] {
 		fmt.Fprintf(&b, "%-10s %s\n", v[0], v[1])

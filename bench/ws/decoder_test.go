@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// decodeWhole is the naive oracle: it has all bytes at once and copies everything.
+// decodeWhole is the simple oracle: it has all bytes at once and copies everything.
 func decodeWhole(b []byte) (events []Event, err error) {
 	var msg *Event
 	var payload []byte
@@ -44,11 +44,11 @@ func decodeWhole(b []byte) (events []Event, err error) {
 	return events, nil
 }
 
-// decodeParts feeds the parts one after another.
+// decodeParts decodes the parts one after another.
 func decodeParts(parts ...[]byte) (events []Event, err error) {
 	var d Decoder
 	for _, p := range parts {
-		p = bytes.Clone(p) // the worker's buffer is overwritten by the next read: nothing may point into it
+		p = bytes.Clone(p) // the next read overwrites a receiver's buffer, so nothing may point into it
 		for len(p) > 0 {
 			ev, n, ok, err := d.Next(p)
 			if err != nil {
@@ -195,12 +195,12 @@ func TestDecoderErrors(t *testing.T) {
 	}
 }
 
-// A compressed message, in fragments, cut at every byte.
+// A compressed message in fragments, cut at every byte.
 func TestDecoderInflatesEverySplit(t *testing.T) {
 	packed := AppendDeflated(nil, []byte(strings.Repeat("fourteen bytes", 10)))
 	b := AppendFrame(nil, Text|RSV1, packed[:9], nil)
 	b[0] &^= 0x80
-	b = AppendFrame(append(b, 0x89, 0), Continuation, packed[9:], nil) // with a ping between
+	b = AppendFrame(append(b, 0x89, 0), Continuation, packed[9:], nil) // with a ping between the fragments
 	for i := range b {
 		d, got := Decoder{Inflater: NewInflater()}, []Event{}
 		for _, part := range [][]byte{b[:i], b[i:]} {

@@ -24,7 +24,7 @@ const (
 	RSV1 = 0x40
 )
 
-var errDeflate = errors.New("compressed message that cannot be inflated, or to more than 64 MB")
+var errDeflate = errors.New("compressed message that is not valid, or inflates to more than 64 MB")
 
 // deflaters are shared by all senders, because each takes about 1 MB.
 var deflaters = sync.Pool{New: func() any {

@@ -22,7 +22,7 @@ var (
 	ErrReserved = errors.New("reserved bit or opcode set, although no extension was negotiated")
 	errControl  = errors.New("control frame fragmented or longer than 125 bytes")
 	ErrMasking  = errors.New("frame masked by the server, or not masked by the client")
-	errLength   = errors.New("frame length over 2^31")
+	errLength   = errors.New("frame longer than 2^31 bytes")
 	errSequence = errors.New("continuation without a beginning, or a new message inside a fragmented one")
 )
 

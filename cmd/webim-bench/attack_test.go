@@ -12,8 +12,8 @@ import (
 	"webim/bench/client"
 )
 
-// attackedRooms let anybody do all that the attacks are about, and the bystander send ten messages a second, or all that are due at once when the machine
-// did not let it run.
+// attackedRooms allows everybody everything that the attacks use. Its rates allow the bystander ten messages per second,
+// or all messages that are due at once after the machine did not run it.
 const attackedRooms = `rate_send: 1000/5s
 user_rate_send: 1000/5s
 rooms:
@@ -25,8 +25,8 @@ rooms:
     allow: {join: anonymous, read: anonymous, history: anonymous, presence: anonymous, send: anonymous}
 `
 
-// All attacks, small, on a webim without the race detector: the bystander loses nothing, memory and files return. The attacker is anybody, under
-// the limits that hold by default.
+// Small versions of all attacks on a webim without the race detector: the bystander loses nothing, and memory and files
+// return. The attacker has no token, and the default limits.
 func TestAttacksOnWebim(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -45,7 +45,7 @@ func TestAttacksOnWebim(t *testing.T) {
 			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
 				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "700ms", "--baseline", "200ms",
 				"--recovery", "30s", "--grace", "30s"}
-			if dialect == client.Centrifuge { // the others do not depend on it
+			if dialect == client.Centrifuge { // the other attacks do not depend on the dialect
 				args = append(args, "--only", "blank-line-bomb,stuck-readers,subscribe-storm,history-amplification,join-leave-churn,recovery-amplification")
 			}
 			out, code := program(t, args...)
@@ -57,7 +57,7 @@ func TestAttacksOnWebim(t *testing.T) {
 	}
 }
 
-// checkAttacks reads the report: each attack reached the server, and was measured.
+// checkAttacks checks that each attack reached the server and was measured.
 func checkAttacks(t *testing.T, name string) {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -75,7 +75,7 @@ func checkAttacks(t *testing.T, name string) {
 	}
 }
 
-// The flags that keep an attack from hitting somebody else, and the list.
+// The flags that protect other targets, and the list of attacks.
 func TestAttackFlags(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, says string }{

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// asProgram makes the test binary be the program.
+// asProgram makes the test binary the program.
 const asProgram = "WEBIM_BENCH_TEST_MAIN"
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ func TestWrongFlags(t *testing.T) {
 		{"compare nosuch.json nosuch.json", "nosuch.json"},
 		{"flood --size 128:0", "weight"},
 		{"flood --size 64-", "64-1024"},
-		{"flood --size 8-100", "16 at least"},
+		{"flood --size 8-100", "at least 16"},
 		{"flood --pid 1 --cmd x", "--pid"},
 		{"flood --pid 4194304", "no such process"},
 		{"flood --header nonsense", "Name: value"},
@@ -63,7 +63,7 @@ func TestWrongFlags(t *testing.T) {
 		{"suite --peers nonsense", "gorilla"},
 		{"storm --processes 2", "--processes"},
 		{"million --servers many", "auto"},
-		{"million --clients 100000000", "or take --clients"},
+		{"million --clients 100000000", "or give --clients"},
 		{"million --clients 30 --servers 40", "to each server"},
 		{"peers", "expected one of"},
 		{"peers build nonsense", "gorilla"},
@@ -87,7 +87,7 @@ func TestPeersList(t *testing.T) {
 	}
 }
 
-// The two that are built quickest; WEBIM_LONG has all of them, in package peer.
+// The two peers with the shortest build; with WEBIM_LONG, package peer tests all of them.
 func TestPeersSmoke(t *testing.T) {
 	out, code := program(t, "peers", "smoke", "gws", "coder")
 	if code != 0 || strings.Count(out, "is a chat room\n") != 2 {
@@ -108,7 +108,7 @@ func TestFloodOfTheFloor(t *testing.T) {
 	at, name := freePort(t), filepath.Join(t.TempDir(), "report.json")
 	out, code := program(t, "flood", "--url", "ws://"+at+"/", "--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at,
 		"--clients", "20", "--senders", "2", "--rate", "100", "--seconds", "0.3", "--json", name)
-	if code != 0 && code != exitLimited { // a machine that does much else may be the limit
+	if code != 0 && code != exitLimited { // on a busy machine the client may be the bottleneck
 		t.Fatalf("exit %d: %s", code, out)
 	}
 	if !strings.Contains(out, "600") || !strings.Contains(out, "Linux") {
@@ -147,7 +147,7 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// Whatever ends the program, its servers and workers end too.
+// If the program ends for any reason, its servers and workers end, too.
 func TestKilled(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "million", "--clients", "20", "--servers", "2", "--hold", "1h", "--settle", "1ms", "--cmd", os.Args[0]+" floor --listen 127.0.0.1:0")
 	cmd.Env = append(os.Environ(), asProgram+"=1")
@@ -166,13 +166,13 @@ func TestKilled(t *testing.T) {
 		time.Sleep(time.Millisecond) // polls
 	}
 	_ = cmd.Process.Kill()
-	_ = cmd.Wait() // killed, as it should be
+	_ = cmd.Wait() // the test has killed it
 	if len(children) != 4 {
 		t.Fatalf("children: %v", children)
 	}
 	for _, pid := range children {
 		for {
-			line, _ := os.ReadFile("/proc/" + pid + "/cmdline") // empty for the dead
+			line, _ := os.ReadFile("/proc/" + pid + "/cmdline") // empty for a process that has ended
 			if len(line) == 0 {
 				break
 			}

@@ -25,7 +25,7 @@ const (
 	screenshots = "../../bin/screenshots" // git ignores bin
 )
 
-// viewer is a browser that notes what a page complains of, and what it loads.
+// viewer is a browser that records errors and requests of a page.
 type viewer struct {
 	t   *testing.T
 	ctx context.Context
@@ -46,7 +46,7 @@ func newViewer(t *testing.T) *viewer {
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithListener(v.listen))
 	v.ctx = ctx
 	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil { // killed at once, it would leave files in /tmp
+		if err := chromedp.Cancel(ctx); err != nil { // Chromium would leave files in /tmp if it were killed at once
 			t.Errorf("closing Chromium: %v", err)
 		}
 		cancel()
@@ -85,7 +85,8 @@ func (v *viewer) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// look opens the page as wide as a device, in light or dark, keeps a picture of it, and checks that it fits and says nothing wrong.
+// look opens the page with a device's width, light or dark, takes a screenshot, and checks that the page fits and reports
+// no error.
 func (v *viewer) look(file, name, scheme string, width int64) {
 	v.t.Helper()
 	v.do(chromedp.EmulateViewport(width, 900), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -131,7 +132,7 @@ func (v *viewer) look(file, name, scheme string, width int64) {
 	}
 }
 
-// The page of a run, made by the whole program, as a phone and a desk show it.
+// The page of a run of the whole program, on a phone and on a desktop.
 func TestPageOpens(t *testing.T) {
 	at, dir := freePort(t), t.TempDir()
 	args := func(scenario, flags string) []string {
@@ -147,7 +148,7 @@ func TestPageOpens(t *testing.T) {
 			t.Fatalf("%s: exit %d: %s", run[0], code, out)
 		}
 	}
-	// The floor in webim's place; who is compared with it cannot run, or is built elsewhere.
+	// The floor is in webim's place. The peer cannot run here.
 	webim := filepath.Join(dir, "webim")
 	if err := os.WriteFile(webim, []byte("#!/bin/sh\nexec "+os.Args[0]+" floor --listen 127.0.0.1:0\n"), 0o755); err != nil {
 		t.Fatal(err)
