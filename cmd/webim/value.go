@@ -40,11 +40,7 @@ func (s *setting) parse(text string, into reflect.Value) error {
 	}
 	text = strings.TrimSpace(text)
 	if slices.Contains(s.words, text) {
-		if s.kind == "rate" || s.kind == "flow" {
-			into.Set(reflect.ValueOf(room.Unlimited))
-			return nil
-		}
-		into.SetInt(map[string]int64{"auto": auto, "none": none}[text])
+		s.storeWord(text, into)
 		return nil
 	}
 	switch s.kind {
@@ -76,18 +72,33 @@ func (s *setting) parse(text string, into reflect.Value) error {
 		}
 		into.Set(reflect.ValueOf(rate))
 	default:
-		n, ok := s.number(text)
-		if !ok {
-			return fmt.Errorf("%q is not %s", text, s.wanted())
-		}
-		low, _ := s.number(s.min)
-		high, _ := s.number(s.max)
-		if n < low || n > high {
-			return fmt.Errorf("%s is out of range: it must be %s to %s%s", text, s.min, s.max, s.orWords())
-		}
-		into.SetInt(n)
+		return s.parseNumber(text, into)
 	}
 	return nil
+}
+
+// parseNumber parses a number and checks its range.
+func (s *setting) parseNumber(text string, into reflect.Value) error {
+	n, ok := s.number(text)
+	if !ok {
+		return fmt.Errorf("%q is not %s", text, s.wanted())
+	}
+	low, _ := s.number(s.min)
+	high, _ := s.number(s.max)
+	if n < low || n > high {
+		return fmt.Errorf("%s is out of range: it must be %s to %s%s", text, s.min, s.max, s.orWords())
+	}
+	into.SetInt(n)
+	return nil
+}
+
+// storeWord stores the meaning of one of the words auto and none.
+func (s *setting) storeWord(word string, into reflect.Value) {
+	if s.kind == "rate" || s.kind == "flow" {
+		into.Set(reflect.ValueOf(room.Unlimited))
+		return
+	}
+	into.SetInt(map[string]int64{"auto": auto, "none": none}[word])
 }
 
 func parseBool(text string) (b, ok bool) {
