@@ -17,7 +17,7 @@ import (
 
 // quick returns small limits for tests. It does not judge the p99, because a test machine is busy.
 func quick() Options {
-	return Options{Connections: 10, Bytes: 256 << 10, Window: 500 * time.Millisecond, Baseline: 300 * time.Millisecond, Recovery: 300 * time.Millisecond, Grace: time.Second,
+	return Options{Connections: 10, Bytes: 256 << 10, Window: 2 * time.Second, Baseline: 300 * time.Millisecond, Recovery: 300 * time.Millisecond, Grace: time.Second,
 		MemorySlack: 16 << 20, Addresses: 2, Room: "attacked", Beside: "bystander"}
 }
 

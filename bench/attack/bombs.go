@@ -13,7 +13,7 @@ import (
 func bombAttacks() []Attack {
 	return []Attack{
 		{Name: "deflate-bomb", What: "Clients send compressed messages of 64 KB that inflate to 64 MB.", prepare: func() { bomb() }, run: deflateBomb},
-		{Name: "blank-line-bomb", What: "Clients send messages of nothing but line ends, compressed if the server takes that, before any command.", run: blankLineBomb},
+		{Name: "blank-line-bomb", What: "Clients send messages of nothing but line ends, compressed if the server takes that, before any command.", prepare: func() { blankLines() }, run: blankLineBomb},
 	}
 }
 
@@ -36,16 +36,20 @@ func deflateBomb(a *attacker) {
 	})
 }
 
-func blankLineBomb(a *attacker) {
-	const inflated, plain = 1<<20 - 16, 64 << 10
+// blankLines returns messages of line ends: one of 1 MB, compressed, and one of 64 KB.
+var blankLines = sync.OnceValues(func() (compressed, plain []byte) {
 	message := func(n int) []byte { return slices.Concat([]byte("{}\n"), bytes.Repeat([]byte{'\n'}, n), []byte("{}")) }
-	packed := ws.AppendRaw(nil, ws.FIN|ws.RSV1|ws.Text, ws.AppendDeflated(nil, message(inflated)))
-	open := ws.AppendRaw(nil, ws.FIN|ws.Text, message(plain))
+	compressed = ws.AppendRaw(nil, ws.FIN|ws.RSV1|ws.Text, ws.AppendDeflated(nil, message(1<<20-16)))
+	return compressed, ws.AppendRaw(nil, ws.FIN|ws.Text, message(64<<10))
+})
+
+func blankLineBomb(a *attacker) {
+	compressed, plain := blankLines()
 	a.connecting(a.openCompressed, func(_ int, c *conn) error {
 		c.drain()
-		frame := open
+		frame := plain
 		if c.compressed {
-			frame = packed
+			frame = compressed
 		}
 		_, err := c.Write(frame)
 		for err == nil {

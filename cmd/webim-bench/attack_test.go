@@ -43,7 +43,7 @@ func TestAttacksOnWebim(t *testing.T) {
 			t.Parallel()
 			at, name := freePort(t), filepath.Join(dir, dialect+".json")
 			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
-				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "700ms", "--baseline", "200ms",
+				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "1500ms", "--baseline", "200ms",
 				"--recovery", "30s", "--grace", "30s"}
 			if dialect == client.Centrifuge { // the other attacks do not depend on the dialect
 				args = append(args, "--only", "blank-line-bomb,stuck-readers,subscribe-storm,history-amplification,join-leave-churn,recovery-amplification")
