@@ -13,12 +13,12 @@ import (
 )
 
 // once returns a function that must be called once before check is called.
-func once(t rapid.TB, what string) (called func(), check func()) {
+func once(t rapid.TB, method string) (called func(), check func()) {
 	calls := 0
 	return func() { calls++ }, func() {
 		t.Helper()
 		if calls != 1 {
-			t.Fatalf("the done of %s was called %d times", what, calls)
+			t.Fatalf("the done of %s was called %d times", method, calls)
 		}
 	}
 }
@@ -117,7 +117,7 @@ func testStateVersions(t *testing.T, with Implementation) {
 		t.Error(err)
 	}
 	if err := remove(t, m, k, engine.AnyVersion); err != nil {
-		t.Errorf("deleting what is gone: %v", err)
+		t.Errorf("deleting a missing entry: %v", err)
 	}
 	third, err := put(t, m, engine.Entry{Key: k, Value: []byte("4")})
 	if err != nil || third == first || third == second {
