@@ -43,7 +43,7 @@ var nowhere = budget.Addr(netip.Addr{})
 // address or the class has no bound there. Nobody holds it: a client that is idle has
 // none, and an account whose buckets are full is forgotten.
 func (h *Hub) addressAccount(payer budget.Owner, c Class) *account {
-	if !payer.IsAddr() || payer == nowhere || h.cfg.addressRates.of(c).N < 0 {
+	if !payer.IsAddr() || payer == nowhere || h.cfg.addressRates.Of(c).N < 0 {
 		return nil
 	}
 	all := &h.accounts

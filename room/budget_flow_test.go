@@ -32,7 +32,7 @@ func commandTests(c Class, command string) []budgetTest {
 		if n := refused(first); n < 10 || n == 30 {
 			t.Errorf("%d of 30 commands were refused", n)
 		}
-		if n, user := refused(second), w.hub.cfg.UserRates.of(c).N > 0; user != (n == 30) {
+		if n, user := refused(second), w.hub.cfg.UserRates.Of(c).N > 0; user != (n == 30) {
 			t.Errorf("the user's second connection: %d of 30 commands were refused", n)
 		}
 		if n := refused(w.as(t, attacker, "bob")); n == 30 {

@@ -90,7 +90,7 @@ func TestEveryBudgetIsExhausted(t *testing.T) {
 func openBudgets(t *testing.T) (Config, netpoll.Config) {
 	v, _ := tokens(t)
 	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
-	return Config{Tokens: v, Anonymous: true, Calls: knownCalls{"typing": {Class: ClassTyping}}, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, Text: TextLimits{-1, -1}}, netpoll.Config{}
+	return Config{Tokens: v, Anonymous: true, Calls: knownCalls{"typing": {Class: ClassTyping}}, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, Text: TextLimits{Bytes: -1, Graphemes: -1}}, netpoll.Config{}
 }
 
 // knownCalls fail at once, and count in their rates.
@@ -213,7 +213,7 @@ func ratesOf1(c Class, conn, user int) func(*Config, *netpoll.Config) {
 	return func(cfg *Config, _ *netpoll.Config) {
 		for rates, n := range map[*Rates]int{&cfg.Rates: conn, &cfg.UserRates: user} {
 			if n != none {
-				*rates.byClass()[c] = slow(n)
+				rates.Set(c, slow(n))
 			}
 		}
 		cfg.MaxRoomsPerConn = 20

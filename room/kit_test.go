@@ -99,7 +99,7 @@ func (c Config) open() Config {
 		c.Rates, c.UserRates = NoRates, NoRates
 	}
 	if c.Text == (TextLimits{}) {
-		c.Text = TextLimits{-1, -1}
+		c.Text = TextLimits{Bytes: -1, Graphemes: -1}
 	}
 	return c
 }

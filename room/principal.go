@@ -137,7 +137,7 @@ func (h *Hub) now() int64 { return int64(time.Since(h.started)) }
 // ErrTooManyRequests or, if refusals go on, DisconnectTooManyErrors.
 func (h *Hub) Allow(p *Principal, c Class) error {
 	now := h.now()
-	if take(p.bucket(c), h.cfg.Rates.of(c), now) && h.allowUser(p, c, now) {
+	if take(p.bucket(c), h.cfg.Rates.Of(c), now) && h.allowUser(p, c, now) {
 		return nil
 	}
 	return h.tooFast(p, c, "", now)
@@ -154,7 +154,7 @@ func (h *Hub) AllowUser(p *Principal, c Class) error {
 
 func (h *Hub) allowUser(p *Principal, c Class, now int64) bool {
 	a := p.account.Load()
-	return a == nil || take(&a.buckets[c], h.cfg.UserRates.of(c), now)
+	return a == nil || take(&a.buckets[c], h.cfg.UserRates.Of(c), now)
 }
 
 func take(b *budget.Bucket, r Rate, now int64) bool { return b.Take(r, 1, now) }
@@ -193,12 +193,12 @@ func (h *Hub) debt(p *Principal, c Class) (longest time.Duration) {
 		return 0
 	}
 	now := h.now()
-	longest = p.bucket(c).Debt(h.cfg.Rates.of(c), now)
+	longest = p.bucket(c).Debt(h.cfg.Rates.Of(c), now)
 	if a := p.account.Load(); a != nil {
-		longest = max(longest, a.buckets[c].Debt(h.cfg.UserRates.of(c), now))
+		longest = max(longest, a.buckets[c].Debt(h.cfg.UserRates.Of(c), now))
 	}
 	if a := h.addressAccount(p.payer, c); a != nil {
-		longest = max(longest, a.buckets[c].Debt(h.cfg.addressRates.of(c), now))
+		longest = max(longest, a.buckets[c].Debt(h.cfg.addressRates.Of(c), now))
 	}
 	return longest
 }
@@ -212,12 +212,12 @@ func (h *Hub) charge(p *Principal, c Class, n int) {
 		return
 	}
 	now := h.now()
-	p.bucket(c).Charge(h.cfg.Rates.of(c), n, now)
+	p.bucket(c).Charge(h.cfg.Rates.Of(c), n, now)
 	if a := p.account.Load(); a != nil {
-		a.buckets[c].Charge(h.cfg.UserRates.of(c), n, now)
+		a.buckets[c].Charge(h.cfg.UserRates.Of(c), n, now)
 	}
 	if a := h.addressAccount(p.payer, c); a != nil {
-		a.buckets[c].Charge(h.cfg.addressRates.of(c), n, now)
+		a.buckets[c].Charge(h.cfg.addressRates.Of(c), n, now)
 	}
 }
 
@@ -245,9 +245,9 @@ func (h *Hub) chargePayer(payer budget.Owner, c Class, n int) {
 	if h.unbound(c) {
 		return
 	}
-	a, rate := h.addressAccount(payer, c), h.cfg.addressRates.of(c)
+	a, rate := h.addressAccount(payer, c), h.cfg.addressRates.Of(c)
 	if user, ok := payer.User(); ok {
-		a, rate = h.userAccount(user), h.cfg.UserRates.of(c)
+		a, rate = h.userAccount(user), h.cfg.UserRates.Of(c)
 	}
 	if a != nil {
 		a.buckets[c].Charge(rate, n, h.now())
@@ -256,7 +256,7 @@ func (h *Hub) chargePayer(payer budget.Owner, c Class, n int) {
 
 // unbound reports whether a class has no bounds, as with --dev: then nothing is counted.
 func (h *Hub) unbound(c Class) bool {
-	return h.cfg.Rates.of(c).N < 0 && h.cfg.UserRates.of(c).N < 0
+	return h.cfg.Rates.Of(c).N < 0 && h.cfg.UserRates.Of(c).N < 0
 }
 
 // tooFast counts and logs a refusal, and says how the client is told.

@@ -76,7 +76,7 @@ func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v Verdict) 
 		err = h.checkSize(m.Room.opts, msg)
 	}
 	if err == nil && msg.Op == ws.OpText {
-		err = h.cfg.Text.check(msg.Data)
+		err = h.cfg.Text.Check(msg.Data)
 	}
 	if err == nil && p != nil {
 		err = h.affordFanout(p, m.Room, msg)

@@ -62,7 +62,7 @@ func (h *Hub) sayBy(s Session, v Verdict, what Saying, p *publishing) {
 		err = h.checkSize(opts, m)
 	}
 	if err == nil && !opts.Binary {
-		err = h.cfg.Text.checkData(m.Data)
+		err = h.cfg.Text.CheckData(m.Data)
 	}
 	if err == nil && v.Outcome != policy.Allow {
 		err = v.Err

@@ -26,7 +26,7 @@ func TestPublicationSize(t *testing.T) {
 	binary := open
 	binary.Binary = true
 	cfg.Options = Patterns{{"bin:*", binary}, {"*", open}}.Options
-	cfg.Tokens, cfg.Text = v, TextLimits{-1, -1}
+	cfg.Tokens, cfg.Text = v, TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
 
 	remembered := func(room string) (count int) {
@@ -91,7 +91,7 @@ func TestPublicationSize(t *testing.T) {
 // TestInvisibleTexts: nobody says what nobody sees, in either dialect.
 func TestInvisibleTexts(t *testing.T) {
 	cfg := chatty()
-	cfg.Text = TextLimits{-1, -1}
+	cfg.Text = TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
 	k, plain := n.talk(wire.JSON), n.join("/r", noDeflate)
 	for _, text := range []string{"", " ", "\u200b", "\u3000\n", "\u2800", "\u3164", "\ufeff\u00ad", "\u0301"} {

@@ -1,4 +1,4 @@
-package room
+package policy
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package room
+package policy
 
 import (
 	"cmp"
@@ -13,24 +13,25 @@ import (
 	"webim/room/wire"
 )
 
-// TextLimits bound the texts that people send: what stands as "text" in data,
-// and the plain dialect's messages. Negative: no limit.
+// TextLimits limit the texts that people send: the field "text" in data, and the messages of the
+// plain dialect. A negative number means no limit.
 type TextLimits struct {
 	Bytes     int // of UTF-8; 0: 16 KiB
 	Graphemes int // characters as people count them; 0: 4,000
 }
 
-func (l TextLimits) withDefaults() TextLimits {
+// WithDefaults replaces zeros by the defaults.
+func (l TextLimits) WithDefaults() TextLimits {
 	l.Bytes = cmp.Or(l.Bytes, 16<<10)
 	l.Graphemes = cmp.Or(l.Graphemes, 4000)
 	return l
 }
 
-// check says what is wrong with a text, in a sentence for its author: nothing that is
-// seen, too many bytes or graphemes, or a control character other than tab and line ends. A
-// text is not counted where its bytes are few enough: that costs 100 ns a
-// character.
-func (l TextLimits) check(text []byte) error {
+// Check returns the fault of a text, as a wire.ErrorCode with a sentence for its author: nothing
+// visible, too many bytes or graphemes, or a control character other than tab and line ends. It
+// counts the graphemes only if the text has more bytes than graphemes are allowed, because counting
+// costs 100 ns a character.
+func (l TextLimits) Check(text []byte) error {
 	switch {
 	case l.Bytes >= 0 && len(text) > l.Bytes:
 		return wire.Explain(wire.ErrText, fmt.Sprintf("the text has %d bytes, and %d are allowed: shorten it", len(text), l.Bytes))
@@ -46,17 +47,18 @@ func (l TextLimits) check(text []byte) error {
 	return nil
 }
 
-// checkData is check for data that passed wire.Data; data without a text pass, and so
-// does an empty text beside something else, such as a picture: that is no text.
-func (l TextLimits) checkData(data []byte) error {
+// CheckData is Check for the text in data that have passed wire.Data. Data without a text pass, and
+// so does an empty text beside other fields, such as a picture.
+func (l TextLimits) CheckData(data []byte) error {
 	text, ok := wire.TextOf(data)
 	if !ok || len(text) == 0 && !wire.OnlyText(data) {
 		return nil
 	}
-	return l.check(text)
+	return l.Check(text)
 }
 
-// hasControls looks at eight bytes at a time, as long as they are visible ASCII.
+// hasControls reports whether a text has a control character. It checks eight bytes at a time, as
+// long as they are visible ASCII.
 func hasControls(text []byte) bool {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	for i := 0; i < len(text); {
