@@ -187,7 +187,7 @@ func TestEverySettingReachesItsLibrary(t *testing.T) {
 		n.CheckOrigin = nil
 		r := c.roomConfig()
 		r.Calls = nil // another one each time
-		return [2]string{fmt.Sprintf("%+v", n), fmt.Sprintf("%+v", r)}
+		return [2]string{fmt.Sprintf("%+v", n), fmt.Sprintf("%+v %+v", r, c.memoryLimits())}
 	}
 	standard := configs(merge(t, nil))
 	for _, s := range table {
