@@ -4,15 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"compress/flate"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -95,21 +90,6 @@ func (s *ChatServer) StartTLS(t testing.TB) *ChatServer {
 	}
 	s.URL = "wss://" + ln.Addr().String() + "/"
 	return s.serve(t, ln)
-}
-
-// OwnCertificate returns a server's configuration with a self-signed certificate.
-func OwnCertificate(t testing.TB) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
 func (s *ChatServer) serve(t testing.TB, ln net.Listener) *ChatServer {
