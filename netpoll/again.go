@@ -62,21 +62,21 @@ func (w *worker) keepEvent(ev frame.Event, given bool) {
 // redeliver is decode for a message that was kept: b, which came behind it,
 // waits. It counts among the turn's messages, or a handler that calls done at
 // once could keep the worker for ever.
-func (s *Server) redeliver(w *worker, r *record, b []byte, messages *int) bool {
+func (s *Server) redeliver(w *worker, r *record, b []byte) bool {
 	ev := w.again
 	w.again = kept{}
-	*messages--
+	w.left--
 	if r.flags.Load()&fClosing != 0 {
 		return w.keep(s, r, b)
 	}
 	if ev.given {
 		w.message(r, ev.Event)
 		s.charge(w, r) // the handler may have made much of it
-	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r), messages); err != nil { // it had to wait
+	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r)); err != nil { // it had to wait
 		return s.broken(r, err)
 	}
 	if w.mustYield(r) {
-		*messages = 0
+		w.left = 0
 	}
 	return w.keep(s, r, b)
 }

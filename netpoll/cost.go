@@ -59,6 +59,33 @@ func (c Conn) Yield() {
 	}
 }
 
+// Spent, called in Handler.Message, says that the message takes as long as so many more
+// small ones, of which a turn handles 256. It reports whether the turn has no time left:
+// then a handler that has handled only a part of its message calls Yield, and Again for
+// the rest. It is for Message only.
+func (c Conn) Spent(messages int) (over bool) {
+	n := c.r.turn.Load() >> turnShift
+	if n == 0 || !c.Exists() {
+		return false
+	}
+	w := c.s.runners[n-1]
+	w.left -= messages
+	return w.left <= 0
+}
+
+// weigh decides whether the connection is heavy: whether its next turn waits for those of
+// the connections that are not. It is when its turn has ended before its input has
+// (more), and until a turn handles all that has come; a turn that was resumed, that is,
+// had input of an earlier one, does not end it.
+func (s *Server) weigh(r *record, more, resumed bool) {
+	switch f := r.flags.Load(); {
+	case more && f&fHeavy == 0:
+		r.flags.Or(fHeavy)
+	case !more && !resumed && f&fHeavy != 0:
+		r.flags.And(^fHeavy)
+	}
+}
+
 // mustYield reports whether the turn must end because the handler said so, or because
 // its connection has been put into the background meanwhile: the rest of its input waits
 // with the others there.

@@ -14,9 +14,12 @@ type task struct {
 	at int64 // nanoseconds of the clock when it was queued; 0: not measured
 }
 
-// pool is the ready list and the workers that take from it, in order. What is in the
-// background has a list of its own. With Config.RunOnLoop the loops take the connections
-// that are in front from it, too, so long as there are any.
+// pool is the ready list and the workers that take from it. It is three lists, each in
+// order: what is in front goes before the connections that are heavy, and both before
+// those in the background, but for a share of each. So the message of a connection that
+// needs little waits for the turns that are running and for others of its kind, however
+// many connections need much. With Config.RunOnLoop the loops take the connections that
+// are in front, too, so long as there are any.
 //
 // To wake a thread costs 5 to 10 µs, on both sides, and Go wakes one more that looks
 // for work: for a connection whose turn takes 6 µs that was half of all. So a worker is
@@ -31,9 +34,11 @@ type pool struct {
 	cond   sync.Cond
 	front  ring
 	passed ring   // turns of users that loops have left to the workers: older than all in front
+	heavy  ring   // of connections that need much time, see Server.weigh
 	back   ring   // of connections whose Meter put them into the background
 	behind int    // workers that run a task of back
 	waited uint32 // takes while something was in back
+	passes uint32 // takes while something was in heavy
 	pushed uint32
 	idle   int // workers that wait, or have left
 	woken  int // of these, those that have been woken for something
@@ -43,9 +48,12 @@ type pool struct {
 	worked, counted int64 // nanoseconds that workers were not idle, added up until then
 }
 
-// backTurn says how often a task in the background goes first: every so many tasks,
-// so that a busy server does not starve them.
-const backTurn = 64
+// heavyTurn and backTurn say how often a heavy connection, or one in the background, goes
+// first: every so many tasks, so that a busy server does not starve them.
+const (
+	heavyTurn = 32
+	backTurn  = 64
+)
 
 func newPool(c *wheel.Clock, workers int, prompt bool) *pool {
 	p := &pool{clock: c, workers: workers, prompt: prompt, counted: c.Nanos()}
@@ -96,20 +104,28 @@ func (p *pool) pushLocked(t task) {
 	if p.pushed++; p.pushed%16 == 0 {
 		t.at = p.clock.Nanos()
 	}
-	if t.isBehind() {
-		p.back.push(t)
-	} else {
-		p.front.push(t)
-	}
+	p.listOf(t).push(t)
 }
 
-func (t task) isBehind() bool { return t.r != nil && t.r.flags.Load()&fBackground != 0 }
+// listOf is where a task waits.
+func (p *pool) listOf(t task) *ring {
+	if t.r == nil {
+		return &p.front
+	}
+	switch f := t.r.flags.Load(); {
+	case f&fBackground != 0:
+		return &p.back
+	case f&fHeavy != 0:
+		return &p.heavy
+	}
+	return &p.front
+}
 
 // wakeLocked decides whether a worker is woken for a task that has just been queued; it
-// counts it as woken then. For the turn of a user, which may take a millisecond, and for the
-// background one is woken at once.
+// counts it as woken then. For the turn of a user, which may take a millisecond, for a heavy
+// connection and for the background one is woken at once.
 func (p *pool) wakeLocked(t task) bool {
-	if p.idle == p.woken || t.r != nil && !t.isBehind() && !p.needyLocked() {
+	if p.idle == p.woken || t.r != nil && p.listOf(t) == &p.front && !p.needyLocked() {
 		return false
 	}
 	p.woken++
@@ -141,11 +157,13 @@ func (p *pool) take(last bool) (t task, back, ok bool) {
 		p.behind--
 	}
 	for {
-		if p.back.n > 0 && p.backLocked() {
+		switch {
+		case p.back.n > 0 && p.backLocked():
 			p.behind++
 			return p.back.pop(), true, true
-		}
-		if p.passed.n+p.front.n > 0 {
+		case p.heavy.n > 0 && p.heavyLocked():
+			return p.heavy.pop(), false, true
+		case p.passed.n+p.front.n > 0:
 			return p.popLocked(), false, true
 		}
 		if p.closed && p.back.n == 0 {
@@ -161,7 +179,7 @@ func (p *pool) take(last bool) (t task, back, ok bool) {
 	}
 }
 
-// popLocked takes the oldest task that is not in the background, and has others taken.
+// popLocked takes the oldest task that is in front, and has others taken.
 func (p *pool) popLocked() (t task) {
 	if p.passed.n > 0 {
 		t = p.passed.pop()
@@ -176,7 +194,7 @@ func (p *pool) popLocked() (t task) {
 }
 
 // takeOnLoop is take for a loop's goroutine, which must not be held up: it leaves the
-// turns of users and the background to the workers, and does not wait. When there is
+// turns of users, heavy connections and the background to the workers, and does not wait. When there is
 // nothing for it the loop no longer counts as one that runs turns.
 func (p *pool) takeOnLoop() (t task, ok bool) {
 	p.mu.Lock()
@@ -195,6 +213,7 @@ func (p *pool) takeOnLoop() (t task, ok bool) {
 func (p *pool) shrinkLocked() {
 	p.front.shrink()
 	p.passed.shrink()
+	p.heavy.shrink()
 	p.back.shrink()
 }
 
@@ -204,7 +223,13 @@ func (p *pool) shrinkLocked() {
 // vain.
 func (p *pool) backLocked() bool {
 	p.waited++
-	return p.behind < max(1, p.workers/2) && (p.front.n+p.passed.n == 0 || p.waited%backTurn == 0)
+	return p.behind < max(1, p.workers/2) && (p.front.n+p.passed.n+p.heavy.n == 0 || p.waited%backTurn == 0)
+}
+
+// heavyLocked reports whether a heavy connection is the next to run.
+func (p *pool) heavyLocked() bool {
+	p.passes++
+	return p.front.n+p.passed.n == 0 || p.passes%heavyTurn == 0
 }
 
 // idleLocked notes that so many workers more are idle. It reads the clock, which a

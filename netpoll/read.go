@@ -11,10 +11,11 @@ import (
 	"webim/netpoll/internal/slab"
 )
 
-// readBudget is how many bytes a turn reads from the socket before it goes to
-// the list's tail, and messageBudget how many messages it hands to the handler;
-// a compressed one counts once more for each inflateWork bytes that it becomes,
-// which may be a thousand times what was read.
+// readBudget is how many bytes a turn reads from the socket before it ends, and
+// messageBudget how many messages it hands to the handler; a compressed one counts
+// once more for each inflateWork bytes that it becomes, which may be a thousand times
+// what was read, and any message as the handler says (Conn.Spent). What the client has
+// sent beyond that waits for the turns of others; see Server.weigh.
 const (
 	readBudget    = 4 * readSize
 	messageBudget = 256
@@ -83,10 +84,11 @@ func (w *worker) turn(r *record) (more bool) {
 // the connection is paused. What the handler pushes meanwhile leaves together
 // at the end.
 func (s *Server) readOpen(w *worker, r *record) (more bool) {
-	gen := r.gen.Load()
+	gen, resumed := r.gen.Load(), s.hasInput(r)
 	s.cork(r)
 	more = s.readMessages(w, r)
 	s.chargeRest(w, r) // also of a message that broke a rule
+	s.weigh(r, more, resumed)
 	if s.hasOutput(r) {
 		w.runCorked(r)
 	}
@@ -94,19 +96,26 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	return more
 }
 
+// hasInput reports whether an earlier turn has left something that can be handled
+// without reading more.
+func (s *Server) hasInput(r *record) bool {
+	in := s.inputs.At(r.input)
+	return in != nil && (in.ready || in.again.Op != 0)
+}
+
 func (s *Server) readMessages(w *worker, r *record) (more bool) {
-	messages := messageBudget
+	w.left = messageBudget
 	if r.flags.Load()&fYield != 0 {
 		r.flags.And(^fYield) // of the last turn
 	}
 	w.meter, w.cost = s.meterOf(r), Cost{}
-	for end := r.bytesIn + readBudget; r.bytesIn < end && messages > 0; {
+	for end := r.bytesIn + readBudget; r.bytesIn < end && w.left > 0; {
 		if s.stopped(r) {
 			return false
 		}
 		b := w.takeRest(s, r)
 		if w.again.Op != 0 {
-			if !s.redeliver(w, r, b, &messages) {
+			if !s.redeliver(w, r, b) {
 				return false
 			}
 			continue
@@ -122,7 +131,7 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 			}
 			b = w.buf[:len(b)+n]
 		}
-		if !s.decode(w, r, b, &messages) {
+		if !s.decode(w, r, b) {
 			return false
 		}
 	}
@@ -202,7 +211,7 @@ func (w *worker) takeRest(s *Server, r *record) []byte {
 
 // decode hands whole messages to the handler; it reports whether to go on.
 // What is left over is kept.
-func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
+func (s *Server) decode(w *worker, r *record, b []byte) bool {
 	lim := frame.Limits{MaxMessage: s.maxMessageOf(r), MaxFragments: s.cfg.MaxFragments, Deflate: r.flags.Load()&fDeflate != 0}
 	began := w.dec.Idle()
 	w.ready = false
@@ -222,11 +231,11 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 			continue
 		}
 		began = began || !ev.Op.IsControl() // what comes between fragments begins no message
-		*messages--
-		if err := s.take(w, r, ev, lim.MaxMessage, messages); err != nil {
+		w.left--
+		if err := s.take(w, r, ev, lim.MaxMessage); err != nil {
 			return s.broken(r, err)
 		}
-		if *messages <= 0 || w.again.Op != 0 || s.stopped(r) || w.mustYield(r) {
+		if w.left <= 0 || w.again.Op != 0 || s.stopped(r) || w.mustYield(r) {
 			w.ready = len(b) > 0
 			break
 		}
@@ -234,7 +243,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 	}
 	s.chargeRest(w, r)
 	if w.mustYield(r) {
-		*messages = 0
+		w.left = 0
 	}
 	if began && !w.dec.Idle() {
 		w.since = s.clock.Look()
@@ -244,7 +253,7 @@ func (s *Server) decode(w *worker, r *record, b []byte, messages *int) bool {
 
 // take delivers an event, inflated. If its connection must rest first, or if the
 // message has to wait in the background, it is kept as it came, for later.
-func (s *Server) take(w *worker, r *record, ev frame.Event, max int, messages *int) *frame.Error {
+func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Error {
 	small := ev.Op.IsControl() || len(ev.Data) <= largeMessage
 	if !ev.Compressed && (small || w.meter == nil) {
 		return s.deliver(w, r, ev)
@@ -273,7 +282,7 @@ func (s *Server) take(w *worker, r *record, ev frame.Event, max int, messages *i
 		w.keepBehind(r, ev)
 		return nil
 	}
-	*messages -= len(ev.Data) / inflateWork
+	w.left -= len(ev.Data) / inflateWork
 	err := s.deliver(w, r, ev)
 	s.charge(w, r)
 	return err

@@ -96,6 +96,7 @@ const (
 	fResting    // it is not read until extra.rest; owned by the turn
 	fRestricted // Conn.Restrict
 	fBackground // its turns wait for those of others
+	fHeavy      // its turns wait for those of connections that need less time, see weigh
 	fYield      // Conn.Yield: the turn ends with the message being delivered
 
 	// fBeat is the HeartbeatID.

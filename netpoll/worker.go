@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type worker struct {
 	again   kept   // see input
 	meter   Meter  // of the connection's handler; nil: none
 	cost    Cost   // what the meter has not been told yet
+	left    int    // messages that the connection's turn may still handle, see messageBudget
 	back    bool   // the turn is one in the background
 	loop    bool   // it is a loop's
 
@@ -51,6 +53,9 @@ func (w *worker) run() {
 			return
 		}
 		w.do(t)
+		if t.r != nil && t.r.flags.Load()&(fHeavy|fBackground) != 0 {
+			runtime.Gosched() // a loop that has events, and no processor, goes first
+		}
 	}
 }
 

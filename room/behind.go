@@ -4,9 +4,12 @@ import (
 	"webim/room/budget"
 )
 
-// A command of fifty bytes can have a reply of a megabyte, which takes a worker
-// milliseconds. Three rules keep other clients from waiting for such replies:
+// A message may have hundreds of commands, and a command of fifty bytes can have a reply
+// of a megabyte, which takes a worker milliseconds. Four rules keep other clients from
+// waiting for that:
 //
+//   - A turn handles some sixteen commands, in one message or in many (workOf). The rest
+//     waits for the turns of clients that send fewer (netpoll.Conn.Spent).
 //   - A turn ends when its replies carry more than turnReplies bytes of publications, and
 //     the rest of the message waits in the background (netpoll.Verdict), until a message
 //     of the connection costs less.

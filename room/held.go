@@ -107,6 +107,14 @@ func (s *session) wait(all *wire.Commands) (done func()) {
 	return s.conn.Again()
 }
 
+// unhandled is what is left of a message of which a part was handled, or all of it.
+func (s *session) unhandled(message []byte) []byte {
+	if s.handled == nil {
+		return message
+	}
+	return message[len(message)-min(s.handled.left, len(message)):]
+}
+
 // goOn passes over what is handled of a message that was held.
 func (s *session) goOn(all *wire.Commands) {
 	if s.handled != nil {

@@ -133,6 +133,7 @@ func (h *Hub) openPlain(c netpoll.Conn, room string) {
 // plainMessage publishes what a member sends. What the member may not send, or sends
 // too fast, is lost: the dialect has no way to say so.
 func (h *Hub) plainMessage(m Member, op ws.OpCode, data []byte) {
+	m.Conn.Spent(publishWork)
 	if errors.Is(h.Relay(m, op, data), wire.DisconnectTooManyErrors) {
 		m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
 	}

@@ -252,7 +252,7 @@ func (s *session) message(op ws.OpCode, data []byte) {
 		s.Disconnect(wire.DisconnectBadRequest)
 		return
 	}
-	commands, err := wire.Decode(s.enc, data, s.cfg().MaxCommands)
+	commands, err := wire.Decode(s.enc, s.unhandled(data), s.cfg().MaxCommands)
 	if err != nil {
 		s.noteRefusal(nil, err)
 		s.end(err)
@@ -291,6 +291,7 @@ func (s *session) commands(o *out, all *wire.Commands) {
 		if err == io.EOF || s.mustGoBehind(method, c, taken, left) || s.hold(method, c, taken, left) {
 			return
 		}
+		over := s.conn.Spent(workOf(method, c))
 		if err == nil && method == wire.Connect {
 			var wait bool
 			if wait, err = s.connect(o, c, all); wait {
@@ -303,7 +304,7 @@ func (s *session) commands(o *out, all *wire.Commands) {
 			o.call.Begin(s.wait(all))
 			return
 		}
-		if s.refused(o, c, err) || s.pastTurn(all) {
+		if s.refused(o, c, err) || s.pastTurn(all, over) {
 			return
 		}
 	}

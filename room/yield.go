@@ -6,10 +6,31 @@ import (
 	"webim/room/wire"
 )
 
-// pastTurn notes that the turn has made enough. It keeps what is left of the message, if
+// The time that a worker needs for a command, in small messages (see netpoll.Conn.Spent):
+// a microsecond or so each.
+const (
+	commandWork = 16
+	publishWork = 1
+)
+
+// workOf is the work of a command, also if it is refused.
+func workOf(method wire.Method, c *protocol.Command) int {
+	switch {
+	case method == wire.Pong || method == wire.Ping || method == wire.Send:
+		return 1
+	case method == wire.Publish:
+		return publishWork
+	case method == wire.Connect && c != nil:
+		return commandWork * (1 + len(c.Connect.Subs))
+	}
+	return commandWork
+}
+
+// pastTurn notes that the turn has done enough: over says that it has no time left, or its
+// replies carry as much as those of a turn may. It keeps what is left of the message, if
 // there is more.
-func (s *session) pastTurn(all *wire.Commands) bool {
-	if !s.IsTurnOver() {
+func (s *session) pastTurn(all *wire.Commands, over bool) bool {
+	if !s.IsTurnOver() && !over {
 		return false
 	}
 	if len(all.Rest()) > 0 {
