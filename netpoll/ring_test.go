@@ -82,3 +82,53 @@ func TestBackgroundEndsWithThePool(t *testing.T) {
 		t.Errorf("%d turns ran, %d tasks are left", ran.Load(), s.pool.back.n)
 	}
 }
+
+// A connection that is heavy waits for what is in front, also for what comes later, and
+// goes before the background. Nothing is starved.
+func TestHeavy(t *testing.T) {
+	p := newPool(&wheel.Clock{Start: time.Now(), Tick: time.Millisecond}, 2, true)
+	light, heavy, back := new(record), new(record), new(record)
+	heavy.flags.Store(fHeavy)
+	back.flags.Store(fBackground | fHeavy)
+	p.pushAll([]task{{r: back}, {r: heavy}, {r: light}}, true, false)
+	if got, ok := p.takeOnLoop(); !ok || got.r != light {
+		t.Errorf("a loop took %+v first", got)
+	}
+	if got, ok := p.takeOnLoop(); ok {
+		t.Errorf("a loop took %+v, which is not for loops", got)
+	}
+	p.push(task{r: light})
+	for i, want := range []*record{light, heavy, back} {
+		if got, _, ok := p.take(false); !ok || got.r != want {
+			t.Errorf("task %d is not the one that is next", i)
+		}
+	}
+	p.push(task{r: heavy})
+	turn := new(Turn)
+	for range 2 * heavyTurn {
+		p.push(task{t: turn})
+	}
+	for n := range heavyTurn + 1 {
+		if got, _, _ := p.take(false); got.r == heavy {
+			if n == 0 {
+				t.Error("it went before all others")
+			}
+			return
+		}
+	}
+	t.Error("others that came later always went first")
+}
+
+// A connection is heavy when a turn leaves input, and until a turn that begins with
+// nothing left handles all that comes.
+func TestWeigh(t *testing.T) {
+	s, r := new(Server), new(record)
+	for i, c := range []struct{ more, resumed, heavy bool }{
+		{false, false, false}, {true, false, true}, {true, true, true}, {false, true, true}, {true, false, true}, {false, true, true}, {false, false, false},
+	} {
+		s.weigh(r, c.more, c.resumed)
+		if got := r.flags.Load()&fHeavy != 0; got != c.heavy {
+			t.Errorf("turn %d: heavy is %v", i, got)
+		}
+	}
+}

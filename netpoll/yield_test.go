@@ -28,6 +28,8 @@ func TestYield(t *testing.T) {
 		{"no yield", func(netpoll.Conn) {}, 1, false, 1, "1 2 3 turn"},
 		{"messages", netpoll.Conn.Yield, 1, false, 1, "1 turn 2 turn 3 turn"},
 		{"messages in the background", netpoll.Conn.Yield, 1, true, 3, "1 turn turn turn 2 turn turn turn 3 turn turn turn"},
+		{"all the time is spent", func(c netpoll.Conn) { c.Spent(256) }, 1, false, 3, "1 turn turn turn 2 turn turn turn 3 turn turn turn"},
+		{"half of it is spent", func(c netpoll.Conn) { c.Spent(127) }, 1, false, 1, "1 2 turn 3 turn"},
 		{"parts", netpoll.Conn.Yield, 2, false, 1, "1 turn 1 turn 2 turn 2 turn 3 turn 3 turn"},
 		{"parts in the background", netpoll.Conn.Yield, 2, true, 2, "1 turn turn 1 turn turn 2 turn turn 2 turn turn 3 turn turn 3 turn turn"},
 	} {
