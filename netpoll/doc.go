@@ -45,8 +45,16 @@
 // room) is on the ready list at most once: idle → queued → running →
 // running-again. Only the worker that runs a connection's turn touches its
 // read side, so the read side has no lock. A turn whose budget ran out goes
-// back to the list's tail, because no edge will tell of it again. Events are
+// back to the list, because no edge will tell of it again. Events are
 // hints: read(2) is the truth, and a stale event costs one empty read.
+//
+// A budget is bytes and messages, and a handler says which message counts as many
+// ([Conn.Spent]). A connection whose turn has ended before its input is heavy: its next
+// turns wait for all connections that are not, but for one turn in 32, until a turn
+// handles all that has come (Server.weigh). The rule: what a client sends at once makes
+// the message of another client wait for one turn of it at most. So a turn must be short
+// in CPU time, a fraction of a millisecond, and a loop runs no heavy turns: it looks at
+// its sockets.
 //
 // The one turn without a worker is a ping's: the loop's goroutine takes the turns
 // of those that have none and are due only that, a few at a time between two

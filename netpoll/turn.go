@@ -47,7 +47,7 @@ func wakeTurn(state *atomic.Uint32) bool {
 }
 
 // endTurn lets a running turn go; it reports whether the worker must put it
-// back at the list's tail.
+// back on the list.
 func endTurn(state *atomic.Uint32, more bool) bool {
 	if !more && state.CompareAndSwap(turnRunning, turnIdle) {
 		return false
