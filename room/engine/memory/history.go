@@ -1,0 +1,58 @@
+package memory
+
+import "webim/room/engine"
+
+// History implements engine.Log. Reading the history of an unknown room makes no topic.
+func (m *Engine) History(room string, part engine.Span, done func(engine.History, error)) {
+	var h engine.History
+	if t := m.existing(room); t != nil {
+		t.mu.Lock()
+		t.epochKnown = true
+		h.Top = engine.Position{Epoch: t.epoch, Offset: t.offset}
+		if t.journal != nil {
+			t.journal.trim(t.keep.Load(), m.clock(m.now()))
+			h.Publications = t.journal.read(part)
+			m.settle(t)
+		}
+		t.mu.Unlock()
+	}
+	done(h, nil)
+}
+
+// existing returns a room's topic, or nil.
+func (m *Engine) existing(room string) *topic {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.topics.Get(room)
+}
+
+// RemoveHistory implements engine.Log.
+func (m *Engine) RemoveHistory(room string, done func(error)) {
+	m.mu.Lock()
+	t := m.topics.Get(room)
+	m.epoch = "" // otherwise the room could get its old epoch again later
+	m.mu.Unlock()
+	if t != nil {
+		t.mu.Lock()
+		m.forgetAll(t)
+		t.epoch = newEpoch()
+		for s := range t.subscribers() {
+			s.Begin(engine.Position{Epoch: t.epoch, Offset: t.offset})
+		}
+		t.mu.Unlock()
+	}
+	done(nil)
+}
+
+// Redact implements engine.Log.
+func (m *Engine) Redact(room string, offsets []uint64, done func(error)) {
+	if t := m.existing(room); t != nil {
+		t.mu.Lock()
+		if t.journal != nil {
+			t.journal.redact(offsets)
+			m.settle(t)
+		}
+		t.mu.Unlock()
+	}
+	done(nil)
+}
