@@ -9,24 +9,25 @@ import (
 )
 
 const (
-	// acceptBatch connections are accepted a wake; a level-triggered listener
-	// is reported again, and the loop's readers are let through between.
+	// acceptBatch is the most connections that one wake-up accepts. The kernel reports a
+	// level-triggered listener again, and the loop serves its sockets in between.
 	acceptBatch = 64
-	// fdReserve descriptors are kept for standard streams, listeners, logs, name
-	// lookups, and for connections that are being refused; loopFDs besides for
-	// each loop: its epoll instance, easygo's eventfd, its timerfd and its bell.
+	// fdReserve descriptors are kept for standard streams, listeners, logs and name lookups, and
+	// for connections that are being refused. Each loop takes loopFDs more: its epoll instance,
+	// easygo's eventfd, its timerfd and its own eventfd.
 	fdReserve = 64
 	loopFDs   = 4
-	// maxRefusals connections over a limit are let in at a time to be told so,
-	// and have refusalTimeout to ask. When more come, the one of them that has
-	// been silent longest ends.
+	// maxRefusals is the most connections over a limit that are accepted at a time to be refused
+	// with an answer. Each has refusalTimeout for its request. When more come, the oldest of them
+	// is ended.
 	maxRefusals    = 24
 	refusalTimeout = 2 * time.Second
-	// acceptPause is how long a listener rests that found no descriptor free.
+	// acceptPause is the time for which a listener is not watched after it found no descriptor
+	// free.
 	acceptPause = 100 * time.Millisecond
 )
 
-// fdLimit is the soft limit of descriptors of this process.
+// fdLimit returns the soft limit of descriptors of this process.
 func fdLimit() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
@@ -35,9 +36,9 @@ func fdLimit() int {
 	return int(min(l.Cur, 1<<22))
 }
 
-// accept is the first step of the line: it takes what waits in the kernel's
-// queue, gives each a record and parks it. It runs on the first loop's
-// goroutine. The raw call saves the allocation of an address.
+// accept is the first step of the path: it takes connections from the kernel's queue, gives each a
+// record, and parks it. It runs on the first loop's goroutine. The raw call saves the allocation of
+// an address.
 func (s *Server) accept(ln *listener) {
 	// Shutdown closes the listener under the same lock; accept4 does not block.
 	ln.mu.Lock()
@@ -53,7 +54,7 @@ func (s *Server) accept(ln *listener) {
 		switch errno {
 		case 0:
 			addr, port := peer(&sa)
-			s.admit(ln, int(fd), addr, port, nil)
+			s.addConn(ln, int(fd), addr, port, nil)
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
 			return
@@ -67,8 +68,8 @@ func (s *Server) accept(ln *listener) {
 	}
 }
 
-// pauseListener stops watching a listener that cannot be served: a
-// level-triggered one would spin. It returns by itself after a moment.
+// pauseListener stops watching a listener that found no descriptor or memory for a connection: a
+// level-triggered listener would be reported without end. It is watched again after acceptPause.
 func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 	s.stats.acceptPauses.Add(1)
 	s.cfg.Logger.Warn("netpoll: cannot accept, listener rests", "err", errno, "addr", ln.addr.String(),
@@ -86,10 +87,10 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 	})
 }
 
-// admit makes a connection of a descriptor. head is what was already read of
-// it, when it comes back from net/http. A connection over a limit is let in
-// to be refused politely, as long as few are.
-func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back *comeback) {
+// addConn makes a connection of a descriptor. back is set if the connection comes back from
+// net/http for an upgrade. A connection over a limit is accepted to be refused with an answer, as
+// long as few are.
+func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, back *reupgrade) {
 	var refuse refusal
 	ip, ok := s.addrs.Add(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
 	if !ok {
@@ -99,15 +100,16 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		if refuse == "" {
 			s.addrs.Uncount(ip)
 		}
-		refuse = refuseFull // one that comes back has kept its place
+		refuse = refuseFull // a re-upgrade has kept its slot
 	}
-	places := int64(maxRefusals)
+	slots := int64(maxRefusals)
 	if refuse == "" && s.stopping.Load() {
 		// The clients that have left have made room for those that come.
 		refuse = refuseStopping
-		places = max(places, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
+		// Clients that have left have made room for new ones.
+		slots = max(slots, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
 	}
-	if refuse != "" && !s.refusePlace(places) {
+	if refuse != "" && !s.takeRefusalSlot(slots) {
 		s.open.Add(-1)
 		s.countOut(ip, refuse, false)
 		s.stats.refused(refuseUnsaid)
@@ -124,12 +126,12 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 	}
 	r := s.slab.Get()
 	r.fd, r.ip, r.port = int32(fd), ip, port
-	s.furnish(r, ln, refuse, back)
+	s.initRecord(r, ln, refuse, back)
 	l := s.loops[r.loop]
 	s.arm(r, r.deadline.Load())
 	err := l.park(s, r)
-	// From here on the record is this connection's. An event that came since
-	// it was parked woke a turn that saw no connection yet.
+	// From here on the record is this connection's. An event since it was parked has woken a turn
+	// that saw no connection yet.
 	r.mu.Lock()
 	gen := r.gen.Begin()
 	r.mu.Unlock()
@@ -144,17 +146,17 @@ func (s *Server) admit(ln *listener, fd int, addr netip.Addr, port uint16, back 
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
 	} else if s.stopping.Load() && (refuse == "" || s.hurried.Err() != nil) {
-		// Shutdown has looked round before it was there.
-		s.dismiss(Conn{s, r, gen})
+		// Shutdown listed the connections before this one was there.
+		s.closeForShutdown(Conn{s, r, gen})
 	} else if back != nil || r.flags.Load()&fReadable != 0 {
 		s.wake(r)
 	}
 }
 
-// furnish gives a record all that its connection begins with, before it is
-// parked: its loop, its first deadline and stage, TLS, and what it brings.
-func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback) {
-	own := Conn{s, r, r.gen.Next()} // what it will be
+// initRecord sets everything that a connection begins with, before it is parked: its loop, its
+// first deadline and stage, TLS, and what a re-upgrade brings.
+func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupgrade) {
+	own := Conn{s, r, r.gen.Next()} // the handle that the connection will have
 	now := s.clock.Look()
 	n := s.nextLoop()
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
@@ -178,7 +180,7 @@ func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback
 	}
 	if x != nil {
 		if x.tls != nil {
-			x.tls.owner(own) // first: unburdenTurn looks at all extras
+			x.tls.owner(own) // first: shedInput looks at all extras
 		}
 		r.extra = s.extras.Put(x)
 	}
@@ -187,16 +189,16 @@ func (s *Server) furnish(r *record, ln *listener, refuse refusal, back *comeback
 	}
 	if back != nil && len(back.head) > 0 {
 		in := &input{rest: back.head, ready: true, owner: own}
-		in.hold(s, cap(back.head)) // over the bound, its next step is refused
+		in.hold(s, cap(back.head)) // if that is over the limit, its next step is refused
 		r.input = s.inputs.Put(in)
 	}
 	r.flags.Store(flags)
 }
 
-// nextLoop deals connections out in turn.
+// nextLoop assigns connections to loops in turn.
 func (s *Server) nextLoop() int { return int(s.dealt.Add(1)) % len(s.loops) }
 
-// peer reads an address out of what accept4 wrote; Unix sockets have none.
+// peer returns the address that accept4 has written. Unix sockets have none.
 func peer(sa *unix.RawSockaddrAny) (netip.Addr, uint16) {
 	switch sa.Addr.Family {
 	case unix.AF_INET:

@@ -7,16 +7,14 @@ import (
 	"webim/netpoll/internal/frame"
 )
 
-// Again, called in Handler.Message, answers "not yet": the message counts as
-// not delivered. It is kept as it is when Message returns, and Message is
-// called with it once more after done was called, from any goroutine, once or
-// more often; before anything that the client sent behind it. Meanwhile the
-// connection is not read, as with Later, and no worker waits.
+// Again, called in Handler.Message, says that the handler cannot take the message yet. The server
+// keeps the message as it is when Message returns, and calls Message with it once more after done
+// was called, before everything that the client has sent behind it. Any goroutine may call done,
+// once or more often. Meanwhile the connection is not read, as with Later, and no worker waits.
 //
-// A message that is kept counts in Config.MaxUnfinished, under which its
-// connection may be closed as OutOfMemory, but not in MessageTimeout. It is
-// gone if the connection closes first: done does nothing then. Called anywhere
-// else, Again is Later.
+// A message that is kept counts in Config.MaxUnfinished, under which its connection may be closed
+// as OutOfMemory, but not in MessageTimeout. It is dropped if the connection closes first: then
+// done does nothing. Called anywhere else, Again is Later.
 func (c Conn) Again() (done func()) {
 	if !c.lock() {
 		return func() {}
@@ -27,8 +25,7 @@ func (c Conn) Again() (done func()) {
 	return sync.OnceFunc(c.release)
 }
 
-// message gives a message to the handler, and keeps it if it is wanted again:
-// a copy, unless the memory is the message's own.
+// message gives a message to the handler, and keeps it if the handler calls Again.
 func (w *worker) message(r *record, ev frame.Event) {
 	if r.flags.Load()&fAgain != 0 {
 		r.flags.And(^fAgain) // of an Again out of place
@@ -59,9 +56,9 @@ func (w *worker) keepEvent(ev frame.Event, given bool) {
 	w.again = kept{ev, given}
 }
 
-// redeliver is decode for a message that was kept: b, which came behind it,
-// waits. It counts among the turn's messages, or a handler that calls done at
-// once could keep the worker for ever.
+// redeliver is decode for a message that was kept. b, the bytes behind it, waits. The message
+// counts in the turn's budget: otherwise a handler that calls done at once could keep the worker
+// for ever.
 func (s *Server) redeliver(w *worker, r *record, b []byte) bool {
 	ev := w.again
 	w.again = kept{}
@@ -75,7 +72,7 @@ func (s *Server) redeliver(w *worker, r *record, b []byte) bool {
 	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r)); err != nil { // it had to wait
 		return s.broken(r, err)
 	}
-	if w.mustYield(r) {
+	if w.turnMustEnd(r) {
 		w.left = 0
 	}
 	return w.keep(s, r, b)

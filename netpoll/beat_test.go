@@ -138,7 +138,7 @@ func TestJudgeLooks(t *testing.T) {
 	now := s.clock.Look()
 	s.clock.Last.Store(now - 50)
 	c.r.flags.Or(fFirst)
-	s.judge(c.r)
+	s.checkDeadlines(c.r)
 	if sent := c.r.deadline.Load(); int32(sent-now) < 0 {
 		t.Errorf("a ping sent at %d counts as of %d", now, sent)
 	}

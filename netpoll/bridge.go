@@ -20,8 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// httpBridge lends connections to net/http and takes them back. One serves a
-// listener.
+// httpBridge gives connections to net/http and takes them back for upgrades. Each listener has one.
 type httpBridge struct {
 	s     *Server
 	ln    *listener
@@ -43,7 +42,7 @@ func newHTTPBridge(s *Server, ln *listener) *httpBridge {
 		ConnState:         b.state,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, lentKey{}, c)
+			return context.WithValue(ctx, httpConnKey{}, c)
 		},
 	}
 	s.running.Add(1)
@@ -75,17 +74,17 @@ func (b *httpBridge) close() { b.srv.Close() }
 
 // state notes which connections are idle between two requests.
 func (b *httpBridge) state(conn net.Conn, state http.ConnState) {
-	if c, ok := conn.(*lentConn); ok {
-		b.s.lent.idle(c, state == http.StateIdle)
+	if c, ok := conn.(*httpConn); ok {
+		b.s.httpConns.idle(c, state == http.StateIdle)
 	}
 }
 
-type lentKey struct{}
+type httpConnKey struct{}
 
-// serve answers a request, unless it is an upgrade on a connection that was
-// kept alive, as proxies do: that comes back to the loop.
+// serve answers a request. An upgrade on a connection that was kept alive, as proxies do, goes back
+// to the loop instead.
 func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
-	c, _ := r.Context().Value(lentKey{}).(*lentConn)
+	c, _ := r.Context().Value(httpConnKey{}).(*httpConn)
 	if c != nil && c.tls != nil {
 		state := c.tls.conn.ConnectionState()
 		r.TLS = &state
@@ -103,17 +102,17 @@ func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 	writeHead(&head, r)
 	behind, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	head.Write(behind)
-	head.Write(c.head) // what net/http has not come to yet
-	c.comeBack(conn, head.Bytes())
+	head.Write(c.head) // bytes that net/http has not read yet
+	c.reupgrade(conn, head.Bytes())
 }
 
-// answer has the listener's handler answer a request. Of the requests that come through
-// a listed proxy, a client may have the same share under way as one that comes directly.
-func (b *httpBridge) answer(w http.ResponseWriter, r *http.Request, c *lentConn) {
+// answer calls the listener's handler for a request. Of the requests that come through a listed
+// proxy, a client may have the same share under way as a client that comes directly.
+func (b *httpBridge) answer(w http.ResponseWriter, r *http.Request, c *httpConn) {
 	if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
 		// Content-Length may have stood beside Transfer-Encoding, and HTTP/1.0 has no
-		// Transfer-Encoding; net/http tells neither (RFC 9112, section 6.1: then the
-		// connection is not to be trusted).
+		// Transfer-Encoding. net/http reports neither. RFC 9112, section 6.1: such a connection is
+		// not to be trusted with a second request.
 		w.Header().Set("Connection", "close")
 	}
 	if c != nil {
@@ -134,7 +133,7 @@ func (b *httpBridge) answer(w http.ResponseWriter, r *http.Request, c *lentConn)
 	b.ln.HTTP.ServeHTTP(w, r)
 }
 
-// writeHead writes a request's head as it may have come.
+// writeHead writes the head of a request as it may have arrived.
 func writeHead(head *bytes.Buffer, r *http.Request) {
 	head.WriteString(r.Method + " " + r.RequestURI + " " + r.Proto + "\r\nHost: " + r.Host + "\r\n")
 	r.Header.Write(head)
@@ -144,10 +143,10 @@ func writeHead(head *bytes.Buffer, r *http.Request) {
 	head.WriteString("\r\n")
 }
 
-// handOver takes a connection off epoll and gives it, with what was read of
-// it, to net/http. The record is free afterwards.
+// handOver takes a connection off epoll and gives it to net/http, with the bytes that were read of
+// it. The record is free afterwards.
 func (s *Server) handOver(r *record, head []byte) {
-	if !s.lendPlace(r) {
+	if !s.takeHTTPSlot(r) {
 		s.refuse(r, refusalError(refuseHTTPFull))
 		return
 	}
@@ -156,7 +155,7 @@ func (s *Server) handOver(r *record, head []byte) {
 	r.mu.Lock()
 	if r.w&wClosing != 0 { // the server is shutting down
 		r.mu.Unlock()
-		s.lendPlaceBack(r.ip)
+		s.giveHTTPSlotBack(r.ip)
 		return
 	}
 	r.w |= wClosing | wDead
@@ -168,7 +167,7 @@ func (s *Server) handOver(r *record, head []byte) {
 	raw, err := net.FileConn(f) // a dup, which Go's own poller watches
 	f.Close()
 	s.addrs.Opened(r.ip)
-	c := &lentConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.AddrPort(r.ip, r.port), head: head}
+	c := &httpConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.AddrPort(r.ip, r.port), head: head}
 	if x != nil && x.tls != nil {
 		c.tls = x.tls
 		c.Conn = x.tls.conn
@@ -180,18 +179,18 @@ func (s *Server) handOver(r *record, head []byte) {
 		if c.tls != nil {
 			c.tls.end()
 		}
-		s.lendPlaceBack(c.ip)
+		s.giveHTTPSlotBack(c.ip)
 		s.addrs.Remove(c.ip, false)
 		s.open.Add(-1)
 		return
 	}
-	s.lent.add(c)
+	s.httpConns.add(c)
 	// Not on this worker: net/http accepts when it gets round to it, and
 	// ciphertext that still waits goes out when the client takes it.
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
-		if c.tls != nil && c.tls.lend(raw, s.cfg.HandshakeTimeout) != nil {
+		if c.tls != nil && c.tls.goDirect(raw, s.cfg.HandshakeTimeout) != nil {
 			c.Close()
 			return
 		}
@@ -203,24 +202,24 @@ func (s *Server) handOver(r *record, head []byte) {
 	}()
 }
 
-// comeBack parks a connection that net/http has given up for an upgrade. head
-// is the request, and what came behind it.
-func (c *lentConn) comeBack(conn net.Conn, head []byte) {
+// reupgrade parks a connection that net/http has given up for an upgrade. head is the request, with
+// the bytes behind it.
+func (c *httpConn) reupgrade(conn net.Conn, head []byte) {
 	s := c.b.s
 	conn.SetDeadline(time.Time{})
 	fd, err := dupFD(c.raw)
 	if c.tls != nil {
-		c.tls.takeBack()
+		c.tls.endDirect()
 	}
 	c.raw.Close()
 	switch mine := c.leave(); {
 	case mine && err == nil:
-		s.admit(c.b.ln, fd, c.addr.Addr(), c.addr.Port(), &comeback{head: head, tls: c.tls})
+		s.addConn(c.b.ln, fd, c.addr.Addr(), c.addr.Port(), &reupgrade{head: head, tls: c.tls})
 		return
 	case mine:
 		s.open.Add(-1)
 		s.cfg.Logger.Error("netpoll: taking a connection back from net/http", "err", err)
-	case err == nil: // the server's end was quicker
+	case err == nil: // the shutdown has closed it first
 		unix.Close(fd)
 	}
 	if c.tls != nil {
@@ -228,14 +227,14 @@ func (c *lentConn) comeBack(conn net.Conn, head []byte) {
 	}
 }
 
-// comeback is what a connection brings from net/http.
-type comeback struct {
+// reupgrade is the state that a connection brings back from net/http.
+type reupgrade struct {
 	head []byte
 	tls  *tlsState
 }
 
-// dupFD makes a descriptor that Go's poller does not know; the socket is
-// non-blocking already.
+// dupFD makes a descriptor of the socket that Go's poller does not know. The socket is non-blocking
+// already.
 func dupFD(c net.Conn) (fd int, err error) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

@@ -13,43 +13,61 @@ import (
 // A connection ends in three steps, and each happens in one place:
 //
 //	beginClose  anywhere: marks it, queues the Close frame or drops the queue
-//	closeTurn   on the turn: flush, shutdown(WR), read to the end of stream
+//	closeTurn   on the turn: flush, shutdown(WR), read to the end of the stream
 //	finish      on the turn, with the write bit: Del, close(fd), Handler.Close
 //
-// shutdown and reading to the end come before close because unread input
-// turns close into a reset, which would destroy the answer on its way.
+// shutdown(WR) and reading to the end come before close(2), because close with unread input resets the
+// connection, and a reset destroys the answer on its way.
+//
+// These are the legal combinations of the bits, under the record's lock; a dot stands for both values.
+// TestCloseStates reads this table.
+//
+//	C fClosing, L fLast, A fAbort; c wClosing, s wShut, d wDead
+//
+//	state         C L A  c s d  meaning
+//	open          0 0 0  0 0 0  or free, or in its handshake
+//	failed        0 0 0  0 1 0  a write has failed; the turn will begin the close
+//	closing       1 0 0  1 0 0  output leaves, then a Close frame, and the client's is awaited
+//	ending        1 1 0  1 0 0  output leaves, then shutdown(WR)
+//	draining      1 . 0  1 1 0  nothing more is written; the turn reads to the end of the stream
+//	aborting      1 . 1  1 . 0  nothing more is written or read; the turn calls finish
+//	ended         1 . .  1 . 1  finish has the write bit and does not give it back
+//	handed over   0 0 0  1 0 1  net/http gets the socket
+//
+// beginClose leaves one of the first two rows, once. A state only changes to one of a lower row.
+// After ended and handed over the record is free, under a new generation.
 
-// wsPolicy is the Close code of who breaks our rules rather than the RFC's.
+// wsPolicy is the Close code for a client that breaks this server's rules and not the RFC's.
 const wsPolicy = ws.StatusPolicyViolation
 
 // closing says how a connection is to end.
 type closing struct {
-	cause   Cause
-	code    ws.StatusCode // of the frame; without one the handler is told 1006
-	reason  string
-	frame   bool    // send what is queued, then a Close frame
-	answer  []byte  // send this instead: an HTTP error
-	why     refusal // counted with it
-	trim    bool    // with frame: of what is queued, send only what is cut
-	last    bool    // nothing the client may still say matters: shut down when all is sent
-	giveWay bool    // for another one, unless it is open: see giveWayLocked
-	// early is the answer to who is not open yet, and so can be sent no frame;
-	// nil: none.
+	cause    Cause
+	code     ws.StatusCode // of the frame; without a frame the handler gets 1006
+	reason   string
+	frame    bool    // send what is queued, then a Close frame
+	answer   []byte  // send this instead: an HTTP error
+	why      refusal // the refusal that is counted
+	trim     bool    // with frame: drop the queue, except a frame that is partly written
+	last     bool    // nothing more is needed from the client: shut down when everything is sent
+	forOther bool    // it ends for another connection, unless it is open: see freeSlotLocked
+	// early is the answer to a connection that is not open yet, and so can get no Close frame; nil:
+	// no answer.
 	early *refusedError
 }
 
-// extra is what few connections have besides: see record. tls is set before the
-// connection is parked; the rest is under the record's lock.
+// extra is the state that only few connections have. tls is set before the connection is parked.
+// The rest is under the record's lock.
 type extra struct {
 	refuse refusal
 	tls    *tlsState
 	data   any
 	reason string
-	held   int    // calls of Later and Again that are not done
+	held   int    // calls of Later and Again whose done was not called
 	rest   uint32 // with fResting: the tick at which the connection is read again
 }
 
-// extraLocked returns the connection's extra, made if need be.
+// extraLocked returns the connection's extra. It makes one if there is none.
 func (s *Server) extraLocked(r *record) *extra {
 	if x := s.extras.At(r.extra); x != nil {
 		return x
@@ -59,31 +77,37 @@ func (s *Server) extraLocked(r *record) *extra {
 	return x
 }
 
-// beginClose begins a close, once; it reports whether this call did. It never
-// blocks and may be called from anywhere, with no lock held.
+// beginClose begins a close, once; it reports whether this call did. It never blocks and may be
+// called from anywhere, with no lock held.
 func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	r.mu.Lock()
 	if r.gen.Load() != gen || r.w&wClosing != 0 {
 		r.mu.Unlock()
 		return false
 	}
-	if c.giveWay && !s.giveWayLocked(r) {
+	if c.forOther && !s.freeSlotLocked(r) {
 		r.mu.Unlock()
 		return false
 	}
 	if (c.frame || c.cause == Shutdown) && r.flags.Load()&fOpen == 0 {
 		c = s.earlyLocked(r, c.early)
 	}
-	if c.why != "" {
-		if c.why != answeredHealth {
-			s.stats.refused(c.why)
-		}
+	if c.why != "" && c.why != answeredHealth {
+		s.stats.refused(c.why)
 	}
 	r.w |= wClosing
 	r.cause, r.code = c.cause, ws.StatusAbnormalClosure
-	f := fClosing
+	r.flags.Or(fClosing | s.closeOutputLocked(r, c))
+	r.mu.Unlock()
+	s.wake(r)
+	return true
+}
+
+// closeOutputLocked queues the last output of a connection, or drops all of its output. It returns
+// the flags of the close besides fClosing.
+func (s *Server) closeOutputLocked(r *record, c closing) (f uint32) {
 	if c.last {
-		f |= fLast
+		f = fLast
 	}
 	switch {
 	case r.w&wShut != 0:
@@ -101,8 +125,7 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	case len(c.answer) > 0:
 		b := newBuffer(c.answer)
 		s.appendLocked(s.outputLocked(r), b, b.b)
-	case c.answer != nil:
-		// What there is to say is in TLS's output already.
+	case c.answer != nil: // the answer is in TLS's output already
 	default:
 		s.dropOutputLocked(r)
 		if x := s.extras.At(r.extra); x != nil && x.tls != nil {
@@ -110,14 +133,11 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 		}
 		f |= fAbort
 	}
-	r.flags.Or(f)
-	r.mu.Unlock()
-	s.wake(r)
-	return true
+	return f
 }
 
-// earlyLocked says how a connection ends that has not answered its upgrade:
-// with an HTTP error, unless there is none to say or TLS stands before it.
+// earlyLocked returns the close of a connection that has not answered its upgrade: with an HTTP
+// error, unless there is none to send or the TLS handshake is not finished.
 func (s *Server) earlyLocked(r *record, e *refusedError) closing {
 	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.At(r.extra).tls.ready() {
 		return closing{cause: HandshakeFailed}
@@ -125,20 +145,20 @@ func (s *Server) earlyLocked(r *record, e *refusedError) closing {
 	return answerClose(e)
 }
 
-// ready reports whether the handshake is done, and well.
+// ready reports whether the handshake has succeeded.
 func (t *tlsState) ready() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.done && t.failed == nil
 }
 
-// fail ends a connection that broke the protocol: RFC 6455, section 7.1.7.
-// What it may send now is read and thrown away.
+// fail ends a connection that has broken the protocol: RFC 6455, section 7.1.7. Bytes that it still
+// sends are read and dropped.
 func (s *Server) fail(r *record, e *frame.Error) {
 	s.beginClose(r, r.gen.Load(), closingOf(e))
 }
 
-// closeTurn moves a closing connection on; it runs on the turn.
+// closeTurn moves a closing connection on. It runs on the turn.
 func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	f := r.flags.Load()
 	if f&fAbort != 0 {
@@ -147,7 +167,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	if f&fArmed == 0 {
 		r.flags.Or(fArmed)
 		if f&fLast != 0 {
-			s.freeInput(r) // nobody will look at it
+			s.freeInput(r) // nobody will read it
 			if f&fTLS != 0 {
 				s.extras.At(r.extra).tls.dropIn()
 			}
@@ -177,7 +197,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	r.mu.Unlock()
 	if shut {
 		unix.Shutdown(fd, unix.SHUT_WR)
-		// All is said: what is left is to see the client's end of stream.
+		// Everything is sent: the client's end of the stream is all that is missing.
 		r.deadline.Store(s.clock.Look() + s.ticks.linger)
 		s.armBy(r, r.deadline.Load())
 	}
@@ -187,9 +207,8 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	return s.readClosing(w, r)
 }
 
-// readClosing reads on behalf of a connection that is closing: while the
-// client's Close frame is awaited through the decoder, which throws messages
-// away; then raw to the end of stream.
+// readClosing reads for a closing connection: through the decoder, which drops messages, while the
+// client's Close frame is awaited; after that raw, to the end of the stream.
 func (s *Server) readClosing(w *worker, r *record) (more bool) {
 	if r.stage == stageOpen && r.flags.Load()&fLast == 0 {
 		return s.readOpen(w, r)
@@ -207,7 +226,7 @@ func (s *Server) readClosing(w *worker, r *record) (more bool) {
 	return true
 }
 
-// expire gives up waiting for a closing connection.
+// expire ends the wait for a closing connection.
 func (s *Server) expire(r *record) {
 	r.mu.Lock()
 	s.dropOutputLocked(r)
@@ -216,12 +235,12 @@ func (s *Server) expire(r *record) {
 	s.wake(r)
 }
 
-// resets reports whether a cause ends with a reset, which frees what the
-// kernel still holds for a client that does not read.
+// resets reports whether a close with this cause resets the connection, which frees the kernel's
+// memory for a client that does not read.
 func resets(c Cause) bool { return c == Slow || c == PongTimeout || c == OutOfMemory }
 
-// finish ends a connection on its turn, unless somebody writes; then the
-// writer wakes the turn again.
+// finish ends a connection on its turn, unless another goroutine is writing; then that goroutine
+// wakes the turn again.
 func (s *Server) finish(r *record) (more bool) {
 	r.mu.Lock()
 	if r.w&wBit != 0 {
@@ -245,7 +264,7 @@ func (s *Server) finish(r *record) (more bool) {
 	}
 	unix.Close(int(r.fd))
 	if x != nil && x.tls != nil && x.tls.end() {
-		s.stopWaiting(x.tls)
+		s.leaveTLSQueue(x.tls)
 	}
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)
@@ -267,8 +286,8 @@ func (s *Server) finish(r *record) (more bool) {
 	return false
 }
 
-// countOut ends what an address's count has of a connection. A connection that was
-// refused is not in it, unless only because the server stops.
+// countOut takes a connection out of its address's counts. A refused connection is not in them,
+// except one that is refused only because the server stops.
 func (s *Server) countOut(ip uint32, why refusal, opened bool) {
 	if why == "" || why == refuseStopping {
 		s.addrs.Remove(ip, !opened)
@@ -277,9 +296,9 @@ func (s *Server) countOut(ip uint32, why refusal, opened bool) {
 	}
 }
 
-// forget returns the record to the slab under a new generation; handles to the
-// connection end here. Nothing links the record any more: it is off the wheel,
-// and the ready list knows the turn, not the connection.
+// forget returns the record to the slab under a new generation. Handles to the connection are
+// invalid from here on. Nothing refers to the record any more: it is off the wheel, and the ready
+// list refers to the turn, not to the connection.
 func (s *Server) forget(r *record) {
 	r.mu.Lock()
 	s.extras.Drop(r.extra)

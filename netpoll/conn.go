@@ -13,19 +13,17 @@ import (
 	"webim/netpoll/internal/slab"
 )
 
-// Conn is a handle to a connection: a small value, safe to copy, to compare
-// and to use from any goroutine, at any time. After the connection's end every
-// method says so or does nothing; it never reaches another connection that got
-// the same descriptor.
+// Conn is a handle to a connection: a small value that is safe to copy, to compare, and to use from
+// any goroutine at any time. After the connection's end every method says so or does nothing. It
+// never reaches another connection that got the same descriptor.
 type Conn struct {
 	s   *Server
 	r   *record
 	gen uint32
 }
 
-// Info is what Conn.Info knows of a connection. Times have the resolution of
-// the wheel, 100 ms; where little happens, LastReceive and LastSend may be a second
-// early.
+// Info is the state of a connection, as Conn.Info reads it. Times have the resolution of the wheel,
+// 100 ms. On a quiet server LastReceive and LastSend may be a second early.
 type Info struct {
 	ID                      ID
 	FD                      int
@@ -34,7 +32,7 @@ type Info struct {
 	TLS                     bool
 	Deflate                 bool
 	Opened                  time.Time
-	LastReceive, LastSend   time.Time // when bytes last came, and were last taken by the socket, or first refused
+	LastReceive, LastSend   time.Time // when bytes last came, and when the socket last took bytes, or first refused some since
 	BytesIn, BytesOut       uint64    // on the socket
 	MessagesIn, MessagesOut uint64    // text and binary
 	Queued                  int       // bytes that the socket has refused
@@ -48,9 +46,9 @@ func (c Conn) ID() ID {
 	return ID(slab.ID(c.r.index, c.gen))
 }
 
-// FD returns the file descriptor's number, for logs. Another connection may
-// have it later; use ID to tell connections apart. -1 once the connection is
-// gone; inside Handler.Close it still answers.
+// FD returns the number of the file descriptor, for logs. Another connection may have it later, so
+// use ID to tell connections apart. It is -1 once the connection is gone. Inside Handler.Close it
+// is still valid.
 func (c Conn) FD() int {
 	if !c.lock() {
 		return -1
@@ -75,14 +73,14 @@ func (c Conn) lock() bool {
 	return true
 }
 
-// Exists reports whether the connection is open and not closing: Swoole's
-// exist and isEstablished. It may end the moment after.
+// Exists reports whether the connection is open and not closing: Swoole's exist and isEstablished.
+// The connection may end right after the call.
 func (c Conn) Exists() bool {
 	return c.s != nil && c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == fOpen
 }
 
-// Info returns what is known of the connection; ok is false once it is gone.
-// Inside Handler.Close it still answers. Swoole's getClientInfo.
+// Info returns the state of the connection. ok is false once the connection is gone. Inside
+// Handler.Close it is still true. Swoole's getClientInfo.
 func (c Conn) Info() (info Info, ok bool) {
 	if !c.lock() {
 		return Info{}, false
@@ -100,8 +98,8 @@ func (c Conn) Info() (info Info, ok bool) {
 	return info, true
 }
 
-// Remote is the client's address, as Info has it, for those that ask often; ok is
-// false when the connection is gone.
+// Remote returns the client's address, as Info does, at a lower price. ok is false when the
+// connection is gone.
 func (c Conn) Remote() (addr netip.AddrPort, ok bool) {
 	if !c.lock() {
 		return netip.AddrPort{}, false
@@ -110,8 +108,8 @@ func (c Conn) Remote() (addr netip.AddrPort, ok bool) {
 	return c.s.addrs.AddrPort(c.r.ip, c.r.port), true
 }
 
-// Queued is how many bytes the connection's socket has refused, as in Info, for
-// who asks many.
+// Queued returns the number of bytes that the connection's socket has refused, as Info does, at a
+// lower price.
 func (c Conn) Queued() int {
 	if !c.lock() {
 		return 0
@@ -120,9 +118,9 @@ func (c Conn) Queued() int {
 	return c.s.lagLocked(c.r)
 }
 
-// Crowded reports whether the queue is past HighWater, what the turn has still to
-// write included. If so, Drainer is told when it has shrunk below LowWater, even if
-// Fuller was not told of this.
+// Crowded reports whether the queue is above HighWater, with the output that waits for the end of
+// the turn. If so, Drainer is called when the queue is below LowWater, even if Fuller was not
+// called for this.
 func (c Conn) Crowded() bool {
 	if !c.lock() {
 		return false
@@ -135,9 +133,9 @@ func (c Conn) Crowded() bool {
 	return high
 }
 
-// Lost reports whether nothing can be sent to the client any more: a write has failed,
-// or the connection is closing or gone. The handler may still be given what the client
-// sent before; there is no use in a reply to it.
+// Lost reports whether the client can get nothing any more: a write has failed, or the connection
+// is closing or gone. The handler may still get messages that the client has sent before, but a
+// reply to them is of no use.
 func (c Conn) Lost() bool {
 	if !c.lock() {
 		return true
@@ -146,17 +144,16 @@ func (c Conn) Lost() bool {
 	return c.r.w&(wClosing|wShut) != 0
 }
 
-// Push sends a message: op is ws.OpText (data must be UTF-8) or ws.OpBinary.
-// data may be reused when Push returns. What the socket does not take is
-// queued; see Config.MaxQueue for the bound: at it, Push closes the connection and
-// returns ErrSlow. From within the connection's own callbacks it is sent at the
-// end of the turn. Swoole's push.
+// Push sends a message. op is ws.OpText (data must be UTF-8) or ws.OpBinary. data may be reused
+// when Push returns. Push queues the bytes that the socket does not take. If the queue would grow
+// above Config.MaxQueue, Push closes the connection and returns ErrSlow. Within the connection's
+// own callbacks the message is sent at the end of the turn. Swoole's push.
 func (c Conn) Push(op ws.OpCode, data []byte) error {
 	return c.pushOne(op, data, false)
 }
 
-// PushFrame sends a frame that may be shared with other connections: it is
-// encoded, and compressed for those that negotiated it, once.
+// PushFrame sends a frame that other connections may share. It is encoded once, and compressed once
+// for the connections that negotiated compression.
 func (c Conn) PushFrame(f *Frame) error {
 	if !c.Exists() {
 		return c.notOpen()
@@ -165,16 +162,16 @@ func (c Conn) PushFrame(f *Frame) error {
 	return c.s.push(c.r, c.gen, b, b.b, 1, false)
 }
 
-// Reply is Push for a message that the client has asked for. The queue takes a
-// reply of any size, and once it is past HighWater and until it has shrunk below
-// LowWater, the replies that it takes do not count in Config.MaxQueue. So a client that reads is
-// never closed as slow for what it has asked for. The handler bounds how much that
-// is: it begins nothing that has a large reply while the connection is Crowded.
+// Reply is Push for a message that the client has asked for. The queue takes a reply of any size.
+// While the queue is above HighWater, and until it is below LowWater, the replies that it takes do
+// not count in Config.MaxQueue. So a client that reads is never closed as slow for the replies to
+// its own requests. The handler bounds their size: while the connection is Crowded it begins
+// nothing that has a large reply.
 func (c Conn) Reply(op ws.OpCode, data []byte) error {
 	return c.pushOne(op, data, true)
 }
 
-// pushOne sends a message to this connection only, in memory that is used again.
+// pushOne sends a message to this connection only, in memory that is reused.
 func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
 	if op != ws.OpBinary && (op != ws.OpText || !utf8.Valid(data)) {
 		return ErrBadFrame
@@ -188,8 +185,7 @@ func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
 	return err
 }
 
-// Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat
-// needs none of it.
+// Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat does not need it.
 func (c Conn) Ping(payload []byte) error {
 	if len(payload) > ws.MaxControlFramePayloadSize {
 		return ErrBadFrame
@@ -208,13 +204,11 @@ func (c Conn) notOpen() error {
 	return ErrClosed
 }
 
-// Close sends what is queued, then a Close frame with the code and the reason
-// (cut to 123 bytes), and waits for the client's answer at most CloseTimeout.
-// It returns at once; Handler.Close tells the end, with cause ServerClosed.
-// Code 0 means 1000. A code that may not stand in a Close frame (RFC 6455,
-// section 7.4) is an error and closes nothing. A connection that is not open yet
-// can be sent no frame: it ends as HandshakeFailed, and no handler is told.
-// Swoole's disconnect.
+// Close sends the queue, then a Close frame with the code and the reason (cut to 123 bytes), and
+// waits at most CloseTimeout for the client's answer. It returns at once. Handler.Close reports the
+// end, with the cause ServerClosed. Code 0 means 1000. A code that may not stand in a Close frame
+// (RFC 6455, section 7.4) is an error and closes nothing. A connection that is not open yet can get
+// no frame: it ends as HandshakeFailed, and no handler is called. Swoole's disconnect.
 func (c Conn) Close(code ws.StatusCode, reason string) error {
 	if code == 0 {
 		code = ws.StatusNormalClosure
@@ -228,8 +222,8 @@ func (c Conn) Close(code ws.StatusCode, reason string) error {
 	return nil
 }
 
-// Variant says which encoding of a Frame this connection takes. It is fixed
-// once the connection is open, and Plain when it is gone.
+// Variant returns the encoding of a Frame that this connection takes. It is fixed once the
+// connection is open, and Plain when the connection is gone.
 func (c Conn) Variant() Variant {
 	if c.r == nil || c.r.gen.Load() != c.gen {
 		return Plain
@@ -243,10 +237,9 @@ func (c Conn) Variant() Variant {
 	return Plain
 }
 
-// SetTag stores a number with the connection, which costs nothing; a room
-// layer keeps its member's place there. It reports whether the connection
-// still exists; that is over when Handler.Close is called, which so sees every
-// tag that was ever stored.
+// SetTag stores a number with the connection, which costs no memory. A room layer keeps the number
+// of its member there. It reports whether the connection still exists. That ends when Handler.Close
+// is called, so Handler.Close sees every tag that was ever stored.
 func (c Conn) SetTag(tag uint64) bool {
 	if !c.lock() {
 		return false
@@ -268,8 +261,8 @@ func (c Conn) Tag() uint64 {
 	return c.r.tag
 }
 
-// SetData stores a value with the connection, nil to remove it; it costs some
-// 80 bytes while it is there. It reports whether the connection still exists.
+// SetData stores a value with the connection, nil to remove it. It takes some 80 bytes while it is
+// there. It reports whether the connection still exists.
 func (c Conn) SetData(v any) bool {
 	if !c.lock() {
 		return false
@@ -281,7 +274,7 @@ func (c Conn) SetData(v any) bool {
 	return true
 }
 
-// Data returns the value that SetData stored; inside Handler.Close too.
+// Data returns the value that SetData stored, also inside Handler.Close.
 func (c Conn) Data() any {
 	if !c.lock() {
 		return nil
@@ -293,16 +286,15 @@ func (c Conn) Data() any {
 	return nil
 }
 
-// Pause stops reading: the kernel's buffer fills, then the client's. The
-// heartbeat cannot judge a connection meanwhile and leaves it alone; the
-// client's end is noticed after Resume, or when a write fails.
+// Pause stops the reading of the connection: first the kernel's buffer fills, then the client's.
+// The heartbeat leaves the connection alone, because it cannot see an answer. The client's end is
+// noticed after Resume, or when a write fails.
 func (c Conn) Pause() { c.setFlag(fPaused, true) }
 
-// Resume goes on reading after Pause.
+// Resume ends Pause.
 func (c Conn) Resume() { c.setFlag(fPaused, false) }
 
-// Protect exempts the connection from the heartbeat, or ends that. Swoole's
-// protect.
+// Protect exempts the connection from the heartbeat, or ends that. Swoole's protect.
 func (c Conn) Protect(on bool) { c.setFlag(fProtected, on) }
 
 func (c Conn) setFlag(bit uint32, on bool) {
@@ -320,10 +312,10 @@ func (c Conn) setFlag(bit uint32, on bool) {
 	}
 }
 
-// Later, called in Handler.Open or Handler.Message, answers "later": no
-// further message of this connection is decoded until done is called, from any
-// goroutine, once or more often. No worker waits meanwhile. Who calls Later
-// twice must call both. As with Pause, the client's end is not noticed before.
+// Later, called in Handler.Open or Handler.Message, stops the decoding of this connection's
+// messages until done is called. Any goroutine may call done, once or more often. No worker waits
+// meanwhile. If a callback calls Later twice, both functions must be called. As with Pause, the
+// client's end is not noticed before.
 func (c Conn) Later() (done func()) {
 	if !c.lock() {
 		return func() {}

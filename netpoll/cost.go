@@ -6,53 +6,52 @@ import (
 	"webim/netpoll/internal/frame"
 )
 
-// Cost is what a client made the server do since the handler's Meter was told
-// last: the work of reading, not what the handler did with the messages.
+// Cost is the work that a client has made for the server since the Meter was last called: reading
+// and decoding, not the handler's own work.
 type Cost struct {
-	Bytes    int // read from the socket, headers of frames included; with TLS after decryption, and what TLS brings without data many times over
-	Inflated int // what compressed messages became
-	Frames   int // frames and fragments, control frames too; one that comes in pieces counts once for each
+	Bytes    int // read from the socket, with the headers of frames; with TLS after decryption, and TLS records without data count many times over
+	Inflated int // the size of compressed messages after inflating
+	Frames   int // frames and fragments, also control frames; a frame that arrives in pieces counts once for each piece
 	Controls int // pings, and pongs that answer no ping of the server's
 }
 
-// Meter, if a Handler has it, is told of the cost of a connection's input. It runs
-// on the connection's turn, as Message does: once for what one read brought, and
-// once more behind each message that was compressed. A pong that answers a ping costs
-// nothing, so an idle connection is never metered. It is also asked, with a zero Cost,
-// before a compressed message is inflated and when a rest has ended.
+// Meter is an optional interface of a Handler that is told the cost of a connection's input. Spend
+// runs on the connection's turn, as Message does: once for the bytes of one read, and once more
+// after each compressed message. A pong that answers a ping costs nothing, so an idle connection
+// never pays. Spend is also called, with a zero Cost, before a compressed message is inflated and
+// when a rest has ended.
 type Meter interface {
 	Spend(c Conn, cost Cost) Verdict
 }
 
-// Verdict is what a Meter decides about a connection. The zero value is to go on.
+// Verdict is a Meter's decision about a connection. The zero value means to go on.
 type Verdict struct {
-	// Rest is how long the connection is not read: the kernel's buffer fills, then
-	// the client's. Then the Meter is asked again. The resolution is 100 ms.
+	// Rest is the time for which the connection is not read. The kernel's buffer fills, then the
+	// client's. After that the Meter is asked again. The resolution is 100 ms.
 	Rest time.Duration
-	// Background makes the connection's turns wait for those of all others, and
-	// run on half of the workers at most, until a later Verdict says otherwise.
+	// Background makes the connection's turns wait for the turns of all others, and run on at most
+	// half of the workers, until a later Verdict without it.
 	Background bool
-	// LargeBehind makes a message of more than 64 KiB, inflated, wait there by itself.
+	// LargeBehind makes each message of more than 64 KiB, after inflating, wait in the background.
 	LargeBehind bool
 }
 
-// meterOf is the handler's Meter, or nil.
+// meterOf returns the Meter of the connection's handler, or nil.
 func (s *Server) meterOf(r *record) Meter {
 	m, _ := s.handlerOf(r).(Meter)
 	return m
 }
 
-// ate counts what a step of the decoder has eaten: a frame, or a piece of one.
-func (w *worker) ate(n int) {
+// countRead counts n bytes that one step of the decoder has used: a frame, or a piece of one.
+func (w *worker) countRead(n int) {
 	w.cost.Bytes += n
 	w.cost.Frames++
 }
 
-// Yield, called in Handler.Message, ends the connection's turn when Message returns, as
-// a message does that took long: what the client has sent behind it waits for the turns
-// of others. The Meter is asked before that, so it may put the connection into the
-// background. With Again, whose done may be called at once, the message itself is
-// continued in the next turn.
+// Yield, called in Handler.Message, ends the connection's turn when Message returns. It is for
+// messages that took long: the messages behind it wait for the turns of other connections. The
+// Meter is asked before that, so it may put the connection into the background. With Again,
+// even if done is called at once, the message itself is continued in the next turn.
 func (c Conn) Yield() {
 	if c.Exists() {
 		c.r.flags.Or(fYield)
@@ -86,28 +85,27 @@ func (s *Server) weigh(r *record, more, resumed bool) {
 	}
 }
 
-// mustYield reports whether the turn must end because the handler said so, or because
-// its connection has been put into the background meanwhile: the rest of its input waits
-// with the others there.
-func (w *worker) mustYield(r *record) bool {
+// turnMustEnd reports whether the turn must end because the handler called Yield, or because the
+// connection was put into the background on this turn. Then the rest of its input waits there.
+func (w *worker) turnMustEnd(r *record) bool {
 	f := r.flags.Load()
 	return f&fYield != 0 || !w.back && f&fBackground != 0
 }
 
-// charge tells the Meter what there is to tell, and does what it decides.
+// charge tells the Meter the cost so far, and applies its Verdict.
 func (s *Server) charge(w *worker, r *record) (v Verdict) {
 	cost := w.cost
 	w.cost = Cost{}
 	if w.meter != nil {
 		v = s.spend(w.meter, r, cost)
-		s.obey(r, v)
+		s.apply(r, v)
 	}
 	return v
 }
 
-// chargeRest tells the Meter what it has not been told yet. If there is nothing, the
-// Meter is not asked, so a message that keepBehind has kept stays behind.
-func (s *Server) chargeRest(w *worker, r *record) {
+// chargeOutstanding is charge if there is any cost. Otherwise the Meter is not asked, so a message
+// that keepBehind has kept stays in the background.
+func (s *Server) chargeOutstanding(w *worker, r *record) {
 	if w.cost != (Cost{}) {
 		s.charge(w, r)
 	}
@@ -124,8 +122,8 @@ func (s *Server) spend(m Meter, r *record, cost Cost) (v Verdict) {
 	return m.Spend(s.conn(r), cost)
 }
 
-// obey does what a Verdict says. Only the turn's holder calls it.
-func (s *Server) obey(r *record, v Verdict) {
+// apply applies a Verdict. Only the holder of the turn calls it.
+func (s *Server) apply(r *record, v Verdict) {
 	if f := r.flags.Load(); v.Background != (f&fBackground != 0) {
 		if v.Background {
 			r.flags.Or(fBackground)
@@ -137,7 +135,7 @@ func (s *Server) obey(r *record, v Verdict) {
 	case v.Rest <= 0:
 		return
 	case r.flags.Load()&fClosing != 0:
-		r.flags.Or(fLast) // nobody waits longer for its Close frame
+		r.flags.Or(fLast) // the server stops waiting for its Close frame
 		s.wake(r)
 		return
 	}
@@ -150,9 +148,9 @@ func (s *Server) obey(r *record, v Verdict) {
 	s.armBy(r, until)
 }
 
-// judgeRest ends a rest that is over, unless the Meter wants another one; it says
-// when to look again (0: no need).
-func (s *Server) judgeRest(r *record, now, f uint32) uint32 {
+// checkRest ends a rest that is over, unless the Meter wants another one. It returns the tick of
+// the next check; 0 means none is needed.
+func (s *Server) checkRest(r *record, now, f uint32) uint32 {
 	if f&fResting == 0 {
 		return 0
 	}
@@ -163,8 +161,8 @@ func (s *Server) judgeRest(r *record, now, f uint32) uint32 {
 		return until
 	}
 	r.flags.And(^fResting)
-	if m := s.meterOf(r); m != nil && f&fHangup == 0 { // only reading tells whether the client is gone
-		s.obey(r, s.spend(m, r, Cost{}))
+	if m := s.meterOf(r); m != nil && f&fHangup == 0 { // after a hang-up, only reading shows whether the client is gone
+		s.apply(r, s.spend(m, r, Cost{}))
 	}
 	if r.flags.Load()&fResting == 0 {
 		return 0
@@ -174,9 +172,9 @@ func (s *Server) judgeRest(r *record, now, f uint32) uint32 {
 	return s.extraLocked(r).rest
 }
 
-// Restrict bounds the connection's messages by Config.MaxRestricted instead of
-// MaxMessage, or ends that: a client that has not said yet who it is needs no large
-// messages. It is for the connection's callbacks.
+// Restrict makes Config.MaxRestricted the limit of the connection's messages instead of MaxMessage,
+// or ends that. A client that has not authenticated needs no large messages. Call it from the
+// connection's callbacks.
 func (c Conn) Restrict(on bool) {
 	if !c.lock() {
 		return
@@ -189,7 +187,7 @@ func (c Conn) Restrict(on bool) {
 	}
 }
 
-// maxMessageOf is the most bytes that a message of the connection may have.
+// maxMessageOf returns the size limit of the connection's messages.
 func (s *Server) maxMessageOf(r *record) int {
 	if r.flags.Load()&fRestricted != 0 {
 		return min(s.cfg.MaxRestricted, s.cfg.MaxMessage)
@@ -197,10 +195,9 @@ func (s *Server) maxMessageOf(r *record) int {
 	return s.cfg.MaxMessage
 }
 
-// AnswerPing reports whether a ping of the heartbeat is out that nothing has answered
-// yet, and notes that it is answered now. A handler whose heartbeat is a message of its
-// own tells by it a pong from a message that nobody asked for. It is for the
-// connection's callbacks.
+// AnswerPing reports whether a ping of the heartbeat has not been answered yet, and marks it as
+// answered. A handler with a heartbeat message of its own uses it to tell an answer from a message
+// that nobody asked for. Call it from the connection's callbacks.
 func (c Conn) AnswerPing() bool {
 	return c.Exists() && c.s.answered(c.r)
 }

@@ -2,9 +2,9 @@ package netpoll
 
 import "webim/netpoll/internal/wheel"
 
-// judge decides, on the turn, what a deadline means that may have come, and
-// arms the wheel for the next one.
-func (s *Server) judge(r *record) {
+// checkDeadlines checks, on the turn, which deadline of a connection has come, does what it
+// demands, and arms the wheel for the next deadline.
+func (s *Server) checkDeadlines(r *record) {
 	now, f := s.clock.Look(), r.flags.Load()
 	switch {
 	case f&fClosing != 0:
@@ -26,7 +26,7 @@ func (s *Server) judge(r *record) {
 		return
 	}
 	next := now + s.ticks.idle
-	for _, d := range [...]uint32{s.judgeRest(r, now, f), s.judgeOutput(r, now, f), s.judgeInput(r, now), s.judgePeer(r, now, r.flags.Load())} {
+	for _, d := range [...]uint32{s.checkRest(r, now, f), s.checkOutput(r, now, f), s.checkInput(r, now), s.checkPeer(r, now, r.flags.Load())} {
 		if d != 0 && int32(d-next) < 0 {
 			next = d
 		}
@@ -36,9 +36,9 @@ func (s *Server) judge(r *record) {
 	}
 }
 
-// judgeOutput closes a connection whose socket has taken nothing for
-// WriteTimeout, and otherwise says when to look again (0: no need).
-func (s *Server) judgeOutput(r *record, now, f uint32) uint32 {
+// checkOutput closes a connection whose socket has taken nothing for WriteTimeout. Otherwise it
+// returns the tick of the next check; 0 means none is needed.
+func (s *Server) checkOutput(r *record, now, f uint32) uint32 {
 	if f&fBlocked == 0 || s.cfg.WriteTimeout < 0 {
 		return 0
 	}
@@ -50,8 +50,9 @@ func (s *Server) judgeOutput(r *record, now, f uint32) uint32 {
 	return due
 }
 
-// judgeInput closes a connection whose message stays unfinished.
-func (s *Server) judgeInput(r *record, now uint32) uint32 {
+// checkInput closes a connection with a message that has been unfinished for MessageTimeout.
+// Otherwise it returns the tick of the next check; 0 means none is needed.
+func (s *Server) checkInput(r *record, now uint32) uint32 {
 	in := s.inputs.At(r.input)
 	if in == nil || in.dec.Idle() || s.cfg.MessageTimeout < 0 {
 		return 0

@@ -8,16 +8,16 @@ import (
 	"webim/netpoll/internal/frame"
 )
 
-// inflateEvent replaces a compressed event's data by what it inflates to, in
-// the worker's memory. With small it leaves the event as it is if that is more than
-// largeMessage.
+// inflateEvent replaces the data of a compressed event by its inflated content, in the worker's
+// memory. If small is set and the content is larger than largeMessage, it leaves the event as it
+// is.
 func (w *worker) inflateEvent(ev *frame.Event, max int, small bool) *frame.Error {
 	most := max
 	if small {
 		most = min(max, largeMessage)
 	}
 	out, err := frame.Inflate(w.inflate[:0], ev.Data, most)
-	w.cost.Inflated += len(out) // whatever comes of it
+	w.cost.Inflated += len(out) // whatever the result
 	if err == frame.ErrTooBig && most < max {
 		return nil
 	}

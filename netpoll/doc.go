@@ -1,177 +1,191 @@
-// Package netpoll takes WebSocket connections from the kernel to messages and
-// back. It parks every connection on epoll; an idle one costs a record of 128
-// bytes, an entry in easygo's map and its callback: no goroutine, no buffer,
-// no timer. It knows nothing of rooms, users or JSON.
+// Package netpoll takes WebSocket connections from the kernel to messages and back. It parks every
+// connection on epoll. An idle connection costs a record of 128 bytes, an entry in easygo's map and
+// its callback: no goroutine, no buffer and no timer. The package knows nothing of rooms, users or
+// JSON.
 //
-// Who knows Swoole's WebSocket\Server finds each of its events in [Handler]
-// and [Funcs] and each of its methods on [Conn] and [Server].
+// A programmer who knows Swoole's WebSocket\Server finds each of its events in [Handler] and
+// [Funcs], and each of its methods on [Conn] and [Server].
 //
-// # The line
+// # The path of a message
 //
 //	accept ──► park ──► readable ──► decode ──► handler ──► queue ──► flush
 //
-// Data goes one way along it, and each step is a file:
+// Data flows along it in one direction, and each step is a file or a package below internal:
 //
-//	step      file                      runs on
-//	accept    listen.go, accept.go,     the loop's epoll goroutine
-//	          addrs.go
-//	park      poller.go                 the loop's epoll goroutine
-//	readable  poller.go (readable)      the loop's epoll goroutine
-//	turn      turn.go, pool.go,         the workers share one ready list, with
-//	          worker.go, ring.go,       the loops if Config.RunOnLoop is set
-//	          record.go
-//	handshake http.go, request.go,      a worker that holds the turn;
-//	          upgrade.go, negotiate.go, in handshake.go (TLS) a goroutine
-//	          refuse.go, handshake.go,  while the handshake lasts
-//	          tls.go
-//	          bridge.go, lent.go        net/http's goroutines
-//	          makeroom.go,              as accept, when the server is full
-//	          refusallog.go             whoever refuses
-//	decode    read.go, deflate.go,      a worker that holds the turn
-//	          unfinished.go, cost.go
-//	handler   handler.go                a worker that holds the turn
-//	queue     conn.go, queue.go,        any goroutine
-//	          encode.go, log.go,
-//	          evict.go
-//	flush     flush.go, cipher.go       whoever holds the write bit
-//	deadline  deadline.go, heartbeat.go judged on the turn, which the wheel
-//	                                    queues; or on the loop's goroutine, if
-//	                                    only a ping is due
-//	close     close.go, shutdown.go     begun anywhere, ended on the turn
+//	step      files                        runs on
+//	accept    listen.go, accept.go         the loop's epoll goroutine
+//	park      poller.go                    the loop's epoll goroutine
+//	readable  poller.go (readable)         the loop's epoll goroutine
+//	turn      turn.go, pool.go, worker.go, the workers, which share one ready list, and
+//	          ring.go, record.go           the loops too if Config.RunOnLoop is set
+//	handshake http.go, request.go,         a worker that holds the turn; with TLS a
+//	          upgrade.go, refuse.go,       goroutine while the TLS handshake lasts
+//	          tls_handshake.go
+//	          bridge.go, httpconn.go       net/http's goroutines
+//	          makeroom.go                  as accept, when the server is full
+//	decode    read.go, again.go, cost.go,  a worker that holds the turn
+//	          deflate.go, shed.go
+//	handler   handler.go                   a worker that holds the turn
+//	queue     conn.go, queue.go, log.go,   any goroutine
+//	          encode.go, segment.go
+//	flush     flush.go, tls_io.go,         the holder of the write bit
+//	          tls_conn.go
+//	deadline  deadline.go, heartbeat.go    a turn, which the wheel asks for; or the loop's
+//	                                       goroutine, if only a heartbeat is due
+//	close     close.go, shutdown.go        begins anywhere, ends on the turn
+//
+// The packages below internal are pure or closed in themselves, and import nothing of ours:
+//
+//	frame  headers of frames, the decoder, permessage-deflate
+//	head   heads of requests, and the answer to an upgrade
+//	addrs  counts and slots by client address
+//	wheel  clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
+//	slab   records, generations and tables
+//	rawio  read, write and writev
 //
 // # Turns: the read side
 //
-// Whatever has work (a connection, a [Turn] of a user such as a shard of a
-// room) is on the ready list at most once: idle → queued → running →
-// running-again. Only the worker that runs a connection's turn touches its
-// read side, so the read side has no lock. A turn whose budget ran out goes
-// back to the list, because no edge will tell of it again. Events are
-// hints: read(2) is the truth, and a stale event costs one empty read.
+// Everything that has work (a connection, or a [Turn] of a user such as a shard of a room) is on the
+// ready list at most once: idle → queued → running → running-again. Only the goroutine that runs a
+// connection's turn touches its read side, so the read side has no lock. A turn whose budget ran out
+// goes back to the list, because no edge will announce its input again. Events are hints: read(2) is
+// the truth, and a stale event costs one empty read.
 //
-// A budget is bytes and messages, and a handler says which message counts as many
-// ([Conn.Spent]). A connection whose turn has ended before its input is heavy: its next
-// turns wait for all connections that are not, but for one turn in 32, until a turn
-// handles all that has come (Server.weigh). The rule: what a client sends at once makes
-// the message of another client wait for one turn of it at most. So a turn must be short
-// in CPU time, a fraction of a millisecond, and a loop runs no heavy turns: it looks at
-// its sockets.
+// A budget is bytes and messages, and a handler says that a message counts as many ([Conn.Spent]).
+// A connection whose turn has ended before its input is heavy: its next turns wait for all
+// connections that are not heavy, except one turn in 32, until a turn handles all its input
+// (Server.weigh). The rule: the input that a client sends at once delays the message of another
+// client by one of its turns at most. So a turn must be short in CPU time, a fraction of a
+// millisecond. A loop runs no heavy turns, so that it looks at its sockets.
 //
-// The one turn without a worker is a ping's: the loop's goroutine takes the turns
-// of those that have none and are due only that, a few at a time between two
-// looks at its sockets.
+// Only the turn of a heartbeat needs no worker: if nothing but a heartbeat is due for a connection,
+// the loop's goroutine takes its turn, a few connections at a time between two looks at its sockets.
 //
-// What a client makes the server read and inflate is told to the handler's [Meter],
-// which may let the connection rest: it is not read for a while. A connection in the
-// background waits on a list of its own, and half of the workers at least stay free
-// of that list. So whoever makes work for the server waits behind those that do not.
-// The rule: every turn tells the Meter all that it has read and inflated, also if the
-// client broke a rule of the protocol and is closed: it may come back at once. TLS that
-// brings no data, such as key updates, is told many times over; before a connection is
-// open, where nobody pays for it, it is bounded (tlsState.spoke).
-// A handler that knows that a message was expensive ends the turn with [Conn.Yield].
+// The server tells the handler's [Meter] how much input it reads and inflates for a client. The Meter
+// may stop the reading for a while, or put the connection into the background: such connections
+// wait on a list of their own, and at least half of the workers stay free of it. So a client that
+// makes work for the server waits behind those that do not. The rule: every turn tells the Meter
+// everything that it has read and inflated, also if the client broke the protocol and is closed,
+// because it may come back at once. TLS records without data, such as key updates, count many times
+// over. Before a connection is open nobody pays for them, so their number is limited
+// (tlsState.accountText). After an expensive message a handler ends the turn with [Conn.Yield].
 //
-// All callbacks of a connection (open, message, full, drained, close) run on
-// its turn: one at a time, in order, on changing workers. A callback that
-// must wait calls [Conn.Later], or [Conn.Again] for a message that it cannot
-// take yet, and returns; nobody waits for anybody here.
+// All callbacks of a connection (open, message, full, drained, close) run on its turn: one at a
+// time, in order, on changing workers. A callback that must wait calls [Conn.Later], or [Conn.Again]
+// for a message that it cannot take yet, and returns. No worker waits.
 //
 // # A lone message
 //
-// What costs most for a small message is to wake a thread for it. So with RunOnLoop it
-// goes from the socket to its receivers on the thread that epoll_wait has woken:
+// The largest cost of a small message is the wake-up of a thread. So with RunOnLoop a message goes
+// from the socket to its receivers on the thread that epoll_wait has woken:
 //
 //	epoll_wait ──► readable ──► answer ──► turn ──► WakeAfter's turns ──► epoll_wait
 //
-// Events only make connections ready; the bell (loop.ring) has the loop's goroutine queue
-// all of one batch under one lock and then run them, while the events of the next batch
-// gather in the kernel. A callback that has work for others, such as a room's broadcast,
-// makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it when
-// the connection's turn has ended, within a bound of writes. If the turn has output to write and
-// the callback's work makes few writes, the goroutine runs it before that output leaves: a reply and
-// the broadcast of the same message then leave in one write. What is more, what is in the
-// background and all other turns go to the workers by the ready list. A worker is woken
-// for a connection only when those that run have too many to take soon; without RunOnLoop,
-// whose handlers may block, whenever one waits and none is on its way (pool.go).
+// Events only make connections ready. Then an eventfd (loop.ring) has the loop's goroutine queue all
+// connections of one batch under one lock and run their turns, while the events of the next batch
+// gather in the kernel. A callback with work for other connections, such as a room's broadcast,
+// makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it after the
+// connection's turn, within a limit of writes. If the turn has output to write and the Turn makes few
+// writes, it runs before that output leaves: a reply and the broadcast of the same message then leave
+// in one write. All further turns, the background and the turns of
+// others go to the workers through the ready list. The pool wakes a worker for a connection only if
+// the goroutines that run have too many turns to take soon. Without RunOnLoop handlers may block, so
+// the pool wakes a worker whenever a connection waits and no worker is on its way (pool.go).
 //
-// For 100 clients whose messages came back one by one, the server switched threads
-// 30,000 times a second before, and 4,500 times after.
+// For 100 clients whose messages came back one by one, the server switched threads 30,000 times a
+// second before that, and 4,500 times after.
 //
 // # The write bit
 //
-// Any goroutine may push. It appends a reference under the record's short
-// lock and tries the write bit; who finds it taken sets "again" and leaves,
-// and the holder looks again before it lets go. No record's lock is held over a
-// system call. "Blocked" is set before the write that may fail is made once
-// more, so the edge that announces room in the socket is never lost.
+// Any goroutine may push. It appends a reference under the record's short lock and tries to take the
+// write bit. If another goroutine has the bit, that one looks at the queue again before it releases
+// the bit. A goroutine that must not miss the end of a write sets wAgain, and the holder wakes the
+// turn. No record's lock is held over a system call. fBlocked is set before the write that may fail
+// is repeated, so the edge that announces room in the socket is never lost.
 //
 // # Closing
 //
-// Every close has one [Cause], begins in beginClose (marks; wakes the turn)
-// and ends in finish, on the turn, once the write bit is free: Del, close(2),
-// Handler.Close, record back to the slab with a new generation. So no
-// descriptor is closed under a writer and there is one Close per Open. Whether a
-// connection is open, and is sent a Close frame, or not, and is answered with an
-// HTTP error if at all, is decided under the record's lock, with fOpen.
+// Every close has one [Cause]. It begins in beginClose, which marks the connection and wakes the
+// turn, and ends in finish, on the turn, once the write bit is free: Del, close(2), Handler.Close,
+// and the record goes back to the slab with a new generation. So no descriptor is closed under a
+// writer, and there is one Close per Open. close.go has the table of the states. fOpen, under the
+// record's lock, decides between a Close frame and an HTTP error as the last output.
 //
-// The rule: a client that takes too little is closed as [Slow]. No message is left out
-// of what a client gets; it ends, or it has no hole.
+// The rule: a client that takes too little is closed as [Slow]. No message is left out of the stream
+// to a client: the stream ends, or it has no hole.
 //
-// # What a handshake costs
+// # The cost of a handshake
 //
-// A client that connects costs four system calls: accept4, epoll_ctl, read and write,
-// which takes its answer to the client's socket; one that is reset costs read, epoll_ctl
-// and close. That is some 20 of the 25 µs of CPU that both take together, and what a bare
-// loop of these calls takes as well. So the rest is worth little but must stay so: socket
-// options come from the listener, the answer is written into the worker's memory, and the
-// one allocation is the callback at the poller. What Open pushes leaves with the answer.
-// Of a storm on one machine the client takes half.
+// A client that connects costs four system calls: accept4, epoll_ctl, read, and the write that takes
+// the answer to its socket. A client that resets costs read, epoll_ctl and close. That is some 20 of
+// the 25 µs of CPU that both take together, and a bare loop of these calls takes as much. So socket
+// options come from the listener, the answer is written into the worker's memory, and the only
+// allocation that stays is the callback at the poller. Frames that Open pushes leave with the answer.
+// In a storm on one machine the client takes half of the CPU.
 //
 // # Full servers
 //
-// What only waits for its client gives its place to whoever comes (makeroom.go): HTTP
-// connections that are idle or stalled, the oldest of the unfinished handshakes, and
-// of those over the limit the one that has been silent longest. So places that
-// loopback and proxies may take without a bound are not theirs for good either.
-// Each reason to refuse leaves a line now and then, with the setting that decides it.
-//
-// # HTTP as others write it
-//
-// The rule: a request that RFC 9110 or RFC 9112 allows, in whatever form, is taken as the
-// RFC says (request.go, http.go); what the RFCs leave to the server, and could smuggle
-// one request inside another, is answered and ends the connection.
+// A full server ends a connection that only waits for its client (makeroom.go): an HTTP connection
+// that is idle or stalled, the oldest unfinished handshake, and the oldest of the connections that are
+// being refused. So loopback and proxies, which have no limit, do not keep such slots for ever. Each
+// reason to refuse leaves a log line now and then, with the setting that decides it.
 //
 // # Shutting down
 //
-// While a shutdown drains, everything but opening goes on: listeners accept, so
-// that whoever comes is told 503 and when to come again; timers, deadlines and
-// heartbeats run; and before the goodbye to a connection its handler pushes what
-// it has gathered for it ([Settler]). The listeners are closed when the last
-// client is gone, the timers end after that.
+// While a shutdown drains, everything except opening goes on. Listeners accept, so that a client that
+// comes gets 503 and the time to come again. Timers, deadlines and heartbeats run. Before the server
+// closes a connection, its handler pushes the output that it has gathered for it ([Settler]). The
+// listeners are closed when the last client is gone, and the timers end after that.
 //
-// # Who owns what
+// # Ownership
 //
-// The record of a connection (record.go) holds no pointer and never moves. What
-// only few connections have at a time lies in side tables: the unfinished
-// input (owned by the turn), the unsent output (under the record's lock), and
-// the extra: user data, TLS, the reason of a close.
+// The record of a connection (record.go) holds no pointer and never moves. State that only few
+// connections have at a time lies in tables: the unfinished input, owned by the turn; the unsent
+// output, under the record's lock; and the extra: user data, TLS, the reason of a close.
+//
+// # Words
+//
+//	word             meaning
+//	loop             an epoll instance with its goroutine and its wheel
+//	park             register a connection with epoll, once, edge-triggered
+//	turn             the right to run a connection's read side, or a user's Turn
+//	ready list       the turns that wait for a worker, in three classes: front, heavy, background
+//	heavy            its turn has ended before its input; see Conn.Spent
+//	background       put behind all others by a Meter
+//	worker           a goroutine that takes turns; it lends its buffers to the turn
+//	input            bytes of a client that are no message yet; unfinished input of all is limited
+//	output, queue    bytes for a client that its socket has not taken
+//	lag              the bytes of it that the socket has refused
+//	segment          pooled memory of frames; several queues may refer to it
+//	variant          one of the encodings of a frame: plain, compressed, compressed small
+//	write bit        the right to write to a socket
+//	cork             hold the output back until the end of the turn
+//	heartbeat        a WebSocket ping, or an application's message in its place
+//	tick             the step of the clock and the wheel, 100 ms or less
+//	HTTP connection  a connection while net/http has it
+//	re-upgrade       an upgrade on an HTTP connection, which goes back to the loop
+//	slot             one of a limited number of something, such as TLS handshakes
+//	refuse           answer a connection that is not open with an HTTP error
+//	shed             close connections to free input, or output
+//	extra            state that only few records have
 //
 // # Lock order
 //
-//	listener.mu  →  Server.mu, record.mu, tlsState.mu, easygo's, the leaves
-//	Server.mu    →  easygo's, net/http's
-//	record.mu    →  tlsState.mu, the leaves
-//	tlsPlaces.mu →  tlsState.mu, addrs.mu
-//	tlsState.mu  →  addrs.mu, pool.mu
-//	lentConns.mu →  addrs.mu
-//	leaves, under which nothing is taken: those of packages slab and wheel, addrs.mu, pool.mu,
+//	listener.mu   →  Server.mu, record.mu, tlsState.mu, easygo's, the leaves
+//	Server.mu     →  easygo's, net/http's
+//	record.mu     →  tlsState.mu, the leaves
+//	tlsSlots.mu   →  tlsState.mu, addrs.Table's
+//	tlsState.mu   →  addrs.Table's, pool.mu
+//	httpConns.mu  →  addrs.Table's
+//	leaves, under which nothing is locked: the locks of packages slab, wheel and addrs, pool.mu,
 //	counters.mu, Frame.mu, waiting.mu, worker.mu
 //
-// No system call that reads or writes a connection is made under a lock. Those
-// that make and end descriptors are, none of which waits: accept4, epoll_ctl
-// and the close of what cannot be served under listener.mu, which only accept
-// and what pauses, resumes and ends it take; epoll_ctl under Server.mu in Listen; timerfd_settime under
-// the wheel's.
+// No system call that reads or writes a connection is made under a lock. Calls that make and end
+// descriptors are made under locks, and none of them waits: accept4, epoll_ctl, and the close of a
+// connection that cannot be served, under listener.mu, which only accept and the functions that
+// pause, resume and end a listener take; epoll_ctl under Server.mu in Listen; timerfd_settime under
+// the wheel's lock.
 //
-// No lock is held while a callback runs: it may call every exported method. The
-// Logger's handler is none: it must not call back.
+// No lock is held while a callback runs, so it may call every exported method. The Logger's handler
+// is not a callback: it must not call back.
 package netpoll

@@ -27,28 +27,27 @@ const (
 	NumVariants
 )
 
-// buffer is bytes on their way out that several queues may refer to: an
-// encoded frame, or a segment of a log. It is immutable (a log appends behind
-// what others refer to). Only queues count their references, because only
-// what waits in a queue is held by a slow reader's doing; holders is how many
-// do, and while it is not zero the size counts once in the server's total.
+// buffer is encoded output that several queues may refer to: a frame, or a segment of a log. Its
+// bytes are immutable; a log only appends behind the bytes that queues refer to. Only queues count
+// their references, because a slow reader makes only queues hold memory. holders is the number of
+// queues that hold the buffer. While it is not zero, the size counts once in the server's total.
 type buffer struct {
 	b       []byte
 	size    int // of the memory, for the total
 	holders atomic.Int32
-	home    atomic.Pointer[Server] // whose total the size counts in once: that of the first queue
-	keep    atomic.Bool            // the bytes must stay what they are, even with no holders: see segment.go
+	home    atomic.Pointer[Server] // the server in whose total the size counts once: that of the first queue
+	keep    atomic.Bool            // the bytes must not be reused, even with no holders: see segment.go
 	seg     *segment               // that it is; nil: it is a frame of its own, and not pooled
 	users   atomic.Int32           // of a segment: its log or its sender, and the queues that hold it
 }
 
-// bufferCost is what a queued frame takes besides its bytes: the buffer, the
-// Frame that it is part of, and the reference.
+// bufferCost is the memory of a queued frame besides its bytes: the buffer, the Frame that it is
+// part of, and the reference.
 const bufferCost = 160
 
 func newBuffer(b []byte) *buffer { return &buffer{b: b, size: bufferCost + cap(b)} }
 
-// refSize is what the reference itself takes, in each queue.
+// refSize is the memory of a reference, in each queue.
 const refSize = int64(unsafe.Sizeof(ref{}))
 
 // retain counts one more queue that holds the buffer.
@@ -66,8 +65,8 @@ func (s *Server) retain(b *buffer) {
 	s.hold(n)
 }
 
-// release counts one less. After that the buffer is somebody else's: its log may give it
-// to the pool at once. So release reads what it needs before.
+// release counts one queue less. After that the buffer may belong to others: its log may give it to
+// the pool at once. So release reads the fields that it needs before.
 func (s *Server) release(b *buffer) {
 	n, size, seg := refSize, int64(b.size), b.seg
 	if b.home.Load() != s || b.holders.Add(-1) == 0 {
@@ -83,7 +82,7 @@ func (s *Server) release(b *buffer) {
 // with the largest weight: see weightLocked.
 func (s *Server) hold(n int64) {
 	if s.queued.Add(n) > s.cfg.MaxQueued && n > 0 {
-		s.evictor.Wake()
+		s.outputShedder.Wake()
 	}
 }
 
@@ -111,9 +110,9 @@ func NewFrame(op ws.OpCode, data []byte) (*Frame, error) {
 	return f, nil
 }
 
-// variant returns the frame's bytes for a connection, made on first demand. A
-// message under min bytes, or one that does not shrink, goes out plain: the
-// extension allows that for each message (RFC 7692, section 6).
+// variant returns the frame's bytes for a connection. It makes them at the first call. A message of
+// less than min bytes, or one that does not shrink, is sent plain: the extension permits that for
+// each message (RFC 7692, section 6).
 func (f *Frame) variant(v Variant, min int) *buffer {
 	if v == Plain || len(f.payload) < min {
 		return &f.plain

@@ -17,17 +17,17 @@ var (
 	ErrClosed = errors.New("netpoll: connection is closed")
 	// ErrNotOpen: the handshake is not finished, so no frame may be sent yet.
 	ErrNotOpen = errors.New("netpoll: connection is not open yet")
-	// ErrSlow: the write queue is at its limit; the connection is being closed.
+	// ErrSlow: the write queue is at its limit. The connection is being closed.
 	ErrSlow = errors.New("netpoll: write queue is full, connection closed as slow")
 	// ErrBadFrame: a type other than text or binary, text that is not UTF-8, or
 	// a control payload over 125 bytes.
 	ErrBadFrame = errors.New("netpoll: frame is not allowed by RFC 6455")
-	// ErrServerClosed is what Serve returns after Shutdown or Close, and
-	// Shutdown when a Close cut it short.
+	// ErrServerClosed is returned by Serve after Shutdown or Close, and by Shutdown if a Close cut
+	// it short.
 	ErrServerClosed = errors.New("netpoll: server closed")
 )
 
-// Cause says who ended a connection and why. Every close has exactly one.
+// Cause says which side ended a connection, and for which reason. Every close has exactly one.
 type Cause uint8
 
 // The causes of a close. The first group is the client's doing, the second

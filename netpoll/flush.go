@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// flushBudget is how many bytes one holder of the write bit writes before
-	// it lets others through.
+	// flushBudget is the number of bytes that one holder of the write bit writes before it lets
+	// other turns run.
 	flushBudget = 512 << 10
 	// maxIovecs references go into one write.
 	maxIovecs = rawio.MaxIovecs
-	// refWork bytes of the budget are what a reference costs at least: a
-	// queue of tiny frames is work too.
+	// refWork is the least number of bytes of the budget that a reference costs: a queue of tiny
+	// frames is work too.
 	refWork = 64
 )
 
@@ -37,7 +37,7 @@ func (s *Server) writev(fd int, refs []ref) (int, unix.Errno) {
 	return rawio.Writev(fd, iov[:len(refs)])
 }
 
-// flush writes what is queued, if nobody does so already.
+// flush writes the queue, unless another goroutine is writing it.
 func (s *Server) flush(r *record, gen uint32) {
 	r.mu.Lock()
 	if r.gen.Load() != gen {
@@ -64,8 +64,8 @@ func (s *Server) flushLocked(r *record) {
 	s.endWriteLocked(r)
 }
 
-// unlockWriter ends a write made outside flushLocked: it goes on with what was
-// queued meanwhile, lets the bit go, and unlocks.
+// unlockWriter ends a write outside flushLocked: it writes the bytes that were queued meanwhile,
+// releases the write bit, and unlocks.
 func (s *Server) unlockWriter(r *record) {
 	if r.output != 0 {
 		s.drainLocked(r)
@@ -147,7 +147,7 @@ func (s *Server) drainLocked(r *record) {
 func (s *Server) blockedLocked(r *record) {
 	if r.flags.Or(fBlocked)&fBlocked == 0 && s.cfg.WriteTimeout > 0 {
 		now := s.clock.Look()
-		r.sent.Store(now) // it is from here on that it takes nothing of what it is offered
+		r.sent.Store(now) // from now on the socket takes nothing of its output
 		s.armBy(r, now+s.ticks.write)
 	}
 }

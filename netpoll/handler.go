@@ -8,55 +8,49 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Handler is told of the life of WebSocket connections. Each connection's
-// calls come one at a time and in order, but those of different connections
-// come at once, from the workers: a handler guards what it shares. None may
-// block; see Conn.Later and Conn.Again. A panic closes its connection with 1011.
+// Handler gets the events of WebSocket connections. The calls for one connection come one at a time
+// and in order. Calls for different connections come at the same time from different workers, so a
+// handler guards the state that it shares. No call may block; see Conn.Later and Conn.Again. A
+// panic closes the connection with 1011.
 type Handler interface {
-	// Open: the handshake is done. r is good until Open returns. Swoole's open.
+	// Open is called when the handshake is done. r is valid until Open returns. Swoole's open.
 	Open(c Conn, r *Request)
-	// Message brings a whole message; op is ws.OpText (then data is UTF-8) or
-	// ws.OpBinary. data is good until Message returns, and may be changed.
-	// Swoole's message.
+	// Message is called for each whole message. op is ws.OpText (then data is UTF-8) or
+	// ws.OpBinary. data is valid until Message returns, and may be changed. Swoole's message.
 	Message(c Conn, op ws.OpCode, data []byte)
-	// Close comes exactly once per Open, after the socket is closed. c can
-	// still be asked for Info, FD and Data; pushing returns ErrClosed.
-	// Swoole's close.
+	// Close is called exactly once per Open, after the socket is closed. c still answers Info, FD,
+	// Tag and Data; pushing returns ErrClosed. Swoole's close.
 	Close(c Conn, why Closed)
 }
 
-// What a Handler may have besides.
+// Optional interfaces of a Handler.
 type (
-	// Handshaker judges an upgrade before it is answered: it may refuse with
-	// Request.Refuse, add response headers, choose a subprotocol and set the
-	// connection's data. Swoole's handshake.
+	// Handshaker decides about an upgrade before the server answers it. Handshake may refuse with
+	// Request.Refuse, add response headers, choose a subprotocol and set the connection's data.
+	// Swoole's handshake.
 	Handshaker interface{ Handshake(r *Request) }
-	// Fuller is told when a connection's queue has grown past HighWater.
-	// Swoole's bufferFull.
+	// Fuller is called when a connection's queue has grown above HighWater. Swoole's bufferFull.
 	Fuller interface{ Full(c Conn) }
-	// Drainer is told when it has shrunk below LowWater after that. Swoole's
-	// bufferEmpty.
+	// Drainer is called when the queue has shrunk below LowWater after that. Swoole's bufferEmpty.
 	Drainer interface{ Drained(c Conn) }
-	// Ponger is told of pong frames; payload is good until it returns.
+	// Ponger is called for pong frames. payload is valid until Pong returns.
 	Ponger interface{ Pong(c Conn, payload []byte) }
-	// Settler is a handler that gathers output before it pushes it. Shutdown calls
-	// Settle before it says goodbye to some open connections, and Settle pushes
-	// what the handler has for them until now. It may wait for workers, but no
-	// longer than until ctx ends.
+	// Settler is for a handler that gathers output before it pushes it. Shutdown calls Settle
+	// before it closes some open connections, and Settle pushes the output that the handler has
+	// gathered for them. It may wait for workers, but not longer than until ctx ends.
 	Settler interface {
 		Settle(ctx context.Context, conns []Conn)
 	}
-	// Coder chooses what the Close frame says when the server closes an open
-	// connection by itself, with cause Shutdown or Slow; code 0: 1001 for
-	// Shutdown, no frame for Slow. With a frame, a slow client's queue is let
-	// go but for a frame that is cut. It is called from any goroutine, and
-	// must not call back.
+	// Coder chooses the code and the reason of the Close frame when the server itself closes an
+	// open connection with cause Shutdown or Slow. With code 0 the frame has 1001 for Shutdown, and
+	// there is no frame for Slow. With a frame, a slow client's queue is dropped, except a frame
+	// that is partly written. Any goroutine may call CloseCode, which must not call back.
 	Coder interface {
 		CloseCode(c Conn, cause Cause) (code ws.StatusCode, reason string)
 	}
 )
 
-// Funcs makes a Handler of functions; those that are nil do nothing.
+// Funcs makes a Handler of functions. A function that is nil does nothing.
 type Funcs struct {
 	OnHandshake func(r *Request)
 	OnOpen      func(c Conn, r *Request)
@@ -116,11 +110,11 @@ func (f *Funcs) Pong(c Conn, payload []byte) {
 	}
 }
 
-// Closed says how a connection ended.
+// Closed is the reason of a connection's end.
 type Closed struct {
 	Cause Cause
-	// Code is what the Close frame said, the client's or ours: 1005 if it
-	// said nothing, 1006 if there was none.
+	// Code is the code of the Close frame, the client's or ours: 1005 if the frame had none, 1006
+	// if there was no frame.
 	Code ws.StatusCode
 	// Reason is the Close frame's text.
 	Reason string
@@ -130,9 +124,8 @@ func (s *Server) handlerOf(r *record) Handler { return s.listeners()[r.listener]
 
 func (s *Server) conn(r *record) Conn { return Conn{s, r, r.gen.Load()} }
 
-// The calls of the handler. Each recovers by itself: a panic closes the one
-// connection, and the worker goes on.
-
+// These functions call the handler. Each of them recovers: a panic closes one connection, and the
+// worker goes on.
 func (s *Server) handshaking(q *Request) {
 	h, ok := s.handlerOf(q.r).(Handshaker)
 	if !ok {
@@ -182,9 +175,10 @@ func (s *Server) ponged(r *record, payload []byte) {
 	}
 }
 
-// tellWater tells the handler that a watermark was crossed, as things stand.
-func (s *Server) tellWater(r *record) {
-	r.flags.And(^fWater)
+// tellWatermark calls Fuller or Drainer if the state of the watermarks has changed since the last
+// call.
+func (s *Server) tellWatermark(r *record) {
+	r.flags.And(^fWatermark)
 	if r.flags.Load()&(fOpen|fClosing) != fOpen {
 		return
 	}
@@ -208,8 +202,7 @@ func (s *Server) tellWater(r *record) {
 	}
 }
 
-// closeAs begins a close that the server decided on, with the code that the
-// handler gives it.
+// closeAs begins a close that the server decides on, with the code that the handler chooses for it.
 func (s *Server) closeAs(r *record, gen uint32, c closing) {
 	if h, ok := s.handlerOf(r).(Coder); ok && r.flags.Load()&fOpen != 0 {
 		if code, reason := h.CloseCode(Conn{s, r, gen}, c.cause); code != 0 {
@@ -232,7 +225,7 @@ func (s *Server) recovered(r *record, where string) {
 	}
 }
 
-// guard runs a function of the user's that belongs to no connection.
+// guard calls a function of the user that belongs to no connection.
 func (s *Server) guard(where string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {

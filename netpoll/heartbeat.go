@@ -11,9 +11,9 @@ import (
 	"webim/netpoll/internal/wheel"
 )
 
-// A Heartbeat replaces the WebSocket pings of some connections by a message of
-// an application's protocol, whose clients know no other: it is sent every
-// Interval whatever else flows, and whatever comes within Timeout answers it.
+// A Heartbeat replaces the WebSocket pings of some connections by a message of an application's
+// protocol, for clients that know no other. The server sends it every Interval whatever else flows,
+// and anything that the client sends within Timeout answers it.
 type Heartbeat struct {
 	Frame    *Frame
 	Interval time.Duration // at least 100 ms; may be shortened by 4 %, a second at most
@@ -102,8 +102,8 @@ func (s *Server) scheduleOf(f uint32) *wheel.Schedule {
 // unread are the flags of a connection that is not read, or that takes no output.
 const unread = fProtected | fPaused | fHeld | fResting | fBlocked
 
-// peerOf returns what wheel.Decide needs to know of an open connection. For an open connection,
-// deadline is the tick of its last heartbeat.
+// peerOf returns the state of an open connection that Schedule.Decide needs. deadline is the tick
+// of its last heartbeat.
 func (r *record) peerOf(now, f uint32) wheel.Peer {
 	return wheel.Peer{Now: now, Seen: r.seen.Load(), Sent: r.deadline.Load(),
 		First: f&fFirst != 0, Pinged: f&fPinged != 0, Unread: f&unread != 0, Readable: f&fReadable != 0}
@@ -139,7 +139,7 @@ func (s *Server) pingOnLoop(r *record) {
 	}
 	if slab.InUse(r.gen.Load()) {
 		if _, settled := s.nextPing(r, s.clock.Last.Load()); settled {
-			s.judge(r)
+			s.checkDeadlines(r)
 		} else {
 			s.timeUp(r)
 		}
@@ -159,9 +159,9 @@ func (s *Server) firstPing(r *record) uint32 {
 	return s.pings.First(r.index, now+s.pings.Interval/2)
 }
 
-// judgePeer sends the heartbeat if it is due, and closes the connection if the answer is late. It
+// checkPeer sends the heartbeat if it is due, and closes the connection if the answer is late. It
 // returns the tick at which to decide again; 0: never.
-func (s *Server) judgePeer(r *record, now, f uint32) uint32 {
+func (s *Server) checkPeer(r *record, now, f uint32) uint32 {
 	b, schedule := s.beatOf(f), s.scheduleOf(f)
 	d := schedule.Decide(r.peerOf(now, f))
 	switch d.Action {

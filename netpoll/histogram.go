@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// histogramBuckets: durations below 4 ns have one each, longer ones four for each
+// histogramBuckets: durations below 4 ns have a bucket each, longer ones four buckets for each
 // power of two.
 const histogramBuckets = 248
 
-// Histogram counts durations, each to within a fourth of itself. The zero value is
-// ready, takes 2 KB, and is safe for concurrent use; Observe takes some 10 ns.
+// Histogram counts durations, each to within a fourth of itself. The zero value is ready, takes 2
+// KB, and is safe for concurrent use. Observe takes some 10 ns.
 type Histogram struct {
 	buckets [histogramBuckets]atomic.Uint64
 }
@@ -32,7 +32,7 @@ func (h *Histogram) Spread(least, most time.Duration, n uint64) {
 	h.buckets[last].Add(n - counted)
 }
 
-// Counts reads the histogram; what is observed meanwhile may or may not be there.
+// Counts reads the histogram. Durations that are observed at the same time may be missing.
 func (h *Histogram) Counts() (c Counts) {
 	for i := range h.buckets {
 		c[i] = h.buckets[i].Load()
@@ -40,10 +40,10 @@ func (h *Histogram) Counts() (c Counts) {
 	return c
 }
 
-// Counts are what a Histogram held at a time.
+// Counts are the contents of a Histogram at one time.
 type Counts [histogramBuckets]uint64
 
-// Since is what came after an earlier reading of the same Histogram.
+// Since returns the durations that came after an earlier reading of the same Histogram.
 func (c Counts) Since(earlier Counts) Counts {
 	for i := range c {
 		c[i] -= earlier[i]
@@ -51,7 +51,7 @@ func (c Counts) Since(earlier Counts) Counts {
 	return c
 }
 
-// Total is how many durations were counted.
+// Total returns the number of durations.
 func (c *Counts) Total() (n uint64) {
 	for _, k := range c {
 		n += k
@@ -59,8 +59,8 @@ func (c *Counts) Total() (n uint64) {
 	return n
 }
 
-// Quantile is the duration that a share q of all, from 0 to 1, does not exceed,
-// at most a fourth too long; 0 if there are none.
+// Quantile returns the duration that a share q of all durations, from 0 to 1, does not exceed. It
+// is at most a fourth too long, and 0 if there are no durations.
 func (c *Counts) Quantile(q float64) time.Duration {
 	total, sum := c.Total(), uint64(0)
 	for i, k := range c {
@@ -80,7 +80,7 @@ func bucketOf(d time.Duration) int {
 	return shift<<2 + int(v>>shift)
 }
 
-// bucketTop is the longest duration of a bucket.
+// bucketTop returns the longest duration of a bucket.
 func bucketTop(i int) time.Duration {
 	if i < 8 {
 		return time.Duration(i)

@@ -28,7 +28,7 @@ type Listener struct {
 	TLS *tls.Config
 	// Handler is told of its connections; nil: the Server's.
 	Handler Handler
-	// HTTP answers its other requests; nil: Config.HTTP.
+	// HTTP answers its requests that are no upgrades; nil: Config.HTTP.
 	HTTP http.Handler
 }
 
@@ -43,15 +43,15 @@ type listener struct {
 	addr  net.Addr
 	http  *httpBridge
 	tls   *tls.Config // nil: plain
-	mu    sync.Mutex  // accepting, and closing
+	mu    sync.Mutex  // held while connections are accepted, and while the listener is closed
 	fd    int         // -1: closed
-	file  os.FileInfo // of a Unix socket: nothing else at its path is removed; nil: none
+	file  os.FileInfo // of a Unix socket: at the end only this file is removed from its path; nil: none
 	// watched is false while the listener waits for descriptors; see accept.
 	watched atomic.Bool
 }
 
-// bind makes the listening socket. Options that a connection should have are
-// set here, because accept4 hands them down and so costs nothing more.
+// bind makes the listening socket. It sets the options that a connection should have, because
+// accept4 passes them on, which costs no system call.
 func bind(l Listener, sendBuffer int) (fd int, addr net.Addr, err error) {
 	network := l.Network
 	if network == "" {
@@ -62,8 +62,8 @@ func bind(l Listener, sendBuffer int) (fd int, addr net.Addr, err error) {
 		err := c.Control(func(fd uintptr) { serr = setOptions(int(fd), network, sendBuffer) })
 		return errors.Join(err, serr)
 	}}
-	// Go listens for Multipath TCP by default. It makes each connection dearer, also one of
-	// a client that speaks plain TCP: by 3 % of a handshake here.
+	// Go listens for Multipath TCP by default. It makes each handshake 3 % dearer here, also that
+	// of a client with plain TCP.
 	lc.SetMultipathTCP(false)
 	ln, err := lc.Listen(context.Background(), network, l.Addr)
 	if err != nil {
@@ -73,7 +73,7 @@ func bind(l Listener, sendBuffer int) (fd int, addr net.Addr, err error) {
 		u.SetUnlinkOnClose(false)
 	}
 	defer ln.Close()
-	// A descriptor of our own, because Go's poller has the other.
+	// A descriptor of our own, because Go's poller owns the other one.
 	rc, err := ln.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return -1, nil, fmt.Errorf("netpoll: %w", err)
@@ -101,8 +101,8 @@ func setOptions(fd int, network string, sendBuffer int) error {
 	return err
 }
 
-// Listen binds an address and starts accepting; it returns the address bound,
-// of use after port 0. It may be called several times, also while serving.
+// Listen binds an address and starts accepting. It returns the bound address, which tells the port
+// after port 0. It may be called several times, also while serving.
 func (s *Server) Listen(l Listener) (net.Addr, error) {
 	if err := s.start(); err != nil {
 		return nil, err

@@ -6,16 +6,15 @@ import (
 	"webim/netpoll/internal/frame"
 )
 
-// Log is a stream of encoded frames that many connections are to get: the
-// room's side of a broadcast. A sweep takes all that is pending as one
-// contiguous Cut and offers it to each member with one write; a member whose
-// socket is full keeps a reference, not a copy.
+// Log is a stream of encoded frames that many connections get: a room's side of a broadcast. A
+// sweep takes all pending frames as one contiguous Cut and offers it to each member with one write.
+// A member with a full socket keeps a reference, not a copy.
 //
-// A position is a count of bytes since the log's beginning and always lies
-// between two frames. A Log is not safe for concurrent use: its owner (a
-// room) guards it. Cuts are, and outlive the log.
+// A position is a count of bytes since the log's beginning, and always lies between two frames. A
+// Log is not safe for concurrent use: its owner, a room, guards it. Cuts are safe, and outlive the
+// log.
 //
-// The memory of a log is used again, by any log: see Forget and segment.go.
+// The memory of a log is reused by any log: see Forget and segment.go.
 type Log struct {
 	variant Variant
 	min     int      // Config.DeflateMin
@@ -27,8 +26,8 @@ type Log struct {
 }
 
 const (
-	// MaxCut is the most bytes that one Cut holds, unless a single frame is
-	// larger: what one sweep writes to one member.
+	// MaxCut is the most bytes of one Cut, unless a single frame is larger. One sweep writes a Cut
+	// to each member.
 	MaxCut    = 64 << 10
 	markEvery = MaxCut / 4
 	// Segments grow with the traffic, so that a busy log's cuts rarely end at
@@ -42,9 +41,8 @@ func (s *Server) NewLog(v Variant) *Log {
 	return &Log{variant: v, min: s.cfg.DeflateMin, size: segMin}
 }
 
-// Append encodes a message, once for all who will get it. op is ws.OpText
-// (data must be UTF-8; it is not checked again) or ws.OpBinary. data may be
-// reused.
+// Append encodes a message, once for all receivers. op is ws.OpText (data must be UTF-8; it is not
+// checked again) or ws.OpBinary. data may be reused.
 func (l *Log) Append(op ws.OpCode, data []byte) {
 	encodeAs(l.variant, l.min, data, func(compressed bool, payload []byte) { l.append(op, compressed, payload) })
 }
@@ -113,10 +111,10 @@ func (l *Log) Next(from uint64) Cut {
 	return Cut{}
 }
 
-// Forget lets go of segments that lie wholly before a position, which all
-// cursors have passed; of all of them once nothing is pending, so that a quiet
-// log holds nothing but what slow connections refer to. Their memory is used again, so
-// a cut that ends before the position must be neither offered nor read any more.
+// Forget frees the segments that lie wholly before a position, which all cursors have passed. It
+// frees all of them once nothing is pending, so that a quiet log holds only the memory that slow
+// connections refer to. The memory is reused, so a cut that ends before the position must be
+// neither offered nor read any more.
 func (l *Log) Forget(before uint64) {
 	for seg := l.first; seg != nil && seg.base+uint64(len(seg.b)) <= before; seg = l.first {
 		l.first, seg.next = seg.next, nil // or a queue would keep those behind it

@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// A server that is full makes room: a connection that only waits for its client ends,
-// so that another one can come. That is, in this order, an HTTP connection that is
-// idle or stalled, and the handshake that began first. An open WebSocket never is.
-
+// A full server makes room: it ends a connection that only waits for its client, so that another
+// one can come. In this order, that is an HTTP connection that is idle or stalled, and the
+// handshake that began first. It never ends an open WebSocket.
 const (
 	// handshakeGrace is how many seconds a handshake has before it may end for others,
 	// as long as handshakes are less than half of all connections: otherwise a few
@@ -19,13 +18,12 @@ const (
 	maxLeaving = 12
 )
 
-// waiting are connections in the order in which they were accepted, while they may
-// still wait for their clients. Those that have gone or are open are dropped when
-// somebody looks.
+// waiting is a list of connections in the order in which they were accepted, while they may still
+// wait for their clients. Connections that have ended or opened since are dropped at the next look.
 type waiting struct {
 	mu    sync.Mutex // a leaf
 	conns []waitingConn
-	prune int // the length at which those that wait no longer are dropped
+	prune int // the length at which those that have ended or opened are dropped
 }
 
 type waitingConn struct {
@@ -34,7 +32,7 @@ type waitingConn struct {
 	at  uint32 // tick
 }
 
-// waits reports whether the connection is still there, and neither open nor closing.
+// waits reports whether the connection still exists and is neither open nor closing.
 func (c waitingConn) waits() bool {
 	return c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == 0
 }
@@ -49,7 +47,7 @@ func (w *waiting) push(c waitingConn) {
 	w.conns = append(w.conns, c)
 }
 
-// pop takes the first one, if it was accepted at the tick before or earlier.
+// pop takes the first connection, if it was accepted at the tick before or earlier.
 func (w *waiting) pop(before uint32) (c waitingConn, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,21 +60,20 @@ func (w *waiting) pop(before uint32) (c waitingConn, ok bool) {
 		n++
 	}
 	clear(w.conns[:n])
-	w.conns = w.conns[n:] // append moves what is left when it needs room, so nobody does at each pop
+	w.conns = w.conns[n:] // append moves the rest when it needs room, so pop need not
 	return c, ok
 }
 
-// makeRoom ends one connection for another that has been accepted; it reports whether
-// it found one. When it returns, the connection is no longer counted in open, or is
-// counted in refusing.
+// makeRoom ends one connection for another that has been accepted, and reports whether it found
+// one. When it returns, that connection no longer counts in open, or it counts in refusing.
 func (s *Server) makeRoom() bool {
-	if c := s.lent.longestWaiting(func(*lentConn) bool { return true }); c != nil {
+	if c := s.httpConns.longestWaiting(func(*httpConn) bool { return true }); c != nil {
 		c.kill()
 		return true
 	}
 	now := s.clock.Look()
 	before := now
-	if shaking := s.clients() - s.stats.open.Load() - s.lent.n.Load(); 2*shaking < int64(s.cfg.MaxConns) {
+	if shaking := s.clients() - s.stats.open.Load() - s.httpConns.n.Load(); 2*shaking < int64(s.cfg.MaxConns) {
 		before = now - handshakeGrace*s.ticks.second
 	}
 	for s.refusing.Load() < maxRefusals+maxLeaving {
@@ -84,16 +81,16 @@ func (s *Server) makeRoom() bool {
 		if !ok {
 			return false
 		}
-		if s.beginClose(c.r, c.gen, closing{cause: Refused, why: refuseUnsaid, giveWay: true}) {
+		if s.beginClose(c.r, c.gen, closing{cause: Refused, why: refuseUnsaid, forOther: true}) {
 			return true
 		}
 	}
 	return false
 }
 
-// giveWayLocked counts a connection that ends for another one among those that are
-// refused. It fails if the connection is open, or was refused before.
-func (s *Server) giveWayLocked(r *record) bool {
+// freeSlotLocked counts a connection that ends for another one among the refused ones. It returns
+// false if the connection is open or was refused before.
+func (s *Server) freeSlotLocked(r *record) bool {
 	x := s.extraLocked(r)
 	if x.refuse != "" || r.flags.Load()&fOpen != 0 {
 		return false
@@ -104,9 +101,9 @@ func (s *Server) giveWayLocked(r *record) bool {
 	return true
 }
 
-// refusePlace takes one of the places for connections that are let in to be refused.
-// When all are taken, the one of them that has been silent longest ends.
-func (s *Server) refusePlace(places int64) bool {
+// takeRefusalSlot takes one of the slots for connections that are accepted only to be refused. If
+// all are taken, the one of them that was accepted first is ended.
+func (s *Server) takeRefusalSlot(places int64) bool {
 	n := s.refusing.Add(1)
 	if n <= places {
 		return true

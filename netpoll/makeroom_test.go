@@ -100,9 +100,9 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 		}
 	}
 	wstest.Eventually(t, "all are idle", func() bool {
-		s.lent.mu.Lock()
-		defer s.lent.mu.Unlock()
-		return s.lent.rest.Len() == 8
+		s.httpConns.mu.Lock()
+		defer s.httpConns.mu.Unlock()
+		return s.httpConns.rest.Len() == 8
 	})
 	for range 8 {
 		if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
@@ -154,9 +154,9 @@ func TestShareEndsOwnIdle(t *testing.T) {
 			t.Errorf("%d gets %d", i, status)
 		}
 		wstest.Eventually(t, "it is idle", func() bool {
-			s.lent.mu.Lock()
-			defer s.lent.mu.Unlock()
-			return s.lent.rest.Len() == len(s.lent.conns)
+			s.httpConns.mu.Lock()
+			defer s.httpConns.mu.Unlock()
+			return s.httpConns.rest.Len() == len(s.httpConns.conns)
 		})
 	}
 	ended(t, first)
@@ -190,15 +190,15 @@ func TestStalledHTTPGivesItsPlace(t *testing.T) {
 	fmt.Fprint(body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx")
 	fmt.Fprint(large, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
 	wstest.Eventually(t, "all have places, and the two are stalled", func() bool {
-		s.lent.mu.Lock()
-		defer s.lent.mu.Unlock()
+		s.httpConns.mu.Lock()
+		defer s.httpConns.mu.Unlock()
 		n := 0
-		for c := range s.lent.conns {
+		for c := range s.httpConns.conns {
 			if c.writing.Load() || !c.handling.Load() {
 				n++
 			}
 		}
-		return len(s.lent.conns) == 3 && n == 2
+		return len(s.httpConns.conns) == 3 && n == 2
 	})
 	for range 2 {
 		c := from(t, s, "127.0.0.1")

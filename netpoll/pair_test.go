@@ -73,7 +73,7 @@ func join(t testing.TB, s *Server, sendBuffer int, headers ...string) (Conn, *pe
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	s.admit(s.listeners()[0], fds[0], netip.Addr{}, 0, nil)
+	s.addConn(s.listeners()[0], fds[0], netip.Addr{}, 0, nil)
 	end := &peerEnd{Conn: nc, br: bufio.NewReaderSize(nc, 64<<10)}
 	end.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(end, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+

@@ -73,11 +73,11 @@ func (l *loop) hang() (err error) {
 
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
-// ring has answer called when the loop has seen what events there are now. easygo does
-// not say when it has told all that one epoll_wait has brought. But epoll reports in the
-// order in which things happened, and an edge of an eventfd with each write to it: so the
-// bell comes with the next epoll_wait, which does not wait then, and behind all events
-// that came before it was rung. That costs a write of 0.2 µs for each batch of events.
+// ring makes the loop call answer after all events that are there now. easygo does not say when it
+// has delivered all events of one epoll_wait. But epoll reports events in the order in which they
+// happened, and each write to an eventfd is an edge. So the eventfd's event comes with the next
+// epoll_wait, which does not wait then, and behind all events before the write. That costs a write
+// of 0.2 µs for each batch of events.
 func (l *loop) ring() {
 	if !l.ringing {
 		l.ringing = true
@@ -88,12 +88,11 @@ func (l *loop) ring() {
 // loopTurns is how many turns a loop runs between two looks at its sockets.
 const loopTurns = 256
 
-// answer hands a batch of ready connections over to the ready list, under one lock, and
-// with Config.RunOnLoop runs what is there: the thread is awake and nothing else has to be
-// woken. Meanwhile nobody waits for events, so they gather, and the next epoll_wait brings
-// them all at once. That is most of what makes it fast: where one thread waited for events
-// and another ran the turns, each message woke the first, and a third of the server's time
-// went into switching threads.
+// answer puts a batch of ready connections on the ready list, under one lock. With Config.RunOnLoop
+// it then runs their turns: the thread is awake, so no other one must be woken. Meanwhile nobody
+// waits for events, so they gather, and the next epoll_wait brings them all at once. That is most
+// of the gain: when one thread waited for events and another ran the turns, each message woke the
+// first one, and a third of the server's time went into switching threads.
 func (l *loop) answer() {
 	l.ringing = false
 	l.s.pool.pushAll(l.ready, l.worker != nil, l.runs)
@@ -136,15 +135,15 @@ func (l *loop) close() {
 	l.wheel.Close()
 }
 
-// park registers a connection. The callback is bound to the record, not to
-// the descriptor: easygo looks callbacks up before it runs them, so one may
-// run after Del; then it wakes a turn that finds nothing to do.
+// park registers a connection. The callback is bound to the record, not to the descriptor: easygo
+// looks callbacks up before it runs them, so one may run after Del. Then it wakes a turn that finds
+// nothing to do.
 func (l *loop) park(s *Server, r *record) error {
 	return l.add(int(r.fd), connEvents, func(e netpoll.EpollEvent) { l.readable(r, e) })
 }
 
-// watch registers a listener or a timerfd, level-triggered: what one wake leaves
-// is reported again. It is not told of the loop's end.
+// watch registers a listener or a timerfd, level-triggered: the kernel reports again the work that
+// one wake-up leaves. f is not called for the loop's end.
 func (l *loop) watch(fd int, f func()) error {
 	return l.add(fd, netpoll.EPOLLIN, func(e netpoll.EpollEvent) {
 		if e&netpoll.EPOLLIN != 0 {
@@ -166,9 +165,8 @@ func (l *loop) add(fd int, events netpoll.EpollEvent, f func(netpoll.EpollEvent)
 // unpark must come before close(fd), always: see add.
 func (l *loop) unpark(fd int) { l.epoll.Del(fd) }
 
-// readable notes what the kernel hints at and makes the connection ready, to be queued
-// with all others of its batch. It runs on the loop's goroutine and must not wait for
-// anything.
+// readable notes the hints of the kernel and makes the connection ready; answer queues it with all
+// others of its batch. It runs on the loop's goroutine and must not wait for anything.
 func (l *loop) readable(r *record, e netpoll.EpollEvent) {
 	var f uint32
 	if e&(netpoll.EPOLLIN|netpoll.EPOLLRDHUP|netpoll.EPOLLHUP|netpoll.EPOLLERR) != 0 {
@@ -177,8 +175,8 @@ func (l *loop) readable(r *record, e netpoll.EpollEvent) {
 	if e&(netpoll.EPOLLRDHUP|netpoll.EPOLLHUP|netpoll.EPOLLERR) != 0 {
 		f |= fHangup
 	}
-	// OUT comes along with every other event, and once when a socket is
-	// parked; it means something only to who was refused.
+	// OUT comes along with every other event, and once when a socket is parked. It has a meaning
+	// only after the socket has refused output.
 	if e&netpoll.EPOLLOUT != 0 && r.flags.Load()&fBlocked != 0 {
 		f |= fWritable
 	}

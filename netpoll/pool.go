@@ -14,16 +14,15 @@ type task struct {
 	at int64 // nanoseconds of the clock when it was queued; 0: not measured
 }
 
-// pool is the ready list and the workers that take from it. It is three lists, each in
-// order: what is in front goes before the connections that are heavy, and both before
-// those in the background, but for a share of each. So the message of a connection that
-// needs little waits for the turns that are running and for others of its kind, however
-// many connections need much. With Config.RunOnLoop the loops take the connections that
-// are in front, too, so long as there are any.
+// pool is the ready list and the workers that take from it. The list has three classes, each in
+// order: front goes before heavy, and both go before background, except for a share of each. So the
+// message of a connection that needs little waits for the turns that are running and for others of
+// its class, however many connections need much. With Config.RunOnLoop the loops take connections
+// of front, too, as long as there are any.
 //
-// To wake a thread costs 5 to 10 µs, on both sides, and Go wakes one more that looks
-// for work: for a connection whose turn takes 6 µs that was half of all. So a worker is
-// woken only if those that run cannot take the work soon; see wakeLocked.
+// The wake-up of a thread costs 5 to 10 µs on both sides, and Go wakes one more thread that looks
+// for work. For a connection with a turn of 6 µs that was half of the cost. So the pool wakes a
+// worker only if the ones that run cannot take the work soon; see wakeLocked.
 type pool struct {
 	clock   *wheel.Clock
 	latency Histogram // of tasks, from queued to taken
@@ -33,9 +32,9 @@ type pool struct {
 	mu     sync.Mutex
 	cond   sync.Cond
 	front  ring
-	passed ring   // turns of users that loops have left to the workers: older than all in front
+	passed ring   // turns of users that loops have left to the workers: older than everything in front
 	heavy  ring   // of connections that need much time, see Server.weigh
-	back   ring   // of connections whose Meter put them into the background
+	back   ring   // of connections that a Meter has put into the background
 	behind int    // workers that run a task of back
 	waited uint32 // takes while something was in back
 	passes uint32 // takes while something was in heavy
@@ -48,8 +47,8 @@ type pool struct {
 	worked, counted int64 // nanoseconds that workers were not idle, added up until then
 }
 
-// heavyTurn and backTurn say how often a heavy connection, or one in the background, goes
-// first: every so many tasks, so that a busy server does not starve them.
+// After heavyTurn takes a heavy connection goes first, and after backTurn takes one of the
+// background, so that a busy server does not starve them.
 const (
 	heavyTurn = 32
 	backTurn  = 64
@@ -72,15 +71,15 @@ func (p *pool) push(t task) {
 	}
 }
 
-// pushMore is push for a worker that takes the next task itself, see requeue.
+// pushMore is push for a worker that takes the next task itself; see requeue.
 func (p *pool) pushMore(t task) {
 	p.mu.Lock()
 	p.pushLocked(t)
 	p.mu.Unlock()
 }
 
-// pushAll queues what a loop's events have made ready. runs says that the loop is going
-// to run turns itself; it may have said so before.
+// pushAll queues the connections that a loop's events have made ready. runs says that the loop will
+// run turns itself, before that it has said so earlier.
 func (p *pool) pushAll(tasks []task, runs, before bool) {
 	p.mu.Lock()
 	if runs && !before {
@@ -107,7 +106,7 @@ func (p *pool) pushLocked(t task) {
 	p.listOf(t).push(t)
 }
 
-// listOf is where a task waits.
+// listOf returns the list that a task waits on.
 func (p *pool) listOf(t task) *ring {
 	if t.r == nil {
 		return &p.front
@@ -121,9 +120,9 @@ func (p *pool) listOf(t task) *ring {
 	return &p.front
 }
 
-// wakeLocked decides whether a worker is woken for a task that has just been queued; it
-// counts it as woken then. For the turn of a user, which may take a millisecond, for a heavy
-// connection and for the background one is woken at once.
+// wakeLocked decides whether a worker is woken for a task that has just been queued, and counts the
+// worker as woken. For the turn of a user, which may take a millisecond, for a heavy connection and
+// for the background, a worker is woken at once.
 func (p *pool) wakeLocked(t task) bool {
 	if p.idle == p.woken || t.r != nil && p.listOf(t) == &p.front && !p.needyLocked() {
 		return false
@@ -132,24 +131,24 @@ func (p *pool) wakeLocked(t task) bool {
 	return true
 }
 
-// needyLocked reports whether the connections in front need one more worker. If callbacks
-// are known to be prompt, they wait for the workers and loops that run, unless too many do.
-// If not, a worker that runs may never come back: then none waits while a worker is idle,
-// unless one is on its way, which looks again when it has taken the first.
+// needyLocked reports whether the connections in front need one more worker. With prompt callbacks
+// they wait for the workers and loops that run, unless too many connections wait. Otherwise a
+// worker that runs may never come back. So no connection waits while a worker is idle, unless one
+// is on its way, which looks again when it has taken the first.
 func (p *pool) needyLocked() bool {
 	return p.idle > p.woken && p.front.n > 0 &&
 		(!p.prompt && p.woken == 0 || tooMany(p.front.n, p.workers-p.idle+p.woken+p.loops))
 }
 
-// soonTasks is how many connections may wait for each worker and loop that runs: some
+// soonTasks is the number of connections that may wait for each worker and loop that runs: some
 // half a millisecond's work.
 const soonTasks = 64
 
-// tooMany reports whether so many tasks are more than so many runners can take soon.
+// tooMany reports whether runners cannot take so many tasks soon.
 func tooMany(tasks, runners int) bool { return tasks > soonTasks*runners }
 
-// take waits for the next task; ok is false once the pool is closed. back says that it
-// is in the background; the worker hands that in with its next take.
+// take waits for the next task. ok is false once the pool is closed. back says that the task is of
+// the background; the worker passes it to its next take.
 func (p *pool) take(last bool) (t task, back, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,9 +192,9 @@ func (p *pool) popLocked() (t task) {
 	return t
 }
 
-// takeOnLoop is take for a loop's goroutine, which must not be held up: it leaves the
-// turns of users, heavy connections and the background to the workers, and does not wait. When there is
-// nothing for it the loop no longer counts as one that runs turns.
+// takeOnLoop is take for a loop's goroutine, which must not be held up: it leaves the turns of
+// users, heavy connections and the background to the workers, and does not wait. If there is
+// nothing for the loop, the loop no longer counts as one that runs turns.
 func (p *pool) takeOnLoop() (t task, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,10 +216,9 @@ func (p *pool) shrinkLocked() {
 	p.back.shrink()
 }
 
-// backLocked reports whether a task in the background is the next to run. They wait
-// for all others and have half of the workers at most, so that the rest is free for
-// whoever comes; a worker that ends one of them looks for the next, so none waits in
-// vain.
+// backLocked reports whether a task of the background is next. Such tasks wait for all others and
+// have at most half of the workers, so that the rest stays free for others. A worker that ends one
+// of them looks for the next, so none waits for ever.
 func (p *pool) backLocked() bool {
 	p.waited++
 	return p.behind < max(1, p.workers/2) && (p.front.n+p.passed.n+p.heavy.n == 0 || p.waited%backTurn == 0)
@@ -232,8 +230,8 @@ func (p *pool) heavyLocked() bool {
 	return p.front.n+p.passed.n == 0 || p.passes%heavyTurn == 0
 }
 
-// idleLocked notes that so many workers more are idle. It reads the clock, which a
-// worker that found nothing to do can afford; those that go on do not.
+// idleLocked notes that more workers are idle, or fewer if more is negative. It reads the clock,
+// which takes time that a worker without work has.
 func (p *pool) idleLocked(more int) {
 	now := p.clock.Nanos()
 	p.worked += int64(p.workers-p.idle+p.loops) * (now - p.counted)
@@ -241,13 +239,14 @@ func (p *pool) idleLocked(more int) {
 	p.idle += more
 }
 
-// loopLocked notes that so many loops more run turns.
+// loopLocked notes that more loops run turns.
 func (p *pool) loopLocked(more int) {
 	p.idleLocked(0)
 	p.loops += more
 }
 
-// use is how many workers and loops are busy, and for how long they all were until now.
+// use returns the number of workers and loops that are busy, and the time that all of them were
+// busy until now.
 func (p *pool) use() (busy int, worked time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -255,7 +254,7 @@ func (p *pool) use() (busy int, worked time.Duration) {
 	return p.workers - p.idle + p.loops, time.Duration(p.worked)
 }
 
-// close lets the workers go once the lists are empty.
+// close ends the workers once the lists are empty.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true

@@ -10,8 +10,8 @@ import (
 	"webim/netpoll/internal/frame"
 )
 
-// output is what a connection's socket has refused, oldest first. It exists
-// only while there is something, in Server.outputs, under the record's lock.
+// output is the queue of a connection, oldest first. It exists only while it is not empty, in
+// Server.outputs, under the record's lock.
 type output struct {
 	refs  []ref
 	first int     // refs[:first] are written: a long queue is not moved at each write
@@ -22,12 +22,12 @@ type output struct {
 	paid  *buffer // a pong among refs of which nothing is written yet
 }
 
-// live is what is still to be written.
+// live returns the references that are still to be written.
 func (o *output) live() []ref { return o.refs[o.first:] }
 
-// cost is what the queue takes of MaxQueue. A frame that is queued by itself
-// costs memory besides its bytes, which a client that makes the server send
-// tiny ones could multiply by fifty.
+// cost returns the part of MaxQueue that the queue uses. A frame that is queued by itself costs
+// memory besides its bytes. A client that makes the server send tiny frames could multiply its
+// bytes by fifty.
 func (o *output) cost() int { return o.size + bufferCost*len(o.live()) }
 
 // outputPool saves the allocations of connections that answer at the end of
@@ -40,12 +40,11 @@ type ref struct {
 	b   []byte
 }
 
-// push queues b, a part of buf made of whole frames, and writes what the
-// socket takes. It is the only way out for frames: Push, Offer, Ping and the
-// heartbeat end here. When nothing is queued and nobody writes, b goes to the
-// socket without being queued first.
+// push queues b, a part of buf made of whole frames, and writes the bytes that the socket takes.
+// Push, PushFrame, Reply, Offer and Conn.Ping end here; heartbeats, pongs and Close frames do not.
+// When nothing is queued and nobody writes, b goes to the socket without being queued first.
 //
-// A reply is one that the client has asked for; see Conn.Reply.
+// A reply is a message that the client has asked for; see Conn.Reply.
 func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int, reply bool) error {
 	r.mu.Lock()
 	if r.gen.Load() != gen || r.w&(wClosing|wShut) != 0 {
@@ -213,8 +212,8 @@ func (s *Server) dropOutputLocked(r *record) {
 	r.flags.And(^fBlocked)
 }
 
-// trimLocked forgets what is queued but for a frame that is cut, and for what a
-// write may just be taking.
+// trimLocked drops the queue, except a frame that is partly written, and the references that a
+// write may be taking at this time.
 func (s *Server) trimLocked(r *record) {
 	o := s.outputs.At(r.output)
 	if o == nil {
@@ -300,6 +299,6 @@ func (s *Server) waterLocked(r *record, o *output) {
 	} else {
 		return
 	}
-	r.flags.Or(fWater)
+	r.flags.Or(fWatermark)
 	s.wake(r)
 }

@@ -22,26 +22,26 @@ const (
 	inflateWork   = 4 << 10
 )
 
-// largeMessage is a message that takes a worker a millisecond or more, by what a
-// handler may have to do with its bytes; see Verdict.LargeBehind.
+// largeMessage is the size of a message that takes a worker a millisecond or more, by the work that
+// a handler may do with its bytes; see Verdict.LargeBehind.
 const largeMessage = 64 << 10
 
-// input is what a connection has sent and could not be used yet. It exists
-// only while there is something, in Server.inputs, owned by the turn.
+// input is the bytes that a connection has sent and that cannot be used yet. It exists only while
+// there are any, in Server.inputs, and belongs to the turn.
 type input struct {
-	rest    []byte        // bytes not eaten: an unfinished head, header or control frame
-	ready   bool          // rest may hold something whole: look before reading more
+	rest    []byte        // bytes that are not used: an unfinished head, header or control frame
+	ready   bool          // rest may hold a whole frame: decode before reading more
 	scanned int           // of an HTTP head, how much has been searched
 	lines   int           // of an HTTP head, how many
 	dec     frame.Decoder // the unfinished message
-	again   kept          // a message to be delivered once more, before all else
+	again   kept          // a message to deliver before everything else
 	since   uint32        // tick when it began
 	owner   Conn
 	held    atomic.Int64 // bytes counted in Server.unfinished
 }
 
-// turn does what there is to do for a connection: deadlines, output that was
-// blocked, input, its close. It reports whether there is more.
+// turn does the work of a connection: deadlines, output that was blocked, input, its close. It
+// reports whether there is more.
 func (w *worker) turn(r *record) (more bool) {
 	s := w.s
 	if !slab.InUse(r.gen.Load()) {
@@ -50,7 +50,7 @@ func (w *worker) turn(r *record) (more bool) {
 	f := r.flags.Load()
 	if f&fTimer != 0 {
 		r.flags.And(^fTimer)
-		s.judge(r)
+		s.checkDeadlines(r)
 	}
 	if f&fWritable != 0 {
 		r.flags.And(^fWritable)
@@ -65,14 +65,14 @@ func (w *worker) turn(r *record) (more bool) {
 		case stageOpen:
 			more = s.readOpen(w, r)
 		}
-		// A failed write is told here, once what came before it is read.
+		// A failed write is reported here, after the input that came before it.
 		f = r.flags.Load()
 		if f&(fFailed|fClosing) == fFailed && (f&fReadable == 0 || s.stopped(r)) {
 			s.beginClose(r, r.gen.Load(), closing{cause: ClientGone})
 		}
 	}
-	if r.flags.Load()&fWater != 0 {
-		s.tellWater(r)
+	if r.flags.Load()&fWatermark != 0 {
+		s.tellWatermark(r)
 	}
 	if r.flags.Load()&fClosing != 0 {
 		return s.closeTurn(w, r)
@@ -80,14 +80,13 @@ func (w *worker) turn(r *record) (more bool) {
 	return more
 }
 
-// readOpen reads and decodes until the socket is empty, the budget is spent or
-// the connection is paused. What the handler pushes meanwhile leaves together
-// at the end.
+// readOpen reads and decodes until the socket is empty, the budget is spent or the connection is
+// paused. Frames that the handler pushes meanwhile leave together at the end.
 func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	gen, resumed := r.gen.Load(), s.hasInput(r)
 	s.cork(r)
 	more = s.readMessages(w, r)
-	s.chargeRest(w, r) // also of a message that broke a rule
+	s.chargeOutstanding(w, r) // also of a message that broke a rule
 	s.weigh(r, more, resumed)
 	if s.hasOutput(r) {
 		w.runCorked(r)
@@ -184,7 +183,7 @@ func (s *Server) readSocket(r *record, b []byte) (int, unix.Errno) {
 	return n, errno
 }
 
-// gone ends a connection whose stream has ended without a Close frame.
+// gone ends a connection after the end of its stream without a Close frame.
 func (s *Server) gone(r *record) {
 	if r.flags.Load()&fClosing != 0 {
 		r.flags.Or(fAbort)
@@ -197,8 +196,8 @@ func (s *Server) gone(r *record) {
 	s.beginClose(r, gen, closing{cause: ClientGone})
 }
 
-// takeRest copies what was kept into the worker's buffer and readies the
-// worker's decoder.
+// takeRest copies the input that was kept into the worker's buffer, and prepares the worker's
+// decoder.
 func (w *worker) takeRest(s *Server, r *record) []byte {
 	in := s.inputs.At(r.input)
 	if in == nil {
@@ -222,7 +221,7 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 		}
 		b = b[n:]
 		if n > 0 {
-			w.ate(n)
+			w.countRead(n)
 		}
 		if ev.Op == 0 {
 			if n == 0 {
@@ -230,19 +229,19 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 			}
 			continue
 		}
-		began = began || !ev.Op.IsControl() // what comes between fragments begins no message
+		began = began || !ev.Op.IsControl() // a control frame between fragments begins no message
 		w.left--
 		if err := s.take(w, r, ev, lim.MaxMessage); err != nil {
 			return s.broken(r, err)
 		}
-		if w.left <= 0 || w.again.Op != 0 || s.stopped(r) || w.mustYield(r) {
+		if w.left <= 0 || w.again.Op != 0 || s.stopped(r) || w.turnMustEnd(r) {
 			w.ready = len(b) > 0
 			break
 		}
 		lim.MaxMessage = s.maxMessageOf(r) // the message may have ended Restrict
 	}
-	s.chargeRest(w, r)
-	if w.mustYield(r) {
+	s.chargeOutstanding(w, r)
+	if w.turnMustEnd(r) {
 		w.left = 0
 	}
 	if began && !w.dec.Idle() {
@@ -263,7 +262,7 @@ func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Erro
 	}
 	// The debt of the last message stops the next before it costs anything.
 	v := s.charge(w, r)
-	if s.stopped(r) || w.mustYield(r) {
+	if s.stopped(r) || w.turnMustEnd(r) {
 		w.keepEvent(ev, false)
 		return nil
 	}
@@ -277,7 +276,7 @@ func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Erro
 	if err := w.inflateEvent(&ev, max, small); err != nil {
 		return err
 	}
-	if ev.Compressed { // what it becomes is large
+	if ev.Compressed { // its content is large
 		s.charge(w, r)
 		w.keepBehind(r, ev)
 		return nil
@@ -288,8 +287,8 @@ func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Erro
 	return err
 }
 
-// broken fails the connection. While it is closing already, what else the
-// client does wrong only ends the wait for its Close frame.
+// broken fails the connection. If it is closing already, further errors of the client only end the
+// wait for its Close frame.
 func (s *Server) broken(r *record, err *frame.Error) bool {
 	s.freeInput(r)
 	if r.flags.Load()&fClosing != 0 {
@@ -301,9 +300,8 @@ func (s *Server) broken(r *record, err *frame.Error) bool {
 	return false
 }
 
-// keep stores what a later turn needs, nothing if there is nothing, and counts
-// it. It reports false, and fails the connection, when the total of all is
-// spent.
+// keep stores the input that a later turn needs, if there is any, and counts it. If the input of
+// all connections is over the limit, it fails the connection and returns false.
 func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	if len(rest) == 0 && w.dec.Idle() && w.again.Op == 0 {
 		s.freeInput(r)

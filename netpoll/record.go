@@ -11,40 +11,39 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// ID names a connection for as long as the server lives: the place of its
-// record below, that place's generation above. It is never used twice (until
-// 2^32 connections have had one place), and never zero.
+// ID names a connection for as long as the server lives: the number of its record and the
+// generation of the record. It is never 0 and never used twice, until one record has had 2^31
+// connections.
 type ID uint64
 
-// record is all that an idle connection keeps: 128 bytes without a pointer, so
-// that the collector has nothing to look at, in chunks that never move. What
-// only few connections have at a time lies in the server's side tables, and
-// the record has the number.
+// record is everything that an idle connection keeps: 128 bytes without a pointer, so that the
+// garbage collector has nothing to scan, in chunks that never move. State that only few connections
+// have at a time lies in the server's tables, and the record has its number.
 type record struct {
-	// Set before the connection is parked, good until finish; ip and port are
-	// written once more, on the turn and under mu, if a proxy names the client.
+	// Set before the connection is parked, and valid until finish. ip and port are written once
+	// more, on the turn and under mu, if a proxy names the client.
 	index    uint32
 	fd       int32
 	ip       uint32 // in Server.addrs
-	port     uint16 // of the peer; 0: only its proxy knows
+	port     uint16 // of the peer; 0: only its proxy knows it
 	listener uint8
 	loop     uint8
 	opened   uint32 // tick
 
 	gen   slab.Generation // begins and ends under mu
 	turn  atomic.Uint32   // see turn.go; survives the connection
-	flags atomic.Uint32   // hints and states, set by anybody
+	flags atomic.Uint32   // see below; set by any goroutine
 	seen  atomic.Uint32   // tick of the last byte received
 	sent  atomic.Uint32   // tick of the last byte taken by the socket, or of the first it refused since
 
-	// Owned by who holds the turn; the wheel reads deadline.
+	// Owned by the holder of the turn. The wheel and the loop read deadline.
 	input     uint32        // in Server.inputs; 0: none
-	deadline  atomic.Uint32 // tick: end of the handshake or the close; when open, of the ping that has no answer
+	deadline  atomic.Uint32 // tick: when open, of the last heartbeat; else of the end of the handshake or of the close
 	controls  uint16        // control frames in the second of controlAt
 	controlAt uint8
 	stage     uint8
 
-	// The write side, under mu; so are the three behind it.
+	// The write side, under mu. So are the three fields behind mu.
 	w      uint8 // w… bits
 	cause  Cause
 	code   ws.StatusCode
@@ -58,53 +57,53 @@ type record struct {
 	messagesOut uint64
 	tag         uint64
 
-	// Written atomically by the turn's holder, read by Info.
+	// Written atomically by the holder of the turn, and read by Info.
 	bytesIn    uint64
 	messagesIn uint64
 }
 
-// A record that grows costs every idle client: this fails to compile then.
+// This fails to compile if the record grows: that would cost every idle client.
 const _ = uint(128 - unsafe.Sizeof(record{}))
 
 // Bits of record.flags.
 const (
-	fReadable    uint32 = 1 << iota // an event said so, and no read has said otherwise
-	fHangup                         // an event said RDHUP, HUP or ERR: a short read is not the end
+	fReadable    uint32 = 1 << iota // an event said so, and no read since has found the socket empty
+	fHangup                         // an event had RDHUP, HUP or ERR, so a short read does not mean that the socket is empty
 	fWritable                       // output is to be flushed
 	fTimer                          // the wheel says that a deadline may have come
 	fPaused                         // Conn.Pause
-	fHeld                           // Conn.Later or Again, done not yet called
-	fAgain                          // Conn.Again: the message being delivered is to be kept
+	fHeld                           // Conn.Later or Again, and done was not called
+	fAgain                          // Conn.Again: the message being delivered must be kept
 	fProtected                      // Conn.Protect
 	fBlocked                        // the socket refused output; written under mu
-	fClosing                        // beginClose has been here
-	fWater                          // a watermark was crossed
+	fClosing                        // beginClose has begun the close
+	fWatermark                      // a watermark was crossed
 	fOpen                           // upgraded: Handler.Open is being called, or has been; set under mu
 	fDeflate                        // permessage-deflate is on
-	fSmallWindow                    // and the client asked for a small window
+	fSmallWindow                    // with a small window, as the client asked
 	fTLS
 	fFailed     // a write failed for good
-	fPinged     // a ping is out
-	fFirst      // the first heartbeat, which spreads the rest
-	fUnfinished // a message is, and its deadline is on the wheel
+	fPinged     // a heartbeat was sent, and no answer is known
+	fFirst      // the first ping is still to come, whatever the traffic; it spreads the pings
+	fUnfinished // a message is unfinished, and its deadline is on the wheel
 	fToldFull   // the handler knows that the queue is full
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down
 	fArmed      // closing: the deadline is set
 	fBeat0      // see fBeat
 	fBeat1
-	fResting    // it is not read until extra.rest; owned by the turn
+	fResting    // not read until extra.rest; owned by the turn
 	fRestricted // Conn.Restrict
-	fBackground // its turns wait for those of others
+	fBackground // its turns wait for the turns of others
 	fHeavy      // its turns wait for those of connections that need less time, see weigh
 	fYield      // Conn.Yield: the turn ends with the message being delivered
 
-	// fBeat is the HeartbeatID.
+	// fBeat holds the HeartbeatID.
 	fBeat     = fBeat0 | fBeat1
 	beatShift = 23
 )
 
-// Compile-time check of beatShift.
+// beatShift is the number of the bit fBeat0; another number does not compile.
 var _ = [1]struct{}{}[fBeat0>>beatShift-1]
 
 // Stages of a connection, in order.
@@ -113,16 +112,16 @@ const (
 	stageTLS         // collecting a ClientHello, then waiting for the handshake's goroutine
 	stageHTTP        // collecting the head of a request
 	stageOpen        // WebSocket
-	stageDrain       // nothing more will be sent: read to the end of stream
+	stageDrain       // nothing more will be sent: reading to the end of the stream
 )
 
 // Bits of record.w.
 const (
-	wBit     uint8 = 1 << iota // somebody writes
-	wAgain                     // somebody else wanted to
-	wCork                      // the turn's end will flush
+	wBit     uint8 = 1 << iota // a goroutine writes
+	wAgain                     // a turn or a flush found the write bit taken: the holder wakes the turn
+	wCork                      // the end of the turn will flush
 	wClosing                   // nothing more may be queued
 	wShut                      // nothing more can be written
-	wDead                      // finish has the write bit for good
-	wHigh                      // the queue went over HighWater
+	wDead                      // finish has the write bit for good, or net/http gets the socket
+	wHigh                      // the queue was above HighWater, and not below LowWater since
 )

@@ -27,7 +27,7 @@ func (q *ring) pop() (t task) {
 	return t
 }
 
-// shrink lets the memory of an empty list go that a crowd has needed.
+// shrink frees the memory of an empty list that was long before.
 func (q *ring) shrink() {
 	if q.n == 0 && len(q.tasks) > ringMin {
 		q.resize(ringMin)

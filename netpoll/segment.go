@@ -9,22 +9,22 @@ import (
 	"webim/netpoll/internal/frame"
 )
 
-// segment is one piece of contiguous memory of a log. Frames are appended behind what
-// cuts refer to, so nobody's bytes ever move or change.
+// segment is one piece of contiguous memory of a log. Frames are appended behind the bytes that
+// cuts refer to, so bytes that anybody reads never move or change.
 //
-// A segment is used by its log, until the log lets go of it, and by each queue that refers to
-// it. The last of them gives it to a pool, from which the next log takes it: so a message to
-// a quiet room, which would else have a segment of its own made for it, allocates nothing.
-// Two may still read a segment's bytes then, and each of them prevents that by buffer.keep:
+// A segment is used by its log, until the log frees it, and by each queue that refers to it. The
+// last of them gives it to a pool, from which the next log takes it. So a message to a quiet room,
+// which would otherwise need a new segment, allocates nothing. Two kinds of readers may still read
+// the bytes of a segment then, and buffer.keep keeps it out of the pool for each of them:
 //
-//   - a write that was begun before its queue was dropped: dropOutputLocked sets it;
-//   - a connection of another server: retain sets it.
+// - a write that was begun before its queue was dropped: dropOutputLocked sets keep;
+// - a connection of another server: retain sets keep.
 //
-// A message to one connection only lies in a segment, too (Conn.pushOne), which its sender
-// uses in place of a log.
+// A message to only one connection lies in a segment, too (Conn.pushOne). Its sender uses it in
+// place of a log.
 //
-// The collector frees what is not given back. A cut that somebody else still has is
-// excluded by the contract of Log.Forget.
+// The garbage collector frees segments that are not given back. The contract of Log.Forget excludes
+// a cut that is still read elsewhere.
 type segment struct {
 	buffer
 	base  uint64 // position of its first byte
@@ -42,8 +42,8 @@ const (
 
 var segments [numSegSizes]sync.Pool
 
-// segSize is the least size of a segment that has room for n bytes, and its place in
-// segments; -1: it is larger than those that are pooled.
+// segSize returns the least size of a segment that has room for n bytes, and its index in segments;
+// -1 for a segment that is too large for a pool.
 func segSize(n int) (size, class int) {
 	if n > segMax {
 		return n, -1
@@ -72,8 +72,8 @@ func newSegment(n int) *segment {
 	return seg
 }
 
-// encodeAs calls add with what a message is in a variant: compressed if it has min bytes
-// and becomes shorter. The payload is good until add returns.
+// encodeAs calls add with the payload of a message in a variant: compressed if the message has min
+// bytes or more and becomes shorter. The payload is valid until add returns.
 func encodeAs(v Variant, min int, data []byte, add func(compressed bool, payload []byte)) {
 	if v != Plain && len(data) >= min {
 		if out := frame.Compress(data, v == DeflateSmall); out != nil {

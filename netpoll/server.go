@@ -17,47 +17,47 @@ import (
 // Server is the event loop: listeners, loops, workers and connections. Make
 // one with New; all methods are safe for concurrent use.
 type Server struct {
-	cfg      Config
-	handler  Handler
-	clock    wheel.Clock
-	ticks    ticks
-	loops    []*loop
-	pool     *pool
-	runners  []*worker      // the workers, and the loops' own; good once started
-	evictor  *Turn          // of queues
-	unburden *Turn          // of unfinished input
-	pings    wheel.Schedule // of WebSocket pings
-	beats    []beat
+	cfg           Config
+	handler       Handler
+	clock         wheel.Clock
+	ticks         ticks
+	loops         []*loop
+	pool          *pool
+	runners       []*worker      // the workers, and the loops' own; set by start
+	outputShedder *Turn          // runs shedOutput
+	inputShedder  *Turn          // runs shedInput
+	pings         wheel.Schedule // of WebSocket pings
+	beats         []beat
 
 	slab     slab.Slab[record]
 	inputs   slab.Table[input]
 	outputs  slab.Table[output]
 	extras   slab.Table[extra]
 	addrs    addrs.Table
-	places   tlsPlaces
+	tlsSlots tlsSlots
 	refusals *ratelog.Logger
 
-	handshakes waiting // connections that may be unfinished handshakes
-	refused    waiting // connections that were let in to be refused
+	handshakes waiting // accepted connections, of which some are unfinished handshakes
+	refused    waiting // connections that were accepted to be refused
 
 	lns        atomic.Pointer[[]*listener]
-	open       atomic.Int64 // descriptors of clients, in handshakes and in net/http too
-	lent       lentConns    // of these, those that net/http has
-	refusing   atomic.Int64 // of these, those let in to be refused
+	open       atomic.Int64 // connections, also in handshakes and in net/http
+	httpConns  httpConns    // of these, those that net/http has
+	refusing   atomic.Int64 // of these, those that are being refused
 	dealt      atomic.Uint32
 	stopping   atomic.Bool  // Shutdown has begun
 	writeLimit int          // rawio.WriteLimit when the server was made
 	unfinished atomic.Int64 // bytes of unfinished input
-	queued     atomic.Int64 // bytes that queues hold, shared ones once
+	queued     atomic.Int64 // bytes that queues hold: references, buffers (shared ones once) and ciphertext
 	stats      counters
 
 	mu      sync.Mutex
 	state   int // idle, serving, stopping or stopped
 	timers  map[*Timer]struct{}
-	hurried context.Context // done when the shutdown is to be at once
+	hurried context.Context // done when the shutdown must end at once
 	hasten  context.CancelFunc
-	cut     bool          // connections were closed as they were; good once ended is closed
-	ended   chan struct{} // closed when all has ended
+	cut     bool          // connections were closed before they had ended; valid once ended is closed
+	ended   chan struct{} // closed when everything has ended
 	running sync.WaitGroup
 }
 
@@ -87,7 +87,7 @@ func New(cfg Config, h Handler) *Server {
 	s.slab.Number = func(r *record, i uint32) { r.index = i }
 	s.refusals = ratelog.New(s.cfg.Logger)
 	s.hurried, s.hasten = context.WithCancel(context.Background())
-	s.lent.conns = map[*lentConn]struct{}{}
+	s.httpConns.conns = map[*httpConn]struct{}{}
 	s.clock.Start, s.clock.Tick = time.Now(), cfg.tick()
 	t := s.clock.Ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout),
@@ -96,7 +96,7 @@ func New(cfg Config, h Handler) *Server {
 		s.pings = wheel.Every(t(cfg.PingInterval), t(cfg.PongTimeout), false)
 	}
 	s.pool = newPool(&s.clock, s.cfg.Workers, s.cfg.RunOnLoop)
-	s.evictor, s.unburden = s.NewTurn(s.evict), s.NewTurn(s.unburdenTurn)
+	s.outputShedder, s.inputShedder = s.NewTurn(s.shedOutput), s.NewTurn(s.shedInput)
 	return s
 }
 

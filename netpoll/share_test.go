@@ -39,7 +39,7 @@ func from(t *testing.T, s *Server, addr string) net.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(30 * time.Second))
-	s.admit(s.listeners()[0], fds[0], netip.MustParseAddr(addr), 1, nil)
+	s.addConn(s.listeners()[0], fds[0], netip.MustParseAddr(addr), 1, nil)
 	return c
 }
 
@@ -135,9 +135,9 @@ func TestTLSPlaceIsNotWasted(t *testing.T) {
 		return c
 	}
 	places := func() (busy, waiting int) {
-		s.places.mu.Lock()
-		defer s.places.mu.Unlock()
-		return s.places.busy, s.places.waiting.Len()
+		s.tlsSlots.mu.Lock()
+		defer s.tlsSlots.mu.Unlock()
+		return s.tlsSlots.busy, s.tlsSlots.waiting.Len()
 	}
 	become := func(what string, busy, waiting int) {
 		t.Helper()

@@ -11,25 +11,21 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Shutdown closes every open connection with 1001, or as its handler says (see
-// Coder and Settler), spread evenly over a time. Then it waits until queued
-// output is written and clients have answered, until net/http has answered its
-// requests, and until the connections that an http.Handler hijacked are closed.
-// When ctx ends, it closes the rest as they are and returns ctx's error. Swoole's
-// shutdown.
+// Shutdown closes every open connection with 1001, or as its handler chooses (see Coder and
+// Settler), spread evenly over a time. Then it waits until queued output is written and clients
+// have answered, until net/http has answered its requests, and until the connections that an
+// http.Handler has hijacked are closed. When ctx ends, it closes the remaining connections at once
+// and returns ctx's error. Swoole's shutdown.
 //
-// Meanwhile the listeners stay open, and each request that comes, on a new
-// connection or an old one, is answered with 503 and Retry-After. Timers and
-// deadlines go on until the last client is gone.
+// Meanwhile the listeners stay open, and each new request, on a new connection or an old one, is
+// answered with 503 and Retry-After. Timers and deadlines go on until the last client is gone.
 //
-// It may be called again meanwhile, by Close for example: whichever ctx ends
-// first hurries the one end that all calls wait for. Who was hurried by another
-// gets ErrServerClosed.
+// It may be called again meanwhile, for example by Close. All calls wait for the same end, and the
+// first ctx that ends hurries it. The calls with another ctx then return ErrServerClosed.
 //
-// Called from a callback of a connection, a Turn or a tls.Config, which the end
-// waits for, it returns nil at once. ctx's deadline still holds; that it is
-// canceled does not, for whoever made it cancels it on return. Serve tells of
-// the end.
+// A callback of a connection, a Turn or a tls.Config runs on a goroutine that the end waits for.
+// Called from such a callback, Shutdown returns nil at once. ctx's deadline still holds. Its
+// cancellation does not, because callers cancel a context on return. Serve returns at the end.
 func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	s.beginShutdown(spread)
 	if inCallback() {
@@ -47,9 +43,9 @@ func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	return nil
 }
 
-// Close ends the server at once: sockets are closed as they are, also when
-// Shutdown is under way. It returns when all has ended; called from a callback,
-// see Shutdown, at once.
+// Close ends the server at once: it closes all sockets without a Close frame, also while Shutdown
+// is under way. It returns when everything has ended; called from a callback, see Shutdown, at
+// once.
 func (s *Server) Close() error {
 	s.hasten()
 	s.beginShutdown(0)
@@ -59,8 +55,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// inCallback reports whether the caller is called by a goroutine that the end
-// of a server waits for. Goroutines have no names, but their stacks have.
+// inCallback reports whether the caller runs on a goroutine that the end of a server waits for.
+// Goroutines have no names, but their stacks name functions.
 func inCallback() bool {
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(1, pcs)
@@ -80,7 +76,7 @@ func inCallback() bool {
 	}
 }
 
-// The names of the functions that such goroutines run.
+// The functions that such goroutines run.
 var workerFunc, loopFunc, handshakeFunc = funcName((*worker).run), funcName((*loop).answer), funcName((*Server).handshake)
 
 func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
@@ -106,7 +102,7 @@ func (s *Server) end(spread time.Duration) {
 	for _, ln := range s.listeners() {
 		go ln.http.srv.Shutdown(s.hurried)
 	}
-	s.sayGoodbye(spread)
+	s.closeAll(spread)
 	s.awaitConns(s.hurried.Done(), s.clients)
 	s.stopListening()
 	s.awaitConns(s.hurried.Done(), s.open.Load)
@@ -115,12 +111,12 @@ func (s *Server) end(spread time.Duration) {
 		s.killAll()
 		s.awaitConns(nil, s.open.Load)
 	}
-	s.halt()
+	s.stopGoroutines()
 }
 
-// sayGoodbye closes all connections, evenly over a time, in steps of 5 ms. It returns
-// early when all have left by themselves, or when it is hurried.
-func (s *Server) sayGoodbye(spread time.Duration) {
+// closeAll closes all connections, spread evenly over a time, in steps of 5 ms. It returns early
+// when all clients have left, or when the shutdown is hurried.
+func (s *Server) closeAll(spread time.Duration) {
 	all := slices.Collect(s.all())
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
@@ -131,7 +127,7 @@ func (s *Server) sayGoodbye(spread time.Duration) {
 		}
 		s.settle(all[said:due])
 		for _, c := range all[said:due] {
-			s.dismiss(c)
+			s.closeForShutdown(c)
 		}
 		if said = due; said == len(all) || s.clients() == 0 {
 			return
@@ -144,7 +140,7 @@ func (s *Server) sayGoodbye(spread time.Duration) {
 	}
 }
 
-// settle lets the handlers queue what they hold back for open connections.
+// settle lets the handlers push the output that they hold back for open connections.
 func (s *Server) settle(conns []Conn) {
 	for _, ln := range s.listeners() {
 		h, ok := ln.Handler.(Settler)
@@ -163,10 +159,10 @@ func (s *Server) settle(conns []Conn) {
 	}
 }
 
-// dismiss says goodbye to one connection: 1001 if it is open, 503 if it is to
-// be and that can be said; nothing once there is no time left, when killAll may
-// have been round already.
-func (s *Server) dismiss(c Conn) {
+// closeForShutdown closes one connection: with 1001 if it is open, and with 503 if it is not open
+// yet and can get an answer. Once the shutdown is hurried it closes without a word, because killAll
+// may have listed the connections already.
+func (s *Server) closeForShutdown(c Conn) {
 	if s.hurried.Err() != nil {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		return
@@ -174,9 +170,8 @@ func (s *Server) dismiss(c Conn) {
 	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.Text, frame: true, early: errStopping})
 }
 
-// clients is how many connections are open that are not about to be refused. A
-// connection is counted in open for longer than in refusing, so that none of the
-// clients is missed while others come and go.
+// clients returns the number of open connections that are not about to be refused. A connection
+// counts in open for longer than in refusing, so no client is missed while others come and go.
 func (s *Server) clients() int64 {
 	for {
 		refusing, open := s.refusing.Load(), s.open.Load()
@@ -186,8 +181,7 @@ func (s *Server) clients() int64 {
 	}
 }
 
-// awaitConns waits until there are none of some connections, or until hurry is
-// closed.
+// awaitConns waits until left returns 0, or until hurry is closed.
 func (s *Server) awaitConns(hurry <-chan struct{}, left func() int64) {
 	t := time.NewTicker(2 * time.Millisecond)
 	defer t.Stop()
@@ -200,22 +194,22 @@ func (s *Server) awaitConns(hurry <-chan struct{}, left func() int64) {
 	}
 }
 
-// killAll closes what is left, without a word.
+// killAll closes the remaining connections without a word.
 func (s *Server) killAll() {
 	for c := range s.all() {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		c.r.flags.Or(fAbort)
 		s.wake(c.r)
 	}
-	// After those that could still become such.
-	s.lent.killAll()
+	// Last, because the connections before could still become such.
+	s.httpConns.killAll()
 	for _, ln := range s.listeners() {
 		ln.http.close()
 	}
 }
 
-// halt ends the goroutines, in the order of the line.
-func (s *Server) halt() {
+// stopGoroutines ends the goroutines, in the order of the path.
+func (s *Server) stopGoroutines() {
 	for _, ln := range s.listeners() {
 		ln.http.close()
 	}

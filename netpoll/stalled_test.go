@@ -216,7 +216,7 @@ func TestQueueEvictsWhoHoldsMost(t *testing.T) {
 		t.Fatalf("%v; their lags are %d and %d", err, lag(large), lag(tiny))
 	}
 	s.cfg.MaxQueued = s.queued.Load() - 1
-	s.evict()
+	s.shedOutput()
 	if c := <-closed; c != tiny {
 		t.Error("closed is who holds less")
 	}
@@ -315,7 +315,7 @@ func TestQueueEvictsHoarders(t *testing.T) {
 		}
 	}
 	s.cfg.MaxQueued = s.queued.Load() - 1
-	s.evict()
+	s.shedOutput()
 	if c := <-closed; c != hoarder {
 		t.Errorf("closed is who waits for 500 KB that 19 others wait for too")
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Stats is a snapshot of the server's counters; each number is exact, but they
-// are not read at one instant. Swoole's stats.
+// Stats is a snapshot of the server's counters. Each number is exact, but they are not read at one
+// instant. Swoole's stats.
 type Stats struct {
 	Accepted     int64            // connections taken from the kernel
 	Refused      map[string]int64 // turned away before they opened, by reason
@@ -24,17 +24,17 @@ type Stats struct {
 	Lagging      int           // connections whose socket has refused something, now
 	Unfinished   int64         // bytes of unfinished input, now
 	Evictions    int64         // connections closed because Queued was at its limit
-	Rests        int64         // times that a connection was not read, by the Verdict of a Meter
+	Rests        int64         // times that the Verdict of a Meter stopped the reading of a connection
 	Panics       int64         // of callbacks
 	AcceptPauses int64         // times that no descriptor was free
 	Workers      int           // in all
-	WorkersBusy  int           // not waiting for one, now
-	Worked       time.Duration // that they were busy, all added up
+	WorkersBusy  int           // of them, with work now
+	Worked       time.Duration // the time that they were busy, added up
 	TurnP50      time.Duration // from queued to running; see Counts.Quantile
 	TurnP99      time.Duration
 }
 
-// counters are the server's, those that no record has.
+// counters are the server's counts that no record holds.
 type counters struct {
 	accepted, opened, open, evictions, rests, panics, acceptPauses atomic.Int64
 	closed                                                         [numCauses]atomic.Int64
@@ -54,11 +54,11 @@ func (c *counters) refused(why refusal) {
 	c.refusals[why]++
 }
 
-// Stats reads the counters. It walks all connections: some 10 ns each.
+// Stats reads the counters. It visits all connections, which takes some 10 ns each.
 func (s *Server) Stats() Stats {
 	c := &s.stats
 	st := Stats{
-		Accepted: c.accepted.Load(), Opened: c.opened.Load(), Open: c.open.Load(), HTTP: s.lent.n.Load(),
+		Accepted: c.accepted.Load(), Opened: c.opened.Load(), Open: c.open.Load(), HTTP: s.httpConns.n.Load(),
 		Refused: map[string]int64{}, Closed: map[Cause]int64{},
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(),
@@ -96,7 +96,7 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// bank adds a closing connection's traffic to the server's; r.mu is held.
+// bankLocked adds the traffic of a closing connection to the server's. r.mu is held.
 func (c *counters) bankLocked(r *record) {
 	c.messagesOut.Add(int64(r.messagesOut))
 	c.bytesOut.Add(int64(r.bytesOut))

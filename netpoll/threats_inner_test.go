@@ -32,7 +32,7 @@ func TestHeadKeepsItsPlace(t *testing.T) {
 	s.freeInput(r)
 }
 
-// The bound of all unfinished input is hard, whatever unburdenTurn is about to do.
+// The bound of all unfinished input is hard, whatever shedInput is about to do.
 func TestUnfinishedIsBounded(t *testing.T) {
 	s := New(Config{MaxUnfinished: 1000}, nil)
 	var one, two input

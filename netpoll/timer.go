@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Timer is what Tick and After return.
+// Timer is a timer of Tick or After.
 type Timer struct {
 	s *Server
 	t *time.Timer
 }
 
-// After calls f once, after d, on a goroutine of its own, unless the timer is
-// stopped or the server has ended: while Shutdown drains, timers go on. A panic
-// of f is logged and counted, and ends nothing else. Swoole's after.
+// After calls f once, after d, on a goroutine of its own, unless the timer is stopped or the server
+// has ended. While Shutdown drains, timers go on. A panic of f is logged and counted, and ends
+// nothing else. Swoole's after.
 func (s *Server) After(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
 	return t.arm(d, func() {
@@ -22,14 +22,13 @@ func (s *Server) After(d time.Duration, f func()) *Timer {
 	})
 }
 
-// Tick calls f every d until it is stopped or the server has ended; one call
-// at a time: a call that takes longer than d delays the next, and after one that
-// panics, which is logged and counted, the next one comes all the same. Swoole's
-// tick.
+// Tick calls f every d until it is stopped or the server has ended. It makes one call at a time, so
+// a call that takes longer than d delays the next. After a call that panics, which is logged and
+// counted, the next one comes all the same. Swoole's tick.
 //
-// Whole seconds are counted from the server's making, as those of its deadlines
-// are: the first call may come up to a second early, and a process with nothing to
-// do wakes up once a second, however much there is to look at.
+// If d is a number of whole seconds, calls come at whole seconds since the server was made, as its
+// deadlines do. So the first call may come up to a second early, and a process with nothing to do
+// wakes up once a second, however many timers it has.
 func (s *Server) Tick(d time.Duration, f func()) *Timer {
 	t := &Timer{s: s}
 	return t.arm(s.clock.InStep(d), func() {
@@ -45,7 +44,7 @@ func (s *Server) Tick(d time.Duration, f func()) *Timer {
 func (t *Timer) arm(d time.Duration, f func()) *Timer {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
-	t.t = time.AfterFunc(math.MaxInt64, f) // not before it is among the timers
+	t.t = time.AfterFunc(math.MaxInt64, f) // it must be among the timers before it can fire
 	if t.s.timers == nil {
 		t.t.Stop() // the server has ended
 		return t
@@ -55,7 +54,7 @@ func (t *Timer) arm(d time.Duration, f func()) *Timer {
 	return t
 }
 
-// stopTimersLocked ends all timers; none starts any more. Server.mu is held.
+// stopTimersLocked stops all timers. No timer starts after it. Server.mu is held.
 func (s *Server) stopTimersLocked() {
 	for t := range s.timers {
 		t.t.Stop()
@@ -63,7 +62,7 @@ func (s *Server) stopTimersLocked() {
 	s.timers = nil
 }
 
-// Stop ends the timer; a call that has begun goes on. Swoole's clear.
+// Stop stops the timer. A call that has begun goes on. Swoole's clear.
 func (t *Timer) Stop() {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()

@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// tlsState is a connection's TLS, and the net.Conn that crypto/tls sees.
+// tlsState is a connection's TLS, and the net.Conn that crypto/tls uses.
 //
-// conn is set once. Everything else but queued is under mu.
+// conn is set once, queued is under tlsSlots.mu, and everything else is under mu.
 type tlsState struct {
 	conn   *tls.Conn
-	queued *list.Element // among those who wait for a place; under tlsPlaces.mu
+	queued *list.Element // in the list of those that wait for a slot; under tlsSlots.mu
 
 	mu        sync.Mutex
-	more      sync.Cond // in or ended has changed; the handshake waits for it
-	own       Conn      // whose output this is
+	more      sync.Cond // signals that in or ended has changed; the handshake waits for it
+	own       Conn      // the connection
 	in        []byte    // ciphertext that has arrived: whole records, then a part of one
 	sliced    bool      // in is the tail of more
-	record    int       // bytes of the record at in's head that crypto/tls has not got; 0: look
-	strange   bool      // net/http had it: where in's head lies in a record is not known
+	record    int       // bytes of the record at the start of in that crypto/tls has not read; 0: not known
+	unaligned bool      // net/http had it: the start of in may lie within a record
 	silent    int       // bytes of whole records since the last plaintext
 	waste     int       // bytes of records that brought no plaintext, see spoke
-	told      int       // the largest waste until now
+	reported  int       // the largest waste until now
 	held      int       // bytes counted in Server.unfinished
 	out       []byte    // ciphertext to write
 	over      bool      // the connection has ended: nothing may be written any more
 	shaking   bool      // a goroutine does the handshake: Read waits
-	done      bool      // it has ended
-	failed    error     // how, if badly
-	waits     bool      // for a place
+	done      bool      // the handshake has ended
+	failed    error     // the error of the handshake
+	waits     bool      // for a slot
 	ended     bool      // no more ciphertext will arrive
 	full      bool      // the turn has stopped reading: a handshake is slower
-	lent      net.Conn  // net/http has the socket
+	direct    net.Conn  // net/http has this socket: reads and writes go straight to it
 	accounted int       // bytes of out counted in Server.queued
 }
 
@@ -54,15 +54,15 @@ func (t *tlsState) owner(c Conn) {
 	t.mu.Unlock()
 }
 
-// errNoCiphertext is a temporary net.Error, which crypto/tls does not remember.
+// errNoCiphertext is a temporary net.Error, which crypto/tls forgets.
 type errNoCiphertext struct{}
 
 func (errNoCiphertext) Error() string   { return "no ciphertext yet" }
 func (errNoCiphertext) Timeout() bool   { return true }
 func (errNoCiphertext) Temporary() bool { return true }
 
-// Read gives crypto/tls what has arrived, one whole record at a time: what is
-// unfinished stays here, where it is counted, and not in its buffers.
+// Read gives crypto/tls the ciphertext that has arrived, one whole record at a time. Unfinished
+// records stay here, where they are counted, and do not get into its buffers.
 func (t *tlsState) Read(p []byte) (int, error) {
 	t.mu.Lock()
 	for {
@@ -77,10 +77,10 @@ func (t *tlsState) Read(p []byte) (int, error) {
 			}
 			t.mu.Unlock()
 			return n, nil
-		case t.lent != nil:
-			lent := t.lent
+		case t.direct != nil:
+			direct := t.direct
 			t.mu.Unlock()
-			n, err := lent.Read(p)
+			n, err := direct.Read(p)
 			t.mu.Lock()
 			t.silent += n
 			t.mu.Unlock()
@@ -100,14 +100,14 @@ func (t *tlsState) Read(p []byte) (int, error) {
 	}
 }
 
-// maxRecord is the payload of the largest record that TLS allows (RFC 5246,
-// section 6.2.3). What claims to be larger is for crypto/tls to refuse.
+// maxRecord is the payload of the largest record that TLS allows (RFC 5246, section 6.2.3).
+// crypto/tls refuses records that claim to be larger.
 const maxRecord = 16<<10 + 2048
 
-// readable is how many bytes of in crypto/tls may have: those of one record
-// that has wholly arrived.
+// readable returns the number of bytes of in that crypto/tls may read: those of one record that has
+// arrived completely.
 func (t *tlsState) readable() int {
-	if t.lent != nil || t.strange {
+	if t.direct != nil || t.unaligned {
 		return len(t.in)
 	}
 	if t.record == 0 {
@@ -126,21 +126,21 @@ func (t *tlsState) readable() int {
 	return t.record
 }
 
-// hungry reports whether a handshake that had enough to read wants more; if
-// not, Read wakes the turn when it does.
-func (t *tlsState) hungry() bool {
+// wantsInput reports whether a handshake that had enough input wants more. If not, Read wakes the
+// turn when it does.
+func (t *tlsState) wantsInput() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.full = len(t.in) > maxHello && t.readable() > 0
 	return !t.full
 }
 
-// Write takes what crypto/tls sends; it never waits.
+// Write queues the ciphertext that crypto/tls sends. It never waits.
 func (t *tlsState) Write(p []byte) (int, error) {
 	t.mu.Lock()
-	if lent := t.lent; lent != nil {
+	if direct := t.direct; direct != nil {
 		t.mu.Unlock()
-		return lent.Write(p)
+		return direct.Write(p)
 	}
 	if t.over {
 		t.mu.Unlock()
@@ -156,21 +156,20 @@ func (t *tlsState) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// accountLocked counts the ciphertext that waits to be written.
+// accountLocked counts the ciphertext that waits to be written in Server.queued.
 func (t *tlsState) accountLocked() {
 	t.own.s.hold(int64(len(t.out) - t.accounted))
 	t.accounted = len(t.out)
 }
 
-// pending is how much ciphertext waits to be written.
+// pending returns the number of bytes of ciphertext that wait to be written.
 func (t *tlsState) pending() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.out)
 }
 
-// The rest of net.Conn, for crypto/tls and, while it has the connection, for
-// net/http.
+// The rest of net.Conn, for crypto/tls and, while it has the connection, for net/http.
 func (t *tlsState) Close() error {
 	if c := t.socket(); c != nil {
 		return c.Close()
@@ -198,7 +197,7 @@ func (t *tlsState) SetWriteDeadline(d time.Time) error {
 func (t *tlsState) socket() net.Conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.lent
+	return t.direct
 }
 
 func addrOf(c net.Conn, f func(net.Conn) net.Addr) net.Addr {
@@ -208,12 +207,12 @@ func addrOf(c net.Conn, f func(net.Conn) net.Addr) net.Addr {
 	return &net.TCPAddr{}
 }
 
-// lend passes reads and writes on to a socket, until takeBack; first of all
-// what waits to be written, which must be gone within the timeout.
-func (t *tlsState) lend(c net.Conn, timeout time.Duration) error {
+// goDirect passes reads and writes on to a socket until endDirect. First it writes the ciphertext
+// that waits, which must be done within the timeout.
+func (t *tlsState) goDirect(c net.Conn, timeout time.Duration) error {
 	t.mu.Lock()
 	out := t.out
-	t.lent, t.out = c, nil
+	t.direct, t.out = c, nil
 	t.accountLocked()
 	t.uncountLocked()
 	t.mu.Unlock()
@@ -225,13 +224,13 @@ func (t *tlsState) lend(c net.Conn, timeout time.Duration) error {
 	return errors.Join(err, c.SetWriteDeadline(time.Time{}))
 }
 
-func (t *tlsState) takeBack() {
+func (t *tlsState) endDirect() {
 	t.mu.Lock()
-	t.lent, t.strange = nil, true
+	t.direct, t.unaligned = nil, true
 	t.mu.Unlock()
 }
 
-// feed adds ciphertext that has arrived.
+// feed appends ciphertext that has arrived.
 func (t *tlsState) feed(b []byte) {
 	t.mu.Lock()
 	t.in = append(t.in, b...)
@@ -239,52 +238,54 @@ func (t *tlsState) feed(b []byte) {
 	t.more.Signal()
 }
 
-// count tells the server how much unfinished input there is; it reports
-// whether that may be.
+// count updates the bytes of unfinished input in Server.unfinished. It reports whether they are
+// within the limit.
 func (t *tlsState) count() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.sliced || cap(t.in) > 2*len(t.in) {
-		t.in, t.sliced = bytes.Clone(t.in), false // lets go of what was read
+		t.in, t.sliced = bytes.Clone(t.in), false // frees the memory of the bytes that were read
 	}
 	held := cap(t.in) + t.silent
 	grown := held - t.held
 	t.held = held
-	return t.own.s.keepMore(grown)
+	return t.own.s.reserveInput(grown)
 }
 
 func (t *tlsState) uncountLocked() {
-	t.own.s.keepMore(-t.held)
+	t.own.s.reserveInput(-t.held)
 	t.held = 0
 }
 
-// What a record is longer than its plaintext: its header, an IV, a MAC, padding.
+// recordOverhead is the number of bytes by which a record is longer than its plaintext: header, IV,
+// MAC, padding.
 const recordOverhead = 80
 
-// A key update has 27 bytes and costs as much as a kilobyte to read: two new keys, and a
-// record in answer. crypto/tls takes 16 of them before each byte of plaintext. So
-// ciphertext that brings no plaintext, padding too, costs wasteCost times its bytes; and
-// maxWaste is the most of it until a connection is open, and while net/http has it.
+// A key update has 27 bytes and costs as much as reading a kilobyte: two new keys, and a record in
+// answer. crypto/tls accepts 16 of them before each byte of plaintext. So ciphertext that brings no
+// plaintext, padding included, costs wasteCost times its bytes. Until a connection is open, and
+// while net/http has it, at most maxWaste bytes of it are accepted.
 const (
 	wasteCost = 32
 	maxWaste  = 64 << 10
 )
 
-// spoke notes that n bytes of plaintext came out of what was fed. It returns how much more
-// than ever before was fed beyond all plaintext: what crypto/tls has read ahead is not
-// counted for long. ok is false if that is more than maxWaste.
-func (t *tlsState) spoke(n int) (wasted int, ok bool) {
+// accountText notes that n bytes of plaintext came out of the ciphertext. It returns by how much
+// the ciphertext without plaintext has grown beyond its largest amount before: ciphertext that
+// crypto/tls has read ahead counts for a short time only. ok is false if there is more than
+// maxWaste.
+func (t *tlsState) accountText(n int) (wasted int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.waste = max(0, t.waste+t.silent-n-recordOverhead)
 	t.silent = 0
-	wasted = max(0, t.waste-t.told)
-	t.told += wasted
+	wasted = max(0, t.waste-t.reported)
+	t.reported += wasted
 	return wasted, t.waste <= maxWaste
 }
 
-// end tells crypto/tls that nothing more will come, and forgets what was to go.
-// It reports whether the connection waited for a place.
+// end tells crypto/tls that nothing more will come, and drops the output. It reports whether the
+// connection waited for a slot.
 func (t *tlsState) end() (waited bool) {
 	t.mu.Lock()
 	t.ended, t.over = true, true
@@ -297,7 +298,7 @@ func (t *tlsState) end() (waited bool) {
 	return waited
 }
 
-// dropIn forgets what has arrived; nothing more will be read.
+// dropIn drops the input. Nothing more will be read.
 func (t *tlsState) dropIn() {
 	t.mu.Lock()
 	t.in, t.ended = nil, true
@@ -306,7 +307,7 @@ func (t *tlsState) dropIn() {
 	t.more.Broadcast()
 }
 
-// dropOut forgets ciphertext that will not be written.
+// dropOut drops the ciphertext that waits to be written.
 func (t *tlsState) dropOut() {
 	t.mu.Lock()
 	t.out = nil

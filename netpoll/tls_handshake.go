@@ -13,17 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TLS runs over memory. Ciphertext that the turn reads is fed in; ciphertext
-// that crypto/tls writes is appended to the connection's output and leaves by
-// the flush like everything else. After the handshake crypto/tls takes up a
-// read that found nothing; during it it cannot, so a handshake has a goroutine
-// while it lasts. It gets one only after a whole ClientHello, and a place among
-// few: who opens sockets and says nothing costs a parked record.
-
-// maxHello bounds a ClientHello; big ones, with post-quantum keys, have 2 KB.
+// TLS runs over memory. The turn feeds in the ciphertext that it reads. The ciphertext that
+// crypto/tls writes is queued and leaves with the flush, as plain frames do. After the handshake,
+// crypto/tls can repeat a read that found nothing. During the handshake it cannot, so a handshake
+// has a goroutine while it lasts. It gets one of a limited number of slots, and only after a whole
+// ClientHello: a client that opens sockets and sends nothing costs a parked record.
+//
+// maxHello bounds a ClientHello. Large ones, with post-quantum keys, have 2 KB.
 const maxHello = 16 << 10
 
-// tlsConfig is a listener's configuration as it is used.
+// tlsConfig returns a listener's configuration as the server uses it.
 func tlsConfig(cfg *tls.Config) *tls.Config {
 	cfg = cfg.Clone()
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
@@ -31,23 +30,23 @@ func tlsConfig(cfg *tls.Config) *tls.Config {
 	return cfg
 }
 
-// tlsPlaces counts the handshakes under way in the server, and remembers who
-// waits for a place.
-type tlsPlaces struct {
+// tlsSlots counts the handshakes under way in the server, and lists the connections that wait for a
+// slot.
+type tlsSlots struct {
 	mu      sync.Mutex
 	busy    int
-	waiting list.List // of *tlsState, who came first in front
+	waiting list.List // of *tlsState, in the order in which they came
 }
 
-// queueLocked puts a handshake at the end of those who wait, once.
-func (p *tlsPlaces) queueLocked(t *tlsState) {
+// queueLocked adds a handshake to the end of the list, once.
+func (p *tlsSlots) queueLocked(t *tlsState) {
 	if t.queued == nil {
 		t.queued = p.waiting.PushBack(t)
 	}
 }
 
-// unqueueLocked takes it out, wherever it is.
-func (p *tlsPlaces) unqueueLocked(t *tlsState) {
+// unqueueLocked takes it off the list.
+func (p *tlsSlots) unqueueLocked(t *tlsState) {
 	if t.queued != nil {
 		p.waiting.Remove(t.queued)
 		t.queued = nil
@@ -70,21 +69,21 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		r.stage = stageHTTP
 		r.flags.Or(fReadable)
 		return s.readHead(w, r)
-	case pending > maxHello && !shaking: // nobody says so much before he is answered
+	case pending > maxHello && !shaking: // no client sends so much before the server answers
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 		return false
-	case pending > maxHello && !t.hungry():
+	case pending > maxHello && !t.wantsInput():
 		return false // its Read will wake us
 	case waits:
 		s.startHandshake(r, t)
 	}
-	// Also while it waits or shakes: the client's end is to be seen.
-	w.needCipher()
+	// Also while it waits or shakes hands, because the client's end must be seen.
+	w.needCiphertext()
 	n, errno := s.readRaw(r, w.cipher)
 	if n == 0 {
 		switch {
 		case errno == 0 && shaking:
-			t.noMore() // it may have said all before, its request too
+			t.endInput() // the client may have sent everything before, its request too
 		case errno != unix.EAGAIN:
 			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 		case !t.count():
@@ -112,15 +111,15 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 	return true
 }
 
-// noMore notes the client's end of stream.
-func (t *tlsState) noMore() {
+// endInput notes the end of the client's stream.
+func (t *tlsState) endInput() {
 	t.mu.Lock()
 	t.ended = true
 	t.mu.Unlock()
 	t.more.Broadcast()
 }
 
-// readRaw reads ciphertext, as long as there is some.
+// readRaw reads ciphertext, as long as there may be some.
 func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
 	if r.flags.And(^fReadable)&fReadable == 0 {
 		return 0, unix.EAGAIN
@@ -132,9 +131,9 @@ func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
 	return n, errno
 }
 
-// wholeHello looks whether b holds a whole ClientHello (RFC 8446, section 4:
-// a handshake message of type 1 with a length of three bytes, in one or more
-// records of type 22). bad: it never will.
+// wholeHello reports whether b holds a whole ClientHello (RFC 8446, section 4: a handshake message
+// of type 1 with a length of three bytes, in one or more records of type 22). bad says that it
+// never will.
 func wholeHello(b []byte) (whole, bad bool) {
 	need, have := 4, 0
 	for len(b) >= 5 {
@@ -161,8 +160,8 @@ func wholeHello(b []byte) (whole, bad bool) {
 	return false, len(b) > 0 && b[0] != 22
 }
 
-// plainOnTLS answers who speaks HTTP to a port of TLS as net/http does, and who speaks
-// the PROXY protocol as on a plain port.
+// plainOnTLS answers a client that speaks HTTP to a TLS port as net/http does, and a client that
+// sends the PROXY protocol as on a plain port.
 func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
 	why, answer := refuseNotHTTP, []byte("HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	if proxy {
@@ -177,10 +176,10 @@ func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
 	s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
 }
 
-// startHandshake starts the goroutine, or queues for a place. One address has
-// at most a quarter of the places.
+// startHandshake starts the goroutine, or puts the connection on the list. One address has at most
+// a quarter of the slots.
 func (s *Server) startHandshake(r *record, t *tlsState) {
-	p := &s.places
+	p := &s.tlsSlots
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.mu.Lock()
@@ -216,20 +215,20 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	s.wake(own.r)
 }
 
-// handshakeDone gives a place back.
+// handshakeDone frees a slot.
 func (s *Server) handshakeDone(ip uint32) {
 	s.addrs.GiveSlotBack(ip, addrs.SlotTLS)
-	s.places.mu.Lock()
-	s.places.busy--
-	s.places.mu.Unlock()
-	s.wakeWaiting()
+	s.tlsSlots.mu.Lock()
+	s.tlsSlots.busy--
+	s.tlsSlots.mu.Unlock()
+	s.wakeTLSWaiters()
 }
 
-// wakeWaiting wakes who waited longest, one for each place that is free, of
-// those whose address has not its share. The place is not theirs yet: whose
-// connection ends before it took it leaves it to the next in stopWaiting.
-func (s *Server) wakeWaiting() {
-	p := &s.places
+// wakeTLSWaiters wakes one connection for each free slot, in the order in which they came, without
+// those of an address that has used up its share. A slot is not reserved for them: a connection
+// that ends before it takes its slot leaves it to the next, in leaveTLSQueue.
+func (s *Server) wakeTLSWaiters() {
+	p := &s.tlsSlots
 	p.mu.Lock()
 	var next []Conn
 	for e := p.waiting.Front(); e != nil && len(next) < s.cfg.MaxTLSHandshakes-p.busy; {
@@ -249,10 +248,10 @@ func (s *Server) wakeWaiting() {
 	}
 }
 
-// stopWaiting ends the wait of a connection that ends.
-func (s *Server) stopWaiting(t *tlsState) {
-	s.places.mu.Lock()
-	s.places.unqueueLocked(t)
-	s.places.mu.Unlock()
-	s.wakeWaiting()
+// leaveTLSQueue ends the wait of a connection that ends.
+func (s *Server) leaveTLSQueue(t *tlsState) {
+	s.tlsSlots.mu.Lock()
+	s.tlsSlots.unqueueLocked(t)
+	s.tlsSlots.mu.Unlock()
+	s.wakeTLSWaiters()
 }

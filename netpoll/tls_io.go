@@ -6,25 +6,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// needCipher makes the worker's memory for ciphertext, when it first meets TLS.
-func (w *worker) needCipher() {
+// needCiphertext makes the worker's memory for ciphertext, at its first use.
+func (w *worker) needCiphertext() {
 	if w.cipher == nil {
 		w.cipher = make([]byte, 32<<10)
 	}
 }
 
-// silentReads reads without a byte of plaintext end a turn's share: what they
-// bring (key updates, parts of a record) is work too, and others wait.
+// silentReads is the number of reads without a byte of plaintext that end the read of a turn: their
+// content (key updates, parts of a record) is work too, and others wait.
 const silentReads = 4
 
-// receiveTLS decrypts into b what has arrived.
+// receiveTLS decrypts the ciphertext that has arrived into b.
 func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 	t := s.extras.At(r.extra).tls
-	w.needCipher()
+	w.needCiphertext()
 	for range silentReads {
 		n, err := t.conn.Read(b)
 		if n > 0 {
-			wasted, ok := t.spoke(n)
+			wasted, ok := t.accountText(n)
 			if !ok && r.stage != stageOpen {
 				s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 				return 0, unix.EAGAIN
@@ -37,8 +37,8 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 			return 0, 0 // close_notify, or broken beyond repair: the end
 		}
 		if t.pending() > 2*encryptBudget {
-			// Only answers to key updates make so much that nobody queued:
-			// this client asks for them and does not read them.
+			// Only the answers to key updates grow to so much without a push: this client asks for
+			// them and does not read them.
 			s.beginClose(r, r.gen.Load(), closing{cause: Slow})
 			return 0, unix.EAGAIN
 		}
@@ -60,8 +60,8 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 	return 0, unix.EAGAIN
 }
 
-// tlsPending reports whether ciphertext waits to be written; r.mu is held, or
-// the caller holds the turn.
+// tlsPending reports whether ciphertext waits to be written. r.mu is held, or the caller holds the
+// turn.
 func (s *Server) tlsPending(r *record) bool {
 	if r.flags.Load()&fTLS == 0 {
 		return false
@@ -69,18 +69,18 @@ func (s *Server) tlsPending(r *record) bool {
 	return s.extras.At(r.extra).tls.pending() > 0
 }
 
-// encryptBudget is how much is encrypted ahead of what the socket takes.
+// encryptBudget is the number of bytes that are encrypted ahead of the socket.
 const encryptBudget = 64 << 10
 
-// drainTLSLocked is drainLocked for TLS: ciphertext first, and only when all of
-// it is written is more encrypted. Both happen under the write bit.
+// drainTLSLocked is drainLocked for TLS: first it writes the ciphertext, and it encrypts more only
+// when all of it is written. The write bit is held.
 func (s *Server) drainTLSLocked(r *record) {
 	t := s.extras.At(r.extra).tls
 	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
 	for budget := flushBudget; ; {
 		t.mu.Lock()
 		out := t.out
-		ready := t.done && t.failed == nil && t.lent == nil
+		ready := t.done && t.failed == nil && t.direct == nil
 		t.mu.Unlock()
 		if len(out) == 0 {
 			if !ready || !s.encryptLocked(r, t) {
@@ -117,7 +117,7 @@ func (s *Server) drainTLSLocked(r *record) {
 	r.flags.And(^fBlocked)
 }
 
-// wrote takes n bytes off the ciphertext.
+// wrote takes n written bytes off the ciphertext.
 func (t *tlsState) wrote(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,8 +127,8 @@ func (t *tlsState) wrote(n int) {
 	t.accountLocked()
 }
 
-// encryptLocked turns some of the queue into ciphertext; false if there is
-// none. The lock is released meanwhile; the write bit is held.
+// encryptLocked turns a part of the queue into ciphertext. It returns false if the queue is empty.
+// It releases the lock meanwhile, and the write bit is held.
 func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	o := s.outputs.At(r.output)
 	if o == nil {
@@ -166,7 +166,8 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	return true
 }
 
-// closeNotify says goodbye in TLS; r.mu is held and nobody writes.
+// closeNotify ends the TLS connection with a close_notify alert. r.mu is held and no goroutine
+// writes.
 func (t *tlsState) closeNotify(s *Server, r *record) {
 	t.mu.Lock()
 	ready := t.done && t.failed == nil

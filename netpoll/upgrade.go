@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// upgrade answers an upgrade and opens the connection. behind is what came
-// after the head: frames that must not be lost.
+// upgrade answers an upgrade and opens the connection. behind are the bytes after the head: frames
+// that must not be lost.
 func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more bool) {
 	if bad := q.check(); bad != nil {
 		s.refuse(r, bad)
@@ -38,10 +38,10 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	if q.data != nil {
 		s.extraLocked(r).data = q.data
 	}
-	// The answer must come first on the wire, but Open first in time: who has
-	// read 101 must be in the room. So the write bit is held over Open, and
-	// what is pushed meanwhile is queued. With fOpen it is decided, under the
-	// lock, that a close says goodbye with a frame and not with an HTTP error.
+	// The answer must be first on the wire, but Open must be first in time: a client that has read
+	// 101 must be in its room. So the write bit is held during Open, and frames that are pushed
+	// meanwhile are queued. fOpen decides, under the lock, whether a close sends a Close frame or
+	// an HTTP error.
 	r.w |= wBit
 	r.flags.Or(flags)
 	r.mu.Unlock()
@@ -86,9 +86,9 @@ func (s *Server) forwarded(r *record, q *Request) *refusedError {
 	return nil
 }
 
-// answer writes the answer to an upgrade, with the write bit held, and lets the bit go.
-// What Open has pushed leaves with it in one write, which is one segment for the client
-// and half of the kernel's work for two.
+// answer writes the answer to an upgrade and releases the write bit, which is held. Frames that
+// Open has pushed leave with it in one write. That is one TCP segment for the client, and half of
+// the kernel's work for two.
 func (s *Server) answer(r *record, answer []byte) {
 	r.mu.Lock()
 	if r.output == 0 || r.flags.Load()&(fAbort|fTLS) != 0 {
@@ -100,16 +100,15 @@ func (s *Server) answer(r *record, answer []byte) {
 	s.unlockWriter(r)
 }
 
-// answerFirstLocked queues the rest of an answer before all else: as if it were cut, even
-// if nothing is written yet. A pong that is owed goes before all that is whole, and must
-// not go before a 101.
+// answerFirstLocked queues the rest of an answer before everything else, marked as partly written
+// even if nothing of it is written: a pong goes before all whole frames, and must not go before the
+// 101.
 func (s *Server) answerFirstLocked(r *record, rest []byte) {
 	b := newBuffer(bytes.Clone(rest))
 	s.frontLocked(r, ref{b, b.b}, true)
 }
 
-// writeFirst writes b before all that is queued, with the write bit held, and
-// lets the bit go.
+// writeFirst writes b before the queue, and releases the write bit, which is held.
 func (s *Server) writeFirst(r *record, b []byte) {
 	n, errno := 0, unix.Errno(0)
 	if r.flags.Load()&fTLS == 0 {

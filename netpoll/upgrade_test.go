@@ -69,7 +69,7 @@ func TestAnswerLeavesWithFirstFrames(t *testing.T) {
 		if err := unix.SetNonblock(fds[0], true); err != nil {
 			t.Fatal(err)
 		}
-		s.admit(s.listeners()[0], fds[0], netip.Addr{}, 0, nil)
+		s.addConn(s.listeners()[0], fds[0], netip.Addr{}, 0, nil)
 		if _, err := unix.Write(fds[1], []byte(askUpgrade)); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 type worker struct {
 	s       *Server
 	number  uint32 // in Server.runners, from 1 on; 0: it is not there, and WakeAfter never finds it
-	buf     []byte // what was read, headers and payloads in place; nil: no connection's turn yet
+	buf     []byte // the bytes read, headers and payloads in place; nil: no connection's turn yet
 	cipher  []byte // TLS records as read, for connections with TLS
 	dec     frame.Decoder
 	inflate []byte
@@ -24,7 +24,7 @@ type worker struct {
 	since   uint32 // see input
 	again   kept   // see input
 	meter   Meter  // of the connection's handler; nil: none
-	cost    Cost   // what the meter has not been told yet
+	cost    Cost   // of the input, not yet told to the meter
 	left    int    // messages that the connection's turn may still handle, see messageBudget
 	back    bool   // the turn is one in the background
 	loop    bool   // it is a loop's
@@ -59,7 +59,7 @@ func (w *worker) run() {
 	}
 }
 
-// do runs what was taken from the ready list.
+// do runs a task of the ready list.
 func (w *worker) do(t task) {
 	p := w.s.pool
 	if t.at != 0 {

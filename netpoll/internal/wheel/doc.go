@@ -8,7 +8,7 @@
 //	schedule.go  Schedule: when a heartbeat is sent, and when its answer is late
 //
 // A deadline costs no goroutine, no timer and no pointer: its [Link] lies in the record of the
-// connection. Traffic does not touch the wheel. An entry whose connection was busy is found to be
+// connection. Traffic does not touch the wheel. If the connection was busy, its entry is found to be
 // early when its tick comes, and is put back for later.
 //
 // # Words

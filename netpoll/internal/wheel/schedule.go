@@ -1,8 +1,8 @@
 package wheel
 
 // Most of the cost of an idle client is not its ping. It is the wake-up of a thread for the ping,
-// and another one for the answer. So the pings of a second are sent together, and a connection whose
-// answer has arrived by the time of the check needs no turn.
+// and another one for the answer. So the pings of a second are sent together, and if the answer
+// of a connection has arrived by the time of the check, the connection needs no turn.
 
 // groupSize is the number of records side by side that are pinged at the same tick. Their memory
 // lies side by side too, here and in the kernel, and fetching it is most of the cost of a heartbeat.

@@ -18,7 +18,7 @@ type Link struct {
 type Owner interface {
 	// Link returns a record's place on the wheel. It is called under the wheel's lock.
 	Link(i uint32) *Link
-	// Settle decides, without the connection's turn, about a record whose deadline has come at the
+	// Settle decides, without the connection's turn, about a record. Its deadline has come at the
 	// tick now. If nothing but a heartbeat can be due, it returns when the heartbeat is due. If
 	// settled is false the connection needs a turn. It is called under the wheel's lock, and must
 	// not lock or call the wheel.

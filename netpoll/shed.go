@@ -1,0 +1,174 @@
+package netpoll
+
+import "slices"
+
+// Unfinished input is everything that clients have sent and that is not a message yet: heads of
+// requests, and parts of messages, frames and TLS records. Each client may hold some for a while,
+// so the server counts all of it together, and Config.MaxUnfinished bounds it. At 7/8 of the limit
+// the connections that hold most are closed, so that a few large holders cannot keep out many small
+// ones. At the limit, each connection that wants more is closed.
+//
+// reserveInput adds n bytes to the count, or takes bytes away if n is negative. It reports whether
+// the count is within the limit.
+func (s *Server) reserveInput(n int) bool {
+	total := s.unfinished.Add(int64(n))
+	if n <= 0 {
+		return true
+	}
+	if total > s.cfg.MaxUnfinished/8*7 {
+		s.inputShedder.Wake()
+	}
+	return total <= s.cfg.MaxUnfinished
+}
+
+// hold sets the number of bytes that an input holds. It reports whether the count of all is within
+// the limit.
+func (in *input) hold(s *Server, held int) bool {
+	grown := held - int(in.held.Swap(int64(held)))
+	return s.reserveInput(grown)
+}
+
+// newInput makes a connection's input. It belongs to the turn, except held and owner, which
+// shedInput reads.
+func (s *Server) newInput(r *record) *input {
+	in := &input{owner: s.conn(r)}
+	r.input = s.inputs.Put(in)
+	return in
+}
+
+// freeInput frees a connection's input.
+func (s *Server) freeInput(r *record) {
+	in := s.inputs.At(r.input)
+	if in == nil {
+		return
+	}
+	in.hold(s, 0)
+	s.inputs.Drop(r.input)
+	r.input = 0
+	r.flags.And(^fUnfinished)
+}
+
+// inputRefused closes a connection whose input is over the limit.
+func (s *Server) inputRefused(r *record) bool {
+	if r.flags.Load()&fOpen != 0 {
+		return s.broken(r, errInputMemory)
+	}
+	s.freeInput(r)
+	s.beginClose(r, r.gen.Load(), closing{cause: OutOfMemory})
+	return false
+}
+
+// shedInput runs as a turn when unfinished input is near its limit. It closes the connections that
+// hold most, one after the other, until the rest is below 7/8 of the limit. Connections that are
+// closing already may still hold memory. Their bytes count as freed, so that the server does not
+// close others for them.
+func (s *Server) shedInput() (more bool) {
+	type holder struct {
+		c    Conn
+		size int64
+	}
+	var holders []holder
+	excess := s.unfinished.Load() - s.cfg.MaxUnfinished/8*7
+	add := func(c Conn, size int64) {
+		if c.r.gen.Load() != c.gen || c.r.flags.Load()&fClosing != 0 {
+			excess -= size
+		} else if size > 0 {
+			holders = append(holders, holder{c, size})
+		}
+	}
+	s.inputs.Each(func(in *input) { add(in.owner, in.held.Load()) })
+	var states []*tlsState
+	s.extras.Each(func(x *extra) {
+		if x.tls != nil {
+			states = append(states, x.tls)
+		}
+	})
+	for _, t := range states {
+		t.mu.Lock()
+		c, size := t.own, t.held
+		t.mu.Unlock()
+		add(c, int64(size))
+	}
+	slices.SortFunc(holders, func(a, b holder) int { return int(b.size - a.size) })
+	for _, h := range holders {
+		if excess <= 0 {
+			break
+		}
+		excess -= h.size
+		c := closing{cause: OutOfMemory}
+		if h.c.r.flags.Load()&fOpen != 0 {
+			c = closingOf(errInputMemory)
+		}
+		s.beginClose(h.c.r, h.c.gen, c)
+	}
+	return false
+}
+
+// weightLocked returns about the number of bytes that the end of a connection would free:
+// everything that only this connection waits for, and its share of the buffers that others wait for
+// too. With the lag alone, a connection that waits for a broadcast would be closed before one that
+// hoards.
+func (s *Server) weightLocked(r *record) (n int) {
+	if o := s.outputs.At(r.output); o != nil {
+		for _, q := range o.live() {
+			n += int(refSize) + q.buf.size/max(1, int(q.buf.holders.Load()))
+		}
+	}
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
+		n += x.tls.pending()
+	}
+	return n
+}
+
+// lagLocked returns the number of bytes that the socket has refused: frames and ciphertext. Bytes
+// that wait for the end of a turn, or that are being written, do not count, because nobody has
+// refused them.
+func (s *Server) lagLocked(r *record) int {
+	if r.flags.Load()&fBlocked == 0 {
+		return 0
+	}
+	return s.heldLocked(r)
+}
+
+// heldLocked returns the number of bytes that wait for a connection, whether for room in the socket
+// or for the end of the turn.
+func (s *Server) heldLocked(r *record) (n int) {
+	if o := s.outputs.At(r.output); o != nil {
+		n = o.size
+	}
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
+		n += x.tls.pending()
+	}
+	return n
+}
+
+// shedOutput runs as a turn when all queues together hold more than MaxQueued. It closes the
+// connections with the largest weight, one after the other, until the queues are below the limit.
+func (s *Server) shedOutput() (more bool) {
+	type lag struct {
+		c    Conn
+		size int
+	}
+	var lags []lag
+	for c := range s.all() {
+		if !c.lock() {
+			continue
+		}
+		if size := s.weightLocked(c.r); size > 0 && c.r.w&wClosing == 0 {
+			lags = append(lags, lag{c, size})
+		}
+		c.r.mu.Unlock()
+	}
+	slices.SortFunc(lags, func(a, b lag) int { return b.size - a.size })
+	for _, l := range lags {
+		if s.queued.Load() <= s.cfg.MaxQueued {
+			break
+		}
+		// Without a Close frame, whatever code the handler has for it: the frame would wait behind
+		// a partly written one, which a client that does not read never takes, and hold memory.
+		if s.beginClose(l.c.r, l.c.gen, closing{cause: OutOfMemory}) {
+			s.stats.evictions.Add(1)
+		}
+	}
+	return false
+}
