@@ -67,6 +67,8 @@ type node struct {
 	hub  *Hub
 	s    *netpoll.Server
 	addr string
+
+	panics int64 // that the test causes
 }
 
 // start runs a node until the test ends, and then checks that no connection,
@@ -126,7 +128,7 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
-	n := &node{t, hub, s, addr.String()}
+	n := &node{t: t, hub: hub, s: s, addr: addr.String()}
 	t.Cleanup(func() {
 		n.stop()
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
@@ -135,8 +137,8 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		if st := hub.Stats(); st.Rooms+st.Members+hub.counted() > 0 || st.Unswept > 0 || len(hub.free) != len(hub.byNum) {
 			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.byNum)-len(hub.free), len(hub.byNum))
 		}
-		if n := s.Stats().Panics; n != 0 {
-			t.Errorf("%d callbacks panicked", n)
+		if got := s.Stats().Panics; got != n.panics {
+			t.Errorf("%d callbacks panicked, want %d", got, n.panics)
 		}
 		eventually(t, "all descriptors are closed", func() bool { return fds(t) <= before })
 	})

@@ -1,0 +1,261 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/wire"
+)
+
+// gates are calls that wait until the test lets them through. The call "pass" does not wait, and
+// "panic" panics.
+type gates struct {
+	begun chan string   // the data of calls that wait
+	open  chan struct{} // one element lets one call through
+}
+
+func newGates() *gates { return &gates{begun: make(chan string, 100), open: make(chan struct{}, 100)} }
+
+func (*gates) Knows(method string) (CallKind, bool) {
+	return CallKind{Class: ClassRPC, Prompt: method == "prompt"}, method != "unknown"
+}
+
+func (g *gates) Call(c *Call) ([]byte, error) {
+	switch c.Method {
+	case "panic":
+		panic("a call panics")
+	case "wait":
+		g.begun <- string(c.Data)
+		<-g.open
+	}
+	if strings.HasPrefix(string(c.Data), "{") {
+		_, err := c.Publish(Saying{Room: "r", Data: c.Data})
+		return []byte("{}"), err
+	}
+	return c.Data, nil
+}
+
+func rpc(id uint32, method, data string) *protocol.Command {
+	return &protocol.Command{Id: id, Rpc: &protocol.RPCRequest{Method: method, Data: []byte(data)}}
+}
+
+// TestCallsKeepTheOrderOfCommands checks that a call that waits holds back what the client has sent
+// behind it, in the same message and in the next one, and nothing of another client.
+func TestCallsKeepTheOrderOfCommands(t *testing.T) {
+	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
+		g := newGates()
+		c := quietly(chatty())
+		c.Calls = g
+		n := start(t, c, netpoll.Config{})
+		k, other := n.talk(enc), n.talk(enc)
+		publish := func(id uint32, text string) *protocol.Command {
+			return &protocol.Command{Id: id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(text)}}
+		}
+		if err := k.say(rpc(11, "wait", `{"n":1}`), publish(12, `{"n":2}`), rpc(13, "wait", `{"n":3}`), rpc(14, "prompt", `"4"`), publish(15, `{"n":5}`)); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.say(rpc(16, "pass", `{"n":6}`), publish(17, `{"n":7}`)); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-g.begun; got != `{"n":1}` {
+			t.Fatalf("the call %s begins first", got)
+		}
+		other.publish(t, "r", `{"n":0}`)
+		g.open <- struct{}{}
+		if got := <-g.begun; got != `{"n":3}` {
+			t.Fatalf("the call %s begins second", got)
+		}
+		g.open <- struct{}{}
+		for id := uint32(11); id <= 17; id++ {
+			if r, err := k.next(); err != nil || r.Id != id || r.Error != nil {
+				t.Fatalf("%v, %v, want the reply %d", r, err, id)
+			}
+		}
+		n.hub.History("r", HistoryQuery{Limit: -1}, func(got engine.History, err error) {
+			var all []string
+			for _, p := range got.Publications {
+				all = append(all, string(p.Data))
+			}
+			if s := strings.Join(all, " "); err != nil || s != `{"n":0} {"n":1} {"n":2} {"n":3} {"n":5} {"n":6} {"n":7}` {
+				t.Errorf("the history is %s, %v", s, err)
+			}
+		})
+	}
+}
+
+// TestPanicOfACall checks that a panic in a call ends its connection, as a panic of a callback does,
+// and neither the server nor the calls of others; and that it gives its slot back.
+func TestPanicOfACall(t *testing.T) {
+	c := quietly(chatty())
+	c.Calls, c.MaxCalls = newGates(), 2
+	n := start(t, c, netpoll.Config{})
+	n.panics = 5
+	other := n.talk(wire.JSON)
+	for range n.panics {
+		k := n.talk(wire.JSON)
+		if err := k.say(rpc(11, "panic", `""`)); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := k.next(); err != (closedWith{1011, "internal error"}) {
+			t.Errorf("%v, %v, want the end of the connection", r, err)
+		}
+	}
+	if r := other.ask(t, rpc(0, "pass", `"still here"`)); string(r.Rpc.GetData()) != `"still here"` {
+		t.Errorf("another client's call: %v", r)
+	}
+}
+
+// TestShutdownAnswersCalls checks that a call that is under way when the server shuts down is
+// answered before its client is sent away.
+func TestShutdownAnswersCalls(t *testing.T) {
+	g := newGates()
+	c := quietly(chatty())
+	c.Calls = g
+	n := start(t, c, netpoll.Config{})
+	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
+	if err := k.say(rpc(11, "wait", `"done"`)); err != nil {
+		t.Fatal(err)
+	}
+	<-g.begun
+	ended := make(chan error, 1)
+	go func() { ended <- n.s.Shutdown(t.Context(), 0) }()
+	eventually(t, "the server shuts down", func() bool { // its listeners answer with 503 then
+		_, status, err := dialAs(new(net.Dialer), n.addr, ChatPath, noDeflate, "")
+		return err == nil && status == 503
+	})
+	g.open <- struct{}{}
+	if r, err := k.next(); err != nil || string(r.Rpc.GetData()) != `"done"` {
+		t.Errorf("%v, %v, want the answer", r, err)
+	}
+	k.expectClose(t, wire.DisconnectShutdown)
+	other.expectClose(t, wire.DisconnectShutdown)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCallOfAGoneConnection checks that a call whose client has gone ends, and gives its slot back.
+func TestCallOfAGoneConnection(t *testing.T) {
+	g := newGates()
+	c := quietly(chatty())
+	c.Calls, c.MaxCalls = g, 2
+	n := start(t, c, netpoll.Config{})
+	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
+	if err := k.say(rpc(11, "wait", `{"said":true}`)); err != nil {
+		t.Fatal(err)
+	}
+	<-g.begun
+	k.c.Close()
+	g.open <- struct{}{}
+	for i := range 5 {
+		if r := other.ask(t, rpc(0, "pass", fmt.Sprint(i))); string(r.Rpc.GetData()) != fmt.Sprint(i) {
+			t.Errorf("another client's call: %v", r)
+		}
+	}
+	eventually(t, "the message of the call is published", func() (said bool) {
+		n.hub.History("r", HistoryQuery{Limit: -1}, func(got engine.History, err error) { said = len(got.Publications) == 1 })
+		return said
+	})
+}
+
+// TestWorkFollowsMessagesInOrder checks that the work that follows the messages of a room runs in the
+// order of the messages, one after the other, and before a message is acknowledged; and that the work
+// of another room does not wait for it.
+func TestWorkFollowsMessagesInOrder(t *testing.T) {
+	const messages = 20
+	c := quietly(chatty())
+	hold, at := make(chan struct{}), make(chan uint64, messages)
+	var running atomic.Int32
+	c.Said = func(_ *Hub, room string, pos engine.Position, _ engine.Message) func(context.Context) {
+		if room != "slow" {
+			return func(context.Context) {}
+		}
+		return func(context.Context) {
+			if running.Add(1) != 1 {
+				t.Error("two pieces of work run at a time in one room")
+			}
+			<-hold
+			at <- pos.Offset
+			running.Add(-1)
+		}
+	}
+	n := start(t, c, netpoll.Config{})
+	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
+	for id := range uint32(messages) {
+		if err := k.say(&protocol.Command{Id: 10 + id, Publish: &protocol.PublishRequest{Channel: "slow", Data: []byte(`{}`)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.publish(t, "r", `{}`)
+	for i := range uint64(messages) {
+		hold <- struct{}{}
+		if got := <-at; got != i+1 {
+			t.Fatalf("the work of message %d runs, want %d", got, i+1)
+		}
+		if r, err := k.next(); err != nil || r.Id != 10+uint32(i) || r.Error != nil {
+			t.Fatalf("%v, %v, want the reply %d", r, err, 10+i)
+		}
+	}
+}
+
+// exhaustCalls has users take all slots and all places to wait, so that more calls are refused, and
+// then lets all calls through.
+func exhaustCalls(t *testing.T, w *budgetWorld) {
+	g := w.hub.cfg.Calls.(*gates)
+	var clients []*client
+	for i := range 20 {
+		c := w.as(t, attacker, fmt.Sprint("user", i%4))
+		c.say(t, `{"id":2,"rpc":{"method":"wait","data":%d}}`, i)
+		clients = append(clients, c)
+	}
+	answers := make(chan string, len(clients))
+	for _, c := range clients {
+		go func() {
+			_, p, err := c.read()
+			if err != nil {
+				p = []byte(err.Error())
+			}
+			answers <- string(p)
+		}()
+	}
+	refused := 0
+	for range len(clients) - 2*(1+4) { // two slots, and four places to wait for each
+		if got := <-answers; !strings.Contains(got, `"code":111`) || !strings.Contains(got, `"temporary":true`) {
+			t.Fatalf("%s, want a temporary error", got)
+		}
+		refused++
+	}
+	for range len(clients) - refused {
+		g.open <- struct{}{}
+		<-g.begun
+		if got := <-answers; strings.Contains(got, "error") {
+			t.Errorf("a call that had a place: %s", got)
+		}
+	}
+}
+
+// TestAwaitEnds checks that Await returns the values of done, or ctx's error if that ends first.
+func TestAwaitEnds(t *testing.T) {
+	if got, err := Await(t.Context(), func(done func(int, error)) { go done(7, nil) }); got != 7 || err != nil {
+		t.Error(got, err)
+	}
+	failure := errors.New("failure")
+	if err := AwaitError(t.Context(), func(done func(error)) { done(failure) }); err != failure {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	late := make(chan func(error), 1)
+	if err := AwaitError(ctx, func(done func(error)) { late <- done; cancel() }); err != context.Canceled {
+		t.Error(err)
+	}
+	(<-late)(nil) // has no effect, and does not block
+}
