@@ -203,7 +203,7 @@ var budgetTests = map[string][]budgetTest{
 	"histories":                   {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxTotal: 300_000}) }, exhaustHistories}},
 	"keys of messages":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxKeys: 300}) }, exhaustKeys}},
 	"last messages in slow rooms": {{"", func(*Config, *netpoll.Config) {}, exhaustSlowMode}},
-	"calls under way":             {{"", func(c *Config, _ *netpoll.Config) { c.Calls, c.MaxCalls = newGates(), 2 }, exhaustCalls}},
+	"calls under way":             {{"", func(c *Config, _ *netpoll.Config) { c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2 }, exhaustCalls}},
 	"pings and pongs":             {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }
 

@@ -25,7 +25,7 @@ type Caller interface {
 
 // CallKind says how a call runs. Usually it runs on a goroutine and may wait for the engine and the
 // backend. Until it has been answered, the connection is not read, so the commands of a connection
-// keep their order.
+// keep their order. If nothing can make it wait (Hub.prompt), it runs on the worker.
 type CallKind struct {
 	Class  Class // that the call counts in; a reply to a call of ClassRead may be large
 	Prompt bool  // the call runs on a worker: it must not block, and asks the engine nothing
@@ -236,7 +236,7 @@ func (h *Hub) NewCall(s Session, id uint32, method string, data []byte) (c *Call
 		return nil, false
 	}
 	c = &Call{Hub: h, Method: method, Data: data, s: s, id: id}
-	if kind.Prompt {
+	if kind.Prompt || h.prompt {
 		c.answer(h.cfg.Calls.Call(c))
 		return nil, true
 	}

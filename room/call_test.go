@@ -13,8 +13,14 @@ import (
 
 	"webim/netpoll"
 	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/wire"
 )
+
+// waitingEngine is a memory engine that does not say that it is prompt.
+type waitingEngine struct{ engine.Engine }
+
+func newWaitingEngine() engine.Engine { return waitingEngine{memory.New(memory.Limits{})} }
 
 // gates are calls that wait until the test lets them through. The call "pass" does not wait, and
 // "panic" panics.
@@ -54,7 +60,7 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		g := newGates()
 		c := quietly(chatty())
-		c.Calls = g
+		c.Calls, c.Engine = g, newWaitingEngine()
 		n := start(t, c, netpoll.Config{})
 		k, other := n.talk(enc), n.talk(enc)
 		publish := func(id uint32, text string) *protocol.Command {
@@ -96,7 +102,7 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 // and neither the server nor the calls of others; and that it gives its slot back.
 func TestPanicOfACall(t *testing.T) {
 	c := quietly(chatty())
-	c.Calls, c.MaxCalls = newGates(), 2
+	c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
 	n.panics = 5
 	other := n.talk(wire.JSON)
@@ -119,7 +125,7 @@ func TestPanicOfACall(t *testing.T) {
 func TestShutdownAnswersCalls(t *testing.T) {
 	g := newGates()
 	c := quietly(chatty())
-	c.Calls = g
+	c.Calls, c.Engine = g, newWaitingEngine()
 	n := start(t, c, netpoll.Config{})
 	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
 	if err := k.say(rpc(11, "wait", `"done"`)); err != nil {
@@ -147,7 +153,7 @@ func TestShutdownAnswersCalls(t *testing.T) {
 func TestCallOfAGoneConnection(t *testing.T) {
 	g := newGates()
 	c := quietly(chatty())
-	c.Calls, c.MaxCalls = g, 2
+	c.Calls, c.Engine, c.MaxCalls = g, newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
 	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
 	if err := k.say(rpc(11, "wait", `{"said":true}`)); err != nil {
@@ -173,6 +179,7 @@ func TestCallOfAGoneConnection(t *testing.T) {
 func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	const messages = 20
 	c := quietly(chatty())
+	c.Engine = newWaitingEngine()
 	hold, at := make(chan struct{}), make(chan uint64, messages)
 	var running atomic.Int32
 	c.Said = func(_ *Hub, room string, pos engine.Position, _ engine.Message) func(context.Context) {

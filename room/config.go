@@ -114,7 +114,8 @@ type Config struct {
 	Backend Backend
 	// Calls answers RPCs; nil: none is known.
 	Calls Caller
-	// MaxCalls bounds the calls that run at a time, each on a goroutine; 0: 8 for each
+	// MaxCalls bounds the calls that run at a time, each on a goroutine, where calls may
+	// have to wait for the engine or a backend; 0: 8 for each
 	// processor. Four times as many wait for their turn, and users and addresses take
 	// turns. Beyond that a call is refused with the temporary error 111.
 	MaxCalls int

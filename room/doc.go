@@ -41,7 +41,8 @@
 //	         users.go          connections by a control message, which the engine
 //	                           sends to all nodes; each applies it to its own
 //	call     call.go, work.go  a goroutine, which may wait for the engine; meanwhile its
-//	                           connection is not read. Package room/chat has ours
+//	                           connection is not read. If nothing has to wait, the
+//	                           worker. Package room/chat has ours
 //
 // The engine gives a message its place (epoch and offset) and remembers it;
 // a room, which exists while it has members on this node, gives it to them.

@@ -54,6 +54,7 @@ type Hub struct {
 	replies  *budget.Pool    // bytes that replies under way take, by payer
 
 	work       *work
+	prompt     bool // the engine is a engine.Prompt, and there is no backend: no call has to wait
 	deliveries deliveries
 	arrivals   arrivals
 	load       load
@@ -69,6 +70,8 @@ func NewHub(cfg Config) *Hub {
 		told: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
 		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
 	h.Moderator = newModerator(h)
+	_, h.prompt = cfg.Engine.(engine.Prompt)
+	h.prompt = h.prompt && cfg.Backend == nil
 	return h
 }
 

@@ -82,9 +82,11 @@ func (p *publishing) end(pos engine.Position, err error) {
 		q.undo()
 	}
 	if err == nil && q.by != byOutside && q.hub.cfg.Said != nil {
-		if follow := q.hub.cfg.Said(q.hub, q.name, pos, q.m); follow != nil {
+		if follow := q.hub.cfg.Said(q.hub, q.name, pos, q.m); follow != nil && !q.hub.prompt {
 			q.followed(pos, follow)
 			return
+		} else if follow != nil {
+			follow(q.hub.work.ctx)
 		}
 	}
 	q.tell(pos, err)

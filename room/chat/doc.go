@@ -147,6 +147,41 @@
 // is locked; 443 the caller is banned; 444 the message does not exist; 445 the text is too long
 // or has control characters. Close code 4503: banned.
 //
+// # How to add a call
+//
+// A call, say pin, is one file and one line:
+//
+//	pin.go    type pinRequest struct { inRoom; Offset uint64 `json:"offset"` }
+//	          func (c *Chat) pin(ctx context.Context, call *room.Call, q *pinRequest) (empty, error)
+//	chat.go   in methods: "pin": define((*Chat).pin, room.CallKind{Class: room.ClassSend}),
+//
+// A request that embeds inRoom gets the room's name in its normal form; fields that the request does
+// not have are refused before pin is called. pin returns a result, or empty{}, which becomes JSON, or
+// an error; an error of the engine needs no translation (clientError). It reads from top to bottom:
+//
+//	may(call, room.ActManage, q.Room)                  the rights: policy.Decide judges
+//	exists(ctx, call.Hub, q.Room, q.Offset)            the message is there
+//	change(ctx, store{call.State()}, key, func…)       the entry; the caller pays for it
+//	call.Publish(room.Saying{…, Event: true})          the event, with a CompactKey of its own
+//
+// It runs on a goroutine of its own and may wait for the engine, not for the client. The class says
+// in which rate it counts (room.Rates). Then describe the call and its event above, with an example:
+// doc_test.go runs it. If it needs a new right, that is an action of package policy; a new table of
+// the State is a constant of package engine.
+//
+// # Vocabulary
+//
+//	call       an RPC that this package answers (chat.go)
+//	event      a publication about a message, a user or the room; the tag event says which
+//	roster     the users that belong to a room, in TableMember (roster.go)
+//	list       the rooms of a user, in TableMine (list.go)
+//	enroll     put a user on a roster and the room into the user's list; leave undoes both (roster.go)
+//	join, leave  the calls room.join and room.leave; being connected to a room is subscribing
+//	notice     what a user's personal room is told about a message elsewhere (personal.go)
+//	mark       how far a user has received and read a room (mark.go)
+//	owner      of a message: its author, by user or connection; of a room: the roster's role
+//	store      the State as whoever pays for an entry writes it (state.go)
+//
 // # Examples
 //
 // The users alice, bob and carol, a moderator of all rooms, are in the room lobby. → is a call,
@@ -246,39 +281,4 @@
 //	← {}
 //	carol → room.set {"room":"lobby","locked":true}
 //	← error 103
-//
-// # How to add a call
-//
-// A call, say pin, is one file and one line:
-//
-//	pin.go    type pinRequest struct { inRoom; Offset uint64 `json:"offset"` }
-//	          func (c *Chat) pin(ctx context.Context, call *room.Call, q *pinRequest) (empty, error)
-//	chat.go   in methods: "pin": define((*Chat).pin, room.CallKind{Class: room.ClassSend}),
-//
-// A request that embeds inRoom gets the room's name in its normal form; fields that the request does
-// not have are refused before pin is called. pin returns a result, or empty{}, which becomes JSON, or
-// an error; an error of the engine needs no translation (clientError). It reads from top to bottom:
-//
-//	may(call, room.ActManage, q.Room)                  the rights: policy.Decide judges
-//	exists(ctx, call.Hub, q.Room, q.Offset)            the message is there
-//	change(ctx, store{call.State()}, key, func…)       the entry; the caller pays for it
-//	call.Publish(room.Saying{…, Event: true})          the event, with a CompactKey of its own
-//
-// It runs on a goroutine of its own and may wait for the engine, not for the client. The class says
-// in which rate it counts (room.Rates). Then describe the call and its event above, with an example:
-// doc_test.go runs it. If it needs a new right, that is an action of package policy; a new table of
-// the State is a constant of package engine.
-//
-// # Vocabulary
-//
-//	call       an RPC that this package answers (chat.go)
-//	event      a publication about a message, a user or the room; the tag event says which
-//	roster     the users that belong to a room, in TableMember (roster.go)
-//	list       the rooms of a user, in TableMine (list.go)
-//	enroll     put a user on a roster and the room into the user's list; leave undoes both (roster.go)
-//	join, leave  the calls room.join and room.leave; being connected to a room is subscribing
-//	notice     what a user's personal room is told about a message elsewhere (personal.go)
-//	mark       how far a user has received and read a room (mark.go)
-//	owner      of a message: its author, by user or connection; of a room: the roster's role
-//	store      the State as whoever pays for an entry writes it (state.go)
 package chat

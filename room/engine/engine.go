@@ -76,6 +76,11 @@ type Subscriber interface {
 	Count(named func(user string)) (clients, users int)
 }
 
+// Prompt is implemented by an engine that lives in this process and calls each done before its
+// method returns. Then whoever waits for it may be a worker: to hand a call to a goroutine costs
+// more than most calls.
+type Prompt interface{ Prompt() }
+
 // Expirer is an engine that does not remove expired data by itself. A hub calls Expire about
 // once a second.
 type Expirer interface {

@@ -118,6 +118,9 @@ func (m *Engine) lock(room string, payer budget.Owner, keep *engine.Retention, n
 	}
 }
 
+// Prompt implements engine.Prompt.
+func (e *Engine) Prompt() {}
+
 // Publish implements engine.Log.
 func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Position, error)) {
 	now := m.now()
