@@ -34,6 +34,7 @@ var rules = []rule{
 	{"room/hooks", "room room/apikey room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
 	{"room/live", "room room/api room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room/chat", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name"},
+	{"room/mux", "room room/centrifuge room/plain room/wire netpoll"},
 	{"room/centrifuge", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room/plain", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room", "room/moderation room/engine room/policy room/token room/wire room/budget room/name room/internal/... netpoll netpoll/ratelog"},

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"webim/room/budget"
+	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
 // What all connections share of their budgets is the lock of the accounts: of an address
 // each charge takes it, of a user only connecting and closing. Run it with -cpu 1,2.
 func BenchmarkAccounts(b *testing.B) {
-	h := newHub(Config{Anonymous: true})
+	h := NewHub(Config{Anonymous: true, Engine: memory.New(memory.Limits{})})
 	var n atomic.Int64
 	for _, c := range []struct {
 		name string

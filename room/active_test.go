@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -26,24 +27,24 @@ func heapBytes() int64 {
 }
 
 // roomsOfOne are rooms with one member each, and what they take.
-func roomsOfOne(t testing.TB, h *Hub, rooms int) (each int64, all []Member) {
+func roomsOfOne(t testing.TB, h *room.Hub, rooms int) (each int64, all []room.Member) {
 	names := make([]string, rooms)
 	for i := range names {
 		names[i] = fmt.Sprintf("a room with a name %d", i)
 	}
-	all = make([]Member, rooms)
+	all = make([]room.Member, rooms)
 	before := heapBytes()
 	for i, name := range names {
-		r, err := h.room(strings.Clone(name), func() budget.Owner { return enginetest.NoPayer })
+		r, err := h.RoomFor(strings.Clone(name), func() budget.Owner { return enginetest.NoPayer })
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.mu.Lock()
-		if err := r.enterLocked(); err != nil {
+		r.Mu().Lock()
+		if err := r.EnterLocked(); err != nil {
 			t.Fatal(err)
 		}
-		all[i] = Member{Room: r, Kind: kindOf(jsonDialect, netpoll.Plain, false), Slot: r.sitLocked(netpoll.Conn{}, kindOf(jsonDialect, netpoll.Plain, false))}
-		r.mu.Unlock()
+		all[i] = room.Member{Room: r, Kind: room.KindOf(room.JsonDialect, netpoll.Plain, false), Slot: r.SitLocked(netpoll.Conn{}, room.KindOf(room.JsonDialect, netpoll.Plain, false))}
+		r.Mu().Unlock()
 	}
 	each = (heapBytes() - before) / int64(rooms)
 	runtime.KeepAlive(names)
@@ -55,7 +56,7 @@ func roomsOfOne(t testing.TB, h *Hub, rooms int) (each int64, all []Member) {
 // the engine hold, besides the message.
 func TestRoomMemory(t *testing.T) {
 	const rooms, most, mostClosed = 10_000, 400, 320
-	h := newHub((Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30})}).open())
+	h := newHub(open(room.Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30})}))
 	each, all := roomsOfOne(t, h, rooms)
 	t.Logf("a room with one member takes %d bytes", each)
 	if each > most {
@@ -63,10 +64,10 @@ func TestRoomMemory(t *testing.T) {
 	}
 	data, before := make([]byte, 128), heapBytes()
 	for _, m := range all {
-		name := m.Room.name
-		h.engine.History(name, engine.Span{}, func(engine.History, error) {}) // from now on somebody may come back
+		name := m.Room.Name()
+		h.Engine().History(name, engine.Span{}, func(engine.History, error) {}) // from now on somebody may come back
 		h.Leave(m)
-		h.engine.Publish(name, engine.Message{Op: ws.OpText, Data: data}, nil)
+		h.Engine().Publish(name, engine.Message{Op: ws.OpText, Data: data}, nil)
 	}
 	clear(all)
 	const entrySize = 48 // in the journal of the memory engine
@@ -79,7 +80,7 @@ func TestRoomMemory(t *testing.T) {
 }
 
 func BenchmarkRoomMemory(b *testing.B) {
-	h := newHub((Config{}).open())
+	h := newHub(open(room.Config{}))
 	each, all := roomsOfOne(b, h, 10_000)
 	b.ReportMetric(float64(each), "B/room")
 	b.ReportMetric(0, "ns/op")
@@ -89,11 +90,11 @@ func BenchmarkRoomMemory(b *testing.B) {
 // TestRoomsGoIdle: whoever comes and goes, and whenever a room becomes idle meanwhile,
 // each member gets each message that is published while it is there, once.
 func TestRoomsGoIdle(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	var members []*client
 	for step := range 300 {
 		switch k := rand.IntN(8); {
-		case len(members) == 0 || k == 0 && len(members) < maxIdle+3:
+		case len(members) == 0 || k == 0 && len(members) < room.MaxIdle+3:
 			members = append(members, n.join("/r", variants(rand.IntN(9))))
 			eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == len(members) })
 		case k == 1 && len(members) > 1:
@@ -103,7 +104,7 @@ func TestRoomsGoIdle(t *testing.T) {
 			eventually(t, "it has left", func() bool { return n.hub.Stats().Members == len(members) })
 		case k < 5:
 			for range rand.IntN(4) {
-				n.hub.calm()
+				n.hub.Calm()
 			}
 		default:
 			text := fmt.Sprint("message ", step)
@@ -111,71 +112,71 @@ func TestRoomsGoIdle(t *testing.T) {
 				t.Fatal(err)
 			}
 			if rand.IntN(2) == 0 {
-				n.hub.calm()
-				n.hub.calm() // it may be under way
+				n.hub.Calm()
+				n.hub.Calm() // it may be under way
 			}
 			for _, c := range members {
 				c.expect(t, ws.OpText, text)
 			}
 		}
 	}
-	r := n.hub.existing("r")
-	for len(members) > maxIdle {
+	r := n.hub.Existing("r")
+	for len(members) > room.MaxIdle {
 		members[0].leave(t)
 		members = members[1:]
 	}
 	eventually(t, "the room is idle", func() bool {
-		n.hub.calm()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.active == nil
+		n.hub.Calm()
+		r.Mu().Lock()
+		defer r.Mu().Unlock()
+		return r.Active() == nil
 	})
-	if st := n.hub.Stats(); st.Members != len(members) || st.Unswept != 0 || len(n.hub.actives.list()) != 0 {
-		t.Errorf("%+v, %d rooms are active", st, len(n.hub.actives.list()))
+	if st := n.hub.Stats(); st.Members != len(members) || st.Unswept != 0 || len(n.hub.Actives().List()) != 0 {
+		t.Errorf("%+v, %d rooms are active", st, len(n.hub.Actives().List()))
 	}
-	r.audit(t)
+	audit(t, r)
 }
 
 // TestActiveRoomsStayActive: what is still needed is not taken from a room.
 func TestActiveRoomsStayActive(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	n.join("/r", noDeflate)
 	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
-	for name, hold := range map[string]func(r *Room) (release func()){
-		"a message waits to be swept": func(r *Room) func() {
+	for name, hold := range map[string]func(r *room.Room) (release func()){
+		"a message waits to be swept": func(r *room.Room) func() {
 			release := holdSweeps(t, r)
 			n.say("r", "x")
 			return release
 		},
-		"flow control has let a message in": func(r *Room) func() { r.tryAcquire(10); return func() { r.release(10) } },
-		"who types is told soon": func(r *Room) func() {
-			r.typists.waiting = make([]engine.Author, 1)
-			return func() { r.typists.waiting = nil }
+		"flow control has let a message in": func(r *room.Room) func() { r.TryAcquire(10); return func() { r.Release(10) } },
+		"who types is told soon": func(r *room.Room) func() {
+			r.Typists().SetWaiting(make([]engine.Author, 1))
+			return func() { r.Typists().SetWaiting(nil) }
 		},
-		"a notice waits": func(r *Room) func() {
-			r.notices = &noticeQueue{}
-			r.notices.waiting.PushBack(engine.Notice{})
-			return func() { r.notices = nil }
+		"a notice waits": func(r *room.Room) func() {
+			r.SetNotices(&room.NoticeQueue{})
+			r.Notices().Waiting().PushBack(engine.Notice{})
+			return func() { r.SetNotices(nil) }
 		},
-		"somebody left during a sweep": func(r *Room) func() {
-			r.leaving = map[netpoll.ID]*shard{1: nil}
-			return func() { r.leaving = nil }
+		"somebody left during a sweep": func(r *room.Room) func() {
+			r.SetLeaving(map[netpoll.ID]*room.Shard{1: nil})
+			return func() { r.SetLeaving(nil) }
 		},
 	} {
 		r := n.room("r")
 		release := hold(r)
 		for range 5 {
-			n.hub.calm()
+			n.hub.Calm()
 		}
-		if r.active == nil {
+		if r.Active() == nil {
 			t.Fatalf("%s: the room is idle", name)
 		}
 		release()
 		eventually(t, "the room is idle", func() bool {
-			n.hub.calm()
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			return r.active == nil
+			n.hub.Calm()
+			r.Mu().Lock()
+			defer r.Mu().Unlock()
+			return r.Active() == nil
 		})
 	}
 }

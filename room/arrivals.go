@@ -50,3 +50,6 @@ func (a *arrivals) areMany(now int64) bool {
 	last := a.crowd.Load()
 	return last != 0 && now-last < 2*int64(crowdSpan)
 }
+
+// CountArrival counts a connection that opens now, see pauseAfter.
+func (h *Hub) CountArrival() { h.arrivals.came(h.now()) }

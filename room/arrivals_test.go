@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"testing"
@@ -7,13 +7,14 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 )
 
 // A crowd is many connections in one short span, and is over soon after it: 1,000 clients
 // that connected before a server's first message are none.
 func TestArrivals(t *testing.T) {
 	const few, many = 99, 100
-	a := arrivals{least: crowdOf(2)}
+	a := room.NewArrivals(room.CrowdOf(2))
 	now := int64(time.Hour)
 	for i, c := range []struct {
 		after time.Duration
@@ -21,22 +22,22 @@ func TestArrivals(t *testing.T) {
 		want  bool
 	}{
 		{0, 0, false},
-		{crowdSpan, few, false},
-		{crowdSpan, few, false},
-		{crowdSpan, many, true},
-		{crowdSpan, 0, true}, // it may go on
-		{crowdSpan, 0, false},
+		{room.CrowdSpan, few, false},
+		{room.CrowdSpan, few, false},
+		{room.CrowdSpan, many, true},
+		{room.CrowdSpan, 0, true}, // it may go on
+		{room.CrowdSpan, 0, false},
 		{time.Second, 10 * many, true},
 		{time.Second, 0, false}, // it is over, whenever somebody looked last
 		{time.Second, few, false},
 		{time.Second, many, true},
-		{crowdSpan / 2, few, true},
+		{room.CrowdSpan / 2, few, true},
 	} {
 		now += int64(c.after)
 		for range c.came {
-			a.came(now)
+			a.Came(now)
 		}
-		if got := a.areMany(now); got != c.want {
+		if got := a.AreMany(now); got != c.want {
 			t.Errorf("step %d: %v", i, got)
 		}
 	}
@@ -60,7 +61,7 @@ func TestPauseAfter(t *testing.T) {
 		{5 * ms, false, false, -1, 0},
 		{5 * ms, true, true, -1, 0}, // without pauses there is none for a crowd either
 	} {
-		if got := pauseAfter(c.spent, c.lone, c.crowd, loadFull, c.longest); got != c.want {
+		if got := room.PauseAfter(c.spent, c.lone, c.crowd, room.LoadFull, c.longest); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
@@ -70,32 +71,32 @@ func TestPauseAfter(t *testing.T) {
 // a lone message, too, and sends the messages that come meanwhile together.
 func TestShardRestsForACrowd(t *testing.T) {
 	for _, crowd := range []bool{false, true} {
-		n := start(t, Config{MaxPause: time.Hour}, netpoll.Config{})
-		a := &n.hub.arrivals
+		n := start(t, room.Config{MaxPause: time.Hour}, netpoll.Config{})
+		a := n.hub.Arrivals()
 		c := n.join("/r", noDeflate)
-		if a.n.Swap(0) == 0 {
+		if a.N().Swap(0) == 0 {
 			t.Error("a connection of the plain dialect is no arrival")
 		}
 		n.chat()
-		if a.n.Load() == 0 {
+		if a.N().Load() == 0 {
 			t.Error("a session is no arrival")
 		}
 		r := n.room("r")
-		r.mu.Lock()
-		sh := r.groups[kindOf(plainDialect, netpoll.Plain, false)].shards[0]
-		sh.g.log.Append(ws.OpText, []byte("lone"))
-		r.mu.Unlock()
-		if !sh.begin(time.Now()) {
+		r.Mu().Lock()
+		sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
+		sh.G().Log().Append(ws.OpText, []byte("lone"))
+		r.Mu().Unlock()
+		if !sh.Begin(time.Now()) {
 			t.Fatal("nothing is pending")
 		}
-		sh.batch(new([sweepBatch]place))
-		sh.spent = time.Hour
+		sh.Batch(new([room.SweepBatch]room.Place))
+		sh.SetSpent(time.Hour)
 		if crowd {
-			a.crowd.Store(n.hub.now())
+			a.Crowd().Store(n.hub.Now())
 		}
-		sh.end(time.Now())
-		if sh.resting != crowd {
-			t.Errorf("a crowd: %v; it rests: %v", crowd, sh.resting)
+		sh.End(time.Now())
+		if sh.Resting() != crowd {
+			t.Errorf("a crowd: %v; it rests: %v", crowd, sh.Resting())
 		}
 		for _, text := range []string{"one", "two"} {
 			if err := n.say("r", text); err != nil {
@@ -103,12 +104,12 @@ func TestShardRestsForACrowd(t *testing.T) {
 			}
 		}
 		if crowd {
-			r.mu.Lock()
-			if sh.cursor == sh.g.log.End() || !sh.resting {
+			r.Mu().Lock()
+			if sh.Cursor() == sh.G().Log().End() || !sh.Resting() {
 				t.Error("it was swept meanwhile")
 			}
-			r.mu.Unlock()
-			sh.rested()
+			r.Mu().Unlock()
+			sh.Rested()
 		}
 		c.expect(t, ws.OpText, "one")
 		c.expect(t, ws.OpText, "two")

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"maps"
@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -16,21 +17,21 @@ import (
 
 // asked is a backend that a test answers for.
 type asked struct {
-	hooks     []Hook
+	hooks     []room.Hook
 	questions chan question
 }
 
 type question struct {
-	Inquiry
-	answer func(Answer, error)
+	room.Inquiry
+	answer func(room.Answer, error)
 }
 
-func newAsked(hooks ...Hook) *asked { return &asked{hooks, make(chan question, 16)} }
+func newAsked(hooks ...room.Hook) *asked { return &asked{hooks, make(chan question, 16)} }
 
-func (a *asked) Asks(k Hook, _ string) bool              { return slices.Contains(a.hooks, k) }
-func (a *asked) Ask(q Inquiry, done func(Answer, error)) { a.questions <- question{q, done} }
-func (a *asked) Left(Departure)                          {}
-func (a *asked) Headers() []string                       { return nil }
+func (a *asked) Asks(k room.Hook, _ string) bool                   { return slices.Contains(a.hooks, k) }
+func (a *asked) Ask(q room.Inquiry, done func(room.Answer, error)) { a.questions <- question{q, done} }
+func (a *asked) Left(room.Departure)                               {}
+func (a *asked) Headers() []string                                 { return nil }
 
 // next is the next question, which must come.
 func (a *asked) next(t testing.TB) question {
@@ -48,16 +49,16 @@ func (a *asked) next(t testing.TB) question {
 // that takes; who gets an error for it has to connect in time anew.
 func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 	for _, refused := range []bool{false, true} {
-		c, b := quietly(chatty()), newAsked(HookConnect)
+		c, b := quietly(chatty()), newAsked(room.HookConnect)
 		c.Backend, c.ConnectTimeout = b, time.Nanosecond
 		n := start(t, c, netpoll.Config{})
 		k := n.chat()
 		k.say(t, `{"id":1,"connect":{}}`)
 		q := b.next(t)
-		n.hub.timers.run() // the time is over
-		n.hub.timers.run()
+		n.hub.Timers().Run() // the time is over
+		n.hub.Timers().Run()
 		if refused {
-			q.answer(Answer{}, wire.ErrInternal)
+			q.answer(room.Answer{}, wire.ErrInternal)
 			if got := k.reply(t); field(t, got, "error", "code") != 100.0 {
 				t.Errorf("got %s", got)
 			}
@@ -65,7 +66,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		} else {
-			q.answer(Answer{User: "ann"}, nil)
+			q.answer(room.Answer{User: "ann"}, nil)
 			if got := k.reply(t); field(t, got, "connect", "client") == nil {
 				t.Errorf("got %s", got)
 			}
@@ -76,7 +77,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 
 // Rooms of which the backend has yet to decide count as rooms.
 func TestWishesAreBounded(t *testing.T) {
-	c, b := quietly(chatty()), newAsked(HookSubscribe)
+	c, b := quietly(chatty()), newAsked(room.HookSubscribe)
 	c.Backend, c.MaxRoomsPerConn = b, 2
 	n := start(t, c, netpoll.Config{})
 	k := n.talk(wire.JSON)
@@ -87,11 +88,11 @@ func TestWishesAreBounded(t *testing.T) {
 	}
 	full := &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "c"}}
 	k.expectError(t, wire.ErrLimitExceeded, full)
-	b.next(t).answer(Answer{}, wire.ErrPermissionDenied)
+	b.next(t).answer(room.Answer{}, wire.ErrPermissionDenied)
 	if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != uint32(wire.ErrPermissionDenied) {
 		t.Errorf("a: %v, %v", r, err)
 	}
-	b.next(t).answer(Answer{}, nil)
+	b.next(t).answer(room.Answer{}, nil)
 	if r, err := k.next(); err != nil || r.Id != 101 || r.Subscribe == nil {
 		t.Errorf("b: %v, %v", r, err)
 	}
@@ -99,7 +100,7 @@ func TestWishesAreBounded(t *testing.T) {
 	if err := k.say(full); err != nil {
 		t.Fatal(err)
 	}
-	b.next(t).answer(Answer{}, nil)
+	b.next(t).answer(room.Answer{}, nil)
 	if r, err := k.next(); err != nil || r.Id != 200 || r.Subscribe == nil {
 		t.Errorf("c, as a is not to be: %v, %v", r, err)
 	}
@@ -111,9 +112,9 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 	for i := range 4 { // by the answer, or by the rights where there is none
 		again, noAnswer := i%2 == 1, error(nil)
 		if i > 1 {
-			noAnswer = ErrNoAnswer
+			noAnswer = room.ErrNoAnswer
 		}
-		c, b := quietly(chatty()), newAsked(HookSubscribe)
+		c, b := quietly(chatty()), newAsked(room.HookSubscribe)
 		c.Backend = b
 		n := start(t, c, netpoll.Config{})
 		k := n.talk(wire.JSON)
@@ -142,7 +143,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		}
 		take(2) // of those that need no decision
 		for range len(commands) - 2 {
-			b.next(t).answer(Answer{}, noAnswer)
+			b.next(t).answer(room.Answer{}, noAnswer)
 		}
 		take(len(want))
 		if !maps.Equal(got, want) {
@@ -159,7 +160,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 // the application for a token, get none, and end for good. A client with a token is told
 // of each new expiry, whoever sets it.
 func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
-	c, b := quietly(chatty()), newAsked(HookConnect, HookRefresh)
+	c, b := quietly(chatty()), newAsked(room.HookConnect, room.HookRefresh)
 	verifier, sign := tokens(t)
 	c.Backend, c.Tokens = b, verifier
 	n := start(t, c, netpoll.Config{})
@@ -169,12 +170,12 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 		if err := guest.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}); err != nil {
 			t.Fatal(err)
 		}
-		b.next(t).answer(Answer{User: "ann", Expires: soon}, nil)
+		b.next(t).answer(room.Answer{User: "ann", Expires: soon}, nil)
 		if r, err := guest.next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 			t.Fatalf("connecting by the hook: %v, %v", r, err)
 		}
-		n.hub.timers.run() // it has expired
-		b.next(t).answer(Answer{Expires: later}, nil)
+		n.hub.Timers().Run() // it has expired
+		b.next(t).answer(room.Answer{Expires: later}, nil)
 		if p := guest.push(t); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
 			t.Errorf("the hook has refreshed it: %v", p)
 		}

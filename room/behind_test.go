@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"bytes"
@@ -12,8 +12,10 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/mux"
 )
 
 // readings is a memory engine that counts what is read of histories.
@@ -31,7 +33,7 @@ func (e *readings) History(room string, part engine.Span, done func(engine.Histo
 
 // turns is a hub that notes how each message was handled, at each time that it came.
 type turns struct {
-	*Hub
+	*mux.Handler
 	engine *readings
 	before func(message []byte)
 
@@ -50,14 +52,14 @@ func (h *turns) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 		h.before(data)
 	}
 	n := h.engine.n.Load()
-	h.Hub.Message(c, op, data)
+	h.Handler.Message(c, op, data)
 	h.mu.Lock()
 	h.parts = append(h.parts, part{readings: h.engine.n.Load() - n})
 	h.mu.Unlock()
 }
 
 func (h *turns) Spend(c netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
-	v := h.Hub.Spend(c, cost)
+	v := h.Handler.Spend(c, cost)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.parts) > 0 {
@@ -82,7 +84,7 @@ func (h *turns) since(t *testing.T, n int) (parts []part) {
 
 // startTurns is a server with one room, "large", a reply from which is too large for two
 // to be made in a turn.
-func startTurns(t *testing.T, change func(*Config), before func(message []byte)) (*node, *turns) {
+func startTurns(t *testing.T, change func(*room.Config), before func(message []byte)) (*node, *turns) {
 	cfg, nc := openBudgets(t)
 	e := &readings{Engine: memory.New(memory.Limits{})}
 	cfg.Engine = e
@@ -90,10 +92,10 @@ func startTurns(t *testing.T, change func(*Config), before func(message []byte))
 		change(&cfg)
 	}
 	hub := newHub(cfg)
-	h := &turns{Hub: hub, engine: e, before: before}
+	h := &turns{Handler: mux.New(hub), engine: e, before: before}
 	n := startWith(t, hub, nc, h)
 	for range 10 {
-		hub.Publish("large", engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", turnReplies/10) + `"`)}, nil)
+		hub.Publish("large", engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", room.TurnReplies/10) + `"`)}, nil)
 	}
 	return n, h
 }
@@ -180,14 +182,14 @@ func TestTurnEndsWithALargeReply(t *testing.T) {
 func TestReadersWaitBehind(t *testing.T) {
 	for _, c := range []struct {
 		payer  string
-		change func(*Config)
+		change func(*room.Config)
 		user   string
 		waits  bool // another connection of the payer
 	}{
-		{"connection", func(c *Config) { c.Rates.Recovered = slow(turnReplies * behindReads) }, "ann", false},
-		{"user", func(c *Config) { c.UserRates.Recovered = slow(turnReplies * behindReads) }, "ann", true},
-		{"address", func(c *Config) { c.UserRates.Recovered = slow(turnReplies * behindReads / 4) }, "", true},
-		{"no bounds", func(*Config) {}, "ann", false},
+		{"connection", func(c *room.Config) { c.Rates.Recovered = slow(room.TurnReplies * room.BehindReads) }, "ann", false},
+		{"user", func(c *room.Config) { c.UserRates.Recovered = slow(room.TurnReplies * room.BehindReads) }, "ann", true},
+		{"address", func(c *room.Config) { c.UserRates.Recovered = slow(room.TurnReplies * room.BehindReads / 4) }, "", true},
+		{"no bounds", func(*room.Config) {}, "ann", false},
 	} {
 		for _, command := range []string{readLarge, recoverLarge, `"presence":{"channel":"large"}`} {
 			t.Run(c.payer+" "+strings.Split(command, ":")[0], func(t *testing.T) {

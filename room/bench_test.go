@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 )
@@ -27,7 +28,7 @@ func BenchmarkPublish(b *testing.B) {
 		members bool
 	}{{"nobody", -1, false}, {"room", -1, true}, {"nobody, history", 100, false}, {"room, history", 100, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			n := start(b, Config{Engine: memory.New(memory.Limits{MaxMessages: c.history}), MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
+			n := start(b, room.Config{Engine: memory.New(memory.Limits{MaxMessages: c.history}), MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
 			sweep := func() {}
 			if c.members {
 				go io.Copy(io.Discard, n.join("/r", noDeflate).br)
@@ -74,7 +75,7 @@ func BenchmarkSweep(b *testing.B) {
 	const members = 1000
 	for _, batch := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint(batch, " messages"), func(b *testing.B) {
-			n := start(b, Config{MaxPause: -1, Engine: memory.New(memory.Limits{MaxMessages: -1})}, netpoll.Config{})
+			n := start(b, room.Config{MaxPause: -1, Engine: memory.New(memory.Limits{MaxMessages: -1})}, netpoll.Config{})
 			rs := readers{got: make(chan struct{})}
 			all := n.joinAll(members, "/r", plain)
 			for _, c := range all {

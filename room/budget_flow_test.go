@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -8,13 +8,14 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
+	"webim/room"
 	"webim/room/wire"
 )
 
 // How the flows of the table are exhausted: commands and bytes.
 
 // commandTests exhaust a class of commands: of the connection, then of its user.
-func commandTests(c Class, command string) []budgetTest {
+func commandTests(c room.Class, command string) []budgetTest {
 	exhaust := func(t *testing.T, w *budgetWorld) {
 		first, second := w.as(t, attacker, "ann"), w.as(t, attacker, "ann")
 		refused := func(cl *client) (n int) {
@@ -32,7 +33,7 @@ func commandTests(c Class, command string) []budgetTest {
 		if n := refused(first); n < 10 || n == 30 {
 			t.Errorf("%d of 30 commands were refused", n)
 		}
-		if n, user := refused(second), w.hub.cfg.UserRates.Of(c).N > 0; user != (n == 30) {
+		if n, user := refused(second), w.hub.Config().UserRates.Of(c).N > 0; user != (n == 30) {
 			t.Errorf("the user's second connection: %d of 30 commands were refused", n)
 		}
 		if n := refused(w.as(t, attacker, "bob")); n == 30 {
@@ -73,7 +74,7 @@ func exhaustInput(first, second string) func(*testing.T, *budgetWorld) {
 				t.Errorf("others: %v", got)
 			}
 		}
-		if w.hub.cfg.Rates.Input.N > 0 {
+		if w.hub.Config().Rates.Input.N > 0 {
 			if got := b.reply(t); !strings.Contains(got, `"ping"`) {
 				t.Errorf("the user's other connection: %s", got)
 			}
@@ -93,7 +94,7 @@ func exhaustFanout(user string) func(*testing.T, *budgetWorld) {
 		w.joinAll(10, "/crowd", plain)
 		publish := fmt.Sprintf(`"publish":{"channel":"crowd","data":%q}`, strings.Repeat("x", 1000))
 		a, b := w.as(t, attacker, user), w.as(t, attacker, user)
-		one := w.hub.cfg.Rates.Fanout.N > 0
+		one := w.hub.Config().Rates.Fanout.N > 0
 		refused := 0
 		for range 8 {
 			refused += a.commands(t, publish)[0] / 111
@@ -162,7 +163,7 @@ func exhaustRecovered(user string) func(*testing.T, *budgetWorld) {
 		if got := a.commands(t, history)[0]; got != 111 {
 			t.Errorf("its history: %d", got)
 		}
-		if got := b.commands(t, history)[0]; (got == 111) == (w.hub.cfg.Rates.Recovered.N > 0) {
+		if got := b.commands(t, history)[0]; (got == 111) == (w.hub.Config().Rates.Recovered.N > 0) {
 			t.Errorf("another connection's history: %d", got)
 		}
 		if !w.as(t, neighbour, "").recovers(t, "old 1") || !w.as(t, attacker, "colleague").recovers(t, "old 1") {
@@ -180,14 +181,14 @@ func exhaustReply(t *testing.T, w *budgetWorld) {
 	if !c.recovers(t, "small") || c.recovers(t, "large") {
 		t.Error("the small room is to be recovered, and not the large one")
 	}
-	if w.hub.cfg.MaxReply == 10<<10 {
+	if w.hub.Config().MaxReply == 10<<10 {
 		c.say(t, `{"id":3,"history":{"channel":"large","limit":100}}`)
 		got := c.reply(t)
 		if n, top := strings.Count(got, `"offset"`)-1, field(t, got, "history", "offset"); n < 5 || n > 10 || top != 30.0 {
 			t.Errorf("a history of %d publications, its top at %v", n, top)
 		}
 	}
-	d := w.from(t, attacker, ChatPath, noDeflate)
+	d := w.from(t, attacker, wire.EndpointPath, noDeflate)
 	tok := forge(t, jwt.MapClaims{"sub": "ann", "channels": []string{"small", "large"}})
 	d.say(t, `{"id":1,"connect":{"token":%q,"subs":{"small":{"recover":true},"large":{"recover":true}}}}`, tok)
 	got := d.reply(t)
@@ -195,7 +196,7 @@ func exhaustReply(t *testing.T, w *budgetWorld) {
 	if small != true || large == true {
 		t.Errorf("by connect: the small room %v, the large one %v: %.300s", small, large, got)
 	}
-	if used := w.hub.replies.Used(); used != 0 {
+	if used := w.hub.Replies().Used(); used != 0 {
 		t.Errorf("%d bytes are counted for replies that are made", used)
 	}
 }

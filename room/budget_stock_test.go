@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
+	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -33,7 +34,7 @@ func exhaustRefusals(t *testing.T, w *budgetWorld) {
 // closedBy sends a message as a user, or before any connect command.
 func closedBy(user, message string, code int) func(*testing.T, *budgetWorld) {
 	return func(t *testing.T, w *budgetWorld) {
-		c := w.from(t, attacker, ChatPath, noDeflate)
+		c := w.from(t, attacker, wire.EndpointPath, noDeflate)
 		if user != "" {
 			c = w.as(t, attacker, user)
 		}
@@ -48,7 +49,7 @@ func exhaustConns(t *testing.T, w *budgetWorld) {
 	for range 2 {
 		w.as(t, attacker, "ann")
 	}
-	c := w.from(t, attacker, ChatPath, noDeflate)
+	c := w.from(t, attacker, wire.EndpointPath, noDeflate)
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, forge(t, jwt.MapClaims{"sub": "ann"}))
 	if got := c.reply(t); got != "close 3504" {
 		t.Errorf("the third: %s", got)
@@ -129,7 +130,7 @@ func exhaustState(t *testing.T, w *budgetWorld) {
 	n := 0
 	for ; n < 1000 && write("ann", n) == nil; n++ {
 	}
-	if err := write("ann", n); err != ErrShareFull || n == 0 || n > 100 {
+	if err := write("ann", n); err != room.ErrShareFull || n == 0 || n > 100 {
 		t.Errorf("after %d entries: %v", n, err)
 	}
 	if err := write("colleague", 0); err != nil {
@@ -153,7 +154,7 @@ func exhaustHistories(t *testing.T, w *budgetWorld) {
 	if got := b.reply(t); !strings.Contains(got, "kept") {
 		t.Errorf("the history of another room: %s", got)
 	}
-	if used := w.hub.engine.(*memory.Engine).Stats().Bytes; used > 300_000 {
+	if used := w.hub.Engine().(*memory.Engine).Stats().Bytes; used > 300_000 {
 		t.Errorf("%d bytes are remembered", used)
 	}
 }
@@ -161,7 +162,7 @@ func exhaustHistories(t *testing.T, w *budgetWorld) {
 // exhaustKeys publishes with ever new keys; package chat does so by its calls.
 func exhaustKeys(t *testing.T, w *budgetWorld) {
 	say := func(user, key string) (err error) {
-		w.hub.engine.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Key: user + key, Payer: budget.User(user)}, func(_ engine.Position, e error) { err = e })
+		w.hub.Engine().Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Key: user + key, Payer: budget.User(user)}, func(_ engine.Position, e error) { err = e })
 		return err
 	}
 	if err := say("colleague", "mine"); err != nil {
@@ -185,9 +186,9 @@ func exhaustSlowMode(t *testing.T, w *budgetWorld) {
 	if got := b.commands(t, hello, hello); fmt.Sprint(got) != fmt.Sprint([]int{0, int(wire.ErrSlowMode)}) {
 		t.Fatalf("the neighbour's two messages: %v", got)
 	}
-	for i := range 2 * maxSpoken {
-		k := whoWhere{"slow", fmt.Sprint("guest ", i)}
-		if _, err := w.hub.lastSpoke.pass(k, PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
+	for i := range 2 * room.MaxSpoken {
+		k := room.NewWhoWhere("slow", fmt.Sprint("guest ", i))
+		if _, err := w.hub.LastSpoke().Pass(k, room.PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,7 +198,7 @@ func exhaustSlowMode(t *testing.T, w *budgetWorld) {
 	if got := b.commands(t, hello)[0]; got != int(wire.ErrSlowMode) {
 		t.Errorf("the neighbour need not wait any more: %d", got)
 	}
-	if n := w.hub.lastSpoke.queue.Len(); n > maxSpoken {
+	if n := w.hub.LastSpoke().Queue().Len(); n > room.MaxSpoken {
 		t.Errorf("%d entries are kept", n)
 	}
 }

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -21,7 +22,7 @@ import (
 // budgetTest exhausts a row of package budget's table, at one level.
 type budgetTest struct {
 	level   string // connection, user, address; "": there is one only
-	cfg     func(c *Config, nc *netpoll.Config)
+	cfg     func(c *room.Config, nc *netpoll.Config)
 	exhaust func(t *testing.T, w *budgetWorld)
 }
 
@@ -50,7 +51,7 @@ func (n *node) from(t testing.TB, addr, path, extensions string) *client {
 // as connects a user, or nobody, from an address.
 func (n *node) as(t testing.TB, addr, user string) *client {
 	t.Helper()
-	c := n.from(t, addr, ChatPath, noDeflate)
+	c := n.from(t, addr, wire.EndpointPath, noDeflate)
 	tok := ""
 	if user != "" {
 		tok = forge(t, jwt.MapClaims{"sub": user})
@@ -87,21 +88,21 @@ func TestEveryBudgetIsExhausted(t *testing.T) {
 }
 
 // openBudgets is a server with rooms that remember, and without any bound.
-func openBudgets(t *testing.T) (Config, netpoll.Config) {
+func openBudgets(t *testing.T) (room.Config, netpoll.Config) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
-	return Config{Tokens: v, Anonymous: true, Calls: knownCalls{"typing": {Class: ClassTyping}}, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, Text: TextLimits{Bytes: -1, Graphemes: -1}}, netpoll.Config{}
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
+	return room.Config{Tokens: v, Anonymous: true, Calls: knownCalls{"typing": {Class: room.ClassTyping}}, Options: rooms.Options, Rates: room.NoRates, UserRates: room.NoRates, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, netpoll.Config{}
 }
 
 // knownCalls fail at once, and count in their rates.
-type knownCalls map[string]CallKind
+type knownCalls map[string]room.CallKind
 
-func (k knownCalls) Knows(method string) (CallKind, bool) {
+func (k knownCalls) Knows(method string) (room.CallKind, bool) {
 	kind, known := k[method]
 	return kind, known
 }
 
-func (knownCalls) Call(*Call) ([]byte, error) { return nil, wire.ErrNotAvailable }
+func (knownCalls) Call(*room.Call) ([]byte, error) { return nil, wire.ErrNotAvailable }
 
 // aBystander speaks in its own room until it is checked.
 type aBystander struct {
@@ -159,60 +160,62 @@ func (b *aBystander) check(t *testing.T) {
 
 // budgetTests are by the names of the rows.
 var budgetTests = map[string][]budgetTest{
-	"joining":                       commandTests(ClassJoin, `"subscribe":{"channel":"r%d"}`),
-	"sending":                       commandTests(ClassSend, `"publish":{"channel":"r","data":%d}`),
-	"typing":                        commandTests(ClassTyping, `"rpc":{"method":"typing","data":{"n":%d}}`),
-	"history and presence":          commandTests(ClassRead, `"history":{"channel":"r","limit":%d}`),
-	"calls, connecting, new tokens": commandTests(ClassRPC, `"rpc":{"method":"unknown","data":{"n":%d}}`),
-	"other commands, unasked pongs": append(commandTests(ClassOther, `"unsubscribe":{"channel":"r%d"}`), budgetTest{"pongs", ratesOf1(ClassOther, 20, none), exhaustPongs}),
+	"joining":                       commandTests(room.ClassJoin, `"subscribe":{"channel":"r%d"}`),
+	"sending":                       commandTests(room.ClassSend, `"publish":{"channel":"r","data":%d}`),
+	"typing":                        commandTests(room.ClassTyping, `"rpc":{"method":"typing","data":{"n":%d}}`),
+	"history and presence":          commandTests(room.ClassRead, `"history":{"channel":"r","limit":%d}`),
+	"calls, connecting, new tokens": commandTests(room.ClassRPC, `"rpc":{"method":"unknown","data":{"n":%d}}`),
+	"other commands, unasked pongs": append(commandTests(room.ClassOther, `"unsubscribe":{"channel":"r%d"}`), budgetTest{"pongs", ratesOf1(room.ClassOther, 20, none), exhaustPongs}),
 
 	"bytes read and inflated": {
-		{"connection", ratesOf1(ClassInput, 64<<10, none), exhaustInput("ann", "ann")},
-		{"user", ratesOf1(ClassInput, none, 64<<10), exhaustInput("ann", "ann")},
-		{"address", ratesOf1(ClassInput, none, 64<<10), exhaustInput("", "")},
+		{"connection", ratesOf1(room.ClassInput, 64<<10, none), exhaustInput("ann", "ann")},
+		{"user", ratesOf1(room.ClassInput, none, 64<<10), exhaustInput("ann", "ann")},
+		{"address", ratesOf1(room.ClassInput, none, 64<<10), exhaustInput("", "")},
 	},
 	"bytes sent on: size x members": {
-		{"connection", ratesOf1(ClassFanout, 8<<10, none), exhaustFanout("ann")},
-		{"user", ratesOf1(ClassFanout, none, 8<<10), exhaustFanout("ann")},
-		{"address", ratesOf1(ClassFanout, none, 8<<10), exhaustFanout("")},
+		{"connection", ratesOf1(room.ClassFanout, 8<<10, none), exhaustFanout("ann")},
+		{"user", ratesOf1(room.ClassFanout, none, 8<<10), exhaustFanout("ann")},
+		{"address", ratesOf1(room.ClassFanout, none, 8<<10), exhaustFanout("")},
 		{"connection that joins and leaves", noticedRates(8<<10, none), exhaustNotices("ann")},
 		{"user that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("ann")},
 		{"address that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("")},
 	},
 	"bytes recovered, and history": {
-		{"connection", ratesOf1(ClassRecovered, 64<<10, none), exhaustRecovered("ann")},
-		{"user", ratesOf1(ClassRecovered, none, 64<<10), exhaustRecovered("ann")},
-		{"address", ratesOf1(ClassRecovered, none, 64<<10), exhaustRecovered("")},
+		{"connection", ratesOf1(room.ClassRecovered, 64<<10, none), exhaustRecovered("ann")},
+		{"user", ratesOf1(room.ClassRecovered, none, 64<<10), exhaustRecovered("ann")},
+		{"address", ratesOf1(room.ClassRecovered, none, 64<<10), exhaustRecovered("")},
 	},
 
 	"joins and leaves that a room tells": {{"", withNotices, exhaustNoticeRate}},
 
-	"refusals": {{"", func(c *Config, _ *netpoll.Config) { c.Rates.Send, c.Refusals = slow(2*sayings), slow(3) }, exhaustRefusals}},
-	"a message before connect": {{"", func(c *Config, nc *netpoll.Config) { c.Rates.Input = slow(1 << 20); nc.MaxRestricted = 1000 },
+	"refusals": {{"", func(c *room.Config, _ *netpoll.Config) { c.Rates.Send, c.Refusals = slow(2*sayings), slow(3) }, exhaustRefusals}},
+	"a message before connect": {{"", func(c *room.Config, nc *netpoll.Config) { c.Rates.Input = slow(1 << 20); nc.MaxRestricted = 1000 },
 		closedBy("", fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, strings.Repeat("x", 1000)), 1009)}},
-	"commands of a message": {{"", func(c *Config, _ *netpoll.Config) { c.MaxCommands = 10 },
+	"commands of a message": {{"", func(c *room.Config, _ *netpoll.Config) { c.MaxCommands = 10 },
 		closedBy("ann", strings.Repeat("{\"id\":2,\"send\":{}}\n", 11), 3501)}},
-	"publications of a reply": {{"", func(c *Config, _ *netpoll.Config) { c.MaxReply = 10 << 10 }, exhaustReply}},
-	"replies under way":       {{"", func(c *Config, _ *netpoll.Config) { c.MaxReplies = 100 << 10 }, exhaustReply}},
-	"connections of a user":   {{"", func(c *Config, _ *netpoll.Config) { c.MaxConnsPerUser = 2 }, exhaustConns}},
-	"connections of an address": {{"", func(_ *Config, nc *netpoll.Config) {
+	"publications of a reply": {{"", func(c *room.Config, _ *netpoll.Config) { c.MaxReply = 10 << 10 }, exhaustReply}},
+	"replies under way":       {{"", func(c *room.Config, _ *netpoll.Config) { c.MaxReplies = 100 << 10 }, exhaustReply}},
+	"connections of a user":   {{"", func(c *room.Config, _ *netpoll.Config) { c.MaxConnsPerUser = 2 }, exhaustConns}},
+	"connections of an address": {{"", func(_ *room.Config, nc *netpoll.Config) {
 		nc.MaxConnsPerIP, nc.Exempt = 2, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}, exhaustAddress}},
-	"rooms with members":          {{"", func(c *Config, _ *netpoll.Config) { c.MaxRooms = 60 }, exhaustRooms}},
-	"entries of the State":        {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxState: 100_000}) }, exhaustState}},
-	"histories":                   {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxTotal: 300_000}) }, exhaustHistories}},
-	"keys of messages":            {{"", func(c *Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxKeys: 300}) }, exhaustKeys}},
-	"last messages in slow rooms": {{"", func(*Config, *netpoll.Config) {}, exhaustSlowMode}},
-	"calls under way":             {{"", func(c *Config, _ *netpoll.Config) { c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2 }, exhaustCalls}},
-	"pings and pongs":             {{"", func(_ *Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
+	"rooms with members":          {{"", func(c *room.Config, _ *netpoll.Config) { c.MaxRooms = 60 }, exhaustRooms}},
+	"entries of the State":        {{"", func(c *room.Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxState: 100_000}) }, exhaustState}},
+	"histories":                   {{"", func(c *room.Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxTotal: 300_000}) }, exhaustHistories}},
+	"keys of messages":            {{"", func(c *room.Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxKeys: 300}) }, exhaustKeys}},
+	"last messages in slow rooms": {{"", func(*room.Config, *netpoll.Config) {}, exhaustSlowMode}},
+	"calls under way": {{"", func(c *room.Config, _ *netpoll.Config) {
+		c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2
+	}, exhaustCalls}},
+	"pings and pongs": {{"", func(_ *room.Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }
 
 const none = -1
 
 // ratesOf1 bounds one class, for connections and for users and addresses.
-func ratesOf1(c Class, conn, user int) func(*Config, *netpoll.Config) {
-	return func(cfg *Config, _ *netpoll.Config) {
-		for rates, n := range map[*Rates]int{&cfg.Rates: conn, &cfg.UserRates: user} {
+func ratesOf1(c room.Class, conn, user int) func(*room.Config, *netpoll.Config) {
+	return func(cfg *room.Config, _ *netpoll.Config) {
+		for rates, n := range map[*room.Rates]int{&cfg.Rates: conn, &cfg.UserRates: user} {
 			if n != none {
 				rates.Set(c, slow(n))
 			}

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -10,19 +10,21 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
+	"webim/room/mux"
 )
 
 // meter is a hub that notes how much was unswept behind each message.
 type meter struct {
-	*Hub
+	*mux.Handler
 	peak atomic.Int64
 }
 
 func (m *meter) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
-	m.Hub.Message(c, op, data)
-	unswept := m.Stats().Unswept
+	m.Handler.Message(c, op, data)
+	unswept := m.Hub().Stats().Unswept
 	for {
 		peak := m.peak.Load()
 		if unswept <= peak || m.peak.CompareAndSwap(peak, unswept) {
@@ -37,8 +39,8 @@ func TestSendersAreHeld(t *testing.T) {
 	const senders, each, size, bound = 3, 1500, 100, 1000
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
-			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
+			m := &meter{Handler: mux.New(newHub(open(room.Config{MaxUnswept: bound})))}
+			n := startWith(t, m.Hub(), roomy(netpoll.Config{Workers: workers}), m)
 			members := n.joinAll(10, "/r", variants)
 			var wg sync.WaitGroup
 			for i, c := range members {
@@ -77,9 +79,9 @@ func TestSendersAreHeld(t *testing.T) {
 			}
 			eventually(t, "nobody waits", func() bool {
 				r := n.room("r")
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				return r.waiting.Len() == 0 && r.unsweptLocked() == 0
+				r.Mu().Lock()
+				defer r.Mu().Unlock()
+				return r.Waiting().Len() == 0 && r.UnsweptLocked() == 0
 			})
 		})
 	}
@@ -89,7 +91,7 @@ func TestSendersAreHeld(t *testing.T) {
 // refused and members are not read; then all goes on, and nothing is lost.
 func TestBusyRoom(t *testing.T) {
 	const bound, size = 2000, 100
-	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
+	n := start(t, room.Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
 	members := n.joinAll(3, "/r", plain)
 	other := n.join("/other", noDeflate)
 	truth := new(enginetest.Exclusive)
@@ -105,7 +107,7 @@ func TestBusyRoom(t *testing.T) {
 	if want := bound / (size + 2); k != want {
 		t.Errorf("%d messages were taken, want %d", k, want)
 	}
-	if err := n.say("r", sizes{size}.message(k+1)); !errors.Is(err, ErrBusy) {
+	if err := n.say("r", sizes{size}.message(k+1)); !errors.Is(err, room.ErrBusy) {
 		t.Errorf("publishing into a busy room: %v", err)
 	}
 	n.hub.Publish("r", engine.Message{Op: ws.OpText, Data: make([]byte, size)}, nil) // done may be nil then, too
@@ -123,9 +125,9 @@ func TestBusyRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the sender waits", func() bool {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			return r.waiting.Len() == i+1
+			r.Mu().Lock()
+			defer r.Mu().Unlock()
+			return r.Waiting().Len() == i+1
 		})
 	}
 	// Other rooms are not concerned.
@@ -158,7 +160,7 @@ func TestBusyRoom(t *testing.T) {
 // Who leaves while it waits, or was just told to go on, holds nobody up.
 func TestHeldSendersLeave(t *testing.T) {
 	const bound, size = 2000, 100
-	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 2})
+	n := start(t, room.Config{MaxUnswept: bound}, netpoll.Config{Workers: 2})
 	members := n.joinAll(6, "/r", plain)
 	r := n.room("r")
 	release := holdSweeps(t, r)
@@ -170,12 +172,12 @@ func TestHeldSendersLeave(t *testing.T) {
 		}
 	}
 	eventually(t, "they wait", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.waiting.Len() == 5
+		r.Mu().Lock()
+		defer r.Mu().Unlock()
+		return r.Waiting().Len() == 5
 	})
 	for c := range n.s.Conns() { // the server sends some away meanwhile
-		if m, ok := n.hub.Member(c); ok && m.Slot.place()%2 == 0 {
+		if m, ok := n.hub.Member(c); ok && m.Slot.Place()%2 == 0 {
 			if err := c.Close(4000, "go"); err != nil {
 				t.Error(err)
 			}

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/wire"
@@ -31,11 +32,11 @@ type gates struct {
 
 func newGates() *gates { return &gates{begun: make(chan string, 100), open: make(chan struct{}, 100)} }
 
-func (*gates) Knows(method string) (CallKind, bool) {
-	return CallKind{Class: ClassRPC, Prompt: method == "prompt"}, method != "unknown"
+func (*gates) Knows(method string) (room.CallKind, bool) {
+	return room.CallKind{Class: room.ClassRPC, Prompt: method == "prompt"}, method != "unknown"
 }
 
-func (g *gates) Call(c *Call) ([]byte, error) {
+func (g *gates) Call(c *room.Call) ([]byte, error) {
 	switch c.Method {
 	case "panic":
 		panic("a call panics")
@@ -44,7 +45,7 @@ func (g *gates) Call(c *Call) ([]byte, error) {
 		<-g.open
 	}
 	if strings.HasPrefix(string(c.Data), "{") {
-		_, err := c.Publish(Saying{Room: "r", Data: c.Data})
+		_, err := c.Publish(room.Saying{Room: "r", Data: c.Data})
 		return []byte("{}"), err
 	}
 	return c.Data, nil
@@ -86,7 +87,7 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 				t.Fatalf("%v, %v, want the reply %d", r, err, id)
 			}
 		}
-		n.hub.History("r", HistoryQuery{Limit: -1}, func(got engine.History, err error) {
+		n.hub.History("r", room.HistoryQuery{Limit: -1}, func(got engine.History, err error) {
 			var all []string
 			for _, p := range got.Publications {
 				all = append(all, string(p.Data))
@@ -135,7 +136,7 @@ func TestShutdownAnswersCalls(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- n.s.Shutdown(t.Context(), 0) }()
 	eventually(t, "the server shuts down", func() bool { // its listeners answer with 503 then
-		_, status, err := dialAs(new(net.Dialer), n.addr, ChatPath, noDeflate, "")
+		_, status, err := dialAs(new(net.Dialer), n.addr, wire.EndpointPath, noDeflate, "")
 		return err == nil && status == 503
 	})
 	g.open <- struct{}{}
@@ -168,7 +169,7 @@ func TestCallOfAGoneConnection(t *testing.T) {
 		}
 	}
 	eventually(t, "the message of the call is published", func() (said bool) {
-		n.hub.History("r", HistoryQuery{Limit: -1}, func(got engine.History, err error) { said = len(got.Publications) == 1 })
+		n.hub.History("r", room.HistoryQuery{Limit: -1}, func(got engine.History, err error) { said = len(got.Publications) == 1 })
 		return said
 	})
 }
@@ -182,8 +183,8 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	c.Engine = newWaitingEngine()
 	hold, at := make(chan struct{}), make(chan uint64, messages)
 	var running atomic.Int32
-	c.Said = func(_ *Hub, room string, pos engine.Position, _ engine.Message) func(context.Context) {
-		if room != "slow" {
+	c.Said = func(_ *room.Hub, name string, pos engine.Position, _ engine.Message) func(context.Context) {
+		if name != "slow" {
 			return func(context.Context) {}
 		}
 		return func(context.Context) {
@@ -217,7 +218,7 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 // exhaustCalls has users take all slots and all places to wait, so that more calls are refused, and
 // then lets all calls through.
 func exhaustCalls(t *testing.T, w *budgetWorld) {
-	g := w.hub.cfg.Calls.(*gates)
+	g := w.hub.Config().Calls.(*gates)
 	var clients []*client
 	for i := range 20 {
 		c := w.as(t, attacker, fmt.Sprint("user", i%4))
@@ -252,16 +253,16 @@ func exhaustCalls(t *testing.T, w *budgetWorld) {
 
 // TestAwaitEnds checks that Await returns the values of done, or ctx's error if that ends first.
 func TestAwaitEnds(t *testing.T) {
-	if got, err := Await(t.Context(), func(done func(int, error)) { go done(7, nil) }); got != 7 || err != nil {
+	if got, err := room.Await(t.Context(), func(done func(int, error)) { go done(7, nil) }); got != 7 || err != nil {
 		t.Error(got, err)
 	}
 	failure := errors.New("failure")
-	if err := AwaitError(t.Context(), func(done func(error)) { done(failure) }); err != failure {
+	if err := room.AwaitError(t.Context(), func(done func(error)) { done(failure) }); err != failure {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	late := make(chan func(error), 1)
-	if err := AwaitError(ctx, func(done func(error)) { late <- done; cancel() }); err != context.Canceled {
+	if err := room.AwaitError(ctx, func(done func(error)) { late <- done; cancel() }); err != context.Canceled {
 		t.Error(err)
 	}
 	(<-late)(nil) // has no effect, and does not block

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine/enginetest"
 )
 
@@ -123,7 +124,7 @@ func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 	}
 	for _, c := range []netpoll.Config{{Workers: 1, Loops: 1}, {Workers: 2, Loops: 2}} {
 		t.Run(fmt.Sprint(c.Workers, " workers"), func(t *testing.T) {
-			n := start(t, Config{}, roomy(c))
+			n := start(t, room.Config{}, roomy(c))
 			ch := &churn{n: n, window: make(chan struct{}, 32)}
 			stay := n.joinAll(stayers, "/r", variants)
 			errs := make(chan error, stayers+clients)
@@ -166,36 +167,36 @@ func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "only those who stay are members", func() bool { return n.hub.Stats().Members == stayers })
-			n.room("r").audit(t)
+			audit(t, n.room("r"))
 			t.Logf("%d messages", last)
 		})
 	}
 }
 
 // audit sees that every place is either a member's or free.
-func (r *Room) audit(t *testing.T) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.activateLocked()
-	for v, g := range r.groups {
+func audit(t *testing.T, r *room.Room) {
+	r.Mu().Lock()
+	defer r.Mu().Unlock()
+	r.ActivateLocked()
+	for v, g := range r.Groups() {
 		if g == nil {
 			continue
 		}
 		taken := 0
-		for i, sh := range g.shards {
+		for i, sh := range g.Shards() {
 			here := 0
-			for _, p := range sh.places {
-				if p.id != 0 {
+			for _, p := range sh.Places() {
+				if p.Id() != 0 {
 					here++
 				}
 			}
-			if here+len(sh.free) != len(sh.places) || len(sh.places) > shardLen {
-				t.Errorf("variant %d, shard %d: %d taken and %d free of %d places", v, i, here, len(sh.free), len(sh.places))
+			if here+len(sh.Free()) != len(sh.Places()) || len(sh.Places()) > room.ShardLen {
+				t.Errorf("variant %d, shard %d: %d taken and %d free of %d places", v, i, here, len(sh.Free()), len(sh.Places()))
 			}
 			taken += here
 		}
-		if taken != g.members {
-			t.Errorf("variant %d: %d places are taken by %d members", v, taken, g.members)
+		if taken != g.Members() {
+			t.Errorf("variant %d: %d places are taken by %d members", v, taken, g.Members())
 		}
 	}
 }

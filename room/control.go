@@ -92,7 +92,7 @@ func sparesAdmin(o *engine.ControlMessage, who *token.Identity) bool {
 // is to leave the room that it is in, too.
 func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
-		a := authorOf(c)
+		a := AuthorOf(c)
 		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !sparesAdmin(&o, identityOf(c))
 	}
 	switch {

@@ -1,6 +1,7 @@
 // Package room says what messages mean: who is in which room, what a room
 // remembers, and how a message gets to everybody in it. It knows no
-// descriptor and no HTTP; [Hub] is the netpoll.Handler that joins the two.
+// descriptor, no HTTP and no dialect: packages plain and centrifuge turn what clients
+// send into calls of a [Hub], and package mux hands a connection's events to one of them.
 //
 // # Packages
 //
@@ -10,6 +11,9 @@
 //	api              the server API, for backends and operators
 //	live             the live picture of the server, for operators
 //	chat             the chat calls of clients, and their events
+//	mux              the netpoll.Handler of a hub: which dialect a connection speaks
+//	centrifuge       the Centrifuge dialect: sessions, commands, subscriptions
+//	plain            the plain dialect
 //	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
 //	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
 //	policy           who may do what: roles, rights by room, private rooms; one Decide
@@ -22,15 +26,13 @@
 //
 // # The line
 //
-//	message ──► Hub ──► flow control ──► Engine ──► Room ──► shard ──► netpoll's queues
+//	message ──► dialect ──► flow control ──► Engine ──► Room ──► shard ──► netpoll's queues
 //
 //	step     file              runs on
-//	dialect  handler.go,       the worker that holds the connection's turn
-//	         held.go, wire/
-//	judge    command.go,       the same worker; say.go and relay.go put together what a
-//	         relay.go, say.go, message has to pass. What a backend decides
-//	         asking.go,        (asking.go, bybackend.go) is gone on with by its answer, if the
-//	         wish.go           client still wants it
+//	dialect  mux/, plain/,     the worker that holds the connection's turn
+//	         centrifuge/
+//	judge    relay.go, say.go  the same worker, or the one that has a backend's answer:
+//	                           what a message has to pass
 //	acquire  flowcontrol.go    the same worker; or later, when the message comes again
 //	publish  engine/           the same worker, or any goroutine; the memory
 //	                           engine completes before Publish returns
@@ -89,7 +91,7 @@
 // recovers) and behind.go (which replies let others go first); package budget tells the model, and lists every budget. The rule: every
 // cost that a client can cause is charged in its own unit, to the client and to its
 // user or address, before or right after it is caused. Rights and rates are judged for
-// each command, in command.go and, for the plain dialect, relay.go; the bytes of the
+// each command, in package centrifuge, and in relay.go for the plain dialect; the bytes of the
 // input by Hub.Spend; typing and each notice that a message makes the server publish, as in
 // the personal rooms of a roster, cost as a message does (Hub.chargePayer); slow mode is in slowmode.go. None of them needs memory for idle
 // connections but a few numbers in the session. The rosters of private rooms are in
@@ -122,8 +124,7 @@
 // Hub.mu guards the names; Room.mu a room's logs, its members' places, its
 // shards' cursors, its flow control and the subscriptions under way. A member is a
 // place in a shard, 16 bytes. That of a plain client is its connection's tag: no
-// other memory; a session of the centrifuge dialect lists its own, under
-// session.mu. Places do not move, so
+// other memory; a session lists its own. Places do not move, so
 // joining and leaving are safe while a sweep runs: who joins is owed only what
 // comes behind the log's end at that moment, and who left is skipped.
 //
@@ -140,7 +141,7 @@
 // # What the log says
 //
 // Every refusal leaves one line with its reason and the setting to look at, at most one
-// for each reason in ten seconds, and never with a token or a text: told.go has those of
+// for each reason in ten seconds, and never with a token or a text: refusallog.go has those of
 // tokens, connections and commands, usedup.go those of budgets, shares.go and
 // hub.go those of shares. Owners of private rooms have a limited
 // share of the audit log (package moderation).
@@ -157,14 +158,13 @@
 //
 // # Lock order
 //
-//	Hub.mu  →  Room.mu  →  session.mu  →  netpoll
+//	Hub.mu  →  Room.mu  →  the locks of a session  →  netpoll
 //	the engine's log  →  Room.mu
-//	session.mu  →  accounts.mu  →  timers.mu
+//	the locks of a session  →  accounts.mu  →  timers.mu
 //	Room.mu  →  timers.mu
-//	session.mu  →  leaveDelays.mu  →  deferred.mu, timers.mu
+//	the locks of a session  →  leaveDelays.mu  →  deferred.mu, timers.mu
 //	Room.mu  →  actives.mu
 //	the engine's State  →  moderation, deferred.mu, stateShares.mu, rosters.mu
-//	session.mu  →  connecting.mu;  asking.mu  →  netpoll
 //
 // users.mu, stateShares.mu, rosters.mu, work.mu, lastSpoke.mu and the locks of package moderation
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"net"
@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/wire"
 )
 
 // TestEncodingOfTheURL: older clients ask for Protobuf in the URL; a subprotocol that
@@ -32,7 +33,7 @@ func TestEncodingOfTheURL(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := newClient(conn)
-		head := upgrade(ChatPath+c.query, "", "")
+		head := upgrade(wire.EndpointPath+c.query, "", "")
 		if _, err := conn.Write(append(head[:len(head)-2], c.headers+"\r\n"...)); err != nil {
 			t.Fatal(err)
 		}

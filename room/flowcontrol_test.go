@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -11,7 +11,9 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine/enginetest"
+	"webim/room/mux"
 )
 
 // word is what a sender sends: its number, the message's, and letters up to a
@@ -47,9 +49,9 @@ func (n *node) idle(room string) {
 	n.t.Helper()
 	r := n.room(room)
 	eventually(n.t, "nobody waits or was called", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.takenLocked() == 0 && r.waiting.Len() == 0 && len(r.senders) == 0 && n.hub.called.Load() == 0
+		r.Mu().Lock()
+		defer r.Mu().Unlock()
+		return r.TakenLocked() == 0 && r.Waiting().Len() == 0 && len(r.Senders()) == 0 && n.hub.Called().Load() == 0
 	})
 }
 
@@ -62,8 +64,8 @@ func TestUnsweptIsBounded(t *testing.T) {
 	if enginetest.Long() {
 		size, bound = 400_000, 0
 	}
-	m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
-	n := startWith(t, m.Hub, netpoll.Config{Workers: 2}, m)
+	m := &meter{Handler: mux.New(newHub(open(room.Config{MaxUnswept: bound})))}
+	n := startWith(t, m.Hub(), netpoll.Config{Workers: 2}, m)
 	clients := n.joinAll(senders, "/r", plain)
 	r := n.room("r")
 	release := holdSweeps(t, r)
@@ -84,7 +86,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 	if st := n.s.Stats(); st.MessagesIn != senders || st.Unfinished < int64((senders-2)*size) {
 		t.Errorf("%d messages have come, %d bytes are unfinished", st.MessagesIn, st.Unfinished)
 	}
-	if peak, limit := m.peak.Load(), int64(m.cfg.MaxUnswept); peak < int64(2*size) || peak > limit {
+	if peak, limit := m.peak.Load(), int64(m.Hub().Config().MaxUnswept); peak < int64(2*size) || peak > limit {
 		t.Errorf("%d bytes were unswept, bound %d", peak, limit)
 	}
 	for _, c := range clients[1:] {
@@ -94,8 +96,8 @@ func TestUnsweptIsBounded(t *testing.T) {
 	last := clients[0]
 	last.c.SetDeadline(time.Time{})
 	wg.Go(func() { io.Copy(io.Discard, last.br) }) // what came before their ends were seen
-	eventually(t, "one member is left", func() bool { return n.holds() == (Stats{Rooms: 1, Members: 1}) })
-	if peak, limit := m.peak.Load(), int64(m.cfg.MaxUnswept); peak > limit {
+	eventually(t, "one member is left", func() bool { return n.holds() == (room.Stats{Rooms: 1, Members: 1}) })
+	if peak, limit := m.peak.Load(), int64(m.Hub().Config().MaxUnswept); peak > limit {
 		t.Errorf("%d bytes were unswept at the end, bound %d", peak, limit)
 	}
 	n.idle("r")
@@ -115,8 +117,8 @@ func TestSendersTakeTurns(t *testing.T) {
 	sizeOf := func(sender, k int) int { return []int{largest - 4, 10, 3000, 9000, 300, 19_000, 128}[(sender+k)%7] }
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			m := &meter{Hub: newHub(Config{MaxUnswept: bound}.open())}
-			n := startWith(t, m.Hub, roomy(netpoll.Config{Workers: workers}), m)
+			m := &meter{Handler: mux.New(newHub(open(room.Config{MaxUnswept: bound})))}
+			n := startWith(t, m.Hub(), roomy(netpoll.Config{Workers: workers}), m)
 			members := n.joinAll(senders, "/r", variants)
 			var wg sync.WaitGroup
 			for i, c := range members {
@@ -160,7 +162,7 @@ func TestSendersTakeTurns(t *testing.T) {
 // bound when nothing else is there, and nobody passes by it.
 func TestTurnstileOrder(t *testing.T) {
 	const bound = 1000
-	n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
+	n := start(t, room.Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
 	members := n.joinAll(9, "/r", plain)
 	release := holdSweeps(t, n.room("r"))
 	sizes := []int{300, 5000, 100, 800, 20, 1001, 10, 990, 1}
@@ -175,7 +177,7 @@ func TestTurnstileOrder(t *testing.T) {
 			n.held(i)
 		}
 	}
-	if err := n.say("r", "x"); err != ErrBusy {
+	if err := n.say("r", "x"); err != room.ErrBusy {
 		t.Errorf("publishing while members wait: %v", err)
 	}
 	release()
@@ -212,16 +214,16 @@ func TestTurnstileEnds(t *testing.T) {
 		{"one that was called does not come", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
 			conns[1].Pause()
 			release()
-			eventually(n.t, "it is called", func() bool { return n.hub.called.Load() == 1 && n.hub.Stats().Waiting == 2 })
-			n.hub.recall()
-			n.hub.recall()
+			eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			n.hub.ReclaimCalled()
+			n.hub.ReclaimCalled()
 			eventually(n.t, "the others have come", func() bool { return n.hub.Stats().Waiting == 0 })
 			conns[1].Resume()
 		}, []int{2, 3, 1}},
 		{"one that was called closes", func(n *node, conns []netpoll.Conn, members []*client, release func()) {
 			conns[1].Pause()
 			release()
-			eventually(n.t, "it is called", func() bool { return n.hub.called.Load() == 1 && n.hub.Stats().Waiting == 2 })
+			eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
 			conns[1].Close(4000, "")
 			members[1].expect(n.t, ws.OpText, fill)
 			members[1].expect(n.t, ws.OpClose, string(ws.NewCloseFrameBody(4000, "")))
@@ -231,15 +233,15 @@ func TestTurnstileEnds(t *testing.T) {
 			members[1].c.Close()
 			r := n.room("r")
 			eventually(n.t, "it has left", func() bool { return r.Len() == 4 })
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if r.senders[conns[1].ID()] != nil {
+			r.Mu().Lock()
+			defer r.Mu().Unlock()
+			if r.Senders()[conns[1].ID()] != nil {
 				n.t.Error("it still holds its place")
 			}
 		}, []int{2, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := start(t, Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
+			n := start(t, room.Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
 			reader := n.join("/r", noDeflate)
 			var members []*client
 			var conns []netpoll.Conn
@@ -269,7 +271,7 @@ func TestTurnstileEnds(t *testing.T) {
 
 // The group that was behind ends, and the last member of a room while it waits.
 func TestTurnstileOutlivesGroups(t *testing.T) {
-	n := start(t, Config{MaxUnswept: 1000}, netpoll.Config{Workers: 1, DeflateMin: 5000})
+	n := start(t, room.Config{MaxUnswept: 1000}, netpoll.Config{Workers: 1, DeflateMin: 5000})
 	members := []*client{n.join("/r", noDeflate), n.join("/r", noDeflate)}
 	behind := n.join("/r", deflate)
 	r := n.room("r")
@@ -284,7 +286,7 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 		}
 		n.held(i + 1)
 	}
-	r.groups[netpoll.Plain].shards[0].rested()
+	r.Groups()[netpoll.Plain].Shards()[0].Rested()
 	members[0].expect(t, ws.OpText, fill)
 	n.held(2) // for the other group
 	behind.leave(t)
@@ -304,9 +306,9 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 		n.connOf(m).Close(4000, "")
 		m.c.Close()
 	}
-	eventually(t, "the room has ended", func() bool { return n.holds() == (Stats{}) })
+	eventually(t, "the room has ended", func() bool { return n.holds() == (room.Stats{}) })
 	release()
-	if r.waiting.Len() != 0 || len(r.senders) != 0 || r.reserved != 0 || r.admitted != 0 || n.hub.called.Load() != 0 {
-		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.waiting.Len(), len(r.senders), r.reserved, r.admitted)
+	if r.Waiting().Len() != 0 || len(r.Senders()) != 0 || r.Reserved() != 0 || r.Admitted() != 0 || n.hub.Called().Load() != 0 {
+		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.Waiting().Len(), len(r.Senders()), r.Reserved(), r.Admitted())
 	}
 }

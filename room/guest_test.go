@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/token"
 )
 
@@ -13,13 +14,13 @@ import (
 // token, in either dialect; nobody else has such an id.
 func TestGuests(t *testing.T) {
 	v, sign := tokens(t)
-	guests, err := NewGuests([]byte(strings.Repeat("k", 32)))
+	guests, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	revoked := &token.Revoked{}
-	n := start(t, Config{Tokens: v, Anonymous: true, Guests: guests, Revoked: revoked, PingInterval: -1,
-		Options: Patterns{{"r", Options{Presence: true, Rights: OpenRights()}}, {"members", Options{Rights: Rights{ActJoin: RoleUser, ActRead: RoleUser}}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Anonymous: true, Guests: guests, Revoked: revoked, PingInterval: -1,
+		Options: room.Patterns{{"r", room.Options{Presence: true, Rights: room.OpenRights()}}, {"members", room.Options{Rights: room.Rights{room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser}}}}.Options}, netpoll.Config{})
 	connect := func(format string, args ...any) (*client, string) {
 		c := n.chat()
 		c.say(t, format, args...)

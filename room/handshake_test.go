@@ -1,6 +1,6 @@
 //go:build !race
 
-package room
+package room_test
 
 import (
 	"net/netip"
@@ -10,16 +10,19 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/room"
+	"webim/room/mux"
+	"webim/room/wire"
 )
 
 // gone is a hub that tells of each connection's end.
 type gone struct {
-	*Hub
+	*mux.Handler
 	ended chan bool
 }
 
 func (g gone) Close(c netpoll.Conn, why netpoll.Closed) {
-	g.Hub.Close(c, why)
+	g.Handler.Close(c, why)
 	g.ended <- true
 }
 
@@ -28,8 +31,8 @@ func (g gone) Close(c netpoll.Conn, why netpoll.Closed) {
 // storm of clients makes no garbage. Not under the race detector, which allocates by itself.
 func TestJoinAllocates(t *testing.T) {
 	for path, most := range map[string]float64{"/": 1, "/room-of-many": 2} {
-		g := gone{newHub(Config{}.open()), make(chan bool, 1)}
-		n := startWith(t, g.Hub, netpoll.Config{}, g)
+		g := gone{mux.New(newHub(open(room.Config{}))), make(chan bool, 1)}
+		n := startWith(t, g.Hub(), netpoll.Config{}, g)
 		n.join(path, noDeflate)
 		once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(path, noDeflate, ""), nil, g.ended)
 		once()
@@ -42,11 +45,11 @@ func TestJoinAllocates(t *testing.T) {
 // TestSessionAllocates: what a session of the Centrifuge dialect allocates until it is in
 // a room, and then at its end.
 func TestSessionAllocates(t *testing.T) {
-	g := gone{newHub(Config{}.open()), make(chan bool, 1)}
-	n := startWith(t, g.Hub, netpoll.Config{}, g)
+	g := gone{mux.New(newHub(open(room.Config{}))), make(chan bool, 1)}
+	n := startWith(t, g.Hub(), netpoll.Config{}, g)
 	n.join("/room", noDeflate)
 	commands := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room"}}`))))
-	once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(ChatPath, noDeflate, ""), commands, g.ended)
+	once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(wire.EndpointPath, noDeflate, ""), commands, g.ended)
 	once()
 	const most = 34 // the session, its subscription, what is decoded and what is answered
 	if got := testing.AllocsPerRun(500, once); got > most {

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -13,6 +13,8 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest/shortwrite"
+	"webim/room"
+	"webim/room/centrifuge"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/wire"
@@ -158,7 +160,7 @@ func (n *node) talkNarrow(enc wire.Encoding) *talker {
 // for while it does not.
 func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 	const calls, size, queue = 100, 20 << 10, 16 << 10
-	c, b := quietly(chatty()), newAsked(HookRPC)
+	c, b := quietly(chatty()), newAsked(room.HookRPC)
 	c.Backend = b
 	shortwrite.Limit(t, 4096)
 	n := start(t, c, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})
@@ -172,18 +174,18 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 		if err := k.say(all...); err != nil {
 			t.Fatal(err)
 		}
-		asked := maxAsked
+		asked := centrifuge.MaxQuestions
 		var first []question
-		for range maxAsked {
+		for range centrifuge.MaxQuestions {
 			first = append(first, b.next(t))
 		}
 		for _, q := range first {
-			q.answer(Answer{Data: answer}, nil)
+			q.answer(room.Answer{Data: answer}, nil)
 		}
 		more := func() bool { // an answer that fits lets the next question go, at once
 			select {
 			case q := <-b.questions:
-				q.answer(Answer{Data: answer}, nil)
+				q.answer(room.Answer{Data: answer}, nil)
 				asked++
 				return true
 			default:
@@ -196,7 +198,7 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 			t.Errorf("%d of %d questions are asked before the client reads", asked, calls)
 		}
 		for c := range n.s.Conns() {
-			if queued := c.Queued(); queued > queue+(maxAsked+1)*(size+200) {
+			if queued := c.Queued(); queued > queue+(centrifuge.MaxQuestions+1)*(size+200) {
 				t.Errorf("%d bytes are queued", queued)
 			}
 		}
@@ -208,7 +210,7 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 				case <-stop:
 					return
 				case q := <-b.questions:
-					q.answer(Answer{Data: answer}, nil)
+					q.answer(room.Answer{Data: answer}, nil)
 				}
 			}
 		}()

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -23,8 +24,8 @@ import (
 // honest is a server with all bounds at their defaults, and busy rooms.
 func honest(t *testing.T, rooms, messages int) *node {
 	v, _ := tokens(t)
-	options := Patterns{{"*", Options{Rights: OpenRights(), Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
-	n := startWith(t, newHub(Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
+	options := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
+	n := startWith(t, newHub(room.Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
 	for i := range rooms {
 		for j := range messages {
 			data := fmt.Appendf(nil, `{"text":"%d %s"}`, j, strings.Repeat("x", 200))
@@ -32,7 +33,7 @@ func honest(t *testing.T, rooms, messages int) *node {
 		}
 	}
 	t.Cleanup(func() {
-		if st := n.hub.Stats(); st.TooFast != (TooFast{}) || st.Cut != 0 || n.s.Stats().Rests != 0 {
+		if st := n.hub.Stats(); st.TooFast != (room.TooFast{}) || st.Cut != 0 || n.s.Stats().Rests != 0 {
 			t.Errorf("refused %+v, cut %d, rests %d", st.TooFast, st.Cut, n.s.Stats().Rests)
 		}
 	})
@@ -89,7 +90,7 @@ func TestPhoneComesBackToHundredRooms(t *testing.T) {
 		t.Fatalf("only %d bytes", len(message))
 	}
 	for _, extensions := range []string{noDeflate, deflate} {
-		c := n.join(ChatPath, extensions)
+		c := n.join(wire.EndpointPath, extensions)
 		if extensions == deflate {
 			c.sendDeflated(t, message)
 		} else {
@@ -115,7 +116,7 @@ func TestOfficeComesBack(t *testing.T) {
 	for part := range 25 {
 		wg.Go(func() {
 			for i := part; i < people; i += 25 {
-				c, _, err := dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attacker)}}, n.addr, ChatPath, noDeflate)
+				c, _, err := dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attacker)}}, n.addr, wire.EndpointPath, noDeflate)
 				if err == nil {
 					defer c.c.Close()
 					err = c.send(ws.OpText, messages[i])
@@ -152,9 +153,9 @@ func TestBotAtItsRate(t *testing.T) {
 // Pings are answered for as long as a client is there; that is never too much.
 func TestAnsweredPingsAreFree(t *testing.T) {
 	v, _ := tokens(t)
-	slowest := NoRates
+	slowest := room.NoRates
 	slowest.Other = slow(1)
-	hub := newHub(Config{Tokens: v, Anonymous: true, PingInterval: time.Second, PongTimeout: 900 * time.Millisecond, Rates: slowest, Refusals: slow(1)})
+	hub := newHub(room.Config{Tokens: v, Anonymous: true, PingInterval: time.Second, PongTimeout: 900 * time.Millisecond, Rates: slowest, Refusals: slow(1)})
 	n := startWith(t, hub, netpoll.Config{}, nil)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)

@@ -34,7 +34,6 @@ type Hub struct {
 	users   users
 	bearers atomic.Int64 // plain connections that came with a token
 
-	beats       [2]netpoll.HeartbeatID // by wire.Encoding
 	deferred    deferred
 	timers      timers
 	leaveDelays leaveDelays
@@ -50,7 +49,7 @@ type Hub struct {
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
 	accounts accounts
 	counters counters
-	told     *ratelog.Logger // why clients are refused
+	refusals *ratelog.Logger // why clients are refused
 	replies  *budget.Pool    // bytes that replies under way take, by payer
 
 	work       *work
@@ -67,7 +66,7 @@ func NewHub(cfg Config) *Hub {
 	}
 	cfg = cfg.withDefaults()
 	h := &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
-		told: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
+		refusals: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
 		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
 	h.Moderator = newModerator(h)
 	_, h.prompt = cfg.Engine.(engine.Prompt)
@@ -89,7 +88,6 @@ func (h *Hub) Start(s *netpoll.Server) {
 		}
 	}
 	h.engine.AddNode(h)
-	h.startHeartbeats(s)
 	s.Tick(time.Second, h.timers.run)
 	s.Tick(time.Second, h.recall)
 	s.Tick(h.cfg.calmEvery, h.calm)
@@ -187,7 +185,7 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 }
 
 func (h *Hub) refusedRoom(payer budget.Owner) {
-	h.told.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.places.Held(payer), "see", "max_rooms")
+	h.refusals.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.places.Held(payer), "see", "max_rooms")
 }
 
 // takesPlace tells whether a room counts to Config.MaxRooms. Users' own rooms do

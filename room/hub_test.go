@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
@@ -18,7 +19,7 @@ import (
 
 // The path is the room, unescaped once; "/" is the lobby.
 func TestPathIsRoom(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	long := strings.Repeat("x", 255)
 	for _, c := range []struct{ path, room string }{
 		{"/", "lobby"},
@@ -57,7 +58,7 @@ func TestPathIsRoom(t *testing.T) {
 
 // Paths that can be no room get 400, and nothing is made of them.
 func TestBadPathsAreRefused(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	for _, path := range []string{
 		"/" + strings.Repeat("x", 256),
 		"/" + strings.Repeat("%C3%A9", 128),
@@ -72,7 +73,7 @@ func TestBadPathsAreRefused(t *testing.T) {
 			t.Errorf("%.40q: %d, %v; want 400", path, status, err)
 		}
 	}
-	if st := n.holds(); st != (Stats{}) {
+	if st := n.holds(); st != (room.Stats{}) {
 		t.Errorf("they left %+v", st)
 	}
 	if st := n.hub.Engine().(*memory.Engine).Stats(); st != (memory.Stats{}) {
@@ -83,7 +84,7 @@ func TestBadPathsAreRefused(t *testing.T) {
 // What one member sends everybody gets, the sender too, as it was; and nobody
 // elsewhere.
 func TestRelay(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	room := []*client{n.join("/a", noDeflate), n.join("/a", deflate), n.join("/a", deflateSmall), n.join("/a?x", noDeflate)}
 	elsewhere := []*client{n.join("/", noDeflate), n.join("/A", noDeflate), n.join("/a/", noDeflate)}
 	for _, m := range []struct {
@@ -123,7 +124,7 @@ func TestRelay(t *testing.T) {
 func TestRoomEnds(t *testing.T) {
 	clock := new(enginetest.Clock)
 	m := memory.New(memory.Limits{MaxAge: time.Hour, Now: clock.Now})
-	n := start(t, Config{Engine: m}, netpoll.Config{})
+	n := start(t, room.Config{Engine: m}, netpoll.Config{})
 	epochs := map[string]bool{}
 	for round := range 3 {
 		members := []*client{n.join("/a", noDeflate), n.join("/a", deflate)}
@@ -142,7 +143,7 @@ func TestRoomEnds(t *testing.T) {
 		members[0].leave(t)
 		members[1].c.Close() // without a word
 		quiet.leave(t)
-		eventually(t, "the rooms end", func() bool { return n.holds() == Stats{} && len(n.hub.Rooms()) == 0 })
+		eventually(t, "the rooms end", func() bool { return n.holds() == room.Stats{} && len(n.hub.Rooms()) == 0 })
 		eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
 		h := enginetest.History(t, m, "a", engine.Span{Limit: -1})
 		want := 3
@@ -164,7 +165,7 @@ func TestRoomEnds(t *testing.T) {
 	if len(epochs) != 2 {
 		t.Errorf("epochs %v, want one for rounds 0 and 1 and another for round 2", epochs)
 	}
-	if k := len(n.hub.byNum); k > 2 {
+	if k := len(n.hub.ByNum()); k > 2 {
 		t.Errorf("%d numbers were used for 2 rooms at a time", k)
 	}
 }
@@ -172,8 +173,8 @@ func TestRoomEnds(t *testing.T) {
 // Two servers with a hub each, on one engine, behave as one room.
 func TestTwoHubsOneEngine(t *testing.T) {
 	m := memory.New(memory.Limits{})
-	a := start(t, Config{Engine: m}, netpoll.Config{Workers: 1})
-	b := start(t, Config{Engine: m}, netpoll.Config{})
+	a := start(t, room.Config{Engine: m}, netpoll.Config{Workers: 1})
+	b := start(t, room.Config{Engine: m}, netpoll.Config{})
 	members := []*client{a.join("/x", noDeflate), b.join("/x", noDeflate), b.join("/x", deflate), a.join("/x", deflateSmall)}
 	other := b.join("/y", noDeflate)
 	const each = 50
@@ -210,7 +211,7 @@ func TestTwoHubsOneEngine(t *testing.T) {
 	// One hub's room ends, the other's goes on.
 	members[0].leave(t)
 	members[3].leave(t)
-	eventually(t, "hub a is empty", func() bool { return a.holds() == Stats{} })
+	eventually(t, "hub a is empty", func() bool { return a.holds() == room.Stats{} })
 	if err := a.say("x", "to whom it concerns"); err != nil {
 		t.Fatal(err)
 	}

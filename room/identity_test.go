@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -46,7 +47,7 @@ func tokens(t testing.TB) (*token.Verifier, func(c token.Claims, alive time.Dura
 // chat opens a connection of the centrifuge dialect in JSON; nothing is said.
 func (n *node) chat() *client {
 	n.t.Helper()
-	return n.join(ChatPath, noDeflate)
+	return n.join(wire.EndpointPath, noDeflate)
 }
 
 // say sends a line, and reply reads one message, a line or more.
@@ -95,8 +96,8 @@ func TestConnectToken(t *testing.T) {
 	if err := revoked.RevokeUser("bob", time.Now(), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	n := start(t, Config{Tokens: v, Revoked: revoked}, netpoll.Config{})
-	open := start(t, Config{Tokens: v, Anonymous: true}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Revoked: revoked}, netpoll.Config{})
+	open := start(t, room.Config{Tokens: v, Anonymous: true}, netpoll.Config{})
 	for _, c := range []struct {
 		name, token string
 		at          *node
@@ -128,8 +129,8 @@ func TestConnectToken(t *testing.T) {
 // meanwhile comes behind it; recovery works for them as for others.
 func TestServerSideRooms(t *testing.T) {
 	v, sign := tokens(t)
-	rooms := Patterns{{"*", Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}, Recoverable: true, Presence: true}}}
-	n := start(t, Config{Tokens: v, Options: rooms.Options}, netpoll.Config{})
+	rooms := room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}, Recoverable: true, Presence: true}}}
+	n := start(t, room.Config{Tokens: v, Options: rooms.Options}, netpoll.Config{})
 	tok := sign(token.Claims{User: "ann", Channels: []string{"a", "b"}}, time.Hour)
 	stop := make(chan struct{})
 	said := make(chan int)
@@ -187,7 +188,7 @@ func epochOf(t testing.TB, n *node, room string) (epoch string) {
 // A token runs out: the client that brings a new one stays, the other goes.
 func TestTokenRunsOut(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, ExpiredGrace: time.Millisecond}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, ExpiredGrace: time.Millisecond}, netpoll.Config{})
 	claims := token.Claims{User: "ann"}
 	stays, goes, other := n.chat(), n.chat(), n.chat()
 	for _, c := range []*client{stays, goes, other} {
@@ -214,8 +215,8 @@ func TestTokenRunsOut(t *testing.T) {
 }
 
 // present counts who is in a room, by the engine.
-func (h *Hub) present(room string) (n int) {
-	h.engine.Members(room, math.MaxInt, func(all []engine.Author, _ error) { n = len(all) })
+func present(h *room.Hub, name string) (n int) {
+	h.Engine().Members(name, math.MaxInt, func(all []engine.Author, _ error) { n = len(all) })
 	return n
 }
 
@@ -242,7 +243,7 @@ func TestServerSideRoomOfBytes(t *testing.T) {
 // deadlines does not grow with them.
 func TestTokensLeaveNoDeadlines(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, ConnectTimeout: time.Hour, PingInterval: -1}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, ConnectTimeout: time.Hour, PingInterval: -1}, netpoll.Config{})
 	tok := sign(token.Claims{User: "ann"}, 365*24*time.Hour)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, tok)
@@ -253,13 +254,13 @@ func TestTokensLeaveNoDeadlines(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	n.hub.timers.mu.Lock()
-	defer n.hub.timers.mu.Unlock()
-	if k := len(n.hub.timers.heap); k > 3 {
+	n.hub.Timers().Mu().Lock()
+	defer n.hub.Timers().Mu().Unlock()
+	if k := len(n.hub.Timers().Heap()); k > 3 {
 		t.Errorf("%d deadlines for one connection", k)
 	}
-	for _, one := range n.hub.timers.heap {
-		if ahead := time.Until(one.at); ahead > lookAgain && ahead < 50*time.Minute {
+	for _, one := range n.hub.Timers().Heap() {
+		if ahead := time.Until(*one.At()); ahead > room.LookAgain && ahead < 50*time.Minute {
 			t.Errorf("a deadline in %v", ahead)
 		}
 	}

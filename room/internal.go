@@ -10,5 +10,5 @@ func (h *Hub) LogInternal(err error, what string) {
 	if err == nil || err == error(wire.ErrInternal) || !wire.IsInternal(err) {
 		return
 	}
-	h.told.Error("a request failed in the server, and the client was told error 100", "what", what, "err", err)
+	h.refusals.Error("a request failed in the server, and the client was told error 100", "what", what, "err", err)
 }

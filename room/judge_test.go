@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -13,53 +13,18 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
-// TestTicketRevokedWhileJoining: a token that is revoked between its check and the
-// moment at which the subscription is noted joins nobody, nor does one that is revoked
-// while it renews a subscription.
-func TestTicketRevokedWhileJoining(t *testing.T) {
-	n := start(t, Config{Revoked: &token.Revoked{}, Anonymous: true}, netpoll.Config{})
-	n.talk(wire.JSON)
-	s := n.onlySession()
-	w := &subscription{room: "r", opts: noOptions, id: "of-r", issued: time.Now().Add(-time.Minute)}
-	if err := n.hub.cfg.Revoked.RevokeID("of-r", time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan error, 1)
-	s.subscribe(w, func(_ Recovery, err error) { got <- err })
-	if err := <-got; err != error(wire.ErrPermissionDenied) {
-		t.Errorf("joined: %v", err)
-	}
-	s.subscribe(&subscription{room: "q", opts: noOptions}, func(_ Recovery, err error) { got <- err })
-	if err := <-got; err != nil {
-		t.Fatal(err)
-	}
-	s.renew("q", &token.Subscription{Channel: "q", ID: "of-r"})
-	if all := s.Rooms(); len(all) != 0 {
-		t.Errorf("it is still in %v", all)
-	}
-}
-
-// onlySession is the session of the one client that has connected.
-func (n *node) onlySession() *session {
-	n.t.Helper()
-	all := n.hub.all(func(Session) bool { return true })
-	if len(all) != 1 {
-		n.t.Fatalf("%d sessions", len(all))
-	}
-	return all[0].(*session)
-}
-
 // TestRevokedUserLeavesByOldTickets: all tokens of a user that were issued until a time
 // are bad, those of subscriptions, too, where the connection has a newer one.
 func TestRevokedUserLeavesByOldTickets(t *testing.T) {
 	v, _ := tokens(t)
-	n := start(t, Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
 	c := n.chat()
 	now := time.Now().Unix()
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, signed(t, fmt.Sprintf(`{"sub":"ann","iat":%d}`, now)))
@@ -77,7 +42,7 @@ func TestRevokedUserLeavesByOldTickets(t *testing.T) {
 	if got := c.reply(t); field(t, got, "push", "channel") != "r0" || field(t, got, "push", "unsubscribe", "code") != 2000.0 {
 		t.Errorf("told %s", got)
 	}
-	if here := n.hub.present("r1"); here != 1 {
+	if here := present(n.hub, "r1"); here != 1 {
 		t.Errorf("%d are in the room of the newer token", here)
 	}
 }

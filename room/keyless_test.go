@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"net/http"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/token"
 )
 
@@ -17,7 +18,7 @@ const unknownKey = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngiLCJ0eXAiOiJKV1QifQ.eyJzdWIiO
 
 // keyless starts a node whose keys are fetched, from where there are none, when
 // answer is called.
-func keyless(t *testing.T, c Config, nc netpoll.Config) (n *node, asked chan struct{}, answer func()) {
+func keyless(t *testing.T, c room.Config, nc netpoll.Config) (n *node, asked chan struct{}, answer func()) {
 	t.Helper()
 	asked, answered := make(chan struct{}, 100), make(chan struct{})
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,7 +44,7 @@ func keyless(t *testing.T, c Config, nc netpoll.Config) (n *node, asked chan str
 // While the key of a connect command is fetched, the commands behind it wait,
 // in the same message or another.
 func TestConnectWaitsForKeys(t *testing.T) {
-	n, asked, answer := keyless(t, Config{}, netpoll.Config{})
+	n, asked, answer := keyless(t, room.Config{}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"ping\":{}}", unknownKey)
 	c.say(t, `{"id":3,"ping":{}}`)
@@ -59,7 +60,7 @@ func TestConnectWaitsForKeys(t *testing.T) {
 // that cannot be used yet, and bounded; who wants more than that is sent away.
 func TestThreatBehindConnect(t *testing.T) {
 	const size, most, count = 10_000, 105_000, 15
-	n, asked, answer := keyless(t, Config{}, netpoll.Config{MaxUnfinished: most})
+	n, asked, answer := keyless(t, room.Config{}, netpoll.Config{MaxUnfinished: most})
 	behind := `{"send":{"data":"` + strings.Repeat("x", size) + `"}}`
 	<-asked
 	var all []*client
@@ -99,14 +100,14 @@ func TestThreatBehindConnect(t *testing.T) {
 // What was answered in a message before it is heard before what had to wait.
 func TestConnectWaitsBehindAnswers(t *testing.T) {
 	v, sign := tokens(t)
-	back := newAsked(HookConnect)
-	n := start(t, Config{Tokens: v, Backend: back}, netpoll.Config{})
+	back := newAsked(room.HookConnect)
+	n := start(t, room.Config{Tokens: v, Backend: back}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"connect\":{}}\n{\"id\":3,\"ping\":{}}", sign(token.Claims{User: "ann"}, -time.Hour))
 	if got := field(t, c.reply(t), "error", "code"); got != 109.0 {
 		t.Errorf("an expired token: %v", got)
 	}
-	back.next(t).answer(Answer{User: "bob"}, nil)
+	back.next(t).answer(room.Answer{User: "bob"}, nil)
 	if got := c.reply(t); field(t, got, "id") != 2.0 || field(t, got, "connect") == nil {
 		t.Errorf("then %s", got)
 	}

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"bufio"
@@ -20,8 +20,10 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/mux"
 )
 
 // The kit: a server with a hub that must leave nothing behind, and a client
@@ -64,7 +66,7 @@ func fds(t testing.TB) int {
 // node is a server and its hub.
 type node struct {
 	t    testing.TB
-	hub  *Hub
+	hub  *room.Hub
 	s    *netpoll.Server
 	addr string
 
@@ -73,45 +75,45 @@ type node struct {
 
 // start runs a node until the test ends, and then checks that no connection,
 // no room and no descriptor is left.
-func start(t testing.TB, rc Config, nc netpoll.Config) *node {
-	return startWith(t, newHub(rc.open()), nc, nil)
+func start(t testing.TB, rc room.Config, nc netpoll.Config) *node {
+	return startWith(t, newHub(open(rc)), nc, nil)
 }
 
 // newHub makes a hub, with a memory engine of its own if the test names no other.
-func newHub(cfg Config) *Hub {
+func newHub(cfg room.Config) *room.Hub {
 	if cfg.Engine == nil {
 		cfg.Engine = memory.New(memory.Limits{})
 	}
-	return NewHub(cfg)
+	return room.NewHub(cfg)
 }
 
 // open lets everybody do everything, as fast as they like, where a test says
 // nothing else: most are about delivery, and rights and rates have their own.
-func (c Config) open() Config {
+func open(c room.Config) room.Config {
 	if c.Tokens == nil && c.Options == nil {
 		c.Anonymous = true
 	}
 	if c.Options == nil {
-		c.Options = Patterns{{"*", Options{History: engine.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: OpenRights()}}}.Options
+		c.Options = room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}}}.Options
 	}
-	if c.calmEvery == 0 {
-		c.calmEvery = time.Hour // tests look at what active rooms have
+	if c.CalmEvery() == 0 {
+		c.SetCalmEvery(time.Hour) // tests look at what active rooms have
 	}
-	if c.Rates == (Rates{}) {
-		c.Rates, c.UserRates = NoRates, NoRates
+	if c.Rates == (room.Rates{}) {
+		c.Rates, c.UserRates = room.NoRates, room.NoRates
 	}
-	if c.Text == (TextLimits{}) {
-		c.Text = TextLimits{Bytes: -1, Graphemes: -1}
+	if c.Text == (room.TextLimits{}) {
+		c.Text = room.TextLimits{Bytes: -1, Graphemes: -1}
 	}
 	return c
 }
 
-// startWith is start with a handler before the hub, which may block; nil: the hub itself,
-// on the loops as in webim.
-func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *node {
+// startWith is start with a handler that embeds the hub's mux.Handler and may block; nil: that
+// handler itself, on the loops as in webim.
+func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler) *node {
 	t.Helper()
 	if h == nil {
-		h, nc.RunOnLoop = hub, true
+		h, nc.RunOnLoop = mux.New(hub), true
 	}
 	before := fds(t)
 	if nc.PingInterval == 0 {
@@ -121,7 +123,7 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		nc.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := netpoll.New(nc, h)
-	hub.Start(s)
+	h.(interface{ Start(*netpoll.Server) }).Start(s)
 	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +136,8 @@ func startWith(t testing.TB, hub *Hub, nc netpoll.Config, h netpoll.Handler) *no
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st.Rooms+st.Members+hub.counted() > 0 || st.Unswept > 0 || len(hub.free) != len(hub.byNum) {
-			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.byNum)-len(hub.free), len(hub.byNum))
+		if st := hub.Stats(); st.Rooms+st.Members+counted(hub) > 0 || st.Unswept > 0 || len(hub.Free()) != len(hub.ByNum()) {
+			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.ByNum())-len(hub.Free()), len(hub.ByNum()))
 		}
 		if got := s.Stats().Panics; got != n.panics {
 			t.Errorf("%d callbacks panicked, want %d", got, n.panics)
@@ -156,22 +158,22 @@ func (n *node) stop() {
 }
 
 // counted is how many connections are counted to users.
-func (h *Hub) counted() (n int) {
-	h.accounts.mu.Lock()
-	defer h.accounts.mu.Unlock()
-	for _, a := range h.accounts.byUser {
-		n += a.conns
+func counted(h *room.Hub) (n int) {
+	h.Accounts().Mu().Lock()
+	defer h.Accounts().Mu().Unlock()
+	for _, a := range h.Accounts().ByUser() {
+		n += a.Conns()
 	}
 	return n
 }
 
 // room returns a room that must have members, made active.
-func (n *node) room(name string) *Room {
+func (n *node) room(name string) *room.Room {
 	n.t.Helper()
-	if r := n.hub.existing(name); r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.activateLocked()
+	if r := n.hub.Existing(name); r != nil {
+		r.Mu().Lock()
+		defer r.Mu().Unlock()
+		r.ActivateLocked()
 		return r
 	}
 	n.t.Fatalf("there is no room %q", name)

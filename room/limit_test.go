@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -12,21 +12,22 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 )
 
 // slow lets a few things through and then, for the time of a test, nothing.
-func slow(n int) Rate { return Rate{N: n, Per: time.Hour} }
+func slow(n int) room.Rate { return room.Rate{N: n, Per: time.Hour} }
 
 // Joining is bounded by no less than the rooms of a connection.
 func TestJoinRateFitsRooms(t *testing.T) {
 	for rooms, want := range map[int]int{0: 256, 100: 256, 300: 300} {
-		if c := (Config{MaxRoomsPerConn: rooms}).withDefaults(); c.Rates.Join != (Rate{N: want, Per: time.Minute}) {
+		if c := (room.Config{MaxRoomsPerConn: rooms}).WithDefaults(); c.Rates.Join != (room.Rate{N: want, Per: time.Minute}) {
 			t.Errorf("%d rooms: %+v", rooms, c.Rates.Join)
 		}
 	}
-	c := Config{Rates: Rates{Join: Rate{N: 1, Per: time.Second}, Send: Rate{N: 3}, RPC: Unlimited}, UserRates: NoRates}.withDefaults()
-	if c.Rates.Join.N != 128 || c.Rates.Send != (Rate{N: 3, Per: 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
+	c := room.Config{Rates: room.Rates{Join: room.Rate{N: 1, Per: time.Second}, Send: room.Rate{N: 3}, RPC: room.Unlimited}, UserRates: room.NoRates}.WithDefaults()
+	if c.Rates.Join.N != 128 || c.Rates.Send != (room.Rate{N: 3, Per: 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
 		t.Errorf("%+v, %+v", c.Rates, c.UserRates)
 	}
 }
@@ -35,8 +36,8 @@ func TestJoinRateFitsRooms(t *testing.T) {
 // again; with all bounds at their defaults.
 func TestHonestClientIsNotTooFast(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true}}}
-	n := startWith(t, newHub(Config{Tokens: v, Anonymous: true, Options: rooms.Options}), netpoll.Config{}, nil)
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Presence: true}}}
+	n := startWith(t, newHub(room.Config{Tokens: v, Anonymous: true, Options: rooms.Options}), netpoll.Config{}, nil)
 	var all []string
 	for i := range 128 {
 		all = append(all, fmt.Sprintf(`"subscribe":{"channel":"r%d"}`, i))
@@ -55,30 +56,30 @@ func TestHonestClientIsNotTooFast(t *testing.T) {
 			c.c.Close()
 		}
 	}
-	if st := n.hub.Stats(); st.TooFast != (TooFast{}) || st.Cut != 0 {
+	if st := n.hub.Stats(); st.TooFast != (room.TooFast{}) || st.Cut != 0 {
 		t.Errorf("%+v", st)
 	}
 }
 
 // Each command counts in its class, and only there.
 func TestClasses(t *testing.T) {
-	one := Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2), Other: slow(2)}
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), Presence: true, History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
-	cfg := Config{Anonymous: true, Options: rooms.Options, Rates: one, MaxRoomsPerConn: 2}
+	one := room.Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2), Other: slow(2)}
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Presence: true, History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
+	cfg := room.Config{Anonymous: true, Options: rooms.Options, Rates: one, MaxRoomsPerConn: 2}
 	for _, c := range []struct {
 		command string
 		want    string
-		refused func(TooFast) int64
+		refused func(room.TooFast) int64
 	}{
-		{`"subscribe":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Join }},
-		{`"publish":{"channel":"r%d","data":1}`, "[0 0 111]", func(f TooFast) int64 { return f.Send }},
-		{`"history":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
-		{`"presence":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
-		{`"presence_stats":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Read }},
-		{`"rpc":{"method":"m%d"}`, "[108 111 111]", func(f TooFast) int64 { return f.RPC - 1 }}, // connecting was one too
-		{`"unsubscribe":{"channel":"r%d"}`, "[0 0 111]", func(f TooFast) int64 { return f.Other }},
-		{`"ping":{},"x":%d`, "[0 0 111]", func(f TooFast) int64 { return f.Other }},
-		{`"of_a_later_version":{"x":%d}`, "[104 104 111]", func(f TooFast) int64 { return f.Other }},
+		{`"subscribe":{"channel":"r%d"}`, "[0 0 111]", func(f room.TooFast) int64 { return f.Join }},
+		{`"publish":{"channel":"r%d","data":1}`, "[0 0 111]", func(f room.TooFast) int64 { return f.Send }},
+		{`"history":{"channel":"r%d"}`, "[0 0 111]", func(f room.TooFast) int64 { return f.Read }},
+		{`"presence":{"channel":"r%d"}`, "[0 0 111]", func(f room.TooFast) int64 { return f.Read }},
+		{`"presence_stats":{"channel":"r%d"}`, "[0 0 111]", func(f room.TooFast) int64 { return f.Read }},
+		{`"rpc":{"method":"m%d"}`, "[108 111 111]", func(f room.TooFast) int64 { return f.RPC - 1 }}, // connecting was one too
+		{`"unsubscribe":{"channel":"r%d"}`, "[0 0 111]", func(f room.TooFast) int64 { return f.Other }},
+		{`"ping":{},"x":%d`, "[0 0 111]", func(f room.TooFast) int64 { return f.Other }},
+		{`"of_a_later_version":{"x":%d}`, "[104 104 111]", func(f room.TooFast) int64 { return f.Other }},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			n := start(t, cfg, netpoll.Config{})
@@ -100,8 +101,8 @@ func TestClasses(t *testing.T) {
 
 // A flood is refused, told, and then cut; its neighbours notice nothing.
 func TestFloodIsCut(t *testing.T) {
-	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
-	n := start(t, Config{Anonymous: true, Options: rooms.Options, Rates: Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}
+	n := start(t, room.Config{Anonymous: true, Options: rooms.Options, Rates: room.Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
 	neighbour, flood := n.chat(), n.chat()
 	neighbour.commands(t, `"connect":{}`, `"subscribe":{"channel":"r"}`)
 	flood.commands(t, `"connect":{}`)
@@ -135,7 +136,7 @@ func TestFloodIsCut(t *testing.T) {
 
 // The same in the plain dialect, where nothing can be told but by the close.
 func TestPlainFloodIsCut(t *testing.T) {
-	n := start(t, Config{Rates: Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
+	n := start(t, room.Config{Rates: room.Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
 	neighbour, flood := n.join("/r", noDeflate), n.join("/r", noDeflate)
 	eventually(t, "both are there", func() bool { return n.hub.Stats().Members == 2 })
 	for i := range 16 {
@@ -166,8 +167,8 @@ func TestPlainFloodIsCut(t *testing.T) {
 // nothing; other users have their own.
 func TestUserRates(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights(), History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
-	n := start(t, Config{Tokens: v, Options: rooms.Options, Rates: DefaultRates, UserRates: Rates{Send: slow(4)}}, netpoll.Config{})
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
+	n := start(t, room.Config{Tokens: v, Options: rooms.Options, Rates: room.DefaultRates, UserRates: room.Rates{Send: slow(4)}}, netpoll.Config{})
 	open := func(user string) *client {
 		c := n.chat()
 		c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": user})))
@@ -189,7 +190,7 @@ func TestUserRates(t *testing.T) {
 	}
 	a.leave(t)
 	b.leave(t)
-	eventually(t, "they have left", func() bool { return n.hub.counted() <= 1 })
+	eventually(t, "they have left", func() bool { return counted(n.hub) <= 1 })
 	if got := open("ann").commands(t, publish); got[0] != 111 {
 		t.Errorf("coming back: %v", got)
 	}
@@ -198,9 +199,9 @@ func TestUserRates(t *testing.T) {
 // An account is forgotten once nobody is there and its buckets are full.
 func TestAccountsEnd(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
-	rate := Rate{N: 100, Per: 500 * time.Millisecond}
-	n := start(t, Config{Tokens: v, Options: rooms.Options, Rates: DefaultRates, UserRates: Rates{Send: rate, RPC: rate}}, netpoll.Config{})
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}
+	rate := room.Rate{N: 100, Per: 500 * time.Millisecond}
+	n := start(t, room.Config{Tokens: v, Options: rooms.Options, Rates: room.DefaultRates, UserRates: room.Rates{Send: rate, RPC: rate}}, netpoll.Config{})
 	for i := range 3 {
 		c := n.chat()
 		c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": "ann"})), `"publish":{"channel":"r","data":1}`)
@@ -215,8 +216,8 @@ func TestAccountsEnd(t *testing.T) {
 // A user has so many connections, of both dialects together.
 func TestMaxConnsPerUser(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := Patterns{{"*", Options{Rights: OpenRights()}}}
-	n := start(t, Config{Tokens: v, Anonymous: true, Options: rooms.Options, MaxConnsPerUser: 2}, netpoll.Config{})
+	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}
+	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: rooms.Options, MaxConnsPerUser: 2}, netpoll.Config{})
 	tok := forge(t, jwt.MapClaims{"sub": "ann"})
 	connect := func(tok string) (*client, string) {
 		c := n.chat()
@@ -225,7 +226,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 	}
 	first, _ := connect(tok)
 	n.join("/r?token="+tok, noDeflate)
-	eventually(t, "both count", func() bool { return n.hub.counted() == 2 })
+	eventually(t, "both count", func() bool { return counted(n.hub) == 2 })
 	if _, got := connect(tok); got != "close 3504" {
 		t.Errorf("the third: %s", got)
 	}
@@ -241,7 +242,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	first.leave(t)
-	eventually(t, "one has left", func() bool { return n.hub.counted() == 1 })
+	eventually(t, "one has left", func() bool { return counted(n.hub) == 1 })
 	if _, got := connect(tok); strings.HasPrefix(got, "close") {
 		t.Errorf("in the place of one that left: %s", got)
 	}

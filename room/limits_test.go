@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"net"
@@ -10,12 +10,14 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
+	"webim/room/mux"
 )
 
 // MaxRooms and MaxMembers are answered with 503, and again free when somebody
 // leaves.
 func TestRoomLimits(t *testing.T) {
-	n := start(t, Config{MaxRooms: 2, MaxMembers: 2}, netpoll.Config{})
+	n := start(t, room.Config{MaxRooms: 2, MaxMembers: 2}, netpoll.Config{})
 	refused := func(path string) {
 		t.Helper()
 		if _, status, err := dial(new(net.Dialer), n.addr, path, noDeflate); err != nil || status != http.StatusServiceUnavailable {
@@ -58,13 +60,13 @@ func TestRoomLimits(t *testing.T) {
 // gate lets handshakes through in twos: both have been judged before either
 // joins.
 type gate struct {
-	*Hub
+	*mux.Handler
 	mu      sync.Mutex
 	waiting chan struct{}
 }
 
 func (g *gate) Handshake(r *netpoll.Request) {
-	g.Hub.Handshake(r)
+	g.Handler.Handshake(r)
 	g.mu.Lock()
 	second := g.waiting
 	if second == nil {
@@ -86,15 +88,15 @@ func (g *gate) Handshake(r *netpoll.Request) {
 func TestRoomLimitsAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		cfg   Config
+		cfg   room.Config
 		paths [2]string
 	}{
-		{"rooms", Config{MaxRooms: 1}, [2]string{"/a", "/b"}},
-		{"members", Config{MaxMembers: 1}, [2]string{"/a", "/a"}},
+		{"rooms", room.Config{MaxRooms: 1}, [2]string{"/a", "/b"}},
+		{"members", room.Config{MaxMembers: 1}, [2]string{"/a", "/a"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			hub := newHub(c.cfg.open())
-			n := startWith(t, hub, netpoll.Config{Workers: 2}, &gate{Hub: hub})
+			hub := newHub(open(c.cfg))
+			n := startWith(t, hub, netpoll.Config{Workers: 2}, &gate{Handler: mux.New(hub)})
 			var clients [2]*client
 			var wg sync.WaitGroup
 			for i, path := range c.paths {

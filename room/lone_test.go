@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"bytes"
@@ -9,17 +9,19 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
+	"webim/room/mux"
 )
 
 // herald is a handler whose messages name rooms, "a b c", to each of which it publishes
 // from within the callback, as a session does.
-type herald struct{ *Hub }
+type herald struct{ *mux.Handler }
 
 func (h *herald) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	for _, room := range bytes.Fields(data) {
-		h.engine.Publish(string(room), engine.Message{Op: ws.OpText, Data: room, Origin: uint64(c.ID())}, func(engine.Position, error) {})
+		h.Hub().Engine().Publish(string(room), engine.Message{Op: ws.OpText, Data: room, Origin: uint64(c.ID())}, func(engine.Position, error) {})
 	}
 }
 
@@ -42,16 +44,16 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 		at      string // once, the rooms that are served while the worker is held up
 	}{
 		{"a small room", map[string]int{"a": 2}, "a", "a"},
-		{"64 members", map[string]int{"a": fewMembers}, "a", "a"},
-		{"65 members", map[string]int{"a": fewMembers + 1}, "a", ""},
-		{"a large room and a small one", map[string]int{"a": fewMembers + 1, "b": 2}, "a b", "b"},
+		{"64 members", map[string]int{"a": room.FewMembers}, "a", "a"},
+		{"65 members", map[string]int{"a": room.FewMembers + 1}, "a", ""},
+		{"a large room and a small one", map[string]int{"a": room.FewMembers + 1, "b": 2}, "a b", "b"},
 		{"128 writes", map[string]int{"a": 64, "b": 64}, "a b", "a b"},
 		{"129 writes", map[string]int{"a": 64, "b": 64, "c": 1}, "a b c", "a b"},
 		{"the same room often", map[string]int{"a": 64, "b": 64}, "a a a b b b", "a a a b b b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			hub := newHub(Config{}.open())
-			n := startWith(t, hub, netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}, &herald{hub})
+			hub := newHub(open(room.Config{}))
+			n := startWith(t, hub, netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}, &herald{mux.New(hub)})
 			members := map[string]*client{}
 			for room, count := range c.members {
 				members[room] = n.joinAll(count, "/"+room, plain)[0]
@@ -88,7 +90,7 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 // What is published by no worker waits for one, in the smallest room, too: publishing
 // never writes.
 func TestPublishNeverWrites(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{Loops: 1, Workers: 1})
+	n := start(t, room.Config{}, netpoll.Config{Loops: 1, Workers: 1})
 	c := n.join("/r", noDeflate)
 	eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 && n.hub.Stats().Members == 1 })
 	release := n.holdWorker()
@@ -110,7 +112,7 @@ func TestPublishNeverWrites(t *testing.T) {
 // All that comes in one read leaves in one sweep.
 func TestTurnLeavesTogether(t *testing.T) {
 	const messages = 100
-	n := start(t, Config{}, netpoll.Config{Loops: 1, Workers: 1})
+	n := start(t, room.Config{}, netpoll.Config{Loops: 1, Workers: 1})
 	talker, other := n.join("/r", noDeflate), n.join("/r", noDeflate)
 	eventually(t, "both have joined", func() bool { return n.hub.Stats().Members == 2 })
 	w := watch(n.room("r"))
@@ -136,10 +138,10 @@ func TestTurnLeavesTogether(t *testing.T) {
 // sweeps where the message was decoded and sweeps from the ready list come in turn, and
 // everybody sees the engine's order.
 func TestMixedSweepsKeepTheOrder(t *testing.T) {
-	const talkers, each, steady = 4, 100, fewMembers - 4
+	const talkers, each, steady = 4, 100, room.FewMembers - 4
 	for _, cfg := range []netpoll.Config{{Loops: 1, Workers: 1}, {Loops: 2, Workers: 3}} {
 		t.Run(fmt.Sprint(cfg.Workers, " workers"), func(t *testing.T) {
-			n := start(t, Config{}, roomy(cfg))
+			n := start(t, room.Config{}, roomy(cfg))
 			truth := new(enginetest.Exclusive)
 			n.hub.Engine().Subscribe("r", enginetest.NoPayer, truth)
 			members := n.joinAll(steady, "/r", plain)

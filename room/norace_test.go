@@ -1,5 +1,5 @@
 //go:build !race
 
-package room
+package room_test
 
 const pools = true

@@ -3,6 +3,7 @@ package room
 import (
 	"sync"
 	"time"
+
 	"webim/room/engine"
 )
 

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -17,7 +18,7 @@ import (
 // Who leaves and comes back at once has never been away, for the others; who
 // stays away has left. Presence knows better all the time.
 func TestLeaveLingers(t *testing.T) {
-	n := start(t, Config{Anonymous: true, PingInterval: -1, Options: Patterns{{"*", Options{Notices: true, Presence: true, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Anonymous: true, PingInterval: -1, Options: room.Patterns{{"*", room.Options{Notices: true, Presence: true, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	watcher, other := n.chat(), n.chat()
 	for _, c := range []*client{watcher, other} {
 		c.say(t, `{"id":1,"connect":{}}`)
@@ -114,26 +115,24 @@ func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
 	c.LeaveLinger = time.Hour
 	n := start(t, c, netpoll.Config{})
 	k := n.talk(wire.JSON)
-	var s *session
+	var s room.Session
 	for c := range n.s.Conns() {
-		s = sessionAt(c)
+		s = room.SessionOf(c)
 	}
 	for range 2000 {
 		var both sync.WaitGroup
-		s.ordered(engine.ControlMessage{Kind: engine.ControlSubscribe, Room: "r"})
-		both.Go(func() { s.unsubscribe("r") })
+		s.Apply(engine.ControlMessage{Kind: engine.ControlSubscribe, Room: "r"})
+		both.Go(func() { s.Leave("r") })
 		both.Go(func() {
 			for i := 0; i < 3; i++ {
-				s.ordered(engine.ControlMessage{Kind: engine.ControlSubscribe, Room: "r"})
+				s.Apply(engine.ControlMessage{Kind: engine.ControlSubscribe, Room: "r"})
 			}
 		})
 		both.Wait()
-		s.mu.Lock()
-		back := s.find("r") >= 0
-		s.mu.Unlock()
-		n.hub.leaveDelays.mu.Lock()
-		left := len(n.hub.leaveDelays.left) > 0
-		n.hub.leaveDelays.mu.Unlock()
+		_, back := s.Membership("r")
+		n.hub.LeaveDelays().Mu().Lock()
+		left := len(n.hub.LeaveDelays().Left()) > 0
+		n.hub.LeaveDelays().Mu().Unlock()
 		if back == left {
 			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)
 		}

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/wire"
@@ -35,7 +36,7 @@ func noticesUntil(t *testing.T, k *talker, text string) string {
 // and without those who came and went meanwhile, of whom no member can know. All
 // encodings are told the same.
 func TestNoticesAreGathered(t *testing.T) {
-	crowd := make([]string, maxNotices+3)
+	crowd := make([]string, room.MaxNotices+3)
 	for i := range crowd {
 		crowd[i] = fmt.Sprint("+", i)
 	}
@@ -79,9 +80,9 @@ func TestNoticesAreGathered(t *testing.T) {
 					}
 				}
 			}
-			r.mu.Lock()
-			r.notices.spent.Charge(noticeRate, 100*noticeRate.N, n.hub.now())
-			r.mu.Unlock()
+			r.Mu().Lock()
+			r.Notices().Spent().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
+			r.Mu().Unlock()
 			for _, what := range strings.Fields(c.happens) {
 				switch what {
 				case "?":
@@ -93,18 +94,18 @@ func TestNoticesAreGathered(t *testing.T) {
 				}
 			}
 			told(c.now, "now")
-			r.mu.Lock()
-			waiting := r.notices.waiting.Len()
-			r.notices.spent = budget.Bucket{}
-			r.mu.Unlock()
-			if waiting > maxNotices {
+			r.Mu().Lock()
+			waiting := r.Notices().Waiting().Len()
+			*r.Notices().Spent() = budget.Bucket{}
+			r.Mu().Unlock()
+			if waiting > room.MaxNotices {
 				t.Errorf("%d wait", waiting)
 			}
-			r.tellNotices()
+			r.TellNotices()
 			told(c.then, "then")
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if len(r.notices.unseen)+r.notices.waiting.Len() > 0 {
+			r.Mu().Lock()
+			defer r.Mu().Unlock()
+			if len(r.Notices().Unseen())+r.Notices().Waiting().Len() > 0 {
 				t.Error("something is left")
 			}
 		})
@@ -121,19 +122,19 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	first.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	first.push(t) // its own join
 	r := n.room("r")
-	r.mu.Lock()
-	r.notices.spent.Charge(noticeRate, 100*noticeRate.N, n.hub.now())
-	r.mu.Unlock()
+	r.Mu().Lock()
+	r.Notices().Spent().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
+	r.Mu().Unlock()
 	r.Notify(engine.Notice{Who: engine.Author{Client: "gone"}})
 	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 	r.Notify(engine.Notice{Left: true, Who: engine.Author{Client: "gone"}})
 	next := n.talk(wire.Protobuf)
 	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	r.Notify(engine.Notice{Who: engine.Author{Client: "told"}})
-	r.mu.Lock()
-	r.notices.spent = budget.Bucket{}
-	r.mu.Unlock()
-	r.tellNotices()
+	r.Mu().Lock()
+	*r.Notices().Spent() = budget.Bucket{}
+	r.Mu().Unlock()
+	r.TellNotices()
 	if err := n.say("r", "end"); err != nil {
 		t.Fatal(err)
 	}
@@ -143,10 +144,10 @@ func TestNoticesWaitForNobody(t *testing.T) {
 }
 
 // withNotices offers notices in all rooms, and lets joins be told at once.
-func withNotices(c *Config, _ *netpoll.Config) {
+func withNotices(c *room.Config, _ *netpoll.Config) {
 	options := c.Options
 	c.LeaveLinger = -1
-	c.Options = func(room string) *Options {
+	c.Options = func(room string) *room.Options {
 		o := *options(room)
 		o.Notices = true
 		return &o
@@ -154,9 +155,9 @@ func withNotices(c *Config, _ *netpoll.Config) {
 }
 
 // noticedRates are ratesOf1 with notices.
-func noticedRates(conn, user int) func(*Config, *netpoll.Config) {
-	return func(c *Config, nc *netpoll.Config) {
-		ratesOf1(ClassFanout, conn, user)(c, nc)
+func noticedRates(conn, user int) func(*room.Config, *netpoll.Config) {
+	return func(c *room.Config, nc *netpoll.Config) {
+		ratesOf1(room.ClassFanout, conn, user)(c, nc)
 		withNotices(c, nc)
 	}
 }
@@ -166,7 +167,7 @@ func noticedRates(conn, user int) func(*Config, *netpoll.Config) {
 func (w *budgetWorld) listen(t *testing.T, room string, members, info int) (last *client) {
 	t.Helper()
 	for i := range members {
-		last = w.from(t, neighbour, ChatPath, noDeflate)
+		last = w.from(t, neighbour, wire.EndpointPath, noDeflate)
 		tok := forge(t, jwt.MapClaims{"sub": fmt.Sprint("listener ", i), "info": strings.Repeat("i", info)})
 		last.say(t, `{"id":1,"connect":{"token":%q}}`, tok)
 		last.say(t, `{"id":2,"subscribe":{"channel":%q,"join_leave":true}}`, room)
@@ -182,7 +183,7 @@ func exhaustNotices(user string) func(*testing.T, *budgetWorld) {
 		w.listen(t, "crowd", 10, 0)
 		join, leave := `"subscribe":{"channel":"crowd"}`, `"unsubscribe":{"channel":"crowd"}`
 		a, b := w.as(t, attacker, user), w.as(t, attacker, user)
-		one := w.hub.cfg.Rates.Fanout.N > 0
+		one := w.hub.Config().Rates.Fanout.N > 0
 		refused := 0
 		for range 20 {
 			got := a.commands(t, join, leave)
@@ -211,9 +212,9 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 	last := w.listen(t, "crowd", 20, 4000)
 	r := w.room("crowd")
 	w.listen(t, "crowd", 100, 4000) // each is told to more than 20, with 4 KiB
-	r.mu.Lock()
-	waiting := r.notices.waiting.Len()
-	r.mu.Unlock()
+	r.Mu().Lock()
+	waiting := r.Notices().Waiting().Len()
+	r.Mu().Unlock()
 	if waiting == 0 {
 		t.Error("all were told at once")
 	}
@@ -226,10 +227,10 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 // in, and is told of everybody.
 func TestHonestCrowdJoins(t *testing.T) {
 	const crowd = 120
-	n := startWith(t, newHub(Config{Anonymous: true, Options: Patterns{{"*", Options{Rights: OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(room.Config{Anonymous: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
 	var all []*client
 	for range crowd {
-		c := n.from(t, attacker, ChatPath, noDeflate)
+		c := n.from(t, attacker, wire.EndpointPath, noDeflate)
 		c.say(t, "{\"id\":1,\"connect\":{}}\n"+`{"id":2,"subscribe":{"channel":"r"}}`)
 		all = append(all, c)
 	}

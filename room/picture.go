@@ -159,7 +159,7 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 	if !ok || !h.owns(c) {
 		return Client{}, false
 	}
-	who := authorOf(c)
+	who := AuthorOf(c)
 	seen := Client{Client: who.Client, User: who.User, Dialect: "plain", Remote: info.Remote, TLS: info.TLS,
 		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
 	if s := sessionOf(c); s != nil {

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -11,11 +11,12 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/wire"
 )
 
 // pinging is chatty with pings as fast as they may come.
-func pinging(interval, pong time.Duration) Config {
+func pinging(interval, pong time.Duration) room.Config {
 	c := chatty()
 	c.PingInterval, c.PongTimeout = interval, pong
 	return c

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"slices"
@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -17,11 +18,11 @@ import (
 // rest. Who does not is told the room's last. Who said that it would not have
 // that gets an error instead, and is no member.
 func TestRecoveryTellsThePlace(t *testing.T) {
-	keeps := func(messages int, recoverable bool) Options {
-		return Options{Rights: OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
+	keeps := func(messages int, recoverable bool) room.Options {
+		return room.Options{Rights: room.OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
 	}
 	c := quietly(chatty())
-	c.Options = Patterns{{"short*", keeps(2, true)}, {"bare*", keeps(9, false)}, {"*", keeps(9, true)}}.Options
+	c.Options = room.Patterns{{"short*", keeps(2, true)}, {"bare*", keeps(9, false)}, {"*", keeps(9, true)}}.Options
 	n := start(t, c, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.talk(enc)
@@ -65,7 +66,7 @@ func TestRecoveryTellsThePlace(t *testing.T) {
 				r.Epoch = epoch()
 			}
 			if one.strict {
-				r.Flag |= flagRejectUnrecovered
+				r.Flag |= 2 // reject what cannot be recovered
 			}
 			if one.fails {
 				k.expectError(t, wire.ErrUnrecoverablePosition, &protocol.Command{Subscribe: r})

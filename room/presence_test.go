@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -58,7 +58,7 @@ func testCounts(t *testing.T, count int, late bool) {
 		return &member{name: name, k: k}
 	}
 	watchers := []*member{come(nodes[0], "", wire.JSON), come(nodes[count-1], "ann", wire.Protobuf)}
-	total := func() int { return nodes[0].hub.present("r") }
+	total := func() int { return present(nodes[0].hub, "r") }
 	check := func(what string) {
 		t.Helper()
 		clients, users := 0, map[string]bool{}

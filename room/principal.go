@@ -254,6 +254,9 @@ func (h *Hub) chargePayer(payer budget.Owner, c Class, n int) {
 	}
 }
 
+// Bounds reports whether a class has any bound.
+func (h *Hub) Bounds(c Class) bool { return !h.unbound(c) }
+
 // unbound reports whether a class has no bounds, as with --dev: then nothing is counted.
 func (h *Hub) unbound(c Class) bool {
 	return h.cfg.Rates.Of(c).N < 0 && h.cfg.UserRates.Of(c).N < 0

@@ -2,6 +2,7 @@ package room
 
 import (
 	"encoding/json"
+
 	"webim/room/engine"
 )
 

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"strings"
@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -16,7 +17,7 @@ import (
 // user in a # room that is not hers.
 func TestPrivateRoomsOfOthers(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, Personal: true, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Personal: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "eve", Roles: []string{"admin"},
 		Channels: []string{"#bob", "#ann,bob", "#bob,eve", "#eve,bob", "#", "#eve,", "news"}}, time.Hour))
@@ -52,7 +53,7 @@ func TestPrivateRoomsOfOthers(t *testing.T) {
 // TestNothingIsBelievedOfData: tags and authors are the server's, whatever a client
 // puts beside its data or into it.
 func TestNothingIsBelievedOfData(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	c, plain := n.chat(), n.join("/r", noDeflate)
 	c.say(t, `{"id":1,"connect":{"name":"root","data":{"user":"root"}}}`)
 	id, _ := field(t, c.reply(t), "connect", "client").(string)

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func dialPython(t *testing.T, n *node, enc wire.Encoding) *pythonSDK {
 	head := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+
 		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Protocol: %s\r\n"+
-		"User-Agent: Python/3.13 websockets/15.0.1\r\n\r\n", ChatPath, n.addr, offer)
+		"User-Agent: Python/3.13 websockets/15.0.1\r\n\r\n", wire.EndpointPath, n.addr, offer)
 	if _, err := conn.Write([]byte(head)); err != nil {
 		t.Fatal(err)
 	}

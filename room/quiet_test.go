@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -8,14 +8,15 @@ import (
 	"weak"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine/memory"
 )
 
 // Once its messages are swept a room's log holds nothing, in any variant, and
 // its engine only what its history may.
 func TestQuietRoomHoldsNothing(t *testing.T) {
-	silent := Patterns{{"*", Options{Rights: OpenRights()}}} // and no history
-	n := start(t, Config{Engine: memory.New(memory.Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
+	silent := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}} // and no history
+	n := start(t, room.Config{Engine: memory.New(memory.Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
 	members := n.joinAll(9, "/r", variants)
 	runs := make([]run, len(members))
 	for i := range runs {
@@ -26,15 +27,15 @@ func TestQuietRoomHoldsNothing(t *testing.T) {
 	}
 	r := n.room("r")
 	holdSweeps(t, r)()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for v, g := range r.groups[:netpoll.NumVariants] {
-		if g == nil || g.log.End() == 0 {
+	r.Mu().Lock()
+	defer r.Mu().Unlock()
+	for v, g := range r.Groups()[:netpoll.NumVariants] {
+		if g == nil || g.Log().End() == 0 {
 			t.Fatalf("variant %d was not used", v)
 		}
-		for at := range g.log.End() {
-			if cut := g.log.Next(at); cut.Len() > 0 {
-				t.Errorf("variant %d: the log of %d bytes holds %d from %d on", v, g.log.End(), cut.Len(), at)
+		for at := range g.Log().End() {
+			if cut := g.Log().Next(at); cut.Len() > 0 {
+				t.Errorf("variant %d: the log of %d bytes holds %d from %d on", v, g.Log().End(), cut.Len(), at)
 				break
 			}
 		}
@@ -47,20 +48,20 @@ func TestQuietRoomHoldsNothing(t *testing.T) {
 // A room that ends while it rests, with a sweep still to come, leaves neither
 // a timer nor memory behind.
 func TestRoomEndsWhileItRests(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{Workers: 2})
-	var rooms []weak.Pointer[Room]
+	n := start(t, room.Config{}, netpoll.Config{Workers: 2})
+	var rooms []weak.Pointer[room.Room]
 	for i := range 10 {
 		name := fmt.Sprint(i)
 		members := []*client{n.join("/"+name, noDeflate), n.join("/"+name, deflate)}
 		r := n.room(name)
 		holdSweeps(t, r)
-		r.mu.Lock()
-		for _, g := range r.groups {
+		r.Mu().Lock()
+		for _, g := range r.Groups() {
 			if g != nil {
-				g.shards[0].timer = time.AfterFunc(time.Hour, g.shards[0].rested)
+				g.Shards()[0].SetTimer(time.AfterFunc(time.Hour, g.Shards()[0].Rested))
 			}
 		}
-		r.mu.Unlock()
+		r.Mu().Unlock()
 		if err := n.say(name, "nobody gets this"); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestRoomEndsWhileItRests(t *testing.T) {
 		}
 		rooms = append(rooms, weak.Make(r))
 	}
-	eventually(t, "the rooms are gone", func() bool { return n.holds() == Stats{} })
+	eventually(t, "the rooms are gone", func() bool { return n.holds() == room.Stats{} })
 	eventually(t, "their memory is free", func() bool {
 		runtime.GC()
 		for _, r := range rooms {

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -64,7 +64,7 @@ func TestRecoveryUnderLoad(t *testing.T) {
 			for _, n := range nodes {
 				eventually(t, "only who talks is left", func() bool { return n.hub.Stats().Members <= 1 })
 				for _, r := range n.hub.Rooms() {
-					r.audit(t)
+					audit(t, r)
 				}
 			}
 		})

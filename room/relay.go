@@ -33,7 +33,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 		msg.Keep = &o.History // as what the other dialect says there
 	}
 	if who.User != "" {
-		from := authorOf(m.Conn)
+		from := AuthorOf(m.Conn)
 		msg.From = &from
 	}
 	r, n := m.Room, frameSize(msg)

@@ -2,6 +2,7 @@ package room
 
 import (
 	"sync/atomic"
+
 	"webim/room/engine"
 )
 

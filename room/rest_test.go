@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -13,44 +13,45 @@ import (
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
+	"webim/room"
 )
 
 // holdSweeps lets a quiet room's shards rest until release is called.
-func holdSweeps(t testing.TB, r *Room) (release func()) {
+func holdSweeps(t testing.TB, r *room.Room) (release func()) {
 	t.Helper()
-	var shards []*shard
+	var shards []*room.Shard
 	eventually(t, "the room is quiet", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.activateLocked()
+		r.Mu().Lock()
+		defer r.Mu().Unlock()
+		r.ActivateLocked()
 		shards = nil
-		for _, g := range r.groups {
+		for _, g := range r.Groups() {
 			if g == nil {
 				continue
 			}
-			for _, sh := range g.shards {
-				if sh.resting || sh.cursor != g.log.End() {
+			for _, sh := range g.Shards() {
+				if sh.Resting() || sh.Cursor() != g.Log().End() {
 					return false
 				}
 				shards = append(shards, sh)
 			}
 		}
 		for _, sh := range shards {
-			sh.resting = true
+			sh.SetResting(true)
 		}
 		return true
 	})
 	return func() {
 		for _, sh := range shards {
-			sh.rested()
+			sh.Rested()
 		}
 	}
 }
 
 // fix sets the load for good.
-func (l *load) fix(to float64) {
-	l.since.Store(math.MaxInt64) // this window never ends
-	l.part.Store(int64(to * 1024))
+func fixLoad(l *room.Load, to float64) {
+	l.Since().Store(math.MaxInt64) // this window never ends
+	l.Part().Store(int64(to * 1024))
 }
 
 // sweeps are the ends of a room's sweeps: the bytes that were pending at each,
@@ -62,28 +63,28 @@ type sweeps struct {
 }
 
 // watch counts the sweeps of a room that is quiet, from now on.
-func watch(r *Room) *sweeps {
+func watch(r *room.Room) *sweeps {
 	w := new(sweeps)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.activateLocked()
-	for _, g := range r.groups {
+	r.Mu().Lock()
+	defer r.Mu().Unlock()
+	r.ActivateLocked()
+	for _, g := range r.Groups() {
 		if g == nil {
 			continue
 		}
-		for _, sh := range g.shards {
-			sh.turn = r.hub.server.NewTurn(func() bool {
-				more := sh.sweep()
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				if sh.cut.Len() == 0 { // else a batch
+		for _, sh := range g.Shards() {
+			sh.SetTurn(r.Hub().Server().NewTurn(func() bool {
+				more := sh.Sweep()
+				r.Mu().Lock()
+				defer r.Mu().Unlock()
+				if sh.Cut().Len() == 0 { // else a batch
 					w.mu.Lock()
 					defer w.mu.Unlock()
-					w.pending = append(w.pending, g.log.End()-sh.cursor)
-					w.rested = append(w.rested, sh.resting)
+					w.pending = append(w.pending, g.Log().End()-sh.Cursor())
+					w.rested = append(w.rested, sh.Resting())
 				}
 				return more
-			})
+			}))
 		}
 	}
 	return w
@@ -120,7 +121,7 @@ func (c *client) packets(t testing.TB) int {
 // traffic.
 func TestRestGathers(t *testing.T) {
 	const messages, bursts = 100, 5
-	n := start(t, Config{}, netpoll.Config{Workers: 2})
+	n := start(t, room.Config{}, netpoll.Config{Workers: 2})
 	members := n.joinAll(20, "/r", plain)
 	runs := make([]run, len(members))
 	for i := range runs {
@@ -169,7 +170,7 @@ func TestBacklogIsSweptWithoutRest(t *testing.T) {
 	for _, messages := range []int{100, 600} {
 		t.Run(fmt.Sprint(messages, " messages"), func(t *testing.T) {
 			const size = 1000
-			n := start(t, Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{Workers: 1}))
+			n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{Workers: 1}))
 			members := n.joinAll(150, "/r", plain) // so many that a sweep is worth a rest
 			r := n.room("r")
 			release := holdSweeps(t, r)
@@ -217,10 +218,10 @@ func TestRestAfterSweep(t *testing.T) {
 		rests bool
 	}{{"default", 0, 2, true}, {"a long one", time.Hour, 2, true}, {"none", -1, 2, false}, {"alone", 0, 1, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			n := start(t, Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
-			n.hub.load.fix(2 * loadFull)
+			n := start(t, room.Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
+			fixLoad(n.hub.Load(), 2*room.LoadFull)
 			members := n.joinAll(300, "/r", plain)
-			n.hub.arrivals.crowd.Store(0) // the members are no crowd
+			n.hub.Arrivals().Crowd().Store(0) // the members are no crowd
 			runs := make([]run, len(members))
 			for i := range runs {
 				runs[i].sizes = small
@@ -254,14 +255,14 @@ func TestRestAfterSweep(t *testing.T) {
 
 // A wake that was queued before the rest began does not end it.
 func TestRestIsNotCutShort(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{Workers: 1})
+	n := start(t, room.Config{}, netpoll.Config{Workers: 1})
 	c := n.join("/r", noDeflate)
 	r := n.room("r")
 	release := holdSweeps(t, r)
 	if err := n.say("r", "while it rests"); err != nil {
 		t.Fatal(err)
 	}
-	r.groups[netpoll.Plain].shards[0].turn.Wake()
+	r.Groups()[netpoll.Plain].Shards()[0].Turn().Wake()
 	behind := make(chan bool)
 	n.s.NewTurn(func() bool { close(behind); return false }).Wake()
 	<-behind
@@ -281,26 +282,26 @@ func TestLongestRest(t *testing.T) {
 		want    time.Duration
 	}{
 		{0, 25 * ms, 0},
-		{loadIdle, 25 * ms, 0},
-		{(loadIdle + loadFree) / 2, 25 * ms, 2500 * time.Microsecond},
-		{loadFree, 25 * ms, 5 * ms},
-		{loadShort, 25 * ms, 5 * ms},
-		{(loadShort + loadFull) / 2, 25 * ms, 15 * ms},
-		{loadFull, 25 * ms, 25 * ms},
+		{room.LoadIdle, 25 * ms, 0},
+		{(room.LoadIdle + room.LoadFree) / 2, 25 * ms, 2500 * time.Microsecond},
+		{room.LoadFree, 25 * ms, 5 * ms},
+		{room.LoadShort, 25 * ms, 5 * ms},
+		{(room.LoadShort + room.LoadFull) / 2, 25 * ms, 15 * ms},
+		{room.LoadFull, 25 * ms, 25 * ms},
 		{1000, 25 * ms, 25 * ms},
-		{loadFree, 3 * ms, 3 * ms}, // MaxPause below shortRest
-		{loadFull, 3 * ms, 3 * ms},
-		{loadFull, time.Second, time.Second},
+		{room.LoadFree, 3 * ms, 3 * ms}, // MaxPause below shortRest
+		{room.LoadFull, 3 * ms, 3 * ms},
+		{room.LoadFull, time.Second, time.Second},
 	} {
-		if got := longestAt(c.load, c.longest); got != c.want {
+		if got := room.LongestAt(c.load, c.longest); got != c.want {
 			t.Errorf("at a load of %v and %v at most it is %v, want %v", c.load, c.longest, got, c.want)
 		}
 	}
-	if got := longestAt(loadFull, -1); got > 0 {
+	if got := room.LongestAt(room.LoadFull, -1); got > 0 {
 		t.Errorf("without a pause it is %v", got)
 	}
-	for load := 0.0; load < 2*loadFull; load += 0.01 { // no step anywhere, and never down
-		a, b := longestAt(load, 25*ms), longestAt(load+0.01, 25*ms)
+	for load := 0.0; load < 2*room.LoadFull; load += 0.01 { // no step anywhere, and never down
+		a, b := room.LongestAt(load, 25*ms), room.LongestAt(load+0.01, 25*ms)
 		if b < a || b-a > ms {
 			t.Errorf("a load of %v: %v; a little more: %v", load, a, b)
 		}
@@ -311,25 +312,25 @@ func TestLongestRest(t *testing.T) {
 // has been swept for a while.
 func TestLoad(t *testing.T) {
 	const ms = int64(time.Millisecond)
-	l := load{workers: 2}
+	l := room.NewLoad(2)
 	now := 1000 * ms
-	l.swept(now, 0, 1) // begins a window
+	l.Swept(now, 0, 1) // begins a window
 	for range 100 {    // each 10 ms: 5 messages, swept in 3 ms
 		now += 10 * ms
-		l.swept(now, 3*time.Millisecond, 5)
+		l.Swept(now, 3*time.Millisecond, 5)
 	}
-	if got := l.now(); got < 0.74 || got > 0.76 {
+	if got := l.Now(); got < 0.74 || got > 0.76 {
 		t.Errorf("15 of 20 ms are a load of %v", got)
 	}
 	for range 10 { // fewer at a time, more often: the same
 		now += 2 * ms
-		l.swept(now, 3*time.Millisecond, 1)
+		l.Swept(now, 3*time.Millisecond, 1)
 	}
-	if got := l.now(); got < 0.74 || got > 0.76 {
+	if got := l.Now(); got < 0.74 || got > 0.76 {
 		t.Errorf("swept more often it is a load of %v", got)
 	}
 	now += 1000 * ms
-	if l.swept(now, 3*time.Millisecond, 1); l.now() != loadFull {
-		t.Errorf("after a second without a sweep it is a load of %v", l.now())
+	if l.Swept(now, 3*time.Millisecond, 1); l.Now() != room.LoadFull {
+		t.Errorf("after a second without a sweep it is a load of %v", l.Now())
 	}
 }

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"encoding/json"
@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -29,12 +30,12 @@ func forge(t testing.TB, claims jwt.MapClaims) string {
 }
 
 // rightsRooms are the rooms of the table.
-var rightsRooms = map[string]Rights{
-	"open": OpenRights(),
-	"users": {ActJoin: RoleUser, ActRead: RoleUser, ActSend: RoleUser, ActTyping: RoleUser, ActHistory: RoleMember, ActPresence: RoleMember,
-		ActEditOwn: RoleUser, ActDeleteOwn: RoleUser, ActKick: RoleAdmin},
-	"team":   {ActJoin: RoleUser, ActRead: RoleUser, ActSend: RoleMember, ActPresence: RoleMember | RoleModerator},
-	"news":   {ActJoin: RoleAnonymous, ActRead: RoleAnonymous, ActSend: RoleNobody, ActHistory: RoleModerator, ActPresence: RoleNobody},
+var rightsRooms = map[string]room.Rights{
+	"open": room.OpenRights(),
+	"users": {room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleUser, room.ActTyping: room.RoleUser, room.ActHistory: room.RoleMember, room.ActPresence: room.RoleMember,
+		room.ActEditOwn: room.RoleUser, room.ActDeleteOwn: room.RoleUser, room.ActKick: room.RoleAdmin},
+	"team":   {room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleMember, room.ActPresence: room.RoleMember | room.RoleModerator},
+	"news":   {room.ActJoin: room.RoleAnonymous, room.ActRead: room.RoleAnonymous, room.ActSend: room.RoleNobody, room.ActHistory: room.RoleModerator, room.ActPresence: room.RoleNobody},
 	"closed": {},
 }
 
@@ -197,11 +198,11 @@ func (n *node) count(room, text string) (count int) {
 
 func TestRightsTable(t *testing.T) {
 	v, _ := tokens(t)
-	var rooms Patterns
+	var rooms room.Patterns
 	for name, rights := range rightsRooms {
-		rooms = append(rooms, Pattern{name, Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: rights}})
+		rooms = append(rooms, room.Pattern{name, room.Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: rights}})
 	}
-	n := start(t, Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: NoRates, UserRates: NoRates, MaxConnsPerUser: -1}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: room.NoRates, UserRates: room.NoRates, MaxConnsPerUser: -1}, netpoll.Config{})
 	seen := map[string]bool{}
 	for _, row := range rightsTable {
 		seen[row.room+" "+row.who] = true
@@ -230,12 +231,12 @@ func TestRightsTable(t *testing.T) {
 			if got := n.plainLetters(t, row.room, outside); got != row.plain {
 				t.Errorf("plain %s, want %s", got, row.plain)
 			}
-			who := Anonymous
+			who := room.Anonymous
 			if outside != "" {
 				v.Connection(outside, func(id *token.Identity, _ error) { who = id })
 			}
 			actions := ""
-			for a := range Action(len(Actions())) {
+			for a := range room.Action(len(room.Actions())) {
 				if a > 0 && a%4 == 0 {
 					actions += " "
 				}
@@ -257,7 +258,7 @@ func TestRightsTable(t *testing.T) {
 			}
 		}
 	}
-	if st := n.hub.Stats(); st.Denied == 0 || st.TooFast != (TooFast{}) {
+	if st := n.hub.Stats(); st.Denied == 0 || st.TooFast != (room.TooFast{}) {
 		t.Errorf("%+v", st)
 	}
 }
@@ -265,7 +266,7 @@ func TestRightsTable(t *testing.T) {
 // Nobody has said anything of rooms: then nobody may be in one.
 func TestNothingIsOpenByDefault(t *testing.T) {
 	v, _ := tokens(t)
-	n := startWith(t, newHub(Config{Tokens: v}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(room.Config{Tokens: v}), netpoll.Config{}, nil)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)
 	if got := c.reply(t); got != "close 3500" {
@@ -288,7 +289,7 @@ func TestNothingIsOpenByDefault(t *testing.T) {
 // What a subscription's token permits is for that room, while one is there.
 func TestSubscriptionTokenPermits(t *testing.T) {
 	v, _ := tokens(t)
-	n := startWith(t, newHub(Config{Tokens: v}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(room.Config{Tokens: v}), netpoll.Config{}, nil)
 	c := n.chat()
 	c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": "ann"})))
 	sub := forge(t, jwt.MapClaims{"sub": "ann", "channel": "r", "allow": []string{"pub"}})
@@ -303,7 +304,7 @@ func TestSubscriptionTokenPermits(t *testing.T) {
 // A plain client's token runs out, and with it the connection.
 func TestPlainTokenRunsOut(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v}, netpoll.Config{})
 	c := n.join("/r?token="+sign(token.Claims{User: "ann"}, 2*time.Second), noDeflate)
 	if got := c.reply(t); got != "close 1008" {
 		t.Error(got)
@@ -313,12 +314,12 @@ func TestPlainTokenRunsOut(t *testing.T) {
 // Judging does not allocate.
 func TestAllowsAllocatesNothing(t *testing.T) {
 	v, _ := tokens(t)
-	h := newHub(Config{Options: Patterns{{"team-*", Options{}}}.Options})
+	h := newHub(room.Config{Options: room.Patterns{{"team-*", room.Options{}}}.Options})
 	var who *token.Identity
 	v.Connection(forge(t, rightsClaims["caps"]), func(id *token.Identity, _ error) { who = id })
-	for _, room := range []string{"team-a", "other"} {
-		if n := testing.AllocsPerRun(100, func() { h.Can(who, netip.Addr{}, ActSend, room); h.Can(who, netip.Addr{}, ActBan, room) }); n != 0 {
-			t.Errorf("%v allocations in %s", n, room)
+	for _, name := range []string{"team-a", "other"} {
+		if n := testing.AllocsPerRun(100, func() { h.Can(who, netip.Addr{}, room.ActSend, name); h.Can(who, netip.Addr{}, room.ActBan, name) }); n != 0 {
+			t.Errorf("%v allocations in %s", n, name)
 		}
 	}
 }

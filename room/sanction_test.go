@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -10,13 +10,14 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
 // sanctioned does one of Impose, Lift and Kick, which must work.
-func sanctioned(t testing.TB, do func(Sanction, *engine.Author, func(error)), s Sanction) {
+func sanctioned(t testing.TB, do func(room.Sanction, *engine.Author, func(error)), s room.Sanction) {
 	t.Helper()
 	do(s, nil, func(err error) {
 		if err != nil {
@@ -39,7 +40,7 @@ func (n *node) set(room, settings string) {
 // what a user said in the other counts. What may not be said is lost.
 func TestPlainIsSanctioned(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, Anonymous: true, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	bob := sign(token.Claims{User: "bob"}, time.Hour)
 	plain, other, nobody := n.join("/r?token="+bob, noDeflate), n.join("/r?token="+bob, noDeflate), n.join("/r", noDeflate)
 	said := func(c *client, text string) {
@@ -59,7 +60,7 @@ func TestPlainIsSanctioned(t *testing.T) {
 		c.expect(t, ws.OpPong, text) // by now it has been judged
 	}
 	said(plain, "first")
-	mute := Sanction{Table: engine.TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
+	mute := room.Sanction{Table: engine.TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
 	sanctioned(t, n.hub.Impose, mute)
 	lost(plain, "muted")
 	lost(other, "muted")
@@ -93,12 +94,12 @@ func TestPlainIsSanctioned(t *testing.T) {
 // out of it but by being sent away; others stay.
 func TestKickFromPlainRoom(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	join := func(user, room string) *client {
 		return n.join("/"+room+"?token="+sign(token.Claims{User: user}, time.Hour), noDeflate)
 	}
 	here, elsewhere, ann := join("bob", "r"), join("bob", "other"), join("ann", "r")
-	sanctioned(t, n.hub.Kick, Sanction{Room: "r", Who: "bob", Over: true})
+	sanctioned(t, n.hub.Kick, room.Sanction{Room: "r", Who: "bob", Over: true})
 	if got := here.reply(t); got != "close 3503" {
 		t.Errorf("in the room: %s", got)
 	}
@@ -107,7 +108,7 @@ func TestKickFromPlainRoom(t *testing.T) {
 	n.say("r", "stays")
 	ann.expect(t, ws.OpText, "stays")
 	join("bob", "r") // it is no ban
-	sanctioned(t, n.hub.Kick, Sanction{Who: "bob"})
+	sanctioned(t, n.hub.Kick, room.Sanction{Who: "bob"})
 	if got := elsewhere.reply(t); got != "close 3503" {
 		t.Errorf("from everywhere: %s", got)
 	}
@@ -116,7 +117,7 @@ func TestKickFromPlainRoom(t *testing.T) {
 // TestSlowMode: what is refused does not count, who tries again what was let pass
 // is not too soon, and the room's present pace holds for what was said before.
 func TestSlowMode(t *testing.T) {
-	n := start(t, Config{Text: TextLimits{Bytes: 5}}, netpoll.Config{})
+	n := start(t, room.Config{Text: room.TextLimits{Bytes: 5}}, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)
@@ -145,13 +146,13 @@ func TestSlowMode(t *testing.T) {
 // backend does, does.
 func TestPlainAdminsAreAbove(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	root := n.join("/r?token="+sign(token.Claims{User: "root", Roles: []string{"admin@r"}}, time.Hour), noDeflate)
 	bob := n.join("/r?token="+sign(token.Claims{User: "bob"}, time.Hour), noDeflate)
-	for _, s := range []Sanction{{Table: engine.TableMute, Who: "root", Room: "r"}, {Table: engine.TableBan, Who: "root", Room: "r"}, {Table: engine.TableBanIP, Who: "127.0.0.0/8", Room: "r"}} {
+	for _, s := range []room.Sanction{{Table: engine.TableMute, Who: "root", Room: "r"}, {Table: engine.TableBan, Who: "root", Room: "r"}, {Table: engine.TableBanIP, Who: "127.0.0.0/8", Room: "r"}} {
 		sanctioned(t, n.hub.Impose, s)
 	}
-	sanctioned(t, n.hub.Kick, Sanction{Who: "root", Room: "r"})
+	sanctioned(t, n.hub.Kick, room.Sanction{Who: "root", Room: "r"})
 	if got := bob.reply(t); got != "close 4503" {
 		t.Errorf("the network is banned, and bob gets %s", got)
 	}
@@ -159,7 +160,7 @@ func TestPlainAdminsAreAbove(t *testing.T) {
 		t.Fatal(err)
 	}
 	root.expect(t, ws.OpText, "here")
-	sanctioned(t, n.hub.Impose, Sanction{Table: engine.TableBan, Who: "root"}) // an admin of this room only
+	sanctioned(t, n.hub.Impose, room.Sanction{Table: engine.TableBan, Who: "root"}) // an admin of this room only
 	if got := root.reply(t); got != "close 4503" {
 		t.Errorf("banned everywhere: %s", got)
 	}
@@ -169,7 +170,7 @@ func TestPlainAdminsAreAbove(t *testing.T) {
 // was imposed on her before.
 func TestRefreshIntoBan(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	for where, end := range map[string]string{"r": `"unsubscribe":{"code":2000`, "": "close 4503"} {
 		c := n.chat()
 		until := func(what string) {
@@ -183,7 +184,7 @@ func TestRefreshIntoBan(t *testing.T) {
 		c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "root", Roles: []string{"admin"}}, time.Hour))
 		c.say(t, `{"id":2,"subscribe":{"channel":"r"}}`)
 		until(`"id":2,`)
-		ban := Sanction{Table: engine.TableBan, Who: "root", Room: where}
+		ban := room.Sanction{Table: engine.TableBan, Who: "root", Room: where}
 		sanctioned(t, n.hub.Impose, ban)
 		c.say(t, `{"id":3,"ping":{}}`)
 		until(`"id":3,`)
@@ -202,7 +203,7 @@ func TestParseNetwork(t *testing.T) {
 		"": "", "x": "", "192.0.2.0/": "", "192.0.2.0/33": "", "192.0.2.0/7": "", "0.0.0.0/0": "", "::/0": "", "2001:db8::/31": "",
 		"::ffff:0:0/96": "", "::ffff:192.0.2.0/120": "", "fe80::%eth0/64": "", "192.0.2.0/024": "", "192.0.2": "", " 192.0.2.7": "",
 	} {
-		net, err := ParseNetwork(text)
+		net, err := room.ParseNetwork(text)
 		if (err == nil) != (want != "") || err == nil && net.String() != want {
 			t.Errorf("%q: %v, %v; want %q", text, net, err, want)
 		}
@@ -212,23 +213,23 @@ func TestParseNetwork(t *testing.T) {
 // TestBannedAddresses: a network has all ways to write an address in it, and no
 // other's.
 func TestBannedAddresses(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	for _, net := range []string{"192.0.2.0/24", "198.51.100.7", "2001:db8:0:1::99", "fe80::1"} {
-		sanctioned(t, n.hub.Impose, Sanction{Table: engine.TableBanIP, Who: net})
+		sanctioned(t, n.hub.Impose, room.Sanction{Table: engine.TableBanIP, Who: net})
 	}
 	for addr, want := range map[string]bool{
 		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
 		"2001:db8:0:1:ffff::": true, "2001:db8:0:2::": false, "fe80::2%eth0": true, "::1": false,
 	} {
-		if got := n.hub.CheckBan(Anonymous, netip.MustParseAddr(addr).WithZone(""), "r") != nil; got != want {
+		if got := n.hub.CheckBan(room.Anonymous, netip.MustParseAddr(addr).WithZone(""), "r") != nil; got != want {
 			t.Errorf("%s is banned: %v", addr, got)
 		}
 	}
 }
 
 func TestSanctionsThatAreNone(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
-	for _, s := range []Sanction{
+	n := start(t, room.Config{}, netpoll.Config{})
+	for _, s := range []room.Sanction{
 		{Table: engine.TableBan}, {Table: engine.TableBan, Who: "a\nb"}, {Table: engine.TableBan, Who: "a\xff"}, {Table: engine.TableBan, Who: "a", Reason: "r\x00"},
 		{Table: engine.TableBan, Who: "a", Room: "r\u202e"}, {Table: engine.TableBanIP, Who: "a"},
 	} {

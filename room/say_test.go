@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -16,10 +17,10 @@ import (
 // sayer answers calls by saying their data under the method's name as a key.
 type sayer struct{}
 
-func (sayer) Knows(string) (CallKind, bool) { return CallKind{}, true }
+func (sayer) Knows(string) (room.CallKind, bool) { return room.CallKind{}, true }
 
-func (sayer) Call(c *Call) ([]byte, error) {
-	pos, err := c.Publish(Saying{Room: "r", Data: c.Data, Key: c.Method})
+func (sayer) Call(c *room.Call) ([]byte, error) {
+	pos, err := c.Publish(room.Saying{Room: "r", Data: c.Data, Key: c.Method})
 	return fmt.Append(nil, pos.Offset), err
 }
 
@@ -27,7 +28,10 @@ func (sayer) Call(c *Call) ([]byte, error) {
 func TestRetryIsNotSaidAgain(t *testing.T) {
 	c := quietly(chatty())
 	var said atomic.Int64
-	c.Calls, c.Said = sayer{}, func(*Hub, string, engine.Position, engine.Message) func(context.Context) { said.Add(1); return nil }
+	c.Calls, c.Said = sayer{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
+		said.Add(1)
+		return nil
+	}
 	n := start(t, c, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
 	k := n.talk(wire.JSON)

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"context"
@@ -58,7 +58,7 @@ func newKit(t *testing.T, addr string, enc wire.Encoding, c centrifuge.Config) *
 	k := &kit{road: &road{addr: addr}, t: t, events: make(chan string, 1000)}
 	c.NetDialContext, c.MinReconnectDelay, c.MaxReconnectDelay = k.dial, time.Millisecond, 20*time.Millisecond
 	c.ReadTimeout, c.WriteTimeout, c.HandshakeTimeout = patience, patience, patience
-	if url := "ws://webim.test" + ChatPath; enc == wire.Protobuf {
+	if url := "ws://webim.test" + wire.EndpointPath; enc == wire.Protobuf {
 		k.Client = centrifuge.NewProtobufClient(url, c)
 	} else {
 		k.Client = centrifuge.NewJsonClient(url, c)

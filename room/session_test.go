@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/wire"
 )
 
@@ -177,7 +178,7 @@ func TestConnectReply(t *testing.T) {
 	if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect; r.Ping != 25 || r.Pong {
 		t.Errorf("without a pong timeout: %v", r)
 	}
-	strict := start(t, Config{Options: chatty().Options}, netpoll.Config{}).open(wire.JSON)
+	strict := start(t, room.Config{Options: chatty().Options}, netpoll.Config{}).open(wire.JSON)
 	if err := strict.raw(`{"id":1,"connect":{}}`); err != nil {
 		t.Fatal(err)
 	}
@@ -202,9 +203,9 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 		t.Errorf("who has connected: %v", r)
 	}
 	eventually(t, "nobody is waited for", func() bool {
-		n.hub.timers.mu.Lock()
-		defer n.hub.timers.mu.Unlock()
-		return n.hub.timers.heap == nil
+		n.hub.Timers().Mu().Lock()
+		defer n.hub.Timers().Mu().Unlock()
+		return n.hub.Timers().Heap() == nil
 	})
 }
 

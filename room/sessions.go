@@ -74,8 +74,8 @@ func sessionOf(c netpoll.Conn) Session {
 // plainPrefix begins the client ids of connections that have no session.
 const plainPrefix = "plain-"
 
-// authorOf is a connection as others see it. One without a session has an id of its own.
-func authorOf(c netpoll.Conn) engine.Author { return authorIn(c, "") }
+// AuthorOf is a connection as others see it. One without a session has an id of its own.
+func AuthorOf(c netpoll.Conn) engine.Author { return authorIn(c, "") }
 
 // authorIn is a connection as the members of a room see it.
 func authorIn(c netpoll.Conn, room string) engine.Author {

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -73,7 +74,7 @@ func TestShutdownSweepsRestingRooms(t *testing.T) {
 // A room that was busy until the server stopped loses nothing, wherever in a sweep or
 // a pause its shards were.
 func TestShutdownSweepsBusyRooms(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	const members, messages = 300, 200
 	var got atomic.Int64
 	var readers sync.WaitGroup
@@ -104,7 +105,7 @@ func TestShutdownSweepsBusyRooms(t *testing.T) {
 // Settle waits neither for a room whose members have left meanwhile, nor longer than
 // its context lasts.
 func TestSettleEnds(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{Workers: 1})
+	n := start(t, room.Config{}, netpoll.Config{Workers: 1})
 	c := n.join("/r", noDeflate)
 	r := n.room("r")
 	conn := onlyConn(t, n.s)
@@ -127,9 +128,9 @@ func TestSettleEnds(t *testing.T) {
 		close(settled)
 	}()
 	eventually(t, "both wait", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return len(r.groups[netpoll.Plain].shards[0].settling) == 2
+		r.Mu().Lock()
+		defer r.Mu().Unlock()
+		return len(r.Groups()[netpoll.Plain].Shards()[0].Settling()) == 2
 	})
 	m, _ := n.hub.Member(conn)
 	n.hub.Leave(m)

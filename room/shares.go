@@ -150,7 +150,7 @@ func (p paidState) replace(old, e engine.Entry, done func(uint64, error)) {
 		e.Expires = time.Now().Add(guestTime)
 	}
 	if shares := p.hub.shares.pool; !e.Key.IsReserved() && !shares.Fits(e.Owner, grown) {
-		p.hub.told.Warn(logShare+", the State: nothing more is kept for it", "owner", e.Owner.String(), "bytes", shares.Held(e.Owner))
+		p.hub.refusals.Warn(logShare+", the State: nothing more is kept for it", "owner", e.Owner.String(), "bytes", shares.Held(e.Owner))
 		done(0, ErrShareFull)
 		return
 	}

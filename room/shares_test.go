@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -25,8 +26,8 @@ var (
 // others, and whoever has a token connects even when all are taken.
 func TestRoomsShares(t *testing.T) {
 	v, sign := tokens(t)
-	cfg := Config{Tokens: v, Anonymous: true, MaxRooms: 40, Personal: true}
-	n := start(t, quietly(cfg.open()), netpoll.Config{})
+	cfg := room.Config{Tokens: v, Anonymous: true, MaxRooms: 40, Personal: true}
+	n := start(t, quietly(open(cfg)), netpoll.Config{})
 	fill := func(d *net.Dialer, who string) (rooms int) {
 		for ; ; rooms++ {
 			c, status, err := dial(d, n.addr, fmt.Sprintf("/%s-%d", who, rooms), noDeflate)
@@ -55,7 +56,7 @@ func TestRoomsShares(t *testing.T) {
 	for i := range 100 {
 		fill(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i+1))}}, fmt.Sprint("other-", i))
 	}
-	if free := n.hub.places.Limit() - n.hub.places.Used(); free != 0 {
+	if free := n.hub.Places().Limit() - n.hub.Places().Used(); free != 0 {
 		t.Fatalf("%d rooms are free", free)
 	}
 	bob := connect("bob")
@@ -76,7 +77,7 @@ func TestRoomsShares(t *testing.T) {
 // and that user from then on.
 func TestGifts(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, quietly((Config{Tokens: v}).open()), netpoll.Config{})
+	n := start(t, quietly(open(room.Config{Tokens: v})), netpoll.Config{})
 	state := n.hub.StateOf(greedy)
 	for _, k := range []engine.Key{{Table: engine.TableMember, Of: "$r", Name: "bob"}, {Table: engine.TableMine, Of: "bob", Name: "$r"}, {Table: engine.TableMine, Of: "greedy", Name: "$r"}} {
 		state.Put(engine.Entry{Key: k, Value: []byte("{}")}, func(_ uint64, err error) {
@@ -85,8 +86,8 @@ func TestGifts(t *testing.T) {
 			}
 		})
 	}
-	pool := n.hub.shares.pool
-	if pool.Held(greedy) != pool.Used() || !n.hub.shares.hasGifts("bob") || n.hub.shares.hasGifts("greedy") {
+	pool := n.hub.Shares().Pool()
+	if pool.Held(greedy) != pool.Used() || !n.hub.Shares().HasGifts("bob") || n.hub.Shares().HasGifts("greedy") {
 		t.Fatalf("the maker pays for %d of %d bytes", pool.Held(greedy), pool.Used())
 	}
 	bob := n.chat()
@@ -99,18 +100,18 @@ func TestGifts(t *testing.T) {
 	for _, k := range []engine.Key{{Table: engine.TableMember, Of: "$r", Name: "bob"}, {Table: engine.TableMine, Of: "bob", Name: "$r"}, own.Key} {
 		state.Delete(k, engine.AnyVersion, func(error) {})
 	}
-	if pool.Used() != 0 || n.hub.shares.hasGifts("bob") {
+	if pool.Used() != 0 || n.hub.Shares().HasGifts("bob") {
 		t.Errorf("without an entry %d bytes are counted", pool.Used())
 	}
 }
 
 // TestGuestsEntriesEnd: what an address pays for ends with the guest's token.
 func TestGuestsEntriesEnd(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{})
+	n := start(t, room.Config{}, netpoll.Config{})
 	for owner, ends := range map[budget.Owner]bool{budget.Addr(netip.MustParseAddr("::1")): true, greedy: false, {}: false} {
 		k := engine.Key{Table: engine.TableMine, Of: owner.String(), Name: "r"}
 		n.hub.StateOf(owner).Put(engine.Entry{Key: k, Value: []byte("{}")}, func(uint64, error) {})
-		n.hub.engine.Get(k, func(e engine.Entry, err error) {
+		n.hub.Engine().Get(k, func(e engine.Entry, err error) {
 			if err != nil || e.Version == 0 || e.Expires.IsZero() == ends || e.Owner != owner {
 				t.Errorf("%q: %+v, %v", owner, e, err)
 			}
@@ -121,13 +122,13 @@ func TestGuestsEntriesEnd(t *testing.T) {
 // TestEntriesThatGrow: an owner whose share is full can shrink its entries and write
 // others of the same size, but cannot make them grow, whoever writes them.
 func TestEntriesThatGrow(t *testing.T) {
-	n := start(t, Config{Engine: memory.New(memory.Limits{MaxState: 256 << 10})}, netpoll.Config{})
-	pool := n.hub.shares.pool
+	n := start(t, room.Config{Engine: memory.New(memory.Limits{MaxState: 256 << 10})}, netpoll.Config{})
+	pool := n.hub.Shares().Pool()
 	key := func(i int) engine.Key {
 		return engine.Key{Table: engine.TableMine, Of: "greedy", Name: fmt.Sprint("room ", i)}
 	}
 	write := func(as budget.Owner, k engine.Key, any bool, size int) (failed error) {
-		n.hub.engine.Get(k, func(old engine.Entry, _ error) {
+		n.hub.Engine().Get(k, func(old engine.Entry, _ error) {
 			old.Value = []byte(strings.Repeat("x", size))
 			if any {
 				old.Version = engine.AnyVersion
@@ -145,7 +146,7 @@ func TestEntriesThatGrow(t *testing.T) {
 		t.Fatalf("the owner writes %d entries of %d bytes", entries, full)
 	}
 	for i := range entries {
-		if err := write(greedy, key(i), false, 100_000); err != ErrShareFull {
+		if err := write(greedy, key(i), false, 100_000); err != room.ErrShareFull {
 			t.Fatalf("an entry grows: %v", err)
 		}
 	}
@@ -157,9 +158,9 @@ func TestEntriesThatGrow(t *testing.T) {
 		want error
 		held int64 // by greedy, besides what it held at first
 	}{
-		{"growing by as much as fits into no share", greedy, false, 2000, ErrShareFull, 0},
-		{"the same in any version", greedy, true, 2000, ErrShareFull, 0},
-		{"growing by another one's hand", bystander, false, 2000, ErrShareFull, 0},
+		{"growing by as much as fits into no share", greedy, false, 2000, room.ErrShareFull, 0},
+		{"the same in any version", greedy, true, 2000, room.ErrShareFull, 0},
+		{"growing by another one's hand", bystander, false, 2000, room.ErrShareFull, 0},
 		{"the same size", greedy, false, 100, nil, 0},
 		{"the same size in any version", greedy, true, 100, nil, 0},
 		{"shrinking", greedy, false, 50, nil, -50},

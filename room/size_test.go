@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -25,12 +26,12 @@ func TestPublicationSize(t *testing.T) {
 	open.MaxPublication, open.History.Bytes = most, 4*most
 	binary := open
 	binary.Binary = true
-	cfg.Options = Patterns{{"bin:*", binary}, {"*", open}}.Options
-	cfg.Tokens, cfg.Text = v, TextLimits{Bytes: -1, Graphemes: -1}
+	cfg.Options = room.Patterns{{"bin:*", binary}, {"*", open}}.Options
+	cfg.Tokens, cfg.Text = v, room.TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
 
 	remembered := func(room string) (count int) {
-		n.hub.engine.History(room, engine.Span{Limit: -1}, func(h engine.History, _ error) { count = len(h.Publications) })
+		n.hub.Engine().History(room, engine.Span{Limit: -1}, func(h engine.History, _ error) { count = len(h.Publications) })
 		return count
 	}
 	if err := n.say("r", "first"); err != nil {
@@ -91,7 +92,7 @@ func TestPublicationSize(t *testing.T) {
 // TestInvisibleTexts: nobody says what nobody sees, in either dialect.
 func TestInvisibleTexts(t *testing.T) {
 	cfg := chatty()
-	cfg.Text = TextLimits{Bytes: -1, Graphemes: -1}
+	cfg.Text = room.TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
 	k, plain := n.talk(wire.JSON), n.join("/r", noDeflate)
 	for _, text := range []string{"", " ", "\u200b", "\u3000\n", "\u2800", "\u3164", "\ufeff\u00ad", "\u0301"} {

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 )
 
 // joinNarrow makes a member whose socket takes little before it is full.
@@ -50,7 +51,7 @@ func TestSlowMemberIsCut(t *testing.T) {
 		extensions string
 	}{{1, noDeflate}, {2, noDeflate}, {2, deflate}} {
 		t.Run(fmt.Sprint(c.workers, " workers ", c.extensions), func(t *testing.T) {
-			n := start(t, Config{}, netpoll.Config{Workers: c.workers, SendBuffer: 4096, MaxQueue: 32 << 10})
+			n := start(t, room.Config{}, netpoll.Config{Workers: c.workers, SendBuffer: 4096, MaxQueue: 32 << 10})
 			slow := n.joinNarrow("/r", c.extensions)
 			members := n.joinAll(9, "/r", variants)
 			runs := make([]run, len(members))
@@ -96,7 +97,7 @@ func TestSlowMemberIsCut(t *testing.T) {
 // gets everything.
 func TestStuckReaderHoldsNobodyUp(t *testing.T) {
 	const messages, rounds = 300, 100
-	n := start(t, Config{}, netpoll.Config{Workers: 1, SendBuffer: 4096})
+	n := start(t, room.Config{}, netpoll.Config{Workers: 1, SendBuffer: 4096})
 	stuck := n.joinNarrow("/big", noDeflate)
 	members := n.joinAll(30, "/big", plain)
 	runs := make([]run, len(members))

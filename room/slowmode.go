@@ -112,7 +112,7 @@ func (h *Hub) slowDown(v Verdict, what Saying, c netpoll.Conn) (undo func(), err
 	if v.Slow == 0 || what.Event {
 		return nil, nil
 	}
-	who := authorOf(c)
+	who := AuthorOf(c)
 	name := who.User
 	if name == "" {
 		name = "\x00" + who.Client // no user has such a name

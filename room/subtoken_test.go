@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -16,7 +17,7 @@ import (
 // A subscription's token: whose it must be, and what happens when it runs out.
 func TestSubscriptionToken(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, ExpiredGrace: time.Millisecond}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, ExpiredGrace: time.Millisecond}, netpoll.Config{})
 	claims := token.Claims{User: "ann", Channel: "r"}
 	for _, c := range []struct {
 		name, token, want string
@@ -58,7 +59,7 @@ func TestSubscriptionToken(t *testing.T) {
 // A subscription ends when its token is revoked, and the others stay.
 func TestRevokedSubscriptionToken(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "ann"}, 0))
 	c.reply(t)
@@ -78,7 +79,7 @@ func TestRevokedSubscriptionToken(t *testing.T) {
 	if got := c.reply(t); field(t, got, "error", "code") != 103.0 {
 		t.Errorf("again: %s", got)
 	}
-	if err := n.hub.present("q"); err != 1 {
+	if err := present(n.hub, "q"); err != 1 {
 		t.Errorf("%d are in the other room", err)
 	}
 }
@@ -86,13 +87,13 @@ func TestRevokedSubscriptionToken(t *testing.T) {
 // What tokens say of a subscription instead of the room's options.
 func TestOverridesOfTokens(t *testing.T) {
 	v, _ := tokens(t)
-	n := start(t, Config{Tokens: v, Options: Patterns{{"*", Options{History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}, Rights: OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	on := &token.Flag{Value: true}
 	for _, c := range []struct {
 		override token.Override
 		want     bool
 	}{{token.Override{}, false}, {token.Override{ForceRecovery: on}, true}, {token.Override{ForcePositioning: on}, true}, {token.Override{JoinLeave: on}, false}} {
-		if got := Overridden(OverrideOf(c.override), n.hub.cfg.options("r")).Recoverable; got != c.want {
+		if got := room.Overridden(room.OverrideOf(c.override), n.hub.Config().Options("r")).Recoverable; got != c.want {
 			t.Errorf("%+v: recoverable %v", c.override, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest/shortwrite"
+	"webim/room"
 	"webim/room/engine/enginetest"
 )
 
@@ -46,7 +47,7 @@ func TestEverybodyGetsEverything(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			shortwrite.Limit(t, c.writes)
-			n := start(t, Config{MaxUnswept: 1 << 30}, roomy(c.cfg))
+			n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(c.cfg))
 			var wg sync.WaitGroup
 			// gather makes members, who are owed all from message first on.
 			gather := func(count, first int) {
@@ -78,13 +79,13 @@ func TestEverybodyGetsEverything(t *testing.T) {
 			publish(c.messages/2+1, c.messages)
 			wg.Wait()
 			r, most := n.room("r"), 0
-			r.mu.Lock()
-			for _, g := range r.groups {
+			r.Mu().Lock()
+			for _, g := range r.Groups() {
 				if g != nil {
-					most = max(most, len(g.shards))
+					most = max(most, len(g.Shards()))
 				}
 			}
-			r.mu.Unlock()
+			r.Mu().Unlock()
 			if most < c.shards {
 				t.Errorf("the room has %d shards, the test needs %d", most, c.shards)
 			}
@@ -100,7 +101,7 @@ func TestOneOrderForAll(t *testing.T) {
 	const members, each = 12, 60
 	for _, workers := range []int{1, 2, 5} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
-			n := start(t, Config{}, roomy(netpoll.Config{Workers: workers, Loops: 2}))
+			n := start(t, room.Config{}, roomy(netpoll.Config{Workers: workers, Loops: 2}))
 			for _, room := range []string{"a", "b"} {
 				truth := new(enginetest.Exclusive)
 				n.hub.Engine().Subscribe(room, enginetest.NoPayer, truth)

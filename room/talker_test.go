@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"encoding/binary"
@@ -13,6 +13,7 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -37,7 +38,7 @@ func dialTalker(d *net.Dialer, addr string, enc wire.Encoding, extensions string
 	if enc == wire.Protobuf {
 		subprotocol = wire.SubprotocolProtobuf
 	}
-	c, status, err := dialAs(d, addr, ChatPath, extensions, subprotocol)
+	c, status, err := dialAs(d, addr, wire.EndpointPath, extensions, subprotocol)
 	if err == nil && status != http.StatusSwitchingProtocols {
 		err = fmt.Errorf("status %d", status)
 	}
@@ -69,12 +70,12 @@ func (n *node) talk(enc wire.Encoding) *talker {
 }
 
 // chatty are settings in which everything is offered to everybody.
-func chatty() Config {
-	open := Options{Rights: OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}
-	binary, bare := open, Options{Rights: open.Rights}
+func chatty() room.Config {
+	open := room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}
+	binary, bare := open, room.Options{Rights: open.Rights}
 	binary.Binary, binary.Presence, binary.Notices = true, false, false
-	return Config{Anonymous: true, Rates: NoRates, UserRates: NoRates,
-		Options: Patterns{{"bin:*", binary}, {"bare:*", bare}, {"*", open}}.Options}
+	return room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates,
+		Options: room.Patterns{{"bin:*", binary}, {"bare:*", bare}, {"*", open}}.Options}
 }
 
 // say sends commands in one message.
@@ -263,7 +264,7 @@ func (k *talker) expectClose(t testing.TB, code wire.DisconnectCode) {
 }
 
 // quietly is a configuration without pings, so that frames can be counted.
-func quietly(c Config) Config {
+func quietly(c room.Config) room.Config {
 	c.PingInterval = -1
 	return c
 }

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ func TestThreatWholeLife(t *testing.T) {
 			var all bytes.Buffer
 			k := &talker{client: &client{c: &gathering{conn, &all}}, enc: enc}
 			subprotocol := map[wire.Encoding]string{wire.Protobuf: wire.SubprotocolProtobuf}[enc]
-			all.Write(upgrade(ChatPath, noDeflate, subprotocol))
+			all.Write(upgrade(wire.EndpointPath, noDeflate, subprotocol))
 			k.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}, &protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
 			k.say(&protocol.Command{Id: 3, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"last words"}`)}}, &protocol.Command{Id: 4, Ping: &protocol.PingRequest{}})
 			for b := all.Bytes(); len(b) > 0; {

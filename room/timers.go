@@ -59,3 +59,17 @@ func (t *timers) run() {
 		first.do()
 	}
 }
+
+// lookAgain is how far ahead an expiry is put on the list at most. A token may be
+// good for a year, and its connection for a second: what a client that comes
+// and goes leaves on the list is gone after this time.
+const lookAgain = 10 * time.Second
+
+// Soonest is when to look at something that ends at some time, which may be far away: then
+// it is ten seconds from now, so that nothing stays on the list that is over.
+func Soonest(at time.Time) time.Time {
+	if next := time.Now().Add(lookAgain); at.After(next) {
+		return next
+	}
+	return at
+}

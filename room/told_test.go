@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -21,12 +22,12 @@ import (
 func TestEveryRefusalIsLogged(t *testing.T) {
 	v, sign := tokens(t)
 	ann := sign(token.Claims{User: "ann"}, time.Hour)
-	closed := func(string) *Options { return noOptions }
-	strict := func(c Config) Config { c.Tokens, c.Options = v, closed; return c }
-	anybody := func(c Config) Config { c.Tokens, c.Anonymous = v, true; return c }
+	closed := func(string) *room.Options { return &room.Options{} }
+	strict := func(c room.Config) room.Config { c.Tokens, c.Options = v, closed; return c }
+	anybody := func(c room.Config) room.Config { c.Tokens, c.Anonymous = v, true; return c }
 	connect := func(token string) string { return fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, token) }
-	ban := func(h *Hub) {
-		h.Impose(Sanction{Table: engine.TableBan, Who: "ann", Over: true}, nil, func(err error) {
+	ban := func(h *room.Hub) {
+		h.Impose(room.Sanction{Table: engine.TableBan, Who: "ann", Over: true}, nil, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -34,8 +35,8 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		config func(Config) Config
-		before func(*Hub)
+		config func(room.Config) room.Config
+		before func(*room.Hub)
 		path   string   // of a plain client; else the commands are sent
 		say    []string // messages, one after the other
 		want   []string // in the line
@@ -44,8 +45,8 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		{"a token of another kid", strict, nil, "", []string{connect(strings.Replace(ann, ".", "x.", 1))}, []string{"a connection token is refused", "reason="}},
 		{"an expired token", strict, nil, "", []string{connect(sign(token.Claims{User: "ann"}, -time.Hour))}, []string{"has expired", "see=", "token_leeway"}},
 		{"a numeric sub", strict, nil, "", []string{connect(signed(t, `{"sub":42}`))}, []string{"sub must be a string"}},
-		{"no keys", func(c Config) Config { c.Options = closed; return c }, nil, "", []string{connect(ann)}, []string{"there is no key to check tokens with", "token_jwks"}},
-		{"a revoked token", func(c Config) Config {
+		{"no keys", func(c room.Config) room.Config { c.Options = closed; return c }, nil, "", []string{connect(ann)}, []string{"there is no key to check tokens with", "token_jwks"}},
+		{"a revoked token", func(c room.Config) room.Config {
 			c = strict(c)
 			c.Revoked = &token.Revoked{}
 			if err := c.Revoked.RevokeUser("ann", time.Now(), time.Time{}); err != nil {
@@ -56,7 +57,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		{"a guest's name by another", strict, nil, "", []string{connect(sign(token.Claims{User: "guest:x"}, time.Hour))}, []string{"guest:"}},
 		{"no token", strict, nil, "", []string{`{"id":1,"connect":{}}`}, []string{"a client without a token is refused", "open, rooms"}},
 		{"banned", strict, ban, "", []string{connect(ann)}, []string{"a connection is refused: banned", "code=4503", "sanctions", "user=ann"}},
-		{"too many connections", func(c Config) Config { c = strict(c); c.MaxConnsPerUser = 1; return c }, nil, "", []string{connect(ann), connect(ann)},
+		{"too many connections", func(c room.Config) room.Config { c = strict(c); c.MaxConnsPerUser = 1; return c }, nil, "", []string{connect(ann), connect(ann)},
 			[]string{"connection limit", "code=3504", "max_conns_per_user"}},
 		{"subscribing", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"subscribe":{"channel":"secret room"}}`}, []string{"permission denied", "code=103", `room="secret room"`, "rooms (allow)"}},
 		{"publishing", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"publish":{"channel":"r","data":{"text":"hush"}}}`}, []string{"code=103", "room=r"}},
@@ -64,11 +65,11 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		{"another's subscription token", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"subscribe":{"channel":"r","token":"` + sign(token.Claims{User: "bob", Channel: "r"}, time.Hour) + `"}}`},
 			[]string{"a subscription token is refused", "another user's"}},
 		{"a refresh", strict, nil, "", []string{connect(ann) + "\n" + `{"id":2,"refresh":{"token":"` + sign(token.Claims{User: "bob"}, time.Hour) + `"}}`}, []string{"a connection token is refused", "another user's"}},
-		{"too many rooms", func(c Config) Config { c = anybody(c); c.MaxRoomsPerConn = 1; return c }, nil, "",
+		{"too many rooms", func(c room.Config) room.Config { c = anybody(c); c.MaxRoomsPerConn = 1; return c }, nil, "",
 			[]string{connect("") + "\n" + `{"id":2,"subscribe":{"channel":"a"}}` + "\n" + `{"id":3,"subscribe":{"channel":"b"}}`}, []string{"limit exceeded", "code=106", "max_rooms_per_conn"}},
-		{"too fast", func(c Config) Config {
+		{"too fast", func(c room.Config) room.Config {
 			c = anybody(c)
-			c.Rates, c.UserRates, c.Refusals = Rates{Read: Rate{N: 1, Per: time.Hour}}, NoRates, Rate{N: 1, Per: time.Hour}
+			c.Rates, c.UserRates, c.Refusals = room.Rates{Read: room.Rate{N: 1, Per: time.Hour}}, room.NoRates, room.Rate{N: 1, Per: time.Hour}
 			return c
 		}, nil, "", []string{connect("") + strings.Repeat("\n"+`{"id":2,"presence_stats":{"channel":"a"}}`, 9)}, []string{"too many errors", "code=3509", "max_refusals"}},
 		{"no JSON", anybody, nil, "", []string{"{"}, []string{"bad request", "code=3501"}},
@@ -76,19 +77,19 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		{"plain, forged", strict, nil, "/r?token=" + ann[:len(ann)-3] + "abc", nil, []string{"a connection token is refused", "signature"}},
 		{"plain, no token", strict, nil, "/r", nil, []string{"a plain client without a token is refused", "?token="}},
 		{"plain, no right", strict, nil, "/r?token=" + ann, nil, []string{"a plain client is refused", "status=403", "rooms (allow)", "room=r"}},
-		{"plain, banned", func(c Config) Config { c.Tokens = v; return c }, ban, "/r?token=" + ann, nil, []string{"you are banned", "sanctions"}},
-		{"plain, said without a right", func(c Config) Config {
-			rights := OpenRights()
-			rights[ActSend] = RoleModerator
-			c.Anonymous, c.Options = true, Patterns{{"*", Options{Rights: rights}}}.Options
+		{"plain, banned", func(c room.Config) room.Config { c.Tokens = v; return c }, ban, "/r?token=" + ann, nil, []string{"you are banned", "sanctions"}},
+		{"plain, said without a right", func(c room.Config) room.Config {
+			rights := room.OpenRights()
+			rights[room.ActSend] = room.RoleModerator
+			c.Anonymous, c.Options = true, room.Patterns{{"*", room.Options{Rights: rights}}}.Options
 			return c
 		}, nil, "", []string{"plain: hush"}, []string{"a plain client's message is lost", "permission denied", "rooms (allow)", "room=r"}},
-		{"plain, too long a text", func(c Config) Config { c.Anonymous = true; c.Text = TextLimits{Bytes: 3}; return c }, nil, "", []string{"plain: hush"},
+		{"plain, too long a text", func(c room.Config) room.Config { c.Anonymous = true; c.Text = room.TextLimits{Bytes: 3}; return c }, nil, "", []string{"plain: hush"},
 			[]string{"a plain client's message is lost", "max_text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log wstest.Log
-			rc := c.config(Config{Log: slog.New(slog.NewTextHandler(&log, nil)), PingInterval: -1})
+			rc := c.config(room.Config{Log: slog.New(slog.NewTextHandler(&log, nil)), PingInterval: -1})
 			n := start(t, rc, netpoll.Config{})
 			if c.before != nil {
 				c.before(n.hub)
@@ -138,12 +139,12 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 // mute would have its lines, and take the place of other subjects in the log.
 func TestLostHasOneLine(t *testing.T) {
 	var log wstest.Log
-	n := start(t, Config{Anonymous: true, Log: slog.New(slog.NewTextHandler(&log, nil))}, netpoll.Config{})
+	n := start(t, room.Config{Anonymous: true, Log: slog.New(slog.NewTextHandler(&log, nil))}, netpoll.Config{})
 	n.join("/r", noDeflate)
-	for c := range n.hub.server.Conns() {
+	for c := range n.hub.Server().Conns() {
 		m, _ := n.hub.Member(c)
 		for end := range 3 {
-			n.hub.noteLost(m, fmt.Sprintf("you are muted here until %d", end), "the API's sanctions")
+			n.hub.NoteLost(m, fmt.Sprintf("you are muted here until %d", end), "the API's sanctions")
 		}
 	}
 	if got := strings.Count(log.String(), "is lost"); got != 1 {

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -20,7 +21,7 @@ func typingUntil(t *testing.T, k *talker, text string) (n int) {
 		switch {
 		case pub == nil:
 			t.Fatal("another push")
-		case pub.Tags[engine.TagEvent] == TypingTag:
+		case pub.Tags[engine.TagEvent] == room.TypingTag:
 			n++
 		case string(pub.Data) == text:
 			return n
@@ -41,7 +42,7 @@ func TestTypingIsCoalesced(t *testing.T) {
 	}
 	r := n.room("r")
 	types := func(i int) {
-		n.hub.engine.Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: fmt.Sprint(i)}})
+		n.hub.Engine().Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: fmt.Sprint(i)}})
 	}
 	told := func(want int, when string) {
 		t.Helper()
@@ -56,9 +57,9 @@ func TestTypingIsCoalesced(t *testing.T) {
 	}
 	types(0)
 	told(1, "the first")
-	r.mu.Lock()
-	r.typists.next = time.Now().Add(time.Hour)
-	r.mu.Unlock()
+	r.Mu().Lock()
+	*r.Typists().Next() = time.Now().Add(time.Hour)
+	r.Mu().Unlock()
 	for i := range 1000 {
 		types(i % 20)
 	}
@@ -69,9 +70,9 @@ func TestTypingIsCoalesced(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	r.tellTypists()
-	told(maxTypists-1, "a crowd, without the one who has spoken")
-	r.tellTypists()
+	r.TellTypists()
+	told(room.MaxTypists-1, "a crowd, without the one who has spoken")
+	r.TellTypists()
 	told(0, "nobody since")
 }
 
@@ -80,8 +81,8 @@ func TestLargeRoomsAreNotToldWhoTypes(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	k := n.talk(wire.JSON)
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
-	n.joinAll(maxTyping, "/r", plain)
-	n.hub.engine.Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: "a"}})
+	n.joinAll(room.MaxTyping, "/r", plain)
+	n.hub.Engine().Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: "a"}})
 	if err := n.say("r", "next"); err != nil {
 		t.Fatal(err)
 	}

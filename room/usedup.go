@@ -6,5 +6,5 @@ import "webim/room/policy"
 // then. payer is "" for a cost that only the connection and its user pay.
 func (h *Hub) logUsedUp(c Class, payer string) {
 	row := policy.Flows[c]
-	h.told.Warn(row.Log+", "+row.Name+": it is refused or not read for a while", "payer", payer, "see", "--"+row.Setting+", --user-"+row.Setting)
+	h.refusals.Warn(row.Log+", "+row.Name+": it is refused or not read for a while", "payer", payer, "see", "--"+row.Setting+", --user-"+row.Setting)
 }

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"testing"
@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -20,38 +21,38 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
 	n.joinAll(2, "/r", plain)
 	n.joinAll(20, "/s", plain)
-	looked := func(selects func(Kind) bool) (k int) {
-		for c := range n.hub.conns("r", selects) {
+	looked := func(selects func(room.Kind) bool) (k int) {
+		for c := range n.hub.Conns("r", selects) {
 			if k++; !c.Exists() {
 				t.Error("a connection that is not there")
 			}
 		}
 		return k
 	}
-	any := func(Session) bool { return true }
-	if k := looked(func(k Kind) bool { return k.dialect() == plainDialect }); k != 2 {
+	any := func(room.Session) bool { return true }
+	if k := looked(func(k room.Kind) bool { return k.Dialect() == room.PlainDialect }); k != 2 {
 		t.Errorf("%d plain connections are looked at, not 2", k)
 	}
 	plainly := 0
-	n.hub.closePlain("r", wire.DisconnectBanned, "", func(netpoll.Conn) bool { plainly++; return false })
+	n.hub.ClosePlain("r", wire.DisconnectBanned, "", func(netpoll.Conn) bool { plainly++; return false })
 	if plainly != 2 {
 		t.Errorf("%d plain connections are asked about, not 2", plainly)
 	}
-	if k := len(n.hub.sessionsIn("r", any)); k != 1 {
+	if k := len(n.hub.SessionsIn("r", any)); k != 1 {
 		t.Errorf("%d sessions are looked at, not 1", k)
 	}
-	s := n.hub.sessionsIn("s", any)[0] // the other one is joining now
+	s := n.hub.SessionsIn("s", any)[0] // the other one is joining now
 	r := n.room("r")
-	r.mu.Lock()
-	r.pending = &PendingJoin{Conn: s.Conn(), Kind: kindOf(protobufDialect, s.Conn().Variant(), false)}
-	r.mu.Unlock()
-	if k := looked(anyKind); k != 4 {
+	r.Mu().Lock()
+	r.SetPending(&room.PendingJoin{Conn: s.Conn(), Kind: room.KindOf(room.ProtobufDialect, s.Conn().Variant(), false)})
+	r.Mu().Unlock()
+	if k := looked(room.AnyKind); k != 4 {
 		t.Errorf("%d connections are looked at, not 4", k)
 	}
-	r.mu.Lock()
-	r.pending = nil
-	r.mu.Unlock()
-	if k := len(n.hub.sessionsIn("", any)); k != 2 {
+	r.Mu().Lock()
+	r.SetPending(nil)
+	r.Mu().Unlock()
+	if k := len(n.hub.SessionsIn("", any)); k != 2 {
 		t.Errorf("%d sessions are looked at everywhere, not 2", k)
 	}
 }
@@ -65,7 +66,7 @@ func TestBanByAddressInARoom(t *testing.T) {
 	}
 	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
 	plainHere, plainOther := n.join("/r", noDeflate), n.join("/s", noDeflate)
-	sanctioned(t, n.hub.Impose, Sanction{Table: engine.TableBanIP, Room: "r", Who: "127.0.0.0/8"})
+	sanctioned(t, n.hub.Impose, room.Sanction{Table: engine.TableBanIP, Room: "r", Who: "127.0.0.0/8"})
 	if p := here.push(t); p.Channel != "r" || p.Unsubscribe == nil {
 		t.Errorf("in the room: %v", p)
 	}

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
@@ -160,7 +161,7 @@ type truth struct {
 func truthOf(epoch string, published []engine.Publication) *truth {
 	tr := &truth{epoch: epoch, place: map[uint64]int{0: -1}}
 	for i, p := range published {
-		pub, _ := ProtocolPublication(&p, wire.JSON)
+		pub, _ := room.ProtocolPublication(&p, wire.JSON)
 		tr.all = append(tr.all, news{p.Offset, string(pub.Data)})
 		tr.place[p.Offset] = i
 	}
@@ -281,8 +282,8 @@ func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count 
 // remembered is little enough that some clients come too late.
 const remembered = 60
 
-func cutConfig(e engine.Engine) Config {
-	return Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Rates: NoRates, UserRates: NoRates, Options: Patterns{
-		{Match: "*", Options: Options{Rights: OpenRights(), History: engine.Retention{Messages: remembered, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}},
+func cutConfig(e engine.Engine) room.Config {
+	return room.Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{
+		{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: remembered, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}},
 	}.Options}
 }

@@ -60,7 +60,7 @@ var errWorkFull = wire.Explain(wire.ErrTooManyRequests, "too many requests: the 
 
 // refusedWork logs that there was no slot for something.
 func (h *Hub) refusedWork(what string, payer budget.Owner) {
-	h.told.Warn("the server is busy with calls: "+what, "payer", payer.String())
+	h.refusals.Warn("the server is busy with calls: "+what, "payer", payer.String())
 }
 
 // A following is the work that follows the messages of a room, in the order of the messages. One

@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -8,10 +8,11 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 )
 
 // holds is what the hub holds: Stats without what it has done.
-func (n *node) holds() Stats {
+func (n *node) holds() room.Stats {
 	st := n.hub.Stats()
 	st.Delivered, st.Written = 0, netpoll.Counts{}
 	return st
@@ -20,7 +21,7 @@ func (n *node) holds() Stats {
 // Each message is counted once for each member that was given it, and so is how long
 // that took.
 func TestDeliveriesAreCounted(t *testing.T) {
-	n := start(t, Config{}, netpoll.Config{Workers: 2})
+	n := start(t, room.Config{}, netpoll.Config{Workers: 2})
 	const members, messages = 5, 40
 	all := n.joinAll(members, "/r", plain)
 	for i := range messages {
@@ -53,55 +54,55 @@ func TestDeliveriesAreCounted(t *testing.T) {
 // The messages of a cut came evenly from the oldest on: the one that is alone is the
 // oldest, and of four the newest came when three parts of the time were over.
 func TestWaitOfTheNewest(t *testing.T) {
-	n := start(t, Config{}, roomy(netpoll.Config{}))
+	n := start(t, room.Config{}, roomy(netpoll.Config{}))
 	n.join("/r", noDeflate)
 	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	r := n.room("r")
-	sh := r.groups[kindOf(plainDialect, netpoll.Plain, false)].shards[0]
+	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
 	for _, c := range []struct {
 		messages int
 		newest   int64
 	}{{1, 1000}, {2, 3000}, {4, 4000}} {
-		r.mu.Lock()
+		r.Mu().Lock()
 		for range c.messages {
-			sh.g.log.Append(ws.OpText, []byte("hello"))
+			sh.G().Log().Append(ws.OpText, []byte("hello"))
 		}
-		sh.since = 1000
-		r.mu.Unlock()
-		if !sh.begin(r.hub.started.Add(5000)) {
+		sh.SetSince(1000)
+		r.Mu().Unlock()
+		if !sh.Begin(r.Hub().Started().Add(5000)) {
 			t.Fatal("nothing is pending")
 		}
-		if sh.oldest != 1000 || sh.newest != c.newest || sh.since != 0 {
-			t.Errorf("of %d the oldest came at %d, the newest at %d", c.messages, sh.oldest, sh.newest)
+		if sh.Oldest() != 1000 || sh.Newest() != c.newest || sh.Since() != 0 {
+			t.Errorf("of %d the oldest came at %d, the newest at %d", c.messages, sh.Oldest(), sh.Newest())
 		}
-		sh.batch(new([sweepBatch]place))
-		sh.end(time.Now())
+		sh.Batch(new([room.SweepBatch]room.Place))
+		sh.End(time.Now())
 	}
 }
 
 // What a cut leaves over has not waited as long as the oldest message, and not as
 // short as if it had come just now.
 func TestWaitOfWhatIsLeftOver(t *testing.T) {
-	n := start(t, Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{}))
+	n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{}))
 	n.join("/r", noDeflate)
 	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	r := n.room("r")
-	r.mu.Lock()
-	sh := r.groups[kindOf(plainDialect, netpoll.Plain, false)].shards[0]
+	r.Mu().Lock()
+	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
 	for range 4 {
-		sh.g.log.Append(ws.OpBinary, make([]byte, netpoll.MaxCut-4)) // a cut each
+		sh.G().Log().Append(ws.OpBinary, make([]byte, netpoll.MaxCut-4)) // a cut each
 	}
-	sh.since = 1000
-	hub := r.hub
-	r.mu.Unlock()
+	sh.SetSince(1000)
+	hub := r.Hub()
+	r.Mu().Unlock()
 	for _, want := range []struct{ oldest, since int64 }{{1000, 2000}, {2000, 3000}, {3000, 4000}, {4000, 0}} {
-		if !sh.begin(hub.started.Add(5000)) {
+		if !sh.Begin(hub.Started().Add(5000)) {
 			t.Fatal("nothing is pending")
 		}
-		if sh.oldest != want.oldest || sh.since != want.since {
-			t.Errorf("the oldest of the cut came at %d, of the rest at %d; want %+v", sh.oldest, sh.since, want)
+		if sh.Oldest() != want.oldest || sh.Since() != want.since {
+			t.Errorf("the oldest of the cut came at %d, of the rest at %d; want %+v", sh.Oldest(), sh.Since(), want)
 		}
-		sh.batch(new([sweepBatch]place))
-		sh.end(time.Now())
+		sh.Batch(new([room.SweepBatch]room.Place))
+		sh.End(time.Now())
 	}
 }

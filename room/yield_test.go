@@ -1,4 +1,4 @@
-package room
+package room_test
 
 import (
 	"fmt"
@@ -9,34 +9,33 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
+	"webim/room/centrifuge"
+	"webim/room/mux"
 )
 
 // noting is a hub that notes how much of a busy client's input was handled when another
 // client's message came to its turn.
 type noting struct {
-	*Hub
+	*mux.Handler
 	busy  string // the address of the busy client
 	calls int    // of Message for it; of the one worker
 	done  chan int
 }
 
 func (h *noting) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
-	if AddressOf(c).String() != h.busy {
+	if room.AddressOf(c).String() != h.busy {
 		h.done <- h.calls
-		h.Hub.Message(c, op, data)
+		h.Handler.Message(c, op, data)
 		return
 	}
-	before := 0
-	s, _ := c.Data().(*session)
-	if s != nil && s.handled != nil {
-		before = s.handled.count
-	}
-	h.Hub.Message(c, op, data)
-	switch {
-	case s == nil:
+	before, _ := centrifuge.Handled(c)
+	h.Handler.Message(c, op, data)
+	switch after, waits := centrifuge.Handled(c); {
+	case c.Tag() != 0:
 		h.calls++
-	case s.handled != nil:
-		h.calls += s.handled.count - before
+	case waits:
+		h.calls += after - before
 	default:
 		h.calls += strings.Count(string(data), "\n") + 1 - before
 	}
@@ -74,7 +73,7 @@ func TestManyCommandsWaitForFew(t *testing.T) {
 			cfg, nc := openBudgets(t)
 			nc.Loops, nc.Workers = 1, 1
 			hub := newHub(cfg)
-			h := &noting{Hub: hub, done: make(chan int, 8)}
+			h := &noting{Handler: mux.New(hub), done: make(chan int, 8)}
 			n := startWith(t, hub, nc, h)
 			other := n.as(t, bystanding, "bob")
 			<-h.done // its connect command

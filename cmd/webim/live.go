@@ -8,9 +8,9 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
-	"webim/room"
 	"webim/room/api"
 	"webim/room/live"
+	"webim/room/mux"
 	"webim/web"
 )
 
@@ -72,31 +72,31 @@ func (p *program) liveOver(rest http.Handler) http.Handler {
 	})
 }
 
-// liveHub passes the connections of the feed to the feed, and all others to the hub (or
-// loggedHub). It is used only with --dev: so in production a room named live/feed stays
+// liveHandler passes the connections of the feed to the feed, and all others to the handler
+// of the hub (or loggedHandler). It is used only with --dev: so in production a room named live/feed stays
 // available.
-type liveHub struct {
-	*room.Hub // for its other methods
-	next      netpoll.Handler
-	feed      *live.Feed
+type liveHandler struct {
+	*mux.Handler // for its other methods
+	next         netpoll.Handler
+	feed         *live.Feed
 }
 
-// Handshake passes the handshake for the feed's path to the feed, and all others to the hub.
-func (h *liveHub) Handshake(r *netpoll.Request) {
+// Handshake passes the handshake for the feed's path to the feed, and all others to the handler of the hub.
+func (h *liveHandler) Handshake(r *netpoll.Request) {
 	if h.isFeed(r) {
 		h.feed.Handshake(r)
 	} else {
-		h.Hub.Handshake(r)
+		h.Handler.Handshake(r)
 	}
 }
 
-func (h *liveHub) isFeed(r *netpoll.Request) bool {
+func (h *liveHandler) isFeed(r *netpoll.Request) bool {
 	path, ok := r.Path()
 	return ok && path == live.FeedPath
 }
 
-// Open passes the connection to the feed or the hub.
-func (h *liveHub) Open(c netpoll.Conn, r *netpoll.Request) {
+// Open passes the connection to the feed or the handler of the hub.
+func (h *liveHandler) Open(c netpoll.Conn, r *netpoll.Request) {
 	if h.isFeed(r) {
 		h.feed.Open(c, r)
 	} else {
@@ -104,8 +104,8 @@ func (h *liveHub) Open(c netpoll.Conn, r *netpoll.Request) {
 	}
 }
 
-// Message passes the message to the feed or the hub.
-func (h *liveHub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
+// Message passes the message to the feed or the handler of the hub.
+func (h *liveHandler) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	if h.feed.Owns(c) {
 		h.feed.Message(c, op, data)
 	} else {
@@ -113,8 +113,8 @@ func (h *liveHub) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	}
 }
 
-// Close passes the end of the connection to the feed or the hub.
-func (h *liveHub) Close(c netpoll.Conn, why netpoll.Closed) {
+// Close passes the end of the connection to the feed or the handler of the hub.
+func (h *liveHandler) Close(c netpoll.Conn, why netpoll.Closed) {
 	if h.feed.Owns(c) {
 		h.feed.Close(c, why)
 	} else {

@@ -9,6 +9,7 @@ import (
 	"webim/room/chat"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/mux"
 )
 
 // roomConfig returns the configuration for package room.
@@ -91,30 +92,30 @@ func privatePatterns(history engine.Retention) room.Patterns {
 // them something. A personal room alone does not count.
 func (c *config) anonymous() bool { return c.namedPatterns().Allow(room.RoleAnonymous) }
 
-// handler returns the hub, or, if debug lines are enabled, the hub behind a handler that logs.
-// So nobody else pays for the logging.
-func handler(hub *room.Hub, log *slog.Logger) netpoll.Handler {
+// handler returns the handler of the hub or, if debug lines are enabled, one that logs before
+// it. So nobody else pays for the logging.
+func handler(h *mux.Handler, log *slog.Logger) netpoll.Handler {
 	if log.Enabled(context.Background(), slog.LevelDebug) {
-		return &loggedHub{hub, log}
+		return &loggedHandler{h, log}
 	}
-	return hub
+	return h
 }
 
-// loggedHub logs opened and closed connections. It has all other methods of the hub.
-type loggedHub struct {
-	*room.Hub
+// loggedHandler logs opened and closed connections. It has all other methods of the handler.
+type loggedHandler struct {
+	*mux.Handler
 	log *slog.Logger
 }
 
-// Open logs the connection and passes it to the hub.
-func (h *loggedHub) Open(c netpoll.Conn, r *netpoll.Request) {
+// Open logs the connection and passes it on.
+func (h *loggedHandler) Open(c netpoll.Conn, r *netpoll.Request) {
 	path, _ := r.Path()
 	h.log.Debug("open", "conn", c.ID(), "fd", c.FD(), "remote", netpoll.RemoteText(r.Remote()), "path", path, "origin", r.Origin(), "tls", r.TLS())
-	h.Hub.Open(c, r)
+	h.Handler.Open(c, r)
 }
 
-// Close logs the end of the connection and passes it to the hub.
-func (h *loggedHub) Close(c netpoll.Conn, why netpoll.Closed) {
+// Close logs the end of the connection and passes it on.
+func (h *loggedHandler) Close(c netpoll.Conn, why netpoll.Closed) {
 	h.log.Debug("close", "conn", c.ID(), "fd", c.FD(), "cause", why.Cause.String(), "code", int(why.Code), "reason", why.Reason)
-	h.Hub.Close(c, why)
+	h.Handler.Close(c, why)
 }

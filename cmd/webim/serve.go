@@ -21,6 +21,7 @@ import (
 	"webim/room/api"
 	"webim/room/engine/memory"
 	"webim/room/live"
+	"webim/room/mux"
 	"webim/room/token"
 )
 
@@ -185,12 +186,13 @@ func (p *program) serveClients() error {
 	nc.Logger = p.log
 	nc.HTTP = pages
 	nc.Health = p.health.answer
-	h := handler(p.hub, p.log)
+	dialects := mux.New(p.hub)
+	h := handler(dialects, p.log)
 	if p.feed != nil && p.cfg.Dev {
-		h = &liveHub{p.hub, h, p.feed}
+		h = &liveHandler{dialects, h, p.feed}
 	}
 	p.server = netpoll.New(nc, h)
-	p.hub.Start(p.server)
+	dialects.Start(p.server)
 	p.onClose(p.hub.Stop)
 	if p.cfg.Internal != "" {
 		p.inner = p.newInternal(inside)

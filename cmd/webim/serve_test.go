@@ -232,11 +232,11 @@ func TestCertificateReload(t *testing.T) {
 func TestDebugLog(t *testing.T) {
 	var lines strings.Builder
 	c := &config{settings: settings{LogLevel: "debug", LogFormat: "json"}}
-	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHub); !ok {
+	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHandler); !ok {
 		t.Error("nothing logs opens at debug level")
 	}
 	c.LogLevel = "info"
-	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHub); ok {
+	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHandler); ok {
 		t.Error("opens pass a logger at info level")
 	}
 }

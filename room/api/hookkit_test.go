@@ -16,6 +16,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/wire"
 )
 
 // backend is an application's backend: it records requests and has a reply for each path.
@@ -114,7 +115,7 @@ func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
 // come connects without a token and returns the reply.
 func (n *node) come(encoding string, r *protocol.ConnectRequest) (*client, *protocol.Reply) {
 	n.t.Helper()
-	c := n.dial(room.ChatPath, encoding)
+	c := n.dial(wire.EndpointPath, encoding)
 	c.command(&protocol.Command{Id: 1, Connect: r})
 	reply, closed := c.read()
 	if closed != "" {

@@ -24,7 +24,9 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/mux"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 // The test kit: a node with its API, and clients of both dialects.
@@ -92,8 +94,9 @@ func start(t *testing.T, engine engine.Engine) *node {
 // serve serves a hub until the test ends, and then calls ended.
 func serve(t *testing.T, hub *room.Hub, ended func(context.Context)) (addr string) {
 	t.Helper()
-	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, hub)
-	hub.Start(s)
+	h := mux.New(hub)
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, h)
+	h.Start(s)
 	a, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +246,7 @@ func (n *node) chat(user string, encoding string) *client {
 
 func (n *node) chatAs(claims token.Claims, encoding string) *client {
 	n.t.Helper()
-	c := n.dial(room.ChatPath, encoding)
+	c := n.dial(wire.EndpointPath, encoding)
 	connect := &protocol.ConnectRequest{}
 	if claims.User != "" {
 		text, err := n.sign.Sign(claims)

@@ -14,6 +14,7 @@ import (
 
 	"webim/room"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 // BenchmarkCalls measures calls over sockets, from the client's write to its read of the reply.
@@ -79,7 +80,7 @@ func (h *house) caller(b *testing.B, user string) *caller {
 	if err != nil {
 		b.Fatal(err)
 	}
-	conn, _, _, err := ws.Dial(context.Background(), "ws://"+h.addr+room.ChatPath)
+	conn, _, _, err := ws.Dial(context.Background(), "ws://"+h.addr+wire.EndpointPath)
 	if err != nil {
 		b.Fatal(err)
 	}

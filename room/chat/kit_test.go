@@ -21,6 +21,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/mux"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -73,8 +74,9 @@ func build(t testing.TB, rc room.Config) *house {
 		rc.Engine = memory.New(memory.Limits{})
 	}
 	h := &house{t: t, hub: room.NewHub(rc), signer: signer}
-	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, h.hub)
-	h.hub.Start(s)
+	handler := mux.New(h.hub)
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, handler)
+	handler.Start(s)
 	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +170,7 @@ func (h *house) start(enc wire.Encoding, name string, roles ...string) *person {
 func (h *house) connect(enc wire.Encoding, name string, c centrifuge.Config) *person {
 	h.t.Helper()
 	p := &person{h: h, name: name, events: make(chan string, 1000), subs: map[string]*centrifuge.Subscription{}}
-	if url := "ws://" + h.addr + room.ChatPath; enc == wire.Protobuf {
+	if url := "ws://" + h.addr + wire.EndpointPath; enc == wire.Protobuf {
 		p.Client = centrifuge.NewProtobufClient(url, c)
 	} else {
 		p.Client = centrifuge.NewJsonClient(url, c)

@@ -249,7 +249,7 @@ func TestBannedRoomOfAToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := centrifuge.NewJsonClient("ws://"+h.addr+room.ChatPath, centrifuge.Config{Token: text})
+	c := centrifuge.NewJsonClient("ws://"+h.addr+wire.EndpointPath, centrifuge.Config{Token: text})
 	t.Cleanup(c.Close)
 	joined := make(chan string, 10)
 	c.OnSubscribed(func(e centrifuge.ServerSubscribedEvent) { joined <- e.Channel })

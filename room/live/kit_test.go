@@ -22,7 +22,9 @@ import (
 	"webim/room"
 	"webim/room/api"
 	"webim/room/engine/memory"
+	"webim/room/mux"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 // The test kit: a node with a feed on a server of its own, and clients of both.
@@ -69,8 +71,9 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	n.must(err)
 	nc.PingInterval, inner.PingInterval = -1, -1
 	nc.Logger, inner.Logger = fc.Logger, fc.Logger
-	n.main, n.inner = netpoll.New(nc, n.hub), netpoll.New(inner, n.feed)
-	n.hub.Start(n.main)
+	dialects := mux.New(n.hub)
+	n.main, n.inner = netpoll.New(nc, dialects), netpoll.New(inner, n.feed)
+	dialects.Start(n.main)
 	n.feed.Start(n.main, n.inner)
 	for _, s := range []struct {
 		server *netpoll.Server
@@ -268,7 +271,7 @@ func (n *node) chat(token, room string) (*client, string) {
 	return c, id
 }
 
-const room2path = room.ChatPath
+const room2path = wire.EndpointPath
 
 // eventually polls until cond holds.
 func eventually(t *testing.T, what string, cond func() bool) {

@@ -17,6 +17,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/live"
+	"webim/room/mux"
 	"webim/room/token"
 )
 
@@ -76,8 +77,9 @@ func open(t *testing.T) *doors {
 	must(t, err)
 	feed, err := live.New(live.Config{Hub: d.hub, Guard: guard, Version: "test", Every: 10 * time.Millisecond, Logger: quiet})
 	must(t, err)
-	servers := []*netpoll.Server{netpoll.New(netpoll.Config{PingInterval: -1, Logger: quiet}, d.hub), netpoll.New(netpoll.Config{PingInterval: -1, Logger: quiet}, feed)}
-	d.hub.Start(servers[0])
+	dialects := mux.New(d.hub)
+	servers := []*netpoll.Server{netpoll.New(netpoll.Config{PingInterval: -1, Logger: quiet}, dialects), netpoll.New(netpoll.Config{PingInterval: -1, Logger: quiet}, feed)}
+	dialects.Start(servers[0])
 	feed.Start(servers[0], servers[1])
 	for i, addr := range []*string{&d.main, &d.feeds} {
 		a, err := servers[i].Listen(netpoll.Listener{Addr: "127.0.0.1:0"})

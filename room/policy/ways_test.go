@@ -19,6 +19,7 @@ import (
 	"webim/room"
 	"webim/room/api"
 	"webim/room/engine"
+	"webim/room/wire"
 )
 
 // The entry points: the actions of a subject at each of them, and the letter of each result.
@@ -31,7 +32,7 @@ func (d *doors) socket(s subject, protobuf bool) *centrifuge.Client {
 	if protobuf {
 		newClient = centrifuge.NewProtobufClient
 	}
-	c := newClient("ws://"+d.main+room.ChatPath, cfg)
+	c := newClient("ws://"+d.main+wire.EndpointPath, cfg)
 	d.t.Cleanup(c.Close)
 	in := make(chan string, 10)
 	c.OnConnected(func(centrifuge.ConnectedEvent) { in <- "" })

@@ -1,10 +1,11 @@
-package room
+package centrifuge
 
 import (
 	"errors"
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
@@ -20,16 +21,16 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.connected.Load() {
 		return wire.DisconnectBadRequest
 	}
-	of := s.hub.classOf(method, c)
-	if of == ClassRead && s.conn.Lost() {
+	of := s.classOf(method, c)
+	if of == room.ClassRead && s.conn.Lost() {
 		s.replied(c.Id)
 		return nil // nobody is there to read it
 	}
-	if err := s.hub.Allow(&s.Principal, of); err != nil {
+	if err := s.d.hub.Allow(&s.Principal, of); err != nil {
 		return err
 	}
-	if of == ClassRead {
-		if err := s.hub.CheckDebt(&s.Principal, ClassRecovered); err != nil {
+	if of == room.ClassRead {
+		if err := s.d.hub.CheckDebt(&s.Principal, room.ClassRecovered); err != nil {
 			return err
 		}
 	}
@@ -45,7 +46,7 @@ func (s *session) onPong() error {
 	if s.conn.AnswerPing() {
 		return nil
 	}
-	if err := s.hub.Allow(&s.Principal, ClassOther); err == wire.DisconnectTooManyErrors {
+	if err := s.d.hub.Allow(&s.Principal, room.ClassOther); err == wire.DisconnectTooManyErrors {
 		return err
 	}
 	return nil
@@ -92,19 +93,19 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 }
 
 func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
-	opts := s.hub.Options(r.Channel)
+	opts := s.d.hub.Options(r.Channel)
 	if r.Token == "" {
 		v := s.mayJoin(r.Channel, opts, true)
 		switch v.Outcome {
 		case policy.Deny:
-			return s.hub.Refusal(v)
+			return s.d.hub.Refusal(v)
 		case policy.AskBackend:
 			return s.subscribeBy(id, r, opts)
 		}
 		return s.subscribeByRights(id, r, opts, v)
 	}
-	if v := s.hub.JudgeJoin(s, r.Channel, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
-		return s.hub.Refusal(v)
+	if v := s.d.hub.JudgeJoin(s, r.Channel, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
+		return s.d.hub.Refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
@@ -124,12 +125,12 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 }
 
 // mayJoin judges whether the session may join a room, and read there.
-func (s *session) mayJoin(room string, opts *Options, ask bool) Verdict {
-	v := s.hub.JudgeSession(s, ActJoin, room, opts, ask)
+func (s *session) mayJoin(name string, opts *room.Options, ask bool) room.Verdict {
+	v := s.d.hub.JudgeSession(s, room.ActJoin, name, opts, ask)
 	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
 		return v
 	}
-	if read := s.hub.JudgeSession(s, ActRead, room, opts, false); read.Outcome == policy.Deny {
+	if read := s.d.hub.JudgeSession(s, room.ActRead, name, opts, false); read.Outcome == policy.Deny {
 		return read
 	}
 	return v
@@ -137,14 +138,14 @@ func (s *session) mayJoin(room string, opts *Options, ask bool) Verdict {
 
 // subscribeByRights makes the subscription that a verdict of the rights allows or, in a
 // private room, the roster.
-func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *Options, v Verdict) error {
+func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *room.Options, v room.Verdict) error {
 	if v.Outcome == policy.Deny {
-		return s.hub.Refusal(v)
+		return s.d.hub.Refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	if v.Outcome == policy.Allow && !IsRoster(r.Channel) {
+	if v.Outcome == policy.Allow && !room.IsRoster(r.Channel) {
 		s.join(id, r, opts, nil, 0)
 		return nil
 	}
@@ -152,7 +153,7 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 	if err != nil {
 		return err
 	}
-	s.onRoster(r.Channel, func(roles Roles, err error) {
+	s.onRoster(r.Channel, func(roles room.Roles, err error) {
 		if err = s.stands(wish, err); err != nil {
 			s.fail(id, err)
 			return
@@ -169,16 +170,16 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 const flagRejectUnrecovered = 2
 
 // join is joinWith without data for the client.
-func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles) {
+func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles) {
 	s.joinWith(id, r, opts, t, roles, nil, false)
 }
 
 // joinWith makes the subscription that a command asks for; t is its token, or nil,
 // roles what the room's roster adds, data what the client is told with it. byServer:
 // t is no token of the client's but what the backend answered.
-func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Options, t *token.Subscription, roles Roles, data []byte, byServer bool) {
+func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles, data []byte, byServer bool) {
 	if t != nil {
-		opts = Overridden(OverrideOf(t.Override), opts)
+		opts = room.Overridden(room.OverrideOf(t.Override), opts)
 	}
 	w := &subscription{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
@@ -188,13 +189,13 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *Option
 	if t != nil {
 		w.info, w.expires, w.grants, w.id, w.issued = t.Info, t.Expires, t.Grants, t.ID, t.IssuedAt
 	}
-	s.subscribe(w, func(got Recovery, err error) {
+	s.subscribe(w, func(got room.Recovery, err error) {
 		res := resultOf(got, w.placed, r.Recover, s.enc)
 		res.Expires, res.Ttl = ttlOf(w.expires, byServer)
 		res.Data = data
 		if err == nil {
 			s.lookBy(s.dueAt(w.expires, byServer))
-			if t == nil && IsRoster(w.room) {
+			if t == nil && room.IsRoster(w.room) {
 				s.lookAtRoster(w.room)
 			}
 		}
@@ -218,7 +219,7 @@ func (s *session) fail(id uint32, err error) {
 // one.
 func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	if err != nil {
-		s.hub.LogInternal(err, "a command that was answered later")
+		s.d.hub.LogInternal(err, "a command that was answered later")
 		s.noteRefusal(nil, err)
 		r = wire.ErrorReply(id, err)
 	}
@@ -236,15 +237,15 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	v := s.hub.JudgeSession(s, ActSend, r.Channel, s.hub.Options(r.Channel), true)
+	v := s.d.hub.JudgeSession(s, room.ActSend, r.Channel, s.d.hub.Options(r.Channel), true)
 	switch v.Outcome {
 	case policy.Deny:
-		return s.hub.Refusal(v)
+		return s.d.hub.Refusal(v)
 	case policy.AskBackend:
 		s.publishBy(id, r)
 		return nil
 	}
-	s.hub.SayCommand(s, id, v, Saying{Room: r.Channel, Data: r.Data})
+	s.d.hub.SayCommand(s, id, v, room.Saying{Room: r.Channel, Data: r.Data})
 	return nil
 }
 
@@ -261,23 +262,23 @@ func (s *session) Published(id uint32, err error) {
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
-	opts := s.hub.Options(r.Channel)
-	if err := s.hub.CheckAction(s, ActHistory, r.Channel, opts); err != nil {
+	opts := s.d.hub.Options(r.Channel)
+	if err := s.d.hub.CheckAction(s, room.ActHistory, r.Channel, opts); err != nil {
 		return err
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	q := HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.cfg().MaxReply}
+	q := room.HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.cfg().MaxReply}
 	if r.Since != nil {
 		q.Since = &engine.Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
 	}
-	s.hub.History(r.Channel, q, func(h engine.History, err error) {
-		s.hub.ChargeHistory(&s.Principal, h)
+	s.d.hub.History(r.Channel, q, func(h engine.History, err error) {
+		s.d.hub.ChargeHistory(&s.Principal, h)
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {
-			if pub, ok := ProtocolPublication(&p, s.enc); ok {
+			if pub, ok := room.ProtocolPublication(&p, s.enc); ok {
 				res.Publications = append(res.Publications, pub)
 			}
 		}
@@ -287,14 +288,14 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 }
 
 func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
-	if err := s.hub.CheckAction(s, ActPresence, r.Channel, s.hub.Options(r.Channel)); err != nil {
+	if err := s.d.hub.CheckAction(s, room.ActPresence, r.Channel, s.d.hub.Options(r.Channel)); err != nil {
 		return err
 	}
-	s.hub.Presence(r.Channel, func(all []engine.Author, err error) {
-		s.hub.ChargePresence(&s.Principal, all)
+	s.d.hub.Presence(r.Channel, func(all []engine.Author, err error) {
+		s.d.hub.ChargePresence(&s.Principal, all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
-			res.Presence[a.Client] = ClientInfo(&a)
+			res.Presence[a.Client] = room.ClientInfo(&a)
 		}
 		s.answer(id, err, &protocol.Reply{Presence: res})
 	})
@@ -302,10 +303,10 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 }
 
 func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) error {
-	if err := s.hub.CheckAction(s, ActPresence, r.Channel, s.hub.Options(r.Channel)); err != nil {
+	if err := s.d.hub.CheckAction(s, room.ActPresence, r.Channel, s.d.hub.Options(r.Channel)); err != nil {
 		return err
 	}
-	s.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
+	s.d.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
 		s.answer(id, err, &protocol.Reply{PresenceStats: &protocol.PresenceStatsResult{
 			NumClients: uint32(clients), NumUsers: uint32(users)}})
 	})
@@ -315,10 +316,10 @@ func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) e
 // onRPC answers a call, or makes it o.call, which the caller is to begin.
 func (s *session) onRPC(o *out, id uint32, r *protocol.RPCRequest) error {
 	var known bool
-	if o.call, known = s.hub.NewCall(s, id, r.Method, r.Data); known {
+	if o.call, known = s.d.hub.NewCall(s, id, r.Method, r.Data); known {
 		return nil
 	}
-	if s.hub.Asks(HookRPC, "") {
+	if s.d.hub.Asks(room.HookRPC, "") {
 		s.rpcBy(id, r)
 		return nil
 	}

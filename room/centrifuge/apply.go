@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"time"
@@ -6,6 +6,7 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
@@ -20,8 +21,8 @@ func (s *session) Apply(o engine.ControlMessage) {
 		return
 	}
 	if !s.connected.Load() {
-		if !s.hub.HasEnded(&s.Principal) {
-			s.hub.Post(func() { s.Apply(o) })
+		if !s.d.hub.HasEnded(&s.Principal) {
+			s.d.hub.Post(func() { s.Apply(o) })
 		}
 		return
 	}
@@ -44,15 +45,15 @@ func (s *session) Apply(o engine.ControlMessage) {
 // ordered joins the session to a room, and tells it so before anything that the
 // room says.
 func (s *session) ordered(o engine.ControlMessage) {
-	opts := Overridden(o.Override, s.hub.Options(o.Room))
+	opts := room.Overridden(o.Override, s.d.hub.Options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // it could not be told what is said there
 	}
-	if v := s.hub.JudgeJoin(s, o.Room, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
+	if v := s.d.hub.JudgeJoin(s, o.Room, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
 		return // whatever a backend wants: a # room is between those whom its name has, and a ban holds
 	}
 	w := &subscription{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
-	s.subscribe(w, func(got Recovery, err error) {
+	s.subscribe(w, func(got room.Recovery, err error) {
 		if err != nil {
 			return
 		}
@@ -65,7 +66,7 @@ func (s *session) ordered(o engine.ControlMessage) {
 		defer reply.give()
 		reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Subscribe: push}})
 		for _, p := range got.Missed {
-			if pub, ok := ProtocolPublication(&p, s.enc); ok {
+			if pub, ok := room.ProtocolPublication(&p, s.enc); ok {
 				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
 			}
 		}
@@ -94,7 +95,7 @@ func (s *session) Leave(room string) {
 
 // refreshed changes when the session ends, or what is shown of it.
 func (s *session) refreshed(o engine.ControlMessage) {
-	if EndsConnections(&o) {
+	if room.EndsConnections(&o) {
 		s.Disconnect(wire.DisconnectExpired)
 		return
 	}
@@ -116,7 +117,7 @@ func (s *session) revoke(o engine.ControlMessage) {
 	for _, room := range s.roomsRevoked(&o) {
 		s.Leave(room)
 	}
-	if RevokesToken(&o, s.Identity()) {
+	if room.RevokesToken(&o, s.Identity()) {
 		s.Disconnect(wire.DisconnectInvalidToken)
 	}
 }
@@ -145,7 +146,7 @@ func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
 // leaveBanned takes the session out of the rooms where it is banned.
 func (s *session) leaveBanned() {
 	for _, name := range s.Rooms() {
-		if s.hub.CheckSessionBan(s, name) != nil {
+		if s.d.hub.CheckSessionBan(s, name) != nil {
 			s.Leave(name)
 		}
 	}

@@ -1,51 +1,18 @@
-package room
+package centrifuge
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/centrifugal/protocol"
 
-	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
-
-// chooseEncoding chooses the first subprotocol of the dialect that the client
-// asks for; JSON is also spoken with none, unless the URL asks for Protobuf, as older
-// clients do.
-func chooseEncoding(r *netpoll.Request) {
-	for p := range strings.SplitSeq(r.Header("Sec-WebSocket-Protocol"), ",") {
-		if p = strings.TrimSpace(p); p == wire.SubprotocolJSON || p == wire.SubprotocolProtobuf {
-			r.SetSubprotocol(p)
-			return
-		}
-	}
-}
-
-// asksProtobuf reports whether the URL asks for Protobuf.
-func asksProtobuf(r *netpoll.Request) bool {
-	q := r.Query()
-	return q.Get("format") == "protobuf" || q.Get("cf_protocol") == "protobuf"
-}
-
-// openSession makes the session of a connection that is to connect.
-func (h *Hub) openSession(c netpoll.Conn, r *netpoll.Request) {
-	enc := wire.JSON
-	if p := r.Subprotocol(); p == wire.SubprotocolProtobuf || p == "" && asksProtobuf(r) {
-		enc = wire.Protobuf
-	}
-	s := newSession(h, c, enc)
-	s.listenFor(r)
-	c.SetData(s)
-	c.Restrict(!h.unbound(ClassInput))
-	h.At(time.Now().Add(h.Config().ConnectTimeout), s.mustConnect)
-}
 
 // connecting is a connect command that is being answered:
 //
@@ -61,15 +28,15 @@ type connecting struct {
 	req     *protocol.ConnectRequest
 	who     *token.Identity
 	data    protocol.Raw // of the reply
-	latch   Latch
-	carries *ReplyBudget // what the rooms bring
+	latch   room.Latch
+	carries *room.ReplyBudget // what the rooms bring
 
 	mu   sync.Mutex
 	left int // rooms that are not joined yet
 	subs map[string]*protocol.SubscribeResult
 	err  error
 
-	rooms []*Room // whose seats wait for the reply
+	rooms []*room.Room // whose seats wait for the reply
 
 	state   atomic.Int32 // see connect
 	release func()
@@ -88,7 +55,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if s.connected.Load() {
 		return false, wire.DisconnectBadRequest
 	}
-	if err := s.hub.Allow(&s.Principal, ClassRPC); err != nil {
+	if err := s.d.hub.Allow(&s.Principal, room.ClassRPC); err != nil {
 		return false, err // after an expired token one may try again, but a token costs to judge
 	}
 	if err := wire.Check(wire.Connect, c); err != nil {
@@ -112,7 +79,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 // settle notes that all is known.
 func (k *connecting) settle() {
 	if !k.state.CompareAndSwap(underWay, settled) {
-		k.s.hub.Post(k.resume)
+		k.s.d.hub.Post(k.resume)
 	}
 }
 
@@ -129,9 +96,9 @@ func (k *connecting) resume() {
 
 // identify judges the token.
 func (k *connecting) identify() {
-	h := k.s.hub
+	h := k.s.d.hub
 	switch {
-	case k.req.Token == "" && h.Asks(HookConnect, ""):
+	case k.req.Token == "" && h.Asks(room.HookConnect, ""):
 		k.connectBy()
 	case k.req.Token == "":
 		k.withoutToken()
@@ -152,14 +119,14 @@ func (k *connecting) identify() {
 
 // withoutToken lets in who has none, where that is allowed.
 func (k *connecting) withoutToken() {
-	h := k.s.hub
+	h := k.s.d.hub
 	if !h.Config().Anonymous {
-		h.LogTokenless(AddressOf(k.s.conn))
+		h.LogTokenless(room.AddressOf(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
 		k.settle()
 		return
 	}
-	k.who = Anonymous
+	k.who = room.Anonymous
 	if h.Config().Guests != nil {
 		who, data, err := h.Config().Guests.Welcome(k.req.Data)
 		if err != nil {
@@ -178,19 +145,19 @@ func (k *connecting) withoutToken() {
 func (k *connecting) join() {
 	s := k.s
 	s.Identify(k.who)
-	s.SetPayer(PayerOf(k.who.User, AddressOf(s.conn)))
+	s.SetPayer(room.PayerOf(k.who.User, room.AddressOf(s.conn)))
 	k.left = 1 // this loop
 	if err := k.count(); err != nil {
 		k.joined("", nil, err)
 		return
 	}
-	k.carries = s.hub.NewReplyBudget(&s.Principal)
-	if s.hub.CheckBan(k.who, AddressOf(s.conn), "") != nil {
+	k.carries = s.d.hub.NewReplyBudget(&s.Principal)
+	if s.d.hub.CheckBan(k.who, room.AddressOf(s.conn), "") != nil {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
 	for _, c := range s.channels(k.who) {
-		opts := Overridden(OverrideOf(c.Override), s.hub.Options(c.Name))
+		opts := room.Overridden(room.OverrideOf(c.Override), s.d.hub.Options(c.Name))
 		w := &subscription{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
@@ -204,7 +171,7 @@ func (k *connecting) join() {
 			k.joined(c.Name, nil, err)
 			continue
 		}
-		r := s.subscribe(w, func(got Recovery, err error) {
+		r := s.subscribe(w, func(got room.Recovery, err error) {
 			res := resultOf(got, w.placed, w.since != nil, s.enc)
 			res.Data = protocol.Raw(c.Data)
 			k.joined(c.Name, res, err)
@@ -222,14 +189,14 @@ func (k *connecting) count() error {
 	if err := k.s.countConnection(); err != nil {
 		return err
 	}
-	return k.s.hub.AllowUser(&k.s.Principal, ClassRPC)
+	return k.s.d.hub.AllowUser(&k.s.Principal, room.ClassRPC)
 }
 
 // channels are the rooms that the server joins a connection to: those of its
 // token where it is not banned, but no # room of others, and its user's own, of
 // which clients that do not expect it learn nothing but its name.
 func (s *session) channels(who *token.Identity) []token.Channel {
-	h, addr := s.hub, AddressOf(s.conn)
+	h, addr := s.d.hub, room.AddressOf(s.conn)
 	all := who.Channels
 	shut := func(c token.Channel) bool {
 		v := h.JudgeTicket(who, addr, c.Name)
@@ -238,7 +205,7 @@ func (s *session) channels(who *token.Identity) []token.Channel {
 	if slices.ContainsFunc(all, shut) {
 		all = slices.DeleteFunc(slices.Clone(all), shut)
 	}
-	own := PersonalRoom(who.User)
+	own := room.PersonalRoom(who.User)
 	if !h.Config().Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.Options(own).Binary ||
 		slices.ContainsFunc(all, func(c token.Channel) bool { return c.Name == own }) {
 		return all
@@ -247,12 +214,12 @@ func (s *session) channels(who *token.Identity) []token.Channel {
 }
 
 // joined notes one room; the last one settles it.
-func (k *connecting) joined(room string, res *protocol.SubscribeResult, err error) {
+func (k *connecting) joined(name string, res *protocol.SubscribeResult, err error) {
 	k.mu.Lock()
 	k.left--
 	last := k.left == 0
 	switch {
-	case room != "" && room == PersonalRoom(k.who.User) && err != nil: // an extra: without it the client has all that it asked for
+	case name != "" && name == room.PersonalRoom(k.who.User) && err != nil: // an extra: without it the client has all that it asked for
 	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by enrol
 	case err != nil:
 		k.err = err
@@ -260,7 +227,7 @@ func (k *connecting) joined(room string, res *protocol.SubscribeResult, err erro
 		if k.subs == nil {
 			k.subs = map[string]*protocol.SubscribeResult{}
 		}
-		k.subs[room] = res
+		k.subs[name] = res
 	}
 	k.mu.Unlock()
 	if last {
@@ -277,18 +244,18 @@ func (k *connecting) reply(o *out) error {
 	}
 	if k.err != nil {
 		s.leaveAll() // it may be in some of the rooms
-		s.hub.UncountConnection(&s.Principal)
+		s.d.hub.UncountConnection(&s.Principal)
 		return k.err
 	}
-	if err := s.hub.Register(s); err != nil {
+	if err := s.d.hub.Register(s); err != nil {
 		s.close()
 		return err
 	}
-	s.hub.Adopt(k.who.User)
+	s.d.hub.Adopt(k.who.User)
 	if len(k.subs) > 0 {
-		s.hub.Post(s.leaveBanned) // since they were joined; from now on a ban finds it
+		s.d.hub.Post(s.leaveBanned) // since they were joined; from now on a ban finds it
 	}
-	s.conn.SetHeartbeat(s.hub.beats[s.enc])
+	s.conn.SetHeartbeat(s.d.beats[s.enc])
 	s.expireBy(k.who.Expires)
 	res := &protocol.ConnectResult{Client: s.ClientID(), Version: s.cfg().Version, Subs: k.subs, Data: k.data}
 	res.Expires, res.Ttl = ttlOf(k.who.Expires, s.refreshedByServer())

@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"sync/atomic"
@@ -6,6 +6,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/wire"
 )
 
@@ -42,7 +43,7 @@ func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int)
 	if method == wire.Pong {
 		return false
 	}
-	isLarge := s.hub.isLarge(method, c)
+	isLarge := s.isLarge(method, c)
 	if under := s.large.Load(); isLarge && under != nil && under.wait(s.conn) {
 		s.handled = &handled{count: taken, left: left}
 		return true
@@ -58,11 +59,11 @@ func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int)
 }
 
 // isLarge reports whether the reply to a command may be as large as Config.MaxReply.
-func (h *Hub) isLarge(method wire.Method, c *protocol.Command) bool {
+func (s *session) isLarge(method wire.Method, c *protocol.Command) bool {
 	if c == nil {
 		return false
 	}
-	return method == wire.Subscribe && c.Subscribe.Recover || h.classOf(method, c) == ClassRead
+	return method == wire.Subscribe && c.Subscribe.Recover || s.classOf(method, c) == room.ClassRead
 }
 
 // large is a command that makes a large reply.
@@ -120,20 +121,5 @@ func (s *session) goOn(all *wire.Commands) {
 	if s.handled != nil {
 		all.Skip(s.handled.count, s.handled.left)
 		s.handled = nil
-	}
-}
-
-// Drained implements netpoll.Drainer: a client that has taken its replies is read
-// again, and its questions are asked.
-func (h *Hub) Drained(c netpoll.Conn) {
-	s := sessionAt(c)
-	if s == nil {
-		return
-	}
-	if s.handled != nil && s.handled.drained != nil {
-		s.handled.drained()
-	}
-	if s.asking != nil {
-		s.askNext()
 	}
 }

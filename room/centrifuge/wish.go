@@ -1,6 +1,9 @@
-package room
+package centrifuge
 
-import "webim/room/wire"
+import (
+	"webim/room"
+	"webim/room/wire"
+)
 
 // A wish is a subscribe command of which somebody has to decide who may take his
 // time: the backend, a roster, who publishes the keys of tokens. The client may
@@ -38,7 +41,7 @@ func (s *session) wish(room string) (*wish, error) {
 func (s *session) stands(w *wish, decided error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.endLocked(func(other *wish) bool { return other == w }) && (decided == nil || decided == ErrNoAnswer) {
+	if !s.endLocked(func(other *wish) bool { return other == w }) && (decided == nil || decided == room.ErrNoAnswer) {
 		return wire.ErrInternal
 	}
 	return decided

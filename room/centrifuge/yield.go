@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"github.com/centrifugal/protocol"
@@ -45,7 +45,7 @@ func (s *session) pastTurn(all *wire.Commands, over bool) bool {
 // connection has to wait in the background for it and does not yet. Before the command,
 // taken commands were handled, and left bytes of the message were not.
 func (s *session) mustGoBehind(method wire.Method, c *protocol.Command, taken, left int) bool {
-	if !s.hub.isLarge(method, c) || !s.hub.GoesBehind(&s.Principal) {
+	if !s.isLarge(method, c) || !s.d.hub.GoesBehind(&s.Principal) {
 		return false
 	}
 	s.goBehind(taken, left)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/netip"
 
-	"webim/netpoll"
+	"webim/netpoll/ratelog"
 	"webim/room/token"
 )
 
@@ -12,8 +12,8 @@ import (
 // to look at: one line for each reason and interval (package ratelog), never with a
 // token or a text. What budgets refuse, usedup.go logs; what fails inside, others do.
 
-// clipped is a client's text, or one that may have some of it, for a line of the log.
-func clipped(text string) string {
+// Clipped is a client's text, or one that may have some of it, for a line of the log.
+func Clipped(text string) string {
 	const most = 256
 	return text[:min(len(text), most)]
 }
@@ -30,11 +30,11 @@ func (h *Hub) LogToken(kind string, err error) {
 	}
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		h.told.Info("a "+kind+" token has expired", "reason", reason, "see", see)
+		h.refusals.Info("a "+kind+" token has expired", "reason", reason, "see", see)
 	case errors.Is(err, token.ErrUnavailable):
-		h.told.Warn("a "+kind+" token cannot be judged now", "reason", reason, "see", see)
+		h.refusals.Warn("a "+kind+" token cannot be judged now", "reason", reason, "see", see)
 	default:
-		h.told.Warn("a "+kind+" token is refused", "reason", reason, "see", see)
+		h.refusals.Warn("a "+kind+" token is refused", "reason", reason, "see", see)
 	}
 }
 
@@ -45,24 +45,13 @@ var (
 	ErrTokenOthers  = &token.Error{Kind: token.ErrInvalid, Reason: "it is another user's, another connection's or for another room"}
 )
 
+// RefusalLog is where the dialects say why clients are refused, one line for each reason and
+// interval; see package ratelog.
+func (h *Hub) RefusalLog() *ratelog.Logger { return h.refusals }
+
 // LogTokenless logs that a client without a token is not let in.
 func (h *Hub) LogTokenless(addr netip.Addr) {
-	h.told.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
-}
-
-// seePlain are the settings to look at when a plain client gets an HTTP status; 401 has
-// its line where the token is judged.
-var seePlain = map[int]string{
-	403: "rooms (allow), hook_subscribe, hook_connect, the API's sanctions",
-	429: "max_conns_per_user",
-	503: "max_rooms, max_members, token_jwks",
-}
-
-// notePlain logs that a handshake of the plain dialect is refused.
-func (h *Hub) notePlain(r *netpoll.Request, room string, status int, why string) {
-	if see, ok := seePlain[status]; ok {
-		h.told.Warn("a plain client is refused: "+why, "status", status, "see", see, "room", clipped(room), "addr", r.Remote().Addr().String())
-	}
+	h.refusals.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
 }
 
 // noteLost logs that what a plain client has sent goes to nobody: its dialect has no
@@ -70,6 +59,6 @@ func (h *Hub) notePlain(r *netpoll.Request, room string, status int, why string)
 // why is an attribute and no part of the subject: of a mute it has the time of its end.
 func (h *Hub) noteLost(m Member, why, see string) {
 	if h.cfg.Log != nil {
-		h.told.Info("a plain client's message is lost", "reason", why, "see", see, "room", clipped(m.Room.name), "addr", AddressOf(m.Conn).String())
+		h.refusals.Info("a plain client's message is lost", "reason", why, "see", see, "room", Clipped(m.Room.name), "addr", AddressOf(m.Conn).String())
 	}
 }

@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -13,11 +14,11 @@ import (
 
 // sub is a session's membership of a room, or one under way; 32 bytes.
 type sub struct {
-	room    *Room
+	room    *room.Room
 	pending *pendingSub // while it is under way: it has no slot yet
 	token   *subToken   // what a token said of it, or nil
-	slot    Slot
-	kind    Kind
+	slot    room.Slot
+	kind    room.Kind
 	notices bool // others are told when it leaves
 	server  bool // the server made it
 	placed  bool // it relies on its position
@@ -28,9 +29,9 @@ type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
 	grants  token.Grants
-	roles   Roles  // of the roster
-	id      string // of the token, by which it is revoked
-	issued  int64  // unix seconds; 0: not known, or no token
+	roles   room.Roles // of the roster
+	id      string     // of the token, by which it is revoked
+	issued  int64      // unix seconds; 0: not known, or no token
 
 	byServer bool // the backend said when it expires, and there is no token to renew
 }
@@ -53,7 +54,7 @@ func newSubToken(w *subscription) *subToken {
 // A subscription is what is to be made, and what is told of it.
 type subscription struct {
 	room    string
-	opts    *Options
+	opts    *room.Options
 	notices bool             // it wants to know who comes and goes
 	since   *engine.Position // recover from there; nil: not asked for
 	strict  bool             // no subscription, and an error, if that cannot be
@@ -62,42 +63,42 @@ type subscription struct {
 	info    []byte
 	expires time.Time
 	grants  token.Grants
-	roles   Roles     // of the roster
-	id      string    // of its token
-	issued  time.Time // its token was issued then; zero: not known
-	latch   *Latch    // wait there before taking the slot; nil: do not
+	roles   room.Roles  // of the roster
+	id      string      // of its token
+	issued  time.Time   // its token was issued then; zero: not known
+	latch   *room.Latch // wait there before taking the slot; nil: do not
 
-	byServer bool         // as subToken.byServer
-	reply    *ReplyBudget // that says what was missed; nil: one of its own
+	byServer bool              // as subToken.byServer
+	reply    *room.ReplyBudget // that says what was missed; nil: one of its own
 }
 
 // pendingSub is a subscription that is being made. It implements Joiner.
 type pendingSub struct {
-	PendingJoin
+	room.PendingJoin
 	w    *subscription
 	s    *session
-	done func(Recovery, error)
+	done func(room.Recovery, error)
 }
 
 // subscribe makes the session a member of a room. done is called once, perhaps
 // before subscribe returns; when there is no error the room's lock is held, and
 // what done pushes comes before anything that the room sends. The room is nil
 // if it cannot be entered.
-func (s *session) subscribe(w *subscription, done func(Recovery, error)) *Room {
+func (s *session) subscribe(w *subscription, done func(room.Recovery, error)) *room.Room {
 	if w.since != nil && w.reply == nil {
-		w.reply = s.hub.NewReplyBudget(&s.Principal)
+		w.reply = s.d.hub.NewReplyBudget(&s.Principal)
 		told := done
-		done = func(o Recovery, err error) {
+		done = func(o room.Recovery, err error) {
 			defer w.reply.End()
 			told(o, err)
 		}
 	}
 	j := &pendingSub{w: w, s: s, done: done}
-	j.PendingJoin = PendingJoin{Room: w.room, Options: w.opts, Conn: s.conn, Kind: SessionKind(s.enc, s.conn.Variant(), w.notices), Owner: &s.Principal,
+	j.PendingJoin = room.PendingJoin{Room: w.room, Options: w.opts, Conn: s.conn, Kind: room.SessionKind(s.enc, s.conn.Variant(), w.notices), Owner: &s.Principal,
 		Server: w.server, Since: w.since, Strict: w.strict, Latch: w.latch, Reply: w.reply, Joiner: j}
-	r, err := s.hub.StartJoin(&j.PendingJoin)
+	r, err := s.d.hub.StartJoin(&j.PendingJoin)
 	if err != nil {
-		done(Recovery{}, err)
+		done(room.Recovery{}, err)
 	}
 	return r
 }
@@ -117,7 +118,7 @@ func (j *pendingSub) MayEnter() error {
 }
 
 // Enter implements Joiner.
-func (j *pendingSub) Enter(r *Room) error {
+func (j *pendingSub) Enter(r *room.Room) error {
 	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +132,7 @@ func (j *pendingSub) Enter(r *Room) error {
 // Check implements Joiner.
 func (j *pendingSub) Check() error {
 	s := j.s
-	if err := s.hub.CheckSessionBan(s, j.w.room); err != nil {
+	if err := s.d.hub.CheckSessionBan(s, j.w.room); err != nil {
 		return err
 	}
 	if s.ticketRevoked(j.w.id, j.w.issued) {
@@ -141,7 +142,7 @@ func (j *pendingSub) Check() error {
 }
 
 // Reply implements Joiner.
-func (j *pendingSub) Reply(out Recovery, err error) { j.done(out, err) }
+func (j *pendingSub) Reply(out room.Recovery, err error) { j.done(out, err) }
 
 // Finish implements Joiner. session.mu is held all the while: the session can give the
 // join up before it is finished, or leave after that.
@@ -159,7 +160,7 @@ func (j *pendingSub) Finish(err error) error {
 			s.subs = slices.Delete(s.subs, i, i+1)
 		}
 		if !j.HasReplied() {
-			j.done(Recovery{}, err)
+			j.done(room.Recovery{}, err)
 		} else if i >= 0 {
 			s.Disconnect(wire.DisconnectInsufficientState) // what it was told is no longer true
 		}
@@ -169,7 +170,7 @@ func (j *pendingSub) Finish(err error) error {
 	m := j.Seat(one.room)
 	one.kind, one.slot, one.pending = m.Kind, m.Slot, nil
 	if one.notices = j.w.opts.Notices; one.notices {
-		s.hub.Notify(one.room.Name(), engine.Notice{Who: s.authorAs(one)})
+		s.d.hub.Notify(one.room.Name(), engine.Notice{Who: s.authorAs(one)})
 	}
 	return nil
 }
@@ -194,14 +195,14 @@ func (s *session) find(name string) int {
 
 // resultOf is the reply's part that a subscribe command and a subscription made
 // by the server have in common.
-func resultOf(o Recovery, positioned, asked bool, e wire.Encoding) *protocol.SubscribeResult {
+func resultOf(o room.Recovery, positioned, asked bool, e wire.Encoding) *protocol.SubscribeResult {
 	res := &protocol.SubscribeResult{Recovered: o.Recovered, WasRecovering: asked}
 	if positioned {
 		res.Recoverable, res.Positioned = true, true
 		res.Epoch, res.Offset = o.At.Epoch, o.At.Offset
 	}
 	for _, p := range o.Missed {
-		if pub, ok := ProtocolPublication(&p, e); ok {
+		if pub, ok := room.ProtocolPublication(&p, e); ok {
 			res.Publications = append(res.Publications, pub)
 		}
 	}
@@ -231,7 +232,7 @@ func (s *session) takeLocked(i int) sub {
 	one := s.subs[i]
 	s.subs = slices.Delete(s.subs, i, i+1)
 	if one.notices {
-		s.hub.Notify(one.room.Name(), engine.Notice{Left: true, Who: s.authorAs(&one)})
+		s.d.hub.Notify(one.room.Name(), engine.Notice{Left: true, Who: s.authorAs(&one)})
 	}
 	return one
 }
@@ -242,7 +243,7 @@ func (s *session) giveBack(one sub) {
 		one.room.Abandon(&one.pending.PendingJoin)
 		return
 	}
-	s.hub.Leave(s.member(&one))
+	s.d.hub.Leave(s.member(&one))
 }
 
 // Lose implements Session. Room.mu is held.

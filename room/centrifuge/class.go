@@ -1,24 +1,25 @@
-package room
+package centrifuge
 
 import (
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
 	"webim/room/wire"
 )
 
 // classOf is the class of a command, which says what bounds it.
-func (h *Hub) classOf(m wire.Method, c *protocol.Command) Class {
+func (s *session) classOf(m wire.Method, c *protocol.Command) room.Class {
 	switch m {
 	case wire.Subscribe:
-		return ClassJoin
+		return room.ClassJoin
 	case wire.Publish:
-		return ClassSend
+		return room.ClassSend
 	case wire.History, wire.Presence, wire.PresenceStats:
-		return ClassRead
+		return room.ClassRead
 	case wire.RPC:
-		return h.ClassOfCall(c.Rpc.GetMethod())
+		return s.d.hub.ClassOfCall(c.Rpc.GetMethod())
 	case wire.Send, wire.Connect, wire.Refresh, wire.SubRefresh:
-		return ClassRPC
+		return room.ClassRPC
 	}
-	return ClassOther
+	return room.ClassOther
 }

@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -17,7 +18,7 @@ func (s *session) mustConnect() {
 	switch {
 	case s.connected.Load():
 	case s.connecting.Load() && s.conn.Exists():
-		s.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
+		s.d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 	default:
 		if s.conn.Exists() {
 			s.noteRefusal(nil, wire.DisconnectStale)
@@ -34,18 +35,13 @@ func ttl(at time.Time) (expires bool, seconds uint32) {
 	return true, uint32(max(1, time.Until(at)/time.Second))
 }
 
-// lookAgain is how far ahead an expiry is put on the list at most. A token may be
-// good for a year, and its connection for a second: what a client that comes
-// and goes leaves on the list is gone after this time.
-const lookAgain = 10 * time.Second
-
 // lookBy sees that the session is looked at, at or before the time given; zero is
 // never. It takes no lock of the session's.
 func (s *session) lookBy(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	at = Soonest(at)
+	at = room.Soonest(at)
 	n := at.UnixNano()
 	for {
 		old := s.nextLook.Load()
@@ -56,18 +52,11 @@ func (s *session) lookBy(at time.Time) {
 			break
 		}
 	}
-	s.hub.At(at, func() {
+	s.d.hub.At(at, func() {
 		if s.nextLook.CompareAndSwap(n, 0) { // else an earlier look has taken its place
 			s.look()
 		}
 	})
-}
-
-func Soonest(at time.Time) time.Time {
-	if next := time.Now().Add(lookAgain); at.After(next) {
-		return next
-	}
-	return at
 }
 
 // refreshedByServer reports whether the backend, and not the client, sees that the
@@ -145,7 +134,7 @@ func (s *session) look() {
 
 // onRefresh takes a new token for the connection, of the same user.
 func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
-	h := s.hub
+	h := s.d.hub
 	if !h.TakesTokens() {
 		return wire.ErrNotAvailable
 	}
@@ -154,7 +143,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 		case errors.Is(err, wire.ErrTokenExpired):
 			err = wire.DisconnectExpired
 		case err == nil && who.User != s.Identity().User:
-			h.LogToken("connection", ErrTokenOthers)
+			h.LogToken("connection", room.ErrTokenOthers)
 			err = wire.DisconnectInvalidToken
 		}
 		if err != nil {
@@ -166,7 +155,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
-		if s.hub.CheckSessionBan(s, "") != nil { // bans bind whom the new token does not call an admin
+		if s.d.hub.CheckSessionBan(s, "") != nil { // bans bind whom the new token does not call an admin
 			s.fail(id, wire.DisconnectBanned)
 			return
 		}
@@ -184,8 +173,8 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 
 // subscription judges the token of a subscription; invalid is what to say of
 // one that is not good. Another's token ends the connection.
-func (s *session) subscription(text, room string, invalid error, done func(*token.Subscription, error)) {
-	h := s.hub
+func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
+	h := s.d.hub
 	if h.Config().Tokens == nil {
 		h.LogToken("subscription", token.ErrInvalid)
 		done(nil, invalid)
@@ -202,11 +191,11 @@ func (s *session) subscription(text, room string, invalid error, done func(*toke
 			err = wire.ErrInternal
 		case err != nil:
 			err = invalid
-		case t.User != s.Identity().User || t.Client != "" && t.Client != s.ClientID() || t.Channel != room:
-			h.LogToken("subscription", ErrTokenOthers)
+		case t.User != s.Identity().User || t.Client != "" && t.Client != s.ClientID() || t.Channel != name:
+			h.LogToken("subscription", room.ErrTokenOthers)
 			err = wire.DisconnectInvalidToken
 		case s.ticketRevoked(t.ID, t.IssuedAt):
-			h.LogToken("subscription", ErrTokenRevoked)
+			h.LogToken("subscription", room.ErrTokenRevoked)
 			err = invalid
 		}
 		done(t, err)

@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/budget"
 	"webim/room/wire"
 )
@@ -27,9 +28,9 @@ type asking struct {
 	release  func()         // as done, when none waits any more
 }
 
-// maxAsked is how many questions of one connection are under way: else one that
-// joins all its rooms at once would take the places of all others.
-const maxAsked = 16
+// MaxQuestions is how many questions of one connection a backend is asked at the same time:
+// else a connection that joins all its rooms at once would take the places of all others.
+const MaxQuestions = 16
 
 // listenFor keeps the headers of a handshake that the backend wants.
 func (s *session) listenFor(r *netpoll.Request) {
@@ -51,26 +52,26 @@ var errGone = wire.DisconnectConnectionClosed
 // heldQuestion is a question that waits.
 type heldQuestion struct {
 	ask  func()
-	done func(Answer, error)
+	done func(room.Answer, error)
 }
 
 // ask asks the backend for the session, now or when it has had answers and the client
 // has taken most of them. If the connection is gone before, done gets errGone.
-func (s *session) ask(q Inquiry, done func(Answer, error)) {
+func (s *session) ask(q room.Inquiry, done func(room.Answer, error)) {
 	who := s.Identity()
-	if q.Hook != HookRefresh {
-		q.Payer = cmp.Or(s.Payer(), budget.Addr(AddressOf(s.conn)))
+	if q.Hook != room.HookRefresh {
+		q.Payer = cmp.Or(s.Payer(), budget.Addr(room.AddressOf(s.conn)))
 	}
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.asking.header, who.User, who.Meta
 	ask := func() {
-		s.cfg().Backend.Ask(q, func(a Answer, err error) {
+		s.cfg().Backend.Ask(q, func(a room.Answer, err error) {
 			done(a, err)
 			s.answered() // what done has answered is in the queue now
 		})
 	}
 	a := s.asking
 	a.mu.Lock()
-	if a.underWay == maxAsked || len(a.waiting) > 0 {
+	if a.underWay == MaxQuestions || len(a.waiting) > 0 {
 		a.waiting = append(a.waiting, heldQuestion{ask, done})
 		if a.release == nil {
 			a.release = s.conn.Later() // so what waits is no more than one message's commands
@@ -93,7 +94,7 @@ func (s *session) answered() {
 
 // askNext lets questions go that have waited. None goes while the queue of the
 // connection is full: its answer may be large, and so all that a client can make wait is
-// the answers to maxAsked questions. Hub.Drained and the end of the connection call it again.
+// the answers to MaxQuestions questions. Dialect.Drained and the end of the connection call it again.
 func (s *session) askNext() {
 	a := s.asking
 	for {
@@ -103,7 +104,7 @@ func (s *session) askNext() {
 		if !s.conn.Exists() {
 			gone, a.waiting = a.waiting, nil // nobody would hear of it
 		}
-		if len(a.waiting) > 0 && a.underWay < maxAsked && !s.conn.Crowded() {
+		if len(a.waiting) > 0 && a.underWay < MaxQuestions && !s.conn.Crowded() {
 			ask = a.waiting[0].ask
 			a.waiting[0] = heldQuestion{}
 			a.waiting = a.waiting[1:]
@@ -114,7 +115,7 @@ func (s *session) askNext() {
 		}
 		a.mu.Unlock()
 		for _, q := range gone {
-			q.done(Answer{}, errGone)
+			q.done(room.Answer{}, errGone)
 		}
 		if release != nil {
 			release()
@@ -156,5 +157,5 @@ func (s *session) nextInOrder() {
 	}
 	f := a.queue[0]
 	a.mu.Unlock()
-	s.hub.Post(func() { f(s.nextInOrder) })
+	s.d.hub.Post(func() { f(s.nextInOrder) })
 }

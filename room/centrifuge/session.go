@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"crypto/rand"
@@ -14,24 +14,22 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
 )
 
-// ChatPath is where connections speak the centrifuge dialect.
-const ChatPath = wire.EndpointPath
-
 // session is a connection that speaks the centrifuge dialect: what it is, and
 // which rooms it is in. It is the connection's data; its memory is what an idle
 // client costs besides the record.
 type session struct {
-	hub  *Hub
+	d    *Dialect
 	conn netpoll.Conn
 	id   [16]byte // the client id, as a UUID
 	enc  wire.Encoding
 
-	Principal // who it is; its identity and payer are set by connect
+	room.Principal // who it is; its identity and payer are set by connect
 
 	connected  atomic.Bool
 	connecting atomic.Bool           // the answer to its connect command has to wait
@@ -47,9 +45,9 @@ type session struct {
 }
 
 // newSession makes the session of a connection that has just opened.
-func newSession(h *Hub, c netpoll.Conn, enc wire.Encoding) *session {
-	s := &session{hub: h, conn: c, enc: enc}
-	s.Identify(Anonymous)
+func newSession(d *Dialect, c netpoll.Conn, enc wire.Encoding) *session {
+	s := &session{d: d, conn: c, enc: enc}
+	s.Identify(room.Anonymous)
 	rand.Read(s.id[:]) // it never fails
 	s.id[6], s.id[8] = s.id[6]&0x0f|0x40, s.id[8]&0x3f|0x80
 	return s
@@ -68,10 +66,10 @@ func (s *session) ClientID() string {
 }
 
 // cfg is the settings of the hub.
-func (s *session) cfg() *Config { return s.hub.Config() }
+func (s *session) cfg() *room.Config { return s.d.hub.Config() }
 
 // Hub implements Session, as the others do.
-func (s *session) Hub() *Hub               { return s.hub }
+func (s *session) Hub() *room.Hub          { return s.d.hub }
 func (s *session) Conn() netpoll.Conn      { return s.conn }
 func (s *session) Encoding() wire.Encoding { return s.enc }
 func (s *session) Connected() bool         { return s.connected.Load() }
@@ -105,7 +103,7 @@ func (s *session) Membership(room string) (m policy.Membership, in bool) {
 }
 
 // Members implements Session.
-func (s *session) Members() (all []Member) {
+func (s *session) Members() (all []room.Member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.subs {
@@ -117,8 +115,8 @@ func (s *session) Members() (all []Member) {
 }
 
 // member is a subscription that has its seat as the room knows it.
-func (s *session) member(one *sub) Member {
-	return Member{Room: one.room, Conn: s.conn, Kind: one.kind, Slot: one.slot}
+func (s *session) member(one *sub) room.Member {
+	return room.Member{Room: one.room, Conn: s.conn, Kind: one.kind, Slot: one.slot}
 }
 
 // Rooms implements Session.
@@ -157,7 +155,7 @@ type out struct {
 	s       *session
 	b       []byte
 	scratch wire.Scratch // of the command that is handled
-	call    *Call        // that the last command is to begin; nil: none
+	call    *room.Call   // that the last command is to begin; nil: none
 }
 
 // maxReply is how much is gathered before it leaves.
@@ -168,7 +166,7 @@ func (o *out) reply(r *protocol.Reply) {
 	b, err := wire.Append(o.b, o.s.enc, r)
 	var code wire.ErrorCode
 	if errors.As(err, &code) && r.Id != 0 {
-		o.s.hub.LogInternal(fmt.Errorf("the reply cannot be said: %v", err), "a reply")
+		o.s.d.hub.LogInternal(fmt.Errorf("the reply cannot be said: %v", err), "a reply")
 		b, err = wire.Append(o.b, o.s.enc, code.Reply(r.Id))
 	}
 	if err == nil {
@@ -193,7 +191,7 @@ func (o *out) flush() {
 func (s *session) tell(p *protocol.Reply) {
 	b, err := wire.Append(nil, s.enc, p)
 	if err != nil {
-		s.hub.LogInternal(fmt.Errorf("the push cannot be said: %v", err), "a push")
+		s.d.hub.LogInternal(fmt.Errorf("the push cannot be said: %v", err), "a push")
 		return
 	}
 	_ = s.conn.Push(opOf(s.enc), b) // an error is the connection's end
@@ -271,7 +269,7 @@ func (s *session) Known(b []byte) (name string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.subs {
-		if name := s.subs[i].room.name; name == string(b) {
+		if name := s.subs[i].room.Name(); name == string(b) {
 			return name, true
 		}
 	}
@@ -323,7 +321,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 		s.end(err)
 		return true
 	}
-	s.hub.LogInternal(err, "a command")
+	s.d.hub.LogInternal(err, "a command")
 	var code wire.ErrorCode
 	if errors.As(err, &code) && c.Id != 0 {
 		o.reply(wire.ErrorReply(c.Id, err))
@@ -335,13 +333,13 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 // close ends what the session has, for good: a subscription that is still to be
 // made, by whom its token had to wait for, is not.
 func (s *session) close() {
-	s.hub.Unregister(s)
+	s.d.hub.Unregister(s)
 	if s.asking != nil {
 		s.askNext()
 	}
 	s.mu.Lock()
 	s.closed = true
-	s.hub.UncountConnection(&s.Principal)
+	s.d.hub.UncountConnection(&s.Principal)
 	s.mu.Unlock()
 	s.leaveAll()
 }
@@ -365,7 +363,7 @@ func (s *session) leaveAll() {
 func (s *session) countConnection() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed && !s.hub.CountConnection(&s.Principal) {
+	if !s.closed && !s.d.hub.CountConnection(&s.Principal) {
 		return wire.DisconnectConnectionLimit
 	}
 	return nil

@@ -1,15 +1,16 @@
-package room
+package centrifuge
 
 import (
+	"webim/room"
 	"webim/room/policy"
 	"webim/room/wire"
 )
 
 // onRoster tells what a session's user may besides in a $ room, or why it may not
 // join. It calls done perhaps later.
-func (s *session) onRoster(room string, done func(Roles, error)) {
+func (s *session) onRoster(name string, done func(room.Roles, error)) {
 	who := s.Identity()
-	RosterOf(s.hub.Engine(), room, who.User, func(r Roster, ok bool, err error) {
+	room.RosterOf(s.d.hub.Engine(), name, who.User, func(r room.Roster, ok bool, err error) {
 		switch {
 		case err != nil:
 			done(0, wire.Internal(err))
@@ -18,9 +19,9 @@ func (s *session) onRoster(room string, done func(Roles, error)) {
 			if ok {
 				m.Listed = policy.IsListed
 			}
-			v := s.hub.JudgeJoin(s, room, s.hub.Options(room), m)
+			v := s.d.hub.JudgeJoin(s, name, s.d.hub.Options(name), m)
 			if v.Outcome != policy.Allow {
-				done(0, s.hub.Refusal(v))
+				done(0, s.d.hub.Refusal(v))
 				return
 			}
 			done(r.Roles(), nil)
@@ -30,23 +31,23 @@ func (s *session) onRoster(room string, done func(Roles, error)) {
 
 // lookAtRoster looks again when the session has its seat: who was taken from the
 // roster while it was joining must not stay, and who was raised is it at once.
-func (s *session) lookAtRoster(room string) {
-	s.hub.Post(func() {
-		s.onRoster(room, func(roles Roles, err error) {
+func (s *session) lookAtRoster(name string) {
+	s.d.hub.Post(func() {
+		s.onRoster(name, func(roles room.Roles, err error) {
 			if err != nil {
-				s.Leave(room)
+				s.Leave(name)
 				return
 			}
-			s.raise(room, roles)
+			s.raise(name, roles)
 		})
 	})
 }
 
 // raise notes what the roster of a room says of the session's user.
-func (s *session) raise(room string, roles Roles) {
+func (s *session) raise(name string, roles room.Roles) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.find(room)
+	i := s.find(name)
 	if i < 0 {
 		return
 	}

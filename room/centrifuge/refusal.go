@@ -1,10 +1,11 @@
-package room
+package centrifuge
 
 import (
 	"errors"
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
 	"webim/room/wire"
 )
 
@@ -43,34 +44,34 @@ var seeEnd = map[wire.DisconnectCode]string{
 // noteRefusal logs what a client is told: an ErrorCode or a DisconnectCode. c is the
 // command, nil if it is not at hand.
 func (s *session) noteRefusal(c *protocol.Command, err error) {
-	h := s.hub
+	h := s.d.hub
 	if h.Config().Log == nil {
 		return
 	}
 	var end wire.DisconnectCode
 	var code wire.ErrorCode
 	args := func(number uint32, see string) []any {
-		all := []any{"code", number, "see", see, "addr", AddressOf(s.conn).String(), "user", s.Identity().User}
+		all := []any{"code", number, "see", see, "addr", room.AddressOf(s.conn).String(), "user", s.Identity().User}
 		if c != nil {
-			all = append(all, "room", clipped(roomOf(c)))
+			all = append(all, "room", room.Clipped(roomOf(c)))
 		}
 		if err != error(code) && err != error(end) { // it says more
-			all = append(all, "reason", clipped(err.Error()))
+			all = append(all, "reason", room.Clipped(err.Error()))
 		}
 		return all
 	}
 	switch {
 	case errors.As(err, &end):
 		if see, ok := seeEnd[end]; ok {
-			h.told.Warn("a connection is refused: "+end.Text(), args(uint32(end), see)...)
+			h.RefusalLog().Warn("a connection is refused: "+end.Text(), args(uint32(end), see)...)
 		} else if end >= 4000 { // the backend's
-			h.told.Info("the backend ends a connection; see hook_connect and the others", args(uint32(end), "hook_connect and the others")...)
+			h.RefusalLog().Info("the backend ends a connection; see hook_connect and the others", args(uint32(end), "hook_connect and the others")...)
 		}
 	case errors.As(err, &code):
 		if see, ok := seeError[code]; ok {
-			h.told.Info("a command is refused: "+code.Text(), args(uint32(code), see)...)
+			h.RefusalLog().Info("a command is refused: "+code.Text(), args(uint32(code), see)...)
 		} else if code > 999 {
-			h.told.Info("the backend refuses a command", args(uint32(code), "hook_subscribe and the others")...)
+			h.RefusalLog().Info("the backend refuses a command", args(uint32(code), "hook_subscribe and the others")...)
 		}
 	}
 }

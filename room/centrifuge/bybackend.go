@@ -1,4 +1,4 @@
-package room
+package centrifuge
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -13,19 +14,19 @@ import (
 
 // connectBy asks the backend who connects.
 func (k *connecting) connectBy() {
-	k.s.ask(Inquiry{Hook: HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
-		func(a Answer, err error) {
-			k.s.hub.Post(func() {
+	k.s.ask(room.Inquiry{Hook: room.HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
+		func(a room.Answer, err error) {
+			k.s.d.hub.Post(func() {
 				switch {
-				case err == ErrNoAnswer:
+				case err == room.ErrNoAnswer:
 					k.withoutToken()
 					return
 				case err != nil:
 					k.err = err
 				case a.Expired:
 					k.err = wire.ErrExpired
-				case IsGuest(a.User):
-					k.s.hub.LogToken("connection", ErrTokenGuest)
+				case room.IsGuest(a.User):
+					k.s.d.hub.LogToken("connection", room.ErrTokenGuest)
 					k.err = wire.DisconnectInvalidToken // that is nobody but guests
 				default:
 					k.who = &token.Identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
@@ -48,15 +49,15 @@ func names(subs map[string]*protocol.SubscribeRequest) (all []string) {
 
 // subscribeBy asks the backend whether the session may join a room; without an
 // answer the rights say it.
-func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Options) error {
+func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *room.Options) error {
 	wish, err := s.wish(r.Channel)
 	if err != nil {
 		return err
 	}
-	s.ask(Inquiry{Hook: HookSubscribe, Room: r.Channel, Data: r.Data}, func(a Answer, err error) {
-		s.hub.Post(func() {
+	s.ask(room.Inquiry{Hook: room.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a room.Answer, err error) {
+		s.d.hub.Post(func() {
 			switch err := s.stands(wish, err); {
-			case err == ErrNoAnswer:
+			case err == room.ErrNoAnswer:
 				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, opts, false)); err != nil {
 					s.fail(id, err)
 				}
@@ -68,7 +69,7 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 				s.Disconnect(wire.DisconnectInappropriateProtocol)
 			default:
 				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
-				s.joinWith(id, r, Overridden(a.Override, opts), t, 0, a.Data, true)
+				s.joinWith(id, r, room.Overridden(a.Override, opts), t, 0, a.Data, true)
 			}
 		})
 	})
@@ -78,13 +79,13 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *Opt
 // publishBy asks the backend whether the session may say something, or what it
 // says instead; without an answer the rights say it.
 func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
-	what := Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
-	s.AskPublish(what, func() error { return s.hub.CheckRights(s, ActSend, what.Room) }, func(what Saying, err error) {
+	what := room.Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
+	s.AskPublish(what, func() error { return s.d.hub.CheckRights(s, room.ActSend, what.Room) }, func(what room.Saying, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return
 		}
-		s.hub.Say(s, what, func(_ engine.Position, err error) { s.Published(id, err) })
+		s.d.hub.Say(s, what, func(_ engine.Position, err error) { s.Published(id, err) })
 	})
 }
 
@@ -92,20 +93,20 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 // answer, rights. then gets what to say. It is not asked about what was said before:
 // that is ErrRepeated. The order of what a client says is kept: one after the other
 // is called, by an errand.
-func (s *session) AskPublish(what Saying, rights func() error, then func(Saying, error)) {
+func (s *session) AskPublish(what room.Saying, rights func() error, then func(room.Saying, error)) {
 	s.inOrder(func(next func()) {
-		s.hub.Recall(s, what, func(_ engine.Position, known bool, _ error) {
+		s.d.hub.Recall(s, what, func(_ engine.Position, known bool, _ error) {
 			if known {
-				s.hub.Post(func() {
+				s.d.hub.Post(func() {
 					defer next()
 					then(what, engine.ErrRepeated)
 				})
 				return
 			}
-			s.ask(Inquiry{Hook: HookPublish, Room: what.Room, Data: what.Data}, func(a Answer, err error) {
-				s.hub.Post(func() {
+			s.ask(room.Inquiry{Hook: room.HookPublish, Room: what.Room, Data: what.Data}, func(a room.Answer, err error) {
+				s.d.hub.Post(func() {
 					defer next()
-					if err == ErrNoAnswer {
+					if err == room.ErrNoAnswer {
 						err = rights()
 					}
 					what.Said = what.Data
@@ -122,8 +123,8 @@ func (s *session) AskPublish(what Saying, rights func() error, then func(Saying,
 
 // rpcBy has the backend answer a call.
 func (s *session) rpcBy(id uint32, r *protocol.RPCRequest) {
-	s.ask(Inquiry{Hook: HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a Answer, err error) {
-		if err == ErrNoAnswer {
+	s.ask(room.Inquiry{Hook: room.HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a room.Answer, err error) {
+		if err == room.ErrNoAnswer {
 			err = wire.ErrNotAvailable
 		}
 		if err != nil {
@@ -137,20 +138,20 @@ func (s *session) rpcBy(id uint32, r *protocol.RPCRequest) {
 // refreshBy asks the backend whether the connection is still good, instead of
 // ending it; it reports whether that is so.
 func (s *session) refreshBy() bool {
-	if !s.refreshedByServer() || !s.hub.Asks(HookRefresh, "") {
+	if !s.refreshedByServer() || !s.d.hub.Asks(room.HookRefresh, "") {
 		return false
 	}
 	if !s.conn.Exists() || s.asking.refreshing.Swap(true) {
 		return true
 	}
-	s.ask(Inquiry{Hook: HookRefresh}, func(a Answer, err error) {
+	s.ask(room.Inquiry{Hook: room.HookRefresh}, func(a room.Answer, err error) {
 		s.asking.refreshing.Store(false)
 		var end wire.DisconnectCode
 		switch {
 		case errors.As(err, &end):
 			s.end(err)
 		case s.mayAskAgain(err):
-			s.hub.At(time.Now().Add(time.Second), s.look)
+			s.d.hub.At(time.Now().Add(time.Second), s.look)
 		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
 			s.noteRefusal(nil, wire.DisconnectExpired)
 			s.Disconnect(wire.DisconnectExpired)

@@ -1,0 +1,134 @@
+package centrifuge
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/wire"
+)
+
+// Path is where connections speak the dialect.
+const Path = wire.EndpointPath
+
+// Dialect serves the connections of a hub that speak the Centrifuge protocol. Its methods
+// are those of a netpoll.Handler, for these connections only. They are safe for concurrent
+// use after Start.
+type Dialect struct {
+	hub   *room.Hub
+	beats [2]netpoll.HeartbeatID // by wire.Encoding; set by Start
+}
+
+// New makes the dialect of a hub.
+func New(hub *room.Hub) *Dialect { return &Dialect{hub: hub} }
+
+// Start makes the pings of the dialect, before the server listens: SDKs know no others, and
+// measure time by them.
+func (d *Dialect) Start(s *netpoll.Server) {
+	cfg := d.hub.Config()
+	if cfg.PingInterval < 0 {
+		return
+	}
+	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
+		frame, err := netpoll.NewFrame(opOf(enc), wire.AppendPing(nil, enc))
+		if err == nil {
+			d.beats[enc], err = s.NewHeartbeat(netpoll.Heartbeat{Frame: frame, Interval: cfg.PingInterval, Timeout: max(0, cfg.PongTimeout),
+				Code: ws.StatusCode(wire.DisconnectNoPong), Reason: wire.DisconnectNoPong.Text()})
+		}
+		if err != nil {
+			panic(err) // only a wrong Config leads here
+		}
+	}
+}
+
+// Handshake chooses the first subprotocol of the dialect that the client asks for; JSON is
+// also spoken with none, unless the URL asks for Protobuf, as older clients do.
+func (d *Dialect) Handshake(r *netpoll.Request) {
+	for p := range strings.SplitSeq(r.Header("Sec-WebSocket-Protocol"), ",") {
+		if p = strings.TrimSpace(p); p == wire.SubprotocolJSON || p == wire.SubprotocolProtobuf {
+			r.SetSubprotocol(p)
+			return
+		}
+	}
+}
+
+// asksProtobuf reports whether the URL asks for Protobuf.
+func asksProtobuf(r *netpoll.Request) bool {
+	q := r.Query()
+	return q.Get("format") == "protobuf" || q.Get("cf_protocol") == "protobuf"
+}
+
+// Open makes the session of a connection, which has to connect within
+// room.Config.ConnectTimeout.
+func (d *Dialect) Open(c netpoll.Conn, r *netpoll.Request) {
+	enc := wire.JSON
+	if p := r.Subprotocol(); p == wire.SubprotocolProtobuf || p == "" && asksProtobuf(r) {
+		enc = wire.Protobuf
+	}
+	s := newSession(d, c, enc)
+	s.listenFor(r)
+	c.SetData(s)
+	c.Restrict(d.hub.Bounds(room.ClassInput))
+	d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
+}
+
+// Message handles the commands of one message.
+func (d *Dialect) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
+	if s := sessionAt(c); s != nil {
+		s.message(op, data)
+	}
+}
+
+// Close ends a session.
+func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
+	s := sessionAt(c)
+	if s == nil {
+		return
+	}
+	if s.Connected() && d.hub.Asks(room.HookDisconnect, "") {
+		d.hub.TellDisconnect(s.author(), s.Rooms(), why)
+	}
+	s.close()
+}
+
+// CloseCode is netpoll.Coder's: the dialect has codes of its own, after which clients come
+// back.
+func (d *Dialect) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, string) {
+	if sessionAt(c) == nil {
+		return 0, ""
+	}
+	code := wire.DisconnectShutdown
+	if cause == netpoll.Slow {
+		code = wire.DisconnectSlow
+	}
+	return ws.StatusCode(code), code.Text()
+}
+
+// Drained is netpoll.Drainer's: a client that has taken its replies is read again, and its
+// questions are asked.
+func (d *Dialect) Drained(c netpoll.Conn) {
+	s := sessionAt(c)
+	if s == nil {
+		return
+	}
+	if s.handled != nil && s.handled.drained != nil {
+		s.handled.drained()
+	}
+	if s.asking != nil {
+		s.askNext()
+	}
+}
+
+// Handled returns how many commands of a connection's last message were handled; waits: the
+// others wait, and netpoll brings the message again. Only the holder of the connection's turn
+// may call it, as a handler does that measures how fairly turns are shared.
+func Handled(c netpoll.Conn) (count int, waits bool) {
+	s := sessionAt(c)
+	if s == nil || s.handled == nil {
+		return 0, false
+	}
+	return s.handled.count, true
+}

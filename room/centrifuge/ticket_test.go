@@ -1,0 +1,82 @@
+package centrifuge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+
+	"webim/netpoll"
+	"webim/netpoll/wstest"
+	"webim/room"
+	"webim/room/engine/memory"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// onlySession serves the dialect alone until the test ends, and returns the session of one
+// client that has connected.
+func onlySession(t *testing.T, cfg room.Config) *session {
+	t.Helper()
+	cfg.Engine = memory.New(memory.Limits{})
+	d := New(room.NewHub(cfg))
+	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, d)
+	d.hub.Start(s)
+	d.Start(s)
+	addr, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
+		defer cancel()
+		if err := s.Shutdown(ctx, 0); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		d.hub.Stop()
+		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	wstest.OpenProtocol(t, addr.String(), Path, false).Connect(&protocol.ConnectRequest{})
+	for c := range s.Conns() {
+		if s := sessionAt(c); s != nil {
+			return s
+		}
+	}
+	t.Fatal("there is no session")
+	return nil
+}
+
+// TestTicketRevokedWhileJoining: a token that is revoked between its check and the
+// moment at which the subscription is noted joins nobody, nor does one that is revoked
+// while it renews a subscription.
+func TestTicketRevokedWhileJoining(t *testing.T) {
+	revoked := &token.Revoked{}
+	s := onlySession(t, room.Config{Revoked: revoked, Anonymous: true})
+	w := &subscription{room: "r", opts: &room.Options{}, id: "of-r", issued: time.Now().Add(-time.Minute)}
+	if err := revoked.RevokeID("of-r", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	s.subscribe(w, func(_ room.Recovery, err error) { got <- err })
+	if err := <-got; err != error(wire.ErrPermissionDenied) {
+		t.Errorf("joined: %v", err)
+	}
+	s.subscribe(&subscription{room: "q", opts: &room.Options{}}, func(_ room.Recovery, err error) { got <- err })
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	s.renew("q", &token.Subscription{Channel: "q", ID: "of-r"})
+	if all := s.Rooms(); len(all) != 0 {
+		t.Errorf("it is still in %v", all)
+	}
+}
+
+// TestLockOrderNamesEachMutex: see wstest.LockOrder.
+func TestLockOrderNamesEachMutex(t *testing.T) { wstest.LockOrder(t) }

@@ -1,0 +1,187 @@
+package plain
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/policy"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// Dialect serves the plain connections of a hub. Its methods are safe for concurrent use.
+type Dialect struct{ hub *room.Hub }
+
+// New makes the plain dialect of a hub.
+func New(hub *room.Hub) *Dialect { return &Dialect{hub} }
+
+// Handshake judges the handshake of a client that wants to be in a room. The rights are
+// judged before the limits, so that a client that may not be in a room learns nothing of it.
+func (d *Dialect) Handshake(r *netpoll.Request, name string) {
+	who, status, text := d.identify(r.Query().Get("token"))
+	if status == 0 {
+		status, text = d.judge(who, name, r.Remote().Addr().Unmap())
+	}
+	if status != 0 {
+		d.logRefusal(r, name, status, text)
+		r.Refuse(status, text)
+		if status == http.StatusServiceUnavailable {
+			_ = r.AddHeader("Retry-After", "5")
+		}
+	} else if who != room.Anonymous {
+		p := new(room.Principal)
+		p.Init(who, room.PayerOf(who.User, r.Remote().Addr()))
+		r.SetData(p)
+	}
+}
+
+// identify returns the identity that a token names, or an HTTP status and the reason.
+func (d *Dialect) identify(text string) (who *token.Identity, status int, why string) {
+	h := d.hub
+	switch {
+	case text == "" && h.Config().Anonymous:
+		return room.Anonymous, 0, ""
+	case text == "" || !h.TakesTokens():
+		if text == "" {
+			h.RefusalLog().Warn("a plain client without a token is refused", "see", "open, rooms (allow); ?token= in the URL")
+		} else {
+			h.LogToken("connection", token.ErrInvalid)
+		}
+		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
+	}
+	type verdict struct {
+		who *token.Identity
+		err error
+	}
+	answer := make(chan verdict, 1)
+	h.VerifyToken(text, func(who *token.Identity, err error) { answer <- verdict{who, h.CheckToken(who, err)} })
+	select {
+	case v := <-answer:
+		switch {
+		case errors.Is(v.err, wire.ErrTokenExpired):
+			return nil, http.StatusUnauthorized, "the token has expired"
+		case errors.Is(v.err, wire.ErrInternal):
+			return nil, http.StatusServiceUnavailable, "the token cannot be judged now, try again"
+		case v.err != nil:
+			return nil, http.StatusUnauthorized, "the token is not valid"
+		}
+		return v.who, 0, ""
+	default: // its key is being fetched, and a handshake cannot wait for that
+		return nil, http.StatusServiceUnavailable, "the token cannot be judged yet, try again"
+	}
+}
+
+// judge returns an HTTP status and the reason why an identity may not join a room, or 0.
+func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (status int, why string) {
+	h := d.hub
+	for _, a := range [2]room.Action{room.ActJoin, room.ActRead} {
+		v := h.Judge(policy.Subject{Who: who, Addr: addr}, a, name, h.Options(name), policy.Membership{}, true)
+		switch {
+		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && who == room.Anonymous && h.Asks(room.HookConnect, ""):
+			return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
+		case v.Outcome == policy.Allow:
+		case errors.Is(h.Refusal(v), wire.ErrBanned):
+			return http.StatusForbidden, "you are banned"
+		default:
+			return http.StatusForbidden, "this room is not open to you"
+		}
+	}
+	if who.User != "" && h.HasMaxConnections(who.User) {
+		return http.StatusTooManyRequests, "too many connections of this user"
+	}
+	if err := h.CheckJoin(name, who, addr); err != nil {
+		return http.StatusServiceUnavailable, err.Error()
+	}
+	return 0, ""
+}
+
+// expire closes a connection when its token has run out.
+func (d *Dialect) expire(c netpoll.Conn, at time.Time) {
+	d.hub.At(room.Soonest(at), func() {
+		switch {
+		case !c.Exists():
+		case time.Now().Before(at):
+			d.expire(c, at)
+		default:
+			_ = c.Close(ws.StatusPolicyViolation, "the token has expired")
+		}
+	})
+}
+
+// Open makes a connection that has passed Handshake a member of its room.
+func (d *Dialect) Open(c netpoll.Conn, name string) {
+	h := d.hub
+	p, _ := c.Data().(*room.Principal)
+	who := room.Anonymous
+	if p != nil {
+		who = p.Identity()
+		h.CountBearer(1)
+		if !h.CountConnection(p) {
+			h.RefusalLog().Warn("a plain client is refused: too many connections of this user", "code", 1013, "see", seeStatus[429], "user", who.User)
+			c.Close(ws.StatusCode(1013), "too many connections of this user")
+			return
+		}
+		if at := who.Expires; !at.IsZero() {
+			d.expire(c, at)
+		}
+	}
+	if _, err := h.Join(name, c); err != nil && !errors.Is(err, room.ErrClosed) {
+		h.RefusalLog().Warn("a plain client is refused: it cannot join", "code", 1013, "reason", err, "see", seeStatus[503])
+		c.Close(ws.StatusCode(1013), err.Error())
+	} else if h.CheckBan(who, room.AddressOf(c), name) != nil {
+		c.Close(ws.StatusCode(wire.DisconnectBanned), wire.DisconnectBanned.Text())
+	} else if p != nil && h.Revoked(who) { // since the handshake: see room.Hub.Register
+		c.Close(ws.StatusCode(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
+	}
+}
+
+// publishWork is the work of a message in a turn, see netpoll.Conn.Spent.
+const publishWork = 1
+
+// Message publishes what a member sends. A message that the member may not send, or sends
+// too fast, is lost: the dialect has no way to say so. A message for which the room has no
+// room comes again. So a handler calls Message last, and once for each message.
+func (d *Dialect) Message(m room.Member, op ws.OpCode, data []byte) {
+	m.Conn.Spent(publishWork)
+	if errors.Is(d.hub.Relay(m, op, data), wire.DisconnectTooManyErrors) {
+		m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
+	}
+}
+
+// Close ends a connection's membership.
+func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
+	h := d.hub
+	if m, ok := h.Member(c); ok {
+		if h.Asks(room.HookDisconnect, "") {
+			h.TellDisconnect(room.AuthorOf(c), []string{m.Room.Name()}, why)
+		}
+		h.Leave(m)
+	}
+	if p, ok := c.Data().(*room.Principal); ok {
+		h.UncountConnection(p)
+		if p.Identity() != room.Anonymous {
+			h.CountBearer(-1)
+		}
+	}
+}
+
+// seeStatus are the settings to look at when a client gets an HTTP status; 401 has its line
+// where the token is judged.
+var seeStatus = map[int]string{
+	403: "rooms (allow), hook_subscribe, hook_connect, the API's sanctions",
+	429: "max_conns_per_user",
+	503: "max_rooms, max_members, token_jwks",
+}
+
+// logRefusal logs that a handshake is refused.
+func (d *Dialect) logRefusal(r *netpoll.Request, name string, status int, why string) {
+	if see, ok := seeStatus[status]; ok {
+		d.hub.RefusalLog().Warn("a plain client is refused: "+why, "status", status, "see", see, "room", room.Clipped(name), "addr", r.Remote().Addr().String())
+	}
+}
