@@ -318,7 +318,7 @@ func TestWhatIsCaughtIsBounded(t *testing.T) {
 	}
 }
 
-// A token that nobody can judge leaves no wish behind.
+// A token that nobody can judge leaves no pending subscribe behind.
 func TestRefusedTokenLeavesNoWish(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	k := n.talk(wire.JSON)

@@ -7,7 +7,7 @@ import (
 	"webim/room/wire"
 )
 
-// classOf is the class of a command, which says what bounds it.
+// classOf is the class of a command. The class selects the rate that bounds it.
 func (s *session) classOf(m wire.Method, c *protocol.Command) room.Class {
 	switch m {
 	case wire.Subscribe:

@@ -24,7 +24,7 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	of := s.classOf(method, c)
 	if of == room.ClassRead && s.conn.Lost() {
 		s.replied(c.Id)
-		return nil // nobody is there to read it
+		return nil // the client has hung up: it cannot read the reply
 	}
 	if err := s.d.hub.Allow(&s.Principal, of); err != nil {
 		return err
@@ -40,8 +40,9 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	return s.handle(o, method, c)
 }
 
-// onPong charges a pong that answers no ping, and nothing else: each idle client sends
-// the others. A pong has no reply, so only the last refusal is told.
+// onPong charges a pong that answers no ping. The others cost nothing, because each idle
+// client sends them. A pong has no reply, so no refusal is sent but the one that closes the
+// connection.
 func (s *session) onPong() error {
 	if s.conn.AnswerPing() {
 		return nil
@@ -52,9 +53,9 @@ func (s *session) onPong() error {
 	return nil
 }
 
-// answersItself reports whether a command's reply is not gathered with others. What
-// was gathered is sent before it, so that replies keep the order of the commands
-// where nothing has to wait, and so that hold knows what the queue has to take.
+// answersItself reports whether a command sends its reply by itself, not gathered with
+// others. The gathered replies are sent before it, so that replies keep the order of their
+// commands where no command waits, and so that hold sees how full the queue is.
 func answersItself(method wire.Method) bool {
 	switch method {
 	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats, wire.RPC:
@@ -81,7 +82,7 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 		o.reply(&protocol.Reply{Id: c.Id, Ping: &protocol.PingResult{}})
 		return nil
 	case wire.Send:
-		return nil // nobody listens: it is dropped, as the protocol has it
+		return nil // a message to the server is dropped: the protocol has no reply to it
 	case wire.Refresh:
 		return s.onRefresh(c.Id, c.Refresh)
 	case wire.SubRefresh:
@@ -100,7 +101,7 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 		case policy.Deny:
 			return s.d.hub.Refusal(v)
 		case policy.AskBackend:
-			return s.subscribeBy(id, r, opts)
+			return s.subscribeByBackend(id, r, opts)
 		}
 		return s.subscribeByRights(id, r, opts, v)
 	}
@@ -110,12 +111,12 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	wish, err := s.wish(r.Channel)
+	pending, err := s.beginSubscribe(r.Channel)
 	if err != nil {
 		return err
 	}
 	s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
-		if err = s.stands(wish, err); err != nil {
+		if err = s.resolve(pending, err); err != nil {
 			s.fail(id, err)
 			return
 		}
@@ -149,12 +150,12 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 		s.join(id, r, opts, nil, 0)
 		return nil
 	}
-	wish, err := s.wish(r.Channel)
+	pending, err := s.beginSubscribe(r.Channel)
 	if err != nil {
 		return err
 	}
 	s.onRoster(r.Channel, func(roles room.Roles, err error) {
-		if err = s.stands(wish, err); err != nil {
+		if err = s.resolve(pending, err); err != nil {
 			s.fail(id, err)
 			return
 		}
@@ -164,9 +165,9 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 }
 
 // flagRejectUnrecovered, of a subscribe command, asks for ErrUnrecoverablePosition
-// instead of a subscription that has not recovered: the client then loads anew what
-// it shows, and comes with the position of that. The other flags ask for what webim
-// does not have; it says nothing of them, which declines them.
+// instead of a subscription that has not recovered: the client then loads the room again,
+// and comes with the position of that. webim has no feature that the other flags ask for;
+// it does not mention them in its reply, which declines them.
 const flagRejectUnrecovered = 2
 
 // join is joinWith without data for the client.
@@ -174,9 +175,9 @@ func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *room.Optio
 	s.joinWith(id, r, opts, t, roles, nil, false)
 }
 
-// joinWith makes the subscription that a command asks for; t is its token, or nil,
-// roles what the room's roster adds, data what the client is told with it. byServer:
-// t is no token of the client's but what the backend answered.
+// joinWith makes the subscription that a command asks for. t is its token, or nil; roles are
+// those that the room's roster adds; data go to the client with the reply. byServer: t is
+// the backend's answer, and no token of the client.
 func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles, data []byte, byServer bool) {
 	if t != nil {
 		opts = room.Overridden(room.OverrideOf(t.Override), opts)
@@ -194,9 +195,9 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.O
 		res.Expires, res.Ttl = ttlOf(w.expires, byServer)
 		res.Data = data
 		if err == nil {
-			s.lookBy(s.dueAt(w.expires, byServer))
+			s.checkBy(s.dueAt(w.expires, byServer))
 			if t == nil && room.IsRoster(w.room) {
-				s.lookAtRoster(w.room)
+				s.checkRoster(w.room)
 			}
 		}
 		s.answer(id, err, &protocol.Reply{Subscribe: res})
@@ -208,7 +209,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.O
 func (s *session) fail(id uint32, err error) {
 	var end wire.DisconnectCode
 	if errors.As(err, &end) {
-		s.noteRefusal(nil, err)
+		s.logRefusal(nil, err)
 		s.end(err)
 		return
 	}
@@ -220,7 +221,7 @@ func (s *session) fail(id uint32, err error) {
 func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	if err != nil {
 		s.d.hub.LogInternal(err, "a command that was answered later")
-		s.noteRefusal(nil, err)
+		s.logRefusal(nil, err)
 		r = wire.ErrorReply(id, err)
 	}
 	r.Id = id
@@ -242,7 +243,7 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 	case policy.Deny:
 		return s.d.hub.Refusal(v)
 	case policy.AskBackend:
-		s.publishBy(id, r)
+		s.publishByBackend(id, r)
 		return nil
 	}
 	s.d.hub.SayCommand(s, id, v, room.Saying{Room: r.Channel, Data: r.Data})
@@ -320,7 +321,7 @@ func (s *session) onRPC(o *out, id uint32, r *protocol.RPCRequest) error {
 		return nil
 	}
 	if s.d.hub.Asks(room.HookRPC, "") {
-		s.rpcBy(id, r)
+		s.rpcByBackend(id, r)
 		return nil
 	}
 	return wire.ErrNotAvailable

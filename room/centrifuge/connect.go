@@ -18,10 +18,10 @@ import (
 //
 //	identify  the token is judged; its keys may have to be fetched
 //	join      the rooms that the server joins the connection to
-//	reply     all that in one reply; then the seats are taken
+//	reply     all that in one reply; then the rooms give slots
 //
-// The first two may have to wait. Then the connection is held, and what came
-// behind the command waits with it.
+// The first two may have to wait. Then the connection is held, and the commands behind the
+// connect command wait with it.
 type connecting struct {
 	s       *session
 	id      uint32
@@ -29,14 +29,14 @@ type connecting struct {
 	who     *token.Identity
 	data    protocol.Raw // of the reply
 	latch   room.Latch
-	carries *room.ReplyBudget // what the rooms bring
+	carries *room.ReplyBudget // for the publications that the rooms bring
 
 	mu   sync.Mutex
 	left int // rooms that are not joined yet
 	subs map[string]*protocol.SubscribeResult
 	err  error
 
-	rooms []*room.Room // whose seats wait for the reply
+	rooms []*room.Room // whose joins wait for the reply
 
 	state   atomic.Int32 // see connect
 	release func()
@@ -56,7 +56,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 		return false, wire.DisconnectBadRequest
 	}
 	if err := s.d.hub.Allow(&s.Principal, room.ClassRPC); err != nil {
-		return false, err // after an expired token one may try again, but a token costs to judge
+		return false, err // a client may try again after an expired token, but to judge a token costs time
 	}
 	if err := wire.Check(wire.Connect, c); err != nil {
 		return false, err
@@ -68,7 +68,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 		defer s.connecting.Store(false)
 		return false, k.reply(o)
 	}
-	o.flush() // what is answered already comes before
+	o.flush() // earlier replies come before
 	k.release = s.wait(all)
 	if !k.state.CompareAndSwap(underWay, held) {
 		k.resume()
@@ -76,8 +76,8 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	return true, nil
 }
 
-// settle notes that all is known.
-func (k *connecting) settle() {
+// resolved notes that the connect command can be answered.
+func (k *connecting) resolved() {
 	if !k.state.CompareAndSwap(underWay, settled) {
 		k.s.d.hub.Post(k.resume)
 	}
@@ -99,17 +99,17 @@ func (k *connecting) identify() {
 	h := k.s.d.hub
 	switch {
 	case k.req.Token == "" && h.Asks(room.HookConnect, ""):
-		k.connectBy()
+		k.connectByBackend()
 	case k.req.Token == "":
 		k.withoutToken()
 	case !h.TakesTokens():
 		h.LogToken("connection", token.ErrInvalid)
 		k.err = wire.DisconnectInvalidToken
-		k.settle()
+		k.resolved()
 	default:
 		h.VerifyToken(k.req.Token, func(who *token.Identity, err error) {
 			if k.who, k.err = who, h.CheckToken(who, err); k.err != nil {
-				k.settle()
+				k.resolved()
 				return
 			}
 			k.join()
@@ -117,13 +117,13 @@ func (k *connecting) identify() {
 	}
 }
 
-// withoutToken lets in who has none, where that is allowed.
+// withoutToken lets a client without a token in, where that is allowed.
 func (k *connecting) withoutToken() {
 	h := k.s.d.hub
 	if !h.Config().Anonymous {
 		h.LogTokenless(room.AddressOf(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
-		k.settle()
+		k.resolved()
 		return
 	}
 	k.who = room.Anonymous
@@ -131,7 +131,7 @@ func (k *connecting) withoutToken() {
 		who, data, err := h.Config().Guests.Welcome(k.req.Data)
 		if err != nil {
 			k.err = err
-			k.settle()
+			k.resolved()
 			return
 		}
 		if who != nil {
@@ -183,8 +183,7 @@ func (k *connecting) join() {
 	k.joined("", nil, nil)
 }
 
-// count counts the connection to its user, who pays for the command, and for what it
-// recovers.
+// count counts the connection to its user, and charges the command to the user.
 func (k *connecting) count() error {
 	if err := k.s.countConnection(); err != nil {
 		return err
@@ -192,9 +191,9 @@ func (k *connecting) count() error {
 	return k.s.d.hub.AllowUser(&k.s.Principal, room.ClassRPC)
 }
 
-// channels are the rooms that the server joins a connection to: those of its
-// token where it is not banned, but no # room of others, and its user's own, of
-// which clients that do not expect it learn nothing but its name.
+// channels are the rooms that the server joins a connection to: those of its token, except
+// rooms where it is banned and # rooms of other users, and the user's own room. A client
+// that does not expect its own room learns no more of it than the name.
 func (s *session) channels(who *token.Identity) []token.Channel {
 	h, addr := s.d.hub, room.AddressOf(s.conn)
 	all := who.Channels
@@ -213,14 +212,14 @@ func (s *session) channels(who *token.Identity) []token.Channel {
 	return append(slices.Clip(all), token.Channel{Name: own})
 }
 
-// joined notes one room; the last one settles it.
+// joined notes the outcome for one room; after the last one the command is resolved.
 func (k *connecting) joined(name string, res *protocol.SubscribeResult, err error) {
 	k.mu.Lock()
 	k.left--
 	last := k.left == 0
 	switch {
-	case name != "" && name == room.PersonalRoom(k.who.User) && err != nil: // an extra: without it the client has all that it asked for
-	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by enrol
+	case name != "" && name == room.PersonalRoom(k.who.User) && err != nil: // an extra: it must not fail the connect command
+	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by Register
 	case err != nil:
 		k.err = err
 	case res != nil:
@@ -231,14 +230,14 @@ func (k *connecting) joined(name string, res *protocol.SubscribeResult, err erro
 	}
 	k.mu.Unlock()
 	if last {
-		k.settle()
+		k.resolved()
 	}
 }
 
 // reply answers the command, and lets the rooms' messages through.
 func (k *connecting) reply(o *out) error {
 	s := k.s
-	defer k.seat()
+	defer k.openLatch()
 	if k.carries != nil {
 		defer k.carries.End()
 	}
@@ -265,12 +264,12 @@ func (k *connecting) reply(o *out) error {
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
 	s.conn.Restrict(false)
-	s.connected.Store(true) // orders wait for that
+	s.connected.Store(true) // control messages wait for that
 	return nil
 }
 
-// seat opens the latch.
-func (k *connecting) seat() {
+// openLatch lets the joins take their slots.
+func (k *connecting) openLatch() {
 	k.latch.Open()
 	for _, r := range k.rooms {
 		r.Resume()

@@ -69,7 +69,7 @@ func (d *Dialect) Open(c netpoll.Conn, r *netpoll.Request) {
 		enc = wire.Protobuf
 	}
 	s := newSession(d, c, enc)
-	s.listenFor(r)
+	s.keepHeaders(r)
 	c.SetData(s)
 	c.Restrict(d.hub.Bounds(room.ClassInput))
 	d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
@@ -114,10 +114,10 @@ func (d *Dialect) Drained(c netpoll.Conn) {
 	if s == nil {
 		return
 	}
-	if s.handled != nil && s.handled.drained != nil {
-		s.handled.drained()
+	if s.partial != nil && s.partial.drained != nil {
+		s.partial.drained()
 	}
-	if s.asking != nil {
+	if s.questions != nil {
 		s.askNext()
 	}
 }
@@ -127,8 +127,8 @@ func (d *Dialect) Drained(c netpoll.Conn) {
 // may call it, as a handler does that measures how fairly turns are shared.
 func Handled(c netpoll.Conn) (count int, waits bool) {
 	s := sessionAt(c)
-	if s == nil || s.handled == nil {
+	if s == nil || s.partial == nil {
 		return 0, false
 	}
-	return s.handled.count, true
+	return s.partial.count, true
 }

@@ -11,9 +11,9 @@ import (
 	"webim/room/wire"
 )
 
-// mustConnect closes a session that has not connected in time. Whose connect
-// command is being answered has said it; what that waits for has a time of its
-// own, and if nothing comes of it the client has to connect again.
+// mustConnect closes a session that has not connected in time. A session whose connect
+// command is not answered yet gets the time again: the answer has a deadline of its own, and
+// if it is an error the client has to connect again.
 func (s *session) mustConnect() {
 	switch {
 	case s.connected.Load():
@@ -21,7 +21,7 @@ func (s *session) mustConnect() {
 		s.d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 	default:
 		if s.conn.Exists() {
-			s.noteRefusal(nil, wire.DisconnectStale)
+			s.logRefusal(nil, wire.DisconnectStale)
 		}
 		s.Disconnect(wire.DisconnectStale)
 	}
@@ -35,38 +35,38 @@ func ttl(at time.Time) (expires bool, seconds uint32) {
 	return true, uint32(max(1, time.Until(at)/time.Second))
 }
 
-// lookBy sees that the session is looked at, at or before the time given; zero is
-// never. It takes no lock of the session's.
-func (s *session) lookBy(at time.Time) {
+// checkBy makes checkExpiry run at or before the time given; zero is never. It takes no lock
+// of the session.
+func (s *session) checkBy(at time.Time) {
 	if at.IsZero() {
 		return
 	}
 	at = room.Soonest(at)
 	n := at.UnixNano()
 	for {
-		old := s.nextLook.Load()
+		old := s.nextCheck.Load()
 		if old != 0 && old <= n {
 			return
 		}
-		if s.nextLook.CompareAndSwap(old, n) {
+		if s.nextCheck.CompareAndSwap(old, n) {
 			break
 		}
 	}
 	s.d.hub.At(at, func() {
-		if s.nextLook.CompareAndSwap(n, 0) { // else an earlier look has taken its place
-			s.look()
+		if s.nextCheck.CompareAndSwap(n, 0) { // else an earlier check has taken its place
+			s.checkExpiry()
 		}
 	})
 }
 
-// refreshedByServer reports whether the backend, and not the client, sees that the
-// connection stays good: HookConnect let it in, without a token. Such a client has
+// refreshedByServer reports whether the backend, and not the client, extends the
+// connection: HookConnect let it in, without a token. Such a client has
 // nothing to refresh, so it is not told when the connection expires: SDKs would ask
 // the application for a token, get none, and end for good.
-func (s *session) refreshedByServer() bool { return s.asking != nil && s.asking.admitted.Load() }
+func (s *session) refreshedByServer() bool { return s.questions != nil && s.questions.admitted.Load() }
 
-// dueAt is when something is to be done about an expiry; zero is never. A client gets
-// the grace to bring a new token; what the backend has to say it is asked at once.
+// dueAt is the time at which an expiry is acted on; zero is never. A client gets
+// Config.ExpiredGrace to bring a new token. If the backend decides, it is asked at once.
 func (s *session) dueAt(expires time.Time, byServer bool) time.Time {
 	if expires.IsZero() || byServer {
 		return expires
@@ -82,8 +82,8 @@ func (t *subToken) dueAt(s *session) time.Time {
 	return s.dueAt(time.Unix(t.expires, 0), t.byServer)
 }
 
-// ttlOf is ttl as a reply or a push tells it to the client: a client whose expiry the
-// backend extends is never told of it, at connecting as later.
+// ttlOf is ttl as a reply or a push has it: if the backend extends the expiry, the client is
+// never told of it, neither in the connect reply nor later.
 func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
 	if byServer {
 		return false, 0
@@ -91,21 +91,21 @@ func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
 	return ttl(expires)
 }
 
-// expireBy sees that the session is looked at when its connection expires.
-func (s *session) expireBy(at time.Time) { s.lookBy(s.dueAt(at, s.refreshedByServer())) }
+// expireBy makes checkExpiry run when the connection expires.
+func (s *session) expireBy(at time.Time) { s.checkBy(s.dueAt(at, s.refreshedByServer())) }
 
-// look ends what has run out: the connection, or subscriptions, of which the
-// client is told with 2501, so that it subscribes anew.
-func (s *session) look() {
+// checkExpiry ends the connection if it has expired, and subscriptions that have: the
+// client is told with 2501, so that it subscribes again.
+func (s *session) checkExpiry() {
 	now := time.Now()
 	next := s.dueAt(s.Identity().Expires, s.refreshedByServer())
 	if !next.IsZero() && !now.Before(next) {
-		if !s.refreshBy() {
-			s.noteRefusal(nil, wire.DisconnectExpired)
+		if !s.refreshByBackend() {
+			s.logRefusal(nil, wire.DisconnectExpired)
 			s.Disconnect(wire.DisconnectExpired)
 			return
 		}
-		next = time.Time{} // the answer says
+		next = time.Time{} // the answer decides
 	}
 	var over []string
 	s.mu.Lock()
@@ -129,7 +129,7 @@ func (s *session) look() {
 			s.tell(wire.UnsubscribeExpired.Push(room))
 		}
 	}
-	s.lookBy(next)
+	s.checkBy(next)
 }
 
 // onRefresh takes a new token for the connection, of the same user.
@@ -151,16 +151,16 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			return
 		}
 		s.Identify(who)
-		if h.Revoked(who) { // since it was judged; whoever revoked it saw the old one
+		if h.Revoked(who) { // it was revoked since it was judged, and the revocation saw the old one
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
-		if s.d.hub.CheckSessionBan(s, "") != nil { // bans bind whom the new token does not call an admin
+		if s.d.hub.CheckSessionBan(s, "") != nil { // the new token may not say that the user is an admin
 			s.fail(id, wire.DisconnectBanned)
 			return
 		}
-		if s.asking != nil {
-			s.asking.admitted.Store(false) // from now on the client does
+		if s.questions != nil {
+			s.questions.admitted.Store(false) // from now on the client does
 		}
 		h.Post(s.leaveBanned)
 		s.expireBy(who.Expires)
@@ -171,8 +171,8 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 	return nil
 }
 
-// subscription judges the token of a subscription; invalid is what to say of
-// one that is not good. Another's token ends the connection.
+// subscription judges the token of a subscription. done gets the error invalid if it is not
+// valid. A token of another user ends the connection.
 func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
 	h := s.d.hub
 	if h.Config().Tokens == nil {
@@ -247,6 +247,6 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 	if s.ticketRevoked(t.ID, t.IssuedAt) { // since it was judged
 		s.Leave(room)
 	}
-	s.lookBy(s.dueAt(t.Expires, false))
+	s.checkBy(s.dueAt(t.Expires, false))
 	return true
 }

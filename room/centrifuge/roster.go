@@ -6,8 +6,8 @@ import (
 	"webim/room/wire"
 )
 
-// onRoster tells what a session's user may besides in a $ room, or why it may not
-// join. It calls done perhaps later.
+// onRoster looks up the session's user in the roster of a $ room. done gets the roles that
+// the roster adds, or the reason why the user may not join. done may be called later.
 func (s *session) onRoster(name string, done func(room.Roles, error)) {
 	who := s.Identity()
 	room.RosterOf(s.d.hub.Engine(), name, who.User, func(r room.Roster, ok bool, err error) {
@@ -29,22 +29,22 @@ func (s *session) onRoster(name string, done func(room.Roles, error)) {
 	})
 }
 
-// lookAtRoster looks again when the session has its seat: who was taken from the
-// roster while it was joining must not stay, and who was raised is it at once.
-func (s *session) lookAtRoster(name string) {
+// checkRoster looks into the roster again when the session is a member: a user who was taken
+// from the roster meanwhile must not stay, and new roles count at once.
+func (s *session) checkRoster(name string) {
 	s.d.hub.Post(func() {
 		s.onRoster(name, func(roles room.Roles, err error) {
 			if err != nil {
 				s.Leave(name)
 				return
 			}
-			s.raise(name, roles)
+			s.setRoles(name, roles)
 		})
 	})
 }
 
-// raise notes what the roster of a room says of the session's user.
-func (s *session) raise(name string, roles room.Roles) {
+// setRoles notes the roles that the roster of a room adds.
+func (s *session) setRoles(name string, roles room.Roles) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.find(name)

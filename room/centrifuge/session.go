@@ -20,28 +20,28 @@ import (
 	"webim/room/wire"
 )
 
-// session is a connection that speaks the centrifuge dialect: what it is, and
-// which rooms it is in. It is the connection's data; its memory is what an idle
-// client costs besides the record.
+// session is a connection that speaks the Centrifuge dialect. It is the connection's data and
+// lists the rooms that the connection is in. Its 208 bytes are the cost of an idle client
+// besides the connection's record.
 type session struct {
 	d    *Dialect
 	conn netpoll.Conn
 	id   [16]byte // the client id, as a UUID
 	enc  wire.Encoding
 
-	room.Principal // who it is; its identity and payer are set by connect
+	room.Principal // its identity and payer are set by connect
 
 	connected  atomic.Bool
-	connecting atomic.Bool           // the answer to its connect command has to wait
-	handled    *handled              // owned by the turn; nil: no message waits
+	connecting atomic.Bool           // its connect command is not answered yet
+	partial    *partialBatch         // owned by the turn; nil: no message waits
 	large      atomic.Pointer[large] // the command that makes a large reply now; nil: none does
-	asking     *asking               // nil without a backend
-	nextLook   atomic.Int64          // when its tokens are looked at, in nanoseconds since 1970; 0: not
+	questions  *questions            // nil without a backend
+	nextCheck  atomic.Int64          // when checkExpiry is due, in nanoseconds since 1970; 0: never
 
-	mu     sync.Mutex // taken under Room.mu
-	closed bool       // no room may be entered any more, and no user counted
-	subs   []sub
-	wishes *wish // the latest first
+	mu          sync.Mutex // taken under Room.mu
+	closed      bool       // the connection has ended: it joins no room, and counts to no user
+	subs        []sub
+	pendingSubs *pendingSubscribe // the latest first
 }
 
 // newSession makes the session of a connection that has just opened.
@@ -68,7 +68,7 @@ func (s *session) ClientID() string {
 // cfg is the settings of the hub.
 func (s *session) cfg() *room.Config { return s.d.hub.Config() }
 
-// Hub implements Session, as the others do.
+// Hub implements room.Session, as do Conn, Encoding and Connected.
 func (s *session) Hub() *room.Hub          { return s.d.hub }
 func (s *session) Conn() netpoll.Conn      { return s.conn }
 func (s *session) Encoding() wire.Encoding { return s.enc }
@@ -87,7 +87,7 @@ func (s *session) AuthorIn(room string) engine.Author {
 	return s.author()
 }
 
-// Membership implements Session. A member is also one whose joining is under way.
+// Membership implements Session. A pending join counts as a membership.
 func (s *session) Membership(room string) (m policy.Membership, in bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *session) Members() (all []room.Member) {
 	return all
 }
 
-// member is a subscription that has its seat as the room knows it.
+// member is a subscription that has its slot, as the room knows it.
 func (s *session) member(one *sub) room.Member {
 	return room.Member{Room: one.room, Conn: s.conn, Kind: one.kind, Slot: one.slot}
 }
@@ -177,7 +177,7 @@ func (o *out) reply(r *protocol.Reply) {
 	}
 }
 
-// flush sends what was gathered. An error is the connection's end: the server closes it
+// flush sends the gathered replies. An error is the connection's end: the server closes it
 // when its queue is full, and calls Hub.Close.
 func (o *out) flush() {
 	if len(o.b) > 0 {
@@ -231,7 +231,7 @@ func takeOut(s *session) *out {
 	return o
 }
 
-// give sends what was gathered and gives the buffer back.
+// give sends the gathered replies and gives the buffer back.
 func (o *out) give() {
 	o.flush()
 	if cap(o.b) > 2*maxReply {
@@ -242,21 +242,21 @@ func (o *out) give() {
 	outs.Put(o)
 }
 
-// message handles the commands of one WebSocket message. What takes its time
-// replies when it is done; the others need not wait.
+// message handles the commands of one WebSocket message. A command that takes its time
+// replies when it is done; the others do not wait for it.
 func (s *session) message(op ws.OpCode, data []byte) {
 	if (op == ws.OpBinary) != (s.enc == wire.Protobuf) {
-		s.noteRefusal(nil, wire.DisconnectBadRequest)
+		s.logRefusal(nil, wire.DisconnectBadRequest)
 		s.Disconnect(wire.DisconnectBadRequest)
 		return
 	}
 	commands, err := wire.Decode(s.enc, s.unhandled(data), s.cfg().MaxCommands)
 	if err != nil {
-		s.noteRefusal(nil, err)
+		s.logRefusal(nil, err)
 		s.end(err)
 		return
 	}
-	s.goOn(&commands)
+	s.skipHandled(&commands)
 	s.BeginMessage()
 	o := takeOut(s)
 	defer o.give()
@@ -276,9 +276,9 @@ func (s *session) Known(b []byte) (name string, ok bool) {
 	return "", false
 }
 
-// commands handles one command after the other, until one must be waited for:
-// connect, without which the others mean nothing; or until the client has to take
-// its replies before others are made. Then the message comes again.
+// commands handles one command after the other. It stops at a connect command that is
+// answered later, because the others mean nothing without it, and when the client has to
+// take its replies first. Then the message comes again.
 func (s *session) commands(o *out, all *wire.Commands) {
 	for {
 		taken, left := all.Taken(), len(all.Rest())
@@ -286,7 +286,7 @@ func (s *session) commands(o *out, all *wire.Commands) {
 		if answersItself(method) {
 			o.flush()
 		}
-		if err == io.EOF || s.mustGoBehind(method, c, taken, left) || s.hold(method, c, taken, left) {
+		if err == io.EOF || s.mustYield(method, c, taken, left) || s.hold(method, c, taken, left) {
 			return
 		}
 		over := s.conn.Spent(workOf(method, c))
@@ -302,19 +302,19 @@ func (s *session) commands(o *out, all *wire.Commands) {
 			o.call.Begin(s.wait(all))
 			return
 		}
-		if s.refused(o, c, err) || s.pastTurn(all, over) {
+		if s.refused(o, c, err) || s.endTurn(all, over) {
 			return
 		}
 	}
 }
 
-// refused tells the client what is wrong with a command; it reports whether
-// that ends the connection.
+// refused tells the client the error of a command, and reports whether that ends the
+// connection.
 func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	if err == nil {
-		return false // most are, and what follows allocates
+		return false // most commands have no error, and the code below allocates
 	}
-	s.noteRefusal(c, err)
+	s.logRefusal(c, err)
 	var disconnect wire.DisconnectCode
 	if errors.As(err, &disconnect) {
 		o.flush()
@@ -330,11 +330,10 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	return false
 }
 
-// close ends what the session has, for good: a subscription that is still to be
-// made, by whom its token had to wait for, is not.
+// close ends the session for good, with its memberships and its pending subscribes.
 func (s *session) close() {
 	s.d.hub.Unregister(s)
-	if s.asking != nil {
+	if s.questions != nil {
 		s.askNext()
 	}
 	s.mu.Lock()
@@ -347,7 +346,7 @@ func (s *session) close() {
 // leaveAll ends all memberships.
 func (s *session) leaveAll() {
 	s.mu.Lock()
-	s.wishes = nil
+	s.pendingSubs = nil
 	subs := make([]sub, 0, len(s.subs))
 	for i := len(s.subs) - 1; i >= 0; i-- {
 		subs = append(subs, s.takeLocked(i))
@@ -355,7 +354,7 @@ func (s *session) leaveAll() {
 	s.subs = nil
 	s.mu.Unlock()
 	for _, one := range subs {
-		s.giveBack(one)
+		s.releaseSlot(one)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 type sub struct {
 	room    *room.Room
 	pending *pendingSub // while it is under way: it has no slot yet
-	token   *subToken   // what a token said of it, or nil
+	token   *subToken   // from its token or the roster, or nil
 	slot    room.Slot
 	kind    room.Kind
 	notices bool // others are told when it leaves
@@ -24,7 +24,7 @@ type sub struct {
 	placed  bool // it relies on its position
 }
 
-// subToken is what the token of a subscription, or the room's roster, says.
+// subToken holds the claims of a subscription's token, and the roles of the room's roster.
 type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0: never
@@ -36,7 +36,7 @@ type subToken struct {
 	byServer bool // the backend said when it expires, and there is no token to renew
 }
 
-// newSubToken is nil if there is nothing to say.
+// newSubToken returns nil if the token and the roster say nothing.
 func newSubToken(w *subscription) *subToken {
 	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id, byServer: w.byServer}
 	if !w.expires.IsZero() {
@@ -51,15 +51,15 @@ func newSubToken(w *subscription) *subToken {
 	return t
 }
 
-// A subscription is what is to be made, and what is told of it.
+// A subscription describes a membership that is to be made.
 type subscription struct {
 	room    string
 	opts    *room.Options
-	notices bool             // it wants to know who comes and goes
+	notices bool             // it gets the notices of joins and leaves
 	since   *engine.Position // recover from there; nil: not asked for
 	strict  bool             // no subscription, and an error, if that cannot be
 	server  bool
-	placed  bool // it is told its place, and of gaps
+	placed  bool // it is told its position, and of gaps
 	info    []byte
 	expires time.Time
 	grants  token.Grants
@@ -69,7 +69,7 @@ type subscription struct {
 	latch   *room.Latch // wait there before taking the slot; nil: do not
 
 	byServer bool              // as subToken.byServer
-	reply    *room.ReplyBudget // that says what was missed; nil: one of its own
+	reply    *room.ReplyBudget // of the reply with the missed publications; nil: one of its own
 }
 
 // pendingSub is a subscription that is being made. It implements Joiner.
@@ -81,9 +81,9 @@ type pendingSub struct {
 }
 
 // subscribe makes the session a member of a room. done is called once, perhaps
-// before subscribe returns; when there is no error the room's lock is held, and
-// what done pushes comes before anything that the room sends. The room is nil
-// if it cannot be entered.
+// before subscribe returns. If there is no error, the room's lock is held, and frames that
+// done pushes come before anything that the room sends. The room is nil if the session
+// cannot join it.
 func (s *session) subscribe(w *subscription, done func(room.Recovery, error)) *room.Room {
 	if w.since != nil && w.reply == nil {
 		w.reply = s.d.hub.NewReplyBudget(&s.Principal)
@@ -150,7 +150,7 @@ func (j *pendingSub) Finish(err error) error {
 	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// It may have left meanwhile, and be coming again: then that is another's.
+	// The session may have left meanwhile and subscribed again: that is another pendingSub.
 	i := slices.IndexFunc(s.subs, func(one sub) bool { return one.pending == j })
 	if i < 0 && err == nil {
 		err = wire.ErrInternal
@@ -162,7 +162,7 @@ func (j *pendingSub) Finish(err error) error {
 		if !j.HasReplied() {
 			j.done(room.Recovery{}, err)
 		} else if i >= 0 {
-			s.Disconnect(wire.DisconnectInsufficientState) // what it was told is no longer true
+			s.Disconnect(wire.DisconnectInsufficientState) // its reply is no longer true
 		}
 		return err
 	}
@@ -175,7 +175,7 @@ func (j *pendingSub) Finish(err error) error {
 	return nil
 }
 
-// mayEnterLocked checks what the session itself has against another room.
+// mayEnterLocked checks whether the session may have another room, this one.
 func (s *session) mayEnterLocked(name string) error {
 	switch {
 	case s.closed:
@@ -209,7 +209,7 @@ func resultOf(o room.Recovery, positioned, asked bool, e wire.Encoding) *protoco
 	return res
 }
 
-// unsubscribe ends a membership, and what may become one; it reports whether
+// unsubscribe ends the membership of a room, or the pending subscribe, and reports whether
 // there was a membership.
 func (s *session) unsubscribe(name string) bool {
 	s.mu.Lock()
@@ -221,13 +221,13 @@ func (s *session) unsubscribe(name string) bool {
 	}
 	one := s.takeLocked(i)
 	s.mu.Unlock()
-	s.giveBack(one)
+	s.releaseSlot(one)
 	return true
 }
 
-// takeLocked takes a subscription from the session, whose slot is to be given
-// back then. Others learn of it where the room's options say so, and before they
-// can learn that it is back: session.mu is held, as it is when that is told.
+// takeLocked removes a subscription from the session; the caller then releases its slot. If
+// the room has notices, the leave is posted here, under session.mu, as the join is: so the
+// notices of one session keep their order.
 func (s *session) takeLocked(i int) sub {
 	one := s.subs[i]
 	s.subs = slices.Delete(s.subs, i, i+1)
@@ -237,8 +237,8 @@ func (s *session) takeLocked(i int) sub {
 	return one
 }
 
-// giveBack gives back the slot of a subscription that is no longer the session's.
-func (s *session) giveBack(one sub) {
+// releaseSlot gives back the slot of a subscription that is no longer the session's.
+func (s *session) releaseSlot(one sub) {
 	if one.pending != nil {
 		one.room.Abandon(&one.pending.PendingJoin)
 		return

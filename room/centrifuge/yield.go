@@ -26,35 +26,34 @@ func workOf(method wire.Method, c *protocol.Command) int {
 	return commandWork
 }
 
-// pastTurn notes that the turn has done enough: over says that it has no time left, or its
-// replies carry as much as those of a turn may. It keeps what is left of the message, if
-// there is more.
-func (s *session) pastTurn(all *wire.Commands, over bool) bool {
+// endTurn ends the turn if it has done enough, and reports whether it has: it has no time left
+// (over), or its replies carry as much as those of a turn may. The rest of the message waits
+// for the next turn.
+func (s *session) endTurn(all *wire.Commands, over bool) bool {
 	if !s.IsTurnOver() && !over {
 		return false
 	}
 	if len(all.Rest()) > 0 {
-		s.goBehind(all.Taken(), len(all.Rest()))
+		s.yield(all.Taken(), len(all.Rest()))
 	} else {
 		s.conn.Yield()
 	}
 	return true
 }
 
-// mustGoBehind keeps a message from a command on that may have a large reply, if the
-// connection has to wait in the background for it and does not yet. Before the command,
-// taken commands were handled, and left bytes of the message were not.
-func (s *session) mustGoBehind(method wire.Method, c *protocol.Command, taken, left int) bool {
+// mustYield ends the turn before a command that may have a large reply, if the connection
+// has to wait in the background for it and does not yet. taken and left are those of hold.
+func (s *session) mustYield(method wire.Method, c *protocol.Command, taken, left int) bool {
 	if !s.isLarge(method, c) || !s.d.hub.GoesBehind(&s.Principal) {
 		return false
 	}
-	s.goBehind(taken, left)
+	s.yield(taken, left)
 	return true
 }
 
-// goBehind ends the turn; the message comes again in the next one.
-func (s *session) goBehind(taken, left int) {
-	s.handled = &handled{count: taken, left: left}
+// yield ends the turn; the message comes again in the next one.
+func (s *session) yield(taken, left int) {
+	s.partial = &partialBatch{count: taken, left: left}
 	s.conn.Yield()
 	s.conn.Again()()
 }

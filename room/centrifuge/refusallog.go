@@ -9,8 +9,8 @@ import (
 	"webim/room/wire"
 )
 
-// seeError are the settings to look at when a command is refused. A code that is not
-// here gets a line of its own elsewhere, or is nobody's trouble.
+// seeError names the settings to look at when a command is refused with a code. Codes that
+// are missing here are logged elsewhere, or need no line.
 var seeError = map[wire.ErrorCode]string{
 	wire.ErrUnauthorized:          "open, rooms (allow), hook_connect",
 	wire.ErrUnknownChannel:        "rooms",
@@ -27,7 +27,7 @@ var seeError = map[wire.ErrorCode]string{
 	wire.ErrText:                  "max_text, max_graphemes",
 }
 
-// seeEnd are the same for the ends of connections.
+// seeEnd is seeError for the codes that close connections.
 var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectExpired:               "the application's getToken, hook_refresh",
 	wire.DisconnectBadRequest:            "max_commands, max_message",
@@ -41,9 +41,9 @@ var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectBanned:                "the API's sanctions and unban",
 }
 
-// noteRefusal logs what a client is told: an ErrorCode or a DisconnectCode. c is the
-// command, nil if it is not at hand.
-func (s *session) noteRefusal(c *protocol.Command, err error) {
+// logRefusal logs the ErrorCode or DisconnectCode that a client gets. c is the command, nil
+// if it is not at hand.
+func (s *session) logRefusal(c *protocol.Command, err error) {
 	h := s.d.hub
 	if h.Config().Log == nil {
 		return

@@ -28,29 +28,29 @@ func (s *session) Apply(o engine.ControlMessage) {
 	}
 	switch o.Kind {
 	case engine.ControlSubscribe:
-		s.ordered(o)
+		s.subscribeByServer(o)
 	case engine.ControlUnsubscribe:
 		s.Leave(o.Room)
 	case engine.ControlDisconnect:
 		_ = s.conn.Close(ws.StatusCode(o.Code), o.Reason)
 	case engine.ControlRefresh:
-		s.refreshed(o)
+		s.applyRefresh(o)
 	case engine.ControlRoster:
-		s.lookAtRoster(o.Room)
+		s.checkRoster(o.Room)
 	case engine.ControlSend:
 		s.tell(&protocol.Reply{Push: &protocol.Push{Message: &protocol.Message{Data: o.Data}}})
 	}
 }
 
-// ordered joins the session to a room, and tells it so before anything that the
-// room says.
-func (s *session) ordered(o engine.ControlMessage) {
+// subscribeByServer joins the session to a room, and tells the client before anything that
+// the room sends.
+func (s *session) subscribeByServer(o engine.ControlMessage) {
 	opts := room.Overridden(o.Override, s.d.hub.Options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
-		return // it could not be told what is said there
+		return // it could not read the publications
 	}
 	if v := s.d.hub.JudgeJoin(s, o.Room, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
-		return // whatever a backend wants: a # room is between those whom its name has, and a ban holds
+		return // a backend opens no # room to a user that its name does not name, and lifts no ban
 	}
 	w := &subscription{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
 	s.subscribe(w, func(got room.Recovery, err error) {
@@ -70,7 +70,7 @@ func (s *session) ordered(o engine.ControlMessage) {
 				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
 			}
 		}
-		s.lookBy(s.dueAt(o.Expires, true))
+		s.checkBy(s.dueAt(o.Expires, true))
 	})
 }
 
@@ -80,7 +80,7 @@ func (s *session) Leave(room string) {
 	if room == "" {
 		s.mu.Lock()
 		rooms = rooms[:0]
-		s.wishes = nil
+		s.pendingSubs = nil
 		for _, one := range s.subs {
 			rooms = append(rooms, one.room.Name())
 		}
@@ -93,8 +93,8 @@ func (s *session) Leave(room string) {
 	}
 }
 
-// refreshed changes when the session ends, or what is shown of it.
-func (s *session) refreshed(o engine.ControlMessage) {
+// applyRefresh changes the end of the session, or the info that others see.
+func (s *session) applyRefresh(o engine.ControlMessage) {
 	if room.EndsConnections(&o) {
 		s.Disconnect(wire.DisconnectExpired)
 		return
@@ -111,8 +111,8 @@ func (s *session) refreshed(o engine.ControlMessage) {
 	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
 }
 
-// revoke ends what a token gave that is no longer valid: the connection, or subscriptions.
-// The connection may have a newer token than a subscription of it.
+// revoke ends the subscriptions and the connection that came with revoked tokens. The
+// connection may have a newer token than one of its subscriptions.
 func (s *session) revoke(o engine.ControlMessage) {
 	for _, room := range s.roomsRevoked(&o) {
 		s.Leave(room)
@@ -122,8 +122,8 @@ func (s *session) revoke(o engine.ControlMessage) {
 	}
 }
 
-// roomsRevoked are the rooms that the session is in by a subscription token that an order
-// is about.
+// roomsRevoked are the rooms that the session joined by a subscription token that a control
+// message revokes.
 func (s *session) roomsRevoked(o *engine.ControlMessage) (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +135,7 @@ func (s *session) roomsRevoked(o *engine.ControlMessage) (all []string) {
 	return all
 }
 
-// isRevoked reports whether an order is about the token.
+// isRevoked reports whether a control message revokes the token.
 func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
 	if o.Token != "" {
 		return t.id == o.Token

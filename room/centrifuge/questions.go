@@ -12,36 +12,36 @@ import (
 	"webim/room/wire"
 )
 
-// asking is what a session has only while a backend has to do with it.
-type asking struct {
+// questions are the questions of a session to the backend. A session without a backend has none.
+type questions struct {
 	header http.Header
 
 	admitted   atomic.Bool // HookConnect let it in, and HookRefresh is asked when that ends
 	refreshing atomic.Bool // it is being asked
 
 	mu    sync.Mutex
-	queue []func(next func()) // what has to keep the order of its commands
+	queue []func(next func()) // calls that keep the order of their commands
 	done  func()              // reads the connection again; nil: it is read
 
-	underWay int            // questions
-	waiting  []heldQuestion // more of them
-	release  func()         // as done, when none waits any more
+	underWay int            // questions that the backend has
+	waiting  []heldQuestion // questions that it does not have yet
+	release  func()         // reads the connection again when no question waits any more
 }
 
 // MaxQuestions is how many questions of one connection a backend is asked at the same time:
 // else a connection that joins all its rooms at once would take the places of all others.
 const MaxQuestions = 16
 
-// listenFor keeps the headers of a handshake that the backend wants.
-func (s *session) listenFor(r *netpoll.Request) {
+// keepHeaders keeps those headers of a handshake that the backend wants.
+func (s *session) keepHeaders(r *netpoll.Request) {
 	b := s.cfg().Backend
 	if b == nil {
 		return
 	}
-	s.asking = &asking{header: http.Header{}}
+	s.questions = &questions{header: http.Header{}}
 	for _, name := range b.Headers() {
 		if value := r.Header(name); value != "" {
-			s.asking.header.Set(name, value)
+			s.questions.header.Set(name, value)
 		}
 	}
 }
@@ -55,26 +55,26 @@ type heldQuestion struct {
 	done func(room.Answer, error)
 }
 
-// ask asks the backend for the session, now or when it has had answers and the client
-// has taken most of them. If the connection is gone before, done gets errGone.
+// ask asks the backend for the session: now, or when earlier questions are answered and the
+// client has taken most of the answers. If the connection is gone before, done gets errGone.
 func (s *session) ask(q room.Inquiry, done func(room.Answer, error)) {
 	who := s.Identity()
 	if q.Hook != room.HookRefresh {
 		q.Payer = cmp.Or(s.Payer(), budget.Addr(room.AddressOf(s.conn)))
 	}
-	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.asking.header, who.User, who.Meta
+	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.questions.header, who.User, who.Meta
 	ask := func() {
 		s.cfg().Backend.Ask(q, func(a room.Answer, err error) {
 			done(a, err)
-			s.answered() // what done has answered is in the queue now
+			s.answered() // the reply that done made is in the queue now
 		})
 	}
-	a := s.asking
+	a := s.questions
 	a.mu.Lock()
 	if a.underWay == MaxQuestions || len(a.waiting) > 0 {
 		a.waiting = append(a.waiting, heldQuestion{ask, done})
 		if a.release == nil {
-			a.release = s.conn.Later() // so what waits is no more than one message's commands
+			a.release = s.conn.Later() // so no more than the commands of one message wait
 		}
 		a.mu.Unlock()
 		return
@@ -86,17 +86,18 @@ func (s *session) ask(q room.Inquiry, done func(room.Answer, error)) {
 
 // answered notes that a question is answered.
 func (s *session) answered() {
-	s.asking.mu.Lock()
-	s.asking.underWay--
-	s.asking.mu.Unlock()
+	s.questions.mu.Lock()
+	s.questions.underWay--
+	s.questions.mu.Unlock()
 	s.askNext()
 }
 
-// askNext lets questions go that have waited. None goes while the queue of the
-// connection is full: its answer may be large, and so all that a client can make wait is
-// the answers to MaxQuestions questions. Dialect.Drained and the end of the connection call it again.
+// askNext asks the questions that have waited. None is asked while the queue of the
+// connection is full, because its answer may be large: so a client can make no more wait than
+// the answers to MaxQuestions questions. Dialect.Drained and the end of the connection call
+// askNext again.
 func (s *session) askNext() {
-	a := s.asking
+	a := s.questions
 	for {
 		var ask, release func()
 		var gone []heldQuestion
@@ -127,10 +128,10 @@ func (s *session) askNext() {
 	}
 }
 
-// inOrder has f run when those before it have called next. Meanwhile the
-// connection is not read, so what waits is no more than one message's commands.
+// inOrder calls f when the calls before it have called next. Meanwhile the connection is
+// not read, so no more than the commands of one message wait.
 func (s *session) inOrder(f func(next func())) {
-	a := s.asking
+	a := s.questions
 	a.mu.Lock()
 	a.queue = append(a.queue, f)
 	first := len(a.queue) == 1
@@ -144,7 +145,7 @@ func (s *session) inOrder(f func(next func())) {
 }
 
 func (s *session) nextInOrder() {
-	a := s.asking
+	a := s.questions
 	a.mu.Lock()
 	a.queue[0] = nil
 	a.queue = a.queue[1:]

@@ -12,8 +12,8 @@ import (
 	"webim/room/wire"
 )
 
-// connectBy asks the backend who connects.
-func (k *connecting) connectBy() {
+// connectByBackend asks the backend for the identity of the client.
+func (k *connecting) connectByBackend() {
 	k.s.ask(room.Inquiry{Hook: room.HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
 		func(a room.Answer, err error) {
 			k.s.d.hub.Post(func() {
@@ -27,15 +27,15 @@ func (k *connecting) connectBy() {
 					k.err = wire.ErrExpired
 				case room.IsGuest(a.User):
 					k.s.d.hub.LogToken("connection", room.ErrTokenGuest)
-					k.err = wire.DisconnectInvalidToken // that is nobody but guests
+					k.err = wire.DisconnectInvalidToken // only guests have such names
 				default:
 					k.who = &token.Identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
 					k.data = a.Data
-					k.s.asking.admitted.Store(true)
+					k.s.questions.admitted.Store(true)
 					k.join()
 					return
 				}
-				k.settle()
+				k.resolved()
 			})
 		})
 }
@@ -47,16 +47,16 @@ func names(subs map[string]*protocol.SubscribeRequest) (all []string) {
 	return all
 }
 
-// subscribeBy asks the backend whether the session may join a room; without an
-// answer the rights say it.
-func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *room.Options) error {
-	wish, err := s.wish(r.Channel)
+// subscribeByBackend asks the backend whether the session may join a room. Without an
+// answer the rights decide.
+func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, opts *room.Options) error {
+	pending, err := s.beginSubscribe(r.Channel)
 	if err != nil {
 		return err
 	}
 	s.ask(room.Inquiry{Hook: room.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a room.Answer, err error) {
 		s.d.hub.Post(func() {
-			switch err := s.stands(wish, err); {
+			switch err := s.resolve(pending, err); {
 			case err == room.ErrNoAnswer:
 				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, opts, false)); err != nil {
 					s.fail(id, err)
@@ -76,9 +76,9 @@ func (s *session) subscribeBy(id uint32, r *protocol.SubscribeRequest, opts *roo
 	return nil
 }
 
-// publishBy asks the backend whether the session may say something, or what it
-// says instead; without an answer the rights say it.
-func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
+// publishByBackend asks the backend whether the session may publish, and with which data.
+// Without an answer the rights decide.
+func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 	what := room.Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
 	s.AskPublish(what, func() error { return s.d.hub.CheckRights(s, room.ActSend, what.Room) }, func(what room.Saying, err error) {
 		if err != nil {
@@ -89,10 +89,10 @@ func (s *session) publishBy(id uint32, r *protocol.PublishRequest) {
 	})
 }
 
-// AskPublish implements Session: it has the backend judge what the session wants to say, or, without an
-// answer, rights. then gets what to say. It is not asked about what was said before:
-// that is ErrRepeated. The order of what a client says is kept: one after the other
-// is called, by an errand.
+// AskPublish implements Session: the backend judges a message of the session, and may
+// replace its data; without an answer, rights does. then gets the message. The backend is
+// not asked about a message that was published before: that is ErrRepeated. The messages of
+// a client keep their order: the next question waits until then has returned.
 func (s *session) AskPublish(what room.Saying, rights func() error, then func(room.Saying, error)) {
 	s.inOrder(func(next func()) {
 		s.d.hub.Recall(s, what, func(_ engine.Position, known bool, _ error) {
@@ -121,8 +121,8 @@ func (s *session) AskPublish(what room.Saying, rights func() error, then func(ro
 	})
 }
 
-// rpcBy has the backend answer a call.
-func (s *session) rpcBy(id uint32, r *protocol.RPCRequest) {
+// rpcByBackend asks the backend for the answer to a call.
+func (s *session) rpcByBackend(id uint32, r *protocol.RPCRequest) {
 	s.ask(room.Inquiry{Hook: room.HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a room.Answer, err error) {
 		if err == room.ErrNoAnswer {
 			err = wire.ErrNotAvailable
@@ -135,35 +135,35 @@ func (s *session) rpcBy(id uint32, r *protocol.RPCRequest) {
 	})
 }
 
-// refreshBy asks the backend whether the connection is still good, instead of
-// ending it; it reports whether that is so.
-func (s *session) refreshBy() bool {
+// refreshByBackend asks the backend whether the connection stays, and reports whether it
+// was asked. Else the connection has ended.
+func (s *session) refreshByBackend() bool {
 	if !s.refreshedByServer() || !s.d.hub.Asks(room.HookRefresh, "") {
 		return false
 	}
-	if !s.conn.Exists() || s.asking.refreshing.Swap(true) {
+	if !s.conn.Exists() || s.questions.refreshing.Swap(true) {
 		return true
 	}
 	s.ask(room.Inquiry{Hook: room.HookRefresh}, func(a room.Answer, err error) {
-		s.asking.refreshing.Store(false)
+		s.questions.refreshing.Store(false)
 		var end wire.DisconnectCode
 		switch {
 		case errors.As(err, &end):
 			s.end(err)
 		case s.mayAskAgain(err):
-			s.d.hub.At(time.Now().Add(time.Second), s.look)
+			s.d.hub.At(time.Now().Add(time.Second), s.checkExpiry)
 		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
-			s.noteRefusal(nil, wire.DisconnectExpired)
+			s.logRefusal(nil, wire.DisconnectExpired)
 			s.Disconnect(wire.DisconnectExpired)
 		default:
-			s.refreshed(engine.ControlMessage{Kind: engine.ControlRefresh, Expires: a.Expires, Info: a.Info})
+			s.applyRefresh(engine.ControlMessage{Kind: engine.ControlRefresh, Expires: a.Expires, Info: a.Info})
 		}
 	})
 	return true
 }
 
-// mayAskAgain reports whether the backend, which gave no answer, is asked again:
-// while the grace lasts that a client would have.
+// mayAskAgain reports whether the backend, which gave no answer, is asked again. It is, as
+// long as a client would have time to bring a new token (Config.ExpiredGrace).
 func (s *session) mayAskAgain(err error) bool {
 	silent := errors.Is(err, wire.ErrInternal) || errors.Is(err, wire.ErrTooManyRequests)
 	end := s.dueAt(s.Identity().Expires, false) // zero: meanwhile the server API has refreshed it

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/centrifugal/protocol"
 
@@ -80,3 +81,14 @@ func TestTicketRevokedWhileJoining(t *testing.T) {
 
 // TestLockOrderNamesEachMutex: see wstest.LockOrder.
 func TestLockOrderNamesEachMutex(t *testing.T) { wstest.LockOrder(t) }
+
+// TestSizes: an idle client costs its session, and 32 bytes for each room. 208 bytes are a size
+// class of Go's allocator.
+func TestSizes(t *testing.T) {
+	if n := unsafe.Sizeof(session{}); n > 208 {
+		t.Errorf("a session takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(sub{}); n > 32 {
+		t.Errorf("a subscription takes %d bytes", n)
+	}
+}
