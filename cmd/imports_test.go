@@ -32,7 +32,7 @@ var rules = []rule{
 
 	{"room/api", "room room/hooks room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
 	{"room/hooks", "room room/apikey room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
-	{"room/live", "room room/api room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
+	{"room/live", "room room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room/chat", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name"},
 	{"room/mux", "room room/centrifuge room/plain room/wire netpoll"},
 	{"room/centrifuge", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
@@ -45,7 +45,7 @@ var rules = []rule{
 	{"room/engine", "room/budget room/name"},
 	{"room/engine/enginetest", "room/engine room/budget"},
 	{"room/engine/...", "room/engine room/budget room/internal/..."},
-	{"room/apikey", "room/budget"},
+	{"room/apikey", "room/name"},
 	{"room/budget", ""},
 	{"room/name", ""},
 	{"room/chat/emoji", ""},

@@ -8,6 +8,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/engine"
+	"webim/room/name"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -187,7 +188,7 @@ func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 		r.mu.Unlock()
 		c.Channels++
 		c.Members += members
-		if q.Rooms != "" && token.Match(q.Rooms, r.name) {
+		if q.Rooms != "" && name.Match(q.Rooms, r.name) {
 			c.Rooms[r.name] = members
 		}
 	}

@@ -9,6 +9,7 @@
 // rules.
 //
 //	api              the server API, for backends and operators
+//	apikey           the keys of backends and operators, and the methods and rooms that they open
 //	live             the live picture of the server, for operators
 //	chat             the chat calls of clients, and their events
 //	mux              the netpoll.Handler of a hub: which dialect a connection speaks

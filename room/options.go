@@ -8,7 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/room/engine"
-	"webim/room/token"
+	"webim/room/name"
 	"webim/room/wire"
 )
 
@@ -103,7 +103,7 @@ func (ps Patterns) Allow(held Roles) bool {
 // Options implements Config.Options.
 func (ps Patterns) Options(room string) *Options {
 	for i := range ps {
-		if token.Match(ps[i].Match, room) {
+		if name.Match(ps[i].Match, room) {
 			return &ps[i].Options
 		}
 	}

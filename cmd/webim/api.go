@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"webim/room/api"
+	"webim/room/apikey"
 	"webim/web"
 )
 
@@ -50,13 +51,13 @@ func (c *config) whichKey() string {
 
 // apiKeys reads the API keys; an empty key is an error. With --dev and no key configured, it
 // makes one. The error is a usageError.
-func (c *config) apiKeys() ([]api.Key, error) {
-	var keys []api.Key
+func (c *config) apiKeys() ([]apikey.Key, error) {
+	var keys []apikey.Key
 	if c.given("api_key") {
 		if err := c.checkAPIKey(c.place("api_key"), c.APIKey); err != nil {
 			return nil, err
 		}
-		keys = append(keys, api.Key{Name: "api_key", Secret: c.APIKey})
+		keys = append(keys, apikey.Key{Name: "api_key", Secret: c.APIKey})
 	}
 	for _, text := range c.APIKeyFile {
 		name, file := splitKeyFile(text)
@@ -67,16 +68,16 @@ func (c *config) apiKeys() ([]api.Key, error) {
 		if err := c.checkAPIKey(c.place("api_key_file")+" "+text, secret); err != nil {
 			return nil, err
 		}
-		keys = append(keys, api.Key{Name: cmp.Or(name, file), Secret: secret})
+		keys = append(keys, apikey.Key{Name: cmp.Or(name, file), Secret: secret})
 	}
 	if len(keys) == 0 && c.Dev {
-		keys = []api.Key{{Name: "dev", Secret: rand.Text()}}
+		keys = []apikey.Key{{Name: "dev", Secret: rand.Text()}}
 	}
 	return keys, c.grantKeys(keys)
 }
 
 // grantKeys assigns the keys their rights. A key without a configured right opens everything.
-func (c *config) grantKeys(keys []api.Key) error {
+func (c *config) grantKeys(keys []apikey.Key) error {
 	at := map[string]int{}
 	for i, k := range keys {
 		if _, twice := at[k.Name]; twice || strings.ContainsFunc(k.Name, unicode.IsControl) {

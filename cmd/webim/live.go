@@ -9,6 +9,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
 	"webim/room/api"
+	"webim/room/apikey"
 	"webim/room/live"
 	"webim/room/mux"
 	"webim/web"
@@ -23,7 +24,7 @@ func (p *program) newFeed() (err error) {
 	if len(p.apiKeys) == 0 && p.tokens == nil {
 		return nil
 	}
-	if p.guard, err = api.NewGuard(p.apiKeys, p.cfg.APIHost); err != nil {
+	if p.guard, err = apikey.NewGuard(p.apiKeys, p.cfg.APIHost); err != nil {
 		return err
 	}
 	p.feed, err = live.New(live.Config{Hub: p.hub, Guard: p.guard, Version: "webim " + release, Logger: p.log,

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"webim/room/api"
+	"webim/room/apikey"
 	"webim/room/token"
 )
 
 // prepared holds the contents of the files that the settings name, and the warnings about all
 // settings.
 type prepared struct {
-	apiKeys    []api.Key
+	apiKeys    []apikey.Key
 	tokenKeys  []token.Key
 	tokens     *token.Verifier // nil if there are no keys
 	jwks       *jwksLog

@@ -19,6 +19,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/api"
+	"webim/room/apikey"
 	"webim/room/engine/memory"
 	"webim/room/live"
 	"webim/room/mux"
@@ -33,11 +34,11 @@ type program struct {
 	server *netpoll.Server
 	health health
 	hub    *room.Hub
-	hooks  *api.Hooks // nil if no hook is configured
-	guard  *api.Guard // of the live picture; nil if nobody could open it
-	feed   *live.Feed // nil if nobody could open the live picture
-	inner  *internal  // nil without --internal
-	plain  []net.Addr // bound addresses, in the order of --listen
+	hooks  *api.Hooks    // nil if no hook is configured
+	guard  *apikey.Guard // of the live picture; nil if nobody could open it
+	feed   *live.Feed    // nil if nobody could open the live picture
+	inner  *internal     // nil without --internal
+	plain  []net.Addr    // bound addresses, in the order of --listen
 	secure []net.Addr
 
 	closers      []func()    // see onClose

@@ -15,6 +15,7 @@ import (
 
 	"webim/netpoll/ratelog"
 	"webim/room"
+	"webim/room/apikey"
 	"webim/room/wire"
 )
 
@@ -22,7 +23,7 @@ import (
 type Config struct {
 	Hub *room.Hub
 	// Keys open the API. Each has its own secret.
-	Keys []Key
+	Keys []apikey.Key
 	// Hosts are the names, without ports, that a request's Host header may have. localhost and IP
 	// addresses are always allowed.
 	Hosts []string
@@ -49,7 +50,7 @@ func Serves(path string) bool { return path == linesPath || strings.HasPrefix(pa
 // Handler serves the API's paths (see Serves). It is safe for concurrent use.
 type Handler struct {
 	cfg   Config
-	guard *Guard
+	guard *apikey.Guard
 	told  *ratelog.Logger // logs refused requests
 }
 
@@ -66,7 +67,7 @@ func New(cfg Config) (*Handler, error) {
 	cfg.MaxCommands = cmp.Or(cfg.MaxCommands, 1000)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	guard, err := NewGuard(cfg.Keys, cfg.Hosts)
+	guard, err := apikey.NewGuard(cfg.Keys, cfg.Hosts)
 	if err != nil {
 		return nil, err
 	}

@@ -15,9 +15,8 @@
 // and a test compares it with the handlers.
 //
 //	api.go       Config and Handler: routing, status codes, size limits
-//	guard.go     Guard: checks keys and Host headers
 //	who.go       the caller: a backend with a key, or a moderator with a token
-//	key.go       a backend's key and its rights
+//	key.go       the methods and rooms that a key opens, by package room/apikey
 //	method.go    the table of methods; decoding a request, calling, encoding the result
 //	neutral.go   values without content, such as "version":0
 //	publish.go   publish, broadcast, send
@@ -38,7 +37,7 @@
 // A request needs a key, in the header X-API-Key or as "Authorization: apikey KEY". A key
 // has a name, which log lines show as by="key NAME". A key may have rights. A right names
 // a method, which is open everywhere or in the rooms that match a pattern, as
-// publish@team-* (key.go). A right with a pattern opens only requests that name rooms, and
+// publish@team-* (package room/apikey). A right with a pattern opens only requests that name rooms, and
 // every room in the request must match.
 //
 // Instead of a key, a request may have the token of a moderator of all rooms, as

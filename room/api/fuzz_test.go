@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/apikey"
 	"webim/room/engine/memory"
 	"webim/room/token"
 )
@@ -18,7 +19,7 @@ func FuzzCall(f *testing.F) {
 	}
 	f.Add("batch", []byte(`{"commands":[{"id":1,"publish":{"channel":"r","data":{}}},{"info":{}}],"parallel":true}`))
 	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Options: rooms.Options, Revoked: &token.Revoked{Max: 10}})
-	h, err := New(Config{Hub: hub, Keys: []Key{{Name: "test", Secret: key}}, MaxCommands: 5, MaxChannels: 5})
+	h, err := New(Config{Hub: hub, Keys: []apikey.Key{{Name: "test", Secret: key}}, MaxCommands: 5, MaxChannels: 5})
 	if err != nil {
 		f.Fatal(err)
 	}

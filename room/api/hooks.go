@@ -24,7 +24,6 @@ import (
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/name"
-	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -128,7 +127,7 @@ func (h *Hooks) Close(ctx context.Context) {
 }
 
 // Asks implements room.Backend.
-func (h *Hooks) Asks(k room.Hook, name string) bool {
+func (h *Hooks) Asks(k room.Hook, roomName string) bool {
 	if h.cfg.URLs[k] == "" {
 		return false
 	}
@@ -136,7 +135,7 @@ func (h *Hooks) Asks(k room.Hook, name string) bool {
 		return true
 	}
 	for _, pattern := range h.cfg.Rooms {
-		if token.Match(pattern, name) {
+		if name.Match(pattern, roomName) {
 			return true
 		}
 	}

@@ -22,6 +22,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/mux"
@@ -81,7 +82,7 @@ func start(t *testing.T, engine engine.Engine) *node {
 		}
 		v.Close()
 	})
-	h, err := New(Config{Hub: hub, Keys: []Key{{Name: "other", Secret: "another key"}, {Name: "test", Secret: key}}, Hosts: []string{"chat.example.com"},
+	h, err := New(Config{Hub: hub, Keys: []apikey.Key{{Name: "other", Secret: "another key"}, {Name: "test", Secret: key}}, Hosts: []string{"chat.example.com"},
 		MaxBody: 64 << 10, MaxChannels: 4, MaxCommands: 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

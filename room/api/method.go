@@ -51,7 +51,7 @@ func init() { // not in the declaration, which would be a cycle: batch uses meth
 		needs(room.ActMute, define("unmute", (*Handler).unmute)),
 		needs(room.ActKick, define("kick", (*Handler).kick)),
 		needs(room.ActBan, define("sanctions", (*Handler).sanctions)),
-		bare(define("batch", (*Handler).batch)),
+		bare(define(batchName, (*Handler).batch)),
 	} {
 		methods[m.name] = m
 	}

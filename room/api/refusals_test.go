@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 )
@@ -249,7 +250,7 @@ func TestBusy(t *testing.T) {
 // TestTimeout checks that a call stops waiting for an engine that does not answer.
 func TestTimeout(t *testing.T) {
 	n := start(t, &mute{Engine: memory.New(memory.Limits{})})
-	h, err := New(Config{Hub: n.hub, Keys: []Key{{Name: "test", Secret: key}}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	h, err := New(Config{Hub: n.hub, Keys: []apikey.Key{{Name: "test", Secret: key}}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +266,7 @@ func (m *mute) Publish(string, engine.Message, func(engine.Position, error)) {}
 
 func TestNew(t *testing.T) {
 	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{})})
-	for _, c := range []Config{{Keys: []Key{{Name: "test", Secret: key}}}, {Hub: hub}, {Hub: hub, Keys: []Key{{Secret: key}, {}}}} {
+	for _, c := range []Config{{Keys: []apikey.Key{{Name: "test", Secret: key}}}, {Hub: hub}, {Hub: hub, Keys: []apikey.Key{{Secret: key}, {}}}} {
 		if h, err := New(c); err == nil || h != nil {
 			t.Errorf("%+v is taken", c)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/apikey"
 	"webim/room/chat"
 )
 
@@ -24,7 +25,7 @@ func TestPublicationSizeOfBackends(t *testing.T) {
 	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
 		room.Config{Calls: chat.New(), MaxPublication: most, Text: room.TextLimits{Bytes: -1, Graphemes: -1},
 			Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
-	h, err := New(Config{Hub: n.hub, Keys: []Key{{Name: "test", Secret: key}}, Logger: slog.New(slog.DiscardHandler)})
+	h, err := New(Config{Hub: n.hub, Keys: []apikey.Key{{Name: "test", Secret: key}}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"webim/room"
+	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/name"
 	"webim/room/token"
@@ -16,7 +17,7 @@ import (
 // A key opens all methods, or those that its rights name. The token of a moderator of all rooms
 // opens the methods that the role allows in any room.
 
-// caller is the context key of the request's caller, a *token.Identity or a *Key.
+// caller is the context key of the request's caller, a *token.Identity or a *apikey.Key.
 type caller struct{}
 
 // callerOf returns the caller for the log: the user, or "key NAME".
@@ -24,7 +25,7 @@ func callerOf(ctx context.Context) string {
 	switch who := ctx.Value(caller{}).(type) {
 	case *token.Identity:
 		return who.User
-	case *Key:
+	case *apikey.Key:
 		return "key " + who.Name
 	}
 	return ""
@@ -59,7 +60,7 @@ func authorOf(ctx context.Context) *engine.Author {
 func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	if key := h.keyOf(r); key != nil {
 		r = r.WithContext(context.WithValue(r.Context(), caller{}, key))
-		if m != nil && !key.mayCall(m.name) {
+		if m != nil && !keyCalls(key, m.name) {
 			return r, coded(wire.ErrPermissionDenied, "this key has no right to call "+m.name+": see api_key_rights")
 		}
 		return r, nil
@@ -133,7 +134,7 @@ func normalise(request any) {
 // that its rights name. A token opens the rooms that the user may also reach by other ways; package
 // policy decides. So private rooms need a key: a moderator of all rooms is not a member of them.
 func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, request any) error {
-	if key, ok := ctx.Value(caller{}).(*Key); ok && !key.may(method, request) {
+	if key, ok := ctx.Value(caller{}).(*apikey.Key); ok && !keyOpens(key, method, request) {
 		return coded(wire.ErrPermissionDenied, "this key has no right to call "+method+" there: see api_key_rights")
 	}
 	who, ok := ctx.Value(caller{}).(*token.Identity)
@@ -157,12 +158,12 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 }
 
 // keyOf returns the key that the request has, or nil if it has no valid key.
-func (h *Handler) keyOf(r *http.Request) *Key {
+func (h *Handler) keyOf(r *http.Request) *apikey.Key {
 	key := single(r, "X-API-Key")
 	if key == "" {
 		key = credentials(r, "apikey")
 	}
-	return h.guard.find(key)
+	return h.guard.Find(key)
 }
 
 // single returns the value of a header. If the header is absent or appears more than once, single

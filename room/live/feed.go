@@ -14,7 +14,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
-	"webim/room/api"
+	"webim/room/apikey"
 	"webim/room/budget"
 	"webim/room/token"
 )
@@ -22,7 +22,7 @@ import (
 // Config holds the settings of a Feed. Hub and Guard are required.
 type Config struct {
 	Hub   *room.Hub
-	Guard *api.Guard
+	Guard *apikey.Guard
 	// Version is the server's version, shown to watchers.
 	Version string
 	// Methods returns the methods of the server API that can be called on the listener of a

@@ -20,7 +20,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
-	"webim/room/api"
+	"webim/room/apikey"
 	"webim/room/engine/memory"
 	"webim/room/mux"
 	"webim/room/token"
@@ -64,8 +64,8 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 		fc.Every = 10 * time.Millisecond
 	}
 	fc.Hub, fc.Version, fc.Logger = n.hub, "test", cmp.Or(fc.Logger, slog.New(slog.DiscardHandler))
-	fc.Guard, err = api.NewGuard([]api.Key{{Secret: "another key"}, {Secret: key},
-		{Secret: "a limited key", Rights: []api.Right{{Method: "publish"}}}, {Secret: "a wide key", Rights: []api.Right{{Method: "*", Rooms: "team-*"}}}}, []string{"inside.example.com"})
+	fc.Guard, err = apikey.NewGuard([]apikey.Key{{Secret: "another key"}, {Secret: key},
+		{Secret: "a limited key", Rights: []apikey.Right{{Method: "publish"}}}, {Secret: "a wide key", Rights: []apikey.Right{{Method: "*", Rooms: "team-*"}}}}, []string{"inside.example.com"})
 	n.must(err)
 	n.feed, err = New(fc)
 	n.must(err)

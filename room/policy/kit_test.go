@@ -13,6 +13,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/api"
+	"webim/room/apikey"
 	"webim/room/chat"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -71,9 +72,9 @@ func open(t *testing.T) *doors {
 	d.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Options: patterns.Options, Backend: yes{},
 		Calls: chat.New(), Rates: room.NoRates, UserRates: room.NoRates})
 	quiet := slog.New(slog.DiscardHandler)
-	handler, err := api.New(api.Config{Hub: d.hub, Keys: []api.Key{{Name: "test", Secret: apiKey}}, Logger: quiet})
+	handler, err := api.New(api.Config{Hub: d.hub, Keys: []apikey.Key{{Name: "test", Secret: apiKey}}, Logger: quiet})
 	must(t, err)
-	guard, err := api.NewGuard([]api.Key{{Name: "test", Secret: apiKey}}, nil)
+	guard, err := apikey.NewGuard([]apikey.Key{{Name: "test", Secret: apiKey}}, nil)
 	must(t, err)
 	feed, err := live.New(live.Config{Hub: d.hub, Guard: guard, Version: "test", Every: 10 * time.Millisecond, Logger: quiet})
 	must(t, err)

@@ -91,7 +91,7 @@ func (c *grant) match(room string) bool {
 	if !c.wildcard {
 		return slices.Contains(c.rooms, room)
 	}
-	return slices.ContainsFunc(c.rooms, func(pattern string) bool { return Match(pattern, room) })
+	return slices.ContainsFunc(c.rooms, func(pattern string) bool { return name.Match(pattern, room) })
 }
 
 // Roles returns the roles that the user has in room, each once, in the token's order. The
@@ -99,7 +99,7 @@ func (c *grant) match(room string) bool {
 func (g Grants) Roles(room string) []string {
 	var all []string
 	for _, r := range g.roles {
-		if Match(r.pattern, room) && !slices.Contains(all, r.role) {
+		if name.Match(r.pattern, room) && !slices.Contains(all, r.role) {
 			all = append(all, r.role)
 		}
 	}
@@ -109,7 +109,7 @@ func (g Grants) Roles(room string) []string {
 // Has reports whether the user has the role in room. It does not allocate.
 func (g *Grants) Has(role, room string) bool {
 	for i := range g.roles {
-		if g.roles[i].role == role && Match(g.roles[i].pattern, room) {
+		if g.roles[i].role == role && name.Match(g.roles[i].pattern, room) {
 			return true
 		}
 	}
@@ -122,22 +122,3 @@ func (g *Grants) None() bool { return len(g.caps)+len(g.roles) == 0 }
 // MaxPattern is the maximum length of a pattern in bytes, for callers without another bound. It
 // is enough for the longest name with a star before, between and after all of its bytes.
 const MaxPattern = 2*name.Max + 1
-
-// Match reports whether name matches pattern: * matches any sequence of bytes, also an empty
-// one, and every other byte matches itself. Match takes the first occurrence of the text
-// between two stars and never backtracks, so it takes a step for each byte of both, and
-// searches at most as often as the name has bytes. It does not allocate.
-func Match(pattern, name string) bool {
-	part, pattern, star := strings.Cut(pattern, "*")
-	if !star {
-		return part == name
-	}
-	name, ok := strings.CutPrefix(name, part)
-	for ok && star {
-		pattern = strings.TrimLeft(pattern, "*") // so that part is not empty
-		if part, pattern, star = strings.Cut(pattern, "*"); star {
-			_, name, ok = strings.Cut(name, part)
-		}
-	}
-	return ok && strings.HasSuffix(name, part)
-}

@@ -1,12 +1,8 @@
 package token
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestGrants(t *testing.T) {
@@ -43,33 +39,5 @@ func TestGrants(t *testing.T) {
 	var none Grants
 	if none.Allows(Subscribe, "a") || none.Roles("a") != nil {
 		t.Error("no grants permit something")
-	}
-}
-
-// TestMatchIsARegexp compares Match with the equivalent regular expression.
-func TestMatchIsARegexp(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		pattern := rapid.StringMatching(`[ab*]{0,12}`).Draw(t, "pattern")
-		name := rapid.StringMatching(`[ab*]{0,12}`).Draw(t, "name")
-		re := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
-		if got, want := Match(pattern, name), re.MatchString(name); got != want {
-			t.Fatalf("%q matches %q: %v, want %v", pattern, name, got, want)
-		}
-	})
-}
-
-// BenchmarkMatch measures Match for one room, with the worst patterns of the maximum length.
-func BenchmarkMatch(b *testing.B) {
-	name := strings.Repeat("a", 255)
-	for what, pattern := range map[string]string{
-		"a name": name, "a prefix": "aaaa*", "stars": strings.Repeat("*", MaxPattern), "parts": strings.Repeat("*a", MaxPattern/2),
-		"no end": strings.Repeat("*a", 100) + "*b", "long parts": "*" + strings.Repeat("a", 127) + "b*" + strings.Repeat("a", 127) + "b",
-	} {
-		b.Run(what, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				Match(pattern, name)
-			}
-		})
 	}
 }

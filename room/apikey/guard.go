@@ -1,4 +1,4 @@
-package api
+package apikey
 
 import (
 	"crypto/sha256"
@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// Guard checks API keys and Host headers. The live picture, which the same keys open, uses it too.
-// It is safe for concurrent use.
+// Guard checks keys and Host headers. It does not change, and is safe for concurrent use.
 type Guard struct {
 	keys  []Key
 	sums  [][sha256.Size]byte // of the keys' secrets
@@ -24,16 +23,16 @@ func NewGuard(keys []Key, hosts []string) (*Guard, error) {
 	g := &Guard{keys: keys, hosts: hosts}
 	for _, key := range keys {
 		if key.Secret == "" {
-			return nil, errors.New("api: a key has an empty secret, which would let in requests without a key")
+			return nil, errors.New("apikey: a key has an empty secret, which would let in requests without a key")
 		}
 		g.sums = append(g.sums, sha256.Sum256([]byte(key.Secret)))
 	}
 	return g, nil
 }
 
-// find returns the key with the given secret, or nil. Its running time reveals nothing about the
+// Find returns the key with the given secret, or nil. Its running time reveals nothing about the
 // keys, because it compares hashes, and always all of them.
-func (g *Guard) find(secret string) *Key {
+func (g *Guard) Find(secret string) *Key {
 	sum, at := sha256.Sum256([]byte(secret)), -1
 	for i, good := range g.sums {
 		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], good[:]), i, at)
@@ -47,7 +46,7 @@ func (g *Guard) find(secret string) *Key {
 // IsKey reports whether secret belongs to a key that opens everything, which is a key without
 // rights.
 func (g *Guard) IsKey(secret string) bool {
-	key := g.find(secret)
+	key := g.Find(secret)
 	return key != nil && len(key.Rights) == 0
 }
 
