@@ -30,8 +30,9 @@ var rules = []rule{
 	{"cmd/webim-bench", "bench/..."},
 	{"bench/...", "bench/..."},
 
-	{"room/api", "room room/hooks room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
-	{"room/hooks", "room room/apikey room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
+	{"room/api", "room room/internal/neutral room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
+	{"room/hooks", "room room/internal/neutral room/engine room/policy room/token room/wire room/budget room/name netpoll/ratelog"},
+	{"room/roomtest", "room room/mux netpoll netpoll/wstest"},
 	{"room/live", "room room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room/chat", "room room/moderation room/engine room/policy room/token room/wire room/budget room/name"},
 	{"room/mux", "room room/centrifuge room/plain room/wire netpoll"},
@@ -64,7 +65,7 @@ var rules = []rule{
 // or of others: they are for tests and for the load lab. A path also stands for those below it. Ours
 // have their paths inside the module.
 var testOnly = []string{
-	"netpoll/wstest", "bench", "room/engine/enginetest", "cmd/webim/internal", "cmd/internal", "web/docgen", "testing", "net/http/httptest",
+	"netpoll/wstest", "bench", "room/engine/enginetest", "room/roomtest", "cmd/webim/internal", "cmd/internal", "web/docgen", "testing", "net/http/httptest",
 	"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "github.com/centrifugal/centrifuge-go", "github.com/centrifugal/gocent",
 	"github.com/schollz/progressbar", "golang.org/x/term",
 }

@@ -9,6 +9,7 @@
 // rules.
 //
 //	api              the server API, for backends and operators
+//	hooks            the requests to the application's backend, which may decide in place of rights
 //	apikey           the keys of backends and operators, and the methods and rooms that they open
 //	live             the live picture of the server, for operators
 //	chat             the chat calls of clients, and their events
@@ -23,6 +24,7 @@
 //	engine/memory    the engine inside one process
 //	wire             the bytes of both dialects, as commands and events
 //	budget           rates and shares: what a client may cost
+//	roomtest         for tests: serves a hub
 //	name             the names of rooms and persons
 //
 // # The line

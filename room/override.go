@@ -1,6 +1,8 @@
 package room
 
 import (
+	"errors"
+
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -20,6 +22,18 @@ func OverrideOf(v token.Override) engine.Override {
 		o.Recoverable = value(v.ForcePositioning)
 	}
 	return o
+}
+
+// CheckOverride refuses the overrides that OverrideOf ignores or cannot follow. The error is a text
+// for the backend that sent them.
+func CheckOverride(v *token.Override) error {
+	if v.Presence != nil {
+		return errors.New("presence cannot be overridden: the room decides it")
+	}
+	if p := v.ForcePositioning; p != nil && v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
+		return errors.New("force_positioning and force_recovery go together: give both the same value")
+	}
+	return nil
 }
 
 // Overridden are a room's options as a subscription has them.

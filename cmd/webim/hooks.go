@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"webim/room"
-	"webim/room/api"
+	"webim/room/hooks"
 )
 
 // hookKeys are the settings with the URLs of the hooks.
@@ -79,7 +79,7 @@ func (c *config) validateHooks() error {
 // ownHeaders are the headers that hook requests set themselves, and those that concern only the
 // connection and not the client's request.
 var ownHeaders = []string{"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
-	"Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", api.SignatureHeader}
+	"Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", hooks.SignatureHeader}
 
 // isHeaderName reports whether name is a token, as the names of headers must be (RFC 9110,
 // section 5.6.2).
@@ -103,19 +103,19 @@ func (c *config) checkHookURL(text string) error {
 }
 
 // hooksOf returns the configured hooks; nil if there are none.
-func (p *program) hooksOf() *api.Hooks {
+func (p *program) hooksOf() *hooks.Hooks {
 	c := p.cfg
 	if !c.hooked() {
 		return nil
 	}
-	hc := api.HooksConfig{URLs: c.hookURLs(), Rooms: c.HookRooms, Timeout: c.HookTimeout, Secret: p.hookSecret, Concurrency: c.HookConcurrency, Logger: p.log}
+	hc := hooks.Config{URLs: c.hookURLs(), Rooms: c.HookRooms, Timeout: c.HookTimeout, Secret: p.hookSecret, Concurrency: c.HookConcurrency, Logger: p.log}
 	for _, name := range c.HookHeaders {
 		hc.Headers = append(hc.Headers, http.CanonicalHeaderKey(name))
 	}
 	for k := range room.NumHooks {
 		hc.Open[k] = slices.Contains(c.HookOpen, k.String())
 	}
-	return api.NewHooks(hc)
+	return hooks.New(hc)
 }
 
 // minHookSecret is the minimum length of the hooks' secret in bytes; a shorter one could be

@@ -31,7 +31,7 @@ const (
 	askMemory      = 64 << 10 // a typical hook request with its answer
 	noticeMemory   = 1 << 10
 	socketMemory   = 4 << 10 // in the kernel, for an idle connection
-	maxNotices     = 10_000  // see api.HooksConfig.MaxNotices
+	maxNotices     = 10_000  // see hooks.Config.MaxNotices
 )
 
 // A bound is a row of the table.

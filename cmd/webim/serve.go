@@ -18,9 +18,9 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
-	"webim/room/api"
 	"webim/room/apikey"
 	"webim/room/engine/memory"
+	"webim/room/hooks"
 	"webim/room/live"
 	"webim/room/mux"
 	"webim/room/token"
@@ -34,7 +34,7 @@ type program struct {
 	server *netpoll.Server
 	health health
 	hub    *room.Hub
-	hooks  *api.Hooks    // nil if no hook is configured
+	hooks  *hooks.Hooks  // nil if no hook is configured
 	guard  *apikey.Guard // of the live picture; nil if nobody could open it
 	feed   *live.Feed    // nil if nobody could open the live picture
 	inner  *internal     // nil without --internal

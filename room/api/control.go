@@ -57,11 +57,8 @@ func overrideOf(v *token.Override) (engine.Override, error) {
 	if v == nil {
 		return engine.Override{}, nil
 	}
-	if v.Presence != nil {
-		return engine.Override{}, coded(wire.ErrNotAvailable, "presence cannot be overridden: the room decides it")
-	}
-	if p := v.ForcePositioning; p != nil && v.ForceRecovery != nil && v.ForceRecovery.Value != p.Value {
-		return engine.Override{}, coded(wire.ErrNotAvailable, "force_positioning and force_recovery go together: give both the same value")
+	if err := room.CheckOverride(v); err != nil {
+		return engine.Override{}, coded(wire.ErrNotAvailable, err.Error())
 	}
 	return room.OverrideOf(*v), nil
 }

@@ -13,6 +13,7 @@ import (
 	"webim/room"
 	"webim/room/apikey"
 	"webim/room/engine/memory"
+	"webim/room/roomtest"
 )
 
 // restricted returns a node with another API, on which requests have a key with the given rights.
@@ -99,7 +100,7 @@ func TestKeyRights(t *testing.T) {
 func TestKeysHaveNames(t *testing.T) {
 	var log wstest.Log
 	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Audit: slog.New(slog.NewTextHandler(&log, nil))})
-	serve(t, hub, func(context.Context) {})
+	roomtest.Serve(t, hub, func(context.Context) {})
 	k := restricted(t, &node{t: t, hub: hub}, &log)
 	for _, method := range []string{"disconnect", "ban", "mute", "kick", "unban"} {
 		k.ok(method, `{"user":"u"}`)

@@ -20,12 +20,11 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 
-	"webim/netpoll"
 	"webim/room"
 	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/engine/memory"
-	"webim/room/mux"
+	"webim/room/roomtest"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -76,7 +75,7 @@ func start(t *testing.T, engine engine.Engine) *node {
 	}
 	hub := room.NewHub(room.Config{Engine: engine, Options: rooms.Options, Tokens: v, Revoked: &token.Revoked{},
 		Anonymous: true, Version: "test", MaxPresence: 3, MaxRoomsPerConn: 8})
-	addr := serve(t, hub, func(context.Context) {
+	addr := roomtest.Serve(t, hub, func(context.Context) {
 		if st := hub.Stats(); st.Rooms+st.Members+st.Waiting > 0 || st.Unswept > 0 {
 			t.Errorf("left in the hub: %+v", st)
 		}
@@ -90,36 +89,6 @@ func start(t *testing.T, engine engine.Engine) *node {
 	web := httptest.NewServer(h)
 	t.Cleanup(web.Close)
 	return &node{t, hub, addr, web.URL, sign}
-}
-
-// serve serves a hub until the test ends, and then calls ended.
-func serve(t *testing.T, hub *room.Hub, ended func(context.Context)) (addr string) {
-	t.Helper()
-	h := mux.New(hub)
-	s := netpoll.New(netpoll.Config{PingInterval: -1, Logger: slog.New(slog.DiscardHandler)}, h)
-	h.Start(s)
-	a, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
-	t.Cleanup(func() {
-		hub.Stop()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
-		ended(ctx)
-		if n := s.Stats().Panics; n != 0 {
-			t.Errorf("%d callbacks panicked", n)
-		}
-	})
-	return a.String()
 }
 
 // ask sends a request unchanged and returns the status and the body.

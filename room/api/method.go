@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/internal/neutral"
 	"webim/room/wire"
 )
 
@@ -71,7 +72,7 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 		q := new(Q)
 		if err := json.Unmarshal(body, q, how); err != nil {
 			q = new(Q)
-			if err = json.Unmarshal(withoutNeutral(body, reflect.TypeFor[Q]()), q, how); err != nil {
+			if err = json.Unmarshal(neutral.Without(body, reflect.TypeFor[Q]()), q, how); err != nil {
 				return nil, bad(wire.Fault(err))
 			}
 		}

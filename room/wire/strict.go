@@ -28,14 +28,14 @@ func Fault(err error) string {
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &wrong) && errors.Is(err, json.ErrUnknownName):
-		return "there is no field " + quoted(string(wrong.JSONPointer))
+		return "there is no field " + Quoted(string(wrong.JSONPointer))
 	case errors.As(err, &wrong):
-		return "the value of " + quoted(string(wrong.JSONPointer)) + " has the wrong type"
+		return "the value of " + Quoted(string(wrong.JSONPointer)) + " has the wrong type"
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return "the field " + quoted(string(syntax.JSONPointer)) + " appears twice"
+		return "the field " + Quoted(string(syntax.JSONPointer)) + " appears twice"
 	}
 	return "the body is not JSON"
 }
 
-// quoted returns a quoted name, cut to 64 bytes.
-func quoted(name string) string { return strconv.Quote(name[:min(len(name), 64)]) }
+// Quoted returns a quoted name for a message, cut to 64 bytes.
+func Quoted(name string) string { return strconv.Quote(name[:min(len(name), 64)]) }

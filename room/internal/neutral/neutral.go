@@ -1,4 +1,11 @@
-package api
+// Package neutral removes the parts without content from JSON values: null, false, 0, "", [] and {}.
+//
+// PHP writes an empty map as []. Libraries also send fields of newer servers with their zero values,
+// such as "version":0. So where the server API and the hooks expect an object, a value without
+// content counts as null, and an unknown field without content is ignored.
+//
+// All functions are pure.
+package neutral
 
 import (
 	"bytes"
@@ -8,24 +15,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// PHP writes an empty map as []. Libraries also send fields of newer servers with their zero
-// values, such as "version":0. So a value without content counts as null, and an unknown field
-// without content is ignored.
-
-// withoutNeutral returns a request for type t without the parts that have no content. If body is
-// not JSON, withoutNeutral returns it unchanged. It is only called after a request could not be
+// Without returns a request for type t without the parts that have no content. If body is
+// not JSON, Without returns it unchanged. It is only called after a request could not be
 // decoded as it came.
-func withoutNeutral(body []byte, t reflect.Type) []byte {
+func Without(body []byte, t reflect.Type) []byte {
 	if v := jsontext.Value(body); v.IsValid() { // IsValid also refuses duplicate names
-		return cleared(v, t)
+		return Cleared(v, t)
 	}
 	return body
 }
 
-// cleared returns v, which is a value for type t, without the parts that have no content. Values of
+// Cleared returns v, which is a value for type t, without the parts that have no content. Values of
 // type jsontext.Value belong to the application, and strings, numbers, booleans and lists have a
 // meaning even if they are zero; all of these stay.
-func cleared(v jsontext.Value, t reflect.Type) jsontext.Value {
+func Cleared(v jsontext.Value, t reflect.Type) jsontext.Value {
 	v = jsontext.Value(bytes.TrimSpace(v))
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -34,7 +37,7 @@ func cleared(v jsontext.Value, t reflect.Type) jsontext.Value {
 	case t == reflect.TypeFor[jsontext.Value](), t == reflect.TypeFor[[]byte]():
 		return v
 	case t.Kind() == reflect.Struct && v.Kind() == '{':
-		return clearedObject(v, fieldsOf(t))
+		return clearedObject(v, Fields(t))
 	case (t.Kind() == reflect.Map || t.Kind() == reflect.Struct) && isNeutral(v):
 		return jsontext.Value("null")
 	}
@@ -52,7 +55,7 @@ func clearedObject(v jsontext.Value, fields map[string]reflect.Type) jsontext.Va
 		name := token.String()
 		value, _ := in.ReadValue()
 		if t, known := fields[name]; known {
-			value = cleared(value, t)
+			value = Cleared(value, t)
 		} else if isNeutral(value) {
 			continue
 		}
@@ -63,13 +66,13 @@ func clearedObject(v jsontext.Value, fields map[string]reflect.Type) jsontext.Va
 	return out.Bytes()
 }
 
-// fieldsOf returns the types of a struct's fields by their JSON names.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
+// Fields returns the types of a struct's fields by their JSON names.
+func Fields(t reflect.Type) map[string]reflect.Type {
 	all := map[string]reflect.Type{}
 	for i := range t.NumField() {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if options == "inline" {
-			for inner, of := range fieldsOf(t.Field(i).Type) {
+			for inner, of := range Fields(t.Field(i).Type) {
 				all[inner] = of
 			}
 			continue
@@ -92,5 +95,5 @@ func isNeutral(v jsontext.Value) bool {
 	return v.Kind() == '0' && v.Canonicalize() == nil && string(v) == "0"
 }
 
-// isEmptyList reports whether a value is [].
-func isEmptyList(v jsontext.Value) bool { return v.Kind() == '[' && isNeutral(v) }
+// IsEmptyList reports whether a value is [].
+func IsEmptyList(v jsontext.Value) bool { return v.Kind() == '[' && isNeutral(v) }

@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"encoding/json"
@@ -22,7 +22,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 	rights[room.ActSend] = room.RoleNobody
 	sealed := room.OpenRights()
 	sealed[room.ActSend], sealed[room.ActEditOwn] = room.RoleNobody, room.RoleNobody
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
 		room.Config{Calls: chat.New(), Options: room.Patterns{
 			{Match: "sealed", Options: room.Options{Rights: sealed, History: retention}},
 			{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
@@ -49,7 +49,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 		}
 	}
 	b.on("/publish", `{"result":{"data":{"text":"mild"}}}`)
-	var sent position
+	var sent struct{ Offset uint64 }
 	if got := call("send", `{"room":"r","id":"1","data":{"text":"rude"}}`); json.Unmarshal([]byte(got), &sent) != nil || sent.Offset == 0 {
 		t.Fatalf("sent: %s", got)
 	}
@@ -108,7 +108,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 func TestHookIsNotAskedAgain(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
 		room.Config{Calls: chat.New(), Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)

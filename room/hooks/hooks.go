@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"bytes"
@@ -27,8 +27,8 @@ import (
 	"webim/room/wire"
 )
 
-// HooksConfig holds the settings of Hooks.
-type HooksConfig struct {
+// Config holds the settings of Hooks.
+type Config struct {
 	// URLs has the URL of each hook. "" means that the hook does not exist.
 	URLs [room.NumHooks]string
 	// Rooms are patterns of the rooms for which HookSubscribe and HookPublish exist. If it is
@@ -61,7 +61,7 @@ type HooksConfig struct {
 
 // Hooks implements room.Backend by HTTP requests to an application's backend. Close stops it.
 type Hooks struct {
-	cfg    HooksConfig
+	cfg    Config
 	hooks  [room.NumHooks]hook
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -84,8 +84,8 @@ type hook struct {
 // hundreds of concurrent requests would multiply.
 const maxAnswerHead = 64 << 10
 
-// NewHooks returns Hooks. If there is a disconnect hook, a goroutine sends its notices until Close.
-func NewHooks(cfg HooksConfig) *Hooks {
+// New returns Hooks. If there is a disconnect hook, a goroutine sends its notices until Close.
+func New(cfg Config) *Hooks {
 	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, 256)
 	cfg.MaxAnswer = cmp.Or(cfg.MaxAnswer, 1<<20)

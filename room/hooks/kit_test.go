@@ -1,7 +1,9 @@
-package api
+package hooks
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,11 +15,20 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/roomtest"
 	"webim/room/wire"
 )
+
+// The test kit: a backend, a hub that asks it, and clients.
+
+func TestMain(m *testing.M) { wstest.Main(m) }
+
+// patience is the deadline of whatever a test waits for.
+const patience = wstest.Patience
 
 // backend is an application's backend: it records requests and has a reply for each path.
 type backend struct {
@@ -85,12 +96,19 @@ func (b *backend) next(t *testing.T) string {
 	}
 }
 
+// node is a hub with its server.
+type node struct {
+	t   *testing.T
+	hub *room.Hub
+	ws  string // the address for clients
+}
+
 // startHooked runs a hub that asks the backend. Its rooms are closed: nobody may do anything
 // without the backend's permission.
-func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
+func startHooked(t *testing.T, hc Config, rc room.Config) *node {
 	t.Helper()
 	hc.Logger = slog.New(slog.DiscardHandler)
-	hooks := NewHooks(hc)
+	hooks := New(hc)
 	rc.Backend = hooks
 	if rc.Options == nil {
 		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
@@ -99,7 +117,7 @@ func startHooked(t *testing.T, hc HooksConfig, rc room.Config) *node {
 		rc.Engine = memory.New(memory.Limits{})
 	}
 	hub := room.NewHub(rc)
-	return &node{t: t, hub: hub, ws: serve(t, hub, hooks.Close)}
+	return &node{t: t, hub: hub, ws: roomtest.Serve(t, hub, hooks.Close)}
 }
 
 // retention is the history of the rooms in these tests.
@@ -112,14 +130,50 @@ func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
 	return all
 }
 
-// come connects without a token and returns the reply.
+// client is a connection of a test.
+type client struct {
+	t *testing.T
+	*wstest.Protocol
+}
+
+// come connects without a token and returns the reply. encoding is a subprotocol; "" means JSON.
 func (n *node) come(encoding string, r *protocol.ConnectRequest) (*client, *protocol.Reply) {
 	n.t.Helper()
-	c := n.dial(wire.EndpointPath, encoding)
+	c := &client{n.t, wstest.OpenProtocol(n.t, n.ws, wire.EndpointPath, encoding == wire.SubprotocolProtobuf)}
+	n.t.Cleanup(func() { _ = c.Conn.Close() })
 	c.command(&protocol.Command{Id: 1, Connect: r})
-	reply, closed := c.read()
-	if closed != "" {
-		return c, &protocol.Reply{Error: &protocol.Error{Message: closed}}
+	reply, err := c.Next()
+	var end *wstest.ClosedError
+	switch {
+	case errors.As(err, &end):
+		return c, &protocol.Reply{Error: &protocol.Error{Message: fmt.Sprintf("closed: %d %s", end.Code, end.Reason)}}
+	case err != nil:
+		n.t.Fatal(err)
 	}
 	return c, reply
+}
+
+// command sends a command.
+func (c *client) command(cmd *protocol.Command) {
+	c.t.Helper()
+	if err := c.Say(cmd); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// next reads one reply or push.
+func (c *client) next() *protocol.Reply {
+	c.t.Helper()
+	r, err := c.Next()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+// closing reads until the connection is closed, and returns its code and reason.
+func (c *client) closing() string {
+	c.t.Helper()
+	code, reason := c.Disconnected()
+	return fmt.Sprintf("closed: %d %s", code, reason)
 }

@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"errors"
@@ -111,7 +111,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	}
 	b.do("/rpc", slow)
 	b.do("/publish", slow)
-	hc := HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookPublish, room.HookRPC), Timeout: patience, Concurrency: 1}
+	hc := Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish, room.HookRPC), Timeout: patience, Concurrency: 1}
 	hc.Open[room.HookPublish] = true
 	n := startHooked(t, hc, room.Config{Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	var attackers []*client
@@ -134,7 +134,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	}
 
 	// The first runs, the next ones wait, and the last one finds no place.
-	hooks, done := NewHooks(hc), make(chan error, 10)
+	hooks, done := New(hc), make(chan error, 10)
 	for range 2 + budget.WaitFactor {
 		hooks.Ask(room.Inquiry{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.Answer, err error) { done <- err })
 	}

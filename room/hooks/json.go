@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/internal/neutral"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -46,41 +47,41 @@ func questionOf(q *room.Inquiry) *question {
 	return v
 }
 
-// hookReply is the backend's reply. Exactly one of the three is set.
-type hookReply struct {
-	Result     *hookResult     `json:"result"`
-	Error      *hookError      `json:"error"`
-	Disconnect *hookDisconnect `json:"disconnect"`
+// reply is the backend's reply. Exactly one of the three is set.
+type reply struct {
+	Result     *result          `json:"result"`
+	Error      *replyError      `json:"error"`
+	Disconnect *replyDisconnect `json:"disconnect"`
 }
 
-type hookError struct {
+type replyError struct {
 	Code      uint32 `json:"code"`
 	Message   string `json:"message"`
 	Temporary bool   `json:"temporary"`
 }
 
-type hookDisconnect struct {
+type replyDisconnect struct {
 	Code      uint32 `json:"code"`
 	Reason    string `json:"reason"`
 	Reconnect bool   `json:"reconnect"` // of older backends, without effect: the code decides
 }
 
-type hookResult struct {
-	User        string                 `json:"user"`
-	ExpireAt    int64                  `json:"expire_at"`
-	Expired     bool                   `json:"expired"`
-	Info        jsontext.Value         `json:"info"`
-	B64Info     []byte                 `json:"b64info"`
-	Data        jsontext.Value         `json:"data"`
-	B64Data     []byte                 `json:"b64data"`
-	Meta        jsontext.Value         `json:"meta"`
-	Channels    []string               `json:"channels"`
-	Subs        map[string]hookChannel `json:"subs"`
-	Override    *token.Override        `json:"override"`
-	SkipHistory bool                   `json:"skip_history"`
+type result struct {
+	User        string                   `json:"user"`
+	ExpireAt    int64                    `json:"expire_at"`
+	Expired     bool                     `json:"expired"`
+	Info        jsontext.Value           `json:"info"`
+	B64Info     []byte                   `json:"b64info"`
+	Data        jsontext.Value           `json:"data"`
+	B64Data     []byte                   `json:"b64data"`
+	Meta        jsontext.Value           `json:"meta"`
+	Channels    []string                 `json:"channels"`
+	Subs        map[string]channelResult `json:"subs"`
+	Override    *token.Override          `json:"override"`
+	SkipHistory bool                     `json:"skip_history"`
 }
 
-type hookChannel struct {
+type channelResult struct {
 	Info     jsontext.Value `json:"info"`
 	B64Info  []byte         `json:"b64info"`
 	Data     jsontext.Value `json:"data"`
@@ -101,21 +102,21 @@ func answerOf(body []byte, k room.Hook) (a room.Answer, err error) {
 		return a, &answerError{"it is not a JSON object"}
 	}
 	if len(fields) == 0 && k != room.HookConnect && k != room.HookRPC {
-		return (&hookResult{}).answer(k) // as Centrifugo does, which takes {} as an acceptance
+		return (&result{}).answer(k) // as Centrifugo does, which takes {} as an acceptance
 	}
-	var r hookReply
+	var r reply
 	if err := sameCase(fields, reflect.TypeOf(r)); err != nil {
 		return a, err
 	}
-	if v := fields["result"]; isEmptyList(v) {
+	if v := fields["result"]; neutral.IsEmptyList(v) {
 		fields["result"] = jsontext.Value("{}") // PHP writes {} as []
 	} else if v.Kind() == '{' {
 		inner := map[string]jsontext.Value{}
 		_ = json.Unmarshal(v, &inner) // cannot fail: it was parsed above
-		if err := sameCase(inner, reflect.TypeFor[hookResult]()); err != nil {
+		if err := sameCase(inner, reflect.TypeFor[result]()); err != nil {
 			return a, err
 		}
-		fields["result"] = cleared(v, reflect.TypeFor[hookResult]())
+		fields["result"] = neutral.Cleared(v, reflect.TypeFor[result]())
 	}
 	one, err := json.Marshal(fields)
 	if err == nil {
@@ -130,14 +131,14 @@ func answerOf(body []byte, k room.Hook) (a room.Answer, err error) {
 // sameCase refuses a name that differs from a known name only in case: a backend that writes
 // "Error" means error.
 func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
-	known := fieldsOf(t)
+	known := neutral.Fields(t)
 	for name := range object {
 		if _, same := known[name]; same {
 			continue
 		}
 		for other := range known {
 			if strings.EqualFold(name, other) {
-				return &answerError{quoted(name) + " differs from " + quoted(other) + " in case"}
+				return &answerError{wire.Quoted(name) + " differs from " + wire.Quoted(other) + " in case"}
 			}
 		}
 	}
@@ -145,7 +146,7 @@ func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
 }
 
 // answer checks a reply and converts it.
-func (r *hookReply) answer(k room.Hook) (a room.Answer, err error) {
+func (r *reply) answer(k room.Hook) (a room.Answer, err error) {
 	switch {
 	case r.Result == nil && r.Error == nil && r.Disconnect == nil:
 		return a, &answerError{"there is neither result nor error nor disconnect"}
@@ -171,8 +172,11 @@ func (r *hookReply) answer(k room.Hook) (a room.Answer, err error) {
 	return r.Result.answer(k)
 }
 
-func (v *hookResult) answer(k room.Hook) (a room.Answer, err error) {
-	a = room.Answer{User: v.User, Expires: unix(v.ExpireAt), Expired: v.Expired, Skip: v.SkipHistory}
+func (v *result) answer(k room.Hook) (a room.Answer, err error) {
+	a = room.Answer{User: v.User, Expired: v.Expired, Skip: v.SkipHistory}
+	if v.ExpireAt != 0 {
+		a.Expires = time.Unix(v.ExpireAt, 0)
+	}
 	if a.Info, err = valueIn(v.Info, v.B64Info, "info"); err != nil {
 		return a, err
 	}
@@ -189,9 +193,10 @@ func (v *hookResult) answer(k room.Hook) (a room.Answer, err error) {
 		return a, &answerError{"user is not a valid name"}
 	}
 	if v.Override != nil {
-		if a.Override, err = overrideOf(v.Override); err != nil {
+		if err := room.CheckOverride(v.Override); err != nil {
 			return a, &answerError{err.Error()}
 		}
+		a.Override = room.OverrideOf(*v.Override)
 	}
 	if k == room.HookConnect {
 		a.Channels, err = v.channels()
@@ -203,7 +208,7 @@ func (v *hookResult) answer(k room.Hook) (a room.Answer, err error) {
 }
 
 // channels returns the rooms that the connection joins.
-func (v *hookResult) channels() (all []token.Channel, err error) {
+func (v *result) channels() (all []token.Channel, err error) {
 	seen := map[string]bool{}
 	add := func(c token.Channel) error {
 		name, err := wire.RoomName(c.Name)

@@ -1,4 +1,4 @@
-package api
+package hooks
 
 import (
 	"compress/gzip"
@@ -21,7 +21,7 @@ import (
 
 func TestHookConnect(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect), Timeout: patience}, room.Config{})
 	for _, c := range []struct{ name, answer, want string }{
 		{"yes", `{"result":{"user":"42","info":{"name":"N"},"data":{"hello":1},"channels":["news"],"subs":{"extra":{"data":{"x":1}}}}}`,
 			`connect {"hello":1} extra={"x":1} news=`},
@@ -125,7 +125,7 @@ func TestHookSilence(t *testing.T) {
 	} {
 		for _, open := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.name, " open ", open), func(t *testing.T) {
-				hc := HooksConfig{URLs: urls(b.URL, room.HookConnect), Timeout: 200 * time.Millisecond}
+				hc := Config{URLs: urls(b.URL, room.HookConnect), Timeout: 200 * time.Millisecond}
 				hc.Open[room.HookConnect] = open
 				n := startHooked(t, hc, room.Config{Anonymous: true})
 				b.do("/connect", c.do)
@@ -145,7 +145,7 @@ func TestHookSilence(t *testing.T) {
 func TestHookSubscribeAndPublish(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42","meta":{"m":1}}}`)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe, room.HookPublish), Rooms: []string{"hooked*"}, Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe, room.HookPublish), Rooms: []string{"hooked*"}, Timeout: patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	ask := func(cmd *protocol.Command) *protocol.Reply {
@@ -229,7 +229,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 
 func TestHookRPC(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookRPC), Timeout: patience}, room.Config{Anonymous: true})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookRPC), Timeout: patience}, room.Config{Anonymous: true})
 	for _, encoding := range []string{wire.SubprotocolJSON, wire.SubprotocolProtobuf} {
 		c, _ := n.come(encoding, &protocol.ConnectRequest{})
 		b.on("/rpc", `{"result":{"data":{"sum":3}}}`)
@@ -271,7 +271,7 @@ func TestHookRefresh(t *testing.T) {
 		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+1)
 		b.on("/refresh", `{"result":{"expired":true}}`)
 	})
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
 	c, r := n.come("", &protocol.ConnectRequest{})
 	if r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 		t.Errorf("the reply: %v", r)
@@ -303,7 +303,7 @@ func TestHookRefreshIsAskedAgain(t *testing.T) {
 		w.WriteHeader(503)
 		b.on("/refresh", `{"result":{}}`)
 	})
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	for range 3 {
 		b.next(t)
@@ -324,7 +324,7 @@ func TestHookExpiry(t *testing.T) {
 	}
 	b.do("/subscribe", over(""))
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe), Timeout: patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
 	if r := c.next(); r.Subscribe == nil || r.Subscribe.Expires || r.Subscribe.Ttl != 0 {
@@ -351,10 +351,13 @@ func TestHookDisconnect(t *testing.T) {
 			w.WriteHeader(503)
 		}
 	})
-	hc := HooksConfig{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Secret: secret}
+	hc := Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Secret: secret}
 	n := startHooked(t, hc, room.Config{Anonymous: true, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
-	c.subscribe("r")
+	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+	if r := c.next(); r.Subscribe == nil {
+		t.Fatalf("subscribe: %+v", r)
+	}
 	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: clientOf(n)}, Code: 4600, Reason: "over"}, func(err error) {
 		if err != nil {
 			t.Error(err)
@@ -389,7 +392,7 @@ func clientOf(n *node) (id string) {
 func TestHooksAndPlain(t *testing.T) {
 	b := newBackend(t)
 	open := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options
-	n := startHooked(t, HooksConfig{URLs: urls(b.URL, room.HookSubscribe), Rooms: []string{"hooked"}}, room.Config{Anonymous: true, Options: open})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookSubscribe), Rooms: []string{"hooked"}}, room.Config{Anonymous: true, Options: open})
 	for path, want := range map[string]int{"/hooked": 403, "/other": 101} {
 		r, err := http.NewRequest(http.MethodGet, "http://"+n.ws+path, nil)
 		if err != nil {
