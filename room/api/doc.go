@@ -52,9 +52,8 @@
 // wrong type. Otherwise a misspelt idempotency_key would silently do nothing. null means
 // that the field is absent. PHP writes an empty map as [], so [] and other values without
 // content count as an empty object where an object is expected. An unknown field without
-// content, such as "version":0, is ignored (package
-// room/internal/neutral). Only the older form, POST /api, is
-// lenient, because its client libraries need it.
+// content, such as "version":0, is ignored (package room/internal/neutral). Only the
+// older form, POST /api, is lenient, because its client libraries need it.
 //
 // # Idempotent publishing
 //

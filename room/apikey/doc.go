@@ -1,5 +1,5 @@
-// Package apikey decides who may open the internal listener: it has the keys of backends, with
-// their rights, and the Host headers that a request may have.
+// Package apikey decides which requests may open the internal listener: it has the keys of
+// backends, with their rights, and the Host headers that a request may have.
 //
 //	key.go    Key and Right: the methods and rooms that a key opens
 //	guard.go  Guard: finds the key with a secret, and checks Host headers
