@@ -159,11 +159,13 @@ func (p *pool) take(last bool) (t task, back, ok bool) {
 		switch {
 		case p.back.n > 0 && p.backLocked():
 			p.behind++
-			return p.back.pop(), true, true
+			return p.popLocked(&p.back), true, true
 		case p.heavy.n > 0 && p.heavyLocked():
-			return p.heavy.pop(), false, true
-		case p.passed.n+p.front.n > 0:
-			return p.popLocked(), false, true
+			return p.popLocked(&p.heavy), false, true
+		case p.passed.n > 0:
+			return p.popLocked(&p.passed), false, true
+		case p.front.n > 0:
+			return p.popLocked(&p.front), false, true
 		}
 		if p.closed && p.back.n == 0 {
 			p.idleLocked(1)
@@ -178,13 +180,10 @@ func (p *pool) take(last bool) (t task, back, ok bool) {
 	}
 }
 
-// popLocked takes the oldest task that is in front, and has others taken.
-func (p *pool) popLocked() (t task) {
-	if p.passed.n > 0 {
-		t = p.passed.pop()
-	} else {
-		t = p.front.pop()
-	}
+// popLocked takes the oldest task of a list. It wakes another worker if the connections in front
+// need one: the caller may have been woken for them, and may now take another task.
+func (p *pool) popLocked(list *ring) task {
+	t := list.pop()
 	if p.needyLocked() {
 		p.woken++
 		p.cond.Signal()

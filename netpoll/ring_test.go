@@ -132,3 +132,24 @@ func TestWeigh(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeWakesForTheFront checks that a worker that was woken for the connections in front, and
+// takes a task of another list, has another worker woken for them.
+func TestTakeWakesForTheFront(t *testing.T) {
+	heavy, back := new(record), new(record)
+	heavy.flags.Or(fHeavy)
+	back.flags.Or(fBackground)
+	for _, first := range []*record{heavy, back} {
+		p := &pool{workers: 4, idle: 3, passes: heavyTurn - 1, waited: backTurn - 1}
+		p.cond.L = &p.mu
+		p.listOf(task{r: first}).push(task{r: first})
+		p.front.push(task{r: new(record)})
+		p.front.push(task{r: new(record)})
+		if got, _, ok := p.take(false); !ok || got.r != first {
+			t.Fatalf("takes %v, want the task behind the front", got)
+		}
+		if p.woken != 1 {
+			t.Errorf("%d workers are woken for two connections in front while three are idle, want 1", p.woken)
+		}
+	}
+}

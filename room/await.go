@@ -34,7 +34,7 @@ func receive[T any](ctx context.Context, come <-chan awaited[T]) (T, error) {
 }
 
 // await is Await for a call. If the values do not come at once, others have the call's slot until
-// they come: see callSlots.
+// they come: see budget.Slots.
 func await[T any](c *Call, start func(done func(T, error))) (T, error) {
 	come := make(chan awaited[T], 1)
 	start(func(value T, err error) { come <- awaited[T]{value, err} })

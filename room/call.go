@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"webim/room/budget"
@@ -39,10 +38,9 @@ type Call struct {
 
 	s       Session
 	id      uint32
-	spent   int                                   // see Spent
-	follow  atomic.Pointer[func(context.Context)] // see Config.Said
-	release func()                                // reads the connection again
-	over    chan struct{}                         // closed at the end
+	spent   int           // see Spent
+	release func()        // reads the connection again
+	over    chan struct{} // closed at the end
 }
 
 // Context ends when the hub stops.
@@ -194,14 +192,10 @@ func (c *Call) judge(a Action, what Saying) (Saying, error) {
 	return what, nil
 }
 
-// Publish says something for the caller, whose rights have been judged, and does the work that
-// follows it (Config.Said).
+// Publish says something for the caller, whose rights have been judged. It returns when the work
+// that follows the message (Config.Said) is done.
 func (c *Call) Publish(what Saying) (engine.Position, error) {
-	pos, err := await(c, func(done func(engine.Position, error)) { c.Hub.say(c.s, what, c, done) })
-	if follow := c.follow.Swap(nil); follow != nil {
-		(*follow)(c.Context())
-	}
-	return pos, err
+	return await(c, func(done func(engine.Position, error)) { c.Hub.say(c.s, what, c, done) })
 }
 
 // Audit leaves a line in the audit log of what the caller did.

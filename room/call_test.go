@@ -175,16 +175,19 @@ func TestCallOfAGoneConnection(t *testing.T) {
 }
 
 // TestWorkFollowsMessagesInOrder checks that the work that follows the messages of a room runs in the
-// order of the messages, one after the other, and before a message is acknowledged; and that the work
-// of another room does not wait for it.
+// order of the messages, one after the other, and before a message is acknowledged, also if some of
+// them are published by calls; and that the work of another room does not wait for it.
 func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	const messages = 20
 	c := quietly(chatty())
-	c.Engine = newWaitingEngine()
+	c.Calls, c.Engine = newGates(), newWaitingEngine()
 	hold, at := make(chan struct{}), make(chan uint64, messages)
 	var running atomic.Int32
-	c.Said = func(_ *room.Hub, name string, pos engine.Position, _ engine.Message) func(context.Context) {
-		if name != "slow" {
+	c.Said = func(_ *room.Hub, name string, pos engine.Position, m engine.Message) func(context.Context) {
+		if m.Data != nil {
+			t.Error("data that the connection's next input overwrites are kept until the engine answers")
+		}
+		if name != "r" {
 			return func(context.Context) {}
 		}
 		return func(context.Context) {
@@ -199,11 +202,15 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	n := start(t, c, netpoll.Config{})
 	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
 	for id := range uint32(messages) {
-		if err := k.say(&protocol.Command{Id: 10 + id, Publish: &protocol.PublishRequest{Channel: "slow", Data: []byte(`{}`)}}); err != nil {
+		say := &protocol.Command{Id: 10 + id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{}`)}}
+		if id == messages-1 {
+			say = rpc(10+id, "pass", `{}`)
+		}
+		if err := k.say(say); err != nil {
 			t.Fatal(err)
 		}
 	}
-	other.publish(t, "r", `{}`)
+	other.publish(t, "other", `{}`)
 	for i := range uint64(messages) {
 		hold <- struct{}{}
 		if got := <-at; got != i+1 {

@@ -103,12 +103,14 @@ type Config struct {
 	Log *slog.Logger
 	// Text bounds what people say; the zero value: the defaults.
 	Text TextLimits
-	// Said is told of each message that a connection of this node has published,
-	// in either dialect; nil: nobody is. It is called by workers, with no lock
-	// held, and must not block. If there is work to do that may wait for the engine, it
-	// returns a function that does it: that runs on a goroutine, after the work of
-	// earlier messages in the room, and before the client is told that the message is
-	// published. While the server is busy with calls, such work is dropped.
+	// Said is called with each message that a connection of this node has published,
+	// in either dialect; m has no Data. If Said is nil, nothing is called. The goroutine on
+	// which the engine answers calls it, with no lock held, and it must not block. If there
+	// is work to do that may wait for the engine, Said returns a function that does the work.
+	// The hub runs these functions one at a time in each room, in the order of the messages,
+	// and each before it acknowledges the message. If calls never have to wait
+	// (engine.Prompt, and no Backend), the function runs at once instead, on the goroutine
+	// that called Said. While the server is busy with calls, the work is dropped.
 	Said func(h *Hub, room string, at engine.Position, m engine.Message) (follow func(context.Context))
 	// Backend is asked where an application wants to decide itself; nil: nobody is.
 	Backend Backend

@@ -116,7 +116,7 @@
 // The history of a room has one quota for messages and another for events (engine.Message.CompactKey).
 // The rule: an event never takes the place of a message, and only users that may send to a room make
 // events there. The size of each outgoing message is limited as a whole, so that no message makes a
-// room forget all others (options.go), and each text must be visible (text.go). How the history is
+// room forget all others (options.go), and each text must be visible (policy/text.go). How the history is
 // stored is in the doc.go of the engine, such as engine/memory.
 //
 // Nothing happens in most rooms at most times. A room in which nothing happens is idle

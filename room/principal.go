@@ -36,7 +36,7 @@ type moreBuckets struct {
 	buckets  [numClasses]budget.Bucket
 	refusals budget.Bucket
 	call     atomic.Pointer[Call]          // that is under way; nil: none
-	author   atomic.Pointer[engine.Author] // of what the connection has said last, see Hub.authorOnce
+	author   atomic.Pointer[engine.Author] // of what the connection has said last, see authorOnce
 }
 
 // Init sets who the connection is, and who pays. It comes before the Principal is shared

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"context"
 	"sync"
 
 	"webim/room/engine"
@@ -66,6 +65,7 @@ func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 	}
 	if p.name = room; h.cfg.Said != nil && p.by != byOutside {
 		p.m = m
+		p.m.Data, p.m.Said = nil, nil // may be borrowed, and the engine may answer later
 	}
 	h.engine.Publish(room, m, p.answer)
 }
@@ -83,24 +83,13 @@ func (p *publishing) end(pos engine.Position, err error) {
 	}
 	if err == nil && q.by != byOutside && q.hub.cfg.Said != nil {
 		if follow := q.hub.cfg.Said(q.hub, q.name, pos, q.m); follow != nil && !q.hub.prompt {
-			q.followed(pos, follow)
+			q.hub.followUp(q.name, followUp{q.m.Payer, q.call != nil, follow, func() { q.tell(pos, nil) }})
 			return
 		} else if follow != nil {
-			follow(q.hub.work.ctx)
+			q.hub.runFollowUp(follow)
 		}
 	}
 	q.tell(pos, err)
-}
-
-// followed tells the outcome when the work that follows the message is done. A call does that work
-// itself.
-func (p publishing) followed(pos engine.Position, follow func(context.Context)) {
-	if p.call != nil {
-		p.call.follow.Store(&follow)
-		p.tell(pos, nil)
-		return
-	}
-	p.hub.followUp(p.name, followUp{p.m.Payer, follow, func() { p.tell(pos, nil) }})
 }
 
 // tell tells the outcome to whoever waits for it.

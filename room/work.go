@@ -32,9 +32,10 @@ const maxSuspended = 2048
 
 // work runs functions on goroutines that have slots.
 type work struct {
-	slots *budget.Slots
-	ctx   context.Context // ends when the hub stops
-	stop  context.CancelFunc
+	slots   *budget.Slots
+	ofCalls sync.WaitGroup  // the work that follows the messages of calls
+	ctx     context.Context // ends when the hub stops
+	stop    context.CancelFunc
 
 	mu     sync.Mutex // innermost
 	follow map[string]*following
@@ -53,6 +54,7 @@ func newWork(limit int) *work {
 func (w *work) close() {
 	w.stop()
 	w.slots.Close()
+	w.ofCalls.Wait()
 }
 
 // errWorkFull refuses a call for which there is neither a slot nor a place to wait.
@@ -73,9 +75,10 @@ type following struct {
 
 // A followUp is one piece of such work.
 type followUp struct {
-	payer budget.Owner
-	do    func(context.Context)
-	then  func() // is called when it is done, or is refused
+	payer  budget.Owner
+	ofCall bool // a call waits for it, and has a slot or has suspended it: the work needs none
+	do     func(context.Context)
+	then   func() // is called when it is done, or is refused
 }
 
 // maxFollowing bounds the work that waits in one room.
@@ -101,8 +104,22 @@ func (h *Hub) followUp(room string, f followUp) {
 	first := len(line.queue) == 1
 	w.mu.Unlock()
 	if first {
-		w.slots.Acquire(f.payer, line)
+		line.begin(f)
 	}
+}
+
+// begin runs the first piece of work when there is a slot for it.
+func (f *following) begin(one followUp) {
+	if !one.ofCall {
+		f.hub.work.slots.Acquire(one.payer, f)
+		return
+	}
+	f.hub.work.ofCalls.Add(1)
+	go func() {
+		defer f.hub.work.ofCalls.Done()
+		defer f.next(one)
+		f.hub.runFollowUp(one.do)
+	}()
 }
 
 // Start implements budget.Waiter.
@@ -120,8 +137,13 @@ func (f *following) run() {
 	one := f.first()
 	defer f.next(one)
 	defer f.hub.work.slots.Release(one.payer)
-	defer f.hub.server.Recovered("work that follows a message")
-	one.do(f.hub.work.ctx)
+	f.hub.runFollowUp(one.do)
+}
+
+// runFollowUp does a piece of work. A panic ends only that: the message has been published.
+func (h *Hub) runFollowUp(do func(context.Context)) {
+	defer h.server.Recovered("work that follows a message")
+	do(h.work.ctx)
 }
 
 func (f *following) first() followUp {
@@ -142,7 +164,7 @@ func (f *following) next(one followUp) {
 		w.mu.Unlock()
 		return
 	}
-	payer := f.queue[0].payer
+	second := f.queue[0]
 	w.mu.Unlock()
-	w.slots.Acquire(payer, f)
+	f.begin(second)
 }

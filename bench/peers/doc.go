@@ -22,5 +22,5 @@
 //	swoole      PHP's Swoole; one worker, because in its leaner mode a broadcast reaches only the clients of the same worker
 //	centrifugo  Centrifugo with config.json, for the Centrifuge dialect; its buffers are as small and its queues as long as in the other programs
 //
-// `webim-bench peers` lists, builds and tests them; bench/peer.go has the table.
+// `webim-bench peers` lists, builds and tests them; bench/peer/peer.go has the table.
 package peers

@@ -20,7 +20,7 @@ type Message struct {
 	Reply     uint64         `json:"reply,omitzero"`
 	Edited    int64          `json:"edited,omitzero"` // unix milliseconds; 0 means never
 	Deleted   bool           `json:"deleted,omitzero"`
-	Reactions []Reaction     `json:"reactions,omitempty"` // in the order of their first reaction; see withReactions
+	Reactions []Reaction     `json:"reactions,omitempty"` // in the order of their first reaction
 
 	from *engine.Author
 }
