@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"sync"
 
 	"webim/room/engine"
@@ -83,13 +84,19 @@ func (p *publishing) end(pos engine.Position, err error) {
 	}
 	if err == nil && q.by != byOutside && q.hub.cfg.Said != nil {
 		if follow := q.hub.cfg.Said(q.hub, q.name, pos, q.m); follow != nil && !q.hub.prompt {
-			q.hub.followUp(q.name, followUp{q.m.Payer, q.call != nil, follow, func() { q.tell(pos, nil) }})
+			q.followed(pos, follow)
 			return
 		} else if follow != nil {
 			q.hub.runFollowUp(follow)
 		}
 	}
 	q.tell(pos, err)
+}
+
+// followed tells the outcome when the work that follows the message is done. It is a function of its
+// own because its closure takes p to the heap.
+func (p publishing) followed(pos engine.Position, follow func(context.Context)) {
+	p.hub.followUp(p.name, followUp{p.m.Payer, p.call != nil, follow, func() { p.tell(pos, nil) }})
 }
 
 // tell tells the outcome to whoever waits for it.
