@@ -26,7 +26,7 @@ func (t target) target() engine.Target {
 // command sends a control message. Success means that the engine has accepted it, not that
 // connections have changed.
 func (h *Handler) command(ctx context.Context, o engine.ControlMessage) (*empty, error) {
-	if err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.SendControl(o, done) }); err != nil {
+	if err := room.AwaitError(ctx, func(done func(error)) { h.cfg.Hub.SendControl(o, done) }); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil

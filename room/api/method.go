@@ -114,31 +114,5 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 	return nil, e
 }
 
-// wait calls start, which must call done once, and returns the values given to done. If ctx ends
-// first, wait returns its error, and the later call of done has no effect.
-func wait[T any](ctx context.Context, start func(done func(T, error))) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	come := make(chan answer, 1)
-	start(func(value T, err error) { come <- answer{value, err} })
-	select {
-	case a := <-come:
-		return a.value, a.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
-}
-
-// waitFor is wait for a function that returns only an error.
-func waitFor(ctx context.Context, start func(done func(error))) error {
-	_, err := wait(ctx, func(done func(empty, error)) {
-		start(func(err error) { done(empty{}, err) })
-	})
-	return err
-}
-
 // empty is the result of a method that returns nothing.
 type empty struct{}

@@ -118,7 +118,7 @@ func (h *Handler) publish(ctx context.Context, q *publishRequest) (*position, er
 	if err != nil {
 		return nil, err
 	}
-	pos, err := wait(ctx, func(done func(engine.Position, error)) { h.cfg.Hub.Publish(q.Channel, m, done) })
+	pos, err := room.Await(ctx, func(done func(engine.Position, error)) { h.cfg.Hub.Publish(q.Channel, m, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (h *Handler) broadcast(ctx context.Context, q *broadcastRequest) (*broadcas
 	if err != nil {
 		return nil, err
 	}
-	all, err := wait(ctx, func(done func([]room.Published, error)) {
+	all, err := room.Await(ctx, func(done func([]room.Published, error)) {
 		h.cfg.Hub.Broadcast(q.Channels, m, func(all []room.Published) { done(all, nil) })
 	})
 	if err != nil {

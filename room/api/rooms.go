@@ -79,7 +79,7 @@ func (h *Handler) history(ctx context.Context, q *historyRequest) (*historyResul
 	if q.Since != nil {
 		ask.Since = &engine.Position{Epoch: q.Since.Epoch, Offset: q.Since.Offset}
 	}
-	got, err := wait(ctx, func(done func(engine.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
+	got, err := room.Await(ctx, func(done func(engine.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (h *Handler) historyRemove(ctx context.Context, q *roomRequest) (*empty, er
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	err := waitFor(ctx, func(done func(error)) { h.cfg.Hub.RemoveHistory(q.Channel, done) })
+	err := room.AwaitError(ctx, func(done func(error)) { h.cfg.Hub.RemoveHistory(q.Channel, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (h *Handler) presence(ctx context.Context, q *roomRequest) (*presenceResult
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	all, err := wait(ctx, func(done func([]engine.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
+	all, err := room.Await(ctx, func(done func([]engine.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (h *Handler) presenceStats(ctx context.Context, q *roomRequest) (*presenceS
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	return wait(ctx, func(done func(*presenceStatsResult, error)) {
+	return room.Await(ctx, func(done func(*presenceStatsResult, error)) {
 		h.cfg.Hub.PresenceStats(q.Channel, func(clients, users int, err error) {
 			done(&presenceStatsResult{clients, users}, err)
 		})
@@ -208,5 +208,5 @@ func (h *Handler) info(ctx context.Context, _ *empty) (*infoResult, error) {
 }
 
 func (h *Handler) survey(ctx context.Context, q engine.Question) ([]engine.NodeInfo, error) {
-	return wait(ctx, func(done func([]engine.NodeInfo, error)) { h.cfg.Hub.Collect(q, done) })
+	return room.Await(ctx, func(done func([]engine.NodeInfo, error)) { h.cfg.Hub.Collect(q, done) })
 }

@@ -42,7 +42,7 @@ func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, 
 	if err != nil {
 		return nil, err
 	}
-	if err := waitFor(ctx, func(done func(error)) { do(s, authorOf(ctx), done) }); err != nil {
+	if err := room.AwaitError(ctx, func(done func(error)) { do(s, authorOf(ctx), done) }); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil
@@ -95,7 +95,7 @@ func (h *Handler) sanctions(ctx context.Context, q *sanctionsRequest) (*sanction
 		table string
 		into  *[]sanction
 	}{{engine.TableBan, &res.Bans}, {engine.TableBanIP, &res.Bans}, {engine.TableMute, &res.Mutes}} {
-		all, err := wait(ctx, func(done func([]room.Sanction, error)) {
+		all, err := room.Await(ctx, func(done func([]room.Sanction, error)) {
 			h.cfg.Hub.Sanctions(one.table, q.Channel, "", maxSanctions, done)
 		})
 		if err != nil {

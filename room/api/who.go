@@ -70,7 +70,7 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 		return r, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key")
 	}
 	addr := remote(r)
-	who, err := wait(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, addr, done) })
+	who, err := room.Await(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, addr, done) })
 	if err != nil {
 		return r, coded(wire.ErrUnauthorized, "the token is not valid")
 	}
