@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
@@ -96,12 +97,12 @@ func TestRoomsGoIdle(t *testing.T) {
 		switch k := rand.IntN(8); {
 		case len(members) == 0 || k == 0 && len(members) < room.MaxIdle+3:
 			members = append(members, n.join("/r", variants(rand.IntN(9))))
-			eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == len(members) })
+			wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == len(members) })
 		case k == 1 && len(members) > 1:
 			i := rand.IntN(len(members))
 			members[i].leave(t)
 			members = append(members[:i:i], members[i+1:]...)
-			eventually(t, "it has left", func() bool { return n.hub.Stats().Members == len(members) })
+			wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == len(members) })
 		case k < 5:
 			for range rand.IntN(4) {
 				n.hub.Calm()
@@ -125,7 +126,7 @@ func TestRoomsGoIdle(t *testing.T) {
 		members[0].leave(t)
 		members = members[1:]
 	}
-	eventually(t, "the room is idle", func() bool {
+	wstest.Eventually(t, "the room is idle", func() bool {
 		n.hub.Calm()
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
@@ -141,7 +142,7 @@ func TestRoomsGoIdle(t *testing.T) {
 func TestActiveRoomsStayActive(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	n.join("/r", noDeflate)
-	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	for name, hold := range map[string]func(r *room.Room) (release func()){
 		"a message waits to be swept": func(r *room.Room) func() {
 			release := holdSweeps(t, r)
@@ -172,7 +173,7 @@ func TestActiveRoomsStayActive(t *testing.T) {
 			t.Fatalf("%s: the room is idle", name)
 		}
 		release()
-		eventually(t, "the room is idle", func() bool {
+		wstest.Eventually(t, "the room is idle", func() bool {
 			n.hub.Calm()
 			r.Mu().Lock()
 			defer r.Mu().Unlock()

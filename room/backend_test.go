@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
@@ -39,7 +40,7 @@ func (a *asked) next(t testing.TB) question {
 	select {
 	case q := <-a.questions:
 		return q
-	case <-time.After(patience):
+	case <-time.After(wstest.Patience):
 		t.Fatal("nothing is asked")
 		return question{}
 	}

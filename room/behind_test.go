@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -71,7 +72,7 @@ func (h *turns) Spend(c netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
 // since are the parts since the last call, once there are so many.
 func (h *turns) since(t *testing.T, n int) (parts []part) {
 	t.Helper()
-	eventually(t, fmt.Sprint(n, " parts are handled"), func() bool {
+	wstest.Eventually(t, fmt.Sprint(n, " parts are handled"), func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return len(h.parts) >= n
@@ -232,7 +233,7 @@ func TestNobodyReads(t *testing.T) {
 	}
 	c.c.Close()
 	close(hungUp)
-	eventually(t, "the last message is said", func() bool {
+	wstest.Eventually(t, "the last message is said", func() bool {
 		var top engine.Position
 		h.engine.Engine.History("large", engine.Span{}, func(got engine.History, _ error) { top = got.Top })
 		return top.Offset == 11

@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -66,7 +67,7 @@ func exhaustInput(first, second string) func(*testing.T, *budgetWorld) {
 		for range 8 { // by far more than the budget: what is not read stays in the socket
 			a.say(t, "%s", strings.Repeat(" ", 50<<10)+`{"id":7,"send":{"data":1}}`)
 		}
-		eventually(t, "it is not read", func() bool { return w.s.Stats().Rests > 0 })
+		wstest.Eventually(t, "it is not read", func() bool { return w.s.Stats().Rests > 0 })
 		a.say(t, `{"id":8,"ping":{}}`)
 		b.say(t, `{"id":8,"ping":{}}`)
 		for _, c := range []*client{stranger, colleague} {
@@ -115,7 +116,7 @@ func exhaustFanout(user string) func(*testing.T, *budgetWorld) {
 			if err := p.send(ws.OpText, "lost"); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the message is refused in the plain dialect", func() bool { return w.hub.Stats().TooFast.Fanout >= int64(refused)+2 })
+			wstest.Eventually(t, "the message is refused in the plain dialect", func() bool { return w.hub.Stats().TooFast.Fanout >= int64(refused)+2 })
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -78,7 +79,7 @@ func TestSendersAreHeld(t *testing.T) {
 			if peak := m.peak.Load(); peak <= bound/2 || peak > bound {
 				t.Errorf("%d bytes were unswept at a time; want more than %d, and at most %d", peak, bound/2, bound)
 			}
-			eventually(t, "nobody waits", func() bool {
+			wstest.Eventually(t, "nobody waits", func() bool {
 				r := n.room("r")
 				r.Mu().Lock()
 				defer r.Mu().Unlock()
@@ -125,7 +126,7 @@ func TestBusyRoom(t *testing.T) {
 		if _, err := c.c.Write(both); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the sender waits", func() bool {
+		wstest.Eventually(t, "the sender waits", func() bool {
 			r.Mu().Lock()
 			defer r.Mu().Unlock()
 			return r.Waiting().Len() == i+1
@@ -153,8 +154,8 @@ func TestBusyRoom(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, "it has left", func() bool { return r.Len() == 2 })
-	eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
+	wstest.Eventually(t, "it has left", func() bool { return r.Len() == 2 })
+	wstest.Eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
 	members[0].expect(t, ws.OpText, "again")
 	n.hub.Engine().Unsubscribe("r", truth)
 	if len(truth.Got) != k+1 {
@@ -176,7 +177,7 @@ func TestHeldSendersLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "they wait", func() bool {
+	wstest.Eventually(t, "they wait", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		return r.Waiting().Len() == 5
@@ -190,5 +191,5 @@ func TestHeldSendersLeave(t *testing.T) {
 	}
 	release()
 	n.idle("r")
-	eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
+	wstest.Eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
 }

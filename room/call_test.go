@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -135,7 +136,7 @@ func TestShutdownAnswersCalls(t *testing.T) {
 	<-g.begun
 	ended := make(chan error, 1)
 	go func() { ended <- n.s.Shutdown(t.Context(), 0) }()
-	eventually(t, "the server shuts down", func() bool { // its listeners answer with 503 then
+	wstest.Eventually(t, "the server shuts down", func() bool { // its listeners answer with 503 then
 		_, status, err := dialAs(new(net.Dialer), n.addr, wire.EndpointPath, noDeflate, "")
 		return err == nil && status == 503
 	})
@@ -168,7 +169,7 @@ func TestCallOfAGoneConnection(t *testing.T) {
 			t.Errorf("another client's call: %v", r)
 		}
 	}
-	eventually(t, "the message of the call is published", func() (said bool) {
+	wstest.Eventually(t, "the message of the call is published", func() (said bool) {
 		n.hub.History("r", room.HistoryQuery{Limit: -1}, func(got engine.History, err error) { said = len(got.Publications) == 1 })
 		return said
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine/enginetest"
 )
@@ -166,7 +167,7 @@ func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "only those who stay are members", func() bool { return n.hub.Stats().Members == stayers })
+			wstest.Eventually(t, "only those who stay are members", func() bool { return n.hub.Stats().Members == stayers })
 			audit(t, n.room("r"))
 			t.Logf("%d messages", last)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine/enginetest"
 	"webim/room/mux"
@@ -29,7 +30,7 @@ func frameOf(s string) []byte { return ws.MustCompileFrame(ws.MaskFrame(ws.NewTe
 // held waits until a room keeps so many members waiting.
 func (n *node) held(count int) {
 	n.t.Helper()
-	eventually(n.t, fmt.Sprint(count, " members wait"), func() bool { return n.hub.Stats().Waiting == count })
+	wstest.Eventually(n.t, fmt.Sprint(count, " members wait"), func() bool { return n.hub.Stats().Waiting == count })
 }
 
 // connOf is the server's end of a client.
@@ -48,7 +49,7 @@ func (n *node) connOf(c *client) netpoll.Conn {
 func (n *node) idle(room string) {
 	n.t.Helper()
 	r := n.room(room)
-	eventually(n.t, "nobody waits or was called", func() bool {
+	wstest.Eventually(n.t, "nobody waits or was called", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		return r.TakenLocked() == 0 && r.Waiting().Len() == 0 && len(r.Senders()) == 0 && n.hub.Called().Load() == 0
@@ -96,7 +97,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 	last := clients[0]
 	last.c.SetDeadline(time.Time{})
 	wg.Go(func() { io.Copy(io.Discard, last.br) }) // what came before their ends were seen
-	eventually(t, "one member is left", func() bool { return n.holds() == (room.Stats{Rooms: 1, Members: 1}) })
+	wstest.Eventually(t, "one member is left", func() bool { return n.holds() == (room.Stats{Rooms: 1, Members: 1}) })
 	if peak, limit := m.peak.Load(), int64(m.Hub().Config().MaxUnswept); peak > limit {
 		t.Errorf("%d bytes were unswept at the end, bound %d", peak, limit)
 	}
@@ -172,7 +173,7 @@ func TestTurnstileOrder(t *testing.T) {
 		if _, err := c.c.Write(frameOf(want[i])); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "it has come", func() bool { return n.s.Stats().MessagesIn == int64(i+1) })
+		wstest.Eventually(t, "it has come", func() bool { return n.s.Stats().MessagesIn == int64(i+1) })
 		if i > 0 {
 			n.held(i)
 		}
@@ -214,16 +215,16 @@ func TestTurnstileEnds(t *testing.T) {
 		{"one that was called does not come", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
 			conns[1].Pause()
 			release()
-			eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
 			n.hub.ReclaimCalled()
 			n.hub.ReclaimCalled()
-			eventually(n.t, "the others have come", func() bool { return n.hub.Stats().Waiting == 0 })
+			wstest.Eventually(n.t, "the others have come", func() bool { return n.hub.Stats().Waiting == 0 })
 			conns[1].Resume()
 		}, []int{2, 3, 1}},
 		{"one that was called closes", func(n *node, conns []netpoll.Conn, members []*client, release func()) {
 			conns[1].Pause()
 			release()
-			eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
 			conns[1].Close(4000, "")
 			members[1].expect(n.t, ws.OpText, fill)
 			members[1].expect(n.t, ws.OpClose, string(ws.NewCloseFrameBody(4000, "")))
@@ -232,7 +233,7 @@ func TestTurnstileEnds(t *testing.T) {
 			}
 			members[1].c.Close()
 			r := n.room("r")
-			eventually(n.t, "it has left", func() bool { return r.Len() == 4 })
+			wstest.Eventually(n.t, "it has left", func() bool { return r.Len() == 4 })
 			r.Mu().Lock()
 			defer r.Mu().Unlock()
 			if r.Senders()[conns[1].ID()] != nil {
@@ -306,7 +307,7 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 		n.connOf(m).Close(4000, "")
 		m.c.Close()
 	}
-	eventually(t, "the room has ended", func() bool { return n.holds() == (room.Stats{}) })
+	wstest.Eventually(t, "the room has ended", func() bool { return n.holds() == (room.Stats{}) })
 	release()
 	if r.Waiting().Len() != 0 || len(r.Senders()) != 0 || r.Reserved() != 0 || r.Admitted() != 0 || n.hub.Called().Load() != 0 {
 		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.Waiting().Len(), len(r.Senders()), r.Reserved(), r.Admitted())

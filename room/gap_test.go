@@ -9,6 +9,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -31,7 +32,7 @@ func TestGapIsTold(t *testing.T) {
 			if res := joined.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: claims}}); res.Connect.GetSubs()["r"] == nil {
 				t.Fatalf("connecting: %v", res)
 			}
-			eventually(t, "all are members", func() bool { return n.room("r").Len() == 4 })
+			wstest.Eventually(t, "all are members", func() bool { return n.room("r").Len() == 4 })
 			r := n.room("r")
 			behind := engine.Publication{Message: engine.Message{Op: engine.OpJSON, Data: []byte(`"behind"`)}, Prev: 8, Offset: 9}
 			if again {
@@ -46,7 +47,7 @@ func TestGapIsTold(t *testing.T) {
 			}
 			old.expect(t, 1, `"behind"`)
 			joined.expectClose(t, wire.DisconnectInsufficientState)
-			eventually(t, "two are left", func() bool { return r.Len() == 2 })
+			wstest.Eventually(t, "two are left", func() bool { return r.Len() == 2 })
 			if got := placed.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); got.Ping == nil || len(placed.behind) > 0 {
 				t.Errorf("behind that it gets %v, %v", got, placed.behind)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -52,7 +53,7 @@ func TestPathIsRoom(t *testing.T) {
 		}
 		member.expect(t, ws.OpText, c.path)
 		member.leave(t)
-		eventually(t, "the room ends", func() bool { return len(n.hub.Rooms()) == 0 })
+		wstest.Eventually(t, "the room ends", func() bool { return len(n.hub.Rooms()) == 0 })
 	}
 }
 
@@ -116,7 +117,7 @@ func TestRelay(t *testing.T) {
 		c.expect(t, ws.OpText, "nothing before this")
 	}
 	want := int64(len(room)*len(room)*8 + len(elsewhere))
-	eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
+	wstest.Eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
 }
 
 // A room ends with its last member and costs the hub nothing; the engine keeps
@@ -143,8 +144,8 @@ func TestRoomEnds(t *testing.T) {
 		members[0].leave(t)
 		members[1].c.Close() // without a word
 		quiet.leave(t)
-		eventually(t, "the rooms end", func() bool { return n.holds() == room.Stats{} && len(n.hub.Rooms()) == 0 })
-		eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
+		wstest.Eventually(t, "the rooms end", func() bool { return n.holds() == room.Stats{} && len(n.hub.Rooms()) == 0 })
+		wstest.Eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
 		h := enginetest.History(t, m, "a", engine.Span{Limit: -1})
 		want := 3
 		if round == 1 {
@@ -211,7 +212,7 @@ func TestTwoHubsOneEngine(t *testing.T) {
 	// One hub's room ends, the other's goes on.
 	members[0].leave(t)
 	members[3].leave(t)
-	eventually(t, "hub a is empty", func() bool { return a.holds() == room.Stats{} })
+	wstest.Eventually(t, "hub a is empty", func() bool { return a.holds() == room.Stats{} })
 	if err := a.say("x", "to whom it concerns"); err != nil {
 		t.Fatal(err)
 	}

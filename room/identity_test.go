@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
@@ -177,7 +178,7 @@ func TestServerSideRooms(t *testing.T) {
 		t.Errorf("recovering two: %s", got)
 	}
 	c.c.Close()
-	eventually(t, "all have left", func() bool { return n.hub.Stats().Members == 0 })
+	wstest.Eventually(t, "all have left", func() bool { return n.hub.Stats().Members == 0 })
 }
 
 func epochOf(t testing.TB, n *node, room string) (epoch string) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/token"
 )
@@ -70,7 +71,7 @@ func TestThreatBehindConnect(t *testing.T) {
 		all = append(all, c)
 	}
 	away := func() int64 { return n.s.Stats().Closed[netpoll.OutOfMemory] }
-	eventually(t, "all are judged", func() bool {
+	wstest.Eventually(t, "all are judged", func() bool {
 		st := n.s.Stats()
 		return st.MessagesIn == count && st.WorkersBusy == 0 && away() >= count-most/size
 	})
@@ -93,8 +94,8 @@ func TestThreatBehindConnect(t *testing.T) {
 	if sent < count-most/size || sent > count-most/size*3/4 {
 		t.Errorf("%d of %d were sent away with 1013", sent, count)
 	}
-	eventually(t, "all of them are counted", func() bool { return away() == int64(sent) })
-	eventually(t, "nothing waits", func() bool { return n.s.Stats().Unfinished == 0 })
+	wstest.Eventually(t, "all of them are counted", func() bool { return away() == int64(sent) })
+	wstest.Eventually(t, "nothing waits", func() bool { return n.s.Stats().Unfinished == 0 })
 }
 
 // What was answered in a message before it is heard before what had to wait.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -37,30 +37,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		// The client library waits its timeout for replies that cannot come.
 		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
-}
-
-// patience is the deadline of whatever a test waits for.
-const patience = 10 * time.Second
-
-// eventually polls until cond holds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
-
-// fds counts the descriptors of this process.
-func fds(t testing.TB) int {
-	d, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(d)
 }
 
 // node is a server and its hub.
@@ -115,7 +91,7 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 	if h == nil {
 		h, nc.RunOnLoop = mux.New(hub), true
 	}
-	before := fds(t)
+	before := wstest.Descriptors(t)
 	if nc.PingInterval == 0 {
 		nc.PingInterval = -1 // frames are counted one by one
 	}
@@ -142,7 +118,7 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 		if got := s.Stats().Panics; got != n.panics {
 			t.Errorf("%d callbacks panicked, want %d", got, n.panics)
 		}
-		eventually(t, "all descriptors are closed", func() bool { return fds(t) <= before })
+		wstest.NoDescriptorsLeft(t, before)
 	})
 	return n
 }
@@ -150,7 +126,7 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 // stop shuts the server down; a second time does nothing.
 func (n *node) stop() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	defer cancel()
 	if err := n.s.Shutdown(ctx, 0); err != nil {
 		n.t.Errorf("Shutdown: %v", err)
@@ -234,7 +210,7 @@ func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 
 // dialAs is dial with a subprotocol, which the server must agree to.
 func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client, int, error) {
-	d.Timeout = patience
+	d.Timeout = wstest.Patience
 	conn, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, 0, err
@@ -297,13 +273,13 @@ func (n *node) joinAll(count int, path string, extensions func(i int) string) []
 	if err := errors.Join(errs...); err != nil {
 		n.t.Fatal(err)
 	}
-	eventually(n.t, "all have joined", func() bool { return n.hub.Stats().Members == before+count })
+	wstest.Eventually(n.t, "all have joined", func() bool { return n.hub.Stats().Members == before+count })
 	return all
 }
 
 func plain(int) string { return noDeflate }
 
-func (c *client) hurry() { c.c.SetDeadline(time.Now().Add(patience)) }
+func (c *client) hurry() { c.c.SetDeadline(time.Now().Add(wstest.Patience)) }
 
 // send writes a frame, masked as a client must.
 func (c *client) send(op ws.OpCode, payload string) error {

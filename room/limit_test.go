@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 )
@@ -138,7 +139,7 @@ func TestFloodIsCut(t *testing.T) {
 func TestPlainFloodIsCut(t *testing.T) {
 	n := start(t, room.Config{Rates: room.Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
 	neighbour, flood := n.join("/r", noDeflate), n.join("/r", noDeflate)
-	eventually(t, "both are there", func() bool { return n.hub.Stats().Members == 2 })
+	wstest.Eventually(t, "both are there", func() bool { return n.hub.Stats().Members == 2 })
 	for i := range 16 {
 		if err := flood.send(ws.OpText, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
@@ -156,7 +157,7 @@ func TestPlainFloodIsCut(t *testing.T) {
 			t.Fatalf("got %q for message %d", got, i)
 		}
 	}
-	eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 1 })
+	wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 1 })
 	if err := neighbour.send(ws.OpText, "still here"); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func TestUserRates(t *testing.T) {
 	}
 	a.leave(t)
 	b.leave(t)
-	eventually(t, "they have left", func() bool { return counted(n.hub) <= 1 })
+	wstest.Eventually(t, "they have left", func() bool { return counted(n.hub) <= 1 })
 	if got := open("ann").commands(t, publish); got[0] != 111 {
 		t.Errorf("coming back: %v", got)
 	}
@@ -210,7 +211,7 @@ func TestAccountsEnd(t *testing.T) {
 		}
 		c.leave(t)
 	}
-	eventually(t, "the account is forgotten", func() bool { return n.hub.Stats().Users == 0 })
+	wstest.Eventually(t, "the account is forgotten", func() bool { return n.hub.Stats().Users == 0 })
 }
 
 // A user has so many connections, of both dialects together.
@@ -226,7 +227,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 	}
 	first, _ := connect(tok)
 	n.join("/r?token="+tok, noDeflate)
-	eventually(t, "both count", func() bool { return counted(n.hub) == 2 })
+	wstest.Eventually(t, "both count", func() bool { return counted(n.hub) == 2 })
 	if _, got := connect(tok); got != "close 3504" {
 		t.Errorf("the third: %s", got)
 	}
@@ -242,7 +243,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	first.leave(t)
-	eventually(t, "one has left", func() bool { return counted(n.hub) == 1 })
+	wstest.Eventually(t, "one has left", func() bool { return counted(n.hub) == 1 })
 	if _, got := connect(tok); strings.HasPrefix(got, "close") {
 		t.Errorf("in the place of one that left: %s", got)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/mux"
 )
@@ -48,7 +49,7 @@ func TestRoomLimits(t *testing.T) {
 	n.join("/b", noDeflate)
 	refused("/b")
 	a1.leave(t)
-	eventually(t, "a has a place", func() bool { return n.room("a").Len() == 1 })
+	wstest.Eventually(t, "a has a place", func() bool { return n.room("a").Len() == 1 })
 	refused("/c")
 	n.join("/a", noDeflate)
 	if err := b1.send(ws.OpText, "still here"); err != nil {
@@ -75,7 +76,7 @@ func (g *gate) Handshake(r *netpoll.Request) {
 		g.mu.Unlock()
 		select {
 		case <-first:
-		case <-time.After(patience): // the other was refused
+		case <-time.After(wstest.Patience): // the other was refused
 		}
 		return
 	}

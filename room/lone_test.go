@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -59,7 +60,7 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 				members[room] = n.joinAll(count, "/"+room, plain)[0]
 			}
 			talker := n.join("/talker", noDeflate)
-			eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 })
+			wstest.Eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 })
 			release := n.holdWorker()
 			defer release()
 			if err := talker.send(ws.OpText, c.say); err != nil {
@@ -76,13 +77,13 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 			if served > want {
 				t.Errorf("%d messages have left, want %d", served, want)
 			}
-			eventually(t, "they have left", func() bool { return n.s.Stats().MessagesOut == want })
+			wstest.Eventually(t, "they have left", func() bool { return n.s.Stats().MessagesOut == want })
 			release()
 			all := int64(0)
 			for _, room := range bytes.Fields([]byte(c.say)) {
 				all += int64(c.members[string(room)])
 			}
-			eventually(t, "all have left", func() bool { return n.s.Stats().MessagesOut == all })
+			wstest.Eventually(t, "all have left", func() bool { return n.s.Stats().MessagesOut == all })
 		})
 	}
 }
@@ -92,7 +93,7 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 func TestPublishNeverWrites(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{Loops: 1, Workers: 1})
 	c := n.join("/r", noDeflate)
-	eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 && n.hub.Stats().Members == 1 })
+	wstest.Eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 && n.hub.Stats().Members == 1 })
 	release := n.holdWorker()
 	defer release()
 	for range 3 {
@@ -114,7 +115,7 @@ func TestTurnLeavesTogether(t *testing.T) {
 	const messages = 100
 	n := start(t, room.Config{}, netpoll.Config{Loops: 1, Workers: 1})
 	talker, other := n.join("/r", noDeflate), n.join("/r", noDeflate)
-	eventually(t, "both have joined", func() bool { return n.hub.Stats().Members == 2 })
+	wstest.Eventually(t, "both have joined", func() bool { return n.hub.Stats().Members == 2 })
 	w := watch(n.room("r"))
 	var all []byte
 	for k := range messages {
@@ -128,7 +129,7 @@ func TestTurnLeavesTogether(t *testing.T) {
 			c.expect(t, ws.OpText, fmt.Sprint(k))
 		}
 	}
-	eventually(t, "a sweep has ended", func() bool { got, _ := w.count(); return got > 0 }) // it is counted behind its writes
+	wstest.Eventually(t, "a sweep has ended", func() bool { got, _ := w.count(); return got > 0 }) // it is counted behind its writes
 	if got, _ := w.count(); got != 1 {
 		t.Errorf("%d messages of one read took %d sweeps", messages, got)
 	}
@@ -186,7 +187,7 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 					for _, c := range n.joinAll(8, "/r", plain) {
 						c.c.Close()
 					}
-					eventually(t, "they have left", func() bool { return n.hub.Stats().Members == steady })
+					wstest.Eventually(t, "they have left", func() bool { return n.hub.Stats().Members == steady })
 				}
 			})
 			talk.Wait()

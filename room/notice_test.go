@@ -10,6 +10,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
@@ -74,7 +75,7 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 			t.Fatalf("got %v and %v, want who came", own, second)
 		}
 		old := n.join("/"+room[:1]+"%20"+room[2:], noDeflate)
-		eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
+		wstest.Eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
 		k := n.talk(enc)
 		for range rounds {
 			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})

@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -81,7 +82,7 @@ func TestSlowIsTold(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{SendBuffer: 4096, MaxQueue: 32 << 10})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		slow, other := n.talk(enc), n.talk(enc)
-		eventually(t, "these two are there", func() bool { return n.existing() == 2 })
+		wstest.Eventually(t, "these two are there", func() bool { return n.existing() == 2 })
 		if err := slow.c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +110,7 @@ func TestSlowIsTold(t *testing.T) {
 		}
 		slow.c.Close()
 		other.c.Close()
-		eventually(t, "it is counted", func() bool { return n.s.Stats().Closed[netpoll.Slow] == before+1 })
+		wstest.Eventually(t, "it is counted", func() bool { return n.s.Stats().Closed[netpoll.Slow] == before+1 })
 	})
 }
 

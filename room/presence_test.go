@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/token"
@@ -88,7 +89,7 @@ func testCounts(t *testing.T, count int, late bool) {
 				path += "?token=" + tokenOf(name)
 			}
 			m.old = n.join(path, noDeflate)
-			eventually(t, "the plain client is a member", func() bool { return total() == before+1 })
+			wstest.Eventually(t, "the plain client is a member", func() bool { return total() == before+1 })
 		}
 		m.in = true
 		all = append(all, m)
@@ -110,7 +111,7 @@ func testCounts(t *testing.T, count int, late bool) {
 			m.k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 			m.k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 		}
-		eventually(t, "it has left", func() bool { return total() == before-1 })
+		wstest.Eventually(t, "it has left", func() bool { return total() == before-1 })
 		check(fmt.Sprintf("connection %d, of %q, left", i, m.name))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"weak"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine/memory"
 )
@@ -70,8 +71,8 @@ func TestRoomEndsWhileItRests(t *testing.T) {
 		}
 		rooms = append(rooms, weak.Make(r))
 	}
-	eventually(t, "the rooms are gone", func() bool { return n.holds() == room.Stats{} })
-	eventually(t, "their memory is free", func() bool {
+	wstest.Eventually(t, "the rooms are gone", func() bool { return n.holds() == room.Stats{} })
+	wstest.Eventually(t, "their memory is free", func() bool {
 		runtime.GC()
 		for _, r := range rooms {
 			if r.Value() != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
@@ -62,7 +63,7 @@ func TestRecoveryUnderLoad(t *testing.T) {
 				t.Error("too few recoveries to tell anything")
 			}
 			for _, n := range nodes {
-				eventually(t, "only who talks is left", func() bool { return n.hub.Stats().Members <= 1 })
+				wstest.Eventually(t, "only who talks is left", func() bool { return n.hub.Stats().Members <= 1 })
 				for _, r := range n.hub.Rooms() {
 					audit(t, r)
 				}

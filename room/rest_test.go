@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 )
 
@@ -20,7 +21,7 @@ import (
 func holdSweeps(t testing.TB, r *room.Room) (release func()) {
 	t.Helper()
 	var shards []*room.Shard
-	eventually(t, "the room is quiet", func() bool {
+	wstest.Eventually(t, "the room is quiet", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		r.ActivateLocked()
@@ -191,7 +192,7 @@ func TestBacklogIsSweptWithoutRest(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			eventually(t, "all is swept", func() bool { return n.hub.Stats().Unswept == 0 })
+			wstest.Eventually(t, "all is swept", func() bool { return n.hub.Stats().Unswept == 0 })
 			few := 8 + 2*messages*size/netpoll.MaxCut
 			if got, _ := w.count(); got > few {
 				t.Errorf("%d messages of %d bytes took %d sweeps, want %d at most", messages, size, got, few)

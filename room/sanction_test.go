@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
@@ -135,7 +136,7 @@ func TestSlowMode(t *testing.T) {
 	publish("one", nil)
 	publish("two", 441.0)
 	n.set("r", `{"slow":1}`)
-	eventually(t, "the shorter pace holds", func() bool {
+	wstest.Eventually(t, "the shorter pace holds", func() bool {
 		id++
 		c.say(t, `{"id":%d,"publish":{"channel":"r","data":{"text":"x"}}}`, id)
 		return field(t, c.reply(t), "error") == nil

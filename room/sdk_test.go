@@ -12,6 +12,7 @@ import (
 	"github.com/centrifugal/centrifuge-go"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -57,7 +58,7 @@ func newKit(t *testing.T, addr string, enc wire.Encoding, c centrifuge.Config) *
 	t.Helper()
 	k := &kit{road: &road{addr: addr}, t: t, events: make(chan string, 1000)}
 	c.NetDialContext, c.MinReconnectDelay, c.MaxReconnectDelay = k.dial, time.Millisecond, 20*time.Millisecond
-	c.ReadTimeout, c.WriteTimeout, c.HandshakeTimeout = patience, patience, patience
+	c.ReadTimeout, c.WriteTimeout, c.HandshakeTimeout = wstest.Patience, wstest.Patience, wstest.Patience
 	if url := "ws://webim.test" + wire.EndpointPath; enc == wire.Protobuf {
 		k.Client = centrifuge.NewProtobufClient(url, c)
 	} else {
@@ -81,8 +82,8 @@ func (k *kit) expect(want ...string) {
 			if got != one {
 				k.t.Fatalf("told %q, want %q", got, one)
 			}
-		case <-time.After(patience):
-			k.t.Fatalf("not told %q within %v", one, patience)
+		case <-time.After(wstest.Patience):
+			k.t.Fatalf("not told %q within %v", one, wstest.Patience)
 		}
 	}
 }
@@ -122,7 +123,7 @@ func (k *kit) enter(s *centrifuge.Subscription) {
 
 // soon is a context for one command.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -273,7 +274,7 @@ func TestSDKHundredRooms(t *testing.T) {
 						t.Fatalf("told %q", got)
 					}
 					delete(want, got)
-				case <-time.After(patience):
+				case <-time.After(wstest.Patience):
 					t.Fatalf("not told %v", want)
 				}
 			}
@@ -284,7 +285,7 @@ func TestSDKHundredRooms(t *testing.T) {
 		ann.expect("connecting 1", "connected")
 		gather("%s: subscribed, recovering true, recovered true")
 		ann.Close()
-		eventually(t, "it has left all", func() bool { return n.hub.Stats().Rooms == 0 })
+		wstest.Eventually(t, "it has left all", func() bool { return n.hub.Stats().Rooms == 0 })
 	})
 }
 
@@ -313,7 +314,7 @@ func TestSDKTokens(t *testing.T) {
 			select {
 			case what := <-asked:
 				got[what]++
-			case <-time.After(patience):
+			case <-time.After(wstest.Patience):
 				t.Fatalf("asked for %v", got)
 			}
 		}

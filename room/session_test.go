@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -202,7 +203,7 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 	if r := talks.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil {
 		t.Errorf("who has connected: %v", r)
 	}
-	eventually(t, "nobody is waited for", func() bool {
+	wstest.Eventually(t, "nobody is waited for", func() bool {
 		n.hub.Timers().Mu().Lock()
 		defer n.hub.Timers().Mu().Unlock()
 		return n.hub.Timers().Heap() == nil

@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/token"
 	"webim/room/wire"
@@ -30,7 +31,7 @@ func TestShutdownSweepsRestingRooms(t *testing.T) {
 			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 		}
 	}
-	eventually(t, "all are members", func() bool { return n.hub.Stats().Members == 5 })
+	wstest.Eventually(t, "all are members", func() bool { return n.hub.Stats().Members == 5 })
 	for _, room := range []string{"r", "s"} {
 		holdSweeps(t, n.room(room))
 		for i := range messages {
@@ -127,7 +128,7 @@ func TestSettleEnds(t *testing.T) {
 		n.hub.Settle(context.Background(), []netpoll.Conn{conn})
 		close(settled)
 	}()
-	eventually(t, "both wait", func() bool {
+	wstest.Eventually(t, "both wait", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		return len(r.Groups()[netpoll.Plain].Shards()[0].Settling()) == 2
@@ -136,7 +137,7 @@ func TestSettleEnds(t *testing.T) {
 	n.hub.Leave(m)
 	select {
 	case <-settled:
-	case <-time.After(patience):
+	case <-time.After(wstest.Patience):
 		t.Error("it waits for a room without members")
 	}
 	free()

@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 )
 
@@ -69,7 +70,7 @@ func TestSlowMemberIsCut(t *testing.T) {
 				}
 				n.lockstep("r", k, members, runs)
 			}
-			eventually(t, "it is a member no more", func() bool { return n.hub.Stats().Members == len(members) })
+			wstest.Eventually(t, "it is a member no more", func() bool { return n.hub.Stats().Members == len(members) })
 			for range 50 {
 				k++
 				n.lockstep("r", k, members, runs)
@@ -140,10 +141,10 @@ func TestStuckReaderHoldsNobodyUp(t *testing.T) {
 	flood.Wait()
 	// Who has read all was perhaps blocked a moment ago, and the turn that says
 	// otherwise is still to come.
-	eventually(t, "only one lags, and all are open", func() bool { st := n.s.Stats(); return st.Lagging == 1 && st.Open == 33 })
+	wstest.Eventually(t, "only one lags, and all are open", func() bool { st := n.s.Stats(); return st.Lagging == 1 && st.Open == 33 })
 	r := run{sizes: sizes{1500}}
 	if err := r.follow(stuck, 2*messages); err != nil || r.first != 1 {
 		t.Errorf("it got %d to %d, %v", r.first, r.last, err)
 	}
-	eventually(t, "nothing is queued", func() bool { st := n.s.Stats(); return st.Queued == 0 && st.Lagging == 0 })
+	wstest.Eventually(t, "nothing is queued", func() bool { st := n.s.Stats(); return st.Queued == 0 && st.Lagging == 0 })
 }

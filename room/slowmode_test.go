@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/wire"
@@ -36,7 +37,7 @@ func TestSlowModeCountsWhatWaitsOnce(t *testing.T) {
 	if err := member.send(ws.OpText, "first"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the message waits", func() bool {
+	wstest.Eventually(t, "the message waits", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		return r.Waiting().Len() == 1

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/wire"
@@ -162,7 +163,7 @@ func TestHundredRoomsInOneMessage(t *testing.T) {
 			t.Errorf("publications of %d rooms", len(got))
 		}
 		k.leave(t)
-		eventually(t, "the rooms end", func() bool { return n.hub.Stats().Rooms == 0 })
+		wstest.Eventually(t, "the rooms end", func() bool { return n.hub.Stats().Rooms == 0 })
 	})
 }
 
@@ -209,7 +210,7 @@ func TestRapidSubscribing(t *testing.T) {
 				t.Errorf("got %v, and besides %v", r, k.behind)
 			}
 			k.leave(t)
-			eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
+			wstest.Eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
 		}
 	})
 }
@@ -352,7 +353,7 @@ func TestRapidSubscribingWithALateEngine(t *testing.T) {
 		if round%4 > 1 {
 			k.c.Close()
 			// Both: before its commands are read it is not a member yet.
-			eventually(t, "it is gone", func() bool { return n.s.Stats().Open == 1 && n.room("r").Len() == 1 })
+			wstest.Eventually(t, "it is gone", func() bool { return n.s.Stats().Open == 1 && n.room("r").Len() == 1 })
 			continue
 		}
 		answered := map[uint32]bool{}
@@ -375,8 +376,8 @@ func TestRapidSubscribingWithALateEngine(t *testing.T) {
 			t.Errorf("got %v, want the second publication", p)
 		}
 		k.leave(t)
-		eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
+		wstest.Eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
 	}
 	truth.leave(t)
-	eventually(t, "the room ends", func() bool { return n.hub.Stats().Rooms == 0 })
+	wstest.Eventually(t, "the room ends", func() bool { return n.hub.Stats().Rooms == 0 })
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/netpoll/wstest/shortwrite"
 	"webim/room"
 	"webim/room/engine/enginetest"
@@ -90,7 +91,7 @@ func TestEverybodyGetsEverything(t *testing.T) {
 				t.Errorf("the room has %d shards, the test needs %d", most, c.shards)
 			}
 			want := int64(c.members/2*c.messages + rest*(c.messages-c.messages/2))
-			eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
+			wstest.Eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
 		})
 	}
 }
@@ -146,7 +147,7 @@ func TestOneOrderForAll(t *testing.T) {
 						}
 					}
 				}
-				eventually(t, "the room ends", func() bool { return n.hub.Stats().Members == 0 })
+				wstest.Eventually(t, "the room ends", func() bool { return n.hub.Stats().Members == 0 })
 			}
 		})
 	}

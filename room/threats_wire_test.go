@@ -19,6 +19,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/wire"
 )
 
@@ -298,7 +299,7 @@ func TestThreatRepliesUnread(t *testing.T) {
 				break
 			}
 		}
-		eventually(t, "it is cut", func() bool { return n.s.Stats().Closed[netpoll.Slow] == before+1 })
+		wstest.Eventually(t, "it is cut", func() bool { return n.s.Stats().Closed[netpoll.Slow] == before+1 })
 		if peak > most+wireSlack {
 			t.Errorf("%d bytes waited, the bound is %d", peak, most)
 		}

@@ -101,7 +101,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 						if err := cl.send(ws.OpText, text); err != nil {
 							t.Fatal(err)
 						}
-						eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
+						wstest.Eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
 						continue
 					}
 					cl := n.chat()
@@ -110,7 +110,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 						cl.reply(t)
 						continue
 					}
-					eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
+					wstest.Eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
 				}
 				if c.path != "" {
 					_, status, err := dial(new(net.Dialer), n.addr, c.path, noDeflate)

@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 )
 
@@ -34,21 +35,21 @@ func TestDeliveriesAreCounted(t *testing.T) {
 			c.expect(t, ws.OpText, fmt.Sprint(i))
 		}
 	}
-	eventually(t, "all sweeps have ended", func() bool { return n.hub.Stats().Delivered == members*messages })
+	wstest.Eventually(t, "all sweeps have ended", func() bool { return n.hub.Stats().Delivered == members*messages })
 	st := n.hub.Stats()
 	if total := st.Written.Total(); total != members*messages {
 		t.Errorf("%d deliveries were measured of %d", total, members*messages)
 	}
-	if low, high := st.Written.Quantile(0), st.Written.Quantile(1); low <= 0 || high > patience {
+	if low, high := st.Written.Quantile(0), st.Written.Quantile(1); low <= 0 || high > wstest.Patience {
 		t.Errorf("deliveries took from %v to %v", low, high)
 	}
 	late := n.join("/r", noDeflate) // is owed nothing of what came before, and nothing of it is counted
-	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == members+1 })
+	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == members+1 })
 	if err := n.say("r", "to all"); err != nil {
 		t.Fatal(err)
 	}
 	late.expect(t, ws.OpText, "to all")
-	eventually(t, "the last sweep has ended", func() bool { return n.hub.Stats().Delivered == members*messages+members+1 })
+	wstest.Eventually(t, "the last sweep has ended", func() bool { return n.hub.Stats().Delivered == members*messages+members+1 })
 }
 
 // The messages of a cut came evenly from the oldest on: the one that is alone is the
@@ -56,7 +57,7 @@ func TestDeliveriesAreCounted(t *testing.T) {
 func TestWaitOfTheNewest(t *testing.T) {
 	n := start(t, room.Config{}, roomy(netpoll.Config{}))
 	n.join("/r", noDeflate)
-	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	r := n.room("r")
 	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
 	for _, c := range []struct {
@@ -85,7 +86,7 @@ func TestWaitOfTheNewest(t *testing.T) {
 func TestWaitOfWhatIsLeftOver(t *testing.T) {
 	n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{}))
 	n.join("/r", noDeflate)
-	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	r := n.room("r")
 	r.Mu().Lock()
 	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]

@@ -9,6 +9,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/centrifuge"
 	"webim/room/mux"
@@ -118,6 +119,6 @@ func (n *node) seen(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		eventually(t, "the connection is accepted", func() bool { return n.s.Stats().Accepted > before })
+		wstest.Eventually(t, "the connection is accepted", func() bool { return n.s.Stats().Accepted > before })
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room/token"
 )
 
@@ -143,7 +144,7 @@ func TestDisconnect(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	eventually(t, "closed connections are no longer counted", func() bool {
+	wstest.Eventually(t, "closed connections are no longer counted", func() bool {
 		info := must[infoResult](n, "info", ``)
 		return info.Nodes[0].NumClients == 2 && info.Nodes[0].NumUsers == 2
 	})
@@ -218,7 +219,7 @@ func TestPlainConnections(t *testing.T) {
 		}
 		before := must[infoResult](n, "info", "").Nodes[0].NumClients
 		c := n.dial("/r?token="+text, "")
-		eventually(t, "it has joined", func() bool { return must[infoResult](n, "info", "").Nodes[0].NumClients > before })
+		wstest.Eventually(t, "it has joined", func() bool { return must[infoResult](n, "info", "").Nodes[0].NumClients > before })
 		return c
 	}
 	ann, bob, one, guest := join(token.Claims{User: "ann"}), join(token.Claims{User: "bob"}), join(token.Claims{User: "eve", ID: "one"}), n.plain("alone")
@@ -291,7 +292,7 @@ func TestOrdersInTheCrowd(t *testing.T) {
 		}
 		c.Close()
 	}
-	eventually(t, "all are gone", func() bool {
+	wstest.Eventually(t, "all are gone", func() bool {
 		return must[infoResult](n, "info", "{}").Nodes[0].NumClients == 0 && len(n.hub.Rooms()) == 0
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/apikey"
 	"webim/room/engine"
@@ -34,9 +35,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 10 * time.Second // the deadline of whatever a test waits for
-	secret   = "a secret of thirty-two bytes or more"
-	key      = "the API's key"
+	secret = "a secret of thirty-two bytes or more"
+	key    = "the API's key"
 )
 
 // node is a hub with its server and its API.
@@ -102,7 +102,7 @@ func (n *node) ask(verb, path, body string, change func(*http.Request)) (int, st
 	if change != nil {
 		change(r)
 	}
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: wstest.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(r)
 	if err != nil {
 		n.t.Fatal(err)
@@ -147,18 +147,6 @@ func (n *node) ok(method, format string, args ...any) {
 	}
 }
 
-// eventually calls a method until its answer holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
-
 // client is a connection of a test.
 type client struct {
 	net.Conn
@@ -170,7 +158,7 @@ type client struct {
 
 func (n *node) dial(path, subprotocol string) *client {
 	n.t.Helper()
-	d := ws.Dialer{Timeout: patience}
+	d := ws.Dialer{Timeout: wstest.Patience}
 	if subprotocol != "" {
 		d.Protocols = []string{subprotocol}
 	}
@@ -178,7 +166,7 @@ func (n *node) dial(path, subprotocol string) *client {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
 	n.t.Cleanup(func() { _ = conn.Close() })
 	return &client{Conn: conn, t: n.t, binary: subprotocol == "centrifuge-protobuf"}
 }
@@ -187,7 +175,7 @@ func (n *node) dial(path, subprotocol string) *client {
 func (n *node) plain(room string) *client {
 	n.t.Helper()
 	c := n.dial("/"+room, "")
-	eventually(n.t, "the plain client is in its room", func() bool {
+	wstest.Eventually(n.t, "the plain client is in its room", func() bool {
 		for _, r := range n.hub.Rooms() {
 			if r.Name() == room {
 				return r.Len() > 0

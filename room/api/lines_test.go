@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/centrifugal/gocent/v3"
+
+	"webim/netpoll/wstest"
 )
 
 // TestLines checks that the older form gets one reply line per command, in order.
@@ -40,7 +42,7 @@ func TestLines(t *testing.T) {
 func TestGocent(t *testing.T) {
 	n := start(t, nil)
 	transport := &http.Transport{DisableKeepAlives: true}
-	lib := gocent.New(gocent.Config{Addr: n.http + "/api", Key: key, HTTPClient: &http.Client{Timeout: patience, Transport: transport}})
+	lib := gocent.New(gocent.Config{Addr: n.http + "/api", Key: key, HTTPClient: &http.Client{Timeout: wstest.Patience, Transport: transport}})
 	ctx, room := context.Background(), "r"
 	c := n.chat("ann", "")
 	check := func(err error) {

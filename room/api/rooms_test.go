@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine/memory"
 	"webim/room/token"
 )
@@ -19,7 +20,7 @@ func TestHistory(t *testing.T) {
 		places = append(places, must[position](n, "publish", `{"channel":"r","data":%s,"tags":{"a":"b"}}`, body))
 	}
 	plain.say("four")
-	eventually(t, "the plain one is in the history", func() bool {
+	wstest.Eventually(t, "the plain one is in the history", func() bool {
 		return must[historyResult](n, "history", `{"channel":"r"}`).Offset > places[2].Offset
 	})
 	for _, one := range []struct {

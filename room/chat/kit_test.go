@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -34,9 +35,6 @@ func TestMain(m *testing.M) {
 		// The client library waits its timeout for replies that cannot come.
 		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }
-
-// patience is the deadline of whatever a test waits for.
-const patience = 10 * time.Second
 
 const secret = "a secret of thirty-two bytes or more"
 
@@ -85,7 +83,7 @@ func build(t testing.TB, rc room.Config) *house {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 		defer cancel()
 		if err := s.Shutdown(ctx, 0); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -137,7 +135,7 @@ func (h *house) comeAs(enc wire.Encoding, name string, roles ...string) *person 
 
 // clientConfig is how all clients of the tests connect.
 func clientConfig() centrifuge.Config {
-	return centrifuge.Config{ReadTimeout: patience, WriteTimeout: patience, HandshakeTimeout: patience,
+	return centrifuge.Config{ReadTimeout: wstest.Patience, WriteTimeout: wstest.Patience, HandshakeTimeout: wstest.Patience,
 		MinReconnectDelay: time.Millisecond, MaxReconnectDelay: 20 * time.Millisecond}
 }
 
@@ -217,8 +215,8 @@ func (p *person) next() string {
 	select {
 	case got := <-p.events:
 		return got
-	case <-time.After(patience):
-		p.h.t.Fatalf("%s is told nothing within %v", p.name, patience)
+	case <-time.After(wstest.Patience):
+		p.h.t.Fatalf("%s is told nothing within %v", p.name, wstest.Patience)
 		return ""
 	}
 }
@@ -271,8 +269,8 @@ func (p *person) tryJoin(name string) string {
 	select {
 	case got := <-outcome:
 		return got
-	case <-time.After(patience):
-		p.h.t.Fatalf("%s gets no answer from %s within %v", p.name, name, patience)
+	case <-time.After(wstest.Patience):
+		p.h.t.Fatalf("%s gets no answer from %s within %v", p.name, name, wstest.Patience)
 		return ""
 	}
 }
@@ -289,7 +287,7 @@ func problem(err error) string {
 // call makes a call; the error is as problem has it, "" for none.
 func (p *person) call(method, data string) (result, fault string) {
 	p.h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	defer cancel()
 	r, err := p.RPC(ctx, method, []byte(data))
 	if err != nil {

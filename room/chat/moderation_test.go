@@ -134,7 +134,7 @@ func (p *person) tryJoinAgain(name string) string {
 	p.mu.Lock()
 	sub := p.subs[name]
 	p.mu.Unlock()
-	eventually(p.h.t, "the old subscription is over", func() bool { return sub.State() == centrifuge.SubStateUnsubscribed })
+	wstest.Eventually(p.h.t, "the old subscription is over", func() bool { return sub.State() == centrifuge.SubStateUnsubscribed })
 	if err := p.RemoveSubscription(sub); err != nil {
 		p.h.t.Fatal(err)
 	}
@@ -222,21 +222,10 @@ func TestRoomBanOfWhoJoins(t *testing.T) {
 		})
 		p.tryJoin(name)
 		wg.Wait()
-		eventually(t, "nobody is in "+name, func() (gone bool) {
+		wstest.Eventually(t, "nobody is in "+name, func() (gone bool) {
 			h.hub.Engine().Members(name, 10, func(all []engine.Author, _ error) { gone = len(all) == 0 })
 			return gone
 		})
-	}
-}
-
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
 	}
 }
 
@@ -262,7 +251,7 @@ func TestBannedRoomOfAToken(t *testing.T) {
 		select {
 		case name := <-joined:
 			got[name] = true
-		case <-time.After(patience):
+		case <-time.After(wstest.Patience):
 			t.Fatalf("told only %v", got)
 		}
 	}
@@ -321,7 +310,7 @@ func TestMuteEnds(t *testing.T) {
 	h := build(t, room.Config{})
 	bob := h.come("bob")
 	h.hub.Impose(room.Sanction{Table: engine.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
-	eventually(t, "bob may speak again", func() bool {
+	wstest.Eventually(t, "bob may speak again", func() bool {
 		_, fault := bob.call("send", `{"room":"lobby","data":{"text":"x"}}`)
 		return fault == ""
 	})
@@ -338,7 +327,7 @@ func TestOwnersAreAbove(t *testing.T) {
 	bob.refused(wire.ErrPermissionDenied, "kick", fmt.Sprintf(`{"room":%q,"user":"alice"}`, name))
 	root.refused(wire.ErrPermissionDenied, "ban", fmt.Sprintf(`{"room":%q,"user":"alice"}`, name))
 	alice.must("ban", fmt.Sprintf(`{"room":%q,"user":"bob"}`, name))
-	eventually(t, "bob is out", func() (out bool) {
+	wstest.Eventually(t, "bob is out", func() (out bool) {
 		room.RosterOf(h.hub.Engine(), name, "bob", func(_ room.Roster, ok bool, _ error) { out = !ok })
 		return out
 	})

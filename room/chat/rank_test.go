@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
@@ -117,7 +118,7 @@ func TestBanAndRoster(t *testing.T) {
 	}
 	// A moderator's ban binds no admin, whether connected or not.
 	ban(mod, "bob")
-	eventually(t, "bob is off the roster", func() bool { return !on("bob") })
+	wstest.Eventually(t, "bob is off the roster", func() bool { return !on("bob") })
 	for _, user := range []string{"here", "gone", "away"} {
 		ban(mod, user)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -101,7 +102,7 @@ func TestRetryOfALateEngine(t *testing.T) {
 // TestRetriesAreCounted checks that retries count in the rate of commands.
 func TestRetriesAreCounted(t *testing.T) {
 	rates := room.NoRates
-	rates.Send = room.Rate{N: 2, Per: patience * 100}
+	rates.Send = room.Rate{N: 2, Per: wstest.Patience * 100}
 	h := build(t, room.Config{Rates: rates, UserRates: room.NoRates})
 	alice := h.come("alice")
 	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`

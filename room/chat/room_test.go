@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
@@ -96,7 +97,7 @@ func TestPrivateRoomsLife(t *testing.T) {
 			if got := alice.tryJoinAgain(name); !strings.HasPrefix(got, "103 ") {
 				t.Errorf("alice is out, and joins: %q", got)
 			}
-			eventually(t, "bob is the owner on the connection that he has", func() bool {
+			wstest.Eventually(t, "bob is the owner on the connection that he has", func() bool {
 				_, fault := bob.call("room.set", fmt.Sprintf(`{"room":%q,"slow":1}`, name))
 				return fault == ""
 			})

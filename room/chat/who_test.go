@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -30,7 +31,7 @@ func TestNamesComeWithTheList(t *testing.T) {
 		t.Errorf("bob is there: %s", got)
 	}
 	bob.Close()
-	eventually(t, "the one who is away has a name", func() bool {
+	wstest.Eventually(t, "the one who is away has a name", func() bool {
 		got := alice.must("rooms", `{}`)
 		return strings.Contains(got, `"with":{"user":"bob","info":{"name":"BOB"},"online":false}`)
 	})
@@ -82,7 +83,7 @@ func TestMembersWhoAreAway(t *testing.T) {
 	name := between(alice.must("room.create", `{"title":"T","users":["bob"]}`), `"room":"`, `"`)
 	alice.join(name)
 	bob.Close()
-	eventually(t, "the one who is away has a name", func() bool {
+	wstest.Eventually(t, "the one who is away has a name", func() bool {
 		got := alice.must("members", `{"room":"`+name+`"}`)
 		return strings.Contains(got, `{"user":"bob","info":{"name":"BOB"},"online":false}`)
 	})
@@ -145,7 +146,7 @@ func TestMarksOfGuests(t *testing.T) {
 		t.Errorf("marks: %s", got)
 	}
 	guest.Close()
-	eventually(t, "the guest is gone, and its mark is not told", func() bool {
+	wstest.Eventually(t, "the guest is gone, and its mark is not told", func() bool {
 		return !strings.Contains(bob.must("marks", `{"room":"lobby"}`), "guest:")
 	})
 }

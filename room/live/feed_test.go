@@ -15,6 +15,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -191,7 +192,7 @@ func TestSilentConnectionsGiveWay(t *testing.T) {
 	var silent []*client
 	for i := range 20 {
 		silent = append(silent, n.dial(n.feeds, FeedPath))
-		eventually(t, "the connection is open", func() bool { return n.waiting() == min(i+1, 3) })
+		wstest.Eventually(t, "the connection is open", func() bool { return n.waiting() == min(i+1, 3) })
 		if i >= 3 {
 			if got := silent[i-3].closed(); got != CodeFull {
 				t.Fatalf("connection %d: closed with %d", i-3, got)
@@ -290,7 +291,7 @@ func TestPast(t *testing.T) {
 		t.Errorf("after %d comes %d", past[4].At, m.Now.At)
 	}
 	_, _ = one.Close(), two.Close()
-	eventually(t, "the past is forgotten", func() bool {
+	wstest.Eventually(t, "the past is forgotten", func() bool {
 		n.feed.mu.Lock()
 		defer n.feed.mu.Unlock()
 		return len(n.feed.watchers) == 0 && n.feed.past == nil

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -23,7 +24,7 @@ func TestFigures(t *testing.T) {
 		all = append(all, n.dial(n.addr, "/big"))
 	}
 	n.dial(n.addr, "/small")
-	eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == members+1 })
+	wstest.Eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == members+1 })
 	w, _ := n.watch()
 	before := w.next("figures", func(m message) bool { return m.Now != nil })
 	x := before.Now
@@ -72,7 +73,7 @@ func TestFigures(t *testing.T) {
 	if busy <= 0 {
 		t.Error("nobody was busy with it")
 	}
-	if most <= 0 || most > float64(patience/time.Millisecond) {
+	if most <= 0 || most > float64(wstest.Patience/time.Millisecond) {
 		t.Errorf("p99 at most %v ms", most)
 	}
 	if st := n.hub.Stats(); st.Delivered != members*messages {

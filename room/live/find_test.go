@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/token"
 )
 
@@ -19,14 +20,14 @@ func TestFind(t *testing.T) {
 	n.chat(bob, "tea")
 	plain := n.dial(n.addr, "/lobby?token="+ann)
 	nobody := n.dial(n.addr, "/lobby")
-	eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == 4 })
+	wstest.Eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == 4 })
 
 	w, _ := n.watch()
 	m := w.find(`{"user":"ann"}`)
 	if m.Found.User != "ann" || m.Found.All != 2 || len(m.Found.Connections) != 2 {
 		t.Fatalf("ann: %+v", m.Found)
 	}
-	if at := time.UnixMilli(m.Found.At); time.Since(at) > patience {
+	if at := time.UnixMilli(m.Found.At); time.Since(at) > wstest.Patience {
 		t.Errorf("this was so at %v", at)
 	}
 	byAddress := map[string]placedJSON{}
@@ -59,7 +60,7 @@ func TestFind(t *testing.T) {
 		}
 	}
 	_ = plain.Close()
-	eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 3 })
+	wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 3 })
 	if m := w.find(`{"user":"ann"}`); m.Found.All != 1 {
 		t.Errorf("after one has left: %+v", m.Found)
 	}
@@ -79,7 +80,7 @@ func TestFindBehindProxy(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, netpoll.Config{})
 	ann := n.token(token.Claims{User: "ann"})
 	n.dialTo(n.addr, "/lobby?token="+ann, http.Header{"X-Forwarded-For": {"2001:db8::7"}})
-	eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
+	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	w, _ := n.watch()
 	if m := w.find(`{"user":"ann"}`); m.Found.All != 1 || m.Found.Connections[0].IP != "2001:db8::7" || m.Found.Connections[0].Address != "2001:db8::7" {
 		t.Errorf("%+v", m.Found)
@@ -94,7 +95,7 @@ func TestFindMany(t *testing.T) {
 	for range many {
 		n.dial(n.addr, "/lobby?token="+ann)
 	}
-	eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == many })
+	wstest.Eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == many })
 	w, _ := n.watch()
 	if m := w.find(`{"user":"ann"}`); m.Found.All != many || len(m.Found.Connections) != maxFound {
 		t.Errorf("%d of %d", len(m.Found.Connections), m.Found.All)

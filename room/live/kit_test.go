@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/apikey"
 	"webim/room/engine/memory"
@@ -32,8 +33,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 10 * time.Second // the deadline for everything that a test waits for
-	key      = "the API's key of many bytes"
+	key = "the API's key of many bytes"
 )
 
 var secret = token.Key{Secret: []byte("a secret of thirty-two bytes or more")}
@@ -84,7 +84,7 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 		*s.addr = addr.String()
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 		defer cancel()
 		for _, s := range []*netpoll.Server{n.main, n.inner} {
 			if err := s.Shutdown(ctx, 0); err != nil {
@@ -130,7 +130,7 @@ func (c *client) Read(p []byte) (int, error) { return c.from.Read(p) }
 // dialTo opens a WebSocket; status is the HTTP status of a refusal.
 func (n *node) dialTo(addr, path string, header http.Header) (c *client, status int) {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	defer cancel()
 	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}
 	if host := header.Get("Host"); host != "" {
@@ -143,7 +143,7 @@ func (n *node) dialTo(addr, path string, header http.Header) (c *client, status 
 		return nil, int(refused)
 	}
 	n.must(err)
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
 	n.t.Cleanup(func() { _ = conn.Close() })
 	c = &client{conn, conn, n.t}
 	if early != nil { // frames that came with the answer
@@ -213,12 +213,12 @@ func (c *client) read() (m message) {
 // next reads until the condition holds for a message.
 func (c *client) next(what string, holds func(message) bool) message {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(wstest.Patience); time.Now().Before(deadline); {
 		if m := c.read(); holds(m) {
 			return m
 		}
 	}
-	c.t.Fatalf("not within %v: %s", patience, what)
+	c.t.Fatalf("not within %v: %s", wstest.Patience, what)
 	return message{}
 }
 
@@ -272,15 +272,3 @@ func (n *node) chat(token, room string) (*client, string) {
 }
 
 const room2path = wire.EndpointPath
-
-// eventually polls until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/token"
 )
 
@@ -17,7 +18,7 @@ func TestModeratorsSeeNoPrivateRooms(t *testing.T) {
 	anna := n.token(token.Claims{User: "anna"})
 	n.chat(anna, private)
 	n.chat(anna, "tea")
-	eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == 2 })
+	wstest.Eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == 2 })
 	for name, c := range map[string]struct {
 		say  string
 		sees bool

@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 
+	"webim/netpoll/wstest"
 	"webim/room/live"
 )
 
@@ -21,7 +22,6 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patience  = 10 * time.Second
 	secret    = "a secret of thirty-two bytes or more"
 	apiKey    = "the API's key of many bytes"
 	elsewhere = "127.0.0.9" // a banned address
@@ -102,7 +102,7 @@ func TestOneTableForAllDoors(t *testing.T) {
 }
 
 func (d *doors) commands(door string, c *centrifuge.Client, s subject, name string, check func(door, action, got string)) {
-	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(d.t.Context(), wstest.Patience)
 	defer cancel()
 	check(door, "join", d.join(c, name))
 	_, err := c.History(ctx, name, centrifuge.WithHistoryLimit(-1))
@@ -157,7 +157,7 @@ func (d *doors) watch(s subject) {
 	conn, early, _, err := ws.Dialer{NetDial: s.dialer().DialContext}.Dial(d.t.Context(), "ws://"+d.feeds+live.FeedPath)
 	must(d.t, err)
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
 	must(d.t, wsutil.WriteClientText(conn, fmt.Appendf(nil, `{"token":%q}`, s.token(d.t))))
 	var from io.Reader = conn
 	if early != nil {

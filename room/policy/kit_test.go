@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/api"
 	"webim/room/apikey"
@@ -91,7 +92,7 @@ func open(t *testing.T) *doors {
 	d.http = web.URL
 	t.Cleanup(func() {
 		web.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 		defer cancel()
 		for _, s := range servers {
 			if err := s.Shutdown(ctx, 0); err != nil {
@@ -137,7 +138,7 @@ func (s subject) token(t *testing.T) string {
 }
 
 func (s subject) dialer() *net.Dialer {
-	d := &net.Dialer{Timeout: patience}
+	d := &net.Dialer{Timeout: wstest.Patience}
 	if s.from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(s.from)}
 	}

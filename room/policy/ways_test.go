@@ -16,6 +16,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/api"
 	"webim/room/engine"
@@ -27,7 +28,7 @@ import (
 // socket connects the subject in the Centrifuge dialect.
 func (d *doors) socket(s subject, protobuf bool) *centrifuge.Client {
 	d.t.Helper()
-	cfg := centrifuge.Config{Token: s.token(d.t), NetDialContext: s.dialer().DialContext, ReadTimeout: patience, WriteTimeout: patience}
+	cfg := centrifuge.Config{Token: s.token(d.t), NetDialContext: s.dialer().DialContext, ReadTimeout: wstest.Patience, WriteTimeout: wstest.Patience}
 	newClient := centrifuge.NewJsonClient
 	if protobuf {
 		newClient = centrifuge.NewProtobufClient
@@ -43,7 +44,7 @@ func (d *doors) socket(s subject, protobuf bool) *centrifuge.Client {
 		if what != "" {
 			d.t.Fatalf("%s: %s", s.name, what)
 		}
-	case <-time.After(patience):
+	case <-time.After(wstest.Patience):
 		d.t.Fatalf("%s does not connect", s.name)
 	}
 	return c
@@ -102,7 +103,7 @@ func unwrapped(err error) error {
 
 // call makes an RPC.
 func (d *doors) call(c *centrifuge.Client, method, body string) string {
-	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(d.t.Context(), wstest.Patience)
 	defer cancel()
 	_, err := c.RPC(ctx, method, []byte(body))
 	return letter(err)
@@ -122,7 +123,7 @@ func (d *doors) request(from *net.Dialer, authorization, method, body string) st
 	r, err := http.NewRequest(http.MethodPost, d.http+api.Prefix+method, strings.NewReader(body))
 	must(d.t, err)
 	r.Header.Set("Authorization", authorization)
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: from.DialContext}}
+	client := &http.Client{Timeout: wstest.Patience, Transport: &http.Transport{DisableKeepAlives: true, DialContext: from.DialContext}}
 	res, err := client.Do(r)
 	must(d.t, err)
 	defer res.Body.Close()
@@ -152,7 +153,7 @@ func (d *doors) plain(s subject, name string) (join, send string) {
 	text := "plain of " + s.name + " in " + name
 	must(d.t, wsutil.WriteClientText(conn, []byte(text)))
 	must(d.t, ws.WriteFrame(conn, ws.MaskFrame(ws.NewPingFrame(nil)))) // answered after the server has handled the message
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
 	for {
 		op, payload := d.read(conn)
 		switch {
