@@ -16,16 +16,17 @@ import (
 // swing.
 //
 // Measured on two processors, one room of 1,000, client beside the server: from 100 to 300
-// messages a second (loads of 0.2 to 0.9) a rest of 5 ms has the best 50th and 99th
-// percentile of none, 1, 5 and 25 ms; 25 ms double both. From 1,000 on (loads above 2)
-// 25 ms halve the processor's time for a delivery.
+// messages a second a rest of 5 ms has the best 50th and 99th percentile of none, 1, 5 and
+// 25 ms; 25 ms double both. The load is 0.2 to 0.9 while the machine is fast, and up to 3 in
+// hours in which it is slow by half. From 1,000 messages a second on, 25 ms halve the
+// processor's time for a delivery.
 
 // The loads that decide how long a shard rests at most; in between it is linear.
 const (
 	loadIdle  = 1.0 / 16 // up to this no rest
 	loadFree  = 1.0 / 4  // shortRest from here
-	loadShort = 2.0      // to here
-	loadFull  = 3.5      // Config.MaxPause from here on
+	loadShort = 3.0      // to here
+	loadFull  = 5.0      // Config.MaxPause from here on
 
 	shortRest = 5 * time.Millisecond
 )
