@@ -16,6 +16,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/slowmode"
 	"webim/room/wire"
 )
 
@@ -186,9 +187,9 @@ func exhaustSlowMode(t *testing.T, w *budgetWorld) {
 	if got := b.commands(t, hello, hello); fmt.Sprint(got) != fmt.Sprint([]int{0, int(wire.ErrSlowMode)}) {
 		t.Fatalf("the neighbour's two messages: %v", got)
 	}
-	for i := range 2 * room.MaxSpoken {
-		k := room.NewWhoWhere("slow", fmt.Sprint("guest ", i))
-		if _, err := w.hub.LastSpoke().Pass(k, room.PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
+	for i := range 2 * slowmode.MaxEntries {
+		k := slowmode.Key{Room: "slow", User: fmt.Sprint("guest ", i)}
+		if _, err := w.hub.SlowMode().Pass(k, room.PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,7 +199,7 @@ func exhaustSlowMode(t *testing.T, w *budgetWorld) {
 	if got := b.commands(t, hello)[0]; got != int(wire.ErrSlowMode) {
 		t.Errorf("the neighbour need not wait any more: %d", got)
 	}
-	if n := w.hub.LastSpoke().Queue().Len(); n > room.MaxSpoken {
+	if n := w.hub.SlowMode().Len(); n > slowmode.MaxEntries {
 		t.Errorf("%d entries are kept", n)
 	}
 }

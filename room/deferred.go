@@ -2,6 +2,7 @@ package room
 
 import (
 	"sync"
+	"time"
 
 	"webim/netpoll"
 )
@@ -42,3 +43,7 @@ func (e *deferred) run() (more bool) {
 	f()
 	return false
 }
+
+// At makes a worker call f at the given time, up to a second late. It may be called from any goroutine,
+// with any lock held. A call cannot be cancelled: f does nothing if it is no longer needed.
+func (h *Hub) At(at time.Time, f func()) { h.timers.At(at, f) }

@@ -17,6 +17,7 @@
 //	centrifuge       the Centrifuge dialect: sessions, commands, subscriptions
 //	plain            the plain dialect
 //	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	slowmode         slow mode: the least time between two messages of a user in a room
 //	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
 //	policy           who may do what: roles, rights by room, private rooms; one Decide
 //	token            the verification of tokens, and the identity in them
@@ -96,7 +97,7 @@
 // user or address, before or right after it is caused. Rights and rates are judged for
 // each command, in package centrifuge, and in relay.go for the plain dialect; the bytes of the
 // input by Hub.Spend; typing and each notice that a message makes the server publish, as in
-// the personal rooms of a roster, cost as a message does (Hub.chargePayer); slow mode is in slowmode.go. None of them needs memory for idle
+// the personal rooms of a roster, cost as a message does (Hub.chargePayer); slow mode is in package slowmode. None of them needs memory for idle
 // connections but a few numbers in the session. The rosters of private rooms are in
 // private.go.
 //
@@ -163,13 +164,13 @@
 //
 //	Hub.mu  →  Room.mu  →  the locks of a session  →  netpoll
 //	the engine's log  →  Room.mu
-//	the locks of a session  →  accounts.mu  →  timers.mu
-//	Room.mu  →  timers.mu
-//	the locks of a session  →  leaveDelays.mu  →  deferred.mu, timers.mu
+//	the locks of a session  →  accounts.mu  →  timers.List.mu
+//	Room.mu  →  timers.List.mu
+//	the locks of a session  →  leaveDelays.mu  →  deferred.mu, timers.List.mu
 //	Room.mu  →  actives.mu
 //	the engine's State  →  moderation, deferred.mu, stateShares.mu, rosters.mu
 //
-// users.mu, stateShares.mu, rosters.mu, work.mu, lastSpoke.mu and the locks of package moderation
+// users.mu, stateShares.mu, rosters.mu, work.mu and the locks of packages slowmode and moderation
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
 // taken under any of these, and nothing under it. The locks of an engine are in its own
 // doc.go. Hub.mu and an engine's locks are never held together.

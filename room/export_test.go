@@ -10,6 +10,8 @@ import (
 	"webim/netpoll"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/timers"
+	"webim/room/slowmode"
 	"webim/room/wire"
 )
 
@@ -23,26 +25,21 @@ const LoadFree = loadFree
 const LoadFull = loadFull
 const LoadIdle = loadIdle
 const LoadShort = loadShort
-const LookAgain = lookAgain
 const MaxIdle = maxIdle
 const MaxNotices = maxNotices
-const MaxSpoken = maxSpoken
 const MaxTyping = maxTyping
 const MaxTypists = maxTypists
 const PlainDialect = plainDialect
 const ProtobufDialect = protobufDialect
-const RetryTime = retryTime
 const ShardLen = shardLen
 const SweepBatch = sweepBatch
 const TurnReplies = turnReplies
 
 type Arrivals = arrivals
-type LastSpoke = lastSpoke
 type Load = load
 type NoticeQueue = noticeQueue
 type Place = place
 type Shard = shard
-type WhoWhere = whoWhere
 
 var AnyKind = anyKind
 var CrowdOf = crowdOf
@@ -66,7 +63,7 @@ func (x *Hub) ClosePlain(a0 string, a1 wire.DisconnectCode, a2 string, a3 func(n
 func (x *Hub) Conns(a0 string, a1 func(Kind) bool) iter.Seq[netpoll.Conn] { return x.conns(a0, a1) }
 func (x *Hub) Existing(a0 string) *Room                                   { return x.existing(a0) }
 func (x *Hub) Free() []uint32                                             { return x.free }
-func (x *Hub) LastSpoke() *lastSpoke                                      { return &x.lastSpoke }
+func (x *Hub) SlowMode() *slowmode.Table                                  { return &x.slow }
 func (x *Hub) LeaveDelays() *leaveDelays                                  { return &x.leaveDelays }
 func (x *Hub) Load() *load                                                { return &x.load }
 func (x *Hub) NoteLost(a0 Member, a1 string, a2 string)                   { x.noteLost(a0, a1, a2) }
@@ -79,49 +76,44 @@ func (x *Hub) Server() *netpoll.Server                                    { retu
 func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
 	return x.sessionsIn(a0, a1)
 }
-func (x *Hub) Shares() *stateShares                           { return &x.shares }
-func (x *Hub) Started() *time.Time                            { return &x.started }
-func (x *Hub) Timers() *timers                                { return &x.timers }
-func (x Kind) Dialect() int                                   { return x.dialect() }
-func (x *Room) ActivateLocked()                               { x.activateLocked() }
-func (x *Room) Active() *active                               { return x.active }
-func (x *Room) Admitted() uint64                              { return x.admitted }
-func (x *Room) EnterLocked() error                            { return x.enterLocked() }
-func (x *Room) Groups() *[numKinds]*group                     { return &x.groups }
-func (x *Room) Hub() *Hub                                     { return x.hub }
-func (x *Room) Mu() *sync.Mutex                               { return &x.mu }
-func (x *Room) Notices() *noticeQueue                         { return x.notices }
-func (x *Room) Release(a0 uint64)                             { x.release(a0) }
-func (x *Room) Reserved() uint64                              { return x.reserved }
-func (x *Room) Senders() map[netpoll.ID]*sender               { return x.senders }
-func (x *Room) SetLeaving(v map[netpoll.ID]*shard)            { x.leaving = v }
-func (x *Room) SetNotices(v *noticeQueue)                     { x.notices = v }
-func (x *Room) SetPending(v *PendingJoin)                     { x.pending = v }
-func (x *Room) SitLocked(a0 netpoll.Conn, a1 Kind) Slot       { return x.sitLocked(a0, a1) }
-func (x *Room) TakenLocked() uint64                           { return x.takenLocked() }
-func (x *Room) TellNotices()                                  { x.tellNotices() }
-func (x *Room) TellTypists()                                  { x.tellTypists() }
-func (x *Room) TryAcquire(a0 uint64) bool                     { return x.tryAcquire(a0) }
-func (x *Room) Typists() *typists                             { return &x.typists }
-func (x *Room) UnsweptLocked() (n uint64)                     { return x.unsweptLocked() }
-func (x *Room) Waiting() *list.List                           { return &x.waiting }
-func (x Slot) Place() int                                     { return x.place() }
-func (x *account) Conns() int                                 { return x.conns }
-func (x *accounts) ByUser() map[string]*account               { return x.byUser }
-func (x *accounts) Mu() *sync.Mutex                           { return &x.mu }
-func (x *actives) List() []*Room                              { return x.list() }
-func (x *arrivals) AreMany(a0 int64) bool                     { return x.areMany(a0) }
-func (x *arrivals) Came(a0 int64)                             { x.came(a0) }
-func (x *arrivals) Crowd() *atomic.Int64                      { return &x.crowd }
-func (x *arrivals) N() *atomic.Int64                          { return &x.n }
-func (x *group) Log() *netpoll.Log                            { return x.log }
-func (x *group) Members() int                                 { return x.members }
-func (x *group) Shards() []*shard                             { return x.shards }
-func (x *lastSpoke) Known() map[whoWhere]*budget.Item[spoken] { return x.known }
-func (x *lastSpoke) Pass(a0 whoWhere, a1 budget.Owner, a2 time.Duration, a3 string) (undo func(), err error) {
-	return x.pass(a0, a1, a2, a3)
-}
-func (x *lastSpoke) Queue() *budget.Queue[spoken]               { return x.queue }
+func (x *Hub) Shares() *stateShares                             { return &x.shares }
+func (x *Hub) Started() *time.Time                              { return &x.started }
+func (x *Hub) Timers() *timers.List                             { return &x.timers }
+func (x Kind) Dialect() int                                     { return x.dialect() }
+func (x *Room) ActivateLocked()                                 { x.activateLocked() }
+func (x *Room) Active() *active                                 { return x.active }
+func (x *Room) Admitted() uint64                                { return x.admitted }
+func (x *Room) EnterLocked() error                              { return x.enterLocked() }
+func (x *Room) Groups() *[numKinds]*group                       { return &x.groups }
+func (x *Room) Hub() *Hub                                       { return x.hub }
+func (x *Room) Mu() *sync.Mutex                                 { return &x.mu }
+func (x *Room) Notices() *noticeQueue                           { return x.notices }
+func (x *Room) Release(a0 uint64)                               { x.release(a0) }
+func (x *Room) Reserved() uint64                                { return x.reserved }
+func (x *Room) Senders() map[netpoll.ID]*sender                 { return x.senders }
+func (x *Room) SetLeaving(v map[netpoll.ID]*shard)              { x.leaving = v }
+func (x *Room) SetNotices(v *noticeQueue)                       { x.notices = v }
+func (x *Room) SetPending(v *PendingJoin)                       { x.pending = v }
+func (x *Room) SitLocked(a0 netpoll.Conn, a1 Kind) Slot         { return x.sitLocked(a0, a1) }
+func (x *Room) TakenLocked() uint64                             { return x.takenLocked() }
+func (x *Room) TellNotices()                                    { x.tellNotices() }
+func (x *Room) TellTypists()                                    { x.tellTypists() }
+func (x *Room) TryAcquire(a0 uint64) bool                       { return x.tryAcquire(a0) }
+func (x *Room) Typists() *typists                               { return &x.typists }
+func (x *Room) UnsweptLocked() (n uint64)                       { return x.unsweptLocked() }
+func (x *Room) Waiting() *list.List                             { return &x.waiting }
+func (x Slot) Place() int                                       { return x.place() }
+func (x *account) Conns() int                                   { return x.conns }
+func (x *accounts) ByUser() map[string]*account                 { return x.byUser }
+func (x *accounts) Mu() *sync.Mutex                             { return &x.mu }
+func (x *actives) List() []*Room                                { return x.list() }
+func (x *arrivals) AreMany(a0 int64) bool                       { return x.areMany(a0) }
+func (x *arrivals) Came(a0 int64)                               { x.came(a0) }
+func (x *arrivals) Crowd() *atomic.Int64                        { return &x.crowd }
+func (x *arrivals) N() *atomic.Int64                            { return &x.n }
+func (x *group) Log() *netpoll.Log                              { return x.log }
+func (x *group) Members() int                                   { return x.members }
+func (x *group) Shards() []*shard                               { return x.shards }
 func (x *leaveDelays) Left() map[whereWho]uint64                { return x.left }
 func (x *leaveDelays) Mu() *sync.Mutex                          { return &x.mu }
 func (x *load) Now() float64                                    { return x.now() }
@@ -153,13 +145,8 @@ func (x *shard) Settling() []settling                           { return x.settl
 func (x *shard) Since() int64                                   { return x.since }
 func (x *shard) Sweep() (more bool)                             { return x.sweep() }
 func (x *shard) Turn() *netpoll.Turn                            { return x.turn }
-func (x *spoken) At() *time.Time                                { return &x.at }
 func (x *stateShares) HasGifts(a0 string) bool                  { return x.hasGifts(a0) }
 func (x *stateShares) Pool() *budget.Pool                       { return x.pool }
-func (x *timer) At() *time.Time                                 { return &x.at }
-func (x *timers) Heap() timerHeap                               { return x.heap }
-func (x *timers) Mu() *sync.Mutex                               { return &x.mu }
-func (x *timers) Run()                                          { x.run() }
 func (x *typists) Next() *time.Time                             { return &x.next }
 func (x *typists) SetWaiting(v []engine.Author)                 { x.waiting = v }
 
@@ -168,9 +155,6 @@ func NewLoad(workers int64) *Load { return &load{workers: workers} }
 
 // NewArrivals counts a crowd from so many connections on.
 func NewArrivals(least int64) *Arrivals { return &arrivals{least: least} }
-
-// NewWhoWhere is a user in a room.
-func NewWhoWhere(room, who string) WhoWhere { return whoWhere{room, who} }
 
 // SessionOf is a connection's session.
 var SessionOf = sessionOf

@@ -13,7 +13,9 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/internal/nametable"
+	"webim/room/internal/timers"
 	"webim/room/moderation"
+	"webim/room/slowmode"
 	"webim/room/token"
 )
 
@@ -35,15 +37,15 @@ type Hub struct {
 	bearers atomic.Int64 // plain connections that came with a token
 
 	deferred    deferred
-	timers      timers
+	timers      timers.List
 	leaveDelays leaveDelays
 	actives     actives
 
-	lastSpoke lastSpoke
-	shares    stateShares
-	rosters   rosters
-	places    *budget.Pool // of rooms with members
-	unwatch   func()
+	slow    slowmode.Table
+	shares  stateShares
+	rosters rosters
+	places  *budget.Pool // of rooms with members
+	unwatch func()
 
 	called   atomic.Int64 // members of all rooms, see flowControl
 	started  time.Time    // the zero of the buckets' clock, and of the uptime
@@ -88,7 +90,7 @@ func (h *Hub) Start(s *netpoll.Server) {
 		}
 	}
 	h.engine.AddNode(h)
-	s.Tick(time.Second, h.timers.run)
+	s.Tick(time.Second, h.timers.Run)
 	s.Tick(time.Second, h.recall)
 	s.Tick(h.cfg.calmEvery, h.calm)
 	if e, ok := h.engine.(engine.Expirer); ok {

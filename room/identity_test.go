@@ -15,6 +15,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/internal/timers"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -255,13 +256,12 @@ func TestTokensLeaveNoDeadlines(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	n.hub.Timers().Mu().Lock()
-	defer n.hub.Timers().Mu().Unlock()
-	if k := len(n.hub.Timers().Heap()); k > 3 {
-		t.Errorf("%d deadlines for one connection", k)
+	all := n.hub.Timers().Times()
+	if len(all) > 3 {
+		t.Errorf("%d deadlines for one connection", len(all))
 	}
-	for _, one := range n.hub.Timers().Heap() {
-		if ahead := time.Until(*one.At()); ahead > room.LookAgain && ahead < 50*time.Minute {
+	for _, at := range all {
+		if ahead := time.Until(at); ahead > timers.LookAgain && ahead < 50*time.Minute {
 			t.Errorf("a deadline in %v", ahead)
 		}
 	}

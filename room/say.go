@@ -5,8 +5,10 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/netpoll"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/slowmode"
 	"webim/room/wire"
 )
 
@@ -78,6 +80,20 @@ func (h *Hub) sayBy(s Session, v Verdict, what Saying, p *publishing) {
 		return
 	}
 	h.publish(what.Room, m, p)
+}
+
+// slowDown counts a message of a connection if the verdict limits it to one message per interval. The
+// caller calls undo, if it is not nil, when the message is not published after all.
+func (h *Hub) slowDown(v Verdict, what Saying, c netpoll.Conn) (undo func(), err error) {
+	if v.Slow == 0 || what.Event {
+		return nil, nil
+	}
+	who := AuthorOf(c)
+	user := who.User
+	if user == "" {
+		user = "\x00" + who.Client // no user has such a name
+	}
+	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
 }
 
 // sayError is what the engine, or flow control, says of a message as its sender is told

@@ -1,11 +1,7 @@
 package room_test
 
 import (
-	"fmt"
-	"net/netip"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
@@ -13,7 +9,6 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
-	"webim/room/budget"
 	"webim/room/wire"
 )
 
@@ -75,102 +70,4 @@ func TestSlowModeCountsWhatIsSaid(t *testing.T) {
 	if got := k.ask(t, say(`{"text":"too soon"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrSlowMode) {
 		t.Errorf("the next: %v", got)
 	}
-}
-
-// TestLastSpoke: when a user may send the next message, and what a retry of the last is.
-func TestLastSpoke(t *testing.T) {
-	var all room.LastSpoke
-	pass := func(name, key string) (func(), error) {
-		return all.Pass(room.NewWhoWhere("r", name), budget.User(name), time.Hour, key)
-	}
-	for _, c := range []struct {
-		key string
-		ago time.Duration // when the last message was sent
-		ok  bool
-	}{
-		{"k", 0, true}, {"k", time.Minute, true}, {"", time.Minute, false}, {"l", time.Minute, false},
-		{"k", 2 * room.RetryTime, false}, // the engine may have forgotten it
-		{"k", time.Hour, true},
-		{"", 2 * time.Hour, true}, {"", time.Minute, false}, // no key is not the same key
-	} {
-		if last, known := all.Known()[room.NewWhoWhere("r", "ann")]; known {
-			*last.Value.At() = time.Now().Add(-c.ago)
-		}
-		if _, err := pass("ann", c.key); (err == nil) != c.ok {
-			t.Errorf("%q after %v: %v", c.key, c.ago, err)
-		}
-	}
-	undo, _ := pass("bob", "k")
-	if retried, err := pass("bob", "k"); retried != nil || err != nil {
-		t.Error("a retry counts")
-	}
-	undo()
-	if _, err := pass("bob", "l"); err != nil {
-		t.Errorf("after a message that was not published: %v", err)
-	}
-	undo() // is about the message before
-	if _, err := pass("bob", ""); err == nil {
-		t.Error("a published message is forgotten")
-	}
-}
-
-// TestSlowModeShares: whoever fills the table of slow mode loses its own entries, and
-// everybody else still has to wait.
-func TestSlowModeShares(t *testing.T) {
-	ann := room.NewWhoWhere("r", "ann")
-	for name, who := range map[string]func(i int) (room.WhoWhere, budget.Owner){
-		"a user in many rooms": func(i int) (room.WhoWhere, budget.Owner) {
-			return room.NewWhoWhere(fmt.Sprint("own ", i), "greedy"), greedy
-		},
-		"many guests of one address": func(i int) (room.WhoWhere, budget.Owner) {
-			return room.NewWhoWhere("r", fmt.Sprint("guest ", i)), budget.Addr(netip.MustParseAddr("192.0.2.7"))
-		},
-		"guests of one IPv6 network": func(i int) (room.WhoWhere, budget.Owner) {
-			return room.NewWhoWhere("r", fmt.Sprint("guest ", i)), budget.Addr(netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1)))
-		},
-		"thirty users": func(i int) (room.WhoWhere, budget.Owner) {
-			return room.NewWhoWhere(fmt.Sprint("own ", i), fmt.Sprint("greedy ", i%30)), budget.User(fmt.Sprint("greedy ", i%30))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var all room.LastSpoke
-			if _, err := all.Pass(ann, budget.User("ann"), 24*time.Hour, ""); err != nil {
-				t.Fatal(err)
-			}
-			for i := range 5 * room.MaxSpoken / 2 {
-				where, payer := who(i)
-				if _, err := all.Pass(where, payer, 24*time.Hour, ""); err != nil {
-					t.Fatalf("message %d: %v", i, err)
-				}
-			}
-			if _, err := all.Pass(ann, budget.User("ann"), 24*time.Hour, ""); err == nil {
-				t.Error("ann need not wait any more")
-			}
-			if n := all.Queue().Len(); n != room.MaxSpoken || len(all.Known()) != n {
-				t.Errorf("%d entries, %d of them known, want %d", n, len(all.Known()), room.MaxSpoken)
-			}
-		})
-	}
-}
-
-// An entry whose interval is over goes without a timer, and the table is empty again.
-func TestLastSpokeEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var all room.LastSpoke
-		pass := func(i int) {
-			if _, err := all.Pass(room.NewWhoWhere("r", fmt.Sprint(i)), greedy, time.Minute, ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range 1000 {
-			pass(i)
-		}
-		time.Sleep(time.Minute)
-		for i := range 1000 {
-			pass(1000 + i)
-		}
-		if n := all.Queue().Len(); n != 1000 || len(all.Known()) != n {
-			t.Errorf("%d entries, %d of them known, of a thousand intervals", n, len(all.Known()))
-		}
-	})
 }

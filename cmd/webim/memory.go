@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/slowmode"
 )
 
 // Every kind of data that clients can make the server keep has a limit: a setting or a
@@ -64,7 +65,7 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		{"history_total", limits.MaxTotal},
 		{"memberships, marks, bans and mutes", limits.MaxState},
 		{"idempotency keys", int64(limits.MaxKeys) * keyMemory},
-		{"slow mode", room.SlowModeMemory},
+		{"slow mode", slowmode.Memory},
 	}
 	if len(c.TLSListen) > 0 {
 		all = append(all, bound{"max_tls_handshakes", int64(nc.MaxTLSHandshakes) * tlsShakeMemory})

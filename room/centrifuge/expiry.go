@@ -7,6 +7,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/internal/timers"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -41,7 +42,7 @@ func (s *session) checkBy(at time.Time) {
 	if at.IsZero() {
 		return
 	}
-	at = room.Soonest(at)
+	at = timers.Soonest(at)
 	n := at.UnixNano()
 	for {
 		old := s.nextCheck.Load()

@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/internal/timers"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -103,7 +104,7 @@ func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (stat
 
 // expire closes a connection when its token has run out.
 func (d *Dialect) expire(c netpoll.Conn, at time.Time) {
-	d.hub.At(room.Soonest(at), func() {
+	d.hub.At(timers.Soonest(at), func() {
 		switch {
 		case !c.Exists():
 		case time.Now().Before(at):
