@@ -45,9 +45,9 @@ type Backend interface {
 	// Ask asks. done is called once, from any goroutine but the caller's. An error
 	// is a wire.ErrorCode or wire.DisconnectCode, with a sentence perhaps, or
 	// ErrNoAnswer: then the hub goes on as if it had not been asked.
-	Ask(q Inquiry, done func(Answer, error))
-	// Left tells that a connection that had connected is gone.
-	Left(d Departure)
+	Ask(q HookRequest, done func(HookReply, error))
+	// Disconnected tells that a connection that had connected is gone.
+	Disconnected(d DisconnectEvent)
 	// Headers are the names of the handshake's headers that questions have.
 	Headers() []string
 }
@@ -55,9 +55,9 @@ type Backend interface {
 // ErrNoAnswer: the backend does not answer, and is not to keep anybody for that.
 var ErrNoAnswer = errors.New("room: the backend does not answer")
 
-// Inquiry is what a backend is asked. Which fields mean something depends on the
+// HookRequest is what a backend is asked. Which fields mean something depends on the
 // hook. Nothing of it is changed after it was asked.
-type Inquiry struct {
+type HookRequest struct {
 	Hook     Hook
 	Payer    budget.Owner // who asks, as shares are counted; of HookRefresh, which no client causes, nobody
 	Client   string
@@ -73,8 +73,8 @@ type Inquiry struct {
 	Channels      []string // rooms that it wants to be joined to by the server
 }
 
-// Answer is what a backend answers.
-type Answer struct {
+// HookReply is what a backend answers.
+type HookReply struct {
 	User     string
 	Expires  time.Time // of the connection, or the subscription; zero: never
 	Expired  bool      // that time has come, or, HookRefresh, the connection has ended
@@ -86,8 +86,8 @@ type Answer struct {
 	Skip     bool // HookPublish: not for the history
 }
 
-// Departure is a connection that is gone.
-type Departure struct {
+// DisconnectEvent is a connection that is gone.
+type DisconnectEvent struct {
 	Client, User string
 	Rooms        []string // that it was in at the end
 	Code         uint32   // of the close, as the client knows it
@@ -103,5 +103,5 @@ func (h *Hub) Asks(k Hook, room string) bool {
 // TellDisconnect tells the backend, which asks for HookDisconnect, that a connection is gone
 // that was in some rooms.
 func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
-	h.cfg.Backend.Left(Departure{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
+	h.cfg.Backend.Disconnected(DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
 }

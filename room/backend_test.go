@@ -23,16 +23,18 @@ type asked struct {
 }
 
 type question struct {
-	room.Inquiry
-	answer func(room.Answer, error)
+	room.HookRequest
+	answer func(room.HookReply, error)
 }
 
 func newAsked(hooks ...room.Hook) *asked { return &asked{hooks, make(chan question, 16)} }
 
-func (a *asked) Asks(k room.Hook, _ string) bool                   { return slices.Contains(a.hooks, k) }
-func (a *asked) Ask(q room.Inquiry, done func(room.Answer, error)) { a.questions <- question{q, done} }
-func (a *asked) Left(room.Departure)                               {}
-func (a *asked) Headers() []string                                 { return nil }
+func (a *asked) Asks(k room.Hook, _ string) bool { return slices.Contains(a.hooks, k) }
+func (a *asked) Ask(q room.HookRequest, done func(room.HookReply, error)) {
+	a.questions <- question{q, done}
+}
+func (a *asked) Disconnected(room.DisconnectEvent) {}
+func (a *asked) Headers() []string                 { return nil }
 
 // next is the next question, which must come.
 func (a *asked) next(t testing.TB) question {
@@ -59,7 +61,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 		n.hub.Timers().Run() // the time is over
 		n.hub.Timers().Run()
 		if refused {
-			q.answer(room.Answer{}, wire.ErrInternal)
+			q.answer(room.HookReply{}, wire.ErrInternal)
 			if got := k.reply(t); field(t, got, "error", "code") != 100.0 {
 				t.Errorf("got %s", got)
 			}
@@ -67,7 +69,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		} else {
-			q.answer(room.Answer{User: "ann"}, nil)
+			q.answer(room.HookReply{User: "ann"}, nil)
 			if got := k.reply(t); field(t, got, "connect", "client") == nil {
 				t.Errorf("got %s", got)
 			}
@@ -89,11 +91,11 @@ func TestWishesAreBounded(t *testing.T) {
 	}
 	full := &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "c"}}
 	k.expectError(t, wire.ErrLimitExceeded, full)
-	b.next(t).answer(room.Answer{}, wire.ErrPermissionDenied)
+	b.next(t).answer(room.HookReply{}, wire.ErrPermissionDenied)
 	if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != uint32(wire.ErrPermissionDenied) {
 		t.Errorf("a: %v, %v", r, err)
 	}
-	b.next(t).answer(room.Answer{}, nil)
+	b.next(t).answer(room.HookReply{}, nil)
 	if r, err := k.next(); err != nil || r.Id != 101 || r.Subscribe == nil {
 		t.Errorf("b: %v, %v", r, err)
 	}
@@ -101,7 +103,7 @@ func TestWishesAreBounded(t *testing.T) {
 	if err := k.say(full); err != nil {
 		t.Fatal(err)
 	}
-	b.next(t).answer(room.Answer{}, nil)
+	b.next(t).answer(room.HookReply{}, nil)
 	if r, err := k.next(); err != nil || r.Id != 200 || r.Subscribe == nil {
 		t.Errorf("c, as a is not to be: %v, %v", r, err)
 	}
@@ -144,7 +146,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		}
 		take(2) // of those that need no decision
 		for range len(commands) - 2 {
-			b.next(t).answer(room.Answer{}, noAnswer)
+			b.next(t).answer(room.HookReply{}, noAnswer)
 		}
 		take(len(want))
 		if !maps.Equal(got, want) {
@@ -171,12 +173,12 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 		if err := guest.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}); err != nil {
 			t.Fatal(err)
 		}
-		b.next(t).answer(room.Answer{User: "ann", Expires: soon}, nil)
+		b.next(t).answer(room.HookReply{User: "ann", Expires: soon}, nil)
 		if r, err := guest.next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 			t.Fatalf("connecting by the hook: %v, %v", r, err)
 		}
 		n.hub.Timers().Run() // it has expired
-		b.next(t).answer(room.Answer{Expires: later}, nil)
+		b.next(t).answer(room.HookReply{Expires: later}, nil)
 		if p := guest.push(t); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
 			t.Errorf("the hook has refreshed it: %v", p)
 		}

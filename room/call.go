@@ -138,18 +138,18 @@ func (c *Call) In(room string) bool {
 	return in
 }
 
-// Say says something in a room for the caller, which takes an action: that is judged
+// CheckAndPublish publishes something in a room for the caller, which takes an action: that is judged
 // as the command publish, by the rights or, where it is asked, the application's
-// backend, which may have something else said; then, if it is not nil, by stands.
+// backend, which may have something else said; then, if it is not nil, by check.
 //
 // What has a key and was said already is refused for nothing: whatever has come up
 // since against saying it, a client that lost the answer must learn that it is
 // said. That is looked up when something refuses it, and not before: what is new,
 // which is nearly all, costs the engine nothing, and keeps its order.
-func (c *Call) Say(a Action, what Saying, stands func() error) (engine.Position, error) {
+func (c *Call) CheckAndPublish(a Action, what SessionMessage, check func() error) (engine.Position, error) {
 	what, err := c.judge(a, what)
-	if err == nil && stands != nil {
-		err = stands()
+	if err == nil && check != nil {
+		err = check()
 	}
 	if err == nil {
 		var pos engine.Position
@@ -161,7 +161,7 @@ func (c *Call) Say(a Action, what Saying, stands func() error) (engine.Position,
 }
 
 // repeated returns the place of a message that was said before, or the error that refuses it now.
-func (c *Call) repeated(what Saying, refusal error) (engine.Position, error) {
+func (c *Call) repeated(what SessionMessage, refusal error) (engine.Position, error) {
 	var end wire.DisconnectCode
 	if errors.As(refusal, &end) {
 		return engine.Position{}, refusal
@@ -171,7 +171,7 @@ func (c *Call) repeated(what Saying, refusal error) (engine.Position, error) {
 		known bool
 	}
 	first, err := await(c, func(done func(answer, error)) {
-		c.Hub.Recall(c.s, what, func(pos engine.Position, known bool, err error) { done(answer{pos, known}, err) })
+		c.Hub.LookUpKey(c.s, what, func(pos engine.Position, known bool, err error) { done(answer{pos, known}, err) })
 	})
 	if !first.known {
 		err = cmp.Or(err, refusal)
@@ -180,22 +180,22 @@ func (c *Call) repeated(what Saying, refusal error) (engine.Position, error) {
 }
 
 // judge judges what the caller wants to say, and returns what to say.
-func (c *Call) judge(a Action, what Saying) (Saying, error) {
+func (c *Call) judge(a Action, what SessionMessage) (SessionMessage, error) {
 	v := c.Hub.JudgeSession(c.s, a, what.Room, c.Hub.cfg.options(what.Room), true)
 	switch v.Outcome {
 	case policy.Deny:
 		return what, c.Hub.Refusal(v)
 	case policy.AskBackend:
 		rights := func() error { return c.Hub.CheckRights(c.s, a, what.Room) }
-		return await(c, func(done func(Saying, error)) { c.s.AskPublish(what, rights, done) })
+		return await(c, func(done func(SessionMessage, error)) { c.s.AskPublish(what, rights, done) })
 	}
 	return what, nil
 }
 
 // Publish says something for the caller, whose rights have been judged. It returns when the work
-// that follows the message (Config.Said) is done.
-func (c *Call) Publish(what Saying) (engine.Position, error) {
-	return await(c, func(done func(engine.Position, error)) { c.Hub.say(c.s, what, c, done) })
+// that follows the message (Config.FollowUp) is done.
+func (c *Call) Publish(what SessionMessage) (engine.Position, error) {
+	return await(c, func(done func(engine.Position, error)) { c.Hub.publishAs(c.s, what, c, done) })
 }
 
 // Audit leaves a line in the audit log of what the caller did.

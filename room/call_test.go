@@ -46,7 +46,7 @@ func (g *gates) Call(c *room.Call) ([]byte, error) {
 		<-g.open
 	}
 	if strings.HasPrefix(string(c.Data), "{") {
-		_, err := c.Publish(room.Saying{Room: "r", Data: c.Data})
+		_, err := c.Publish(room.SessionMessage{Room: "r", Data: c.Data})
 		return []byte("{}"), err
 	}
 	return c.Data, nil
@@ -184,7 +184,7 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	c.Calls, c.Engine = newGates(), newWaitingEngine()
 	hold, at := make(chan struct{}), make(chan uint64, messages)
 	var running atomic.Int32
-	c.Said = func(_ *room.Hub, name string, pos engine.Position, m engine.Message) func(context.Context) {
+	c.FollowUp = func(_ *room.Hub, name string, pos engine.Position, m engine.Message) func(context.Context) {
 		if m.Data != nil {
 			t.Error("data that the connection's next input overwrites are kept until the engine answers")
 		}

@@ -91,10 +91,10 @@ type Config struct {
 	// for the new one to come, and how long a backend that does not answer
 	// HookRefresh is asked again; 0: 25 s.
 	ExpiredGrace time.Duration
-	// LeaveLinger is how long members are not told that somebody left, in case
+	// LeaveDelay is how long members are not told that somebody left, in case
 	// that it comes back at once: then they are told nothing; 0: 1 s; negative:
 	// none. Presence knows at once.
-	LeaveLinger time.Duration
+	LeaveDelay time.Duration
 	// Audit gets a line for each thing that moderators, and the server API, do to
 	// users; nil: nobody does.
 	Audit *slog.Logger
@@ -103,15 +103,15 @@ type Config struct {
 	Log *slog.Logger
 	// Text bounds what people say; the zero value: the defaults.
 	Text TextLimits
-	// Said is called with each message that a connection of this node has published,
-	// in either dialect; m has no Data. If Said is nil, nothing is called. The goroutine on
+	// FollowUp is called with each message that a connection of this node has published,
+	// in either dialect; m has no Data. If FollowUp is nil, nothing is called. The goroutine on
 	// which the engine answers calls it, with no lock held, and it must not block. If there
-	// is work to do that may wait for the engine, Said returns a function that does the work.
+	// is work to do that may wait for the engine, FollowUp returns a function that does the work.
 	// The hub runs these functions one at a time in each room, in the order of the messages,
 	// and each before it acknowledges the message. If calls never have to wait
 	// (engine.Prompt, and no Backend), the function runs at once instead, on the goroutine
-	// that called Said. While the server is busy with calls, the work is dropped.
-	Said func(h *Hub, room string, at engine.Position, m engine.Message) (follow func(context.Context))
+	// that called FollowUp. While the server is busy with calls, the work is dropped.
+	FollowUp func(h *Hub, room string, at engine.Position, m engine.Message) (followUp func(context.Context))
 	// Backend is asked where an application wants to decide itself; nil: nobody is.
 	Backend Backend
 	// Calls answers RPCs; nil: none is known.
@@ -169,7 +169,7 @@ func (c Config) withDefaults() Config {
 	c.PingInterval = cmp.Or(c.PingInterval, 25*time.Second)
 	c.PongTimeout = cmp.Or(c.PongTimeout, 8*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
-	c.LeaveLinger = cmp.Or(c.LeaveLinger, time.Second)
+	c.LeaveDelay = cmp.Or(c.LeaveDelay, time.Second)
 	c.ExpiredGrace = cmp.Or(c.ExpiredGrace, 25*time.Second)
 	c.MaxRooms = cmp.Or(c.MaxRooms, 100_000)
 	c.MaxPublication = cmp.Or(c.MaxPublication, 256<<10)

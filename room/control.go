@@ -17,15 +17,15 @@ import (
 // ErrNoTarget: an order for nobody in particular.
 var ErrNoTarget = errors.New("room: name the user or the client that is meant")
 
-// ErrBadOrder: a disconnect code that is not from 3000 to 4999, a reason over
+// ErrBadControl: a disconnect code that is not from 3000 to 4999, a reason over
 // 123 bytes, or info or data that is not one JSON value.
-var ErrBadOrder = errors.New("room: the code, the reason, the info or the data cannot be said to a client")
+var ErrBadControl = errors.New("room: the code, the reason, the info or the data cannot be sent to a client")
 
 // maxReason is what a close frame has room for.
 const maxReason = 123
 
 // SendControl checks a control message and sends it to all nodes. done gets an error if the message
-// is invalid (ErrNoTarget, ErrBadOrder, or a fault of the room's name), or if applying it failed. It
+// is invalid (ErrNoTarget, ErrBadControl, or a fault of the room's name), or if applying it failed. It
 // is no error if no connection matches the target, or if a connection cannot join the room because
 // it is already there, is in too many rooms, or is not one of the users of a # room. Any goroutine
 // may call SendControl, and any goroutine may call done.
@@ -54,7 +54,7 @@ func checkControl(o *engine.ControlMessage) error {
 		o.Room = name
 	}
 	if o.Kind == engine.ControlDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
-		return ErrBadOrder
+		return ErrBadControl
 	}
 	for _, field := range []*[]byte{&o.Info, &o.Data} {
 		if *field == nil {
@@ -62,7 +62,7 @@ func checkControl(o *engine.ControlMessage) error {
 		}
 		data, err := wire.Data(false, *field)
 		if err != nil {
-			return ErrBadOrder
+			return ErrBadControl
 		}
 		*field = data
 	}
@@ -75,7 +75,7 @@ func (h *Hub) Apply(o engine.ControlMessage) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		if !sparesAdmin(&o, s.principal().who.Load()) {
+		if !exceptsAdmin(&o, s.principal().who.Load()) {
 			s.Apply(o)
 		}
 	}
@@ -85,8 +85,8 @@ func (h *Hub) Apply(o engine.ControlMessage) error {
 	return nil
 }
 
-func sparesAdmin(o *engine.ControlMessage, who *token.Identity) bool {
-	return o.To.Spare && policy.RolesOf(who, o.Room)&RoleAdmin != 0
+func exceptsAdmin(o *engine.ControlMessage, who *token.Identity) bool {
+	return o.To.ExceptAdmins && policy.RolesOf(who, o.Room)&RoleAdmin != 0
 }
 
 // applyToPlain is Apply for plain connections, which can only be sent away: who
@@ -94,7 +94,7 @@ func sparesAdmin(o *engine.ControlMessage, who *token.Identity) bool {
 func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
 		a := AuthorOf(c)
-		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !sparesAdmin(&o, identityOf(c))
+		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !exceptsAdmin(&o, identityOf(c))
 	}
 	switch {
 	case o.Kind == engine.ControlDisconnect:

@@ -35,7 +35,7 @@
 //	step     file              runs on
 //	dialect  mux/, plain/,     the worker that holds the connection's turn
 //	         centrifuge/
-//	judge    relay.go, say.go  the same worker, or the one that has a backend's answer:
+//	judge    relay.go, publishas.go  the same worker, or the one that has a backend's answer:
 //	                           what a message has to pass
 //	acquire  flowcontrol.go    the same worker; or later, when the message comes again
 //	publish  engine/           the same worker, or any goroutine; the memory
@@ -84,7 +84,7 @@
 // Publishing itself never writes: whoever is no worker only wakes the shard. A
 // shutdown sweeps what is pending before it says goodbye to a member (settle.go), so
 // that no acknowledged message is lost. How long it
-// took is measured in written.go; picture.go has what those look at who run the
+// took is measured in written.go; inspect.go has what those look at who run the
 // server.
 //
 // # Who owns what

@@ -66,7 +66,7 @@ func (x *Hub) Free() []uint32                                             { retu
 func (x *Hub) SlowMode() *slowmode.Table                                  { return &x.slow }
 func (x *Hub) LeaveDelays() *leaveDelays                                  { return &x.leaveDelays }
 func (x *Hub) Load() *load                                                { return &x.load }
-func (x *Hub) NoteLost(a0 Member, a1 string, a2 string)                   { x.noteLost(a0, a1, a2) }
+func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.logLost(a0, a1, a2) }
 func (x *Hub) Now() int64                                                 { return x.now() }
 func (x *Hub) Places() *budget.Pool                                       { return x.places }
 func (x *Hub) ReclaimCalled()                                             { x.recall() }

@@ -180,12 +180,12 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 			first = append(first, b.next(t))
 		}
 		for _, q := range first {
-			q.answer(room.Answer{Data: answer}, nil)
+			q.answer(room.HookReply{Data: answer}, nil)
 		}
 		more := func() bool { // an answer that fits lets the next question go, at once
 			select {
 			case q := <-b.questions:
-				q.answer(room.Answer{Data: answer}, nil)
+				q.answer(room.HookReply{Data: answer}, nil)
 				asked++
 				return true
 			default:
@@ -210,7 +210,7 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 				case <-stop:
 					return
 				case q := <-b.questions:
-					q.answer(room.Answer{Data: answer}, nil)
+					q.answer(room.HookReply{Data: answer}, nil)
 				}
 			}
 		}()

@@ -108,7 +108,7 @@ func TestConnectWaitsBehindAnswers(t *testing.T) {
 	if got := field(t, c.reply(t), "error", "code"); got != 109.0 {
 		t.Errorf("an expired token: %v", got)
 	}
-	back.next(t).answer(room.Answer{User: "bob"}, nil)
+	back.next(t).answer(room.HookReply{User: "bob"}, nil)
 	if got := c.reply(t); field(t, got, "id") != 2.0 || field(t, got, "connect") == nil {
 		t.Errorf("then %s", got)
 	}

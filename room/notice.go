@@ -22,7 +22,7 @@ type whereWho struct{ room, client string }
 // before it was told that it went has never been away. No lock is needed nor
 // minded.
 func (h *Hub) Notify(room string, n engine.Notice) {
-	if h.cfg.LeaveLinger < 0 {
+	if h.cfg.LeaveDelay < 0 {
 		h.Post(func() { h.engine.Notify(room, n) })
 		return
 	}
@@ -43,7 +43,7 @@ func (h *Hub) Notify(room string, n engine.Notice) {
 	l.n++
 	which := l.n
 	l.left[v] = which
-	h.At(time.Now().Add(h.cfg.LeaveLinger), func() {
+	h.At(time.Now().Add(h.cfg.LeaveDelay), func() {
 		l.mu.Lock()
 		over := l.left[v] == which
 		if over {

@@ -63,7 +63,7 @@ func TestNoticesAndPresence(t *testing.T) {
 
 func testNotices(t *testing.T, linger time.Duration, rounds int) {
 	cfg := quietly(chatty())
-	cfg.LeaveLinger = linger
+	cfg.LeaveDelay = linger
 	n := start(t, cfg, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		room := "r " + enc.String()
@@ -113,7 +113,7 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 // left.
 func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
 	c := quietly(chatty())
-	c.LeaveLinger = time.Hour
+	c.LeaveDelay = time.Hour
 	n := start(t, c, netpoll.Config{})
 	k := n.talk(wire.JSON)
 	var s room.Session

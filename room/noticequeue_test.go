@@ -146,7 +146,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 // withNotices offers notices in all rooms, and lets joins be told at once.
 func withNotices(c *room.Config, _ *netpoll.Config) {
 	options := c.Options
-	c.LeaveLinger = -1
+	c.LeaveDelay = -1
 	c.Options = func(room string) *room.Options {
 		o := *options(room)
 		o.Notices = true

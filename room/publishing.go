@@ -19,7 +19,7 @@ type publishing struct {
 	undo func() // takes back what slow mode has counted; nil: nothing
 
 	name string         // of the room
-	m    engine.Message // what Config.Said is told; zero if nobody asks
+	m    engine.Message // what Config.FollowUp is told; zero if nobody asks
 
 	call *Call                        // that publishes; nil: none does
 	s    Session                      // whose publish command is answered; nil: none
@@ -64,9 +64,9 @@ func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 			}
 		}
 	}
-	if p.name = room; h.cfg.Said != nil && p.by != byOutside {
+	if p.name = room; h.cfg.FollowUp != nil && p.by != byOutside {
 		p.m = m
-		p.m.Data, p.m.Said = nil, nil // may be borrowed, and the engine may answer later
+		p.m.Data, p.m.Original = nil, nil // may be borrowed, and the engine may answer later
 	}
 	h.engine.Publish(room, m, p.answer)
 }
@@ -82,8 +82,8 @@ func (p *publishing) end(pos engine.Position, err error) {
 	if err != nil && q.undo != nil {
 		q.undo()
 	}
-	if err == nil && q.by != byOutside && q.hub.cfg.Said != nil {
-		if follow := q.hub.cfg.Said(q.hub, q.name, pos, q.m); follow != nil && !q.hub.prompt {
+	if err == nil && q.by != byOutside && q.hub.cfg.FollowUp != nil {
+		if follow := q.hub.cfg.FollowUp(q.hub, q.name, pos, q.m); follow != nil && !q.hub.prompt {
 			q.followed(pos, follow)
 			return
 		} else if follow != nil {
@@ -115,7 +115,7 @@ func (by publisher) told(err error) error {
 	case by == byOutside && err == engine.ErrRepeated:
 		return nil
 	case by == bySession:
-		return sayError(err)
+		return publishError(err)
 	}
 	return err
 }

@@ -54,10 +54,10 @@ func (h *Hub) LogTokenless(addr netip.Addr) {
 	h.refusals.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
 }
 
-// noteLost logs that what a plain client has sent goes to nobody: its dialect has no
+// logLost logs that what a plain client has sent goes to nobody: its dialect has no
 // way to tell the client so.
 // why is an attribute and no part of the subject: of a mute it has the time of its end.
-func (h *Hub) noteLost(m Member, why, see string) {
+func (h *Hub) logLost(m Member, why, see string) {
 	if h.cfg.Log != nil {
 		h.refusals.Info("a plain client's message is lost", "reason", why, "see", see, "room", Clipped(m.Room.name), "addr", AddressOf(m.Conn).String())
 	}

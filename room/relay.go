@@ -20,7 +20,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	v := h.Judge(h.subject(who, h.whence(m.Conn)), ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
 	if v.Outcome != policy.Allow {
 		err := h.Refusal(v)
-		h.noteLost(m, err.Error(), "rooms (allow), hook_publish, the API's sanctions")
+		h.logLost(m, err.Error(), "rooms (allow), hook_publish, the API's sanctions")
 		if p := h.relayPrincipal(m.Conn); p != nil {
 			if slower := h.Allow(p, ClassOther); slower != nil {
 				return slower
@@ -46,7 +46,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	}
 	undo, err := h.checkRelay(m, p, msg, v)
 	if err != nil {
-		h.noteLost(m, "its size, its text, a rate or slow mode", "max_text, max_graphemes, rate_send, the room's slow mode")
+		h.logLost(m, "its size, its text, a rate or slow mode", "max_text, max_graphemes, rate_send, the room's slow mode")
 		r.release(n)
 		return err
 	}
@@ -84,5 +84,5 @@ func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v Verdict) 
 	if err != nil {
 		return nil, err
 	}
-	return h.slowDown(v, Saying{Room: m.Room.name}, m.Conn)
+	return h.slowDown(v, SessionMessage{Room: m.Room.name}, m.Conn)
 }

@@ -114,7 +114,7 @@ func (h *Hub) decideFrom(who *token.Identity, addr netip.Addr, a Action, room st
 		return policy.Decide(policy.Subject{Backend: true}, a, policy.Room{Name: room}, policy.Membership{})
 	}
 	s := h.subject(who, addr)
-	s.Void = h.isVoid(who)
+	s.TokenEnded = h.tokenEnded(who)
 	o := noOptions
 	if room != "" {
 		o = h.cfg.options(room)
@@ -138,8 +138,8 @@ func (h *Hub) Refusal(v Verdict) error {
 	return v.Err
 }
 
-// isVoid reports whether a token has run out, or was revoked, since it was judged.
-func (h *Hub) isVoid(who *token.Identity) bool {
+// tokenEnded reports whether a token has run out, or was revoked, since it was judged.
+func (h *Hub) tokenEnded(who *token.Identity) bool {
 	now := time.Now()
 	for _, end := range []time.Time{who.Expires, who.TokenExpires} {
 		if !end.IsZero() && !now.Before(end) {

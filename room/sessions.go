@@ -57,12 +57,12 @@ type Session interface {
 	// Disconnect closes the connection with a code of the protocol.
 	Disconnect(code wire.DisconnectCode)
 
-	// Published is the outcome of the publish command with this id, see Hub.SayCommand.
+	// Published is the outcome of the publish command with this id, see Hub.PublishCommand.
 	Published(id uint32, err error)
 	// Answer answers the RPC with this id, see Hub.NewCall.
 	Answer(id uint32, data []byte, err error)
-	// AskPublish asks the backend what the session may say, see Call.Say.
-	AskPublish(what Saying, rights func() error, then func(Saying, error))
+	// AskPublish asks the backend what the session may say, see Call.CheckAndPublish.
+	AskPublish(what SessionMessage, rights func() error, then func(SessionMessage, error))
 }
 
 // sessionOf is a connection's session; nil if it has none.

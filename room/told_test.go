@@ -144,7 +144,7 @@ func TestLostHasOneLine(t *testing.T) {
 	for c := range n.hub.Server().Conns() {
 		m, _ := n.hub.Member(c)
 		for end := range 3 {
-			n.hub.NoteLost(m, fmt.Sprintf("you are muted here until %d", end), "the API's sanctions")
+			n.hub.LogLost(m, fmt.Sprintf("you are muted here until %d", end), "the API's sanctions")
 		}
 	}
 	if got := strings.Count(log.String(), "is lost"); got != 1 {

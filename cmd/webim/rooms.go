@@ -24,7 +24,7 @@ func (c *config) roomConfig() room.Config {
 		MaxReply: c.MaxReply, MaxReplies: int64(c.MaxReplies),
 		Refusals:  c.MaxRefusals,
 		Anonymous: c.anonymous(), Version: "webim " + release,
-		Calls: chat.New(), Said: chat.Said, Personal: c.Personal,
+		Calls: chat.New(), FollowUp: chat.FollowUp, Personal: c.Personal,
 		Text:    room.TextLimits{Bytes: c.MaxText, Graphemes: c.MaxGraphemes},
 		Options: c.patterns().Options,
 	}

@@ -108,7 +108,7 @@ type disconnect struct {
 func (h *Handler) disconnect(ctx context.Context, q *disconnectRequest) (*empty, error) {
 	code := wire.DisconnectForceNoReconnect
 	o := engine.ControlMessage{Kind: engine.ControlDisconnect, To: q.target.target(), Code: uint32(code), Reason: code.Text()}
-	o.To.Except, o.To.Spare = q.Whitelist, !h.manages(ctx)
+	o.To.Except, o.To.ExceptAdmins = q.Whitelist, !h.manages(ctx)
 	if q.Disconnect != nil {
 		o.Code, o.Reason = q.Disconnect.Code, q.Disconnect.Reason
 	}

@@ -60,7 +60,7 @@ func errorOf(err error) *Error {
 		return bad("data must be one JSON value, at most 50 levels deep")
 	case errors.Is(err, room.ErrNoTarget):
 		return bad("user or client is missing")
-	case errors.Is(err, room.ErrBadOrder):
+	case errors.Is(err, room.ErrBadControl):
 		return bad("the code must be from 3000 to 4999, the reason at most 123 bytes, and info and data one JSON value each")
 	case errors.As(err, &name):
 		return bad(name.Error())

@@ -221,7 +221,7 @@ func TestDescriptionErrors(t *testing.T) {
 	d := readDescription(t)
 	codes := d.Components.Schemas["Error"].Properties["code"].Enum
 	for _, err := range []error{
-		engine.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, room.ErrNoTarget, room.ErrBadOrder, token.ErrFull,
+		engine.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, room.ErrNoTarget, room.ErrBadControl, token.ErrFull,
 		wire.CheckRoomName(""), wire.ErrNotAvailable, wire.ErrInternal, wire.ErrUnrecoverablePosition,
 		coded(wire.ErrUnauthorized, ""), coded(wire.ErrMethodNotFound, ""), http.ErrAbortHandler,
 	} {

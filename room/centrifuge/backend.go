@@ -14,8 +14,8 @@ import (
 
 // connectByBackend asks the backend for the identity of the client.
 func (k *connecting) connectByBackend() {
-	k.s.ask(room.Inquiry{Hook: room.HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
-		func(a room.Answer, err error) {
+	k.s.ask(room.HookRequest{Hook: room.HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
+		func(a room.HookReply, err error) {
 			k.s.d.hub.Post(func() {
 				switch {
 				case err == room.ErrNoAnswer:
@@ -54,7 +54,7 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 	if err != nil {
 		return err
 	}
-	s.ask(room.Inquiry{Hook: room.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a room.Answer, err error) {
+	s.ask(room.HookRequest{Hook: room.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a room.HookReply, err error) {
 		s.d.hub.Post(func() {
 			switch err := s.resolve(pending, err); {
 			case err == room.ErrNoAnswer:
@@ -79,13 +79,13 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 // publishByBackend asks the backend whether the session may publish, and with which data.
 // Without an answer the rights decide.
 func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
-	what := room.Saying{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
-	s.AskPublish(what, func() error { return s.d.hub.CheckRights(s, room.ActSend, what.Room) }, func(what room.Saying, err error) {
+	what := room.SessionMessage{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
+	s.AskPublish(what, func() error { return s.d.hub.CheckRights(s, room.ActSend, what.Room) }, func(what room.SessionMessage, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return
 		}
-		s.d.hub.Say(s, what, func(_ engine.Position, err error) { s.Published(id, err) })
+		s.d.hub.PublishAs(s, what, func(_ engine.Position, err error) { s.Published(id, err) })
 	})
 }
 
@@ -93,9 +93,9 @@ func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 // replace its data; without an answer, rights does. then gets the message. The backend is
 // not asked about a message that was published before: that is ErrRepeated. The messages of
 // a client keep their order: the next question waits until then has returned.
-func (s *session) AskPublish(what room.Saying, rights func() error, then func(room.Saying, error)) {
+func (s *session) AskPublish(what room.SessionMessage, rights func() error, then func(room.SessionMessage, error)) {
 	s.inOrder(func(next func()) {
-		s.d.hub.Recall(s, what, func(_ engine.Position, known bool, _ error) {
+		s.d.hub.LookUpKey(s, what, func(_ engine.Position, known bool, _ error) {
 			if known {
 				s.d.hub.Post(func() {
 					defer next()
@@ -103,13 +103,13 @@ func (s *session) AskPublish(what room.Saying, rights func() error, then func(ro
 				})
 				return
 			}
-			s.ask(room.Inquiry{Hook: room.HookPublish, Room: what.Room, Data: what.Data}, func(a room.Answer, err error) {
+			s.ask(room.HookRequest{Hook: room.HookPublish, Room: what.Room, Data: what.Data}, func(a room.HookReply, err error) {
 				s.d.hub.Post(func() {
 					defer next()
 					if err == room.ErrNoAnswer {
 						err = rights()
 					}
-					what.Said = what.Data
+					what.Original = what.Data
 					if err == nil && a.Data != nil {
 						what.Data = a.Data
 					}
@@ -123,7 +123,7 @@ func (s *session) AskPublish(what room.Saying, rights func() error, then func(ro
 
 // rpcByBackend asks the backend for the answer to a call.
 func (s *session) rpcByBackend(id uint32, r *protocol.RPCRequest) {
-	s.ask(room.Inquiry{Hook: room.HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a room.Answer, err error) {
+	s.ask(room.HookRequest{Hook: room.HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a room.HookReply, err error) {
 		if err == room.ErrNoAnswer {
 			err = wire.ErrNotAvailable
 		}
@@ -144,7 +144,7 @@ func (s *session) refreshByBackend() bool {
 	if !s.conn.Exists() || s.questions.refreshing.Swap(true) {
 		return true
 	}
-	s.ask(room.Inquiry{Hook: room.HookRefresh}, func(a room.Answer, err error) {
+	s.ask(room.HookRequest{Hook: room.HookRefresh}, func(a room.HookReply, err error) {
 		s.questions.refreshing.Store(false)
 		var end wire.DisconnectCode
 		switch {

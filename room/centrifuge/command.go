@@ -246,7 +246,7 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 		s.publishByBackend(id, r)
 		return nil
 	}
-	s.d.hub.SayCommand(s, id, v, room.Saying{Room: r.Channel, Data: r.Data})
+	s.d.hub.PublishCommand(s, id, v, room.SessionMessage{Room: r.Channel, Data: r.Data})
 	return nil
 }
 

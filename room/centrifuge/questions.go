@@ -52,19 +52,19 @@ var errGone = wire.DisconnectConnectionClosed
 // heldQuestion is a question that waits.
 type heldQuestion struct {
 	ask  func()
-	done func(room.Answer, error)
+	done func(room.HookReply, error)
 }
 
 // ask asks the backend for the session: now, or when earlier questions are answered and the
 // client has taken most of the answers. If the connection is gone before, done gets errGone.
-func (s *session) ask(q room.Inquiry, done func(room.Answer, error)) {
+func (s *session) ask(q room.HookRequest, done func(room.HookReply, error)) {
 	who := s.Identity()
 	if q.Hook != room.HookRefresh {
 		q.Payer = cmp.Or(s.Payer(), budget.Addr(room.AddressOf(s.conn)))
 	}
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.questions.header, who.User, who.Meta
 	ask := func() {
-		s.cfg().Backend.Ask(q, func(a room.Answer, err error) {
+		s.cfg().Backend.Ask(q, func(a room.HookReply, err error) {
 			done(a, err)
 			s.answered() // the reply that done made is in the queue now
 		})
@@ -116,7 +116,7 @@ func (s *session) askNext() {
 		}
 		a.mu.Unlock()
 		for _, q := range gone {
-			q.done(room.Answer{}, errGone)
+			q.done(room.HookReply{}, errGone)
 		}
 		if release != nil {
 			release()

@@ -16,7 +16,7 @@ func TestSaidAllocatesNothing(t *testing.T) {
 	h := room.NewHub(room.Config{Engine: memory.New(memory.Limits{})})
 	m := engine.Message{Op: engine.OpJSON, Data: []byte(`{"text":"hello"}`), From: &engine.Author{User: "ann", Client: "c"}}
 	at := engine.Position{Epoch: "e", Offset: 7}
-	if n := testing.AllocsPerRun(100, func() { Said(h, "lobby", at, m) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { FollowUp(h, "lobby", at, m) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

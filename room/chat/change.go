@@ -108,8 +108,8 @@ type editResult struct {
 // message again after the edit has its offset: either the deletion sees the edit, or the edit sees
 // the deletion.
 func (c *Chat) edit(ctx context.Context, call *room.Call, q *editRequest) (editResult, error) {
-	event := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
-	pos, err := say(call, room.ActEditOwn, event, func() error {
+	event := room.SessionMessage{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
+	pos, err := checkAndPublish(call, room.ActEditOwn, event, func() error {
 		f, err := find(ctx, call.Hub, q.Room, q.Offset)
 		if err == nil && !f.owns(call.Author()) {
 			err = wire.ErrPermissionDenied
@@ -150,7 +150,7 @@ func (c *Chat) delete(ctx context.Context, call *room.Call, q *deleteRequest) (e
 		return empty{}, err
 	}
 	if !f.gone {
-		event := room.Saying{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{engine.TagEvent: eventDelete, engine.TagOf: number(q.Offset)}}
+		event := room.SessionMessage{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{engine.TagEvent: eventDelete, engine.TagOf: number(q.Offset)}}
 		if _, err := call.Publish(event); err != nil {
 			return empty{}, err
 		}

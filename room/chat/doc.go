@@ -162,7 +162,7 @@
 //	may(call, room.ActManage, q.Room)                  the rights: policy.Decide judges
 //	exists(ctx, call.Hub, q.Room, q.Offset)            the message is there
 //	change(ctx, store{call.State()}, key, func…)       the entry; the caller pays for it
-//	call.Publish(room.Saying{…, Event: true})          the event, with a CompactKey of its own
+//	call.Publish(room.SessionMessage{…, Event: true})  the event, with a CompactKey of its own
 //
 // It runs on a goroutine of its own and may wait for the engine, not for the client. The class says
 // in which rate it counts (room.Rates). Then describe the call and its event above, with an example:

@@ -61,7 +61,7 @@ func build(t testing.TB, rc room.Config) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rc.Tokens, rc.Anonymous, rc.Calls, rc.Said, rc.Personal = verifier, true, New(), Said, true
+	rc.Tokens, rc.Anonymous, rc.Calls, rc.FollowUp, rc.Personal = verifier, true, New(), FollowUp, true
 	if rc.Options == nil {
 		rc.Options = room.Patterns{{Match: "*", Options: talkative()}}.Options
 	}

@@ -117,7 +117,7 @@ func tellMark(ctx context.Context, call *room.Call, name, user string, now mark)
 		}
 	}
 	tags := map[string]string{engine.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
-	_ = announce(call, room.Saying{Room: name, CompactKey: "mark " + user, Tags: tags})
+	_ = announce(call, room.SessionMessage{Room: name, CompactKey: "mark " + user, Tags: tags})
 }
 
 // clients counts the connections in a room.

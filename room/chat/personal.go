@@ -36,9 +36,9 @@ func tellList(call *room.Call, user, name string) {
 	tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
 }
 
-// Said implements room.Config.Said. The work that follows a message tells the users that have the
+// FollowUp implements room.Config.FollowUp. The work that follows a message tells the users that have the
 // room in their lists about it. A direct message also puts the room into the lists of both users.
-func Said(h *room.Hub, name string, at engine.Position, m engine.Message) (follow func(context.Context)) {
+func FollowUp(h *room.Hub, name string, at engine.Position, m engine.Message) (followUp func(context.Context)) {
 	if m.Tags[engine.TagEvent] != "" || m.From == nil {
 		return nil
 	}

@@ -244,7 +244,7 @@ func removeReaction(ctx context.Context, call *room.Call, q *reactRequest, k eng
 
 // publishReaction publishes the event of a reaction.
 func publishReaction(call *room.Call, q *reactRequest, event, emoji string) error {
-	_, err := call.Publish(room.Saying{Room: q.Room, Data: noData, Event: true,
+	_, err := call.Publish(room.SessionMessage{Room: q.Room, Data: noData, Event: true,
 		CompactKey: "react " + number(q.Offset) + " " + emoji + " " + owner(call.Author()),
 		Tags:       map[string]string{engine.TagEvent: event, engine.TagOf: number(q.Offset), tagEmoji: emoji},
 	})

@@ -111,7 +111,7 @@ func (c *Chat) set(ctx context.Context, call *room.Call, q *setRequest) (empty, 
 	if err != nil {
 		return empty{}, err
 	}
-	_, err = call.Publish(room.Saying{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{engine.TagEvent: eventRoom}})
+	_, err = call.Publish(room.SessionMessage{Room: q.Room, Data: data, Event: true, Always: true, CompactKey: eventRoom, Tags: map[string]string{engine.TagEvent: eventRoom}})
 	return empty{}, err
 }
 

@@ -158,13 +158,13 @@ func leave(ctx context.Context, s store, name, user string) error {
 
 // publishRoster publishes that a user has joined or left a room's roster.
 func publishRoster(call *room.Call, name, event, user string) error {
-	return announce(call, room.Saying{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}})
+	return announce(call, room.SessionMessage{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}})
 }
 
 // announce publishes an event that the caller causes without writing anything. The event bears the
 // caller's name and replaces earlier events, so it is only published if the caller may send
 // messages in the room. Otherwise announce publishes nothing, which is not an error.
-func announce(call *room.Call, event room.Saying) error {
+func announce(call *room.Call, event room.SessionMessage) error {
 	if !call.CanSpeak(event.Room) {
 		return nil
 	}

@@ -47,7 +47,7 @@ type sendResult struct {
 const maxID = 64
 
 func (c *Chat) send(ctx context.Context, call *room.Call, q *sendRequest) (sendResult, error) {
-	what := room.Saying{Room: q.Room, Data: q.Data, Tags: map[string]string{}}
+	what := room.SessionMessage{Room: q.Room, Data: q.Data, Tags: map[string]string{}}
 	if q.ID != nil {
 		if err := checkID(*q.ID); err != nil {
 			return sendResult{}, err
@@ -58,7 +58,7 @@ func (c *Chat) send(ctx context.Context, call *room.Call, q *sendRequest) (sendR
 	if q.Reply != 0 {
 		what.Tags[tagReply] = number(q.Reply)
 	}
-	pos, err := say(call, room.ActSend, what, func() error {
+	pos, err := checkAndPublish(call, room.ActSend, what, func() error {
 		if q.Reply == 0 {
 			return nil
 		}
@@ -91,12 +91,12 @@ func may(call *room.Call, a room.Action, name string) error {
 	return call.May(a, name)
 }
 
-// say is call.Say for a room whose name comes from a client.
-func say(call *room.Call, a room.Action, what room.Saying, check func() error) (engine.Position, error) {
+// checkAndPublish is call.CheckAndPublish for a room whose name comes from a client.
+func checkAndPublish(call *room.Call, a room.Action, what room.SessionMessage, check func() error) (engine.Position, error) {
 	if err := checkRoom(what.Room); err != nil {
 		return engine.Position{}, err
 	}
-	return call.Say(a, what, check)
+	return call.CheckAndPublish(a, what, check)
 }
 
 func checkRoom(name string) error {

@@ -90,7 +90,8 @@ type Target struct {
 	Client  string   // of these only the one with this client id
 	Session string   // the same: the session id of a connection is its client id
 	Except  []string // without these client ids
-	Spare   bool     // without those of admins of the message's room or, without a room, of all
+	// ExceptAdmins: without the connections of admins of the message's room or, without a room, of all rooms.
+	ExceptAdmins bool
 }
 
 // Names reports whether the target includes a client id; it does not look at the user.

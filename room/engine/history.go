@@ -23,7 +23,7 @@ type Span struct {
 
 // History is the part of a log that an engine keeps. Publications must not be changed. They
 // have the content that was published, without the fields that are only for the engine and the
-// publisher: Keep, Payer, Key, Said and Origin.
+// publisher: Keep, Payer, Key, Original and Origin.
 type History struct {
 	Publications []Publication
 	Top          Position // of the newest publication, kept or not

@@ -31,9 +31,9 @@ type Message struct {
 	// message; a message with the same key and other content gets ErrKeyReused. The key
 	// includes its sender: see Hub.Publish.
 	Key string
-	// Said is the content as the sender sent it, if the server has changed the content before
-	// publishing it. Then keys compare Said instead of Data and Skip.
-	Said []byte
+	// Original is the content as the sender sent it, if the server has changed the content before
+	// publishing it. Then keys compare Original instead of Data and Skip.
+	Original []byte
 	// CompactKey, if not empty, marks an event. An event says how something is now; of the
 	// events of a room with the same CompactKey, the last one is enough. See Log for how long
 	// events are kept. If it is empty, this is a message that somebody has sent.

@@ -136,7 +136,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	// The first runs, the next ones wait, and the last one finds no place.
 	hooks, done := New(hc), make(chan error, 10)
 	for range 2 + budget.WaitFactor {
-		hooks.Ask(room.Inquiry{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.Answer, err error) { done <- err })
+		hooks.Ask(room.HookRequest{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.HookReply, err error) { done <- err })
 	}
 	if err := <-done; !errors.Is(err, wire.ErrTooManyRequests) {
 		t.Errorf("publishing without a place: %v, want to be told to try again", err)

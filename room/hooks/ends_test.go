@@ -63,7 +63,7 @@ func TestHooksComplainLittle(t *testing.T) {
 	const count = 1000
 	for range count {
 		done.Add(1)
-		h.Ask(room.Inquiry{Hook: room.HookRPC}, func(room.Answer, error) { done.Done() })
+		h.Ask(room.HookRequest{Hook: room.HookRPC}, func(room.HookReply, error) { done.Done() })
 	}
 	close(hold)
 	done.Wait()
@@ -81,7 +81,7 @@ func TestNoticesAtTheEnd(t *testing.T) {
 	h := New(Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Logger: slog.New(slog.DiscardHandler)})
 	const count = 5
 	for range count {
-		h.Left(room.Departure{})
+		h.Disconnected(room.DisconnectEvent{})
 	}
 	b.next(t) // the first is being sent, or waits for a retry
 	ctx, cancel := context.WithCancel(t.Context())

@@ -67,7 +67,7 @@ type Hooks struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	notices chan room.Departure
+	notices chan room.DisconnectEvent
 	closing chan struct{}
 	dropped atomic.Int64
 	told    *ratelog.Logger // logs failures and refused clients
@@ -95,7 +95,7 @@ func New(cfg Config) *Hooks {
 	for i := range cfg.Rooms {
 		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // the names that are compared with it are normalised too
 	}
-	h := &Hooks{cfg: cfg, notices: make(chan room.Departure, cfg.MaxNotices), closing: make(chan struct{})}
+	h := &Hooks{cfg: cfg, notices: make(chan room.DisconnectEvent, cfg.MaxNotices), closing: make(chan struct{})}
 	h.told = ratelog.New(cfg.Logger)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {
@@ -150,16 +150,16 @@ func (h *Hooks) Headers() []string { return h.cfg.Headers }
 var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: the limit of concurrent requests to the application's backend is reached, try again")
 
 // Ask implements room.Backend.
-func (h *Hooks) Ask(q room.Inquiry, done func(room.Answer, error)) {
+func (h *Hooks) Ask(q room.HookRequest, done func(room.HookReply, error)) {
 	h.hooks[q.Hook].slots.Acquire(q.Payer, &request{h, q, time.Now(), done})
 }
 
 // request is a request to the backend that waits for a slot.
 type request struct {
 	h     *Hooks
-	q     room.Inquiry
+	q     room.HookRequest
 	asked time.Time
-	done  func(room.Answer, error)
+	done  func(room.HookReply, error)
 }
 
 // Start implements budget.Waiter: it sends the request on its own goroutine.
@@ -178,22 +178,22 @@ func (r *request) Start() {
 func (r *request) Refuse() { r.h.wg.Go(func() { r.done(r.h.tooBusy(&r.q)) }) }
 
 // tooBusy logs and returns the reply to a request that found no place.
-func (h *Hooks) tooBusy(q *room.Inquiry) (room.Answer, error) {
+func (h *Hooks) tooBusy(q *room.HookRequest) (room.HookReply, error) {
 	h.told.Warn("the hook "+q.Hook.String()+" is busy: the limit of its concurrent requests is reached", "hook", q.Hook.String(), "see", "hook_concurrency", "payer", q.Payer.String())
-	return room.Answer{}, errBusy
+	return room.HookReply{}, errBusy
 }
 
 // without logs that there is no valid reply, and returns the result that Open sets for the hook.
-func (h *Hooks) without(k room.Hook, why error) (room.Answer, error) {
+func (h *Hooks) without(k room.Hook, why error) (room.HookReply, error) {
 	h.told.Warn("the hook "+k.String()+" got no valid reply", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
 	if h.cfg.Open[k] {
-		return room.Answer{}, room.ErrNoAnswer
+		return room.HookReply{}, room.ErrNoAnswer
 	}
-	return room.Answer{}, wire.ErrInternal // temporary: client SDKs try again
+	return room.HookReply{}, wire.ErrInternal // temporary: client SDKs try again
 }
 
 // exchange sends one request and returns the reply.
-func (h *Hooks) exchange(q room.Inquiry) (room.Answer, error) {
+func (h *Hooks) exchange(q room.HookRequest) (room.HookReply, error) {
 	body, err := json.Marshal(questionOf(&q))
 	if err != nil {
 		return h.without(q.Hook, err)

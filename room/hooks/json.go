@@ -36,7 +36,7 @@ type question struct {
 	B64Data  string         `json:"b64data,omitzero"` // data that is not JSON
 }
 
-func questionOf(q *room.Inquiry) *question {
+func questionOf(q *room.HookRequest) *question {
 	v := &question{Client: q.Client, Transport: "websocket", Protocol: q.Encoding.String(), Encoding: "json",
 		User: q.User, Channel: q.Room, Method: q.Method, Name: q.Name, Version: q.Version, Channels: q.Channels, Meta: jsontext.Value(q.Meta)}
 	if data, err := wire.Data(false, q.Data); err == nil {
@@ -96,7 +96,7 @@ func (e *answerError) Error() string { return "the reply is invalid: " + e.text 
 
 // answerOf parses a reply. If its author may have meant a refusal, it must not count as an
 // acceptance, so answerOf only accepts the forms that doc.go lists.
-func answerOf(body []byte, k room.Hook) (a room.Answer, err error) {
+func answerOf(body []byte, k room.Hook) (a room.HookReply, err error) {
 	fields := map[string]jsontext.Value{}
 	if jsontext.Value(bytes.TrimSpace(body)).Kind() != '{' || json.Unmarshal(body, &fields) != nil {
 		return a, &answerError{"it is not a JSON object"}
@@ -146,7 +146,7 @@ func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
 }
 
 // answer checks a reply and converts it.
-func (r *reply) answer(k room.Hook) (a room.Answer, err error) {
+func (r *reply) answer(k room.Hook) (a room.HookReply, err error) {
 	switch {
 	case r.Result == nil && r.Error == nil && r.Disconnect == nil:
 		return a, &answerError{"there is neither result nor error nor disconnect"}
@@ -172,8 +172,8 @@ func (r *reply) answer(k room.Hook) (a room.Answer, err error) {
 	return r.Result.answer(k)
 }
 
-func (v *result) answer(k room.Hook) (a room.Answer, err error) {
-	a = room.Answer{User: v.User, Expired: v.Expired, Skip: v.SkipHistory}
+func (v *result) answer(k room.Hook) (a room.HookReply, err error) {
+	a = room.HookReply{User: v.User, Expired: v.Expired, Skip: v.SkipHistory}
 	if v.ExpireAt != 0 {
 		a.Expires = time.Unix(v.ExpireAt, 0)
 	}

@@ -24,8 +24,8 @@ type notice struct {
 // that the backend gets them in order.
 var noticePauses = []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second}
 
-// Left implements room.Backend.
-func (h *Hooks) Left(d room.Departure) {
+// Disconnected implements room.Backend.
+func (h *Hooks) Disconnected(d room.DisconnectEvent) {
 	select {
 	case h.notices <- d:
 	default:
@@ -62,7 +62,7 @@ func (h *Hooks) deliver() {
 	}
 }
 
-func (h *Hooks) notify(d room.Departure) {
+func (h *Hooks) notify(d room.DisconnectEvent) {
 	rooms := d.Rooms
 	if rooms == nil {
 		rooms = []string{}

@@ -26,7 +26,7 @@ func TestRefusingHooksAreLogged(t *testing.T) {
 		hooks := New(Config{URLs: urls(b.URL, room.HookConnect), Timeout: patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 3 {
 			done := make(chan error)
-			hooks.Ask(room.Inquiry{Hook: room.HookConnect}, func(_ room.Answer, err error) { done <- err })
+			hooks.Ask(room.HookRequest{Hook: room.HookConnect}, func(_ room.HookReply, err error) { done <- err })
 			if err := <-done; err == nil {
 				t.Errorf("%s is a yes", answer)
 			}

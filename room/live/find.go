@@ -34,6 +34,6 @@ func (f *Feed) find(w *watcher, q quest) {
 				return !f.cfg.Hub.Can(w.who, w.addr(), room.ActWatch, name)
 			})
 		}
-		f.send(w, foundMessage{found{q, millis(time.Now()), all, allPlacedJSON(seen)}})
+		f.send(w, foundMessage{found{q, millis(time.Now()), all, allClientRoomsJSON(seen)}})
 	})
 }

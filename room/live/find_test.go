@@ -30,7 +30,7 @@ func TestFind(t *testing.T) {
 	if at := time.UnixMilli(m.Found.At); time.Since(at) > wstest.Patience {
 		t.Errorf("this was so at %v", at)
 	}
-	byAddress := map[string]placedJSON{}
+	byAddress := map[string]clientRoomsJSON{}
 	for _, c := range m.Found.Connections {
 		if c.User != "ann" || c.IP != "127.0.0.1" || c.Opened <= 0 || c.Queued != 0 {
 			t.Errorf("%+v", c)

@@ -189,12 +189,12 @@ type message struct {
 	Past    *[]Figures
 	Now     *Figures
 	Largest []roomJSON
-	Slowest []placedJSON // with rooms, to detect rooms where none belong
+	Slowest []clientRoomsJSON // with rooms, to detect rooms where none belong
 	Found   *struct {
 		User, Client string
 		At           int64
 		All          int
-		Connections  []placedJSON
+		Connections  []clientRoomsJSON
 	}
 }
 

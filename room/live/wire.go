@@ -85,9 +85,9 @@ type foundMessage struct {
 
 type found struct {
 	quest
-	At          int64        `json:"at"` // unix milliseconds
-	All         int          `json:"all"`
-	Connections []placedJSON `json:"connections"`
+	At          int64             `json:"at"` // unix milliseconds
+	All         int               `json:"all"`
+	Connections []clientRoomsJSON `json:"connections"`
 }
 
 type roomJSON struct {
@@ -117,8 +117,8 @@ type clientJSON struct {
 	Queued  int    `json:"queued"`
 }
 
-// placedJSON is a room.Placed.
-type placedJSON struct {
+// clientRoomsJSON is a room.ClientRooms.
+type clientRoomsJSON struct {
 	clientJSON
 	Rooms   []string `json:"rooms"`
 	InRooms int      `json:"in_rooms"`
@@ -143,10 +143,10 @@ func clientsJSON(all []room.Client) []clientJSON {
 	return list
 }
 
-func allPlacedJSON(all []room.Placed) []placedJSON {
-	list := make([]placedJSON, len(all))
+func allClientRoomsJSON(all []room.ClientRooms) []clientRoomsJSON {
+	list := make([]clientRoomsJSON, len(all))
 	for i, c := range all {
-		list[i] = placedJSON{clientOf(c.Client), c.Rooms, c.InRooms}
+		list[i] = clientRoomsJSON{clientOf(c.Client), c.Rooms, c.InRooms}
 	}
 	return list
 }

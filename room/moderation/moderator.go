@@ -185,7 +185,7 @@ func (m *Moderator) Kick(s Sanction, by *engine.Author, done func(error)) {
 		done(err)
 		return
 	}
-	msg := engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: s.Who, Spare: !s.Over}, Room: s.Room}
+	msg := engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: s.Who, ExceptAdmins: !s.Over}, Room: s.Room}
 	if s.Room == "" {
 		end := wire.DisconnectForceNoReconnect
 		msg.Kind, msg.Code, msg.Reason = engine.ControlDisconnect, uint32(end), end.Text()

@@ -216,7 +216,7 @@ func TestKick(t *testing.T) {
 		}
 	}
 	in, out := node.controls[0], node.controls[1]
-	if in.Kind != engine.ControlUnsubscribe || in.Room != "lobby" || in.To.User != "bob" || !in.To.Spare {
+	if in.Kind != engine.ControlUnsubscribe || in.Room != "lobby" || in.To.User != "bob" || !in.To.ExceptAdmins {
 		t.Errorf("out of a room: %+v", in)
 	}
 	if out.Kind != engine.ControlDisconnect || out.Code != uint32(wire.DisconnectForceNoReconnect) || out.To.User != "bob" {

@@ -10,10 +10,10 @@ import (
 
 // A Subject is the user or application that wants to do something.
 type Subject struct {
-	Who     *token.Identity // from its token; not nil: a subject without a token has an empty identity
-	Addr    netip.Addr      // its address; the zero value means unknown
-	Backend bool            // the application itself: the server API, called with a key
-	Void    bool            // its token has expired or was revoked
+	Who        *token.Identity // from its token; not nil: a subject without a token has an empty identity
+	Addr       netip.Addr      // its address; the zero value means unknown
+	Backend    bool            // the application itself: the server API, called with a key
+	TokenEnded bool            // its token has expired or was revoked
 }
 
 // A Room describes the room of an action, and the state of the room for the subject. A Room
@@ -100,7 +100,7 @@ func deny(code wire.ErrorCode) Verdict { return Verdict{Err: code} }
 // for lack of a right. The order of the checks is part of the contract, because the result of
 // one check must not reveal anything about the later ones:
 //
-//  1. A backend may do everything. A subject with a void token may do nothing.
+//  1. A backend may do everything. A subject with a token that has ended may do nothing.
 //  2. A private room admits only the users in its name or on its roster, regardless of the rights.
 //  3. A ban denies everything.
 //  4. The rights decide: those of the room's table, of the token's roles and caps, and of the membership.
@@ -114,7 +114,7 @@ func Decide(s Subject, a Action, r Room, m Membership) Verdict {
 	if s.Backend {
 		return Verdict{Outcome: Allow}
 	}
-	if s.Void {
+	if s.TokenEnded {
 		return deny(wire.ErrUnauthorized)
 	}
 	roster := false

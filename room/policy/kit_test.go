@@ -45,9 +45,9 @@ type yes struct{}
 func (yes) Asks(k room.Hook, name string) bool {
 	return name == "hooked" && (k == room.HookSubscribe || k == room.HookPublish)
 }
-func (yes) Ask(_ room.Inquiry, done func(room.Answer, error)) { go done(room.Answer{}, nil) }
-func (yes) Left(room.Departure)                               {}
-func (yes) Headers() []string                                 { return nil }
+func (yes) Ask(_ room.HookRequest, done func(room.HookReply, error)) { go done(room.HookReply{}, nil) }
+func (yes) Disconnected(room.DisconnectEvent)                        {}
+func (yes) Headers() []string                                        { return nil }
 
 // doors holds all entry points of one server.
 type doors struct {

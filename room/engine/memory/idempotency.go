@@ -71,8 +71,8 @@ func (k *idempotency) sum(m engine.Message) uint64 {
 	h.SetSeed(k.seed)
 	h.WriteByte(byte(m.Op))
 	data, skip := m.Data, m.Skip
-	if m.Said != nil {
-		data, skip = m.Said, false
+	if m.Original != nil {
+		data, skip = m.Original, false
 	}
 	maphash.WriteComparable(&h, len(data))
 	h.Write(data)

@@ -135,7 +135,7 @@ func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Posit
 		}
 	}
 	p := engine.Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: now}
-	p.Said = nil // only the idempotency table uses it
+	p.Original = nil // only the idempotency table uses it
 	t.offset = p.Offset
 	more := m.remember(t, &p, m.clock(now))
 	for s := range t.subscribers() {

@@ -20,7 +20,7 @@ type sayer struct{}
 func (sayer) Knows(string) (room.CallKind, bool) { return room.CallKind{}, true }
 
 func (sayer) Call(c *room.Call) ([]byte, error) {
-	pos, err := c.Publish(room.Saying{Room: "r", Data: c.Data, Key: c.Method})
+	pos, err := c.Publish(room.SessionMessage{Room: "r", Data: c.Data, Key: c.Method})
 	return fmt.Append(nil, pos.Offset), err
 }
 
@@ -28,7 +28,7 @@ func (sayer) Call(c *room.Call) ([]byte, error) {
 func TestRetryIsNotSaidAgain(t *testing.T) {
 	c := quietly(chatty())
 	var said atomic.Int64
-	c.Calls, c.Said = sayer{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
+	c.Calls, c.FollowUp = sayer{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
 		said.Add(1)
 		return nil
 	}

@@ -12,14 +12,14 @@ import (
 	"webim/room/wire"
 )
 
-// Saying is what a session wants to publish.
-type Saying struct {
-	Room string
-	Data []byte
-	Tags map[string]string // of the server, which vouches for them
-	Key  string            // see Message.Key; whose it is must be a part of it
-	Said []byte            // what the client said, if the backend had a word in Data; see Message.Said
-	Skip bool              // see Message.Skip
+// SessionMessage is what a session wants to publish.
+type SessionMessage struct {
+	Room     string
+	Data     []byte
+	Tags     map[string]string // of the server, which vouches for them
+	Key      string            // see Message.Key; whose it is must be a part of it
+	Original []byte            // what the client said, if the backend had a word in Data; see engine.Message.Original
+	Skip     bool              // see Message.Skip
 	// CompactKey: see Message.CompactKey.
 	CompactKey string
 	// Event: it is no message of its own but something about others: slow mode
@@ -30,34 +30,34 @@ type Saying struct {
 	Always bool
 }
 
-// Say publishes for a session. Its rights have been judged, perhaps by a backend or
+// PublishAs publishes for a session. Its rights have been judged, perhaps by a backend or
 // some time ago: a yes lifts neither ban nor mute nor lock. done gets an error for
 // wire.ErrorReply. It may be called from any goroutine, and so may done.
-func (h *Hub) Say(s Session, what Saying, done func(engine.Position, error)) {
-	h.say(s, what, nil, done)
+func (h *Hub) PublishAs(s Session, what SessionMessage, done func(engine.Position, error)) {
+	h.publishAs(s, what, nil, done)
 }
 
 // say is Say for a call, or without one.
-func (h *Hub) say(s Session, what Saying, by *Call, done func(engine.Position, error)) {
+func (h *Hub) publishAs(s Session, what SessionMessage, by *Call, done func(engine.Position, error)) {
 	action := ActSpeak
 	if what.Always {
 		action = ActBe
 	}
 	p := h.newPublishing(bySession)
 	p.call, p.done = by, done
-	h.sayBy(s, h.JudgeSession(s, action, what.Room, h.cfg.options(what.Room), false), what, p)
+	h.publishJudged(s, h.JudgeSession(s, action, what.Room, h.cfg.options(what.Room), false), what, p)
 }
 
-// SayCommand publishes what a publish command says, by a verdict of this moment.
+// PublishCommand publishes what a publish command says, by a verdict of this moment.
 // Session.Published gets the outcome with the command's id.
-func (h *Hub) SayCommand(s Session, id uint32, v Verdict, what Saying) {
+func (h *Hub) PublishCommand(s Session, id uint32, v Verdict, what SessionMessage) {
 	p := h.newPublishing(bySession)
 	p.s, p.id = s, id
-	h.sayBy(s, v, what, p)
+	h.publishJudged(s, v, what, p)
 }
 
-// sayBy is Say by a verdict of this moment; p has what is to be done then.
-func (h *Hub) sayBy(s Session, v Verdict, what Saying, p *publishing) {
+// publishJudged is Say by a verdict of this moment; p has what is to be done then.
+func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publishing) {
 	opts, who := h.cfg.options(what.Room), s.principal()
 	m, err := h.messageOf(s, what, opts)
 	if err == nil {
@@ -84,7 +84,7 @@ func (h *Hub) sayBy(s Session, v Verdict, what Saying, p *publishing) {
 
 // slowDown counts a message of a connection if the verdict limits it to one message per interval. The
 // caller calls undo, if it is not nil, when the message is not published after all.
-func (h *Hub) slowDown(v Verdict, what Saying, c netpoll.Conn) (undo func(), err error) {
+func (h *Hub) slowDown(v Verdict, what SessionMessage, c netpoll.Conn) (undo func(), err error) {
 	if v.Slow == 0 || what.Event {
 		return nil, nil
 	}
@@ -96,9 +96,9 @@ func (h *Hub) slowDown(v Verdict, what Saying, c netpoll.Conn) (undo func(), err
 	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
 }
 
-// sayError is what the engine, or flow control, says of a message as its sender is told
+// publishError is what the engine, or flow control, says of a message as its sender is told
 // it.
-func sayError(err error) error {
+func publishError(err error) error {
 	if err == ErrBusy {
 		return wire.ErrTooManyRequests // temporary
 	}
@@ -106,13 +106,13 @@ func sayError(err error) error {
 }
 
 // messageOf is what a session says as the engine takes it.
-func (h *Hub) messageOf(s Session, what Saying, opts *Options) (m engine.Message, err error) {
+func (h *Hub) messageOf(s Session, what SessionMessage, opts *Options) (m engine.Message, err error) {
 	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.principal().payer, Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
-	if what.Said != nil && what.Key != "" {
-		if m.Said, err = wire.Data(opts.Binary, what.Said); err != nil {
+	if what.Original != nil && what.Key != "" {
+		if m.Original, err = wire.Data(opts.Binary, what.Original); err != nil {
 			return m, err
 		}
 	}
@@ -145,10 +145,10 @@ func authorOnce(s Session) *engine.Author {
 	return &a
 }
 
-// Recall looks for what the session wants to say among what was said with its
+// LookUpKey looks for what the session wants to say among what was said with its
 // key. If the key is known, done gets the place of that, or that it was something
 // else; known is also what cannot be told, with the engine's error.
-func (h *Hub) Recall(s Session, what Saying, done func(pos engine.Position, known bool, err error)) {
+func (h *Hub) LookUpKey(s Session, what SessionMessage, done func(pos engine.Position, known bool, err error)) {
 	m, err := h.messageOf(s, what, h.cfg.options(what.Room))
 	if what.Key == "" || err != nil {
 		done(engine.Position{}, false, nil)

@@ -26,7 +26,7 @@ type RoomSize struct {
 // Largest are the n rooms with the most members, the largest first, of those that are
 // to be shown; nil: all.
 func (h *Hub) Largest(n int, shown func(room string) bool) []RoomSize {
-	most := ranking[RoomSize]{n: n, order: func(a, b RoomSize) int {
+	most := topN[RoomSize]{n: n, order: func(a, b RoomSize) int {
 		return cmp.Or(cmp.Compare(b.Members, a.Members), strings.Compare(a.Name, b.Name))
 	}}
 	for r := range h.eachRoom() {
@@ -75,14 +75,14 @@ type Client struct {
 	Queued   int       // bytes that its socket has refused
 }
 
-// Placed is a Client, and where it is.
-type Placed struct {
+// ClientRooms is a Client, and where it is.
+type ClientRooms struct {
 	Client
 	Rooms   []string // in order; at most MaxRoomsListed
 	InRooms int      // how many there are
 }
 
-// MaxRoomsListed is how many rooms of a Placed are named.
+// MaxRoomsListed is how many rooms of a ClientRooms are named.
 const MaxRoomsListed = 50
 
 // Slowest are the n connections that most bytes wait for, the worst first; those
@@ -92,7 +92,7 @@ func (h *Hub) Slowest(n int) []Client {
 		c      netpoll.Conn
 		queued int
 	}
-	most := ranking[lag]{n: n, order: func(a, b lag) int {
+	most := topN[lag]{n: n, order: func(a, b lag) int {
 		return cmp.Or(cmp.Compare(b.queued, a.queued), cmp.Compare(a.c.ID(), b.c.ID()))
 	}}
 	for c := range h.server.Conns() {
@@ -112,13 +112,13 @@ func (h *Hub) Slowest(n int) []Client {
 // Find tells where a user's connections are, or where the connection with a client
 // id is: n of them at most, those that opened first, and how many there are. One
 // that matches neither, as "" does, is not found.
-func (h *Hub) Find(user, client string, n int) (found []Placed, all int) {
-	first := ranking[Placed]{n: n, order: func(a, b Placed) int {
+func (h *Hub) Find(user, client string, n int) (found []ClientRooms, all int) {
+	first := topN[ClientRooms]{n: n, order: func(a, b ClientRooms) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Client.Client, b.Client.Client))
 	}}
 	for c := range h.named(user, client) {
 		if seen, ok := h.client(c); ok {
-			first.add(h.placed(c, seen))
+			first.add(h.withRooms(c, seen))
 			all++
 		}
 	}
@@ -168,8 +168,8 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 	return seen, true
 }
 
-// placed adds where a connection is to what there is to see of it.
-func (h *Hub) placed(c netpoll.Conn, seen Client) Placed {
+// withRooms adds where a connection is to what there is to see of it.
+func (h *Hub) withRooms(c netpoll.Conn, seen Client) ClientRooms {
 	var rooms []string
 	if s := sessionOf(c); s != nil {
 		rooms = s.Rooms()
@@ -177,17 +177,17 @@ func (h *Hub) placed(c netpoll.Conn, seen Client) Placed {
 		rooms = []string{m.Room.name}
 	}
 	slices.Sort(rooms)
-	return Placed{seen, rooms[:min(len(rooms), MaxRoomsListed)], len(rooms)}
+	return ClientRooms{seen, rooms[:min(len(rooms), MaxRoomsListed)], len(rooms)}
 }
 
-// ranking keeps the n best of many.
-type ranking[T any] struct {
+// topN keeps the n best of many.
+type topN[T any] struct {
 	n     int
 	order func(a, b T) int // below 0: a is better
 	best  []T              // in order
 }
 
-func (k *ranking[T]) add(one T) {
+func (k *topN[T]) add(one T) {
 	if len(k.best) == k.n && (k.n == 0 || k.order(k.best[k.n-1], one) <= 0) {
 		return
 	}
