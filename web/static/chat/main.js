@@ -121,9 +121,7 @@ export class Chat extends EventTarget {
 
   /** Ends the connection and deletes unsent messages, for a sign-out. */
   forget() {
-    try {
-      this.#storage?.removeItem(SAVED);
-    } catch { /* blocked */ }
+    Outbox.save(this.#storage, this.user, []);
     this.#storage = undefined;
     this.disconnect();
   }
@@ -205,19 +203,13 @@ export class Chat extends EventTarget {
     }
   }
 
-  #save() {
-    const rooms = [...this.#outboxes].map(([room, box]) => [room, box.unsent()]).filter(([, all]) => all.length);
-    try {
-      if (rooms.length) this.#storage?.setItem(SAVED, JSON.stringify({ user: this.user, rooms }));
-      else this.#storage?.removeItem(SAVED);
-    } catch { /* blocked, or full: what is unsent lasts as long as the page */ }
-  }
+  #save() { Outbox.save(this.#storage, this.user, this.#outboxes); }
 
   // The messages that the previous page in this tab could not send.
   #restore() {
     if (this.#restored) return;
     this.#restored = true;
-    for (const [room, all] of saved(this.#storage, [this.user, this.#former])) this.#outbox(room).restore(all);
+    for (const [room, all] of Outbox.saved(this.#storage, [this.user, this.#former])) this.#outbox(room).restore(all);
   }
 
   #know(token) {
@@ -281,24 +273,11 @@ export class Chat extends EventTarget {
 
 // The library's own code for an expired token without a function that gets a new one.
 const UNAUTHORIZED = 1;
-const SAVED = 'webim.outbox';
 
 function ownURL() {
   const url = new URL('connection/websocket', import.meta.url);
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
-}
-
-// Reads the unsent messages of one user from storage: [[room, messages]]. Other scripts may have
-// written anything there.
-function saved(storage, users) {
-  let all;
-  try {
-    all = JSON.parse(storage?.getItem(SAVED) ?? 'null');
-    storage?.removeItem(SAVED);
-  } catch { /* blocked, or no JSON */ }
-  if (!all?.user || !users.includes(all.user) || !Array.isArray(all.rooms)) return [];
-  return all.rooms.filter((one) => Array.isArray(one) && typeof one[0] === 'string' && Array.isArray(one[1]));
 }
 
 // The claims of a token, only for display: the server verifies them.

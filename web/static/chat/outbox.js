@@ -2,6 +2,9 @@
 
 import { ID_LENGTH, wellFormed } from './size.js';
 
+// The key of the unsent messages in storage.
+const SAVED = 'webim.outbox';
+
 /**
  * The messages for one room that are being sent. It outlives the Room that shows
  * it: messages written offline are sent when there is a connection, regardless of
@@ -21,6 +24,26 @@ export class Outbox extends EventTarget {
     super();
     this.#deliver = deliver;
     this.#now = now;
+  }
+
+  /** Stores the unsent messages of a user, for the next page in this tab. outboxes are pairs of a room and its Outbox. */
+  static save(storage, user, outboxes) {
+    const rooms = [...outboxes].map(([room, box]) => [room, box.unsent()]).filter(([, all]) => all.length);
+    try {
+      if (rooms.length) storage?.setItem(SAVED, JSON.stringify({ user, rooms }));
+      else storage?.removeItem(SAVED);
+    } catch { /* blocked, or full: unsent messages then last as long as the page */ }
+  }
+
+  /** Takes the stored messages out of storage: pairs of a room and messages for restore. It returns none if the user is none of users. */
+  static saved(storage, users) {
+    let all; // other scripts may have written anything there
+    try {
+      all = JSON.parse(storage?.getItem(SAVED) ?? 'null');
+      storage?.removeItem(SAVED);
+    } catch { /* blocked, or no JSON */ }
+    if (!all?.user || !users.includes(all.user) || !Array.isArray(all.rooms)) return [];
+    return all.rooms.filter((one) => Array.isArray(one) && typeof one[0] === 'string' && Array.isArray(one[1]));
   }
 
   add(text, reply) { this.restore([{ id: newID(), text: wellFormed(text), reply, time: this.#now() }]); }
