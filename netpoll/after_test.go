@@ -9,7 +9,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
+	"webim/netpoll/internal/sched"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
@@ -73,17 +75,17 @@ func TestWakeAfter(t *testing.T) {
 		}, "message queued after end"},
 		{"as many writes as it may", func(c Conn, turn func(string, int) *Turn) {
 			turn("queued", 0).Wake()
-			turn("a", 0).WakeAfter(c.ID(), afterWrites-1)
+			turn("a", 0).WakeAfter(c.ID(), sched.MaxWrites-1)
 			turn("b", 0).WakeAfter(c.ID(), 1)
 		}, "message a b queued end"},
 		{"one more", func(c Conn, turn func(string, int) *Turn) {
 			turn("queued", 0).Wake()
-			turn("a", 0).WakeAfter(c.ID(), afterWrites)
+			turn("a", 0).WakeAfter(c.ID(), sched.MaxWrites)
 			turn("b", 0).WakeAfter(c.ID(), 1)
 		}, "message a queued b end"},
 		{"too many at once", func(c Conn, turn func(string, int) *Turn) {
 			turn("queued", 0).Wake()
-			turn("a", 0).WakeAfter(c.ID(), afterWrites+1)
+			turn("a", 0).WakeAfter(c.ID(), sched.MaxWrites+1)
 			turn("b", 0).WakeAfter(c.ID(), 1)
 		}, "message b queued a end"},
 		{"no connection", func(c Conn, turn func(string, int) *Turn) {
@@ -141,6 +143,31 @@ func TestWakeAfterFromWithin(t *testing.T) {
 	}
 }
 
+// countedTurn is a turn that counts: what was posted before a Wake must be looked at
+// by a run that begins after it.
+type countedTurn struct {
+	turn                      *Turn
+	posted, seen, runs, mores atomic.Int64
+	running                   atomic.Bool
+	overlaps                  *atomic.Int64
+}
+
+func (j *countedTurn) run() (more bool) {
+	if j.running.Swap(true) {
+		j.overlaps.Add(1)
+	}
+	j.runs.Add(1)
+	j.seen.Store(j.posted.Load())
+	if rand.IntN(4) == 0 {
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Microsecond) // others come between, it orders nothing
+	}
+	if more = rand.IntN(8) == 0; more {
+		j.mores.Add(1)
+	}
+	j.running.Store(false)
+	return more
+}
+
 // The protocol of the turns, beside what was posted: connections' callbacks and goroutines
 // that are no workers wake turns in either way at random.
 func TestWakeAfterProtocol(t *testing.T) {
@@ -148,7 +175,7 @@ func TestWakeAfterProtocol(t *testing.T) {
 		t.Run(fmt.Sprintf("%d loops, %d workers, %v", cfg.Loops, cfg.Workers, cfg.RunOnLoop), func(t *testing.T) {
 			const clients, messages, turns = 4, 300, 5
 			var overlaps atomic.Int64
-			jobs := make([]*job, turns)
+			jobs := make([]*countedTurn, turns)
 			wake := func(id ID) {
 				j := jobs[rand.IntN(turns)]
 				j.posted.Add(1)
@@ -165,7 +192,7 @@ func TestWakeAfterProtocol(t *testing.T) {
 				_ = c.Push(ws.OpText, []byte("ok"))
 			}})
 			for i := range jobs {
-				jobs[i] = &job{overlaps: &overlaps}
+				jobs[i] = &countedTurn{overlaps: &overlaps}
 				jobs[i].turn = s.NewTurn(jobs[i].run)
 			}
 			var wg sync.WaitGroup
@@ -189,7 +216,7 @@ func TestWakeAfterProtocol(t *testing.T) {
 			}
 			wg.Wait()
 			for i, j := range jobs {
-				wstest.Eventually(t, "all that was posted is looked at", func() bool { return j.seen.Load() == j.posted.Load() && j.turn.state.Load() == turnIdle })
+				wstest.Eventually(t, "all that was posted is looked at", func() bool { return j.seen.Load() == j.posted.Load() && j.turn.job.String() == "idle" })
 				if runs := j.runs.Load(); runs > j.posted.Load()+j.mores.Load() {
 					t.Errorf("turn %d ran %d times for %d wakes and %d mores", i, runs, j.posted.Load(), j.mores.Load())
 				}
@@ -208,7 +235,7 @@ func TestReplyLeavesWithBroadcast(t *testing.T) {
 		writes int
 		early  bool
 		onLoop bool
-	}{{1, false, false}, {1, false, true}, {corkedWrites, false, false}, {corkedWrites + 1, true, false}} {
+	}{{1, false, false}, {1, false, true}, {sched.FewWrites, false, false}, {sched.FewWrites + 1, true, false}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			var end *peerEnd
 			var s *Server

@@ -222,7 +222,7 @@ func TestQueueWatermarks(t *testing.T) {
 			nextFrame(t, rest)
 		}
 	}
-	wstest.Eventually(t, "the turns end", func() bool { return burst.r.turn.Load() == turnIdle && c.r.turn.Load() == turnIdle })
+	wstest.Eventually(t, "the turns end", func() bool { return burst.r.turn.String() == "idle" && c.r.turn.String() == "idle" })
 	if text := calls.String(); strings.Contains(text, "FF") || strings.Contains(text, "DD") || text[0] != 'F' || full.Load() != drained.Load() {
 		t.Errorf("called in the order %s", text)
 	}

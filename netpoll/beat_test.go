@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/wheel"
 	"webim/netpoll/wstest"
 
@@ -48,15 +49,15 @@ func TestPingOnLoop(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		gen           uint32
-		before, after uint32
+		before, after string // states of the turn
 		fires         bool
 		tasks         int
 	}{
-		{"idle, and gone", 2, turnIdle, turnIdle, false, 0},
-		{"idle, and to be judged for more than its ping", 1, turnIdle, turnQueued, true, 1},
-		{"queued", 1, turnQueued, turnQueued, true, 0},
-		{"running", 1, turnRunning, turnAgain, true, 0},
-		{"running, to run again", 1, turnAgain, turnAgain, true, 0},
+		{"idle, and gone", 2, "idle", "idle", false, 0},
+		{"idle, and to be judged for more than its ping", 1, "idle", "queued", true, 1},
+		{"queued", 1, "queued", "queued", true, 0},
+		{"running", 1, "running", "again", true, 0},
+		{"running, to run again", 1, "again", "again", true, 0},
 	} {
 		s := New(Config{}, nil)
 		r := s.slab.Get()
@@ -64,10 +65,21 @@ func TestPingOnLoop(t *testing.T) {
 			r.gen.Begin()
 		}
 		r.flags.Store(fOpen | fBlocked)
-		r.turn.Store(c.before)
+		switch c.before {
+		case "queued":
+			r.turn.Wake()
+		case "running":
+			r.turn.TryBegin()
+		case "again":
+			r.turn.TryBegin()
+			r.turn.Wake()
+		}
 		s.pingOnLoop(r)
-		if turn, timer := r.turn.Load(), r.flags.Load()&fTimer != 0; turn != c.after || timer != c.fires || s.pool.front.n != c.tasks {
-			t.Errorf("%s: turn %d, timer %v, %d tasks", c.name, turn, timer, s.pool.front.n)
+		turn, timer, tasks := r.turn.String(), r.flags.Load()&fTimer != 0, 0
+		w := sched.Worker[*record]{List: s.ready, Run: func(*record) { tasks++ }}
+		s.ready.Close()
+		if w.Serve(); turn != c.after || timer != c.fires || tasks != c.tasks {
+			t.Errorf("%s: turn %s, timer %v, %d tasks", c.name, turn, timer, tasks)
 		}
 	}
 }
@@ -110,10 +122,12 @@ func TestPingOnLoopCallsNobody(t *testing.T) {
 	h := &closeCoder{ask: func() { stack <- string(debug.Stack()) }}
 	s := serve(t, Config{WriteTimeout: time.Hour}, h)
 	c, _ := join(t, s, 4096)
-	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
+	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.TryBegin() })
 	c.r.flags.Or(fBlocked)
 	c.r.sent.Store(s.clock.Look() - s.ticks.write - 1)
-	c.r.turn.Store(turnIdle)
+	if c.r.turn.Done(false) {
+		s.ready.Push(c.r)
+	}
 	s.pingOnLoop(c.r)
 	if by := <-stack; strings.Contains(by, "pingOnLoop") {
 		t.Errorf("the handler was called without a worker:\n%s", by)
@@ -134,7 +148,7 @@ func (h *closeCoder) CloseCode(Conn, Cause) (ws.StatusCode, string) {
 func TestJudgeLooks(t *testing.T) {
 	s := serve(t, Config{PingInterval: time.Hour}, nil)
 	c, _ := join(t, s, 0)
-	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.CompareAndSwap(turnIdle, turnRunning) })
+	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.TryBegin() })
 	now := s.clock.Look()
 	s.clock.Last.Store(now - 50)
 	c.r.flags.Or(fFirst)
@@ -142,8 +156,8 @@ func TestJudgeLooks(t *testing.T) {
 	if sent := c.r.deadline.Load(); int32(sent-now) < 0 {
 		t.Errorf("a ping sent at %d counts as of %d", now, sent)
 	}
-	if endTurn(&c.r.turn, false) {
-		s.pool.push(task{r: c.r})
+	if c.r.turn.Done(false) {
+		s.ready.Push(c.r)
 	}
 }
 

@@ -99,7 +99,7 @@ func BenchmarkPing(b *testing.B) {
 
 // A turn from its wake to its end, on a worker of its own.
 func BenchmarkTurn(b *testing.B) {
-	s, finish := crew(Config{Workers: 1})
+	s, finish := startWorkers(Config{Workers: 1})
 	defer finish()
 	ran := make(chan bool, 1)
 	turn := s.NewTurn(func() bool { ran <- true; return false })
@@ -112,7 +112,7 @@ func BenchmarkTurn(b *testing.B) {
 
 // Turns that come in bulk, as in a busy loop.
 func BenchmarkTurns(b *testing.B) {
-	s, finish := crew(Config{Workers: 1})
+	s, finish := startWorkers(Config{Workers: 1})
 	defer finish()
 	turns, ran, n := make([]*Turn, 1000), make(chan bool, 1), 0
 	for i := range turns {

@@ -37,7 +37,7 @@ func TestClockAfterRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	wstest.Eventually(t, "the workers wait", func() bool { busy, _ := s.pool.use(); return busy == 0 })
+	wstest.Eventually(t, "the workers wait", func() bool { busy, _ := s.ready.Use(); return busy == 0 })
 	s.clock.Last.Store(0)
 	c, end := join(t, s, 0)
 	end.Write(wstest.Frame(0x89, ""))
@@ -56,13 +56,13 @@ func TestClockAfterRest(t *testing.T) {
 func TestBlockedAfterRest(t *testing.T) {
 	s := serve(t, Config{WriteTimeout: time.Hour}, nil)
 	c, _ := join(t, s, 4096)
-	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
+	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.String() == "idle" })
 	c.r.sent.Store(s.clock.Last.Load() - s.ticks.write - 10)
 	c.r.mu.Lock()
 	s.blockedLocked(c.r)
 	c.r.mu.Unlock()
 	s.timeUp(c.r)
-	wstest.Eventually(t, "it is looked at", func() bool { return c.r.flags.Load()&fTimer == 0 && c.r.turn.Load() == turnIdle })
+	wstest.Eventually(t, "it is looked at", func() bool { return c.r.flags.Load()&fTimer == 0 && c.r.turn.String() == "idle" })
 	if !c.Exists() {
 		t.Error("closed, though it was blocked just now")
 	}

@@ -63,11 +63,13 @@ func (c Conn) Yield() {
 // then a handler that has handled only a part of its message calls Yield, and Again for
 // the rest. It is for Message only.
 func (c Conn) Spent(messages int) (over bool) {
-	n := c.r.turn.Load() >> turnShift
-	if n == 0 || !c.Exists() {
+	if !c.Exists() {
 		return false
 	}
-	w := c.s.runners[n-1]
+	w := c.s.workerOf(c.r)
+	if w == nil {
+		return false
+	}
 	w.left -= messages
 	return w.left <= 0
 }
@@ -89,7 +91,7 @@ func (s *Server) weigh(r *record, more, resumed bool) {
 // connection was put into the background on this turn. Then the rest of its input waits there.
 func (w *worker) turnMustEnd(r *record) bool {
 	f := r.flags.Load()
-	return f&fYield != 0 || !w.back && f&fBackground != 0
+	return f&fYield != 0 || !w.InBackground() && f&fBackground != 0
 }
 
 // charge tells the Meter the cost so far, and applies its Verdict.

@@ -16,8 +16,8 @@
 //	accept    listen.go, accept.go         the loop's epoll goroutine
 //	park      poller.go                    the loop's epoll goroutine
 //	readable  poller.go (readable)         the loop's epoll goroutine
-//	turn      turn.go, pool.go, worker.go, the workers, which share one ready list, and
-//	          ring.go, record.go           the loops too if Config.RunOnLoop is set
+//	turn      turn.go, worker.go,          the workers, which share one ready list, and
+//	          record.go                    the loops too if Config.RunOnLoop is set
 //	handshake http.go, request.go,         a worker that holds the turn; with TLS a
 //	          upgrade.go, refuse.go,       goroutine while the TLS handshake lasts
 //	          tls_handshake.go
@@ -42,6 +42,7 @@
 //	wheel  clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
 //	slab   records, generations and tables
 //	rawio  read, write and writev
+//	sched  the ready list, turns and workers: which turn runs next, and when a worker is woken
 //
 // # Turns: the read side
 //
@@ -79,18 +80,18 @@
 // The largest cost of a small message is the wake-up of a thread. So with RunOnLoop a message goes
 // from the socket to its receivers on the thread that epoll_wait has woken:
 //
-//	epoll_wait ──► readable ──► answer ──► turn ──► WakeAfter's turns ──► epoll_wait
+//	epoll_wait ──► readable ──► runBatch ──► turn ──► WakeAfter's turns ──► epoll_wait
 //
-// Events only make connections ready. Then an eventfd (loop.ring) has the loop's goroutine queue all
+// Events only make connections ready. Then an eventfd (loop.signalBatch) has the loop's goroutine queue all
 // connections of one batch under one lock and run their turns, while the events of the next batch
 // gather in the kernel. A callback with work for other connections, such as a room's broadcast,
 // makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it after the
 // connection's turn, within a limit of writes. If the turn has output to write and the Turn makes few
 // writes, it runs before that output leaves: a reply and the broadcast of the same message then leave
-// in one write. All further turns, the background and the turns of
-// others go to the workers through the ready list. The pool wakes a worker for a connection only if
-// the goroutines that run have too many turns to take soon. Without RunOnLoop handlers may block, so
-// the pool wakes a worker whenever a connection waits and no worker is on its way (pool.go).
+// in one write. All further turns, the background and the turns of others go to the workers through
+// the ready list. The list wakes a worker for a connection only if the goroutines that run have too
+// many turns to take soon. Without RunOnLoop handlers may block, so the list wakes a worker whenever
+// a connection waits and no worker is on its way (wake.go in package sched).
 //
 // For 100 clients whose messages came back one by one, the server switched threads 30,000 times a
 // second before that, and 4,500 times after.
@@ -147,6 +148,7 @@
 //
 //	word             meaning
 //	loop             an epoll instance with its goroutine and its wheel
+//	batch            the connections that the events of one epoll_wait have made ready
 //	park             register a connection with epoll, once, edge-triggered
 //	turn             the right to run a connection's read side, or a user's Turn
 //	ready list       the turns that wait for a worker, in three classes: front, heavy, background
@@ -175,10 +177,10 @@
 //	Server.mu     →  easygo's, net/http's
 //	record.mu     →  tlsState.mu, the leaves
 //	tlsSlots.mu   →  tlsState.mu, addrs.Table's
-//	tlsState.mu   →  addrs.Table's, pool.mu
+//	tlsState.mu   →  addrs.Table's, sched's
 //	httpConns.mu  →  addrs.Table's
-//	leaves, under which nothing is locked: the locks of packages slab, wheel and addrs, pool.mu,
-//	counters.mu, Frame.mu, waiting.mu, worker.mu
+//	leaves, under which nothing is locked: the locks of packages slab, wheel, addrs and sched,
+//	counters.mu, Frame.mu, waiting.mu
 //
 // No system call that reads or writes a connection is made under a lock. Calls that make and end
 // descriptors are made under locks, and none of them waits: accept4, epoll_ctl, and the close of a

@@ -133,7 +133,7 @@ func (s *Server) nextPing(r *record, now uint32) (due uint32, settled bool) {
 // handler nor waits, because the heartbeat is all that judge finds to do for a settled connection. If
 // anything else is due by now, or another goroutine has the turn, a worker does it.
 func (s *Server) pingOnLoop(r *record) {
-	if !r.turn.CompareAndSwap(turnIdle, turnRunning) {
+	if !r.turn.TryBegin() {
 		s.timeUp(r)
 		return
 	}
@@ -144,8 +144,8 @@ func (s *Server) pingOnLoop(r *record) {
 			s.timeUp(r)
 		}
 	}
-	if endTurn(&r.turn, false) {
-		s.pool.push(task{r: r})
+	if r.turn.Done(false) {
+		s.ready.Push(r)
 	}
 }
 

@@ -17,16 +17,15 @@ import (
 // EpollCreate, Add and Del; its descriptors and handles dup the socket, its
 // Resume makes it blocking again.
 type loop struct {
-	s     *Server
-	epoll *netpoll.Epoll
-	wheel *wheel.Wheel
-	bell  int // an eventfd, see ring
+	s       *Server
+	epoll   *netpoll.Epoll
+	wheel   *wheel.Wheel
+	batchFD int // an eventfd, see signalBatch
 
 	// Owned by the loop's goroutine.
-	ready   []task  // connections that events have made ready since the bell was answered
-	ringing bool    // the bell has been rung, and not been answered
-	worker  *worker // runs turns on the loop's goroutine; nil without Config.RunOnLoop
-	runs    bool    // pool.loops counts it
+	ready    []*record // connections that events have made ready since the last batch
+	signaled bool      // the eventfd is written, and its event has not come yet
+	worker   *worker   // runs turns on the loop's goroutine; nil without Config.RunOnLoop
 }
 
 // A connection is registered once, edge-triggered, for all that can happen,
@@ -47,71 +46,66 @@ func newLoop(s *Server) (*loop, error) {
 		e.Close()
 		return nil, err
 	}
-	if err := l.hang(); err != nil {
+	if err := l.addBatchEvent(); err != nil {
 		l.close()
 		return nil, err
 	}
 	if s.cfg.RunOnLoop {
-		l.worker = s.newWorker()
-		l.worker.loop = true
+		l.worker = s.newWorker(true)
 	}
 	return l, nil
 }
 
-// hang makes the bell.
-func (l *loop) hang() (err error) {
-	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		l.bell = -1
+// addBatchEvent makes the eventfd that ends a batch of events.
+func (l *loop) addBatchEvent() (err error) {
+	if l.batchFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		l.batchFD = -1
 		return fmt.Errorf("netpoll: making an eventfd: %w", err)
 	}
-	return l.add(l.bell, netpoll.EPOLLIN|netpoll.EPOLLET, func(e netpoll.EpollEvent) {
+	return l.add(l.batchFD, netpoll.EPOLLIN|netpoll.EPOLLET, func(e netpoll.EpollEvent) {
 		if e&netpoll.EPOLLIN != 0 {
-			l.answer()
+			l.runBatch()
 		}
 	})
 }
 
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
-// ring makes the loop call answer after all events that are there now. easygo does not say when it
-// has delivered all events of one epoll_wait. But epoll reports events in the order in which they
-// happened, and each write to an eventfd is an edge. So the eventfd's event comes with the next
+// signalBatch makes the loop call runBatch after all events that are there now. easygo does not say
+// when it has delivered all events of one epoll_wait. But epoll reports events in the order in which
+// they happened, and each write to an eventfd is an edge. So the eventfd's event comes with the next
 // epoll_wait, which does not wait then, and behind all events before the write. That costs a write
 // of 0.2 µs for each batch of events.
-func (l *loop) ring() {
-	if !l.ringing {
-		l.ringing = true
-		rawio.Write(l.bell, one)
+func (l *loop) signalBatch() {
+	if !l.signaled {
+		l.signaled = true
+		rawio.Write(l.batchFD, one)
 	}
 }
 
 // loopTurns is how many turns a loop runs between two looks at its sockets.
 const loopTurns = 256
 
-// answer puts a batch of ready connections on the ready list, under one lock. With Config.RunOnLoop
+// maxBatch is the largest capacity of loop.ready that is kept for the next batch.
+const maxBatch = 1 << 10
+
+// runBatch puts a batch of ready connections on the ready list, under one lock. With Config.RunOnLoop
 // it then runs their turns: the thread is awake, so no other one must be woken. Meanwhile nobody
 // waits for events, so they gather, and the next epoll_wait brings them all at once. That is most
 // of the gain: when one thread waited for events and another ran the turns, each message woke the
 // first one, and a third of the server's time went into switching threads.
-func (l *loop) answer() {
-	l.ringing = false
-	l.s.pool.pushAll(l.ready, l.worker != nil, l.runs)
-	l.runs = l.worker != nil
-	clear(l.ready)
-	if l.ready = l.ready[:0]; cap(l.ready) > ringMin {
+func (l *loop) runBatch() {
+	l.signaled = false
+	batch := l.ready
+	l.ready = batch[:0]
+	if cap(batch) > maxBatch {
 		l.ready = nil
 	}
-	if !l.runs {
-		return
+	if l.worker == nil {
+		l.s.ready.PushAll(batch)
+	} else if l.worker.RunReady(batch, loopTurns) {
+		l.signalBatch()
 	}
-	for range loopTurns {
-		var t task
-		if t, l.runs = l.s.pool.takeOnLoop(); !l.runs {
-			return
-		}
-		l.worker.do(t)
-	}
-	l.ring()
 }
 
 // startWheel makes the loop's wheel and has the loop turn it.
@@ -130,8 +124,8 @@ func (l *loop) startWheel() (err error) {
 // close ends the loop's goroutine and its wheel: deadlines that are set from now on never come.
 func (l *loop) close() {
 	l.epoll.Close()
-	l.s.pool.pushAll(l.ready, false, false) // its goroutine has ended
-	unix.Close(l.bell)
+	l.s.ready.PushAll(l.ready) // its goroutine has ended
+	unix.Close(l.batchFD)
 	l.wheel.Close()
 }
 
@@ -165,7 +159,7 @@ func (l *loop) add(fd int, events netpoll.EpollEvent, f func(netpoll.EpollEvent)
 // unpark must come before close(fd), always: see add.
 func (l *loop) unpark(fd int) { l.epoll.Del(fd) }
 
-// readable notes the hints of the kernel and makes the connection ready; answer queues it with all
+// readable notes the hints of the kernel and makes the connection ready; runBatch queues it with all
 // others of its batch. It runs on the loop's goroutine and must not wait for anything.
 func (l *loop) readable(r *record, e netpoll.EpollEvent) {
 	var f uint32
@@ -184,8 +178,8 @@ func (l *loop) readable(r *record, e netpoll.EpollEvent) {
 		return
 	}
 	r.flags.Or(f)
-	if wakeTurn(&r.turn) {
-		l.ready = append(l.ready, task{r: r})
-		l.ring()
+	if r.turn.Wake() {
+		l.ready = append(l.ready, r)
+		l.signalBatch()
 	}
 }

@@ -89,7 +89,7 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	s.chargeOutstanding(w, r) // also of a message that broke a rule
 	s.weigh(r, more, resumed)
 	if s.hasOutput(r) {
-		w.runCorked(r)
+		w.RunFew(&r.turn)
 	}
 	s.uncork(r, gen)
 	return more
@@ -266,7 +266,7 @@ func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Erro
 		w.keepEvent(ev, false)
 		return nil
 	}
-	if small = v.LargeBehind && !w.back; small && len(ev.Data) > largeMessage {
+	if small = v.LargeBehind && !w.InBackground(); small && len(ev.Data) > largeMessage {
 		w.keepBehind(r, ev)
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
 
@@ -31,7 +32,7 @@ type record struct {
 	opened   uint32 // tick
 
 	gen   slab.Generation // begins and ends under mu
-	turn  atomic.Uint32   // see turn.go; survives the connection
+	turn  sched.Turn      // survives the connection
 	flags atomic.Uint32   // see below; set by any goroutine
 	seen  atomic.Uint32   // tick of the last byte received
 	sent  atomic.Uint32   // tick of the last byte taken by the socket, or of the first it refused since

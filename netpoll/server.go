@@ -9,6 +9,7 @@ import (
 
 	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/rawio"
+	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
 	"webim/netpoll/ratelog"
@@ -22,8 +23,9 @@ type Server struct {
 	clock         wheel.Clock
 	ticks         ticks
 	loops         []*loop
-	pool          *pool
-	runners       []*worker      // the workers, and the loops' own; set by start
+	ready         *sched.List[*record]
+	latency       Histogram      // of turns, from queued to running
+	workers       []*worker      // also the loops' own; set by start
 	outputShedder *Turn          // runs shedOutput
 	inputShedder  *Turn          // runs shedInput
 	pings         wheel.Schedule // of WebSocket pings
@@ -95,7 +97,8 @@ func New(cfg Config, h Handler) *Server {
 	if cfg.PingInterval > 0 {
 		s.pings = wheel.Every(t(cfg.PingInterval), t(cfg.PongTimeout), false)
 	}
-	s.pool = newPool(&s.clock, s.cfg.Workers, s.cfg.RunOnLoop)
+	s.ready = sched.New(sched.Config[*record]{Workers: cfg.Workers, Prompt: cfg.RunOnLoop, Now: s.clock.Nanos, Class: class,
+		Waited: s.latency.Observe, Panicked: func(v any) { s.logPanic("turn", v) }})
 	s.outputShedder, s.inputShedder = s.NewTurn(s.shedOutput), s.NewTurn(s.shedInput)
 	return s
 }
@@ -125,14 +128,14 @@ func (s *Server) start() error {
 		l, err := newLoop(s)
 		if err != nil {
 			s.closeLoops()
-			s.loops, s.runners = nil, nil // Listen may be tried again
+			s.loops, s.workers = nil, nil // Listen may be tried again
 			return err
 		}
 		s.loops = append(s.loops, l)
 	}
 	for range s.cfg.Workers {
 		s.running.Add(1)
-		go s.newWorker().run()
+		go s.newWorker(false).serve()
 	}
 	s.state = serving
 	return nil

@@ -77,7 +77,7 @@ func inCallback() bool {
 }
 
 // The functions that such goroutines run.
-var workerFunc, loopFunc, handshakeFunc = funcName((*worker).run), funcName((*loop).answer), funcName((*Server).handshake)
+var workerFunc, loopFunc, handshakeFunc = funcName((*worker).serve), funcName((*loop).runBatch), funcName((*Server).handshake)
 
 func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
 
@@ -215,7 +215,7 @@ func (s *Server) stopGoroutines() {
 	}
 	s.hasten() // net/http's Shutdown looks round rarely
 	s.closeLoops()
-	s.pool.close()
+	s.ready.Close()
 	s.running.Wait()
 	s.mu.Lock()
 	s.stopTimersLocked()

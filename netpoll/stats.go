@@ -65,8 +65,8 @@ func (s *Server) Stats() Stats {
 		Rests: c.rests.Load(), Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
 		Workers: s.cfg.Workers,
 	}
-	st.WorkersBusy, st.Worked = s.pool.use()
-	turns := s.pool.latency.Counts()
+	st.WorkersBusy, st.Worked = s.ready.Use()
+	turns := s.latency.Counts()
 	st.TurnP50, st.TurnP99 = turns.Quantile(0.50), turns.Quantile(0.99)
 	st.Handshaking = max(0, s.open.Load()-st.Open-st.HTTP)
 	for cause := range c.closed {

@@ -160,10 +160,10 @@ func TestPongUnreadIsAPong(t *testing.T) {
 			s := serve(t, Config{PingInterval: time.Hour, PongTimeout: time.Second}, nil)
 			s.beats = append(s.beats, heart())
 			c, end := join(t, s, 0)
-			wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.Load() == turnIdle })
+			wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.String() == "idle" })
 			c.Pause()
 			end.Write(wstest.Frame(0x8a, ""))
-			wstest.Eventually(t, "the pong is there", func() bool { return c.r.flags.Load()&fReadable != 0 && c.r.turn.Load() == turnIdle })
+			wstest.Eventually(t, "the pong is there", func() bool { return c.r.flags.Load()&fReadable != 0 && c.r.turn.String() == "idle" })
 			sent := s.clock.Last.Load() - 1000 // a ping, long ago
 			c.r.deadline.Store(sent)
 			c.r.seen.Store(sent - 1)
