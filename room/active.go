@@ -9,42 +9,43 @@ import (
 	"webim/netpoll"
 )
 
-// Nothing happens in most rooms at most times. So what a room needs to have messages on
-// their way is made when the first of them comes, and goes when none has come for a while:
-// a small room that is not active knows no more of its members than who they are and where
-// they sit. Whoever is about to use what is in active calls activateLocked first; whoever
-// only asks treats nil as nothing.
+// In most rooms nothing happens most of the time. So the structures that a room needs to deliver
+// messages are made when the first message comes, and dropped when none has come for a while. An
+// idle room knows only the connections, kinds and slots of its members. Code that is about to use
+// a field of active calls activateLocked first; code that only reads treats nil as empty.
 
-// active is what a room has while something happens in it. Guarded by Room.mu.
+// active is the state of a room in which something happens. Guarded by Room.mu.
 type active struct {
-	groups  [numKinds]*group
-	present presenceCount
-	typists typists
-	notices *noticeQueue // nil: nobody has listened to a notice yet
+	groups   [numKinds]*group
+	presence presenceCount
+	typists  typists
+	notices  *noticeQueue // nil: no member has listened to a notice yet
 	flowControl
 
-	leaving map[netpoll.ID]*shard // who left while a sweep had a batch with them
-	lost    []Session             // to be told of a gap, see gap.go
-	used    bool                  // since Hub.calm looked last
+	leftInBatch map[netpoll.ID]*shard // connections that left while they were in the current batch of a shard
+	lost        []Session             // to be told of a gap, see gap.go
+	used        bool                  // since the last Hub.deactivateIdle
 }
 
-// idleSeat is a member of a room that is not active.
-type idleSeat struct {
+// idleMember is a member of an idle room.
+type idleMember struct {
 	id   netpoll.ID
 	slot Slot
 	kind Kind
 }
 
 const (
-	// maxIdle is the most members of a room that is not active: to make it active again
-	// takes a microsecond. A member of a larger room costs little beside its seat.
+	// maxIdle is the largest number of members of an idle room, which takes a microsecond to make
+	// active again. In a larger room, the memory that is active takes is little beside that of
+	// the members.
 	maxIdle = 8
-	// calmEvery: a room is active for one to two times as long after the last message.
-	// It is long, because a room with a message in each of these times would make all anew.
-	calmEvery = 10 * time.Second
+	// idleEvery: a room stays active for one to two times as long after its last message. It is
+	// long, because a room that gets a message in each such period would make everything anew
+	// each time.
+	idleEvery = 10 * time.Second
 )
 
-// activateLocked makes the room active. Its logs begin anew, and nobody is owed anything.
+// activateLocked makes the room active. Its logs begin empty, so nothing is owed to any member.
 func (r *Room) activateLocked() {
 	if r.active != nil {
 		r.used = true
@@ -55,37 +56,37 @@ func (r *Room) activateLocked() {
 		r.groupLocked(one.kind).restore(r, one)
 	}
 	r.idle = nil
-	r.hub.actives.add(r)
+	r.hub.activeRooms.add(r)
 }
 
-// restore gives a member the seat back that it had before the room was idle.
-func (g *group) restore(r *Room, one idleSeat) {
+// restore gives a member the slot that it had in the idle room.
+func (g *group) restore(r *Room, one idleMember) {
 	for len(g.shards) <= one.slot.shard() {
 		g.shards = append(g.shards, newShard(r, g))
 	}
 	sh := g.shards[one.slot.shard()]
-	for len(sh.places) <= one.slot.place() {
-		sh.free = append(sh.free, uint16(len(sh.places)))
-		sh.places = append(sh.places, place{})
+	for len(sh.slots) <= one.slot.index() {
+		sh.free = append(sh.free, uint16(len(sh.slots)))
+		sh.slots = append(sh.slots, shardSlot{})
 	}
-	sh.free = slices.DeleteFunc(sh.free, func(i uint16) bool { return int(i) == one.slot.place() })
-	sh.places[one.slot.place()].id = one.id
+	sh.free = slices.DeleteFunc(sh.free, func(i uint16) bool { return int(i) == one.slot.index() })
+	sh.slots[one.slot.index()].id = one.id
 	g.members++
 }
 
-// sitIdleLocked gives a member a seat in a room that is not active.
-func (r *Room) sitIdleLocked(id netpoll.ID, k Kind) Slot {
-	one := idleSeat{id: id, kind: k}
-	for slices.ContainsFunc(r.idle, func(o idleSeat) bool { return o.kind == k && o.slot == one.slot }) {
+// takeIdleSlotLocked gives a slot of the idle room to a member.
+func (r *Room) takeIdleSlotLocked(id netpoll.ID, k Kind) Slot {
+	one := idleMember{id: id, kind: k}
+	for slices.ContainsFunc(r.idle, func(o idleMember) bool { return o.kind == k && o.slot == one.slot }) {
 		one.slot++
 	}
 	r.idle = append(r.idle, one)
 	return one.slot
 }
 
-// leaveIdleLocked frees such a seat; false if somebody else has it.
-func (r *Room) leaveIdleLocked(m Member) bool {
-	i := slices.Index(r.idle, idleSeat{m.Conn.ID(), m.Slot, m.Kind})
+// releaseIdleSlotLocked frees a slot of the idle room; false if another member has it.
+func (r *Room) releaseIdleSlotLocked(m Member) bool {
+	i := slices.Index(r.idle, idleMember{m.Conn.ID(), m.Slot, m.Kind})
 	if i < 0 {
 		return false
 	}
@@ -93,72 +94,73 @@ func (r *Room) leaveIdleLocked(m Member) bool {
 	return true
 }
 
-// calmLocked makes a room idle that was not used since it was last called.
-func (r *Room) calmLocked(now time.Time) {
+// deactivateLocked makes the room idle if it was not used since the last call, and nothing is
+// under way in it.
+func (r *Room) deactivateLocked(now time.Time) {
 	if r.active == nil {
 		return
 	}
-	if r.used || !r.isCalmLocked(now) {
+	if r.used || !r.isIdleLocked(now) {
 		r.used = false
 		return
 	}
-	var idle []idleSeat
+	var idle []idleMember
 	for k, g := range r.groups {
 		if g == nil {
 			continue
 		}
 		for i, sh := range g.shards {
-			for place, p := range sh.places {
+			for index, p := range sh.slots {
 				if p.id != 0 {
-					idle = append(idle, idleSeat{p.id, slotOf(i, place), Kind(k)})
+					idle = append(idle, idleMember{p.id, slotOf(i, index), Kind(k)})
 				}
 			}
 		}
 	}
 	r.idle, r.active = slices.Clip(idle), nil
-	r.hub.actives.remove(r)
+	r.hub.activeRooms.remove(r)
 }
 
-// isCalmLocked reports whether nothing is under way in an active room. A turn of one of its
-// shards may still be queued then; it finds nothing to do.
-func (r *Room) isCalmLocked(now time.Time) bool {
-	if r.seatedLocked() > maxIdle || len(r.leaving)+len(r.lost) > 0 || r.isTakenLocked() {
+// isIdleLocked reports whether nothing is under way in an active room. A turn of one of its
+// shards may still be queued; it will find nothing to do.
+func (r *Room) isIdleLocked(now time.Time) bool {
+	if r.slotsInUseLocked() > maxIdle || len(r.leftInBatch)+len(r.lost) > 0 || r.busyLocked() {
 		return false
 	}
-	if len(r.typists.waiting) > 0 || now.Before(r.typists.next) || !r.notices.isCalm(r.hub.now()) {
+	if len(r.typists.waiting) > 0 || now.Before(r.typists.next) || !r.notices.isIdle(r.hub.now()) {
 		return false
 	}
 	for _, g := range r.groups {
-		if g != nil && slices.ContainsFunc(g.shards, func(sh *shard) bool { return !sh.isCalmLocked() }) {
+		if g != nil && slices.ContainsFunc(g.shards, func(sh *shard) bool { return !sh.isIdleLocked() }) {
 			return false
 		}
 	}
 	return true
 }
 
-// isTakenLocked reports whether somebody has been let in by flow control, or waits for it.
-func (t *flowControl) isTakenLocked() bool {
-	return t.admitted+t.reserved > 0 || t.waiting.Len()+len(t.senders) > 0
+// busyLocked reports whether a sender has acquired bytes, was resumed, or waits.
+func (t *flowControl) busyLocked() bool {
+	return t.acquired+t.resumed > 0 || t.waiting.Len()+len(t.senders) > 0
 }
 
-// isCalm reports whether the notices can be forgotten; nil: there are none.
-func (q *noticeQueue) isCalm(now int64) bool {
-	return q == nil || q.waiting.Len() == 0 && !q.timed && now >= q.presented && q.spent.Debt(noticeRate, now) == 0
+// isIdle reports whether the queue can be dropped; nil can.
+func (q *noticeQueue) isIdle(now int64) bool {
+	return q == nil || q.waiting.Len() == 0 && !q.scheduled && now >= q.shownUntil && q.bucket.Debt(noticeRate, now) == 0
 }
 
-// isCalmLocked reports whether the shard has swept all, and does not rest. A cut that is
-// being swept is before its cursor's end.
-func (sh *shard) isCalmLocked() bool {
-	return sh.cursor == sh.g.log.End() && !sh.resting && len(sh.settling) == 0
+// isIdleLocked reports whether the shard has swept everything and does not pause. During a sweep
+// the cursor is before the end of the log.
+func (sh *shard) isIdleLocked() bool {
+	return sh.cursor == sh.g.log.End() && !sh.pausing && len(sh.settleWaiters) == 0
 }
 
-// actives are the rooms that are active.
-type actives struct {
+// activeRooms is the set of the rooms that are active.
+type activeRooms struct {
 	mu  sync.Mutex // innermost
 	all map[*Room]struct{}
 }
 
-func (a *actives) add(r *Room) {
+func (a *activeRooms) add(r *Room) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.all == nil {
@@ -167,7 +169,7 @@ func (a *actives) add(r *Room) {
 	a.all[r] = struct{}{}
 }
 
-func (a *actives) remove(r *Room) {
+func (a *activeRooms) remove(r *Room) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if delete(a.all, r); len(a.all) == 0 {
@@ -175,19 +177,19 @@ func (a *actives) remove(r *Room) {
 	}
 }
 
-func (a *actives) list() []*Room {
+func (a *activeRooms) list() []*Room {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Collect(maps.Keys(a.all))
 }
 
-// calm makes rooms idle in which nothing happens. It takes some 50 ns for each room that is
-// active.
-func (h *Hub) calm() {
+// deactivateIdle makes rooms idle in which nothing happens. It takes about 50 ns for each active
+// room.
+func (h *Hub) deactivateIdle() {
 	now := time.Now()
-	for _, r := range h.actives.list() {
+	for _, r := range h.activeRooms.list() {
 		r.mu.Lock()
-		r.calmLocked(now)
+		r.deactivateLocked(now)
 		r.mu.Unlock()
 	}
 }

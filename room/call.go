@@ -210,7 +210,7 @@ func (c *Call) Audit(a Audit) {
 func (c *Call) Typing(room string) error {
 	who := c.s.AuthorIn("")
 	if r := c.Hub.existing(room); r != nil {
-		if err := c.Hub.affordEach(c.s.principal(), pushSize+len(room)+who.Size(), r.toldTyping()); err != nil {
+		if err := c.Hub.affordEach(c.s.principal(), pushSize+len(room)+who.Size(), r.typingReceivers()); err != nil {
 			return err
 		}
 	}

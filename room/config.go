@@ -75,7 +75,7 @@ type Config struct {
 	Rates, UserRates Rates
 	addressRates     Rates
 	unbound          bool          // neither has any bound
-	calmEvery        time.Duration // see Hub.calm
+	idleEvery        time.Duration // see Hub.calm
 	// Refusals bounds how often a connection is refused so; zero:
 	// DefaultRefusals. Above it, it is cut with 3509, in the plain dialect with
 	// 1008.
@@ -162,7 +162,7 @@ func (c Config) withDefaults() Config {
 	c.Rates = c.Rates.WithDefaults(DefaultRates, c.MaxRoomsPerConn)
 	c.UserRates = c.UserRates.WithDefaults(DefaultUserRates, c.MaxRoomsPerConn)
 	c.addressRates = c.UserRates.Address()
-	c.calmEvery = cmp.Or(c.calmEvery, calmEvery)
+	c.idleEvery = cmp.Or(c.idleEvery, idleEvery)
 	c.unbound = c.Rates.Unlimited() && c.UserRates.Unlimited()
 	c.Text = c.Text.WithDefaults()
 	c.Refusals = c.Refusals.WithDefault(DefaultRefusals)

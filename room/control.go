@@ -184,7 +184,7 @@ func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
 		members := int(r.members)
-		plain += r.seatsLocked(func(k Kind) bool { return k.dialect() == plainDialect })
+		plain += r.countSlotsLocked(func(k Kind) bool { return k.dialect() == plainDialect })
 		r.mu.Unlock()
 		c.Channels++
 		c.Members += members

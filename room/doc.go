@@ -167,7 +167,7 @@
 //	the locks of a session  →  accounts.mu  →  timers.List.mu
 //	Room.mu  →  timers.List.mu
 //	the locks of a session  →  leaveDelays.mu  →  deferred.mu, timers.List.mu
-//	Room.mu  →  actives.mu
+//	Room.mu  →  activeRooms.mu
 //	the engine's State  →  moderation, deferred.mu, stateShares.mu, rosters.mu
 //
 // users.mu, stateShares.mu, rosters.mu, work.mu and the locks of packages slowmode and moderation

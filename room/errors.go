@@ -3,12 +3,11 @@ package room
 import "errors"
 
 var (
-	// ErrBusy: more bytes wait to be swept than Config.MaxUnswept allows. Try
-	// again in a moment.
+	// ErrBusy: more bytes wait to be swept than Config.MaxUnswept permits. Try again in a moment.
 	ErrBusy = errors.New("room: room is busy, try again")
 	// ErrTooManyRooms: Config.MaxRooms rooms have members.
 	ErrTooManyRooms = errors.New("room: too many rooms")
-	// ErrRoomFull: Config.MaxMembers are in the room.
+	// ErrRoomFull: the room has Config.MaxMembers members.
 	ErrRoomFull = errors.New("room: room is full")
 
 	// ErrJoined: the connection is a member of another room.
@@ -16,9 +15,9 @@ var (
 	// ErrBadMessage: a type other than text or binary, or text that is not UTF-8.
 	ErrBadMessage = errors.New("room: message is neither UTF-8 text nor binary")
 
-	// ErrClosed: the connection ended before it had joined.
+	// ErrClosed: the connection was closed before it had joined.
 	ErrClosed = errors.New("room: connection is closed")
 )
 
-// errEnded: the room ended between being found and being joined.
+// errEnded: the room has ended after it was found and before the member was counted.
 var errEnded = errors.New("room: room has ended")

@@ -27,7 +27,7 @@ func TestRecoveryIgnoresSuperseded(t *testing.T) {
 	}
 	h := enginetest.History(t, m, "r", engine.Span{Behind: 120, Limit: -1, Places: true})
 	j := &PendingJoin{Since: &engine.Position{Epoch: h.Top.Epoch, Offset: 120}, history: h}
-	if got := j.outcome(h.Top); !got.Recovered || len(got.Missed) != 1 {
+	if got := j.recovery(h.Top); !got.Recovered || len(got.Missed) != 1 {
 		t.Errorf("recovered: %v, with %d publications", got.Recovered, len(got.Missed))
 	}
 }
@@ -49,7 +49,7 @@ func TestRecoveryIgnoresSkipped(t *testing.T) {
 	first := enginetest.History(t, m, "r", engine.Span{Limit: -1}).Publications[0].Offset
 	h := enginetest.History(t, m, "r", engine.Span{Behind: first, Limit: -1, Places: true})
 	j := &PendingJoin{Since: &engine.Position{Epoch: h.Top.Epoch, Offset: first}, history: h}
-	if got := j.outcome(h.Top); !got.Recovered {
+	if got := j.recovery(h.Top); !got.Recovered {
 		t.Error("a member that missed the rest of it does not recover")
 	}
 }
@@ -89,7 +89,7 @@ func TestRapidEvents(t *testing.T) {
 		for since := uint64(0); since <= top.Offset; since++ {
 			h := enginetest.History(t, m, "r", engine.Span{Behind: since, Limit: -1, Places: true})
 			j := &PendingJoin{Since: &engine.Position{Epoch: top.Epoch, Offset: since}, history: h}
-			got := j.outcome(top)
+			got := j.recovery(top)
 			if !got.Recovered {
 				continue
 			}

@@ -18,13 +18,13 @@ import (
 // What the tests of package room_test look at inside the package.
 
 const BehindReads = behindReads
-const CrowdSpan = crowdSpan
-const FewMembers = fewMembers
+const CrowdSpan = arrivalSpan
+const FewMembers = directMembers
 const JsonDialect = jsonDialect
-const LoadFree = loadFree
+const LoadFree = loadShortFrom
 const LoadFull = loadFull
-const LoadIdle = loadIdle
-const LoadShort = loadShort
+const LoadIdle = loadNoPause
+const LoadShort = loadShortTo
 const MaxIdle = maxIdle
 const MaxNotices = maxNotices
 const MaxTyping = maxTyping
@@ -38,25 +38,25 @@ const TurnReplies = turnReplies
 type Arrivals = arrivals
 type Load = load
 type NoticeQueue = noticeQueue
-type Place = place
+type Place = shardSlot
 type Shard = shard
 
 var AnyKind = anyKind
-var CrowdOf = crowdOf
+var CrowdOf = burstThreshold
 var KindOf = kindOf
-var LongestAt = longestAt
+var LongestAt = longestPause
 var NoticeRate = &noticeRate
 var PauseAfter = pauseAfter
 
-func (x *Config) CalmEvery() time.Duration               { return x.calmEvery }
-func (x *Config) SetCalmEvery(v time.Duration)           { x.calmEvery = v }
+func (x *Config) CalmEvery() time.Duration               { return x.idleEvery }
+func (x *Config) SetCalmEvery(v time.Duration)           { x.idleEvery = v }
 func (x *Hub) Accounts() *accounts                       { return &x.accounts }
-func (x *Hub) Actives() *actives                         { return &x.actives }
+func (x *Hub) Actives() *activeRooms                     { return &x.activeRooms }
 func (x *Hub) All(a0 func(Session) bool) (all []Session) { return x.all(a0) }
 func (x *Hub) Arrivals() *arrivals                       { return &x.arrivals }
 func (x *Hub) ByNum() []*Room                            { return x.byNum }
-func (x *Hub) Called() *atomic.Int64                     { return &x.called }
-func (x *Hub) Calm()                                     { x.calm() }
+func (x *Hub) Called() *atomic.Int64                     { return &x.resumedSenders }
+func (x *Hub) Calm()                                     { x.deactivateIdle() }
 func (x *Hub) ClosePlain(a0 string, a1 wire.DisconnectCode, a2 string, a3 func(netpoll.Conn) bool) {
 	x.closePlain(a0, a1, a2, a3)
 }
@@ -68,93 +68,93 @@ func (x *Hub) LeaveDelays() *leaveDelays                                  { retu
 func (x *Hub) Load() *load                                                { return &x.load }
 func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.logLost(a0, a1, a2) }
 func (x *Hub) Now() int64                                                 { return x.now() }
-func (x *Hub) Places() *budget.Pool                                       { return x.places }
-func (x *Hub) ReclaimCalled()                                             { x.recall() }
+func (x *Hub) Places() *budget.Pool                                       { return x.roomPool }
+func (x *Hub) ReclaimCalled()                                             { x.reclaimResumed() }
 func (x *Hub) Replies() *budget.Pool                                      { return x.replies }
-func (x *Hub) RoomFor(a0 string, a1 func() budget.Owner) (*Room, error)   { return x.room(a0, a1) }
+func (x *Hub) RoomFor(a0 string, a1 func() budget.Owner) (*Room, error)   { return x.roomFor(a0, a1) }
 func (x *Hub) Server() *netpoll.Server                                    { return x.server }
 func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
 	return x.sessionsIn(a0, a1)
 }
-func (x *Hub) Shares() *stateShares                             { return &x.shares }
-func (x *Hub) Started() *time.Time                              { return &x.started }
-func (x *Hub) Timers() *timers.List                             { return &x.timers }
-func (x Kind) Dialect() int                                     { return x.dialect() }
-func (x *Room) ActivateLocked()                                 { x.activateLocked() }
-func (x *Room) Active() *active                                 { return x.active }
-func (x *Room) Admitted() uint64                                { return x.admitted }
-func (x *Room) EnterLocked() error                              { return x.enterLocked() }
-func (x *Room) Groups() *[numKinds]*group                       { return &x.groups }
-func (x *Room) Hub() *Hub                                       { return x.hub }
-func (x *Room) Mu() *sync.Mutex                                 { return &x.mu }
-func (x *Room) Notices() *noticeQueue                           { return x.notices }
-func (x *Room) Release(a0 uint64)                               { x.release(a0) }
-func (x *Room) Reserved() uint64                                { return x.reserved }
-func (x *Room) Senders() map[netpoll.ID]*sender                 { return x.senders }
-func (x *Room) SetLeaving(v map[netpoll.ID]*shard)              { x.leaving = v }
-func (x *Room) SetNotices(v *noticeQueue)                       { x.notices = v }
-func (x *Room) SetPending(v *PendingJoin)                       { x.pending = v }
-func (x *Room) SitLocked(a0 netpoll.Conn, a1 Kind) Slot         { return x.sitLocked(a0, a1) }
-func (x *Room) TakenLocked() uint64                             { return x.takenLocked() }
-func (x *Room) TellNotices()                                    { x.tellNotices() }
-func (x *Room) TellTypists()                                    { x.tellTypists() }
-func (x *Room) TryAcquire(a0 uint64) bool                       { return x.tryAcquire(a0) }
-func (x *Room) Typists() *typists                               { return &x.typists }
-func (x *Room) UnsweptLocked() (n uint64)                       { return x.unsweptLocked() }
-func (x *Room) Waiting() *list.List                             { return &x.waiting }
-func (x Slot) Place() int                                       { return x.place() }
-func (x *account) Conns() int                                   { return x.conns }
-func (x *accounts) ByUser() map[string]*account                 { return x.byUser }
-func (x *accounts) Mu() *sync.Mutex                             { return &x.mu }
-func (x *actives) List() []*Room                                { return x.list() }
-func (x *arrivals) AreMany(a0 int64) bool                       { return x.areMany(a0) }
-func (x *arrivals) Came(a0 int64)                               { x.came(a0) }
-func (x *arrivals) Crowd() *atomic.Int64                        { return &x.crowd }
-func (x *arrivals) N() *atomic.Int64                            { return &x.n }
-func (x *group) Log() *netpoll.Log                              { return x.log }
-func (x *group) Members() int                                   { return x.members }
-func (x *group) Shards() []*shard                               { return x.shards }
-func (x *leaveDelays) Left() map[whereWho]uint64                { return x.left }
-func (x *leaveDelays) Mu() *sync.Mutex                          { return &x.mu }
-func (x *load) Now() float64                                    { return x.now() }
-func (x *load) Part() *atomic.Int64                             { return &x.part }
-func (x *load) Since() *atomic.Int64                            { return &x.since }
-func (x *load) Swept(a0 int64, a1 time.Duration, a2 int)        { x.swept(a0, a1, a2) }
-func (x *noticeQueue) Spent() *budget.Bucket                    { return &x.spent }
-func (x *noticeQueue) Unseen() map[string]*list.Element         { return x.unseen }
-func (x *noticeQueue) Waiting() *list.List                      { return &x.waiting }
-func (x *place) Id() netpoll.ID                                 { return x.id }
-func (x *shard) Batch(a0 *[sweepBatch]place) (n int, last bool) { return x.batch(a0) }
-func (x *shard) Begin(a0 time.Time) bool                        { return x.begin(a0) }
-func (x *shard) Cursor() uint64                                 { return x.cursor }
-func (x *shard) Cut() *netpoll.Cut                              { return &x.cut }
-func (x *shard) End(a0 time.Time) (more bool)                   { return x.end(a0) }
-func (x *shard) Free() []uint16                                 { return x.free }
-func (x *shard) G() *group                                      { return x.g }
-func (x *shard) Newest() int64                                  { return x.newest }
-func (x *shard) Oldest() int64                                  { return x.oldest }
-func (x *shard) Places() []place                                { return x.places }
-func (x *shard) Rested()                                        { x.rested() }
-func (x *shard) Resting() bool                                  { return x.resting }
-func (x *shard) SetResting(v bool)                              { x.resting = v }
-func (x *shard) SetSince(v int64)                               { x.since = v }
-func (x *shard) SetSpent(v time.Duration)                       { x.spent = v }
-func (x *shard) SetTimer(v *time.Timer)                         { x.timer = v }
-func (x *shard) SetTurn(v *netpoll.Turn)                        { x.turn = v }
-func (x *shard) Settling() []settling                           { return x.settling }
-func (x *shard) Since() int64                                   { return x.since }
-func (x *shard) Sweep() (more bool)                             { return x.sweep() }
-func (x *shard) Turn() *netpoll.Turn                            { return x.turn }
-func (x *stateShares) HasGifts(a0 string) bool                  { return x.hasGifts(a0) }
-func (x *stateShares) Pool() *budget.Pool                       { return x.pool }
-func (x *typists) Next() *time.Time                             { return &x.next }
-func (x *typists) SetWaiting(v []engine.Author)                 { x.waiting = v }
+func (x *Hub) Shares() *stateShares                                 { return &x.shares }
+func (x *Hub) Started() *time.Time                                  { return &x.started }
+func (x *Hub) Timers() *timers.List                                 { return &x.timers }
+func (x Kind) Dialect() int                                         { return x.dialect() }
+func (x *Room) ActivateLocked()                                     { x.activateLocked() }
+func (x *Room) Active() *active                                     { return x.active }
+func (x *Room) Admitted() uint64                                    { return x.acquired }
+func (x *Room) EnterLocked() error                                  { return x.reserveLocked() }
+func (x *Room) Groups() *[numKinds]*group                           { return &x.groups }
+func (x *Room) Hub() *Hub                                           { return x.hub }
+func (x *Room) Mu() *sync.Mutex                                     { return &x.mu }
+func (x *Room) Notices() *noticeQueue                               { return x.notices }
+func (x *Room) Release(a0 uint64)                                   { x.release(a0) }
+func (x *Room) Reserved() uint64                                    { return x.resumed }
+func (x *Room) Senders() map[netpoll.ID]*sender                     { return x.senders }
+func (x *Room) SetLeaving(v map[netpoll.ID]*shard)                  { x.leftInBatch = v }
+func (x *Room) SetNotices(v *noticeQueue)                           { x.notices = v }
+func (x *Room) SetPending(v *PendingJoin)                           { x.pending = v }
+func (x *Room) SitLocked(a0 netpoll.Conn, a1 Kind) Slot             { return x.takeSlotLocked(a0, a1) }
+func (x *Room) TakenLocked() uint64                                 { return x.inUseLocked() }
+func (x *Room) TellNotices()                                        { x.sendWaitingNotices() }
+func (x *Room) TellTypists()                                        { x.sendWaitingTyping() }
+func (x *Room) TryAcquire(a0 uint64) bool                           { return x.tryAcquire(a0) }
+func (x *Room) Typists() *typists                                   { return &x.typists }
+func (x *Room) UnsweptLocked() (n uint64)                           { return x.unsweptLocked() }
+func (x *Room) Waiting() *list.List                                 { return &x.waiting }
+func (x Slot) Place() int                                           { return x.index() }
+func (x *account) Conns() int                                       { return x.conns }
+func (x *accounts) ByUser() map[string]*account                     { return x.byUser }
+func (x *accounts) Mu() *sync.Mutex                                 { return &x.mu }
+func (x *activeRooms) List() []*Room                                { return x.list() }
+func (x *arrivals) AreMany(a0 int64) bool                           { return x.inBurst(a0) }
+func (x *arrivals) Came(a0 int64)                                   { x.add(a0) }
+func (x *arrivals) Crowd() *atomic.Int64                            { return &x.lastBurst }
+func (x *arrivals) N() *atomic.Int64                                { return &x.count }
+func (x *group) Log() *netpoll.Log                                  { return x.log }
+func (x *group) Members() int                                       { return x.members }
+func (x *group) Shards() []*shard                                   { return x.shards }
+func (x *leaveDelays) Left() map[roomClient]uint64                  { return x.pending }
+func (x *leaveDelays) Mu() *sync.Mutex                              { return &x.mu }
+func (x *load) Now() float64                                        { return x.value() }
+func (x *load) Part() *atomic.Int64                                 { return &x.level }
+func (x *load) Since() *atomic.Int64                                { return &x.windowStart }
+func (x *load) Swept(a0 int64, a1 time.Duration, a2 int)            { x.add(a0, a1, a2) }
+func (x *noticeQueue) Spent() *budget.Bucket                        { return &x.bucket }
+func (x *noticeQueue) Unseen() map[string]*list.Element             { return x.unshown }
+func (x *noticeQueue) Waiting() *list.List                          { return &x.waiting }
+func (x *shardSlot) Id() netpoll.ID                                 { return x.id }
+func (x *shard) Batch(a0 *[sweepBatch]shardSlot) (n int, last bool) { return x.nextBatch(a0) }
+func (x *shard) Begin(a0 time.Time) bool                            { return x.beginSweep(a0) }
+func (x *shard) Cursor() uint64                                     { return x.cursor }
+func (x *shard) Cut() *netpoll.Cut                                  { return &x.cut }
+func (x *shard) End(a0 time.Time) (more bool)                       { return x.endSweep(a0) }
+func (x *shard) Free() []uint16                                     { return x.free }
+func (x *shard) G() *group                                          { return x.g }
+func (x *shard) Newest() int64                                      { return x.newest }
+func (x *shard) Oldest() int64                                      { return x.oldest }
+func (x *shard) Places() []shardSlot                                { return x.slots }
+func (x *shard) Rested()                                            { x.endPause() }
+func (x *shard) Resting() bool                                      { return x.pausing }
+func (x *shard) SetResting(v bool)                                  { x.pausing = v }
+func (x *shard) SetSince(v int64)                                   { x.pendingSince = v }
+func (x *shard) SetSpent(v time.Duration)                           { x.elapsed = v }
+func (x *shard) SetTimer(v *time.Timer)                             { x.timer = v }
+func (x *shard) SetTurn(v *netpoll.Turn)                            { x.turn = v }
+func (x *shard) Settling() []settleWaiter                           { return x.settleWaiters }
+func (x *shard) Since() int64                                       { return x.pendingSince }
+func (x *shard) Sweep() (more bool)                                 { return x.sweep() }
+func (x *shard) Turn() *netpoll.Turn                                { return x.turn }
+func (x *stateShares) HasGifts(a0 string) bool                      { return x.hasGifts(a0) }
+func (x *stateShares) Pool() *budget.Pool                           { return x.pool }
+func (x *typists) Next() *time.Time                                 { return &x.next }
+func (x *typists) SetWaiting(v []engine.Author)                     { x.waiting = v }
 
 // NewLoad is the load of a hub with so many workers.
 func NewLoad(workers int64) *Load { return &load{workers: workers} }
 
 // NewArrivals counts a crowd from so many connections on.
-func NewArrivals(least int64) *Arrivals { return &arrivals{least: least} }
+func NewArrivals(least int64) *Arrivals { return &arrivals{threshold: least} }
 
 // SessionOf is a connection's session.
 var SessionOf = sessionOf

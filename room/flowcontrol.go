@@ -9,70 +9,70 @@ import (
 	"webim/room/engine"
 )
 
-// flowControl bounds what a room has to sweep. What is published lies in the room's
-// logs until every shard has taken it, so a message is let in only while it
-// fits below Config.MaxUnswept, together with all that was let in before; one
-// that is larger than that, only when nothing else is there. A member's
-// message that does not fit stays with netpoll, which counts it and does not
-// read the member meanwhile (netpoll.Conn.Again).
+// flowControl bounds the bytes that a room has to sweep. A published message stays in the logs of
+// the room until every shard has swept it. So a message may be published only if it fits below
+// Config.MaxUnswept, together with all bytes that are in use (inUseLocked). A message that is
+// larger than MaxUnswept may be published when nothing is in use. If the message of a member does
+// not fit, netpoll keeps it, and does not read the member meanwhile (netpoll.Conn.Again): the
+// sender waits.
 //
-// Members wait in a queue. Who is at its head is let through when its message
-// fits, and not before; others cannot take what it waits for, because nobody
-// passes by the queue, and because the bytes of who was let through are
-// reserved until it comes. So small messages do not starve a large one, and a
-// sweep wakes no more members than there is room for.
+// Senders wait in a queue, and nobody overtakes. The first sender is resumed when its message
+// fits. Its bytes are then reserved until its message comes again, so that no other message takes
+// them. So small messages do not starve a large one, and the end of a sweep resumes only as many
+// senders as there is space for.
 //
-//	                 fits, nobody waits
-//	message ──────────────────────────────────────► admitted ──► engine ──► unswept
-//	   │                                               ▲
-//	   └──► waiting ──── fits, at the head ──► called ─┘
+//	                 fits, no sender waits
+//	message ───────────────────────────────────────► acquired ──► engine ──► unswept
+//	   │                                                ▲
+//	   └──► waiting ──── fits, first sender ──► resumed ┘
 //
 // Guarded by Room.mu.
 type flowControl struct {
-	admitted uint64 // bytes that the engine has not accepted yet
-	reserved uint64 // bytes of members that were called
+	acquired uint64 // bytes of messages that the engine has not answered yet
+	resumed  uint64 // bytes that are reserved for resumed senders
 	waiting  list.List
-	senders  map[netpoll.ID]*sender // who waits or was called; nil if nobody ever did
+	senders  map[netpoll.ID]*sender // those that wait or are resumed; nil before the first one
 }
 
 // sender is a member whose message netpoll keeps.
 type sender struct {
-	conn  netpoll.Conn
-	size  uint64
-	done  func()
-	place *list.Element // in flowControl.waiting; nil: it was called
-	late  bool          // it was called, and a tick of Hub.recall has passed
+	conn    netpoll.Conn
+	size    uint64
+	done    func()
+	element *list.Element // in flowControl.waiting; nil: it is resumed
+	overdue bool          // it was already resumed at the last Hub.reclaimResumed
 }
 
-// frameSize is what a message takes in a log of the plain dialect at most; compressed it
-// is less. In the other dialect it takes more, which is seen when it is there.
+// frameSize returns the largest number of bytes that a message takes in a log of the plain
+// dialect. Compressed it takes less. In the other dialect it takes more, which counts once it is
+// in the log.
 func frameSize(m engine.Message) uint64 {
 	return uint64(ws.HeaderSize(ws.Header{Length: int64(len(m.Data))}) + len(m.Data))
 }
 
-// acquire lets a member's message of n bytes in, or keeps it for later: then it
-// is not to be published now, and comes again. Who was let in calls release
-// once the engine has accepted the message.
+// acquire acquires n bytes for the message of a member. If it returns false, the sender waits:
+// the message must not be published now, and netpoll will bring it again. If it returns true, the
+// caller calls release when the engine has answered.
 func (r *Room) acquire(c netpoll.Conn, n uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activateLocked()
 	s := r.senders[c.ID()]
-	r.dropLocked(s)
-	if s != nil && s.place == nil || r.waiting.Len() == 0 && r.fitsLocked(n) {
-		r.admitted += n
+	r.dropSenderLocked(s)
+	if s != nil && s.element == nil || r.waiting.Len() == 0 && r.fitsLocked(n) {
+		r.acquired += n
 		return true
 	}
 	if r.senders == nil {
 		r.senders = map[netpoll.ID]*sender{}
 	}
 	s = &sender{conn: c, size: n, done: c.Again()}
-	s.place = r.waiting.PushBack(s)
+	s.element = r.waiting.PushBack(s)
 	r.senders[c.ID()] = s
 	return false
 }
 
-// tryAcquire is acquire for who cannot wait.
+// tryAcquire is acquire for publishers that cannot wait.
 func (r *Room) tryAcquire(n uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,77 +80,77 @@ func (r *Room) tryAcquire(n uint64) bool {
 	if r.waiting.Len() > 0 || !r.fitsLocked(n) {
 		return false
 	}
-	r.admitted += n
+	r.acquired += n
 	return true
 }
 
-// release ends what acquire and tryAcquire began: the bytes are in the logs now, or
-// will never be; or, with an engine that accepts before it delivers, they are
-// on their way, which is the engine's to bound. The engine's done calls it, so
-// it must not be called under a lock that Deliver is called under.
+// release releases bytes that acquire or tryAcquire has acquired. The message is in the logs now,
+// or will never be. With an engine that accepts a message before it delivers it, the message is
+// on its way, and the engine has to bound such messages. The done of Engine.Publish calls
+// release, with no lock held under which the engine calls Deliver.
 func (r *Room) release(n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.admitted -= n
-	r.admitWaitingLocked()
+	r.acquired -= n
+	r.resumeSendersLocked()
 }
 
-// fitsLocked reports whether n bytes more may come in.
-func (r *Room) fitsLocked(n uint64) bool { return r.hub.fits(r.takenLocked(), n) }
+// fitsLocked reports whether n more bytes fit.
+func (r *Room) fitsLocked(n uint64) bool { return r.hub.fits(r.inUseLocked(), n) }
 
-// takenLocked is how much of MaxUnswept is in use. Between the log and release a
-// message counts twice: for that moment others wait rather than too much is
-// let in.
-func (r *Room) takenLocked() uint64 { return r.unsweptLocked() + r.admitted + r.reserved }
+// inUseLocked returns how many bytes of MaxUnswept are in use. Between Deliver and release a
+// message counts twice, so that for this moment other senders wait, rather than too much is
+// published.
+func (r *Room) inUseLocked() uint64 { return r.unsweptLocked() + r.acquired + r.resumed }
 
 func (h *Hub) fits(taken, n uint64) bool { return taken == 0 || taken+n <= uint64(h.cfg.MaxUnswept) }
 
-// admitWaitingLocked calls as many of those who wait as there is room for. Whatever
-// may make room calls it: a sweep's end, the engine's answer, the end of a
-// group or of a member that was called.
-func (r *Room) admitWaitingLocked() {
+// resumeSendersLocked resumes waiting senders, in their order, as long as their messages fit. It
+// is called whenever bytes may have become free: at the end of a sweep, at the engine's answer,
+// and when a member or a group ends.
+func (r *Room) resumeSendersLocked() {
 	if r.active == nil || r.waiting.Len() == 0 {
 		return
 	}
-	taken := r.takenLocked()
+	taken := r.inUseLocked()
 	for e := r.waiting.Front(); e != nil; e = r.waiting.Front() {
 		s := e.Value.(*sender)
 		if !s.conn.Exists() {
-			r.dropLocked(s) // its message is gone
+			r.dropSenderLocked(s) // its connection is closed, and its message dropped
 			continue
 		}
 		if !r.hub.fits(taken, s.size) {
 			return
 		}
 		r.waiting.Remove(e)
-		s.place = nil
-		r.reserved += s.size
+		s.element = nil
+		r.resumed += s.size
 		taken += s.size
-		r.hub.called.Add(1)
+		r.hub.resumedSenders.Add(1)
 		s.done()
 	}
 }
 
-// dropLocked takes a member out of flow control; what it waited for is free.
-func (r *Room) dropLocked(s *sender) {
+// dropSenderLocked removes a sender from flow control, and frees the bytes that are reserved for
+// it.
+func (r *Room) dropSenderLocked(s *sender) {
 	if s == nil {
 		return
 	}
-	if delete(r.senders, s.conn.ID()); s.place != nil {
-		r.waiting.Remove(s.place)
+	if delete(r.senders, s.conn.ID()); s.element != nil {
+		r.waiting.Remove(s.element)
 		s.done()
 		return
 	}
-	r.reserved -= s.size
-	r.hub.called.Add(-1)
+	r.resumed -= s.size
+	r.hub.resumedSenders.Add(-1)
 }
 
-// recall takes back, every second, what is reserved for members that were
-// called a second ago and did not come: because they are closing, or because
-// somebody paused them. Others must not wait for that; if one comes later
-// still, it waits anew.
-func (h *Hub) recall() {
-	if h.called.Load() == 0 {
+// reclaimResumed is called every second. It frees the bytes of senders that were resumed at least
+// a second ago and did not come, because they are closing, or because their connections are
+// paused. Other senders must not wait for them. If such a sender comes later, it waits again.
+func (h *Hub) reclaimResumed() {
+	if h.resumedSenders.Load() == 0 {
 		return
 	}
 	for _, r := range h.Rooms() {
@@ -160,12 +160,12 @@ func (h *Hub) recall() {
 			continue
 		}
 		for _, s := range r.senders {
-			if s.place == nil && s.late {
-				r.dropLocked(s)
+			if s.element == nil && s.overdue {
+				r.dropSenderLocked(s)
 			}
-			s.late = s.place == nil
+			s.overdue = s.element == nil
 		}
-		r.admitWaitingLocked()
+		r.resumeSendersLocked()
 		r.mu.Unlock()
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"webim/room/wire"
 )
 
-// A gap is what the engine lost on its way to a node: it began anew (see
-// Engine), or a publication does not name the one before it. Whoever relies on
-// a place in the room is told before anything from behind the gap: a client
-// that subscribed, to subscribe again (2500); one whom the server joined, to
-// connect again (3010). Both recover what they missed, or learn that they
-// cannot.
+// A gap is a loss of publications between the engine and a node. The engine calls Begin once
+// more, or a publication does not name the one before it as its predecessor. Each client that
+// knows its position in the room is told of the gap before it gets a message from behind it. If
+// the client subscribed, it is told to subscribe again (2500). If the server joined it, it is
+// told to connect again (3010). Then it recovers the publications that it missed, or learns that
+// it cannot.
 
-// lostLocked ends the memberships that rely on a place. Room.mu is held.
-func (r *Room) lostLocked() {
+// handleGapLocked ends the memberships of clients that know their position. Room.mu is held.
+func (r *Room) handleGapLocked() {
 	for j := r.pending; j != nil; j = j.next {
 		if j.replied {
-			j.err = wire.ErrInternal // the session then ends the connection
+			j.err = wire.ErrInternal // the session then closes the connection
 		}
 	}
 	r.activateLocked()
@@ -27,18 +27,18 @@ func (r *Room) lostLocked() {
 			continue
 		}
 		for i, sh := range g.shards {
-			for place, p := range sh.places {
+			for index, p := range sh.slots {
 				if p.id != 0 {
-					r.loseLocked(p.id, Kind(k), slotOf(i, place))
+					r.loseMemberLocked(p.id, Kind(k), slotOf(i, index))
 				}
 			}
 		}
 	}
-	r.tellLostLocked()
+	r.notifyLostLocked()
 }
 
-// loseLocked ends one membership, if it relies on a place.
-func (r *Room) loseLocked(id netpoll.ID, k Kind, at Slot) {
+// loseMemberLocked ends one membership, if its client knows its position.
+func (r *Room) loseMemberLocked(id netpoll.ID, k Kind, at Slot) {
 	c, ok := r.hub.server.Conn(id)
 	s := sessionOf(c)
 	if !ok || s == nil {
@@ -49,18 +49,18 @@ func (r *Room) loseLocked(id netpoll.ID, k Kind, at Slot) {
 		return
 	}
 	if r.leaveLocked(Member{r, c, k, at}) {
-		r.hub.Post(func() { r.hub.vacated(r) })
+		r.hub.Post(func() { r.hub.endIfEmpty(r) })
 	}
 	if told {
 		r.lost = append(r.lost, s)
 	}
 }
 
-// tellLostLocked tells those of whom no sweep has a batch in hand any more: the
-// last of that would come behind.
-func (r *Room) tellLostLocked() {
+// notifyLostLocked tells the clients of the gap that are in no current batch. For the others it
+// would come before messages of the batch, which come from before the gap.
+func (r *Room) notifyLostLocked() {
 	r.lost = slices.DeleteFunc(r.lost, func(s Session) bool {
-		if r.leaving[s.Conn().ID()] != nil {
+		if r.leftInBatch[s.Conn().ID()] != nil {
 			return false
 		}
 		s.TellLost(r.name)

@@ -11,8 +11,8 @@ import (
 	"webim/room/wire"
 )
 
-// A Kind says which frames a member takes, in one number: the variant of the
-// frames, the dialect, and whether it wants to know who comes and goes.
+// A Kind says which frames a member takes, as one number: the dialect, the variant of the frames,
+// and whether the member gets notices of joins and leaves.
 type Kind uint8
 
 const (
@@ -32,8 +32,8 @@ func kindOf(dialect int, v netpoll.Variant, notices bool) Kind {
 	return Kind(k)
 }
 
-// SessionKind is the kind of the frames that a session takes. notices: it wants to know who
-// comes and goes.
+// SessionKind returns the kind of the frames that a session takes. notices: it gets notices of
+// joins and leaves.
 func SessionKind(e wire.Encoding, v netpoll.Variant, notices bool) Kind {
 	return kindOf(dialectOf(e), v, notices)
 }
@@ -50,8 +50,7 @@ func dialectOf(e wire.Encoding) int {
 	return jsonDialect
 }
 
-// group is the members that take one kind of frames, with its log. Guarded by
-// Room.mu.
+// group is the members of a room that take one kind of frames, and their log. Guarded by Room.mu.
 type group struct {
 	log     *netpoll.Log
 	shards  []*shard
@@ -88,7 +87,7 @@ func (e *encodings) get(dialect int, make func(dialect int, dst []byte) encoded)
 
 // give gives the encodings back. Centrifuge's bytes are their own; the plain dialect's are
 // the publisher's.
-func (e *encodings) give() {
+func (e *encodings) free() {
 	for dialect := range e.of {
 		if b := e.of[dialect].data; dialect != plainDialect && cap(b) > cap(e.scratch[dialect]) && cap(b) <= maxScratch {
 			e.scratch[dialect] = b
@@ -99,7 +98,7 @@ func (e *encodings) give() {
 }
 
 // framed is a message of an encoding of the centrifuge dialect.
-func framed(dialect int, data []byte) encoded {
+func frameOf(dialect int, data []byte) encoded {
 	if dialect == protobufDialect {
 		return encoded{ws.OpBinary, data}
 	}
@@ -129,7 +128,7 @@ func encodePublication(p *engine.Publication, room string, dialect int, dst []by
 	if err != nil {
 		return encoded{}
 	}
-	return framed(dialect, b)
+	return frameOf(dialect, b)
 }
 
 // plainPublication returns what plain clients get: a message of a plain client unchanged, and of
@@ -215,5 +214,5 @@ func encodeNotice(n engine.Notice, room string, dialect int, dst []byte) encoded
 	if err != nil {
 		return encoded{}
 	}
-	return framed(dialect, b)
+	return frameOf(dialect, b)
 }

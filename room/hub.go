@@ -19,7 +19,7 @@ import (
 	"webim/room/token"
 )
 
-// Hub is the rooms of a node. Its connections must all be of one netpoll.Server.
+// Hub is the rooms of a node. All its connections must belong to one netpoll.Server.
 type Hub struct {
 	cfg    Config
 	engine engine.Engine
@@ -27,47 +27,47 @@ type Hub struct {
 
 	mu       sync.RWMutex
 	rooms    nametable.Table[Room]
-	starting map[*Room]*sync.Once // rooms that the engine is being asked for
-	byNum    []*Room              // by Room.num; a tag has the number
-	free     []uint32
+	starting map[*Room]*sync.Once // rooms that are being subscribed at the engine
+	byNum    []*Room              // by Room.num, which is in the tags of plain connections
+	free     []uint32             // numbers of rooms that have ended
 
 	server  *netpoll.Server
-	id      string // another one after each start
+	id      string // new after each start
 	users   users
-	bearers atomic.Int64 // plain connections that came with a token
+	bearers atomic.Int64 // plain connections that have a token
 
 	deferred    deferred
 	timers      timers.List
 	leaveDelays leaveDelays
-	actives     actives
+	activeRooms activeRooms
 
-	slow    slowmode.Table
-	shares  stateShares
-	rosters rosters
-	places  *budget.Pool // of rooms with members
-	unwatch func()
+	slow     slowmode.Table
+	shares   stateShares
+	rosters  rosters
+	roomPool *budget.Pool // the rooms with members that Config.MaxRooms counts, by payer
+	unwatch  func()
 
-	called   atomic.Int64 // members of all rooms, see flowControl
-	started  time.Time    // the zero of the buckets' clock, and of the uptime
-	accounts accounts
-	counters counters
-	refusals *ratelog.Logger // why clients are refused
-	replies  *budget.Pool    // bytes that replies under way take, by payer
+	resumedSenders atomic.Int64 // of all rooms, see flowControl
+	started        time.Time    // the zero of the hub's clock; the uptime begins here
+	accounts       accounts
+	counters       counters
+	refusals       *ratelog.Logger // logs why clients are refused
+	replies        *budget.Pool    // the bytes of replies under way, by payer
 
 	work       *work
-	prompt     bool // the engine is a engine.Prompt, and there is no backend: no call has to wait
+	prompt     bool // the engine is an engine.Prompt, and there is no backend: no call has to wait
 	deliveries deliveries
 	arrivals   arrivals
 	load       load
 }
 
-// NewHub makes a hub. It panics if cfg.Engine is nil.
+// NewHub returns a new hub. It panics if cfg.Engine is nil.
 func NewHub(cfg Config) *Hub {
 	if cfg.Engine == nil {
 		panic("room: Config.Engine is nil")
 	}
 	cfg = cfg.withDefaults()
-	h := &Hub{cfg: cfg, engine: cfg.Engine, places: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{least: crowdOf(runtime.GOMAXPROCS(0))},
+	h := &Hub{cfg: cfg, engine: cfg.Engine, roomPool: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{threshold: burstThreshold(runtime.GOMAXPROCS(0))},
 		refusals: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
 		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
 	h.Moderator = newModerator(h)
@@ -76,12 +76,12 @@ func NewHub(cfg Config) *Hub {
 	return h
 }
 
-// Start joins the hub with a server, before that listens. What the hub does by
-// itself ends with the server; Stop ends what its engine does.
+// Start connects the hub with its server. It is called before the server listens. The periodic
+// work that Start begins ends with the server; Stop ends the hub's part in the engine.
 func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
 	h.load.workers = int64(s.Config().Workers)
-	h.load.part.Store(loadUnknown)
+	h.load.level.Store(loadUnknown)
 	h.deferred.turn = s.NewTurn(h.deferred.run)
 	stops := append([]func(){h.WatchSanctions()}, h.watchShares()...)
 	h.unwatch = func() {
@@ -91,23 +91,23 @@ func (h *Hub) Start(s *netpoll.Server) {
 	}
 	h.engine.AddNode(h)
 	s.Tick(time.Second, h.timers.Run)
-	s.Tick(time.Second, h.recall)
-	s.Tick(h.cfg.calmEvery, h.calm)
+	s.Tick(time.Second, h.reclaimResumed)
+	s.Tick(h.cfg.idleEvery, h.deactivateIdle)
 	if e, ok := h.engine.(engine.Expirer); ok {
 		s.Tick(time.Second, e.Expire)
 	}
 }
 
-// Stop ends the calls that are under way, and takes the hub from its engine's nodes: no control
-// message reaches it any more. It is called when the server has ended.
+// Stop ends the calls that are under way, and removes the hub from the nodes of its engine, so
+// that no control message reaches it any more. It is called when the server has ended.
 func (h *Hub) Stop() {
 	h.work.close()
 	h.engine.RemoveNode(h)
 	h.unwatch()
 }
 
-// CheckJoin tells, before the handshake is answered, why Join would refuse somebody:
-// ErrRoomFull, ErrTooManyRooms or nil.
+// CheckJoin is called before the handshake is answered. It returns the error for which Join would
+// refuse a client: ErrRoomFull, ErrTooManyRooms or nil.
 func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error {
 	if r := h.existing(name); r != nil {
 		if h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers {
@@ -115,14 +115,14 @@ func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error
 		}
 		return nil
 	}
-	if payer := PayerOf(who.User, addr); takesPlace(name) && !h.places.Fits(payer, 1) {
-		h.refusedRoom(payer)
+	if payer := PayerOf(who.User, addr); countsInMaxRooms(name) && !h.roomPool.Fits(payer, 1) {
+		h.logRoomRefused(payer)
 		return ErrTooManyRooms
 	}
 	return nil
 }
 
-// existing is a room that has members, or nil.
+// existing returns the room with a name; nil if it has no members on this node.
 func (h *Hub) existing(name string) *Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -132,17 +132,17 @@ func (h *Hub) existing(name string) *Room {
 // Engine returns the hub's engine.
 func (h *Hub) Engine() engine.Engine { return h.engine }
 
-// Member is a connection's membership of a room.
+// Member is the membership of a connection in a room.
 type Member struct {
 	Room *Room
 	Conn netpoll.Conn
-	Kind Kind // of the frames that it takes
+	Kind Kind // of the frames that the member takes
 	Slot Slot
 }
 
-// Join makes a connection a member of a room, which is made if need be. It is
-// owed every message published after Join returns, and none from before. A
-// connection has one room: ErrJoined if it is in another.
+// Join makes a connection a member of a room, and makes the room if there is none. The member is
+// owed every message that is published after Join returns, and none from before. A connection can
+// be in one room: if it is in another one, the error is ErrJoined.
 func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 	if m, ok := h.Member(c); ok {
 		if m.Room.name == name {
@@ -151,7 +151,7 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		return Member{}, ErrJoined
 	}
 	for {
-		r, err := h.room(name, func() budget.Owner { return payerOfConn(c) })
+		r, err := h.roomFor(name, func() budget.Owner { return payerOfConn(c) })
 		if err != nil {
 			return Member{}, err
 		}
@@ -172,7 +172,7 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 	}
 }
 
-// Member returns the membership that Join made.
+// Member returns the membership that Join has made.
 func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 	num, st, ok := fromTag(c.Tag())
 	if !ok {
@@ -186,17 +186,17 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 	return Member{h.byNum[num], c, kindOf(plainDialect, c.Variant(), false), st}, true
 }
 
-func (h *Hub) refusedRoom(payer budget.Owner) {
-	h.refusals.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.places.Held(payer), "see", "max_rooms")
+func (h *Hub) logRoomRefused(payer budget.Owner) {
+	h.refusals.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.roomPool.Held(payer), "see", "max_rooms")
 }
 
-// takesPlace tells whether a room counts to Config.MaxRooms. Users' own rooms do
-// not: each connection has one at most, and it comes with the connection.
-func takesPlace(name string) bool { return len(UsersOf(name)) != 1 }
+// countsInMaxRooms reports whether Config.MaxRooms counts a room. It does not count the personal
+// rooms of users: each connection has one at most, which comes with the connection.
+func countsInMaxRooms(name string) bool { return len(UsersOf(name)) != 1 }
 
-// room returns a room by name, made and subscribed if there is none: then the payer,
-// who is asked for only then, pays for it.
-func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
+// roomFor returns the room with a name. If there is none, it makes the room and subscribes it at
+// the engine, and payerOf, which is only called then, returns the owner that pays for it.
+func (h *Hub) roomFor(name string, payerOf func() budget.Owner) (*Room, error) {
 	h.mu.RLock()
 	r, start := h.rooms.Get(name), (*sync.Once)(nil)
 	if r != nil && len(h.starting) > 0 {
@@ -210,7 +210,7 @@ func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
 		r, start, err = h.makeRoomLocked(name, payer)
 		h.mu.Unlock()
 		if err != nil {
-			h.refusedRoom(payer)
+			h.logRoomRefused(payer)
 			return nil, err
 		}
 	}
@@ -220,14 +220,14 @@ func (h *Hub) room(name string, payerOf func() budget.Owner) (*Room, error) {
 	return r, nil
 }
 
-// makeRoomLocked makes a room, if nobody else has made it meanwhile. start is what whoever
-// is given the room goes through; nil: the engine was asked for the room before. h.mu is
-// held.
+// makeRoomLocked makes a room, unless another goroutine has made it meanwhile. Every goroutine
+// that gets the room calls start.Do; start is nil if the room is subscribed at the engine. h.mu
+// is held.
 func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *sync.Once, err error) {
 	if r = h.rooms.Get(name); r != nil {
 		return r, h.starting[r], nil
 	}
-	if takesPlace(name) && !h.places.Take(payer, 1) {
+	if countsInMaxRooms(name) && !h.roomPool.Take(payer, 1) {
 		return nil, nil, ErrTooManyRooms
 	}
 	r = &Room{hub: h, name: name, opts: h.cfg.options(name), payer: payer}
@@ -244,7 +244,7 @@ func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *s
 	return r, start, nil
 }
 
-// startRoom asks the engine for a room's publications. Whoever else joins waits for that.
+// startRoom subscribes a room at the engine. Other goroutines that join the room wait for that.
 func (h *Hub) startRoom(r *Room) {
 	h.engine.Subscribe(r.name, r.payer, r)
 	h.mu.Lock()
@@ -254,23 +254,23 @@ func (h *Hub) startRoom(r *Room) {
 	}
 }
 
-// Leave ends a membership; the last one ends the room on this node.
+// Leave ends a membership. When the last one ends, the room ends on this node.
 func (h *Hub) Leave(m Member) {
 	if m.Room.leave(m) {
-		h.vacated(m.Room)
+		h.endIfEmpty(m.Room)
 	}
 }
 
-// vacated ends a room that nobody is in any more.
-func (h *Hub) vacated(r *Room) {
+// endIfEmpty ends a room that has no members any more.
+func (h *Hub) endIfEmpty(r *Room) {
 	h.mu.Lock()
-	if !r.end() {
+	if !r.tryEnd() {
 		h.mu.Unlock()
-		return // somebody joined meanwhile
+		return // a member has joined meanwhile
 	}
 	h.rooms.Remove(r.name)
-	if takesPlace(r.name) {
-		h.places.Add(r.payer, -1)
+	if countsInMaxRooms(r.name) {
+		h.roomPool.Add(r.payer, -1)
 	}
 	h.byNum[r.num] = nil
 	h.free = append(h.free, r.num)

@@ -7,47 +7,48 @@ import (
 	"webim/room/engine"
 )
 
-// leaveDelays are those of whom nobody knows yet that they left. The zero value is
-// ready.
+// leaveDelays has the leaves that no room was told yet, because the clients may come back. The
+// zero value is ready.
 type leaveDelays struct {
-	mu   sync.Mutex
-	n    uint64
-	left map[whereWho]uint64 // which leave it was
+	mu      sync.Mutex
+	n       uint64                // the number of the last leave
+	pending map[roomClient]uint64 // by number
 }
 
-// whereWho is a connection in a room.
-type whereWho struct{ room, client string }
+// roomClient is a client in a room.
+type roomClient struct{ room, client string }
 
-// Notify tells a room, on all nodes, that somebody came or went; who comes back
-// before it was told that it went has never been away. No lock is needed nor
-// minded.
+// Notify tells a room, on all nodes, that a client joined or left. A leave is told after
+// Config.LeaveDelay. If the client joins again before, neither the leave nor the join is told.
+// Notify may be called with or without locks held, except leaveDelays.mu, deferred.mu and
+// timers.List.mu.
 func (h *Hub) Notify(room string, n engine.Notice) {
 	if h.cfg.LeaveDelay < 0 {
 		h.Post(func() { h.engine.Notify(room, n) })
 		return
 	}
-	l, v := &h.leaveDelays, whereWho{room, n.Who.Client}
+	l, v := &h.leaveDelays, roomClient{room, n.Who.Client}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !n.Left {
-		if _, here := l.left[v]; here {
-			delete(l.left, v)
+		if _, here := l.pending[v]; here {
+			delete(l.pending, v)
 			return
 		}
 		h.Post(func() { h.engine.Notify(room, n) })
 		return
 	}
-	if l.left == nil {
-		l.left = map[whereWho]uint64{}
+	if l.pending == nil {
+		l.pending = map[roomClient]uint64{}
 	}
 	l.n++
 	which := l.n
-	l.left[v] = which
+	l.pending[v] = which
 	h.At(time.Now().Add(h.cfg.LeaveDelay), func() {
 		l.mu.Lock()
-		over := l.left[v] == which
+		over := l.pending[v] == which
 		if over {
-			delete(l.left, v)
+			delete(l.pending, v)
 		}
 		l.mu.Unlock()
 		if over {

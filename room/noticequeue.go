@@ -9,45 +9,45 @@ import (
 )
 
 const (
-	// noticeWrite is what one more write to a member costs, as bytes.
-	noticeWrite = 1 << 10
-	// noticesEvery is how often a room tells the notices that wait, in one sweep.
+	// noticeWriteCost is the cost of one more write to a member, in bytes.
+	noticeWriteCost = 1 << 10
+	// noticesEvery is the time between two sweeps of the waiting notices of a room.
 	noticesEvery = time.Second
-	// noticeDelay bounds how long after a join its notice comes: a presence that was
-	// asked for since then may have shown the client.
+	// noticeDelay bounds the time between a join and its notice. So for this time after a
+	// presence, a notice of a join may be about a client that the presence has shown.
 	noticeDelay = 10 * time.Second
-	// maxNotices is how many wait in a room on a node. Beyond that the oldest is told.
+	// maxNotices is the largest number of notices that wait in a room on a node. One more makes
+	// the room send the oldest.
 	maxNotices = 4096
 )
 
-// noticeRate is what the join and leave notices of a room may cost on a node: the size
-// of each times the members that are told. A notice that comes to a room in debt waits.
+// noticeRate limits the cost of the join and leave notices of a room on a node: the size of each
+// notice times the members that get it. While the room is in debt, new notices wait.
 var noticeRate = Rate{N: 8 << 20, Per: time.Second}
 
-// A noticeQueue tells members who came and went. Each client that comes and goes makes
-// the server write to all that listen, so few could make it write without end. While a
-// room's notices cost less than noticeRate each is told at once, in its place among the
-// messages. Otherwise they wait, in their order, for one sweep a second. A client that
-// has left before its join was told is not told at all, unless somebody looked at the
-// room's presence meanwhile: whoever saw the client there has to learn that it left.
+// A noticeQueue tells the listening members which clients joined and left. Each join and each
+// leave makes the server write to all listening members, so a few clients could make it write all
+// the time. While the notices of a room cost less than noticeRate, each is sent at once, at its
+// position among the messages. Otherwise notices wait, in their order, for one sweep each second.
+// If a client leaves before its join was sent, neither is sent, unless a presence has shown the
+// client meanwhile: the client that asked for the presence has to learn that it left.
 //
-// So members are told of a client's join, then of its leave, or of neither; and a list
-// that begins with a presence and follows the notices is right in the end. Guarded by
-// Room.mu.
+// So members are told of the join of a client and then of its leave, or of neither. A list that
+// begins with a presence and follows the notices is correct in the end. Guarded by Room.mu.
 type noticeQueue struct {
-	spent     budget.Bucket
-	waiting   list.List                // of Notice
-	unseen    map[string]*list.Element // joins that wait and that no presence has shown, by client
-	presented int64                    // until then a presence may have shown who is told to join
-	timed     bool                     // a sweep will come
+	bucket     budget.Bucket
+	waiting    list.List                // of Notice
+	unshown    map[string]*list.Element // by client: waiting joins that no presence has shown
+	shownUntil int64                    // until then a join may be that of a client that a presence has shown
+	scheduled  bool                     // a call of sendWaitingNotices is scheduled
 }
 
-// noticedLocked tells a notice, now or later.
-func (r *Room) noticedLocked(n engine.Notice) {
+// handleNoticeLocked sends a notice, now or later.
+func (r *Room) handleNoticeLocked(n engine.Notice) {
 	listeners := r.listenersLocked()
 	if listeners == 0 {
 		if r.active != nil && r.notices != nil {
-			r.notices.forgetAll()
+			r.notices.removeAll()
 		}
 		return
 	}
@@ -56,90 +56,90 @@ func (r *Room) noticedLocked(n engine.Notice) {
 		r.notices = &noticeQueue{}
 	}
 	q, now := r.notices, r.hub.now()
-	if q.waiting.Len() == 0 && q.spent.Debt(noticeRate, now) == 0 {
-		q.spent.Charge(noticeRate, noticeWrite*listeners+r.tellNoticeLocked(n), now)
+	if q.waiting.Len() == 0 && q.bucket.Debt(noticeRate, now) == 0 {
+		q.bucket.Charge(noticeRate, noticeWriteCost*listeners+r.sendNoticeLocked(n), now)
 		return
 	}
-	if e := q.unseen[n.Who.Client]; n.Left && e != nil {
-		q.forget(e)
+	if e := q.unshown[n.Who.Client]; n.Left && e != nil {
+		q.remove(e)
 		return
 	}
 	e := q.waiting.PushBack(n)
-	if !n.Left && now >= q.presented {
-		if q.unseen == nil {
-			q.unseen = map[string]*list.Element{}
+	if !n.Left && now >= q.shownUntil {
+		if q.unshown == nil {
+			q.unshown = map[string]*list.Element{}
 		}
-		q.unseen[n.Who.Client] = e
+		q.unshown[n.Who.Client] = e
 	}
-	if q.waiting.Len() > maxNotices { // not charged: or those that wait would never be told
-		r.tellNoticeLocked(q.forget(q.waiting.Front()))
+	if q.waiting.Len() > maxNotices { // not charged, or the waiting notices would never be sent
+		r.sendNoticeLocked(q.remove(q.waiting.Front()))
 	}
-	r.timeNoticesLocked()
+	r.scheduleNoticesLocked()
 }
 
-// forgetAll drops what waits. While nobody listens, no notice is kept; so a join that
-// waited since before, and would be told to the next listener, would have no leave.
-func (q *noticeQueue) forgetAll() {
+// removeAll drops the waiting notices. While no member listens, no notice is kept. A join that
+// waited since before would be sent to the next listener, but its leave would not.
+func (q *noticeQueue) removeAll() {
 	q.waiting.Init()
-	q.unseen = nil
+	q.unshown = nil
 }
 
-// forget takes a notice out of those that wait.
-func (q *noticeQueue) forget(e *list.Element) engine.Notice {
+// remove removes a waiting notice.
+func (q *noticeQueue) remove(e *list.Element) engine.Notice {
 	n := q.waiting.Remove(e).(engine.Notice)
-	if q.unseen[n.Who.Client] == e {
-		delete(q.unseen, n.Who.Client)
+	if q.unshown[n.Who.Client] == e {
+		delete(q.unshown, n.Who.Client)
 	}
 	return n
 }
 
-// timeNoticesLocked lets a sweep come when the debt is paid, and in noticesEvery at the
-// earliest.
-func (r *Room) timeNoticesLocked() {
+// scheduleNoticesLocked schedules sendWaitingNotices for the time when the debt is paid, but at
+// least noticesEvery from now.
+func (r *Room) scheduleNoticesLocked() {
 	q := r.notices
-	if q.timed || q.waiting.Len() == 0 {
+	if q.scheduled || q.waiting.Len() == 0 {
 		return
 	}
-	q.timed = true
-	r.hub.At(time.Now().Add(max(noticesEvery, q.spent.Debt(noticeRate, r.hub.now()))), r.tellNotices)
+	q.scheduled = true
+	r.hub.At(time.Now().Add(max(noticesEvery, q.bucket.Debt(noticeRate, r.hub.now()))), r.sendWaitingNotices)
 }
 
-// tellNotices tells those that wait, until the room is in debt again.
-func (r *Room) tellNotices() {
+// sendWaitingNotices sends waiting notices, until the room is in debt again.
+func (r *Room) sendWaitingNotices() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q, now := r.notices, r.hub.now()
-	q.timed = false
-	for q.waiting.Len() > 0 && q.spent.Debt(noticeRate, now) == 0 {
-		q.spent.Charge(noticeRate, r.tellNoticeLocked(q.forget(q.waiting.Front())), now)
+	q.scheduled = false
+	for q.waiting.Len() > 0 && q.bucket.Debt(noticeRate, now) == 0 {
+		q.bucket.Charge(noticeRate, r.sendNoticeLocked(q.remove(q.waiting.Front())), now)
 	}
-	q.spent.Charge(noticeRate, noticeWrite*r.listenersLocked(), now) // the log's sweep writes once for all of them
-	r.timeNoticesLocked()
+	q.bucket.Charge(noticeRate, noticeWriteCost*r.listenersLocked(), now) // one sweep writes all of them
+	r.scheduleNoticesLocked()
 }
 
-// presentedLocked notes that somebody has seen who is in the room.
-func (r *Room) presentedLocked() {
+// markPresenceShownLocked notes that a presence of the room was shown.
+func (r *Room) markPresenceShownLocked() {
 	if r.active == nil {
 		return
 	}
 	if q := r.notices; q != nil {
-		q.unseen, q.presented = nil, r.hub.now()+int64(noticeDelay)
+		q.unshown, q.shownUntil = nil, r.hub.now()+int64(noticeDelay)
 	}
 }
 
-// tellNoticeLocked appends a notice to the logs of those that listen, and returns how
-// many bytes that makes for all of them.
-func (r *Room) tellNoticeLocked(n engine.Notice) (bytes int) {
+// sendNoticeLocked appends a notice to the logs of the listening members, and returns how many
+// bytes that makes for all of them.
+func (r *Room) sendNoticeLocked(n engine.Notice) (bytes int) {
 	return r.appendLocked(0, true, func(dialect int, dst []byte) encoded { return encodeNotice(n, r.name, dialect, dst) })
 }
 
-// listenersLocked is how many members are told who comes and goes.
-func (r *Room) listenersLocked() int { return r.seatsLocked(Kind.notices) }
+// listenersLocked counts the members that get notices.
+func (r *Room) listenersLocked() int { return r.countSlotsLocked(Kind.notices) }
 
-// affordNotices charges what it will cost to tell that a member joined a room, and that
-// it left: the leave cannot be refused. A member that the server joins pays, and is not
-// refused either. The error is ErrTooManyRequests or DisconnectTooManyErrors.
-func (r *Room) affordNotices(j *PendingJoin) error {
+// chargeNotices charges the owner of a join for the notices of the join and of the leave, because
+// a leave cannot be refused. If the server joins the member, the owner pays, but is not refused.
+// The error is ErrTooManyRequests or DisconnectTooManyErrors.
+func (r *Room) chargeNotices(j *PendingJoin) error {
 	if !j.Options.Notices {
 		return nil
 	}

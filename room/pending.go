@@ -11,69 +11,71 @@ import (
 	"webim/room/wire"
 )
 
-// A session joins a room in four steps, none of which waits:
+// A session joins a room in four steps, and none of them waits:
 //
-//	enter   the room counts the member in, so that the room lasts
-//	catch   the room keeps what is published from now on for the member
-//	ask     the engine tells the room's history and its top
-//	seat    under the room's lock the reply is queued and the member gets its slot
+//	reserve   the room counts the member, so that the room does not end
+//	buffer    the room keeps the publications that it delivers from now on for the member
+//	ask       the engine is asked for the history of the room and its top
+//	resolve   under the room's lock, the reply is queued and the member takes its slot
 //
-// The reply has what was missed up to the last publication that the room
-// delivered; the slot is owed what comes behind it. So nothing is lost, doubled
-// or out of order, however busy the room is and however late the history comes.
+// The reply has the publications that the client missed, up to the last one that the room has
+// delivered. The slot is owed the publications behind that one. So no publication is lost,
+// doubled or out of order, however busy the room is and however late the history comes.
 
-// A PendingJoin is a session's membership of a room that is being made. The session fills
-// in the exported fields, gives it to Hub.StartJoin and changes it no more.
+// A PendingJoin is a membership that is being made for a session. The session fills in the
+// exported fields and passes the PendingJoin to Hub.StartJoin. From then on it changes none of
+// them.
 type PendingJoin struct {
 	Room    string
-	Options *Options // the room's, as this member has them
+	Options *Options // the options of the room for this member
 	Conn    netpoll.Conn
-	Kind    Kind             // of the frames that it takes
-	Owner   *Principal       // who joins, and pays
-	Server  bool             // the server joins it, so no budget refuses it
-	Since   *engine.Position // recover from there; nil: not asked for
-	Strict  bool             // no membership, and an error, if that cannot be
-	Latch   *Latch           // wait there before taking the slot; nil: do not
-	Reply   *ReplyBudget     // of the reply that says what was missed; nil if Since is
+	Kind    Kind             // of the frames that the member takes
+	Owner   *Principal       // joins, and pays
+	Server  bool             // the server joins the session, so no budget refuses the join
+	Since   *engine.Position // recover from there; nil: no recovery was asked for
+	Strict  bool             // if the recovery fails, the join fails
+	Latch   *Latch           // wait until it is open before taking the slot; nil: do not wait
+	Reply   *ReplyBudget     // of the reply with the missed publications; nil if Since is nil
 	Joiner  Joiner
 
-	// Under Room.mu.
-	next    *PendingJoin         // of the room
-	replied bool                 // the outcome was told, while the latch is closed
-	caught  []engine.Publication // delivered since it began, or since it was told
-	bytes   int                  // that they take, by count
-	history engine.History
-	known   bool // the history has come
-	err     error
+	// Guarded by Room.mu.
+	next          *PendingJoin         // of the same room
+	replied       bool                 // Joiner.Reply was called while the latch was closed
+	buffered      []engine.Publication // delivered since the join began, or since replied
+	bufferedBytes int                  // engine.Cost of buffered
+	history       engine.History
+	hasHistory    bool // the engine has answered
+	err           error
 }
 
-// A Joiner is the session's part of a join. The hub calls Enter, Check, Reply and Finish
-// at most once each, with Room.mu held, except Check. They must not call the hub for that
-// room but where they say so.
+// A Joiner is the session's part of a join. The hub calls Reserve, Check, Reply and Finish at
+// most once each. It holds Room.mu during all of them, so they must call nothing that takes that
+// lock.
 type Joiner interface {
-	// Author is the member as the room will see it. No lock is held.
+	// Author returns the member as the room will see it. No lock is held.
 	Author() engine.Author
-	// MayEnter checks whether the session may have another room, this one. No lock is held.
-	// It may be called several times.
-	MayEnter() error
-	// Enter is MayEnter and notes the pending join among the session's memberships, both or
-	// none. From here on whoever ends the membership calls Room.Abandon.
-	Enter(r *Room) error
-	// Check judges, after Enter, what may have changed before: bans and revoked tokens. A
-	// later change finds the join among the memberships.
+	// CanReserve checks whether the session may join one more room, this one. It may be called
+	// several times. No lock is held.
+	CanReserve() error
+	// Reserve checks the same as CanReserve, and notes the pending join among the session's
+	// memberships, both or none. From now on the code that ends the membership calls
+	// Room.Abandon.
+	Reserve(r *Room) error
+	// Check is called after Reserve and checks for bans and revoked tokens that came before it.
+	// Those that come later find the join among the memberships.
 	Check() error
-	// Reply tells the client how the membership was made: what it pushes comes before
-	// anything that the room sends.
+	// Reply tells the client the outcome of the join. The client gets the frames that Reply
+	// pushes before anything that the room sends.
 	Reply(out Recovery, err error)
-	// Finish ends the join. Unless err, or because the session has given the join up, it
-	// calls PendingJoin.Seat and keeps the Member; else it forgets the join, replies with
-	// the error unless HasReplied, and returns the error.
+	// Finish ends the join. If err is nil and the session has not abandoned the join, Finish
+	// calls PendingJoin.TakeSlot and keeps the Member. Otherwise it forgets the join, calls Reply
+	// with the error unless HasReplied, and returns the error.
 	Finish(err error) error
 }
 
-// Recovery is how a membership was made.
+// Recovery is the outcome of a join.
 type Recovery struct {
-	At        engine.Position // where the client stands; each publication that it missed takes it on
+	At        engine.Position // the position of the client; each missed publication moves it on
 	Recovered bool
 	Missed    []engine.Publication
 }
@@ -81,53 +83,53 @@ type Recovery struct {
 // errSlowHistory is temporary, as all internal errors are.
 var errSlowHistory = wire.Internal(errors.New("the engine's history came too slowly for what was published meanwhile"))
 
-// StartJoin makes a session a member of a room. If the room cannot be entered, the error
-// is an ErrorCode, and no method of the Joiner but MayEnter, Enter and Author was called;
-// else Joiner.Reply is called once, perhaps before StartJoin returns. The room is nil if
-// the join has failed already.
+// StartJoin makes a session a member of a room. If the session cannot join, the error is an
+// ErrorCode, and no methods of the Joiner were called but CanReserve, Reserve and Author.
+// Otherwise Joiner.Reply is called once, perhaps before StartJoin returns. The room is nil if the
+// join has failed already.
 func (h *Hub) StartJoin(j *PendingJoin) (*Room, error) {
 	if !j.Options.Recoverable {
 		j.Since = nil
 	}
-	r, err := h.enter(j)
+	r, err := h.reserve(j)
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
-	r.joinLocked(j)
-	if err := j.Joiner.Check(); err != nil { // only now: a ban, or a revocation, that comes later finds it
+	r.addPendingLocked(j)
+	if err := j.Joiner.Check(); err != nil { // a ban or a revocation that comes later finds the join
 		j.err = err
-		r.seatLocked()
+		r.resolveJoinsLocked()
 		r.mu.Unlock()
 		return nil, nil
 	}
 	r.mu.Unlock()
 	if !j.Options.Recoverable {
-		r.tellHistory(j, engine.History{}, nil) // who cannot recover need not know
+		r.setHistory(j, engine.History{}, nil) // a client that cannot recover needs no position
 		return r, nil
 	}
-	part := engine.Span{} // nothing: only the top is asked for
+	part := engine.Span{} // an empty part: only the top is asked for
 	if j.Since != nil {
 		part = engine.Span{Behind: j.Since.Offset, Limit: -1, Places: true, Bytes: max(1, j.Reply.room())}
 	}
-	h.engine.History(j.Room, part, func(got engine.History, err error) { r.tellHistory(j, got, err) })
+	h.engine.History(j.Room, part, func(got engine.History, err error) { r.setHistory(j, got, err) })
 	return r, nil
 }
 
-// enter finds or makes the room, and counts the session in. Errors are ErrorCodes.
-func (h *Hub) enter(j *PendingJoin) (*Room, error) {
+// reserve finds or makes the room, and reserves the membership. The error is an ErrorCode.
+func (h *Hub) reserve(j *PendingJoin) (*Room, error) {
 	for {
-		if err := j.Joiner.MayEnter(); err != nil {
+		if err := j.Joiner.CanReserve(); err != nil {
 			return nil, err // before a room is made for nothing
 		}
-		r, err := h.room(j.Room, func() budget.Owner { return j.Owner.payer })
+		r, err := h.roomFor(j.Room, func() budget.Owner { return j.Owner.payer })
 		if err != nil {
 			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
 		}
-		if err := r.affordNotices(j); err != nil {
+		if err := r.chargeNotices(j); err != nil {
 			return nil, err
 		}
-		switch err = r.enter(j); err {
+		switch err = r.reserve(j); err {
 		case errEnded:
 			continue
 		case ErrRoomFull:
@@ -137,108 +139,108 @@ func (h *Hub) enter(j *PendingJoin) (*Room, error) {
 	}
 }
 
-// enter counts the session in, and the session notes the room, both or none.
-func (r *Room) enter(j *PendingJoin) error {
+// reserve counts the member, and the session notes the room, both or none.
+func (r *Room) reserve(j *PendingJoin) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.enterLocked(); err != nil {
+	if err := r.reserveLocked(); err != nil {
 		return err
 	}
-	if err := j.Joiner.Enter(r); err != nil {
-		r.quitLocked()
+	if err := j.Joiner.Reserve(r); err != nil {
+		r.cancelLocked()
 		return err
 	}
 	return nil
 }
 
-// quitLocked takes back what enterLocked did. Room.mu is held.
-func (r *Room) quitLocked() {
+// cancelLocked takes back reserveLocked.
+func (r *Room) cancelLocked() {
 	if r.members--; r.members == 0 {
-		r.hub.Post(func() { r.hub.vacated(r) })
+		r.hub.Post(func() { r.hub.endIfEmpty(r) })
 	}
 }
 
-// Abandon ends a join that its session has given up: it holds neither its place nor what
-// it caught until the engine answers.
+// Abandon ends a join that its session has abandoned. Its reservation and its buffered
+// publications are freed at once, and not only when the engine answers.
 func (r *Room) Abandon(j *PendingJoin) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j.err = wire.ErrInternal
-	r.seatLocked()
+	r.resolveJoinsLocked()
 }
 
-// tellHistory brings what the engine remembers.
-func (r *Room) tellHistory(j *PendingJoin, h engine.History, err error) {
+// setHistory takes the answer of the engine.
+func (r *Room) setHistory(j *PendingJoin, h engine.History, err error) {
 	if j.Since != nil && !j.Reply.take(h) {
-		h.Publications = nil // so it is not recovered
+		h.Publications = nil // too large for the budget of the reply: the client does not recover
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	j.history, j.known = h, true
+	j.history, j.hasHistory = h, true
 	if err != nil {
 		j.err = wire.Internal(err)
 	}
-	r.seatLocked()
+	r.resolveJoinsLocked()
 }
 
-// catchLocked keeps a publication for those who are joining.
-func (r *Room) catchLocked(p engine.Publication) {
+// bufferLocked keeps a publication for the pending joins.
+func (r *Room) bufferLocked(p engine.Publication) {
 	if r.pending == nil {
 		return
 	}
 	p.Data = slices.Clone(p.Data)
 	for j := r.pending; j != nil; j = j.next {
-		if j.bytes += engine.Cost(&p); j.bytes > r.hub.cfg.MaxUnswept {
-			j.caught, j.err = nil, errSlowHistory
+		if j.bufferedBytes += engine.Cost(&p); j.bufferedBytes > r.hub.cfg.MaxUnswept {
+			j.buffered, j.err = nil, errSlowHistory
 			continue
 		}
-		j.caught = append(j.caught, p)
+		j.buffered = append(j.buffered, p)
 	}
 }
 
-// A Latch keeps joins that are part of a connect reply from their slots until that reply
-// is queued. Nil is open.
+// A Latch keeps the joins that are part of a connect reply from taking their slots before that
+// reply is queued. Nil is open.
 type Latch struct{ open atomic.Bool }
 
-// Open lets the joins go on. The owner then calls Room.Resume for each of their rooms.
+// Open opens the latch. The caller then calls Room.ResumeJoins for each room of the joins.
 func (l *Latch) Open() { l.open.Store(true) }
 
 func (l *Latch) closed() bool { return l != nil && !l.open.Load() }
 
-// Resume lets joins go on that waited at a Latch.
-func (r *Room) Resume() {
+// ResumeJoins resolves joins that waited for a Latch.
+func (r *Room) ResumeJoins() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seatLocked()
+	r.resolveJoinsLocked()
 }
 
-// seatLocked seats those who are joining and have what they need: the history,
-// all that it knows delivered here too, and no sweep that has them in hand from
-// the last time they were in the room.
-func (r *Room) seatLocked() {
+// resolveJoinsLocked resolves the pending joins that can be resolved: their history has come, the
+// room has delivered all publications that the history knows, and no current batch has the
+// connection from an earlier membership of the room.
+func (r *Room) resolveJoinsLocked() {
 	at := &r.pending
 	for j := *at; j != nil; j = *at {
 		if top := j.history.Top.Epoch; top != "" && r.top.Epoch != "" && top != r.top.Epoch {
-			j.err = wire.ErrInternal // the room has begun anew meanwhile; temporary
+			j.err = wire.ErrInternal // the engine has begun a new epoch meanwhile; the error is temporary
 		}
 		behind := r.top.Epoch == "" || r.top.Offset < j.history.Top.Offset
 		switch {
-		case j.err == nil && (!j.known || behind || r.isLeavingLocked(j.Conn.ID())):
+		case j.err == nil && (!j.hasHistory || behind || r.isInBatchLocked(j.Conn.ID())):
 			at = &j.next
 		case j.err == nil && j.Latch.closed():
 			if !j.replied {
-				r.replyLocked(j)
+				r.replyToJoinLocked(j)
 			}
 			at = &j.next
 		default:
 			*at, j.next = j.next, nil
-			r.finishLocked(j)
+			r.finishJoinLocked(j)
 		}
 	}
 }
 
-// joinLocked adds a join to those under way.
-func (r *Room) joinLocked(j *PendingJoin) {
+// addPendingLocked adds a pending join as the last one.
+func (r *Room) addPendingLocked(j *PendingJoin) {
 	at := &r.pending
 	for *at != nil {
 		at = &(*at).next
@@ -246,63 +248,66 @@ func (r *Room) joinLocked(j *PendingJoin) {
 	*at = j
 }
 
-// isLeavingLocked reports whether a sweep has a batch with a connection in hand that has
-// left since.
-func (r *Room) isLeavingLocked(id netpoll.ID) bool { return r.active != nil && r.leaving[id] != nil }
-
-// replyLocked says how the membership is made; what is published from here on comes
-// after that.
-func (r *Room) replyLocked(j *PendingJoin) {
-	j.Joiner.Reply(j.outcome(r.top), nil)
-	j.replied, j.caught, j.bytes, j.history.Publications = true, nil, 0, nil
+// isInBatchLocked reports whether a connection has left the room while it was in a current batch
+// that has not ended.
+func (r *Room) isInBatchLocked(id netpoll.ID) bool {
+	return r.active != nil && r.leftInBatch[id] != nil
 }
 
-// finishLocked ends a join.
-func (r *Room) finishLocked(j *PendingJoin) {
-	if j.err == nil && j.Strict && j.Since != nil && !j.outcome(r.top).Recovered {
+// replyToJoinLocked tells the client the outcome. From now on only publications that come after
+// it are buffered.
+func (r *Room) replyToJoinLocked(j *PendingJoin) {
+	j.Joiner.Reply(j.recovery(r.top), nil)
+	j.replied, j.buffered, j.bufferedBytes, j.history.Publications = true, nil, 0, nil
+}
+
+// finishJoinLocked ends a pending join.
+func (r *Room) finishJoinLocked(j *PendingJoin) {
+	if j.err == nil && j.Strict && j.Since != nil && !j.recovery(r.top).Recovered {
 		j.err = wire.ErrUnrecoverablePosition
 	}
 	if j.Joiner.Finish(j.err) != nil {
-		r.quitLocked()
+		r.cancelLocked()
 	}
 }
 
 // HasReplied reports whether Joiner.Reply was called. Only Joiner.Finish may call it.
 func (j *PendingJoin) HasReplied() bool { return j.replied }
 
-// Seat makes the member one that the room's sweeps serve, after Joiner.Reply and what was
-// published since. Only Joiner.Finish may call it, once.
-func (j *PendingJoin) Seat(r *Room) Member {
+// TakeSlot gives the member its slot, after Joiner.Reply and the publications that were buffered
+// since. Only Joiner.Finish may call it, once.
+func (j *PendingJoin) TakeSlot(r *Room) Member {
 	if !j.replied {
-		r.replyLocked(j)
+		r.replyToJoinLocked(j)
 	}
-	for _, p := range j.caught { // while the latch was closed
+	for _, p := range j.buffered { // since Joiner.Reply, while the latch was closed
 		if e := encodePublication(&p, r.name, j.Kind.dialect(), nil); e.op != 0 {
 			_ = j.Conn.Push(e.op, e.data)
 		}
 	}
-	return Member{r, j.Conn, j.Kind, r.sitLocked(j.Conn, j.Kind)}
+	return Member{r, j.Conn, j.Kind, r.takeSlotLocked(j.Conn, j.Kind)}
 }
 
-// outcome puts the history and what was caught together. What cannot be proven
-// to be all that was missed is not recovered. Who recovers stands where it said:
-// a client that leaves while it takes in what it missed comes back for the rest.
-func (j *PendingJoin) outcome(top engine.Position) Recovery {
+// recovery merges the history and the buffered publications. The client recovers only if these
+// are provably all that it missed. A client that recovers keeps the position that it named, and
+// each missed publication moves it on: if it disconnects before it has read all of them, it
+// recovers the rest.
+func (j *PendingJoin) recovery(top engine.Position) Recovery {
 	lost := Recovery{At: top}
 	switch {
 	case j.Since == nil || j.Since.Offset > top.Offset:
 		return lost
-	case j.Since.Epoch != top.Epoch && *j.Since != (engine.Position{}): // that is before the first, in any epoch
+	case j.Since.Epoch != top.Epoch && *j.Since != (engine.Position{}): // the zero position is before the first publication of any epoch
 		return lost
 	}
 	out := Recovery{At: engine.Position{Epoch: top.Epoch, Offset: j.Since.Offset}, Recovered: true}
 	last := j.Since.Offset
-	for _, p := range slices.Concat(j.history.Publications, j.caught) {
+	for _, p := range slices.Concat(j.history.Publications, j.buffered) {
 		if p.Offset <= last {
-			continue // in both
+			continue // it is in the history and in the buffer
 		}
 		if p.Prev > last {
-			return lost // what was between is forgotten
+			return lost // the engine has forgotten a publication in between
 		}
 		out.Missed = append(out.Missed, p)
 		last = p.Offset

@@ -8,9 +8,9 @@ import (
 	"webim/room/wire"
 )
 
-// Presence tells who is in a room, on all nodes. The error is a wire.ErrorCode:
-// ErrNotAvailable if the room does not offer that, or if more are there than
-// Config.MaxPresence: PresenceStats counts them.
+// Presence lists the members of a room on all nodes. The error is a wire.ErrorCode:
+// ErrNotAvailable if the room has no presence, or if there are more members than
+// Config.MaxPresence. PresenceStats counts them.
 func (h *Hub) Presence(room string, done func([]engine.Author, error)) {
 	if !h.cfg.options(room).Presence {
 		done(nil, wire.ErrNotAvailable)
@@ -27,8 +27,8 @@ func (h *Hub) Presence(room string, done func([]engine.Author, error)) {
 	})
 }
 
-// PresenceStats counts the connections in a room, and the users that they are;
-// all who are anonymous are one. Errors are as those of Presence.
+// PresenceStats counts the connections in a room and their users; all anonymous connections are
+// one user. The errors are those of Presence.
 func (h *Hub) PresenceStats(room string, done func(clients, users int, err error)) {
 	if !h.cfg.options(room).Presence {
 		done(0, 0, wire.ErrNotAvailable)
@@ -42,12 +42,12 @@ func (h *Hub) PresenceStats(room string, done func(clients, users int, err error
 	})
 }
 
-// Members implements engine.Subscriber: it counts first, so a list that is too long is never
+// Members implements engine.Subscriber. It counts first, so a list that is too long is never
 // made.
 func (r *Room) Members(limit int) (all []engine.Author, clients int) {
 	r.mu.Lock()
-	r.presentedLocked()
-	if clients = r.seatedLocked(); clients > limit {
+	r.markPresenceShownLocked()
+	if clients = r.slotsInUseLocked(); clients > limit {
 		r.mu.Unlock()
 		return nil, clients
 	}
@@ -65,7 +65,7 @@ func (r *Room) Members(limit int) (all []engine.Author, clients int) {
 // anyKind selects the members of all kinds.
 func anyKind(Kind) bool { return true }
 
-// appendIDsLocked adds the connections of the members of some kinds. Room.mu is held.
+// appendIDsLocked appends the connections of the members of some kinds. Room.mu is held.
 func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(Kind) bool) []netpoll.ID {
 	if r.active == nil {
 		for _, one := range r.idle {
@@ -80,7 +80,7 @@ func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(Kind) bool) []netp
 			continue
 		}
 		for _, sh := range g.shards {
-			for _, p := range sh.places {
+			for _, p := range sh.slots {
 				if p.id != 0 {
 					ids = append(ids, p.id)
 				}
@@ -90,8 +90,8 @@ func (r *Room) appendIDsLocked(ids []netpoll.ID, selects func(Kind) bool) []netp
 	return ids
 }
 
-// seatsLocked counts the members of some kinds that have a seat. Room.mu is held.
-func (r *Room) seatsLocked(selects func(Kind) bool) (n int) {
+// countSlotsLocked counts the slots that members of some kinds have. Room.mu is held.
+func (r *Room) countSlotsLocked(selects func(Kind) bool) (n int) {
 	if r.active == nil {
 		for _, one := range r.idle {
 			if selects(one.kind) {
@@ -108,27 +108,27 @@ func (r *Room) seatsLocked(selects func(Kind) bool) (n int) {
 	return n
 }
 
-// seatedLocked counts the members that have a seat. Room.mu is held.
-func (r *Room) seatedLocked() int { return r.seatsLocked(anyKind) }
+// slotsInUseLocked counts the slots that members have. Room.mu is held.
+func (r *Room) slotsInUseLocked() int { return r.countSlotsLocked(anyKind) }
 
-// A presenceCount says how many of a room's members each named user is. Most
-// rooms are never asked, and then nobody pays for it. The first question makes it, in
-// one walk of the room of some 50 ns a member; from then on each member that comes or
-// goes changes it, and a question costs nothing. It takes some 60 bytes a user, for as
-// long as the room is active. Guarded by Room.mu.
+// A presenceCount counts the members of a room by user. It is made when the room is asked for the
+// first time, by a walk that takes about 50 ns for each member. Most rooms are never asked, and
+// then it costs nothing. From then on each member that comes or goes changes the count, and a
+// question needs no walk. It takes about 60 bytes for each user, as long as the room is active.
+// Guarded by Room.mu.
 type presenceCount struct {
-	asked  bool
-	byUser map[string]int32
-	named  int // members that have a user
+	started bool
+	byUser  map[string]int32
+	named   int // the number of members that have a user
 }
 
-// countLocked adds a member to the presence count, or, with -1, takes it out.
-func (r *Room) countLocked(c netpoll.Conn, by int32) {
+// countUserLocked adds a member to the presence count or, with -1, removes it.
+func (r *Room) countUserLocked(c netpoll.Conn, by int32) {
 	if r.active == nil {
 		return
 	}
-	n := &r.present
-	if !n.asked {
+	n := &r.presence
+	if !n.started {
 		return
 	}
 	user := userOf(c)
@@ -143,7 +143,7 @@ func (r *Room) countLocked(c netpoll.Conn, by int32) {
 	}
 }
 
-// userOf is the user of a member. It stays the same from the member's Slot to its end.
+// userOf returns the user of a member. It does not change while the member has its slot.
 func userOf(c netpoll.Conn) string {
 	if p := principalOf(c); p != nil {
 		return p.who.Load().User
@@ -156,18 +156,18 @@ func (r *Room) Count(named func(user string)) (clients, users int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activateLocked()
-	r.presentedLocked()
-	n := &r.present
-	if !n.asked {
-		n.asked, n.byUser = true, map[string]int32{}
+	r.markPresenceShownLocked()
+	n := &r.presence
+	if !n.started {
+		n.started, n.byUser = true, map[string]int32{}
 		for _, id := range r.appendIDsLocked(nil, anyKind) {
-			c, _ := r.hub.server.Conn(id) // it exists until its seat is given back
-			r.countLocked(c, 1)
+			c, _ := r.hub.server.Conn(id) // it exists until its slot is released
+			r.countUserLocked(c, 1)
 		}
 	}
-	clients, users = r.seatedLocked(), len(n.byUser)
+	clients, users = r.slotsInUseLocked(), len(n.byUser)
 	if clients > n.named {
-		users++ // all who are anonymous
+		users++ // all anonymous members
 	}
 	if named == nil {
 		return clients, users

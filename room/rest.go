@@ -23,23 +23,23 @@ import (
 
 // The loads that decide how long a shard rests at most; in between it is linear.
 const (
-	loadIdle  = 1.0 / 16 // up to this no rest
-	loadFree  = 1.0 / 4  // shortRest from here
-	loadShort = 3.0      // to here
-	loadFull  = 5.0      // Config.MaxPause from here on
+	loadNoPause   = 1.0 / 16 // up to this no rest
+	loadShortFrom = 1.0 / 4  // shortRest from here
+	loadShortTo   = 3.0      // to here
+	loadFull      = 5.0      // Config.MaxPause from here on
 
-	shortRest = 5 * time.Millisecond
+	shortPause = 5 * time.Millisecond
 )
 
 // longestAt is how long a shard rests at most at a load; longest is Config.MaxPause.
-func longestAt(load float64, longest time.Duration) time.Duration {
-	short := min(shortRest, longest)
-	return time.Duration(float64(short)*between(loadIdle, load, loadFree)) +
-		time.Duration(float64(longest-short)*between(loadShort, load, loadFull))
+func longestPause(load float64, longest time.Duration) time.Duration {
+	short := min(shortPause, longest)
+	return time.Duration(float64(short)*ramp(loadNoPause, load, loadShortFrom)) +
+		time.Duration(float64(longest-short)*ramp(loadShortTo, load, loadFull))
 }
 
 // between is 0 up to low, 1 from high on, and linear between.
-func between(low, x, high float64) float64 { return min(max((x-low)/(high-low), 0), 1) }
+func ramp(low, x, high float64) float64 { return min(max((x-low)/(high-low), 0), 1) }
 
 // loadWindow is how long the load is added up before it is judged anew.
 const loadWindow = 25 * time.Millisecond
@@ -54,26 +54,26 @@ const loadUnknown = int64(loadFull * 1024)
 type load struct {
 	workers int64 // set before the first sweep
 
-	work  atomic.Int64 // nanoseconds, in this window
-	since atomic.Int64 // when it began, on the hub's clock
-	part  atomic.Int64 // of the workers' time in the last windows, in 1/1024
+	work        atomic.Int64 // nanoseconds, in this window
+	windowStart atomic.Int64 // when it began, on the hub's clock
+	level       atomic.Int64 // of the workers' time in the last windows, in 1/1024
 }
 
 // swept notes a sweep of so many messages that has just ended.
-func (l *load) swept(now int64, spent time.Duration, messages int) {
+func (l *load) add(now int64, spent time.Duration, messages int) {
 	work := l.work.Add(int64(spent) * int64(messages))
-	since := l.since.Load()
+	since := l.windowStart.Load()
 	past := now - since
-	if past < int64(loadWindow) || !l.since.CompareAndSwap(since, now) {
+	if past < int64(loadWindow) || !l.windowStart.CompareAndSwap(since, now) {
 		return
 	}
 	l.work.Add(-work)
 	part := work * 1024 / (past * l.workers)
-	if part = (part + l.part.Load()) / 2; past >= 4*int64(loadWindow) {
+	if part = (part + l.level.Load()) / 2; past >= 4*int64(loadWindow) {
 		part = loadUnknown
 	}
-	l.part.Store(part)
+	l.level.Store(part)
 }
 
 // now is the load.
-func (l *load) now() float64 { return float64(l.part.Load()) / 1024 }
+func (l *load) value() float64 { return float64(l.level.Load()) / 1024 }

@@ -8,62 +8,63 @@ import (
 	"webim/room/engine"
 )
 
-// Room is the members of a room on this node and what is on its way to them.
-// It exists while it has members. Of most rooms nothing is on its way: such a room takes
-// 128 bytes and 16 a member, see active.go.
+// Room is a room on this node: its members, and the messages on their way to them. It exists
+// while it has members. In most rooms nothing is on its way: such a room takes 128 bytes, and 16
+// for each member, see active.go.
 type Room struct {
 	hub   *Hub
 	name  string
-	num   uint32
+	num   uint32 // its index in Hub.byNum
 	opts  *Options
-	payer budget.Owner // of its place among the rooms, and of what the engine remembers
+	payer budget.Owner // pays for its place under Config.MaxRooms, and for what the engine keeps of it
 
 	mu      sync.Mutex
 	ended   bool
-	members int32
-	top     engine.Position // of the last publication that was delivered; no epoch: not begun
-	pending *PendingJoin    // joins under way, the first of them
-	idle    []idleSeat      // the members, while active is nil
-	*active                 // what only a room has in which something happens; nil: nothing does
+	members int32           // those that have a slot, and those that pending joins have reserved
+	top     engine.Position // of the last publication that was delivered; no epoch: Begin was not called yet
+	pending *PendingJoin    // the first pending join
+	idle    []idleMember    // the members that have a slot, while active is nil
+	*active                 // nil: nothing happens in the room
 }
 
-// A Slot is a member's place: a shard of its variant's group, and a place there.
+// A Slot says where a room keeps a member: in which shard of the group of its kind, and at which
+// index in the shard.
 type Slot uint32
 
 func slotOf(shard, place int) Slot { return Slot(shard*shardLen + place) }
 func (s Slot) shard() int          { return int(s) / shardLen }
-func (s Slot) place() int          { return int(s) % shardLen }
+func (s Slot) index() int          { return int(s) % shardLen }
 
-// tag packs a room's number and a slot into a connection's tag, never 0.
+// tag packs the number of a room and a slot into the tag of a connection, which is never 0.
 func (s Slot) tag(room uint32) uint64 { return uint64(room)<<32 | uint64(s+1) }
 
 func fromTag(tag uint64) (room uint32, s Slot, ok bool) {
 	return uint32(tag >> 32), Slot(uint32(tag)) - 1, tag != 0
 }
 
-// Name is the room's name.
+// Name returns the name of the room.
 func (r *Room) Name() string { return r.name }
 
-// Len is how many members the room has on this node.
+// Len returns the number of members that the room has on this node.
 func (r *Room) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return int(r.members)
 }
 
-// join gives a connection a slot, or errEnded, or ErrRoomFull.
+// join makes a connection a member and returns its slot. The error is errEnded or ErrRoomFull.
 func (r *Room) join(c netpoll.Conn, k Kind) (Slot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.enterLocked(); err != nil {
+	if err := r.reserveLocked(); err != nil {
 		return 0, err
 	}
-	return r.sitLocked(c, k), nil
+	return r.takeSlotLocked(c, k), nil
 }
 
-// enterLocked counts a member in, which keeps the room, or returns errEnded or
-// ErrRoomFull.
-func (r *Room) enterLocked() error {
+// reserveLocked counts one more member, which keeps the room from ending. The error is errEnded
+// or ErrRoomFull.
+func (r *Room) reserveLocked() error {
 	if r.ended {
 		return errEnded
 	}
@@ -74,28 +75,28 @@ func (r *Room) enterLocked() error {
 	return nil
 }
 
-// sitLocked gives a member that has entered a slot. From here on it is owed
-// what comes behind the log's end.
-func (r *Room) sitLocked(c netpoll.Conn, k Kind) Slot {
+// takeSlotLocked gives a slot to a member that was reserved. From now on the member is owed every
+// message behind the end of its log.
+func (r *Room) takeSlotLocked(c netpoll.Conn, k Kind) Slot {
 	if r.active == nil && len(r.idle) < maxIdle {
-		return r.sitIdleLocked(c.ID(), k)
+		return r.takeIdleSlotLocked(c.ID(), k)
 	}
 	r.activateLocked()
 	g := r.groupLocked(k)
 	g.members++
-	r.countLocked(c, 1)
+	r.countUserLocked(c, 1)
 	for i, sh := range g.shards {
-		if place, ok := sh.seat(c.ID()); ok {
-			return slotOf(i, place)
+		if index, ok := sh.takeSlot(c.ID()); ok {
+			return slotOf(i, index)
 		}
 	}
 	sh := newShard(r, g)
 	g.shards = append(g.shards, sh)
-	place, _ := sh.seat(c.ID())
-	return slotOf(len(g.shards)-1, place)
+	index, _ := sh.takeSlot(c.ID())
+	return slotOf(len(g.shards)-1, index)
 }
 
-// groupLocked is the group of a kind, which is made if need be. The room is active.
+// groupLocked returns the group of a kind, and makes it if there is none. The room is active.
 func (r *Room) groupLocked(k Kind) *group {
 	g := r.groups[k]
 	if g == nil {
@@ -105,7 +106,7 @@ func (r *Room) groupLocked(k Kind) *group {
 	return g
 }
 
-// leave frees a slot; it reports whether the room is empty now.
+// leave releases the slot of a member, and reports whether the room is empty now.
 func (r *Room) leave(m Member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +115,7 @@ func (r *Room) leave(m Member) bool {
 
 func (r *Room) leaveLocked(m Member) bool {
 	if r.active == nil {
-		if !r.leaveIdleLocked(m) {
+		if !r.releaseIdleSlotLocked(m) {
 			return false
 		}
 		r.members--
@@ -122,92 +123,93 @@ func (r *Room) leaveLocked(m Member) bool {
 	}
 	g := r.groups[m.Kind]
 	sh := g.shards[m.Slot.shard()]
-	if !sh.unseat(m.Slot.place(), m.Conn.ID()) {
+	if !sh.releaseSlot(m.Slot.index(), m.Conn.ID()) {
 		return false
 	}
-	if sh.hasInHand(m.Slot.place()) {
-		if r.leaving == nil {
-			r.leaving = map[netpoll.ID]*shard{}
+	if sh.inBatch(m.Slot.index()) {
+		if r.leftInBatch == nil {
+			r.leftInBatch = map[netpoll.ID]*shard{}
 		}
-		r.leaving[m.Conn.ID()] = sh
-		sh.left = append(sh.left, m.Conn.ID())
+		r.leftInBatch[m.Conn.ID()] = sh
+		sh.leftInBatch = append(sh.leftInBatch, m.Conn.ID())
 	}
 	r.members--
-	r.countLocked(m.Conn, -1)
-	r.dropLocked(r.senders[m.Conn.ID()])
+	r.countUserLocked(m.Conn, -1)
+	r.dropSenderLocked(r.senders[m.Conn.ID()])
 	if g.members--; g.members == 0 {
 		for _, sh := range g.shards {
-			sh.stopResting()
-			sh.settledLocked()
+			sh.cancelPauseLocked()
+			sh.releaseSettledLocked()
 		}
 		r.groups[m.Kind] = nil
 	}
-	r.admitWaitingLocked() // others may have waited for this member, or this group
+	r.resumeSendersLocked() // senders may have waited for bytes of this member, or of this group
 	return r.members == 0
 }
 
-// end marks an empty room as ended, so that nobody joins it any more.
-func (r *Room) end() bool {
+// tryEnd marks the room as ended, so that nobody can join it any more. It returns false if the
+// room has members, if a current batch has a member that left, or if the room has ended before.
+func (r *Room) tryEnd() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.members > 0 || r.ended || r.active != nil && len(r.leaving) > 0 {
+	if r.members > 0 || r.ended || r.active != nil && len(r.leftInBatch) > 0 {
 		return false
 	}
 	if r.ended = true; r.active != nil {
-		r.hub.actives.remove(r)
+		r.hub.activeRooms.remove(r)
 	}
 	return true
 }
 
-// Begin implements engine.Subscriber.
+// Begin implements engine.Subscriber. If it is not the first call, the engine has lost
+// publications.
 func (r *Room) Begin(at engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.top.Epoch != "" {
-		r.lostLocked()
+		r.handleGapLocked()
 	}
 	r.top = at
-	r.seatLocked()
+	r.resolveJoinsLocked()
 }
 
-// Deliver implements engine.Subscriber: the message is encoded once for each dialect
-// in use, and compressed once for each variant, and the shards are woken that
-// are not resting.
+// Deliver implements engine.Subscriber. It encodes the publication once for each dialect in use,
+// compresses it once for each variant in use, and wakes the shards that do not pause.
 func (r *Room) Deliver(p engine.Publication) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p.Prev != r.top.Offset {
-		r.lostLocked()
+		r.handleGapLocked()
 	}
 	r.activateLocked()
 	r.appendLocked(netpoll.ID(p.Origin), false, func(dialect int, dst []byte) encoded { return encodePublication(&p, r.name, dialect, dst) })
 	if len(r.typists.waiting) > 0 {
-		r.spokeLocked(p.From)
+		r.stopTypingLocked(p.From)
 	}
-	r.top.Offset = p.Offset // who is seated from here on is owed what comes behind it
-	r.catchLocked(p)
-	r.seatLocked()
+	r.top.Offset = p.Offset // a member that takes a slot from now on is owed the publications behind it
+	r.bufferLocked(p)
+	r.resolveJoinsLocked()
 }
 
-// Notify implements engine.Subscriber: members that asked for it learn who came or
-// went, see noticeQueue.
+// Notify implements engine.Subscriber. Members that asked for notices get them, see noticeQueue.
 func (r *Room) Notify(n engine.Notice) {
 	if n.Typing {
-		r.typing(n.Who)
+		r.handleTyping(n.Who)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.noticedLocked(n)
+	r.handleNoticeLocked(n)
 }
 
-// appendLocked puts a message into the groups' logs, and wakes their shards; by is
-// the Origin of a message. The room is active. It returns how many bytes that makes
+// appendLocked appends a message to the logs of the groups, and wakes their shards. If notice is
+// set, it leaves out the groups whose members get no notices. origin is the connection that sent
+// the message; 0: none. The room is active. appendLocked returns the bytes that the message makes
 // for all members, before compression.
-func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int, dst []byte) encoded) (bytes int) {
+func (r *Room) appendLocked(origin netpoll.ID, notice bool, encode func(dialect int, dst []byte) encoded) (bytes int) {
 	all := allEncodings.Get().(*encodings)
-	defer all.give()
-	var now int64 // read once, and only if a shard has nothing else before it
+	defer all.free()
+	var now int64 // the hub's clock, read once, and only if a shard has nothing else pending
 	for k, g := range r.groups {
 		if g == nil || notice && !Kind(k).notices() {
 			continue
@@ -219,14 +221,14 @@ func (r *Room) appendLocked(by netpoll.ID, notice bool, encode func(dialect int,
 		g.log.Append(e.op, e.data)
 		bytes += g.members * len(e.data)
 		for _, sh := range g.shards {
-			sh.cameLocked(&now)
-			sh.wakeLocked(by)
+			sh.markPendingLocked(&now)
+			sh.wakeLocked(origin)
 		}
 	}
 	return bytes
 }
 
-// unsweptLocked is how many bytes the slowest shard has before it.
+// unsweptLocked returns how many bytes the slowest shard has not swept.
 func (r *Room) unsweptLocked() (n uint64) {
 	if r.active == nil {
 		return 0
@@ -242,13 +244,13 @@ func (r *Room) unsweptLocked() (n uint64) {
 	return n
 }
 
-// sweptLocked is called at each sweep's end: memory that all shards have
-// passed is let go, and senders that wait are read again.
-func (r *Room) sweptLocked(g *group) {
+// forgetSweptLocked is called at the end of each sweep. It frees the memory of the log that all
+// shards have swept, and resumes the senders for whose messages there is space now.
+func (r *Room) forgetSweptLocked(g *group) {
 	least := g.log.End()
 	for _, sh := range g.shards {
 		least = min(least, sh.cursor)
 	}
 	g.log.Forget(least)
-	r.admitWaitingLocked()
+	r.resumeSendersLocked()
 }

@@ -6,16 +6,18 @@ import (
 	"webim/netpoll"
 )
 
-// A settling goroutine waits until a shard has swept all that its log held when the
-// goroutine came. While one waits, the shard does not pause between sweeps.
-type settling struct {
-	end  uint64        // the log's end then
-	done chan struct{} // closed when the shard's cursor has reached it
+// A settleWaiter is a goroutine in Hub.Settle. It waits until a shard has swept everything that
+// was in the log when the goroutine came. While one waits, the shard does not pause between
+// sweeps.
+type settleWaiter struct {
+	end  uint64        // the end of the log at that time
+	done chan struct{} // closed when the cursor of the shard has reached end
 }
 
-// Settle implements netpoll.Settler: the calls of some connections are answered, and what
-// their rooms have pending is offered to them, so that a shutdown loses no message that was
-// acknowledged before it says goodbye to them. It returns earlier when ctx ends.
+// Settle implements netpoll.Settler, for a shutdown. It waits until the calls of the connections
+// are answered, and until the pending messages of their rooms have been offered to them. So a
+// shutdown loses no acknowledged message before it closes the connections. Settle returns earlier
+// when ctx ends.
 func (h *Hub) Settle(ctx context.Context, conns []netpoll.Conn) {
 	if waitAll(ctx, calls(conns)) {
 		waitAll(ctx, h.sweeps(conns))
@@ -34,7 +36,8 @@ func waitAll(ctx context.Context, waits []<-chan struct{}) bool {
 	return true
 }
 
-// calls are the calls of some connections that are under way, by their ends.
+// calls returns a channel for each call of the connections that is under way. It is closed when
+// the call ends.
 func calls(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	for _, c := range conns {
 		p := principalOf(c)
@@ -50,7 +53,8 @@ func calls(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	return waits
 }
 
-// sweeps begins the sweeps of what is pending for some connections.
+// sweeps begins to sweep the pending messages of the connections, and returns a channel for each
+// shard that has some. It is closed when the shard has swept them.
 func (h *Hub) sweeps(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	seen := map[*shard]bool{}
 	for _, c := range conns {
@@ -68,7 +72,7 @@ func (h *Hub) sweeps(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	return waits
 }
 
-// memberships are those that a connection has now, in either dialect.
+// memberships returns the memberships of a connection of any dialect.
 func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
 	if m, ok := h.Member(c); ok {
 		return []Member{m}
@@ -79,8 +83,8 @@ func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
 	return nil
 }
 
-// shardLocked is the shard that serves a member; nil if the member has left, or if nothing
-// is on its way to anybody in the room.
+// shardLocked returns the shard that serves a member; nil if the member has left, or if the room
+// is not active.
 func (r *Room) shardLocked(m Member) *shard {
 	if r.active == nil {
 		return nil
@@ -90,42 +94,41 @@ func (r *Room) shardLocked(m Member) *shard {
 		return nil
 	}
 	sh := g.shards[m.Slot.shard()]
-	if i := m.Slot.place(); i >= len(sh.places) || sh.places[i].id != m.Conn.ID() {
+	if i := m.Slot.index(); i >= len(sh.slots) || sh.slots[i].id != m.Conn.ID() {
 		return nil
 	}
 	return sh
 }
 
-// settleLocked ends the shard's pause and returns a channel that is closed when all
-// that is in the log now has been swept; nil if that is so already. Room.mu is
-// held.
+// settleLocked ends the pause of the shard, and returns a channel that is closed when the shard
+// has swept everything that is in the log now; nil if it has done so already. Room.mu is held.
 func (sh *shard) settleLocked() <-chan struct{} {
 	end := sh.g.log.End()
 	if sh.cursor >= end {
 		return nil
 	}
-	if sh.resting {
-		sh.stopResting()
-		sh.resting = false
+	if sh.pausing {
+		sh.cancelPauseLocked()
+		sh.pausing = false
 	}
 	done := make(chan struct{})
-	sh.settling = append(sh.settling, settling{end, done})
+	sh.settleWaiters = append(sh.settleWaiters, settleWaiter{end, done})
 	sh.wakeLocked(0)
 	return done
 }
 
-// settledLocked releases the goroutines whose part of the log has been swept, and
-// all of them when the shard has no members any more. Room.mu is held.
-func (sh *shard) settledLocked() {
-	left := sh.settling[:0]
-	for _, w := range sh.settling {
+// releaseSettledLocked releases the goroutines whose part of the log has been swept, or all of
+// them if the group has no members any more. Room.mu is held.
+func (sh *shard) releaseSettledLocked() {
+	left := sh.settleWaiters[:0]
+	for _, w := range sh.settleWaiters {
 		if sh.cursor >= w.end || sh.g.members == 0 {
 			close(w.done)
 		} else {
 			left = append(left, w)
 		}
 	}
-	if sh.settling = left; len(left) == 0 {
-		sh.settling = nil
+	if sh.settleWaiters = left; len(left) == 0 {
+		sh.settleWaiters = nil
 	}
 }

@@ -26,7 +26,7 @@ type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recove
 func (h *Hub) Stats() Stats {
 	c := &h.counters
 	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load(),
-		Delivered: h.deliveries.given.Load(), Written: h.deliveries.took.Counts()}
+		Delivered: h.deliveries.offered.Load(), Written: h.deliveries.latency.Counts()}
 	st.TooFast = TooFast{c.limited[ClassJoin].Load(), c.limited[ClassSend].Load(), c.limited[ClassTyping].Load(),
 		c.limited[ClassRead].Load(), c.limited[ClassRPC].Load(), c.limited[ClassOther].Load(),
 		c.limited[ClassInput].Load(), c.limited[ClassFanout].Load(), c.limited[ClassRecovered].Load()}

@@ -7,62 +7,63 @@ import (
 )
 
 const (
-	// shardLen is how many members share a cursor and a turn: few enough that
-	// a room of a thousand keeps two workers busy.
+	// shardLen is the number of members that share a cursor and a turn. It is so small that a
+	// room of a thousand members keeps two workers busy.
 	shardLen = 512
-	// sweepBatch members are served a turn, a millisecond's work; then other
-	// rooms are let through.
+	// sweepBatch is the number of members that one run of the turn serves, which takes about a
+	// millisecond. Then the worker can serve other rooms.
 	sweepBatch = 128
-	// fewMembers may be served by the worker that decoded the message for them.
-	fewMembers = 64
-	// pauseFactor: after a sweep a shard rests so many times as long as it
-	// took, so that a busy room spends its time on large writes. Tried from 4
-	// to 12 at 300 and 1,000 messages a second to 1,000 members: the CPU for a
-	// delivery falls by a third, and the 99th latency not at all, because
-	// sweeps wait for each other less. A pause too short for a timer is none.
+	// directMembers is the largest number of members of a shard that the worker which decoded the
+	// message may sweep itself.
+	directMembers = 64
+	// pauseFactor: after a sweep, a shard pauses pauseFactor times as long as the sweep took, so
+	// that a busy room spends its time on large writes. With 12 instead of 4, at 300 and 1,000
+	// messages a second to 1,000 members, a delivery takes a third less CPU time, and the 99th
+	// percentile of the latency does not change, because sweeps wait less for each other. A pause
+	// that is too short for a timer is left out.
 	pauseFactor = 12
 	pauseLeast  = 500 * time.Microsecond
-	// While a crowd arrives, a shard rests crowdFactor times as long as its sweep took,
-	// up to crowdLongest times Config.MaxPause. With 10,000 clients that come back at 20
-	// messages a second, each shard is then swept for every second or third message.
-	crowdFactor  = 40
-	crowdLongest = 4
+	// While a burst of clients connects, a shard pauses burstFactor times as long as its sweep
+	// took, but at most burstLongest times Config.MaxPause. When 10,000 clients reconnect and 20
+	// messages a second are published, each shard is then swept for every second or third
+	// message.
+	burstFactor  = 40
+	burstLongest = 4
 )
 
-// place is a member of a shard: its connection, and the log's end when it
-// joined.
-type place struct {
-	id   netpoll.ID // 0: free
+// shardSlot is a member of a shard: its connection, and the end of the log when it took the slot.
+type shardSlot struct {
+	id   netpoll.ID // 0: the slot is free
 	from uint64
 }
 
-// shard sweeps up to shardLen members of a room. It is a turn of the workers:
-// it never runs twice at once, and nothing waits for it.
+// shard sweeps up to shardLen members of a room. It is a turn of the workers: it never runs twice
+// at once, and no worker waits for it.
 type shard struct {
 	room *Room
 	g    *group
 	turn *netpoll.Turn
 
-	// Under Room.mu.
-	places  []place
-	free    []uint16
-	cursor  uint64 // the log's position up to which all members were served
-	resting bool   // the timer will wake the turn
-	timer   *time.Timer
-	since   int64        // when the oldest message came that no cut has, see written.go; 0: there is none
-	inHand  int          // places[inHand:next] are being served, outside the lock
-	left    []netpoll.ID // of these, connections that have left the room since
+	// Guarded by Room.mu.
+	slots        []shardSlot // by index
+	free         []uint16    // the indexes of free slots
+	cursor       uint64      // the position in the log up to which all members were served
+	pausing      bool        // the timer will wake the turn
+	timer        *time.Timer
+	pendingSince int64        // when the oldest message came that no cut has, see written.go; 0: there is none
+	batchStart   int          // slots[batchStart:batchEnd] are the current batch, which is served without the lock
+	leftInBatch  []netpoll.ID // connections of the current batch that have left the room since
 
-	settling []settling // goroutines that wait until it has swept, see settle.go
+	settleWaiters []settleWaiter // see settle.go
 
-	// Owned by the turn; next is written under Room.mu.
-	cut    netpoll.Cut // being swept; empty between sweeps
-	behind bool        // the cut is not all that was pending when it was taken
-	next   int         // place to be served next
-	spent  time.Duration
-	oldest int64 // when the oldest message of the cut came
-	newest int64 // and the newest, about
-	given  int64 // messages of the cut times members that were offered them
+	// Owned by the turn, which writes batchEnd under Room.mu.
+	cut        netpoll.Cut   // the cut that is being swept; empty between sweeps
+	partialCut bool          // more was pending than the cut has
+	batchEnd   int           // the index of the slot that is served next
+	elapsed    time.Duration // the time that the batches of this sweep took
+	oldest     int64         // when the oldest message of the cut came
+	newest     int64         // an estimate of when the newest message of the cut came
+	offered    int64         // messages of the cut times the members to which they were offered
 }
 
 func newShard(r *Room, g *group) *shard {
@@ -71,134 +72,136 @@ func newShard(r *Room, g *group) *shard {
 	return sh
 }
 
-// seat takes a free place; false if there is none. Room.mu is held.
-func (sh *shard) seat(id netpoll.ID) (int, bool) {
-	p := place{id, sh.g.log.End()}
+// takeSlot takes a free slot; false if there is none. Room.mu is held.
+func (sh *shard) takeSlot(id netpoll.ID) (int, bool) {
+	p := shardSlot{id, sh.g.log.End()}
 	if k := len(sh.free); k > 0 {
 		i := int(sh.free[k-1])
 		sh.free = sh.free[:k-1]
-		sh.places[i] = p
+		sh.slots[i] = p
 		return i, true
 	}
-	if len(sh.places) == shardLen {
+	if len(sh.slots) == shardLen {
 		return 0, false
 	}
-	sh.places = append(sh.places, p)
-	return len(sh.places) - 1, true
+	sh.slots = append(sh.slots, p)
+	return len(sh.slots) - 1, true
 }
 
-// unseat frees a place; false if somebody else has it. Room.mu is held.
-func (sh *shard) unseat(i int, id netpoll.ID) bool {
-	if i >= len(sh.places) || sh.places[i].id != id {
+// releaseSlot frees a slot; false if another member has it. Room.mu is held.
+func (sh *shard) releaseSlot(i int, id netpoll.ID) bool {
+	if i >= len(sh.slots) || sh.slots[i].id != id {
 		return false
 	}
-	sh.places[i] = place{}
+	sh.slots[i] = shardSlot{}
 	sh.free = append(sh.free, uint16(i))
 	return true
 }
 
-// wakeLocked queues the turn, unless the shard rests: then its timer will. If it has few
-// members, and a callback of the connection by is running, the worker that runs it sweeps
-// the shard as well, right after the connection's turn. A lone message of a small room has
-// nothing to wait for, and the way over the ready list to another worker costs as much as
-// the write to a member or two. All that the turn publishes leaves in that one sweep.
-func (sh *shard) wakeLocked(by netpoll.ID) {
-	switch n := len(sh.places) - len(sh.free); {
-	case sh.resting:
-	case by != 0 && n <= fewMembers:
-		sh.turn.WakeAfter(by, n)
+// wakeLocked queues the turn, unless the shard pauses: then its timer will do so. If the shard
+// has few members, and a callback of the connection origin is running, the worker that runs the
+// callback also sweeps the shard, right after the connection's turn. A lone message of a small
+// room has nothing to wait for, and the ready list and a second worker cost as much as the write
+// to a member or two. All messages that the turn publishes leave in that one sweep.
+func (sh *shard) wakeLocked(origin netpoll.ID) {
+	switch n := len(sh.slots) - len(sh.free); {
+	case sh.pausing:
+	case origin != 0 && n <= directMembers:
+		sh.turn.WakeAfter(origin, n)
 	default:
 		sh.turn.Wake()
 	}
 }
 
-// sweep runs as the shard's turn: one batch of members gets what is pending.
+// sweep runs as the shard's turn: it offers the pending messages to one batch of members.
 func (sh *shard) sweep() (more bool) {
 	began := time.Now()
-	if sh.cut.Len() == 0 && !sh.begin(began) {
+	if sh.cut.Len() == 0 && !sh.beginSweep(began) {
 		return false
 	}
-	var batch [sweepBatch]place
-	n, last := sh.batch(&batch)
+	var batch [sweepBatch]shardSlot
+	n, last := sh.nextBatch(&batch)
 	for _, p := range batch[:n] {
 		if cut := sh.cut.After(p.from); p.id != 0 && cut.Len() > 0 {
 			// ErrSlow closes the connection and ErrClosed says that it is closed; in
 			// both cases the server calls Hub.Close.
 			_ = sh.room.hub.server.Offer(p.id, cut)
-			sh.given += int64(cut.Messages())
+			sh.offered += int64(cut.Messages())
 		}
 	}
 	now := time.Now()
-	sh.spent += now.Sub(began)
+	sh.elapsed += now.Sub(began)
 	if !last {
 		return true
 	}
-	sh.written(now)
-	return sh.end(now)
+	sh.recordLatency(now)
+	return sh.endSweep(now)
 }
 
-// begin takes all that is pending; false if nothing is, or if the shard rests:
-// a message that came during the last sweep may have woken the turn before its
-// end began the pause.
-func (sh *shard) begin(now time.Time) bool {
+// beginSweep takes the pending messages as one cut. It returns false if there are none, or if the
+// shard pauses: a message that came during the last sweep may have woken the turn before endSweep
+// began the pause.
+func (sh *shard) beginSweep(now time.Time) bool {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
-	if sh.resting {
+	if sh.pausing {
 		return false
 	}
-	sh.inHand, sh.next, sh.spent = 0, 0, 0
+	sh.batchStart, sh.batchEnd, sh.elapsed = 0, 0, 0
 	sh.cut = sh.g.log.Next(sh.cursor)
 	if sh.cut.Len() == 0 {
 		return false
 	}
-	sh.behind = sh.cut.End() < sh.g.log.End()
-	sh.takenLocked(now)
+	sh.partialCut = sh.cut.End() < sh.g.log.End()
+	sh.noteCutLocked(now)
 	return true
 }
 
-// batch copies the next members; last: there are no more. Those who sat down
-// since the sweep began are owed nothing of its cut, as their from says.
-func (sh *shard) batch(dst *[sweepBatch]place) (n int, last bool) {
+// nextBatch ends the current batch, and copies the members of the next one. last: there are no
+// more. Members that took their slots after the sweep began get nothing of its cut, because their
+// from lies behind it.
+func (sh *shard) nextBatch(dst *[sweepBatch]shardSlot) (n int, last bool) {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
-	sh.servedLocked()
-	sh.inHand = sh.next
-	n = copy(dst[:], sh.places[sh.next:])
-	sh.next += n
-	return n, sh.next == len(sh.places)
+	sh.endBatchLocked()
+	sh.batchStart = sh.batchEnd
+	n = copy(dst[:], sh.slots[sh.batchEnd:])
+	sh.batchEnd += n
+	return n, sh.batchEnd == len(sh.slots)
 }
 
-// hasInHand reports whether a place is being served just now: what it is owed
-// may still be queued after its member has left. Room.mu is held.
-func (sh *shard) hasInHand(place int) bool { return place >= sh.inHand && place < sh.next }
+// inBatch reports whether a slot is in the current batch. Even if its member has left, messages
+// of the cut may still be queued for the connection. Room.mu is held.
+func (sh *shard) inBatch(index int) bool { return index >= sh.batchStart && index < sh.batchEnd }
 
-// servedLocked ends the serving of a batch: who left meanwhile may come again.
-func (sh *shard) servedLocked() {
-	sh.inHand = sh.next
-	if len(sh.left) == 0 {
+// endBatchLocked ends the current batch. Now connections that left the room during the batch can
+// join it again, or be told of a gap.
+func (sh *shard) endBatchLocked() {
+	sh.batchStart = sh.batchEnd
+	if len(sh.leftInBatch) == 0 {
 		return
 	}
-	for _, id := range sh.left {
-		delete(sh.room.leaving, id)
+	for _, id := range sh.leftInBatch {
+		delete(sh.room.leftInBatch, id)
 	}
-	sh.left = nil
-	sh.room.tellLostLocked()
-	sh.room.seatLocked()
+	sh.leftInBatch = nil
+	sh.room.notifyLostLocked()
+	sh.room.resolveJoinsLocked()
 	if r := sh.room; r.members == 0 {
-		r.hub.Post(func() { r.hub.vacated(r) })
+		r.hub.Post(func() { r.hub.endIfEmpty(r) })
 	}
 }
 
-// pauseAfter is how long a shard rests after a sweep that took so long; lone: of one
-// message, behind which none came; crowd: many clients connect just now; load: see
-// rest.go. After a lone message there is no pause: who sends the next one when all have
-// the last would wait 25 ms each time. A crowd is not made to wait for the sake of that.
+// pauseAfter returns how long a shard pauses after a sweep that took so long. lone: the sweep had
+// one message, and none is pending; burst: many clients connect now; load: see rest.go. After a
+// lone message there is no pause, because clients that answer each message would wait 25 ms each
+// time. In a burst there is one, because handshakes come first.
 func pauseAfter(spent time.Duration, lone, crowd bool, load float64, longest time.Duration) (pause time.Duration) {
 	switch {
 	case crowd:
-		pause = min(crowdFactor*spent, crowdLongest*longest)
+		pause = min(burstFactor*spent, burstLongest*longest)
 	case !lone:
-		pause = min(pauseFactor*spent, longestAt(load, longest))
+		pause = min(pauseFactor*spent, longestPause(load, longest))
 	}
 	if pause < pauseLeast {
 		return 0
@@ -206,47 +209,48 @@ func pauseAfter(spent time.Duration, lone, crowd bool, load float64, longest tim
 	return pause
 }
 
-// end moves the cursor on and begins the pause. There is none when the cut left
-// something over, or a whole one more is pending: then nothing is gained.
-func (sh *shard) end(now time.Time) (more bool) {
+// endSweep moves the cursor to the end of the cut, and begins the pause. There is no pause if
+// more was pending than the cut had, if a whole cut is pending now, or if a goroutine waits in
+// Settle: then a pause would save nothing, or delay the shutdown.
+func (sh *shard) endSweep(now time.Time) (more bool) {
 	r := sh.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sh.servedLocked()
-	sh.inHand, sh.next = 0, 0
+	sh.endBatchLocked()
+	sh.batchStart, sh.batchEnd = 0, 0
 	sh.cursor = sh.cut.End()
 	messages := sh.cut.Messages()
 	sh.cut = netpoll.Cut{}
-	r.sweptLocked(sh.g)
-	sh.settledLocked()
+	r.forgetSweptLocked(sh.g)
+	sh.releaseSettledLocked()
 	pending := sh.g.log.End() - sh.cursor
 	now64 := r.hub.clock(now)
-	r.hub.load.swept(now64, sh.spent, messages)
-	pause := pauseAfter(sh.spent, messages == 1 && pending == 0, r.hub.arrivals.areMany(now64), r.hub.load.now(), r.hub.cfg.MaxPause)
-	if pause == 0 || sh.behind || pending >= netpoll.MaxCut || len(sh.settling) > 0 {
+	r.hub.load.add(now64, sh.elapsed, messages)
+	pause := pauseAfter(sh.elapsed, messages == 1 && pending == 0, r.hub.arrivals.inBurst(now64), r.hub.load.value(), r.hub.cfg.MaxPause)
+	if pause == 0 || sh.partialCut || pending >= netpoll.MaxCut || len(sh.settleWaiters) > 0 {
 		return pending > 0
 	}
-	sh.resting = true
+	sh.pausing = true
 	if sh.timer == nil {
-		sh.timer = time.AfterFunc(pause, sh.rested)
+		sh.timer = time.AfterFunc(pause, sh.endPause)
 	} else {
 		sh.timer.Reset(pause)
 	}
 	return false
 }
 
-// rested ends the pause.
-func (sh *shard) rested() {
+// endPause ends the pause, and wakes the turn if messages are pending.
+func (sh *shard) endPause() {
 	sh.room.mu.Lock()
 	defer sh.room.mu.Unlock()
-	sh.resting = false
+	sh.pausing = false
 	if sh.g.log.End() > sh.cursor {
 		sh.turn.Wake()
 	}
 }
 
-// stopResting ends a pause for good; Room.mu is held.
-func (sh *shard) stopResting() {
+// cancelPauseLocked stops the timer that would end the pause. Room.mu is held.
+func (sh *shard) cancelPauseLocked() {
 	if sh.timer != nil {
 		sh.timer.Stop()
 	}

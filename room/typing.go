@@ -11,79 +11,82 @@ import (
 )
 
 const (
-	// maxTyping is the most members of a room on a node that are told who types.
+	// maxTyping is the largest number of members of a room on a node that are told that a user
+	// types.
 	maxTyping = 200
-	// typingEvery is how often they are told, in one sweep for all who type.
+	// typingEvery is the time between two notices that users type. One sweep has those of all
+	// users.
 	typingEvery = time.Second
-	// maxTypists is how many users a sweep names at most. Nobody misses the others.
+	// maxTypists is the largest number of users that are named at a time. The others are left
+	// out.
 	maxTypists = 8
 )
 
-// TypingTag is the event tag of a push that tells that its author is about to say
-// something. It has no offset and is not remembered.
+// TypingTag is the event tag of a push which says that its author is typing. It has no offset and
+// is not in the history.
 const TypingTag = "typing"
 
-// typists are the users who have typed in a room since its members were told last.
-// Guarded by Room.mu.
+// typists are the users that have typed in a room since its members were told last. Guarded by
+// Room.mu.
 type typists struct {
-	next    time.Time       // members are told nothing before
-	waiting []engine.Author // empty: nobody waits for next
+	next    time.Time       // the members are told nothing before this time
+	waiting []engine.Author // the users that are named at that time; empty: no call is scheduled
 }
 
-// typing tells the members that somebody types: at once if they were told nothing for
-// typingEvery, else together with all who do so until then. It costs what one message
-// costs for each dialect, however many users type and however often.
-func (r *Room) typing(who engine.Author) {
+// handleTyping tells the members that a user types: at once if they were told nothing for
+// typingEvery, otherwise at the end of that time, together with the other users. However many
+// users type and however often, that costs one sweep in typingEvery.
+func (r *Room) handleTyping(who engine.Author) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activateLocked()
 	t := &r.typists
 	if now := time.Now(); len(t.waiting) == 0 && !now.Before(t.next) {
 		t.next = now.Add(typingEvery)
-		r.tellTypingLocked(who)
+		r.sendTypingLocked(who)
 		return
 	}
 	if len(t.waiting) == maxTypists || slices.ContainsFunc(t.waiting, func(a engine.Author) bool { return a.Client == who.Client }) {
 		return
 	}
 	if t.waiting = append(t.waiting, who); len(t.waiting) == 1 {
-		r.hub.At(t.next, r.tellTypists)
+		r.hub.At(t.next, r.sendWaitingTyping)
 	}
 }
 
-// spokeLocked forgets that the author of a publication, who may be nobody, was typing: it
-// would be told behind what the author has said by now.
-func (r *Room) spokeLocked(who *engine.Author) {
+// stopTypingLocked removes the author of a publication, if it has one, from the waiting users:
+// the notice would come after the message that the author was typing.
+func (r *Room) stopTypingLocked(who *engine.Author) {
 	if who != nil {
 		r.typists.waiting = slices.DeleteFunc(r.typists.waiting, func(a engine.Author) bool { return a.Client == who.Client })
 	}
 }
 
-// tellTypists tells the members who has typed meanwhile.
-func (r *Room) tellTypists() {
+// sendWaitingTyping tells the members which users have typed in the meantime.
+func (r *Room) sendWaitingTyping() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.active == nil {
-		return // nobody waits any more
+		return // the room became idle, so no user waits
 	}
 	t := &r.typists
 	for _, who := range t.waiting {
-		r.tellTypingLocked(who)
+		r.sendTypingLocked(who)
 	}
 	*t = typists{next: time.Now().Add(typingEvery)}
 }
 
-// toldTyping is how many members are told who types.
-func (r *Room) toldTyping() int {
+// typingReceivers returns how many members are told that a user types.
+func (r *Room) typingReceivers() int {
 	if n := r.Len(); n <= maxTyping {
 		return n
 	}
 	return 0
 }
 
-// tellTypingLocked appends to the rooms' logs that somebody types. The author is told,
-// too, as of its messages: what is in a log cannot be left out for one member.
-func (r *Room) tellTypingLocked(who engine.Author) {
+// sendTypingLocked appends a notice that a user types to the logs of the room. The author gets
+// it, too, as with messages: a log cannot leave out a member.
+func (r *Room) sendTypingLocked(who engine.Author) {
 	if r.members > maxTyping {
 		return
 	}
@@ -96,6 +99,6 @@ func (r *Room) tellTypingLocked(who engine.Author) {
 		if err != nil {
 			return encoded{}
 		}
-		return framed(dialect, b)
+		return frameOf(dialect, b)
 	})
 }

@@ -16,8 +16,8 @@ import (
 
 // deliveries are what the sweeps of a hub have done.
 type deliveries struct {
-	given atomic.Int64      // messages times members that were offered them
-	took  netpoll.Histogram // of these: from the log until the sweep's end
+	offered atomic.Int64      // messages times members that were offered them
+	latency netpoll.Histogram // of these: from the log until the sweep's end
 }
 
 // clock is the time on the hub's own clock, in nanoseconds; never 0.
@@ -25,35 +25,35 @@ func (h *Hub) clock(now time.Time) int64 { return max(1, int64(now.Sub(h.started
 
 // cameLocked notes that there is a message for the shard. now is read when it is
 // first needed. Room.mu is held.
-func (sh *shard) cameLocked(now *int64) {
-	if sh.since != 0 {
+func (sh *shard) markPendingLocked(now *int64) {
+	if sh.pendingSince != 0 {
 		return
 	}
 	if *now == 0 {
 		*now = sh.room.hub.clock(time.Now())
 	}
-	sh.since = *now
+	sh.pendingSince = *now
 }
 
 // takenLocked notes that a cut was taken. What it left over is taken to have come
 // evenly with the rest since the oldest message did. Room.mu is held.
-func (sh *shard) takenLocked(now time.Time) {
+func (sh *shard) noteCutLocked(now time.Time) {
 	until := sh.room.hub.clock(now)
-	if sh.behind {
+	if sh.partialCut {
 		part := float64(sh.cut.Len()) / float64(sh.g.log.End()-sh.cursor)
-		until = sh.since + int64(part*float64(until-sh.since))
+		until = sh.pendingSince + int64(part*float64(until-sh.pendingSince))
 	}
 	n := int64(sh.cut.Messages())
-	sh.oldest, sh.newest, sh.given = sh.since, sh.since+(until-sh.since)/n*(n-1), 0
-	sh.since = 0
-	if sh.behind {
-		sh.since = until
+	sh.oldest, sh.newest, sh.offered = sh.pendingSince, sh.pendingSince+(until-sh.pendingSince)/n*(n-1), 0
+	sh.pendingSince = 0
+	if sh.partialCut {
+		sh.pendingSince = until
 	}
 }
 
 // written notes that all members have been offered the cut.
-func (sh *shard) written(now time.Time) {
+func (sh *shard) recordLatency(now time.Time) {
 	d, end := &sh.room.hub.deliveries, sh.room.hub.clock(now)
-	d.given.Add(sh.given)
-	d.took.Spread(time.Duration(end-sh.newest), time.Duration(end-sh.oldest), uint64(sh.given))
+	d.offered.Add(sh.offered)
+	d.latency.Spread(time.Duration(end-sh.newest), time.Duration(end-sh.oldest), uint64(sh.offered))
 }

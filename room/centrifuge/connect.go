@@ -272,6 +272,6 @@ func (k *connecting) reply(o *out) error {
 func (k *connecting) openLatch() {
 	k.latch.Open()
 	for _, r := range k.rooms {
-		r.Resume()
+		r.ResumeJoins()
 	}
 }

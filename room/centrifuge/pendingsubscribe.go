@@ -19,7 +19,7 @@ type pendingSubscribe struct {
 func (s *session) beginSubscribe(room string) (*pendingSubscribe, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.mayEnterLocked(room); err != nil {
+	if err := s.canReserveLocked(room); err != nil {
 		return nil, err
 	}
 	count := len(s.subs)

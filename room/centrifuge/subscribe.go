@@ -111,18 +111,18 @@ func (j *pendingSub) Author() engine.Author {
 }
 
 // MayEnter implements Joiner.
-func (j *pendingSub) MayEnter() error {
+func (j *pendingSub) CanReserve() error {
 	j.s.mu.Lock()
 	defer j.s.mu.Unlock()
-	return j.s.mayEnterLocked(j.w.room)
+	return j.s.canReserveLocked(j.w.room)
 }
 
 // Enter implements Joiner.
-func (j *pendingSub) Enter(r *room.Room) error {
+func (j *pendingSub) Reserve(r *room.Room) error {
 	s := j.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.mayEnterLocked(j.w.room); err != nil {
+	if err := s.canReserveLocked(j.w.room); err != nil {
 		return err
 	}
 	s.subs = append(s.subs, sub{room: r, pending: j, server: j.w.server, placed: j.w.placed, token: newSubToken(j.w)})
@@ -167,7 +167,7 @@ func (j *pendingSub) Finish(err error) error {
 		return err
 	}
 	one := &s.subs[i]
-	m := j.Seat(one.room)
+	m := j.TakeSlot(one.room)
 	one.kind, one.slot, one.pending = m.Kind, m.Slot, nil
 	if one.notices = j.w.opts.Notices; one.notices {
 		s.d.hub.Notify(one.room.Name(), engine.Notice{Who: s.authorAs(one)})
@@ -176,7 +176,7 @@ func (j *pendingSub) Finish(err error) error {
 }
 
 // mayEnterLocked checks whether the session may have another room, this one.
-func (s *session) mayEnterLocked(name string) error {
+func (s *session) canReserveLocked(name string) error {
 	switch {
 	case s.closed:
 		return wire.ErrInternal
