@@ -47,8 +47,8 @@ func names(subs map[string]*protocol.SubscribeRequest) (all []string) {
 	return all
 }
 
-// subscribeByBackend asks the backend whether the session may join a room. Without an
-// answer the rights decide.
+// subscribeByBackend asks the backend whether the session may join a room. If the backend gives no
+// answer, the rights decide.
 func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, opts *room.Options) error {
 	pending, err := s.beginSubscribe(r.Channel)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 	return nil
 }
 
-// publishByBackend asks the backend whether the session may publish, and with which data.
-// Without an answer the rights decide.
+// publishByBackend asks the backend whether the session may publish, and with which data. If the backend
+// gives no answer, the rights decide.
 func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 	what := room.SessionMessage{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
 	s.AskPublish(what, func() error { return s.d.hub.CheckRights(s, room.ActSend, what.Room) }, func(what room.SessionMessage, err error) {
@@ -89,10 +89,11 @@ func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 	})
 }
 
-// AskPublish implements Session: the backend judges a message of the session, and may
-// replace its data; without an answer, rights does. then gets the message. The backend is
-// not asked about a message that was published before: that is ErrRepeated. The messages of
-// a client keep their order: the next question waits until then has returned.
+// AskPublish implements Session. The backend decides about a message of the session, and may replace
+// its data. If the backend gives no answer, rights decides. AskPublish calls then with the message
+// and the decision. For a message that was published before, it does not ask the backend, and the
+// error is ErrRepeated. The messages of a client keep their order: the next question waits until then
+// has returned.
 func (s *session) AskPublish(what room.SessionMessage, rights func() error, then func(room.SessionMessage, error)) {
 	s.inOrder(func(next func()) {
 		s.d.hub.LookUpKey(s, what, func(_ engine.Position, known bool, _ error) {
@@ -135,8 +136,8 @@ func (s *session) rpcByBackend(id uint32, r *protocol.RPCRequest) {
 	})
 }
 
-// refreshByBackend asks the backend whether the connection stays, and reports whether it
-// was asked. Else the connection has ended.
+// refreshByBackend asks the backend whether the connection may stay after its end of validity. It
+// returns false if no backend decides that: then the caller closes the connection.
 func (s *session) refreshByBackend() bool {
 	if !s.refreshedByServer() || !s.d.hub.Asks(room.HookRefresh, "") {
 		return false
@@ -152,7 +153,7 @@ func (s *session) refreshByBackend() bool {
 			s.end(err)
 		case s.mayAskAgain(err):
 			s.d.hub.At(time.Now().Add(time.Second), s.checkExpiry)
-		case err != nil || a.Expired: // whatever the policy: a right that has ended needs a yes
+		case err != nil || a.Expired: // even with hook_open: only an answer can prolong the connection
 			s.logRefusal(nil, wire.DisconnectExpired)
 			s.Disconnect(wire.DisconnectExpired)
 		default:
@@ -162,8 +163,9 @@ func (s *session) refreshByBackend() bool {
 	return true
 }
 
-// mayAskAgain reports whether the backend, which gave no answer, is asked again. It is, as
-// long as a client would have time to bring a new token (Config.ExpiredGrace).
+// mayAskAgain reports whether the session may ask the backend again after an error that says nothing
+// about the client. It may for as long as a client would have to bring a new token
+// (Config.ExpiredGrace).
 func (s *session) mayAskAgain(err error) bool {
 	silent := errors.Is(err, wire.ErrInternal) || errors.Is(err, wire.ErrTooManyRequests)
 	end := s.dueAt(s.Identity().Expires, false) // zero: meanwhile the server API has refreshed it

@@ -7,7 +7,7 @@ import (
 	"webim/room/wire"
 )
 
-// classOf is the class of a command. The class selects the rate that bounds it.
+// classOf returns the class of a command. The class selects the rate that limits it.
 func (s *session) classOf(m wire.Method, c *protocol.Command) room.Class {
 	switch m {
 	case wire.Subscribe:

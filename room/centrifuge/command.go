@@ -1,19 +1,16 @@
 package centrifuge
 
 import (
-	"errors"
-
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
-	"webim/room/token"
 	"webim/room/wire"
 )
 
-// command handles one command, but connect. The error is nil, an ErrorCode to
-// reply with, or a DisconnectCode.
+// command handles one command other than connect. The error is nil, an ErrorCode for the reply, or a
+// DisconnectCode.
 func (s *session) command(o *out, method wire.Method, c *protocol.Command) error {
 	if method == wire.Pong {
 		return s.onPong()
@@ -40,9 +37,8 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	return s.handle(o, method, c)
 }
 
-// onPong charges a pong that answers no ping. The others cost nothing, because each idle
-// client sends them. A pong has no reply, so no refusal is sent but the one that closes the
-// connection.
+// onPong charges a pong that answers no ping. A pong that answers one costs nothing, because each idle
+// client sends it. A pong has no reply, so the only refusal is to close the connection.
 func (s *session) onPong() error {
 	if s.conn.AnswerPing() {
 		return nil
@@ -53,9 +49,9 @@ func (s *session) onPong() error {
 	return nil
 }
 
-// answersItself reports whether a command sends its reply by itself, not gathered with
-// others. The gathered replies are sent before it, so that replies keep the order of their
-// commands where no command waits, and so that hold sees how full the queue is.
+// answersItself reports whether a command sends its reply in a message of its own, instead of adding it
+// to the collected ones. The session sends the collected replies before such a command. So replies
+// keep the order of their commands unless a command waits, and hold sees how full the queue is.
 func answersItself(method wire.Method) bool {
 	switch method {
 	case wire.Subscribe, wire.Publish, wire.History, wire.Presence, wire.PresenceStats, wire.RPC:
@@ -93,144 +89,6 @@ func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error 
 	return wire.ErrMethodNotFound
 }
 
-func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
-	opts := s.d.hub.Options(r.Channel)
-	if r.Token == "" {
-		v := s.mayJoin(r.Channel, opts, true)
-		switch v.Outcome {
-		case policy.Deny:
-			return s.d.hub.Refusal(v)
-		case policy.AskBackend:
-			return s.subscribeByBackend(id, r, opts)
-		}
-		return s.subscribeByRights(id, r, opts, v)
-	}
-	if v := s.d.hub.JudgeJoin(s, r.Channel, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
-		return s.d.hub.Refusal(v)
-	}
-	if err := wire.Admit(s.enc, opts.Binary); err != nil {
-		return err
-	}
-	pending, err := s.beginSubscribe(r.Channel)
-	if err != nil {
-		return err
-	}
-	s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
-		if err = s.resolve(pending, err); err != nil {
-			s.fail(id, err)
-			return
-		}
-		s.join(id, r, opts, t, 0)
-	})
-	return nil
-}
-
-// mayJoin judges whether the session may join a room, and read there.
-func (s *session) mayJoin(name string, opts *room.Options, ask bool) room.Verdict {
-	v := s.d.hub.JudgeSession(s, room.ActJoin, name, opts, ask)
-	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
-		return v
-	}
-	if read := s.d.hub.JudgeSession(s, room.ActRead, name, opts, false); read.Outcome == policy.Deny {
-		return read
-	}
-	return v
-}
-
-// subscribeByRights makes the subscription that a verdict of the rights allows or, in a
-// private room, the roster.
-func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *room.Options, v room.Verdict) error {
-	if v.Outcome == policy.Deny {
-		return s.d.hub.Refusal(v)
-	}
-	if err := wire.Admit(s.enc, opts.Binary); err != nil {
-		return err
-	}
-	if v.Outcome == policy.Allow && !room.IsRoster(r.Channel) {
-		s.join(id, r, opts, nil, 0)
-		return nil
-	}
-	pending, err := s.beginSubscribe(r.Channel)
-	if err != nil {
-		return err
-	}
-	s.onRoster(r.Channel, func(roles room.Roles, err error) {
-		if err = s.resolve(pending, err); err != nil {
-			s.fail(id, err)
-			return
-		}
-		s.join(id, r, opts, nil, roles)
-	})
-	return nil
-}
-
-// flagRejectUnrecovered, of a subscribe command, asks for ErrUnrecoverablePosition
-// instead of a subscription that has not recovered: the client then loads the room again,
-// and comes with the position of that. webim has no feature that the other flags ask for;
-// it does not mention them in its reply, which declines them.
-const flagRejectUnrecovered = 2
-
-// join is joinWith without data for the client.
-func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles) {
-	s.joinWith(id, r, opts, t, roles, nil, false)
-}
-
-// joinWith makes the subscription that a command asks for. t is its token, or nil; roles are
-// those that the room's roster adds; data go to the client with the reply. byServer: t is
-// the backend's answer, and no token of the client.
-func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles, data []byte, byServer bool) {
-	if t != nil {
-		opts = room.Overridden(room.OverrideOf(t.Override), opts)
-	}
-	w := &subscription{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
-	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
-	if r.Recover && !s.conn.Lost() {
-		w.since, w.strict = &engine.Position{Epoch: r.Epoch, Offset: r.Offset}, r.Flag&flagRejectUnrecovered != 0
-	}
-	if t != nil {
-		w.info, w.expires, w.grants, w.id, w.issued = t.Info, t.Expires, t.Grants, t.ID, t.IssuedAt
-	}
-	s.subscribe(w, func(got room.Recovery, err error) {
-		res := resultOf(got, w.placed, r.Recover, s.enc)
-		res.Expires, res.Ttl = ttlOf(w.expires, byServer)
-		res.Data = data
-		if err == nil {
-			s.checkBy(s.dueAt(w.expires, byServer))
-			if t == nil && room.IsRoster(w.room) {
-				s.checkRoster(w.room)
-			}
-		}
-		s.answer(id, err, &protocol.Reply{Subscribe: res})
-	})
-}
-
-// fail ends a command that had to wait: with a DisconnectCode, an ErrorCode, or
-// ErrInternal for any other error.
-func (s *session) fail(id uint32, err error) {
-	var end wire.DisconnectCode
-	if errors.As(err, &end) {
-		s.logRefusal(nil, err)
-		s.end(err)
-		return
-	}
-	s.answer(id, err, nil)
-}
-
-// answer replies by itself, from any goroutine: with the error, if there is
-// one.
-func (s *session) answer(id uint32, err error, r *protocol.Reply) {
-	if err != nil {
-		s.d.hub.LogInternal(err, "a command that was answered later")
-		s.logRefusal(nil, err)
-		r = wire.ErrorReply(id, err)
-	}
-	r.Id = id
-	o := takeOut(s)
-	o.reply(r)
-	o.give()
-	s.replied(id)
-}
-
 func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeRequest) error {
 	s.unsubscribe(r.Channel)
 	o.reply(&protocol.Reply{Id: id, Unsubscribe: &protocol.UnsubscribeResult{}})
@@ -248,18 +106,6 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 	}
 	s.d.hub.PublishCommand(s, id, v, room.SessionMessage{Room: r.Channel, Data: r.Data})
 	return nil
-}
-
-// Published implements Session: it replies to a publish command.
-func (s *session) Published(id uint32, err error) {
-	if err != nil {
-		s.answer(id, err, nil)
-		return
-	}
-	o := takeOut(s)
-	o.b = wire.AppendPublished(o.b, s.enc, id)
-	o.give()
-	s.replied(id)
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
@@ -314,7 +160,7 @@ func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) e
 	return nil
 }
 
-// onRPC answers a call, or makes it o.call, which the caller is to begin.
+// onRPC starts a chat call. It stores the call in o.call, and session.commands begins it.
 func (s *session) onRPC(o *out, id uint32, r *protocol.RPCRequest) error {
 	var known bool
 	if o.call, known = s.d.hub.NewCall(s, id, r.Method, r.Data); known {
@@ -325,13 +171,4 @@ func (s *session) onRPC(o *out, id uint32, r *protocol.RPCRequest) error {
 		return nil
 	}
 	return wire.ErrNotAvailable
-}
-
-// Answer implements Session: it replies to an RPC.
-func (s *session) Answer(id uint32, data []byte, err error) {
-	if err != nil {
-		s.fail(id, err)
-		return
-	}
-	s.answer(id, nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: data}})
 }

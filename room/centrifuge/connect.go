@@ -14,14 +14,14 @@ import (
 	"webim/room/wire"
 )
 
-// connecting is a connect command that is being answered:
+// connecting is a connect command on its way to its reply. The steps are:
 //
-//	identify  the token is judged; its keys may have to be fetched
-//	join      the rooms that the server joins the connection to
-//	reply     all that in one reply; then the rooms give slots
+//	identify  verify the token, for which keys may have to be fetched, or ask the backend
+//	join      join the rooms of the token, and the user's own room
+//	reply     send one reply with the results; then the rooms give slots
 //
-// The first two may have to wait. Then the connection is held, and the commands behind the
-// connect command wait with it.
+// The first two may have to wait. Meanwhile netpoll does not read the connection, and the commands
+// after the connect command wait.
 type connecting struct {
 	s       *session
 	id      uint32
@@ -29,14 +29,14 @@ type connecting struct {
 	who     *token.Identity
 	data    protocol.Raw // of the reply
 	latch   room.Latch
-	carries *room.ReplyBudget // for the publications that the rooms bring
+	carries *room.ReplyBudget // for the recovered publications of the rooms
 
 	mu   sync.Mutex
 	left int // rooms that are not joined yet
 	subs map[string]*protocol.SubscribeResult
 	err  error
 
-	rooms []*room.Room // whose joins wait for the reply
+	rooms []*room.Room // their joins wait for the reply
 
 	state   atomic.Int32 // see connect
 	release func()
@@ -45,18 +45,18 @@ type connecting struct {
 // States of a connecting.
 const (
 	underWay int32 = iota
-	settled        // all is known
-	held           // the connection waits for that
+	settled        // the result is known
+	held           // the connection waits for the result
 )
 
-// connect handles the first command; wait: the rest of the commands is handled
-// later.
+// connect handles the connect command. If wait is true, the reply comes later, and the commands after
+// this one wait for it.
 func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait bool, err error) {
 	if s.connected.Load() {
 		return false, wire.DisconnectBadRequest
 	}
 	if err := s.d.hub.Allow(&s.Principal, room.ClassRPC); err != nil {
-		return false, err // a client may try again after an expired token, but to judge a token costs time
+		return false, err // a client may try again after an expired token, but verifying a token costs time
 	}
 	if err := wire.Check(wire.Connect, c); err != nil {
 		return false, err
@@ -68,7 +68,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 		defer s.connecting.Store(false)
 		return false, k.reply(o)
 	}
-	o.flush() // earlier replies come before
+	o.flush() // earlier replies come first
 	k.release = s.wait(all)
 	if !k.state.CompareAndSwap(underWay, held) {
 		k.resume()
@@ -76,14 +76,14 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	return true, nil
 }
 
-// resolved notes that the connect command can be answered.
+// resolved notes that the result of the connect command is known.
 func (k *connecting) resolved() {
 	if !k.state.CompareAndSwap(underWay, settled) {
 		k.s.d.hub.Post(k.resume)
 	}
 }
 
-// resume replies, and lets the client's other commands come.
+// resume sends the reply, and makes netpoll read the connection again.
 func (k *connecting) resume() {
 	s := k.s
 	o := takeOut(s)
@@ -94,7 +94,7 @@ func (k *connecting) resume() {
 	s.refused(o, &protocol.Command{Id: k.id}, err)
 }
 
-// identify judges the token.
+// identify finds out who the client is: by its token, or by the backend.
 func (k *connecting) identify() {
 	h := k.s.d.hub
 	switch {
@@ -117,7 +117,7 @@ func (k *connecting) identify() {
 	}
 }
 
-// withoutToken lets a client without a token in, where that is allowed.
+// withoutToken admits a client without a token, as a guest or anonymously, if the settings allow it.
 func (k *connecting) withoutToken() {
 	h := k.s.d.hub
 	if !h.Config().Anonymous {
@@ -183,7 +183,7 @@ func (k *connecting) join() {
 	k.joined("", nil, nil)
 }
 
-// count counts the connection to its user, and charges the command to the user.
+// count counts the connection among those of its user, and charges the command to the user.
 func (k *connecting) count() error {
 	if err := k.s.countConnection(); err != nil {
 		return err
@@ -191,9 +191,9 @@ func (k *connecting) count() error {
 	return k.s.d.hub.AllowUser(&k.s.Principal, room.ClassRPC)
 }
 
-// channels are the rooms that the server joins a connection to: those of its token, except
-// rooms where it is banned and # rooms of other users, and the user's own room. A client
-// that does not expect its own room learns no more of it than the name.
+// channels returns the rooms that the server joins a connection to: the rooms of its token, except
+// those where it is banned and # rooms of other users, and the user's own room. The reply mentions
+// the user's own room even if the client does not expect it.
 func (s *session) channels(who *token.Identity) []token.Channel {
 	h, addr := s.d.hub, room.AddressOf(s.conn)
 	all := who.Channels
@@ -234,7 +234,7 @@ func (k *connecting) joined(name string, res *protocol.SubscribeResult, err erro
 	}
 }
 
-// reply answers the command, and lets the rooms' messages through.
+// reply sends the reply, and opens the latch, so that the rooms give slots.
 func (k *connecting) reply(o *out) error {
 	s := k.s
 	defer k.openLatch()
@@ -268,7 +268,7 @@ func (k *connecting) reply(o *out) error {
 	return nil
 }
 
-// openLatch lets the joins take their slots.
+// openLatch makes the rooms finish the joins of the command.
 func (k *connecting) openLatch() {
 	k.latch.Open()
 	for _, r := range k.rooms {

@@ -13,8 +13,8 @@ import (
 	"webim/room/wire"
 )
 
-// Apply implements Session. A session whose connect reply is not out yet is about to have
-// it, and nothing may come before that; a revocation need not wait.
+// Apply implements Session. The reply to connect must be the first message to a client. So until it is
+// sent, Apply postpones every control message except a revocation.
 func (s *session) Apply(o engine.ControlMessage) {
 	if o.Kind == engine.ControlRevoke {
 		s.revoke(o)
@@ -47,10 +47,10 @@ func (s *session) Apply(o engine.ControlMessage) {
 func (s *session) subscribeByServer(o engine.ControlMessage) {
 	opts := room.Overridden(o.Override, s.d.hub.Options(o.Room))
 	if wire.Admit(s.enc, opts.Binary) != nil {
-		return // it could not read the publications
+		return // the client could not read the publications
 	}
 	if v := s.d.hub.JudgeJoin(s, o.Room, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
-		return // a backend opens no # room to a user that its name does not name, and lifts no ban
+		return // the backend cannot admit a user to a # room of others, and cannot overrule a ban
 	}
 	w := &subscription{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
 	s.subscribe(w, func(got room.Recovery, err error) {
@@ -74,7 +74,7 @@ func (s *session) subscribeByServer(o engine.ControlMessage) {
 	})
 }
 
-// Leave implements Session. Without a room it ends all memberships.
+// Leave implements Session. If room is "", it ends all memberships.
 func (s *session) Leave(room string) {
 	rooms := []string{room}
 	if room == "" {
@@ -93,7 +93,7 @@ func (s *session) Leave(room string) {
 	}
 }
 
-// applyRefresh changes the end of the session, or the info that others see.
+// applyRefresh changes the time at which the session ends, and the info that others see.
 func (s *session) applyRefresh(o engine.ControlMessage) {
 	if room.EndsConnections(&o) {
 		s.Disconnect(wire.DisconnectExpired)
@@ -111,8 +111,8 @@ func (s *session) applyRefresh(o engine.ControlMessage) {
 	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
 }
 
-// revoke ends the subscriptions and the connection that came with revoked tokens. The
-// connection may have a newer token than one of its subscriptions.
+// revoke ends the subscriptions with a revoked token, and the connection if its own token is revoked.
+// The token of the connection may be newer than that of a subscription.
 func (s *session) revoke(o engine.ControlMessage) {
 	for _, room := range s.roomsRevoked(&o) {
 		s.Leave(room)
@@ -122,7 +122,7 @@ func (s *session) revoke(o engine.ControlMessage) {
 	}
 }
 
-// roomsRevoked are the rooms that the session joined by a subscription token that a control
+// roomsRevoked returns the rooms that the session has joined by a subscription token that a control
 // message revokes.
 func (s *session) roomsRevoked(o *engine.ControlMessage) (all []string) {
 	s.mu.Lock()
@@ -143,7 +143,7 @@ func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
 	return t.issued != 0 && !time.Unix(t.issued, 0).After(o.At)
 }
 
-// leaveBanned takes the session out of the rooms where it is banned.
+// leaveBanned ends the memberships of the session in rooms where it is banned.
 func (s *session) leaveBanned() {
 	for _, name := range s.Rooms() {
 		if s.d.hub.CheckSessionBan(s, name) != nil {

@@ -25,8 +25,8 @@ type Dialect struct {
 // New makes the dialect of a hub.
 func New(hub *room.Hub) *Dialect { return &Dialect{hub: hub} }
 
-// Start makes the pings of the dialect, before the server listens: SDKs know no others, and
-// measure time by them.
+// Start makes the heartbeats of the dialect, one for each encoding. Call it before the server listens.
+// The SDKs know only the pings of the protocol, and use them to detect a lost connection.
 func (d *Dialect) Start(s *netpoll.Server) {
 	cfg := d.hub.Config()
 	if cfg.PingInterval < 0 {
@@ -44,8 +44,8 @@ func (d *Dialect) Start(s *netpoll.Server) {
 	}
 }
 
-// Handshake chooses the first subprotocol of the dialect that the client asks for; JSON is
-// also spoken with none, unless the URL asks for Protobuf, as older clients do.
+// Handshake selects the first subprotocol of the dialect that the client offers. Without one, the
+// encoding is JSON, unless the URL asks for Protobuf, as older clients do.
 func (d *Dialect) Handshake(r *netpoll.Request) {
 	for p := range strings.SplitSeq(r.Header("Sec-WebSocket-Protocol"), ",") {
 		if p = strings.TrimSpace(p); p == wire.SubprotocolJSON || p == wire.SubprotocolProtobuf {
@@ -61,7 +61,7 @@ func asksProtobuf(r *netpoll.Request) bool {
 	return q.Get("format") == "protobuf" || q.Get("cf_protocol") == "protobuf"
 }
 
-// Open makes the session of a connection, which has to connect within
+// Open makes the session of a connection. The client must send a connect command within
 // room.Config.ConnectTimeout.
 func (d *Dialect) Open(c netpoll.Conn, r *netpoll.Request) {
 	enc := wire.JSON
@@ -94,8 +94,8 @@ func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 	s.close()
 }
 
-// CloseCode is netpoll.Coder's: the dialect has codes of its own, after which clients come
-// back.
+// CloseCode implements netpoll.Coder: the dialect has its own codes for a shutdown and for a slow
+// client. Clients reconnect after both.
 func (d *Dialect) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode, string) {
 	if sessionAt(c) == nil {
 		return 0, ""
@@ -107,8 +107,8 @@ func (d *Dialect) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode,
 	return ws.StatusCode(code), code.Text()
 }
 
-// Drained is netpoll.Drainer's: a client that has taken its replies is read again, and its
-// questions are asked.
+// Drained implements netpoll.Drainer. When a client has read its replies, netpoll reads the connection
+// again, and the session asks the backend its waiting questions.
 func (d *Dialect) Drained(c netpoll.Conn) {
 	s := sessionAt(c)
 	if s == nil {
@@ -122,9 +122,9 @@ func (d *Dialect) Drained(c netpoll.Conn) {
 	}
 }
 
-// Handled returns how many commands of a connection's last message were handled; waits: the
-// others wait, and netpoll brings the message again. Only the holder of the connection's turn
-// may call it, as a handler does that measures how fairly turns are shared.
+// Handled returns how many commands of a connection's last message were handled. If waits is true, the
+// others wait, and netpoll will bring the message again. Only the holder of the connection's turn may
+// call it; a handler that measures how fairly turns are shared does so.
 func Handled(c netpoll.Conn) (count int, waits bool) {
 	s := sessionAt(c)
 	if s == nil || s.partial == nil {

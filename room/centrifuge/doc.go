@@ -1,48 +1,49 @@
 // Package centrifuge speaks the Centrifuge dialect: the Centrifuge client protocol, version 2,
 // in JSON and Protobuf, at [Path]. It turns the commands of a connection into calls of package
-// room, and sends the client its replies and pushes. A [Dialect] serves all connections
-// of a hub; each of them has a session.
+// room, and sends replies and pushes to the client. A [Dialect] serves all connections of a hub, and
+// each connection has a session.
 //
 //	step       file                        runs on
 //	handshake  dialect.go                  the worker that reads the request
-//	session    session.go                  made as the connection opens; its replies
-//	message    session.go, partial.go      the worker that holds the connection's turn;
-//	                                       partial.go says when a command has to wait
-//	connect    connect.go                  the same worker, or the one that has the last
-//	                                       answer: token, backend, rooms
-//	command    command.go, class.go        the same worker; replies may come later, from any
-//	                                       goroutine
-//	subscribe  subscribe.go, roster.go,    the same worker, or the goroutine that has the answer:
-//	           pendingsubscribe.go         of the backend, the roster or the token verifier
+//	session    session.go                  the same worker makes it when the connection opens
+//	message    message.go, partial.go,     the worker that holds the connection's turn;
+//	           yield.go                    partial.go and yield.go say when a command has to wait
+//	connect    connect.go                  the same worker, or the one that gets the last answer:
+//	                                       of the token verifier, the backend or the rooms
+//	command    command.go, class.go        the same worker
+//	subscribe  subscribecommand.go,        the same worker, or the goroutine that gets the answer:
+//	           subscribe.go, roster.go,    of the backend, the roster or the token verifier
+//	           pendingsubscribe.go
+//	reply      reply.go                    the same worker, or any goroutine for a later reply
 //	backend    questions.go, backend.go    any goroutine: questions and their answers
 //	control    control.go                  any goroutine: changes by control messages
-//	expiry     expiry.go                   a worker, by the hub's timers: tokens that run out
+//	expiry     expiry.go                   a worker, by the hub's timers: tokens that expire
 //
-// An idle client costs its session besides the connection's record: 208 bytes, and 32 for
-// each room. It embeds a room.Principal and is a room.Session: the hub reaches it by its
-// connection. Its part of a join is a room.Joiner (subscribe.go).
+// An idle client costs its session besides the connection's record: 208 bytes, and 32 for each room.
+// A session embeds a room.Principal and implements room.Session; the hub reaches it by its
+// connection. Its part of a join implements room.Joiner (subscribe.go).
 //
 // # Waiting
 //
 // A worker never waits. A command that has to wait does so in one of four ways:
 //
-//   - connect is answered later: the rest of its message waits (partial.go).
-//   - The queue of the connection is full, or one large reply is under way: the rest of the
-//     message waits until the client has taken its replies (partial.go).
-//   - The replies of a turn carry enough: the rest waits in the background (yield.go).
-//   - A backend is asked: the messages of a client keep their order (inOrder), and no
-//     more than MaxQuestions questions are under way (questions.go).
+//   - If connect is answered later, the rest of its message waits (partial.go).
+//   - If the queue of the connection is full, or a large reply is under way, the rest of the message
+//     waits until the client has read its replies (partial.go).
+//   - If the work or the replies of a turn are used up, the rest waits for the next turn (yield.go).
+//   - If a backend decides, the messages of a client keep their order (inOrder), and at most
+//     MaxQuestions questions are under way (questions.go).
 //
 // # Vocabulary
 //
 //	session             a connection that speaks the dialect
-//	subscription        a membership of a room that is to be made, or is
+//	subscription        a membership of a room, complete or to be made
 //	pending subscribe   a subscribe command that waits for a decision
 //	pending join        a membership that the room is making (room.PendingJoin)
 //	partial batch       a message of which some commands are handled
 //	large reply         a reply that may be as large as Config.MaxReply
-//	question            a hook of the backend that was asked for this connection
-//	latch               keeps the joins of a connect command until its reply is queued
+//	question            a request to a hook of the backend about this connection
+//	latch               delays the joins of a connect command until its reply is queued
 //
 // # Lock order
 //

@@ -12,9 +12,9 @@ import (
 	"webim/room/wire"
 )
 
-// mustConnect closes a session that has not connected in time. A session whose connect
-// command is not answered yet gets the time again: the answer has a deadline of its own, and
-// if it is an error the client has to connect again.
+// mustConnect closes a session that has not connected in time. If the reply to its connect command is
+// still under way, the session gets the same time once more: the reply has its own deadline, and after
+// an error the client must connect again.
 func (s *session) mustConnect() {
 	switch {
 	case s.connected.Load():
@@ -28,7 +28,7 @@ func (s *session) mustConnect() {
 	}
 }
 
-// ttl is an expiry as the protocol has it.
+// ttl returns an expiry in the form of the protocol.
 func ttl(at time.Time) (expires bool, seconds uint32) {
 	if at.IsZero() {
 		return false, 0
@@ -36,8 +36,8 @@ func ttl(at time.Time) (expires bool, seconds uint32) {
 	return true, uint32(max(1, time.Until(at)/time.Second))
 }
 
-// checkBy makes checkExpiry run at or before the time given; zero is never. It takes no lock
-// of the session.
+// checkBy makes the hub's timers call checkExpiry at the given time or earlier. The zero time means
+// never. checkBy takes no lock of the session.
 func (s *session) checkBy(at time.Time) {
 	if at.IsZero() {
 		return
@@ -54,20 +54,19 @@ func (s *session) checkBy(at time.Time) {
 		}
 	}
 	s.d.hub.At(at, func() {
-		if s.nextCheck.CompareAndSwap(n, 0) { // else an earlier check has taken its place
+		if s.nextCheck.CompareAndSwap(n, 0) { // otherwise an earlier check has replaced this one
 			s.checkExpiry()
 		}
 	})
 }
 
-// refreshedByServer reports whether the backend, and not the client, extends the
-// connection: HookConnect let it in, without a token. Such a client has
-// nothing to refresh, so it is not told when the connection expires: SDKs would ask
-// the application for a token, get none, and end for good.
+// refreshedByServer reports whether the backend, and not the client, extends the connection, because
+// HookConnect has admitted the client without a token. webim does not tell such a client when the
+// connection expires: an SDK would ask the application for a token, get none, and give up.
 func (s *session) refreshedByServer() bool { return s.questions != nil && s.questions.admitted.Load() }
 
-// dueAt is the time at which an expiry is acted on; zero is never. A client gets
-// Config.ExpiredGrace to bring a new token. If the backend decides, it is asked at once.
+// dueAt returns the time at which the session acts on an expiry; the zero time means never. A client
+// gets Config.ExpiredGrace to send a new token. If the backend decides, the session asks it at once.
 func (s *session) dueAt(expires time.Time, byServer bool) time.Time {
 	if expires.IsZero() || byServer {
 		return expires
@@ -75,7 +74,7 @@ func (s *session) dueAt(expires time.Time, byServer bool) time.Time {
 	return expires.Add(s.cfg().ExpiredGrace)
 }
 
-// dueAt is session.dueAt of a subscription.
+// dueAt returns session.dueAt for the expiry of a subscription.
 func (t *subToken) dueAt(s *session) time.Time {
 	if t == nil || t.expires == 0 {
 		return time.Time{}
@@ -83,8 +82,8 @@ func (t *subToken) dueAt(s *session) time.Time {
 	return s.dueAt(time.Unix(t.expires, 0), t.byServer)
 }
 
-// ttlOf is ttl as a reply or a push has it: if the backend extends the expiry, the client is
-// never told of it, neither in the connect reply nor later.
+// ttlOf is ttl for a reply or a push. If the backend extends the expiry, no reply and no push tells the
+// client about it.
 func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
 	if byServer {
 		return false, 0
@@ -92,11 +91,11 @@ func ttlOf(expires time.Time, byServer bool) (bool, uint32) {
 	return ttl(expires)
 }
 
-// expireBy makes checkExpiry run when the connection expires.
+// expireBy makes the hub's timers call checkExpiry when the connection expires.
 func (s *session) expireBy(at time.Time) { s.checkBy(s.dueAt(at, s.refreshedByServer())) }
 
-// checkExpiry ends the connection if it has expired, and subscriptions that have: the
-// client is told with 2501, so that it subscribes again.
+// checkExpiry closes the connection if it has expired, unless the backend is asked to extend it. It
+// also ends expired subscriptions with the code 2501, after which a client subscribes again.
 func (s *session) checkExpiry() {
 	now := time.Now()
 	next := s.dueAt(s.Identity().Expires, s.refreshedByServer())
@@ -111,7 +110,7 @@ func (s *session) checkExpiry() {
 	var over []string
 	s.mu.Lock()
 	if s.closed {
-		next = time.Time{} // it has no subs either
+		next = time.Time{} // a closed session has no subscriptions either
 	}
 	for _, one := range s.subs {
 		at := one.token.dueAt(s)
@@ -133,7 +132,7 @@ func (s *session) checkExpiry() {
 	s.checkBy(next)
 }
 
-// onRefresh takes a new token for the connection, of the same user.
+// onRefresh replaces the token of the connection. The new token must be of the same user.
 func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 	h := s.d.hub
 	if !h.TakesTokens() {
@@ -152,7 +151,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			return
 		}
 		s.Identify(who)
-		if h.Revoked(who) { // it was revoked since it was judged, and the revocation saw the old one
+		if h.Revoked(who) { // it was revoked after its verification, while the session still had the old token
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
@@ -161,7 +160,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			return
 		}
 		if s.questions != nil {
-			s.questions.admitted.Store(false) // from now on the client does
+			s.questions.admitted.Store(false) // from now on the client extends the connection
 		}
 		h.Post(s.leaveBanned)
 		s.expireBy(who.Expires)
@@ -172,8 +171,8 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 	return nil
 }
 
-// subscription judges the token of a subscription. done gets the error invalid if it is not
-// valid. A token of another user ends the connection.
+// subscription verifies the token of a subscription. If the token is not valid, done gets the error
+// invalid. A token of another user, client or room closes the connection.
 func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
 	h := s.d.hub
 	if h.Config().Tokens == nil {
@@ -203,15 +202,15 @@ func (s *session) subscription(text, name string, invalid error, done func(*toke
 	})
 }
 
-// ticketRevoked reports whether the token of a subscription was revoked. It is asked
-// when the token is judged, and again when the subscription is noted: a revocation
-// between the two would find neither.
+// ticketRevoked reports whether the token of a subscription was revoked. The session checks this when it
+// verifies the token, and again when it has stored the subscription: a revocation between the two
+// would find neither a bad token nor a subscription.
 func (s *session) ticketRevoked(id string, issued time.Time) bool {
 	revoked := s.cfg().Revoked
 	return revoked != nil && (id != "" || !issued.IsZero()) && revoked.Check(s.Identity().User, id, issued)
 }
 
-// onSubRefresh takes a new token for a subscription.
+// onSubRefresh replaces the token of a subscription.
 func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
 	if s.cfg().Tokens == nil {
 		return wire.ErrNotAvailable
@@ -231,7 +230,7 @@ func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
 	return nil
 }
 
-// renew notes a subscription's new token.
+// renew stores the new token of a subscription. It returns false if the session is not in the room.
 func (s *session) renew(room string, t *token.Subscription) bool {
 	s.mu.Lock()
 	i := s.find(room)
@@ -245,7 +244,7 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 	}
 	s.subs[i].token = newSubToken(w)
 	s.mu.Unlock()
-	if s.ticketRevoked(t.ID, t.IssuedAt) { // since it was judged
+	if s.ticketRevoked(t.ID, t.IssuedAt) { // after its verification
 		s.Leave(room)
 	}
 	s.checkBy(s.dueAt(t.Expires, false))

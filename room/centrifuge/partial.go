@@ -10,35 +10,34 @@ import (
 	"webim/room/wire"
 )
 
-// A client that comes back to a hundred rooms in one message gets a hundred histories. They
-// may be more than its queue holds, however fast the client reads. That does not make it a
-// slow client: the rest of its commands waits, as bytes, until the client has taken most of
-// the replies. So a message is handled in as many parts as it needs.
+// A client that subscribes to a hundred rooms in one message gets a hundred histories, which may be
+// more than its queue holds, however fast it reads. Such a client must not count as slow. So the
+// session handles a message in as many parts as necessary: the remaining commands wait, as bytes, until
+// the client has read most of the replies.
 //
-// A command is handled only while the connection's queue is below its high watermark.
-// The queue then takes the reply, whatever its size: see netpoll.Conn.Reply. Pongs
-// have no reply and never wait.
+// The session handles a command only while the connection's queue is below its high watermark. The
+// queue then takes the reply, regardless of its size: see netpoll.Conn.Reply. Pongs have no reply and
+// never wait.
 //
-// The commands behind a connect command wait in the same way while its answer takes time.
-// netpoll counts the bytes that wait (MaxUnfinished).
+// The commands after a connect command wait in the same way until it is answered. netpoll counts the
+// bytes of waiting commands (MaxUnfinished).
 //
-// An engine over a network answers later, when the queue may be full. So a connection has
-// one large reply under way at a time: the next command that may have a large reply waits
-// for it. The answers of a backend come later, too, and may be large. At most MaxQuestions
-// of them are under way, and no further question is asked while the queue is full
-// (askNext). The queue takes all of these, beyond its bound if need be, so no client counts
-// as slow because of replies that it has asked for.
+// An engine over a network answers later, when the queue may be full. So a connection has one large
+// reply under way at a time: the next command that may have a large reply waits for it. The answers of
+// a backend also come later and may be large. At most MaxQuestions of them are under way, and the
+// session asks no further question while the queue is full (askNext). The queue takes all of these
+// even beyond its bound, so no client counts as slow because of replies that it has asked for.
 
-// A partialBatch says which commands of a message are handled; the others wait.
+// A partialBatch says which commands of a message are handled. The others wait.
 type partialBatch struct {
-	count   int    // commands that are handled
-	left    int    // bytes of the others
-	drained func() // makes netpoll bring the message again when the queue has drained; nil: something else does
+	count   int    // the number of handled commands
+	left    int    // the bytes of the other commands
+	drained func() // makes netpoll bring the message again when the queue has drained; nil if something else does
 }
 
-// hold keeps a message from a command on if the command's reply might not fit into
-// the connection's queue. taken is the number of commands before it, and left the number of
-// bytes from it on.
+// hold stops a message before a command if the command's reply might not fit into the connection's
+// queue, and reports whether it has. taken is the number of commands before that command, and left the
+// number of bytes from it on.
 func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int) bool {
 	if method == wire.Pong {
 		return false
@@ -48,7 +47,7 @@ func (s *session) hold(method wire.Method, c *protocol.Command, taken, left int)
 		s.partial = &partialBatch{count: taken, left: left}
 		return true
 	}
-	if s.conn.Crowded() { // after the above: a reply just made is in the queue now
+	if s.conn.Crowded() { // checked last: a reply that was finished meanwhile is in the queue now
 		s.partial = &partialBatch{taken, left, s.conn.Again()}
 		return true
 	}
@@ -66,15 +65,15 @@ func (s *session) isLarge(method wire.Method, c *protocol.Command) bool {
 	return method == wire.Subscribe && c.Subscribe.Recover || s.classOf(method, c) == room.ClassRead
 }
 
-// large is a command that makes a large reply.
+// large is a command with a large reply under way.
 type large struct {
 	id   uint32
-	done atomic.Pointer[func()] // makes netpoll bring the message that waits; &replied: the reply is made
+	done atomic.Pointer[func()] // makes netpoll bring the waiting message; &replied if the reply was sent
 }
 
 var replied = func() {}
 
-// wait keeps a message until the reply is made; false if it is made.
+// wait keeps a message until the reply was sent. It returns false if it was sent already.
 func (l *large) wait(c netpoll.Conn) bool {
 	if l.done.Load() == &replied {
 		return false
@@ -86,7 +85,7 @@ func (l *large) wait(c netpoll.Conn) bool {
 	return true
 }
 
-// replied notes that a command is answered.
+// replied notes that the reply to a command was sent.
 func (s *session) replied(id uint32) {
 	l := s.large.Load()
 	if l == nil || l.id != id {
@@ -98,7 +97,7 @@ func (s *session) replied(id uint32) {
 	}
 }
 
-// wait keeps the rest of a message, and all later messages, until done is called.
+// wait keeps the rest of a message and all later messages until done is called.
 func (s *session) wait(all *wire.Commands) (done func()) {
 	if len(all.Rest()) == 0 {
 		return s.conn.Later()
@@ -107,7 +106,7 @@ func (s *session) wait(all *wire.Commands) (done func()) {
 	return s.conn.Again()
 }
 
-// unhandled is the rest of a message if a part of it was handled, else the whole message.
+// unhandled returns the part of a message that was not handled before.
 func (s *session) unhandled(message []byte) []byte {
 	if s.partial == nil {
 		return message
@@ -115,7 +114,7 @@ func (s *session) unhandled(message []byte) []byte {
 	return message[len(message)-min(s.partial.left, len(message)):]
 }
 
-// skipHandled skips the handled commands of a message that comes again.
+// skipHandled skips the handled commands of a message that netpoll brings again.
 func (s *session) skipHandled(all *wire.Commands) {
 	if s.partial != nil {
 		all.Skip(s.partial.count, s.partial.left)

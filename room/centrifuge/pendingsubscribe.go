@@ -5,17 +5,16 @@ import (
 	"webim/room/wire"
 )
 
-// A pendingSubscribe is a subscribe command that waits for a decision: of the backend, by a
-// roster, or by the keys of tokens, which may have to be fetched. Meanwhile the client may
-// unsubscribe and subscribe again. So an answer counts for the command that it belongs to,
-// and for no other one of the same room.
+// A pendingSubscribe is a subscribe command that waits for a decision: for the backend, for a roster, or
+// for the keys that verify its token. Meanwhile the client may unsubscribe and subscribe again. So a
+// decision counts only for its own command, and not for a later one of the same room.
 type pendingSubscribe struct {
 	room string
 	next *pendingSubscribe
 }
 
-// beginSubscribe adds a pending subscribe. The error is an ErrorCode: the subscription is
-// impossible already, or another one to the same room is pending.
+// beginSubscribe adds a pending subscribe. It fails with an ErrorCode if the session may not have another
+// room, is in this room, or has another pending subscribe to it.
 func (s *session) beginSubscribe(room string) (*pendingSubscribe, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -35,9 +34,9 @@ func (s *session) beginSubscribe(room string) (*pendingSubscribe, error) {
 	return s.pendingSubs, nil
 }
 
-// resolve ends a pending subscribe when its decision is there, and returns that decision.
-// If the client has unsubscribed meanwhile, a permission becomes ErrInternal: temporary, as
-// for any subscription that was given up while it was made.
+// resolve ends a pending subscribe and returns its decision. If the client has unsubscribed meanwhile, a
+// permission becomes ErrInternal, which is temporary, as for any subscription that the client has
+// withdrawn before it was complete.
 func (s *session) resolve(w *pendingSubscribe, decided error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,23 +16,23 @@ import (
 type questions struct {
 	header http.Header
 
-	admitted   atomic.Bool // HookConnect let it in, and HookRefresh is asked when that ends
-	refreshing atomic.Bool // it is being asked
+	admitted   atomic.Bool // HookConnect has admitted the client, so HookRefresh decides when that expires
+	refreshing atomic.Bool // a question of HookRefresh is under way
 
 	mu    sync.Mutex
 	queue []func(next func()) // calls that keep the order of their commands
-	done  func()              // reads the connection again; nil: it is read
+	done  func()              // makes netpoll read the connection again; nil if it does
 
-	underWay int            // questions that the backend has
-	waiting  []heldQuestion // questions that it does not have yet
-	release  func()         // reads the connection again when no question waits any more
+	underWay int            // the number of questions at the backend
+	waiting  []heldQuestion // questions to ask later
+	release  func()         // makes netpoll read the connection again when no question waits; nil if it does
 }
 
-// MaxQuestions is how many questions of one connection a backend is asked at the same time:
-// else a connection that joins all its rooms at once would take the places of all others.
+// MaxQuestions is the maximum of questions of one connection under way. Without it, a connection that
+// joins all its rooms at once could use up the concurrent requests of a hook.
 const MaxQuestions = 16
 
-// keepHeaders keeps those headers of a handshake that the backend wants.
+// keepHeaders stores the headers of a handshake that the backend wants.
 func (s *session) keepHeaders(r *netpoll.Request) {
 	b := s.cfg().Backend
 	if b == nil {
@@ -46,17 +46,17 @@ func (s *session) keepHeaders(r *netpoll.Request) {
 	}
 }
 
-// errGone answers a question of a connection that has ended.
-var errGone = wire.DisconnectConnectionClosed
+// errGone is the answer to a question of a connection that has ended. No client ever gets it.
+const errGone = wire.DisconnectCode(3000) // the protocol's code for a closed connection
 
-// heldQuestion is a question that waits.
+// heldQuestion is a waiting question.
 type heldQuestion struct {
 	ask  func()
 	done func(room.HookReply, error)
 }
 
-// ask asks the backend for the session: now, or when earlier questions are answered and the
-// client has taken most of the answers. If the connection is gone before, done gets errGone.
+// ask asks the backend a question: now, or when earlier questions are answered and the client has read
+// most of the answers. If the connection ends before that, done gets errGone.
 func (s *session) ask(q room.HookRequest, done func(room.HookReply, error)) {
 	who := s.Identity()
 	if q.Hook != room.HookRefresh {
@@ -66,7 +66,7 @@ func (s *session) ask(q room.HookRequest, done func(room.HookReply, error)) {
 	ask := func() {
 		s.cfg().Backend.Ask(q, func(a room.HookReply, err error) {
 			done(a, err)
-			s.answered() // the reply that done made is in the queue now
+			s.answered() // after done has queued the reply
 		})
 	}
 	a := s.questions
@@ -74,7 +74,7 @@ func (s *session) ask(q room.HookRequest, done func(room.HookReply, error)) {
 	if a.underWay == MaxQuestions || len(a.waiting) > 0 {
 		a.waiting = append(a.waiting, heldQuestion{ask, done})
 		if a.release == nil {
-			a.release = s.conn.Later() // so no more than the commands of one message wait
+			a.release = s.conn.Later() // so only the commands of one message can wait
 		}
 		a.mu.Unlock()
 		return
@@ -84,7 +84,7 @@ func (s *session) ask(q room.HookRequest, done func(room.HookReply, error)) {
 	ask()
 }
 
-// answered notes that a question is answered.
+// answered notes the answer to a question.
 func (s *session) answered() {
 	s.questions.mu.Lock()
 	s.questions.underWay--
@@ -92,10 +92,9 @@ func (s *session) answered() {
 	s.askNext()
 }
 
-// askNext asks the questions that have waited. None is asked while the queue of the
-// connection is full, because its answer may be large: so a client can make no more wait than
-// the answers to MaxQuestions questions. Dialect.Drained and the end of the connection call
-// askNext again.
+// askNext asks the waiting questions. It asks none while the connection's queue is full, because an
+// answer may be large: so the queue holds at most the answers to MaxQuestions questions beyond its
+// bound. Dialect.Drained and session.close call askNext again.
 func (s *session) askNext() {
 	a := s.questions
 	for {
@@ -103,7 +102,7 @@ func (s *session) askNext() {
 		var gone []heldQuestion
 		a.mu.Lock()
 		if !s.conn.Exists() {
-			gone, a.waiting = a.waiting, nil // nobody would hear of it
+			gone, a.waiting = a.waiting, nil // there is no client for the answers
 		}
 		if len(a.waiting) > 0 && a.underWay < MaxQuestions && !s.conn.Crowded() {
 			ask = a.waiting[0].ask
@@ -128,8 +127,8 @@ func (s *session) askNext() {
 	}
 }
 
-// inOrder calls f when the calls before it have called next. Meanwhile the connection is
-// not read, so no more than the commands of one message wait.
+// inOrder calls f after all earlier calls have called next. Meanwhile netpoll does not read the
+// connection, so only the commands of one message can wait.
 func (s *session) inOrder(f func(next func())) {
 	a := s.questions
 	a.mu.Lock()

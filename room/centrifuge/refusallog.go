@@ -9,8 +9,8 @@ import (
 	"webim/room/wire"
 )
 
-// seeError names the settings to look at when a command is refused with a code. Codes that
-// are missing here are logged elsewhere, or need no line.
+// seeError has the settings to look at when a command is refused with a code. A code that is missing
+// here is logged elsewhere, or needs no line.
 var seeError = map[wire.ErrorCode]string{
 	wire.ErrUnauthorized:          "open, rooms (allow), hook_connect",
 	wire.ErrUnknownChannel:        "rooms",
@@ -27,7 +27,7 @@ var seeError = map[wire.ErrorCode]string{
 	wire.ErrText:                  "max_text, max_graphemes",
 }
 
-// seeEnd is seeError for the codes that close connections.
+// seeEnd is seeError for the codes of Close frames.
 var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectExpired:               "the application's getToken, hook_refresh",
 	wire.DisconnectBadRequest:            "max_commands, max_message",
@@ -41,8 +41,8 @@ var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectBanned:                "the API's sanctions and unban",
 }
 
-// logRefusal logs the ErrorCode or DisconnectCode that a client gets. c is the command, nil
-// if it is not at hand.
+// logRefusal logs the ErrorCode or DisconnectCode that a client gets. c is the command, or nil if it is
+// not known.
 func (s *session) logRefusal(c *protocol.Command, err error) {
 	h := s.d.hub
 	if h.Config().Log == nil {
@@ -55,7 +55,7 @@ func (s *session) logRefusal(c *protocol.Command, err error) {
 		if c != nil {
 			all = append(all, "room", room.Clipped(roomOf(c)))
 		}
-		if err != error(code) && err != error(end) { // it says more
+		if err != error(code) && err != error(end) { // err has a text of its own
 			all = append(all, "reason", room.Clipped(err.Error()))
 		}
 		return all
@@ -76,7 +76,7 @@ func (s *session) logRefusal(c *protocol.Command, err error) {
 	}
 }
 
-// roomOf is the room that a command names.
+// roomOf returns the room that a command names, or "".
 func roomOf(c *protocol.Command) string {
 	switch {
 	case c.Subscribe != nil:

@@ -6,8 +6,8 @@ import (
 	"webim/room/wire"
 )
 
-// onRoster looks up the session's user in the roster of a $ room. done gets the roles that
-// the roster adds, or the reason why the user may not join. done may be called later.
+// onRoster looks up the session's user in the roster of a $ room. It calls done, now or later, with the
+// roles of the roster or with the reason why the user may not join.
 func (s *session) onRoster(name string, done func(room.Roles, error)) {
 	who := s.Identity()
 	room.RosterOf(s.d.hub.Engine(), name, who.User, func(r room.Roster, ok bool, err error) {
@@ -29,8 +29,8 @@ func (s *session) onRoster(name string, done func(room.Roles, error)) {
 	})
 }
 
-// checkRoster looks into the roster again when the session is a member: a user who was taken
-// from the roster meanwhile must not stay, and new roles count at once.
+// checkRoster reads the roster again after the session has joined. It removes a user that has left
+// the roster meanwhile, and applies new roles at once.
 func (s *session) checkRoster(name string) {
 	s.d.hub.Post(func() {
 		s.onRoster(name, func(roles room.Roles, err error) {
@@ -43,7 +43,7 @@ func (s *session) checkRoster(name string) {
 	})
 }
 
-// setRoles notes the roles that the roster of a room adds.
+// setRoles stores the roles that the roster of a room adds.
 func (s *session) setRoles(name string, roles room.Roles) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,31 +12,31 @@ import (
 	"webim/room/wire"
 )
 
-// sub is a session's membership of a room, or one under way; 32 bytes.
+// sub is a session's membership of a room, complete or under way, in 32 bytes.
 type sub struct {
 	room    *room.Room
-	pending *pendingSub // while it is under way: it has no slot yet
+	pending *pendingSub // not nil while the membership is under way and has no slot
 	token   *subToken   // from its token or the roster, or nil
 	slot    room.Slot
 	kind    room.Kind
-	notices bool // others are told when it leaves
+	notices bool // the room announces when it ends
 	server  bool // the server made it
-	placed  bool // it relies on its position
+	placed  bool // the client relies on its position
 }
 
 // subToken holds the claims of a subscription's token, and the roles of the room's roster.
 type subToken struct {
 	info    []byte // ChanInfo
-	expires int64  // unix seconds; 0: never
+	expires int64  // unix seconds; 0 means never
 	grants  token.Grants
 	roles   room.Roles // of the roster
-	id      string     // of the token, by which it is revoked
-	issued  int64      // unix seconds; 0: not known, or no token
+	id      string     // of the token, for revocation
+	issued  int64      // unix seconds; 0 if not known, or without a token
 
-	byServer bool // the backend said when it expires, and there is no token to renew
+	byServer bool // the backend has set the expiry, and there is no token to renew
 }
 
-// newSubToken returns nil if the token and the roster say nothing.
+// newSubToken returns nil if neither the token nor the roster says anything.
 func newSubToken(w *subscription) *subToken {
 	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id, byServer: w.byServer}
 	if !w.expires.IsZero() {
@@ -51,25 +51,25 @@ func newSubToken(w *subscription) *subToken {
 	return t
 }
 
-// A subscription describes a membership that is to be made.
+// A subscription describes a membership to make.
 type subscription struct {
 	room    string
 	opts    *room.Options
-	notices bool             // it gets the notices of joins and leaves
-	since   *engine.Position // recover from there; nil: not asked for
-	strict  bool             // no subscription, and an error, if that cannot be
-	server  bool
-	placed  bool // it is told its position, and of gaps
+	notices bool             // the client gets the notices of joins and leaves
+	since   *engine.Position // recover from here; nil means no recovery
+	strict  bool             // fail if the recovery is impossible
+	server  bool             // the server makes it
+	placed  bool             // the client gets its position, and learns of gaps
 	info    []byte
 	expires time.Time
 	grants  token.Grants
 	roles   room.Roles  // of the roster
 	id      string      // of its token
-	issued  time.Time   // its token was issued then; zero: not known
-	latch   *room.Latch // wait there before taking the slot; nil: do not
+	issued  time.Time   // of its token; zero if not known
+	latch   *room.Latch // the room gives a slot after the latch has opened; nil means no latch
 
 	byServer bool              // as subToken.byServer
-	reply    *room.ReplyBudget // of the reply with the missed publications; nil: one of its own
+	reply    *room.ReplyBudget // for the recovered publications; nil means a budget of its own
 }
 
 // pendingSub is a subscription that is being made. It implements Joiner.
@@ -80,10 +80,9 @@ type pendingSub struct {
 	done func(room.Recovery, error)
 }
 
-// subscribe makes the session a member of a room. done is called once, perhaps
-// before subscribe returns. If there is no error, the room's lock is held, and frames that
-// done pushes come before anything that the room sends. The room is nil if the session
-// cannot join it.
+// subscribe makes the session a member of a room. It calls done once, perhaps before it returns. If there
+// is no error, done is called under the room's lock, and frames that done pushes come before all frames
+// of the room. subscribe returns nil if the session cannot join.
 func (s *session) subscribe(w *subscription, done func(room.Recovery, error)) *room.Room {
 	if w.since != nil && w.reply == nil {
 		w.reply = s.d.hub.NewReplyBudget(&s.Principal)
@@ -110,14 +109,14 @@ func (j *pendingSub) Author() engine.Author {
 	return a
 }
 
-// MayEnter implements Joiner.
+// CanReserve implements Joiner.
 func (j *pendingSub) CanReserve() error {
 	j.s.mu.Lock()
 	defer j.s.mu.Unlock()
 	return j.s.canReserveLocked(j.w.room)
 }
 
-// Enter implements Joiner.
+// Reserve implements Joiner.
 func (j *pendingSub) Reserve(r *room.Room) error {
 	s := j.s
 	s.mu.Lock()
@@ -144,8 +143,8 @@ func (j *pendingSub) Check() error {
 // Reply implements Joiner.
 func (j *pendingSub) Reply(out room.Recovery, err error) { j.done(out, err) }
 
-// Finish implements Joiner. session.mu is held all the while: the session can give the
-// join up before it is finished, or leave after that.
+// Finish implements Joiner. It holds session.mu throughout: so the session can withdraw the join before
+// Finish, or leave the room after it, and nothing in between.
 func (j *pendingSub) Finish(err error) error {
 	s := j.s
 	s.mu.Lock()
@@ -175,7 +174,7 @@ func (j *pendingSub) Finish(err error) error {
 	return nil
 }
 
-// mayEnterLocked checks whether the session may have another room, this one.
+// canReserveLocked checks whether the session may have this room as another one.
 func (s *session) canReserveLocked(name string) error {
 	switch {
 	case s.closed:
@@ -188,13 +187,13 @@ func (s *session) canReserveLocked(name string) error {
 	return nil
 }
 
-// find is the place of a room among the session's subscriptions, or -1.
+// find returns the index of a room in the session's subscriptions, or -1.
 func (s *session) find(name string) int {
 	return slices.IndexFunc(s.subs, func(one sub) bool { return one.room.Name() == name })
 }
 
-// resultOf is the reply's part that a subscribe command and a subscription made
-// by the server have in common.
+// resultOf returns the part of a reply that a subscribe command and a subscription made by the server
+// have in common.
 func resultOf(o room.Recovery, positioned, asked bool, e wire.Encoding) *protocol.SubscribeResult {
 	res := &protocol.SubscribeResult{Recovered: o.Recovered, WasRecovering: asked}
 	if positioned {
@@ -237,7 +236,7 @@ func (s *session) takeLocked(i int) sub {
 	return one
 }
 
-// releaseSlot gives back the slot of a subscription that is no longer the session's.
+// releaseSlot gives back the slot of a subscription that takeLocked has removed.
 func (s *session) releaseSlot(one sub) {
 	if one.pending != nil {
 		one.room.Abandon(&one.pending.PendingJoin)

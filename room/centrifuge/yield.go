@@ -6,14 +6,14 @@ import (
 	"webim/room/wire"
 )
 
-// The time that a worker needs for a command, in small messages (see netpoll.Conn.Spent):
-// a microsecond or so each.
+// The time that a worker needs for a command. The unit is one small message, which takes about a
+// microsecond; see netpoll.Conn.Spent.
 const (
 	commandWork = 16
 	publishWork = 1
 )
 
-// workOf is the work of a command, also if it is refused.
+// workOf returns the work of a command, whether it is refused or not.
 func workOf(method wire.Method, c *protocol.Command) int {
 	switch {
 	case method == wire.Pong || method == wire.Ping || method == wire.Send:
@@ -26,9 +26,8 @@ func workOf(method wire.Method, c *protocol.Command) int {
 	return commandWork
 }
 
-// endTurn ends the turn if it has done enough, and reports whether it has: it has no time left
-// (over), or its replies carry as much as those of a turn may. The rest of the message waits
-// for the next turn.
+// endTurn ends the turn if its work is used up (over), or if its replies are as large as those of a turn
+// may be, and reports whether it has. The rest of the message waits for the next turn.
 func (s *session) endTurn(all *wire.Commands, over bool) bool {
 	if !s.IsTurnOver() && !over {
 		return false
@@ -41,8 +40,8 @@ func (s *session) endTurn(all *wire.Commands, over bool) bool {
 	return true
 }
 
-// mustYield ends the turn before a command that may have a large reply, if the connection
-// has to wait in the background for it and does not yet. taken and left are those of hold.
+// mustYield ends the turn before a command that may have a large reply if the connection must first go
+// to the background, and reports whether it has. taken and left are those of hold.
 func (s *session) mustYield(method wire.Method, c *protocol.Command, taken, left int) bool {
 	if !s.isLarge(method, c) || !s.d.hub.GoesBehind(&s.Principal) {
 		return false
@@ -51,7 +50,7 @@ func (s *session) mustYield(method wire.Method, c *protocol.Command, taken, left
 	return true
 }
 
-// yield ends the turn; the message comes again in the next one.
+// yield ends the turn. netpoll brings the message again in the next one.
 func (s *session) yield(taken, left int) {
 	s.partial = &partialBatch{count: taken, left: left}
 	s.conn.Yield()
