@@ -60,7 +60,7 @@ func (p *program) liveOver(rest http.Handler) http.Handler {
 		case r.URL.Path+"/" != livePrefix && !strings.HasPrefix(r.URL.Path, livePrefix):
 			rest.ServeHTTP(w, r)
 		case !p.guard.KnowsHost(r.Host):
-			told.Warn("live: refused a request whose Host header names another server", "status", http.StatusMisdirectedRequest, "host", r.Host[:min(len(r.Host), 200)], "see", "api_host", "addr", r.RemoteAddr)
+			told.Warn("live: refused a request for another server", "status", http.StatusMisdirectedRequest, "host", r.Host[:min(len(r.Host), 200)], "see", "api_host", "addr", r.RemoteAddr)
 			http.Error(w, "This server is not configured to be asked by that name.", http.StatusMisdirectedRequest)
 		case r.URL.Path+"/" == livePrefix:
 			// The address is relative, and http.Redirect would make it an absolute path. Below a

@@ -85,7 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	lines := r.URL.Path == linesPath
 	switch {
 	case !h.guard.KnowsHost(r.Host):
-		h.told.Warn("api: refused a request whose Host header names another server", "status", http.StatusMisdirectedRequest, "host", quoted(r.Host), "see", "api_host", "addr", r.RemoteAddr)
+		h.told.Warn("api: refused a request for another server", "status", http.StatusMisdirectedRequest, "host", quoted(r.Host), "see", "api_host", "addr", r.RemoteAddr)
 		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to answer as "+quoted(r.Host)+": use its address or localhost, or add the name to api_host"))
 		return
 	case below && name == descriptionName:
@@ -95,7 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, refused := h.admit(r, m)
 	switch {
 	case refused != nil && refused.Code == uint32(wire.ErrPermissionDenied):
-		h.told.Warn("api: refused a request whose key or token is valid but has no right to call the method", "status", http.StatusForbidden, "method", name, "by", callerOf(r.Context()),
+		h.told.Warn("api: refused a request with a valid key or token that has no right to call the method", "status", http.StatusForbidden, "method", name, "by", callerOf(r.Context()),
 			"see", "api_key_rights, the token's role", "addr", r.RemoteAddr)
 		refuse(w, http.StatusForbidden, refused)
 	case refused != nil:

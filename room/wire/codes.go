@@ -161,17 +161,12 @@ type DisconnectCode uint16
 
 // The protocol's disconnect codes after which clients reconnect, with back-off.
 const (
-	DisconnectConnectionClosed  DisconnectCode = 3000 // gone without a Close frame
 	DisconnectShutdown          DisconnectCode = 3001 // the server shuts down
-	DisconnectServerError       DisconnectCode = 3004
+	DisconnectServerError       DisconnectCode = 3004 // an error that wraps no DisconnectCode; see Ending
 	DisconnectExpired           DisconnectCode = 3005 // the connection's token expired and was not refreshed
-	DisconnectSubExpired        DisconnectCode = 3006 // the same for a subscription made by the server
 	DisconnectSlow              DisconnectCode = 3008 // the client reads more slowly than its rooms send
-	DisconnectWriteError        DisconnectCode = 3009
 	DisconnectInsufficientState DisconnectCode = 3010 // a gap in a subscription made by the server
-	DisconnectForceReconnect    DisconnectCode = 3011
 	DisconnectNoPong            DisconnectCode = 3012
-	DisconnectTooManyRequests   DisconnectCode = 3013
 )
 
 // The protocol's terminal disconnect codes: clients do not reconnect by themselves.
@@ -181,26 +176,21 @@ const (
 	DisconnectStale                 DisconnectCode = 3502 // no connect command in time
 	DisconnectForceNoReconnect      DisconnectCode = 3503 // kicked
 	DisconnectConnectionLimit       DisconnectCode = 3504
-	DisconnectChannelLimit          DisconnectCode = 3505
+	DisconnectChannelLimit          DisconnectCode = 3505 // only a backend sends it; the chat page has a text for it
 	DisconnectInappropriateProtocol DisconnectCode = 3506 // a JSON connection in a binary room
-	DisconnectPermissionDenied      DisconnectCode = 3507
-	DisconnectNotAvailable          DisconnectCode = 3508 // like error 108, for commands without a reply
+	DisconnectPermissionDenied      DisconnectCode = 3507 // as 3505
+	DisconnectNotAvailable          DisconnectCode = 3508 // as 3505
 	DisconnectTooManyErrors         DisconnectCode = 3509
 	DisconnectBanned                DisconnectCode = 4503 // our own: the user or the address is banned
 )
 
 var disconnectTexts = map[DisconnectCode]string{
-	DisconnectConnectionClosed:      "connection closed",
 	DisconnectShutdown:              "shutdown",
 	DisconnectServerError:           "internal server error",
 	DisconnectExpired:               "connection expired",
-	DisconnectSubExpired:            "subscription expired",
 	DisconnectSlow:                  "slow",
-	DisconnectWriteError:            "write error",
 	DisconnectInsufficientState:     "insufficient state",
-	DisconnectForceReconnect:        "force reconnect",
 	DisconnectNoPong:                "no pong",
-	DisconnectTooManyRequests:       "too many requests",
 	DisconnectInvalidToken:          "invalid token",
 	DisconnectBadRequest:            "bad request",
 	DisconnectStale:                 "stale",

@@ -53,17 +53,13 @@ func TestDisconnectCodes(t *testing.T) {
 		text       string
 		reconnects bool
 	}{
-		{wire.DisconnectConnectionClosed, 3000, "connection closed", true},
+		{wire.DisconnectCode(3000), 3000, "disconnect 3000", true},
 		{wire.DisconnectShutdown, 3001, "shutdown", true},
 		{wire.DisconnectServerError, 3004, "internal server error", true},
 		{wire.DisconnectExpired, 3005, "connection expired", true},
-		{wire.DisconnectSubExpired, 3006, "subscription expired", true},
 		{wire.DisconnectSlow, 3008, "slow", true},
-		{wire.DisconnectWriteError, 3009, "write error", true},
 		{wire.DisconnectInsufficientState, 3010, "insufficient state", true},
-		{wire.DisconnectForceReconnect, 3011, "force reconnect", true},
 		{wire.DisconnectNoPong, 3012, "no pong", true},
-		{wire.DisconnectTooManyRequests, 3013, "too many requests", true},
 		{wire.DisconnectInvalidToken, 3500, "invalid token", false},
 		{wire.DisconnectBadRequest, 3501, "bad request", false},
 		{wire.DisconnectStale, 3502, "stale", false},

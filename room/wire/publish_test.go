@@ -105,7 +105,7 @@ func TestPlainData(t *testing.T) {
 }
 
 // TestPublishIsBorrowed: the usual forms of the command are decoded into borrowed memory, others
-// are not; both give what the protocol's decoder gives.
+// are not; the results equal those of the protocol's decoder.
 func TestPublishIsBorrowed(t *testing.T) {
 	for _, c := range []struct {
 		message  string
@@ -203,8 +203,8 @@ func TestProtobufPublishIsBorrowed(t *testing.T) {
 	}
 }
 
-// TestPublishWithEachByteWrong: a message that is cut after any byte, or has another byte
-// anywhere, is what the protocol's decoder says.
+// TestPublishWithEachByteWrong cuts a message after each byte, and replaces each byte. The result must
+// equal that of the protocol's decoder.
 func TestPublishWithEachByteWrong(t *testing.T) {
 	one := &protocol.Command{Id: 77, Publish: &protocol.PublishRequest{Channel: "lobby", Data: []byte(`{"text":"hello, \"world\"","n":[1.5e3,true]}`)}}
 	for encoding, messages := range map[Encoding][][]byte{
@@ -231,7 +231,7 @@ func TestPublishWithEachByteWrong(t *testing.T) {
 	}
 }
 
-// FuzzPublish checks what TestPublishWithEachByteWrong checks, on any message.
+// FuzzPublish is TestPublishWithEachByteWrong for any message.
 func FuzzPublish(f *testing.F) {
 	for _, data := range append(plainData, oddData...) {
 		f.Add(false, fmt.Appendf(nil, `{"id":7,"publish":{"channel":"lobby","data":%s}}`, data))
