@@ -2,8 +2,6 @@ package room_test
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -17,70 +15,6 @@ import (
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
 )
-
-// The path is the room, unescaped once; "/" is the lobby.
-func TestPathIsRoom(t *testing.T) {
-	n := start(t, room.Config{}, netpoll.Config{})
-	long := strings.Repeat("x", 255)
-	for _, c := range []struct{ path, room string }{
-		{"/", "lobby"},
-		{"/?name=x", "lobby"},
-		{"/lobby", "lobby"},
-		{"/a", "a"},
-		{"/a?b=c", "a"},
-		{"/a/", "a/"},
-		{"//", "/"},
-		{"//a", "/a"},
-		{"/a%2Fb", "a/b"},
-		{"/%61", "a"},
-		{"/%252F", "%2F"},
-		{"/a+b", "a+b"},
-		{"/a%20b", "a b"},
-		{"/cafe%CC%81", "café"},
-		{"/%E6%97%A5%E6%9C%AC", "日本"},
-		{"/日本", "日本"},
-		{"/" + long, long},
-		{"/" + strings.Repeat("%C3%A9", 127), strings.Repeat("é", 127)},
-		{"http://elsewhere/b", "b"},
-		{"http://elsewhere", "lobby"},
-	} {
-		member := n.join(c.path, noDeflate)
-		if rooms := n.hub.Rooms(); len(rooms) != 1 || rooms[0].Name() != c.room || rooms[0].Len() != 1 {
-			t.Fatalf("%.40q leads to %d rooms, the first is %.40q", c.path, len(rooms), rooms[0].Name())
-		}
-		if err := member.send(ws.OpText, c.path); err != nil {
-			t.Fatal(err)
-		}
-		member.expect(t, ws.OpText, c.path)
-		member.leave(t)
-		wstest.Eventually(t, "the room ends", func() bool { return len(n.hub.Rooms()) == 0 })
-	}
-}
-
-// Paths that can be no room get 400, and nothing is made of them.
-func TestBadPathsAreRefused(t *testing.T) {
-	n := start(t, room.Config{}, netpoll.Config{})
-	for _, path := range []string{
-		"/" + strings.Repeat("x", 256),
-		"/" + strings.Repeat("%C3%A9", 128),
-		"/%", "/%zz", "/%C3%",
-		"/%ff", "/%C0%AF", "/%ED%A0%80", "/\xff",
-		"/%00", "/a%00", "/%0d%0aX:%20y", "/%09", "/%1b[2J", "/%7f", "/%C2%85",
-		"/%E2%80%A8", "/%E2%80%AE", "/%D8%9C", "/%E2%81%A6",
-		"http://a b/", "no-slash", "",
-	} {
-		_, status, err := dial(new(net.Dialer), n.addr, path, noDeflate)
-		if err != nil || status != http.StatusBadRequest {
-			t.Errorf("%.40q: %d, %v; want 400", path, status, err)
-		}
-	}
-	if st := n.holds(); st != (room.Stats{}) {
-		t.Errorf("they left %+v", st)
-	}
-	if st := n.hub.Engine().(*memory.Engine).Stats(); st != (memory.Stats{}) {
-		t.Errorf("the engine remembers %+v", st)
-	}
-}
 
 // What one member sends everybody gets, the sender too, as it was; and nobody
 // elsewhere.

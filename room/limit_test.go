@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll"
@@ -133,35 +132,6 @@ func TestFloodIsCut(t *testing.T) {
 	if st := n.hub.Stats(); st.TooFast.Send != 11 || st.Cut != 1 {
 		t.Errorf("%+v", st)
 	}
-}
-
-// The same in the plain dialect, where nothing can be told but by the close.
-func TestPlainFloodIsCut(t *testing.T) {
-	n := start(t, room.Config{Rates: room.Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
-	neighbour, flood := n.join("/r", noDeflate), n.join("/r", noDeflate)
-	wstest.Eventually(t, "both are there", func() bool { return n.hub.Stats().Members == 2 })
-	for i := range 16 {
-		if err := flood.send(ws.OpText, fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 5 {
-		neighbour.expect(t, ws.OpText, fmt.Sprint(i))
-	}
-	for i := range 6 { // the close overtakes what no sweep has taken
-		got := flood.reply(t)
-		if got == "close 1008" {
-			break
-		}
-		if got != fmt.Sprint(i) {
-			t.Fatalf("got %q for message %d", got, i)
-		}
-	}
-	wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 1 })
-	if err := neighbour.send(ws.OpText, "still here"); err != nil {
-		t.Fatal(err)
-	}
-	neighbour.expect(t, ws.OpText, "still here")
 }
 
 // The connections of a user share, in both dialects, and coming back gains

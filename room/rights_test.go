@@ -301,16 +301,6 @@ func TestSubscriptionTokenPermits(t *testing.T) {
 	}
 }
 
-// A plain client's token runs out, and with it the connection.
-func TestPlainTokenRunsOut(t *testing.T) {
-	v, sign := tokens(t)
-	n := start(t, room.Config{Tokens: v}, netpoll.Config{})
-	c := n.join("/r?token="+sign(token.Claims{User: "ann"}, 2*time.Second), noDeflate)
-	if got := c.reply(t); got != "close 1008" {
-		t.Error(got)
-	}
-}
-
 // Judging does not allocate.
 func TestAllowsAllocatesNothing(t *testing.T) {
 	v, _ := tokens(t)

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
@@ -37,84 +35,6 @@ func (n *node) set(room, settings string) {
 	})
 }
 
-// TestPlainIsSanctioned: mutes, locks and slow mode hold in the plain dialect, and
-// what a user said in the other counts. What may not be said is lost.
-func TestPlainIsSanctioned(t *testing.T) {
-	v, sign := tokens(t)
-	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
-	bob := sign(token.Claims{User: "bob"}, time.Hour)
-	plain, other, nobody := n.join("/r?token="+bob, noDeflate), n.join("/r?token="+bob, noDeflate), n.join("/r", noDeflate)
-	said := func(c *client, text string) {
-		t.Helper()
-		if err := c.send(ws.OpText, text); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range []*client{plain, other, nobody} {
-			c.expect(t, ws.OpText, text)
-		}
-	}
-	lost := func(c *client, text string) {
-		t.Helper()
-		if err := errors.Join(c.send(ws.OpText, text), c.send(ws.OpPing, text)); err != nil {
-			t.Fatal(err)
-		}
-		c.expect(t, ws.OpPong, text) // by now it has been judged
-	}
-	said(plain, "first")
-	mute := room.Sanction{Table: engine.TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
-	sanctioned(t, n.hub.Impose, mute)
-	lost(plain, "muted")
-	lost(other, "muted")
-	said(nobody, "others are not")
-	sanctioned(t, n.hub.Lift, mute)
-	n.set("r", `{"locked":true}`)
-	lost(plain, "locked")
-	lost(nobody, "locked")
-	n.set("r", `{"slow":3600}`)
-	c := n.chat()
-	c.say(t, `{"id":1,"connect":{"token":%q}}`, bob)
-	c.reply(t)
-	c.say(t, `{"id":2,"publish":{"channel":"r","data":{"text":"in the other dialect"}}}`)
-	if got := c.reply(t); got != `{"id":2,"publish":{}}` {
-		t.Fatal(got)
-	}
-	for _, c := range []*client{plain, other, nobody} {
-		c.expect(t, ws.OpText, "in the other dialect")
-	}
-	lost(plain, "too soon")
-	lost(other, "too soon")
-	c.say(t, `{"id":3,"publish":{"channel":"r","data":{"text":"too soon"}}}`)
-	if got := field(t, c.reply(t), "error", "code"); got != 441.0 {
-		t.Errorf("on another connection, in the other dialect: %v", got)
-	}
-	n.set("r", `{}`)
-	said(plain, "last") // nothing was said in between
-}
-
-// TestKickFromPlainRoom: who speaks the plain dialect in a room cannot be taken
-// out of it but by being sent away; others stay.
-func TestKickFromPlainRoom(t *testing.T) {
-	v, sign := tokens(t)
-	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
-	join := func(user, room string) *client {
-		return n.join("/"+room+"?token="+sign(token.Claims{User: user}, time.Hour), noDeflate)
-	}
-	here, elsewhere, ann := join("bob", "r"), join("bob", "other"), join("ann", "r")
-	sanctioned(t, n.hub.Kick, room.Sanction{Room: "r", Who: "bob", Over: true})
-	if got := here.reply(t); got != "close 3503" {
-		t.Errorf("in the room: %s", got)
-	}
-	n.say("other", "stays")
-	elsewhere.expect(t, ws.OpText, "stays")
-	n.say("r", "stays")
-	ann.expect(t, ws.OpText, "stays")
-	join("bob", "r") // it is no ban
-	sanctioned(t, n.hub.Kick, room.Sanction{Who: "bob"})
-	if got := elsewhere.reply(t); got != "close 3503" {
-		t.Errorf("from everywhere: %s", got)
-	}
-}
-
 // TestSlowMode: what is refused does not count, who tries again what was let pass
 // is not too soon, and the room's present pace holds for what was said before.
 func TestSlowMode(t *testing.T) {
@@ -141,30 +61,6 @@ func TestSlowMode(t *testing.T) {
 		c.say(t, `{"id":%d,"publish":{"channel":"r","data":{"text":"x"}}}`, id)
 		return field(t, c.reply(t), "error") == nil
 	})
-}
-
-// TestPlainAdminsAreAbove: what a moderator imposes does not bind them; what a
-// backend does, does.
-func TestPlainAdminsAreAbove(t *testing.T) {
-	v, sign := tokens(t)
-	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
-	root := n.join("/r?token="+sign(token.Claims{User: "root", Roles: []string{"admin@r"}}, time.Hour), noDeflate)
-	bob := n.join("/r?token="+sign(token.Claims{User: "bob"}, time.Hour), noDeflate)
-	for _, s := range []room.Sanction{{Table: engine.TableMute, Who: "root", Room: "r"}, {Table: engine.TableBan, Who: "root", Room: "r"}, {Table: engine.TableBanIP, Who: "127.0.0.0/8", Room: "r"}} {
-		sanctioned(t, n.hub.Impose, s)
-	}
-	sanctioned(t, n.hub.Kick, room.Sanction{Who: "root", Room: "r"})
-	if got := bob.reply(t); got != "close 4503" {
-		t.Errorf("the network is banned, and bob gets %s", got)
-	}
-	if err := root.send(ws.OpText, "here"); err != nil {
-		t.Fatal(err)
-	}
-	root.expect(t, ws.OpText, "here")
-	sanctioned(t, n.hub.Impose, room.Sanction{Table: engine.TableBan, Who: "root"}) // an admin of this room only
-	if got := root.reply(t); got != "close 4503" {
-		t.Errorf("banned everywhere: %s", got)
-	}
 }
 
 // TestRefreshIntoBan: whose new token no longer calls her an admin is bound by what
