@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program runs the program and returns what it wrote and its exit code.
+// program runs the program and returns its output and its exit code.
 func program(t *testing.T, args ...string) (out string, code int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)

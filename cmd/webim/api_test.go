@@ -43,8 +43,8 @@ func ask(t *testing.T, addr net.Addr, method, path, key, body string) (int, stri
 
 const hello = `{"channel":"lobby","data":{"text":"from the backend"}}`
 
-// The API is where the settings say, and nowhere else, and what it publishes is
-// read on the original page.
+// TestServerAPI checks that the server API is served at the addresses that the settings name and at
+// no other one, and that clients of the plain dialect receive its publications.
 func TestServerAPI(t *testing.T) {
 	const one, two = "0123456789abcdef", "fedcba9876543210"
 	file := write(t, "key", two+"\n")
@@ -107,8 +107,8 @@ func (c *client) reads(want string) {
 	}
 }
 
-// With --dev a key is made at start and said; it is another each time, and one
-// that was given is not said.
+// TestDevKey checks that --dev makes a new key at each start and prints it, and that webim never
+// prints a key of the settings.
 func TestDevKey(t *testing.T) {
 	line := regexp.MustCompile(`webim: the server API is at http://(\S+)/api/(?:, its key is (\S+))?\n`)
 	greeting := func(flags ...string) (*program, []string) {

@@ -26,7 +26,7 @@ func (p *tab) judge(state string) {
 	}
 }
 
-// spoken are the names by which a screen reader calls what has a role.
+// spoken returns the names that a screen reader says for the elements with a role.
 func (p *tab) spoken(role string) (names []string) {
 	p.t.Helper()
 	text := func(v *accessibility.Value) (s string) {

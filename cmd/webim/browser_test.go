@@ -50,7 +50,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// What a test looks for on our simple page, as JavaScript.
+// Expressions of JavaScript for the state of the simple page.
 const (
 	connected    = `document.body.dataset.state === 'connected'`
 	reconnecting = `document.body.dataset.state === 'reconnecting'`
@@ -198,8 +198,8 @@ func testMarkupIsInert(t *testing.T, browser context.Context, program string) {
 	bob.screenshot("5-markup-phone")
 }
 
-// testPolicyBites does what a mistake in app.js would do, and by this also shows
-// that a tab notices violations.
+// testPolicyBites inserts markup as a mistake in app.js would, and checks that the browser refuses it
+// and that a tab of the tests reports the violation.
 func testPolicyBites(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openChat(t, browser, server.url)

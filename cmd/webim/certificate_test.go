@@ -28,7 +28,7 @@ func watchFiles(t *testing.T) *watched {
 	return w
 }
 
-// load begins with what is in the files.
+// load begins with the present content of the files.
 func (w *watched) load() {
 	w.t.Helper()
 	var err error
@@ -134,8 +134,8 @@ func TestCertificateRenewal(t *testing.T) {
 	}
 }
 
-// A pair that cannot be used leaves the old one in force, with one line, however often
-// it is looked at; one line more for each who asks.
+// TestBadCertificateIsToldOnce checks that a pair that cannot be used leaves the old one in use. webim
+// logs it once, however often it reads the files again, and once more for each SIGHUP.
 func TestBadCertificateIsToldOnce(t *testing.T) {
 	cert, key := testcert.New(t, 0, time.Hour, "old.example")
 	cert2, key2 := testcert.New(t, 0, time.Hour, "new.example")

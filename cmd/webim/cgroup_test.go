@@ -6,7 +6,7 @@ import (
 	"testing/fstest"
 )
 
-// The trees are those of real systems, without what is of no matter here.
+// The trees are those of real systems, with the relevant files only.
 func TestContainerMemory(t *testing.T) {
 	const v2 = "31 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 	const v1 = "35 31 0:32 %ROOT% /sys/fs/cgroup/memory rw,relatime master:9 - cgroup cgroup rw,memory\n" +

@@ -100,7 +100,7 @@ func testAccessible(t *testing.T, browser context.Context, program string) {
 	}
 	simple := openChat(t, browser, server.url)
 	simple.judge("the simple page")
-	// New messages are told to who cannot see them, in each room that is opened.
+	// The page tells screen readers of new messages, in each room that the user opens.
 	bob.enter(text, "news")
 	ann.wait(`document.querySelector('#news').lastElementChild?.textContent === 'Bob: news'`)
 	for _, p := range []*tab{ann, bob} {

@@ -125,13 +125,13 @@ func testSignOut(t *testing.T, browser context.Context, program string) {
 	eval[bool](ann, `(document.querySelector('dialog button[type=button]').click(), true)`)
 	ann.wait(`document.querySelector('dialog') === null && document.body.dataset.state === 'connected'`)
 
-	// What is unsent, as a draft or on its way, is forgotten with the user.
+	// With the user, the page forgets drafts and messages on their way.
 	eval[bool](ann, `(WebSocket.prototype.send = () => {}, true)`)
 	ann.enter(text, "on its way")
 	ann.wait(`document.querySelector('#log .sending') !== null && sessionStorage.getItem('webim.outbox') !== null`)
 	ann.do(chromedp.Focus(text), insert("a draft"))
 	ann.wait(`sessionStorage.getItem('webim.drafts') !== null`)
-	// What the browser tells this tab when another one has signed out.
+	// The browser sends this event to a tab when the user has signed out in another one.
 	eval[bool](ann, `(localStorage.removeItem('webim.identity'), dispatchEvent(new StorageEvent('storage', { key: 'webim.identity', newValue: null })), true)`)
 	retry(t, func() bool { // while the page is loaded again there is no document to watch
 		there, err := chromedp.Run(ann.ctx, chromedp.Evaluate[bool](`document.querySelector('#name')?.checkVisibility() === true && sessionStorage.length === 0`))

@@ -82,8 +82,8 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 	p := come(t, browser, "http://"+server.addrs[0]+"/", "Ann")
 	p.shows(fmt.Sprint("message ", count-1))
 	nodes := func() int { return eval[int](p, `document.querySelectorAll('#log .message').length`) }
-	// Up through some pages: the message that is in sight stays where it is, and the
-	// focus in the log, though what had it has gone.
+	// While the page loads older messages, the visible message stays in its position. The focus
+	// stays in the log, although the page has removed the message that had it.
 	eval[bool](p, `([...document.querySelectorAll('#log .message')].at(-1).focus({ preventScroll: true }), true)`)
 	for page := range 8 {
 		first := eval[string](p, bodies+`[0]`)
@@ -123,8 +123,8 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 	p.shows(fmt.Sprint("message ", count-1))
 	p.enter(text, "at the end")
 	p.shows("at the end")
-	// Who answers an old message is back at the end, and what is answered is
-	// quoted for all, loaded or not.
+	// After a reply to an old message, the log is at its end again. The reply quotes the old
+	// message for all users, whether their page has loaded it or not.
 	for range 6 {
 		first := eval[string](p, bodies+`[0]`)
 		// The event at once: a message that comes before it would bring the end back.

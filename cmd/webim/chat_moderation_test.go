@@ -14,8 +14,8 @@ import (
 	"webim/room/token"
 )
 
-// testKicked: who is sent out sees why; what fails then is tried again by hand,
-// and said once.
+// testKicked checks that a kicked user sees the reason, and can send the failed message again by
+// hand, so that it appears once.
 func testKicked(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--api", "--api-key", "a key of the tests")
 	url := "http://" + server.addrs[0] + "/"

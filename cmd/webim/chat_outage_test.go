@@ -33,8 +33,8 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 		p.wait(`document.body.dataset.state === 'connected'`)
 		p.expectUp()
 	}
-	// The server has forgotten all: that is said, and what was written meanwhile is
-	// there, in order, once.
+	// The server has lost all messages. The page says so, and shows each message of the outage
+	// once, in order.
 	for _, p := range []*tab{ann, bob} {
 		p.wait(bodies + `.join() === 'meanwhile 0,meanwhile 1,meanwhile 2'`)
 	}
@@ -80,7 +80,7 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 		t.Error("a gap is told, and there was none")
 	}
 
-	// What was written offline is sent from another room, and after a reload, too.
+	// The page sends messages of an outage from another room, and after a reload, too.
 	ann.do(chromedp.Click(chromedp.CSS("#add")))
 	ann.pick("New public room")
 	ann.confirm(map[string]string{"room": "tea", "title": "Tea"})
@@ -126,8 +126,8 @@ func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program st
 	ann.wait(`sessionStorage.getItem('webim.outbox') === null && document.querySelectorAll('#log .mine').length === 2`)
 }
 
-// testGuestOfAnotherTime: a guest whose token is worth nothing any more comes in
-// by the same name, without being asked.
+// testGuestOfAnotherTime checks that a guest with a token that is no longer valid connects again under
+// the same name, without a question.
 func testGuestOfAnotherTime(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url, "Ann")

@@ -12,8 +12,9 @@ import (
 
 const pageSecret = "a secret of thirty-two bytes or more"
 
-// testWhomANameMeans: an id is exact; a guest who takes it as a name is not meant; a
-// name that two users have is asked about; an id that nobody has seen is confirmed.
+// testWhomANameMeans checks how the page finds a user by name. An id means exactly one user, and not a
+// guest with that id as a name. If two users have a name, the page asks. If the page has never seen
+// an id, it asks for a confirmation.
 func testWhomANameMeans(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret)
 	url := "http://" + server.addrs[0] + "/"

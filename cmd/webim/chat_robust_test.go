@@ -64,8 +64,8 @@ func testCorruptStorage(t *testing.T, browser context.Context, program string) {
 	}
 }
 
-// testOlderBrowser: without Intl.Segmenter, which came to Firefox in April 2024, and
-// what else came to browsers since 2023, messages, names and emojis are shown.
+// testOlderBrowser checks that a browser of 2023 shows messages, names and emojis. Such a browser has
+// no Intl.Segmenter, which came to Firefox in April 2024, and no later feature.
 func testOlderBrowser(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openTab(t, browser)
@@ -97,8 +97,8 @@ func testTooOldBrowser(t *testing.T, browser context.Context, program string) {
 	p.takeComplaints() // app.js did not start, as it should be here
 }
 
-// testWrongClock: on a device whose clock is a day off, days stand in order, each once,
-// and messages have the server's time.
+// testWrongClock checks that a device with a clock that is wrong by a day shows each day once, in
+// order, and the server's times of messages.
 func testWrongClock(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	right := come(t, browser, server.url, "Right")

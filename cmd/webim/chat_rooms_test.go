@@ -63,8 +63,8 @@ func testRoomsOfOnesOwn(t *testing.T, browser context.Context, program string) {
 	bob.wait(`!` + titles + `.includes('The two of us')`)
 }
 
-// testBothPagesInOneRoom: what the simple page says is read on the chat page, and
-// the other way round; its marks and reactions are not.
+// testBothPagesInOneRoom checks that the chat page shows messages of the simple page, and the simple
+// page those of the chat page, but no marks and no reactions.
 func testBothPagesInOneRoom(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	chat, simple := come(t, browser, server.url, "Ann"), openChat(t, browser, server.url)

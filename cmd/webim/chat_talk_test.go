@@ -164,9 +164,8 @@ func testInTheBackground(t *testing.T, browser context.Context, program string) 
 	bob.wait(`document.querySelector('#log .unseen') === null`)
 }
 
-// testGuestOfTheSameName: a guest may take the name of somebody with a token, but is
-// marked: at what it says, among the people, in the list of rooms and above its room;
-// for eyes and for screen readers.
+// testGuestOfTheSameName checks that the page marks a guest with the name of a user: at each message,
+// among the people, in the list of rooms and above the direct room, for eyes and for screen readers.
 func testGuestOfTheSameName(t *testing.T, browser context.Context, program string) {
 	const secret = "a secret of thirty-two bytes or more"
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", secret)

@@ -24,8 +24,8 @@ import (
 // on two busy cores starts slowly.
 const startTimeout = 20 * time.Second
 
-// What all tests of this file's package share is made by the first that needs it, and
-// ended here: the program, and a browser.
+// The tests of this package share a program and a browser. The first test that needs one of them
+// makes it, and TestMain ends it.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if browser.stop != nil {
@@ -129,7 +129,7 @@ func startWebim(t *testing.T, program, listen string, more ...string) *child {
 	return c
 }
 
-// openLine is what --dev prints on standard output when the listener is open.
+// openLine matches the line that --dev prints on standard output when the listener is open.
 var openLine = regexp.MustCompile(`^webim: open (http://\S+/) in a browser$`)
 
 // follow copies the child's output to output and reports the page's address.

@@ -42,8 +42,8 @@ func samples(s *setting) []string {
 	return []string{"4097", "4098", "4099"}
 }
 
-// merge is load without the judgement of what values mean together, with the settings
-// given by each source that has a text for them.
+// merge is load without the check of values that belong together. given has for each setting the
+// text of each source.
 func merge(t *testing.T, given map[*setting][3]string) *config {
 	t.Helper()
 	c := &config{origins: map[*setting]origin{}}

@@ -48,8 +48,8 @@ func testSecondSignal(t *testing.T, program string) {
 // small runs the program with few files.
 var small = []string{"sh", "-c", `ulimit -n 64; exec "$0" "$@"`}
 
-// testAtTheLimit: more clients than the limit of open files makes. Who comes
-// too many is told so, and nobody else notices.
+// testAtTheLimit opens more clients than the limit of open files permits. The server refuses the
+// additional ones with an answer, and the others notice nothing.
 func testAtTheLimit(t *testing.T, program string) {
 	r := launch(t, program, small, "--dev", "--listen", "127.0.0.1:0")
 	limit := int(r.awaitLog("limit of open files")["clients"].(float64))

@@ -244,7 +244,7 @@ func TestExampleRequests(t *testing.T) {
 
 const apiKey = "0123456789abcdef"
 
-// curl does what curl would do with -H, -d and an address.
+// curl sends the request that the program curl would send for -H, -d and an address.
 func curl(t *testing.T, b manual.Block, addr string) string {
 	t.Helper()
 	words := shellWords(strings.NewReplacer("$KEY", apiKey, "127.0.0.1:9500", addr).Replace(b.Text))

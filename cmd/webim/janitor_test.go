@@ -19,7 +19,7 @@ func TestJanitorIsDue(t *testing.T) {
 		{1*mib + 200*kib, 1 * mib, 10 * kib, false},      // not worth it
 		{1*mib + 256*kib, 1 * mib, 10 * kib, true},       // worth it now
 		{3 * mib, 1 * mib, 65 * kib, false},              // steady load: the collector is at work
-		{3 * mib, 3 * mib, 10 * kib, true},               // it is over, and what was alive may be garbage
+		{3 * mib, 3 * mib, 10 * kib, true},               // it is over, and live objects may have become garbage
 		{1024*mib + 60*mib, 1024 * mib, 10 * kib, false}, // a large heap: too little to gain
 		{1024*mib + 64*mib, 1024 * mib, 10 * kib, true},
 		{1 * mib, 2 * mib, 0, false}, // swept since the collection: less is held than was alive

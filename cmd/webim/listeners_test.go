@@ -76,8 +76,8 @@ func TestLocalhostIsBoth(t *testing.T) {
 	}
 }
 
-// TestProxyOnAUnixSocket: clients behind a proxy on a Unix socket have the addresses
-// that it names, if it is listed.
+// TestProxyOnAUnixSocket checks that clients behind a proxy on a Unix socket have the addresses that
+// the proxy names, if --proxy lists it.
 func TestProxyOnAUnixSocket(t *testing.T) {
 	for _, listed := range []bool{true, false} {
 		path := filepath.Join(t.TempDir(), "s")
@@ -103,8 +103,8 @@ func TestProxyOnAUnixSocket(t *testing.T) {
 	}
 }
 
-// TestSilentSocketsKeepNoOperatorOut: whoever opens sockets to the internal listener and
-// says nothing, or asks once and stays, leaves it to others.
+// TestSilentSocketsKeepNoOperatorOut checks that sockets which send nothing, or keep open after one
+// request, do not block the internal listener for an operator.
 func TestSilentSocketsKeepNoOperatorOut(t *testing.T) {
 	p := startProgram(t, "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--open", "--api-key", "0123456789abcdef")
 	addr := p.inner.addr.String()
@@ -133,8 +133,8 @@ func TestSilentSocketsKeepNoOperatorOut(t *testing.T) {
 	}
 }
 
-// TestFilesAreReserved: the limit of open files has to hold what hooks and the internal
-// listener may open besides the clients.
+// TestFilesAreReserved checks that the limit of open files must suffice for the clients, for the hooks
+// and for the internal listener together.
 func TestFilesAreReserved(t *testing.T) {
 	hooks := settings{HookConnect: "http://h", HookPublish: "http://h", HookDisconnect: "http://h", HookConcurrency: 256, Internal: "127.0.0.1:1"}
 	for _, tt := range []struct {

@@ -123,7 +123,7 @@ func testLiveNumbersMove(t *testing.T, browser context.Context, r *running) {
 	}()
 	p.wait(`!['0', '–'].includes(` + number("in", 0) + `) && !['0', '–'].includes(` + number("out", 0) + `) && !['0', '–'].includes(` + number("out", 1) + `) && /[µm]s$/.test(` + number("written", 1) + `)`)
 	p.wait(`window.seen ??= new Set(), window.seen.add(document.querySelector('#moment').textContent), window.seen.size >= 4`)
-	// What is painted is not the background alone.
+	// The charts have more colours than the background.
 	if painted := eval[int](p, `[...document.querySelectorAll('figure canvas')].filter((c) =>
 		new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size > 8).length`); painted != 8 {
 		t.Errorf("%d of 8 charts are painted", painted)
@@ -271,7 +271,7 @@ func testLiveHostile(t *testing.T, browser context.Context, r *running) {
 	}
 }
 
-// Where clients connect the page is there with --dev, and says what it cannot do.
+// With --dev the live page is also served at the address for clients, without actions.
 func testLiveOutside(t *testing.T, browser context.Context, r *running) {
 	s := dial(t, "tcp", r.addrs[0])
 	s.echo("hello")
@@ -282,8 +282,9 @@ func testLiveOutside(t *testing.T, browser context.Context, r *running) {
 	}
 }
 
-// What was seen before a restart stays, and the keys go there; the seconds until the
-// next try are not told, or screen readers would say each.
+// After a restart of the server, the charts keep the figures from before it, and the keys reach them.
+// The page does not announce the seconds until the next attempt, because screen readers would say
+// each of them.
 func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
 	p := openLive(t, browser, r.addrs[1], liveKey)
 	first := p.oldest()
@@ -304,7 +305,7 @@ func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
 	p.wait(`document.querySelector('#told').textContent === '' && document.querySelector('#moment').textContent.startsWith('until ')`)
 }
 
-// oldest has the keys choose the first moment of the charts, and is what is told of it.
+// oldest selects the first moment of the charts by the keyboard, and returns its announcement.
 func (p *tab) oldest() string {
 	p.t.Helper()
 	p.do(chromedp.Focus(chromedp.CSS("#charts")), chromedp.KeyEvent(kb.Home))
@@ -312,7 +313,7 @@ func (p *tab) oldest() string {
 	return eval[string](p, `document.querySelector('#told').textContent`)
 }
 
-// The page's parts with what a server does rarely, or never when it should.
+// testLiveParts tests parts of the page with rare or wrong answers of the server.
 func testLiveParts(t *testing.T, browser context.Context, r *running) {
 	p := openTab(t, browser)
 	p.do(chromedp.Navigate("http://" + r.addrs[1] + "/live"))

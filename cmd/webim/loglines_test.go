@@ -13,7 +13,7 @@ import (
 )
 
 // TestManualHasAllLogLines checks that the manual explains each log line of the server. It reads
-// the source: every call of a method Debug, Info, Warn or Error, whose first argument has a text.
+// the source: every call of a method Debug, Info, Warn or Error with a text as its first argument.
 func TestManualHasAllLogLines(t *testing.T) {
 	text, err := os.ReadFile(manualFolder + "troubleshooting.md")
 	if err != nil {

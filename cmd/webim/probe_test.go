@@ -89,7 +89,7 @@ func TestCheckProbes(t *testing.T) {
 	}
 }
 
-// A port that only root may take has a hint at what helps.
+// TestCannotListenHints checks the hint in the error about a port that only root may open.
 func TestCannotListenHints(t *testing.T) {
 	got := address{"tcp", ":80"}.cannotListen(":80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)})
 	want := "cannot listen on :80: permission denied; choose a port from 1024 up, or give the program the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd, setcap)"

@@ -48,8 +48,8 @@ type ended struct {
 	code      int
 }
 
-// runWebim runs a child to its end. Its environment is vars alone (and what
-// spares it the race detector's second of sleep at the end).
+// runWebim runs a child to its end. Its environment is vars, and a variable that turns off the second
+// of sleep with which the race detector ends a program.
 func runWebim(t *testing.T, program string, vars []string, args ...string) ended {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
@@ -74,7 +74,7 @@ func tempFile(t *testing.T, name, text string) (path string) {
 	return path
 }
 
-// testWrongSettings checks for the process what TestWrongSettings checks for run.
+// testWrongSettings is TestWrongSettings for a process instead of the function run.
 func testWrongSettings(t *testing.T, program string) {
 	for _, c := range []struct {
 		args, env string

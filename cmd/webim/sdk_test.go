@@ -100,7 +100,7 @@ func sdkTalks(t *testing.T, ann, bob *tab) {
 	bob.wait(`told('tea: unsubscribed 0')`)
 }
 
-// sdkRecovers: what is said while the network is away comes when it is back.
+// sdkRecovers checks that messages of a network outage arrive after it.
 func sdkRecovers(t *testing.T, ann, bob *tab, road *relay) {
 	ann.expect(unreached, road.addr)
 	from := eval[int](ann, `tea.history({limit: 0}).then((h) => h.offset)`)

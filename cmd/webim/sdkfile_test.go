@@ -12,8 +12,8 @@ import (
 	"webim/room/token"
 )
 
-// testdata/sdk.yaml is for the public tests of the SDKs for JavaScript and Python; here is what
-// they rely on, seen with the library for Go, in both encodings.
+// TestFileForTheSDK checks testdata/sdk.yaml, which is for the public tests of the SDKs for JavaScript
+// and Python. It checks the features that those tests use, with the SDK for Go in both encodings.
 func TestFileForTheSDK(t *testing.T) {
 	p := startProgramOf(t, "testdata/sdk.yaml", "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
 	addr := p.plain[0]

@@ -23,8 +23,8 @@ import (
 // patience is the deadline for everything that a test waits for.
 const patience = 10 * time.Second
 
-// startProgram runs what `webim serve` runs, in this process. The test's end
-// stops it, and looks for goroutines that it left behind.
+// startProgram runs the program of `webim serve` in this process. At the end of the test it stops the
+// program, and fails the test if a goroutine is left.
 func startProgram(t *testing.T, flags ...string) *program {
 	t.Helper()
 	return startProgramOf(t, "", flags...)
@@ -99,8 +99,8 @@ func (c *client) echo(text string) {
 	}
 }
 
-// TestOrigins asks the real server: with --dev any page of this machine may
-// connect, without it the same origin and what is listed.
+// TestOrigins connects to the real server. With --dev, any page of this machine may connect; without
+// it, pages of the same origin and of the listed ones.
 func TestOrigins(t *testing.T) {
 	dev := startProgram(t, "--dev", "--listen", "127.0.0.1:0")
 	strict := startProgram(t, "--open", "--listen", "127.0.0.1:0", "--allow-origin", "https://chat.example.com,null", "--allow-origin", "http://a.example:81", "--shutdown-spread", "0s")

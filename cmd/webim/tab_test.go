@@ -242,7 +242,7 @@ func insert(text string) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// screenshot saves a picture for developers who change the page.
+// screenshot saves a picture for developers of the page.
 func (p *tab) screenshot(name string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)

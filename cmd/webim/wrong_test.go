@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestWrongSettings: one sentence that names the setting as its author wrote it
-// and says what to do; exit code 2; nothing on standard output.
+// TestWrongSettings checks that webim ends with code 2 and one sentence, which names the setting as
+// its author wrote it and the remedy, and that it writes nothing to standard output.
 func TestWrongSettings(t *testing.T) {
 	for _, c := range []struct {
 		args string // FILE stands for the file
@@ -177,7 +177,7 @@ func TestWrongSettings(t *testing.T) {
 		}()
 		select {
 		case <-ended:
-		case <-time.After(patience): // what serves does not end
+		case <-time.After(patience): // a program that serves does not end
 			t.Fatalf("webim %s, %s, %q is taken, and should be refused: %s", c.args, c.env, c.file, c.want)
 		}
 		if code != exitUsage || out != "" || !strings.HasPrefix(errs, "webim: "+c.want) || strings.Count(errs, "\n") != 1 {

@@ -53,9 +53,19 @@ func Dial(t testing.TB, addr string) *Client {
 // line without its end.
 func Connect(t testing.TB, addr string, headers ...string) *Client {
 	t.Helper()
+	return ConnectPath(t, addr, "/", headers...)
+}
+
+// ConnectPath is Connect for a path.
+func ConnectPath(t testing.TB, addr, path string, headers ...string) *Client {
+	t.Helper()
 	c := Dial(t, addr)
-	if r := c.Handshake(headers...); r.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("handshake: %s", r.Status)
+	r, err := c.TryHandshake(path, headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("handshake for %.60s: %s", path, r.Status)
 	}
 	return c
 }

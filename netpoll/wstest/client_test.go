@@ -10,7 +10,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Frames are what gobwas/ws reads as the frame that was asked for.
+// TestFrame checks that gobwas/ws reads each frame as it was meant.
 func TestFrame(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 65535, 65536, 300_000} {
 		payload := strings.Repeat("0123456789", size/10+1)[:size]

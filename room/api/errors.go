@@ -18,7 +18,7 @@ type Error struct {
 	Message string `json:"message"`
 }
 
-// CodeConflict is the code of a call whose idempotency key belongs to another message.
+// CodeConflict is the code of a call with the idempotency key of another message.
 const CodeConflict = 113
 
 // Error returns the code and the message.

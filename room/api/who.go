@@ -31,7 +31,7 @@ func callerOf(ctx context.Context) string {
 	return ""
 }
 
-// userOf returns the user whose token the request has, or "" for a backend with a key.
+// userOf returns the user in the request's token, or "" for a backend with a key.
 func userOf(ctx context.Context) string {
 	if who, ok := ctx.Value(caller{}).(*token.Identity); ok {
 		return who.User

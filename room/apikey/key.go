@@ -48,7 +48,7 @@ func (k *Key) OpensSomewhere(method string) bool {
 	return len(k.Rights) == 0
 }
 
-// Opens reports whether the key has a right to a method in a room, whose name is in normal form. ""
+// Opens reports whether the key has a right to a method in a room. The name is in normal form. ""
 // stands for a request about no room in particular.
 func (k *Key) Opens(method, room string) bool {
 	for _, r := range k.Rights {

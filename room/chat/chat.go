@@ -65,7 +65,7 @@ func (c *Chat) Knows(name string) (room.CallKind, bool) {
 // Call implements room.Caller.
 func (c *Chat) Call(call *room.Call) ([]byte, error) { return methods[call.Method].run(c, call) }
 
-// define makes a method of a function whose request has the type Q and whose result has the type R.
+// define makes a method of a function with a request of the type Q and a result of the type R.
 // Both are JSON objects.
 func define[Q, R any](f func(c *Chat, ctx context.Context, call *room.Call, q *Q) (R, error), kind room.CallKind) method {
 	return method{kind, func(c *Chat, call *room.Call) ([]byte, error) {
@@ -100,7 +100,7 @@ func clientError(err error) error {
 // empty is the result of a call that returns nothing.
 type empty struct{}
 
-// badRequest is the error of a call whose arguments are wrong.
+// badRequest is the error of a call with wrong arguments.
 func badRequest(format string, args ...any) error {
 	return wire.Explain(wire.ErrBadRequest, "bad request: "+fmt.Sprintf(format, args...))
 }

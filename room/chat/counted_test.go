@@ -141,7 +141,7 @@ func TestCapsAreCounted(t *testing.T) {
 		} else {
 			c.who.refused(wire.ErrLimitExceeded, "room.join", c.refusedTheNext)
 		}
-		// Some lists are read up to a small bound: who is told of a mark, what can be forgotten.
+		// Some calls read lists up to a small bound: the users to tell of a mark, the entries to remove.
 		if n := e.listed.Load() - before; n > 4*maxMarked {
 			t.Errorf("%s %s reads %d entries", c.method, c.data, n)
 		}

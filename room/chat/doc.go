@@ -177,7 +177,7 @@
 //	list       the rooms of a user, in TableMine (list.go)
 //	enroll     put a user on a roster and the room into the user's list; leave undoes both (roster.go)
 //	join, leave  the calls room.join and room.leave; being connected to a room is subscribing
-//	notice     what a user's personal room is told about a message elsewhere (personal.go)
+//	notice     an event in a user's personal room about a message elsewhere (personal.go)
 //	mark       how far a user has received and read a room (mark.go)
 //	owner      of a message: its author, by user or connection; of a room: the roster's role
 //	store      the State as whoever pays for an entry writes it (state.go)

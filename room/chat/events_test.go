@@ -100,8 +100,8 @@ func TestEventsOfSpeakers(t *testing.T) {
 	h.remembers("lobby", 40)
 }
 
-// TestReactionsOutliveTheirEvents checks that messages still returns reactions whose events the
-// history has forgotten.
+// TestReactionsOutliveTheirEvents checks that the call messages still returns a reaction after the
+// history has lost its event.
 func TestReactionsOutliveTheirEvents(t *testing.T) {
 	few := talkative()
 	few.History.Messages = 10

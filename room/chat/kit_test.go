@@ -46,9 +46,8 @@ type house struct {
 	signer *token.Signer
 }
 
-// build starts a server until the test ends. What the configuration leaves open
-// is as in a chat where everybody may talk, as fast as they like, and moderators
-// are named by their tokens.
+// build starts a server until the test ends. By default, everybody may talk in every room, there are no
+// rates, and tokens name the moderators.
 func build(t testing.TB, rc room.Config) *house {
 	t.Helper()
 	key := token.Key{Secret: []byte(secret)}
@@ -112,9 +111,9 @@ type person struct {
 	*centrifuge.Client
 	h      *house
 	name   string
-	events chan string // "ROOM: " and what show makes of publications; "disconnected CODE REASON"; "left ROOM CODE"
+	events chan string // "ROOM: " and the result of show for publications; "disconnected CODE REASON"; "left ROOM CODE"
 
-	stash []string // that came before what nextIn was asked for
+	stash []string // events that nextIn has skipped
 
 	mu   sync.Mutex
 	subs map[string]*centrifuge.Subscription
@@ -237,7 +236,7 @@ func (p *person) nextIn(name string) string {
 	}
 }
 
-// join subscribes to a room; what is said there is told as "ROOM: …".
+// join subscribes to a room. Its publications become events "ROOM: …".
 func (p *person) join(name string) {
 	p.h.t.Helper()
 	if err := p.tryJoin(name); err != "" {

@@ -18,7 +18,7 @@ import (
 type lateEngine struct {
 	engine.Engine
 	f       atomic.Pointer[func(what string, then func())] // calls then, once, from any goroutine
-	failing atomic.Bool                                    // it does not know what is known
+	failing atomic.Bool                                    // Known fails
 }
 
 func late(f func(string, func())) *lateEngine {

@@ -260,7 +260,7 @@ func TestBannedRoomOfAToken(t *testing.T) {
 	}
 }
 
-// TestMuteLockSlow checks whom a mute, a lock and slow mode bind, in all ways to send.
+// TestMuteLockSlow checks which users a mute, a lock and slow mode bind, in all ways to send.
 func TestMuteLockSlow(t *testing.T) {
 	h := build(t, room.Config{})
 	root, bob := h.come("root", "admin"), h.come("bob")

@@ -52,7 +52,7 @@ func FollowUp(h *room.Hub, name string, at engine.Position, m engine.Message) (f
 	return nil
 }
 
-// notice is what users are told about a message.
+// notice is the data of an event that tells a user about a message.
 type notice struct {
 	hub    *room.Hub
 	room   string

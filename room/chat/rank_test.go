@@ -11,8 +11,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestRankOfSanctions checks that a moderator neither lifts nor replaces what an admin imposed,
-// that moderators lift what other moderators imposed, and that admins may do both.
+// TestRankOfSanctions checks that a moderator can neither lift nor replace a sanction of an admin, that
+// moderators can lift sanctions of other moderators, and that admins can do both.
 func TestRankOfSanctions(t *testing.T) {
 	h := build(t, room.Config{})
 	mod, other, root, second, here := h.come("mod", "moderator"), h.come("other", "moderator"), h.come("root", "admin"), h.come("second", "admin"), h.come("here", "moderator@lobby")
@@ -43,7 +43,7 @@ func TestRankOfSanctions(t *testing.T) {
 		if got := standing(c.where); got != before {
 			t.Errorf("%s %s: %s, was %s", c.impose, all, got, before)
 		}
-		second.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // an admin may shorten what another admin imposed
+		second.must(c.impose, "{"+c.where+c.who+`,"seconds":60}`) // an admin may shorten a sanction of another admin
 		second.must(c.lift, all)
 		if got := standing(c.where); got != none {
 			t.Errorf("%s %s: %s is left, was %s", c.lift, all, got, none)
@@ -65,8 +65,8 @@ func TestRankOfSanctions(t *testing.T) {
 	root.must("unmute", `{"user":"bob"}`)
 }
 
-// TestRankMeetsRank checks an admin who imposes at the same time as a moderator lifts or shortens
-// what a moderator has imposed.
+// TestRankMeetsRank checks that an admin can impose a sanction at the same time as a moderator lifts or
+// shortens one of a moderator.
 func TestRankMeetsRank(t *testing.T) {
 	for call, what := range map[string]string{"unmute": "delete mute", "mute": "put mute"} {
 		e := late(nil)

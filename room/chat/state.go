@@ -53,7 +53,7 @@ func limitExceeded(text string) error {
 	return wire.Explain(wire.ErrLimitExceeded, "limit exceeded: "+text)
 }
 
-// store is a State whose methods return values and errors.
+// store is a State with methods that return values and errors.
 type store struct{ state engine.State }
 
 func (s store) Get(ctx context.Context, k engine.Key) (engine.Entry, error) {

@@ -83,7 +83,7 @@ func owner(a engine.Author) string {
 	return "client " + a.Client
 }
 
-// may reports whether the caller may do something in a room whose name comes from a client.
+// may reports whether the caller may do something in a room that a client has named.
 func may(call *room.Call, a room.Action, name string) error {
 	if err := checkRoom(name); err != nil {
 		return err
@@ -91,7 +91,7 @@ func may(call *room.Call, a room.Action, name string) error {
 	return call.May(a, name)
 }
 
-// checkAndPublish is call.CheckAndPublish for a room whose name comes from a client.
+// checkAndPublish is call.CheckAndPublish for a room that a client has named.
 func checkAndPublish(call *room.Call, a room.Action, what room.SessionMessage, check func() error) (engine.Position, error) {
 	if err := checkRoom(what.Room); err != nil {
 		return engine.Position{}, err

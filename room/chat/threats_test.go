@@ -79,7 +79,7 @@ func TestThreatBrokenCalls(t *testing.T) {
 		}
 	}
 	h := build(t, room.Config{})
-	root := h.comeAs(wire.Protobuf, "root", "admin") // whose data may be any bytes
+	root := h.comeAs(wire.Protobuf, "root", "admin") // in Protobuf, data may be any bytes
 	root.join("lobby")
 	root.must("send", `{"room":"lobby","data":{"text":"the first"}}`)
 	for _, p := range []*person{root, h.comeAs(wire.Protobuf, "")} {

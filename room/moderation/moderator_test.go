@@ -97,8 +97,8 @@ func decide(m *Moderator, who *token.Identity, a policy.Action, room string) err
 	return policy.Decide(s, a, r, policy.Membership{}).Err
 }
 
-// TestSanctionsHoldUntilLifted imposes each kind of sanction on each place, and checks whom it binds,
-// who may lift it, and that nothing is left after it is lifted.
+// TestSanctionsHoldUntilLifted imposes each kind of sanction on each place. It checks which users it
+// binds and which may lift it, and that nothing is left after it is lifted.
 func TestSanctionsHoldUntilLifted(t *testing.T) {
 	admin := adminBob(t)
 	for _, table := range []string{engine.TableBan, engine.TableBanIP, engine.TableMute} {

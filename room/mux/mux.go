@@ -1,9 +1,13 @@
-// Package mux picks the dialect of a connection and hands its events to it. Its Handler is
-// the netpoll.Handler of a hub.
+// Package mux picks the dialect of each connection by the path of its request, and passes the
+// connection's events to that dialect. Its Handler is the netpoll.Handler of a hub.
 //
-// A request for a room's path speaks the plain dialect, one for centrifuge.Path the
-// Centrifuge protocol; any other path is refused. After that a plain connection is known by
-// its tag, which names its room, or by its data, which is no session.
+//	path                dialect         the handler then recognises the connection by
+//	of a room           plain           its tag, which holds the room
+//	centrifuge.Path     centrifuge      its data, a session
+//	of the server's own refused, 404
+//	malformed           refused, 400
+//
+// The subprotocol selects the encoding of the Centrifuge protocol, and never the dialect.
 package mux
 
 import (
@@ -31,17 +35,18 @@ func New(hub *room.Hub) *Handler {
 	return &Handler{hub, plain.New(hub), centrifuge.New(hub)}
 }
 
-// Hub is the hub whose connections the handler serves.
+// Hub returns the hub of New.
 func (h *Handler) Hub() *room.Hub { return h.hub }
 
-// Start joins the hub and its dialects with a server, before that listens. See
+// Start connects the hub and its dialects to a server. Call it before the server listens. See
 // room.Hub.Start.
 func (h *Handler) Start(s *netpoll.Server) {
 	h.hub.Start(s)
 	h.centrifuge.Start(s)
 }
 
-// Handshake refuses connections to rooms that cannot be.
+// Handshake implements netpoll.Handler: it passes the request to the dialect of its path. It
+// refuses a malformed path with 400, and a path that belongs to neither dialect with 404.
 func (h *Handler) Handshake(r *netpoll.Request) {
 	path, ok := r.Path()
 	if !ok {
@@ -60,11 +65,11 @@ func (h *Handler) Handshake(r *netpoll.Request) {
 	}
 }
 
-// Open makes the connection a member of the room that its path names, or a session.
+// Open implements netpoll.Handler: the dialect of the path makes a member or a session.
 func (h *Handler) Open(c netpoll.Conn, r *netpoll.Request) {
 	h.hub.CountArrival()
 	path, _ := r.Path()
-	target, name, _ := wire.TargetOf(path) // Handshake lets no other target and no error through
+	target, name, _ := wire.TargetOf(path) // Handshake has refused all others
 	if target == wire.TargetEndpoint {
 		h.centrifuge.Open(c, r)
 		return
@@ -72,9 +77,10 @@ func (h *Handler) Open(c netpoll.Conn, r *netpoll.Request) {
 	h.plain.Open(c, name)
 }
 
-// Message publishes what a member sends, or handles the commands of a session. A message
-// that its room has no room for comes again when there is; so a handler in front of this
-// one calls it last, and once for each message.
+// Message implements netpoll.Handler. A connection that is a member by itself speaks the plain
+// dialect. If the dialect cannot handle a message yet, for example because too many messages of
+// the room are unswept, netpoll calls Message again with the same message. So a handler in front
+// of this one calls it last, and once for each message.
 func (h *Handler) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	if m, ok := h.hub.Member(c); ok {
 		h.plain.Message(m, op, data)
@@ -83,7 +89,7 @@ func (h *Handler) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	}
 }
 
-// Close ends the connection's memberships. Each dialect passes over the other's.
+// Close implements netpoll.Handler. Each dialect ignores the connections of the other one.
 func (h *Handler) Close(c netpoll.Conn, why netpoll.Closed) {
 	h.plain.Close(c, why)
 	h.centrifuge.Close(c, why)

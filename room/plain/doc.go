@@ -1,16 +1,17 @@
-// Package plain speaks the plain dialect: a connection without a subprotocol, whose path is
-// its room. A text or binary frame that comes in goes out unchanged to every member of the
-// room, its sender included, or to nobody.
+// Package plain speaks the plain dialect. The path of a connection names its room. webim sends
+// each text or binary message unchanged to every member of the room, its sender included, or to
+// no member at all.
 //
 //	step       function           runs on
 //	handshake  Dialect.Handshake  the worker that reads the request: token, rights, limits
-//	open       Dialect.Open       the same worker: the connection joins its room
+//	open       Dialect.Open       the same worker: it adds the connection to its room
 //	message    Dialect.Message    the worker that holds the connection's turn
 //	close      Dialect.Close      a worker, after the socket is closed
 //
-// A connection without a token has no data until it first sends something: the room knows
-// it by the tag of the connection. One with a token has a room.Principal as its data.
+// The tag of a connection holds its room and its slot there. A connection with a token has a
+// room.Principal as its data. A connection without a token gets one with its first message, so an
+// idle client needs no memory besides the connection's record.
 //
-// The dialect has no way to tell a client why its message is lost, or to wait for a backend.
-// So a room where a backend would be asked is not open to it.
+// The dialect cannot tell a client why webim dropped its message, and a handshake cannot wait for
+// a backend. So the dialect refuses clients of a room if a hook of the backend would decide there.
 package plain

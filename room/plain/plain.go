@@ -22,8 +22,9 @@ type Dialect struct{ hub *room.Hub }
 // New makes the plain dialect of a hub.
 func New(hub *room.Hub) *Dialect { return &Dialect{hub} }
 
-// Handshake judges the handshake of a client that wants to be in a room. The rights are
-// judged before the limits, so that a client that may not be in a room learns nothing of it.
+// Handshake decides whether a client may join the room name, and refuses its handshake with an HTTP
+// status if not. It checks the rights before the limits, so a client without the right to join
+// learns nothing about the room.
 func (d *Dialect) Handshake(r *netpoll.Request, name string) {
 	who, status, text := d.identify(r.Query().Get("token"))
 	if status == 0 {
@@ -42,7 +43,7 @@ func (d *Dialect) Handshake(r *netpoll.Request, name string) {
 	}
 }
 
-// identify returns the identity that a token names, or an HTTP status and the reason.
+// identify returns the identity in a token, or an HTTP status and the reason of the refusal.
 func (d *Dialect) identify(text string) (who *token.Identity, status int, why string) {
 	h := d.hub
 	switch {
@@ -73,7 +74,7 @@ func (d *Dialect) identify(text string) (who *token.Identity, status int, why st
 			return nil, http.StatusUnauthorized, "the token is not valid"
 		}
 		return v.who, 0, ""
-	default: // its key is being fetched, and a handshake cannot wait for that
+	default: // the verifier is fetching the key, and a handshake cannot wait
 		return nil, http.StatusServiceUnavailable, "the token cannot be judged yet, try again"
 	}
 }
@@ -102,7 +103,7 @@ func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (stat
 	return 0, ""
 }
 
-// expire closes a connection when its token has run out.
+// expire closes a connection when its token expires.
 func (d *Dialect) expire(c netpoll.Conn, at time.Time) {
 	d.hub.At(timers.Soonest(at), func() {
 		switch {
@@ -145,9 +146,10 @@ func (d *Dialect) Open(c netpoll.Conn, name string) {
 // publishWork is the work of a message in a turn, see netpoll.Conn.Spent.
 const publishWork = 1
 
-// Message publishes what a member sends. A message that the member may not send, or sends
-// too fast, is lost: the dialect has no way to say so. A message for which the room has no
-// room comes again. So a handler calls Message last, and once for each message.
+// Message publishes a message of a member. It drops the message if the member has no right to send
+// it or sends too fast, because the dialect has no reply that could say so. If too many messages of
+// the room are unswept, netpoll calls the handler again with the same message. So a handler calls
+// Message last, and once for each message.
 func (d *Dialect) Message(m room.Member, op ws.OpCode, data []byte) {
 	m.Conn.Spent(publishWork)
 	if errors.Is(d.hub.Relay(m, op, data), wire.DisconnectTooManyErrors) {
@@ -172,15 +174,15 @@ func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 	}
 }
 
-// seeStatus are the settings to look at when a client gets an HTTP status; 401 has its line
-// where the token is judged.
+// seeStatus has the settings to look at when a client gets an HTTP status. The status 401 is
+// missing: identify logs it.
 var seeStatus = map[int]string{
 	403: "rooms (allow), hook_subscribe, hook_connect, the API's sanctions",
 	429: "max_conns_per_user",
 	503: "max_rooms, max_members, token_jwks",
 }
 
-// logRefusal logs that a handshake is refused.
+// logRefusal logs the refusal of a handshake.
 func (d *Dialect) logRefusal(r *netpoll.Request, name string, status int, why string) {
 	if see, ok := seeStatus[status]; ok {
 		d.hub.RefusalLog().Warn("a plain client is refused: "+why, "status", status, "see", see, "room", room.Clipped(name), "addr", r.Remote().Addr().String())

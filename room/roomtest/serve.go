@@ -13,8 +13,9 @@ import (
 	"webim/room/mux"
 )
 
-// Serve serves a hub on a free port until the test ends, and then calls ended, whose context ends
-// after wstest.Patience. It fails the test if the server does not stop, or if a callback panicked.
+// Serve serves a hub on a free port until the test ends. Then it stops the server and calls ended
+// with a context that ends after wstest.Patience. It fails the test if the server does not stop, or
+// if a callback panicked.
 func Serve(t testing.TB, hub *room.Hub, ended func(context.Context)) (addr string) {
 	t.Helper()
 	h := mux.New(hub)

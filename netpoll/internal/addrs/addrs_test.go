@@ -105,8 +105,8 @@ func TestAddrsBlocks(t *testing.T) {
 	}
 }
 
-// Whatever comes and goes in whatever order, at the same time, what is counted is
-// what is there, and nothing is left in the end.
+// TestAddrsRandom opens and closes connections of several addresses in random order and at the same
+// time. Each count equals the number of open connections, and in the end the table is empty.
 func TestAddrsRandom(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

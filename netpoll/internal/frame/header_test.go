@@ -129,8 +129,8 @@ func TestParseHeaderLength(t *testing.T) {
 	}
 }
 
-// What RFC 6455 and RFC 7692 allow, said the other way round, for every
-// combination of bits.
+// TestCheckHeader compares checkHeader with a second statement of the rules of RFC 6455 and RFC 7692,
+// for every combination of bits.
 func TestCheckHeader(t *testing.T) {
 	bools := []bool{false, true}
 	for b0 := range 256 {
@@ -171,7 +171,7 @@ func TestCheckHeader(t *testing.T) {
 	}
 }
 
-// What the client is told is the reason that fits.
+// TestCheckHeaderReason checks the reason that a client gets for each kind of wrong header.
 func TestCheckHeaderReason(t *testing.T) {
 	for _, tt := range []struct {
 		picture    string

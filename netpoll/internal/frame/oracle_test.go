@@ -190,7 +190,8 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-// A header that announces 1 GB makes room for what has come, twice at most.
+// TestDecoderBelievesNoLength checks that a header which announces 1 GB makes the decoder allocate at
+// most twice the bytes that have arrived.
 func TestDecoderBelievesNoLength(t *testing.T) {
 	lim := Limits{MaxMessage: 2 << 30, MaxFragments: 1 << 20}
 	for _, in := range [][]byte{frameHead(0x82, 1<<30), cat(frame(0x02, "x"), frameHead(0x80, 1<<30))} {

@@ -15,7 +15,7 @@ func TestClockGoesOn(t *testing.T) {
 	if first := c.Look(); first < uint32(time.Hour/c.Tick) {
 		t.Errorf("an hour after the start it is tick %d", first)
 	}
-	other := c.Look() + 1e6 // who looked later, and was faster
+	other := c.Look() + 1e6 // of a later caller that was faster
 	if c.Last.Store(other); c.Look() != other {
 		t.Errorf("it went back from %d to %d", other, c.Last.Load())
 	}
@@ -60,7 +60,7 @@ func TestClockUntil(t *testing.T) {
 		const tick = 100 * time.Millisecond
 		for _, past := range []time.Duration{0, 7 * tick, 1<<31*tick - tick/2, 1<<32*tick - tick/2, 1<<32*tick + 3*tick/2} {
 			c := Clock{Start: time.Now().Add(-past), Tick: tick}
-			c.Last.Store(uint32((past - past/8) / tick)) // who is at rest looks as often as that
+			c.Last.Store(uint32((past - past/8) / tick)) // an idle loop looks as often as that
 			now := c.Look()
 			for _, ahead := range []int32{-600, -1, 0, 1, 300, 1 << 30} {
 				want := time.Duration(ahead)*tick - past%tick

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// record is what the fake owner knows of a connection.
+// record is a connection of the fake owner.
 type record struct {
 	index uint32
 	link  Link
@@ -56,10 +56,11 @@ func newWheelModel(at uint32, n int) *wheelModel {
 }
 
 func (m *wheelModel) arm(r *record, due uint32) {
-	m.due[r] = m.at + uint32(max(1, int32(due-m.at))) // what is late comes with the next tick
+	m.due[r] = m.at + uint32(max(1, int32(due-m.at))) // a late deadline expires with the next tick
 }
 
-// advance says who must get a turn and who a ping, oldest deadline first.
+// advance returns the records that must get a turn and those that must get a ping, the oldest
+// deadline first.
 func (m *wheelModel) advance(now uint32) (turns, pings [][]*record) {
 	for m.at != now {
 		m.at++
@@ -176,7 +177,7 @@ func TestWheel(t *testing.T) {
 	})
 }
 
-// inOrder compares what has fired with what had to, tick by tick.
+// inOrder compares the expired records with the expected ones, tick by tick.
 func inOrder(t *rapid.T, kind string, got []*record, ticks [][]*record) {
 	for _, tick := range ticks {
 		n := min(len(tick), len(got))

@@ -1,5 +1,5 @@
-// Package enginetest has what tests of engines, and of rooms on an engine, need: a clock that the
-// test moves, subscribers that record their calls, and calls that check that done is called once.
+// Package enginetest is the test kit for engines, and for rooms on an engine: a clock that the test
+// moves, subscribers that record their calls, and calls that check that done is called once.
 package enginetest
 
 import (

@@ -57,7 +57,7 @@ func Run(t *testing.T, with Implementation) {
 	}
 }
 
-// expire lets the engine remove what has expired.
+// expire makes the engine remove the expired entries.
 func expire(e engine.Engine) {
 	if x, ok := e.(engine.Expirer); ok {
 		x.Expire()

@@ -64,8 +64,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// The place of what skips the history is remembered, and counts as little as it
-// weighs; a history that is removed weighs nothing.
+// The engine remembers the position of a message that skips the history, and counts only the few
+// bytes of that. A removed history counts nothing.
 func TestMemoryOfWhatIsNotKept(t *testing.T) {
 	m := New(Limits{})
 	for i := range 10 {

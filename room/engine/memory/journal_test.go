@@ -17,8 +17,7 @@ import (
 	"webim/room/engine/enginetest"
 )
 
-// plainJournal is what a journal must hold, in the plainest way: a slice of
-// publications. It was the engine's own history once.
+// plainJournal is the oracle of a journal: it keeps the same publications in a slice.
 type plainJournal struct {
 	entries []engine.Publication
 	gone    map[uint64]bool // offsets of entries that are only places
@@ -101,7 +100,7 @@ func (r *plainJournal) redact(offset uint64) {
 	}
 }
 
-// read says what a Span is.
+// read defines the meaning of a Span.
 func (r *plainJournal) read(q engine.Span) (part []engine.Publication) {
 	place := func(offset uint64) int { // of that, or of the next
 		at, _ := slices.BinarySearchFunc(r.entries, offset, func(p engine.Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
@@ -147,9 +146,8 @@ func sameWhole(a, b engine.Publication) bool {
 	return enginetest.Same(a, b) && maps.Equal(a.Tags, b.Tags) && a.CompactKey == b.CompactKey && a.Skip == b.Skip
 }
 
-// TestJournalOracle: whatever is published, superseded, taken back and forgotten, a
-// journal answers as a plain slice of publications does, and what it has once answered
-// does not change.
+// TestJournalOracle publishes, supersedes, takes back and removes at random. A journal must answer as
+// the oracle does, and an answer that it has given must not change afterwards.
 func TestJournalOracle(t *testing.T) {
 	times := 10 // of a hundred
 	if enginetest.Long() {
@@ -258,7 +256,7 @@ func copied(all []engine.Publication) []engine.Publication {
 	return all
 }
 
-// checkMemoryOf: a journal's memory stays within a few times what its entries need.
+// checkMemoryOf checks that a journal's memory stays within a small multiple of its entries' size.
 func checkMemoryOf(t rapid.TB, j *journal) {
 	t.Helper()
 	n, need := len(j.live()), 0

@@ -15,8 +15,8 @@ func newTestMemory(l Limits) (*Engine, *enginetest.Clock) {
 	return New(l), clock
 }
 
-// At the total the room longest without use forgets first, and whole: what is
-// left of any history has no hole and ends with the newest message.
+// When the engine has reached its total, it removes the whole history of the room that was unused for
+// the longest time. So no history has a gap, and each one ends with the newest message.
 func TestMemoryTotal(t *testing.T) {
 	data := make([]byte, 1000)
 	m, _ := newTestMemory(Limits{})
@@ -71,8 +71,8 @@ func TestMemoryTotal(t *testing.T) {
 	remembers("a", 0)
 }
 
-// A client may go from room to room and say one word in each: what is
-// remembered of rooms is in the total too.
+// A client may send one word to each of many rooms. So the total also counts the memory that each
+// room needs besides its messages.
 func TestMemoryTopicsAreBounded(t *testing.T) {
 	const total = 1 << 20
 	m, _ := newTestMemory(Limits{MaxTotal: total})
@@ -137,8 +137,7 @@ func TestMemoryForgetsAll(t *testing.T) {
 	}
 }
 
-// Who asked for the history of a room in which nothing was said knows its
-// epoch, and may come back with it.
+// A client that has read an empty history knows the room's epoch, and may recover with it later.
 func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
 	s := new(enginetest.Recorder)

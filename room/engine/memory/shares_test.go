@@ -70,7 +70,7 @@ func TestHistoriesShares(t *testing.T) {
 	}
 }
 
-// TestKeysShares: who floods the engine with keys of messages loses its own.
+// TestKeysShares checks that a user who floods the engine with idempotency keys loses only its own.
 func TestKeysShares(t *testing.T) {
 	for name, payer := range map[string]func(i int) budget.Owner{
 		"a user":     func(int) budget.Owner { return filler },
