@@ -10,17 +10,17 @@ import (
 type backend struct {
 	hook  room.Hook
 	asked atomic.Int64
-	left  chan room.Departure
+	left  chan room.DisconnectEvent
 }
 
 func (b *backend) Asks(k room.Hook, name string) bool {
 	return k == b.hook && (k == room.HookDisconnect || name == "hooked")
 }
 
-func (b *backend) Ask(_ room.Inquiry, done func(room.Answer, error)) {
+func (b *backend) Ask(_ room.HookRequest, done func(room.HookReply, error)) {
 	b.asked.Add(1)
-	go done(room.Answer{}, nil)
+	go done(room.HookReply{}, nil)
 }
 
-func (b *backend) Left(d room.Departure) { b.left <- d }
-func (b *backend) Headers() []string     { return nil }
+func (b *backend) Disconnected(d room.DisconnectEvent) { b.left <- d }
+func (b *backend) Headers() []string                   { return nil }

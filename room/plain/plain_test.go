@@ -158,7 +158,7 @@ func TestFloodIsCut(t *testing.T) {
 // TestLeaving checks that a membership ends with the connection, in whichever way that ends, and that
 // the backend learns of each end, with the room and the close code.
 func TestLeaving(t *testing.T) {
-	b := &backend{hook: room.HookDisconnect, left: make(chan room.Departure, 10)}
+	b := &backend{hook: room.HookDisconnect, left: make(chan room.DisconnectEvent, 10)}
 	n := start(t, room.Config{Anonymous: true, Backend: b})
 	stays := n.join("r")
 	for _, c := range []struct {
