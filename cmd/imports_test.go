@@ -50,7 +50,6 @@ var rules = []rule{
 	{"room/apikey", "room/name"},
 	{"room/budget", ""},
 	{"room/name", ""},
-	{"room/chat/emoji", ""},
 	{"room/internal/...", ""},
 
 	{"netpoll/wstest", ""},

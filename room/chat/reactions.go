@@ -31,7 +31,7 @@ const (
 // reaction is one reaction of one user.
 type reaction struct {
 	offset     uint64
-	emoji, who string // who: see owner
+	emoji, who string // who is made by owner
 	at         int64  // unix nanoseconds
 }
 

@@ -26,7 +26,7 @@ type peer struct {
 }
 
 // lookUp finds the info of a user's token by one of the user's connections. It reads the presence of
-// the user's personal room, whose cost is bounded by the number of that user's connections.
+// the user's personal room. The number of that user's connections limits the cost.
 func lookUp(ctx context.Context, h *room.Hub, user string) peer {
 	here, err := presence(ctx, h, room.PersonalRoom(user))
 	return peerOf(user, here, err)
