@@ -14,6 +14,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/mux"
@@ -96,7 +97,7 @@ func startTurns(t *testing.T, change func(*room.Config), before func(message []b
 	h := &turns{Handler: mux.New(hub), engine: e, before: before}
 	n := startWith(t, hub, nc, h)
 	for range 10 {
-		hub.Publish("large", engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", room.TurnReplies/10) + `"`)}, nil)
+		hub.Publish("large", engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", cost.TurnReplies/10) + `"`)}, nil)
 	}
 	return n, h
 }
@@ -187,9 +188,9 @@ func TestReadersWaitBehind(t *testing.T) {
 		user   string
 		waits  bool // another connection of the payer
 	}{
-		{"connection", func(c *room.Config) { c.Rates.Recovered = slow(room.TurnReplies * room.BehindReads) }, "ann", false},
-		{"user", func(c *room.Config) { c.UserRates.Recovered = slow(room.TurnReplies * room.BehindReads) }, "ann", true},
-		{"address", func(c *room.Config) { c.UserRates.Recovered = slow(room.TurnReplies * room.BehindReads / 4) }, "", true},
+		{"connection", func(c *room.Config) { c.Rates.Recovered = slow(cost.TurnReplies * cost.ReadsMuch) }, "ann", false},
+		{"user", func(c *room.Config) { c.UserRates.Recovered = slow(cost.TurnReplies * cost.ReadsMuch) }, "ann", true},
+		{"address", func(c *room.Config) { c.UserRates.Recovered = slow(cost.TurnReplies * cost.ReadsMuch / 4) }, "", true},
 		{"no bounds", func(*room.Config) {}, "ann", false},
 	} {
 		for _, command := range []string{readLarge, recoverLarge, `"presence":{"channel":"large"}`} {

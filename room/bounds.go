@@ -1,6 +1,10 @@
 package room
 
-import "cmp"
+import (
+	"cmp"
+
+	"webim/room/engine"
+)
 
 // Bounds are the sizes above which a message of a caller is refused in a room, for a
 // client that says so before it sends. 0: no bound.
@@ -31,4 +35,30 @@ func (c *Call) Bounds(room string) (b Bounds) {
 		b.Message = min(cmp.Or(b.Message, most), most)
 	}
 	return b
+}
+
+// HasRead charges the caller for entries of the State that the call has read.
+func (c *Call) HasRead(entries int) {
+	c.spent += c.Hub.meter.ChargeEntries(&c.s.state().Usage, entries)
+}
+
+// Presence is Hub.Presence for the caller, who pays for what is read.
+func (c *Call) Presence(room string) ([]engine.Author, error) {
+	all, err := await(c, func(done func([]engine.Author, error)) { c.Hub.Presence(room, done) })
+	c.spent += c.Hub.meter.ChargePresence(&c.s.state().Usage, all)
+	return all, err
+}
+
+// History reads a room's history for the caller, who pays for what is read.
+func (c *Call) History(room string, q HistoryQuery) (engine.History, error) {
+	h, err := await(c, func(done func(engine.History, error)) { c.Hub.History(room, q, done) })
+	c.spent += c.Hub.meter.ChargeHistory(&c.s.state().Usage, h)
+	return h, err
+}
+
+// Spent reports whether the call has read as much as a reply may carry, or whether the caller has a debt
+// for what it has read. A call that reads in many rooms then stops; the client makes another call for the
+// rest, which is judged anew.
+func (c *Call) Spent() bool {
+	return c.spent >= c.Hub.cfg.MaxReply || c.Hub.meter.Debt(&c.s.state().Usage, ClassRecovered) > 0
 }

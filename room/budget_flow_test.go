@@ -197,7 +197,7 @@ func exhaustReply(t *testing.T, w *budgetWorld) {
 	if small != true || large == true {
 		t.Errorf("by connect: the small room %v, the large one %v: %.300s", small, large, got)
 	}
-	if used := w.hub.Replies().Used(); used != 0 {
+	if used := w.hub.Meter().Counts().Replies; used != 0 {
 		t.Errorf("%d bytes are counted for replies that are made", used)
 	}
 }

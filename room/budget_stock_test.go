@@ -14,6 +14,7 @@ import (
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/slowmode"
@@ -189,7 +190,7 @@ func exhaustSlowMode(t *testing.T, w *budgetWorld) {
 	}
 	for i := range 2 * slowmode.MaxEntries {
 		k := slowmode.Key{Room: "slow", User: fmt.Sprint("guest ", i)}
-		if _, err := w.hub.SlowMode().Pass(k, room.PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
+		if _, err := w.hub.SlowMode().Pass(k, cost.PayerOf("", netip.MustParseAddr(attacker)), time.Hour, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

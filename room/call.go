@@ -50,10 +50,10 @@ func (c *Call) Context() context.Context { return c.Hub.work.ctx }
 func (c *Call) Author() engine.Author { return c.s.AuthorIn("") }
 
 // Payer is the owner who pays for what the call makes the server keep.
-func (c *Call) Payer() budget.Owner { return c.s.principal().payer }
+func (c *Call) Payer() budget.Owner { return c.s.state().Payer() }
 
 // State is the engine's State as the caller pays for it.
-func (c *Call) State() engine.State { return c.Hub.StateOf(c.s.principal().payer) }
+func (c *Call) State() engine.State { return c.Hub.StateOf(c.s.state().Payer()) }
 
 // Retention is how much a room remembers.
 func (c *Call) Retention(room string) engine.Retention { return c.Hub.cfg.options(room).History }
@@ -101,7 +101,7 @@ func (c *Call) MayMeet(room string, shares bool) bool {
 }
 
 // Struck tells whether a ban takes the caller off a room's roster: by name, there.
-func (c *Call) Struck(room string) bool { return c.Hub.BanBinds(room, c.s.principal().who.Load()) }
+func (c *Call) Struck(room string) bool { return c.Hub.BanBinds(room, c.s.state().who.Load()) }
 
 // Muted tells whether the caller may say nothing in a room, or anywhere, and until
 // when: zero: until that is lifted.
@@ -200,8 +200,8 @@ func (c *Call) Publish(what SessionMessage) (engine.Position, error) {
 
 // Audit leaves a line in the audit log of what the caller did.
 func (c *Call) Audit(a Audit) {
-	a.By = c.s.principal().who.Load().User
-	c.Hub.Audited(a, c.s.principal().payer)
+	a.By = c.s.state().who.Load().User
+	c.Hub.Audited(a, c.s.state().Payer())
 }
 
 // Typing tells the others in a room that the caller is about to say something, or returns
@@ -210,7 +210,7 @@ func (c *Call) Audit(a Audit) {
 func (c *Call) Typing(room string) error {
 	who := c.s.AuthorIn("")
 	if r := c.Hub.existing(room); r != nil {
-		if err := c.Hub.affordEach(c.s.principal(), pushSize+len(room)+who.Size(), r.typingReceivers()); err != nil {
+		if err := c.Hub.meter.Spend(&c.s.state().Usage, ClassFanout, (pushSize+len(room)+who.Size())*r.typingReceivers()); err != nil {
 			return err
 		}
 	}
@@ -253,7 +253,7 @@ func (h *Hub) ClassOfCall(method string) Class {
 // any goroutine.
 func (c *Call) Begin(release func()) {
 	c.release = release
-	c.s.principal().others().call.Store(c)
+	c.s.state().others().call.Store(c)
 	c.Hub.work.slots.Acquire(c.Payer(), (*waitingCall)(c))
 }
 
@@ -281,7 +281,7 @@ func (c *Call) run() {
 }
 
 func (c *Call) end() {
-	c.s.principal().others().call.CompareAndSwap(c, nil)
+	c.s.state().others().call.CompareAndSwap(c, nil)
 	close(c.over)
 	c.release()
 }

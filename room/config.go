@@ -73,7 +73,6 @@ type Config struct {
 	// names share budget.AddressShare times what one user may spend in bytes. Package budget
 	// has the whole table.
 	Rates, UserRates Rates
-	addressRates     Rates
 	unbound          bool          // neither has any bound
 	idleEvery        time.Duration // see Hub.calm
 	// Refusals bounds how often a connection is refused so; zero:
@@ -161,7 +160,6 @@ func (c Config) withDefaults() Config {
 	c.MaxConnsPerUser = cmp.Or(c.MaxConnsPerUser, 128)
 	c.Rates = c.Rates.WithDefaults(DefaultRates, c.MaxRoomsPerConn)
 	c.UserRates = c.UserRates.WithDefaults(DefaultUserRates, c.MaxRoomsPerConn)
-	c.addressRates = c.UserRates.Address()
 	c.idleEvery = cmp.Or(c.idleEvery, idleEvery)
 	c.unbound = c.Rates.Unlimited() && c.UserRates.Unlimited()
 	c.Text = c.Text.WithDefaults()

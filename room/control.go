@@ -75,7 +75,7 @@ func (h *Hub) Apply(o engine.ControlMessage) error {
 		return h.revoke(o)
 	}
 	for _, s := range h.targets(o.To) {
-		if !exceptsAdmin(&o, s.principal().who.Load()) {
+		if !exceptsAdmin(&o, s.state().who.Load()) {
 			s.Apply(o)
 		}
 	}

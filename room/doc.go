@@ -17,6 +17,7 @@
 //	centrifuge       the Centrifuge dialect: sessions, commands, subscriptions
 //	plain            the plain dialect
 //	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	cost             what each connection, user and address has used of its rates; who is refused or waits
 //	slowmode         slow mode: the least time between two messages of a user in a room
 //	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
 //	policy           who may do what: roles, rights by room, private rooms; one Decide
@@ -90,16 +91,13 @@
 // # Who owns what
 //
 // Who may do what is judged by package policy, by one function for every door;
-// rights.go puts together what it is asked. How much a client may cost is in limit.go,
-// principal.go and input.go (the connection), account.go (its user or address), reply.go (what it
-// recovers) and behind.go (which replies let others go first); package budget tells the model, and lists every budget. The rule: every
-// cost that a client can cause is charged in its own unit, to the client and to its
-// user or address, before or right after it is caused. Rights and rates are judged for
-// each command, in package centrifuge, and in relay.go for the plain dialect; the bytes of the
-// input by Hub.Spend; typing and each notice that a message makes the server publish, as in
-// the personal rooms of a roster, cost as a message does (Hub.chargePayer); slow mode is in package slowmode. None of them needs memory for idle
-// connections but a few numbers in the session. The rosters of private rooms are in
-// private.go.
+// rights.go puts together what it is asked. Package cost charges each client for what it makes the
+// server do, and package budget lists every budget. Rights and rates are judged for
+// each command, in package centrifuge, and in relay.go for the plain dialect. Hub.Spend charges for the
+// bytes of the input. Typing, and each notice that a message makes the server publish, as in
+// the personal rooms of a roster, costs as much as a message (cost.Meter.ChargeOwner). Package slowmode has
+// slow mode. For an idle connection none of them needs memory except a few numbers in its data
+// (cost.Usage). The rosters of private rooms are in private.go.
 //
 // What is to be known longer than a connection lives (rosters, marks, how a room is
 // set, bans and mutes) are small entries of the engine's State. Package moderation
@@ -146,7 +144,7 @@
 //
 // Every refusal leaves one line with its reason and the setting to look at, at most one
 // for each reason in ten seconds, and never with a token or a text: refusallog.go has those of
-// tokens, connections and commands, usedup.go those of budgets, shares.go and
+// tokens, connections and commands, package cost those of budgets, shares.go and
 // hub.go those of shares. Owners of private rooms have a limited
 // share of the audit log (package moderation).
 //
@@ -164,7 +162,7 @@
 //
 //	Hub.mu  →  Room.mu  →  the locks of a session  →  netpoll
 //	the engine's log  →  Room.mu
-//	the locks of a session  →  accounts.mu  →  timers.List.mu
+//	the locks of a session  →  the locks of package cost  →  timers.List.mu
 //	Room.mu  →  timers.List.mu
 //	the locks of a session  →  leaveDelays.mu  →  deferred.mu, timers.List.mu
 //	Room.mu  →  activeRooms.mu

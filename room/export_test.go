@@ -17,7 +17,6 @@ import (
 
 // What the tests of package room_test look at inside the package.
 
-const BehindReads = behindReads
 const CrowdSpan = arrivalSpan
 const FewMembers = directMembers
 const JsonDialect = jsonDialect
@@ -33,7 +32,6 @@ const PlainDialect = plainDialect
 const ProtobufDialect = protobufDialect
 const ShardLen = shardLen
 const SweepBatch = sweepBatch
-const TurnReplies = turnReplies
 
 type Arrivals = arrivals
 type Load = load
@@ -50,7 +48,6 @@ var PauseAfter = pauseAfter
 
 func (x *Config) CalmEvery() time.Duration               { return x.idleEvery }
 func (x *Config) SetCalmEvery(v time.Duration)           { x.idleEvery = v }
-func (x *Hub) Accounts() *accounts                       { return &x.accounts }
 func (x *Hub) Actives() *activeRooms                     { return &x.activeRooms }
 func (x *Hub) All(a0 func(Session) bool) (all []Session) { return x.all(a0) }
 func (x *Hub) Arrivals() *arrivals                       { return &x.arrivals }
@@ -70,7 +67,6 @@ func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.lo
 func (x *Hub) Now() int64                                                 { return x.now() }
 func (x *Hub) Places() *budget.Pool                                       { return x.roomPool }
 func (x *Hub) ReclaimCalled()                                             { x.reclaimResumed() }
-func (x *Hub) Replies() *budget.Pool                                      { return x.replies }
 func (x *Hub) RoomFor(a0 string, a1 func() budget.Owner) (*Room, error)   { return x.roomFor(a0, a1) }
 func (x *Hub) Server() *netpoll.Server                                    { return x.server }
 func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
@@ -103,9 +99,6 @@ func (x *Room) Typists() *typists                                   { return &x.
 func (x *Room) UnsweptLocked() (n uint64)                           { return x.unsweptLocked() }
 func (x *Room) Waiting() *list.List                                 { return &x.waiting }
 func (x Slot) Place() int                                           { return x.index() }
-func (x *account) Conns() int                                       { return x.conns }
-func (x *accounts) ByUser() map[string]*account                     { return x.byUser }
-func (x *accounts) Mu() *sync.Mutex                                 { return &x.mu }
 func (x *activeRooms) List() []*Room                                { return x.list() }
 func (x *arrivals) AreMany(a0 int64) bool                           { return x.inBurst(a0) }
 func (x *arrivals) Came(a0 int64)                                   { x.add(a0) }

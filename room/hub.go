@@ -11,6 +11,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
 	"webim/room/budget"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/internal/nametable"
 	"webim/room/internal/timers"
@@ -49,10 +50,9 @@ type Hub struct {
 
 	resumedSenders atomic.Int64 // of all rooms, see flowControl
 	started        time.Time    // the zero of the hub's clock; the uptime begins here
-	accounts       accounts
-	counters       counters
+	meter          *cost.Meter
+	denials        atomic.Int64    // see Stats.Denied
 	refusals       *ratelog.Logger // logs why clients are refused
-	replies        *budget.Pool    // the bytes of replies under way, by payer
 
 	work       *work
 	prompt     bool // the engine is an engine.Prompt, and there is no backend: no call has to wait
@@ -67,9 +67,11 @@ func NewHub(cfg Config) *Hub {
 		panic("room: Config.Engine is nil")
 	}
 	cfg = cfg.withDefaults()
-	h := &Hub{cfg: cfg, engine: cfg.Engine, roomPool: budget.NewPool(int64(cfg.MaxRooms)), replies: budget.NewPool(cfg.MaxReplies), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{threshold: burstThreshold(runtime.GOMAXPROCS(0))},
+	h := &Hub{cfg: cfg, engine: cfg.Engine, roomPool: budget.NewPool(int64(cfg.MaxRooms)), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{threshold: burstThreshold(runtime.GOMAXPROCS(0))},
 		refusals: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
 		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
+	h.meter = cost.New(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser,
+		MaxReply: cfg.MaxReply, MaxReplies: cfg.MaxReplies, Timers: &h.timers, Log: h.refusals})
 	h.Moderator = newModerator(h)
 	_, h.prompt = cfg.Engine.(engine.Prompt)
 	h.prompt = h.prompt && cfg.Backend == nil
@@ -115,7 +117,7 @@ func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error
 		}
 		return nil
 	}
-	if payer := PayerOf(who.User, addr); countsInMaxRooms(name) && !h.roomPool.Fits(payer, 1) {
+	if payer := cost.PayerOf(who.User, addr); countsInMaxRooms(name) && !h.roomPool.Fits(payer, 1) {
 		h.logRoomRefused(payer)
 		return ErrTooManyRooms
 	}

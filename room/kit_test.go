@@ -112,7 +112,7 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
 			t.Errorf("Serve: %v", err)
 		}
-		if st := hub.Stats(); st.Rooms+st.Members+counted(hub) > 0 || st.Unswept > 0 || len(hub.Free()) != len(hub.ByNum()) {
+		if st := hub.Stats(); st.Rooms+st.Members+hub.Meter().Counts().Conns > 0 || st.Unswept > 0 || len(hub.Free()) != len(hub.ByNum()) {
 			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.ByNum())-len(hub.Free()), len(hub.ByNum()))
 		}
 		if got := s.Stats().Panics; got != n.panics {
@@ -131,16 +131,6 @@ func (n *node) stop() {
 	if err := n.s.Shutdown(ctx, 0); err != nil {
 		n.t.Errorf("Shutdown: %v", err)
 	}
-}
-
-// counted is how many connections are counted to users.
-func counted(h *room.Hub) (n int) {
-	h.Accounts().Mu().Lock()
-	defer h.Accounts().Mu().Unlock()
-	for _, a := range h.Accounts().ByUser() {
-		n += a.Conns()
-	}
-	return n
 }
 
 // room returns a room that must have members, made active.

@@ -1,8 +1,6 @@
 package room
 
 import (
-	"sync/atomic"
-
 	"webim/room/budget"
 	"webim/room/policy"
 )
@@ -35,12 +33,4 @@ const (
 	ClassInput     = policy.ClassInput
 	ClassFanout    = policy.ClassFanout
 	ClassRecovered = policy.ClassRecovered
-
-	numClasses = policy.NumClasses
 )
-
-// counters count refusals since the start.
-type counters struct {
-	limited                [numClasses]atomic.Int64
-	cut, denials, overUser atomic.Int64
-}

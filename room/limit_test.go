@@ -161,7 +161,7 @@ func TestUserRates(t *testing.T) {
 	}
 	a.leave(t)
 	b.leave(t)
-	wstest.Eventually(t, "they have left", func() bool { return counted(n.hub) <= 1 })
+	wstest.Eventually(t, "they have left", func() bool { return n.hub.Meter().Counts().Conns <= 1 })
 	if got := open("ann").commands(t, publish); got[0] != 111 {
 		t.Errorf("coming back: %v", got)
 	}
@@ -197,7 +197,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 	}
 	first, _ := connect(tok)
 	n.join("/r?token="+tok, noDeflate)
-	wstest.Eventually(t, "both count", func() bool { return counted(n.hub) == 2 })
+	wstest.Eventually(t, "both count", func() bool { return n.hub.Meter().Counts().Conns == 2 })
 	if _, got := connect(tok); got != "close 3504" {
 		t.Errorf("the third: %s", got)
 	}
@@ -213,7 +213,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	first.leave(t)
-	wstest.Eventually(t, "one has left", func() bool { return counted(n.hub) == 1 })
+	wstest.Eventually(t, "one has left", func() bool { return n.hub.Meter().Counts().Conns == 1 })
 	if _, got := connect(tok); strings.HasPrefix(got, "close") {
 		t.Errorf("in the place of one that left: %s", got)
 	}

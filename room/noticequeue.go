@@ -149,8 +149,8 @@ func (r *Room) chargeNotices(j *PendingJoin) error {
 	who := j.Joiner.Author()
 	each := 2 * (pushSize + len(j.Room) + who.Size())
 	if j.Server {
-		r.hub.charge(j.Owner, ClassFanout, each*listeners)
+		r.hub.meter.Charge(&j.Owner.Usage, ClassFanout, each*listeners)
 		return nil
 	}
-	return r.hub.affordEach(j.Owner, each, listeners)
+	return r.hub.meter.Spend(&j.Owner.Usage, ClassFanout, each*listeners)
 }

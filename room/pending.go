@@ -7,6 +7,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/budget"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -35,7 +36,7 @@ type PendingJoin struct {
 	Since   *engine.Position // recover from there; nil: no recovery was asked for
 	Strict  bool             // if the recovery fails, the join fails
 	Latch   *Latch           // wait until it is open before taking the slot; nil: do not wait
-	Reply   *ReplyBudget     // of the reply with the missed publications; nil if Since is nil
+	Reply   *cost.Reply      // of the reply with the missed publications; nil if Since is nil
 	Joiner  Joiner
 
 	// Guarded by Room.mu.
@@ -110,7 +111,7 @@ func (h *Hub) StartJoin(j *PendingJoin) (*Room, error) {
 	}
 	part := engine.Span{} // an empty part: only the top is asked for
 	if j.Since != nil {
-		part = engine.Span{Behind: j.Since.Offset, Limit: -1, Places: true, Bytes: max(1, j.Reply.room())}
+		part = engine.Span{Behind: j.Since.Offset, Limit: -1, Places: true, Bytes: max(1, j.Reply.Left())}
 	}
 	h.engine.History(j.Room, part, func(got engine.History, err error) { r.setHistory(j, got, err) })
 	return r, nil
@@ -122,7 +123,7 @@ func (h *Hub) reserve(j *PendingJoin) (*Room, error) {
 		if err := j.Joiner.CanReserve(); err != nil {
 			return nil, err // before a room is made for nothing
 		}
-		r, err := h.roomFor(j.Room, func() budget.Owner { return j.Owner.payer })
+		r, err := h.roomFor(j.Room, func() budget.Owner { return j.Owner.Payer() })
 		if err != nil {
 			return nil, wire.Again(wire.ErrLimitExceeded, "limit exceeded: the server has as many rooms as it may, or you made as many as one may: try again later")
 		}
@@ -171,7 +172,7 @@ func (r *Room) Abandon(j *PendingJoin) {
 
 // setHistory takes the answer of the engine.
 func (r *Room) setHistory(j *PendingJoin, h engine.History, err error) {
-	if j.Since != nil && !j.Reply.take(h) {
+	if j.Since != nil && !j.Reply.Add(h) {
 		h.Publications = nil // too large for the budget of the reply: the client does not recover
 	}
 	r.mu.Lock()

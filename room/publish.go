@@ -49,7 +49,7 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 		return
 	}
 	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
-		h.chargePayer(m.Payer, ClassFanout, sentSize(&m, room)*r.Len())
+		h.meter.ChargeOwner(m.Payer, ClassFanout, sentSize(&m, room)*r.Len())
 	}
 	if m.Keep == nil && h.cfg.Options != nil {
 		m.Keep = &h.cfg.options(room).History

@@ -6,6 +6,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/slowmode"
@@ -58,7 +59,7 @@ func (h *Hub) PublishCommand(s Session, id uint32, v Verdict, what SessionMessag
 
 // publishJudged is Say by a verdict of this moment; p has what is to be done then.
 func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publishing) {
-	opts, who := h.cfg.options(what.Room), s.principal()
+	opts := h.cfg.options(what.Room)
 	m, err := h.messageOf(s, what, opts)
 	if err == nil {
 		err = h.checkSize(opts, m)
@@ -69,8 +70,8 @@ func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publis
 	if err == nil && v.Outcome != policy.Allow {
 		err = v.Err
 	}
-	if err == nil && !h.unbound(ClassFanout) {
-		err = h.affordFanout(who, h.existing(what.Room), m)
+	if err == nil && h.meter.Limits(ClassFanout) {
+		err = h.spendFanout(&s.state().Principal, h.existing(what.Room), m)
 	}
 	if err == nil { // last, for slow mode counts what passes
 		p.undo, err = h.slowDown(v, what, s.Conn())
@@ -93,7 +94,7 @@ func (h *Hub) slowDown(v Verdict, what SessionMessage, c netpoll.Conn) (undo fun
 	if user == "" {
 		user = "\x00" + who.Client // no user has such a name
 	}
-	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
+	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
 }
 
 // publishError is what the engine, or flow control, says of a message as its sender is told
@@ -107,7 +108,7 @@ func publishError(err error) error {
 
 // messageOf is what a session says as the engine takes it.
 func (h *Hub) messageOf(s Session, what SessionMessage, opts *Options) (m engine.Message, err error) {
-	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.principal().payer, Origin: uint64(s.Conn().ID())}
+	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.state().Payer(), Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
@@ -135,7 +136,7 @@ func keyError(err error) error {
 // authorOnce is a session as the author of what it says: the same Author each time, unless
 // a new token has changed it.
 func authorOnce(s Session) *engine.Author {
-	p := s.principal()
+	p := s.state()
 	last, who := &p.others().author, p.who.Load()
 	if a := last.Load(); a != nil && a.User == who.User && bytes.Equal(a.ConnInfo, who.Info) {
 		return a

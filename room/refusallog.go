@@ -10,7 +10,7 @@ import (
 
 // Whoever runs the server finds in the log why a client was refused, and which setting
 // to look at: one line for each reason and interval (package ratelog), never with a
-// token or a text. What budgets refuse, usedup.go logs; what fails inside, others do.
+// token or a text. What budgets refuse, package cost logs; what fails inside, others do.
 
 // Clipped is a client's text, or one that may have some of it, for a line of the log.
 func Clipped(text string) string {

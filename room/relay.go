@@ -22,7 +22,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 		err := h.Refusal(v)
 		h.logLost(m, err.Error(), "rooms (allow), hook_publish, the API's sanctions")
 		if p := h.relayPrincipal(m.Conn); p != nil {
-			if slower := h.Allow(p, ClassOther); slower != nil {
+			if slower := h.meter.Allow(&p.Usage, ClassOther); slower != nil {
 				return slower
 			}
 		}
@@ -42,7 +42,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	}
 	p := h.relayPrincipal(m.Conn)
 	if p != nil {
-		msg.Payer = p.payer
+		msg.Payer = p.Payer()
 	}
 	undo, err := h.checkRelay(m, p, msg, v)
 	if err != nil {
@@ -70,7 +70,7 @@ func (h *Hub) relayPrincipal(c netpoll.Conn) *Principal {
 // slowDown's.
 func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v Verdict) (undo func(), err error) {
 	if p != nil {
-		err = h.Allow(p, ClassSend)
+		err = h.meter.Allow(&p.Usage, ClassSend)
 	}
 	if err == nil {
 		err = h.checkSize(m.Room.opts, msg)
@@ -79,7 +79,7 @@ func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v Verdict) 
 		err = h.cfg.Text.Check(msg.Data)
 	}
 	if err == nil && p != nil {
-		err = h.affordFanout(p, m.Room, msg)
+		err = h.spendFanout(p, m.Room, msg)
 	}
 	if err != nil {
 		return nil, err

@@ -131,7 +131,7 @@ func ShownToModerators(room string) bool {
 
 // Refusal is the error of a verdict that does not allow; it is counted.
 func (h *Hub) Refusal(v Verdict) error {
-	h.counters.denials.Add(1)
+	h.denials.Add(1)
 	if v.Err == nil { // nobody is asked here
 		return wire.ErrPermissionDenied
 	}
@@ -151,7 +151,7 @@ func (h *Hub) tokenEnded(who *token.Identity) bool {
 
 // subjectOf is what the judge is told of a session.
 func (h *Hub) subjectOf(s Session) policy.Subject {
-	return h.subject(s.principal().who.Load(), h.whence(s.Conn()))
+	return h.subject(s.state().who.Load(), h.whence(s.Conn()))
 }
 
 // whence is the address that a connection comes from, if any ban by address stands.
@@ -209,7 +209,7 @@ func (h *Hub) CheckRights(s Session, a Action, room string) error {
 
 // CheckSessionBan is CheckBan for a session.
 func (h *Hub) CheckSessionBan(s Session, room string) error {
-	return h.CheckBan(s.principal().who.Load(), h.whence(s.Conn()), room)
+	return h.CheckBan(s.state().who.Load(), h.whence(s.Conn()), room)
 }
 
 // CheckBan judges whether somebody may be in a room, or, without one, connected.

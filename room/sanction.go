@@ -32,7 +32,7 @@ func (h enforcer) EnforceBan(room, user string) {
 		h.remove(room, bound, h.bearers.Load() > 0)
 		as := make([]*token.Identity, len(bound))
 		for i, s := range bound {
-			as[i] = s.principal().who.Load()
+			as[i] = s.state().who.Load()
 		}
 		h.RemoveFromRoster(room, user, as...)
 	})

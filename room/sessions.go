@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"webim/netpoll"
 	"webim/room/engine"
@@ -15,13 +16,13 @@ var Anonymous = &token.Identity{}
 
 // A Session is what a dialect knows of a connection that connects by a command and may be
 // in many rooms. It is the connection's data (netpoll.Conn.SetData) and embeds a
-// Principal. A connection whose data is no Session has at most one room, which its tag
+// SessionState. A connection whose data is no Session has at most one room, which its tag
 // names, and can only be closed.
 //
 // The hub calls a Session from any goroutine. It holds no lock, except where a method says
 // otherwise. No method blocks.
 type Session interface {
-	principal() *Principal // by embedding a Principal
+	state() *SessionState // by embedding a SessionState
 
 	// Hub is the hub that the session belongs to.
 	Hub() *Hub
@@ -64,6 +65,36 @@ type Session interface {
 	// AskPublish asks the backend what the session may say, see Call.CheckAndPublish.
 	AskPublish(what SessionMessage, rights func() error, then func(SessionMessage, error))
 }
+
+// A SessionState is the hub's part of a session. The zero value is ready, except that Identify comes
+// first. Its methods are safe for concurrent use.
+type SessionState struct {
+	Principal
+	busy      atomic.Pointer[busy] // most connections are idle, so it is made when it is first used
+	connected atomic.Bool
+	registry  registration // guarded by users.mu
+}
+
+// busy is what the hub keeps of a session that has called or published something.
+type busy struct {
+	call   atomic.Pointer[Call]          // in progress; nil: none
+	author atomic.Pointer[engine.Author] // of its last message, see authorOnce
+}
+
+func (s *SessionState) state() *SessionState { return s }
+
+func (s *SessionState) others() *busy {
+	b := s.busy.Load()
+	for b == nil {
+		s.busy.CompareAndSwap(nil, new(busy))
+		b = s.busy.Load()
+	}
+	return b
+}
+
+// Connected implements Session. SetConnected makes it true, for good.
+func (s *SessionState) Connected() bool { return s.connected.Load() }
+func (s *SessionState) SetConnected()   { s.connected.Store(true) }
 
 // sessionOf is a connection's session; nil if it has none.
 func sessionOf(c netpoll.Conn) Session {

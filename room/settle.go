@@ -40,12 +40,12 @@ func waitAll(ctx context.Context, waits []<-chan struct{}) bool {
 // the call ends.
 func calls(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	for _, c := range conns {
-		p := principalOf(c)
-		if p == nil {
+		s := sessionOf(c)
+		if s == nil {
 			continue
 		}
-		if more := p.more.Load(); more != nil {
-			if call := more.call.Load(); call != nil {
+		if busy := s.state().busy.Load(); busy != nil {
+			if call := busy.call.Load(); call != nil {
 				waits = append(waits, call.over)
 			}
 		}

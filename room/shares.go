@@ -2,7 +2,6 @@ package room
 
 import (
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -38,14 +37,6 @@ func StateError(err error) error {
 
 // logShare begins the log lines about shares; see package budget.
 const logShare = "an owner holds as much as it may"
-
-// PayerOf is the owner who pays for what a client makes the server keep.
-func PayerOf(user string, addr netip.Addr) budget.Owner {
-	if user == "" || IsGuest(user) {
-		return budget.Addr(addr)
-	}
-	return budget.User(user)
-}
 
 // stateShares counts the entries of the State by owner.
 type stateShares struct {

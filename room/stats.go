@@ -24,15 +24,12 @@ type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recove
 
 // Stats adds up all rooms.
 func (h *Hub) Stats() Stats {
-	c := &h.counters
-	st := Stats{Denied: c.denials.Load(), Cut: c.cut.Load(), OverUser: c.overUser.Load(),
+	c := h.meter.Counts()
+	st := Stats{Users: c.Users, Denied: h.denials.Load(), Cut: c.Closed, OverUser: c.TooMany,
 		Delivered: h.deliveries.offered.Load(), Written: h.deliveries.latency.Counts()}
-	st.TooFast = TooFast{c.limited[ClassJoin].Load(), c.limited[ClassSend].Load(), c.limited[ClassTyping].Load(),
-		c.limited[ClassRead].Load(), c.limited[ClassRPC].Load(), c.limited[ClassOther].Load(),
-		c.limited[ClassInput].Load(), c.limited[ClassFanout].Load(), c.limited[ClassRecovered].Load()}
-	h.accounts.mu.Lock()
-	st.Users = len(h.accounts.byUser)
-	h.accounts.mu.Unlock()
+	st.TooFast = TooFast{c.Refused[ClassJoin], c.Refused[ClassSend], c.Refused[ClassTyping],
+		c.Refused[ClassRead], c.Refused[ClassRPC], c.Refused[ClassOther],
+		c.Refused[ClassInput], c.Refused[ClassFanout], c.Refused[ClassRecovered]}
 	for r := range h.eachRoom() {
 		r.mu.Lock()
 		st.Rooms++

@@ -37,7 +37,7 @@ const (
 // before Register or after it, and in either case one of the two sees the other.
 func (h *Hub) Register(s Session) error {
 	h.users.add(s)
-	who := s.principal().who.Load()
+	who := s.state().who.Load()
 	switch {
 	case h.Revoked(who):
 		return wire.DisconnectInvalidToken
@@ -55,10 +55,10 @@ func (h *Hub) CountBearer(by int64) { h.bearers.Add(by) }
 func (h *Hub) Unregister(s Session) { h.users.remove(s) }
 
 // HasEnded reports whether Unregister was called.
-func (h *Hub) HasEnded(p *Principal) bool {
+func (h *Hub) HasEnded(s Session) bool {
 	h.users.mu.RLock()
 	defer h.users.mu.RUnlock()
-	return p.registry == removed
+	return s.state().registry == removed
 }
 
 // Revoked reports whether the token of an identity is no longer valid.
@@ -67,7 +67,7 @@ func (h *Hub) Revoked(who *token.Identity) bool {
 }
 
 func (u *users) add(s Session) {
-	p := s.principal()
+	p := s.state()
 	name := p.who.Load().User
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -86,7 +86,7 @@ func (u *users) add(s Session) {
 // remove takes a session out, if it is there, for good. O(n) in the user's
 // connections.
 func (u *users) remove(s Session) {
-	p, id := s.principal(), s.Conn().ID()
+	p, id := s.state(), s.Conn().ID()
 	name := p.who.Load().User
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -142,7 +142,7 @@ func (h *Hub) all(test func(Session) bool) (all []Session) {
 	}
 	h.users.mu.RLock()
 	defer h.users.mu.RUnlock()
-	return slices.DeleteFunc(all, func(s Session) bool { return s.principal().registry != registered })
+	return slices.DeleteFunc(all, func(s Session) bool { return s.state().registry != registered })
 }
 
 // sessionsIn lists the sessions of a room, those that are joining it too, that pass a

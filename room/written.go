@@ -23,6 +23,9 @@ type deliveries struct {
 // clock is the time on the hub's own clock, in nanoseconds; never 0.
 func (h *Hub) clock(now time.Time) int64 { return max(1, int64(now.Sub(h.started))) }
 
+// now returns the time since the hub was made, in nanoseconds.
+func (h *Hub) now() int64 { return int64(time.Since(h.started)) }
+
 // cameLocked notes that there is a message for the shard. now is read when it is
 // first needed. Room.mu is held.
 func (sh *shard) markPendingLocked(now *int64) {

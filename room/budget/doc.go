@@ -48,7 +48,7 @@
 // background (netpoll.Verdict), where half of the workers serve it when no other work is
 // waiting. On a server that is not busy this makes no difference. Bytes sent to a client by
 // reading histories move it there, too, and a turn makes at most one large reply: see package
-// room, behind.go.
+// cost, background.go.
 //
 // # The table
 //

@@ -15,7 +15,7 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if method == wire.Pong {
 		return s.onPong()
 	}
-	if !s.connected.Load() {
+	if !s.Connected() {
 		return wire.DisconnectBadRequest
 	}
 	of := s.classOf(method, c)
@@ -23,11 +23,11 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 		s.replied(c.Id)
 		return nil // the client has hung up: it cannot read the reply
 	}
-	if err := s.d.hub.Allow(&s.Principal, of); err != nil {
+	if err := s.d.hub.Meter().Allow(&s.Usage, of); err != nil {
 		return err
 	}
 	if of == room.ClassRead {
-		if err := s.d.hub.CheckDebt(&s.Principal, room.ClassRecovered); err != nil {
+		if err := s.d.hub.Meter().CheckDebt(&s.Usage, room.ClassRecovered); err != nil {
 			return err
 		}
 	}
@@ -43,7 +43,7 @@ func (s *session) onPong() error {
 	if s.conn.AnswerPing() {
 		return nil
 	}
-	if err := s.d.hub.Allow(&s.Principal, room.ClassOther); err == wire.DisconnectTooManyErrors {
+	if err := s.d.hub.Meter().Allow(&s.Usage, room.ClassOther); err == wire.DisconnectTooManyErrors {
 		return err
 	}
 	return nil
@@ -121,7 +121,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 		q.Since = &engine.Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
 	}
 	s.d.hub.History(r.Channel, q, func(h engine.History, err error) {
-		s.d.hub.ChargeHistory(&s.Principal, h)
+		s.d.hub.Meter().ChargeHistory(&s.Usage, h)
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {
@@ -139,7 +139,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 		return err
 	}
 	s.d.hub.Presence(r.Channel, func(all []engine.Author, err error) {
-		s.d.hub.ChargePresence(&s.Principal, all)
+		s.d.hub.Meter().ChargePresence(&s.Usage, all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
 			res.Presence[a.Client] = room.ClientInfo(&a)

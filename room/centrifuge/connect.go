@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
@@ -29,7 +30,7 @@ type connecting struct {
 	who     *token.Identity
 	data    protocol.Raw // of the reply
 	latch   room.Latch
-	carries *room.ReplyBudget // for the recovered publications of the rooms
+	carries *cost.Reply // for the recovered publications of the rooms
 
 	mu   sync.Mutex
 	left int // rooms that are not joined yet
@@ -52,10 +53,10 @@ const (
 // connect handles the connect command. If wait is true, the reply comes later, and the commands after
 // this one wait for it.
 func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait bool, err error) {
-	if s.connected.Load() {
+	if s.Connected() {
 		return false, wire.DisconnectBadRequest
 	}
-	if err := s.d.hub.Allow(&s.Principal, room.ClassRPC); err != nil {
+	if err := s.d.hub.Meter().Allow(&s.Usage, room.ClassRPC); err != nil {
 		return false, err // a client may try again after an expired token, but verifying a token costs time
 	}
 	if err := wire.Check(wire.Connect, c); err != nil {
@@ -145,13 +146,13 @@ func (k *connecting) withoutToken() {
 func (k *connecting) join() {
 	s := k.s
 	s.Identify(k.who)
-	s.SetPayer(room.PayerOf(k.who.User, room.AddressOf(s.conn)))
+	s.SetPayer(cost.PayerOf(k.who.User, room.AddressOf(s.conn)))
 	k.left = 1 // this loop
 	if err := k.count(); err != nil {
 		k.joined("", nil, err)
 		return
 	}
-	k.carries = s.d.hub.NewReplyBudget(&s.Principal)
+	k.carries = s.d.hub.Meter().NewReply(&s.Usage)
 	if s.d.hub.CheckBan(k.who, room.AddressOf(s.conn), "") != nil {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
@@ -188,7 +189,7 @@ func (k *connecting) count() error {
 	if err := k.s.countConnection(); err != nil {
 		return err
 	}
-	return k.s.d.hub.AllowUser(&k.s.Principal, room.ClassRPC)
+	return k.s.d.hub.Meter().AllowUser(&k.s.Usage, room.ClassRPC)
 }
 
 // channels returns the rooms that the server joins a connection to: the rooms of its token, except
@@ -243,7 +244,7 @@ func (k *connecting) reply(o *out) error {
 	}
 	if k.err != nil {
 		s.leaveAll() // it may be in some of the rooms
-		s.d.hub.UncountConnection(&s.Principal)
+		s.d.hub.Meter().UncountConnection(&s.Usage)
 		return k.err
 	}
 	if err := s.d.hub.Register(s); err != nil {
@@ -264,7 +265,7 @@ func (k *connecting) reply(o *out) error {
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
 	s.conn.Restrict(false)
-	s.connected.Store(true) // control messages wait for that
+	s.SetConnected() // control messages wait for that
 	return nil
 }
 

@@ -20,8 +20,8 @@ func (s *session) Apply(o engine.ControlMessage) {
 		s.revoke(o)
 		return
 	}
-	if !s.connected.Load() {
-		if !s.d.hub.HasEnded(&s.Principal) {
+	if !s.Connected() {
+		if !s.d.hub.HasEnded(s) {
 			s.d.hub.Post(func() { s.Apply(o) })
 		}
 		return

@@ -71,7 +71,7 @@ func (d *Dialect) Open(c netpoll.Conn, r *netpoll.Request) {
 	s := newSession(d, c, enc)
 	s.keepHeaders(r)
 	c.SetData(s)
-	c.Restrict(d.hub.Bounds(room.ClassInput))
+	c.Restrict(d.hub.Meter().Limits(room.ClassInput))
 	d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 }
 

@@ -20,7 +20,7 @@
 //	expiry     expiry.go                   a worker, by the hub's timers: tokens that expire
 //
 // An idle client costs its session besides the connection's record: 208 bytes, and 32 for each room.
-// A session embeds a room.Principal and implements room.Session; the hub reaches it by its
+// A session embeds a room.SessionState and implements room.Session; the hub reaches it by its
 // connection. Its part of a join implements room.Joiner (subscribe.go).
 //
 // # Waiting

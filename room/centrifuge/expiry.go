@@ -17,7 +17,7 @@ import (
 // an error the client must connect again.
 func (s *session) mustConnect() {
 	switch {
-	case s.connected.Load():
+	case s.Connected():
 	case s.connecting.Load() && s.conn.Exists():
 		s.d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 	default:

@@ -21,11 +21,11 @@ type session struct {
 	d    *Dialect
 	conn netpoll.Conn
 	id   [16]byte // the client id, as a UUID
-	enc  wire.Encoding
 
-	room.Principal // its identity and payer are set by connect
+	room.SessionState // its identity and payer are set by connect
 
-	connected  atomic.Bool
+	enc        wire.Encoding
+	closed     bool                  // guarded by mu: the connection has ended, so it joins no room and counts to no user
 	connecting atomic.Bool           // its connect command is not answered yet
 	partial    *partialBatch         // owned by the turn; nil means that no message waits
 	large      atomic.Pointer[large] // the command with a large reply under way; nil means none
@@ -33,7 +33,6 @@ type session struct {
 	nextCheck  atomic.Int64          // when checkExpiry is due, in nanoseconds since 1970; 0 means never
 
 	mu          sync.Mutex // taken under Room.mu
-	closed      bool       // the connection has ended: it joins no room, and counts to no user
 	subs        []sub
 	pendingSubs *pendingSubscribe // the latest first
 }
@@ -62,11 +61,10 @@ func (s *session) ClientID() string {
 // cfg returns the settings of the hub.
 func (s *session) cfg() *room.Config { return s.d.hub.Config() }
 
-// Hub implements room.Session, as do Conn, Encoding and Connected.
+// Hub implements room.Session, as do Conn and Encoding.
 func (s *session) Hub() *room.Hub          { return s.d.hub }
 func (s *session) Conn() netpoll.Conn      { return s.conn }
 func (s *session) Encoding() wire.Encoding { return s.enc }
-func (s *session) Connected() bool         { return s.connected.Load() }
 
 // AuthorIn implements Session.
 func (s *session) AuthorIn(room string) engine.Author {
@@ -152,7 +150,7 @@ func (s *session) close() {
 	}
 	s.mu.Lock()
 	s.closed = true
-	s.d.hub.UncountConnection(&s.Principal)
+	s.d.hub.Meter().UncountConnection(&s.Usage)
 	s.mu.Unlock()
 	s.leaveAll()
 }
@@ -177,7 +175,7 @@ func (s *session) leaveAll() {
 func (s *session) countConnection() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed && !s.d.hub.CountConnection(&s.Principal) {
+	if !s.closed && !s.d.hub.Meter().CountConnection(&s.Usage, s.Identity().User) {
 		return wire.DisconnectConnectionLimit
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -68,8 +69,8 @@ type subscription struct {
 	issued  time.Time   // of its token; zero if not known
 	latch   *room.Latch // the room gives a slot after the latch has opened; nil means no latch
 
-	byServer bool              // as subToken.byServer
-	reply    *room.ReplyBudget // for the recovered publications; nil means a budget of its own
+	byServer bool        // as subToken.byServer
+	reply    *cost.Reply // for the recovered publications; nil means a budget of its own
 }
 
 // pendingSub is a subscription that is being made. It implements Joiner.
@@ -85,7 +86,7 @@ type pendingSub struct {
 // of the room. subscribe returns nil if the session cannot join.
 func (s *session) subscribe(w *subscription, done func(room.Recovery, error)) *room.Room {
 	if w.since != nil && w.reply == nil {
-		w.reply = s.d.hub.NewReplyBudget(&s.Principal)
+		w.reply = s.d.hub.Meter().NewReply(&s.Usage)
 		told := done
 		done = func(o room.Recovery, err error) {
 			defer w.reply.End()

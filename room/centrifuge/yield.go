@@ -43,7 +43,7 @@ func (s *session) endTurn(all *wire.Commands, over bool) bool {
 // mustYield ends the turn before a command that may have a large reply if the connection must first go
 // to the background, and reports whether it has. taken and left are those of hold.
 func (s *session) mustYield(method wire.Method, c *protocol.Command, taken, left int) bool {
-	if !s.isLarge(method, c) || !s.d.hub.GoesBehind(&s.Principal) {
+	if !s.isLarge(method, c) || !s.d.hub.Meter().MoveToBackground(&s.Usage) {
 		return false
 	}
 	s.yield(taken, left)

@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/cost"
 	"webim/room/internal/timers"
 	"webim/room/policy"
 	"webim/room/token"
@@ -38,7 +39,7 @@ func (d *Dialect) Handshake(r *netpoll.Request, name string) {
 		}
 	} else if who != room.Anonymous {
 		p := new(room.Principal)
-		p.Init(who, room.PayerOf(who.User, r.Remote().Addr()))
+		p.Init(who, cost.PayerOf(who.User, r.Remote().Addr()))
 		r.SetData(p)
 	}
 }
@@ -94,7 +95,7 @@ func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (stat
 			return http.StatusForbidden, "this room is not open to you"
 		}
 	}
-	if who.User != "" && h.HasMaxConnections(who.User) {
+	if who.User != "" && h.Meter().HasMaxConnections(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
 	}
 	if err := h.CheckJoin(name, who, addr); err != nil {
@@ -124,7 +125,7 @@ func (d *Dialect) Open(c netpoll.Conn, name string) {
 	if p != nil {
 		who = p.Identity()
 		h.CountBearer(1)
-		if !h.CountConnection(p) {
+		if !h.Meter().CountConnection(&p.Usage, who.User) {
 			h.RefusalLog().Warn("a plain client is refused: too many connections of this user", "code", 1013, "see", seeStatus[429], "user", who.User)
 			c.Close(ws.StatusCode(1013), "too many connections of this user")
 			return
@@ -167,7 +168,7 @@ func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 		h.Leave(m)
 	}
 	if p, ok := c.Data().(*room.Principal); ok {
-		h.UncountConnection(p)
+		h.Meter().UncountConnection(&p.Usage)
 		if p.Identity() != room.Anonymous {
 			h.CountBearer(-1)
 		}

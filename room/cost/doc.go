@@ -1,0 +1,36 @@
+// Package cost charges clients for what they make the server do, and decides when one of them has to
+// stop, wait or yield to others. Package budget has the arithmetic and the table of all budgets; package
+// policy has the classes and their default rates. This package has the state: what each connection, user
+// and address has used.
+//
+//	meter.go       Meter: commands are allowed or refused; refusals are counted and logged
+//	usage.go       Usage: what one connection has used
+//	account.go     what the connections of a user, or of an address, have used together
+//	bytes.go       costs in bytes: what a message makes the server send, what a reply carries
+//	input.go       the bytes that a client sends: when it is not read, when it waits in the background
+//	reply.go       Reply: what one reply may carry
+//	background.go  large replies: how other clients get their turn meanwhile
+//
+// # The rule
+//
+// Every cost that a client can cause is charged in its own unit, to the connection and to its user or
+// address, before it is caused or right after. An idle connection has a Usage and, if it has a user, a
+// part of the user's account. It has no other memory here.
+//
+// # Vocabulary
+//
+//	class       a kind of cost (policy.Class): a kind of command, or a kind of bytes
+//	rate        the limit of a class: for a connection, a user or an address
+//	cost        units of a class: one command, or a number of bytes
+//	charge      count a cost, whatever is left
+//	spend       charge a cost, but only if there is no debt
+//	debt        how long it takes until a cost that exceeded the rate is paid
+//	payer       the owner (budget.Owner) that pays together with the connection: a user or an address
+//	account     what an owner has used, with all its connections on this node
+//	background  where the turns of a connection wait for those of all others (netpoll.Verdict)
+//
+// # Lock order
+//
+// accounts.mu → the mutex of a timers.List. Nothing else is locked under accounts.mu. The caller of a
+// Meter may hold the locks of a session or Room.mu.
+package cost
