@@ -161,7 +161,7 @@ func TestReadsMuch(t *testing.T) {
 		if u.IsTurnOver() || m.MoveToBackground(u) {
 			t.Error("before anything was read")
 		}
-		m.Charge(u, policy.ClassRecovered, TurnReplies+1)
+		m.Charge(u, policy.ClassRecovered, TurnReplies+1000)
 		if !u.IsTurnOver() || u.IsTurnOver() {
 			t.Error("the turn does not end once")
 		}
