@@ -218,7 +218,7 @@ func TestPlainConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := must[infoResult](n, "info", "").Nodes[0].NumClients
-		c := n.dial("/r?token="+text, "")
+		c := n.dialPlain("/r?token=" + text)
 		wstest.Eventually(t, "it has joined", func() bool { return must[infoResult](n, "info", "").Nodes[0].NumClients > before })
 		return c
 	}
@@ -251,7 +251,7 @@ func (n *node) refused(claims token.Claims) string {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	c := n.dial("/connection/websocket", "")
+	c := n.dial("")
 	c.command(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{Token: text}})
 	return c.closing()
 }
@@ -278,7 +278,7 @@ func TestOrdersInTheCrowd(t *testing.T) {
 		for r := c.next(); r.Push == nil || r.Push.Subscribe == nil; r = c.next() {
 		}
 		if i%3 > 0 {
-			c.Close()
+			c.Conn.Close()
 		} else {
 			stay = append(stay, c)
 		}
@@ -290,7 +290,6 @@ func TestOrdersInTheCrowd(t *testing.T) {
 		if got := c.closing(); got != "closed: 3503 force disconnect" {
 			t.Error(got)
 		}
-		c.Close()
 	}
 	wstest.Eventually(t, "all are gone", func() bool {
 		return must[infoResult](n, "info", "{}").Nodes[0].NumClients == 0 && len(n.hub.Rooms()) == 0

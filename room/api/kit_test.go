@@ -3,11 +3,9 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -16,9 +14,6 @@ import (
 	"time"
 
 	"github.com/centrifugal/protocol"
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-	"go.uber.org/goleak"
 
 	"webim/netpoll/wstest"
 	"webim/room"
@@ -32,7 +27,7 @@ import (
 
 // The test kit: a node with its API, and clients of both dialects.
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { wstest.Main(m) }
 
 const (
 	secret = "a secret of thirty-two bytes or more"
@@ -149,32 +144,15 @@ func (n *node) ok(method, format string, args ...any) {
 
 // client is a connection of a test.
 type client struct {
-	net.Conn
-	t      *testing.T
-	binary bool // speaks Protobuf
-	id     string
-	queue  []*protocol.Reply
+	*wstest.Protocol
+	t  *testing.T
+	id string
 }
 
-func (n *node) dial(path, subprotocol string) *client {
-	n.t.Helper()
-	d := ws.Dialer{Timeout: wstest.Patience}
-	if subprotocol != "" {
-		d.Protocols = []string{subprotocol}
-	}
-	conn, _, _, err := d.Dial(context.Background(), "ws://"+n.ws+path)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
-	n.t.Cleanup(func() { _ = conn.Close() })
-	return &client{Conn: conn, t: n.t, binary: subprotocol == "centrifuge-protobuf"}
-}
-
-// plain joins a room as the original page does.
+// plain joins a room in the plain dialect.
 func (n *node) plain(room string) *client {
 	n.t.Helper()
-	c := n.dial("/"+room, "")
+	c := n.dialPlain("/" + room)
 	wstest.Eventually(n.t, "the plain client is in its room", func() bool {
 		for _, r := range n.hub.Rooms() {
 			if r.Name() == room {
@@ -186,14 +164,26 @@ func (n *node) plain(room string) *client {
 	return c
 }
 
+// dialPlain opens a connection in the plain dialect.
+func (n *node) dialPlain(path string) *client {
+	n.t.Helper()
+	return &client{Protocol: &wstest.Protocol{Client: wstest.ConnectPath(n.t, n.ws, path)}, t: n.t}
+}
+
 // text reads the next message of a plain client.
 func (c *client) text() string {
 	c.t.Helper()
-	b, err := wsutil.ReadServerText(c)
+	_, b, err := c.ReadMessage()
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	return string(b)
+}
+
+// dial opens a connection in the Centrifuge dialect. encoding is a subprotocol; "" means JSON.
+func (n *node) dial(encoding string) *client {
+	n.t.Helper()
+	return &client{Protocol: wstest.OpenProtocol(n.t, n.ws, wire.EndpointPath, encoding == wire.SubprotocolProtobuf), t: n.t}
 }
 
 // chat connects with a token of the user, "" for none, in one of the encodings.
@@ -204,8 +194,7 @@ func (n *node) chat(user string, encoding string) *client {
 
 func (n *node) chatAs(claims token.Claims, encoding string) *client {
 	n.t.Helper()
-	c := n.dial(wire.EndpointPath, encoding)
-	connect := &protocol.ConnectRequest{}
+	c, connect := n.dial(encoding), &protocol.ConnectRequest{}
 	if claims.User != "" {
 		text, err := n.sign.Sign(claims)
 		if err != nil {
@@ -213,30 +202,13 @@ func (n *node) chatAs(claims token.Claims, encoding string) *client {
 		}
 		connect.Token = text
 	}
-	c.command(&protocol.Command{Id: 1, Connect: connect})
-	r := c.next()
-	if r.Connect == nil {
-		n.t.Fatalf("connect: %+v", r)
-	}
-	c.id = r.Connect.Client
+	c.id = c.Connect(connect).Client
 	return c
 }
 
 func (c *client) command(cmd *protocol.Command) {
 	c.t.Helper()
-	var err error
-	if c.binary {
-		var b []byte
-		if b, err = protocol.NewProtobufCommandEncoder().Encode(cmd); err == nil {
-			err = wsutil.WriteClientBinary(c, b)
-		}
-	} else {
-		var b []byte
-		if b, err = json.Marshal(cmd); err == nil {
-			err = wsutil.WriteClientText(c, b)
-		}
-	}
-	if err != nil {
+	if err := c.Say(cmd); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -244,87 +216,34 @@ func (c *client) command(cmd *protocol.Command) {
 // next reads one reply or push, but no ping.
 func (c *client) next() *protocol.Reply {
 	c.t.Helper()
-	for {
-		r, closed := c.read()
-		if closed != "" {
-			c.t.Fatal(closed)
-		}
-		if r.Id != 0 || r.Push != nil || r.Error != nil {
-			return r
-		}
+	r, err := c.Next()
+	if err != nil {
+		c.t.Fatal(err)
 	}
-}
-
-// read reads one reply or push, or how the connection was closed.
-func (c *client) read() (r *protocol.Reply, closed string) {
-	c.t.Helper()
-	for len(c.queue) == 0 {
-		b, op, err := wsutil.ReadServerData(c)
-		var end wsutil.ClosedError
-		if errors.As(err, &end) {
-			return nil, fmt.Sprintf("closed: %d %s", end.Code, end.Reason)
-		}
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if (op == ws.OpBinary) != c.binary {
-			c.t.Fatalf("a message of type %x", op)
-		}
-		c.queue = append(c.queue, c.decode(b)...)
-	}
-	r = c.queue[0]
-	c.queue = c.queue[1:]
-	return r, ""
-}
-
-func (c *client) decode(b []byte) (all []*protocol.Reply) {
-	next := protocol.NewJSONReplyDecoder(b).Decode
-	if c.binary {
-		next = protocol.NewProtobufReplyDecoder(b).Decode
-	}
-	for {
-		r, err := next()
-		if r != nil {
-			all = append(all, r)
-		}
-		if err == io.EOF {
-			return all
-		}
-		if err != nil {
-			c.t.Fatalf("%v: %q", err, b)
-		}
-	}
+	return r
 }
 
 // closing reads until the connection is closed, and returns its code and reason.
 func (c *client) closing() string {
 	c.t.Helper()
-	for {
-		if _, closed := c.read(); closed != "" {
-			return closed
-		}
-	}
+	code, reason := c.Disconnected()
+	return fmt.Sprintf("closed: %d %s", code, reason)
 }
 
 // subscribe subscribes to a room, which must succeed.
 func (c *client) subscribe(room string) *protocol.SubscribeResult {
 	c.t.Helper()
-	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: room}})
-	r := c.next()
-	if r.Subscribe == nil {
-		c.t.Fatalf("subscribe: %+v", r)
-	}
-	return r.Subscribe
+	return c.Subscribe(&protocol.SubscribeRequest{Channel: room})
 }
 
 // pub reads a publication in a room.
 func (c *client) pub(room string) *protocol.Publication {
 	c.t.Helper()
-	r := c.next()
-	if r.Push == nil || r.Push.Channel != room || r.Push.Pub == nil {
-		c.t.Fatalf("not a publication in %s: %+v", room, r)
+	push := c.Push()
+	if push.Channel != room || push.Pub == nil {
+		c.t.Fatalf("not a publication in %s: %+v", room, push)
 	}
-	return r.Push.Pub
+	return push.Pub
 }
 
 // recover subscribes to a room with the messages since a position.
@@ -337,9 +256,7 @@ func (c *client) recover(room string, since position) {
 // say sends a text as a plain client does.
 func (c *client) say(text string) {
 	c.t.Helper()
-	if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
-		c.t.Fatal(err)
-	}
+	c.Send(0x81, text)
 }
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -20,10 +20,10 @@ func TestPublish(t *testing.T) {
 	if got.Offset == 0 || got.Epoch == "" {
 		t.Errorf("its place is %+v", got)
 	}
-	for _, c := range []*client{js, pb} {
+	for i, c := range []*client{js, pb} {
 		p := c.pub("r")
 		if string(p.Data) != "{\"text\":\"hi\",\t\t\"x\":1}" || p.Tags["kind"] != "notice" || p.Offset != got.Offset || p.Info != nil || p.Time == 0 {
-			t.Errorf("binary %v: %+v", c.binary, p)
+			t.Errorf("client %d: %+v", i, p)
 		}
 	}
 	if got := plain.text(); got != "hi" {

@@ -53,9 +53,20 @@ func testConcurrentPublishers(t *testing.T, with Implementation) {
 			t.Errorf("hub %d got another sequence", i)
 		}
 	}
-	var next [publishers]int
-	last := uint64(0)
-	for k, p := range hubs[0].Got {
+	checkOrder(t, hubs[0].Got)
+	for i, n := range done {
+		if n != messages {
+			t.Errorf("the done of publisher %d was called %d times of %d", i, n, messages)
+		}
+	}
+}
+
+// checkOrder checks that each publication names the one before it, and that the messages of each
+// publisher, "PUBLISHER:NUMBER", are in the order of their numbers.
+func checkOrder(t *testing.T, got []engine.Publication) {
+	t.Helper()
+	next, last := map[int]int{}, uint64(0)
+	for k, p := range got {
 		var i, n int
 		fmt.Sscanf(string(p.Data), "%d:%d", &i, &n)
 		if p.Offset <= last || p.Prev != last || n != next[i] {
@@ -63,11 +74,6 @@ func testConcurrentPublishers(t *testing.T, with Implementation) {
 		}
 		next[i]++
 		last = p.Offset
-	}
-	for i, n := range done {
-		if n != messages {
-			t.Errorf("the done of publisher %d was called %d times of %d", i, n, messages)
-		}
 	}
 }
 
