@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,11 +19,14 @@ const (
 // without its end.
 func Upgrade(headers ...string) []byte { return UpgradePath("/", headers...) }
 
-// UpgradePath is Upgrade for a path.
+// UpgradePath is Upgrade for a path. A header Host replaces "Host: localhost".
 func UpgradePath(path string, headers ...string) []byte {
-	lines := append([]string{"GET " + path + " HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
-		"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + key}, headers...)
-	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
+	lines := []string{"GET " + path + " HTTP/1.1"}
+	if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Host:") }) {
+		lines = append(lines, "Host: localhost")
+	}
+	lines = append(lines, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: "+key)
+	return []byte(strings.Join(append(lines, headers...), "\r\n") + "\r\n\r\n")
 }
 
 // Handshake sends Upgrade and returns the answer, whichever status it has. If that is 101, the

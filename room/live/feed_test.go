@@ -2,9 +2,8 @@ package live
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"log/slog"
-	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
@@ -80,7 +78,7 @@ func TestWhoMayWatch(t *testing.T) {
 		})
 	}
 	w := n.dial(n.feeds, FeedPath)
-	n.must(wsutil.WriteClientBinary(w, []byte(`{"key":"`+key+`"}`)))
+	w.Send(0x82, `{"key":"`+key+`"}`)
 	if got := w.closed(); got != CodeBadRequest {
 		t.Errorf("bytes: closed with %d", got)
 	}
@@ -140,14 +138,11 @@ func TestHandshakes(t *testing.T) {
 		{"/live", "", "", 404},
 		{"/connection/websocket", "", "", 404},
 	} {
-		header := http.Header{}
-		if c.host != "" {
-			header.Set("Host", c.host)
-		}
+		headers := []string{"Host: " + cmp.Or(c.host, n.feeds)}
 		if c.origin != "" {
-			header.Set("Origin", c.origin)
+			headers = append(headers, "Origin: "+c.origin)
 		}
-		if _, got := n.dialTo(n.feeds, c.path, header); got != c.want {
+		if _, got := n.dialTo(n.feeds, c.path, headers...); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}
@@ -183,7 +178,7 @@ func TestTooManyWatchers(t *testing.T) {
 		t.Errorf("the third one: closed with %d", got)
 	}
 	one.read()
-	_ = one.Close()
+	_ = one.Conn.Close()
 }
 
 // Silent connections cannot keep an operator out: the oldest one gives way.
@@ -220,9 +215,11 @@ func TestWatchersShares(t *testing.T) {
 	in := 0
 	for ; in < 64; in++ {
 		w := come("ann")
-		if _, err := wsutil.ReadServerText(w); err != nil {
-			if end := (wsutil.ClosedError{}); !errors.As(err, &end) || end.Code != CodeFull {
-				t.Errorf("%v, want a close with %d", err, CodeFull)
+		op, payload, err := w.ReadMessage()
+		n.must(err)
+		if op == ws.OpClose {
+			if code, _ := ws.ParseCloseFrameData(payload); code != CodeFull {
+				t.Errorf("closed with %d, want %d", code, CodeFull)
 			}
 			break
 		}
@@ -290,7 +287,7 @@ func TestPast(t *testing.T) {
 	if m := two.next("figures", func(m message) bool { return m.Now != nil }); m.Now.At <= past[4].At {
 		t.Errorf("after %d comes %d", past[4].At, m.Now.At)
 	}
-	_, _ = one.Close(), two.Close()
+	_, _ = one.Conn.Close(), two.Conn.Close()
 	wstest.Eventually(t, "the past is forgotten", func() bool {
 		n.feed.mu.Lock()
 		defer n.feed.mu.Unlock()

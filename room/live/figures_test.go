@@ -86,7 +86,7 @@ func TestSlowest(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{SendBuffer: 4096, WriteTimeout: -1}, netpoll.Config{})
 	ann := n.token(token.Claims{User: "ann"})
 	slow, id := n.chat(ann, "r")
-	_ = slow.Conn.(interface{ SetReadBuffer(int) error }).SetReadBuffer(4096)
+	_ = slow.TCP().SetReadBuffer(4096)
 	n.dial(n.addr, "/other")
 	w, _ := n.watch()
 	var m message
@@ -95,7 +95,7 @@ func TestSlowest(t *testing.T) {
 		m = w.next("figures", func(m message) bool { return m.Now != nil })
 	}
 	c := m.Slowest[0]
-	if len(m.Slowest) != 1 || c.Client != id || c.User != "ann" || c.Queued <= 0 || c.Dialect != "json" || c.Address != slow.LocalAddr().String() ||
+	if len(m.Slowest) != 1 || c.Client != id || c.User != "ann" || c.Queued <= 0 || c.Dialect != "json" || c.Address != slow.Conn.LocalAddr().String() ||
 		c.Took < c.Opened {
 		t.Errorf("the slowest: %+v", m.Slowest)
 	}
@@ -105,6 +105,6 @@ func TestSlowest(t *testing.T) {
 	if m.Now.Lagging != 1 || m.Now.Queued <= 0 {
 		t.Errorf("figures: %+v", *m.Now)
 	}
-	_ = slow.Close()
+	_ = slow.Conn.Close()
 	w.next("nobody is slow", func(m message) bool { return m.Now != nil && m.Now.Lagging == 0 && len(m.Slowest) == 0 })
 }

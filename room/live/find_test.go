@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -41,7 +40,7 @@ func TestFind(t *testing.T) {
 		of            *client
 		dialect, room string
 	}{{first, "json", "tea"}, {plain, "plain", "lobby"}} {
-		got := byAddress[c.of.LocalAddr().String()]
+		got := byAddress[c.of.Conn.LocalAddr().String()]
 		if got.Dialect != c.dialect || fmt.Sprint(got.Rooms) != "["+c.room+"]" || got.InRooms != 1 {
 			t.Errorf("%s: %+v", c.dialect, got)
 		}
@@ -50,7 +49,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: found again: %+v", got.Client, again)
 		}
 	}
-	if byAddress[first.LocalAddr().String()].Client != id {
+	if byAddress[first.Conn.LocalAddr().String()].Client != id {
 		t.Errorf("the client's id is %q", id)
 	}
 	for _, none := range []string{`{"user":"eve"}`, `{"client":"eve"}`, `{"client":"plain-"}`, `{"client":"plain-zz"}`, `{"client":"plain-ffffffffffffffff"}`,
@@ -59,7 +58,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %+v", none, m.Found)
 		}
 	}
-	_ = plain.Close()
+	_ = plain.Conn.Close()
 	wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 3 })
 	if m := w.find(`{"user":"ann"}`); m.Found.All != 1 {
 		t.Errorf("after one has left: %+v", m.Found)
@@ -79,7 +78,7 @@ func TestFind(t *testing.T) {
 func TestFindBehindProxy(t *testing.T) {
 	n := start(t, Config{}, netpoll.Config{Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, netpoll.Config{})
 	ann := n.token(token.Claims{User: "ann"})
-	n.dialTo(n.addr, "/lobby?token="+ann, http.Header{"X-Forwarded-For": {"2001:db8::7"}})
+	n.dialTo(n.addr, "/lobby?token="+ann, "X-Forwarded-For: 2001:db8::7")
 	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
 	w, _ := n.watch()
 	if m := w.find(`{"user":"ann"}`); m.Found.All != 1 || m.Found.Connections[0].IP != "2001:db8::7" || m.Found.Connections[0].Address != "2001:db8::7" {

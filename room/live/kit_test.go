@@ -4,19 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-	"go.uber.org/goleak"
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
@@ -30,11 +26,9 @@ import (
 
 // The test kit: a node with a feed on a server of its own, and clients of both.
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { wstest.Main(m) }
 
-const (
-	key = "the API's key of many bytes"
-)
+const key = "the API's key of many bytes"
 
 var secret = token.Key{Secret: []byte("a secret of thirty-two bytes or more")}
 
@@ -120,41 +114,26 @@ func (n *node) token(c token.Claims) string {
 
 // client is a WebSocket client of one of the two servers.
 type client struct {
-	net.Conn
-	from io.Reader
-	t    *testing.T
+	*wstest.Client
+	t *testing.T
 }
 
-func (c *client) Read(p []byte) (int, error) { return c.from.Read(p) }
-
-// dialTo opens a WebSocket; status is the HTTP status of a refusal.
-func (n *node) dialTo(addr, path string, header http.Header) (c *client, status int) {
+// dialTo opens a WebSocket; status is the HTTP status of a refusal. Each header is a line without its
+// end.
+func (n *node) dialTo(addr, path string, headers ...string) (c *client, status int) {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
-	defer cancel()
-	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}
-	if host := header.Get("Host"); host != "" {
-		d.Host = host
-		header.Del("Host")
-	}
-	conn, early, _, err := d.Dial(ctx, "ws://"+addr+path)
-	var refused ws.StatusError
-	if errors.As(err, &refused) {
-		return nil, int(refused)
-	}
+	c = &client{wstest.Dial(n.t, addr), n.t}
+	r, err := c.TryHandshake(strings.ReplaceAll(path, " ", "%20"), headers...)
 	n.must(err)
-	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
-	n.t.Cleanup(func() { _ = conn.Close() })
-	c = &client{conn, conn, n.t}
-	if early != nil { // frames that came with the answer
-		c.from = early
+	if r.StatusCode != http.StatusSwitchingProtocols {
+		return nil, r.StatusCode
 	}
-	return c, http.StatusSwitchingProtocols
+	return c, r.StatusCode
 }
 
 func (n *node) dial(addr, path string) *client {
 	n.t.Helper()
-	c, status := n.dialTo(addr, path, nil)
+	c, status := n.dialTo(addr, path)
 	if c == nil {
 		n.t.Fatalf("%s: status %d", path, status)
 	}
@@ -178,9 +157,7 @@ func (n *node) watch() (*client, []Figures) {
 
 func (c *client) say(format string, args ...any) {
 	c.t.Helper()
-	if err := wsutil.WriteClientText(c, fmt.Appendf(nil, format, args...)); err != nil {
-		c.t.Fatal(err)
-	}
+	c.Send(0x81, fmt.Sprintf(format, args...))
 }
 
 // message is any message of the feed.
@@ -200,12 +177,12 @@ type message struct {
 
 func (c *client) read() (m message) {
 	c.t.Helper()
-	b, err := wsutil.ReadServerText(c)
+	op, b, err := c.ReadMessage()
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
-	if err != nil {
-		c.t.Fatalf("%v, %s", err, b)
+	if err != nil || op != ws.OpText {
+		c.t.Fatalf("a message with the opcode %x: %v, %s", op, err, b)
 	}
 	return m
 }
@@ -233,42 +210,23 @@ func (c *client) find(quest string) message {
 func (c *client) closed() ws.StatusCode {
 	c.t.Helper()
 	for {
-		_, _, err := wsutil.ReadServerData(c)
-		var end wsutil.ClosedError
-		if errors.As(err, &end) {
-			_ = c.Close()
-			return end.Code
-		}
+		op, b, err := c.ReadMessage()
 		if err != nil {
 			c.t.Fatal(err)
 		}
+		if op == ws.OpClose {
+			_ = c.Conn.Close()
+			code, _ := ws.ParseCloseFrameData(b)
+			return code
+		}
 	}
 }
 
-// chat connects in the centrifuge dialect, joins a room, and returns the client id.
+// chat connects in the Centrifuge dialect, joins a room, and returns the client id.
 func (n *node) chat(token, room string) (*client, string) {
 	n.t.Helper()
-	c := n.dial(n.addr, room2path)
-	c.say(`{"id":1,"connect":{"token":%q}}`+"\n"+`{"id":2,"subscribe":{"channel":%q}}`, token, room)
-	var id string
-	for seen := ""; !strings.Contains(seen, `"subscribe":{`); {
-		b, err := wsutil.ReadServerText(c)
-		n.must(err)
-		for line := range strings.Lines(string(b)) {
-			var reply struct {
-				Connect *struct{ Client string }
-				Error   any
-			}
-			if err := json.Unmarshal([]byte(line), &reply); err != nil || reply.Error != nil {
-				n.t.Fatalf("%v, %s", err, line)
-			}
-			if reply.Connect != nil {
-				id = reply.Connect.Client
-			}
-		}
-		seen += string(b)
-	}
-	return c, id
+	p := wstest.OpenProtocol(n.t, n.addr, wire.EndpointPath, false)
+	id := p.Connect(&protocol.ConnectRequest{Token: token}).Client
+	p.Subscribe(&protocol.SubscribeRequest{Channel: room})
+	return &client{p.Client, n.t}, id
 }
-
-const room2path = wire.EndpointPath
