@@ -12,11 +12,11 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
-	"webim/room"
 	"webim/room/budget"
 	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/shares"
 	"webim/room/slowmode"
 	"webim/room/wire"
 )
@@ -126,13 +126,13 @@ func exhaustRooms(t *testing.T, w *budgetWorld) {
 // exhaustState writes entries until one is refused; package chat does so by its calls.
 func exhaustState(t *testing.T, w *budgetWorld) {
 	write := func(user string, n int) (refused error) {
-		w.hub.StateOf(budget.User(user)).Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: user, Name: fmt.Sprint(n)}, Value: []byte("{}")}, func(_ uint64, err error) { refused = err })
+		w.hub.Shares().StateOf(budget.User(user)).Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: user, Name: fmt.Sprint(n)}, Value: []byte("{}")}, func(_ uint64, err error) { refused = err })
 		return refused
 	}
 	n := 0
 	for ; n < 1000 && write("ann", n) == nil; n++ {
 	}
-	if err := write("ann", n); err != room.ErrShareFull || n == 0 || n > 100 {
+	if err := write("ann", n); err != shares.ErrFull || n == 0 || n > 100 {
 		t.Errorf("after %d entries: %v", n, err)
 	}
 	if err := write("colleague", 0); err != nil {

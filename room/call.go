@@ -53,7 +53,7 @@ func (c *Call) Author() engine.Author { return c.s.AuthorIn("") }
 func (c *Call) Payer() budget.Owner { return c.s.state().Payer() }
 
 // State is the engine's State as the caller pays for it.
-func (c *Call) State() engine.State { return c.Hub.StateOf(c.s.state().Payer()) }
+func (c *Call) State() engine.State { return c.Hub.shares.StateOf(c.s.state().Payer()) }
 
 // Retention is how much a room remembers.
 func (c *Call) Retention(room string) engine.Retention { return c.Hub.cfg.options(room).History }

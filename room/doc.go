@@ -18,6 +18,7 @@
 //	plain            the plain dialect
 //	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
 //	cost             what each connection, user and address has used of its rates; who is refused or waits
+//	shares           which owner pays for which entry of the State; the sizes of rosters
 //	slowmode         slow mode: the least time between two messages of a user in a room
 //	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
 //	policy           who may do what: roles, rights by room, private rooms; one Decide
@@ -103,7 +104,7 @@
 // set, bans and mutes) are small entries of the engine's State. Package moderation
 // has the bans and mutes; sanction.go enforces them on the connections of this node.
 //
-// Everything that lasts has an owner who pays for it (shares.go, budget.Pool): an entry
+// Everything that lasts has an owner who pays for it (package shares, budget.Pool): an entry
 // of the State, a room with members, what a room remembers, the key of a message, the last
 // message of a user in a room in slow mode. The
 // rule: no user and no address may take a store of the server whole, an entry that grows is
@@ -144,7 +145,7 @@
 //
 // Every refusal leaves one line with its reason and the setting to look at, at most one
 // for each reason in ten seconds, and never with a token or a text: refusallog.go has those of
-// tokens, connections and commands, package cost those of budgets, shares.go and
+// tokens, connections and commands, package cost those of budgets, package shares and
 // hub.go those of shares. Owners of private rooms have a limited
 // share of the audit log (package moderation).
 //
@@ -166,9 +167,9 @@
 //	Room.mu  →  timers.List.mu
 //	the locks of a session  →  leaveDelays.mu  →  deferred.mu, timers.List.mu
 //	Room.mu  →  activeRooms.mu
-//	the engine's State  →  moderation, deferred.mu, stateShares.mu, rosters.mu
+//	the engine's State  →  moderation, deferred.mu, the locks of package shares
 //
-// users.mu, stateShares.mu, rosters.mu, work.mu and the locks of packages slowmode and moderation
+// users.mu, work.mu and the locks of packages shares, slowmode and moderation
 // are innermost: nothing is locked under them but the mutex of a budget.Pool, which is
 // taken under any of these, and nothing under it. The locks of an engine are in its own
 // doc.go. Hub.mu and an engine's locks are never held together.

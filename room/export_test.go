@@ -72,7 +72,6 @@ func (x *Hub) Server() *netpoll.Server                                    { retu
 func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
 	return x.sessionsIn(a0, a1)
 }
-func (x *Hub) Shares() *stateShares                                 { return &x.shares }
 func (x *Hub) Started() *time.Time                                  { return &x.started }
 func (x *Hub) Timers() *timers.List                                 { return &x.timers }
 func (x Kind) Dialect() int                                         { return x.dialect() }
@@ -138,8 +137,6 @@ func (x *shard) Settling() []settleWaiter                           { return x.s
 func (x *shard) Since() int64                                       { return x.pendingSince }
 func (x *shard) Sweep() (more bool)                                 { return x.sweep() }
 func (x *shard) Turn() *netpoll.Turn                                { return x.turn }
-func (x *stateShares) HasGifts(a0 string) bool                      { return x.hasGifts(a0) }
-func (x *stateShares) Pool() *budget.Pool                           { return x.pool }
 func (x *typists) Next() *time.Time                                 { return &x.next }
 func (x *typists) SetWaiting(v []engine.Author)                     { x.waiting = v }
 

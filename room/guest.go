@@ -23,14 +23,7 @@ type Guests struct {
 	verifier *token.Verifier
 }
 
-const (
-	// guestPrefix begins a guest's user id, and that of nobody else: a token of
-	// the application's with such a user is not good.
-	guestPrefix = policy.GuestPrefix
-	// guestTime is how long a guest's token is good.
-	guestTime = 30 * 24 * time.Hour
-	guestKey  = "webim-guest"
-)
+const guestKey = "webim-guest"
 
 // NewGuests makes the judge of guests' tokens from a secret of 32 bytes or
 // more, which should outlive the process if the guests are to.
@@ -61,8 +54,8 @@ func (g *Guests) Welcome(data []byte) (who *token.Identity, reply []byte, err er
 	if err != nil {
 		return nil, nil, wire.Internal(err)
 	}
-	who = &token.Identity{User: guestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
-	text, err := g.signer.Sign(token.Claims{User: who.User, Info: info, Expires: time.Now().Add(guestTime).Unix()})
+	who = &token.Identity{User: policy.GuestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
+	text, err := g.signer.Sign(token.Claims{User: who.User, Info: info, Expires: time.Now().Add(policy.GuestLifetime).Unix()})
 	if err != nil {
 		return nil, nil, wire.Internal(err)
 	}

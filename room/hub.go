@@ -16,6 +16,7 @@ import (
 	"webim/room/internal/nametable"
 	"webim/room/internal/timers"
 	"webim/room/moderation"
+	"webim/room/shares"
 	"webim/room/slowmode"
 	"webim/room/token"
 )
@@ -43,8 +44,7 @@ type Hub struct {
 	activeRooms activeRooms
 
 	slow     slowmode.Table
-	shares   stateShares
-	rosters  rosters
+	shares   *shares.Shares
 	roomPool *budget.Pool // the rooms with members that Config.MaxRooms counts, by payer
 	unwatch  func()
 
@@ -72,6 +72,7 @@ func NewHub(cfg Config) *Hub {
 		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
 	h.meter = cost.New(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser,
 		MaxReply: cfg.MaxReply, MaxReplies: cfg.MaxReplies, Timers: &h.timers, Log: h.refusals})
+	h.shares = shares.New(cfg.Engine, h.refusals)
 	h.Moderator = newModerator(h)
 	_, h.prompt = cfg.Engine.(engine.Prompt)
 	h.prompt = h.prompt && cfg.Backend == nil
@@ -85,12 +86,8 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.load.workers = int64(s.Config().Workers)
 	h.load.level.Store(loadUnknown)
 	h.deferred.turn = s.NewTurn(h.deferred.run)
-	stops := append([]func(){h.WatchSanctions()}, h.watchShares()...)
-	h.unwatch = func() {
-		for _, stop := range stops {
-			stop()
-		}
-	}
+	stopSanctions, stopShares := h.WatchSanctions(), h.shares.Watch()
+	h.unwatch = func() { stopSanctions(); stopShares() }
 	h.engine.AddNode(h)
 	s.Tick(time.Second, h.timers.Run)
 	s.Tick(time.Second, h.reclaimResumed)
@@ -133,6 +130,9 @@ func (h *Hub) existing(name string) *Room {
 
 // Engine returns the hub's engine.
 func (h *Hub) Engine() engine.Engine { return h.engine }
+
+// Shares returns the shares of the engine's State.
+func (h *Hub) Shares() *shares.Shares { return h.shares }
 
 // Member is the membership of a connection in a room.
 type Member struct {
@@ -189,7 +189,7 @@ func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
 }
 
 func (h *Hub) logRoomRefused(payer budget.Owner) {
-	h.refusals.Warn(logShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.roomPool.Held(payer), "see", "max_rooms")
+	h.refusals.Warn(budget.LogShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.roomPool.Held(payer), "see", "max_rooms")
 }
 
 // countsInMaxRooms reports whether Config.MaxRooms counts a room. It does not count the personal

@@ -5,6 +5,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/moderation"
+	"webim/room/shares"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -47,7 +48,7 @@ func (h enforcer) EnforceNetworkBan(room string, net netip.Prefix) {
 
 // newModerator returns the moderator of a hub.
 func newModerator(h *Hub) *moderation.Moderator {
-	return moderation.New(moderation.Config{Node: enforcer{h}, State: h.engine, StateOf: h.StateOf, StateError: StateError, Audit: h.cfg.Audit})
+	return moderation.New(moderation.Config{Node: enforcer{h}, State: h.engine, StateOf: h.shares.StateOf, StateError: shares.ClientError, Audit: h.cfg.Audit})
 }
 
 // Struck tells whether a user, who is no admin, is banned in a room by name.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
-	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
@@ -78,7 +76,7 @@ func TestRoomsShares(t *testing.T) {
 func TestGifts(t *testing.T) {
 	v, sign := tokens(t)
 	n := start(t, quietly(open(room.Config{Tokens: v})), netpoll.Config{})
-	state := n.hub.StateOf(greedy)
+	state := n.hub.Shares().StateOf(greedy)
 	for _, k := range []engine.Key{{Table: engine.TableMember, Of: "$r", Name: "bob"}, {Table: engine.TableMine, Of: "bob", Name: "$r"}, {Table: engine.TableMine, Of: "greedy", Name: "$r"}} {
 		state.Put(engine.Entry{Key: k, Value: []byte("{}")}, func(_ uint64, err error) {
 			if err != nil {
@@ -86,8 +84,8 @@ func TestGifts(t *testing.T) {
 			}
 		})
 	}
-	pool := n.hub.Shares().Pool()
-	if pool.Held(greedy) != pool.Used() || !n.hub.Shares().HasGifts("bob") || n.hub.Shares().HasGifts("greedy") {
+	pool := n.hub.Shares()
+	if pool.Held(greedy) != pool.Used() || pool.Used() == 0 {
 		t.Fatalf("the maker pays for %d of %d bytes", pool.Held(greedy), pool.Used())
 	}
 	bob := n.chat()
@@ -100,86 +98,7 @@ func TestGifts(t *testing.T) {
 	for _, k := range []engine.Key{{Table: engine.TableMember, Of: "$r", Name: "bob"}, {Table: engine.TableMine, Of: "bob", Name: "$r"}, own.Key} {
 		state.Delete(k, engine.AnyVersion, func(error) {})
 	}
-	if pool.Used() != 0 || n.hub.Shares().HasGifts("bob") {
+	if pool.Used() != 0 {
 		t.Errorf("without an entry %d bytes are counted", pool.Used())
 	}
-}
-
-// TestGuestsEntriesEnd: what an address pays for ends with the guest's token.
-func TestGuestsEntriesEnd(t *testing.T) {
-	n := start(t, room.Config{}, netpoll.Config{})
-	for owner, ends := range map[budget.Owner]bool{budget.Addr(netip.MustParseAddr("::1")): true, greedy: false, {}: false} {
-		k := engine.Key{Table: engine.TableMine, Of: owner.String(), Name: "r"}
-		n.hub.StateOf(owner).Put(engine.Entry{Key: k, Value: []byte("{}")}, func(uint64, error) {})
-		n.hub.Engine().Get(k, func(e engine.Entry, err error) {
-			if err != nil || e.Version == 0 || e.Expires.IsZero() == ends || e.Owner != owner {
-				t.Errorf("%q: %+v, %v", owner, e, err)
-			}
-		})
-	}
-}
-
-// TestEntriesThatGrow: an owner whose share is full can shrink its entries and write
-// others of the same size, but cannot make them grow, whoever writes them.
-func TestEntriesThatGrow(t *testing.T) {
-	n := start(t, room.Config{Engine: memory.New(memory.Limits{MaxState: 256 << 10})}, netpoll.Config{})
-	pool := n.hub.Shares().Pool()
-	key := func(i int) engine.Key {
-		return engine.Key{Table: engine.TableMine, Of: "greedy", Name: fmt.Sprint("room ", i)}
-	}
-	write := func(as budget.Owner, k engine.Key, any bool, size int) (failed error) {
-		n.hub.Engine().Get(k, func(old engine.Entry, _ error) {
-			old.Value = []byte(strings.Repeat("x", size))
-			if any {
-				old.Version = engine.AnyVersion
-			}
-			n.hub.StateOf(as).Put(old, func(_ uint64, err error) { failed = err })
-		})
-		return failed
-	}
-	entries := 0
-	for write(greedy, key(entries), false, 100) == nil {
-		entries++
-	}
-	full := pool.Held(greedy)
-	if entries < 10 || full > 256<<10/16 {
-		t.Fatalf("the owner writes %d entries of %d bytes", entries, full)
-	}
-	for i := range entries {
-		if err := write(greedy, key(i), false, 100_000); err != room.ErrShareFull {
-			t.Fatalf("an entry grows: %v", err)
-		}
-	}
-	for _, c := range []struct {
-		name string
-		as   budget.Owner
-		any  bool
-		size int
-		want error
-		held int64 // by greedy, besides what it held at first
-	}{
-		{"growing by as much as fits into no share", greedy, false, 2000, room.ErrShareFull, 0},
-		{"the same in any version", greedy, true, 2000, room.ErrShareFull, 0},
-		{"growing by another one's hand", bystander, false, 2000, room.ErrShareFull, 0},
-		{"the same size", greedy, false, 100, nil, 0},
-		{"the same size in any version", greedy, true, 100, nil, 0},
-		{"shrinking", greedy, false, 50, nil, -50},
-		{"shrinking by another one's hand", bystander, false, 40, nil, -60},
-		{"growing to what it was", greedy, false, 100, nil, 0},
-		{"taken over by another one", bystander, true, 2000, nil, -(engine.EntryCost + 6 + 6 + 100)},
-		{"growing, for another one pays for it", greedy, false, 2100, nil, -(engine.EntryCost + 6 + 6 + 100)},
-	} {
-		if err := write(c.as, key(0), c.any, c.size); err != c.want {
-			t.Errorf("%s: %v, want %v", c.name, err, c.want)
-		}
-		if got := pool.Held(greedy) - full; got != c.held {
-			t.Errorf("%s: the owner holds %d bytes more, want %d", c.name, got, c.held)
-		}
-	}
-	stale := engine.Entry{Key: key(1), Value: []byte("{}"), Version: 1 << 40}
-	n.hub.StateOf(greedy).Put(stale, func(_ uint64, err error) {
-		if err != engine.ErrVersion {
-			t.Errorf("an old version: %v", err)
-		}
-	})
 }

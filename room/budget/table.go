@@ -46,8 +46,8 @@ const (
 // paysStock names the payers of stocks. A user pays also for data that it creates for others.
 const paysStock = "user; without a token address"
 
-// logShare is the log line when a stock refuses.
-const logShare = "an owner holds as much as it may"
+// LogShare is the start of the log line when a stock refuses.
+const LogShare = "an owner holds as much as it may"
 
 // logFlow is the log line of all flows; see room.Config.Log.
 const logFlow = "a client has used up a budget"
@@ -114,8 +114,8 @@ var Others = []Row{
 	{Name: "replies under way", Unit: "bytes", Setting: "max-replies", User: "1/16 of the free part of 64MiB", Addr: "the same", Payer: "user; without a token address", Answer: "recovered: false", Log: logFlow, Package: "room"},
 	{Name: "connections of a user", Unit: "connections", Setting: "max-conns-per-user", User: "128", Payer: "user", Answer: "3504; plain: 429", Package: "room"},
 	{Name: "connections of an address", Unit: "connections", Setting: "max-conns-per-ip", Addr: "1024, loopback free", Payer: "address", Answer: "503", Log: "a connection is refused", Package: "room"},
-	{Name: "rooms with members", Unit: "rooms", Setting: "max-rooms", User: "1/16 of the free part of 100,000", Addr: "the same", Payer: paysStock, Answer: "error 106; plain: 503", Log: logShare, Package: "room"},
-	{Name: "entries of the State", Unit: "bytes", User: "1/16 of the free part of 56MiB", Addr: "the same", Payer: paysStock, Answer: "error 106", Log: logShare, Package: "room"},
+	{Name: "rooms with members", Unit: "rooms", Setting: "max-rooms", User: "1/16 of the free part of 100,000", Addr: "the same", Payer: paysStock, Answer: "error 106; plain: 503", Log: LogShare, Package: "room"},
+	{Name: "entries of the State", Unit: "bytes", User: "1/16 of the free part of 56MiB", Addr: "the same", Payer: paysStock, Answer: "error 106", Log: LogShare, Package: "room"},
 	{Name: "histories", Unit: "bytes", Setting: "history-total", User: "64MiB, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest rooms forget", Package: "room"},
 	{Name: "keys of messages", Unit: "keys", User: "65,536, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest keys are forgotten", Package: "room"},
 	{Name: "last messages in slow rooms", Unit: "entries", User: "20,000, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest wait is forgotten", Package: "room"},

@@ -251,7 +251,7 @@ func (k *connecting) reply(o *out) error {
 		s.close()
 		return err
 	}
-	s.d.hub.Adopt(k.who.User)
+	s.d.hub.Shares().Adopt(k.who.User)
 	if len(k.subs) > 0 {
 		s.d.hub.Post(s.leaveBanned) // since they were joined; from now on a ban finds it
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/shares"
 	"webim/room/wire"
 )
 
@@ -94,7 +95,7 @@ func clientError(err error) error {
 	if errors.As(err, &code) || errors.As(err, &end) {
 		return err
 	}
-	return room.StateError(err)
+	return shares.ClientError(err)
 }
 
 // empty is the result of a call that returns nothing.

@@ -134,12 +134,12 @@ func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entr
 		return nil
 	}
 	call.HasRead(meetEntries)
-	shares, err := shares(ctx, serverStore(call.Hub), l.Room, other, user)
+	takesPart, err := takesPart(ctx, serverStore(call.Hub), l.Room, other, user)
 	if err != nil {
 		return err
 	}
 	p := peer{User: other}
-	if call.MayMeet(l.Room, shares) {
+	if call.MayMeet(l.Room, takesPart) {
 		here, err := call.Presence(room.PersonalRoom(other))
 		p = peerOf(other, here, err)
 	}

@@ -106,7 +106,7 @@ func (c *Chat) mark(ctx context.Context, call *room.Call, q *markRequest) (now m
 func tellMark(ctx context.Context, call *room.Call, name, user string, now mark) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
-	listed := h.RosterSize(name)
+	listed := h.Shares().RosterSize(name)
 	if listed > maxMarked || listed == 0 && kindOf(name) != kindPublic {
 		return
 	}

@@ -43,7 +43,7 @@ func FollowUp(h *room.Hub, name string, at engine.Position, m engine.Message) (f
 		return nil
 	}
 	n := notice{h, name, at, m.From.User, m.Payer}
-	switch listed := h.RosterSize(name); {
+	switch listed := h.Shares().RosterSize(name); {
 	case room.IsDirect(name):
 		return n.direct
 	case listed > 0 && listed <= maxNotified:
@@ -84,7 +84,7 @@ func (n notice) roster(ctx context.Context) {
 func (n notice) direct(ctx context.Context) {
 	other := otherIn(n.room, n.author)
 	defer n.tell(other)
-	s := store{n.hub.StateOf(n.payer)}
+	s := store{n.hub.Shares().StateOf(n.payer)}
 	if _, err := enroll(ctx, n.hub, s, n.room, n.author, "", maxMine); err != nil {
 		return
 	}

@@ -90,7 +90,7 @@ func enroll(ctx context.Context, h *room.Hub, s store, name, user, role string, 
 // nameOfOther finds the name of the other user of a direct room. It is "" unless the other user is
 // connected and takes part in the room.
 func nameOfOther(ctx context.Context, h *room.Hub, name, user, other string) string {
-	if is, err := shares(ctx, serverStore(h), name, other, user); err != nil || !is {
+	if is, err := takesPart(ctx, serverStore(h), name, other, user); err != nil || !is {
 		return ""
 	}
 	return nameIn(lookUp(ctx, h, other).Info)

@@ -9,6 +9,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/shares"
 	"webim/room/wire"
 )
 
@@ -161,7 +162,7 @@ type noLists struct{ engine.State }
 
 func (s noLists) Put(e engine.Entry, done func(uint64, error)) {
 	if e.Table == engine.TableMine {
-		done(0, room.ErrShareFull)
+		done(0, shares.ErrFull)
 		return
 	}
 	s.State.Put(e, done)

@@ -51,10 +51,10 @@ func peerOf(user string, here []engine.Author, err error) peer {
 	return p
 }
 
-// shares looks up whether a user takes part in a direct room with the other one: it is on the
+// takesPart looks up whether a user takes part in a direct room with the other one: it is on the
 // room's roster, and declines neither the room nor the other user. If it does not take part, the
 // other user may learn nothing about it except the id, which anybody can write: see room.ActMeet.
-func shares(ctx context.Context, s store, name, user, other string) (bool, error) {
+func takesPart(ctx context.Context, s store, name, user, other string) (bool, error) {
 	if _, there, err := rosterOf(ctx, s, name, user); err != nil || !there {
 		return false, err
 	}

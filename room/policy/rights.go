@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strings"
+	"time"
 
 	"webim/room/token"
 )
@@ -183,6 +184,9 @@ func RolesOf(who *token.Identity, room string) Roles {
 
 // GuestPrefix is the prefix of every guest's user id, and of no other id.
 const GuestPrefix = "guest:"
+
+// GuestLifetime is how long a guest's token is valid.
+const GuestLifetime = 30 * 24 * time.Hour
 
 // IsGuest reports whether user is a guest: an anonymous connection that chose a name.
 func IsGuest(user string) bool { return strings.HasPrefix(user, GuestPrefix) }
