@@ -36,7 +36,7 @@ var rules = []rule{
 	{"room/live", "room room/apikey room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room/chat", "room room/shares room/moderation room/engine room/policy room/token room/wire room/budget room/name"},
 	{"room/mux", "room room/centrifuge room/plain room/wire netpoll"},
-	{"room/centrifuge", "room room/cost room/internal/timers room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
+	{"room/centrifuge", "room room/internal/encode room/cost room/internal/timers room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room/plain", "room room/cost room/internal/timers room/moderation room/engine room/policy room/token room/wire room/budget room/name netpoll netpoll/ratelog"},
 	{"room", "room/cost room/shares room/slowmode room/moderation room/engine room/policy room/token room/wire room/budget room/name room/internal/... netpoll netpoll/ratelog"},
 	{"room/moderation", "room/engine room/policy room/token room/wire room/budget room/name"},
@@ -52,6 +52,8 @@ var rules = []rule{
 	{"room/apikey", "room/name"},
 	{"room/budget", ""},
 	{"room/name", ""},
+	{"room/internal/encode", "room/engine room/wire"},
+	{"room/internal/latency", "netpoll"},
 	{"room/internal/...", ""},
 
 	{"netpoll/wstest", ""},

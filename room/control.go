@@ -8,6 +8,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/name"
 	"webim/room/policy"
 	"webim/room/token"
@@ -119,7 +120,7 @@ func EndsConnections(o *engine.ControlMessage) bool {
 func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, test func(netpoll.Conn) bool) {
 	walk := h.server.Conns()
 	if room != "" {
-		walk = h.conns(room, func(k Kind) bool { return k.dialect() == plainDialect })
+		walk = h.conns(room, func(k Kind) bool { return k.dialect() == encode.Plain })
 	}
 	for c := range walk {
 		if _, plain := h.Member(c); plain && test(c) {
@@ -184,7 +185,7 @@ func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
 		members := int(r.members)
-		plain += r.countSlotsLocked(func(k Kind) bool { return k.dialect() == plainDialect })
+		plain += r.countSlotsLocked(func(k Kind) bool { return k.dialect() == encode.Plain })
 		r.mu.Unlock()
 		c.Channels++
 		c.Members += members

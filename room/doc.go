@@ -27,6 +27,9 @@
 //	engine/memory    the engine inside one process
 //	wire             the bytes of both dialects, as commands and events
 //	budget           rates and shares: what a client may cost
+//	internal/encode   publications and notices as the messages of each dialect
+//	internal/pause    how long a shard pauses after a sweep: by the load and by the arrivals
+//	internal/latency  how long messages take until they were offered to all members
 //	roomtest         for tests: serves a hub
 //	name             the names of rooms and persons
 //
@@ -43,7 +46,7 @@
 //	publish  engine/           the same worker, or any goroutine; the memory
 //	                           engine completes before Publish returns
 //	deliver  room.go, gap.go   whoever the engine calls from
-//	sweep    sweep.go, rest.go a worker, as the shard's own turn; of a small room
+//	sweep    sweep.go          a worker, as the shard's own turn; of a small room
 //	                           the one that decoded the message, at its turn's end
 //	control  control.go,       any goroutine: a backend changes a user's
 //	         users.go          connections by a control message, which the engine
@@ -57,7 +60,7 @@
 // Nothing outside the engine assumes that all members are on this node.
 //
 // How a session comes to its slot, with what it missed and no more, is told in
-// pending.go; what becomes of it when the engine loses something, in gap.go.
+// join.go; what becomes of it when the engine loses something, in gap.go.
 //
 // # What the rooms know of a connection
 //
@@ -65,7 +68,7 @@
 // each dialect embeds in its connection's data. A connection that may be in several rooms is
 // a Session, an interface (sessions.go); one without a session is in one room, which its tag
 // names. A session's part of a join is a Joiner (pending.go). The rooms, the logs and the
-// sweeps know no dialect but by the kind of frames that a member takes (group.go).
+// sweeps know no dialect but by the kind of frames that a member takes (kind.go).
 //
 // # Why a room sweeps
 //
@@ -75,9 +78,9 @@
 // is pending since its last sweep and writes it to each of its members with
 // one write. A quiet room's message leaves at once; a busy room's messages
 // that arrive during a sweep, or the pause after it, leave together in the
-// next. There is a pause only while the workers have much to do (rest.go). A shard does
+// next. There is a pause only while the workers have much to do (internal/pause). A shard does
 // a batch a turn, which lets small rooms through. While a crowd of
-// clients connects, shards pause longer (arrivals.go): a large room would otherwise take
+// clients connects, shards pause longer: a large room would otherwise take
 // from the handshakes more than they need.
 //
 // A lone message of a room of at most 64 members is swept by the worker that decoded it,
@@ -86,7 +89,7 @@
 // Publishing itself never writes: whoever is no worker only wakes the shard. A
 // shutdown sweeps what is pending before it says goodbye to a member (settle.go), so
 // that no acknowledged message is lost. How long it
-// took is measured in written.go; inspect.go has what those look at who run the
+// took is measured by internal/latency; inspect.go has what those look at who run the
 // server.
 //
 // # Who owns what

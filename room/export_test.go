@@ -10,6 +10,9 @@ import (
 	"webim/netpoll"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/encode"
+	"webim/room/internal/latency"
+	"webim/room/internal/pause"
 	"webim/room/internal/timers"
 	"webim/room/slowmode"
 	"webim/room/wire"
@@ -17,40 +20,30 @@ import (
 
 // What the tests of package room_test look at inside the package.
 
-const CrowdSpan = arrivalSpan
 const FewMembers = directMembers
-const JsonDialect = jsonDialect
-const LoadFree = loadShortFrom
-const LoadFull = loadFull
-const LoadIdle = loadNoPause
-const LoadShort = loadShortTo
+const JsonDialect = encode.JSON
 const MaxIdle = maxIdle
 const MaxNotices = maxNotices
 const MaxTyping = maxTyping
 const MaxTypists = maxTypists
-const PlainDialect = plainDialect
-const ProtobufDialect = protobufDialect
+const PlainDialect = encode.Plain
+const ProtobufDialect = encode.Protobuf
 const ShardLen = shardLen
 const SweepBatch = sweepBatch
 
-type Arrivals = arrivals
-type Load = load
 type NoticeQueue = noticeQueue
 type Place = shardSlot
 type Shard = shard
 
 var AnyKind = anyKind
-var CrowdOf = burstThreshold
 var KindOf = kindOf
-var LongestAt = longestPause
 var NoticeRate = &noticeRate
-var PauseAfter = pauseAfter
 
 func (x *Config) CalmEvery() time.Duration               { return x.idleEvery }
 func (x *Config) SetCalmEvery(v time.Duration)           { x.idleEvery = v }
 func (x *Hub) Actives() *activeRooms                     { return &x.activeRooms }
 func (x *Hub) All(a0 func(Session) bool) (all []Session) { return x.all(a0) }
-func (x *Hub) Arrivals() *arrivals                       { return &x.arrivals }
+func (x *Hub) SetArrivals(v *pause.Arrivals)             { x.arrivals = v }
 func (x *Hub) ByNum() []*Room                            { return x.byNum }
 func (x *Hub) Called() *atomic.Int64                     { return &x.resumedSenders }
 func (x *Hub) Calm()                                     { x.deactivateIdle() }
@@ -62,7 +55,8 @@ func (x *Hub) Existing(a0 string) *Room                                   { retu
 func (x *Hub) Free() []uint32                                             { return x.free }
 func (x *Hub) SlowMode() *slowmode.Table                                  { return &x.slow }
 func (x *Hub) LeaveDelays() *leaveDelays                                  { return &x.leaveDelays }
-func (x *Hub) Load() *load                                                { return &x.load }
+func (x *Hub) Deliveries() *latency.Deliveries                            { return &x.deliveries }
+func (x *Hub) Load() *pause.Load                                          { return &x.load }
 func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.logLost(a0, a1, a2) }
 func (x *Hub) Now() int64                                                 { return x.now() }
 func (x *Hub) Places() *budget.Pool                                       { return x.roomPool }
@@ -74,7 +68,7 @@ func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
 }
 func (x *Hub) Started() *time.Time                                  { return &x.started }
 func (x *Hub) Timers() *timers.List                                 { return &x.timers }
-func (x Kind) Dialect() int                                         { return x.dialect() }
+func (x Kind) Dialect() encode.Dialect                              { return x.dialect() }
 func (x *Room) ActivateLocked()                                     { x.activateLocked() }
 func (x *Room) Active() *active                                     { return x.active }
 func (x *Room) Admitted() uint64                                    { return x.acquired }
@@ -99,19 +93,11 @@ func (x *Room) UnsweptLocked() (n uint64)                           { return x.u
 func (x *Room) Waiting() *list.List                                 { return &x.waiting }
 func (x Slot) Place() int                                           { return x.index() }
 func (x *activeRooms) List() []*Room                                { return x.list() }
-func (x *arrivals) AreMany(a0 int64) bool                           { return x.inBurst(a0) }
-func (x *arrivals) Came(a0 int64)                                   { x.add(a0) }
-func (x *arrivals) Crowd() *atomic.Int64                            { return &x.lastBurst }
-func (x *arrivals) N() *atomic.Int64                                { return &x.count }
 func (x *group) Log() *netpoll.Log                                  { return x.log }
 func (x *group) Members() int                                       { return x.members }
 func (x *group) Shards() []*shard                                   { return x.shards }
 func (x *leaveDelays) Left() map[roomClient]uint64                  { return x.pending }
 func (x *leaveDelays) Mu() *sync.Mutex                              { return &x.mu }
-func (x *load) Now() float64                                        { return x.value() }
-func (x *load) Part() *atomic.Int64                                 { return &x.level }
-func (x *load) Since() *atomic.Int64                                { return &x.windowStart }
-func (x *load) Swept(a0 int64, a1 time.Duration, a2 int)            { x.add(a0, a1, a2) }
 func (x *noticeQueue) Spent() *budget.Bucket                        { return &x.bucket }
 func (x *noticeQueue) Unseen() map[string]*list.Element             { return x.unshown }
 func (x *noticeQueue) Waiting() *list.List                          { return &x.waiting }
@@ -123,28 +109,19 @@ func (x *shard) Cut() *netpoll.Cut                                  { return &x.
 func (x *shard) End(a0 time.Time) (more bool)                       { return x.endSweep(a0) }
 func (x *shard) Free() []uint16                                     { return x.free }
 func (x *shard) G() *group                                          { return x.g }
-func (x *shard) Newest() int64                                      { return x.newest }
-func (x *shard) Oldest() int64                                      { return x.oldest }
+func (x *shard) Latency() *latency.Shard                            { return &x.latency }
 func (x *shard) Places() []shardSlot                                { return x.slots }
 func (x *shard) Rested()                                            { x.endPause() }
 func (x *shard) Resting() bool                                      { return x.pausing }
 func (x *shard) SetResting(v bool)                                  { x.pausing = v }
-func (x *shard) SetSince(v int64)                                   { x.pendingSince = v }
 func (x *shard) SetSpent(v time.Duration)                           { x.elapsed = v }
 func (x *shard) SetTimer(v *time.Timer)                             { x.timer = v }
 func (x *shard) SetTurn(v *netpoll.Turn)                            { x.turn = v }
 func (x *shard) Settling() []settleWaiter                           { return x.settleWaiters }
-func (x *shard) Since() int64                                       { return x.pendingSince }
 func (x *shard) Sweep() (more bool)                                 { return x.sweep() }
 func (x *shard) Turn() *netpoll.Turn                                { return x.turn }
 func (x *typists) Next() *time.Time                                 { return &x.next }
 func (x *typists) SetWaiting(v []engine.Author)                     { x.waiting = v }
-
-// NewLoad is the load of a hub with so many workers.
-func NewLoad(workers int64) *Load { return &load{workers: workers} }
-
-// NewArrivals counts a crowd from so many connections on.
-func NewArrivals(least int64) *Arrivals { return &arrivals{threshold: least} }
 
 // SessionOf is a connection's session.
 var SessionOf = sessionOf

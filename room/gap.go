@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"webim/netpoll"
+	"webim/room/internal/encode"
 	"webim/room/wire"
 )
 
@@ -23,7 +24,7 @@ func (r *Room) handleGapLocked() {
 	}
 	r.activateLocked()
 	for k, g := range r.groups {
-		if g == nil || Kind(k).dialect() == plainDialect {
+		if g == nil || Kind(k).dialect() == encode.Plain {
 			continue
 		}
 		for i, sh := range g.shards {

@@ -2,7 +2,6 @@ package room
 
 import (
 	"crypto/rand"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -13,12 +12,13 @@ import (
 	"webim/room/budget"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/internal/latency"
 	"webim/room/internal/nametable"
+	"webim/room/internal/pause"
 	"webim/room/internal/timers"
 	"webim/room/moderation"
 	"webim/room/shares"
 	"webim/room/slowmode"
-	"webim/room/token"
 )
 
 // Hub is the rooms of a node. All its connections must belong to one netpoll.Server.
@@ -56,9 +56,9 @@ type Hub struct {
 
 	work       *work
 	prompt     bool // the engine is an engine.Prompt, and there is no backend: no call has to wait
-	deliveries deliveries
-	arrivals   arrivals
-	load       load
+	deliveries latency.Deliveries
+	arrivals   *pause.Arrivals
+	load       pause.Load
 }
 
 // NewHub returns a new hub. It panics if cfg.Engine is nil.
@@ -67,9 +67,19 @@ func NewHub(cfg Config) *Hub {
 		panic("room: Config.Engine is nil")
 	}
 	cfg = cfg.withDefaults()
-	h := &Hub{cfg: cfg, engine: cfg.Engine, roomPool: budget.NewPool(int64(cfg.MaxRooms)), rooms: nametable.New((*Room).Name), starting: map[*Room]*sync.Once{}, started: time.Now(), arrivals: arrivals{threshold: burstThreshold(runtime.GOMAXPROCS(0))},
-		refusals: ratelog.New(cfg.Log), work: newWork(cfg.MaxCalls),
-		id: rand.Text(), users: users{byName: map[string][]netpoll.ID{}}}
+	h := &Hub{
+		cfg:      cfg,
+		engine:   cfg.Engine,
+		id:       rand.Text(),
+		started:  time.Now(),
+		rooms:    nametable.New((*Room).Name),
+		starting: map[*Room]*sync.Once{},
+		users:    users{byName: map[string][]netpoll.ID{}},
+		roomPool: budget.NewPool(int64(cfg.MaxRooms)),
+		refusals: ratelog.New(cfg.Log),
+		work:     newWork(cfg.MaxCalls),
+		arrivals: pause.NewArrivals(pause.Threshold(runtime.GOMAXPROCS(0))),
+	}
 	h.meter = cost.New(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser,
 		MaxReply: cfg.MaxReply, MaxReplies: cfg.MaxReplies, Timers: &h.timers, Log: h.refusals})
 	h.shares = shares.New(cfg.Engine, h.refusals)
@@ -83,8 +93,7 @@ func NewHub(cfg Config) *Hub {
 // work that Start begins ends with the server; Stop ends the hub's part in the engine.
 func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
-	h.load.workers = int64(s.Config().Workers)
-	h.load.level.Store(loadUnknown)
+	h.load.Begin(s.Config().Workers)
 	h.deferred.turn = s.NewTurn(h.deferred.run)
 	stopSanctions, stopShares := h.WatchSanctions(), h.shares.Watch()
 	h.unwatch = func() { stopSanctions(); stopShares() }
@@ -105,21 +114,14 @@ func (h *Hub) Stop() {
 	h.unwatch()
 }
 
-// CheckJoin is called before the handshake is answered. It returns the error for which Join would
-// refuse a client: ErrRoomFull, ErrTooManyRooms or nil.
-func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error {
-	if r := h.existing(name); r != nil {
-		if h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers {
-			return ErrRoomFull
-		}
-		return nil
-	}
-	if payer := cost.PayerOf(who.User, addr); countsInMaxRooms(name) && !h.roomPool.Fits(payer, 1) {
-		h.logRoomRefused(payer)
-		return ErrTooManyRooms
-	}
-	return nil
-}
+// clock returns a time on the hub's clock: the nanoseconds since the hub was made, and at least 1.
+func (h *Hub) clock(now time.Time) int64 { return max(1, int64(now.Sub(h.started))) }
+
+// now returns the time on the hub's clock.
+func (h *Hub) now() int64 { return h.clock(time.Now()) }
+
+// CountArrival counts a connection that opens now, see package pause.
+func (h *Hub) CountArrival() { h.arrivals.Add(h.now()) }
 
 // existing returns the room with a name; nil if it has no members on this node.
 func (h *Hub) existing(name string) *Room {
@@ -133,60 +135,6 @@ func (h *Hub) Engine() engine.Engine { return h.engine }
 
 // Shares returns the shares of the engine's State.
 func (h *Hub) Shares() *shares.Shares { return h.shares }
-
-// Member is the membership of a connection in a room.
-type Member struct {
-	Room *Room
-	Conn netpoll.Conn
-	Kind Kind // of the frames that the member takes
-	Slot Slot
-}
-
-// Join makes a connection a member of a room, and makes the room if there is none. The member is
-// owed every message that is published after Join returns, and none from before. A connection can
-// be in one room: if it is in another one, the error is ErrJoined.
-func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
-	if m, ok := h.Member(c); ok {
-		if m.Room.name == name {
-			return m, nil
-		}
-		return Member{}, ErrJoined
-	}
-	for {
-		r, err := h.roomFor(name, func() budget.Owner { return payerOfConn(c) })
-		if err != nil {
-			return Member{}, err
-		}
-		k := kindOf(plainDialect, c.Variant(), false)
-		st, err := r.join(c, k)
-		if err == errEnded {
-			continue
-		}
-		if err != nil {
-			return Member{}, err
-		}
-		m := Member{r, c, k, st}
-		if !c.SetTag(st.tag(r.num)) {
-			h.Leave(m)
-			return Member{}, ErrClosed
-		}
-		return m, nil
-	}
-}
-
-// Member returns the membership that Join has made.
-func (h *Hub) Member(c netpoll.Conn) (Member, bool) {
-	num, st, ok := fromTag(c.Tag())
-	if !ok {
-		return Member{}, false
-	}
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if int(num) >= len(h.byNum) || h.byNum[num] == nil {
-		return Member{}, false
-	}
-	return Member{h.byNum[num], c, kindOf(plainDialect, c.Variant(), false), st}, true
-}
 
 func (h *Hub) logRoomRefused(payer budget.Owner) {
 	h.refusals.Warn(budget.LogShare+", rooms: a new one is refused", "owner", payer.String(), "rooms", h.roomPool.Held(payer), "see", "max_rooms")
@@ -253,13 +201,6 @@ func (h *Hub) startRoom(r *Room) {
 	defer h.mu.Unlock()
 	if delete(h.starting, r); len(h.starting) == 0 {
 		h.starting = map[*Room]*sync.Once{} // Go's maps do not shrink
-	}
-}
-
-// Leave ends a membership. When the last one ends, the room ends on this node.
-func (h *Hub) Leave(m Member) {
-	if m.Room.leave(m) {
-		h.endIfEmpty(m.Room)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 )
 
 const (
@@ -130,7 +131,7 @@ func (r *Room) markPresenceShownLocked() {
 // sendNoticeLocked appends a notice to the logs of the listening members, and returns how many
 // bytes that makes for all of them.
 func (r *Room) sendNoticeLocked(n engine.Notice) (bytes int) {
-	return r.appendLocked(0, true, func(dialect int, dst []byte) encoded { return encodeNotice(n, r.name, dialect, dst) })
+	return r.appendLocked(0, true, func(d encode.Dialect, dst []byte) encode.Message { return encode.Notice(n, r.name, d, dst) })
 }
 
 // listenersLocked counts the members that get notices.

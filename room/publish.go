@@ -8,6 +8,7 @@ import (
 
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/wire"
 )
 
@@ -88,7 +89,7 @@ func (h *Hub) Broadcast(rooms []string, m engine.Message, done func([]Published)
 // JSON returns the data of a publication as JSON: a plain client's text T is {"text":T}. It returns
 // false if the data are bytes. The result is valid as long as the publication is.
 func JSON(p *engine.Publication) (data []byte, ok bool) {
-	pub, ok := ProtocolPublication(p, wire.JSON)
+	pub, ok := encode.Protocol(p, wire.JSON)
 	if !ok {
 		return nil, false
 	}

@@ -2,10 +2,12 @@ package room
 
 import (
 	"sync"
+	"time"
 
 	"webim/netpoll"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 )
 
 // Room is a room on this node: its members, and the messages on their way to them. It exists
@@ -182,7 +184,7 @@ func (r *Room) Deliver(p engine.Publication) {
 		r.handleGapLocked()
 	}
 	r.activateLocked()
-	r.appendLocked(netpoll.ID(p.Origin), false, func(dialect int, dst []byte) encoded { return encodePublication(&p, r.name, dialect, dst) })
+	r.appendLocked(netpoll.ID(p.Origin), false, func(d encode.Dialect, dst []byte) encode.Message { return encode.Publication(&p, r.name, d, dst) })
 	if len(r.typists.waiting) > 0 {
 		r.stopTypingLocked(p.From)
 	}
@@ -206,22 +208,27 @@ func (r *Room) Notify(n engine.Notice) {
 // set, it leaves out the groups whose members get no notices. origin is the connection that sent
 // the message; 0: none. The room is active. appendLocked returns the bytes that the message makes
 // for all members, before compression.
-func (r *Room) appendLocked(origin netpoll.ID, notice bool, encode func(dialect int, dst []byte) encoded) (bytes int) {
-	all := allEncodings.Get().(*encodings)
-	defer all.free()
+func (r *Room) appendLocked(origin netpoll.ID, notice bool, message func(d encode.Dialect, dst []byte) encode.Message) (bytes int) {
+	all := encode.NewSet()
+	defer all.Free()
 	var now int64 // the hub's clock, read once, and only if a shard has nothing else pending
 	for k, g := range r.groups {
 		if g == nil || notice && !Kind(k).notices() {
 			continue
 		}
-		e := all.get(Kind(k).dialect(), encode)
-		if e.op == 0 {
+		m := all.Get(Kind(k).dialect(), message)
+		if m.Op == 0 {
 			continue
 		}
-		g.log.Append(e.op, e.data)
-		bytes += g.members * len(e.data)
+		g.log.Append(m.Op, m.Data)
+		bytes += g.members * len(m.Data)
 		for _, sh := range g.shards {
-			sh.markPendingLocked(&now)
+			if !sh.latency.Pending() {
+				if now == 0 {
+					now = r.hub.clock(time.Now())
+				}
+				sh.latency.Come(now)
+			}
 			sh.wakeLocked(origin)
 		}
 	}

@@ -16,7 +16,7 @@ type Stats struct {
 	OverUser int64   // connections refused by MaxConnsPerUser
 
 	Delivered int64          // messages, each counted once for each member that was offered it
-	Written   netpoll.Counts // of these: from the room's log until the sweep's last member was offered them; see written.go
+	Written   netpoll.Counts // of these: from the room's log until the sweep's last member was offered them; see package latency
 }
 
 // TooFast counts what was refused by class; see Rates.
@@ -26,7 +26,7 @@ type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recove
 func (h *Hub) Stats() Stats {
 	c := h.meter.Counts()
 	st := Stats{Users: c.Users, Denied: h.denials.Load(), Cut: c.Closed, OverUser: c.TooMany,
-		Delivered: h.deliveries.offered.Load(), Written: h.deliveries.latency.Counts()}
+		Delivered: h.deliveries.Offered.Load(), Written: h.deliveries.Latency.Counts()}
 	st.TooFast = TooFast{c.Refused[ClassJoin], c.Refused[ClassSend], c.Refused[ClassTyping],
 		c.Refused[ClassRead], c.Refused[ClassRPC], c.Refused[ClassOther],
 		c.Refused[ClassInput], c.Refused[ClassFanout], c.Refused[ClassRecovered]}

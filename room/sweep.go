@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room/internal/latency"
+	"webim/room/internal/pause"
 )
 
 const (
@@ -16,19 +18,6 @@ const (
 	// directMembers is the largest number of members of a shard that the worker which decoded the
 	// message may sweep itself.
 	directMembers = 64
-	// pauseFactor: after a sweep, a shard pauses pauseFactor times as long as the sweep took, so
-	// that a busy room spends its time on large writes. With 12 instead of 4, at 300 and 1,000
-	// messages a second to 1,000 members, a delivery takes a third less CPU time, and the 99th
-	// percentile of the latency does not change, because sweeps wait less for each other. A pause
-	// that is too short for a timer is left out.
-	pauseFactor = 12
-	pauseLeast  = 500 * time.Microsecond
-	// While a burst of clients connects, a shard pauses burstFactor times as long as its sweep
-	// took, but at most burstLongest times Config.MaxPause. When 10,000 clients reconnect and 20
-	// messages a second are published, each shard is then swept for every second or third
-	// message.
-	burstFactor  = 40
-	burstLongest = 4
 )
 
 // shardSlot is a member of a shard: its connection, and the end of the log when it took the slot.
@@ -45,25 +34,22 @@ type shard struct {
 	turn *netpoll.Turn
 
 	// Guarded by Room.mu.
-	slots        []shardSlot // by index
-	free         []uint16    // the indexes of free slots
-	cursor       uint64      // the position in the log up to which all members were served
-	pausing      bool        // the timer will wake the turn
-	timer        *time.Timer
-	pendingSince int64        // when the oldest message came that no cut has, see written.go; 0: there is none
-	batchStart   int          // slots[batchStart:batchEnd] are the current batch, which is served without the lock
-	leftInBatch  []netpoll.ID // connections of the current batch that have left the room since
+	slots       []shardSlot // by index
+	free        []uint16    // the indexes of free slots
+	cursor      uint64      // the position in the log up to which all members were served
+	pausing     bool        // the timer will wake the turn
+	timer       *time.Timer
+	batchStart  int          // slots[batchStart:batchEnd] are the current batch, which is served without the lock
+	leftInBatch []netpoll.ID // connections of the current batch that have left the room since
 
 	settleWaiters []settleWaiter // see settle.go
+	latency       latency.Shard
 
 	// Owned by the turn, which writes batchEnd under Room.mu.
 	cut        netpoll.Cut   // the cut that is being swept; empty between sweeps
 	partialCut bool          // more was pending than the cut has
 	batchEnd   int           // the index of the slot that is served next
 	elapsed    time.Duration // the time that the batches of this sweep took
-	oldest     int64         // when the oldest message of the cut came
-	newest     int64         // an estimate of when the newest message of the cut came
-	offered    int64         // messages of the cut times the members to which they were offered
 }
 
 func newShard(r *Room, g *group) *shard {
@@ -126,7 +112,7 @@ func (sh *shard) sweep() (more bool) {
 			// ErrSlow closes the connection and ErrClosed says that it is closed; in
 			// both cases the server calls Hub.Close.
 			_ = sh.room.hub.server.Offer(p.id, cut)
-			sh.offered += int64(cut.Messages())
+			sh.latency.Offer(cut.Messages())
 		}
 	}
 	now := time.Now()
@@ -134,7 +120,7 @@ func (sh *shard) sweep() (more bool) {
 	if !last {
 		return true
 	}
-	sh.recordLatency(now)
+	sh.latency.End(sh.room.hub.clock(now), &sh.room.hub.deliveries)
 	return sh.endSweep(now)
 }
 
@@ -153,7 +139,11 @@ func (sh *shard) beginSweep(now time.Time) bool {
 		return false
 	}
 	sh.partialCut = sh.cut.End() < sh.g.log.End()
-	sh.noteCutLocked(now)
+	part := 1.0
+	if sh.partialCut {
+		part = float64(sh.cut.Len()) / float64(sh.g.log.End()-sh.cursor)
+	}
+	sh.latency.Cut(sh.room.hub.clock(now), sh.cut.Messages(), part)
 	return true
 }
 
@@ -192,23 +182,6 @@ func (sh *shard) endBatchLocked() {
 	}
 }
 
-// pauseAfter returns how long a shard pauses after a sweep that took so long. lone: the sweep had
-// one message, and none is pending; burst: many clients connect now; load: see rest.go. After a
-// lone message there is no pause, because clients that answer each message would wait 25 ms each
-// time. In a burst there is one, because handshakes come first.
-func pauseAfter(spent time.Duration, lone, crowd bool, load float64, longest time.Duration) (pause time.Duration) {
-	switch {
-	case crowd:
-		pause = min(burstFactor*spent, burstLongest*longest)
-	case !lone:
-		pause = min(pauseFactor*spent, longestPause(load, longest))
-	}
-	if pause < pauseLeast {
-		return 0
-	}
-	return pause
-}
-
 // endSweep moves the cursor to the end of the cut, and begins the pause. There is no pause if
 // more was pending than the cut had, if a whole cut is pending now, or if a goroutine waits in
 // Settle: then a pause would save nothing, or delay the shutdown.
@@ -225,16 +198,17 @@ func (sh *shard) endSweep(now time.Time) (more bool) {
 	sh.releaseSettledLocked()
 	pending := sh.g.log.End() - sh.cursor
 	now64 := r.hub.clock(now)
-	r.hub.load.add(now64, sh.elapsed, messages)
-	pause := pauseAfter(sh.elapsed, messages == 1 && pending == 0, r.hub.arrivals.inBurst(now64), r.hub.load.value(), r.hub.cfg.MaxPause)
-	if pause == 0 || sh.partialCut || pending >= netpoll.MaxCut || len(sh.settleWaiters) > 0 {
+	r.hub.load.Add(now64, sh.elapsed, messages)
+	lone, burst := messages == 1 && pending == 0, r.hub.arrivals.Burst(now64)
+	d := pause.After(sh.elapsed, lone, burst, r.hub.load.Value(), r.hub.cfg.MaxPause)
+	if d == 0 || sh.partialCut || pending >= netpoll.MaxCut || len(sh.settleWaiters) > 0 {
 		return pending > 0
 	}
 	sh.pausing = true
 	if sh.timer == nil {
-		sh.timer = time.AfterFunc(pause, sh.endPause)
+		sh.timer = time.AfterFunc(d, sh.endPause)
 	} else {
-		sh.timer.Reset(pause)
+		sh.timer.Reset(d)
 	}
 	return false
 }

@@ -4,10 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/centrifugal/protocol"
-
 	"webim/room/engine"
-	"webim/room/wire"
+	"webim/room/internal/encode"
 )
 
 const (
@@ -90,15 +88,5 @@ func (r *Room) sendTypingLocked(who engine.Author) {
 	if r.members > maxTyping {
 		return
 	}
-	pub := &protocol.Publication{Data: []byte("{}"), Info: ClientInfo(&who), Tags: map[string]string{engine.TagEvent: TypingTag}}
-	r.appendLocked(0, false, func(dialect int, dst []byte) encoded {
-		if dialect == plainDialect {
-			return encoded{}
-		}
-		b, err := wire.AppendPublication(dst, encodingOf(dialect), r.name, pub)
-		if err != nil {
-			return encoded{}
-		}
-		return frameOf(dialect, b)
-	})
+	r.appendLocked(0, false, func(d encode.Dialect, dst []byte) encode.Message { return encode.Event(TypingTag, who, r.name, d, dst) })
 }

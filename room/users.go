@@ -7,6 +7,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -152,7 +153,7 @@ func (h *Hub) sessionsIn(room string, test func(Session) bool) (some []Session) 
 	if room == "" {
 		return h.all(test)
 	}
-	for c := range h.conns(room, func(k Kind) bool { return k.dialect() != plainDialect }) {
+	for c := range h.conns(room, func(k Kind) bool { return k.dialect() != encode.Plain }) {
 		if s := sessionOf(c); s != nil && test(s) {
 			some = append(some, s)
 		}

@@ -16,6 +16,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
+	"webim/room/internal/encode"
 	"webim/room/wire"
 )
 
@@ -161,7 +162,7 @@ type truth struct {
 func truthOf(epoch string, published []engine.Publication) *truth {
 	tr := &truth{epoch: epoch, place: map[uint64]int{0: -1}}
 	for i, p := range published {
-		pub, _ := room.ProtocolPublication(&p, wire.JSON)
+		pub, _ := encode.Protocol(&p, wire.JSON)
 		tr.all = append(tr.all, news{p.Offset, string(pub.Data)})
 		tr.place[p.Offset] = i
 	}

@@ -5,6 +5,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -125,7 +126,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 		res := &protocol.HistoryResult{Epoch: h.Top.Epoch, Offset: h.Top.Offset,
 			Publications: make([]*protocol.Publication, 0, len(h.Publications))} // never nil, which JSON writes as null
 		for _, p := range h.Publications {
-			if pub, ok := room.ProtocolPublication(&p, s.enc); ok {
+			if pub, ok := encode.Protocol(&p, s.enc); ok {
 				res.Publications = append(res.Publications, pub)
 			}
 		}
@@ -142,7 +143,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 		s.d.hub.Meter().ChargePresence(&s.Usage, all)
 		res := &protocol.PresenceResult{Presence: make(map[string]*protocol.ClientInfo, len(all))}
 		for _, a := range all {
-			res.Presence[a.Client] = room.ClientInfo(&a)
+			res.Presence[a.Client] = encode.Author(&a)
 		}
 		s.answer(id, err, &protocol.Reply{Presence: res})
 	})

@@ -8,6 +8,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -66,7 +67,7 @@ func (s *session) subscribeByServer(o engine.ControlMessage) {
 		defer reply.give()
 		reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Subscribe: push}})
 		for _, p := range got.Missed {
-			if pub, ok := room.ProtocolPublication(&p, s.enc); ok {
+			if pub, ok := encode.Protocol(&p, s.enc); ok {
 				reply.reply(&protocol.Reply{Push: &protocol.Push{Channel: o.Room, Pub: pub}})
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"webim/room"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -202,7 +203,7 @@ func resultOf(o room.Recovery, positioned, asked bool, e wire.Encoding) *protoco
 		res.Epoch, res.Offset = o.At.Epoch, o.At.Offset
 	}
 	for _, p := range o.Missed {
-		if pub, ok := room.ProtocolPublication(&p, e); ok {
+		if pub, ok := encode.Protocol(&p, e); ok {
 			res.Publications = append(res.Publications, pub)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/internal/pause"
 )
 
 // holdSweeps lets a quiet room's shards rest until release is called.
@@ -49,11 +50,8 @@ func holdSweeps(t testing.TB, r *room.Room) (release func()) {
 	}
 }
 
-// fix sets the load for good.
-func fixLoad(l *room.Load, to float64) {
-	l.Since().Store(math.MaxInt64) // this window never ends
-	l.Part().Store(int64(to * 1024))
-}
+// stayFull keeps the load of a hub full: the load is not known, and its window never ends.
+func stayFull(l *pause.Load) { l.Add(math.MaxInt64, 0, 0) }
 
 // sweeps are the ends of a room's sweeps: the bytes that were pending at each,
 // and whether a rest followed.
@@ -219,10 +217,11 @@ func TestRestAfterSweep(t *testing.T) {
 		rests bool
 	}{{"default", 0, 2, true}, {"a long one", time.Hour, 2, true}, {"none", -1, 2, false}, {"alone", 0, 1, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			n := start(t, room.Config{MaxPause: c.pause}, netpoll.Config{Workers: 2})
-			fixLoad(n.hub.Load(), 2*room.LoadFull)
+			hub := newHub(open(room.Config{MaxPause: c.pause}))
+			hub.SetArrivals(pause.NewArrivals(math.MaxInt64)) // the members are no burst
+			n := startWith(t, hub, netpoll.Config{Workers: 2}, nil)
+			stayFull(hub.Load())
 			members := n.joinAll(300, "/r", plain)
-			n.hub.Arrivals().Crowd().Store(0) // the members are no crowd
 			runs := make([]run, len(members))
 			for i := range runs {
 				runs[i].sizes = small
@@ -274,64 +273,57 @@ func TestRestIsNotCutShort(t *testing.T) {
 	c.expect(t, ws.OpText, "while it rests")
 }
 
-// How long a shard rests at most, by the load.
-func TestLongestRest(t *testing.T) {
-	const ms = time.Millisecond
-	for _, c := range []struct {
-		load    float64
-		longest time.Duration
-		want    time.Duration
-	}{
-		{0, 25 * ms, 0},
-		{room.LoadIdle, 25 * ms, 0},
-		{(room.LoadIdle + room.LoadFree) / 2, 25 * ms, 2500 * time.Microsecond},
-		{room.LoadFree, 25 * ms, 5 * ms},
-		{room.LoadShort, 25 * ms, 5 * ms},
-		{(room.LoadShort + room.LoadFull) / 2, 25 * ms, 15 * ms},
-		{room.LoadFull, 25 * ms, 25 * ms},
-		{1000, 25 * ms, 25 * ms},
-		{room.LoadFree, 3 * ms, 3 * ms}, // MaxPause below shortRest
-		{room.LoadFull, 3 * ms, 3 * ms},
-		{room.LoadFull, time.Second, time.Second},
+// TestConnectionsAreArrivals checks that the connections of both dialects are arrivals.
+func TestConnectionsAreArrivals(t *testing.T) {
+	for name, connect := range map[string]func(*node){
+		"plain": func(n *node) { n.join("/r", noDeflate) }, "centrifuge": func(n *node) { n.chat() },
 	} {
-		if got := room.LongestAt(c.load, c.longest); got != c.want {
-			t.Errorf("at a load of %v and %v at most it is %v, want %v", c.load, c.longest, got, c.want)
-		}
-	}
-	if got := room.LongestAt(room.LoadFull, -1); got > 0 {
-		t.Errorf("without a pause it is %v", got)
-	}
-	for load := 0.0; load < 2*room.LoadFull; load += 0.01 { // no step anywhere, and never down
-		a, b := room.LongestAt(load, 25*ms), room.LongestAt(load+0.01, 25*ms)
-		if b < a || b-a > ms {
-			t.Errorf("a load of %v: %v; a little more: %v", load, a, b)
+		hub, a := newHub(open(room.Config{})), pause.NewArrivals(1)
+		hub.SetArrivals(a)
+		connect(startWith(t, hub, netpoll.Config{}, nil))
+		if !a.Burst(1) { // after 1 ns or later
+			t.Errorf("a connection of the %s dialect is no arrival", name)
 		}
 	}
 }
 
-// The load is what sweeping each message by itself would take, and is forgotten when nothing
-// has been swept for a while.
-func TestLoad(t *testing.T) {
-	const ms = int64(time.Millisecond)
-	l := room.NewLoad(2)
-	now := 1000 * ms
-	l.Swept(now, 0, 1) // begins a window
-	for range 100 {    // each 10 ms: 5 messages, swept in 3 ms
-		now += 10 * ms
-		l.Swept(now, 3*time.Millisecond, 5)
-	}
-	if got := l.Now(); got < 0.74 || got > 0.76 {
-		t.Errorf("15 of 20 ms are a load of %v", got)
-	}
-	for range 10 { // fewer at a time, more often: the same
-		now += 2 * ms
-		l.Swept(now, 3*time.Millisecond, 1)
-	}
-	if got := l.Now(); got < 0.74 || got > 0.76 {
-		t.Errorf("swept more often it is a load of %v", got)
-	}
-	now += 1000 * ms
-	if l.Swept(now, 3*time.Millisecond, 1); l.Now() != room.LoadFull {
-		t.Errorf("after a second without a sweep it is a load of %v", l.Now())
+// TestPauseInABurst checks that a shard pauses after a lone message, too, while a burst of clients
+// connects, and sends the messages that come meanwhile together.
+func TestPauseInABurst(t *testing.T) {
+	for threshold, burst := range map[int64]bool{1: true, math.MaxInt64: false} {
+		hub, a := newHub(open(room.Config{MaxPause: time.Hour})), pause.NewArrivals(threshold)
+		hub.SetArrivals(a)
+		n := startWith(t, hub, netpoll.Config{}, nil)
+		c := n.join("/r", noDeflate)
+		r := n.room("r")
+		r.Mu().Lock()
+		sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
+		sh.G().Log().Append(ws.OpText, []byte("lone"))
+		r.Mu().Unlock()
+		if !sh.Begin(time.Now()) {
+			t.Fatal("nothing is pending")
+		}
+		sh.Batch(new([room.SweepBatch]room.Place))
+		sh.SetSpent(time.Hour)
+		a.Add(hub.Now())
+		sh.End(time.Now())
+		if sh.Resting() != burst {
+			t.Errorf("burst: %v; the shard pauses: %v", burst, sh.Resting())
+		}
+		for _, text := range []string{"one", "two"} {
+			if err := n.say("r", text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if burst {
+			r.Mu().Lock()
+			if sh.Cursor() == sh.G().Log().End() || !sh.Resting() {
+				t.Error("the shard has swept during its pause")
+			}
+			r.Mu().Unlock()
+			sh.Rested()
+		}
+		c.expect(t, ws.OpText, "one")
+		c.expect(t, ws.OpText, "two")
 	}
 }

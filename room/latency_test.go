@@ -52,38 +52,9 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	wstest.Eventually(t, "the last sweep has ended", func() bool { return n.hub.Stats().Delivered == members*messages+members+1 })
 }
 
-// The messages of a cut came evenly from the oldest on: the one that is alone is the
-// oldest, and of four the newest came when three parts of the time were over.
-func TestWaitOfTheNewest(t *testing.T) {
-	n := start(t, room.Config{}, roomy(netpoll.Config{}))
-	n.join("/r", noDeflate)
-	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
-	r := n.room("r")
-	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
-	for _, c := range []struct {
-		messages int
-		newest   int64
-	}{{1, 1000}, {2, 3000}, {4, 4000}} {
-		r.Mu().Lock()
-		for range c.messages {
-			sh.G().Log().Append(ws.OpText, []byte("hello"))
-		}
-		sh.SetSince(1000)
-		r.Mu().Unlock()
-		if !sh.Begin(r.Hub().Started().Add(5000)) {
-			t.Fatal("nothing is pending")
-		}
-		if sh.Oldest() != 1000 || sh.Newest() != c.newest || sh.Since() != 0 {
-			t.Errorf("of %d the oldest came at %d, the newest at %d", c.messages, sh.Oldest(), sh.Newest())
-		}
-		sh.Batch(new([room.SweepBatch]room.Place))
-		sh.End(time.Now())
-	}
-}
-
-// What a cut leaves over has not waited as long as the oldest message, and not as
-// short as if it had come just now.
-func TestWaitOfWhatIsLeftOver(t *testing.T) {
+// TestLatencyOfPartialCuts checks that the messages that a cut leaves over are measured with a later
+// cut, as if they had come after those of the first.
+func TestLatencyOfPartialCuts(t *testing.T) {
 	n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{}))
 	n.join("/r", noDeflate)
 	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == 1 })
@@ -91,19 +62,26 @@ func TestWaitOfWhatIsLeftOver(t *testing.T) {
 	r.Mu().Lock()
 	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
 	for range 4 {
-		sh.G().Log().Append(ws.OpBinary, make([]byte, netpoll.MaxCut-4)) // a cut each
+		sh.G().Log().Append(ws.OpBinary, make([]byte, netpoll.MaxCut-4)) // one cut each
 	}
-	sh.SetSince(1000)
-	hub := r.Hub()
+	sh.Latency().Come(1000)
+	began := r.Hub().Started().Add(5000)
 	r.Mu().Unlock()
-	for _, want := range []struct{ oldest, since int64 }{{1000, 2000}, {2000, 3000}, {3000, 4000}, {4000, 0}} {
-		if !sh.Begin(hub.Started().Add(5000)) {
+	for _, want := range []time.Duration{4100, 3100, 2100, 1100} {
+		before := n.hub.Stats().Written
+		if !sh.Begin(began) {
 			t.Fatal("nothing is pending")
 		}
-		if sh.Oldest() != want.oldest || sh.Since() != want.since {
-			t.Errorf("the oldest of the cut came at %d, of the rest at %d; want %+v", sh.Oldest(), sh.Since(), want)
+		if more := sh.Latency().Pending(); more != (want > 1100) {
+			t.Errorf("%v: more messages are pending: %v", want, more)
 		}
 		sh.Batch(new([room.SweepBatch]room.Place))
+		sh.Latency().Offer(1)
+		sh.Latency().End(5100, r.Hub().Deliveries())
 		sh.End(time.Now())
+		got := n.hub.Stats().Written.Since(before)
+		if took := got.Quantile(1); got.Total() != 1 || took < want || took > want*5/4 {
+			t.Errorf("%d messages took %v, want %v", got.Total(), took, want)
+		}
 	}
 }
