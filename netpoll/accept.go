@@ -180,7 +180,7 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupg
 	}
 	if x != nil {
 		if x.tls != nil {
-			x.tls.owner(own) // first: shedInput looks at all extras
+			x.tls.SetOwner(tlsOwner{own}) // first: shedInput looks at all extras
 		}
 		r.extra = s.extras.Put(x)
 	}

@@ -86,7 +86,7 @@ type httpConnKey struct{}
 func (b *httpBridge) serve(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(httpConnKey{}).(*httpConn)
 	if c != nil && c.tls != nil {
-		state := c.tls.conn.ConnectionState()
+		state := c.tls.TLS.ConnectionState()
 		r.TLS = &state
 	}
 	if c == nil || !slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return head.ListHas([]byte(v), "websocket") }) {
@@ -170,14 +170,14 @@ func (s *Server) handOver(r *record, head []byte) {
 	c := &httpConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.AddrPort(r.ip, r.port), head: head}
 	if x != nil && x.tls != nil {
 		c.tls = x.tls
-		c.Conn = x.tls.conn
+		c.Conn = x.tls.TLS
 	}
 	s.stats.closed[HandedToHTTP].Add(1)
 	s.forget(r)
 	if err != nil {
 		s.cfg.Logger.Error("netpoll: handing a connection to net/http", "err", err)
 		if c.tls != nil {
-			c.tls.end()
+			c.tls.End()
 		}
 		s.giveHTTPSlotBack(c.ip)
 		s.addrs.Remove(c.ip, false)
@@ -190,7 +190,7 @@ func (s *Server) handOver(r *record, head []byte) {
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
-		if c.tls != nil && c.tls.goDirect(raw, s.cfg.HandshakeTimeout) != nil {
+		if c.tls != nil && c.tls.GoDirect(raw, s.cfg.HandshakeTimeout) != nil {
 			c.Close()
 			return
 		}
@@ -209,7 +209,7 @@ func (c *httpConn) reupgrade(conn net.Conn, head []byte) {
 	conn.SetDeadline(time.Time{})
 	fd, err := dupFD(c.raw)
 	if c.tls != nil {
-		c.tls.endDirect()
+		c.tls.EndDirect()
 	}
 	c.raw.Close()
 	switch mine := c.leave(); {
@@ -223,7 +223,7 @@ func (c *httpConn) reupgrade(conn net.Conn, head []byte) {
 		unix.Close(fd)
 	}
 	if c.tls != nil {
-		c.tls.end()
+		c.tls.End()
 	}
 }
 

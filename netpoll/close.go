@@ -129,7 +129,7 @@ func (s *Server) closeOutputLocked(r *record, c closing) (f uint32) {
 	default:
 		s.dropOutputLocked(r)
 		if x := s.extras.At(r.extra); x != nil && x.tls != nil {
-			x.tls.dropOut()
+			x.tls.DropOutput()
 		}
 		f |= fAbort
 	}
@@ -139,17 +139,10 @@ func (s *Server) closeOutputLocked(r *record, c closing) (f uint32) {
 // earlyLocked returns the close of a connection that has not answered its upgrade: with an HTTP
 // error, unless there is none to send or the TLS handshake is not finished.
 func (s *Server) earlyLocked(r *record, e *refusedError) closing {
-	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.At(r.extra).tls.ready() {
+	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.At(r.extra).tls.Ready() {
 		return closing{cause: HandshakeFailed}
 	}
 	return answerClose(e)
-}
-
-// ready reports whether the handshake has succeeded.
-func (t *tlsState) ready() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.done && t.failed == nil
 }
 
 // fail ends a connection that has broken the protocol: RFC 6455, section 7.1.7. Bytes that it still
@@ -169,7 +162,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 		if f&fLast != 0 {
 			s.freeInput(r) // nobody will read it
 			if f&fTLS != 0 {
-				s.extras.At(r.extra).tls.dropIn()
+				s.extras.At(r.extra).tls.DropInput()
 			}
 		}
 		r.deadline.Store(s.clock.Look() + s.ticks.close)
@@ -185,7 +178,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	sent := r.output == 0 && !s.tlsPending(r)
 	shut := sent && f&fLast != 0 && r.w&wShut == 0
 	if shut && f&fTLS != 0 {
-		s.extras.At(r.extra).tls.closeNotify(s, r)
+		s.closeNotifyLocked(r)
 		sent = !s.tlsPending(r)
 		shut = sent
 	}
@@ -263,8 +256,8 @@ func (s *Server) finish(r *record) (more bool) {
 		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	unix.Close(int(r.fd))
-	if x != nil && x.tls != nil && x.tls.end() {
-		s.leaveTLSQueue(x.tls)
+	if x != nil && x.tls != nil {
+		s.endTLS(x.tls)
 	}
 	opened := r.flags.Load()&fOpen != 0
 	s.stats.closed[cause].Add(1)

@@ -28,21 +28,21 @@
 //	handler   handler.go                   a worker that holds the turn
 //	queue     conn.go, queue.go, log.go,   any goroutine
 //	          encode.go, segment.go
-//	flush     flush.go, tls_io.go,         the holder of the write bit
-//	          tls_conn.go
+//	flush     flush.go, tls_io.go          the holder of the write bit
 //	deadline  deadline.go, heartbeat.go    a turn, which the wheel asks for; or the loop's
 //	                                       goroutine, if only a heartbeat is due
 //	close     close.go, shutdown.go        begins anywhere, ends on the turn
 //
 // The packages below internal are pure or closed in themselves, and import nothing of ours:
 //
-//	frame  headers of frames, the decoder, permessage-deflate
-//	head   heads of requests, and the answer to an upgrade
-//	addrs  counts and slots by client address
-//	wheel  clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
-//	slab   records, generations and tables
-//	rawio  read, write and writev
-//	sched  the ready list, turns and workers: which turn runs next, and when a worker is woken
+//	frame   headers of frames, the decoder, permessage-deflate
+//	head    heads of requests, and the answer to an upgrade
+//	addrs   counts and slots by client address
+//	wheel   clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
+//	slab    records, generations and tables
+//	rawio   read, write and writev
+//	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
+//	sched   the ready list, turns and workers: which turn runs next, and when a worker is woken
 //
 // # Turns: the read side
 //
@@ -69,7 +69,7 @@
 // everything that it has read and inflated, also if the client broke the protocol and is closed,
 // because it may come back at once. TLS records without data, such as key updates, count many times
 // over. Before a connection is open nobody pays for them, so their number is limited
-// (tlsState.accountText). After an expensive message a handler ends the turn with [Conn.Yield].
+// (tlsmem.MaxWaste). After an expensive message a handler ends the turn with [Conn.Yield].
 //
 // All callbacks of a connection (open, message, full, drained, close) run on its turn: one at a
 // time, in order, on changing workers. A callback that must wait calls [Conn.Later], or [Conn.Again]
@@ -173,11 +173,11 @@
 //
 // # Lock order
 //
-//	listener.mu   →  Server.mu, record.mu, tlsState.mu, easygo's, the leaves
+//	listener.mu   →  Server.mu, record.mu, tlsmem's, easygo's, the leaves
 //	Server.mu     →  easygo's, net/http's
-//	record.mu     →  tlsState.mu, the leaves
-//	tlsSlots.mu   →  tlsState.mu, addrs.Table's
-//	tlsState.mu   →  addrs.Table's, sched's
+//	record.mu     →  tlsmem's, the leaves
+//	tlsSlots.mu   →  tlsmem's, addrs.Table's
+//	tlsmem's      →  sched's
 //	httpConns.mu  →  addrs.Table's
 //	leaves, under which nothing is locked: the locks of packages slab, wheel, addrs and sched,
 //	counters.mu, Frame.mu, waiting.mu

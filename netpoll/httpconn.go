@@ -45,7 +45,7 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if c.tls != nil && n > 0 {
-		if _, ok := c.tls.accountText(n); !ok {
+		if _, ok := c.tls.CountText(n); !ok {
 			c.kill()
 			return 0, errTLSWaste
 		}

@@ -84,9 +84,7 @@ func (s *Server) shedInput() (more bool) {
 		}
 	})
 	for _, t := range states {
-		t.mu.Lock()
-		c, size := t.own, t.held
-		t.mu.Unlock()
+		c, size := t.conn()
 		add(c, int64(size))
 	}
 	slices.SortFunc(holders, func(a, b holder) int { return int(b.size - a.size) })
@@ -115,7 +113,7 @@ func (s *Server) weightLocked(r *record) (n int) {
 		}
 	}
 	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
-		n += x.tls.pending()
+		n += x.tls.Pending()
 	}
 	return n
 }
@@ -137,7 +135,7 @@ func (s *Server) heldLocked(r *record) (n int) {
 		n = o.size
 	}
 	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
-		n += x.tls.pending()
+		n += x.tls.Pending()
 	}
 	return n
 }

@@ -9,18 +9,38 @@ import (
 
 	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/tlsmem"
 
 	"golang.org/x/sys/unix"
 )
 
-// TLS runs over memory. The turn feeds in the ciphertext that it reads. The ciphertext that
-// crypto/tls writes is queued and leaves with the flush, as plain frames do. After the handshake,
-// crypto/tls can repeat a read that found nothing. During the handshake it cannot, so a handshake
-// has a goroutine while it lasts. It gets one of a limited number of slots, and only after a whole
+// TLS runs over memory; see package tlsmem. The turn feeds in the ciphertext that it reads. The
+// ciphertext that crypto/tls makes leaves with the flush, as plain frames do. A handshake has a
+// goroutine while it lasts. It gets one of a limited number of slots, and only after a whole
 // ClientHello: a client that opens sockets and sends nothing costs a parked record.
-//
-// maxHello bounds a ClientHello. Large ones, with post-quantum keys, have 2 KB.
-const maxHello = 16 << 10
+
+// tlsState is the TLS of a connection.
+type tlsState struct {
+	*tlsmem.Conn
+	waits  bool          // for a slot; owned by the turn
+	queued *list.Element // in tlsSlots.waiting; under tlsSlots.mu
+}
+
+func newTLSState(ln *listener) *tlsState { return &tlsState{Conn: tlsmem.New(ln.tls)} }
+
+// conn returns the connection that has this TLS, and the bytes of its unfinished input.
+func (t *tlsState) conn() (c Conn, input int) {
+	o, input := t.Owner()
+	return o.(tlsOwner).c, input
+}
+
+// tlsOwner makes a connection the owner of its TLS.
+type tlsOwner struct{ c Conn }
+
+func (o tlsOwner) CountInput(n int) bool { return o.c.s.reserveInput(n) }
+func (o tlsOwner) CountOutput(n int)     { o.c.s.hold(int64(n)) }
+func (o tlsOwner) Wake()                 { o.c.s.wake(o.c.r) }
+func (o tlsOwner) Flush()                { o.c.s.flush(o.c.r, o.c.gen) }
 
 // tlsConfig returns a listener's configuration as the server uses it.
 func tlsConfig(cfg *tls.Config) *tls.Config {
@@ -56,67 +76,70 @@ func (p *tlsSlots) unqueueLocked(t *tlsState) {
 // readHello waits for a whole ClientHello, then for the handshake.
 func (s *Server) readHello(w *worker, r *record) (more bool) {
 	t := s.extras.At(r.extra).tls
-	t.mu.Lock()
-	shaking, done, failed, waits := t.shaking, t.done, t.failed, t.waits
-	pending := len(t.in)
-	t.mu.Unlock()
+	st := t.Status()
 	switch {
-	case done && failed != nil:
+	case st.Done && st.Failed != nil:
 		// The alert is in the output.
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
 		return false
-	case done:
+	case st.Done:
 		r.stage = stageHTTP
 		r.flags.Or(fReadable)
 		return s.readHead(w, r)
-	case pending > maxHello && !shaking: // no client sends so much before the server answers
+	case st.Input > tlsmem.MaxHello && !st.Shaking: // no client sends so much before the server answers
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 		return false
-	case pending > maxHello && !t.wantsInput():
-		return false // its Read will wake us
-	case waits:
+	case st.Input > tlsmem.MaxHello && !t.WantsInput():
+		return false // the Conn wakes the turn when it wants more
+	}
+	waited := t.waits
+	if waited {
 		s.startHandshake(r, t)
 	}
 	// Also while it waits or shakes hands, because the client's end must be seen.
-	w.needCiphertext()
-	n, errno := s.readRaw(r, w.cipher)
-	if n == 0 {
-		switch {
-		case errno == 0 && shaking:
-			t.endInput() // the client may have sent everything before, its request too
-		case errno != unix.EAGAIN:
-			s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
-		case !t.count():
-			s.inputRefused(r)
-		}
+	if !s.feedHandshake(w, r, t, st.Shaking) {
 		return false
 	}
-	t.feed(w.cipher[:n])
-	if shaking || waits {
+	return st.Shaking || waited || s.checkHello(r, t)
+}
+
+// feedHandshake reads ciphertext of a connection whose handshake has not ended. It reports whether
+// some has come.
+func (s *Server) feedHandshake(w *worker, r *record, t *tlsState, shaking bool) bool {
+	w.needCiphertext()
+	n, errno := s.readRaw(r, w.cipher)
+	switch {
+	case n > 0:
+		t.Feed(w.cipher[:n])
 		return true
+	case errno == 0 && shaking:
+		t.EndInput() // the client may have sent everything before, its request too
+	case errno != unix.EAGAIN:
+		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
+	case !t.CountInput():
+		s.inputRefused(r)
 	}
-	t.mu.Lock()
-	whole, bad := wholeHello(t.in)
-	is, begun := head.IsProxyHeader(t.in)
-	t.mu.Unlock()
+	return false
+}
+
+// checkHello starts the handshake once the ClientHello is whole. It returns false if the client does
+// not speak TLS.
+func (s *Server) checkHello(r *record, t *tlsState) bool {
+	var whole, bad, proxy, begun bool
+	t.Peek(func(in []byte) {
+		whole, bad = tlsmem.WholeHello(in)
+		proxy, begun = head.IsProxyHeader(in)
+	})
 	switch {
 	case bad && begun:
 		return true // of the PROXY protocol's header the rest is still to come
 	case bad:
-		s.plainOnTLS(r, t, is)
+		s.plainOnTLS(r, t, proxy)
 		return false
 	case whole:
 		s.startHandshake(r, t)
 	}
 	return true
-}
-
-// endInput notes the end of the client's stream.
-func (t *tlsState) endInput() {
-	t.mu.Lock()
-	t.ended = true
-	t.mu.Unlock()
-	t.more.Broadcast()
 }
 
 // readRaw reads ciphertext, as long as there may be some.
@@ -131,35 +154,6 @@ func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
 	return n, errno
 }
 
-// wholeHello reports whether b holds a whole ClientHello (RFC 8446, section 4: a handshake message
-// of type 1 with a length of three bytes, in one or more records of type 22). bad says that it
-// never will.
-func wholeHello(b []byte) (whole, bad bool) {
-	need, have := 4, 0
-	for len(b) >= 5 {
-		size := int(b[3])<<8 | int(b[4])
-		if b[0] != 22 || b[1] != 3 || size == 0 || size > 16<<10 {
-			return false, true
-		}
-		body := b[5:min(len(b), 5+size)]
-		if have == 0 && len(body) >= 4 {
-			if body[0] != 1 {
-				return false, true
-			}
-			need = 4 + (int(body[1])<<16 | int(body[2])<<8 | int(body[3]))
-		}
-		have += len(body)
-		if have >= need && have >= 4 {
-			return true, false
-		}
-		if need > maxHello || len(b) < 5+size {
-			return false, need > maxHello
-		}
-		b = b[5+size:]
-	}
-	return false, len(b) > 0 && b[0] != 22
-}
-
 // plainOnTLS answers a client that speaks HTTP to a TLS port as net/http does, and a client that
 // sends the PROXY protocol as on a plain port.
 func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
@@ -169,10 +163,7 @@ func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
 	}
 	s.stats.refused(why)
 	s.logRefusal(why, s.addrs.AddrPort(r.ip, r.port), "")
-	t.mu.Lock()
-	t.out = append(t.out, answer...)
-	t.accountLocked()
-	t.mu.Unlock()
+	t.WriteRaw(answer)
 	s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
 }
 
@@ -182,8 +173,6 @@ func (s *Server) startHandshake(r *record, t *tlsState) {
 	p := &s.tlsSlots
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.TakeSlot(r.ip, addrs.SlotTLS, s.cfg.MaxTLSHandshakes) {
 		t.waits = true
 		p.queueLocked(t)
@@ -191,9 +180,10 @@ func (s *Server) startHandshake(r *record, t *tlsState) {
 	}
 	p.unqueueLocked(t) // an event may have been quicker than its turn in the list
 	p.busy++
-	t.waits, t.shaking = false, true
+	t.waits = false
+	t.BeginHandshake()
 	s.running.Add(1)
-	go s.handshake(t, t.own, r.ip)
+	go s.handshake(t, s.conn(r), r.ip)
 }
 
 // errHandshakePanic: a callback of the tls.Config panicked.
@@ -203,10 +193,8 @@ var errHandshakePanic = errors.New("netpoll: panic in a callback of the TLS hand
 func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	defer s.running.Done()
 	err := errHandshakePanic
-	s.guard("TLS handshake", func() { err = t.conn.HandshakeContext(context.Background()) })
-	t.mu.Lock()
-	t.shaking, t.done, t.failed, t.silent = false, true, err, 0
-	t.mu.Unlock()
+	s.guard("TLS handshake", func() { err = t.TLS.HandshakeContext(context.Background()) })
+	t.EndHandshake(err)
 	if err != nil {
 		own.s.flush(own.r, own.gen)
 	}
@@ -226,7 +214,7 @@ func (s *Server) handshakeDone(ip uint32) {
 
 // wakeTLSWaiters wakes one connection for each free slot, in the order in which they came, without
 // those of an address that has used up its share. A slot is not reserved for them: a connection
-// that ends before it takes its slot leaves it to the next, in leaveTLSQueue.
+// that ends before it takes its slot leaves it to the next, in endTLS.
 func (s *Server) wakeTLSWaiters() {
 	p := &s.tlsSlots
 	p.mu.Lock()
@@ -234,9 +222,7 @@ func (s *Server) wakeTLSWaiters() {
 	for e := p.waiting.Front(); e != nil && len(next) < s.cfg.MaxTLSHandshakes-p.busy; {
 		t := e.Value.(*tlsState)
 		e = e.Next()
-		t.mu.Lock()
-		own := t.own
-		t.mu.Unlock()
+		own, _ := t.conn()
 		if s.addrs.HasSlot(own.r.ip, addrs.SlotTLS, s.cfg.MaxTLSHandshakes) {
 			p.unqueueLocked(t)
 			next = append(next, own)
@@ -248,8 +234,12 @@ func (s *Server) wakeTLSWaiters() {
 	}
 }
 
-// leaveTLSQueue ends the wait of a connection that ends.
-func (s *Server) leaveTLSQueue(t *tlsState) {
+// endTLS ends the TLS of a connection that ends, and its wait for a slot.
+func (s *Server) endTLS(t *tlsState) {
+	t.End()
+	if !t.waits {
+		return
+	}
 	s.tlsSlots.mu.Lock()
 	s.tlsSlots.unqueueLocked(t)
 	s.tlsSlots.mu.Unlock()

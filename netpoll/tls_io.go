@@ -1,7 +1,7 @@
 package netpoll
 
 import (
-	"errors"
+	"webim/netpoll/internal/tlsmem"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +13,12 @@ func (w *worker) needCiphertext() {
 	}
 }
 
+// Key updates cost as much as the reading of a kilobyte, in 27 bytes: two new keys, and a record in
+// answer. crypto/tls accepts 16 of them before each byte of plaintext. So ciphertext that brings no
+// plaintext, padding included, costs wasteCost times its bytes. Until a connection is open, and
+// while net/http has it, at most tlsmem.MaxWaste bytes of it are accepted.
+const wasteCost = 32
+
 // silentReads is the number of reads without a byte of plaintext that end the read of a turn: their
 // content (key updates, parts of a record) is work too, and others wait.
 const silentReads = 4
@@ -22,9 +28,9 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 	t := s.extras.At(r.extra).tls
 	w.needCiphertext()
 	for range silentReads {
-		n, err := t.conn.Read(b)
+		n, err := t.Read(b)
 		if n > 0 {
-			wasted, ok := t.accountText(n)
+			wasted, ok := t.CountText(n)
 			if !ok && r.stage != stageOpen {
 				s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 				return 0, unix.EAGAIN
@@ -32,11 +38,10 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 			w.cost.Bytes += wasteCost * wasted
 			return n, 0
 		}
-		var none errNoCiphertext
-		if !errors.As(err, &none) {
+		if err != tlsmem.ErrNoInput {
 			return 0, 0 // close_notify, or broken beyond repair: the end
 		}
-		if t.pending() > 2*encryptBudget {
+		if t.Pending() > 2*encryptBudget {
 			// Only the answers to key updates grow to so much without a push: this client asks for
 			// them and does not read them.
 			s.beginClose(r, r.gen.Load(), closing{cause: Slow})
@@ -45,15 +50,13 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 		n, errno := s.readSocket(r, w.cipher)
 		if n == 0 {
 			if errno != unix.EAGAIN {
-				t.mu.Lock()
-				t.ended = true
-				t.mu.Unlock()
-			} else if !t.count() {
+				t.EndInput()
+			} else if !t.CountInput() {
 				s.inputRefused(r)
 			}
 			return 0, errno
 		}
-		t.feed(w.cipher[:n])
+		t.Feed(w.cipher[:n])
 	}
 	r.flags.Or(fReadable)
 	s.wake(r)
@@ -66,7 +69,7 @@ func (s *Server) tlsPending(r *record) bool {
 	if r.flags.Load()&fTLS == 0 {
 		return false
 	}
-	return s.extras.At(r.extra).tls.pending() > 0
+	return s.extras.At(r.extra).tls.Pending() > 0
 }
 
 // encryptBudget is the number of bytes that are encrypted ahead of the socket.
@@ -78,10 +81,7 @@ func (s *Server) drainTLSLocked(r *record) {
 	t := s.extras.At(r.extra).tls
 	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
 	for budget := flushBudget; ; {
-		t.mu.Lock()
-		out := t.out
-		ready := t.done && t.failed == nil && t.direct == nil
-		t.mu.Unlock()
+		out, ready := t.Output()
 		if len(out) == 0 {
 			if !ready || !s.encryptLocked(r, t) {
 				break
@@ -100,7 +100,7 @@ func (s *Server) drainTLSLocked(r *record) {
 			r.bytesOut += uint64(n)
 			r.sent.Store(s.clock.Last.Load())
 			budget -= n
-			t.wrote(n)
+			t.Wrote(n)
 			continue
 		}
 		if errno == unix.EAGAIN && !retried {
@@ -109,22 +109,12 @@ func (s *Server) drainTLSLocked(r *record) {
 			continue
 		}
 		if errno != 0 && errno != unix.EAGAIN {
-			t.wrote(len(out))
+			t.Wrote(len(out))
 		}
 		s.failedLocked(r, errno)
 		return
 	}
 	r.flags.And(^fBlocked)
-}
-
-// wrote takes n written bytes off the ciphertext.
-func (t *tlsState) wrote(n int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.out = t.out[min(n, len(t.out)):]; len(t.out) == 0 {
-		t.out = nil
-	}
-	t.accountLocked()
 }
 
 // encryptLocked turns a part of the queue into ciphertext. It returns false if the queue is empty.
@@ -146,7 +136,7 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	done := 0
 	for _, q := range refs {
 		b := q.b[:min(len(q.b), encryptBudget-done)]
-		n, err := t.conn.Write(b)
+		n, err := t.TLS.Write(b)
 		done += n
 		if err != nil || done >= encryptBudget {
 			break
@@ -166,18 +156,15 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	return true
 }
 
-// closeNotify ends the TLS connection with a close_notify alert. r.mu is held and no goroutine
-// writes.
-func (t *tlsState) closeNotify(s *Server, r *record) {
-	t.mu.Lock()
-	ready := t.done && t.failed == nil
-	t.mu.Unlock()
-	if !ready {
+// closeNotifyLocked ends the TLS of a connection with a close_notify alert. No goroutine writes.
+func (s *Server) closeNotifyLocked(r *record) {
+	t := s.extras.At(r.extra).tls
+	if !t.Ready() {
 		return
 	}
 	r.w |= wBit
 	r.mu.Unlock()
-	t.conn.CloseWrite()
+	t.TLS.CloseWrite()
 	r.mu.Lock()
 	s.drainLocked(r)
 	s.endWriteLocked(r)
