@@ -91,29 +91,12 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 // net/http for an upgrade. A connection over a limit is accepted to be refused with an answer, as
 // long as few are.
 func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, back *reupgrade) {
-	var refuse refusal
-	ip, ok := s.addrs.Add(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
-	if !ok {
-		refuse = refusePerIP
-	}
-	if back == nil && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) && (refuse != "" || !s.makeRoom()) {
-		if refuse == "" {
-			s.addrs.Uncount(ip)
-		}
-		refuse = refuseFull // a re-upgrade has kept its slot
-	}
-	slots := int64(maxRefusals)
-	if refuse == "" && s.stopping.Load() {
-		// The clients that have left have made room for those that come.
-		refuse = refuseStopping
-		// Clients that have left have made room for new ones.
-		slots = max(slots, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
-	}
-	if refuse != "" && !s.takeRefusalSlot(slots) {
+	ip, refuse := s.countConn(addr, back != nil)
+	if refuse != "" && !s.takeRefusalSlot(refuse) {
 		s.open.Add(-1)
 		s.countOut(ip, refuse, false)
-		s.stats.refused(refuseUnsaid)
-		s.logRefusal(refuseUnsaid, netip.AddrPortFrom(addr, port), "")
+		s.stats.refused(refuseUnanswered)
+		s.logRefusal(refuseUnanswered, netip.AddrPortFrom(addr, port), "")
 		unix.Close(fd)
 		return
 	}
@@ -135,21 +118,45 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	r.mu.Lock()
 	gen := r.gen.Begin()
 	r.mu.Unlock()
-	switch c := (waitingConn{r, gen, s.clock.Look()}); {
-	case back != nil:
-	case refuse != "":
-		s.refused.push(c)
-	default:
-		s.handshakes.push(c)
-	}
+	s.noteWaiting(r, gen, refuse, back != nil)
 	if err != nil {
 		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
-	} else if s.stopping.Load() && (refuse == "" || s.hurried.Err() != nil) {
+	} else if s.stopping.Load() && (refuse == "" || s.drainCtx.Err() != nil) {
 		// Shutdown listed the connections before this one was there.
 		s.closeForShutdown(Conn{s, r, gen})
 	} else if back != nil || r.flags.Load()&fReadable != 0 {
 		s.wake(r)
+	}
+}
+
+// countConn counts a connection in the server and in its address. It returns the reason why the
+// connection must be refused, or "". A re-upgrade has kept its slot in the server.
+func (s *Server) countConn(addr netip.Addr, back bool) (ip uint32, refuse refusal) {
+	ip, ok := s.addrs.Add(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
+	if !ok {
+		refuse = refusePerIP
+	}
+	if !back && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) && (refuse != "" || !s.makeRoom()) {
+		if refuse == "" {
+			s.addrs.Uncount(ip)
+		}
+		refuse = refuseFull
+	}
+	if refuse == "" && s.stopping.Load() {
+		refuse = refuseStopping
+	}
+	return ip, refuse
+}
+
+// noteWaiting puts a new connection on the list of those that wait for their clients.
+func (s *Server) noteWaiting(r *record, gen uint32, refuse refusal, back bool) {
+	switch c := (waitingConn{r, gen, s.clock.Look()}); {
+	case back:
+	case refuse != "":
+		s.refused.push(c)
+	default:
+		s.handshakes.push(c)
 	}
 }
 
@@ -196,7 +203,7 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupg
 }
 
 // nextLoop assigns connections to loops in turn.
-func (s *Server) nextLoop() int { return int(s.dealt.Add(1)) % len(s.loops) }
+func (s *Server) nextLoop() int { return int(s.lastLoop.Add(1)) % len(s.loops) }
 
 // peer returns the address that accept4 has written. Unix sockets have none.
 func peer(sa *unix.RawSockaddrAny) (netip.Addr, uint16) {

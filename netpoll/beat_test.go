@@ -17,7 +17,7 @@ import (
 func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 	s := New(Config{}, nil)
 	r := s.slab.Get()
-	s.beats = []beat{{schedule: wheel.Schedule{Interval: 250, Timeout: 80, Grain: 4, Fixed: true}}}
+	s.heartbeats = []activeHeartbeat{{schedule: wheel.Schedule{Interval: 250, Timeout: 80, Grain: 4, Fixed: true}}}
 	sent := uint32(100)
 	for _, c := range []struct {
 		name  string
@@ -34,7 +34,7 @@ func TestAnsweredBeatNeedsNoTurn(t *testing.T) {
 		{"with half a message", fUnfinished, sent, 0, false},
 		{"closing", fClosing, sent, 0, false},
 	} {
-		r.flags.Store(fOpen | fBeat0 | c.flags)
+		r.flags.Store(fOpen | fHeartbeat0 | c.flags)
 		r.seen.Store(c.seen)
 		r.deadline.Store(sent)
 		if due, ok := s.nextPing(r, sent+80); ok != c.ok || ok && due != c.due {
@@ -94,7 +94,7 @@ func TestFirstPings(t *testing.T) {
 			if interval < 0 {
 				f, _ := NewFrame(ws.OpText, []byte("{}"))
 				id, _ = s.NewHeartbeat(Heartbeat{Frame: f, Interval: 40 * time.Second})
-				ticks = s.beats[0].schedule.Interval
+				ticks = s.heartbeats[0].schedule.Interval
 			}
 			if _, err := s.Listen(Listener{Addr: "127.0.0.1:0"}); err != nil {
 				t.Fatal(err)

@@ -150,8 +150,6 @@ func (s *Server) handOver(r *record, head []byte) {
 		s.refuse(r, refusalError(refuseHTTPFull))
 		return
 	}
-	ln := s.listeners()[r.listener]
-	fd := int(r.fd)
 	r.mu.Lock()
 	if r.w&wClosing != 0 { // the server is shutting down
 		r.mu.Unlock()
@@ -161,17 +159,11 @@ func (s *Server) handOver(r *record, head []byte) {
 	r.w |= wClosing | wDead
 	x := s.extras.At(r.extra)
 	r.mu.Unlock()
-	s.loops[r.loop].unpark(fd)
+	s.loops[r.loop].unpark(int(r.fd))
 	s.loops[r.loop].wheel.Remove(r.index)
-	f := os.NewFile(uintptr(fd), "")
-	raw, err := net.FileConn(f) // a dup, which Go's own poller watches
-	f.Close()
+	c := &httpConn{b: s.listeners()[r.listener].http, ip: r.ip, addr: s.addrs.AddrPort(r.ip, r.port), head: head}
+	err := c.own(int(r.fd), x)
 	s.addrs.Opened(r.ip)
-	c := &httpConn{Conn: raw, raw: raw, b: ln.http, ip: r.ip, addr: s.addrs.AddrPort(r.ip, r.port), head: head}
-	if x != nil && x.tls != nil {
-		c.tls = x.tls
-		c.Conn = x.tls.TLS
-	}
 	s.stats.closed[HandedToHTTP].Add(1)
 	s.forget(r)
 	if err != nil {
@@ -185,21 +177,37 @@ func (s *Server) handOver(r *record, head []byte) {
 		return
 	}
 	s.httpConns.add(c)
-	// Not on this worker: net/http accepts when it gets round to it, and
-	// ciphertext that still waits goes out when the client takes it.
+	// Not on this worker, because net/http accepts the connection at a time of its own, and output
+	// that still waits leaves when the client takes it.
 	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		if c.tls != nil && c.tls.GoDirect(raw, s.cfg.HandshakeTimeout) != nil {
-			c.Close()
-			return
-		}
-		select {
-		case ln.http.conns <- c:
-		case <-ln.http.done:
-			c.Close()
-		}
-	}()
+	go c.start()
+}
+
+// own makes the connection from the socket and the TLS of a record. Go's own poller watches the
+// socket from here on.
+func (c *httpConn) own(fd int, x *extra) (err error) {
+	f := os.NewFile(uintptr(fd), "")
+	c.raw, err = net.FileConn(f) // a dup
+	f.Close()
+	c.Conn = c.raw
+	if x != nil && x.tls != nil {
+		c.tls, c.Conn = x.tls, x.tls.TLS
+	}
+	return err
+}
+
+// start gives the connection to net/http.
+func (c *httpConn) start() {
+	defer c.b.s.running.Done()
+	if c.tls != nil && c.tls.GoDirect(c.raw, c.b.s.cfg.HandshakeTimeout) != nil {
+		c.Close()
+		return
+	}
+	select {
+	case c.b.conns <- c:
+	case <-c.b.done:
+		c.Close()
+	}
 }
 
 // reupgrade parks a connection that net/http has given up for an upgrade. head is the request, with

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -131,56 +132,38 @@ type Config struct {
 
 // withDefaults sets the fields that are zero.
 func (c Config) withDefaults() Config {
-	def := func(p *int, v int) {
-		if *p == 0 {
-			*p = v
-		}
-	}
-	dur := func(p *time.Duration, v time.Duration) {
-		if *p == 0 {
-			*p = v
-		}
-	}
 	procs := runtime.GOMAXPROCS(0)
-	def(&c.Loops, max(1, procs/2))
-	c.Loops = min(c.Loops, 255)
-	def(&c.Workers, procs)
-	def(&c.MaxConns, max(16, fdLimit()-fdReserve-loopFDs*c.Loops-c.ReserveFDs))
-	def(&c.MaxConnsPerIP, 1024)
-	def(&c.MaxHandshakesPerIP, 64)
-	def(&c.MaxTLSHandshakes, 256)
-	def(&c.MaxHTTP, 1024)
-	def(&c.MaxHead, maxHead)
-	c.MaxHead = min(c.MaxHead, mostHead)
-	dur(&c.HandshakeTimeout, 10*time.Second)
-	dur(&c.PingInterval, 25*time.Second)
-	dur(&c.PongTimeout, 10*time.Second)
-	dur(&c.WriteTimeout, 30*time.Second)
-	dur(&c.CloseTimeout, 5*time.Second)
-	dur(&c.MessageTimeout, 2*time.Minute)
-	def(&c.MaxMessage, 1<<20)
-	def(&c.MaxRestricted, 256<<10)
-	def(&c.MaxFragments, 16+c.MaxMessage/64)
-	def(&c.ControlRate, 1000)
-	def(&c.MaxQueue, 1<<20)
-	def(&c.HighWater, c.MaxQueue/4*3)
-	def(&c.LowWater, c.MaxQueue/4)
-	def(&c.SendBuffer, 64<<10)
-	def(&c.DeflateMin, 256)
-	if c.MaxUnfinished == 0 {
-		c.MaxUnfinished = 128 << 20
-	}
-	if c.MaxQueued == 0 {
-		c.MaxQueued = 256 << 20
-	}
+	c.Loops = min(cmp.Or(c.Loops, max(1, procs/2)), 255)
+	c.Workers = cmp.Or(c.Workers, procs)
+	c.MaxConns = cmp.Or(c.MaxConns, max(16, fdLimit()-fdReserve-loopFDs*c.Loops-c.ReserveFDs))
+	c.MaxConnsPerIP = cmp.Or(c.MaxConnsPerIP, 1024)
+	c.MaxHandshakesPerIP = cmp.Or(c.MaxHandshakesPerIP, 64)
+	c.MaxTLSHandshakes = cmp.Or(c.MaxTLSHandshakes, 256)
+	c.MaxHTTP = cmp.Or(c.MaxHTTP, 1024)
+	c.MaxHead = min(cmp.Or(c.MaxHead, defaultMaxHead), largestMaxHead)
+	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
+	c.PingInterval = cmp.Or(c.PingInterval, 25*time.Second)
+	c.PongTimeout = cmp.Or(c.PongTimeout, 10*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.CloseTimeout = cmp.Or(c.CloseTimeout, 5*time.Second)
+	c.MessageTimeout = cmp.Or(c.MessageTimeout, 2*time.Minute)
+	c.MaxMessage = cmp.Or(c.MaxMessage, 1<<20)
+	c.MaxRestricted = cmp.Or(c.MaxRestricted, 256<<10)
+	c.MaxFragments = cmp.Or(c.MaxFragments, 16+c.MaxMessage/64)
+	c.MaxUnfinished = cmp.Or(c.MaxUnfinished, 128<<20)
+	c.ControlRate = cmp.Or(c.ControlRate, 1000)
+	c.MaxQueue = cmp.Or(c.MaxQueue, 1<<20)
+	c.MaxQueued = cmp.Or(c.MaxQueued, 256<<20)
+	c.HighWater = cmp.Or(c.HighWater, c.MaxQueue/4*3)
+	c.LowWater = cmp.Or(c.LowWater, c.MaxQueue/4)
+	c.SendBuffer = cmp.Or(c.SendBuffer, 64<<10)
+	c.DeflateMin = cmp.Or(c.DeflateMin, 256)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.CheckOrigin == nil {
 		c.CheckOrigin = SameOrigin
 	}
 	if c.HTTP == nil {
 		c.HTTP = http.NotFoundHandler()
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	return c
 }

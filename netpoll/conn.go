@@ -2,10 +2,8 @@ package netpoll
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -144,66 +142,6 @@ func (c Conn) Lost() bool {
 	return c.r.w&(wClosing|wShut) != 0
 }
 
-// Push sends a message. op is ws.OpText (data must be UTF-8) or ws.OpBinary. data may be reused
-// when Push returns. Push queues the bytes that the socket does not take. If the queue would grow
-// above Config.MaxQueue, Push closes the connection and returns ErrSlow. Within the connection's
-// own callbacks the message is sent at the end of the turn. Swoole's push.
-func (c Conn) Push(op ws.OpCode, data []byte) error {
-	return c.pushOne(op, data, false)
-}
-
-// PushFrame sends a frame that other connections may share. It is encoded once, and compressed once
-// for the connections that negotiated compression.
-func (c Conn) PushFrame(f *Frame) error {
-	if !c.Exists() {
-		return c.notOpen()
-	}
-	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
-	return c.s.push(c.r, c.gen, b, b.b, 1, false)
-}
-
-// Reply is Push for a message that the client has asked for. The queue takes a reply of any size.
-// While the queue is above HighWater, and until it is below LowWater, the replies that it takes do
-// not count in Config.MaxQueue. So a client that reads is never closed as slow for the replies to
-// its own requests. The handler bounds their size: while the connection is Crowded it begins
-// nothing that has a large reply.
-func (c Conn) Reply(op ws.OpCode, data []byte) error {
-	return c.pushOne(op, data, true)
-}
-
-// pushOne sends a message to this connection only, in memory that is reused.
-func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
-	if op != ws.OpBinary && (op != ws.OpText || !utf8.Valid(data)) {
-		return ErrBadFrame
-	}
-	if !c.Exists() {
-		return c.notOpen()
-	}
-	seg := encodeOne(op, data, c.Variant(), c.s.cfg.DeflateMin)
-	err := c.s.push(c.r, c.gen, &seg.buffer, seg.b, 1, reply)
-	seg.leave()
-	return err
-}
-
-// Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat does not need it.
-func (c Conn) Ping(payload []byte) error {
-	if len(payload) > ws.MaxControlFramePayloadSize {
-		return ErrBadFrame
-	}
-	if !c.Exists() {
-		return c.notOpen()
-	}
-	b := encodeControl(ws.OpPing, payload)
-	return c.s.push(c.r, c.gen, b, b.b, 0, false)
-}
-
-func (c Conn) notOpen() error {
-	if c.s != nil && c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == 0 {
-		return ErrNotOpen
-	}
-	return ErrClosed
-}
-
 // Close sends the queue, then a Close frame with the code and the reason (cut to 123 bytes), and
 // waits at most CloseTimeout for the client's answer. It returns at once. Handler.Close reports the
 // end, with the cause ServerClosed. Code 0 means 1000. A code that may not stand in a Close frame
@@ -310,36 +248,4 @@ func (c Conn) setFlag(bit uint32, on bool) {
 	if !on {
 		c.s.wake(c.r)
 	}
-}
-
-// Later, called in Handler.Open or Handler.Message, stops the decoding of this connection's
-// messages until done is called. Any goroutine may call done, once or more often. No worker waits
-// meanwhile. If a callback calls Later twice, both functions must be called. As with Pause, the
-// client's end is not noticed before.
-func (c Conn) Later() (done func()) {
-	if !c.lock() {
-		return func() {}
-	}
-	c.holdLocked()
-	c.r.mu.Unlock()
-	return sync.OnceFunc(c.release)
-}
-
-func (c Conn) holdLocked() {
-	c.s.extraLocked(c.r).held++
-	c.r.flags.Or(fHeld)
-}
-
-// release takes back one Later or Again.
-func (c Conn) release() {
-	if !c.lock() {
-		return
-	}
-	x := c.s.extraLocked(c.r)
-	x.held--
-	if x.held == 0 {
-		c.r.flags.And(^fHeld)
-	}
-	c.r.mu.Unlock()
-	c.s.wake(c.r)
 }

@@ -23,15 +23,16 @@
 //	          tls_handshake.go
 //	          bridge.go, httpconn.go       net/http's goroutines
 //	          makeroom.go                  as accept, when the server is full
-//	decode    read.go, again.go, cost.go,  a worker that holds the turn
-//	          deflate.go, shed.go
+//	decode    read.go, input.go, event.go, a worker that holds the turn
+//	          later.go, cost.go, shed.go
 //	handler   handler.go                   a worker that holds the turn
-//	queue     conn.go, queue.go, log.go,   any goroutine
-//	          encode.go, segment.go
+//	queue     conn.go, push.go, queue.go,  any goroutine
+//	          log.go, encode.go, segment.go
 //	flush     flush.go, tls_io.go          the holder of the write bit
 //	deadline  deadline.go, heartbeat.go    a turn, which the wheel asks for; or the loop's
 //	                                       goroutine, if only a heartbeat is due
-//	close     close.go, shutdown.go        begins anywhere, ends on the turn
+//	close     close.go, finish.go,         begins anywhere, ends on the turn
+//	          shutdown.go
 //
 // The packages below internal are pure or closed in themselves, and import nothing of ours:
 //
@@ -109,7 +110,8 @@
 // Every close has one [Cause]. It begins in beginClose, which marks the connection and wakes the
 // turn, and ends in finish, on the turn, once the write bit is free: Del, close(2), Handler.Close,
 // and the record goes back to the slab with a new generation. So no descriptor is closed under a
-// writer, and there is one Close per Open. close.go has the table of the states. fOpen, under the
+// writer, and there is one Close per Open. close.go has the table of the states,
+// and finish.go the last step. fOpen, under the
 // record's lock, decides between a Close frame and an HTTP error as the last output.
 //
 // The rule: a client that takes too little is closed as [Slow]. No message is left out of the stream
@@ -162,9 +164,12 @@
 //	variant          one of the encodings of a frame: plain, compressed, compressed small
 //	write bit        the right to write to a socket
 //	cork             hold the output back until the end of the turn
+//	pending pong     the answer to the latest ping, while the socket takes nothing
+//	watermark        the length of a queue at which the handler is told: HighWater, LowWater
 //	heartbeat        a WebSocket ping, or an application's message in its place
 //	tick             the step of the clock and the wheel, 100 ms or less
 //	HTTP connection  a connection while net/http has it
+//	abort            close at once, without sending the rest of the output
 //	re-upgrade       an upgrade on an HTTP connection, which goes back to the loop
 //	slot             one of a limited number of something, such as TLS handshakes
 //	refuse           answer a connection that is not open with an HTTP error

@@ -104,9 +104,9 @@ func (s *Server) drainLocked(r *record) {
 		if o == nil {
 			break
 		}
-		s.payPongLocked(o)
+		s.queuePongLocked(o)
 		if len(o.live()) == 0 {
-			s.waterLocked(r, o)
+			s.noteWatermarkLocked(r, o)
 			s.freeOutputLocked(r, o)
 			break
 		}
@@ -128,7 +128,7 @@ func (s *Server) drainLocked(r *record) {
 				break // dropped meanwhile: the connection is closing
 			}
 			s.consumeLocked(o, n)
-			s.waterLocked(r, o)
+			s.noteWatermarkLocked(r, o)
 			continue
 		}
 		if errno == unix.EAGAIN && !retried {
@@ -163,4 +163,27 @@ func (s *Server) failedLocked(r *record, errno unix.Errno) {
 	r.w |= wShut
 	r.flags.Or(fFailed | fReadable | fHangup)
 	s.wake(r)
+}
+
+// cork makes pushes wait for uncork, which writes them together.
+func (s *Server) cork(r *record) {
+	r.mu.Lock()
+	r.w |= wCork
+	r.mu.Unlock()
+}
+
+// hasOutput reports whether output of the connection is queued.
+func (s *Server) hasOutput(r *record) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.output != 0
+}
+
+func (s *Server) uncork(r *record, gen uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.w &^= wCork
+	if r.gen.Load() == gen && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 && (r.output != 0 || s.tlsPending(r)) {
+		s.flushLocked(r)
+	}
 }

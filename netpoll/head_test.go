@@ -78,7 +78,7 @@ func TestListHeaders(t *testing.T) {
 // However large MaxHead is, a head is bounded by what a worker can read.
 func TestLargeMaxHead(t *testing.T) {
 	s := serve(t, Config{MaxHead: 1 << 30}, nil)
-	for size, want := range map[int]int{1 << 10: 404, mostHead - 100: 404, mostHead: 431, readSize: 431, 4 * readSize: 431} {
+	for size, want := range map[int]int{1 << 10: 404, largestMaxHead - 100: 404, largestMaxHead: 431, readSize: 431, 4 * readSize: 431} {
 		c := from(t, s, "127.0.0.1")
 		go func(c net.Conn) {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nX: "+strings.Repeat("x", size)+"\r\n\r\n")

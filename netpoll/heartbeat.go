@@ -30,8 +30,8 @@ const maxHeartbeats = 3
 // ping.
 type HeartbeatID uint8
 
-// beat is a heartbeat as it is used.
-type beat struct {
+// activeHeartbeat is a heartbeat with its schedule.
+type activeHeartbeat struct {
 	Heartbeat
 	schedule wheel.Schedule
 }
@@ -50,15 +50,15 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 	switch {
 	case s.state != idle:
 		return 0, errors.New("netpoll: the server is listening already")
-	case len(s.beats) == maxHeartbeats:
+	case len(s.heartbeats) == maxHeartbeats:
 		return 0, errors.New("netpoll: a server has three heartbeats at most")
 	}
 	timeout := uint32(0)
 	if h.Timeout > 0 {
 		timeout = s.clock.Ticks(h.Timeout)
 	}
-	s.beats = append(s.beats, beat{h, wheel.Every(s.clock.Ticks(h.Interval), timeout, true)})
-	return HeartbeatID(len(s.beats)), nil
+	s.heartbeats = append(s.heartbeats, activeHeartbeat{h, wheel.Every(s.clock.Ticks(h.Interval), timeout, true)})
+	return HeartbeatID(len(s.heartbeats)), nil
 }
 
 // SetHeartbeat gives the connection a heartbeat of its server's, which begins
@@ -69,13 +69,13 @@ func (c Conn) SetHeartbeat(id HeartbeatID) {
 		return
 	}
 	defer c.r.mu.Unlock()
-	if int(id) > len(c.s.beats) || c.r.w&wDead != 0 { // in Close it is off the wheel
+	if int(id) > len(c.s.heartbeats) || c.r.w&wDead != 0 { // in Close it is off the wheel
 		return
 	}
-	c.r.flags.And(^(fBeat | fPinged))
-	c.r.flags.Or(uint32(id) << beatShift & fBeat)
+	c.r.flags.And(^(fHeartbeat | fPinged))
+	c.r.flags.Or(uint32(id) << heartbeatShift & fHeartbeat)
 	if id > 0 {
-		b := &c.s.beats[id-1]
+		b := &c.s.heartbeats[id-1]
 		first := b.schedule.First(c.r.index, c.s.clock.Look()+b.schedule.Grain)
 		c.r.deadline.Store(first - b.schedule.Interval) // as if the last one had been sent then
 		c.r.flags.And(^fFirst)
@@ -83,17 +83,17 @@ func (c Conn) SetHeartbeat(id HeartbeatID) {
 	}
 }
 
-// beatOf returns the heartbeat that a connection with the flags f has; nil for WebSocket pings.
-func (s *Server) beatOf(f uint32) *beat {
-	if i := f & fBeat >> beatShift; i > 0 {
-		return &s.beats[i-1]
+// heartbeatOf returns the heartbeat that a connection with the flags f has; nil for WebSocket pings.
+func (s *Server) heartbeatOf(f uint32) *activeHeartbeat {
+	if i := f & fHeartbeat >> heartbeatShift; i > 0 {
+		return &s.heartbeats[i-1]
 	}
 	return nil
 }
 
 // scheduleOf returns the schedule of the heartbeat that a connection with the flags f has.
 func (s *Server) scheduleOf(f uint32) *wheel.Schedule {
-	if b := s.beatOf(f); b != nil {
+	if b := s.heartbeatOf(f); b != nil {
 		return &b.schedule
 	}
 	return &s.pings
@@ -162,7 +162,7 @@ func (s *Server) firstPing(r *record) uint32 {
 // checkPeer sends the heartbeat if it is due, and closes the connection if the answer is late. It
 // returns the tick at which to decide again; 0: never.
 func (s *Server) checkPeer(r *record, now, f uint32) uint32 {
-	b, schedule := s.beatOf(f), s.scheduleOf(f)
+	b, schedule := s.heartbeatOf(f), s.scheduleOf(f)
 	d := schedule.Decide(r.peerOf(now, f))
 	switch d.Action {
 	case wheel.Never:

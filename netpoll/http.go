@@ -8,13 +8,13 @@ import (
 	"webim/netpoll/internal/head"
 )
 
-// maxHead is the default of Config.MaxHead. It has room for a token of the largest size that is
+// defaultMaxHead is the default of Config.MaxHead. It has room for a token of the largest size that is
 // accepted, and for the cookies of other programs of a host.
-const maxHead = 16 << 10
+const defaultMaxHead = 16 << 10
 
-// mostHead is the most that Config.MaxHead may be: a head has to fit into a worker's buffer, with a
+// largestMaxHead is the most that Config.MaxHead may be: a head has to fit into a worker's buffer, with a
 // byte to spare.
-const mostHead = readSize - 4<<10
+const largestMaxHead = readSize - 4<<10
 
 // readHead collects the head of a request and answers it: an upgrade here, everything else by
 // net/http. It keeps the bytes behind the head for the next step.
@@ -54,17 +54,6 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		}
 	}
 	return true
-}
-
-// keepHead stores an unfinished head. MaxHead bounds it, and it is counted in MaxUnfinished.
-func (s *Server) keepHead(r *record, b []byte, scanned, lines int) bool {
-	in := s.inputs.At(r.input)
-	if in == nil {
-		in = s.newInput(r)
-	}
-	in.rest = append(in.rest[:0], b...)
-	in.ready, in.scanned, in.lines = false, scanned, lines
-	return in.hold(s, cap(in.rest))
 }
 
 // answerHead answers a whole head, b[:end], or gives the connection to net/http. b[end:] are the bytes

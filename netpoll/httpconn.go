@@ -22,22 +22,22 @@ const stallTime = 5 * time.Second
 // httpConn is a connection while net/http has it. Its Read first returns the bytes that were read
 // before.
 type httpConn struct {
-	net.Conn // through TLS, if there is one
-	raw      net.Conn
-	b        *httpBridge
-	tls      *tlsState
-	ip       uint32
-	addr     netip.AddrPort
-	head     []byte
-	resting  *list.Element // its element in the list of idle ones, under httpConns.mu; nil: it is not idle
+	net.Conn  // through TLS, if there is one
+	raw       net.Conn
+	b         *httpBridge
+	tls       *tlsState
+	ip        uint32
+	addr      netip.AddrPort
+	head      []byte
+	idleEntry *list.Element // its element in the list of idle ones, under httpConns.mu; nil: it is not idle
 
-	handling atomic.Bool   // a handler is running
-	writing  atomic.Bool   // a write waits for the client, or is about to return
-	moved    atomic.Uint32 // tick of the last byte read or written
+	handling    atomic.Bool   // a handler is running
+	writing     atomic.Bool   // a write waits for the client, or is about to return
+	lastTraffic atomic.Uint32 // tick of the last byte read or written
 }
 
 func (c *httpConn) Read(p []byte) (int, error) {
-	defer c.move()
+	defer c.noteTraffic()
 	if len(c.head) > 0 {
 		n := copy(p, c.head)
 		c.head = c.head[n:]
@@ -46,7 +46,7 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.tls != nil && n > 0 {
 		if _, ok := c.tls.CountText(n); !ok {
-			c.kill()
+			c.abort()
 			return 0, errTLSWaste
 		}
 	}
@@ -59,7 +59,7 @@ var errTLSWaste = errors.New("netpoll: too much TLS without data: send fewer key
 func (c *httpConn) Write(p []byte) (int, error) {
 	c.writing.Store(true)
 	defer c.writing.Store(false)
-	defer c.move()
+	defer c.noteTraffic()
 	return c.Conn.Write(p)
 }
 
@@ -67,16 +67,16 @@ func (c *httpConn) Write(p []byte) (int, error) {
 func (c *httpConn) ReadFrom(r io.Reader) (int64, error) {
 	c.writing.Store(true)
 	defer c.writing.Store(false)
-	defer c.move()
+	defer c.noteTraffic()
 	return io.Copy(c.Conn, r)
 }
 
-func (c *httpConn) move() { c.moved.Store(c.b.s.clock.Look()) }
+func (c *httpConn) noteTraffic() { c.lastTraffic.Store(c.b.s.clock.Look()) }
 
 // stalled reports whether the server has waited for the client for stallTime: for the rest of a
 // request, or for the client to take the answer.
 func (c *httpConn) stalled(now uint32) bool {
-	return now-c.moved.Load() >= c.b.s.ticks.stall && (c.writing.Load() || !c.handling.Load())
+	return now-c.lastTraffic.Load() >= c.b.s.ticks.stall && (c.writing.Load() || !c.handling.Load())
 }
 
 // Close closes the connection and frees its slots.
@@ -87,9 +87,9 @@ func (c *httpConn) Close() error {
 	return c.Conn.Close()
 }
 
-// kill closes the connection at once. Close would have TLS wait until the client takes its
+// abort closes the connection at once. Close would have TLS wait until the client takes its
 // close_notify.
-func (c *httpConn) kill() {
+func (c *httpConn) abort() {
 	if c.leave() {
 		c.b.s.open.Add(-1)
 	}
@@ -120,7 +120,7 @@ func (s *Server) takeHTTPSlot(r *record) bool {
 	if c == nil {
 		return false
 	}
-	c.kill()
+	c.abort()
 	return s.tryTakeHTTPSlot(r)
 }
 
@@ -139,23 +139,23 @@ func (s *Server) giveHTTPSlotBack(ip uint32) {
 
 // httpConns are the connections that net/http has, or that a handler has hijacked from it.
 type httpConns struct {
-	n      atomic.Int64 // of conns, and of those that are on their way there
-	mu     sync.Mutex
-	conns  map[*httpConn]struct{}
-	rest   list.List // of *httpConn that are idle, the one that has been idle longest first
-	closed bool
+	n        atomic.Int64 // of conns, and of those that are on their way there
+	mu       sync.Mutex
+	conns    map[*httpConn]struct{}
+	idleList list.List // of *httpConn that are idle, the one that has been idle longest first
+	closed   bool
 }
 
 // idle notes whether a connection is idle.
 func (l *httpConns) idle(c *httpConn, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.resting != nil {
-		l.rest.Remove(c.resting)
-		c.resting = nil
+	if c.idleEntry != nil {
+		l.idleList.Remove(c.idleEntry)
+		c.idleEntry = nil
 	}
 	if _, there := l.conns[c]; is && there {
-		c.resting = l.rest.PushBack(c)
+		c.idleEntry = l.idleList.PushBack(c)
 	}
 }
 
@@ -165,10 +165,10 @@ func (l *httpConns) idle(c *httpConn, is bool) {
 func (l *httpConns) longestWaiting(match func(*httpConn) bool) *httpConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for e := l.rest.Front(); e != nil; e = e.Next() {
+	for e := l.idleList.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*httpConn); match(c) {
-			l.rest.Remove(e)
-			c.resting = nil
+			l.idleList.Remove(e)
+			c.idleEntry = nil
 			return c
 		}
 	}
@@ -182,13 +182,13 @@ func (l *httpConns) longestWaiting(match func(*httpConn) bool) *httpConn {
 
 // add notes a connection. Once the server has ended, add closes it.
 func (l *httpConns) add(c *httpConn) {
-	c.move()
+	c.noteTraffic()
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	closed := l.closed
 	l.mu.Unlock()
 	if closed {
-		c.kill()
+		c.abort()
 	}
 }
 
@@ -198,20 +198,20 @@ func (l *httpConns) remove(c *httpConn) bool {
 	defer l.mu.Unlock()
 	_, ok := l.conns[c]
 	delete(l.conns, c)
-	if c.resting != nil {
-		l.rest.Remove(c.resting)
-		c.resting = nil
+	if c.idleEntry != nil {
+		l.idleList.Remove(c.idleEntry)
+		c.idleEntry = nil
 	}
 	return ok
 }
 
-// killAll closes all connections, now and in the future.
-func (l *httpConns) killAll() {
+// abortAll closes all connections, now and in the future.
+func (l *httpConns) abortAll() {
 	l.mu.Lock()
 	l.closed = true
 	all := slices.Collect(maps.Keys(l.conns))
 	l.mu.Unlock()
 	for _, c := range all {
-		c.kill()
+		c.abort()
 	}
 }

@@ -68,12 +68,12 @@ func (w *waiting) pop(before uint32) (c waitingConn, ok bool) {
 // one. When it returns, that connection no longer counts in open, or it counts in refusing.
 func (s *Server) makeRoom() bool {
 	if c := s.httpConns.longestWaiting(func(*httpConn) bool { return true }); c != nil {
-		c.kill()
+		c.abort()
 		return true
 	}
 	now := s.clock.Look()
 	before := now
-	if shaking := s.clients() - s.stats.open.Load() - s.httpConns.n.Load(); 2*shaking < int64(s.cfg.MaxConns) {
+	if handshaking := s.clients() - s.stats.open.Load() - s.httpConns.n.Load(); 2*handshaking < int64(s.cfg.MaxConns) {
 		before = now - handshakeGrace*s.ticks.second
 	}
 	for s.refusing.Load() < maxRefusals+maxLeaving {
@@ -81,7 +81,7 @@ func (s *Server) makeRoom() bool {
 		if !ok {
 			return false
 		}
-		if s.beginClose(c.r, c.gen, closing{cause: Refused, why: refuseUnsaid, forOther: true}) {
+		if s.beginClose(c.r, c.gen, closing{cause: Refused, why: refuseUnanswered, forOther: true}) {
 			return true
 		}
 	}
@@ -103,12 +103,17 @@ func (s *Server) freeSlotLocked(r *record) bool {
 
 // takeRefusalSlot takes one of the slots for connections that are accepted only to be refused. If
 // all are taken, the one of them that was accepted first is ended.
-func (s *Server) takeRefusalSlot(places int64) bool {
+func (s *Server) takeRefusalSlot(why refusal) bool {
+	slots := int64(maxRefusals)
+	if why == refuseStopping {
+		// Clients that have left have made room for new ones.
+		slots = max(slots, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
+	}
 	n := s.refusing.Add(1)
-	if n <= places {
+	if n <= slots {
 		return true
 	}
-	if n <= places+maxLeaving {
+	if n <= slots+maxLeaving {
 		if c, ok := s.refused.pop(s.clock.Look()); ok {
 			s.beginClose(c.r, c.gen, closing{cause: HandshakeTimeout})
 			return true

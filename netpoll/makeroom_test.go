@@ -102,7 +102,7 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 	wstest.Eventually(t, "all are idle", func() bool {
 		s.httpConns.mu.Lock()
 		defer s.httpConns.mu.Unlock()
-		return s.httpConns.rest.Len() == 8
+		return s.httpConns.idleList.Len() == 8
 	})
 	for range 8 {
 		if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
@@ -156,7 +156,7 @@ func TestShareEndsOwnIdle(t *testing.T) {
 		wstest.Eventually(t, "it is idle", func() bool {
 			s.httpConns.mu.Lock()
 			defer s.httpConns.mu.Unlock()
-			return s.httpConns.rest.Len() == len(s.httpConns.conns)
+			return s.httpConns.idleList.Len() == len(s.httpConns.conns)
 		})
 	}
 	ended(t, first)

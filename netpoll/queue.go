@@ -13,13 +13,13 @@ import (
 // output is the queue of a connection, oldest first. It exists only while it is not empty, in
 // Server.outputs, under the record's lock.
 type output struct {
-	refs  []ref
-	first int     // refs[:first] are written: a long queue is not moved at each write
-	size  int     // bytes of live refs, and of the pong owed
-	extra int     // size of the replies that do not count in MaxQueue, see exempt
-	cut   bool    // part of the first ref is written: nothing may come before its rest
-	pong  []byte  // owed, because it came while the socket was full; nil: none
-	paid  *buffer // a pong among refs of which nothing is written yet
+	refs        []ref
+	first       int     // refs[:first] are written: a long queue is not moved at each write
+	size        int     // bytes of live refs, and of the pending pong
+	extra       int     // size of the replies that do not count in MaxQueue, see exempt
+	cut         bool    // part of the first ref is written: nothing may come before its rest
+	pendingPong []byte  // not among refs yet, because it came while the socket was full; nil: none
+	queuedPong  *buffer // a pong among refs of which nothing is written yet
 }
 
 // live returns the references that are still to be written.
@@ -38,80 +38,6 @@ var outputPool = sync.Pool{New: func() any { return new(output) }}
 type ref struct {
 	buf *buffer
 	b   []byte
-}
-
-// push queues b, a part of buf made of whole frames, and writes the bytes that the socket takes.
-// Push, PushFrame, Reply, Offer and Conn.Ping end here; heartbeats, pongs and Close frames do not.
-// When nothing is queued and nobody writes, b goes to the socket without being queued first.
-//
-// A reply is a message that the client has asked for; see Conn.Reply.
-func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int, reply bool) error {
-	r.mu.Lock()
-	if r.gen.Load() != gen || r.w&(wClosing|wShut) != 0 {
-		r.mu.Unlock()
-		return ErrClosed
-	}
-	if r.w&(wBit|wCork) != 0 || r.output != 0 || r.flags.Load()&fTLS != 0 {
-		err := s.enqueueLocked(r, buf, b, messages, reply)
-		if err != nil && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 {
-			// Only the cork held it back: the socket has refused nothing yet.
-			s.flushLocked(r)
-			if r.w&(wClosing|wShut) != 0 { // begun while the lock was released
-				r.mu.Unlock()
-				return ErrClosed
-			}
-			err = s.enqueueLocked(r, buf, b, messages, reply)
-		}
-		if err == nil && r.w&(wBit|wCork) == 0 && r.flags.Load()&fBlocked == 0 {
-			s.flushLocked(r)
-		}
-		r.mu.Unlock()
-		if err == ErrSlow {
-			s.closeAs(r, gen, closing{cause: Slow})
-		}
-		return err
-	}
-	r.w |= wBit
-	r.messagesOut += uint64(messages)
-	fd := int(r.fd)
-	r.mu.Unlock()
-	n, errno := s.write(fd, b)
-	r.mu.Lock()
-	if n > 0 {
-		r.bytesOut += uint64(n)
-		r.sent.Store(s.clock.Last.Load())
-	}
-	if n < len(b) {
-		s.frontLocked(r, ref{buf, b[n:]}, n > 0)
-		s.outputs.At(r.output).exempt(s.cfg.HighWater, len(b)-n, reply)
-		s.failedLocked(r, errno)
-	}
-	s.unlockWriter(r)
-	return nil
-}
-
-// enqueueLocked appends a reference, within the connection's bound. One
-// message may exceed it alone: then only its own size is owed. A reply always fits,
-// so the queue holds MaxQueue and the replies in it at most: see Conn.Reply.
-func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, reply bool) error {
-	o := s.outputLocked(r)
-	if !reply && o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue+o.extra {
-		return ErrSlow
-	}
-	r.messagesOut += uint64(messages)
-	s.appendLocked(o, buf, b)
-	o.exempt(s.cfg.HighWater, len(b), reply)
-	s.waterLocked(r, o)
-	return nil
-}
-
-// exempt notes that n queued bytes of a reply do not count in MaxQueue, if the
-// queue is past the high watermark with them. The exemption ends at the low one,
-// so that messages behind large replies have all of MaxQueue meanwhile.
-func (o *output) exempt(high, n int, reply bool) {
-	if reply && o.cost() > high {
-		o.extra += n + bufferCost
-	}
 }
 
 func (s *Server) outputLocked(r *record) *output {
@@ -165,7 +91,7 @@ func (s *Server) frontLocked(r *record, rest ref, cut bool) {
 	o.cut = cut
 	s.retain(rest.buf)
 	o.refs = slices.Insert(o.refs, o.first, rest)
-	s.waterLocked(r, o)
+	s.noteWatermarkLocked(r, o)
 }
 
 // consumeLocked takes n written bytes off the front.
@@ -174,8 +100,8 @@ func (s *Server) consumeLocked(o *output, n int) {
 	i := o.first
 	for n > 0 {
 		q := &o.refs[i]
-		if q.buf == o.paid {
-			o.paid = nil
+		if q.buf == o.queuedPong {
+			o.queuedPong = nil
 		}
 		if n < len(q.b) {
 			q.b = q.b[n:]
@@ -233,13 +159,13 @@ func (s *Server) trimLocked(r *record) {
 		live[i] = ref{}
 	}
 	o.refs = o.refs[:o.first+min(keep, len(live))]
-	o.size -= len(o.pong)
-	o.pong, o.paid = nil, nil
+	o.size -= len(o.pendingPong)
+	o.pendingPong, o.queuedPong = nil, nil
 }
 
-// pong answers a ping, on the turn. While the output is blocked one pong is
-// owed, and the latest ping is the one that is answered (RFC 6455, section
-// 5.5.3): pings faster than pongs drain make nothing grow.
+// pong answers a ping, on the turn. While the output is blocked, one pong is pending. It answers the
+// latest ping (RFC 6455, section 5.5.3), so a client that sends pings and does not read makes nothing
+// grow.
 func (s *Server) pong(w *worker, r *record, payload []byte) {
 	r.mu.Lock()
 	if r.w&(wClosing|wShut) != 0 {
@@ -261,35 +187,35 @@ func (s *Server) pong(w *worker, r *record, payload []byte) {
 		s.appendLocked(o, b, b.b) // goes out at the turn's end
 		return
 	}
-	o.size += len(w.control) - len(o.pong)
-	o.pong = append(o.pong[:0], w.control...)
+	o.size += len(w.control) - len(o.pendingPong)
+	o.pendingPong = append(o.pendingPong[:0], w.control...)
 }
 
-// payPongLocked puts the pong owed behind the frame that is cut, or first; in
-// the place of the one before it, if nothing of that is written.
-func (s *Server) payPongLocked(o *output) {
-	if len(o.pong) == 0 {
+// queuePongLocked queues the pending pong behind the frame that is partly written, or first. It
+// replaces the pong before it, if nothing of that one is written.
+func (s *Server) queuePongLocked(o *output) {
+	if len(o.pendingPong) == 0 {
 		return
 	}
-	b := newBuffer(o.pong)
-	o.pong = nil
+	b := newBuffer(o.pendingPong)
+	o.pendingPong = nil
 	s.retain(b)
 	at := o.first
 	if o.cut {
 		at++
 	}
-	if o.paid != nil && at < len(o.refs) && o.refs[at].buf == o.paid {
+	if o.queuedPong != nil && at < len(o.refs) && o.refs[at].buf == o.queuedPong {
 		o.size -= len(o.refs[at].b)
-		s.release(o.paid)
+		s.release(o.queuedPong)
 	} else {
 		o.refs = slices.Insert(o.refs, at, ref{})
 	}
-	o.refs[at], o.paid = ref{b, b.b}, b
+	o.refs[at], o.queuedPong = ref{b, b.b}, b
 }
 
-// waterLocked notes that a watermark was crossed; the handler is told on the
-// turn, where all its calls come from.
-func (s *Server) waterLocked(r *record, o *output) {
+// noteWatermarkLocked notes that the queue has crossed a watermark. The turn tells the handler, as it
+// makes all calls of the handler.
+func (s *Server) noteWatermarkLocked(r *record, o *output) {
 	high := r.w&wHigh != 0
 	if !high && o.cost() > s.cfg.HighWater {
 		r.w |= wHigh

@@ -142,8 +142,8 @@ func TestQueueFront(t *testing.T) {
 	if len(o.refs) != 2 || o.refs[0].buf != first || string(o.refs[0].b) != "rst" || o.refs[1].buf != second || !o.cut || o.size != 9 {
 		t.Errorf("queued: %+v", o)
 	}
-	o.pong = []byte("pong") // behind the frame that is cut
-	if s.payPongLocked(o); string(o.refs[1].b) != "pong" || len(o.refs) != 3 {
+	o.pendingPong = []byte("pong") // behind the frame that is cut
+	if s.queuePongLocked(o); string(o.refs[1].b) != "pong" || len(o.refs) != 3 {
 		t.Errorf("queued with a pong: %+v", o)
 	}
 	s.dropOutputLocked(r)

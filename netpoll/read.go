@@ -3,7 +3,6 @@ package netpoll
 import (
 	"sync/atomic"
 
-	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll/internal/frame"
@@ -25,20 +24,6 @@ const (
 // largeMessage is the size of a message that takes a worker a millisecond or more, by the work that
 // a handler may do with its bytes; see Verdict.LargeBehind.
 const largeMessage = 64 << 10
-
-// input is the bytes that a connection has sent and that cannot be used yet. It exists only while
-// there are any, in Server.inputs, and belongs to the turn.
-type input struct {
-	rest    []byte        // bytes that are not used: an unfinished head, header or control frame
-	ready   bool          // rest may hold a whole frame: decode before reading more
-	scanned int           // of an HTTP head, how much has been searched
-	lines   int           // of an HTTP head, how many
-	dec     frame.Decoder // the unfinished message
-	again   kept          // a message to deliver before everything else
-	since   uint32        // tick when it began
-	owner   Conn
-	held    atomic.Int64 // bytes counted in Server.unfinished
-}
 
 // turn does the work of a connection: deadlines, output that was blocked, input, its close. It
 // reports whether there is more.
@@ -95,13 +80,6 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	return more
 }
 
-// hasInput reports whether an earlier turn has left something that can be handled
-// without reading more.
-func (s *Server) hasInput(r *record) bool {
-	in := s.inputs.At(r.input)
-	return in != nil && (in.ready || in.again.Op != 0)
-}
-
 func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	w.left = messageBudget
 	if r.flags.Load()&fYield != 0 {
@@ -124,7 +102,7 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 			if n == 0 {
 				w.keep(s, r, b)
 				if end {
-					s.gone(r)
+					s.endOfStream(r)
 				}
 				return false
 			}
@@ -183,8 +161,8 @@ func (s *Server) readSocket(r *record, b []byte) (int, unix.Errno) {
 	return n, errno
 }
 
-// gone ends a connection after the end of its stream without a Close frame.
-func (s *Server) gone(r *record) {
+// endOfStream ends a connection after the end of its stream without a Close frame.
+func (s *Server) endOfStream(r *record) {
 	if r.flags.Load()&fClosing != 0 {
 		r.flags.Or(fAbort)
 		s.wake(r)
@@ -196,18 +174,6 @@ func (s *Server) gone(r *record) {
 	s.beginClose(r, gen, closing{cause: ClientGone})
 }
 
-// takeRest copies the input that was kept into the worker's buffer, and prepares the worker's
-// decoder.
-func (w *worker) takeRest(s *Server, r *record) []byte {
-	in := s.inputs.At(r.input)
-	if in == nil {
-		w.dec, w.ready, w.since, w.again = frame.Decoder{}, false, 0, kept{}
-		return nil
-	}
-	w.dec, w.ready, w.since, w.again = in.dec, in.ready, in.since, in.again
-	return w.buf[:copy(w.buf, in.rest)]
-}
-
 // decode hands whole messages to the handler; it reports whether to go on.
 // What is left over is kept.
 func (s *Server) decode(w *worker, r *record, b []byte) bool {
@@ -217,7 +183,7 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 	for len(b) > 0 {
 		ev, n, err := w.dec.Next(b, lim)
 		if err != nil {
-			return s.broken(r, err)
+			return s.failInput(r, err)
 		}
 		b = b[n:]
 		if n > 0 {
@@ -232,7 +198,7 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 		began = began || !ev.Op.IsControl() // a control frame between fragments begins no message
 		w.left--
 		if err := s.take(w, r, ev, lim.MaxMessage); err != nil {
-			return s.broken(r, err)
+			return s.failInput(r, err)
 		}
 		if w.left <= 0 || w.again.Op != 0 || s.stopped(r) || w.turnMustEnd(r) {
 			w.ready = len(b) > 0
@@ -250,46 +216,9 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 	return w.keep(s, r, b)
 }
 
-// take delivers an event, inflated. If its connection must rest first, or if the
-// message has to wait in the background, it is kept as it came, for later.
-func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Error {
-	small := ev.Op.IsControl() || len(ev.Data) <= largeMessage
-	if !ev.Compressed && (small || w.meter == nil) {
-		return s.deliver(w, r, ev)
-	}
-	if r.flags.Load()&fClosing != 0 {
-		return nil // nobody wants it any more
-	}
-	// The debt of the last message stops the next before it costs anything.
-	v := s.charge(w, r)
-	if s.stopped(r) || w.turnMustEnd(r) {
-		w.keepEvent(ev, false)
-		return nil
-	}
-	if small = v.LargeBehind && !w.InBackground(); small && len(ev.Data) > largeMessage {
-		w.keepBehind(r, ev)
-		return nil
-	}
-	if !ev.Compressed {
-		return s.deliver(w, r, ev)
-	}
-	if err := w.inflateEvent(&ev, max, small); err != nil {
-		return err
-	}
-	if ev.Compressed { // its content is large
-		s.charge(w, r)
-		w.keepBehind(r, ev)
-		return nil
-	}
-	w.left -= len(ev.Data) / inflateWork
-	err := s.deliver(w, r, ev)
-	s.charge(w, r)
-	return err
-}
-
-// broken fails the connection. If it is closing already, further errors of the client only end the
+// failInput fails the connection. If it is closing already, further errors of the client only end the
 // wait for its Close frame.
-func (s *Server) broken(r *record, err *frame.Error) bool {
+func (s *Server) failInput(r *record, err *frame.Error) bool {
 	s.freeInput(r)
 	if r.flags.Load()&fClosing != 0 {
 		r.flags.Or(fLast)
@@ -298,114 +227,4 @@ func (s *Server) broken(r *record, err *frame.Error) bool {
 	}
 	s.fail(r, err)
 	return false
-}
-
-// keep stores the input that a later turn needs, if there is any, and counts it. If the input of
-// all connections is over the limit, it fails the connection and returns false.
-func (w *worker) keep(s *Server, r *record, rest []byte) bool {
-	if len(rest) == 0 && w.dec.Idle() && w.again.Op == 0 {
-		s.freeInput(r)
-		return true
-	}
-	in := s.inputs.At(r.input)
-	if in == nil {
-		in = s.newInput(r)
-	}
-	if w.dec.Idle() {
-		r.flags.And(^fUnfinished)
-	} else if s.cfg.MessageTimeout > 0 && r.flags.Or(fUnfinished)&fUnfinished == 0 {
-		s.armBy(r, w.since+s.ticks.message)
-	}
-	in.rest = append(in.rest[:0], rest...)
-	in.dec, in.ready, in.since, in.again = w.dec, w.ready, w.since, w.again
-	w.again = kept{}
-	return in.hold(s, cap(in.rest)+in.dec.Held()+cap(in.again.Data)) || s.inputRefused(r)
-}
-
-// deliver gives one event to the handler, or answers it.
-func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
-	closing := r.flags.Load()&fClosing != 0
-	switch ev.Op {
-	case ws.OpText, ws.OpBinary:
-		if !closing {
-			atomic.AddUint64(&r.messagesIn, 1)
-			w.message(r, ev)
-		}
-		return nil
-	case ws.OpClose:
-		code, reason, err := frame.ParseClose(ev.Data)
-		if err != nil {
-			return err
-		}
-		if closing {
-			r.flags.Or(fLast) // the answer to our Close
-			s.wake(r)
-			return nil
-		}
-		s.beginClose(r, r.gen.Load(), closingAnswer(code, string(reason)))
-		return nil
-	}
-	if closing {
-		return nil
-	}
-	if !s.controlAllowed(r) {
-		return errControlFlooded
-	}
-	switch {
-	case ev.Op == ws.OpPing:
-		w.cost.Controls++
-		s.pong(w, r, ev.Data)
-		return nil
-	case s.answered(r):
-		w.cost.Bytes -= len(ev.Data) + pongHeaderLen
-		w.cost.Frames--
-	default:
-		w.cost.Controls++
-	}
-	s.ponged(r, ev.Data)
-	return nil
-}
-
-// pongHeaderLen is the header of a client's pong: 2 bytes and the mask.
-const pongHeaderLen = 6
-
-// closingAnswer echoes the client's code (RFC 6455, section 5.5.1).
-func closingAnswer(code ws.StatusCode, reason string) closing {
-	return closing{cause: ClientClosed, code: code, reason: reason, frame: true, last: true}
-}
-
-// controlAllowed counts control frames by the second.
-func (s *Server) controlAllowed(r *record) bool {
-	if s.cfg.ControlRate < 0 {
-		return true
-	}
-	second := uint8(s.clock.Look() / s.ticks.second)
-	if second != r.controlAt {
-		r.controlAt, r.controls = second, 0
-	}
-	r.controls++
-	return int(r.controls) <= min(s.cfg.ControlRate, 1<<16-2)
-}
-
-// cork makes pushes wait for uncork, which writes them together.
-func (s *Server) cork(r *record) {
-	r.mu.Lock()
-	r.w |= wCork
-	r.mu.Unlock()
-}
-
-// hasOutput reports whether output of the connection is queued.
-func (s *Server) hasOutput(r *record) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.output != 0
-}
-
-func (s *Server) uncork(r *record, gen uint32) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.w &^= wCork
-	if r.gen.Load() == gen && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 && (r.output != 0 || s.tlsPending(r)) {
-		s.flushLocked(r)
-	}
 }

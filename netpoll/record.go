@@ -91,21 +91,21 @@ const (
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down
 	fArmed      // closing: the deadline is set
-	fBeat0      // see fBeat
-	fBeat1
+	fHeartbeat0 // see fHeartbeat
+	fHeartbeat1
 	fResting    // not read until extra.rest; owned by the turn
 	fRestricted // Conn.Restrict
 	fBackground // its turns wait for the turns of others
 	fHeavy      // its turns wait for those of connections that need less time, see weigh
 	fYield      // Conn.Yield: the turn ends with the message being delivered
 
-	// fBeat holds the HeartbeatID.
-	fBeat     = fBeat0 | fBeat1
-	beatShift = 23
+	// fHeartbeat holds the HeartbeatID.
+	fHeartbeat     = fHeartbeat0 | fHeartbeat1
+	heartbeatShift = 23
 )
 
-// beatShift is the number of the bit fBeat0; another number does not compile.
-var _ = [1]struct{}{}[fBeat0>>beatShift-1]
+// heartbeatShift is the number of the bit fHeartbeat0; another number does not compile.
+var _ = [1]struct{}{}[fHeartbeat0>>heartbeatShift-1]
 
 // Stages of a connection, in order.
 const (

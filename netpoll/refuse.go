@@ -12,16 +12,16 @@ import (
 type refusal = head.Reason
 
 const (
-	refuseNotHTTP          = head.NotHTTP
-	refuseProxy            = head.Proxy
-	refuseTooLarge         = head.TooLarge
-	refuseOrigin   refusal = "origin"
-	refuseHandler  refusal = "handler"
-	refuseFull     refusal = "server full"
-	refusePerIP    refusal = "too many from address"
-	refuseHTTPFull refusal = "too many http connections"
-	refuseUnsaid   refusal = "server full, closed unanswered"
-	refuseStopping refusal = "server is shutting down"
+	refuseNotHTTP            = head.NotHTTP
+	refuseProxy              = head.Proxy
+	refuseTooLarge           = head.TooLarge
+	refuseOrigin     refusal = "origin"
+	refuseHandler    refusal = "handler"
+	refuseFull       refusal = "server full"
+	refusePerIP      refusal = "too many from address"
+	refuseHTTPFull   refusal = "too many http connections"
+	refuseUnanswered refusal = "server full, closed unanswered"
+	refuseStopping   refusal = "server is shutting down"
 
 	// answeredHealth is no refusal: it marks the answers to /health, which are not counted.
 	answeredHealth refusal = "health"
@@ -63,14 +63,14 @@ func answerClose(e *refusedError) closing {
 // answer tells the client everything, and the operator of the server can change nothing. The
 // Handler logs its own.
 var refusalHints = map[refusal]string{
-	refuseTooLarge: "MaxHead bounds the head of a request (--max-head); large cookies are the usual cause",
-	refuseOrigin:   "CheckOrigin decides which pages may connect (--allow-origin)",
-	refuseFull:     "MaxConns bounds the connections (--max-conns, and the limit of open files)",
-	refuseUnsaid:   "MaxConns bounds the connections (--max-conns, and the limit of open files)",
-	refusePerIP:    "MaxConnsPerIP and MaxHandshakesPerIP bound one address (--max-conns-per-ip, --max-handshakes-per-ip); behind a proxy list it in Exempt (--proxy)",
-	refuseHTTPFull: "MaxHTTP bounds the connections that ask for pages (--max-http), a quarter for one address",
-	refuseProxy:    "a proxy sends the PROXY protocol: configure it to send X-Forwarded-For, and list it in Exempt (--proxy)",
-	refuseNotHTTP:  "something else than HTTP came, perhaps TLS to a plain port or a plain request to the port for TLS",
+	refuseTooLarge:   "MaxHead bounds the head of a request (--max-head); large cookies are the usual cause",
+	refuseOrigin:     "CheckOrigin decides which pages may connect (--allow-origin)",
+	refuseFull:       "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refuseUnanswered: "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refusePerIP:      "MaxConnsPerIP and MaxHandshakesPerIP bound one address (--max-conns-per-ip, --max-handshakes-per-ip); behind a proxy list it in Exempt (--proxy)",
+	refuseHTTPFull:   "MaxHTTP bounds the connections that ask for pages (--max-http), a quarter for one address",
+	refuseProxy:      "a proxy sends the PROXY protocol: configure it to send X-Forwarded-For, and list it in Exempt (--proxy)",
+	refuseNotHTTP:    "something else than HTTP came, perhaps TLS to a plain port or a plain request to the port for TLS",
 }
 
 // maxDetail is the number of bytes of a client's text that a log line may have.

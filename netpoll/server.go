@@ -29,7 +29,7 @@ type Server struct {
 	outputShedder *Turn          // runs shedOutput
 	inputShedder  *Turn          // runs shedInput
 	pings         wheel.Schedule // of WebSocket pings
-	beats         []beat
+	heartbeats    []activeHeartbeat
 
 	slab     slab.Slab[record]
 	inputs   slab.Table[input]
@@ -46,21 +46,21 @@ type Server struct {
 	open       atomic.Int64 // connections, also in handshakes and in net/http
 	httpConns  httpConns    // of these, those that net/http has
 	refusing   atomic.Int64 // of these, those that are being refused
-	dealt      atomic.Uint32
+	lastLoop   atomic.Uint32
 	stopping   atomic.Bool  // Shutdown has begun
 	writeLimit int          // rawio.WriteLimit when the server was made
 	unfinished atomic.Int64 // bytes of unfinished input
 	queued     atomic.Int64 // bytes that queues hold: references, buffers (shared ones once) and ciphertext
 	stats      counters
 
-	mu      sync.Mutex
-	state   int // idle, serving, stopping or stopped
-	timers  map[*Timer]struct{}
-	hurried context.Context // done when the shutdown must end at once
-	hasten  context.CancelFunc
-	cut     bool          // connections were closed before they had ended; valid once ended is closed
-	ended   chan struct{} // closed when everything has ended
-	running sync.WaitGroup
+	mu       sync.Mutex
+	state    int // idle, serving, stopping or stopped
+	timers   map[*Timer]struct{}
+	drainCtx context.Context // done when the shutdown must end at once
+	endDrain context.CancelFunc
+	cut      bool          // connections were closed before they had ended; valid once ended is closed
+	ended    chan struct{} // closed when everything has ended
+	running  sync.WaitGroup
 }
 
 // The states of a Server.
@@ -88,7 +88,7 @@ func New(cfg Config, h Handler) *Server {
 	s.writeLimit = int(rawio.WriteLimit.Load())
 	s.slab.Number = func(r *record, i uint32) { r.index = i }
 	s.refusals = ratelog.New(s.cfg.Logger)
-	s.hurried, s.hasten = context.WithCancel(context.Background())
+	s.drainCtx, s.endDrain = context.WithCancel(context.Background())
 	s.httpConns.conns = map[*httpConn]struct{}{}
 	s.clock.Start, s.clock.Tick = time.Now(), cfg.tick()
 	t := s.clock.Ticks

@@ -2,62 +2,6 @@ package netpoll
 
 import "slices"
 
-// Unfinished input is everything that clients have sent and that is not a message yet: heads of
-// requests, and parts of messages, frames and TLS records. Each client may hold some for a while,
-// so the server counts all of it together, and Config.MaxUnfinished bounds it. At 7/8 of the limit
-// the connections that hold most are closed, so that a few large holders cannot keep out many small
-// ones. At the limit, each connection that wants more is closed.
-//
-// reserveInput adds n bytes to the count, or takes bytes away if n is negative. It reports whether
-// the count is within the limit.
-func (s *Server) reserveInput(n int) bool {
-	total := s.unfinished.Add(int64(n))
-	if n <= 0 {
-		return true
-	}
-	if total > s.cfg.MaxUnfinished/8*7 {
-		s.inputShedder.Wake()
-	}
-	return total <= s.cfg.MaxUnfinished
-}
-
-// hold sets the number of bytes that an input holds. It reports whether the count of all is within
-// the limit.
-func (in *input) hold(s *Server, held int) bool {
-	grown := held - int(in.held.Swap(int64(held)))
-	return s.reserveInput(grown)
-}
-
-// newInput makes a connection's input. It belongs to the turn, except held and owner, which
-// shedInput reads.
-func (s *Server) newInput(r *record) *input {
-	in := &input{owner: s.conn(r)}
-	r.input = s.inputs.Put(in)
-	return in
-}
-
-// freeInput frees a connection's input.
-func (s *Server) freeInput(r *record) {
-	in := s.inputs.At(r.input)
-	if in == nil {
-		return
-	}
-	in.hold(s, 0)
-	s.inputs.Drop(r.input)
-	r.input = 0
-	r.flags.And(^fUnfinished)
-}
-
-// inputRefused closes a connection whose input is over the limit.
-func (s *Server) inputRefused(r *record) bool {
-	if r.flags.Load()&fOpen != 0 {
-		return s.broken(r, errInputMemory)
-	}
-	s.freeInput(r)
-	s.beginClose(r, r.gen.Load(), closing{cause: OutOfMemory})
-	return false
-}
-
 // shedInput runs as a turn when unfinished input is near its limit. It closes the connections that
 // hold most, one after the other, until the rest is below 7/8 of the limit. Connections that are
 // closing already may still hold memory. Their bytes count as freed, so that the server does not

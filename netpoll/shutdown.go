@@ -30,11 +30,11 @@ func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	s.beginShutdown(spread)
 	if inCallback() {
 		if at, ok := ctx.Deadline(); ok {
-			time.AfterFunc(time.Until(at), s.hasten)
+			time.AfterFunc(time.Until(at), s.endDrain)
 		}
 		return nil
 	}
-	stop := context.AfterFunc(ctx, s.hasten)
+	stop := context.AfterFunc(ctx, s.endDrain)
 	<-s.ended
 	stop()
 	if s.cut {
@@ -47,7 +47,7 @@ func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 // is under way. It returns when everything has ended; called from a callback, see Shutdown, at
 // once.
 func (s *Server) Close() error {
-	s.hasten()
+	s.endDrain()
 	s.beginShutdown(0)
 	if !inCallback() {
 		<-s.ended
@@ -100,22 +100,22 @@ func (s *Server) beginShutdown(spread time.Duration) {
 // end is the shutdown itself, on a goroutine of its own.
 func (s *Server) end(spread time.Duration) {
 	for _, ln := range s.listeners() {
-		go ln.http.srv.Shutdown(s.hurried)
+		go ln.http.srv.Shutdown(s.drainCtx)
 	}
 	s.closeAll(spread)
-	s.awaitConns(s.hurried.Done(), s.clients)
+	s.awaitConns(s.drainCtx.Done(), s.clients)
 	s.stopListening()
-	s.awaitConns(s.hurried.Done(), s.open.Load)
+	s.awaitConns(s.drainCtx.Done(), s.open.Load)
 	if s.open.Load() > 0 {
 		s.cut = true
-		s.killAll()
+		s.abortAll()
 		s.awaitConns(nil, s.open.Load)
 	}
 	s.stopGoroutines()
 }
 
 // closeAll closes all connections, spread evenly over a time, in steps of 5 ms. It returns early
-// when all clients have left, or when the shutdown is hurried.
+// when all clients have left, or when draining must end.
 func (s *Server) closeAll(spread time.Duration) {
 	all := slices.Collect(s.all())
 	t := time.NewTicker(5 * time.Millisecond)
@@ -133,7 +133,7 @@ func (s *Server) closeAll(spread time.Duration) {
 			return
 		}
 		select {
-		case <-s.hurried.Done():
+		case <-s.drainCtx.Done():
 			return
 		case <-t.C:
 		}
@@ -154,16 +154,16 @@ func (s *Server) settle(conns []Conn) {
 			}
 		}
 		if len(own) > 0 {
-			s.guard("Settle", func() { h.Settle(s.hurried, own) })
+			s.guard("Settle", func() { h.Settle(s.drainCtx, own) })
 		}
 	}
 }
 
 // closeForShutdown closes one connection: with 1001 if it is open, and with 503 if it is not open
-// yet and can get an answer. Once the shutdown is hurried it closes without a word, because killAll
+// yet and can get an answer. Once draining must end, it closes without a word, because abortAll
 // may have listed the connections already.
 func (s *Server) closeForShutdown(c Conn) {
-	if s.hurried.Err() != nil {
+	if s.drainCtx.Err() != nil {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		return
 	}
@@ -194,15 +194,15 @@ func (s *Server) awaitConns(hurry <-chan struct{}, left func() int64) {
 	}
 }
 
-// killAll closes the remaining connections without a word.
-func (s *Server) killAll() {
+// abortAll closes the remaining connections without a word.
+func (s *Server) abortAll() {
 	for c := range s.all() {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		c.r.flags.Or(fAbort)
 		s.wake(c.r)
 	}
 	// Last, because the connections before could still become such.
-	s.httpConns.killAll()
+	s.httpConns.abortAll()
 	for _, ln := range s.listeners() {
 		ln.http.close()
 	}
@@ -213,7 +213,7 @@ func (s *Server) stopGoroutines() {
 	for _, ln := range s.listeners() {
 		ln.http.close()
 	}
-	s.hasten() // net/http's Shutdown looks round rarely
+	s.endDrain() // net/http's Shutdown looks round rarely
 	s.closeLoops()
 	s.ready.Close()
 	s.running.Wait()

@@ -96,8 +96,8 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// bankLocked adds the traffic of a closing connection to the server's. r.mu is held.
-func (c *counters) bankLocked(r *record) {
+// addTrafficLocked adds the traffic of a closing connection to the server's. r.mu is held.
+func (c *counters) addTrafficLocked(r *record) {
 	c.messagesOut.Add(int64(r.messagesOut))
 	c.bytesOut.Add(int64(r.bytesOut))
 	c.messagesIn.Add(int64(atomic.LoadUint64(&r.messagesIn)))

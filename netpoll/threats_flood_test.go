@@ -16,7 +16,7 @@ import (
 
 // Threats that send more than they should: pings, inflated bytes, silence.
 
-// While the output is blocked one pong is owed, the latest; no frame is cut
+// While the output is blocked one pong is pending, the latest; no frame is cut
 // by it, and nothing grows.
 func TestThreatPingFloodBlocked(t *testing.T) {
 	w := newWitness()

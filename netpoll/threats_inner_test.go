@@ -155,10 +155,10 @@ func TestRecordHasNoPointer(t *testing.T) {
 
 // Who was paused is not silent as long as what it said is not read, however late.
 func TestPongUnreadIsAPong(t *testing.T) {
-	for name, beat := range map[string]uint32{"WebSocket pings": 0, "a heartbeat": fBeat0} {
+	for name, beat := range map[string]uint32{"WebSocket pings": 0, "a heartbeat": fHeartbeat0} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, Config{PingInterval: time.Hour, PongTimeout: time.Second}, nil)
-			s.beats = append(s.beats, heart())
+			s.heartbeats = append(s.heartbeats, heart())
 			c, end := join(t, s, 0)
 			wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.String() == "idle" })
 			c.Pause()
@@ -177,7 +177,7 @@ func TestPongUnreadIsAPong(t *testing.T) {
 	}
 }
 
-func heart() beat {
+func heart() activeHeartbeat {
 	f, _ := NewFrame(ws.OpText, []byte("{}"))
-	return beat{Heartbeat: Heartbeat{Frame: f, Code: 4000}, schedule: wheel.Schedule{Interval: 36000, Timeout: 10, Grain: 1, Fixed: true}}
+	return activeHeartbeat{Heartbeat: Heartbeat{Frame: f, Code: 4000}, schedule: wheel.Schedule{Interval: 36000, Timeout: 10, Grain: 1, Fixed: true}}
 }

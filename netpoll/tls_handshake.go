@@ -86,7 +86,7 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 		r.stage = stageHTTP
 		r.flags.Or(fReadable)
 		return s.readHead(w, r)
-	case st.Input > tlsmem.MaxHello && !st.Shaking: // no client sends so much before the server answers
+	case st.Input > tlsmem.MaxHello && !st.Handshaking: // no client sends so much before the server answers
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})
 		return false
 	case st.Input > tlsmem.MaxHello && !t.WantsInput():
@@ -96,23 +96,23 @@ func (s *Server) readHello(w *worker, r *record) (more bool) {
 	if waited {
 		s.startHandshake(r, t)
 	}
-	// Also while it waits or shakes hands, because the client's end must be seen.
-	if !s.feedHandshake(w, r, t, st.Shaking) {
+	// Also while it waits or its handshake lasts, because the client's end must be seen.
+	if !s.feedHandshake(w, r, t, st.Handshaking) {
 		return false
 	}
-	return st.Shaking || waited || s.checkHello(r, t)
+	return st.Handshaking || waited || s.checkHello(r, t)
 }
 
 // feedHandshake reads ciphertext of a connection whose handshake has not ended. It reports whether
 // some has come.
-func (s *Server) feedHandshake(w *worker, r *record, t *tlsState, shaking bool) bool {
+func (s *Server) feedHandshake(w *worker, r *record, t *tlsState, handshaking bool) bool {
 	w.needCiphertext()
 	n, errno := s.readRaw(r, w.cipher)
 	switch {
 	case n > 0:
 		t.Feed(w.cipher[:n])
 		return true
-	case errno == 0 && shaking:
+	case errno == 0 && handshaking:
 		t.EndInput() // the client may have sent everything before, its request too
 	case errno != unix.EAGAIN:
 		s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed})

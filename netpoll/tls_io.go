@@ -124,9 +124,9 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	if o == nil {
 		return false
 	}
-	s.payPongLocked(o)
+	s.queuePongLocked(o)
 	if len(o.live()) == 0 {
-		s.waterLocked(r, o)
+		s.noteWatermarkLocked(r, o)
 		s.freeOutputLocked(r, o)
 		return false
 	}
@@ -152,7 +152,7 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 		return false
 	}
 	s.consumeLocked(o, done)
-	s.waterLocked(r, o)
+	s.noteWatermarkLocked(r, o)
 	return true
 }
 

@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"bytes"
+	"webim/netpoll/internal/head"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,13 +24,6 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		return false
 	}
 	w.answer = answer
-	flags := fOpen | fFirst
-	if ext.Deflate {
-		flags |= fDeflate
-	}
-	if ext.Small {
-		flags |= fSmallWindow
-	}
 	r.mu.Lock()
 	if r.w&wClosing != 0 { // the server is shutting down
 		r.mu.Unlock()
@@ -43,7 +37,7 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	// meanwhile are queued. fOpen decides, under the lock, whether a close sends a Close frame or
 	// an HTTP error.
 	r.w |= wBit
-	r.flags.Or(flags)
+	r.flags.Or(openFlags(ext))
 	r.mu.Unlock()
 	r.stage = stageOpen
 	s.addrs.Opened(r.ip)
@@ -52,17 +46,33 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	s.arm(r, s.firstPing(r))
 	s.opening(r, q)
 	s.answer(r, answer)
-	if len(behind) > 0 {
-		in := s.newInput(r)
-		in.rest, in.ready = bytes.Clone(behind), true
-		if !in.hold(s, cap(in.rest)) {
-			return s.inputRefused(r)
-		}
+	if len(behind) > 0 && !s.keepFrames(r, behind) {
+		return s.inputRefused(r)
 	}
 	if r.flags.Load()&fClosing != 0 {
 		return false
 	}
 	return s.readOpen(w, r)
+}
+
+// openFlags returns the flags of a connection that opens.
+func openFlags(ext head.Extension) uint32 {
+	flags := fOpen | fFirst
+	if ext.Deflate {
+		flags |= fDeflate
+	}
+	if ext.Small {
+		flags |= fSmallWindow
+	}
+	return flags
+}
+
+// keepFrames stores frames that have come behind the head of the upgrade. It reports whether they
+// are within Config.MaxUnfinished.
+func (s *Server) keepFrames(r *record, frames []byte) bool {
+	in := s.newInput(r)
+	in.rest, in.ready = bytes.Clone(frames), true
+	return in.hold(s, cap(in.rest))
 }
 
 // forwarded counts the connection under its client's address from here on, if a listed proxy names

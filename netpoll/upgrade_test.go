@@ -11,7 +11,7 @@ import (
 )
 
 // What is written first stays first, even if the socket takes none of it and a
-// pong is owed meanwhile, which goes before all that is whole.
+// pong is pending meanwhile, which goes before all that is whole.
 func TestWriteFirst(t *testing.T) {
 	s := serve(t, Config{}, nil)
 	c, end := join(t, s, 4096)

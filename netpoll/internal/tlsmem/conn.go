@@ -27,26 +27,26 @@ type Conn struct {
 	// TLS reads and writes plaintext. It is set once.
 	TLS *tls.Conn
 
-	mu         sync.Mutex
-	more       sync.Cond // signals that in or ended has changed; the handshake waits for it
-	owner      Owner
-	in         []byte   // input: whole records, then a part of one
-	sliced     bool     // in is the tail of more
-	record     int      // bytes of the record at the start of in that crypto/tls has not read; 0: not known
-	unaligned  bool     // net/http had it: the start of in may lie within a record
-	silent     int      // bytes of whole records since the last plaintext
-	waste      int      // bytes of records that brought no plaintext, see CountText
-	reported   int      // the largest waste until now
-	inCounted  int      // bytes counted by Owner.CountInput
-	out        []byte   // output
-	over       bool     // the connection has ended: nothing may be written any more
-	shaking    bool     // a goroutine does the handshake: reading waits
-	done       bool     // the handshake has ended
-	failed     error    // the error of the handshake
-	ended      bool     // no more input will arrive
-	full       bool     // the caller has stopped reading: the handshake is slower
-	direct     net.Conn // net/http has this socket: reads and writes go straight to it
-	outCounted int      // bytes counted by Owner.CountOutput
+	mu          sync.Mutex
+	more        sync.Cond // signals that in or ended has changed; the handshake waits for it
+	owner       Owner
+	in          []byte   // input: whole records, then a part of one
+	sliced      bool     // in is the tail of more
+	record      int      // bytes of the record at the start of in that crypto/tls has not read; 0: not known
+	unaligned   bool     // net/http had it: the start of in may lie within a record
+	silent      int      // bytes of whole records since the last plaintext
+	waste       int      // bytes of records that brought no plaintext, see CountText
+	reported    int      // the largest waste until now
+	inCounted   int      // bytes counted by Owner.CountInput
+	out         []byte   // output
+	over        bool     // the connection has ended: nothing may be written any more
+	handshaking bool     // a goroutine does the handshake: reading waits
+	done        bool     // the handshake has ended
+	failed      error    // the error of the handshake
+	ended       bool     // no more input will arrive
+	full        bool     // the caller has stopped reading: the handshake is slower
+	direct      net.Conn // net/http has this socket: reads and writes go straight to it
+	outCounted  int      // bytes counted by Owner.CountOutput
 }
 
 // New makes the server's side of a TLS connection. SetOwner must be called before anything else.

@@ -10,30 +10,30 @@ import (
 // wait for input.
 func (c *Conn) BeginHandshake() {
 	c.mu.Lock()
-	c.shaking = true
+	c.handshaking = true
 	c.mu.Unlock()
 }
 
 // EndHandshake ends the handshake, with its error or nil.
 func (c *Conn) EndHandshake(err error) {
 	c.mu.Lock()
-	c.shaking, c.done, c.failed, c.silent = false, true, err, 0
+	c.handshaking, c.done, c.failed, c.silent = false, true, err, 0
 	c.mu.Unlock()
 }
 
 // Status is the state of a handshake.
 type Status struct {
-	Shaking bool  // it is under way
-	Done    bool  // it has ended
-	Failed  error // with this error
-	Input   int   // bytes of input
+	Handshaking bool  // it is under way
+	Done        bool  // it has ended
+	Failed      error // with this error
+	Input       int   // bytes of input
 }
 
 // Status returns the state of the handshake.
 func (c *Conn) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Status{c.shaking, c.done, c.failed, len(c.in)}
+	return Status{c.handshaking, c.done, c.failed, len(c.in)}
 }
 
 // Ready reports whether the handshake has succeeded.

@@ -92,7 +92,7 @@ func TestConn(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.EndHandshake(nil)
-	if st := c.Status(); !c.Ready() || !st.Done || st.Shaking {
+	if st := c.Status(); !c.Ready() || !st.Done || st.Handshaking {
 		t.Errorf("after the handshake: %+v", st)
 	}
 	if err := <-said; err != nil {

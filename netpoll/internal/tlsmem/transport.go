@@ -39,7 +39,7 @@ func (t *transport) Read(p []byte) (int, error) {
 		case c.ended:
 			c.mu.Unlock()
 			return 0, io.EOF
-		case !c.shaking:
+		case !c.handshaking:
 			c.mu.Unlock()
 			return 0, noInput{}
 		}
@@ -102,10 +102,10 @@ func (t *transport) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	c.out = append(c.out, p...)
-	owner, shaking := c.owner, c.shaking
+	owner, handshaking := c.owner, c.handshaking
 	c.countOutputLocked()
 	c.mu.Unlock()
-	if shaking {
+	if handshaking {
 		owner.Flush()
 	}
 	return len(p), nil

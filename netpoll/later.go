@@ -70,10 +70,42 @@ func (s *Server) redeliver(w *worker, r *record, b []byte) bool {
 		w.message(r, ev.Event)
 		s.charge(w, r) // the handler may have made much of it
 	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r)); err != nil { // it had to wait
-		return s.broken(r, err)
+		return s.failInput(r, err)
 	}
 	if w.turnMustEnd(r) {
 		w.left = 0
 	}
 	return w.keep(s, r, b)
+}
+
+// Later, called in Handler.Open or Handler.Message, stops the decoding of this connection's
+// messages until done is called. Any goroutine may call done, once or more often. No worker waits
+// meanwhile. If a callback calls Later twice, both functions must be called. As with Pause, the
+// client's end is not noticed before.
+func (c Conn) Later() (done func()) {
+	if !c.lock() {
+		return func() {}
+	}
+	c.holdLocked()
+	c.r.mu.Unlock()
+	return sync.OnceFunc(c.release)
+}
+
+func (c Conn) holdLocked() {
+	c.s.extraLocked(c.r).held++
+	c.r.flags.Or(fHeld)
+}
+
+// release takes back one Later or Again.
+func (c Conn) release() {
+	if !c.lock() {
+		return
+	}
+	x := c.s.extraLocked(c.r)
+	x.held--
+	if x.held == 0 {
+		c.r.flags.And(^fHeld)
+	}
+	c.r.mu.Unlock()
+	c.s.wake(c.r)
 }

@@ -1,0 +1,140 @@
+package netpoll
+
+import (
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/frame"
+)
+
+// take delivers an event, inflated. If its connection must rest first, or if the
+// message has to wait in the background, it is kept as it came, for later.
+func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Error {
+	small := ev.Op.IsControl() || len(ev.Data) <= largeMessage
+	if !ev.Compressed && (small || w.meter == nil) {
+		return s.deliver(w, r, ev)
+	}
+	if r.flags.Load()&fClosing != 0 {
+		return nil // nobody wants it any more
+	}
+	// The debt of the last message stops the next before it costs anything.
+	v := s.charge(w, r)
+	if s.stopped(r) || w.turnMustEnd(r) {
+		w.keepEvent(ev, false)
+		return nil
+	}
+	if small = v.LargeBehind && !w.InBackground(); small && len(ev.Data) > largeMessage {
+		w.keepBehind(r, ev)
+		return nil
+	}
+	if !ev.Compressed {
+		return s.deliver(w, r, ev)
+	}
+	if err := w.inflateEvent(&ev, max, small); err != nil {
+		return err
+	}
+	if ev.Compressed { // its content is large
+		s.charge(w, r)
+		w.keepBehind(r, ev)
+		return nil
+	}
+	w.left -= len(ev.Data) / inflateWork
+	err := s.deliver(w, r, ev)
+	s.charge(w, r)
+	return err
+}
+
+// deliver gives one event to the handler, or answers it.
+func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
+	closing := r.flags.Load()&fClosing != 0
+	switch ev.Op {
+	case ws.OpText, ws.OpBinary:
+		if !closing {
+			atomic.AddUint64(&r.messagesIn, 1)
+			w.message(r, ev)
+		}
+		return nil
+	case ws.OpClose:
+		code, reason, err := frame.ParseClose(ev.Data)
+		if err != nil {
+			return err
+		}
+		if closing {
+			r.flags.Or(fLast) // the answer to our Close
+			s.wake(r)
+			return nil
+		}
+		s.beginClose(r, r.gen.Load(), closingAnswer(code, string(reason)))
+		return nil
+	}
+	if closing {
+		return nil
+	}
+	if !s.controlAllowed(r) {
+		return errControlFlooded
+	}
+	switch {
+	case ev.Op == ws.OpPing:
+		w.cost.Controls++
+		s.pong(w, r, ev.Data)
+		return nil
+	case s.answered(r):
+		w.cost.Bytes -= len(ev.Data) + pongHeaderLen
+		w.cost.Frames--
+	default:
+		w.cost.Controls++
+	}
+	s.ponged(r, ev.Data)
+	return nil
+}
+
+// pongHeaderLen is the header of a client's pong: 2 bytes and the mask.
+const pongHeaderLen = 6
+
+// closingAnswer echoes the client's code (RFC 6455, section 5.5.1).
+func closingAnswer(code ws.StatusCode, reason string) closing {
+	return closing{cause: ClientClosed, code: code, reason: reason, frame: true, last: true}
+}
+
+// controlAllowed counts control frames by the second.
+func (s *Server) controlAllowed(r *record) bool {
+	if s.cfg.ControlRate < 0 {
+		return true
+	}
+	second := uint8(s.clock.Look() / s.ticks.second)
+	if second != r.controlAt {
+		r.controlAt, r.controls = second, 0
+	}
+	r.controls++
+	return int(r.controls) <= min(s.cfg.ControlRate, 1<<16-2)
+}
+
+// inflateEvent replaces the data of a compressed event by its inflated content, in the worker's
+// memory. If small is set and the content is larger than largeMessage, it leaves the event as it
+// is.
+func (w *worker) inflateEvent(ev *frame.Event, max int, small bool) *frame.Error {
+	most := max
+	if small {
+		most = min(max, largeMessage)
+	}
+	out, err := frame.Inflate(w.inflate[:0], ev.Data, most)
+	w.cost.Inflated += len(out) // whatever the result
+	if err == frame.ErrTooBig && most < max {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ev.Data, ev.Compressed = out, false
+	// A large message's memory is not kept: idle workers are idle memory too.
+	if w.inflate = out; cap(out) > readSize {
+		w.inflate = nil
+	}
+	ev.Own = w.inflate == nil
+	if ev.Op == ws.OpText && !utf8.Valid(out) {
+		return frame.ErrUTF8
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package netpoll
+
+import (
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// Push sends a message. op is ws.OpText (data must be UTF-8) or ws.OpBinary. data may be reused
+// when Push returns. Push queues the bytes that the socket does not take. If the queue would grow
+// above Config.MaxQueue, Push closes the connection and returns ErrSlow. Within the connection's
+// own callbacks the message is sent at the end of the turn. Swoole's push.
+func (c Conn) Push(op ws.OpCode, data []byte) error {
+	return c.pushOne(op, data, false)
+}
+
+// PushFrame sends a frame that other connections may share. It is encoded once, and compressed once
+// for the connections that negotiated compression.
+func (c Conn) PushFrame(f *Frame) error {
+	if !c.Exists() {
+		return c.notOpen()
+	}
+	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
+	return c.s.push(c.r, c.gen, b, b.b, 1, false)
+}
+
+// Reply is Push for a message that the client has asked for. The queue takes a reply of any size.
+// While the queue is above HighWater, and until it is below LowWater, the replies that it takes do
+// not count in Config.MaxQueue. So a client that reads is never closed as slow for the replies to
+// its own requests. The handler bounds their size: while the connection is Crowded it begins
+// nothing that has a large reply.
+func (c Conn) Reply(op ws.OpCode, data []byte) error {
+	return c.pushOne(op, data, true)
+}
+
+// pushOne sends a message to this connection only, in memory that is reused.
+func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
+	if op != ws.OpBinary && (op != ws.OpText || !utf8.Valid(data)) {
+		return ErrBadFrame
+	}
+	if !c.Exists() {
+		return c.notOpen()
+	}
+	seg := encodeOne(op, data, c.Variant(), c.s.cfg.DeflateMin)
+	err := c.s.push(c.r, c.gen, &seg.buffer, seg.b, 1, reply)
+	seg.leave()
+	return err
+}
+
+// Ping sends a ping frame with a payload of at most 125 bytes. The heartbeat does not need it.
+func (c Conn) Ping(payload []byte) error {
+	if len(payload) > ws.MaxControlFramePayloadSize {
+		return ErrBadFrame
+	}
+	if !c.Exists() {
+		return c.notOpen()
+	}
+	b := encodeControl(ws.OpPing, payload)
+	return c.s.push(c.r, c.gen, b, b.b, 0, false)
+}
+
+func (c Conn) notOpen() error {
+	if c.s != nil && c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == 0 {
+		return ErrNotOpen
+	}
+	return ErrClosed
+}
+
+// push queues b, a part of buf made of whole frames, and writes the bytes that the socket takes.
+// Push, PushFrame, Reply, Offer and Conn.Ping end here; heartbeats, pongs and Close frames do not.
+// When nothing is queued and nobody writes, b goes to the socket without being queued first.
+//
+// A reply is a message that the client has asked for; see Conn.Reply.
+func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int, reply bool) error {
+	r.mu.Lock()
+	if r.gen.Load() != gen || r.w&(wClosing|wShut) != 0 {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	if r.w&(wBit|wCork) != 0 || r.output != 0 || r.flags.Load()&fTLS != 0 {
+		err := s.enqueueLocked(r, buf, b, messages, reply)
+		if err != nil && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 {
+			// Only the cork held it back: the socket has refused nothing yet.
+			s.flushLocked(r)
+			if r.w&(wClosing|wShut) != 0 { // begun while the lock was released
+				r.mu.Unlock()
+				return ErrClosed
+			}
+			err = s.enqueueLocked(r, buf, b, messages, reply)
+		}
+		if err == nil && r.w&(wBit|wCork) == 0 && r.flags.Load()&fBlocked == 0 {
+			s.flushLocked(r)
+		}
+		r.mu.Unlock()
+		if err == ErrSlow {
+			s.closeAs(r, gen, closing{cause: Slow})
+		}
+		return err
+	}
+	r.w |= wBit
+	r.messagesOut += uint64(messages)
+	fd := int(r.fd)
+	r.mu.Unlock()
+	n, errno := s.write(fd, b)
+	r.mu.Lock()
+	if n > 0 {
+		r.bytesOut += uint64(n)
+		r.sent.Store(s.clock.Last.Load())
+	}
+	if n < len(b) {
+		s.frontLocked(r, ref{buf, b[n:]}, n > 0)
+		s.outputs.At(r.output).exempt(s.cfg.HighWater, len(b)-n, reply)
+		s.failedLocked(r, errno)
+	}
+	s.unlockWriter(r)
+	return nil
+}
+
+// enqueueLocked appends a reference, within the connection's limit. One message may exceed the limit
+// alone, if nothing else is queued. A reply always fits, so the queue holds MaxQueue and the replies
+// in it at most: see Conn.Reply.
+func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, reply bool) error {
+	o := s.outputLocked(r)
+	if !reply && o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue+o.extra {
+		return ErrSlow
+	}
+	r.messagesOut += uint64(messages)
+	s.appendLocked(o, buf, b)
+	o.exempt(s.cfg.HighWater, len(b), reply)
+	s.noteWatermarkLocked(r, o)
+	return nil
+}
+
+// exempt notes that n queued bytes of a reply do not count in MaxQueue, if the
+// queue is past the high watermark with them. The exemption ends at the low one,
+// so that messages behind large replies have all of MaxQueue meanwhile.
+func (o *output) exempt(high, n int, reply bool) {
+	if reply && o.cost() > high {
+		o.extra += n + bufferCost
+	}
+}
