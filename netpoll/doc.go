@@ -45,6 +45,9 @@
 //	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
 //	sched   the ready list, turns and workers: which turn runs next, and when a worker is woken
 //
+// Three packages beside them are for other packages, too: durations counts durations, ratelog logs a
+// line now and then, and wstest is the kit of the tests.
+//
 // # Turns: the read side
 //
 // Everything that has work (a connection, or a [Turn] of a user such as a shard of a room) is on the
@@ -110,9 +113,9 @@
 // Every close has one [Cause]. It begins in beginClose, which marks the connection and wakes the
 // turn, and ends in finish, on the turn, once the write bit is free: Del, close(2), Handler.Close,
 // and the record goes back to the slab with a new generation. So no descriptor is closed under a
-// writer, and there is one Close per Open. close.go has the table of the states,
-// and finish.go the last step. fOpen, under the
-// record's lock, decides between a Close frame and an HTTP error as the last output.
+// writer, and there is one Close per Open. close.go has the table of the states, and finish.go the
+// last step. fOpen, under the record's lock, decides between a Close frame and an HTTP error as the
+// last output.
 //
 // The rule: a client that takes too little is closed as [Slow]. No message is left out of the stream
 // to a client: the stream ends, or it has no hole.

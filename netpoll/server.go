@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"webim/netpoll/durations"
 	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/sched"
@@ -24,11 +25,11 @@ type Server struct {
 	ticks         ticks
 	loops         []*loop
 	ready         *sched.List[*record]
-	latency       Histogram      // of turns, from queued to running
-	workers       []*worker      // also the loops' own; set by start
-	outputShedder *Turn          // runs shedOutput
-	inputShedder  *Turn          // runs shedInput
-	pings         wheel.Schedule // of WebSocket pings
+	latency       durations.Histogram // of turns, from queued to running
+	workers       []*worker           // also the loops' own; set by start
+	outputShedder *Turn               // runs shedOutput
+	inputShedder  *Turn               // runs shedInput
+	pings         wheel.Schedule      // of WebSocket pings
 	heartbeats    []activeHeartbeat
 
 	slab     slab.Slab[record]

@@ -30,7 +30,7 @@ type Stats struct {
 	Workers      int           // in all
 	WorkersBusy  int           // of them, with work now
 	Worked       time.Duration // the time that they were busy, added up
-	TurnP50      time.Duration // from queued to running; see Counts.Quantile
+	TurnP50      time.Duration // from queued to running; see durations.Counts
 	TurnP99      time.Duration
 }
 

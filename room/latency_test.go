@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/durations"
 	"webim/netpoll/wstest"
 	"webim/room"
 )
@@ -15,7 +16,7 @@ import (
 // holds is what the hub holds: Stats without what it has done.
 func (n *node) holds() room.Stats {
 	st := n.hub.Stats()
-	st.Delivered, st.Written = 0, netpoll.Counts{}
+	st.Delivered, st.Written = 0, durations.Counts{}
 	return st
 }
 

@@ -1,6 +1,6 @@
 package room
 
-import "webim/netpoll"
+import "webim/netpoll/durations"
 
 // Stats is what a hub holds now, and what it has refused and done since its start.
 type Stats struct {
@@ -15,8 +15,8 @@ type Stats struct {
 	Cut      int64   // connections closed since that went on
 	OverUser int64   // connections refused by MaxConnsPerUser
 
-	Delivered int64          // messages, each counted once for each member that was offered it
-	Written   netpoll.Counts // of these: from the room's log until the sweep's last member was offered them; see package latency
+	Delivered int64            // messages, each counted once for each member that was offered it
+	Written   durations.Counts // of these: from the room's log until the sweep's last member was offered them; see package latency
 }
 
 // TooFast counts what was refused by class; see Rates.

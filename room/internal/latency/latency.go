@@ -14,14 +14,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"webim/netpoll"
+	"webim/netpoll/durations"
 )
 
 // Deliveries counts the messages that the sweeps of a hub have offered to members. The zero value
 // is ready. It is safe for concurrent use.
 type Deliveries struct {
-	Offered atomic.Int64      // messages times the members to which they were offered
-	Latency netpoll.Histogram // of these
+	Offered atomic.Int64        // messages times the members to which they were offered
+	Latency durations.Histogram // of these
 }
 
 // Shard is the estimate for the messages of one shard. The owner's lock guards the methods, except

@@ -1,4 +1,4 @@
-package netpoll
+package durations
 
 import (
 	"math"
@@ -19,7 +19,7 @@ func TestHistogramBuckets(t *testing.T) {
 			t.Errorf("%d ns: bucket %d ends at %d already", d, i-1, bucketTop(i-1))
 		}
 	}
-	if last := bucketOf(math.MaxInt64); last != histogramBuckets-1 {
+	if last := bucketOf(math.MaxInt64); last != numBuckets-1 {
 		t.Errorf("the last bucket is %d", last)
 	}
 }

@@ -1,4 +1,5 @@
-package netpoll
+// Package durations counts durations in a histogram of fixed size, and tells their quantiles.
+package durations
 
 import (
 	mathbits "math/bits"
@@ -6,14 +7,14 @@ import (
 	"time"
 )
 
-// histogramBuckets: durations below 4 ns have a bucket each, longer ones four buckets for each
+// numBuckets: durations below 4 ns have a bucket each, longer ones four buckets for each
 // power of two.
-const histogramBuckets = 248
+const numBuckets = 248
 
 // Histogram counts durations, each to within a fourth of itself. The zero value is ready, takes 2
 // KB, and is safe for concurrent use. Observe takes some 10 ns.
 type Histogram struct {
-	buckets [histogramBuckets]atomic.Uint64
+	buckets [numBuckets]atomic.Uint64
 }
 
 // Observe counts a duration; one below zero counts as zero.
@@ -41,7 +42,7 @@ func (h *Histogram) Counts() (c Counts) {
 }
 
 // Counts are the contents of a Histogram at one time.
-type Counts [histogramBuckets]uint64
+type Counts [numBuckets]uint64
 
 // Since returns the durations that came after an earlier reading of the same Histogram.
 func (c Counts) Since(earlier Counts) Counts {
