@@ -130,6 +130,8 @@ func TestQueueRepliesDoNotCount(t *testing.T) {
 			t.Fatalf("message %d: %.40q, %v", n, payload, err)
 		}
 	}
+	// The client may have read it all before the writer has counted it out.
+	wstest.Eventually(t, "the queue is empty", func() bool { return s.queued.Load() == 0 && s.outputs.Len() == 0 })
 	for range replies {
 		_ = c.Reply(ws.OpText, big)
 	}
