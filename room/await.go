@@ -33,8 +33,8 @@ func receive[T any](ctx context.Context, come <-chan awaited[T]) (T, error) {
 	}
 }
 
-// await is Await for a call. If the values do not come at once, others have the call's slot until
-// they come: see budget.Slots.
+// await is Await for a call. If the values do not come at once, the call lends its slot to other calls
+// until they come: see budget.Slots. A call that runs on a worker has no slot to lend.
 func await[T any](c *Call, start func(done func(T, error))) (T, error) {
 	come := make(chan awaited[T], 1)
 	start(func(value T, err error) { come <- awaited[T]{value, err} })
@@ -43,7 +43,7 @@ func await[T any](c *Call, start func(done func(T, error))) (T, error) {
 		return a.value, a.err
 	default:
 	}
-	if slots := c.Hub.work.slots; slots.Suspend(c.Payer()) {
+	if slots := c.Hub.work.slots; c.hasSlot && slots.Suspend(c.Payer()) {
 		defer slots.Resume(c.Payer())
 	}
 	return receive(c.Context(), come)

@@ -13,95 +13,93 @@ import (
 	"webim/room/wire"
 )
 
-// Hook is a question that an application's backend may be asked.
+// Hook is a kind of request to the application's backend.
 type Hook uint8
 
-// The hooks. HookDisconnect is no question but a notice.
+// The hooks.
 const (
-	HookConnect    Hook = iota // who is this, without a token?
-	HookRefresh                // is this connection, which HookConnect let in, still good?
-	HookSubscribe              // may it join this room, without a token for it?
-	HookPublish                // may it say that there?
-	HookRPC                    // a call that nobody else knows
-	HookDisconnect             // it is gone
+	HookConnect    Hook = iota // identify a client without a token
+	HookRefresh                // may a connection that HookConnect has accepted stay?
+	HookSubscribe              // may a client without a subscription token join a room?
+	HookPublish                // may a client publish a message?
+	HookRPC                    // answer a call that Config.Calls does not know
+	HookDisconnect             // a connection has ended; there is no reply
 	NumHooks
 )
 
 var hookNames = [NumHooks]string{"connect", "refresh", "subscribe", "publish", "rpc", "disconnect"}
 
-// String is the hook's name, as settings have it.
+// String returns the name of the hook, as in the settings.
 func (k Hook) String() string { return hookNames[k] }
 
-// Backend is asked, and told, by the hub. What it answers takes the place of the
-// rights table and of the connection's token, and of nothing else: rooms with #
-// stay private, and bans, mutes, limits and rates hold. Connections of the plain
-// dialect cannot wait for an answer: where one would be asked for they are not let
-// in, and what they say is lost.
+// Backend is the application's backend, to which the hub sends requests. Its replies replace the rights
+// of the room and the token of the connection, and nothing else: # rooms stay private, and bans, mutes,
+// limits and rates still apply. Connections of the plain dialect cannot wait for a reply. So if the
+// backend would have to decide, they are not let in, and their messages are dropped.
 //
 // All methods are safe for concurrent use and do not block.
 type Backend interface {
-	// Asks reports whether it is to be asked; room is "" for what is of none.
+	// Asks reports whether the backend handles a hook in a room; room is "" if the hook is about no room.
 	Asks(k Hook, room string) bool
-	// Ask asks. done is called once, from any goroutine but the caller's. An error
-	// is a wire.ErrorCode or wire.DisconnectCode, with a sentence perhaps, or
-	// ErrNoAnswer: then the hub goes on as if it had not been asked.
+	// Ask sends a request. done is called once, from any goroutine except the caller's. The error is a
+	// wire.ErrorCode or a wire.DisconnectCode, perhaps with a sentence, or ErrNoAnswer; then the hub goes
+	// on as if the backend had not been asked.
 	Ask(q HookRequest, done func(HookReply, error))
-	// Disconnected tells that a connection that had connected is gone.
+	// Disconnected tells the backend that a connection has ended whose connect command was answered.
 	Disconnected(d DisconnectEvent)
-	// Headers are the names of the handshake's headers that questions have.
+	// Headers returns the names of the handshake's headers that requests contain.
 	Headers() []string
 }
 
-// ErrNoAnswer: the backend does not answer, and is not to keep anybody for that.
+// ErrNoAnswer means that the backend gives no answer, and that the request may go on without one.
 var ErrNoAnswer = errors.New("room: the backend does not answer")
 
-// HookRequest is what a backend is asked. Which fields mean something depends on the
-// hook. Nothing of it is changed after it was asked.
+// HookRequest is a request to a backend. The hook decides which fields have a meaning. A request is not
+// changed after Ask was called with it.
 type HookRequest struct {
 	Hook     Hook
-	Payer    budget.Owner // who asks, as shares are counted; of HookRefresh, which no client causes, nobody
+	Payer    budget.Owner // the owner that the request counts for; zero for HookRefresh, which no client causes
 	Client   string
 	Encoding wire.Encoding
-	Header   http.Header // of the handshake, those that Headers names
+	Header   http.Header // the headers of the handshake that Backend.Headers names
 
 	User          string
-	Meta          json.RawMessage // of the connection's token, or HookConnect's answer
+	Meta          json.RawMessage // from the token of the connection, or from the reply to HookConnect
 	Room          string
-	Data          []byte   // of the command; nil: none
-	Method        string   // of an RPC
-	Name, Version string   // of the client, as it says
-	Channels      []string // rooms that it wants to be joined to by the server
+	Data          []byte   // from the command; nil: none
+	Method        string   // of the RPC
+	Name, Version string   // of the client, as the client says
+	Channels      []string // the rooms that the client expects the server to join it to
 }
 
-// HookReply is what a backend answers.
+// HookReply is the reply of a backend.
 type HookReply struct {
 	User     string
-	Expires  time.Time // of the connection, or the subscription; zero: never
-	Expired  bool      // that time has come, or, HookRefresh, the connection has ended
-	Info     []byte    // shown to others: of the connection, or the subscription
+	Expires  time.Time // when the connection or the subscription expires; zero: never
+	Expired  bool      // it has expired
+	Info     []byte    // of the connection or the subscription, for other users
 	Meta     []byte
-	Data     []byte // for the client; of HookPublish: instead of what it said; nil: none
+	Data     []byte // for the client; for HookPublish, the data that replace those of the message; nil: none
 	Channels []token.Channel
 	Override engine.Override
-	Skip     bool // HookPublish: not for the history
+	Skip     bool // HookPublish: keep the message out of the history
 }
 
-// DisconnectEvent is a connection that is gone.
+// DisconnectEvent describes a connection that has ended.
 type DisconnectEvent struct {
 	Client, User string
-	Rooms        []string // that it was in at the end
-	Code         uint32   // of the close, as the client knows it
+	Rooms        []string // the rooms that it was in at the end
+	Code         uint32   // the close code that the client got
 	Reason       string
 	At           time.Time
 }
 
-// Asks reports whether the backend is to be asked.
+// Asks reports whether there is a backend that handles a hook in a room.
 func (h *Hub) Asks(k Hook, room string) bool {
 	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
 }
 
-// TellDisconnect tells the backend, which asks for HookDisconnect, that a connection is gone
-// that was in some rooms.
+// TellDisconnect tells the backend, which must handle HookDisconnect, that a connection has ended.
 func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
 	h.cfg.Backend.Disconnected(DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
 }

@@ -16,7 +16,7 @@ import (
 	"webim/room/wire"
 )
 
-// asked is a backend that a test answers for.
+// asked is a backend whose replies come from the test.
 type asked struct {
 	hooks     []room.Hook
 	questions chan question
@@ -36,20 +36,21 @@ func (a *asked) Ask(q room.HookRequest, done func(room.HookReply, error)) {
 func (a *asked) Disconnected(room.DisconnectEvent) {}
 func (a *asked) Headers() []string                 { return nil }
 
-// next is the next question, which must come.
+// next returns the next request, which must come.
 func (a *asked) next(t testing.TB) question {
 	t.Helper()
 	select {
 	case q := <-a.questions:
 		return q
 	case <-time.After(wstest.Patience):
-		t.Fatal("nothing is asked")
+		t.Fatal("the backend gets no request")
 		return question{}
 	}
 }
 
-// Who waits for the backend has said its connect command in time, however long
-// that takes; who gets an error for it has to connect in time anew.
+// TestConnectTimeoutWaitsForTheBackend checks that a client that waits for the backend has sent its connect
+// command in time, however long that takes. If the command gets an error, the client must send another one
+// in time.
 func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 	for _, refused := range []bool{false, true} {
 		c, b := quietly(chatty()), newAsked(room.HookConnect)
@@ -58,7 +59,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 		k := n.chat()
 		k.say(t, `{"id":1,"connect":{}}`)
 		q := b.next(t)
-		n.hub.Timers().Run() // the time is over
+		n.hub.Timers().Run() // the timeout has passed
 		n.hub.Timers().Run()
 		if refused {
 			q.answer(room.HookReply{}, wire.ErrInternal)
@@ -78,8 +79,9 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 	}
 }
 
-// Rooms of which the backend has yet to decide count as rooms.
-func TestWishesAreBounded(t *testing.T) {
+// TestPendingSubscribesCount checks that rooms about which the backend has not decided yet count as rooms of
+// the connection.
+func TestPendingSubscribesCount(t *testing.T) {
 	c, b := quietly(chatty()), newAsked(room.HookSubscribe)
 	c.Backend, c.MaxRoomsPerConn = b, 2
 	n := start(t, c, netpoll.Config{})
@@ -109,10 +111,10 @@ func TestWishesAreBounded(t *testing.T) {
 	}
 }
 
-// Who unsubscribes while the backend is still asked whether it may subscribe is
-// not in the room when the answer comes; who subscribes again is, once.
+// TestUnsubscribingWhileTheBackendIsAsked checks that a client that unsubscribes before the backend has
+// replied is not in the room after the reply; and that it is there once if it has subscribed again.
 func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
-	for i := range 4 { // by the answer, or by the rights where there is none
+	for i := range 4 { // by the reply, or by the rights if the backend gives no answer
 		again, noAnswer := i%2 == 1, error(nil)
 		if i > 1 {
 			noAnswer = room.ErrNoAnswer
@@ -144,7 +146,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 				got[r.Id] = wire.ErrorCode(r.Error.GetCode())
 			}
 		}
-		take(2) // of those that need no decision
+		take(2) // the replies that need no decision
 		for range len(commands) - 2 {
 			b.next(t).answer(room.HookReply{}, noAnswer)
 		}
@@ -159,9 +161,9 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 	}
 }
 
-// A client without a token is never told when its connection expires: SDKs would ask
-// the application for a token, get none, and end for good. A client with a token is told
-// of each new expiry, whoever sets it.
+// TestExpiryIsToldToThoseWhoCanRefresh checks that a client without a token is never told when its
+// connection expires. Its SDK would ask the application for a token, get none, and close for good. A client
+// with a token is told each new expiry.
 func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 	c, b := quietly(chatty()), newAsked(room.HookConnect, room.HookRefresh)
 	verifier, sign := tokens(t)

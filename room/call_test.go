@@ -19,7 +19,7 @@ import (
 	"webim/room/wire"
 )
 
-// waitingEngine is a memory engine that does not say that it is prompt.
+// waitingEngine is an engine that does not implement engine.Prompt.
 type waitingEngine struct{ engine.Engine }
 
 func newWaitingEngine() engine.Engine { return waitingEngine{memory.New(memory.Limits{})} }
@@ -56,8 +56,8 @@ func rpc(id uint32, method, data string) *protocol.Command {
 	return &protocol.Command{Id: id, Rpc: &protocol.RPCRequest{Method: method, Data: []byte(data)}}
 }
 
-// TestCallsKeepTheOrderOfCommands checks that a call that waits holds back what the client has sent
-// behind it, in the same message and in the next one, and nothing of another client.
+// TestCallsKeepTheOrderOfCommands checks that a call that waits delays the later commands of its client, in
+// the same message and in the next one, and no commands of another client.
 func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		g := newGates()
@@ -100,8 +100,8 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 	}
 }
 
-// TestPanicOfACall checks that a panic in a call ends its connection, as a panic of a callback does,
-// and neither the server nor the calls of others; and that it gives its slot back.
+// TestPanicOfACall checks that a panic in a call closes its connection, as a panic of a callback does, that
+// the server and the calls of others go on, and that the slot is free again.
 func TestPanicOfACall(t *testing.T) {
 	c := quietly(chatty())
 	c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2
@@ -123,7 +123,7 @@ func TestPanicOfACall(t *testing.T) {
 }
 
 // TestShutdownAnswersCalls checks that a call that is under way when the server shuts down is
-// answered before its client is sent away.
+// answered before the connection of its client is closed.
 func TestShutdownAnswersCalls(t *testing.T) {
 	g := newGates()
 	c := quietly(chatty())
@@ -151,7 +151,7 @@ func TestShutdownAnswersCalls(t *testing.T) {
 	}
 }
 
-// TestCallOfAGoneConnection checks that a call whose client has gone ends, and gives its slot back.
+// TestCallOfAGoneConnection checks that a call ends, and gives its slot back, when its client has gone.
 func TestCallOfAGoneConnection(t *testing.T) {
 	g := newGates()
 	c := quietly(chatty())
@@ -175,10 +175,10 @@ func TestCallOfAGoneConnection(t *testing.T) {
 	})
 }
 
-// TestWorkFollowsMessagesInOrder checks that the work that follows the messages of a room runs in the
-// order of the messages, one after the other, and before a message is acknowledged, also if some of
-// them are published by calls; and that the work of another room does not wait for it.
-func TestWorkFollowsMessagesInOrder(t *testing.T) {
+// TestFollowUpsKeepTheOrder checks that the follow-ups of the messages in a room run one at a time, in the
+// order of the messages, and before a message is acknowledged, also if calls publish some of the messages;
+// and that the follow-ups of another room do not wait for them.
+func TestFollowUpsKeepTheOrder(t *testing.T) {
 	const messages = 20
 	c := quietly(chatty())
 	c.Calls, c.Engine = newGates(), newWaitingEngine()
@@ -193,7 +193,7 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 		}
 		return func(context.Context) {
 			if running.Add(1) != 1 {
-				t.Error("two pieces of work run at a time in one room")
+				t.Error("two follow-ups run at a time in one room")
 			}
 			<-hold
 			at <- pos.Offset
@@ -215,7 +215,7 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	for i := range uint64(messages) {
 		hold <- struct{}{}
 		if got := <-at; got != i+1 {
-			t.Fatalf("the work of message %d runs, want %d", got, i+1)
+			t.Fatalf("the follow-up of message %d runs, want %d", got, i+1)
 		}
 		if r, err := k.next(); err != nil || r.Id != 10+uint32(i) || r.Error != nil {
 			t.Fatalf("%v, %v, want the reply %d", r, err, 10+i)
@@ -223,8 +223,8 @@ func TestWorkFollowsMessagesInOrder(t *testing.T) {
 	}
 }
 
-// exhaustCalls has users take all slots and all places to wait, so that more calls are refused, and
-// then lets all calls through.
+// exhaustCalls makes users take all slots and all places to wait, so that more calls are refused. Then it
+// lets all calls through.
 func exhaustCalls(t *testing.T, w *budgetWorld) {
 	g := w.hub.Config().Calls.(*gates)
 	var clients []*client

@@ -15,14 +15,14 @@ import (
 	"webim/room/wire"
 )
 
-// ErrNoTarget: an order for nobody in particular.
+// ErrNoTarget means that a control message names neither a user nor a client.
 var ErrNoTarget = errors.New("room: name the user or the client that is meant")
 
-// ErrBadControl: a disconnect code that is not from 3000 to 4999, a reason over
+// ErrBadControl means that a control message has a disconnect code outside 3000 to 4999, a reason over
 // 123 bytes, or info or data that is not one JSON value.
 var ErrBadControl = errors.New("room: the code, the reason, the info or the data cannot be sent to a client")
 
-// maxReason is what a close frame has room for.
+// maxReason is the maximum size of the reason in a close frame, in bytes.
 const maxReason = 123
 
 // SendControl checks a control message and sends it to all nodes. done gets an error if the message
@@ -90,8 +90,8 @@ func exceptsAdmin(o *engine.ControlMessage, who *token.Identity) bool {
 	return o.To.ExceptAdmins && policy.RolesOf(who, o.Room)&RoleAdmin != 0
 }
 
-// applyToPlain is Apply for plain connections, which can only be sent away: who
-// is to leave the room that it is in, too.
+// applyToPlain applies a control message to plain connections. It can only close them, also if they must
+// leave their room.
 func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
 		a := AuthorOf(c)
@@ -109,14 +109,13 @@ func (h *Hub) applyToPlain(o engine.ControlMessage) {
 	}
 }
 
-// EndsConnections reports whether the order is a refresh that ends connections.
+// EndsConnections reports whether a control message is a refresh that ends connections.
 func EndsConnections(o *engine.ControlMessage) bool {
 	return o.Kind == engine.ControlRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
 }
 
-// closePlain closes the plain connections of a room, or of all, that a test picks.
-// Without a room it walks all connections, as all does, so it is for what only
-// operators and moderators of all rooms can do.
+// closePlain closes the plain connections that are in a room and pass a test. Without a room it walks
+// all connections of the server, so only operators and moderators of all rooms may cause that.
 func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, test func(netpoll.Conn) bool) {
 	walk := h.server.Conns()
 	if room != "" {
@@ -129,8 +128,8 @@ func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, t
 	}
 }
 
-// revoke notes that tokens are no longer valid. Sessions that came with one of them, or
-// are in a room by one, end that; plain connections are closed.
+// revoke stores that tokens are no longer valid. It ends the connections and the subscriptions that were
+// made with these tokens.
 func (h *Hub) revoke(o engine.ControlMessage) error {
 	if h.cfg.Revoked == nil {
 		return wire.ErrNotAvailable
@@ -158,7 +157,7 @@ func (h *Hub) revoke(o engine.ControlMessage) error {
 	return err
 }
 
-// RevokesToken reports whether an order of the kind ControlRevoke is about the token of an
+// RevokesToken reports whether a control message of the kind ControlRevoke revokes the token of an
 // identity.
 func RevokesToken(o *engine.ControlMessage, who *token.Identity) bool {
 	if o.Token != "" {
@@ -200,5 +199,5 @@ func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 	return c
 }
 
-// Node is the name of this node, another one after each start.
+// Node returns the name of this node, which is new after each start.
 func (h *Hub) Node() string { return h.id }

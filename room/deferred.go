@@ -7,16 +7,16 @@ import (
 	"webim/netpoll"
 )
 
-// deferred are what a lock at hand forbids to do now: a turn does it soon, in
-// order.
+// deferred holds functions that a caller cannot call now, because it holds a lock. A turn of a worker
+// calls them soon, in order.
 type deferred struct {
 	turn  *netpoll.Turn
 	mu    sync.Mutex
 	queue []func()
 }
 
-// Post calls f on a worker, with no lock held, after what was posted before. It may be called
-// from any goroutine, with any lock held.
+// Post calls f on a worker, with no lock held, after the functions that were posted before. Any
+// goroutine may call Post, with any lock held.
 func (h *Hub) Post(f func()) {
 	e := &h.deferred
 	e.mu.Lock()
@@ -25,7 +25,8 @@ func (h *Hub) Post(f func()) {
 	e.turn.Wake()
 }
 
-// run does one, so that others are let through, and a panic is that call's only.
+// run calls one function and returns, so that the worker can do other work in between, and a panic ends
+// only this call.
 func (e *deferred) run() (more bool) {
 	e.mu.Lock()
 	if len(e.queue) == 0 {
@@ -35,9 +36,9 @@ func (e *deferred) run() (more bool) {
 	f := e.queue[0]
 	e.queue[0] = nil
 	if e.queue = e.queue[1:]; len(e.queue) == 0 {
-		e.queue = nil // a crowd that came at once is over
+		e.queue = nil // frees the memory after many functions at once
 	} else {
-		e.turn.Wake() // now: f may not return
+		e.turn.Wake() // before the call of f, which may panic
 	}
 	e.mu.Unlock()
 	f()

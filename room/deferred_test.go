@@ -11,9 +11,9 @@ import (
 	"webim/netpoll"
 )
 
-// An call that panics is the only one that is not done; the others are, in their
-// order, though none comes behind them.
-func TestErrandsOutliveAPanic(t *testing.T) {
+// TestPostOutlivesAPanic checks that a function that panics does not prevent the calls of the others, which
+// are called in order, even if no function is posted after them.
+func TestPostOutlivesAPanic(t *testing.T) {
 	s := netpoll.New(netpoll.Config{Workers: 1, Logger: slog.New(slog.DiscardHandler)}, nil)
 	if _, err := s.Listen(netpoll.Listener{Addr: "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)

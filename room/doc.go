@@ -66,6 +66,15 @@
 //	presence count     counts the members of a room by user
 //	deferred work      functions that a worker calls later, because the caller holds a lock (Hub.Post)
 //	settle             sweep everything before the server closes connections
+//	call               an RPC of a client that this server answers
+//	call slot          what a call needs to run on a goroutine (budget.Slots); a call that waits lends it
+//	follow-up          the work that follows a message, such as to tell other users about it
+//	session message    a message to publish in the name of a session
+//	control message    an instruction to all nodes about the connections of a user or a client
+//	hook request       a request to the application's backend, whose answer is a hook reply
+//	verdict            the result of policy.Decide
+//	refusal            a verdict against an action, which is counted
+//	payer              the owner that pays for data, bytes or call slots
 //
 // # The line
 //
@@ -85,8 +94,8 @@
 //	control  control.go,       any goroutine: a backend changes the connections of a user by a
 //	         users.go          control message, which the engine sends to all nodes; each node
 //	                           applies it to its own connections
-//	call     call.go, work.go  a goroutine, which may wait for the engine; meanwhile the
-//	                           connection is not read. If nothing can make the call wait, the
+//	call     call.go, work.go, a goroutine, which may wait for the engine; meanwhile the
+//	         followup.go       connection is not read. If nothing can make the call wait, the
 //	                           worker. The calls are in package chat
 //
 // The engine gives a message its position (epoch and offset) and keeps it in the history. A room

@@ -18,7 +18,7 @@ import (
 	"webim/room/wire"
 )
 
-// What the tests of package room_test look at inside the package.
+// The names of package room that package room_test uses.
 
 const FewMembers = directMembers
 const JsonDialect = encode.JSON
@@ -123,8 +123,8 @@ func (x *shard) Turn() *netpoll.Turn                                { return x.t
 func (x *typists) Next() *time.Time                                 { return &x.next }
 func (x *typists) SetWaiting(v []engine.Author)                     { x.waiting = v }
 
-// SessionOf is a connection's session.
+// SessionOf returns the session of a connection.
 var SessionOf = sessionOf
 
-// WithDefaults is the configuration with its defaults.
+// WithDefaults returns the configuration with its defaults.
 func (c Config) WithDefaults() Config { return c.withDefaults() }

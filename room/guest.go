@@ -78,7 +78,7 @@ func (h *Hub) Identify(text string, addr netip.Addr, done func(*token.Identity, 
 		return
 	}
 	h.VerifyToken(text, func(who *token.Identity, err error) {
-		if err = h.CheckToken(who, err); err == nil && h.CheckBan(who, addr, "") != nil {
+		if err = h.CheckToken(who, err); err == nil && h.IsBanned(policy.Subject{Who: who, Addr: addr}, "") {
 			err = wire.DisconnectBanned
 		}
 		done(who, err)

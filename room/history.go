@@ -5,17 +5,17 @@ import (
 	"webim/room/wire"
 )
 
-// HistoryQuery is what is asked of a room's history.
+// HistoryQuery selects a part of a room's history.
 type HistoryQuery struct {
-	Since   *engine.Position // publications behind it; in reverse, before it
-	Limit   int              // 0: only the top; negative: all
+	Since   *engine.Position // only publications after this position; with Reverse, before it
+	Limit   int              // the maximum number of publications; 0: only the top; negative: all
 	Reverse bool             // the newest first
-	Bytes   int              // see Span
+	Bytes   int              // see engine.Span
 }
 
-// History reads what a room remembers. The error is a wire.ErrorCode:
-// ErrNotAvailable if the room remembers nothing, ErrUnrecoverablePosition if
-// q.Since is of another epoch. What done gets must not be changed.
+// History reads a part of a room's history. The error is a wire.ErrorCode: ErrNotAvailable if the room
+// keeps no history, ErrUnrecoverablePosition if q.Since belongs to another epoch. Any goroutine may call
+// done, which must not change the history.
 func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, error)) {
 	if h.cfg.options(room).History.Messages <= 0 {
 		done(engine.History{}, wire.ErrNotAvailable)
@@ -25,7 +25,7 @@ func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, err
 	switch {
 	case q.Since != nil && q.Reverse:
 		if part.Before = q.Since.Offset; part.Before == 0 {
-			part.Limit = 0 // nothing is before the beginning
+			part.Limit = 0 // there is nothing before the first publication
 		}
 	case q.Since != nil:
 		part.Behind = q.Since.Offset
@@ -43,10 +43,9 @@ func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, err
 	})
 }
 
-// RemoveHistory makes a room forget its history, and begins a new epoch: who
-// comes back from before is told that it could not recover, and so is, with 2500
-// or 3010, who is there and relies on its place. The error is a
-// wire.ErrorCode: ErrNotAvailable if the room remembers nothing anyway.
+// RemoveHistory removes the history of a room, and begins a new epoch. A client that comes back with a
+// position in the old epoch is told that it could not recover. Members that rely on their position get
+// code 2500 or 3010. The error is a wire.ErrorCode: ErrNotAvailable if the room keeps no history.
 func (h *Hub) RemoveHistory(room string, done func(error)) {
 	if h.cfg.options(room).History.Messages <= 0 {
 		done(wire.ErrNotAvailable)

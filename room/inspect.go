@@ -12,19 +12,19 @@ import (
 	"webim/netpoll"
 )
 
-// What those who run the server look at, of this node alone. Each function walks
-// what there is, connections at some 50 ns and rooms at less, holding no lock of
-// the hub over the walk: not for workers, nor for more than about once a second.
+// The functions in this file show operators this node. Each of them walks all rooms or all connections,
+// about 50 ns for each connection and less for each room, and holds no lock of the hub during the walk.
+// They are too slow for workers, and for more than about one call a second.
 
-// RoomSize is how large a room is on this node.
+// RoomSize is the size of a room on this node.
 type RoomSize struct {
 	Name    string
 	Members int
-	Unswept int64 // bytes published that its slowest shard has not taken
+	Unswept int64 // bytes published that the slowest shard has not taken
 }
 
-// Largest are the n rooms with the most members, the largest first, of those that are
-// to be shown; nil: all.
+// Largest returns the n rooms with the most members, the largest first, of those for which shown returns
+// true; nil means all rooms.
 func (h *Hub) Largest(n int, shown func(room string) bool) []RoomSize {
 	most := topN[RoomSize]{n: n, order: func(a, b RoomSize) int {
 		return cmp.Or(cmp.Compare(b.Members, a.Members), strings.Compare(a.Name, b.Name))
@@ -41,11 +41,11 @@ func (h *Hub) Largest(n int, shown func(room string) bool) []RoomSize {
 	return most.best
 }
 
-// roomsAtOnce is how many rooms are listed under Hub.mu at a time: 10 µs.
+// roomsAtOnce is how many rooms are listed under Hub.mu at a time, which takes about 10 µs.
 const roomsAtOnce = 1024
 
-// eachRoom walks the rooms, with no lock held. One that is made or ends meanwhile
-// may or may not be seen.
+// eachRoom walks the rooms, with no lock held. The walk may or may not include a room that begins or
+// ends meanwhile.
 func (h *Hub) eachRoom() iter.Seq[*Room] {
 	return func(yield func(*Room) bool) {
 		var some [roomsAtOnce]*Room
@@ -63,30 +63,30 @@ func (h *Hub) eachRoom() iter.Seq[*Room] {
 	}
 }
 
-// Client is a connection as those who run the server see it.
+// Client is a connection as operators see it.
 type Client struct {
-	Client   string         // its id, as others see it
-	User     string         // "": it has no name
+	Client   string         // the client id
+	User     string         // "": anonymous
 	Dialect  string         // plain, json or protobuf
-	Remote   netip.AddrPort // behind a listed proxy with port 0; zero for a Unix socket
+	Remote   netip.AddrPort // the port is 0 behind a listed proxy; zero for a Unix socket
 	TLS      bool
 	Opened   time.Time
-	LastSend time.Time // when its socket last took something
-	Queued   int       // bytes that its socket has refused
+	LastSend time.Time // when the socket last took bytes
+	Queued   int       // bytes that the socket has refused
 }
 
-// ClientRooms is a Client, and where it is.
+// ClientRooms is a Client with the rooms that it is in.
 type ClientRooms struct {
 	Client
-	Rooms   []string // in order; at most MaxRoomsListed
-	InRooms int      // how many there are
+	Rooms   []string // sorted; at most MaxRoomsListed
+	InRooms int      // the number of all its rooms
 }
 
-// MaxRoomsListed is how many rooms of a ClientRooms are named.
+// MaxRoomsListed is the maximum number of rooms in a ClientRooms.
 const MaxRoomsListed = 50
 
-// Slowest are the n connections that most bytes wait for, the worst first; those
-// for which nothing waits are not among them.
+// Slowest returns the n connections with the most queued bytes, the slowest first. Connections without
+// queued bytes are not among them.
 func (h *Hub) Slowest(n int) []Client {
 	type lag struct {
 		c      netpoll.Conn
@@ -109,9 +109,8 @@ func (h *Hub) Slowest(n int) []Client {
 	return all
 }
 
-// Find tells where a user's connections are, or where the connection with a client
-// id is: n of them at most, those that opened first, and how many there are. One
-// that matches neither, as "" does, is not found.
+// Find returns the connections of a user, or the connection with a client id: at most n, those that
+// opened first. all is the number of all of them. If both user and client are "", there are none.
 func (h *Hub) Find(user, client string, n int) (found []ClientRooms, all int) {
 	first := topN[ClientRooms]{n: n, order: func(a, b ClientRooms) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Client.Client, b.Client.Client))
@@ -125,7 +124,7 @@ func (h *Hub) Find(user, client string, n int) (found []ClientRooms, all int) {
 	return first.best, all
 }
 
-// named walks the connections with a user's name or a client id.
+// named walks the connections of a user, or the one with a client id.
 func (h *Hub) named(user, client string) iter.Seq[netpoll.Conn] {
 	return func(yield func(netpoll.Conn) bool) {
 		if number, ok := strings.CutPrefix(client, plainPrefix); ok && user == "" {
@@ -150,10 +149,10 @@ func (h *Hub) named(user, client string) iter.Seq[netpoll.Conn] {
 	}
 }
 
-// owns reports whether a connection is one of the hub's: its server may have others.
+// owns reports whether a connection belongs to the hub. The server may have other connections.
 func (h *Hub) owns(c netpoll.Conn) bool { return c.Tag() != 0 || sessionOf(c) != nil }
 
-// client is what there is to see of a connection.
+// client returns a connection as operators see it; false if it has ended.
 func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 	info, ok := c.Info()
 	if !ok || !h.owns(c) {
@@ -168,7 +167,7 @@ func (h *Hub) client(c netpoll.Conn) (Client, bool) {
 	return seen, true
 }
 
-// withRooms adds where a connection is to what there is to see of it.
+// withRooms adds the rooms of a connection.
 func (h *Hub) withRooms(c netpoll.Conn, seen Client) ClientRooms {
 	var rooms []string
 	if s := sessionOf(c); s != nil {
@@ -180,11 +179,11 @@ func (h *Hub) withRooms(c netpoll.Conn, seen Client) ClientRooms {
 	return ClientRooms{seen, rooms[:min(len(rooms), MaxRoomsListed)], len(rooms)}
 }
 
-// topN keeps the n best of many.
+// topN keeps the n best of many values.
 type topN[T any] struct {
 	n     int
-	order func(a, b T) int // below 0: a is better
-	best  []T              // in order
+	order func(a, b T) int // negative: a is better
+	best  []T              // the best first
 }
 
 func (k *topN[T]) add(one T) {

@@ -20,9 +20,9 @@ import (
 	"webim/room/wire"
 )
 
-// TestRevokedUserLeavesByOldTickets: all tokens of a user that were issued until a time
-// are bad, those of subscriptions, too, where the connection has a newer one.
-func TestRevokedUserLeavesByOldTickets(t *testing.T) {
+// TestRevocationEndsOldSubscriptions checks that a revocation of all tokens of a user until a time ends the
+// subscriptions with older tokens, even if the connection has a newer token.
+func TestRevocationEndsOldSubscriptions(t *testing.T) {
 	v, _ := tokens(t)
 	n := start(t, room.Config{Tokens: v, Revoked: &token.Revoked{}}, netpoll.Config{})
 	c := n.chat()
@@ -47,7 +47,7 @@ func TestRevokedUserLeavesByOldTickets(t *testing.T) {
 	}
 }
 
-// TestPlainMembersGetNoEdits: an edit would be one more message to them.
+// TestPlainMembersGetNoEdits checks that plain members get no edits, which they would show as new messages.
 func TestPlainMembersGetNoEdits(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	c := n.join("/r", noDeflate)
@@ -65,14 +65,15 @@ func TestPlainMembersGetNoEdits(t *testing.T) {
 	}
 }
 
-// brokenEngine cannot read histories.
+// brokenEngine is an engine that fails to read histories.
 type brokenEngine struct{ *memory.Engine }
 
 func (brokenEngine) History(_ string, _ engine.Span, done func(engine.History, error)) {
 	done(engine.History{}, errors.New("the disk is full of eels"))
 }
 
-// TestInternalErrorsAreLogged, with their cause, which the client is not told, and once.
+// TestInternalErrorsAreLogged checks that the log has one line with the cause, and that the client does not
+// get the cause.
 func TestInternalErrorsAreLogged(t *testing.T) {
 	var log wstest.Log
 	c := quietly(chatty())

@@ -26,8 +26,8 @@ import (
 	"webim/room/mux"
 )
 
-// The kit: a server with a hub that must leave nothing behind, and a client
-// that shares no code with netpoll.
+// The test kit: a server with a hub, which must leave no connection, room or descriptor, and a client that
+// shares no code with netpoll.
 
 func TestMain(m *testing.M) {
 	// Go's own poller opens its descriptors with the first socket.
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		ln.Close()
 	}
 	goleak.VerifyTestMain(m,
-		// The client library waits its timeout for replies that cannot come.
+		// The client library waits until its timeout for replies that never come.
 		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }
 
@@ -46,7 +46,7 @@ type node struct {
 	s    *netpoll.Server
 	addr string
 
-	panics int64 // that the test causes
+	panics int64 // number of panics that the test causes
 }
 
 // start runs a node until the test ends, and then checks that no connection,
@@ -63,8 +63,8 @@ func newHub(cfg room.Config) *room.Hub {
 	return room.NewHub(cfg)
 }
 
-// open lets everybody do everything, as fast as they like, where a test says
-// nothing else: most are about delivery, and rights and rates have their own.
+// open permits everything to all clients, at any rate, unless the test sets something else. Most tests are
+// about delivery, and rights and rates have tests of their own.
 func open(c room.Config) room.Config {
 	if c.Tokens == nil && c.Options == nil {
 		c.Anonymous = true
@@ -84,8 +84,8 @@ func open(c room.Config) room.Config {
 	return c
 }
 
-// startWith is start with a handler that embeds the hub's mux.Handler and may block; nil: that
-// handler itself, on the loops as in webim.
+// startWith is start with a handler that embeds the hub's mux.Handler and may block. nil means mux.Handler
+// itself, which runs on the loops as in webim.
 func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler) *node {
 	t.Helper()
 	if h == nil {
@@ -133,7 +133,7 @@ func (n *node) stop() {
 	}
 }
 
-// room returns a room that must have members, made active.
+// room returns a room, which must have members, and makes it active.
 func (n *node) room(name string) *room.Room {
 	n.t.Helper()
 	if r := n.hub.Existing(name); r != nil {
@@ -146,14 +146,14 @@ func (n *node) room(name string) *room.Room {
 	return nil
 }
 
-// say publishes a text from the outside.
+// say publishes a text as the server API does.
 func (n *node) say(room, text string) error {
 	var failed error
 	n.hub.Publish(room, engine.Message{Op: ws.OpText, Data: []byte(text)}, func(_ engine.Position, err error) { failed = err })
 	return failed
 }
 
-// client is a WebSocket client as plain as can be.
+// client is a simple WebSocket client.
 type client struct {
 	c  net.Conn
 	br *bufio.Reader
@@ -166,7 +166,7 @@ const (
 	deflateSmall = "permessage-deflate; server_max_window_bits=9"
 )
 
-// upgrade is the head of a handshake.
+// upgrade returns the head of a handshake.
 func upgrade(path, extensions, subprotocol string) []byte {
 	if subprotocol != "" {
 		subprotocol = "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
@@ -184,7 +184,7 @@ func newClient(conn net.Conn) *client {
 	return c
 }
 
-// readHead reads the answer to a handshake, which must be good.
+// readHead reads the response to a handshake, which must succeed.
 func (c *client) readHead() error {
 	r, err := http.ReadResponse(c.br, nil)
 	if err == nil && r.StatusCode != http.StatusSwitchingProtocols {
@@ -193,7 +193,7 @@ func (c *client) readHead() error {
 	return err
 }
 
-// dial connects and shakes hands, and returns the status too.
+// dial connects and does the handshake, and also returns the status.
 func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
 	return dialAs(d, addr, path, extensions, "")
 }
@@ -228,7 +228,7 @@ func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client,
 	return c, r.StatusCode, err
 }
 
-// join connects to a room, which must work.
+// join connects to a room, which must succeed.
 func (n *node) join(path, extensions string) *client {
 	n.t.Helper()
 	c, status, err := dial(new(net.Dialer), n.addr, path, extensions)
@@ -307,7 +307,7 @@ func (c *client) expect(t testing.TB, op ws.OpCode, payload string) {
 	}
 }
 
-// leave closes as a client should, and reads to the end.
+// leave does the closing handshake, and reads to the end of the stream.
 func (c *client) leave(t testing.TB) {
 	t.Helper()
 	if err := c.send(ws.OpClose, string(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))); err != nil {

@@ -12,27 +12,27 @@ import (
 	"webim/room/wire"
 )
 
-// Options are what a room offers to the centrifuge dialect, and to whom.
+// Options are the features and the rights of a room. Except for Rights, they are about the centrifuge
+// dialect.
 type Options struct {
-	History      engine.Retention // what the room remembers
-	Recoverable  bool             // members may recover what they missed, from the history
-	Recover      bool             // they need not ask for that
-	Presence     bool             // who is there may be asked
-	Notices      bool             // who comes and goes is told to members that ask for it
-	ForceNotices bool             // they need not ask for that
-	Binary       bool             // data is any bytes; JSON connections are refused
-	Rights       Rights           // who may do what, in the plain dialect too
+	History      engine.Retention // how much of its log the room keeps
+	Recoverable  bool             // members may recover missed publications from the history
+	Recover      bool             // they recover without asking for it
+	Presence     bool             // clients may ask for the members
+	Notices      bool             // members that ask for it get a notice when others join and leave
+	ForceNotices bool             // all members get these notices
+	Binary       bool             // data are any bytes; JSON connections are refused
+	Rights       Rights           // which roles may do which action, in the plain dialect, too
 
-	// MaxPublication bounds the bytes of a publication as it goes out to each
-	// member: its data, its tags and what is told of its author; 0:
-	// Config.MaxPublication; negative: no bound. Above it a message is refused with
-	// error 106, and in the plain dialect it is lost. It should be at most a quarter
-	// of History.Bytes, so that no message makes the room forget all others, and of
-	// netpoll's MaxQueue.
+	// MaxPublication is the maximum size of a publication as members get it, in bytes: its data, its tags
+	// and its author. 0 means Config.MaxPublication; a negative number means no maximum. A larger message
+	// is refused with error 106; in the plain dialect it is dropped. It should be at most a quarter of
+	// History.Bytes, so that one message does not push all others out of the history, and at most a
+	// quarter of MaxQueue of package netpoll.
 	MaxPublication int
 }
 
-// checkSize says what is wrong with the size of a message to a room with these options.
+// checkSize returns an error for the client if a message is too large for a room with these options.
 func (h *Hub) checkSize(o *Options, m engine.Message) error {
 	most := cmp.Or(o.MaxPublication, h.cfg.MaxPublication)
 	if n := encodedSize(&m); most >= 0 && n > most {
@@ -41,8 +41,8 @@ func (h *Hub) checkSize(o *Options, m engine.Message) error {
 	return nil
 }
 
-// encodedSize is about how many bytes a message has in the encodings of the centrifuge
-// dialect, without the room's name and the numbers.
+// encodedSize returns about how many bytes a message has in the encodings of the centrifuge dialect,
+// without the name of the room and the numbers.
 func encodedSize(m *engine.Message) int {
 	n := len(m.Data)
 	if m.Op == ws.OpText { // in JSON each of these takes two bytes
@@ -53,7 +53,7 @@ func encodedSize(m *engine.Message) int {
 	return n + aroundSize(m)
 }
 
-// aroundSize is how many bytes a message has besides its data.
+// aroundSize returns how many bytes a message has besides its data.
 func aroundSize(m *engine.Message) (n int) {
 	for name, value := range m.Tags {
 		n += len(name) + len(value)
@@ -64,31 +64,29 @@ func aroundSize(m *engine.Message) (n int) {
 	return n
 }
 
-// pushSize is how many bytes a push has besides the name of the room, its data and what is
-// told of its author: the names of fields, and numbers.
+// pushSize is about how many bytes a push has besides the name of the room, the data and the author:
+// the names of fields, and numbers.
 const pushSize = 64
 
-// sentSize is about how many bytes a message is to each member of a room.
+// sentSize returns about how many bytes each member of a room gets for a message.
 func sentSize(m *engine.Message, room string) int {
 	return pushSize + len(room) + len(m.Data) + aroundSize(m)
 }
 
-// noOptions are those of a room that nothing is said of.
+// noOptions are the options of a room for which there are none.
 var noOptions = &Options{}
 
-// A Pattern says what the rooms are offered whose names match: a * stands for
-// any characters, also none.
+// A Pattern gives options to the rooms with matching names. In Match, * stands for any number of any
+// characters.
 type Pattern struct {
 	Match   string
 	Options Options
 }
 
-// Patterns are tried in order; the first that matches decides. The zero value
-// matches nothing.
+// Patterns are tried in order, and the first that matches counts. The zero value matches no room.
 type Patterns []Pattern
 
-// Allow tells whether any room of the patterns lets one of the roles do
-// anything.
+// Allow reports whether any of the patterns permits any action to one of the roles.
 func (ps Patterns) Allow(held Roles) bool {
 	for i := range ps {
 		for a := range ps[i].Options.Rights {

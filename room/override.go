@@ -7,9 +7,9 @@ import (
 	"webim/room/token"
 )
 
-// OverrideOf is what a token, or a backend, says of a subscription. Presence is the
-// room's, and no member's; who knows its position may recover, and the other way
-// round.
+// OverrideOf returns the override in a token, or in the reply of a backend. A subscription cannot
+// override presence, which is an option of the whole room. Recovery and positioning are one option: a
+// client that knows its position may recover.
 func OverrideOf(v token.Override) engine.Override {
 	value := func(f *token.Flag) *bool {
 		if f == nil {
@@ -36,7 +36,7 @@ func CheckOverride(v *token.Override) error {
 	return nil
 }
 
-// Overridden are a room's options as a subscription has them.
+// Overridden returns the options of a room for a subscription with an override.
 func Overridden(v engine.Override, opts *Options) *Options {
 	if v == (engine.Override{}) {
 		return opts

@@ -13,8 +13,8 @@ import (
 	"webim/room/token"
 )
 
-// TestPrivateRoomsOfOthers: neither a token's claims nor a backend's order puts a
-// user in a # room that is not hers.
+// TestPrivateRoomsOfOthers checks that neither the claims of a token nor a control message makes a user a
+// member of a # room of other users.
 func TestPrivateRoomsOfOthers(t *testing.T) {
 	v, sign := tokens(t)
 	n := start(t, room.Config{Tokens: v, Personal: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
@@ -39,20 +39,20 @@ func TestPrivateRoomsOfOthers(t *testing.T) {
 		})
 	}
 	if got := c.reply(t); !strings.Contains(got, `"channel":"last"`) {
-		t.Errorf("by order: %s", got)
+		t.Errorf("by a control message: %s", got)
 	}
 	for i, command := range []string{`"subscribe":{"channel":"#bob"}`, `"publish":{"channel":"#bob","data":1}`, `"history":{"channel":"#bob"}`,
 		`"presence":{"channel":"#bob"}`, `"presence_stats":{"channel":"#bob"}`, `"subscribe":{"channel":"＃bob"}`} {
 		c.say(t, `{"id":%d,%s}`, i+2, command)
-		if got := field(t, c.reply(t), "error", "code"); got != 103.0 && i < 5 || i == 5 && got != nil { // the last only looks like it
+		if got := field(t, c.reply(t), "error", "code"); got != 103.0 && i < 5 || i == 5 && got != nil { // the last name only looks like the others
 			t.Errorf("%s: %v", command, got)
 		}
 	}
 }
 
-// TestNothingIsBelievedOfData: tags and authors are the server's, whatever a client
-// puts beside its data or into it.
-func TestNothingIsBelievedOfData(t *testing.T) {
+// TestClientsForgeNoAuthor checks that the server sets tags and authors, whatever a client sends in its
+// data or beside them.
+func TestClientsForgeNoAuthor(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	c, plain := n.chat(), n.join("/r", noDeflate)
 	c.say(t, `{"id":1,"connect":{"name":"root","data":{"user":"root"}}}`)

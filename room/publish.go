@@ -12,16 +12,17 @@ import (
 	"webim/room/wire"
 )
 
-// Publish sends a message to a room from the outside: no rights are judged.
-// m.Payer, if there is one, pays for what goes out, and is not refused for that.
-// done, which may be nil, gets its place or an error: ErrBusy if the message
-// does not fit below MaxUnswept, or members wait for that, ErrBadMessage, ErrKeyReused, or what is wrong
-// with the room's name. m.Data may be reused when Publish returns. A nil m.Keep
-// is what the room's options say. It may be called from any goroutine, and so
-// may done.
+// Publish publishes a message in a room without a check of rights. If m.Payer is set, it is charged
+// for the bytes that go out to members, but the message is not refused because of that. A nil m.Keep
+// stands for the retention in the options of the room. m.Data may be reused when Publish returns.
 //
-// m.Key is one of all who publish with keys to that room: whose it is must be a
-// part of it, or one sender would get another's answer.
+// done gets the position of the message or an error, and may be nil. The errors: ErrBusy if the
+// message exceeds Config.MaxUnswept together with the unswept bytes of the room, or if members already
+// wait for that; ErrBadMessage; engine.ErrKeyReused; or an invalid name of the room. Any goroutine may
+// call Publish, and any goroutine may call done.
+//
+// All publishers in a room share the keys of messages. So m.Key must contain the identity of its
+// sender, or one sender would get the answer of another.
 func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, error)) {
 	p := h.newPublishing(byOutside)
 	p.done = done
@@ -31,7 +32,7 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 		return
 	}
 	if m.Op == engine.OpJSON && h.cfg.options(room).Binary {
-		m.Op = ws.OpBinary // JSON is bytes, too
+		m.Op = ws.OpBinary // JSON is sent as bytes there
 	}
 	switch {
 	case m.Op == engine.OpJSON:
@@ -58,14 +59,14 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 	h.publish(room, m, p)
 }
 
-// Published is what became of one message of a broadcast.
+// Published is the outcome of a broadcast in one room.
 type Published struct {
 	Position engine.Position
 	Err      error
 }
 
-// Broadcast publishes a message to several rooms. done gets what became of it
-// in each, in their order; see Publish.
+// Broadcast publishes a message in several rooms, as Publish does. done gets the outcomes in the order
+// of the rooms.
 func (h *Hub) Broadcast(rooms []string, m engine.Message, done func([]Published)) {
 	var mu sync.Mutex
 	all, left := make([]Published, len(rooms)), len(rooms)

@@ -13,51 +13,51 @@ import (
 	"webim/room/wire"
 )
 
-// SessionMessage is what a session wants to publish.
+// SessionMessage is a message to publish in the name of a session.
 type SessionMessage struct {
 	Room     string
 	Data     []byte
-	Tags     map[string]string // of the server, which vouches for them
-	Key      string            // see Message.Key; whose it is must be a part of it
-	Original []byte            // what the client said, if the backend had a word in Data; see engine.Message.Original
-	Skip     bool              // see Message.Skip
-	// CompactKey: see Message.CompactKey.
+	Tags     map[string]string // set by the server, never by the client
+	Key      string            // see engine.Message.Key; it must contain the identity of the author
+	Original []byte            // the data from the client, if the backend has replaced them; see engine.Message.Original
+	Skip     bool              // see engine.Message.Skip
+	// CompactKey: see engine.Message.CompactKey.
 	CompactKey string
-	// Event: it is no message of its own but something about others: slow mode
-	// lets it pass.
+	// Event means that this is an event about other messages, and no message itself: it does not count
+	// in slow mode.
 	Event bool
-	// Always: neither mute nor lock nor slow mode keep it: taking back what one
-	// said, and what moderators do.
+	// Always means that neither a mute nor a lock nor slow mode prevents the message: for example when
+	// users delete their messages, or for the events of moderators.
 	Always bool
 }
 
-// PublishAs publishes for a session. Its rights have been judged, perhaps by a backend or
-// some time ago: a yes lifts neither ban nor mute nor lock. done gets an error for
-// wire.ErrorReply. It may be called from any goroutine, and so may done.
-func (h *Hub) PublishAs(s Session, what SessionMessage, done func(engine.Position, error)) {
-	h.publishAs(s, what, nil, done)
+// PublishAs publishes a message in the name of a session. The caller has checked the rights, perhaps
+// by the backend or a while ago; a ban, a mute or a lock can still refuse the message. done gets an
+// error for wire.ErrorReply. Any goroutine may call PublishAs, and any goroutine may call done.
+func (h *Hub) PublishAs(s Session, m SessionMessage, done func(engine.Position, error)) {
+	h.publishAs(s, m, nil, done)
 }
 
-// say is Say for a call, or without one.
-func (h *Hub) publishAs(s Session, what SessionMessage, by *Call, done func(engine.Position, error)) {
+// publishAs is PublishAs for a call; nil means that no call publishes the message.
+func (h *Hub) publishAs(s Session, m SessionMessage, by *Call, done func(engine.Position, error)) {
 	action := ActSpeak
-	if what.Always {
+	if m.Always {
 		action = ActBe
 	}
 	p := h.newPublishing(bySession)
 	p.call, p.done = by, done
-	h.publishJudged(s, h.JudgeSession(s, action, what.Room, h.cfg.options(what.Room), false), what, p)
+	h.publishJudged(s, h.JudgeSession(s, action, m.Room, false), m, p)
 }
 
-// PublishCommand publishes what a publish command says, by a verdict of this moment.
-// Session.Published gets the outcome with the command's id.
-func (h *Hub) PublishCommand(s Session, id uint32, v Verdict, what SessionMessage) {
+// PublishCommand publishes the message of a publish command. v is the current verdict about it.
+// Session.Published gets the outcome with the id of the command.
+func (h *Hub) PublishCommand(s Session, id uint32, v Verdict, m SessionMessage) {
 	p := h.newPublishing(bySession)
 	p.s, p.id = s, id
-	h.publishJudged(s, v, what, p)
+	h.publishJudged(s, v, m, p)
 }
 
-// publishJudged is Say by a verdict of this moment; p has what is to be done then.
+// publishJudged publishes a message of a session if the current verdict about it allows that.
 func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publishing) {
 	opts := h.cfg.options(what.Room)
 	m, err := h.messageOf(s, what, opts)
@@ -73,7 +73,7 @@ func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publis
 	if err == nil && h.meter.Limits(ClassFanout) {
 		err = h.spendFanout(&s.state().Principal, h.existing(what.Room), m)
 	}
-	if err == nil { // last, for slow mode counts what passes
+	if err == nil { // last: slow mode counts the messages that pass
 		p.undo, err = h.slowDown(v, what, s.Conn())
 	}
 	if err != nil {
@@ -97,8 +97,7 @@ func (h *Hub) slowDown(v Verdict, what SessionMessage, c netpoll.Conn) (undo fun
 	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
 }
 
-// publishError is what the engine, or flow control, says of a message as its sender is told
-// it.
+// publishError turns an error of the engine, or of flow control, into one for the author of a message.
 func publishError(err error) error {
 	if err == ErrBusy {
 		return wire.ErrTooManyRequests // temporary
@@ -106,7 +105,7 @@ func publishError(err error) error {
 	return keyError(err)
 }
 
-// messageOf is what a session says as the engine takes it.
+// messageOf turns a message of a session into one for the engine.
 func (h *Hub) messageOf(s Session, what SessionMessage, opts *Options) (m engine.Message, err error) {
 	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.state().Payer(), Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
@@ -121,8 +120,8 @@ func (h *Hub) messageOf(s Session, what SessionMessage, opts *Options) (m engine
 	return m, err
 }
 
-// keyError is what the engine says of a message's key as clients are told it: what
-// was said before is no error.
+// keyError turns an error of the engine about the key of a message into one for clients. That the
+// message was published before is no error for them.
 func keyError(err error) error {
 	switch err {
 	case engine.ErrRepeated:
@@ -133,8 +132,8 @@ func keyError(err error) error {
 	return err
 }
 
-// authorOnce is a session as the author of what it says: the same Author each time, unless
-// a new token has changed it.
+// authorOnce returns a session as the author of its messages. It returns the same Author each time,
+// unless a new token has changed it.
 func authorOnce(s Session) *engine.Author {
 	p := s.state()
 	last, who := &p.others().author, p.who.Load()
@@ -146,14 +145,14 @@ func authorOnce(s Session) *engine.Author {
 	return &a
 }
 
-// LookUpKey looks for what the session wants to say among what was said with its
-// key. If the key is known, done gets the place of that, or that it was something
-// else; known is also what cannot be told, with the engine's error.
-func (h *Hub) LookUpKey(s Session, what SessionMessage, done func(pos engine.Position, known bool, err error)) {
-	m, err := h.messageOf(s, what, h.cfg.options(what.Room))
-	if what.Key == "" || err != nil {
+// LookUpKey looks up whether a message with the key of m was published before. If so, known is true,
+// and done gets the position of that message, or an error if that message was a different one. known
+// is also true if the engine cannot tell; then done gets the engine's error.
+func (h *Hub) LookUpKey(s Session, m SessionMessage, done func(pos engine.Position, known bool, err error)) {
+	em, err := h.messageOf(s, m, h.cfg.options(m.Room))
+	if m.Key == "" || err != nil {
 		done(engine.Position{}, false, nil)
 		return
 	}
-	h.engine.Known(what.Room, m, func(pos engine.Position, err error) { done(pos, err != nil, keyError(err)) })
+	h.engine.Known(m.Room, em, func(pos engine.Position, err error) { done(pos, err != nil, keyError(err)) })
 }

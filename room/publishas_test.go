@@ -14,22 +14,23 @@ import (
 	"webim/room/wire"
 )
 
-// sayer answers calls by saying their data under the method's name as a key.
-type sayer struct{}
+// keyedPublisher is a Caller whose calls publish their data. The key of the message is the method's name.
+type keyedPublisher struct{}
 
-func (sayer) Knows(string) (room.CallKind, bool) { return room.CallKind{}, true }
+func (keyedPublisher) Knows(string) (room.CallKind, bool) { return room.CallKind{}, true }
 
-func (sayer) Call(c *room.Call) ([]byte, error) {
+func (keyedPublisher) Call(c *room.Call) ([]byte, error) {
 	pos, err := c.Publish(room.SessionMessage{Room: "r", Data: c.Data, Key: c.Method})
 	return fmt.Append(nil, pos.Offset), err
 }
 
-// A retry gets its answer at once, in slow mode too, and is not said again.
-func TestRetryIsNotSaidAgain(t *testing.T) {
+// TestRetryIsNotPublishedAgain checks that a retry gets its answer at once, also in slow mode, and that the
+// message is not published a second time.
+func TestRetryIsNotPublishedAgain(t *testing.T) {
 	c := quietly(chatty())
-	var said atomic.Int64
-	c.Calls, c.FollowUp = sayer{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
-		said.Add(1)
+	var published atomic.Int64
+	c.Calls, c.FollowUp = keyedPublisher{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
+		published.Add(1)
 		return nil
 	}
 	n := start(t, c, netpoll.Config{})
@@ -46,7 +47,7 @@ func TestRetryIsNotSaidAgain(t *testing.T) {
 	if got := call("two"); got.Error.GetCode() != uint32(wire.ErrSlowMode) {
 		t.Errorf("the second text: %v", got)
 	}
-	if got := said.Load(); got != 1 {
-		t.Errorf("%d were said, want 1", got)
+	if got := published.Load(); got != 1 {
+		t.Errorf("%d messages were published, want 1", got)
 	}
 }

@@ -7,29 +7,29 @@ import (
 	"webim/room/engine"
 )
 
-// A publishing is a message on its way through the engine, and what is to be done with
-// the engine's answer. Each message has one, so they are used again: end, which the engine
-// calls exactly once, gives it back. It is made by newPublishing, filled in by whoever
-// publishes, and given to Hub.publish, or to end if the message is not published after all.
+// A publishing accompanies a message through the engine, and handles the engine's answer. Each message
+// has one, so they are reused. newPublishing makes a publishing, the caller fills it in and passes it to
+// Hub.publish, or calls end if the message is not published after all. The engine calls end exactly
+// once, which puts the publishing back into the pool.
 type publishing struct {
 	hub  *Hub
 	by   publisher
-	room *Room  // whose flow control has let the message in; nil: none
-	size uint64 // that it was let in with
-	undo func() // takes back what slow mode has counted; nil: nothing
+	room *Room  // its flow control has let the message in; nil: none
+	size uint64 // the size with which it was let in
+	undo func() // undoes the counting in slow mode; nil: it was not counted
 
-	name string         // of the room
-	m    engine.Message // what Config.FollowUp is told; zero if nobody asks
+	name string         // the name of the room
+	m    engine.Message // the message for Config.FollowUp; zero if that is nil
 
-	call *Call                        // that publishes; nil: none does
-	s    Session                      // whose publish command is answered; nil: none
-	id   uint32                       // of that command
-	done func(engine.Position, error) // is told the outcome; nil: nobody
+	call *Call                        // the call that publishes; nil: none
+	s    Session                      // the session that sent the publish command; nil: none
+	id   uint32                       // the id of that command
+	done func(engine.Position, error) // gets the outcome; nil: nobody does
 
-	answer func(engine.Position, error) // is end, as a value: making that allocates
+	answer func(engine.Position, error) // the method value end: to make it for each message would allocate
 }
 
-// publisher says who publishes: clients are told other errors than the server API.
+// publisher is the kind of a publisher. Clients get other errors than the server API.
 type publisher uint8
 
 const (
@@ -50,8 +50,8 @@ func (h *Hub) newPublishing(by publisher) *publishing {
 	return p
 }
 
-// publish sends a message that has been checked, or tells ErrBusy. The flow control of a
-// plain client's room has let it in already.
+// publish passes a checked message to the engine if the flow control of the room lets it in; otherwise
+// the outcome is ErrBusy. If p.room is set, it has let the message in already.
 func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 	if p.room == nil {
 		p.room = h.existing(room)
@@ -66,12 +66,12 @@ func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 	}
 	if p.name = room; h.cfg.FollowUp != nil && p.by != byOutside {
 		p.m = m
-		p.m.Data, p.m.Original = nil, nil // may be borrowed, and the engine may answer later
+		p.m.Data, p.m.Original = nil, nil // they may be overwritten before the engine answers
 	}
 	h.engine.Publish(room, m, p.answer)
 }
 
-// end does what is to be done with the engine's answer.
+// end handles the engine's answer.
 func (p *publishing) end(pos engine.Position, err error) {
 	q := *p
 	*p = publishing{answer: p.answer}
@@ -83,25 +83,25 @@ func (p *publishing) end(pos engine.Position, err error) {
 		q.undo()
 	}
 	if err == nil && q.by != byOutside && q.hub.cfg.FollowUp != nil {
-		if follow := q.hub.cfg.FollowUp(q.hub, q.name, pos, q.m); follow != nil && !q.hub.prompt {
-			q.followed(pos, follow)
+		if do := q.hub.cfg.FollowUp(q.hub, q.name, pos, q.m); do != nil && !q.hub.prompt {
+			q.tellAfter(do, pos)
 			return
-		} else if follow != nil {
-			q.hub.runFollowUp(follow)
+		} else if do != nil {
+			q.hub.runFollowUp(do)
 		}
 	}
 	q.tell(pos, err)
 }
 
-// followed tells the outcome when the work that follows the message is done. It is a function of its
-// own because its closure takes p to the heap.
-func (p publishing) followed(pos engine.Position, follow func(context.Context)) {
-	p.hub.followUp(p.name, followUp{p.m.Payer, p.call != nil, follow, func() { p.tell(pos, nil) }})
+// tellAfter passes the outcome on when the follow-up of the message is done. It is a function of its own
+// because its closure makes p escape to the heap.
+func (p publishing) tellAfter(do func(context.Context), pos engine.Position) {
+	p.hub.addFollowUp(followUpKey{p.name, p.m.Payer}, followUp{p.call != nil, do, func() { p.tell(pos, nil) }})
 }
 
-// tell tells the outcome to whoever waits for it.
+// tell passes the outcome on.
 func (p *publishing) tell(pos engine.Position, err error) {
-	err = p.by.told(err)
+	err = p.by.errorFor(err)
 	if p.s != nil {
 		p.s.Published(p.id, err)
 	} else if p.done != nil {
@@ -109,8 +109,8 @@ func (p *publishing) tell(pos engine.Position, err error) {
 	}
 }
 
-// told is an error of the engine's as the publisher is told it.
-func (by publisher) told(err error) error {
+// errorFor turns an error of the engine into one for the publisher.
+func (by publisher) errorFor(err error) error {
 	switch {
 	case by == byOutside && err == engine.ErrRepeated:
 		return nil

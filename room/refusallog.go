@@ -6,19 +6,20 @@ import (
 
 	"webim/netpoll/ratelog"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
-// Whoever runs the server finds in the log why a client was refused, and which setting
-// to look at: one line for each reason and interval (package ratelog), never with a
-// token or a text. What budgets refuse, package cost logs; what fails inside, others do.
+// The log tells operators why clients were refused, and which setting to look at. There is one line for
+// each reason and interval (package ratelog), and no line contains a token or a text of a message. Lines
+// about budgets come from package cost.
 
-// Clipped is a client's text, or one that may have some of it, for a line of the log.
+// Clipped shortens a text that may come from a client, for a line of the log.
 func Clipped(text string) string {
 	const most = 256
 	return text[:min(len(text), most)]
 }
 
-// LogToken logs why a token is not taken; kind is "connection" or "subscription".
+// LogToken logs why a token is refused. kind is "connection" or "subscription".
 func (h *Hub) LogToken(kind string, err error) {
 	if h.cfg.Log == nil {
 		return
@@ -38,27 +39,37 @@ func (h *Hub) LogToken(kind string, err error) {
 	}
 }
 
-// ErrTokenRevoked and the others are tokens that are good, and not taken.
+// The errors of valid tokens that are refused.
 var (
 	ErrTokenRevoked = &token.Error{Kind: token.ErrInvalid, Reason: "it was revoked, or all of its user's", See: "the API's revoke"}
 	ErrTokenGuest   = &token.Error{Kind: token.ErrInvalid, Reason: "its user begins with guest:, which only webim's own tokens have"}
 	ErrTokenOthers  = &token.Error{Kind: token.ErrInvalid, Reason: "it is another user's, another connection's or for another room"}
 )
 
-// RefusalLog is where the dialects say why clients are refused, one line for each reason and
-// interval; see package ratelog.
+// RefusalLog returns the log in which the dialects write why clients are refused. It writes one line for
+// each reason and interval; see package ratelog.
 func (h *Hub) RefusalLog() *ratelog.Logger { return h.refusals }
 
-// LogTokenless logs that a client without a token is not let in.
+// LogTokenless logs that a client without a token is refused.
 func (h *Hub) LogTokenless(addr netip.Addr) {
 	h.refusals.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
 }
 
-// logLost logs that what a plain client has sent goes to nobody: its dialect has no
-// way to tell the client so.
-// why is an attribute and no part of the subject: of a mute it has the time of its end.
+// logLost logs that a message of a plain client is dropped, because the plain dialect cannot tell the
+// client. why is an attribute of the line and not a part of its text, because with a mute it contains a
+// time, and lines are limited by their text.
 func (h *Hub) logLost(m Member, why, see string) {
 	if h.cfg.Log != nil {
 		h.refusals.Info("a plain client's message is lost", "reason", why, "see", see, "room", Clipped(m.Room.name), "addr", AddressOf(m.Conn).String())
 	}
+}
+
+// LogInternal logs err if it is one for which a client gets only error 100, so that the cause can be
+// found. what is the command or the call that failed. A bare wire.ErrInternal has no cause and is not
+// logged: a client gets it for a subscription that it has given up itself.
+func (h *Hub) LogInternal(err error, what string) {
+	if err == nil || err == error(wire.ErrInternal) || !wire.IsInternal(err) {
+		return
+	}
+	h.refusals.Error("a request failed in the server, and the client was told error 100", "what", what, "err", err)
 }

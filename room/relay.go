@@ -8,16 +8,16 @@ import (
 	"webim/room/policy"
 )
 
-// Relay publishes a WebSocket message of a member without a session as it is. While the
-// room has more to sweep than it should, the message waits and the member is not read:
-// netpoll brings the message again. So a caller does nothing behind Relay, and calls it
-// once for each message.
+// Relay publishes a WebSocket message of a member without a session, unchanged. If the flow control
+// of the room does not let the message in, the connection is not read for a while, and then netpoll
+// brings the message again. So a caller calls Relay once for each message, and does nothing after it.
 //
-// The error says why the message goes to nobody, which is logged: a wire.ErrorCode, or
-// wire.DisconnectTooManyErrors if the member goes on too fast, and is to be closed.
+// If the message is refused, Relay logs the reason and returns it: a wire.ErrorCode, or
+// wire.DisconnectTooManyErrors if the member keeps sending too fast and must be closed.
 func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	who := identityOf(m.Conn)
-	v := h.Judge(h.subject(who, h.whence(m.Conn)), ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
+	subject := policy.Subject{Who: who, Addr: h.addressForBans(m.Conn)}
+	v := h.judge(subject, ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
 	if v.Outcome != policy.Allow {
 		err := h.Refusal(v)
 		h.logLost(m, err.Error(), "rooms (allow), hook_publish, the API's sanctions")
@@ -30,7 +30,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	}
 	msg := engine.Message{Op: op, Data: data, Origin: uint64(m.Conn.ID())}
 	if o := m.Room.opts; o != noOptions {
-		msg.Keep = &o.History // as what the other dialect says there
+		msg.Keep = &o.History // as for messages of the centrifuge dialect
 	}
 	if who.User != "" {
 		from := AuthorOf(m.Conn)
@@ -38,7 +38,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	}
 	r, n := m.Room, frameSize(msg)
 	if !r.acquire(m.Conn, n) {
-		return nil // it comes again
+		return nil // netpoll brings the message again
 	}
 	p := h.relayPrincipal(m.Conn)
 	if p != nil {
@@ -56,8 +56,8 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	return nil
 }
 
-// relayPrincipal is the Principal of a connection. One without a token gets it when it
-// first sends something; nil: it has none, and nothing that it does has a bound.
+// relayPrincipal returns the Principal of a connection. A connection without a token gets one when it
+// first sends a message. The result is nil if it has none, because no rate is limited.
 func (h *Hub) relayPrincipal(c netpoll.Conn) *Principal {
 	if p := principalOf(c); p != nil || h.cfg.unbound {
 		return p
@@ -65,9 +65,9 @@ func (h *Hub) relayPrincipal(c netpoll.Conn) *Principal {
 	return newPrincipal(c)
 }
 
-// checkRelay judges a message by the rates, by its text and by slow mode: the cheap
-// things first, and what counts only when the message will not come again. undo is
-// slowDown's.
+// checkRelay checks a message against the rates, its size, its text and slow mode, the cheap checks
+// first. It counts the message, so it is called only when flow control has let the message in and
+// netpoll will not bring it again. undo is that of slowDown.
 func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v Verdict) (undo func(), err error) {
 	if p != nil {
 		err = h.meter.Allow(&p.Usage, ClassSend)

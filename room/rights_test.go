@@ -16,10 +16,11 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
-// forge signs any claims.
+// forge signs claims of any content.
 func forge(t testing.TB, claims jwt.MapClaims) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
@@ -29,7 +30,7 @@ func forge(t testing.TB, claims jwt.MapClaims) string {
 	return text
 }
 
-// rightsRooms are the rooms of the table.
+// rightsRooms has the rooms of the table.
 var rightsRooms = map[string]room.Rights{
 	"open": room.OpenRights(),
 	"users": {room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleUser, room.ActTyping: room.RoleUser, room.ActHistory: room.RoleMember, room.ActPresence: room.RoleMember,
@@ -39,7 +40,7 @@ var rightsRooms = map[string]room.Rights{
 	"closed": {},
 }
 
-// rightsClaims are those of the table, but their rooms; anonymous has none.
+// rightsClaims has the claims of the subjects in the table; an anonymous subject has none.
 var rightsClaims = map[string]jwt.MapClaims{
 	"anonymous": {},
 	"user":      {"sub": "ann"},
@@ -49,12 +50,11 @@ var rightsClaims = map[string]jwt.MapClaims{
 	"admin":     {"sub": "ann", "roles": []string{"admin@*"}},
 }
 
-// The whole table, written out. outside and inside are the commands that
-// connections of the centrifuge dialect may give when they are not in the room
-// and when they are: s subscribe, p publish, h history, r presence and
-// presence_stats. plain: j the handshake, m a message. actions are all in their
-// order, for one outside: join read history presence, send typing edit_own
-// delete_own, delete_any mute kick ban, manage.
+// The whole table of rights. The columns outside and inside have the commands that are permitted to a
+// connection of the centrifuge dialect outside and inside the room: s subscribe, p publish, h history,
+// r presence and presence_stats. The column plain has the handshake (j) and a message (m). The column
+// actions has all actions in their order, for a subject outside the room: join read history presence,
+// send typing edit_own delete_own, delete_any mute kick ban, manage.
 var rightsTable = []struct{ room, who, outside, inside, plain, actions string }{
 	{"open", "anonymous", "sphr", "sphr", "jm", "xxxx xxxx ---- -"},
 	{"open", "user", "sphr", "sphr", "jm", "xxxx xxxx ---- -"},
@@ -92,8 +92,8 @@ var rightsTable = []struct{ room, who, outside, inside, plain, actions string }{
 	{"closed", "admin", "sphr", "sphr", "jm", "xxxx xxxx xxxx x"},
 }
 
-// commands sends commands in one message, with ids from 1, and returns the
-// error codes of the replies; 0: none.
+// commands sends commands in one message, with ids from 1, and returns the error codes of the replies; 0
+// means no error.
 func (c *client) commands(t testing.TB, all ...string) []int {
 	t.Helper()
 	var b strings.Builder
@@ -121,8 +121,8 @@ func (c *client) commands(t testing.TB, all ...string) []int {
 	return codes
 }
 
-// letters are the commands of the table with what they got; in: subscribing
-// again is refused as such.
+// letters returns the letters of the permitted commands. in means that the client has subscribed, so
+// another subscribe command gets the error for that.
 func (c *client) letters(t testing.TB, room string, in bool) string {
 	t.Helper()
 	ch := fmt.Sprintf(`"channel":%q`, room)
@@ -150,7 +150,7 @@ func letter(t testing.TB, name string, code, allowed int) string {
 	return "?"
 }
 
-// plainLetters are those of the plain dialect.
+// plainLetters returns the letters of the column plain.
 func (n *node) plainLetters(t testing.TB, room, tok string) string {
 	t.Helper()
 	path := "/" + room
@@ -173,7 +173,7 @@ func (n *node) plainLetters(t testing.TB, room, tok string) string {
 	if err := c.send(ws.OpPing, ""); err != nil {
 		t.Fatal(err)
 	}
-	for op := ws.OpText; op != ws.OpPong; { // behind the message
+	for op := ws.OpText; op != ws.OpPong; { // the pong comes after the message
 		if op, _, err = c.read(); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +184,7 @@ func (n *node) plainLetters(t testing.TB, room, tok string) string {
 	return "j-"
 }
 
-// count is how often a room's history has a text.
+// count returns how often the history of a room contains a text.
 func (n *node) count(room, text string) (count int) {
 	n.hub.Engine().History(room, engine.Span{Limit: -1}, func(h engine.History, _ error) {
 		for _, p := range h.Publications {
@@ -240,7 +240,7 @@ func TestRightsTable(t *testing.T) {
 				if a > 0 && a%4 == 0 {
 					actions += " "
 				}
-				if n.hub.Can(who, netip.Addr{}, a, row.room) {
+				if n.hub.JudgeRequest(who, netip.Addr{}, a, row.room).Outcome == policy.Allow {
 					actions += "x"
 				} else {
 					actions += "-"
@@ -263,7 +263,7 @@ func TestRightsTable(t *testing.T) {
 	}
 }
 
-// Nobody has said anything of rooms: then nobody may be in one.
+// Without Options, no client may join any room.
 func TestNothingIsOpenByDefault(t *testing.T) {
 	v, _ := tokens(t)
 	n := startWith(t, newHub(room.Config{Tokens: v}), netpoll.Config{}, nil)
@@ -286,7 +286,7 @@ func TestNothingIsOpenByDefault(t *testing.T) {
 	}
 }
 
-// What a subscription's token permits is for that room, while one is there.
+// The grants of a subscription token hold in its room, during the subscription.
 func TestSubscriptionTokenPermits(t *testing.T) {
 	v, _ := tokens(t)
 	n := startWith(t, newHub(room.Config{Tokens: v}), netpoll.Config{}, nil)
@@ -301,14 +301,17 @@ func TestSubscriptionTokenPermits(t *testing.T) {
 	}
 }
 
-// Judging does not allocate.
+// A decision about an action does not allocate.
 func TestAllowsAllocatesNothing(t *testing.T) {
 	v, _ := tokens(t)
 	h := newHub(room.Config{Options: room.Patterns{{"team-*", room.Options{}}}.Options})
 	var who *token.Identity
 	v.Connection(forge(t, rightsClaims["caps"]), func(id *token.Identity, _ error) { who = id })
 	for _, name := range []string{"team-a", "other"} {
-		if n := testing.AllocsPerRun(100, func() { h.Can(who, netip.Addr{}, room.ActSend, name); h.Can(who, netip.Addr{}, room.ActBan, name) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() {
+			h.JudgeRequest(who, netip.Addr{}, room.ActSend, name)
+			h.JudgeRequest(who, netip.Addr{}, room.ActBan, name)
+		}); n != 0 {
 			t.Errorf("%v allocations in %s", n, name)
 		}
 	}

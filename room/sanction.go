@@ -5,12 +5,13 @@ import (
 
 	"webim/netpoll"
 	"webim/room/moderation"
+	"webim/room/policy"
 	"webim/room/shares"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
-// Names of package moderation that package room uses.
+// Types of package moderation.
 type (
 	Sanction = moderation.Sanction
 	Audit    = moderation.Audit
@@ -23,7 +24,7 @@ const MaxReason = moderation.MaxReason
 var ParseNetwork = moderation.ParseNetwork
 
 // enforcer is the hub as moderation.Node. The watchers of the State call it with locks held, so it
-// does its work later.
+// posts its work.
 type enforcer struct{ *Hub }
 
 // EnforceBan implements moderation.Node.
@@ -51,21 +52,13 @@ func newModerator(h *Hub) *moderation.Moderator {
 	return moderation.New(moderation.Config{Node: enforcer{h}, State: h.engine, StateOf: h.shares.StateOf, StateError: shares.ClientError, Audit: h.cfg.Audit})
 }
 
-// Struck tells whether a user, who is no admin, is banned in a room by name.
-func (h *Hub) Struck(room, user string) bool { return h.BanBinds(room, &token.Identity{User: user}) }
-
-// Banned tells whether a user, who is no admin, may not be in a room, or anywhere.
-func (h *Hub) Banned(room, user string) bool {
-	return h.CheckBan(&token.Identity{User: user}, netip.Addr{}, room) != nil
-}
-
-// remove ends what those of the sessions that are banned have of a room, or,
-// without one, their connections; and plain ones, if that is asked for, of which all
-// in the room are looked at.
+// remove ends the memberships in a room of those of the sessions that are banned there; without a room,
+// it closes their connections. If plain is true, it also checks all plain connections in the room, or on
+// the server.
 func (h *Hub) remove(room string, some []Session, plain bool) {
 	for _, s := range some {
 		switch {
-		case h.CheckSessionBan(s, room) == nil: // it is an admin, or the ban is over
+		case !h.IsBanned(h.SubjectOf(s), room): // an admin, or the ban has ended
 		case room == "":
 			s.Disconnect(wire.DisconnectBanned)
 		default:
@@ -74,13 +67,13 @@ func (h *Hub) remove(room string, some []Session, plain bool) {
 	}
 	if plain {
 		h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), func(c netpoll.Conn) bool {
-			return h.CheckBan(identityOf(c), AddressOf(c), room) != nil
+			return h.IsBanned(policy.Subject{Who: identityOf(c), Addr: AddressOf(c)}, room)
 		})
 	}
 }
 
-// AddressOf is where a connection comes from.
+// AddressOf returns the address of a connection, as bans by address compare it.
 func AddressOf(c netpoll.Conn) netip.Addr {
 	remote, _ := c.Remote()
-	return remote.Addr().Unmap().WithZone("") // no network contains an address with a zone
+	return remote.Addr().Unmap().WithZone("") // netip.Prefix contains no address with a zone
 }

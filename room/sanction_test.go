@@ -11,11 +11,12 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
-// sanctioned does one of Impose, Lift and Kick, which must work.
+// sanctioned calls Impose, Lift or Kick, which must succeed.
 func sanctioned(t testing.TB, do func(room.Sanction, *engine.Author, func(error)), s room.Sanction) {
 	t.Helper()
 	do(s, nil, func(err error) {
@@ -25,7 +26,7 @@ func sanctioned(t testing.TB, do func(room.Sanction, *engine.Author, func(error)
 	})
 }
 
-// set writes how a room is set.
+// set stores the settings of a room.
 func (n *node) set(room, settings string) {
 	n.t.Helper()
 	n.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableRoom, Of: room}, Value: []byte(settings), Version: engine.AnyVersion}, func(_ uint64, err error) {
@@ -35,8 +36,8 @@ func (n *node) set(room, settings string) {
 	})
 }
 
-// TestSlowMode: what is refused does not count, who tries again what was let pass
-// is not too soon, and the room's present pace holds for what was said before.
+// TestSlowMode checks that a refused message does not count, that a retry of a published message is not
+// refused, and that a change of the interval applies to the time since earlier messages.
 func TestSlowMode(t *testing.T) {
 	n := start(t, room.Config{Text: room.TextLimits{Bytes: 5}}, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
@@ -56,15 +57,15 @@ func TestSlowMode(t *testing.T) {
 	publish("one", nil)
 	publish("two", 441.0)
 	n.set("r", `{"slow":1}`)
-	wstest.Eventually(t, "the shorter pace holds", func() bool {
+	wstest.Eventually(t, "the shorter interval holds", func() bool {
 		id++
 		c.say(t, `{"id":%d,"publish":{"channel":"r","data":{"text":"x"}}}`, id)
 		return field(t, c.reply(t), "error") == nil
 	})
 }
 
-// TestRefreshIntoBan: whose new token no longer calls her an admin is bound by what
-// was imposed on her before.
+// TestRefreshIntoBan checks that an earlier ban binds a user whose new token no longer says that she is an
+// admin.
 func TestRefreshIntoBan(t *testing.T) {
 	v, sign := tokens(t)
 	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
@@ -107,8 +108,8 @@ func TestParseNetwork(t *testing.T) {
 	}
 }
 
-// TestBannedAddresses: a network has all ways to write an address in it, and no
-// other's.
+// TestBannedAddresses checks that a ban of a network binds all spellings of the addresses in it, and no
+// other addresses.
 func TestBannedAddresses(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	for _, net := range []string{"192.0.2.0/24", "198.51.100.7", "2001:db8:0:1::99", "fe80::1"} {
@@ -118,7 +119,7 @@ func TestBannedAddresses(t *testing.T) {
 		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
 		"2001:db8:0:1:ffff::": true, "2001:db8:0:2::": false, "fe80::2%eth0": true, "::1": false,
 	} {
-		if got := n.hub.CheckBan(room.Anonymous, netip.MustParseAddr(addr).WithZone(""), "r") != nil; got != want {
+		if got := n.hub.IsBanned(policy.Subject{Who: room.Anonymous, Addr: netip.MustParseAddr(addr).WithZone("")}, "r"); got != want {
 			t.Errorf("%s is banned: %v", addr, got)
 		}
 	}

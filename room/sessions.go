@@ -14,55 +14,57 @@ import (
 // Anonymous is the identity of all connections without a token.
 var Anonymous = &token.Identity{}
 
-// A Session is what a dialect knows of a connection that connects by a command and may be
-// in many rooms. It is the connection's data (netpoll.Conn.SetData) and embeds a
-// SessionState. A connection whose data is no Session has at most one room, which its tag
-// names, and can only be closed.
+// A Session is a connection that connects with a command and may be in many rooms. A dialect
+// implements it as the data of the connection (netpoll.Conn.SetData), and embeds a SessionState. A
+// connection whose data is no Session is in at most one room, which its tag identifies, and the hub can
+// only close it.
 //
-// The hub calls a Session from any goroutine. It holds no lock, except where a method says
-// otherwise. No method blocks.
+// The hub calls the methods from any goroutine, with no lock held unless a method says otherwise. No
+// method blocks.
 type Session interface {
 	state() *SessionState // by embedding a SessionState
 
-	// Hub is the hub that the session belongs to.
+	// Hub returns the hub that the session belongs to.
 	Hub() *Hub
-	// Conn is the session's connection.
+	// Conn returns the session's connection.
 	Conn() netpoll.Conn
-	// Encoding is what its frames carry.
+	// Encoding returns the encoding of its frames.
 	Encoding() wire.Encoding
-	// ClientID is its id as others see it.
+	// ClientID returns the client id that other users see.
 	ClientID() string
-	// Connected reports whether its connect command was answered. From then on its
-	// identity has a user, if any, and its Payer is known.
+	// Connected reports whether the connect command was answered. From then on the session has its
+	// identity and its payer.
 	Connected() bool
 
-	// AuthorIn is the session as the members of a room see it; "": as others do.
+	// AuthorIn returns the session as the members of a room see it; "": as all others see it.
 	AuthorIn(room string) engine.Author
-	// Membership is what it is in a room; in: it is there, or about to be.
+	// Membership returns the relation of the session to a room. in is true if it is a member or is
+	// joining.
 	Membership(room string) (m policy.Membership, in bool)
-	// Members are its memberships that have a seat.
+	// Members returns the memberships that have a slot.
 	Members() []Member
-	// Rooms are the names of the rooms that it is in, or about to be.
+	// Rooms returns the names of the rooms that the session is in, or is joining.
 	Rooms() []string
 
-	// Apply does what an order says. An order that comes before Connected waits for that.
+	// Apply applies a control message. A message that comes before Connected waits for that.
 	Apply(o engine.ControlMessage)
-	// Leave ends a membership, and tells the client that the server did.
+	// Leave ends a membership, and tells the client that the server has ended it.
 	Leave(room string)
-	// Lose ends a membership, if it relies on its position and has its seat: the room has
-	// lost publications. told: the client is to be told with TellLost; else its
-	// connection is being closed. The caller, which holds Room.mu, gives the seat back.
+	// Lose is called when the room has lost publications. It ends the membership if that relies on its
+	// position and has a slot. told means that the caller must call TellLost; otherwise the connection
+	// is being closed. The caller holds Room.mu, and frees the slot.
 	Lose(room string) (lost, told bool)
-	// TellLost tells the client that it is to subscribe anew. Room.mu is held.
+	// TellLost tells the client to subscribe again. Room.mu is held.
 	TellLost(room string)
 	// Disconnect closes the connection with a code of the protocol.
 	Disconnect(code wire.DisconnectCode)
 
-	// Published is the outcome of the publish command with this id, see Hub.PublishCommand.
+	// Published passes the outcome of the publish command with this id, see Hub.PublishCommand.
 	Published(id uint32, err error)
 	// Answer answers the RPC with this id, see Hub.NewCall.
 	Answer(id uint32, data []byte, err error)
-	// AskPublish asks the backend what the session may say, see Call.CheckAndPublish.
+	// AskPublish asks the backend whether the session may publish a message, see Call.CheckAndPublish.
+	// If the backend gives no answer, the result of rights counts. then gets the message to publish.
 	AskPublish(what SessionMessage, rights func() error, then func(SessionMessage, error))
 }
 
@@ -96,7 +98,7 @@ func (s *SessionState) others() *busy {
 func (s *SessionState) Connected() bool { return s.connected.Load() }
 func (s *SessionState) SetConnected()   { s.connected.Store(true) }
 
-// sessionOf is a connection's session; nil if it has none.
+// sessionOf returns the session of a connection, or nil.
 func sessionOf(c netpoll.Conn) Session {
 	s, _ := c.Data().(Session)
 	return s
@@ -105,10 +107,11 @@ func sessionOf(c netpoll.Conn) Session {
 // plainPrefix begins the client ids of connections that have no session.
 const plainPrefix = "plain-"
 
-// AuthorOf is a connection as others see it. One without a session has an id of its own.
+// AuthorOf returns a connection as other users see it. A connection without a session has a client id,
+// too.
 func AuthorOf(c netpoll.Conn) engine.Author { return authorIn(c, "") }
 
-// authorIn is a connection as the members of a room see it.
+// authorIn returns a connection as the members of a room see it.
 func authorIn(c netpoll.Conn, room string) engine.Author {
 	if s := sessionOf(c); s != nil {
 		return s.AuthorIn(room)

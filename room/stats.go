@@ -2,27 +2,27 @@ package room
 
 import "webim/netpoll/durations"
 
-// Stats is what a hub holds now, and what it has refused and done since its start.
+// Stats has the current numbers of a hub, and the numbers of events since its start.
 type Stats struct {
-	Rooms   int // with members
-	Members int
-	Unswept int64 // bytes published that the slowest shards have not taken, of all rooms
-	Waiting int   // members whose message waits to be let in, and which are not read
+	Rooms   int   // rooms with members
+	Members int   // memberships in them
+	Unswept int64 // bytes published that the slowest shard of each room has not taken
+	Waiting int   // members that are not read because their message waits for flow control
 
-	Users    int     // with a name
-	Denied   int64   // commands, handshakes and messages that the rights forbid
+	Users    int     // users with a name
+	Denied   int64   // commands, handshakes and messages that were refused for lack of a right
 	TooFast  TooFast // commands and messages above their Rate
-	Cut      int64   // connections closed since that went on
+	Cut      int64   // connections closed because they went on after such refusals
 	OverUser int64   // connections refused by MaxConnsPerUser
 
-	Delivered int64            // messages, each counted once for each member that was offered it
-	Written   durations.Counts // of these: from the room's log until the sweep's last member was offered them; see package latency
+	Delivered int64            // messages offered to members, counted once for each member
+	Written   durations.Counts // times from the room's log to the last member of a sweep; see internal/latency
 }
 
-// TooFast counts what was refused by class; see Rates.
+// TooFast has the numbers of refusals by class; see Rates.
 type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recovered int64 }
 
-// Stats adds up all rooms.
+// Stats returns the numbers of the hub. It walks all rooms.
 func (h *Hub) Stats() Stats {
 	c := h.meter.Counts()
 	st := Stats{Users: c.Users, Denied: h.denials.Load(), Cut: c.Closed, OverUser: c.TooMany,

@@ -12,47 +12,46 @@ import (
 	"webim/room/wire"
 )
 
-// users is the registry of the sessions that have connected, by their users. A user costs
-// an entry of the map, some 60 bytes, and 8 bytes for each connection; anonymous sessions
-// are only counted. users.mu is the innermost lock.
+// users is the registry of the sessions that have connected, by their users. A user takes about 60
+// bytes, and 8 bytes for each connection. Anonymous sessions are only counted.
 type users struct {
-	mu        sync.RWMutex
+	mu        sync.RWMutex // innermost
 	byName    map[string][]netpoll.ID
-	sessions  int // registered, anonymous ones too
-	anonymous int // of them
+	sessions  int // registered sessions, including anonymous ones
+	anonymous int // those without a user
 }
 
-// registration is the state of a session in the registry: it is registered once, and never
-// again after it was removed.
+// registration is the state of a session in the registry. A session is registered at most once, and
+// never after it was removed.
 type registration uint8
 
 const (
 	unregistered registration = iota
-	registered                // orders reach it
+	registered                // control messages reach it
 	removed
 )
 
-// Register makes a session one that orders reach, just before its connect reply. Its
-// Identity has the user. The error is nil, or says why the session has to end: its token
-// was revoked, or its user banned, while it was connecting. A revocation or a ban comes
-// before Register or after it, and in either case one of the two sees the other.
+// Register makes control messages reach a session, just before its connect reply. The session must
+// have its identity. Register returns an error if the session must end, because its token was revoked
+// or its user was banned while it was connecting. A revocation or a ban that comes before Register is
+// found here; one that comes later finds the session.
 func (h *Hub) Register(s Session) error {
 	h.users.add(s)
 	who := s.state().who.Load()
 	switch {
 	case h.Revoked(who):
 		return wire.DisconnectInvalidToken
-	case h.CheckBan(who, AddressOf(s.Conn()), "") != nil:
+	case h.IsBanned(h.SubjectOf(s), ""):
 		return wire.DisconnectBanned
 	}
 	return nil
 }
 
-// CountBearer counts, with 1, a connection without a session that came with a token, and
-// with -1 its end. While there is none, no order has to walk the connections for them.
+// CountBearer counts a connection without a session that has a token, with 1 when it opens and with -1
+// when it ends. While there is none, control messages need not walk the connections for them.
 func (h *Hub) CountBearer(by int64) { h.bearers.Add(by) }
 
-// Unregister takes a session out of the registry for good, when its connection ends.
+// Unregister removes a session from the registry for good, when its connection ends.
 func (h *Hub) Unregister(s Session) { h.users.remove(s) }
 
 // HasEnded reports whether Unregister was called.
@@ -84,8 +83,7 @@ func (u *users) add(s Session) {
 	u.byName[name] = append(u.byName[name], s.Conn().ID())
 }
 
-// remove takes a session out, if it is there, for good. O(n) in the user's
-// connections.
+// remove removes a session for good. It takes time O(n) in the connections of the user.
 func (u *users) remove(s Session) {
 	p, id := s.state(), s.Conn().ID()
 	name := p.who.Load().User
@@ -124,17 +122,16 @@ func (h *Hub) sessionsOf(user string) (all []Session) {
 	return all
 }
 
-// count tells how many sessions there are, how many of them are anonymous, and
-// how many different users the others are.
+// count returns the number of sessions, the number of anonymous ones, and the number of different
+// users of the others.
 func (u *users) count() (sessions, anonymous, named int) {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	return u.sessions, u.anonymous, len(u.byName)
 }
 
-// all lists the registered sessions that pass a test. It walks all connections of
-// the server, some 100 ns each: what needs that is rare, and an index would
-// cost every idle client.
+// all lists the registered sessions that pass a test. It walks all connections of the server, about 100
+// ns each. It is needed rarely, and an index would cost memory for every idle client.
 func (h *Hub) all(test func(Session) bool) (all []Session) {
 	for c := range h.server.Conns() {
 		if s := sessionOf(c); s != nil && s.Hub() == h && test(s) {
@@ -146,9 +143,8 @@ func (h *Hub) all(test func(Session) bool) (all []Session) {
 	return slices.DeleteFunc(all, func(s Session) bool { return s.state().registry != registered })
 }
 
-// sessionsIn lists the sessions of a room, those that are joining it too, that pass a
-// test; without a room it is all. It walks the room only, so an owner of a room, who
-// may be anybody, can make the server do it.
+// sessionsIn lists the sessions that are in a room, or are joining it, and that pass a test; without a
+// room it is all. It walks only the room, because every user may own rooms and cause such walks.
 func (h *Hub) sessionsIn(room string, test func(Session) bool) (some []Session) {
 	if room == "" {
 		return h.all(test)
@@ -161,8 +157,8 @@ func (h *Hub) sessionsIn(room string, test func(Session) bool) (some []Session) 
 	return some
 }
 
-// conns are the connections that are in a room or are joining it, at one moment, of
-// those kinds that are selected.
+// conns returns the connections of the selected kinds that are in a room, or are joining it, at one
+// moment.
 func (h *Hub) conns(room string, selects func(Kind) bool) iter.Seq[netpoll.Conn] {
 	return func(yield func(netpoll.Conn) bool) {
 		r := h.existing(room)
@@ -185,7 +181,7 @@ func (h *Hub) conns(room string, selects func(Kind) bool) iter.Seq[netpoll.Conn]
 	}
 }
 
-// targets lists the sessions that an order is for.
+// targets lists the sessions that a control message is for.
 func (h *Hub) targets(t engine.Target) []Session {
 	switch {
 	case t.User != "":

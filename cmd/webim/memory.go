@@ -31,8 +31,9 @@ const (
 	keyMemory      = 400      // see memory.Limits.MaxKeys
 	askMemory      = 64 << 10 // a typical hook request with its answer
 	noticeMemory   = 1 << 10
-	socketMemory   = 4 << 10 // in the kernel, for an idle connection
-	maxNotices     = 10_000  // see hooks.Config.MaxNotices
+	callMemory     = 16 << 10 // a goroutine and a typical request
+	socketMemory   = 4 << 10  // in the kernel, for an idle connection
+	maxNotices     = 10_000   // see hooks.Config.MaxNotices
 )
 
 // A bound is a row of the table.
@@ -71,7 +72,8 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		all = append(all, bound{"max_tls_handshakes", int64(nc.MaxTLSHandshakes) * tlsShakeMemory})
 	}
 	if c.hooked() {
-		all = append(all, bound{"hook_concurrency", int64(c.hookPlaces()) * askMemory}, bound{"notices to --hook-disconnect", maxNotices * noticeMemory})
+		all = append(all, bound{"hook_concurrency", int64(c.hookPlaces()) * askMemory}, bound{"notices to --hook-disconnect", maxNotices * noticeMemory},
+			bound{"max_calls", int64(room.MaxCallsHeld(c.MaxCalls)) * callMemory})
 	}
 	if c.Internal != "" {
 		all = append(all, bound{"the internal listener", internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory)})

@@ -16,7 +16,7 @@ import (
 func (c *config) roomConfig() room.Config {
 	return room.Config{
 		MaxRooms: c.MaxRooms, MaxPublication: c.maxPublication(), MaxIncoming: c.MaxMessage, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
-		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxPresence: c.MaxPresence,
+		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxCalls: c.MaxCalls, MaxPresence: c.MaxPresence,
 		Rates: room.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC,
 			Other: c.RateOther, Input: c.RateInput, Fanout: c.RateFanout, Recovered: c.RateRecovered},
 		UserRates: room.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC,

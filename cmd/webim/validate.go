@@ -202,6 +202,8 @@ func (c *config) number(s *setting) int64 {
 		return int64(c.MaxQueue / 4)
 	case s.name == "max-publication":
 		return int64(c.maxPublication())
+	case s.name == "max-calls":
+		return int64(room.CallSlots(c.MaxCalls))
 	}
 	return n
 }

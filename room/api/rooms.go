@@ -10,6 +10,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	names "webim/room/name"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -167,7 +168,7 @@ func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsRe
 	res := &channelsResult{Channels: map[string]channelInfo{}}
 	for _, node := range all {
 		for name, n := range node.Rooms {
-			if !h.cfg.Hub.Can(who, addressOf(ctx), room.ActWatch, name) {
+			if h.cfg.Hub.JudgeRequest(who, addressOf(ctx), room.ActWatch, name).Outcome != policy.Allow {
 				continue
 			}
 			res.Channels[name] = channelInfo{res.Channels[name].NumClients + n}

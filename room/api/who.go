@@ -10,6 +10,7 @@ import (
 	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/name"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -42,7 +43,7 @@ func userOf(ctx context.Context) string {
 // manages reports whether the caller is a backend with a key, or an admin of all rooms.
 func (h *Handler) manages(ctx context.Context) bool {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
-	return !ok || h.cfg.Hub.Can(who, addressOf(ctx), room.ActManage, "")
+	return !ok || h.cfg.Hub.JudgeRequest(who, addressOf(ctx), room.ActManage, "").Outcome == policy.Allow
 }
 
 // authorOf returns the caller as rooms show it, or nil for a backend with a key.
@@ -75,7 +76,7 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 		return r, coded(wire.ErrUnauthorized, "the token is not valid")
 	}
 	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), address{}, addr), caller{}, who))
-	if m == nil || m.needs == noAction || h.cfg.Hub.Decide(who, addr, m.needs, "") != nil {
+	if m == nil || m.needs == noAction || h.check(who, addr, m.needs, "") != nil {
 		return r, coded(wire.ErrPermissionDenied, "this needs an API key, or the token of a user with the right to do it in all rooms")
 	}
 	return r, nil
@@ -146,7 +147,7 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 		names = q.rooms()
 	}
 	for _, name := range names {
-		err := h.cfg.Hub.Decide(who, addressOf(ctx), a, *name)
+		err := h.check(who, addressOf(ctx), a, *name)
 		switch {
 		case err != nil && *name != "" && !room.ShownToModerators(*name):
 			return coded(wire.ErrPermissionDenied, "this room is private: use an API key")
@@ -155,6 +156,11 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 		}
 	}
 	return nil
+}
+
+// check returns nil if the rights of a user permit an action in a room, or in all rooms if name is "".
+func (h *Handler) check(who *token.Identity, addr netip.Addr, a room.Action, name string) error {
+	return h.cfg.Hub.Refusal(h.cfg.Hub.JudgeRequest(who, addr, a, name))
 }
 
 // keyOf returns the key that the request has, or nil if it has no valid key.

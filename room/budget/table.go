@@ -119,7 +119,7 @@ var Others = []Row{
 	{Name: "histories", Unit: "bytes", Setting: "history-total", User: "64MiB, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest rooms forget", Package: "room"},
 	{Name: "keys of messages", Unit: "keys", User: "65,536, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest keys are forgotten", Package: "room"},
 	{Name: "last messages in slow rooms", Unit: "entries", User: "20,000, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest wait is forgotten", Package: "room"},
-	{Name: "calls under way", Unit: "calls", User: "7/8 of 8 per CPU, 4x as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the server is busy with calls", Package: "room"},
+	{Name: "calls under way", Unit: "calls", Setting: "max-calls", User: "7/8 of 8 per CPU, 4x as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the server is busy with calls", Package: "room"},
 	{Name: "requests to a hook", Unit: "requests", Setting: "hook-concurrency", User: "7/8 of 256, four times as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the hook is busy", Package: "room/hooks"},
 	{Name: "connections that ask for pages", Unit: "connections", Setting: "max-http", Addr: "256 of 1024, loopback free", Payer: "address", Answer: "the longest idle is closed; 503", Log: "a connection is refused", Package: "netpoll"},
 	{Name: "pings and pongs", Unit: "frames", Setting: "control-rate", Conn: "1000/1s", Payer: "connection", Answer: "closed with 1008", Package: "room"},

@@ -58,7 +58,7 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 		s.d.hub.Post(func() {
 			switch err := s.resolve(pending, err); {
 			case err == room.ErrNoAnswer:
-				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, opts, false)); err != nil {
+				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, false)); err != nil {
 					s.fail(id, err)
 				}
 			case err != nil:
@@ -80,7 +80,7 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 // gives no answer, the rights decide.
 func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 	what := room.SessionMessage{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
-	s.AskPublish(what, func() error { return s.d.hub.CheckRights(s, room.ActSend, what.Room) }, func(what room.SessionMessage, err error) {
+	s.AskPublish(what, func() error { return s.d.hub.Refusal(s.d.hub.JudgeSession(s, room.ActSend, what.Room, false)) }, func(what room.SessionMessage, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return

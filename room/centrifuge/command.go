@@ -97,7 +97,7 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	v := s.d.hub.JudgeSession(s, room.ActSend, r.Channel, s.d.hub.Options(r.Channel), true)
+	v := s.d.hub.JudgeSession(s, room.ActSend, r.Channel, true)
 	switch v.Outcome {
 	case policy.Deny:
 		return s.d.hub.Refusal(v)
@@ -109,9 +109,15 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 	return nil
 }
 
+// check returns an error for the client if the rights do not permit an action about which neither the
+// backend nor a roster decides.
+func (s *session) check(a room.Action, name string) error {
+	return s.d.hub.Refusal(s.d.hub.JudgeSession(s, a, name, true))
+}
+
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 	opts := s.d.hub.Options(r.Channel)
-	if err := s.d.hub.CheckAction(s, room.ActHistory, r.Channel, opts); err != nil {
+	if err := s.check(room.ActHistory, r.Channel); err != nil {
 		return err
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
@@ -136,7 +142,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 }
 
 func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
-	if err := s.d.hub.CheckAction(s, room.ActPresence, r.Channel, s.d.hub.Options(r.Channel)); err != nil {
+	if err := s.check(room.ActPresence, r.Channel); err != nil {
 		return err
 	}
 	s.d.hub.Presence(r.Channel, func(all []engine.Author, err error) {
@@ -151,7 +157,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 }
 
 func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) error {
-	if err := s.d.hub.CheckAction(s, room.ActPresence, r.Channel, s.d.hub.Options(r.Channel)); err != nil {
+	if err := s.check(room.ActPresence, r.Channel); err != nil {
 		return err
 	}
 	s.d.hub.PresenceStats(r.Channel, func(clients, users int, err error) {

@@ -153,7 +153,7 @@ func (k *connecting) join() {
 		return
 	}
 	k.carries = s.d.hub.Meter().NewReply(&s.Usage)
-	if s.d.hub.CheckBan(k.who, room.AddressOf(s.conn), "") != nil {
+	if s.d.hub.IsBanned(s.d.hub.SubjectOf(s), "") {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
@@ -196,11 +196,9 @@ func (k *connecting) count() error {
 // those where it is banned and # rooms of other users, and the user's own room. The reply mentions
 // the user's own room even if the client does not expect it.
 func (s *session) channels(who *token.Identity) []token.Channel {
-	h, addr := s.d.hub, room.AddressOf(s.conn)
-	all := who.Channels
+	h, all := s.d.hub, who.Channels
 	shut := func(c token.Channel) bool {
-		v := h.JudgeTicket(who, addr, c.Name)
-		return v.Outcome != policy.Allow
+		return s.judgeJoin(c.Name, policy.Membership{Ticket: true}).Outcome != policy.Allow
 	}
 	if slices.ContainsFunc(all, shut) {
 		all = slices.DeleteFunc(slices.Clone(all), shut)

@@ -50,7 +50,7 @@ func (s *session) subscribeByServer(o engine.ControlMessage) {
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // the client could not read the publications
 	}
-	if v := s.d.hub.JudgeJoin(s, o.Room, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
+	if v := s.judgeJoin(o.Room, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
 		return // the backend cannot admit a user to a # room of others, and cannot overrule a ban
 	}
 	w := &subscription{room: o.Room, opts: opts, notices: opts.ForceNotices, since: o.Since, server: true, placed: opts.Recoverable, info: o.Info, expires: o.Expires, byServer: true}
@@ -147,7 +147,7 @@ func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
 // leaveBanned ends the memberships of the session in rooms where it is banned.
 func (s *session) leaveBanned() {
 	for _, name := range s.Rooms() {
-		if s.d.hub.CheckSessionBan(s, name) != nil {
+		if s.d.hub.IsBanned(s.d.hub.SubjectOf(s), name) {
 			s.Leave(name)
 		}
 	}

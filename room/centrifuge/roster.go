@@ -19,7 +19,7 @@ func (s *session) onRoster(name string, done func(room.Roles, error)) {
 			if ok {
 				m.Listed = policy.IsListed
 			}
-			v := s.d.hub.JudgeJoin(s, name, s.d.hub.Options(name), m)
+			v := s.judgeJoin(name, m)
 			if v.Outcome != policy.Allow {
 				done(0, s.d.hub.Refusal(v))
 				return

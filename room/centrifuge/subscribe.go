@@ -133,8 +133,8 @@ func (j *pendingSub) Reserve(r *room.Room) error {
 // Check implements Joiner.
 func (j *pendingSub) Check() error {
 	s := j.s
-	if err := s.d.hub.CheckSessionBan(s, j.w.room); err != nil {
-		return err
+	if s.d.hub.IsBanned(s.d.hub.SubjectOf(s), j.w.room) {
+		return wire.ErrBanned
 	}
 	if s.ticketRevoked(j.w.id, j.w.issued) {
 		return wire.ErrPermissionDenied

@@ -13,7 +13,7 @@ import (
 func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	opts := s.d.hub.Options(r.Channel)
 	if r.Token == "" {
-		v := s.mayJoin(r.Channel, opts, true)
+		v := s.mayJoin(r.Channel, true)
 		switch v.Outcome {
 		case policy.Deny:
 			return s.d.hub.Refusal(v)
@@ -22,8 +22,8 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 		}
 		return s.subscribeByRights(id, r, opts, v)
 	}
-	if v := s.d.hub.JudgeJoin(s, r.Channel, opts, policy.Membership{Ticket: true}); v.Outcome != policy.Allow {
-		return s.d.hub.Refusal(v)
+	if err := s.d.hub.Refusal(s.judgeJoin(r.Channel, policy.Membership{Ticket: true})); err != nil {
+		return err
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
@@ -42,13 +42,19 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	return nil
 }
 
+// judgeJoin decides whether the session may join a room with a membership that it does not have
+// yet: with a ticket, or with an entry of the roster.
+func (s *session) judgeJoin(name string, m policy.Membership) room.Verdict {
+	return s.d.hub.Judge(s.d.hub.SubjectOf(s), room.ActJoin, name, m)
+}
+
 // mayJoin decides whether the session may join a room and read there.
-func (s *session) mayJoin(name string, opts *room.Options, ask bool) room.Verdict {
-	v := s.d.hub.JudgeSession(s, room.ActJoin, name, opts, ask)
+func (s *session) mayJoin(name string, ask bool) room.Verdict {
+	v := s.d.hub.JudgeSession(s, room.ActJoin, name, ask)
 	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
 		return v
 	}
-	if read := s.d.hub.JudgeSession(s, room.ActRead, name, opts, false); read.Outcome == policy.Deny {
+	if read := s.d.hub.JudgeSession(s, room.ActRead, name, false); read.Outcome == policy.Deny {
 		return read
 	}
 	return v

@@ -9,6 +9,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -38,7 +39,9 @@ func (c *Chat) create(ctx context.Context, call *room.Call, q *createRequest) (r
 	name, role := q.Room, ""
 	if name == "" {
 		name, role = "$"+strings.ToLower(rand.Text()), room.OwnerRole
-		err = call.MayAs(room.ActSend, name, room.Roster{}) // the title is sent to the invited users
+		if v := call.JudgeAs(room.ActSend, name, policy.Membership{In: true}); v.Outcome == policy.Deny {
+			err = call.Hub.Refusal(v) // the title is sent to the invited users
+		}
 	} else {
 		err = may(call, room.ActSend, name)
 	}

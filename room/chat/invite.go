@@ -9,6 +9,8 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -71,10 +73,11 @@ func inviteAll(ctx context.Context, call *room.Call, name, title string, users [
 // room's own bans count, and a user that is banned everywhere still gets on the roster: the owner of
 // the room sees the roster and must not learn of other bans.
 func banned(h *room.Hub, name, user string) bool {
+	who := &token.Identity{User: user} // not an admin, as far as the server knows
 	if kindOf(name) == kindPrivate {
-		return h.Struck(name, user)
+		return h.BanBinds(name, who)
 	}
-	return h.Banned(name, user)
+	return h.IsBanned(policy.Subject{Who: who}, name)
 }
 
 func inviteOne(ctx context.Context, call *room.Call, name, user string, data []byte) error {

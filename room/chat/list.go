@@ -8,6 +8,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -103,7 +104,7 @@ func listRoom(ctx context.Context, call *room.Call, user string, entry engine.En
 	switch {
 	case err != nil:
 		return nil, err
-	case there && call.Struck(name):
+	case there && call.Hub.BanBinds(name, call.Identity()):
 		return nil, leave(ctx, s, name, user)
 	case there && call.May(room.ActBe, name) != nil:
 		return nil, nil // hidden until the ban ends
@@ -139,7 +140,7 @@ func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entr
 		return err
 	}
 	p := peer{User: other}
-	if call.MayMeet(l.Room, takesPart) {
+	if mayMeet(call, l.Room, takesPart) {
 		here, err := call.Presence(room.PersonalRoom(other))
 		p = peerOf(other, here, err)
 	}
@@ -155,10 +156,24 @@ func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entr
 	return nil
 }
 
+// mayMeet reports whether the caller may see the name and the presence of the other user of a direct
+// room that the caller lists. takesPart: the other user takes part in the room, see takesPart.
+func mayMeet(call *room.Call, name string, takesPart bool) bool {
+	m := policy.Membership{In: true, Listed: policy.NotListed}
+	if takesPart {
+		m.Listed = policy.IsListed
+	}
+	return call.JudgeAs(room.ActMeet, name, m).Outcome == policy.Allow
+}
+
 // count sets the last message, and the number of unread messages after the mark. It sets neither if
 // the caller may not read the history.
 func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry) error {
-	if l.Kind != kindPrivate && !call.Can(room.ActHistory, l.Room) || l.Kind == kindPrivate && call.MayAs(room.ActHistory, l.Room, r) != nil {
+	v := call.Judge(room.ActHistory, l.Room)
+	if l.Kind == kindPrivate { // the roster's entry makes the caller a member
+		v = call.JudgeAs(room.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()})
+	}
+	if v.Outcome == policy.Deny {
 		return nil
 	}
 	got, err := call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true})

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/go-json-experiment/json"
-
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
@@ -34,11 +32,8 @@ func (m markEntry) in(epoch string) mark {
 }
 
 // markOf reads a user's mark, which is the zero value if there is none.
-func markOf(ctx context.Context, s store, name, user string) (m markEntry, err error) {
-	e, err := s.Get(ctx, markKey(name, user))
-	if err == nil && e.Version != 0 {
-		err = json.Unmarshal(e.Value, &m)
-	}
+func markOf(ctx context.Context, s store, name, user string) (markEntry, error) {
+	m, _, err := read[markEntry](ctx, s, markKey(name, user))
 	return m, err
 }
 
@@ -72,7 +67,7 @@ func (c *Chat) mark(ctx context.Context, call *room.Call, q *markRequest) (now m
 	if err := may(call, room.ActRead, q.Room); err != nil {
 		return now, err
 	}
-	if kindOf(q.Room) == kindPrivate && !call.In(q.Room) {
+	if kindOf(q.Room) == kindPrivate && !call.IsIn(q.Room) {
 		return now, wire.Explain(wire.ErrPermissionDenied, "permission denied: join the room first")
 	}
 	h, s := call.Hub, store{call.State()}

@@ -6,6 +6,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -22,7 +23,7 @@ const maxSeconds = 100 * 366 * 24 * 3600
 
 // sanction checks a call's rights and arguments, and returns the ban or mute that it asks for.
 func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string) (s room.Sanction, err error) {
-	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Manages(q.Room), Payer: call.Payer()}
+	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Judge(room.ActManage, q.Room).Outcome == policy.Allow, Payer: call.Payer()}
 	switch {
 	case q.IP != "" && table == engine.TableBan:
 		s.Table, s.Who = engine.TableBanIP, q.IP
@@ -40,10 +41,15 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 	if q.Seconds > 0 {
 		s.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second)
 	}
-	if q.Room == "" {
-		return s, call.MayEverywhere(a)
+	return s, mayModerate(call, a, q.Room)
+}
+
+// mayModerate is may for a room, or for the whole server if name is "".
+func mayModerate(call *room.Call, a room.Action, name string) error {
+	if name == "" {
+		return call.May(a, "")
 	}
-	return s, may(call, a, q.Room)
+	return may(call, a, name)
 }
 
 // moderate runs a moderator's call, unless its target owns the room: an owner ranks above the
@@ -128,12 +134,7 @@ const maxSanctions = 1000
 // sanctions lists the bans and mutes of a room, or without room those everywhere.
 func (c *Chat) sanctions(ctx context.Context, call *room.Call, q *sanctionsRequest) (res sanctionsResult, err error) {
 	for _, a := range []room.Action{room.ActBan, room.ActMute} {
-		if q.Room == "" {
-			err = call.MayEverywhere(a)
-		} else {
-			err = may(call, a, q.Room)
-		}
-		if err != nil {
+		if err := mayModerate(call, a, q.Room); err != nil {
 			return res, err
 		}
 	}

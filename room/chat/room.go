@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unicode"
 
@@ -11,6 +12,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/name"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -144,13 +146,8 @@ func (q *setRequest) apply(s *room.Settings) {
 
 // settingsOf reads a room's settings and their version, which is 0 if it has none.
 func settingsOf(ctx context.Context, s store, name string) (set room.Settings, version uint64, err error) {
-	err = room.AwaitError(ctx, func(done func(error)) {
-		room.SettingsOf(s.state, name, func(is room.Settings, v uint64, err error) {
-			set, version = is, v
-			done(err)
-		})
-	})
-	return set, version, err
+	set, e, err := read[room.Settings](ctx, s, engine.Key{Table: engine.TableRoom, Of: name})
+	return set, e.Version, err
 }
 
 // view has the settings of a room that every member sees.
@@ -189,7 +186,7 @@ func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res i
 	}
 	res = infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}, Limits: limits(call.Bounds(q.Room))}
 	for _, name := range room.Actions() {
-		if a, _ := room.ParseAction(name); call.Can(a, q.Room) {
+		if a, _ := room.ParseAction(name); hasRight(call, a, q.Room) {
 			res.May = append(res.May, name)
 		}
 	}
@@ -197,7 +194,7 @@ func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res i
 	if err != nil {
 		return res, err
 	}
-	if kindOf(q.Room) == kindPrivate && !listed && !call.In(q.Room) {
+	if kindOf(q.Room) == kindPrivate && !listed && !call.IsIn(q.Room) {
 		return res, wire.ErrPermissionDenied // in a private room the roster decides about joining
 	}
 	res.Role = r.Role
@@ -206,14 +203,21 @@ func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res i
 		return res, err
 	}
 	res.view = view{set.Title, set.Locked, set.Slow}
-	if until, is := call.Muted(q.Room); is {
+	if v := call.JudgeAs(room.ActSpeak, q.Room, policy.Membership{In: true}); errors.Is(v.Err, wire.ErrMuted) {
 		res.Muted = new(int64)
-		if !until.IsZero() {
-			*res.Muted = until.Unix()
+		if !v.Until.IsZero() {
+			*res.Muted = v.Until.Unix()
 		}
 		if s, there := sanctionOf(ctx, call, engine.TableMute, q.Room); there {
 			res.Why = sentence("muted", s)
 		}
 	}
 	return res, nil
+}
+
+// hasRight reports whether the caller has the right to an action, apart from a mute or a lock. If the
+// backend decides, the caller may have it.
+func hasRight(call *room.Call, a room.Action, name string) bool {
+	v := call.Judge(a, name)
+	return v.Outcome != policy.Deny || errors.Is(v.Err, wire.ErrMuted) || errors.Is(v.Err, wire.ErrLocked)
 }

@@ -6,6 +6,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -47,13 +48,8 @@ func belongs(ctx context.Context, s store, name, user string) (r room.Roster, th
 
 // rosterOf looks up the roster's entry for a user.
 func rosterOf(ctx context.Context, s store, name, user string) (r room.Roster, there bool, err error) {
-	err = room.AwaitError(ctx, func(done func(error)) {
-		room.RosterOf(s.state, name, user, func(is room.Roster, ok bool, err error) {
-			r, there = is, ok
-			done(err)
-		})
-	})
-	return r, there, err
+	r, e, err := read[room.Roster](ctx, s, engine.Key{Table: engine.TableMember, Of: name, Name: user})
+	return r, e.Version != 0, err
 }
 
 // enroll puts a user on a room's roster, and the room into the user's list if that has fewer than
@@ -165,7 +161,7 @@ func publishRoster(call *room.Call, name, event, user string) error {
 // caller's name and replaces earlier events, so it is only published if the caller may send
 // messages in the room. Otherwise announce publishes nothing, which is not an error.
 func announce(call *room.Call, event room.SessionMessage) error {
-	if !call.CanSpeak(event.Room) {
+	if call.Judge(room.ActSend, event.Room).Outcome == policy.Deny {
 		return nil
 	}
 	event.Data, event.Event = noData, true

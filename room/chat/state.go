@@ -18,11 +18,7 @@ const maxTries = 16
 // and there == false if the entry does not exist. f returns false if nothing has to be written.
 func change[T any](ctx context.Context, s store, k engine.Key, f func(v *T, there bool) bool) error {
 	for try := 1; ; try++ {
-		e, err := s.Get(ctx, k)
-		var v T
-		if err == nil && e.Version != 0 {
-			err = json.Unmarshal(e.Value, &v)
-		}
+		v, e, err := read[T](ctx, s, k)
 		if err != nil || !f(&v, e.Version != 0) {
 			return err
 		}
@@ -33,6 +29,15 @@ func change[T any](ctx context.Context, s store, k engine.Key, f func(v *T, ther
 			return err
 		}
 	}
+}
+
+// read reads an entry and its value. If the entry does not exist, v is the zero value and e.Version is 0.
+func read[T any](ctx context.Context, s store, k engine.Key) (v T, e engine.Entry, err error) {
+	e, err = s.Get(ctx, k)
+	if err == nil && e.Version != 0 {
+		err = json.Unmarshal(e.Value, &v)
+	}
+	return v, e, err
 }
 
 // atMost fails if a list has limit entries or more. Two concurrent calls may both find the last free

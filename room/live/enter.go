@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -29,12 +30,17 @@ func (f *Feed) enter(w *watcher, q request) {
 			f.deny(w, "the token cannot be verified now: try again")
 		case err != nil:
 			f.deny(w, "the token is invalid or has expired")
-		case !f.cfg.Hub.IsOperator(who, w.addr()):
+		case !f.mayWatch(w, who):
 			f.deny(w, "the token's role is not moderator or admin in all rooms")
 		default:
 			f.admit(w, who)
 		}
 	})
+}
+
+// mayWatch reports whether a watcher with a token may see the live picture now.
+func (f *Feed) mayWatch(w *watcher, who *token.Identity) bool {
+	return f.cfg.Hub.Refusal(f.cfg.Hub.JudgeRequest(who, w.addr(), room.ActWatch, "")) == nil
 }
 
 // deny closes a connection that may not watch. It logs at most one line a second, so that

@@ -269,7 +269,7 @@ func (f *Feed) dismiss() {
 	f.mu.Lock()
 	var over []*watcher
 	for w := range f.watchers {
-		if w.who != nil && !f.cfg.Hub.IsOperator(w.who, w.addr()) {
+		if w.who != nil && !f.mayWatch(w, w.who) {
 			over = append(over, w)
 			delete(f.watchers, w)
 		}

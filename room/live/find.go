@@ -6,6 +6,7 @@ import (
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/policy"
 )
 
 // maxFound is the maximum number of connections in an answer.
@@ -31,7 +32,7 @@ func (f *Feed) find(w *watcher, q quest) {
 		seen, all := f.cfg.Hub.Find(q.User, q.Client, maxFound)
 		for i := range seen {
 			seen[i].Rooms = slices.DeleteFunc(seen[i].Rooms, func(name string) bool {
-				return !f.cfg.Hub.Can(w.who, w.addr(), room.ActWatch, name)
+				return f.cfg.Hub.JudgeRequest(w.who, w.addr(), room.ActWatch, name).Outcome != policy.Allow
 			})
 		}
 		f.send(w, foundMessage{found{q, millis(time.Now()), all, allClientRoomsJSON(seen)}})

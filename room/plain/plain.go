@@ -84,7 +84,7 @@ func (d *Dialect) identify(text string) (who *token.Identity, status int, why st
 func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (status int, why string) {
 	h := d.hub
 	for _, a := range [2]room.Action{room.ActJoin, room.ActRead} {
-		v := h.Judge(policy.Subject{Who: who, Addr: addr}, a, name, h.Options(name), policy.Membership{}, true)
+		v := h.Judge(policy.Subject{Who: who, Addr: addr}, a, name, policy.Membership{})
 		switch {
 		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && who == room.Anonymous && h.Asks(room.HookConnect, ""):
 			return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
@@ -137,7 +137,7 @@ func (d *Dialect) Open(c netpoll.Conn, name string) {
 	if _, err := h.Join(name, c); err != nil && !errors.Is(err, room.ErrClosed) {
 		h.RefusalLog().Warn("a plain client is refused: it cannot join", "code", 1013, "reason", err, "see", seeStatus[503])
 		c.Close(ws.StatusCode(1013), err.Error())
-	} else if h.CheckBan(who, room.AddressOf(c), name) != nil {
+	} else if h.IsBanned(policy.Subject{Who: who, Addr: room.AddressOf(c)}, name) {
 		c.Close(ws.StatusCode(wire.DisconnectBanned), wire.DisconnectBanned.Text())
 	} else if p != nil && h.Revoked(who) { // since the handshake: see room.Hub.Register
 		c.Close(ws.StatusCode(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
