@@ -37,7 +37,6 @@ type ChannelServer struct {
 	Silent bool
 
 	URL      string
-	ln       net.Listener
 	done     sync.WaitGroup
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
@@ -47,27 +46,13 @@ type ChannelServer struct {
 	wrong    []string // faults of the clients
 }
 
+// Start serves until the test ends.
 func (s *ChannelServer) Start(t testing.TB) *ChannelServer {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ln, s.URL = ln, "ws://"+ln.Addr().String()+"/"
-	if s.Secure != nil {
-		ln, s.URL = tls.NewListener(ln, s.Secure), "wss://"+ln.Addr().String()+"/"
-		s.ln = ln
-	}
+	var ln net.Listener
+	ln, s.URL = listen(t, s.Secure)
 	s.conns, s.Channels, s.seen, s.Paths = map[net.Conn]bool{}, map[string]map[net.Conn]bool{}, map[string]int{}, map[string]int{}
-	s.done.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			s.done.Go(func() { s.client(c) })
-		}
-	})
+	accept(&s.done, ln, s.client)
 	t.Cleanup(func() {
 		ln.Close()
 		s.mu.Lock()

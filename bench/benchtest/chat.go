@@ -44,7 +44,6 @@ type ChatServer struct {
 
 	URL    string
 	Secure *tls.Config // set by StartTLS
-	ln     net.Listener
 	done   sync.WaitGroup
 	due    chan delivery
 
@@ -69,46 +68,26 @@ func (s *ChatServer) Counted() (messages, pongs int) {
 	return s.messages, s.pongs
 }
 
-// Start serves until the test ends.
-func (s *ChatServer) Start(t testing.TB) *ChatServer {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.URL = "ws://" + ln.Addr().String() + "/"
-	return s.serve(t, ln)
-}
-
-// StartTLS serves over TLS until the test ends.
+// StartTLS serves over TLS, with a certificate of its own, until the test ends.
 func (s *ChatServer) StartTLS(t testing.TB) *ChatServer {
 	t.Helper()
 	s.Secure = OwnCertificate(t)
-	ln, err := tls.Listen("tcp4", "127.0.0.1:0", s.Secure)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.URL = "wss://" + ln.Addr().String() + "/"
-	return s.serve(t, ln)
+	return s.Start(t)
 }
 
-func (s *ChatServer) serve(t testing.TB, ln net.Listener) *ChatServer {
-	s.ln, s.rooms, s.due = ln, map[string]map[net.Conn]bool{}, make(chan delivery, 1<<16)
+// Start serves until the test ends.
+func (s *ChatServer) Start(t testing.TB) *ChatServer {
+	t.Helper()
+	var ln net.Listener
+	ln, s.URL = listen(t, s.Secure)
+	s.rooms, s.due = map[string]map[net.Conn]bool{}, make(chan delivery, 1<<16)
 	var deliver sync.WaitGroup
 	deliver.Go(s.deliver)
 	stop := make(chan struct{})
 	if s.Pulse > 0 {
 		deliver.Go(func() { s.beat(stop) })
 	}
-	s.done.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			s.done.Go(func() { s.client(c) })
-		}
-	})
+	accept(&s.done, ln, s.client)
 	t.Cleanup(func() {
 		ln.Close()
 		s.mu.Lock()

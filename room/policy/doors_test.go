@@ -3,14 +3,12 @@ package policy_test
 import (
 	"context"
 	"fmt"
-	"io"
+	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/centrifugal/centrifuge-go"
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 
 	"webim/netpoll/wstest"
@@ -18,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
+	wstest.Main(m, goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }
 
 const (
@@ -154,16 +152,14 @@ func (d *doors) requests(s subject, name string, check func(door, action, got st
 // watch opens the live picture, which is for moderators of all rooms and shows them no private
 // rooms.
 func (d *doors) watch(s subject) {
-	conn, early, _, err := ws.Dialer{NetDial: s.dialer().DialContext}.Dial(d.t.Context(), "ws://"+d.feeds+live.FeedPath)
-	must(d.t, err)
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
-	must(d.t, wsutil.WriteClientText(conn, fmt.Appendf(nil, `{"token":%q}`, s.token(d.t))))
-	var from io.Reader = conn
-	if early != nil {
-		from = early
+	client, status := d.dial(s, d.feeds, live.FeedPath)
+	if status != http.StatusSwitchingProtocols {
+		d.t.Fatalf("the live picture answers %s with %d", s.name, status)
 	}
-	op, _ := d.read(from)
+	defer client.Conn.Close()
+	client.Send(0x81, fmt.Sprintf(`{"token":%q}`, s.token(d.t)))
+	op, _, err := client.ReadMessage()
+	must(d.t, err)
 	if in := op == ws.OpText; in != (s.role != "") {
 		d.t.Errorf("the live picture is open to %s: %v", s.name, in)
 	}

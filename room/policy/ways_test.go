@@ -14,7 +14,6 @@ import (
 
 	"github.com/centrifugal/centrifuge-go"
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
 	"webim/netpoll/wstest"
 	"webim/room"
@@ -137,25 +136,33 @@ func (d *doors) request(from *net.Dialer, authorization, method, body string) st
 	return letterOf(answer.Error.Code)
 }
 
+// dial opens a WebSocket from the subject's address, and returns the HTTP status.
+func (d *doors) dial(s subject, addr, path string) (*wstest.Client, int) {
+	conn, err := s.dialer().Dial("tcp", addr)
+	must(d.t, err)
+	client := wstest.NewClient(d.t, conn)
+	r, err := client.TryHandshake(path)
+	must(d.t, err)
+	return client, r.StatusCode
+}
+
 // plain joins in the plain dialect and, if that succeeds, sends a message.
 func (d *doors) plain(s subject, name string) (join, send string) {
 	path := "/" + url.PathEscape(name)
 	if text := s.token(d.t); text != "" {
 		path += "?token=" + text
 	}
-	conn, _, _, err := ws.Dialer{NetDial: s.dialer().DialContext}.Dial(d.t.Context(), "ws://"+d.main+path)
-	var refused ws.StatusError
-	if errors.As(err, &refused) && refused == http.StatusForbidden {
+	client, status := d.dial(s, d.main, path)
+	if status == http.StatusForbidden {
 		return "-", "-"
 	}
-	must(d.t, err)
-	defer conn.Close()
 	text := "plain of " + s.name + " in " + name
-	must(d.t, wsutil.WriteClientText(conn, []byte(text)))
-	must(d.t, ws.WriteFrame(conn, ws.MaskFrame(ws.NewPingFrame(nil)))) // answered after the server has handled the message
-	_ = conn.SetDeadline(time.Now().Add(wstest.Patience))
+	client.Send(0x81, text)
+	client.Send(0x89, "") // answered after the server has handled the message
+	defer client.Conn.Close()
 	for {
-		op, payload := d.read(conn)
+		op, payload, err := client.ReadMessage()
+		must(d.t, err)
 		switch {
 		case string(payload) == text:
 			return "x", "x" // every member receives it, also the sender
@@ -176,13 +183,4 @@ func (d *doors) said(name, text string) (is bool) {
 		is = is || string(p.Data) == text
 	}
 	return is
-}
-
-// read reads one frame.
-func (d *doors) read(from io.Reader) (ws.OpCode, []byte) {
-	h, err := ws.ReadHeader(from)
-	must(d.t, err)
-	payload, err := io.ReadAll(io.LimitReader(from, h.Length))
-	must(d.t, err)
-	return h.OpCode, payload
 }
