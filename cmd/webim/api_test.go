@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws/wsutil"
 )
 
 // ask sends a request to an address of a program, and returns the status and
@@ -96,14 +94,6 @@ func TestServerAPI(t *testing.T) {
 				t.Errorf("the page is inside: %d", status)
 			}
 		})
-	}
-}
-
-// reads reads one text.
-func (c *client) reads(want string) {
-	c.t.Helper()
-	if got, err := wsutil.ReadServerText(c); err != nil || string(got) != want {
-		c.t.Fatalf("got %q, %v; want %q", got, err, want)
 	}
 }
 

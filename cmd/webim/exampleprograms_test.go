@@ -12,12 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
 	"webim/cmd/internal/manual"
+	"webim/netpoll/wstest"
 )
 
 // blockWith returns the one block in a language that has a text.
@@ -154,14 +151,16 @@ func TestExampleOfNetpoll(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	conn := dialUntil(t, "ws://127.0.0.1:"+port+"/")
-	if err := wsutil.WriteClientText(conn, []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := wsutil.ReadServerText(conn); err != nil || string(got) != "hello" {
-		t.Errorf("%q, %v", got, err)
-	}
-	conn.Close()
+	wstest.Eventually(t, "the server listens", func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	client := connect(t, "127.0.0.1:"+port, "/")
+	client.echo("hello")
+	client.Conn.Close()
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if !strings.Contains(out.String(), " is connected\n") {
@@ -175,23 +174,6 @@ func TestExampleOfNetpoll(t *testing.T) {
 			if !strings.Contains(blockWith(t, "go", "package main\n\nimport (\n\t\"fmt\"\n\t\"log\"\n\n\t\"github.com/gobwas/ws\"").Text, strings.TrimSpace(line)) {
 				t.Errorf("the README's program has a line that the manual's does not have: %s", line)
 			}
-		}
-	}
-}
-
-// dialUntil dials until the server listens.
-func dialUntil(t *testing.T, url string) net.Conn {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); ; <-tick.C {
-		conn, _, _, err := ws.Dial(t.Context(), url)
-		if err == nil {
-			_ = conn.SetDeadline(time.Now().Add(patience))
-			return conn
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
 		}
 	}
 }
@@ -236,19 +218,14 @@ func TestExampleHooks(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				p := startProgram(t, "--dev", "--listen", "127.0.0.1:0", "--hook-connect", "http://127.0.0.1:"+port+"/",
 					"--hook-headers", "Cookie", "--hook-secret", c.secret)
-				d := ws.Dialer{}
+				var headers []string
 				if c.cookie != "" {
-					d.Header = ws.HandshakeHeaderHTTP(http.Header{"Cookie": {c.cookie}})
+					headers = append(headers, "Cookie: "+c.cookie)
 				}
-				conn, _, _, err := d.Dial(t.Context(), "ws://"+p.plain[0].String()+"/connection/websocket")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(patience))
-				_ = wsutil.WriteClientText(conn, []byte(`{"id":1,"connect":{}}`))
-				if got, err := wsutil.ReadServerText(conn); err != nil || !strings.Contains(string(got), c.want) {
-					t.Errorf("cookie %q: %s %v, want %s", c.cookie, got, err, c.want)
+				client := connect(t, p.plain[0].String(), "/connection/websocket", headers...)
+				client.say(`{"id":1,"connect":{}}`)
+				if got := client.text(); !strings.Contains(got, c.want) {
+					t.Errorf("cookie %q: %s, want %s", c.cookie, got, c.want)
 				}
 			})
 		}

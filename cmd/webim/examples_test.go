@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-
 	"webim/cmd/internal/manual"
 	"webim/cmd/webim/internal/testcert"
 )
@@ -296,12 +293,7 @@ func TestExampleExchanges(t *testing.T) {
 		p := startProgram(t, "--dev", "--listen", "127.0.0.1:0", "--history-messages", "10")
 		isJSON := strings.HasPrefix(b.Text, "→ {")
 		path := map[bool]string{true: "/connection/websocket", false: "/room"}[isJSON]
-		c, _, _, err := ws.Dial(t.Context(), "ws://"+p.plain[0].String()+path)
-		if err != nil {
-			t.Fatalf("%s: %v", b.Place, err)
-		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(patience))
+		c := connect(t, p.plain[0].String(), path)
 		var lines []string
 		for line := range strings.Lines(b.Text) {
 			line = strings.TrimSpace(line)
@@ -309,17 +301,11 @@ func TestExampleExchanges(t *testing.T) {
 				if isJSON && !json.Valid([]byte(text)) {
 					t.Errorf("%s: this is not JSON: %s", b.Place, text)
 				}
-				if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
-					t.Fatal(err)
-				}
+				c.say(text)
 				continue
 			}
 			for len(lines) == 0 {
-				text, err := wsutil.ReadServerText(c)
-				if err != nil {
-					t.Fatalf("%s: waiting for %s: %v", b.Place, line, err)
-				}
-				lines = slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(s string) bool { return s == "{}" })
+				lines = slices.DeleteFunc(strings.Split(strings.TrimSpace(c.text()), "\n"), func(s string) bool { return s == "{}" })
 			}
 			if want := strings.TrimPrefix(line, "← "); !matches(want, lines[0]) {
 				t.Errorf("%s: got\n%s, want\n%s", b.Place, lines[0], want)

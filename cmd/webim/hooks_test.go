@@ -10,9 +10,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 )
 
 func TestHookSettings(t *testing.T) {
@@ -103,23 +100,12 @@ func TestHooks(t *testing.T) {
 	t.Cleanup(backend.Close)
 	p := startProgram(t, "--listen", "127.0.0.1:0", "--open", "--hook-connect", backend.URL+"/connect", "--hook-publish", backend.URL+"/publish",
 		"--hook-disconnect", backend.URL+"/gone", "--hook-headers", "Cookie", "--hook-secret", longSecret, "--shutdown-spread", "0s", "--no-personal")
-	header := http.Header{"Cookie": {"session=7"}}
-	conn, _, _, err := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}.Dial(t.Context(), "ws://"+p.plain[0].String()+"/connection/websocket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	client := connect(t, p.plain[0].String(), "/connection/websocket", "Cookie: session=7")
 	say := func(command, want string) {
 		t.Helper()
-		if err := wsutil.WriteClientText(conn, []byte(command)); err != nil {
-			t.Fatal(err)
-		}
+		client.say(command)
 		for {
-			text, err := wsutil.ReadServerText(conn)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for line := range strings.Lines(string(text)) {
+			for line := range strings.Lines(client.text()) {
 				if !strings.Contains(line, `"id":`) {
 					continue // a push, or a ping
 				}
@@ -156,6 +142,6 @@ func TestHooks(t *testing.T) {
 	heard("/publish", `"user":"anna"`)
 	say(`{"id":4,"publish":{"channel":"tea","data":{"text":"a secret"}}}`, `"code":403`)
 	heard("/publish", `"channel":"tea"`)
-	conn.Close()
+	client.Conn.Close()
 	heard("/gone", `"user":"anna"`)
 }

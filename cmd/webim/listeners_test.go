@@ -5,14 +5,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/gobwas/ws"
+	"webim/netpoll/wstest"
 )
 
 // TestUnixSocketFile checks that clear removes only a socket that no process listens on.
@@ -87,15 +85,13 @@ func TestProxyOnAUnixSocket(t *testing.T) {
 		}
 		startProgram(t, args...)
 		got := ""
-		for _, client := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"} {
+		for _, address := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"} {
 			conn, err := net.Dial("unix", path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { conn.Close() })
-			d := ws.Dialer{Header: ws.HandshakeHeaderHTTP{"X-Forwarded-For": {"203.0.113.9, " + client}}}
-			_, _, err = d.Upgrade(conn, &url.URL{Scheme: "ws", Host: "h", Path: "/lobby"})
-			got += fmt.Sprint(err == nil, " ")
+			_, status := (&client{wstest.NewClient(t, conn), t}).open("/lobby", "X-Forwarded-For: 203.0.113.9, "+address)
+			got += fmt.Sprint(status == 101, " ")
 		}
 		if want := map[bool]string{true: "true false true ", false: "true true true "}[listed]; got != want {
 			t.Errorf("listed %v: %s, want %s", listed, got, want)

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -10,66 +9,38 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
+	"webim/netpoll/wstest"
 	"webim/room/live"
 )
 
 const picturesKey = "0123456789abcdef"
 
-// dialFeed opens the feed's socket at an address; status is that of a refusal.
+// dialFeed opens the feed at an address. For a refusal, it returns nil and the HTTP status.
 func dialFeed(t *testing.T, addr net.Addr, path, host string) (*client, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	d := ws.Dialer{Host: host, NetDial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, addr.Network(), addr.String())
-	}}
-	conn, _, _, err := d.Dial(ctx, "ws://localhost"+path)
-	var refused ws.StatusError
-	switch {
-	case errors.As(err, &refused):
-		return nil, int(refused)
-	case err != nil:
+	conn, err := net.DialTimeout(addr.Network(), addr.String(), patience)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	t.Cleanup(func() { _ = conn.Close() })
-	return &client{conn, t}, http.StatusSwitchingProtocols
+	c := &client{wstest.NewClient(t, conn), t}
+	return c.open(path, "Host: "+cmp.Or(host, "localhost"))
 }
 
-// watch says the key, and waits for the greeting.
+// watch sends the key and waits for the greeting.
 func watch(t *testing.T, addr net.Addr) *client {
 	t.Helper()
 	c, status := dialFeed(t, addr, live.FeedPath, "")
 	if c == nil {
 		t.Fatalf("the feed: %d", status)
 	}
-	if err := wsutil.WriteClientText(c, []byte(`{"key":"`+picturesKey+`"}`)); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := wsutil.ReadServerText(c); err != nil || !strings.HasPrefix(string(b), `{"hello":{`) {
-		t.Fatalf("greeted with %s, %v", b, err)
+	c.say(`{"key":"` + picturesKey + `"}`)
+	if got := c.text(); !strings.HasPrefix(got, `{"hello":{`) {
+		t.Fatalf("greeted with %s", got)
 	}
 	return c
-}
-
-// code reads to the Close frame and returns its code.
-func (c *client) code() ws.StatusCode {
-	c.t.Helper()
-	for {
-		_, _, err := wsutil.ReadServerData(c)
-		var end wsutil.ClosedError
-		if errors.As(err, &end) {
-			return end.Code
-		}
-		if err != nil {
-			c.t.Fatal(err)
-		}
-	}
 }
 
 // The picture is inside, and with --dev outside too, if anybody could open it at all;
@@ -104,10 +75,8 @@ func TestWhereThePictureIs(t *testing.T) {
 				feed, status := dialFeed(t, addr, live.FeedPath, "")
 				switch {
 				case there && feed != nil:
-					_ = wsutil.WriteClientText(feed, []byte(`hello`))
-					if code := feed.code(); code != live.CodeBadRequest {
-						t.Errorf("%s: the feed closes with %d", where, code)
-					}
+					feed.say("hello")
+					feed.ExpectClose(int(live.CodeBadRequest))
 				case there, status != 404: // outside, too: the path is no room's
 					t.Errorf("%s: the feed: %d", where, status)
 				}
@@ -185,17 +154,16 @@ func TestWatchersLeaveLast(t *testing.T) {
 		p.stop()
 	}()
 	// The client does not answer the Close frame, so that there is time to look.
-	if h, err := ws.ReadHeader(reader); err != nil || h.OpCode != ws.OpClose {
-		t.Errorf("the client is told %+v, %v", h, err)
+	if op, payload, err := reader.ReadMessage(); err != nil || op != ws.OpClose {
+		t.Errorf("the client gets a frame with the opcode %x, %q, %v; want Close", op, payload, err)
 	}
 	if status, body := ask(t, p.inner.addr, "GET", "/health", "", ""); status != 503 {
 		t.Errorf("/health while the clients leave: %d %q", status, body)
 	}
-	_ = reader.Close()
-	if code := w.code(); code != ws.StatusGoingAway {
-		t.Errorf("the watcher is closed with %d", code)
+	_ = reader.Conn.Close()
+	if got := w.Rest(true); !strings.HasSuffix(got, "close 1001, eof") {
+		t.Errorf("the watcher sees %s", got)
 	}
-	_ = w.Close()
 	<-stopped
 }
 

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"net"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 )
 
 // roomsSettings returns a file with the settings of the manual's chapter Rooms and rights.
@@ -28,54 +23,38 @@ func roomsSettings(t *testing.T) (file string) {
 	return write(t, "webim.yaml", strings.Replace(text, "/etc/webim/secret", write(t, "secret", longSecret), 1))
 }
 
-// A person speaks JSON of the Centrifuge protocol.
+// A person is a client that speaks JSON of the Centrifuge protocol.
 type person struct {
-	t    *testing.T
-	conn net.Conn
-	id   int
+	*client
+	id int
 }
 
 // connectAs connects a user with a token; without a name it connects anonymously.
 func connectAs(t *testing.T, addr, user string) *person {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	conn, _, _, err := ws.Dial(ctx, "ws://"+addr+"/connection/websocket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	p := &person{t: t, conn: conn}
-	connect := `"connect":{}`
+	p := &person{client: connect(t, addr, "/connection/websocket")}
+	command := `"connect":{}`
 	if user != "" {
 		_, token, _ := webim("", []string{"WEBIM_TOKEN_SECRET=" + longSecret}, "token", "make", "--user", user)
-		connect = `"connect":{"token":"` + strings.TrimSpace(token) + `"}`
+		command = `"connect":{"token":"` + strings.TrimSpace(token) + `"}`
 	}
-	p.ask(connect, `"client":`)
+	p.ask(command, `"client":`)
 	return p
 }
 
-// ask sends a command and returns the reply, which must have want in it.
+// ask sends a command and returns the reply, which must contain want.
 func (p *person) ask(command, want string) (reply string) {
 	p.t.Helper()
 	p.id++
-	id, _ := json.Marshal(p.id)
-	if err := wsutil.WriteClientText(p.conn, []byte(`{"id":`+string(id)+`,`+command+`}`)); err != nil {
-		p.t.Fatal(err)
-	}
-	return p.await(`"id":`+string(id)+`,`, want)
+	p.say(fmt.Sprintf(`{"id":%d,%s}`, p.id, command))
+	return p.await(fmt.Sprintf(`"id":%d,`, p.id), want)
 }
 
-// await reads lines to the one with a mark, which must have want in it.
+// await reads lines to the first one with a mark, which must contain want.
 func (p *person) await(mark, want string) (line string) {
 	p.t.Helper()
 	for {
-		text, err := wsutil.ReadServerText(p.conn)
-		if err != nil {
-			p.t.Fatalf("%s did not come: %v", mark, err)
-		}
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(p.text()) {
 			if !strings.Contains(line, mark) {
 				continue
 			}

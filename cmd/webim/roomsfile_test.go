@@ -111,7 +111,7 @@ func TestProgramKeepsToTheFile(t *testing.T) {
 			t.Errorf("%s: %d, want %d", allow, got, want)
 		}
 		if c != nil {
-			_ = c.Close()
+			_ = c.Conn.Close()
 		}
 		p.stop()
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -14,14 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 )
 
 // patience is the deadline for everything that a test waits for.
-const patience = 10 * time.Second
+const patience = wstest.Patience
 
 // startProgram runs the program of `webim serve` in this process. At the end of the test it stops the
 // program, and fails the test if a goroutine is left.
@@ -54,49 +52,79 @@ func startProgramOf(t *testing.T, file string, flags ...string) *program {
 
 // A client is one WebSocket of a test.
 type client struct {
-	net.Conn
+	*wstest.Client
 	t *testing.T
 }
 
-// dial opens a WebSocket; status is that of a refusal.
-func dial(t *testing.T, network, addr, origin string, tlsConfig *tls.Config) (c *client, status int) {
+// dial opens a WebSocket for the path "/", over TLS if tlsConfig is not nil. For a refusal, it returns
+// nil and the HTTP status.
+func dial(t *testing.T, network, addr, origin string, tlsConfig *tls.Config) (*client, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	d := ws.Dialer{
-		NetDial: func(context.Context, string, string) (net.Conn, error) {
-			c, err := net.DialTimeout(network, addr, patience)
-			if err == nil && tlsConfig != nil {
-				c = tls.Client(c, tlsConfig)
-			}
-			return c, err
-		},
-	}
-	if origin != "" {
-		d.Header = ws.HandshakeHeaderHTTP{"Origin": {origin}}
-	}
-	conn, _, _, err := d.Dial(ctx, "ws://127.0.0.1/")
-	var refused ws.StatusError
-	switch {
-	case errors.As(err, &refused):
-		return nil, int(refused)
-	case err != nil:
+	conn, err := net.DialTimeout(network, addr, patience)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	t.Cleanup(func() { _ = conn.Close() })
-	return &client{conn, t}, http.StatusSwitchingProtocols
+	c := &client{wstest.NewClient(t, conn), t}
+	if tlsConfig != nil {
+		if err := c.StartTLS(conn, tlsConfig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	headers := []string{"Host: 127.0.0.1"}
+	if origin != "" {
+		headers = append(headers, "Origin: "+origin)
+	}
+	return c.open("/", headers...)
 }
 
-// echo sends a text and waits until it comes back.
-func (c *client) echo(text string) {
+// open sends the handshake for a path. For a refusal, it returns nil and the HTTP status.
+func (c *client) open(path string, headers ...string) (*client, int) {
 	c.t.Helper()
-	if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
+	r, err := c.TryHandshake(path, headers...)
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	if got, err := wsutil.ReadServerText(c); err != nil || string(got) != text {
-		c.t.Fatalf("sent %q, got %q, %v", text, got, err)
+	if r.StatusCode != http.StatusSwitchingProtocols {
+		return nil, r.StatusCode
 	}
+	return c, r.StatusCode
+}
+
+// connect opens a WebSocket for a path over TCP, which must succeed.
+func connect(t *testing.T, addr, path string, headers ...string) *client {
+	t.Helper()
+	return &client{wstest.ConnectPath(t, addr, path, headers...), t}
+}
+
+// say sends a text.
+func (c *client) say(text string) {
+	c.t.Helper()
+	c.Send(0x81, text)
+}
+
+// text reads a text.
+func (c *client) text() string {
+	c.t.Helper()
+	op, payload, err := c.ReadMessage()
+	if err != nil || op != ws.OpText {
+		c.t.Fatalf("got a frame with the opcode %x, %q, %v; want a text", op, payload, err)
+	}
+	return string(payload)
+}
+
+// reads reads one text and compares it.
+func (c *client) reads(want string) {
+	c.t.Helper()
+	if got := c.text(); got != want {
+		c.t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// echo sends a text and reads it as a member of the room.
+func (c *client) echo(text string) {
+	c.t.Helper()
+	c.say(text)
+	c.reads(text)
 }
 
 // TestOrigins connects to the real server. With --dev, any page of this machine may connect; without
@@ -165,9 +193,7 @@ func TestDevCertificate(t *testing.T) {
 	plain, _ := dial(t, "tcp", p.plain[0].String(), "", nil)
 	secure, _ := dial(t, "tcp", addr, "", &tls.Config{RootCAs: roots, ServerName: "localhost"})
 	secure.echo("from wss")
-	if got, err := wsutil.ReadServerText(plain); err != nil || string(got) != "from wss" {
-		t.Errorf("on ws: %q, %v", got, err)
-	}
+	plain.reads("from wss")
 }
 
 // writeCertificate makes a certificate in files, and returns its fingerprint:
@@ -216,9 +242,7 @@ func TestCertificateReload(t *testing.T) {
 	second := writeCertificate(t, certFile, keyFile)
 	p.reload()
 	connect(second).echo("new")
-	if got, err := wsutil.ReadServerText(old); err != nil || string(got) != "new" { // all are in the lobby
-		t.Fatalf("who has the old certificate got %q, %v", got, err)
-	}
+	old.reads("new") // all are in the lobby
 
 	if err := os.WriteFile(keyFile, []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)
