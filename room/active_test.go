@@ -41,10 +41,10 @@ func roomsOfOne(t testing.TB, h *room.Hub, rooms int) (each int64, all []room.Me
 			t.Fatal(err)
 		}
 		r.Mu().Lock()
-		if err := r.EnterLocked(); err != nil {
+		if err := r.ReserveLocked(); err != nil {
 			t.Fatal(err)
 		}
-		all[i] = room.Member{Room: r, Kind: room.KindOf(room.JsonDialect, netpoll.Plain, false), Slot: r.SitLocked(netpoll.Conn{}, room.KindOf(room.JsonDialect, netpoll.Plain, false))}
+		all[i] = room.Member{Room: r, Kind: room.KindOf(room.JsonDialect, netpoll.Plain, false), Slot: r.TakeSlotLocked(netpoll.Conn{}, room.KindOf(room.JsonDialect, netpoll.Plain, false))}
 		r.Mu().Unlock()
 	}
 	each = (heapBytes() - before) / int64(rooms)
@@ -105,7 +105,7 @@ func TestRoomsGoIdle(t *testing.T) {
 			wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == len(members) })
 		case k < 5:
 			for range rand.IntN(4) {
-				n.hub.Calm()
+				n.hub.DeactivateIdle()
 			}
 		default:
 			text := fmt.Sprint("message ", step)
@@ -113,8 +113,8 @@ func TestRoomsGoIdle(t *testing.T) {
 				t.Fatal(err)
 			}
 			if rand.IntN(2) == 0 {
-				n.hub.Calm()
-				n.hub.Calm() // it may be under way
+				n.hub.DeactivateIdle()
+				n.hub.DeactivateIdle() // it may be under way
 			}
 			for _, c := range members {
 				c.expect(t, ws.OpText, text)
@@ -127,13 +127,13 @@ func TestRoomsGoIdle(t *testing.T) {
 		members = members[1:]
 	}
 	wstest.Eventually(t, "the room is idle", func() bool {
-		n.hub.Calm()
+		n.hub.DeactivateIdle()
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		return r.Active() == nil
 	})
-	if st := n.hub.Stats(); st.Members != len(members) || st.Unswept != 0 || len(n.hub.Actives().List()) != 0 {
-		t.Errorf("%+v, %d rooms are active", st, len(n.hub.Actives().List()))
+	if st := n.hub.Stats(); st.Members != len(members) || st.Unswept != 0 || len(n.hub.ActiveRooms().List()) != 0 {
+		t.Errorf("%+v, %d rooms are active", st, len(n.hub.ActiveRooms().List()))
 	}
 	audit(t, r)
 }
@@ -160,21 +160,21 @@ func TestActiveRoomsStayActive(t *testing.T) {
 			return func() { r.SetNotices(nil) }
 		},
 		"somebody left during a sweep": func(r *room.Room) func() {
-			r.SetLeaving(map[netpoll.ID]*room.Shard{1: nil})
-			return func() { r.SetLeaving(nil) }
+			r.SetLeftInBatch(map[netpoll.ID]*room.Shard{1: nil})
+			return func() { r.SetLeftInBatch(nil) }
 		},
 	} {
 		r := n.room("r")
 		release := hold(r)
 		for range 5 {
-			n.hub.Calm()
+			n.hub.DeactivateIdle()
 		}
 		if r.Active() == nil {
 			t.Fatalf("%s: the room is idle", name)
 		}
 		release()
 		wstest.Eventually(t, "the room is idle", func() bool {
-			n.hub.Calm()
+			n.hub.DeactivateIdle()
 			r.Mu().Lock()
 			defer r.Mu().Unlock()
 			return r.Active() == nil

@@ -183,7 +183,7 @@ func TestHeldSendersLeave(t *testing.T) {
 		return r.Waiting().Len() == 5
 	})
 	for c := range n.s.Conns() { // the server sends some away meanwhile
-		if m, ok := n.hub.Member(c); ok && m.Slot.Place()%2 == 0 {
+		if m, ok := n.hub.Member(c); ok && m.Slot.Index()%2 == 0 {
 			if err := c.Close(4000, "go"); err != nil {
 				t.Error(err)
 			}

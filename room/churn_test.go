@@ -186,13 +186,13 @@ func audit(t *testing.T, r *room.Room) {
 		taken := 0
 		for i, sh := range g.Shards() {
 			here := 0
-			for _, p := range sh.Places() {
+			for _, p := range sh.Slots() {
 				if p.Id() != 0 {
 					here++
 				}
 			}
-			if here+len(sh.Free()) != len(sh.Places()) || len(sh.Places()) > room.ShardLen {
-				t.Errorf("variant %d, shard %d: %d taken and %d free of %d places", v, i, here, len(sh.Free()), len(sh.Places()))
+			if here+len(sh.Free()) != len(sh.Slots()) || len(sh.Slots()) > room.ShardLen {
+				t.Errorf("variant %d, shard %d: %d taken and %d free of %d places", v, i, here, len(sh.Free()), len(sh.Slots()))
 			}
 			taken += here
 		}

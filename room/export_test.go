@@ -20,7 +20,7 @@ import (
 
 // The names of package room that package room_test uses.
 
-const FewMembers = directMembers
+const DirectMembers = directMembers
 const JsonDialect = encode.JSON
 const MaxIdle = maxIdle
 const MaxNotices = maxNotices
@@ -32,21 +32,21 @@ const ShardLen = shardLen
 const SweepBatch = sweepBatch
 
 type NoticeQueue = noticeQueue
-type Place = shardSlot
+type ShardSlot = shardSlot
 type Shard = shard
 
 var AnyKind = anyKind
 var KindOf = kindOf
 var NoticeRate = &noticeRate
 
-func (x *Config) CalmEvery() time.Duration               { return x.idleEvery }
-func (x *Config) SetCalmEvery(v time.Duration)           { x.idleEvery = v }
-func (x *Hub) Actives() *activeRooms                     { return &x.activeRooms }
+func (x *Config) IdleEvery() time.Duration               { return x.idleEvery }
+func (x *Config) SetIdleEvery(v time.Duration)           { x.idleEvery = v }
+func (x *Hub) ActiveRooms() *activeRooms                 { return &x.activeRooms }
 func (x *Hub) All(a0 func(Session) bool) (all []Session) { return x.all(a0) }
 func (x *Hub) SetArrivals(v *pause.Arrivals)             { x.arrivals = v }
 func (x *Hub) ByNum() []*Room                            { return x.byNum }
-func (x *Hub) Called() *atomic.Int64                     { return &x.resumedSenders }
-func (x *Hub) Calm()                                     { x.deactivateIdle() }
+func (x *Hub) ResumedSenders() *atomic.Int64             { return &x.resumedSenders }
+func (x *Hub) DeactivateIdle()                           { x.deactivateIdle() }
 func (x *Hub) ClosePlain(a0 string, a1 wire.DisconnectCode, a2 string, a3 func(netpoll.Conn) bool) {
 	x.closePlain(a0, a1, a2, a3)
 }
@@ -59,69 +59,69 @@ func (x *Hub) Deliveries() *latency.Deliveries                            { retu
 func (x *Hub) Load() *pause.Load                                          { return &x.load }
 func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.logLost(a0, a1, a2) }
 func (x *Hub) Now() int64                                                 { return x.now() }
-func (x *Hub) Places() *budget.Pool                                       { return x.roomPool }
-func (x *Hub) ReclaimCalled()                                             { x.reclaimResumed() }
+func (x *Hub) RoomPool() *budget.Pool                                     { return x.roomPool }
+func (x *Hub) ReclaimResumed()                                            { x.reclaimResumed() }
 func (x *Hub) RoomFor(a0 string, a1 func() budget.Owner) (*Room, error)   { return x.roomFor(a0, a1) }
 func (x *Hub) Server() *netpoll.Server                                    { return x.server }
 func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
 	return x.sessionsIn(a0, a1)
 }
-func (x *Hub) Started() *time.Time                                  { return &x.started }
-func (x *Hub) Timers() *timers.List                                 { return &x.timers }
-func (x Kind) Dialect() encode.Dialect                              { return x.dialect() }
-func (x *Room) ActivateLocked()                                     { x.activateLocked() }
-func (x *Room) Active() *active                                     { return x.active }
-func (x *Room) Admitted() uint64                                    { return x.acquired }
-func (x *Room) EnterLocked() error                                  { return x.reserveLocked() }
-func (x *Room) Groups() *[numKinds]*group                           { return &x.groups }
-func (x *Room) Hub() *Hub                                           { return x.hub }
-func (x *Room) Mu() *sync.Mutex                                     { return &x.mu }
-func (x *Room) Notices() *noticeQueue                               { return x.notices }
-func (x *Room) Release(a0 uint64)                                   { x.release(a0) }
-func (x *Room) Reserved() uint64                                    { return x.resumed }
-func (x *Room) Senders() map[netpoll.ID]*sender                     { return x.senders }
-func (x *Room) SetLeaving(v map[netpoll.ID]*shard)                  { x.leftInBatch = v }
-func (x *Room) SetNotices(v *noticeQueue)                           { x.notices = v }
-func (x *Room) SetPending(v *PendingJoin)                           { x.pending = v }
-func (x *Room) SitLocked(a0 netpoll.Conn, a1 Kind) Slot             { return x.takeSlotLocked(a0, a1) }
-func (x *Room) TakenLocked() uint64                                 { return x.inUseLocked() }
-func (x *Room) TellNotices()                                        { x.sendWaitingNotices() }
-func (x *Room) TellTypists()                                        { x.sendWaitingTyping() }
-func (x *Room) TryAcquire(a0 uint64) bool                           { return x.tryAcquire(a0) }
-func (x *Room) Typists() *typists                                   { return &x.typists }
-func (x *Room) UnsweptLocked() (n uint64)                           { return x.unsweptLocked() }
-func (x *Room) Waiting() *list.List                                 { return &x.waiting }
-func (x Slot) Place() int                                           { return x.index() }
-func (x *activeRooms) List() []*Room                                { return x.list() }
-func (x *group) Log() *netpoll.Log                                  { return x.log }
-func (x *group) Members() int                                       { return x.members }
-func (x *group) Shards() []*shard                                   { return x.shards }
-func (x *leaveDelays) Left() map[roomClient]uint64                  { return x.pending }
-func (x *leaveDelays) Mu() *sync.Mutex                              { return &x.mu }
-func (x *noticeQueue) Spent() *budget.Bucket                        { return &x.bucket }
-func (x *noticeQueue) Unseen() map[string]*list.Element             { return x.unshown }
-func (x *noticeQueue) Waiting() *list.List                          { return &x.waiting }
-func (x *shardSlot) Id() netpoll.ID                                 { return x.id }
-func (x *shard) Batch(a0 *[sweepBatch]shardSlot) (n int, last bool) { return x.nextBatch(a0) }
-func (x *shard) Begin(a0 time.Time) bool                            { return x.beginSweep(a0) }
-func (x *shard) Cursor() uint64                                     { return x.cursor }
-func (x *shard) Cut() *netpoll.Cut                                  { return &x.cut }
-func (x *shard) End(a0 time.Time) (more bool)                       { return x.endSweep(a0) }
-func (x *shard) Free() []uint16                                     { return x.free }
-func (x *shard) G() *group                                          { return x.g }
-func (x *shard) Latency() *latency.Shard                            { return &x.latency }
-func (x *shard) Places() []shardSlot                                { return x.slots }
-func (x *shard) Rested()                                            { x.endPause() }
-func (x *shard) Resting() bool                                      { return x.pausing }
-func (x *shard) SetResting(v bool)                                  { x.pausing = v }
-func (x *shard) SetSpent(v time.Duration)                           { x.elapsed = v }
-func (x *shard) SetTimer(v *time.Timer)                             { x.timer = v }
-func (x *shard) SetTurn(v *netpoll.Turn)                            { x.turn = v }
-func (x *shard) Settling() []settleWaiter                           { return x.settleWaiters }
-func (x *shard) Sweep() (more bool)                                 { return x.sweep() }
-func (x *shard) Turn() *netpoll.Turn                                { return x.turn }
-func (x *typists) Next() *time.Time                                 { return &x.next }
-func (x *typists) SetWaiting(v []engine.Author)                     { x.waiting = v }
+func (x *Hub) Started() *time.Time                                      { return &x.started }
+func (x *Hub) Timers() *timers.List                                     { return &x.timers }
+func (x Kind) Dialect() encode.Dialect                                  { return x.dialect() }
+func (x *Room) ActivateLocked()                                         { x.activateLocked() }
+func (x *Room) Active() *active                                         { return x.active }
+func (x *Room) Acquired() uint64                                        { return x.acquired }
+func (x *Room) ReserveLocked() error                                    { return x.reserveLocked() }
+func (x *Room) Groups() *[numKinds]*group                               { return &x.groups }
+func (x *Room) Hub() *Hub                                               { return x.hub }
+func (x *Room) Mu() *sync.Mutex                                         { return &x.mu }
+func (x *Room) Notices() *noticeQueue                                   { return x.notices }
+func (x *Room) Release(a0 uint64)                                       { x.release(a0) }
+func (x *Room) Resumed() uint64                                         { return x.resumed }
+func (x *Room) Senders() map[netpoll.ID]*sender                         { return x.senders }
+func (x *Room) SetLeftInBatch(v map[netpoll.ID]*shard)                  { x.leftInBatch = v }
+func (x *Room) SetNotices(v *noticeQueue)                               { x.notices = v }
+func (x *Room) SetPending(v *PendingJoin)                               { x.pending = v }
+func (x *Room) TakeSlotLocked(a0 netpoll.Conn, a1 Kind) Slot            { return x.takeSlotLocked(a0, a1) }
+func (x *Room) InUseLocked() uint64                                     { return x.inUseLocked() }
+func (x *Room) SendWaitingNotices()                                     { x.sendWaitingNotices() }
+func (x *Room) SendWaitingTyping()                                      { x.sendWaitingTyping() }
+func (x *Room) TryAcquire(a0 uint64) bool                               { return x.tryAcquire(a0) }
+func (x *Room) Typists() *typists                                       { return &x.typists }
+func (x *Room) UnsweptLocked() (n uint64)                               { return x.unsweptLocked() }
+func (x *Room) Waiting() *list.List                                     { return &x.waiting }
+func (x Slot) Index() int                                               { return x.index() }
+func (x *activeRooms) List() []*Room                                    { return x.list() }
+func (x *group) Log() *netpoll.Log                                      { return x.log }
+func (x *group) Members() int                                           { return x.members }
+func (x *group) Shards() []*shard                                       { return x.shards }
+func (x *leaveDelays) Pending() map[roomClient]uint64                   { return x.pending }
+func (x *leaveDelays) Mu() *sync.Mutex                                  { return &x.mu }
+func (x *noticeQueue) Bucket() *budget.Bucket                           { return &x.bucket }
+func (x *noticeQueue) Unshown() map[string]*list.Element                { return x.unshown }
+func (x *noticeQueue) Waiting() *list.List                              { return &x.waiting }
+func (x *shardSlot) Id() netpoll.ID                                     { return x.id }
+func (x *shard) NextBatch(a0 *[sweepBatch]shardSlot) (n int, last bool) { return x.nextBatch(a0) }
+func (x *shard) BeginSweep(a0 time.Time) bool                           { return x.beginSweep(a0) }
+func (x *shard) Cursor() uint64                                         { return x.cursor }
+func (x *shard) Cut() *netpoll.Cut                                      { return &x.cut }
+func (x *shard) EndSweep(a0 time.Time) (more bool)                      { return x.endSweep(a0) }
+func (x *shard) Free() []uint16                                         { return x.free }
+func (x *shard) G() *group                                              { return x.g }
+func (x *shard) Latency() *latency.Shard                                { return &x.latency }
+func (x *shard) Slots() []shardSlot                                     { return x.slots }
+func (x *shard) EndPause()                                              { x.endPause() }
+func (x *shard) Pausing() bool                                          { return x.pausing }
+func (x *shard) SetPausing(v bool)                                      { x.pausing = v }
+func (x *shard) SetElapsed(v time.Duration)                             { x.elapsed = v }
+func (x *shard) SetTimer(v *time.Timer)                                 { x.timer = v }
+func (x *shard) SetTurn(v *netpoll.Turn)                                { x.turn = v }
+func (x *shard) SettleWaiters() []settleWaiter                          { return x.settleWaiters }
+func (x *shard) Sweep() (more bool)                                     { return x.sweep() }
+func (x *shard) Turn() *netpoll.Turn                                    { return x.turn }
+func (x *typists) Next() *time.Time                                     { return &x.next }
+func (x *typists) SetWaiting(v []engine.Author)                         { x.waiting = v }
 
 // SessionOf returns the session of a connection.
 var SessionOf = sessionOf

@@ -52,7 +52,7 @@ func (n *node) idle(room string) {
 	wstest.Eventually(n.t, "nobody waits or was called", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
-		return r.TakenLocked() == 0 && r.Waiting().Len() == 0 && len(r.Senders()) == 0 && n.hub.Called().Load() == 0
+		return r.InUseLocked() == 0 && r.Waiting().Len() == 0 && len(r.Senders()) == 0 && n.hub.ResumedSenders().Load() == 0
 	})
 }
 
@@ -215,16 +215,16 @@ func TestTurnstileEnds(t *testing.T) {
 		{"one that was called does not come", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
 			conns[1].Pause()
 			release()
-			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
-			n.hub.ReclaimCalled()
-			n.hub.ReclaimCalled()
+			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.ResumedSenders().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			n.hub.ReclaimResumed()
+			n.hub.ReclaimResumed()
 			wstest.Eventually(n.t, "the others have come", func() bool { return n.hub.Stats().Waiting == 0 })
 			conns[1].Resume()
 		}, []int{2, 3, 1}},
 		{"one that was called closes", func(n *node, conns []netpoll.Conn, members []*client, release func()) {
 			conns[1].Pause()
 			release()
-			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.Called().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.ResumedSenders().Load() == 1 && n.hub.Stats().Waiting == 2 })
 			conns[1].Close(4000, "")
 			members[1].expect(n.t, ws.OpText, fill)
 			members[1].expect(n.t, ws.OpClose, string(ws.NewCloseFrameBody(4000, "")))
@@ -287,7 +287,7 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 		}
 		n.held(i + 1)
 	}
-	r.Groups()[netpoll.Plain].Shards()[0].Rested()
+	r.Groups()[netpoll.Plain].Shards()[0].EndPause()
 	members[0].expect(t, ws.OpText, fill)
 	n.held(2) // for the other group
 	behind.leave(t)
@@ -309,7 +309,7 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 	}
 	wstest.Eventually(t, "the room has ended", func() bool { return n.holds() == (room.Stats{}) })
 	release()
-	if r.Waiting().Len() != 0 || len(r.Senders()) != 0 || r.Reserved() != 0 || r.Admitted() != 0 || n.hub.Called().Load() != 0 {
-		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.Waiting().Len(), len(r.Senders()), r.Reserved(), r.Admitted())
+	if r.Waiting().Len() != 0 || len(r.Senders()) != 0 || r.Resumed() != 0 || r.Acquired() != 0 || n.hub.ResumedSenders().Load() != 0 {
+		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.Waiting().Len(), len(r.Senders()), r.Resumed(), r.Acquired())
 	}
 }

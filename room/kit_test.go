@@ -72,8 +72,8 @@ func open(c room.Config) room.Config {
 	if c.Options == nil {
 		c.Options = room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}}}.Options
 	}
-	if c.CalmEvery() == 0 {
-		c.SetCalmEvery(time.Hour) // tests look at what active rooms have
+	if c.IdleEvery() == 0 {
+		c.SetIdleEvery(time.Hour) // tests look at what active rooms have
 	}
 	if c.Rates == (room.Rates{}) {
 		c.Rates, c.UserRates = room.NoRates, room.NoRates

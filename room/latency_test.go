@@ -70,16 +70,16 @@ func TestLatencyOfPartialCuts(t *testing.T) {
 	r.Mu().Unlock()
 	for _, want := range []time.Duration{4100, 3100, 2100, 1100} {
 		before := n.hub.Stats().Written
-		if !sh.Begin(began) {
+		if !sh.BeginSweep(began) {
 			t.Fatal("nothing is pending")
 		}
 		if more := sh.Latency().Pending(); more != (want > 1100) {
 			t.Errorf("%v: more messages are pending: %v", want, more)
 		}
-		sh.Batch(new([room.SweepBatch]room.Place))
+		sh.NextBatch(new([room.SweepBatch]room.ShardSlot))
 		sh.Latency().Offer(1)
 		sh.Latency().End(5100, r.Hub().Deliveries())
-		sh.End(time.Now())
+		sh.EndSweep(time.Now())
 		got := n.hub.Stats().Written.Since(before)
 		if took := got.Quantile(1); got.Total() != 1 || took < want || took > want*5/4 {
 			t.Errorf("%d messages took %v, want %v", got.Total(), took, want)

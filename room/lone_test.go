@@ -45,9 +45,9 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 		at      string // once, the rooms that are served while the worker is held up
 	}{
 		{"a small room", map[string]int{"a": 2}, "a", "a"},
-		{"64 members", map[string]int{"a": room.FewMembers}, "a", "a"},
-		{"65 members", map[string]int{"a": room.FewMembers + 1}, "a", ""},
-		{"a large room and a small one", map[string]int{"a": room.FewMembers + 1, "b": 2}, "a b", "b"},
+		{"64 members", map[string]int{"a": room.DirectMembers}, "a", "a"},
+		{"65 members", map[string]int{"a": room.DirectMembers + 1}, "a", ""},
+		{"a large room and a small one", map[string]int{"a": room.DirectMembers + 1, "b": 2}, "a b", "b"},
 		{"128 writes", map[string]int{"a": 64, "b": 64}, "a b", "a b"},
 		{"129 writes", map[string]int{"a": 64, "b": 64, "c": 1}, "a b c", "a b"},
 		{"the same room often", map[string]int{"a": 64, "b": 64}, "a a a b b b", "a a a b b b"},
@@ -139,7 +139,7 @@ func TestTurnLeavesTogether(t *testing.T) {
 // sweeps where the message was decoded and sweeps from the ready list come in turn, and
 // everybody sees the engine's order.
 func TestMixedSweepsKeepTheOrder(t *testing.T) {
-	const talkers, each, steady = 4, 100, room.FewMembers - 4
+	const talkers, each, steady = 4, 100, room.DirectMembers - 4
 	for _, cfg := range []netpoll.Config{{Loops: 1, Workers: 1}, {Loops: 2, Workers: 3}} {
 		t.Run(fmt.Sprint(cfg.Workers, " workers"), func(t *testing.T) {
 			n := start(t, room.Config{}, roomy(cfg))

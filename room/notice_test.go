@@ -132,7 +132,7 @@ func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
 		both.Wait()
 		_, back := s.Membership("r")
 		n.hub.LeaveDelays().Mu().Lock()
-		left := len(n.hub.LeaveDelays().Left()) > 0
+		left := len(n.hub.LeaveDelays().Pending()) > 0
 		n.hub.LeaveDelays().Mu().Unlock()
 		if back == left {
 			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)

@@ -81,7 +81,7 @@ func TestNoticesAreGathered(t *testing.T) {
 				}
 			}
 			r.Mu().Lock()
-			r.Notices().Spent().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
+			r.Notices().Bucket().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
 			r.Mu().Unlock()
 			for _, what := range strings.Fields(c.happens) {
 				switch what {
@@ -96,16 +96,16 @@ func TestNoticesAreGathered(t *testing.T) {
 			told(c.now, "now")
 			r.Mu().Lock()
 			waiting := r.Notices().Waiting().Len()
-			*r.Notices().Spent() = budget.Bucket{}
+			*r.Notices().Bucket() = budget.Bucket{}
 			r.Mu().Unlock()
 			if waiting > room.MaxNotices {
 				t.Errorf("%d wait", waiting)
 			}
-			r.TellNotices()
+			r.SendWaitingNotices()
 			told(c.then, "then")
 			r.Mu().Lock()
 			defer r.Mu().Unlock()
-			if len(r.Notices().Unseen())+r.Notices().Waiting().Len() > 0 {
+			if len(r.Notices().Unshown())+r.Notices().Waiting().Len() > 0 {
 				t.Error("something is left")
 			}
 		})
@@ -123,7 +123,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	first.push(t) // its own join
 	r := n.room("r")
 	r.Mu().Lock()
-	r.Notices().Spent().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
+	r.Notices().Bucket().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
 	r.Mu().Unlock()
 	r.Notify(engine.Notice{Who: engine.Author{Client: "gone"}})
 	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
@@ -132,9 +132,9 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	r.Notify(engine.Notice{Who: engine.Author{Client: "told"}})
 	r.Mu().Lock()
-	*r.Notices().Spent() = budget.Bucket{}
+	*r.Notices().Bucket() = budget.Bucket{}
 	r.Mu().Unlock()
-	r.TellNotices()
+	r.SendWaitingNotices()
 	if err := n.say("r", "end"); err != nil {
 		t.Fatal(err)
 	}

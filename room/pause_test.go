@@ -32,20 +32,20 @@ func holdSweeps(t testing.TB, r *room.Room) (release func()) {
 				continue
 			}
 			for _, sh := range g.Shards() {
-				if sh.Resting() || sh.Cursor() != g.Log().End() {
+				if sh.Pausing() || sh.Cursor() != g.Log().End() {
 					return false
 				}
 				shards = append(shards, sh)
 			}
 		}
 		for _, sh := range shards {
-			sh.SetResting(true)
+			sh.SetPausing(true)
 		}
 		return true
 	})
 	return func() {
 		for _, sh := range shards {
-			sh.Rested()
+			sh.EndPause()
 		}
 	}
 }
@@ -80,7 +80,7 @@ func watch(r *room.Room) *sweeps {
 					w.mu.Lock()
 					defer w.mu.Unlock()
 					w.pending = append(w.pending, g.Log().End()-sh.Cursor())
-					w.rested = append(w.rested, sh.Resting())
+					w.rested = append(w.rested, sh.Pausing())
 				}
 				return more
 			}))
@@ -300,15 +300,15 @@ func TestPauseInABurst(t *testing.T) {
 		sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
 		sh.G().Log().Append(ws.OpText, []byte("lone"))
 		r.Mu().Unlock()
-		if !sh.Begin(time.Now()) {
+		if !sh.BeginSweep(time.Now()) {
 			t.Fatal("nothing is pending")
 		}
-		sh.Batch(new([room.SweepBatch]room.Place))
-		sh.SetSpent(time.Hour)
+		sh.NextBatch(new([room.SweepBatch]room.ShardSlot))
+		sh.SetElapsed(time.Hour)
 		a.Add(hub.Now())
-		sh.End(time.Now())
-		if sh.Resting() != burst {
-			t.Errorf("burst: %v; the shard pauses: %v", burst, sh.Resting())
+		sh.EndSweep(time.Now())
+		if sh.Pausing() != burst {
+			t.Errorf("burst: %v; the shard pauses: %v", burst, sh.Pausing())
 		}
 		for _, text := range []string{"one", "two"} {
 			if err := n.say("r", text); err != nil {
@@ -317,11 +317,11 @@ func TestPauseInABurst(t *testing.T) {
 		}
 		if burst {
 			r.Mu().Lock()
-			if sh.Cursor() == sh.G().Log().End() || !sh.Resting() {
+			if sh.Cursor() == sh.G().Log().End() || !sh.Pausing() {
 				t.Error("the shard has swept during its pause")
 			}
 			r.Mu().Unlock()
-			sh.Rested()
+			sh.EndPause()
 		}
 		c.expect(t, ws.OpText, "one")
 		c.expect(t, ws.OpText, "two")

@@ -59,7 +59,7 @@ func TestRoomEndsWhileItRests(t *testing.T) {
 		r.Mu().Lock()
 		for _, g := range r.Groups() {
 			if g != nil {
-				g.Shards()[0].SetTimer(time.AfterFunc(time.Hour, g.Shards()[0].Rested))
+				g.Shards()[0].SetTimer(time.AfterFunc(time.Hour, g.Shards()[0].EndPause))
 			}
 		}
 		r.Mu().Unlock()

@@ -131,7 +131,7 @@ func TestSettleEnds(t *testing.T) {
 	wstest.Eventually(t, "both wait", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
-		return len(r.Groups()[netpoll.Plain].Shards()[0].Settling()) == 2
+		return len(r.Groups()[netpoll.Plain].Shards()[0].SettleWaiters()) == 2
 	})
 	m, _ := n.hub.Member(conn)
 	n.hub.Leave(m)

@@ -54,7 +54,7 @@ func TestRoomsShares(t *testing.T) {
 	for i := range 100 {
 		fill(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i+1))}}, fmt.Sprint("other-", i))
 	}
-	if free := n.hub.Places().Limit() - n.hub.Places().Used(); free != 0 {
+	if free := n.hub.RoomPool().Limit() - n.hub.RoomPool().Used(); free != 0 {
 		t.Fatalf("%d rooms are free", free)
 	}
 	bob := connect("bob")

@@ -70,9 +70,9 @@ func TestTypingIsCoalesced(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	r.TellTypists()
+	r.SendWaitingTyping()
 	told(room.MaxTypists-1, "a crowd, without the one who has spoken")
-	r.TellTypists()
+	r.SendWaitingTyping()
 	told(0, "nobody since")
 }
 
