@@ -18,7 +18,7 @@ import (
 	"webim/room/engine/memory"
 )
 
-// heapBytes is how many bytes of the heap are in use.
+// heapBytes returns the number of bytes of the heap that are in use.
 func heapBytes() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -27,7 +27,7 @@ func heapBytes() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// roomsOfOne are rooms with one member each, and what they take.
+// roomsOfOne makes rooms with one member each, and returns the bytes that each takes.
 func roomsOfOne(t testing.TB, h *room.Hub, rooms int) (each int64, all []room.Member) {
 	names := make([]string, rooms)
 	for i := range names {
@@ -52,9 +52,8 @@ func roomsOfOne(t testing.TB, h *room.Hub, rooms int) (each int64, all []room.Me
 	return each, all
 }
 
-// TestRoomMemory bounds what a room takes in which nothing happens, and what is left of it
-// when it is closed and its history waits for its time: everything is in it that the hub and
-// the engine hold, besides the message.
+// TestRoomMemory bounds the bytes of an idle room, and those of a room that has ended and has a
+// history. They include everything that the hub and the engine hold, except the message.
 func TestRoomMemory(t *testing.T) {
 	const rooms, most, mostClosed = 10_000, 400, 320
 	h := newHub(open(room.Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30})}))
@@ -88,8 +87,8 @@ func BenchmarkRoomMemory(b *testing.B) {
 	runtime.KeepAlive(all)
 }
 
-// TestRoomsGoIdle: whoever comes and goes, and whenever a room becomes idle meanwhile,
-// each member gets each message that is published while it is there, once.
+// TestRoomsGoIdle checks that each member gets each message that is published while it is a
+// member, once, whichever members join and leave, and whenever the room becomes idle meanwhile.
 func TestRoomsGoIdle(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	var members []*client
@@ -138,7 +137,8 @@ func TestRoomsGoIdle(t *testing.T) {
 	audit(t, r)
 }
 
-// TestActiveRoomsStayActive: what is still needed is not taken from a room.
+// TestActiveRoomsStayActive checks that a room does not become idle while something is under way
+// in it.
 func TestActiveRoomsStayActive(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	n.join("/r", noDeflate)
@@ -150,7 +150,7 @@ func TestActiveRoomsStayActive(t *testing.T) {
 			return release
 		},
 		"flow control has let a message in": func(r *room.Room) func() { r.TryAcquire(10); return func() { r.Release(10) } },
-		"who types is told soon": func(r *room.Room) func() {
+		"users that type wait to be named": func(r *room.Room) func() {
 			r.Typists().SetWaiting(make([]engine.Author, 1))
 			return func() { r.Typists().SetWaiting(nil) }
 		},

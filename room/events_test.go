@@ -14,8 +14,8 @@ import (
 	"webim/room/engine/memory"
 )
 
-// TestRecoveryIgnoresSuperseded: a member that missed a thousand events with one key gets
-// the last one, and has recovered.
+// TestRecoveryIgnoresSuperseded checks that a member that missed a thousand events with one key
+// gets the last one, and has recovered.
 func TestRecoveryIgnoresSuperseded(t *testing.T) {
 	m := memory.New(memory.Limits{MaxMessages: 60, MaxBytes: 4000})
 	for i := range 60 {
@@ -32,8 +32,8 @@ func TestRecoveryIgnoresSuperseded(t *testing.T) {
 	}
 }
 
-// TestRecoveryIgnoresSkipped: a member that missed only messages that are not for the history
-// has recovered.
+// TestRecoveryIgnoresSkipped checks that a member that missed only messages that are not for the
+// history has recovered.
 func TestRecoveryIgnoresSkipped(t *testing.T) {
 	m := memory.New(memory.Limits{MaxMessages: 60})
 	skip := func() {
@@ -54,8 +54,8 @@ func TestRecoveryIgnoresSkipped(t *testing.T) {
 	}
 }
 
-// TestRapidEvents: a member that recovers from wherever it was either learns that it
-// could not, or has each message that it missed and of each key the last event.
+// TestRapidEvents checks that a member that recovers from any position either learns that it
+// could not, or gets each message that it missed, and the last event of each key.
 func TestRapidEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock := new(enginetest.Clock)
@@ -77,7 +77,7 @@ func TestRapidEvents(t *testing.T) {
 					continue
 				}
 				m.Redact("r", []uint64{uint64(rapid.IntRange(1, len(all)+1).Draw(t, "offset"))}, func(error) {})
-			case 2: // what nobody misses
+			case 2: // it is not for the history
 				m.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Skip: true}, func(p engine.Position, err error) { top = p })
 				all = append(all, engine.Publication{Message: engine.Message{Skip: true}, Offset: top.Offset})
 			default:
@@ -115,7 +115,7 @@ func TestRapidEvents(t *testing.T) {
 			}
 		}
 		if top.Offset > 0 && total == 0 {
-			t.Fatal("not even who has all recovers")
+			t.Fatal("not even a client that missed nothing recovers")
 		}
 		m.RemoveHistory("r", func(error) {})
 		if held := m.Stats().Bytes; top.Offset > 0 && held != emptyRoom() {
@@ -124,7 +124,7 @@ func TestRapidEvents(t *testing.T) {
 	})
 }
 
-// emptyRoom is how many bytes the memory engine counts for a room without a history.
+// emptyRoom returns how many bytes the memory engine counts for a room without a history.
 func emptyRoom() int64 {
 	m := memory.New(memory.Limits{MaxMessages: -1})
 	enginetest.Announce(m, "r", "", "")

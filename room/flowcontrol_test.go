@@ -17,23 +17,23 @@ import (
 	"webim/room/mux"
 )
 
-// word is what a sender sends: its number, the message's, and letters up to a
-// size.
+// word returns a message: the number of the sender, the number of the message, and letters up to
+// a size.
 func word(sender, k, size int) string {
 	head := fmt.Sprintf("%d %d ", sender, k)
 	return head + strings.Repeat("x", max(0, size-len(head)))
 }
 
-// frameOf is a client's text frame.
+// frameOf returns the text frame of a client.
 func frameOf(s string) []byte { return ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(s)))) }
 
-// held waits until a room keeps so many members waiting.
+// held waits until so many senders wait.
 func (n *node) held(count int) {
 	n.t.Helper()
 	wstest.Eventually(n.t, fmt.Sprint(count, " members wait"), func() bool { return n.hub.Stats().Waiting == count })
 }
 
-// connOf is the server's end of a client.
+// connOf returns the server's end of a client's connection.
 func (n *node) connOf(c *client) netpoll.Conn {
 	n.t.Helper()
 	for conn := range n.s.Conns() {
@@ -45,20 +45,20 @@ func (n *node) connOf(c *client) netpoll.Conn {
 	return netpoll.Conn{}
 }
 
-// idle checks that a room's flowControl has forgotten everything.
+// idle checks that nothing is under way in the flow control of a room.
 func (n *node) idle(room string) {
 	n.t.Helper()
 	r := n.room(room)
-	wstest.Eventually(n.t, "nobody waits or was called", func() bool {
+	wstest.Eventually(n.t, "no sender waits or is resumed", func() bool {
 		r.Mu().Lock()
 		defer r.Mu().Unlock()
 		return r.InUseLocked() == 0 && r.Waiting().Len() == 0 && len(r.Senders()) == 0 && n.hub.ResumedSenders().Load() == 0
 	})
 }
 
-// 250 members with 100 KB each, at once (400 KB and the default bound in the long
-// run): the room lets in what it may, and netpoll holds and counts the others.
-// Then all but one give up.
+// TestUnsweptIsBounded has 250 members that send 100 KB each at once (400 KB and the default
+// bound in the long run). The room publishes as much as it may, and netpoll keeps and counts the
+// other messages. Then all members but one close.
 func TestUnsweptIsBounded(t *testing.T) {
 	const senders = 250
 	size, bound := 100_000, 256<<10
@@ -96,7 +96,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 	release()
 	last := clients[0]
 	last.c.SetDeadline(time.Time{})
-	wg.Go(func() { io.Copy(io.Discard, last.br) }) // what came before their ends were seen
+	wg.Go(func() { io.Copy(io.Discard, last.br) }) // messages from before the server saw them close
 	wstest.Eventually(t, "one member is left", func() bool { return n.holds() == (room.Stats{Rooms: 1, Members: 1}) })
 	if peak, limit := m.peak.Load(), int64(m.Hub().Config().MaxUnswept); peak > limit {
 		t.Errorf("%d bytes were unswept at the end, bound %d", peak, limit)
@@ -106,9 +106,9 @@ func TestUnsweptIsBounded(t *testing.T) {
 	wg.Wait()
 }
 
-// Many senders that read, each with many messages of all sizes, some larger
-// than the bound: all is delivered once, in each sender's order, and what is
-// unswept stays at the bound, or is one message.
+// TestSendersTakeTurns has many senders that also read, each with messages of all sizes, some of
+// them larger than the bound. It checks that each message is delivered once, in the order of its
+// sender, and that the unswept bytes stay below the bound, or are one message.
 func TestSendersTakeTurns(t *testing.T) {
 	senders, each := 25, 12
 	if enginetest.Long() {
@@ -159,9 +159,10 @@ func TestSendersTakeTurns(t *testing.T) {
 	}
 }
 
-// Who waits is let through in turn, as many as fit; what is larger than the
-// bound when nothing else is there, and nobody passes by it.
-func TestTurnstileOrder(t *testing.T) {
+// TestSendersAreResumedInOrder checks that waiting senders are resumed in their order, as many as
+// fit, that a message larger than the bound is published when nothing else is unswept, and that
+// no sender overtakes another.
+func TestSendersAreResumedInOrder(t *testing.T) {
 	const bound = 1000
 	n := start(t, room.Config{MaxUnswept: bound}, netpoll.Config{Workers: 1})
 	members := n.joinAll(9, "/r", plain)
@@ -192,9 +193,9 @@ func TestTurnstileOrder(t *testing.T) {
 	n.idle("r")
 }
 
-// Members that end, in whatever state, hold nobody up: while they wait, or
-// when they were called.
-func TestTurnstileEnds(t *testing.T) {
+// TestSendersThatCloseDelayNobody checks that senders that close while they wait, or after they
+// were resumed, do not delay others.
+func TestSendersThatCloseDelayNobody(t *testing.T) {
 	const bound = 1000
 	fill := word(0, 0, 900)
 	for _, c := range []struct {
@@ -202,29 +203,29 @@ func TestTurnstileEnds(t *testing.T) {
 		do   func(n *node, conns []netpoll.Conn, members []*client, release func())
 		want []int // senders whose message comes
 	}{
-		{"one that waits closes", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
+		{"a waiting sender closes", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
 			conns[1].Close(4000, "")
 			release()
 		}, []int{2, 3}},
-		{"all that wait close", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
+		{"all waiting senders close", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
 			for _, c := range conns[1:] {
 				c.Close(4000, "")
 			}
 			release()
 		}, nil},
-		{"one that was called does not come", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
+		{"a resumed sender does not come", func(n *node, conns []netpoll.Conn, _ []*client, release func()) {
 			conns[1].Pause()
 			release()
-			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.ResumedSenders().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			wstest.Eventually(n.t, "it is resumed", func() bool { return n.hub.ResumedSenders().Load() == 1 && n.hub.Stats().Waiting == 2 })
 			n.hub.ReclaimResumed()
 			n.hub.ReclaimResumed()
 			wstest.Eventually(n.t, "the others have come", func() bool { return n.hub.Stats().Waiting == 0 })
 			conns[1].Resume()
 		}, []int{2, 3, 1}},
-		{"one that was called closes", func(n *node, conns []netpoll.Conn, members []*client, release func()) {
+		{"a resumed sender closes", func(n *node, conns []netpoll.Conn, members []*client, release func()) {
 			conns[1].Pause()
 			release()
-			wstest.Eventually(n.t, "it is called", func() bool { return n.hub.ResumedSenders().Load() == 1 && n.hub.Stats().Waiting == 2 })
+			wstest.Eventually(n.t, "it is resumed", func() bool { return n.hub.ResumedSenders().Load() == 1 && n.hub.Stats().Waiting == 2 })
 			conns[1].Close(4000, "")
 			members[1].expect(n.t, ws.OpText, fill)
 			members[1].expect(n.t, ws.OpClose, string(ws.NewCloseFrameBody(4000, "")))
@@ -237,7 +238,7 @@ func TestTurnstileEnds(t *testing.T) {
 			r.Mu().Lock()
 			defer r.Mu().Unlock()
 			if r.Senders()[conns[1].ID()] != nil {
-				n.t.Error("it still holds its place")
+				n.t.Error("it is still a sender")
 			}
 		}, []int{2, 3}},
 	} {
@@ -270,8 +271,9 @@ func TestTurnstileEnds(t *testing.T) {
 	}
 }
 
-// The group that was behind ends, and the last member of a room while it waits.
-func TestTurnstileOutlivesGroups(t *testing.T) {
+// TestFlowControlOutlivesGroups checks that senders are resumed when the group ends whose sweep
+// they waited for, and that nothing is left when the last member leaves while it waits.
+func TestFlowControlOutlivesGroups(t *testing.T) {
 	n := start(t, room.Config{MaxUnswept: 1000}, netpoll.Config{Workers: 1, DeflateMin: 5000})
 	members := []*client{n.join("/r", noDeflate), n.join("/r", noDeflate)}
 	behind := n.join("/r", deflate)
@@ -310,6 +312,6 @@ func TestTurnstileOutlivesGroups(t *testing.T) {
 	wstest.Eventually(t, "the room has ended", func() bool { return n.holds() == (room.Stats{}) })
 	release()
 	if r.Waiting().Len() != 0 || len(r.Senders()) != 0 || r.Resumed() != 0 || r.Acquired() != 0 || n.hub.ResumedSenders().Load() != 0 {
-		t.Errorf("the room ended with %d waiting of %d, %d reserved, %d admitted", r.Waiting().Len(), len(r.Senders()), r.Resumed(), r.Acquired())
+		t.Errorf("the room ended with %d of %d senders waiting, %d bytes of resumed senders, and %d acquired", r.Waiting().Len(), len(r.Senders()), r.Resumed(), r.Acquired())
 	}
 }

@@ -15,9 +15,9 @@ import (
 	"webim/room/wire"
 )
 
-// Who relies on a place is told of a gap, and nobody else: a client that
-// subscribed with 2500, one whom the server joined with 3010. What lies behind
-// the gap does not come before that.
+// TestGapIsTold checks that the clients that know their position are told of a gap, and no
+// others: a client that subscribed with 2500, one that the server joined with 3010. Messages from
+// behind the gap come after that.
 func TestGapIsTold(t *testing.T) {
 	v, sign := tokens(t)
 	for _, again := range []bool{false, true} { // the engine says so itself, or a publication shows it
@@ -40,10 +40,10 @@ func TestGapIsTold(t *testing.T) {
 			}
 			r.Deliver(behind)
 			if p := placed.push(t); p.Unsubscribe.GetCode() != 2500 {
-				t.Errorf("who has a place gets %v", p)
+				t.Errorf("the client that knows its position gets %v", p)
 			}
 			if p := loose.push(t); string(p.Pub.GetData()) != `"behind"` {
-				t.Errorf("who has none gets %v", p)
+				t.Errorf("the client that knows none gets %v", p)
 			}
 			old.expect(t, 1, `"behind"`)
 			joined.expectClose(t, wire.DisconnectInsufficientState)
@@ -55,8 +55,8 @@ func TestGapIsTold(t *testing.T) {
 	}
 }
 
-// What is not for the history is in no answer, counts in no limit, and is no gap for
-// who recovers.
+// TestSkippedIsNoGap checks that messages that are not for the history are in no reply, count in
+// no limit, and are no gap for a client that recovers.
 func TestSkippedIsNoGap(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	k := n.talk(wire.JSON)

@@ -16,8 +16,8 @@ import (
 	"webim/room/engine/memory"
 )
 
-// What one member sends everybody gets, the sender too, as it was; and nobody
-// elsewhere.
+// TestRelay checks that a message goes to all members of the room, with its sender, unchanged,
+// and to no other connection.
 func TestRelay(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	room := []*client{n.join("/a", noDeflate), n.join("/a", deflate), n.join("/a", deflateSmall), n.join("/a?x", noDeflate)}
@@ -54,8 +54,8 @@ func TestRelay(t *testing.T) {
 	wstest.Eventually(t, "each delivery is counted once", func() bool { return n.s.Stats().MessagesOut == want })
 }
 
-// A room ends with its last member and costs the hub nothing; the engine keeps
-// its history and its epoch for their time.
+// TestRoomEnds checks that a room ends with its last member and then takes no memory of the hub,
+// and that the engine keeps its history and its epoch for their time.
 func TestRoomEnds(t *testing.T) {
 	clock := new(enginetest.Clock)
 	m := memory.New(memory.Limits{MaxAge: time.Hour, Now: clock.Now})
@@ -79,7 +79,7 @@ func TestRoomEnds(t *testing.T) {
 		members[1].c.Close() // without a word
 		quiet.leave(t)
 		wstest.Eventually(t, "the rooms end", func() bool { return n.holds() == room.Stats{} && len(n.hub.Rooms()) == 0 })
-		wstest.Eventually(t, "the engine keeps only what has a history", func() bool { return m.Stats().Topics == 1 })
+		wstest.Eventually(t, "the engine keeps only the room with a history", func() bool { return m.Stats().Topics == 1 })
 		h := enginetest.History(t, m, "a", engine.Span{Limit: -1})
 		want := 3
 		if round == 1 {
@@ -105,7 +105,8 @@ func TestRoomEnds(t *testing.T) {
 	}
 }
 
-// Two servers with a hub each, on one engine, behave as one room.
+// TestTwoHubsOneEngine checks that two servers with a hub each, on one engine, behave as one
+// room.
 func TestTwoHubsOneEngine(t *testing.T) {
 	m := memory.New(memory.Limits{})
 	a := start(t, room.Config{Engine: m}, netpoll.Config{Workers: 1})
@@ -147,9 +148,9 @@ func TestTwoHubsOneEngine(t *testing.T) {
 	members[0].leave(t)
 	members[3].leave(t)
 	wstest.Eventually(t, "hub a is empty", func() bool { return a.holds() == room.Stats{} })
-	if err := a.say("x", "to whom it concerns"); err != nil {
+	if err := a.say("x", "from a hub without members"); err != nil {
 		t.Fatal(err)
 	}
-	members[1].expect(t, ws.OpText, "to whom it concerns")
-	members[2].expect(t, ws.OpText, "to whom it concerns")
+	members[1].expect(t, ws.OpText, "from a hub without members")
+	members[2].expect(t, ws.OpText, "from a hub without members")
 }

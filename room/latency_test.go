@@ -13,15 +13,15 @@ import (
 	"webim/room"
 )
 
-// holds is what the hub holds: Stats without what it has done.
+// holds returns the Stats of the hub without the counters of past events.
 func (n *node) holds() room.Stats {
 	st := n.hub.Stats()
 	st.Delivered, st.Written = 0, durations.Counts{}
 	return st
 }
 
-// Each message is counted once for each member that was given it, and so is how long
-// that took.
+// TestDeliveriesAreCounted checks that each message, and its latency, is counted once for each
+// member to which it was offered.
 func TestDeliveriesAreCounted(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{Workers: 2})
 	const members, messages = 5, 40
@@ -44,7 +44,7 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	if low, high := st.Written.Quantile(0), st.Written.Quantile(1); low <= 0 || high > wstest.Patience {
 		t.Errorf("deliveries took from %v to %v", low, high)
 	}
-	late := n.join("/r", noDeflate) // is owed nothing of what came before, and nothing of it is counted
+	late := n.join("/r", noDeflate) // is owed no earlier message, and none is counted
 	wstest.Eventually(t, "it has joined", func() bool { return n.hub.Stats().Members == members+1 })
 	if err := n.say("r", "to all"); err != nil {
 		t.Fatal(err)

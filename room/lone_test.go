@@ -16,17 +16,17 @@ import (
 	"webim/room/mux"
 )
 
-// herald is a handler whose messages name rooms, "a b c", to each of which it publishes
+// roomsPublisher is a handler whose messages name rooms, "a b c", to each of which it publishes
 // from within the callback, as a session does.
-type herald struct{ *mux.Handler }
+type roomsPublisher struct{ *mux.Handler }
 
-func (h *herald) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
+func (h *roomsPublisher) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	for _, room := range bytes.Fields(data) {
 		h.Hub().Engine().Publish(string(room), engine.Message{Op: ws.OpText, Data: room, Origin: uint64(c.ID())}, func(engine.Position, error) {})
 	}
 }
 
-// holdWorker keeps the server's only worker busy until release is called.
+// holdWorker keeps the only worker of the server busy until release is called.
 func (n *node) holdWorker() (release func()) {
 	gate, held := make(chan bool), make(chan bool)
 	n.s.NewTurn(func() bool { close(held); <-gate; return false }).Wake()
@@ -34,9 +34,9 @@ func (n *node) holdWorker() (release func()) {
 	return sync.OnceFunc(func() { close(gate) })
 }
 
-// Who sweeps what a callback publishes: the goroutine that runs it, here a loop's, serves
-// rooms of up to 64 members and makes up to 128 writes; all else waits for the worker, which
-// is held up.
+// TestLoneMessageIsSweptWhereItWasDecoded checks which goroutine sweeps the messages that a
+// callback publishes: the one that runs the callback, here of a loop, serves rooms of up to 64
+// members with up to 128 writes. Everything else waits for the worker, which is busy.
 func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -54,16 +54,16 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hub := newHub(open(room.Config{}))
-			n := startWith(t, hub, netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}, &herald{mux.New(hub)})
+			n := startWith(t, hub, netpoll.Config{Loops: 1, Workers: 1, RunOnLoop: true}, &roomsPublisher{mux.New(hub)})
 			members := map[string]*client{}
 			for room, count := range c.members {
 				members[room] = n.joinAll(count, "/"+room, plain)[0]
 			}
-			talker := n.join("/talker", noDeflate)
+			sender := n.join("/sender", noDeflate)
 			wstest.Eventually(t, "all are quiet", func() bool { return n.s.Stats().WorkersBusy == 0 })
 			release := n.holdWorker()
 			defer release()
-			if err := talker.send(ws.OpText, c.say); err != nil {
+			if err := sender.send(ws.OpText, c.say); err != nil {
 				t.Fatal(err)
 			}
 			for _, room := range bytes.Fields([]byte(c.at)) {
@@ -88,8 +88,8 @@ func TestLoneMessageIsSweptWhereItWasDecoded(t *testing.T) {
 	}
 }
 
-// What is published by no worker waits for one, in the smallest room, too: publishing
-// never writes.
+// TestPublishNeverWrites checks that a message which is not published by a worker waits for one,
+// in the smallest room, too.
 func TestPublishNeverWrites(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{Loops: 1, Workers: 1})
 	c := n.join("/r", noDeflate)
@@ -110,21 +110,21 @@ func TestPublishNeverWrites(t *testing.T) {
 	}
 }
 
-// All that comes in one read leaves in one sweep.
+// TestTurnLeavesTogether checks that all messages of one read leave in one sweep.
 func TestTurnLeavesTogether(t *testing.T) {
 	const messages = 100
 	n := start(t, room.Config{}, netpoll.Config{Loops: 1, Workers: 1})
-	talker, other := n.join("/r", noDeflate), n.join("/r", noDeflate)
+	sender, other := n.join("/r", noDeflate), n.join("/r", noDeflate)
 	wstest.Eventually(t, "both have joined", func() bool { return n.hub.Stats().Members == 2 })
 	w := watch(n.room("r"))
 	var all []byte
 	for k := range messages {
 		all = append(all, frameOf(fmt.Sprint(k))...)
 	}
-	if _, err := talker.c.Write(all); err != nil {
+	if _, err := sender.c.Write(all); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*client{talker, other} {
+	for _, c := range []*client{sender, other} {
 		for k := range messages {
 			c.expect(t, ws.OpText, fmt.Sprint(k))
 		}
@@ -135,11 +135,11 @@ func TestTurnLeavesTogether(t *testing.T) {
 	}
 }
 
-// Members that talk, goroutines that publish, and a room that is now small and now not:
-// sweeps where the message was decoded and sweeps from the ready list come in turn, and
-// everybody sees the engine's order.
+// TestMixedSweepsKeepTheOrder checks that all members see the engine's order when sweeps on the
+// worker that decoded the message alternate with sweeps from the ready list, while members and
+// goroutines publish and the room is sometimes small and sometimes not.
 func TestMixedSweepsKeepTheOrder(t *testing.T) {
-	const talkers, each, steady = 4, 100, room.DirectMembers - 4
+	const senders, each, steady = 4, 100, room.DirectMembers - 4
 	for _, cfg := range []netpoll.Config{{Loops: 1, Workers: 1}, {Loops: 2, Workers: 3}} {
 		t.Run(fmt.Sprint(cfg.Workers, " workers"), func(t *testing.T) {
 			n := start(t, room.Config{}, roomy(cfg))
@@ -150,7 +150,7 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 			var readers, talk, churn sync.WaitGroup
 			for i, c := range members {
 				readers.Go(func() {
-					for range 2 * talkers * each {
+					for range 2 * senders * each {
 						_, p, err := c.read()
 						if err != nil {
 							t.Errorf("member %d: %v", i, err)
@@ -160,7 +160,7 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 					}
 				})
 			}
-			for i := range talkers {
+			for i := range senders {
 				talk.Go(func() {
 					for k := range each {
 						if err := members[i].send(ws.OpText, fmt.Sprint("member ", i, k)); err != nil {

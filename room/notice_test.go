@@ -16,9 +16,9 @@ import (
 	"webim/room/wire"
 )
 
-// Who leaves and comes back at once has never been away, for the others; who
-// stays away has left. Presence knows better all the time.
-func TestLeaveLingers(t *testing.T) {
+// TestLeaveDelay checks that a client that leaves and returns within the leave delay has not left
+// as others see it, that one that stays away has, and that the presence is exact all the time.
+func TestLeaveDelay(t *testing.T) {
 	n := start(t, room.Config{Anonymous: true, PingInterval: -1, Options: room.Patterns{{"*", room.Options{Notices: true, Presence: true, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
 	watcher, other := n.chat(), n.chat()
 	for _, c := range []*client{watcher, other} {
@@ -38,7 +38,7 @@ func TestLeaveLingers(t *testing.T) {
 		"{\"id\":5,\"subscribe\":{\"channel\":\"r\"}}\n{\"id\":6,\"publish\":{\"channel\":\"r\",\"data\":1}}")
 	for got := ""; !strings.Contains(got, `"id":4`); {
 		if got = other.reply(t); strings.Contains(got, `"id":4`) && !strings.Contains(got, `"num_clients":1,`) {
-			t.Errorf("presence counts who has left: %s", got)
+			t.Errorf("the presence counts a client that has left: %s", got)
 		}
 	}
 	if got := watcher.reply(t); field(t, got, "push", "pub", "data") != 1.0 {
@@ -46,12 +46,12 @@ func TestLeaveLingers(t *testing.T) {
 	}
 	other.c.Close()
 	if got := watcher.reply(t); field(t, got, "push", "leave", "info", "client") == nil {
-		t.Errorf("who stays away has left: %s", got)
+		t.Errorf("want the leave of the client that stays away: %s", got)
 	}
 }
 
-// Who comes and goes is told, in order, to members that asked for it, and
-// presence is exact at once.
+// TestNoticesAndPresence checks that members that asked for notices get the joins and leaves in
+// order, and that the presence is exact at once.
 func TestNoticesAndPresence(t *testing.T) {
 	for _, c := range []struct {
 		linger time.Duration
@@ -72,7 +72,7 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 		deaf.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 		own, second := watcher.push(t), watcher.push(t)
 		if own.Join == nil || second.Join == nil {
-			t.Fatalf("got %v and %v, want who came", own, second)
+			t.Fatalf("got %v and %v, want joins", own, second)
 		}
 		old := n.join("/"+room[:1]+"%20"+room[2:], noDeflate)
 		wstest.Eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
@@ -93,7 +93,7 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 			}
 			out := watcher.push(t)
 			if in.Join == nil || out.Leave == nil || all[in.Join.Info.Client] == nil || in.Join.Info.Client != out.Leave.Info.Client {
-				t.Errorf("got %v and %v, want who came and went", in, out)
+				t.Errorf("got %v and %v, want a join and a leave", in, out)
 			}
 		}
 		deaf.c.Close() // cut off: it leaves too
@@ -101,7 +101,7 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 			t.Errorf("got %v, want that the other left", p)
 		}
 		if len(k.behind)+len(deaf.behind) > 0 {
-			t.Errorf("who did not ask was told: %v, %v", k.behind, deaf.behind)
+			t.Errorf("clients that did not ask get notices: %v, %v", k.behind, deaf.behind)
 		}
 		old.leave(t)
 		watcher.leave(t)
@@ -109,9 +109,9 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 	})
 }
 
-// Who comes back at once, joined by the server while it leaves, is not said to have
-// left.
-func TestNoticesOfOneWhoIsBackAtOnce(t *testing.T) {
+// TestNoticesOfAFastReturn checks that a client which the server joins while it leaves is not
+// said to have left.
+func TestNoticesOfAFastReturn(t *testing.T) {
 	c := quietly(chatty())
 	c.LeaveDelay = time.Hour
 	n := start(t, c, netpoll.Config{})

@@ -15,8 +15,8 @@ import (
 	"webim/room/wire"
 )
 
-// noticesUntil are the notices that come before a message: +a is that a joined, -a that
-// it left.
+// noticesUntil returns the notices that come before a message: +a for the join of a, -a for its
+// leave.
 func noticesUntil(t *testing.T, k *talker, text string) string {
 	t.Helper()
 	var all []string
@@ -32,28 +32,28 @@ func noticesUntil(t *testing.T, k *talker, text string) string {
 	}
 }
 
-// While a room's notices cost too much they wait, and are told together: in their order,
-// and without those who came and went meanwhile, of whom no member can know. All
-// encodings are told the same.
+// TestNoticesAreGathered checks that the notices of a room in debt wait and are then sent
+// together, in their order, without the clients that joined and left meanwhile unseen. All
+// encodings get the same.
 func TestNoticesAreGathered(t *testing.T) {
-	crowd := make([]string, room.MaxNotices+3)
-	for i := range crowd {
-		crowd[i] = fmt.Sprint("+", i)
+	many := make([]string, room.MaxNotices+3)
+	for i := range many {
+		many[i] = fmt.Sprint("+", i)
 	}
 	for name, c := range map[string]struct {
 		happens   string // +a joins, -a leaves, ? asks for the presence, # counts it
-		now, then string // what is told at once, and by the sweep
+		now, then string // sent at once, and by the sweep
 	}{
-		"two who stay":             {"+a +b", "", "+a +b"},
-		"one who comes and goes":   {"+a +b -a", "", "+b"},
-		"again and again":          {"+a -a +a -a +a", "", "+a"},
-		"one who was there before": {"-a +a -a", "", "-a"},
-		"who was there is back":    {"-a +a", "", "-a +a"},
-		"seen in between":          {"+a ? -a", "", "+a -a"},
-		"counted in between":       {"+a # -a", "", "+a -a"},
-		"seen before it was said":  {"? +a -a", "", "+a -a"},
-		"seen, and another":        {"+a ? +b -a -b", "", "+a +b -a -b"},
-		"more than may wait":       {strings.Join(crowd, " ") + " -3 -0", "+0 +1 +2", strings.Join(crowd[4:], " ") + " -0"},
+		"two that stay":                {"+a +b", "", "+a +b"},
+		"one that joins and leaves":    {"+a +b -a", "", "+b"},
+		"again and again":              {"+a -a +a -a +a", "", "+a"},
+		"one that was a member before": {"-a +a -a", "", "-a"},
+		"one that returns":             {"-a +a", "", "-a +a"},
+		"seen in between":              {"+a ? -a", "", "+a -a"},
+		"counted in between":           {"+a # -a", "", "+a -a"},
+		"seen before it was said":      {"? +a -a", "", "+a -a"},
+		"seen, and another":            {"+a ? +b -a -b", "", "+a +b -a -b"},
+		"more than may wait":           {strings.Join(many, " ") + " -3 -0", "+0 +1 +2", strings.Join(many[4:], " ") + " -0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, chatty(), netpoll.Config{})
@@ -112,8 +112,8 @@ func TestNoticesAreGathered(t *testing.T) {
 	}
 }
 
-// Who begins to listen is told of nobody who is gone: not of a client whose join waited
-// while nobody listened, and whose leave therefore nobody was told.
+// TestNoticesWaitForNobody checks that a member that begins to listen gets no join of a client
+// that has left while no member listened, because its leave was not sent to anybody.
 func TestNoticesWaitForNobody(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	keeper := n.talk(wire.JSON)
@@ -143,7 +143,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	}
 }
 
-// withNotices offers notices in all rooms, and lets joins be told at once.
+// withNotices turns notices on in all rooms, and leave delays off.
 func withNotices(c *room.Config, _ *netpoll.Config) {
 	options := c.Options
 	c.LeaveDelay = -1
@@ -154,7 +154,7 @@ func withNotices(c *room.Config, _ *netpoll.Config) {
 	}
 }
 
-// noticedRates are ratesOf1 with notices.
+// noticedRates is ratesOf1 with notices.
 func noticedRates(conn, user int) func(*room.Config, *netpoll.Config) {
 	return func(c *room.Config, nc *netpoll.Config) {
 		ratesOf1(room.ClassFanout, conn, user)(c, nc)
@@ -162,8 +162,7 @@ func noticedRates(conn, user int) func(*room.Config, *netpoll.Config) {
 	}
 }
 
-// listen makes so many members of a room listen to who comes and goes, each of whom has
-// so many bytes of info.
+// listen makes members that listen to the notices of a room, each with so many bytes of info.
 func (w *budgetWorld) listen(t *testing.T, room string, members, info int) (last *client) {
 	t.Helper()
 	for i := range members {
@@ -177,11 +176,11 @@ func (w *budgetWorld) listen(t *testing.T, room string, members, info int) (last
 	return last
 }
 
-// exhaustNotices joins and leaves a room of others that listen.
+// exhaustNotices joins and leaves a room whose other members listen.
 func exhaustNotices(user string) func(*testing.T, *budgetWorld) {
 	return func(t *testing.T, w *budgetWorld) {
-		w.listen(t, "crowd", 10, 0)
-		join, leave := `"subscribe":{"channel":"crowd"}`, `"unsubscribe":{"channel":"crowd"}`
+		w.listen(t, "many", 10, 0)
+		join, leave := `"subscribe":{"channel":"many"}`, `"unsubscribe":{"channel":"many"}`
 		a, b := w.as(t, attacker, user), w.as(t, attacker, user)
 		one := w.hub.Config().Rates.Fanout.N > 0
 		refused := 0
@@ -207,11 +206,11 @@ func exhaustNotices(user string) func(*testing.T, *budgetWorld) {
 	}
 }
 
-// exhaustNoticeRate makes a room tell more than it may: what is left is told later.
+// exhaustNoticeRate makes a room send more notices than its rate permits. The rest comes later.
 func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
-	last := w.listen(t, "crowd", 20, 4000)
-	r := w.room("crowd")
-	w.listen(t, "crowd", 100, 4000) // each is told to more than 20, with 4 KiB
+	last := w.listen(t, "many", 20, 4000)
+	r := w.room("many")
+	w.listen(t, "many", 100, 4000) // each is told to more than 20, with 4 KiB
 	r.Mu().Lock()
 	waiting := r.Notices().Waiting().Len()
 	r.Mu().Unlock()
@@ -223,19 +222,19 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 	}
 }
 
-// A crowd without tokens that comes from one address at once, after a restart, say, is let
-// in, and is told of everybody.
-func TestHonestCrowdJoins(t *testing.T) {
-	const crowd = 120
+// TestManyClientsJoinAtOnce checks that many clients without tokens, which come from one address
+// at once, as after a restart, can all join, and that all are told of each other.
+func TestManyClientsJoinAtOnce(t *testing.T) {
+	const clients = 120
 	n := startWith(t, newHub(room.Config{Anonymous: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
 	var all []*client
-	for range crowd {
+	for range clients {
 		c := n.from(t, attacker, wire.EndpointPath, noDeflate)
 		c.say(t, "{\"id\":1,\"connect\":{}}\n"+`{"id":2,"subscribe":{"channel":"r"}}`)
 		all = append(all, c)
 	}
 	for i, c := range all {
-		for subscribed, joins := false, 0; !subscribed || i == 0 && joins < crowd; {
+		for subscribed, joins := false, 0; !subscribed || i == 0 && joins < clients; {
 			got := c.reply(t)
 			if strings.Contains(got, "error") {
 				t.Fatalf("client %d: %s", i, got)

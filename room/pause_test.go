@@ -18,7 +18,7 @@ import (
 	"webim/room/internal/pause"
 )
 
-// holdSweeps lets a quiet room's shards rest until release is called.
+// holdSweeps makes the shards of a quiet room pause until release is called.
 func holdSweeps(t testing.TB, r *room.Room) (release func()) {
 	t.Helper()
 	var shards []*room.Shard
@@ -53,15 +53,15 @@ func holdSweeps(t testing.TB, r *room.Room) (release func()) {
 // stayFull keeps the load of a hub full: the load is not known, and its window never ends.
 func stayFull(l *pause.Load) { l.Add(math.MaxInt64, 0, 0) }
 
-// sweeps are the ends of a room's sweeps: the bytes that were pending at each,
-// and whether a rest followed.
+// sweeps has the ends of a room's sweeps: the bytes that were pending at each, and whether a
+// pause followed.
 type sweeps struct {
 	mu      sync.Mutex
 	pending []uint64
-	rested  []bool
+	paused  []bool
 }
 
-// watch counts the sweeps of a room that is quiet, from now on.
+// watch notes the sweeps of a quiet room from now on.
 func watch(r *room.Room) *sweeps {
 	w := new(sweeps)
 	r.Mu().Lock()
@@ -80,7 +80,7 @@ func watch(r *room.Room) *sweeps {
 					w.mu.Lock()
 					defer w.mu.Unlock()
 					w.pending = append(w.pending, g.Log().End()-sh.Cursor())
-					w.rested = append(w.rested, sh.Pausing())
+					w.paused = append(w.paused, sh.Pausing())
 				}
 				return more
 			}))
@@ -89,19 +89,19 @@ func watch(r *room.Room) *sweeps {
 	return w
 }
 
-func (w *sweeps) count() (n, rests int) {
+func (w *sweeps) count() (n, pauses int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, rest := range w.rested {
-		if rest {
-			rests++
+	for _, paused := range w.paused {
+		if paused {
+			pauses++
 		}
 	}
-	return len(w.rested), rests
+	return len(w.paused), pauses
 }
 
-// packets is how many TCP segments with data a client has got: a write that
-// the socket takes makes one, of up to 64 KiB on loopback.
+// packets returns the number of TCP segments with data that a client has received. A write that
+// the socket takes makes one segment, of up to 64 KiB on loopback.
 func (c *client) packets(t testing.TB) int {
 	raw, err := c.c.(*net.TCPConn).SyscallConn()
 	if err != nil {
@@ -115,10 +115,10 @@ func (c *client) packets(t testing.TB) int {
 	return int(info.Data_segs_in)
 }
 
-// What is published while a room rests leaves together: a hundred messages in
-// one sweep and one write a member, once the log's segments have grown with the
-// traffic.
-func TestRestGathers(t *testing.T) {
+// TestPauseGathers checks that the messages that are published while a room pauses leave
+// together: a hundred messages in one sweep and one write for each member, once the segments of
+// the log have grown.
+func TestPauseGathers(t *testing.T) {
 	const messages, bursts = 100, 5
 	n := start(t, room.Config{}, netpoll.Config{Workers: 2})
 	members := n.joinAll(20, "/r", plain)
@@ -143,7 +143,7 @@ func TestRestGathers(t *testing.T) {
 		}
 		late := n.join("/r", noDeflate) // is owed nothing of these
 		if got := n.s.Stats().MessagesOut; got != before {
-			t.Errorf("%d messages left while the room rested", got-before)
+			t.Errorf("%d messages left while the room paused", got-before)
 		}
 		release()
 		for i, c := range members {
@@ -163,14 +163,14 @@ func TestRestGathers(t *testing.T) {
 	n.lockstep("r", bursts*messages+1, members, runs)
 }
 
-// What is more than one cut, or more than lies together, leaves in few sweeps,
-// and no rest comes between them: all of it was there when the first began.
-func TestBacklogIsSweptWithoutRest(t *testing.T) {
+// TestBacklogIsSweptWithoutPause checks that messages that need more than one cut leave in few
+// sweeps without a pause between them, if all of them were there when the first sweep began.
+func TestBacklogIsSweptWithoutPause(t *testing.T) {
 	for _, messages := range []int{100, 600} {
 		t.Run(fmt.Sprint(messages, " messages"), func(t *testing.T) {
 			const size = 1000
 			n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(netpoll.Config{Workers: 1}))
-			members := n.joinAll(150, "/r", plain) // so many that a sweep is worth a rest
+			members := n.joinAll(150, "/r", plain) // so many that a sweep is worth a pause
 			r := n.room("r")
 			release := holdSweeps(t, r)
 			w := watch(r)
@@ -197,24 +197,24 @@ func TestBacklogIsSweptWithoutRest(t *testing.T) {
 			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			for i, rested := range w.rested {
-				if rested && w.pending[i] > 0 {
-					t.Errorf("sweep %d of %d was followed by a rest with %d bytes pending", i, len(w.rested), w.pending[i])
+			for i, paused := range w.paused {
+				if paused && w.pending[i] > 0 {
+					t.Errorf("sweep %d of %d was followed by a pause with %d bytes pending", i, len(w.paused), w.pending[i])
 				}
 			}
 		})
 	}
 }
 
-// A sweep that took long is followed by a rest, and a message that comes then
-// is not forgotten; a negative MaxPause means no rest, and a message that came
-// alone is followed by none.
-func TestRestAfterSweep(t *testing.T) {
+// TestPauseAfterSweep checks that a sweep that took long is followed by a pause, and that a
+// message that comes during the pause is delivered. With a negative MaxPause there is no pause,
+// and neither is after a lone message.
+func TestPauseAfterSweep(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		pause time.Duration
-		burst int
-		rests bool
+		name   string
+		pause  time.Duration
+		burst  int
+		pauses bool
 	}{{"default", 0, 2, true}, {"a long one", time.Hour, 2, true}, {"none", -1, 2, false}, {"alone", 0, 1, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			hub := newHub(open(room.Config{MaxPause: c.pause}))
@@ -246,20 +246,21 @@ func TestRestAfterSweep(t *testing.T) {
 					}
 				}
 			}
-			if got, rests := w.count(); (rests > 0) != c.rests {
-				t.Errorf("%d rests after %d sweeps", rests, got)
+			if got, pauses := w.count(); (pauses > 0) != c.pauses {
+				t.Errorf("%d pauses after %d sweeps", pauses, got)
 			}
 		})
 	}
 }
 
-// A wake that was queued before the rest began does not end it.
-func TestRestIsNotCutShort(t *testing.T) {
+// TestPauseIsNotCutShort checks that a wake which was queued before the pause began does not end
+// it.
+func TestPauseIsNotCutShort(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{Workers: 1})
 	c := n.join("/r", noDeflate)
 	r := n.room("r")
 	release := holdSweeps(t, r)
-	if err := n.say("r", "while it rests"); err != nil {
+	if err := n.say("r", "during the pause"); err != nil {
 		t.Fatal(err)
 	}
 	r.Groups()[netpoll.Plain].Shards()[0].Turn().Wake()
@@ -270,7 +271,7 @@ func TestRestIsNotCutShort(t *testing.T) {
 		t.Errorf("a sweep began: %+v", st)
 	}
 	release()
-	c.expect(t, ws.OpText, "while it rests")
+	c.expect(t, ws.OpText, "during the pause")
 }
 
 // TestConnectionsAreArrivals checks that the connections of both dialects are arrivals.

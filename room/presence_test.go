@@ -15,10 +15,10 @@ import (
 	"webim/room/wire"
 )
 
-// TestCounts: presence_stats is exact at once, on one node and on both of two nodes of
-// one engine, whoever is there: users on several devices and on both nodes, in both
-// dialects, and those without a name, who are one. It does not matter whether the first
-// question comes with the first member or with the last.
+// TestCounts checks that presence_stats is exact at once, on one node and on two nodes of one
+// engine, for users on several devices, on both nodes and in both dialects, and for anonymous
+// clients, which count as one user. The first question may come with the first member or with the
+// last.
 func TestCounts(t *testing.T) {
 	for _, nodes := range []int{1, 2} {
 		for _, late := range []bool{false, true} {
@@ -116,8 +116,8 @@ func testCounts(t *testing.T, count int, late bool) {
 	}
 }
 
-// TestLongListsAreNotMade: that more members are there than may be listed is found by
-// counting, on one node and on two, and nothing is allocated for a member.
+// TestLongListsAreNotMade checks that a room counts its members to find out that they are more
+// than may be listed, on one node and on two, and allocates nothing for a member.
 func TestLongListsAreNotMade(t *testing.T) {
 	const members = 60
 	c := chatty()
@@ -145,8 +145,8 @@ func TestLongListsAreNotMade(t *testing.T) {
 	}
 }
 
-// BenchmarkPresenceStats is a count of a room of 2,000 members, each another user, when
-// it was asked for before: nothing is walked.
+// BenchmarkPresenceStats counts a room of 2,000 members, each of another user, that was counted
+// before: it walks nothing.
 func BenchmarkPresenceStats(b *testing.B) {
 	const members = 2000
 	c := chatty()

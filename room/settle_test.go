@@ -19,9 +19,10 @@ import (
 	"webim/room/wire"
 )
 
-// Messages that were acknowledged while their room rested leave before the goodbye,
-// in both dialects, to a member of several rooms, and in their order.
-func TestShutdownSweepsRestingRooms(t *testing.T) {
+// TestShutdownSweepsPausingRooms checks that messages which were acknowledged while the shards of
+// their room paused leave before the connections are closed, in both dialects, to a member of
+// several rooms, and in their order.
+func TestShutdownSweepsPausingRooms(t *testing.T) {
 	n := start(t, quietly(chatty()), netpoll.Config{})
 	const messages = 200
 	old := n.join("/r", noDeflate)
@@ -72,8 +73,8 @@ func TestShutdownSweepsRestingRooms(t *testing.T) {
 	readers.Wait()
 }
 
-// A room that was busy until the server stopped loses nothing, wherever in a sweep or
-// a pause its shards were.
+// TestShutdownSweepsBusyRooms checks that a room that is busy until the server stops loses
+// nothing, whether its shards sweep or pause.
 func TestShutdownSweepsBusyRooms(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	const members, messages = 300, 200
@@ -103,8 +104,8 @@ func TestShutdownSweepsBusyRooms(t *testing.T) {
 	}
 }
 
-// Settle waits neither for a room whose members have left meanwhile, nor longer than
-// its context lasts.
+// TestSettleEnds checks that Settle does not wait for a room whose members have left meanwhile,
+// nor longer than its context.
 func TestSettleEnds(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{Workers: 1})
 	c := n.join("/r", noDeflate)
@@ -144,9 +145,9 @@ func TestSettleEnds(t *testing.T) {
 	c.c.Close()
 }
 
-// While a shutdown sends clients away, those that it has not come to yet are served as
-// before: their messages are delivered, and their tokens run out.
-func TestShutdownServesUntilGoodbye(t *testing.T) {
+// TestShutdownServesUntilClose checks that a shutdown serves the clients that it has not closed
+// yet as before: it delivers their messages, and their tokens expire.
+func TestShutdownServesUntilClose(t *testing.T) {
 	v, sign := tokens(t)
 	c := quietly(chatty())
 	c.Tokens, c.ExpiredGrace = v, time.Millisecond

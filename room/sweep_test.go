@@ -15,17 +15,18 @@ import (
 	"webim/room/engine/enginetest"
 )
 
-// variants gives every third client each of the encodings.
+// variants returns each of the encodings for every third client.
 func variants(i int) string { return []string{noDeflate, deflate, deflateSmall}[i%3] }
 
-// roomy lets queues and rooms grow, for tests that read late.
+// roomy raises the limits of queues, for tests that read late.
 func roomy(c netpoll.Config) netpoll.Config {
 	c.MaxQueue, c.MaxQueued = 256<<20, 1<<30
 	return c
 }
 
-// Every member gets every message published after it joined, once, in order,
-// however the work is cut up. Half of the members join in the middle.
+// TestEverybodyGetsEverything checks that every member gets every message that is published after
+// it joined, once and in order, however the work is divided. Half of the members join in the
+// middle.
 func TestEverybodyGetsEverything(t *testing.T) {
 	for _, c := range []struct {
 		name              string
@@ -50,7 +51,7 @@ func TestEverybodyGetsEverything(t *testing.T) {
 			shortwrite.Limit(t, c.writes)
 			n := start(t, room.Config{MaxUnswept: 1 << 30}, roomy(c.cfg))
 			var wg sync.WaitGroup
-			// gather makes members, who are owed all from message first on.
+			// gather makes members, which are owed all messages from first on.
 			gather := func(count, first int) {
 				for i, member := range n.joinAll(count, "/r", c.extensions) {
 					wg.Go(func() {
@@ -96,8 +97,8 @@ func TestEverybodyGetsEverything(t *testing.T) {
 	}
 }
 
-// Members that all talk at once: everybody sees one order, the engine's, in
-// which each one's messages keep theirs; in two rooms at a time.
+// TestOneOrderForAll checks that all members see one order, the engine's, in which the messages
+// of each sender keep their order, while all members send at once, in two rooms.
 func TestOneOrderForAll(t *testing.T) {
 	const members, each = 12, 60
 	for _, workers := range []int{1, 2, 5} {

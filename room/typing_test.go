@@ -13,7 +13,7 @@ import (
 	"webim/room/wire"
 )
 
-// typingUntil counts the pushes that tell that somebody types, until a message comes.
+// typingUntil counts the pushes about users that type, until a message comes.
 func typingUntil(t *testing.T, k *talker, text string) (n int) {
 	t.Helper()
 	for {
@@ -29,9 +29,9 @@ func typingUntil(t *testing.T, k *talker, text string) (n int) {
 	}
 }
 
-// TestTypingIsCoalesced: however many users type, and however often, members are told of
-// maxTypists of them in typingEvery, and of nobody who has spoken since. All encodings are
-// told the same.
+// TestTypingIsCoalesced checks that, however many users type and however often, members are told
+// of at most maxTypists of them in typingEvery, and of none that has sent a message since. All
+// encodings get the same.
 func TestTypingIsCoalesced(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	var all []*talker
@@ -64,20 +64,21 @@ func TestTypingIsCoalesced(t *testing.T) {
 		types(i % 20)
 	}
 	told(0, "too early")
-	spoke := engine.Message{Op: engine.OpJSON, Data: []byte("{}"), From: &engine.Author{Client: "0"}} // who has spoken types no more
+	spoke := engine.Message{Op: engine.OpJSON, Data: []byte("{}"), From: &engine.Author{Client: "0"}} // then the user no longer types
 	n.hub.Publish("r", spoke, func(_ engine.Position, err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
 	})
 	r.SendWaitingTyping()
-	told(room.MaxTypists-1, "a crowd, without the one who has spoken")
+	told(room.MaxTypists-1, "many, without the one that has sent a message")
 	r.SendWaitingTyping()
 	told(0, "nobody since")
 }
 
-// TestLargeRoomsAreNotToldWhoTypes: each would be a write for every member.
-func TestLargeRoomsAreNotToldWhoTypes(t *testing.T) {
+// TestLargeRoomsGetNoTyping checks that a large room is not told which users type, because that
+// would need a write for each member.
+func TestLargeRoomsGetNoTyping(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	k := n.talk(wire.JSON)
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})

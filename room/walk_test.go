@@ -12,8 +12,8 @@ import (
 	"webim/room/wire"
 )
 
-// TestRoomsAreWalkedAlone: what the owner of a room can order looks at connections of
-// that room only, in both dialects, and at those that are joining it.
+// TestRoomsAreWalkedAlone checks that the calls that the owner of a room can make look only at
+// the connections and the pending joins of that room, in both dialects.
 func TestRoomsAreWalkedAlone(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	here, other := n.talk(wire.JSON), n.talk(wire.Protobuf)
@@ -57,7 +57,7 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 	}
 }
 
-// TestBanByAddressInARoom ends the memberships of that room, and nothing else.
+// TestBanByAddressInARoom checks that the ban ends the memberships of that room, and no others.
 func TestBanByAddressInARoom(t *testing.T) {
 	n := start(t, chatty(), netpoll.Config{})
 	here, other := n.talk(wire.JSON), n.talk(wire.Protobuf)

@@ -13,11 +13,11 @@ import (
 	"webim/room/wire"
 )
 
-// Who recovers is told the place that it named: what it missed takes it on from
-// there, so that a client that leaves in the midst of that comes back for the
-// rest. Who does not is told the room's last. Who said that it would not have
-// that gets an error instead, and is no member.
-func TestRecoveryTellsThePlace(t *testing.T) {
+// TestRecoveryTellsThePosition checks that a client that recovers is told the position that it
+// named: each missed publication moves it on from there, so that a client that disconnects
+// halfway recovers the rest. A client that does not recover is told the last position of the
+// room, or, if it does not accept that, gets an error and is no member.
+func TestRecoveryTellsThePosition(t *testing.T) {
 	keeps := func(messages int, recoverable bool) room.Options {
 		return room.Options{Rights: room.OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
 	}
