@@ -30,34 +30,34 @@ const maxReason = 123
 // is no error if no connection matches the target, or if a connection cannot join the room because
 // it is already there, is in too many rooms, or is not one of the users of a # room. Any goroutine
 // may call SendControl, and any goroutine may call done.
-func (h *Hub) SendControl(o engine.ControlMessage, done func(error)) {
-	err := checkControl(&o)
-	if err == nil && o.Kind == engine.ControlRevoke && h.cfg.Revoked == nil {
+func (h *Hub) SendControl(m engine.ControlMessage, done func(error)) {
+	err := checkControl(&m)
+	if err == nil && m.Kind == engine.ControlRevoke && h.cfg.Revoked == nil {
 		err = wire.ErrNotAvailable
 	}
 	if err != nil {
 		done(err)
 		return
 	}
-	h.engine.SendControl(o, done)
+	h.engine.SendControl(m, done)
 }
 
 // checkControl validates a control message, and normalizes the room's name and the JSON in it.
-func checkControl(o *engine.ControlMessage) error {
-	if o.To.User == "" && o.To.Client == "" && o.To.Session == "" && (o.Kind != engine.ControlRevoke || o.Token == "") {
+func checkControl(m *engine.ControlMessage) error {
+	if m.To.User == "" && m.To.Client == "" && m.To.Session == "" && (m.Kind != engine.ControlRevoke || m.Token == "") {
 		return ErrNoTarget
 	}
-	if o.Kind == engine.ControlSubscribe || o.Kind == engine.ControlRoster || o.Kind == engine.ControlUnsubscribe && o.Room != "" {
-		name, err := wire.RoomName(o.Room)
+	if m.Kind == engine.ControlSubscribe || m.Kind == engine.ControlRoster || m.Kind == engine.ControlUnsubscribe && m.Room != "" {
+		name, err := wire.RoomName(m.Room)
 		if err != nil {
 			return err
 		}
-		o.Room = name
+		m.Room = name
 	}
-	if o.Kind == engine.ControlDisconnect && (o.Code < 3000 || o.Code > 4999 || len(o.Reason) > maxReason) {
+	if m.Kind == engine.ControlDisconnect && (m.Code < 3000 || m.Code > 4999 || len(m.Reason) > maxReason) {
 		return ErrBadControl
 	}
-	for _, field := range []*[]byte{&o.Info, &o.Data} {
+	for _, field := range []*[]byte{&m.Info, &m.Data} {
 		if *field == nil {
 			continue
 		}
@@ -71,47 +71,47 @@ func checkControl(o *engine.ControlMessage) error {
 }
 
 // Apply implements engine.Node.
-func (h *Hub) Apply(o engine.ControlMessage) error {
-	if o.Kind == engine.ControlRevoke {
-		return h.revoke(o)
+func (h *Hub) Apply(m engine.ControlMessage) error {
+	if m.Kind == engine.ControlRevoke {
+		return h.revoke(m)
 	}
-	for _, s := range h.targets(o.To) {
-		if !exceptsAdmin(&o, s.state().who.Load()) {
-			s.Apply(o)
+	for _, s := range h.targets(m.To) {
+		if !exceptsAdmin(&m, s.state().who.Load()) {
+			s.Apply(m)
 		}
 	}
-	if o.To.User == "" || h.bearers.Load() > 0 {
-		h.applyToPlain(o)
+	if m.To.User == "" || h.bearers.Load() > 0 {
+		h.applyToPlain(m)
 	}
 	return nil
 }
 
-func exceptsAdmin(o *engine.ControlMessage, who *token.Identity) bool {
-	return o.To.ExceptAdmins && policy.RolesOf(who, o.Room)&RoleAdmin != 0
+func exceptsAdmin(m *engine.ControlMessage, who *token.Identity) bool {
+	return m.To.ExceptAdmins && policy.RolesOf(who, m.Room)&RoleAdmin != 0
 }
 
 // applyToPlain applies a control message to plain connections. It can only close them, also if they must
 // leave their room.
-func (h *Hub) applyToPlain(o engine.ControlMessage) {
+func (h *Hub) applyToPlain(m engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
 		a := AuthorOf(c)
-		return (o.To.User == "" || a.User == o.To.User) && o.To.Names(a.Client) && !exceptsAdmin(&o, identityOf(c))
+		return (m.To.User == "" || a.User == m.To.User) && m.To.Names(a.Client) && !exceptsAdmin(&m, identityOf(c))
 	}
 	switch {
-	case o.Kind == engine.ControlDisconnect:
-		h.closePlain("", wire.DisconnectCode(o.Code), o.Reason, meant)
-	case o.Kind == engine.ControlUnsubscribe:
+	case m.Kind == engine.ControlDisconnect:
+		h.closePlain("", wire.DisconnectCode(m.Code), m.Reason, meant)
+	case m.Kind == engine.ControlUnsubscribe:
 		end := wire.DisconnectForceNoReconnect
-		h.closePlain(o.Room, end, end.Text(), meant)
-	case EndsConnections(&o):
+		h.closePlain(m.Room, end, end.Text(), meant)
+	case EndsConnections(&m):
 		end := wire.DisconnectExpired
 		h.closePlain("", end, end.Text(), meant)
 	}
 }
 
 // EndsConnections reports whether a control message is a refresh that ends connections.
-func EndsConnections(o *engine.ControlMessage) bool {
-	return o.Kind == engine.ControlRefresh && (o.Expired || !o.Expires.IsZero() && !o.Expires.After(time.Now()))
+func EndsConnections(m *engine.ControlMessage) bool {
+	return m.Kind == engine.ControlRefresh && (m.Expired || !m.Expires.IsZero() && !m.Expires.After(time.Now()))
 }
 
 // closePlain closes the plain connections that are in a room and pass a test. Without a room it walks
@@ -130,21 +130,21 @@ func (h *Hub) closePlain(room string, code wire.DisconnectCode, reason string, t
 
 // revoke stores that tokens are no longer valid. It ends the connections and the subscriptions that were
 // made with these tokens.
-func (h *Hub) revoke(o engine.ControlMessage) error {
+func (h *Hub) revoke(m engine.ControlMessage) error {
 	if h.cfg.Revoked == nil {
 		return wire.ErrNotAvailable
 	}
 	var err error
 	var some []Session
-	if o.Token != "" {
-		err = h.cfg.Revoked.RevokeID(o.Token, o.Until)
+	if m.Token != "" {
+		err = h.cfg.Revoked.RevokeID(m.Token, m.Until)
 		some = h.all(func(Session) bool { return true })
 	} else {
-		err = h.cfg.Revoked.RevokeUser(o.To.User, o.At, o.Until)
-		some = h.sessionsOf(o.To.User)
+		err = h.cfg.Revoked.RevokeUser(m.To.User, m.At, m.Until)
+		some = h.sessionsOf(m.To.User)
 	}
 	for _, s := range some {
-		s.Apply(o)
+		s.Apply(m)
 	}
 	if h.bearers.Load() == 0 {
 		return err
@@ -152,18 +152,18 @@ func (h *Hub) revoke(o engine.ControlMessage) error {
 	code := wire.DisconnectInvalidToken
 	h.closePlain("", code, code.Text(), func(c netpoll.Conn) bool {
 		p := principalOf(c)
-		return p != nil && RevokesToken(&o, p.who.Load())
+		return p != nil && RevokesToken(&m, p.who.Load())
 	})
 	return err
 }
 
 // RevokesToken reports whether a control message of the kind ControlRevoke revokes the token of an
 // identity.
-func RevokesToken(o *engine.ControlMessage, who *token.Identity) bool {
-	if o.Token != "" {
-		return who.ID == o.Token
+func RevokesToken(m *engine.ControlMessage, who *token.Identity) bool {
+	if m.Token != "" {
+		return who.ID == m.Token
 	}
-	return who.User == o.To.User && !who.IssuedAt.After(o.At)
+	return who.User == m.To.User && !who.IssuedAt.After(m.At)
 }
 
 // Collect asks all nodes for their NodeInfo. The error is a wire.ErrorCode.

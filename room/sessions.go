@@ -47,7 +47,7 @@ type Session interface {
 	Rooms() []string
 
 	// Apply applies a control message. A message that comes before Connected waits for that.
-	Apply(o engine.ControlMessage)
+	Apply(m engine.ControlMessage)
 	// Leave ends a membership, and tells the client that the server has ended it.
 	Leave(room string)
 	// Lose is called when the room has lost publications. It ends the membership if that relies on its
