@@ -104,8 +104,10 @@ func testWrongClock(t *testing.T, browser context.Context, program string) {
 	right := come(t, browser, server.url, "Right")
 	right.enter(text, "one")
 	right.shows("one")
+	tabs := []*tab{right}
 	for _, off := range []string{"86400000", "-86400000"} {
 		p := openTab(t, browser)
+		tabs = append(tabs, p)
 		p.beforePage(`{ const Real = Date, off = ` + off + `; window.Date = new Proxy(Real, {
 			construct: (of, args) => args.length ? new of(...args) : new of(Real.now() + off),
 			get: (of, key) => key === 'now' ? () => Real.now() + off : of[key] }); window.Real = Real; }`)
@@ -132,7 +134,7 @@ func testWrongClock(t *testing.T, browser context.Context, program string) {
 	eval[bool](p, `(() => { const real = Date.now; Date.now = () => real() - 3 * 86_400_000; return true; })()`)
 	p.do(chromedp.SendKeys(text, "b"))
 	right.wait(`document.querySelector('#typing').textContent === 'Jumps is typing …'`)
-	for _, one := range []*tab{p, right} {
+	for _, one := range append(tabs, p) {
 		one.expect(closing, server.host)
 	}
 	server.kill()
