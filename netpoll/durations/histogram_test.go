@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Each duration lies in the bucket whose top is the next above it, by a fourth of
-// it at most.
+// TestHistogramBuckets checks that each duration lies in the bucket with the next higher top, which is
+// at most a fourth above it.
 func TestHistogramBuckets(t *testing.T) {
 	for _, d := range []time.Duration{-1, 0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 100, time.Microsecond, time.Millisecond,
 		time.Second - 1, time.Second, time.Hour, math.MaxInt64 - 1, math.MaxInt64} {

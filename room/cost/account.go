@@ -9,8 +9,8 @@ import (
 	"webim/room/policy"
 )
 
-// An account is what a user has used with all its connections on this node, or an address with all its
-// clients without a token. It is kept until its buckets are full, so a client gains nothing when it
+// An account counts the use of all connections of a user on this node, or of all clients of an address
+// without a token. It is kept until its buckets are full, so a client gains nothing when it
 // reconnects.
 type account struct {
 	user string // "" if it is the account of an address
@@ -30,8 +30,8 @@ func (a *account) full() (last int64) {
 	return last
 }
 
-// accounts holds the accounts of all users with connections, and of the addresses whose clients without
-// a token have spent something lately. The zero value is empty.
+// accounts holds the accounts of all users with connections, and of the addresses with recent costs of
+// clients without a token. The zero value is empty.
 type accounts struct {
 	mu     sync.Mutex
 	conns  int // of all users
@@ -39,8 +39,7 @@ type accounts struct {
 	byAddr map[budget.Owner]*account
 }
 
-// unknown is the payer for clients of a Unix socket whose proxy does not say from which address they
-// come. It is no address, so it has no account.
+// unknown is the payer for clients of a Unix socket if the proxy does not name their addresses. It is no address, so it has no account.
 var unknown = budget.Addr(netip.Addr{})
 
 // addressAccount returns the account of an address, which it makes if there is none. It returns nil if
@@ -74,7 +73,7 @@ func (m *Meter) userAccount(user string) *account {
 }
 
 // CountConnection counts a connection to its user, and reports whether the user may have one more. From
-// then on the user pays, too, for what the connection costs. Connections without a user are not counted.
+// then on the user pays, too, for the costs of the connection. Connections without a user are not counted.
 // UncountConnection is called when the connection ends.
 func (m *Meter) CountConnection(u *Usage, user string) bool {
 	if user == "" {
@@ -118,7 +117,7 @@ func (m *Meter) hasMaxLocked(a *account) bool {
 	return true
 }
 
-// UncountConnection takes back what CountConnection counted. It may be called several times, and without
+// UncountConnection reverts CountConnection. It may be called several times, and without
 // CountConnection.
 func (m *Meter) UncountConnection(u *Usage) {
 	a := u.account.Swap(nil)

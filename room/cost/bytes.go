@@ -69,8 +69,8 @@ func (m *Meter) Charge(u *Usage, c policy.Class, n int) {
 	}
 }
 
-// ChargeOwner charges n bytes to a user or an address alone, even if that makes a debt: for what the
-// server sends by itself because of what a client did. A user who has no connection on this node has no
+// ChargeOwner charges n bytes to a user or an address alone, even if that makes a debt: for messages that
+// the server sends by itself because of an action of a client. A user who has no connection on this node has no
 // account, and is not charged.
 func (m *Meter) ChargeOwner(owner budget.Owner, c policy.Class, n int) {
 	if !m.Limits(c) {
@@ -85,7 +85,7 @@ func (m *Meter) ChargeOwner(owner budget.Owner, c policy.Class, n int) {
 	}
 }
 
-// The cost of what a command or a call reads, besides publications, in bytes.
+// The costs in bytes of things other than publications that a command or a call reads.
 const (
 	authorCost = 128 // of a member in a presence, besides its texts
 	// entryCost is the cost of an entry of the State. To find it, read it and encode it takes 1.2 µs, as

@@ -1,14 +1,14 @@
-// Package cost charges clients for what they make the server do, and decides when one of them has to
-// stop, wait or yield to others. Package budget has the arithmetic and the table of all budgets; package
-// policy has the classes and their default rates. This package has the state: what each connection, user
-// and address has used.
+// Package cost charges clients for the work that they cause, and decides when one of them has to stop,
+// wait or yield to others. Package budget has the arithmetic and the table of all budgets; package
+// policy has the classes and their default rates. This package has the state: the use by each connection,
+// user and address.
 //
 //	meter.go       Meter: commands are allowed or refused; refusals are counted and logged
-//	usage.go       Usage: what one connection has used
-//	account.go     what the connections of a user, or of an address, have used together
-//	bytes.go       costs in bytes: what a message makes the server send, what a reply carries
+//	usage.go       Usage: the use by one connection
+//	account.go     the use by all connections of a user, or of an address
+//	bytes.go       costs in bytes: of the deliveries of a message, of the contents of a reply
 //	input.go       the bytes that a client sends: when it is not read, when it waits in the background
-//	reply.go       Reply: what one reply may carry
+//	reply.go       Reply: the limits for the publications in a reply
 //	background.go  large replies: how other clients get their turn meanwhile
 //
 // # The rule
@@ -26,7 +26,7 @@
 //	spend       charge a cost, but only if there is no debt
 //	debt        how long it takes until a cost that exceeded the rate is paid
 //	payer       the owner (budget.Owner) that pays together with the connection: a user or an address
-//	account     what an owner has used, with all its connections on this node
+//	account     the use by all connections of an owner on this node
 //	background  where the turns of a connection wait for those of all others (netpoll.Verdict)
 //
 // # Lock order

@@ -132,7 +132,7 @@ func TestDebt(t *testing.T) {
 	}
 }
 
-// TestReply checks what a reply carries: the whole of what was missed, or nothing of it.
+// TestReply checks that a reply carries all missed publications of a room, or none of them.
 func TestReply(t *testing.T) {
 	missed := func(n int, top uint64) engine.History {
 		return engine.History{Top: engine.Position{Epoch: "e", Offset: top}, Publications: []engine.Publication{{Message: engine.Message{Data: make([]byte, n)}, Offset: 1}}}

@@ -8,7 +8,7 @@ import (
 )
 
 // With few bytes a client can ask for many: for all that it missed in its rooms. So there are three
-// limits for what replies carry:
+// limits for the publications in replies:
 //
 //   - Config.MaxReply, for each reply
 //   - Rates.Recovered, for all replies to a connection, a user or an address within some time
@@ -21,8 +21,7 @@ import (
 // publications, the message, and the queued frame.
 const replyCost = 3
 
-// A Reply counts what one reply that recovers rooms carries, and what it takes of Config.MaxReplies until
-// End. It is safe for concurrent use.
+// A Reply counts the bytes of a reply that recovers rooms, and its part of Config.MaxReplies until End. It is safe for concurrent use.
 type Reply struct {
 	meter *Meter
 	usage *Usage
@@ -74,7 +73,7 @@ func (r *Reply) refuse() bool {
 	return false
 }
 
-// End gives back what the reply takes of Config.MaxReplies. The reply has been sent, or never will be.
+// End gives back the reply's part of Config.MaxReplies. The reply has been sent, or never will be.
 func (r *Reply) End() {
 	r.ended.Store(true)
 	r.giveBack()

@@ -8,7 +8,7 @@ import (
 	"webim/room/policy"
 )
 
-// A Usage is what one connection has used of its rates, and the owner that pays with it. The data of a
+// A Usage counts the use of the rates by one connection, and names the owner that pays with it. The data of a
 // connection embed one. The zero value is ready; SetPayer comes before the connection causes any cost
 // but input. Its methods, and those of a Meter with it, are safe for concurrent use, except where they
 // say otherwise.
@@ -32,7 +32,7 @@ type moreBuckets struct {
 	refusals budget.Bucket
 }
 
-// Payer returns the owner that pays for what the connection makes the server keep.
+// Payer returns the owner that pays for the entries that the connection makes the server keep.
 func (u *Usage) Payer() budget.Owner { return u.payer }
 
 // SetPayer sets the payer. It is called once, before the connection joins a room, and not concurrently

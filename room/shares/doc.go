@@ -10,7 +10,7 @@
 //
 //	owner   pays for an entry (engine.Entry.Owner): a user, an address or the server
 //	share   the bytes that the entries of one owner take, by engine.Entry.Cost
-//	gift    an entry in the room list of a user for which another owner pays: the one who invited the user
+//	gift    an entry in the room list of a user for which another owner pays: the user that has invited it
 //	roster  the entries of a room in engine.TableMember
 //
 // # Lock order

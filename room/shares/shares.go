@@ -49,7 +49,7 @@ func New(state engine.State, log *ratelog.Logger) *Shares {
 	return &Shares{state: state, log: log, pool: budget.NewPool(limit), gifts: map[string]int{}, rosters: rosters{sizes: map[string]int{}}}
 }
 
-// tables are those whose entries are counted.
+// tables are the tables with counted entries.
 var tables = []string{engine.TableRoom, engine.TableMember, engine.TableMine, engine.TableMark, engine.TableReaction,
 	engine.TableDecline, engine.TableBan, engine.TableBanIP, engine.TableMute}
 

@@ -53,7 +53,7 @@ func TestGiftsAndRosters(t *testing.T) {
 	}
 }
 
-// TestGuestsEntriesEnd: what an address pays for ends with the guest's token.
+// TestGuestsEntriesEnd checks that an entry that an address pays for expires with the guest's token.
 func TestGuestsEntriesEnd(t *testing.T) {
 	s, e := start(t, memory.Limits{})
 	for owner, ends := range map[budget.Owner]bool{budget.Addr(netip.MustParseAddr("::1")): true, greedy: false, {}: false} {
@@ -67,8 +67,8 @@ func TestGuestsEntriesEnd(t *testing.T) {
 	}
 }
 
-// TestEntriesThatGrow: an owner whose share is full can shrink its entries and write
-// others of the same size, but cannot make them grow, whoever writes them.
+// TestEntriesThatGrow checks that an owner with a full share can shrink its entries and write others of
+// the same size, and that nobody can make them grow.
 func TestEntriesThatGrow(t *testing.T) {
 	s, e := start(t, memory.Limits{MaxState: 256 << 10})
 	key := func(i int) engine.Key {

@@ -9,7 +9,7 @@ import (
 )
 
 // StateOf returns the State for an owner that writes entries. The owner of a new entry, and of one that
-// is written with AnyVersion, is this owner, who pays for it from then on. Any other entry keeps its
+// is written with AnyVersion, is this owner, and pays for it from then on. Any other entry keeps its
 // owner. If an entry grows by more than fits into its owner's share, Put returns ErrFull. An entry that
 // an address pays for belongs to a guest, and expires with the guest's token.
 func (s *Shares) StateOf(o budget.Owner) engine.State { return paidState{s.state, s, o} }

@@ -13,7 +13,8 @@ import (
 
 var greedy = budget.User("greedy")
 
-// TestPass checks when a user may send the next message, and what counts as a retry of the last one.
+// TestPass checks when a user may send the next message, and when a message counts as a retry of the
+// last one.
 func TestPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all Table
@@ -92,7 +93,7 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestEntriesEnd checks that entries whose intervals are over are dropped without a timer.
+// TestEntriesEnd checks that entries are dropped after their intervals, without a timer.
 func TestEntriesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all Table

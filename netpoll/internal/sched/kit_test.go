@@ -28,8 +28,8 @@ func newList(workers int, prompt bool) *List[*item] {
 	})
 }
 
-// startWorkers makes a list and starts its workers. The returned function lets them do what is
-// queued and waits for their end.
+// startWorkers makes a list and starts its workers. The returned function waits until they
+// have run the queued items and ended.
 func startWorkers(workers int) (l *List[*item], finish func()) {
 	l = newList(workers, false)
 	var running sync.WaitGroup

@@ -132,8 +132,8 @@ func TestBackgroundEndsWithTheList(t *testing.T) {
 	}
 }
 
-// A heavy item waits for what is in front, also for what comes later, and
-// goes before the background. Nothing is starved.
+// TestHeavy checks that a heavy item waits for the items in front, also for later ones, and runs before
+// the background, and that every item runs in the end.
 func TestHeavy(t *testing.T) {
 	l := newList(2, true)
 	light, heavy, back := new(item), &item{class: Heavy}, &item{class: Background}

@@ -27,8 +27,8 @@ func twiceReady(l *List[*item]) bool {
 	return false
 }
 
-// counted is a job that counts: what was posted before a Wake must be looked at by a run that
-// begins after it.
+// counted is a job that counts. A run that begins after a Wake must see everything that was posted
+// before it.
 type counted struct {
 	Job
 	posted, seen, runs, mores atomic.Int64
@@ -108,8 +108,8 @@ func turnProtocol(t *testing.T, workers, turns int) {
 	}
 }
 
-// script runs turns on one worker and notes their order. plan says what a
-// turn does besides, by name and run.
+// script runs turns on one worker and notes their order. A turn calls plan with its name and the number
+// of its run.
 func script(t *testing.T, names string, plan func(wake func(name byte), name byte, run int) (more bool), first string) string {
 	l, finish := startWorkers(1)
 	var order bytes.Buffer

@@ -10,7 +10,7 @@ import (
 // of an event loop that calls RunReady. Its exported fields are set before the first use.
 type Worker[T any] struct {
 	List   *List[T]
-	Number uint32  // what Turn.Worker returns for its turns, from 1 on; 0: nothing can follow an item
+	Number uint32  // the result of Turn.Worker for its turns, from 1 on; 0 means that nothing can follow an item
 	Loop   bool    // it is a loop's
 	Run    func(T) // runs an item: Begin, the work itself, End
 

@@ -43,7 +43,7 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// TestConn checks the life of a Conn whose input arrives byte by byte: the handshake waits for it,
+// TestConn checks the life of a Conn with input that arrives byte by byte: the handshake waits for it,
 // and after that a read that finds no whole record says so and can be repeated. The owner's counts
 // are 0 at the end.
 func TestConn(t *testing.T) {

@@ -96,7 +96,7 @@ type form struct {
 
 var forms = sync.Pool{New: func() any { return new(form) }}
 
-// free makes the form available for another publication, without what it refers to.
+// free clears the form and makes it available for another publication.
 func (f *form) free() {
 	f.pub.Data, f.pub.Tags, f.pub.Info = nil, nil, nil
 	f.info.User, f.info.Client, f.info.ConnInfo, f.info.ChanInfo = "", "", nil, nil

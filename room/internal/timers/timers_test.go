@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestRun checks that Run calls what is due, the earliest first, and that a function may add another.
+// TestRun checks that Run calls the functions that are due, the earliest first, and that a function may add another.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l List
