@@ -6,21 +6,20 @@ import (
 	"webim/room/engine"
 )
 
-// Bounds are the sizes above which a message of a caller is refused in a room, for a
-// client that says so before it sends. 0: no bound.
+// Bounds are the limits for a message of a caller in a room. A client can so tell its user before it
+// sends the message. 0 means no limit.
 type Bounds struct {
 	Text       int // bytes of the text, as UTF-8
 	Characters int // graphemes of the text
-	// Message is the bound of the data's bytes, as JSON, together with the names and
-	// values of the tags. What is told of the caller beside them is subtracted already.
+	// Message limits the bytes of the data, as JSON, together with the names and values of the tags.
+	// The size of the caller's author is subtracted already.
 	Message int
 }
 
-// commandOverhead is the room that a command needs around its data: its names, an id
-// and the name of a room.
+// commandOverhead is the size of a command besides its data: names, an id, and the name of a room.
 const commandOverhead = 1 << 10
 
-// Bounds tells what the caller may send to a room.
+// Bounds returns the limits for a message of the caller in a room.
 func (c *Call) Bounds(room string) (b Bounds) {
 	h, opts := c.Hub, c.Hub.cfg.options(room)
 	if !opts.Binary {
@@ -42,14 +41,14 @@ func (c *Call) HasRead(entries int) {
 	c.spent += c.Hub.meter.ChargeEntries(&c.s.state().Usage, entries)
 }
 
-// Presence is Hub.Presence for the caller, who pays for what is read.
+// Presence is Hub.Presence; the caller pays for the members that are read.
 func (c *Call) Presence(room string) ([]engine.Author, error) {
 	all, err := await(c, func(done func([]engine.Author, error)) { c.Hub.Presence(room, done) })
 	c.spent += c.Hub.meter.ChargePresence(&c.s.state().Usage, all)
 	return all, err
 }
 
-// History reads a room's history for the caller, who pays for what is read.
+// History reads the history of a room; the caller pays for the publications that are read.
 func (c *Call) History(room string, q HistoryQuery) (engine.History, error) {
 	h, err := await(c, func(done func(engine.History, error)) { c.Hub.History(room, q, done) })
 	c.spent += c.Hub.meter.ChargeHistory(&c.s.state().Usage, h)
@@ -57,8 +56,8 @@ func (c *Call) History(room string, q HistoryQuery) (engine.History, error) {
 }
 
 // Spent reports whether the call has read as much as a reply may carry, or whether the caller has a debt
-// for what it has read. A call that reads in many rooms then stops; the client makes another call for the
-// rest, which is judged anew.
+// for reading. A call that reads in many rooms then stops. The client makes another call for the rest,
+// and that call is judged anew.
 func (c *Call) Spent() bool {
 	return c.spent >= c.Hub.cfg.MaxReply || c.Hub.meter.Debt(&c.s.state().Usage, ClassRecovered) > 0
 }

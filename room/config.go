@@ -6,8 +6,41 @@ import (
 	"log/slog"
 	"time"
 
+	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/guest"
+	"webim/room/policy"
 	"webim/room/token"
+)
+
+// Names of packages budget and policy that package room uses.
+type (
+	Rate       = budget.Rate
+	Rates      = policy.Rates
+	Class      = policy.Class
+	TextLimits = policy.TextLimits
+)
+
+// Values of packages budget and policy that package room uses.
+var (
+	Unlimited        = budget.Unlimited
+	NoRates          = policy.NoRates
+	DefaultRates     = policy.DefaultRates
+	DefaultUserRates = policy.DefaultUserRates
+	DefaultRefusals  = policy.DefaultRefusals
+)
+
+// The classes of package policy.
+const (
+	ClassJoin      = policy.ClassJoin
+	ClassSend      = policy.ClassSend
+	ClassTyping    = policy.ClassTyping
+	ClassRead      = policy.ClassRead
+	ClassRPC       = policy.ClassRPC
+	ClassOther     = policy.ClassOther
+	ClassInput     = policy.ClassInput
+	ClassFanout    = policy.ClassFanout
+	ClassRecovered = policy.ClassRecovered
 )
 
 // Config holds the settings of a Hub. Only Engine is required.
@@ -75,7 +108,7 @@ type Config struct {
 	// nor closes it.
 	Tokens *token.Verifier
 	// Guests lets anonymous users choose a name; nil: they have none.
-	Guests *Guests
+	Guests *guest.Guests
 	// Revoked has the tokens that were revoked; nil: none was, and none can be.
 	Revoked *token.Revoked
 	// ExpiredGrace is how long a connection or a subscription outlives its token, so that a new one can

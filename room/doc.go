@@ -21,6 +21,7 @@
 //	shares           which owner pays for which entry of the State; the sizes of rosters
 //	slowmode         slow mode: the least time between two messages of a user in a room
 //	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
+//	guest            anonymous connections with a name, and their tokens
 //	policy           the rights: roles, rights by room, private rooms; one Decide
 //	token            the verification of tokens, and the identity in them
 //	engine           the contracts of the store behind rooms: Log, State and Control

@@ -7,6 +7,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/guest"
 	"webim/room/token"
 )
 
@@ -14,7 +15,7 @@ import (
 // token, in either dialect; nobody else has such an id.
 func TestGuests(t *testing.T) {
 	v, sign := tokens(t)
-	guests, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	guests, err := guest.New([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}

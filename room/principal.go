@@ -10,7 +10,7 @@ import (
 	"webim/room/token"
 )
 
-// A Principal is the identity of a connection, and what the connection has used of its rates. A dialect
+// A Principal is the identity of a connection, and the state of its rates. A dialect
 // embeds it in the data of the connection (netpoll.Conn.SetData) and calls Init first. A connection
 // without such data is anonymous. The methods are safe for concurrent use, except where they say
 // otherwise; those of cost.Usage have rules of their own.
@@ -65,7 +65,7 @@ func identityOf(c netpoll.Conn) *token.Identity {
 	return Anonymous
 }
 
-// payerOfConn returns the owner that pays for what a connection makes the server keep.
+// payerOfConn returns the owner that pays for the data that the server keeps for a connection.
 func payerOfConn(c netpoll.Conn) budget.Owner {
 	if p := principalOf(c); p != nil {
 		return p.Payer()

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"webim/room"
+	"webim/room/guest"
 	"webim/room/token"
 )
 
@@ -88,7 +88,7 @@ func (c *config) tokenKeys() ([]token.Key, error) {
 // guestsOf returns the verifier of guests' tokens. Its key is derived from the first secret, so
 // that guests keep their identity when the process restarts. Without a secret the key is
 // random.
-func guestsOf(keys []token.Key) (*room.Guests, error) {
+func guestsOf(keys []token.Key) (*guest.Guests, error) {
 	secret := make([]byte, 32)
 	rand.Read(secret) // it never fails
 	for _, k := range keys {
@@ -99,7 +99,7 @@ func guestsOf(keys []token.Key) (*room.Guests, error) {
 			break
 		}
 	}
-	return room.NewGuests(secret)
+	return guest.New(secret)
 }
 
 // readKey reads a PEM file named as [KID=]FILE.

@@ -9,6 +9,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/guest"
 	"webim/room/wire"
 )
 
@@ -25,7 +26,7 @@ func announcements() room.Options {
 // TestEventsNeedARight checks that no call of a user who may not send in a room publishes an event
 // there, or pushes a message out of its history.
 func TestEventsNeedARight(t *testing.T) {
-	g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	g, err := guest.New([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/guest"
 	"webim/room/shares"
 	"webim/room/wire"
 )
@@ -47,7 +48,7 @@ func TestSharesOfTheState(t *testing.T) {
 	for name, c := range calls {
 		for _, guests := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/guests=%v", name, guests), func(t *testing.T) {
-				g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+				g, err := guest.New([]byte(strings.Repeat("k", 32)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,7 +124,7 @@ func TestSharesOfTheStateThatGrows(t *testing.T) {
 
 // TestSharesOfGuests checks that guests can list public rooms without being on their rosters.
 func TestSharesOfGuests(t *testing.T) {
-	g, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	g, err := guest.New([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/guest"
 	"webim/room/wire"
 )
 
@@ -131,7 +132,7 @@ func between(text, before, after string) string {
 // returned while the guests are present.
 func TestMarksOfGuests(t *testing.T) {
 	rc := withPresence(true)
-	guests, err := room.NewGuests([]byte(strings.Repeat("k", 32)))
+	guests, err := guest.New([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@
 //	class       a kind of cost (policy.Class): a kind of command, or a kind of bytes
 //	rate        the limit of a class: for a connection, a user or an address
 //	cost        units of a class: one command, or a number of bytes
-//	charge      count a cost, whatever is left
+//	charge      count a cost, even if it exceeds the rate
 //	spend       charge a cost, but only if there is no debt
 //	debt        how long it takes until a cost that exceeded the rate is paid
 //	payer       the owner (budget.Owner) that pays together with the connection: a user or an address

@@ -41,7 +41,7 @@ func (m *Meter) Read(u *Usage, input netpoll.Cost) netpoll.Verdict {
 	return m.chargeInput(u, u.payer, m.conn[policy.ClassInput], part, input)
 }
 
-// ReadBeforeConnect is Read for a client whose connect command has not been answered: its address pays.
+// ReadBeforeConnect is Read before the connect command has been answered: the address of the client pays.
 func (m *Meter) ReadBeforeConnect(u *Usage, addr netip.Addr, input netpoll.Cost) netpoll.Verdict {
 	u.background = u.turnOver
 	var payer budget.Owner

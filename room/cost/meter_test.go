@@ -149,7 +149,7 @@ func TestReply(t *testing.T) {
 		t.Error("a reply that has ended takes something")
 	}
 	if r.Add(missed(100, 1)); m.Counts().Replies != 0 {
-		t.Error("what came after the end is kept")
+		t.Error("publications that came after the end are kept")
 	}
 }
 

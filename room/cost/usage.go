@@ -63,7 +63,7 @@ func (u *Usage) others() *moreBuckets {
 }
 
 // PayerOf returns the owner that pays for a client. A user that a token names pays for itself. For a
-// guest, whose name costs nothing, and for a client without a user, the address pays.
+// guest, because its name costs nothing, and for a client without a user, the address pays.
 func PayerOf(user string, addr netip.Addr) budget.Owner {
 	if user == "" || policy.IsGuest(user) {
 		return budget.Addr(addr)

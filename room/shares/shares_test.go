@@ -103,7 +103,7 @@ func TestEntriesThatGrow(t *testing.T) {
 		any  bool
 		size int
 		want error
-		held int64 // by greedy, besides what it held at first
+		held int64 // by greedy, besides the bytes that it held at first
 	}{
 		{"growing by as much as fits into no share", greedy, false, 2000, ErrFull, 0},
 		{"the same in any version", greedy, true, 2000, ErrFull, 0},
