@@ -6,8 +6,28 @@ import (
 )
 
 func TestMutexes(t *testing.T) {
-	source := "type a struct {\n\tmu sync.Mutex // a leaf\n\tx  int\n\tother sync.RWMutex\n}\n\ntype b[T any] struct {\n\tn  int\n\tmu   sync.Mutex\n}\n\nfunc f() {\n\tvar mu sync.Mutex\n}\n"
-	if got, want := mutexes(source), []string{"a.mu", "a.other", "b.mu"}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	const source = `package p
+
+type a struct {
+	mu    sync.Mutex // innermost
+	x     int
+	other sync.RWMutex
+}
+
+type b[T any] struct {
+	n      int
+	mu, nu *sync.Mutex
+	shards [4]sync.Mutex
+}
+
+type c struct{ sync.RWMutex }
+
+var global sync.Mutex
+
+func f() { var mu sync.Mutex }
+`
+	want := []string{"a.mu", "a.other", "b.mu", "b.nu", "b.shards", "c.Mutex", "global"}
+	if got, err := mutexes(source); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }
