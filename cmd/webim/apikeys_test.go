@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Keys have names, and rights by these, wherever the settings stand.
+// Keys have names, and rights by name, in every source of the settings.
 func TestAPIKeySettings(t *testing.T) {
 	ci, ops := write(t, "ci.key", "0123456789abcdef\n"), write(t, "ops.key", "fedcba9876543210\n")
 	keysOf := func(environ []string, args ...string) string {

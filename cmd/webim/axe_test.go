@@ -10,8 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// judge fails the test for each violation of WCAG 2.2 AA that axe-core finds in
-// the page as it is now.
+// judge fails the test for each violation of WCAG 2.2 AA that axe-core finds in the present page.
 func (p *tab) judge(state string) {
 	p.t.Helper()
 	axe, err := os.ReadFile("testdata/axe-core-4.14.1/axe.min.js")

@@ -188,7 +188,7 @@ func testMarkupIsInert(t *testing.T, browser context.Context, program string) {
 		if !eval[bool](p, `document.documentElement.scrollWidth <= innerWidth`) {
 			t.Error("the long word made the page wider than the window")
 		}
-		// An override that leaked would put the label to the right of its text.
+		// If the override of the direction reached the label, the label would be to the right of its text.
 		if !eval[bool](p, `[...document.querySelectorAll('#log p')].every((m) =>
 			m.querySelector('span').getBoundingClientRect().left <= m.querySelector('bdi').getBoundingClientRect().left + 1)`) {
 			t.Error("a bidi control moved the page's own words")
@@ -283,7 +283,7 @@ func testServerIsKilled(t *testing.T, browser context.Context, program string) {
 	}
 }
 
-// testServerStops is the polite end: SIGTERM says 1001 to everybody.
+// testServerStops ends the server by SIGTERM, after which it closes all clients with 1001.
 func testServerStops(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openChat(t, browser, server.url)
@@ -311,8 +311,8 @@ func testSentButLost(t *testing.T, browser context.Context, program string) {
 	p.screenshot("9-lost")
 }
 
-// testBackOff takes the luck out of the jitter: the page waits luck times the
-// longest time that full jitter allows.
+// testBackOff replaces the random numbers of the page: the page waits luck times the longest time that
+// full jitter allows.
 func testBackOff(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openTab(t, browser)

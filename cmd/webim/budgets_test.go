@@ -9,8 +9,8 @@ import (
 	"webim/room/budget"
 )
 
-// The defaults of the settings are those that package budget lists, and --dev is
-// bound by none of them.
+// The defaults of the settings are those in the table of package budget, and --dev has none of these
+// limits.
 func TestBudgetsAreTheSettings(t *testing.T) {
 	for _, row := range slices.Concat(budget.Commands, budget.Bytes) {
 		for name, want := range map[string]budget.Rate{row.Setting: row.ConnRate, "user-" + row.Setting: row.UserRate} {

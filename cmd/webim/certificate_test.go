@@ -44,8 +44,8 @@ func (w *watched) put(path, text string) {
 	}
 }
 
-// look looks and says which name the certificate in use is for, and how many lines it
-// has logged since the last look.
+// look reads the files. It returns the name in the certificate in use, and the number of lines that were
+// logged since the last look.
 func (w *watched) look(asked bool) (name string, lines int) {
 	w.log.Reset()
 	w.c.look(slog.New(slog.NewTextHandler(&w.log, nil)), asked)
@@ -170,7 +170,7 @@ func TestBadCertificateIsToldOnce(t *testing.T) {
 	}
 }
 
-// Files that are pipes are read at start; nobody waits for them later.
+// webim reads files that are pipes at start only, and does not wait for them later.
 func TestCertificateFromPipe(t *testing.T) {
 	cert, key := testcert.New(t, 0, time.Hour, "old.example")
 	w := watchFiles(t)

@@ -46,12 +46,12 @@ func testKeyboardOnly(t *testing.T, browser context.Context, program string) {
 	p.do(insert(", edited"))
 	press(kb.Enter)
 	p.wait(bodies + `[0] === 'first, edited'`)
-	// The last of one's own by the arrow, and out of it.
+	// The arrow edits the user's last message, and Escape leaves it.
 	press(kb.ArrowUp)
 	p.wait(`document.querySelector('#text').value === 'second'`)
 	press(kb.Escape)
 	p.wait(`document.querySelector('#text').value === '' && document.querySelector('#context').hidden`)
-	// Every stop of Tab can be seen to be one.
+	// Every element that Tab reaches shows the focus.
 	stops := map[string]bool{}
 	for range 30 {
 		press(kb.Tab)
@@ -67,7 +67,7 @@ func testKeyboardOnly(t *testing.T, browser context.Context, program string) {
 	}
 }
 
-// testAccessible has axe-core judge the main states, light and dark.
+// testAccessible checks the main states with axe-core, light and dark.
 func testAccessible(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openTab(t, browser)

@@ -13,8 +13,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// testDraftsAndTexts: drafts outlive a reload, by room; a text is sent as it is typed;
-// one that is too long, or of which nothing can be seen, stays in the box.
+// testDraftsAndTexts checks that each room keeps its draft over a reload, that the page sends a text
+// unchanged, and that a text that is too long or invisible stays in the box.
 func testDraftsAndTexts(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0", "--max-text", "1500B", "--max-graphemes", "1200", "--max-publication", "2KiB")
 	ann := come(t, browser, server.url, "Ann")
@@ -107,7 +107,7 @@ func testBack(t *testing.T, browser context.Context, program string) {
 		back()
 		ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'tea'`)
 	}
-	// A room that is chosen in a drawer takes the drawer's place.
+	// Choosing a room in a drawer closes the drawer.
 	eval[bool](ann, `(document.querySelector('#show-rooms').click(), true)`)
 	ann.wait(`document.body.dataset.view === 'rooms'`)
 	ann.chooseRoom("bench")
@@ -116,7 +116,7 @@ func testBack(t *testing.T, browser context.Context, program string) {
 	ann.wait(`document.body.dataset.view === 'room' && document.querySelector('#heading').textContent === 'tea'`)
 }
 
-// testSignOut: a guest is warned, and the other tabs of the browser follow.
+// testSignOut checks that the page warns a guest, and that the other tabs of the browser sign out too.
 func testSignOut(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url, "Ann")
@@ -139,8 +139,8 @@ func testSignOut(t *testing.T, browser context.Context, program string) {
 	})
 }
 
-// testBelowAPrefix: behind a proxy that serves webim below a path, each page and chat.js
-// find the server there.
+// testBelowAPrefix checks that each page and chat.js find the server behind a proxy that serves webim
+// below a path.
 func testBelowAPrefix(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	target, err := url.Parse(server.url)
@@ -176,7 +176,7 @@ func testBelowAPrefix(t *testing.T, browser context.Context, program string) {
 	openLive(t, browser, strings.TrimPrefix(front.URL, "http://")+"/chat", key)
 }
 
-// testAnotherOrigin: a page of another origin imports chat.js, and finds the server by it.
+// testAnotherOrigin checks that a page of another origin that imports chat.js finds the server by it.
 func testAnotherOrigin(t *testing.T, browser context.Context, program string) {
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {

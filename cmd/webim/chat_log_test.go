@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// hostile are texts that must be texts.
+// hostile has texts that the page must show as texts.
 var hostile = []string{
 	`<script>document.title='owned'</script>`,
 	`<img src=x onerror="document.title='owned'">`,
@@ -127,7 +127,7 @@ func testTenThousandMessages(t *testing.T, browser context.Context, program stri
 	// message for all users, whether their page has loaded it or not.
 	for range 6 {
 		first := eval[string](p, bodies+`[0]`)
-		// The event at once: a message that comes before it would bring the end back.
+		// The event is sent at once, because a message before it would scroll back to the end.
 		eval[bool](p, `(document.querySelector('#log').scrollTop = 0, document.querySelector('#log').dispatchEvent(new Event('scroll')), true)`)
 		p.wait(bodies + `[0] !== ` + quote(first))
 	}

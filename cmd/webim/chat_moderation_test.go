@@ -96,7 +96,7 @@ func testModerator(t *testing.T, browser context.Context, program string) {
 	bob.wait(`document.querySelector('#banner').textContent === 'You are not in this room any more: you were sent out.'`)
 }
 
-// callAPI is a backend's call.
+// callAPI calls the server API as a backend does.
 func callAPI(t *testing.T, server *running, method, body string) {
 	t.Helper()
 	defer http.DefaultClient.CloseIdleConnections()

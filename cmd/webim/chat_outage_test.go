@@ -48,7 +48,7 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 	ann, bob := come(t, browser, "http://"+road.addr+"/", "Ann"), come(t, browser, server.url, "Bob")
 	ann.enter(text, "one")
 	bob.shows("one")
-	// The browser's own emulation leaves WebSockets alone, so the way is cut, too.
+	// The browser's emulation of an outage does not affect WebSockets, so the relay cuts them.
 	offline := func(p *tab, off bool) {
 		p.t.Helper()
 		p.expect(unreached, road.addr)
@@ -72,7 +72,7 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 	ann.enter(text, "written offline")
 	ann.wait(`document.querySelectorAll('#log .message.sending').length === 1`)
 	offline(ann, false)
-	// Recovered: nothing is missing, doubled or out of order, and no gap is told.
+	// After the recovery, no message is missing, doubled or out of order, and the page shows no gap.
 	for _, p := range []*tab{ann, bob} {
 		p.wait(bodies + `.join() === 'one,two,written offline'`)
 	}
@@ -99,8 +99,7 @@ func testOfflineAndOnline(t *testing.T, browser context.Context, program string)
 	bob.shows("in the tea room")
 }
 
-// testUnsentOutlivesThePage: a page is reloaded, or a browser throws away a
-// background tab, before all is sent.
+// testUnsentOutlivesThePage reloads the page, or discards its tab, before all messages are sent.
 func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program string) {
 	dev := func(listen string) *running {
 		return launch(t, program, nil, "--dev", "--listen", listen, "--token-secret", "a secret of thirty-two bytes or more")

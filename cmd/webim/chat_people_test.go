@@ -62,7 +62,7 @@ func testWhomANameMeans(t *testing.T, browser context.Context, program string) {
 	anna.wait(`[...document.querySelectorAll('#room-list .title')].filter((n) => n.textContent === 'Bob Smith').length === 2 && [...document.querySelectorAll('#room-list .title')].some((n) => n.textContent === 'Dora')`)
 }
 
-// testNamesAreIsolated: a name with controls of direction turns no sentence around it.
+// testNamesAreIsolated checks that direction controls in a name do not change the sentence around it.
 func testNamesAreIsolated(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret)
 	url := "http://" + server.addrs[0] + "/"
@@ -80,7 +80,7 @@ func testNamesAreIsolated(t *testing.T, browser context.Context, program string)
 	}
 }
 
-// testVisitAsks: an address shows a room, and joins it only when asked to.
+// testVisitAsks checks that an address shows a room, and that the page joins it only if its user wants that.
 func testVisitAsks(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url+"?room=casino", "Ann")
@@ -126,8 +126,8 @@ func testVisitAsks(t *testing.T, browser context.Context, program string) {
 	ann.wait(bodies + `.join() === 'in cafe%CC%81,in caf%C3%A9'`)
 }
 
-// testRoomInAnySpelling: whoever opens a room by another spelling of its name is in the
-// one room, and hears the others.
+// testRoomInAnySpelling checks that users who open a room by different spellings of its name are in the
+// same room.
 func testRoomInAnySpelling(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url+"?room=caf%C3%A9+%E2%9D%A4", "Ann")

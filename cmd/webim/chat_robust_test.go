@@ -8,8 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// testWithoutStorage: the page works where storage is blocked, is full, or throws at
-// each call.
+// testWithoutStorage checks that the page works if storage is blocked or full, or throws at each call.
 func testWithoutStorage(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	for name, script := range map[string]string{
@@ -37,8 +36,8 @@ func testWithoutStorage(t *testing.T, browser context.Context, program string) {
 	}
 }
 
-// testCorruptStorage: whatever another script, an older version or a disk has left in
-// storage, the page comes in and sends.
+// testCorruptStorage checks that the page connects and sends with any content of the storage, for
+// example of another script or an older version.
 func testCorruptStorage(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann := come(t, browser, server.url, "Ann")
@@ -87,7 +86,7 @@ func testOlderBrowser(t *testing.T, browser context.Context, program string) {
 	p.wait(`document.querySelector('#room-list .last')?.textContent.endsWith('…')`)
 }
 
-// testTooOldBrowser: a browser that cannot run the page says so.
+// testTooOldBrowser checks that the page tells its user if the browser is too old to run it.
 func testTooOldBrowser(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	p := openTab(t, browser)
@@ -124,8 +123,8 @@ func testWrongClock(t *testing.T, browser context.Context, program string) {
 			t.Errorf("clock off by %s ms: a message is dated %v ms away", off, far)
 		}
 	}
-	// The clock is set back while the page is open: others hear of typing all the same, and
-	// the seconds until the next try are seconds.
+	// The clock is set back while the page is open. The page still tells others that its user is
+	// typing, and shows the right number of seconds until the next attempt.
 	p := come(t, browser, server.url, "Jumps")
 	p.do(chromedp.SendKeys(text, "a"))
 	right.wait(`document.querySelector('#typing').textContent === 'Jumps is typing …'`)

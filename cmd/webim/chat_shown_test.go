@@ -11,8 +11,7 @@ import (
 	"webim/room/token"
 )
 
-// testBatchIsAnnounced: of several messages that come at once, a screen reader is told
-// of each.
+// testBatchIsAnnounced checks that the page announces each of several messages that arrive together.
 func testBatchIsAnnounced(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--api", "--api-key", "a key of the tests")
 	ann := come(t, browser, "http://"+server.addrs[0]+"/", "Ann")
@@ -25,8 +24,7 @@ func testBatchIsAnnounced(t *testing.T, browser context.Context, program string)
 	ann.wait(`[...document.querySelectorAll('#news p')].map((n) => n.textContent).join() === 'anonymous: one,anonymous: two,anonymous: three'`)
 }
 
-// testNamesAreCutLast: at 1200 pixels the mark of a guest or an owner leaves place for
-// a short name.
+// testNamesAreCutLast checks that at 1200 pixels a short name fits beside the mark of a guest or owner.
 func testNamesAreCutLast(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret)
 	url := "http://" + server.addrs[0] + "/"

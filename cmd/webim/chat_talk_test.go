@@ -133,8 +133,8 @@ func testThreeTalk(t *testing.T, browser context.Context, program string) {
 	ann.screenshot("chat-0-readme")
 }
 
-// testInTheBackground: a page that is not looked at tells that it has got a
-// message, and that it was read when it is looked at again.
+// testInTheBackground checks that a page in the background marks a message as delivered, and as read
+// only when its user looks at the page again.
 func testInTheBackground(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")

@@ -32,8 +32,8 @@ func signCarol(t *testing.T, life time.Duration) string {
 	return jwt
 }
 
-// testTokenExpires: the page asks the application, or else the reader, for another token,
-// while it is open and when it is loaded.
+// testTokenExpires checks that the page asks the application or, without one, its user for another
+// token, while it is open and when it is loaded.
 func testTokenExpires(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret, "--token-leeway", "0s")
 	url := "http://" + server.addrs[0] + "/"
@@ -110,8 +110,8 @@ func (a *application) awaitAsked(t *testing.T, n int32) {
 	retry(t, func() bool { return a.asked.Load() >= from+n })
 }
 
-// testTokenOfApplication: a page that an application embeds comes in by the tokens of
-// the application, and stays in when they expire.
+// testTokenOfApplication checks that a page that an application embeds connects with the tokens of the
+// application, and stays connected when they expire.
 func testTokenOfApplication(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret, "--token-leeway", "0s")
 	app := startApplication(t, server.addrs[0])
@@ -158,8 +158,8 @@ func testTokenOfApplication(t *testing.T, browser context.Context, program strin
 	guest.wait(`document.querySelector('#me').textContent === 'You are Gus' && !document.querySelector('#sign-out').hidden`)
 }
 
-// testTokenRunsOut: the reader is asked while the page is open; another tab that signs
-// out ends the question.
+// testTokenRunsOut checks that the page asks its user for a token while it is open, and that signing out
+// in another tab ends the question.
 func testTokenRunsOut(t *testing.T, browser context.Context, program string) {
 	server := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--token-secret", pageSecret, "--token-leeway", "0s")
 	p := openTab(t, browser)

@@ -75,8 +75,8 @@ func underRace() bool {
 	return false
 }
 
-// A child is the real program in a process of its own, so that it can be killed
-// as a machine that loses power kills it.
+// A child is the real program in a process of its own, so that a test can kill it as a loss of power
+// would.
 type child struct {
 	t    *testing.T
 	url  string // of its page, as it printed it
@@ -88,9 +88,8 @@ type child struct {
 	output  wstest.Log
 }
 
-// startWebim runs `webim serve --dev` on the address (port 0: any free one), with more
-// flags perhaps, and
-// returns when it has said where to point the browser. The test's end kills it.
+// startWebim runs `webim serve --dev` on the address, where port 0 means any free port, with more flags.
+// It returns when the program has printed the address for the browser. The end of the test kills it.
 func startWebim(t *testing.T, program, listen string, more ...string) *child {
 	t.Helper()
 	cmd := exec.Command(program, append([]string{"serve", "--dev", "--listen", listen}, more...)...)

@@ -32,8 +32,8 @@ func testSignals(t *testing.T, program string) {
 	}
 }
 
-// testSecondSignal: a client that does not answer is waited for, until somebody
-// loses patience.
+// testSecondSignal checks that webim waits for a client that does not answer the Close frame, and that a
+// second signal ends it at once.
 func testSecondSignal(t *testing.T, program string) {
 	r := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--close-timeout", "1h", "--shutdown-timeout", "1h")
 	dial(t, "tcp", r.addrs[0]) // and never reads
@@ -76,7 +76,7 @@ func testAtTheLimit(t *testing.T, program string) {
 	})
 }
 
-// testOutOfFiles: the operator has promised more clients than there are files.
+// testOutOfFiles runs with a --max-conns that exceeds the limit of open files.
 func testOutOfFiles(t *testing.T, program string) {
 	r := launch(t, program, small, "--dev", "--listen", "127.0.0.1:0", "--max-conns", "1000")
 	r.awaitLog("max_conns is 1000, more than the limit of open files, which is 64, allows: lower it, or raise the limit (ulimit -n, LimitNOFILE= of systemd)")

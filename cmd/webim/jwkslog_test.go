@@ -12,7 +12,7 @@ import (
 	"webim/room/token"
 )
 
-// Whatever is wrong with the JWKS, the log says it, once, and says when it is over.
+// The log has one line for each fault of the JWKS, and one when the fault is over.
 func TestJWKSFailuresAreLogged(t *testing.T) {
 	var mu sync.Mutex
 	var serve http.HandlerFunc

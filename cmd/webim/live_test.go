@@ -43,8 +43,8 @@ func watch(t *testing.T, addr net.Addr) *client {
 	return c
 }
 
-// The picture is inside, and with --dev outside too, if anybody could open it at all;
-// elsewhere /live is no page, and live/feed a room as any other.
+// TestWhereThePictureIs checks that the internal address serves the live picture if a key or a token
+// could open it, and with --dev also the address for clients. No other address serves it.
 func TestWhereThePictureIs(t *testing.T) {
 	unix := "unix:" + filepath.Join(t.TempDir(), "in.sock")
 	withKey, secret := " --api-key "+picturesKey, " --token-secret 0123456789abcdef0123456789abcdef"
@@ -92,7 +92,7 @@ func TestWhereThePictureIs(t *testing.T) {
 	}
 }
 
-// The page asks for a key, so that no foreign name may show it.
+// The page asks for a key, so webim serves it under its own host names only.
 func TestPictureKnowsItsNames(t *testing.T) {
 	p := startProgram(t, "--open", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--api-key", picturesKey, "--api-host", "inside.example.com", "--shutdown-spread", "0s")
 	for host, want := range map[string]int{"localhost": 200, "127.0.0.1:9500": 200, "inside.example.com": 200, "INSIDE.example.com:80": 200,
@@ -142,7 +142,7 @@ func TestInsideAnswersWhenFull(t *testing.T) {
 	}
 }
 
-// The watchers see the clients leave, and then are sent away themselves.
+// At a shutdown, the watchers see the clients leave, and webim closes the watchers after that.
 func TestWatchersLeaveLast(t *testing.T) {
 	p := startProgram(t, "--open", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--api-key", picturesKey, "--shutdown-spread", "0s")
 	reader, _ := dial(t, "tcp", p.plain[0].String(), "", nil)
@@ -167,7 +167,7 @@ func TestWatchersLeaveLast(t *testing.T) {
 	<-stopped
 }
 
-// With --dev the address is said, beside the key.
+// With --dev, webim prints the address beside the key.
 func TestPictureIsAnnounced(t *testing.T) {
 	line := regexp.MustCompile(`webim: the live picture is at http://(\S+)/live/(?:, (.*))?\n`)
 	for _, c := range []struct{ flags, behind string }{

@@ -164,7 +164,7 @@ func (p *tab) hover(selector string) {
 	}
 }
 
-// find looks for somebody and waits until there are so many.
+// find searches for a user, and waits until want connections are shown.
 func (p *tab) find(who, by string, want int) {
 	p.t.Helper()
 	p.do(chromedp.SetValue(chromedp.CSS("#by"), by), chromedp.SetValue(chromedp.CSS("#who"), who), chromedp.Focus(chromedp.CSS("#who")))
@@ -207,7 +207,7 @@ func testLiveDisconnect(t *testing.T, browser context.Context, r *running) {
 	p.find("nobody", "user", 0)
 }
 
-// A moderator comes with a token, and bans.
+// testLiveBanByToken opens the picture with a moderator's token, and bans a user.
 func testLiveBanByToken(t *testing.T, browser context.Context, r *running) {
 	signer, err := token.NewSigner(token.Key{Secret: []byte(liveSecret)})
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"webim/cmd/webim/internal/testcert"
 )
 
-// testDraining: while clients are sent away, others are told when to come again, and a
-// balancer that nothing may be sent here. SIGHUP changes nothing about that.
+// testDraining checks that during a shutdown new clients get 503 with Retry-After, and a load balancer
+// learns by /health to send no more. SIGHUP does not change that.
 func testDraining(t *testing.T, program string) {
 	r := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--close-timeout", "1h", "--shutdown-spread", "1m", "--shutdown-timeout", "1h")
 	leaving, staying := dial(t, "tcp", r.addrs[0]), dial(t, "tcp", r.addrs[0])
@@ -51,8 +51,8 @@ func testDraining(t *testing.T, program string) {
 	}
 }
 
-// testCertificateReload: a renewed certificate is served, by itself and at once after
-// SIGHUP, to new connections only.
+// testCertificateReload checks that new connections get a renewed certificate, by itself and at once
+// after SIGHUP, and that open ones keep theirs.
 func testCertificateReload(t *testing.T, program string) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -101,8 +101,8 @@ func testCertificateReload(t *testing.T, program string) {
 	}
 }
 
-// testServiceManager: the service manager is told when the program serves, that it is alive,
-// when it reloads and when it stops; on a socket in the file system or an abstract one.
+// testServiceManager checks that webim tells the service manager when it serves, that it is alive, when
+// it reloads and when it stops, on a socket in the file system and on an abstract one.
 func testServiceManager(t *testing.T, program string) {
 	dir, err := os.MkdirTemp("", "webim")
 	if err != nil {

@@ -48,8 +48,8 @@ func printed(line string) string {
 	return `document.querySelector('#messages').firstElementChild?.textContent === ` + quote(line)
 }
 
-// copyOriginal puts the page and its jQuery into a folder. Nothing is changed
-// but the port, since 9501 may be taken on the machine that runs the tests.
+// copyOriginal copies the page and its jQuery into a folder. It changes only the port, because another
+// program may use port 9501 of the machine.
 func copyOriginal(t *testing.T, host string) (path string) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(host)

@@ -28,7 +28,7 @@ func (l *logLines) warnings(t *testing.T) (all []string) {
 	return all
 }
 
-// Whatever serve warns of as it starts, check warns of, too, in the same words.
+// check prints each warning that serve logs at start, in the same words.
 func TestCheckSaysWhatServeSays(t *testing.T) {
 	expired, expiredKey := testcert.New(t, -2*time.Hour, -time.Hour, "chat.example")
 	cert, key := write(t, "cert.pem", expired), write(t, "key.pem", expiredKey)

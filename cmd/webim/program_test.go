@@ -42,7 +42,7 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// ended is how a child ended.
+// ended is the end of a child: its exit code and its output.
 type ended struct {
 	out, errs string
 	code      int
@@ -92,7 +92,7 @@ func testWrongSettings(t *testing.T, program string) {
 	}
 }
 
-// testCannotServe: right settings that this machine cannot do; exit code 1.
+// testCannotServe checks that webim exits with code 1 if the machine cannot fulfil valid settings.
 func testCannotServe(t *testing.T, program string) {
 	first := launch(t, program, nil, "--open", "--listen", "127.0.0.1:0")
 	addr := first.addrs[0]

@@ -68,7 +68,7 @@ func TestRoomsOfTheFile(t *testing.T) {
 	}
 }
 
-// An anonymous client is let in where the file lets it do anything.
+// The server admits an anonymous client if the file permits it anything.
 func TestAnonymousByTheFile(t *testing.T) {
 	for text, want := range map[string]bool{
 		"allow: {join: anonymous}":         true,

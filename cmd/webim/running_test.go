@@ -143,8 +143,7 @@ func (s *socket) echo(text string) {
 	s.t.Fatalf("%q did not come back: %v", text, err)
 }
 
-// awaitClose reads to the Close frame, answers it (one answer too many harms
-// nobody), closes, and returns its code.
+// awaitClose reads to the Close frame, answers it, closes the socket, and returns the frame's code.
 func (s *socket) awaitClose() ws.StatusCode {
 	s.t.Helper()
 	_ = s.SetDeadline(time.Now().Add(startTimeout))

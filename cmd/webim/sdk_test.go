@@ -21,7 +21,7 @@ import (
 // file is the one that the chat page has, in package web.
 const library = "testdata/centrifuge-5.8.0"
 
-// testSDK has the clients' own library for browsers talk with webim.
+// testSDK connects the official SDK for browsers to webim.
 func testSDK(t *testing.T, browser context.Context, program string) {
 	pages := sdkPages(t)
 	for _, protocol := range []string{"json", "protobuf"} {
@@ -208,7 +208,7 @@ func (r *relay) join(near net.Conn) {
 	}
 }
 
-// cut breaks all connections, and lets none through until mend.
+// cut breaks all connections, and refuses new ones until mend.
 func (r *relay) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,7 +219,7 @@ func (r *relay) cut() {
 	r.conns = nil
 }
 
-// mend lets connections through again; to is where, or empty: as before.
+// mend relays connections again, to the address to or, if that is empty, to the previous one.
 func (r *relay) mend(to string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,9 +13,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// testSDKWithoutToken: a client library without getToken, which the backend lets in
-// for a second at a time, stays in while the backend says so, in its room too, and
-// comes back when it is over.
+// testSDKWithoutToken connects an SDK without getToken. The backend admits it for a second at a time. The
+// client stays connected and in its room while the backend extends that, and reconnects after it ends.
 func testSDKWithoutToken(t *testing.T, browser context.Context, program string) {
 	var refreshed, subscribed atomic.Int32
 	var over atomic.Bool

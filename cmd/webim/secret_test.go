@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A secret with characters that its author does not see is refused at start, in a
-// sentence, wherever it comes from; the line break at a file's end is not part of it.
+// webim refuses a secret with invisible characters at start, from every source, with a sentence. The
+// line break at the end of a file is not a part of the secret.
 func TestSecretsThatNobodySees(t *testing.T) {
 	const fine = "0123456789abcdef0123456789abcdef"
 	for what, c := range map[string]struct{ text, inVariable, inFile string }{

@@ -154,15 +154,15 @@ const (
 	refusing = closing + `|^\w+ Failed to load resource: the server responded with a status of 503 \(.*\) https?://%[1]s/`
 )
 
-// expect says from when on lines about the server at addr are no complaints: those of
-// one of the patterns above.
+// expect makes the tab ignore lines about the server at addr that match one of the patterns above, from
+// now on.
 func (p *tab) expect(pattern, addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.outage = regexp.MustCompile(fmt.Sprintf(pattern, regexp.QuoteMeta(addr)))
 }
 
-// expectUp ends expect: the server is there again.
+// expectUp reverts expect when the server is up again.
 func (p *tab) expectUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

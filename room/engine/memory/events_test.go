@@ -11,8 +11,8 @@ import (
 	"webim/room/engine/enginetest"
 )
 
-// TestEventsEvictNoMessage: however many events come, of one user or of many, the
-// messages stay; and however many messages come, they stay within their limits.
+// TestEventsEvictNoMessage checks that no number of events, of one user or of many, evicts a message, and
+// that any number of messages stays within its limits.
 func TestEventsEvictNoMessage(t *testing.T) {
 	for name, key := range map[string]func(i int) string{
 		"one user":    func(int) string { return "roster ann" },
@@ -55,8 +55,7 @@ func TestEventsEvictNoMessage(t *testing.T) {
 	}
 }
 
-// TestSkippedEvictNoMessage: a message that is not for the history takes no place from
-// another message there.
+// TestSkippedEvictNoMessage checks that a message that skips the history evicts no other message.
 func TestSkippedEvictNoMessage(t *testing.T) {
 	m, _ := newTestMemory(Limits{MaxMessages: 60})
 	skip := func() {

@@ -10,8 +10,8 @@ import (
 	"webim/room/engine"
 )
 
-// A key is good for its window, in its room, for its content; the oldest is
-// forgotten when there are too many.
+// The engine remembers a key for its window, for its room and its content. If there are too many keys,
+// it forgets the oldest one.
 func TestKeys(t *testing.T) {
 	now := time.Unix(1000, 0)
 	m := New(Limits{KeyWindow: time.Minute, MaxKeys: 3, Now: func() time.Time { return now }})

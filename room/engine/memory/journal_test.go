@@ -134,7 +134,7 @@ func (r *plainJournal) read(q engine.Span) (part []engine.Publication) {
 	return part
 }
 
-// sameWhole compares all that a history has of publications.
+// sameWhole compares all fields of two publications.
 func sameWhole(a, b engine.Publication) bool {
 	if (a.From == nil) != (b.From == nil) {
 		return false
@@ -238,7 +238,7 @@ func checkJournal(t *rapid.T) {
 	})
 }
 
-// copied are publications that share nothing with all.
+// copied returns copies of publications that share no memory with them.
 func copied(all []engine.Publication) []engine.Publication {
 	all = slices.Clone(all)
 	for i := range all {
@@ -271,7 +271,7 @@ func checkMemoryOf(t rapid.TB, j *journal) {
 	}
 }
 
-// A journal that has as much as it may uses its memory again.
+// A full journal reuses its memory.
 func TestJournalAllocatesNothing(t *testing.T) {
 	for name, keep := range map[string]*engine.Retention{
 		"by count": {Messages: 100, Bytes: 1 << 20, Age: time.Hour},

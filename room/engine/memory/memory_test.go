@@ -61,7 +61,7 @@ func TestMemoryTotal(t *testing.T) {
 	if top := enginetest.History(t, m, "c", engine.Span{Limit: -1}).Top; top != (engine.Position{Epoch: epoch, Offset: 2}) {
 		t.Errorf("a room with members forgets messages, not its place: %v", top)
 	}
-	// A room that needs more than all together.
+	// A room that needs more than the total.
 	for range 10 {
 		enginetest.Publish(t, m, "d", data)
 		if got := m.Stats().Bytes; got > total {
@@ -87,7 +87,7 @@ func TestMemoryTopicsAreBounded(t *testing.T) {
 	}
 }
 
-// Every room is forgotten in the end, and then nothing is left of it.
+// The engine forgets every room in the end, and keeps nothing of it.
 func TestMemoryForgetsAll(t *testing.T) {
 	m, clock := newTestMemory(Limits{MaxAge: time.Minute})
 	subs := map[string]*enginetest.Recorder{}
@@ -156,7 +156,7 @@ func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	}
 }
 
-// A little of a long history costs little.
+// Reading a small part of a long history costs little.
 func TestMemoryHistoryCopiesWhatItAnswers(t *testing.T) {
 	m, _ := newTestMemory(Limits{MaxMessages: 1000})
 	for range 1000 {

@@ -19,8 +19,8 @@ var (
 	other  = budget.User("other")
 )
 
-// TestHistoriesShares: a payer that fills the histories loses its own, and not those
-// of rooms of others, whatever way it fills them.
+// TestHistoriesShares checks that a payer that fills the histories, in any way, loses its own and not
+// those of rooms of others.
 func TestHistoriesShares(t *testing.T) {
 	say := func(m *Engine, payer budget.Owner, room string, n int) {
 		m.Publish(room, engine.Message{Op: ws.OpText, Data: []byte(strings.Repeat("x", n)), Payer: payer}, nil)
