@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"webim/netpoll/internal/output"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
@@ -42,7 +43,7 @@ func TestQueueMergesCuts(t *testing.T) {
 	refs := func() int {
 		c.r.mu.Lock()
 		defer c.r.mu.Unlock()
-		return len(s.outputs.At(c.r.output).refs)
+		return len(s.outputs.At(c.r.output).Live())
 	}
 	log, at := s.NewLog(Plain), uint64(0)
 	before := refs()
@@ -108,7 +109,7 @@ func TestQueueFull(t *testing.T) {
 func TestQueueRepliesDoNotCount(t *testing.T) {
 	const maxQueue, replies = 20_000, 10
 	big := bytes.Repeat([]byte("x"), 300_000)
-	const taken = maxQueue / (1000 + bufferCost) * 9 / 10
+	const taken = maxQueue / (1000 + output.BufferCost) * 9 / 10
 	s := serve(t, Config{MaxQueue: maxQueue}, &Funcs{})
 	c, end := join(t, s, 4096)
 	small := message(0, 0, 1000)
@@ -277,14 +278,14 @@ func TestQueueSharedFrame(t *testing.T) {
 		if err := c.PushFrame(f); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.queued.Load(); n != int64(f.plain.size)+refSize*int64(len(ends)) || lag(c) < 50_000 {
+		if n := s.queued.Load(); n != int64(f.plain.Size())+output.RefSize*int64(len(ends)) || lag(c) < 50_000 {
 			t.Fatalf("%d bytes are held for %d receivers, this one's lag is %d", n, len(ends), lag(c))
 		}
 	}
 	for i, end := range ends {
 		// The client may have read it all before the writer has counted it out.
 		wstest.Eventually(t, "the frame is held once, for those who wait", func() bool {
-			return s.queued.Load() == int64(f.plain.size)+refSize*int64(len(ends)-i)
+			return s.queued.Load() == int64(f.plain.Size())+output.RefSize*int64(len(ends)-i)
 		})
 		nextFrame(t, end)
 	}

@@ -5,6 +5,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/rawio"
 )
 
@@ -118,11 +119,9 @@ func (s *Server) closeOutputLocked(r *record, c closing) (f uint32) {
 		if c.trim {
 			s.trimLocked(r)
 		}
-		b := encodeClose(c.code, c.reason)
-		s.appendLocked(s.outputLocked(r), b, b.b)
+		s.appendLocked(r, encodeClose(c.code, c.reason))
 	case len(c.answer) > 0:
-		b := newBuffer(c.answer)
-		s.appendLocked(s.outputLocked(r), b, b.b)
+		s.appendLocked(r, output.NewBuffer(c.answer))
 	case c.answer != nil: // the answer is in TLS's output already
 	default:
 		s.dropOutputLocked(r)

@@ -27,7 +27,8 @@
 //	          later.go, cost.go, shed.go
 //	handler   handler.go                   a worker that holds the turn
 //	queue     conn.go, push.go, queue.go,  any goroutine
-//	          log.go, encode.go, segment.go
+//	          log.go, encode.go,
+//	          internal/output
 //	flush     flush.go, tls_io.go          the holder of the write bit
 //	deadline  deadline.go, heartbeat.go    a turn, which the wheel asks for; or the loop's
 //	                                       goroutine, if only a heartbeat is due
@@ -42,6 +43,7 @@
 //	wheel   clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
 //	slab    records, generations and tables
 //	rawio   read, write and writev
+//	output  queues of shared buffers, their pooled memory, and the count of the bytes that they hold
 //	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
 //	sched   the ready list, turns and workers: which turn runs next, and when a worker is woken
 //

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"golang.org/x/sys/unix"
 
+	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/rawio"
 )
 
@@ -26,13 +27,13 @@ func (s *Server) write(fd int, b []byte) (int, unix.Errno) {
 }
 
 // writev is write for several references.
-func (s *Server) writev(fd int, refs []ref) (int, unix.Errno) {
+func (s *Server) writev(fd int, refs []output.Ref) (int, unix.Errno) {
 	if len(refs) == 1 || s.writeLimit > 0 {
-		return s.write(fd, refs[0].b)
+		return s.write(fd, refs[0].B)
 	}
 	var iov [maxIovecs]unix.Iovec
 	for i := range refs {
-		iov[i] = rawio.Iovec(refs[i].b)
+		iov[i] = rawio.Iovec(refs[i].B)
 	}
 	return rawio.Writev(fd, iov[:len(refs)])
 }
@@ -97,15 +98,15 @@ func (s *Server) drainLocked(r *record) {
 		s.drainTLSLocked(r)
 		return
 	}
-	var batch [maxIovecs]ref
+	var batch [maxIovecs]output.Ref
 	fd, retried := int(r.fd), r.flags.Load()&fBlocked != 0
 	for budget := flushBudget; ; {
 		o := s.outputs.At(r.output)
 		if o == nil {
 			break
 		}
-		s.queuePongLocked(o)
-		if len(o.live()) == 0 {
+		o.QueuePong()
+		if len(o.Live()) == 0 {
 			s.noteWatermarkLocked(r, o)
 			s.freeOutputLocked(r, o)
 			break
@@ -116,7 +117,7 @@ func (s *Server) drainLocked(r *record) {
 			s.wake(r)
 			return
 		}
-		refs := batch[:copy(batch[:], o.live())]
+		refs := batch[:copy(batch[:], o.Live())]
 		r.mu.Unlock()
 		n, errno := s.writev(fd, refs)
 		r.mu.Lock()
@@ -127,7 +128,7 @@ func (s *Server) drainLocked(r *record) {
 			if o = s.outputs.At(r.output); o == nil {
 				break // dropped meanwhile: the connection is closing
 			}
-			s.consumeLocked(o, n)
+			o.Consume(n)
 			s.noteWatermarkLocked(r, o)
 			continue
 		}

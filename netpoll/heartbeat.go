@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
 )
@@ -199,13 +200,13 @@ func (s *Server) checkPeer(r *record, now, f uint32) uint32 {
 // ping queues a heartbeat and flushes, unless the connection is closing or its socket is full; it
 // reports whether it did. A heartbeat does not count in MaxQueue: a client is slow only by the
 // messages that were sent to it.
-func (s *Server) ping(r *record, b *buffer) bool {
+func (s *Server) ping(r *record, b *output.Buffer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.w&(wClosing|wShut) != 0 || r.flags.Load()&fBlocked != 0 {
 		return false
 	}
-	s.appendLocked(s.outputLocked(r), b, b.b)
+	s.appendLocked(r, b)
 	if r.w&wBit == 0 {
 		s.flushLocked(r)
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/output"
 )
 
 // Log is a stream of encoded frames that many connections get: a room's side of a broadcast. A
@@ -14,12 +15,12 @@ import (
 // Log is not safe for concurrent use: its owner, a room, guards it. Cuts are safe, and outlive the
 // log.
 //
-// The memory of a log is reused by any log: see Forget and segment.go.
+// The memory of a log is reused by any log: see Forget and output.Segment.
 type Log struct {
 	variant Variant
-	min     int      // Config.DeflateMin
-	first   *segment // the oldest; nil: nothing is held
-	last    *segment
+	min     int             // Config.DeflateMin
+	first   *output.Segment // the oldest; nil: nothing is held
+	last    *output.Segment
 	end     uint64 // position behind the last frame
 	size    int    // of the next segment
 	calm    uint64 // the end when nothing was held last
@@ -33,7 +34,7 @@ const (
 	// Segments grow with the traffic, so that a busy log's cuts rarely end at
 	// a segment's end, and a quiet log holds little.
 	segMin = 512
-	segMax = 4 * MaxCut
+	segMax = output.MaxSegment
 )
 
 // NewLog makes an empty log for the connections of one variant.
@@ -51,42 +52,42 @@ func (l *Log) Append(op ws.OpCode, data []byte) {
 func (l *Log) append(op ws.OpCode, compressed bool, payload []byte) {
 	n := frame.HeaderLen(len(payload)) + len(payload)
 	seg := l.reserve(n)
-	seg.b = append(frame.AppendHeader(seg.b, op, compressed, len(payload)), payload...)
+	seg.B = append(frame.AppendHeader(seg.B, op, compressed, len(payload)), payload...)
 	l.end += uint64(n)
 	// The last mark follows the end while the stretch it ends stays short.
-	at, k := len(seg.b), len(seg.marks)
-	if k > 0 && at-seg.markBefore(k-1) <= markEvery {
-		seg.marks[k-1] = at
+	at, k := len(seg.B), len(seg.Marks)
+	if k > 0 && at-markBefore(seg, k-1) <= markEvery {
+		seg.Marks[k-1] = at
 		return
 	}
-	seg.marks = append(seg.marks, at)
+	seg.Marks = append(seg.Marks, at)
 }
 
 // reserve returns the last segment, one with room for n more bytes.
-func (l *Log) reserve(n int) *segment {
+func (l *Log) reserve(n int) *output.Segment {
 	if l.last != nil {
-		if cap(l.last.b)-len(l.last.b) >= n {
+		if cap(l.last.B)-len(l.last.B) >= n {
 			return l.last
 		}
 		l.size = min(2*l.size, segMax)
 	}
-	seg := newSegment(max(l.size, n))
-	seg.base = l.end
+	seg := output.NewSegment(max(l.size, n))
+	seg.Base = l.end
 	if l.last == nil {
 		l.first = seg
 	} else {
-		l.last.next = seg
+		l.last.Next = seg
 	}
 	l.last = seg
 	return seg
 }
 
 // markBefore is where the stretch that ends at mark i begins.
-func (seg *segment) markBefore(i int) int {
+func markBefore(seg *output.Segment, i int) int {
 	if i == 0 {
 		return 0
 	}
-	return seg.marks[i-1]
+	return seg.Marks[i-1]
 }
 
 // End is the position behind the last frame.
@@ -95,18 +96,18 @@ func (l *Log) End() uint64 { return l.end }
 // Next returns the frames from a position on, as many as lie together in about
 // MaxCut bytes. The cut is empty if nothing is pending.
 func (l *Log) Next(from uint64) Cut {
-	for seg := l.first; seg != nil; seg = seg.next {
-		if from < seg.base || from >= seg.base+uint64(len(seg.b)) {
+	for seg := l.first; seg != nil; seg = seg.Next {
+		if from < seg.Base || from >= seg.Base+uint64(len(seg.B)) {
 			continue
 		}
-		at, to := int(from-seg.base), 0
-		for _, m := range seg.marks {
+		at, to := int(from-seg.Base), 0
+		for _, m := range seg.Marks {
 			if m > at && (to == 0 || m-at <= MaxCut) {
 				to = m
 			}
 		}
-		b := seg.b[at:to:to]
-		return Cut{buf: &seg.buffer, b: b, from: from, messages: frame.Count(b)}
+		b := seg.B[at:to:to]
+		return Cut{buf: &seg.Buffer, b: b, from: from, messages: frame.Count(b)}
 	}
 	return Cut{}
 }
@@ -116,9 +117,9 @@ func (l *Log) Next(from uint64) Cut {
 // connections refer to. The memory is reused, so a cut that ends before the position must be
 // neither offered nor read any more.
 func (l *Log) Forget(before uint64) {
-	for seg := l.first; seg != nil && seg.base+uint64(len(seg.b)) <= before; seg = l.first {
-		l.first, seg.next = seg.next, nil // or a queue would keep those behind it
-		seg.leave()
+	for seg := l.first; seg != nil && seg.Base+uint64(len(seg.B)) <= before; seg = l.first {
+		l.first, seg.Next = seg.Next, nil // or a queue would keep those behind it
+		seg.Leave()
 	}
 	if l.first == nil && l.last != nil {
 		if l.end-l.calm < uint64(l.size/4) {
@@ -132,7 +133,7 @@ func (l *Log) Forget(before uint64) {
 // good until its log is told to forget it (Log.Forget), and where a connection has
 // queued it until that has written it.
 type Cut struct {
-	buf      *buffer
+	buf      *output.Buffer
 	b        []byte
 	from     uint64
 	messages int

@@ -8,16 +8,24 @@ import (
 	"testing"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/output"
 
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 )
 
-// keptCut is a cut, what it must say, and whether a queue refers to it.
+// keptCut is a cut, what it must say, and the queue that refers to it, or nil.
 type keptCut struct {
 	Cut
-	copy   []byte
-	queued bool
+	copy  []byte
+	queue *output.Queue
+}
+
+// queueOf returns a queue of the server that refers to a buffer.
+func queueOf(s *Server, b *output.Buffer) *output.Queue {
+	q := output.New(&s.queued)
+	q.Append(b, b.B)
+	return q
 }
 
 // logModel is a Log beside a plain list of the messages in it.
@@ -138,9 +146,9 @@ func TestLog(t *testing.T) {
 						m.check(t, m.cursors[i], cut)
 						m.cursors[i] = cut.End()
 						if len(kept) < 20 {
-							one := keptCut{cut, bytes.Clone(cut.b), rapid.Bool().Draw(t, "queued")}
-							if one.queued {
-								s.retain(cut.buf)
+							one := keptCut{Cut: cut, copy: bytes.Clone(cut.b)}
+							if rapid.Bool().Draw(t, "queued") {
+								one.queue = queueOf(s, cut.buf)
 							}
 							kept = append(kept, one)
 						}
@@ -172,11 +180,11 @@ func TestLog(t *testing.T) {
 					},
 					"forget": func(t *rapid.T) {
 						m.log.Forget(m.pending())
-						kept = slices.DeleteFunc(kept, func(k keptCut) bool { return !k.queued && k.End() <= m.pending() })
+						kept = slices.DeleteFunc(kept, func(k keptCut) bool { return k.queue == nil && k.End() <= m.pending() })
 					},
 					"write": func(t *rapid.T) { // a queue lets go
-						if i := slices.IndexFunc(kept, func(k keptCut) bool { return k.queued }); i >= 0 {
-							s.release(kept[i].buf)
+						if i := slices.IndexFunc(kept, func(k keptCut) bool { return k.queue != nil }); i >= 0 {
+							kept[i].queue.Drop(false)
 							kept = slices.Delete(kept, i, i+1)
 						}
 					},
@@ -276,15 +284,13 @@ func TestLogAllocatesNothing(t *testing.T) {
 func TestQueuedSegmentIsUsedAgain(t *testing.T) {
 	s := New(Config{}, nil)
 	log, data := s.NewLog(Plain), []byte("a lone message")
-	for name, end := range map[string]func(b *buffer){
-		"the queue": func(b *buffer) { log.Forget(log.End()); s.release(b) },
-		"the log":   func(b *buffer) { s.release(b); log.Forget(log.End()) },
+	for name, end := range map[string]func(q *output.Queue){
+		"the queue": func(q *output.Queue) { log.Forget(log.End()); q.Drop(false) },
+		"the log":   func(q *output.Queue) { q.Drop(false); log.Forget(log.End()) },
 	} {
 		once := func() {
 			log.Append(ws.OpText, data)
-			b := log.Next(log.End() - 1).buf
-			s.retain(b)
-			end(b)
+			end(queueOf(s, log.Next(log.End()-1).buf))
 		}
 		once()
 		if n := testing.AllocsPerRun(100, once); n >= 1 && pools {
@@ -300,9 +306,9 @@ func TestQueuedSegmentKeepsNoOther(t *testing.T) {
 	log.Append(ws.OpText, make([]byte, segMax))
 	log.Append(ws.OpText, make([]byte, segMax))
 	first := log.first
-	s.retain(&first.buffer)
+	queueOf(s, &first.Buffer)
 	log.Forget(log.End())
-	if first.next != nil {
+	if first.Next != nil {
 		t.Error("the first segment still refers to the second")
 	}
 }
@@ -315,19 +321,18 @@ func TestReleaseBesideForget(t *testing.T) {
 	released := make(chan struct{})
 	for range 2000 {
 		log.Append(ws.OpText, []byte("a lone message"))
-		buf := log.Next(log.End() - 1).buf
-		s.retain(buf)
+		q := queueOf(s, log.Next(log.End()-1).buf)
 		go func() {
-			s.release(buf)
+			q.Drop(false)
 			released <- struct{}{}
 		}()
 		log.Forget(log.End())
 		lone := encodeOne(ws.OpText, []byte("a reply that goes to one client"), Plain, 0)
 		<-released
-		if lone.users.Load() != 1 {
+		if lone.Users() != 1 {
 			t.Fatal("a queue gave back a segment that is no longer its own")
 		}
-		lone.leave()
+		lone.Leave()
 	}
 }
 
@@ -335,12 +340,16 @@ func TestReleaseBesideForget(t *testing.T) {
 // again.
 func TestSegmentsInUseAreNotRecycled(t *testing.T) {
 	s, other := New(Config{}, nil), New(Config{}, nil)
-	for name, use := range map[string]func(b *buffer){
-		"queued":           func(b *buffer) { s.retain(b) },
-		"another server's": func(b *buffer) { s.retain(b); other.retain(b); s.release(b) },
-		"being written when the queue was dropped": func(b *buffer) {
+	for name, use := range map[string]func(b *output.Buffer){
+		"queued": func(b *output.Buffer) { queueOf(s, b) },
+		"another server's": func(b *output.Buffer) {
+			q := queueOf(s, b)
+			queueOf(other, b)
+			q.Drop(false)
+		},
+		"being written when the queue was dropped": func(b *output.Buffer) {
 			r := s.slab.Get()
-			s.appendLocked(s.outputLocked(r), b, b.b)
+			s.appendLocked(r, b)
 			r.w |= wBit
 			s.dropOutputLocked(r)
 		},

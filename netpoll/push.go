@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"unicode/utf8"
+	"webim/netpoll/internal/output"
 
 	"github.com/gobwas/ws"
 )
@@ -21,7 +22,7 @@ func (c Conn) PushFrame(f *Frame) error {
 		return c.notOpen()
 	}
 	b := f.variant(c.Variant(), c.s.cfg.DeflateMin)
-	return c.s.push(c.r, c.gen, b, b.b, 1, false)
+	return c.s.push(c.r, c.gen, b, b.B, 1, false)
 }
 
 // Reply is Push for a message that the client has asked for. The queue takes a reply of any size.
@@ -42,8 +43,8 @@ func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
 		return c.notOpen()
 	}
 	seg := encodeOne(op, data, c.Variant(), c.s.cfg.DeflateMin)
-	err := c.s.push(c.r, c.gen, &seg.buffer, seg.b, 1, reply)
-	seg.leave()
+	err := c.s.push(c.r, c.gen, &seg.Buffer, seg.B, 1, reply)
+	seg.Leave()
 	return err
 }
 
@@ -56,7 +57,7 @@ func (c Conn) Ping(payload []byte) error {
 		return c.notOpen()
 	}
 	b := encodeControl(ws.OpPing, payload)
-	return c.s.push(c.r, c.gen, b, b.b, 0, false)
+	return c.s.push(c.r, c.gen, b, b.B, 0, false)
 }
 
 func (c Conn) notOpen() error {
@@ -71,7 +72,7 @@ func (c Conn) notOpen() error {
 // When nothing is queued and nobody writes, b goes to the socket without being queued first.
 //
 // A reply is a message that the client has asked for; see Conn.Reply.
-func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int, reply bool) error {
+func (s *Server) push(r *record, gen uint32, buf *output.Buffer, b []byte, messages int, reply bool) error {
 	r.mu.Lock()
 	if r.gen.Load() != gen || r.w&(wClosing|wShut) != 0 {
 		r.mu.Unlock()
@@ -108,8 +109,10 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 		r.sent.Store(s.clock.Last.Load())
 	}
 	if n < len(b) {
-		s.frontLocked(r, ref{buf, b[n:]}, n > 0)
-		s.outputs.At(r.output).exempt(s.cfg.HighWater, len(b)-n, reply)
+		s.frontLocked(r, output.Ref{Buf: buf, B: b[n:]}, n > 0)
+		if reply {
+			s.outputs.At(r.output).Exempt(s.cfg.HighWater, len(b)-n)
+		}
 		s.failedLocked(r, errno)
 	}
 	s.unlockWriter(r)
@@ -119,23 +122,16 @@ func (s *Server) push(r *record, gen uint32, buf *buffer, b []byte, messages int
 // enqueueLocked appends a reference, within the connection's limit. One message may exceed the limit
 // alone, if nothing else is queued. A reply always fits, so the queue holds MaxQueue and the replies
 // in it at most: see Conn.Reply.
-func (s *Server) enqueueLocked(r *record, buf *buffer, b []byte, messages int, reply bool) error {
-	o := s.outputLocked(r)
-	if !reply && o.size > 0 && o.cost()+len(b) > s.cfg.MaxQueue+o.extra {
+func (s *Server) enqueueLocked(r *record, buf *output.Buffer, b []byte, messages int, reply bool) error {
+	q := s.outputLocked(r)
+	if !reply && !q.Fits(len(b), s.cfg.MaxQueue) {
 		return ErrSlow
 	}
 	r.messagesOut += uint64(messages)
-	s.appendLocked(o, buf, b)
-	o.exempt(s.cfg.HighWater, len(b), reply)
-	s.noteWatermarkLocked(r, o)
-	return nil
-}
-
-// exempt notes that n queued bytes of a reply do not count in MaxQueue, if the
-// queue is past the high watermark with them. The exemption ends at the low one,
-// so that messages behind large replies have all of MaxQueue meanwhile.
-func (o *output) exempt(high, n int, reply bool) {
-	if reply && o.cost() > high {
-		o.extra += n + bufferCost
+	q.Append(buf, b)
+	if reply {
+		q.Exempt(s.cfg.HighWater, len(b))
 	}
+	s.noteWatermarkLocked(r, q)
+	return nil
 }

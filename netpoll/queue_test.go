@@ -130,21 +130,3 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 		t.Errorf("blocked is left: %b", f)
 	}
 }
-
-// The rest of a write goes before what was queued during it.
-func TestQueueFront(t *testing.T) {
-	s := New(Config{}, nil)
-	r := s.slab.Get()
-	first, second := newBuffer([]byte("first")), newBuffer([]byte("second"))
-	s.appendLocked(s.outputLocked(r), second, second.b)
-	s.frontLocked(r, ref{first, first.b[2:]}, true)
-	o := s.outputs.At(r.output)
-	if len(o.refs) != 2 || o.refs[0].buf != first || string(o.refs[0].b) != "rst" || o.refs[1].buf != second || !o.cut || o.size != 9 {
-		t.Errorf("queued: %+v", o)
-	}
-	o.pendingPong = []byte("pong") // behind the frame that is cut
-	if s.queuePongLocked(o); string(o.refs[1].b) != "pong" || len(o.refs) != 3 {
-		t.Errorf("queued with a pong: %+v", o)
-	}
-	s.dropOutputLocked(r)
-}

@@ -9,6 +9,7 @@ import (
 
 	"webim/netpoll/durations"
 	"webim/netpoll/internal/addrs"
+	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
@@ -34,7 +35,7 @@ type Server struct {
 
 	slab     slab.Slab[record]
 	inputs   slab.Table[input]
-	outputs  slab.Table[output]
+	outputs  slab.Table[output.Queue]
 	extras   slab.Table[extra]
 	addrs    addrs.Table
 	tlsSlots tlsSlots
@@ -51,7 +52,7 @@ type Server struct {
 	stopping   atomic.Bool  // Shutdown has begun
 	writeLimit int          // rawio.WriteLimit when the server was made
 	unfinished atomic.Int64 // bytes of unfinished input
-	queued     atomic.Int64 // bytes that queues hold: references, buffers (shared ones once) and ciphertext
+	queued     output.Total // of what queues hold: references, buffers (shared ones once) and ciphertext
 	stats      counters
 
 	mu       sync.Mutex
@@ -100,6 +101,7 @@ func New(cfg Config, h Handler) *Server {
 	}
 	s.ready = sched.New(sched.Config[*record]{Workers: cfg.Workers, Prompt: cfg.RunOnLoop, Now: s.clock.Nanos, Class: class,
 		Waited: s.latency.Observe, Panicked: func(v any) { s.logPanic("turn", v) }})
+	s.queued.Limit, s.queued.Over = cfg.MaxQueued, func() { s.outputShedder.Wake() }
 	s.outputShedder, s.inputShedder = s.NewTurn(s.shedOutput), s.NewTurn(s.shedInput)
 	return s
 }

@@ -52,9 +52,7 @@ func (s *Server) shedInput() (more bool) {
 // hoards.
 func (s *Server) weightLocked(r *record) (n int) {
 	if o := s.outputs.At(r.output); o != nil {
-		for _, q := range o.live() {
-			n += int(refSize) + q.buf.size/max(1, int(q.buf.holders.Load()))
-		}
+		n = o.Weight()
 	}
 	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
 		n += x.tls.Pending()
@@ -76,7 +74,7 @@ func (s *Server) lagLocked(r *record) int {
 // or for the end of the turn.
 func (s *Server) heldLocked(r *record) (n int) {
 	if o := s.outputs.At(r.output); o != nil {
-		n = o.size
+		n = o.Size()
 	}
 	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
 		n += x.tls.Pending()
@@ -103,7 +101,7 @@ func (s *Server) shedOutput() (more bool) {
 	}
 	slices.SortFunc(lags, func(a, b lag) int { return b.size - a.size })
 	for _, l := range lags {
-		if s.queued.Load() <= s.cfg.MaxQueued {
+		if s.queued.Load() <= s.queued.Limit {
 			break
 		}
 		// Without a Close frame, whatever code the handler has for it: the frame would wait behind

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/output"
 	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
@@ -56,7 +57,7 @@ func TestQueueEdgeFindsBitTaken(t *testing.T) {
 // order.
 func TestQueueTinyFrames(t *testing.T) {
 	s := serve(t, Config{}, nil)
-	most := s.cfg.MaxQueue / bufferCost
+	most := s.cfg.MaxQueue / output.BufferCost
 	push := func(c Conn, n int) (i int, err error) {
 		for ; i < n && err == nil; i++ {
 			err = c.Push(ws.OpBinary, []byte{byte(i), byte(i >> 8)})
@@ -74,7 +75,7 @@ func TestQueueTinyFrames(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%d frames: %v", n, err)
 	}
-	if held := s.queued.Load(); held < int64(n*bufferCost) {
+	if held := s.queued.Load(); held < int64(n*output.BufferCost) {
 		t.Errorf("%d bytes are counted for %d frames", held, n)
 	}
 	for range sent {
@@ -130,7 +131,7 @@ func queueCost(c Conn) int {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	if o := c.s.outputs.At(c.r.output); o != nil {
-		return o.cost()
+		return o.Cost()
 	}
 	return 0
 }
@@ -215,7 +216,7 @@ func TestQueueEvictsWhoHoldsMost(t *testing.T) {
 	if err := large.Push(ws.OpBinary, make([]byte, 60_000)); err != nil || lag(large) < 2*lag(tiny) {
 		t.Fatalf("%v; their lags are %d and %d", err, lag(large), lag(tiny))
 	}
-	s.cfg.MaxQueued = s.queued.Load() - 1
+	s.queued.Limit = s.queued.Load() - 1
 	s.shedOutput()
 	if c := <-closed; c != tiny {
 		t.Error("closed is who holds less")
@@ -314,7 +315,7 @@ func TestQueueEvictsHoarders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.cfg.MaxQueued = s.queued.Load() - 1
+	s.queued.Limit = s.queued.Load() - 1
 	s.shedOutput()
 	if c := <-closed; c != hoarder {
 		t.Errorf("closed is who waits for 500 KB that 19 others wait for too")

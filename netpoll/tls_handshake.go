@@ -38,7 +38,7 @@ func (t *tlsState) conn() (c Conn, input int) {
 type tlsOwner struct{ c Conn }
 
 func (o tlsOwner) CountInput(n int) bool { return o.c.s.reserveInput(n) }
-func (o tlsOwner) CountOutput(n int)     { o.c.s.hold(int64(n)) }
+func (o tlsOwner) CountOutput(n int)     { o.c.s.queued.Add(int64(n)) }
 func (o tlsOwner) Wake()                 { o.c.s.wake(o.c.r) }
 func (o tlsOwner) Flush()                { o.c.s.flush(o.c.r, o.c.gen) }
 

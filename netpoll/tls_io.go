@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/tlsmem"
 
 	"golang.org/x/sys/unix"
@@ -124,18 +125,18 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	if o == nil {
 		return false
 	}
-	s.queuePongLocked(o)
-	if len(o.live()) == 0 {
+	o.QueuePong()
+	if len(o.Live()) == 0 {
 		s.noteWatermarkLocked(r, o)
 		s.freeOutputLocked(r, o)
 		return false
 	}
-	var batch [maxIovecs]ref
-	refs := batch[:copy(batch[:], o.live())]
+	var batch [maxIovecs]output.Ref
+	refs := batch[:copy(batch[:], o.Live())]
 	r.mu.Unlock()
 	done := 0
 	for _, q := range refs {
-		b := q.b[:min(len(q.b), encryptBudget-done)]
+		b := q.B[:min(len(q.B), encryptBudget-done)]
 		n, err := t.TLS.Write(b)
 		done += n
 		if err != nil || done >= encryptBudget {
@@ -151,7 +152,7 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 		s.failedLocked(r, unix.EPIPE)
 		return false
 	}
-	s.consumeLocked(o, done)
+	o.Consume(done)
 	s.noteWatermarkLocked(r, o)
 	return true
 }

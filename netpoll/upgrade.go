@@ -3,6 +3,7 @@ package netpoll
 import (
 	"bytes"
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/output"
 
 	"golang.org/x/sys/unix"
 )
@@ -114,8 +115,8 @@ func (s *Server) answer(r *record, answer []byte) {
 // even if nothing of it is written: a pong goes before all whole frames, and must not go before the
 // 101.
 func (s *Server) answerFirstLocked(r *record, rest []byte) {
-	b := newBuffer(bytes.Clone(rest))
-	s.frontLocked(r, ref{b, b.b}, true)
+	b := output.NewBuffer(bytes.Clone(rest))
+	s.frontLocked(r, output.Ref{Buf: b, B: b.B}, true)
 }
 
 // writeFirst writes b before the queue, and releases the write bit, which is held.
