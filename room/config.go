@@ -100,7 +100,7 @@ type Config struct {
 	// budget.AddressShare times the bytes that one user may spend. Package budget has the whole table.
 	Rates, UserRates Rates
 	unbound          bool          // neither has any limit
-	idleEvery        time.Duration // see Hub.calm
+	idleEvery        time.Duration // see Hub.deactivateIdle
 	// Refusals limits how often a connection may exceed its rates; zero: DefaultRefusals. Above it the
 	// connection is closed with 3509, in the plain dialect with 1008.
 	Refusals Rate

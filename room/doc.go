@@ -187,7 +187,7 @@
 // Every refusal leaves one line with its reason and the setting to look at, at most one line for each
 // reason in ten seconds, and never with a token or a text. The lines about tokens, connections and
 // commands are in refusallog.go, those about budgets in package cost, those about shares in package
-// shares and hub.go. Owners of private rooms have a limited share of the audit log (package
+// shares and registry.go. Owners of private rooms have a limited share of the audit log (package
 // moderation).
 //
 // # Walks

@@ -131,7 +131,9 @@ func (r *Room) markPresenceShownLocked() {
 // sendNoticeLocked appends a notice to the logs of the listening members, and returns how many
 // bytes that makes for all of them.
 func (r *Room) sendNoticeLocked(n engine.Notice) (bytes int) {
-	return r.appendLocked(0, true, func(d encode.Dialect, dst []byte) encode.Message { return encode.Notice(n, r.name, d, dst) })
+	return r.appendLocked(0, true, func(d encode.Dialect, dst []byte) encode.Message {
+		return encode.Notice(n, r.name, d, dst)
+	})
 }
 
 // listenersLocked counts the members that get notices.

@@ -184,7 +184,9 @@ func (r *Room) Deliver(p engine.Publication) {
 		r.handleGapLocked()
 	}
 	r.activateLocked()
-	r.appendLocked(netpoll.ID(p.Origin), false, func(d encode.Dialect, dst []byte) encode.Message { return encode.Publication(&p, r.name, d, dst) })
+	r.appendLocked(netpoll.ID(p.Origin), false, func(d encode.Dialect, dst []byte) encode.Message {
+		return encode.Publication(&p, r.name, d, dst)
+	})
 	if len(r.typists.waiting) > 0 {
 		r.stopTypingLocked(p.From)
 	}
@@ -205,7 +207,7 @@ func (r *Room) Notify(n engine.Notice) {
 }
 
 // appendLocked appends a message to the logs of the groups, and wakes their shards. If notice is
-// set, it leaves out the groups whose members get no notices. origin is the connection that sent
+// set, it leaves out the groups that get no notices. origin is the connection that sent
 // the message; 0: none. The room is active. appendLocked returns the bytes that the message makes
 // for all members, before compression.
 func (r *Room) appendLocked(origin netpoll.ID, notice bool, message func(d encode.Dialect, dst []byte) encode.Message) (bytes int) {
@@ -252,7 +254,7 @@ func (r *Room) unsweptLocked() (n uint64) {
 }
 
 // forgetSweptLocked is called at the end of each sweep. It frees the memory of the log that all
-// shards have swept, and resumes the senders for whose messages there is space now.
+// shards have swept, and resumes senders, see resumeSendersLocked.
 func (r *Room) forgetSweptLocked(g *group) {
 	least := g.log.End()
 	for _, sh := range g.shards {

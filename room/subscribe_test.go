@@ -329,8 +329,8 @@ func TestRefusedTokenLeavesNoWish(t *testing.T) {
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 }
 
-// The same while the engine's answers come late: who comes back before the
-// first subscription was made gets one seat, and who is gone gets none.
+// TestRapidSubscribingWithALateEngine checks the same while the engine answers late: a client that
+// subscribes again before its first subscription is made gets one slot, and one that is gone gets none.
 func TestRapidSubscribingWithALateEngine(t *testing.T) {
 	memory := memory.New(memory.Limits{})
 	c := quietly(chatty())

@@ -88,5 +88,7 @@ func (r *Room) sendTypingLocked(who engine.Author) {
 	if r.members > maxTyping {
 		return
 	}
-	r.appendLocked(0, false, func(d encode.Dialect, dst []byte) encode.Message { return encode.Event(TypingTag, who, r.name, d, dst) })
+	r.appendLocked(0, false, func(d encode.Dialect, dst []byte) encode.Message {
+		return encode.Event(TypingTag, who, r.name, d, dst)
+	})
 }
