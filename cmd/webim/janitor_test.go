@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"webim/netpoll/wstest"
 )
 
 func TestJanitorIsDue(t *testing.T) {
@@ -58,11 +60,8 @@ func TestJanitorCleans(t *testing.T) {
 	j.clean = func() { cleaned = true; collect() }
 	garbage = make([]byte, 64<<20)
 	garbage = nil
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !cleaned; <-tick.C {
-		if j.look(); time.Now().After(deadline) {
-			t.Fatalf("not cleaned within %v", patience)
-		}
-	}
+	wstest.Eventually(t, "the janitor has cleaned", func() bool {
+		j.look()
+		return cleaned
+	})
 }

@@ -12,10 +12,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
+
+	"webim/netpoll/wstest"
 )
 
 // patience is the deadline for everything that a test waits for.

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		ln.Close() // opens the descriptors of Go's own poller
 	}
-	goleak.VerifyTestMain(m,
+	wstest.Main(m,
 		// The client library waits its timeout for replies that cannot come.
 		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }

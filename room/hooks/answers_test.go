@@ -9,6 +9,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/wire"
@@ -111,7 +112,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	}
 	b.do("/rpc", slow)
 	b.do("/publish", slow)
-	hc := Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish, room.HookRPC), Timeout: patience, Concurrency: 1}
+	hc := Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish, room.HookRPC), Timeout: wstest.Patience, Concurrency: 1}
 	hc.Open[room.HookPublish] = true
 	n := startHooked(t, hc, room.Config{Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	var attackers []*client

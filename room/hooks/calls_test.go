@@ -8,6 +8,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/chat"
 	"webim/room/engine"
@@ -22,7 +23,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 	rights[room.ActSend] = room.RoleNobody
 	sealed := room.OpenRights()
 	sealed[room.ActSend], sealed[room.ActEditOwn] = room.RoleNobody, room.RoleNobody
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
 		room.Config{Calls: chat.New(), Options: room.Patterns{
 			{Match: "sealed", Options: room.Options{Rights: sealed, History: retention}},
 			{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
@@ -108,7 +109,7 @@ func TestHookPublishAndCalls(t *testing.T) {
 func TestHookIsNotAskedAgain(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
 		room.Config{Calls: chat.New(), Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)

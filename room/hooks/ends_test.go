@@ -32,7 +32,7 @@ func TestHooksAskAgain(t *testing.T) {
 		io.WriteString(w, `{"result":{"user":"42"}}`)
 	}))
 	t.Cleanup(s.Close)
-	n := startHooked(t, Config{URLs: urls(s.URL, room.HookConnect, room.HookPublish), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(s.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience}, room.Config{})
 	var c *client
 	for range 3 {
 		var r *protocol.Reply
@@ -58,7 +58,7 @@ func TestHooksComplainLittle(t *testing.T) {
 	hold := make(chan struct{})
 	b.do("/rpc", func(w http.ResponseWriter, _ string) { <-hold })
 	var log wstest.Log
-	h := New(Config{URLs: urls(b.URL, room.HookRPC), Timeout: patience, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	h := New(Config{URLs: urls(b.URL, room.HookRPC), Timeout: wstest.Patience, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	var done sync.WaitGroup
 	const count = 1000
 	for range count {
@@ -78,7 +78,7 @@ func TestHooksComplainLittle(t *testing.T) {
 func TestNoticesAtTheEnd(t *testing.T) {
 	b := newBackend(t)
 	b.do("/disconnect", func(w http.ResponseWriter, _ string) { w.WriteHeader(503) })
-	h := New(Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Logger: slog.New(slog.DiscardHandler)})
+	h := New(Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: wstest.Patience, Logger: slog.New(slog.DiscardHandler)})
 	const count = 5
 	for range count {
 		h.Disconnected(room.DisconnectEvent{})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/wire"
@@ -21,7 +22,7 @@ import (
 
 func TestHookConnect(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect), Timeout: wstest.Patience}, room.Config{})
 	for _, c := range []struct{ name, answer, want string }{
 		{"yes", `{"result":{"user":"42","info":{"name":"N"},"data":{"hello":1},"channels":["news"],"subs":{"extra":{"data":{"x":1}}}}}`,
 			`connect {"hello":1} extra={"x":1} news=`},
@@ -145,7 +146,7 @@ func TestHookSilence(t *testing.T) {
 func TestHookSubscribeAndPublish(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42","meta":{"m":1}}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe, room.HookPublish), Rooms: []string{"hooked*"}, Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe, room.HookPublish), Rooms: []string{"hooked*"}, Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	ask := func(cmd *protocol.Command) *protocol.Reply {
@@ -229,7 +230,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 
 func TestHookRPC(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookRPC), Timeout: patience}, room.Config{Anonymous: true})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookRPC), Timeout: wstest.Patience}, room.Config{Anonymous: true})
 	for _, encoding := range []string{wire.SubprotocolJSON, wire.SubprotocolProtobuf} {
 		c, _ := n.come(encoding, &protocol.ConnectRequest{})
 		b.on("/rpc", `{"result":{"data":{"sum":3}}}`)
@@ -271,7 +272,7 @@ func TestHookRefresh(t *testing.T) {
 		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+1)
 		b.on("/refresh", `{"result":{"expired":true}}`)
 	})
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: wstest.Patience}, room.Config{})
 	c, r := n.come("", &protocol.ConnectRequest{})
 	if r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 		t.Errorf("the reply: %v", r)
@@ -303,7 +304,7 @@ func TestHookRefreshIsAskedAgain(t *testing.T) {
 		w.WriteHeader(503)
 		b.on("/refresh", `{"result":{}}`)
 	})
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	for range 3 {
 		b.next(t)
@@ -324,7 +325,7 @@ func TestHookExpiry(t *testing.T) {
 	}
 	b.do("/subscribe", over(""))
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe), Timeout: patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe), Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
 	if r := c.next(); r.Subscribe == nil || r.Subscribe.Expires || r.Subscribe.Ttl != 0 {
@@ -351,7 +352,7 @@ func TestHookDisconnect(t *testing.T) {
 			w.WriteHeader(503)
 		}
 	})
-	hc := Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: patience, Secret: secret}
+	hc := Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: wstest.Patience, Secret: secret}
 	n := startHooked(t, hc, room.Config{Anonymous: true, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})

@@ -27,9 +27,6 @@ import (
 
 func TestMain(m *testing.M) { wstest.Main(m) }
 
-// patience is the deadline of whatever a test waits for.
-const patience = wstest.Patience
-
 // backend is an application's backend: it records requests and has a reply for each path.
 type backend struct {
 	*httptest.Server
@@ -90,7 +87,7 @@ func (b *backend) next(t *testing.T) string {
 			t.Fatal(err)
 		}
 		return path + " " + string(text)
-	case <-time.After(patience):
+	case <-time.After(wstest.Patience):
 		t.Fatal("nothing is asked")
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 )
@@ -19,7 +20,7 @@ import (
 // late each reply of the backend is, and that other clients do not wait for it.
 func TestHooksKeepOrder(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookPublish), Timeout: patience},
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookPublish), Timeout: wstest.Patience},
 		room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{{Match: "*", Options: room.Options{
 			Rights: room.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
 	hold := make(chan struct{})
@@ -69,7 +70,7 @@ func TestHooksKeepOrder(t *testing.T) {
 // and that they are not sent after the connection is gone.
 func TestHooksAreShared(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookSubscribe), Timeout: patience, Concurrency: 40}, room.Config{Anonymous: true})
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookSubscribe), Timeout: wstest.Patience, Concurrency: 40}, room.Config{Anonymous: true})
 	hold := make(chan struct{})
 	var gone atomic.Int32
 	b.do("/subscribe", func(w http.ResponseWriter, body string) {

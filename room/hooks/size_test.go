@@ -7,6 +7,7 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 )
@@ -17,7 +18,7 @@ func TestPublicationSizeOfReplies(t *testing.T) {
 	const most = 2000
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: patience},
+	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
 		room.Config{MaxPublication: most, Text: room.TextLimits{Bytes: -1, Graphemes: -1},
 			Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})

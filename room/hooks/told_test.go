@@ -23,7 +23,7 @@ func TestRefusingHooksAreLogged(t *testing.T) {
 	} {
 		b.on("/connect", answer)
 		var log wstest.Log
-		hooks := New(Config{URLs: urls(b.URL, room.HookConnect), Timeout: patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		hooks := New(Config{URLs: urls(b.URL, room.HookConnect), Timeout: wstest.Patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 3 {
 			done := make(chan error)
 			hooks.Ask(room.HookRequest{Hook: room.HookConnect}, func(_ room.HookReply, err error) { done <- err })
