@@ -112,7 +112,7 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	s.initRecord(r, ln, refuse, back)
 	l := s.loops[r.loop]
 	s.arm(r, r.deadline.Load())
-	err := l.park(s, r)
+	err := l.park(r)
 	// From here on the record is this connection's. An event since it was parked has woken a turn
 	// that saw no connection yet.
 	r.mu.Lock()

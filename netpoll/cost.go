@@ -78,7 +78,7 @@ func (c Conn) Spent(messages int) (over bool) {
 // the connections that are not. It is when its turn has ended before its input has
 // (more), and until a turn handles all that has come; a turn that was resumed, that is,
 // had input of an earlier one, does not end it.
-func (s *Server) weigh(r *record, more, resumed bool) {
+func (r *record) weigh(more, resumed bool) {
 	switch f := r.flags.Load(); {
 	case more && f&fHeavy == 0:
 		r.flags.Or(fHeavy)
@@ -201,10 +201,10 @@ func (s *Server) maxMessageOf(r *record) int {
 // answered. A handler with a heartbeat message of its own uses it to tell an answer from a message
 // that nobody asked for. Call it from the connection's callbacks.
 func (c Conn) AnswerPing() bool {
-	return c.Exists() && c.s.answered(c.r)
+	return c.Exists() && c.r.answered()
 }
 
 // answered is AnswerPing on the connection's turn.
-func (s *Server) answered(r *record) bool {
+func (r *record) answered() bool {
 	return r.flags.Load()&fPinged != 0 && r.flags.And(^fPinged)&fPinged != 0
 }

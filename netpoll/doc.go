@@ -47,6 +47,10 @@
 //	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
 //	sched   the ready list, turns and workers: which turn runs next, and when a worker is woken
 //
+// The root itself is one public API over one state: the record of a connection and its tables. It has
+// some 40 files, because each step keeps files of its own, and because a package for a step would have
+// to reach into the record through as many accessors as the record has fields.
+//
 // Three packages beside them are for other packages, too: durations counts durations, ratelog logs a
 // line now and then, and wstest is the kit of the tests.
 //
@@ -61,7 +65,7 @@
 // A budget is bytes and messages, and a handler says that a message counts as many ([Conn.Spent]).
 // A connection whose turn has ended before its input is heavy: its next turns wait for all
 // connections that are not heavy, except one turn in 32, until a turn handles all its input
-// (Server.weigh). The rule: the input that a client sends at once delays the message of another
+// (record.weigh). The rule: the input that a client sends at once delays the message of another
 // client by one of its turns at most. So a turn must be short in CPU time, a fraction of a
 // millisecond. A loop runs no heavy turns, so that it looks at its sockets.
 //

@@ -21,7 +21,7 @@ func (s *Server) take(w *worker, r *record, ev frame.Event, max int) *frame.Erro
 	}
 	// The debt of the last message stops the next before it costs anything.
 	v := s.charge(w, r)
-	if s.stopped(r) || w.turnMustEnd(r) {
+	if r.stopped() || w.turnMustEnd(r) {
 		w.keepEvent(ev, false)
 		return nil
 	}
@@ -80,7 +80,7 @@ func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
 		w.cost.Controls++
 		s.pong(w, r, ev.Data)
 		return nil
-	case s.answered(r):
+	case r.answered():
 		w.cost.Bytes -= len(ev.Data) + pongHeaderLen
 		w.cost.Frames--
 	default:

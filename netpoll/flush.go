@@ -167,14 +167,14 @@ func (s *Server) failedLocked(r *record, errno unix.Errno) {
 }
 
 // cork makes pushes wait for uncork, which writes them together.
-func (s *Server) cork(r *record) {
+func (r *record) cork() {
 	r.mu.Lock()
 	r.w |= wCork
 	r.mu.Unlock()
 }
 
 // hasOutput reports whether output of the connection is queued.
-func (s *Server) hasOutput(r *record) bool {
+func (r *record) hasOutput() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.output != 0

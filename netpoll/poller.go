@@ -132,7 +132,7 @@ func (l *loop) close() {
 // park registers a connection. The callback is bound to the record, not to the descriptor: easygo
 // looks callbacks up before it runs them, so one may run after Del. Then it wakes a turn that finds
 // nothing to do.
-func (l *loop) park(s *Server, r *record) error {
+func (l *loop) park(r *record) error {
 	return l.add(int(r.fd), connEvents, func(e netpoll.EpollEvent) { l.readable(r, e) })
 }
 

@@ -14,7 +14,7 @@ import (
 // messageBudget how many messages it hands to the handler; a compressed one counts
 // once more for each inflateWork bytes that it becomes, which may be a thousand times
 // what was read, and any message as the handler says (Conn.Spent). What the client has
-// sent beyond that waits for the turns of others; see Server.weigh.
+// sent beyond that waits for the turns of others; see record.weigh.
 const (
 	readBudget    = 4 * readSize
 	messageBudget = 256
@@ -52,7 +52,7 @@ func (w *worker) turn(r *record) (more bool) {
 		}
 		// A failed write is reported here, after the input that came before it.
 		f = r.flags.Load()
-		if f&(fFailed|fClosing) == fFailed && (f&fReadable == 0 || s.stopped(r)) {
+		if f&(fFailed|fClosing) == fFailed && (f&fReadable == 0 || r.stopped()) {
 			s.beginClose(r, r.gen.Load(), closing{cause: ClientGone})
 		}
 	}
@@ -69,11 +69,11 @@ func (w *worker) turn(r *record) (more bool) {
 // paused. Frames that the handler pushes meanwhile leave together at the end.
 func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	gen, resumed := r.gen.Load(), s.hasInput(r)
-	s.cork(r)
+	r.cork()
 	more = s.readMessages(w, r)
 	s.chargeOutstanding(w, r) // also of a message that broke a rule
-	s.weigh(r, more, resumed)
-	if s.hasOutput(r) {
+	r.weigh(more, resumed)
+	if r.hasOutput() {
 		w.RunFew(&r.turn)
 	}
 	s.uncork(r, gen)
@@ -87,7 +87,7 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	}
 	w.meter, w.cost = s.meterOf(r), Cost{}
 	for end := r.bytesIn + readBudget; r.bytesIn < end && w.left > 0; {
-		if s.stopped(r) {
+		if r.stopped() {
 			return false
 		}
 		b := w.takeRest(s, r)
@@ -117,7 +117,7 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 
 // stopped reports whether reading must wait: for Resume, for done, or for the end of
 // a rest. Whoever clears the flag wakes the turn, and fReadable still stands.
-func (s *Server) stopped(r *record) bool {
+func (r *record) stopped() bool {
 	f := r.flags.Load()
 	return f&(fPaused|fHeld|fResting) != 0 && f&fClosing == 0
 }
@@ -200,7 +200,7 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 		if err := s.take(w, r, ev, lim.MaxMessage); err != nil {
 			return s.failInput(r, err)
 		}
-		if w.left <= 0 || w.again.Op != 0 || s.stopped(r) || w.turnMustEnd(r) {
+		if w.left <= 0 || w.again.Op != 0 || r.stopped() || w.turnMustEnd(r) {
 			w.ready = len(b) > 0
 			break
 		}

@@ -103,13 +103,13 @@ func (s *Server) end(spread time.Duration) {
 		go ln.http.srv.Shutdown(s.drainCtx)
 	}
 	s.closeAll(spread)
-	s.awaitConns(s.drainCtx.Done(), s.clients)
+	awaitConns(s.drainCtx.Done(), s.clients)
 	s.stopListening()
-	s.awaitConns(s.drainCtx.Done(), s.open.Load)
+	awaitConns(s.drainCtx.Done(), s.open.Load)
 	if s.open.Load() > 0 {
 		s.cut = true
 		s.abortAll()
-		s.awaitConns(nil, s.open.Load)
+		awaitConns(nil, s.open.Load)
 	}
 	s.stopGoroutines()
 }
@@ -182,7 +182,7 @@ func (s *Server) clients() int64 {
 }
 
 // awaitConns waits until left returns 0, or until hurry is closed.
-func (s *Server) awaitConns(hurry <-chan struct{}, left func() int64) {
+func awaitConns(hurry <-chan struct{}, left func() int64) {
 	t := time.NewTicker(2 * time.Millisecond)
 	defer t.Stop()
 	for left() > 0 {

@@ -101,7 +101,7 @@ func one(ctx context.Context, cfg client.Config, s Server, o Options, a Attack, 
 	if err != nil {
 		return nil, err
 	}
-	p := &phases{cfg: cfg, o: o, target: target, process: process, res: &Result{Name: a.Name, What: a.What}}
+	p := &phases{o: o, target: target, process: process, res: &Result{Name: a.Name, What: a.What}}
 	cfg.Token = s.BystanderToken
 	if err := p.run(ctx, cfg, a); err != nil {
 		return nil, err
@@ -119,7 +119,6 @@ func one(ctx context.Context, cfg client.Config, s Server, o Options, a Attack, 
 
 // phases is one running attack. Times are those of stat.Now.
 type phases struct {
-	cfg     client.Config
 	o       Options
 	target  client.Dialer
 	process proc.Process

@@ -61,7 +61,7 @@ func (w *Receiver) dial(c *Client) {
 	fd, err := dialSocket(w.fleet.target, w.fleet.FirstSource, c.Index, w.fleet.cfg.SourceAddresses())
 	if err != nil {
 		c.state.Store(absent)
-		c.Err, c.endedAt = err, stat.Now()
+		c.Err = err
 		w.handshakeEnded(err)
 		return
 	}

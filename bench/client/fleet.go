@@ -60,7 +60,7 @@ func NewFleet(cfg Config, n, receivers int) (*Fleet, error) {
 	f.Clients = make([]*Client, n)
 	workers := make([]*Receiver, 0, receivers)
 	for i := range n {
-		c := &Client{Index: i, Room: cfg.Room(t), Sink: &ignoreSink{}}
+		c := &Client{Index: i, Room: cfg.Room(t), Sink: ignoreSink{}}
 		for j := range c.Mask {
 			c.Mask[j] = byte(rand.Uint32())
 		}
@@ -276,7 +276,7 @@ func (f *Fleet) ArrivalTimes() *stat.Hist {
 // Ignore makes all clients ignore messages. When it has returned, the receivers do not touch the sinks of a scenario any
 // more.
 func (f *Fleet) Ignore() {
-	rest := &ignoreSink{}
+	rest := ignoreSink{}
 	f.Each(func(c *Client) { c.Sink = rest })
 }
 

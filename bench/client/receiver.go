@@ -248,7 +248,7 @@ func (w *Receiver) dispatchOpen(c *Client, b []byte) error {
 func (w *Receiver) drop(c *Client, why error) {
 	c.setSending(false)
 	sock.CloseReset(c.fd)
-	c.Err, c.endedAt = why, stat.Now()
+	c.Err = why
 	was := c.state.Swap(absent)
 	if was != open {
 		w.handshakeEnded(why)

@@ -15,18 +15,17 @@ func cpuClock(pid int) int32 { return int32(^uint32(pid)<<3 | 2) }
 // threadClock is cpuClock for one thread of this process.
 func threadClock(tid int) int32 { return int32(^uint32(tid)<<3 | 6) }
 
-// readClock returns the time of a clock in nanoseconds; ok is false if its process or thread does not exist any more.
-func readClock(id int32) (ns int64, ok bool) {
+// readClock returns the time of a clock in nanoseconds; 0 if its process or thread does not exist any more.
+func readClock(id int32) int64 {
 	var ts unix.Timespec
 	if unix.ClockGettime(id, &ts) != nil {
-		return 0, false
+		return 0
 	}
-	return ts.Nano(), true
+	return ts.Nano()
 }
 
 func OwnCPU() int64 {
-	ns, _ := readClock(cpuClock(os.Getpid()))
-	return ns
+	return readClock(cpuClock(os.Getpid()))
 }
 
 // MachineBusy returns the CPU time that all processes of the machine have used, in nanoseconds, in steps of 10 ms.

@@ -69,8 +69,7 @@ func (p Process) Known() bool { return len(p.PIDs) > 0 }
 func (p Process) CPU() int64 {
 	var sum int64
 	for _, pid := range p.PIDs {
-		ns, _ := readClock(cpuClock(pid))
-		sum += ns
+		sum += readClock(cpuClock(pid))
 	}
 	return sum
 }

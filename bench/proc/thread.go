@@ -6,8 +6,7 @@ import (
 
 // ThreadCPU returns the CPU time of one thread of this process in nanoseconds; zero if the thread does not exist any more.
 func ThreadCPU(tid int) int64 {
-	ns, _ := readClock(threadClock(tid))
-	return ns
+	return readClock(threadClock(tid))
 }
 
 // RaisePriority raises the priority of a thread until restore is called. Without the right to do so (CAP_SYS_NICE) it

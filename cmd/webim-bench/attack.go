@@ -44,7 +44,7 @@ func (c attackCmd) run(ctx context.Context, flags common) int {
 	if err != nil {
 		return fail(err)
 	}
-	server, err := c.server(ctx, flags, &cfg)
+	server, err := c.server(flags, &cfg)
 	if err == nil {
 		err = attack.CheckTarget(cfg, c.AllowRemote)
 	}
@@ -71,7 +71,7 @@ func (c attackCmd) run(ctx context.Context, flags common) int {
 
 // server returns the way to reach or start the server. For a server on this machine it also
 // finds the process.
-func (c attackCmd) server(ctx context.Context, flags common, cfg *client.Config) (attack.Server, error) {
+func (c attackCmd) server(flags common, cfg *client.Config) (attack.Server, error) {
 	s := attack.Server{MemoryLimit: c.Memory << 20, BystanderToken: c.Beside}
 	if s.BystanderToken == "" {
 		s.BystanderToken = cfg.Token
