@@ -3,7 +3,8 @@ package netpoll
 import (
 	"net/netip"
 	"time"
-	"unsafe"
+
+	"webim/netpoll/internal/socket"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,18 +28,8 @@ const (
 	acceptPause = 100 * time.Millisecond
 )
 
-// fdLimit returns the soft limit of descriptors of this process.
-func fdLimit() int {
-	var l unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
-		return 1024
-	}
-	return int(min(l.Cur, 1<<22))
-}
-
 // accept is the first step of the path: it takes connections from the kernel's queue, gives each a
-// record, and parks it. It runs on the first loop's goroutine. The raw call saves the allocation of
-// an address.
+// record, and parks it. It runs on the first loop's goroutine.
 func (s *Server) accept(ln *listener) {
 	// Shutdown closes the listener under the same lock; accept4 does not block.
 	ln.mu.Lock()
@@ -47,14 +38,10 @@ func (s *Server) accept(ln *listener) {
 		if ln.fd < 0 {
 			return
 		}
-		var sa unix.RawSockaddrAny
-		size := uint32(unix.SizeofSockaddrAny)
-		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(ln.fd), uintptr(unsafe.Pointer(&sa)),
-			uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		fd, addr, port, errno := socket.Accept(ln.fd)
 		switch errno {
 		case 0:
-			addr, port := peer(&sa)
-			s.addConn(ln, int(fd), addr, port, nil)
+			s.addConn(ln, fd, addr, port, nil)
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
 			return
@@ -105,7 +92,7 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	}
 	if ln.Network == "unix" && s.cfg.SendBuffer > 0 {
 		// Unlike TCP, Unix sockets inherit nothing. A failure costs only memory.
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
+		_ = socket.SetSendBuffer(fd, s.cfg.SendBuffer)
 	}
 	r := s.slab.Get()
 	r.fd, r.ip, r.port = int32(fd), ip, port
@@ -204,16 +191,3 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupg
 
 // nextLoop assigns connections to loops in turn.
 func (s *Server) nextLoop() int { return int(s.lastLoop.Add(1)) % len(s.loops) }
-
-// peer returns the address that accept4 has written. Unix sockets have none.
-func peer(sa *unix.RawSockaddrAny) (netip.Addr, uint16) {
-	switch sa.Addr.Family {
-	case unix.AF_INET:
-		p := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
-		return netip.AddrFrom4(p.Addr), p.Port<<8 | p.Port>>8
-	case unix.AF_INET6:
-		p := (*unix.RawSockaddrInet6)(unsafe.Pointer(sa))
-		return netip.AddrFrom16(p.Addr).Unmap(), p.Port<<8 | p.Port>>8
-	}
-	return netip.Addr{}, 0
-}

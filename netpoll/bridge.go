@@ -3,7 +3,6 @@ package netpoll
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,11 +10,11 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/socket"
 
 	"golang.org/x/sys/unix"
 )
@@ -215,7 +214,7 @@ func (c *httpConn) start() {
 func (c *httpConn) reupgrade(conn net.Conn, head []byte) {
 	s := c.b.s
 	conn.SetDeadline(time.Time{})
-	fd, err := dupFD(c.raw)
+	fd, err := socket.Dup(c.raw)
 	if c.tls != nil {
 		c.tls.EndDirect()
 	}
@@ -239,19 +238,4 @@ func (c *httpConn) reupgrade(conn net.Conn, head []byte) {
 type reupgrade struct {
 	head []byte
 	tls  *tlsState
-}
-
-// dupFD makes a descriptor of the socket that Go's poller does not know. The socket is non-blocking
-// already.
-func dupFD(c net.Conn) (fd int, err error) {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return -1, errors.New("not a socket")
-	}
-	rc, err := sc.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	cerr := rc.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 0) })
-	return fd, errors.Join(cerr, err)
 }

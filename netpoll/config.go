@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"runtime"
 	"time"
+
+	"webim/netpoll/internal/socket"
 )
 
 // Config holds the settings of a Server. The zero value works. The comment of each field gives the
@@ -135,7 +137,7 @@ func (c Config) withDefaults() Config {
 	procs := runtime.GOMAXPROCS(0)
 	c.Loops = min(cmp.Or(c.Loops, max(1, procs/2)), 255)
 	c.Workers = cmp.Or(c.Workers, procs)
-	c.MaxConns = cmp.Or(c.MaxConns, max(16, fdLimit()-fdReserve-loopFDs*c.Loops-c.ReserveFDs))
+	c.MaxConns = cmp.Or(c.MaxConns, max(16, socket.Limit()-fdReserve-loopFDs*c.Loops-c.ReserveFDs))
 	c.MaxConnsPerIP = cmp.Or(c.MaxConnsPerIP, 1024)
 	c.MaxHandshakesPerIP = cmp.Or(c.MaxHandshakesPerIP, 64)
 	c.MaxTLSHandshakes = cmp.Or(c.MaxTLSHandshakes, 256)

@@ -42,6 +42,7 @@
 //	addrs   counts and slots by client address
 //	wheel   clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
 //	slab    records, generations and tables
+//	socket  listening sockets, accept4, and descriptors that the runtime's poller does not know
 //	rawio   read, write and writev
 //	output  queues of shared buffers, their pooled memory, and the count of the bytes that they hold
 //	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls

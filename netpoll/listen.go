@@ -1,16 +1,16 @@
 package netpoll
 
 import (
-	"context"
+	"cmp"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
+
+	"webim/netpoll/internal/socket"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,10 +32,6 @@ type Listener struct {
 	HTTP http.Handler
 }
 
-// backlog is the kernel's queue of connections not yet accepted; it caps it
-// at net.core.somaxconn.
-const backlog = 4096
-
 // listener is a bound socket, watched by the first loop.
 type listener struct {
 	Listener
@@ -48,57 +44,6 @@ type listener struct {
 	file  os.FileInfo // of a Unix socket: at the end only this file is removed from its path; nil: none
 	// watched is false while the listener waits for descriptors; see accept.
 	watched atomic.Bool
-}
-
-// bind makes the listening socket. It sets the options that a connection should have, because
-// accept4 passes them on, which costs no system call.
-func bind(l Listener, sendBuffer int) (fd int, addr net.Addr, err error) {
-	network := l.Network
-	if network == "" {
-		network = "tcp"
-	}
-	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error {
-		var serr error
-		err := c.Control(func(fd uintptr) { serr = setOptions(int(fd), network, sendBuffer) })
-		return errors.Join(err, serr)
-	}}
-	// Go listens for Multipath TCP by default. It makes each handshake 3 % dearer here, also that
-	// of a client with plain TCP.
-	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(context.Background(), network, l.Addr)
-	if err != nil {
-		return -1, nil, fmt.Errorf("netpoll: %w", err)
-	}
-	if u, ok := ln.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
-	}
-	defer ln.Close()
-	// A descriptor of our own, because Go's poller owns the other one.
-	rc, err := ln.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return -1, nil, fmt.Errorf("netpoll: %w", err)
-	}
-	fd = -1
-	cerr := rc.Control(func(f uintptr) { fd, err = unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 0) })
-	if err = errors.Join(cerr, err); err == nil {
-		err = errors.Join(unix.SetNonblock(fd, true), unix.Listen(fd, backlog))
-	}
-	if err != nil {
-		return -1, nil, fmt.Errorf("netpoll: listening on %s: %w", l.Addr, err)
-	}
-	return fd, ln.Addr(), nil
-}
-
-func setOptions(fd int, network string, sendBuffer int) error {
-	var err error
-	if network != "unix" {
-		// Frames leave whole and coalesced already; Nagle would only delay them.
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	}
-	if sendBuffer > 0 {
-		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer))
-	}
-	return err
 }
 
 // Listen binds an address and starts accepting. It returns the bound address, which tells the port
@@ -117,7 +62,7 @@ func (s *Server) Listen(l Listener) (net.Addr, error) {
 	if l.TLS != nil {
 		ln.tls = tlsConfig(l.TLS)
 	}
-	fd, addr, err := bind(l, s.cfg.SendBuffer)
+	fd, addr, err := socket.Listen(cmp.Or(l.Network, "tcp"), l.Addr, s.cfg.SendBuffer)
 	if err != nil {
 		return nil, err
 	}
