@@ -10,7 +10,6 @@ import (
 	"webim/bench/client"
 	"webim/bench/load"
 	"webim/bench/option"
-	"webim/bench/proc"
 )
 
 // server is a worker process, seen from inside.
@@ -167,7 +166,7 @@ func (m *server) expect(f *load.Local, o request) (a reply, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.rounds == nil || m.rounds.Tag != o.Tag {
-		m.rounds = load.NewSingles(f.Fleet, proc.Process{}, size, o.Tag)
+		m.rounds = load.NewSingles(f.Fleet, size, o.Tag)
 	}
 	a.N = m.rounds.Expect(o.Seq)
 	return a, nil

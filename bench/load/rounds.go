@@ -10,7 +10,6 @@ import (
 
 	"webim/bench/client"
 	"webim/bench/option"
-	"webim/bench/proc"
 	"webim/bench/report"
 	"webim/bench/stamp"
 	"webim/bench/stat"
@@ -20,7 +19,6 @@ import (
 // LocalSingles are the Singles of a fleet.
 type LocalSingles struct {
 	fleet   *client.Fleet
-	server  proc.Process
 	size    option.Size
 	Tag     uint64
 	sinks   []*singlesSink // one per receiver
@@ -50,8 +48,8 @@ func (s *singlesSink) Data(c *client.Client, b []byte, at int64) error {
 }
 
 // NewSingles makes the fleet's clients, which must be open, receive single messages with a tag.
-func NewSingles(f *client.Fleet, server proc.Process, size option.Size, tag uint64) *LocalSingles {
-	r := &LocalSingles{fleet: f, server: server, size: size, Tag: tag, done: make(chan struct{}, 1)}
+func NewSingles(f *client.Fleet, size option.Size, tag uint64) *LocalSingles {
+	r := &LocalSingles{fleet: f, size: size, Tag: tag, done: make(chan struct{}, 1)}
 	for range f.Receivers {
 		r.sinks = append(r.sinks, &singlesSink{r: r})
 	}

@@ -71,7 +71,6 @@ type message struct {
 	op      byte
 	payload []byte
 	room    string
-	probe   bool // its sender may not have joined yet, so not all members must receive it
 	got     map[*member]bool
 }
 
@@ -169,7 +168,7 @@ func (r *run) connect(room string) (*member, error) {
 func (r *run) confirm(c *member) error {
 	var last *message
 	for deadline := time.Now().Add(r.Timeout); time.Now().Before(deadline); {
-		m, frame := r.message(c.room, ws.Text, sizes[0], true)
+		m, frame := r.message(c.room, ws.Text, sizes[0])
 		last = m
 		if err := r.write(c, frame); err != nil {
 			return err
@@ -197,7 +196,7 @@ func (r *run) sendAll(op byte, size, n int) error {
 	for _, c := range r.clients {
 		var frames []byte
 		for range n {
-			m, frame := r.message(c.room, op, size, false)
+			m, frame := r.message(c.room, op, size)
 			all = append(all, m)
 			frames = append(frames, frame...)
 		}
@@ -218,7 +217,7 @@ func (r *run) sendAll(op byte, size, n int) error {
 }
 
 // message creates the next message. Its mark is text, so that a text message remains valid.
-func (r *run) message(room string, op byte, size int, probe bool) (*message, []byte) {
+func (r *run) message(room string, op byte, size int) (*message, []byte) {
 	r.next++
 	payload := make([]byte, size)
 	random := rand.New(rand.NewPCG(uint64(r.next), uint64(size)))
@@ -230,7 +229,7 @@ func (r *run) message(room string, op byte, size int, probe bool) (*message, []b
 	}
 	mark := mark(r.next)
 	copy(payload, mark)
-	m := &message{op: op, payload: payload, room: room, probe: probe, got: map[*member]bool{}}
+	m := &message{op: op, payload: payload, room: room, got: map[*member]bool{}}
 	r.mu.Lock()
 	r.sent[mark] = m
 	r.mu.Unlock()

@@ -84,21 +84,21 @@ type liveHandler struct {
 
 // Handshake passes the handshake for the feed's path to the feed, and all others to the handler of the hub.
 func (h *liveHandler) Handshake(r *netpoll.Request) {
-	if h.isFeed(r) {
+	if isFeed(r) {
 		h.feed.Handshake(r)
 	} else {
 		h.Handler.Handshake(r)
 	}
 }
 
-func (h *liveHandler) isFeed(r *netpoll.Request) bool {
+func isFeed(r *netpoll.Request) bool {
 	path, ok := r.Path()
 	return ok && path == live.FeedPath
 }
 
 // Open passes the connection to the feed or the handler of the hub.
 func (h *liveHandler) Open(c netpoll.Conn, r *netpoll.Request) {
-	if h.isFeed(r) {
+	if isFeed(r) {
 		h.feed.Open(c, r)
 	} else {
 		h.next.Open(c, r)
