@@ -9,7 +9,6 @@ import (
 
 	"webim/bench/load"
 	"webim/bench/option"
-	"webim/bench/proc"
 	"webim/bench/report"
 	"webim/bench/stamp"
 	"webim/bench/stat"
@@ -98,7 +97,7 @@ type singles struct {
 	seq     uint32
 }
 
-func (c *Cluster) Singles(size option.Size, _ proc.Process) (load.Singles, error) {
+func (c *Cluster) Singles(size option.Size) (load.Singles, error) {
 	return &singles{cluster: c, size: size.String(), tag: stamp.NewTag()}, nil
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"webim/bench/client"
 	"webim/bench/option"
-	"webim/bench/proc"
 	"webim/bench/report"
 	"webim/bench/stat"
 )
@@ -28,7 +27,7 @@ type Load interface {
 	Busy() []int64                     // CPU time of each receiving thread, in nanoseconds
 	Config() client.Config
 	Flood(s Schedule, size option.Size, nap time.Duration) (Run, error)
-	Singles(size option.Size, server proc.Process) (Singles, error)
+	Singles(size option.Size) (Singles, error)
 }
 
 // Run is a running flood.

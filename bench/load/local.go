@@ -39,6 +39,6 @@ func (l *Local) Flood(s Schedule, size option.Size, nap time.Duration) (Run, err
 }
 
 // Singles makes all clients, which must be open, receive single messages.
-func (l *Local) Singles(size option.Size, server proc.Process) (Singles, error) {
+func (l *Local) Singles(size option.Size) (Singles, error) {
 	return NewSingles(l.Fleet, size, stamp.NewTag()), nil
 }

@@ -74,7 +74,7 @@ func (d *floorComparison) connect(ctx context.Context, cfg client.Config, server
 	if err := load.MustOpen(ctx, l, r); err != nil {
 		return err
 	}
-	s, err := l.Singles(size, server)
+	s, err := l.Singles(size)
 	d.sides = append(d.sides, side{s, server})
 	return err
 }
