@@ -211,6 +211,15 @@ func (p *Protocol) Subscribe(r *protocol.SubscribeRequest) *protocol.SubscribeRe
 	return got.Subscribe
 }
 
+// Publish publishes data to a channel, which must succeed.
+func (p *Protocol) Publish(channel, data string) {
+	p.t.Helper()
+	got := p.Ask(&protocol.Command{Publish: &protocol.PublishRequest{Channel: channel, Data: []byte(data)}})
+	if got.Publish == nil {
+		p.t.Fatalf("publishing %q to %q: %+v", data, channel, got)
+	}
+}
+
 // Push takes the next reply, which must be a push.
 func (p *Protocol) Push() *protocol.Push {
 	p.t.Helper()
