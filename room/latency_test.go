@@ -16,7 +16,7 @@ import (
 // holds returns the Stats of the hub without the counters of past events.
 func (n *node) holds() room.Stats {
 	st := n.hub.Stats()
-	st.Delivered, st.Written = 0, durations.Counts{}
+	st.Delivered, st.DeliveryLatency = 0, durations.Counts{}
 	return st
 }
 
@@ -38,10 +38,10 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	}
 	wstest.Eventually(t, "all sweeps have ended", func() bool { return n.hub.Stats().Delivered == members*messages })
 	st := n.hub.Stats()
-	if total := st.Written.Total(); total != members*messages {
+	if total := st.DeliveryLatency.Total(); total != members*messages {
 		t.Errorf("%d deliveries were measured of %d", total, members*messages)
 	}
-	if low, high := st.Written.Quantile(0), st.Written.Quantile(1); low <= 0 || high > wstest.Patience {
+	if low, high := st.DeliveryLatency.Quantile(0), st.DeliveryLatency.Quantile(1); low <= 0 || high > wstest.Patience {
 		t.Errorf("deliveries took from %v to %v", low, high)
 	}
 	late := n.join("/r", noDeflate) // is owed no earlier message, and none is counted
@@ -69,7 +69,7 @@ func TestLatencyOfPartialCuts(t *testing.T) {
 	began := r.Hub().Started().Add(5000)
 	r.Mu().Unlock()
 	for _, want := range []time.Duration{4100, 3100, 2100, 1100} {
-		before := n.hub.Stats().Written
+		before := n.hub.Stats().DeliveryLatency
 		if !sh.BeginSweep(began) {
 			t.Fatal("nothing is pending")
 		}
@@ -80,7 +80,7 @@ func TestLatencyOfPartialCuts(t *testing.T) {
 		sh.Latency().Offer(1)
 		sh.Latency().End(5100, r.Hub().Deliveries())
 		sh.EndSweep(time.Now())
-		got := n.hub.Stats().Written.Since(before)
+		got := n.hub.Stats().DeliveryLatency.Since(before)
 		if took := got.Quantile(1); got.Total() != 1 || took < want || took > want*5/4 {
 			t.Errorf("%d messages took %v, want %v", got.Total(), took, want)
 		}

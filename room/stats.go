@@ -15,8 +15,8 @@ type Stats struct {
 	Cut      int64   // connections closed because they went on after such refusals
 	OverUser int64   // connections refused by MaxConnsPerUser
 
-	Delivered int64            // messages offered to members, counted once for each member
-	Written   durations.Counts // times from the room's log to the last member of a sweep; see internal/latency
+	Delivered       int64            // messages offered to members, counted once for each member
+	DeliveryLatency durations.Counts // times from the room's log to the last member of a sweep; see internal/latency
 }
 
 // TooFast has the numbers of refusals by class; see Rates.
@@ -26,7 +26,7 @@ type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recove
 func (h *Hub) Stats() Stats {
 	c := h.meter.Counts()
 	st := Stats{Users: c.Users, Denied: h.denials.Load(), Cut: c.Closed, OverUser: c.TooMany,
-		Delivered: h.deliveries.Offered.Load(), Written: h.deliveries.Latency.Counts()}
+		Delivered: h.deliveries.Offered.Load(), DeliveryLatency: h.deliveries.Latency.Counts()}
 	st.TooFast = TooFast{c.Refused[ClassJoin], c.Refused[ClassSend], c.Refused[ClassTyping],
 		c.Refused[ClassRead], c.Refused[ClassRPC], c.Refused[ClassOther],
 		c.Refused[ClassInput], c.Refused[ClassFanout], c.Refused[ClassRecovered]}

@@ -64,7 +64,7 @@ func (r *reading) figures(before *reading, idle int64) Figures {
 		Queued:    s.Queued, Lagging: s.Lagging, Evicted: s.Evictions, Slow: s.Closed[netpoll.Slow],
 		Busy: rounded(100*(s.Worked-before.server.Worked).Seconds()/seconds) / 100, Workers: s.Workers,
 	}
-	if took := h.Written.Since(before.hub.Written); took.Total() > 0 {
+	if took := h.DeliveryLatency.Since(before.hub.DeliveryLatency); took.Total() > 0 {
 		ms := func(q float64) *float64 {
 			v := float64(took.Quantile(q).Microseconds()) / 1000
 			return &v
