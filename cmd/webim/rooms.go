@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"webim/netpoll"
 	"webim/room"
@@ -12,9 +13,21 @@ import (
 	"webim/room/mux"
 )
 
+// sessionPings returns the ping interval and the pong timeout of the Centrifuge dialect. Its pongs do not
+// say which ping they answer, so the timeout is shorter than the interval.
+func (c *config) sessionPings() (interval, timeout time.Duration) {
+	if c.PingInterval < 0 {
+		return -1, -1
+	}
+	interval = max(c.PingInterval, 100*time.Millisecond)
+	return interval, min(c.PongTimeout, interval*4/5)
+}
+
 // roomConfig returns the configuration for package room.
 func (c *config) roomConfig() room.Config {
+	interval, timeout := c.sessionPings()
 	return room.Config{
+		PingInterval: interval, PongTimeout: timeout,
 		MaxRooms: c.MaxRooms, MaxPublication: c.maxPublication(), MaxIncoming: c.MaxMessage, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
 		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxCalls: c.MaxCalls, MaxPresence: c.MaxPresence,
 		Rates: room.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC,

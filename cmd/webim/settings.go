@@ -47,8 +47,8 @@ type settings struct {
 	MaxHTTP            int      `name:"max-http" type:"count" def:"1024" min:"1" max:"1048576" group:"limits" help:"Maximum number of HTTP connections that are not WebSockets, at most a quarter of them from one address. Above it the longest idle one is closed; if none is idle: 503."`
 
 	HandshakeTimeout time.Duration `name:"handshake-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"Time limit for the handshakes of TCP, TLS and HTTP together."`
-	PingInterval     time.Duration `name:"ping-interval" type:"time" def:"25s" words:"none" min:"1ms" max:"24h" group:"limits" help:"Ping a client that has been silent for this time."`
-	PongTimeout      time.Duration `name:"pong-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"Close a client that stays silent for this time after a ping."`
+	PingInterval     time.Duration `name:"ping-interval" type:"time" def:"25s" words:"none" min:"1ms" max:"24h" group:"limits" help:"Ping a client that has been silent for this time. In the Centrifuge dialect: the time between two pings of the protocol, at least 100ms."`
+	PongTimeout      time.Duration `name:"pong-timeout" type:"time" def:"10s" min:"1ms" max:"24h" group:"limits" help:"Close a client that stays silent for this time after a ping. In the Centrifuge dialect: at most four fifths of --ping-interval."`
 	WriteTimeout     time.Duration `name:"write-timeout" type:"time" def:"30s" words:"none" min:"1ms" max:"24h" group:"limits" help:"Close a client as slow if it takes no data for this time while data is queued for it."`
 	CloseTimeout     time.Duration `name:"close-timeout" type:"time" def:"5s" min:"1ms" max:"24h" group:"limits" help:"Time limit for the closing handshake."`
 	MessageTimeout   time.Duration `name:"message-timeout" type:"time" def:"2m" words:"none" min:"1ms" max:"24h" group:"limits" help:"Time limit for an incoming message to be complete."`
