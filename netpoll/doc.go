@@ -1,6 +1,6 @@
 // Package netpoll takes WebSocket connections from the kernel to messages and back. It parks every
-// connection on epoll. An idle connection costs a record of 128 bytes, an entry in easygo's map and
-// its callback: no goroutine, no buffer and no timer. The package knows nothing of rooms, users or
+// connection on epoll. An idle connection costs a record of 128 bytes, and an entry in easygo's map
+// with its callback. It has no goroutine, no buffer and no timer. The package knows nothing of rooms, users or
 // JSON.
 //
 // A programmer who knows Swoole's WebSocket\Server finds each of its events in [Handler] and
@@ -10,13 +10,13 @@
 //
 //	accept ──► park ──► readable ──► decode ──► handler ──► queue ──► flush
 //
-// Data flows along it in one direction, and each step is a file or a package below internal:
+// Data flows along it in one direction. These are the files of each step, and of the work beside it:
 //
 //	step      files                        runs on
 //	accept    listen.go, accept.go         the loop's epoll goroutine
 //	park      poller.go                    the loop's epoll goroutine
 //	readable  poller.go (readable)         the loop's epoll goroutine
-//	turn      turn.go, worker.go,          the workers, which share one ready list, and
+//	turn      worker.go, read.go, turn.go, the workers, which share one ready list, and
 //	          record.go                    the loops too if Config.RunOnLoop is set
 //	handshake http.go, request.go,         a worker that holds the turn; with TLS a
 //	          upgrade.go, refuse.go,       goroutine while the TLS handshake lasts
@@ -35,7 +35,7 @@
 //	close     close.go, finish.go,         begins anywhere, ends on the turn
 //	          shutdown.go
 //
-// The packages below internal are pure or closed in themselves, and import nothing of ours:
+// The packages below internal have no state, or only their own, and import nothing of ours:
 //
 //	frame   headers of frames, the decoder, permessage-deflate
 //	head    heads of requests, and the answer to an upgrade
@@ -48,9 +48,9 @@
 //	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
 //	sched   the ready list, turns and workers: which turn runs next, and when a worker is woken
 //
-// The root itself is one public API over one state: the record of a connection and its tables. It has
-// some 40 files, because each step keeps files of its own, and because a package for a step would have
-// to reach into the record through as many accessors as the record has fields.
+// The root itself is one public API over one state: the record of a connection and its tables. All
+// steps share the record, and a package for one of them would need an accessor for each of its fields.
+// So the root has some 40 files.
 //
 // Three packages beside them are for other packages, too: durations counts durations, ratelog logs a
 // line now and then, and wstest is the kit of the tests.
@@ -58,16 +58,16 @@
 // # Turns: the read side
 //
 // Everything that has work (a connection, or a [Turn] of a user such as a shard of a room) is on the
-// ready list at most once: idle → queued → running → running-again. Only the goroutine that runs a
+// ready list at most once: idle → queued → running → again. Only the goroutine that runs a
 // connection's turn touches its read side, so the read side has no lock. A turn whose budget ran out
 // goes back to the list, because no edge will announce its input again. Events are hints: read(2) is
 // the truth, and a stale event costs one empty read.
 //
-// A budget is bytes and messages, and a handler says that a message counts as many ([Conn.Spent]).
-// A connection whose turn has ended before its input is heavy: its next turns wait for all
+// The budget of a turn counts bytes and messages; with [Conn.Spent] one message counts as several.
+// A connection is heavy if its turn ended before its input did. Its next turns wait for all
 // connections that are not heavy, except one turn in 32, until a turn handles all its input
-// (record.weigh). The rule: the input that a client sends at once delays the message of another
-// client by one of its turns at most. So a turn must be short in CPU time, a fraction of a
+// (record.weigh). The rule: however much one client sends at once, it delays the message of another
+// client by one turn at most. So a turn must be short in CPU time, a fraction of a
 // millisecond. A loop runs no heavy turns, so that it looks at its sockets.
 //
 // Only the turn of a heartbeat needs no worker: if nothing but a heartbeat is due for a connection,
@@ -76,10 +76,10 @@
 // The server tells the handler's [Meter] how much input it reads and inflates for a client. The Meter
 // may stop the reading for a while, or put the connection into the background: such connections
 // wait on a list of their own, and at least half of the workers stay free of it. So a client that
-// makes work for the server waits behind those that do not. The rule: every turn tells the Meter
+// makes much work for the server waits behind those that make little. The rule: every turn tells the Meter
 // everything that it has read and inflated, also if the client broke the protocol and is closed,
 // because it may come back at once. TLS records without data, such as key updates, count many times
-// over. Before a connection is open nobody pays for them, so their number is limited
+// over. Before a connection is open nobody pays for them, so their bytes are limited
 // (tlsmem.MaxWaste). After an expensive message a handler ends the turn with [Conn.Yield].
 //
 // All callbacks of a connection (open, message, full, drained, close) run on its turn: one at a
@@ -93,16 +93,16 @@
 //
 //	epoll_wait ──► readable ──► runBatch ──► turn ──► WakeAfter's turns ──► epoll_wait
 //
-// Events only make connections ready. Then an eventfd (loop.signalBatch) has the loop's goroutine queue all
-// connections of one batch under one lock and run their turns, while the events of the next batch
-// gather in the kernel. A callback with work for other connections, such as a room's broadcast,
+// An event only marks its connection as ready. After the last event of an epoll_wait, an eventfd
+// (loop.signalBatch) wakes the loop's goroutine. It queues all connections of the batch under one lock
+// and runs their turns, while the events of the next batch gather in the kernel. A callback with work for other connections, such as a room's broadcast,
 // makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it after the
 // connection's turn, within a limit of writes. If the turn has output to write and the Turn makes few
 // writes, it runs before that output leaves: a reply and the broadcast of the same message then leave
-// in one write. All further turns, the background and the turns of others go to the workers through
-// the ready list. The list wakes a worker for a connection only if the goroutines that run have too
+// in one write. All further turns, the background and the turns that other goroutines have
+// woken go to the workers through the ready list. The list wakes a worker for a connection only if the goroutines that run have too
 // many turns to take soon. Without RunOnLoop handlers may block, so the list wakes a worker whenever
-// a connection waits and no worker is on its way (wake.go in package sched).
+// a connection waits and no worker is on its way (internal/sched/wake.go).
 //
 // For 100 clients whose messages came back one by one, the server switched threads 30,000 times a
 // second before that, and 4,500 times after.
@@ -112,8 +112,8 @@
 // Any goroutine may push. It appends a reference under the record's short lock and tries to take the
 // write bit. If another goroutine has the bit, that one looks at the queue again before it releases
 // the bit. A goroutine that must not miss the end of a write sets wAgain, and the holder wakes the
-// turn. No record's lock is held over a system call. fBlocked is set before the write that may fail
-// is repeated, so the edge that announces room in the socket is never lost.
+// turn. No record's lock is held over a system call. After a write that took nothing, fBlocked is set
+// before the write is tried once more, so the edge that announces room in the socket is never lost.
 //
 // # Closing
 //
@@ -124,8 +124,8 @@
 // last step. fOpen, under the record's lock, decides between a Close frame and an HTTP error as the
 // last output.
 //
-// The rule: a client that takes too little is closed as [Slow]. No message is left out of the stream
-// to a client: the stream ends, or it has no hole.
+// The rule: a client that takes too little is closed as [Slow]. A client gets every message in order
+// until its stream ends.
 //
 // # The cost of a handshake
 //

@@ -90,9 +90,9 @@ func (s *Server) endWriteLocked(r *record) {
 
 // drainLocked is the writing itself, with the bit held.
 //
-// "Blocked" is set before the write that may fail is made once more: an edge
-// that came between the failure and the setting would mean nothing to ready,
-// and no other would come.
+// When a write takes nothing, fBlocked is set before the write is tried once more. Otherwise
+// readable would ignore an edge that came between the failure and the setting of fBlocked, and no
+// other edge would come.
 func (s *Server) drainLocked(r *record) {
 	if r.flags.Load()&fTLS != 0 {
 		s.drainTLSLocked(r)

@@ -62,9 +62,10 @@ func (s *Server) NewHeartbeat(h Heartbeat) (HeartbeatID, error) {
 	return HeartbeatID(len(s.heartbeats)), nil
 }
 
-// SetHeartbeat gives the connection a heartbeat of its server's, which begins
-// within an interval, at its ping group's phase, which spreads those of all evenly; 0:
-// WebSocket pings again. It is for the connection's callbacks.
+// SetHeartbeat gives the connection one of its server's heartbeats. The first one comes within an
+// interval, at the phase of the connection's ping group, so that the heartbeats of all connections
+// are spread evenly. With id 0 the server sends WebSocket pings again. Only the connection's
+// callbacks may call it.
 func (c Conn) SetHeartbeat(id HeartbeatID) {
 	if !c.lock() {
 		return

@@ -79,16 +79,17 @@
 //
 // # The line
 //
-//	message ──► dialect ──► flow control ──► Engine ──► Room ──► shard ──► netpoll's queues
+//	message ──► dialect ──► judge ──► acquire ──► publish ──► deliver ──► sweep ──► netpoll's queues
 //
 //	step     file              runs on
-//	dialect  mux/, plain/,     the worker that holds the connection's turn
-//	         centrifuge/
+//	dialect  mux/, plain/,     the worker that holds the connection's turn: with
+//	         centrifuge/       netpoll.Config.RunOnLoop often the goroutine of a loop
 //	judge    relay.go,         the same worker, or the goroutine that has the answer of a
-//	         publishas.go      backend: checks the rights and limits of a message
+//	         publishas.go      backend: checks the rights and limits of a message;
+//	                           the plain dialect checks the limits after acquire
 //	acquire  flowcontrol.go    the same worker; or later, when the message comes again
-//	publish  engine/           the same worker, or any goroutine; the memory engine completes
-//	                           before Publish returns
+//	publish  publishing.go,    the same worker, or any goroutine; the memory engine completes
+//	         engine/           before Publish returns
 //	deliver  room.go, gap.go   the goroutine that the engine calls from
 //	sweep    sweep.go          a worker, as the shard's own turn; for a small room the worker
 //	                           that decoded the message, at the end of its turn
@@ -96,8 +97,8 @@
 //	         users.go          control message, which the engine sends to all nodes; each node
 //	                           applies it to its own connections
 //	call     call.go, work.go, a goroutine, which may wait for the engine; meanwhile the
-//	         followup.go       connection is not read. If nothing can make the call wait, the
-//	                           worker. The calls are in package chat
+//	         followup.go       connection is not read. If nothing can make the call wait, it
+//	                           runs on the worker. The calls are in package chat
 //
 // The engine gives a message its position (epoch and offset) and keeps it in the history. A room
 // exists while it has members on this node, and gives the message to them. Nothing outside the
@@ -108,7 +109,7 @@
 //
 // # What the rooms know of a connection
 //
-// The identity of a connection, and the rest of its rates, are in its Principal (principal.go),
+// The identity of a connection, and what it has used of its rates, are in its Principal (principal.go),
 // which each dialect embeds in its connection's data. A connection that can be in several rooms is a
 // Session, an interface (sessions.go). One without a session is in one room, which its tag names. A
 // session's part of a join is a Joiner (pending.go). The rooms, the logs and the sweeps do not know
@@ -125,8 +126,8 @@
 // (internal/pause): otherwise a large room would take too much time from the handshakes. One run of
 // a shard's turn serves one batch, so that small rooms are served in between.
 //
-// A lone message of a room of at most 64 members is swept by the worker that decoded it, at the end
-// of its turn (netpoll.Turn.WakeAfter). So the message needs neither the ready list nor another
+// A lone message is swept by the worker that decoded it, at the end of its turn, if a shard has at
+// most 64 members (netpoll.Turn.WakeAfter). So the message needs neither the ready list nor another
 // thread, and all messages that the turn publishes leave together. Publishing itself never writes; a
 // goroutine that is no worker only wakes the shard. A shutdown sweeps the pending messages before
 // it closes a connection (settle.go), so that no acknowledged message is lost. Package
@@ -151,8 +152,8 @@
 // Everything that lasts has an owner that pays for it (package shares, budget.Pool): an entry of the
 // State, a room with members, a history, the key of a message, the last message of a user in a room
 // in slow mode. The rules: no user and no address may use up a store of the server. An entry that
-// grows is checked like a new one, for the bytes by which it grows. If an extra does not fit, the
-// main thing does not fail.
+// grows is checked like a new one, for the bytes by which it grows. A message is published
+// even if there is no space for its key.
 //
 // # Memory
 //
@@ -163,8 +164,8 @@
 // be visible (policy/text.go). The doc.go of the engine, such as engine/memory, describes how the
 // history is stored.
 //
-// In most rooms nothing happens most of the time. Such a room is idle (active.go): it takes 128
-// bytes, and 16 for each of its members, of which there are at most eight. Groups, logs, shards, turns
+// In most rooms nothing happens most of the time. Such a room, if it has at most eight members, is
+// idle (active.go): it takes 128 bytes, and 16 for each member. Groups, logs, shards, turns
 // and the flow control are made with the first message, and dropped when none has come for ten
 // seconds.
 //

@@ -3,6 +3,7 @@
 //
 //	rate.go   Rate, Bucket: a flow, such as the bytes that are read in ten seconds
 //	pool.go   Pool: a stock that owners share, such as the bytes of a store
+//	queue.go  Queue: the entries of a store that forgets the oldest
 //	slots.go  Slots: work that runs at the same time, such as requests to a backend
 //	table.go  Table: every budget, with its default and its answer
 //

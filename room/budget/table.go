@@ -49,10 +49,10 @@ const paysStock = "user; without a token address"
 // LogShare is the start of the log line when a stock refuses.
 const LogShare = "an owner holds as much as it may"
 
-// logFlow is the log line of all flows; see room.Config.Log.
+// logFlow is the log line of all flows; see cost.Config.Log.
 const logFlow = "a client has used up a budget"
 
-// Commands and Bytes list the flows, in the order of the fields of room.Rates.
+// Commands and Bytes list the flows, in the order of the fields of policy.Rates.
 var (
 	Commands = []Row{
 		command("joining", "join", Rate{256, time.Minute}, Rate{1024, time.Minute}),

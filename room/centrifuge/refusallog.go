@@ -37,7 +37,7 @@ var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectInappropriateProtocol: "rooms (binary)",
 	wire.DisconnectPermissionDenied:      "rooms (allow)",
 	wire.DisconnectNotAvailable:          "",
-	wire.DisconnectTooManyErrors:         "max_refusals, rate_join, rate_send, rate_typing, rate_read, rate_rpc",
+	wire.DisconnectTooManyErrors:         "max_refusals, rate_join, rate_send, rate_typing, rate_read, rate_rpc, rate_other",
 	wire.DisconnectBanned:                "the API's sanctions and unban",
 }
 

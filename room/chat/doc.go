@@ -56,7 +56,7 @@
 //	event=invite, room=R, by=U         {"title":…}   U has put the user on the roster of R
 //	event=message, room=R, offset=N, by=U   {}       U published a message in R, which is in the user's list or direct
 //	event=mark, room=R, read=N         {}            the user has read R up to N, on another device
-//	event=rooms                        {}            the user's list of rooms has changed otherwise: call rooms again
+//	event=rooms, room=R                {}            the user's list of rooms has changed otherwise: call rooms again
 //
 // # Calls
 //
@@ -79,7 +79,7 @@
 //	             Marks only grow while the room keeps its epoch, and not beyond its newest offset. A user has at
 //	             most 2000. If the roster has at most 100 users, others see the marks, as events.
 //	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are present
-//	messages     {room, limit?, before?, after?}   {messages: [message], offset, epoch, more, now}
+//	messages     {room, limit?, before?, after?, offsets?}   {messages: [message], offset, epoch, more, now}
 //	             The newest messages, or those before an offset, or those after one; the oldest first. limit: 50
 //	             by default, at most 200. With offsets: [offset], at most 200, only these, if they still exist.
 //	             Long messages make a page shorter, and more is then true; with offsets the last ones are missing.
@@ -164,7 +164,8 @@
 //	change(ctx, store{call.State()}, key, func…)       the entry; the caller pays for it
 //	call.Publish(room.SessionMessage{…, Event: true})  the event, with a CompactKey of its own
 //
-// It runs on a goroutine of its own and may wait for the engine, not for the client. The class says
+// It runs on a goroutine and may wait for the engine, not for the client. If nothing can make it wait
+// (the engine is in memory, and there are no hooks), it runs on the worker. The class says
 // in which rate it counts (room.Rates). Then describe the call and its event above, with an example:
 // doc_test.go runs it. If it needs a new right, that is an action of package policy; a new table of
 // the State is a constant of package engine.

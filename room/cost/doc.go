@@ -1,12 +1,12 @@
-// Package cost charges clients for the work that they cause, and decides when one of them has to stop,
-// wait or yield to others. Package budget has the arithmetic and the table of all budgets; package
-// policy has the classes and their default rates. This package has the state: the use by each connection,
+// Package cost charges clients for the work that they cause, and decides when a client has to stop,
+// wait or yield to others. Package budget has the arithmetic, and the table of all budgets with their
+// defaults; package policy has the classes. This package has the state: the use by each connection,
 // user and address.
 //
 //	meter.go       Meter: commands are allowed or refused; refusals are counted and logged
 //	usage.go       Usage: the use by one connection
 //	account.go     the use by all connections of a user, or of an address
-//	bytes.go       costs in bytes: of the deliveries of a message, of the contents of a reply
+//	bytes.go       bytes are charged; the costs of what a reply reads
 //	input.go       the bytes that a client sends: when it is not read, when it waits in the background
 //	reply.go       Reply: the limits for the publications in a reply
 //	background.go  large replies: how other clients get their turn meanwhile

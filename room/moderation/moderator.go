@@ -23,7 +23,8 @@ type Node interface {
 	// The State calls it with its locks held, so it must not block and must not call the engine
 	// before it returns.
 	EnforceBan(room, user string)
-	// EnforceNetworkBan does the same for the connections from a network.
+	// EnforceNetworkBan does the same for the connections from a network, except that it leaves the
+	// roster as it is.
 	EnforceNetworkBan(room string, net netip.Prefix)
 	// Publish publishes a message in a room.
 	Publish(room string, m engine.Message, done func(engine.Position, error))

@@ -7,7 +7,7 @@ import (
 	"webim/room/budget"
 )
 
-// Rates limit the flows that a client causes. The first six count commands; the others count bytes.
+// Rates limit the flows that a client causes. Join to Other count commands; the others count bytes.
 type Rates struct {
 	Join   budget.Rate // subscribing
 	Send   budget.Rate // publishing, in the plain dialect too

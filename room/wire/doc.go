@@ -35,8 +35,8 @@
 //	→ {}
 //
 // The last two lines are a ping of the server and the client's pong: an empty reply and an empty
-// command, which are `{}` or one zero byte. Only these count for the clients' heartbeat, whatever
-// other messages flow.
+// command, which are `{}` or one zero byte. A client watches the connection by the
+// server's pings alone, whatever other messages come.
 //
 // [Decode], [Commands.Next] and [Check] handle input, and [Data] checks data for a room. With
 // [Commands.Lend] a publish command in its usual form is decoded without garbage (publish.go), and

@@ -5,12 +5,12 @@
 //	turn.go     Turn: the state of one piece of work, which is on the list at most once
 //	list.go     List: the ready list in its classes, and which task is next
 //	wake.go     when a worker is woken, and how long workers were busy
-//	worker.go   Worker: a goroutine that runs tasks, or the goroutine of an event loop
-//	follow.go   jobs that run right after the item that has made them
+//	worker.go   Worker: runs tasks on a goroutine of its own, or on that of an event loop
+//	follow.go   jobs that run right after the item that asked for them
 //	ring.go     the memory of a list
 //
-// There are two kinds of work. An item is a value of the caller's type, for which the caller runs
-// one function: in a server, a connection. A [Job] has a function of its own.
+// There are two kinds of work. An item is a value of the caller's type, such as a connection, for
+// which Worker.Run is called. A [Job] has a function of its own.
 //
 // # Words
 //
@@ -18,7 +18,7 @@
 //	turn        the right to run an item or a job: only one goroutine has it at a time
 //	task        an entry of the ready list: an item or a job
 //	class       front, heavy or background: the part of the ready list on which an item waits
-//	worker      a goroutine that takes tasks and runs them
+//	worker      takes tasks and runs them: a goroutine of its own, or a loop's
 //	loop        the goroutine of an event loop, which may run items itself
 //	prompt      of callbacks that never block, so that a running worker comes back soon
 //	followers   the jobs that a worker runs after an item, without the ready list
