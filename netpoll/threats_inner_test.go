@@ -91,10 +91,7 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 			t.Errorf("%s, the fourth: %d", of[0], got)
 		}
 		second.Close()
-		wstest.Eventually(t, "it has gone", func() bool { return s.Stats().Closed[HandshakeFailed] == 1 })
-		if got := asks(t, from(t, s, of[1])); got != 101 {
-			t.Errorf("%s, in its place: %d", of[1], got)
-		}
+		wstest.Eventually(t, "another of its address has its place", func() bool { return asks(t, from(t, s, of[1])) == 101 })
 	}
 }
 
@@ -111,10 +108,7 @@ func TestThreatFullIsNotCounted(t *testing.T) {
 	}
 	away.Close()
 	two.Close()
-	wstest.Eventually(t, "both have gone", func() bool { return s.open.Load() == 1 && s.refusing.Load() == 0 })
-	if got := asks(t, from(t, s, "192.0.2.1")); got != 101 {
-		t.Errorf("the second of its address: %d", got)
-	}
+	wstest.Eventually(t, "a second of its address has a place", func() bool { return asks(t, from(t, s, "192.0.2.1")) == 101 })
 }
 
 // Whom a proxy names, and is sent away, is forgotten with the others, as the end of
