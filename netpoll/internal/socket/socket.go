@@ -40,7 +40,9 @@ func Listen(network, address string, sendBuffer int) (fd int, addr net.Addr, err
 	defer ln.Close()
 	fd, err = Dup(ln) // Go's poller owns the other one
 	if err == nil {
-		err = errors.Join(unix.SetNonblock(fd, true), unix.Listen(fd, backlog))
+		if err = errors.Join(unix.SetNonblock(fd, true), unix.Listen(fd, backlog)); err != nil {
+			unix.Close(fd)
+		}
 	}
 	if err != nil {
 		return -1, nil, fmt.Errorf("netpoll: listening on %s: %w", address, err)
