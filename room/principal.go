@@ -87,14 +87,13 @@ func (h *Hub) Meter() *cost.Meter { return h.meter }
 // Spend implements netpoll.Meter. A plain connection without a token gets a Principal with the first
 // bytes that it sends.
 func (h *Hub) Spend(c netpoll.Conn, input netpoll.Cost) netpoll.Verdict {
-	p := principalOf(c)
-	if s := sessionOf(c); s != nil && !s.Connected() { // its payer is not known yet
+	p, s := principalOf(c), sessionOf(c)
+	switch {
+	case s != nil && !s.Connected(): // its payer is not known yet
 		return h.meter.ReadBeforeConnect(&p.Usage, AddressOf(c), input)
-	}
-	if p == nil {
-		if !h.meter.Limits(ClassInput) {
-			return netpoll.Verdict{}
-		}
+	case s == nil && !h.meter.Limits(ClassInput): // a plain connection causes no large replies either
+		return netpoll.Verdict{}
+	case p == nil:
 		if _, member := h.Member(c); !member {
 			return netpoll.Verdict{}
 		}
