@@ -58,6 +58,9 @@
 //	event=mark, room=R, read=N         {}            the user has read R up to N, on another device
 //	event=rooms, room=R                {}            the user's list of rooms has changed otherwise: call rooms again
 //
+// The events about the messages of one author come in the order of the messages. Those of different
+// authors may not: compare the offsets.
+//
 // # Calls
 //
 // The data of a call and of its result are JSON objects. A field that is unknown or has the

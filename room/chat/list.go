@@ -169,9 +169,11 @@ func mayMeet(call *room.Call, name string, takesPart bool) bool {
 // count sets the last message, and the number of unread messages after the mark. It sets neither if
 // the caller may not read the history.
 func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry) error {
-	v := call.Judge(room.ActHistory, l.Room)
+	var v policy.Verdict
 	if l.Kind == kindPrivate { // the roster's entry makes the caller a member
 		v = call.JudgeAs(room.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()})
+	} else {
+		v = call.Judge(room.ActHistory, l.Room)
 	}
 	if v.Outcome == policy.Deny {
 		return nil
