@@ -62,6 +62,16 @@ func asks(t *testing.T, c net.Conn, headers ...string) int {
 	return r.StatusCode
 }
 
+// isFree reports whether an address can open another connection. A refused client closes its own.
+func isFree(t *testing.T, s *Server, addr string) bool {
+	c := from(t, s, addr)
+	if asks(t, c) == 101 {
+		return true
+	}
+	c.Close()
+	return false
+}
+
 // Half-open connections of one address, or of one /64, are few, and so are open
 // ones; who is sent away meanwhile, and does not even ask why, takes no place.
 func TestThreatHalfOpenOfOneAddress(t *testing.T) {
@@ -91,7 +101,8 @@ func TestThreatHalfOpenOfOneAddress(t *testing.T) {
 			t.Errorf("%s, the fourth: %d", of[0], got)
 		}
 		second.Close()
-		wstest.Eventually(t, "another of its address has its place", func() bool { return asks(t, from(t, s, of[1])) == 101 })
+		wstest.Eventually(t, "another of its address has its place", func() bool { return isFree(t, s, of[1]) })
+		wstest.Eventually(t, "its handshake has failed", func() bool { return s.Stats().Closed[HandshakeFailed] >= 1 })
 	}
 }
 
@@ -108,7 +119,8 @@ func TestThreatFullIsNotCounted(t *testing.T) {
 	}
 	away.Close()
 	two.Close()
-	wstest.Eventually(t, "a second of its address has a place", func() bool { return asks(t, from(t, s, "192.0.2.1")) == 101 })
+	wstest.Eventually(t, "a second of its address has a place", func() bool { return isFree(t, s, "192.0.2.1") })
+	wstest.Eventually(t, "no refused client is left", func() bool { return s.open.Load() == 2 && s.refusing.Load() == 0 })
 }
 
 // Whom a proxy names, and is sent away, is forgotten with the others, as the end of
