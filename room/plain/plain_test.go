@@ -148,8 +148,14 @@ func TestFloodIsCut(t *testing.T) {
 	for i := range 5 {
 		other.Expect(0x81, fmt.Sprint(i))
 	}
-	if got := flood.Rest(true); !strings.HasSuffix(got, "close 1008, eof") || strings.Contains(got, "text 5") {
-		t.Errorf("the flooding client saw %s", got)
+	var seen strings.Builder // the close overtakes the messages that no sweep has written yet
+	got, matched := flood.Rest(true), false
+	for i := range 6 {
+		matched = matched || got == seen.String()+"close 1008, eof"
+		fmt.Fprintf(&seen, "text %d, ", i)
+	}
+	if !matched {
+		t.Errorf("the flooding client saw %s, want its first messages in order, at most five, and close 1008, eof", got)
 	}
 	wstest.Eventually(t, "it has left", func() bool { return n.hub.Stats().Members == 1 })
 	said(other, "still here", other)
