@@ -41,6 +41,37 @@ func TestManualNamesEachPackage(t *testing.T) {
 	}
 }
 
+// TestDocsNameEachPackage checks that the section "# Packages" in the doc.go of netpoll and of room has
+// a row for each package, also below internal folders, and no row for another folder.
+func TestDocsNameEachPackage(t *testing.T) {
+	for _, root := range []string{"netpoll", "room"} {
+		_, section, _ := strings.Cut(read(t, "../"+root+"/doc.go"), "// # Packages\n")
+		section, _, _ = strings.Cut(section, "\n// # ")
+		named := map[string]bool{root: true} // a row for the root itself may stand in the table
+		for _, m := range regexp.MustCompile(`(?m)^//\t(\S+) +\S`).FindAllStringSubmatch(section, -1) {
+			if m[1] != root {
+				named[root+"/"+m[1]] = true
+			}
+		}
+		all := map[string]bool{}
+		for pkg := range imports(t) {
+			if pkg == root || strings.HasPrefix(pkg, root+"/") {
+				all[pkg] = true
+			}
+		}
+		for pkg := range all {
+			if !named[pkg] {
+				t.Errorf("the table of packages in %s/doc.go does not name %s", root, pkg)
+			}
+		}
+		for pkg := range named {
+			if !all[pkg] {
+				t.Errorf("the table of packages in %s/doc.go has %s, which is no package", root, pkg)
+			}
+		}
+	}
+}
+
 func read(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)

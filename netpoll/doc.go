@@ -35,25 +35,29 @@
 //	close     close.go, finish.go,         begins anywhere, ends on the turn
 //	          shutdown.go
 //
-// The packages below internal have no state, or only their own, and import nothing of ours:
+// # Packages
 //
-//	frame   headers of frames, the decoder, permessage-deflate
-//	head    heads of requests, and the answer to an upgrade
-//	addrs   counts and slots by client address
-//	wheel   clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
-//	slab    records, generations and tables
-//	socket  listening sockets, accept4, and descriptors that the runtime's poller does not know
-//	rawio   read, write and writev
-//	output  queues of shared buffers, their pooled memory, and the count of the bytes that they hold
-//	tlsmem  TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
-//	sched   the ready list, turns and workers: which turn runs next, and when a worker is woken
+//	wstest            for tests: a WebSocket client, and waiting for a condition
+//	wstest/shortwrite for tests: makes servers write a few bytes at a time
+//	internal/frame    headers of frames, the decoder, permessage-deflate
+//	internal/head     heads of requests, and the answer to an upgrade
+//	internal/addrs    counts and slots by client address
+//	internal/wheel    clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
+//	internal/slab     records, generations and tables
+//	internal/socket   listening sockets, accept4, and descriptors that the runtime's poller does not know
+//	internal/rawio    read, write and writev
+//	internal/output   queues of shared buffers, their pooled memory, and the count of the bytes that they hold
+//	internal/tlsmem   TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
+//	internal/sched    the ready list, turns and workers: which turn runs next, and when a worker is woken
+//	durations         counts durations
+//	ratelog           logs a line now and then
+//
+// The packages below internal have no state, or only their own, and import nothing of ours. Packages
+// outside netpoll use durations, ratelog and wstest, too.
 //
 // The root itself is one public API over one state: the record of a connection and its tables. All
 // steps share the record, and a package for one of them would need an accessor for each of its fields.
 // So the root has some 40 files.
-//
-// Three packages beside them are for other packages, too: durations counts durations, ratelog logs a
-// line now and then, and wstest is the kit of the tests.
 //
 // # Turns: the read side
 //
@@ -76,11 +80,11 @@
 // The server tells the handler's [Meter] how much input it reads and inflates for a client. The Meter
 // may stop the reading for a while, or put the connection into the background: such connections
 // wait on a list of their own, and at least half of the workers stay free of it. So a client that
-// makes much work for the server waits behind those that make little. The rule: every turn tells the Meter
-// everything that it has read and inflated, also if the client broke the protocol and is closed,
+// makes much work for the server waits behind those that make little. The rule: every turn tells the
+// Meter everything that it has read and inflated, also if the client broke the protocol and is closed,
 // because it may come back at once. TLS records without data, such as key updates, count many times
-// over. Before a connection is open nobody pays for them, so their bytes are limited
-// (tlsmem.MaxWaste). After an expensive message a handler ends the turn with [Conn.Yield].
+// over. Before a connection is open nobody pays for them, so package tlsmem limits their bytes.
+// After an expensive message a handler ends the turn with [Conn.Yield].
 //
 // All callbacks of a connection (open, message, full, drained, close) run on its turn: one at a
 // time, in order, on changing workers. A callback that must wait calls [Conn.Later], or [Conn.Again]
@@ -95,14 +99,15 @@
 //
 // An event only marks its connection as ready. After the last event of an epoll_wait, an eventfd
 // (loop.signalBatch) wakes the loop's goroutine. It queues all connections of the batch under one lock
-// and runs their turns, while the events of the next batch gather in the kernel. A callback with work for other connections, such as a room's broadcast,
-// makes it a [Turn] and asks for it with [Turn.WakeAfter]: the same goroutine runs it after the
-// connection's turn, within a limit of writes. If the turn has output to write and the Turn makes few
-// writes, it runs before that output leaves: a reply and the broadcast of the same message then leave
-// in one write. All further turns, the background and the turns that other goroutines have
-// woken go to the workers through the ready list. The list wakes a worker for a connection only if the goroutines that run have too
-// many turns to take soon. Without RunOnLoop handlers may block, so the list wakes a worker whenever
-// a connection waits and no worker is on its way (internal/sched/wake.go).
+// and runs their turns, while the events of the next batch gather in the kernel. A callback with work
+// for other connections, such as a room's broadcast, makes it a [Turn] and asks for it with
+// [Turn.WakeAfter]: the same goroutine runs it after the connection's turn, within a limit of writes.
+// If the turn has output to write and the Turn makes few writes, it runs before that output leaves: a
+// reply and the broadcast of the same message then leave in one write. All further turns, the
+// background and the turns that other goroutines have woken go to the workers through the ready list.
+// The list wakes a worker for a connection only if the goroutines that run have too many turns to take
+// soon. Without RunOnLoop handlers may block, so the list wakes a worker whenever a connection waits
+// and no worker is on its way (internal/sched/wake.go).
 //
 // For 100 clients whose messages came back one by one, the server switched threads 30,000 times a
 // second before that, and 4,500 times after.

@@ -8,31 +8,35 @@
 // Imports run one way, from the top of this table to the bottom; cmd/imports_test.go has the exact
 // rules.
 //
-//	api              the server API, for backends and operators
-//	hooks            the requests to the application's backend, which may decide in place of rights
-//	apikey           the keys of backends and operators, and the methods and rooms that they open
-//	live             the live picture of the server, for operators
-//	chat             the chat calls of clients, and their events
-//	mux              the netpoll.Handler of a hub: it chooses the dialect of each connection
-//	centrifuge       the Centrifuge dialect: sessions, commands, subscriptions
-//	plain            the plain dialect
-//	room             hubs, rooms and members: joining, delivery, flow control, presence, notices
-//	cost             how much of its rates each connection, user and address has used
-//	shares           which owner pays for which entry of the State; the sizes of rosters
-//	slowmode         slow mode: the least time between two messages of a user in a room
-//	moderation       bans and mutes: imposing, lifting, the copy in each node, the audit log
-//	guest            anonymous connections with a name, and their tokens
-//	policy           the rights: roles, rights by room, private rooms; one Decide
-//	token            the verification of tokens, and the identity in them
-//	engine           the contracts of the store behind rooms: Log, State and Control
-//	engine/memory    the engine inside one process
-//	wire             the bytes of both dialects, as commands and events
-//	budget           rates and shares: the limits of the costs of a client
-//	internal/encode  publications and notices as the messages of each dialect
-//	internal/pause   how long a shard pauses after a sweep: by the load and by the arrivals
-//	internal/latency how long messages take until they were offered to all members
-//	roomtest         for tests: serves a hub
-//	name             the names of rooms and persons
+//	api                the server API, for backends and operators
+//	hooks              the requests to the application's backend, which may decide in place of rights
+//	apikey             the keys of backends and operators, and the methods and rooms that they open
+//	live               the live picture of the server, for operators
+//	chat               the chat calls of clients, and their events
+//	roomtest           for tests: serves a hub
+//	mux                the netpoll.Handler of a hub: it chooses the dialect of each connection
+//	centrifuge         the Centrifuge dialect: sessions, commands, subscriptions
+//	plain              the plain dialect
+//	room               hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	cost               how much of its rates each connection, user and address has used
+//	shares             which owner pays for which entry of the State; the sizes of rosters
+//	slowmode           slow mode: the least time between two messages of a user in a room
+//	moderation         bans and mutes: imposing, lifting, the copy in each node, the audit log
+//	guest              anonymous connections with a name, and their tokens
+//	policy             the rights: roles, rights by room, private rooms; one Decide
+//	token              the verification of tokens, and the identity in them
+//	engine/enginetest  for tests: checks an engine, and gives the test its clock
+//	engine             the contracts of the store behind rooms: Log, State and Control
+//	engine/memory      the engine inside one process
+//	wire               the bytes of both dialects, as commands and events
+//	budget             rates and shares: the limits of the costs of a client
+//	internal/encode    publications and notices as the messages of each dialect
+//	internal/pause     how long a shard pauses after a sweep: by the load and by the arrivals
+//	internal/latency   how long messages take until they were offered to all members
+//	internal/timers    calls functions at given times, up to a second late
+//	internal/nametable finds the rooms by their names, in little memory
+//	internal/neutral   removes the parts without content from JSON values
+//	name               the names of rooms and persons
 //
 // # Vocabulary
 //
@@ -109,11 +113,12 @@
 //
 // # What the rooms know of a connection
 //
-// The identity of a connection, and what it has used of its rates, are in its Principal (principal.go),
-// which each dialect embeds in its connection's data. A connection that can be in several rooms is a
-// Session, an interface (sessions.go). One without a session is in one room, which its tag names. A
-// session's part of a join is a Joiner (pending.go). The rooms, the logs and the sweeps do not know
-// a dialect, except as a part of the kind of frames that a member takes (kind.go).
+// The identity of a connection, and what it has used of its rates, are in its Principal (principal.go).
+// A connection that can be in several rooms has a Session as its data, an interface (sessions.go). The
+// Session embeds a SessionState, which has the Principal. The data of a connection without a session
+// is the Principal itself. Such a connection is in one room, which its tag names. A session's part of a
+// join is a Joiner (pending.go). The rooms, the logs and the sweeps do not know a dialect, except as a
+// part of the kind of frames that a member takes (kind.go).
 //
 // # Why a room sweeps
 //
@@ -223,7 +228,7 @@
 //	deferred.mu     the functions that Hub.Post was given
 //	activeRooms.mu  the list of the active rooms
 //	users.mu        the sessions by user
-//	work.mu         the work that follows messages, by room
+//	work.mu         the work that follows messages, by room and payer
 //
 // activeRooms.mu, users.mu, work.mu, timers.List.mu and the locks of packages shares, slowmode and
 // moderation are innermost: nothing is locked under them, except the mutex of a budget.Pool. That
