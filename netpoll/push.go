@@ -2,9 +2,10 @@ package netpoll
 
 import (
 	"unicode/utf8"
-	"webim/netpoll/internal/output"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/output"
 )
 
 // Push sends a message. op is ws.OpText (data must be UTF-8) or ws.OpBinary. data may be reused

@@ -17,7 +17,8 @@ func (w *worker) needCiphertext() {
 // Key updates cost as much as the reading of a kilobyte, in 27 bytes: two new keys, and a record in
 // answer. crypto/tls accepts 16 of them before each byte of plaintext. So ciphertext that brings no
 // plaintext, padding included, costs wasteCost times its bytes. Until a connection is open, and
-// while net/http has it, at most tlsmem.MaxWaste bytes of it are accepted.
+// while net/http has it, at most a fixed number of such bytes are accepted (maxWaste in
+// internal/tlsmem).
 const wasteCost = 32
 
 // silentReads is the number of reads without a byte of plaintext that end the read of a turn: their

@@ -2,10 +2,11 @@ package netpoll
 
 import (
 	"bytes"
-	"webim/netpoll/internal/head"
-	"webim/netpoll/internal/output"
 
 	"golang.org/x/sys/unix"
+
+	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/output"
 )
 
 // upgrade answers an upgrade and opens the connection. behind are the bytes after the head: frames

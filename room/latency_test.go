@@ -65,7 +65,7 @@ func TestLatencyOfPartialCuts(t *testing.T) {
 	for range 4 {
 		sh.G().Log().Append(ws.OpBinary, make([]byte, netpoll.MaxCut-4)) // one cut each
 	}
-	sh.Latency().Come(1000)
+	sh.Latency().Arrived(1000)
 	began := r.Hub().Started().Add(5000)
 	r.Mu().Unlock()
 	for _, want := range []time.Duration{4100, 3100, 2100, 1100} {

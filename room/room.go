@@ -229,7 +229,7 @@ func (r *Room) appendLocked(origin netpoll.ID, notice bool, message func(d encod
 				if now == 0 {
 					now = r.hub.clock(time.Now())
 				}
-				sh.latency.Come(now)
+				sh.latency.Arrived(now)
 			}
 			sh.wakeLocked(origin)
 		}

@@ -1,7 +1,8 @@
 // Package shares counts the entries of the engine's State by the owners that pay for them, and refuses
 // an entry that exceeds its owner's share, so that no owner fills the State; see budget.Pool. A user
 // that a token names pays for its entries. For guests, and for clients without a user, their address
-// pays. Entries that the server API writes belong to the server, and only the limit of the State bounds them.
+// pays. Entries that the server API writes belong to the server, and only the limit of the State bounds
+// them.
 //
 // Shares counts by watching the State. So each node knows all shares, and that works with every engine.
 // It also counts the members of each roster in this way.

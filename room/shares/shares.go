@@ -12,7 +12,7 @@ import (
 )
 
 // ErrFull means that the entry exceeds the share of its owner.
-var ErrFull = errors.New("room: the owner holds as much state as it may")
+var ErrFull = errors.New("shares: the entry exceeds the share of its owner")
 
 // ClientError returns an error of the State in the form for clients: nil, or a wire.ErrorCode, perhaps
 // with an explanation.

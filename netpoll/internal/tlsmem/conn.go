@@ -136,12 +136,12 @@ func (c *Conn) uncountLocked() {
 // MAC, padding.
 const recordOverhead = 80
 
-// MaxWaste is the number of bytes of waste that a client may send while nobody pays for it.
-const MaxWaste = 64 << 10
+// maxWaste is the number of bytes of waste that a client may send while nobody pays for it.
+const maxWaste = 64 << 10
 
 // CountText notes that n bytes of plaintext came out of the input. It returns by how much the waste
 // has grown beyond its largest amount before: input that crypto/tls has read ahead counts for a
-// short time only. ok is false if there is more than MaxWaste.
+// short time only. ok is false if there is more than maxWaste.
 func (c *Conn) CountText(n int) (wasted int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +149,7 @@ func (c *Conn) CountText(n int) (wasted int, ok bool) {
 	c.silent = 0
 	wasted = max(0, c.waste-c.reported)
 	c.reported += wasted
-	return wasted, c.waste <= MaxWaste
+	return wasted, c.waste <= maxWaste
 }
 
 // Output returns the output, which stays valid until Wrote or DropOutput. ready reports whether

@@ -36,8 +36,8 @@ type Shard struct {
 // Pending reports whether a message has come that no cut has.
 func (s *Shard) Pending() bool { return s.since != 0 }
 
-// Come notes that a message has come at a time. It is called if Pending is false.
-func (s *Shard) Come(at int64) { s.since = at }
+// Arrived notes the time at which a message has arrived. It is called if Pending is false.
+func (s *Shard) Arrived(at int64) { s.since = at }
 
 // Cut notes that a sweep begins, with a cut of so many messages. part is the part of the pending
 // bytes that the cut has: below 1, the messages that are left over are assumed to have come evenly,

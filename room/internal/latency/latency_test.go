@@ -13,7 +13,7 @@ func TestNewest(t *testing.T) {
 		newest   int64
 	}{{1, 1000}, {2, 3000}, {4, 4000}} {
 		var s Shard
-		s.Come(1000)
+		s.Arrived(1000)
 		s.Cut(5000, c.messages, 1)
 		if s.oldest != 1000 || s.newest != c.newest || s.Pending() {
 			t.Errorf("of %d messages the oldest came at %d, the newest at %d", c.messages, s.oldest, s.newest)
@@ -25,7 +25,7 @@ func TestNewest(t *testing.T) {
 // of the cut.
 func TestLeftOver(t *testing.T) {
 	var s Shard
-	s.Come(1000)
+	s.Arrived(1000)
 	for i, want := range []struct{ oldest, since int64 }{{1000, 2000}, {2000, 3000}, {3000, 4000}, {4000, 0}} {
 		s.Cut(5000, 1, 1/float64(4-i))
 		if s.oldest != want.oldest || s.since != want.since {
@@ -38,7 +38,7 @@ func TestLeftOver(t *testing.T) {
 func TestDeliveries(t *testing.T) {
 	var d Deliveries
 	var s Shard
-	s.Come(1)
+	s.Arrived(1)
 	s.Cut(int64(time.Second), 2, 1)
 	for range 5 { // members
 		s.Offer(2)
