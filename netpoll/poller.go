@@ -108,7 +108,7 @@ func (l *loop) runBatch() {
 	}
 }
 
-// startWheel makes the loop's wheel and has the loop turn it.
+// startWheel makes the loop's wheel. From then on the loop's goroutine calls its OnTimer.
 func (l *loop) startWheel() (err error) {
 	if l.wheel, err = wheel.New(&l.s.clock, l); err != nil {
 		return err

@@ -39,7 +39,8 @@ type accounts struct {
 	byAddr map[budget.Owner]*account
 }
 
-// unknown is the payer for clients of a Unix socket if the proxy does not name their addresses. It is no address, so it has no account.
+// unknown is the payer for clients of a Unix socket if the proxy does not name their addresses. It is
+// no address, so it has no account.
 var unknown = budget.Addr(netip.Addr{})
 
 // addressAccount returns the account of an address, which it makes if there is none. It returns nil if

@@ -70,8 +70,8 @@ func (m *Meter) Charge(u *Usage, c policy.Class, n int) {
 }
 
 // ChargeOwner charges n bytes to a user or an address alone, even if that makes a debt: for messages that
-// the server sends by itself because of an action of a client. A user
-// without a connection on this node has no account, and is not charged.
+// the server sends by itself because of an action of a client. A user without a connection on this
+// node has no account, and is not charged.
 func (m *Meter) ChargeOwner(owner budget.Owner, c policy.Class, n int) {
 	if !m.Limits(c) {
 		return

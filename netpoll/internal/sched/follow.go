@@ -8,8 +8,8 @@ const (
 	FewWrites = 16
 )
 
-// Follow has the worker run an idle job right after the item that it runs now, without the ready
-// list. t is the turn of the item. writes is about the number of system calls that the job makes.
+// Follow queues an idle job for the worker, which runs it right after its current item. The job does
+// not go through the ready list. t is the turn of the item. writes is about the number of system calls that the job makes.
 // Follow returns false if the worker no longer runs the item, if its followers would make more than
 // MaxWrites, or if the job is not idle. Any goroutine may call it.
 func (w *Worker[T]) Follow(t *Turn, j *Job, writes int) bool {

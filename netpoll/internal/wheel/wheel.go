@@ -49,8 +49,8 @@ const (
 // connection share one entry: the handshake's, the heartbeat's, the blocked socket's, and the
 // close's. The owner sets the entry to the earliest of them.
 //
-// The loop's goroutine calls OnTimer when the timerfd is readable. Of the entries that are due then,
-// the wheel has the owner send heartbeats on this goroutine, and asks for a turn for all others.
+// The loop's goroutine calls OnTimer when the timerfd is readable. For each entry that is due then,
+// OnTimer calls Owner.Ping if only a heartbeat is due, and Owner.Turn if the connection needs a turn.
 // Entries that fall due while heartbeats are sent, some 15 µs each, wait for their end.
 //
 // Arm, ArmBy, Remove, Start and Close are safe for concurrent use.
