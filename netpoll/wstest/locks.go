@@ -46,7 +46,8 @@ func LockOrder(t *testing.T) {
 }
 
 // mutexes lists the mutexes of a source file: the fields of its structs as Type.field, also if they
-// are embedded, pointers or arrays, and the variables of the package by their names.
+// are embedded, pointers or arrays, and the variables of the package by their names. A mutex in a
+// struct without a name is called Type.field.mutex.
 func mutexes(source string) (all []string, err error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
 	if err != nil {
@@ -60,48 +61,45 @@ func mutexes(source string) (all []string, err error) {
 		for _, spec := range group.Specs {
 			switch spec := spec.(type) {
 			case *ast.ValueSpec:
-				if spec.Type != nil && isMutex(spec.Type) {
-					all = append(all, names("", spec.Names)...)
+				for _, id := range spec.Names {
+					all = append(all, mutexesIn(id.Name, spec.Type)...)
 				}
-			case *ast.TypeSpec:
-				fields, ok := spec.Type.(*ast.StructType)
-				if !ok {
-					continue
-				}
-				for _, field := range fields.Fields.List {
-					if isMutex(field.Type) {
-						all = append(all, names(spec.Name.Name+".", field.Names)...)
+				for i, value := range spec.Values {
+					if literal, ok := value.(*ast.CompositeLit); ok && spec.Type == nil {
+						all = append(all, mutexesIn(spec.Names[i].Name, literal.Type)...)
 					}
 				}
+			case *ast.TypeSpec:
+				all = append(all, mutexesIn(spec.Name.Name, spec.Type)...)
 			}
 		}
 	}
 	return all, nil
 }
 
-// names returns names with a prefix; an embedded field is called Mutex.
-func names(prefix string, idents []*ast.Ident) (all []string) {
-	for _, id := range idents {
-		all = append(all, prefix+id.Name)
-	}
-	if len(idents) == 0 {
-		all = []string{prefix + "Mutex"}
-	}
-	return all
-}
-
-// isMutex reports whether a type is a mutex, or has some as its elements.
-func isMutex(t ast.Expr) bool {
+// mutexesIn lists the mutexes of a variable, a field or a type with the given name. An embedded field
+// is called Mutex.
+func mutexesIn(name string, t ast.Expr) (all []string) {
 	switch t := t.(type) {
 	case *ast.StarExpr:
-		return isMutex(t.X)
+		return mutexesIn(name, t.X)
 	case *ast.ArrayType:
-		return isMutex(t.Elt)
+		return mutexesIn(name, t.Elt)
 	case *ast.MapType:
-		return isMutex(t.Value)
+		return mutexesIn(name, t.Value)
 	case *ast.SelectorExpr:
-		pkg, ok := t.X.(*ast.Ident)
-		return ok && pkg.Name == "sync" && (t.Sel.Name == "Mutex" || t.Sel.Name == "RWMutex")
+		if pkg, ok := t.X.(*ast.Ident); ok && pkg.Name == "sync" && (t.Sel.Name == "Mutex" || t.Sel.Name == "RWMutex") {
+			return []string{name}
+		}
+	case *ast.StructType:
+		for _, field := range t.Fields.List {
+			for _, id := range field.Names {
+				all = append(all, mutexesIn(name+"."+id.Name, field.Type)...)
+			}
+			if len(field.Names) == 0 {
+				all = append(all, mutexesIn(name+".Mutex", field.Type)...)
+			}
+		}
 	}
-	return false
+	return all
 }

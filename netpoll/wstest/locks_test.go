@@ -22,12 +22,29 @@ type b[T any] struct {
 
 type c struct{ sync.RWMutex }
 
+type d struct {
+	inner struct {
+		mu   sync.Mutex
+		deep []*struct{ sync.RWMutex }
+	}
+}
+
+type e []struct{ mu sync.Mutex }
+
 var global sync.Mutex
+
+var one, two struct{ mu sync.Mutex }
+
+var three = struct{ mu sync.Mutex }{}
 
 func f() { var mu sync.Mutex }
 `
-	want := []string{"a.mu", "a.other", "b.mu", "b.nu", "b.shards", "c.Mutex", "global"}
+	want := []string{"a.mu", "a.other", "b.mu", "b.nu", "b.shards", "c.Mutex", "d.inner.mu", "d.inner.deep.Mutex", "e.mu",
+		"global", "one.mu", "two.mu", "three.mu"}
 	if got, err := mutexes(source); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }
+
+// TestLockOrderNamesEachMutex checks the mutexes of this package.
+func TestLockOrderNamesEachMutex(t *testing.T) { LockOrder(t) }

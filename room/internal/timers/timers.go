@@ -1,5 +1,3 @@
-// Package timers calls functions at given times, up to a second late. A timer costs a slot in a heap:
-// no goroutine, and no timer of the runtime.
 package timers
 
 import (
@@ -12,7 +10,7 @@ import (
 // no longer needed when it is called, it does nothing. The zero value is ready. The methods are safe
 // for concurrent use.
 type List struct {
-	mu   sync.Mutex // innermost
+	mu   sync.Mutex
 	heap timers
 }
 
@@ -38,8 +36,7 @@ func (h *timers) Pop() any {
 	return x
 }
 
-// At makes Run call f at the given time. It takes no lock but the list's own, so the caller may hold
-// any lock.
+// At makes Run call f at the given time. The caller may hold any lock.
 func (l *List) At(at time.Time, f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
