@@ -139,7 +139,8 @@ type Config struct {
 	Calls Caller
 	// MaxCalls is the maximum number of calls that run at a time, each on a goroutine, if calls may have to
 	// wait for the engine or a backend; 0: 8 for each processor. Four times as many may wait for their turn,
-	// and users and addresses take turns. Above that a call is refused with the temporary error 111.
+	// and users and addresses take turns. Above that a call is refused with the temporary error 111. It is
+	// also the maximum number of follow-ups of calls that run at a time.
 	MaxCalls int
 	// Personal joins each connection of a user to PersonalRoom of the user, when it connects.
 	Personal bool

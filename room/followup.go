@@ -8,7 +8,7 @@ import (
 
 // A followUp is the work that follows a message, see Config.FollowUp.
 type followUp struct {
-	ofCall bool                  // a call waits for it. The call has a slot or has lent it, so the work needs none
+	ofCall bool                  // a call waits for it, so it takes a slot of work.ofCalls
 	do     func(context.Context) // the work
 	then   func()                // is called when the work is done, or is dropped
 }
@@ -58,17 +58,14 @@ func (h *Hub) addFollowUp(key followUpKey, f followUp) {
 }
 
 // begin runs the first follow-up as soon as there is a slot for it.
-func (l *followUpLine) begin(f followUp) {
-	if !f.ofCall {
-		l.hub.work.slots.Acquire(l.key.payer, l)
-		return
+func (l *followUpLine) begin(f followUp) { l.slotsFor(f).Acquire(l.key.payer, l) }
+
+// slotsFor returns the slots of which a follow-up takes one.
+func (l *followUpLine) slotsFor(f followUp) *budget.Slots {
+	if f.ofCall {
+		return l.hub.work.ofCalls
 	}
-	l.hub.work.ofCalls.Add(1)
-	go func() {
-		defer l.hub.work.ofCalls.Done()
-		defer l.next(f)
-		l.hub.runFollowUp(f.do)
-	}()
+	return l.hub.work.slots
 }
 
 // Start implements budget.Waiter.
@@ -84,7 +81,7 @@ func (l *followUpLine) Refuse() {
 func (l *followUpLine) run() {
 	f := l.first()
 	defer l.next(f)
-	defer l.hub.work.slots.Release(l.key.payer)
+	defer l.slotsFor(f).Release(l.key.payer)
 	l.hub.runFollowUp(f.do)
 }
 

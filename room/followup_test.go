@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,6 +129,50 @@ func TestFollowUpsOfManyPayers(t *testing.T) {
 	for u := range users {
 		if got := f.of(fmt.Sprint("user", u)); !slices.IsSorted(got) || len(got) != messages {
 			t.Errorf("the follow-ups of %d messages have run, in the order %v", len(got), got)
+		}
+	}
+}
+
+// TestFollowUpsOfCallsAreBounded checks that no more follow-ups of calls run at a time than calls may, when
+// many users publish in one room, and that all of them run.
+func TestFollowUpsOfCallsAreBounded(t *testing.T) {
+	const users, limit = 40, 2
+	v, sign := tokens(t)
+	published, begun, open := make(chan struct{}, users), make(chan struct{}, users), make(chan struct{})
+	var running atomic.Int32
+	c := quietly(chatty())
+	c.Tokens, c.Calls, c.Engine, c.MaxCalls = v, newGates(), newWaitingEngine(), limit
+	c.FollowUp = func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
+		published <- struct{}{}
+		return func(context.Context) {
+			if n := running.Add(1); n > limit {
+				t.Errorf("%d follow-ups run at a time", n)
+			}
+			begun <- struct{}{}
+			<-open
+			running.Add(-1)
+		}
+	}
+	n := start(t, c, netpoll.Config{})
+	var all []*talker
+	for u := range users {
+		k := n.open(wire.JSON)
+		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user", u)}, time.Hour)}}); r.Connect == nil {
+			t.Fatalf("connecting: %v", r)
+		}
+		if err := k.say(rpc(11, "pass", `{}`)); err != nil {
+			t.Fatal(err)
+		}
+		<-published // the call lends its slot to the next one
+		all = append(all, k)
+	}
+	for range users {
+		<-begun
+		open <- struct{}{}
+	}
+	for _, k := range all {
+		if r, err := k.next(); err != nil || r.Id != 11 || r.Error != nil {
+			t.Errorf("%v, %v, want the reply of the call", r, err)
 		}
 	}
 }

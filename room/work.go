@@ -23,6 +23,10 @@ import (
 // Few slots suffice, because a call with a slot uses a processor, or waits for an engine that answers
 // soon. With more slots than that, calls would take the processors from the workers. While a call
 // waits for the backend, or for the engine's answer to a message, it lends its slot to other calls.
+//
+// The follow-ups of calls have as many slots of their own. A call waits for the follow-up of its message,
+// and holds its slot meanwhile if too many calls have lent theirs. So the follow-up of a call must not
+// wait for a slot that a call may hold.
 
 // slotsPerProcessor times GOMAXPROCS is the default of Config.MaxCalls.
 const slotsPerProcessor = 8
@@ -30,10 +34,15 @@ const slotsPerProcessor = 8
 // maxSuspended is the maximum number of calls that wait without a slot.
 const maxSuspended = 2048
 
+// waitingPerCall is how many follow-ups may wait for a slot of work.ofCalls, for each call that has begun.
+// One is not enough, because a payer gets only seven eighths of the places, and because a call whose
+// client leaves ends before its follow-up.
+const waitingPerCall = 2
+
 // work runs functions on goroutines that have slots.
 type work struct {
-	slots   *budget.Slots
-	ofCalls sync.WaitGroup  // goroutines that run the follow-ups of calls, without a slot
+	slots   *budget.Slots   // of calls, and of the follow-ups of commands
+	ofCalls *budget.Slots   // of the follow-ups of calls
 	ctx     context.Context // ends when the hub stops
 	stop    context.CancelFunc
 
@@ -42,7 +51,12 @@ type work struct {
 }
 
 func newWork(limit int) *work {
-	w := &work{slots: budget.NewSlots(CallSlots(limit), maxSuspended), followUps: map[followUpKey]*followUpLine{}}
+	n := CallSlots(limit)
+	w := &work{
+		slots:     budget.NewSlots(n, budget.WaitFactor*n, maxSuspended),
+		ofCalls:   budget.NewSlots(n, waitingPerCall*(n+maxSuspended), 0),
+		followUps: map[followUpKey]*followUpLine{},
+	}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
 }
@@ -56,14 +70,15 @@ func CallSlots(maxCalls int) int {
 }
 
 // MaxCallsHeld returns how many calls a hub with this Config.MaxCalls keeps at a time: calls with a
-// slot, calls that wait for one, and calls that have lent theirs.
-func MaxCallsHeld(maxCalls int) int { return CallSlots(maxCalls)*(1+budget.WaitFactor) + maxSuspended }
+// slot, calls that wait for one, and calls that have lent theirs. A running follow-up of a call counts as
+// a call.
+func MaxCallsHeld(maxCalls int) int { return CallSlots(maxCalls)*(2+budget.WaitFactor) + maxSuspended }
 
 // close cancels the running work and refuses all other work. It returns when no work runs any more.
 func (w *work) close() {
 	w.stop()
 	w.slots.Close()
-	w.ofCalls.Wait()
+	w.ofCalls.Close()
 }
 
 // errWorkFull refuses a call for which there is neither a slot nor a place to wait.

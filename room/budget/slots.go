@@ -38,12 +38,13 @@ type line struct {
 	queue []Waiter
 }
 
-// WaitFactor is how many pieces of work may wait for each slot.
+// WaitFactor is how many calls, or requests to a hook, may wait for each slot.
 const WaitFactor = 4
 
-// NewSlots returns limit slots. At most suspended pieces of work are suspended at a time.
-func NewSlots(limit, suspended int) *Slots {
-	s := &Slots{limit: limit, share: mostOf(limit), lines: WaitFactor * limit, most: suspended, owners: map[Owner]*line{}}
+// NewSlots returns limit slots. At most waiting pieces of work wait for a slot, of which one owner has seven
+// eighths, and at most suspended pieces are suspended at a time.
+func NewSlots(limit, waiting, suspended int) *Slots {
+	s := &Slots{limit: limit, share: mostOf(limit), lines: waiting, most: suspended, owners: map[Owner]*line{}}
 	s.drained.L = &s.mu
 	return s
 }

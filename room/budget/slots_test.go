@@ -35,7 +35,7 @@ func fillSlots(s *Slots, o Owner, n int) (refused *int) {
 // all places to wait, the work of a new owner waits and gets its turn as slots become free.
 func TestOwnersTogetherLeavePlacesToWait(t *testing.T) {
 	for _, owners := range []int{1, 2, 3, 20} {
-		s := NewSlots(16, 1)
+		s := NewSlots(16, WaitFactor*16, 1)
 		var greedy []Owner
 		for i := range owners {
 			greedy = append(greedy, User(fmt.Sprint("greedy ", i)))
@@ -68,7 +68,7 @@ func TestOwnersTogetherLeavePlacesToWait(t *testing.T) {
 // including displaced work, work that is suspended, and work that waits when the slots are closed.
 func TestWorkIsStartedOrRefusedOnce(t *testing.T) {
 	for _, closes := range []bool{false, true} {
-		s := NewSlots(4, 1)
+		s := NewSlots(4, WaitFactor*4, 1)
 		const each, owners = 40, 6
 		started, refused := 0, 0
 		var running []Owner
@@ -125,7 +125,7 @@ func (s *Slots) isOpen() bool {
 // TestSuspendedWorkLetsOthersIn checks that suspended work takes no slot, and that resumed work takes
 // one even if all are taken.
 func TestSuspendedWorkLetsOthersIn(t *testing.T) {
-	s := NewSlots(2, 1)
+	s := NewSlots(2, WaitFactor*2, 1)
 	a, b := User("a"), User("b")
 	started := 0
 	begin := work{start: func() { started++ }}
@@ -153,7 +153,7 @@ func TestSuspendedWorkLetsOthersIn(t *testing.T) {
 
 // TestOwnersTakeTurns checks that owners take turns, and that none gets all slots.
 func TestOwnersTakeTurns(t *testing.T) {
-	s := NewSlots(8, 1)
+	s := NewSlots(8, WaitFactor*8, 1)
 	var started []string
 	ask := func(name string) bool {
 		taken := true

@@ -99,7 +99,7 @@ func New(cfg Config) *Hooks {
 	h.told = ratelog.New(cfg.Logger)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {
-		h.hooks[k].slots = budget.NewSlots(cfg.Concurrency, 0)
+		h.hooks[k].slots = budget.NewSlots(cfg.Concurrency, budget.WaitFactor*cfg.Concurrency, 0)
 		h.hooks[k].client = &http.Client{
 			Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: cfg.Concurrency, IdleConnTimeout: time.Minute,
 				DisableCompression: true, ResponseHeaderTimeout: cfg.Timeout, MaxResponseHeaderBytes: maxAnswerHead},
