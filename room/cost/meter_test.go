@@ -110,6 +110,23 @@ func TestMaxConns(t *testing.T) {
 	}
 }
 
+// TestAccountOfAReturningUser checks that the account of a user that connects again before it is full is
+// still there, with all connections, after the time at which it would have been forgotten.
+func TestAccountOfAReturningUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeter(60)
+		u := usageOf(m, "ann", here)
+		m.AllowUser(u, policy.ClassRPC)
+		m.UncountConnection(u) // the account is not full, so a timer will forget it
+		usageOf(m, "ann", here)
+		time.Sleep(time.Minute)
+		m.cfg.Timers.Run()
+		if usageOf(m, "ann", here); !m.HasMaxConnections("ann") || m.Counts().Users != 1 {
+			t.Errorf("with as many connections as ann may have: %+v", m.Counts())
+		}
+	})
+}
+
 // TestDebt checks that one cost may exceed a rate, and that the next one then waits: of a connection
 // with a token those of its user, of others those of its address.
 func TestDebt(t *testing.T) {
