@@ -200,3 +200,34 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 		}
 	})
 }
+
+// TestRosterDecidesWithoutTheBackend checks that if the backend gives no answer about a $ room, the roster
+// of the room decides, and the backend is not asked again.
+func TestRosterDecidesWithoutTheBackend(t *testing.T) {
+	c, b := quietly(chatty()), newAsked(room.HookSubscribe)
+	v, sign := tokens(t)
+	c.Tokens, c.Backend = v, b
+	n := start(t, c, netpoll.Config{})
+	listed := engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "$r", Name: "ann"}, Value: []byte("{}"), Version: engine.AnyVersion}
+	n.hub.Engine().Put(listed, func(_ uint64, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	for user, want := range map[string]uint32{"ann": 0, "eve": uint32(wire.ErrPermissionDenied)} {
+		k := n.open(wire.JSON)
+		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: user}, time.Hour)}}); r.Connect == nil {
+			t.Fatalf("connecting %s: %v", user, r)
+		}
+		if err := k.say(&protocol.Command{Id: 100, Subscribe: &protocol.SubscribeRequest{Channel: "$r"}}); err != nil {
+			t.Fatal(err)
+		}
+		b.next(t).answer(room.HookReply{}, room.ErrNoAnswer)
+		if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != want {
+			t.Errorf("%s subscribes: %v, %v, want the error %d", user, r, err, want)
+		}
+	}
+	if len(b.questions) > 0 {
+		t.Error("the backend is asked again")
+	}
+}

@@ -218,3 +218,31 @@ func TestMaxConnsPerUser(t *testing.T) {
 		t.Errorf("in the place of one that left: %s", got)
 	}
 }
+
+// TestInputBeforeConnect checks that before its connect command a client has an eighth of the rate of its
+// input, and that its address pays, too, although the client has no payer yet.
+func TestInputBeforeConnect(t *testing.T) {
+	const rate = 16 << 10
+	large := `{"id":2,"ping":{},"x":"` + strings.Repeat("x", rate/4) + `"}`
+	for name, rates := range map[string][2]room.Rate{
+		"connection": {slow(rate), room.Unlimited},
+		"address":    {room.Unlimited, slow(rate / 64)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := room.Config{Rates: room.NoRates, UserRates: room.NoRates}
+			cfg.Rates.Input, cfg.UserRates.Input = rates[0], rates[1]
+			n := start(t, cfg, netpoll.Config{})
+			if name == "connection" {
+				c := n.chat()
+				c.say(t, `{"id":1,"connect":{}}`)
+				c.reply(t)
+				c.say(t, "%s", large)
+				if got := c.reply(t); n.hub.Stats().TooFast.Input != 0 {
+					t.Errorf("after the connect command: %s, %+v", got, n.hub.Stats().TooFast)
+				}
+			}
+			n.chat().say(t, "%s", large)
+			wstest.Eventually(t, "the input exceeds the rate", func() bool { return n.hub.Stats().TooFast.Input > 0 })
+		})
+	}
+}
