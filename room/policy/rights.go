@@ -32,7 +32,7 @@ const (
 // More actions, which configurations do not name: their rights follow from those above.
 const (
 	ActBe     Action = numActions + iota // be connected, or be in the room in any way: everybody except the banned
-	ActSpeak                             // have others read one's words: everybody except the muted, and in a locked room only moderators
+	ActSpeak                             // write something that others read: everybody except the muted, and in a locked room only moderators
 	ActReact                             // react to a message: like ActSend, but no backend is asked
 	ActTitle                             // set the room's title: needs ActManage and ActSpeak
 	ActInvite                            // put others on a private room's roster, or tell them of a public room
@@ -90,10 +90,9 @@ func ParseAction(name string) (Action, bool) { return parseName[Action](actionNa
 // room. For the meaning of the zero value in a table see Rights.
 //
 // Anonymous, user, moderator and admin are a ladder: each role includes the roles below it, so
-// RoleAnonymous means everybody. RoleUser is every named user except
-// guests. RoleModerator
-// and RoleAdmin come from tokens, for all rooms or for the rooms that the token names.
-// RoleMember is outside the ladder: the connections that are in the room at that moment.
+// RoleAnonymous means everybody. RoleUser is every named user except guests. RoleModerator and
+// RoleAdmin come from tokens, for all rooms or for the rooms that the token names. RoleMember is outside
+// the ladder: the connections that are in the room at that moment.
 type Roles uint8
 
 // The roles. RoleNobody is the role that no connection has.

@@ -40,11 +40,10 @@
 //
 // [Decode], [Commands.Next] and [Check] handle input, and [Data] checks data for a room. With
 // [Commands.Lend] a publish command in its usual form is decoded without garbage (publish.go), and
-// plain data is checked in one pass (scan.go). If a
-// message cannot be decoded, the server closes the connection ([ErrMalformed] and the errors beside
-// it). If a command can be decoded but is invalid, it gets an error reply. Both are errors that
-// wrap a code, [DisconnectCode] or [ErrorCode]. [Append], [AppendPublication] and [Join] encode
-// output. All functions are safe for concurrent use.
+// plain data is checked in one pass (scan.go). If a message cannot be decoded, the server closes the
+// connection ([ErrMalformed] and the errors beside it). If a command can be decoded but is invalid, it
+// gets an error reply. Both are errors that wrap a code, [DisconnectCode] or [ErrorCode]. [Append],
+// [AppendPublication] and [Join] encode output. All functions are safe for concurrent use.
 //
 // The rule of strictness: data that enters a room, in any way and in any dialect, must be data that
 // every reader in webim accepts ([Valid]): one JSON value in UTF-8, without duplicate names in an
