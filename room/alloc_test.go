@@ -80,7 +80,7 @@ func TestSessionMessageAllocatesNothing(t *testing.T) {
 	for _, enc := range bothEncodings {
 		n := start(t, room.Config{Anonymous: true, Rates: room.Rates{Send: room.Rate{N: 1 << 30, Per: wstest.Patience}}, Options: room.Patterns{
 			{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: wstest.Patience}, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
-		k := n.talk(enc)
+		k := n.connect(enc)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 		command := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"what is said here"}`)}}
 		frame := masked(ws.OpText, command.AppendJSON(nil))

@@ -53,7 +53,7 @@ func (a *asked) next(t testing.TB) question {
 // in time.
 func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 	for _, refused := range []bool{false, true} {
-		c, b := quietly(chatty()), newAsked(room.HookConnect)
+		c, b := quietly(openConfig()), newAsked(room.HookConnect)
 		c.Backend, c.ConnectTimeout = b, time.Nanosecond
 		n := start(t, c, netpoll.Config{})
 		k := n.chat()
@@ -82,10 +82,10 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 // TestPendingSubscribesCount checks that rooms about which the backend has not decided yet count as rooms of
 // the connection.
 func TestPendingSubscribesCount(t *testing.T) {
-	c, b := quietly(chatty()), newAsked(room.HookSubscribe)
+	c, b := quietly(openConfig()), newAsked(room.HookSubscribe)
 	c.Backend, c.MaxRoomsPerConn = b, 2
 	n := start(t, c, netpoll.Config{})
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	for i, room := range []string{"a", "b"} {
 		if err := k.say(&protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: room}}); err != nil {
 			t.Fatal(err)
@@ -119,10 +119,10 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		if i > 1 {
 			noAnswer = room.ErrNoAnswer
 		}
-		c, b := quietly(chatty()), newAsked(room.HookSubscribe)
+		c, b := quietly(openConfig()), newAsked(room.HookSubscribe)
 		c.Backend = b
 		n := start(t, c, netpoll.Config{})
-		k := n.talk(wire.JSON)
+		k := n.connect(wire.JSON)
 		commands := []*protocol.Command{
 			{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}},
 			{Id: 3, Subscribe: &protocol.SubscribeRequest{Channel: "r"}},
@@ -165,7 +165,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 // connection expires. Its SDK would ask the application for a token, get none, and close for good. A client
 // with a token is told each new expiry.
 func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
-	c, b := quietly(chatty()), newAsked(room.HookConnect, room.HookRefresh)
+	c, b := quietly(openConfig()), newAsked(room.HookConnect, room.HookRefresh)
 	verifier, sign := tokens(t)
 	c.Backend, c.Tokens = b, verifier
 	n := start(t, c, netpoll.Config{})
@@ -188,7 +188,7 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 		if r := holder.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: "bob"}, time.Hour)}}); !r.Connect.GetExpires() {
 			t.Fatalf("connecting with a token: %v", r)
 		}
-		for user, k := range map[string]*talker{"ann": guest, "bob": holder} {
+		for user, k := range map[string]*protocolClient{"ann": guest, "bob": holder} {
 			n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRefresh, To: engine.Target{User: user}, Expires: later}, func(err error) {
 				if err != nil {
 					t.Error(err)
@@ -204,7 +204,7 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 // TestRosterDecidesWithoutTheBackend checks that if the backend gives no answer about a $ room, the roster
 // of the room decides, and the backend is not asked again.
 func TestRosterDecidesWithoutTheBackend(t *testing.T) {
-	c, b := quietly(chatty()), newAsked(room.HookSubscribe)
+	c, b := quietly(openConfig()), newAsked(room.HookSubscribe)
 	v, sign := tokens(t)
 	c.Tokens, c.Backend = v, b
 	n := start(t, c, netpoll.Config{})

@@ -61,10 +61,10 @@ func rpc(id uint32, method, data string) *protocol.Command {
 func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		g := newGates()
-		c := quietly(chatty())
+		c := quietly(openConfig())
 		c.Calls, c.Engine = g, newWaitingEngine()
 		n := start(t, c, netpoll.Config{})
-		k, other := n.talk(enc), n.talk(enc)
+		k, other := n.connect(enc), n.connect(enc)
 		publish := func(id uint32, text string) *protocol.Command {
 			return &protocol.Command{Id: id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(text)}}
 		}
@@ -103,13 +103,13 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 // TestPanicOfACall checks that a panic in a call closes its connection, as a panic of a callback does, that
 // the server and the calls of others go on, and that the slot is free again.
 func TestPanicOfACall(t *testing.T) {
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
 	n.panics = 5
-	other := n.talk(wire.JSON)
+	other := n.connect(wire.JSON)
 	for range n.panics {
-		k := n.talk(wire.JSON)
+		k := n.connect(wire.JSON)
 		if err := k.say(rpc(11, "panic", `""`)); err != nil {
 			t.Fatal(err)
 		}
@@ -126,10 +126,10 @@ func TestPanicOfACall(t *testing.T) {
 // answered before the connection of its client is closed.
 func TestShutdownAnswersCalls(t *testing.T) {
 	g := newGates()
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Calls, c.Engine = g, newWaitingEngine()
 	n := start(t, c, netpoll.Config{})
-	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
+	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
 	if err := k.say(rpc(11, "wait", `"done"`)); err != nil {
 		t.Fatal(err)
 	}
@@ -154,10 +154,10 @@ func TestShutdownAnswersCalls(t *testing.T) {
 // TestCallOfAGoneConnection checks that a call ends, and gives its slot back, when its client has gone.
 func TestCallOfAGoneConnection(t *testing.T) {
 	g := newGates()
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Calls, c.Engine, c.MaxCalls = g, newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
-	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
+	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
 	if err := k.say(rpc(11, "wait", `{"said":true}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestCallOfAGoneConnection(t *testing.T) {
 // and that the follow-ups of another room do not wait for them.
 func TestFollowUpsKeepTheOrder(t *testing.T) {
 	const messages = 20
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Calls, c.Engine = newGates(), newWaitingEngine()
 	hold, at := make(chan struct{}), make(chan uint64, messages)
 	var running atomic.Int32
@@ -201,7 +201,7 @@ func TestFollowUpsKeepTheOrder(t *testing.T) {
 		}
 	}
 	n := start(t, c, netpoll.Config{})
-	k, other := n.talk(wire.JSON), n.talk(wire.JSON)
+	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
 	for id := range uint32(messages) {
 		say := &protocol.Command{Id: 10 + id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{}`)}}
 		if id == messages-1 {

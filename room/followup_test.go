@@ -46,12 +46,12 @@ func newFollowUps() *followUps { return &followUps{offsets: map[budget.Owner][]u
 
 // startCalls starts a node whose calls run on two goroutines, of which one user gets one. login connects
 // a user.
-func startCalls(t *testing.T, calls room.Caller, f *followUps) (login func(user string) *talker) {
+func startCalls(t *testing.T, calls room.Caller, f *followUps) (login func(user string) *protocolClient) {
 	v, sign := tokens(t)
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Tokens, c.Calls, c.Engine, c.MaxCalls, c.FollowUp = v, calls, newWaitingEngine(), 2, f.followUp
 	n := start(t, c, netpoll.Config{})
-	return func(user string) *talker {
+	return func(user string) *protocolClient {
 		k := n.open(wire.JSON)
 		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: user}, time.Hour)}}); r.Connect == nil {
 			t.Fatalf("connecting %s: %v", user, r)
@@ -85,7 +85,7 @@ func TestFollowUpsWaitForNoOtherPayer(t *testing.T) {
 		t.Errorf("the follow-ups of the messages %v of ann and %v of bob have run", ann, bob)
 	}
 	g.open <- struct{}{}
-	for name, k := range map[string]*talker{"the call": busy, "the message": ann} {
+	for name, k := range map[string]*protocolClient{"the call": busy, "the message": ann} {
 		if r, err := k.next(); err != nil || r.Id != 11 || r.Error != nil {
 			t.Errorf("%v, %v, want the reply of %s", r, err, name)
 		}
@@ -140,7 +140,7 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 	v, sign := tokens(t)
 	published, begun, open := make(chan struct{}, users), make(chan struct{}, users), make(chan struct{})
 	var running atomic.Int32
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Tokens, c.Calls, c.Engine, c.MaxCalls = v, newGates(), newWaitingEngine(), limit
 	c.FollowUp = func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
 		published <- struct{}{}
@@ -154,7 +154,7 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 		}
 	}
 	n := start(t, c, netpoll.Config{})
-	var all []*talker
+	var all []*protocolClient
 	for u := range users {
 		k := n.open(wire.JSON)
 		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user", u)}, time.Hour)}}); r.Connect == nil {
@@ -179,10 +179,10 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 
 // TestPromptCallHasNoSlot checks that a call that runs on a worker gives no slot away when it waits.
 func TestPromptCallHasNoSlot(t *testing.T) {
-	c := quietly(chatty())
-	c.Calls, c.Engine, c.MaxCalls = newGates(), waitingEngine{newLate(t, memory.New(memory.Limits{}), 1)}, 2
+	c := quietly(openConfig())
+	c.Calls, c.Engine, c.MaxCalls = newGates(), waitingEngine{newAsyncEngine(t, memory.New(memory.Limits{}), 1)}, 2
 	n := start(t, c, netpoll.Config{})
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	for range 20 {
 		if r := k.ask(t, rpc(0, "prompt", `{"n":1}`)); r.Error != nil || !strings.Contains(string(r.Rpc.GetData()), "{") {
 			t.Errorf("a call on a worker: %v", r)

@@ -22,10 +22,10 @@ func TestGapIsTold(t *testing.T) {
 	v, sign := tokens(t)
 	for _, again := range []bool{false, true} { // the engine says so itself, or a publication shows it
 		t.Run(fmt.Sprint("begun again ", again), func(t *testing.T) {
-			c := quietly(chatty())
+			c := quietly(openConfig())
 			c.Tokens = v
 			n := start(t, c, netpoll.Config{})
-			placed, loose, joined, old := n.talk(wire.JSON), n.talk(wire.Protobuf), n.open(wire.JSON), n.join("/r", noDeflate)
+			placed, loose, joined, old := n.connect(wire.JSON), n.connect(wire.Protobuf), n.open(wire.JSON), n.join("/r", noDeflate)
 			placed.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recoverable: true})
 			loose.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 			claims := sign(token.Claims{User: "ann", Channels: []string{"r"}}, time.Hour)
@@ -58,8 +58,8 @@ func TestGapIsTold(t *testing.T) {
 // TestSkippedIsNoGap checks that messages that are not for the history are in no reply, count in
 // no limit, and are no gap for a client that recovers.
 func TestSkippedIsNoGap(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	k := n.talk(wire.JSON)
+	n := start(t, quietly(openConfig()), netpoll.Config{})
+	k := n.connect(wire.JSON)
 	for i := range 5 {
 		n.hub.Publish("r", engine.Message{Op: engine.OpJSON, Data: fmt.Append(nil, i+1), Skip: i%2 == 1}, nil)
 	}

@@ -25,9 +25,9 @@ import (
 // that is answered last.
 func TestHundredHistoriesAtOnce(t *testing.T) {
 	const rooms, messages = 100, 16
-	n := start(t, quietly(chatty()), netpoll.Config{MaxQueue: 64 << 10})
+	n := start(t, quietly(openConfig()), netpoll.Config{MaxQueue: 64 << 10})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		if err := k.c.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
 			t.Fatal(err)
 		}
@@ -64,15 +64,15 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		for _, apart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("late %t, apart %t", late, apart), func(t *testing.T) {
-				cfg := quietly(chatty())
+				cfg := quietly(openConfig())
 				cfg.Engine = memory.New(memory.Limits{})
 				if late {
-					cfg.Engine = newLate(t, memory.New(memory.Limits{}), 1)
+					cfg.Engine = newAsyncEngine(t, memory.New(memory.Limits{}), 1)
 				}
 				shortwrite.Limit(t, 4096)
 				n := start(t, cfg, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})
 				forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-					k := n.talkNarrow(enc)
+					k := n.connectNarrow(enc)
 					room, busy := fmt.Sprint("history ", enc), fmt.Sprint("busy ", enc)
 					said := make(chan error, messages)
 					for range messages {
@@ -98,7 +98,7 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 // askHistories asks for a history again and again before it reads, says something in
 // another room behind each reply, and expects every reply and every message. It
 // returns how much was queued at most.
-func (k *talker) askHistories(t *testing.T, n *node, room, busy string, count int, apart bool) (peak int) {
+func (k *protocolClient) askHistories(t *testing.T, n *node, room, busy string, count int, apart bool) (peak int) {
 	t.Helper()
 	var all []*protocol.Command
 	for i := range count {
@@ -137,14 +137,14 @@ func (k *talker) askHistories(t *testing.T, n *node, room, busy string, count in
 	return peak
 }
 
-// talkNarrow connects with a socket that takes little before it is full.
-func (n *node) talkNarrow(enc wire.Encoding) *talker {
+// connectNarrow connects with a socket that takes little before it is full.
+func (n *node) connectNarrow(enc wire.Encoding) *protocolClient {
 	n.t.Helper()
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		err2 := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
 		return errors.Join(err, err2)
 	}}
-	k, err := dialTalker(&d, n.addr, enc, noDeflate)
+	k, err := dialProtocol(&d, n.addr, enc, noDeflate)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -160,13 +160,13 @@ func (n *node) talkNarrow(enc wire.Encoding) *talker {
 // for while it does not.
 func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 	const calls, size, queue = 100, 20 << 10, 16 << 10
-	c, b := quietly(chatty()), newAsked(room.HookRPC)
+	c, b := quietly(openConfig()), newAsked(room.HookRPC)
 	c.Backend = b
 	shortwrite.Limit(t, 4096)
 	n := start(t, c, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})
 	answer := []byte(`"` + strings.Repeat("x", size) + `"`)
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k := n.talkNarrow(enc)
+		k := n.connectNarrow(enc)
 		var all []*protocol.Command
 		for i := range calls {
 			all = append(all, &protocol.Command{Id: uint32(1000 + i), Rpc: &protocol.RPCRequest{Method: "large"}})

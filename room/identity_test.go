@@ -226,7 +226,7 @@ func present(h *room.Hub, name string) (n int) {
 // what is said there.
 func TestServerSideRoomOfBytes(t *testing.T) {
 	v, sign := tokens(t)
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Tokens = v
 	n := start(t, c, netpoll.Config{})
 	text := sign(token.Claims{User: "ann", Channels: []string{"bin:x"}}, time.Hour)

@@ -49,7 +49,7 @@ func TestRevocationEndsOldSubscriptions(t *testing.T) {
 
 // TestPlainMembersGetNoEdits checks that plain members get no edits, which they would show as new messages.
 func TestPlainMembersGetNoEdits(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	c := n.join("/r", noDeflate)
 	for _, m := range []engine.Message{
 		{Op: engine.OpJSON, Data: []byte(`{"text":"first"}`)},
@@ -76,10 +76,10 @@ func (brokenEngine) History(_ string, _ engine.Span, done func(engine.History, e
 // get the cause.
 func TestInternalErrorsAreLogged(t *testing.T) {
 	var log wstest.Log
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Engine, c.Log = brokenEngine{memory.New(memory.Limits{})}, slog.New(slog.NewTextHandler(&log, nil))
 	n := start(t, c, netpoll.Config{})
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	for range 5 {
 		got := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r", Limit: -1}})
 		if got.Error.GetCode() != uint32(wire.ErrInternal) || strings.Contains(got.Error.GetMessage(), "eels") {

@@ -62,12 +62,12 @@ func TestNoticesAndPresence(t *testing.T) {
 }
 
 func testNotices(t *testing.T, linger time.Duration, rounds int) {
-	cfg := quietly(chatty())
+	cfg := quietly(openConfig())
 	cfg.LeaveDelay = linger
 	n := start(t, cfg, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		room := "r " + enc.String()
-		watcher, deaf := n.talk(enc), n.talk(enc)
+		watcher, deaf := n.connect(enc), n.connect(enc)
 		watcher.subscribe(t, &protocol.SubscribeRequest{Channel: room, JoinLeave: true})
 		deaf.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 		own, second := watcher.push(t), watcher.push(t)
@@ -76,7 +76,7 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 		}
 		old := n.join("/"+room[:1]+"%20"+room[2:], noDeflate)
 		wstest.Eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
-		k := n.talk(enc)
+		k := n.connect(enc)
 		for range rounds {
 			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 4 || got.NumUsers != 1 {
@@ -112,10 +112,10 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 // TestNoticesOfAFastReturn checks that a client which the server joins while it leaves is not
 // said to have left.
 func TestNoticesOfAFastReturn(t *testing.T) {
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.LeaveDelay = time.Hour
 	n := start(t, c, netpoll.Config{})
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	var s room.Session
 	for c := range n.s.Conns() {
 		s = room.SessionOf(c)

@@ -17,7 +17,7 @@ import (
 
 // noticesUntil returns the notices that come before a message: +a for the join of a, -a for its
 // leave.
-func noticesUntil(t *testing.T, k *talker, text string) string {
+func noticesUntil(t *testing.T, k *protocolClient, text string) string {
 	t.Helper()
 	var all []string
 	for {
@@ -56,10 +56,10 @@ func TestNoticesAreGathered(t *testing.T) {
 		"more than may wait":           {strings.Join(many, " ") + " -3 -0", "+0 +1 +2", strings.Join(many[4:], " ") + " -0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := start(t, chatty(), netpoll.Config{})
-			var all []*talker
+			n := start(t, openConfig(), netpoll.Config{})
+			var all []*protocolClient
 			for _, enc := range bothEncodings {
-				k := n.talk(enc)
+				k := n.connect(enc)
 				k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 				all = append(all, k)
 				for _, one := range all { // a join is told a moment later: to whoever is there then
@@ -115,10 +115,10 @@ func TestNoticesAreGathered(t *testing.T) {
 // TestNoticesWaitForNobody checks that a member that begins to listen gets no join of a client
 // that has left while no member listened, because its leave was not sent to anybody.
 func TestNoticesWaitForNobody(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
-	keeper := n.talk(wire.JSON)
+	n := start(t, openConfig(), netpoll.Config{})
+	keeper := n.connect(wire.JSON)
 	keeper.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
-	first := n.talk(wire.JSON)
+	first := n.connect(wire.JSON)
 	first.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	first.push(t) // its own join
 	r := n.room("r")
@@ -128,7 +128,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	r.Notify(engine.Notice{Who: engine.Author{Client: "gone"}})
 	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 	r.Notify(engine.Notice{Left: true, Who: engine.Author{Client: "gone"}})
-	next := n.talk(wire.Protobuf)
+	next := n.connect(wire.Protobuf)
 	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	r.Notify(engine.Notice{Who: engine.Author{Client: "told"}})
 	r.Mu().Lock()

@@ -16,9 +16,9 @@ import (
 	"webim/room/wire"
 )
 
-// pinging is chatty with pings as fast as they may come.
+// pinging is openConfig with pings as fast as they may come.
 func pinging(interval, pong time.Duration) room.Config {
-	c := chatty()
+	c := openConfig()
 	c.PingInterval, c.PongTimeout = interval, pong
 	return c
 }
@@ -28,12 +28,12 @@ func pinging(interval, pong time.Duration) room.Config {
 func TestPingsComeWhateverFlows(t *testing.T) {
 	n := start(t, pinging(100*time.Millisecond, -1), netpoll.Config{PingInterval: 100 * time.Millisecond})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		silent := n.talk(enc)
+		silent := n.connect(enc)
 		want := map[wire.Encoding]string{wire.JSON: "{}", wire.Protobuf: "\x00"}[enc]
 		for range 3 {
 			silent.expect(t, map[wire.Encoding]ws.OpCode{wire.JSON: ws.OpText, wire.Protobuf: ws.OpBinary}[enc], want)
 		}
-		busy := n.talk(enc)
+		busy := n.connect(enc)
 		busy.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 		said := 0
 		for ; busy.pings < 4; said++ {
@@ -53,7 +53,7 @@ func TestPingsComeWhateverFlows(t *testing.T) {
 func TestNoPong(t *testing.T) {
 	n := start(t, pinging(1200*time.Millisecond, time.Second), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		good, mute := n.talk(enc), n.talk(enc)
+		good, mute := n.connect(enc), n.connect(enc)
 		answers := make(chan error, 1)
 		go func() {
 			for good.pings < 3 {
@@ -79,9 +79,9 @@ func TestNoPong(t *testing.T) {
 // Who reads slower than its room speaks is told so, once it reads: what was cut
 // is finished, what was queued is dropped.
 func TestSlowIsTold(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{SendBuffer: 4096, MaxQueue: 32 << 10})
+	n := start(t, quietly(openConfig()), netpoll.Config{SendBuffer: 4096, MaxQueue: 32 << 10})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		slow, other := n.talk(enc), n.talk(enc)
+		slow, other := n.connect(enc), n.connect(enc)
 		wstest.Eventually(t, "these two are there", func() bool { return n.existing() == 2 })
 		if err := slow.c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)

@@ -29,7 +29,7 @@ func TestCounts(t *testing.T) {
 
 func testCounts(t *testing.T, count int, late bool) {
 	engine := memory.New(memory.Limits{})
-	c := chatty()
+	c := openConfig()
 	c.Engine = engine
 	verifier, sign := tokens(t)
 	c.Tokens = verifier
@@ -46,7 +46,7 @@ func testCounts(t *testing.T, count int, late bool) {
 	}
 	type member struct {
 		name string
-		k    *talker // nil: the plain dialect
+		k    *protocolClient // nil: the plain dialect
 		old  *client
 		in   bool
 	}
@@ -120,7 +120,7 @@ func testCounts(t *testing.T, count int, late bool) {
 // than may be listed, on one node and on two, and allocates nothing for a member.
 func TestLongListsAreNotMade(t *testing.T) {
 	const members = 60
-	c := chatty()
+	c := openConfig()
 	c.Engine, c.MaxPresence = memory.New(memory.Limits{}), members-1
 	here, there := start(t, c, netpoll.Config{}), start(t, c, netpoll.Config{})
 	here.joinAll(members/2, "/r", plain)
@@ -149,7 +149,7 @@ func TestLongListsAreNotMade(t *testing.T) {
 // before: it walks nothing.
 func BenchmarkPresenceStats(b *testing.B) {
 	const members = 2000
-	c := chatty()
+	c := openConfig()
 	verifier, sign := tokens(b)
 	c.Tokens = verifier
 	n := start(b, c, netpoll.Config{})

@@ -27,7 +27,7 @@ func (keyedPublisher) Call(c *room.Call) ([]byte, error) {
 // TestRetryIsNotPublishedAgain checks that a retry gets its answer at once, also in slow mode, and that the
 // message is not published a second time.
 func TestRetryIsNotPublishedAgain(t *testing.T) {
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	var published atomic.Int64
 	c.Calls, c.FollowUp = keyedPublisher{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
 		published.Add(1)
@@ -35,7 +35,7 @@ func TestRetryIsNotPublishedAgain(t *testing.T) {
 	}
 	n := start(t, c, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	call := func(key string) *protocol.Reply {
 		return k.ask(t, &protocol.Command{Rpc: &protocol.RPCRequest{Method: key, Data: []byte(`{"text":"good"}`)}})
 	}

@@ -137,7 +137,7 @@ func (p *pythonSDK) data(text string) string {
 // The SDK's pattern get_state: it asks for the room's position, loads its state,
 // and subscribes with recovery from there; then it comes back after a cut.
 func TestPythonSDK(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		room := "python:" + enc.String()
 		p := dialPython(t, n, enc)

@@ -21,11 +21,11 @@ func TestRecoveryTellsThePosition(t *testing.T) {
 	keeps := func(messages int, recoverable bool) room.Options {
 		return room.Options{Rights: room.OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
 	}
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Options = room.Patterns{{"short*", keeps(2, true)}, {"bare*", keeps(9, false)}, {"*", keeps(9, true)}}.Options
 	n := start(t, c, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		for _, room := range []string{"long", "short", "bare"} {
 			for _, data := range []string{"1", "2", "3"} {
 				k.publish(t, room+" "+enc.String(), data)

@@ -129,7 +129,7 @@ func soon(t *testing.T) context.Context {
 }
 
 func TestSDK(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
+	n := start(t, openConfig(), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		ctx, name := soon(t), "tea "+enc.String()
 		ann, bob := newKit(t, n.addr, enc, centrifuge.Config{Name: "test"}), newKit(t, n.addr, enc, centrifuge.Config{EnableCompression: true})
@@ -189,7 +189,7 @@ func asError(err error, target **centrifuge.Error) bool {
 
 // A cut is made good: nothing is lost, doubled or out of order.
 func TestSDKRecoversAcrossACut(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
+	n := start(t, openConfig(), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		ctx, name := soon(t), "cut "+enc.String()
 		ann, bob := newKit(t, n.addr, enc, centrifuge.Config{}), newKit(t, n.addr, enc, centrifuge.Config{})
@@ -228,7 +228,7 @@ func TestSDKRecoversAcrossACut(t *testing.T) {
 // told that it may have missed something.
 func TestSDKIsToldOfARestart(t *testing.T) {
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		first := start(t, chatty(), netpoll.Config{})
+		first := start(t, openConfig(), netpoll.Config{})
 		ctx := soon(t)
 		ann := newKit(t, first.addr, enc, centrifuge.Config{})
 		ann.connect()
@@ -239,7 +239,7 @@ func TestSDKIsToldOfARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		ann.expect("r: 1 at 1")
-		second := start(t, chatty(), netpoll.Config{})
+		second := start(t, openConfig(), netpoll.Config{})
 		ann.road.mu.Lock()
 		ann.addr = second.addr
 		ann.road.mu.Unlock()
@@ -255,7 +255,7 @@ func TestSDKIsToldOfARestart(t *testing.T) {
 // A hundred rooms at once, and all of them again after a cut.
 func TestSDKHundredRooms(t *testing.T) {
 	const rooms = 100
-	n := start(t, chatty(), netpoll.Config{})
+	n := start(t, openConfig(), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		ann := newKit(t, n.addr, enc, centrifuge.Config{})
 		for i := range rooms {
@@ -293,7 +293,7 @@ func TestSDKHundredRooms(t *testing.T) {
 // what the token names.
 func TestSDKTokens(t *testing.T) {
 	v, sign := tokens(t)
-	c := chatty()
+	c := openConfig()
 	c.Anonymous, c.Tokens = false, v
 	n := start(t, c, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {

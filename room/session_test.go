@@ -26,7 +26,7 @@ func forEncodings(t *testing.T, f func(t *testing.T, enc wire.Encoding)) {
 // Every command gets the reply that is its own, with its id, whatever order the
 // client numbers them in.
 func TestEveryCommandIsAnswered(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.open(enc)
 		commands := []*protocol.Command{
@@ -84,9 +84,9 @@ func TestEveryCommandIsAnswered(t *testing.T) {
 
 // The replies to one message's commands leave together, in one frame.
 func TestRepliesLeaveTogether(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		var all []*protocol.Command
 		for i := range 100 {
 			all = append(all, &protocol.Command{Id: uint32(1000 + i), Ping: &protocol.PingRequest{}})
@@ -110,7 +110,7 @@ func TestRepliesLeaveTogether(t *testing.T) {
 
 // What is not the protocol closes the connection, once, with its code.
 func TestSessionCloseCodes(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	connect := `{"id":1,"connect":{}}`
 	for _, c := range []struct {
 		name     string
@@ -161,7 +161,7 @@ func TestSessionCloseCodes(t *testing.T) {
 
 // What a connection is told of itself: an id of its own, and how it is pinged.
 func TestConnectReply(t *testing.T) {
-	c := chatty()
+	c := openConfig()
 	c.Version, c.PingInterval, c.PongTimeout = "webim test", 24500*time.Millisecond, 2*time.Second
 	n := start(t, c, netpoll.Config{})
 	ids := map[string]bool{}
@@ -179,7 +179,7 @@ func TestConnectReply(t *testing.T) {
 	if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect; r.Ping != 25 || r.Pong {
 		t.Errorf("without a pong timeout: %v", r)
 	}
-	strict := start(t, room.Config{Options: chatty().Options}, netpoll.Config{}).open(wire.JSON)
+	strict := start(t, room.Config{Options: openConfig().Options}, netpoll.Config{}).open(wire.JSON)
 	if err := strict.raw(`{"id":1,"connect":{}}`); err != nil {
 		t.Fatal(err)
 	}
@@ -188,10 +188,10 @@ func TestConnectReply(t *testing.T) {
 
 // A connection without a connect command is closed in time, and only that.
 func TestSilentConnectionsAreClosed(t *testing.T) {
-	c := chatty()
+	c := openConfig()
 	c.ConnectTimeout = 50 * time.Millisecond
 	n := start(t, c, netpoll.Config{})
-	talks, gone := n.talk(wire.JSON), n.open(wire.JSON)
+	talks, gone := n.connect(wire.JSON), n.open(wire.JSON)
 	gone.c.Close()
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.open(enc)
@@ -208,10 +208,10 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 
 // A server that stops says so in each dialect.
 func TestShutdownCodes(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	plain, ends := n.join("/r", noDeflate), make(chan string, 3)
 	for _, enc := range bothEncodings {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 		go func() {
 			for {

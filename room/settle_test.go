@@ -23,10 +23,10 @@ import (
 // their room paused leave before the connections are closed, in both dialects, to a member of
 // several rooms, and in their order.
 func TestShutdownSweepsPausingRooms(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	const messages = 200
 	old := n.join("/r", noDeflate)
-	sessions := []*talker{n.talk(wire.JSON), n.talk(wire.Protobuf)}
+	sessions := []*protocolClient{n.connect(wire.JSON), n.connect(wire.Protobuf)}
 	for _, k := range sessions {
 		for _, room := range []string{"r", "s"} {
 			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
@@ -149,7 +149,7 @@ func TestSettleEnds(t *testing.T) {
 // yet as before: it delivers their messages, and their tokens expire.
 func TestShutdownServesUntilClose(t *testing.T) {
 	v, sign := tokens(t)
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Tokens, c.ExpiredGrace = v, time.Millisecond
 	n := start(t, c, netpoll.Config{CloseTimeout: time.Hour})
 	first, last := n.join("/r", noDeflate), n.chat()

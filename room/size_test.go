@@ -21,7 +21,7 @@ import (
 func TestPublicationSize(t *testing.T) {
 	const most = 2000
 	v, sign := tokens(t)
-	cfg := chatty()
+	cfg := openConfig()
 	open := *cfg.Options("r")
 	open.MaxPublication, open.History.Bytes = most, 4*most
 	binary := open
@@ -39,7 +39,7 @@ func TestPublicationSize(t *testing.T) {
 	}
 	long := strings.Repeat("x", most+1)
 	for _, enc := range bothEncodings {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		for _, data := range []string{
 			fmt.Sprintf(`{"text":%q}`, long), fmt.Sprintf(`{"other":%q}`, long), fmt.Sprintf(`{"text":"a","b":{"c":[%q]}}`, long), fmt.Sprintf("%q", long),
 			"[" + strings.Repeat("0,", most) + "0]",
@@ -50,7 +50,7 @@ func TestPublicationSize(t *testing.T) {
 		}
 		k.publish(t, "r", fmt.Sprintf(`{"text":%q}`, long[:most-200]))
 	}
-	k := n.talk(wire.Protobuf)
+	k := n.connect(wire.Protobuf)
 	if r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "bin:r", Data: []byte(long)}}); r.Error == nil || r.Error.Code != uint32(wire.ErrLimitExceeded) {
 		t.Errorf("bytes: %v", r)
 	}
@@ -91,10 +91,10 @@ func TestPublicationSize(t *testing.T) {
 
 // TestInvisibleTexts: nobody says what nobody sees, in either dialect.
 func TestInvisibleTexts(t *testing.T) {
-	cfg := chatty()
+	cfg := openConfig()
 	cfg.Text = room.TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
-	k, plain := n.talk(wire.JSON), n.join("/r", noDeflate)
+	k, plain := n.connect(wire.JSON), n.join("/r", noDeflate)
 	for _, text := range []string{"", " ", "\u200b", "\u3000\n", "\u2800", "\u3164", "\ufeff\u00ad", "\u0301"} {
 		r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(fmt.Sprintf(`{"text":%q}`, text))}})
 		if r.Error == nil || r.Error.Code != uint32(wire.ErrText) {

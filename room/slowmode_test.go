@@ -48,12 +48,12 @@ func TestSlowModeCountsWhatWaitsOnce(t *testing.T) {
 	member.expect(t, ws.OpText, "from elsewhere")
 }
 
-// What could not be said, for whatever reason, is not counted.
-func TestSlowModeCountsWhatIsSaid(t *testing.T) {
-	c := chatty()
+// TestSlowModeCountsOnlyPublishedMessages checks that slow mode does not count a refused message.
+func TestSlowModeCountsOnlyPublishedMessages(t *testing.T) {
+	c := openConfig()
 	c.MaxUnswept, c.Text = 1000, room.TextLimits{Bytes: 100}
 	n, _, r := slowly(t, c)
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	say := func(data string) *protocol.Command {
 		return &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}}
 	}

@@ -18,11 +18,11 @@ import (
 
 // A room is one room in both dialects, and in both encodings.
 func TestOneRoomInAllDialects(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	old := n.join("/tea", noDeflate)
-	var talkers []*talker
+	var talkers []*protocolClient
 	for _, enc := range bothEncodings {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "tea"})
 		talkers = append(talkers, k)
 	}
@@ -67,8 +67,8 @@ func TestOneRoomInAllDialects(t *testing.T) {
 
 // A room that is marked binary takes any bytes, and gives them back as they are.
 func TestBinaryRoom(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	k, old := n.talk(wire.Protobuf), n.join("/bin:x", noDeflate)
+	n := start(t, quietly(openConfig()), netpoll.Config{})
+	k, old := n.connect(wire.Protobuf), n.join("/bin:x", noDeflate)
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "bin:x"})
 	data := make([]byte, 256)
 	for i := range data {
@@ -87,8 +87,8 @@ func TestBinaryRoom(t *testing.T) {
 
 // Data is one JSON value, whatever the encoding of who sends it.
 func TestDataIsChecked(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	k := n.talk(wire.Protobuf)
+	n := start(t, quietly(openConfig()), netpoll.Config{})
+	k := n.connect(wire.Protobuf)
 	for _, data := range []string{"", "{", "hello", "{}{}", "1\n{\"id\":1}", "\xff", "\"\xff\"", "nul", strings.Repeat("[", 60) + strings.Repeat("]", 60)} {
 		k.expectError(t, wire.ErrBadRequest, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}})
 	}
@@ -98,11 +98,11 @@ func TestDataIsChecked(t *testing.T) {
 // What a room does not offer, or a name that is none, is refused, and the
 // connection goes on.
 func TestRefusedCommands(t *testing.T) {
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.MaxRoomsPerConn, c.MaxPresence = 3, 1
 	n := start(t, c, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		long := strings.Repeat("x", 256)
 		k.expectError(t, 107, &protocol.Command{Subscribe: &protocol.SubscribeRequest{}})
 		k.expectError(t, 107, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: long}})
@@ -121,7 +121,7 @@ func TestRefusedCommands(t *testing.T) {
 		k.expectError(t, wire.ErrLimitExceeded, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "4"}})
 		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "2"}})
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "4"})
-		other := n.talk(enc)
+		other := n.connect(enc)
 		other.subscribe(t, &protocol.SubscribeRequest{Channel: "4"})
 		k.expectError(t, wire.ErrNotAvailable, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: "4"}}) // too many to name
 		if r := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "4"}}).PresenceStats; r.GetNumClients() != 2 {
@@ -135,7 +135,7 @@ func TestRefusedCommands(t *testing.T) {
 // All rooms that a connection may have are entered in one message.
 func TestHundredRoomsInOneMessage(t *testing.T) {
 	const rooms = 100
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.open(enc)
 		all := []*protocol.Command{{Id: 1, Connect: &protocol.ConnectRequest{}}}
@@ -170,12 +170,12 @@ func TestHundredRoomsInOneMessage(t *testing.T) {
 // Ten pairs of subscribe and unsubscribe, as fast as they go, leave nothing
 // behind; so do ten with a last subscribe, but one membership.
 func TestRapidSubscribing(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{Workers: 2})
-	truth := n.talk(wire.JSON)
+	n := start(t, quietly(openConfig()), netpoll.Config{Workers: 2})
+	truth := n.connect(wire.JSON)
 	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		for _, stays := range []bool{false, true} {
-			k := n.talk(enc)
+			k := n.connect(enc)
 			var all []*protocol.Command
 			for range 10 {
 				all = append(all, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r"}}, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
@@ -217,9 +217,9 @@ func TestRapidSubscribing(t *testing.T) {
 
 // History: how many, behind what, in which direction.
 func TestHistoryCommand(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k, room := n.talk(enc), "h "+enc.String()
+		k, room := n.connect(enc), "h "+enc.String()
 		for i := range 5 {
 			k.publish(t, room, fmt.Sprint(i+1))
 		}
@@ -270,8 +270,8 @@ func TestHistoryCommand(t *testing.T) {
 // Who recovers relies on its place, whether it says so or not: it is told the place
 // that it named, from which the publications move it on, and of gaps.
 func TestWhoRecoversHasAPlace(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	k := n.talk(wire.JSON)
+	n := start(t, quietly(openConfig()), netpoll.Config{})
+	k := n.connect(wire.JSON)
 	k.publish(t, "r", "1")
 	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
 	k.publish(t, "r", "2")
@@ -298,10 +298,10 @@ func (e *keeping) History(room string, part engine.Span, done func(engine.Histor
 // so small: then the subscription fails, and may be tried again.
 func TestWhatIsCaughtIsBounded(t *testing.T) {
 	e := &keeping{memory.New(memory.Limits{}), make(chan func(), 1)}
-	c := quietly(chatty())
+	c := quietly(openConfig())
 	c.Engine, c.MaxUnswept = e, 10_000
 	n := start(t, c, netpoll.Config{})
-	k := n.talk(wire.JSON)
+	k := n.connect(wire.JSON)
 	join := &protocol.Command{Id: 7, Subscribe: &protocol.SubscribeRequest{Channel: "r", Recoverable: true}}
 	for count, want := range map[int]wire.ErrorCode{50: 0, 200: wire.ErrInternal} {
 		if err := k.say(join); err != nil {
@@ -321,8 +321,8 @@ func TestWhatIsCaughtIsBounded(t *testing.T) {
 
 // A token that nobody can judge leaves no pending subscribe behind.
 func TestRefusedTokenLeavesNoWish(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	k := n.talk(wire.JSON)
+	n := start(t, quietly(openConfig()), netpoll.Config{})
+	k := n.connect(wire.JSON)
 	for range 2 {
 		k.expectError(t, wire.ErrPermissionDenied, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r", Token: "x"}})
 	}
@@ -333,14 +333,14 @@ func TestRefusedTokenLeavesNoWish(t *testing.T) {
 // subscribes again before its first subscription is made gets one slot, and one that is gone gets none.
 func TestRapidSubscribingWithALateEngine(t *testing.T) {
 	memory := memory.New(memory.Limits{})
-	c := quietly(chatty())
-	c.Engine = newLate(t, memory, 1)
+	c := quietly(openConfig())
+	c.Engine = newAsyncEngine(t, memory, 1)
 	n := start(t, c, netpoll.Config{Workers: 2})
-	truth := n.talk(wire.JSON)
+	truth := n.connect(wire.JSON)
 	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 	const pairs = 10
 	for round := range 20 {
-		k := n.talk(bothEncodings[round%2])
+		k := n.connect(bothEncodings[round%2])
 		var all []*protocol.Command
 		for i := range pairs {
 			all = append(all, &protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: "r"}},

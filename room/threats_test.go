@@ -17,7 +17,7 @@ import (
 
 // Rows of the list of threats that a command can carry; others are where their
 // subject is: tokens in identity_test.go, what comes behind a connect command in
-// keyless_test.go, revocation in control_test.go, rates and caps in limits_test.go.
+// fetchedkeys_test.go, revocation in control_test.go, rates and caps in limits_test.go.
 
 // whole are commands with every field that they may have.
 var whole = map[string]string{
@@ -79,7 +79,7 @@ func firstValue(s string) string {
 // TestThreatBrokenCommands: each gets an error, a result or a terminal code, and
 // the server goes on.
 func TestThreatBrokenCommands(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
+	n := start(t, openConfig(), netpoll.Config{})
 	ending := 0
 	for name, fields := range whole {
 		for _, line := range broken(name, fields) {
@@ -118,7 +118,7 @@ func TestThreatBrokenCommands(t *testing.T) {
 
 // TestThreatBrokenBytes is the same for Protobuf: commands with bytes changed.
 func TestThreatBrokenBytes(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
+	n := start(t, openConfig(), netpoll.Config{})
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -129,7 +129,7 @@ func TestThreatBrokenBytes(t *testing.T) {
 	}
 	good := append([]byte{byte(len(body))}, body...)
 	for range 300 {
-		k := n.talk(wire.Protobuf)
+		k := n.connect(wire.Protobuf)
 		b := bytes.Clone(good)
 		for range r.IntN(4) + 1 {
 			switch at := r.IntN(len(b)); r.IntN(3) {
@@ -167,7 +167,7 @@ func TestThreatBrokenBytes(t *testing.T) {
 
 // TestThreatSameID: commands with the same id are each answered.
 func TestThreatSameID(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
+	n := start(t, openConfig(), netpoll.Config{})
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)
 	c.reply(t)
@@ -184,11 +184,11 @@ func TestThreatSameID(t *testing.T) {
 // TestThreatBuffersAreNotShared: what two say at the same time, in pieces of all
 // sizes, never mixes.
 func TestThreatBuffersAreNotShared(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{Workers: 4})
+	n := start(t, openConfig(), netpoll.Config{Workers: 4})
 	var wg sync.WaitGroup
 	for i, enc := range []wire.Encoding{wire.JSON, wire.Protobuf, wire.JSON, wire.Protobuf} {
 		canary := strings.Repeat(string(rune('A'+i)), 1+i*700)
-		k := n.talk(enc)
+		k := n.connect(enc)
 		room := fmt.Sprint("room", i)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 		wg.Go(func() {

@@ -31,7 +31,7 @@ func (c *client) hangUp() { c.c.(*net.TCPConn).CloseWrite() }
 // A whole life in one go, or a byte at a time: the handshake, the commands, and the
 // end of the stream; all are answered.
 func TestThreatWholeLife(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		for _, piece := range []int{1 << 20, 1} {
 			conn, err := net.Dial("tcp", n.addr)
@@ -39,7 +39,7 @@ func TestThreatWholeLife(t *testing.T) {
 				t.Fatal(err)
 			}
 			var all bytes.Buffer
-			k := &talker{client: &client{c: &gathering{conn, &all}}, enc: enc}
+			k := &protocolClient{client: &client{c: &gathering{conn, &all}}, enc: enc}
 			subprotocol := map[wire.Encoding]string{wire.Protobuf: wire.SubprotocolProtobuf}[enc]
 			all.Write(upgrade(wire.EndpointPath, noDeflate, subprotocol))
 			k.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}, &protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
@@ -86,7 +86,7 @@ func (g *gathering) Write(b []byte) (int, error) { return g.all.Write(b) }
 // One deadline for the first command, whatever trickles in meanwhile: a byte at a
 // time, fragments, control frames, empty commands.
 func TestThreatSlowFirstCommand(t *testing.T) {
-	c := chatty()
+	c := openConfig()
 	c.ConnectTimeout = 50 * time.Millisecond
 	n := start(t, c, netpoll.Config{})
 	connect := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"connect":{}}`))))
@@ -134,7 +134,7 @@ func TestThreatSlowFirstCommand(t *testing.T) {
 
 // 60 KB that inflate to 60 MB, before connect and after, in each dialect: 1009.
 func TestThreatBombInCommands(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestCompression)
 	if err != nil {
@@ -171,7 +171,7 @@ func TestThreatBombInCommands(t *testing.T) {
 	}
 	for _, connected := range []bool{false, true} {
 		for _, enc := range bothEncodings {
-			k, err := dialTalker(new(net.Dialer), n.addr, enc, deflate)
+			k, err := dialProtocol(new(net.Dialer), n.addr, enc, deflate)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +192,7 @@ func TestThreatBombInCommands(t *testing.T) {
 // before connect and after, of commands and of what is in them. Nothing is allocated
 // for them, and nothing is read beyond.
 func TestThreatLyingLengths(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for _, length := range []uint64{2, 1 << 30, 1<<31 - 1, 1 << 31, 1 << 32, math.MaxInt64, 1 << 63, math.MaxUint64} {
@@ -224,8 +224,8 @@ func TestThreatLyingLengths(t *testing.T) {
 // What a Protobuf sender says reaches others as one line of JSON and as UTF-8, or not
 // at all: it can pretend no frames, and no text that is none.
 func TestThreatTextOfProtobuf(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
-	from, reader, plain := n.talk(wire.Protobuf), n.chat(), n.join("/r", noDeflate)
+	n := start(t, quietly(openConfig()), netpoll.Config{})
+	from, reader, plain := n.connect(wire.Protobuf), n.chat(), n.join("/r", noDeflate)
 	reader.say(t, `{"id":1,"connect":{}}`)
 	reader.reply(t)
 	reader.say(t, `{"id":2,"subscribe":{"channel":"r"}}`)
@@ -238,7 +238,7 @@ func TestThreatTextOfProtobuf(t *testing.T) {
 		from.expectError(t, wire.ErrBadRequest, &protocol.Command{Publish: &protocol.PublishRequest{Channel: room, Data: []byte("{}")}})
 		from.expectError(t, wire.ErrBadRequest, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: room}})
 	}
-	mad := n.talk(wire.Protobuf)
+	mad := n.connect(wire.Protobuf)
 	if err := mad.say(&protocol.Command{Id: 9, Subscribe: &protocol.SubscribeRequest{Channel: "\xff"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestThreatTextOfProtobuf(t *testing.T) {
 
 // No error tells a client what it said.
 func TestThreatErrorsEchoNothing(t *testing.T) {
-	n := start(t, quietly(chatty()), netpoll.Config{})
+	n := start(t, quietly(openConfig()), netpoll.Config{})
 	const canary = "c4n4ry"
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)
@@ -283,10 +283,10 @@ func TestThreatErrorsEchoNothing(t *testing.T) {
 // messages grow beyond that.
 func TestThreatRepliesUnread(t *testing.T) {
 	const most = 64 << 10
-	n := start(t, quietly(chatty()), netpoll.Config{MaxQueue: most, SendBuffer: 4 << 10, WriteTimeout: time.Second,
+	n := start(t, quietly(openConfig()), netpoll.Config{MaxQueue: most, SendBuffer: 4 << 10, WriteTimeout: time.Second,
 		CloseTimeout: 100 * time.Millisecond}) // it does not answer the Close frame either
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
-		k, other := n.talk(enc), n.talk(enc)
+		k, other := n.connect(enc), n.connect(enc)
 		k.c.(*net.TCPConn).SetReadBuffer(4 << 10)
 		var all []*protocol.Command
 		for i := range 200 {

@@ -14,7 +14,7 @@ import (
 )
 
 // typingUntil counts the pushes about users that type, until a message comes.
-func typingUntil(t *testing.T, k *talker, text string) (n int) {
+func typingUntil(t *testing.T, k *protocolClient, text string) (n int) {
 	t.Helper()
 	for {
 		pub := k.push(t).Pub
@@ -33,10 +33,10 @@ func typingUntil(t *testing.T, k *talker, text string) (n int) {
 // of at most maxTypists of them in typingEvery, and of none that has sent a message since. All
 // encodings get the same.
 func TestTypingIsCoalesced(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
-	var all []*talker
+	n := start(t, openConfig(), netpoll.Config{})
+	var all []*protocolClient
 	for _, enc := range bothEncodings {
-		k := n.talk(enc)
+		k := n.connect(enc)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 		all = append(all, k)
 	}
@@ -79,8 +79,8 @@ func TestTypingIsCoalesced(t *testing.T) {
 // TestLargeRoomsGetNoTyping checks that a large room is not told which users type, because that
 // would need a write for each member.
 func TestLargeRoomsGetNoTyping(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
-	k := n.talk(wire.JSON)
+	n := start(t, openConfig(), netpoll.Config{})
+	k := n.connect(wire.JSON)
 	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 	n.joinAll(room.MaxTyping, "/r", plain)
 	n.hub.Engine().Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: "a"}})

@@ -15,8 +15,8 @@ import (
 // TestRoomsAreWalkedAlone checks that the calls that the owner of a room can make look only at
 // the connections and the pending joins of that room, in both dialects.
 func TestRoomsAreWalkedAlone(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
-	here, other := n.talk(wire.JSON), n.talk(wire.Protobuf)
+	n := start(t, openConfig(), netpoll.Config{})
+	here, other := n.connect(wire.JSON), n.connect(wire.Protobuf)
 	here.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
 	n.joinAll(2, "/r", plain)
@@ -59,8 +59,8 @@ func TestRoomsAreWalkedAlone(t *testing.T) {
 
 // TestBanByAddressInARoom checks that the ban ends the memberships of that room, and no others.
 func TestBanByAddressInARoom(t *testing.T) {
-	n := start(t, chatty(), netpoll.Config{})
-	here, other := n.talk(wire.JSON), n.talk(wire.Protobuf)
+	n := start(t, openConfig(), netpoll.Config{})
+	here, other := n.connect(wire.JSON), n.connect(wire.Protobuf)
 	for _, room := range []string{"r", "s"} {
 		here.subscribe(t, &protocol.SubscribeRequest{Channel: room})
 	}
@@ -77,7 +77,7 @@ func TestBanByAddressInARoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	plainOther.expect(t, ws.OpText, "still")
-	for _, k := range []*talker{here, other} {
+	for _, k := range []*protocolClient{here, other} {
 		if p := k.push(t); p.Channel != "s" || p.Pub == nil {
 			t.Errorf("in the other room: %v", p)
 		}

@@ -256,9 +256,9 @@ func (n *node) refused(claims token.Claims) string {
 	return c.closing()
 }
 
-// TestOrdersInTheCrowd sends orders for one user while its connections come and go. The connections
-// that stay have the result of the last order, and nothing is left when all are gone.
-func TestOrdersInTheCrowd(t *testing.T) {
+// TestControlWhileConnectionsCome sends control messages for one user while its connections come and go.
+// The connections that stay have the result of the last one, and nothing is left when all are gone.
+func TestControlWhileConnectionsCome(t *testing.T) {
 	n := start(t, nil)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -10,9 +10,9 @@ import (
 	"webim/room/engine/memory"
 )
 
-// TestSaidAllocatesNothing: a message in a room that nobody has in a list leaves no garbage. It does
-// not run under the race detector, where a sync.Pool drops items on purpose.
-func TestSaidAllocatesNothing(t *testing.T) {
+// TestFollowUpAllocatesNothing checks that FollowUp allocates nothing for a message in a room that is in
+// no user's list. It does not run under the race detector, where a sync.Pool drops items on purpose.
+func TestFollowUpAllocatesNothing(t *testing.T) {
 	h := room.NewHub(room.Config{Engine: memory.New(memory.Limits{})})
 	m := engine.Message{Op: engine.OpJSON, Data: []byte(`{"text":"hello"}`), From: &engine.Author{User: "ann", Client: "c"}}
 	at := engine.Position{Epoch: "e", Offset: 7}

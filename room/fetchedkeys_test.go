@@ -17,9 +17,9 @@ import (
 // unknownKey is a token of RS256 and kid "x": no key has it, so it is asked for.
 const unknownKey = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngiLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 
-// keyless starts a node whose keys are fetched, from where there are none, when
-// answer is called.
-func keyless(t *testing.T, c room.Config, nc netpoll.Config) (n *node, asked chan struct{}, answer func()) {
+// startFetchingKeys starts a node that fetches its keys from a server. The server sends to asked for each
+// request. It answers, with no keys, once the test has called answer.
+func startFetchingKeys(t *testing.T, c room.Config, nc netpoll.Config) (n *node, asked chan struct{}, answer func()) {
 	t.Helper()
 	asked, answered := make(chan struct{}, 100), make(chan struct{})
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func keyless(t *testing.T, c room.Config, nc netpoll.Config) (n *node, asked cha
 // While the key of a connect command is fetched, the commands behind it wait,
 // in the same message or another.
 func TestConnectWaitsForKeys(t *testing.T) {
-	n, asked, answer := keyless(t, room.Config{}, netpoll.Config{})
+	n, asked, answer := startFetchingKeys(t, room.Config{}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"ping\":{}}", unknownKey)
 	c.say(t, `{"id":3,"ping":{}}`)
@@ -61,7 +61,7 @@ func TestConnectWaitsForKeys(t *testing.T) {
 // that cannot be used yet, and bounded; who wants more than that is sent away.
 func TestThreatBehindConnect(t *testing.T) {
 	const size, most, count = 10_000, 105_000, 15
-	n, asked, answer := keyless(t, room.Config{}, netpoll.Config{MaxUnfinished: most})
+	n, asked, answer := startFetchingKeys(t, room.Config{}, netpoll.Config{MaxUnfinished: most})
 	behind := `{"send":{"data":"` + strings.Repeat("x", size) + `"}}`
 	<-asked
 	var all []*client

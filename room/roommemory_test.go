@@ -13,9 +13,9 @@ import (
 	"webim/room/engine/memory"
 )
 
-// Once its messages are swept a room's log holds nothing, in any variant, and
-// its engine only what its history may.
-func TestQuietRoomHoldsNothing(t *testing.T) {
+// TestSweptRoomHoldsNothing checks that the log of a room holds nothing in any variant after its messages
+// were swept, and that the engine holds no more than the history of the room.
+func TestSweptRoomHoldsNothing(t *testing.T) {
 	silent := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}} // and no history
 	n := start(t, room.Config{Engine: memory.New(memory.Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
 	members := n.joinAll(9, "/r", variants)
@@ -46,9 +46,9 @@ func TestQuietRoomHoldsNothing(t *testing.T) {
 	}
 }
 
-// A room that ends while it rests, with a sweep still to come, leaves neither
-// a timer nor memory behind.
-func TestRoomEndsWhileItRests(t *testing.T) {
+// TestRoomEndsDuringItsPause checks that a room leaves neither a timer nor memory behind if it ends during
+// the pause before a sweep.
+func TestRoomEndsDuringItsPause(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{Workers: 2})
 	var rooms []weak.Pointer[room.Room]
 	for i := range 10 {

@@ -18,11 +18,12 @@ import (
 	"webim/room/wire"
 )
 
-// What honest clients do fits into the defaults: none of them is refused, kept waiting
-// or told that it could not recover.
+// The tests of this file check that the default limits neither refuse nor delay usual clients, and that
+// these clients recover.
 
-// honest is a server with all bounds at their defaults, and busy rooms.
-func honest(t *testing.T, rooms, messages int) *node {
+// startDefault starts a server that has all limits at their defaults, and rooms with messages. At the end
+// of the test it checks that no client was refused, closed or delayed.
+func startDefault(t *testing.T, rooms, messages int) *node {
 	v, _ := tokens(t)
 	options := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
 	n := startWith(t, newHub(room.Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
@@ -40,9 +41,9 @@ func honest(t *testing.T, rooms, messages int) *node {
 	return n
 }
 
-// comeBack is what an SDK sends when it connects again: a command for each room, with
-// a token of a kilobyte and the place where it stands.
-func comeBack(t *testing.T, user string, rooms int) string {
+// reconnectMessage returns the message of an SDK that connects again: a command for each room, with a
+// token of a kilobyte and the position of the last publication that the SDK has.
+func reconnectMessage(t *testing.T, user string, rooms int) string {
 	var b strings.Builder
 	padding := strings.Repeat("p", 600)
 	fmt.Fprintf(&b, `{"id":1,"connect":{"token":%q}}`, forge(t, jwt.MapClaims{"sub": user, "info": map[string]string{"padding": padding}}))
@@ -54,7 +55,7 @@ func comeBack(t *testing.T, user string, rooms int) string {
 	return b.String()
 }
 
-// recovered reads the replies to comeBack.
+// recovered reads the replies to a reconnectMessage.
 func (c *client) recovered(rooms, messages int) error {
 	replies, subs, pubs := 0, 0, 0
 	for replies < rooms+1 {
@@ -84,8 +85,8 @@ func (c *client) recovered(rooms, messages int) error {
 // remember, in one message with its connect command; compressed, too.
 func TestPhoneComesBackToHundredRooms(t *testing.T) {
 	const rooms, messages = 100, 100
-	n := honest(t, rooms, messages)
-	message := comeBack(t, "ann", rooms)
+	n := startDefault(t, rooms, messages)
+	message := reconnectMessage(t, "ann", rooms)
 	if len(message) < rooms<<10 {
 		t.Fatalf("only %d bytes", len(message))
 	}
@@ -106,10 +107,10 @@ func TestPhoneComesBackToHundredRooms(t *testing.T) {
 // was away, each to ten rooms.
 func TestOfficeComesBack(t *testing.T) {
 	const people, rooms, each = 500, 10, 3
-	n := honest(t, rooms, each)
+	n := startDefault(t, rooms, each)
 	messages := make([]string, people)
 	for i := range messages {
-		messages[i] = comeBack(t, fmt.Sprint("person ", i), rooms)
+		messages[i] = reconnectMessage(t, fmt.Sprint("person ", i), rooms)
 	}
 	errs := make(chan error, people)
 	var wg sync.WaitGroup
@@ -139,7 +140,7 @@ func TestOfficeComesBack(t *testing.T) {
 
 // A bot sends as much as it may, of the longest texts, to a room with many members.
 func TestBotAtItsRate(t *testing.T) {
-	n := honest(t, 0, 0)
+	n := startDefault(t, 0, 0)
 	n.joinAll(200, "/crowd", plain)
 	bot := n.as(t, attacker, "bot")
 	text := strings.Repeat("long text ", 390)

@@ -12,32 +12,31 @@ import (
 	"webim/room/engine/memory"
 )
 
-// late is an engine whose calls back come late and out of step, from goroutines
-// of its own, as those of an engine over a network do: only what a subscriber
-// gets keeps its order.
-type late struct {
+// asyncEngine is an engine that calls back late and in random order, from its own goroutines, like an
+// engine over a network. Only the calls of one subscriber keep their order.
+type asyncEngine struct {
 	*memory.Engine
 	mu     sync.Mutex
 	wake   *sync.Cond
 	rnd    *rand.Rand
-	calls  []func() // in any order
-	lines  []*line  // each in its own
-	of     map[engine.Subscriber]*line
+	calls  []func()           // in any order
+	lines  []*subscriberQueue // each in its own
+	of     map[engine.Subscriber]*subscriberQueue
 	ended  bool
 	fault  func(p *engine.Publication) int // how often it is delivered; nil: once
 	worker sync.WaitGroup
 }
 
-// line is what a subscriber is to be told.
-type line struct {
+// subscriberQueue holds the calls of one subscriber that are still to be made.
+type subscriberQueue struct {
 	to    engine.Subscriber
-	l     *late
+	l     *asyncEngine
 	queue []func()
 	busy  bool
 }
 
-func newLate(t testing.TB, m *memory.Engine, seed uint64) *late {
-	l := &late{Engine: m, rnd: rand.New(rand.NewPCG(seed, 1)), of: map[engine.Subscriber]*line{}}
+func newAsyncEngine(t testing.TB, m *memory.Engine, seed uint64) *asyncEngine {
+	l := &asyncEngine{Engine: m, rnd: rand.New(rand.NewPCG(seed, 1)), of: map[engine.Subscriber]*subscriberQueue{}}
 	l.wake = sync.NewCond(&l.mu)
 	for range 2 {
 		l.worker.Go(l.work)
@@ -53,11 +52,11 @@ func newLate(t testing.TB, m *memory.Engine, seed uint64) *late {
 }
 
 // work makes calls until the end, and all that are left then.
-func (l *late) work() {
+func (l *asyncEngine) work() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		ready := slices.DeleteFunc(slices.Clone(l.lines), func(q *line) bool { return q.busy || len(q.queue) == 0 })
+		ready := slices.DeleteFunc(slices.Clone(l.lines), func(q *subscriberQueue) bool { return q.busy || len(q.queue) == 0 })
 		n := len(l.calls) + len(ready)
 		switch {
 		case n == 0 && l.ended:
@@ -78,8 +77,8 @@ func (l *late) work() {
 	}
 }
 
-// serve tells a subscriber some of what it is to be told.
-func (l *late) serve(q *line) {
+// serve makes some of the calls of a subscriber.
+func (l *asyncEngine) serve(q *subscriberQueue) {
 	n := min(len(q.queue), 1+l.rnd.IntN(8))
 	some := slices.Clone(q.queue[:n])
 	q.queue, q.busy = q.queue[n:], true
@@ -92,21 +91,21 @@ func (l *late) serve(q *line) {
 	l.wake.Broadcast()
 }
 
-func (l *late) later(call func()) {
+func (l *asyncEngine) later(call func()) {
 	l.mu.Lock()
 	l.calls = append(l.calls, call)
 	l.mu.Unlock()
 	l.wake.Signal()
 }
 
-func (q *line) later(call func()) {
+func (q *subscriberQueue) later(call func()) {
 	q.l.mu.Lock()
 	q.queue = append(q.queue, call)
 	q.l.mu.Unlock()
 	q.l.wake.Signal()
 }
 
-func (l *late) Publish(room string, m engine.Message, done func(engine.Position, error)) {
+func (l *asyncEngine) Publish(room string, m engine.Message, done func(engine.Position, error)) {
 	l.Engine.Publish(room, m, func(p engine.Position, err error) {
 		if done != nil {
 			l.later(func() { done(p, err) })
@@ -114,24 +113,24 @@ func (l *late) Publish(room string, m engine.Message, done func(engine.Position,
 	})
 }
 
-func (l *late) History(room string, part engine.Span, done func(engine.History, error)) {
+func (l *asyncEngine) History(room string, part engine.Span, done func(engine.History, error)) {
 	l.Engine.History(room, part, func(h engine.History, err error) { l.later(func() { done(h, err) }) })
 }
 
-func (l *late) Known(room string, m engine.Message, done func(engine.Position, error)) {
+func (l *asyncEngine) Known(room string, m engine.Message, done func(engine.Position, error)) {
 	l.Engine.Known(room, m, func(p engine.Position, err error) { l.later(func() { done(p, err) }) })
 }
 
-func (l *late) Members(room string, limit int, done func([]engine.Author, error)) {
+func (l *asyncEngine) Members(room string, limit int, done func([]engine.Author, error)) {
 	l.later(func() { l.Engine.Members(room, limit, done) })
 }
 
-func (l *late) Count(room string, done func(clients, users int, err error)) {
+func (l *asyncEngine) Count(room string, done func(clients, users int, err error)) {
 	l.later(func() { l.Engine.Count(room, done) })
 }
 
-func (l *late) Subscribe(room string, payer budget.Owner, s engine.Subscriber) {
-	q := &line{to: s, l: l}
+func (l *asyncEngine) Subscribe(room string, payer budget.Owner, s engine.Subscriber) {
+	q := &subscriberQueue{to: s, l: l}
 	l.mu.Lock()
 	l.lines = append(l.lines, q)
 	l.of[s] = q
@@ -139,7 +138,7 @@ func (l *late) Subscribe(room string, payer budget.Owner, s engine.Subscriber) {
 	l.Engine.Subscribe(room, payer, q)
 }
 
-func (l *late) Unsubscribe(room string, s engine.Subscriber) {
+func (l *asyncEngine) Unsubscribe(room string, s engine.Subscriber) {
 	l.mu.Lock()
 	q := l.of[s]
 	delete(l.of, s)
@@ -147,18 +146,18 @@ func (l *late) Unsubscribe(room string, s engine.Subscriber) {
 	l.Engine.Unsubscribe(room, q)
 	q.later(func() {
 		l.mu.Lock()
-		l.lines = slices.DeleteFunc(l.lines, func(o *line) bool { return o == q })
+		l.lines = slices.DeleteFunc(l.lines, func(o *subscriberQueue) bool { return o == q })
 		l.mu.Unlock()
 	})
 }
 
-func (q *line) Begin(at engine.Position)                 { q.later(func() { q.to.Begin(at) }) }
-func (q *line) Notify(n engine.Notice)                   { q.later(func() { q.to.Notify(n) }) }
-func (q *line) Members(limit int) ([]engine.Author, int) { return q.to.Members(limit) }
+func (q *subscriberQueue) Begin(at engine.Position)                 { q.later(func() { q.to.Begin(at) }) }
+func (q *subscriberQueue) Notify(n engine.Notice)                   { q.later(func() { q.to.Notify(n) }) }
+func (q *subscriberQueue) Members(limit int) ([]engine.Author, int) { return q.to.Members(limit) }
 
-func (q *line) Count(named func(string)) (clients, users int) { return q.to.Count(named) }
+func (q *subscriberQueue) Count(named func(string)) (clients, users int) { return q.to.Count(named) }
 
-func (q *line) Deliver(p engine.Publication) {
+func (q *subscriberQueue) Deliver(p engine.Publication) {
 	p.Data = bytes.Clone(p.Data)
 	times := 1
 	if q.l.fault != nil {

@@ -42,11 +42,11 @@ type stay struct {
 	live  []news // pushed behind the reply
 }
 
-// wanderer is a client that is cut off again and again.
-type wanderer struct {
+// cutClient is a client that subscribes and is cut off again and again.
+type cutClient struct {
 	nodes []*node
 	rnd   *rand.Rand
-	k     *talker
+	k     *protocolClient
 	stays []stay
 	gaps  int // that it was told of
 }
@@ -60,13 +60,13 @@ func (s *stay) last() engine.Position {
 	return s.at
 }
 
-// wander makes some stays, with a cut between each and the next.
-func (w *wanderer) wander(stays int) error {
+// run makes some stays, and cuts the client off after each.
+func (w *cutClient) run(stays int) error {
 	for range stays {
-		if err := w.arrive(); err != nil {
+		if err := w.subscribe(); err != nil {
 			return fmt.Errorf("stay %d: %w", len(w.stays)+1, err)
 		}
-		if err := w.listen(w.rnd.IntN(25)); err != nil {
+		if err := w.receive(w.rnd.IntN(25)); err != nil {
 			return fmt.Errorf("stay %d: %w", len(w.stays), err)
 		}
 		w.cut()
@@ -74,8 +74,8 @@ func (w *wanderer) wander(stays int) error {
 	return nil
 }
 
-// arrive subscribes, on a new connection if the last was cut.
-func (w *wanderer) arrive() error {
+// subscribe subscribes, on a new connection if the last was cut.
+func (w *cutClient) subscribe() error {
 	s := stay{}
 	r := &protocol.SubscribeRequest{Channel: "r", Recoverable: true}
 	if n := len(w.stays); n > 0 && w.rnd.IntN(20) > 0 {
@@ -85,7 +85,7 @@ func (w *wanderer) arrive() error {
 	}
 	if w.k == nil {
 		extensions := variants(max(0, w.rnd.IntN(6)-3))
-		k, err := dialTalker(new(net.Dialer), w.nodes[w.rnd.IntN(len(w.nodes))].addr, bothEncodings[w.rnd.IntN(2)], extensions)
+		k, err := dialProtocol(new(net.Dialer), w.nodes[w.rnd.IntN(len(w.nodes))].addr, bothEncodings[w.rnd.IntN(2)], extensions)
 		if err != nil {
 			return err
 		}
@@ -118,8 +118,8 @@ func (w *wanderer) arrive() error {
 	}
 }
 
-// listen takes some publications.
-func (w *wanderer) listen(count int) error {
+// receive reads some publications.
+func (w *cutClient) receive(count int) error {
 	s := &w.stays[len(w.stays)-1]
 	for range count {
 		r, err := w.k.next()
@@ -139,7 +139,7 @@ func (w *wanderer) listen(count int) error {
 }
 
 // cut ends a stay in one of the ways in which they end.
-func (w *wanderer) cut() {
+func (w *cutClient) cut() {
 	switch w.rnd.IntN(5) {
 	case 0:
 		w.k.c.(*net.TCPConn).SetLinger(0)
@@ -198,7 +198,7 @@ func (tr *truth) judge(stays []stay, remembered int) error {
 	return nil
 }
 
-// chatter is what makes a room busy: talkers of both encodings and, where
+// chatter is what makes a room busy: clients of both encodings and, where
 // nothing is lost, a plain client, each as fast as it is answered.
 func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *sync.WaitGroup {
 	var wg sync.WaitGroup
@@ -211,7 +211,7 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 		}
 	}
 	for i, enc := range bothEncodings {
-		k := nodes[i%len(nodes)].talk(enc)
+		k := nodes[i%len(nodes)].connect(enc)
 		wg.Go(func() {
 			for j := 0; !over(); j++ {
 				r, err := k.try(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, j)}})
@@ -246,8 +246,8 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 	return &wg
 }
 
-// cuts has clients cut off while a room is busy, and returns what each got and
-// what there was to get.
+// cuts runs cutClients while a room is busy. It returns the stays of each client, the number of gaps that
+// the clients were told of, and what was published.
 func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count int, seed uint64) (stays [][]stay, gaps int, tr *truth) {
 	t.Helper()
 	heard := new(enginetest.Exclusive)
@@ -255,13 +255,13 @@ func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count 
 	stop := make(chan struct{})
 	talking := chatter(t, nodes, lossy, stop)
 	const clients = 10
-	all := make([]*wanderer, clients)
+	all := make([]*cutClient, clients)
 	var wg sync.WaitGroup
 	for i := range all {
-		w := &wanderer{nodes: nodes, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
+		w := &cutClient{nodes: nodes, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
 		all[i] = w
 		wg.Go(func() {
-			if err := w.wander(count/clients + 1); err != nil {
+			if err := w.run(count/clients + 1); err != nil {
 				t.Errorf("client %d: %v", i, err)
 			}
 			if w.k != nil {

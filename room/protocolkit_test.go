@@ -21,9 +21,9 @@ import (
 // bothEncodings are both encodings of the centrifuge dialect, for tests of each.
 var bothEncodings = []wire.Encoding{wire.JSON, wire.Protobuf}
 
-// talker is a client of the centrifuge dialect. It uses the protocol's own
+// protocolClient is a client of the Centrifuge dialect. It uses the protocol's own
 // codecs, and nothing of package wire.
-type talker struct {
+type protocolClient struct {
 	*client
 	enc    wire.Encoding
 	id     uint32            // of the last command
@@ -32,8 +32,8 @@ type talker struct {
 	mute   bool              // they are not
 }
 
-// dialTalker opens a connection that has not connected yet.
-func dialTalker(d *net.Dialer, addr string, enc wire.Encoding, extensions string) (*talker, error) {
+// dialProtocol opens a connection that has not connected yet.
+func dialProtocol(d *net.Dialer, addr string, enc wire.Encoding, extensions string) (*protocolClient, error) {
 	subprotocol := ""
 	if enc == wire.Protobuf {
 		subprotocol = wire.SubprotocolProtobuf
@@ -45,13 +45,13 @@ func dialTalker(d *net.Dialer, addr string, enc wire.Encoding, extensions string
 	if err != nil {
 		return nil, err
 	}
-	return &talker{client: c, enc: enc}, nil
+	return &protocolClient{client: c, enc: enc}, nil
 }
 
 // open opens a connection that has not connected yet.
-func (n *node) open(enc wire.Encoding) *talker {
+func (n *node) open(enc wire.Encoding) *protocolClient {
 	n.t.Helper()
-	k, err := dialTalker(new(net.Dialer), n.addr, enc, noDeflate)
+	k, err := dialProtocol(new(net.Dialer), n.addr, enc, noDeflate)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -59,8 +59,8 @@ func (n *node) open(enc wire.Encoding) *talker {
 	return k
 }
 
-// talk connects.
-func (n *node) talk(enc wire.Encoding) *talker {
+// connect opens a connection and connects.
+func (n *node) connect(enc wire.Encoding) *protocolClient {
 	n.t.Helper()
 	k := n.open(enc)
 	if r := k.ask(n.t, &protocol.Command{Connect: &protocol.ConnectRequest{}}); r.Connect == nil || r.Connect.Client == "" {
@@ -69,8 +69,8 @@ func (n *node) talk(enc wire.Encoding) *talker {
 	return k
 }
 
-// chatty are settings in which everything is offered to everybody.
-func chatty() room.Config {
+// openConfig returns settings that give every right and every feature to everybody.
+func openConfig() room.Config {
 	open := room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}
 	binary, bare := open, room.Options{Rights: open.Rights}
 	binary.Binary, binary.Presence, binary.Notices = true, false, false
@@ -79,7 +79,7 @@ func chatty() room.Config {
 }
 
 // say sends commands in one message.
-func (k *talker) say(commands ...*protocol.Command) error {
+func (k *protocolClient) say(commands ...*protocol.Command) error {
 	var all []byte
 	for _, c := range commands {
 		if k.enc == wire.JSON {
@@ -103,7 +103,7 @@ func (k *talker) say(commands ...*protocol.Command) error {
 }
 
 // raw sends a message as it is.
-func (k *talker) raw(message string) error {
+func (k *protocolClient) raw(message string) error {
 	if k.enc == wire.Protobuf {
 		return k.send(ws.OpBinary, message)
 	}
@@ -119,7 +119,7 @@ type closedWith struct {
 func (c closedWith) Error() string { return fmt.Sprintf("closed with %d %s", c.code, c.reason) }
 
 // next takes the next reply or push; pings are answered and counted.
-func (k *talker) next() (*protocol.Reply, error) {
+func (k *protocolClient) next() (*protocol.Reply, error) {
 	for len(k.behind) == 0 {
 		if err := k.frame(); err != nil {
 			return nil, err
@@ -131,7 +131,7 @@ func (k *talker) next() (*protocol.Reply, error) {
 }
 
 // frame reads one frame.
-func (k *talker) frame() error {
+func (k *protocolClient) frame() error {
 	op, payload, err := k.read()
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func replies(enc wire.Encoding, message []byte) (all []*protocol.Reply, err erro
 }
 
 // ask sends a command and takes its reply; pushes that come before stay.
-func (k *talker) ask(t testing.TB, c *protocol.Command) *protocol.Reply {
+func (k *protocolClient) ask(t testing.TB, c *protocol.Command) *protocol.Reply {
 	t.Helper()
 	r, err := k.try(c)
 	if err != nil {
@@ -191,7 +191,7 @@ func (k *talker) ask(t testing.TB, c *protocol.Command) *protocol.Reply {
 	return r
 }
 
-func (k *talker) try(c *protocol.Command) (*protocol.Reply, error) {
+func (k *protocolClient) try(c *protocol.Command) (*protocol.Reply, error) {
 	k.id++
 	c.Id = k.id
 	if err := k.say(c); err != nil {
@@ -211,7 +211,7 @@ func (k *talker) try(c *protocol.Command) (*protocol.Reply, error) {
 }
 
 // subscribe joins a room, which must work.
-func (k *talker) subscribe(t testing.TB, r *protocol.SubscribeRequest) *protocol.SubscribeResult {
+func (k *protocolClient) subscribe(t testing.TB, r *protocol.SubscribeRequest) *protocol.SubscribeResult {
 	t.Helper()
 	got := k.ask(t, &protocol.Command{Subscribe: r})
 	if got.Subscribe == nil {
@@ -220,7 +220,7 @@ func (k *talker) subscribe(t testing.TB, r *protocol.SubscribeRequest) *protocol
 	return got.Subscribe
 }
 
-func (k *talker) publish(t testing.TB, room, data string) {
+func (k *protocolClient) publish(t testing.TB, room, data string) {
 	t.Helper()
 	if r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: room, Data: []byte(data)}}); r.Publish == nil {
 		t.Fatalf("publishing %q to %q: %+v", data, room, r)
@@ -228,7 +228,7 @@ func (k *talker) publish(t testing.TB, room, data string) {
 }
 
 // push takes the next push.
-func (k *talker) push(t testing.TB) *protocol.Push {
+func (k *protocolClient) push(t testing.TB) *protocol.Push {
 	t.Helper()
 	r, err := k.next()
 	if err != nil || r.Push == nil {
@@ -238,7 +238,7 @@ func (k *talker) push(t testing.TB) *protocol.Push {
 }
 
 // expectError asks for what must be refused with a code.
-func (k *talker) expectError(t testing.TB, code wire.ErrorCode, c *protocol.Command) {
+func (k *protocolClient) expectError(t testing.TB, code wire.ErrorCode, c *protocol.Command) {
 	t.Helper()
 	r := k.ask(t, c)
 	if r.Error == nil || wire.ErrorCode(r.Error.Code) != code || r.Error.Message != code.Text() || r.Error.Temporary != code.Temporary() {
@@ -247,7 +247,7 @@ func (k *talker) expectError(t testing.TB, code wire.ErrorCode, c *protocol.Comm
 }
 
 // expectClose reads until the server closes with a code.
-func (k *talker) expectClose(t testing.TB, code wire.DisconnectCode) {
+func (k *protocolClient) expectClose(t testing.TB, code wire.DisconnectCode) {
 	t.Helper()
 	for {
 		_, err := k.next()
