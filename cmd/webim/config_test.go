@@ -198,7 +198,8 @@ func TestEverySettingReachesItsLibrary(t *testing.T) {
 		v := slices.DeleteFunc(samples(s), func(v string) bool { return v == s.def })[0]
 		changed := configs(merge(t, map[*setting][3]string{s: {1: v}}))
 		limits := group == "limits"
-		rooms := !limits || s.name == "max-queue" || s.name == "max-message" // a message may take a quarter of the one, and calls tell the other
+		// A message may take a quarter of max-queue, calls tell max-message, and both dialects have pings.
+		rooms := !limits || slices.Contains([]string{"max-queue", "max-message", "ping-interval", "pong-timeout"}, s.name)
 		if (changed[0] != standard[0]) != limits || (changed[1] != standard[1]) != rooms {
 			t.Errorf("--%s=%s does not reach the library, or the wrong one", s.name, v)
 		}
