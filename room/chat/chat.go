@@ -106,6 +106,18 @@ func badRequest(format string, args ...any) error {
 	return wire.Explain(wire.ErrBadRequest, "bad request: "+fmt.Sprintf(format, args...))
 }
 
+// pageLimit returns how many entries a page may have: the number that a request gives, or usual if it
+// gives none.
+func pageLimit(given *int, usual, most int) (int, error) {
+	if given == nil {
+		return usual, nil
+	}
+	if *given < 1 || *given > most {
+		return 0, badRequest("limit must be 1 to %d", most)
+	}
+	return *given, nil
+}
+
 // inRoom is the part of a request that names a room. Room may be "" only in calls that say so.
 type inRoom struct {
 	Room string `json:"room"`

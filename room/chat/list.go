@@ -58,12 +58,9 @@ func (c *Chat) rooms(ctx context.Context, call *room.Call, q *roomsRequest) (res
 	if err != nil {
 		return res, err
 	}
-	limit := defaultRooms
-	if q.Limit != nil {
-		limit = *q.Limit
-	}
-	if limit < 1 || limit > maxRooms {
-		return res, badRequest("limit must be 1 to %d", maxRooms)
+	limit, err := pageLimit(q.Limit, defaultRooms, maxRooms)
+	if err != nil {
+		return res, err
 	}
 	all, err := serverStore(call.Hub).List(ctx, engine.TableMine, user, q.After, limit+1)
 	if err != nil {

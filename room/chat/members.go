@@ -43,12 +43,9 @@ func (c *Chat) members(ctx context.Context, call *room.Call, q *membersRequest) 
 	if err := may(call, room.ActPresence, q.Room); err != nil {
 		return res, err
 	}
-	limit := maxMembers
-	if q.Limit != nil {
-		limit = *q.Limit
-	}
-	if limit < 1 || limit > maxMembers {
-		return res, badRequest("limit must be 1 to %d", maxMembers)
+	limit, err := pageLimit(q.Limit, maxMembers, maxMembers)
+	if err != nil {
+		return res, err
 	}
 	here, err := call.Presence(q.Room)
 	if err != nil && err != wire.ErrNotAvailable { // too many members, or presence is off: return the roster alone

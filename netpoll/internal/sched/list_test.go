@@ -99,16 +99,16 @@ func TestBackground(t *testing.T) {
 	}
 }
 
-func TestBackgroundIsNotStarved(t *testing.T) {
-	l := newList(2, false)
-	r := &item{class: Background}
-	l.Push(r)
+// checkTurnComes checks that an item on the list comes after a job that is queued later, but within turn
+// more takes.
+func checkTurnComes(t *testing.T, l *List[*item], want *item, turn int) {
+	t.Helper()
 	job := new(Job)
-	for range 2 * backTurn {
+	for range 2 * turn {
 		l.push(task[*item]{job: job})
 	}
-	for n := range backTurn + 1 {
-		if got, _, _ := l.take(false); got.item == r {
+	for n := range turn + 1 {
+		if got, _, _ := l.take(false); got.item == want {
 			if n == 0 {
 				t.Error("it went before all others")
 			}
@@ -116,6 +116,13 @@ func TestBackgroundIsNotStarved(t *testing.T) {
 		}
 	}
 	t.Error("others that came later always went first")
+}
+
+func TestBackgroundIsNotStarved(t *testing.T) {
+	l := newList(2, false)
+	r := &item{class: Background}
+	l.Push(r)
+	checkTurnComes(t, l, r, backTurn)
 }
 
 // Workers that wait while the last tasks in the background run end with the list.
@@ -151,19 +158,7 @@ func TestHeavy(t *testing.T) {
 		}
 	}
 	l.Push(heavy)
-	job := new(Job)
-	for range 2 * heavyTurn {
-		l.push(task[*item]{job: job})
-	}
-	for n := range heavyTurn + 1 {
-		if got, _, _ := l.take(false); got.item == heavy {
-			if n == 0 {
-				t.Error("it went before all others")
-			}
-			return
-		}
-	}
-	t.Error("others that came later always went first")
+	checkTurnComes(t, l, heavy, heavyTurn)
 }
 
 // TestTakeWakesForTheFront checks that a worker that was woken for the connections in front, and
