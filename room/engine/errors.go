@@ -10,6 +10,12 @@ var (
 	// ErrRepeated: the message was published before. Publish and Known return it with the
 	// position of the first publication; Hub.Publish does not pass it on.
 	ErrRepeated = errors.New("engine: the message was published before")
+	// ErrUnavailable: the store cannot be reached, so nothing was changed. Try again later.
+	ErrUnavailable = errors.New("engine: the store cannot be reached: try again later")
+	// ErrUnknown: the store has not answered, so a message or a change may be stored, or not.
+	ErrUnknown = errors.New("engine: the store has not answered: the change may have been made")
+	// ErrStoreFull: the store has no space for messages.
+	ErrStoreFull = errors.New("engine: the store is full")
 	// ErrTooManyMembers: a room has more members than a list may name.
 	ErrTooManyMembers = errors.New("engine: more members than may be listed")
 	// ErrVersion: the entry has another version, because somebody has changed it. Read it again.

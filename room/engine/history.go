@@ -13,12 +13,13 @@ type Retention struct {
 // Span selects a part of a room's history: the publications between two offsets, or a number of
 // publications from one end.
 type Span struct {
-	Behind uint64 // only publications after this offset
-	Before uint64 // only publications before this offset; 0: up to the newest
-	Limit  int    // maximum number of publications; 0: none, only the top; negative: all
-	Newest bool   // newest first; otherwise oldest first
-	Bytes  int    // maximum sum of Cost; 0: no limit. The first publication is always included
-	Places bool   // include messages that are not in the history (Message.Skip), without their data
+	Behind uint64     // only publications after this offset
+	Before uint64     // only publications before this offset; 0: up to the newest
+	Limit  int        // maximum number of publications; 0: none, only the top; negative: all
+	Newest bool       // newest first; otherwise oldest first
+	Bytes  int        // maximum sum of Cost; 0: no limit. The first publication is always included
+	Keep   *Retention // what the room keeps, now; nil: the engine's default
+	Places bool       // include messages that are not in the history (Message.Skip), without their data
 }
 
 // History is the part of a log that an engine keeps. Publications must not be changed. They
