@@ -28,6 +28,9 @@
 //	engine/enginetest  for tests: checks an engine, and gives the test its clock
 //	engine             the contracts of the store behind rooms: Log, State and Control
 //	engine/memory      the engine inside one process
+//	engine/window      for engines: the newest part of a room's log in memory
+//	engine/entries     for engines: the entries of a State in memory
+//	engine/published   for engines: which messages with a Key were published not long ago
 //	wire               the bytes of both dialects, as commands and events
 //	budget             rates and shares: the limits of the costs of a client
 //	internal/encode    publications and notices as the messages of each dialect

@@ -1,12 +1,14 @@
 // Package engine defines the interface between rooms and the store behind them: a log of
 // messages for each room, a store of small entries, and messages between nodes. It has
 // contracts, types and pure functions only. Package engine/memory implements it inside one
-// process; an engine that several nodes share is another implementation.
+// process; an engine that several nodes share is another implementation. Packages window, entries
+// and published are parts that engines are built from.
 //
 // # Rules
 //
 //   - Package engine imports only packages budget and name. It never imports package room.
-//   - Packages below engine import engine and nothing above it.
+//   - Packages below engine import engine and nothing above it. Packages memory and others that
+//     implement Engine do not import each other.
 //   - Nothing outside an engine assumes that all members of a room are on this node.
 //   - An engine never blocks its caller, and never calls a callback while it holds a lock that
 //     it takes to call a Subscriber, a Node or a watcher.

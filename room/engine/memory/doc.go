@@ -3,7 +3,7 @@
 //
 // # Rules
 //
-//   - Package memory imports only packages engine, budget and nametable.
+//   - Package memory imports only packages engine, window, entries, published, budget and nametable.
 //   - Every store has a limit and charges a payer. If a store is full, the payer with the largest
 //     share loses its oldest data first.
 //   - A publication that is kept allocates nothing once its room keeps as many as it may.
@@ -13,41 +13,30 @@
 //
 // A topic is the engine's record of a room (memory.go, topic.go). It takes 128 bytes while the
 // room has no history, and it is in a list in which the topic that was used longest ago is first.
-// The history of the room is the topic's journal (journal.go), which exists only while there is a
-// history. A journal has two blocks of memory without pointers: entries of 48 bytes, and the bytes
-// of their content. Both blocks are reused. So the garbage collector does not scan histories, and
-// a kept publication allocates nothing once the room keeps as many as it may. Whoever reads a
-// history gets a copy. File retention.go decides which entries are forgotten, and when. After each
-// call, the payer of a topic is charged once for the difference (Engine.settle).
+// The history of the room is the topic's journal, a window.Window, which exists only while there is a
+// history. File retention.go decides which topics lose their journals, and when. After each call, the
+// payer of a topic is charged once for the difference (Engine.settle).
 //
 // Topics that are made one after the other share an epoch, until one of them is forgotten or
 // begins a new epoch. So no room gets an epoch twice, and an epoch needs no memory for each room.
-//
-// Messages have one quota in a history, and events another (retention.go). So an event never takes
-// the place of a message.
 //
 // # Vocabulary
 //
 //	topic        the record of a room
 //	journal      the history of a topic
-//	entry        a publication in a journal
-//	place        an entry that is left without content, because its offset is still needed
-//	dead bytes   bytes in a journal that no entry uses
-//	retention    the limits of a journal
-//	memory state the State of this engine: records in groups, by table and by Key.Of
-//	idempotency  the table of messages with a Key that were published not long ago
-//	expiry       when an entry of the State, or a message in the idempotency table, is removed
+//	memory state the State of this engine: entries.Entries with a lock and a clock
+//	keys         the table of messages with a Key that were published not long ago
+//	expiry       when an entry of the State, or a key, is removed
 //
 // # Lock order
 //
 // A mutex on the left may be held while a mutex on the right is locked.
 //
 //	Engine.mu  →  topic.mu  →  the subscriber's locks
-//	topic.mu   →  idempotency.mu
 //	Engine.mu  →  state.mu  →  the watchers' locks
 //
-// idempotency.mu and nodes.mu are innermost. The mutex of a budget.Pool is taken under any of
-// these, and nothing is locked under it. Engine.mu is taken before topic.mu because a topic may
+// nodes.mu is innermost. The mutex of published.Keys is taken under topic.mu, and that of a
+// budget.Pool under any of these; nothing is locked under a pool's. Engine.mu is taken before topic.mu because a topic may
 // only be removed from the table while its own mutex says that it is unused; publishing takes both
 // one after the other, and holds only topic.mu while it delivers. No lock of the engine is held
 // while nodes or done callbacks are called.

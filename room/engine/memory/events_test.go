@@ -42,7 +42,7 @@ func TestEventsEvictNoMessage(t *testing.T) {
 			if told == 0 || told > 60 || name == "one user" && told != 1 {
 				t.Errorf("%d events are remembered", told)
 			}
-			if n := len(m.topics.Get("r").journal.live()); n > 3*60 {
+			if n := m.topics.Get("r").journal.Len(); n > 3*60 {
 				t.Errorf("%d entries are held", n)
 			}
 			for i := range 200 {
@@ -72,7 +72,7 @@ func TestSkippedEvictNoMessage(t *testing.T) {
 	if n := len(h.Publications); n != 60 {
 		t.Fatalf("%d of 60 announcements are left", n)
 	}
-	if n := len(m.topics.Get("r").journal.live()); n > 3*60 {
+	if n := m.topics.Get("r").journal.Len(); n > 3*60 {
 		t.Errorf("%d entries are held", n)
 	}
 }

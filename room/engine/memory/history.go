@@ -10,8 +10,8 @@ func (m *Engine) History(room string, part engine.Span, done func(engine.History
 		t.epochKnown = true
 		h.Top = engine.Position{Epoch: t.epoch, Offset: t.offset}
 		if t.journal != nil {
-			t.journal.trim(t.keep.Load(), m.clock(m.now()))
-			h.Publications = t.journal.read(part)
+			t.journal.Trim(t.keep.Load(), m.clock(m.now()))
+			h.Publications = t.journal.Read(part)
 			m.settle(t)
 		}
 		t.mu.Unlock()
@@ -49,7 +49,7 @@ func (m *Engine) Redact(room string, offsets []uint64, done func(error)) {
 	if t := m.existing(room); t != nil {
 		t.mu.Lock()
 		if t.journal != nil {
-			t.journal.redact(offsets)
+			t.journal.Redact(offsets)
 			m.settle(t)
 		}
 		t.mu.Unlock()

@@ -9,19 +9,21 @@ import (
 
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/engine/published"
+	"webim/room/engine/window"
 	"webim/room/internal/nametable"
 )
 
 // Engine implements engine.Engine and engine.Expirer inside one process. Several hubs may share
 // it. All methods are safe for concurrent use.
 type Engine struct {
-	limits      Limits
-	now         func() time.Time
-	started     time.Time    // when the engine's clock was zero
-	pool        *budget.Pool // bytes of topics and journals, by payer
-	idempotency idempotency
-	nodes       nodes
-	*state      // implements engine.State
+	limits  Limits
+	now     func() time.Time
+	started time.Time       // when the engine's clock was zero
+	pool    *budget.Pool    // bytes of topics and journals, by payer
+	keys    *published.Keys // of messages published not long ago
+	nodes   nodes
+	*state  // implements engine.State
 
 	mu     sync.Mutex
 	topics nametable.Table[topic]
@@ -43,11 +45,12 @@ type topic struct {
 	keep         atomic.Pointer[engine.Retention]
 
 	mu         sync.Mutex
-	dead       bool // no longer in Engine.topics
-	epochKnown bool // somebody may know the epoch
+	dead       bool   // no longer in Engine.topics
+	epochKnown bool   // somebody may know the epoch
+	paid       uint32 // the cost of the journal that the payer was charged
 	offset     uint64
 	epoch      string
-	journal    *journal             // nil: there is no history
+	journal    *window.Window       // the history; nil: there is none
 	sub        engine.Subscriber    // nil: there is none
 	others     *[]engine.Subscriber // further subscribers, if several hubs share the engine; nil: none
 }
@@ -56,7 +59,7 @@ type topic struct {
 func New(l Limits) *Engine {
 	l = l.withDefaults()
 	m := &Engine{limits: l, now: l.Now, started: l.Now(), pool: budget.NewPool(l.MaxTotal), topics: nametable.New(func(t *topic) string { return t.name }), young: l.MaxAge,
-		usual: &engine.Retention{Messages: max(0, l.MaxMessages), Bytes: l.MaxBytes, Age: l.MaxAge}, idempotency: newIdempotency(l.KeyWindow, l.MaxKeys)}
+		usual: &engine.Retention{Messages: max(0, l.MaxMessages), Bytes: l.MaxBytes, Age: l.MaxAge}, keys: published.New(l.KeyWindow, l.MaxKeys)}
 	m.keep = m.usual
 	m.state = newState(l.MaxState, l.Now)
 	return m
@@ -126,7 +129,7 @@ func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Posit
 	now := m.now()
 	t := m.lock(room, msg.Payer, msg.Keep, m.clock(now))
 	if msg.Key != "" {
-		if pos, known, err := m.idempotency.find(room, msg, now); known {
+		if pos, known, err := m.keys.Find(room, msg, now); known {
 			t.mu.Unlock()
 			if done != nil {
 				done(pos, err)
@@ -135,7 +138,7 @@ func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Posit
 		}
 	}
 	p := engine.Publication{Message: msg, Offset: t.offset + 1, Prev: t.offset, Time: now}
-	p.Original = nil // only the idempotency table uses it
+	p.Original = nil // only the table of keys uses it
 	t.offset = p.Offset
 	more := m.remember(t, &p, m.clock(now))
 	for s := range t.subscribers() {
@@ -143,7 +146,7 @@ func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Posit
 	}
 	pos := engine.Position{Epoch: t.epoch, Offset: t.offset}
 	if msg.Key != "" {
-		m.idempotency.add(room, msg, pos, now)
+		m.keys.Add(room, msg, pos, now)
 	}
 	t.mu.Unlock()
 	if (more || pos.Offset == 1) && m.pool.Over() { // a new topic has a cost, too
@@ -158,21 +161,15 @@ func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Posit
 // reports whether the journal costs more than before. The caller holds t.mu.
 func (m *Engine) remember(t *topic, p *engine.Publication, now int64) (more bool) {
 	keep := t.keep.Load()
-	if keep.Messages <= 0 || len(p.Data) > min(keep.Bytes, maxJournal) {
-		// The publication is too large. Older entries must be forgotten, too: a history has no
-		// holes, because otherwise members could not detect that they missed a publication.
+	if keep.Messages <= 0 {
 		m.forgetAll(t)
 		return false
 	}
 	if t.journal == nil {
-		t.journal = new(journal)
+		t.journal = new(window.Window)
 	}
-	if p.Skip {
-		t.journal.remember(&engine.Publication{Message: engine.Message{Skip: true}, Offset: p.Offset, Prev: p.Prev, Time: p.Time}, now)
-	} else {
-		t.journal.remember(p, now)
-	}
-	t.journal.trim(keep, now)
+	t.journal.Append(p, now)
+	t.journal.Trim(keep, now)
 	return m.settle(t)
 }
 
@@ -183,13 +180,13 @@ func (m *Engine) settle(t *topic) (more bool) {
 	if j == nil {
 		return false
 	}
-	cost := j.cost()
-	diff := cost - int64(j.paid)
+	cost := j.Cost()
+	diff := cost - int64(t.paid)
 	if diff != 0 {
 		m.pool.Add(t.payer, diff)
-		j.paid = uint32(cost)
+		t.paid = uint32(cost)
 	}
-	if len(j.live()) == 0 {
+	if j.Len() == 0 {
 		t.journal = nil
 	}
 	return diff > 0
@@ -198,14 +195,14 @@ func (m *Engine) settle(t *topic) (more bool) {
 // forgetAll empties the journal of a topic. The caller holds t.mu.
 func (m *Engine) forgetAll(t *topic) {
 	if t.journal != nil {
-		t.journal.forget(len(t.journal.live()))
+		t.journal.Forget()
 		m.settle(t)
 	}
 }
 
 // Known implements engine.Log.
 func (m *Engine) Known(room string, msg engine.Message, done func(engine.Position, error)) {
-	pos, _, err := m.idempotency.find(room, msg, m.now())
+	pos, _, err := m.keys.Find(room, msg, m.now())
 	done(pos, err)
 }
 

@@ -2,12 +2,7 @@ package memory
 
 import (
 	"cmp"
-	"slices"
 	"time"
-
-	"github.com/gobwas/ws"
-
-	"webim/room/engine"
 )
 
 // Limits are the limits of a memory engine. Zero values mean the defaults in the comments; a
@@ -45,176 +40,6 @@ func (l Limits) withDefaults() Limits {
 // topicCost is the cost of a topic without members, besides its journal. It counts in the total,
 // because clients can make topics.
 const topicCost = 512
-
-// retained is a class of entries. Each class has limits of its own. A message that is not for the
-// history (Message.Skip) has a place there and counts as an event, so that it takes no place from
-// a message.
-type retained uint8
-
-const (
-	messages retained = iota
-	events
-	numRetained
-)
-
-func (e *entry) class() retained {
-	if e.has&(hasKey|isSkipped) != 0 {
-		return events
-	}
-	return messages
-}
-
-// amount is the number of entries of a class in a journal, and their cost without
-// engine.PartCost.
-type amount struct{ n, bytes int32 }
-
-func (a amount) within(keep *engine.Retention) bool {
-	return int(a.n) <= keep.Messages && int(a.bytes) <= min(keep.Bytes, maxJournal)
-}
-
-// opGone marks an entry that is only a place, because its event was superseded or forgotten.
-const opGone ws.OpCode = 0x20
-
-// cost returns the cost of the journal.
-func (j *journal) cost() int64 {
-	n := int64(j.gone) * engine.PartCost
-	for _, a := range j.kept {
-		n += int64(a.n)*engine.PartCost + int64(a.bytes)
-	}
-	return n
-}
-
-// count adds an entry to the amounts of the journal, or subtracts it if n is -1.
-func (j *journal) count(e *entry, n int32) {
-	if e.op == opGone {
-		j.gone += n
-		return
-	}
-	a := &j.kept[e.class()]
-	a.n += n
-	a.bytes += n * (int32(e.cost) - engine.PartCost)
-}
-
-// remember appends a publication that came at that time of the engine's clock. An event supersedes
-// the event with the same CompactKey.
-func (j *journal) remember(p *engine.Publication, came int64) {
-	j.append(p, came)
-	j.count(&j.entries[len(j.entries)-1], 1)
-	if p.CompactKey == "" {
-		return
-	}
-	if old, ok := j.latest[p.CompactKey]; ok {
-		j.passOver(j.find(old)) // nobody needs it any more
-	}
-	if j.latest == nil {
-		j.latest = map[string]uint64{}
-	}
-	j.latest[p.CompactKey] = p.Offset
-}
-
-// passOver forgets an entry that nobody needs: the publication after it then names the one before
-// it as its predecessor.
-func (j *journal) passOver(i int) {
-	offset, prev := j.live()[i].offset, j.live()[i].prev
-	j.leavePlace(i)
-	all := j.live()
-	for i++; i < len(all) && all[i].op == opGone; i++ {
-	}
-	if i < len(all) && all[i].prev == offset {
-		all[i].prev = prev
-	}
-}
-
-// leavePlace forgets the content of an entry that is not a message.
-func (j *journal) leavePlace(i int) {
-	e := &j.live()[i]
-	j.count(e, -1)
-	j.forgetKey(e)
-	e.op, e.has, e.prev, e.cost = opGone, 0, 0, engine.PartCost
-	j.count(e, 1)
-	j.empty(e)
-}
-
-// forgetKey removes an entry from the index of events.
-func (j *journal) forgetKey(e *entry) {
-	if e.has&hasKey != 0 {
-		p := e.publication(j.content(e), new(engine.Author))
-		delete(j.latest, p.CompactKey)
-	}
-}
-
-// sweepPlaces removes the places if more than half of the entries are places. So the cost of a
-// removal is constant on average.
-func (j *journal) sweepPlaces() {
-	if j.gone <= 16 || int(j.gone) <= len(j.live())/2 {
-		return
-	}
-	left := slices.DeleteFunc(j.live(), func(e entry) bool { return e.op == opGone })
-	j.entries, j.gone = j.entries[:int(j.first)+len(left)], 0
-	j.shrink()
-}
-
-// trim forgets entries above the limits: the oldest messages, with the events before them. Of the
-// events, it forgets the oldest quarter at once, so that one pass is enough for many calls; messages
-// between them stay.
-func (j *journal) trim(keep *engine.Retention, now int64) {
-	old := now - int64(keep.Age)
-	n, left, all := 0, j.kept[messages], j.live()
-	for i := range all {
-		e := &all[i]
-		if left.within(keep) && e.came >= old {
-			break
-		}
-		n = i + 1
-		if e.op != opGone && e.class() == messages {
-			left.n, left.bytes = left.n-1, left.bytes-int32(e.cost)+engine.PartCost
-		}
-	}
-	j.forget(n)
-	if !j.kept[events].within(keep) {
-		fewer := &engine.Retention{Messages: keep.Messages * 3 / 4, Bytes: min(keep.Bytes, maxJournal) * 3 / 4}
-		for i := 0; i < len(j.live()) && !j.kept[events].within(fewer); i++ {
-			switch e := &j.live()[i]; {
-			case e.has&isSkipped != 0:
-				j.passOver(i)
-			case e.has&hasKey != 0:
-				j.leavePlace(i)
-			}
-		}
-	}
-	j.sweepPlaces()
-}
-
-// forget drops the n oldest entries.
-func (j *journal) forget(n int) {
-	if n == 0 {
-		return
-	}
-	for i := range j.live()[:n] {
-		e := &j.live()[i]
-		j.count(e, -1)
-		j.forgetKey(e)
-	}
-	if j.drop(n); len(j.live()) == 0 {
-		j.latest = nil
-	}
-}
-
-// redact implements engine.Log.Redact.
-func (j *journal) redact(offsets []uint64) {
-	concerned := func(e entry) bool {
-		return e.op != opGone && e.has&isSkipped == 0 && slices.Contains(offsets, e.offset)
-	}
-	if !slices.ContainsFunc(j.live(), concerned) {
-		return
-	}
-	j.rewrite(func(e *entry) (p engine.Publication, other bool) {
-		if !concerned(*e) {
-			return p, false
-		}
-		return e.publication(j.content(e), new(engine.Author)).Redact(), true
-	})
-}
 
 // shrink forgets the journals of topics until the limit is met: those of the payer with the largest
 // share while one stands out, otherwise those of all.
@@ -274,7 +99,7 @@ func (m *Engine) remove(t *topic) {
 // again. It also removes expired entries of the State, and expired keys. It looks only at the
 // oldest ones.
 func (m *Engine) Expire() {
-	m.idempotency.expire(m.now())
+	m.keys.Expire(m.now())
 	m.expire()
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -59,8 +59,8 @@ func TestKeys(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	m.Expire()
-	if len(m.idempotency.known)+m.idempotency.queue.Len() != 0 {
-		t.Errorf("%d and %d are left", len(m.idempotency.known), m.idempotency.queue.Len())
+	if n := m.keys.Len(); n != 0 {
+		t.Errorf("%d are left", n)
 	}
 }
 

@@ -1,4 +1,4 @@
-package memory
+package window
 
 import (
 	"cmp"
@@ -17,15 +17,17 @@ import (
 	"webim/room/engine/enginetest"
 )
 
-// plainJournal is the oracle of a journal: it keeps the same publications in a slice.
-type plainJournal struct {
+// plainWindow is the oracle of a window: it keeps the same publications in a slice.
+type plainWindow struct {
 	entries []engine.Publication
 	gone    map[uint64]bool // offsets of entries that are only places
+	floor   uint64
+	top     uint64
 }
 
 func isEvent(p *engine.Publication) bool { return p.CompactKey != "" || p.Skip }
 
-func (r *plainJournal) kept(event bool) (n, bytes int) {
+func (r *plainWindow) kept(event bool) (n, bytes int) {
 	for i := range r.entries {
 		if p := &r.entries[i]; !r.gone[p.Offset] && isEvent(p) == event {
 			n, bytes = n+1, bytes+engine.Cost(p)-engine.PartCost
@@ -34,12 +36,12 @@ func (r *plainJournal) kept(event bool) (n, bytes int) {
 	return n, bytes
 }
 
-func (r *plainJournal) within(event bool, messages, bytes int) bool {
+func (r *plainWindow) within(event bool, messages, bytes int) bool {
 	n, b := r.kept(event)
 	return n <= messages && b <= bytes
 }
 
-func (r *plainJournal) cost() (n int64) {
+func (r *plainWindow) cost() (n int64) {
 	for i := range r.entries {
 		if r.gone[r.entries[i].Offset] {
 			n += engine.PartCost
@@ -50,8 +52,16 @@ func (r *plainJournal) cost() (n int64) {
 	return n
 }
 
-func (r *plainJournal) remember(p engine.Publication) {
+func (r *plainWindow) remember(p engine.Publication) {
+	if p.Prev != r.top {
+		r.forget(len(r.entries))
+		r.floor = p.Prev
+	}
+	r.top = p.Offset
 	p.Data = slices.Clone(p.Data)
+	if p.Skip {
+		p.Message = engine.Message{Skip: true}
+	}
 	r.entries = append(r.entries, p)
 	for i := range r.entries[:len(r.entries)-1] {
 		if p.CompactKey != "" && r.entries[i].CompactKey == p.CompactKey && !r.gone[r.entries[i].Offset] {
@@ -60,7 +70,15 @@ func (r *plainJournal) remember(p engine.Publication) {
 	}
 }
 
-func (r *plainJournal) passOver(i int) {
+func (r *plainWindow) forget(n int) {
+	for _, p := range r.entries[:n] {
+		delete(r.gone, p.Offset)
+		r.floor = p.Offset
+	}
+	r.entries = r.entries[n:]
+}
+
+func (r *plainWindow) passOver(i int) {
 	offset, prev := r.entries[i].Offset, r.entries[i].Prev
 	r.gone[offset] = true
 	for i++; i < len(r.entries) && r.gone[r.entries[i].Offset]; i++ {
@@ -70,10 +88,9 @@ func (r *plainJournal) passOver(i int) {
 	}
 }
 
-func (r *plainJournal) trim(keep engine.Retention, now time.Time) {
+func (r *plainWindow) trim(keep engine.Retention, now time.Time) {
 	for len(r.entries) > 0 && (!r.within(false, keep.Messages, keep.Bytes) || r.entries[0].Time.Before(now.Add(-keep.Age))) {
-		delete(r.gone, r.entries[0].Offset)
-		r.entries = r.entries[1:]
+		r.forget(1)
 	}
 	if !r.within(true, keep.Messages, keep.Bytes) {
 		for i := 0; i < len(r.entries) && !r.within(true, keep.Messages*3/4, keep.Bytes*3/4); i++ {
@@ -92,7 +109,7 @@ func (r *plainJournal) trim(keep engine.Retention, now time.Time) {
 	}
 }
 
-func (r *plainJournal) redact(offset uint64) {
+func (r *plainWindow) redact(offset uint64) {
 	for i := range r.entries {
 		if p := &r.entries[i]; p.Offset == offset && !p.Skip && !r.gone[offset] {
 			*p = p.Redact()
@@ -101,7 +118,7 @@ func (r *plainJournal) redact(offset uint64) {
 }
 
 // read defines the meaning of a Span.
-func (r *plainJournal) read(q engine.Span) (part []engine.Publication) {
+func (r *plainWindow) read(q engine.Span) (part []engine.Publication) {
 	place := func(offset uint64) int { // of that, or of the next
 		at, _ := slices.BinarySearchFunc(r.entries, offset, func(p engine.Publication, o uint64) int { return cmp.Compare(p.Offset, o) })
 		return at
@@ -146,25 +163,25 @@ func sameWhole(a, b engine.Publication) bool {
 	return enginetest.Same(a, b) && maps.Equal(a.Tags, b.Tags) && a.CompactKey == b.CompactKey && a.Skip == b.Skip
 }
 
-// TestJournalOracle publishes, supersedes, takes back and removes at random. A journal must answer as
+// TestWindowOracle publishes, supersedes, takes back and removes at random. A window must answer as
 // the oracle does, and an answer that it has given must not change afterwards.
-func TestJournalOracle(t *testing.T) {
+func TestWindowOracle(t *testing.T) {
 	times := 10 // of a hundred
 	if enginetest.Long() {
 		times = 500
 	}
 	for range times {
-		rapid.Check(t, checkJournal)
+		rapid.Check(t, checkWindow)
 	}
 }
 
-func checkJournal(t *rapid.T) {
+func checkWindow(t *rapid.T) {
 	keep := &engine.Retention{
 		Messages: rapid.SampledFrom([]int{1, 2, 5, 20, 100}).Draw(t, "messages"),
 		Bytes:    rapid.SampledFrom([]int{100, 1000, 1 << 20}).Draw(t, "bytes"),
 		Age:      time.Minute,
 	}
-	j, want, now, top := new(journal), &plainJournal{gone: map[uint64]bool{}}, int64(0), uint64(0)
+	w, want, now, top := new(Window), &plainWindow{gone: map[uint64]bool{}}, int64(0), uint64(0)
 	type answer struct{ got, copy []engine.Publication }
 	var answers []answer
 	some := rapid.SampledFrom([]int{0, 1, 3, 30, 130, 300})
@@ -174,10 +191,8 @@ func checkJournal(t *rapid.T) {
 	t.Repeat(map[string]func(*rapid.T){
 		"publish": func(t *rapid.T) {
 			m := engine.Message{Op: rapid.SampledFrom([]ws.OpCode{ws.OpText, ws.OpBinary, engine.OpJSON}).Draw(t, "op")}
-			if m.Skip = rapid.IntRange(0, 9).Draw(t, "skip") == 0; m.Skip {
-				m = engine.Message{Skip: true}
-			} else {
-				m.Data = []byte(letters("data"))
+			m.Skip, m.Data = rapid.IntRange(0, 9).Draw(t, "skip") == 0, []byte(letters("data"))
+			if !m.Skip {
 				if rapid.IntRange(0, 3).Draw(t, "event") == 0 {
 					m.CompactKey = fmt.Sprint("key ", rapid.IntRange(0, 8).Draw(t, "key"))
 				}
@@ -189,13 +204,17 @@ func checkJournal(t *rapid.T) {
 				}
 			}
 			prev := top
+			if rapid.IntRange(0, 99).Draw(t, "gap") == 0 {
+				prev += 2
+				top = prev
+			}
 			top += uint64(rapid.IntRange(1, 3).Draw(t, "further"))
 			p := engine.Publication{Message: m, Offset: top, Prev: prev, Time: time.Unix(0, now)}
-			j.remember(&p, now)
+			w.Append(&p, now)
 			want.remember(p)
 		},
 		"trim": func(t *rapid.T) {
-			j.trim(keep, now)
+			w.Trim(keep, now)
 			want.trim(*keep, time.Unix(0, now))
 		},
 		"wait": func(t *rapid.T) {
@@ -203,37 +222,37 @@ func checkJournal(t *rapid.T) {
 		},
 		"redact": func(t *rapid.T) {
 			offset := rapid.Uint64Range(0, top+1).Draw(t, "offset")
-			j.redact([]uint64{offset})
+			w.Redact([]uint64{offset})
 			want.redact(offset)
 		},
 		"forget": func(t *rapid.T) {
 			n := rapid.IntRange(0, len(want.entries)).Draw(t, "entries")
-			j.forget(n)
-			for _, p := range want.entries[:n] {
-				delete(want.gone, p.Offset)
-			}
-			want.entries = want.entries[n:]
+			w.forget(n)
+			want.forget(n)
 		},
 		"read": func(t *rapid.T) {
 			q := engine.Span{Behind: rapid.Uint64Range(0, top+2).Draw(t, "behind"), Before: rapid.Uint64Range(0, top+2).Draw(t, "before"),
 				Limit: rapid.IntRange(-1, 20).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"),
 				Bytes: rapid.SampledFrom([]int{0, 1, 500, 5000}).Draw(t, "bytes"), Places: rapid.Bool().Draw(t, "places")}
-			got := j.read(q)
+			got := w.Read(q)
 			if all := want.read(q); !slices.EqualFunc(got, all, sameWhole) {
 				t.Fatalf("%+v:\n%+v\nwant\n%+v", q, got, all)
 			}
 			answers = append(answers, answer{got, copied(got)})
 		},
 		"": func(t *rapid.T) {
-			if j.cost() != want.cost() {
-				t.Fatalf("the journal counts %d, want %d", j.cost(), want.cost())
+			if w.Cost() != want.cost() {
+				t.Fatalf("the window counts %d, want %d", w.Cost(), want.cost())
+			}
+			if floor, ok := w.Floor(); floor != want.floor || ok != (top > 0) || w.Len() != len(want.entries) {
+				t.Fatalf("%d entries behind %d, %v; want %d behind %d", w.Len(), floor, ok, len(want.entries), want.floor)
 			}
 			for _, a := range answers {
 				if !slices.EqualFunc(a.got, a.copy, sameWhole) {
 					t.Fatalf("an answer has changed:\n%+v\nwas\n%+v", a.got, a.copy)
 				}
 			}
-			checkMemoryOf(t, j)
+			checkMemoryOf(t, w)
 		},
 	})
 }
@@ -256,35 +275,64 @@ func copied(all []engine.Publication) []engine.Publication {
 	return all
 }
 
-// checkMemoryOf checks that a journal's memory stays within a small multiple of its entries' size.
-func checkMemoryOf(t rapid.TB, j *journal) {
+// checkMemoryOf checks that a window's memory stays within a small multiple of its entries' size.
+func checkMemoryOf(t rapid.TB, w *Window) {
 	t.Helper()
-	n, need := len(j.live()), 0
-	for i := range j.live() {
-		need += int(j.live()[i].size)
+	n, need := len(w.live()), 0
+	for i := range w.live() {
+		need += int(w.live()[i].size)
 	}
-	if dead := len(j.bytes) - int(j.used) - need; dead != int(j.dead) {
-		t.Fatalf("%d bytes are dead, %d are counted", dead, j.dead)
+	if dead := len(w.bytes) - int(w.used) - need; dead != int(w.dead) {
+		t.Fatalf("%d bytes are dead, %d are counted", dead, w.dead)
 	}
-	if cap(j.entries) > 16+8*n || cap(j.bytes) > 2048+8*need {
-		t.Fatalf("%d entries of %d bytes take room for %d and %d", n, need, cap(j.entries), cap(j.bytes))
+	if cap(w.entries) > 16+8*n || cap(w.bytes) > 2048+8*need {
+		t.Fatalf("%d entries of %d bytes take room for %d and %d", n, need, cap(w.entries), cap(w.bytes))
 	}
 }
 
-// A full journal reuses its memory.
-func TestJournalAllocatesNothing(t *testing.T) {
+// TestWindowForgetsAll checks each reason to forget all publications.
+func TestWindowForgetsAll(t *testing.T) {
+	keep := &engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}
+	for name, do := range map[string]func(w *Window){
+		"asked":               func(w *Window) { w.Forget() },
+		"no messages":         func(w *Window) { w.Trim(&engine.Retention{Bytes: 1000, Age: time.Hour}, 0) },
+		"age":                 func(w *Window) { w.Trim(keep, int64(time.Hour)+1) },
+		"a message too large": func(w *Window) { say(w, 3, 2, 2000); w.Trim(keep, 0) },
+		"a gap":               func(w *Window) { say(w, 9, 7, 2000); w.Trim(keep, 0) },
+	} {
+		w := new(Window)
+		say(w, 1, 0, 10)
+		w.Append(&engine.Publication{Message: engine.Message{Op: ws.OpText, CompactKey: "k"}, Offset: 2, Prev: 1}, 0)
+		do(w)
+		if floor, ok := w.Floor(); w.Len() != 0 || w.Cost() != 0 || floor != w.top || !ok || len(w.Read(engine.Span{Limit: -1})) != 0 {
+			t.Errorf("%s: %d entries are left behind %d of %d", name, w.Len(), floor, w.top)
+		}
+		next := w.top + 1
+		if say(w, next, w.top, 10); w.Len() != 1 {
+			t.Errorf("%s: the next publication makes %d", name, w.Len())
+		}
+	}
+}
+
+// say appends a message of that many bytes.
+func say(w *Window, offset, prev uint64, size int) {
+	w.Append(&engine.Publication{Message: engine.Message{Op: ws.OpText, Data: make([]byte, size)}, Offset: offset, Prev: prev}, 0)
+}
+
+// A full window reuses its memory.
+func TestWindowAllocatesNothing(t *testing.T) {
 	for name, keep := range map[string]*engine.Retention{
 		"by count": {Messages: 100, Bytes: 1 << 20, Age: time.Hour},
 		"by bytes": {Messages: 1 << 20, Bytes: 10_000, Age: time.Hour},
 	} {
-		j, offset := new(journal), uint64(0)
+		w, offset := new(Window), uint64(0)
 		p := engine.Publication{Message: engine.Message{Op: engine.OpJSON, From: &engine.Author{User: "ann", Client: "123"}}, Time: time.Now()}
 		data := make([]byte, 200)
 		say := func() {
 			offset++
 			p.Offset, p.Prev, p.Data = offset, offset-1, data[:offset*37%200]
-			j.remember(&p, 0)
-			j.trim(keep, 0)
+			w.Append(&p, 0)
+			w.Trim(keep, 0)
 		}
 		for range 2000 {
 			say()
@@ -296,13 +344,13 @@ func TestJournalAllocatesNothing(t *testing.T) {
 }
 
 // Positions have 32 bits and wrap around.
-func TestJournalPositionsWrap(t *testing.T) {
-	j, keep := &journal{base: math.MaxUint32 - 1000}, &engine.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour}
+func TestWindowPositionsWrap(t *testing.T) {
+	w, keep := &Window{base: math.MaxUint32 - 1000}, &engine.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour}
 	for offset := uint64(1); offset <= 100; offset++ {
 		p := engine.Publication{Message: engine.Message{Op: ws.OpText, Data: fmt.Appendf(nil, "%0100d", offset)}, Offset: offset, Prev: offset - 1}
-		j.remember(&p, 0)
-		j.trim(keep, 0)
-		all := j.read(engine.Span{Limit: -1})
+		w.Append(&p, 0)
+		w.Trim(keep, 0)
+		all := w.Read(engine.Span{Limit: -1})
 		for i, p := range all {
 			if want := fmt.Sprintf("%0100d", p.Offset); string(p.Data) != want || p.Offset != offset-uint64(len(all)-1-i) {
 				t.Fatalf("entry %d is %d: %s", i, p.Offset, p.Data)

@@ -1,0 +1,18 @@
+// Package entries keeps the entries of an engine's State in memory: the memory engine has no others,
+// and an engine over a network answers all reads from such a copy. The versions of the entries are
+// given by the engine.
+//
+//	entries.go  Entries: reading, and applying changes
+//	watch.go    the watchers of the tables
+//	expiry.go   the entries that expire, the next one first
+//
+// # Vocabulary
+//
+//	record   an entry in memory
+//	group    the records of a table that have the same Key.Of
+//	watcher  a function that is called with each change of a table
+//	reserve  the part of the limit that is kept for bans and mutes: see engine.Reserve
+//
+// Package entries imports only package engine. It has no mutex: the lock that guards Entries is the
+// caller's, and watchers are called under it.
+package entries
