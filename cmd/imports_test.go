@@ -52,6 +52,8 @@ var rules = []rule{
 	{"room/engine/window", "room/engine"},
 	{"room/engine/entries", "room/engine"},
 	{"room/engine/published", "room/engine room/budget"},
+	{"room/engine/jetstream/internal/envelope", "room/engine"},
+	{"room/engine/jetstream/internal/subject", "room/name"},
 	{"room/engine/...", "room/engine room/engine/window room/engine/entries room/engine/published room/budget room/internal/..."},
 	{"room/apikey", "room/name"},
 	{"room/budget", ""},

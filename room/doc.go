@@ -31,6 +31,8 @@
 //	engine/window      for engines: the newest part of a room's log in memory
 //	engine/entries     for engines: the entries of a State in memory
 //	engine/published   for engines: which messages with a Key were published not long ago
+//	engine/jetstream/internal/envelope  the bytes of a message in the log
+//	engine/jetstream/internal/subject   names as tokens of NATS subjects, and back
 //	wire               the bytes of both dialects, as commands and events
 //	budget             rates and shares: the limits of the costs of a client
 //	internal/encode    publications and notices as the messages of each dialect
