@@ -31,6 +31,10 @@
 //	engine/window      for engines: the newest part of a room's log in memory
 //	engine/entries     for engines: the entries of a State in memory
 //	engine/published   for engines: which messages with a Key were published not long ago
+//	engine/jetstream                    the engine on NATS JetStream
+//	engine/jetstream/internal/acks      messages are sent to the store, and its answers arrive
+//	engine/jetstream/internal/jobs      what may wait runs on a bounded number of goroutines
+//	engine/jetstream/internal/logread   messages are read from the store
 //	engine/jetstream/internal/envelope  the bytes of a message in the log
 //	engine/jetstream/internal/subject   names as tokens of NATS subjects, and back
 //	wire               the bytes of both dialects, as commands and events

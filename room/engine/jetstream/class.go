@@ -1,0 +1,135 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/subject"
+)
+
+// class is a retention class: all rooms whose publications are kept for the same time. The log of all
+// its rooms is one stream.
+type class struct {
+	age    time.Duration // 0: for ever
+	stream string        // ROOMS_300, or ROOMS_ever
+	token  string        // in subjects: 300, or ever
+
+	// incarnation is the part of the epoch that changes when the stream is made anew; nil: the stream was
+	// not opened yet.
+	incarnation atomic.Pointer[string]
+	renewed     bool // the incarnation is not of the time before this process; guarded by Engine.openMu
+}
+
+func newClass(age time.Duration) *class {
+	c := &class{age: age, token: "ever"}
+	if age > 0 {
+		c.token = strconv.FormatInt(int64(age/time.Second), 10)
+	}
+	c.stream = "ROOMS_" + c.token
+	return c
+}
+
+// roundAge returns the age of the class that keeps publications for at least this long.
+func roundAge(age time.Duration) time.Duration {
+	if age <= 0 {
+		return 0
+	}
+	return max(time.Second, (age + time.Second - 1).Truncate(time.Second))
+}
+
+// subject is the subject of a room's publications, and live the one on which the server sends them to
+// the nodes that have members.
+func (c *class) subject(room string) string { return "room." + c.token + "." + subject.Token(room) }
+func (c *class) live(room string) string    { return "live." + c.token + "." + subject.Token(room) }
+
+// The metadata of a stream.
+const (
+	metaFormat      = "webim-format"      // the version of the stored format
+	metaIncarnation = "webim-incarnation" // changes when sequences may come again with other messages
+)
+
+// format is the version of the stored format: the subjects, the headers and the envelope.
+const format = 1
+
+// ErrFormat: the store has a newer format than this program knows.
+var ErrFormat = errors.New("jetstream: the store was written by a newer webim: use that one")
+
+// openClass finds or makes the stream of a class, and reads its incarnation. It is new after an unclean
+// end of the machine, because the last messages may be lost then, and their sequences come again.
+func (e *Engine) openClass(ctx context.Context, c *class) error {
+	e.openMu.Lock()
+	defer e.openMu.Unlock()
+	cfg := jetstream.StreamConfig{
+		Name:        c.stream,
+		Description: "webim: the publications of rooms",
+		Subjects:    []string{"room." + c.token + ".>"},
+		Storage:     jetstream.FileStorage,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxAge:      c.age,
+		MaxBytes:    e.cfg.MaxStore,
+		MaxMsgs:     -1,
+		Replicas:    e.cfg.Replicas,
+		AllowDirect: true,
+		Duplicates:  e.cfg.KeyWindow,
+		RePublish:   &jetstream.RePublish{Source: "room." + c.token + ".>", Destination: "live." + c.token + ".>"},
+		Metadata:    map[string]string{metaFormat: strconv.Itoa(format), metaIncarnation: newIncarnation()},
+	}
+	s, err := e.js.Stream(ctx, c.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if s, err = e.js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = e.js.Stream(ctx, c.stream) // another node was first
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", c.stream, err)
+	}
+	is := s.CachedInfo().Config.Metadata
+	if v, err := strconv.Atoi(is[metaFormat]); err != nil || v > format {
+		return fmt.Errorf("%w: stream %s has format %q", ErrFormat, c.stream, is[metaFormat])
+	}
+	incarnation := is[metaIncarnation]
+	if incarnation == "" || e.cfg.Unclean && !c.renewed {
+		// Only the owner of an embedded store sets Unclean, so no other node does this at the same time.
+		if s, err = e.js.UpdateStream(ctx, cfg); err != nil {
+			return fmt.Errorf("jetstream: stream %s: %w", c.stream, err)
+		}
+		incarnation = s.CachedInfo().Config.Metadata[metaIncarnation]
+	}
+	c.renewed = true
+	c.incarnation.Store(&incarnation)
+	return nil
+}
+
+func newIncarnation() string { return rand.Text()[:8] }
+
+// class returns the retention class of a room.
+func (e *Engine) class(room string) *class { return e.classOf(e.keep(room).Age) }
+
+func (e *Engine) classOf(age time.Duration) *class {
+	age = roundAge(age)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.classes[age]
+	if c == nil {
+		c = newClass(age)
+		e.classes[age] = c
+	}
+	return c
+}
+
+// keep returns how much of a room's log is kept.
+func (e *Engine) keep(room string) engine.Retention {
+	if e.cfg.Keep == nil {
+		return engine.Retention{Messages: 100, Bytes: 1 << 20, Age: 5 * time.Minute}
+	}
+	return e.cfg.Keep(room)
+}

@@ -1,0 +1,369 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/budget"
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/acks"
+	"webim/room/engine/jetstream/internal/jobs"
+	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/published"
+)
+
+// Config are the settings of an Engine. Zero values mean the defaults.
+type Config struct {
+	// Connect opens a connection with these options and its own: embedded.Server.Connect, or nats.Connect
+	// with an address.
+	Connect func(opts ...nats.Option) (*nats.Conn, error)
+	// Keep tells how much of a room's log is kept. Age decides about the stream in which the room is
+	// stored: 0 is for ever. nil: 100 messages, 1 MiB, 5 minutes.
+	Keep func(room string) engine.Retention
+	// Ages are the values of Retention.Age that Keep returns. Their streams are opened at the start; those
+	// of other values are opened when a room needs them.
+	Ages []time.Duration
+
+	Replicas int   // of each stream; 0: 1
+	MaxStore int64 // bytes of each stream; 0: as much as the server permits. Above it, publishing gets engine.ErrStoreFull
+	// Unclean says that the machine ended without stopping the store, so the last messages may be lost:
+	// each room gets a new epoch. Only the owner of an embedded store may set it.
+	Unclean bool
+
+	MaxPending int           // publications that wait for the store; 0: 16,384. Above it, publishing gets engine.ErrUnavailable
+	KeyWindow  time.Duration // how long the key of a message is known; 0: 2 min
+	MaxKeys    int           // number of keys that this node knows or has given to the store; 0: 65,536
+
+	Log *slog.Logger     // nil: slog.Default()
+	Now func() time.Time // nil: time.Now
+}
+
+func (c Config) withDefaults() Config {
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.MaxStore = cmp.Or(c.MaxStore, -1)
+	c.MaxPending = cmp.Or(c.MaxPending, 16_384)
+	c.KeyWindow = cmp.Or(c.KeyWindow, 2*time.Minute)
+	c.MaxKeys = cmp.Or(c.MaxKeys, 65_536)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Engine implements engine.Engine on NATS JetStream. All methods are safe for concurrent use.
+type Engine struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	acks     *acks.Publisher
+	read     *logread.Reader
+	jobs     *jobs.Pool
+	fills    flights[*filled]
+	openMu   sync.Mutex     // held while a stream is opened
+	incoming chan *nats.Msg // publications and notices, of all topics
+	workers  sync.WaitGroup
+	keys     *published.Keys
+	ids      *ids
+	down     atomic.Pointer[string] // why the store cannot be used; nil: it can
+
+	mu      sync.RWMutex
+	classes map[time.Duration]*class
+	topics  map[string]*topic // by room
+	lives   map[string]*topic // by the subject on which the server sends
+	hints   map[string]tip    // rooms without a topic in which this node has published
+}
+
+// Open connects to the store and opens its streams. It fails if the server cannot be reached, is too old,
+// or has a store of a newer format.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	cfg = cfg.withDefaults()
+	e := &Engine{cfg: cfg, log: cfg.Log, started: cfg.Now(), jobs: jobs.New(maxJobs), incoming: make(chan *nats.Msg, maxIncoming),
+		classes: map[time.Duration]*class{}, topics: map[string]*topic{}, lives: map[string]*topic{}, hints: map[string]tip{},
+		keys: published.New(cfg.KeyWindow, cfg.MaxKeys), ids: &ids{window: cfg.KeyWindow, pool: budget.NewPool(int64(cfg.MaxKeys))}}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if err := e.open(ctx); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// maxJobs is the number of jobs that run at a time, and maxIncoming the number of messages that wait for
+// their topics. Above it the library drops them, and they are read from the log.
+const (
+	maxJobs     = 64
+	maxIncoming = 1 << 16
+)
+
+// minServer is the oldest server that this engine works with.
+const minServer = "2.12.0"
+
+func (e *Engine) open(ctx context.Context) (err error) {
+	e.nc, err = e.cfg.Connect(nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(false),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { e.lost(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { e.jobs.Go(e.back) }),
+		nats.ErrorHandler(e.onError))
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	if v := e.nc.ConnectedServerVersion(); !newEnough(v) {
+		return fmt.Errorf("jetstream: the NATS server has version %s: webim needs %s or newer", v, minServer)
+	}
+	if e.nc.MaxPayload() < minPayload {
+		return fmt.Errorf("jetstream: the NATS server takes messages of up to %d bytes: set its max_payload to %d or more", e.nc.MaxPayload(), minPayload)
+	}
+	if e.js, err = jetstream.New(e.nc); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	e.read = logread.New(e.nc, logread.Config{})
+	if e.acks, err = acks.New(e.nc, acks.Config{MaxPending: e.cfg.MaxPending}); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	for _, age := range e.cfg.Ages {
+		e.classOf(age)
+	}
+	e.workers.Go(e.dispatch)
+	return e.check(ctx)
+}
+
+// minPayload is the least size of a message that the server must take: one of 1 MiB in its envelope.
+const minPayload = 1<<20 + 64<<10
+
+// newEnough reports whether a server's version is minServer or newer.
+func newEnough(version string) bool {
+	var is, least [3]int
+	if _, err := fmt.Sscanf(version, "%d.%d.%d", &is[0], &is[1], &is[2]); err != nil {
+		return false
+	}
+	fmt.Sscanf(minServer, "%d.%d.%d", &least[0], &least[1], &least[2])
+	return slices.Compare(is[:], least[:]) >= 0
+}
+
+// Close ends the engine. Callbacks of calls under way may still come, or never.
+func (e *Engine) Close() {
+	e.cancel()
+	if e.acks != nil {
+		e.acks.Close()
+	}
+	e.jobs.Close()
+	if e.nc != nil {
+		e.nc.Close()
+	}
+	close(e.incoming)
+	e.workers.Wait()
+}
+
+// lost is called when the connection is lost.
+func (e *Engine) lost(err error) {
+	e.setDown("the connection to NATS is lost")
+	e.log.Warn("the connection to NATS is lost: members stay connected, and nothing can be sent", "err", err)
+	if e.acks != nil {
+		e.acks.Lost()
+	}
+}
+
+// back is called when the connection is up again.
+func (e *Engine) back() {
+	if err := e.check(e.ctx); err != nil {
+		e.failed("the store cannot be opened again", "", err)
+		e.jobs.After(retry, e.back)
+		return
+	}
+	e.log.Info("the connection to NATS is up again")
+}
+
+// check opens the streams of all classes and then lets topics look for what they have missed.
+func (e *Engine) check(ctx context.Context) error {
+	e.mu.RLock()
+	all := slices.Collect(maps.Values(e.classes))
+	e.mu.RUnlock()
+	for _, c := range all {
+		if err := e.openClass(ctx, c); err != nil {
+			e.setDown(err.Error())
+			return err
+		}
+	}
+	e.down.Store(nil)
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, t := range e.topics {
+		e.jobs.Go(t.check)
+	}
+	return nil
+}
+
+func (e *Engine) setDown(why string) { e.down.Store(&why) }
+
+// unavailable returns engine.ErrUnavailable while the store cannot be used.
+func (e *Engine) unavailable() error {
+	if e.down.Load() != nil {
+		return engine.ErrUnavailable
+	}
+	return nil
+}
+
+// Health implements engine.Healther.
+func (e *Engine) Health() (ok bool, why string) {
+	if down := e.down.Load(); down != nil {
+		return false, *down
+	}
+	return true, ""
+}
+
+// onError is called by the library. If it had to drop messages, their topic looks for them.
+func (e *Engine) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) && sub != nil {
+		if t := e.liveTopic(sub.Subject); t != nil {
+			e.jobs.Go(t.check)
+		}
+	}
+	e.failed("NATS reports an error", "", err)
+}
+
+// failed logs an error.
+func (e *Engine) failed(what, room string, err error) {
+	if e.ctx.Err() != nil {
+		return
+	}
+	e.log.Warn(what, "room", room, "err", err)
+}
+
+// dispatch gives what the server sends to the topics.
+func (e *Engine) dispatch() {
+	for m := range e.incoming {
+		t := e.liveTopic(m.Subject)
+		if t == nil {
+			continue
+		}
+		seq, err := strconv.ParseUint(m.Header.Get(hdrSeq), 10, 64)
+		if err != nil {
+			e.notice(t, m)
+			continue
+		}
+		prev, _ := strconv.ParseUint(m.Header.Get(hdrPrev), 10, 64)
+		t.arrived(seq, prev, m.Data)
+	}
+}
+
+// The headers of what the server sends for a stored message.
+const (
+	hdrSeq  = "Nats-Sequence"
+	hdrPrev = "Nats-Last-Sequence"
+)
+
+func (e *Engine) topic(room string) *topic {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.topics[room]
+}
+
+func (e *Engine) liveTopic(subject string) *topic {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.lives[subject]
+}
+
+// Subscribe implements engine.Log. Begin is called when the store has answered.
+func (e *Engine) Subscribe(room string, _ budget.Owner, s engine.Subscriber) {
+	c := e.class(room)
+	e.mu.Lock()
+	t := e.topics[room]
+	if t == nil || !t.subscribe(s) {
+		t = &topic{e: e, room: room, class: c, subj: c.subject(room), live: c.live(room), subs: []engine.Subscriber{s}}
+		e.topics[room], e.lives[t.live] = t, t
+		delete(e.hints, room)
+		e.jobs.Go(t.load)
+	}
+	e.mu.Unlock()
+}
+
+// Unsubscribe implements engine.Log.
+func (e *Engine) Unsubscribe(room string, s engine.Subscriber) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.topics[room]
+	if t == nil || !t.unsubscribe(s) {
+		return
+	}
+	delete(e.topics, room)
+	delete(e.lives, t.live)
+	e.jobs.Go(t.unload)
+}
+
+// ready opens the stream of a class, if that was not done yet. It may wait.
+func (e *Engine) ready(c *class) error {
+	if c.incarnation.Load() != nil {
+		return nil
+	}
+	return e.outcome(e.openClass(e.ctx, c))
+}
+
+// epochOf returns the epoch of a room, and the offset up to which its history was removed.
+func (e *Engine) epochOf(c *class, room string) (epoch string, cut uint64) {
+	if name := c.incarnation.Load(); name != nil {
+		epoch = *name
+	}
+	return epochName(epoch, 0), 0
+}
+
+// lastOf reads the end of a room's log. It may wait.
+func (e *Engine) lastOf(c *class, room string) (tip, error) {
+	one, err := e.read.Last(e.ctx, c.stream, c.subject(room))
+	if errors.Is(err, logread.ErrNone) {
+		return tip{}, nil
+	}
+	if err != nil {
+		return tip{}, e.outcome(err)
+	}
+	return tipOf(one.Seq, one.Data), nil
+}
+
+// outcome returns the error of package engine for an error of the store.
+func (e *Engine) outcome(err error) error {
+	var refused *acks.Refusal
+	switch {
+	case err == nil || errors.Is(err, logread.ErrNone):
+		return err
+	case errors.Is(err, acks.ErrUnknown):
+		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+	case errors.As(err, &refused) && isFull(refused):
+		return fmt.Errorf("%w: %w", engine.ErrStoreFull, err)
+	case errors.Is(err, acks.ErrUnavailable), errors.Is(err, logread.ErrUnavailable), errors.As(err, &refused):
+		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	}
+	return err
+}
+
+// clock returns the engine's clock, in nanoseconds.
+func (e *Engine) clock() int64 { return int64(e.cfg.Now().Sub(e.started)) }
+
+func (e *Engine) now() time.Time { return e.cfg.Now() }
+
+// keepOf returns how much of a room's log is kept: asked, or what the settings say.
+func (e *Engine) keepOf(room string, asked *engine.Retention) *engine.Retention {
+	if asked != nil {
+		return asked
+	}
+	keep := e.keep(room)
+	return &keep
+}
