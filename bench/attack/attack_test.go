@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"webim/bench/benchtest"
 	"webim/bench/client"
 	"webim/bench/load"
 )
@@ -24,8 +24,8 @@ func quick() Options {
 // plantedServer runs a server with a fault, in a process of its own, until the test ends.
 func plantedServer(t *testing.T, fault string) (url string, pid int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), plantedVariable+"="+fault)
+	argv := benchtest.Command(plantedProgram, fault)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,13 @@ func plantedServer(t *testing.T, fault string) (url string, pid int) {
 
 func run(t *testing.T, url string, pid int, o Options, names ...string) *Report {
 	t.Helper()
-	r, err := Run(t.Context(), client.Config{URL: url, PID: pid}, Server{}, o, names, nil)
+	return runWith(t, benchtest.WorkerCommand(), url, pid, o, names...)
+}
+
+// runWith is run with a command for the bystander's process.
+func runWith(t *testing.T, bystander []string, url string, pid int, o Options, names ...string) *Report {
+	t.Helper()
+	r, err := Run(t.Context(), client.Config{URL: url, PID: pid, Worker: bystander}, Server{}, o, names, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +102,32 @@ func TestJudgesPlantedFaults(t *testing.T) {
 				t.Errorf("the attacker's bounds: %+v", a.Attacker)
 			}
 		})
+	}
+}
+
+// If the bystander's process ends, the report says how, and the attack fails. Without a process the lab does not begin.
+func TestBystanderProcess(t *testing.T) {
+	t.Parallel()
+	url, pid := plantedServer(t, "")
+	r := runWith(t, benchtest.Command(mortalProgram, ""), url, pid, quick(), "half-message")
+	if a := r.Attacks[0]; len(a.Failed) != 1 || !strings.Contains(a.Failed[0], "not measured") || !strings.Contains(a.Failed[0], "out of order") || a.Attacker.Sent == 0 {
+		t.Errorf("%q, %+v", a.Failed, a.Attacker)
+	}
+	var text bytes.Buffer
+	if err := r.WriteText(&text); err != nil || r.Holds() || !strings.Contains(text.String(), "out of order") {
+		t.Errorf("%v: %s", err, text.String())
+	}
+	for _, c := range []struct {
+		url, says string
+		bystander []string
+	}{
+		{url, "/nonexistent", []string{"/nonexistent"}},
+		{url, "it said: what", []string{"sh", "-c", "echo what >&2; exit 7"}},
+		{"ws://127.0.0.1:1/", "the bystander cannot connect", benchtest.WorkerCommand()},
+	} {
+		if _, err := Run(t.Context(), client.Config{URL: c.url, Worker: c.bystander}, Server{}, quick(), nil, nil); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.says, err)
+		}
 	}
 }
 

@@ -5,15 +5,17 @@
 //
 //	start ──► baseline ──► attack ──► recovery ──► judge
 //
-//	start     run.go       if the lab starts the server, it starts a new one; the bystander connects
+//	start     run.go       if the lab starts the server, it starts a new one; the bystander's process starts and connects
 //	baseline  run.go       the bystander alone, for Options.Baseline
 //	attack    attacker.go  the attack's goroutines, at most Options.Connections connections and Options.Bytes bytes, for Options.Window
 //	recovery  watch.go     all connections of the attacker are closed; at most Options.Recovery until memory and files have returned
 //	judge     judge.go     the bystander's lost messages and p99, memory, files
 //
-// The bystander is [load.Bystander]: it sends ten messages a second by a fixed schedule on its own thread, so a stall of the server delays
-// all messages that were due meanwhile (no coordinated omission). A message belongs to the phase in which it was due. The attack's phase
-// lasts for the whole window, even if the attacker has used up its bytes earlier, because the server may still be processing them.
+// The bystander is [cluster.Bystander]: it sends ten messages a second by a fixed schedule, so a stall of the server delays all messages
+// that were due meanwhile (no coordinated omission). It has a process of its own: in the attacker's it would wait for the attacker's
+// goroutines and garbage collections, and its latency would not be the server's. A message belongs to the phase in which it was due. The
+// attack's phase lasts for the whole window, even if the attacker has used up its bytes earlier, because the server may still be processing
+// them. If the bystander's process ends too early, the attack fails, because nothing is known of the messages.
 //
 // # The attacks
 //

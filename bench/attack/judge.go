@@ -45,7 +45,7 @@ type AttackerCost struct {
 	Received int64          `json:"received_bytes"`
 	Dialed   int64          `json:"connections"`
 	Open     int            `json:"connections_open_at_most"`
-	CPU      float64        `json:"cores"`    // of the lab's process, the bystander included
+	CPU      float64        `json:"cores"`    // of the lab's process, without the bystander's
 	Said     map[string]int `json:"refusals"` // refusals and failures, by their text
 }
 
@@ -72,6 +72,7 @@ type Beside struct {
 	Lost    int      `json:"lost"`
 	Lag     float64  `json:"sender_lag_p99_ms"` // how late the bystander's own thread woke: a part of the latency that is not the server's
 	Gone    bool     `json:"gone"`              // the server closed its connection
+	Fault   string   `json:"fault,omitempty"`   // how its process ended before the lab stopped it; then nothing else is known of it
 	Refused []string `json:"refused,omitempty"`
 }
 
@@ -110,8 +111,10 @@ func (r *Result) musts(o Options, during int) (failed []string) {
 	if r.Died != "" {
 		fail("the server ended during the attack")
 	}
-	if b := r.Bystander; b.Gone || b.Lost > 0 || during == 0 {
+	if b := r.Bystander; b.Fault != "" || b.Gone || b.Lost > 0 || during == 0 {
 		switch {
+		case b.Fault != "":
+			fail("the bystander was not measured: %s", b.Fault)
 		case b.Gone:
 			fail("the bystander lost its connection, and %d of %d messages%s", b.Lost, b.Sent, strings.Join(append([]string{""}, b.Refused...), "; "))
 		case b.Lost > 0:

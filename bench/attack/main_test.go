@@ -2,6 +2,7 @@ package attack
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,25 +10,49 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
-	"go.uber.org/goleak"
+
+	"webim/bench/benchtest"
+	"webim/bench/cluster"
 )
 
-// plantedVariable makes the test binary a server with the fault that it names.
-const plantedVariable = "WEBIM_ATTACK_TEST_PLANTED"
+// Programs of the test binary, besides the bystander's.
+const (
+	plantedProgram = "planted" // a server; the argument is its fault
+	mortalProgram  = "mortal"  // a bystander's process that ends when it is to return what it has seen
+)
 
 func TestMain(m *testing.M) {
-	if fault, ok := os.LookupEnv(plantedVariable); ok {
-		if err := (&planted{fault: fault, rooms: map[string]map[net.Conn]bool{}}).serve(); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+	benchtest.Main(m, map[string]func(string) error{
+		benchtest.WorkerProgram: func(string) error { return cluster.ServeWorker(os.Stdin, os.Stdout) },
+		mortalProgram:           func(string) error { m := new(mortal); return cluster.ServeWorker(mortalInput{m}, m) },
+		plantedProgram: func(fault string) error {
+			return (&planted{fault: fault, rooms: map[string]map[net.Conn]bool{}}).serve()
+		},
+	})
+}
+
+// mortal writes replies to standard output.
+type mortal struct{ replied atomic.Bool }
+
+func (m *mortal) Write(b []byte) (int, error) {
+	m.replied.Store(true)
+	return os.Stdout.Write(b)
+}
+
+// mortalInput reads requests from standard input, and ends the process with the second one.
+type mortalInput struct{ *mortal }
+
+func (m mortalInput) Read(b []byte) (int, error) {
+	n, err := os.Stdin.Read(b)
+	if n > 0 && m.replied.Load() {
+		return 0, errors.New("planted: out of order")
 	}
-	goleak.VerifyTestMain(m)
+	return n, err
 }
 
 // planted is a room server with one known fault, which begins when a client is in another room than /bystander.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"webim/bench/client"
+	"webim/bench/cluster"
 	"webim/bench/load"
 	"webim/bench/proc"
 	"webim/bench/stat"
@@ -131,7 +132,7 @@ type phases struct {
 // run runs baseline, attack and recovery. bystander is the bystander's Config.
 func (p *phases) run(ctx context.Context, bystander client.Config, a Attack) error {
 	longest := p.o.Baseline + p.o.Window + p.o.Recovery + time.Minute
-	b, err := load.StartBystander(ctx, bystander, "/"+p.o.Beside, 10, longest)
+	b, err := cluster.StartBystander(ctx, bystander, "/"+p.o.Beside, 10, longest)
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,10 @@ func (p *phases) run(ctx context.Context, bystander client.Config, a Attack) err
 	p.baseline(ctx)
 	p.attack(ctx, a)
 	p.recover(ctx)
-	seen := b.Stop(p.o.Grace)
+	seen, err := b.Stop(p.o.Grace)
+	if err != nil {
+		p.res.Bystander.Fault = err.Error()
+	}
 	p.trips, p.res.Bystander.Gone, p.res.Bystander.Refused, p.res.Bystander.Lag = seen.Trips, seen.Gone, seen.Refused, float64(seen.Lag)/1e6
 	p.res.Samples = w.end()
 	p.res.From, p.res.To = float64(p.from-p.start)/1e9, float64(p.to-p.start)/1e9

@@ -19,7 +19,7 @@ const (
 )
 
 // Main runs the tests of a package and fails if they leave goroutines behind. If the test binary was started by
-// FloorCommand or WorkerCommand, it runs that program instead.
+// Command, it runs that program instead.
 func Main(m *testing.M, programs map[string]func(argument string) error) {
 	name, argument, ok := strings.Cut(os.Getenv(programVariable), "@")
 	if !ok {
@@ -38,12 +38,13 @@ func Main(m *testing.M, programs map[string]func(argument string) error) {
 	os.Exit(0)
 }
 
-// FloorCommand returns the command that starts the test binary as a floor server.
-func FloorCommand(at string) []string {
-	return []string{"/usr/bin/env", programVariable + "=" + FloorProgram + "@" + at, os.Args[0]}
+// Command returns the command that starts the test binary as a program of Main.
+func Command(program, argument string) []string {
+	return []string{"/usr/bin/env", programVariable + "=" + program + "@" + argument, os.Args[0]}
 }
 
+// FloorCommand returns the command that starts the test binary as a floor server.
+func FloorCommand(at string) []string { return Command(FloorProgram, at) }
+
 // WorkerCommand returns the command that starts the test binary as a worker process.
-func WorkerCommand() []string {
-	return []string{"/usr/bin/env", programVariable + "=" + WorkerProgram + "@", os.Args[0]}
-}
+func WorkerCommand() []string { return Command(WorkerProgram, "") }

@@ -53,11 +53,17 @@ func Empty(cfg client.Config, n int) *Cluster { return &Cluster{cfg: cfg, client
 
 // Add starts process k of so many, with its share of the clients. They connect to cfg.URL.
 func (c *Cluster) Add(cfg client.Config, k, processes int) error {
-	m, err := startWorker(cfg.Worker, setup{cfg, share(c.clients, k, processes), k * max(cfg.SourceAddresses(), 0), k})
-	if err == nil {
-		c.Workers = append(c.Workers, m)
+	e := setup{cfg, share(c.clients, k, processes), k * max(cfg.SourceAddresses(), 0), k}
+	m, err := startWorker(cfg.Worker, e.Clients)
+	if err != nil {
+		return err
 	}
-	return err
+	if _, err := m.do(request{Do: doSetup, Setup: &e}); err != nil {
+		m.stop()
+		return err
+	}
+	c.Workers = append(c.Workers, m)
+	return nil
 }
 
 // DialAll connects all clients, in at most so many processes at a time.

@@ -73,7 +73,7 @@ func TestServeWorkerNonsense(t *testing.T) {
 		served <- err
 	}()
 	c := newCaller(back, theirs)
-	for _, o := range []request{{Do: doDial, To: 5}, {Do: doStatus}, {Do: doFlood}, {Do: doSetup}} {
+	for _, o := range []request{{Do: doDial, To: 5}, {Do: doStatus}, {Do: doFlood}, {Do: doSetup}, {Do: doBystand}, {Do: doSeen}} {
 		if _, err := c.call(o); err == nil {
 			t.Errorf("request %d before the setup: no error", o.Do)
 		}

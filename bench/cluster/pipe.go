@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"webim/bench/client"
+	"webim/bench/load"
 	"webim/bench/stat"
 )
 
@@ -18,7 +19,7 @@ import (
 type verb byte
 
 const (
-	doSetup   verb = iota // create Clients clients; the first request
+	doSetup   verb = iota // create Clients clients; the first request, except for a bystander
 	doDial                // connect [From, To); the reply comes when each handshake has ended
 	doCancel              // cancel the dialing
 	doStatus              // return the status at once
@@ -29,6 +30,8 @@ const (
 	doExpect              // expect message Seq
 	doSend                // send the expected message
 	doAwait               // the reply comes when all clients have it, or after the timeout
+	doBystand             // connect a bystander and let it send; the first request
+	doSeen                // end the bystander after Grace and return what it has seen
 )
 
 // request is a request to a worker process. Fields that the verb does not need are zero, which takes no space on the pipe.
@@ -38,11 +41,13 @@ type request struct {
 	From int
 	To   int
 
-	Setup *setup
-	Flood *floodRequest
-	Tag   uint64 // of single messages; a new tag ends those before
-	Size  string
-	Seq   uint32
+	Setup     *setup
+	Flood     *floodRequest
+	Bystander *bystanderRequest
+	Tag       uint64 // of single messages; a new tag ends those before
+	Size      string
+	Seq       uint32
+	Grace     time.Duration
 }
 
 // setup describes the clients of a worker process.
@@ -74,6 +79,7 @@ type reply struct {
 	Status *status
 	Flood  *packedTotals
 	Hist   *stat.PackedHist
+	Seen   *load.Seen
 }
 
 // status is the state of the clients of a process.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"webim/bench/client"
 	"webim/bench/load"
@@ -17,13 +18,14 @@ type server struct {
 	ctx    context.Context // of the dialing; doCancel cancels it
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // guards the fields below; not held while a request is executed
-	fleet   *load.Local
-	clients int
-	run     *load.LocalRun
-	rounds  *load.LocalSingles
-	writing sync.Mutex // for one reply at a time
-	out     *gob.Encoder
+	mu        sync.Mutex // guards the fields below; not held while a request is executed
+	fleet     *load.Local
+	clients   int
+	run       *load.LocalRun
+	rounds    *load.LocalSingles
+	bystander *load.Bystander
+	writing   sync.Mutex // for one reply at a time
+	out       *gob.Encoder
 }
 
 // ServeWorker makes this process a worker process: it executes requests from in and writes replies to out, until in ends
@@ -49,6 +51,9 @@ func ServeWorker(in io.Reader, out io.Writer) error {
 	if m.fleet != nil {
 		m.fleet.Close()
 	}
+	if m.bystander != nil {
+		m.bystander.Stop(0)
+	}
 	if err == io.EOF {
 		return nil
 	}
@@ -68,8 +73,16 @@ func (m *server) serve(o request) {
 }
 
 func (m *server) execute(o request) (a reply, err error) {
-	if o.Do == doSetup {
+	switch o.Do {
+	case doSetup:
 		return a, m.setUp(o.Setup)
+	case doBystand:
+		return a, m.bystand(o.Bystander)
+	case doSeen:
+		return m.seen(o.Grace)
+	case doCancel:
+		m.cancel()
+		return a, nil
 	}
 	m.mu.Lock()
 	f, run, rounds := m.fleet, m.run, m.rounds
@@ -86,8 +99,6 @@ func (m *server) execute(o request) (a reply, err error) {
 			return a, fmt.Errorf("no such clients: %d to %d of %d", o.From, o.To, m.clients)
 		}
 		a.N, err = f.Dial(m.ctx, o.From, o.To)
-	case doCancel:
-		m.cancel()
 	case doStatus:
 		a.Status = statusOf(f, run)
 	case doFlood:
@@ -131,6 +142,39 @@ func (m *server) setUp(e *setup) error {
 	}
 	m.fleet, m.clients = f, e.Clients
 	return nil
+}
+
+// bystand starts the bystander.
+func (m *server) bystand(o *bystanderRequest) error {
+	if o == nil {
+		return fmt.Errorf("no bystander")
+	}
+	b, err := load.StartBystander(m.ctx, o.Config, o.Room, o.Rate, o.Longest)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.bystander != nil {
+		b.Stop(0)
+		return fmt.Errorf("this process has its bystander already")
+	}
+	m.bystander = b
+	return nil
+}
+
+// seen ends the bystander.
+func (m *server) seen(grace time.Duration) (a reply, err error) {
+	m.mu.Lock()
+	b := m.bystander
+	m.bystander = nil
+	m.mu.Unlock()
+	if b == nil {
+		return a, fmt.Errorf("this process has no bystander")
+	}
+	seen := b.Stop(grace)
+	a.Seen = &seen
+	return a, nil
 }
 
 // flood starts this process's part of a flood.

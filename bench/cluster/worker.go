@@ -22,8 +22,8 @@ type Worker struct {
 	clients int
 }
 
-// startWorker starts a worker process and sends its setup. The kernel kills the process when this one ends for any reason.
-func startWorker(argv []string, e setup) (*Worker, error) {
+// startWorker starts a worker process for so many clients. The kernel kills the process when this one ends for any reason.
+func startWorker(argv []string, clients int) (*Worker, error) {
 	if len(argv) == 0 {
 		self, err := os.Executable()
 		if err != nil {
@@ -31,7 +31,7 @@ func startWorker(argv []string, e setup) (*Worker, error) {
 		}
 		argv = []string{self, "worker"}
 	}
-	m := &Worker{cmd: exec.Command(argv[0], argv[1:]...), stderr: &proc.Tail{}, exited: make(chan struct{}), clients: e.Clients}
+	m := &Worker{cmd: exec.Command(argv[0], argv[1:]...), stderr: &proc.Tail{}, exited: make(chan struct{}), clients: clients}
 	m.cmd.Stderr = m.stderr
 	// The process has its own group, so the terminal's Ctrl-C reaches only this process, which then ends the others.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -53,10 +53,6 @@ func startWorker(argv []string, e setup) (*Worker, error) {
 		_ = m.cmd.Wait()         // ProcessState has the result
 		close(m.exited)
 	}()
-	if _, err := m.do(request{Do: doSetup, Setup: &e}); err != nil {
-		m.stop()
-		return nil, err
-	}
 	return m, nil
 }
 

@@ -149,14 +149,22 @@ func TestProcesses(t *testing.T) {
 
 // If the program ends for any reason, its servers and workers end, too.
 func TestKilled(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "million", "--clients", "20", "--servers", "2", "--hold", "1h", "--settle", "1ms", "--cmd", os.Args[0]+" floor --listen 127.0.0.1:0")
+	killed(t, 4, "million", "--clients", "20", "--servers", "2", "--hold", "1h", "--settle", "1ms", "--cmd", os.Args[0]+" floor --listen 127.0.0.1:0")
+	at := freePort(t)
+	killed(t, 2, "attack", "--url", "ws://"+at+"/", "--only", "half-message", "--baseline", "10m", "--cmd", os.Args[0]+" floor --listen "+at) // the server and the bystander
+}
+
+// killed starts the program, kills it when it has so many children, and waits for their end.
+func killed(t *testing.T, processes int, args ...string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	var children []string
 	deadline := time.Now().Add(20 * time.Second)
-	for len(children) < 4 && time.Now().Before(deadline) {
+	for len(children) < processes && time.Now().Before(deadline) {
 		children = nil
 		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
 		for _, list := range lists {
@@ -167,7 +175,7 @@ func TestKilled(t *testing.T) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait() // the test has killed it
-	if len(children) != 4 {
+	if len(children) != processes {
 		t.Fatalf("children: %v", children)
 	}
 	for _, pid := range children {
