@@ -46,7 +46,8 @@ type Config struct {
 	Exempt []netip.Prefix
 	// MaxTLSHandshakes bounds the TLS handshakes under way, each of which has a goroutine. 0: 256.
 	// One address gets at most a quarter (loopback: all). Others wait, under their
-	// HandshakeTimeout.
+	// HandshakeTimeout. While others wait, a handshake whose client has not answered for a second is
+	// ended.
 	MaxTLSHandshakes int
 	// MaxHTTP bounds the connections that net/http has. 0: 1024. One address gets at most a quarter
 	// (loopback: all). Above it, the connection that has been idle longest is ended. If none is

@@ -20,7 +20,7 @@
 //	          record.go                    the loops too if Config.RunOnLoop is set
 //	handshake http.go, request.go,         a worker that holds the turn; with TLS a
 //	          upgrade.go, refuse.go,       goroutine while the TLS handshake lasts
-//	          tls_handshake.go
+//	          tls_handshake.go, tls_slots.go
 //	          bridge.go, httpconn.go       net/http's goroutines
 //	          makeroom.go                  as accept, when the server is full
 //	decode    read.go, input.go, event.go, a worker that holds the turn

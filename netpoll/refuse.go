@@ -21,6 +21,7 @@ const (
 	refusePerIP      refusal = "too many from address"
 	refuseHTTPFull   refusal = "too many http connections"
 	refuseUnanswered refusal = "server full, closed unanswered"
+	refuseTLS        refusal = "slow tls handshake, ended for another"
 	refuseStopping   refusal = "server is shutting down"
 
 	// answeredHealth is no refusal: it marks the answers to /health, which are not counted.
@@ -67,6 +68,7 @@ var refusalHints = map[refusal]string{
 	refuseOrigin:     "CheckOrigin decides which pages may connect (--allow-origin)",
 	refuseFull:       "MaxConns bounds the connections (--max-conns, and the limit of open files)",
 	refuseUnanswered: "MaxConns bounds the connections (--max-conns, and the limit of open files)",
+	refuseTLS:        "MaxTLSHandshakes bounds the TLS handshakes (--max-tls-handshakes), a quarter for one address",
 	refusePerIP:      "MaxConnsPerIP and MaxHandshakesPerIP bound one address (--max-conns-per-ip, --max-handshakes-per-ip); behind a proxy list it in Exempt (--proxy)",
 	refuseHTTPFull:   "MaxHTTP bounds the connections that ask for pages (--max-http), a quarter for one address",
 	refuseProxy:      "a proxy sends the PROXY protocol: configure it to send X-Forwarded-For, and list it in Exempt (--proxy)",

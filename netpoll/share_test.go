@@ -127,6 +127,7 @@ func clientHello(t testing.TB) []byte {
 // though others wait longer whose address has its share.
 func TestTLSPlaceIsNotWasted(t *testing.T) {
 	s := serve(t, Config{MaxTLSHandshakes: 8}, nil)
+	s.ticks.second = 1 << 20 // none of them ends for others
 	s.listeners()[0].tls = tlsConfig(&tls.Config{Certificates: []tls.Certificate{selfSigned(t)}})
 	hello := clientHello(t)
 	open := func(addr string) net.Conn {
@@ -137,7 +138,7 @@ func TestTLSPlaceIsNotWasted(t *testing.T) {
 	places := func() (busy, waiting int) {
 		s.tlsSlots.mu.Lock()
 		defer s.tlsSlots.mu.Unlock()
-		return s.tlsSlots.busy, s.tlsSlots.waiting.Len()
+		return s.tlsSlots.busy, s.tlsSlots.waits
 	}
 	become := func(what string, busy, waiting int) {
 		t.Helper()
@@ -159,6 +160,113 @@ func TestTLSPlaceIsNotWasted(t *testing.T) {
 	become("one more waits", 8, 21)
 	first.Close()
 	become("it has the place", 8, 20)
+}
+
+// silent opens connections from a loopback address that send a ClientHello and nothing after it.
+func silent(t *testing.T, server net.Addr, from string, n int) (all []net.Conn) {
+	t.Helper()
+	hello := clientHello(t)
+	for range n {
+		c := dialFrom(t, server, from)
+		if _, err := c.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// dialFrom opens a connection from a loopback address.
+func dialFrom(t *testing.T, server net.Addr, from string) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", server.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(30 * time.Second))
+	return c
+}
+
+// handshakes waits until a server has so many TLS handshakes, and others wait.
+func handshakes(t *testing.T, s *Server, busy, waits int) {
+	t.Helper()
+	wstest.Eventually(t, "the slots are taken and others wait", func() bool {
+		s.tlsSlots.mu.Lock()
+		defer s.tlsSlots.mu.Unlock()
+		return s.tlsSlots.busy == busy && s.tlsSlots.waits >= waits
+	})
+}
+
+// Handshakes of clients that say nothing more end for others that wait, long before their deadline. An
+// honest client finishes its handshake in the meantime, also if its address has used up its share.
+func TestSilentTLSHandshakesEndForOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		silent []string
+		honest string
+	}{
+		"several addresses": {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}, "127.0.0.9"},
+		"one address":       {[]string{"127.0.0.2"}, "127.0.0.9"},
+		"the same address":  {[]string{"127.0.0.2"}, "127.0.0.2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, Config{MaxTLSHandshakes: 8, HandshakeTimeout: time.Hour}, nil)
+			at, err := s.Listen(Listener{Addr: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, addr := range c.silent {
+				silent(t, at, addr, 40/len(c.silent))
+			}
+			handshakes(t, s, 8, 1)
+			if err := tls.Client(dialFrom(t, at, c.honest), &tls.Config{InsecureSkipVerify: true}).Handshake(); err != nil {
+				t.Errorf("an honest client: %v", err)
+			}
+			if s.Stats().Refused["slow tls handshake, ended for another"] == 0 {
+				t.Error("the ended handshakes are not counted")
+			}
+		})
+	}
+	t.Run("the share of an address", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, Config{MaxTLSHandshakes: 8, HandshakeTimeout: time.Hour}, nil)
+		s.listeners()[0].tls = tlsConfig(&tls.Config{Certificates: []tls.Certificate{selfSigned(t)}})
+		hello := clientHello(t)
+		for range 4 {
+			from(t, s, "192.0.2.1").Write(hello)
+		}
+		handshakes(t, s, 2, 1)
+		if err := tls.Client(from(t, s, "192.0.2.1"), &tls.Config{InsecureSkipVerify: true}).Handshake(); err != nil {
+			t.Errorf("an honest client: %v", err)
+		}
+	})
+}
+
+// Free slots go to the waiting addresses in turns: a client does not wait for all connections that
+// another address opened before it.
+func TestTLSSlotsInTurns(t *testing.T) {
+	s := serve(t, Config{MaxTLSHandshakes: 8, HandshakeTimeout: time.Hour}, nil)
+	s.ticks.second = 1 << 20 // none of them ends for others
+	at, err := s.Listen(Listener{Addr: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := silent(t, at, "127.0.0.2", 8)
+	handshakes(t, s, 8, 0)
+	silent(t, at, "127.0.0.2", 20)
+	handshakes(t, s, 8, 20)
+	done := make(chan error, 1)
+	honest := dialFrom(t, at, "127.0.0.3")
+	go func() { done <- tls.Client(honest, &tls.Config{InsecureSkipVerify: true}).Handshake() }()
+	handshakes(t, s, 8, 21)
+	held[0].Close() // for an older connection
+	handshakes(t, s, 8, 20)
+	held[1].Close() // for the honest one
+	if err := <-done; err != nil {
+		t.Errorf("an honest client: %v", err)
+	}
 }
 
 // The usual way to write a shutdown, in a callback: that ctx is canceled on

@@ -1,13 +1,10 @@
 package netpoll
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
-	"sync"
 
-	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/head"
 	"webim/netpoll/internal/tlsmem"
 
@@ -16,14 +13,14 @@ import (
 
 // TLS runs over memory; see package tlsmem. The turn feeds in the ciphertext that it reads. The
 // ciphertext that crypto/tls makes leaves with the flush, as plain frames do. A handshake has a
-// goroutine while it lasts. It gets one of a limited number of slots, and only after a whole
-// ClientHello: a client that opens sockets and sends nothing costs a parked record.
+// goroutine while it lasts. It gets one of a limited number of slots (tls_slots.go), and only after a
+// whole ClientHello: a client that opens sockets and sends nothing costs a parked record.
 
 // tlsState is the TLS of a connection.
 type tlsState struct {
 	*tlsmem.Conn
-	waits  bool          // for a slot; owned by the turn
-	queued *list.Element // in tlsSlots.waiting; under tlsSlots.mu
+	waits bool    // for a slot; owned by the turn
+	slot  tlsSlot // under tlsSlots.mu
 }
 
 func newTLSState(ln *listener) *tlsState { return &tlsState{Conn: tlsmem.New(ln.tls)} }
@@ -48,29 +45,6 @@ func tlsConfig(cfg *tls.Config) *tls.Config {
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	cfg.NextProtos = []string{"http/1.1"} // an upgrade needs it
 	return cfg
-}
-
-// tlsSlots counts the handshakes under way in the server, and lists the connections that wait for a
-// slot.
-type tlsSlots struct {
-	mu      sync.Mutex
-	busy    int
-	waiting list.List // of *tlsState, in the order in which they came
-}
-
-// queueLocked adds a handshake to the end of the list, once.
-func (p *tlsSlots) queueLocked(t *tlsState) {
-	if t.queued == nil {
-		t.queued = p.waiting.PushBack(t)
-	}
-}
-
-// unqueueLocked takes it off the list.
-func (p *tlsSlots) unqueueLocked(t *tlsState) {
-	if t.queued != nil {
-		p.waiting.Remove(t.queued)
-		t.queued = nil
-	}
 }
 
 // readHello waits for a whole ClientHello, then for the handshake.
@@ -167,30 +141,24 @@ func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
 	s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
 }
 
-// startHandshake starts the goroutine, or puts the connection on the list. One address has at most
-// a quarter of the slots.
+// startHandshake starts the goroutine if the handshake gets a slot. Otherwise the connection waits, and
+// its turn calls startHandshake again when it has a slot, and at the latest when a handshake that
+// holds one has had its time.
 func (s *Server) startHandshake(r *record, t *tlsState) {
-	p := &s.tlsSlots
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy >= s.cfg.MaxTLSHandshakes || !s.addrs.TakeSlot(r.ip, addrs.SlotTLS, s.cfg.MaxTLSHandshakes) {
-		t.waits = true
-		p.queueLocked(t)
+	if t.waits = !s.takeTLSSlot(r, t); t.waits {
+		s.armBy(r, s.clock.Look()+handshakeGrace*s.ticks.second)
 		return
 	}
-	p.unqueueLocked(t) // an event may have been quicker than its turn in the list
-	p.busy++
-	t.waits = false
 	t.BeginHandshake()
 	s.running.Add(1)
-	go s.handshake(t, s.conn(r), r.ip)
+	go s.handshake(t, s.conn(r))
 }
 
 // errHandshakePanic: a callback of the tls.Config panicked.
 var errHandshakePanic = errors.New("netpoll: panic in a callback of the TLS handshake")
 
 // handshake runs on a goroutine of its own. The wheel ends it, through end.
-func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
+func (s *Server) handshake(t *tlsState, own Conn) {
 	defer s.running.Done()
 	err := errHandshakePanic
 	s.guard("TLS handshake", func() { err = t.TLS.HandshakeContext(context.Background()) })
@@ -198,50 +166,15 @@ func (s *Server) handshake(t *tlsState, own Conn, ip uint32) {
 	if err != nil {
 		own.s.flush(own.r, own.gen)
 	}
-	s.handshakeDone(ip)
+	s.leaveTLSSlot(t)
 	own.r.flags.Or(fReadable)
 	s.wake(own.r)
-}
-
-// handshakeDone frees a slot.
-func (s *Server) handshakeDone(ip uint32) {
-	s.addrs.GiveSlotBack(ip, addrs.SlotTLS)
-	s.tlsSlots.mu.Lock()
-	s.tlsSlots.busy--
-	s.tlsSlots.mu.Unlock()
-	s.wakeTLSWaiters()
-}
-
-// wakeTLSWaiters wakes one connection for each free slot, in the order in which they came, without
-// those of an address that has used up its share. A slot is not reserved for them: a connection
-// that ends before it takes its slot leaves it to the next, in endTLS.
-func (s *Server) wakeTLSWaiters() {
-	p := &s.tlsSlots
-	p.mu.Lock()
-	var next []Conn
-	for e := p.waiting.Front(); e != nil && len(next) < s.cfg.MaxTLSHandshakes-p.busy; {
-		t := e.Value.(*tlsState)
-		e = e.Next()
-		own, _ := t.conn()
-		if s.addrs.HasSlot(own.r.ip, addrs.SlotTLS, s.cfg.MaxTLSHandshakes) {
-			p.unqueueLocked(t)
-			next = append(next, own)
-		}
-	}
-	p.mu.Unlock()
-	for _, c := range next {
-		s.wake(c.r)
-	}
 }
 
 // endTLS ends the TLS of a connection that ends, and its wait for a slot.
 func (s *Server) endTLS(t *tlsState) {
 	t.End()
-	if !t.waits {
-		return
+	if t.waits {
+		s.leaveTLSSlot(t)
 	}
-	s.tlsSlots.mu.Lock()
-	s.tlsSlots.unqueueLocked(t)
-	s.tlsSlots.mu.Unlock()
-	s.wakeTLSWaiters()
 }

@@ -144,6 +144,14 @@ func (t *Table) GiveSlotBack(i uint32, kind Slot) {
 	t.dropLocked(i)
 }
 
+// Counted returns the number of the entry that has the counts of an entry. Connections with the same one
+// are of the same client.
+func (t *Table) Counted(i uint32) uint32 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.entries[i].counted
+}
+
 // SameClient reports whether two connections are counted under the same entry.
 func (t *Table) SameClient(i, other uint32) bool {
 	t.mu.RLock()

@@ -41,6 +41,7 @@ type Conn struct {
 	out         []byte   // output
 	over        bool     // the connection has ended: nothing may be written any more
 	handshaking bool     // a goroutine does the handshake: reading waits
+	waits       bool     // the goroutine waits for input
 	done        bool     // the handshake has ended
 	failed      error    // the error of the handshake
 	ended       bool     // no more input will arrive

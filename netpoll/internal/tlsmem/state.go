@@ -27,13 +27,14 @@ type Status struct {
 	Done        bool  // it has ended
 	Failed      error // with this error
 	Input       int   // bytes of input
+	Waits       bool  // it waits for input
 }
 
 // Status returns the state of the handshake.
 func (c *Conn) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Status{c.handshaking, c.done, c.failed, len(c.in)}
+	return Status{c.handshaking, c.done, c.failed, len(c.in), c.waits}
 }
 
 // Ready reports whether the handshake has succeeded.

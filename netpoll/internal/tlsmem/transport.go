@@ -47,7 +47,9 @@ func (t *transport) Read(p []byte) (int, error) {
 			c.full = false
 			c.owner.Wake()
 		}
+		c.waits = true
 		c.more.Wait()
+		c.waits = false
 	}
 }
 
