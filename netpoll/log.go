@@ -34,7 +34,7 @@ const (
 	// Segments grow with the traffic, so that a busy log's cuts rarely end at
 	// a segment's end, and a quiet log holds little.
 	segMin = 512
-	segMax = output.MaxSegment
+	segMax = 256 << 10
 )
 
 // NewLog makes an empty log for the connections of one variant.

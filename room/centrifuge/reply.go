@@ -57,10 +57,15 @@ func takeOut(s *session) *out {
 	return o
 }
 
+// maxKept is the capacity up to which a buffer is kept for other replies: enough for a large reply with
+// the default of Config.MaxReply, because a client can ask for many of them. The collector frees the
+// buffers when nobody has used them for a while.
+const maxKept = 2 << 20
+
 // give sends the collected replies and returns the buffer to the pool.
 func (o *out) give() {
 	o.flush()
-	if cap(o.b) > 2*maxReply {
+	if cap(o.b) > maxKept {
 		o.b = nil
 	}
 	o.s, o.b, o.call = nil, o.b[:0], nil

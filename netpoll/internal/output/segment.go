@@ -28,14 +28,16 @@ type Segment struct {
 	Next  *Segment
 }
 
-// MaxSegment is the size of the largest segment that is pooled.
-const MaxSegment = 256 << 10
+// MaxSegment is the size of the largest segment that is pooled: enough for a reply of a megabyte. A
+// client can ask for many such replies, and if each had fresh memory, the collector would run fifty
+// times a second and the kernel would clear every page.
+const MaxSegment = 2 << 20
 
 // Segments are pooled by size. There are four sizes between a power of two and the next,
 // so that at most a fifth of a large frame's segment is not used.
 const (
 	sizeSteps   = 2        // bits
-	numSegSizes = 4*12 + 5 // twelve octaves above segLeast
+	numSegSizes = 4*15 + 5 // fifteen octaves above segLeast
 	segLeast    = 64
 )
 
