@@ -8,6 +8,7 @@
 //	read.go     histories: recent publications, and pages of older ones
 //	scan.go     reading the log, forwards and backwards
 //	notice.go   notices, which are not stored
+//	commit.go   waiting until a publication is on the disk
 //	codec.go    stored messages ↔ publications
 //	flights.go  many callers wait for one job
 //

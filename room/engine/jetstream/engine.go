@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -42,6 +43,11 @@ type Config struct {
 	// each room gets a new epoch. Only the owner of an embedded store may set it.
 	Unclean bool
 
+	// Commit, if not nil, calls done when all messages that are in a stream now are on the disk. Then a
+	// publication is acknowledged and delivered only after that: embedded.Server.Commit.
+	Commit func(stream string, done func(error))
+
+	MaxRecent  int64         // bytes of the recent publications of all topics; 0: 64 MiB. Above it, those of some topics are forgotten, and read again from the log
 	MaxPending int           // publications that wait for the store; 0: 16,384. Above it, publishing gets engine.ErrUnavailable
 	KeyWindow  time.Duration // how long the key of a message is known; 0: 2 min
 	MaxKeys    int           // number of keys that this node knows or has given to the store; 0: 65,536
@@ -53,6 +59,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxStore = cmp.Or(c.MaxStore, -1)
+	c.MaxRecent = cmp.Or(c.MaxRecent, 64<<20)
 	c.MaxPending = cmp.Or(c.MaxPending, 16_384)
 	c.KeyWindow = cmp.Or(c.KeyWindow, 2*time.Minute)
 	c.MaxKeys = cmp.Or(c.MaxKeys, 65_536)
@@ -79,11 +86,14 @@ type Engine struct {
 	read     *logread.Reader
 	jobs     *jobs.Pool
 	fills    flights[*filled]
+	openings flights[error]
 	openMu   sync.Mutex     // held while a stream is opened
 	incoming chan *nats.Msg // publications and notices, of all topics
 	workers  sync.WaitGroup
 	keys     *published.Keys
 	ids      *ids
+	recent   atomic.Int64           // bytes of the recent publications of all topics
+	evicting atomic.Bool            // a job forgets some of them
 	down     atomic.Pointer[string] // why the store cannot be used; nil: it can
 
 	mu      sync.RWMutex
@@ -248,27 +258,59 @@ func (e *Engine) failed(what, room string, err error) {
 	e.log.Warn(what, "room", room, "err", err)
 }
 
+// maxBatch is how many messages dispatch takes at once. With Config.Commit they wait for one commit.
+const maxBatch = 1024
+
 // dispatch gives what the server sends to the topics.
 func (e *Engine) dispatch() {
+	batch := make([]*nats.Msg, 0, maxBatch)
 	for m := range e.incoming {
-		t := e.liveTopic(m.Subject)
-		if t == nil {
-			continue
+		batch = append(batch[:0], m)
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case m, ok := <-e.incoming:
+				if !ok {
+					break more
+				}
+				batch = append(batch, m)
+			default:
+				break more
+			}
 		}
-		seq, err := strconv.ParseUint(m.Header.Get(hdrSeq), 10, 64)
-		if err != nil {
-			e.notice(t, m)
-			continue
+		failed := e.commitAll(batch)
+		for i, m := range batch {
+			e.arrived(m, failed[m.Header.Get(hdrStream)])
+			batch[i] = nil
 		}
-		prev, _ := strconv.ParseUint(m.Header.Get(hdrPrev), 10, 64)
-		t.arrived(seq, prev, m.Data)
 	}
+}
+
+// arrived gives one message to its topic. If it may not be delivered yet, the topic reads it from the log
+// later.
+func (e *Engine) arrived(m *nats.Msg, later bool) {
+	t := e.liveTopic(m.Subject)
+	if t == nil {
+		return
+	}
+	seq, err := strconv.ParseUint(m.Header.Get(hdrSeq), 10, 64)
+	if err != nil {
+		e.notice(t, m)
+		return
+	}
+	if later {
+		t.reaches(seq)
+		return
+	}
+	prev, _ := strconv.ParseUint(m.Header.Get(hdrPrev), 10, 64)
+	t.arrived(seq, prev, m.Data)
 }
 
 // The headers of what the server sends for a stored message.
 const (
-	hdrSeq  = "Nats-Sequence"
-	hdrPrev = "Nats-Last-Sequence"
+	hdrStream = "Nats-Stream"
+	hdrSeq    = "Nats-Sequence"
+	hdrPrev   = "Nats-Last-Sequence"
 )
 
 func (e *Engine) topic(room string) *topic {
@@ -318,12 +360,39 @@ func (e *Engine) ready(c *class) error {
 	return e.outcome(e.openClass(e.ctx, c))
 }
 
+// whenReady opens the stream of a class on a job, and calls f in the order of the callers.
+func (e *Engine) whenReady(c *class, f func(error)) {
+	e.openings.do(c.stream, e.jobs.Go, func() error { return e.ready(c) }, f)
+}
+
 // epochOf returns the epoch of a room, and the offset up to which its history was removed.
 func (e *Engine) epochOf(c *class, room string) (epoch string, cut uint64) {
 	if name := c.incarnation.Load(); name != nil {
 		epoch = *name
 	}
 	return epochName(epoch, 0), 0
+}
+
+// addRecent counts bytes of recent publications. Above the limit, a job forgets those of some topics.
+func (e *Engine) addRecent(n int64) {
+	if e.recent.Add(n) > e.cfg.MaxRecent && n > 0 && e.evicting.CompareAndSwap(false, true) {
+		e.jobs.Go(e.evict)
+	}
+}
+
+// evict forgets the recent publications of some topics, in no order, until an eighth of the limit is free.
+// The next reader reads them from the log.
+func (e *Engine) evict() {
+	defer e.evicting.Store(false)
+	e.mu.RLock()
+	all := slices.Collect(maps.Values(e.topics))
+	e.mu.RUnlock()
+	for _, i := range rand.Perm(len(all)) {
+		if e.recent.Load() <= e.cfg.MaxRecent*7/8 {
+			return
+		}
+		all[i].forgetRecent()
+	}
 }
 
 // lastOf reads the end of a room's log. It may wait.

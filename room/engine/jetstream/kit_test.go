@@ -2,7 +2,10 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,27 +15,62 @@ import (
 	"webim/room/engine"
 )
 
-// startServer starts a NATS server in the process, with its store in a folder.
-func startServer(t testing.TB, dir string) *server.Server {
+// natsServer is a NATS server in the process, which can be stopped and started again on its folder.
+type natsServer struct {
+	t   testing.TB
+	dir string
+
+	mu  sync.Mutex
+	now *server.Server
+}
+
+func startServer(t testing.TB) *natsServer {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir,
-		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
+	s := &natsServer{t: t, dir: t.TempDir()}
+	s.start()
+	t.Cleanup(s.stop)
 	return s
 }
 
+func (s *natsServer) start() {
+	s.t.Helper()
+	now, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: s.dir,
+		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	now.Start()
+	if !now.ReadyForConnections(30 * time.Second) {
+		s.t.Fatal("the NATS server does not start")
+	}
+	s.mu.Lock()
+	s.now = now
+	s.mu.Unlock()
+}
+
+func (s *natsServer) stop() {
+	s.mu.Lock()
+	now := s.now
+	s.now = nil
+	s.mu.Unlock()
+	if now != nil {
+		now.Shutdown()
+		now.WaitForShutdown()
+	}
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (s *natsServer) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil {
+		return nil, errors.New("the server is stopped")
+	}
+	return s.now.InProcessConn()
+}
+
 // open starts an engine on a server.
-func open(t testing.TB, s *server.Server, cfg Config) *Engine {
+func open(t testing.TB, s *natsServer, cfg Config) *Engine {
 	t.Helper()
 	cfg.Connect = func(opts ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect("", append(opts, nats.InProcessServer(s))...)

@@ -1,7 +1,9 @@
 package jetstream
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,7 +109,7 @@ func checkChain(t testing.TB, all []engine.Publication) {
 }
 
 func TestPublishAndDeliver(t *testing.T) {
-	s := startServer(t, t.TempDir())
+	s := startServer(t)
 	a, b := open(t, s, Config{Keep: always}), open(t, s, Config{Keep: always})
 	ra, rb := newRecorder(), newRecorder()
 	a.Subscribe("a room", budget.Owner{}, ra)
@@ -145,7 +147,7 @@ func TestPublishAndDeliver(t *testing.T) {
 // TestHistoryOracle compares all kinds of spans, on a node with members and on one without, after
 // restarts of the node, with the plain answer.
 func TestHistoryOracle(t *testing.T) {
-	s := startServer(t, t.TempDir())
+	s := startServer(t)
 	e := open(t, s, Config{Keep: always})
 	r := newRecorder()
 	e.Subscribe("r", budget.Owner{}, r)
@@ -202,5 +204,247 @@ func TestHistoryOracle(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// subscribe subscribes and waits for Begin.
+func subscribe(t testing.TB, e *Engine, room string) *recorder {
+	t.Helper()
+	r := newRecorder()
+	e.Subscribe(room, budget.Owner{}, r)
+	r.wait(t, "Begin", func() bool { return len(r.begins) == 1 })
+	return r
+}
+
+// deaf makes the server send nothing of a room to a node, as if all were lost on the way, until the
+// returned function is called.
+func deaf(t testing.TB, e *Engine, room string) (hear func()) {
+	t.Helper()
+	topic := e.topic(room)
+	topic.unload()
+	if err := e.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := topic.listen(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLostOnTheWay checks that what the server has sent in vain is read from the log, before anything
+// later is delivered; and that the last one is found without a later one.
+func TestLostOnTheWay(t *testing.T) {
+	s := startServer(t)
+	a, b := open(t, s, Config{Keep: always}), open(t, s, Config{Keep: always})
+	r := subscribe(t, b, "r")
+	want := 0
+	say := func(n int) {
+		for range n {
+			if got := publish(t, a, "r", text(fmt.Sprint(want))); got.err != nil {
+				t.Fatal(got.err)
+			}
+			want++
+		}
+	}
+	check := func() {
+		t.Helper()
+		r.wait(t, "all publications", func() bool { return len(r.got) == want })
+		checkChain(t, r.got)
+		for i, p := range r.got {
+			if string(p.Data) != fmt.Sprint(i) {
+				t.Fatalf("publication %d is %s", i, p.Data)
+			}
+		}
+	}
+	say(3)
+	check()
+	hear := deaf(t, b, "r")
+	say(5)
+	hear()
+	say(1) // names a predecessor that is unknown here
+	check()
+	hear = deaf(t, b, "r")
+	say(2)
+	hear()
+	b.topic("r").check()
+	check()
+	hear = deaf(t, b, "r")
+	say(maxCatchUp + 1)
+	hear()
+	b.topic("r").check()
+	r.wait(t, "another Begin", func() bool { return len(r.begins) == 2 })
+	if at := r.begins[1]; at.Epoch != r.begins[0].Epoch || at.Offset != history(t, a, "r", engine.Span{}).Top.Offset {
+		t.Errorf("it goes on at %v", at)
+	}
+}
+
+// TestAway checks that nothing hangs while the server is away, and that all goes on afterwards.
+func TestAway(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: always})
+	r := subscribe(t, e, "r")
+	first := publish(t, e, "r", text("0"))
+	r.wait(t, "the first", func() bool { return len(r.got) == 1 })
+	s.stop()
+	for e.unavailable() == nil {
+		time.Sleep(time.Millisecond) // until the client library has noticed
+	}
+	if got := publish(t, e, "r", text("lost")); !errors.Is(got.err, engine.ErrUnavailable) {
+		t.Errorf("published while the server is away: %v", got.err)
+	}
+	if h := history(t, e, "r", engine.Span{Behind: first.pos.Offset - 1, Limit: -1}); len(h.Publications) != 1 {
+		t.Errorf("recent publications: %v", h.Publications)
+	}
+	late := newRecorder()
+	e.Subscribe("other", budget.Owner{}, late)
+	answer := make(chan error, 1)
+	e.History("unknown", engine.Span{Limit: -1}, func(_ engine.History, err error) { answer <- err })
+	if err := receive(t, answer); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("read while the server is away: %v", err)
+	}
+	if ok, why := e.Health(); ok || why == "" {
+		t.Errorf("healthy, %q", why)
+	}
+	s.start()
+	late.wait(t, "Begin after the server is back", func() bool { return len(late.begins) == 1 })
+	for {
+		if got := publish(t, e, "r", text("1")); got.err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.wait(t, "the second", func() bool { return len(r.got) == 2 })
+	if len(r.begins) != 1 || r.got[1].Prev != first.pos.Offset {
+		t.Errorf("begins %v, got %+v", r.begins, r.got)
+	}
+}
+
+// TestNewStore checks that another store has another epoch.
+func TestNewStore(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: always})
+	r := subscribe(t, e, "r")
+	publish(t, e, "r", text("0"))
+	s.stop()
+	s.dir = t.TempDir()
+	s.start()
+	r.wait(t, "a new epoch", func() bool { return len(r.begins) == 2 })
+	if r.begins[0].Epoch == r.begins[1].Epoch || r.begins[1].Offset != 0 {
+		t.Errorf("begins %v", r.begins)
+	}
+}
+
+// TestKeys checks that a message with a key is stored once, whichever node gets it again, before and
+// after a restart.
+func TestKeys(t *testing.T) {
+	s := startServer(t)
+	a, b := open(t, s, Config{Keep: always}), open(t, s, Config{Keep: always})
+	r := subscribe(t, b, "r")
+	m, other := text("x"), text("y")
+	m.Key, other.Key = "k", "k"
+	known := func(e *Engine, m engine.Message) outcome {
+		c := make(chan outcome, 1)
+		e.Known("r", m, func(p engine.Position, err error) { c <- outcome{p, err} })
+		return receive(t, c)
+	}
+	if got := known(a, m); got.err != nil {
+		t.Errorf("before: %v", got.err)
+	}
+	first := publish(t, a, "r", m)
+	for range 2 {
+		for name, e := range map[string]*Engine{"the same node": a, "another node": b} {
+			for _, ask := range []func(*Engine, engine.Message) outcome{known, func(e *Engine, m engine.Message) outcome { return publish(t, e, "r", m) }} {
+				if got := ask(e, m); got.err != engine.ErrRepeated || got.pos != first.pos {
+					t.Errorf("%s: again: %+v, first %+v", name, got, first)
+				}
+				if got := ask(e, other); got.err != engine.ErrKeyReused {
+					t.Errorf("%s: another message: %+v", name, got)
+				}
+			}
+			if got := publish(t, e, "elsewhere "+name, other); got.err != nil && got.err != engine.ErrRepeated {
+				t.Errorf("%s: another room: %+v", name, got)
+			}
+		}
+		s.stop()
+		s.start()
+		a, b = open(t, s, Config{Keep: always}), open(t, s, Config{Keep: always})
+	}
+	r.wait(t, "the publication", func() bool { return len(r.got) > 0 })
+	if h := history(t, a, "r", engine.Span{Limit: -1}); len(h.Publications) != 1 {
+		t.Errorf("the log has %d publications", len(h.Publications))
+	}
+}
+
+// TestCommit checks that nobody learns of a publication before it is on the disk.
+func TestCommit(t *testing.T) {
+	s := startServer(t)
+	waiting := make(chan func(error), 100)
+	e := open(t, s, Config{Keep: always, Commit: func(_ string, done func(error)) { waiting <- done }})
+	r := subscribe(t, e, "r")
+	answer := make(chan error, 1)
+	e.Publish("r", text("x"), func(_ engine.Position, err error) { answer <- err })
+	one, two := receive(t, waiting), receive(t, waiting) // the publisher's, and the members'
+	select {
+	case err := <-answer:
+		t.Errorf("acknowledged before the commit: %v", err)
+	default:
+	}
+	if r.mu.Lock(); len(r.got) > 0 {
+		t.Error("delivered before the commit")
+	}
+	r.mu.Unlock()
+	one(nil)
+	two(nil)
+	if err := receive(t, answer); err != nil {
+		t.Error(err)
+	}
+	r.wait(t, "the publication", func() bool { return len(r.got) == 1 })
+
+	e.Publish("r", text("y"), func(_ engine.Position, err error) { answer <- err })
+	bad := errors.New("the disk is ill")
+	receive(t, waiting)(bad)
+	receive(t, waiting)(bad)
+	if err := receive(t, answer); !errors.Is(err, engine.ErrUnknown) {
+		t.Errorf("after a failed commit: %v", err)
+	}
+	receive(t, waiting)(nil) // the topic reads it from the log
+	r.wait(t, "the second publication", func() bool { return len(r.got) == 2 })
+}
+
+// TestRecentsAreBounded checks that the memory for recent publications has a limit, and that what was
+// forgotten is read from the log.
+func TestRecentsAreBounded(t *testing.T) {
+	s := startServer(t)
+	const most = 100_000
+	e := open(t, s, Config{Keep: always, MaxRecent: most})
+	rooms := 50
+	for i := range rooms {
+		subscribe(t, e, fmt.Sprint(i))
+	}
+	data := strings.Repeat("x", 1000)
+	for n := range 10 {
+		for i := range rooms {
+			if got := publish(t, e, fmt.Sprint(i), text(data)); got.err != nil {
+				t.Fatal(n, got.err)
+			}
+		}
+	}
+	for i := range rooms {
+		if h := history(t, e, fmt.Sprint(i), engine.Span{Limit: -1}); len(h.Publications) != 10 {
+			t.Errorf("room %d has %d publications", i, len(h.Publications))
+		}
+	}
+	if used := e.recent.Load(); used > most+most/8 {
+		t.Errorf("%d bytes of recent publications, at most %d", used, most)
+	}
+	for i := range rooms {
+		e.topic(fmt.Sprint(i)).forgetRecent()
+	}
+	if used := e.recent.Load(); used != 0 {
+		t.Errorf("%d bytes are counted when nothing is left", used)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash"
 	"maps"
 	"slices"
@@ -31,6 +32,18 @@ func (e *Engine) Publish(room string, m engine.Message, done func(engine.Positio
 		done(engine.Position{}, err)
 		return
 	}
+	c := e.class(room)
+	if c.incarnation.Load() == nil {
+		m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
+		e.whenReady(c, func(err error) {
+			if err != nil {
+				done(engine.Position{}, err)
+				return
+			}
+			e.Publish(room, m, done)
+		})
+		return
+	}
 	now := e.now()
 	m.Keep = nil // the settings say it to each node
 	back, depth := e.hint(room)
@@ -47,21 +60,26 @@ func (e *Engine) Publish(room string, m engine.Message, done func(engine.Positio
 			header = idOf(room, m.Key)
 		}
 	}
-	c := e.class(room)
 	e.seal(room, env, func(err error) {
 		if err != nil {
 			done(engine.Position{}, e.outcome(err))
 			return
 		}
 		e.acks.Publish(acks.Message{Subject: c.subject(room), Header: header, Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
-			switch {
-			case err != nil:
+			if err != nil {
 				done(engine.Position{}, e.outcome(err))
-			case a.Duplicate:
-				e.repeated(c, room, m, a.Seq, done)
-			default:
-				e.stored(c, room, m, tip{offset: a.Seq, back: env.Back, depth: env.Depth}, done)
+				return
 			}
+			e.whenStored(c, func(err error) {
+				switch {
+				case err != nil:
+					done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
+				case a.Duplicate:
+					e.repeated(c, room, m, a.Seq, done)
+				default:
+					e.stored(c, room, m, tip{offset: a.Seq, back: env.Back, depth: env.Depth}, done)
+				}
+			})
 		}})
 	})
 }
@@ -99,11 +117,23 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 	})
 }
 
-// Known implements engine.Log. If this node does not know the key, the store is asked: by a message that
-// it would refuse, because the store compares the id first and then the expected sequence.
+// Known implements engine.Log. If this node does not know the key, the store is asked: by a message with
+// the id that expects an impossible message before it. The store first looks for the id.
 func (e *Engine) Known(room string, m engine.Message, done func(engine.Position, error)) {
 	if err := e.unavailable(); err != nil {
 		done(engine.Position{}, err)
+		return
+	}
+	c := e.class(room)
+	if c.incarnation.Load() == nil {
+		m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
+		e.whenReady(c, func(err error) {
+			if err != nil {
+				done(engine.Position{}, err)
+				return
+			}
+			e.Known(room, m, done)
+		})
 		return
 	}
 	now := e.now()
@@ -112,13 +142,12 @@ func (e *Engine) Known(room string, m engine.Message, done func(engine.Position,
 		return
 	}
 	m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
-	c := e.class(room)
 	header := idOf(room, m.Key)
-	header.Set(nats.ExpectedLastSeqHdr, neverSequence)
+	header.Set(nats.ExpectedLastMsgIdHdr, neverID)
 	e.acks.Publish(acks.Message{Subject: c.subject(room), Header: header, Done: func(a acks.Ack, err error) {
 		var refused *acks.Refusal
 		switch {
-		case errors.As(err, &refused) && refused.ErrCode == errWrongLastSequence:
+		case errors.As(err, &refused) && refused.ErrCode == errWrongLastID:
 			done(engine.Position{}, nil)
 		case err != nil:
 			done(engine.Position{}, e.outcome(err))
@@ -128,15 +157,15 @@ func (e *Engine) Known(room string, m engine.Message, done func(engine.Position,
 	}})
 }
 
-// neverSequence is a sequence that no stream reaches.
-const neverSequence = "18446744073709551614"
+// neverID is an id that no message has: ids are longer.
+const neverID = "none"
 
 // The server's error codes.
 const (
-	errWrongLastSequence = 10071
-	errStoreFull         = 10077 // of a stream
-	errStorageExceeded   = 10047 // of the server or the account
-	errNoSpace           = 10023 // insufficient resources
+	errWrongLastID     = 10070
+	errStoreFull       = 10077 // of a stream
+	errStorageExceeded = 10047 // of the server or the account
+	errNoSpace         = 10023 // insufficient resources
 )
 
 // isFull reports whether the server refused a message because there is no space for it.

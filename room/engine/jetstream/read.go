@@ -168,10 +168,10 @@ func (t *topic) extend(floor uint64, older []engine.Publication, whole bool, kee
 	t.e.appendTo(w, older)
 	all := engine.Span{Limit: -1, Places: true}
 	if t.recent == nil {
-		t.recent, t.whole = w, whole && t.tip.offset <= floor
+		t.setRecentLocked(w, whole && t.tip.offset <= floor)
 	} else if at, ok := t.recent.Floor(); !ok || at == floor {
 		t.e.appendTo(w, t.recent.Read(all))
-		t.recent, t.whole = w, whole
+		t.setRecentLocked(w, whole)
 	}
 	t.trimLocked(keep)
 	f := &filled{top: t.topLocked(), recent: new(window.Window), whole: t.whole}

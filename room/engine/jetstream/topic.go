@@ -44,6 +44,7 @@ type topic struct {
 	// others that the room keeps.
 	recent *window.Window
 	whole  bool
+	cost   int64 // of recent, as Engine.recent counts it
 }
 
 // tip describes the last publication of a room, as its successor needs it.
@@ -119,7 +120,7 @@ func (t *topic) listen() error {
 func (t *topic) beginLocked(at tip) {
 	t.epoch, t.cut = t.e.epochOf(t.class, t.room)
 	t.tip, t.upTo, t.catching, t.began = at, at.offset, false, true
-	t.recent, t.whole = nil, at.offset == 0
+	t.setRecentLocked(nil, at.offset == 0)
 	for _, s := range t.subs {
 		s.Begin(t.topLocked())
 	}
@@ -201,6 +202,32 @@ func (t *topic) trimLocked(keep *engine.Retention) {
 	if is, _ := t.recent.Floor(); is != was && !isRecent(keep) {
 		t.whole = false // what was forgotten is still in the log
 	}
+	t.countLocked()
+}
+
+// setRecentLocked replaces the recent publications.
+func (t *topic) setRecentLocked(w *window.Window, whole bool) {
+	t.recent, t.whole = w, whole
+	t.countLocked()
+}
+
+// countLocked counts the cost of the recent publications.
+func (t *topic) countLocked() {
+	is := int64(0)
+	if t.recent != nil && !t.ended {
+		is = t.recent.Cost()
+	}
+	if is != t.cost {
+		t.e.addRecent(is - t.cost)
+		t.cost = is
+	}
+}
+
+// forgetRecent forgets the recent publications.
+func (t *topic) forgetRecent() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.setRecentLocked(nil, false)
 }
 
 // catchUpLocked starts the job that reads the log, unless it runs.
@@ -236,6 +263,11 @@ func (t *topic) catchUp(tries int) {
 			return
 		case err != nil:
 			t.e.failed("a room cannot read its log", t.room, err)
+			t.e.jobs.After(retry, func() { t.catchUp(0) })
+			return
+		}
+		if err := t.e.commit(t.class.stream); err != nil {
+			t.e.failed("the store cannot write to the disk", t.room, err)
 			t.e.jobs.After(retry, func() { t.catchUp(0) })
 			return
 		}
@@ -339,7 +371,9 @@ func (t *topic) unsubscribe(s engine.Subscriber) (ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.subs = slices.DeleteFunc(slices.Clone(t.subs), func(other engine.Subscriber) bool { return other == s })
-	t.ended = len(t.subs) == 0
+	if t.ended = len(t.subs) == 0; t.ended {
+		t.countLocked()
+	}
 	return t.ended
 }
 
