@@ -158,8 +158,8 @@ func TestBusyRoom(t *testing.T) {
 	wstest.Eventually(t, "the room takes messages again", func() bool { return n.say("r", "again") == nil })
 	members[0].expect(t, ws.OpText, "again")
 	n.hub.Engine().Unsubscribe("r", truth)
-	if len(truth.Got) != k+1 {
-		t.Errorf("%d publications, want %d", len(truth.Got), k+1)
+	if len(truth.Got()) != k+1 {
+		t.Errorf("%d publications, want %d", len(truth.Got()), k+1)
 	}
 }
 

@@ -20,10 +20,10 @@ func TestRecoveryIgnoresSuperseded(t *testing.T) {
 	m := memory.New(memory.Limits{MaxMessages: 60, MaxBytes: 4000})
 	for i := range 60 {
 		enginetest.Publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
-		enginetest.Announce(m, "r", "roster ann", "{}")
+		enginetest.Announce(t, m, "r", "roster ann", "{}")
 	}
 	for range 1000 {
-		enginetest.Announce(m, "r", "roster ann", strings.Repeat("x", 20))
+		enginetest.Announce(t, m, "r", "roster ann", strings.Repeat("x", 20))
 	}
 	h := enginetest.History(t, m, "r", engine.Span{Behind: 120, Limit: -1, Places: true})
 	j := &PendingJoin{Since: &engine.Position{Epoch: h.Top.Epoch, Offset: 120}, history: h}
@@ -81,7 +81,7 @@ func TestRapidEvents(t *testing.T) {
 				m.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("x"), Skip: true}, func(p engine.Position, err error) { top = p })
 				all = append(all, engine.Publication{Message: engine.Message{Skip: true}, Offset: top.Offset})
 			default:
-				top = enginetest.Announce(m, "r", key, fmt.Sprint(len(all)))
+				top = enginetest.Announce(t, m, "r", key, fmt.Sprint(len(all)))
 				all = append(all, engine.Publication{Message: engine.Message{CompactKey: key}, Offset: top.Offset})
 			}
 		}
@@ -118,15 +118,15 @@ func TestRapidEvents(t *testing.T) {
 			t.Fatal("not even a client that missed nothing recovers")
 		}
 		m.RemoveHistory("r", func(error) {})
-		if held := m.Stats().Bytes; top.Offset > 0 && held != emptyRoom() {
+		if held := m.Stats().Bytes; top.Offset > 0 && held != emptyRoom(t) {
 			t.Fatalf("without a history %d bytes are counted", held)
 		}
 	})
 }
 
 // emptyRoom returns how many bytes the memory engine counts for a room without a history.
-func emptyRoom() int64 {
+func emptyRoom(t rapid.TB) int64 {
 	m := memory.New(memory.Limits{MaxMessages: -1})
-	enginetest.Announce(m, "r", "", "")
+	enginetest.Announce(t, m, "r", "", "")
 	return m.Stats().Bytes
 }

@@ -16,6 +16,7 @@ import (
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
 	"webim/room/token"
 	"webim/room/wire"
@@ -180,7 +181,7 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 // TestPromptCallHasNoSlot checks that a call that runs on a worker gives no slot away when it waits.
 func TestPromptCallHasNoSlot(t *testing.T) {
 	c := quietly(openConfig())
-	c.Calls, c.Engine, c.MaxCalls = newGates(), waitingEngine{newAsyncEngine(t, memory.New(memory.Limits{}), 1)}, 2
+	c.Calls, c.Engine, c.MaxCalls = newGates(), enginetest.NewLate(t, memory.New(memory.Limits{}), 1), 2
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
 	for range 20 {

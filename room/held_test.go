@@ -16,6 +16,7 @@ import (
 	"webim/room"
 	"webim/room/centrifuge"
 	"webim/room/engine"
+	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
 	"webim/room/wire"
 )
@@ -67,7 +68,7 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 				cfg := quietly(openConfig())
 				cfg.Engine = memory.New(memory.Limits{})
 				if late {
-					cfg.Engine = newAsyncEngine(t, memory.New(memory.Limits{}), 1)
+					cfg.Engine = enginetest.NewLate(t, memory.New(memory.Limits{}), 1)
 				}
 				shortwrite.Limit(t, 4096)
 				n := start(t, cfg, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})

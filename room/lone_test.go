@@ -196,7 +196,7 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 			churn.Wait()
 			n.hub.Engine().Unsubscribe("r", truth)
 			for i := range got {
-				for k, p := range truth.Got {
+				for k, p := range truth.Got() {
 					if k >= len(got[i]) || got[i][k] != string(p.Data) {
 						t.Fatalf("member %d got something else than %q as number %d", i, p.Data, k)
 					}

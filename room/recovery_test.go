@@ -33,7 +33,7 @@ func TestRecoveryUnderLoad(t *testing.T) {
 			memory := memory.New(memory.Limits{})
 			var e engine.Engine = memory
 			if c.late {
-				e = newAsyncEngine(t, memory, seed)
+				e = enginetest.NewLate(t, memory, seed)
 			}
 			var nodes []*node
 			for range c.nodes {
@@ -126,8 +126,8 @@ func TestRecoveryFromAnEnginesFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			memory := memory.New(memory.Limits{})
-			e := newAsyncEngine(t, memory, 1)
-			e.fault = c.fault
+			e := enginetest.NewLate(t, memory, 1)
+			e.Fault = c.fault
 			stays, gaps, tr := cuts(t, []*node{start(t, cutConfig(e), roomy(netpoll.Config{}))}, memory, true, 300, 1)
 			var err error
 			for _, some := range stays {

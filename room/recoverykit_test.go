@@ -277,7 +277,7 @@ func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count 
 		stays = append(stays, w.stays)
 		gaps += w.gaps
 	}
-	return stays, gaps, truthOf(enginetest.History(t, memory, "r", engine.Span{}).Top.Epoch, heard.Got)
+	return stays, gaps, truthOf(enginetest.History(t, memory, "r", engine.Span{}).Top.Epoch, heard.Got())
 }
 
 // remembered is little enough that some clients come too late.

@@ -12,6 +12,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
 	"webim/room/wire"
 )
@@ -334,7 +335,7 @@ func TestRefusedTokenLeavesNoWish(t *testing.T) {
 func TestRapidSubscribingWithALateEngine(t *testing.T) {
 	memory := memory.New(memory.Limits{})
 	c := quietly(openConfig())
-	c.Engine = newAsyncEngine(t, memory, 1)
+	c.Engine = enginetest.NewLate(t, memory, 1)
 	n := start(t, c, netpoll.Config{Workers: 2})
 	truth := n.connect(wire.JSON)
 	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})

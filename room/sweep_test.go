@@ -132,11 +132,11 @@ func TestOneOrderForAll(t *testing.T) {
 				}
 				wg.Wait()
 				n.hub.Engine().Unsubscribe(room, truth)
-				if len(truth.Got) != each*members {
-					t.Fatalf("%d publications, want %d", len(truth.Got), each*members)
+				if len(truth.Got()) != each*members {
+					t.Fatalf("%d publications, want %d", len(truth.Got()), each*members)
 				}
 				var next [members]int
-				for k, p := range truth.Got {
+				for k, p := range truth.Got() {
 					var i, nth int
 					if fmt.Sscan(string(p.Data), &i, &nth); nth != next[i] {
 						t.Fatalf("member %d's message %d was published in the place of %d", i, nth, next[i])

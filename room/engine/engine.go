@@ -16,12 +16,14 @@ type Engine interface {
 //
 //   - The offsets of a room grow with every publication, not necessarily by one, while its epoch
 //     lasts. Each publication names its predecessor. An epoch is never used again.
-//   - Subscriber.Begin is called once after Subscribe, with the position at which the
-//     publications begin. The subscriber gets every publication after that position once, in the
-//     order of offsets. Publications that are made after Subscribe has returned are among them.
+//   - Subscriber.Begin is called once after Subscribe, perhaps before Subscribe returns and perhaps
+//     much later, with the position at which the publications begin. The subscriber gets every
+//     publication after that position once, in the order of offsets, on whatever node it was made.
 //     If the engine has lost some, it calls Begin again and continues from there. Calls for one
 //     room do not overlap.
-//   - The engine calls the done of Publish only after it has accepted the publication for good.
+//   - The engine calls the done of Publish only after it has accepted the publication for good. Then
+//     History on this node has it; other nodes have it a moment later. Subscribers may get the
+//     publication before done or after it.
 //   - A message with a Key is published once within the engine's window. If it is published
 //     again, done gets the position of the first and ErrRepeated, and nobody gets it a second
 //     time. Known, on any node, knows the key before done is called.

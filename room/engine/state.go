@@ -13,11 +13,14 @@ import (
 //   - The version of an entry is a number above 0. No other value ever had the same version. A
 //     write with an old version gets ErrVersion and changes nothing. So if two callers change an
 //     entry at the same time, one of them reads again, and no change is lost.
-//   - Once done was called without an error, the change outlives the call, and everybody who
-//     reads after that, on any node, gets this value or a later one.
+//   - Once done was called without an error, the change outlives the call, and each read on this
+//     node gets this value or a later one. Other nodes have it a moment later: usually within
+//     milliseconds, and within seconds after their connection was lost. Until then they answer with
+//     the value that they had, whose version makes their writes fail with ErrVersion.
 //   - A watcher is called with all entries of its table, and then with each change, once, in the
-//     order in which they were made. On the node that made the change, the watcher is called
-//     before done.
+//     order in which they were made. If a node has missed changes of an entry, because its
+//     connection was lost, it calls the watcher once for all of them. On the node that made the
+//     change, the watcher is called before done.
 //   - However full the engine is, there is space for the bans and mutes that moderators impose in
 //     rooms without a roster; see Key.IsReserved.
 //   - An entry with an expiry is removed at that time or a little later.

@@ -1,10 +1,20 @@
 // Package enginetest is the test kit for engines, and for rooms on an engine: a clock that the test
-// moves, subscribers that record their calls, and calls that check that done is called once.
+// moves, subscribers that record their calls, calls that wait for their done, and an engine that calls
+// back late.
+//
+//	suite.go  Run, and the Implementation that it tests
+//	log.go, oracle.go, state.go, stateoracle.go, control.go: the tests
+//	kit.go    clock, calls and subscribers
+//	wait.go   waiting for the engine
+//	late.go   Late: the engine that calls back late
 package enginetest
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,37 +40,46 @@ func (f *Clock) Now() time.Time { return time.Unix(1_000_000, f.nanos.Load()) }
 // Advance moves the clock forward.
 func (f *Clock) Advance(d time.Duration) { f.nanos.Add(int64(d)) }
 
-// Publish publishes a message, checks that done is called once before Publish returns, and
-// returns the position.
+// Publish publishes a message, waits for its done, and returns the position.
 func Publish(t rapid.TB, m engine.Engine, room string, data []byte) engine.Position {
 	t.Helper()
-	var pos engine.Position
-	calls, sent := 0, bytes.Clone(data)
-	m.Publish(room, engine.Message{Op: ws.OpBinary, Data: sent}, func(p engine.Position, err error) {
-		if calls++; err != nil {
-			t.Fatalf("Publish: %v", err)
-		}
-		pos = p
-	})
-	clear(sent) // the engine must have copied it
-	if calls != 1 {
-		t.Fatalf("done was called %d times", calls)
+	sent := bytes.Clone(data)
+	pos, err := publish(t, m, room, engine.Message{Op: ws.OpBinary, Data: sent})
+	if err != nil {
+		t.Fatalf("Publish: %v", err)
 	}
 	return pos
 }
 
-// History reads a part of a history, and checks that done is called once before History returns.
+// publish publishes a message. Then it overwrites m.Data, which the engine must have copied.
+func publish(t rapid.TB, e engine.Engine, room string, m engine.Message) (pos engine.Position, err error) {
+	t.Helper()
+	call(t, "Publish", func(done func()) {
+		e.Publish(room, m, func(p engine.Position, failed error) { pos, err = p, failed; done() })
+		clear(m.Data)
+	})
+	return pos, err
+}
+
+// Announce publishes an event with a CompactKey, waits for its done, and returns the position.
+func Announce(t rapid.TB, e engine.Engine, room, key, data string) engine.Position {
+	t.Helper()
+	pos, err := publish(t, e, room, engine.Message{Op: ws.OpText, Data: []byte(data), CompactKey: key})
+	if err != nil {
+		t.Fatalf("Publish: %v", err)
+	}
+	return pos
+}
+
+// History reads a part of a history, and waits for it.
 func History(t rapid.TB, m engine.Engine, room string, part engine.Span) (h engine.History) {
 	t.Helper()
-	calls := 0
-	m.History(room, part, func(got engine.History, err error) {
-		if calls++; err != nil {
-			t.Fatalf("History: %v", err)
-		}
-		h = got
+	var err error
+	call(t, "History", func(done func()) {
+		m.History(room, part, func(got engine.History, failed error) { h, err = got, failed; done() })
 	})
-	if calls != 1 {
-		t.Fatalf("done was called %d times", calls)
+	if err != nil {
+		t.Fatalf("History: %v", err)
 	}
 	return h
 }
@@ -72,12 +91,31 @@ func Same(a, b engine.Publication) bool {
 
 // Recorder is a subscriber that keeps a copy of all publications that it gets. It has no members.
 type Recorder struct {
-	Begins []engine.Position
-	Got    []engine.Publication
+	mu     sync.Mutex
+	begins []engine.Position
+	got    []engine.Publication
 }
 
 // Begin records the position.
-func (r *Recorder) Begin(at engine.Position) { r.Begins = append(r.Begins, at) }
+func (r *Recorder) Begin(at engine.Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begins = append(r.begins, at)
+}
+
+// Begins returns the positions of all calls of Begin.
+func (r *Recorder) Begins() []engine.Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.begins)
+}
+
+// Got returns the publications that were delivered.
+func (r *Recorder) Got() []engine.Publication {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
+}
 
 // Notify ignores the notice.
 func (r *Recorder) Notify(engine.Notice) {}
@@ -91,7 +129,21 @@ func (r *Recorder) Count(func(string)) (clients, users int) { return 0, 0 }
 // Deliver records the publication.
 func (r *Recorder) Deliver(p engine.Publication) {
 	p.Data = bytes.Clone(p.Data)
-	r.Got = append(r.Got, p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, p)
+}
+
+// begin waits for the first call of Begin, and returns its position.
+func (r *Recorder) begin(t rapid.TB) engine.Position {
+	t.Helper()
+	eventually(t, func() error {
+		if len(r.Begins()) == 0 {
+			return errors.New("the subscriber has not begun")
+		}
+		return nil
+	})
+	return r.Begins()[0]
 }
 
 // Exclusive is a Recorder that detects calls of Deliver that overlap.
@@ -108,10 +160,4 @@ func (e *Exclusive) Deliver(p engine.Publication) {
 	}
 	e.Recorder.Deliver(p)
 	e.inside.Store(false)
-}
-
-// Announce publishes an event with a CompactKey, and returns its position.
-func Announce(m engine.Engine, room, key, data string) (pos engine.Position) {
-	m.Publish(room, engine.Message{Op: ws.OpText, Data: []byte(data), CompactKey: key}, func(p engine.Position, err error) { pos = p })
-	return pos
 }

@@ -2,6 +2,8 @@ package enginetest
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -15,10 +17,18 @@ import (
 // roomOracle is the log of a room in the plainest way: it keeps everything, and searches it for each
 // answer.
 type roomOracle struct {
-	all   []engine.Publication
-	epoch string
-	used  time.Time
-	subs  map[*Recorder][]engine.Publication // the publications that each must get
+	all    []engine.Publication
+	epoch  string
+	used   time.Time
+	subs   map[*Recorder]subscribed
+	writer int             // the node that has published last
+	timed  map[uint64]bool // the offsets whose time the engine has told: see learnTimes
+}
+
+// subscribed is where a Recorder is subscribed.
+type subscribed struct {
+	node  int
+	begin uint64 // the offset behind which it gets everything
 }
 
 // top returns the last offset.
@@ -29,14 +39,14 @@ func (o *roomOracle) top() uint64 {
 	return o.all[len(o.all)-1].Offset
 }
 
-// kept returns the longest tail of the publications that is within all limits. A message that is too
-// large ends it, because a history has no holes.
-func (o *roomOracle) kept(l Limits) []engine.Publication {
+// kept returns the longest tail of the publications that is within all limits at that time. A message
+// that is too large ends it, because a history has no holes.
+func (o *roomOracle) kept(l Limits, now time.Time) []engine.Publication {
 	from, size := len(o.all), 0
 	for from > 0 {
 		p := o.all[from-1]
 		size += len(p.Data)
-		if len(o.all)-from+1 > l.Messages || size > l.Bytes || l.Clock.Now().Sub(p.Time) > l.Age {
+		if len(o.all)-from+1 > l.Messages || size > l.Bytes || now.Sub(p.Time) > l.Age {
 			break
 		}
 		from--
@@ -44,9 +54,9 @@ func (o *roomOracle) kept(l Limits) []engine.Publication {
 	return o.all[from:]
 }
 
-func (o *roomOracle) history(l Limits, part engine.Span) (h engine.History) {
+func (o *roomOracle) history(l Limits, part engine.Span, now time.Time) (h engine.History) {
 	h.Top = engine.Position{Epoch: o.epoch, Offset: o.top()}
-	for _, p := range o.kept(l) {
+	for _, p := range o.kept(l, now) {
 		if p.Offset > part.Behind && (part.Before == 0 || p.Offset < part.Before) {
 			h.Publications = append(h.Publications, p)
 		}
@@ -60,44 +70,72 @@ func (o *roomOracle) history(l Limits, part engine.Span) (h engine.History) {
 	return h
 }
 
+// offset draws a bound of a span: an offset of the room, or a neighbour of one, or 0.
+func (o *roomOracle) offset(t *rapid.T, name string) uint64 {
+	known := []uint64{0, 1}
+	if o != nil {
+		for _, p := range o.all {
+			known = append(known, p.Offset-1, p.Offset, p.Offset+1)
+		}
+	}
+	return rapid.SampledFrom(known).Draw(t, name)
+}
+
 // logOracle is an engine with three rooms, and the oracle of each.
 type logOracle struct {
+	*cluster
 	l      Limits
-	e      engine.Engine
+	keep   *engine.Retention // the limits, if the callers name them; nil: they are the engine's default
 	rooms  map[string]*roomOracle
 	epochs map[[2]string]bool // room and epoch
 }
 
 // testLogOracle compares the engine with the oracle: any order of publishing, reading, subscribing,
-// unsubscribing, waiting and expiring, in three rooms.
+// unsubscribing, waiting and expiring, in three rooms, on any nodes.
 func testLogOracle(t *testing.T, with Implementation) {
 	times := 10 // of a hundred
-	if Long() {
+	switch {
+	case with.Slow:
+		times = 1
+	case Long():
 		times = 500
 	}
 	for range times {
-		rapid.Check(t, func(t *rapid.T) {
-			l := Limits{
-				Messages: rapid.SampledFrom([]int{-1, 1, 2, 5, 100}).Draw(t, "messages"),
-				Bytes:    rapid.SampledFrom([]int{1, 10, 50, 1 << 20}).Draw(t, "bytes"),
-				Age:      time.Minute,
-				Total:    1 << 30,
-				Clock:    new(Clock),
-			}
-			o := &logOracle{l: l, e: with.New(l), rooms: map[string]*roomOracle{}, epochs: map[[2]string]bool{}}
-			t.Repeat(map[string]func(*rapid.T){
-				"publish": o.publish, "history": o.read, "subscribe": o.subscribe, "unsubscribe": o.unsubscribe, "expire": o.expire,
-				"wait": func(t *rapid.T) {
-					l.Clock.Advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
-				},
-				"": func(t *rapid.T) {
-					if with.CheckRooms != nil {
-						with.CheckRooms(t, o.e, len(o.rooms))
-					}
-				},
-			})
-		})
+		rapid.Check(t, func(t *rapid.T) { checkLog(t, with) })
 	}
+}
+
+func checkLog(t *rapid.T, with Implementation) {
+	l := Limits{
+		Messages: rapid.SampledFrom([]int{-1, 1, 2, 5, 100}).Draw(t, "messages"),
+		Bytes:    rapid.SampledFrom([]int{1, 10, 50, 1 << 20}).Draw(t, "bytes"),
+		Age:      time.Minute,
+		Total:    1 << 30,
+	}
+	if !with.Clock {
+		l.Age = time.Hour
+	}
+	o := &logOracle{l: l, rooms: map[string]*roomOracle{}, epochs: map[[2]string]bool{}}
+	if rapid.Bool().Draw(t, "named limits") {
+		o.keep = &engine.Retention{Messages: max(0, l.Messages), Bytes: l.Bytes, Age: l.Age}
+		l = Limits{Total: l.Total, Age: l.Age} // rooms without a message last as long
+	}
+	o.cluster = with.start(t, l)
+	actions := map[string]func(*rapid.T){
+		"publish": o.publish, "history": o.read, "subscribe": o.subscribe, "unsubscribe": o.unsubscribe,
+		"": func(t *rapid.T) {
+			if with.CheckRooms != nil {
+				with.CheckRooms(t, o.node(0), len(o.rooms))
+			}
+		},
+	}
+	if o.clock != nil {
+		actions["expire"] = func(*rapid.T) { o.forgetRooms() }
+		actions["wait"] = func(t *rapid.T) {
+			o.clock.Advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
+		}
+	}
+	t.Repeat(actions)
 }
 
 func someRoom(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "room") }
@@ -106,87 +144,138 @@ func someRoom(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "
 func (o *logOracle) use(name string) *roomOracle {
 	r := o.rooms[name]
 	if r == nil {
-		r = &roomOracle{subs: map[*Recorder][]engine.Publication{}}
+		r = &roomOracle{subs: map[*Recorder]subscribed{}, timed: map[uint64]bool{}}
 		o.rooms[name] = r
 	}
-	r.used = o.l.Clock.Now()
+	r.used = o.now()
 	return r
+}
+
+// learnEpoch notes the epoch of a room, which the engine has told for the first time.
+func (o *logOracle) learnEpoch(t *rapid.T, name string, r *roomOracle, epoch string) {
+	if r.epoch = epoch; o.epochs[[2]string{name, epoch}] {
+		t.Fatalf("epoch %s of room %s comes back", epoch, name)
+	}
+	o.epochs[[2]string{name, epoch}] = true
 }
 
 func (o *logOracle) publish(t *rapid.T) {
 	name := someRoom(t)
 	data := bytes.Repeat([]byte{byte(rapid.IntRange('a', 'z').Draw(t, "byte"))}, rapid.IntRange(0, 12).Draw(t, "size"))
 	r := o.use(name)
-	pos := Publish(t, o.e, name, data)
+	r.writer = o.someNode(t)
+	pos, err := publish(t, o.node(r.writer), name, engine.Message{Op: ws.OpBinary, Data: bytes.Clone(data), Keep: o.keep})
+	if err != nil {
+		t.Fatalf("Publish: %v", err)
+	}
 	if r.epoch == "" {
-		if r.epoch = pos.Epoch; o.epochs[[2]string{name, pos.Epoch}] {
-			t.Fatalf("epoch %s of room %s comes back", pos.Epoch, name)
-		}
-		o.epochs[[2]string{name, pos.Epoch}] = true
+		o.learnEpoch(t, name, r, pos.Epoch)
 	}
 	if pos.Epoch != r.epoch || pos.Offset <= r.top() {
 		t.Fatalf("published at %v, after offset %d of epoch %s", pos, r.top(), r.epoch)
 	}
-	p := engine.Publication{Message: engine.Message{Op: ws.OpBinary, Data: data}, Offset: pos.Offset, Prev: r.top(), Time: o.l.Clock.Now()}
-	r.all = append(r.all, p)
-	for s := range r.subs {
-		r.subs[s] = append(r.subs[s], p)
-	}
+	r.all = append(r.all, engine.Publication{Message: engine.Message{Op: ws.OpBinary, Data: data}, Offset: pos.Offset, Prev: r.top(), Time: o.now()})
 }
 
+// read reads a history. The node that has published last has all of it; another node may learn of it
+// a moment later.
 func (o *logOracle) read(t *rapid.T) {
-	offset := rapid.Uint64Range(0, 12)
-	name, part := someRoom(t), engine.Span{Behind: offset.Draw(t, "behind"), Before: offset.Draw(t, "before"),
-		Limit: rapid.IntRange(-1, 5).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest")}
-	got, want := History(t, o.e, name, part), engine.History{}
-	if r := o.rooms[name]; r != nil {
-		if want = r.history(o.l, part); r.epoch == "" {
-			r.epoch = got.Top.Epoch // History tells it before the first message
-			o.epochs[[2]string{name, r.epoch}] = true
-			want.Top.Epoch = r.epoch
+	name := someRoom(t)
+	r, node := o.rooms[name], o.someNode(t)
+	part := engine.Span{Behind: r.offset(t, "behind"), Before: r.offset(t, "before"),
+		Limit: rapid.IntRange(-1, 5).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"), Keep: o.keep}
+	check := func() error {
+		got, want := History(t, o.node(node), name, part), engine.History{}
+		if r == nil {
+			got.Top.Epoch = "" // of a room without publications, the engine may tell any epoch
+		} else {
+			if r.epoch == "" {
+				o.learnEpoch(t, name, r, got.Top.Epoch) // before the first message
+			}
+			want = r.history(o.l, part, o.now())
+			o.learnTimes(r, got.Publications)
 		}
+		if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, Same) {
+			return fmt.Errorf("history of %s, %+v:\n%v\nwant\n%v", name, part, got, want)
+		}
+		return nil
 	}
-	if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, Same) {
-		t.Fatalf("history of %s, %+v:\n%v\nwant\n%v", name, part, got, want)
+	if r == nil || r.writer == node {
+		if err := check(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	eventually(t, check)
+}
+
+// learnTimes takes over the times of publications that the engine tells for the first time, if it has
+// the real time: from then on they must not change.
+func (o *logOracle) learnTimes(r *roomOracle, got []engine.Publication) {
+	if o.clock != nil {
+		return
+	}
+	for _, p := range got {
+		i, found := slices.BinarySearchFunc(r.all, p.Offset, func(p engine.Publication, offset uint64) int { return cmp.Compare(p.Offset, offset) })
+		if found && !r.timed[p.Offset] {
+			r.all[i].Time, r.timed[p.Offset] = p.Time, true
+		}
 	}
 }
 
 func (o *logOracle) subscribe(t *rapid.T) {
-	name, s := someRoom(t), new(Recorder)
-	o.use(name).subs[s] = nil
-	o.e.Subscribe(name, NoPayer, s)
+	name, s, node := someRoom(t), new(Recorder), o.someNode(t)
+	r := o.use(name)
+	o.node(node).Subscribe(name, NoPayer, s)
+	begin := s.begin(t)
+	if begin.Offset > r.top() || r.epoch != "" && begin.Epoch != r.epoch {
+		t.Fatalf("the subscriber of %s begins at %v, behind %d of epoch %q", name, begin, r.top(), r.epoch)
+	}
+	r.subs[s] = subscribed{node, begin.Offset}
 }
 
 func (o *logOracle) unsubscribe(t *rapid.T) {
 	name := someRoom(t)
 	r := o.rooms[name]
 	if r == nil || len(r.subs) == 0 {
-		o.e.Unsubscribe(name, new(Recorder)) // an unknown subscriber
+		o.node(o.someNode(t)).Unsubscribe(name, new(Recorder)) // an unknown subscriber
 		if r != nil && r.epoch != "" {
-			r.used = o.l.Clock.Now()
+			r.used = o.now()
 		}
 		return
 	}
-	for s, owed := range r.subs {
-		o.e.Unsubscribe(name, s)
-		if !slices.EqualFunc(s.Got, owed, Same) {
-			t.Fatalf("delivered %v, want %v", s.Got, owed)
-		}
+	for s, at := range r.subs {
+		o.checkDelivered(t, r, s, at.begin)
+		o.node(at.node).Unsubscribe(name, s)
 		delete(r.subs, s)
 		break
 	}
 	if len(r.subs) > 0 {
 		return
 	}
-	if r.used = o.l.Clock.Now(); r.epoch == "" {
+	if r.used = o.now(); r.epoch == "" {
 		delete(o.rooms, name)
 	}
 }
 
-func (o *logOracle) expire(*rapid.T) {
-	expire(o.e)
+// checkDelivered waits until a subscriber has got everything behind its beginning.
+func (o *logOracle) checkDelivered(t *rapid.T, r *roomOracle, s *Recorder, begin uint64) {
+	eventually(t, func() error {
+		got := s.Got()
+		o.learnTimes(r, got)
+		owed := slices.DeleteFunc(slices.Clone(r.all), func(p engine.Publication) bool { return p.Offset <= begin })
+		if !slices.EqualFunc(got, owed, Same) || len(s.Begins()) != 1 {
+			return fmt.Errorf("delivered %v from %v, want %v", got, s.Begins(), owed)
+		}
+		return nil
+	})
+}
+
+// forgetRooms lets the engine forget the rooms without members that were not used for their age.
+func (o *logOracle) forgetRooms() {
+	o.expire()
 	for name, r := range o.rooms {
-		if len(r.subs) == 0 && o.l.Clock.Now().Sub(r.used) > o.l.Age {
+		if len(r.subs) == 0 && o.now().Sub(r.used) > o.l.Age {
 			delete(o.rooms, name)
 		}
 	}

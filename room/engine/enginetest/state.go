@@ -2,55 +2,45 @@ package enginetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"webim/room/engine"
 )
 
-// once returns a function that must be called once before check is called.
-func once(t rapid.TB, method string) (called func(), check func()) {
-	calls := 0
-	return func() { calls++ }, func() {
-		t.Helper()
-		if calls != 1 {
-			t.Fatalf("the done of %s was called %d times", method, calls)
-		}
-	}
-}
-
 // put writes an entry.
 func put(t rapid.TB, s engine.State, e engine.Entry) (version uint64, err error) {
 	t.Helper()
-	called, check := once(t, "Put")
-	s.Put(e, func(v uint64, failed error) { version, err = v, failed; called() })
-	check()
+	call(t, "Put", func(done func()) {
+		s.Put(e, func(v uint64, failed error) { version, err = v, failed; done() })
+	})
 	return version, err
 }
 
 // get reads an entry.
 func get(t rapid.TB, s engine.State, k engine.Key) (e engine.Entry) {
 	t.Helper()
-	called, check := once(t, "Get")
-	s.Get(k, func(got engine.Entry, err error) {
-		if e = got; err != nil {
-			t.Fatalf("reading %v: %v", k, err)
-		}
-		called()
+	var err error
+	call(t, "Get", func(done func()) {
+		s.Get(k, func(got engine.Entry, failed error) { e, err = got, failed; done() })
 	})
-	check()
+	if err != nil {
+		t.Fatalf("reading %v: %v", k, err)
+	}
 	return e
 }
 
 // remove deletes an entry.
 func remove(t rapid.TB, s engine.State, k engine.Key, version uint64) (err error) {
 	t.Helper()
-	called, check := once(t, "Delete")
-	s.Delete(k, version, func(failed error) { err = failed; called() })
-	check()
+	call(t, "Delete", func(done func()) {
+		s.Delete(k, version, func(failed error) { err = failed; done() })
+	})
 	return err
 }
 
@@ -58,36 +48,37 @@ func remove(t rapid.TB, s engine.State, k engine.Key, version uint64) (err error
 func names(t rapid.TB, s engine.State, table, of, after string, limit int) string {
 	t.Helper()
 	var all []string
-	called, check := once(t, "List")
-	s.List(table, of, after, limit, func(entries []engine.Entry, err error) {
-		for _, e := range entries {
-			all = append(all, e.Name)
-		}
-		if err != nil {
-			t.Fatalf("listing: %v", err)
-		}
-		called()
+	var err error
+	call(t, "List", func(done func()) {
+		s.List(table, of, after, limit, func(entries []engine.Entry, failed error) {
+			for _, e := range entries {
+				all = append(all, e.Name)
+			}
+			err = failed
+			done()
+		})
 	})
-	check()
+	if err != nil {
+		t.Fatalf("listing: %v", err)
+	}
 	return strings.Join(all, " ")
 }
 
 // count counts entries.
 func count(t rapid.TB, s engine.State, table, of, after, before string) (n int) {
 	t.Helper()
-	called, check := once(t, "CountEntries")
-	s.CountEntries(table, of, after, before, func(got int, err error) {
-		if n = got; err != nil {
-			t.Fatalf("counting: %v", err)
-		}
-		called()
+	var err error
+	call(t, "CountEntries", func(done func()) {
+		s.CountEntries(table, of, after, before, func(got int, failed error) { n, err = got, failed; done() })
 	})
-	check()
+	if err != nil {
+		t.Fatalf("counting: %v", err)
+	}
 	return n
 }
 
 func testStateVersions(t *testing.T, with Implementation) {
-	m := with.New(Limits{})
+	m := with.start(t, Limits{}).node(0)
 	k := engine.Key{Table: "mark", Of: "lobby", Name: "alice"}
 	if e := get(t, m, k); e.Version != 0 {
 		t.Fatalf("an entry that nobody wrote: %+v", e)
@@ -124,8 +115,52 @@ func testStateVersions(t *testing.T, with Implementation) {
 	}
 }
 
+// testStateConcurrentWriters has writers on all nodes add to one number: no addition is lost. All
+// nodes see the sum in the end, and their watchers see the number only grow.
+func testStateConcurrentWriters(t *testing.T, with Implementation) {
+	const writers, each = 4, 25
+	c := with.start(t, Limits{})
+	k := engine.Key{Table: "mark", Of: "lobby", Name: "alice"}
+	var seen [2]atomic.Int64
+	for i := range seen {
+		c.node(i).Watch("mark", func(_, e engine.Entry) {
+			if is := int64(len(e.Value)); seen[i].Swap(is) >= is {
+				t.Errorf("a watcher of node %d sees %d after a later value", i, is)
+			}
+		})
+	}
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			m := c.node(i)
+			for range each {
+				eventually(t, func() error {
+					e := get(t, m, k)
+					e.Key, e.Value = k, append(slices.Clone(e.Value), '1')
+					version, err := put(t, m, e)
+					if err == nil {
+						if now := get(t, m, k); now.Version < version {
+							t.Errorf("reading after writing version %d: %d", version, now.Version)
+						}
+					}
+					return err
+				})
+			}
+		})
+	}
+	wg.Wait()
+	for i := range seen {
+		eventually(t, func() error {
+			if n := len(get(t, c.node(i), k).Value); n != writers*each || seen[i].Load() != writers*each {
+				return fmt.Errorf("node %d has %d, and its watcher %d, want %d", i, n, seen[i].Load(), writers*each)
+			}
+			return nil
+		})
+	}
+}
+
 func testStateLists(t *testing.T, with Implementation) {
-	m := with.New(Limits{})
+	m := with.start(t, Limits{}).node(0)
 	for _, name := range []string{"bob", "alice", "dave", "carol"} {
 		put(t, m, engine.Entry{Key: engine.Key{Table: "member", Of: "lobby", Name: name}, Value: []byte("{}")})
 	}
@@ -141,35 +176,85 @@ func testStateLists(t *testing.T, with Implementation) {
 	}
 }
 
+// told are the calls of a watcher.
+type told struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (s *told) add(call string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, call)
+}
+
+func (s *told) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.calls, " ")
+}
+
+// await waits until the watcher was called in this way.
+func (s *told) await(t *testing.T, want string) {
+	t.Helper()
+	eventually(t, func() error {
+		if got := s.String(); got != want {
+			return fmt.Errorf("the watcher got %q, want %q", got, want)
+		}
+		return nil
+	})
+}
+
+// testStateExpiry checks that entries end at their time and not before, and what watchers see of it.
 func testStateExpiry(t *testing.T, with Implementation) {
-	clock := new(Clock)
-	m := with.New(Limits{Clock: clock})
-	var told []string
-	stop := m.Watch("mute", func(_, e engine.Entry) { told = append(told, e.Name+"="+string(e.Value)) })
+	c := with.start(t, Limits{})
+	m, age := c.node(0), with.age()
+	here, there := new(told), new(told)
+	stop := m.Watch("mute", func(_, e engine.Entry) { here.add(e.Name + "=" + string(e.Value)) })
+	c.node(1).Watch("mute", func(_, e engine.Entry) { there.add(e.Name + "=" + string(e.Value)) })
 	k := engine.Key{Table: "mute", Of: "lobby", Name: "bob"}
-	put(t, m, engine.Entry{Key: k, Value: []byte("x"), Expires: clock.Now().Add(time.Minute)})
+	expires := c.now().Add(age)
+	put(t, m, engine.Entry{Key: k, Value: []byte("x"), Expires: expires})
 	put(t, m, engine.Entry{Key: engine.Key{Table: "mute", Of: "lobby", Name: "eve"}, Value: []byte("y")})
-	clock.Advance(time.Minute)
-	if e := get(t, m, k); e.Version != 0 {
-		t.Errorf("an entry outlived its expiry: %+v", e)
+	if c.clock != nil {
+		c.clock.Advance(age)
+		if e := get(t, m, k); e.Version != 0 { // without a call of Expire
+			t.Errorf("an entry outlived its expiry: %+v", e)
+		}
 	}
-	put(t, m, engine.Entry{Key: k, Value: []byte("z"), Expires: clock.Now().Add(time.Second)})
-	clock.Advance(time.Second)
-	expire(m)
+	eventually(t, func() error {
+		if e := get(t, m, k); e.Version != 0 {
+			return fmt.Errorf("an entry outlives its expiry: %+v", e)
+		}
+		return nil
+	})
+	if c.now().Before(expires) {
+		t.Error("an entry was gone before its expiry")
+	}
+	here.await(t, "bob=x eve=y bob=")
+	put(t, m, engine.Entry{Key: k, Value: []byte("z"), Expires: c.now().Add(age)})
+	c.pass(age)
+	all := "bob=x eve=y bob= bob=z bob="
+	here.await(t, all)
+	there.await(t, all)
 	stop()
 	put(t, m, engine.Entry{Key: k, Value: []byte("unseen")})
-	if got, want := strings.Join(told, " "), "bob=x eve=y bob= bob=z bob="; got != want {
-		t.Errorf("the watcher got %q, want %q", got, want)
+	there.await(t, all+" bob=unseen")
+	if got := here.String(); got != all {
+		t.Errorf("after it has ended, the watcher got %q", got)
 	}
-	m.Watch("mute", func(_, e engine.Entry) { told = append(told, e.Name) })
-	if len(told) != 7 {
-		t.Errorf("a new watcher got %q, not the two entries", told[5:])
+	for i := range 2 {
+		names := new(told)
+		c.node(i).Watch("mute", func(_, e engine.Entry) { names.add(e.Name) })
+		if got := names.String(); got != "bob eve" && got != "eve bob" {
+			t.Errorf("a new watcher of node %d got %q, not the two entries", i, got)
+		}
 	}
 }
 
 // testStateLimit fills the State. A refused write must cost nothing, and a deletion must make space.
 func testStateLimit(t *testing.T, with Implementation) {
-	m := with.New(Limits{MaxState: 10_000})
+	m := with.start(t, Limits{MaxState: 10_000}).node(0)
 	if m.MaxState() != 10_000 {
 		t.Errorf("MaxState is %d", m.MaxState())
 	}
@@ -206,7 +291,7 @@ func testStateLimit(t *testing.T, with Implementation) {
 // testStateReserve checks that a client that fills the State is not safe from moderators, and that
 // bans in rooms that users make have no part in the reserve.
 func testStateReserve(t *testing.T, with Implementation) {
-	m := with.New(Limits{MaxState: 20_000})
+	m := with.start(t, Limits{MaxState: 20_000}).node(0)
 	size := int64(0)
 	write := func(k engine.Key) error {
 		e := engine.Entry{Key: k, Value: []byte("{}")}

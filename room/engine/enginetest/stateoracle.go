@@ -1,8 +1,10 @@
 package enginetest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,10 +15,23 @@ import (
 
 // stateOracle is the State in the plainest way: a map.
 type stateOracle struct {
-	m       engine.Engine
-	clock   *Clock
+	*cluster
 	entries map[engine.Key]stateValue
-	watched map[engine.Key]string // as a watcher knows them
+	watched []*watched // by node
+}
+
+// watched is what the watcher of a node knows.
+type watched struct {
+	mu     sync.Mutex
+	values map[engine.Key]string
+}
+
+func (w *watched) change(_, e engine.Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.values[e.Key] = string(e.Value); e.Value == nil {
+		delete(w.values, e.Key)
+	}
 }
 
 type stateValue struct {
@@ -35,82 +50,120 @@ var (
 // testStateOracle compares the State with a map.
 func testStateOracle(t *testing.T, with Implementation) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := &stateOracle{clock: new(Clock), entries: map[engine.Key]stateValue{}, watched: map[engine.Key]string{}}
-		o.m = with.New(Limits{Clock: o.clock})
-		o.m.Watch("t", func(_, e engine.Entry) {
-			if o.watched[e.Key] = string(e.Value); e.Value == nil {
-				delete(o.watched, e.Key)
-			}
-		})
+		o := &stateOracle{cluster: with.start(t, Limits{}), entries: map[engine.Key]stateValue{}}
+		for _, m := range o.nodes {
+			w := &watched{values: map[engine.Key]string{}}
+			m.Watch("t", w.change)
+			o.watched = append(o.watched, w)
+		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			o.step(t)
-			o.check(t)
-			if len(o.watched) != len(o.entries) {
-				t.Fatalf("the watcher knows %v, there is %v", o.watched, o.entries)
-			}
 			if with.CheckTable != nil {
-				with.CheckTable(t, o.m, "t", len(o.entries))
+				with.CheckTable(t, o.node(0), "t", len(o.entries))
 			}
 		}
 	})
 }
 
+// step makes a change on a node, and checks all nodes: this one at once, the others after a while.
 func (o *stateOracle) step(t *rapid.T) {
-	k := someKey.Draw(t, "key")
-	switch rapid.IntRange(0, 3).Draw(t, "step") {
+	k, node := someKey.Draw(t, "key"), o.someNode(t)
+	m, steps := o.node(node), 1
+	if o.clock != nil {
+		steps = 3
+	}
+	switch rapid.IntRange(0, steps).Draw(t, "step") {
 	case 0:
 		v := stateValue{text: rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value")}
-		if rapid.Bool().Draw(t, "expires") {
-			v.expires = o.clock.Now().Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "in")) * time.Second)
+		if o.clock != nil && rapid.Bool().Draw(t, "expires") {
+			v.expires = o.now().Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "in")) * time.Second)
 		}
-		if _, err := put(t, o.m, engine.Entry{Key: k, Value: []byte(v.text), Version: engine.AnyVersion, Expires: v.expires}); err != nil {
+		if _, err := put(t, m, engine.Entry{Key: k, Value: []byte(v.text), Version: engine.AnyVersion, Expires: v.expires}); err != nil {
 			t.Fatal(err)
 		}
 		o.entries[k] = v
 	case 1:
-		if err := remove(t, o.m, k, engine.AnyVersion); err != nil {
+		if err := remove(t, m, k, engine.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
 		delete(o.entries, k)
 	case 2:
 		o.clock.Advance(time.Second)
 	case 3:
-		expire(o.m)
+		o.expire()
 	}
 	for k, v := range o.entries {
-		if !v.expires.IsZero() && !v.expires.After(o.clock.Now()) {
+		if !v.expires.IsZero() && !v.expires.After(o.now()) {
 			delete(o.entries, k)
 		}
 	}
+	check := o.drawCheck(t)
+	if err := check(t, node); err != nil {
+		t.Fatal(err)
+	}
+	for other := range o.nodes {
+		eventually(t, func() error { return check(t, other) })
+	}
 }
 
-// check reads all entries, a random list and a random count. Reading also removes expired entries,
-// so that the count is exact.
-func (o *stateOracle) check(t *rapid.T) {
+// drawCheck draws a list and a count for each Of, and returns a function that compares them and all
+// entries with those of a node. Reading also removes expired entries, so that the count is exact.
+func (o *stateOracle) drawCheck(t *rapid.T) func(t *rapid.T, node int) error {
+	type query struct {
+		after, before string
+		limit         int
+	}
+	all := map[string]query{}
 	for _, of := range someOf {
-		for _, name := range someNames {
-			k := engine.Key{Table: "t", Of: of, Name: name}
-			if got := string(get(t, o.m, k).Value); got != o.entries[k].text {
-				t.Fatalf("%v is %q, want %q", k, got, o.entries[k].text)
+		all[of] = query{someKey.Draw(t, "after").Name, someKey.Draw(t, "before").Name, rapid.IntRange(0, 4).Draw(t, "limit")}
+	}
+	return func(t *rapid.T, node int) error {
+		for of, q := range all {
+			if err := o.checkOf(t, o.node(node), of, q.after, q.before, q.limit); err != nil {
+				return err
 			}
 		}
-		after, limit := someKey.Draw(t, "after").Name, rapid.IntRange(0, 4).Draw(t, "limit")
-		want := slices.DeleteFunc(slices.Clone(someNames), func(name string) bool {
-			_, there := o.entries[engine.Key{Table: "t", Of: of, Name: name}]
-			return !there || name <= after
-		})
-		all := strings.Join(want[:min(limit, len(want))], " ")
-		if got := names(t, o.m, "t", of, after, limit); got != all {
-			t.Fatalf("%d of %q after %q: %q, want %q", limit, of, after, got, all)
-		}
-		before, between := someKey.Draw(t, "before").Name, 0
-		for _, name := range want {
-			if name < before || before == "" {
-				between++
-			}
-		}
-		if n := count(t, o.m, "t", of, after, before); n != between {
-			t.Fatalf("%d of %q between %q and %q, want %d", n, of, after, before, between)
+		return o.checkWatched(o.watched[node])
+	}
+}
+
+func (o *stateOracle) checkOf(t *rapid.T, m engine.Engine, of, after, before string, limit int) error {
+	for _, name := range someNames {
+		k := engine.Key{Table: "t", Of: of, Name: name}
+		if got := string(get(t, m, k).Value); got != o.entries[k].text {
+			return fmt.Errorf("%v is %q, want %q", k, got, o.entries[k].text)
 		}
 	}
+	want := slices.DeleteFunc(slices.Clone(someNames), func(name string) bool {
+		_, there := o.entries[engine.Key{Table: "t", Of: of, Name: name}]
+		return !there || name <= after
+	})
+	all := strings.Join(want[:min(limit, len(want))], " ")
+	if got := names(t, m, "t", of, after, limit); got != all {
+		return fmt.Errorf("%d of %q after %q: %q, want %q", limit, of, after, got, all)
+	}
+	between := 0
+	for _, name := range want {
+		if name < before || before == "" {
+			between++
+		}
+	}
+	if n := count(t, m, "t", of, after, before); n != between {
+		return fmt.Errorf("%d of %q between %q and %q, want %d", n, of, after, before, between)
+	}
+	return nil
+}
+
+func (o *stateOracle) checkWatched(w *watched) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.values) != len(o.entries) {
+		return fmt.Errorf("the watcher knows %v, there is %v", w.values, o.entries)
+	}
+	for k, v := range o.entries {
+		if w.values[k] != v.text {
+			return fmt.Errorf("the watcher knows %v as %q, want %q", k, w.values[k], v.text)
+		}
+	}
+	return nil
 }

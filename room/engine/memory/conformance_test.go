@@ -9,18 +9,38 @@ import (
 	"webim/room/engine/enginetest"
 )
 
-// TestConformance runs the tests that every engine must pass, and checks this engine's own data.
+// TestConformance runs the tests that every engine must pass, and checks this engine's own data. Two
+// hubs share the engine.
 func TestConformance(t *testing.T) {
-	enginetest.Run(t, enginetest.Implementation{
-		New: func(l enginetest.Limits) engine.Engine {
-			own := Limits{MaxMessages: l.Messages, MaxBytes: l.Bytes, MaxAge: l.Age, MaxTotal: l.Total, KeyWindow: l.KeyWindow, MaxState: l.MaxState}
-			if l.Clock != nil {
-				own.Now = l.Clock.Now
-			}
-			return New(own)
+	enginetest.Run(t, implementation(func(_ enginetest.TB, m *Engine) []engine.Engine { return []engine.Engine{m, m} }))
+}
+
+// TestConformanceLate runs them with an engine that calls back late, as engines over a network do. So
+// it checks that the tests wait.
+func TestConformanceLate(t *testing.T) {
+	late := implementation(func(t enginetest.TB, m *Engine) []engine.Engine {
+		return []engine.Engine{enginetest.NewLate(t, m, 1), enginetest.NewLate(t, m, 2)}
+	})
+	late.Slow = true
+	enginetest.Run(t, late)
+}
+
+// inside returns the engine of a node.
+func inside(e engine.Engine) *Engine {
+	if l, ok := e.(*enginetest.Late); ok {
+		e = l.Engine
+	}
+	return e.(*Engine)
+}
+
+func implementation(nodes func(enginetest.TB, *Engine) []engine.Engine) enginetest.Implementation {
+	return enginetest.Implementation{
+		New: func(t enginetest.TB, l enginetest.Limits) []engine.Engine {
+			return nodes(t, New(Limits{MaxMessages: l.Messages, MaxBytes: l.Bytes, MaxAge: l.Age, MaxTotal: l.Total, KeyWindow: l.KeyWindow, MaxState: l.MaxState, Now: l.Clock.Now}))
 		},
+		Clock: true,
 		CheckRooms: func(t rapid.TB, e engine.Engine, rooms int) {
-			st := e.(*Engine).Stats()
+			st := inside(e).Stats()
 			if st.Topics != rooms {
 				t.Fatalf("%d topics, want %d", st.Topics, rooms)
 			}
@@ -29,7 +49,7 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		CheckTable: func(t rapid.TB, e engine.Engine, table string, want int) {
-			m, entries := e.(*Engine), 0
+			m, entries := inside(e), 0
 			m.Watch(table, func(_, _ engine.Entry) { entries++ })()
 			if entries != want {
 				t.Fatalf("%d entries, want %d", entries, want)
@@ -38,5 +58,5 @@ func TestConformance(t *testing.T) {
 				t.Fatalf("an empty state has %d bytes", size)
 			}
 		},
-	})
+	}
 }

@@ -23,10 +23,10 @@ func TestEventsEvictNoMessage(t *testing.T) {
 			m, _ := newTestMemory(Limits{MaxMessages: 60, MaxBytes: 4000})
 			for i := range 60 {
 				enginetest.Publish(t, m, "r", fmt.Appendf(nil, "announcement %d", i))
-				enginetest.Announce(m, "r", key(i), "{}")
+				enginetest.Announce(t, m, "r", key(i), "{}")
 			}
 			for i := range 1000 {
-				enginetest.Announce(m, "r", key(i), strings.Repeat("x", 20))
+				enginetest.Announce(t, m, "r", key(i), strings.Repeat("x", 20))
 			}
 			said, told := 0, 0
 			for _, p := range enginetest.History(t, m, "r", engine.Span{Limit: -1}).Publications {

@@ -1,0 +1,51 @@
+package enginetest
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// Patience is how long tests wait for an engine: for a done, a delivery, or the effect of a change.
+const Patience = 20 * time.Second
+
+// call starts a call of an engine, and waits for its done. A second call of done ends the process,
+// because it may come after the test.
+func call(t rapid.TB, method string, start func(done func())) {
+	t.Helper()
+	calls, ended := atomic.Int64{}, make(chan struct{})
+	start(func() {
+		if calls.Add(1) > 1 {
+			panic(fmt.Sprintf("enginetest: the done of %s was called twice", method))
+		}
+		close(ended)
+	})
+	select {
+	case <-ended:
+		return
+	default:
+	}
+	select {
+	case <-ended:
+	case <-time.After(Patience):
+		t.Fatalf("%s is not done within %v", method, Patience)
+	}
+}
+
+// eventually waits until check returns no error, and fails the test with its last one after Patience.
+func eventually(t rapid.TB, check func() error) {
+	t.Helper()
+	err := check()
+	if err == nil {
+		return
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(Patience); err != nil; err = check() {
+		if <-tick.C; time.Now().After(deadline) {
+			t.Fatalf("not within %v: %v", Patience, err)
+		}
+	}
+}
