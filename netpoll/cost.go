@@ -27,7 +27,9 @@ type Meter interface {
 // Verdict is a Meter's decision about a connection. The zero value means to go on.
 type Verdict struct {
 	// Rest is the time for which the connection is not read. The kernel's buffer fills, then the
-	// client's. After that the Meter is asked again. The resolution is 100 ms.
+	// client's. After that the Meter is asked again. The resolution is 100 ms. As with Conn.Pause, the
+	// client's end is noticed after the rest, or when a write fails: until then the connection exists
+	// and counts in all limits.
 	Rest time.Duration
 	// Background makes the connection's turns wait for the turns of all others, and run on at most
 	// half of the workers, until a later Verdict without it.

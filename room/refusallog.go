@@ -66,9 +66,14 @@ func (h *Hub) logLost(m Member, why, see string) {
 
 // LogInternal logs err if it is one for which a client gets only error 100, so that the cause can be
 // found. what is the command or the call that failed. A bare wire.ErrInternal has no cause and is not
-// logged: a client gets it for a subscription that it has given up itself.
+// logged: a client gets it for a subscription that it has given up itself. The end of calls that wait
+// while the hub stops is no failure.
 func (h *Hub) LogInternal(err error, what string) {
 	if err == nil || err == error(wire.ErrInternal) || !wire.IsInternal(err) {
+		return
+	}
+	if h.work.ctx.Err() != nil && errors.Is(err, h.work.ctx.Err()) {
+		h.refusals.Info("a request was given up because the server stops", "what", what)
 		return
 	}
 	h.refusals.Error("a request failed in the server, and the client was told error 100", "what", what, "err", err)

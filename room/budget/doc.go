@@ -44,6 +44,11 @@
 // client only waits. A client that continues after many refusals is closed. A reply never
 // presents a part of the missed messages as all of them.
 //
+// Only reading shows that a client has gone. So the end of a client in debt is seen late: after
+// some seconds, or after more than a minute if many connections of its user or address have made
+// a debt together. Until then the connection counts in its limits, and the client is a member of
+// its rooms.
+//
 // A budget bounds the cost of one client, not the cost of many clients at the same moment. So a
 // client that has used a small part of its budget yields to all others: its turns run in the
 // background (netpoll.Verdict), where half of the workers serve it when no other work is

@@ -9,11 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/chat"
 )
 
 // TestHooksAskAgain checks that a request is repeated once if the backend closes a reused
@@ -70,6 +72,42 @@ func TestHooksComplainLittle(t *testing.T) {
 	h.Close(t.Context())
 	if n := len(log.Lines()); n == 0 || n > count/10 || !strings.Contains(log.Lines()[0], "hook=rpc") {
 		t.Errorf("%d lines for %d failures, as %q", n, count, log.Lines())
+	}
+}
+
+// TestStopIsNoFailure checks that the end of calls and requests that wait while the server stops is
+// logged as what it is, and not as a failure of the server or the backend.
+func TestStopIsNoFailure(t *testing.T) {
+	b := newBackend(t)
+	b.on("/connect", `{"result":{"user":"42"}}`)
+	var log wstest.Log
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	b.do("/publish", func(http.ResponseWriter, string) {
+		for log.String() == "" { // until the call has been given up
+			time.Sleep(time.Millisecond) // polls
+		}
+	})
+	t.Run("a call that waits for a hook", func(t *testing.T) {
+		rights := room.OpenRights()
+		rights[room.ActSend] = room.RoleNobody
+		n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
+			room.Config{Calls: chat.New(), Log: logger, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
+		c, _ := n.come("", &protocol.ConnectRequest{})
+		b.next(t)
+		c.command(&protocol.Command{Id: 2, Rpc: &protocol.RPCRequest{Method: "send", Data: []byte(`{"room":"r","data":{"text":"t"}}`)}})
+		b.next(t)
+	})
+	if got := log.Take(); !strings.Contains(got, `level=INFO msg="a request was given up because the server stops"`) || strings.Contains(got, "level=ERROR") {
+		t.Errorf("logged: %s", got)
+	}
+	h := New(Config{URLs: urls(b.URL, room.HookPublish), Timeout: wstest.Patience, Logger: logger})
+	h.Ask(room.HookRequest{Hook: room.HookPublish}, func(room.HookReply, error) {})
+	b.next(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.Close(ctx)
+	if got := log.String(); !strings.Contains(got, `level=INFO msg="a request of the hook publish was given up because the server stops"`) || strings.Contains(got, "level=WARN") {
+		t.Errorf("logged: %s", got)
 	}
 }
 

@@ -183,9 +183,14 @@ func (h *Hooks) tooBusy(q *room.HookRequest) (room.HookReply, error) {
 	return room.HookReply{}, errBusy
 }
 
-// without logs that there is no valid reply, and returns the result that Open sets for the hook.
+// without logs that there is no valid reply, and returns the result that Open sets for the hook. That
+// Close has canceled the request is no failure of the backend.
 func (h *Hooks) without(k room.Hook, why error) (room.HookReply, error) {
-	h.told.Warn("the hook "+k.String()+" got no valid reply", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
+	if h.ctx.Err() != nil && errors.Is(why, h.ctx.Err()) {
+		h.told.Info("a request of the hook "+k.String()+" was given up because the server stops", "hook", k.String())
+	} else {
+		h.told.Warn("the hook "+k.String()+" got no valid reply", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
+	}
 	if h.cfg.Open[k] {
 		return room.HookReply{}, room.ErrNoAnswer
 	}

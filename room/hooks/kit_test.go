@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ type node struct {
 // without the backend's permission.
 func startHooked(t *testing.T, hc Config, rc room.Config) *node {
 	t.Helper()
-	hc.Logger = slog.New(slog.DiscardHandler)
+	hc.Logger = cmp.Or(hc.Logger, slog.New(slog.DiscardHandler))
 	hooks := New(hc)
 	rc.Backend = hooks
 	if rc.Options == nil {
