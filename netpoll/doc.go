@@ -78,11 +78,11 @@
 // the loop's goroutine takes its turn, a few connections at a time between two looks at its sockets.
 //
 // The server tells the handler's [Meter] how much input it reads and inflates for a client. The Meter
-// may stop the reading for a while, or put the connection into the background: such connections
-// wait on a list of their own, and at least half of the workers stay free of it. So a client that
-// makes much work for the server waits behind those that make little. The rule: every turn tells the
-// Meter everything that it has read and inflated, also if the client broke the protocol and is closed,
-// because it may come back at once. TLS records without data, such as key updates, count many times
+// may stop the reading for a while (then the client's end is noticed later, too), or put the
+// connection into the background: such connections wait on a list of their own, and at least half of
+// the workers stay free of it. So a client that makes much work for the server waits behind those that
+// make little. The rule: every turn tells the Meter everything that it has read and inflated, also if
+// the client broke the protocol and is closed, because it may come back at once. TLS records without data, such as key updates, count many times
 // over. Before a connection is open nobody pays for them, so package tlsmem limits their bytes.
 // After an expensive message a handler ends the turn with [Conn.Yield].
 //
