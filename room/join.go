@@ -45,11 +45,13 @@ func (h *Hub) StartJoin(j *PendingJoin) (*Room, error) {
 		return nil, nil
 	}
 	r.mu.Unlock()
-	if !j.Options.Recoverable {
+	if _, prompt := h.engine.(engine.Prompt); prompt && !j.Options.Recoverable {
 		r.setHistory(j, engine.History{}, nil) // a client that cannot recover needs no position
 		return r, nil
 	}
-	part := engine.Span{} // an empty part: only the top is asked for
+	// An empty part asks only for the top. A client that cannot recover does not need it, but has to be told
+	// that the store cannot be reached: the room would wait for it.
+	part := engine.Span{}
 	if j.Since != nil {
 		part = engine.Span{Behind: j.Since.Offset, Limit: -1, Places: true, Bytes: max(1, j.Reply.Left())}
 	}

@@ -1,14 +1,20 @@
 package engine
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Retention says how much of a room's log the engine keeps. Messages and events count
 // separately: each class has the full limits.
 type Retention struct {
 	Messages int           // maximum number; 0: none
 	Bytes    int           // maximum size of these
-	Age      time.Duration // maximum age of each
+	Age      time.Duration // maximum age of each; Forever: no limit
 }
+
+// Forever is the Retention.Age of publications that never become too old.
+const Forever = time.Duration(math.MaxInt64)
 
 // Span selects a part of a room's history: the publications between two offsets, or a number of
 // publications from one end.

@@ -39,7 +39,7 @@ func newClass(age time.Duration) *class {
 
 // roundAge returns the age of the class that keeps publications for at least this long.
 func roundAge(age time.Duration) time.Duration {
-	if age <= 0 {
+	if age <= 0 || age == engine.Forever {
 		return 0
 	}
 	return max(time.Second, (age + time.Second - 1).Truncate(time.Second))

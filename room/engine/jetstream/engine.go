@@ -185,6 +185,9 @@ func (e *Engine) Close() {
 
 // lost is called when the connection is lost.
 func (e *Engine) lost(err error) {
+	if e.ctx.Err() != nil {
+		return // Close was called
+	}
 	e.setDown("the connection to NATS is lost")
 	e.log.Warn("the connection to NATS is lost: members stay connected, and nothing can be sent", "err", err)
 	if e.acks != nil {

@@ -144,6 +144,20 @@ func TestPublishAndDeliver(t *testing.T) {
 	}
 }
 
+// TestHistoryAtOnce reads a history right after Subscribe, as a join does.
+func TestHistoryAtOnce(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: always})
+	for i := range 100 {
+		room := fmt.Sprint(i)
+		publish(t, e, room, text("x"))
+		e.Subscribe(room, budget.Owner{}, newRecorder())
+		if h := history(t, e, room, engine.Span{Limit: -1}); len(h.Publications) != 1 || h.Top.Epoch == "" {
+			t.Fatalf("room %s: %+v", room, h)
+		}
+	}
+}
+
 // TestHistoryOracle compares all kinds of spans, on a node with members and on one without, after
 // restarts of the node, with the plain answer.
 func TestHistoryOracle(t *testing.T) {
@@ -302,9 +316,13 @@ func TestAway(t *testing.T) {
 	late := newRecorder()
 	e.Subscribe("other", budget.Owner{}, late)
 	answer := make(chan error, 1)
-	e.History("unknown", engine.Span{Limit: -1}, func(_ engine.History, err error) { answer <- err })
-	if err := receive(t, answer); !errors.Is(err, engine.ErrUnavailable) {
-		t.Errorf("read while the server is away: %v", err)
+	for _, room := range []string{"unknown", "other"} {
+		for _, limit := range []int{-1, 0} {
+			e.History(room, engine.Span{Limit: limit}, func(_ engine.History, err error) { answer <- err })
+			if err := receive(t, answer); !errors.Is(err, engine.ErrUnavailable) {
+				t.Errorf("read room %s while the server is away: %v", room, err)
+			}
+		}
 	}
 	if ok, why := e.Health(); ok || why == "" {
 		t.Errorf("healthy, %q", why)

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"math"
 	"slices"
 
 	"webim/room/engine"
@@ -28,8 +27,23 @@ const (
 // Limit means at most 1,000 publications then, and an answer has at most 4 MiB. Such a page may have
 // events that a later event has superseded.
 func (e *Engine) History(room string, part engine.Span, done func(engine.History, error)) {
-	keep := e.keepOf(room, part.Keep)
 	t := e.topic(room)
+	if t == nil {
+		e.history(room, nil, part, done)
+		return
+	}
+	t.whenBegun(func(err error) {
+		if err != nil {
+			done(engine.History{}, err)
+			return
+		}
+		e.history(room, t, part, done)
+	})
+}
+
+// history answers for a room without a topic, or with one that has begun.
+func (e *Engine) history(room string, t *topic, part engine.Span, done func(engine.History, error)) {
+	keep := e.keepOf(room, part.Keep)
 	if t != nil {
 		if h, ok := t.history(part, keep); ok {
 			done(h, nil)
@@ -97,7 +111,7 @@ func (t *topic) history(part engine.Span, keep *engine.Retention) (h engine.Hist
 func recentOf(keep *engine.Retention) *engine.Retention {
 	recent := &engine.Retention{Messages: min(keep.Messages, maxRecent), Bytes: min(keep.Bytes, maxRecentBytes), Age: keep.Age}
 	if keep.Age <= 0 {
-		recent.Age = math.MaxInt64 // for ever
+		recent.Age = engine.Forever
 	}
 	return recent
 }

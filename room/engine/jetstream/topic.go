@@ -33,6 +33,7 @@ type topic struct {
 	subs     []engine.Subscriber // copied on write
 	ended    bool                // there are no subscribers any more
 	began    bool                // subscribers know their position
+	waiting  []func(error)       // called when the topic has begun, or cannot now
 	sub      *nats.Subscription
 	epoch    string
 	cut      uint64 // the history up to this offset was removed
@@ -82,6 +83,7 @@ const (
 // load begins to receive, and finds the position at which the topic begins.
 func (t *topic) load() {
 	if t.isEnded() {
+		t.answer(engine.ErrUnavailable) // who waits has left
 		return
 	}
 	err := t.e.ready(t.class)
@@ -97,11 +99,36 @@ func (t *topic) load() {
 	if err != nil {
 		t.e.failed("a room cannot be opened", t.room, err)
 		t.e.jobs.After(retry, t.load)
+		t.answer(err)
 		return
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.beginLocked(at)
+	t.mu.Unlock()
+	t.answer(nil)
+}
+
+// whenBegun calls f when the topic has begun, or with an error if that has to be tried again.
+func (t *topic) whenBegun(f func(error)) {
+	t.mu.Lock()
+	if !t.began && !t.ended {
+		t.waiting = append(t.waiting, f)
+		t.mu.Unlock()
+		return
+	}
+	t.mu.Unlock()
+	f(nil)
+}
+
+// answer calls those that wait for the beginning.
+func (t *topic) answer(err error) {
+	t.mu.Lock()
+	all := t.waiting
+	t.waiting = nil
+	t.mu.Unlock()
+	for _, f := range all {
+		f(err)
+	}
 }
 
 // listen makes the server send the room's publications.
