@@ -32,6 +32,7 @@
 //	engine/entries     for engines: the entries of a State in memory
 //	engine/published   for engines: which messages with a Key were published not long ago
 //	engine/jetstream                    the engine on NATS JetStream
+//	engine/jetstream/embedded           nats-server inside this process: folder, lock, syncs, restarts
 //	engine/jetstream/internal/acks      messages are sent to the store, and its answers arrive
 //	engine/jetstream/internal/jobs      what may wait runs on a bounded number of goroutines
 //	engine/jetstream/internal/logread   messages are read from the store
