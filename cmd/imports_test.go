@@ -57,6 +57,8 @@ var rules = []rule{
 	{"room/engine/jetstream/internal/acks", ""},
 	{"room/engine/jetstream/internal/jobs", ""},
 	{"room/engine/jetstream/internal/logread", ""},
+	{"room/engine/jetstream/internal/frames", "room/engine"},
+	{"room/engine/jetstream/internal/cluster", "room/engine/jetstream/internal/frames room/engine/jetstream/internal/jobs room/engine"},
 	{"room/engine/jetstream/internal/envelope", "room/engine"},
 	{"room/engine/jetstream/internal/subject", "room/name"},
 	{"room/engine/...", "room/engine room/engine/window room/engine/entries room/engine/published room/budget room/internal/..."},

@@ -7,27 +7,37 @@ import (
 
 // Control connects the nodes of an engine.
 //
-//   - A control message reaches every node that has been added, once.
+//   - A control message reaches every node that has been added, once. The nodes of this process apply
+//     it also while the others cannot be reached: a client that is disconnected, removed or revoked has
+//     to go wherever that is possible.
 //   - Members and Count ask every subscriber on every node. A user that is connected to two
 //     nodes counts once.
+//   - A node that has died is missing from the answers within seconds, and so are its members. While the
+//     other nodes cannot be reached, Collect, Members and Count get ErrUnavailable: an answer of this
+//     node alone would be wrong.
 type Control interface {
 	// AddNode makes a node one that SendControl and Collect reach.
 	AddNode(n Node)
 	// RemoveNode ends that. A call that has already begun may still arrive.
 	RemoveNode(n Node)
 	// SendControl sends a control message to every node. The error says what went wrong on a
-	// node, or on the way to it; other nodes may have applied the message.
+	// node, or on the way to it; other nodes may have applied the message. It wraps ErrUnconfirmed if
+	// a node has not confirmed it in time, or if only the nodes of this process could be reached.
 	SendControl(m ControlMessage, done func(error))
-	// Collect asks every node for its NodeInfo.
+	// Collect asks every node for its NodeInfo. It fails if one does not answer in time.
 	Collect(q Question, done func([]NodeInfo, error))
 	// Notify sends a notice to the subscribers of a room. A notice has no offset and is not
 	// kept.
 	Notify(room string, n Notice)
 	// Members lists the members of a room on all nodes. done gets ErrTooManyMembers if there
-	// are more than limit. Nodes count before they list.
+	// are more than limit. Nodes count before they list. It fails if a node lives and does not answer
+	// in time.
 	Members(room string, limit int, done func([]Author, error))
 	// Count counts the connections in a room on all nodes, and the users that they belong to;
-	// all anonymous connections count as one user.
+	// all anonymous connections count as one user. The number of connections is exact. That of users is
+	// exact if the room has members on one node, or fewer than some thousands on each; otherwise it may
+	// be an estimate with a standard error of 1 %, and both numbers may be a second old. Errors are
+	// those of Members.
 	Count(room string, done func(clients, users int, err error))
 }
 

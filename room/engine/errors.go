@@ -14,6 +14,9 @@ var (
 	ErrUnavailable = errors.New("engine: the store cannot be reached: try again later")
 	// ErrUnknown: the store has not answered, so a message or a change may be stored, or not.
 	ErrUnknown = errors.New("engine: the store has not answered: the change may have been made")
+	// ErrUnconfirmed: not every node has confirmed a control message. The others have applied it, and
+	// those may have. Send it again.
+	ErrUnconfirmed = errors.New("engine: not every node has confirmed the control message: send it again")
 	// ErrStoreFull: the store has no space for messages.
 	ErrStoreFull = errors.New("engine: the store is full")
 	// ErrTooManyMembers: a room has more members than a list may name.

@@ -7,6 +7,7 @@
 //	topic.go    a room with members on this node: every publication once, in order
 //	read.go     histories: recent publications, and pages of older ones
 //	scan.go     reading the log, forwards and backwards
+//	control.go  the other nodes: control messages, members and counts
 //	notice.go   notices, which are not stored
 //	commit.go   waiting until a publication is on the disk
 //	codec.go    stored messages ↔ publications

@@ -20,6 +20,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/acks"
+	"webim/room/engine/jetstream/internal/cluster"
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/published"
@@ -54,6 +55,8 @@ type Config struct {
 
 	Log *slog.Logger     // nil: slog.Default()
 	Now func() time.Time // nil: time.Now
+
+	nodes cluster.Config // tests shorten its times
 }
 
 func (c Config) withDefaults() Config {
@@ -85,11 +88,13 @@ type Engine struct {
 	acks     *acks.Publisher
 	read     *logread.Reader
 	jobs     *jobs.Pool
+	cluster  *cluster.Cluster
 	fills    flights[*filled]
 	openings flights[error]
 	openMu   sync.Mutex     // held while a stream is opened
 	incoming chan *nats.Msg // publications and notices, of all topics
 	workers  sync.WaitGroup
+	ending   sync.Once
 	keys     *published.Keys
 	ids      *ids
 	recent   atomic.Int64           // bytes of the recent publications of all topics
@@ -153,6 +158,12 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		e.classOf(age)
 	}
 	e.workers.Go(e.dispatch)
+	nodes := e.cfg.nodes
+	nodes.Subscribers, nodes.Log = e.subscribers, e.log
+	e.cluster = cluster.New(e.nc, nodes)
+	if err := e.cluster.Start(ctx); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
 	return e.check(ctx)
 }
 
@@ -169,13 +180,18 @@ func newEnough(version string) bool {
 	return slices.Compare(is[:], least[:]) >= 0
 }
 
-// Close ends the engine. Callbacks of calls under way may still come, or never.
-func (e *Engine) Close() {
+// Close ends the engine. Callbacks of calls under way may still come, or never. A second call does nothing.
+func (e *Engine) Close() { e.ending.Do(e.close) }
+
+func (e *Engine) close() {
 	e.cancel()
 	if e.acks != nil {
 		e.acks.Close()
 	}
 	e.jobs.Close()
+	if e.cluster != nil {
+		e.cluster.Close()
+	}
 	if e.nc != nil {
 		e.nc.Close()
 	}
@@ -189,15 +205,25 @@ func (e *Engine) lost(err error) {
 		return // Close was called
 	}
 	e.setDown("the connection to NATS is lost")
+	if e.ctx.Err() != nil {
+		return // Close
+	}
 	e.log.Warn("the connection to NATS is lost: members stay connected, and nothing can be sent", "err", err)
 	if e.acks != nil {
 		e.acks.Lost()
+	}
+	if e.cluster != nil {
+		e.cluster.Lost()
 	}
 }
 
 // back is called when the connection is up again.
 func (e *Engine) back() {
-	if err := e.check(e.ctx); err != nil {
+	err := e.cluster.Back(e.ctx)
+	if err == nil {
+		err = e.check(e.ctx)
+	}
+	if err != nil {
 		e.failed("the store cannot be opened again", "", err)
 		e.jobs.After(retry, e.back)
 		return

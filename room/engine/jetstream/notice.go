@@ -1,19 +1,18 @@
 package jetstream
 
 import (
-	"encoding/json"
-
 	"github.com/nats-io/nats.go"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/frames"
 )
 
 // Notices take the same way as publications, from node to node, but are not stored. They may be lost.
 
 // notice gives a notice to the subscribers of a topic.
 func (e *Engine) notice(t *topic, m *nats.Msg) {
-	var n engine.Notice
-	if err := json.Unmarshal(m.Data, &n); err != nil {
+	n, err := frames.DecodeNotice(m.Data)
+	if err != nil {
 		e.failed("a notice cannot be read", t.room, err)
 		return
 	}
@@ -22,10 +21,5 @@ func (e *Engine) notice(t *topic, m *nats.Msg) {
 
 // Notify implements engine.Control.
 func (e *Engine) Notify(room string, n engine.Notice) {
-	data, err := json.Marshal(n)
-	if err != nil {
-		e.failed("a notice cannot be sent", room, err)
-		return
-	}
-	e.acks.Send(e.class(room).live(room), data)
+	e.acks.Send(e.class(room).live(room), frames.AppendNotice(nil, &n))
 }

@@ -1,0 +1,216 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/frames"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startServer starts a NATS server in the process, without a store.
+func startServer(t testing.TB) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(30 * time.Second) {
+		t.Fatal("the NATS server does not start")
+	}
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	return s
+}
+
+// node is a Cluster with a connection, and rooms.
+type node struct {
+	*Cluster
+	nc *nats.Conn
+
+	mu    sync.Mutex
+	rooms map[string][]engine.Subscriber
+}
+
+func connect(t testing.TB, s *server.Server) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect("", nats.InProcessServer(s), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// start starts a node.
+func start(t testing.TB, s *server.Server, cfg Config) *node {
+	t.Helper()
+	n := &node{nc: connect(t, s), rooms: map[string][]engine.Subscriber{}}
+	cfg.Subscribers = func(room string) []engine.Subscriber {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.rooms[room]
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	n.Cluster = New(n.nc, cfg)
+	if err := n.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+// has gives a room members on a node.
+func (n *node) has(room string, s ...engine.Subscriber) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rooms[room] = s
+}
+
+// members is a subscriber with members.
+type members struct {
+	engine.Subscriber
+	users  []string
+	info   []byte
+	counts atomic.Int32 // how often the users were named
+}
+
+func (m *members) Members(limit int) (all []engine.Author, clients int) {
+	if len(m.users) > limit {
+		return nil, len(m.users)
+	}
+	for _, u := range m.users {
+		all = append(all, engine.Author{User: u, ConnInfo: m.info})
+	}
+	return all, len(m.users)
+}
+
+func (m *members) Count(named func(user string)) (clients, users int) {
+	seen := map[string]bool{}
+	for _, u := range m.users {
+		if seen[u] {
+			continue
+		}
+		if seen[u] = true; named != nil {
+			named(u)
+		}
+	}
+	if named != nil {
+		m.counts.Add(1)
+	}
+	return len(m.users), len(seen)
+}
+
+// hub is a node of the engine that records what it applies.
+type hub struct {
+	name  string
+	fault error
+	hold  chan bool // if not nil, Apply waits for it
+
+	mu      sync.Mutex
+	applied []engine.ControlMessage
+}
+
+func (h *hub) Apply(m engine.ControlMessage) error {
+	if h.hold != nil {
+		<-h.hold
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.applied = append(h.applied, m)
+	return h.fault
+}
+
+func (h *hub) Info(q engine.Question) engine.NodeInfo {
+	return engine.NodeInfo{Node: h.name, Rooms: map[string]int{q.Rooms: 1}}
+}
+
+func (h *hub) times() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.applied)
+}
+
+func receive[T any](t testing.TB, c chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatal("no answer")
+		panic("unreachable")
+	}
+}
+
+func (n *node) count(t testing.TB, room string) count {
+	t.Helper()
+	c := make(chan count, 1)
+	n.Count(room, func(clients, users int, err error) { c <- count{clients: clients, users: users, err: err} })
+	return receive(t, c)
+}
+
+type listing struct {
+	all []engine.Author
+	err error
+}
+
+func (n *node) list(t testing.TB, room string, limit int) listing {
+	t.Helper()
+	c := make(chan listing, 1)
+	n.Members(room, limit, func(all []engine.Author, err error) { c <- listing{all, err} })
+	return receive(t, c)
+}
+
+func (n *node) control(t testing.TB, m engine.ControlMessage) error {
+	t.Helper()
+	c := make(chan error, 1)
+	n.SendControl(m, func(err error) { c <- err })
+	return receive(t, c)
+}
+
+// forge publishes a frame as another node.
+func forge(t testing.TB, nc *nats.Conn, subject, reply string, f frames.Frame) {
+	t.Helper()
+	if err := nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: frames.Append(nil, &f)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logged is a log that tests read.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (n *node) subscribersOf(s engine.Subscriber) func(string) []engine.Subscriber {
+	return func(string) []engine.Subscriber { return []engine.Subscriber{s} }
+}
