@@ -102,10 +102,13 @@ func (p publishing) tellAfter(do func(context.Context), pos engine.Position) {
 // tell passes the outcome on.
 func (p *publishing) tell(pos engine.Position, err error) {
 	err = p.by.errorFor(err)
-	if p.s != nil {
+	switch {
+	case p.s != nil:
 		p.s.Published(p.id, err)
-	} else if p.done != nil {
+	case p.done != nil:
 		p.done(pos, err)
+	case err != nil && p.by == byPlain:
+		p.hub.refusals.Error("a plain client's message is lost", "reason", err.Error(), "see", "the engine", "room", Clipped(p.name))
 	}
 }
 

@@ -47,7 +47,6 @@ func quoted(text string) string {
 // errorOf converts an error of package room into the error that clients see.
 func errorOf(err error) *Error {
 	var own *Error
-	var code wire.ErrorCode
 	var name wire.RoomNameError
 	switch {
 	case errors.As(err, &own):
@@ -66,9 +65,7 @@ func errorOf(err error) *Error {
 		return bad(name.Error())
 	case errors.Is(err, token.ErrFull):
 		return coded(wire.ErrLimitExceeded, "too many revocations are in force")
-	case errors.As(err, &code):
-		e := wire.ErrorReply(0, err).Error
-		return &Error{e.Code, e.Message}
 	}
-	return coded(wire.ErrInternal, "")
+	e := wire.ErrorReply(0, err).Error
+	return &Error{e.Code, e.Message}
 }

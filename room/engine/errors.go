@@ -11,14 +11,19 @@ var (
 	// position of the first publication; Hub.Publish does not pass it on.
 	ErrRepeated = errors.New("engine: the message was published before")
 	// ErrUnavailable: the store cannot be reached, so nothing was changed. Try again later.
-	ErrUnavailable = errors.New("engine: the store cannot be reached: try again later")
-	// ErrUnknown: the store has not answered, so a message or a change may be stored, or not.
-	ErrUnknown = errors.New("engine: the store has not answered: the change may have been made")
+	ErrUnavailable error = &storeError{"engine: the store cannot be reached",
+		"the server cannot reach its store: try again later"}
+	// ErrUnknown: the store has not answered, so a message or a change may be stored, or not. It is
+	// safe to publish a message with the same Key again.
+	ErrUnknown error = &storeError{"engine: the store has not answered: the change may have been made",
+		"the server's store has not answered: the message may have been published, or the change made: look before you repeat it"}
 	// ErrUnconfirmed: not every node has confirmed a control message. The others have applied it, and
 	// those may have. Send it again.
-	ErrUnconfirmed = errors.New("engine: not every node has confirmed the control message: send it again")
+	ErrUnconfirmed error = &storeError{"engine: not every node has confirmed the control message: send it again",
+		"not every node of the server has confirmed this: send it again"}
 	// ErrStoreFull: the store has no space for messages.
-	ErrStoreFull = errors.New("engine: the store is full")
+	ErrStoreFull error = &storeError{"engine: the store is full",
+		"the server's store is full: try again later"}
 	// ErrTooManyMembers: a room has more members than a list may name.
 	ErrTooManyMembers = errors.New("engine: more members than may be listed")
 	// ErrVersion: the entry has another version, because somebody has changed it. Read it again.
@@ -26,3 +31,12 @@ var (
 	// ErrStateFull: the State has its maximum size.
 	ErrStateFull = errors.New("engine: the state is full: raise its limit")
 )
+
+// storeError is a failure of the store that clients may know of.
+type storeError struct{ text, sentence string }
+
+// Error returns the text for logs.
+func (e *storeError) Error() string { return e.text }
+
+// Sentence returns the text for clients: package wire sends it with a temporary error.
+func (e *storeError) Sentence() string { return e.sentence }

@@ -142,14 +142,19 @@ func IsInternal(err error) bool {
 }
 
 // ErrorReply returns the error reply to the command with the given id. It has the ErrorCode that
-// err wraps, or ErrInternal without details.
+// err wraps, or ErrInternal without details. With ErrInternal, if err wraps an error with a method
+// Sentence, which engines return when their store fails, that sentence becomes the message.
 func ErrorReply(id uint32, err error) *protocol.Reply {
 	code := ErrInternal
 	errors.As(err, &code)
 	r := code.Reply(id)
 	var more *explained
-	if errors.As(err, &more) {
+	var outside interface{ Sentence() string }
+	switch {
+	case errors.As(err, &more):
 		r.Error.Message, r.Error.Temporary = more.text, more.again || r.Error.Temporary
+	case code == ErrInternal && errors.As(err, &outside):
+		r.Error.Message = outside.Sentence()
 	}
 	return r
 }

@@ -46,6 +46,33 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
+// outside is an error of another package that has a sentence for clients.
+type outside struct{}
+
+func (outside) Error() string    { return "for the log" }
+func (outside) Sentence() string { return "for clients" }
+
+// TestErrorReplyHasSentence checks that the sentence of an error from outside is told with ErrInternal
+// only, and not instead of a code that says more.
+func TestErrorReplyHasSentence(t *testing.T) {
+	internal := &protocol.Error{Code: 100, Message: "for clients", Temporary: true}
+	for name, c := range map[string]struct {
+		err  error
+		want *protocol.Error
+	}{
+		"alone":          {outside{}, internal},
+		"wrapped":        {fmt.Errorf("reading: %w", outside{}), internal},
+		"as internal":    {wire.Internal(outside{}), internal},
+		"with a code":    {errors.Join(wire.ErrConflict, outside{}), &protocol.Error{Code: 113, Message: "conflict"}},
+		"with sentences": {errors.Join(wire.Explain(wire.ErrConflict, "ours"), outside{}), &protocol.Error{Code: 113, Message: "ours"}},
+		"without":        {errors.New("for the log"), &protocol.Error{Code: 100, Message: "internal server error", Temporary: true}},
+	} {
+		if got := wire.ErrorReply(5, c.err); !proto.Equal(got, &protocol.Reply{Id: 5, Error: c.want}) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func TestDisconnectCodes(t *testing.T) {
 	for _, c := range []struct {
 		code       wire.DisconnectCode
