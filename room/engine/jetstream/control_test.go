@@ -88,7 +88,7 @@ func controlOf(t testing.TB, e *Engine, code uint32) error {
 // TestNodes checks that members, notices and control messages reach all nodes of an engine, and that a node
 // that dies or ends takes its members with it.
 func TestNodes(t *testing.T) {
-	s := startServer(t, t.TempDir())
+	s := startServer(t)
 	quick := Config{nodes: cluster.Config{Beat: 50 * time.Millisecond, Lease: 500 * time.Millisecond}}
 	a, b, c := open(t, s, quick), open(t, s, quick), open(t, s, quick)
 	hubs := []*hub{{name: "a"}, {name: "b"}, {name: "c"}}
@@ -145,7 +145,7 @@ func TestNodes(t *testing.T) {
 // TestNodesWithoutServer checks that a node that has lost the server fails at once, applies control messages
 // itself, and knows the others again as soon as it is back.
 func TestNodesWithoutServer(t *testing.T) {
-	s := startServer(t, t.TempDir())
+	s := startServer(t)
 	a, b := open(t, s, Config{}), open(t, s, Config{})
 	h := &hub{name: "a"}
 	a.AddNode(h)
