@@ -57,7 +57,7 @@ func All() []Peer {
 // goPeer returns a program of the module bench/peers.
 func goPeer(name, what string) Peer {
 	return Peer{Name: name, What: what, Dialect: client.Plain, needs: []string{"go"},
-		build: []string{"go", "build", "-trimpath", "-o", "../../bin/peers/" + name, "./" + name},
+		build: []string{"go", "build", "-o", "../../bin/peers/" + name, "./" + name},
 		serve: []string{"bin/peers/" + name, "-listen"}}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,15 +24,12 @@ rooms:
     allow: {join: anonymous, read: anonymous, history: anonymous, presence: anonymous, send: anonymous}
 `
 
-// Small versions of all attacks on a webim without the race detector: the bystander loses nothing, and memory and files
+// Small versions of all attacks on webim: the bystander loses nothing, and memory and files
 // return. The attacker has no token, and the default limits.
 func TestAttacksOnWebim(t *testing.T) {
 	t.Parallel()
+	server, bench := buildPrograms(t)
 	dir := t.TempDir()
-	server := filepath.Join(dir, "webim")
-	if out, err := exec.Command("go", "build", "-o", server, "../webim").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	settings := filepath.Join(dir, "webim.yaml")
 	if err := os.WriteFile(settings, []byte(attackedRooms), 0o600); err != nil {
 		t.Fatal(err)
@@ -48,7 +44,7 @@ func TestAttacksOnWebim(t *testing.T) {
 			if dialect == client.Centrifuge { // the other attacks do not depend on the dialect
 				args = append(args, "--only", "blank-line-bomb,stuck-readers,subscribe-storm,history-amplification,join-leave-churn,recovery-amplification")
 			}
-			out, code := program(t, args...)
+			out, code := runProgram(t, bench, args...)
 			if code != 0 || !strings.Contains(out, "THE MUSTS HOLD") {
 				t.Errorf("exit %d: %s", code, out)
 			}

@@ -10,6 +10,7 @@ import (
 
 // Three runs of the program, compared with themselves and with worse ones.
 func TestRunsAndCompare(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	name, worse := filepath.Join(dir, "before.json"), filepath.Join(dir, "after.json")
 	at := freePort(t)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -20,14 +21,49 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
 }
 
-// program runs the program and returns its output and its exit code.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// buildPrograms returns both programs of this module, built without the race detector. Tests that
+// put load on the machine use them: the detector would take most of the time.
+func buildPrograms(t *testing.T) (webim, bench string) {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "webim-bench-test"); built.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", built.dir, "../webim", ".").CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "webim"), filepath.Join(built.dir, "webim-bench")
+}
+
+// program runs the test binary as the program and returns its output and its exit code.
 func program(t *testing.T, args ...string) (out string, code int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return runProgram(t, os.Args[0], args...)
+}
+
+// runProgram runs a program to its end. A variable turns off the second of sleep with which the race detector
+// ends a program.
+func runProgram(t *testing.T, name string, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
 	var b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &b, &b
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -37,6 +73,7 @@ func program(t *testing.T, args ...string) (out string, code int) {
 }
 
 func TestWrongFlags(t *testing.T) {
+	t.Parallel()
 	cases := []struct{ args, says string }{
 		{"", "expected one of"},
 		{"nonsense", "nonsense"},
@@ -89,6 +126,7 @@ func TestPeersList(t *testing.T) {
 
 // The two peers with the shortest build; with WEBIM_LONG, package peer tests all of them.
 func TestPeersSmoke(t *testing.T) {
+	t.Parallel()
 	out, code := program(t, "peers", "smoke", "gws", "coder")
 	if code != 0 || strings.Count(out, "is a chat room\n") != 2 {
 		t.Errorf("exit %d: %s\nThe module bench/peers could not be built, or is wrong. What it imports is fetched the first time: if that failed, "+
@@ -97,6 +135,7 @@ func TestPeersSmoke(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
+	t.Parallel()
 	out, code := program(t, "flood", "--url", "ws://"+freePort(t)+"/", "--clients", "20")
 	if code != exitFailed || !strings.Contains(out, "connection refused") {
 		t.Errorf("exit %d: %s", code, out)
@@ -105,6 +144,7 @@ func TestNobodyThere(t *testing.T) {
 
 // The whole program, with a server that it starts itself.
 func TestFloodOfTheFloor(t *testing.T) {
+	t.Parallel()
 	at, name := freePort(t), filepath.Join(t.TempDir(), "report.json")
 	out, code := program(t, "flood", "--url", "ws://"+at+"/", "--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at,
 		"--clients", "20", "--senders", "2", "--rate", "100", "--seconds", "0.3", "--json", name)
@@ -130,6 +170,7 @@ func TestFloodOfTheFloor(t *testing.T) {
 
 // Worker processes are the program itself.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	out, code := program(t, "flood", "--url", "ws://"+freePort(t)+"/", "--processes", "2", "--clients", "20")
 	if code != exitFailed || !strings.Contains(out, "connection refused") {
 		t.Errorf("exit %d: %s", code, out)
@@ -149,6 +190,7 @@ func TestProcesses(t *testing.T) {
 
 // If the program ends for any reason, its servers and workers end, too.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	killed(t, 4, "million", "--clients", "20", "--servers", "2", "--hold", "1h", "--settle", "1ms", "--cmd", os.Args[0]+" floor --listen 127.0.0.1:0")
 	at := freePort(t)
 	killed(t, 2, "attack", "--url", "ws://"+at+"/", "--only", "half-message", "--baseline", "10m", "--cmd", os.Args[0]+" floor --listen "+at) // the server and the bystander
@@ -194,6 +236,7 @@ func killed(t *testing.T, processes int, args ...string) {
 
 // Ctrl-C at any time ends the program and the server that it started.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	at := freePort(t)
 	cmd := exec.Command(os.Args[0], "flood", "--url", "ws://"+at+"/", "--clients", "20", "--seconds", "600",
 		"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at)

@@ -134,26 +134,28 @@ func (v *viewer) look(file, name, scheme string, width int64) {
 
 // The page of a run of the whole program, on a phone and on a desktop.
 func TestPageOpens(t *testing.T) {
+	t.Parallel()
+	_, bench := buildPrograms(t)
 	at, dir := freePort(t), t.TempDir()
 	args := func(scenario, flags string) []string {
 		return append(strings.Fields(scenario+" --url ws://"+at+"/ --html "+filepath.Join(dir, scenario+".html")+" "+flags),
-			"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at)
+			"--cmd", bench+" floor --listen "+at)
 	}
-	for _, run := range [][]string{
+	for _, words := range [][]string{
 		args("flood", "--clients 20 --senders 2 --rate 100,300 --seconds 1 --label <b>&quot;mine&quot;"),
 		args("churn", "--clients 20 --senders 2 --rate 100 --comers 20 --stay 100ms --seconds 1"),
 		args("fanout", "--clients 20 --rounds 6"),
 	} {
-		if out, code := program(t, run...); code != 0 && code != exitLimited {
-			t.Fatalf("%s: exit %d: %s", run[0], code, out)
+		if out, code := runProgram(t, bench, words...); code != 0 && code != exitLimited {
+			t.Fatalf("%s: exit %d: %s", words[0], code, out)
 		}
 	}
 	// The floor is in webim's place. The peer cannot run here.
 	webim := filepath.Join(dir, "webim")
-	if err := os.WriteFile(webim, []byte("#!/bin/sh\nexec "+os.Args[0]+" floor --listen 127.0.0.1:0\n"), 0o755); err != nil {
+	if err := os.WriteFile(webim, []byte("#!/bin/sh\nexec "+bench+" floor --listen 127.0.0.1:0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	out, code := program(t, "suite", "--quick", "--peers", "swoole", "--repeat", "1", "--settle", "1ms", "--webim", webim, "--out", filepath.Join(dir, "out"),
+	out, code := runProgram(t, bench, "suite", "--quick", "--peers", "swoole", "--repeat", "1", "--settle", "1ms", "--webim", webim, "--out", filepath.Join(dir, "out"),
 		"--json", filepath.Join(dir, "suite.json"), "--html", filepath.Join(dir, "suite.html"))
 	if code != 0 || !strings.Contains(out, "×webim") || !strings.Contains(out, "the report: "+dir) {
 		t.Fatalf("suite: exit %d: %s", code, out)
