@@ -23,7 +23,7 @@ import (
 // program. One browser serves all parts; each part has a server of its own.
 func TestBrowser(t *testing.T) {
 	browser := startChromium(t)
-	program := buildWebim(t)
+	program := buildForPages(t)
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, context.Context, string)

@@ -12,7 +12,7 @@ import (
 // TestChatPage uses the chat page as people do, in a real Chromium.
 func TestChatPage(t *testing.T) {
 	browser := startChromium(t)
-	program := buildWebim(t)
+	program := buildForPages(t)
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, context.Context, string)

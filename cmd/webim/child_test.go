@@ -31,38 +31,52 @@ func TestMain(m *testing.M) {
 	if browser.stop != nil {
 		browser.stop()
 	}
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir)
+	for i := range built {
+		if dir := built[i].dir; dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
 	os.Exit(code)
 }
 
-var built struct {
+// built are the programs that the tests run, by whether they have the race detector.
+var built [2]struct {
 	once sync.Once
 	dir  string
 	err  error
 }
 
-// buildWebim returns the program that these tests run, built with the race detector if
-// the test itself has it.
+// buildWebim returns the program, built with the race detector if the test itself has it.
 func buildWebim(t *testing.T) (program string) {
 	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "webim-test"); built.err != nil {
+	return build(t, underRace())
+}
+
+// buildForPages returns the program without the race detector. A browser takes the time of both processors by
+// itself, so only the tests at full size have the detector look at what it makes the server do.
+func buildForPages(t *testing.T) (program string) {
+	t.Helper()
+	return build(t, underRace() && wstest.Long())
+}
+
+func build(t *testing.T, race bool) (program string) {
+	t.Helper()
+	b, args := &built[0], []string{"build"}
+	if race {
+		b, args = &built[1], []string{"build", "-race"}
+	}
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "webim-test"); b.err != nil {
 			return
 		}
-		args := []string{"build", "-o", filepath.Join(built.dir, "webim")}
-		if underRace() {
-			args = append(args, "-race")
-		}
-		if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		if out, err := exec.Command("go", append(args, "-o", filepath.Join(b.dir, "webim"), ".")...).CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("go build: %w\n%s", err, out)
 		}
 	})
-	if built.err != nil {
-		t.Fatal(built.err)
+	if b.err != nil {
+		t.Fatal(b.err)
 	}
-	return filepath.Join(built.dir, "webim")
+	return filepath.Join(b.dir, "webim")
 }
 
 func underRace() bool {

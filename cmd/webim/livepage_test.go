@@ -19,7 +19,7 @@ import (
 // TestLivePage opens the live picture in a real Chromium, at the real program.
 func TestLivePage(t *testing.T) {
 	browser := startChromium(t)
-	program := buildWebim(t)
+	program := buildForPages(t)
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, context.Context, *running)
@@ -295,7 +295,7 @@ func testLiveServerRestarts(t *testing.T, browser context.Context, r *running) {
 		t.Errorf("said while it waits: %q", said)
 	}
 	p.screenshot("live-8-down")
-	launch(t, buildWebim(t), nil, "--dev", "--listen", "127.0.0.1:0", "--internal", r.addrs[1], "--api-key", liveKey)
+	launch(t, buildForPages(t), nil, "--dev", "--listen", "127.0.0.1:0", "--internal", r.addrs[1], "--api-key", liveKey)
 	p.wait(liveState + ` && ` + drawn + ` && document.querySelector('#retry').textContent === ''`)
 	p.expectUp()
 	if now := p.oldest(); now != first {

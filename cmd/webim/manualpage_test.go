@@ -18,7 +18,7 @@ import (
 // TestManualInBrowser reads the manual in a real Chromium, and runs its examples for browsers.
 func TestManualInBrowser(t *testing.T) {
 	browser := startChromium(t)
-	program := buildWebim(t)
+	program := buildForPages(t)
 	server := startWebim(t, program, "127.0.0.1:0", "--token-secret", exampleSecret)
 	t.Run("Pages", func(t *testing.T) { testManualPages(t, browser, server.url+"docs/") })
 	t.Run("Search", func(t *testing.T) { testManualSearch(t, browser, server.url+"docs/") })
