@@ -96,6 +96,10 @@ func TestCloseStates(t *testing.T) {
 			panic("on purpose")
 		}
 	}})
+	rounds := 5
+	if wstest.Long() {
+		rounds = 50
+	}
 	seen := map[string]bool{}
 	for _, end := range []struct {
 		name string
@@ -123,7 +127,7 @@ func TestCloseStates(t *testing.T) {
 			c.Resume()
 		}},
 	} {
-		for range 20 {
+		for range rounds {
 			c, client := join(t, s, 4096)
 			stop := make(chan struct{})
 			var watcher sync.WaitGroup

@@ -29,20 +29,20 @@ var allPatterns = sync.OnceValue(func() string {
 func TestConformanceBig(t *testing.T) {
 	everySetting(t, func(t *testing.T, addr string, capped bool) {
 		sizes := []int{64 * kilo, 256 * kilo, mega, 4 * mega, 8 * mega, 16 * mega}
-		whole, chopped := 4*mega, mega
+		whole, chopped, largest := 4*mega, mega, 16*mega
 		switch {
 		case capped && !wstest.Long():
 			sizes, whole, chopped = sizes[:2], 64*kilo, 64*kilo
 		case capped:
 			sizes, whole = sizes[:3], mega
 		case !wstest.Long():
-			sizes, whole, chopped = sizes[:4], mega, 128*kilo
+			sizes, whole, chopped, largest = sizes[:3], 256*kilo, 64*kilo, 4*mega
 		}
 		if !capped {
-			t.Run("9.1 16 MB", func(t *testing.T) {
+			t.Run(fmt.Sprintf("9.1 %d bytes", largest), func(t *testing.T) {
 				c := wstest.Connect(t, addr)
-				go c.Conn.Write(wstest.Frame(text, pattern(16*mega)))
-				c.Expect(text, pattern(16*mega))
+				go c.Conn.Write(wstest.Frame(text, pattern(largest)))
+				c.Expect(text, pattern(largest))
 				c.Leave()
 			})
 		}
@@ -88,9 +88,12 @@ func bigFragments(t *testing.T, addr string, b0 byte, size, n int) {
 }
 
 func oneByOne(t *testing.T, addr string, b0 byte, size int, capped bool) {
-	count := 100
-	if wstest.Long() && !capped {
+	count := 30
+	switch {
+	case wstest.Long() && !capped:
 		count = 1000
+	case wstest.Long():
+		count = 100
 	}
 	c := wstest.Connect(t, addr)
 	m := pattern(size)

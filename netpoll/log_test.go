@@ -9,6 +9,7 @@ import (
 
 	"webim/netpoll/internal/frame"
 	"webim/netpoll/internal/output"
+	"webim/netpoll/wstest"
 
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
@@ -101,6 +102,10 @@ func (m *logModel) compare(t *rapid.T, b []byte, from, to int) {
 
 func TestLog(t *testing.T) {
 	sizes := []int{0, 1, 125, 126, 255, 256, 1000, segMin, markEvery - 4, markEvery, MaxCut - 10, MaxCut, MaxCut + 1, segMax, 2*segMax + 5}
+	most := 512 << 10 // bytes in a log
+	if wstest.Long() {
+		most = 2 << 20
+	}
 	s := New(Config{}, nil)
 	for v := Plain; v < NumVariants; v++ {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
@@ -116,7 +121,7 @@ func TestLog(t *testing.T) {
 					"append": func(t *rapid.T) {
 						size := rapid.SampledFrom(sizes).Draw(t, "size")
 						for range rapid.SampledFrom([]int{1, 2, 30, 200}).Draw(t, "times") {
-							if len(m.messages) > bound || written > 2<<20 {
+							if len(m.messages) > bound || written > most {
 								return
 							}
 							written += size

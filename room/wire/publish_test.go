@@ -10,6 +10,8 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/centrifugal/protocol/cfjson"
 	"google.golang.org/protobuf/proto"
+
+	"webim/netpoll/wstest"
 )
 
 // known is the names that a client has used.
@@ -219,6 +221,9 @@ func TestPublishWithEachByteWrong(t *testing.T) {
 			for i := range message {
 				sameWithScratch(t, encoding, message[:i])
 				for c := range 256 {
+					if encoding == JSON && c >= 0x80 && c%16 != 0 && !wstest.Long() {
+						continue // inside JSON these differ only by the length of the rune that they begin
+					}
 					other := bytes.Clone(message)
 					other[i] = byte(c)
 					sameWithScratch(t, encoding, other)
