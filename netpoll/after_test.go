@@ -6,10 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/wstest"
@@ -143,46 +141,20 @@ func TestWakeAfterFromWithin(t *testing.T) {
 	}
 }
 
-// countedTurn is a turn that counts: what was posted before a Wake must be looked at
-// by a run that begins after it.
-type countedTurn struct {
-	turn                      *Turn
-	posted, seen, runs, mores atomic.Int64
-	running                   atomic.Bool
-	overlaps                  *atomic.Int64
-}
-
-func (j *countedTurn) run() (more bool) {
-	if j.running.Swap(true) {
-		j.overlaps.Add(1)
-	}
-	j.runs.Add(1)
-	j.seen.Store(j.posted.Load())
-	if rand.IntN(4) == 0 {
-		time.Sleep(time.Duration(rand.IntN(20)) * time.Microsecond) // others come between, it orders nothing
-	}
-	if more = rand.IntN(8) == 0; more {
-		j.mores.Add(1)
-	}
-	j.running.Store(false)
-	return more
-}
-
 // The protocol of the turns, beside what was posted: connections' callbacks and goroutines
 // that are no workers wake turns in either way at random.
 func TestWakeAfterProtocol(t *testing.T) {
 	for _, cfg := range []Config{{Loops: 1, Workers: 1}, {Loops: 1, Workers: 1, RunOnLoop: true}, {Loops: 2, Workers: 3}, {Loops: 2, Workers: 2, RunOnLoop: true}} {
 		t.Run(fmt.Sprintf("%d loops, %d workers, %v", cfg.Loops, cfg.Workers, cfg.RunOnLoop), func(t *testing.T) {
 			const clients, messages, turns = 4, 300, 5
-			var overlaps atomic.Int64
-			jobs := make([]*countedTurn, turns)
+			all, counted := make([]*Turn, turns), make([]wstest.Counted, turns)
 			wake := func(id ID) {
-				j := jobs[rand.IntN(turns)]
-				j.posted.Add(1)
+				i := rand.IntN(turns)
+				counted[i].Post()
 				if rand.IntN(3) == 0 {
-					j.turn.Wake()
+					all[i].Wake()
 				} else {
-					j.turn.WakeAfter(id, rand.IntN(60))
+					all[i].WakeAfter(id, rand.IntN(60))
 				}
 			}
 			s := serve(t, cfg, &Funcs{OnMessage: func(c Conn, _ ws.OpCode, _ []byte) {
@@ -191,9 +163,8 @@ func TestWakeAfterProtocol(t *testing.T) {
 				}
 				_ = c.Push(ws.OpText, []byte("ok"))
 			}})
-			for i := range jobs {
-				jobs[i] = &countedTurn{overlaps: &overlaps}
-				jobs[i].turn = s.NewTurn(jobs[i].run)
+			for i := range all {
+				all[i] = s.NewTurn(counted[i].Run)
 			}
 			var wg sync.WaitGroup
 			for range clients {
@@ -215,14 +186,9 @@ func TestWakeAfterProtocol(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			for i, j := range jobs {
-				wstest.Eventually(t, "all that was posted is looked at", func() bool { return j.seen.Load() == j.posted.Load() && j.turn.job.String() == "idle" })
-				if runs := j.runs.Load(); runs > j.posted.Load()+j.mores.Load() {
-					t.Errorf("turn %d ran %d times for %d wakes and %d mores", i, runs, j.posted.Load(), j.mores.Load())
-				}
-			}
-			if n := overlaps.Load(); n != 0 {
-				t.Errorf("%d runs began while the turn was running", n)
+			for i := range all {
+				wstest.Eventually(t, "all that was posted is looked at", func() bool { return counted[i].SawAll() && all[i].job.String() == "idle" })
+				counted[i].Check(t, i)
 			}
 		})
 	}

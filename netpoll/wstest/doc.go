@@ -8,6 +8,7 @@
 //	handshake.go a Client's handshake, and other HTTP
 //	protocol.go  Protocol: the Centrifuge protocol over a Client, in JSON and in Protobuf
 //	counting.go  Visit: a client that allocates nothing, for tests that count allocations
+//	counted.go   Counted: a task that checks that each wake of a turn leads to a run
 //	wait.go      Eventually, Patience, Long
 //	leak.go      Main and Descriptors: a test must leave no goroutine and no descriptor behind
 //	log.go       Log: text that goroutines write and a test reads

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"webim/netpoll/wstest"
 )
@@ -27,31 +26,6 @@ func twiceReady(l *List[*item]) bool {
 	return false
 }
 
-// counted is a job that counts. A run that begins after a Wake must see everything that was posted
-// before it.
-type counted struct {
-	Job
-	posted, seen, runs, mores atomic.Int64
-	running                   atomic.Bool
-	overlaps                  *atomic.Int64
-}
-
-func (j *counted) run() (more bool) {
-	if j.running.Swap(true) {
-		j.overlaps.Add(1)
-	}
-	j.runs.Add(1)
-	j.seen.Store(j.posted.Load())
-	if rand.IntN(4) == 0 {
-		time.Sleep(time.Duration(rand.IntN(20)) * time.Microsecond) // others come between, it orders nothing
-	}
-	if more = rand.IntN(8) == 0; more {
-		j.mores.Add(1)
-	}
-	j.running.Store(false)
-	return more
-}
-
 // N goroutines wake M turns at random while k workers run them.
 func TestTurnProtocol(t *testing.T) {
 	for _, k := range []int{1, 2, 4} {
@@ -67,19 +41,18 @@ func turnProtocol(t *testing.T, workers, turns int) {
 		wakes *= 20
 	}
 	l, finish := startWorkers(workers)
-	var overlaps, twice atomic.Int64
-	jobs := make([]*counted, turns)
+	var twice atomic.Int64
+	jobs, counted := make([]Job, turns), make([]wstest.Counted, turns)
 	for i := range jobs {
-		jobs[i] = &counted{overlaps: &overlaps}
-		jobs[i].Run = jobs[i].run
+		jobs[i].Run = counted[i].Run
 	}
 	var wakers sync.WaitGroup
 	for range 4 {
 		wakers.Go(func() {
 			for i := range wakes {
-				j := jobs[rand.IntN(turns)]
-				j.posted.Add(1)
-				l.Wake(&j.Job)
+				j := rand.IntN(turns)
+				counted[j].Post()
+				l.Wake(&jobs[j])
 				if i%64 == 0 && twiceReady(l) {
 					twice.Add(1)
 				}
@@ -88,21 +61,12 @@ func turnProtocol(t *testing.T, workers, turns int) {
 	}
 	wakers.Wait()
 	finish()
-	if n := overlaps.Load(); n != 0 {
-		t.Errorf("%d runs began while the turn was running", n)
-	}
 	if n := twice.Load(); n != 0 {
 		t.Errorf("a turn was on the ready list twice, seen %d times", n)
 	}
-	for i, j := range jobs {
-		posted, seen, runs, mores := j.posted.Load(), j.seen.Load(), j.runs.Load(), j.mores.Load()
-		if seen != posted {
-			t.Errorf("turn %d has looked at %d of %d: a wake led to no run", i, seen, posted)
-		}
-		if runs > posted+mores {
-			t.Errorf("turn %d ran %d times for %d wakes and %d mores", i, runs, posted, mores)
-		}
-		if state := j.String(); state != "idle" {
+	for i := range jobs {
+		counted[i].Check(t, i)
+		if state := jobs[i].String(); state != "idle" {
 			t.Errorf("turn %d ends in state %s", i, state)
 		}
 	}
