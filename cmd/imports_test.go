@@ -62,7 +62,7 @@ var rules = []rule{
 	{"room/engine/jetstream/internal/envelope", "room/engine"},
 	{"room/engine/jetstream/internal/subject", "room/name"},
 	{"room/engine/jetstream/internal/seal", ""},
-	{"room/engine/jetstream/internal/keys", "room/engine/jetstream/internal/seal room/engine/jetstream/internal/subject"},
+	{"room/engine/jetstream/internal/keys", "room/engine/jetstream/internal/seal room/engine/jetstream/internal/subject room/engine/jetstream/internal/jobs room/engine"},
 	{"room/engine/...", "room/engine room/engine/window room/engine/entries room/engine/published room/budget room/internal/..."},
 	{"room/apikey", "room/name"},
 	{"room/budget", ""},

@@ -38,6 +38,7 @@
 //	engine/jetstream/internal/logread   messages are read from the store
 //	engine/jetstream/internal/cluster   the nodes: which of them live, and questions to all of them
 //	engine/jetstream/internal/frames    the bytes of messages between nodes
+//	engine/jetstream/internal/keys      the keys of users, in a stream
 //	engine/jetstream/internal/seal      what users say is encrypted, with a key for each user
 //	engine/jetstream/internal/envelope  the bytes of a message in the log
 //	engine/jetstream/internal/subject   names as tokens of NATS subjects, and back

@@ -31,6 +31,8 @@ var (
 	ErrErased = errors.New("seal: the key of the text was erased")
 	// ErrDamaged: the text was changed, or belongs to another room, day or key.
 	ErrDamaged = errors.New("seal: the sealed text is damaged")
+	// ErrAsk: the ring does not have the answer in memory. ForOpening asks the store.
+	ErrAsk = errors.New("seal: the key is not in memory")
 	// ErrBusy: too many calls wait for the store.
 	ErrBusy = errors.New("seal: too many calls wait for keys: try again later")
 	// ErrRecord: the store returned something that is not a key.

@@ -133,6 +133,23 @@ func (r *Ring) ForOpening(name string, id uint64, done func(*Key, error)) {
 	r.add(name, call{kind: opening, id: id, key: done})
 }
 
+// Peek returns the key of a user that has the given id, or ErrErased, if the ring has the answer in memory.
+// Otherwise the error is ErrAsk.
+func (r *Ring) Peek(name string, id uint64) (*Key, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.users[name]
+	if e == nil {
+		return nil, ErrAsk
+	}
+	r.order.MoveToFront(e)
+	k, err, ok := e.Value.(*user).answer(&call{kind: opening, id: id})
+	if !ok {
+		return nil, ErrAsk
+	}
+	return k, err
+}
+
 // Erase deletes the key of a user in the store. Calls for the user that come later wait for that, and the
 // next ForSealing makes a new key. The other nodes must then call Forget.
 func (r *Ring) Erase(name string, done func(error)) {

@@ -374,6 +374,35 @@ func TestLife(t *testing.T) {
 	wantAsked("the old key", "")
 }
 
+// TestPeek checks that Peek answers only from memory.
+func TestPeek(t *testing.T) {
+	store := newMemory()
+	r := NewRing(Config{Store: store, MaxBytes: 2 * (userCost + 3)})
+	want := func(user string, id uint64, want error) {
+		t.Helper()
+		if k, err := r.Peek(user, id); err != want || (k != nil) != (err == nil) || k != nil && k.id != id {
+			t.Errorf("%s: %v, want %v", user, err, want)
+		}
+	}
+	want("ann", 7, ErrAsk)
+	ann := sealingKey(t, r, "ann")
+	want("ann", ann.id, nil)
+	want("ann", 7, ErrAsk)
+	_ = openingError(t, r, "ann", 7)
+	want("ann", 7, ErrErased)
+	sealingKey(t, r, "bob")
+	want("ann", ann.id, nil) // counts as a use
+	sealingKey(t, r, "cid")  // takes the place of bob
+	want("ann", ann.id, nil)
+	r.Forget("ann")
+	want("ann", ann.id, ErrAsk)
+	store.take()
+	sealingKey(t, r, "bob")
+	if asked := store.take(); asked != "get bob" {
+		t.Errorf("the store was asked %q", asked)
+	}
+}
+
 // TestOrder checks that calls wait for those before them.
 func TestOrder(t *testing.T) {
 	store := newMemory()
