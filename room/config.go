@@ -170,6 +170,18 @@ func (h *Hub) Config() *Config { return &h.cfg }
 // Options returns the features and the rights of a room. They must not be changed.
 func (h *Hub) Options(room string) *Options { return h.cfg.options(room) }
 
+// Keep returns how much of its log a room keeps: for engine.Message.Keep, and for engine.Span.Keep of
+// each read of its history. Without Config.Options it is nil, which is the engine's default.
+func (h *Hub) Keep(room string) *engine.Retention { return h.keepOf(h.cfg.options(room)) }
+
+// keepOf is Keep for a room with these options.
+func (h *Hub) keepOf(o *Options) *engine.Retention {
+	if h.cfg.Options == nil {
+		return nil
+	}
+	return &o.History
+}
+
 func (c Config) withDefaults() Config {
 	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
 	c.MaxCommands = cmp.Or(c.MaxCommands, 256)

@@ -17,11 +17,12 @@ type HistoryQuery struct {
 // keeps no history, ErrUnrecoverablePosition if q.Since belongs to another epoch. Any goroutine may call
 // done, which must not change the history.
 func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, error)) {
-	if h.cfg.options(room).History.Messages <= 0 {
+	o := h.cfg.options(room)
+	if o.History.Messages <= 0 {
 		done(engine.History{}, wire.ErrNotAvailable)
 		return
 	}
-	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes}
+	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes, Keep: h.keepOf(o)}
 	switch {
 	case q.Since != nil && q.Reverse:
 		if part.Before = q.Since.Offset; part.Before == 0 {

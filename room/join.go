@@ -51,9 +51,9 @@ func (h *Hub) StartJoin(j *PendingJoin) (*Room, error) {
 	}
 	// An empty part asks only for the top. A client that cannot recover does not need it, but has to be told
 	// that the store cannot be reached: the room would wait for it.
-	part := engine.Span{}
+	part := engine.Span{Keep: h.keepOf(r.opts)}
 	if j.Since != nil {
-		part = engine.Span{Behind: j.Since.Offset, Limit: -1, Places: true, Bytes: max(1, j.Reply.Left())}
+		part.Behind, part.Limit, part.Places, part.Bytes = j.Since.Offset, -1, true, max(1, j.Reply.Left())
 	}
 	h.engine.History(j.Room, part, func(got engine.History, err error) { r.setHistory(j, got, err) })
 	return r, nil

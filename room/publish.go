@@ -53,8 +53,8 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
 		h.meter.ChargeOwner(m.Payer, ClassFanout, sentSize(&m, room)*r.Len())
 	}
-	if m.Keep == nil && h.cfg.Options != nil {
-		m.Keep = &h.cfg.options(room).History
+	if m.Keep == nil {
+		m.Keep = h.Keep(room)
 	}
 	h.publish(room, m, p)
 }

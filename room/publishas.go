@@ -107,7 +107,7 @@ func publishError(err error) error {
 
 // messageOf turns a message of a session into one for the engine.
 func (h *Hub) messageOf(s Session, what SessionMessage, opts *Options) (m engine.Message, err error) {
-	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: &opts.History, Payer: s.state().Payer(), Origin: uint64(s.Conn().ID())}
+	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: h.keepOf(opts), Payer: s.state().Payer(), Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}

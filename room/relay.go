@@ -28,10 +28,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 		}
 		return err
 	}
-	msg := engine.Message{Op: op, Data: data, Origin: uint64(m.Conn.ID())}
-	if o := m.Room.opts; o != noOptions {
-		msg.Keep = &o.History // as for messages of the centrifuge dialect
-	}
+	msg := engine.Message{Op: op, Data: data, Origin: uint64(m.Conn.ID()), Keep: h.keepOf(m.Room.opts)}
 	if who.User != "" {
 		from := AuthorOf(m.Conn)
 		msg.From = &from

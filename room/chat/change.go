@@ -72,6 +72,7 @@ func search(ctx context.Context, h *room.Hub, name string, offset uint64) (*foun
 
 // history reads a part of a room's history, for which the caller does not pay.
 func history(ctx context.Context, h *room.Hub, name string, part engine.Span) (engine.History, error) {
+	part.Keep = h.Keep(name)
 	return room.Await(ctx, func(done func(engine.History, error)) { h.Engine().History(name, part, done) })
 }
 

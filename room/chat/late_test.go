@@ -175,3 +175,34 @@ func TestPrivateRoomsAreClosed(t *testing.T) {
 		t.Errorf("the room has %q", got)
 	}
 }
+
+// readings is an engine that counts the reads of histories, and those that do not name the retention.
+type readings struct {
+	*memory.Engine
+	all, unnamed atomic.Int64
+}
+
+func (e *readings) History(name string, part engine.Span, done func(engine.History, error)) {
+	if e.all.Add(1); part.Keep == nil || *part.Keep != talkative().History {
+		e.unnamed.Add(1)
+	}
+	e.Engine.History(name, part, done)
+}
+
+// TestCallsNameTheRetention checks that each call that reads a history names how much the room keeps.
+func TestCallsNameTheRetention(t *testing.T) {
+	e := &readings{Engine: memory.New(memory.Limits{})}
+	alice := build(t, room.Config{Engine: e}).come("alice")
+	for _, c := range [][2]string{
+		{"send", `{"room":"lobby","data":{}}`}, {"edit", `{"room":"lobby","offset":1,"data":{}}`}, {"react", `{"room":"lobby","offset":1,"emoji":"👍"}`},
+		{"messages", `{"room":"lobby"}`}, {"delete", `{"room":"lobby","offset":1}`},
+	} {
+		before := e.all.Load()
+		if alice.must(c[0], c[1]); c[0] != "send" && e.all.Load() == before {
+			t.Errorf("%s reads no history", c[0])
+		}
+	}
+	if n := e.unnamed.Load(); n > 0 {
+		t.Errorf("%d of %d reads do not name the retention", n, e.all.Load())
+	}
+}
