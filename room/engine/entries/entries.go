@@ -17,6 +17,7 @@ import (
 type Entries struct {
 	limit    int64
 	bytes    int64
+	round    uint32 // number of calls of Reload
 	tables   map[string]map[string]*group
 	watchers map[string][]*func(was, is engine.Entry)
 	expiries expiries
@@ -25,7 +26,8 @@ type Entries struct {
 // record is an entry in memory.
 type record struct {
 	engine.Entry
-	index int // in Entries.expiries, or -1
+	index int32  // in Entries.expiries, or -1
+	round uint32 // Entries.round when Apply was called for it
 }
 
 func (r *record) expiredAt(now time.Time) bool { return !r.Expires.IsZero() && !r.Expires.After(now) }
@@ -156,12 +158,13 @@ func (s *Entries) Apply(e engine.Entry) bool {
 	was := engine.Entry{Key: e.Key}
 	if old := s.held(e.Key); old != nil {
 		if old.Version >= e.Version {
+			old.round = s.round
 			return false
 		}
 		was = old.Entry
 		s.unlink(old)
 	}
-	s.add(&record{Entry: e, index: -1})
+	s.add(&record{Entry: e, index: -1, round: s.round})
 	s.notify(was, e)
 	return true
 }
@@ -175,6 +178,23 @@ func (s *Entries) Remove(k engine.Key, version uint64) bool {
 	}
 	s.remove(r)
 	return true
+}
+
+// Reload begins to read all entries again from a store. The caller calls Apply for each entry that the
+// store has, and then Reloaded.
+func (s *Entries) Reload() { s.round++ }
+
+// Reloaded removes the entries for which Apply was not called since Reload, and calls the watchers.
+func (s *Entries) Reloaded() {
+	for _, table := range s.tables {
+		for _, g := range table {
+			for _, r := range g.byName {
+				if r.round != s.round {
+					s.remove(r)
+				}
+			}
+		}
+	}
 }
 
 func (s *Entries) add(r *record) {

@@ -219,3 +219,37 @@ func TestWatchEnds(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 }
+
+// TestReload reads the entries again: what is not there any more is removed, and watchers hear only of
+// what is different.
+func TestReload(t *testing.T) {
+	s := New(-1)
+	put := func(name string, version uint64) {
+		s.Apply(engine.Entry{Key: engine.Key{Table: "t", Of: "o", Name: name}, Value: []byte(name), Version: version})
+	}
+	put("gone", 1)
+	put("same", 2)
+	put("changed", 3)
+	var told []string
+	s.Watch("t", func(was, is engine.Entry) {
+		if was.Version != 0 || is.Version > 3 {
+			told = append(told, fmt.Sprint(is.Name, was.Version, is.Version))
+		}
+	})
+	s.Reload()
+	put("same", 2)
+	put("changed", 4)
+	put("new", 5)
+	s.Reloaded()
+	if got, want := fmt.Sprint(told), "[changed3 4 new0 5 gone1 0]"; got != want {
+		t.Errorf("the watcher was told %s, want %s", got, want)
+	}
+	if n := s.Count("t", "o", "", ""); n != 3 {
+		t.Errorf("%d entries, want 3", n)
+	}
+	s.Reload()
+	s.Reloaded()
+	if s.Size() != 0 || s.Count("t", "o", "", "") != 0 {
+		t.Errorf("%d bytes are left of an empty store", s.Size())
+	}
+}

@@ -25,7 +25,7 @@ func (e *expiries) add(r *record) {
 // remove removes a record if it is there.
 func (e *expiries) remove(r *record) {
 	if r.index >= 0 {
-		heap.Remove(e, r.index)
+		heap.Remove(e, int(r.index))
 	}
 }
 
@@ -38,12 +38,12 @@ func (e expiries) Less(i, j int) bool { return e[i].Expires.Before(e[j].Expires)
 // Swap is part of heap.Interface.
 func (e expiries) Swap(i, j int) {
 	e[i], e[j] = e[j], e[i]
-	e[i].index, e[j].index = i, j
+	e[i].index, e[j].index = int32(i), int32(j)
 }
 
 // Push is part of heap.Interface.
 func (e *expiries) Push(r any) {
-	r.(*record).index = len(*e)
+	r.(*record).index = int32(len(*e))
 	*e = append(*e, r.(*record))
 }
 
