@@ -130,8 +130,8 @@ func (o *stateOracle) drawCheck(t *rapid.T) func(t *rapid.T, node int) error {
 func (o *stateOracle) checkOf(t *rapid.T, m engine.Engine, of, after, before string, limit int) error {
 	for _, name := range someNames {
 		k := engine.Key{Table: "t", Of: of, Name: name}
-		if got := string(get(t, m, k).Value); got != o.entries[k].text {
-			return fmt.Errorf("%v is %q, want %q", k, got, o.entries[k].text)
+		if got, want := get(t, m, k), o.entries[k]; string(got.Value) != want.text || !got.Expires.Equal(want.expires) {
+			return fmt.Errorf("%v is %q until %v, want %q until %v", k, got.Value, got.Expires, want.text, want.expires)
 		}
 	}
 	want := slices.DeleteFunc(slices.Clone(someNames), func(name string) bool {
