@@ -60,6 +60,7 @@ var rules = []rule{
 	{"room/engine/jetstream/internal/frames", "room/engine"},
 	{"room/engine/jetstream/internal/cluster", "room/engine/jetstream/internal/frames room/engine/jetstream/internal/jobs room/engine"},
 	{"room/engine/jetstream/internal/envelope", "room/engine"},
+	{"room/engine/jetstream/internal/state", "room/engine/jetstream/internal/... room/engine/entries room/engine room/budget"},
 	{"room/engine/jetstream/internal/subject", "room/name"},
 	{"room/engine/jetstream/internal/seal", ""},
 	{"room/engine/jetstream/internal/keys", "room/engine/jetstream/internal/seal room/engine/jetstream/internal/subject room/engine/jetstream/internal/jobs room/engine"},

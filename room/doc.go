@@ -40,6 +40,7 @@
 //	engine/jetstream/internal/frames    the bytes of messages between nodes
 //	engine/jetstream/internal/keys      the keys of users, in a stream
 //	engine/jetstream/internal/seal      what users say is encrypted, with a key for each user
+//	engine/jetstream/internal/state     the State on one stream, with a copy in memory
 //	engine/jetstream/internal/envelope  the bytes of a message in the log
 //	engine/jetstream/internal/subject   names as tokens of NATS subjects, and back
 //	wire               the bytes of both dialects, as commands and events

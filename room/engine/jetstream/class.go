@@ -62,12 +62,11 @@ const format = 1
 // ErrFormat: the store has a newer format than this program knows.
 var ErrFormat = errors.New("jetstream: the store was written by a newer webim: use that one")
 
-// openClass finds or makes the stream of a class, and reads its incarnation. It is new after an unclean
-// end of the machine, because the last messages may be lost then, and their sequences come again.
+// openClass finds or makes the stream of a class, and reads its incarnation.
 func (e *Engine) openClass(ctx context.Context, c *class) error {
 	e.openMu.Lock()
 	defer e.openMu.Unlock()
-	cfg := jetstream.StreamConfig{
+	incarnation, err := e.openStream(ctx, &c.renewed, jetstream.StreamConfig{
 		Name:        c.stream,
 		Description: "webim: the publications of rooms",
 		Subjects:    []string{"room." + c.token + ".>"},
@@ -77,36 +76,45 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 		MaxAge:      c.age,
 		MaxBytes:    e.cfg.MaxStore,
 		MaxMsgs:     -1,
-		Replicas:    e.cfg.Replicas,
 		AllowDirect: true,
 		Duplicates:  e.cfg.KeyWindow,
 		RePublish:   &jetstream.RePublish{Source: "room." + c.token + ".>", Destination: "live." + c.token + ".>"},
-		Metadata:    map[string]string{metaFormat: strconv.Itoa(format), metaIncarnation: newIncarnation()},
+	})
+	if err != nil {
+		return err
 	}
-	s, err := e.js.Stream(ctx, c.stream)
+	c.incarnation.Store(&incarnation)
+	return nil
+}
+
+// openStream finds or makes a stream, and returns its incarnation. That is new after an unclean end of the
+// machine, because the last messages may be lost then, and their sequences come again; renewed says that
+// this was done. e.openMu is held.
+func (e *Engine) openStream(ctx context.Context, renewed *bool, cfg jetstream.StreamConfig) (incarnation string, err error) {
+	cfg.Replicas = e.cfg.Replicas
+	cfg.Metadata = map[string]string{metaFormat: strconv.Itoa(format), metaIncarnation: newIncarnation()}
+	s, err := e.js.Stream(ctx, cfg.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if s, err = e.js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = e.js.Stream(ctx, c.stream) // another node was first
+			s, err = e.js.Stream(ctx, cfg.Name) // another node was first
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("jetstream: stream %s: %w", c.stream, err)
+		return "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
 	}
 	is := s.CachedInfo().Config.Metadata
 	if v, err := strconv.Atoi(is[metaFormat]); err != nil || v > format {
-		return fmt.Errorf("%w: stream %s has format %q", ErrFormat, c.stream, is[metaFormat])
+		return "", fmt.Errorf("%w: stream %s has format %q", ErrFormat, cfg.Name, is[metaFormat])
 	}
-	incarnation := is[metaIncarnation]
-	if incarnation == "" || e.cfg.Unclean && !c.renewed {
+	if incarnation = is[metaIncarnation]; incarnation == "" || e.cfg.Unclean && !*renewed {
 		// Only the owner of an embedded store sets Unclean, so no other node does this at the same time.
 		if s, err = e.js.UpdateStream(ctx, cfg); err != nil {
-			return fmt.Errorf("jetstream: stream %s: %w", c.stream, err)
+			return "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
 		}
 		incarnation = s.CachedInfo().Config.Metadata[metaIncarnation]
 	}
-	c.renewed = true
-	c.incarnation.Store(&incarnation)
-	return nil
+	*renewed = true
+	return incarnation, nil
 }
 
 func newIncarnation() string { return rand.Text()[:8] }

@@ -8,13 +8,13 @@ import (
 // members of the room. Otherwise a power cut could take back what they have seen, and its offset would come
 // again with another message.
 
-// whenStored calls done when a message that the store has acknowledged may be told to its publisher.
-func (e *Engine) whenStored(c *class, done func(error)) {
+// whenStored calls done when what the store has acknowledged in a stream may be told to whoever sent it.
+func (e *Engine) whenStored(stream string, done func(error)) {
 	if e.cfg.Commit == nil {
 		done(nil)
 		return
 	}
-	e.cfg.Commit(c.stream, done)
+	e.cfg.Commit(stream, done)
 }
 
 // commit waits until everything in a stream may be delivered.

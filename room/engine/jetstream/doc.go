@@ -8,6 +8,7 @@
 //	read.go     histories: recent publications, and pages of older ones
 //	scan.go     reading the log, forwards and backwards
 //	control.go  the other nodes: control messages, members and counts
+//	state.go    the State: see package internal/state
 //	notice.go   notices, which are not stored
 //	commit.go   waiting until a publication is on the disk
 //	codec.go    stored messages ↔ publications

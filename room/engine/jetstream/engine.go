@@ -23,6 +23,7 @@ import (
 	"webim/room/engine/jetstream/internal/cluster"
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/published"
 )
 
@@ -49,6 +50,7 @@ type Config struct {
 	Commit func(stream string, done func(error))
 
 	MaxRecent  int64         // bytes of the recent publications of all topics; 0: 64 MiB. Above it, those of some topics are forgotten, and read again from the log
+	MaxState   int64         // bytes of all entries of the State, by engine.Entry.Cost; 0: 64 MiB; negative: no maximum. Above it, a write gets engine.ErrStateFull
 	MaxPending int           // publications that wait for the store; 0: 16,384. Above it, publishing gets engine.ErrUnavailable
 	KeyWindow  time.Duration // how long the key of a message is known; 0: 2 min
 	MaxKeys    int           // number of keys that this node knows or has given to the store; 0: 65,536
@@ -63,6 +65,7 @@ func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxStore = cmp.Or(c.MaxStore, -1)
 	c.MaxRecent = cmp.Or(c.MaxRecent, 64<<20)
+	c.MaxState = cmp.Or(c.MaxState, 64<<20)
 	c.MaxPending = cmp.Or(c.MaxPending, 16_384)
 	c.KeyWindow = cmp.Or(c.KeyWindow, 2*time.Minute)
 	c.MaxKeys = cmp.Or(c.MaxKeys, 65_536)
@@ -86,6 +89,7 @@ type Engine struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	acks     *acks.Publisher
+	state    *state.Store
 	read     *logread.Reader
 	jobs     *jobs.Pool
 	cluster  *cluster.Cluster
@@ -100,6 +104,8 @@ type Engine struct {
 	recent   atomic.Int64           // bytes of the recent publications of all topics
 	evicting atomic.Bool            // a job forgets some of them
 	down     atomic.Pointer[string] // why the store cannot be used; nil: it can
+
+	stateRenewed bool // as class.renewed; guarded by openMu
 
 	mu      sync.RWMutex
 	classes map[time.Duration]*class
@@ -154,6 +160,11 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if e.acks, err = acks.New(e.nc, acks.Config{MaxPending: e.cfg.MaxPending}); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
+	e.state, err = state.New(e.nc, e.js, e.read, state.Config{Max: e.cfg.MaxState, Now: e.cfg.Now, Log: e.log, Go: e.jobs.Go, Broken: e.stateBroken,
+		Commit: func(done func(error)) { e.whenStored(state.Stream, done) }})
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
 	for _, age := range e.cfg.Ages {
 		e.classOf(age)
 	}
@@ -192,6 +203,9 @@ func (e *Engine) close() {
 	if e.cluster != nil {
 		e.cluster.Close()
 	}
+	if e.state != nil {
+		e.state.Close()
+	}
 	if e.nc != nil {
 		e.nc.Close()
 	}
@@ -205,15 +219,15 @@ func (e *Engine) lost(err error) {
 		return // Close was called
 	}
 	e.setDown("the connection to NATS is lost")
-	if e.ctx.Err() != nil {
-		return // Close
-	}
 	e.log.Warn("the connection to NATS is lost: members stay connected, and nothing can be sent", "err", err)
 	if e.acks != nil {
 		e.acks.Lost()
 	}
 	if e.cluster != nil {
 		e.cluster.Lost()
+	}
+	if e.state != nil {
+		e.state.Lost()
 	}
 }
 
@@ -231,7 +245,7 @@ func (e *Engine) back() {
 	e.log.Info("the connection to NATS is up again")
 }
 
-// check opens the streams of all classes and then lets topics look for what they have missed.
+// check opens all streams, loads the State, and then lets topics look for what they have missed.
 func (e *Engine) check(ctx context.Context) error {
 	e.mu.RLock()
 	all := slices.Collect(maps.Values(e.classes))
@@ -241,6 +255,10 @@ func (e *Engine) check(ctx context.Context) error {
 			e.setDown(err.Error())
 			return err
 		}
+	}
+	if err := e.openState(ctx); err != nil {
+		e.setDown(err.Error())
+		return err
 	}
 	e.down.Store(nil)
 	e.mu.RLock()
@@ -444,7 +462,7 @@ func (e *Engine) outcome(err error) error {
 		return err
 	case errors.Is(err, acks.ErrUnknown):
 		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
-	case errors.As(err, &refused) && isFull(refused):
+	case errors.As(err, &refused) && refused.IsFull():
 		return fmt.Errorf("%w: %w", engine.ErrStoreFull, err)
 	case errors.Is(err, acks.ErrUnavailable), errors.Is(err, logread.ErrUnavailable), errors.As(err, &refused):
 		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)

@@ -69,12 +69,15 @@ func (s *natsServer) InProcessConn() (net.Conn, error) {
 	return s.now.InProcessConn()
 }
 
+// connect is Config.Connect.
+func (s *natsServer) connect(opts ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect("", append(opts, nats.InProcessServer(s))...)
+}
+
 // open starts an engine on a server.
 func open(t testing.TB, s *natsServer, cfg Config) *Engine {
 	t.Helper()
-	cfg.Connect = func(opts ...nats.Option) (*nats.Conn, error) {
-		return nats.Connect("", append(opts, nats.InProcessServer(s))...)
-	}
+	cfg.Connect = s.connect
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}

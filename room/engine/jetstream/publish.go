@@ -70,7 +70,7 @@ func (e *Engine) Publish(room string, m engine.Message, done func(engine.Positio
 				done(engine.Position{}, e.outcome(err))
 				return
 			}
-			e.whenStored(c, func(err error) {
+			e.whenStored(c.stream, func(err error) {
 				switch {
 				case err != nil:
 					done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
@@ -147,7 +147,7 @@ func (e *Engine) Known(room string, m engine.Message, done func(engine.Position,
 	e.acks.Publish(acks.Message{Subject: c.subject(room), Header: header, Done: func(a acks.Ack, err error) {
 		var refused *acks.Refusal
 		switch {
-		case errors.As(err, &refused) && refused.ErrCode == errWrongLastID:
+		case errors.As(err, &refused) && refused.IsWrongID():
 			done(engine.Position{}, nil)
 		case err != nil:
 			done(engine.Position{}, e.outcome(err))
@@ -159,19 +159,6 @@ func (e *Engine) Known(room string, m engine.Message, done func(engine.Position,
 
 // neverID is an id that no message has: ids are longer.
 const neverID = "none"
-
-// The server's error codes.
-const (
-	errWrongLastID     = 10070
-	errStoreFull       = 10077 // of a stream
-	errStorageExceeded = 10047 // of the server or the account
-	errNoSpace         = 10023 // insufficient resources
-)
-
-// isFull reports whether the server refused a message because there is no space for it.
-func isFull(r *acks.Refusal) bool {
-	return slices.Contains([]int{errStoreFull, errStorageExceeded, errNoSpace}, r.ErrCode)
-}
 
 // idOf returns the header by which the store knows a message with this key again.
 func idOf(room, key string) nats.Header {

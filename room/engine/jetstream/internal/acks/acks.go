@@ -32,6 +32,30 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("acks: the server refused the message: %s (%d)", r.Description, r.ErrCode)
 }
 
+// The server's codes in ErrCode.
+const (
+	codeWrongID              = 10070
+	codeWrongSequence        = 10071
+	codeWrongSequenceCluster = 10164 // while another message for the subject is on its way
+	codeStoreFull            = 10077 // of a stream
+	codeStorageExceeded      = 10047 // of the server or the account
+	codeNoSpace              = 10023 // insufficient resources
+)
+
+// IsWrongSequence reports whether the message named another last sequence than the stream or the subject
+// has.
+func (r *Refusal) IsWrongSequence() bool {
+	return r.ErrCode == codeWrongSequence || r.ErrCode == codeWrongSequenceCluster
+}
+
+// IsWrongID reports whether the message named another id than the last message of the stream has.
+func (r *Refusal) IsWrongID() bool { return r.ErrCode == codeWrongID }
+
+// IsFull reports whether there is no space for the message.
+func (r *Refusal) IsFull() bool {
+	return r.ErrCode == codeStoreFull || r.ErrCode == codeStorageExceeded || r.ErrCode == codeNoSpace
+}
+
 // An Ack says where a message is stored.
 type Ack struct {
 	Seq       uint64 `json:"seq"`

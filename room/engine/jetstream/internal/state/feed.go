@@ -1,0 +1,199 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine"
+)
+
+// A feed is a consumer that brings all messages of the stream, and then each new one, in order. It is
+// used until something is missing; then Load makes another.
+type feed struct {
+	s       *Store
+	consume jetstream.ConsumeContext // guarded by Store.loading
+	last    uint64                   // number of the last message; used only by the consumer's goroutine
+	whole   bool                     // the copy has all that the stream has; guarded by Store.mu
+	broken  bool                     // guarded by Store.mu
+	loaded  chan struct{}            // closed when whole is set
+	failed  chan error               // the reason, if it breaks before
+}
+
+// How long the server keeps a consumer that nobody reads, how often it shows that it is alive, and how
+// long Load waits for the next message.
+const (
+	consumerTTL = time.Minute
+	heartbeat   = 2 * time.Second
+	stall       = 15 * time.Second
+)
+
+// Load reads the whole stream, whose incarnation the caller knows, into the copy, removes what the stream
+// does not have, and then follows the stream. It returns when the copy is whole. If the incarnation is
+// another than before, the versions have no order in common, so first all entries are removed.
+func (s *Store) Load(ctx context.Context, incarnation string) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	s.endFeed()
+	consumer, err := s.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{Description: "webim: a node's copy of the state",
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerTTL})
+	if err != nil {
+		return fmt.Errorf("state: making a consumer: %w", err)
+	}
+	f := &feed{s: s, loaded: make(chan struct{}), failed: make(chan error, 1)}
+	s.mu.Lock()
+	if s.incarnation != incarnation {
+		s.entries.Reload()
+		s.entries.Reloaded()
+	}
+	s.entries.Reload()
+	s.feed, s.incarnation, s.position, s.current = f, incarnation, 0, false
+	if consumer.CachedInfo().NumPending == 0 {
+		f.wholeLocked()
+	}
+	s.mu.Unlock()
+	f.consume, err = consumer.Consume(f.handle, jetstream.PullExpiry(5*heartbeat), jetstream.PullHeartbeat(heartbeat),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { f.fail(err) }))
+	if err != nil {
+		return fmt.Errorf("state: reading the stream: %w", err)
+	}
+	return f.wait(ctx, consumer)
+}
+
+// wait waits until the copy is whole.
+func (f *feed) wait(ctx context.Context, consumer jetstream.Consumer) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	at, since := uint64(0), time.Now()
+	for {
+		select {
+		case <-f.loaded:
+			return nil
+		case err := <-f.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		now, whole := f.progress()
+		switch {
+		case whole:
+		case now != at:
+			at, since = now, time.Now()
+		case time.Since(since) > stall:
+			return errors.New("state: the stream does not arrive")
+		default:
+			// The last messages may have expired on the way.
+			info, err := consumer.Info(ctx)
+			if err != nil {
+				return fmt.Errorf("state: asking for the consumer: %w", err)
+			}
+			if info.NumPending == 0 && info.Delivered.Stream <= now {
+				f.s.mu.Lock()
+				f.wholeLocked()
+				f.s.mu.Unlock()
+			}
+		}
+	}
+}
+
+func (f *feed) progress() (position uint64, whole bool) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	return f.s.position, f.whole
+}
+
+// wholeLocked says that the copy has all that the stream has. Store.mu is held.
+func (f *feed) wholeLocked() {
+	if f.whole || f.s.feed != f {
+		return
+	}
+	f.whole = true
+	f.s.current = true
+	f.s.entries.Reloaded()
+	close(f.loaded)
+}
+
+// endFeed ends the feed. Store.loading is held.
+func (s *Store) endFeed() {
+	s.mu.Lock()
+	f := s.feed
+	s.feed = nil
+	s.mu.Unlock()
+	if f != nil && f.consume != nil {
+		f.consume.Stop()
+	}
+}
+
+// fail says that the feed may miss messages.
+func (f *feed) fail(err error) {
+	f.s.mu.Lock()
+	ended := f.broken || f.s.feed != f
+	f.broken = true
+	whole := f.whole
+	f.s.mu.Unlock()
+	switch {
+	case ended:
+	case whole:
+		f.s.cfg.Broken(err)
+	default:
+		f.failed <- err
+	}
+}
+
+// handle handles the next message of the stream.
+func (f *feed) handle(m jetstream.Msg) {
+	meta, err := m.Metadata()
+	if err != nil {
+		f.fail(err)
+		return
+	}
+	if f.last++; meta.Sequence.Consumer != f.last {
+		f.fail(fmt.Errorf("state: the consumer sent message %d instead of %d", meta.Sequence.Consumer, f.last))
+		return
+	}
+	for _, w := range f.apply(m, meta) {
+		w.end()
+	}
+}
+
+// apply applies a message to the copy, and returns the writes that are done by it.
+func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []waiter) {
+	s, seq := f.s, meta.Sequence.Stream
+	k, err := keyOf(m.Subject())
+	var e engine.Entry
+	if err == nil {
+		e, err = decode(m.Data())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.broken || s.feed != f {
+		return nil
+	}
+	s.position, s.current = seq, meta.NumPending == 0
+	if err != nil {
+		s.cfg.Log.Warn("an entry of the state cannot be read and is left out", "sequence", seq, "err", err)
+	} else {
+		e.Key, e.Version = k, seq
+		// The watchers hear of each change: that the old entry has expired, and then of the new one, even
+		// if it has expired on the way.
+		s.entries.Get(k, s.cfg.Now())
+		if e.Value == nil || !f.whole && isExpired(&e, s.cfg.Now()) {
+			s.entries.Remove(k, seq)
+		} else {
+			s.entries.Apply(e)
+		}
+		ready = s.appliedLocked(k, seq)
+	}
+	if s.current {
+		f.wholeLocked()
+	}
+	return ready
+}
+
+func isExpired(e *engine.Entry, now time.Time) bool {
+	return !e.Expires.IsZero() && !e.Expires.After(now)
+}
