@@ -18,9 +18,9 @@ import (
 //     milliseconds, and within seconds after their connection was lost. Until then they answer with
 //     the value that they had, whose version makes their writes fail with ErrVersion.
 //   - A watcher is called with all entries of its table, and then with each change, once, in the
-//     order in which they were made. If a node has missed changes of an entry, because its
-//     connection was lost, it calls the watcher once for all of them. On the node that made the
-//     change, the watcher is called before done.
+//     order in which they were made. If another node has missed changes of an entry, because its
+//     connection was lost or a newer change came first, it calls the watcher once for all of them.
+//     On the node that made the change, the watcher is called before done.
 //   - However full the engine is, there is space for the bans and mutes that moderators impose in
 //     rooms without a roster; see Key.IsReserved.
 //   - An entry with an expiry is removed at that time or a little later.

@@ -216,6 +216,7 @@ func testStateExpiry(t *testing.T, with Implementation) {
 	expires := c.now().Add(age)
 	put(t, m, engine.Entry{Key: k, Value: []byte("x"), Expires: expires})
 	put(t, m, engine.Entry{Key: engine.Key{Table: "mute", Of: "lobby", Name: "eve"}, Value: []byte("y")})
+	there.await(t, "bob=x eve=y")
 	if c.clock != nil {
 		c.clock.Advance(age)
 		if e := get(t, m, k); e.Version != 0 { // without a call of Expire
