@@ -466,3 +466,39 @@ func TestRecentsAreBounded(t *testing.T) {
 		t.Errorf("%d bytes are counted when nothing is left", used)
 	}
 }
+
+// TestArrivalBeforeBegin checks that a publication is not lost that the server sends between its answer about
+// the end of the log and the topic's beginning.
+func TestArrivalBeforeBegin(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: always})
+	first := publish(t, e, "r", text("1")).pos.Offset
+	c := e.class("r")
+	r := newRecorder()
+	o := &topic{e: e, room: "r", class: c, subj: c.subject("r"), live: c.live("r"), subs: []engine.Subscriber{r}}
+	o.arrived(first, 0, nil)
+	o.mu.Lock()
+	o.beginLocked(tip{}, 0)
+	o.mu.Unlock()
+	r.wait(t, "the publication", func() bool { return len(r.got) == 1 && r.got[0].Offset == first })
+	// The same when it begins again, because it has missed too many.
+	second := publish(t, e, "r", text("2")).pos.Offset
+	was := o.known()
+	o.mu.Lock()
+	o.catching = true
+	o.mu.Unlock()
+	o.arrived(second, first, nil)
+	o.mu.Lock()
+	o.beginLocked(tip{offset: first}, was)
+	o.mu.Unlock()
+	r.wait(t, "the publication after the second beginning", func() bool { return len(r.got) == 2 && r.got[1].Offset == second })
+	// A publication that the log has no longer is not waited for.
+	o.mu.Lock()
+	o.upTo = second + 1
+	o.beginLocked(tip{offset: second}, o.upTo)
+	catching := o.catching
+	o.mu.Unlock()
+	if catching {
+		t.Error("the topic waits for what was removed from the log")
+	}
+}

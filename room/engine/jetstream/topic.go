@@ -103,7 +103,7 @@ func (t *topic) load() {
 		return
 	}
 	t.mu.Lock()
-	t.beginLocked(at)
+	t.beginLocked(at, 0)
 	t.mu.Unlock()
 	t.answer(nil)
 }
@@ -143,14 +143,28 @@ func (t *topic) listen() error {
 	return err
 }
 
-// beginLocked continues at a position: what is before it is not delivered.
-func (t *topic) beginLocked(at tip) {
+// beginLocked continues at a position: what is before it is not delivered. was is upTo before the position
+// was read from the log: what the server has sent since then is read again.
+func (t *topic) beginLocked(at tip, was uint64) {
 	t.epoch, t.cut = t.e.epochOf(t.class, t.room)
-	t.tip, t.upTo, t.catching, t.began = at, at.offset, false, true
+	if t.upTo == was {
+		t.upTo = at.offset // if the log once went farther, it does not any more
+	}
+	t.tip, t.catching, t.began = at, false, true
 	t.setRecentLocked(nil, at.offset == 0)
 	for _, s := range t.subs {
 		s.Begin(t.topLocked())
 	}
+	if t.upTo > at.offset {
+		t.catchUpLocked()
+	}
+}
+
+// known returns upTo, for beginLocked.
+func (t *topic) known() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.upTo
 }
 
 func (t *topic) topLocked() engine.Position {
@@ -179,10 +193,10 @@ func (t *topic) isEnded() bool {
 func (t *topic) arrived(seq, prev uint64, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.began || t.ended || seq <= t.tip.offset {
+	if t.ended || seq <= t.tip.offset {
 		return
 	}
-	if t.upTo = max(t.upTo, seq); t.catching {
+	if t.upTo = max(t.upTo, seq); t.catching || !t.began {
 		return
 	}
 	if prev == t.tip.offset && t.takeLocked(seq, data) == nil {
@@ -341,6 +355,7 @@ func (t *topic) take(one logread.Stored) error {
 
 // beginAnew continues at the end of the log. Members learn that they may have missed publications.
 func (t *topic) beginAnew() {
+	was := t.known()
 	at, err := t.e.lastOf(t.class, t.room)
 	if err != nil {
 		t.e.failed("a room cannot read its log", t.room, err)
@@ -352,7 +367,7 @@ func (t *topic) beginAnew() {
 	if at.offset < t.tip.offset {
 		at = t.tip // the answer is from a server that is behind
 	}
-	t.beginLocked(at)
+	t.beginLocked(at, was)
 }
 
 // check reads the end of the log: a publication that was lost on the way is noticed by the next one, but
@@ -373,7 +388,8 @@ func (t *topic) check() {
 	if is, _ := t.e.epochOf(t.class, t.room); is != was {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.beginLocked(at) // another log has taken its place
+		t.beginLocked(at, t.upTo) // another log has taken its place
+		t.e.jobs.Go(t.check)      // what it has got meanwhile may have been taken for an old publication
 		return
 	}
 	t.reaches(at.offset)
