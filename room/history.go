@@ -11,6 +11,8 @@ type HistoryQuery struct {
 	Limit   int              // the maximum number of publications; 0: only the top; negative: all
 	Reverse bool             // the newest first
 	Bytes   int              // see engine.Span
+	Behind  uint64           // with Reverse: only publications after this offset
+	Places  bool             // see engine.Span
 }
 
 // History reads a part of a room's history. The error is a wire.ErrorCode: ErrNotAvailable if the room
@@ -22,7 +24,10 @@ func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, err
 		done(engine.History{}, wire.ErrNotAvailable)
 		return
 	}
-	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes, Keep: h.keepOf(o)}
+	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes, Keep: h.keepOf(o), Places: q.Places}
+	if q.Reverse {
+		part.Behind = q.Behind
+	}
 	switch {
 	case q.Since != nil && q.Reverse:
 		if part.Before = q.Since.Offset; part.Before == 0 {

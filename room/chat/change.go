@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -13,11 +12,11 @@ import (
 
 // found is a message in a room's history, which may be deleted or forgotten.
 type found struct {
-	message engine.Publication
-	after   []engine.Publication
-	gone    bool // the message is deleted
-	lost    bool // the room has forgotten the message, but not an edit of it
-	epoch   string
+	message  engine.Publication
+	revision revision
+	gone     bool // the message is deleted
+	lost     bool // the room has forgotten the message, but not an edit of it
+	top      engine.Position
 }
 
 // find looks for a message that exists and is not deleted; otherwise the error is ErrNoMessage.
@@ -30,44 +29,60 @@ func find(ctx context.Context, h *room.Hub, name string, offset uint64) (*found,
 }
 
 // exists fails with ErrNoMessage unless a message exists and is not deleted. It returns the room's
-// epoch. It reads only the message and no events after it, so it may miss a deletion that is not
-// finished yet.
+// epoch. It reads only the message, so it may miss a deletion that is not finished yet.
 func exists(ctx context.Context, h *room.Hub, name string, offset uint64) (epoch string, err error) {
 	if offset == 0 {
 		return "", wire.ErrNoMessage
 	}
-	got, err := history(ctx, h, name, engine.Span{Behind: offset - 1, Limit: 1})
-	if err == nil && (len(got.Publications) == 0 || got.Publications[0].Offset != offset || !isMessage(got.Publications[0]) || got.Publications[0].Redacted()) {
+	message, top, err := publicationAt(ctx, h, name, offset)
+	if err == nil && (message == nil || !isMessage(*message) || message.Redacted()) {
 		err = wire.ErrNoMessage
 	}
-	return got.Top.Epoch, err
+	return top.Epoch, err
 }
 
 // search looks for a message, including deleted and forgotten ones. It finds a forgotten message by
-// an edit of it. If it finds none, the error is ErrNoMessage.
+// its newest edit. If it finds none, the error is ErrNoMessage.
 func search(ctx context.Context, h *room.Hub, name string, offset uint64) (*found, error) {
 	if offset == 0 {
 		return nil, wire.ErrNoMessage
 	}
-	got, err := history(ctx, h, name, engine.Span{Behind: offset - 1, Limit: -1})
+	message, top, err := publicationAt(ctx, h, name, offset)
 	if err != nil {
 		return nil, err
 	}
-	f := &found{message: engine.Publication{Offset: offset}, after: got.Publications, epoch: got.Top.Epoch}
-	if len(f.after) > 0 && f.after[0].Offset == offset {
-		f.message, f.after = f.after[0], f.after[1:]
-		if !isMessage(f.message) {
-			return nil, wire.ErrNoMessage
-		}
-	} else {
-		edit := slices.IndexFunc(f.after, func(p engine.Publication) bool { return f.has(p, engine.EventEdit) })
-		if edit < 0 {
-			return nil, wire.ErrNoMessage
-		}
-		f.message.From, f.lost = f.after[edit].From, true // only the author can edit a message
+	f := &found{message: engine.Publication{Offset: offset}, top: top}
+	if f.revision, _, err = read[revision](ctx, serverStore(h), revisionKey(name, top.Epoch, offset)); err != nil {
+		return nil, err
 	}
-	f.gone = f.message.Redacted() || slices.ContainsFunc(f.after, func(p engine.Publication) bool { return f.has(p, eventDelete) })
+	switch {
+	case message != nil && !isMessage(*message):
+		return nil, wire.ErrNoMessage
+	case message != nil:
+		f.message = *message
+	case len(f.revision.Edits) == 0:
+		return nil, wire.ErrNoMessage
+	default:
+		edit, _, err := publicationAt(ctx, h, name, f.revision.Edits[len(f.revision.Edits)-1])
+		if err == nil && (edit == nil || !isAbout(*edit, engine.EventEdit, offset)) {
+			err = wire.ErrNoMessage
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.message.From, f.lost = edit.From, true // only the author can edit a message
+	}
+	f.gone = f.message.Redacted() || f.revision.Deleted
 	return f, nil
+}
+
+// publicationAt reads the publication at an offset, or nil if the room has none there.
+func publicationAt(ctx context.Context, h *room.Hub, name string, offset uint64) (*engine.Publication, engine.Position, error) {
+	got, err := history(ctx, h, name, engine.Span{Behind: offset - 1, Limit: 1})
+	if err != nil || len(got.Publications) == 0 || got.Publications[0].Offset != offset {
+		return nil, got.Top, err
+	}
+	return &got.Publications[0], got.Top, nil
 }
 
 // history reads a part of a room's history, for which the caller does not pay.
@@ -83,11 +98,6 @@ func redact(ctx context.Context, h *room.Hub, name string, offsets ...uint64) er
 
 // isMessage reports whether a publication is a message and not an event.
 func isMessage(p engine.Publication) bool { return p.Tags[engine.TagEvent] == "" && !p.Skip }
-
-// has reports whether a publication is the given event about the message.
-func (f *found) has(p engine.Publication, event string) bool {
-	return p.Tags[engine.TagEvent] == event && p.Tags[engine.TagOf] == number(f.message.Offset)
-}
 
 // owns reports whether the caller is the author of the message.
 func (f *found) owns(a engine.Author) bool {
@@ -110,18 +120,31 @@ type editResult struct {
 // the deletion.
 func (c *Chat) edit(ctx context.Context, call *room.Call, q *editRequest) (editResult, error) {
 	event := room.SessionMessage{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
+	epoch, begun := "", false
 	pos, err := checkAndPublish(call, room.ActEditOwn, event, func() error {
 		f, err := find(ctx, call.Hub, q.Room, q.Offset)
 		if err == nil && !f.owns(call.Author()) {
 			err = wire.ErrPermissionDenied
 		}
+		if err == nil {
+			epoch, err = f.top.Epoch, beginEdit(ctx, call, q.Room, f)
+			begun = err == nil
+		}
 		return err
 	})
 	if err != nil {
+		if begun && !wire.IsInternal(err) { // after an internal error, the edit may have been published
+			cancelEdit(ctx, call, q.Room, epoch, q.Offset)
+		}
 		return editResult{}, err
 	}
-	if _, err := find(ctx, call.Hub, q.Room, q.Offset); err != nil {
-		_ = redact(ctx, call.Hub, q.Room, pos.Offset) // the call fails in any case
+	if _, err = find(ctx, call.Hub, q.Room, q.Offset); err == nil {
+		err = endEdit(ctx, call, q.Room, epoch, q.Offset, pos.Offset)
+	}
+	if err != nil {
+		if redact(ctx, call.Hub, q.Room, pos.Offset) == nil { // the call fails in any case
+			cancelEdit(ctx, call, q.Room, epoch, q.Offset)
+		}
 		return editResult{}, err
 	}
 	return editResult{pos.Offset}, nil
@@ -150,35 +173,24 @@ func (c *Chat) delete(ctx context.Context, call *room.Call, q *deleteRequest) (e
 	if err != nil {
 		return empty{}, err
 	}
-	if !f.gone {
+	if !f.message.Redacted() {
+		beginDeletion(ctx, call, q.Room, f.top.Epoch, q.Offset)
 		event := room.SessionMessage{Room: q.Room, Data: noData, Always: true, CompactKey: "delete " + number(q.Offset), Tags: map[string]string{engine.TagEvent: eventDelete, engine.TagOf: number(q.Offset)}}
 		if _, err := call.Publish(event); err != nil {
+			cancelDeletion(ctx, call.Hub, q.Room, f.top.Epoch, q.Offset)
 			return empty{}, err
 		}
 		if !owns {
 			call.Audit(room.Audit{Action: "delete", Room: q.Room, Target: number(q.Offset)})
 		}
 	}
-	return empty{}, removeText(ctx, call, q.Room, q.Offset)
+	return empty{}, removeText(ctx, call, q.Room, f.top.Epoch, q.Offset)
 }
 
 // removeText removes the text of a deleted message, its edits and its reactions.
-func removeText(ctx context.Context, call *room.Call, name string, offset uint64) error {
-	f, err := search(ctx, call.Hub, name, offset)
-	if err == wire.ErrNoMessage {
-		return nil // the room has forgotten the message, and its text with it
-	}
-	if err != nil {
+func removeText(ctx context.Context, call *room.Call, name, epoch string, offset uint64) error {
+	if err := removeRevision(ctx, call.Hub, name, epoch, offset); err != nil {
 		return err
 	}
-	offsets := []uint64{offset}
-	for _, p := range f.after {
-		if f.has(p, engine.EventEdit) {
-			offsets = append(offsets, p.Offset)
-		}
-	}
-	if err := redact(ctx, call.Hub, name, offsets...); err != nil {
-		return err
-	}
-	return clearReactions(ctx, store{call.State()}, name, f.epoch, offset)
+	return clearReactions(ctx, store{call.State()}, name, epoch, offset)
 }

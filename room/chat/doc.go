@@ -75,6 +75,8 @@
 //	             user has since been muted or banned, or the room locked, so a client that lost the result
 //	             gets it. With different data the call fails with error 113.
 //	edit         {room, offset, data}              {offset} of the event
+//	             A user pays for a small entry of each message that it has edited. The history keeps the texts of
+//	             the newest 64 edits of a message.
 //	delete       {room, offset}                    {}    also works if the room has forgotten the message, but not an edit of it
 //	react        {room, offset, emoji, remove?}    {}
 //	typing       {room}                            {}    the room gets at most one event a second, of up to 8 users; rooms with over 200 members get none
@@ -82,19 +84,22 @@
 //	             Marks only grow while the room keeps its epoch, and not beyond its newest offset. A user has at
 //	             most 2000. If the roster has at most 100 users, others see the marks, as events.
 //	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are present
-//	messages     {room, limit?, before?, after?, offsets?}   {messages: [message], offset, epoch, more, now}
+//	messages     {room, limit?, before?, after?, offsets?}   {messages: [message], offset, epoch, more, next?, now}
 //	             The newest messages, or those before an offset, or those after one; the oldest first. limit: 50
-//	             by default, at most 200. With offsets: [offset], at most 200, only these, if they still exist.
-//	             Long messages make a page shorter, and more is then true; with offsets the last ones are missing.
+//	             by default, at most 200. If more is true, there may be further ones: ask for those before, or with
+//	             after for those after, the offset next. Long messages make a page shorter. Thousands of events
+//	             between messages do so too; then the page may be empty. With offsets: [offset], at most 200, only
+//	             these, if they still exist; if more is true, the last ones are missing.
 //	             message: {offset, data, info?, time, id?, reply?, edited?, deleted?, reactions?: [{emoji, users, count}]}
 //	             time, edited and now (the server's clock) are unix milliseconds; users has at most 20 of the count.
 //
 //	rooms        {after?, limit?}                  {rooms: [{room, kind, title, unread, read, last?: message, role?, with?: {user, info?, online?}}], more}
 //	             kind: public, private or direct. limit: 50 by default, at most 100. A page has fewer rooms if the
 //	             last messages are long or much is unread; while more is true, ask for the rooms after the last one.
-//	             last has no reactions. with is the other user of a direct room. with has info and online, or the
-//	             name that the user's token had when the room came into both lists, only if the other user has the
-//	             room in its list and declines neither it nor the caller.
+//	             unread is at most 1000, and counts back over at most 5000 publications. last has no reactions.
+//	             with is the other user of a direct room. with has info and online, or the name that the user's token
+//	             had when the room came into both lists, only if the other user has the room in its list and declines
+//	             neither it nor the caller.
 //	room.create  {title, room?, users?}            {room}
 //	             Without room: a private room ($…), owned by the caller, to which users are invited.
 //	             With room: a public room of that name, if the caller may send there; error 113 if it has a title already.
@@ -183,6 +188,8 @@
 //	join, leave  the calls room.join and room.leave; being connected to a room is subscribing
 //	notice     an event in a user's personal room about a message elsewhere (personal.go)
 //	mark       how far a user has received and read a room (mark.go)
+//	revision   says which edits a message has, and whether it is being deleted (revision.go)
+//	walk       reads a room's log piece by piece (page.go)
 //	owner      of a message: its author, by user or connection; of a room: the roster's role
 //	store      the State as whoever pays for an entry writes it (state.go)
 //

@@ -22,7 +22,8 @@ type Message struct {
 	Deleted   bool           `json:"deleted,omitzero"`
 	Reactions []Reaction     `json:"reactions,omitempty"` // in the order of their first reaction
 
-	from *engine.Author
+	from   *engine.Author
+	latest uint64 // offset of the edit that Data is from; 0: the message itself
 }
 
 // Info is an author, as in the Centrifuge protocol.
@@ -102,9 +103,11 @@ func (m *Message) apply(p engine.Publication) {
 	switch p.Tags[engine.TagEvent] {
 	case engine.EventEdit:
 		if data, ok := room.JSON(&p); ok && !p.Redacted() && p.From != nil && m.from != nil && owner(*p.From) == owner(*m.from) {
-			m.Data, m.Edited = data, p.Time.UnixMilli()
+			m.Data, m.Edited, m.latest = data, p.Time.UnixMilli(), p.Offset
 		}
 	case eventDelete:
-		m.Deleted, m.Data, m.Edited = true, noData, 0
+		m.delete()
 	}
 }
+
+func (m *Message) delete() { m.Deleted, m.Data, m.Edited = true, noData, 0 }

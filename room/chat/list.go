@@ -2,7 +2,7 @@ package chat
 
 import (
 	"context"
-	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 
@@ -118,7 +118,7 @@ func listRoom(ctx context.Context, call *room.Call, user string, entry engine.En
 	if err != nil {
 		return nil, err
 	}
-	if err := l.count(call, user, r, m); err != nil {
+	if err := l.count(ctx, call, user, r, m); err != nil {
 		return nil, err
 	}
 	return l, l.addPeer(ctx, call, user, entry.Value)
@@ -163,48 +163,66 @@ func mayMeet(call *room.Call, name string, takesPart bool) bool {
 	return call.JudgeAs(room.ActMeet, name, m).Outcome == policy.Allow
 }
 
-// count sets the last message, and the number of unread messages after the mark. It sets neither if
-// the caller may not read the history.
-func (l *listed) count(call *room.Call, user string, r room.Roster, read markEntry) error {
-	var v policy.Verdict
+// mayRead reports whether the caller may read the history of a room in its list.
+func (l *listed) mayRead(call *room.Call, r room.Roster) bool {
 	if l.Kind == kindPrivate { // the roster's entry makes the caller a member
-		v = call.JudgeAs(room.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()})
-	} else {
-		v = call.Judge(room.ActHistory, l.Room)
+		return call.JudgeAs(room.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()}).Outcome != policy.Deny
 	}
-	if v.Outcome == policy.Deny {
-		return nil
-	}
-	got, err := call.History(l.Room, room.HistoryQuery{Limit: tail, Reverse: true})
-	if err == wire.ErrNotAvailable {
-		return nil // the room has no history
-	}
-	if err != nil {
-		return err
-	}
-	l.Read = read.in(got.Top.Epoch).Read
-	newest := slices.Clone(got.Publications)
-	slices.Reverse(newest)
-	l.sum(newest, user)
-	if len(newest) < tail || l.Last != nil && newest[0].Offset <= l.Read {
-		return nil
-	}
-	got, err = call.History(l.Room, room.HistoryQuery{Limit: -1})
-	l.sum(got.Publications, user)
-	return err
+	return call.Judge(room.ActHistory, l.Room).Outcome != policy.Deny
 }
 
-// sum sets the last message and the number of unread messages from the end of a history. Events
-// about a message come after it, so the end has all events about the last message.
-func (l *listed) sum(end []engine.Publication, user string) {
-	l.Last, l.Unread = nil, 0
-	for _, m := range Fold(end) {
-		l.Last = m
-		if m.Offset > l.Read && !m.Deleted && (m.Info == nil || m.Info.User != user) && l.Unread < maxUnread {
-			l.Unread++
+// count sets the last message, and the number of unread messages after the mark. It sets neither if
+// the caller may not read the history. It reads backwards: the last message, and then to the mark, or
+// until it has counted or read enough.
+func (l *listed) count(ctx context.Context, call *room.Call, user string, r room.Roster, read markEntry) error {
+	if !l.mayRead(call, r) {
+		return nil
+	}
+	w := &walk{call: call, room: l.Room, q: room.HistoryQuery{Reverse: true}}
+	var newest []engine.Publication // to the last message
+	deleted := map[uint64]bool{}
+	for size := tail; ; size = min(4*size, maxPiece) {
+		got, err := w.piece(size)
+		if err == wire.ErrNotAvailable {
+			return nil // the room has no history
+		}
+		if err != nil {
+			return err
+		}
+		l.Read = read.in(w.top.Epoch).Read
+		l.countIn(got, user, deleted)
+		if l.Last == nil {
+			newest = append(newest, got...)
+			if all := fold(newest, false); len(all) > 0 {
+				l.Last = all[len(all)-1]
+			}
+		}
+		if l.Last != nil {
+			w.q.Behind = l.Read
+		}
+		if w.end || l.Last != nil && (w.last <= l.Read || l.Unread == maxUnread) || w.hasSpent() {
+			break
 		}
 	}
-	if l.Last != nil {
-		l.Last.repair()
+	if l.Last == nil {
+		return nil
+	}
+	defer l.Last.repair()
+	return revise(ctx, call, l.Room, w.top.Epoch, []*Message{l.Last}, true)
+}
+
+// countIn counts the unread messages among publications, the newest first. deleted has the offsets of
+// messages that events have deleted, which come before the messages.
+func (l *listed) countIn(all []engine.Publication, user string, deleted map[uint64]bool) {
+	for _, p := range all {
+		switch {
+		case p.Tags[engine.TagEvent] == eventDelete:
+			of, _ := strconv.ParseUint(p.Tags[engine.TagOf], 10, 64)
+			deleted[of] = true
+		case l.Unread == maxUnread || p.Offset <= l.Read || !isMessage(p) || p.Redacted() || deleted[p.Offset]:
+		case p.From != nil && p.From.User == user:
+		case newMessage(p) != nil:
+			l.Unread++
+		}
 	}
 }

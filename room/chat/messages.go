@@ -1,9 +1,7 @@
 package chat
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +24,9 @@ type messagesResult struct {
 	Messages []*Message `json:"messages"`
 	Offset   uint64     `json:"offset"`
 	Epoch    string     `json:"epoch"`
-	More     bool       `json:"more"` // there are older messages, or with After newer ones
-	Now      int64      `json:"now"`  // the server's clock, in unix milliseconds
+	More     bool       `json:"more"`          // there may be older messages, or with After newer ones
+	Next     uint64     `json:"next,omitzero"` // if there are: the value of Before or After for the next page
+	Now      int64      `json:"now"`           // the server's clock, in unix milliseconds
 }
 
 const (
@@ -35,9 +34,8 @@ const (
 	maxMessages     = 200
 )
 
-// messages folds the whole history for one page, because the events about a message may come
-// anywhere after it. This takes about 200 ns per publication; the room's retention and the rate
-// limit of reading calls bound it.
+// messages reads a page of messages. It reads as much of the log as the page needs: the events about
+// its messages that are elsewhere are named in their revisions.
 func (c *Chat) messages(ctx context.Context, call *room.Call, q *messagesRequest) (res messagesResult, err error) {
 	if err := may(call, room.ActHistory, q.Room); err != nil {
 		return res, err
@@ -55,41 +53,19 @@ func (c *Chat) messages(ctx context.Context, call *room.Call, q *messagesRequest
 	if limit < 1 || limit > maxMessages || ways > 1 || len(q.Offsets) > maxMessages {
 		return res, badRequest("limit must be 1 to 200, offsets at most 200, and only one of before, after and offsets set")
 	}
-	got, err := call.History(q.Room, room.HistoryQuery{Limit: -1})
+	var p *page
+	if q.Offsets != nil {
+		p, err = pageOf(call, q.Room, q.Offsets)
+	} else {
+		p, err = readPage(call, q.Room, q.Before, q.After, limit, call.MaxReply())
+	}
+	if err == nil {
+		err = p.complete(ctx, call, q.Room, call.MaxReply())
+	}
 	if err != nil {
 		return res, err
 	}
-	page, more := cut(Fold(got.Publications), q, limit)
-	page, more = fit(page, more, q, call.MaxReply())
-	for _, m := range page {
-		m.repair()
-	}
-	if err := addReactions(ctx, call, q.Room, got.Top.Epoch, page); err != nil {
-		return res, err
-	}
-	return messagesResult{page, got.Top.Offset, got.Top.Epoch, more, time.Now().UnixMilli()}, nil
-}
-
-// fit shortens a page to the bytes that a reply may carry. It drops the messages that come last in
-// the direction of reading, but always keeps one. If it drops any, more is true.
-func fit(page []*Message, more bool, q *messagesRequest, most int) ([]*Message, bool) {
-	forward, fits := q.After != nil || q.Offsets != nil, 0
-	for ; fits < len(page); fits++ {
-		m := page[fits]
-		if !forward {
-			m = page[len(page)-1-fits]
-		}
-		if most -= m.size(); most < 0 && fits > 0 {
-			break
-		}
-	}
-	if fits == len(page) {
-		return page, more
-	}
-	if forward {
-		return page[:fits], true
-	}
-	return page[len(page)-fits:], true
+	return messagesResult{p.messages, p.top.Offset, p.top.Epoch, p.more, p.next, time.Now().UnixMilli()}, nil
 }
 
 // size returns the bytes of a message that its author has chosen.
@@ -99,34 +75,4 @@ func (m *Message) size() int {
 		n += len(m.Info.ConnInfo) + len(m.Info.ChanInfo)
 	}
 	return n
-}
-
-// cut selects a page of messages: those after an offset, the last ones before an offset, or those
-// at given offsets.
-func cut(all []*Message, q *messagesRequest, limit int) (page []*Message, more bool) {
-	if q.Offsets != nil {
-		slices.Sort(q.Offsets)
-		page = []*Message{}
-		for _, offset := range slices.Compact(q.Offsets) {
-			if at, ok := slices.BinarySearchFunc(all, offset, func(m *Message, offset uint64) int { return cmp.Compare(m.Offset, offset) }); ok {
-				page = append(page, all[at])
-			}
-		}
-		return page, false
-	}
-	if q.After != nil {
-		from := slices.IndexFunc(all, func(m *Message) bool { return m.Offset > *q.After })
-		if from < 0 {
-			return []*Message{}, false
-		}
-		page = all[from:]
-		return page[:min(limit, len(page))], len(page) > limit
-	}
-	if q.Before != nil {
-		if to := slices.IndexFunc(all, func(m *Message) bool { return m.Offset >= *q.Before }); to >= 0 {
-			all = all[:to]
-		}
-	}
-	from := max(0, len(all)-limit)
-	return slices.Concat([]*Message{}, all[from:]), from > 0
 }

@@ -108,10 +108,18 @@ func sumOf(all []reaction) (sums []Reaction) {
 	return sums
 }
 
-// addReactions adds the current reactions to the messages of a page. The caller is charged for each
-// reaction read.
-func addReactions(ctx context.Context, call *room.Call, name, epoch string, page []*Message) error {
+// addReactions adds the current reactions to the messages of a page. whole says that the page has every
+// message between its first and its last one. The caller is charged for each reaction read.
+func addReactions(ctx context.Context, call *room.Call, name, epoch string, page []*Message, whole bool) error {
 	if len(page) == 0 {
+		return nil
+	}
+	if !whole { // a range would have the reactions to messages in between
+		for _, m := range page {
+			if err := addReactions(ctx, call, name, epoch, []*Message{m}, true); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	all, err := reactionsOf(ctx, store{call.State()}, name, epoch, page[0].Offset, page[len(page)-1].Offset, maxListed)

@@ -17,9 +17,15 @@ const maxTries = 16
 // entry in between, change starts again, so f may be called more than once. f gets the zero value
 // and there == false if the entry does not exist. f returns false if nothing has to be written.
 func change[T any](ctx context.Context, s store, k engine.Key, f func(v *T, there bool) bool) error {
+	return changeEntry(ctx, s, k, func(v *T, e *engine.Entry) bool { return f(v, e.Version != 0) })
+}
+
+// changeEntry is change for an f that may also set when the entry expires. If the entry does not exist,
+// e.Version is 0.
+func changeEntry[T any](ctx context.Context, s store, k engine.Key, f func(v *T, e *engine.Entry) bool) error {
 	for try := 1; ; try++ {
 		v, e, err := read[T](ctx, s, k)
-		if err != nil || !f(&v, e.Version != 0) {
+		if err != nil || !f(&v, &e) {
 			return err
 		}
 		if e.Value, err = json.Marshal(v); err != nil {

@@ -107,4 +107,7 @@ const (
 	TableDecline = "decline"
 	// TableReaction: Of: room, Name: epoch, offset, emoji and owner; see package chat.
 	TableReaction = "reaction"
+	// TableRevision: Of: room, Name: epoch and offset of a message that was edited or is being deleted;
+	// see package chat.
+	TableRevision = "revision"
 )

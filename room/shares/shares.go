@@ -50,7 +50,7 @@ func New(state engine.State, log *ratelog.Logger) *Shares {
 }
 
 // tables are the tables with counted entries.
-var tables = []string{engine.TableRoom, engine.TableMember, engine.TableMine, engine.TableMark, engine.TableReaction,
+var tables = []string{engine.TableRoom, engine.TableMember, engine.TableMine, engine.TableMark, engine.TableReaction, engine.TableRevision,
 	engine.TableDecline, engine.TableBan, engine.TableBanIP, engine.TableMute}
 
 // Watch begins to count. stop ends it.
