@@ -11,6 +11,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/wire"
@@ -75,5 +76,31 @@ func TestOutage(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+func (o outage) Health() (ok bool, why string) {
+	if o.err == nil {
+		return true, ""
+	}
+	return false, o.err.Error()
+}
+
+// TestStoreFault checks that the hub reports whether the store of its engine can be used.
+func TestStoreFault(t *testing.T) {
+	m := memory.New(memory.Limits{})
+	for name, c := range map[string]struct {
+		e    engine.Engine
+		want string
+	}{
+		"an engine that cannot fail": {m, ""},
+		"a store that is well":       {outage{m, nil}, ""},
+		"a store that is away":       {outage{m, engine.ErrUnavailable}, "engine: the store cannot be reached"},
+	} {
+		n := start(t, room.Config{Engine: c.e}, netpoll.Config{})
+		why, fault := n.hub.StoreFault()
+		if why != c.want || fault != (c.want != "") || n.hub.Stats().Store != c.want {
+			t.Errorf("%s: %q, %v, and in the numbers %q", name, why, fault, n.hub.Stats().Store)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package room
 
-import "webim/netpoll/durations"
+import (
+	"webim/netpoll/durations"
+	"webim/room/engine"
+)
 
 // Stats has the current numbers of a hub, and the numbers of events since its start.
 type Stats struct {
@@ -14,6 +17,9 @@ type Stats struct {
 	TooFast  TooFast // commands and messages above their Rate
 	Cut      int64   // connections closed because they went on after such refusals
 	OverUser int64   // connections refused by MaxConnsPerUser
+
+	// Store says why the engine's store cannot be used; "" means that it can.
+	Store string
 
 	Delivered       int64            // messages offered to members, counted once for each member
 	DeliveryLatency durations.Counts // times from the room's log to the last member of a sweep; see internal/latency
@@ -30,6 +36,7 @@ func (h *Hub) Stats() Stats {
 	st.TooFast = TooFast{c.Refused[ClassJoin], c.Refused[ClassSend], c.Refused[ClassTyping],
 		c.Refused[ClassRead], c.Refused[ClassRPC], c.Refused[ClassOther],
 		c.Refused[ClassInput], c.Refused[ClassFanout], c.Refused[ClassRecovered]}
+	st.Store, _ = h.StoreFault()
 	for r := range h.eachRoom() {
 		r.mu.Lock()
 		st.Rooms++
@@ -41,4 +48,14 @@ func (h *Hub) Stats() Stats {
 		r.mu.Unlock()
 	}
 	return st
+}
+
+// StoreFault reports whether the engine's store cannot be used, and why: see engine.Healther.
+func (h *Hub) StoreFault() (why string, fault bool) {
+	if e, can := h.engine.(engine.Healther); can {
+		if ok, why := e.Health(); !ok {
+			return why, true
+		}
+	}
+	return "", false
 }

@@ -9,15 +9,23 @@ import (
 	"webim/room/wire"
 )
 
-// health serves /health: 200 while the program serves, and 503 after it has begun to shut down,
-// so that load balancers send no more clients.
-type health struct{ stopping atomic.Bool }
+// health serves /health: 200 while the program serves, and 503 after it has begun to shut down, or while
+// the engine's store cannot be used, so that load balancers send clients elsewhere.
+type health struct {
+	stopping atomic.Bool
+	fault    func() (why string, fault bool) // of the store: room.Hub.StoreFault; nil: none
+}
 
 // answer is netpoll.Config.Health: netpoll calls it when over cannot answer because the
 // connection limits are reached.
 func (h *health) answer() (status int, text string) {
 	if h.stopping.Load() {
 		return http.StatusServiceUnavailable, "shutting down"
+	}
+	if h.fault != nil {
+		if _, fault := h.fault(); fault { // why is for operators: anybody may read this
+			return http.StatusServiceUnavailable, "the store cannot be used"
+		}
 	}
 	return http.StatusOK, "ok"
 }

@@ -27,6 +27,15 @@ func TestHealth(t *testing.T) {
 	if status, body := ask("/health"); status != 200 || body != "ok\n" {
 		t.Errorf("serving: %d %q", status, body)
 	}
+	why, fault := "the connection to nats://10.0.0.3 is lost", true
+	h.fault = func() (string, bool) { return why, fault }
+	if status, body := ask("/health"); status != 503 || body != "the store cannot be used\n" {
+		t.Errorf("without a store: %d %q", status, body)
+	}
+	fault = false
+	if status, body := ask("/health"); status != 200 || body != "ok\n" {
+		t.Errorf("with a store again: %d %q", status, body)
+	}
 	h.stopping.Store(true)
 	if status, body := ask("/health"); status != 503 || body != "shutting down\n" {
 		t.Errorf("shutting down: %d %q", status, body)

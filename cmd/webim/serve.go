@@ -121,6 +121,7 @@ func (p *program) start() (err error) {
 		return err
 	}
 	p.hub = room.NewHub(rc)
+	p.health.fault = p.hub.StoreFault
 	if err := p.serveClients(); err != nil {
 		return err
 	}

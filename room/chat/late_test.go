@@ -206,3 +206,20 @@ func TestCallsNameTheRetention(t *testing.T) {
 		t.Errorf("%d of %d reads do not name the retention", n, e.all.Load())
 	}
 }
+
+// TestReactionsLastAsLongAsMessages checks when the entry of a reaction expires.
+func TestReactionsLastAsLongAsMessages(t *testing.T) {
+	for _, age := range []time.Duration{time.Hour, engine.Forever} {
+		o := talkative()
+		o.History.Age = age
+		m := memory.New(memory.Limits{})
+		alice := build(t, room.Config{Engine: m, Options: room.Patterns{{Match: "*", Options: o}}.Options}).come("alice")
+		alice.must("send", `{"room":"lobby","data":{}}`)
+		alice.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
+		m.List(engine.TableReaction, "lobby", "", 10, func(all []engine.Entry, _ error) {
+			if len(all) != 1 || all[0].Expires.IsZero() != (age == engine.Forever) {
+				t.Errorf("with an age of %v: %+v", age, all)
+			}
+		})
+	}
+}

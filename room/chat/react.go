@@ -46,7 +46,7 @@ func addReaction(ctx context.Context, call *room.Call, q *reactRequest, k engine
 	}
 	now := time.Now()
 	e := engine.Entry{Key: k, Value: strconv.AppendInt(nil, now.UnixNano(), 10)}
-	if age := call.Retention(q.Room).Age; age > 0 {
+	if age := call.Retention(q.Room).Age; age > 0 && age != engine.Forever {
 		e.Expires = now.Add(age)
 	}
 	_, err := s.Put(ctx, e)

@@ -88,3 +88,10 @@ type Prompt interface{ Prompt() }
 type Expirer interface {
 	Expire()
 }
+
+// Healther is an engine whose store may fail.
+type Healther interface {
+	// Health reports whether the store can be used. If it cannot, why is a sentence for operators, which
+	// may contain addresses.
+	Health() (ok bool, why string)
+}

@@ -36,6 +36,8 @@ type Figures struct {
 	Heap    int64   `json:"heap"`     // objects on the Go heap in bytes, including garbage not yet collected
 	PerConn float64 `json:"per_conn"` // resident set per connection in bytes, without the process as it was before the first client; 0 without connections or if unknown
 
+	Store string `json:"store,omitempty"` // why the engine's store cannot be used; "" means that it can
+
 	Busy       float64 `json:"busy"` // average number of busy workers during the second
 	Workers    int     `json:"workers"`
 	Goroutines int     `json:"goroutines"`
@@ -61,7 +63,7 @@ func (r *reading) figures(before *reading, idle int64) Figures {
 		At: millis(r.at), Connections: s.Open, Rooms: h.Rooms, Members: h.Members,
 		In: rate(s.MessagesIn, before.server.MessagesIn), Out: rate(s.MessagesOut, before.server.MessagesOut),
 		Delivered: rate(h.Delivered, before.hub.Delivered),
-		Queued:    s.Queued, Lagging: s.Lagging, Evicted: s.Evictions, Slow: s.Closed[netpoll.Slow],
+		Queued:    s.Queued, Lagging: s.Lagging, Evicted: s.Evictions, Slow: s.Closed[netpoll.Slow], Store: h.Store,
 		Busy: rounded(100*(s.Worked-before.server.Worked).Seconds()/seconds) / 100, Workers: s.Workers,
 	}
 	if took := h.DeliveryLatency.Since(before.hub.DeliveryLatency); took.Total() > 0 {

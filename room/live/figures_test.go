@@ -11,6 +11,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
+	"webim/room"
 	"webim/room/engine"
 	"webim/room/token"
 )
@@ -107,4 +108,12 @@ func TestSlowest(t *testing.T) {
 	}
 	_ = slow.Conn.Close()
 	w.next("nobody is slow", func(m message) bool { return m.Now != nil && m.Now.Lagging == 0 && len(m.Slowest) == 0 })
+}
+
+// TestFiguresNameTheStore checks that the figures say why the engine's store cannot be used.
+func TestFiguresNameTheStore(t *testing.T) {
+	r := &reading{hub: room.Stats{Store: "the store is away"}}
+	if x := r.figures(&reading{}, 0); x.Store != "the store is away" {
+		t.Errorf("the store: %q", x.Store)
+	}
 }

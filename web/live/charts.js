@@ -28,7 +28,8 @@ const lone = (u, series) => {
 const CHARTS = [
   { name: 'connections', format: count, steps: whole, least: 4, lines: [{ of: (f) => f.connections }],
     more: (f) => t('inRooms', { members: count(f.members), rooms: count(f.rooms) }) },
-  { name: 'in', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.in }] },
+  { name: 'in', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.in }],
+    more: (f) => f.store && t('storeFault', { why: f.store }) },
   { name: 'out', format: rate, unit: 'perSecond', steps: whole, least: 4, lines: [{ of: (f) => f.out }, { name: 'delivered', of: (f) => f.delivered }] },
   { name: 'written', format: millis, least: 1, lines: [{ name: 'p50', of: (f) => f.p50 }, { name: 'p99', of: (f) => f.p99 }] },
   { name: 'queued', format: bytes, steps: binary, least: 1024, lines: [{ of: (f) => f.queued }], more: (f) => t('lagging', { n: count(f.lagging) }) },

@@ -165,7 +165,8 @@ func isKnown(t rapid.TB, e engine.Engine, room string, m engine.Message) (pos en
 	return pos, err
 }
 
-// testAge checks that a room forgets old messages, and that it keeps its position then.
+// testAge checks that a room forgets old messages, and that it keeps its position then. Another room
+// keeps its messages for ever.
 func testAge(t *testing.T, with Implementation) {
 	age := with.age()
 	c := with.start(t, Limits{Age: time.Hour})
@@ -173,6 +174,10 @@ func testAge(t *testing.T, with Implementation) {
 	c.node(0).Subscribe("a", NoPayer, s) // so that the room lasts
 	pos, err := publish(t, c.node(0), "a", engine.Message{Op: ws.OpText, Data: []byte("x"), Keep: keep})
 	if err != nil {
+		t.Fatal(err)
+	}
+	ever := &engine.Retention{Messages: 10, Bytes: 1000, Age: engine.Forever}
+	if _, err := publish(t, c.node(0), "ever", engine.Message{Op: ws.OpText, Data: []byte("x"), Keep: ever}); err != nil {
 		t.Fatal(err)
 	}
 	read := func(i int) engine.History { return History(t, c.node(i), "a", engine.Span{Limit: -1, Keep: keep}) }
@@ -187,6 +192,11 @@ func testAge(t *testing.T, with Implementation) {
 			}
 			return nil
 		})
+	}
+	for i := range 2 {
+		if h := History(t, c.node(i), "ever", engine.Span{Limit: -1, Keep: ever}); len(h.Publications) != 1 {
+			t.Errorf("the room that keeps messages for ever has %+v", h)
+		}
 	}
 	next := Publish(t, c.node(1), "a", []byte("y"))
 	if next.Epoch != pos.Epoch || next.Offset <= pos.Offset {
