@@ -21,18 +21,18 @@ type Cost struct {
 // never pays. Spend is also called, with a zero Cost, before a compressed message is inflated and
 // when a rest has ended.
 type Meter interface {
-	Spend(c Conn, cost Cost) Verdict
+	Spend(c Conn, cost Cost) Treatment
 }
 
-// Verdict is a Meter's decision about a connection. The zero value means to go on.
-type Verdict struct {
+// Treatment is a Meter's decision about a connection. The zero value means to go on.
+type Treatment struct {
 	// Rest is the time for which the connection is not read. The kernel's buffer fills, then the
 	// client's. After that the Meter is asked again. The resolution is 100 ms. As with Conn.Pause, the
 	// client's end is noticed after the rest, or when a write fails: until then the connection exists
 	// and counts in all limits.
 	Rest time.Duration
 	// Background makes the connection's turns wait for the turns of all others, and run on at most
-	// half of the workers, until a later Verdict without it.
+	// half of the workers, until a later Treatment without it.
 	Background bool
 	// LargeBehind makes each message of more than 64 KiB, after inflating, wait in the background.
 	LargeBehind bool
@@ -96,8 +96,8 @@ func (w *worker) turnMustEnd(r *record) bool {
 	return f&fYield != 0 || !w.InBackground() && f&fBackground != 0
 }
 
-// charge tells the Meter the cost so far, and applies its Verdict.
-func (s *Server) charge(w *worker, r *record) (v Verdict) {
+// charge tells the Meter the cost so far, and applies its Treatment.
+func (s *Server) charge(w *worker, r *record) (v Treatment) {
 	cost := w.cost
 	w.cost = Cost{}
 	if w.meter != nil {
@@ -121,13 +121,13 @@ func (w *worker) keepBehind(r *record, ev frame.Event) {
 	w.keepEvent(ev, false)
 }
 
-func (s *Server) spend(m Meter, r *record, cost Cost) (v Verdict) {
+func (s *Server) spend(m Meter, r *record, cost Cost) (v Treatment) {
 	defer s.recovered(r, "Spend")
 	return m.Spend(s.conn(r), cost)
 }
 
-// apply applies a Verdict. Only the holder of the turn calls it.
-func (s *Server) apply(r *record, v Verdict) {
+// apply applies a Treatment. Only the holder of the turn calls it.
+func (s *Server) apply(r *record, v Treatment) {
 	if f := r.flags.Load(); v.Background != (f&fBackground != 0) {
 		if v.Background {
 			r.flags.Or(fBackground)

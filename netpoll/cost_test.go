@@ -15,21 +15,21 @@ import (
 // metered echoes, and adds up the cost of what it echoes.
 type metered struct {
 	netpoll.Funcs
-	mu      sync.Mutex
-	sum     netpoll.Cost
-	verdict func(c netpoll.Conn, cost netpoll.Cost) netpoll.Verdict // under mu
+	mu    sync.Mutex
+	sum   netpoll.Cost
+	treat func(c netpoll.Conn, cost netpoll.Cost) netpoll.Treatment // under mu
 }
 
 // Spend implements netpoll.Meter.
-func (m *metered) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+func (m *metered) Spend(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Treatment) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sum.Bytes += cost.Bytes
 	m.sum.Inflated += cost.Inflated
 	m.sum.Frames += cost.Frames
 	m.sum.Controls += cost.Controls
-	if m.verdict != nil {
-		v = m.verdict(c, cost)
+	if m.treat != nil {
+		v = m.treat(c, cost)
 	}
 	return v
 }
@@ -135,7 +135,7 @@ func TestRest(t *testing.T) {
 	m := newMetered()
 	var resting sync.Map
 	bombs := 0
-	m.verdict = func(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+	m.treat = func(c netpoll.Conn, cost netpoll.Cost) (v netpoll.Treatment) {
 		if cost.Inflated > 0 {
 			bombs++
 			resting.Store(c.ID(), true)
@@ -161,7 +161,7 @@ func TestRest(t *testing.T) {
 	}
 	resting.Clear()
 	m.mu.Lock()
-	m.verdict = nil
+	m.treat = nil
 	m.mu.Unlock()
 	for _, text := range []string{"+one", "two", "+two", "three", "+three"} {
 		c.Expect(0x81, text)
@@ -179,9 +179,9 @@ func TestLargeMessagesWaitBehind(t *testing.T) {
 	} {
 		m := newMetered()
 		spent := 0
-		m.verdict = func(_ netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
+		m.treat = func(_ netpoll.Conn, cost netpoll.Cost) netpoll.Treatment {
 			spent += cost.Inflated
-			return netpoll.Verdict{LargeBehind: true}
+			return netpoll.Treatment{LargeBehind: true}
 		}
 		s, addr := start(t, netpoll.Config{Workers: 1}, m)
 		c := wstest.Connect(t, addr, offer)
@@ -202,7 +202,9 @@ func TestLargeMessagesWaitBehind(t *testing.T) {
 // A client that hangs up while it rests is noticed, whatever the Meter says.
 func TestHangUpDuringARest(t *testing.T) {
 	m := newMetered()
-	m.verdict = func(netpoll.Conn, netpoll.Cost) netpoll.Verdict { return netpoll.Verdict{Rest: 100 * time.Millisecond} }
+	m.treat = func(netpoll.Conn, netpoll.Cost) netpoll.Treatment {
+		return netpoll.Treatment{Rest: 100 * time.Millisecond}
+	}
 	s, addr := start(t, netpoll.Config{}, m)
 	c := wstest.Connect(t, addr)
 	c.Send(0x81, "hi")
@@ -218,7 +220,7 @@ func TestClosingIsMetered(t *testing.T) {
 	m := newMetered()
 	m.OnMessage = func(c netpoll.Conn, _ ws.OpCode, _ []byte) { _ = c.Close(4000, "enough") }
 	bytes := 0
-	m.verdict = func(_ netpoll.Conn, cost netpoll.Cost) (v netpoll.Verdict) {
+	m.treat = func(_ netpoll.Conn, cost netpoll.Cost) (v netpoll.Treatment) {
 		if bytes += cost.Bytes; bytes > 100_000 {
 			v.Rest = time.Hour
 		}
@@ -311,8 +313,8 @@ func TestCostOfAKeptMessageIsTold(t *testing.T) {
 	const size = 200_000
 	m := newMetered()
 	rested := false
-	m.verdict = func(_ netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
-		v := netpoll.Verdict{LargeBehind: true}
+	m.treat = func(_ netpoll.Conn, cost netpoll.Cost) netpoll.Treatment {
+		v := netpoll.Treatment{LargeBehind: true}
 		if !rested && cost.Inflated > 0 {
 			rested, v.Rest = true, time.Millisecond
 		}

@@ -171,6 +171,10 @@
 //	ready list       the turns that wait for a worker, in three classes: front, heavy, background
 //	heavy            its turn has ended before its input; see Conn.Spent
 //	background       put behind all others by a Meter
+//	cost             the bytes of a client that were read and inflated, and its control frames
+//	charge, spend    tell the Meter a cost, and get the treatment of the connection from it
+//	treatment        the decision of a Meter: how long a connection rests, and where its turns wait
+//	event            a report of epoll about a descriptor; a frame.Event is a whole message or control frame
 //	worker           a goroutine that takes turns; it lends its buffers to the turn
 //	input            bytes of a client that are no message yet; unfinished input of all is limited
 //	output, queue    bytes for a client that its socket has not taken
@@ -188,6 +192,7 @@
 //	re-upgrade       an upgrade on an HTTP connection, which goes back to the loop
 //	slot             one of a limited number of something, such as TLS handshakes
 //	refuse           answer a connection that is not open with an HTTP error
+//	settle           the handler pushes the output that it has gathered, before the server closes; see Settler
 //	shed             close connections to free input, or output
 //	extra            state that only few records have
 //

@@ -22,7 +22,7 @@ const (
 )
 
 // largeMessage is the size of a message that takes a worker a millisecond or more, by the work that
-// a handler may do with its bytes; see Verdict.LargeBehind.
+// a handler may do with its bytes; see Treatment.LargeBehind.
 const largeMessage = 64 << 10
 
 // turn does the work of a connection: deadlines, output that was blocked, input, its close. It

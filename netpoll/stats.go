@@ -24,7 +24,7 @@ type Stats struct {
 	Lagging      int           // connections whose socket has refused something, now
 	Unfinished   int64         // bytes of unfinished input, now
 	Evictions    int64         // connections closed because Queued was at its limit
-	Rests        int64         // times that the Verdict of a Meter stopped the reading of a connection
+	Rests        int64         // times that the Treatment of a Meter stopped the reading of a connection
 	Panics       int64         // of callbacks
 	AcceptPauses int64         // times that no descriptor was free
 	Workers      int           // in all

@@ -39,7 +39,7 @@ func TestYield(t *testing.T) {
 			left, given, behind := 0, 0, false
 			ended := make(chan string, 1)
 			m := newMetered()
-			m.verdict = func(netpoll.Conn, netpoll.Cost) netpoll.Verdict { return netpoll.Verdict{Background: behind} }
+			m.treat = func(netpoll.Conn, netpoll.Cost) netpoll.Treatment { return netpoll.Treatment{Background: behind} }
 			other := func() bool {
 				order = append(order, "turn")
 				if left--; left > 0 {

@@ -60,7 +60,7 @@ func (h *turns) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	h.mu.Unlock()
 }
 
-func (h *turns) Spend(c netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
+func (h *turns) Spend(c netpoll.Conn, cost netpoll.Cost) netpoll.Treatment {
 	v := h.Handler.Spend(c, cost)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -86,16 +86,16 @@ func (h *Hub) Meter() *cost.Meter { return h.meter }
 
 // Spend implements netpoll.Meter. A plain connection without a token gets a Principal with the first
 // bytes that it sends.
-func (h *Hub) Spend(c netpoll.Conn, input netpoll.Cost) netpoll.Verdict {
+func (h *Hub) Spend(c netpoll.Conn, input netpoll.Cost) netpoll.Treatment {
 	p, s := principalOf(c), sessionOf(c)
 	switch {
 	case s != nil && !s.Connected(): // its payer is not known yet
 		return h.meter.ReadBeforeConnect(&p.Usage, AddressOf(c), input)
 	case s == nil && !h.meter.Limits(ClassInput): // a plain connection causes no large replies either
-		return netpoll.Verdict{}
+		return netpoll.Treatment{}
 	case p == nil:
 		if _, member := h.Member(c); !member {
-			return netpoll.Verdict{}
+			return netpoll.Treatment{}
 		}
 		p = newPrincipal(c)
 	}

@@ -51,7 +51,7 @@
 //
 // A budget bounds the cost of one client, not the cost of many clients at the same moment. So a
 // client that has used a small part of its budget yields to all others: its turns run in the
-// background (netpoll.Verdict), where half of the workers serve it when no other work is
+// background (netpoll.Treatment), where half of the workers serve it when no other work is
 // waiting. On a server that is not busy this makes no difference. Bytes sent to a client by
 // reading histories move it there, too, and a turn makes at most one large reply: see package
 // cost, background.go.

@@ -11,7 +11,7 @@ import (
 //   - A turn handles about sixteen commands, in one message or in many (netpoll.Conn.Spent). The rest
 //     waits for the turns of clients that send fewer commands.
 //   - A turn ends when its replies carry more than TurnReplies bytes of publications. The rest of the
-//     message waits in the background (netpoll.Verdict), until a message of the connection costs less.
+//     message waits in the background (netpoll.Treatment), until a message of the connection costs less.
 //   - If a connection or its payer has used a part of its rate for recovered bytes, the connection waits
 //     in the background before each command that may have a large reply.
 //   - When a client has hung up, such commands are dropped.

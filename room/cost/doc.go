@@ -27,7 +27,7 @@
 //	debt        how long it takes until a cost that exceeded the rate is paid
 //	payer       the owner (budget.Owner) that pays together with the connection: a user or an address
 //	account     the use by all connections of an owner on this node
-//	background  where the turns of a connection wait for those of all others (netpoll.Verdict)
+//	background  where the turns of a connection wait for those of all others (netpoll.Treatment)
 //
 // # Lock order
 //

@@ -32,7 +32,7 @@ var (
 // Read charges a connection for its input, with its user and, if it has no token, its address. While one
 // of them is in debt, the connection is not read, so nothing that it sends is lost. A client with a token
 // never waits for the debt of its address. Only the connection's turn may call Read.
-func (m *Meter) Read(u *Usage, input netpoll.Cost) netpoll.Verdict {
+func (m *Meter) Read(u *Usage, input netpoll.Cost) netpoll.Treatment {
 	u.background = u.turnOver || m.readsMuch(u)
 	part := backgroundUser
 	if u.payer.IsAddr() {
@@ -42,7 +42,7 @@ func (m *Meter) Read(u *Usage, input netpoll.Cost) netpoll.Verdict {
 }
 
 // ReadBeforeConnect is Read before the connect command has been answered: the address of the client pays.
-func (m *Meter) ReadBeforeConnect(u *Usage, addr netip.Addr, input netpoll.Cost) netpoll.Verdict {
+func (m *Meter) ReadBeforeConnect(u *Usage, addr netip.Addr, input netpoll.Cost) netpoll.Treatment {
 	u.background = u.turnOver
 	var payer budget.Owner
 	if m.Limits(policy.ClassInput) {
@@ -52,8 +52,8 @@ func (m *Meter) ReadBeforeConnect(u *Usage, addr netip.Addr, input netpoll.Cost)
 }
 
 // chargeInput charges the connection, by a rate of its own, its user and the payer if that is an address.
-func (m *Meter) chargeInput(u *Usage, payer budget.Owner, rate budget.Rate, part background, input netpoll.Cost) netpoll.Verdict {
-	v := netpoll.Verdict{Background: u.background}
+func (m *Meter) chargeInput(u *Usage, payer budget.Owner, rate budget.Rate, part background, input netpoll.Cost) netpoll.Treatment {
+	v := netpoll.Treatment{Background: u.background}
 	if !m.Limits(policy.ClassInput) {
 		return v
 	}

@@ -101,7 +101,7 @@ func (h *Handler) CloseCode(c netpoll.Conn, cause netpoll.Cause) (ws.StatusCode,
 }
 
 // Spend implements netpoll.Meter.
-func (h *Handler) Spend(c netpoll.Conn, cost netpoll.Cost) netpoll.Verdict {
+func (h *Handler) Spend(c netpoll.Conn, cost netpoll.Cost) netpoll.Treatment {
 	return h.hub.Spend(c, cost)
 }
 
