@@ -12,33 +12,24 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"webim/netpoll/wstest"
-	"webim/room/engine"
 	"webim/room/engine/jetstream"
-	"webim/room/engine/memory"
 	"webim/room/token"
 )
 
 // The tests in this file have two nodes, each with an engine of its own on the same NATS server. A call of
 // the API on one reaches the clients of the other.
 
-// shared is an engine on NATS that has its State in memory, where all nodes of a test share it.
-type shared struct {
-	engine.Log
-	engine.Control
-	engine.State
-}
+// shared is the engine on NATS, in tests that neither remove nor redact anything.
+type shared struct{ *jetstream.Engine }
 
-// sharedLog is the log of the engine on NATS, in tests that neither remove nor redact anything.
-type sharedLog struct{ *jetstream.Engine }
-
-func (sharedLog) RemoveHistory(string, func(error))    { panic("not in these tests") }
-func (sharedLog) Redact(string, []uint64, func(error)) { panic("not in these tests") }
+func (shared) RemoveHistory(string, func(error))    { panic("not in these tests") }
+func (shared) Redact(string, []uint64, func(error)) { panic("not in these tests") }
 
 // startTwo starts two nodes on one NATS server.
 func startTwo(t *testing.T) (a, b *node) {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		JetStreamMaxStore: 64 << 20, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
+		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +41,6 @@ func startTwo(t *testing.T) (a, b *node) {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	state := memory.New(memory.Limits{})
 	node := func() *node {
 		e, err := jetstream.Open(t.Context(), jetstream.Config{Log: slog.New(slog.DiscardHandler),
 			Connect: func(opts ...nats.Option) (*nats.Conn, error) {
@@ -60,7 +50,7 @@ func startTwo(t *testing.T) (a, b *node) {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Close)
-		return start(t, shared{Log: sharedLog{e}, Control: e, State: state})
+		return start(t, shared{e})
 	}
 	return node(), node()
 }

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/engine/enginetest"
 	"webim/room/engine/jetstream/internal/cluster"
 )
 
@@ -163,4 +165,36 @@ func TestNodesWithoutServer(t *testing.T) {
 	if got := countOf(t, a, "r"); got != (counted{1, 1, nil}) {
 		t.Errorf("%+v", got)
 	}
+}
+
+// controlOnly is an engine of which neither histories nor their removal are used.
+type controlOnly struct{ *Engine }
+
+func (controlOnly) RemoveHistory(string, func(error))    { panic("not in these tests") }
+func (controlOnly) Redact(string, []uint64, func(error)) { panic("not in these tests") }
+
+// TestControlConformance runs the tests that every Control must pass, on three nodes.
+func TestControlConformance(t *testing.T) {
+	without := map[string]string{}
+	for _, name := range []string{"log/random steps", "log/concurrent publishers", "log/an offset behind the end", "log/idempotency keys", "log/age",
+		"log/removing a history", "log/redacting", "log/events", "state/versions", "state/concurrent writers", "state/lists", "state/expiry", "state/limit",
+		"state/reserve", "state/random steps"} {
+		without[name] = "this test is about Control"
+	}
+	enginetest.Run(t, enginetest.Implementation{
+		New: func(tb enginetest.TB, _ enginetest.Limits) (nodes []engine.Engine) {
+			s := startServer(t)
+			tb.Cleanup(s.stop)
+			for range 3 {
+				e, err := Open(context.Background(), Config{Connect: s.connect})
+				if err != nil {
+					tb.Fatal(err)
+				}
+				tb.Cleanup(e.Close)
+				nodes = append(nodes, controlOnly{e})
+			}
+			return nodes
+		},
+		Without: without,
+	})
 }
