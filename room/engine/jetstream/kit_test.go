@@ -78,6 +78,12 @@ func (s *natsServer) connect(opts ...nats.Option) (*nats.Conn, error) {
 func open(t testing.TB, s *natsServer, cfg Config) *Engine {
 	t.Helper()
 	cfg.Connect = s.connect
+	return openWith(t, cfg)
+}
+
+// openWith starts an engine on the server to which cfg.Connect connects.
+func openWith(t testing.TB, cfg Config) *Engine {
+	t.Helper()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}

@@ -1,0 +1,148 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"webim/room/engine"
+)
+
+// startCluster starts three NATS servers, which listen on loopback, and returns when they have a leader.
+func startCluster(t *testing.T) (all []*server.Server) {
+	t.Helper()
+	// A server of a cluster must know the address of another one before it starts. So the ports are taken
+	// and given back at once.
+	var taken []net.Listener
+	var ports []int
+	var routes []*url.URL
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, l)
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+	}
+	for i, port := range ports {
+		s, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20,
+			Cluster: server.ClusterOpts{Name: "webim", Host: "127.0.0.1", Port: port}, Routes: routes,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+		t.Cleanup(func() {
+			s.Shutdown()
+			s.WaitForShutdown()
+		})
+	}
+	for i, s := range all {
+		_ = taken[i].Close()
+		go s.Start() // it is ready when it has found the others
+	}
+	for _, s := range all {
+		if !s.ReadyForConnections(60 * time.Second) {
+			t.Fatal("a NATS server does not start")
+		}
+	}
+	until(t, "the cluster has a leader", func() bool {
+		for _, s := range all {
+			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == 3 {
+				return true
+			}
+		}
+		return false
+	})
+	return all
+}
+
+// until waits until the condition holds.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// TestClusterLosesAServer kills the server that leads a room's log while two nodes publish. Whatever was
+// acknowledged is in the log once, and every member gets every publication once, in order, on both nodes.
+func TestClusterLosesAServer(t *testing.T) {
+	servers := startCluster(t)
+	var urls string
+	for _, s := range servers {
+		urls += "," + s.ClientURL()
+	}
+	openNode := func(first int) *Engine {
+		e := openWith(t, Config{Keep: always, Replicas: 3, Connect: func(opts ...nats.Option) (*nats.Conn, error) {
+			return nats.Connect(servers[first].ClientURL()+urls, append(opts, nats.DontRandomize())...)
+		}})
+		return e
+	}
+	a, b := openNode(0), openNode(1)
+	ra, rb := subscribe(t, a, "r"), subscribe(t, b, "r")
+	acknowledged, unknown, last := map[string]bool{}, map[string]bool{}, uint64(0)
+	say := func(from, to int) {
+		for i := from; i < to; i++ {
+			data := fmt.Sprint(i)
+			until(t, "the store takes "+data, func() bool {
+				got := publish(t, []*Engine{a, b}[i%2], "r", text(data))
+				switch {
+				case got.err == nil:
+					acknowledged[data], last = true, max(last, got.pos.Offset)
+				case errors.Is(got.err, engine.ErrUnknown):
+					unknown[data] = true
+				case !errors.Is(got.err, engine.ErrUnavailable):
+					t.Fatal(got.err)
+				}
+				return got.err == nil || errors.Is(got.err, engine.ErrUnknown)
+			})
+		}
+	}
+	say(0, 50)
+	leader := -1
+	for i, s := range servers {
+		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, "ROOMS_ever") {
+			leader = i
+		}
+	}
+	if leader < 0 {
+		t.Fatal("no server leads the stream")
+	}
+	servers[leader].Shutdown()
+	servers[leader].WaitForShutdown()
+	say(50, 150)
+
+	for name, r := range map[string]*recorder{"a": ra, "b": rb} {
+		r.wait(t, "the last publication on node "+name, func() bool { return len(r.got) > 0 && r.got[len(r.got)-1].Offset >= last })
+		checkChain(t, r.got)
+		seen := map[string]int{}
+		for _, p := range r.got {
+			seen[string(p.Data)]++
+		}
+		for data := range acknowledged {
+			if seen[data] != 1 {
+				t.Errorf("node %s got %s %d times", name, data, seen[data])
+			}
+		}
+		for data, n := range seen {
+			if n != 1 || !acknowledged[data] && !unknown[data] {
+				t.Errorf("node %s got %s %d times", name, data, n)
+			}
+		}
+		if len(r.begins) != 1 {
+			t.Errorf("node %s began %d times", name, len(r.begins))
+		}
+	}
+}
