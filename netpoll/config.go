@@ -109,7 +109,9 @@ type Config struct {
 	// 256 MiB. At the limit, the connection whose end frees most is closed first.
 	MaxQueued int64
 	// HighWater and LowWater are the queue lengths in bytes at which Fuller and Drainer are called.
-	// 0: 3/4 and 1/4 of MaxQueue. Swoole's buffer_high_watermark and buffer_low_watermark.
+	// 0: 1/8 and 1/16 of MaxQueue: a handler that waits while a connection is Crowded then keeps little
+	// in memory for many clients that ask for much. Swoole's buffer_high_watermark and
+	// buffer_low_watermark.
 	HighWater, LowWater int
 	// SendBuffer is SO_SNDBUF of each connection in bytes, the kernel's share of the queue. 0: 64
 	// KiB; negative: the kernel's default, which grows to 4 MiB when a client does not read.
@@ -157,8 +159,8 @@ func (c Config) withDefaults() Config {
 	c.ControlRate = cmp.Or(c.ControlRate, 1000)
 	c.MaxQueue = cmp.Or(c.MaxQueue, 1<<20)
 	c.MaxQueued = cmp.Or(c.MaxQueued, 256<<20)
-	c.HighWater = cmp.Or(c.HighWater, c.MaxQueue/4*3)
-	c.LowWater = cmp.Or(c.LowWater, c.MaxQueue/4)
+	c.HighWater = cmp.Or(c.HighWater, c.MaxQueue/8)
+	c.LowWater = cmp.Or(c.LowWater, c.MaxQueue/16)
 	c.SendBuffer = cmp.Or(c.SendBuffer, 64<<10)
 	c.DeflateMin = cmp.Or(c.DeflateMin, 256)
 	c.Logger = cmp.Or(c.Logger, slog.Default())

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"testing"
 	"time"
@@ -49,6 +52,30 @@ func TestJanitorFollowsUp(t *testing.T) {
 	if j = (janitor{wait: firstFollowUp, dirty: true}); j.followUp(start) {
 		t.Error("a follow-up in the middle of a burst")
 	}
+}
+
+// TestReserve checks that the reserve lets a small heap gather garbage, and that the janitor does not
+// count it.
+func TestReserve(t *testing.T) {
+	t.Setenv("GOGC", "")
+	old := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(old)
+	setGC()
+	all := reserve
+	defer func() { reserve = nil }()
+	runtime.GC()
+	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+	if metrics.Read(goal); goal[0].Value.Uint64() < reserveBytes*(100+gcPercent)/100 {
+		t.Errorf("the next collection is at %d bytes", goal[0].Value.Uint64())
+	}
+	j := newJanitor()
+	held, live, _ := j.read()
+	reserve = nil
+	heldAll, liveAll, _ := j.read()
+	if heldAll-held < reserveBytes/2 || liveAll-live != reserveBytes {
+		t.Errorf("held %d and live %d, with the reserve %d and %d", held, live, heldAll, liveAll)
+	}
+	runtime.KeepAlive(all)
 }
 
 var garbage []byte

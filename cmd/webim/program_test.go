@@ -132,7 +132,7 @@ func testCheck(t *testing.T, program string) {
 		want      []string
 	}{
 		{want: []string{"dev: false # default", `listen: [":9501"] # default`, "tls_listen: [] # default", "shutdown_spread: 2s # default",
-			"max_members: none # default", "max_message: 1MiB # default", "message_timeout: 2m # default", "high_water: auto # default, here 768KiB", "max_publication: auto # default, here 256KiB", "history_bytes: 1MiB # default"}},
+			"max_members: none # default", "max_message: 1MiB # default", "message_timeout: 2m # default", "high_water: auto # default, here 128KiB", "max_publication: auto # default, here 256KiB", "history_bytes: 1MiB # default"}},
 		{args: []string{"--dev"}, want: []string{"dev: true # flag", `tls_listen: ["localhost:9502"] # default`, `internal: "127.0.0.1:9500" # default`, "# api_key is not printed # default", "shutdown_spread: 200ms # default"}},
 		{args: []string{"--config", file, "--max-queue", "2MiB", "--no-deflate"}, env: []string{"WEBIM_LOOPS=3", "WEBIM_MAX_QUEUE=3MiB", "WEBIM_PORT=tcp://10.0.0.1:9501"},
 			want: []string{"max_conns: 100 # file", "log_format: json # file", `allow_origin: ["https://a.example", "null"] # file`,

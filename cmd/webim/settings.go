@@ -62,8 +62,8 @@ type settings struct {
 
 	MaxQueue   int  `name:"max-queue" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"limits" help:"Maximum number of bytes queued for a client that does not read. Above it the client is closed as slow."`
 	MaxQueued  int  `name:"max-queued" type:"size" def:"256MiB" min:"1" max:"1TiB" group:"limits" help:"Maximum number of bytes queued for all clients together, shared bytes counted once; above it webim closes the client that holds the most."`
-	HighWater  int  `name:"high-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Number of queued bytes at which a connection counts as full; auto: 3/4 of --max-queue."`
-	LowWater   int  `name:"low-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Number of queued bytes below which a full connection no longer counts as full; auto: 1/4 of --max-queue."`
+	HighWater  int  `name:"high-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Number of queued bytes at which a connection counts as full; auto: 1/8 of --max-queue."`
+	LowWater   int  `name:"low-water" type:"size" def:"auto" words:"auto" min:"1" max:"1GiB" group:"limits" help:"Number of queued bytes below which a full connection no longer counts as full; auto: 1/16 of --max-queue."`
 	SendBuffer int  `name:"send-buffer" type:"size" def:"64KiB" words:"none" min:"4KiB" max:"64MiB" group:"limits" help:"Size of the kernel's send buffer of a client (SO_SNDBUF); none: the kernel's default, which grows to 4 MiB."`
 	Deflate    bool `name:"deflate" type:"bool" def:"true" negatable:"" group:"limits" help:"Compress messages for clients that connect to it."`
 	DeflateMin int  `name:"deflate-min" type:"size" def:"256" min:"1" max:"1GiB" group:"limits" help:"Minimum size of a message to compress."`

@@ -197,9 +197,9 @@ func (c *config) number(s *setting) int64 {
 	switch {
 	case n != auto:
 	case s.name == "high-water":
-		return int64(c.MaxQueue / 4 * 3)
+		return int64(c.MaxQueue / 8)
 	case s.name == "low-water":
-		return int64(c.MaxQueue / 4)
+		return int64(c.MaxQueue / 16)
 	case s.name == "max-publication":
 		return int64(c.maxPublication())
 	case s.name == "max-calls":

@@ -94,7 +94,7 @@ func TestWrongSettings(t *testing.T) {
 		{args: "serve --allow-origin null,null", want: `--allow-origin: null appears twice: remove one.`},
 		{args: "serve --high-water 2MiB", want: `--high-water is 2MiB, more than --max-queue, which is 1MiB: lower the first or raise the second.`},
 		{args: "serve --shutdown-timeout 1s", want: `--shutdown-spread is 2s, more than --shutdown-timeout, which is 1s: lower the first or raise the second.`},
-		{args: "serve --max-queue 1KiB --low-water 1000", want: `--low-water is 1000, more than --high-water, which is 768: lower the first or raise the second.`},
+		{args: "serve --max-queue 1KiB --low-water 1000", want: `--low-water is 1000, more than --high-water, which is 128: lower the first or raise the second.`},
 
 		{args: "serve -c FILE", file: `token_secret: ""`, want: `FILE:1: token_secret is empty, so that anybody could make tokens: write at least 32 random bytes, as openssl rand -hex 32 prints.`},
 		{args: "serve --dev -c FILE", file: "token_secret:", want: `FILE:1: token_secret is empty, so that anybody could make tokens`},
