@@ -103,6 +103,18 @@ func TestLargeRoomsAreKept(t *testing.T) {
 	if small.counts.Load() != 10 || large.counts.Load() >= 10 {
 		t.Errorf("the small room was visited %d times, the large one %d times", small.counts.Load(), large.counts.Load())
 	}
+	visits := large.counts.Load()
+	a.sketches.put("large", []byte{formSketch})
+	if one, err := frames.DecodeCounted(a.countFor("large")); err != nil || one.Clients != maxHashes+1 || len(one.Named) != 1 || large.counts.Load() != visits {
+		t.Errorf("the kept users are not used: %d clients, %d bytes, %v", one.Clients, len(one.Named), err)
+	}
+	a.sketches = recent[[]byte]{}
+	for range 3 {
+		a.countFor("large")
+	}
+	if n := large.counts.Load() - visits; n != 1 {
+		t.Errorf("a large room was visited %d times for three answers", n)
+	}
 	var r recent[int]
 	for i := range 2 * maxRecent {
 		r.put(fmt.Sprint(i), i)
